@@ -1,0 +1,126 @@
+using System.Net;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using TaskQueue.Api.Bella;
+using TaskQueue.Api.Http;
+using TaskQueue.Api.Operations;
+using TaskQueue.Api.Queues;
+using TaskQueue.Api.Tasks;
+using TaskQueue.Api.Workers;
+using TaskQueue.Consumers;
+using TaskQueue.Engine;
+using TaskQueue.Engine.Bus;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Scheduler;
+
+namespace TaskQueue.Api.Hosting;
+
+/// <summary>What the command line says; it goes before configuration.</summary>
+internal sealed record ServerOptions(string? Roles, string? Urls);
+
+/// <summary>Puts a process together from its roles.</summary>
+internal static class Server
+{
+    private const string DefaultUrl = "http://localhost:8080";
+
+    public static WebApplication Build(ServerOptions options, Action<WebApplicationBuilder>? configure = null)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        configure?.Invoke(builder);
+        var configuration = builder.Configuration;
+        var roles = RoleList.Parse(options.Roles ?? configuration["TaskQueue:Roles"]);
+        var database = DatabaseAddress.Parse(configuration.GetConnectionString("TaskQueue") ?? "Data Source=taskqueue.db", configuration["TaskQueue:Provider"]);
+        var bus = new BusAddress(ParseRabbitMq(configuration.GetConnectionString("RabbitMq")));
+        Demand(roles, database, bus);
+        var urls = options.Urls ?? configuration["urls"] ?? DefaultUrl;
+        DemandLoopback(urls);
+
+        builder.WebHost.UseUrls(urls.Split(';'));
+        builder.WebHost.ConfigureKestrel(ConfigureKestrel);
+        Log(builder);
+        builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(30));
+        builder.Services.AddTaskQueueEngine(database, bus, roles.HasFlag(Roles.Consumers) ? [ConsumersRole.Bus] : []);
+        if (roles.HasFlag(Roles.Scheduler))
+            builder.Services.AddTaskQueueScheduler();
+        if (roles.HasFlag(Roles.Consumers))
+            builder.Services.AddTaskQueueConsumers();
+        builder.Services.AddHttp().AddOperations().AddBella();
+
+        var app = builder.Build();
+        app.Logger.LogInformation("TaskQueue roles {Roles} on {Database}, bus {Bus}", roles, database, bus);
+        app.Logger.LogInformation("No API keys are configured: listening on loopback only, at {Urls}", urls);
+        Map(app, roles);
+        return app;
+    }
+
+    private static void Map(WebApplication app, Roles roles)
+    {
+        app.UseHttp();
+        app.MapOperations();
+        if (!roles.HasFlag(Roles.Api))
+            return;
+        app.MapTasks();
+        app.MapWorkers();
+        app.MapQueues();
+        app.MapBella();
+    }
+
+    private static void ConfigureKestrel(KestrelServerOptions kestrel)
+    {
+        kestrel.AddServerHeader = false;
+        kestrel.Limits.MaxRequestBodySize = BodyLimits.Largest;
+    }
+
+    private static void Log(WebApplicationBuilder builder)
+    {
+        builder.Logging.ClearProviders().AddSimpleConsole(o =>
+        {
+            o.SingleLine = true;
+            o.UseUtcTimestamp = true;
+            o.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ";
+        });
+        builder.Logging.SetMinimumLevel(LogLevel.Information);
+        foreach (var noisy in new[] { "Microsoft.AspNetCore", "Microsoft.EntityFrameworkCore", "MassTransit" })
+            builder.Logging.AddFilter(noisy, LogLevel.Warning);
+    }
+
+    private static Uri? ParseRabbitMq(string? text)
+    {
+        if (string.IsNullOrWhiteSpace(text))
+            return null;
+        return Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "amqp" or "amqps" && uri.Host.Length > 0
+            ? uri
+            : throw new StartupException("ConnectionStrings:RabbitMq is not of the form amqp://user:password@host:5672/vhost.");
+    }
+
+    private static void Demand(Roles roles, DatabaseAddress database, BusAddress bus)
+    {
+        if (roles == Roles.All)
+            return;
+        if (database.Provider == DatabaseProvider.Sqlite)
+            throw new StartupException("TaskQueue:Roles asks for a part of the roles, but a SQLite file serves one process with all of them; set ConnectionStrings:TaskQueue to PostgreSQL.");
+        if (bus.RabbitMq is null)
+            throw new StartupException("TaskQueue:Roles asks for a part of the roles, but the in-process bus serves one process with all of them; set ConnectionStrings:RabbitMq.");
+    }
+
+    /// <summary>Without API keys anybody who can connect may do anything, so only this machine may connect.</summary>
+    private static void DemandLoopback(string urls)
+    {
+        foreach (var url in urls.Split(';'))
+        {
+            BindingAddress address;
+            try
+            {
+                address = BindingAddress.Parse(url);
+            }
+            catch (FormatException)
+            {
+                throw new StartupException($"urls: '{url}' is not of the form http://localhost:8080.");
+            }
+
+            var isLoopback = address.Host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
+                || (IPAddress.TryParse(address.Host.Trim('[', ']'), out var ip) && IPAddress.IsLoopback(ip));
+            if (!isLoopback)
+                throw new StartupException($"urls: '{url}' is not a loopback address; without API keys (TaskQueue:Auth:ApiKeys) the server listens on localhost only.");
+        }
+    }
+}

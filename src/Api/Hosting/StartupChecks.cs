@@ -1,0 +1,59 @@
+using System.Data.Common;
+using Microsoft.Data.Sqlite;
+using RabbitMQ.Client.Exceptions;
+using TaskQueue.Engine.Bus;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Storage;
+
+namespace TaskQueue.Api.Hosting;
+
+/// <summary>What must be right before a process starts to serve.</summary>
+internal static class StartupChecks
+{
+    public static async Task RunAsync(IServiceProvider services, CancellationToken stop)
+    {
+        var database = services.GetRequiredService<DatabaseAddress>();
+        var migrator = services.GetRequiredService<DatabaseMigrator>();
+        if (database.Provider == DatabaseProvider.Sqlite)
+            await ReachAsync(database, () => migrator.MigrateAsync(stop));
+        else if (await ReachAsync(database, () => migrator.PendingAsync(stop)) is { Count: > 0 } pending)
+            throw new StartupException($"{database} lacks {pending.Count} migration(s); run 'taskqueue migrate' first.");
+
+        var queues = await ReachAsync(database, async () => await services.GetRequiredService<QueueCatalog>().AllAsync());
+        await DeclareQueuesAsync(services, queues.Values);
+    }
+
+    /// <summary>Runs something on the database; where it cannot be reached, says so in one line.</summary>
+    public static async Task<T> ReachAsync<T>(DatabaseAddress database, Func<Task<T>> use)
+    {
+        try
+        {
+            return await use();
+        }
+        catch (Exception fault) when (fault is DbException or TimeoutException or InvalidOperationException { InnerException: DbException })
+        {
+            var hint = fault is SqliteException ? "the folder must exist and be writable" : "check ConnectionStrings:TaskQueue";
+            throw new StartupException($"cannot use {database}: {OneLine(fault.InnerException as DbException ?? fault)} ({hint})");
+        }
+    }
+
+    private static async Task DeclareQueuesAsync(IServiceProvider services, IEnumerable<QueueRecord> queues)
+    {
+        var address = services.GetRequiredService<BusAddress>();
+        try
+        {
+            await services.GetRequiredService<PushTopology>().DeclareAllAsync(queues);
+        }
+        catch (BrokerUnreachableException fault) when (fault.InnerException is AuthenticationFailureException or OperationInterruptedException or System.Net.Sockets.SocketException { SocketErrorCode: System.Net.Sockets.SocketError.HostNotFound })
+        {
+            throw new StartupException($"cannot use {address}: {OneLine(fault.InnerException)} (check ConnectionStrings:RabbitMq)");
+        }
+        catch (Exception fault) when (fault is BrokerUnreachableException or TimeoutException)
+        {
+            // The address may be right and the broker late: everything accepted waits in the database until it is there.
+            services.GetRequiredService<ILogger<BusAddress>>().LogWarning("{Bus} cannot be reached yet; going on without it until it can", address);
+        }
+    }
+
+    private static string OneLine(Exception fault) => fault.Message.ReplaceLineEndings(" ");
+}

@@ -1,0 +1,61 @@
+using System.Data.Common;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Api.Http;
+
+/// <summary>A request cannot be answered as asked: the door renders it in its own shape.</summary>
+/// <param name="Status">HTTP status.</param>
+/// <param name="Code">Stable word for programs.</param>
+/// <param name="Message">What to change.</param>
+internal sealed record DoorFault(int Status, string Code, string Message);
+
+/// <summary>Stops a request with a fault.</summary>
+internal sealed class DoorException(int status, string code, string message) : Exception(message)
+{
+    public DoorFault Fault { get; } = new(status, code, message);
+}
+
+internal static partial class DoorFaults
+{
+    /// <summary>Renders every fault of a group of endpoints in the shape of their door.</summary>
+    public static T AnswerFaults<T>(this T endpoints, Func<DoorFault, IResult> shape)
+        where T : IEndpointConventionBuilder =>
+        endpoints.AddEndpointFilter(async (context, next) =>
+        {
+            try
+            {
+                return await next(context);
+            }
+            catch (OperationCanceledException) when (context.HttpContext.RequestAborted.IsCancellationRequested)
+            {
+                return Results.StatusCode(StatusCodes.Status499ClientClosedRequest);
+            }
+#pragma warning disable CA1031 // the door's own words, whatever it is
+            catch (Exception exception)
+#pragma warning restore CA1031
+            {
+                var fault = ToFault(exception);
+                if (fault.Status >= 500)
+                    LogFailed(context.HttpContext.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger<DoorFault>(), exception, context.HttpContext.Request.Method, context.HttpContext.Request.Path);
+                return shape(fault);
+            }
+        });
+
+    private static DoorFault ToFault(Exception exception) =>
+        exception switch
+        {
+            DoorException door => door.Fault,
+            InvalidSubmissionException => new(400, "invalid_task", exception.Message),
+            BadHttpRequestException bad => new(bad.StatusCode, bad.StatusCode == 413 ? "too_large" : "bad_request", bad.Message),
+            DbException or InvalidOperationException { InnerException: DbException } => Unavailable,
+            _ when StorageFaults.IsTransient(exception) => Unavailable,
+            _ => new(500, "internal_error", "the server failed; its log says more"),
+        };
+
+    /// <summary>The database is away.</summary>
+    public static DoorFault Unavailable { get; } = new(503, "database_unavailable", "the database is unavailable; try again");
+
+    [LoggerMessage(LogLevel.Error, "{Method} {Path} failed")]
+    private static partial void LogFailed(ILogger logger, Exception exception, string method, PathString path);
+}

@@ -1,0 +1,37 @@
+using System.Text.Json.Serialization;
+
+namespace TaskQueue.Api.Http;
+
+/// <summary>What all doors share: JSON, problem details, the OpenAPI document.</summary>
+internal static class HttpRegistration
+{
+    public static IServiceCollection AddHttp(this IServiceCollection services)
+    {
+        services.ConfigureHttpJsonOptions(o =>
+        {
+            o.SerializerOptions.PropertyNamingPolicy = System.Text.Json.JsonNamingPolicy.SnakeCaseLower;
+            o.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.Never;
+        });
+        services.AddProblemDetails();
+        services.AddOpenApi("v1", o => o.AddDocumentTransformer((document, _, _) =>
+        {
+            document.Info.Title = "TaskQueue";
+            document.Info.Version = "v1";
+            document.Servers?.Clear();
+            return Task.CompletedTask;
+        }));
+        return services;
+    }
+
+    /// <summary>Faults outside of every door, and unknown routes, are problem details too.</summary>
+    public static void UseHttp(this WebApplication app)
+    {
+        app.UseExceptionHandler();
+        app.UseStatusCodePages();
+        app.MapOpenApi("/openapi/{documentName}.json");
+    }
+
+    /// <summary>RFC 9457 for native routes; <c>code</c> is the stable word.</summary>
+    public static IResult Problem(DoorFault fault) =>
+        Results.Problem(statusCode: fault.Status, detail: fault.Message, extensions: new Dictionary<string, object?> { ["code"] = fault.Code });
+}

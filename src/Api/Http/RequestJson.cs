@@ -1,0 +1,87 @@
+using System.Buffers;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using System.Text.Unicode;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace TaskQueue.Api.Http;
+
+/// <summary>Reads JSON bodies: valid UTF-8, within a limit, whatever the content type says.</summary>
+internal static class RequestJson
+{
+    /// <summary>The body as a document; dispose it.</summary>
+    /// <exception cref="DoorException">413 too_large, or 400 invalid_json.</exception>
+    public static Task<JsonDocument> ReadDocumentAsync(HttpContext context, long maxBytes) =>
+        ReadAsync(context, maxBytes, body => JsonDocument.Parse(body));
+
+    /// <summary>The body as an object.</summary>
+    /// <exception cref="DoorException">413 too_large, 400 invalid_json or 400 invalid_request.</exception>
+    public static async Task<T> ReadAsync<T>(HttpContext context, JsonTypeInfo<T> type, long maxBytes)
+        where T : class =>
+        await ReadAsync(context, maxBytes, body =>
+        {
+            var reader = new Utf8JsonReader(body);
+            try
+            {
+                return JsonSerializer.Deserialize(ref reader, type);
+            }
+            catch (JsonException fault) when (fault.Path is { Length: > 0 } and not "$" && fault.InnerException is not JsonException { Source: null })
+            {
+                throw new DoorException(400, "invalid_request", $"{fault.Path} has the wrong type or form");
+            }
+        }) ?? throw new DoorException(400, "invalid_request", "the body must be a JSON object");
+
+    private static async Task<T> ReadAsync<T>(HttpContext context, long maxBytes, Func<ReadOnlySequence<byte>, T> parse)
+    {
+        Limit(context, maxBytes);
+        var reader = context.Request.BodyReader;
+        while (true)
+        {
+            var read = await reader.ReadAsync(context.RequestAborted);
+            if (!read.IsCompleted)
+            {
+                reader.AdvanceTo(read.Buffer.Start, read.Buffer.End);
+                continue;
+            }
+
+            try
+            {
+                if (!IsUtf8(read.Buffer))
+                    throw new DoorException(400, "invalid_json", "the body is not valid UTF-8");
+                return parse(read.Buffer);
+            }
+            catch (Exception fault) when (fault is JsonException or InvalidOperationException)
+            {
+                throw new DoorException(400, "invalid_json", $"the body is not valid JSON: {fault.Message}");
+            }
+            finally
+            {
+                reader.AdvanceTo(read.Buffer.End);
+            }
+        }
+    }
+
+    private static void Limit(HttpContext context, long maxBytes)
+    {
+        if (context.Request.ContentLength > maxBytes)
+            throw new DoorException(413, "too_large", $"the body must have at most {maxBytes} bytes");
+        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
+            limit.MaxRequestBodySize = maxBytes;
+    }
+
+    private static bool IsUtf8(ReadOnlySequence<byte> body)
+    {
+        if (body.IsSingleSegment)
+            return Utf8.IsValid(body.FirstSpan);
+        var copy = ArrayPool<byte>.Shared.Rent((int)body.Length);
+        try
+        {
+            body.CopyTo(copy);
+            return Utf8.IsValid(copy.AsSpan(0, (int)body.Length));
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(copy);
+        }
+    }
+}

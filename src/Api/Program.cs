@@ -1,0 +1,3 @@
+using TaskQueue.Api.Hosting;
+
+return await CommandLine.RunAsync(args);

@@ -1,0 +1,127 @@
+using System.Text.Json;
+using Microsoft.Extensions.Options;
+using TaskQueue.Api.Http;
+using TaskQueue.Contracts;
+using TaskQueue.Engine;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Api.Tasks;
+
+/// <summary>The <c>/tasks</c> door: the seed's two routes with its own bodies, and the native ones beside them.</summary>
+internal static class TaskEndpoints
+{
+    private const int ListMax = 100;
+    private const int BulkMax = 1000;
+
+    public static void MapTasks(this WebApplication app)
+    {
+        var seed = app.MapGroup("/tasks").WithTags("tasks").AnswerFaults(SeedError);
+        seed.MapPost("", PostAsync).Produces<TaskQueued>(202).Produces<TaskError>(400).Produces<TaskError>(413).Produces<TaskError>(500)
+            .WithSummary("Accept a task: {\"action\", \"data\"}, and optionally queue, priority, scheduled_at, expires_at, max_attempts.");
+        seed.MapGet("", ListAsync).Produces<TaskList>().Produces<TaskError>(500)
+            .WithSummary("The newest 100 tasks, or those of one status: pending, running, retrying, completed, failed, cancelled, expired.");
+
+        var native = app.MapGroup("/tasks").WithTags("tasks").AnswerFaults(HttpRegistration.Problem);
+        native.MapPost("/bulk", PostManyAsync).Produces<TasksQueued>(202).ProducesProblem(400).ProducesProblem(413)
+            .WithSummary("Accept 1 to 1,000 tasks in one transaction: {\"tasks\": [...]}, each as in POST /tasks.");
+        native.MapGet("/{id}", GetAsync).Produces<TaskDetails>().ProducesProblem(404).WithSummary("One task with its timeline.");
+        native.MapPost("/{id}/cancel", CancelAsync).Produces<TaskChanged>().ProducesProblem(404).ProducesProblem(409)
+            .WithSummary("Cancel a task that has not ended.");
+        native.MapPost("/{id}/retry", RetryAsync).Produces<TaskChanged>().ProducesProblem(404).ProducesProblem(409)
+            .WithSummary("Run a failed or cancelled task again.");
+    }
+
+    private static IResult SeedError(DoorFault fault) =>
+        Results.Json(new TaskError(fault.Code == "invalid_json" ? "invalid JSON" : fault.Message), TaskJson.Default.TaskError, statusCode: fault.Status);
+
+    private static async Task<IResult> PostAsync(HttpContext context, TaskVerbs verbs, TimeProvider time, IOptions<EngineOptions> options)
+    {
+        using var body = await RequestJson.ReadDocumentAsync(context, BodyLimits.One(options.Value));
+        while (true)
+        {
+            var task = TaskRequest.Read(body.RootElement, TaskId.New(time), time.GetUtcNow());
+            try
+            {
+                if (await verbs.SubmitAsync(task) == Verdict.Applied)
+                    return Results.Json(new TaskQueued(task.Id, "queued"), TaskJson.Default.TaskQueued, statusCode: 202);
+            }
+            catch (Exception fault) when (fault is not InvalidSubmissionException)
+            {
+                Log(context, fault);
+                throw new DoorException(500, "not_queued", "failed to queue task");
+            }
+        }
+    }
+
+    private static async Task<IResult> ListAsync(HttpContext context, TaskQueries queries)
+    {
+        int? state = null;
+        if (context.Request.Query.TryGetValue("status", out var status))
+        {
+            state = TaskStates.Parse(status[0] ?? "");
+            if (state is null)
+                return Results.Json(new TaskList([], 0), TaskJson.Default.TaskList);
+        }
+
+        try
+        {
+            var tasks = await queries.NewestAsync(state, ListMax, context.RequestAborted);
+            return Results.Json(new TaskList([.. tasks.Select(TaskMapping.ToRow)], tasks.Count), TaskJson.Default.TaskList);
+        }
+        catch (Exception fault) when (fault is not OperationCanceledException)
+        {
+            Log(context, fault);
+            throw new DoorException(500, "database_unavailable", "database unavailable");
+        }
+    }
+
+    private static async Task<IResult> PostManyAsync(HttpContext context, TaskVerbs verbs, TimeProvider time, IOptions<EngineOptions> options)
+    {
+        using var body = await RequestJson.ReadDocumentAsync(context, BodyLimits.Many(options.Value));
+        if (body.RootElement.ValueKind != JsonValueKind.Object || !body.RootElement.TryGetProperty("tasks", out var list) || list.ValueKind != JsonValueKind.Array
+            || list.GetArrayLength() is 0 or > BulkMax)
+            throw new DoorException(400, "invalid_request", $"the body must be {{\"tasks\": [...]}} with 1 to {BulkMax} tasks");
+        var now = time.GetUtcNow();
+        var tasks = list.EnumerateArray().Select((task, index) => ReadOne(task, index, time, now)).ToList();
+        await verbs.SubmitManyAsync(tasks);
+        return Results.Json(new TasksQueued([.. tasks.Select(t => t.Id)], tasks.Count), TaskJson.Default.TasksQueued, statusCode: 202);
+    }
+
+    private static TaskSubmission ReadOne(JsonElement task, int index, TimeProvider time, DateTimeOffset now)
+    {
+        try
+        {
+            return TaskRequest.Read(task, TaskId.New(time), now);
+        }
+        catch (DoorException door)
+        {
+            throw new DoorException(door.Fault.Status, door.Fault.Code, $"tasks[{index}]: {door.Message}");
+        }
+    }
+
+    private static async Task<IResult> GetAsync(string id, TaskQueries queries, CancellationToken stop)
+    {
+        var task = await queries.FindAsync(Id(id), stop) ?? throw NotFound(id);
+        return Results.Json(TaskMapping.ToDetails(task, await queries.TimelineAsync(task.CorrelationId, stop)), TaskJson.Default.TaskDetails);
+    }
+
+    private static async Task<IResult> CancelAsync(string id, TaskVerbs verbs) => Changed(id, await verbs.CancelAsync(Id(id)), "cancelled");
+
+    private static async Task<IResult> RetryAsync(string id, TaskVerbs verbs) => Changed(id, await verbs.RetryAsync(Id(id)), "pending");
+
+    private static IResult Changed(string id, Verdict verdict, string status) =>
+        verdict switch
+        {
+            Verdict.Applied or Verdict.Duplicate => Results.Json(new TaskChanged(Id(id), status), TaskJson.Default.TaskChanged),
+            Verdict.NotFound => throw NotFound(id),
+            Verdict.Finished => throw new DoorException(409, "finished", $"task {id} has ended and cannot be cancelled"),
+            _ => throw new DoorException(409, "not_allowed", $"task {id} is neither failed nor cancelled, so it cannot be retried"),
+        };
+
+    private static Guid Id(string id) => Guid.TryParse(id, out var guid) ? guid : throw NotFound(id);
+
+    private static DoorException NotFound(string id) => new(404, "not_found", $"there is no task {id}");
+
+    private static void Log(HttpContext context, Exception fault) =>
+        context.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(TaskEndpoints)).LogError(fault, "{Path} failed", context.Request.Path);
+}

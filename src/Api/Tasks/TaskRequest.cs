@@ -1,0 +1,91 @@
+using System.Globalization;
+using System.Text.Json;
+using TaskQueue.Api.Http;
+using TaskQueue.Contracts;
+using TaskQueue.Engine.Queues;
+
+namespace TaskQueue.Api.Tasks;
+
+/// <summary>
+/// Reads a task of POST /tasks and /tasks/bulk: the seed's <c>action</c> and <c>data</c>, and our additions <c>queue</c>
+/// (<c>name</c> or <c>name:level</c>), <c>priority</c>, <c>scheduled_at</c>, <c>expires_at</c>, <c>max_attempts</c>.
+/// Other members are dropped (dtq-and-wippy.md B1).
+/// </summary>
+internal static class TaskRequest
+{
+    /// <exception cref="DoorException">400 with the seed's words where the action is missing.</exception>
+    public static TaskSubmission Read(JsonElement task, Guid id, DateTimeOffset now)
+    {
+        // Only Lua's false values are no action: "" and 0 are.
+        if (task.ValueKind != JsonValueKind.Object || !task.TryGetProperty("action", out var action) || IsFalse(action))
+            throw new DoorException(400, "action_required", "action required");
+        var target = Target(task);
+        return new TaskSubmission(id, target.Queue, Message(id, action, task, now))
+        {
+            Level = target.Level,
+            Name = action.ValueKind == JsonValueKind.String && Text(action, "action") is { Length: <= 256 } name && !name.Contains('\0', StringComparison.Ordinal) ? name : null,
+            Priority = PriorityOf(task),
+            ScheduledAt = Time(task, "scheduled_at"),
+            ExpiresAt = Time(task, "expires_at"),
+            MaxAttempts = Whole(task, "max_attempts"),
+        };
+    }
+
+    private static bool IsFalse(JsonElement value) => value.ValueKind is JsonValueKind.Null or JsonValueKind.False;
+
+    /// <summary>The tutorial's message; an empty Lua table is written as a list.</summary>
+    private static string Message(Guid id, JsonElement action, JsonElement task, DateTimeOffset now)
+    {
+        var data = task.TryGetProperty("data", out var d) && !IsFalse(d) ? d.GetRawText() : "[]";
+        return $$"""{"id":"{{id}}","action":{{action.GetRawText()}},"data":{{(data == "{}" ? "[]" : data)}},"created_at":{{now.ToUnixTimeSeconds()}}}""";
+    }
+
+    private static Engine.Storage.QueueLevel Target(JsonElement task) =>
+        Member(task, "queue") is not { } queue
+            ? new(BuiltInQueues.Tasks, 0)
+            : QueueNames.Parse(queue.ValueKind == JsonValueKind.String ? Text(queue, "queue") : null)
+                ?? throw Wrong($"queue must be a name ({QueueNames.Rule}), or name:level with a level of 0 to {QueueNames.MaxLevel}");
+
+    private static Priority PriorityOf(JsonElement task)
+    {
+        if (Member(task, "priority") is not { } value)
+            return Priority.Normal;
+        return value.ValueKind == JsonValueKind.String && Enum.TryParse<Priority>(Text(value, "priority"), ignoreCase: true, out var priority) && Enum.IsDefined(priority)
+            ? priority
+            : throw Wrong("priority must be low, normal, high or critical");
+    }
+
+    private static DateTime? Time(JsonElement task, string name)
+    {
+        if (Member(task, name) is not { } value)
+            return null;
+        return value.ValueKind == JsonValueKind.String
+            && DateTimeOffset.TryParse(Text(value, name), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time)
+            ? time.UtcDateTime
+            : throw Wrong($"{name} must be a time such as 2030-01-31T12:00:00Z");
+    }
+
+    private static int? Whole(JsonElement task, string name)
+    {
+        if (Member(task, name) is not { } value)
+            return null;
+        return value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var whole) ? whole : throw Wrong($"{name} must be a whole number");
+    }
+
+    private static JsonElement? Member(JsonElement task, string name) =>
+        task.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+
+    private static string Text(JsonElement value, string name)
+    {
+        try
+        {
+            return value.GetString()!;
+        }
+        catch (InvalidOperationException)
+        {
+            throw Wrong($"{name} holds half of a surrogate pair");
+        }
+    }
+
+    private static DoorException Wrong(string message) => new(400, "invalid_task", message);
+}

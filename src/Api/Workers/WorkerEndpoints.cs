@@ -1,0 +1,101 @@
+using System.Text.Json;
+using Microsoft.Extensions.Options;
+using TaskQueue.Api.Http;
+using TaskQueue.Engine;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Api.Workers;
+
+/// <summary>The native door for pull workers in any language.</summary>
+internal static class WorkerEndpoints
+{
+    private const int MaxEntries = 1000;
+    private const int MaxQueues = 100;
+    private const double MaxWaitSeconds = 30;
+
+    public static void MapWorkers(this WebApplication app)
+    {
+        var workers = app.MapGroup("/workers").WithTags("workers").AnswerFaults(HttpRegistration.Problem);
+        workers.MapPost("/claim", ClaimAsync).Accepts<ClaimBody>("application/json").Produces<Claimed>().ProducesProblem(400)
+            .WithSummary("Take up to max due tasks with a lease; waits up to 30 s for work where asked to.");
+        workers.MapPost("/heartbeat", HeartbeatAsync).Accepts<HeartbeatBody>("application/json").Produces<Answers>().ProducesProblem(400)
+            .WithSummary("Renew the leases of running attempts.");
+        workers.MapPost("/report", ReportAsync).Accepts<ReportBody>("application/json").Produces<Answers>().ProducesProblem(400)
+            .WithSummary("Report attempts that ended, completed or failed.");
+    }
+
+    private static async Task<IResult> ClaimAsync(HttpContext context, Claims claims, QueueCatalog queues, IOptions<EngineOptions> options)
+    {
+        var body = await RequestJson.ReadAsync(context, WorkerJson.Default.ClaimBody, BodyLimits.One(options.Value));
+        var request = new ClaimRequest(
+            Targets(body.Queues),
+            Within(body.Max ?? 1, 1, MaxEntries, "max"),
+            body.Worker is { Length: >= 1 and <= 200 } worker && !worker.Contains('\0', StringComparison.Ordinal) ? worker : throw Wrong("worker must be a name of 1 to 200 characters"),
+            LeaseMs(body.LeaseSeconds) ?? TaskVerbs.DefaultLeaseMs);
+        var wait = Within(body.WaitSeconds ?? 0, 0, MaxWaitSeconds, "wait_seconds");
+        foreach (var target in request.Targets)
+        {
+            if (await queues.DeliveryOfAsync(target.Queue) == Delivery.Push)
+                throw new DoorException(409, "push_queue", $"queue {target.Queue} is dispatched to bus workers and cannot be claimed from");
+        }
+
+        var tasks = await claims.ClaimAsync(request, TimeSpan.FromSeconds(wait), context.RequestAborted);
+        return Results.Json(new Claimed([.. tasks.Select(WorkerMapping.ToClaimed)]), WorkerJson.Default.Claimed);
+    }
+
+    private static async Task<IResult> HeartbeatAsync(HttpContext context, TaskVerbs verbs, IOptions<EngineOptions> options)
+    {
+        var body = await RequestJson.ReadAsync(context, WorkerJson.Default.HeartbeatBody, BodyLimits.Many(options.Value));
+        return await ApplyAsync(verbs, body.Tasks, e => verbs.Renew(Id(e.Id), Attempt(e.Attempt), worker: null, LeaseMs(e.LeaseSeconds)));
+    }
+
+    private static async Task<IResult> ReportAsync(HttpContext context, TaskVerbs verbs, IOptions<EngineOptions> options)
+    {
+        var body = await RequestJson.ReadAsync(context, WorkerJson.Default.ReportBody, BodyLimits.Many(options.Value));
+        return await ApplyAsync(verbs, body.Tasks, e => ToCommand(verbs, e));
+    }
+
+    private static AttemptCommand ToCommand(TaskVerbs verbs, ReportEntry e) =>
+        e.Outcome switch
+        {
+            "completed" => verbs.Complete(Id(e.Id), Attempt(e.Attempt), worker: null, e.Result is { ValueKind: not JsonValueKind.Undefined } result ? result.GetRawText() : null),
+            "failed" => verbs.Fail(Id(e.Id), Attempt(e.Attempt), worker: null, e.Error ?? throw Wrong("error must say why a failed attempt failed"), e.Retryable ?? true),
+            _ => throw Wrong("outcome must be completed or failed"),
+        };
+
+    /// <summary>Checks every entry before the first is applied.</summary>
+    private static async Task<IResult> ApplyAsync<TEntry, TCommand>(TaskVerbs verbs, IReadOnlyList<TEntry?>? entries, Func<TEntry, TCommand> toCommand)
+        where TEntry : class
+        where TCommand : AttemptCommand
+    {
+        if (entries is not { Count: >= 1 and <= MaxEntries })
+            throw Wrong($"tasks must be a list of 1 to {MaxEntries} entries");
+        var commands = entries.Select(e => toCommand(e ?? throw Wrong("an entry must be an object"))).ToList();
+        await verbs.ApplyAsync(commands);
+        return Results.Json(new Answers([.. commands.Select(c => new Answer(c.CorrelationId, c.Attempt, WorkerMapping.Code(c.Verdict)))]), WorkerJson.Default.Answers);
+    }
+
+    private static List<QueueLevel> Targets(IReadOnlyList<string>? queues)
+    {
+        if (queues is not { Count: >= 1 and <= MaxQueues })
+            throw Wrong($"queues must be a list of 1 to {MaxQueues} queues");
+        return [.. queues.Select(q => QueueNames.Parse(q) ?? throw Wrong($"queues: '{q}' is neither a name ({QueueNames.Rule}) nor name:level")).Distinct()];
+    }
+
+    private static Guid Id(Guid? id) => id ?? throw Wrong("id must be the id of a task");
+
+    private static int Attempt(int? attempt) => attempt ?? throw Wrong("attempt must be the attempt that was claimed");
+
+    private static int? LeaseMs(double? seconds) =>
+        seconds is { } s ? (int)Within(s * 1000, TaskVerbs.MinLeaseMs, TaskVerbs.MaxLeaseMs, "lease_seconds", 1000) : null;
+
+    private static T Within<T>(T value, T least, T most, string name, int unit = 1)
+        where T : struct, IComparable<T>, IConvertible =>
+        value.CompareTo(least) >= 0 && value.CompareTo(most) <= 0
+            ? value
+            : throw Wrong($"{name} must be {least.ToDouble(null) / unit:0} to {most.ToDouble(null) / unit:0}");
+
+    private static DoorException Wrong(string message) => new(400, "invalid_request", message);
+}

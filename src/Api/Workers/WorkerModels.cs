@@ -1,0 +1,74 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using TaskQueue.Api.Tasks;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Api.Workers;
+
+/// <summary>POST /workers/claim.</summary>
+/// <param name="Queues">Queues, most wanted first: <c>name</c> (level 0) or <c>name:level</c>; 1 to 100.</param>
+/// <param name="Worker">Who asks: 1 to 200 characters.</param>
+/// <param name="Max">At most so many tasks: 1 to 1,000; default 1.</param>
+/// <param name="LeaseSeconds">How long a task may go without a heartbeat: 1 to 86,400; default 15.</param>
+/// <param name="WaitSeconds">How long to wait where nothing is due: 0 to 30; default 0.</param>
+internal sealed record ClaimBody(IReadOnlyList<string>? Queues, string? Worker, int? Max, double? LeaseSeconds, double? WaitSeconds);
+
+/// <summary>Answer of a claim; empty where nothing was due in time.</summary>
+internal sealed record Claimed(IReadOnlyList<ClaimedTask> Tasks);
+
+/// <summary>A task and the lease on it. Give <c>attempt</c> back with every heartbeat and report.</summary>
+internal sealed record ClaimedTask(
+    Guid Id, int Attempt, string Queue, int Level, string? Name, string Priority, JsonElement Payload, int MaxAttempts,
+    DateTime LeaseUntil, DateTime CreatedAt, DateTime? ExpiresAt);
+
+/// <summary>POST /workers/heartbeat: 1 to 1,000 running attempts.</summary>
+internal sealed record HeartbeatBody(IReadOnlyList<HeartbeatEntry?>? Tasks);
+
+/// <param name="Id">The task.</param>
+/// <param name="Attempt">The attempt that was claimed.</param>
+/// <param name="LeaseSeconds">A new length of the lease; else it stays as it is.</param>
+internal sealed record HeartbeatEntry(Guid? Id, int? Attempt, double? LeaseSeconds);
+
+/// <summary>POST /workers/report: 1 to 1,000 outcomes.</summary>
+internal sealed record ReportBody(IReadOnlyList<ReportEntry?>? Tasks);
+
+/// <param name="Id">The task.</param>
+/// <param name="Attempt">The attempt that was claimed.</param>
+/// <param name="Outcome"><c>completed</c> or <c>failed</c>.</param>
+/// <param name="Result">Any JSON, of a completed attempt.</param>
+/// <param name="Error">Why, of a failed attempt.</param>
+/// <param name="Retryable">Whether a failed attempt may be tried again; default true.</param>
+internal sealed record ReportEntry(Guid? Id, int? Attempt, string? Outcome, JsonElement? Result, string? Error, bool? Retryable);
+
+/// <summary>Answer of heartbeats and reports: an entry each, in the order of the request.</summary>
+internal sealed record Answers(IReadOnlyList<Answer> Tasks);
+
+/// <param name="Id">The task.</param>
+/// <param name="Attempt">As sent.</param>
+/// <param name="Code"><c>ok</c>, <c>duplicate</c> (done before, nothing changed), <c>stale_attempt</c> (the lease was lost: drop the work), <c>finished</c> (the task has ended, e.g. cancelled) or <c>not_found</c>.</param>
+internal sealed record Answer(Guid Id, int Attempt, string Code);
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+[JsonSerializable(typeof(ClaimBody))]
+[JsonSerializable(typeof(Claimed))]
+[JsonSerializable(typeof(HeartbeatBody))]
+[JsonSerializable(typeof(ReportBody))]
+[JsonSerializable(typeof(Answers))]
+internal sealed partial class WorkerJson : JsonSerializerContext;
+
+internal static class WorkerMapping
+{
+    public static ClaimedTask ToClaimed(TaskState t) =>
+        new(t.CorrelationId, t.Attempt, t.Queue, t.Level, t.Name, TaskMapping.Word(t.Priority), TaskMapping.ToJson(t.Payload), t.MaxAttempts,
+            t.LeaseUntil ?? t.CreatedAt, t.CreatedAt, t.ExpiresAt);
+
+    public static string Code(Verdict verdict) =>
+        verdict switch
+        {
+            Verdict.Applied => "ok",
+            Verdict.Duplicate => "duplicate",
+            Verdict.NotFound => "not_found",
+            Verdict.Finished => "finished",
+            _ => "stale_attempt",
+        };
+}

@@ -1,0 +1,95 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+using TaskQueue.Contracts;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Consumers.Actions;
+
+/// <summary>
+/// Runs built-in actions, so many at once. A quick attempt is reported once, with its start and its outcome; one that
+/// takes longer reports its start, then heartbeats until its outcome.
+/// </summary>
+internal sealed class ActionRunner(WorkReporter reporter, IOptions<ActionOptions> options, TimeProvider time) : BackgroundService
+{
+    private static readonly TimeSpan Quick = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan HeartbeatEvery = TimeSpan.FromMilliseconds(TaskVerbs.DefaultLeaseMs / 3d);
+
+    private readonly SemaphoreSlim _slots = new(options.Value.Concurrency);
+    private readonly ConcurrentDictionary<Guid, AttemptHeartbeat> _slow = new();
+    private int _inWork;
+
+    public override void Dispose()
+    {
+        _slots.Dispose();
+        base.Dispose();
+    }
+
+    /// <summary>Runs a task; returns when its outcome, or at least its start, is with the broker.</summary>
+    public async Task TakeAsync(DispatchedTask task)
+    {
+        await _slots.WaitAsync();
+        Interlocked.Increment(ref _inWork);
+        var run = RunAsync(task);
+        if (await Task.WhenAny(run, Task.Delay(Quick, time)) == run)
+        {
+            await FinishAsync(task, await run);
+            return;
+        }
+
+        _slow[task.Id] = new AttemptHeartbeat(task.Id, task.Attempt);
+        var finish = FinishLaterAsync(task, run);
+        await reporter.ReportAsync(new AttemptStarted(task.Id, task.Attempt));
+        _ = finish;
+    }
+
+    /// <summary>Waits for what is under way, while the bus still runs.</summary>
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        while (Volatile.Read(ref _inWork) > 0 && !cancellationToken.IsCancellationRequested)
+            await Task.Delay(TimeSpan.FromMilliseconds(10), time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await base.StopAsync(cancellationToken);
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(HeartbeatEvery, time);
+        while (await timer.WaitForNextTickAsync(stoppingToken))
+            await Task.WhenAll(_slow.Values.Select(reporter.ReportAsync));
+    }
+
+    private async Task<AttemptOutcome> RunAsync(DispatchedTask task)
+    {
+        if (options.Value.SimulatedWorkMs > 0)
+            await Task.Delay(TimeSpan.FromMilliseconds(options.Value.SimulatedWorkMs), time);
+        try
+        {
+            return new AttemptOutcome(task.Id, task.Attempt, Result: BuiltInActions.Run(task.Payload));
+        }
+        catch (ActionFailedException fault)
+        {
+            return new AttemptOutcome(task.Id, task.Attempt, Error: fault.Message, Retryable: false);
+        }
+    }
+
+    private async Task FinishLaterAsync(DispatchedTask task, Task<AttemptOutcome> run)
+    {
+        var outcome = await run;
+        _slow.TryRemove(task.Id, out _);
+        await FinishAsync(task, outcome);
+    }
+
+    private async Task FinishAsync(DispatchedTask task, AttemptOutcome outcome)
+    {
+        _slots.Release();
+        try
+        {
+            // The start goes with the outcome even where it was reported: reports may overtake each other.
+            await reporter.ReportAsync(new AttemptStarted(task.Id, task.Attempt), outcome);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _inWork);
+        }
+    }
+}

@@ -1,0 +1,46 @@
+using MassTransit;
+using Microsoft.Extensions.DependencyInjection;
+using TaskQueue.Consumers.Actions;
+using TaskQueue.Consumers.Tasks;
+using TaskQueue.Contracts;
+using TaskQueue.Engine.Bus;
+using TaskQueue.Engine.Queues;
+
+namespace TaskQueue.Consumers;
+
+/// <summary>The Consumers role: takes submissions and reports from the bus, and runs the built-in actions.</summary>
+public static class ConsumersRole
+{
+    /// <summary>Receive endpoints of the role.</summary>
+    public static BusRole Bus { get; } = new(
+        bus =>
+        {
+            bus.AddConsumer<SubmitConsumer>();
+            bus.AddConsumer<ReportConsumer>();
+            bus.AddConsumer<ActionConsumer>();
+        },
+        (context, endpoints) =>
+        {
+            endpoints.Queue(Addresses.SubmitQueue, prefetch: 16, e =>
+            {
+                e.UseStorageRetry();
+                e.ConfigureConsumer<SubmitConsumer>(context);
+            });
+            endpoints.Queue(Addresses.ReportQueue, prefetch: 16, e =>
+            {
+                e.UseStorageRetry();
+                e.ConfigureConsumer<ReportConsumer>(context);
+            });
+            endpoints.Queue(BuiltInQueues.Tasks, prefetch: 32, e => e.ConfigureConsumer<ActionConsumer>(context));
+        });
+
+    /// <summary>Services of the role; add them after the bus, so that they stop before it.</summary>
+    public static IServiceCollection AddTaskQueueConsumers(this IServiceCollection services)
+    {
+        services.AddOptions<ActionOptions>().BindConfiguration("TaskQueue:Actions").ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<WorkReporter>();
+        services.AddSingleton<ActionRunner>();
+        services.AddHostedService(sp => sp.GetRequiredService<ActionRunner>());
+        return services;
+    }
+}

@@ -1,0 +1,77 @@
+namespace TaskQueue.Contracts;
+
+/// <summary>Asks the engine to accept 1..N tasks. Send it to <see cref="Addresses.Submit"/>; a redelivery with the same ids changes nothing.</summary>
+/// <param name="Tasks">The tasks; a single task is a batch of one.</param>
+public sealed record SubmitTasks(IReadOnlyList<TaskSubmission> Tasks);
+
+/// <summary>One task to accept.</summary>
+/// <param name="Id">Chosen by the producer, unique; a task with this id that exists already is left alone.</param>
+/// <param name="Queue">Base name of the queue, <c>^[a-zA-Z0-9_-]+$</c>, at most 64 characters.</param>
+/// <param name="Payload">JSON text handed to the worker as it is.</param>
+public sealed record TaskSubmission(Guid Id, string Queue, string Payload)
+{
+    /// <summary>0 is online, 1..N offline.</summary>
+    public int Level { get; init; }
+
+    /// <summary>Which handler of a worker runs the task; null where the queue says enough.</summary>
+    public string? Name { get; init; }
+
+    /// <summary>Higher runs first within a queue and level.</summary>
+    public Priority Priority { get; init; } = Priority.Normal;
+
+    /// <summary>Not runnable earlier (UTC); null is at once.</summary>
+    public DateTime? ScheduledAt { get; init; }
+
+    /// <summary>Not started at or after this time (UTC); null is never.</summary>
+    public DateTime? ExpiresAt { get; init; }
+
+    /// <summary>How many attempts a run of the task has, 1..100; null is the default of 4.</summary>
+    public int? MaxAttempts { get; init; }
+
+    /// <summary>JSON object of text that travels with the task, for doors and tracing.</summary>
+    public string? Headers { get; init; }
+}
+
+/// <summary>Sent by the engine to the bus workers of a push queue, at the exchange named after the queue.</summary>
+/// <param name="Tasks">One task when idle, up to 100 under backlog.</param>
+public sealed record DispatchTasks(IReadOnlyList<DispatchedTask> Tasks);
+
+/// <summary>One task to run.</summary>
+/// <param name="Id">The task.</param>
+/// <param name="Queue">Base name of its queue.</param>
+/// <param name="Level">0 is online, 1..N offline.</param>
+/// <param name="Name">Which handler runs it; may be null.</param>
+/// <param name="Attempt">The number of the attempt that a worker starts; its fencing token in every report.</param>
+/// <param name="Payload">JSON text as submitted.</param>
+/// <param name="Headers">JSON object as submitted.</param>
+public sealed record DispatchedTask(Guid Id, string Queue, int Level, string? Name, int Attempt, string Payload, string? Headers);
+
+/// <summary>What a bus worker has to say of 1..N tasks. Send it to <see cref="Addresses.Report"/>.</summary>
+/// <param name="Worker">Name of the worker, at most 200 characters.</param>
+/// <param name="Started">Attempts that began; applied before heartbeats and outcomes.</param>
+/// <param name="Heartbeats">Attempts that go on: their leases are renewed.</param>
+/// <param name="Outcomes">Attempts that ended.</param>
+public sealed record ReportTasks(
+    string Worker,
+    IReadOnlyList<AttemptStarted> Started,
+    IReadOnlyList<AttemptHeartbeat> Heartbeats,
+    IReadOnlyList<AttemptOutcome> Outcomes);
+
+/// <summary>An attempt began.</summary>
+/// <param name="TaskId">The task.</param>
+/// <param name="Attempt">The attempt of the dispatch.</param>
+/// <param name="LeaseSeconds">How long the attempt may go without a heartbeat; null is the default of 15.</param>
+public sealed record AttemptStarted(Guid TaskId, int Attempt, double? LeaseSeconds = null);
+
+/// <summary>An attempt goes on.</summary>
+/// <param name="TaskId">The task.</param>
+/// <param name="Attempt">The running attempt.</param>
+public sealed record AttemptHeartbeat(Guid TaskId, int Attempt);
+
+/// <summary>An attempt ended: with a result, or with an error.</summary>
+/// <param name="TaskId">The task.</param>
+/// <param name="Attempt">The running attempt; any other is refused.</param>
+/// <param name="Result">JSON text of the result of a success.</param>
+/// <param name="Error">Text of the error of a failure; null means success.</param>
+/// <param name="Retryable">Whether a failure may be tried again while attempts are left.</param>
+public sealed record AttemptOutcome(Guid TaskId, int Attempt, string? Result = null, string? Error = null, bool Retryable = true);

@@ -1,0 +1,103 @@
+using MassTransit;
+using Microsoft.Extensions.DependencyInjection;
+using TaskQueue.Engine.Storage;
+
+namespace TaskQueue.Engine.Bus;
+
+/// <summary>Receive endpoints that a role adds to the bus.</summary>
+/// <param name="AddConsumers">Registers the consumers.</param>
+/// <param name="AddEndpoints">Configures the endpoints.</param>
+public sealed record BusRole(Action<IBusRegistrationConfigurator> AddConsumers, Action<IBusRegistrationContext, IBusEndpoints> AddEndpoints);
+
+/// <summary>Adds endpoints, on whichever transport there is.</summary>
+public interface IBusEndpoints
+{
+    /// <summary>A named durable queue (a quorum queue on RabbitMQ).</summary>
+    void Queue(string name, ushort prefetch, Action<IReceiveEndpointConfigurator> configure);
+
+    /// <summary>A queue of this process alone, gone when the process is.</summary>
+    void OwnQueue(Action<IReceiveEndpointConfigurator> configure);
+}
+
+/// <summary>Puts the bus together.</summary>
+public static class BusRegistration
+{
+    /// <summary>Adds MassTransit on RabbitMQ or in process, with the endpoints of the roles.</summary>
+    public static IServiceCollection AddTaskQueueBus(this IServiceCollection services, BusAddress address, IReadOnlyList<BusRole> roles)
+    {
+        ArgumentNullException.ThrowIfNull(address);
+        services.AddSingleton(address).AddSingleton<PushTopology>();
+        services.AddMassTransit(bus =>
+        {
+            bus.DisableUsageTelemetry();
+            bus.AddConsumer<DoorbellConsumer>();
+            foreach (var role in roles)
+                role.AddConsumers(bus);
+            if (address.RabbitMq is null)
+            {
+                bus.UsingInMemory((context, cfg) =>
+                {
+                    var endpoints = new InMemoryEndpoints(cfg);
+                    foreach (var role in roles)
+                        role.AddEndpoints(context, endpoints);
+                });
+            }
+            else
+            {
+                bus.UsingRabbitMq((context, cfg) =>
+                {
+                    cfg.Host(address.RabbitMq);
+                    cfg.DeployPublishTopology = true;
+                    var endpoints = new RabbitMqEndpoints(cfg);
+                    endpoints.OwnQueue(e => e.ConfigureConsumer<DoorbellConsumer>(context));
+                    foreach (var role in roles)
+                        role.AddEndpoints(context, endpoints);
+                });
+            }
+        });
+        return services;
+    }
+
+    /// <summary>While the database is away a message waits, unacknowledged; what is wrong in itself fails at once.</summary>
+    public static void UseStorageRetry(this IConsumePipeConfigurator endpoint) =>
+        endpoint.UseMessageRetry(r =>
+        {
+            r.Handle<Exception>(StorageFaults.IsTransient);
+            r.Exponential(MaxRetries, TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(5), TimeSpan.FromMilliseconds(200));
+        });
+
+    /// <summary>Half a day of tries; MassTransit keeps the list of all waits in memory.</summary>
+    private const int MaxRetries = 10_000;
+
+    private sealed class RabbitMqEndpoints(IRabbitMqBusFactoryConfigurator cfg) : IBusEndpoints
+    {
+        public void Queue(string name, ushort prefetch, Action<IReceiveEndpointConfigurator> configure) =>
+            cfg.ReceiveEndpoint(name, e =>
+            {
+                e.SetQuorumQueue();
+                e.PrefetchCount = prefetch;
+                e.ConfigureConsumeTopology = false;
+                configure(e);
+            });
+
+        public void OwnQueue(Action<IReceiveEndpointConfigurator> configure) =>
+            cfg.ReceiveEndpoint(new TemporaryEndpointDefinition(), e =>
+            {
+                e.ConcurrentMessageLimit = 1; // in order
+                configure(e);
+            });
+    }
+
+    private sealed class InMemoryEndpoints(IInMemoryBusFactoryConfigurator cfg) : IBusEndpoints
+    {
+        public void Queue(string name, ushort prefetch, Action<IReceiveEndpointConfigurator> configure) =>
+            cfg.ReceiveEndpoint(name, e =>
+            {
+                e.PrefetchCount = prefetch;
+                e.ConfigureConsumeTopology = false;
+                configure(e);
+            });
+
+        public void OwnQueue(Action<IReceiveEndpointConfigurator> configure) => cfg.ReceiveEndpoint(new TemporaryEndpointDefinition(), configure);
+    }
+}

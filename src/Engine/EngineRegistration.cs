@@ -1,0 +1,42 @@
+using MassTransit;
+using MassTransit.Saga;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using TaskQueue.Engine.Bus;
+using TaskQueue.Engine.Events;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Storage.GroupCommit;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Engine;
+
+/// <summary>Puts the engine together.</summary>
+public static class EngineRegistration
+{
+    /// <summary>Adds the engine: the verbs, the machine behind the mediator, storage, the bus and the relay.</summary>
+    /// <param name="services">Where to.</param>
+    /// <param name="database">The database.</param>
+    /// <param name="bus">The bus.</param>
+    /// <param name="roles">Receive endpoints of the roles of this process.</param>
+    public static IServiceCollection AddTaskQueueEngine(
+        this IServiceCollection services, DatabaseAddress database, BusAddress bus, params IReadOnlyList<BusRole> roles)
+    {
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddOptions<EngineOptions>().BindConfiguration("TaskQueue").ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<Doorbell>().AddSingleton<CommitSignals>();
+        services.AddSingleton<QueueCatalog>();
+        services.AddSingleton<TaskVerbs>().AddSingleton<TaskQueries>().AddSingleton<Claims>();
+
+        // Hosted services stop in reverse: the bus first, then the relay, then the group commit, which drains.
+        services.AddTaskQueueStorage(database);
+        services.AddSingleton<TaskStateMachine>();
+        services.AddMediator(x => x.ConfigureMediator((context, cfg) => cfg.StateMachineSaga(
+            context.GetRequiredService<TaskStateMachine>(),
+            new SagaRepository<TaskState>(context.GetRequiredService<GroupCommitRepository>()))));
+        services.AddSingleton<EventPublisher>();
+        services.AddHostedService<EventRelay>();
+        services.AddTaskQueueBus(bus, roles);
+        return services;
+    }
+}

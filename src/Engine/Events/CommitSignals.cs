@@ -1,0 +1,62 @@
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Engine.Events;
+
+/// <summary>What happens in this process right after a commit: waiting workers and the relay are woken.</summary>
+public sealed class CommitSignals(Doorbell doorbell) : IDisposable
+{
+    /// <summary>Set after every commit that appended events.</summary>
+    public Signal Events { get; } = new();
+
+    /// <inheritdoc />
+    public void Dispose() => Events.Dispose();
+
+    /// <summary>Tells of events that were committed.</summary>
+    public void Committed(IEnumerable<TaskEvent> events)
+    {
+        var any = false;
+        foreach (var e in events)
+        {
+            any = true;
+            if (e.DueAt is { } due)
+                doorbell.Ring(new(e.Queue, e.Level), due);
+        }
+
+        if (any)
+            Events.Set();
+    }
+
+    /// <summary>Tells of tasks that were inserted in bulk, with their events.</summary>
+    public void Inserted(IEnumerable<TaskState> tasks)
+    {
+        foreach (var task in tasks)
+            doorbell.Ring(new(task.Queue, task.Level), task.DueAt);
+        Events.Set();
+    }
+}
+
+/// <summary>An event for one waiter that resets itself.</summary>
+public sealed class Signal : IDisposable
+{
+    private readonly SemaphoreSlim _set = new(0, 1);
+
+    /// <summary>Lets the waiter go, now or when it comes.</summary>
+    public void Set()
+    {
+        try
+        {
+            if (_set.CurrentCount == 0)
+                _set.Release();
+        }
+        catch (SemaphoreFullException)
+        {
+            // Another thread set it in between: the same thing.
+        }
+    }
+
+    /// <inheritdoc />
+    public void Dispose() => _set.Dispose();
+
+    /// <summary>Waits for the signal; false when the time was over first.</summary>
+    public Task<bool> WaitAsync(TimeSpan time, CancellationToken stop) => _set.WaitAsync(time, stop);
+}

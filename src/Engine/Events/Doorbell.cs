@@ -1,0 +1,105 @@
+using System.Collections.Concurrent;
+using TaskQueue.Engine.Storage;
+
+namespace TaskQueue.Engine.Events;
+
+/// <summary>Wakes long-polls when work for their queues arrives, in this process or, through the bus, in another.</summary>
+public sealed class Doorbell(TimeProvider time)
+{
+    private readonly ConcurrentDictionary<QueueLevel, List<Waiter>> _waiters = new();
+    private readonly Lock _gate = new();
+
+    /// <summary>Called for every task that is due at a time known in advance: the scheduler sets its clock by it.</summary>
+    public Action<DateTime>? DueLater { get; set; }
+
+    /// <summary>
+    /// A task of the target waits to run. If it is due one waiter is woken, and if that one has left meanwhile, the next;
+    /// if it is due later all are, to set their clocks by it.
+    /// </summary>
+    public void Ring(QueueLevel target, DateTime due)
+    {
+        var later = due > time.GetUtcNow().UtcDateTime;
+        if (later)
+            DueLater?.Invoke(due);
+        if (!_waiters.TryGetValue(target, out var waiters))
+            return;
+        lock (_gate)
+        {
+            foreach (var waiter in waiters)
+            {
+                if (waiter.Wake() && !later)
+                    return;
+            }
+        }
+    }
+
+    /// <summary>Waits at the door of the targets from now on. Register first, look for work second, so that no ring is missed.</summary>
+    public Waiter Register(IReadOnlyList<QueueLevel> targets)
+    {
+        var waiter = new Waiter(this, targets);
+        lock (_gate)
+        {
+            foreach (var target in targets)
+                _waiters.GetOrAdd(target, _ => []).Add(waiter);
+        }
+
+        return waiter;
+    }
+
+    private void Leave(Waiter waiter)
+    {
+        lock (_gate)
+        {
+            foreach (var target in waiter.Targets)
+            {
+                if (_waiters.TryGetValue(target, out var waiters) && waiters.Remove(waiter) && waiters.Count == 0)
+                    _waiters.TryRemove(target, out _);
+            }
+        }
+    }
+
+    /// <summary>One long-poll at the door.</summary>
+    public sealed class Waiter : IDisposable
+    {
+        private readonly Doorbell _doorbell;
+        private readonly TaskCompletionSource _rung = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private bool _heard;
+
+        internal Waiter(Doorbell doorbell, IReadOnlyList<QueueLevel> targets)
+        {
+            _doorbell = doorbell;
+            Targets = targets;
+        }
+
+        internal IReadOnlyList<QueueLevel> Targets { get; }
+
+        /// <summary>Waits for a ring; false when the time was over first.</summary>
+        public async Task<bool> WaitAsync(TimeSpan wait, CancellationToken stop)
+        {
+            try
+            {
+                await _rung.Task.WaitAsync(wait, _doorbell.Clock, stop);
+                return _heard = true;
+            }
+            catch (TimeoutException)
+            {
+                return false;
+            }
+        }
+
+        /// <summary>Leaves the door; a ring that came too late for this waiter is passed on.</summary>
+        public void Dispose()
+        {
+            _doorbell.Leave(this);
+            if (_rung.Task.IsCompleted && !_heard)
+            {
+                foreach (var target in Targets)
+                    _doorbell.Ring(target, DateTime.MinValue);
+            }
+        }
+
+        internal bool Wake() => _rung.TrySetResult();
+    }
+
+    private TimeProvider Clock => time;
+}

@@ -1,0 +1,89 @@
+using MassTransit;
+using TaskQueue.Contracts;
+using TaskQueue.Engine.Bus;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Engine.Events;
+
+/// <summary>Turns events into messages: lifecycle events to whoever subscribed, dispatches to the workers of push queues.</summary>
+internal sealed class EventPublisher(IBus bus, BusAddress address, PushTopology topology, ITaskStore store)
+{
+    private const int MaxEntries = 200;
+    private const int MaxDispatch = 100;
+
+    /// <summary>Payload characters in one dispatch; a larger task travels alone.</summary>
+    private const int MaxDispatchChars = 1024 * 1024;
+
+    /// <summary>Publishes events and returns when the broker has confirmed all.</summary>
+    public async Task PublishAsync(IReadOnlyList<TaskEvent> events)
+    {
+        // The n-th event of each task makes the n-th wave: a wave is confirmed before the next leaves, so order is kept.
+        var seen = new Dictionary<Guid, int>(events.Count);
+        var waves = events.GroupBy(e => seen[e.TaskId] = seen.GetValueOrDefault(e.TaskId) + 1).OrderBy(w => w.Key);
+        foreach (var wave in waves)
+            await Task.WhenAll([.. wave.GroupBy(e => e.Type).SelectMany(PublishSteps), DispatchAsync([.. wave.Where(e => e.Dispatch)])]);
+    }
+
+    private IEnumerable<Task> PublishSteps(IGrouping<TaskEventType, TaskEvent> events) =>
+        events.Select(ToStep).Chunk(MaxEntries).Select(steps => events.Key switch
+        {
+            TaskEventType.Submitted => bus.Publish(new TasksSubmitted(steps)),
+            TaskEventType.Started => bus.Publish(new TasksStarted(steps)),
+            TaskEventType.Completed => bus.Publish(new TasksCompleted(steps)),
+            TaskEventType.Failed => bus.Publish(new TasksFailed(steps)),
+            TaskEventType.Retrying => bus.Publish(new TasksRetrying(steps)),
+            TaskEventType.Cancelled => bus.Publish(new TasksCancelled(steps)),
+            TaskEventType.Expired => bus.Publish(new TasksExpired(steps)),
+            _ => Task.CompletedTask,
+        });
+
+    private static TaskStep ToStep(TaskEvent e) => new(e.TaskId, e.Queue, e.Level, e.Attempt, e.At, e.DueAt, e.Worker, e.Error);
+
+    private async Task DispatchAsync(IReadOnlyList<TaskEvent> events)
+    {
+        foreach (var chunk in events.Chunk(MaxEntries))
+        {
+            var tasks = await store.ReadForDispatchAsync([.. chunk.Select(e => e.TaskId)]);
+            await Task.WhenAll(tasks.GroupBy(t => t.Queue).Select(SendAsync));
+        }
+    }
+
+    private async Task SendAsync(IGrouping<string, TaskState> tasks)
+    {
+        var endpoint = await bus.GetSendEndpoint(address.Of(tasks.Key));
+        await Task.WhenAll(Batches(tasks).Select(async batch =>
+        {
+            try
+            {
+                await endpoint.Send(batch, c => BusAddress.DemandQueue(c));
+            }
+            catch (MessageReturnedException)
+            {
+                await topology.DeclareAsync(tasks.Key); // somebody deleted the queue, or nobody made it yet
+                await endpoint.Send(batch, c => BusAddress.DemandQueue(c));
+            }
+        }));
+    }
+
+    private static IEnumerable<DispatchTasks> Batches(IEnumerable<TaskState> tasks)
+    {
+        var batch = new List<DispatchedTask>();
+        var chars = 0;
+        foreach (var t in tasks)
+        {
+            if (batch.Count > 0 && (batch.Count == MaxDispatch || chars + t.Payload.Length > MaxDispatchChars))
+            {
+                yield return new DispatchTasks(batch);
+                batch = [];
+                chars = 0;
+            }
+
+            batch.Add(new DispatchedTask(t.CorrelationId, t.Queue, t.Level, t.Name, t.Attempt + 1, t.Payload, t.Headers));
+            chars += t.Payload.Length;
+        }
+
+        if (batch.Count > 0)
+            yield return new DispatchTasks(batch);
+    }
+}

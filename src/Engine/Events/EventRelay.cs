@@ -1,0 +1,101 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using TaskQueue.Engine.Storage;
+
+namespace TaskQueue.Engine.Events;
+
+/// <summary>
+/// Carries committed events to the bus, in order per task, at least once. Every process is ready to do it; the holder of
+/// the database's relay lock does, woken by its own commits and by notifications of others.
+/// </summary>
+internal sealed partial class EventRelay(ITaskStore store, EventPublisher publisher, CommitSignals signals, TimeProvider time, ILogger<EventRelay> logger)
+    : BackgroundService
+{
+    private const int MaxRead = 2000;
+
+    /// <summary>How long a fresh commit may go unnoticed if its wake-up was lost, and how often others try to become the relay.</summary>
+    private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
+
+    /// <summary>How much a relay that takes over may repeat.</summary>
+    private static readonly TimeSpan SaveEvery = TimeSpan.FromSeconds(1);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                await using var lease = await store.TryLeadRelayAsync(signals.Events.Set, stoppingToken);
+                if (lease is null)
+                    await FollowAsync(stoppingToken);
+                else
+                    await LeadAsync(lease, stoppingToken);
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+            {
+                return;
+            }
+#pragma warning disable CA1031 // whatever it is, the next try starts from the saved cursors
+            catch (Exception fault)
+#pragma warning restore CA1031
+            {
+                LogRelayFailed(fault);
+                await Task.Delay(LookAgain, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+    }
+
+    /// <summary>Passes wake-ups on to the relay for a while, then lets the caller try to lead again.</summary>
+    private async Task FollowAsync(CancellationToken stop)
+    {
+        var until = time.GetUtcNow() + LookAgain;
+        while (until - time.GetUtcNow() is var left && left > TimeSpan.Zero)
+        {
+            if (await signals.Events.WaitAsync(left, stop))
+                await store.WakeRelayAsync();
+        }
+    }
+
+    private async Task LeadAsync(IRelayLease lease, CancellationToken stop)
+    {
+        var cursors = await store.LoadCursorsAsync();
+        var saved = cursors.ToArray();
+        var savedAt = time.GetUtcNow();
+        try
+        {
+            while (!lease.Lost.IsCompleted)
+            {
+                var events = await store.ReadEventsAsync(cursors, MaxRead);
+                if (events.Count > 0)
+                    await publisher.PublishAsync(events).WaitAsync(stop);
+                foreach (var e in events)
+                    cursors[e.Stream] = e.Id;
+                if (time.GetUtcNow() - savedAt >= SaveEvery)
+                {
+                    await SaveAsync(cursors, saved);
+                    savedAt = time.GetUtcNow();
+                }
+
+                if (events.Count == 0)
+                    await signals.Events.WaitAsync(LookAgain, stop);
+            }
+        }
+        finally
+        {
+            await SaveAsync(cursors, saved);
+        }
+
+        await lease.Lost; // throws what broke it
+    }
+
+    private async Task SaveAsync(long[] cursors, long[] saved)
+    {
+        if (cursors.AsSpan().SequenceEqual(saved))
+            return;
+        await store.SaveCursorsAsync(cursors);
+        cursors.CopyTo(saved, 0);
+    }
+
+    [LoggerMessage(LogLevel.Warning, "Relaying events stopped; trying again")]
+    private partial void LogRelayFailed(Exception fault);
+}

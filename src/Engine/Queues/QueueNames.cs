@@ -1,0 +1,29 @@
+using System.Globalization;
+using TaskQueue.Engine.Storage;
+
+namespace TaskQueue.Engine.Queues;
+
+/// <summary>Rules for names of queues (bella.md 2).</summary>
+public static class QueueNames
+{
+    /// <summary>The highest level.</summary>
+    public const int MaxLevel = ushort.MaxValue;
+
+    /// <summary>The rule in words, for errors.</summary>
+    public const string Rule = "letters, digits, '-' and '_', 1 to 64 of them";
+
+    /// <summary>Whether a base name is allowed.</summary>
+    public static bool IsValid(string? name) => name is { Length: >= 1 and <= 64 } && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_');
+
+    /// <summary>Parses <c>name:level</c>, or <c>name</c> alone for level 0; null where it is neither.</summary>
+    public static QueueLevel? Parse(string? text, bool levelRequired = false)
+    {
+        var parts = (text ?? "").Split(':');
+        if (parts.Length > 2 || !IsValid(parts[0]) || (levelRequired && parts.Length == 1))
+            return null;
+        var level = 0;
+        if (parts.Length == 2 && !int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out level))
+            return null;
+        return level <= MaxLevel ? new QueueLevel(parts[0], level) : null;
+    }
+}

@@ -1,0 +1,140 @@
+using System.Data.Common;
+using System.Threading.Channels;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using TaskQueue.Engine.Events;
+
+namespace TaskQueue.Engine.Storage.GroupCommit;
+
+/// <summary>
+/// Commits what waits, together: one SELECT … FOR UPDATE in id order, the machine on each row, one write, one commit.
+/// There is no timer: a group is whatever came while the last one committed. Lanes work side by side; a task always
+/// goes to the same lane, so its commands are applied in the order in which they came.
+/// </summary>
+internal sealed partial class GroupCommitter : IHostedService
+{
+    private const int MaxGroup = 256;
+
+    /// <summary>Commands that may wait in a lane before senders wait too.</summary>
+    private const int LaneCapacity = 8192;
+
+    private readonly ITaskStore _store;
+    private readonly CommitSignals _signals;
+    private readonly ILogger<GroupCommitter> _logger;
+    private readonly Channel<GroupEntry>[] _lanes;
+    private readonly Task _running;
+    private long _groups;
+
+    public GroupCommitter(ITaskStore store, CommitSignals signals, GroupCommitOptions options, ILogger<GroupCommitter> logger)
+    {
+        _store = store;
+        _signals = signals;
+        _logger = logger;
+        _lanes = [.. Enumerable.Range(0, options.Lanes).Select(_ => Channel.CreateBounded<GroupEntry>(new BoundedChannelOptions(LaneCapacity) { SingleReader = true }))];
+        _running = Task.WhenAll(_lanes.Select(lane => Task.Run(() => RunAsync(lane.Reader))));
+    }
+
+    /// <summary>Transactions so far.</summary>
+    public long Groups => Interlocked.Read(ref _groups);
+
+    /// <summary>Queues a command. From here on its caller's cancellation is ignored: the group decides.</summary>
+    public async Task CommitAsync(GroupEntry entry)
+    {
+        await _lanes[(uint)entry.TaskId.GetHashCode() % (uint)_lanes.Length].Writer.WriteAsync(entry);
+        await entry.Committed;
+    }
+
+    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <summary>Takes no more and commits what waits.</summary>
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        foreach (var lane in _lanes)
+            lane.Writer.TryComplete();
+        await _running.WaitAsync(cancellationToken);
+    }
+
+    private async Task RunAsync(ChannelReader<GroupEntry> reader)
+    {
+        while (await reader.WaitToReadAsync())
+        {
+            var group = new List<GroupEntry>();
+            while (group.Count < MaxGroup && reader.TryRead(out var entry))
+                group.Add(entry);
+            await CommitGroupAsync(group);
+        }
+    }
+
+    private async Task CommitGroupAsync(List<GroupEntry> group)
+    {
+        try
+        {
+            await WriteGroupAsync(group);
+            group.ForEach(e => e.Release());
+        }
+        catch (TaskIdTakenException)
+        {
+            group.ForEach(e => e.InsertsBlindly = false);
+            await CommitGroupAsync(group);
+        }
+#pragma warning disable CA1031 // the callers get it
+        catch (Exception fault)
+#pragma warning restore CA1031
+        {
+            // One poison row must not fail its neighbours: halve until it stands alone. The first half goes first, so the
+            // commands of one task keep their order. A lost connection is nobody's row and fails everyone.
+            if (group.Count == 1 || fault is DbException { IsTransient: true })
+            {
+                LogGroupFailed(fault, group.Count);
+                group.ForEach(e => e.Fail(fault));
+                return;
+            }
+
+            await CommitGroupAsync(group[..(group.Count / 2)]);
+            await CommitGroupAsync(group[(group.Count / 2)..]);
+        }
+    }
+
+    private async Task WriteGroupAsync(List<GroupEntry> group)
+    {
+        await using var session = await _store.BeginAsync();
+        var slots = await LoadAsync(session, group);
+        foreach (var entry in group)
+            await entry.RunAsync(slots[entry.TaskId]);
+
+        var inserts = slots.Values.Where(s => s is { IsChanged: true, IsNew: true }).Select(s => s.Task!).ToList();
+        var updates = slots.Values.Where(s => s is { IsChanged: true, IsNew: false }).Select(s => s.Task!).ToList();
+        if (inserts.Count + updates.Count == 0)
+            return;
+        await session.SaveAsync(inserts, updates);
+        Interlocked.Increment(ref _groups);
+        _signals.Committed(inserts.Concat(updates).SelectMany(t => t.Events));
+    }
+
+    private static async Task<Dictionary<Guid, GroupSlot>> LoadAsync(ITaskSession session, List<GroupEntry> group)
+    {
+        var slots = new Dictionary<Guid, GroupSlot>(group.Count);
+        var ids = new List<Guid>();
+        foreach (var entry in group)
+        {
+            // Only the first command of a task decides whether its row must be read.
+            if (slots.TryAdd(entry.TaskId, new GroupSlot()) && !entry.InsertsBlindly)
+                ids.Add(entry.TaskId);
+        }
+
+        if (ids.Count > 0)
+        {
+            foreach (var (id, task) in await session.LoadAsync(ids))
+                slots[id].Task = task;
+        }
+
+        return slots;
+    }
+
+    [LoggerMessage(LogLevel.Warning, "A group of {Count} commands was not committed")]
+    private partial void LogGroupFailed(Exception fault, int count);
+}
+
+/// <summary>How the group commit works on this database.</summary>
+/// <param name="Lanes">Groups that commit side by side: 1 on SQLite, which has one writer.</param>
+internal sealed record GroupCommitOptions(int Lanes);

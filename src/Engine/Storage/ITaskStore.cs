@@ -1,0 +1,99 @@
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Engine.Storage;
+
+/// <summary>The hot statements of the engine. One implementation a provider, with the same file names for the same verbs.</summary>
+public interface ITaskStore
+{
+    /// <summary>Begins the transaction of a group of commands.</summary>
+    Task<ITaskSession> BeginAsync();
+
+    /// <summary>Inserts new tasks and their Submitted events in one transaction; leaves alone ids that exist.</summary>
+    /// <returns>The ids that were inserted.</returns>
+    Task<IReadOnlySet<Guid>> InsertAsync(IReadOnlyList<TaskState> tasks);
+
+    /// <summary>Takes due tasks for a worker, exactly as the machine's Start would, in one statement.</summary>
+    /// <returns>The tasks, first target first, then by priority, due time and id.</returns>
+    Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, DateTime now);
+
+    /// <summary>When the next waiting task of the targets falls due after <paramref name="now"/>.</summary>
+    Task<DateTime?> NextDueAsync(IReadOnlyList<QueueLevel> targets, DateTime now);
+
+    /// <summary>Ids of at most <paramref name="max"/> tasks that a sweep should look at, skipping those locked by others.</summary>
+    Task<IReadOnlyList<Guid>> SelectAsync(Sweep sweep, DateTime now, int max);
+
+    /// <summary>The earliest time at which a sweep will find a task; may be in the past.</summary>
+    Task<DateTime?> NextAsync(Sweep sweep);
+
+    /// <summary>Makes every push task that waits for its worker due for dispatch: after a start with the in-process bus, which forgets.</summary>
+    Task RedispatchAllAsync(DateTime now);
+
+    /// <summary>Tries to become the one relay of the database; null where another process is.</summary>
+    /// <param name="wake">Called when another process committed events.</param>
+    /// <param name="stop">Stops the try.</param>
+    Task<IRelayLease?> TryLeadRelayAsync(Action wake, CancellationToken stop);
+
+    /// <summary>Tells the relay, wherever it runs, that events were committed.</summary>
+    Task WakeRelayAsync();
+
+    /// <summary>Where the relay stood when it last saved its cursors.</summary>
+    Task<long[]> LoadCursorsAsync();
+
+    /// <summary>Saves the cursors of all streams.</summary>
+    Task SaveCursorsAsync(long[] cursors);
+
+    /// <summary>The events after the cursors, in the order of their ids, complete for every task among them.</summary>
+    Task<IReadOnlyList<TaskEvent>> ReadEventsAsync(long[] cursors, int max);
+
+    /// <summary>What bus workers get of these tasks, if they still wait to run.</summary>
+    Task<IReadOnlyList<TaskState>> ReadForDispatchAsync(IReadOnlyList<Guid> ids);
+}
+
+/// <summary>The transaction of a group of commands; disposed without a save, it rolls back.</summary>
+public interface ITaskSession : IAsyncDisposable
+{
+    /// <summary>Loads and locks rows in the order of their ids. Payload and headers are left out.</summary>
+    Task<Dictionary<Guid, TaskState>> LoadAsync(IReadOnlyList<Guid> ids);
+
+    /// <summary>Writes the group and commits.</summary>
+    /// <exception cref="TaskIdTakenException">An insert met an existing row; nothing was written.</exception>
+    Task SaveAsync(IReadOnlyList<TaskState> inserts, IReadOnlyList<TaskState> updates);
+}
+
+/// <summary>An insert of a group met existing rows: load them and run the machine again.</summary>
+public sealed class TaskIdTakenException : Exception
+{
+}
+
+/// <summary>Holds the right to relay.</summary>
+public interface IRelayLease : IAsyncDisposable
+{
+    /// <summary>Ends when the right is lost.</summary>
+    Task Lost { get; }
+}
+
+/// <summary>What a sweep looks for.</summary>
+public enum Sweep
+{
+    /// <summary>Waiting push tasks that are due for dispatch.</summary>
+    Dispatch,
+
+    /// <summary>Running tasks whose lease is over.</summary>
+    Lapsed,
+
+    /// <summary>Waiting tasks past their expiry.</summary>
+    Expired,
+}
+
+/// <summary>One level of a queue; written <c>name:level</c>.</summary>
+/// <param name="Queue">Base name.</param>
+/// <param name="Level">0 online, 1..N offline.</param>
+public readonly record struct QueueLevel(string Queue, int Level);
+
+/// <summary>What a worker asks for.</summary>
+/// <param name="Targets">Where from, most wanted first.</param>
+/// <param name="Max">At most so many tasks.</param>
+/// <param name="Worker">Who asks.</param>
+/// <param name="LeaseMs">How long each may go without a heartbeat.</param>
+/// <param name="Oldest">Take the oldest of all targets first (bella's fifo) instead of the first target first.</param>
+public sealed record ClaimRequest(IReadOnlyList<QueueLevel> Targets, int Max, string Worker, int LeaseMs, bool Oldest = false);

@@ -1,0 +1,125 @@
+using Npgsql;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Engine.Storage.Postgres;
+
+internal sealed partial class PostgresTaskStore
+{
+    private const string Channel = "taskqueue_events";
+
+    private const string ReadEventsSql =
+        """
+        select e.stream, e.id, e.task_id, e.type, e.queue, e.level, e.attempt, e.worker, e.error, e.at, e.due_at, e.dispatch
+        from unnest($1) with ordinality as s(cursor, ord)
+        cross join lateral (
+            select * from task_events e where e.stream = s.ord - 1 and e.id > s.cursor order by e.id limit $2) as e
+        order by e.id
+        """;
+
+    public async Task<IRelayLease?> TryLeadRelayAsync(Action wake, CancellationToken stop)
+    {
+        var connection = await source.OpenConnectionAsync(stop);
+        try
+        {
+            await using var command = new NpgsqlCommand($"select pg_try_advisory_lock({LockSpace}, {RelayLock})", connection);
+            if (await command.ExecuteScalarAsync(stop) is true)
+            {
+                command.CommandText = $"listen {Channel}";
+                await command.ExecuteNonQueryAsync(stop);
+                return new RelayLease(connection, wake);
+            }
+        }
+        catch
+        {
+            await connection.DisposeAsync();
+            throw;
+        }
+
+        await connection.DisposeAsync();
+        return null;
+    }
+
+    public async Task WakeRelayAsync()
+    {
+        await using var command = source.CreateCommand($"notify {Channel}");
+        await command.ExecuteNonQueryAsync();
+    }
+
+    public async Task<long[]> LoadCursorsAsync()
+    {
+        var cursors = new long[TaskDbContext.Streams];
+        await using var command = source.CreateCommand("select id, cursor from event_streams");
+        await using var reader = await command.ExecuteReaderAsync();
+        while (await reader.ReadAsync())
+            cursors[reader.GetInt32(0)] = reader.GetInt64(1);
+        return cursors;
+    }
+
+    public async Task SaveCursorsAsync(long[] cursors)
+    {
+        await using var command = source.CreateCommand(
+            "update event_streams s set cursor = u.cursor from unnest($1) with ordinality as u(cursor, ord) where s.id = u.ord - 1 and s.cursor < u.cursor");
+        command.Parameters.Add(Value(cursors));
+        await command.ExecuteNonQueryAsync();
+    }
+
+    public async Task<IReadOnlyList<TaskEvent>> ReadEventsAsync(long[] cursors, int max)
+    {
+        await using var command = source.CreateCommand(ReadEventsSql);
+        command.Parameters.Add(Value(cursors));
+        command.Parameters.Add(Value(max));
+        await using var reader = await command.ExecuteReaderAsync();
+        var events = new List<TaskEvent>();
+        while (await reader.ReadAsync())
+            events.Add(EventReader.Read(reader));
+        return EventReader.Complete(events, max);
+    }
+
+    public async Task<IReadOnlyList<TaskState>> ReadForDispatchAsync(IReadOnlyList<Guid> ids)
+    {
+        await using var command = source.CreateCommand($"select {TaskColumn.List(TaskColumn.All)} from tasks where id = any($1) and state in (3, 7)");
+        command.Parameters.Add(Value(ids.ToArray()));
+        await using var reader = await command.ExecuteReaderAsync();
+        var tasks = new List<TaskState>(ids.Count);
+        while (await reader.ReadAsync())
+            tasks.Add(TaskColumn.ReadRow(TaskColumn.All, reader));
+        return tasks;
+    }
+
+    /// <summary>The session-level lock lives and dies with its connection, which also listens.</summary>
+    private sealed class RelayLease : IRelayLease
+    {
+        private readonly NpgsqlConnection _connection;
+        private readonly CancellationTokenSource _stop = new();
+
+        public RelayLease(NpgsqlConnection connection, Action wake)
+        {
+            _connection = connection;
+            connection.Notification += (_, _) => wake();
+            Lost = ListenAsync();
+        }
+
+        public Task Lost { get; }
+
+        public async ValueTask DisposeAsync()
+        {
+            await _stop.CancelAsync();
+            await Lost.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (_connection.State == System.Data.ConnectionState.Open)
+            {
+                // A connection that goes back to the pool would keep the lock until its next use.
+                await using var unlock = new NpgsqlCommand($"unlisten *; select pg_advisory_unlock({LockSpace}, {RelayLock})", _connection);
+                await unlock.ExecuteNonQueryAsync();
+            }
+
+            await _connection.DisposeAsync();
+            _stop.Dispose();
+        }
+
+        private async Task ListenAsync()
+        {
+            while (true)
+                await _connection.WaitAsync(_stop.Token);
+        }
+    }
+}

@@ -1,0 +1,43 @@
+using Npgsql;
+using NpgsqlTypes;
+
+namespace TaskQueue.Engine.Storage.Postgres;
+
+/// <summary>
+/// The store on PostgreSQL. Every transaction that appends events first locks one of the event streams until it ends:
+/// within a stream ids so become visible in order, and the relay needs no more than a cursor.
+/// Locks are always taken rows first, in the order of ids, then the stream, so that no two transactions wait in a ring.
+/// </summary>
+internal sealed partial class PostgresTaskStore(NpgsqlDataSource source) : ITaskStore
+{
+    /// <summary>First key of our advisory locks ("task"); the second is the stream, or <see cref="RelayLock"/>.</summary>
+    private const int LockSpace = 0x7461736B;
+
+    private const int RelayLock = -1;
+
+    /// <summary>Two transactions rarely draw the same stream; when they do, one waits for the other's commit.</summary>
+    private static int PickStream() => Random.Shared.Next(TaskDbContext.Streams);
+
+    private static NpgsqlBatchCommand LockStream(int stream) =>
+        Command($"select pg_advisory_xact_lock({LockSpace}, $1)", Value(stream));
+
+    private static NpgsqlBatchCommand Command(string sql, params NpgsqlParameter[] parameters)
+    {
+        var command = new NpgsqlBatchCommand(sql);
+        foreach (var parameter in parameters)
+            command.Parameters.Add(parameter);
+        return command;
+    }
+
+    private static NpgsqlParameter<T> Value<T>(T value) => new() { TypedValue = value };
+
+    private static NpgsqlParameter Nullable(string? value) => new() { Value = (object?)value ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Text };
+
+    private async Task<DateTime?> ReadTimeAsync(string sql, params NpgsqlParameter[] parameters)
+    {
+        await using var command = source.CreateCommand(sql);
+        foreach (var parameter in parameters)
+            command.Parameters.Add(parameter);
+        return await command.ExecuteScalarAsync() as DateTime?;
+    }
+}

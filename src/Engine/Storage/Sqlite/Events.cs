@@ -1,0 +1,46 @@
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Engine.Storage.Sqlite;
+
+internal sealed partial class SqliteTaskStore
+{
+    private const string ReadEventsSql =
+        """
+        select stream, id, task_id, type, queue, level, attempt, worker, error, at, due_at, dispatch
+        from task_events where id > @0 order by id limit @1
+        """;
+
+    // One process owns the file, so it is the relay, and its own signal is all there is.
+    public Task<IRelayLease?> TryLeadRelayAsync(Action wake, CancellationToken stop) => Task.FromResult<IRelayLease?>(new RelayLease());
+
+    public Task WakeRelayAsync() => Task.CompletedTask;
+
+    public Task<long[]> LoadCursorsAsync() =>
+        UseAsync(
+            () =>
+            {
+                var cursors = new long[TaskDbContext.Streams];
+                cursors[Stream] = Query("select cursor from event_streams where id = @0", r => r.GetInt64(0), Stream)[0];
+                return cursors;
+            },
+            write: false);
+
+    public Task SaveCursorsAsync(long[] cursors) =>
+        UseAsync(() => Execute("update event_streams set cursor = max(cursor, @1) where id = @0", Stream, cursors[Stream]), write: true);
+
+    public Task<IReadOnlyList<TaskEvent>> ReadEventsAsync(long[] cursors, int max) =>
+        UseAsync<IReadOnlyList<TaskEvent>>(() => Query(ReadEventsSql, EventReader.Read, cursors[Stream], max), write: false);
+
+    public Task<IReadOnlyList<TaskState>> ReadForDispatchAsync(IReadOnlyList<Guid> ids) =>
+        UseAsync<IReadOnlyList<TaskState>>(() => LoadByIds(ReadForDispatchSql, TaskColumn.All, ids), write: false);
+
+    private static readonly string ReadForDispatchSql =
+        $"select {TaskColumn.List(TaskColumn.All)} from tasks where id in (select value from json_each(@0)) and state in (3, 7)";
+
+    private sealed class RelayLease : IRelayLease
+    {
+        public Task Lost { get; } = new TaskCompletionSource().Task;
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    }
+}

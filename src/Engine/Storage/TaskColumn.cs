@@ -1,0 +1,111 @@
+using System.Data.Common;
+using Npgsql;
+using NpgsqlTypes;
+using TaskQueue.Contracts;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Engine.Storage;
+
+/// <summary>
+/// A column of table <c>tasks</c> as the hot statements read and write it: without change tracking, whole groups at once.
+/// A test holds the list against the EF Core model.
+/// </summary>
+internal abstract class TaskColumn(string name, bool changes, bool bulky)
+{
+    /// <summary>All columns, in the order of the statements.</summary>
+    public static readonly TaskColumn[] All =
+    [
+        new TaskColumn<Guid>("id", NpgsqlDbType.Uuid, t => t.CorrelationId, (t, v) => t.CorrelationId = v),
+        new TaskColumn<int>("state", NpgsqlDbType.Integer, t => t.State, (t, v) => t.State = v, changes: true),
+        new TaskColumn<string>("queue", NpgsqlDbType.Text, t => t.Queue, (t, v) => t.Queue = v),
+        new TaskColumn<int>("level", NpgsqlDbType.Integer, t => t.Level, (t, v) => t.Level = v),
+        new TaskColumn<int>("priority", NpgsqlDbType.Integer, t => (int)t.Priority, (t, v) => t.Priority = (Priority)v),
+        new TaskColumn<bool>("push", NpgsqlDbType.Boolean, t => t.Push, (t, v) => t.Push = v),
+        new TaskColumn<string?>("name", NpgsqlDbType.Text, t => t.Name, (t, v) => t.Name = v),
+        new TaskColumn<string>("payload", NpgsqlDbType.Text, t => t.Payload, (t, v) => t.Payload = v, bulky: true),
+        new TaskColumn<string?>("headers", NpgsqlDbType.Text, t => t.Headers, (t, v) => t.Headers = v, bulky: true),
+        new TaskColumn<string?>("result", NpgsqlDbType.Text, t => t.Result, (t, v) => t.Result = v, changes: true),
+        new TaskColumn<string?>("error", NpgsqlDbType.Text, t => t.Error, (t, v) => t.Error = v, changes: true),
+        new TaskColumn<int>("attempt", NpgsqlDbType.Integer, t => t.Attempt, (t, v) => t.Attempt = v, changes: true),
+        new TaskColumn<int>("attempts_left", NpgsqlDbType.Integer, t => t.AttemptsLeft, (t, v) => t.AttemptsLeft = v, changes: true),
+        new TaskColumn<int>("max_attempts", NpgsqlDbType.Integer, t => t.MaxAttempts, (t, v) => t.MaxAttempts = v),
+        new TaskColumn<int>("lease_ms", NpgsqlDbType.Integer, t => t.LeaseMs, (t, v) => t.LeaseMs = v, changes: true),
+        new TaskColumn<DateTime?>("lease_until", NpgsqlDbType.TimestampTz, t => t.LeaseUntil, (t, v) => t.LeaseUntil = v, changes: true),
+        new TaskColumn<string?>("worker", NpgsqlDbType.Text, t => t.Worker, (t, v) => t.Worker = v, changes: true),
+        new TaskColumn<DateTime>("created_at", NpgsqlDbType.TimestampTz, t => t.CreatedAt, (t, v) => t.CreatedAt = v),
+        new TaskColumn<DateTime>("due_at", NpgsqlDbType.TimestampTz, t => t.DueAt, (t, v) => t.DueAt = v, changes: true),
+        new TaskColumn<DateTime?>("expires_at", NpgsqlDbType.TimestampTz, t => t.ExpiresAt, (t, v) => t.ExpiresAt = v, changes: true),
+        new TaskColumn<DateTime?>("started_at", NpgsqlDbType.TimestampTz, t => t.StartedAt, (t, v) => t.StartedAt = v, changes: true),
+        new TaskColumn<DateTime?>("finished_at", NpgsqlDbType.TimestampTz, t => t.FinishedAt, (t, v) => t.FinishedAt = v, changes: true),
+        new TaskColumn<DateTime?>("dispatch_at", NpgsqlDbType.TimestampTz, t => t.DispatchAt, (t, v) => t.DispatchAt = v, changes: true),
+    ];
+
+    /// <summary>What a transition reads: everything but the bulky columns, which it never changes.</summary>
+    public static readonly TaskColumn[] Loaded = [.. All.Where(c => !c.Bulky)];
+
+    /// <summary>What a transition may change.</summary>
+    public static readonly TaskColumn[] Changed = [.. All.Where(c => c.Changes)];
+
+    /// <summary>The key.</summary>
+    public static TaskColumn Id => All[0];
+
+    /// <summary>Name in the database.</summary>
+    public string Name { get; } = name;
+
+    /// <summary>Whether a transition may change it.</summary>
+    public bool Changes { get; } = changes;
+
+    /// <summary>Whether it is left out where only a transition is decided.</summary>
+    public bool Bulky { get; } = bulky;
+
+    /// <summary>Reads one value into a task.</summary>
+    public abstract void Read(TaskState task, DbDataReader reader, int ordinal);
+
+    /// <summary>One array parameter with the values of many tasks.</summary>
+    public abstract NpgsqlParameter ArrayOf(IReadOnlyList<TaskState> tasks);
+
+    /// <summary>One value as SQLite stores it.</summary>
+    public abstract object SqliteValue(TaskState task);
+
+    /// <summary>The names of columns, each behind a prefix, with commas between.</summary>
+    public static string List(IEnumerable<TaskColumn> columns, string prefix = "") => string.Join(", ", columns.Select(c => prefix + c.Name));
+
+    /// <summary>A task read from a row that begins with these columns.</summary>
+    public static TaskState ReadRow(TaskColumn[] columns, DbDataReader reader)
+    {
+        var task = new TaskState();
+        for (var i = 0; i < columns.Length; i++)
+            columns[i].Read(task, reader, i);
+        return task;
+    }
+}
+
+internal sealed class TaskColumn<T>(string name, NpgsqlDbType type, Func<TaskState, T> get, Action<TaskState, T> set, bool changes = false, bool bulky = false)
+    : TaskColumn(name, changes, bulky)
+{
+    public override void Read(TaskState task, DbDataReader reader, int ordinal)
+    {
+        if (reader.IsDBNull(ordinal))
+            return; // a new task has the same
+        // SQLite keeps times as integers of microseconds.
+        if (typeof(T) == typeof(DateTime) || typeof(T) == typeof(DateTime?))
+            set(task, (T)(object)(reader is NpgsqlDataReader ? reader.GetDateTime(ordinal) : Micros.ToTime(reader.GetInt64(ordinal))));
+        else
+            set(task, reader.GetFieldValue<T>(ordinal));
+    }
+
+    public override NpgsqlParameter ArrayOf(IReadOnlyList<TaskState> tasks)
+    {
+        var values = new T[tasks.Count];
+        for (var i = 0; i < values.Length; i++)
+            values[i] = get(tasks[i]);
+        return new NpgsqlParameter<T[]> { TypedValue = values, NpgsqlDbType = NpgsqlDbType.Array | type };
+    }
+
+    public override object SqliteValue(TaskState task) => get(task) switch
+    {
+        null => DBNull.Value,
+        DateTime time => Micros.FromTime(time),
+        var value => value,
+    };
+}

@@ -1,0 +1,154 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Metadata.Builders;
+using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Engine.Storage;
+
+/// <summary>The model of the database. One subclass a provider, because each has migrations of its own.</summary>
+public abstract class TaskDbContext(DbContextOptions options) : DbContext(options)
+{
+    /// <summary>Streams of <see cref="TaskEvent"/>; a transaction holds one while it appends.</summary>
+    public const int Streams = 64;
+
+    /// <summary>Table <c>tasks</c>.</summary>
+    public DbSet<TaskState> Tasks => Set<TaskState>();
+
+    /// <summary>Table <c>queues</c>.</summary>
+    public DbSet<QueueRecord> Queues => Set<QueueRecord>();
+
+    /// <summary>Table <c>task_events</c>.</summary>
+    public DbSet<TaskEvent> TaskEvents => Set<TaskEvent>();
+
+    /// <inheritdoc />
+    protected override void OnModelCreating(ModelBuilder modelBuilder)
+    {
+        ArgumentNullException.ThrowIfNull(modelBuilder);
+        modelBuilder.Entity<TaskState>(MapTasks);
+        modelBuilder.Entity<QueueRecord>(MapQueues);
+        modelBuilder.Entity<TaskEvent>(MapEvents);
+        modelBuilder.Entity<EventStream>(e =>
+        {
+            e.ToTable("event_streams").HasKey(x => x.Id);
+            e.Property(x => x.Id).HasColumnName("id").ValueGeneratedNever();
+            e.Property(x => x.Cursor).HasColumnName("cursor");
+            e.HasData(Enumerable.Range(0, Streams).Select(id => new EventStream { Id = id }));
+        });
+    }
+
+    /// <summary>The key and identity of events differ: SQLite generates single integer keys only.</summary>
+    protected abstract void MapEventKey(EntityTypeBuilder<TaskEvent> e);
+
+    private static void MapTasks(EntityTypeBuilder<TaskState> e)
+    {
+        e.ToTable("tasks").HasKey(x => x.CorrelationId);
+        e.Property(x => x.CorrelationId).HasColumnName("id").ValueGeneratedNever();
+        e.Property(x => x.State).HasColumnName("state");
+        e.Property(x => x.Queue).HasColumnName("queue").HasMaxLength(64);
+        e.Property(x => x.Level).HasColumnName("level");
+        e.Property(x => x.Priority).HasColumnName("priority");
+        e.Property(x => x.Push).HasColumnName("push");
+        e.Property(x => x.Name).HasColumnName("name").HasMaxLength(256);
+        e.Property(x => x.Payload).HasColumnName("payload");
+        e.Property(x => x.Headers).HasColumnName("headers");
+        e.Property(x => x.Result).HasColumnName("result");
+        e.Property(x => x.Error).HasColumnName("error");
+        e.Property(x => x.Attempt).HasColumnName("attempt");
+        e.Property(x => x.AttemptsLeft).HasColumnName("attempts_left");
+        e.Property(x => x.MaxAttempts).HasColumnName("max_attempts");
+        e.Property(x => x.LeaseMs).HasColumnName("lease_ms");
+        e.Property(x => x.LeaseUntil).HasColumnName("lease_until");
+        e.Property(x => x.Worker).HasColumnName("worker");
+        e.Property(x => x.CreatedAt).HasColumnName("created_at");
+        e.Property(x => x.DueAt).HasColumnName("due_at");
+        e.Property(x => x.ExpiresAt).HasColumnName("expires_at");
+        e.Property(x => x.StartedAt).HasColumnName("started_at");
+        e.Property(x => x.FinishedAt).HasColumnName("finished_at");
+        e.Property(x => x.DispatchAt).HasColumnName("dispatch_at");
+        e.Ignore(x => x.Events);
+
+        // Claims walk this index only, so their cost does not grow with finished tasks. Filters use the numbers of TaskStates.
+        e.HasIndex(x => new { x.Queue, x.Level, x.Priority, x.DueAt, x.CorrelationId }, "ix_tasks_claim").HasFilter("state in (3, 7) and not push");
+        e.HasIndex(x => x.DispatchAt, "ix_tasks_dispatch").HasFilter("dispatch_at is not null");
+        e.HasIndex(x => x.LeaseUntil, "ix_tasks_lease").HasFilter("state = 4");
+        e.HasIndex(x => x.ExpiresAt, "ix_tasks_expiry").HasFilter("state in (3, 7) and expires_at is not null");
+        // For lists of what went wrong: rare states among many completed rows.
+        e.HasIndex(x => new { x.State, x.CorrelationId }, "ix_tasks_ended").HasFilter("state in (6, 8, 9)");
+    }
+
+    private static void MapQueues(EntityTypeBuilder<QueueRecord> e)
+    {
+        e.ToTable("queues").HasKey(x => x.Id);
+        e.Property(x => x.Id).HasColumnName("id");
+        e.Property(x => x.Name).HasColumnName("name").HasMaxLength(64);
+        e.Property(x => x.Delivery).HasColumnName("delivery");
+        e.Property(x => x.Endpoint).HasColumnName("endpoint").HasMaxLength(256);
+        e.Property(x => x.CreatedAt).HasColumnName("created_at");
+        e.HasIndex(x => x.Name, "ix_queues_name").IsUnique();
+        e.HasData(new QueueRecord { Id = 1, Name = BuiltInQueues.Tasks, Delivery = Delivery.Push, CreatedAt = DateTime.UnixEpoch });
+    }
+
+    private void MapEvents(EntityTypeBuilder<TaskEvent> e)
+    {
+        e.ToTable("task_events");
+        MapEventKey(e);
+        e.Property(x => x.Stream).HasColumnName("stream");
+        e.Property(x => x.Id).HasColumnName("id");
+        e.Property(x => x.TaskId).HasColumnName("task_id");
+        e.Property(x => x.Type).HasColumnName("type");
+        e.Property(x => x.Queue).HasColumnName("queue").HasMaxLength(64);
+        e.Property(x => x.Level).HasColumnName("level");
+        e.Property(x => x.Attempt).HasColumnName("attempt");
+        e.Property(x => x.Worker).HasColumnName("worker");
+        e.Property(x => x.Error).HasColumnName("error");
+        e.Property(x => x.At).HasColumnName("at");
+        e.Property(x => x.DueAt).HasColumnName("due_at");
+        e.Property(x => x.Dispatch).HasColumnName("dispatch");
+        e.HasIndex(x => x.TaskId, "ix_task_events_task");
+    }
+}
+
+/// <summary>The model on PostgreSQL.</summary>
+public sealed class PostgresTaskDbContext(DbContextOptions<PostgresTaskDbContext> options) : TaskDbContext(options)
+{
+    /// <inheritdoc />
+    protected override void OnModelCreating(ModelBuilder modelBuilder)
+    {
+        base.OnModelCreating(modelBuilder);
+        modelBuilder.Entity<QueueRecord>().Property(q => q.Id).HasIdentityOptions(startValue: 2); // 1 is seeded
+    }
+
+    /// <inheritdoc />
+    protected override void MapEventKey(EntityTypeBuilder<TaskEvent> e)
+    {
+        e.HasKey(x => new { x.Stream, x.Id });
+        e.Property(x => x.Id).ValueGeneratedOnAdd();
+    }
+}
+
+/// <summary>The model on SQLite: times are integers of Unix microseconds, which compare as they should.</summary>
+public sealed class SqliteTaskDbContext(DbContextOptions<SqliteTaskDbContext> options) : TaskDbContext(options)
+{
+    /// <inheritdoc />
+    protected override void MapEventKey(EntityTypeBuilder<TaskEvent> e) => e.HasKey(x => x.Id);
+
+    /// <inheritdoc />
+    protected override void ConfigureConventions(ModelConfigurationBuilder configurationBuilder)
+    {
+        ArgumentNullException.ThrowIfNull(configurationBuilder);
+        configurationBuilder.Properties<DateTime>().HaveConversion<MicrosConverter>();
+    }
+
+    private sealed class MicrosConverter() : ValueConverter<DateTime, long>(v => Micros.FromTime(v), v => Micros.ToTime(v));
+}
+
+/// <summary>A row of table <c>event_streams</c>: how far the relay has come in one stream.</summary>
+public sealed class EventStream
+{
+    /// <summary>0 to <see cref="TaskDbContext.Streams"/> − 1.</summary>
+    public int Id { get; set; }
+
+    /// <summary>The last event that was published; written at most once a second, so a new relay may repeat some.</summary>
+    public long Cursor { get; set; }
+}

@@ -1,0 +1,72 @@
+namespace TaskQueue.Engine.Tasks;
+
+/// <summary>What happened to a task.</summary>
+public enum TaskEventType
+{
+    /// <summary>Accepted, or sent to run again by hand.</summary>
+    Submitted = 1,
+
+    /// <summary>An attempt began.</summary>
+    Started = 2,
+
+    /// <summary>Ended with a result.</summary>
+    Completed = 3,
+
+    /// <summary>Ended with an error.</summary>
+    Failed = 4,
+
+    /// <summary>An attempt failed; another follows.</summary>
+    Retrying = 5,
+
+    /// <summary>Cancelled.</summary>
+    Cancelled = 6,
+
+    /// <summary>Not started in time.</summary>
+    Expired = 7,
+
+    /// <summary>A scheduled, retrying or overdue push task was sent to its workers; not published.</summary>
+    Dispatched = 8,
+}
+
+/// <summary>
+/// A row of table <c>task_events</c>: the task's timeline and the outbox at once. Rows are only ever appended; the relay
+/// keeps a cursor for each stream.
+/// </summary>
+public sealed class TaskEvent
+{
+    /// <summary>Which stream: rows of one stream commit in the order of their ids.</summary>
+    public int Stream { get; set; }
+
+    /// <summary>Drawn in order over all streams.</summary>
+    public long Id { get; set; }
+
+    /// <summary>The task.</summary>
+    public Guid TaskId { get; set; }
+
+    /// <summary>What happened.</summary>
+    public TaskEventType Type { get; set; }
+
+    /// <summary>Base name of the task's queue.</summary>
+    public string Queue { get; set; } = "";
+
+    /// <summary>Level of the task.</summary>
+    public int Level { get; set; }
+
+    /// <summary>Attempts started at that time.</summary>
+    public int Attempt { get; set; }
+
+    /// <summary>Who ran the attempt.</summary>
+    public string? Worker { get; set; }
+
+    /// <summary>Why the attempt failed.</summary>
+    public string? Error { get; set; }
+
+    /// <summary>When it happened.</summary>
+    public DateTime At { get; set; }
+
+    /// <summary>When the task may run next, while it waits.</summary>
+    public DateTime? DueAt { get; set; }
+
+    /// <summary>Whether the relay sends the task to the bus workers of its queue.</summary>
+    public bool Dispatch { get; set; }
+}

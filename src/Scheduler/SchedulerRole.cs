@@ -1,0 +1,17 @@
+using Microsoft.Extensions.DependencyInjection;
+using TaskQueue.Scheduler.Tasks;
+
+namespace TaskQueue.Scheduler;
+
+/// <summary>The Scheduler role: everything that happens because time passed.</summary>
+public static class SchedulerRole
+{
+    /// <summary>Services of the role.</summary>
+    public static IServiceCollection AddTaskQueueScheduler(this IServiceCollection services)
+    {
+        services.AddHostedService<DispatchSweep>();
+        services.AddHostedService<LeaseSweep>();
+        services.AddHostedService<ExpirySweep>();
+        return services;
+    }
+}

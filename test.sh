@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Builds everything and runs all tests against a PostgreSQL and a RabbitMQ of their own,
+# which it installs if they are missing. Further arguments go to `dotnet test`:
+#   ./test.sh --filter FullyQualifiedName~.Unit.
+# The last line says how many tests passed and failed.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+command -v dotnet >/dev/null || {
+  echo "test.sh: dotnet is missing: install the .NET SDK that global.json names" >&2
+  exit 1
+}
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 MASSTRANSIT_USAGE_TELEMETRY=false
+export MSBUILDDISABLENODEREUSE=1 # leave no build process behind
+
+scratch=$(mktemp -d)
+chmod 711 "$scratch" # root's PostgreSQL runs as another user
+cleanup() {
+  [ ! -e "$scratch/servers/ports" ] || tests/servers.sh stop "$scratch/servers" || true
+  rm -rf "$scratch"
+}
+trap cleanup EXIT
+
+dotnet build TaskQueue.sln -c Release
+tests/servers.sh install
+tests/servers.sh start "$scratch/servers"
+# shellcheck disable=SC1091
+. "$scratch/servers/env"
+
+# A test that hangs is ended and named, instead of holding up everything.
+status=0
+dotnet test tests/TaskQueue.Tests.csproj -c Release --no-build \
+  --logger trx --results-directory "$scratch/results" \
+  --blame-hang-timeout 10m --blame-hang-dump-type none "$@" || status=1
+
+# <Counters total="" executed="" passed="" failed="" error="" timeout="" aborted="" …
+read -r passed failed skipped < <(
+  find "$scratch/results" -name '*.trx' -exec cat {} + 2>/dev/null | awk -F'"' '
+    /<Counters / { passed += $6; failed += $8 + $10 + $12 + $14; skipped += $2 - $4 }
+    END { print passed + 0, failed + 0, skipped + 0 }'
+)
+if [ "$failed" -gt 0 ]; then
+  status=1
+elif [ $status != 0 ]; then
+  echo "test.sh: the test run was broken off, see above" >&2
+elif [ "$passed" = 0 ]; then
+  echo "test.sh: no test ran" >&2
+  status=1
+fi
+
+trap - EXIT
+cleanup
+summary="$passed passed, $failed failed"
+[ "$skipped" = 0 ] || summary="$summary, $skipped skipped"
+echo "$summary"
+exit $status

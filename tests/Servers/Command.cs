@@ -1,0 +1,85 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+
+namespace TaskQueue.Tests.Servers;
+
+/// <summary>Another operating system process, with what it has written so far.</summary>
+internal sealed class Command : IDisposable
+{
+    private readonly Process process;
+    private readonly ConcurrentQueue<string> lines = new();
+
+    public Command(string file, IEnumerable<string> args, IReadOnlyDictionary<string, string>? environment = null)
+    {
+        var info = new ProcessStartInfo(file, args)
+        {
+            UseShellExecute = false,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = AppContext.BaseDirectory,
+        };
+        foreach (var (name, value) in environment ?? new Dictionary<string, string>())
+        {
+            info.Environment[name] = value;
+        }
+
+        process = new Process { StartInfo = info };
+        process.OutputDataReceived += Received;
+        process.ErrorDataReceived += Received;
+        process.Start();
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+    }
+
+    public int Id => process.Id;
+
+    public bool HasExited => process.HasExited;
+
+    public int ExitCode => process.ExitCode;
+
+    public IReadOnlyList<string> Lines => [.. lines];
+
+    public string Output => string.Join('\n', lines);
+
+    /// <summary>Waits until the process has exited and all of its output is here; kills it after the deadline.</summary>
+    public async Task<int> WaitAsync(TimeSpan deadline)
+    {
+        using var timeout = new CancellationTokenSource(deadline);
+        try
+        {
+            await process.WaitForExitAsync(timeout.Token);
+            return process.ExitCode;
+        }
+        catch (OperationCanceledException exception)
+        {
+            Kill();
+            throw new TimeoutException(
+                $"{process.StartInfo.FileName} did not exit within {deadline.TotalSeconds:0.###} s:\n{Output}", exception);
+        }
+    }
+
+    /// <summary>SIGKILL: the process has no chance to clean up.</summary>
+    public void Kill()
+    {
+        process.Kill();
+        process.WaitForExit(TimeSpan.FromSeconds(10));
+    }
+
+    public void Dispose()
+    {
+        if (!process.HasExited)
+        {
+            Kill();
+        }
+
+        process.Dispose();
+    }
+
+    private void Received(object sender, DataReceivedEventArgs line)
+    {
+        if (line.Data is not null)
+        {
+            lines.Enqueue(line.Data);
+        }
+    }
+}

@@ -1,0 +1,112 @@
+using System.Net.Http.Headers;
+using System.Net.Http.Json;
+using System.Text;
+using System.Text.Json.Serialization;
+using Npgsql;
+
+namespace TaskQueue.Tests.Servers;
+
+/// <summary>How many messages wait in a queue of RabbitMQ; <see cref="Type"/> is classic, quorum or stream.</summary>
+public sealed record QueueDepth(
+    [property: JsonPropertyName("name")] string Name,
+    [property: JsonPropertyName("type")] string Type,
+    [property: JsonPropertyName("messages")] long Messages);
+
+/// <summary>The PostgreSQL and the RabbitMQ that test.sh has started.</summary>
+public static class TestServers
+{
+    private static readonly Lazy<HttpClient> ManagementClient = new(CreateManagementClient);
+
+    public static string Postgres => Variable("TASKQUEUE_TEST_POSTGRES");
+
+    public static string RabbitMq => Variable("TASKQUEUE_TEST_RABBITMQ");
+
+    private static HttpClient Management => ManagementClient.Value;
+
+    /// <summary>Creates an empty database and returns its connection string.</summary>
+    public static async Task<string> CreateDatabaseAsync()
+    {
+        var name = UniqueName();
+        await ExecuteAsync($"CREATE DATABASE {name}");
+        return new NpgsqlConnectionStringBuilder(Postgres) { Database = name, MaxPoolSize = 20 }.ConnectionString;
+    }
+
+    public static async Task DropDatabaseAsync(string connectionString)
+    {
+        await using (var connection = new NpgsqlConnection(connectionString))
+        {
+            NpgsqlConnection.ClearPool(connection);
+        }
+
+        var name = new NpgsqlConnectionStringBuilder(connectionString).Database;
+        await ExecuteAsync($"DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+    }
+
+    /// <summary>Creates an empty virtual host and returns its address.</summary>
+    public static async Task<string> CreateVirtualHostAsync()
+    {
+        var name = UniqueName();
+        using var created = await Management.PutAsync($"/api/vhosts/{name}", content: null);
+        created.EnsureSuccessStatusCode();
+        using var permitted = await Management.PutAsJsonAsync(
+            $"/api/permissions/{name}/guest", new { configure = ".*", write = ".*", read = ".*" });
+        permitted.EnsureSuccessStatusCode();
+        return $"{RabbitMq}/{name}";
+    }
+
+    public static async Task DeleteVirtualHostAsync(string uri)
+    {
+        using var deleted = await Management.DeleteAsync($"/api/vhosts/{VirtualHost(uri)}");
+        deleted.EnsureSuccessStatusCode();
+    }
+
+    /// <summary>
+    /// The queues of a virtual host. RabbitMQ updates the numbers every half second, so wait for
+    /// what you expect with <see cref="Eventually"/>.
+    /// </summary>
+    public static async Task<IReadOnlyList<QueueDepth>> QueueDepthsAsync(string uri) =>
+        await Management.GetFromJsonAsync<List<QueueDepth>>(
+            $"/api/queues/{VirtualHost(uri)}?disable_stats=true&enable_queue_totals=true") ?? [];
+
+    /// <summary>Runs servers.sh, e.g. "stop-postgres" with "immediate". All tests share these servers.</summary>
+    public static async Task ServersAsync(string subcommand, params string[] args)
+    {
+        string[] all = [Variable("TASKQUEUE_TEST_SERVERS_SCRIPT"), subcommand, Variable("TASKQUEUE_TEST_SERVERS"), .. args];
+        using var command = new Command("bash", all);
+        if (await command.WaitAsync(TimeSpan.FromSeconds(120)) != 0)
+        {
+            throw new InvalidOperationException(
+                $"servers.sh {subcommand} exited with {command.ExitCode}:\n{command.Output}");
+        }
+    }
+
+    private static string UniqueName() => $"test_{Guid.NewGuid():N}";
+
+    private static string VirtualHost(string uri) => new Uri(uri).AbsolutePath.TrimStart('/');
+
+    private static string Variable(string name) =>
+        Environment.GetEnvironmentVariable(name) is { Length: > 0 } value
+            ? value
+            : throw new InvalidOperationException($"{name} is not set: run the tests with ./test.sh, which starts the servers.");
+
+    private static async Task ExecuteAsync(string sql)
+    {
+        // Not pooled: a test may have restarted the server since.
+        var settings = new NpgsqlConnectionStringBuilder(Postgres) { Pooling = false };
+        await using var connection = new NpgsqlConnection(settings.ConnectionString);
+        await connection.OpenAsync();
+        await using var command = new NpgsqlCommand(sql, connection);
+        await command.ExecuteNonQueryAsync();
+    }
+
+    private static HttpClient CreateManagementClient()
+    {
+        var credentials = Convert.ToBase64String(Encoding.ASCII.GetBytes("guest:guest"));
+        return new HttpClient(new SocketsHttpHandler { UseProxy = false })
+        {
+            BaseAddress = new Uri(Variable("TASKQUEUE_TEST_RABBITMQ_MANAGEMENT")),
+            Timeout = TimeSpan.FromSeconds(30),
+            DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Basic", credentials) },
+        };
+    }
+}

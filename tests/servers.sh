@@ -1,0 +1,301 @@
+#!/usr/bin/env bash
+# A private PostgreSQL and a private RabbitMQ for the tests: own free loopback
+# ports, all data below one folder, nothing shared with the system's services.
+set -euo pipefail
+
+usage() {
+  cat >&2 <<'USAGE'
+usage: servers.sh install                         install what is missing (apt-get, with sudo if needed)
+       servers.sh start DIR                       start both; then `. DIR/env` tells where they are
+       servers.sh stop DIR                        stop both
+       servers.sh start-postgres DIR              start again: same port, same data
+       servers.sh stop-postgres DIR [immediate]   immediate: as in a crash
+       servers.sh start-rabbitmq DIR
+       servers.sh stop-rabbitmq DIR [kill]        kill: kill -9, as in a crash
+USAGE
+  exit 2
+}
+
+die() {
+  echo "servers.sh: $*" >&2
+  exit 1
+}
+
+script="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)/$(basename "${BASH_SOURCE[0]}")"
+rabbitmq_server=/usr/lib/rabbitmq/bin/rabbitmq-server # the one in /usr/sbin insists on its own user
+policy=/usr/sbin/policy-rc.d
+postgres_port='' rabbitmq_port='' management_port='' dist_port='' epmd_port='' # kept in DIR/ports
+
+# ---------------------------------------------------------------- install
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+postgres_bin() {
+  find /usr/lib/postgresql -mindepth 3 -maxdepth 3 -path '*/bin/initdb' 2>/dev/null | sort -V | tail -n 1 | xargs -r dirname
+}
+
+install() {
+  local missing=()
+  [ -n "$(postgres_bin)" ] || missing+=(postgresql)
+  [ -x "$rabbitmq_server" ] || missing+=(rabbitmq-server)
+  [ ${#missing[@]} -gt 0 ] || return 0
+  command -v apt-get >/dev/null || die "${missing[*]} missing, and there is no apt-get to install it"
+
+  # Debian starts a service as soon as it is installed, unless this policy denies it.
+  if [ ! -e "$policy" ]; then
+    trap 'as_root rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+    as_root chmod 755 "$policy"
+  fi
+  as_root apt-get update -q
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
+    -o DPkg::Lock::Timeout=300 "${missing[@]}"
+}
+
+# ---------------------------------------------------------------- helpers
+
+# Below 32768, where Linux never takes the local port of an outgoing connection from.
+free_port() {
+  local port
+  while :; do
+    port=$((20000 + RANDOM % 12000))
+    [[ " $taken " != *" $port "* ]] || continue
+    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
+  done
+  taken="$taken $port"
+  printf -v "$1" %s "$port"
+}
+
+# until_ok SECONDS COMMAND...: polls; fails after the deadline.
+until_ok() {
+  local deadline=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    [ $SECONDS -lt $deadline ] || return 1
+    sleep 0.05
+  done
+}
+
+# detached PIDFILE LOG COMMAND...: in the background, in a session of its own and with
+# none of our pipes, so that the caller of this script does not wait for it.
+detached() {
+  local pidfile=$1 log=$2
+  shift 2
+  rm -f "$pidfile" # of an earlier one that ended by itself
+  # shellcheck disable=SC2016
+  TASKQUEUE_SERVERS_DIR=$dir setsid sh -c 'echo $$ >"$0.new"; mv "$0.new" "$0"; exec "$@"' "$pidfile" "$@" \
+    </dev/null >>"$log" 2>&1 &
+  until_ok 10 test -s "$pidfile" || die "cannot start $1"
+}
+
+# A pid may have been given to another process since: ours carry the folder in their environment.
+alive() {
+  [ -s "$1" ] || return 1
+  { tr '\0' '\n' <"/proc/$(cat "$1")/environ" | grep -qxF "TASKQUEUE_SERVERS_DIR=$dir"; } 2>/dev/null
+}
+
+dead() { ! alive "$1"; }
+
+# Twice, since a process has no environment for an instant while it becomes another program.
+surely_dead() { dead "$1" && sleep 0.1 && dead "$1"; }
+
+# end PIDFILE SIGNAL: signals the process and waits until it is gone.
+end() {
+  if alive "$1"; then
+    kill -s "$2" "$(cat "$1")" 2>/dev/null || true
+    until_ok 30 dead "$1" || kill -s KILL "$(cat "$1")" 2>/dev/null || true
+    until_ok 10 dead "$1" || die "process $(cat "$1") does not end"
+  fi
+  rm -f "$1"
+}
+
+# ---------------------------------------------------------------- PostgreSQL
+
+# PostgreSQL refuses to run as root.
+as_postgres() {
+  if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi
+}
+
+create_postgres() {
+  mkdir "$dir/postgres"
+  if [ "$(id -u)" = 0 ]; then
+    chmod 711 "$dir"
+    chown postgres "$dir/postgres"
+    as_postgres test -x "$dir/postgres" || die "the user postgres cannot reach $dir"
+  fi
+  echo taskqueue >"$dir/password"
+  chmod 644 "$dir/password"
+  # --no-sync only hurries the creation; the server itself syncs as in production.
+  as_postgres "$(postgres_bin)/initdb" --pgdata="$dir/postgres/data" --no-sync --encoding=UTF8 --locale=C.UTF-8 \
+    --username=taskqueue --pwfile="$dir/password" --auth=scram-sha-256 >"$dir/initdb.log" 2>&1 || {
+    cat "$dir/initdb.log" >&2
+    die "initdb failed"
+  }
+  as_postgres tee -a "$dir/postgres/data/postgresql.conf" >/dev/null <<CONF
+listen_addresses = '127.0.0.1'
+port = $postgres_port
+unix_socket_directories = ''
+max_connections = 300
+shared_buffers = 256MB
+max_wal_size = 2GB
+fsync = on
+synchronous_commit = on
+CONF
+}
+
+postgres_runs() {
+  as_postgres "$(postgres_bin)/pg_ctl" status --pgdata="$dir/postgres/data" >/dev/null 2>&1
+}
+
+start_postgres() {
+  postgres_runs && return 0
+  as_postgres "$(postgres_bin)/pg_ctl" start --pgdata="$dir/postgres/data" --log="$dir/postgres/log" \
+    --wait --timeout=60 --silent || {
+    tail -n 30 "$dir/postgres/log" >&2
+    die "PostgreSQL did not start"
+  }
+}
+
+stop_postgres() {
+  postgres_runs || return 0
+  as_postgres "$(postgres_bin)/pg_ctl" stop --pgdata="$dir/postgres/data" --mode="$1" --wait --timeout=60 --silent
+}
+
+# ---------------------------------------------------------------- RabbitMQ
+
+create_rabbitmq() {
+  mkdir -m 700 "$dir/rabbitmq"
+  echo '[rabbitmq_management].' >"$dir/rabbitmq/enabled_plugins"
+  : >"$dir/rabbitmq/env.conf" # instead of the system's /etc/rabbitmq/rabbitmq-env.conf
+  # In Erlang's own format, which the server need not convert first: a quicker start.
+  # The two intervals (5 s by default) are how late the management API tells a queue's depth.
+  cat >"$dir/rabbitmq/rabbitmq.config" <<CONF
+[{rabbit, [{tcp_listeners, [{"127.0.0.1", $rabbitmq_port}]},
+           {disk_free_limit, 50000000},
+           {collect_statistics_interval, 500},
+           {quorum_tick_interval, 500}]},
+ {rabbitmq_management, [{tcp_config, [{ip, "127.0.0.1"}, {port, $management_port}]}]}].
+CONF
+}
+
+# Answers the AMQP 0-9-1 header with a method frame, whose first byte is 1.
+amqp_answers() {
+  (
+    exec 3<>"/dev/tcp/127.0.0.1/$rabbitmq_port"
+    printf 'AMQP\0\0\11\1' >&3
+    IFS= read -r -n 1 -t 5 first <&3 && [ "$first" = $'\1' ]
+  ) 2>/dev/null
+}
+
+amqp_answers_or_dead() { amqp_answers || surely_dead "$dir/rabbitmq/pid"; }
+
+start_rabbitmq() {
+  local home=$dir/rabbitmq
+  alive "$home/pid" && return 0
+  export ERL_EPMD_PORT=$epmd_port ERL_EPMD_ADDRESS=127.0.0.1
+  alive "$home/epmd.pid" || detached "$home/epmd.pid" "$home/epmd.log" epmd
+  # detached=true lets the start script become the Erlang VM, so that the pid is the VM's.
+  detached "$home/pid" "$home/console.log" env \
+    HOME="$home" \
+    ERL_CRASH_DUMP="$home/erl_crash.dump" \
+    RABBITMQ_NODENAME="taskqueue-$rabbitmq_port@localhost" \
+    RABBITMQ_NODE_PORT="$rabbitmq_port" \
+    RABBITMQ_DIST_PORT="$dist_port" \
+    RABBITMQ_MNESIA_BASE="$home/mnesia" \
+    RABBITMQ_LOG_BASE="$home/log" \
+    RABBITMQ_CONF_ENV_FILE="$home/env.conf" \
+    RABBITMQ_CONFIG_FILE="$home/rabbitmq.config" \
+    RABBITMQ_ENABLED_PLUGINS_FILE="$home/enabled_plugins" \
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-kernel inet_dist_use_interface {127,0,0,1}" \
+    detached=true \
+    "$rabbitmq_server"
+  # The AMQP port opens last, after the management plugin's.
+  if ! until_ok 60 amqp_answers_or_dead || ! amqp_answers; then
+    tail -n 30 "$home/console.log" >&2
+    die "RabbitMQ did not start"
+  fi
+}
+
+stop_rabbitmq() {
+  local home=$dir/rabbitmq
+  if [ "$1" = TERM ] && alive "$home/pid"; then
+    # This handler of the management plugin waits five seconds for nothing when it
+    # is stopped together with its server, so it goes first. Only to be quicker.
+    HOME=$home ERL_EPMD_PORT=$epmd_port erl_call -sname "taskqueue-$rabbitmq_port@localhost" \
+      -c "$(cat "$home/.erlang.cookie")" \
+      -a 'gen_event delete_handler [rabbit_event, rabbit_mgmt_db_handler, []]' >/dev/null 2>&1 || true
+  fi
+  end "$home/pid" "$1"
+}
+
+# ---------------------------------------------------------------- both
+
+start() {
+  [ ! -e "$dir/ports" ] || die "$dir has been used already"
+  if [ -z "$(postgres_bin)" ] || [ ! -x "$rabbitmq_server" ]; then
+    die "a server is missing: run '$script install' first"
+  fi
+
+  local name taken=''
+  for name in postgres_port rabbitmq_port management_port dist_port epmd_port; do
+    free_port $name
+    echo "$name=${!name}"
+  done >"$dir/ports"
+
+  (create_postgres && start_postgres) &
+  local postgres=$! failed=
+  (create_rabbitmq && start_rabbitmq) || failed=1
+  wait $postgres || failed=1
+  if [ -n "$failed" ]; then
+    stop
+    exit 1
+  fi
+
+  cat >"$dir/env" <<ENV
+export TASKQUEUE_TEST_POSTGRES="Host=127.0.0.1;Port=$postgres_port;Username=taskqueue;Password=taskqueue;Database=postgres"
+export TASKQUEUE_TEST_RABBITMQ="amqp://guest:guest@127.0.0.1:$rabbitmq_port"
+export TASKQUEUE_TEST_RABBITMQ_MANAGEMENT="http://127.0.0.1:$management_port"
+export TASKQUEUE_TEST_SERVERS="$dir"
+export TASKQUEUE_TEST_SERVERS_SCRIPT="$script"
+ENV
+}
+
+# For good, so the quickest way: nobody reads the data any more.
+stop() {
+  stop_rabbitmq KILL
+  end "$dir/rabbitmq/epmd.pid" TERM
+  stop_postgres immediate
+}
+
+# ---------------------------------------------------------------- main
+
+[ $# -ge 1 ] || usage
+command=$1
+if [ "$command" = install ]; then
+  install
+  exit
+fi
+
+[ $# -ge 2 ] || usage
+[ "$command" != start ] || mkdir -p "$2"
+dir="$(cd "$2" && pwd -P)"
+cd / # the user postgres may not enter the caller's folder
+exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- # nor shall the servers keep the caller's files open
+if [ "$command" != start ]; then
+  [ -e "$dir/ports" ] || die "nothing was started in $dir"
+  # shellcheck disable=SC1091
+  . "$dir/ports"
+fi
+
+case "$command ${3:-}" in
+  'start ') start ;;
+  'stop ') stop ;;
+  'start-postgres ') start_postgres ;;
+  'stop-postgres ' | 'stop-postgres fast' | 'stop-postgres immediate') stop_postgres "${3:-fast}" ;;
+  'start-rabbitmq ') start_rabbitmq ;;
+  'stop-rabbitmq ') stop_rabbitmq TERM ;;
+  'stop-rabbitmq kill') stop_rabbitmq KILL ;;
+  *) usage ;;
+esac
