@@ -27,9 +27,11 @@ internal static class CommandLine
 
     private static async Task<int> ServeAsync(string? roles, string? urls, CancellationToken stop)
     {
-        var app = Server.Build(new ServerOptions(roles, urls));
+        var options = new ServerOptions(roles, urls);
+        var app = Server.Build(options);
         await using (app)
         {
+            Server.Announce(app, options);
             await StartupChecks.RunAsync(app.Services, stop);
             await app.RunAsync();
         }

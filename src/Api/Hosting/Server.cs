@@ -46,10 +46,17 @@ internal static class Server
         builder.Services.AddHttp().AddOperations().AddBella();
 
         var app = builder.Build();
-        app.Logger.LogInformation("TaskQueue roles {Roles} on {Database}, bus {Bus}", roles, database, bus);
-        app.Logger.LogInformation("No API keys are configured: listening on loopback only, at {Urls}", urls);
         Map(app, roles);
         return app;
+    }
+
+    /// <summary>Says what this process is, once it is about to serve.</summary>
+    public static void Announce(WebApplication app, ServerOptions options)
+    {
+        var roles = RoleList.Parse(options.Roles ?? app.Configuration["TaskQueue:Roles"]);
+        app.Logger.LogInformation("TaskQueue roles {Roles} on {Database}, bus {Bus}", roles,
+            app.Services.GetRequiredService<DatabaseAddress>(), app.Services.GetRequiredService<BusAddress>());
+        app.Logger.LogInformation("No API keys are configured: listening on loopback only");
     }
 
     private static void Map(WebApplication app, Roles roles)
@@ -81,6 +88,8 @@ internal static class Server
         builder.Logging.SetMinimumLevel(LogLevel.Information);
         foreach (var noisy in new[] { "Microsoft.AspNetCore", "Microsoft.EntityFrameworkCore", "MassTransit" })
             builder.Logging.AddFilter(noisy, LogLevel.Warning);
+        // It logs at error level what callers handle, such as the look for a migration history that is not there yet.
+        builder.Logging.AddFilter("Microsoft.EntityFrameworkCore.Database.Command", LogLevel.None);
     }
 
     private static Uri? ParseRabbitMq(string? text)

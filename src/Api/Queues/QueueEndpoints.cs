@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.Extensions.Options;
 using TaskQueue.Api.Http;
@@ -17,11 +18,14 @@ internal sealed record QueueDetails(string Name, string Delivery, DateTime Creat
 /// <summary>GET /queues.</summary>
 internal sealed record QueueList(IReadOnlyList<QueueDetails> Queues);
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(QueueBody))]
 [JsonSerializable(typeof(QueueDetails))]
 [JsonSerializable(typeof(QueueList))]
-internal sealed partial class QueueJson : JsonSerializerContext;
+internal sealed partial class QueueJson : JsonSerializerContext
+{
+    /// <summary>The context with the house's options.</summary>
+    public static QueueJson Shapes { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
+}
 
 /// <summary>Declaring queues. An undeclared queue is a pull queue.</summary>
 internal static class QueueEndpoints
@@ -35,11 +39,11 @@ internal static class QueueEndpoints
     }
 
     private static async Task<IResult> ListAsync(QueueCatalog queues) =>
-        Results.Json(new QueueList([.. (await queues.AllAsync()).Values.OrderBy(q => q.Name, StringComparer.Ordinal).Select(ToDetails)]), QueueJson.Default.QueueList);
+        Results.Json(new QueueList([.. (await queues.AllAsync()).Values.OrderBy(q => q.Name, StringComparer.Ordinal).Select(ToDetails)]), QueueJson.Shapes.QueueList);
 
     private static async Task<IResult> DeclareAsync(string name, HttpContext context, QueueCatalog queues, PushTopology topology, IOptions<EngineOptions> options)
     {
-        var body = await RequestJson.ReadAsync(context, QueueJson.Default.QueueBody, BodyLimits.One(options.Value));
+        var body = await RequestJson.ReadAsync(context, QueueJson.Shapes.QueueBody, BodyLimits.One(options.Value));
         if (!QueueNames.IsValid(name))
             throw new DoorException(400, "invalid_request", $"the name of a queue must be {QueueNames.Rule}");
         var delivery = body.Delivery switch
@@ -53,7 +57,7 @@ internal static class QueueEndpoints
         var (queue, created) = await queues.DeclareAsync(name, delivery);
         if (queue.Delivery != delivery)
             throw new DoorException(409, "declared_otherwise", $"queue {name} is declared as {Word(queue.Delivery)} already");
-        return Results.Json(ToDetails(queue), QueueJson.Default.QueueDetails, statusCode: created ? 201 : 200);
+        return Results.Json(ToDetails(queue), QueueJson.Shapes.QueueDetails, statusCode: created ? 201 : 200);
     }
 
     private static QueueDetails ToDetails(QueueRecord queue) => new(queue.Name, Word(queue.Delivery), queue.CreatedAt);

@@ -32,7 +32,7 @@ internal static class TaskEndpoints
     }
 
     private static IResult SeedError(DoorFault fault) =>
-        Results.Json(new TaskError(fault.Code == "invalid_json" ? "invalid JSON" : fault.Message), TaskJson.Default.TaskError, statusCode: fault.Status);
+        Results.Json(new TaskError(fault.Code == "invalid_json" ? "invalid JSON" : fault.Message), TaskJson.Shapes.TaskError, statusCode: fault.Status);
 
     private static async Task<IResult> PostAsync(HttpContext context, TaskVerbs verbs, TimeProvider time, IOptions<EngineOptions> options)
     {
@@ -43,7 +43,7 @@ internal static class TaskEndpoints
             try
             {
                 if (await verbs.SubmitAsync(task) == Verdict.Applied)
-                    return Results.Json(new TaskQueued(task.Id, "queued"), TaskJson.Default.TaskQueued, statusCode: 202);
+                    return Results.Json(new TaskQueued(task.Id, "queued"), TaskJson.Shapes.TaskQueued, statusCode: 202);
             }
             catch (Exception fault) when (fault is not InvalidSubmissionException)
             {
@@ -60,13 +60,13 @@ internal static class TaskEndpoints
         {
             state = TaskStates.Parse(status[0] ?? "");
             if (state is null)
-                return Results.Json(new TaskList([], 0), TaskJson.Default.TaskList);
+                return Results.Json(new TaskList([], 0), TaskJson.Shapes.TaskList);
         }
 
         try
         {
             var tasks = await queries.NewestAsync(state, ListMax, context.RequestAborted);
-            return Results.Json(new TaskList([.. tasks.Select(TaskMapping.ToRow)], tasks.Count), TaskJson.Default.TaskList);
+            return Results.Json(new TaskList([.. tasks.Select(TaskMapping.ToRow)], tasks.Count), TaskJson.Shapes.TaskList);
         }
         catch (Exception fault) when (fault is not OperationCanceledException)
         {
@@ -84,7 +84,7 @@ internal static class TaskEndpoints
         var now = time.GetUtcNow();
         var tasks = list.EnumerateArray().Select((task, index) => ReadOne(task, index, time, now)).ToList();
         await verbs.SubmitManyAsync(tasks);
-        return Results.Json(new TasksQueued([.. tasks.Select(t => t.Id)], tasks.Count), TaskJson.Default.TasksQueued, statusCode: 202);
+        return Results.Json(new TasksQueued([.. tasks.Select(t => t.Id)], tasks.Count), TaskJson.Shapes.TasksQueued, statusCode: 202);
     }
 
     private static TaskSubmission ReadOne(JsonElement task, int index, TimeProvider time, DateTimeOffset now)
@@ -102,7 +102,7 @@ internal static class TaskEndpoints
     private static async Task<IResult> GetAsync(string id, TaskQueries queries, CancellationToken stop)
     {
         var task = await queries.FindAsync(Id(id), stop) ?? throw NotFound(id);
-        return Results.Json(TaskMapping.ToDetails(task, await queries.TimelineAsync(task.CorrelationId, stop)), TaskJson.Default.TaskDetails);
+        return Results.Json(TaskMapping.ToDetails(task, await queries.TimelineAsync(task.CorrelationId, stop)), TaskJson.Shapes.TaskDetails);
     }
 
     private static async Task<IResult> CancelAsync(string id, TaskVerbs verbs) => Changed(id, await verbs.CancelAsync(Id(id)), "cancelled");
@@ -112,7 +112,7 @@ internal static class TaskEndpoints
     private static IResult Changed(string id, Verdict verdict, string status) =>
         verdict switch
         {
-            Verdict.Applied or Verdict.Duplicate => Results.Json(new TaskChanged(Id(id), status), TaskJson.Default.TaskChanged),
+            Verdict.Applied or Verdict.Duplicate => Results.Json(new TaskChanged(Id(id), status), TaskJson.Shapes.TaskChanged),
             Verdict.NotFound => throw NotFound(id),
             Verdict.Finished => throw new DoorException(409, "finished", $"task {id} has ended and cannot be cancelled"),
             _ => throw new DoorException(409, "not_allowed", $"task {id} is neither failed nor cancelled, so it cannot be retried"),

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using TaskQueue.Api.Http;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Tasks;
 
@@ -34,14 +35,17 @@ internal sealed record TaskDetails(
 internal sealed record TaskStepDetails(string Event, int Attempt, DateTime At, DateTime? DueAt, string? Worker, string? Error);
 
 /// <summary>Source-generated JSON of the door.</summary>
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(TaskQueued))]
 [JsonSerializable(typeof(TaskList))]
 [JsonSerializable(typeof(TasksQueued))]
 [JsonSerializable(typeof(TaskChanged))]
 [JsonSerializable(typeof(TaskError))]
 [JsonSerializable(typeof(TaskDetails))]
-internal sealed partial class TaskJson : JsonSerializerContext;
+internal sealed partial class TaskJson : JsonSerializerContext
+{
+    /// <summary>The context with the house's options.</summary>
+    public static TaskJson Shapes { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
+}
 
 /// <summary>Renders tasks.</summary>
 internal static class TaskMapping

@@ -28,7 +28,7 @@ internal static class WorkerEndpoints
 
     private static async Task<IResult> ClaimAsync(HttpContext context, Claims claims, QueueCatalog queues, IOptions<EngineOptions> options)
     {
-        var body = await RequestJson.ReadAsync(context, WorkerJson.Default.ClaimBody, BodyLimits.One(options.Value));
+        var body = await RequestJson.ReadAsync(context, WorkerJson.Shapes.ClaimBody, BodyLimits.One(options.Value));
         var request = new ClaimRequest(
             Targets(body.Queues),
             Within(body.Max ?? 1, 1, MaxEntries, "max"),
@@ -42,18 +42,18 @@ internal static class WorkerEndpoints
         }
 
         var tasks = await claims.ClaimAsync(request, TimeSpan.FromSeconds(wait), context.RequestAborted);
-        return Results.Json(new Claimed([.. tasks.Select(WorkerMapping.ToClaimed)]), WorkerJson.Default.Claimed);
+        return Results.Json(new Claimed([.. tasks.Select(WorkerMapping.ToClaimed)]), WorkerJson.Shapes.Claimed);
     }
 
     private static async Task<IResult> HeartbeatAsync(HttpContext context, TaskVerbs verbs, IOptions<EngineOptions> options)
     {
-        var body = await RequestJson.ReadAsync(context, WorkerJson.Default.HeartbeatBody, BodyLimits.Many(options.Value));
+        var body = await RequestJson.ReadAsync(context, WorkerJson.Shapes.HeartbeatBody, BodyLimits.Many(options.Value));
         return await ApplyAsync(verbs, body.Tasks, e => verbs.Renew(Id(e.Id), Attempt(e.Attempt), worker: null, LeaseMs(e.LeaseSeconds)));
     }
 
     private static async Task<IResult> ReportAsync(HttpContext context, TaskVerbs verbs, IOptions<EngineOptions> options)
     {
-        var body = await RequestJson.ReadAsync(context, WorkerJson.Default.ReportBody, BodyLimits.Many(options.Value));
+        var body = await RequestJson.ReadAsync(context, WorkerJson.Shapes.ReportBody, BodyLimits.Many(options.Value));
         return await ApplyAsync(verbs, body.Tasks, e => ToCommand(verbs, e));
     }
 
@@ -74,7 +74,7 @@ internal static class WorkerEndpoints
             throw Wrong($"tasks must be a list of 1 to {MaxEntries} entries");
         var commands = entries.Select(e => toCommand(e ?? throw Wrong("an entry must be an object"))).ToList();
         await verbs.ApplyAsync(commands);
-        return Results.Json(new Answers([.. commands.Select(c => new Answer(c.CorrelationId, c.Attempt, WorkerMapping.Code(c.Verdict)))]), WorkerJson.Default.Answers);
+        return Results.Json(new Answers([.. commands.Select(c => new Answer(c.CorrelationId, c.Attempt, WorkerMapping.Code(c.Verdict)))]), WorkerJson.Shapes.Answers);
     }
 
     private static List<QueueLevel> Targets(IReadOnlyList<string>? queues)

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using TaskQueue.Api.Http;
 using TaskQueue.Api.Tasks;
 using TaskQueue.Engine.Tasks;
 
@@ -48,13 +49,16 @@ internal sealed record Answers(IReadOnlyList<Answer> Tasks);
 /// <param name="Code"><c>ok</c>, <c>duplicate</c> (done before, nothing changed), <c>stale_attempt</c> (the lease was lost: drop the work), <c>finished</c> (the task has ended, e.g. cancelled) or <c>not_found</c>.</param>
 internal sealed record Answer(Guid Id, int Attempt, string Code);
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(ClaimBody))]
 [JsonSerializable(typeof(Claimed))]
 [JsonSerializable(typeof(HeartbeatBody))]
 [JsonSerializable(typeof(ReportBody))]
 [JsonSerializable(typeof(Answers))]
-internal sealed partial class WorkerJson : JsonSerializerContext;
+internal sealed partial class WorkerJson : JsonSerializerContext
+{
+    /// <summary>The context with the house's options.</summary>
+    public static WorkerJson Shapes { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
+}
 
 internal static class WorkerMapping
 {
