@@ -36,6 +36,9 @@ internal abstract partial class SweepService(Sweep sweep, ITaskStore store, Task
         _wake.Release();
     }
 
+    /// <summary>Whether the sweep must wait although tasks are overdue.</summary>
+    protected virtual bool MustWait => false;
+
     /// <summary>The machine's event for a task that was found.</summary>
     protected abstract TaskCommand Command(Guid id, DateTime at);
 
@@ -66,6 +69,8 @@ internal abstract partial class SweepService(Sweep sweep, ITaskStore store, Task
     private async Task<int> RunOnceAsync()
     {
         Interlocked.Exchange(ref _next, long.MaxValue);
+        if (MustWait)
+            return 0;
         var now = Micros.Now(time);
         var ids = await store.SelectAsync(sweep, now, MaxBatch);
         var commands = await verbs.ApplyAsync([.. ids.Select(id => Command(id, now))]);
