@@ -96,35 +96,6 @@ internal sealed record BellaErrorDetails(string Message, string Type)
     public string? Code { get; init; }
 }
 
-/// <summary>JSON text that passes through as it was sent.</summary>
-[JsonConverter(typeof(RawJsonConverter))]
-internal readonly record struct RawJson(string Text)
-{
-    public bool IsObject => Text.StartsWith('{');
-}
-
-internal sealed class RawJsonConverter : JsonConverter<RawJson>
-{
-    public override RawJson Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
-    {
-        using var value = JsonDocument.ParseValue(ref reader);
-        return new RawJson(value.RootElement.GetRawText());
-    }
-
-    public override void Write(Utf8JsonWriter writer, RawJson value, JsonSerializerOptions options)
-    {
-        try
-        {
-            writer.WriteRawValue(value.Text);
-        }
-        catch (JsonException)
-        {
-            // A bus producer's payload that is no JSON; nothing of it was written.
-            writer.WriteStringValue(value.Text);
-        }
-    }
-}
-
 [JsonSerializable(typeof(BellaRegisterBody))]
 [JsonSerializable(typeof(BellaQueue))]
 [JsonSerializable(typeof(BellaPutBody))]
