@@ -34,7 +34,7 @@ public static class EngineRegistration
         services.AddMediator(x => x.ConfigureMediator((context, cfg) => cfg.StateMachineSaga(
             context.GetRequiredService<TaskStateMachine>(),
             new SagaRepository<TaskState>(context.GetRequiredService<GroupCommitRepository>()))));
-        services.AddSingleton<EventPublisher>();
+        services.AddSingleton<EventPublisher>().AddSingleton<DispatchWindow>();
         services.AddHostedService<EventRelay>();
         services.AddTaskQueueBus(bus, roles);
         return services;

@@ -83,11 +83,11 @@ public sealed class TaskStateMachine : MassTransitStateMachine<TaskState>
     public Event<RetryTask> Retry { get; private set; } = null!;
 
     /// <summary>
-    /// When a new push task is dispatched by the scheduler: at its due time, or, where its acceptance sends it at once,
-    /// when its worker has not started it for long.
+    /// When the scheduler dispatches a new task: never where it is pulled; at its due time; or, where its acceptance
+    /// sends it at once, when no worker has started it for long.
     /// </summary>
-    public static DateTime? FirstDispatch(TaskState task) =>
-        !task.Push ? null : task.DueAt <= task.CreatedAt ? task.CreatedAt + RedispatchAfter : task.DueAt;
+    public static DateTime? FirstDispatch(TaskState task, bool atOnce) =>
+        !task.Push ? null : atOnce && task.DueAt <= task.CreatedAt ? task.CreatedAt + RedispatchAfter : task.DueAt;
 
     private void WhileWaiting() =>
         During(Pending, Retrying,
@@ -153,8 +153,7 @@ public sealed class TaskStateMachine : MassTransitStateMachine<TaskState>
     private static void Accept(BehaviorContext<TaskState, SubmitTask> c)
     {
         c.Message.Verdict = Verdict.Applied;
-        c.Saga.DispatchAt = FirstDispatch(c.Saga);
-        c.Saga.Record(TaskEventType.Submitted, c.Message.At, dispatch: c.Saga.Push && c.Saga.DueAt <= c.Message.At);
+        c.Saga.Record(TaskEventType.Submitted, c.Message.At, dispatch: c.Saga.DispatchAt > c.Saga.DueAt);
     }
 
     private static void BeginAttempt(BehaviorContext<TaskState, StartTask> c)
