@@ -30,7 +30,9 @@ internal static class RequestJson
             var reader = new Utf8JsonReader(body);
             try
             {
-                return JsonSerializer.Deserialize(ref reader, type);
+                var value = JsonSerializer.Deserialize(ref reader, type);
+                _ = reader.Read(); // throws on anything behind the value
+                return value;
             }
             catch (JsonException fault) when (fault.Path is { Length: > 0 } and not "$" && fault.InnerException is not JsonException { Source: null })
             {
