@@ -1,11 +1,12 @@
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
 namespace TaskQueue.Api.Http;
 
 /// <summary>
-/// JSON text that passes through as it was sent. A JsonElement does not: it cannot write "\ud800", half of a surrogate
-/// pair, which is valid JSON. Text that is no JSON, of a bus producer, is written as a string.
+/// JSON text that passes through byte for byte. A JsonElement cannot do that: it fails on a string with half of a
+/// surrogate pair and on text as deep as a request may be. Text that is no JSON (a bus producer's) is written as a string.
 /// </summary>
 [JsonConverter(typeof(RawJsonConverter))]
 internal readonly record struct RawJson(string Text)
@@ -15,6 +16,8 @@ internal readonly record struct RawJson(string Text)
 
 internal sealed class RawJsonConverter : JsonConverter<RawJson>
 {
+    private static readonly JsonReaderOptions AnyDepth = new() { MaxDepth = int.MaxValue };
+
     public override RawJson Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
     {
         using var value = JsonDocument.ParseValue(ref reader);
@@ -23,14 +26,27 @@ internal sealed class RawJsonConverter : JsonConverter<RawJson>
 
     public override void Write(Utf8JsonWriter writer, RawJson value, JsonSerializerOptions options)
     {
+        var bytes = Encoding.UTF8.GetBytes(value.Text);
+        if (IsJson(bytes))
+            writer.WriteRawValue(bytes, skipInputValidation: true);
+        else
+            writer.WriteStringValue(value.Text);
+    }
+
+    private static bool IsJson(ReadOnlySpan<byte> bytes)
+    {
+        var reader = new Utf8JsonReader(bytes, AnyDepth);
         try
         {
-            writer.WriteRawValue(value.Text);
+            while (reader.Read())
+            {
+            }
+
+            return true;
         }
-        catch (Exception fault) when (fault is JsonException or ArgumentException)
+        catch (JsonException)
         {
-            // It was checked first: nothing of it is written.
-            writer.WriteStringValue(value.Text);
+            return false;
         }
     }
 }
