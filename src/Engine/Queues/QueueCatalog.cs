@@ -6,7 +6,8 @@ namespace TaskQueue.Engine.Queues;
 /// <summary>The declared queues, cached for a second.</summary>
 public sealed class QueueCatalog(IDbContextFactory<TaskDbContext> databases, TimeProvider time) : IDisposable
 {
-    private static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(1);
+    /// <summary>How long a process may not know of a queue that another one declared.</summary>
+    public static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(1);
 
     private readonly SemaphoreSlim _loading = new(1);
     private volatile Snapshot _current = new(default, new Dictionary<string, QueueRecord>());
