@@ -12,7 +12,14 @@ internal static class RequestJson
     /// <summary>The body as a document; dispose it.</summary>
     /// <exception cref="DoorException">413 too_large, or 400 invalid_json.</exception>
     public static Task<JsonDocument> ReadDocumentAsync(HttpContext context, long maxBytes) =>
-        ReadAsync(context, maxBytes, body => JsonDocument.Parse(body));
+        ReadAsync(context, maxBytes, body =>
+        {
+            // ParseValue copies; JsonDocument.Parse would go on reading a buffer that the server uses again.
+            var reader = new Utf8JsonReader(body);
+            var document = JsonDocument.ParseValue(ref reader);
+            _ = reader.Read(); // throws on anything behind the value
+            return document;
+        });
 
     /// <summary>The body as an object.</summary>
     /// <exception cref="DoorException">413 too_large, 400 invalid_json or 400 invalid_request.</exception>
@@ -23,7 +30,9 @@ internal static class RequestJson
             var reader = new Utf8JsonReader(body);
             try
             {
-                return JsonSerializer.Deserialize(ref reader, type);
+                var value = JsonSerializer.Deserialize(ref reader, type);
+                _ = reader.Read(); // throws on anything behind the value
+                return value;
             }
             catch (JsonException fault) when (fault.Path is { Length: > 0 } and not "$" && fault.InnerException is not JsonException { Source: null })
             {

@@ -41,7 +41,7 @@ internal static class QueueEndpoints
     private static async Task<IResult> ListAsync(QueueCatalog queues) =>
         Results.Json(new QueueList([.. (await queues.AllAsync()).Values.OrderBy(q => q.Name, StringComparer.Ordinal).Select(ToDetails)]), QueueJson.Shapes.QueueList);
 
-    private static async Task<IResult> DeclareAsync(string name, HttpContext context, QueueCatalog queues, PushTopology topology, IOptions<EngineOptions> options)
+    private static async Task<IResult> DeclareAsync(string name, HttpContext context, QueueVerbs queues, BusAddress bus, IOptions<EngineOptions> options)
     {
         var body = await RequestJson.ReadAsync(context, QueueJson.Shapes.QueueBody, BodyLimits.One(options.Value));
         if (!QueueNames.IsValid(name))
@@ -52,8 +52,8 @@ internal static class QueueEndpoints
             "push" => Delivery.Push,
             _ => throw new DoorException(400, "invalid_request", "delivery must be pull or push"),
         };
-        if (delivery == Delivery.Push)
-            await topology.DeclareAsync(name);
+        if (delivery == Delivery.Push && bus.RabbitMq is null)
+            throw new DoorException(409, "no_broker", "a push queue needs bus workers, and the in-process bus has none; set ConnectionStrings:RabbitMq");
         var (queue, created) = await queues.DeclareAsync(name, delivery);
         if (queue.Delivery != delivery)
             throw new DoorException(409, "declared_otherwise", $"queue {name} is declared as {Word(queue.Delivery)} already");

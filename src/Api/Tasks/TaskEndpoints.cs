@@ -66,7 +66,9 @@ internal static class TaskEndpoints
         try
         {
             var tasks = await queries.NewestAsync(state, ListMax, context.RequestAborted);
-            return Results.Json(new TaskList([.. tasks.Select(TaskMapping.ToRow)], tasks.Count), TaskJson.Shapes.TaskList);
+            // Ids are in the order of arrival, but processes and concurrent requests may read the clock in another order.
+            var rows = tasks.Select(TaskMapping.ToRow).OrderByDescending(row => row.CreatedAt);
+            return Results.Json(new TaskList([.. rows], tasks.Count), TaskJson.Shapes.TaskList);
         }
         catch (Exception fault) when (fault is not OperationCanceledException)
         {
@@ -82,16 +84,19 @@ internal static class TaskEndpoints
             || list.GetArrayLength() is 0 or > BulkMax)
             throw new DoorException(400, "invalid_request", $"the body must be {{\"tasks\": [...]}} with 1 to {BulkMax} tasks");
         var now = time.GetUtcNow();
-        var tasks = list.EnumerateArray().Select((task, index) => ReadOne(task, index, time, now)).ToList();
+        var tasks = list.EnumerateArray().Select((task, index) => ReadOne(task, index, TaskId.New(time), now, options.Value.MaxPayloadBytes)).ToList();
         await verbs.SubmitManyAsync(tasks);
         return Results.Json(new TasksQueued([.. tasks.Select(t => t.Id)], tasks.Count), TaskJson.Shapes.TasksQueued, statusCode: 202);
     }
 
-    private static TaskSubmission ReadOne(JsonElement task, int index, TimeProvider time, DateTimeOffset now)
+    private static TaskSubmission ReadOne(JsonElement task, int index, Guid id, DateTimeOffset now, int maxPayloadBytes)
     {
         try
         {
-            return TaskRequest.Read(task, TaskId.New(time), now);
+            var submission = TaskRequest.Read(task, id, now);
+            return SubmissionRules.Check(submission, maxPayloadBytes) is { } problem
+                ? throw new DoorException(400, "invalid_task", problem)
+                : submission;
         }
         catch (DoorException door)
         {

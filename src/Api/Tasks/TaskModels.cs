@@ -27,7 +27,7 @@ internal sealed record TaskError(string Error);
 /// <summary>GET /tasks/{id}: everything about one task.</summary>
 internal sealed record TaskDetails(
     Guid Id, string Queue, int Level, string? Name, string Priority, string Status, int Attempt, int MaxAttempts,
-    JsonElement Payload, JsonElement? Result, string? Error, string? Worker,
+    RawJson Payload, RawJson? Result, string? Error, string? Worker,
     DateTime CreatedAt, DateTime DueAt, DateTime? ExpiresAt, DateTime? StartedAt, DateTime? LeaseUntil, DateTime? FinishedAt,
     IReadOnlyList<TaskStepDetails> Timeline);
 
@@ -55,25 +55,11 @@ internal static class TaskMapping
 
     public static TaskDetails ToDetails(TaskState t, IEnumerable<TaskEvent> timeline) =>
         new(t.CorrelationId, t.Queue, t.Level, t.Name, Word(t.Priority), TaskStates.Word(t.State), t.Attempt, t.MaxAttempts,
-            ToJson(t.Payload), t.Result is null ? null : ToJson(t.Result), t.Error, t.Worker,
+            new RawJson(t.Payload), t.Result is { } result ? new RawJson(result) : null, t.Error, t.Worker,
             t.CreatedAt, t.DueAt, t.ExpiresAt, t.StartedAt, t.LeaseUntil, t.FinishedAt,
             [.. timeline.Select(e => new TaskStepDetails(e.Type.ToString().ToLowerInvariant(), e.Attempt, e.At, e.DueAt, e.Worker, e.Error))]);
 
     public static string Word(Priority priority) => priority.ToString().ToLowerInvariant();
-
-    /// <summary>JSON text as JSON; a bus producer's text that is none, as a string.</summary>
-    public static JsonElement ToJson(string text)
-    {
-        try
-        {
-            using var document = JsonDocument.Parse(text);
-            return document.RootElement.Clone();
-        }
-        catch (JsonException)
-        {
-            return JsonSerializer.SerializeToElement(text);
-        }
-    }
 
     private static long Seconds(DateTime time) => new DateTimeOffset(time).ToUnixTimeSeconds();
 }

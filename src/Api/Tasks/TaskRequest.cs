@@ -33,11 +33,13 @@ internal static class TaskRequest
 
     private static bool IsFalse(JsonElement value) => value.ValueKind is JsonValueKind.Null or JsonValueKind.False;
 
+    private static bool IsEmpty(JsonElement value) => value.ValueKind == JsonValueKind.Object && value.GetPropertyCount() == 0;
+
     /// <summary>The tutorial's message; an empty Lua table is written as a list.</summary>
     private static string Message(Guid id, JsonElement action, JsonElement task, DateTimeOffset now)
     {
-        var data = task.TryGetProperty("data", out var d) && !IsFalse(d) ? d.GetRawText() : "[]";
-        return $$"""{"id":"{{id}}","action":{{action.GetRawText()}},"data":{{(data == "{}" ? "[]" : data)}},"created_at":{{now.ToUnixTimeSeconds()}}}""";
+        var data = task.TryGetProperty("data", out var d) && !IsFalse(d) && !IsEmpty(d) ? d.GetRawText() : "[]";
+        return $$"""{"id":"{{id}}","action":{{action.GetRawText()}},"data":{{data}},"created_at":{{now.ToUnixTimeSeconds()}}}""";
     }
 
     private static Engine.Storage.QueueLevel Target(JsonElement task) =>
@@ -50,9 +52,14 @@ internal static class TaskRequest
     {
         if (Member(task, "priority") is not { } value)
             return Priority.Normal;
-        return value.ValueKind == JsonValueKind.String && Enum.TryParse<Priority>(Text(value, "priority"), ignoreCase: true, out var priority) && Enum.IsDefined(priority)
-            ? priority
-            : throw Wrong("priority must be low, normal, high or critical");
+        return (value.ValueKind == JsonValueKind.String ? Text(value, "priority").ToLowerInvariant() : null) switch
+        {
+            "low" => Priority.Low,
+            "normal" => Priority.Normal,
+            "high" => Priority.High,
+            "critical" => Priority.Critical,
+            _ => throw Wrong("priority must be low, normal, high or critical"),
+        };
     }
 
     private static DateTime? Time(JsonElement task, string name)

@@ -26,7 +26,7 @@ internal static class WorkerEndpoints
             .WithSummary("Report attempts that ended, completed or failed.");
     }
 
-    private static async Task<IResult> ClaimAsync(HttpContext context, Claims claims, QueueCatalog queues, IOptions<EngineOptions> options)
+    private static async Task<IResult> ClaimAsync(HttpContext context, Claims claims, QueueCatalog queues, IOptions<EngineOptions> options, IHostApplicationLifetime lifetime)
     {
         var body = await RequestJson.ReadAsync(context, WorkerJson.Shapes.ClaimBody, BodyLimits.One(options.Value));
         var request = new ClaimRequest(
@@ -41,7 +41,18 @@ internal static class WorkerEndpoints
                 throw new DoorException(409, "push_queue", $"queue {target.Queue} is dispatched to bus workers and cannot be claimed from");
         }
 
-        var tasks = await claims.ClaimAsync(request, TimeSpan.FromSeconds(wait), context.RequestAborted);
+        // A process that stops lets its long-polls go, with what there is: nothing.
+        using var leave = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping);
+        IReadOnlyList<TaskState> tasks;
+        try
+        {
+            tasks = await claims.ClaimAsync(request, TimeSpan.FromSeconds(wait), leave.Token);
+        }
+        catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested)
+        {
+            tasks = [];
+        }
+
         return Results.Json(new Claimed([.. tasks.Select(WorkerMapping.ToClaimed)]), WorkerJson.Shapes.Claimed);
     }
 

@@ -19,7 +19,7 @@ internal sealed record Claimed(IReadOnlyList<ClaimedTask> Tasks);
 
 /// <summary>A task and the lease on it. Give <c>attempt</c> back with every heartbeat and report.</summary>
 internal sealed record ClaimedTask(
-    Guid Id, int Attempt, string Queue, int Level, string? Name, string Priority, JsonElement Payload, int MaxAttempts,
+    Guid Id, int Attempt, string Queue, int Level, string? Name, string Priority, RawJson Payload, int MaxAttempts,
     DateTime LeaseUntil, DateTime CreatedAt, DateTime? ExpiresAt);
 
 /// <summary>POST /workers/heartbeat: 1 to 1,000 running attempts.</summary>
@@ -63,7 +63,7 @@ internal sealed partial class WorkerJson : JsonSerializerContext
 internal static class WorkerMapping
 {
     public static ClaimedTask ToClaimed(TaskState t) =>
-        new(t.CorrelationId, t.Attempt, t.Queue, t.Level, t.Name, TaskMapping.Word(t.Priority), TaskMapping.ToJson(t.Payload), t.MaxAttempts,
+        new(t.CorrelationId, t.Attempt, t.Queue, t.Level, t.Name, TaskMapping.Word(t.Priority), new RawJson(t.Payload), t.MaxAttempts,
             t.LeaseUntil ?? t.CreatedAt, t.CreatedAt, t.ExpiresAt);
 
     public static string Code(Verdict verdict) =>

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
 using TaskQueue.Contracts;
+using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Consumers.Actions;
@@ -10,7 +11,7 @@ namespace TaskQueue.Consumers.Actions;
 /// Runs built-in actions, so many at once. A quick attempt is reported once, with its start and its outcome; one that
 /// takes longer reports its start, then heartbeats until its outcome.
 /// </summary>
-internal sealed class ActionRunner(WorkReporter reporter, IOptions<ActionOptions> options, TimeProvider time) : BackgroundService
+internal sealed class ActionRunner(WorkReporter reporter, DispatchWindow window, IOptions<ActionOptions> options, TimeProvider time) : BackgroundService
 {
     private static readonly TimeSpan Quick = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan HeartbeatEvery = TimeSpan.FromMilliseconds(TaskVerbs.DefaultLeaseMs / 3d);
@@ -31,6 +32,7 @@ internal sealed class ActionRunner(WorkReporter reporter, IOptions<ActionOptions
     public async Task TakeAsync(DispatchedTask task, CancellationToken lost)
     {
         await _slots.WaitAsync(lost);
+        window.Taken();
         Interlocked.Increment(ref _inWork);
         var run = RunAsync(task);
         if (await Task.WhenAny(run, Task.Delay(Quick, time, CancellationToken.None)) == run)

@@ -7,7 +7,7 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Engine.Events;
 
 /// <summary>Turns events into messages: lifecycle events to whoever subscribed, dispatches to the workers of push queues.</summary>
-internal sealed class EventPublisher(IBus bus, BusAddress address, PushTopology topology, ITaskStore store)
+internal sealed class EventPublisher(IBus bus, BusAddress address, PushTopology topology, DispatchWindow window, ITaskStore store)
 {
     private const int MaxEntries = 200;
     private const int MaxDispatch = 100;
@@ -54,6 +54,7 @@ internal sealed class EventPublisher(IBus bus, BusAddress address, PushTopology 
         var endpoint = await bus.GetSendEndpoint(address.Of(tasks.Key));
         await Task.WhenAll(Batches(tasks).Select(async batch =>
         {
+            window.Sent(batch.Tasks.Count);
             try
             {
                 await endpoint.Send(batch, c => BusAddress.DemandQueue(c));

@@ -83,17 +83,17 @@ public sealed class TaskStateMachine : MassTransitStateMachine<TaskState>
     public Event<RetryTask> Retry { get; private set; } = null!;
 
     /// <summary>
-    /// When a new push task is dispatched by the scheduler: at its due time, or, where its acceptance sends it at once,
-    /// when its worker has not started it for long.
+    /// When the scheduler dispatches a new task: never where it is pulled; at its due time; or, where its acceptance
+    /// sends it at once, when no worker has started it for long.
     /// </summary>
-    public static DateTime? FirstDispatch(TaskState task) =>
-        !task.Push ? null : task.DueAt <= task.CreatedAt ? task.CreatedAt + RedispatchAfter : task.DueAt;
+    public static DateTime? FirstDispatch(TaskState task, bool atOnce) =>
+        !task.Push ? null : atOnce && task.DueAt <= task.CreatedAt ? task.CreatedAt + RedispatchAfter : task.DueAt;
 
     private void WhileWaiting() =>
         During(Pending, Retrying,
             When(Start).IfElse(MayStart, then => then.TransitionTo(Running).Then(BeginAttempt), refused => refused.Then(RefuseStart)),
-            When(Dispatch).If(MayDispatch, then => then.Then(SendToWorkers)),
-            When(Expire).If(c => c.Saga.ExpiresAt <= c.Message.At, then => then.TransitionTo(Expired).Then(End)),
+            When(Dispatch).IfElse(MayDispatch, then => then.Then(SendToWorkers), refused => refused.Answer(Verdict.NotAllowed)),
+            When(Expire).IfElse(c => c.Saga.ExpiresAt <= c.Message.At, then => then.TransitionTo(Expired).Then(End), refused => refused.Answer(Verdict.NotAllowed)),
             When(Cancel).TransitionTo(Cancelled).Then(End),
             When(Renew).Answer(Verdict.StaleAttempt),
             When(Complete).Answer(Verdict.StaleAttempt),
@@ -110,10 +110,11 @@ public sealed class TaskStateMachine : MassTransitStateMachine<TaskState>
                     again => again.TransitionTo(Retrying).Then(c => TryAgain(c, c.Message.Error, RetryBackoff.After(c.Saga.MaxAttempts - c.Saga.AttemptsLeft))),
                     over => over.TransitionTo(Failed).Then(c => GiveUp(c, c.Message.Error))),
                 refused => refused.Answer(Verdict.StaleAttempt)),
-            When(Lapse).If(c => c.Saga.LeaseUntil <= c.Message.At,
+            When(Lapse).IfElse(c => c.Saga.LeaseUntil <= c.Message.At,
                 then => then.IfElse(c => c.Saga.AttemptsLeft > 0,
                     again => again.TransitionTo(Retrying).Then(c => TryAgain(c, LapsedError(c.Saga), TimeSpan.Zero)),
-                    over => over.TransitionTo(Failed).Then(c => GiveUp(c, LapsedError(c.Saga))))),
+                    over => over.TransitionTo(Failed).Then(c => GiveUp(c, LapsedError(c.Saga)))),
+                refused => refused.Answer(Verdict.NotAllowed)),
             When(Cancel).TransitionTo(Cancelled).Then(End),
             When(Start).Then(c => c.Message.Verdict = c.Message.Attempt == c.Saga.Attempt && c.Message.Worker == c.Saga.Worker ? Verdict.Duplicate : Verdict.StaleAttempt),
             When(Dispatch).Answer(Verdict.NotAllowed),
@@ -153,8 +154,7 @@ public sealed class TaskStateMachine : MassTransitStateMachine<TaskState>
     private static void Accept(BehaviorContext<TaskState, SubmitTask> c)
     {
         c.Message.Verdict = Verdict.Applied;
-        c.Saga.DispatchAt = FirstDispatch(c.Saga);
-        c.Saga.Record(TaskEventType.Submitted, c.Message.At, dispatch: c.Saga.Push && c.Saga.DueAt <= c.Message.At);
+        c.Saga.Record(TaskEventType.Submitted, c.Message.At, dispatch: c.Saga.DispatchAt > c.Saga.DueAt);
     }
 
     private static void BeginAttempt(BehaviorContext<TaskState, StartTask> c)

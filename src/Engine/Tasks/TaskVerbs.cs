@@ -12,7 +12,7 @@ namespace TaskQueue.Engine.Tasks;
 /// committed.
 /// </summary>
 public sealed class TaskVerbs(
-    IMediator mediator, ITaskStore store, CommitSignals signals, QueueCatalog queues, IOptions<EngineOptions> options, TimeProvider time)
+    IMediator mediator, ITaskStore store, CommitSignals signals, QueueCatalog queues, DispatchWindow window, IOptions<EngineOptions> options, TimeProvider time)
 {
     /// <summary>Length of a lease where nobody says it.</summary>
     public const int DefaultLeaseMs = 15_000;
@@ -40,7 +40,6 @@ public sealed class TaskVerbs(
         {
             var task = await AdmitAsync(submission);
             task.State = TaskStates.Pending;
-            task.DispatchAt = TaskStateMachine.FirstDispatch(task);
             tasks.Add(task);
         }
 
@@ -92,7 +91,7 @@ public sealed class TaskVerbs(
         var now = Now;
         var attempts = submission.MaxAttempts ?? SubmissionRules.DefaultMaxAttempts;
         var due = submission.ScheduledAt is { } at && Micros.Cut(at) > now ? Micros.Cut(at) : now;
-        return new TaskState
+        var task = new TaskState
         {
             CorrelationId = submission.Id,
             Queue = submission.Queue,
@@ -108,6 +107,8 @@ public sealed class TaskVerbs(
             DueAt = due,
             ExpiresAt = submission.ExpiresAt is { } end ? Micros.Cut(end) : null,
         };
+        task.DispatchAt = TaskStateMachine.FirstDispatch(task, atOnce: !window.IsFull);
+        return task;
     }
 
     /// <summary>PostgreSQL stores no NUL in text; a worker's words are kept without it.</summary>

@@ -11,13 +11,15 @@ internal sealed class DispatchSweep : SweepService
 {
     private readonly ITaskStore _store;
     private readonly BusAddress _bus;
+    private readonly DispatchWindow _window;
     private readonly TimeProvider _time;
 
-    public DispatchSweep(ITaskStore store, TaskVerbs verbs, Doorbell doorbell, BusAddress bus, TimeProvider time, ILogger<DispatchSweep> logger)
+    public DispatchSweep(ITaskStore store, TaskVerbs verbs, Doorbell doorbell, DispatchWindow window, BusAddress bus, TimeProvider time, ILogger<DispatchSweep> logger)
         : base(Sweep.Dispatch, store, verbs, time, logger)
     {
         _store = store;
         _bus = bus;
+        _window = window;
         _time = time;
         doorbell.DueLater = Expect;
     }
@@ -29,6 +31,8 @@ internal sealed class DispatchSweep : SweepService
             await _store.RedispatchAllAsync(Micros.Now(_time));
         await base.StartAsync(cancellationToken);
     }
+
+    protected override bool MustWait => _window.IsFull;
 
     protected override TaskCommand Command(Guid id, DateTime at) => new DispatchTask(id, at);
 }

@@ -17,10 +17,10 @@ internal sealed partial class PostgresTaskStore
         $"""
         with inserted as (
             {InsertTasksSql}
-            returning id, queue, level, attempt, created_at, due_at, push),
+            returning id, queue, level, attempt, created_at, due_at, dispatch_at),
         appended as (
             insert into task_events (stream, task_id, type, queue, level, attempt, at, due_at, dispatch)
-            select ${TaskColumn.All.Length + 1}, id, {(int)TaskEventType.Submitted}, queue, level, attempt, created_at, due_at, push and due_at <= created_at
+            select ${TaskColumn.All.Length + 1}, id, {(int)TaskEventType.Submitted}, queue, level, attempt, created_at, due_at, coalesce(dispatch_at > due_at, false)
             from inserted)
         select id from inserted
         """;

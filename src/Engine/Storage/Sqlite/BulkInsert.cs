@@ -26,7 +26,7 @@ internal sealed partial class SqliteTaskStore
                         Attempt = task.Attempt,
                         At = task.CreatedAt,
                         DueAt = task.DueAt,
-                        Dispatch = task.Push && task.DueAt <= task.CreatedAt,
+                        Dispatch = task.DispatchAt > task.DueAt,
                     });
                 }
 
