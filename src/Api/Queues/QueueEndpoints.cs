@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.Extensions.Options;
 using TaskQueue.Api.Http;
+using TaskQueue.Contracts;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Queues;
@@ -46,6 +47,8 @@ internal static class QueueEndpoints
         var body = await RequestJson.ReadAsync(context, QueueJson.Shapes.QueueBody, BodyLimits.One(options.Value));
         if (!QueueNames.IsValid(name))
             throw new DoorException(400, "invalid_request", $"the name of a queue must be {QueueNames.Rule}");
+        if (name is Addresses.SubmitQueue or Addresses.ReportQueue)
+            throw new DoorException(400, "invalid_request", $"{name} is a queue of the engine itself; choose another name");
         var delivery = body.Delivery switch
         {
             "pull" => Delivery.Pull,
@@ -54,7 +57,8 @@ internal static class QueueEndpoints
         };
         if (delivery == Delivery.Push && bus.RabbitMq is null)
             throw new DoorException(409, "no_broker", "a push queue needs bus workers, and the in-process bus has none; set ConnectionStrings:RabbitMq");
-        if (delivery == Delivery.Push)
+        // Not for a pull queue, which stays one: the broker need not hear of it.
+        if (delivery == Delivery.Push && (await queues.FindAsync(name))?.Delivery != Delivery.Pull)
             await topology.DeclareAsync(name);
         var (queue, created) = await queues.DeclareAsync(name, delivery);
         if (queue.Delivery != delivery)
