@@ -1,1 +1,32 @@
-return 0;
+using System.CommandLine;
+using TaskQueue.Bench;
+using TaskQueue.Bench.Scenarios;
+
+var scenarios = new Argument<string[]>("scenarios") { Description = "Which to run; default all.", Arity = ArgumentArity.ZeroOrMore };
+scenarios.AcceptOnlyFromAmong([.. ScenarioList.All.Select(s => s.Name)]);
+var quick = new Option<bool>("--quick") { Description = "Tiny sizes, one sample: shows that everything works, measures nothing." };
+var repeat = new Option<int?>("--repeat") { Description = "Samples of each figure; default 3." };
+var database = new Option<string>("--database") { Description = "PostgreSQL, as a superuser.", Required = true };
+var rabbitMq = new Option<string>("--rabbitmq") { Description = "RabbitMQ, with a virtual host of its own.", Required = true };
+var scratch = new Option<string>("--scratch") { Description = "A folder for temporary files.", Required = true };
+var command = new Option<string>("--command") { Description = "The command that the report shows.", DefaultValueFactory = _ => "TaskQueue.Bench" };
+var commit = new Option<string>("--commit") { Description = "The commit that the report shows.", DefaultValueFactory = _ => "unknown" };
+repeat.Validators.Add(result =>
+{
+    if (result.GetValueOrDefault<int?>() < 1)
+        result.AddError("--repeat must be at least 1");
+});
+
+var root = new RootCommand("Measures TaskQueue and prints a Markdown table; see bench/README.md.")
+{
+    scenarios, quick, repeat, database, rabbitMq, scratch, command, commit,
+};
+root.SetAction(async (parsed, _) =>
+{
+    var isQuick = parsed.GetValue(quick);
+    var options = new BenchOptions(
+        parsed.GetValue(scenarios) ?? [], isQuick, parsed.GetValue(repeat) ?? (isQuick ? 1 : 3), parsed.GetValue(database)!,
+        new Uri(parsed.GetValue(rabbitMq)!), parsed.GetValue(scratch)!, parsed.GetValue(command)!, parsed.GetValue(commit)!);
+    return await Driver.RunAsync(options);
+});
+return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });

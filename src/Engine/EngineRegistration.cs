@@ -25,7 +25,7 @@ public static class EngineRegistration
         services.TryAddSingleton(TimeProvider.System);
         services.AddOptions<EngineOptions>().BindConfiguration("TaskQueue").ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<Doorbell>().AddSingleton<CommitSignals>();
-        services.AddSingleton<QueueCatalog>();
+        services.AddSingleton<QueueCatalog>().AddSingleton<QueueVerbs>();
         services.AddSingleton<TaskVerbs>().AddSingleton<TaskQueries>().AddSingleton<Claims>();
 
         // Hosted services stop in reverse: the bus first, then the relay, then the group commit, which drains.

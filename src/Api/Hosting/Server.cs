@@ -36,7 +36,7 @@ internal static class Server
 
         builder.WebHost.UseUrls(urls.Split(';'));
         builder.WebHost.ConfigureKestrel(ConfigureKestrel);
-        Log(builder);
+        builder.AddLogs();
         builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(30));
         builder.Services.AddTaskQueueEngine(database, bus, roles.HasFlag(Roles.Consumers) ? [ConsumersRole.Bus] : []);
         if (roles.HasFlag(Roles.Scheduler))
@@ -75,22 +75,6 @@ internal static class Server
     {
         kestrel.AddServerHeader = false;
         kestrel.Limits.MaxRequestBodySize = BodyLimits.Largest;
-    }
-
-    private static void Log(WebApplicationBuilder builder)
-    {
-        builder.Logging.ClearProviders().AddSimpleConsole(o =>
-        {
-            o.SingleLine = true;
-            o.UseUtcTimestamp = true;
-            o.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ";
-        });
-        builder.Logging.SetMinimumLevel(LogLevel.Information);
-        foreach (var noisy in new[] { "Microsoft.AspNetCore", "Microsoft.EntityFrameworkCore", "MassTransit" })
-            builder.Logging.AddFilter(noisy, LogLevel.Warning);
-        // It logs at error level what callers handle, such as the look for a migration history that is not there yet.
-        builder.Logging.AddFilter("Microsoft.EntityFrameworkCore.Database.Command", LogLevel.None);
-        builder.Logging.AddFilter("Microsoft.EntityFrameworkCore.Database.Connection", LogLevel.None);
     }
 
     private static Uri? ParseRabbitMq(string? text)

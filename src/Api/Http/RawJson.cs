@@ -5,25 +5,37 @@ using System.Text.Json.Serialization;
 namespace TaskQueue.Api.Http;
 
 /// <summary>
-/// JSON text inside an answer, byte for byte as it was submitted. A JsonElement cannot do that: it fails on a string with
-/// half of a surrogate pair and on text as deep as a request may be.
+/// JSON text that passes through byte for byte. A JsonElement cannot do that: it fails on a string with half of a
+/// surrogate pair and on text as deep as a request may be. Text that is no JSON (a bus producer's) is written as a string.
 /// </summary>
 [JsonConverter(typeof(RawJsonConverter))]
-internal readonly record struct RawJson
+internal readonly record struct RawJson(string Text)
+{
+    public bool IsObject => Text.StartsWith('{');
+}
+
+internal sealed class RawJsonConverter : JsonConverter<RawJson>
 {
     private static readonly JsonReaderOptions AnyDepth = new() { MaxDepth = int.MaxValue };
 
-    private RawJson(string text) => Text = text;
-
-    /// <summary>Valid JSON.</summary>
-    public string Text { get; }
-
-    /// <summary>JSON text as it is; a bus producer's or worker's text that is none, as a JSON string.</summary>
-    public static RawJson Of(string text) => new(IsJson(text) ? text : JsonSerializer.Serialize(text, JsonStyle.Options));
-
-    private static bool IsJson(string text)
+    public override RawJson Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
     {
-        var reader = new Utf8JsonReader(Encoding.UTF8.GetBytes(text), AnyDepth);
+        using var value = JsonDocument.ParseValue(ref reader);
+        return new RawJson(value.RootElement.GetRawText());
+    }
+
+    public override void Write(Utf8JsonWriter writer, RawJson value, JsonSerializerOptions options)
+    {
+        var bytes = Encoding.UTF8.GetBytes(value.Text);
+        if (IsJson(bytes))
+            writer.WriteRawValue(bytes, skipInputValidation: true);
+        else
+            writer.WriteStringValue(value.Text);
+    }
+
+    private static bool IsJson(ReadOnlySpan<byte> bytes)
+    {
+        var reader = new Utf8JsonReader(bytes, AnyDepth);
         try
         {
             while (reader.Read())
@@ -37,14 +49,4 @@ internal readonly record struct RawJson
             return false;
         }
     }
-}
-
-/// <summary>Writes the text; nothing reads it.</summary>
-internal sealed class RawJsonConverter : JsonConverter<RawJson>
-{
-    public override RawJson Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
-        throw new NotSupportedException("Answers are only written.");
-
-    public override void Write(Utf8JsonWriter writer, RawJson value, JsonSerializerOptions options) =>
-        writer.WriteRawValue(value.Text, skipInputValidation: true);
 }

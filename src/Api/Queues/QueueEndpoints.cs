@@ -42,7 +42,7 @@ internal static class QueueEndpoints
     private static async Task<IResult> ListAsync(QueueCatalog queues) =>
         Results.Json(new QueueList([.. (await queues.AllAsync()).Values.OrderBy(q => q.Name, StringComparer.Ordinal).Select(ToDetails)]), QueueJson.Shapes.QueueList);
 
-    private static async Task<IResult> DeclareAsync(string name, HttpContext context, QueueCatalog queues, PushTopology topology, BusAddress bus, IOptions<EngineOptions> options)
+    private static async Task<IResult> DeclareAsync(string name, HttpContext context, QueueVerbs queues, BusAddress bus, IOptions<EngineOptions> options)
     {
         var body = await RequestJson.ReadAsync(context, QueueJson.Shapes.QueueBody, BodyLimits.One(options.Value));
         if (!QueueNames.IsValid(name))
@@ -57,9 +57,6 @@ internal static class QueueEndpoints
         };
         if (delivery == Delivery.Push && bus.RabbitMq is null)
             throw new DoorException(409, "no_broker", "a push queue needs bus workers, and the in-process bus has none; set ConnectionStrings:RabbitMq");
-        // Not for a pull queue, which stays one: the broker need not hear of it.
-        if (delivery == Delivery.Push && (await queues.FindAsync(name))?.Delivery != Delivery.Pull)
-            await topology.DeclareAsync(name);
         var (queue, created) = await queues.DeclareAsync(name, delivery);
         if (queue.Delivery != delivery)
             throw new DoorException(409, "declared_otherwise", $"queue {name} is declared as {Word(queue.Delivery)} already");

@@ -70,7 +70,7 @@ internal static class TaskMapping
 
     public static TaskDetails ToDetails(TaskState t, IEnumerable<TaskEvent> timeline) =>
         new(t.CorrelationId, t.Queue, t.Level, t.Name, Word(t.Priority), TaskStates.Word(t.State), t.Attempt, t.MaxAttempts,
-            RawJson.Of(t.Payload), t.Result is null ? null : RawJson.Of(t.Result), t.Error, t.Worker,
+            new RawJson(t.Payload), t.Result is { } result ? new RawJson(result) : null, t.Error, t.Worker,
             t.CreatedAt, t.DueAt, t.ExpiresAt, t.StartedAt, t.LeaseUntil, t.FinishedAt,
             [.. timeline.Select(e => new TaskStepDetails(e.Type.ToString().ToLowerInvariant(), e.Attempt, e.At, e.DueAt, e.Worker, e.Error))]);
 

@@ -63,7 +63,7 @@ internal sealed partial class WorkerJson : JsonSerializerContext
 internal static class WorkerMapping
 {
     public static ClaimedTask ToClaimed(TaskState t) =>
-        new(t.CorrelationId, t.Attempt, t.Queue, t.Level, t.Name, TaskMapping.Word(t.Priority), RawJson.Of(t.Payload), t.MaxAttempts,
+        new(t.CorrelationId, t.Attempt, t.Queue, t.Level, t.Name, TaskMapping.Word(t.Priority), new RawJson(t.Payload), t.MaxAttempts,
             t.LeaseUntil ?? t.CreatedAt, t.CreatedAt, t.ExpiresAt);
 
     public static string Code(Verdict verdict) =>

@@ -27,13 +27,15 @@ internal sealed class ActionRunner(WorkReporter reporter, DispatchWindow window,
     }
 
     /// <summary>Runs a task; returns when its outcome, or at least its start, is with the broker.</summary>
-    public async Task TakeAsync(DispatchedTask task)
+    /// <param name="task">The task.</param>
+    /// <param name="lost">The broker has taken the delivery back and gives the task to somebody else: do not begin.</param>
+    public async Task TakeAsync(DispatchedTask task, CancellationToken lost)
     {
-        await _slots.WaitAsync();
+        await _slots.WaitAsync(lost);
         window.Taken();
         Interlocked.Increment(ref _inWork);
         var run = RunAsync(task);
-        if (await Task.WhenAny(run, Task.Delay(Quick, time)) == run)
+        if (await Task.WhenAny(run, Task.Delay(Quick, time, CancellationToken.None)) == run)
         {
             await FinishAsync(task, await run);
             return;

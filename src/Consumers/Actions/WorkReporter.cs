@@ -1,23 +1,35 @@
 using System.Threading.Channels;
 using MassTransit;
+using Microsoft.Extensions.Logging;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Bus;
 
 namespace TaskQueue.Consumers.Actions;
 
-/// <summary>Sends reports of this process's attempts, as many in one message as wait when the last one was confirmed.</summary>
-internal sealed class WorkReporter : IAsyncDisposable
+/// <summary>
+/// Sends reports of this process's attempts, as many in one message as wait when the last one was confirmed. What was not
+/// confirmed is sent again: a report that came twice changes nothing.
+/// </summary>
+internal sealed partial class WorkReporter : IAsyncDisposable
 {
     private const int MaxEntries = 200;
+    private static readonly TimeSpan AfterFault = TimeSpan.FromMilliseconds(500);
 
     private readonly Channel<Entry> _waiting = Channel.CreateUnbounded<Entry>(new UnboundedChannelOptions { SingleReader = true });
     private readonly IBus _bus;
     private readonly Uri _address;
+    private readonly SendGuard _guard;
+    private readonly TimeProvider _time;
+    private readonly ILogger<WorkReporter> _logger;
+    private readonly CancellationTokenSource _stop = new();
     private readonly Task _running;
 
-    public WorkReporter(IBus bus, BusAddress address)
+    public WorkReporter(IBus bus, BusAddress address, SendGuard guard, TimeProvider time, ILogger<WorkReporter> logger)
     {
         _bus = bus;
+        _guard = guard;
+        _time = time;
+        _logger = logger;
         _address = address.Of(Addresses.ReportQueue);
         _running = Task.Run(RunAsync);
     }
@@ -34,7 +46,9 @@ internal sealed class WorkReporter : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _waiting.Writer.TryComplete();
+        await _stop.CancelAsync();
         await _running;
+        _stop.Dispose();
     }
 
     private async Task EnqueueAsync(Entry entry)
@@ -50,17 +64,31 @@ internal sealed class WorkReporter : IAsyncDisposable
             var entries = new List<Entry>();
             while (entries.Count < MaxEntries && _waiting.Reader.TryRead(out var entry))
                 entries.Add(entry);
-            try
-            {
-                await SendAsync(entries);
-                entries.ForEach(e => e.Sent.TrySetResult());
-            }
-#pragma warning disable CA1031 // the consumer gets it, and the broker delivers its message again
-            catch (Exception fault)
+            while (!await TrySendAsync(entries))
+                await Task.Delay(AfterFault, _time, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private async Task<bool> TrySendAsync(List<Entry> entries)
+    {
+        try
+        {
+            await _guard.ConfirmedAsync(SendAsync(entries), _stop.Token);
+            entries.ForEach(e => e.Sent.TrySetResult());
+            return true;
+        }
+#pragma warning disable CA1031 // whatever it is: while the process runs, it tries again
+        catch (Exception fault)
 #pragma warning restore CA1031
+        {
+            if (!_stop.IsCancellationRequested)
             {
-                entries.ForEach(e => e.Sent.TrySetException(fault));
+                LogReportFailed(fault, entries.Count);
+                return false;
             }
+
+            entries.ForEach(e => e.Sent.TrySetException(fault));
+            return true;
         }
     }
 
@@ -71,8 +99,11 @@ internal sealed class WorkReporter : IAsyncDisposable
             Worker,
             [.. entries.Select(e => e.Started).OfType<AttemptStarted>()],
             [.. entries.Select(e => e.Heartbeat).OfType<AttemptHeartbeat>()],
-            [.. entries.Select(e => e.Outcome).OfType<AttemptOutcome>()]));
+            [.. entries.Select(e => e.Outcome).OfType<AttemptOutcome>()]), c => BusAddress.DemandQueue(c));
     }
+
+    [LoggerMessage(LogLevel.Warning, "A report of {Count} attempts was not sent; trying again")]
+    private partial void LogReportFailed(Exception fault, int count);
 
     private sealed record Entry(AttemptStarted? Started, AttemptHeartbeat? Heartbeat, AttemptOutcome? Outcome)
     {

@@ -13,7 +13,7 @@ public sealed record BusAddress(Uri? RabbitMq)
     public override string ToString() => RabbitMq is null ? "in-process" : $"rabbitmq://{RabbitMq.Host}:{RabbitMq.Port}{RabbitMq.AbsolutePath}";
 
     /// <summary>Lets RabbitMQ return a message that no queue would get, instead of dropping it.</summary>
-    internal static void DemandQueue(SendContext context)
+    public static void DemandQueue(SendContext context)
     {
         if (context.TryGetPayload<RabbitMqSendContext>(out var rabbitMq))
             rabbitMq.Mandatory = true;

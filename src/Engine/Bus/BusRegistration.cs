@@ -26,7 +26,7 @@ public static class BusRegistration
     public static IServiceCollection AddTaskQueueBus(this IServiceCollection services, BusAddress address, IReadOnlyList<BusRole> roles)
     {
         ArgumentNullException.ThrowIfNull(address);
-        services.AddSingleton(address).AddSingleton<PushTopology>();
+        services.AddSingleton(address).AddSingleton<PushTopology>().AddTransient<SendGuard>();
         services.AddMassTransit(bus =>
         {
             bus.DisableUsageTelemetry();

@@ -1,20 +1,24 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Engine.Events;
 
 /// <summary>
 /// Carries committed events to the bus, in order per task, at least once. Every process is ready to do it; the holder of
-/// the database's relay lock does, woken by its own commits and by notifications of others.
+/// the database's relay lock does, woken by its own commits and by notifications of others. One whose broker is away or
+/// does not confirm leaves it to others.
 /// </summary>
-internal sealed partial class EventRelay(ITaskStore store, EventPublisher publisher, CommitSignals signals, TimeProvider time, ILogger<EventRelay> logger)
+internal sealed partial class EventRelay(ITaskStore store, EventPublisher publisher, SendGuard guard, CommitSignals signals, TimeProvider time, ILogger<EventRelay> logger)
     : BackgroundService
 {
     private const int MaxRead = 2000;
 
     /// <summary>How long a fresh commit may go unnoticed if its wake-up was lost, and how often others try to become the relay.</summary>
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
+
+    private static readonly TimeSpan LookForBroker = TimeSpan.FromMilliseconds(100);
 
     /// <summary>How much a relay that takes over may repeat.</summary>
     private static readonly TimeSpan SaveEvery = TimeSpan.FromSeconds(1);
@@ -25,11 +29,7 @@ internal sealed partial class EventRelay(ITaskStore store, EventPublisher publis
         {
             try
             {
-                await using var lease = await store.TryLeadRelayAsync(signals.Events.Set, stoppingToken);
-                if (lease is null)
-                    await FollowAsync(stoppingToken);
-                else
-                    await LeadAsync(lease, stoppingToken);
+                await TakeTurnAsync(stoppingToken);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
@@ -45,10 +45,25 @@ internal sealed partial class EventRelay(ITaskStore store, EventPublisher publis
         }
     }
 
-    /// <summary>Passes wake-ups on to the relay for a while, then lets the caller try to lead again.</summary>
-    private async Task FollowAsync(CancellationToken stop)
+    private async Task TakeTurnAsync(CancellationToken stop)
     {
-        var until = time.GetUtcNow() + LookAgain;
+        if (!guard.IsConnected)
+        {
+            await FollowAsync(LookForBroker, stop);
+            return;
+        }
+
+        await using var lease = await store.TryLeadRelayAsync(signals.Events.Set, stop);
+        if (lease is null)
+            await FollowAsync(LookAgain, stop);
+        else
+            await LeadAsync(lease, stop);
+    }
+
+    /// <summary>Passes wake-ups on to the relay for a while, then lets the caller try to lead again.</summary>
+    private async Task FollowAsync(TimeSpan length, CancellationToken stop)
+    {
+        var until = time.GetUtcNow() + length;
         while (until - time.GetUtcNow() is var left && left > TimeSpan.Zero)
         {
             if (await signals.Events.WaitAsync(left, stop))
@@ -67,7 +82,7 @@ internal sealed partial class EventRelay(ITaskStore store, EventPublisher publis
             {
                 var events = await store.ReadEventsAsync(cursors, MaxRead);
                 if (events.Count > 0)
-                    await publisher.PublishAsync(events).WaitAsync(stop);
+                    await guard.ConfirmedAsync(publisher.PublishAsync(events), stop);
                 foreach (var e in events)
                     cursors[e.Stream] = e.Id;
                 if (time.GetUtcNow() - savedAt >= SaveEvery)

@@ -6,7 +6,8 @@ namespace TaskQueue.Engine.Queues;
 /// <summary>The declared queues, cached for a second.</summary>
 public sealed class QueueCatalog(IDbContextFactory<TaskDbContext> databases, TimeProvider time) : IDisposable
 {
-    private static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(1);
+    /// <summary>How long a process may not know of a queue that another one declared.</summary>
+    public static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(1);
 
     private readonly SemaphoreSlim _loading = new(1);
     private volatile Snapshot _current = new(default, new Dictionary<string, QueueRecord>());
@@ -34,6 +35,18 @@ public sealed class QueueCatalog(IDbContextFactory<TaskDbContext> databases, Tim
 
     /// <summary>A declared queue, or null.</summary>
     public async ValueTask<QueueRecord?> FindAsync(string name) => (await AllAsync()).GetValueOrDefault(name);
+
+    /// <summary>A declared queue, or null; one that the cache misses may have been declared by another process since.</summary>
+    public async ValueTask<QueueRecord?> LookUpAsync(string name)
+    {
+        if (await FindAsync(name) is { } known)
+            return known;
+        await using var db = await databases.CreateDbContextAsync();
+        var queue = await db.Queues.AsNoTracking().SingleOrDefaultAsync(q => q.Name == name);
+        if (queue is not null)
+            await LoadAsync();
+        return queue;
+    }
 
     /// <summary>How tasks of a queue are delivered; an undeclared queue is pulled.</summary>
     public async ValueTask<Delivery> DeliveryOfAsync(string name) => (await FindAsync(name))?.Delivery ?? Delivery.Pull;

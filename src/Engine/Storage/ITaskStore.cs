@@ -25,6 +25,9 @@ public interface ITaskStore
     /// <summary>The earliest time at which a sweep will find a task; may be in the past.</summary>
     Task<DateTime?> NextAsync(Sweep sweep);
 
+    /// <summary>Hands the waiting tasks of a queue that became a push queue to the scheduler.</summary>
+    Task AdoptAsync(string queue);
+
     /// <summary>Makes every push task that waits for its worker due for dispatch: after a start with the in-process bus, which forgets.</summary>
     Task RedispatchAllAsync(DateTime now);
 

@@ -32,6 +32,8 @@ public static class StorageRegistration
         {
             var builder = new NpgsqlDataSourceBuilder(connectionString);
             builder.ConnectionStringBuilder.ApplicationName ??= "taskqueue";
+            // No statement here is worth compiling, and the planner's guesses about array parameters would make it try.
+            builder.ConnectionStringBuilder.Options ??= "-c jit=off";
             // The hot statements are few and long: plan them once a connection.
             if (builder.ConnectionStringBuilder.MaxAutoPrepare == 0)
                 builder.ConnectionStringBuilder.MaxAutoPrepare = 40;

@@ -13,9 +13,13 @@ internal abstract partial class SweepService(Sweep sweep, ITaskStore store, Task
 {
     private const int MaxBatch = 500;
 
-    /// <summary>How often to look where nothing is known to come: for leases and times that other processes set.</summary>
-    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(500);
+    /// <summary>
+    /// How often to look where nothing is known to come: for leases and times that other processes set. A lease is no
+    /// shorter, so each is seen before it lapses.
+    /// </summary>
+    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(TaskVerbs.MinLeaseMs);
 
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan AfterFault = TimeSpan.FromSeconds(1);
 
     private readonly SemaphoreSlim _wake = new(0);
@@ -49,9 +53,12 @@ internal abstract partial class SweepService(Sweep sweep, ITaskStore store, Task
             var wait = AfterFault;
             try
             {
-                while (await RunOnceAsync() == MaxBatch)
-                    stoppingToken.ThrowIfCancellationRequested();
+                Interlocked.Exchange(ref _next, long.MaxValue);
                 wait = await TimeToNextAsync();
+                while (wait == TimeSpan.Zero && !MustWait && await RunOnceAsync() > 0)
+                    wait = await TimeToNextAsync();
+                // What the machine refuses stays in sight for a moment; a full window empties soon.
+                wait = wait == TimeSpan.Zero ? Pause : wait;
             }
 #pragma warning disable CA1031 // the next round tries again
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
@@ -68,9 +75,6 @@ internal abstract partial class SweepService(Sweep sweep, ITaskStore store, Task
     /// <returns>How many tasks the machine changed.</returns>
     private async Task<int> RunOnceAsync()
     {
-        Interlocked.Exchange(ref _next, long.MaxValue);
-        if (MustWait)
-            return 0;
         var now = Micros.Now(time);
         var ids = await store.SelectAsync(sweep, now, MaxBatch);
         var commands = await verbs.ApplyAsync([.. ids.Select(id => Command(id, now))]);
@@ -79,12 +83,13 @@ internal abstract partial class SweepService(Sweep sweep, ITaskStore store, Task
 
     private async Task<TimeSpan> TimeToNextAsync()
     {
-        if (await store.NextAsync(sweep) is { } known)
-            Expect(known);
-        var wait = new DateTime(Math.Min(Interlocked.Read(ref _next), DateTime.MaxValue.Ticks), DateTimeKind.Utc) - time.GetUtcNow().UtcDateTime;
-        // A timer may fire early; a task that the machine refused stays in sight and must not spin.
-        wait = wait < TimeSpan.FromMilliseconds(5) ? TimeSpan.FromMilliseconds(5) : wait + TimeSpan.FromMilliseconds(1);
-        return wait < LookAgain ? wait : LookAgain;
+        var known = await store.NextAsync(sweep) ?? DateTime.MaxValue;
+        var now = time.GetUtcNow().UtcDateTime;
+        if (known <= now)
+            return TimeSpan.Zero;
+        var wait = new DateTime(Math.Min(Interlocked.Read(ref _next), known.Ticks), DateTimeKind.Utc) - now;
+        // A timer may fire a millisecond early.
+        return wait >= LookAgain ? LookAgain : wait <= TimeSpan.Zero ? Pause : wait + TimeSpan.FromMilliseconds(1);
     }
 
     [LoggerMessage(LogLevel.Warning, "The {Sweep} sweep failed; trying again")]

@@ -7,6 +7,7 @@ internal sealed partial class PostgresTaskStore
 {
     // One index range a target and priority, so that neither finished tasks nor tasks of the future are walked over.
     // Rows that another claim has locked are skipped; the update repeats the state test for rows that changed meanwhile.
+    // The ids go to the update as an array: joined to the CTE, whose size the planner cannot know, it would read the table.
     private static readonly string ClaimSql =
         $"""
         with due as (
@@ -26,13 +27,13 @@ internal sealed partial class PostgresTaskStore
             update tasks t
             set state = {TaskStates.Running}, attempt = t.attempt + 1, attempts_left = t.attempts_left - 1, worker = $6,
                 lease_ms = $7, lease_until = $3 + $7 * interval '1 millisecond', started_at = $3, dispatch_at = null
-            from due where t.id = due.id and t.state in (3, 7)
-            returning {TaskColumn.List(TaskColumn.All, "t.")}, due.ord),
+            where t.id = any(array(select id from due)) and t.state in (3, 7)
+            returning {TaskColumn.List(TaskColumn.All, "t.")}),
         appended as (
             insert into task_events (stream, task_id, type, queue, level, attempt, worker, at, dispatch)
             select $8, id, {(int)TaskEventType.Started}, queue, level, attempt, worker, started_at, false from claimed)
-        select {TaskColumn.List(TaskColumn.All)} from claimed
-        order by case when $5 then 0 else ord end, case when $5 then 0 else -priority end, due_at, id
+        select {TaskColumn.List(TaskColumn.All, "c.")} from claimed c join due on due.id = c.id
+        order by case when $5 then 0 else due.ord end, case when $5 then 0 else -c.priority end, c.due_at, c.id
         """;
 
     private const string NextDueSql =

@@ -1,0 +1,58 @@
+namespace TaskQueue.Bench;
+
+/// <summary>What the command line says.</summary>
+internal sealed record BenchOptions(
+    IReadOnlyList<string> Scenarios, bool Quick, int Repeat, string Database, Uri RabbitMq, string Scratch, string Command, string Commit)
+{
+    public Sizes Sizes => Quick ? Sizes.Quick : Sizes.Full;
+}
+
+/// <summary>How much of everything. A quarter of Claimed is whole batches of 100, of Pushed whole requests of 500.</summary>
+internal sealed record Sizes
+{
+    public static Sizes Full { get; } = new();
+
+    /// <summary>Only shows that everything works.</summary>
+    public static Sizes Quick { get; } = new()
+    {
+        WarmUp = TimeSpan.FromSeconds(1),
+        Load = TimeSpan.FromSeconds(1),
+        WarmUps = 5,
+        Waiting = 10_000,
+        Claimed = 4_000,
+        Pushed = 2_000,
+        WakeUps = 20,
+        Scheduled = 5,
+        LatencyWaiting = 10_000,
+        LatencyFinished = 100_000,
+        LatencyClaims = 100,
+    };
+
+    /// <summary>Load before a rate is measured.</summary>
+    public TimeSpan WarmUp { get; private init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Tasks, or claims, before a latency is measured.</summary>
+    public int WarmUps { get; private init; } = 300;
+
+    /// <summary>How long wrk and pgbench run for a sample of a rate.</summary>
+    public TimeSpan Load { get; private init; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>Tasks that wait at the start of a sample of the claim rate.</summary>
+    public int Waiting { get; private init; } = 1_000_000;
+
+    /// <summary>Tasks that a sample of the claim rate takes.</summary>
+    public int Claimed { get; private init; } = 200_000;
+
+    /// <summary>Tasks, or messages, of a sample of the push rate.</summary>
+    public int Pushed { get; private init; } = 100_000;
+
+    public int WakeUps { get; private init; } = 300;
+
+    public int Scheduled { get; private init; } = 50;
+
+    public int LatencyWaiting { get; private init; } = 1_000_000;
+
+    public int LatencyFinished { get; private init; } = 10_000_000;
+
+    public int LatencyClaims { get; private init; } = 500;
+}

@@ -1,0 +1,86 @@
+using System.Diagnostics;
+using TaskQueue.Bench.Servers;
+
+namespace TaskQueue.Bench;
+
+/// <summary>A measurement is void; the message says why.</summary>
+internal sealed class BenchException(string message) : Exception(message);
+
+/// <summary>One run of the driver: what all scenarios use.</summary>
+internal sealed class BenchRun(BenchOptions options, CancellationToken stop) : IAsyncDisposable
+{
+    public const string AllRoles = "api,scheduler,consumers";
+
+    private readonly long _since = Stopwatch.GetTimestamp();
+    private BenchDatabase? _template;
+
+    public BenchOptions Options { get; } = options;
+
+    public Sizes Sizes => Options.Sizes;
+
+    public Postgres Postgres { get; } = new(options.Database, options.Scratch, stop);
+
+    public Broker Broker { get; } = new(options.RabbitMq);
+
+    public CancellationToken Stop => stop;
+
+    /// <summary>The scenario that runs, for progress and errors.</summary>
+    public string Scenario { get; set; } = "";
+
+    /// <summary>Says on the error stream what goes on.</summary>
+    public void Say(string text) => Console.Error.WriteLine($"{Stopwatch.GetElapsedTime(_since).TotalSeconds,5:0} s {Scenario}: {text}");
+
+    /// <summary>A fresh, migrated database.</summary>
+    public async Task<BenchDatabase> CreateDatabaseAsync()
+    {
+        if (_template is null)
+        {
+            _template = await Postgres.CreateAsync(template: null);
+            await ServerProcess.MigrateAsync(_template.ConnectionString, stop);
+        }
+
+        return await Postgres.CreateAsync(_template);
+    }
+
+    /// <summary>A server on a database, with nothing of an earlier one on the bus.</summary>
+    public async Task<ServerProcess> StartServerAsync(BenchDatabase database)
+    {
+        await Broker.CleanAsync();
+        return await ServerProcess.StartAsync(AllRoles, database.ConnectionString, Options.RabbitMq, stop);
+    }
+
+    /// <summary>Takes samples of a figure.</summary>
+    public async Task<List<T>> SampleAsync<T>(Func<Task<T>> measure)
+    {
+        var samples = new List<T>();
+        for (var i = 1; i <= Options.Repeat; i++)
+        {
+            samples.Add(await measure());
+            Say($"sample {i} of {Options.Repeat}: {Shown(samples[^1])}");
+        }
+
+        return samples;
+    }
+
+    /// <summary>Takes samples of a figure and of its reference by turns, so that noise meets both.</summary>
+    public async Task<(List<T> Measured, List<T> Reference)> AlternateAsync<T>(Func<Task<T>> reference, Func<Task<T>> measure)
+    {
+        var references = new List<T>();
+        var samples = await SampleAsync(async () =>
+        {
+            references.Add(await reference());
+            Say($"reference: {Shown(references[^1])}");
+            return await measure();
+        });
+        return (samples, references);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Broker.CleanAsync();
+        if (_template is not null)
+            await _template.DisposeAsync();
+    }
+
+    private static string Shown<T>(T sample) => sample is double rate ? $"{rate:#,0}/s" : $"{sample}";
+}

@@ -1,0 +1,34 @@
+namespace TaskQueue.Bench.Load;
+
+/// <summary>Submits tasks over HTTP.</summary>
+internal static class Producer
+{
+    private const int Connections = 4;
+    private const int PerRequest = 500;
+
+    /// <summary>Submits one task.</summary>
+    public static async Task SubmitAsync(HttpClient http, string body, CancellationToken stop)
+    {
+        using var content = Bodies.Json(body);
+        using var answer = await http.PostAsync("/tasks", content, stop);
+        if (!answer.IsSuccessStatusCode)
+            throw new BenchException($"POST /tasks: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync(stop)}");
+    }
+
+    /// <summary>Submits many tasks, 500 a request; their number is whole requests.</summary>
+    public static async Task SubmitManyAsync(HttpClient http, string queue, int tasks, CancellationToken stop)
+    {
+        var body = Bodies.Many(queue, PerRequest);
+        var left = tasks;
+        await Task.WhenAll(Enumerable.Range(0, Connections).Select(_ => Task.Run(async () =>
+        {
+            while (Interlocked.Add(ref left, -PerRequest) >= 0)
+            {
+                using var content = Bodies.Json(body);
+                using var answer = await http.PostAsync("/tasks/bulk", content, stop);
+                if (!answer.IsSuccessStatusCode)
+                    throw new BenchException($"POST /tasks/bulk: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync(stop)}");
+            }
+        }, stop)));
+    }
+}

@@ -1,0 +1,101 @@
+using System.Buffers;
+using System.Diagnostics;
+using System.Net.Http.Headers;
+using System.Text.Json;
+
+namespace TaskQueue.Bench.Load;
+
+/// <summary>A worker that pulls over HTTP, does nothing, and reports that it is done.</summary>
+internal sealed class PullWorker(HttpClient http, int max, double leaseSeconds = 15, int waitSeconds = 0)
+{
+    private static readonly MediaTypeHeaderValue Json = new("application/json");
+
+    private readonly byte[] _claim = JsonSerializer.SerializeToUtf8Bytes(
+        new { queues = new[] { Bodies.PullQueue }, worker = "bench", max, lease_seconds = leaseSeconds, wait_seconds = waitSeconds });
+
+    private readonly ArrayBufferWriter<byte> _report = new();
+
+    /// <summary>Claims tasks and keeps their report.</summary>
+    /// <returns>How many it got.</returns>
+    public async Task<int> ClaimAsync(CancellationToken stop) => Prepare(await PostAsync("/workers/claim", _claim, stop));
+
+    /// <summary>Reports what was claimed last.</summary>
+    public async Task ReportAsync(int claimed, CancellationToken stop)
+    {
+        var answer = await PostAsync("/workers/report", _report.WrittenMemory, stop);
+        if (CountOk(answer) is var ok && ok != claimed)
+            throw new BenchException($"of {claimed} reported tasks {ok} were accepted");
+    }
+
+    /// <summary>Workers side by side claim and report until they have had so many tasks.</summary>
+    /// <returns>Tasks per second.</returns>
+    public static async Task<double> RunAsync(HttpClient http, int workers, int max, int total, CancellationToken stop)
+    {
+        var left = total;
+        var since = Stopwatch.GetTimestamp();
+        await Task.WhenAll(Enumerable.Range(0, workers).Select(_ => Task.Run(async () =>
+        {
+            var worker = new PullWorker(http, max);
+            while (Interlocked.Add(ref left, -max) >= 0)
+            {
+                var claimed = await worker.ClaimAsync(stop);
+                if (claimed != max)
+                    throw new BenchException($"a claim of {max} tasks got {claimed}, though more wait");
+                await worker.ReportAsync(claimed, stop);
+            }
+        }, stop)));
+        return total / Stopwatch.GetElapsedTime(since).TotalSeconds;
+    }
+
+    private async Task<byte[]> PostAsync(string path, ReadOnlyMemory<byte> body, CancellationToken stop)
+    {
+        using var content = new ReadOnlyMemoryContent(body) { Headers = { ContentType = Json } };
+        using var answer = await http.PostAsync(path, content, stop);
+        var bytes = await answer.Content.ReadAsByteArrayAsync(stop);
+        return answer.IsSuccessStatusCode ? bytes : throw new BenchException($"{path}: {(int)answer.StatusCode} {System.Text.Encoding.UTF8.GetString(bytes)}");
+    }
+
+    /// <summary>Writes the report of a claim's answer, copying ids and attempts.</summary>
+    private int Prepare(ReadOnlySpan<byte> answer)
+    {
+        var tasks = 0;
+        _report.ResetWrittenCount();
+        _report.Write("{\"tasks\":["u8);
+        var reader = new Utf8JsonReader(answer);
+        while (reader.Read())
+        {
+            // {"tasks":[{"id":…: payloads lie deeper
+            if (reader.TokenType != JsonTokenType.PropertyName || reader.CurrentDepth != 3)
+                continue;
+            if (reader.ValueTextEquals("id"u8))
+            {
+                reader.Read();
+                _report.Write(tasks++ == 0 ? "{\"outcome\":\"completed\",\"id\":\""u8 : ",{\"outcome\":\"completed\",\"id\":\""u8);
+                _report.Write(reader.ValueSpan);
+            }
+            else if (reader.ValueTextEquals("attempt"u8))
+            {
+                reader.Read();
+                _report.Write("\",\"attempt\":"u8);
+                _report.Write(reader.ValueSpan);
+                _report.Write("}"u8);
+            }
+        }
+
+        _report.Write("]}"u8);
+        return tasks;
+    }
+
+    private static int CountOk(ReadOnlySpan<byte> answer)
+    {
+        var ok = 0;
+        var reader = new Utf8JsonReader(answer);
+        while (reader.Read())
+        {
+            if (reader.TokenType == JsonTokenType.PropertyName && reader.ValueTextEquals("code"u8) && reader.Read() && reader.ValueTextEquals("ok"u8))
+                ok++;
+        }
+
+        return ok;
+    }
+}

@@ -1,0 +1,64 @@
+using TaskQueue.Bench.Load;
+using TaskQueue.Bench.Reporting;
+using TaskQueue.Bench.Servers;
+
+namespace TaskQueue.Bench.Scenarios;
+
+/// <summary>Pull workers that claim and report, against claims alone on a plain table.</summary>
+internal static class ClaimScenario
+{
+    private const int Workers = 8;
+    private const int Batch = 100;
+
+    public static async Task<IReadOnlyList<Figure>> RunAsync(BenchRun run)
+    {
+        await using var database = await run.CreateDatabaseAsync();
+        using var server = await run.StartServerAsync(database);
+        var tasks = new WaitingTasks(run, database, server);
+        await tasks.TakeAsync(run.Sizes.Claimed / 4);
+
+        var memory = new List<Memory>();
+        var (measured, reference) = await run.AlternateAsync(
+            new PlainClaims(run, database, Workers, Batch).RunAsync,
+            async () =>
+            {
+                var rate = await tasks.TakeAsync(run.Sizes.Claimed);
+                memory.Add(server.ReadMemory());
+                return rate;
+            });
+        server.DemandNoTrouble();
+        return
+        [
+            new($"claim {Batch} and report {Batch}, {Workers} pull workers, {run.Sizes.Waiting:#,0} tasks waiting", new Series(measured, Unit.TasksPerSecond),
+                new Reference($"pgbench, claims of {Batch} rows", new Series(reference, Unit.RowsPerSecond)), Goal.RatioAtLeast(0.35)),
+            .. Rows.OfMemory("claim and report", memory),
+        ];
+    }
+
+    /// <summary>The tasks that wait: so many at the start of every sample.</summary>
+    private sealed class WaitingTasks(BenchRun run, BenchDatabase database, ServerProcess server)
+    {
+        private long _inserted;
+        private long _taken;
+
+        /// <summary>Claims and reports so many tasks.</summary>
+        /// <returns>Tasks per second.</returns>
+        public async Task<double> TakeAsync(int count)
+        {
+            await TopUpAsync();
+            var rate = await PullWorker.RunAsync(server.Http, Workers, Batch, count, run.Stop);
+            _taken += count;
+            var completed = await database.ReadAsync<long>("select count(*) from tasks where state = 5");
+            return completed == _taken ? rate : throw new BenchException($"{_taken} tasks were claimed and reported, and {completed} are completed");
+        }
+
+        private async Task TopUpAsync()
+        {
+            var missing = (int)(run.Sizes.Waiting - (_inserted - _taken));
+            await TaskRows.InsertWaitingAsync(database, _inserted + 1, missing);
+            _inserted += missing;
+            await database.ExecuteAsync("vacuum analyze tasks");
+            await database.SettleAsync();
+        }
+    }
+}

@@ -1,0 +1,24 @@
+using TaskQueue.Bench.Reporting;
+using TaskQueue.Bench.Servers;
+
+namespace TaskQueue.Bench.Scenarios;
+
+/// <summary>Rows that several scenarios add.</summary>
+internal static class Rows
+{
+    private const double MemoryGoal = 350;
+
+    /// <summary>Resident memory of the server: at the end of each sample's load, and the peak of its life.</summary>
+    public static IReadOnlyList<Figure> OfMemory(string load, IReadOnlyList<Memory> samples) =>
+    [
+        new($"resident memory under {load} (VmRSS)", new Series([.. samples.Select(m => m.Now)], Unit.Megabytes), Goals: Goal.ValueAtMost(MemoryGoal)),
+        new($"peak of resident memory under {load} (VmHWM)", new Series([samples[^1].Peak], Unit.Megabytes), Goals: Goal.ValueAtMost(MemoryGoal)),
+    ];
+
+    /// <summary>p50 and p99.</summary>
+    public static IReadOnlyList<Figure> OfLatency(string name, IReadOnlyList<Latency> samples, double p50Goal, double p99Goal) =>
+    [
+        new($"{name}, p50", new Series([.. samples.Select(l => l.P50)], Unit.Milliseconds), Goals: Goal.ValueAtMost(p50Goal)),
+        new($"{name}, p99", new Series([.. samples.Select(l => l.P99)], Unit.Milliseconds), Goals: Goal.ValueAtMost(p99Goal)),
+    ];
+}

@@ -1,0 +1,19 @@
+using TaskQueue.Bench.Reporting;
+
+namespace TaskQueue.Bench.Scenarios;
+
+/// <summary>What can be measured, in the order of the report.</summary>
+internal static class ScenarioList
+{
+    public static IReadOnlyList<(string Name, Func<BenchRun, Task<IReadOnlyList<Figure>>> RunAsync)> All { get; } =
+    [
+        ("post", PostScenario.RunAsync),
+        ("post-sqlite", PostSqliteScenario.RunAsync),
+        ("bulk", BulkScenario.RunAsync),
+        ("claim", ClaimScenario.RunAsync),
+        ("push", PushScenario.RunAsync),
+        ("wakeup", WakeUpScenario.RunAsync),
+        ("scheduled", ScheduledScenario.RunAsync),
+        ("claim-latency", ClaimLatencyScenario.RunAsync),
+    ];
+}

@@ -1,0 +1,121 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using TaskQueue.Bench.Reporting;
+
+namespace TaskQueue.Bench.Servers;
+
+/// <summary>Resident memory of a process in megabytes (10^6 bytes): now, and at its highest.</summary>
+internal sealed record Memory(double Now, double Peak);
+
+/// <summary>The server under test: its executable, as a process of its own.</summary>
+internal sealed class ServerProcess : IDisposable
+{
+    private static readonly string Executable = Path.Combine(AppContext.BaseDirectory, "taskqueue.dll");
+    private static readonly TimeSpan ReadyDeadline = TimeSpan.FromSeconds(60);
+
+    private static readonly string[] TroubleWords = [" warn: ", " fail: ", " crit: "];
+
+    private readonly ChildProcess _process;
+    private int _linesWhenReady;
+
+    private ServerProcess(ChildProcess process, Uri address)
+    {
+        _process = process;
+        Address = address;
+        Http = new HttpClient(new SocketsHttpHandler { UseProxy = false, MaxConnectionsPerServer = 64 }) { BaseAddress = address };
+    }
+
+    public Uri Address { get; }
+
+    public HttpClient Http { get; }
+
+    /// <summary>Warnings and errors that it logged since it was ready.</summary>
+    public IEnumerable<string> Trouble => _process.Lines.Skip(_linesWhenReady).Where(line => TroubleWords.Any(word => line.Contains(word, StringComparison.Ordinal)));
+
+    /// <summary>Runs <c>taskqueue migrate</c>.</summary>
+    public static Task MigrateAsync(string database, CancellationToken stop) =>
+        ChildProcess.RunAsync(DotNet, [Executable, "migrate"], Settings(database, rabbitMq: null), stop);
+
+    /// <summary>Starts a server and waits until it is ready. Without a RabbitMQ its bus is in process.</summary>
+    public static async Task<ServerProcess> StartAsync(string roles, string database, Uri? rabbitMq, CancellationToken stop)
+    {
+        var address = new Uri($"http://127.0.0.1:{FreePort()}");
+        var process = ChildProcess.Start(DotNet, [Executable, "--roles", roles, "--urls", address.ToString()], Settings(database, rabbitMq));
+        var server = new ServerProcess(process, address);
+        try
+        {
+            await server.WaitUntilReadyAsync(stop);
+            server._linesWhenReady = process.Lines.Count;
+            return server;
+        }
+        catch
+        {
+            server.Dispose();
+            throw;
+        }
+    }
+
+    public Memory ReadMemory() => new(Megabytes("VmRSS"), Megabytes("VmHWM"));
+
+    /// <summary>Declares a push queue.</summary>
+    public async Task DeclarePushAsync(string queue, CancellationToken stop)
+    {
+        using var body = new StringContent("""{"delivery":"push"}""", Encoding.UTF8, "application/json");
+        using var answer = await Http.PutAsync($"/queues/{queue}", body, stop);
+        answer.EnsureSuccessStatusCode();
+    }
+
+    /// <summary>Fails where the server wrote of trouble: then it measured something else than it should.</summary>
+    public void DemandNoTrouble()
+    {
+        if (_process.HasExited)
+            throw new BenchException($"the server has exited:\n{string.Join('\n', _process.Lines.TakeLast(10))}");
+        if (Trouble.Any())
+            throw new BenchException($"the server is in trouble:\n{string.Join('\n', Trouble.Take(10))}");
+    }
+
+    public void Dispose()
+    {
+        Http.Dispose();
+        _process.Dispose();
+    }
+
+    private static string DotNet => Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
+
+    private static Dictionary<string, string> Settings(string database, Uri? rabbitMq) => new()
+    {
+        ["ConnectionStrings__TaskQueue"] = database,
+        ["ConnectionStrings__RabbitMq"] = rabbitMq?.ToString() ?? "",
+    };
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    private double Megabytes(string field) =>
+        Machine.Field($"/proc/{_process.Id}/status", field) is { } value
+            ? long.Parse(value.Split(' ')[0]) * 1024 / 1e6
+            : throw new BenchException($"the server shows no {field}");
+
+    private Task WaitUntilReadyAsync(CancellationToken stop) =>
+        Wait.UntilAsync(
+            async () =>
+            {
+                if (_process.HasExited)
+                    throw new BenchException($"the server did not start:\n{string.Join('\n', _process.Lines)}");
+                try
+                {
+                    using var answer = await Http.GetAsync("/health/ready", stop);
+                    return answer.IsSuccessStatusCode;
+                }
+                catch (HttpRequestException)
+                {
+                    return false;
+                }
+            },
+            ReadyDeadline, "the server is ready", stop);
+}

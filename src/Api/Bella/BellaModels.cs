@@ -1,0 +1,113 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using TaskQueue.Api.Http;
+
+namespace TaskQueue.Api.Bella;
+
+/// <summary>POST /v1/queue/register.</summary>
+/// <param name="Queue">Base name of the queue.</param>
+/// <param name="Endpoint">What the queue serves: 1 to 256 characters.</param>
+internal sealed record BellaRegisterBody(string? Queue, string? Endpoint);
+
+/// <summary>GET /v1/queue/{queue}/metadata.</summary>
+internal sealed record BellaQueue(string Queue, string? Endpoint);
+
+/// <summary>POST /v1/queue/put.</summary>
+/// <param name="Queue">Base name of a registered queue.</param>
+/// <param name="Endpoint">What shall process the task: at most 64 characters.</param>
+/// <param name="Level">0 online (the default), 1..N offline.</param>
+/// <param name="Data">The task, an object.</param>
+/// <param name="ResponseMode"><c>callback</c>, the default.</param>
+/// <param name="CallbackUrl">At most 256 characters.</param>
+/// <param name="Timeout">Seconds until the task expires; 24 hours where absent, 0 or negative.</param>
+/// <param name="TraceId">Free text, at most 128 characters.</param>
+internal sealed record BellaPutBody(
+    string? Queue, string? Endpoint, int? Level, RawJson? Data, string? ResponseMode, string? CallbackUrl, int? Timeout, string? TraceId);
+
+/// <summary>Answer of a put: the only success in a wrapper.</summary>
+internal sealed record BellaPutAnswer(int Code, long Timestamp, string Data);
+
+/// <summary>POST /v1/queue/take. Other members, such as endpoint and worker, select nothing.</summary>
+/// <param name="Queues">Full names, <c>name:level</c>.</param>
+/// <param name="Size">At most so many tasks.</param>
+/// <param name="Strategy"><c>fifo</c>, the default.</param>
+/// <param name="ProcessTimeout">Seconds until a task that is not completed is given up; 0 is never.</param>
+/// <param name="ProcessMaxRetries">How often such a task is handed out again; -1 is always.</param>
+/// <param name="MinAgeSeconds">Only tasks that were put so long ago.</param>
+internal sealed record BellaTakeBody(
+    IReadOnlyList<string?>? Queues, int? Size, string? Strategy, int? ProcessTimeout, int? ProcessMaxRetries, int? MinAgeSeconds);
+
+/// <summary>A task as workers take it and callers read it. Times are Unix milliseconds, 0 is not yet.</summary>
+internal sealed record BellaTask
+{
+    public required string TaskId { get; init; }
+
+    /// <summary>Offline only; "" where the task is of no batch.</summary>
+    public string? BatchId { get; init; }
+
+    /// <summary>Online only where the put gave one; offline "" where it did not.</summary>
+    public string? TraceId { get; init; }
+
+    /// <summary>Online only: ip:port of the server that accepted the put.</summary>
+    public string? InstanceId { get; init; }
+
+    public required string Ak { get; init; }
+
+    public required string Endpoint { get; init; }
+
+    public required string Queue { get; init; }
+
+    public required int Level { get; init; }
+
+    public required RawJson Data { get; init; }
+
+    public required string Status { get; init; }
+
+    /// <summary>What the worker completed the task with.</summary>
+    public RawJson? Result { get; init; }
+
+    public required long StartTime { get; init; }
+
+    public required long RunningTime { get; init; }
+
+    /// <summary>Absent where a task of another door never expires.</summary>
+    public long? ExpireTime { get; init; }
+
+    public required long CompletedTime { get; init; }
+
+    public required string CallbackUrl { get; init; }
+
+    public required string ResponseMode { get; init; }
+}
+
+/// <summary>What this door keeps in the headers of a task.</summary>
+internal sealed record BellaHeaders(string? CallbackUrl, string? TraceId, string? ResponseMode, string? InstanceId);
+
+/// <summary>Every error of this door; <c>error</c> is what the OpenAI SDKs read.</summary>
+internal sealed record BellaError(int Code, string Message, long Timestamp, BellaErrorDetails Error);
+
+/// <summary>The members of OpenAI's error object; the last two are always null here, but present.</summary>
+internal sealed record BellaErrorDetails(string Message, string Type)
+{
+    [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
+    public string? Param { get; init; }
+
+    [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
+    public string? Code { get; init; }
+}
+
+[JsonSerializable(typeof(BellaRegisterBody))]
+[JsonSerializable(typeof(BellaQueue))]
+[JsonSerializable(typeof(BellaPutBody))]
+[JsonSerializable(typeof(BellaPutAnswer))]
+[JsonSerializable(typeof(BellaTakeBody))]
+[JsonSerializable(typeof(BellaTask))]
+[JsonSerializable(typeof(Dictionary<string, List<BellaTask>>))]
+[JsonSerializable(typeof(BellaHeaders))]
+[JsonSerializable(typeof(BellaError))]
+[JsonSerializable(typeof(string))]
+internal sealed partial class BellaJson : JsonSerializerContext
+{
+    /// <summary>The context with this door's options: a null is left out.</summary>
+    public static BellaJson Shapes { get; } = new(new JsonSerializerOptions(JsonStyle.Options) { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull });
+}

@@ -1,0 +1,33 @@
+using Microsoft.Extensions.Configuration.Memory;
+using Microsoft.Extensions.Logging.Console;
+
+namespace TaskQueue.Api.Hosting;
+
+/// <summary>
+/// Logs go to the console, a line each; <c>Logging:Console:FormatterName=json</c> makes them JSON, and
+/// <c>Logging:LogLevel:…</c> sets levels, as in every ASP.NET Core program.
+/// </summary>
+internal static class Logs
+{
+    private static readonly Dictionary<string, string?> Defaults = new()
+    {
+        ["Logging:LogLevel:Default"] = "Information",
+        ["Logging:LogLevel:Microsoft.AspNetCore"] = "Warning",
+        ["Logging:LogLevel:Microsoft.EntityFrameworkCore"] = "Warning",
+        // It logs as errors what callers handle, such as the look for a migration history that is not there yet.
+        ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Database.Command"] = "None",
+        ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Database.Connection"] = "None",
+        ["Logging:LogLevel:MassTransit"] = "Warning",
+        ["Logging:Console:FormatterName"] = ConsoleFormatterNames.Simple,
+        ["Logging:Console:FormatterOptions:SingleLine"] = "true",
+        ["Logging:Console:FormatterOptions:UseUtcTimestamp"] = "true",
+        ["Logging:Console:FormatterOptions:TimestampFormat"] = "yyyy-MM-ddTHH:mm:ss.fffZ ",
+        ["Logging:Console:FormatterOptions:IncludeScopes"] = "true",
+    };
+
+    public static void AddLogs(this WebApplicationBuilder builder)
+    {
+        builder.Configuration.Sources.Insert(0, new MemoryConfigurationSource { InitialData = Defaults });
+        builder.Logging.ClearProviders().AddConsole();
+    }
+}

@@ -1,0 +1,60 @@
+using System.Net;
+using Microsoft.Extensions.DependencyInjection;
+using Shouldly;
+using TaskQueue.Api.Bella;
+using TaskQueue.Contracts;
+using TaskQueue.Engine.Tasks;
+using Xunit;
+
+namespace TaskQueue.Tests.EndToEnd;
+
+/// <summary>What several servers of one database must agree on.</summary>
+public sealed class BellaServersTests(BellaOnPostgres server) : IClassFixture<BellaOnPostgres>
+{
+    [Fact]
+    public async Task A_queue_registered_at_one_server_is_known_to_the_other_at_once()
+    {
+        await using var other = await server.StartSecondAsync();
+        var name = server.NewName();
+        (await other.Http.GetAsync(BellaServer.Uri($"{name}/metadata"))).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+        await server.RegisterAsync(name);
+
+        (await other.Http.GetAsync(BellaServer.Uri($"{name}/metadata"))).StatusCode.ShouldBe(HttpStatusCode.OK);
+    }
+
+    [Fact]
+    public async Task A_task_put_at_one_server_names_it_to_the_worker_of_the_other()
+    {
+        await using var other = await server.StartSecondAsync();
+        var name = await server.RegisterAsync();
+        await server.PutAsync(name, 0);
+
+        var taken = await other.Http.PostAsync(BellaServer.Uri("take"), new StringContent($$"""{"queues":["{{name}}:0"],"size":1}"""));
+
+        (await BellaServer.ReadAsync(taken)).Ok().GetProperty($"{name}:0")[0].GetProperty("instance_id").GetString()
+            .ShouldBe(server.Http.BaseAddress!.Authority);
+    }
+
+    [Fact]
+    public async Task A_put_whose_id_another_process_has_made_gets_another_one()
+    {
+        var ids = new BellaTaskIds(new StoppedClock());
+        await using var other = await server.StartSecondAsync(services => services.AddSingleton(ids));
+        var name = await server.RegisterAsync();
+        var queue = BellaTaskId.Parse(await server.PutAsync(name, 1))!.Queue;
+        var made = new BellaTaskId(new StoppedClock().GetUtcNow().ToUnixTimeMilliseconds(), 0, BellaMode.Callback, ids.Instance, 1, queue);
+        (await other.Services.GetRequiredService<TaskVerbs>().SubmitAsync(new TaskSubmission(made.ToGuid(), name, "{}"))).ShouldBe(Verdict.Applied);
+
+        var put = await other.Http.PostAsync(BellaServer.Uri("put"), new StringContent($$$"""{"queue":"{{{name}}}","endpoint":"/x","level":1,"data":{"mine":1}}"""));
+
+        var id = (await BellaServer.ReadAsync(put)).Ok().GetProperty("data").GetString()!;
+        id.ShouldNotBe(made.ToString());
+        (await server.GetAsync(id)).Ok().GetProperty("data").GetRawText().ShouldBe("""{"mine":1}""");
+        (await server.GetAsync(made.ToString())).Ok().GetProperty("data").GetRawText().ShouldBe("{}");
+    }
+
+    private sealed class StoppedClock : TimeProvider
+    {
+        public override DateTimeOffset GetUtcNow() => new(2030, 1, 2, 3, 4, 5, TimeSpan.Zero);
+    }
+}

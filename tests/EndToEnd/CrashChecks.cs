@@ -1,0 +1,62 @@
+using Microsoft.EntityFrameworkCore;
+using Shouldly;
+using TaskQueue.Engine.Tasks;
+using TaskQueue.Tests.Servers;
+
+namespace TaskQueue.Tests.EndToEnd;
+
+/// <summary>What must hold after every crash.</summary>
+internal static class CrashChecks
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
+
+    /// <summary>Every accepted task is completed, exactly once, and nothing else waits, runs or failed.</summary>
+    public static async Task AllCompletedOnceAsync(this CrashCluster cluster, CrashProducer producer)
+    {
+        await cluster.ExplainedAsync(async () =>
+        {
+            await Eventually.UntilAsync(() => NothingIsLeftAsync(cluster.Database), Deadline, "every task is completed");
+            producer.Hangs.ShouldBe(0);
+            await using var db = cluster.Database.CreateContext();
+            var rows = await db.Tasks.AsNoTracking().Select(t => t.CorrelationId).ToListAsync();
+            producer.Accepted.Except(rows).ShouldBeEmpty();
+            var completions = await db.TaskEvents.AsNoTracking().Where(e => e.Type == TaskEventType.Completed)
+                .GroupBy(e => e.TaskId).Select(g => new { g.Key, Count = g.Count() }).ToDictionaryAsync(g => g.Key, g => g.Count);
+            completions.Keys.ShouldBe(rows, ignoreOrder: true);
+            completions.Values.ShouldAllBe(count => count == 1);
+        });
+    }
+
+    /// <summary>A subscriber heard of every accepted task at least once: submitted, started, completed, in this order.</summary>
+    public static Task AllAnnouncedAsync(this CrashCluster cluster, CrashProducer producer, CrashSubscriber subscriber) =>
+        cluster.ExplainedAsync(async () =>
+        {
+            await Eventually.UntilAsync(
+                () => Task.FromResult(producer.Accepted.All(id => subscriber.Seen(id).Contains("completed"))), Deadline, "the last completion is announced");
+            string[] inOrder = ["submitted", "started", "completed"];
+            var wrong = producer.Accepted.Select(subscriber.Seen).Where(seen => !seen.Intersect(inOrder).SequenceEqual(inOrder));
+            wrong.Select(seen => string.Join(", ", seen)).ShouldBeEmpty();
+        });
+
+    /// <summary>Adds what the processes had to say to whatever goes wrong.</summary>
+    public static async Task ExplainedAsync(this CrashCluster cluster, Func<Task> act)
+    {
+        try
+        {
+            await act();
+        }
+        catch (Exception fault)
+        {
+            await using var db = cluster.Database.CreateContext();
+            var states = await db.Tasks.GroupBy(t => t.State).Select(g => new { g.Key, Count = g.Count() }).ToListAsync();
+            var counts = string.Join(", ", states.Select(s => $"{s.Count} {TaskStates.Word(s.Key)}"));
+            throw new InvalidOperationException($"{fault.Message}\n{counts}\n{cluster.Log}", fault);
+        }
+    }
+
+    private static async Task<bool> NothingIsLeftAsync(TestDatabase database)
+    {
+        await using var db = database.CreateContext();
+        return !await db.Tasks.AnyAsync(t => t.State != TaskStates.Completed);
+    }
+}

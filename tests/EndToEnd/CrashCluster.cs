@@ -1,0 +1,98 @@
+using System.Collections.Concurrent;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.EndToEnd;
+
+/// <summary>These tests kill processes and servers that every other test shares, so they run alone.</summary>
+[CollectionDefinition(Name, DisableParallelization = true)]
+public sealed class CrashCollection
+{
+    public const string Name = "crash";
+}
+
+/// <summary>A process for each role on a database and a virtual host of their own; each can be killed and started again.</summary>
+internal sealed class CrashCluster : IAsyncDisposable
+{
+    private static readonly Dictionary<string, string> NoSettings = [];
+
+    private readonly ConcurrentDictionary<string, TaskQueueProcess> _processes = new();
+    private readonly ConcurrentQueue<string> _history = new();
+    private readonly IReadOnlyDictionary<string, string> _settings;
+
+    private CrashCluster(TestDatabase database, string? rabbitMq, IReadOnlyDictionary<string, string>? settings)
+    {
+        Database = database;
+        RabbitMq = rabbitMq;
+        _settings = settings ?? NoSettings;
+    }
+
+    public TestDatabase Database { get; }
+
+    /// <summary>Null where the only process is all in one.</summary>
+    public string? RabbitMq { get; }
+
+    /// <summary>What the processes wrote at warning level and above, those that were killed first.</summary>
+    public string Log => string.Join('\n', _history.Concat(_processes.Values.SelectMany(Complaints)).TakeLast(300));
+
+    public static async Task<CrashCluster> StartAsync(
+        IReadOnlyDictionary<string, string>? settings = null, DatabaseProvider provider = DatabaseProvider.Postgres, params string[] roles)
+    {
+        var rabbitMq = provider == DatabaseProvider.Postgres ? await TestServers.CreateVirtualHostAsync() : null;
+        var cluster = new CrashCluster(await TestDatabase.CreateAsync(provider), rabbitMq, settings);
+        await Task.WhenAll(roles.Select(role => cluster.StartAsync(role)));
+        return cluster;
+    }
+
+    public TaskQueueProcess Process(string role) => _processes[role];
+
+    /// <summary>Where a role listens, whether it is up or not.</summary>
+    public Uri Address(string role) => new($"http://127.0.0.1:{_processes[role].Port}");
+
+    /// <summary>kill -9, and a new process on the same port.</summary>
+    public async Task RestartAsync(string role)
+    {
+        var port = _processes[role].Port;
+        await KillAsync(role);
+        await StartAsync(role, port);
+    }
+
+    public async Task KillAsync(string role)
+    {
+        var process = _processes[role];
+        process.Kill();
+        await ForgetAsync(role, process);
+    }
+
+    /// <summary>SIGTERM; returns the exit code.</summary>
+    public async Task<int> TerminateAsync(string role, TimeSpan deadline)
+    {
+        var process = _processes[role];
+        var exitCode = await process.TerminateAsync(deadline);
+        await ForgetAsync(role, process);
+        return exitCode;
+    }
+
+    public async Task StartAsync(string role, int? port = null) =>
+        _processes[role] = await TaskQueueProcess.StartAsync(role, Database.ConnectionString, RabbitMq, _settings, port);
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var process in _processes.Values)
+            await process.DisposeAsync();
+        await Database.DisposeAsync();
+        if (RabbitMq is not null)
+            await TestServers.DeleteVirtualHostAsync(RabbitMq);
+    }
+
+    private async Task ForgetAsync(string role, TaskQueueProcess process)
+    {
+        foreach (var line in Complaints(process))
+            _history.Enqueue($"{role}: {line}");
+        await process.DisposeAsync();
+    }
+
+    private static IEnumerable<string> Complaints(TaskQueueProcess process) =>
+        process.Lines.Where(l => !l.Contains(" info: ", StringComparison.Ordinal));
+}

@@ -1,0 +1,93 @@
+using Npgsql;
+using Shouldly;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.EndToEnd;
+
+/// <summary>Nothing that was accepted is lost or done twice, whichever process or server dies.</summary>
+[Collection(CrashCollection.Name)]
+public sealed class CrashTests
+{
+    private const int Total = 5000;
+
+    /// <summary>Slower than the producers, so that work is always under way.</summary>
+    private static readonly Dictionary<string, string> SlowWork = new() { ["TaskQueue:Actions:SimulatedWorkMs"] = "5" };
+
+    [Fact]
+    public async Task Kill_9_of_each_role_twice_loses_no_task_and_no_event()
+    {
+        await using var cluster = await CrashCluster.StartAsync(SlowWork, roles: ["api", "scheduler", "consumers"]);
+        await using var subscriber = await CrashSubscriber.StartAsync(cluster.RabbitMq!);
+        using var producer = new CrashProducer(() => cluster.Address("api"));
+
+        await FlowAsync(producer, Total, ["api", "consumers", "scheduler", "consumers", "api", "scheduler"], cluster.RestartAsync);
+
+        await cluster.AllCompletedOnceAsync(producer);
+        await cluster.AllAnnouncedAsync(producer, subscriber);
+    }
+
+    [Fact]
+    public async Task Kill_9_of_rabbitmq_twice_loses_no_task_and_no_event()
+    {
+        await using var cluster = await CrashCluster.StartAsync(SlowWork, roles: ["api", "scheduler", "consumers"]);
+        await using var subscriber = await CrashSubscriber.StartAsync(cluster.RabbitMq!);
+        using var producer = new CrashProducer(() => cluster.Address("api"));
+
+        await FlowAsync(producer, Total, ["rabbitmq", "rabbitmq"], async _ =>
+        {
+            await TestServers.ServersAsync("stop-rabbitmq", "kill");
+            await TestServers.ServersAsync("start-rabbitmq");
+        });
+
+        await cluster.AllCompletedOnceAsync(producer);
+        await cluster.AllAnnouncedAsync(producer, subscriber);
+    }
+
+    [Fact]
+    public async Task Immediate_stop_of_postgresql_twice_loses_no_task_and_no_event()
+    {
+        await using var cluster = await CrashCluster.StartAsync(SlowWork, roles: ["api", "scheduler", "consumers"]);
+        await using var subscriber = await CrashSubscriber.StartAsync(cluster.RabbitMq!);
+        using var producer = new CrashProducer(() => cluster.Address("api"));
+
+        await FlowAsync(producer, Total, ["postgres", "postgres"], async _ =>
+        {
+            await TestServers.ServersAsync("stop-postgres", "immediate");
+            await TestServers.ServersAsync("start-postgres");
+            NpgsqlConnection.ClearAllPools(); // this process's own connections broke as well
+        });
+
+        await cluster.AllCompletedOnceAsync(producer);
+        await cluster.AllAnnouncedAsync(producer, subscriber);
+    }
+
+    [Fact]
+    public async Task Kill_9_of_the_all_in_one_on_sqlite_three_times_loses_no_task()
+    {
+        const string all = "api,scheduler,consumers";
+        await using var cluster = await CrashCluster.StartAsync(SlowWork, DatabaseProvider.Sqlite, all);
+        using var producer = new CrashProducer(() => cluster.Address(all));
+
+        await FlowAsync(producer, 2000, [all, all, all], cluster.RestartAsync);
+
+        await cluster.AllCompletedOnceAsync(producer);
+    }
+
+    /// <summary>Posts tasks in as many portions as there are blows; each blow falls in the middle of its portion.</summary>
+    private static async Task FlowAsync(CrashProducer producer, int total, IReadOnlyList<string> blows, Func<string, Task> strikeAsync)
+    {
+        var portion = (total + blows.Count - 1) / blows.Count;
+        foreach (var blow in blows)
+        {
+            var before = producer.Count;
+            var posting = producer.PostAsync(portion);
+            await producer.ReachAsync(before + (portion / 2));
+            await strikeAsync(blow);
+            await posting;
+        }
+
+        producer.Count.ShouldBeGreaterThanOrEqualTo(total);
+    }
+}

@@ -1,0 +1,58 @@
+using MassTransit.Mediator;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using TaskQueue.Engine;
+using TaskQueue.Engine.Bus;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Storage.GroupCommit;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Tests.Servers;
+
+/// <summary>The engine alone on a database: the machine behind the mediator, the group commit and the store. No bus, relay or scheduler runs.</summary>
+internal sealed class TestEngine : IAsyncDisposable
+{
+    private readonly ServiceProvider _services;
+
+    /// <param name="database">A migrated database.</param>
+    /// <param name="lanes">Groups that commit side by side on PostgreSQL.</param>
+    /// <param name="decorate">Puts something around the store.</param>
+    public TestEngine(DatabaseAddress database, int lanes = 4, Func<ITaskStore, ITaskStore>? decorate = null)
+    {
+        var services = new ServiceCollection();
+        services.AddLogging();
+        services.AddSingleton<IConfiguration>(new ConfigurationBuilder()
+            .AddInMemoryCollection(new Dictionary<string, string?> { ["TaskQueue:CommitLanes"] = $"{lanes}" }).Build());
+        services.AddTaskQueueEngine(database, new BusAddress(null));
+        if (decorate is not null)
+        {
+            var real = services.Single(d => d.ServiceType == typeof(ITaskStore)).ImplementationFactory!;
+            services.AddSingleton(sp => decorate((ITaskStore)real(sp)));
+        }
+
+        _services = services.BuildServiceProvider();
+    }
+
+    public IMediator Mediator => _services.GetRequiredService<IMediator>();
+
+    public TaskVerbs Verbs => _services.GetRequiredService<TaskVerbs>();
+
+    public ITaskStore Store => _services.GetRequiredService<ITaskStore>();
+
+    public GroupCommitter Committer => _services.GetRequiredService<GroupCommitter>();
+
+    public IServiceProvider Services => _services;
+
+    /// <summary>Sends one command to the machine; its verdict is the reply.</summary>
+    public async Task<Verdict> SendAsync(TaskCommand command, CancellationToken stop = default)
+    {
+        await Mediator.Send((object)command, command.GetType(), stop);
+        return command.Verdict;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Committer.StopAsync(CancellationToken.None);
+        await _services.DisposeAsync();
+    }
+}

@@ -1,0 +1,47 @@
+using Shouldly;
+using TaskQueue.Engine.Storage;
+using Xunit;
+
+namespace TaskQueue.Tests.Unit;
+
+public sealed class DatabaseAddressTests
+{
+    [Theory]
+    [InlineData("Data Source=tasks.db", DatabaseProvider.Sqlite)]
+    [InlineData("DataSource=tasks.db;Pooling=false", DatabaseProvider.Sqlite)]
+    [InlineData("filename=tasks.db", DatabaseProvider.Sqlite)]
+    [InlineData("Host=db;Database=tasks", DatabaseProvider.Postgres)]
+    [InlineData("database=tasks;host=db", DatabaseProvider.Postgres)]
+    public void The_provider_shows_in_the_keys(string connectionString, DatabaseProvider provider) =>
+        DatabaseAddress.Parse(connectionString, provider: null).ShouldBe(new DatabaseAddress(provider, connectionString));
+
+    [Fact]
+    public void A_given_provider_goes_before_the_guess()
+    {
+        DatabaseAddress.Parse("Server=db;Database=tasks", "Postgres").Provider.ShouldBe(DatabaseProvider.Postgres);
+        DatabaseAddress.Parse("Data Source=tasks.db", "sqlite").Provider.ShouldBe(DatabaseProvider.Sqlite);
+        DatabaseAddress.Parse("Data Source=tasks.db", "").Provider.ShouldBe(DatabaseProvider.Sqlite);
+    }
+
+    [Theory]
+    [InlineData("", null)]
+    [InlineData("nonsense", null)]
+    [InlineData("Server=db;Database=tasks", null)]
+    [InlineData("Host=db;Port=many", null)]
+    [InlineData("Host=db;Colour=blue", null)]
+    [InlineData("Data Source=tasks.db;Host2=x", null)]
+    [InlineData("Host=db", "sqlite")]
+    public void An_error_names_the_key_of_the_connection_string(string connectionString, string? provider) =>
+        Should.Throw<FormatException>(() => DatabaseAddress.Parse(connectionString, provider)).Message.ShouldContain("ConnectionStrings:TaskQueue");
+
+    [Fact]
+    public void An_error_names_the_key_of_the_provider() =>
+        Should.Throw<FormatException>(() => DatabaseAddress.Parse("Host=db", "oracle")).Message.ShouldBe("TaskQueue:Provider is 'oracle'; it must be sqlite or postgres.");
+
+    [Fact]
+    public void Neither_user_nor_password_is_shown()
+    {
+        DatabaseAddress.Parse("Host=db;Port=5433;Database=tasks;Username=me;Password=secret", null).ToString().ShouldBe("PostgreSQL db:5433/tasks");
+        DatabaseAddress.Parse("Data Source=/data/tasks.db;Password=secret", null).ToString().ShouldBe("SQLite file /data/tasks.db");
+    }
+}

@@ -1,0 +1,27 @@
+using Shouldly;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Tasks;
+using Xunit;
+
+namespace TaskQueue.Tests.Unit;
+
+public sealed class EventReaderTests
+{
+    [Fact]
+    public void A_read_in_which_no_stream_is_full_is_complete() =>
+        Complete(max: 3, (0, 1), (0, 2), (1, 3), (1, 9)).ShouldBe([1, 2, 3, 9]);
+
+    [Fact]
+    public void Behind_the_last_event_of_a_full_stream_everything_waits() =>
+        Complete(max: 2, (0, 1), (1, 2), (0, 4), (1, 5), (2, 6)).ShouldBe([1, 2, 4]);
+
+    [Fact]
+    public void The_full_stream_that_ends_first_decides() =>
+        Complete(max: 2, (0, 1), (0, 2), (1, 3), (1, 4)).ShouldBe([1, 2]);
+
+    [Fact]
+    public void Nothing_read_is_complete() => Complete(max: 2).ShouldBeEmpty();
+
+    private static List<long> Complete(int max, params (int Stream, long Id)[] events) =>
+        [.. EventReader.Complete([.. events.Select(e => new TaskEvent { Stream = e.Stream, Id = e.Id })], max).Select(e => e.Id)];
+}

@@ -1,0 +1,62 @@
+using Shouldly;
+using TaskQueue.Contracts;
+using Xunit;
+
+namespace TaskQueue.Tests.Unit;
+
+public sealed class TaskIdTests
+{
+    [Fact]
+    public void An_id_is_a_version_4_uuid_that_begins_with_the_milliseconds()
+    {
+        var before = TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds();
+
+        var bytes = TaskId.New(TimeProvider.System).ToByteArray(bigEndian: true);
+
+        (bytes[6] >> 4).ShouldBe(4);
+        (bytes[8] >> 6).ShouldBe(0b10);
+        var milliseconds = bytes[..6].Aggregate(0L, (sum, b) => (sum << 8) | b);
+        milliseconds.ShouldBeInRange(before, before + 60_000); // other tests may have drawn ids of milliseconds to come
+    }
+
+    [Fact]
+    public void Ids_increase_strictly_as_text_and_as_bytes()
+    {
+        var ids = Enumerable.Range(0, 20_000).Select(_ => TaskId.New(TimeProvider.System)).ToList();
+
+        var text = ids.Select(id => id.ToString()).ToList();
+        var bytes = ids.Select(id => Convert.ToHexString(id.ToByteArray(bigEndian: true))).ToList();
+
+        for (var i = 1; i < ids.Count; i++)
+        {
+            string.CompareOrdinal(text[i - 1], text[i]).ShouldBeLessThan(0);
+            string.CompareOrdinal(bytes[i - 1], bytes[i]).ShouldBeLessThan(0);
+            ids[i - 1].CompareTo(ids[i]).ShouldBeLessThan(0);
+        }
+    }
+
+    [Fact]
+    public void Ids_increase_where_the_clock_stands_still_or_goes_back()
+    {
+        var first = TaskId.New(new Clock(DateTimeOffset.UnixEpoch.AddDays(1)));
+
+        TaskId.New(new Clock(DateTimeOffset.UnixEpoch)).CompareTo(first).ShouldBeGreaterThan(0);
+    }
+
+    [Fact]
+    public void Ids_of_many_threads_are_unique()
+    {
+        var ids = new Guid[8][];
+
+        Parallel.For(0, ids.Length, new ParallelOptions { MaxDegreeOfParallelism = ids.Length },
+            i => ids[i] = [.. Enumerable.Range(0, 10_000).Select(_ => TaskId.New(TimeProvider.System))]);
+
+        // Not by their random half alone: the first half is unique too.
+        ids.SelectMany(x => x).Select(id => id.ToString()[..18]).Distinct().Count().ShouldBe(80_000);
+    }
+
+    private sealed class Clock(DateTimeOffset now) : TimeProvider
+    {
+        public override DateTimeOffset GetUtcNow() => now;
+    }
+}
