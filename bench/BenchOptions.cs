@@ -7,7 +7,7 @@ internal sealed record BenchOptions(
     public Sizes Sizes => Quick ? Sizes.Quick : Sizes.Full;
 }
 
-/// <summary>How much of everything. Rows of a claim and of its warm-up are whole batches of 100 for 8 clients.</summary>
+/// <summary>How much of everything. A quarter of Claimed is whole batches of 100, of Pushed whole requests of 500.</summary>
 internal sealed record Sizes
 {
     public static Sizes Full { get; } = new();
@@ -17,6 +17,7 @@ internal sealed record Sizes
     {
         WarmUp = TimeSpan.FromSeconds(1),
         Load = TimeSpan.FromSeconds(1),
+        WarmUps = 5,
         Waiting = 10_000,
         Claimed = 4_000,
         Pushed = 2_000,
@@ -27,7 +28,11 @@ internal sealed record Sizes
         LatencyClaims = 100,
     };
 
+    /// <summary>Load before a rate is measured.</summary>
     public TimeSpan WarmUp { get; private init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Tasks, or claims, before a latency is measured.</summary>
+    public int WarmUps { get; private init; } = 300;
 
     /// <summary>How long wrk and pgbench run for a sample of a rate.</summary>
     public TimeSpan Load { get; private init; } = TimeSpan.FromSeconds(15);

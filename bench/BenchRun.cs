@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using TaskQueue.Bench.Servers;
 
 namespace TaskQueue.Bench;
@@ -10,6 +11,7 @@ internal sealed class BenchRun(BenchOptions options, CancellationToken stop) : I
 {
     public const string AllRoles = "api,scheduler,consumers";
 
+    private readonly long _since = Stopwatch.GetTimestamp();
     private BenchDatabase? _template;
 
     public BenchOptions Options { get; } = options;
@@ -26,7 +28,7 @@ internal sealed class BenchRun(BenchOptions options, CancellationToken stop) : I
     public string Scenario { get; set; } = "";
 
     /// <summary>Says on the error stream what goes on.</summary>
-    public void Say(string text) => Console.Error.WriteLine($"{Scenario}: {text}");
+    public void Say(string text) => Console.Error.WriteLine($"{Stopwatch.GetElapsedTime(_since).TotalSeconds,5:0} s {Scenario}: {text}");
 
     /// <summary>A fresh, migrated database.</summary>
     public async Task<BenchDatabase> CreateDatabaseAsync()

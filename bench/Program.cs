@@ -1,7 +1,5 @@
 using System.CommandLine;
-using System.Runtime.InteropServices;
 using TaskQueue.Bench;
-using TaskQueue.Bench.Reporting;
 using TaskQueue.Bench.Scenarios;
 
 var scenarios = new Argument<string[]>("scenarios") { Description = "Which to run; default all.", Arity = ArgumentArity.ZeroOrMore };
@@ -29,42 +27,6 @@ root.SetAction(async (parsed, _) =>
     var options = new BenchOptions(
         parsed.GetValue(scenarios) ?? [], isQuick, parsed.GetValue(repeat) ?? (isQuick ? 1 : 3), parsed.GetValue(database)!,
         new Uri(parsed.GetValue(rabbitMq)!), parsed.GetValue(scratch)!, parsed.GetValue(command)!, parsed.GetValue(commit)!);
-    return await RunAsync(options);
+    return await Driver.RunAsync(options);
 });
 return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });
-
-static async Task<int> RunAsync(BenchOptions options)
-{
-    // Stopped by a signal, it still ends its processes and drops its databases.
-    using var stop = new CancellationTokenSource();
-    void Stop(PosixSignalContext signal)
-    {
-        signal.Cancel = true;
-        stop.Cancel();
-    }
-
-    using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
-    using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
-    await using var run = new BenchRun(options, stop.Token);
-    var figures = new List<Figure>();
-    try
-    {
-        foreach (var (name, runAsync) in ScenarioList.All.Where(s => options.Scenarios.Count == 0 || options.Scenarios.Contains(s.Name)))
-        {
-            run.Scenario = name;
-            figures.AddRange(await runAsync(run));
-        }
-    }
-    catch (OperationCanceledException) when (stop.IsCancellationRequested)
-    {
-        return 130;
-    }
-    catch (BenchException fault)
-    {
-        await Console.Error.WriteLineAsync($"{run.Scenario}: {fault.Message}");
-        return 1;
-    }
-
-    Console.WriteLine(await Report.WriteAsync(run, figures));
-    return 0;
-}

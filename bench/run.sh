@@ -3,7 +3,6 @@
 # error stream, so `bench/run.sh >report.md` keeps the table alone.
 #   bench/run.sh [SCENARIO…] [--quick] [--repeat N] [--database CONNECTION] [--rabbitmq URI]
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 die() {
   echo "run.sh: $*" >&2
@@ -13,6 +12,10 @@ die() {
 shown=bench/run.sh database='' rabbitmq='' args=()
 while [ $# -gt 0 ]; do
   case $1 in
+    -h | --help)
+      sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0"
+      exit
+      ;;
     # They may hold a password, so the report does not show them.
     --database | --rabbitmq)
       [ $# -ge 2 ] || die "$1 needs a value"
@@ -28,6 +31,7 @@ while [ $# -gt 0 ]; do
   shift
 done
 
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 command -v dotnet >/dev/null || die "dotnet is missing: install the .NET SDK that global.json names"
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 MASSTRANSIT_USAGE_TELEMETRY=false
 

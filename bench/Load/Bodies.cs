@@ -8,14 +8,17 @@ internal static class Bodies
     /// <summary>The pull queue of the scenarios.</summary>
     public const string PullQueue = "bench";
 
-    private const string Members = """ "action":"noop","data":{"text":"hello worldhello worldhello worldhello world"} """;
+    private const string Members =
+        """
+        "action":"noop","data":{"text":"hello worldhello worldhello worldhello world"}
+        """;
 
     /// <summary>A task to the default queue; also the payload of the references.</summary>
-    public static string Plain { get; } = $"{{{Members.Trim()}}}";
+    public static string Plain { get; } = $"{{{Members}}}";
 
     /// <summary>Body of POST /tasks.</summary>
     public static string One(string queue, DateTimeOffset? scheduledAt = null) =>
-        $$"""{{{Members.Trim()}},"queue":"{{queue}}"{{(scheduledAt is { } at ? $",\"scheduled_at\":\"{at:O}\"" : "")}}}""";
+        $$"""{{{Members}},"queue":"{{queue}}"{{(scheduledAt is { } at ? $",\"scheduled_at\":\"{at:O}\"" : "")}}}""";
 
     /// <summary>Body of POST /tasks/bulk.</summary>
     public static string Many(string queue, int count) => $$"""{"tasks":[{{string.Join(',', Enumerable.Repeat(One(queue), count))}}]}""";

@@ -9,7 +9,6 @@ namespace TaskQueue.Bench.Scenarios;
 internal static class ClaimLatencyScenario
 {
     private const int Batch = 10;
-    private const int WarmUps = 100;
     private const double LeaseSeconds = 3600; // nothing is reported, and nothing shall lapse
 
     public static async Task<IReadOnlyList<Figure>> RunAsync(BenchRun run)
@@ -48,7 +47,7 @@ internal static class ClaimLatencyScenario
     {
         using var server = await run.StartServerAsync(database);
         var worker = new PullWorker(server.Http, Batch, LeaseSeconds);
-        for (var i = 0; i < WarmUps; i++)
+        for (var i = 0; i < run.Sizes.WarmUps; i++)
             await ClaimAsync();
         await database.ExecuteAsync("checkpoint");
         var times = new List<TimeSpan>();

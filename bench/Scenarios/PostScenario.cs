@@ -14,36 +14,45 @@ internal static class PostScenario
         await using var database = await run.CreateDatabaseAsync();
         using var server = await run.StartServerAsync(database);
         var pull = new Wrk(run, server, "/tasks", Bodies.One(Bodies.PullQueue), Connections);
+        var push = new Wrk(run, server, "/tasks", Bodies.Plain, Connections);
         await pull.RunAsync(run.Sizes.WarmUp);
+        IReadOnlyList<Figure> figures = [.. await PullAsync(run, database, server, pull), await PushAsync(run, database, push)];
 
+        await database.SettleAsync();
+        pull.DemandRows(await CountAsync(database, Bodies.PullQueue));
+        push.DemandRows(await CountAsync(database, "tasks"));
+        server.DemandNoTrouble();
+        return figures;
+    }
+
+    private static async Task<IReadOnlyList<Figure>> PullAsync(BenchRun run, BenchDatabase database, ServerProcess server, Wrk wrk)
+    {
         var memory = new List<Memory>();
         var (measured, reference) = await run.AlternateAsync(
             new PlainInserts(run, database, clients: 16, rowsPerStatement: 1).RunAsync,
             async () =>
             {
                 await database.SettleAsync();
-                var rate = await pull.RunAsync(run.Sizes.Load);
+                var rate = await wrk.RunAsync(run.Sizes.Load);
                 memory.Add(server.ReadMemory());
                 return rate;
             });
-        var builtIn = new Wrk(run, server, "/tasks", Bodies.Plain, Connections);
-        var builtInRates = await run.SampleAsync(async () =>
-        {
-            await database.SettleAsync();
-            return await builtIn.RunAsync(run.Sizes.Load);
-        });
-
-        await database.SettleAsync();
-        pull.DemandRows(await CountAsync(database, Bodies.PullQueue));
-        builtIn.DemandRows(await CountAsync(database, "tasks"));
-        server.DemandNoTrouble();
         return
         [
             new("POST /tasks, a task a request, to a pull queue", new Series(measured, Unit.TasksPerSecond),
                 new Reference("pgbench, a row an INSERT", new Series(reference, Unit.RowsPerSecond)), Goal.RatioAtLeast(0.5)),
-            new("POST /tasks to the default queue, whose tasks run meanwhile", new Series(builtInRates, Unit.TasksPerSecond)),
             .. Rows.OfMemory("POST /tasks", memory),
         ];
+    }
+
+    private static async Task<Figure> PushAsync(BenchRun run, BenchDatabase database, Wrk wrk)
+    {
+        var measured = await run.SampleAsync(async () =>
+        {
+            await database.SettleAsync();
+            return await wrk.RunAsync(run.Sizes.Load);
+        });
+        return new("POST /tasks to the default queue, whose tasks run meanwhile", new Series(measured, Unit.TasksPerSecond));
     }
 
     private static Task<long> CountAsync(BenchDatabase database, string queue) => database.ReadAsync<long>($"select count(*) from tasks where queue = '{queue}'");

@@ -8,16 +8,14 @@ namespace TaskQueue.Bench.Scenarios;
 /// <summary>From bulk submissions over a bus worker to completed, against messages through RabbitMQ alone.</summary>
 internal static class PushScenario
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(10);
-
     public static async Task<IReadOnlyList<Figure>> RunAsync(BenchRun run)
     {
         await using var database = await run.CreateDatabaseAsync();
         using var server = await run.StartServerAsync(database);
         await server.DeclarePushAsync(Broker.PushQueue, run.Stop);
         await using var worker = await BusWorker.StartAsync(run.Options.RabbitMq, _ => { });
-        var submitted = 0;
-        await PushAsync(run.Sizes.Pushed);
+        var tasks = new PushedTasks(run, database, server, worker);
+        await tasks.PushAsync(run.Sizes.Pushed / 4);
 
         var memory = new List<Memory>();
         var (measured, reference) = await run.AlternateAsync(
@@ -28,8 +26,7 @@ internal static class PushScenario
             },
             async () =>
             {
-                await database.SettleAsync();
-                var rate = await PushAsync(run.Sizes.Pushed);
+                var rate = await tasks.PushAsync(run.Sizes.Pushed);
                 memory.Add(server.ReadMemory());
                 return rate;
             });
@@ -41,17 +38,27 @@ internal static class PushScenario
                 Goal.RatioAtLeast(0.25), Goal.ValueAtLeast(10_000)),
             .. Rows.OfMemory("push", memory),
         ];
+    }
 
-        async Task<double> PushAsync(int tasks)
+    private sealed class PushedTasks(BenchRun run, BenchDatabase database, ServerProcess server, BusWorker worker)
+    {
+        private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(10);
+
+        private int _submitted;
+
+        /// <summary>Submits so many tasks and waits until all are completed.</summary>
+        /// <returns>Tasks per second, from the first submission to the last completion.</returns>
+        public async Task<double> PushAsync(int count)
         {
+            await database.SettleAsync();
             var since = Stopwatch.GetTimestamp();
-            await Producer.SubmitManyAsync(server.Http, Broker.PushQueue, tasks, run.Stop);
-            submitted += tasks;
-            await Wait.UntilAsync(() => Task.FromResult(worker.Reported >= submitted), Deadline, "the worker has reported all tasks", run.Stop);
+            await Producer.SubmitManyAsync(server.Http, Broker.PushQueue, count, run.Stop);
+            _submitted += count;
+            await Wait.UntilAsync(() => Task.FromResult(worker.Reported >= _submitted), Deadline, "the worker has reported all tasks", run.Stop);
             await database.WaitUntilIdleAsync();
-            var rate = tasks / Stopwatch.GetElapsedTime(since).TotalSeconds;
+            var rate = count / Stopwatch.GetElapsedTime(since).TotalSeconds;
             var completed = await database.ReadAsync<long>("select count(*) from tasks where state = 5");
-            return completed == submitted ? rate : throw new BenchException($"of {submitted} tasks {completed} are completed");
+            return completed == _submitted ? rate : throw new BenchException($"of {_submitted} tasks {completed} are completed");
         }
     }
 }

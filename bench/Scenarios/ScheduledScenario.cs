@@ -7,7 +7,7 @@ namespace TaskQueue.Bench.Scenarios;
 /// <summary>How late the handler of a scheduled push task starts, one task at a time.</summary>
 internal static class ScheduledScenario
 {
-    private const double Goal = 50;
+    private const double LatenessGoal = 50;
     private const int WarmUps = 5;
 
     private static readonly TimeSpan Ahead = TimeSpan.FromMilliseconds(300);
@@ -21,7 +21,7 @@ internal static class ScheduledScenario
         await MeasureAsync(WarmUps);
         var samples = await run.SampleAsync(() => MeasureAsync(run.Sizes.Scheduled));
         server.DemandNoTrouble();
-        return Rows.OfLatency("lateness of a scheduled push task", samples, Goal, Goal);
+        return Rows.OfLatency("lateness of a scheduled push task", samples, LatenessGoal, LatenessGoal);
 
         async Task<Latency> MeasureAsync(int tasks)
         {

@@ -9,7 +9,6 @@ namespace TaskQueue.Bench.Scenarios;
 internal static class WakeUpScenario
 {
     private const double P50Goal = 5, P99Goal = 25;
-    private const int WarmUps = 30;
 
     public static async Task<IReadOnlyList<Figure>> RunAsync(BenchRun run)
     {
@@ -33,7 +32,7 @@ internal static class WakeUpScenario
     {
         await server.DeclarePushAsync(Broker.PushQueue, run.Stop);
         await using var handler = await StartSignal.ListenAsync(run);
-        await MeasureAsync(WarmUps);
+        await MeasureAsync(run.Sizes.WarmUps);
         return await run.SampleAsync(() => MeasureAsync(run.Sizes.WakeUps));
 
         Task<Latency> MeasureAsync(int tasks) => OneByOneAsync(tasks, async () =>
@@ -49,7 +48,7 @@ internal static class WakeUpScenario
     private static async Task<List<Latency>> PolledAsync(BenchRun run, HttpClient submit, HttpClient claim)
     {
         var worker = new PullWorker(claim, max: 1, waitSeconds: 30);
-        await MeasureAsync(WarmUps);
+        await MeasureAsync(run.Sizes.WarmUps);
         return await run.SampleAsync(() => MeasureAsync(run.Sizes.WakeUps));
 
         Task<Latency> MeasureAsync(int tasks) => OneByOneAsync(tasks, async () =>

@@ -17,6 +17,7 @@ internal sealed class ServerProcess : IDisposable
     private static readonly string[] TroubleWords = [" warn: ", " fail: ", " crit: "];
 
     private readonly ChildProcess _process;
+    private int _linesWhenReady;
 
     private ServerProcess(ChildProcess process, Uri address)
     {
@@ -29,8 +30,8 @@ internal sealed class ServerProcess : IDisposable
 
     public HttpClient Http { get; }
 
-    /// <summary>Warnings and errors that it logged.</summary>
-    public IEnumerable<string> Trouble => _process.Lines.Where(line => TroubleWords.Any(word => line.Contains(word, StringComparison.Ordinal)));
+    /// <summary>Warnings and errors that it logged since it was ready.</summary>
+    public IEnumerable<string> Trouble => _process.Lines.Skip(_linesWhenReady).Where(line => TroubleWords.Any(word => line.Contains(word, StringComparison.Ordinal)));
 
     /// <summary>Runs <c>taskqueue migrate</c>.</summary>
     public static Task MigrateAsync(string database, CancellationToken stop) =>
@@ -45,6 +46,7 @@ internal sealed class ServerProcess : IDisposable
         try
         {
             await server.WaitUntilReadyAsync(stop);
+            server._linesWhenReady = process.Lines.Count;
             return server;
         }
         catch

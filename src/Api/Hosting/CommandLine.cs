@@ -20,8 +20,7 @@ internal static class CommandLine
         var result = root.Parse(args);
         if (result.Errors.Count == 0)
             return await result.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });
-        foreach (var error in result.Errors)
-            await Console.Error.WriteLineAsync($"taskqueue: {error.Message}");
+        await Console.Error.WriteLineAsync($"taskqueue: {result.Errors[0].Message}");
         return 1;
     }
 
@@ -59,6 +58,8 @@ internal static class CommandLine
             StartupException or FormatException => fault.Message,
             OptionsValidationException options => string.Join("; ", options.Failures),
             IOException when fault.InnerException is Microsoft.AspNetCore.Connections.AddressInUseException => fault.Message,
+            // The configuration binder met a value of the wrong type; it names the key.
+            InvalidOperationException { InnerException: ArgumentException or FormatException } when fault.Message.Contains("configuration value", StringComparison.Ordinal) => fault.Message,
             AggregateException { InnerExceptions: [var single] } => Explain(single),
             _ => null,
         };

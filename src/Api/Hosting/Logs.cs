@@ -16,6 +16,7 @@ internal static class Logs
         ["Logging:LogLevel:Microsoft.EntityFrameworkCore"] = "Warning",
         // It logs as errors what callers handle, such as the look for a migration history that is not there yet.
         ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Database.Command"] = "None",
+        ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Database.Connection"] = "None",
         ["Logging:LogLevel:MassTransit"] = "Warning",
         ["Logging:Console:FormatterName"] = ConsoleFormatterNames.Simple,
         ["Logging:Console:FormatterOptions:SingleLine"] = "true",

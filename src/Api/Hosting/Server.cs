@@ -32,7 +32,7 @@ internal static class Server
         var bus = new BusAddress(ParseRabbitMq(configuration.GetConnectionString("RabbitMq")));
         Demand(roles, database, bus);
         var urls = options.Urls ?? configuration["urls"] ?? DefaultUrl;
-        DemandLoopback(urls);
+        DemandLoopback(urls, configuration);
 
         builder.WebHost.UseUrls(urls.Split(';'));
         builder.WebHost.ConfigureKestrel(ConfigureKestrel);
@@ -97,8 +97,10 @@ internal static class Server
     }
 
     /// <summary>Without API keys anybody who can connect may do anything, so only this machine may connect.</summary>
-    private static void DemandLoopback(string urls)
+    private static void DemandLoopback(string urls, ConfigurationManager configuration)
     {
+        if (configuration.GetSection("Kestrel:Endpoints").Exists())
+            throw new StartupException("Kestrel:Endpoints is set, and would take the place of urls, which alone says where to listen; remove it.");
         foreach (var url in urls.Split(';'))
         {
             BindingAddress address;
@@ -111,6 +113,9 @@ internal static class Server
                 throw new StartupException($"urls: '{url}' is not of the form http://localhost:8080.");
             }
 
+            // A free port (0) can be had for an address only, not for a name with several addresses.
+            if (address.Scheme != Uri.UriSchemeHttp || address.Port > ushort.MaxValue || address.PathBase.Length > 0 || address is { Port: 0, Host: "localhost" })
+                throw new StartupException($"urls: '{url}' is not of the form http://localhost:8080.");
             var isLoopback = address.Host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
                 || (IPAddress.TryParse(address.Host.Trim('[', ']'), out var ip) && IPAddress.IsLoopback(ip));
             if (!isLoopback)

@@ -1,5 +1,6 @@
 using System.Data.Common;
 using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Options;
 using RabbitMQ.Client.Exceptions;
 using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Queues;
@@ -12,6 +13,7 @@ internal static class StartupChecks
 {
     public static async Task RunAsync(IServiceProvider services, CancellationToken stop)
     {
+        services.GetService<IStartupValidator>()?.Validate(); // before anything is touched
         var database = services.GetRequiredService<DatabaseAddress>();
         var migrator = services.GetRequiredService<DatabaseMigrator>();
         if (database.Provider == DatabaseProvider.Sqlite)
@@ -43,6 +45,11 @@ internal static class StartupChecks
         try
         {
             await services.GetRequiredService<PushTopology>().DeclareAllAsync(queues);
+        }
+        catch (OperationInterruptedException fault)
+        {
+            // Such as a virtual host that does not exist, or a queue that is there as a classic one.
+            throw new StartupException($"cannot use {address}: {OneLine(fault)} (check ConnectionStrings:RabbitMq)");
         }
         catch (BrokerUnreachableException fault) when (fault.InnerException is AuthenticationFailureException or OperationInterruptedException or System.Net.Sockets.SocketException { SocketErrorCode: System.Net.Sockets.SocketError.HostNotFound })
         {

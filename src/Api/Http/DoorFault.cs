@@ -1,4 +1,5 @@
 using System.Data.Common;
+using RabbitMQ.Client.Exceptions;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 
@@ -48,6 +49,7 @@ internal static partial class DoorFaults
             DoorException door => door.Fault,
             InvalidSubmissionException => new(400, "invalid_task", exception.Message),
             BadHttpRequestException bad => new(bad.StatusCode, bad.StatusCode == 413 ? "too_large" : "bad_request", bad.Message),
+            BrokerUnreachableException => new(503, "broker_unavailable", "the broker is unavailable; try again"),
             DbException or InvalidOperationException { InnerException: DbException } => Unavailable,
             _ when StorageFaults.IsTransient(exception) => Unavailable,
             _ => new(500, "internal_error", "the server failed; its log says more"),

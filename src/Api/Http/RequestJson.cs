@@ -2,7 +2,6 @@ using System.Buffers;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using System.Text.Unicode;
-using Microsoft.AspNetCore.Http.Features;
 
 namespace TaskQueue.Api.Http;
 
@@ -42,12 +41,12 @@ internal static class RequestJson
 
     private static async Task<T> ReadAsync<T>(HttpContext context, long maxBytes, Func<ReadOnlySequence<byte>, T> parse)
     {
-        Limit(context, maxBytes);
+        Limit(context.Request.ContentLength ?? 0, maxBytes);
         var reader = context.Request.BodyReader;
         while (true)
         {
             var read = await reader.ReadAsync(context.RequestAborted);
-            if (!read.IsCompleted)
+            if (!read.IsCompleted && read.Buffer.Length <= maxBytes)
             {
                 reader.AdvanceTo(read.Buffer.Start, read.Buffer.End);
                 continue;
@@ -55,6 +54,7 @@ internal static class RequestJson
 
             try
             {
+                Limit(read.Buffer.Length, maxBytes);
                 if (!IsUtf8(read.Buffer))
                     throw new DoorException(400, "invalid_json", "the body is not valid UTF-8");
                 return parse(read.Buffer);
@@ -70,12 +70,11 @@ internal static class RequestJson
         }
     }
 
-    private static void Limit(HttpContext context, long maxBytes)
+    // Not by the limit of the server, which would cut the connection while the client still sends and never reads the answer.
+    private static void Limit(long bytes, long maxBytes)
     {
-        if (context.Request.ContentLength > maxBytes)
+        if (bytes > maxBytes)
             throw new DoorException(413, "too_large", $"the body must have at most {maxBytes} bytes");
-        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
-            limit.MaxRequestBodySize = maxBytes;
     }
 
     private static bool IsUtf8(ReadOnlySequence<byte> body)

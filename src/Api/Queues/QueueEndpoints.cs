@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.Extensions.Options;
 using TaskQueue.Api.Http;
+using TaskQueue.Contracts;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Queues;
@@ -46,6 +47,8 @@ internal static class QueueEndpoints
         var body = await RequestJson.ReadAsync(context, QueueJson.Shapes.QueueBody, BodyLimits.One(options.Value));
         if (!QueueNames.IsValid(name))
             throw new DoorException(400, "invalid_request", $"the name of a queue must be {QueueNames.Rule}");
+        if (name is Addresses.SubmitQueue or Addresses.ReportQueue)
+            throw new DoorException(400, "invalid_request", $"{name} is a queue of the engine itself; choose another name");
         var delivery = body.Delivery switch
         {
             "pull" => Delivery.Pull,

@@ -16,13 +16,13 @@ internal static class TaskEndpoints
     public static void MapTasks(this WebApplication app)
     {
         var seed = app.MapGroup("/tasks").WithTags("tasks").AnswerFaults(SeedError);
-        seed.MapPost("", PostAsync).Produces<TaskQueued>(202).Produces<TaskError>(400).Produces<TaskError>(413).Produces<TaskError>(500)
+        seed.MapPost("", PostAsync).TakesJson<TaskBody>().Produces<TaskQueued>(202).Produces<TaskError>(400).Produces<TaskError>(413).Produces<TaskError>(500)
             .WithSummary("Accept a task: {\"action\", \"data\"}, and optionally queue, priority, scheduled_at, expires_at, max_attempts.");
-        seed.MapGet("", ListAsync).Produces<TaskList>().Produces<TaskError>(500)
+        seed.MapGet("", ListAsync).TakesQuery("status", "Only tasks of this status.").Produces<TaskList>().Produces<TaskError>(500)
             .WithSummary("The newest 100 tasks, or those of one status: pending, running, retrying, completed, failed, cancelled, expired.");
 
         var native = app.MapGroup("/tasks").WithTags("tasks").AnswerFaults(HttpRegistration.Problem);
-        native.MapPost("/bulk", PostManyAsync).Produces<TasksQueued>(202).ProducesProblem(400).ProducesProblem(413)
+        native.MapPost("/bulk", PostManyAsync).TakesJson<TasksBody>().Produces<TasksQueued>(202).ProducesProblem(400).ProducesProblem(413)
             .WithSummary("Accept 1 to 1,000 tasks in one transaction: {\"tasks\": [...]}, each as in POST /tasks.");
         native.MapGet("/{id}", GetAsync).Produces<TaskDetails>().ProducesProblem(404).WithSummary("One task with its timeline.");
         native.MapPost("/{id}/cancel", CancelAsync).Produces<TaskChanged>().ProducesProblem(404).ProducesProblem(409)

@@ -6,6 +6,21 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Api.Tasks;
 
+/// <summary>POST /tasks, for the OpenAPI document: <see cref="TaskRequest"/> reads it member by member.</summary>
+/// <param name="Action">Which handler runs the task; anything but null and false.</param>
+/// <param name="Data">Anything.</param>
+/// <param name="Queue"><c>name</c> or <c>name:level</c>; default the queue of the built-in actions.</param>
+/// <param name="Priority">low, normal, high or critical; default normal.</param>
+/// <param name="ScheduledAt">Not run earlier.</param>
+/// <param name="ExpiresAt">Not started at or after this time.</param>
+/// <param name="MaxAttempts">1 to 100; default 4.</param>
+internal sealed record TaskBody(
+    JsonElement Action, JsonElement? Data, string? Queue, string? Priority, DateTimeOffset? ScheduledAt, DateTimeOffset? ExpiresAt, int? MaxAttempts);
+
+/// <summary>POST /tasks/bulk, for the OpenAPI document.</summary>
+/// <param name="Tasks">1 to 1,000.</param>
+internal sealed record TasksBody(IReadOnlyList<TaskBody> Tasks);
+
 /// <summary>Answer of POST /tasks (dtq-and-wippy.md B1).</summary>
 internal sealed record TaskQueued(Guid Id, string Status);
 

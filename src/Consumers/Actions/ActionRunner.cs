@@ -70,8 +70,15 @@ internal sealed class ActionRunner(WorkReporter reporter, DispatchWindow window,
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var timer = new PeriodicTimer(HeartbeatEvery, time);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
-            await Task.WhenAll(_slow.Values.Select(reporter.ReportAsync));
+        try
+        {
+            while (await timer.WaitForNextTickAsync(stoppingToken))
+                await Task.WhenAll(_slow.Values.Select(reporter.ReportAsync));
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // The end; a host that never started would take it for a failure.
+        }
     }
 
     private async Task<AttemptOutcome> RunAsync(DispatchedTask task)

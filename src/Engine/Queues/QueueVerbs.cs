@@ -13,7 +13,8 @@ public sealed class QueueVerbs(QueueCatalog catalog, PushTopology topology, ITas
     /// <returns>The queue, whose delivery may be another if it was declared before, and whether it is new.</returns>
     public async Task<(QueueRecord Queue, bool Created)> DeclareAsync(string name, Delivery delivery)
     {
-        if (delivery == Delivery.Push)
+        // Not for a pull queue, which stays one: the broker need not hear of it.
+        if (delivery == Delivery.Push && (await catalog.FindAsync(name))?.Delivery != Delivery.Pull)
             await topology.DeclareAsync(name);
         var (queue, created) = await catalog.DeclareAsync(name, delivery);
         if (queue.Delivery != Delivery.Push || delivery != Delivery.Push)

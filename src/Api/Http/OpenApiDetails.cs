@@ -1,0 +1,32 @@
+using Microsoft.OpenApi;
+
+namespace TaskQueue.Api.Http;
+
+/// <summary>What the OpenAPI document cannot see in a handler that reads the request itself.</summary>
+internal static class OpenApiDetails
+{
+    /// <summary>The shape of the body. Unlike Accepts it demands no content type.</summary>
+    public static RouteHandlerBuilder TakesJson<T>(this RouteHandlerBuilder route) =>
+        route.AddOpenApiOperationTransformer(async (operation, context, stop) => operation.RequestBody = new OpenApiRequestBody
+        {
+            Required = true,
+            Content = new Dictionary<string, OpenApiMediaType>
+            {
+                ["application/json"] = new() { Schema = await context.GetOrCreateSchemaAsync(typeof(T), cancellationToken: stop) },
+            },
+        });
+
+    /// <summary>A parameter of the query.</summary>
+    public static RouteHandlerBuilder TakesQuery(this RouteHandlerBuilder route, string name, string description) =>
+        route.AddOpenApiOperationTransformer((operation, _, _) =>
+        {
+            (operation.Parameters ??= []).Add(new OpenApiParameter
+            {
+                Name = name,
+                In = ParameterLocation.Query,
+                Description = description,
+                Schema = new OpenApiSchema { Type = JsonSchemaType.String },
+            });
+            return Task.CompletedTask;
+        });
+}

@@ -1,0 +1,137 @@
+using MassTransit;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Shouldly;
+using TaskQueue.Contracts;
+using TaskQueue.Engine.Bus;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.EndToEnd;
+
+/// <summary>Producers, workers and subscribers on the bus, with nothing of TaskQueue but its contracts.</summary>
+public abstract class BusTests(Stack stack) : IAsyncLifetime
+{
+    private readonly BusClient _client = new(stack.RabbitMq);
+
+    private protected string Queue { get; } = $"q{Guid.NewGuid():N}";
+
+    private protected HttpClient Http => stack.Http;
+
+    private protected Stack Stack => stack;
+
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public virtual async Task DisposeAsync() => await _client.DisposeAsync();
+
+    [Fact]
+    public async Task A_producer_submits_tasks_with_ids_of_its_own()
+    {
+        var due = TimeProvider.System.GetUtcNow().UtcDateTime.AddHours(1);
+        var full = NewTask() with
+        {
+            Level = 2, Name = "resize", Priority = Priority.High, ScheduledAt = due, ExpiresAt = due.AddHours(1), MaxAttempts = 9, Headers = """{"trace":"1"}""",
+        };
+        var plain = NewTask() with { Payload = """{"n":1}""" };
+        await SubmitAsync(full, plain);
+        (await AcceptedAsync(plain.Id)).GetProperty("payload").Whole("n").ShouldBe(1);
+
+        var task = await Http.TaskAsync(full.Id);
+        task.Text("queue").ShouldBe(Queue);
+        task.Whole("level").ShouldBe(2);
+        task.Text("name").ShouldBe("resize");
+        task.Text("priority").ShouldBe("high");
+        task.Whole("max_attempts").ShouldBe(9);
+        task.GetProperty("due_at").GetDateTime().ShouldBe(due, TimeSpan.FromMilliseconds(1));
+        task.GetProperty("expires_at").GetDateTime().ShouldBe(due.AddHours(1), TimeSpan.FromMilliseconds(1));
+        await using var db = stack.Database.CreateContext();
+        (await db.Tasks.SingleAsync(t => t.CorrelationId == full.Id)).Headers.ShouldBe("""{"trace":"1"}""");
+    }
+
+    [Fact]
+    public async Task A_redelivery_changes_nothing()
+    {
+        var first = NewTask() with { Payload = "1" };
+        await SubmitAsync(first);
+        await AcceptedAsync(first.Id);
+        (await Http.ClaimAsync(Queue)).Single().Id().ShouldBe(first.Id);
+
+        var last = NewTask();
+        await SubmitAsync(first, first with { Payload = "2" }, last);
+        await AcceptedAsync(last.Id);
+        var task = await Http.TaskAsync(first.Id);
+        task.Text("status").ShouldBe("running");
+        task.GetProperty("payload").GetInt32().ShouldBe(1);
+        task.GetProperty("timeline").GetArrayLength().ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task One_message_with_the_same_id_twice_is_one_task()
+    {
+        var task = NewTask() with { Payload = "1" };
+        await SubmitAsync(task, task with { Payload = "2" });
+        (await AcceptedAsync(task.Id)).GetProperty("timeline").GetArrayLength().ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_payload_that_is_no_json_is_handed_out_as_text()
+    {
+        var task = NewTask() with { Payload = "not \"json\"" };
+        await SubmitAsync(task);
+        (await AcceptedAsync(task.Id)).Text("payload").ShouldBe("not \"json\"");
+        (await Http.ClaimAsync(Queue)).Single().Text("payload").ShouldBe("not \"json\"");
+    }
+
+    [Fact]
+    public async Task Of_one_message_the_valid_tasks_are_accepted_and_the_message_goes_to_the_error_queue()
+    {
+        var good = NewTask();
+        TaskSubmission[] bad = [NewTask() with { Queue = "a b" }, NewTask() with { MaxAttempts = 0 }, NewTask() with { Payload = "\"\0\"" }, NewTask() with { Level = -1 }];
+        var errors = await ErrorsAsync();
+        await SubmitAsync([bad[0], good, .. bad[1..]]);
+        await AcceptedAsync(good.Id);
+        foreach (var task in bad)
+            (await Http.ReadAsync($"/tasks/{task.Id}")).Status.ShouldBe(404);
+        if (stack.RabbitMq is not null)
+            await Eventually.UntilAsync(async () => await ErrorsAsync() == errors + 1, Door.Patience, "the message is in the error queue");
+    }
+
+    private protected TaskSubmission NewTask() => new(TaskId.New(TimeProvider.System), Queue, "{}");
+
+    private protected Task SubmitAsync(params TaskSubmission[] tasks) => SendAsync(Addresses.Submit, Addresses.SubmitQueue, new SubmitTasks(tasks));
+
+    private protected Task ReportAsync(ReportTasks report) => SendAsync(Addresses.Report, Addresses.ReportQueue, report);
+
+    /// <summary>A bus of our own, as another program would have; in process there is only the server's.</summary>
+    private protected async Task<IBus> BusAsync() =>
+        stack.RabbitMq is null ? stack.Host.Services.GetRequiredService<IBus>() : await _client.BusAsync();
+
+    private protected async Task<System.Text.Json.JsonElement> AcceptedAsync(Guid id)
+    {
+        await Eventually.UntilAsync(async () => (await Http.ReadAsync($"/tasks/{id}")).Status == 200, Door.Patience, $"task {id} is accepted");
+        return await Http.TaskAsync(id);
+    }
+
+    private async Task SendAsync<T>(Uri address, string queue, T message)
+        where T : class
+    {
+        var bus = await BusAsync();
+        var endpoint = await bus.GetSendEndpoint(stack.RabbitMq is null ? new BusAddress(null as Uri).Of(queue) : address);
+        await endpoint.Send(message);
+    }
+
+    private async Task<long> ErrorsAsync() => stack.RabbitMq is null
+        ? 0
+        : (await TestServers.QueueDepthsAsync(stack.RabbitMq)).SingleOrDefault(q => q.Name == Addresses.SubmitQueue + "_error")?.Messages ?? 0;
+}
+
+public sealed class BusOnSqlite(SqliteStack stack) : BusTests(stack), IClassFixture<SqliteStack>
+{
+    [Fact]
+    public async Task A_push_queue_needs_a_broker() =>
+        Problems.Expect(await Http.PutAsync($"/queues/{Queue}", new { delivery = "push" }), 409, "no_broker");
+}
+
+public sealed class BusOnServers(ServersStack stack) : PushTests(stack), IClassFixture<ServersStack>;
+
+public sealed class BusOnSplitRoles(SplitStack stack) : PushTests(stack), IClassFixture<SplitStack>;

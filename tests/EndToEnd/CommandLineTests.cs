@@ -1,0 +1,169 @@
+using System.Net;
+using System.Net.Sockets;
+using Npgsql;
+using Shouldly;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.EndToEnd;
+
+/// <summary>The executable: what it refuses, in one line, and how it ends.</summary>
+public sealed class CommandLineTests
+{
+    private const string Secret = "hunter2secret";
+
+    private static string Postgres(string change) =>
+        new NpgsqlConnectionStringBuilder($"{TestServers.Postgres};{change}") { Pooling = false }.ConnectionString;
+
+    [Theory]
+    [InlineData("--nonsense", "--nonsense")]
+    [InlineData("migrat", "migrat")]
+    [InlineData("--roles boss", "TaskQueue:Roles", "boss")]
+    [InlineData("--urls http://0.0.0.0:8080", "urls", "loopback")]
+    [InlineData("--urls http://127.0.0.1:1;http://*:1", "urls", "loopback")]
+    [InlineData("--urls nonsense", "urls", "nonsense")]
+    [InlineData("--urls https://localhost:1", "urls")]
+    [InlineData("--urls http://localhost:99999", "urls")]
+    [InlineData("--urls http://localhost:0", "urls")]
+    public async Task A_command_line_that_makes_no_sense_is_refused(string args, params string[] words) =>
+        Refused(await TaskQueueProcess.RunAsync(args.Split(' ')), words);
+
+    [Theory]
+    [InlineData("TaskQueue:MaxPayloadBytes", "1", "MaxPayloadBytes")]
+    [InlineData("TaskQueue:MaxPayloadBytes", "abc", "TaskQueue:MaxPayloadBytes")]
+    [InlineData("TaskQueue:Actions:Concurrency", "0", "Concurrency")]
+    [InlineData("TaskQueue:Roles", "boss", "TaskQueue:Roles")]
+    [InlineData("TaskQueue:Provider", "oracle", "TaskQueue:Provider")]
+    [InlineData("TaskQueue:Roles", "api", "TaskQueue:Roles", "ConnectionStrings:TaskQueue")]
+    [InlineData("Kestrel:Endpoints:A:Url", "http://0.0.0.0:8080", "Kestrel:Endpoints")]
+    [InlineData("ConnectionStrings:TaskQueue", "nonsense;Password=" + Secret, "ConnectionStrings:TaskQueue")]
+    [InlineData("ConnectionStrings:TaskQueue", "Host=127.0.0.1;Port=abc;Password=" + Secret, "ConnectionStrings:TaskQueue")]
+    [InlineData("ConnectionStrings:TaskQueue", "Host=127.0.0.1;Port=1;Username=u;Password=" + Secret, "ConnectionStrings:TaskQueue", "127.0.0.1:1")]
+    [InlineData("ConnectionStrings:TaskQueue", "Data Source=/proc/none/taskqueue.db", "/proc/none/taskqueue.db")]
+    [InlineData("ConnectionStrings:RabbitMq", "http://guest:" + Secret + "@127.0.0.1", "ConnectionStrings:RabbitMq")]
+    [InlineData("ConnectionStrings:RabbitMq", "nonsense", "ConnectionStrings:RabbitMq")]
+    public async Task A_configuration_that_makes_no_sense_is_refused(string key, string value, params string[] words)
+    {
+        await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite, migrate: false);
+        var settings = new Dictionary<string, string> { ["ConnectionStrings:TaskQueue"] = database.ConnectionString, [key] = value };
+        Refused(await RunAsync(["--urls", "http://127.0.0.1:0"], settings), words);
+    }
+
+    [Fact]
+    public async Task Roles_apart_need_a_broker() =>
+        Refused(
+            await RunAsync(["--roles", "api"], new() { ["ConnectionStrings:TaskQueue"] = TestServers.Postgres }),
+            "TaskQueue:Roles", "ConnectionStrings:RabbitMq");
+
+    [Fact]
+    public async Task A_broker_that_refuses_the_login_is_named_without_the_password()
+    {
+        await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
+        var settings = new Dictionary<string, string>
+        {
+            ["ConnectionStrings:TaskQueue"] = database.ConnectionString,
+            ["ConnectionStrings:RabbitMq"] = TestServers.RabbitMq.Replace(":guest@", $":{Secret}@", StringComparison.Ordinal),
+        };
+        Refused(await RunAsync(["--urls", "http://127.0.0.1:0"], settings), "ConnectionStrings:RabbitMq", "ACCESS_REFUSED");
+        settings["ConnectionStrings:RabbitMq"] = $"{TestServers.RabbitMq}/no-such-host";
+        Refused(await RunAsync(["--urls", "http://127.0.0.1:0"], settings), "ConnectionStrings:RabbitMq", "no-such-host");
+    }
+
+    [Fact]
+    public async Task A_database_that_refuses_the_login_is_named_without_the_password() =>
+        Refused(
+            await RunAsync(["migrate"], new() { ["ConnectionStrings:TaskQueue"] = Postgres($"Password={Secret}") }),
+            "ConnectionStrings:TaskQueue", "password authentication failed");
+
+    [Fact]
+    public async Task A_read_only_database_cannot_be_migrated()
+    {
+        await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite, migrate: false);
+        await File.WriteAllBytesAsync(new Microsoft.Data.Sqlite.SqliteConnectionStringBuilder(database.ConnectionString).DataSource, []);
+        Refused(await RunAsync(["migrate"], new() { ["ConnectionStrings:TaskQueue"] = $"{database.ConnectionString};Mode=ReadOnly" }), "SQLite file", "readonly");
+    }
+
+    [Fact]
+    public async Task A_port_in_use_is_named()
+    {
+        await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
+        using var taken = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        taken.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        taken.Listen();
+        var url = $"http://127.0.0.1:{((IPEndPoint)taken.LocalEndPoint!).Port}";
+        Refused(await RunAsync(["--urls", url], new() { ["ConnectionStrings:TaskQueue"] = database.ConnectionString }), url, "in use");
+    }
+
+    [Fact]
+    public async Task Migrate_brings_PostgreSQL_up_to_date_and_may_be_repeated()
+    {
+        await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Postgres, migrate: false);
+        var settings = new Dictionary<string, string> { ["ConnectionStrings:TaskQueue"] = database.ConnectionString };
+
+        var serve = await RunAsync(["--urls", "http://127.0.0.1:0"], settings);
+        Refused(serve, "taskqueue migrate");
+
+        var (exitCode, output) = await RunAsync(["migrate"], settings);
+        exitCode.ShouldBe(0, output);
+        output.ShouldContain("applied 20");
+        (exitCode, output) = await RunAsync(["migrate"], settings);
+        exitCode.ShouldBe(0, output);
+        output.ShouldContain("nothing to do");
+    }
+
+    [Fact]
+    public async Task Migrate_makes_a_SQLite_file_and_keeps_its_rows_when_repeated()
+    {
+        await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite, migrate: false);
+        var settings = new Dictionary<string, string> { ["ConnectionStrings:TaskQueue"] = database.ConnectionString };
+        (await RunAsync(["migrate"], settings)).ExitCode.ShouldBe(0);
+        await using (var host = await TestHost.StartAsync(database.ConnectionString))
+            await host.Http.TaskAsync(await host.Http.SubmitAsync(new { action = "zzz" }), "completed");
+
+        var (exitCode, output) = await RunAsync(["migrate"], settings);
+        exitCode.ShouldBe(0, output);
+        output.ShouldContain("nothing to do");
+        await using var again = await TestHost.StartAsync(database.ConnectionString);
+        (await again.Http.ReadAsync("/tasks?status=completed")).Json.Whole("count").ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Every_role_ends_cleanly_on_SIGTERM_even_while_a_worker_waits_for_work()
+    {
+        await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Postgres);
+        var rabbitMq = await TestServers.CreateVirtualHostAsync();
+        var processes = await Task.WhenAll("api,scheduler,consumers".Split(',').Select(role => TaskQueueProcess.StartAsync(role, database.ConnectionString, rabbitMq)));
+        var api = processes[0];
+        await api.Http.TaskAsync(await api.Http.SubmitAsync(new { action = "zzz" }), "completed");
+
+        var claim = api.Http.ClaimAsync("nothing", wait_seconds: 30);
+        (await api.Http.ClaimAsync("nothing")).ShouldBeEmpty();
+        foreach (var process in processes)
+        {
+            (await process.TerminateAsync(TimeSpan.FromSeconds(15))).ShouldBe(0, process.Output);
+            process.Output.ShouldNotContain("Password");
+            process.Output.ShouldNotContain("guest");
+            // A health check that is asked before the start is over logs that it failed.
+            process.Lines.ShouldNotContain(l => l.Contains("Z fail: ") && !l.Contains("HealthChecks"));
+            await process.DisposeAsync();
+        }
+
+        (await claim).ShouldBeEmpty();
+        await TestServers.DeleteVirtualHostAsync(rabbitMq);
+    }
+
+    private static Task<(int ExitCode, string Output)> RunAsync(string[] args, Dictionary<string, string> settings) =>
+        TaskQueueProcess.RunAsync(args, settings.ToDictionary(s => s.Key.Replace(":", "__", StringComparison.Ordinal), s => s.Value));
+
+    /// <summary>Exit code 1, and of all lines one that is not of the log: it says what is wrong.</summary>
+    private static void Refused((int ExitCode, string Output) run, params string[] words)
+    {
+        run.ExitCode.ShouldBe(1, run.Output);
+        var line = run.Output.Split('\n').Single(l => !l.Contains("Z info: ", StringComparison.Ordinal) && !l.Contains("Z fail: ", StringComparison.Ordinal) && !l.Contains("Z warn: ", StringComparison.Ordinal));
+        line.ShouldStartWith("taskqueue: ");
+        foreach (var word in words)
+            line.ShouldContain(word, Case.Sensitive, run.Output);
+        run.Output.ShouldNotContain(Secret);
+    }
+}

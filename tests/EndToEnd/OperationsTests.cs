@@ -1,0 +1,95 @@
+using System.Runtime.CompilerServices;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Shouldly;
+using TaskQueue.Api.Hosting;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.EndToEnd;
+
+/// <summary>Health and the OpenAPI document.</summary>
+public sealed class OperationsTests(SqliteStack stack) : IClassFixture<SqliteStack>
+{
+    [Fact]
+    public async Task Health_tells_that_the_process_lives_and_is_ready()
+    {
+        var live = await stack.Http.ReadAsync("/health/live");
+        live.Status.ShouldBe(200);
+        live.ContentType.ShouldBe("application/json");
+        live.Text.ShouldBe("""{"status":"healthy","checks":{}}""");
+        var ready = await stack.Http.ReadAsync("/health/ready");
+        ready.Status.ShouldBe(200);
+        ready.Json.GetProperty("checks").Names().ShouldBe(["masstransit-bus", "database"], ignoreOrder: true);
+    }
+
+    [Fact]
+    public async Task What_the_server_itself_refuses_is_a_problem_with_a_code()
+    {
+        Refused(await stack.Http.ReadAsync("/nothing"), 404, "not_found");
+        Refused(await stack.Http.SendAsync(HttpMethod.Delete, "/tasks", ""), 405, "method_not_allowed");
+        Refused(await stack.Http.SendAsync(HttpMethod.Post, "/workers/claim", new StringContent("<a/>", System.Text.Encoding.UTF8, "text/xml")), 415, "unsupported_media_type");
+
+        static void Refused(Reply reply, int status, string code)
+        {
+            reply.Status.ShouldBe(status);
+            reply.ContentType.ShouldBe("application/problem+json");
+            reply.Json.Text("code").ShouldBe(code);
+        }
+    }
+
+    [Fact]
+    public async Task The_OpenAPI_document_has_every_route_with_a_summary()
+    {
+        var paths = (await stack.Http.ReadAsync("/openapi/v1.json")).Json.GetProperty("paths");
+        var routes = stack.Host.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
+            .Where(e => e.Metadata.GetMetadata<HttpMethodMetadata>() is not null && !e.RoutePattern.RawText!.StartsWith("/openapi", StringComparison.Ordinal))
+            .SelectMany(e => e.Metadata.GetMetadata<HttpMethodMetadata>()!.HttpMethods.Select(m => (Path: e.RoutePattern.RawText!.TrimEnd('/'), Method: m.ToLowerInvariant())))
+            .ToList();
+        routes.Count.ShouldBeGreaterThanOrEqualTo(11);
+        foreach (var (path, method) in routes)
+        {
+            paths.TryGetProperty(path, out var operations).ShouldBeTrue(path);
+            operations.TryGetProperty(method, out var operation).ShouldBeTrue($"{method} {path}");
+            operation.Text("summary").ShouldNotBeNullOrEmpty($"{method} {path}");
+        }
+    }
+
+    [Fact]
+    public async Task The_OpenAPI_document_in_the_docs_is_the_one_that_is_served()
+    {
+        var served = (await stack.Http.ReadAsync("/openapi/v1.json")).Text.ReplaceLineEndings("\n").TrimEnd() + "\n";
+        var file = Path.Combine(Root(), "docs", "openapi.json");
+        if (Environment.GetEnvironmentVariable("TASKQUEUE_WRITE_DOCS") == "1")
+            await File.WriteAllTextAsync(file, served);
+        (await File.ReadAllTextAsync(file)).ShouldBe(served, "run this test with TASKQUEUE_WRITE_DOCS=1 to write docs/openapi.json");
+    }
+
+    [Fact]
+    public async Task Without_its_broker_a_process_lives_and_accepts_but_is_not_ready()
+    {
+        await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
+        await using var app = Server.Build(new ServerOptions(null, "http://127.0.0.1:0"), builder => builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["ConnectionStrings:TaskQueue"] = database.ConnectionString,
+            ["ConnectionStrings:RabbitMq"] = "amqp://127.0.0.1:1",
+            ["Logging:LogLevel:Default"] = "None",
+        }));
+        await StartupChecks.RunAsync(app.Services, CancellationToken.None);
+        await app.StartAsync();
+        using var http = new HttpClient { BaseAddress = new Uri(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()) };
+
+        (await http.ReadAsync("/health/live")).Status.ShouldBe(200);
+        (await http.ReadAsync("/health/ready")).Status.ShouldBe(503);
+        var id = await http.SubmitAsync(new { action = "a", queue = "q" });
+        (await http.ClaimAsync("q")).Single().Id().ShouldBe(id);
+        Problems.Expect(await http.PutAsync("/queues/pushed", new { delivery = "push" }), 503, "broker_unavailable");
+        (await http.ReadAsync("/queues")).Text.ShouldNotContain("pushed");
+    }
+
+    private static string Root([CallerFilePath] string file = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(file)!, "..", ".."));
+}

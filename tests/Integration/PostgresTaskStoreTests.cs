@@ -1,0 +1,128 @@
+using Npgsql;
+using Shouldly;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Tasks;
+using TaskQueue.Tests.Servers;
+using Xunit;
+using static TaskQueue.Tests.Servers.TestTasks;
+
+namespace TaskQueue.Tests.Integration;
+
+/// <summary>The store on PostgreSQL, which many processes share.</summary>
+public sealed class PostgresTaskStoreTests(PostgresStoreFixture fixture) : TaskStoreConformance(fixture), IClassFixture<PostgresStoreFixture>
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
+
+    private readonly PostgresStoreFixture _fixture = fixture;
+
+    private ITaskStore Store => _fixture.Engine.Store;
+
+    [Fact]
+    public async Task A_session_locks_what_it_loads()
+    {
+        var task = New();
+        await Store.InsertAsync([task]);
+        var session = await Store.BeginAsync();
+        await session.LoadAsync([task.CorrelationId]);
+
+        (await Store.ClaimAsync(new ClaimRequest([new("q", 0)], 1, "w", 1000), T0)).ShouldBeEmpty();
+        await using var other = await Store.BeginAsync();
+        var waiting = other.LoadAsync([task.CorrelationId]);
+        await Eventually.UntilAsync(async () => await CountAsync("select count(*) from pg_locks where not granted and pid in (select pid from pg_stat_activity where datname = current_database())") > 0, Deadline, "the second session waits");
+        waiting.IsCompleted.ShouldBeFalse();
+        await session.DisposeAsync();
+
+        (await waiting.WaitAsync(Deadline)).ShouldContainKey(task.CorrelationId);
+    }
+
+    [Fact]
+    public async Task A_sweep_skips_what_somebody_works_on()
+    {
+        var (locked, free) = (New(change: t => t.ExpiresAt = T0), New(change: t => t.ExpiresAt = T0));
+        await Store.InsertAsync([locked, free]);
+        await using var session = await Store.BeginAsync();
+        await session.LoadAsync([locked.CorrelationId]);
+
+        (await Store.SelectAsync(Sweep.Expired, T0, 10)).ShouldBe([free.CorrelationId]);
+    }
+
+    [Fact]
+    public async Task What_does_not_commit_is_neither_accepted_nor_handed_out()
+    {
+        var (task, fresh) = (New(), New());
+        await Store.InsertAsync([task]);
+        await ExecuteAsync(
+            """
+            create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no commit'; end $$;
+            create constraint trigger refuse after insert on task_events deferrable initially deferred for each row execute function refuse();
+            """);
+        try
+        {
+            (await Should.ThrowAsync<PostgresException>(() => Store.InsertAsync([fresh]))).MessageText.ShouldBe("no commit");
+            (await Should.ThrowAsync<PostgresException>(() => Store.ClaimAsync(new ClaimRequest([new("q", 0)], 1, "w", 1000), T0))).MessageText.ShouldBe("no commit");
+        }
+        finally
+        {
+            await ExecuteAsync("drop trigger refuse on task_events; drop function refuse()");
+        }
+
+        (await _fixture.Database.FindAsync(fresh.CorrelationId)).ShouldBeNull();
+        (await _fixture.Database.GetAsync(task.CorrelationId)).State.ShouldBe(TaskStates.Pending);
+    }
+
+    [Fact]
+    public async Task Only_one_process_is_the_relay_until_it_gives_up()
+    {
+        await using var second = new TestEngine(_fixture.Database.Address);
+        var first = await LeadAsync(Store);
+        first.ShouldNotBeNull();
+
+        (await LeadAsync(second.Store)).ShouldBeNull();
+        (await LeadAsync(Store)).ShouldBeNull();
+        first.Lost.IsCompleted.ShouldBeFalse();
+        await first.DisposeAsync();
+
+        await using var next = await LeadAsync(second.Store);
+        next.ShouldNotBeNull();
+    }
+
+    [Fact]
+    public async Task A_relay_whose_connection_breaks_knows_and_another_takes_over()
+    {
+        await using var first = (await LeadAsync(Store)).ShouldNotBeNull();
+
+        await ExecuteAsync("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())");
+
+        await Should.ThrowAsync<Exception>(first.Lost.WaitAsync(Deadline));
+        first.Lost.IsFaulted.ShouldBeTrue();
+        await using var next = await Eventually.UntilAsync(() => LeadAsync(Store), Deadline, "the lock is free");
+    }
+
+    [Fact]
+    public async Task The_relay_is_woken_by_another_process()
+    {
+        await using var second = new TestEngine(_fixture.Database.Address);
+        var woken = new TaskCompletionSource();
+        await using var lease = await Store.TryLeadRelayAsync(() => woken.TrySetResult(), CancellationToken.None);
+
+        await second.Store.WakeRelayAsync();
+
+        await woken.Task.WaitAsync(Deadline);
+    }
+
+    private static Task<IRelayLease?> LeadAsync(ITaskStore store) => store.TryLeadRelayAsync(() => { }, CancellationToken.None);
+
+    private async Task ExecuteAsync(string sql)
+    {
+        await using var source = NpgsqlDataSource.Create(_fixture.Database.ConnectionString);
+        await using var command = source.CreateCommand(sql);
+        await command.ExecuteNonQueryAsync();
+    }
+
+    private async Task<long> CountAsync(string sql)
+    {
+        await using var source = NpgsqlDataSource.Create(_fixture.Database.ConnectionString);
+        await using var command = source.CreateCommand(sql);
+        return (long)(await command.ExecuteScalarAsync())!;
+    }
+}

@@ -1,0 +1,18 @@
+using Shouldly;
+using Xunit;
+
+namespace TaskQueue.Tests.Integration;
+
+/// <summary>The store on SQLite.</summary>
+public sealed class SqliteTaskStoreTests(SqliteStoreFixture fixture) : TaskStoreConformance(fixture), IClassFixture<SqliteStoreFixture>
+{
+    private readonly SqliteStoreFixture _fixture = fixture;
+
+    [Fact]
+    public async Task The_one_process_is_the_relay()
+    {
+        await using var lease = await _fixture.Engine.Store.TryLeadRelayAsync(() => { }, CancellationToken.None);
+
+        lease.ShouldNotBeNull().Lost.IsCompleted.ShouldBeFalse();
+    }
+}

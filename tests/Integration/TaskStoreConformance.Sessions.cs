@@ -1,0 +1,87 @@
+using Shouldly;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Tasks;
+using TaskQueue.Tests.Servers;
+using Xunit;
+using static TaskQueue.Tests.Servers.TestTasks;
+
+namespace TaskQueue.Tests.Integration;
+
+public abstract partial class TaskStoreConformance
+{
+    [Fact]
+    public async Task A_session_loads_what_exists_without_payload_and_headers()
+    {
+        var task = Full();
+        await Store.InsertAsync([task]);
+
+        await using var session = await Store.BeginAsync();
+        var loaded = await session.LoadAsync([Guid.NewGuid(), task.CorrelationId]);
+
+        loaded.Keys.ShouldBe([task.CorrelationId]);
+        loaded[task.CorrelationId].Describe("Payload", "Headers").ShouldBe(task.Describe("Payload", "Headers"));
+        (loaded[task.CorrelationId].Payload, loaded[task.CorrelationId].Headers).ShouldBe(("", null));
+    }
+
+    [Fact]
+    public async Task A_save_writes_inserts_updates_and_their_events()
+    {
+        var (old, fresh) = (Full(), New("fresh"));
+        await Store.InsertAsync([old]);
+
+        await using (var session = await Store.BeginAsync())
+        {
+            var changed = (await session.LoadAsync([old.CorrelationId]))[old.CorrelationId];
+            foreach (var task in new[] { changed, old })
+            {
+                (task.State, task.Attempt, task.AttemptsLeft, task.Error, task.Result, task.Worker) = (TaskStates.Failed, 7, 1, "at last", null, null);
+                (task.LeaseMs, task.LeaseUntil, task.DueAt, task.ExpiresAt) = (1, null, Later, null);
+                (task.StartedAt, task.FinishedAt, task.DispatchAt) = (Later.AddMicroseconds(1), Later.AddMicroseconds(2), null);
+            }
+
+            changed.Record(TaskEventType.Failed, Later);
+            fresh.Record(TaskEventType.Submitted, T0, dispatch: true);
+            await session.SaveAsync([fresh], [changed]);
+        }
+
+        (await Database.GetAsync(old.CorrelationId)).Describe().ShouldBe(old.Describe());
+        (await Database.GetAsync(fresh.CorrelationId)).Describe().ShouldBe(fresh.Describe());
+        (await Database.EventsOfAsync(old.CorrelationId))[1..].Select(Step).ShouldBe([(TaskEventType.Failed, 7, 7, null, "at last", Later, null, false)]);
+        (await Database.EventsOfAsync(fresh.CorrelationId)).Select(Step).ShouldBe([(TaskEventType.Submitted, 0, 0, null, null, T0, T0, true)]);
+    }
+
+    [Fact]
+    public async Task An_insert_of_a_taken_id_writes_nothing_of_the_group()
+    {
+        var (taken, fresh, updated) = (New(), New(), New());
+        await Store.InsertAsync([taken, updated]);
+
+        await using (var session = await Store.BeginAsync())
+        {
+            var changed = (await session.LoadAsync([updated.CorrelationId]))[updated.CorrelationId];
+            changed.State = TaskStates.Cancelled;
+            changed.Record(TaskEventType.Cancelled, T0);
+            fresh.Record(TaskEventType.Submitted, T0);
+            var again = New("again", t => t.CorrelationId = taken.CorrelationId);
+            await Should.ThrowAsync<TaskIdTakenException>(() => session.SaveAsync([fresh, again], [changed]));
+        }
+
+        (await Database.FindAsync(fresh.CorrelationId)).ShouldBeNull();
+        (await Database.EventsOfAsync(fresh.CorrelationId)).ShouldBeEmpty();
+        (await Database.GetAsync(taken.CorrelationId)).Describe().ShouldBe(taken.Describe());
+        (await Database.GetAsync(updated.CorrelationId)).Describe().ShouldBe(updated.Describe());
+        (await Database.EventsOfAsync(updated.CorrelationId)).Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_session_that_is_not_saved_leaves_nothing_behind_and_blocks_nobody()
+    {
+        var task = New();
+        await Store.InsertAsync([task]);
+
+        await using (var session = await Store.BeginAsync())
+            (await session.LoadAsync([task.CorrelationId]))[task.CorrelationId].State = TaskStates.Cancelled;
+
+        (await Store.ClaimAsync(Request(1, "q"), Later)).Count.ShouldBe(1);
+    }
+}

@@ -1,0 +1,74 @@
+using Shouldly;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Tasks;
+using TaskQueue.Tests.Servers;
+using Xunit;
+using static TaskQueue.Tests.Servers.TestTasks;
+
+namespace TaskQueue.Tests.Integration;
+
+public abstract partial class TaskStoreConformance
+{
+    [Theory]
+    [InlineData(Sweep.Dispatch)]
+    [InlineData(Sweep.Lapsed)]
+    [InlineData(Sweep.Expired)]
+    public async Task A_sweep_finds_what_is_overdue_the_longest_overdue_first(Sweep sweep)
+    {
+        var overdue = new[] { Overdue(sweep, T0.AddMicroseconds(-2)), Overdue(sweep, T0.AddMicroseconds(-1)), Overdue(sweep, T0) };
+        await Store.InsertAsync([Overdue(sweep, T0.AddMicroseconds(1)), .. overdue.Reverse(), .. NotFor(sweep)]);
+
+        (await Store.SelectAsync(sweep, T0, 100)).ShouldBe(overdue.Select(t => t.CorrelationId));
+        (await Store.SelectAsync(sweep, T0, 2)).ShouldBe(overdue[..2].Select(t => t.CorrelationId));
+        (await Store.NextAsync(sweep)).ShouldBe(T0.AddMicroseconds(-2));
+    }
+
+    [Theory]
+    [InlineData(Sweep.Dispatch)]
+    [InlineData(Sweep.Lapsed)]
+    [InlineData(Sweep.Expired)]
+    public async Task A_sweep_that_will_find_nothing_has_no_next_time(Sweep sweep)
+    {
+        await Store.InsertAsync([.. NotFor(sweep)]);
+
+        (await Store.SelectAsync(sweep, T0.AddDays(1), 100)).ShouldBeEmpty();
+        (await Store.NextAsync(sweep)).ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task What_waits_for_its_worker_is_dispatched_again_when_it_is_due()
+    {
+        var sent = New(change: t => (t.Push, t.DispatchAt) = (true, T0.AddHours(1)));
+        var future = New(change: t => (t.Push, t.DueAt, t.DispatchAt) = (true, T0.AddHours(2), T0.AddHours(2)));
+        var running = New(change: t => (t.Push, t.State) = (true, TaskStates.Running));
+        await Store.InsertAsync([sent, future, running]);
+
+        await Store.RedispatchAllAsync(Later);
+
+        (await Database.GetAsync(sent.CorrelationId)).DispatchAt.ShouldBe(Later);
+        (await Database.GetAsync(future.CorrelationId)).DispatchAt.ShouldBe(T0.AddHours(2));
+        (await Database.GetAsync(running.CorrelationId)).DispatchAt.ShouldBeNull();
+    }
+
+    private static TaskState Overdue(Sweep sweep, DateTime since) => New(change: t =>
+    {
+        if (sweep == Sweep.Dispatch)
+            (t.Push, t.DispatchAt) = (true, since);
+        else if (sweep == Sweep.Lapsed)
+            (t.State, t.LeaseUntil) = (TaskStates.Running, since);
+        else
+            (t.State, t.ExpiresAt) = (TaskStates.Retrying, since);
+    });
+
+    /// <summary>Tasks that the sweep leaves alone at any time.</summary>
+    private static IEnumerable<TaskState> NotFor(Sweep sweep)
+    {
+        var other = sweep switch
+        {
+            Sweep.Dispatch => New(),
+            Sweep.Lapsed => New(change: t => t.ExpiresAt = T0.AddHours(-1)),
+            _ => New(change: t => (t.State, t.LeaseUntil, t.ExpiresAt) = (TaskStates.Running, T0.AddHours(-1), T0.AddHours(-1))),
+        };
+        return TaskStates.All.Where(TaskStates.IsTerminal).Select(state => New(change: t => (t.State, t.ExpiresAt) = (state, T0.AddHours(-1)))).Append(other);
+    }
+}

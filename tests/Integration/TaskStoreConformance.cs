@@ -1,0 +1,114 @@
+using Shouldly;
+using TaskQueue.Contracts;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Tasks;
+using TaskQueue.Tests.Servers;
+using Xunit;
+using static TaskQueue.Tests.Servers.TestTasks;
+
+namespace TaskQueue.Tests.Integration;
+
+/// <summary>What every store does, whatever its database. Each test begins with empty tables.</summary>
+public abstract partial class TaskStoreConformance(StoreFixture fixture) : IAsyncLifetime
+{
+    private ITaskStore Store => fixture.Engine.Store;
+
+    private TestDatabase Database => fixture.Database;
+
+    public Task InitializeAsync() => Database.ClearAsync();
+
+    public Task DisposeAsync() => Task.CompletedTask;
+
+    [Fact]
+    public async Task Every_column_survives_with_microseconds()
+    {
+        var full = Full();
+        var bare = New(change: t => (t.Name, t.Headers) = (null, null));
+
+        await Store.InsertAsync([full, bare]);
+
+        (await Database.GetAsync(full.CorrelationId)).Describe().ShouldBe(full.Describe());
+        (await Database.GetAsync(bare.CorrelationId)).Describe().ShouldBe(bare.Describe());
+        (await Store.ReadForDispatchAsync([full.CorrelationId])).ShouldHaveSingleItem().Describe().ShouldBe(full.Describe());
+        T0.Microsecond.ShouldNotBe(0);
+    }
+
+    [Fact]
+    public async Task Tasks_that_exist_are_left_alone_and_get_no_event()
+    {
+        var old = New("first");
+        await Store.InsertAsync([old]);
+        var again = New("second", t => t.CorrelationId = old.CorrelationId);
+        var fresh = New("second");
+
+        var inserted = await Store.InsertAsync([again, fresh]);
+
+        inserted.ShouldBe([fresh.CorrelationId]);
+        (await Database.GetAsync(old.CorrelationId)).Describe().ShouldBe(old.Describe());
+        (await Database.EventsOfAsync(old.CorrelationId)).Count.ShouldBe(1);
+        (await Database.EventsOfAsync(fresh.CorrelationId)).Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task The_first_of_two_tasks_with_one_id_in_a_list_is_inserted()
+    {
+        var first = New("first");
+        var second = New("second", t => t.CorrelationId = first.CorrelationId);
+
+        (await Store.InsertAsync([first, second])).ShouldBe([first.CorrelationId]);
+
+        (await Database.GetAsync(first.CorrelationId)).Queue.ShouldBe("first");
+        (await Database.EventsOfAsync(first.CorrelationId)).Count.ShouldBe(1);
+    }
+
+    [Theory]
+    [InlineData(false, 0, false)]
+    [InlineData(true, 0, true)]
+    [InlineData(true, 1, false)]
+    public async Task An_inserted_task_is_announced_and_dispatched_at_once_where_it_is_pushed_and_due(bool push, int dueMicroseconds, bool dispatch)
+    {
+        var task = New("reports", t => (t.Level, t.Push, t.DueAt) = (3, push, T0.AddMicroseconds(dueMicroseconds)));
+
+        await Store.InsertAsync([task]);
+
+        var e = (await Database.EventsOfAsync(task.CorrelationId)).ShouldHaveSingleItem();
+        (e.Type, e.Queue, e.Level, e.Attempt, e.Worker, e.Error).ShouldBe((TaskEventType.Submitted, "reports", 3, 0, null, null));
+        (e.At, e.DueAt, e.Dispatch).ShouldBe((T0, task.DueAt, dispatch));
+    }
+
+    [Fact]
+    public async Task The_same_tasks_inserted_side_by_side_in_any_order_are_inserted_once()
+    {
+        for (var round = 0; round < 5; round++)
+        {
+            var tasks = Enumerable.Range(0, 300).Select(_ => New()).ToList();
+            var reversed = Enumerable.Reverse(tasks).ToList();
+            var lists = new[] { tasks, reversed, tasks, reversed };
+
+            var inserted = await Task.WhenAll(lists.Select(list => Task.Run(() => Store.InsertAsync(list))));
+
+            inserted.SelectMany(ids => ids).Order().ShouldBe(tasks.Select(t => t.CorrelationId).Order());
+        }
+    }
+
+    [Fact]
+    public async Task Only_tasks_that_wait_are_read_for_dispatch()
+    {
+        var tasks = TaskStates.All.Select(state => New(change: t => t.State = state)).ToList();
+        await Store.InsertAsync(tasks);
+
+        var read = await Store.ReadForDispatchAsync([.. tasks.Select(t => t.CorrelationId), Guid.NewGuid()]);
+
+        read.Select(t => t.State).Order().ShouldBe([TaskStates.Pending, TaskStates.Retrying]);
+    }
+
+    /// <summary>A waiting task with another value in every column.</summary>
+    private static TaskState Full() => New("reports", t =>
+    {
+        (t.State, t.Level, t.Priority, t.Push, t.Name) = (TaskStates.Retrying, 7, Priority.Critical, true, "größe 😀 'x' \"y\"");
+        (t.Payload, t.Headers, t.Result, t.Error) = ("""{"text":"ö\n"}""", """{"trace":"1"}""", "[1]", "broken: ü");
+        (t.Attempt, t.AttemptsLeft, t.MaxAttempts, t.LeaseMs, t.Worker) = (4, 5, 9, 86_400_000, "worker-1");
+        (t.LeaseUntil, t.DueAt, t.ExpiresAt) = (T0.AddMicroseconds(1), T0.AddMicroseconds(2), T0.AddMicroseconds(3));
+        (t.StartedAt, t.FinishedAt, t.DispatchAt) = (T0.AddMicroseconds(4), T0.AddMicroseconds(5), T0.AddMicroseconds(6));
+    });
+}
