@@ -18,6 +18,7 @@ internal static class Logs
         ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Database.Command"] = "None",
         ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Database.Connection"] = "None",
         ["Logging:LogLevel:MassTransit"] = "Warning",
+        ["Logging:LogLevel:MassTransit.ReceiveTransport"] = "None", // BusFaultLog says the same of the bus alone
         ["Logging:Console:FormatterName"] = ConsoleFormatterNames.Simple,
         ["Logging:Console:FormatterOptions:SingleLine"] = "true",
         ["Logging:Console:FormatterOptions:UseUtcTimestamp"] = "true",
