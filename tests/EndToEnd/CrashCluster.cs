@@ -29,7 +29,7 @@ internal sealed class CrashCluster : IAsyncDisposable
     public string? RabbitMq { get; }
 
     /// <summary>What the processes wrote at warning level and above, those that were killed first.</summary>
-    public string Log => string.Join('\n', _history.Concat(_processes.Values.SelectMany(Complaints)).TakeLast(300));
+    public string Log => string.Join('\n', _history.Concat(_processes.Values.SelectMany(Complaints)).TakeLast(60).Select(l => l.Length > 600 ? l[..600] : l));
 
     public static async Task<CrashCluster> StartAsync(
         IReadOnlyDictionary<string, string>? settings = null, DatabaseProvider provider = DatabaseProvider.Postgres, params string[] roles)

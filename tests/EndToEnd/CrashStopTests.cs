@@ -66,8 +66,10 @@ public sealed class CrashStopTests(CrashFixture fixture)
         }
 
         await ExpectCleanEndAsync("api");
+        // The broker may come last: a process that starts without it is ready once it is there.
+        var starting = Task.WhenAll(CrashCluster.Roles.Select(role => Cluster.StartAsync(role)));
         await TestServers.ServersAsync("start-rabbitmq");
-        await Task.WhenAll(CrashCluster.Roles.Select(role => Cluster.StartAsync(role)));
+        await starting;
         await Cluster.AllCompletedOnceAsync(producer);
         await Cluster.AllAnnouncedAsync(producer, fixture.Subscriber);
     }

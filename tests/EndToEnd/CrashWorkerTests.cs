@@ -63,7 +63,7 @@ public sealed class CrashWorkerTests(CrashFixture fixture)
         var (id, queue) = await DispatchedAsync("crashed-early");
         await TakeAndCrashAsync(queue);
 
-        await using var second = await CrashWorker.StartAsync(Cluster.RabbitMq!, queue, (w, t) => w.CompleteAsync(t));
+        await using var second = await BusWorker.StartAsync(Cluster.RabbitMq!, queue, (w, t) => w.CompleteAsync(t));
         (await Http.TaskAsync(id, "completed")).Whole("attempt").ShouldBe(1);
     }
 
@@ -71,10 +71,10 @@ public sealed class CrashWorkerTests(CrashFixture fixture)
     public async Task A_task_whose_bus_worker_crashed_in_the_middle_is_run_again()
     {
         var (id, queue) = await DispatchedAsync("crashed-late");
-        await using (await CrashWorker.StartAsync(Cluster.RabbitMq!, queue, (w, t) => w.BeginAsync(t)))
+        await using (await BusWorker.StartAsync(Cluster.RabbitMq!, queue, (w, t) => w.BeginAsync(t)))
             await Http.TaskAsync(id, "running");
 
-        await using var second = await CrashWorker.StartAsync(Cluster.RabbitMq!, queue, (w, t) => w.CompleteAsync(t));
+        await using var second = await BusWorker.StartAsync(Cluster.RabbitMq!, queue, (w, t) => w.CompleteAsync(t));
         var task = await Http.TaskAsync(id, "completed");
         task.Whole("attempt").ShouldBe(2);
         task.GetProperty("timeline").EnumerateArray().Select(e => e.Text("event")).ShouldBe(["submitted", "started", "retrying", "dispatched", "started", "completed"]);

@@ -4,12 +4,12 @@ using TaskQueue.Contracts;
 namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>A bus worker of other people's making: takes what is dispatched to a push queue and does with it what the test says.</summary>
-internal sealed class CrashWorker : IConsumer<DispatchTasks>, IAsyncDisposable
+internal sealed class BusWorker : IConsumer<DispatchTasks>, IAsyncDisposable
 {
     private readonly IBusControl _bus;
-    private readonly Func<CrashWorker, DispatchedTask, Task> _work;
+    private readonly Func<BusWorker, DispatchedTask, Task> _work;
 
-    private CrashWorker(string rabbitMq, string queue, Func<CrashWorker, DispatchedTask, Task> work)
+    private BusWorker(string rabbitMq, string queue, Func<BusWorker, DispatchedTask, Task> work)
     {
         _work = work;
         _bus = Bus.Factory.CreateUsingRabbitMq(cfg =>
@@ -26,9 +26,9 @@ internal sealed class CrashWorker : IConsumer<DispatchTasks>, IAsyncDisposable
 
     private string Name { get; } = $"worker-{Guid.NewGuid():N}";
 
-    public static async Task<CrashWorker> StartAsync(string rabbitMq, string queue, Func<CrashWorker, DispatchedTask, Task> work)
+    public static async Task<BusWorker> StartAsync(string rabbitMq, string queue, Func<BusWorker, DispatchedTask, Task> work)
     {
-        var worker = new CrashWorker(rabbitMq, queue, work);
+        var worker = new BusWorker(rabbitMq, queue, work);
         await worker._bus.StartAsync();
         return worker;
     }
@@ -41,6 +41,10 @@ internal sealed class CrashWorker : IConsumer<DispatchTasks>, IAsyncDisposable
     /// <summary>Says that an attempt began and succeeded.</summary>
     public Task CompleteAsync(DispatchedTask task) =>
         ReportAsync(new ReportTasks(Name, [new AttemptStarted(task.Id, task.Attempt)], [], [new AttemptOutcome(task.Id, task.Attempt, Result: "true")]));
+
+    /// <summary>Says that an attempt began and failed, and that another may help.</summary>
+    public Task FailAsync(DispatchedTask task) =>
+        ReportAsync(new ReportTasks(Name, [new AttemptStarted(task.Id, task.Attempt)], [], [new AttemptOutcome(task.Id, task.Attempt, Error: "no luck")]));
 
     public async ValueTask DisposeAsync() => await _bus.StopAsync(TimeSpan.FromSeconds(10));
 
