@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Microsoft.EntityFrameworkCore;
 using Shouldly;
 using TaskQueue.Engine.Tasks;
@@ -47,10 +48,21 @@ internal static class CrashChecks
         }
         catch (Exception fault)
         {
+            throw new InvalidOperationException($"{fault.Message}\n{await CountsAsync(cluster)}\n{cluster.Log}", fault);
+        }
+    }
+
+    private static async Task<string> CountsAsync(CrashCluster cluster)
+    {
+        try
+        {
             await using var db = cluster.Database.CreateContext();
             var states = await db.Tasks.GroupBy(t => t.State).Select(g => new { g.Key, Count = g.Count() }).ToListAsync();
-            var counts = string.Join(", ", states.Select(s => $"{s.Count} {TaskStates.Word(s.Key)}"));
-            throw new InvalidOperationException($"{fault.Message}\n{counts}\n{cluster.Log}", fault);
+            return string.Join(", ", states.Select(s => $"{s.Count} {TaskStates.Word(s.Key)}"));
+        }
+        catch (Exception fault) when (fault is DbException or InvalidOperationException)
+        {
+            return $"the database is away: {fault.Message}";
         }
     }
 

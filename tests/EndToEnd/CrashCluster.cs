@@ -15,6 +15,9 @@ public sealed class CrashCollection
 /// <summary>A process for each role on a database and a virtual host of their own; each can be killed and started again.</summary>
 internal sealed class CrashCluster : IAsyncDisposable
 {
+    /// <summary>One process each.</summary>
+    public static readonly string[] Roles = ["consumers", "scheduler", "api"];
+
     private static readonly Dictionary<string, string> NoSettings = [];
 
     private readonly ConcurrentDictionary<string, TaskQueueProcess> _processes = new();
@@ -72,6 +75,16 @@ internal sealed class CrashCluster : IAsyncDisposable
         var exitCode = await process.TerminateAsync(deadline);
         await ForgetAsync(role, process);
         return exitCode;
+    }
+
+    /// <summary>SIGTERM, and a new process on the same port.</summary>
+    public async Task StopAndStartAsync(string role, TimeSpan grace)
+    {
+        var port = _processes[role].Port;
+        var exitCode = await TerminateAsync(role, grace);
+        if (exitCode != 0)
+            throw new InvalidOperationException($"{role} exited with {exitCode}");
+        await StartAsync(role, port);
     }
 
     public async Task StartAsync(string role, int? port = null) =>

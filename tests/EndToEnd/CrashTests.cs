@@ -18,7 +18,7 @@ public sealed class CrashTests
     [Fact]
     public async Task Kill_9_of_each_role_twice_loses_no_task_and_no_event()
     {
-        await using var cluster = await CrashCluster.StartAsync(SlowWork, roles: ["api", "scheduler", "consumers"]);
+        await using var cluster = await CrashCluster.StartAsync(SlowWork, roles: CrashCluster.Roles);
         await using var subscriber = await CrashSubscriber.StartAsync(cluster.RabbitMq!);
         using var producer = new CrashProducer(() => cluster.Address("api"));
 
@@ -31,7 +31,7 @@ public sealed class CrashTests
     [Fact]
     public async Task Kill_9_of_rabbitmq_twice_loses_no_task_and_no_event()
     {
-        await using var cluster = await CrashCluster.StartAsync(SlowWork, roles: ["api", "scheduler", "consumers"]);
+        await using var cluster = await CrashCluster.StartAsync(SlowWork, roles: CrashCluster.Roles);
         await using var subscriber = await CrashSubscriber.StartAsync(cluster.RabbitMq!);
         using var producer = new CrashProducer(() => cluster.Address("api"));
 
@@ -48,7 +48,7 @@ public sealed class CrashTests
     [Fact]
     public async Task Immediate_stop_of_postgresql_twice_loses_no_task_and_no_event()
     {
-        await using var cluster = await CrashCluster.StartAsync(SlowWork, roles: ["api", "scheduler", "consumers"]);
+        await using var cluster = await CrashCluster.StartAsync(SlowWork, roles: CrashCluster.Roles);
         await using var subscriber = await CrashSubscriber.StartAsync(cluster.RabbitMq!);
         using var producer = new CrashProducer(() => cluster.Address("api"));
 

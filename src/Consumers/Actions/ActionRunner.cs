@@ -18,7 +18,9 @@ internal sealed class ActionRunner(WorkReporter reporter, DispatchWindow window,
 
     private readonly SemaphoreSlim _slots = new(options.Value.Concurrency);
     private readonly ConcurrentDictionary<Guid, AttemptHeartbeat> _slow = new();
+    private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _inWork;
+    private bool _stopping;
 
     public override void Dispose()
     {
@@ -32,6 +34,13 @@ internal sealed class ActionRunner(WorkReporter reporter, DispatchWindow window,
     public async Task TakeAsync(DispatchedTask task, CancellationToken lost)
     {
         await _slots.WaitAsync(lost);
+        if (Volatile.Read(ref _stopping))
+        {
+            _slots.Release();
+            await _stopped.Task.WaitAsync(lost);
+            throw new OperationCanceledException("this process stops"); // the broker gives the task to another
+        }
+
         window.Taken();
         Interlocked.Increment(ref _inWork);
         var run = RunAsync(task);
@@ -47,11 +56,13 @@ internal sealed class ActionRunner(WorkReporter reporter, DispatchWindow window,
         _ = finish;
     }
 
-    /// <summary>Waits for what is under way, while the bus still runs.</summary>
+    /// <summary>Begins nothing more and waits for what is under way, while the bus still runs and takes reports.</summary>
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
-        while (Volatile.Read(ref _inWork) > 0 && !cancellationToken.IsCancellationRequested)
+        Volatile.Write(ref _stopping, true);
+        while (Volatile.Read(ref _inWork) > 0 && reporter.IsConnected && !cancellationToken.IsCancellationRequested)
             await Task.Delay(TimeSpan.FromMilliseconds(10), time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _stopped.TrySetResult();
         await base.StopAsync(cancellationToken);
     }
 
@@ -80,6 +91,12 @@ internal sealed class ActionRunner(WorkReporter reporter, DispatchWindow window,
         catch (ActionFailedException fault)
         {
             return new AttemptOutcome(task.Id, task.Attempt, Error: fault.Message, Retryable: false);
+        }
+#pragma warning disable CA1031 // a fault of ours is an outcome too: the slot must come free and the task must end
+        catch (Exception fault)
+#pragma warning restore CA1031
+        {
+            return new AttemptOutcome(task.Id, task.Attempt, Error: $"{fault.GetType().Name}: {fault.Message}");
         }
     }
 

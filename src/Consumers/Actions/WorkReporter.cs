@@ -37,6 +37,9 @@ internal sealed partial class WorkReporter : IAsyncDisposable
     /// <summary>Name of this process as a worker: unique, because an attempt belongs to the worker that started it.</summary>
     public string Worker { get; } = $"actions@{Environment.MachineName}:{Environment.ProcessId}:{Guid.NewGuid():N}"[..Math.Min(100, Environment.MachineName.Length + 40)];
 
+    /// <summary>Whether there is a broker to take reports.</summary>
+    public bool IsConnected => _guard.IsConnected;
+
     public Task ReportAsync(AttemptStarted started) => EnqueueAsync(new Entry(started, null, null));
 
     public Task ReportAsync(AttemptHeartbeat heartbeat) => EnqueueAsync(new Entry(null, heartbeat, null));

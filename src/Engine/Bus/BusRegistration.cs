@@ -27,6 +27,7 @@ public static class BusRegistration
     {
         ArgumentNullException.ThrowIfNull(address);
         services.AddSingleton(address).AddSingleton<PushTopology>().AddTransient<SendGuard>();
+        services.Configure<MassTransitHostOptions>(o => o.ConsumerStopTimeout = ConsumerStopTimeout);
         services.AddMassTransit(bus =>
         {
             bus.DisableUsageTelemetry();
@@ -57,6 +58,9 @@ public static class BusRegistration
         });
         return services;
     }
+
+    /// <summary>A consumer that waits for the database longer than this after a stop gives its message back.</summary>
+    private static readonly TimeSpan ConsumerStopTimeout = TimeSpan.FromSeconds(5);
 
     /// <summary>While the database is away a message waits, unacknowledged; what is wrong in itself fails at once.</summary>
     public static void UseStorageRetry(this IConsumePipeConfigurator endpoint) =>
