@@ -1,4 +1,5 @@
 using Shouldly;
+using TaskQueue.Engine.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
@@ -28,6 +29,23 @@ public sealed class CrashStopTests
                 await cluster.StopAndStartAsync(role, Grace);
                 await posting;
             }
+        });
+
+        await cluster.AllCompletedOnceAsync(producer);
+    }
+
+    [Fact]
+    public async Task The_all_in_one_on_sqlite_ends_in_time_under_load_and_nothing_is_lost()
+    {
+        const string all = "api,scheduler,consumers";
+        await using var cluster = await CrashCluster.StartAsync(SlowWork, DatabaseProvider.Sqlite, all);
+        using var producer = new CrashProducer(() => cluster.Address(all));
+        await cluster.ExplainedAsync(async () =>
+        {
+            var posting = producer.PostAsync(1000);
+            await producer.ReachAsync(500);
+            await cluster.StopAndStartAsync(all, Grace);
+            await posting;
         });
 
         await cluster.AllCompletedOnceAsync(producer);

@@ -38,7 +38,8 @@ internal sealed class ActionRunner(WorkReporter reporter, DispatchWindow window,
         {
             _slots.Release();
             await _stopped.Task.WaitAsync(lost);
-            throw new OperationCanceledException("this process stops"); // the broker gives the task to another
+            // With the token of the delivery the bus gives it back to the broker; anything else would end in the error queue.
+            throw new OperationCanceledException(lost);
         }
 
         window.Taken();
