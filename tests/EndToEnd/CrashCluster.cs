@@ -1,16 +1,8 @@
 using System.Collections.Concurrent;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Tests.Servers;
-using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
-
-/// <summary>These tests kill processes and servers that every other test shares, so they run alone.</summary>
-[CollectionDefinition(Name, DisableParallelization = true)]
-public sealed class CrashCollection
-{
-    public const string Name = "crash";
-}
 
 /// <summary>A process for each role on a database and a virtual host of their own; each can be killed and started again.</summary>
 internal sealed class CrashCluster : IAsyncDisposable

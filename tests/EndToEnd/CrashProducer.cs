@@ -21,6 +21,9 @@ internal sealed class CrashProducer(Func<Uri> address, string? queue = null) : I
     private readonly ConcurrentDictionary<Guid, byte> _accepted = new();
     private int _hangs;
 
+    /// <summary>Every task that this producer may have brought into the database is younger.</summary>
+    public DateTime Since { get; } = TimeProvider.System.GetUtcNow().UtcDateTime;
+
     /// <summary>Ids that got a 202.</summary>
     public IReadOnlyCollection<Guid> Accepted => [.. _accepted.Keys];
 

@@ -1,3 +1,4 @@
+using Npgsql;
 using Shouldly;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Tests.Servers;
@@ -7,31 +8,27 @@ namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>SIGTERM, as in a deployment: a process ends in time with exit code 0, whatever it does and whatever is away.</summary>
 [Collection(CrashCollection.Name)]
-public sealed class CrashStopTests
+public sealed class CrashStopTests(CrashFixture fixture)
 {
     /// <summary>Well within the 30 seconds that Kubernetes gives.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(15);
 
-    private static readonly Dictionary<string, string> SlowWork = new() { ["TaskQueue:Actions:SimulatedWorkMs"] = "20" };
+    private static readonly Dictionary<string, string> SlowWork = new() { ["TaskQueue:Actions:SimulatedWorkMs"] = "10" };
+
+    private CrashCluster Cluster => fixture.Cluster;
 
     [Fact]
     public async Task Each_role_ends_in_time_under_load_and_nothing_is_lost()
     {
-        await using var cluster = await CrashCluster.StartAsync(SlowWork, roles: CrashCluster.Roles);
-        using var producer = new CrashProducer(() => cluster.Address("api"));
-        await cluster.ExplainedAsync(async () =>
+        using var producer = new CrashProducer(() => Cluster.Address("api"));
+        await Cluster.ExplainedAsync(async () =>
         {
             foreach (var role in CrashCluster.Roles)
-            {
-                var before = producer.Count;
-                var posting = producer.PostAsync(1000);
-                await producer.ReachAsync(before + 500);
-                await cluster.StopAndStartAsync(role, Grace);
-                await posting;
-            }
+                await StopInTheMiddleAsync(Cluster, producer, role);
         });
 
-        await cluster.AllCompletedOnceAsync(producer);
+        await Cluster.AllCompletedOnceAsync(producer);
+        await Cluster.AllAnnouncedAsync(producer, fixture.Subscriber);
     }
 
     [Fact]
@@ -40,64 +37,50 @@ public sealed class CrashStopTests
         const string all = "api,scheduler,consumers";
         await using var cluster = await CrashCluster.StartAsync(SlowWork, DatabaseProvider.Sqlite, all);
         using var producer = new CrashProducer(() => cluster.Address(all));
-        await cluster.ExplainedAsync(async () =>
-        {
-            var posting = producer.PostAsync(1000);
-            await producer.ReachAsync(500);
-            await cluster.StopAndStartAsync(all, Grace);
-            await posting;
-        });
+
+        await cluster.ExplainedAsync(() => StopInTheMiddleAsync(cluster, producer, all));
 
         await cluster.AllCompletedOnceAsync(producer);
     }
 
     [Fact]
-    public async Task Each_role_ends_in_time_while_the_broker_and_the_database_are_away()
+    public async Task Each_role_ends_in_time_while_the_database_or_the_broker_is_away()
     {
-        await using var cluster = await CrashCluster.StartAsync(SlowWork, roles: CrashCluster.Roles);
-        using var producer = new CrashProducer(() => cluster.Address("api"));
-        await producer.PostAsync(1000);
-        await TestServers.ServersAsync("stop-rabbitmq", "kill");
-        try
-        {
-            await cluster.ExplainedAsync(async () => (await cluster.TerminateAsync("consumers", Grace)).ShouldBe(0));
-            await TestServers.ServersAsync("stop-postgres", "immediate");
-            await cluster.ExplainedAsync(async () => (await cluster.TerminateAsync("scheduler", Grace)).ShouldBe(0));
-            await cluster.ExplainedAsync(async () => (await cluster.TerminateAsync("api", Grace)).ShouldBe(0));
-        }
-        finally
-        {
-            await TestServers.ServersAsync("start-postgres");
-            Npgsql.NpgsqlConnection.ClearAllPools(); // this process's own connections broke as well
-            await TestServers.ServersAsync("start-rabbitmq");
-        }
-
-        await Task.WhenAll(CrashCluster.Roles.Select(role => cluster.StartAsync(role)));
-        await cluster.AllCompletedOnceAsync(producer);
-    }
-
-    [Fact]
-    public async Task Consumers_that_end_while_the_database_is_away_give_their_reports_back()
-    {
-        await using var cluster = await CrashCluster.StartAsync(SlowWork, roles: CrashCluster.Roles);
-        using var producer = new CrashProducer(() => cluster.Address("api"));
+        using var producer = new CrashProducer(() => Cluster.Address("api"));
         await producer.PostAsync(1000);
         await TestServers.ServersAsync("stop-postgres", "immediate");
         try
         {
-            // What was dispatched before runs without the database; its reports wait for it.
+            // What was dispatched runs without the database; its reports wait for it and go back to the broker.
             await Eventually.UntilAsync(
-                async () => (await TestServers.QueueDepthsAsync(cluster.RabbitMq!)).Any(q => q is { Name: "taskqueue-report", Messages: > 0 }),
+                async () => (await TestServers.QueueDepthsAsync(Cluster.RabbitMq!)).Any(q => q is { Name: "taskqueue-report", Messages: > 0 }),
                 TimeSpan.FromSeconds(10), "reports wait");
-            await cluster.ExplainedAsync(async () => (await cluster.TerminateAsync("consumers", Grace)).ShouldBe(0));
+            await ExpectCleanEndAsync("consumers");
+            await TestServers.ServersAsync("stop-rabbitmq", "kill");
+            await ExpectCleanEndAsync("scheduler");
         }
         finally
         {
             await TestServers.ServersAsync("start-postgres");
-            Npgsql.NpgsqlConnection.ClearAllPools();
+            NpgsqlConnection.ClearAllPools(); // this process's own connections broke as well
         }
 
-        await cluster.StartAsync("consumers");
-        await cluster.AllCompletedOnceAsync(producer);
+        await ExpectCleanEndAsync("api");
+        await TestServers.ServersAsync("start-rabbitmq");
+        await Task.WhenAll(CrashCluster.Roles.Select(role => Cluster.StartAsync(role)));
+        await Cluster.AllCompletedOnceAsync(producer);
+        await Cluster.AllAnnouncedAsync(producer, fixture.Subscriber);
     }
+
+    private static async Task StopInTheMiddleAsync(CrashCluster cluster, CrashProducer producer, string role)
+    {
+        var before = producer.Count;
+        var posting = producer.PostAsync(1000);
+        await producer.ReachAsync(before + 500);
+        await cluster.StopAndStartAsync(role, Grace);
+        await posting;
+    }
+
+    private Task ExpectCleanEndAsync(string role) =>
+        Cluster.ExplainedAsync(async () => (await Cluster.TerminateAsync(role, Grace)).ShouldBe(0, role));
 }

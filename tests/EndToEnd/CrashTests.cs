@@ -8,32 +8,29 @@ namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>Nothing that was accepted is lost or done twice, whichever process or server dies.</summary>
 [Collection(CrashCollection.Name)]
-public sealed class CrashTests
+public sealed class CrashTests(CrashFixture fixture)
 {
     private const int Total = 5000;
 
-    /// <summary>Slower than the producers, so that work is always under way.</summary>
     private static readonly Dictionary<string, string> SlowWork = new() { ["TaskQueue:Actions:SimulatedWorkMs"] = "5" };
+
+    private CrashCluster Cluster => fixture.Cluster;
 
     [Fact]
     public async Task Kill_9_of_each_role_twice_loses_no_task_and_no_event()
     {
-        await using var cluster = await CrashCluster.StartAsync(SlowWork, roles: CrashCluster.Roles);
-        await using var subscriber = await CrashSubscriber.StartAsync(cluster.RabbitMq!);
-        using var producer = new CrashProducer(() => cluster.Address("api"));
+        using var producer = new CrashProducer(() => Cluster.Address("api"));
 
-        await FlowAsync(producer, Total, ["api", "consumers", "scheduler", "consumers", "api", "scheduler"], cluster.RestartAsync);
+        await FlowAsync(producer, Total, ["api", "consumers", "scheduler", "consumers", "api", "scheduler"], Cluster.RestartAsync);
 
-        await cluster.AllCompletedOnceAsync(producer);
-        await cluster.AllAnnouncedAsync(producer, subscriber);
+        await Cluster.AllCompletedOnceAsync(producer);
+        await Cluster.AllAnnouncedAsync(producer, fixture.Subscriber);
     }
 
     [Fact]
     public async Task Kill_9_of_rabbitmq_twice_loses_no_task_and_no_event()
     {
-        await using var cluster = await CrashCluster.StartAsync(SlowWork, roles: CrashCluster.Roles);
-        await using var subscriber = await CrashSubscriber.StartAsync(cluster.RabbitMq!);
-        using var producer = new CrashProducer(() => cluster.Address("api"));
+        using var producer = new CrashProducer(() => Cluster.Address("api"));
 
         await FlowAsync(producer, Total, ["rabbitmq", "rabbitmq"], async _ =>
         {
@@ -41,16 +38,14 @@ public sealed class CrashTests
             await TestServers.ServersAsync("start-rabbitmq");
         });
 
-        await cluster.AllCompletedOnceAsync(producer);
-        await cluster.AllAnnouncedAsync(producer, subscriber);
+        await Cluster.AllCompletedOnceAsync(producer);
+        await Cluster.AllAnnouncedAsync(producer, fixture.Subscriber);
     }
 
     [Fact]
     public async Task Immediate_stop_of_postgresql_twice_loses_no_task_and_no_event()
     {
-        await using var cluster = await CrashCluster.StartAsync(SlowWork, roles: CrashCluster.Roles);
-        await using var subscriber = await CrashSubscriber.StartAsync(cluster.RabbitMq!);
-        using var producer = new CrashProducer(() => cluster.Address("api"));
+        using var producer = new CrashProducer(() => Cluster.Address("api"));
 
         await FlowAsync(producer, Total, ["postgres", "postgres"], async _ =>
         {
@@ -59,8 +54,8 @@ public sealed class CrashTests
             NpgsqlConnection.ClearAllPools(); // this process's own connections broke as well
         });
 
-        await cluster.AllCompletedOnceAsync(producer);
-        await cluster.AllAnnouncedAsync(producer, subscriber);
+        await Cluster.AllCompletedOnceAsync(producer);
+        await Cluster.AllAnnouncedAsync(producer, fixture.Subscriber);
     }
 
     [Fact]

@@ -20,6 +20,7 @@ internal static class Logs
         // The answer of /health/ready says it; each probe would repeat it here.
         ["Logging:LogLevel:Microsoft.Extensions.Diagnostics.HealthChecks"] = "None",
         ["Logging:LogLevel:MassTransit"] = "Warning",
+        ["Logging:LogLevel:MassTransit.ReceiveTransport"] = "None", // BusFaultLog says the same of the bus alone
         ["Logging:Console:FormatterName"] = ConsoleFormatterNames.Simple,
         ["Logging:Console:FormatterOptions:SingleLine"] = "true",
         ["Logging:Console:FormatterOptions:UseUtcTimestamp"] = "true",

@@ -32,6 +32,7 @@ public static class BusRegistration
         {
             bus.DisableUsageTelemetry();
             bus.AddConsumer<DoorbellConsumer>();
+            bus.AddReceiveObserver<BusFaultLog>();
             foreach (var role in roles)
                 role.AddConsumers(bus);
             if (address.RabbitMq is null)

@@ -1,0 +1,39 @@
+using MassTransit;
+using Microsoft.Extensions.Logging;
+
+namespace TaskQueue.Engine.Bus;
+
+/// <summary>
+/// Says what goes wrong with messages of the bus. MassTransit's own lines are switched off by default: it logs the
+/// commands of the machine as messages too, so a lost database connection would be thousands of errors with their stacks.
+/// </summary>
+internal sealed partial class BusFaultLog(ILogger<BusFaultLog> logger) : IReceiveObserver
+{
+    public Task PreReceive(ReceiveContext context) => Task.CompletedTask;
+
+    public Task PostReceive(ReceiveContext context) => Task.CompletedTask;
+
+    public Task PostConsume<T>(ConsumeContext<T> context, TimeSpan duration, string consumerType)
+        where T : class => Task.CompletedTask;
+
+    public Task ConsumeFault<T>(ConsumeContext<T> context, TimeSpan duration, string consumerType, Exception exception)
+        where T : class
+    {
+        if (exception is not OperationCanceledException)
+            LogFault(typeof(T).Name, context.MessageId, exception.GetType().Name, exception.Message);
+        return Task.CompletedTask;
+    }
+
+    public Task ReceiveFault(ReceiveContext context, Exception exception)
+    {
+        if (exception is not OperationCanceledException)
+            LogUnreadable(exception, context.InputAddress.AbsolutePath);
+        return Task.CompletedTask;
+    }
+
+    [LoggerMessage(LogLevel.Warning, "{Message} {MessageId} failed: {Fault}: {Reason}")]
+    private partial void LogFault(string message, Guid? messageId, string fault, string reason);
+
+    [LoggerMessage(LogLevel.Error, "A message of {Queue} could not be received")]
+    private partial void LogUnreadable(Exception exception, string queue);
+}

@@ -1,0 +1,33 @@
+using Xunit;
+
+namespace TaskQueue.Tests.EndToEnd;
+
+/// <summary>These tests kill processes and servers that every other test shares, so they run alone.</summary>
+[CollectionDefinition(Name, DisableParallelization = true)]
+public sealed class CrashCollection : ICollectionFixture<CrashFixture>
+{
+    public const string Name = "crash";
+}
+
+/// <summary>A process for each role, and a subscriber. The tests run one after the other; each leaves all of it up and idle.</summary>
+public sealed class CrashFixture : IAsyncLifetime
+{
+    /// <summary>Slower than the producers, so that work is under way when something dies.</summary>
+    private static readonly Dictionary<string, string> Settings = new() { ["TaskQueue:Actions:SimulatedWorkMs"] = "10" };
+
+    internal CrashCluster Cluster { get; private set; } = null!;
+
+    internal CrashSubscriber Subscriber { get; private set; } = null!;
+
+    public async Task InitializeAsync()
+    {
+        Cluster = await CrashCluster.StartAsync(Settings, roles: CrashCluster.Roles);
+        Subscriber = await CrashSubscriber.StartAsync(Cluster.RabbitMq!);
+    }
+
+    public async Task DisposeAsync()
+    {
+        await Subscriber.DisposeAsync();
+        await Cluster.DisposeAsync();
+    }
+}

@@ -1,0 +1,48 @@
+using MassTransit;
+using TaskQueue.Contracts;
+
+namespace TaskQueue.Tests.EndToEnd;
+
+/// <summary>A bus worker of other people's making: takes what is dispatched to a push queue and does with it what the test says.</summary>
+internal sealed class CrashWorker : IConsumer<DispatchTasks>, IAsyncDisposable
+{
+    private readonly IBusControl _bus;
+    private readonly Func<CrashWorker, DispatchedTask, Task> _work;
+
+    private CrashWorker(string rabbitMq, string queue, Func<CrashWorker, DispatchedTask, Task> work)
+    {
+        _work = work;
+        _bus = Bus.Factory.CreateUsingRabbitMq(cfg =>
+        {
+            cfg.Host(new Uri(rabbitMq));
+            cfg.ReceiveEndpoint(queue, e =>
+            {
+                e.SetQuorumQueue();
+                e.ConfigureConsumeTopology = false;
+                e.Instance(this);
+            });
+        });
+    }
+
+    private string Name { get; } = $"worker-{Guid.NewGuid():N}";
+
+    public static async Task<CrashWorker> StartAsync(string rabbitMq, string queue, Func<CrashWorker, DispatchedTask, Task> work)
+    {
+        var worker = new CrashWorker(rabbitMq, queue, work);
+        await worker._bus.StartAsync();
+        return worker;
+    }
+
+    public Task Consume(ConsumeContext<DispatchTasks> context) => Task.WhenAll(context.Message.Tasks.Select(t => _work(this, t)));
+
+    /// <summary>Says that an attempt began, with a lease of a second.</summary>
+    public Task BeginAsync(DispatchedTask task) => ReportAsync(new ReportTasks(Name, [new AttemptStarted(task.Id, task.Attempt, LeaseSeconds: 1)], [], []));
+
+    /// <summary>Says that an attempt began and succeeded.</summary>
+    public Task CompleteAsync(DispatchedTask task) =>
+        ReportAsync(new ReportTasks(Name, [new AttemptStarted(task.Id, task.Attempt)], [], [new AttemptOutcome(task.Id, task.Attempt, Result: "true")]));
+
+    public async ValueTask DisposeAsync() => await _bus.StopAsync(TimeSpan.FromSeconds(10));
+
+    private async Task ReportAsync(ReportTasks report) => await (await _bus.GetSendEndpoint(Addresses.Report)).Send(report);
+}
