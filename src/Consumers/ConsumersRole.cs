@@ -31,7 +31,11 @@ public static class ConsumersRole
                 e.UseStorageRetry();
                 e.ConfigureConsumer<ReportConsumer>(context);
             });
-            endpoints.Queue(BuiltInQueues.Tasks, prefetch: 32, e => e.ConfigureConsumer<ActionConsumer>(context));
+            endpoints.Queue(BuiltInQueues.Tasks, prefetch: 32, e =>
+            {
+                e.RethrowFaultedMessages(); // given back to the broker: what the consumer does not finish, another must
+                e.ConfigureConsumer<ActionConsumer>(context);
+            });
         });
 
     /// <summary>Services of the role; add them after the bus, so that they stop before it.</summary>

@@ -60,11 +60,12 @@ internal static class CrashChecks
         {
             await using var db = cluster.Database.CreateContext();
             var states = await db.Tasks.GroupBy(t => t.State).Select(g => new { g.Key, Count = g.Count() }).ToListAsync();
-            return string.Join(", ", states.Select(s => $"{s.Count} {TaskStates.Word(s.Key)}"));
+            var depths = cluster.RabbitMq is null ? [] : await TestServers.QueueDepthsAsync(cluster.RabbitMq);
+            return string.Join(", ", states.Select(s => $"{s.Count} {TaskStates.Word(s.Key)}").Concat(depths.Select(q => $"{q.Messages} in {q.Name}")));
         }
-        catch (Exception fault) when (fault is DbException or InvalidOperationException)
+        catch (Exception fault) when (fault is DbException or InvalidOperationException or HttpRequestException)
         {
-            return $"the database is away: {fault.Message}";
+            return $"cannot look: {fault.Message}";
         }
     }
 

@@ -38,8 +38,7 @@ internal sealed class ActionRunner(WorkReporter reporter, DispatchWindow window,
         {
             _slots.Release();
             await _stopped.Task.WaitAsync(lost);
-            // With the token of the delivery the bus gives it back to the broker; anything else would end in the error queue.
-            throw new OperationCanceledException(lost);
+            throw new OperationCanceledException("this process stops");
         }
 
         window.Taken();
