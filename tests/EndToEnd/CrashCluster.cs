@@ -84,8 +84,11 @@ internal sealed class CrashCluster : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        foreach (var process in _processes.Values)
+        foreach (var (r, process) in _processes)
+        {
+            await File.WriteAllTextAsync($"/tmp/crash-proc/{r}-{process.ProcessId}.log", process.Output);
             await process.DisposeAsync();
+        }
         await Database.DisposeAsync();
         if (RabbitMq is not null)
             await TestServers.DeleteVirtualHostAsync(RabbitMq);
@@ -95,6 +98,7 @@ internal sealed class CrashCluster : IAsyncDisposable
     {
         foreach (var line in Complaints(process))
             _history.Enqueue($"{role}: {line}");
+        await File.WriteAllTextAsync($"/tmp/crash-proc/{role}-{process.ProcessId}.log", process.Output);
         await process.DisposeAsync();
     }
 

@@ -28,7 +28,7 @@ public sealed class PostgresTaskStoreTests(PostgresStoreFixture fixture) : TaskS
         (await Store.ClaimAsync(new ClaimRequest([new("q", 0)], 1, "w", 1000), T0)).ShouldBeEmpty();
         await using var other = await Store.BeginAsync();
         var waiting = other.LoadAsync([task.CorrelationId]);
-        await Eventually.UntilAsync(async () => await CountAsync("select count(*) from pg_locks where not granted and pid in (select pid from pg_stat_activity where datname = current_database())") > 0, Deadline, "the second session waits");
+        await UntilSomebodyWaitsAsync();
         waiting.IsCompleted.ShouldBeFalse();
         await session.DisposeAsync();
 
@@ -44,6 +44,28 @@ public sealed class PostgresTaskStoreTests(PostgresStoreFixture fixture) : TaskS
         await session.LoadAsync([locked.CorrelationId]);
 
         (await Store.SelectAsync(Sweep.Expired, T0, 10)).ShouldBe([free.CorrelationId]);
+    }
+
+    [Fact]
+    public async Task Tasks_are_inserted_in_the_order_of_their_ids_so_that_two_processes_never_wait_for_each_other()
+    {
+        foreach (var insert in new Func<TaskState[], Task>[] { Store.InsertAsync, SaveAsync })
+        {
+            TaskState[] tasks = [New(), New()];
+            await using var other = _fixture.Database.CreateContext();
+            await using var transaction = await other.Database.BeginTransactionAsync();
+            await AddAsync(other, tasks[0]);
+
+            var inserting = insert([tasks[1], tasks[0]]);
+            await UntilSomebodyWaitsAsync();
+            (await CountAsync("select count(*) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())"))
+                .ShouldBe(0, "a stream is locked after the rows");
+            await AddAsync(other, tasks[1]).WaitAsync(Deadline); // neither waits nor meets a deadlock
+            await transaction.CommitAsync();
+
+            await inserting.WaitAsync(Deadline);
+            (await _fixture.Database.GetAsync(tasks[1].CorrelationId)).Worker.ShouldBe("other");
+        }
     }
 
     [Fact]
@@ -109,6 +131,25 @@ public sealed class PostgresTaskStoreTests(PostgresStoreFixture fixture) : TaskS
 
         await woken.Task.WaitAsync(Deadline);
     }
+
+    private static async Task AddAsync(TaskDbContext context, TaskState task)
+    {
+        context.Tasks.Add(New(change: t => (t.CorrelationId, t.Worker) = (task.CorrelationId, "other")));
+        await context.SaveChangesAsync();
+    }
+
+    /// <summary>Inserts as a group of commands does; the ids are taken meanwhile.</summary>
+    private async Task SaveAsync(TaskState[] tasks)
+    {
+        await using var session = await Store.BeginAsync();
+        foreach (var task in tasks)
+            task.Record(TaskEventType.Submitted, T0);
+        await Should.ThrowAsync<TaskIdTakenException>(() => session.SaveAsync(tasks, []));
+    }
+
+    private Task UntilSomebodyWaitsAsync() => Eventually.UntilAsync(
+        async () => await CountAsync("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'") > 0,
+        Deadline, "a session waits for another");
 
     private static Task<IRelayLease?> LeadAsync(ITaskStore store) => store.TryLeadRelayAsync(() => { }, CancellationToken.None);
 

@@ -68,6 +68,7 @@ public abstract partial class TaskStoreConformance(StoreFixture fixture) : IAsyn
     public async Task An_inserted_task_is_announced_and_dispatched_at_once_where_it_is_pushed_and_due(bool push, int dueMicroseconds, bool dispatch)
     {
         var task = New("reports", t => (t.Level, t.Push, t.DueAt) = (3, push, T0.AddMicroseconds(dueMicroseconds)));
+        task.DispatchAt = TaskStateMachine.FirstDispatch(task, atOnce: true);
 
         await Store.InsertAsync([task]);
 

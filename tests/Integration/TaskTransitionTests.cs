@@ -243,12 +243,14 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
     }
 
     [Theory]
-    [InlineData(false, 0, false, null)]
-    [InlineData(true, 0, true, 600)]
-    [InlineData(true, 60, false, 60)]
-    public async Task A_new_push_task_is_dispatched_when_it_is_due(bool push, int dueSeconds, bool dispatched, int? dispatchSeconds)
+    [InlineData(false, 0, true, false, null)]
+    [InlineData(true, 0, true, true, 600)]
+    [InlineData(true, 60, true, false, 60)]
+    [InlineData(true, 0, false, false, 0)] // the in-process bus is full: left to the scheduler
+    public async Task A_new_push_task_is_dispatched_when_it_is_due(bool push, int dueSeconds, bool atOnce, bool dispatched, int? dispatchSeconds)
     {
         var task = New(change: t => (t.State, t.Push, t.DueAt) = (0, push, T0.AddSeconds(dueSeconds)));
+        task.DispatchAt = TaskStateMachine.FirstDispatch(task, atOnce);
 
         (await SendAsync(new SubmitTask(task))).ShouldBe(Verdict.Applied);
 

@@ -17,6 +17,8 @@ internal static class Logs
         // It logs as errors what callers handle, such as the look for a migration history that is not there yet.
         ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Database.Command"] = "None",
         ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Database.Connection"] = "None",
+        // The answer of /health/ready says it; each probe would repeat it here.
+        ["Logging:LogLevel:Microsoft.Extensions.Diagnostics.HealthChecks"] = "None",
         ["Logging:LogLevel:MassTransit"] = "Warning",
         ["Logging:LogLevel:MassTransit.ReceiveTransport"] = "None", // BusFaultLog says the same of the bus alone
         ["Logging:Console:FormatterName"] = ConsoleFormatterNames.Simple,

@@ -1,20 +1,15 @@
 using MassTransit;
-using TaskQueue.Contracts;
 using TaskQueue.Engine.Events;
 
 namespace TaskQueue.Engine.Bus;
 
 /// <summary>Rings the doorbell of this process for tasks that other processes accepted.</summary>
-internal sealed class DoorbellConsumer(Doorbell doorbell) : IConsumer<TasksSubmitted>, IConsumer<TasksRetrying>
+internal sealed class DoorbellConsumer(Doorbell doorbell) : IConsumer<WorkArrived>
 {
-    public Task Consume(ConsumeContext<TasksSubmitted> context) => Ring(context.Message.Tasks);
-
-    public Task Consume(ConsumeContext<TasksRetrying> context) => Ring(context.Message.Tasks);
-
-    private Task Ring(IReadOnlyList<TaskStep> steps)
+    public Task Consume(ConsumeContext<WorkArrived> context)
     {
-        foreach (var step in steps)
-            doorbell.Ring(new(step.Queue, step.Level), step.DueAt ?? step.At);
+        foreach (var arrival in context.Message.Arrivals)
+            doorbell.Ring(arrival);
         return Task.CompletedTask;
     }
 }

@@ -33,6 +33,16 @@ public sealed class Doorbell(TimeProvider time)
         }
     }
 
+    /// <summary>Tasks of another process wait to run.</summary>
+    public void Ring(Arrival arrival)
+    {
+        var target = new QueueLevel(arrival.Queue, arrival.Level);
+        for (var i = 0; i < arrival.Due && _waiters.ContainsKey(target); i++)
+            Ring(target, DateTime.MinValue);
+        if (arrival.NextDue is { } due)
+            Ring(target, due);
+    }
+
     /// <summary>Waits at the door of the targets from now on. Register first, look for work second, so that no ring is missed.</summary>
     public Waiter Register(IReadOnlyList<QueueLevel> targets)
     {

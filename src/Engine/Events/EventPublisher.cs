@@ -18,6 +18,10 @@ internal sealed class EventPublisher(IBus bus, BusAddress address, PushTopology 
     /// <summary>Publishes events and returns when the broker has confirmed all.</summary>
     public async Task PublishAsync(IReadOnlyList<TaskEvent> events)
     {
+        var arrived = WorkArrived.Of(events);
+        if (address.RabbitMq is not null && arrived.Arrivals.Count > 0)
+            await bus.Publish(arrived);
+
         // The n-th event of each task makes the n-th wave: a wave is confirmed before the next leaves, so order is kept.
         var seen = new Dictionary<Guid, int>(events.Count);
         var waves = events.GroupBy(e => seen[e.TaskId] = seen.GetValueOrDefault(e.TaskId) + 1).OrderBy(w => w.Key);

@@ -20,21 +20,29 @@ public sealed class Claims(ITaskStore store, Doorbell doorbell, CommitSignals si
         {
             using var waiter = wait > TimeSpan.Zero ? doorbell.Register(request.Targets) : null;
             stop.ThrowIfCancellationRequested();
-            var tasks = await store.ClaimAsync(request, Micros.Now(time));
+            var now = Micros.Now(time);
+            var tasks = await store.ClaimAsync(request, now);
             if (tasks.Count > 0)
                 signals.Events.Set();
             if (tasks.Count > 0 || waiter is null || time.GetUtcNow() >= deadline)
                 return tasks;
-            await waiter.WaitAsync(await TimeToLookAsync(request.Targets, deadline), stop);
+            await waiter.WaitAsync(await TimeToLookAsync(request.Targets, now, deadline), stop);
         }
     }
 
-    private async Task<TimeSpan> TimeToLookAsync(IReadOnlyList<QueueLevel> targets, DateTimeOffset deadline)
+    /// <param name="targets">Where from.</param>
+    /// <param name="claimed">
+    /// The time of the claim that found nothing. A later one would miss a task that fell due in between: timers fire
+    /// some milliseconds early, so that is no rare thing.
+    /// </param>
+    /// <param name="deadline">The end of the wait.</param>
+    private async Task<TimeSpan> TimeToLookAsync(IReadOnlyList<QueueLevel> targets, DateTime claimed, DateTimeOffset deadline)
     {
+        var due = await store.NextDueAsync(targets, claimed);
         var now = time.GetUtcNow();
         var until = now + LookAgain < deadline ? now + LookAgain : deadline;
-        if (await store.NextDueAsync(targets, Micros.Cut(now.UtcDateTime)) is { } due && due < until.UtcDateTime)
-            until = new DateTimeOffset(due, TimeSpan.Zero);
+        if (due < until.UtcDateTime)
+            until = new DateTimeOffset(due.Value, TimeSpan.Zero);
         // Timers may fire a millisecond early.
         return until > now ? until - now + TimeSpan.FromMilliseconds(1) : TimeSpan.Zero;
     }

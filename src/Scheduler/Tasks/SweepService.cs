@@ -23,7 +23,7 @@ internal abstract partial class SweepService(Sweep sweep, ITaskStore store, Task
     private static readonly TimeSpan AfterFault = TimeSpan.FromSeconds(1);
 
     private readonly SemaphoreSlim _wake = new(0);
-    private long _next = long.MaxValue; // ticks of the earliest time that somebody told us of
+    private long _next = DateTime.MaxValue.Ticks; // ticks of the earliest time that somebody told us of
 
     public override void Dispose()
     {

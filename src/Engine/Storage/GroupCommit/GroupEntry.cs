@@ -63,7 +63,12 @@ internal sealed class GroupEntry<T>(ConsumeContext<T> context, IPipe<SagaReposit
     : GroupEntry(context.CorrelationId ?? throw new ArgumentException("A command needs a task id.", nameof(context)))
     where T : class
 {
-    protected override Task SendAsync(GroupSlot slot) => next.Send(new GroupSagaContext<T>(context, this, slot));
+    protected override Task SendAsync(GroupSlot slot)
+    {
+        if (context.Message is TaskCommand command)
+            command.Verdict = Verdict.NotFound; // what an earlier run said was rolled back
+        return next.Send(new GroupSagaContext<T>(context, this, slot));
+    }
 }
 
 /// <summary>What the saga pipe sees of a group: loads and inserts are answered from memory, saves only mark the slot.</summary>

@@ -72,7 +72,7 @@ internal sealed partial class PostgresTaskStore
         {
             await using var batch = new NpgsqlBatch(connection, transaction);
             if (inserts.Count > 0)
-                batch.BatchCommands.Add(Command(InsertTasksSql, [.. TaskColumn.All.Select(c => c.ArrayOf(inserts))]));
+                batch.BatchCommands.Add(Command(InsertTasksSql, [.. InsertValues(inserts)]));
             if (updates.Count > 0)
                 batch.BatchCommands.Add(Command(UpdateSql, [TaskColumn.Id.ArrayOf(updates), .. TaskColumn.Changed.Select(c => c.ArrayOf(updates))]));
             var events = inserts.Concat(updates).SelectMany(t => t.Events).ToList();

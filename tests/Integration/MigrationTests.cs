@@ -1,0 +1,43 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Shouldly;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.Integration;
+
+public sealed class MigrationTests
+{
+    [Theory]
+    [InlineData(DatabaseProvider.Sqlite)]
+    [InlineData(DatabaseProvider.Postgres)]
+    public async Task A_second_migration_has_nothing_to_do_and_keeps_the_data(DatabaseProvider provider)
+    {
+        await using var database = await TestDatabase.CreateAsync(provider, migrate: false);
+        await using var engine = new TestEngine(database.Address);
+        var migrator = engine.Services.GetRequiredService<DatabaseMigrator>();
+
+        (await migrator.PendingAsync(CancellationToken.None)).ShouldNotBeEmpty();
+        (await migrator.MigrateAsync(CancellationToken.None)).ShouldNotBeEmpty();
+        var task = TestTasks.New();
+        await engine.Store.InsertAsync([task]);
+
+        (await migrator.PendingAsync(CancellationToken.None)).ShouldBeEmpty();
+        (await migrator.MigrateAsync(CancellationToken.None)).ShouldBeEmpty();
+        (await database.GetAsync(task.CorrelationId)).Describe().ShouldBe(task.Describe());
+        (await engine.Services.GetRequiredService<QueueCatalog>().DeliveryOfAsync(BuiltInQueues.Tasks)).ShouldBe(Delivery.Push);
+    }
+
+    [Theory]
+    [InlineData(DatabaseProvider.Sqlite)]
+    [InlineData(DatabaseProvider.Postgres)]
+    public async Task The_migrations_lead_to_the_model(DatabaseProvider provider)
+    {
+        await using var database = await TestDatabase.CreateAsync(provider);
+        await using var context = database.CreateContext();
+
+        context.Database.HasPendingModelChanges().ShouldBeFalse("add a migration: dotnet ef migrations add …");
+    }
+}

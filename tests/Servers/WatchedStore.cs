@@ -1,0 +1,95 @@
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Tests.Servers;
+
+/// <summary>Around a real store: counts, holds groups back, and fails where it is told to.</summary>
+internal sealed class WatchedStore(ITaskStore inner) : ITaskStore, IAsyncDisposable
+{
+    private TaskCompletionSource _open = Opened();
+    private int _waiting;
+
+    /// <summary>Rows of every save that committed: inserts and updates.</summary>
+    public List<(int Inserts, int Updates)> Saves { get; } = [];
+
+    /// <summary>Saves that were tried.</summary>
+    public int Tries { get; private set; }
+
+    /// <summary>Looks of sweeps for overdue tasks.</summary>
+    public int Looks { get; private set; }
+
+    /// <summary>Makes a save fail before it is written.</summary>
+    public Func<IEnumerable<TaskState>, Exception?>? Fault { get; set; }
+
+    /// <summary>How many groups stand at the closed gate.</summary>
+    public int Waiting => Volatile.Read(ref _waiting);
+
+    /// <summary>From now on groups wait at the gate.</summary>
+    public void Close() => _open = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public void Open() => _open.TrySetResult();
+
+    public async Task<ITaskSession> BeginAsync()
+    {
+        Interlocked.Increment(ref _waiting);
+        await _open.Task;
+        Interlocked.Decrement(ref _waiting);
+        return new Session(this, await inner.BeginAsync());
+    }
+
+    public Task<IReadOnlyList<Guid>> SelectAsync(Sweep sweep, DateTime now, int max)
+    {
+        Looks++;
+        return inner.SelectAsync(sweep, now, max);
+    }
+
+    public Task<IReadOnlySet<Guid>> InsertAsync(IReadOnlyList<TaskState> tasks) => inner.InsertAsync(tasks);
+
+    public Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, DateTime now) => inner.ClaimAsync(request, now);
+
+    public Task<DateTime?> NextDueAsync(IReadOnlyList<QueueLevel> targets, DateTime now) => inner.NextDueAsync(targets, now);
+
+    public Task<DateTime?> NextAsync(Sweep sweep) => inner.NextAsync(sweep);
+
+    public Task AdoptAsync(string queue) => inner.AdoptAsync(queue);
+
+    public Task RedispatchAllAsync(DateTime now) => inner.RedispatchAllAsync(now);
+
+    public Task<IRelayLease?> TryLeadRelayAsync(Action wake, CancellationToken stop) => inner.TryLeadRelayAsync(wake, stop);
+
+    public Task WakeRelayAsync() => inner.WakeRelayAsync();
+
+    public Task<long[]> LoadCursorsAsync() => inner.LoadCursorsAsync();
+
+    public Task SaveCursorsAsync(long[] cursors) => inner.SaveCursorsAsync(cursors);
+
+    public Task<IReadOnlyList<TaskEvent>> ReadEventsAsync(long[] cursors, int max) => inner.ReadEventsAsync(cursors, max);
+
+    public Task<IReadOnlyList<TaskState>> ReadForDispatchAsync(IReadOnlyList<Guid> ids) => inner.ReadForDispatchAsync(ids);
+
+    public ValueTask DisposeAsync() => inner is IAsyncDisposable disposable ? disposable.DisposeAsync() : ValueTask.CompletedTask;
+
+    private static TaskCompletionSource Opened()
+    {
+        var open = new TaskCompletionSource();
+        open.SetResult();
+        return open;
+    }
+
+    private sealed class Session(WatchedStore store, ITaskSession session) : ITaskSession
+    {
+        public Task<Dictionary<Guid, TaskState>> LoadAsync(IReadOnlyList<Guid> ids) => session.LoadAsync(ids);
+
+        public async Task SaveAsync(IReadOnlyList<TaskState> inserts, IReadOnlyList<TaskState> updates)
+        {
+            store.Tries++;
+            if (store.Fault?.Invoke(inserts.Concat(updates)) is { } fault)
+                throw fault;
+            await session.SaveAsync(inserts, updates);
+            lock (store.Saves)
+                store.Saves.Add((inserts.Count, updates.Count));
+        }
+
+        public ValueTask DisposeAsync() => session.DisposeAsync();
+    }
+}

@@ -1,0 +1,56 @@
+using System.Reflection;
+using Shouldly;
+using TaskQueue.Engine.Events;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Tasks;
+using Xunit;
+
+namespace TaskQueue.Tests.Unit;
+
+public sealed class ClaimsTests
+{
+    [Fact]
+    public async Task A_task_that_falls_due_right_after_a_claim_found_nothing_is_not_overlooked()
+    {
+        var time = new HurriedTime();
+        var store = DispatchProxy.Create<ITaskStore, EmptyStore>();
+        var doorbell = new Doorbell(time);
+        using var signals = new CommitSignals(doorbell);
+        var claims = new Claims(store, doorbell, signals, time);
+
+        (await claims.ClaimAsync(new ClaimRequest([new("q", 0)], 1, "w", 1000), TimeSpan.FromSeconds(3), CancellationToken.None)).ShouldBeEmpty();
+
+        var seen = (EmptyStore)store;
+        seen.NextDueAfter.ShouldNotBeEmpty();
+        seen.NextDueAfter.ShouldBe(seen.ClaimedAt.Take(seen.NextDueAfter.Count));
+    }
+
+    /// <summary>Every look at the clock takes a second.</summary>
+    private sealed class HurriedTime : TimeProvider
+    {
+        private DateTimeOffset _now = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+
+        public override DateTimeOffset GetUtcNow() => _now += TimeSpan.FromSeconds(1);
+    }
+
+    /// <summary>A store without tasks that notes at which times it was asked.</summary>
+    public class EmptyStore : DispatchProxy
+    {
+        public List<DateTime> ClaimedAt { get; } = [];
+
+        public List<DateTime> NextDueAfter { get; } = [];
+
+        protected override object? Invoke(MethodInfo? targetMethod, object?[]? args)
+        {
+            var now = (DateTime)args![1]!;
+            if (targetMethod!.Name == nameof(ITaskStore.NextDueAsync))
+            {
+                NextDueAfter.Add(now);
+                return Task.FromResult<DateTime?>(null);
+            }
+
+            ClaimedAt.Add(now);
+            return Task.FromResult<IReadOnlyList<TaskState>>([]);
+        }
+    }
+}
