@@ -84,11 +84,8 @@ internal sealed class CrashCluster : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        foreach (var (r, process) in _processes)
-        {
-            await File.WriteAllTextAsync($"/tmp/crash-proc/{r}-{process.ProcessId}.log", process.Output);
+        foreach (var process in _processes.Values)
             await process.DisposeAsync();
-        }
         await Database.DisposeAsync();
         if (RabbitMq is not null)
             await TestServers.DeleteVirtualHostAsync(RabbitMq);
@@ -98,7 +95,6 @@ internal sealed class CrashCluster : IAsyncDisposable
     {
         foreach (var line in Complaints(process))
             _history.Enqueue($"{role}: {line}");
-        await File.WriteAllTextAsync($"/tmp/crash-proc/{role}-{process.ProcessId}.log", process.Output);
         await process.DisposeAsync();
     }
 

@@ -25,7 +25,6 @@ internal static class Logs
         ["Logging:Console:FormatterOptions:SingleLine"] = "true",
         ["Logging:Console:FormatterOptions:UseUtcTimestamp"] = "true",
         ["Logging:Console:FormatterOptions:TimestampFormat"] = "yyyy-MM-ddTHH:mm:ss.fffZ ",
-        ["Logging:Console:FormatterOptions:IncludeScopes"] = "true",
     };
 
     public static void AddLogs(this WebApplicationBuilder builder)
