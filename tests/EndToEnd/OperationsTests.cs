@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Routing;
@@ -63,8 +62,8 @@ public sealed class OperationsTests(SqliteStack stack) : IClassFixture<SqliteSta
     public async Task The_OpenAPI_document_in_the_docs_is_the_one_that_is_served()
     {
         var served = (await stack.Http.ReadAsync("/openapi/v1.json")).Text.ReplaceLineEndings("\n").TrimEnd() + "\n";
-        var file = Path.Combine(Root(), "docs", "openapi.json");
-        if (Environment.GetEnvironmentVariable("TASKQUEUE_WRITE_DOCS") == "1")
+        var file = Repository.FileAt("docs", "openapi.json");
+        if (Repository.WritesDocs)
             await File.WriteAllTextAsync(file, served);
         (await File.ReadAllTextAsync(file)).ShouldBe(served, "run this test with TASKQUEUE_WRITE_DOCS=1 to write docs/openapi.json");
     }
@@ -90,6 +89,4 @@ public sealed class OperationsTests(SqliteStack stack) : IClassFixture<SqliteSta
         Problems.Expect(await http.PutAsync("/queues/pushed", new { delivery = "push" }), 503, "broker_unavailable");
         (await http.ReadAsync("/queues")).Text.ShouldNotContain("pushed");
     }
-
-    private static string Root([CallerFilePath] string file = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(file)!, "..", ".."));
 }

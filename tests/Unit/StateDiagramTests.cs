@@ -1,5 +1,6 @@
 using Shouldly;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Tests.Servers;
 using Xunit;
 
 namespace TaskQueue.Tests.Unit;
@@ -13,14 +14,14 @@ public sealed class StateDiagramTests
     [Fact]
     public void The_diagram_in_the_documents_is_that_of_the_machine()
     {
-        var path = Path.Combine(Root(), "docs", "state-machine.md");
+        var path = Repository.FileAt("docs", "state-machine.md");
         var text = File.ReadAllText(path);
         var from = text.IndexOf(Begin, StringComparison.Ordinal) + Begin.Length;
         var to = text.IndexOf(End, StringComparison.Ordinal);
         from.ShouldBeInRange(Begin.Length, to);
         var diagram = $"```mermaid\n{StateDiagram.Of(new TaskStateMachine())}```\n";
 
-        if (Environment.GetEnvironmentVariable("TASKQUEUE_WRITE_DOCS") == "1")
+        if (Repository.WritesDocs)
             File.WriteAllText(path, text[..from] + diagram + text[to..]);
         else
             text[from..to].ShouldBe(diagram, "docs/state-machine.md is out of date: run this test with TASKQUEUE_WRITE_DOCS=1 to write it");
@@ -30,12 +31,4 @@ public sealed class StateDiagramTests
     public void The_diagram_has_all_states() =>
         TaskStates.All.Select(TaskStates.Word).ShouldAllBe(
             word => StateDiagram.Of(new TaskStateMachine()).Contains($"{char.ToUpperInvariant(word[0])}{word.Substring(1)}"));
-
-    private static string Root()
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder.FullName, "TaskQueue.sln")))
-            folder = folder.Parent ?? throw new InvalidOperationException("TaskQueue.sln is in no folder above the tests.");
-        return folder.FullName;
-    }
 }
