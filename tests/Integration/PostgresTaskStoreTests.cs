@@ -1,3 +1,4 @@
+using Microsoft.EntityFrameworkCore;
 using Npgsql;
 using Shouldly;
 using TaskQueue.Engine.Storage;
@@ -12,6 +13,11 @@ namespace TaskQueue.Tests.Integration;
 public sealed class PostgresTaskStoreTests(PostgresStoreFixture fixture) : TaskStoreConformance(fixture), IClassFixture<PostgresStoreFixture>
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
+
+    /// <summary>"task": the first key of the advisory locks; the second is the stream.</summary>
+    private const int LockSpace = 0x7461736B;
+
+    private const string LastEventId = "select pg_sequence_last_value(pg_get_serial_sequence('task_events', 'id'))";
 
     private readonly PostgresStoreFixture _fixture = fixture;
 
@@ -65,6 +71,33 @@ public sealed class PostgresTaskStoreTests(PostgresStoreFixture fixture) : TaskS
 
             await inserting.WaitAsync(Deadline);
             (await _fixture.Database.GetAsync(tasks[1].CorrelationId)).Worker.ShouldBe("other");
+        }
+    }
+
+    [Fact]
+    public async Task Events_draw_their_ids_only_while_their_stream_is_locked_so_that_the_relay_skips_none()
+    {
+        var (claimable, fresh, saved) = (New("claimable"), New(), New());
+        await Store.InsertAsync([claimable]);
+        foreach (var write in new Func<Task>[]
+        {
+            () => Store.InsertAsync([fresh]),
+            () => Store.ClaimAsync(new ClaimRequest([new("claimable", 0)], 1, "w", 1000), T0),
+            () => SaveNewAsync(saved),
+        })
+        {
+            await using var other = _fixture.Database.CreateContext();
+            await using var transaction = await other.Database.BeginTransactionAsync();
+            await other.Database.ExecuteSqlRawAsync($"select pg_advisory_xact_lock({LockSpace}, s) from generate_series(0, {TaskDbContext.Streams - 1}) as s");
+            var drawn = await CountAsync(LastEventId);
+
+            var writing = write();
+            await UntilSomebodyWaitsAsync();
+            (await CountAsync(LastEventId)).ShouldBe(drawn);
+            await transaction.CommitAsync();
+
+            await writing.WaitAsync(Deadline);
+            (await CountAsync(LastEventId)).ShouldBe(drawn + 1);
         }
     }
 
@@ -145,6 +178,13 @@ public sealed class PostgresTaskStoreTests(PostgresStoreFixture fixture) : TaskS
         foreach (var task in tasks)
             task.Record(TaskEventType.Submitted, T0);
         await Should.ThrowAsync<TaskIdTakenException>(() => session.SaveAsync(tasks, []));
+    }
+
+    private async Task SaveNewAsync(TaskState task)
+    {
+        await using var session = await Store.BeginAsync();
+        task.Record(TaskEventType.Submitted, T0);
+        await session.SaveAsync([task], []);
     }
 
     private Task UntilSomebodyWaitsAsync() => Eventually.UntilAsync(

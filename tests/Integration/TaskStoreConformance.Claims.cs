@@ -174,6 +174,7 @@ public abstract partial class TaskStoreConformance
         t.ExpiresAt = expiry is { } e ? T0.AddMicroseconds(e) : null;
         (t.Attempt, t.Worker, t.LeaseMs, t.Error, t.StartedAt) = (2, "before", 1000, "of before", T0.AddHours(-1));
         t.LeaseUntil = state == TaskStates.Running ? T0.AddSeconds(1) : null;
+        t.DispatchAt = T0.AddHours(1);
         t.FinishedAt = TaskStates.IsTerminal(state) ? T0.AddSeconds(-1) : null;
     });
 
