@@ -26,6 +26,12 @@ internal sealed record Sizes
         LatencyWaiting = 10_000,
         LatencyFinished = 100_000,
         LatencyClaims = 100,
+        RuleWaiting = 10_000,
+        RuleClaimed = 4_000,
+        RuleFinished = 100_000,
+        Queues = 100,
+        Threads = 2_000,
+        KeepSeconds = 1,
     };
 
     /// <summary>Load before a rate is measured.</summary>
@@ -55,4 +61,19 @@ internal sealed record Sizes
     public int LatencyFinished { get; private init; } = 10_000_000;
 
     public int LatencyClaims { get; private init; } = 500;
+
+    /// <summary>Tasks that wait at the start of a sample with rules, submitted over HTTP: five for each thread at least.</summary>
+    public int RuleWaiting { get; private init; } = 100_000;
+
+    /// <summary>Tasks that such a sample takes, after a quarter as many to warm up.</summary>
+    public int RuleClaimed { get; private init; } = 40_000;
+
+    public int RuleFinished { get; private init; } = 1_000_000;
+
+    public int Queues { get; private init; } = 1_000;
+
+    public int Threads { get; private init; } = 10_000;
+
+    /// <summary>How long finished tasks are kept where retention removes them under load.</summary>
+    public int KeepSeconds { get; private init; } = 5;
 }

@@ -43,10 +43,24 @@ internal sealed class BenchRun(BenchOptions options, CancellationToken stop) : I
     }
 
     /// <summary>A server on a database, with nothing of an earlier one on the bus.</summary>
-    public async Task<ServerProcess> StartServerAsync(BenchDatabase database)
+    public async Task<ServerProcess> StartServerAsync(BenchDatabase database) => (await StartServersAsync(database, [AllRoles]))[0];
+
+    /// <summary>Servers on a database, one for each of the lists of roles, with nothing of earlier ones on the bus.</summary>
+    public async Task<IReadOnlyList<ServerProcess>> StartServersAsync(BenchDatabase database, IReadOnlyList<string> roles)
     {
         await Broker.CleanAsync();
-        return await ServerProcess.StartAsync(AllRoles, database.ConnectionString, Options.RabbitMq, stop);
+        var servers = new List<ServerProcess>();
+        try
+        {
+            foreach (var some in roles)
+                servers.Add(await ServerProcess.StartAsync(some, database.ConnectionString, Options.RabbitMq, stop));
+            return servers;
+        }
+        catch
+        {
+            servers.ForEach(s => s.Dispose());
+            throw;
+        }
     }
 
     /// <summary>Takes samples of a figure.</summary>

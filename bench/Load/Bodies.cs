@@ -18,10 +18,16 @@ internal static class Bodies
 
     /// <summary>Body of POST /tasks.</summary>
     public static string One(string queue, DateTimeOffset? scheduledAt = null) =>
-        $$"""{{{Members}},"queue":"{{queue}}"{{(scheduledAt is { } at ? $",\"scheduled_at\":\"{at:O}\"" : "")}}}""";
+        scheduledAt is { } at ? One(queue, "scheduled_at", $"{at:O}") : $$"""{{{Members}},"queue":"{{queue}}"}""";
+
+    /// <summary>The same with one text more.</summary>
+    public static string One(string queue, string member, string text) => $$"""{{{Members}},"queue":"{{queue}}","{{member}}":"{{text}}"}""";
 
     /// <summary>Body of POST /tasks/bulk.</summary>
-    public static string Many(string queue, int count) => $$"""{"tasks":[{{string.Join(',', Enumerable.Repeat(One(queue), count))}}]}""";
+    public static string Many(string queue, int count) => Many(Enumerable.Repeat(One(queue), count));
+
+    /// <summary>Body of POST /tasks/bulk.</summary>
+    public static string Many(IEnumerable<string> tasks) => $$"""{"tasks":[{{string.Join(',', tasks)}}]}""";
 
     /// <summary>A JSON body for <see cref="HttpClient"/>.</summary>
     public static StringContent Json(string body) => new(body, Encoding.UTF8, "application/json");

@@ -16,15 +16,24 @@ internal static class Producer
     }
 
     /// <summary>Submits many tasks, 500 a request; their number is whole requests.</summary>
-    public static async Task SubmitManyAsync(HttpClient http, string queue, int tasks, CancellationToken stop)
+    public static Task SubmitManyAsync(HttpClient http, string queue, int tasks, CancellationToken stop)
     {
         var body = Bodies.Many(queue, PerRequest);
-        var left = tasks;
+        return SubmitRequestsAsync(http, tasks, _ => body, stop);
+    }
+
+    /// <summary>Submits many tasks, each with a body of its own by its number, 500 a request.</summary>
+    public static Task SubmitManyAsync(HttpClient http, Func<long, string> bodyOf, long first, int tasks, CancellationToken stop) =>
+        SubmitRequestsAsync(http, tasks, from => Bodies.Many(Enumerable.Range(0, PerRequest).Select(i => bodyOf(first + from + i))), stop);
+
+    private static async Task SubmitRequestsAsync(HttpClient http, int tasks, Func<int, string> bodyFrom, CancellationToken stop)
+    {
+        var next = -PerRequest;
         await Task.WhenAll(Enumerable.Range(0, Connections).Select(_ => Task.Run(async () =>
         {
-            while (Interlocked.Add(ref left, -PerRequest) >= 0)
+            while (Interlocked.Add(ref next, PerRequest) is var from && from + PerRequest <= tasks)
             {
-                using var content = Bodies.Json(body);
+                using var content = Bodies.Json(bodyFrom(from));
                 using var answer = await http.PostAsync("/tasks/bulk", content, stop);
                 if (!answer.IsSuccessStatusCode)
                     throw new BenchException($"POST /tasks/bulk: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync(stop)}");

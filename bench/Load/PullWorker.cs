@@ -6,14 +6,17 @@ using System.Text.Json;
 namespace TaskQueue.Bench.Load;
 
 /// <summary>A worker that pulls over HTTP, does nothing, and reports that it is done.</summary>
-internal sealed class PullWorker(HttpClient http, int max, double leaseSeconds = 15, int waitSeconds = 0)
+internal sealed class PullWorker(HttpClient http, int max, double leaseSeconds = 15, int waitSeconds = 0, IReadOnlyList<string>? queues = null)
 {
     private static readonly MediaTypeHeaderValue Json = new("application/json");
 
     private readonly byte[] _claim = JsonSerializer.SerializeToUtf8Bytes(
-        new { queues = new[] { Bodies.PullQueue }, worker = "bench", max, lease_seconds = leaseSeconds, wait_seconds = waitSeconds });
+        new { queues = queues ?? [Bodies.PullQueue], worker = "bench", max, lease_seconds = leaseSeconds, wait_seconds = waitSeconds });
 
     private readonly ArrayBufferWriter<byte> _report = new();
+
+    /// <summary>At most so many tasks a claim.</summary>
+    public int Max => max;
 
     /// <summary>Claims tasks and keeps their report.</summary>
     /// <returns>How many it got.</returns>

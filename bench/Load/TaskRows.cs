@@ -25,10 +25,10 @@ internal static class TaskRows
     /// <summary>Completed tasks of the pull queue.</summary>
     public static Task InsertFinishedAsync(BenchDatabase database, long first, int count) => InsertAsync(
         database, first, count,
-        "id, state, queue, level, priority, push, name, payload, result, attempt, attempts_left, max_attempts, lease_ms, worker, created_at, due_at, started_at, finished_at",
+        "id, state, queue, level, priority, push, name, payload, result, attempt, attempts_left, max_attempts, lease_ms, worker, created_at, due_at, started_at, finished_at, delete_at",
         $$"""
         {{Id}}, 5, '{{Bodies.PullQueue}}', 0, 2, false, 'noop', {{Payload}}, '{"output":"processed"}', 1, 3, 4, 15000, 'bench',
-        {{Created}}, {{Created}}, {{Created}}, {{Created}}
+        {{Created}}, {{Created}}, {{Created}}, {{Created}}, now() + interval '7 days'
         """);
 
     private static async Task InsertAsync(BenchDatabase database, long first, int count, string columns, string values)

@@ -21,4 +21,18 @@ internal static class Rows
         new($"{name}, p50", new Series([.. samples.Select(l => l.P50)], Unit.Milliseconds), Goals: Goal.ValueAtMost(p50Goal)),
         new($"{name}, p99", new Series([.. samples.Select(l => l.P99)], Unit.Milliseconds), Goals: Goal.ValueAtMost(p99Goal)),
     ];
+
+    /// <summary>Rate, and p50 and p99 of the claims meanwhile, each against the same of a reference.</summary>
+    public static IReadOnlyList<Figure> OfLoad(string name, IReadOnlyList<LoadSample> measured, string referenceName, IReadOnlyList<LoadSample> reference, Goal goal)
+    {
+        return
+        [
+            Row(name, s => s.Rate, Unit.TasksPerSecond, goal),
+            Row($"{name}; claims, p50", s => s.Claim.P50, Unit.Milliseconds),
+            Row($"{name}; claims, p99", s => s.Claim.P99, Unit.Milliseconds),
+        ];
+
+        Figure Row(string row, Func<LoadSample, double> pick, Unit unit, params IReadOnlyList<Goal> goals) => new(
+            row, new Series([.. measured.Select(pick)], unit), new Reference(referenceName, new Series([.. reference.Select(pick)], unit)), goals);
+    }
 }

@@ -15,5 +15,7 @@ internal static class ScenarioList
         ("wakeup", WakeUpScenario.RunAsync),
         ("scheduled", ScheduledScenario.RunAsync),
         ("claim-latency", ClaimLatencyScenario.RunAsync),
+        ("claim-rules", ClaimRulesScenario.RunAsync),
+        ("retention", RetentionScenario.RunAsync),
     ];
 }

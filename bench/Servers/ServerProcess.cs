@@ -59,9 +59,12 @@ internal sealed class ServerProcess : IDisposable
     public Memory ReadMemory() => new(Megabytes("VmRSS"), Megabytes("VmHWM"));
 
     /// <summary>Declares a push queue.</summary>
-    public async Task DeclarePushAsync(string queue, CancellationToken stop)
+    public Task DeclarePushAsync(string queue, CancellationToken stop) => PutQueueAsync(queue, """{"delivery":"push"}""", stop);
+
+    /// <summary>Declares a queue, or replaces its settings.</summary>
+    public async Task PutQueueAsync(string queue, string settings, CancellationToken stop)
     {
-        using var body = new StringContent("""{"delivery":"push"}""", Encoding.UTF8, "application/json");
+        using var body = new StringContent(settings, Encoding.UTF8, "application/json");
         using var answer = await Http.PutAsync($"/queues/{queue}", body, stop);
         answer.EnsureSuccessStatusCode();
     }

@@ -6,7 +6,7 @@ public sealed record SubmitTasks(IReadOnlyList<TaskSubmission> Tasks);
 
 /// <summary>One task to accept.</summary>
 /// <param name="Id">Chosen by the producer, unique; a task with this id that exists already is left alone.</param>
-/// <param name="Queue">Base name of the queue, <c>^[a-zA-Z0-9_-]+$</c>, at most 64 characters.</param>
+/// <param name="Queue">Base name of the queue, <c>^[a-zA-Z0-9_-]+$</c>, at most 128 characters.</param>
 /// <param name="Payload">JSON text handed to the worker as it is.</param>
 public sealed record TaskSubmission(Guid Id, string Queue, string Payload)
 {
@@ -16,8 +16,8 @@ public sealed record TaskSubmission(Guid Id, string Queue, string Payload)
     /// <summary>Which handler of a worker runs the task; null where the queue says enough.</summary>
     public string? Name { get; init; }
 
-    /// <summary>Higher runs first within a queue and level.</summary>
-    public Priority Priority { get; init; } = Priority.Normal;
+    /// <summary>Higher runs first within a queue and level; null is the level's default, which is Normal where nobody set it.</summary>
+    public Priority? Priority { get; init; }
 
     /// <summary>Not runnable earlier (UTC); null is at once.</summary>
     public DateTime? ScheduledAt { get; init; }
@@ -25,11 +25,26 @@ public sealed record TaskSubmission(Guid Id, string Queue, string Payload)
     /// <summary>Not started at or after this time (UTC); null is never.</summary>
     public DateTime? ExpiresAt { get; init; }
 
-    /// <summary>How many attempts a run of the task has, 1..100; null is the default of 4.</summary>
+    /// <summary>How many attempts a run of the task has, 1..100; null is as many as its own retry intervals allow, else the queue's, else 4.</summary>
     public int? MaxAttempts { get; init; }
 
     /// <summary>JSON object of text that travels with the task, for doors and tracing.</summary>
     public string? Headers { get; init; }
+
+    /// <summary>At most one task of the queue with this key waits or runs; a duplicate is skipped. At most 256 characters.</summary>
+    public string? DedupeKey { get; init; }
+
+    /// <summary>What a duplicate changes on the task that holds the key, while that one waits.</summary>
+    public OverwriteFields Overwrite { get; init; }
+
+    /// <summary>Tasks of one thread of a queue run one at a time, earliest first. Pull queues only; at most 256 characters.</summary>
+    public string? ThreadId { get; init; }
+
+    /// <summary>How long an attempt may go without a heartbeat where its claim does not say, 1 to 86,400; null is the queue's default.</summary>
+    public double? LeaseSeconds { get; init; }
+
+    /// <summary>How failed attempts are tried again; null is the queue's policy.</summary>
+    public RetryPolicy? Retry { get; init; }
 }
 
 /// <summary>Sent by the engine to the bus workers of a push queue, at the exchange named after the queue.</summary>
@@ -74,4 +89,5 @@ public sealed record AttemptHeartbeat(Guid TaskId, int Attempt);
 /// <param name="Result">JSON text of the result of a success.</param>
 /// <param name="Error">Text of the error of a failure; null means success.</param>
 /// <param name="Retryable">Whether a failure may be tried again while attempts are left.</param>
-public sealed record AttemptOutcome(Guid TaskId, int Attempt, string? Result = null, string? Error = null, bool Retryable = true);
+/// <param name="SnoozeSeconds">Gives the task back for so much later, and no attempt is counted; null where the attempt ended.</param>
+public sealed record AttemptOutcome(Guid TaskId, int Attempt, string? Result = null, string? Error = null, bool Retryable = true, double? SnoozeSeconds = null);

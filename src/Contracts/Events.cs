@@ -27,7 +27,7 @@ public sealed record TasksCompleted(IReadOnlyList<TaskStep> Tasks);
 /// <param name="Tasks">The steps.</param>
 public sealed record TasksFailed(IReadOnlyList<TaskStep> Tasks);
 
-/// <summary>Attempts failed and the tasks run again at <see cref="TaskStep.DueAt"/>.</summary>
+/// <summary>Attempts failed, or gave their tasks back for later (no error); the tasks run again at <see cref="TaskStep.DueAt"/>.</summary>
 /// <param name="Tasks">The steps.</param>
 public sealed record TasksRetrying(IReadOnlyList<TaskStep> Tasks);
 

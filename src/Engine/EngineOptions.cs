@@ -14,4 +14,11 @@ public sealed class EngineOptions
     /// <value>2; 1 to 16. More lanes mean smaller groups: worth it where a commit waits long for its disk.</value>
     [Range(1, 16)]
     public int CommitLanes { get; set; } = 2;
+
+    /// <summary>How long finished tasks stay readable, where their queue does not say it.</summary>
+    /// <value>7 days; at least a second. As <c>d.hh:mm:ss</c>.</value>
+    [Range(typeof(TimeSpan), "00:00:01", "3650.00:00:00")]
+    public TimeSpan KeepFinished { get; set; } = DefaultKeepFinished;
+
+    internal static TimeSpan DefaultKeepFinished { get; } = TimeSpan.FromDays(7);
 }

@@ -2,9 +2,11 @@ using MassTransit;
 using MassTransit.Saga;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
 using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Schedules;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Storage.GroupCommit;
 using TaskQueue.Engine.Tasks;
@@ -26,11 +28,12 @@ public static class EngineRegistration
         services.AddOptions<EngineOptions>().BindConfiguration("TaskQueue").ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<Doorbell>().AddSingleton<CommitSignals>();
         services.AddSingleton<QueueCatalog>().AddSingleton<QueueVerbs>();
+        services.AddSingleton<ScheduleVerbs>().AddSingleton<ScheduleSignal>();
         services.AddSingleton<TaskVerbs>().AddSingleton<TaskQueries>().AddSingleton<Claims>();
 
         // Hosted services stop in reverse: the bus first, then the relay, then the group commit, which drains.
         services.AddTaskQueueStorage(database);
-        services.AddSingleton<TaskStateMachine>();
+        services.AddSingleton(sp => new TaskStateMachine(sp.GetRequiredService<IOptions<EngineOptions>>().Value.KeepFinished));
         services.AddMediator(x => x.ConfigureMediator((context, cfg) => cfg.StateMachineSaga(
             context.GetRequiredService<TaskStateMachine>(),
             new SagaRepository<TaskState>(context.GetRequiredService<GroupCommitRepository>()))));

@@ -1,4 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
+using TaskQueue.Scheduler.Retention;
+using TaskQueue.Scheduler.Schedules;
 using TaskQueue.Scheduler.Tasks;
 
 namespace TaskQueue.Scheduler;
@@ -12,6 +14,8 @@ public static class SchedulerRole
         services.AddHostedService<DispatchSweep>();
         services.AddHostedService<LeaseSweep>();
         services.AddHostedService<ExpirySweep>();
+        services.AddHostedService<ScheduleService>();
+        services.AddHostedService<RetentionService>();
         return services;
     }
 }

@@ -173,8 +173,31 @@ public abstract class BadInputTests(Stack stack)
     [InlineData("a%00", """{"delivery":"pull"}""")]
     [InlineData("a:1", """{"delivery":"pull"}""")]
     [InlineData("taskqueue-submit", """{"delivery":"pull"}""")]
-    [InlineData("q", "{}")]
     [InlineData("q", """{"delivery":"other"}""")]
+    [InlineData("q", """{"description":1}""")]
+    [InlineData("q", """{"max_runing":1}""")]
+    [InlineData("q", """{"rate":{"token":1}}""")]
+    [InlineData("q", """{"lease_seconds":0.9}""")]
+    [InlineData("q", """{"lease_seconds":86401}""")]
+    [InlineData("q", """{"expire_after_seconds":0}""")]
+    [InlineData("q", """{"max_attempts":0}""")]
+    [InlineData("q", """{"max_attempts":101}""")]
+    [InlineData("q", """{"retry":{"intervals":[-1]}}""")]
+    [InlineData("q", """{"retry":{"factor":0.5}}""")]
+    [InlineData("q", """{"retry":{"jitter":1.1}}""")]
+    [InlineData("q", """{"retry":{"intervals":"1"}}""")]
+    [InlineData("q", """{"max_running":-1}""")]
+    [InlineData("q", """{"rate":{"tokens":0}}""")]
+    [InlineData("q", """{"rate":{"tokens":1,"interval_seconds":0}}""")]
+    [InlineData("q", """{"rate":{"tokens":1,"interval_seconds":1e300}}""")]
+    [InlineData("q", """{"dead_letters":{"max_size":-1}}""")]
+    [InlineData("q", """{"dead_letters":{"retention_seconds":0}}""")]
+    [InlineData("q", """{"keep_finished_seconds":0}""")]
+    [InlineData("q", """{"events":"some"}""")]
+    [InlineData("q", """{"levels":{"x":{}}}""")]
+    [InlineData("q", """{"levels":{"65536":{}}}""")]
+    [InlineData("q", """{"levels":{"1":null}}""")]
+    [InlineData("q", """{"levels":{"1":{"priority":"5"}}}""")]
     [InlineData("q", """{"delivery":1}""")]
     [InlineData("q", """{"delivery":"pull"}}""")]
     [InlineData("q", "")]
@@ -188,10 +211,10 @@ public abstract class BadInputTests(Stack stack)
         });
 
     [Fact]
-    public async Task A_queue_name_has_at_most_64_characters()
+    public async Task A_queue_name_has_at_most_128_characters()
     {
-        await UnchangedAsync(async () => Problems.Expect(await Http.PutAsync($"/queues/{new string('q', 65)}", new { delivery = "pull" }), 400, "invalid_request"));
-        (await Http.PutAsync($"/queues/{_queue}{new string('q', 64 - _queue.Length)}", new { delivery = "pull" })).Status.ShouldBe(201);
+        await UnchangedAsync(async () => Problems.Expect(await Http.PutAsync($"/queues/{new string('q', 129)}", new { delivery = "pull" }), 400, "invalid_request"));
+        (await Http.PutAsync($"/queues/{_queue}{new string('q', 128 - _queue.Length)}", new { delivery = "pull" })).Status.ShouldBe(201);
     }
 
     /// <summary>A body with its length ahead, or in chunks.</summary>

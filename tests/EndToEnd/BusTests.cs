@@ -74,6 +74,22 @@ public abstract class BusTests(Stack stack) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_duplicate_of_a_dedupe_key_changes_the_task_that_waits()
+    {
+        var first = NewTask() with { Payload = "1", DedupeKey = "k", ThreadId = "t", LeaseSeconds = 60, Retry = new RetryPolicy { Intervals = [5, 7] } };
+        var second = NewTask() with { Payload = "2", DedupeKey = "k", Overwrite = OverwriteFields.Payload };
+        var last = NewTask();
+        await SubmitAsync(first);
+        await AcceptedAsync(first.Id);
+        await SubmitAsync(second, last);
+        await AcceptedAsync(last.Id);
+
+        var task = await Http.TaskAsync(first.Id);
+        (task.GetProperty("payload").GetInt32(), task.Text("dedupe_key"), task.Text("thread_id"), task.Whole("max_attempts")).ShouldBe((2, "k", "t", 3));
+        (await Http.ReadAsync($"/tasks/{second.Id}")).Status.ShouldBe(404);
+    }
+
+    [Fact]
     public async Task A_payload_that_is_no_json_is_handed_out_as_text()
     {
         var task = NewTask() with { Payload = "not \"json\"" };

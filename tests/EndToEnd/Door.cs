@@ -22,6 +22,8 @@ public static class Door
     /// <summary>A body as it is: text, or an object as JSON.</summary>
     public static Task<Reply> PostAsync(this HttpClient http, string path, object body) => http.SendAsync(HttpMethod.Post, path, body);
 
+    public static Task<Reply> RemoveAsync(this HttpClient http, string path) => http.SendAsync(HttpMethod.Delete, path, "");
+
     public static Task<Reply> PutAsync(this HttpClient http, string path, object body) => http.SendAsync(HttpMethod.Put, path, body);
 
     public static async Task<Reply> ReadAsync(this HttpClient http, string path)
@@ -77,7 +79,7 @@ public static class Door
 
     /// <summary>Claims tasks of a queue.</summary>
     public static async Task<List<JsonElement>> ClaimAsync(
-        this HttpClient http, string queue, int max = 1, double lease_seconds = 15, double wait_seconds = 0, string worker = "w")
+        this HttpClient http, string queue, int max = 1, double? lease_seconds = 15, double wait_seconds = 0, string worker = "w")
     {
         var reply = await http.PostAsync("/workers/claim", new { queues = new[] { queue }, worker, max, lease_seconds, wait_seconds });
         return reply.Status == 200 ? [.. reply.Json.GetProperty("tasks").EnumerateArray()] : throw new InvalidOperationException($"{reply.Status}: {reply.Text}");

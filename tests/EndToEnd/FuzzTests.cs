@@ -22,10 +22,20 @@ public abstract class FuzzTests(Stack stack)
         """{"tasks":[{"id":"01a20000-0000-4000-8000-000000000000","attempt":1,"lease_seconds":5}]}""",
         """{"tasks":[{"id":"01a20000-0000-4000-8000-000000000000","attempt":1,"outcome":"failed","error":"e","retryable":false}]}""",
         """{"delivery":"pull"}""",
+        """{"description":"d","lease_seconds":5,"max_attempts":2,"retry":{"intervals":[1,2]},"max_running":3,"rate":{"tokens":5,"interval_seconds":1},"paused":false,"dead_letters":{"enabled":true,"max_size":2},"events":"terminal","levels":{"1":{"priority":"low"}}}""",
+        """{"action":"a","queue":"fuzz:1","dedupe_key":"k","overwrite":["payload","scheduled_at"],"thread_id":"t","lease_seconds":3,"retry":{"first":1,"factor":2,"cap":9,"jitter":0.5}}""",
+        """{"name":"fuzz1","keepalive_timeout_in_seconds":15,"retry_strategy":{"retry_intervals_in_seconds":[1]},"dequeuing_settings":{"max_in_progress_tasks":3,"rate_limiting":{"max_tokens":1,"interval":1,"interval_unit":"MINUTES"}},"dead_letter_queue_config":{"enable":true,"retention_period_in_seconds":60}}""",
+        """{"queue_name":"fuzz1","batch_size":3,"task_ids":["tsk_BAAAAAAAAAA"],"entries":[{"payload":"p","scheduled_at":0,"thread_id":"t","task_id":"tsk_BAAAAAAAAAA","attempt":1,"status":"FAILED","retry_strategy":{}}]}""",
+        """{"cron":"*/5 * * * *","time_zone":"Europe/Berlin","data":{"a":1},"dedupe_key":"k","paused":true}""",
     ];
 
     private static readonly string[] Values =
         ["null", "true", "false", "0", "-1", "1e308", "1e-308", "99999999999999999999", "\"\"", "\"\\u0000\"", "\"\\ud800\"", "[]", "{}", "[[[[]]]]", "\"fuzz\"", "\"9999-12-31T23:59:59Z\"", "\"a:b:c\"", "{\"a\":1}"];
+
+    private static readonly string[] Verbs = ["pause", "resume", "redrive", "tasks?list=dead&limit=3"];
+
+    private static readonly string[] Rpcs =
+        ["CreateQueue", "Enqueue", "Enqueue", "Dequeue", "ReportStatus", "GetTask", "ListTasks", "DeleteTasks", "RestartTasks", "GetQueue", "UpdateQueue", "ListQueues", "CreateSchedule", "ListSchedules", "Nothing"];
 
     private int _tasks, _queues;
 
@@ -56,7 +66,7 @@ public abstract class FuzzTests(Stack stack)
             using var request = new HttpRequestMessage(new HttpMethod(method), path) { Content = content };
             using var response = await stack.Http.SendAsync(request);
             var text = await response.Content.ReadAsStringAsync();
-            if ((int)response.StatusCode >= 500)
+            if ((int)response.StatusCode >= 500 && path != "/moab/Nothing")
                 return $"{method} {path} {Encoding.Latin1.GetString(body)} -> {(int)response.StatusCode} {text}";
             if (response.IsSuccessStatusCode)
                 Count(method, path, (int)response.StatusCode, text);
@@ -68,17 +78,24 @@ public abstract class FuzzTests(Stack stack)
     private void Count(string method, string path, int status, string text)
     {
         path = path.Split('?')[0];
-        if (method == "POST" && path == "/tasks")
+        var json = text.Length > 0 ? JsonSerializer.Deserialize<JsonElement>(text) : default;
+        if (method == "POST" && path == "/tasks" && json.Text("status") == "queued")
             Interlocked.Increment(ref _tasks);
         else if (method == "POST" && path == "/tasks/bulk")
-            Interlocked.Add(ref _tasks, JsonSerializer.Deserialize<JsonElement>(text).Whole("count"));
-        else if (method == "PUT" && status == 201)
+            Interlocked.Add(ref _tasks, json.GetProperty("results").EnumerateArray().Count(r => r.GetString() == "queued"));
+        else if (path == "/moab/Enqueue")
+            Interlocked.Add(ref _tasks, json.GetProperty("tasks").GetArrayLength());
+        else if (path == "/moab/CreateQueue")
             Interlocked.Increment(ref _queues);
+        else if (method == "PUT" && status == 201 && path.Split('/').Length == 3)
+            Interlocked.Increment(ref _queues);
+        else if (method == "DELETE" && path.StartsWith("/queues/", StringComparison.Ordinal) && path.Split('/').Length == 3)
+            Interlocked.Decrement(ref _queues);
     }
 
     private static (string Method, string Path) Route(Random random)
     {
-        var path = random.Next(10) switch
+        var path = random.Next(14) switch
         {
             0 or 1 => "/tasks",
             2 => "/tasks/bulk",
@@ -87,10 +104,13 @@ public abstract class FuzzTests(Stack stack)
             5 => "/workers/report",
             6 => random.Next(2) == 0 ? "/queues" : "/queues/" + Name(random),
             7 => "/tasks/" + Name(random),
+            10 => $"/queues/{Name(random)}/{Verbs[random.Next(Verbs.Length)]}",
+            12 or 13 => "/moab/" + Rpcs[random.Next(Rpcs.Length)],
+            11 => $"/queues/fuzz{random.Next(20)}/schedules/{Name(random)}",
             8 => $"/tasks/{Name(random)}/{(random.Next(2) == 0 ? "cancel" : "retry")}",
             _ => "/tasks?status=" + Name(random),
         };
-        var usual = path.StartsWith("/queues/", StringComparison.Ordinal) ? "PUT" : "POST";
+        var usual = path.StartsWith("/queues/", StringComparison.Ordinal) && (path.Contains("/schedules/", StringComparison.Ordinal) || path.Count(c => c == '/') == 2) ? "PUT" : "POST";
         return (random.Next(4) == 0 ? Methods[random.Next(Methods.Length)] : usual, path);
     }
 

@@ -22,7 +22,6 @@ public abstract class PushTests(Stack stack) : BusTests(stack)
     {
         var reply = await Http.PutAsync($"/queues/{Queue}", new { delivery = "push" });
         reply.Status.ShouldBe(201);
-        reply.Json.Names().ShouldBe(["name", "delivery", "created_at"], ignoreOrder: true);
         reply.Json.Text("name").ShouldBe(Queue);
         reply.Json.Text("delivery").ShouldBe("push");
         (await Http.PutAsync($"/queues/{Queue}", new { delivery = "push" })).Status.ShouldBe(200);
@@ -85,6 +84,56 @@ public abstract class PushTests(Stack stack) : BusTests(stack)
         attempts.ShouldBe([1, 2]);
         task.GetProperty("timeline").EnumerateArray().Select(s => s.Text("event"))
             .ShouldBe(["submitted", "started", "retrying", "dispatched", "started", "completed"]);
+    }
+
+    [Fact]
+    public async Task A_worker_that_snoozes_a_task_gets_it_again_and_has_lost_no_attempt()
+    {
+        await DeclareAsync();
+        var attempts = new ConcurrentQueue<int>();
+        await _workers.WorkAsync(Queue, async task =>
+        {
+            attempts.Enqueue(task.Attempt);
+            await ReportAsync(task.Attempt == 1
+                ? new ReportTasks("w", [new AttemptStarted(task.Id, 1)], [], [new AttemptOutcome(task.Id, 1, SnoozeSeconds: 0.1)])
+                : Completed(task, "w", "2"));
+        });
+        var id = await Http.SubmitAsync(new { action = "a", queue = Queue, max_attempts = 1 });
+        await Http.TaskAsync(id, "completed");
+        attempts.ShouldBe([1, 2]);
+    }
+
+    [Fact]
+    public async Task A_paused_push_queue_dispatches_nothing_until_it_goes_on()
+    {
+        await DeclareAsync();
+        var arrived = new ConcurrentQueue<Guid>();
+        await _workers.WorkAsync(Queue, async task =>
+        {
+            arrived.Enqueue(task.Id);
+            await ReportAsync(Completed(task, "w", "2"));
+        });
+        (await Http.PostAsync($"/queues/{Queue}/pause", "")).Status.ShouldBe(200);
+        await Eventually.UntilAsync(
+            async () => (await Stack.OtherHttp.ReadAsync($"/queues/{Queue}")).Json.GetProperty("paused").GetBoolean(), Door.Patience, "everybody knows");
+        var id = await Http.SubmitAsync(new { action = "a", queue = Queue });
+        await Eventually.UntilAsync(
+            async () => await Stack.Database.FindAsync(id) is { DispatchAt: null }, Door.Patience, "the scheduler has put the task aside");
+        arrived.ShouldBeEmpty();
+
+        (await Http.PostAsync($"/queues/{Queue}/resume", "")).Status.ShouldBe(200);
+
+        await Http.TaskAsync(id, "completed");
+        arrived.ShouldContain(id);
+    }
+
+    [Fact]
+    public async Task Threads_and_limits_need_a_pull_queue()
+    {
+        await DeclareAsync();
+        Problems.Expect(await Http.PutAsync($"/queues/{Queue}", new { max_running = 1 }), 400, "invalid_request");
+        Problems.Expect(await Http.PutAsync($"/queues/{Queue}x", new { delivery = "push", rate = new { tokens = 1 } }), 400, "invalid_request");
+        (await Http.PostAsync("/tasks", new { action = "a", queue = Queue, thread_id = "t" })).Status.ShouldBe(400);
     }
 
     [Fact]

@@ -99,7 +99,7 @@ public sealed class SchedulersOnPostgresTests(SplitStack stack) : SchedulerCheck
         events.Select(e => e.Type).ShouldBe(
             [TaskEventType.Submitted, TaskEventType.Started, TaskEventType.Retrying, TaskEventType.Dispatched, TaskEventType.Started, TaskEventType.Completed]);
         var (retrying, dispatched) = (events[2], events[3]);
-        (retrying.DueAt!.Value - retrying.At).ShouldBe(RetryBackoff.After(1));
+        (retrying.DueAt!.Value - retrying.At).ShouldBe(RetryBackoff.After(null, 1, Guid.Empty));
         (dispatched.At - retrying.DueAt.Value).ShouldBeInRange(TimeSpan.Zero, TimeSpan.FromSeconds(1));
     }
 }

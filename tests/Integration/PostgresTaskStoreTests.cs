@@ -55,7 +55,7 @@ public sealed class PostgresTaskStoreTests(PostgresStoreFixture fixture) : TaskS
     [Fact]
     public async Task Tasks_are_inserted_in_the_order_of_their_ids_so_that_two_processes_never_wait_for_each_other()
     {
-        foreach (var insert in new Func<TaskState[], Task>[] { Store.InsertAsync, SaveAsync })
+        foreach (var insert in new Func<TaskState[], Task>[] { tasks => Store.InsertAsync(tasks), SaveAsync })
         {
             TaskState[] tasks = [New(), New()];
             await using var other = _fixture.Database.CreateContext();

@@ -19,10 +19,12 @@ public sealed class TaskStateMachineTests(StateMachineFixture fixture) : IClassF
         Complete    NotFound          StaleAttempt      Applied>Completed  Duplicate    Finished         StaleAttempt      Finished         Finished
         Fail        NotFound          StaleAttempt      Applied>Retrying   Finished     Duplicate        StaleAttempt      Finished         Finished
         FailForGood NotFound          StaleAttempt      Applied>Failed     Finished     Duplicate        StaleAttempt      Finished         Finished
+        Snooze      NotFound          StaleAttempt      Applied>Pending    Finished     Finished         StaleAttempt      Finished         Finished
         Lapse       NotFound          NotAllowed        Applied>Retrying   Finished     Finished         NotAllowed        Finished         Finished
         Dispatch    NotFound          Applied           NotAllowed         Finished     Finished         Applied           Finished         Finished
         Expire      NotFound          Applied>Expired   NotAllowed         Finished     Finished         Applied>Expired   Finished         Finished
         Cancel      NotFound          Applied>Cancelled Applied>Cancelled  Finished     Finished         Applied>Cancelled Duplicate        Finished
+        Delete      NotFound          Applied>Cancelled Applied>Cancelled  Applied      Applied          Applied>Cancelled Applied          Applied
         Retry       NotFound          NotAllowed        NotAllowed         NotAllowed   Applied>Pending  NotAllowed        Applied>Pending  NotAllowed
         """;
 
@@ -47,7 +49,7 @@ public sealed class TaskStateMachineTests(StateMachineFixture fixture) : IClassF
 
         pairs.Select(p => p.State).Distinct().Order().ShouldBe(machine.States.Select(s => s.Name).Except(["Initial", "Final"]).Append("Absent").Order());
         pairs.Select(p => p.Event).Distinct().Order().ShouldBe(machine.Events.Select(e => e.Name).Where(n => n.IndexOf('.', StringComparison.Ordinal) < 0).Append("FailForGood").Order());
-        pairs.Count.ShouldBe(8 * 11);
+        pairs.Count.ShouldBe(8 * 13);
     }
 
     [Theory]
@@ -69,9 +71,9 @@ public sealed class TaskStateMachineTests(StateMachineFixture fixture) : IClassF
         (await fixture.Database.EventsOfAsync(before.CorrelationId)).Count.ShouldBe(ExpectedEvents(state, @event, verdict));
     }
 
-    /// <summary>Acceptance and every applied event but a heartbeat are on the timeline, once.</summary>
+    /// <summary>Acceptance and every applied event but a heartbeat, and the deletion of what has ended, are on the timeline, once.</summary>
     private static int ExpectedEvents(string state, string @event, Verdict verdict) =>
-        (state == "Absent" ? 0 : 1) + (verdict == Verdict.Applied && @event != "Renew" ? 1 : 0);
+        (state == "Absent" ? 0 : 1) + (verdict == Verdict.Applied && @event != "Renew" && !(@event == "Delete" && TaskStates.IsTerminal(Number(state))) ? 1 : 0);
 
     private static int Number(string state) => TaskStates.Parse(state.ToLowerInvariant())!.Value;
 
@@ -88,6 +90,8 @@ public sealed class TaskStateMachineTests(StateMachineFixture fixture) : IClassF
             "Complete" => new CompleteTask(id, at, attempt: 1, "w", "2"),
             "Fail" => new FailTask(id, at, attempt: 1, "w", "broken", retryable: true),
             "FailForGood" => new FailTask(id, at, attempt: 1, "w", "broken", retryable: false),
+            "Snooze" => new SnoozeTask(id, at, attempt: 1, "w", TimeSpan.FromSeconds(5)),
+            "Delete" => new DeleteTask(id, at),
             "Lapse" => new LapseLease(id, T0.AddMinutes(1)),
             "Dispatch" => new DispatchTask(id, at),
             "Expire" => new ExpireTask(id, T0.AddHours(1)),

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Storage;
@@ -10,6 +11,31 @@ namespace TaskQueue.Tests.Integration;
 
 public abstract partial class TaskStoreConformance
 {
+    [Fact]
+    public async Task Requests_that_go_through_a_gate_together_share_what_it_lets_through_in_their_order()
+    {
+        await fixture.Engine.Services.GetRequiredService<IQueueStore>().GateAsync("gated");
+        var tasks = Enumerable.Range(0, 7).Select(_ => New("gated", t => t.DefaultLeaseMs = 7000)).ToList();
+        await Store.InsertAsync(tasks);
+        ClaimRequest[] requests =
+        [
+            Request(2, "gated") with { Worker = "a", LeaseMs = 1000 }, Request(1, "gated") with { Worker = "b", LeaseMs = null },
+            Request(5, "gated") with { Worker = "c", LeaseMs = 3000 }, Request(5, "gated") with { Worker = "d" },
+        ];
+
+        var claimed = await Store.ClaimGatedAsync(requests, new ClaimRules([new QueueGate("gated", 5, null)], []), Later);
+
+        claimed.Select(c => c.Count).ShouldBe([2, 1, 2, 0]);
+        claimed.SelectMany(c => c).Select(t => t.CorrelationId).ShouldBe(tasks.Take(5).Select(t => t.CorrelationId));
+        claimed.SelectMany(c => c).Select(t => (t.Worker, t.LeaseMs, t.LeaseUntil, t.Gated)).ShouldBe(
+        [
+            ("a", 1000, Later.AddSeconds(1), true), ("a", 1000, Later.AddSeconds(1), true), ("b", 7000, Later.AddSeconds(7), true),
+            ("c", 3000, Later.AddSeconds(3), true), ("c", 3000, Later.AddSeconds(3), true),
+        ]);
+        (await Database.EventsOfAsync(tasks[2].CorrelationId)).Last().Worker.ShouldBe("b");
+        (await Store.ClaimGatedAsync(requests, new ClaimRules([new QueueGate("gated", 5, null)], []), Later)).ShouldAllBe(c => c.Count == 0);
+    }
+
     private static readonly DateTime Later = T0.AddMinutes(1);
 
     [Fact]

@@ -1,6 +1,7 @@
 using Shouldly;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Tests.Servers;
 using Xunit;
 using static TaskQueue.Tests.Servers.TestTasks;
 

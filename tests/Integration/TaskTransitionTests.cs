@@ -168,7 +168,7 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
 
         await SendAsync(new CompleteTask(task.CorrelationId, Now, 1, "w", """{"a":1}"""));
 
-        (task.State, task.Result, task.Error, task.FinishedAt, task.LeaseUntil) = (TaskStates.Completed, """{"a":1}""", null, Now, null);
+        (task.State, task.Result, task.Error, task.FinishedAt, task.LeaseUntil, task.DeleteAt) = (TaskStates.Completed, """{"a":1}""", null, Now, null, Now.AddDays(7));
         await ShouldBeAsync(task, (TaskEventType.Completed, 1, null));
     }
 
@@ -204,7 +204,7 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
         await SendAsync(new LapseLease(last.CorrelationId, at));
 
         (task.State, task.Error, task.LeaseUntil, task.DueAt, task.DispatchAt) = (TaskStates.Retrying, error, null, at, at);
-        (last.State, last.Error, last.LeaseUntil, last.FinishedAt) = (TaskStates.Failed, error, null, at);
+        (last.State, last.Error, last.LeaseUntil, last.FinishedAt, last.DeleteAt, last.Dead) = (TaskStates.Failed, error, null, at, at.AddDays(7), true);
         await ShouldBeAsync(task, (TaskEventType.Retrying, 1, error));
         await ShouldBeAsync(last, (TaskEventType.Failed, 1, error));
     }

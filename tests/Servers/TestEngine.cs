@@ -3,6 +3,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Bus;
+using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Storage.GroupCommit;
 using TaskQueue.Engine.Tasks;
@@ -17,9 +18,11 @@ internal sealed class TestEngine : IAsyncDisposable
     /// <param name="database">A migrated database.</param>
     /// <param name="lanes">Groups that commit side by side on PostgreSQL.</param>
     /// <param name="decorate">Puts something around the store.</param>
-    public TestEngine(DatabaseAddress database, int lanes = 4, Func<ITaskStore, ITaskStore>? decorate = null)
+    /// <param name="time">Its clock.</param>
+    public TestEngine(DatabaseAddress database, int lanes = 4, Func<ITaskStore, ITaskStore>? decorate = null, TimeProvider? time = null)
     {
         var services = new ServiceCollection();
+        services.AddSingleton(time ?? TimeProvider.System);
         services.AddLogging();
         services.AddSingleton<IConfiguration>(new ConfigurationBuilder()
             .AddInMemoryCollection(new Dictionary<string, string?> { ["TaskQueue:CommitLanes"] = $"{lanes}" }).Build());
@@ -38,6 +41,14 @@ internal sealed class TestEngine : IAsyncDisposable
     public TaskVerbs Verbs => _services.GetRequiredService<TaskVerbs>();
 
     public ITaskStore Store => _services.GetRequiredService<ITaskStore>();
+
+    public IQueueStore QueueStore => _services.GetRequiredService<IQueueStore>();
+
+    public QueueVerbs Queues => _services.GetRequiredService<QueueVerbs>();
+
+    public TaskQueries Queries => _services.GetRequiredService<TaskQueries>();
+
+    public Claims Claims => _services.GetRequiredService<Claims>();
 
     public GroupCommitter Committer => _services.GetRequiredService<GroupCommitter>();
 

@@ -43,15 +43,16 @@ internal sealed class WatchedStore(ITaskStore inner) : ITaskStore, IAsyncDisposa
         return inner.SelectAsync(sweep, now, max);
     }
 
-    public Task<IReadOnlySet<Guid>> InsertAsync(IReadOnlyList<TaskState> tasks) => inner.InsertAsync(tasks);
+    public Task<IReadOnlyList<Admission>> InsertAsync(IReadOnlyList<NewTask> tasks, ScheduleTick? tick = null) => inner.InsertAsync(tasks, tick);
 
-    public Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, DateTime now) => inner.ClaimAsync(request, now);
+    public Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, ClaimRules rules, DateTime now) => inner.ClaimAsync(request, rules, now);
+
+    public Task<IReadOnlyList<IReadOnlyList<TaskState>>> ClaimGatedAsync(IReadOnlyList<ClaimRequest> requests, ClaimRules rules, DateTime now) =>
+        inner.ClaimGatedAsync(requests, rules, now);
 
     public Task<DateTime?> NextDueAsync(IReadOnlyList<QueueLevel> targets, DateTime now) => inner.NextDueAsync(targets, now);
 
     public Task<DateTime?> NextAsync(Sweep sweep) => inner.NextAsync(sweep);
-
-    public Task AdoptAsync(string queue) => inner.AdoptAsync(queue);
 
     public Task RedispatchAllAsync(DateTime now) => inner.RedispatchAllAsync(now);
 

@@ -42,13 +42,13 @@ public sealed class TaskRulesTests
     [InlineData(12, 3600)]
     [InlineData(100, 3600)]
     public void A_retry_waits_twice_as_long_each_time_up_to_an_hour(int attemptsDone, int seconds) =>
-        RetryBackoff.After(attemptsDone).ShouldBe(TimeSpan.FromSeconds(seconds));
+        RetryBackoff.After(null, attemptsDone, Guid.Empty).ShouldBe(TimeSpan.FromSeconds(seconds));
 
     [Theory]
     [InlineData("a", true)]
     [InlineData("Reports_2-eu", true)]
-    [InlineData("0123456789012345678901234567890123456789012345678901234567890123", true)]
-    [InlineData("01234567890123456789012345678901234567890123456789012345678901234", false)]
+    [InlineData("01234567890123456789012345678901234567890123456789012345678901230123456789012345678901234567890123456789012345678901234567890123", true)]
+    [InlineData("012345678901234567890123456789012345678901234567890123456789012301234567890123456789012345678901234567890123456789012345678901234", false)]
     [InlineData("", false)]
     [InlineData(null, false)]
     [InlineData("a b", false)]

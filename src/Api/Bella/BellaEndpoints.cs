@@ -47,15 +47,14 @@ internal static class BellaEndpoints
         return next(context);
     }
 
-    private static async Task<IResult> RegisterAsync(HttpContext context, QueueCatalog queues, IOptions<EngineOptions> options)
+    private static async Task<IResult> RegisterAsync(HttpContext context, QueueVerbs queues, IOptions<EngineOptions> options)
     {
         var body = await RequestJson.ReadAsync(context, BellaJson.Shapes.BellaRegisterBody, BodyLimits.One(options.Value));
-        if (body.Queue is not { } name || !QueueNames.IsValid(name))
-            throw BellaMapping.Wrong($"queue must be a name of {QueueNames.Rule}");
+        if (body.Queue is not { } name || !BellaMapping.IsName(name))
+            throw BellaMapping.Wrong($"queue must be a name of {BellaMapping.NameRule}");
         if (body.Endpoint is not { Length: <= 256 } endpoint || string.IsNullOrWhiteSpace(endpoint) || endpoint.Contains('\0', StringComparison.Ordinal))
             throw BellaMapping.Wrong("endpoint must be a text of 1 to 256 characters");
-        var (_, created) = await queues.DeclareAsync(name, Delivery.Pull, endpoint);
-        return created ? Text(name) : throw BellaMapping.Wrong($"queue {name} exists already");
+        return await queues.CreateAsync(name, Delivery.Pull, QueueSettings.Default, endpoint) is not null ? Text(name) : throw BellaMapping.Wrong($"queue {name} exists already");
     }
 
     private static async Task<IResult> MetadataAsync(string queue, QueueCatalog queues)
@@ -73,7 +72,7 @@ internal static class BellaEndpoints
         {
             var id = ids.New(queue.Id, body.Level ?? 0, BellaMode.Callback);
             var now = time.GetUtcNow();
-            if (await verbs.SubmitAsync(BellaMapping.ToSubmission(body, id, now, BellaMapping.Server(context.Connection))) == Verdict.Applied)
+            if (await verbs.SubmitAsync(BellaMapping.ToSubmission(body, id, now, BellaMapping.Server(context.Connection))) is { Result: Admitted.Accepted })
                 return Results.Json(new BellaPutAnswer(200, now.ToUnixTimeMilliseconds(), id.ToString()), BellaJson.Shapes.BellaPutAnswer);
             ids.DrawInstance();
         }

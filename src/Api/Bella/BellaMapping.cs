@@ -29,12 +29,18 @@ internal static class BellaMapping
         [TaskStates.Expired] = "timeout",
     };
 
+    /// <summary>The rule for names of queues in words (bella.md 2): shorter ones than the engine's.</summary>
+    public const string NameRule = "letters, digits, '-' and '_', 1 to 64 of them";
+
+    /// <summary>Whether a name is allowed.</summary>
+    public static bool IsName(string? name) => name is { Length: <= 64 } && QueueNames.IsValid(name);
+
     /// <summary>Checks a put; its queue may still be unknown.</summary>
     /// <exception cref="DoorException">400.</exception>
     public static void Check(BellaPutBody put)
     {
-        if (!QueueNames.IsValid(put.Queue))
-            throw Wrong($"queue must be a name of {QueueNames.Rule}");
+        if (!IsName(put.Queue))
+            throw Wrong($"queue must be a name of {NameRule}");
         if (put.Endpoint is not { Length: <= 64 })
             throw Wrong("endpoint must be a text of at most 64 characters");
         if (put.Level is < 0 or > QueueNames.MaxLevel)

@@ -2,8 +2,10 @@ using System.Net;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using TaskQueue.Api.Bella;
 using TaskQueue.Api.Http;
+using TaskQueue.Api.Moab;
 using TaskQueue.Api.Operations;
 using TaskQueue.Api.Queues;
+using TaskQueue.Api.Schedules;
 using TaskQueue.Api.Tasks;
 using TaskQueue.Api.Workers;
 using TaskQueue.Consumers;
@@ -43,7 +45,7 @@ internal static class Server
             builder.Services.AddTaskQueueScheduler();
         if (roles.HasFlag(Roles.Consumers))
             builder.Services.AddTaskQueueConsumers();
-        builder.Services.AddHttp().AddOperations().AddBella();
+        builder.Services.AddHttp().AddOperations().AddBella().AddMoab();
 
         var app = builder.Build();
         Map(app, roles);
@@ -68,7 +70,9 @@ internal static class Server
         app.MapTasks();
         app.MapWorkers();
         app.MapQueues();
+        app.MapSchedules();
         app.MapBella();
+        app.MapMoab();
     }
 
     private static void ConfigureKestrel(KestrelServerOptions kestrel)

@@ -1,5 +1,7 @@
 using System.Data.Common;
 using RabbitMQ.Client.Exceptions;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Schedules;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 
@@ -9,12 +11,13 @@ namespace TaskQueue.Api.Http;
 /// <param name="Status">HTTP status.</param>
 /// <param name="Code">Stable word for programs.</param>
 /// <param name="Message">What to change.</param>
-internal sealed record DoorFault(int Status, string Code, string Message);
+/// <param name="Details">What programs may want to know of it, for the doors that say so.</param>
+internal sealed record DoorFault(int Status, string Code, string Message, IReadOnlyDictionary<string, string>? Details = null);
 
 /// <summary>Stops a request with a fault.</summary>
-internal sealed class DoorException(int status, string code, string message) : Exception(message)
+internal sealed class DoorException(int status, string code, string message, IReadOnlyDictionary<string, string>? details = null) : Exception(message)
 {
-    public DoorFault Fault { get; } = new(status, code, message);
+    public DoorFault Fault { get; } = new(status, code, message, details);
 }
 
 internal static partial class DoorFaults
@@ -37,7 +40,7 @@ internal static partial class DoorFaults
 #pragma warning restore CA1031
             {
                 var fault = ToFault(exception);
-                if (fault.Status >= 500)
+                if (fault.Status >= 500 && exception is not DoorException) // a door that says so itself knows why
                     LogFailed(context.HttpContext.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger<DoorFault>(), exception, context.HttpContext.Request.Method, context.HttpContext.Request.Path);
                 return shape(fault);
             }
@@ -48,6 +51,8 @@ internal static partial class DoorFaults
         {
             DoorException door => door.Fault,
             InvalidSubmissionException => new(400, "invalid_task", exception.Message),
+            InvalidQueueException => new(400, "invalid_request", exception.Message),
+            InvalidScheduleException => new(400, "invalid_schedule", exception.Message),
             BadHttpRequestException bad => new(bad.StatusCode, bad.StatusCode == 413 ? "too_large" : "bad_request", bad.Message),
             BrokerUnreachableException => new(503, "broker_unavailable", "the broker is unavailable; try again"),
             DbException or InvalidOperationException { InnerException: DbException } => Unavailable,

@@ -10,11 +10,11 @@ internal static class RequestJson
 {
     /// <summary>The body as a document; dispose it.</summary>
     /// <exception cref="DoorException">413 too_large, or 400 invalid_json.</exception>
-    public static Task<JsonDocument> ReadDocumentAsync(HttpContext context, long maxBytes) =>
+    public static Task<JsonDocument> ReadDocumentAsync(HttpContext context, long maxBytes, JsonReaderOptions options = default) =>
         ReadAsync(context, maxBytes, body =>
         {
             // ParseValue copies; JsonDocument.Parse would go on reading a buffer that the server uses again.
-            var reader = new Utf8JsonReader(body);
+            var reader = new Utf8JsonReader(body, options);
             var document = JsonDocument.ParseValue(ref reader);
             _ = reader.Read(); // throws on anything behind the value
             return document;
@@ -35,7 +35,8 @@ internal static class RequestJson
             }
             catch (JsonException fault) when (fault.Path is { Length: > 0 } and not "$" && fault.InnerException is not JsonException { Source: null })
             {
-                throw new DoorException(400, "invalid_request", $"{fault.Path} has the wrong type or form");
+                var unknown = fault.Message.Contains("could not be mapped", StringComparison.Ordinal);
+                throw new DoorException(400, "invalid_request", unknown ? $"{fault.Path} is no member of this request" : $"{fault.Path} has the wrong type or form");
             }
         }) ?? throw new DoorException(400, "invalid_request", "the body must be a JSON object");
 

@@ -1,69 +1,149 @@
-using System.Text.Json;
-using System.Text.Json.Serialization;
+using System.Globalization;
 using Microsoft.Extensions.Options;
 using TaskQueue.Api.Http;
+using TaskQueue.Api.Tasks;
 using TaskQueue.Contracts;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Tasks;
+using TaskList = TaskQueue.Engine.Tasks.TaskList;
 
 namespace TaskQueue.Api.Queues;
 
-/// <summary>PUT /queues/{name}.</summary>
-/// <param name="Delivery"><c>pull</c> (workers claim) or <c>push</c> (dispatched to bus workers).</param>
-internal sealed record QueueBody(string? Delivery);
-
-/// <summary>A declared queue.</summary>
-internal sealed record QueueDetails(string Name, string Delivery, DateTime CreatedAt);
-
-/// <summary>GET /queues.</summary>
-internal sealed record QueueList(IReadOnlyList<QueueDetails> Queues);
-
-[JsonSerializable(typeof(QueueBody))]
-[JsonSerializable(typeof(QueueDetails))]
-[JsonSerializable(typeof(QueueList))]
-internal sealed partial class QueueJson : JsonSerializerContext
-{
-    /// <summary>The context with the house's options.</summary>
-    public static QueueJson Shapes { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
-}
-
-/// <summary>Declaring queues. An undeclared queue is a pull queue.</summary>
+/// <summary>Declaring and running queues. An undeclared queue is a pull queue with default settings.</summary>
 internal static class QueueEndpoints
 {
+    private const int DefaultPage = 100;
+    private const int MaxPage = 1000;
+
     public static void MapQueues(this WebApplication app)
     {
         var queues = app.MapGroup("/queues").WithTags("queues").AnswerFaults(HttpRegistration.Problem);
         queues.MapGet("", ListAsync).Produces<QueueList>().WithSummary("The declared queues.");
-        queues.MapPut("/{name}", DeclareAsync).Accepts<QueueBody>("application/json").Produces<QueueDetails>().Produces<QueueDetails>(201)
-            .ProducesProblem(400).ProducesProblem(409).WithSummary("Declare a queue as pull or push.");
+        queues.MapPut("/{name}", PutAsync).TakesJson<QueueBody>().Produces<QueueDetails>().Produces<QueueDetails>(201)
+            .ProducesProblem(400).ProducesProblem(409).WithSummary("Declare a queue, or replace all of its settings.");
+        queues.MapGet("/{name}", GetAsync).Produces<QueueDetails>().ProducesProblem(404).WithSummary("A queue with its counts.");
+        queues.MapDelete("/{name}", DeleteAsync).Produces(204).ProducesProblem(404)
+            .WithSummary("Delete a queue with its schedules and with what waits, runs or is a dead letter.");
+        queues.MapPost("/{name}/pause", PauseAsync).Produces<QueueDetails>().ProducesProblem(404).WithSummary("Hand out nothing more; running tasks go on.");
+        queues.MapPost("/{name}/resume", ResumeAsync).Produces<QueueDetails>().ProducesProblem(404).WithSummary("Hand out tasks again.");
+        queues.MapPost("/{name}/purge", PurgeAsync).Produces(204).ProducesProblem(404).WithSummary("Delete what waits, runs or is a dead letter.");
+        queues.MapPost("/{name}/redrive", RedriveAsync).Produces<Redriven>().ProducesProblem(404).WithSummary("Run all dead letters again.");
+        queues.MapGet("/{name}/tasks", TasksAsync).Produces<QueueTasks>().ProducesProblem(400)
+            .TakesQuery("list", "live (waiting, running and dead letters; the default), waiting, running or dead.")
+            .TakesQuery("limit", "1 to 1000; default 100.").TakesQuery("after", "next of the page before.")
+            .WithSummary("A page of the tasks of a queue, declared or not.");
     }
 
     private static async Task<IResult> ListAsync(QueueCatalog queues) =>
-        Results.Json(new QueueList([.. (await queues.AllAsync()).Values.OrderBy(q => q.Name, StringComparer.Ordinal).Select(ToDetails)]), QueueJson.Shapes.QueueList);
+        Results.Json(new QueueList([.. (await queues.AllAsync()).Values.OrderBy(q => q.Name, StringComparer.Ordinal).Select(q => QueueMapping.ToDetails(q))]), QueueJson.Shapes.QueueList);
 
-    private static async Task<IResult> DeclareAsync(string name, HttpContext context, QueueVerbs queues, BusAddress bus, IOptions<EngineOptions> options)
+    private static async Task<IResult> PutAsync(string name, HttpContext context, QueueVerbs queues, QueueCatalog catalog, BusAddress bus, IOptions<EngineOptions> options)
     {
         var body = await RequestJson.ReadAsync(context, QueueJson.Shapes.QueueBody, BodyLimits.One(options.Value));
         if (!QueueNames.IsValid(name))
-            throw new DoorException(400, "invalid_request", $"the name of a queue must be {QueueNames.Rule}");
+            throw QueueMapping.Wrong($"the name of a queue must be {QueueNames.Rule}");
         if (name is Addresses.SubmitQueue or Addresses.ReportQueue)
-            throw new DoorException(400, "invalid_request", $"{name} is a queue of the engine itself; choose another name");
-        var delivery = body.Delivery switch
+            throw QueueMapping.Wrong($"{name} is a queue of the engine itself; choose another name");
+        var settings = QueueMapping.ToSettings(body);
+        while (true)
         {
-            "pull" => Delivery.Pull,
-            "push" => Delivery.Push,
-            _ => throw new DoorException(400, "invalid_request", "delivery must be pull or push"),
-        };
-        if (delivery == Delivery.Push && bus.RabbitMq is null)
-            throw new DoorException(409, "no_broker", "a push queue needs bus workers, and the in-process bus has none; set ConnectionStrings:RabbitMq");
-        var (queue, created) = await queues.DeclareAsync(name, delivery);
-        if (queue.Delivery != delivery)
-            throw new DoorException(409, "declared_otherwise", $"queue {name} is declared as {Word(queue.Delivery)} already");
-        return Results.Json(ToDetails(queue), QueueJson.Shapes.QueueDetails, statusCode: created ? 201 : 200);
+            var known = await catalog.LookUpAsync(name);
+            var delivery = ToDelivery(body.Delivery, known);
+            if (known is not null)
+                return await UpdateAsync(queues, name, settings, body.ExpectedVersion) ?? throw NotFound(name);
+            if (body.ExpectedVersion is not null)
+                throw NotFound(name);
+            if (delivery == Delivery.Push && bus.RabbitMq is null)
+                throw new DoorException(409, "no_broker", "a push queue needs bus workers, and the in-process bus has none; set ConnectionStrings:RabbitMq");
+            if (await queues.CreateAsync(name, delivery, settings) is { } created)
+                return Results.Json(QueueMapping.ToDetails(created), QueueJson.Shapes.QueueDetails, statusCode: 201);
+        }
     }
 
-    private static QueueDetails ToDetails(QueueRecord queue) => new(queue.Name, Word(queue.Delivery), queue.CreatedAt);
+    private static Delivery ToDelivery(string? word, QueueRecord? known)
+    {
+        var delivery = word switch
+        {
+            null => known?.Delivery ?? Delivery.Pull,
+            "pull" => Delivery.Pull,
+            "push" => Delivery.Push,
+            _ => throw QueueMapping.Wrong("delivery must be pull or push"),
+        };
+        return known is null || known.Delivery == delivery
+            ? delivery
+            : throw new DoorException(409, "declared_otherwise", $"queue {known.Name} is declared as {QueueMapping.Word(known.Delivery)} already");
+    }
 
-    private static string Word(Delivery delivery) => delivery.ToString().ToLowerInvariant();
+    private static async Task<IResult?> UpdateAsync(QueueVerbs queues, string name, QueueSettings settings, int? expectedVersion)
+    {
+        var (change, queue) = await queues.UpdateAsync(name, settings, expectedVersion);
+        return change switch
+        {
+            QueueChange.Done => Results.Json(QueueMapping.ToDetails(queue!), QueueJson.Shapes.QueueDetails),
+            QueueChange.VersionMismatch => throw new DoorException(409, "version_mismatch", $"queue {name} has version {queue!.Version}, not {expectedVersion}; read it again"),
+            _ => null,
+        };
+    }
+
+    private static async Task<IResult> GetAsync(string name, QueueVerbs queues, QueueCatalog catalog, TimeProvider time)
+    {
+        var queue = await catalog.LookUpAsync(name) ?? throw NotFound(name);
+        return Results.Json(QueueMapping.ToDetails(queue, await queues.StatsAsync(name), time.GetUtcNow().UtcDateTime), QueueJson.Shapes.QueueDetails);
+    }
+
+    private static async Task<IResult> DeleteAsync(string name, QueueVerbs queues)
+    {
+        if (name == BuiltInQueues.Tasks)
+            throw new DoorException(409, "built_in", $"{name} is the queue behind POST /tasks and cannot be deleted; purge it instead");
+        return await queues.DeleteAsync(name) ? Results.NoContent() : throw NotFound(name);
+    }
+
+    private static Task<IResult> PauseAsync(string name, QueueVerbs queues) => SetPausedAsync(name, queues, true);
+
+    private static Task<IResult> ResumeAsync(string name, QueueVerbs queues) => SetPausedAsync(name, queues, false);
+
+    private static async Task<IResult> SetPausedAsync(string name, QueueVerbs queues, bool paused)
+    {
+        var (_, queue) = await queues.UpdateAsync(name, settings => settings with { Paused = paused });
+        return queue is null ? throw NotFound(name) : Results.Json(QueueMapping.ToDetails(queue), QueueJson.Shapes.QueueDetails);
+    }
+
+    private static async Task<IResult> PurgeAsync(string name, QueueVerbs queues) => await queues.PurgeAsync(name) ? Results.NoContent() : throw NotFound(name);
+
+    private static async Task<IResult> RedriveAsync(string name, QueueCatalog catalog, TaskVerbs tasks, CancellationToken stop)
+    {
+        _ = await catalog.LookUpAsync(name) ?? throw NotFound(name);
+        var (restarted, skipped) = await tasks.RedriveAsync(name, stop);
+        return Results.Json(new Redriven(restarted, skipped), QueueJson.Shapes.Redriven);
+    }
+
+    private static async Task<IResult> TasksAsync(string name, HttpRequest request, TaskQueries queries, CancellationToken stop)
+    {
+        var list = request.Query["list"].ToString() is { Length: > 0 } word
+            ? Enum.TryParse<TaskList>(word, ignoreCase: true, out var known) && Enum.IsDefined(known) ? known : throw QueueMapping.Wrong("list must be live, waiting, running or dead")
+            : TaskList.Live;
+        var limit = request.Query["limit"].ToString() is { Length: > 0 } number
+            ? int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var whole) && whole is >= 1 and <= MaxPage ? whole : throw QueueMapping.Wrong($"limit must be 1 to {MaxPage}")
+            : DefaultPage;
+        var after = request.Query["after"].ToString() is { Length: > 0 } text ? QueueCursor.Parse(text) ?? throw QueueMapping.Wrong("after must be next of another page") : null;
+        var tasks = await queries.ListAsync(name, list, after, limit, stop);
+        return Results.Json(new QueueTasks([.. tasks.Select(TaskMapping.ToRow)], tasks.Count == limit ? QueueCursor.ToText(TaskCursor.Of(list, tasks[^1])) : null), QueueJson.Shapes.QueueTasks);
+    }
+
+    private static DoorException NotFound(string name) => new(404, "not_found", $"there is no queue {name}");
+}
+
+/// <summary>A place in a list as text: Unix microseconds and the id.</summary>
+internal static class QueueCursor
+{
+    public static string ToText(TaskCursor cursor) => $"{Micros.FromTime(cursor.At)}-{cursor.Id:N}";
+
+    public static TaskCursor? Parse(string text) =>
+        text.Split('-') is [var at, var id] && long.TryParse(at, NumberStyles.None, CultureInfo.InvariantCulture, out var micros) && micros < Micros.FromTime(DateTime.MaxValue)
+            && Guid.TryParseExact(id, "N", out var guid)
+            ? new TaskCursor(Micros.ToTime(micros), guid)
+            : null;
 }

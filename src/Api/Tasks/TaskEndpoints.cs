@@ -17,7 +17,7 @@ internal static class TaskEndpoints
     {
         var seed = app.MapGroup("/tasks").WithTags("tasks").AnswerFaults(SeedError);
         seed.MapPost("", PostAsync).TakesJson<TaskBody>().Produces<TaskQueued>(202).Produces<TaskError>(400).Produces<TaskError>(413).Produces<TaskError>(500)
-            .WithSummary("Accept a task: {\"action\", \"data\"}, and optionally queue, priority, scheduled_at, expires_at, max_attempts.");
+            .WithSummary("Accept a task: {\"action\", \"data\"}, and optionally queue, priority, scheduled_at, expires_at, max_attempts, dedupe_key, overwrite, thread_id, lease_seconds, retry.");
         seed.MapGet("", ListAsync).TakesQuery("status", "Only tasks of this status.").Produces<TaskList>().Produces<TaskError>(500)
             .WithSummary("The newest 100 tasks, or those of one status: pending, running, retrying, completed, failed, cancelled, expired.");
 
@@ -27,6 +27,7 @@ internal static class TaskEndpoints
         native.MapGet("/{id}", GetAsync).Produces<TaskDetails>().ProducesProblem(404).WithSummary("One task with its timeline.");
         native.MapPost("/{id}/cancel", CancelAsync).Produces<TaskChanged>().ProducesProblem(404).ProducesProblem(409)
             .WithSummary("Cancel a task that has not ended.");
+        native.MapDelete("/{id}", DeleteAsync).Produces(204).ProducesProblem(404).WithSummary("Delete a task, whatever its status.");
         native.MapPost("/{id}/retry", RetryAsync).Produces<TaskChanged>().ProducesProblem(404).ProducesProblem(409)
             .WithSummary("Run a failed or cancelled task again.");
     }
@@ -42,8 +43,8 @@ internal static class TaskEndpoints
             var task = TaskRequest.Read(body.RootElement, TaskId.New(time), time.GetUtcNow());
             try
             {
-                if (await verbs.SubmitAsync(task) == Verdict.Applied)
-                    return Results.Json(new TaskQueued(task.Id, "queued"), TaskJson.Shapes.TaskQueued, statusCode: 202);
+                if (await verbs.SubmitAsync(task) is { Result: not Admitted.IdTaken } answer)
+                    return Results.Json(new TaskQueued(answer.Id, TaskMapping.Word(answer.Result)), TaskJson.Shapes.TaskQueued, statusCode: 202);
             }
             catch (Exception fault) when (fault is not InvalidSubmissionException)
             {
@@ -84,19 +85,23 @@ internal static class TaskEndpoints
             || list.GetArrayLength() is 0 or > BulkMax)
             throw new DoorException(400, "invalid_request", $"the body must be {{\"tasks\": [...]}} with 1 to {BulkMax} tasks");
         var now = time.GetUtcNow();
-        var tasks = list.EnumerateArray().Select((task, index) => ReadOne(task, index, TaskId.New(time), now, options.Value.MaxPayloadBytes)).ToList();
-        await verbs.SubmitManyAsync(tasks);
-        return Results.Json(new TasksQueued([.. tasks.Select(t => t.Id)], tasks.Count), TaskJson.Shapes.TasksQueued, statusCode: 202);
+        var tasks = list.EnumerateArray().Select((task, index) => ReadOne(task, index, TaskId.New(time), now)).ToList();
+        try
+        {
+            var answers = await verbs.SubmitManyAsync(tasks);
+            return Results.Json(new TasksQueued([.. answers.Select(a => a.Id)], answers.Count, [.. answers.Select(a => TaskMapping.Word(a.Result))]), TaskJson.Shapes.TasksQueued, statusCode: 202);
+        }
+        catch (InvalidSubmissionException refused)
+        {
+            throw new DoorException(400, "invalid_task", $"tasks[{refused.Index}]: {refused.Message}");
+        }
     }
 
-    private static TaskSubmission ReadOne(JsonElement task, int index, Guid id, DateTimeOffset now, int maxPayloadBytes)
+    private static TaskSubmission ReadOne(JsonElement task, int index, Guid id, DateTimeOffset now)
     {
         try
         {
-            var submission = TaskRequest.Read(task, id, now);
-            return SubmissionRules.Check(submission, maxPayloadBytes) is { } problem
-                ? throw new DoorException(400, "invalid_task", problem)
-                : submission;
+            return TaskRequest.Read(task, id, now);
         }
         catch (DoorException door)
         {
@@ -112,6 +117,13 @@ internal static class TaskEndpoints
 
     private static async Task<IResult> CancelAsync(string id, TaskVerbs verbs) => Changed(id, await verbs.CancelAsync(Id(id)), "cancelled");
 
+    private static async Task<IResult> DeleteAsync(string id, TaskVerbs verbs)
+    {
+        var delete = verbs.Delete(Id(id));
+        await verbs.ApplyAsync([delete]);
+        return delete.Verdict == Verdict.Applied ? Results.NoContent() : throw NotFound(id);
+    }
+
     private static async Task<IResult> RetryAsync(string id, TaskVerbs verbs) => Changed(id, await verbs.RetryAsync(Id(id)), "pending");
 
     private static IResult Changed(string id, Verdict verdict, string status) =>
@@ -119,6 +131,7 @@ internal static class TaskEndpoints
         {
             Verdict.Applied or Verdict.Duplicate => Results.Json(new TaskChanged(Id(id), status), TaskJson.Shapes.TaskChanged),
             Verdict.NotFound => throw NotFound(id),
+            Verdict.KeyTaken => throw new DoorException(409, "dedupe_key_taken", $"another task that waits or runs has the dedupe key of task {id}"),
             Verdict.Finished => throw new DoorException(409, "finished", $"task {id} has ended and cannot be cancelled"),
             _ => throw new DoorException(409, "not_allowed", $"task {id} is neither failed nor cancelled, so it cannot be retried"),
         };

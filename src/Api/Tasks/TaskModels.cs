@@ -13,9 +13,15 @@ namespace TaskQueue.Api.Tasks;
 /// <param name="Priority">low, normal, high or critical; default normal.</param>
 /// <param name="ScheduledAt">Not run earlier.</param>
 /// <param name="ExpiresAt">Not started at or after this time.</param>
-/// <param name="MaxAttempts">1 to 100; default 4.</param>
+/// <param name="MaxAttempts">1 to 100; default the queue's, else 4.</param>
+/// <param name="DedupeKey">At most one task of the queue with this key waits or runs; a duplicate is skipped.</param>
+/// <param name="Overwrite">What a duplicate changes on the waiting task instead: payload, scheduled_at, expires_at.</param>
+/// <param name="ThreadId">Tasks of one thread run one at a time, earliest first.</param>
+/// <param name="LeaseSeconds">How long an attempt may go without a heartbeat: 1 to 86,400; default the queue's, else 15.</param>
+/// <param name="Retry">How failed attempts are tried again; default the queue's.</param>
 internal sealed record TaskBody(
-    JsonElement Action, JsonElement? Data, string? Queue, string? Priority, DateTimeOffset? ScheduledAt, DateTimeOffset? ExpiresAt, int? MaxAttempts);
+    JsonElement Action, JsonElement? Data, string? Queue, string? Priority, DateTimeOffset? ScheduledAt, DateTimeOffset? ExpiresAt, int? MaxAttempts,
+    string? DedupeKey, IReadOnlyList<string>? Overwrite, string? ThreadId, double? LeaseSeconds, RetryBody? Retry);
 
 /// <summary>POST /tasks/bulk, for the OpenAPI document.</summary>
 /// <param name="Tasks">1 to 1,000.</param>
@@ -30,8 +36,8 @@ internal sealed record TaskList(IReadOnlyList<TaskRow> Tasks, int Count);
 /// <summary>One row of GET /tasks: payload and result are JSON text inside strings, times are Unix seconds.</summary>
 internal sealed record TaskRow(Guid Id, string Payload, string Status, string? Result, long CreatedAt, long? ProcessedAt);
 
-/// <summary>Answer of POST /tasks/bulk: ids in the order of the request.</summary>
-internal sealed record TasksQueued(IReadOnlyList<Guid> Ids, int Count);
+/// <summary>Answer of POST /tasks/bulk, in the order of the request: of a duplicate, the task that holds its dedupe key.</summary>
+internal sealed record TasksQueued(IReadOnlyList<Guid> Ids, int Count, IReadOnlyList<string> Results);
 
 /// <summary>Answer of a cancel or a retry.</summary>
 internal sealed record TaskChanged(Guid Id, string Status);
@@ -42,6 +48,7 @@ internal sealed record TaskError(string Error);
 /// <summary>GET /tasks/{id}: everything about one task.</summary>
 internal sealed record TaskDetails(
     Guid Id, string Queue, int Level, string? Name, string Priority, string Status, int Attempt, int MaxAttempts,
+    string? DedupeKey, string? ThreadId, bool DeadLetter,
     RawJson Payload, RawJson? Result, string? Error, string? Worker,
     DateTime CreatedAt, DateTime DueAt, DateTime? ExpiresAt, DateTime? StartedAt, DateTime? LeaseUntil, DateTime? FinishedAt,
     IReadOnlyList<TaskStepDetails> Timeline);
@@ -56,6 +63,7 @@ internal sealed record TaskStepDetails(string Event, int Attempt, DateTime At, D
 [JsonSerializable(typeof(TaskChanged))]
 [JsonSerializable(typeof(TaskError))]
 [JsonSerializable(typeof(TaskDetails))]
+[JsonSerializable(typeof(RetryBody))]
 internal sealed partial class TaskJson : JsonSerializerContext
 {
     /// <summary>The context with the house's options.</summary>
@@ -70,11 +78,35 @@ internal static class TaskMapping
 
     public static TaskDetails ToDetails(TaskState t, IEnumerable<TaskEvent> timeline) =>
         new(t.CorrelationId, t.Queue, t.Level, t.Name, Word(t.Priority), TaskStates.Word(t.State), t.Attempt, t.MaxAttempts,
+            t.DedupeKey, t.ThreadId, t.Dead,
             new RawJson(t.Payload), t.Result is { } result ? new RawJson(result) : null, t.Error, t.Worker,
             t.CreatedAt, t.DueAt, t.ExpiresAt, t.StartedAt, t.LeaseUntil, t.FinishedAt,
             [.. timeline.Select(e => new TaskStepDetails(e.Type.ToString().ToLowerInvariant(), e.Attempt, e.At, e.DueAt, e.Worker, e.Error))]);
 
+    /// <summary>What became of a submission: queued, or what it was a duplicate of.</summary>
+    public static string Word(Admitted result) =>
+        result switch
+        {
+            Admitted.Overwritten => "updated",
+            Admitted.Skipped or Admitted.Running => "duplicate",
+            _ => "queued",
+        };
+
     public static string Word(Priority priority) => priority.ToString().ToLowerInvariant();
+
+    /// <summary>The priority of a word, or null.</summary>
+    public static Priority? PriorityOf(string? word) =>
+        word?.ToLowerInvariant() switch
+        {
+            "low" => Priority.Low,
+            "normal" => Priority.Normal,
+            "high" => Priority.High,
+            "critical" => Priority.Critical,
+            _ => null,
+        };
+
+    /// <summary>The rule for priorities in words, for errors.</summary>
+    public const string PriorityRule = "priority must be low, normal, high or critical";
 
     private static long Seconds(DateTime time) => new DateTimeOffset(time).ToUnixTimeSeconds();
 }

@@ -8,7 +8,8 @@ namespace TaskQueue.Api.Tasks;
 
 /// <summary>
 /// Reads a task of POST /tasks and /tasks/bulk: the seed's <c>action</c> and <c>data</c>, and our additions <c>queue</c>
-/// (<c>name</c> or <c>name:level</c>), <c>priority</c>, <c>scheduled_at</c>, <c>expires_at</c>, <c>max_attempts</c>.
+/// (<c>name</c> or <c>name:level</c>), <c>priority</c>, <c>scheduled_at</c>, <c>expires_at</c>, <c>max_attempts</c>, <c>dedupe_key</c>, <c>overwrite</c>,
+/// <c>thread_id</c>, <c>lease_seconds</c>, <c>retry</c>.
 /// Other members are dropped (dtq-and-wippy.md B1).
 /// </summary>
 internal static class TaskRequest
@@ -28,6 +29,11 @@ internal static class TaskRequest
             ScheduledAt = Time(task, "scheduled_at"),
             ExpiresAt = Time(task, "expires_at"),
             MaxAttempts = Whole(task, "max_attempts"),
+            DedupeKey = Words(task, "dedupe_key"),
+            Overwrite = Overwrite(task),
+            ThreadId = Words(task, "thread_id"),
+            LeaseSeconds = Number(task, "lease_seconds"),
+            Retry = Member(task, "retry") is { } retry ? RetryBodies.Read(retry) : null,
         };
     }
 
@@ -48,18 +54,34 @@ internal static class TaskRequest
             : QueueNames.Parse(queue.ValueKind == JsonValueKind.String ? Text(queue, "queue") : null)
                 ?? throw Wrong($"queue must be a name ({QueueNames.Rule}), or name:level with a level of 0 to {QueueNames.MaxLevel}");
 
-    private static Priority PriorityOf(JsonElement task)
+    private static OverwriteFields Overwrite(JsonElement task)
+    {
+        if (Member(task, "overwrite") is not { } list)
+            return OverwriteFields.None;
+        if (list.ValueKind != JsonValueKind.Array)
+            throw Wrong(OverwriteRule);
+        return list.EnumerateArray().Aggregate(OverwriteFields.None, (all, field) => all | (field.ValueKind == JsonValueKind.String ? Text(field, "overwrite") : null) switch
+        {
+            "payload" => OverwriteFields.Payload,
+            "scheduled_at" => OverwriteFields.ScheduledAt,
+            "expires_at" => OverwriteFields.ExpiresAt,
+            _ => throw Wrong(OverwriteRule),
+        });
+    }
+
+    private const string OverwriteRule = "overwrite must be a list of payload, scheduled_at and expires_at";
+
+    private static string? Words(JsonElement task, string name) =>
+        Member(task, name) is not { } value ? null : value.ValueKind == JsonValueKind.String ? Text(value, name) : throw Wrong($"{name} must be a text");
+
+    private static double? Number(JsonElement task, string name) =>
+        Member(task, name) is not { } value ? null : value.ValueKind == JsonValueKind.Number ? value.GetDouble() : throw Wrong($"{name} must be a number");
+
+    private static Priority? PriorityOf(JsonElement task)
     {
         if (Member(task, "priority") is not { } value)
-            return Priority.Normal;
-        return (value.ValueKind == JsonValueKind.String ? Text(value, "priority").ToLowerInvariant() : null) switch
-        {
-            "low" => Priority.Low,
-            "normal" => Priority.Normal,
-            "high" => Priority.High,
-            "critical" => Priority.Critical,
-            _ => throw Wrong("priority must be low, normal, high or critical"),
-        };
+            return null;
+        return TaskMapping.PriorityOf(value.ValueKind == JsonValueKind.String ? Text(value, "priority") : null) ?? throw Wrong(TaskMapping.PriorityRule);
     }
 
     private static DateTime? Time(JsonElement task, string name)

@@ -18,12 +18,12 @@ internal static class WorkerEndpoints
     public static void MapWorkers(this WebApplication app)
     {
         var workers = app.MapGroup("/workers").WithTags("workers").AnswerFaults(HttpRegistration.Problem);
-        workers.MapPost("/claim", ClaimAsync).Accepts<ClaimBody>("application/json").Produces<Claimed>().ProducesProblem(400)
+        workers.MapPost("/claim", ClaimAsync).TakesJson<ClaimBody>().Produces<Claimed>().ProducesProblem(400)
             .WithSummary("Take up to max due tasks with a lease; waits up to 30 s for work where asked to.");
-        workers.MapPost("/heartbeat", HeartbeatAsync).Accepts<HeartbeatBody>("application/json").Produces<Answers>().ProducesProblem(400)
+        workers.MapPost("/heartbeat", HeartbeatAsync).TakesJson<HeartbeatBody>().Produces<Answers>().ProducesProblem(400)
             .WithSummary("Renew the leases of running attempts.");
-        workers.MapPost("/report", ReportAsync).Accepts<ReportBody>("application/json").Produces<Answers>().ProducesProblem(400)
-            .WithSummary("Report attempts that ended, completed or failed.");
+        workers.MapPost("/report", ReportAsync).TakesJson<ReportBody>().Produces<Answers>().ProducesProblem(400)
+            .WithSummary("Report attempts that ended, completed or failed, or give tasks back for later.");
     }
 
     private static async Task<IResult> ClaimAsync(HttpContext context, Claims claims, QueueCatalog queues, IOptions<EngineOptions> options, IHostApplicationLifetime lifetime)
@@ -33,7 +33,7 @@ internal static class WorkerEndpoints
             Targets(body.Queues),
             Within(body.Max ?? 1, 1, MaxEntries, "max"),
             body.Worker is { Length: >= 1 and <= 200 } worker && !worker.Contains('\0', StringComparison.Ordinal) ? worker : throw Wrong("worker must be a name of 1 to 200 characters"),
-            LeaseMs(body.LeaseSeconds) ?? TaskVerbs.DefaultLeaseMs);
+            LeaseMs(body.LeaseSeconds));
         var wait = Within(body.WaitSeconds ?? 0, 0, MaxWaitSeconds, "wait_seconds");
         foreach (var target in request.Targets)
         {
@@ -73,7 +73,8 @@ internal static class WorkerEndpoints
         {
             "completed" => verbs.Complete(Id(e.Id), Attempt(e.Attempt), worker: null, e.Result is { ValueKind: not JsonValueKind.Undefined } result ? result.GetRawText() : null),
             "failed" => verbs.Fail(Id(e.Id), Attempt(e.Attempt), worker: null, e.Error ?? throw Wrong("error must say why a failed attempt failed"), e.Retryable ?? true),
-            _ => throw Wrong("outcome must be completed or failed"),
+            "snoozed" => verbs.Snooze(Id(e.Id), Attempt(e.Attempt), worker: null, TimeSpan.FromSeconds(Within(e.DelaySeconds ?? 0, 0, TaskVerbs.MaxSnooze.TotalSeconds, "delay_seconds"))),
+            _ => throw Wrong("outcome must be completed, failed or snoozed"),
         };
 
     /// <summary>Checks every entry before the first is applied.</summary>

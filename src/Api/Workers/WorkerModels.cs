@@ -10,7 +10,7 @@ namespace TaskQueue.Api.Workers;
 /// <param name="Queues">Queues, most wanted first: <c>name</c> (level 0) or <c>name:level</c>; 1 to 100.</param>
 /// <param name="Worker">Who asks: 1 to 200 characters.</param>
 /// <param name="Max">At most so many tasks: 1 to 1,000; default 1.</param>
-/// <param name="LeaseSeconds">How long a task may go without a heartbeat: 1 to 86,400; default 15.</param>
+/// <param name="LeaseSeconds">How long a task may go without a heartbeat: 1 to 86,400; default as the task or its queue says, else 15.</param>
 /// <param name="WaitSeconds">How long to wait where nothing is due: 0 to 30; default 0.</param>
 internal sealed record ClaimBody(IReadOnlyList<string>? Queues, string? Worker, int? Max, double? LeaseSeconds, double? WaitSeconds);
 
@@ -20,7 +20,7 @@ internal sealed record Claimed(IReadOnlyList<ClaimedTask> Tasks);
 /// <summary>A task and the lease on it. Give <c>attempt</c> back with every heartbeat and report.</summary>
 internal sealed record ClaimedTask(
     Guid Id, int Attempt, string Queue, int Level, string? Name, string Priority, RawJson Payload, int MaxAttempts,
-    DateTime LeaseUntil, DateTime CreatedAt, DateTime? ExpiresAt);
+    DateTime LeaseUntil, DateTime CreatedAt, DateTime? ExpiresAt, string? ThreadId);
 
 /// <summary>POST /workers/heartbeat: 1 to 1,000 running attempts.</summary>
 internal sealed record HeartbeatBody(IReadOnlyList<HeartbeatEntry?>? Tasks);
@@ -35,11 +35,12 @@ internal sealed record ReportBody(IReadOnlyList<ReportEntry?>? Tasks);
 
 /// <param name="Id">The task.</param>
 /// <param name="Attempt">The attempt that was claimed.</param>
-/// <param name="Outcome"><c>completed</c> or <c>failed</c>.</param>
+/// <param name="Outcome"><c>completed</c>, <c>failed</c>, or <c>snoozed</c>: the task runs again later, and no attempt is counted.</param>
 /// <param name="Result">Any JSON, of a completed attempt.</param>
 /// <param name="Error">Why, of a failed attempt.</param>
 /// <param name="Retryable">Whether a failed attempt may be tried again; default true.</param>
-internal sealed record ReportEntry(Guid? Id, int? Attempt, string? Outcome, JsonElement? Result, string? Error, bool? Retryable);
+/// <param name="DelaySeconds">How long a snoozed task is not run: 0 to 2,592,000 (30 days); default 0.</param>
+internal sealed record ReportEntry(Guid? Id, int? Attempt, string? Outcome, JsonElement? Result, string? Error, bool? Retryable, double? DelaySeconds);
 
 /// <summary>Answer of heartbeats and reports: an entry each, in the order of the request.</summary>
 internal sealed record Answers(IReadOnlyList<Answer> Tasks);
@@ -64,7 +65,7 @@ internal static class WorkerMapping
 {
     public static ClaimedTask ToClaimed(TaskState t) =>
         new(t.CorrelationId, t.Attempt, t.Queue, t.Level, t.Name, TaskMapping.Word(t.Priority), new RawJson(t.Payload), t.MaxAttempts,
-            t.LeaseUntil ?? t.CreatedAt, t.CreatedAt, t.ExpiresAt);
+            t.LeaseUntil ?? t.CreatedAt, t.CreatedAt, t.ExpiresAt, t.ThreadId);
 
     public static string Code(Verdict verdict) =>
         verdict switch

@@ -14,13 +14,19 @@ internal sealed partial class ReportConsumer(TaskVerbs verbs, ILogger<ReportCons
         var commands = new List<TaskCommand>(report.Started.Count + report.Heartbeats.Count + report.Outcomes.Count);
         commands.AddRange(report.Started.Select(s => verbs.Start(s.TaskId, s.Attempt, report.Worker, ToMs(s.LeaseSeconds))));
         commands.AddRange(report.Heartbeats.Select(h => verbs.Renew(h.TaskId, h.Attempt, report.Worker)));
-        commands.AddRange(report.Outcomes.Select(o => o.Error is null
-            ? (TaskCommand)verbs.Complete(o.TaskId, o.Attempt, report.Worker, o.Result)
-            : verbs.Fail(o.TaskId, o.Attempt, report.Worker, o.Error, o.Retryable)));
+        commands.AddRange(report.Outcomes.Select(o => ToCommand(o, report.Worker)));
         await verbs.ApplyAsync(commands);
         foreach (var refused in commands.OfType<AttemptCommand>().Where(c => c.Verdict is not (Verdict.Applied or Verdict.Duplicate)))
             LogRefused(refused.GetType().Name, refused.CorrelationId, refused.Attempt, report.Worker, refused.Verdict);
     }
+
+    private TaskCommand ToCommand(AttemptOutcome outcome, string worker) =>
+        outcome switch
+        {
+            { SnoozeSeconds: { } seconds } => verbs.Snooze(outcome.TaskId, outcome.Attempt, worker, TimeSpan.FromSeconds(Math.Clamp(seconds, 0, TaskVerbs.MaxSnooze.TotalSeconds))),
+            { Error: { } error } => verbs.Fail(outcome.TaskId, outcome.Attempt, worker, error, outcome.Retryable),
+            _ => verbs.Complete(outcome.TaskId, outcome.Attempt, worker, outcome.Result),
+        };
 
     private static int? ToMs(double? seconds) =>
         seconds is { } s ? (int)Math.Clamp(s * 1000, TaskVerbs.MinLeaseMs, TaskVerbs.MaxLeaseMs) : null;

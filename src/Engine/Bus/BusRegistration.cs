@@ -32,6 +32,7 @@ public static class BusRegistration
         {
             bus.DisableUsageTelemetry();
             bus.AddConsumer<DoorbellConsumer>();
+            bus.AddConsumer<QueuesChangedConsumer>();
             bus.AddReceiveObserver<BusFaultLog>();
             foreach (var role in roles)
                 role.AddConsumers(bus);
@@ -51,7 +52,11 @@ public static class BusRegistration
                     cfg.Host(address.RabbitMq);
                     cfg.DeployPublishTopology = true;
                     var endpoints = new RabbitMqEndpoints(cfg);
-                    endpoints.OwnQueue(e => e.ConfigureConsumer<DoorbellConsumer>(context));
+                    endpoints.OwnQueue(e =>
+                    {
+                        e.ConfigureConsumer<DoorbellConsumer>(context);
+                        e.ConfigureConsumer<QueuesChangedConsumer>(context);
+                    });
                     foreach (var role in roles)
                         role.AddEndpoints(context, endpoints);
                 });

@@ -1,5 +1,6 @@
 using MassTransit;
 using TaskQueue.Engine.Events;
+using TaskQueue.Engine.Queues;
 
 namespace TaskQueue.Engine.Bus;
 
@@ -10,6 +11,18 @@ internal sealed class DoorbellConsumer(Doorbell doorbell) : IConsumer<WorkArrive
     {
         foreach (var arrival in context.Message.Arrivals)
             doorbell.Ring(arrival);
+        return Task.CompletedTask;
+    }
+}
+
+/// <summary>Forgets what this process knew of queues that another one changed.</summary>
+internal sealed class QueuesChangedConsumer(QueueCatalog catalog, Doorbell doorbell) : IConsumer<QueuesChanged>
+{
+    public Task Consume(ConsumeContext<QueuesChanged> context)
+    {
+        catalog.Invalidate();
+        foreach (var name in context.Message.Names)
+            doorbell.RingAll(name);
         return Task.CompletedTask;
     }
 }

@@ -20,6 +20,8 @@ public sealed class CommitSignals(Doorbell doorbell) : IDisposable
             any = true;
             if (e.DueAt is { } due)
                 doorbell.Ring(new(e.Queue, e.Level), due);
+            if (e.Frees)
+                doorbell.Ring(new(e.Queue, e.Level), DateTime.MinValue);
         }
 
         if (any)

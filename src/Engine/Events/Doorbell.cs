@@ -33,6 +33,16 @@ public sealed class Doorbell(TimeProvider time)
         }
     }
 
+    /// <summary>The settings of a queue changed: whoever waits for it looks again.</summary>
+    public void RingAll(string queue)
+    {
+        lock (_gate)
+        {
+            foreach (var waiter in _waiters.Where(w => w.Key.Queue == queue).SelectMany(w => w.Value))
+                waiter.Wake();
+        }
+    }
+
     /// <summary>Tasks of another process wait to run.</summary>
     public void Ring(Arrival arrival)
     {

@@ -19,14 +19,13 @@ internal sealed class EventPublisher(IBus bus, BusAddress address, PushTopology 
     public async Task PublishAsync(IReadOnlyList<TaskEvent> events)
     {
         var arrived = WorkArrived.Of(events);
-        if (address.RabbitMq is not null && arrived.Arrivals.Count > 0)
-            await bus.Publish(arrived);
-
+        var rung = address.RabbitMq is not null && arrived.Arrivals.Count > 0 ? bus.Publish(arrived) : Task.CompletedTask;
         // The n-th event of each task makes the n-th wave: a wave is confirmed before the next leaves, so order is kept.
         var seen = new Dictionary<Guid, int>(events.Count);
         var waves = events.GroupBy(e => seen[e.TaskId] = seen.GetValueOrDefault(e.TaskId) + 1).OrderBy(w => w.Key);
         foreach (var wave in waves)
             await Task.WhenAll([.. wave.GroupBy(e => e.Type).SelectMany(PublishSteps), DispatchAsync([.. wave.Where(e => e.Dispatch)])]);
+        await rung;
     }
 
     private IEnumerable<Task> PublishSteps(IGrouping<TaskEventType, TaskEvent> events) =>
@@ -36,7 +35,7 @@ internal sealed class EventPublisher(IBus bus, BusAddress address, PushTopology 
             TaskEventType.Started => bus.Publish(new TasksStarted(steps)),
             TaskEventType.Completed => bus.Publish(new TasksCompleted(steps)),
             TaskEventType.Failed => bus.Publish(new TasksFailed(steps)),
-            TaskEventType.Retrying => bus.Publish(new TasksRetrying(steps)),
+            TaskEventType.Retrying or TaskEventType.Snoozed => bus.Publish(new TasksRetrying(steps)),
             TaskEventType.Cancelled => bus.Publish(new TasksCancelled(steps)),
             TaskEventType.Expired => bus.Publish(new TasksExpired(steps)),
             _ => Task.CompletedTask,

@@ -12,8 +12,8 @@ public sealed record WorkArrived(IReadOnlyList<Arrival> Arrivals)
 {
     /// <summary>What waits to be claimed, or falls due later, according to these events.</summary>
     public static WorkArrived Of(IEnumerable<TaskEvent> events) =>
-        new([.. events.Where(e => e.DueAt is not null && !e.Dispatch).GroupBy(e => new QueueLevel(e.Queue, e.Level)).Select(queue => new Arrival(
-            queue.Key.Queue, queue.Key.Level, queue.Count(e => e.DueAt <= e.At), queue.Where(e => e.DueAt > e.At).Min(e => e.DueAt)))]);
+        new([.. events.Where(e => e.Frees || (e.DueAt is not null && !e.Dispatch)).GroupBy(e => new QueueLevel(e.Queue, e.Level)).Select(queue => new Arrival(
+            queue.Key.Queue, queue.Key.Level, queue.Count(e => e.Frees || e.DueAt <= e.At), queue.Where(e => e.DueAt > e.At).Min(e => e.DueAt)))]);
 }
 
 /// <summary>Tasks of one queue and level.</summary>

@@ -3,14 +3,15 @@ using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Engine.Queues;
 
-/// <summary>The declared queues, cached for a second.</summary>
+/// <summary>The declared queues, cached for a second, or until somebody says that one changed.</summary>
 public sealed class QueueCatalog(IDbContextFactory<TaskDbContext> databases, TimeProvider time) : IDisposable
 {
-    /// <summary>How long a process may not know of a queue that another one declared.</summary>
+    /// <summary>How long a process may not know what another one changed, at most.</summary>
     public static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(1);
 
     private readonly SemaphoreSlim _loading = new(1);
-    private volatile Snapshot _current = new(default, new Dictionary<string, QueueRecord>());
+    private volatile Snapshot _current = new(long.MinValue, new Dictionary<string, QueueRecord>());
+    private long _invalid; // counts the calls of Invalidate
 
     /// <inheritdoc />
     public void Dispose() => _loading.Dispose();
@@ -18,12 +19,12 @@ public sealed class QueueCatalog(IDbContextFactory<TaskDbContext> databases, Tim
     /// <summary>All declared queues by name.</summary>
     public async ValueTask<IReadOnlyDictionary<string, QueueRecord>> AllAsync()
     {
-        if (time.GetUtcNow() - _current.At < MaxAge)
+        if (IsFresh)
             return _current.Queues;
         await _loading.WaitAsync();
         try
         {
-            if (time.GetUtcNow() - _current.At >= MaxAge)
+            if (!IsFresh)
                 await LoadAsync();
             return _current.Queues;
         }
@@ -42,44 +43,36 @@ public sealed class QueueCatalog(IDbContextFactory<TaskDbContext> databases, Tim
         if (await FindAsync(name) is { } known)
             return known;
         await using var db = await databases.CreateDbContextAsync();
-        var queue = await db.Queues.AsNoTracking().SingleOrDefaultAsync(q => q.Name == name);
-        if (queue is not null)
-            await LoadAsync();
-        return queue;
+        if (!await db.Queues.AnyAsync(q => q.Name == name))
+            return null;
+        Invalidate();
+        return await FindAsync(name);
     }
 
     /// <summary>How tasks of a queue are delivered; an undeclared queue is pulled.</summary>
     public async ValueTask<Delivery> DeliveryOfAsync(string name) => (await FindAsync(name))?.Delivery ?? Delivery.Pull;
 
-    /// <summary>Declares a queue.</summary>
-    /// <returns>The queue, and whether it is new; one that exists is left as it is.</returns>
-    public async Task<(QueueRecord Queue, bool Created)> DeclareAsync(string name, Delivery delivery, string? endpoint = null)
-    {
-        await using var db = await databases.CreateDbContextAsync();
-        if (await db.Queues.SingleOrDefaultAsync(q => q.Name == name) is { } known)
-            return (known, false);
-        var queue = new QueueRecord { Name = name, Delivery = delivery, Endpoint = endpoint, CreatedAt = Micros.Now(time) };
-        db.Queues.Add(queue);
-        try
-        {
-            await db.SaveChangesAsync();
-        }
-        catch (DbUpdateException) when (db.Queues.AsNoTracking().Any(q => q.Name == name))
-        {
-            // Somebody else declared it a moment ago.
-            return (await db.Queues.AsNoTracking().SingleAsync(q => q.Name == name), false);
-        }
+    /// <summary>A queue changed: the next look reads the database.</summary>
+    public void Invalidate() => Interlocked.Increment(ref _invalid);
 
-        await LoadAsync();
-        return (queue, true);
-    }
+    private bool IsFresh => _current.Valid == Interlocked.Read(ref _invalid) && time.GetElapsedTime(_current.At) < MaxAge;
 
     private async Task LoadAsync()
     {
+        var (valid, at) = (Interlocked.Read(ref _invalid), time.GetTimestamp());
         await using var db = await databases.CreateDbContextAsync();
-        var queues = await db.Queues.AsNoTracking().ToDictionaryAsync(q => q.Name);
-        _current = new(time.GetUtcNow(), queues);
+        // Every change shows in one of these, so thousands of queues are not read every second for nothing.
+        var mark = await db.Queues.GroupBy(_ => 1).Select(g => new Mark(g.Count(), g.Max(q => q.Id), g.Sum(q => (long)q.Version))).SingleOrDefaultAsync();
+        var queues = mark == _current.Mark ? _current.Queues : await db.Queues.AsNoTracking().ToDictionaryAsync(q => q.Name);
+        _current = new(valid, queues) { At = at, Mark = mark };
     }
 
-    private sealed record Snapshot(DateTimeOffset At, IReadOnlyDictionary<string, QueueRecord> Queues);
+    private sealed record Snapshot(long Valid, IReadOnlyDictionary<string, QueueRecord> Queues)
+    {
+        public long At { get; init; }
+
+        public Mark? Mark { get; init; }
+    }
+
+    private sealed record Mark(int Count, int LastId, long Versions);
 }

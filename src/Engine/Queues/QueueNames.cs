@@ -3,17 +3,20 @@ using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Engine.Queues;
 
-/// <summary>Rules for names of queues (bella.md 2).</summary>
+/// <summary>Rules for names of queues and schedules (moab.md 2).</summary>
 public static class QueueNames
 {
     /// <summary>The highest level.</summary>
     public const int MaxLevel = ushort.MaxValue;
 
+    /// <summary>The longest name.</summary>
+    public const int MaxLength = 128;
+
     /// <summary>The rule in words, for errors.</summary>
-    public const string Rule = "letters, digits, '-' and '_', 1 to 64 of them";
+    public const string Rule = "letters, digits, '-' and '_', 1 to 128 of them";
 
     /// <summary>Whether a base name is allowed.</summary>
-    public static bool IsValid(string? name) => name is { Length: >= 1 and <= 64 } && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_');
+    public static bool IsValid(string? name) => name is { Length: >= 1 and <= MaxLength } && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_');
 
     /// <summary>Parses <c>name:level</c>, or <c>name</c> alone for level 0; null where it is neither.</summary>
     public static QueueLevel? Parse(string? text, bool levelRequired = false)

@@ -11,7 +11,8 @@ public enum Delivery
 }
 
 /// <summary>
-/// A row of table <c>queues</c>: a queue that somebody declared. Tasks of an undeclared queue are pulled.
+/// A row of table <c>queues</c>: a queue that somebody declared. Tasks of an undeclared queue are pulled, under the
+/// default settings.
 /// </summary>
 public sealed class QueueRecord
 {
@@ -21,12 +22,21 @@ public sealed class QueueRecord
     /// <summary>Base name, unique.</summary>
     public string Name { get; set; } = "";
 
-    /// <summary>How its tasks reach their workers.</summary>
+    /// <summary>How its tasks reach their workers; never changes.</summary>
     public Delivery Delivery { get; set; }
 
     /// <summary>What bella's register said the queue serves; null for queues of other doors.</summary>
     public string? Endpoint { get; set; }
 
+    /// <summary>Counts the changes of its settings, from 1.</summary>
+    public int Version { get; set; } = 1;
+
+    /// <summary>What an operator decided about it.</summary>
+    public QueueSettings Settings { get; set; } = QueueSettings.Default;
+
     /// <summary>When it was declared, UTC.</summary>
     public DateTime CreatedAt { get; set; }
+
+    /// <summary>When its settings changed last, UTC.</summary>
+    public DateTime UpdatedAt { get; set; }
 }

@@ -1,27 +1,189 @@
+using MassTransit;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Bus;
+using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Engine.Queues;
 
-/// <summary>What can be done with queues.</summary>
-public sealed class QueueVerbs(QueueCatalog catalog, PushTopology topology, ITaskStore store, TimeProvider time)
+/// <summary>What became of a change.</summary>
+public enum QueueChange
+{
+    /// <summary>It was made.</summary>
+    Done,
+
+    /// <summary>There is no such queue.</summary>
+    NotFound,
+
+    /// <summary>Its version is not the expected one.</summary>
+    VersionMismatch,
+}
+
+/// <summary>What can be done with queues. A change is known to all processes within a second.</summary>
+public sealed partial class QueueVerbs(
+    QueueCatalog catalog, IDbContextFactory<TaskDbContext> databases, PushTopology topology, IQueueStore store, Doorbell doorbell,
+    IBus bus, TimeProvider time, ILogger<QueueVerbs> logger)
 {
     /// <summary>
-    /// Declares a queue. A push queue exists at the broker first; tasks that were accepted as pulled before every process
-    /// knew of it are handed to the scheduler, so when this returns the queue is push for all its tasks.
+    /// Makes a queue. A push queue exists at the broker first; tasks that were accepted as pulled before every process knew
+    /// of it are handed to the scheduler, so when this returns the queue is push for all its tasks.
     /// </summary>
-    /// <returns>The queue, whose delivery may be another if it was declared before, and whether it is new.</returns>
-    public async Task<(QueueRecord Queue, bool Created)> DeclareAsync(string name, Delivery delivery)
+    /// <returns>The queue; null where the name is taken.</returns>
+    /// <exception cref="InvalidQueueException">The settings break a rule.</exception>
+    public async Task<QueueRecord?> CreateAsync(string name, Delivery delivery, QueueSettings settings, string? endpoint = null)
     {
-        // Not for a pull queue, which stays one: the broker need not hear of it.
-        if (delivery == Delivery.Push && (await catalog.FindAsync(name))?.Delivery != Delivery.Pull)
+        if (QueueRules.Check(settings, delivery) is { } problem)
+            throw new InvalidQueueException(problem);
+        if (await catalog.LookUpAsync(name) is not null)
+            return null;
+        if (delivery == Delivery.Push)
             await topology.DeclareAsync(name);
-        var (queue, created) = await catalog.DeclareAsync(name, delivery);
-        if (queue.Delivery != Delivery.Push || delivery != Delivery.Push)
-            return (queue, created);
-        if (created)
-            await Task.Delay(QueueCatalog.MaxAge, time);
-        await store.AdoptAsync(name);
-        return (queue, created);
+        if (settings.IsGated)
+            await store.GateAsync(name);
+        var now = Micros.Now(time);
+        var isUsed = settings.IsGated && await store.StatsAsync(name, now) is { Waiting: > 0 } or { Running: > 0 };
+        var queue = new QueueRecord { Name = name, Delivery = delivery, Endpoint = endpoint, Settings = settings, CreatedAt = now, UpdatedAt = now };
+        await using (var db = await databases.CreateDbContextAsync())
+        {
+            db.Queues.Add(queue);
+            try
+            {
+                await db.SaveChangesAsync();
+            }
+            catch (DbUpdateException) when (db.Queues.AsNoTracking().Any(q => q.Name == name))
+            {
+                catalog.Invalidate();
+                return null; // somebody else made it a moment ago
+            }
+        }
+
+        await TellAsync(name);
+        await SettleAsync(queue, isUsed);
+        return queue;
     }
+
+    /// <summary>Replaces the settings of a queue, all of them; its version grows by one.</summary>
+    /// <param name="name">Base name.</param>
+    /// <param name="change">The new settings, from those as of now.</param>
+    /// <param name="expectedVersion">Refused where the queue has another; null is any.</param>
+    /// <exception cref="InvalidQueueException">The settings break a rule.</exception>
+    public async Task<(QueueChange Change, QueueRecord? Queue)> UpdateAsync(string name, Func<QueueSettings, QueueSettings> change, int? expectedVersion = null)
+    {
+        QueueRecord queue;
+        QueueSettings before;
+        while (true)
+        {
+            await using var db = await databases.CreateDbContextAsync();
+            if (await db.Queues.SingleOrDefaultAsync(q => q.Name == name) is not { } found)
+                return (QueueChange.NotFound, null);
+            if (expectedVersion is { } expected && found.Version != expected)
+                return (QueueChange.VersionMismatch, found);
+            (queue, before) = (found, found.Settings);
+            queue.Settings = change(before);
+            if (QueueRules.Check(queue.Settings, queue.Delivery) is { } problem)
+                throw new InvalidQueueException(problem);
+            if (queue.Settings.IsGated && !before.IsGated)
+                await store.GateAsync(name);
+            queue.Version++;
+            queue.UpdatedAt = Micros.Now(time);
+            try
+            {
+                await db.SaveChangesAsync();
+                break;
+            }
+            catch (DbUpdateConcurrencyException)
+            {
+                // Somebody else changed or deleted it in between: look again.
+            }
+        }
+
+        await TellAsync(name);
+        await SettleAsync(queue, before);
+        return (QueueChange.Done, queue);
+    }
+
+    /// <summary>Replaces the settings of a queue, all of them; its version grows by one.</summary>
+    public Task<(QueueChange Change, QueueRecord? Queue)> UpdateAsync(string name, QueueSettings settings, int? expectedVersion = null) =>
+        UpdateAsync(name, _ => settings, expectedVersion);
+
+    /// <summary>Deletes a queue with its schedules and with what waits, runs or is dead in it. Its name can be used again.</summary>
+    /// <returns>Whether there was one.</returns>
+    public async Task<bool> DeleteAsync(string name)
+    {
+        if (await catalog.LookUpAsync(name) is not { } queue)
+            return false;
+        await store.PurgeAsync(name, queue.Settings.Events, Micros.Now(time));
+        await using (var db = await databases.CreateDbContextAsync())
+        {
+            await db.Schedules.Where(s => s.Queue == name).ExecuteDeleteAsync();
+            await db.Queues.Where(q => q.Name == name).ExecuteDeleteAsync();
+        }
+
+        await TellAsync(name);
+        await store.PurgeAsync(name, queue.Settings.Events, Micros.Now(time)); // what was accepted meanwhile
+        return true;
+    }
+
+    /// <summary>Deletes what waits, runs or is dead in a queue, resets its counters, and refills its token bucket.</summary>
+    /// <returns>Whether there is such a queue.</returns>
+    public async Task<bool> PurgeAsync(string name)
+    {
+        if (await catalog.LookUpAsync(name) is not { } queue)
+            return false;
+        await store.PurgeAsync(name, queue.Settings.Events, Micros.Now(time));
+        return true;
+    }
+
+    /// <summary>Counts of a queue.</summary>
+    public Task<QueueStats> StatsAsync(string name) => store.StatsAsync(name, Micros.Now(time));
+
+    /// <summary>What a new queue means for tasks that are there already, once every process knows of it.</summary>
+    private async Task SettleAsync(QueueRecord queue, bool isUsed)
+    {
+        if (queue.Delivery == Delivery.Pull && !(queue.Settings.IsGated && isUsed))
+            return;
+        await Task.Delay(QueueCatalog.MaxAge, time);
+        if (queue.Delivery == Delivery.Push)
+            await store.AdoptAsync(queue.Name);
+        else
+            await store.GateAsync(queue.Name); // what was claimed past the gate meanwhile
+    }
+
+    /// <summary>What changed settings mean for tasks that are there already, once every process knows of them.</summary>
+    private async Task SettleAsync(QueueRecord queue, QueueSettings before)
+    {
+        var resumed = before.Paused && !queue.Settings.Paused;
+        if (resumed && queue.Delivery == Delivery.Push)
+            await store.RearmAsync(queue.Name, Micros.Now(time));
+        var gated = queue.Settings.IsGated && !before.IsGated;
+        if (!gated && !(resumed && queue.Delivery == Delivery.Push))
+            return;
+        await Task.Delay(QueueCatalog.MaxAge, time);
+        if (gated)
+            await store.GateAsync(queue.Name); // what was claimed past the gate meanwhile
+        else
+            await store.RearmAsync(queue.Name, Micros.Now(time)); // what was parked meanwhile
+    }
+
+    private async Task TellAsync(string name)
+    {
+        catalog.Invalidate();
+        doorbell.RingAll(name);
+        try
+        {
+            await bus.Publish(new QueuesChanged([name])).WaitAsync(TellTimeout, time);
+        }
+#pragma warning disable CA1031 // the caches of the others age anyway
+        catch (Exception fault)
+#pragma warning restore CA1031
+        {
+            LogNotTold(fault, name);
+        }
+    }
+
+    private static readonly TimeSpan TellTimeout = TimeSpan.FromSeconds(1);
+
+    [LoggerMessage(LogLevel.Warning, "The change of queue {Queue} was not published; other processes see it a second late")]
+    private partial void LogNotTold(Exception fault, string queue);
 }

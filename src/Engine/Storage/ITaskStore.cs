@@ -1,3 +1,5 @@
+using TaskQueue.Contracts;
+using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Storage;
@@ -8,13 +10,22 @@ public interface ITaskStore
     /// <summary>Begins the transaction of a group of commands.</summary>
     Task<ITaskSession> BeginAsync();
 
-    /// <summary>Inserts new tasks and their Submitted events in one transaction; leaves alone ids that exist.</summary>
-    /// <returns>The ids that were inserted.</returns>
-    Task<IReadOnlySet<Guid>> InsertAsync(IReadOnlyList<TaskState> tasks);
+    /// <summary>
+    /// Inserts new tasks and their Submitted events in one transaction; leaves alone ids that exist, and lets duplicates
+    /// change the holders of their dedupe keys. Members of threads are held or get their turn.
+    /// </summary>
+    /// <param name="tasks">New tasks, in the order of their submission.</param>
+    /// <param name="tick">The tick of a schedule that they are for; moved on in the same transaction.</param>
+    /// <returns>What became of each, in order; empty where another process took the tick.</returns>
+    Task<IReadOnlyList<Admission>> InsertAsync(IReadOnlyList<NewTask> tasks, ScheduleTick? tick = null);
 
     /// <summary>Takes due tasks for a worker, exactly as the machine's Start would, in one statement.</summary>
     /// <returns>The tasks, first target first, then by priority, due time and id.</returns>
-    Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, DateTime now);
+    Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, ClaimRules rules, DateTime now);
+
+    /// <summary>The same for many requests with the same targets and order, through gates, in one transaction: first come, first served.</summary>
+    /// <returns>The tasks of each request.</returns>
+    Task<IReadOnlyList<IReadOnlyList<TaskState>>> ClaimGatedAsync(IReadOnlyList<ClaimRequest> requests, ClaimRules rules, DateTime now);
 
     /// <summary>When the next waiting task of the targets falls due after <paramref name="now"/>.</summary>
     Task<DateTime?> NextDueAsync(IReadOnlyList<QueueLevel> targets, DateTime now);
@@ -24,9 +35,6 @@ public interface ITaskStore
 
     /// <summary>The earliest time at which a sweep will find a task; may be in the past.</summary>
     Task<DateTime?> NextAsync(Sweep sweep);
-
-    /// <summary>Hands the waiting tasks of a queue that became a push queue to the scheduler.</summary>
-    Task AdoptAsync(string queue);
 
     /// <summary>Makes every push task that waits for its worker due for dispatch: after a start with the in-process bus, which forgets.</summary>
     Task RedispatchAllAsync(DateTime now);
@@ -60,11 +68,17 @@ public interface ITaskSession : IAsyncDisposable
 
     /// <summary>Writes the group and commits.</summary>
     /// <exception cref="TaskIdTakenException">An insert met an existing row; nothing was written.</exception>
+    /// <exception cref="DedupeKeyTakenException">An update met another holder of its dedupe key; nothing was written.</exception>
     Task SaveAsync(IReadOnlyList<TaskState> inserts, IReadOnlyList<TaskState> updates);
 }
 
 /// <summary>An insert of a group met existing rows: load them and run the machine again.</summary>
 public sealed class TaskIdTakenException : Exception
+{
+}
+
+/// <summary>A task that is to wait again met another that has its dedupe key.</summary>
+public sealed class DedupeKeyTakenException(Exception inner) : Exception(inner.Message, inner)
 {
 }
 
@@ -88,6 +102,17 @@ public enum Sweep
     Expired,
 }
 
+/// <summary>A task to insert.</summary>
+/// <param name="Task">Its row.</param>
+/// <param name="Overwrite">What it changes on the holder of its dedupe key, where there is one.</param>
+public sealed record NewTask(TaskState Task, OverwriteFields Overwrite = OverwriteFields.None);
+
+/// <summary>A tick of a schedule, taken by whoever moves it on first.</summary>
+/// <param name="ScheduleId">The schedule.</param>
+/// <param name="At">The tick.</param>
+/// <param name="Next">The one after it; null where there is none.</param>
+public sealed record ScheduleTick(int ScheduleId, DateTime At, DateTime? Next);
+
 /// <summary>One level of a queue; written <c>name:level</c>.</summary>
 /// <param name="Queue">Base name.</param>
 /// <param name="Level">0 online, 1..N offline.</param>
@@ -97,6 +122,21 @@ public readonly record struct QueueLevel(string Queue, int Level);
 /// <param name="Targets">Where from, most wanted first.</param>
 /// <param name="Max">At most so many tasks.</param>
 /// <param name="Worker">Who asks.</param>
-/// <param name="LeaseMs">How long each may go without a heartbeat.</param>
+/// <param name="LeaseMs">How long each may go without a heartbeat; null is as each task says.</param>
 /// <param name="Oldest">Take the oldest of all targets first (bella's fifo) instead of the first target first.</param>
-public sealed record ClaimRequest(IReadOnlyList<QueueLevel> Targets, int Max, string Worker, int LeaseMs, bool Oldest = false);
+public sealed record ClaimRequest(IReadOnlyList<QueueLevel> Targets, int Max, string Worker, int? LeaseMs, bool Oldest = false);
+
+/// <summary>What the settings of its queues mean for a claim.</summary>
+/// <param name="Gates">The limits of those that have any.</param>
+/// <param name="Silent">Queues whose starts are not written to the timeline.</param>
+public sealed record ClaimRules(IReadOnlyList<QueueGate> Gates, IReadOnlyList<string> Silent)
+{
+    /// <summary>No settings.</summary>
+    public static readonly ClaimRules None = new([], []);
+}
+
+/// <summary>The limits of a queue.</summary>
+/// <param name="Queue">Base name.</param>
+/// <param name="MaxRunning">At most so many run; 0 is unlimited.</param>
+/// <param name="Rate">Token bucket; null is unlimited.</param>
+public sealed record QueueGate(string Queue, int MaxRunning, RateLimit? Rate);

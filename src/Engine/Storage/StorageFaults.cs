@@ -1,5 +1,6 @@
 using System.Data.Common;
 using Microsoft.Data.Sqlite;
+using Npgsql;
 
 namespace TaskQueue.Engine.Storage;
 
@@ -17,4 +18,9 @@ public static class StorageFaults
             { InnerException: { } inner } => IsTransient(inner),
             _ => false,
         };
+
+    /// <summary>Whether the transaction lost a race and the same one, tried again at once, will succeed: a deadlock, or two that gave a thread its first turn.</summary>
+    public static bool IsRace(Exception fault) =>
+        fault is PostgresException { SqlState: PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure }
+            or PostgresException { SqlState: PostgresErrorCodes.UniqueViolation, ConstraintName: TaskDbContext.TurnIndex };
 }

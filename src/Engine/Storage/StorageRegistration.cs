@@ -11,6 +11,11 @@ namespace TaskQueue.Engine.Storage;
 /// <summary>Puts the storage together.</summary>
 public static class StorageRegistration
 {
+    /// <summary>No statement here is worth compiling, and the planner's guesses about array parameters would make it try.</summary>
+    internal const string SessionOptions = "-c jit=off";
+
+    internal const int MaxAutoPrepare = 40;
+
     /// <summary>Adds the EF Core model, the hot statements and the group commit for a database.</summary>
     public static IServiceCollection AddTaskQueueStorage(this IServiceCollection services, DatabaseAddress address)
     {
@@ -32,16 +37,17 @@ public static class StorageRegistration
         {
             var builder = new NpgsqlDataSourceBuilder(connectionString);
             builder.ConnectionStringBuilder.ApplicationName ??= "taskqueue";
-            // No statement here is worth compiling, and the planner's guesses about array parameters would make it try.
-            builder.ConnectionStringBuilder.Options ??= "-c jit=off";
+            builder.ConnectionStringBuilder.Options ??= SessionOptions;
             // The hot statements are few and long: plan them once a connection.
             if (builder.ConnectionStringBuilder.MaxAutoPrepare == 0)
-                builder.ConnectionStringBuilder.MaxAutoPrepare = 40;
+                builder.ConnectionStringBuilder.MaxAutoPrepare = MaxAutoPrepare;
             return builder.Build();
         });
         services.AddPooledDbContextFactory<PostgresTaskDbContext>((sp, o) => o.UseNpgsql(sp.GetRequiredService<NpgsqlDataSource>()));
         services.AddSingleton<IDbContextFactory<TaskDbContext>, BaseFactory<PostgresTaskDbContext>>();
-        services.AddSingleton<ITaskStore>(sp => new PostgresTaskStore(sp.GetRequiredService<NpgsqlDataSource>()));
+        services.AddSingleton(sp => new PostgresTaskStore(sp.GetRequiredService<NpgsqlDataSource>()));
+        services.AddSingleton<ITaskStore>(sp => sp.GetRequiredService<PostgresTaskStore>());
+        services.AddSingleton<IQueueStore>(sp => sp.GetRequiredService<PostgresTaskStore>());
         services.AddSingleton(sp => new GroupCommitOptions(sp.GetRequiredService<IOptions<EngineOptions>>().Value.CommitLanes));
     }
 
@@ -49,7 +55,9 @@ public static class StorageRegistration
     {
         services.AddPooledDbContextFactory<SqliteTaskDbContext>(o => o.UseSqlite(connectionString));
         services.AddSingleton<IDbContextFactory<TaskDbContext>, BaseFactory<SqliteTaskDbContext>>();
-        services.AddSingleton<ITaskStore>(_ => new SqliteTaskStore(connectionString));
+        services.AddSingleton(_ => new SqliteTaskStore(connectionString));
+        services.AddSingleton<ITaskStore>(sp => sp.GetRequiredService<SqliteTaskStore>());
+        services.AddSingleton<IQueueStore>(sp => sp.GetRequiredService<SqliteTaskStore>());
         services.AddSingleton(new GroupCommitOptions(Lanes: 1));
     }
 

@@ -22,6 +22,9 @@ internal abstract class TaskColumn(string name, bool changes, bool bulky)
         new TaskColumn<int>("priority", NpgsqlDbType.Integer, t => (int)t.Priority, (t, v) => t.Priority = (Priority)v),
         new TaskColumn<bool>("push", NpgsqlDbType.Boolean, t => t.Push, (t, v) => t.Push = v),
         new TaskColumn<string?>("name", NpgsqlDbType.Text, t => t.Name, (t, v) => t.Name = v),
+        new TaskColumn<string?>("dedupe_key", NpgsqlDbType.Text, t => t.DedupeKey, (t, v) => t.DedupeKey = v),
+        new TaskColumn<string?>("thread_id", NpgsqlDbType.Text, t => t.ThreadId, (t, v) => t.ThreadId = v),
+        new TaskColumn<bool>("held", NpgsqlDbType.Boolean, t => t.Held, (t, v) => t.Held = v, changes: true),
         new TaskColumn<string>("payload", NpgsqlDbType.Text, t => t.Payload, (t, v) => t.Payload = v, bulky: true),
         new TaskColumn<string?>("headers", NpgsqlDbType.Text, t => t.Headers, (t, v) => t.Headers = v, bulky: true),
         new TaskColumn<string?>("result", NpgsqlDbType.Text, t => t.Result, (t, v) => t.Result = v, changes: true),
@@ -29,6 +32,8 @@ internal abstract class TaskColumn(string name, bool changes, bool bulky)
         new TaskColumn<int>("attempt", NpgsqlDbType.Integer, t => t.Attempt, (t, v) => t.Attempt = v, changes: true),
         new TaskColumn<int>("attempts_left", NpgsqlDbType.Integer, t => t.AttemptsLeft, (t, v) => t.AttemptsLeft = v, changes: true),
         new TaskColumn<int>("max_attempts", NpgsqlDbType.Integer, t => t.MaxAttempts, (t, v) => t.MaxAttempts = v),
+        new TaskColumn<string?>("retry", NpgsqlDbType.Text, t => t.Retry, (t, v) => t.Retry = v),
+        new TaskColumn<int>("default_lease_ms", NpgsqlDbType.Integer, t => t.DefaultLeaseMs, (t, v) => t.DefaultLeaseMs = v),
         new TaskColumn<int>("lease_ms", NpgsqlDbType.Integer, t => t.LeaseMs, (t, v) => t.LeaseMs = v, changes: true),
         new TaskColumn<DateTime?>("lease_until", NpgsqlDbType.TimestampTz, t => t.LeaseUntil, (t, v) => t.LeaseUntil = v, changes: true),
         new TaskColumn<string?>("worker", NpgsqlDbType.Text, t => t.Worker, (t, v) => t.Worker = v, changes: true),
@@ -37,6 +42,9 @@ internal abstract class TaskColumn(string name, bool changes, bool bulky)
         new TaskColumn<DateTime?>("expires_at", NpgsqlDbType.TimestampTz, t => t.ExpiresAt, (t, v) => t.ExpiresAt = v, changes: true),
         new TaskColumn<DateTime?>("started_at", NpgsqlDbType.TimestampTz, t => t.StartedAt, (t, v) => t.StartedAt = v, changes: true),
         new TaskColumn<DateTime?>("finished_at", NpgsqlDbType.TimestampTz, t => t.FinishedAt, (t, v) => t.FinishedAt = v, changes: true),
+        new TaskColumn<bool>("gated", NpgsqlDbType.Boolean, t => t.Gated, (t, v) => t.Gated = v, changes: true),
+        new TaskColumn<bool>("dead", NpgsqlDbType.Boolean, t => t.Dead, (t, v) => t.Dead = v, changes: true),
+        new TaskColumn<DateTime?>("delete_at", NpgsqlDbType.TimestampTz, t => t.DeleteAt, (t, v) => t.DeleteAt = v, changes: true),
         new TaskColumn<DateTime?>("dispatch_at", NpgsqlDbType.TimestampTz, t => t.DispatchAt, (t, v) => t.DispatchAt = v, changes: true),
     ];
 
@@ -45,6 +53,9 @@ internal abstract class TaskColumn(string name, bool changes, bool bulky)
 
     /// <summary>What a transition may change.</summary>
     public static readonly TaskColumn[] Changed = [.. All.Where(c => c.Changes)];
+
+    /// <summary>What a duplicate may overwrite on the holder of its dedupe key.</summary>
+    public static readonly TaskColumn[] Overwritten = [.. All.Where(c => c.Name is "payload" or "due_at" or "expires_at" or "dispatch_at")];
 
     /// <summary>The key.</summary>
     public static TaskColumn Id => All[0];

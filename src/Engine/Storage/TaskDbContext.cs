@@ -2,6 +2,7 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
 using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Schedules;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Storage;
@@ -18,6 +19,9 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
     /// <summary>Table <c>queues</c>.</summary>
     public DbSet<QueueRecord> Queues => Set<QueueRecord>();
 
+    /// <summary>Table <c>schedules</c>.</summary>
+    public DbSet<ScheduleRecord> Schedules => Set<ScheduleRecord>();
+
     /// <summary>Table <c>task_events</c>.</summary>
     public DbSet<TaskEvent> TaskEvents => Set<TaskEvent>();
 
@@ -27,7 +31,22 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
         ArgumentNullException.ThrowIfNull(modelBuilder);
         modelBuilder.Entity<TaskState>(MapTasks);
         modelBuilder.Entity<QueueRecord>(MapQueues);
+        modelBuilder.Entity<ScheduleRecord>(MapSchedules);
         modelBuilder.Entity<TaskEvent>(MapEvents);
+        modelBuilder.Entity<QueueGateRow>(e =>
+        {
+            e.ToTable("queue_gates").HasKey(x => x.Queue);
+            e.Property(x => x.Queue).HasColumnName("queue").HasMaxLength(128);
+            e.Property(x => x.BucketBase).HasColumnName("bucket_base");
+        });
+        modelBuilder.Entity<QueueCount>(e =>
+        {
+            e.ToTable("queue_counts").HasKey(x => new { x.Queue, x.Stream, x.Type });
+            e.Property(x => x.Queue).HasColumnName("queue").HasMaxLength(128);
+            e.Property(x => x.Stream).HasColumnName("stream");
+            e.Property(x => x.Type).HasColumnName("type");
+            e.Property(x => x.Count).HasColumnName("count");
+        });
         modelBuilder.Entity<EventStream>(e =>
         {
             e.ToTable("event_streams").HasKey(x => x.Id);
@@ -45,11 +64,14 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
         e.ToTable("tasks").HasKey(x => x.CorrelationId);
         e.Property(x => x.CorrelationId).HasColumnName("id").ValueGeneratedNever();
         e.Property(x => x.State).HasColumnName("state");
-        e.Property(x => x.Queue).HasColumnName("queue").HasMaxLength(64);
+        e.Property(x => x.Queue).HasColumnName("queue").HasMaxLength(128);
         e.Property(x => x.Level).HasColumnName("level");
         e.Property(x => x.Priority).HasColumnName("priority");
         e.Property(x => x.Push).HasColumnName("push");
         e.Property(x => x.Name).HasColumnName("name").HasMaxLength(256);
+        e.Property(x => x.DedupeKey).HasColumnName("dedupe_key").HasMaxLength(256);
+        e.Property(x => x.ThreadId).HasColumnName("thread_id").HasMaxLength(256);
+        e.Property(x => x.Held).HasColumnName("held");
         e.Property(x => x.Payload).HasColumnName("payload");
         e.Property(x => x.Headers).HasColumnName("headers");
         e.Property(x => x.Result).HasColumnName("result");
@@ -57,6 +79,8 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
         e.Property(x => x.Attempt).HasColumnName("attempt");
         e.Property(x => x.AttemptsLeft).HasColumnName("attempts_left");
         e.Property(x => x.MaxAttempts).HasColumnName("max_attempts");
+        e.Property(x => x.Retry).HasColumnName("retry");
+        e.Property(x => x.DefaultLeaseMs).HasColumnName("default_lease_ms");
         e.Property(x => x.LeaseMs).HasColumnName("lease_ms");
         e.Property(x => x.LeaseUntil).HasColumnName("lease_until");
         e.Property(x => x.Worker).HasColumnName("worker");
@@ -66,27 +90,60 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
         e.Property(x => x.StartedAt).HasColumnName("started_at");
         e.Property(x => x.FinishedAt).HasColumnName("finished_at");
         e.Property(x => x.DispatchAt).HasColumnName("dispatch_at");
-        e.Ignore(x => x.Events);
+        e.Property(x => x.Gated).HasColumnName("gated");
+        e.Property(x => x.Dead).HasColumnName("dead");
+        e.Property(x => x.DeleteAt).HasColumnName("delete_at");
+        e.Ignore(x => x.Events).Ignore(x => x.Settings).Ignore(x => x.RunAttempt);
 
         // Claims walk this index only, so their cost does not grow with finished tasks. Filters use the numbers of TaskStates.
-        e.HasIndex(x => new { x.Queue, x.Level, x.Priority, x.DueAt, x.CorrelationId }, "ix_tasks_claim").HasFilter("state in (3, 7) and not push");
+        e.HasIndex(x => new { x.Queue, x.Level, x.Priority, x.DueAt, x.CorrelationId }, "ix_tasks_claim").HasFilter("state in (3, 7) and not held");
         e.HasIndex(x => x.DispatchAt, "ix_tasks_dispatch").HasFilter("dispatch_at is not null");
         e.HasIndex(x => x.LeaseUntil, "ix_tasks_lease").HasFilter("state = 4");
         e.HasIndex(x => x.ExpiresAt, "ix_tasks_expiry").HasFilter("state in (3, 7) and expires_at is not null");
         // For lists of what went wrong: rare states among many completed rows.
         e.HasIndex(x => new { x.State, x.CorrelationId }, "ix_tasks_ended").HasFilter("state in (6, 8, 9)");
+        e.HasIndex(x => x.DeleteAt, "ix_tasks_delete").HasFilter("delete_at is not null");
+        e.HasIndex(x => new { x.Queue, x.FinishedAt, x.CorrelationId }, "ix_tasks_dead").HasFilter("dead");
+        e.HasIndex(x => x.Queue, "ix_tasks_gated").HasFilter("state = 4 and gated");
+
+        // At most one holder of a key, and of the turn in a thread, whoever writes at the same time.
+        e.HasIndex(x => new { x.Queue, x.DedupeKey }, DedupeIndex).IsUnique().HasFilter("dedupe_key is not null and state in (3, 4, 7)");
+        e.HasIndex(x => new { x.Queue, x.ThreadId }, TurnIndex).IsUnique().HasFilter("thread_id is not null and not held and state in (3, 4, 7)");
+        e.HasIndex(x => new { x.Queue, x.ThreadId, x.DueAt, x.CorrelationId }, "ix_tasks_thread").HasFilter("thread_id is not null and state in (3, 7)");
     }
+
+    internal const string DedupeIndex = "ix_tasks_dedupe";
+    internal const string TurnIndex = "ix_tasks_turn";
 
     private static void MapQueues(EntityTypeBuilder<QueueRecord> e)
     {
         e.ToTable("queues").HasKey(x => x.Id);
         e.Property(x => x.Id).HasColumnName("id");
-        e.Property(x => x.Name).HasColumnName("name").HasMaxLength(64);
+        e.Property(x => x.Name).HasColumnName("name").HasMaxLength(128);
         e.Property(x => x.Delivery).HasColumnName("delivery");
         e.Property(x => x.Endpoint).HasColumnName("endpoint").HasMaxLength(256);
+        e.Property(x => x.Version).HasColumnName("version").IsConcurrencyToken();
+        e.Property(x => x.Settings).HasColumnName("settings").HasConversion(v => v.ToText(), v => QueueSettings.FromText(v));
         e.Property(x => x.CreatedAt).HasColumnName("created_at");
+        e.Property(x => x.UpdatedAt).HasColumnName("updated_at");
         e.HasIndex(x => x.Name, "ix_queues_name").IsUnique();
-        e.HasData(new QueueRecord { Id = 1, Name = BuiltInQueues.Tasks, Delivery = Delivery.Push, CreatedAt = DateTime.UnixEpoch });
+        e.HasData(new QueueRecord { Id = 1, Name = BuiltInQueues.Tasks, Delivery = Delivery.Push, CreatedAt = DateTime.UnixEpoch, UpdatedAt = DateTime.UnixEpoch });
+    }
+
+    private static void MapSchedules(EntityTypeBuilder<ScheduleRecord> e)
+    {
+        e.ToTable("schedules").HasKey(x => x.Id);
+        e.Property(x => x.Id).HasColumnName("id");
+        e.Property(x => x.Queue).HasColumnName("queue").HasMaxLength(128);
+        e.Property(x => x.Name).HasColumnName("name").HasMaxLength(128);
+        e.Property(x => x.Version).HasColumnName("version").IsConcurrencyToken();
+        e.Property(x => x.Settings).HasColumnName("settings").HasConversion(v => v.ToText(), v => ScheduleSettings.FromText(v));
+        e.Property(x => x.CreatedAt).HasColumnName("created_at");
+        e.Property(x => x.UpdatedAt).HasColumnName("updated_at");
+        e.Property(x => x.NextAt).HasColumnName("next_at");
+        e.Property(x => x.LastAt).HasColumnName("last_at");
+        e.HasIndex(x => new { x.Queue, x.Name }, "ix_schedules_name").IsUnique();
+        e.HasIndex(x => x.NextAt, "ix_schedules_next").HasFilter("next_at is not null");
     }
 
     private void MapEvents(EntityTypeBuilder<TaskEvent> e)
@@ -97,7 +154,7 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
         e.Property(x => x.Id).HasColumnName("id");
         e.Property(x => x.TaskId).HasColumnName("task_id");
         e.Property(x => x.Type).HasColumnName("type");
-        e.Property(x => x.Queue).HasColumnName("queue").HasMaxLength(64);
+        e.Property(x => x.Queue).HasColumnName("queue").HasMaxLength(128);
         e.Property(x => x.Level).HasColumnName("level");
         e.Property(x => x.Attempt).HasColumnName("attempt");
         e.Property(x => x.Worker).HasColumnName("worker");
@@ -105,6 +162,8 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
         e.Property(x => x.At).HasColumnName("at");
         e.Property(x => x.DueAt).HasColumnName("due_at");
         e.Property(x => x.Dispatch).HasColumnName("dispatch");
+        e.Property(x => x.Frees).HasColumnName("frees");
+        e.Ignore(x => x.IsWritten);
         e.HasIndex(x => x.TaskId, "ix_task_events_task");
     }
 }
@@ -151,4 +210,39 @@ public sealed class EventStream
 
     /// <summary>The last event that was published; written at most once a second, so a new relay may repeat some.</summary>
     public long Cursor { get; set; }
+}
+
+/// <summary>
+/// A row of table <c>queue_gates</c>, for each queue with limits. Claims lock it first, so that what they count stays true
+/// until they commit.
+/// </summary>
+public sealed class QueueGateRow
+{
+    /// <summary>Base name.</summary>
+    public string Queue { get; set; } = "";
+
+    /// <summary>
+    /// Unix nanoseconds at which the token bucket was empty, in effect: it holds (now - this) / period tokens, at most its
+    /// size. 0 is full.
+    /// </summary>
+    public long BucketBase { get; set; }
+}
+
+/// <summary>
+/// A row of table <c>queue_counts</c>: how many tasks of a queue ended so. A row a stream, which only the holder of the
+/// stream's lock changes, so that nobody waits for a counter.
+/// </summary>
+public sealed class QueueCount
+{
+    /// <summary>Base name.</summary>
+    public string Queue { get; set; } = "";
+
+    /// <summary>The stream that the transactions held.</summary>
+    public int Stream { get; set; }
+
+    /// <summary>One of the terminal types.</summary>
+    public TaskEventType Type { get; set; }
+
+    /// <summary>How many.</summary>
+    public long Count { get; set; }
 }

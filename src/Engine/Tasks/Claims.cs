@@ -1,13 +1,19 @@
 using TaskQueue.Engine.Events;
+using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Engine.Tasks;
 
 /// <summary>Hands due tasks to pull workers, at once or as soon as there are some.</summary>
-public sealed class Claims(ITaskStore store, Doorbell doorbell, CommitSignals signals, TimeProvider time)
+public sealed class Claims(ITaskStore store, QueueCatalog queues, Doorbell doorbell, CommitSignals signals, TimeProvider time)
 {
+    private readonly GatedClaims _gated = new(store);
+
     /// <summary>A waiting worker looks again after this long, for rings that a broker's outage swallowed.</summary>
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(5);
+
+    /// <summary>The same where limits hold tasks back: a slot that is freed at another level, or a token, rings nobody.</summary>
+    private static readonly TimeSpan LookAgainAtGate = TimeSpan.FromMilliseconds(250);
 
     /// <summary>Claims up to the maximum; where nothing is due, waits for work and claims then.</summary>
     /// <param name="request">What the worker asks for.</param>
@@ -20,14 +26,38 @@ public sealed class Claims(ITaskStore store, Doorbell doorbell, CommitSignals si
         {
             using var waiter = wait > TimeSpan.Zero ? doorbell.Register(request.Targets) : null;
             stop.ThrowIfCancellationRequested();
+            var known = await queues.AllAsync();
             var now = Micros.Now(time);
-            var tasks = await store.ClaimAsync(request, now);
+            var open = request with { Targets = [.. request.Targets.Distinct().Where(t => known.GetValueOrDefault(t.Queue) is not { Settings.Paused: true })] };
+            var rules = RulesOf(open.Targets, known);
+            IReadOnlyList<TaskState> tasks = open.Targets.Count == 0 ? []
+                : rules.Gates.Count == 0 ? await store.ClaimAsync(open, rules, now)
+                : await _gated.ClaimAsync(open, rules, now);
             if (tasks.Count > 0)
                 signals.Events.Set();
             if (tasks.Count > 0 || waiter is null || time.GetUtcNow() >= deadline)
                 return tasks;
-            await waiter.WaitAsync(await TimeToLookAsync(request.Targets, now, deadline), stop);
+            var look = await TimeToLookAsync(open.Targets, now, deadline);
+            await waiter.WaitAsync(rules.Gates.Count > 0 && look > LookAgainAtGate ? LookAgainAtGate : look, stop);
         }
+    }
+
+    private static ClaimRules RulesOf(IReadOnlyList<QueueLevel> targets, IReadOnlyDictionary<string, QueueRecord> known)
+    {
+        List<QueueGate>? gates = null;
+        List<string>? silent = null;
+        foreach (var target in targets)
+        {
+            if (known.GetValueOrDefault(target.Queue) is not { } queue)
+                continue;
+            var settings = queue.Settings;
+            if (settings.IsGated && (gates ??= []).TrueForAll(g => g.Queue != queue.Name))
+                gates.Add(new QueueGate(queue.Name, settings.MaxRunning, settings.Rate));
+            if (settings.Events != EventPolicy.All)
+                (silent ??= []).Add(queue.Name);
+        }
+
+        return gates is null && silent is null ? ClaimRules.None : new ClaimRules(gates ?? [], silent ?? []);
     }
 
     /// <param name="targets">Where from.</param>

@@ -1,3 +1,4 @@
+using System.Text;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Queues;
 
@@ -19,7 +20,7 @@ public static class SubmissionRules
             return $"queue must be {QueueNames.Rule}";
         if (task.Level is < 0 or > QueueNames.MaxLevel)
             return $"level must be 0 to {QueueNames.MaxLevel}";
-        if (!Enum.IsDefined(task.Priority))
+        if (task.Priority is { } priority && !Enum.IsDefined(priority))
             return "priority must be low, normal, high or critical";
         if (task.MaxAttempts is < 1 or > 100)
             return "max_attempts must be 1 to 100";
@@ -27,13 +28,31 @@ public static class SubmissionRules
             return "name must have at most 256 characters";
         if (Outside(task.ScheduledAt) || Outside(task.ExpiresAt))
             return "scheduled_at and expires_at must lie between the years 1970 and 9000";
-        if (task.Payload is null || System.Text.Encoding.UTF8.GetByteCount(task.Payload) > maxPayloadBytes)
+        if (task.DedupeKey is { Length: 0 or > MaxKey } || task.ThreadId is { Length: 0 or > MaxKey })
+            return $"dedupe_key and thread_id must have 1 to {MaxKey} characters";
+        if ((task.Overwrite & ~AllFields) != OverwriteFields.None || (task.Overwrite != OverwriteFields.None && task.DedupeKey is null))
+            return "overwrite names payload, scheduled_at or expires_at, and needs a dedupe_key";
+        if (task.LeaseSeconds is { } lease && !(lease * 1000 >= TaskVerbs.MinLeaseMs && lease * 1000 <= TaskVerbs.MaxLeaseMs))
+            return $"lease_seconds must be {TaskVerbs.MinLeaseMs / 1000} to {TaskVerbs.MaxLeaseMs / 1000}";
+        if (RetryBackoff.Check(task.Retry) is { } problem)
+            return problem;
+        if (task.Payload is null || Encoding.UTF8.GetByteCount(task.Payload) > maxPayloadBytes)
             return $"payload must have at most {maxPayloadBytes} bytes";
         // PostgreSQL stores no NUL in text.
-        if (HasNul(task.Payload) || HasNul(task.Name) || HasNul(task.Headers))
+        if (HasNul(task.Payload) || HasNul(task.Name) || HasNul(task.Headers) || HasNul(task.DedupeKey) || HasNul(task.ThreadId))
             return "text must not contain the character U+0000";
         return null;
     }
+
+    /// <summary>When a task of a queue expires: the asked time, but no later than the queue allows (moab.md 6); null is never.</summary>
+    public static DateTime? Expiry(QueueSettings settings, int level, DateTime due, DateTime? asked)
+    {
+        DateTime? latest = (settings.At(level)?.ExpireAfterMs ?? settings.ExpireAfterMs) is { } ms ? due.AddMilliseconds(ms) : null;
+        return asked is null || latest < asked ? latest : asked;
+    }
+
+    private const int MaxKey = 256;
+    private const OverwriteFields AllFields = OverwriteFields.Payload | OverwriteFields.ScheduledAt | OverwriteFields.ExpiresAt;
 
     private static bool HasNul(string? text) => text is not null && text.Contains('\0', StringComparison.Ordinal);
 
@@ -42,4 +61,9 @@ public static class SubmissionRules
 
 /// <summary>A submission broke a rule; nothing was accepted.</summary>
 /// <param name="message">What is wrong and what to change.</param>
-public sealed class InvalidSubmissionException(string message) : Exception(message);
+/// <param name="index">Which of the submissions it was.</param>
+public sealed class InvalidSubmissionException(string message, int index = 0) : Exception(message)
+{
+    /// <summary>Which of the submissions it was, from 0.</summary>
+    public int Index { get; } = index;
+}

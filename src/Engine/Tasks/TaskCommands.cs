@@ -22,6 +22,9 @@ public enum Verdict
 
     /// <summary>The state of the task does not allow it.</summary>
     NotAllowed,
+
+    /// <summary>Another task that waits or runs has its dedupe key.</summary>
+    KeyTaken,
 }
 
 /// <summary>
@@ -50,7 +53,7 @@ public sealed class SubmitTask(TaskState task) : TaskCommand(task.CorrelationId,
 }
 
 /// <summary>A worker begins an attempt that was dispatched to it.</summary>
-public sealed class StartTask(Guid taskId, DateTime at, int attempt, string worker, int leaseMs) : TaskCommand(taskId, at)
+public sealed class StartTask(Guid taskId, DateTime at, int attempt, string worker, int? leaseMs) : TaskCommand(taskId, at)
 {
     /// <summary>Must be the next attempt.</summary>
     public int Attempt { get; } = attempt;
@@ -58,8 +61,8 @@ public sealed class StartTask(Guid taskId, DateTime at, int attempt, string work
     /// <summary>Who runs it.</summary>
     public string Worker { get; } = worker;
 
-    /// <summary>Length of the lease.</summary>
-    public int LeaseMs { get; } = leaseMs;
+    /// <summary>Length of the lease; null is the task's own.</summary>
+    public int? LeaseMs { get; } = leaseMs;
 }
 
 /// <summary>Something about the running attempt, fenced by its number.</summary>
@@ -99,6 +102,13 @@ public sealed class FailTask(Guid taskId, DateTime at, int attempt, string? work
     public bool Retryable { get; } = retryable;
 }
 
+/// <summary>The worker of the running attempt gives the task back for later.</summary>
+public sealed class SnoozeTask(Guid taskId, DateTime at, int attempt, string? worker, TimeSpan wait) : AttemptCommand(taskId, at, attempt, worker)
+{
+    /// <summary>How long the task is not run.</summary>
+    public TimeSpan Wait { get; } = wait;
+}
+
 /// <summary>The scheduler found the lease of the running attempt in the past.</summary>
 public sealed class LapseLease(Guid taskId, DateTime at) : TaskCommand(taskId, at);
 
@@ -111,5 +121,15 @@ public sealed class ExpireTask(Guid taskId, DateTime at) : TaskCommand(taskId, a
 /// <summary>Somebody cancels the task.</summary>
 public sealed class CancelTask(Guid taskId, DateTime at) : TaskCommand(taskId, at);
 
+/// <summary>Somebody deletes the task, whatever its state.</summary>
+public sealed class DeleteTask(Guid taskId, DateTime at) : TaskCommand(taskId, at);
+
 /// <summary>Somebody sends a Failed or Cancelled task to run again.</summary>
-public sealed class RetryTask(Guid taskId, DateTime at) : TaskCommand(taskId, at);
+public sealed class RetryTask(Guid taskId, DateTime at, DateTime? dueAt = null, DateTime? expiresAt = null) : TaskCommand(taskId, at)
+{
+    /// <summary>Not run earlier; null is at once.</summary>
+    public DateTime? DueAt { get; } = dueAt;
+
+    /// <summary>Not started at or after this time; null is the default of the queue.</summary>
+    public DateTime? ExpiresAt { get; } = expiresAt;
+}

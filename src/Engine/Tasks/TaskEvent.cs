@@ -26,6 +26,12 @@ public enum TaskEventType
 
     /// <summary>A scheduled, retrying or overdue push task was sent to its workers; not published.</summary>
     Dispatched = 8,
+
+    /// <summary>The worker gave the task back for later; no attempt was counted.</summary>
+    Snoozed = 9,
+
+    /// <summary>A duplicate changed the waiting task; not published.</summary>
+    Overwritten = 10,
 }
 
 /// <summary>
@@ -69,4 +75,14 @@ public sealed class TaskEvent
 
     /// <summary>Whether the relay sends the task to the bus workers of its queue.</summary>
     public bool Dispatch { get; set; }
+
+    /// <summary>Whether another task of the queue may run because of it: the next of the thread, or one more below the limit.</summary>
+    public bool Frees { get; set; }
+
+    /// <summary>Whether the queue's event policy lets it be written; not stored.</summary>
+    internal bool IsWritten { get; set; } = true;
+
+    /// <summary>Whether a type ends a task.</summary>
+    public static bool IsTerminal(TaskEventType type) =>
+        type is TaskEventType.Completed or TaskEventType.Failed or TaskEventType.Cancelled or TaskEventType.Expired;
 }

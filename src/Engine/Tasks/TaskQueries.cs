@@ -3,24 +3,80 @@ using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Engine.Tasks;
 
-/// <summary>Reads of tasks; nothing here changes anything.</summary>
-public sealed class TaskQueries(IDbContextFactory<TaskDbContext> databases)
+/// <summary>Which tasks of a queue a list shows, and in which order.</summary>
+public enum TaskList
+{
+    /// <summary>Those that wait, run or are dead letters, by id.</summary>
+    Live,
+
+    /// <summary>Those that wait, of a thread only the next one, by due time.</summary>
+    Waiting,
+
+    /// <summary>Those that run, by the end of their lease.</summary>
+    Running,
+
+    /// <summary>The dead letters, the oldest death first.</summary>
+    Dead,
+}
+
+/// <summary>A place in a list: behind this task.</summary>
+/// <param name="At">The time that the list goes by; the Unix epoch for <see cref="TaskList.Live"/>.</param>
+/// <param name="Id">The task.</param>
+public sealed record TaskCursor(DateTime At, Guid Id)
+{
+    /// <summary>The place of a task in a list.</summary>
+    public static TaskCursor Of(TaskList list, TaskState task) =>
+        new(list switch
+        {
+            TaskList.Waiting => task.DueAt,
+            TaskList.Running => task.LeaseUntil ?? DateTime.UnixEpoch,
+            TaskList.Dead => task.FinishedAt ?? DateTime.UnixEpoch,
+            _ => DateTime.UnixEpoch,
+        }, task.CorrelationId);
+}
+
+/// <summary>Reads of tasks; nothing here changes anything. Tasks that are gone are not seen, though their rows may still be there.</summary>
+public sealed class TaskQueries(IDbContextFactory<TaskDbContext> databases, TimeProvider time)
 {
     /// <summary>One task, or null.</summary>
     public async Task<TaskState?> FindAsync(Guid id, CancellationToken stop)
     {
         await using var db = await databases.CreateDbContextAsync(stop);
-        return await db.Tasks.AsNoTracking().SingleOrDefaultAsync(t => t.CorrelationId == id, stop);
+        return await Tasks(db).SingleOrDefaultAsync(t => t.CorrelationId == id, stop);
+    }
+
+    /// <summary>Those of the tasks that exist, in no order.</summary>
+    public async Task<List<TaskState>> FindManyAsync(IReadOnlyList<Guid> ids, CancellationToken stop)
+    {
+        await using var db = await databases.CreateDbContextAsync(stop);
+        return await Tasks(db).Where(t => ids.Contains(t.CorrelationId)).ToListAsync(stop);
     }
 
     /// <summary>The newest tasks, all or of one state.</summary>
     public async Task<List<TaskState>> NewestAsync(int? state, int max, CancellationToken stop)
     {
         await using var db = await databases.CreateDbContextAsync(stop);
-        var tasks = db.Tasks.AsNoTracking();
+        var tasks = Tasks(db);
         if (state is { } wanted)
             tasks = tasks.Where(t => t.State == wanted);
         return await tasks.OrderByDescending(t => t.CorrelationId).Take(max).ToListAsync(stop);
+    }
+
+    /// <summary>A page of a queue's tasks.</summary>
+    /// <param name="queue">Base name.</param>
+    /// <param name="list">Which, and in which order.</param>
+    /// <param name="from">Behind this place, or before it where <paramref name="back"/>; null is from the start.</param>
+    /// <param name="max">At most so many.</param>
+    /// <param name="back">The page that ends before <paramref name="from"/>, in the same order.</param>
+    /// <param name="stop">Stops the read.</param>
+    public async Task<List<TaskState>> ListAsync(string queue, TaskList list, TaskCursor? from, int max, CancellationToken stop, bool back = false)
+    {
+        await using var db = await databases.CreateDbContextAsync(stop);
+        var tasks = TaskLists.Of(Tasks(db), queue, list);
+        var page = await TaskLists.Page(tasks, list, from, back).Take(max).ToListAsync(stop);
+        if (back)
+            page.Reverse();
+        return page;
     }
 
     /// <summary>The timeline of a task, oldest first.</summary>
@@ -28,5 +84,11 @@ public sealed class TaskQueries(IDbContextFactory<TaskDbContext> databases)
     {
         await using var db = await databases.CreateDbContextAsync(stop);
         return await db.TaskEvents.AsNoTracking().Where(e => e.TaskId == id).OrderBy(e => e.Id).ToListAsync(stop);
+    }
+
+    private IQueryable<TaskState> Tasks(TaskDbContext db)
+    {
+        var now = Micros.Now(time);
+        return db.Tasks.AsNoTracking().Where(t => t.DeleteAt == null || t.DeleteAt > now);
     }
 }

@@ -1,5 +1,6 @@
 using MassTransit;
 using TaskQueue.Contracts;
+using TaskQueue.Engine.Queues;
 
 namespace TaskQueue.Engine.Tasks;
 
@@ -32,6 +33,18 @@ public sealed class TaskState : SagaStateMachineInstance
     /// <summary>Which handler runs the task; bella's endpoint.</summary>
     public string? Name { get; set; }
 
+    /// <summary>While the task waits or runs no other of its queue has the same; null is none.</summary>
+    public string? DedupeKey { get; set; }
+
+    /// <summary>Ordering key: tasks of one thread of a queue run one at a time, earliest first; null is none.</summary>
+    public string? ThreadId { get; set; }
+
+    /// <summary>
+    /// A member of a thread that waits for its turn. One that waits or runs and is not held has the turn: there is at most
+    /// one in a thread. Set by the stores, which see the thread.
+    /// </summary>
+    public bool Held { get; set; }
+
     /// <summary>JSON text as submitted. Not loaded for a transition: no decision depends on it.</summary>
     public string Payload { get; set; } = "";
 
@@ -52,6 +65,12 @@ public sealed class TaskState : SagaStateMachineInstance
 
     /// <summary>Attempts that a run has; a retry by hand begins a new run.</summary>
     public int MaxAttempts { get; set; }
+
+    /// <summary>Text of the <see cref="RetryPolicy"/>, or null for the default; taken from the queue when the task is accepted.</summary>
+    public string? Retry { get; set; }
+
+    /// <summary>Length of a lease where the claim does not say it; from the task or its queue.</summary>
+    public int DefaultLeaseMs { get; set; } = TaskVerbs.DefaultLeaseMs;
 
     /// <summary>Length of the lease of the running attempt; a heartbeat renews it by this much.</summary>
     public int LeaseMs { get; set; }
@@ -77,11 +96,29 @@ public sealed class TaskState : SagaStateMachineInstance
     /// <summary>When the task reached a terminal state.</summary>
     public DateTime? FinishedAt { get; set; }
 
+    /// <summary>Whether the running attempt counts against the limit of its queue; set by the claim.</summary>
+    public bool Gated { get; set; }
+
+    /// <summary>Failed for good, and a dead letter of its queue.</summary>
+    public bool Dead { get; set; }
+
+    /// <summary>From then on the task is gone for everybody; its row goes a little later. Set only in a terminal state.</summary>
+    public DateTime? DeleteAt { get; set; }
+
     /// <summary>When the scheduler dispatches a waiting push task (again): its due time, or later when a dispatch is under way.</summary>
     public DateTime? DispatchAt { get; set; }
 
+    /// <summary>What its queue's operator decided, as of now; not stored.</summary>
+    internal QueueSettings Settings { get; set; } = QueueSettings.Default;
+
     /// <summary>Steps since the row was loaded, written to table <c>task_events</c> in the same transaction.</summary>
     internal IReadOnlyList<TaskEvent> Events => _events ?? [];
+
+    /// <summary>Attempts of the current run: what doors show that count them from a restart on.</summary>
+    internal int RunAttempt => MaxAttempts - AttemptsLeft;
+
+    /// <summary>Whether the task is gone.</summary>
+    internal bool IsDeleted(DateTime now) => DeleteAt <= now;
 
     /// <summary>A copy for one event to work on, so that a machine that throws leaves nothing behind.</summary>
     internal TaskState Copy()
@@ -92,18 +129,28 @@ public sealed class TaskState : SagaStateMachineInstance
     }
 
     /// <summary>Notes a step in the life of the task.</summary>
-    internal void Record(TaskEventType type, DateTime at, bool dispatch = false) =>
+    internal void Record(TaskEventType type, DateTime at, bool dispatch = false, bool frees = false)
+    {
+        var silent = Settings.Events switch
+        {
+            EventPolicy.All => false,
+            EventPolicy.Terminal => !TaskEvent.IsTerminal(type),
+            _ => true,
+        };
         (_events ??= []).Add(new TaskEvent
         {
             TaskId = CorrelationId,
-            Type = type,
+            Type = silent && dispatch ? TaskEventType.Dispatched : type, // which is not published
             Queue = Queue,
             Level = Level,
             Attempt = Attempt,
             Worker = Attempt == 0 ? null : Worker,
-            Error = type is TaskEventType.Failed or TaskEventType.Retrying ? Error : null,
+            Error = type is TaskEventType.Failed or TaskEventType.Retrying or TaskEventType.Expired ? Error : null,
             At = at,
-            DueAt = State is TaskStates.Pending or TaskStates.Retrying ? DueAt : null,
+            DueAt = State is TaskStates.Pending or TaskStates.Retrying && !Held ? DueAt : null,
             Dispatch = dispatch,
+            Frees = frees,
+            IsWritten = !silent || dispatch,
         });
+    }
 }

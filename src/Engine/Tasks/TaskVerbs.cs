@@ -12,7 +12,7 @@ namespace TaskQueue.Engine.Tasks;
 /// committed.
 /// </summary>
 public sealed class TaskVerbs(
-    IMediator mediator, ITaskStore store, CommitSignals signals, QueueCatalog queues, DispatchWindow window, IOptions<EngineOptions> options, TimeProvider time)
+    IMediator mediator, ITaskStore store, CommitSignals signals, QueueCatalog queues, TaskQueries queries, DispatchWindow window, IOptions<EngineOptions> options, TimeProvider time)
 {
     /// <summary>Length of a lease where nobody says it.</summary>
     public const int DefaultLeaseMs = 15_000;
@@ -20,32 +20,46 @@ public sealed class TaskVerbs(
     /// <summary>Longest and shortest lease that may be asked for.</summary>
     public const int MinLeaseMs = 1_000, MaxLeaseMs = 24 * 3600 * 1000;
 
+    /// <summary>Longest time for which a worker may give a task back.</summary>
+    public static readonly TimeSpan MaxSnooze = TimeSpan.FromDays(30);
+
     /// <summary>Accepts one task.</summary>
-    /// <returns>Applied, or Duplicate where the id was taken.</returns>
+    /// <returns>What became of it: accepted, or a duplicate of another by its id or its dedupe key.</returns>
     /// <exception cref="InvalidSubmissionException">It breaks a rule.</exception>
-    public async Task<Verdict> SubmitAsync(TaskSubmission submission)
+    public async Task<Admission> SubmitAsync(TaskSubmission submission)
     {
-        var command = new SubmitTask(await AdmitAsync(submission));
+        // Tasks that may meet others are inserted by a statement of their own: it must see the others.
+        if (submission is not { DedupeKey: null, ThreadId: null })
+            return (await SubmitManyAsync([submission]))[0];
+        var command = new SubmitTask((await AdmitAsync([submission]))[0].Task);
         await mediator.Send(command);
-        return command.Verdict;
+        if (command.Verdict != Verdict.Applied)
+            return new Admission(submission.Id, Admitted.IdTaken, null);
+        command.Task.State = TaskStates.Pending; // the machine worked on a copy
+        return new Admission(submission.Id, Admitted.Accepted, command.Task);
     }
 
     /// <summary>Accepts many tasks in one transaction; ids that exist are left alone.</summary>
-    /// <returns>The ids that are new.</returns>
+    /// <param name="submissions">The tasks.</param>
+    /// <param name="tick">The tick of a schedule that they are for.</param>
+    /// <returns>What became of each, in order; nothing where another process took the tick.</returns>
     /// <exception cref="InvalidSubmissionException">One breaks a rule: none is accepted.</exception>
-    public async Task<IReadOnlySet<Guid>> SubmitManyAsync(IReadOnlyList<TaskSubmission> submissions)
+    public async Task<IReadOnlyList<Admission>> SubmitManyAsync(IReadOnlyList<TaskSubmission> submissions, ScheduleTick? tick = null)
     {
-        var tasks = new List<TaskState>(submissions.Count);
-        foreach (var submission in submissions)
-        {
-            var task = await AdmitAsync(submission);
+        var tasks = await AdmitAsync(submissions);
+        foreach (var (task, _) in tasks)
             task.State = TaskStates.Pending;
-            tasks.Add(task);
-        }
+        var answers = await store.InsertAsync(tasks, tick);
+        signals.Inserted(answers.Where(a => a.Result is Admitted.Accepted or Admitted.Overwritten).Select(a => a.Task!));
+        return answers;
+    }
 
-        var inserted = await store.InsertAsync(tasks);
-        signals.Inserted(tasks.Where(t => inserted.Contains(t.CorrelationId)));
-        return inserted;
+    /// <summary>Checks a submission without accepting it.</summary>
+    /// <exception cref="InvalidSubmissionException">It breaks a rule.</exception>
+    public void Check(TaskSubmission submission)
+    {
+        if (SubmissionRules.Check(submission, options.Value.MaxPayloadBytes) is { } problem)
+            throw new InvalidSubmissionException(problem);
     }
 
     /// <summary>Applies what a worker reports of many attempts; the commands of one task in the order given.</summary>
@@ -59,7 +73,7 @@ public sealed class TaskVerbs(
     }
 
     /// <summary>Begins an attempt that was dispatched to a bus worker.</summary>
-    public StartTask Start(Guid id, int attempt, string worker, int? leaseMs) => new(id, Now, attempt, worker, leaseMs ?? DefaultLeaseMs);
+    public StartTask Start(Guid id, int attempt, string worker, int? leaseMs) => new(id, Now, attempt, worker, leaseMs);
 
     /// <summary>Renews the lease of a running attempt.</summary>
     public RenewLease Renew(Guid id, int attempt, string? worker, int? leaseMs = null) => new(id, Now, attempt, worker, leaseMs);
@@ -70,11 +84,40 @@ public sealed class TaskVerbs(
     /// <summary>Ends a running attempt with an error.</summary>
     public FailTask Fail(Guid id, int attempt, string? worker, string error, bool retryable) => new(id, Now, attempt, worker, Clean(error)!, retryable);
 
+    /// <summary>Gives the task of a running attempt back for later; no attempt is counted.</summary>
+    public SnoozeTask Snooze(Guid id, int attempt, string? worker, TimeSpan wait) => new(id, Now, attempt, worker, wait);
+
+    /// <summary>Deletes a task, whatever its state.</summary>
+    public DeleteTask Delete(Guid id) => new(id, Now);
+
+    /// <summary>Sends a failed or cancelled task to run again.</summary>
+    public RetryTask Retry(Guid id, DateTime? scheduledAt, DateTime? expiresAt) => new(id, Now, Cut(scheduledAt), Cut(expiresAt));
+
     /// <summary>Cancels a task that has not ended.</summary>
     public async Task<Verdict> CancelAsync(Guid id) => await ApplyAsync(new CancelTask(id, Now));
 
-    /// <summary>Runs a Failed or Cancelled task again.</summary>
+    /// <summary>Sends a failed or cancelled task to run again at once.</summary>
     public async Task<Verdict> RetryAsync(Guid id) => await ApplyAsync(new RetryTask(id, Now));
+
+    /// <summary>Sends all dead letters of a queue to run again.</summary>
+    /// <returns>How many do, and how many stay: another task has their dedupe key, or they are being restarted already.</returns>
+    public async Task<(int Restarted, int Skipped)> RedriveAsync(string queue, CancellationToken stop)
+    {
+        var (restarted, skipped) = (0, 0);
+        TaskCursor? from = null;
+        while (await queries.ListAsync(queue, TaskList.Dead, from, RedriveBatch, stop) is { Count: > 0 } letters)
+        {
+            var commands = await ApplyAsync(letters.ConvertAll(t => Retry(t.CorrelationId, null, null)));
+            var done = commands.Count(c => c.Verdict == Verdict.Applied);
+            restarted += done;
+            skipped += commands.Count - done;
+            from = TaskCursor.Of(TaskList.Dead, letters[^1]);
+        }
+
+        return (restarted, skipped);
+    }
+
+    private const int RedriveBatch = 500;
 
     private DateTime Now => Micros.Now(time);
 
@@ -84,32 +127,61 @@ public sealed class TaskVerbs(
         return command.Verdict;
     }
 
-    private async ValueTask<TaskState> AdmitAsync(TaskSubmission submission)
+    private async ValueTask<List<NewTask>> AdmitAsync(IReadOnlyList<TaskSubmission> submissions)
     {
-        if (SubmissionRules.Check(submission, options.Value.MaxPayloadBytes) is { } problem)
-            throw new InvalidSubmissionException(problem);
+        var known = await queues.AllAsync();
         var now = Now;
-        var attempts = submission.MaxAttempts ?? SubmissionRules.DefaultMaxAttempts;
-        var due = submission.ScheduledAt is { } at && Micros.Cut(at) > now ? Micros.Cut(at) : now;
+        var tasks = new List<NewTask>(submissions.Count);
+        for (var i = 0; i < submissions.Count; i++)
+        {
+            var submission = submissions[i];
+            if (SubmissionRules.Check(submission, options.Value.MaxPayloadBytes) is { } problem)
+                throw new InvalidSubmissionException(problem, i);
+            var queue = known.GetValueOrDefault(submission.Queue);
+            if (submission.ThreadId is not null && queue?.Delivery == Delivery.Push)
+                throw new InvalidSubmissionException($"thread_id needs a pull queue, and {submission.Queue} is a push queue", i);
+            tasks.Add(new NewTask(ToTask(submission, queue, now), submission.Overwrite));
+        }
+
+        return tasks;
+    }
+
+    /// <summary>The row of a submission: what it does not say is taken from its level, then its queue, and stays as it is.</summary>
+    private TaskState ToTask(TaskSubmission submission, QueueRecord? queue, DateTime now)
+    {
+        var settings = queue?.Settings ?? QueueSettings.Default;
+        var level = settings.At(submission.Level);
+        var retry = submission.Retry ?? level?.Retry ?? settings.Retry;
+        var attempts = submission.MaxAttempts ?? (submission.Retry?.Intervals?.Count + 1) ?? level?.MaxAttempts ?? settings.MaxAttempts
+            ?? (retry?.Intervals?.Count + 1) ?? SubmissionRules.DefaultMaxAttempts;
+        var due = Cut(submission.ScheduledAt) is { } at && at > now ? at : now;
         var task = new TaskState
         {
             CorrelationId = submission.Id,
             Queue = submission.Queue,
             Level = submission.Level,
-            Priority = submission.Priority,
-            Push = await queues.DeliveryOfAsync(submission.Queue) == Delivery.Push,
+            Priority = submission.Priority ?? level?.Priority ?? Priority.Normal,
+            Push = queue?.Delivery == Delivery.Push,
             Name = submission.Name,
+            DedupeKey = submission.DedupeKey,
+            ThreadId = submission.ThreadId,
+            Held = submission.ThreadId is not null,
             Payload = submission.Payload,
             Headers = submission.Headers,
             AttemptsLeft = attempts,
             MaxAttempts = attempts,
+            Retry = RetryBackoff.ToText(retry),
+            DefaultLeaseMs = submission.LeaseSeconds is { } lease ? (int)(lease * 1000) : level?.LeaseMs ?? settings.LeaseMs ?? DefaultLeaseMs,
             CreatedAt = now,
             DueAt = due,
-            ExpiresAt = submission.ExpiresAt is { } end ? Micros.Cut(end) : null,
+            ExpiresAt = SubmissionRules.Expiry(settings, submission.Level, due, Cut(submission.ExpiresAt)),
+            Settings = settings,
         };
         task.DispatchAt = TaskStateMachine.FirstDispatch(task, atOnce: !window.IsFull);
         return task;
     }
+
+    private static DateTime? Cut(DateTime? time) => time is { } t ? Micros.Cut(t) : null;
 
     /// <summary>PostgreSQL stores no NUL in text; a worker's words are kept without it.</summary>
     private static string? Clean(string? text) => text?.Replace("\0", "", StringComparison.Ordinal);

@@ -22,14 +22,8 @@ internal abstract partial class SweepService(Sweep sweep, ITaskStore store, Task
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan AfterFault = TimeSpan.FromSeconds(1);
 
-    private readonly SemaphoreSlim _wake = new(0);
+    private readonly SemaphoreSlim _wake = new(0); // not disposed: the round under way may still come to wait for it
     private long _next = DateTime.MaxValue.Ticks; // ticks of the earliest time that somebody told us of
-
-    public override void Dispose()
-    {
-        _wake.Dispose();
-        base.Dispose();
-    }
 
     /// <summary>A task will be due at this time: do not sleep past it.</summary>
     public void Expect(DateTime due)

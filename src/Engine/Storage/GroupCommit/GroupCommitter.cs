@@ -3,6 +3,8 @@ using System.Threading.Channels;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Events;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Storage.GroupCommit;
 
@@ -18,16 +20,21 @@ internal sealed partial class GroupCommitter : IHostedService
     /// <summary>Commands that may wait in a lane before senders wait too.</summary>
     private const int LaneCapacity = 8192;
 
+    /// <summary>How often a group that lost a race is tried again.</summary>
+    private const int MaxRaces = 20;
+
     private readonly ITaskStore _store;
+    private readonly QueueCatalog _queues;
     private readonly CommitSignals _signals;
     private readonly ILogger<GroupCommitter> _logger;
     private readonly Channel<GroupEntry>[] _lanes;
     private readonly Task _running;
     private long _groups;
 
-    public GroupCommitter(ITaskStore store, CommitSignals signals, GroupCommitOptions options, ILogger<GroupCommitter> logger)
+    public GroupCommitter(ITaskStore store, QueueCatalog queues, CommitSignals signals, GroupCommitOptions options, ILogger<GroupCommitter> logger)
     {
         _store = store;
+        _queues = queues;
         _signals = signals;
         _logger = logger;
         _lanes = [.. Enumerable.Range(0, options.Lanes).Select(_ => Channel.CreateBounded<GroupEntry>(new BoundedChannelOptions(LaneCapacity) { SingleReader = true }))];
@@ -65,17 +72,28 @@ internal sealed partial class GroupCommitter : IHostedService
         }
     }
 
-    private async Task CommitGroupAsync(List<GroupEntry> group)
+    private async Task CommitGroupAsync(List<GroupEntry> group, int races = 0)
     {
+        IReadOnlyList<TaskState> written;
         try
         {
-            await WriteGroupAsync(group);
-            group.ForEach(e => e.Release());
+            written = await WriteGroupAsync(group);
         }
         catch (TaskIdTakenException)
         {
             group.ForEach(e => e.InsertsBlindly = false);
-            await CommitGroupAsync(group);
+            await CommitGroupAsync(group, races);
+            return;
+        }
+        catch (Exception race) when (StorageFaults.IsRace(race) && races < MaxRaces)
+        {
+            await CommitGroupAsync(group, races + 1);
+            return;
+        }
+        catch (DedupeKeyTakenException) when (group.Count == 1)
+        {
+            group[0].Refuse(Verdict.KeyTaken);
+            return;
         }
 #pragma warning disable CA1031 // the callers get it
         catch (Exception fault)
@@ -92,26 +110,33 @@ internal sealed partial class GroupCommitter : IHostedService
 
             await CommitGroupAsync(group[..(group.Count / 2)]);
             await CommitGroupAsync(group[(group.Count / 2)..]);
+            return;
         }
+
+        _signals.Committed(written.SelectMany(t => t.Events));
+        group.ForEach(e => e.Release());
     }
 
-    private async Task WriteGroupAsync(List<GroupEntry> group)
+    /// <returns>What was written.</returns>
+    private async Task<IReadOnlyList<TaskState>> WriteGroupAsync(List<GroupEntry> group)
     {
+        var queues = await _queues.AllAsync();
         await using var session = await _store.BeginAsync();
-        var slots = await LoadAsync(session, group);
+        var slots = await LoadAsync(session, group, queues);
         foreach (var entry in group)
             await entry.RunAsync(slots[entry.TaskId]);
 
         var inserts = slots.Values.Where(s => s is { IsChanged: true, IsNew: true }).Select(s => s.Task!).ToList();
         var updates = slots.Values.Where(s => s is { IsChanged: true, IsNew: false }).Select(s => s.Task!).ToList();
         if (inserts.Count + updates.Count == 0)
-            return;
+            return [];
         await session.SaveAsync(inserts, updates);
         Interlocked.Increment(ref _groups);
-        _signals.Committed(inserts.Concat(updates).SelectMany(t => t.Events));
+        return [.. inserts, .. updates];
     }
 
-    private static async Task<Dictionary<Guid, GroupSlot>> LoadAsync(ITaskSession session, List<GroupEntry> group)
+    private static async Task<Dictionary<Guid, GroupSlot>> LoadAsync(
+        ITaskSession session, List<GroupEntry> group, IReadOnlyDictionary<string, QueueRecord> queues)
     {
         var slots = new Dictionary<Guid, GroupSlot>(group.Count);
         var ids = new List<Guid>();
@@ -125,7 +150,10 @@ internal sealed partial class GroupCommitter : IHostedService
         if (ids.Count > 0)
         {
             foreach (var (id, task) in await session.LoadAsync(ids))
+            {
+                task.Settings = queues.GetValueOrDefault(task.Queue)?.Settings ?? QueueSettings.Default;
                 slots[id].Task = task;
+            }
         }
 
         return slots;

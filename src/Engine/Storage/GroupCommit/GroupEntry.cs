@@ -45,6 +45,15 @@ internal abstract class GroupEntry(Guid taskId)
 
     public void Fail(Exception fault) => _committed.TrySetException(fault);
 
+    /// <summary>The database refused what the machine had decided.</summary>
+    public void Refuse(Verdict verdict)
+    {
+        SetVerdict(verdict);
+        _committed.TrySetResult();
+    }
+
+    protected abstract void SetVerdict(Verdict verdict);
+
     protected abstract Task SendAsync(GroupSlot slot);
 }
 
@@ -63,10 +72,15 @@ internal sealed class GroupEntry<T>(ConsumeContext<T> context, IPipe<SagaReposit
     : GroupEntry(context.CorrelationId ?? throw new ArgumentException("A command needs a task id.", nameof(context)))
     where T : class
 {
-    protected override Task SendAsync(GroupSlot slot)
+    protected override void SetVerdict(Verdict verdict)
     {
         if (context.Message is TaskCommand command)
-            command.Verdict = Verdict.NotFound; // what an earlier run said was rolled back
+            command.Verdict = verdict;
+    }
+
+    protected override Task SendAsync(GroupSlot slot)
+    {
+        SetVerdict(Verdict.NotFound); // what an earlier run said was rolled back
         return next.Send(new GroupSagaContext<T>(context, this, slot));
     }
 }
@@ -82,7 +96,7 @@ internal sealed class GroupSagaContext<T>(ConsumeContext<T> context, GroupEntry 
         entry.InsertsBlindly && slot.Task is null ? Work(instance) : Task.FromResult<SagaConsumeContext<TaskState, T>>(null!);
 
     public Task<SagaConsumeContext<TaskState, T>> Load(Guid correlationId) =>
-        slot.Task is { } task ? Work(task.Copy()) : Task.FromResult<SagaConsumeContext<TaskState, T>>(null!);
+        slot.Task is { } task && !IsGone(task) ? Work(task.Copy()) : Task.FromResult<SagaConsumeContext<TaskState, T>>(null!);
 
     public Task<SagaConsumeContext<TaskState, T>> Add(TaskState instance) => Work(instance);
 
@@ -103,6 +117,9 @@ internal sealed class GroupSagaContext<T>(ConsumeContext<T> context, GroupEntry 
 
     private Task<SagaConsumeContext<TaskState, T>> Work(TaskState instance) =>
         CreateSagaConsumeContext(_context, instance, SagaConsumeContextMode.Load);
+
+    /// <summary>A deleted task does not exist for anybody, though its row still does. Its id stays taken.</summary>
+    private bool IsGone(TaskState task) => Message is TaskCommand command and not SubmitTask && task.IsDeleted(command.At);
 
     private Task Keep(TaskState task)
     {

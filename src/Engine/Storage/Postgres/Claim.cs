@@ -8,32 +8,59 @@ internal sealed partial class PostgresTaskStore
     // One index range a target and priority, so that neither finished tasks nor tasks of the future are walked over.
     // Rows that another claim has locked are skipped; the update repeats the state test for rows that changed meanwhile.
     // The ids go to the update as an array: joined to the CTE, whose size the planner cannot know, it would read the table.
-    private static readonly string ClaimSql =
+    // The stream is locked after the last row, and before the first event draws its id.
+    private static readonly string ClaimSql = ClaimStatement(
         $"""
-        with due as (
+        due as (
             select c.id, q.ord
             from unnest($1, $2) with ordinality as q(queue, level, ord)
             cross join (values (4), (3), (2), (1)) as p(priority)
-            cross join lateral (
-                select t.id, t.due_at from tasks t
-                where t.queue = q.queue and t.level = q.level and t.priority = p.priority
-                  and t.state in (3, 7) and not t.push and t.due_at <= $3
-                  and (t.expires_at is null or t.expires_at > $3)
-                order by t.due_at, t.id limit $4
-                for update skip locked) as c
-            order by case when $5 then 0 else q.ord end, case when $5 then 0 else -p.priority end, c.due_at, c.id
-            limit $4),
+            {DueTasks("$4")}
+            order by {Order("q.ord", "p.priority", "c")}
+            limit $4)
+        """,
+        "where t.id = any(array(select id from due))", worker: "$6", lease: "$7", gated: "false");
+
+    private static string DueTasks(string limit) =>
+        $"""
+        cross join lateral (
+            select t.id, t.due_at from tasks t
+            where t.queue = q.queue and t.level = q.level and t.priority = p.priority
+              and t.state in (3, 7) and not t.held and not t.push and t.due_at <= $3
+              and (t.expires_at is null or t.expires_at > $3)
+            order by t.due_at, t.id limit {limit}
+            for update skip locked) as c
+        """;
+
+    private static string Order(string ord, string priority, string task) =>
+        $"case when $5 then 0 else {ord} end, case when $5 then 0 else -{priority} end, {task}.due_at, {task}.id";
+
+    /// <param name="due">CTEs, the last named due: the ids to claim and the ord of their targets.</param>
+    /// <param name="which">Where the update finds the ids.</param>
+    /// <param name="worker">Who claims.</param>
+    /// <param name="lease">Length of the lease in milliseconds, or null for the task's own.</param>
+    /// <param name="gated">Whether the task counts against a limit.</param>
+    /// <param name="more">CTEs behind claimed.</param>
+    /// <param name="share">What to select beside the tasks.</param>
+    private static string ClaimStatement(string due, string which, string worker, string lease, string gated, string more = "", string share = "") =>
+        $"""
+        with {due},
         claimed as (
             update tasks t
-            set state = {TaskStates.Running}, attempt = t.attempt + 1, attempts_left = t.attempts_left - 1, worker = $6,
-                lease_ms = $7, lease_until = $3 + $7 * interval '1 millisecond', started_at = $3, dispatch_at = null
-            where t.id = any(array(select id from due)) and t.state in (3, 7)
+            set state = {TaskStates.Running}, attempt = t.attempt + 1, attempts_left = t.attempts_left - 1, worker = {worker},
+                lease_ms = coalesce({lease}, t.default_lease_ms), lease_until = $3 + coalesce({lease}, t.default_lease_ms) * interval '1 millisecond',
+                started_at = $3, dispatch_at = null, gated = {gated}
+            {which} and t.state in (3, 7) and not t.held
             returning {TaskColumn.List(TaskColumn.All, "t.")}),
+        {more}
+        locked as (
+            select pg_advisory_xact_lock({LockSpace}, $8) where (select count(*) from claimed) > 0),
         appended as (
-            insert into task_events (stream, task_id, type, queue, level, attempt, worker, at, dispatch)
-            select $8, id, {(int)TaskEventType.Started}, queue, level, attempt, worker, started_at, false from claimed)
-        select {TaskColumn.List(TaskColumn.All, "c.")} from claimed c join due on due.id = c.id
-        order by case when $5 then 0 else due.ord end, case when $5 then 0 else -c.priority end, c.due_at, c.id
+            insert into task_events (stream, task_id, type, queue, level, attempt, worker, at, dispatch, frees)
+            select $8, id, {(int)TaskEventType.Started}, queue, level, attempt, worker, started_at, false, false from locked, claimed
+            where not queue = any($9))
+        select {TaskColumn.List(TaskColumn.All, "c.")}{share} from claimed c join due on due.id = c.id
+        order by {Order("due.ord", "c.priority", "c")}
         """;
 
     private const string NextDueSql =
@@ -44,27 +71,24 @@ internal sealed partial class PostgresTaskStore
         cross join lateral (
             select t.due_at from tasks t
             where t.queue = q.queue and t.level = q.level and t.priority = p.priority
-              and t.state in (3, 7) and not t.push and t.due_at > $3
+              and t.state in (3, 7) and not t.held and not t.push and t.due_at > $3
             order by t.due_at limit 1) as c
         """;
 
-    public async Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, DateTime now)
+    public async Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, ClaimRules rules, DateTime now)
     {
-        var stream = PickStream();
-        await using var connection = await source.OpenConnectionAsync();
-        await using var batch = new NpgsqlBatch(connection);
-        batch.BatchCommands.Add(LockStream(stream));
-        batch.BatchCommands.Add(Command(ClaimSql,
+        if (rules.Gates.Count > 0)
+            return (await ClaimGatedAsync([request], rules, now))[0];
+        await using var command = source.CreateCommand(ClaimSql);
+        command.Parameters.AddRange((NpgsqlParameter[])
+        [
             Value(Queues(request.Targets)), Value(Levels(request.Targets)), Value(now), Value(request.Max), Value(request.Oldest),
-            Value(request.Worker), Value(request.LeaseMs), Value(stream)));
+            Value(request.Worker), Nullable(request.LeaseMs), Value(PickStream()), Value<string[]>([.. rules.Silent]),
+        ]);
+        await using var reader = await command.ExecuteReaderAsync();
         var tasks = new List<TaskState>();
-        await using (var reader = await batch.ExecuteReaderAsync())
-        {
-            await reader.NextResultAsync();
-            while (await reader.ReadAsync())
-                tasks.Add(TaskColumn.ReadRow(TaskColumn.All, reader));
-        }
-
+        while (await reader.ReadAsync())
+            tasks.Add(TaskColumn.ReadRow(TaskColumn.All, reader));
         return tasks;
     }
 

@@ -9,7 +9,7 @@ internal sealed partial class PostgresTaskStore
 
     private const string ReadEventsSql =
         """
-        select e.stream, e.id, e.task_id, e.type, e.queue, e.level, e.attempt, e.worker, e.error, e.at, e.due_at, e.dispatch
+        select e.stream, e.id, e.task_id, e.type, e.queue, e.level, e.attempt, e.worker, e.error, e.at, e.due_at, e.dispatch, e.frees
         from unnest($1) with ordinality as s(cursor, ord)
         cross join lateral (
             select * from task_events e where e.stream = s.ord - 1 and e.id > s.cursor order by e.id limit $2) as e

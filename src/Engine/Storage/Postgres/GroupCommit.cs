@@ -9,17 +9,28 @@ internal sealed partial class PostgresTaskStore
     private static readonly string LoadSql =
         $"select {TaskColumn.List(TaskColumn.Loaded)} from tasks where id = any($1) order by id for update";
 
-    private static readonly string UpdateSql =
-        $"""
-        update tasks t set {string.Join(", ", TaskColumn.Changed.Select(c => $"{c.Name} = u.{c.Name}"))}
-        from unnest({Placeholders(TaskColumn.Changed.Length + 1)}) as u(id, {TaskColumn.List(TaskColumn.Changed)})
-        where t.id = u.id
-        """;
+    private static readonly string UpdateSql = UpdateOf(TaskColumn.Changed);
 
     private static readonly string AppendSql =
         $"""
-        insert into task_events (stream, task_id, type, queue, level, attempt, worker, error, at, due_at, dispatch)
-        select $1, u.* from unnest({Placeholders(10, from: 2)}) as u
+        insert into task_events (stream, task_id, type, queue, level, attempt, worker, error, at, due_at, dispatch, frees)
+        select $1, u.* from unnest({Placeholders(11, from: 2)}) as u
+        """;
+
+    private const string CountSql =
+        """
+        insert into queue_counts (queue, stream, type, count) select u.queue, $1, u.type, u.count from unnest($2, $3, $4) as u(queue, type, count)
+        on conflict (queue, stream, type) do update set count = queue_counts.count + excluded.count
+        """;
+
+    // Two deaths at once would not see each other's letter: each waits for the commit of the one before.
+    private const string LockLettersSql = "select pg_advisory_xact_lock($1, hashtext($2))";
+
+    private const string EvictSql =
+        """
+        update tasks set delete_at = $3, dead = false
+        where dead and id in (
+            select id from tasks where queue = $1 and dead and delete_at > $3 order by finished_at desc, id desc offset $2)
         """;
 
     public async Task<ITaskSession> BeginAsync()
@@ -36,7 +47,35 @@ internal sealed partial class PostgresTaskStore
         }
     }
 
+    private static string UpdateOf(TaskColumn[] columns) =>
+        $"""
+        update tasks t set {string.Join(", ", columns.Select(c => $"{c.Name} = u.{c.Name}"))}
+        from unnest({Placeholders(columns.Length + 1)}) as u(id, {TaskColumn.List(columns)})
+        where t.id = u.id
+        """;
+
+    private static NpgsqlBatchCommand Update(string sql, TaskColumn[] columns, IReadOnlyList<TaskState> tasks) =>
+        Command(sql, [TaskColumn.Id.ArrayOf(tasks), .. columns.Select(c => c.ArrayOf(tasks))]);
+
     private static string Placeholders(int count, int from = 1) => string.Join(", ", Enumerable.Range(from, count).Select(i => $"${i}"));
+
+    /// <summary>Locks a stream, then appends the events to it and counts the ends among them. The last thing before a commit.</summary>
+    private static IEnumerable<NpgsqlBatchCommand> Append(IReadOnlyList<TaskEvent> events)
+    {
+        if (events.Count == 0)
+            yield break;
+        var stream = PickStream();
+        yield return LockStream(stream);
+        var written = events.Where(e => e.IsWritten).ToList();
+        if (written.Count > 0)
+            yield return Append(stream, written);
+        var ends = events.Where(e => TaskEvent.IsTerminal(e.Type)).CountBy(e => (e.Queue, e.Type)).OrderBy(c => c.Key).ToList();
+        if (ends.Count > 0)
+        {
+            yield return Command(CountSql, Value(stream), Value<string[]>([.. ends.Select(c => c.Key.Queue)]),
+                Value<int[]>([.. ends.Select(c => (int)c.Key.Type)]), Value<long[]>([.. ends.Select(c => (long)c.Value)]));
+        }
+    }
 
     private static NpgsqlBatchCommand Append(int stream, List<TaskEvent> events)
     {
@@ -45,10 +84,20 @@ internal sealed partial class PostgresTaskStore
             Array(NpgsqlDbType.Text, e => e.Queue), Array(NpgsqlDbType.Integer, e => e.Level),
             Array(NpgsqlDbType.Integer, e => e.Attempt), Array(NpgsqlDbType.Text, e => e.Worker),
             Array(NpgsqlDbType.Text, e => e.Error), Array(NpgsqlDbType.TimestampTz, e => e.At),
-            Array(NpgsqlDbType.TimestampTz, e => e.DueAt), Array(NpgsqlDbType.Boolean, e => e.Dispatch));
+            Array(NpgsqlDbType.TimestampTz, e => e.DueAt), Array(NpgsqlDbType.Boolean, e => e.Dispatch),
+            Array(NpgsqlDbType.Boolean, e => e.Frees));
 
         NpgsqlParameter Array<T>(NpgsqlDbType type, Func<TaskEvent, T> get) =>
             new NpgsqlParameter<T[]> { TypedValue = [.. events.Select(get)], NpgsqlDbType = NpgsqlDbType.Array | type };
+    }
+
+    private static async Task ExecuteAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, IEnumerable<NpgsqlBatchCommand> commands)
+    {
+        await using var batch = new NpgsqlBatch(connection, transaction);
+        foreach (var command in commands)
+            batch.BatchCommands.Add(command);
+        if (batch.BatchCommands.Count > 0)
+            await batch.ExecuteNonQueryAsync();
     }
 
     private sealed class Session(NpgsqlConnection connection, NpgsqlTransaction transaction) : ITaskSession
@@ -70,23 +119,45 @@ internal sealed partial class PostgresTaskStore
 
         public async Task SaveAsync(IReadOnlyList<TaskState> inserts, IReadOnlyList<TaskState> updates)
         {
-            await using var batch = new NpgsqlBatch(connection, transaction);
-            if (inserts.Count > 0)
-                batch.BatchCommands.Add(Command(InsertTasksSql, [.. InsertValues(inserts)]));
-            if (updates.Count > 0)
-                batch.BatchCommands.Add(Command(UpdateSql, [TaskColumn.Id.ArrayOf(updates), .. TaskColumn.Changed.Select(c => c.ArrayOf(updates))]));
-            var events = inserts.Concat(updates).SelectMany(t => t.Events).ToList();
-            if (events.Count > 0)
+            try
             {
-                var stream = PickStream();
-                batch.BatchCommands.Add(LockStream(stream));
-                batch.BatchCommands.Add(Append(stream, events));
+                await WriteAsync(inserts, updates);
+                await transaction.CommitAsync();
+            }
+            catch (PostgresException taken) when (taken is { SqlState: PostgresErrorCodes.UniqueViolation, ConstraintName: TaskDbContext.DedupeIndex })
+            {
+                throw new DedupeKeyTakenException(taken);
+            }
+        }
+
+        private async Task WriteAsync(IReadOnlyList<TaskState> inserts, IReadOnlyList<TaskState> updates)
+        {
+            List<NpgsqlBatchCommand> rows = [];
+            if (inserts.Count > 0)
+                rows.Add(Command(InsertTasksSql, [.. InsertValues(inserts)]));
+            if (updates.Count > 0)
+                rows.Add(Update(UpdateSql, TaskColumn.Changed, updates));
+            foreach (var full in TaskChanges.FullQueues(updates))
+            {
+                rows.Add(Command(LockLettersSql, Value(LettersSpace), Value(full.Queue)));
+                rows.Add(Command(EvictSql, Value(full.Queue), Value(full.Settings.DeadLetters.MaxSize), Value(full.FinishedAt!.Value)));
             }
 
-            await batch.ExecuteNonQueryAsync();
-            if (inserts.Count > 0 && batch.BatchCommands[0].Rows < (ulong)inserts.Count)
+            var appends = Append([.. inserts.Concat(updates).SelectMany(t => t.Events)]);
+            var threads = TaskChanges.Threads(updates);
+            if (threads.Count == 0)
+            {
+                await ExecuteAsync(connection, transaction, [.. rows, .. appends]);
+            }
+            else
+            {
+                await ExecuteAsync(connection, transaction, rows);
+                await ElectAsync(connection, transaction, threads);
+                await ExecuteAsync(connection, transaction, appends);
+            }
+
+            if (inserts.Count > 0 && rows[0].Rows < (ulong)inserts.Count)
                 throw new TaskIdTakenException();
-            await transaction.CommitAsync();
         }
 
         public async ValueTask DisposeAsync()

@@ -8,12 +8,15 @@ namespace TaskQueue.Engine.Storage.Postgres;
 /// within a stream ids so become visible in order, and the relay needs no more than a cursor.
 /// Locks are always taken rows first, in the order of ids, then the stream, so that no two transactions wait in a ring.
 /// </summary>
-internal sealed partial class PostgresTaskStore(NpgsqlDataSource source) : ITaskStore
+internal sealed partial class PostgresTaskStore(NpgsqlDataSource source) : ITaskStore, IQueueStore
 {
     /// <summary>First key of our advisory locks ("task"); the second is the stream, or <see cref="RelayLock"/>.</summary>
     private const int LockSpace = 0x7461736B;
 
     private const int RelayLock = -1;
+
+    /// <summary>First key of the advisory locks of dead letters; the second is the hash of their queue.</summary>
+    private const int LettersSpace = LockSpace + 1;
 
     /// <summary>Two transactions rarely draw the same stream; when they do, one waits for the other's commit.</summary>
     private static int PickStream() => Random.Shared.Next(TaskDbContext.Streams);
@@ -31,7 +34,7 @@ internal sealed partial class PostgresTaskStore(NpgsqlDataSource source) : ITask
 
     private static NpgsqlParameter<T> Value<T>(T value) => new() { TypedValue = value };
 
-    private static NpgsqlParameter Nullable(string? value) => new() { Value = (object?)value ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Text };
+    private static NpgsqlParameter Nullable(int? value) => new() { Value = (object?)value ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Integer };
 
     private async Task<DateTime?> ReadTimeAsync(string sql, params NpgsqlParameter[] parameters)
     {

@@ -24,13 +24,6 @@ internal sealed partial class PostgresTaskStore
         return ReadTimeAsync($"select {column} from tasks where {condition} order by {column} limit 1");
     }
 
-    public async Task AdoptAsync(string queue)
-    {
-        await using var command = source.CreateCommand("update tasks set push = true, dispatch_at = due_at where queue = $1 and state in (3, 7) and not push");
-        command.Parameters.Add(Value(queue));
-        await command.ExecuteNonQueryAsync();
-    }
-
     public async Task RedispatchAllAsync(DateTime now)
     {
         await using var command = source.CreateCommand("update tasks set dispatch_at = greatest(due_at, $1) where dispatch_at is not null");

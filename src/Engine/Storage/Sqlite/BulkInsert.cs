@@ -5,34 +5,47 @@ namespace TaskQueue.Engine.Storage.Sqlite;
 internal sealed partial class SqliteTaskStore
 {
     private static readonly string InsertTaskSql =
-        $"insert into tasks ({TaskColumn.List(TaskColumn.All)}) values ({Placeholders(TaskColumn.All.Length)}) on conflict (id) do nothing";
+        $"insert into tasks ({TaskColumn.List(TaskColumn.All)}) values ({Placeholders(TaskColumn.All.Length)}) on conflict do nothing";
 
-    public Task<IReadOnlySet<Guid>> InsertAsync(IReadOnlyList<TaskState> tasks) =>
-        UseAsync<IReadOnlySet<Guid>>(
-            () =>
-            {
-                var inserted = new HashSet<Guid>(tasks.Count);
-                foreach (var task in tasks)
-                {
-                    if (InsertRow(task) == 0)
-                        continue; // the id exists: left alone, and no event
-                    inserted.Add(task.CorrelationId);
-                    Append(new TaskEvent
-                    {
-                        TaskId = task.CorrelationId,
-                        Type = TaskEventType.Submitted,
-                        Queue = task.Queue,
-                        Level = task.Level,
-                        Attempt = task.Attempt,
-                        At = task.CreatedAt,
-                        DueAt = task.DueAt,
-                        Dispatch = task.DispatchAt > task.DueAt,
-                    });
-                }
+    private static readonly string OverwriteSql = UpdateOf(TaskColumn.Overwritten);
 
-                return inserted;
-            },
-            write: true);
+    private static readonly string HolderSql =
+        $"select {TaskColumn.List(TaskColumn.All)} from tasks where queue = @0 and dedupe_key = @1 and dedupe_key is not null and state in (3, 4, 7)";
+
+    public Task<IReadOnlyList<Admission>> InsertAsync(IReadOnlyList<NewTask> tasks, ScheduleTick? tick = null) =>
+        UseAsync<IReadOnlyList<Admission>>(() => tick is null || TakeTick(tick) ? Insert(tasks) : [], write: true);
+
+    private bool TakeTick(ScheduleTick tick) =>
+        Execute("update schedules set next_at = @2, last_at = @1 where id = @0 and next_at = @1",
+            tick.ScheduleId, Micros.FromTime(tick.At), tick.Next is { } next ? Micros.FromTime(next) : DBNull.Value) == 1;
+
+    private List<Admission> Insert(IReadOnlyList<NewTask> tasks)
+    {
+        tasks = [.. tasks.Select(t => t with { Task = t.Task.Copy() })]; // another try must find them unchanged
+        var inserted = new HashSet<Guid>(tasks.Count);
+        var taken = new HashSet<Guid>();
+        var holders = new Dictionary<(string, string), TaskState>();
+        foreach (var task in tasks.Select(t => t.Task).DistinctBy(t => t.CorrelationId))
+        {
+            if (InsertRow(task) == 1)
+                inserted.Add(task.CorrelationId);
+            else if (Query("select 1 from tasks where id = @0", r => r.GetInt32(0), TaskColumn.Id.SqliteValue(task)).Count > 0)
+                taken.Add(task.CorrelationId);
+            else if (task.DedupeKey is { } key && !holders.ContainsKey((task.Queue, key)))
+                holders[(task.Queue, key)] = Query(HolderSql, r => TaskColumn.ReadRow(TaskColumn.All, r), task.Queue, key)[0];
+        }
+
+        var answers = DuplicateRules.Answer(tasks, inserted, taken, holders)!; // nobody else writes, so no holder has ended
+        var changed = answers.Where(a => a.Result is Admitted.Accepted or Admitted.Overwritten).Select(a => a.Task!).Distinct().ToList();
+        foreach (var holder in answers.Where(a => a.Result == Admitted.Overwritten).Select(a => a.Task!).Distinct())
+            Overwrite(holder);
+        Elect(changed.Where(t => t.ThreadId is not null).Select(t => new ThreadKey(t.Queue, t.ThreadId!)).Distinct());
+        Append([.. changed.SelectMany(t => t.Events)]);
+        return answers;
+    }
+
+    private void Overwrite(TaskState task) =>
+        Execute(OverwriteSql, [TaskColumn.Id.SqliteValue(task), .. TaskColumn.Overwritten.Select(c => c.SqliteValue(task))]);
 
     private int InsertRow(TaskState task) => Execute(InsertTaskSql, [.. TaskColumn.All.Select(c => c.SqliteValue(task))]);
 }

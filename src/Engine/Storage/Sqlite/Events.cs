@@ -6,7 +6,7 @@ internal sealed partial class SqliteTaskStore
 {
     private const string ReadEventsSql =
         """
-        select stream, id, task_id, type, queue, level, attempt, worker, error, at, due_at, dispatch
+        select stream, id, task_id, type, queue, level, attempt, worker, error, at, due_at, dispatch, frees
         from task_events where id > @0 order by id limit @1
         """;
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Microsoft.Data.Sqlite;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Storage.Sqlite;
@@ -8,17 +9,28 @@ internal sealed partial class SqliteTaskStore
     private static readonly string LoadSql =
         $"select {TaskColumn.List(TaskColumn.Loaded)} from tasks where id in (select value from json_each(@0))";
 
-    private static readonly string UpdateSql =
-        $"""
-        update tasks set {string.Join(", ", TaskColumn.Changed.Select((c, i) => $"{c.Name} = @{i + 1}"))}
-        where id = @0
-        """;
+    private static readonly string UpdateSql = UpdateOf(TaskColumn.Changed);
 
     private const string AppendSql =
         """
-        insert into task_events (stream, task_id, type, queue, level, attempt, worker, error, at, due_at, dispatch)
-        values (@0, @1, @2, @3, @4, @5, @6, @7, @8, @9, @10)
+        insert into task_events (stream, task_id, type, queue, level, attempt, worker, error, at, due_at, dispatch, frees)
+        values (@0, @1, @2, @3, @4, @5, @6, @7, @8, @9, @10, @11)
         """;
+
+    private const string CountSql =
+        """
+        insert into queue_counts (queue, stream, type, count) values (@0, @1, @2, @3)
+        on conflict (queue, stream, type) do update set count = count + @3
+        """;
+
+    private const string EvictSql =
+        """
+        update tasks set delete_at = @2, dead = 0
+        where id in (select id from tasks where queue = @0 and dead and delete_at > @2 order by finished_at desc, id desc limit -1 offset @1)
+        """;
+
+    private static string UpdateOf(TaskColumn[] columns) =>
+        $"update tasks set {string.Join(", ", columns.Select((c, i) => $"{c.Name} = @{i + 1}"))} where id = @0";
 
     public async Task<ITaskSession> BeginAsync()
     {
@@ -36,12 +48,23 @@ internal sealed partial class SqliteTaskStore
         }
     }
 
-    private void Append(TaskEvent e) =>
-        Execute(AppendSql, Stream, e.TaskId, (int)e.Type, e.Queue, e.Level, e.Attempt, OrNull(e.Worker), OrNull(e.Error),
-            Micros.FromTime(e.At), e.DueAt is { } due ? Micros.FromTime(due) : DBNull.Value, e.Dispatch);
+    /// <summary>Appends events and counts the ends among them.</summary>
+    private void Append(IReadOnlyList<TaskEvent> events)
+    {
+        foreach (var e in events.Where(e => e.IsWritten))
+        {
+            Execute(AppendSql, Stream, e.TaskId, (int)e.Type, e.Queue, e.Level, e.Attempt, OrNull(e.Worker), OrNull(e.Error),
+                Micros.FromTime(e.At), e.DueAt is { } due ? Micros.FromTime(due) : DBNull.Value, e.Dispatch, e.Frees);
+        }
+
+        foreach (var (end, count) in events.Where(e => TaskEvent.IsTerminal(e.Type)).CountBy(e => (e.Queue, e.Type)))
+            Execute(CountSql, end.Queue, Stream, (int)end.Type, count);
+    }
 
     private sealed class Session(SqliteTaskStore store) : ITaskSession
     {
+        private const int UniqueViolation = 2067;
+
         private bool _committed;
 
         public Task<Dictionary<Guid, TaskState>> LoadAsync(IReadOnlyList<Guid> ids) =>
@@ -55,10 +78,20 @@ internal sealed partial class SqliteTaskStore
                     return Task.FromException(new TaskIdTakenException());
             }
 
-            foreach (var task in updates)
-                store.Execute(UpdateSql, [TaskColumn.Id.SqliteValue(task), .. TaskColumn.Changed.Select(c => c.SqliteValue(task))]);
-            foreach (var step in inserts.Concat(updates).SelectMany(t => t.Events))
-                store.Append(step);
+            try
+            {
+                foreach (var task in updates)
+                    store.Execute(UpdateSql, [TaskColumn.Id.SqliteValue(task), .. TaskColumn.Changed.Select(c => c.SqliteValue(task))]);
+            }
+            catch (SqliteException taken) when (taken.SqliteExtendedErrorCode == UniqueViolation && taken.Message.Contains("dedupe_key", StringComparison.Ordinal))
+            {
+                return Task.FromException(new DedupeKeyTakenException(taken));
+            }
+
+            foreach (var full in TaskChanges.FullQueues(updates))
+                store.Execute(EvictSql, full.Queue, full.Settings.DeadLetters.MaxSize, Micros.FromTime(full.FinishedAt!.Value));
+            store.Elect(TaskChanges.Threads(updates));
+            store.Append([.. inserts.Concat(updates).SelectMany(t => t.Events)]);
             store.Execute("commit");
             _committed = true;
             return Task.CompletedTask;

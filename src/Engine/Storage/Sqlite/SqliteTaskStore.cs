@@ -6,16 +6,23 @@ namespace TaskQueue.Engine.Storage.Sqlite;
 /// The store on SQLite: one connection, used by one caller at a time. The database has a single writer anyway, and
 /// waiting for our own gate is fair, where waiting for SQLite's lock is a poll. So one event stream is enough.
 /// </summary>
-internal sealed partial class SqliteTaskStore(string connectionString) : ITaskStore, IAsyncDisposable
+internal sealed partial class SqliteTaskStore(string connectionString) : ITaskStore, IQueueStore, IAsyncDisposable
 {
     private const int Stream = 0;
 
     private readonly SemaphoreSlim _gate = new(1);
     private readonly Dictionary<string, SqliteCommand> _prepared = [];
     private SqliteConnection? _connection;
+    private bool _disposed;
+
+    /// <summary>The statements that were run so far.</summary>
+    internal IReadOnlyCollection<string> Statements => _prepared.Keys;
 
     public async ValueTask DisposeAsync()
     {
+        if (_disposed)
+            return; // the container knows the store under more than one interface
+        _disposed = true;
         await _gate.WaitAsync();
         foreach (var command in _prepared.Values)
             await command.DisposeAsync();

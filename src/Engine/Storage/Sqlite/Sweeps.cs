@@ -20,9 +20,6 @@ internal sealed partial class SqliteTaskStore
             write: false);
     }
 
-    public Task AdoptAsync(string queue) =>
-        UseAsync(() => Execute("update tasks set push = 1, dispatch_at = due_at where queue = @0 and state in (3, 7) and not push", queue), write: true);
-
     public Task RedispatchAllAsync(DateTime now) =>
         UseAsync(() => Execute("update tasks set dispatch_at = max(due_at, @0) where dispatch_at is not null", Micros.FromTime(now)), write: true);
 

@@ -47,9 +47,23 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
 
                     b.Property<string>("Name")
                         .IsRequired()
-                        .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
+                        .HasMaxLength(128)
+                        .HasColumnType("character varying(128)")
                         .HasColumnName("name");
+
+                    b.Property<string>("Settings")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("settings");
+
+                    b.Property<DateTime>("UpdatedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("updated_at");
+
+                    b.Property<int>("Version")
+                        .IsConcurrencyToken()
+                        .HasColumnType("integer")
+                        .HasColumnName("version");
 
                     b.HasKey("Id");
 
@@ -64,8 +78,69 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                             Id = 1,
                             CreatedAt = new DateTime(1970, 1, 1, 0, 0, 0, 0, DateTimeKind.Utc),
                             Delivery = 1,
-                            Name = "tasks"
+                            Name = "tasks",
+                            Settings = "{\"Description\":\"\",\"MaxRunning\":0,\"Paused\":false,\"DeadLetters\":{\"Enabled\":true,\"MaxSize\":0},\"Events\":0}",
+                            UpdatedAt = new DateTime(1970, 1, 1, 0, 0, 0, 0, DateTimeKind.Utc),
+                            Version = 1
                         });
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Schedules.ScheduleRecord", b =>
+                {
+                    b.Property<int>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("integer")
+                        .HasColumnName("id");
+
+                    NpgsqlPropertyBuilderExtensions.UseIdentityByDefaultColumn(b.Property<int>("Id"));
+
+                    b.Property<DateTime>("CreatedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("created_at");
+
+                    b.Property<DateTime?>("LastAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("last_at");
+
+                    b.Property<string>("Name")
+                        .IsRequired()
+                        .HasMaxLength(128)
+                        .HasColumnType("character varying(128)")
+                        .HasColumnName("name");
+
+                    b.Property<DateTime?>("NextAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("next_at");
+
+                    b.Property<string>("Queue")
+                        .IsRequired()
+                        .HasMaxLength(128)
+                        .HasColumnType("character varying(128)")
+                        .HasColumnName("queue");
+
+                    b.Property<string>("Settings")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("settings");
+
+                    b.Property<DateTime>("UpdatedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("updated_at");
+
+                    b.Property<int>("Version")
+                        .IsConcurrencyToken()
+                        .HasColumnType("integer")
+                        .HasColumnName("version");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex(new[] { "Queue", "Name" }, "ix_schedules_name")
+                        .IsUnique();
+
+                    b.HasIndex(new[] { "NextAt" }, "ix_schedules_next")
+                        .HasFilter("next_at is not null");
+
+                    b.ToTable("schedules", (string)null);
                 });
 
             modelBuilder.Entity("TaskQueue.Engine.Storage.EventStream", b =>
@@ -405,6 +480,46 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                         });
                 });
 
+            modelBuilder.Entity("TaskQueue.Engine.Storage.QueueCount", b =>
+                {
+                    b.Property<string>("Queue")
+                        .HasMaxLength(128)
+                        .HasColumnType("character varying(128)")
+                        .HasColumnName("queue");
+
+                    b.Property<int>("Stream")
+                        .HasColumnType("integer")
+                        .HasColumnName("stream");
+
+                    b.Property<int>("Type")
+                        .HasColumnType("integer")
+                        .HasColumnName("type");
+
+                    b.Property<long>("Count")
+                        .HasColumnType("bigint")
+                        .HasColumnName("count");
+
+                    b.HasKey("Queue", "Stream", "Type");
+
+                    b.ToTable("queue_counts", (string)null);
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Storage.QueueGateRow", b =>
+                {
+                    b.Property<string>("Queue")
+                        .HasMaxLength(128)
+                        .HasColumnType("character varying(128)")
+                        .HasColumnName("queue");
+
+                    b.Property<long>("BucketBase")
+                        .HasColumnType("bigint")
+                        .HasColumnName("bucket_base");
+
+                    b.HasKey("Queue");
+
+                    b.ToTable("queue_gates", (string)null);
+                });
+
             modelBuilder.Entity("TaskQueue.Engine.Tasks.TaskEvent", b =>
                 {
                     b.Property<int>("Stream")
@@ -438,14 +553,18 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                         .HasColumnType("text")
                         .HasColumnName("error");
 
+                    b.Property<bool>("Frees")
+                        .HasColumnType("boolean")
+                        .HasColumnName("frees");
+
                     b.Property<int>("Level")
                         .HasColumnType("integer")
                         .HasColumnName("level");
 
                     b.Property<string>("Queue")
                         .IsRequired()
-                        .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
+                        .HasMaxLength(128)
+                        .HasColumnType("character varying(128)")
                         .HasColumnName("queue");
 
                     b.Property<Guid>("TaskId")
@@ -485,6 +604,23 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("created_at");
 
+                    b.Property<bool>("Dead")
+                        .HasColumnType("boolean")
+                        .HasColumnName("dead");
+
+                    b.Property<string>("DedupeKey")
+                        .HasMaxLength(256)
+                        .HasColumnType("character varying(256)")
+                        .HasColumnName("dedupe_key");
+
+                    b.Property<int>("DefaultLeaseMs")
+                        .HasColumnType("integer")
+                        .HasColumnName("default_lease_ms");
+
+                    b.Property<DateTime?>("DeleteAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("delete_at");
+
                     b.Property<DateTime?>("DispatchAt")
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("dispatch_at");
@@ -505,9 +641,17 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("finished_at");
 
+                    b.Property<bool>("Gated")
+                        .HasColumnType("boolean")
+                        .HasColumnName("gated");
+
                     b.Property<string>("Headers")
                         .HasColumnType("text")
                         .HasColumnName("headers");
+
+                    b.Property<bool>("Held")
+                        .HasColumnType("boolean")
+                        .HasColumnName("held");
 
                     b.Property<int>("LeaseMs")
                         .HasColumnType("integer")
@@ -545,13 +689,17 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
 
                     b.Property<string>("Queue")
                         .IsRequired()
-                        .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
+                        .HasMaxLength(128)
+                        .HasColumnType("character varying(128)")
                         .HasColumnName("queue");
 
                     b.Property<string>("Result")
                         .HasColumnType("text")
                         .HasColumnName("result");
+
+                    b.Property<string>("Retry")
+                        .HasColumnType("text")
+                        .HasColumnName("retry");
 
                     b.Property<DateTime?>("StartedAt")
                         .HasColumnType("timestamp with time zone")
@@ -561,6 +709,11 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                         .HasColumnType("integer")
                         .HasColumnName("state");
 
+                    b.Property<string>("ThreadId")
+                        .HasMaxLength(256)
+                        .HasColumnType("character varying(256)")
+                        .HasColumnName("thread_id");
+
                     b.Property<string>("Worker")
                         .HasColumnType("text")
                         .HasColumnName("worker");
@@ -568,7 +721,17 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                     b.HasKey("CorrelationId");
 
                     b.HasIndex(new[] { "Queue", "Level", "Priority", "DueAt", "CorrelationId" }, "ix_tasks_claim")
-                        .HasFilter("state in (3, 7) and not push");
+                        .HasFilter("state in (3, 7) and not held");
+
+                    b.HasIndex(new[] { "Queue", "FinishedAt", "CorrelationId" }, "ix_tasks_dead")
+                        .HasFilter("dead");
+
+                    b.HasIndex(new[] { "Queue", "DedupeKey" }, "ix_tasks_dedupe")
+                        .IsUnique()
+                        .HasFilter("dedupe_key is not null and state in (3, 4, 7)");
+
+                    b.HasIndex(new[] { "DeleteAt" }, "ix_tasks_delete")
+                        .HasFilter("delete_at is not null");
 
                     b.HasIndex(new[] { "DispatchAt" }, "ix_tasks_dispatch")
                         .HasFilter("dispatch_at is not null");
@@ -579,8 +742,18 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                     b.HasIndex(new[] { "ExpiresAt" }, "ix_tasks_expiry")
                         .HasFilter("state in (3, 7) and expires_at is not null");
 
+                    b.HasIndex(new[] { "Queue" }, "ix_tasks_gated")
+                        .HasFilter("state = 4 and gated");
+
                     b.HasIndex(new[] { "LeaseUntil" }, "ix_tasks_lease")
                         .HasFilter("state = 4");
+
+                    b.HasIndex(new[] { "Queue", "ThreadId", "DueAt", "CorrelationId" }, "ix_tasks_thread")
+                        .HasFilter("thread_id is not null and state in (3, 7)");
+
+                    b.HasIndex(new[] { "Queue", "ThreadId" }, "ix_tasks_turn")
+                        .IsUnique()
+                        .HasFilter("thread_id is not null and not held and state in (3, 4, 7)");
 
                     b.ToTable("tasks", (string)null);
                 });

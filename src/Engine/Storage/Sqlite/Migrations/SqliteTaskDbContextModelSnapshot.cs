@@ -39,9 +39,23 @@ namespace TaskQueue.Engine.Storage.Sqlite.Migrations
 
                     b.Property<string>("Name")
                         .IsRequired()
-                        .HasMaxLength(64)
+                        .HasMaxLength(128)
                         .HasColumnType("TEXT")
                         .HasColumnName("name");
+
+                    b.Property<string>("Settings")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("settings");
+
+                    b.Property<long>("UpdatedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("updated_at");
+
+                    b.Property<int>("Version")
+                        .IsConcurrencyToken()
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("version");
 
                     b.HasKey("Id");
 
@@ -56,8 +70,67 @@ namespace TaskQueue.Engine.Storage.Sqlite.Migrations
                             Id = 1,
                             CreatedAt = 0L,
                             Delivery = 1,
-                            Name = "tasks"
+                            Name = "tasks",
+                            Settings = "{\"Description\":\"\",\"MaxRunning\":0,\"Paused\":false,\"DeadLetters\":{\"Enabled\":true,\"MaxSize\":0},\"Events\":0}",
+                            UpdatedAt = 0L,
+                            Version = 1
                         });
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Schedules.ScheduleRecord", b =>
+                {
+                    b.Property<int>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("id");
+
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("created_at");
+
+                    b.Property<long?>("LastAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("last_at");
+
+                    b.Property<string>("Name")
+                        .IsRequired()
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("name");
+
+                    b.Property<long?>("NextAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("next_at");
+
+                    b.Property<string>("Queue")
+                        .IsRequired()
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("queue");
+
+                    b.Property<string>("Settings")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("settings");
+
+                    b.Property<long>("UpdatedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("updated_at");
+
+                    b.Property<int>("Version")
+                        .IsConcurrencyToken()
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("version");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex(new[] { "Queue", "Name" }, "ix_schedules_name")
+                        .IsUnique();
+
+                    b.HasIndex(new[] { "NextAt" }, "ix_schedules_next")
+                        .HasFilter("next_at is not null");
+
+                    b.ToTable("schedules", (string)null);
                 });
 
             modelBuilder.Entity("TaskQueue.Engine.Storage.EventStream", b =>
@@ -397,6 +470,46 @@ namespace TaskQueue.Engine.Storage.Sqlite.Migrations
                         });
                 });
 
+            modelBuilder.Entity("TaskQueue.Engine.Storage.QueueCount", b =>
+                {
+                    b.Property<string>("Queue")
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("queue");
+
+                    b.Property<int>("Stream")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("stream");
+
+                    b.Property<int>("Type")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("type");
+
+                    b.Property<long>("Count")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("count");
+
+                    b.HasKey("Queue", "Stream", "Type");
+
+                    b.ToTable("queue_counts", (string)null);
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Storage.QueueGateRow", b =>
+                {
+                    b.Property<string>("Queue")
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("queue");
+
+                    b.Property<long>("BucketBase")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("bucket_base");
+
+                    b.HasKey("Queue");
+
+                    b.ToTable("queue_gates", (string)null);
+                });
+
             modelBuilder.Entity("TaskQueue.Engine.Tasks.TaskEvent", b =>
                 {
                     b.Property<long>("Id")
@@ -424,13 +537,17 @@ namespace TaskQueue.Engine.Storage.Sqlite.Migrations
                         .HasColumnType("TEXT")
                         .HasColumnName("error");
 
+                    b.Property<bool>("Frees")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("frees");
+
                     b.Property<int>("Level")
                         .HasColumnType("INTEGER")
                         .HasColumnName("level");
 
                     b.Property<string>("Queue")
                         .IsRequired()
-                        .HasMaxLength(64)
+                        .HasMaxLength(128)
                         .HasColumnType("TEXT")
                         .HasColumnName("queue");
 
@@ -475,6 +592,23 @@ namespace TaskQueue.Engine.Storage.Sqlite.Migrations
                         .HasColumnType("INTEGER")
                         .HasColumnName("created_at");
 
+                    b.Property<bool>("Dead")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("dead");
+
+                    b.Property<string>("DedupeKey")
+                        .HasMaxLength(256)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("dedupe_key");
+
+                    b.Property<int>("DefaultLeaseMs")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("default_lease_ms");
+
+                    b.Property<long?>("DeleteAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("delete_at");
+
                     b.Property<long?>("DispatchAt")
                         .HasColumnType("INTEGER")
                         .HasColumnName("dispatch_at");
@@ -495,9 +629,17 @@ namespace TaskQueue.Engine.Storage.Sqlite.Migrations
                         .HasColumnType("INTEGER")
                         .HasColumnName("finished_at");
 
+                    b.Property<bool>("Gated")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("gated");
+
                     b.Property<string>("Headers")
                         .HasColumnType("TEXT")
                         .HasColumnName("headers");
+
+                    b.Property<bool>("Held")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("held");
 
                     b.Property<int>("LeaseMs")
                         .HasColumnType("INTEGER")
@@ -535,13 +677,17 @@ namespace TaskQueue.Engine.Storage.Sqlite.Migrations
 
                     b.Property<string>("Queue")
                         .IsRequired()
-                        .HasMaxLength(64)
+                        .HasMaxLength(128)
                         .HasColumnType("TEXT")
                         .HasColumnName("queue");
 
                     b.Property<string>("Result")
                         .HasColumnType("TEXT")
                         .HasColumnName("result");
+
+                    b.Property<string>("Retry")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("retry");
 
                     b.Property<long?>("StartedAt")
                         .HasColumnType("INTEGER")
@@ -551,6 +697,11 @@ namespace TaskQueue.Engine.Storage.Sqlite.Migrations
                         .HasColumnType("INTEGER")
                         .HasColumnName("state");
 
+                    b.Property<string>("ThreadId")
+                        .HasMaxLength(256)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("thread_id");
+
                     b.Property<string>("Worker")
                         .HasColumnType("TEXT")
                         .HasColumnName("worker");
@@ -558,7 +709,17 @@ namespace TaskQueue.Engine.Storage.Sqlite.Migrations
                     b.HasKey("CorrelationId");
 
                     b.HasIndex(new[] { "Queue", "Level", "Priority", "DueAt", "CorrelationId" }, "ix_tasks_claim")
-                        .HasFilter("state in (3, 7) and not push");
+                        .HasFilter("state in (3, 7) and not held");
+
+                    b.HasIndex(new[] { "Queue", "FinishedAt", "CorrelationId" }, "ix_tasks_dead")
+                        .HasFilter("dead");
+
+                    b.HasIndex(new[] { "Queue", "DedupeKey" }, "ix_tasks_dedupe")
+                        .IsUnique()
+                        .HasFilter("dedupe_key is not null and state in (3, 4, 7)");
+
+                    b.HasIndex(new[] { "DeleteAt" }, "ix_tasks_delete")
+                        .HasFilter("delete_at is not null");
 
                     b.HasIndex(new[] { "DispatchAt" }, "ix_tasks_dispatch")
                         .HasFilter("dispatch_at is not null");
@@ -569,8 +730,18 @@ namespace TaskQueue.Engine.Storage.Sqlite.Migrations
                     b.HasIndex(new[] { "ExpiresAt" }, "ix_tasks_expiry")
                         .HasFilter("state in (3, 7) and expires_at is not null");
 
+                    b.HasIndex(new[] { "Queue" }, "ix_tasks_gated")
+                        .HasFilter("state = 4 and gated");
+
                     b.HasIndex(new[] { "LeaseUntil" }, "ix_tasks_lease")
                         .HasFilter("state = 4");
+
+                    b.HasIndex(new[] { "Queue", "ThreadId", "DueAt", "CorrelationId" }, "ix_tasks_thread")
+                        .HasFilter("thread_id is not null and state in (3, 7)");
+
+                    b.HasIndex(new[] { "Queue", "ThreadId" }, "ix_tasks_turn")
+                        .IsUnique()
+                        .HasFilter("thread_id is not null and not held and state in (3, 4, 7)");
 
                     b.ToTable("tasks", (string)null);
                 });

@@ -1,11 +1,14 @@
 using System.Reflection;
+using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
 using TaskQueue.Engine.Events;
+using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Tests.Servers;
 using Xunit;
 
-namespace TaskQueue.Tests.Unit;
+namespace TaskQueue.Tests.Integration;
 
 public sealed class ClaimsTests
 {
@@ -16,7 +19,9 @@ public sealed class ClaimsTests
         var store = DispatchProxy.Create<ITaskStore, EmptyStore>();
         var doorbell = new Doorbell(time);
         using var signals = new CommitSignals(doorbell);
-        var claims = new Claims(store, doorbell, signals, time);
+        await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
+        await using var engine = new TestEngine(database.Address);
+        var claims = new Claims(store, engine.Services.GetRequiredService<QueueCatalog>(), doorbell, signals, time);
 
         (await claims.ClaimAsync(new ClaimRequest([new("q", 0)], 1, "w", 1000), TimeSpan.FromSeconds(3), CancellationToken.None)).ShouldBeEmpty();
 
@@ -42,7 +47,7 @@ public sealed class ClaimsTests
 
         protected override object? Invoke(MethodInfo? targetMethod, object?[]? args)
         {
-            var now = (DateTime)args![1]!;
+            var now = args!.OfType<DateTime>().Single();
             if (targetMethod!.Name == nameof(ITaskStore.NextDueAsync))
             {
                 NextDueAfter.Add(now);

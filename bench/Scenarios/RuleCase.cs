@@ -1,0 +1,61 @@
+using TaskQueue.Bench.Load;
+using TaskQueue.Bench.Servers;
+
+namespace TaskQueue.Bench.Scenarios;
+
+/// <summary>What is different from the plain case: one queue without settings, one server, nothing finished.</summary>
+/// <param name="Name">In the report.</param>
+/// <param name="Bound">The least ratio of its rate to the plain one.</param>
+internal sealed record RuleCase(string Name, double Bound)
+{
+    private const int QueuesPerClaim = 20;
+
+    /// <summary>Far above what binds: the tasks that run at once, and those claimed in a second.</summary>
+    private const string Limits = """{"max_running":100000,"rate":{"tokens":1000000,"interval_seconds":1}}""";
+
+    /// <summary>The plain case.</summary>
+    public static readonly RuleCase Plain = new("1 queue", 1);
+
+    /// <summary>Roles of the servers; workers claim at those with the role api.</summary>
+    public IReadOnlyList<string> Servers { get; private init; } = [BenchRun.AllRoles];
+
+    /// <summary>Body of a task by its number.</summary>
+    public Func<long, string> BodyOf { get; private init; } = _ => Bodies.One(Bodies.PullQueue);
+
+    /// <summary>The queues that claims name, by turns.</summary>
+    public IReadOnlyList<IReadOnlyList<string>> Targets { get; private init; } = [[Bodies.PullQueue]];
+
+    /// <summary>Settings of queues that are declared before.</summary>
+    public IReadOnlyList<(string Queue, string Settings)> Declared { get; private init; } = [];
+
+    /// <summary>Rows of completed tasks.</summary>
+    public int Finished { get; private init; }
+
+    public static IReadOnlyList<RuleCase> All(Sizes sizes) =>
+    [
+        OfQueues(sizes.Queues),
+        new($"{sizes.Threads:#,0} threads", 0.5) { BodyOf = n => Bodies.One(Bodies.PullQueue, "thread_id", $"thread-{n % sizes.Threads}") },
+        new("a dedupe key on every task", 0.5) { BodyOf = n => Bodies.One(Bodies.PullQueue, "dedupe_key", $"key-{n}") },
+        new("max_running and rate that do not bind", 0.8) { Declared = [(Bodies.PullQueue, Limits)] },
+        new("4 processes that claim", 0.5) { Servers = ["api", "api", "api", "api", "scheduler,consumers"] },
+        new($"{sizes.RuleFinished:#,0} finished tasks", 0.5) { Finished = sizes.RuleFinished },
+    ];
+
+    private static RuleCase OfQueues(int count)
+    {
+        string[] names = [.. Enumerable.Range(0, count).Select(n => $"{Bodies.PullQueue}-{n}")];
+        return new($"{count:#,0} queues, {QueuesPerClaim} a claim", 0.5)
+        {
+            BodyOf = n => Bodies.One(names[n % count]),
+            Targets = [.. names.Chunk(QueuesPerClaim)],
+            Declared = [.. names.Select(n => (n, "{}"))],
+        };
+    }
+
+    /// <summary>Declares its queues.</summary>
+    public async Task DeclareAsync(ServerProcess server, CancellationToken stop)
+    {
+        foreach (var (queue, settings) in Declared)
+            await server.PutQueueAsync(queue, settings, stop);
+    }
+}

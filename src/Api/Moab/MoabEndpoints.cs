@@ -1,0 +1,102 @@
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using TaskQueue.Api.Http;
+using TaskQueue.Engine.Queues;
+
+namespace TaskQueue.Api.Moab;
+
+/// <summary>
+/// The door of Moab's clients: an RPC is a POST of JSON to <c>/moab/{Rpc}</c>, or to the path that gRPC gives it. Both say
+/// the same; the document of the API has the first.
+/// </summary>
+internal static class MoabEndpoints
+{
+    private static readonly Dictionary<int, string> Codes = new()
+    {
+        [400] = "INVALID_ARGUMENT",
+        [404] = "NOT_FOUND",
+        [405] = "UNIMPLEMENTED",
+        [409] = "ALREADY_EXISTS",
+        [413] = "INVALID_ARGUMENT",
+        [429] = "RESOURCE_EXHAUSTED",
+        [501] = "UNIMPLEMENTED",
+        [503] = "UNAVAILABLE",
+    };
+
+    public static IServiceCollection AddMoab(this IServiceCollection services)
+    {
+        services.AddOptions<MoabOptions>().BindConfiguration("TaskQueue:Moab").ValidateDataAnnotations().ValidateOnStart();
+        services.TryAddSingleton<MoabTaskIds>();
+        return services.AddSingleton<MoabTaskPages>();
+    }
+
+    public static void MapMoab(this WebApplication app)
+    {
+        var routes = new MoabRoutes([Group(app, "/moab"), Group(app, "/com.evrblk.moab.preview.MoabPreviewApi")]);
+        routes.MapQueues();
+        routes.MapTasks();
+        routes.MapSchedules();
+        routes.MapRest();
+    }
+
+    /// <summary>A declared queue.</summary>
+    /// <exception cref="DoorException">404.</exception>
+    public static async Task<QueueRecord> FindQueueAsync(QueueCatalog queues, string name) => await queues.LookUpAsync(name) ?? throw NoQueue(name);
+
+    public static DoorException NoQueue(string name) => new(404, Codes[404], $"there is no queue {name}", Details("queue_name", name));
+
+    /// <summary>The version that a change expects; null is any.</summary>
+    /// <exception cref="DoorException">400.</exception>
+    public static int? ExpectedVersion(long? version) => MoabFields.Count(version, "expected_version") is > 0 and var expected ? expected : null;
+
+    public static DoorException WrongVersion(int? expected, int? actual) =>
+        MoabFields.Wrong($"expected_version is {expected}, but the version is {actual}", Details("actual_version", $"{actual}"));
+
+    public static DoorException Taken(string message, string key, string name) => new(409, Codes[409], message, Details(key, name));
+
+    public static DoorException Exhausted(string message, int limit) => new(429, Codes[429], message, Details("limit", $"{limit}"));
+
+    private static Dictionary<string, string> Details(string key, string value) => new() { [key] = value };
+
+    private static RouteGroupBuilder Group(WebApplication app, string path) => app.MapGroup(path).WithTags("moab").AnswerFaults(Error);
+
+    private static IResult Error(DoorFault fault) =>
+        Results.Json(
+            new MoabError(Codes.GetValueOrDefault(fault.Status, "INTERNAL"), fault.Message, fault.Details ?? new Dictionary<string, string>()),
+            MoabJson.Shapes.MoabError, statusCode: fault.Status);
+}
+
+/// <summary>Maps an RPC under each of the door's paths.</summary>
+/// <param name="groups">The documented one first.</param>
+internal sealed class MoabRoutes(IReadOnlyList<RouteGroupBuilder> groups)
+{
+    /// <summary>An RPC that takes and answers JSON.</summary>
+    /// <param name="rpc">Its name.</param>
+    /// <param name="handler">What answers it.</param>
+    /// <param name="summary">What it does.</param>
+    /// <param name="errors">What it may answer besides 400.</param>
+    public void Add<TBody, TAnswer>(string rpc, Delegate handler, string summary, params IEnumerable<int> errors)
+    {
+        var documented = groups[0].MapPost($"/{rpc}", handler).TakesJson<TBody>().Produces<TAnswer>().WithSummary(summary);
+        foreach (var status in errors.Prepend(400))
+            documented.Produces<MoabError>(status);
+        foreach (var group in groups.Skip(1))
+            group.Map($"/{rpc}", handler).AddEndpointFilter(PostOnlyAsync).ExcludeFromDescription();
+    }
+
+    /// <summary>What is no RPC, or no POST, has the door's error too.</summary>
+    public void MapRest()
+    {
+        foreach (var group in groups)
+            group.Map("/{rpc}", NoRpc).AddEndpointFilter(PostOnlyAsync).ExcludeFromDescription();
+    }
+
+    private static IResult NoRpc(string rpc) => throw new DoorException(501, "UNIMPLEMENTED", $"there is no RPC {rpc}");
+
+    private static ValueTask<object?> PostOnlyAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
+    {
+        if (HttpMethods.IsPost(context.HttpContext.Request.Method))
+            return next(context);
+        context.HttpContext.Response.Headers.Allow = HttpMethods.Post;
+        throw new DoorException(405, "UNIMPLEMENTED", "an RPC is a POST");
+    }
+}

@@ -1,0 +1,89 @@
+using Microsoft.Extensions.Options;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Schedules;
+using TaskQueue.Engine.Storage;
+
+namespace TaskQueue.Api.Moab;
+
+/// <summary>The RPCs of queues.</summary>
+internal static class MoabQueueEndpoints
+{
+    public static void MapQueues(this MoabRoutes routes)
+    {
+        routes.Add<MoabCreateQueueBody, MoabQueueAnswer>("CreateQueue", CreateAsync, "Create a queue.", 409, 429);
+        routes.Add<MoabQueueBody, MoabGetQueueAnswer>("GetQueue", GetAsync, "A queue with its schedules and counts.", 404);
+        routes.Add<MoabUpdateQueueBody, MoabQueueAnswer>("UpdateQueue", UpdateAsync, "Replace all settings of a queue; what is left out is reset.", 404);
+        routes.Add<MoabQueueBody, MoabNothing>("DeleteQueue", DeleteAsync, "Delete a queue with its tasks and schedules.", 404);
+        routes.Add<MoabListQueuesBody, MoabQueuesAnswer>("ListQueues", ListAsync, "Queues by name, a page of them.");
+        routes.Add<MoabQueueBody, MoabNothing>("PurgeQueue", PurgeAsync, "Delete all tasks of a queue; its schedules stay.", 404);
+    }
+
+    private static async Task<IResult> CreateAsync(HttpContext context, QueueCatalog queues, QueueVerbs verbs, IOptions<MoabOptions> options)
+    {
+        var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabCreateQueueBody);
+        var name = MoabFields.Name(body.Name, "name");
+        var settings = MoabQueueMapping.ToSettings(body);
+        if (await queues.LookUpAsync(name) is null && (await queues.AllAsync()).Values.Count(MoabQueueMapping.IsOurs) >= options.Value.MaxQueues)
+            throw MoabEndpoints.Exhausted($"there are {options.Value.MaxQueues} queues already; delete one, or raise TaskQueue:Moab:MaxQueues", options.Value.MaxQueues);
+        return await verbs.CreateAsync(name, Delivery.Pull, settings) is { } queue
+            ? Answer(queue)
+            : throw MoabEndpoints.Taken($"queue {name} exists already", "queue_name", name);
+    }
+
+    private static async Task<IResult> GetAsync(HttpContext context, QueueCatalog queues, QueueVerbs verbs, ScheduleVerbs schedules, TimeProvider time)
+    {
+        var queue = await FindAsync(context, queues);
+        var stats = await verbs.StatsAsync(queue.Name);
+        var planned = (await schedules.ListAsync(queue.Name)).OrderBy(s => s.Name, StringComparer.Ordinal).Select(MoabScheduleMapping.ToSchedule);
+        var now = Micros.Now(time);
+        return Results.Json(
+            new MoabGetQueueAnswer(MoabQueueMapping.ToQueue(queue), [.. planned], MoabQueueMapping.ToStats(stats, now), MoabFields.Nanoseconds(now)),
+            MoabJson.Shapes.MoabGetQueueAnswer);
+    }
+
+    private static async Task<IResult> UpdateAsync(HttpContext context, QueueVerbs verbs)
+    {
+        var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabUpdateQueueBody);
+        var name = MoabFields.Name(body.QueueName, "queue_name");
+        var settings = MoabQueueMapping.ToSettings(MoabQueueMapping.ToSettingsBody(body));
+        var expected = MoabEndpoints.ExpectedVersion(body.ExpectedVersion);
+        // What Moab has no words for stays.
+        var (change, queue) = await verbs.UpdateAsync(name, before => settings with { Levels = before.Levels, KeepFinishedMs = before.KeepFinishedMs }, expected);
+        return change switch
+        {
+            QueueChange.Done => Answer(queue!),
+            QueueChange.VersionMismatch => throw MoabEndpoints.WrongVersion(expected, queue?.Version),
+            _ => throw MoabEndpoints.NoQueue(name),
+        };
+    }
+
+    private static async Task<IResult> DeleteAsync(HttpContext context, QueueVerbs verbs)
+    {
+        var name = await NameAsync(context);
+        if (name == BuiltInQueues.Tasks)
+            throw MoabFields.Wrong($"queue {name} is built in and cannot be deleted");
+        return await verbs.DeleteAsync(name) ? Nothing() : throw MoabEndpoints.NoQueue(name);
+    }
+
+    private static async Task<IResult> ListAsync(HttpContext context, QueueCatalog queues)
+    {
+        var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabListQueuesBody);
+        var page = MoabPages.Of('q', (await queues.AllAsync()).Values, q => q.Name, body.PaginationToken, MoabPages.Limit(body.Limit));
+        return Results.Json(new MoabQueuesAnswer([.. page.Items.Select(MoabQueueMapping.ToQueue)], page.Next, page.Previous), MoabJson.Shapes.MoabQueuesAnswer);
+    }
+
+    private static async Task<IResult> PurgeAsync(HttpContext context, QueueVerbs verbs)
+    {
+        var name = await NameAsync(context);
+        return await verbs.PurgeAsync(name) ? Nothing() : throw MoabEndpoints.NoQueue(name);
+    }
+
+    private static async Task<string> NameAsync(HttpContext context) =>
+        MoabFields.Name((await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabQueueBody)).QueueName, "queue_name");
+
+    private static async Task<QueueRecord> FindAsync(HttpContext context, QueueCatalog queues) => await MoabEndpoints.FindQueueAsync(queues, await NameAsync(context));
+
+    private static IResult Answer(QueueRecord queue) => Results.Json(new MoabQueueAnswer(MoabQueueMapping.ToQueue(queue)), MoabJson.Shapes.MoabQueueAnswer);
+
+    public static IResult Nothing() => Results.Json(new MoabNothing(), MoabJson.Shapes.MoabNothing);
+}

@@ -1,0 +1,123 @@
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Api.Moab;
+
+/// <summary>The RPCs that act on tasks by their ids. Each reads the tasks once, for the engine counts attempts otherwise.</summary>
+internal static class MoabReports
+{
+    public static async Task<IResult> ReportAsync(HttpContext context, QueueCatalog queues, TaskQueries queries, TaskVerbs verbs)
+    {
+        var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabReportBody);
+        var queue = MoabFields.Name(body.QueueName, "queue_name");
+        var reports = MoabFields.Entries(body.Entries, MoabFields.MaxEntries).Select(Read).ToList();
+        await MoabEndpoints.FindQueueAsync(queues, queue);
+
+        var tasks = await FindAsync(queries, queue, reports.Select(r => r.Id), context.RequestAborted);
+        var commands = new TaskCommand?[reports.Count];
+        for (var i = 0; i < reports.Count; i++)
+            commands[i] = Judge(tasks, reports[i]) == MoabWords.Ok ? Command(verbs, reports[i], tasks[reports[i].Id].Attempt) : null;
+        await verbs.ApplyAsync([.. commands.OfType<TaskCommand>()]);
+        if (commands.Any(c => c is not null && c.Verdict != Verdict.Applied))
+            tasks = await FindAsync(queries, queue, reports.Select(r => r.Id), context.RequestAborted); // something else came first
+        var results = reports.Select((report, i) => new MoabReportResult(report.Text, Result(tasks, report, commands[i])));
+        return Results.Json(new MoabReportAnswer([.. results]), MoabJson.Shapes.MoabReportAnswer);
+    }
+
+    public static async Task<IResult> DeleteAsync(HttpContext context, QueueCatalog queues, TaskQueries queries, TaskVerbs verbs)
+    {
+        var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabDeleteTasksBody);
+        var queue = MoabFields.Name(body.QueueName, "queue_name");
+        var ids = MoabFields.TaskIds(body.TaskIds, "task_ids");
+        await MoabEndpoints.FindQueueAsync(queues, queue);
+        var tasks = await FindAsync(queries, queue, ids, context.RequestAborted);
+        await verbs.ApplyAsync([.. tasks.Keys.Select(verbs.Delete)]);
+        return MoabQueueEndpoints.Nothing();
+    }
+
+    public static async Task<IResult> RestartAsync(HttpContext context, QueueCatalog queues, TaskQueries queries, TaskVerbs verbs, TimeProvider time)
+    {
+        var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabRestartTasksBody);
+        var queue = MoabFields.Name(body.QueueName, "queue_name");
+        var restarts = Read(body, Micros.Now(time));
+        await MoabEndpoints.FindQueueAsync(queues, queue);
+
+        var tasks = await FindAsync(queries, queue, restarts.Select(r => r.Id), context.RequestAborted);
+        var dead = restarts.Where(r => tasks.TryGetValue(r.Id, out var task) && task.State == TaskStates.Failed && MoabTaskMapping.IsVisible(task, queue, Micros.Now(time)));
+        var retries = (await verbs.ApplyAsync([.. dead.Select(r => verbs.Retry(r.Id, r.ScheduledAt, r.ExpiresAt))])).ToDictionary(c => c.CorrelationId, c => c.Verdict);
+        tasks = await FindAsync(queries, queue, restarts.Select(r => r.Id), context.RequestAborted);
+        var now = Micros.Now(time);
+        return Results.Json(new MoabRestartAnswer([.. restarts.Select(r => Result(r, tasks, retries, queue, now))], MoabFields.Nanoseconds(now)), MoabJson.Shapes.MoabRestartAnswer);
+    }
+
+    private static Report Read(MoabReportEntry entry, int index)
+    {
+        var at = $"entries[{index}]";
+        return new Report(
+            MoabFields.TaskId(entry.TaskId, $"{at}.task_id"), entry.TaskId!,
+            entry.Attempt is > 0 ? entry.Attempt.Value : throw MoabFields.Wrong($"{at}.attempt must be the attempts of the task as it was dequeued, from 1"),
+            MoabWords.Status(entry.Status, $"{at}.status"),
+            MoabFields.Milliseconds(MoabFields.KeepaliveOverride(entry.KeepaliveTimeoutInSeconds, $"{at}.keepalive_timeout_in_seconds")));
+    }
+
+    private static List<Restart> Read(MoabRestartTasksBody body, DateTime now)
+    {
+        if (body.TaskIds is { Count: > 0 } && body.Entries is { Count: > 0 })
+            throw MoabFields.Wrong("entries and task_ids cannot both be given");
+        if (body.TaskIds is { Count: > 0 } texts)
+            return [.. MoabFields.TaskIds(texts, "task_ids").Zip(texts, (id, text) => new Restart(id, text!, null, null))];
+        var entries = MoabFields.Entries(body.Entries, MoabFields.MaxEntries);
+        var ids = MoabFields.TaskIds([.. entries.Select(e => e.TaskId)], "entries");
+        return [.. entries.Select((entry, i) => new Restart(
+            ids[i], entry.TaskId!, MoabFields.ScheduledAt(entry.ScheduledAt, now, $"entries[{i}].scheduled_at"), MoabFields.Time(entry.ExpiresAt, $"entries[{i}].expires_at")))];
+    }
+
+    /// <summary>Those of the tasks that Moab knows in the queue.</summary>
+    private static async Task<Dictionary<Guid, TaskState>> FindAsync(TaskQueries queries, string queue, IEnumerable<Guid> ids, CancellationToken stop) =>
+        (await queries.FindManyAsync([.. ids.Distinct()], stop)).Where(task => MoabTaskMapping.Exists(task, queue)).ToDictionary(task => task.CorrelationId);
+
+    /// <summary>Whether a report is of the running attempt.</summary>
+    private static string Judge(Dictionary<Guid, TaskState> tasks, Report report)
+    {
+        if (!tasks.TryGetValue(report.Id, out var task))
+            return MoabWords.NotFound;
+        if (task.State != TaskStates.Running)
+            return MoabWords.NotInProgress;
+        return MoabTaskMapping.Attempts(task) == report.Attempt ? MoabWords.Ok : MoabWords.StaleAttempt;
+    }
+
+    private static string Result(Dictionary<Guid, TaskState> tasks, Report report, TaskCommand? command)
+    {
+        if (command?.Verdict == Verdict.Applied)
+            return MoabWords.Ok;
+        var result = Judge(tasks, report);
+        return result == MoabWords.Ok ? MoabWords.StaleAttempt : result; // restarted and taken again meanwhile
+    }
+
+    private static AttemptCommand Command(TaskVerbs verbs, Report report, int attempt) =>
+        report.Status switch
+        {
+            MoabStatus.Succeeded => verbs.Complete(report.Id, attempt, worker: null, result: null),
+            MoabStatus.Failed => verbs.Fail(report.Id, attempt, worker: null, "failed", retryable: true),
+            _ => verbs.Renew(report.Id, attempt, worker: null, report.LeaseMs),
+        };
+
+    private static MoabRestartResult Result(Restart restart, Dictionary<Guid, TaskState> tasks, Dictionary<Guid, Verdict> retries, string queue, DateTime now)
+    {
+        var task = tasks.GetValueOrDefault(restart.Id);
+        if (retries.TryGetValue(restart.Id, out var verdict))
+        {
+            if (verdict == Verdict.KeyTaken)
+                return new(restart.Text, MoabWords.DedupeConflict);
+            if (verdict == Verdict.Applied && task is not null)
+                return new(restart.Text, MoabWords.Restarted, MoabTaskMapping.ToTask(task));
+        }
+
+        return new(restart.Text, task is not null && MoabTaskMapping.IsVisible(task, queue, now) ? MoabWords.NotDead : MoabWords.NotFound);
+    }
+
+    private sealed record Report(Guid Id, string Text, long Attempt, MoabStatus Status, int? LeaseMs);
+
+    private sealed record Restart(Guid Id, string Text, DateTime? ScheduledAt, DateTime? ExpiresAt);
+}

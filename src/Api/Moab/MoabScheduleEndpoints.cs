@@ -1,0 +1,95 @@
+using Microsoft.Extensions.Options;
+using TaskQueue.Api.Http;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Schedules;
+
+namespace TaskQueue.Api.Moab;
+
+/// <summary>The RPCs of schedules.</summary>
+internal static class MoabScheduleEndpoints
+{
+    public static void MapSchedules(this MoabRoutes routes)
+    {
+        routes.Add<MoabCreateScheduleBody, MoabScheduleAnswer>("CreateSchedule", CreateAsync, "Create a schedule that puts a task into its queue at every tick.", 404, 409, 429);
+        routes.Add<MoabScheduleBody, MoabScheduleAnswer>("GetSchedule", GetAsync, "A schedule.", 404);
+        routes.Add<MoabUpdateScheduleBody, MoabScheduleAnswer>("UpdateSchedule", UpdateAsync, "Replace all settings of a schedule; what is left out is reset.", 404);
+        routes.Add<MoabScheduleBody, MoabNothing>("DeleteSchedule", DeleteAsync, "Delete a schedule; its tasks stay.", 404);
+        routes.Add<MoabListSchedulesBody, MoabSchedulesAnswer>("ListSchedules", ListAsync, "Schedules of a queue by name, a page of them.", 404);
+    }
+
+    private static async Task<IResult> CreateAsync(HttpContext context, QueueCatalog queues, ScheduleVerbs schedules, IOptions<MoabOptions> options)
+    {
+        var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabCreateScheduleBody);
+        var (queue, name) = (MoabFields.Name(body.QueueName, "queue_name"), MoabFields.Name(body.Name, "name"));
+        var settings = MoabScheduleMapping.ToSettings(body);
+        await MoabEndpoints.FindQueueAsync(queues, queue);
+        var (here, everywhere) = (options.Value.MaxSchedulesPerQueue, options.Value.MaxSchedules);
+        if ((await schedules.ListAsync(queue)).Count >= here)
+            throw MoabEndpoints.Exhausted($"queue {queue} has {here} schedules already; delete one, or raise TaskQueue:Moab:MaxSchedulesPerQueue", here);
+        if (await schedules.CountAsync() >= everywhere)
+            throw MoabEndpoints.Exhausted($"there are {everywhere} schedules already; delete one, or raise TaskQueue:Moab:MaxSchedules", everywhere);
+        return Answer(await schedules.CreateAsync(queue, name, settings), queue, name);
+    }
+
+    private static async Task<IResult> GetAsync(HttpContext context, QueueCatalog queues, ScheduleVerbs schedules)
+    {
+        var (queue, name) = await NamesAsync(context);
+        await MoabEndpoints.FindQueueAsync(queues, queue);
+        return Answer(await schedules.FindAsync(queue, name) ?? throw NoSchedule(queue, name));
+    }
+
+    private static async Task<IResult> UpdateAsync(HttpContext context, QueueCatalog queues, ScheduleVerbs schedules)
+    {
+        var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabUpdateScheduleBody);
+        var (queue, name) = (MoabFields.Name(body.QueueName, "queue_name"), MoabFields.Name(body.ScheduleName, "schedule_name"));
+        var settings = MoabScheduleMapping.ToSettings(MoabScheduleMapping.ToSettingsBody(body));
+        var expected = MoabEndpoints.ExpectedVersion(body.ExpectedVersion);
+        await MoabEndpoints.FindQueueAsync(queues, queue);
+        // What Moab has no words for stays.
+        var done = await schedules.UpdateAsync(queue, name, before => settings with
+        {
+            Headers = before.Headers, TaskName = before.TaskName, Level = before.Level, Priority = before.Priority,
+            ThreadId = before.ThreadId, Paused = before.Paused, Door = before.Door,
+        }, expected);
+        return Answer(done, queue, name, expected);
+    }
+
+    private static async Task<IResult> DeleteAsync(HttpContext context, QueueCatalog queues, ScheduleVerbs schedules)
+    {
+        var (queue, name) = await NamesAsync(context);
+        await MoabEndpoints.FindQueueAsync(queues, queue);
+        return await schedules.DeleteAsync(queue, name) ? MoabQueueEndpoints.Nothing() : throw NoSchedule(queue, name);
+    }
+
+    private static async Task<IResult> ListAsync(HttpContext context, QueueCatalog queues, ScheduleVerbs schedules)
+    {
+        var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabListSchedulesBody);
+        var queue = MoabFields.Name(body.QueueName, "queue_name");
+        var limit = MoabPages.Limit(body.Limit);
+        _ = MoabPages.Token(body.PaginationToken);
+        await MoabEndpoints.FindQueueAsync(queues, queue);
+        var page = MoabPages.Of('s', await schedules.ListAsync(queue), s => s.Name, body.PaginationToken, limit);
+        return Results.Json(new MoabSchedulesAnswer([.. page.Items.Select(MoabScheduleMapping.ToSchedule)], page.Next, page.Previous), MoabJson.Shapes.MoabSchedulesAnswer);
+    }
+
+    private static async Task<(string Queue, string Name)> NamesAsync(HttpContext context)
+    {
+        var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabScheduleBody);
+        return (MoabFields.Name(body.QueueName, "queue_name"), MoabFields.Name(body.ScheduleName, "schedule_name"));
+    }
+
+    private static IResult Answer((ScheduleChange Change, ScheduleRecord? Schedule) done, string queue, string name, int? expected = null) =>
+        done.Change switch
+        {
+            ScheduleChange.Done => Answer(done.Schedule!),
+            ScheduleChange.NameTaken => throw MoabEndpoints.Taken($"queue {queue} has a schedule {name} already", "schedule_name", name),
+            ScheduleChange.VersionMismatch => throw MoabEndpoints.WrongVersion(expected, done.Schedule?.Version),
+            ScheduleChange.QueueNotFound => throw MoabEndpoints.NoQueue(queue),
+            _ => throw NoSchedule(queue, name),
+        };
+
+    private static IResult Answer(ScheduleRecord schedule) => Results.Json(new MoabScheduleAnswer(MoabScheduleMapping.ToSchedule(schedule)), MoabJson.Shapes.MoabScheduleAnswer);
+
+    private static DoorException NoSchedule(string queue, string name) =>
+        new(404, "NOT_FOUND", $"there is no schedule {name} in queue {queue}", new Dictionary<string, string> { ["queue_name"] = queue, ["schedule_name"] = name });
+}

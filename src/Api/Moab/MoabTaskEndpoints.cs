@@ -1,0 +1,116 @@
+using Microsoft.Extensions.Options;
+using TaskQueue.Api.Http;
+using TaskQueue.Contracts;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Api.Moab;
+
+/// <summary>The RPCs of tasks, but for those that workers report with and those that change many: see <see cref="MoabReports"/>.</summary>
+internal static class MoabTaskEndpoints
+{
+    private const int MaxBatch = 10;
+
+    public static void MapTasks(this MoabRoutes routes)
+    {
+        routes.Add<MoabEnqueueBody, MoabTasksAnswer>("Enqueue", EnqueueAsync, "Put a batch of tasks into a queue; answers those that are new or changed.", 404);
+        routes.Add<MoabDequeueBody, MoabTasksAnswer>("Dequeue", DequeueAsync, "Take due tasks, at once: none is an answer too.", 404);
+        routes.Add<MoabReportBody, MoabReportAnswer>("ReportStatus", MoabReports.ReportAsync, "Say what became of deliveries, or that they go on.", 404);
+        routes.Add<MoabTaskBody, MoabTaskAnswer>("GetTask", GetAsync, "One task.", 404);
+        routes.Add<MoabListTasksBody, MoabTaskPageAnswer>("ListTasks", ListAsync, "Tasks of a queue, a page of them.", 404);
+        routes.Add<MoabDeleteTasksBody, MoabNothing>("DeleteTasks", MoabReports.DeleteAsync, "Delete tasks in whatever state.", 404);
+        routes.Add<MoabRestartTasksBody, MoabRestartAnswer>("RestartTasks", MoabReports.RestartAsync, "Run dead tasks again.", 404);
+    }
+
+    private static async Task<IResult> EnqueueAsync(
+        HttpContext context, QueueCatalog queues, TaskVerbs verbs, MoabTaskIds ids, TimeProvider time, IOptions<MoabOptions> options)
+    {
+        var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabEnqueueBody);
+        var queue = MoabFields.Name(body.QueueName, "queue_name");
+        var now = Micros.Now(time);
+        var submissions = MoabFields.Entries(body.Entries, options.Value.MaxEnqueueEntries).Select((entry, index) => MoabTaskMapping.ToSubmission(queue, entry, index, now)).ToList();
+        await MoabEndpoints.FindQueueAsync(queues, queue);
+        return Answer(await SubmitAsync(verbs, ids, submissions), time);
+    }
+
+    /// <summary>
+    /// Submits under ids that nobody has; where another process made the same one, its entry goes again under a later one.
+    /// Of a task that two entries stand for the later state is told, once.
+    /// </summary>
+    private static async Task<IEnumerable<TaskState>> SubmitAsync(TaskVerbs verbs, MoabTaskIds ids, List<TaskSubmission> submissions)
+    {
+        var stands = new TaskState?[submissions.Count];
+        List<int> open = [.. Enumerable.Range(0, submissions.Count)];
+        while (open.Count > 0)
+        {
+            var admissions = await SubmitAsync(verbs, [.. open.Select(index => submissions[index] with { Id = ids.New() })]);
+            foreach (var (index, admission) in open.Zip(admissions))
+                stands[index] = admission.Result == Admitted.Skipped ? null : admission.Task;
+            open = [.. open.Where((_, position) => admissions[position].Result == Admitted.IdTaken)];
+            if (open.Count > 0)
+                ids.DrawInstance();
+        }
+
+        return stands.OfType<TaskState>().GroupBy(task => task.CorrelationId).Select(states => states.Last());
+    }
+
+    private static async Task<IReadOnlyList<Admission>> SubmitAsync(TaskVerbs verbs, IReadOnlyList<TaskSubmission> submissions)
+    {
+        try
+        {
+            return await verbs.SubmitManyAsync(submissions);
+        }
+        catch (InvalidSubmissionException fault)
+        {
+            throw MoabFields.Wrong($"entries[{fault.Index}]: {fault.Message}");
+        }
+    }
+
+    private static async Task<IResult> DequeueAsync(HttpContext context, QueueCatalog queues, Claims claims, TimeProvider time)
+    {
+        var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabDequeueBody);
+        var name = MoabFields.Name(body.QueueName, "queue_name");
+        var size = body.BatchSize switch
+        {
+            null or 0 => 1,
+            > 0 and <= MaxBatch => (int)body.BatchSize,
+            _ => throw MoabFields.Wrong($"batch_size must be 1 to {MaxBatch}, or 0 for 1"),
+        };
+        var lease = MoabFields.KeepaliveOverride(body.KeepaliveTimeoutInSeconds, "keepalive_timeout_in_seconds");
+        if ((await MoabEndpoints.FindQueueAsync(queues, name)).Delivery == Delivery.Push)
+            throw MoabFields.Wrong($"queue {name} is dispatched to bus workers and cannot be dequeued from");
+        var request = new ClaimRequest([new QueueLevel(name, 0)], size, "moab", MoabFields.Milliseconds(lease));
+        return Answer(await claims.ClaimAsync(request, TimeSpan.Zero, context.RequestAborted), time);
+    }
+
+    private static async Task<IResult> GetAsync(HttpContext context, QueueCatalog queues, TaskQueries queries, TimeProvider time)
+    {
+        var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabTaskBody);
+        var queue = MoabFields.Name(body.QueueName, "queue_name");
+        var id = MoabFields.TaskId(body.TaskId, "task_id");
+        await MoabEndpoints.FindQueueAsync(queues, queue);
+        var task = await queries.FindAsync(id, context.RequestAborted);
+        var now = Micros.Now(time);
+        return task is not null && MoabTaskMapping.IsVisible(task, queue, now)
+            ? Results.Json(new MoabTaskAnswer(MoabTaskMapping.ToTask(task), MoabFields.Nanoseconds(now)), MoabJson.Shapes.MoabTaskAnswer)
+            : throw new DoorException(
+                404, "NOT_FOUND", $"there is no task {body.TaskId} in queue {queue}", new Dictionary<string, string> { ["queue_name"] = queue, ["task_id"] = body.TaskId! });
+    }
+
+    private static async Task<IResult> ListAsync(HttpContext context, QueueCatalog queues, MoabTaskPages pages, TimeProvider time)
+    {
+        var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabListTasksBody);
+        var queue = MoabFields.Name(body.QueueName, "queue_name");
+        var (list, limit) = (MoabWords.List(body.State), MoabPages.Limit(body.Limit));
+        var place = MoabPlace.Parse(body.PaginationToken, list);
+        await MoabEndpoints.FindQueueAsync(queues, queue);
+        var page = await pages.ReadAsync(queue, list, place, limit, context.RequestAborted);
+        var now = Micros.Now(time);
+        var tasks = page.Items.Where(task => MoabTaskMapping.IsVisible(task, queue, now)).Select(MoabTaskMapping.ToTask);
+        return Results.Json(new MoabTaskPageAnswer([.. tasks], page.Next, page.Previous, MoabFields.Nanoseconds(now)), MoabJson.Shapes.MoabTaskPageAnswer);
+    }
+
+    private static IResult Answer(IEnumerable<TaskState> tasks, TimeProvider time) =>
+        Results.Json(new MoabTasksAnswer([.. tasks.Select(MoabTaskMapping.ToTask)], MoabFields.Nanoseconds(Micros.Now(time))), MoabJson.Shapes.MoabTasksAnswer);
+}

@@ -1,0 +1,70 @@
+using System.Globalization;
+using TaskQueue.Api.Http;
+using TaskQueue.Api.Tasks;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Storage;
+
+namespace TaskQueue.Api.Queues;
+
+/// <summary>Between the door's words and the engine's.</summary>
+internal static class QueueMapping
+{
+    /// <exception cref="DoorException">400.</exception>
+    public static QueueSettings ToSettings(QueueBody body) => new()
+    {
+        Description = body.Description ?? "",
+        LeaseMs = (int?)ToMs(body.LeaseSeconds, "lease_seconds"),
+        ExpireAfterMs = ToMs(body.ExpireAfterSeconds, "expire_after_seconds"),
+        MaxAttempts = body.MaxAttempts,
+        Retry = RetryBodies.ToPolicy(body.Retry),
+        MaxRunning = body.MaxRunning ?? 0,
+        Rate = body.Rate is { } rate ? new RateLimit(rate.Tokens ?? 0, ToMs(rate.IntervalSeconds ?? 1, "interval_seconds")!.Value) : null,
+        Paused = body.Paused ?? false,
+        DeadLetters = body.DeadLetters is { } letters
+            ? new DeadLetterSettings(letters.Enabled ?? true, letters.MaxSize ?? 0, ToMs(letters.RetentionSeconds, "retention_seconds"))
+            : new DeadLetterSettings(),
+        KeepFinishedMs = ToMs(body.KeepFinishedSeconds, "keep_finished_seconds"),
+        Events = body.Events switch
+        {
+            null or "all" => EventPolicy.All,
+            "terminal" => EventPolicy.Terminal,
+            "none" => EventPolicy.None,
+            _ => throw Wrong("events must be all, terminal or none"),
+        },
+        Levels = body.Levels?.ToDictionary(l => ToLevel(l.Key), l => ToDefaults(l.Value ?? throw Wrong("a level must be an object"))),
+    };
+
+    public static QueueDetails ToDetails(QueueRecord queue, QueueStats? stats = null, DateTime now = default)
+    {
+        var s = queue.Settings;
+        return new QueueDetails(
+            queue.Name, Word(queue.Delivery), queue.Version, queue.CreatedAt, queue.UpdatedAt, s.Description, s.LeaseMs / 1000.0, s.ExpireAfterMs / 1000.0,
+            s.MaxAttempts, RetryBodies.ToBody(s.Retry), s.MaxRunning, s.Rate is { } rate ? new RateBody(rate.MaxTokens, rate.IntervalMs / 1000.0) : null, s.Paused,
+            new DeadLettersBody(s.DeadLetters.Enabled, s.DeadLetters.MaxSize, s.DeadLetters.RetentionMs / 1000.0), s.KeepFinishedMs / 1000.0,
+            s.Events.ToString().ToLowerInvariant(),
+            s.Levels?.ToDictionary(l => l.Key.ToString(CultureInfo.InvariantCulture), l => ToBody(l.Value)),
+            stats is null ? null : new QueueCounts(stats.Waiting, stats.Running, stats.Dead, stats.Completed, stats.Expired, (now - stats.OldestDueAt)?.TotalSeconds));
+    }
+
+    public static string Word(Delivery delivery) => delivery.ToString().ToLowerInvariant();
+
+    public static DoorException Wrong(string message) => new(400, "invalid_request", message);
+
+    private static long? ToMs(double? seconds, string name) =>
+        seconds is not { } s ? null : s * 1000 is > -int.MaxValue and < 1e15 ? (long)(s * 1000) : throw Wrong($"{name} is out of range");
+
+    private static int ToLevel(string text) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var level) ? level : throw Wrong($"levels: '{text}' is no number of a level");
+
+    private static LevelDefaults ToDefaults(LevelBody body) => new()
+    {
+        LeaseMs = (int?)ToMs(body.LeaseSeconds, "lease_seconds"),
+        ExpireAfterMs = ToMs(body.ExpireAfterSeconds, "expire_after_seconds"),
+        MaxAttempts = body.MaxAttempts,
+        Retry = RetryBodies.ToPolicy(body.Retry),
+        Priority = body.Priority is null ? null : TaskMapping.PriorityOf(body.Priority) ?? throw Wrong(TaskMapping.PriorityRule),
+    };
+
+    private static LevelBody ToBody(LevelDefaults level) =>
+        new(level.LeaseMs / 1000.0, level.ExpireAfterMs / 1000.0, level.MaxAttempts, RetryBodies.ToBody(level.Retry), level.Priority is { } priority ? TaskMapping.Word(priority) : null);
+}

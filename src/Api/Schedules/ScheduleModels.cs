@@ -1,0 +1,57 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using TaskQueue.Api.Http;
+using TaskQueue.Api.Tasks;
+
+namespace TaskQueue.Api.Schedules;
+
+/// <summary>
+/// PUT /queues/{queue}/schedules/{name}: all settings; what is left out gets its default. What GET shows besides may be sent
+/// back and is not read; a member that is neither is refused.
+/// </summary>
+/// <param name="Cron">5 fields (minute hour day month weekday), 6 (leading seconds, or a trailing year) or 7 (both).</param>
+/// <param name="TimeZone">IANA name; default UTC.</param>
+/// <param name="Action">Which handler runs the tasks; may be left out.</param>
+/// <param name="Data">Payload of the tasks: any JSON.</param>
+/// <param name="Description">For people; at most 1,024 characters.</param>
+/// <param name="Level">Level of the tasks; default 0.</param>
+/// <param name="Priority">low, normal, high or critical; default the level's.</param>
+/// <param name="DedupeKey">A tick is skipped while the task of the last one waits or runs.</param>
+/// <param name="ThreadId">Thread of the tasks.</param>
+/// <param name="ExpireAfterSeconds">Expiry of the tasks, from their tick; default the queue's.</param>
+/// <param name="LeaseSeconds">Lease of the tasks; default the queue's.</param>
+/// <param name="MaxAttempts">Attempts of a run; default the queue's.</param>
+/// <param name="Retry">How failed attempts are tried again; default the queue's.</param>
+/// <param name="Paused">Does not fire.</param>
+/// <param name="ExpectedVersion">Refused where the schedule has another version; default any.</param>
+/// <param name="Queue">Not read.</param>
+/// <param name="Name">Not read.</param>
+/// <param name="Version">Not read.</param>
+/// <param name="CreatedAt">Not read.</param>
+/// <param name="UpdatedAt">Not read.</param>
+/// <param name="LastAt">Not read.</param>
+/// <param name="Next">Not read.</param>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
+internal sealed record ScheduleBody(
+    string? Cron, string? TimeZone, string? Action, JsonElement? Data, string? Description, int? Level, string? Priority, string? DedupeKey, string? ThreadId,
+    double? ExpireAfterSeconds, double? LeaseSeconds, int? MaxAttempts, RetryBody? Retry, bool? Paused, int? ExpectedVersion,
+    JsonElement? Queue, JsonElement? Name, JsonElement? Version, JsonElement? CreatedAt, JsonElement? UpdatedAt, JsonElement? LastAt, JsonElement? Next);
+
+/// <summary>A schedule with its next five ticks.</summary>
+internal sealed record ScheduleDetails(
+    string Queue, string Name, int Version, DateTime CreatedAt, DateTime UpdatedAt, string Cron, string TimeZone, string? Action, RawJson Data, string Description,
+    int Level, string? Priority, string? DedupeKey, string? ThreadId, double? ExpireAfterSeconds, double? LeaseSeconds, int? MaxAttempts, RetryBody? Retry,
+    bool Paused, DateTime? LastAt, IReadOnlyList<DateTime> Next);
+
+/// <summary>GET /queues/{queue}/schedules.</summary>
+internal sealed record ScheduleList(IReadOnlyList<ScheduleDetails> Schedules);
+
+[JsonSerializable(typeof(ScheduleBody))]
+[JsonSerializable(typeof(ScheduleDetails))]
+[JsonSerializable(typeof(ScheduleList))]
+[JsonSerializable(typeof(TaskQueued))]
+internal sealed partial class ScheduleJson : JsonSerializerContext
+{
+    /// <summary>The context with the house's options.</summary>
+    public static ScheduleJson Shapes { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
+}

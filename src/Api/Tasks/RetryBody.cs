@@ -1,0 +1,45 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using TaskQueue.Api.Http;
+using TaskQueue.Contracts;
+
+namespace TaskQueue.Api.Tasks;
+
+/// <summary>How failed attempts are tried again: a list of intervals, or exponential growth.</summary>
+/// <param name="Intervals">Seconds after the first, second, … failure; the last one repeats. Gives one attempt more than intervals unless max_attempts is given.</param>
+/// <param name="First">Exponential: seconds after the first failure; default 2.</param>
+/// <param name="Factor">Exponential: growth from one wait to the next, 1 to 100; default 2.</param>
+/// <param name="Cap">Exponential: longest wait in seconds; default 3,600.</param>
+/// <param name="Jitter">Exponential: share of a wait by which it varies, 0 to 1; default 0.</param>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
+internal sealed record RetryBody(IReadOnlyList<double>? Intervals, double? First, double? Factor, double? Cap, double? Jitter);
+
+/// <summary>Between the body and the engine's policy.</summary>
+internal static class RetryBodies
+{
+    /// <exception cref="DoorException">400.</exception>
+    public static RetryPolicy Read(JsonElement retry)
+    {
+        try
+        {
+            if (retry.ValueKind == JsonValueKind.Object)
+                return ToPolicy(retry.Deserialize(TaskJson.Shapes.RetryBody))!;
+        }
+        catch (JsonException)
+        {
+            // Said below.
+        }
+
+        throw new DoorException(400, "invalid_task", "retry must be {\"intervals\": [seconds, …]} or {\"first\", \"factor\", \"cap\", \"jitter\"}");
+    }
+
+    public static RetryPolicy? ToPolicy(RetryBody? body) =>
+        body is null ? null : body.Intervals is not null
+            ? new RetryPolicy { Intervals = body.Intervals }
+            : new RetryPolicy { FirstSeconds = body.First ?? 2, Factor = body.Factor ?? 2, CapSeconds = body.Cap ?? 3600, Jitter = body.Jitter ?? 0 };
+
+    public static RetryBody? ToBody(RetryPolicy? policy) =>
+        policy is null ? null : policy.Intervals is not null
+            ? new RetryBody(policy.Intervals, null, null, null, null)
+            : new RetryBody(null, policy.FirstSeconds, policy.Factor, policy.CapSeconds, policy.Jitter);
+}

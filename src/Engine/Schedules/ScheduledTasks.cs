@@ -1,0 +1,35 @@
+using System.Buffers.Binary;
+using TaskQueue.Contracts;
+
+namespace TaskQueue.Engine.Schedules;
+
+/// <summary>The tasks that schedules make.</summary>
+public static class ScheduledTasks
+{
+    /// <summary>The task of a tick.</summary>
+    public static TaskSubmission Of(string queue, ScheduleSettings settings, Guid id, DateTime tick) =>
+        new(id, queue, settings.Payload)
+        {
+            Level = settings.Level,
+            Name = settings.TaskName,
+            Priority = settings.Priority,
+            ScheduledAt = tick,
+            ExpiresAt = settings.ExpireAfterMs is { } ms ? tick.AddMilliseconds(ms) : null,
+            MaxAttempts = settings.MaxAttempts,
+            Headers = settings.Headers,
+            DedupeKey = settings.DedupeKey,
+            ThreadId = settings.ThreadId,
+            LeaseSeconds = settings.LeaseMs / 1000.0,
+            Retry = settings.Retry,
+        };
+
+    /// <summary>The id of a tick's task: the same whoever fires it. 48 bits of Unix milliseconds, then the schedule.</summary>
+    public static Guid IdOf(int scheduleId, DateTime tick)
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        var milliseconds = new DateTimeOffset(tick).ToUnixTimeMilliseconds();
+        BinaryPrimitives.WriteUInt64BigEndian(bytes, ((ulong)milliseconds << 16) | 0x4000);
+        BinaryPrimitives.WriteUInt64BigEndian(bytes[8..], (2UL << 62) | (uint)scheduleId);
+        return new Guid(bytes, bigEndian: true);
+    }
+}

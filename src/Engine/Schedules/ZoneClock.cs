@@ -1,0 +1,104 @@
+namespace TaskQueue.Engine.Schedules;
+
+/// <summary>The clock on the wall of a time zone.</summary>
+/// <remarks>
+/// It asks the zone for offsets of instants only. What the zone tells of clock readings (ambiguous, invalid) leaves out
+/// changes of the standard time, such as the day that Pacific/Apia left out in 2011.
+/// </remarks>
+internal sealed class ZoneClock
+{
+    // No zone is further from UTC, so a reading belongs to an instant at most this far from the same reading in UTC.
+    private static readonly TimeSpan LargestOffset = TimeSpan.FromHours(14);
+
+    // The zone files hold more than zones: zones with leap seconds, copies, and what this machine is set to.
+    private static readonly string[] NotIana = ["right/", "posix/", "localtime", "posixrules", "Factory"];
+
+    private readonly TimeZoneInfo zone;
+
+    private ZoneClock(TimeZoneInfo zone) => this.zone = zone;
+
+    /// <exception cref="InvalidScheduleException">There is no such zone.</exception>
+    public static ZoneClock Parse(string timeZone)
+    {
+        if (string.IsNullOrWhiteSpace(timeZone))
+            throw new InvalidScheduleException("timezone is empty: write an IANA name, such as Europe/Berlin or UTC");
+        if (LooksLikeName(timeZone) && Find(timeZone) is { } found)
+            return new ZoneClock(found);
+        var shown = timeZone.Length > 40 ? timeZone[..40] + "…" : timeZone;
+        throw new InvalidScheduleException($"timezone '{shown}' is not known: write an IANA name, such as Europe/Berlin or UTC, in its exact case");
+    }
+
+    /// <summary>What the clock shows at an instant.</summary>
+    public DateTime Reading(DateTime utc) => DateTime.SpecifyKind(utc + zone.GetUtcOffset(utc), DateTimeKind.Unspecified);
+
+    /// <summary>The instant of a reading: the first pass of a repeated one, the end of the gap for a skipped one.</summary>
+    public DateTime Instant(DateTime reading)
+    {
+        var change = ChangeNear(reading);
+        return change.Skips(reading) ? change.At : Utc(reading - (reading < change.OldEnd ? change.Before : change.After));
+    }
+
+    /// <summary>
+    /// The change of the offset around a reading; where there is none, one that changes nothing. Two changes within
+    /// 28 hours do not happen.
+    /// </summary>
+    public ZoneChange ChangeNear(DateTime reading)
+    {
+        var (low, high) = (Utc(reading - LargestOffset), Utc(reading + LargestOffset));
+        var (before, after) = (zone.GetUtcOffset(low), zone.GetUtcOffset(high));
+        if (before == after)
+            return new ZoneChange(low, before, after);
+
+        // Clocks change on whole seconds.
+        low = low.AddTicks(-(low.Ticks % TimeSpan.TicksPerSecond));
+        var seconds = (long)(high - low).TotalSeconds + 1;
+        var unchanged = 0L;
+        while (seconds - unchanged > 1)
+        {
+            var middle = (unchanged + seconds) / 2;
+            if (zone.GetUtcOffset(low.AddSeconds(middle)) == before)
+                unchanged = middle;
+            else
+                seconds = middle;
+        }
+        return new ZoneChange(low.AddSeconds(seconds), before, after);
+    }
+
+    /// <summary>Marks a time as UTC.</summary>
+    public static DateTime Utc(DateTime time) => DateTime.SpecifyKind(time, DateTimeKind.Utc);
+
+    private static bool LooksLikeName(string text) => text.Length <= 64
+        && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '/' or '_' or '-' or '+')
+        && !text.Contains("//", StringComparison.Ordinal)
+        && !NotIana.Any(prefix => text.StartsWith(prefix, StringComparison.OrdinalIgnoreCase));
+
+    private static TimeZoneInfo? Find(string timeZone)
+    {
+        try
+        {
+            // A zone that was found once is found in any case of letters from then on, so the name is compared.
+            var found = TimeZoneInfo.FindSystemTimeZoneById(timeZone);
+            return found.Id == timeZone ? found : null;
+        }
+        catch (Exception e) when (e is TimeZoneNotFoundException or InvalidTimeZoneException or System.Security.SecurityException)
+        {
+            return null;
+        }
+    }
+}
+
+/// <summary>An instant at which the offset of a zone changes.</summary>
+internal readonly record struct ZoneChange(DateTime At, TimeSpan Before, TimeSpan After)
+{
+    /// <summary>The reading that the clock would have reached by its old offset.</summary>
+    public DateTime OldEnd { get; } = DateTime.SpecifyKind(At + Before, DateTimeKind.Unspecified);
+
+    /// <summary>The reading that the clock is set to.</summary>
+    public DateTime NewStart { get; } = DateTime.SpecifyKind(At + After, DateTimeKind.Unspecified);
+
+    /// <summary>Whether the clock never shows a reading.</summary>
+    public bool Skips(DateTime reading) => reading >= OldEnd && reading < NewStart;
+
+    /// <summary>Whether the clock shows a reading twice.</summary>
+    public bool Repeats(DateTime reading) => reading >= NewStart && reading < OldEnd;
+}

@@ -1,0 +1,131 @@
+using Npgsql;
+using NpgsqlTypes;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Engine.Storage.Postgres;
+
+/// <summary>Inserts tasks that meet others: by a dedupe key, in a thread, or at the tick of a schedule.</summary>
+internal sealed partial class PostgresTaskStore
+{
+    private static readonly string HoldersSql =
+        $"""
+        select {TaskColumn.List(TaskColumn.All, "t.")} from tasks t
+        join (select distinct queue, dedupe_key from unnest($1, $2) as u(queue, dedupe_key)) k on t.queue = k.queue and t.dedupe_key = k.dedupe_key
+        where t.dedupe_key is not null and t.state in (3, 4, 7)
+        order by t.id for update of t
+        """;
+
+    private static readonly string OverwriteSql = UpdateOf(TaskColumn.Overwritten);
+
+    /// <summary>Null where the holder of a key ended between two statements: the transaction must be tried again.</summary>
+    private async Task<IReadOnlyList<Admission>?> InsertOrderedAsync(IReadOnlyList<NewTask> tasks, ScheduleTick? tick)
+    {
+        tasks = [.. tasks.Select(t => t with { Task = t.Task.Copy() })]; // another try must find them unchanged
+        await using var connection = await source.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        if (tick is not null && !await TakeTickAsync(connection, transaction, tick))
+            return [];
+        var inserted = await InsertRowsAsync(connection, transaction, tasks);
+        if (await MeetHoldersAsync(connection, transaction, tasks, inserted) is not { } answers)
+            return null;
+        var changed = answers.Where(a => a.Result is Admitted.Accepted or Admitted.Overwritten).Select(a => a.Task!).Distinct().ToList();
+        var threads = changed.Where(t => t.ThreadId is not null).Select(t => new ThreadKey(t.Queue, t.ThreadId!)).Distinct().ToList();
+        if (threads.Count > 0)
+            await ElectAsync(connection, transaction, threads);
+        await ExecuteAsync(connection, transaction, Append([.. changed.SelectMany(t => t.Events)]));
+        await transaction.CommitAsync();
+        return answers;
+    }
+
+    private static async Task<bool> TakeTickAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, ScheduleTick tick)
+    {
+        await using var command = new NpgsqlCommand("update schedules set next_at = $3, last_at = $2 where id = $1 and next_at = $2", connection, transaction);
+        command.Parameters.Add(Value(tick.ScheduleId));
+        command.Parameters.Add(Value(tick.At));
+        command.Parameters.Add(new NpgsqlParameter { Value = (object?)tick.Next ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.TimestampTz });
+        return await command.ExecuteNonQueryAsync() == 1;
+    }
+
+    /// <summary>In the order of keys, in which everybody waits for those of others; the first of one key, or of one id, comes first.</summary>
+    private static async Task<HashSet<Guid>> InsertRowsAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, IReadOnlyList<NewTask> tasks)
+    {
+        List<TaskState> ordered = [.. tasks.Select(t => t.Task).DistinctBy(t => t.CorrelationId)
+            .OrderBy(t => t.Queue, StringComparer.Ordinal).ThenBy(t => t.DedupeKey, StringComparer.Ordinal)];
+        await using var command = new NpgsqlCommand(InsertTasksSql + " returning id", connection, transaction);
+        command.Parameters.AddRange(TaskColumn.All.Select(c => c.ArrayOf(ordered)).ToArray());
+        await using var reader = await command.ExecuteReaderAsync();
+        var inserted = new HashSet<Guid>();
+        while (await reader.ReadAsync())
+            inserted.Add(reader.GetGuid(0));
+        return inserted;
+    }
+
+    /// <summary>What became of each, in the order of submission; duplicates change the holders of their keys.</summary>
+    private static async Task<List<Admission>?> MeetHoldersAsync(
+        NpgsqlConnection connection, NpgsqlTransaction transaction, IReadOnlyList<NewTask> tasks, HashSet<Guid> inserted)
+    {
+        var taken = new HashSet<Guid>();
+        var holders = new Dictionary<(string, string), TaskState>();
+        if (inserted.Count < tasks.Count)
+        {
+            taken = await ExistingAsync(connection, transaction, [.. tasks.Select(t => t.Task.CorrelationId).Where(id => !inserted.Contains(id))]);
+            holders = await HoldersAsync(connection, transaction, [.. tasks.Select(t => t.Task).Where(t => t.DedupeKey is not null)]);
+        }
+
+        var answers = DuplicateRules.Answer(tasks, inserted, taken, holders);
+        var changed = answers?.Where(a => a.Result == Admitted.Overwritten).Select(a => a.Task!).Distinct().ToList();
+        if (changed is { Count: > 0 })
+            await ExecuteAsync(connection, transaction, [Update(OverwriteSql, TaskColumn.Overwritten, changed)]);
+        return answers;
+    }
+
+    private static async Task<HashSet<Guid>> ExistingAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, Guid[] ids)
+    {
+        await using var command = new NpgsqlCommand("select id from tasks where id = any($1)", connection, transaction);
+        command.Parameters.Add(Value(ids));
+        await using var reader = await command.ExecuteReaderAsync();
+        var existing = new HashSet<Guid>();
+        while (await reader.ReadAsync())
+            existing.Add(reader.GetGuid(0));
+        return existing;
+    }
+
+    private static async Task<Dictionary<(string, string), TaskState>> HoldersAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, List<TaskState> tasks)
+    {
+        await using var command = new NpgsqlCommand(HoldersSql, connection, transaction);
+        command.Parameters.Add(Value<string[]>([.. tasks.Select(t => t.Queue)]));
+        command.Parameters.Add(Value<string[]>([.. tasks.Select(t => t.DedupeKey!)]));
+        await using var reader = await command.ExecuteReaderAsync();
+        var holders = new Dictionary<(string, string), TaskState>();
+        while (await reader.ReadAsync())
+        {
+            var task = TaskColumn.ReadRow(TaskColumn.All, reader);
+            holders[(task.Queue, task.DedupeKey!)] = task;
+        }
+
+        return holders;
+    }
+
+    /// <summary>Tries a transaction again that lost a race: a deadlock, two who gave a thread its first turn, a holder that ended meanwhile.</summary>
+    private static async Task<T> RetryRacesAsync<T>(Func<Task<T?>> work)
+        where T : class
+    {
+        for (var tries = 1; ; tries++)
+        {
+            try
+            {
+                if (await work() is { } result)
+                    return result;
+            }
+            catch (PostgresException race) when (StorageFaults.IsRace(race) && tries < MaxTries)
+            {
+                // The other has committed.
+            }
+
+            if (tries >= MaxTries)
+                throw new TimeoutException($"The transaction lost {tries} races in a row.");
+        }
+    }
+
+    private const int MaxTries = 20;
+}

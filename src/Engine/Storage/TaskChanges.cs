@@ -1,0 +1,19 @@
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Engine.Storage;
+
+/// <summary>What the changes of a group mean for rows outside of it.</summary>
+internal static class TaskChanges
+{
+    /// <summary>Threads whose turn must be given anew: its holder left, waits later, or a member came back.</summary>
+    public static IReadOnlyCollection<ThreadKey> Threads(IEnumerable<TaskState> updates) =>
+        [.. updates.Where(t => t.ThreadId is not null && (t.Events.Any(e => e.Frees) || (t.Held && t.Events.Any(e => e.Type == TaskEventType.Submitted))))
+            .Select(t => new ThreadKey(t.Queue, t.ThreadId!)).Distinct()];
+
+    /// <summary>A new dead letter of each queue whose dead letters have a limit, in the order in which everybody locks queues.</summary>
+    public static IEnumerable<TaskState> FullQueues(IEnumerable<TaskState> updates) =>
+        updates.Where(t => t.Dead && t.Settings.DeadLetters.MaxSize > 0 && t.Events.Any(e => e.Type == TaskEventType.Failed)).DistinctBy(t => t.Queue).OrderBy(t => t.Queue, StringComparer.Ordinal);
+}
+
+/// <summary>A thread of a queue.</summary>
+internal readonly record struct ThreadKey(string Queue, string Thread);

@@ -1,0 +1,26 @@
+namespace TaskQueue.Engine.Tasks;
+
+/// <summary>What became of a submission.</summary>
+public enum Admitted
+{
+    /// <summary>A new task.</summary>
+    Accepted,
+
+    /// <summary>A task with its id exists, and was left alone.</summary>
+    IdTaken,
+
+    /// <summary>Another task holds its dedupe key, and was left alone.</summary>
+    Skipped,
+
+    /// <summary>Another task holds its dedupe key, and was changed as asked.</summary>
+    Overwritten,
+
+    /// <summary>Another task holds its dedupe key and runs, so that nothing could be changed.</summary>
+    Running,
+}
+
+/// <summary>The answer to a submission.</summary>
+/// <param name="Id">The task that stands: the new one, or the holder of the dedupe key.</param>
+/// <param name="Result">What became of it.</param>
+/// <param name="Task">The task that stands; null where it was left alone.</param>
+public sealed record Admission(Guid Id, Admitted Result, TaskState? Task);

@@ -1,0 +1,80 @@
+using TaskQueue.Engine.Storage;
+
+namespace TaskQueue.Engine.Tasks;
+
+/// <summary>
+/// Claims through the gates of queues with limits wait for each other at the database, until the commit of the one before.
+/// So those of a process that ask for the same go through together, without a timer: whatever came while the last ones
+/// committed.
+/// </summary>
+internal sealed class GatedClaims(ITaskStore store)
+{
+    private const int MaxTasks = 2000;
+
+    private readonly Dictionary<string, List<Entry>> _lines = [];
+    private readonly Lock _gate = new();
+
+    public Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, ClaimRules rules, DateTime now)
+    {
+        var entry = new Entry(request, rules, now);
+        var name = $"{request.Oldest} {string.Join(' ', request.Targets.Select(t => $"{t.Queue}:{t.Level}"))}";
+        lock (_gate)
+        {
+            if (_lines.TryGetValue(name, out var line))
+            {
+                line.Add(entry);
+                return entry.Claimed.Task;
+            }
+
+            _lines[name] = [entry];
+        }
+
+        _ = RunAsync(name);
+        return entry.Claimed.Task;
+    }
+
+    private async Task RunAsync(string name)
+    {
+        while (Next(name) is { } group)
+        {
+            try
+            {
+                var claimed = await store.ClaimGatedAsync([.. group.Select(e => e.Request)], group[^1].Rules, group.Max(e => e.Now));
+                foreach (var (entry, tasks) in group.Zip(claimed))
+                    entry.Claimed.SetResult(tasks);
+            }
+#pragma warning disable CA1031 // the callers get it
+            catch (Exception fault)
+#pragma warning restore CA1031
+            {
+                group.ForEach(e => e.Claimed.TrySetException(fault));
+            }
+        }
+    }
+
+    /// <summary>Those who go next; null where nobody waits any more, and then the line is closed.</summary>
+    private List<Entry>? Next(string name)
+    {
+        lock (_gate)
+        {
+            var line = _lines[name];
+            if (line.Count == 0)
+            {
+                _lines.Remove(name);
+                return null;
+            }
+
+            var (count, tasks) = (0, 0);
+            while (count < line.Count && (tasks += line[count].Request.Max) <= MaxTasks)
+                count++;
+            var group = line.GetRange(0, Math.Max(1, count));
+            line.RemoveRange(0, group.Count);
+            return group;
+        }
+    }
+
+    private sealed record Entry(ClaimRequest Request, ClaimRules Rules, DateTime Now)
+    {
+        public TaskCompletionSource<IReadOnlyList<TaskState>> Claimed { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+}

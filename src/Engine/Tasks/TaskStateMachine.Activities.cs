@@ -1,0 +1,156 @@
+using MassTransit;
+using TaskQueue.Engine.Storage;
+
+namespace TaskQueue.Engine.Tasks;
+
+/// <summary>What the machine does on its ways.</summary>
+public sealed partial class TaskStateMachine
+{
+    private static bool MayStart(BehaviorContext<TaskState, StartTask> c) =>
+        c.Message.Attempt == c.Saga.Attempt + 1 && !c.Saga.Held && c.Saga.DueAt <= c.Message.At && !(c.Saga.ExpiresAt <= c.Message.At);
+
+    private static bool MayDispatch(BehaviorContext<TaskState, DispatchTask> c) =>
+        c.Saga.DispatchAt <= c.Message.At && !(c.Saga.ExpiresAt <= c.Message.At);
+
+    private static bool HoldsLease<T>(BehaviorContext<TaskState, T> c)
+        where T : AttemptCommand =>
+        c.Message.Attempt == c.Saga.Attempt && (c.Message.Worker is null || c.Message.Worker == c.Saga.Worker);
+
+    private static string LapsedError(TaskState task) => $"lease of attempt {task.Attempt} lapsed: no heartbeat for {task.LeaseMs} ms";
+
+    private static void Accept(BehaviorContext<TaskState, SubmitTask> c)
+    {
+        c.Message.Verdict = Verdict.Applied;
+        c.Saga.Record(TaskEventType.Submitted, c.Message.At, dispatch: c.Saga.DispatchAt > c.Saga.DueAt);
+    }
+
+    private static void BeginAttempt(BehaviorContext<TaskState, StartTask> c)
+    {
+        var task = c.Saga;
+        task.Attempt++;
+        task.AttemptsLeft--;
+        task.Worker = c.Message.Worker;
+        task.LeaseMs = c.Message.LeaseMs ?? task.DefaultLeaseMs;
+        task.LeaseUntil = c.Message.At.AddMilliseconds(task.LeaseMs);
+        task.StartedAt = c.Message.At;
+        task.DispatchAt = null;
+        c.Message.Verdict = Verdict.Applied;
+        task.Record(TaskEventType.Started, c.Message.At);
+    }
+
+    private static void RefuseStart(BehaviorContext<TaskState, StartTask> c) =>
+        c.Message.Verdict = c.Message.Attempt <= c.Saga.Attempt ? Verdict.StaleAttempt : Verdict.NotAllowed;
+
+    private static void ExtendLease(BehaviorContext<TaskState, RenewLease> c)
+    {
+        c.Saga.LeaseMs = c.Message.LeaseMs ?? c.Saga.LeaseMs;
+        c.Saga.LeaseUntil = c.Message.At.AddMilliseconds(c.Saga.LeaseMs);
+        c.Message.Verdict = Verdict.Applied;
+    }
+
+    private void KeepResult(BehaviorContext<TaskState, CompleteTask> c)
+    {
+        c.Saga.Result = c.Message.Result;
+        c.Saga.Error = null;
+        Close(c.Saga, c.Message, TaskEventType.Completed);
+    }
+
+    private static void TryAgain<T>(BehaviorContext<TaskState, T> c)
+        where T : TaskCommand
+    {
+        var task = c.Saga;
+        // A crash of the worker is no reason to wait, unless somebody chose the waits.
+        var wait = c.Message is LapseLease && task.Retry is null ? TimeSpan.Zero : RetryBackoff.After(task.Retry, task.RunAttempt, task.CorrelationId);
+        WaitAgain(task, c.Message, Micros.Cut(c.Message.At + wait), TaskEventType.Retrying);
+    }
+
+    private static void GiveBack(BehaviorContext<TaskState, SnoozeTask> c)
+    {
+        c.Saga.AttemptsLeft++;
+        WaitAgain(c.Saga, c.Message, c.Message.At + c.Message.Wait, TaskEventType.Snoozed);
+    }
+
+    private static void WaitAgain(TaskState task, TaskCommand command, DateTime due, TaskEventType type)
+    {
+        var frees = Frees(task);
+        task.LeaseUntil = null;
+        task.Gated = false;
+        task.DueAt = due;
+        task.DispatchAt = task.Push ? due : null;
+        command.Verdict = Verdict.Applied;
+        task.Record(type, command.At, frees: frees);
+    }
+
+    private void GiveUp<T>(BehaviorContext<TaskState, T> c)
+        where T : TaskCommand
+    {
+        var (task, letters) = (c.Saga, c.Saga.Settings.DeadLetters);
+        task.Dead = letters.Enabled;
+        Close(task, c.Message, TaskEventType.Failed);
+        if (task.Dead && letters.RetentionMs is { } retention)
+            task.ExpiresAt = task.DeleteAt = c.Message.At.AddMilliseconds(retention);
+    }
+
+    private void End(BehaviorContext<TaskState, CancelTask> c) => Close(c.Saga, c.Message, TaskEventType.Cancelled);
+
+    private void End(BehaviorContext<TaskState, ExpireTask> c) => Close(c.Saga, c.Message, TaskEventType.Expired);
+
+    private void Forget(BehaviorContext<TaskState, DeleteTask> c)
+    {
+        Close(c.Saga, c.Message, TaskEventType.Cancelled);
+        c.Saga.DeleteAt = c.Message.At;
+    }
+
+    private void Close(TaskState task, TaskCommand command, TaskEventType type)
+    {
+        var frees = Frees(task);
+        task.FinishedAt = command.At;
+        task.DeleteAt = command.At + (task.Settings.KeepFinishedMs is { } ms ? TimeSpan.FromMilliseconds(ms) : _keepFinished);
+        task.LeaseUntil = null;
+        task.DispatchAt = null;
+        task.Gated = false;
+        task.Held = false;
+        command.Verdict = Verdict.Applied;
+        task.Record(type, command.At, frees: frees);
+    }
+
+    private static bool Frees(TaskState task) => task.Gated || (task.ThreadId is not null && !task.Held);
+
+    private static void SendToWorkers(BehaviorContext<TaskState, DispatchTask> c)
+    {
+        c.Message.Verdict = Verdict.Applied;
+        if (c.Saga.Settings.Paused)
+        {
+            c.Saga.DispatchAt = null; // set again when the queue goes on
+            return;
+        }
+
+        // Waiting twice as long each time bounds the duplicates of a long backlog.
+        var waited = c.Message.At - c.Saga.DueAt;
+        c.Saga.DispatchAt = c.Message.At + (waited > RedispatchAfter ? waited : RedispatchAfter);
+        c.Saga.Record(TaskEventType.Dispatched, c.Message.At, dispatch: true);
+    }
+
+    private static void AnswerAgain<T>(BehaviorContext<TaskState, T> c)
+        where T : AttemptCommand =>
+        c.Message.Verdict = HoldsLease(c) ? Verdict.Duplicate : Verdict.Finished;
+
+    private static void RunAgain(BehaviorContext<TaskState, RetryTask> c)
+    {
+        var task = c.Saga;
+        task.AttemptsLeft = task.MaxAttempts;
+        task.Result = null;
+        task.Error = null;
+        task.FinishedAt = null;
+        task.DeleteAt = null;
+        task.Dead = false;
+        task.Held = task.ThreadId is not null;
+        task.DueAt = c.Message.DueAt > c.Message.At ? c.Message.DueAt.Value : c.Message.At;
+        // Asked for by hand: the old deadline no longer speaks.
+        task.ExpiresAt = SubmissionRules.Expiry(task.Settings, task.Level, task.DueAt, c.Message.ExpiresAt);
+        var dispatch = task.Push && !task.Settings.Paused && task.DueAt <= c.Message.At;
+        task.DispatchAt = dispatch ? c.Message.At + RedispatchAfter : task.Push ? task.DueAt : null;
+        c.Message.Verdict = Verdict.Applied;
+        task.Record(TaskEventType.Submitted, c.Message.At, dispatch);
+    }
+}

@@ -1,0 +1,99 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using TaskQueue.Engine.Schedules;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Scheduler.Schedules;
+
+/// <summary>
+/// Makes the tasks of schedules at their ticks. Any number of processes may do it at once: a tick is moved on in the
+/// transaction that inserts its task, so it fires once, whoever comes first.
+/// </summary>
+internal sealed partial class ScheduleService(
+    IDbContextFactory<TaskDbContext> databases, TaskVerbs tasks, ScheduleSignal signal, TimeProvider time, ILogger<ScheduleService> logger) : BackgroundService
+{
+    /// <summary>
+    /// A schedule that is this late, because no scheduler ran, fires once and leaves out what it missed. One that is less
+    /// late fires every tick.
+    /// </summary>
+    private static readonly TimeSpan CatchUp = TimeSpan.FromMinutes(1);
+
+    /// <summary>How often to look for schedules that other processes changed.</summary>
+    private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
+
+    private const int MaxBatch = 100;
+
+    private readonly SemaphoreSlim _wake = new(0); // not disposed: the round under way may still come to wait for it
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        signal.OnChange = () => _wake.Release();
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            var wait = LookAgain;
+            try
+            {
+                while (await FireDueAsync())
+                {
+                }
+
+                wait = await TimeToNextAsync();
+            }
+#pragma warning disable CA1031 // the next round tries again
+            catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
+#pragma warning restore CA1031
+            {
+                LogFailed(fault);
+            }
+
+            await ((Task)_wake.WaitAsync(wait, stoppingToken)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    /// <returns>Whether there were any.</returns>
+    private async Task<bool> FireDueAsync()
+    {
+        var now = Micros.Now(time);
+        await using var db = await databases.CreateDbContextAsync();
+        var due = await db.Schedules.AsNoTracking().Where(s => s.NextAt <= now).OrderBy(s => s.NextAt).Take(MaxBatch).ToListAsync();
+        foreach (var schedule in due)
+            await FireAsync(schedule, now);
+        return due.Count > 0;
+    }
+
+    private async Task FireAsync(ScheduleRecord schedule, DateTime now)
+    {
+        var tick = schedule.NextAt!.Value;
+        var cron = CronSchedule.Parse(schedule.Settings.Cron, schedule.Settings.TimeZone);
+        var next = cron.Next(now - tick > CatchUp ? now : tick);
+        var task = ScheduledTasks.Of(schedule.Queue, schedule.Settings, ScheduledTasks.IdOf(schedule.Id, tick), tick);
+        var taken = new ScheduleTick(schedule.Id, tick, next);
+        try
+        {
+            await tasks.SubmitManyAsync([task], taken);
+        }
+        catch (InvalidSubmissionException refused)
+        {
+            // A rule has changed since the schedule was made. It must not hold up the others, so the tick is lost.
+            LogRefused(schedule.Name, schedule.Queue, refused.Message);
+            await tasks.SubmitManyAsync([], taken);
+        }
+    }
+
+    private async Task<TimeSpan> TimeToNextAsync()
+    {
+        await using var db = await databases.CreateDbContextAsync();
+        var next = await db.Schedules.Where(s => s.NextAt != null).MinAsync(s => s.NextAt);
+        var wait = (next ?? DateTime.MaxValue) - time.GetUtcNow().UtcDateTime;
+        // A timer may fire a millisecond early.
+        return wait >= LookAgain ? LookAgain : wait <= TimeSpan.Zero ? TimeSpan.Zero : wait + TimeSpan.FromMilliseconds(1);
+    }
+
+    [LoggerMessage(LogLevel.Warning, "Firing schedules failed; trying again")]
+    private partial void LogFailed(Exception fault);
+
+    [LoggerMessage(LogLevel.Error, "Schedule {Schedule} of queue {Queue} was due, but its task is refused: {Problem}")]
+    private partial void LogRefused(string schedule, string queue, string problem);
+}

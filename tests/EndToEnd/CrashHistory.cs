@@ -1,0 +1,106 @@
+using Microsoft.EntityFrameworkCore;
+using TaskQueue.Engine.Tasks;
+using TaskQueue.Tests.Servers;
+
+namespace TaskQueue.Tests.EndToEnd;
+
+/// <summary>
+/// What happened to the tasks of a queue, in the order in which the database agreed to it: ids of events are drawn after
+/// the locks that a step needs and before its commit, so a step that depends on another has the higher one.
+/// </summary>
+internal sealed class CrashHistory
+{
+    private readonly Dictionary<Guid, TaskState> _tasks;
+    private readonly List<TaskEvent> _events;
+
+    private CrashHistory(Dictionary<Guid, TaskState> tasks, List<TaskEvent> events)
+    {
+        _tasks = tasks;
+        _events = events;
+    }
+
+    public static async Task<CrashHistory> ReadAsync(TestDatabase database, string queue)
+    {
+        await using var db = database.CreateContext();
+        return new CrashHistory(
+            await db.Tasks.AsNoTracking().Where(t => t.Queue == queue).ToDictionaryAsync(t => t.CorrelationId),
+            await db.TaskEvents.AsNoTracking().Where(e => e.Queue == queue).OrderBy(e => e.Id).ToListAsync());
+    }
+
+    public IReadOnlyCollection<Guid> Ids => _tasks.Keys;
+
+    /// <summary>How many attempts began.</summary>
+    public int Starts => _events.Count(e => e.Type == TaskEventType.Started);
+
+    /// <summary>Every broken promise, in words.</summary>
+    public IEnumerable<string> Faults(int maxRunning) => Ends().Concat(Attempts()).Concat(Turns()).Concat(Limit(maxRunning));
+
+    /// <summary>Each task came to one end, the one that its row shows.</summary>
+    private IEnumerable<string> Ends()
+    {
+        var ends = _events.Where(e => TaskEvent.IsTerminal(e.Type)).ToLookup(e => e.TaskId);
+        foreach (var (id, task) in _tasks)
+        {
+            if (!TaskStates.IsTerminal(task.State))
+                yield return $"{id} is {TaskStates.Word(task.State)}";
+            else if (ends[id].Select(e => e.Type.ToString().ToLowerInvariant()).ToList() is not [var end] || end != TaskStates.Word(task.State))
+                yield return $"{id} is {TaskStates.Word(task.State)} and ended {string.Join(", ", ends[id].Select(e => e.Type))}";
+        }
+    }
+
+    /// <summary>An attempt begins only when the one before is over, and has the next number: no two leases at a time.</summary>
+    private IEnumerable<string> Attempts()
+    {
+        var running = new Dictionary<Guid, int>();
+        foreach (var e in _events)
+        {
+            if (e.Type == TaskEventType.Started && !running.TryAdd(e.TaskId, e.Attempt))
+                yield return $"{e.TaskId} began attempt {e.Attempt} while {running[e.TaskId]} ran";
+            else if (Leaves(e) && running.Remove(e.TaskId, out var attempt) && attempt != e.Attempt)
+                yield return $"{e.TaskId}: attempt {attempt} ran and {e.Attempt} ended";
+        }
+
+        foreach (var starts in _events.Where(e => e.Type == TaskEventType.Started).GroupBy(e => e.TaskId))
+        {
+            if (!starts.Select(e => e.Attempt).SequenceEqual(Enumerable.Range(1, starts.Count())))
+                yield return $"{starts.Key} had attempts {string.Join(", ", starts.Select(e => e.Attempt))}";
+        }
+    }
+
+    /// <summary>Of a thread one task runs at a time, and of those that never waited again the earlier begins first.</summary>
+    private IEnumerable<string> Turns()
+    {
+        var running = new Dictionary<string, Guid>();
+        var steady = _events.Where(e => e.Type is TaskEventType.Retrying or TaskEventType.Snoozed).Select(e => e.TaskId).ToHashSet();
+        var last = new Dictionary<string, TaskState>();
+        foreach (var e in _events.Where(e => _tasks[e.TaskId].ThreadId is not null))
+        {
+            var task = _tasks[e.TaskId];
+            if (Leaves(e) && running.GetValueOrDefault(task.ThreadId!) == e.TaskId)
+                running.Remove(task.ThreadId!);
+            if (e.Type != TaskEventType.Started)
+                continue;
+            if (!running.TryAdd(task.ThreadId!, e.TaskId))
+                yield return $"{e.TaskId} began while {running[task.ThreadId!]} of the same thread ran";
+            if (steady.Contains(e.TaskId))
+                continue;
+            if (last.TryGetValue(task.ThreadId!, out var before) && (before.CreatedAt, before.CorrelationId).CompareTo((task.CreatedAt, task.CorrelationId)) > 0)
+                yield return $"{e.TaskId} began after {before.CorrelationId} of the same thread, which came later";
+            last[task.ThreadId!] = task;
+        }
+    }
+
+    private IEnumerable<string> Limit(int max)
+    {
+        var running = new HashSet<Guid>();
+        foreach (var e in _events)
+        {
+            if (e.Type == TaskEventType.Started && running.Add(e.TaskId) && running.Count > max)
+                yield return $"{running.Count} ran at event {e.Id}";
+            else if (Leaves(e))
+                running.Remove(e.TaskId);
+        }
+    }
+
+    private static bool Leaves(TaskEvent e) => TaskEvent.IsTerminal(e.Type) || e.Type is TaskEventType.Retrying or TaskEventType.Snoozed;
+}

@@ -1,0 +1,98 @@
+using System.Text.Json;
+using Shouldly;
+using Xunit;
+
+namespace TaskQueue.Tests.EndToEnd;
+
+/// <summary>Schedules through the native door.</summary>
+public abstract class SchedulesDoorTests(Stack stack) : IAsyncLifetime
+{
+    private readonly string _queue = $"q{Guid.NewGuid():N}"[..12];
+
+    private HttpClient Http => stack.Http;
+
+    public async Task InitializeAsync() => (await Http.PutAsync($"/queues/{_queue}", new { })).Status.ShouldBe(201);
+
+    public Task DisposeAsync() => Task.CompletedTask;
+
+    [Fact]
+    public async Task A_schedule_tells_its_next_five_ticks_in_its_zone()
+    {
+        var reply = await PutAsync("s", new { cron = "30 12 * * 1-5", time_zone = "America/New_York", action = "report", data = new { a = 1 } });
+
+        reply.Status.ShouldBe(201, reply.Text);
+        reply.Json.Text("action").ShouldBe("report");
+        reply.Json.GetProperty("data").Whole("a").ShouldBe(1);
+        var zone = TimeZoneInfo.FindSystemTimeZoneById("America/New_York");
+        var next = reply.Json.GetProperty("next").EnumerateArray().Select(t => TimeZoneInfo.ConvertTimeFromUtc(t.GetDateTime(), zone)).ToList();
+        next.Count.ShouldBe(5);
+        next.ShouldAllBe(t => t.TimeOfDay == new TimeSpan(12, 30, 0) && t.DayOfWeek != DayOfWeek.Saturday && t.DayOfWeek != DayOfWeek.Sunday);
+        next.ShouldBe(next.Distinct().Order());
+        JsonElement.DeepEquals((await Http.ReadAsync($"/queues/{_queue}/schedules/s")).Json, reply.Json).ShouldBeTrue();
+        (await Http.ReadAsync($"/queues/{_queue}/schedules")).Json.GetProperty("schedules").GetArrayLength().ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Ticks_make_tasks_until_the_schedule_is_paused()
+    {
+        await PutAsync("s", new { cron = "* * * * * *", action = "tick", data = 7, max_attempts = 2 });
+        var task = (await Http.ClaimAsync(_queue, wait_seconds: 20)).Single();
+        (task.Text("name"), task.GetProperty("payload").GetInt32(), task.Whole("max_attempts")).ShouldBe(("tick", 7, 2));
+
+        var paused = (await Http.PostAsync($"/queues/{_queue}/schedules/s/pause", "")).Json;
+        paused.GetProperty("next").GetArrayLength().ShouldBe(0);
+        paused.Whole("version").ShouldBe(2);
+        await Http.ClaimAsync(_queue, max: 100);
+        (await Http.ClaimAsync(_queue, max: 100, wait_seconds: 1.5)).ShouldBeEmpty();
+
+        (await Http.PostAsync($"/queues/{_queue}/schedules/s/resume", "")).Json.GetProperty("next").GetArrayLength().ShouldBe(5);
+        (await Http.ClaimAsync(_queue, wait_seconds: 20)).ShouldNotBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_schedule_runs_now_when_asked_to_and_its_ticks_stay()
+    {
+        var before = (await PutAsync("s", new { cron = "0 0 1 1 *", dedupe_key = "k" })).Json;
+        var run = await Http.PostAsync($"/queues/{_queue}/schedules/s/run", "");
+        run.Status.ShouldBe(202, run.Text);
+        (await Http.PostAsync($"/queues/{_queue}/schedules/s/run", "")).Json.Text("status").ShouldBe("duplicate");
+        (await Http.ClaimAsync(_queue)).Single().Id().ShouldBe(run.Json.Id());
+        JsonElement.DeepEquals((await Http.ReadAsync($"/queues/{_queue}/schedules/s")).Json.GetProperty("next"), before.GetProperty("next")).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task A_schedule_is_replaced_and_deleted()
+    {
+        await PutAsync("s", new { cron = "0 0 1 1 *", description = "d" });
+        var replaced = await PutAsync("s", new { cron = "0 1 * * *", expected_version = 1 });
+        (replaced.Status, replaced.Json.Whole("version"), replaced.Json.Text("description"), replaced.Json.Text("time_zone")).ShouldBe((200, 2, "", "UTC"));
+        Problems.Expect(await PutAsync("s", new { cron = "0 1 * * *", expected_version = 1 }), 409, "version_mismatch");
+        (await Http.RemoveAsync($"/queues/{_queue}/schedules/s")).Status.ShouldBe(204);
+        Problems.Expect(await Http.RemoveAsync($"/queues/{_queue}/schedules/s"), 404, "not_found");
+        Problems.Expect(await Http.ReadAsync($"/queues/{_queue}/schedules/s"), 404, "not_found");
+    }
+
+    [Theory]
+    [InlineData("""{"cron":"61 * * * *"}""", "invalid_schedule")]
+    [InlineData("""{"cron":"* * * * *","time_zone":"Mars/X"}""", "invalid_schedule")]
+    [InlineData("""{}""", "invalid_request")]
+    [InlineData("""{"cron":"* * * * *","priority":"urgent"}""", "invalid_request")]
+    [InlineData("""{"cron":"* * * * *","max_attempts":0}""", "invalid_task")]
+    [InlineData("""{"cron":"* * * * *","level":-1}""", "invalid_task")]
+    [InlineData("""{"cron":"* * * * *","lease_seconds":0}""", "invalid_request")]
+    [InlineData("""{"cron":1}""", "invalid_request")]
+    [InlineData("""{"cron":"* * * * *","timezone":"UTC"}""", "invalid_request")]
+    public async Task A_wrong_schedule_is_refused_and_changes_nothing(string body, string code)
+    {
+        Problems.Expect(await Http.PutAsync($"/queues/{_queue}/schedules/s", body), 400, code);
+        (await Http.ReadAsync($"/queues/{_queue}/schedules/s")).Status.ShouldBe(404);
+        Problems.Expect(await Http.PutAsync($"/queues/{_queue}/schedules/a%20b", """{"cron":"* * * * *"}"""), 400, "invalid_request");
+        Problems.Expect(await Http.PutAsync($"/queues/{_queue}x/schedules/s", """{"cron":"* * * * *"}"""), 404, "not_found");
+    }
+
+    private Task<Reply> PutAsync(string name, object settings) => Http.PutAsync($"/queues/{_queue}/schedules/{name}", settings);
+}
+
+public sealed class SchedulesDoorOnSqlite(SqliteStack stack) : SchedulesDoorTests(stack), IClassFixture<SqliteStack>;
+
+public sealed class SchedulesDoorOnSplitRoles(SplitStack stack) : SchedulesDoorTests(stack), IClassFixture<SplitStack>;

@@ -1,0 +1,59 @@
+namespace TaskQueue.Tests.Integration.Plans;
+
+/// <summary>A hot statement: what it is called in docs/query-plans.md, what it is for, and words that only it has.</summary>
+internal sealed record KnownStatement(string Name, string Purpose, string Mark)
+{
+    /// <summary>In the order of the document. Of two whose marks both match, the first is meant.</summary>
+    public static readonly KnownStatement[] All =
+    [
+        new("Gated claim", "Takes due tasks of queues that have limits.", "with gates as ("),
+        new("Claim", "Takes due tasks for a worker.", "with due as ("),
+        new("Lock gates", "Before a gated claim: what it counts stays true until it commits.", "select 1 from queue_gates"),
+        new("Next due", "When a worker that found nothing should look again.", "select min(c.due_at)"),
+        new("Insert with events", "Accepts tasks that can meet no others.", "with inserted as ("),
+        new("Insert", "Accepts tasks that have a dedupe key or a thread, or that a group of commands submits.", "insert into tasks ("),
+        new("Existing", "Which ids of an insert were taken.", "select id from tasks where id = any($1)"),
+        new("Holders", "The tasks that have the dedupe keys of an insert.", "select distinct queue, dedupe_key"),
+        new("Overwrite", "What duplicates change on them.", "set payload = u.payload"),
+        new("Turns left", "Threads: whether the first member was gone, or the turn went on.", "with turns as ("),
+        new("Lock turns", "Threads: locks who has the turn.", "order by t.id for update of t"),
+        new("Give up turns", "Threads: a waiting holder gives way to an earlier member.", "set held = true from unnest"),
+        new("Take turns", "Threads: the first member gets a turn that nobody has.", "set held = false\nfrom unnest"),
+        new("Load", "Locks and reads the tasks of a group of commands.", "where id = any($1) order by id for update"),
+        new("Update", "Writes them.", "update tasks t set state = u.state"),
+        new("Append", "Writes their events.", "select $1, u.* from unnest"),
+        new("Count", "Counts the ends among them.", "insert into queue_counts"),
+        new("Evict", "Deletes the oldest dead letters of a queue that has too many.", "order by finished_at desc, id desc offset $2"),
+        new("Sweep: dispatch", "Push tasks that are due for dispatch.", "select id from tasks where dispatch_at"),
+        new("Next dispatch", "When the sweep will find one.", "select dispatch_at from tasks"),
+        new("Sweep: lapsed", "Running tasks whose lease is over.", "select id from tasks where state = 4"),
+        new("Next lapsed", "When the sweep will find one.", "select lease_until from tasks"),
+        new("Sweep: expired", "Waiting tasks past their expiry.", "select id from tasks where state in (3, 7)"),
+        new("Next expired", "When the sweep will find one.", "select expires_at from tasks"),
+        new("Redispatch all", "After a start with the in-process bus.", "greatest(due_at, $1) where dispatch_at is not null"),
+        new("Remove", "Retention: a batch of tasks that are gone, with their events.", "with gone as (\n    select id, queue, dead"),
+        new("Read events", "The relay: what follows the cursors of all streams.", "from task_events e where e.stream"),
+        new("Read for dispatch", "The relay: the tasks that it sends to bus workers.", "where id = any($1) and state in (3, 7)"),
+        new("Load cursors", "The relay: where it stood.", "select id, cursor from event_streams"),
+        new("Save cursors", "The relay: where it stands.", "update event_streams"),
+        new("Stats", "Counts of a queue.", "from queue_counts where queue = $1 and type = 3"),
+        new("Open gate", "A queue gets limits.", "insert into queue_gates"),
+        new("Gate running", "Tasks of it that run already count.", "set gated = true"),
+        new("Rearm", "A push queue goes on after a pause.", "and push and dispatch_at is null"),
+        new("Adopt", "A queue with waiting tasks becomes a push queue.", "set push = true"),
+        new("Threads of a queue", "A purge gives the turn to members that came meanwhile.", "select distinct thread_id"),
+        new("Purge", "Deletes what waits, runs or is dead in a queue.", "with gone as (\n    select id, queue, level"),
+        new("Reset counts", "The counts of a purged queue.", "delete from queue_counts"),
+        new("List: live", "A page of what waits, runs or is dead in a queue.", "UNION ALL"),
+        new("List: waiting", "A page of what waits, of a thread only the next.", "ORDER BY t.due_at"),
+        new("List: running", "A page of what runs.", "ORDER BY t.lease_until"),
+        new("List: dead", "A page of the dead letters.", "ORDER BY t.finished_at"),
+    ];
+
+    /// <summary>The statement that was run, or null for those without a table, such as a stream's lock.</summary>
+    public static KnownStatement? Of(RanStatement ran) =>
+        ran.Plan == "Result"
+            ? null
+            : All.FirstOrDefault(s => ran.Sql.Contains(s.Mark, StringComparison.Ordinal))
+                ?? throw new InvalidOperationException($"A statement without a name in {nameof(KnownStatement)}:\n{ran.Sql}");
+}

@@ -1,0 +1,112 @@
+using TaskQueue.Contracts;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Tasks;
+using static TaskQueue.Tests.Servers.TestTasks;
+
+namespace TaskQueue.Tests.Integration.Plans;
+
+/// <summary>Work that makes a store run every hot statement, in the sizes of a busy server. It needs <see cref="PlanRows"/>.</summary>
+internal sealed class PlannedWork<TStore>(TStore store, DateTime now)
+    where TStore : ITaskStore, IQueueStore
+{
+    public async Task RunAsync()
+    {
+        await InsertAsync();
+        var claimed = await ClaimAsync();
+        await SaveAsync(claimed);
+        await ReadAsync();
+        await SweepAsync();
+        await QueuesAsync();
+    }
+
+    private async Task InsertAsync()
+    {
+        var gone = Task("q0", t => (t.State, t.DeleteAt) = (TaskStates.Completed, now.AddDays(-1)));
+        await store.InsertAsync([new(gone), .. Enumerable.Range(0, 600).Select(n => new NewTask(Task($"q{n}")))]);
+        // Half of the keys are taken by tasks that wait; the members of threads come before those that have the turn.
+        var duplicates = Enumerable.Range(0, 300).Select(n => new NewTask(
+            Task($"q{(3 * n) + 1}", t => t.DedupeKey = n % 2 == 0 ? "k1" : $"k{t.CorrelationId}"), OverwriteFields.Payload));
+        var members = Enumerable.Range(0, 300).Select(n => new NewTask(Task($"q{3 * n}", t => (t.ThreadId, t.Held, t.DueAt) = ("t0", true, now.AddDays(-1)))));
+        await store.InsertAsync([.. duplicates, .. members]);
+        for (var i = 0; i < 2; i++)
+            await store.InsertAsync([new(Task("q1", t => t.DedupeKey = "one"), OverwriteFields.Payload)]);
+    }
+
+    private async Task<List<TaskState>> ClaimAsync()
+    {
+        string[] names = [.. Enumerable.Range(0, 50).Select(n => $"q{n}")];
+        List<TaskState> tasks = [.. await ClaimAsync(["q500"], ClaimRules.None), .. await ClaimAsync([.. Enumerable.Range(500, 50).Select(n => $"q{n}")], ClaimRules.None)];
+        tasks.AddRange(await ClaimAsync(names[..1], Limited(names[..1])));
+        tasks.AddRange(await ClaimAsync(names, Limited(names)));
+        await store.NextDueAsync([.. names.Select(n => new QueueLevel(n, 0))], now.AddDays(1));
+        return tasks;
+
+        static ClaimRules Limited(string[] queues) => new([.. queues.Select(q => new QueueGate(q, 1000, new RateLimit(1000, 1000)))], []);
+    }
+
+    private Task<IReadOnlyList<TaskState>> ClaimAsync(string[] queues, ClaimRules rules) =>
+        store.ClaimAsync(new ClaimRequest([.. queues.SelectMany(q => new QueueLevel[] { new(q, 0), new(q, 1) })], 100, "w", null), rules, now);
+
+    /// <summary>Ends what was claimed, and some that are dead in queues whose dead letters have a limit.</summary>
+    private async Task SaveAsync(List<TaskState> claimed)
+    {
+        await using (var session = await store.BeginAsync())
+        {
+            var tasks = (await session.LoadAsync([.. claimed.Select(t => t.CorrelationId)])).Values.ToList();
+            foreach (var task in tasks)
+                End(task, task.Queue == "q500");
+            var fresh = Task("q7");
+            fresh.Record(TaskEventType.Submitted, now);
+            await session.SaveAsync([fresh], tasks);
+        }
+
+        await using var one = await store.BeginAsync();
+        await one.LoadAsync([claimed[0].CorrelationId]);
+    }
+
+    private void End(TaskState task, bool dead)
+    {
+        (task.State, task.Dead, task.FinishedAt, task.DeleteAt) = (dead ? TaskStates.Failed : TaskStates.Completed, dead, now, now.AddDays(7));
+        (task.LeaseUntil, task.Gated, task.Result) = (null, false, "null");
+        task.Settings = QueueSettings.Default with { DeadLetters = new DeadLetterSettings(MaxSize: 2) };
+        task.Record(dead ? TaskEventType.Failed : TaskEventType.Completed, now, frees: task.ThreadId is not null);
+    }
+
+    private async Task SweepAsync()
+    {
+        foreach (var sweep in Enum.GetValues<Sweep>())
+        {
+            await store.SelectAsync(sweep, now, 1000);
+            await store.NextAsync(sweep);
+        }
+
+        await store.RedispatchAllAsync(now);
+        await store.RemoveDeletedAsync(now, 500);
+    }
+
+    private async Task ReadAsync()
+    {
+        var cursors = await store.LoadCursorsAsync();
+        var events = await store.ReadEventsAsync(cursors, 1000);
+        await store.ReadForDispatchAsync([.. events.Select(e => e.TaskId).Distinct().Take(100)]);
+        foreach (var e in events)
+            cursors[e.Stream] = Math.Max(cursors[e.Stream], e.Id);
+        await store.SaveCursorsAsync(cursors);
+    }
+
+    private async Task QueuesAsync()
+    {
+        await store.StatsAsync("q600", now);
+        await store.GateAsync("q600");
+        await store.RearmAsync("q609", now);
+        await store.AdoptAsync("q603");
+        await store.PurgeAsync("q606", EventPolicy.All, now);
+    }
+
+    private TaskState Task(string queue, Action<TaskState>? change = null) => New(queue, t =>
+    {
+        (t.CreatedAt, t.DueAt) = (now, now);
+        change?.Invoke(t);
+    });
+}

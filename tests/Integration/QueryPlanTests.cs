@@ -1,0 +1,88 @@
+using System.Text;
+using System.Text.RegularExpressions;
+using Microsoft.EntityFrameworkCore;
+using Npgsql;
+using Shouldly;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Storage.Postgres;
+using TaskQueue.Engine.Tasks;
+using TaskQueue.Tests.Integration.Plans;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.Integration;
+
+/// <summary>How PostgreSQL runs the hot statements: none reads a whole table, so none grows slower with finished tasks.</summary>
+public sealed partial class QueryPlanTests(PostgresStoreFixture fixture) : IClassFixture<PostgresStoreFixture>
+{
+    [Fact]
+    public async Task No_hot_statement_reads_a_whole_table_by_a_custom_or_a_generic_plan()
+    {
+        await PlanRows.InsertAsync(fixture.Database.ConnectionString);
+        var custom = await RunAsync("force_custom_plan");
+        var generic = await RunAsync("force_generic_plan");
+
+        foreach (var plans in new[] { custom, generic })
+        {
+            KnownStatement.All.ShouldAllBe(s => plans[s].Any());
+            plans.SelectMany(p => p).Where(p => WholeTable().IsMatch(p.Plan + "\n")).Select(p => $"{p.Sql}\n{p.Plan}").ShouldBeEmpty();
+            plans.Where(p => p.Key.Name is "Claim" or "Gated claim" or "Next due").SelectMany(p => p)
+                .ShouldAllBe(p => p.Plan.Contains("Index Scan using ix_tasks_claim on tasks t", StringComparison.Ordinal));
+        }
+
+        if (Repository.WritesDocs)
+            await File.WriteAllTextAsync(Repository.FileAt("docs", "query-plans.md"), Document(generic));
+    }
+
+    private async Task<ILookup<KnownStatement, RanStatement>> RunAsync(string planCacheMode)
+    {
+        using var watch = new PlanWatch(fixture.Database.ConnectionString, planCacheMode);
+        await ListAsync(new TaskQueries(new Contexts(watch.Source), TimeProvider.System));
+        await new PlannedWork<PostgresTaskStore>(new PostgresTaskStore(watch.Source), Micros.Now(TimeProvider.System)).RunAsync();
+        return watch.Statements.Where(s => !TypeLoading().IsMatch(s.Sql))
+            .Select(s => (Known: KnownStatement.Of(s), Ran: s)).Where(s => s.Known is not null).ToLookup(s => s.Known!, s => s.Ran);
+    }
+
+    /// <summary>The first page of each list, and the next.</summary>
+    private static async Task ListAsync(TaskQueries queries)
+    {
+        foreach (var list in Enum.GetValues<TaskList>())
+        {
+            var page = await queries.ListAsync("q0", list, from: null, max: 10, CancellationToken.None);
+            await queries.ListAsync("q0", list, page.Count == 0 ? null : TaskCursor.Of(list, page[^1]), max: 10, CancellationToken.None);
+        }
+    }
+
+    private static string Document(ILookup<KnownStatement, RanStatement> plans)
+    {
+        var text = new StringBuilder(
+            """
+            # Query plans
+
+            How PostgreSQL runs the hot statements (`src/Engine/Storage/Postgres`) and the lists of tasks on 200,000 finished and 20,000 waiting tasks of
+            1,000 queues, 2,000 running ones, and two events for each. These are generic plans, by which a connection runs a statement
+            that it has prepared; `$1` and so on are parameters. A test (`tests/Integration/QueryPlanTests.cs`) runs the statements with
+            generic and with custom plans, and fails where one reads the whole of `tasks` or `task_events`. It does not compare the text
+            below, which moves with the statistics; run with `TASKQUEUE_WRITE_DOCS=1` it writes this file.
+
+            """);
+        foreach (var statement in KnownStatement.All)
+            text.Append($"\n## {statement.Name}\n\n{statement.Purpose}\n\n```\n{plans[statement].First().Plan}\n```\n");
+        return text.ToString();
+    }
+
+    private sealed class Contexts(NpgsqlDataSource source) : IDbContextFactory<TaskDbContext>
+    {
+        public TaskDbContext CreateDbContext() => new PostgresTaskDbContext(new DbContextOptionsBuilder<PostgresTaskDbContext>().UseNpgsql(source).Options);
+    }
+
+    /// <summary>A scan of a table that grows, or of an index from end to end; those that sweeps go by have only what waits for them.</summary>
+    [GeneratedRegex(
+        "Seq Scan on (tasks|task_events)\\b|using (?!ix_tasks_(lease|dispatch|expiry) )\\S*(PK|ix)_task(s|_)\\S* on [^\n]*\n(?! *Index Cond)",
+        RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex WholeTable();
+
+    /// <summary>What Npgsql asks a server about its types, once a data source.</summary>
+    [GeneratedRegex("\\bpg_(type|enum|class|attribute)\\b", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex TypeLoading();
+}

@@ -1,0 +1,69 @@
+using Microsoft.EntityFrameworkCore;
+using Shouldly;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Tasks;
+using TaskQueue.Tests.Servers;
+
+namespace TaskQueue.Tests.Integration;
+
+/// <summary>What can be seen of the engine, against the model.</summary>
+internal sealed partial class QueueHistory
+{
+    /// <param name="queue">Whose lists are read; those of the others have their turn after other steps.</param>
+    private async Task CompareAsync(string queue)
+    {
+        _model.Now = Micros.Now(time);
+        await CompareRowsAsync();
+        foreach (var each in Queues)
+            (await engine.Queues.StatsAsync(each)).ShouldBe(_model.Stats(each), $"stats of {each}");
+        foreach (var list in Enum.GetValues<TaskList>())
+            await CompareListAsync(queue, list);
+    }
+
+    private async Task CompareRowsAsync()
+    {
+        await using var context = database.CreateContext();
+        var rows = await context.Tasks.AsNoTracking().ToListAsync();
+        rows.Select(t => t.CorrelationId).Order().ShouldBe(_model.Tasks.Keys.Order(), "rows");
+        foreach (var row in rows)
+            ShouldBeSame(row, _model.Tasks[row.CorrelationId]);
+
+        var events = await context.TaskEvents.AsNoTracking().OrderBy(e => e.Id).ToListAsync();
+        events.Count.ShouldBe(_model.Timelines.Values.Sum(t => t.Count), "number of events");
+        foreach (var timeline in events.GroupBy(e => e.TaskId))
+            timeline.Select(e => new Step(e.Type, e.Attempt, e.At)).ShouldBe(_model.Timelines[timeline.Key], $"timeline of {Short(timeline.Key)}");
+    }
+
+    private async Task CompareListAsync(string queue, TaskList list)
+    {
+        var expected = _model.List(queue, list).ConvertAll(t => t.CorrelationId);
+        var all = await engine.Queries.ListAsync(queue, list, null, 1000, CancellationToken.None);
+        all.Select(t => t.CorrelationId).ShouldBe(expected, $"list {list} of {queue}");
+        if (all.Count < 2)
+            return;
+
+        var (place, back) = (_random.Next(all.Count), Chance(50));
+        var page = await engine.Queries.ListAsync(queue, list, TaskCursor.Of(list, all[place]), 2, CancellationToken.None, back);
+        var part = back ? expected[..place].TakeLast(2) : expected[(place + 1)..].Take(2);
+        page.Select(t => t.CorrelationId).ShouldBe(part, $"page of {list} of {queue}, back: {back}");
+    }
+
+    /// <summary>All columns but those left out; a failure shows only those that differ.</summary>
+    private static void ShouldBeSame(TaskState? actual, TaskState? expected, params string[] without)
+    {
+        var (shown, wanted) = (Lines(actual), Lines(expected));
+        string.Join("; ", shown.Except(wanted)).ShouldBe(string.Join("; ", wanted.Except(shown)), $"task {expected?.CorrelationId}");
+
+        string[] Lines(TaskState? task) => task?.Describe(without).Split('\n') ?? ["null"];
+    }
+
+    /// <summary>As if the relay had published all events.</summary>
+    private async Task PublishAsync()
+    {
+        await using var context = database.CreateContext();
+        var cursors = new long[TaskDbContext.Streams];
+        foreach (var last in await context.TaskEvents.GroupBy(e => e.Stream).Select(g => new { Stream = g.Key, Id = g.Max(e => e.Id) }).ToListAsync())
+            cursors[last.Stream] = last.Id;
+        await engine.Store.SaveCursorsAsync(cursors);
+    }
+}

@@ -1,0 +1,150 @@
+using TaskQueue.Contracts;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Tests.Integration;
+
+/// <summary>An event that should be in the timeline of a task.</summary>
+internal readonly record struct Step(TaskEventType Type, int Attempt, DateTime At);
+
+/// <summary>
+/// What the engine should do, in memory and one thing after the other: the rules of tasks and queues as moab.md and the
+/// docs of the engine say them, with none of its code. <see cref="TaskState"/> is a bag of columns here.
+/// </summary>
+internal sealed partial class QueueModel
+{
+    private readonly Dictionary<Guid, RetryPolicy?> _retries = [];
+
+    public DateTime Now { get; set; }
+
+    /// <summary>All rows, those of tasks that are gone too until they are removed.</summary>
+    public Dictionary<Guid, TaskState> Tasks { get; } = [];
+
+    public Dictionary<Guid, List<Step>> Timelines { get; } = [];
+
+    public Dictionary<string, QueueSettings> Queues { get; } = [];
+
+    public QueueSettings SettingsOf(string queue) => Queues.GetValueOrDefault(queue) ?? new QueueSettings();
+
+    public static bool IsWaiting(TaskState task) => task.State is TaskStates.Pending or TaskStates.Retrying;
+
+    public static bool IsLive(TaskState task) => IsWaiting(task) || task.State == TaskStates.Running;
+
+    public bool IsGone(TaskState task) => task.DeleteAt <= Now;
+
+    public List<Admission> Submit(IReadOnlyList<TaskSubmission> submissions)
+    {
+        var seen = new HashSet<Guid>();
+        var answers = submissions.Select(s => Submit(s, isFirst: seen.Add(s.Id))).ToList();
+        GiveTurns();
+        return answers;
+    }
+
+    private Admission Submit(TaskSubmission submission, bool isFirst)
+    {
+        if (!isFirst || Tasks.ContainsKey(submission.Id))
+            return new Admission(submission.Id, Admitted.IdTaken, null);
+        var task = NewTask(submission);
+        if (HolderOf(task) is { } holder)
+            return Meet(task, submission.Overwrite, holder);
+        Tasks.Add(task.CorrelationId, task);
+        _retries[task.CorrelationId] = RetryOf(submission);
+        Note(task, TaskEventType.Submitted);
+        return new Admission(task.CorrelationId, Admitted.Accepted, task);
+    }
+
+    private Admission Meet(TaskState task, OverwriteFields overwrite, TaskState holder)
+    {
+        if (overwrite == OverwriteFields.None)
+            return new Admission(holder.CorrelationId, Admitted.Skipped, null);
+        if (holder.State == TaskStates.Running)
+            return new Admission(holder.CorrelationId, Admitted.Running, holder);
+        if (overwrite.HasFlag(OverwriteFields.Payload))
+            holder.Payload = task.Payload;
+        if (overwrite.HasFlag(OverwriteFields.ScheduledAt))
+            holder.DueAt = task.DueAt;
+        if (overwrite.HasFlag(OverwriteFields.ExpiresAt))
+            holder.ExpiresAt = task.ExpiresAt;
+        Note(holder, TaskEventType.Overwritten);
+        return new Admission(holder.CorrelationId, Admitted.Overwritten, holder);
+    }
+
+    private TaskState NewTask(TaskSubmission submission)
+    {
+        var (settings, level) = (SettingsOf(submission.Queue), LevelOf(submission.Queue, submission.Level));
+        var due = submission.ScheduledAt is { } at && at > Now ? Cut(at) : Now;
+        var attempts = AttemptsOf(submission);
+        return new TaskState
+        {
+            CorrelationId = submission.Id,
+            State = TaskStates.Pending,
+            Queue = submission.Queue,
+            Level = submission.Level,
+            Priority = submission.Priority ?? level.Priority ?? Priority.Normal,
+            Name = submission.Name,
+            DedupeKey = submission.DedupeKey,
+            ThreadId = submission.ThreadId,
+            Payload = submission.Payload,
+            AttemptsLeft = attempts,
+            MaxAttempts = attempts,
+            Retry = RetryBackoff.ToText(RetryOf(submission)),
+            DefaultLeaseMs = submission.LeaseSeconds is { } lease ? (int)(lease * 1000) : level.LeaseMs ?? settings.LeaseMs ?? 15_000,
+            CreatedAt = Now,
+            DueAt = due,
+            ExpiresAt = ExpiryOf(submission.Queue, submission.Level, due, submission.ExpiresAt),
+        };
+    }
+
+    private RetryPolicy? RetryOf(TaskSubmission submission) =>
+        submission.Retry ?? LevelOf(submission.Queue, submission.Level).Retry ?? SettingsOf(submission.Queue).Retry;
+
+    /// <summary>The task's own words first: its number, then its intervals; then the level's and the queue's in the same way.</summary>
+    private int AttemptsOf(TaskSubmission submission) =>
+        submission.MaxAttempts
+        ?? (submission.Retry?.Intervals?.Count + 1)
+        ?? LevelOf(submission.Queue, submission.Level).MaxAttempts
+        ?? SettingsOf(submission.Queue).MaxAttempts
+        ?? (RetryOf(submission)?.Intervals?.Count + 1)
+        ?? 4;
+
+    private LevelDefaults LevelOf(string queue, int level) => SettingsOf(queue).Levels?.GetValueOrDefault(level) ?? new LevelDefaults();
+
+    private DateTime? ExpiryOf(string queue, int level, DateTime due, DateTime? asked)
+    {
+        var ceiling = (LevelOf(queue, level).ExpireAfterMs ?? SettingsOf(queue).ExpireAfterMs) is { } ms ? due.AddMilliseconds(ms) : (DateTime?)null;
+        return asked is { } time && !(Cut(time) > ceiling) ? Cut(time) : ceiling;
+    }
+
+    private TaskState? HolderOf(TaskState task) => task.DedupeKey is null
+        ? null
+        : Tasks.Values.SingleOrDefault(t => IsLive(t) && t.Queue == task.Queue && t.DedupeKey == task.DedupeKey && t.CorrelationId != task.CorrelationId);
+
+    /// <summary>In each thread one that runs, or else the earliest that waits, has the turn; all others are held.</summary>
+    private void GiveTurns()
+    {
+        foreach (var thread in Tasks.Values.Where(t => t.ThreadId is not null && IsLive(t)).GroupBy(t => (t.Queue, t.ThreadId)))
+        {
+            var turn = thread.SingleOrDefault(t => t.State == TaskStates.Running) ?? thread.MinBy(t => (t.DueAt, t.CorrelationId));
+            foreach (var task in thread)
+                task.Held = task != turn;
+        }
+    }
+
+    private void Note(TaskState task, TaskEventType type)
+    {
+        var written = SettingsOf(task.Queue).Events switch
+        {
+            EventPolicy.All => true,
+            EventPolicy.Terminal => type is TaskEventType.Completed or TaskEventType.Failed or TaskEventType.Cancelled or TaskEventType.Expired,
+            _ => false,
+        };
+        if (!written)
+            return;
+        if (!Timelines.TryGetValue(task.CorrelationId, out var timeline))
+            Timelines.Add(task.CorrelationId, timeline = []);
+        timeline.Add(new Step(type, task.Attempt, Now));
+        _unpublished.Add(task.CorrelationId);
+    }
+
+    private static DateTime Cut(DateTime time) => new(time.Ticks / 10 * 10, DateTimeKind.Utc);
+}

@@ -1,0 +1,36 @@
+using TaskQueue.Engine.Storage;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.Integration;
+
+/// <summary>
+/// Random lives of queues against <see cref="QueueModel"/>. A failure names its seed; <c>TASKQUEUE_MODEL_SEED</c> runs one
+/// seed again, or a range of them (<c>1000-2000</c>).
+/// </summary>
+public sealed class QueueModelTests
+{
+    private const int Steps = 250;
+
+    [Theory]
+    [InlineData(DatabaseProvider.Sqlite)]
+    [InlineData(DatabaseProvider.Postgres)]
+    public async Task Whatever_happens_to_queues_the_engine_does_as_the_model(DatabaseProvider provider)
+    {
+        foreach (var seed in Seeds())
+        {
+            await using var database = await TestDatabase.CreateAsync(provider);
+            var time = new SetTime(TestTasks.T0);
+            await using var engine = new TestEngine(database.Address, lanes: 1, time: time); // one lane, so that sweeps and redrives have an order
+            await new QueueHistory(seed, database, engine, time).RunAsync(Steps);
+        }
+    }
+
+    private static IEnumerable<int> Seeds()
+    {
+        if (Environment.GetEnvironmentVariable("TASKQUEUE_MODEL_SEED") is not { Length: > 0 } asked)
+            return Enumerable.Range(1, 5);
+        var ends = asked.Split('-').Select(int.Parse).ToList();
+        return Enumerable.Range(ends[0], ends[^1] - ends[0] + 1);
+    }
+}

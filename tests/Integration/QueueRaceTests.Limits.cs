@@ -1,0 +1,107 @@
+using System.Diagnostics;
+using Shouldly;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Tasks;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.Integration;
+
+public abstract partial class QueueRaceTests
+{
+    [Fact]
+    public async Task Never_more_run_than_the_limit_and_no_fewer_when_it_is_quiet()
+    {
+        const int Limit = 3;
+        await CreateAsync(new QueueSettings { MaxRunning = Limit });
+        await ManyAsync(80, _ => Any().Verbs.SubmitAsync(New()));
+        var (running, most, done) = (0, 0, 0);
+        await ManyAsync(8, async i =>
+        {
+            while (Volatile.Read(ref done) < 80)
+            {
+                var tasks = await ClaimAsync(1 + (i % 3));
+                InterlockedMax(ref most, Interlocked.Add(ref running, tasks.Count));
+                foreach (var task in tasks)
+                {
+                    Interlocked.Decrement(ref running); // before it ends, so that a place is never counted twice
+                    (await CompleteAsync(task)).ShouldBe(Verdict.Applied);
+                    Interlocked.Increment(ref done);
+                }
+
+                (await Any().Queues.StatsAsync("q")).Running.ShouldBeLessThanOrEqualTo(Limit);
+            }
+
+            return true;
+        });
+        most.ShouldBeInRange(1, Limit);
+
+        await ManyAsync(5, _ => Any().Verbs.SubmitAsync(New()));
+        (await ClaimAsync(10)).Count.ShouldBe(Limit);
+        (await ClaimAsync(10)).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Never_more_are_claimed_than_the_rate_allows_and_no_fewer_when_it_is_quiet()
+    {
+        var rate = new RateLimit(20, 20); // a token a millisecond: waiting for the gate takes longer
+        await CreateAsync(new QueueSettings { Rate = rate });
+        for (var batch = 0; batch < 10; batch++)
+            await Any().Verbs.SubmitManyAsync([.. Enumerable.Range(0, 300).Select(_ => New())]);
+
+        var start = Stopwatch.GetTimestamp();
+        var claimed = await ManyAsync(200, async i => (await ClaimAsync(1 + (i % 9))).Count);
+        var tokens = rate.MaxTokens + 1 + (Stopwatch.GetElapsedTime(start).TotalMilliseconds * rate.MaxTokens / rate.IntervalMs);
+
+        claimed.Sum().ShouldBeInRange(rate.MaxTokens, (int)tokens);
+        await ShouldClaimAllAsync(rate.MaxTokens);
+    }
+
+    /// <summary>Of a bucket that had time to fill.</summary>
+    private async Task ShouldClaimAllAsync(int tokens)
+    {
+        var (last, most) = (Now, 0);
+        await Eventually.UntilAsync(
+            async () =>
+            {
+                if (Now - last < TimeSpan.FromMilliseconds(60))
+                    return false;
+                most = (await ClaimAsync(tokens + 5)).Count;
+                last = Now;
+                return most >= tokens;
+            },
+            Deadline,
+            $"{tokens} at once");
+        most.ShouldBeInRange(tokens, tokens + 5);
+    }
+
+    [Fact]
+    public async Task Dead_letters_are_no_more_than_their_ring_holds_when_it_is_quiet()
+    {
+        const int Size = 3;
+        await CreateAsync(new QueueSettings { DeadLetters = new DeadLetterSettings(MaxSize: Size) });
+        for (var round = 0; round < 12; round++)
+        {
+            await ManyAsync(10, _ => Any().Verbs.SubmitAsync(New()));
+            var tasks = await ClaimAsync(10);
+            var letters = await DeadAsync();
+            var refused = ManyAsync(letters.Count * 2, i => CompleteAsync(letters[i / 2]), atOnce: 3); // a worker that comes too late
+            (await ManyAsync(tasks.Count, i => FailAsync(tasks[i], retryable: false))).ShouldAllBe(v => v == Verdict.Applied);
+            await refused;
+
+            var dead = await DeadAsync();
+            dead.Count.ShouldBe(Size, $"round {round}");
+            (await Any().Queues.StatsAsync("q")).Dead.ShouldBe(Size);
+        }
+    }
+
+    private async Task<List<TaskState>> DeadAsync() => await Any().Queries.ListAsync("q", TaskList.Dead, null, 100, CancellationToken.None);
+
+    private async Task CreateAsync(QueueSettings settings) => await _engines[0].Queues.CreateAsync("q", Delivery.Pull, settings);
+
+    private static void InterlockedMax(ref int target, int value)
+    {
+        for (var seen = Volatile.Read(ref target); seen < value; seen = Volatile.Read(ref target))
+            Interlocked.CompareExchange(ref target, value, seen);
+    }
+}

@@ -1,0 +1,137 @@
+using Shouldly;
+using TaskQueue.Contracts;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Tasks;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.Integration;
+
+/// <summary>Rules of queues that have been broken before, one by one, on each database.</summary>
+public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetime
+{
+    private readonly SetTime _time = new(TestTasks.T0);
+    private TestDatabase _database = null!;
+    private TestEngine _engine = null!;
+
+    public async Task InitializeAsync()
+    {
+        _database = await TestDatabase.CreateAsync(provider);
+        _engine = new TestEngine(_database.Address, time: _time);
+    }
+
+    public async Task DisposeAsync()
+    {
+        await _engine.DisposeAsync();
+        await _database.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_single_task_is_answered_as_it_stands() =>
+        (await _engine.Verbs.SubmitAsync(New())).Task!.State.ShouldBe(TaskStates.Pending);
+
+    [Fact]
+    public async Task A_target_that_is_named_twice_is_claimed_from_once()
+    {
+        await _engine.Verbs.SubmitManyAsync([New(), New()]);
+
+        (await ClaimAsync(10, new("q", 0), new("q", 0))).Count.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task What_a_limit_holds_back_does_not_hold_back_the_next_target()
+    {
+        await _engine.Queues.CreateAsync("q", Delivery.Pull, new QueueSettings { MaxRunning = 1 });
+        await _engine.Verbs.SubmitManyAsync([New() with { Priority = Priority.Critical }, New() with { Priority = Priority.High }, New(), New("other"), New("other")]);
+
+        (await ClaimAsync(3, new("q", 0), new("other", 0))).Select(t => t.Queue).ShouldBe(["q", "other", "other"]);
+    }
+
+    [Fact]
+    public async Task A_task_with_waits_of_its_own_has_the_attempts_of_its_queue_unless_they_are_counted()
+    {
+        await _engine.Queues.CreateAsync("q", Delivery.Pull, new QueueSettings { MaxAttempts = 9 });
+
+        var answers = await _engine.Verbs.SubmitManyAsync([New() with { Retry = new RetryPolicy { FirstSeconds = 1 } }, New() with { Retry = new RetryPolicy { Intervals = [1] } }]);
+
+        answers.Select(a => a.Task!.MaxAttempts).ShouldBe([9, 2]);
+    }
+
+    [Fact]
+    public async Task Of_two_tasks_with_one_id_in_a_list_the_first_is_accepted_whatever_their_keys()
+    {
+        var first = New() with { DedupeKey = "b" };
+
+        var answers = await _engine.Verbs.SubmitManyAsync([first, first with { DedupeKey = "a" }, New() with { DedupeKey = "a" }]);
+
+        answers.Select(a => a.Result).ShouldBe([Admitted.Accepted, Admitted.IdTaken, Admitted.Accepted]);
+        (await _database.GetAsync(first.Id)).DedupeKey.ShouldBe("b");
+    }
+
+    [Fact]
+    public async Task Dead_letters_past_their_retention_leave_the_ring_to_others()
+    {
+        var settings = new QueueSettings { DeadLetters = new DeadLetterSettings(MaxSize: 2) };
+        await _engine.Queues.CreateAsync("q", Delivery.Pull, settings);
+        var old = await DieAsync();
+        await _engine.Queues.UpdateAsync("q", settings with { DeadLetters = new DeadLetterSettings(MaxSize: 2, RetentionMs: 1000) });
+        var brief = await DieAsync();
+        _time.Now = _time.Now.AddSeconds(2);
+
+        var late = await DieAsync();
+
+        (await _engine.Queries.ListAsync("q", TaskList.Dead, null, 10, CancellationToken.None)).Select(t => t.CorrelationId).ShouldBe([old, late]);
+        (await _database.GetAsync(brief)).Dead.ShouldBeTrue(); // counts as expired when it is removed
+    }
+
+    [Fact]
+    public async Task Deaths_at_once_leave_no_more_letters_than_the_ring_holds()
+    {
+        await _engine.Queues.CreateAsync("q", Delivery.Pull, new QueueSettings { DeadLetters = new DeadLetterSettings(MaxSize: 3) });
+        for (var round = 0; round < 5; round++)
+        {
+            await _engine.Verbs.SubmitManyAsync([.. Enumerable.Range(0, 12).Select(_ => New())]);
+            var tasks = await ClaimAsync(12, new QueueLevel("q", 0));
+
+            await Task.WhenAll(tasks.Select(t => _engine.SendAsync(_engine.Verbs.Fail(t.CorrelationId, 1, "w", "broken", retryable: false))));
+
+            (await _engine.Queues.StatsAsync("q")).Dead.ShouldBe(3);
+        }
+    }
+
+    [Fact]
+    public async Task A_claim_whose_clock_is_behind_that_of_the_last_one_finds_an_empty_bucket()
+    {
+        await _engine.Queues.CreateAsync("q", Delivery.Pull, new QueueSettings { Rate = new RateLimit(2, 10) });
+        await _engine.Verbs.SubmitManyAsync([New(), New(), New()]);
+        _time.Now = _time.Now.AddSeconds(5);
+        (await ClaimAsync(3, new QueueLevel("q", 0))).Count.ShouldBe(2);
+
+        _time.Now = _time.Now.AddSeconds(-1);
+        (await ClaimAsync(3, new QueueLevel("q", 0))).ShouldBeEmpty();
+
+        _time.Now = _time.Now.AddSeconds(2);
+        (await ClaimAsync(3, new QueueLevel("q", 0))).Count.ShouldBe(1);
+    }
+
+    private static TaskSubmission New(string queue = "q") => new(TaskId.New(TimeProvider.System), queue, "{}");
+
+    private async Task<Guid> DieAsync()
+    {
+        _time.Now = _time.Now.AddMilliseconds(1);
+        var id = (await _engine.Verbs.SubmitAsync(New())).Id;
+        await ClaimAsync(1, new QueueLevel("q", 0));
+        (await _engine.SendAsync(_engine.Verbs.Fail(id, 1, "w", "broken", retryable: false))).ShouldBe(Verdict.Applied);
+        return id;
+    }
+
+    private Task<IReadOnlyList<TaskState>> ClaimAsync(int max, params QueueLevel[] targets) =>
+        _engine.Claims.ClaimAsync(new ClaimRequest(targets, max, "w", null), TimeSpan.Zero, CancellationToken.None);
+}
+
+/// <summary>Rules on PostgreSQL.</summary>
+public sealed class PostgresQueueRulesTests() : QueueRulesTests(DatabaseProvider.Postgres);
+
+/// <summary>Rules on SQLite.</summary>
+public sealed class SqliteQueueRulesTests() : QueueRulesTests(DatabaseProvider.Sqlite);

@@ -1,0 +1,68 @@
+using System.Data.Common;
+using Microsoft.Data.Sqlite;
+using Microsoft.EntityFrameworkCore;
+using Shouldly;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Storage.Sqlite;
+using TaskQueue.Engine.Tasks;
+using TaskQueue.Tests.Integration.Plans;
+using Xunit;
+
+namespace TaskQueue.Tests.Integration;
+
+/// <summary>How SQLite runs the hot statements. Without statistics it decides by the indexes alone, so empty tables will do.</summary>
+public sealed class SqliteQueryPlanTests(SqliteStoreFixture fixture) : IClassFixture<SqliteStoreFixture>
+{
+    [Fact]
+    public async Task No_hot_statement_reads_a_whole_table()
+    {
+        await using var store = new SqliteTaskStore(fixture.Database.ConnectionString);
+        await new PlannedWork<SqliteTaskStore>(store, Micros.Now(TimeProvider.System)).RunAsync();
+        await using var connection = new SqliteConnection(fixture.Database.ConnectionString);
+        await connection.OpenAsync();
+
+        var hot = store.Statements.Where(sql => sql.Contains(" tasks", StringComparison.Ordinal) || sql.Contains(" task_events", StringComparison.Ordinal)).ToList();
+        hot.Where(sql => !sql.StartsWith("insert into", StringComparison.Ordinal)).Count().ShouldBeGreaterThan(25);
+        hot.SelectMany(sql => Explain(connection, sql).Where(ReadsAll).Select(step => $"{step}: {sql}")).ShouldBeEmpty();
+        Explain(connection, hot.Single(sql => sql.StartsWith("select id, due_at from tasks", StringComparison.Ordinal)))
+            .ShouldBe(["SEARCH tasks USING INDEX ix_tasks_claim (queue=? AND level=? AND priority=? AND due_at<?)"], "the claim");
+    }
+
+    // Not the live ones: SQLite walks over all ids for those that run, to merge them in order with the rest.
+    [Theory]
+    [InlineData(TaskList.Waiting)]
+    [InlineData(TaskList.Running)]
+    [InlineData(TaskList.Dead)]
+    public async Task No_list_by_a_time_reads_a_whole_table(TaskList list)
+    {
+        await using var database = fixture.Database.CreateContext();
+        await database.Database.OpenConnectionAsync();
+        await using var command = TaskLists.Page(TaskLists.Of(database.Tasks, "q", list), list, from: null, back: false).Take(10).CreateDbCommand();
+
+        Explain(command).Where(ReadsAll).ShouldBeEmpty();
+    }
+
+    /// <summary>The partial indexes of tasks, none of which has finished tasks but for what is dead or to be deleted, may be read from end to end.</summary>
+    private static bool ReadsAll(string step) =>
+        step.StartsWith("SCAN ", StringComparison.Ordinal) && !step.Contains("INDEX ix_tasks_", StringComparison.Ordinal)
+        && !step.StartsWith("SCAN json_each ", StringComparison.Ordinal);
+
+    private static List<string> Explain(SqliteConnection connection, string sql)
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        for (var i = 0; sql.Contains($"@{i}", StringComparison.Ordinal); i++)
+            command.Parameters.AddWithValue($"@{i}", DBNull.Value);
+        return Explain(command);
+    }
+
+    private static List<string> Explain(DbCommand command)
+    {
+        command.CommandText = $"explain query plan {command.CommandText}";
+        using var reader = command.ExecuteReader();
+        var steps = new List<string>();
+        while (reader.Read())
+            steps.Add(reader.GetString(3));
+        return steps;
+    }
+}

@@ -1,0 +1,15 @@
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Tests.Servers;
+
+/// <summary>A store without the rules of queues: plain tasks, plain claims.</summary>
+internal static class StoreExtensions
+{
+    /// <returns>The ids that were inserted.</returns>
+    public static async Task<IReadOnlySet<Guid>> InsertAsync(this ITaskStore store, IReadOnlyList<TaskState> tasks) =>
+        (await store.InsertAsync([.. tasks.Select(t => new NewTask(t))])).Where(a => a.Result == Admitted.Accepted).Select(a => a.Id).ToHashSet();
+
+    public static Task<IReadOnlyList<TaskState>> ClaimAsync(this ITaskStore store, ClaimRequest request, DateTime now) =>
+        store.ClaimAsync(request, ClaimRules.None, now);
+}

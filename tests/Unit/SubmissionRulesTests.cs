@@ -1,0 +1,68 @@
+using Shouldly;
+using TaskQueue.Contracts;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Tasks;
+using Xunit;
+
+namespace TaskQueue.Tests.Unit;
+
+/// <summary>What the rules of queues added to a submission; the rest is in <see cref="TaskRulesTests"/>.</summary>
+public sealed class SubmissionRulesTests
+{
+    private const OverwriteFields All = OverwriteFields.Payload | OverwriteFields.ScheduledAt | OverwriteFields.ExpiresAt;
+
+    private static readonly TaskSubmission Good = new(Guid.NewGuid(), "reports", "{}");
+    private static readonly DateTime Due = new(2031, 2, 3, 4, 5, 6, DateTimeKind.Utc);
+
+    [Fact]
+    public void Keys_overwrites_and_leases_at_their_limits_are_accepted()
+    {
+        Check(Good with { DedupeKey = new string('ö', 256), Overwrite = All, ThreadId = new string('t', 256) }).ShouldBeNull();
+        Check(Good with { LeaseSeconds = 1 }).ShouldBeNull();
+        Check(Good with { LeaseSeconds = 86_400, Retry = new RetryPolicy { Intervals = [] } }).ShouldBeNull();
+    }
+
+    [Fact]
+    public void A_broken_rule_is_named()
+    {
+        Problem(Good with { DedupeKey = "" }).ShouldStartWith("dedupe_key and thread_id must have");
+        Problem(Good with { DedupeKey = new string('k', 257) }).ShouldStartWith("dedupe_key and thread_id must have");
+        Problem(Good with { ThreadId = "" }).ShouldStartWith("dedupe_key and thread_id must have");
+        Problem(Good with { ThreadId = new string('t', 257) }).ShouldStartWith("dedupe_key and thread_id must have");
+        Problem(Good with { Overwrite = OverwriteFields.Payload }).ShouldEndWith("needs a dedupe_key");
+        Problem(Good with { DedupeKey = "k", Overwrite = (OverwriteFields)8 }).ShouldStartWith("overwrite names");
+        Problem(Good with { LeaseSeconds = 0.999 }).ShouldStartWith("lease_seconds must be 1 to 86400");
+        Problem(Good with { LeaseSeconds = 86_400.001 }).ShouldStartWith("lease_seconds must be");
+        Problem(Good with { LeaseSeconds = double.NaN }).ShouldStartWith("lease_seconds must be");
+        Problem(Good with { Retry = new RetryPolicy { Factor = 0 } }).ShouldStartWith("retry factor must be");
+        Problem(Good with { DedupeKey = "\0" }).ShouldContain("U+0000");
+        Problem(Good with { ThreadId = "\0" }).ShouldContain("U+0000");
+    }
+
+    [Theory]
+    [InlineData(null, null, null, null)]
+    [InlineData(null, null, 5, 5)]
+    [InlineData(60, null, null, 60)]
+    [InlineData(60, null, 5, 5)]
+    [InlineData(60, null, 61, 60)]
+    [InlineData(60, null, -5, -5)] // in the past: accepted, and never delivered
+    [InlineData(60, 90, 80, 80)]
+    [InlineData(60, 90, null, 90)]
+    [InlineData(null, 90, 100, 90)]
+    public void An_expiry_is_what_was_asked_for_but_no_later_than_its_level_or_queue_allows(int? queue, int? level, int? asked, int? expected)
+    {
+        var settings = new QueueSettings
+        {
+            ExpireAfterMs = queue * 1000L,
+            Levels = new Dictionary<int, LevelDefaults> { [1] = new() { ExpireAfterMs = level * 1000L } },
+        };
+
+        SubmissionRules.Expiry(settings, 1, Due, After(asked)).ShouldBe(After(expected));
+    }
+
+    private static DateTime? After(int? seconds) => seconds is { } s ? Due.AddSeconds(s) : null;
+
+    private static string? Check(TaskSubmission task) => SubmissionRules.Check(task, 1024);
+
+    private static string Problem(TaskSubmission task) => Check(task).ShouldNotBeNull();
+}
