@@ -45,6 +45,12 @@ public sealed record TaskSubmission(Guid Id, string Queue, string Payload)
 
     /// <summary>How failed attempts are tried again; null is the queue's policy.</summary>
     public RetryPolicy? Retry { get; init; }
+
+    /// <summary>What else happens when the task ends; null is nothing.</summary>
+    public TaskEnding? Ending { get; init; }
+
+    /// <summary>The batch whose line the task is; set by the engine.</summary>
+    public Guid? BatchId { get; init; }
 }
 
 /// <summary>Sent by the engine to the bus workers of a push queue, at the exchange named after the queue.</summary>

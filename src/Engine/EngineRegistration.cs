@@ -3,6 +3,7 @@ using MassTransit.Saga;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Queues;
@@ -26,6 +27,8 @@ public static class EngineRegistration
     {
         services.TryAddSingleton(TimeProvider.System);
         services.AddOptions<EngineOptions>().BindConfiguration("TaskQueue").ValidateDataAnnotations().ValidateOnStart();
+        services.AddOptions<AuthOptions>().BindConfiguration("TaskQueue:Auth").ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<SubmitterKeys>();
         services.AddSingleton<Doorbell>().AddSingleton<CommitSignals>();
         services.AddSingleton<QueueCatalog>().AddSingleton<QueueVerbs>();
         services.AddSingleton<ScheduleVerbs>().AddSingleton<ScheduleSignal>();

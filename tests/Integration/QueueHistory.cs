@@ -86,8 +86,8 @@ internal sealed partial class QueueHistory(int seed, TestDatabase database, Test
     private async Task ClaimAsync()
     {
         var targets = Enumerable.Range(0, _random.Next(1, 5)).Select(_ => new QueueLevel(Pick(Queues), _random.Next(2))).ToList();
-        var request = new ClaimRequest(targets, _random.Next(1, 6), Worker(), Chance(30) ? _random.Next(1, 60) * 1000 : null, Oldest: Chance(30));
-        Log($"claim {request.Max} of {string.Join(", ", targets.Select(t => $"{t.Queue}:{t.Level}"))} by {request.Worker} lease {request.LeaseMs} oldest {request.Oldest}");
+        var request = new ClaimRequest(targets, _random.Next(1, 6), Worker(), Chance(30) ? _random.Next(1, 60) * 1000 : null, Chance(30) ? ClaimOrder.Oldest : ClaimOrder.FirstTarget);
+        Log($"claim {request.Max} of {string.Join(", ", targets.Select(t => $"{t.Queue}:{t.Level}"))} by {request.Worker} lease {request.LeaseMs} order {request.Order}");
         var taken = await engine.Claims.ClaimAsync(request, TimeSpan.Zero, CancellationToken.None);
         Answered(string.Join(", ", taken.Select(t => Short(t.CorrelationId))));
         var expected = _model.Claim(request);

@@ -15,7 +15,7 @@ internal sealed partial class QueueModel
         var targets = request.Targets.Distinct().ToList();
         var due = Tasks.Values.Where(t => IsWaiting(t) && !t.Held && t.DueAt <= Now && !(t.ExpiresAt <= Now)
             && targets.Contains(new(t.Queue, t.Level)) && !SettingsOf(t.Queue).Paused);
-        var ordered = request.Oldest
+        var ordered = request.Order == ClaimOrder.Oldest
             ? due.OrderBy(t => t.DueAt).ThenBy(t => t.CorrelationId)
             : due.OrderBy(t => targets.IndexOf(new(t.Queue, t.Level))).ThenByDescending(t => t.Priority).ThenBy(t => t.DueAt).ThenBy(t => t.CorrelationId);
         var taken = new List<TaskState>();
@@ -148,8 +148,8 @@ internal sealed partial class QueueModel
         else if (retryable && task.AttemptsLeft > 0)
         {
             var policy = _retries[task.CorrelationId];
-            var wait = lapsed && task.Retry is null ? TimeSpan.Zero : WaitAfter(policy ?? new RetryPolicy(), task.MaxAttempts - task.AttemptsLeft);
-            WaitAgain(task, TaskStates.Retrying, Cut(Now + wait), TaskEventType.Retrying);
+            var due = lapsed && task.Retry is null ? task.DueAt : Cut(Now + WaitAfter(policy ?? new RetryPolicy(), task.MaxAttempts - task.AttemptsLeft));
+            WaitAgain(task, TaskStates.Retrying, due, TaskEventType.Retrying);
         }
         else
         {

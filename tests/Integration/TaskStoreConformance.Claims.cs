@@ -23,7 +23,7 @@ public abstract partial class TaskStoreConformance
             Request(5, "gated") with { Worker = "c", LeaseMs = 3000 }, Request(5, "gated") with { Worker = "d" },
         ];
 
-        var claimed = await Store.ClaimGatedAsync(requests, new ClaimRules([new QueueGate("gated", 5, null)], []), Later);
+        var claimed = await Store.ClaimTogetherAsync(requests, new ClaimRules([new QueueGate("gated", 5, null)], []), Later);
 
         claimed.Select(c => c.Count).ShouldBe([2, 1, 2, 0]);
         claimed.SelectMany(c => c).Select(t => t.CorrelationId).ShouldBe(tasks.Take(5).Select(t => t.CorrelationId));
@@ -33,7 +33,7 @@ public abstract partial class TaskStoreConformance
             ("c", 3000, Later.AddSeconds(3), true), ("c", 3000, Later.AddSeconds(3), true),
         ]);
         (await Database.EventsOfAsync(tasks[2].CorrelationId)).Last().Worker.ShouldBe("b");
-        (await Store.ClaimGatedAsync(requests, new ClaimRules([new QueueGate("gated", 5, null)], []), Later)).ShouldAllBe(c => c.Count == 0);
+        (await Store.ClaimTogetherAsync(requests, new ClaimRules([new QueueGate("gated", 5, null)], []), Later)).ShouldAllBe(c => c.Count == 0);
     }
 
     private static readonly DateTime Later = T0.AddMinutes(1);
@@ -75,8 +75,8 @@ public abstract partial class TaskStoreConformance
         };
         await Store.InsertAsync([.. tasks.Reverse()]);
 
-        var first = await Store.ClaimAsync(Request(2, "b", "a") with { Oldest = true }, Later);
-        var rest = await Store.ClaimAsync(Request(100, "b", "a") with { Oldest = true }, Later);
+        var first = await Store.ClaimAsync(Request(2, "b", "a") with { Order = ClaimOrder.Oldest }, Later);
+        var rest = await Store.ClaimAsync(Request(100, "b", "a") with { Order = ClaimOrder.Oldest }, Later);
 
         first.Concat(rest).Select(t => t.CorrelationId).ShouldBe(tasks.Select(t => t.CorrelationId));
         first.Count.ShouldBe(2);

@@ -43,12 +43,12 @@ internal sealed class WatchedStore(ITaskStore inner) : ITaskStore, IAsyncDisposa
         return inner.SelectAsync(sweep, now, max);
     }
 
-    public Task<IReadOnlyList<Admission>> InsertAsync(IReadOnlyList<NewTask> tasks, ScheduleTick? tick = null) => inner.InsertAsync(tasks, tick);
+    public Task<IReadOnlyList<Admission>?> InsertAsync(IReadOnlyList<NewTask> tasks, InsertStep? step = null) => inner.InsertAsync(tasks, step);
 
     public Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, ClaimRules rules, DateTime now) => inner.ClaimAsync(request, rules, now);
 
-    public Task<IReadOnlyList<IReadOnlyList<TaskState>>> ClaimGatedAsync(IReadOnlyList<ClaimRequest> requests, ClaimRules rules, DateTime now) =>
-        inner.ClaimGatedAsync(requests, rules, now);
+    public Task<IReadOnlyList<IReadOnlyList<TaskState>>> ClaimTogetherAsync(IReadOnlyList<ClaimRequest> requests, ClaimRules rules, DateTime now) =>
+        inner.ClaimTogetherAsync(requests, rules, now);
 
     public Task<DateTime?> NextDueAsync(IReadOnlyList<QueueLevel> targets, DateTime now) => inner.NextDueAsync(targets, now);
 

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
+using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Queues;
@@ -13,6 +14,7 @@ internal static class BellaEndpoints
 {
     public static IServiceCollection AddBella(this IServiceCollection services)
     {
+        services.AddOptions<BellaOptions>().BindConfiguration("TaskQueue:Bella").ValidateDataAnnotations().ValidateOnStart();
         services.TryAddSingleton<BellaTaskIds>();
         return services;
     }
@@ -20,7 +22,7 @@ internal static class BellaEndpoints
     public static void MapBella(this WebApplication app)
     {
         var bella = app.MapGroup("/v1/queue").WithTags("bella").AnswerFaults(Error(app.Services.GetRequiredService<TimeProvider>()))
-            .AddEndpointFilter(NoCacheAsync);
+            .AddEndpointFilter(NoCacheAsync).DemandKey();
         bella.MapPost("/register", RegisterAsync).Produces<string>().Produces<BellaError>(400)
             .WithSummary("Register a queue: {\"queue\", \"endpoint\"}; all of its levels can then be used.");
         bella.MapGet("/{queue}/metadata", MetadataAsync).Produces<BellaQueue>().Produces<BellaError>(404)
@@ -35,7 +37,8 @@ internal static class BellaEndpoints
             .WithSummary("One task.");
     }
 
-    private static Func<DoorFault, IResult> Error(TimeProvider time) => fault =>
+    /// <summary>The error body of this door and of the batch API.</summary>
+    internal static Func<DoorFault, IResult> Error(TimeProvider time) => fault =>
     {
         var details = new BellaErrorDetails(fault.Message, fault.Status < 500 ? "invalid_request_error" : "internal_server_error");
         return Results.Json(new BellaError(fault.Status, fault.Message, time.GetUtcNow().ToUnixTimeMilliseconds(), details), BellaJson.Shapes.BellaError, statusCode: fault.Status);

@@ -85,7 +85,7 @@ internal static class BellaMapping
             throw Wrong($"queues must be a list of 1 to {MaxQueues} queues");
         var targets = take.Queues.Select(q => QueueNames.Parse(q, levelRequired: true) ?? throw Wrong($"queues: '{q}' is not of the form name:level")).Distinct().ToList();
         var size = take.Size ?? throw Wrong("size must be a number of tasks");
-        return new ClaimRequest(targets, Math.Clamp(size, 0, FifoMax), "bella", LeaseMs(take.ProcessTimeout ?? 0), Oldest: true);
+        return new ClaimRequest(targets, Math.Clamp(size, 0, FifoMax), "bella", LeaseMs(take.ProcessTimeout ?? 0), ClaimOrder.Oldest);
     }
 
     /// <summary>

@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.WebUtilities;
+using TaskQueue.Api.Auth;
 
 namespace TaskQueue.Api.Http;
 
@@ -8,6 +9,7 @@ internal static class HttpRegistration
 {
     public static IServiceCollection AddHttp(this IServiceCollection services)
     {
+        services.AddSingleton<ApiKeys>();
         services.ConfigureHttpJsonOptions(o =>
         {
             o.SerializerOptions.PropertyNamingPolicy = System.Text.Json.JsonNamingPolicy.SnakeCaseLower;

@@ -28,6 +28,9 @@ public sealed class QueueRecord
     /// <summary>What bella's register said the queue serves; null for queues of other doors.</summary>
     public string? Endpoint { get; set; }
 
+    /// <summary>Who declared it, where that was known; null is everybody's.</summary>
+    public string? Owner { get; set; }
+
     /// <summary>Counts the changes of its settings, from 1.</summary>
     public int Version { get; set; } = 1;
 

@@ -1,4 +1,5 @@
 using TaskQueue.Contracts;
+using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Tasks;
 
@@ -15,17 +16,17 @@ public interface ITaskStore
     /// change the holders of their dedupe keys. Members of threads are held or get their turn.
     /// </summary>
     /// <param name="tasks">New tasks, in the order of their submission.</param>
-    /// <param name="tick">The tick of a schedule that they are for; moved on in the same transaction.</param>
-    /// <returns>What became of each, in order; empty where another process took the tick.</returns>
-    Task<IReadOnlyList<Admission>> InsertAsync(IReadOnlyList<NewTask> tasks, ScheduleTick? tick = null);
+    /// <param name="step">What they are made for; moved on in the same transaction.</param>
+    /// <returns>What became of each, in order; null where another process took the step.</returns>
+    Task<IReadOnlyList<Admission>?> InsertAsync(IReadOnlyList<NewTask> tasks, InsertStep? step = null);
 
     /// <summary>Takes due tasks for a worker, exactly as the machine's Start would, in one statement.</summary>
     /// <returns>The tasks, first target first, then by priority, due time and id.</returns>
     Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, ClaimRules rules, DateTime now);
 
-    /// <summary>The same for many requests with the same targets and order, through gates, in one transaction: first come, first served.</summary>
+    /// <summary>The same for many requests that differ in worker, maximum and lease only, through gates and locks, in one transaction: first come, first served.</summary>
     /// <returns>The tasks of each request.</returns>
-    Task<IReadOnlyList<IReadOnlyList<TaskState>>> ClaimGatedAsync(IReadOnlyList<ClaimRequest> requests, ClaimRules rules, DateTime now);
+    Task<IReadOnlyList<IReadOnlyList<TaskState>>> ClaimTogetherAsync(IReadOnlyList<ClaimRequest> requests, ClaimRules rules, DateTime now);
 
     /// <summary>When the next waiting task of the targets falls due after <paramref name="now"/>.</summary>
     Task<DateTime?> NextDueAsync(IReadOnlyList<QueueLevel> targets, DateTime now);
@@ -107,11 +108,22 @@ public enum Sweep
 /// <param name="Overwrite">What it changes on the holder of its dedupe key, where there is one.</param>
 public sealed record NewTask(TaskState Task, OverwriteFields Overwrite = OverwriteFields.None);
 
-/// <summary>A tick of a schedule, taken by whoever moves it on first.</summary>
+/// <summary>What must be moved on in the transaction of an insert, by whoever comes first; the insert of the second does nothing.</summary>
+public abstract record InsertStep;
+
+/// <summary>A tick of a schedule.</summary>
 /// <param name="ScheduleId">The schedule.</param>
 /// <param name="At">The tick.</param>
 /// <param name="Next">The one after it; null where there is none.</param>
-public sealed record ScheduleTick(int ScheduleId, DateTime At, DateTime? Next);
+public sealed record ScheduleTick(int ScheduleId, DateTime At, DateTime? Next) : InsertStep;
+
+/// <summary>Some lines of a batch in progress.</summary>
+/// <param name="BatchId">The batch.</param>
+/// <param name="From">Lines of its input that were done before.</param>
+/// <param name="To">Lines that are done with this insert.</param>
+/// <param name="Bytes">Bytes of the input behind them.</param>
+/// <param name="Bad">Those among them that cannot be run.</param>
+public sealed record BatchStep(Guid BatchId, int From, int To, long Bytes, IReadOnlyList<BatchBadLine> Bad) : InsertStep;
 
 /// <summary>One level of a queue; written <c>name:level</c>.</summary>
 /// <param name="Queue">Base name.</param>
@@ -120,11 +132,52 @@ public readonly record struct QueueLevel(string Queue, int Level);
 
 /// <summary>What a worker asks for.</summary>
 /// <param name="Targets">Where from, most wanted first.</param>
-/// <param name="Max">At most so many tasks.</param>
+/// <param name="Max">At most so many tasks; a sequential claim takes one of each target instead.</param>
 /// <param name="Worker">Who asks.</param>
-/// <param name="LeaseMs">How long each may go without a heartbeat; null is as each task says.</param>
-/// <param name="Oldest">Take the oldest of all targets first (bella's fifo) instead of the first target first.</param>
-public sealed record ClaimRequest(IReadOnlyList<QueueLevel> Targets, int Max, string Worker, int? LeaseMs, bool Oldest = false);
+/// <param name="LeaseMs">How long each may go without a heartbeat; null is as each task says, <see cref="UntilExpiry"/> as long as it lives.</param>
+/// <param name="Order">Which first.</param>
+public sealed record ClaimRequest(IReadOnlyList<QueueLevel> Targets, int Max, string Worker, int? LeaseMs, ClaimOrder Order = ClaimOrder.FirstTarget)
+{
+    /// <summary>A lease that lasts until the task expires.</summary>
+    public const int UntilExpiry = 0;
+
+    /// <summary>Only tasks that have been due for so long.</summary>
+    public int MinAgeMs { get; init; }
+
+    /// <summary>
+    /// How often each may be run again, of all its attempts; -1 is always. A task of level 0 never is (bella.md 6). Null is as
+    /// each task says.
+    /// </summary>
+    public int? MaxRetries { get; init; }
+
+    /// <summary>How long a sequential claim locks a target at least, while its task runs.</summary>
+    public int LockMs { get; init; } = 600_000;
+
+    /// <summary>
+    /// Whether claims that share a target go one after the other, over all processes. Else a claim of several targets skips
+    /// tasks that another one looks at, though that one may leave them.
+    /// </summary>
+    internal bool IsStrict => Order == ClaimOrder.Sequential || (Order != ClaimOrder.FirstTarget && Targets.Count > 1);
+}
+
+/// <summary>Which tasks a claim takes first. Within a target: by priority, due time and id; of the oldest, by due time and id alone.</summary>
+public enum ClaimOrder
+{
+    /// <summary>Those of the first target; the order is kept within a target as far as claims at the same time let it.</summary>
+    FirstTarget,
+
+    /// <summary>The oldest of all targets.</summary>
+    Oldest,
+
+    /// <summary>One of each target in turn.</summary>
+    RoundRobin,
+
+    /// <summary>Those of the first target, then of the second, exactly.</summary>
+    ActivePassive,
+
+    /// <summary>The first of each target that is not locked; it locks its target while it runs.</summary>
+    Sequential,
+}
 
 /// <summary>What the settings of its queues mean for a claim.</summary>
 /// <param name="Gates">The limits of those that have any.</param>

@@ -13,7 +13,16 @@ internal static class TaskChanges
     /// <summary>A new dead letter of each queue whose dead letters have a limit, in the order in which everybody locks queues.</summary>
     public static IEnumerable<TaskState> FullQueues(IEnumerable<TaskState> updates) =>
         updates.Where(t => t.Dead && t.Settings.DeadLetters.MaxSize > 0 && t.Events.Any(e => e.Type == TaskEventType.Failed)).DistinctBy(t => t.Queue).OrderBy(t => t.Queue, StringComparer.Ordinal);
+
+    /// <summary>Callbacks that are owed: a task completed, and somebody wants its result.</summary>
+    public static IReadOnlyList<OwedCallback> Owed(IEnumerable<TaskState> updates) =>
+        [.. updates.Where(t => t.Ending is not null && t.State == TaskStates.Completed && t.Events.Any(e => e.Type == TaskEventType.Completed))
+            .Select(t => (Task: t, TaskEndings.Of(t)!.CallbackUrl)).Where(o => o.CallbackUrl is not null)
+            .Select(o => new OwedCallback(o.Task.CorrelationId, o.CallbackUrl!, o.Task.Result ?? "null", o.Task.FinishedAt!.Value))];
 }
+
+/// <summary>A result that is owed to a URL.</summary>
+internal sealed record OwedCallback(Guid SubjectId, string Url, string Body, DateTime At);
 
 /// <summary>A thread of a queue.</summary>
 internal readonly record struct ThreadKey(string Queue, string Thread);

@@ -46,6 +46,8 @@ internal abstract class TaskColumn(string name, bool changes, bool bulky)
         new TaskColumn<bool>("dead", NpgsqlDbType.Boolean, t => t.Dead, (t, v) => t.Dead = v, changes: true),
         new TaskColumn<DateTime?>("delete_at", NpgsqlDbType.TimestampTz, t => t.DeleteAt, (t, v) => t.DeleteAt = v, changes: true),
         new TaskColumn<DateTime?>("dispatch_at", NpgsqlDbType.TimestampTz, t => t.DispatchAt, (t, v) => t.DispatchAt = v, changes: true),
+        new TaskColumn<string?>("ending", NpgsqlDbType.Text, t => t.Ending, (t, v) => t.Ending = v),
+        new TaskColumn<Guid?>("batch_id", NpgsqlDbType.Uuid, t => t.BatchId, (t, v) => t.BatchId = v),
     ];
 
     /// <summary>What a transition reads: everything but the bulky columns, which it never changes.</summary>

@@ -1,6 +1,9 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
 using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
+using TaskQueue.Engine.Batches;
+using TaskQueue.Engine.Callbacks;
+using TaskQueue.Engine.Files;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Schedules;
 using TaskQueue.Engine.Tasks;
@@ -22,6 +25,15 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
     /// <summary>Table <c>schedules</c>.</summary>
     public DbSet<ScheduleRecord> Schedules => Set<ScheduleRecord>();
 
+    /// <summary>Table <c>files</c>.</summary>
+    public DbSet<FileRecord> Files => Set<FileRecord>();
+
+    /// <summary>Table <c>batches</c>.</summary>
+    public DbSet<BatchState> Batches => Set<BatchState>();
+
+    /// <summary>Table <c>callbacks</c>.</summary>
+    public DbSet<Callback> Callbacks => Set<Callback>();
+
     /// <summary>Table <c>task_events</c>.</summary>
     public DbSet<TaskEvent> TaskEvents => Set<TaskEvent>();
 
@@ -39,10 +51,12 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
             e.Property(x => x.Queue).HasColumnName("queue").HasMaxLength(128);
             e.Property(x => x.BucketBase).HasColumnName("bucket_base");
         });
+        DoorTables.Map(modelBuilder);
         modelBuilder.Entity<QueueCount>(e =>
         {
-            e.ToTable("queue_counts").HasKey(x => new { x.Queue, x.Stream, x.Type });
+            e.ToTable("queue_counts").HasKey(x => new { x.Queue, x.Level, x.Stream, x.Type });
             e.Property(x => x.Queue).HasColumnName("queue").HasMaxLength(128);
+            e.Property(x => x.Level).HasColumnName("level");
             e.Property(x => x.Stream).HasColumnName("stream");
             e.Property(x => x.Type).HasColumnName("type");
             e.Property(x => x.Count).HasColumnName("count");
@@ -90,6 +104,8 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
         e.Property(x => x.StartedAt).HasColumnName("started_at");
         e.Property(x => x.FinishedAt).HasColumnName("finished_at");
         e.Property(x => x.DispatchAt).HasColumnName("dispatch_at");
+        e.Property(x => x.Ending).HasColumnName("ending");
+        e.Property(x => x.BatchId).HasColumnName("batch_id");
         e.Property(x => x.Gated).HasColumnName("gated");
         e.Property(x => x.Dead).HasColumnName("dead");
         e.Property(x => x.DeleteAt).HasColumnName("delete_at");
@@ -105,6 +121,10 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
         e.HasIndex(x => x.DeleteAt, "ix_tasks_delete").HasFilter("delete_at is not null");
         e.HasIndex(x => new { x.Queue, x.FinishedAt, x.CorrelationId }, "ix_tasks_dead").HasFilter("dead");
         e.HasIndex(x => x.Queue, "ix_tasks_gated").HasFilter("state = 4 and gated");
+
+        // The tasks of a batch in the order of its lines, and those that it waits for.
+        e.HasIndex(x => new { x.BatchId, x.CorrelationId }, "ix_tasks_batch").HasFilter("batch_id is not null");
+        e.HasIndex(x => x.BatchId, "ix_tasks_batch_live").HasFilter("batch_id is not null and state in (3, 4, 7)");
 
         // At most one holder of a key, and of the turn in a thread, whoever writes at the same time.
         e.HasIndex(x => new { x.Queue, x.DedupeKey }, DedupeIndex).IsUnique().HasFilter("dedupe_key is not null and state in (3, 4, 7)");
@@ -122,6 +142,7 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
         e.Property(x => x.Name).HasColumnName("name").HasMaxLength(128);
         e.Property(x => x.Delivery).HasColumnName("delivery");
         e.Property(x => x.Endpoint).HasColumnName("endpoint").HasMaxLength(256);
+        e.Property(x => x.Owner).HasColumnName("owner").HasMaxLength(128);
         e.Property(x => x.Version).HasColumnName("version").IsConcurrencyToken();
         e.Property(x => x.Settings).HasColumnName("settings").HasConversion(v => v.ToText(), v => QueueSettings.FromText(v));
         e.Property(x => x.CreatedAt).HasColumnName("created_at");
@@ -229,13 +250,16 @@ public sealed class QueueGateRow
 }
 
 /// <summary>
-/// A row of table <c>queue_counts</c>: how many tasks of a queue ended so. A row a stream, which only the holder of the
+/// A row of table <c>queue_counts</c>: how many tasks of a queue and level ended so. A row a stream, which only the holder of the
 /// stream's lock changes, so that nobody waits for a counter.
 /// </summary>
 public sealed class QueueCount
 {
     /// <summary>Base name.</summary>
     public string Queue { get; set; } = "";
+
+    /// <summary>Level of the tasks.</summary>
+    public int Level { get; set; }
 
     /// <summary>The stream that the transactions held.</summary>
     public int Stream { get; set; }

@@ -31,7 +31,7 @@ public sealed class Claims(ITaskStore store, QueueCatalog queues, Doorbell doorb
             var open = request with { Targets = [.. request.Targets.Distinct().Where(t => known.GetValueOrDefault(t.Queue) is not { Settings.Paused: true })] };
             var rules = RulesOf(open.Targets, known);
             IReadOnlyList<TaskState> tasks = open.Targets.Count == 0 ? []
-                : rules.Gates.Count == 0 ? await store.ClaimAsync(open, rules, now)
+                : rules.Gates.Count == 0 && !open.IsStrict ? await store.ClaimAsync(open, rules, now)
                 : await _gated.ClaimAsync(open, rules, now);
             if (tasks.Count > 0)
                 signals.Events.Set();

@@ -3,8 +3,8 @@ using TaskQueue.Engine.Storage;
 namespace TaskQueue.Engine.Tasks;
 
 /// <summary>
-/// Claims through the gates of queues with limits wait for each other at the database, until the commit of the one before.
-/// So those of a process that ask for the same go through together, without a timer: whatever came while the last ones
+/// Claims through the gates of queues with limits, and those in a strict order, wait for each other at the database, until the
+/// commit of the one before. So those of a process that ask for the same go through together, without a timer: whatever came while the last ones
 /// committed.
 /// </summary>
 internal sealed class GatedClaims(ITaskStore store)
@@ -17,7 +17,7 @@ internal sealed class GatedClaims(ITaskStore store)
     public Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, ClaimRules rules, DateTime now)
     {
         var entry = new Entry(request, rules, now);
-        var name = $"{request.Oldest} {string.Join(' ', request.Targets.Select(t => $"{t.Queue}:{t.Level}"))}";
+        var name = $"{request.Order} {request.MinAgeMs} {request.MaxRetries} {request.LockMs} {string.Join(' ', request.Targets.Select(t => $"{t.Queue}:{t.Level}"))}";
         lock (_gate)
         {
             if (_lines.TryGetValue(name, out var line))
@@ -39,7 +39,7 @@ internal sealed class GatedClaims(ITaskStore store)
         {
             try
             {
-                var claimed = await store.ClaimGatedAsync([.. group.Select(e => e.Request)], group[^1].Rules, group.Max(e => e.Now));
+                var claimed = await store.ClaimTogetherAsync(Requests(group), group[^1].Rules, group.Max(e => e.Now));
                 foreach (var (entry, tasks) in group.Zip(claimed))
                     entry.Claimed.SetResult(tasks);
             }
@@ -51,6 +51,10 @@ internal sealed class GatedClaims(ITaskStore store)
             }
         }
     }
+
+    /// <summary>What a sequential claim leaves is locked, so there is nothing for those behind it.</summary>
+    private static List<ClaimRequest> Requests(List<Entry> group) =>
+        [.. group.Select((e, place) => e.Request.Order == ClaimOrder.Sequential ? e.Request with { Max = place == 0 ? e.Request.Targets.Count : 0 } : e.Request)];
 
     /// <summary>Those who go next; null where nobody waits any more, and then the line is closed.</summary>
     private List<Entry>? Next(string name)

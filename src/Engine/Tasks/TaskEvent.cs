@@ -1,3 +1,5 @@
+using TaskQueue.Engine.Batches;
+
 namespace TaskQueue.Engine.Tasks;
 
 /// <summary>What happened to a task.</summary>
@@ -81,6 +83,9 @@ public sealed class TaskEvent
 
     /// <summary>Whether the queue's event policy lets it be written; not stored.</summary>
     internal bool IsWritten { get; set; } = true;
+
+    /// <summary>The batch that the end of its task counts for; not stored.</summary>
+    internal (Guid Batch, BatchLineEnd End)? Line { get; set; }
 
     /// <summary>Whether a type ends a task.</summary>
     public static bool IsTerminal(TaskEventType type) =>

@@ -108,6 +108,12 @@ public sealed class TaskState : SagaStateMachineInstance
     /// <summary>When the scheduler dispatches a waiting push task (again): its due time, or later when a dispatch is under way.</summary>
     public DateTime? DispatchAt { get; set; }
 
+    /// <summary>Text of the <see cref="TaskEnding"/>: what else happens when the task ends; null is nothing.</summary>
+    public string? Ending { get; set; }
+
+    /// <summary>The batch whose line it is, or null. It is kept until the batch has ended, and not run again by hand.</summary>
+    public Guid? BatchId { get; set; }
+
     /// <summary>What its queue's operator decided, as of now; not stored.</summary>
     internal QueueSettings Settings { get; set; } = QueueSettings.Default;
 
@@ -151,6 +157,7 @@ public sealed class TaskState : SagaStateMachineInstance
             Dispatch = dispatch,
             Frees = frees,
             IsWritten = !silent || dispatch,
+            Line = BatchId is { } batch && TaskEvent.IsTerminal(type) ? (batch, TaskEndings.LineEnd(type, Result)) : null,
         });
     }
 }

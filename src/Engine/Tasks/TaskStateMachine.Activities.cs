@@ -48,6 +48,16 @@ public sealed partial class TaskStateMachine
         c.Message.Verdict = Verdict.Applied;
     }
 
+    private static bool EndsByLapse(BehaviorContext<TaskState, LapseLease> c) =>
+        c.Saga.AttemptsLeft == 0 && !(c.Saga.ExpiresAt <= c.Message.At) && TaskEndings.Of(c.Saga)?.LapseResult is not null;
+
+    private void KeepLapseResult(BehaviorContext<TaskState, LapseLease> c)
+    {
+        c.Saga.Result = TaskEndings.Of(c.Saga)!.LapseResult;
+        c.Saga.Error = null;
+        Close(c.Saga, c.Message, TaskEventType.Completed);
+    }
+
     private void KeepResult(BehaviorContext<TaskState, CompleteTask> c)
     {
         c.Saga.Result = c.Message.Result;
@@ -59,9 +69,11 @@ public sealed partial class TaskStateMachine
         where T : TaskCommand
     {
         var task = c.Saga;
-        // A crash of the worker is no reason to wait, unless somebody chose the waits.
-        var wait = c.Message is LapseLease && task.Retry is null ? TimeSpan.Zero : RetryBackoff.After(task.Retry, task.RunAttempt, task.CorrelationId);
-        WaitAgain(task, c.Message, Micros.Cut(c.Message.At + wait), TaskEventType.Retrying);
+        // A crash of the worker costs the task neither time nor its place in the line, unless somebody chose the waits.
+        var due = c.Message is LapseLease && task.Retry is null
+            ? task.DueAt
+            : Micros.Cut(c.Message.At + RetryBackoff.After(task.Retry, Math.Max(1, task.RunAttempt), task.CorrelationId));
+        WaitAgain(task, c.Message, due, TaskEventType.Retrying);
     }
 
     private static void GiveBack(BehaviorContext<TaskState, SnoozeTask> c)
@@ -85,10 +97,13 @@ public sealed partial class TaskStateMachine
         where T : TaskCommand
     {
         var (task, letters) = (c.Saga, c.Saga.Settings.DeadLetters);
-        task.Dead = letters.Enabled;
+        task.Dead = letters.Enabled && task.BatchId is null; // a batch does not run its lines again
         Close(task, c.Message, TaskEventType.Failed);
         if (task.Dead && letters.RetentionMs is { } retention)
-            task.ExpiresAt = task.DeleteAt = c.Message.At.AddMilliseconds(retention);
+        {
+            task.ExpiresAt = c.Message.At.AddMilliseconds(retention);
+            task.DeleteAt = DeleteTime(task, task.ExpiresAt.Value);
+        }
     }
 
     private void End(BehaviorContext<TaskState, CancelTask> c) => Close(c.Saga, c.Message, TaskEventType.Cancelled);
@@ -98,14 +113,14 @@ public sealed partial class TaskStateMachine
     private void Forget(BehaviorContext<TaskState, DeleteTask> c)
     {
         Close(c.Saga, c.Message, TaskEventType.Cancelled);
-        c.Saga.DeleteAt = c.Message.At;
+        c.Saga.DeleteAt = DeleteTime(c.Saga, c.Message.At);
     }
 
     private void Close(TaskState task, TaskCommand command, TaskEventType type)
     {
         var frees = Frees(task);
         task.FinishedAt = command.At;
-        task.DeleteAt = command.At + (task.Settings.KeepFinishedMs is { } ms ? TimeSpan.FromMilliseconds(ms) : _keepFinished);
+        task.DeleteAt = DeleteTime(task, command.At + (task.Settings.KeepFinishedMs is { } ms ? TimeSpan.FromMilliseconds(ms) : _keepFinished));
         task.LeaseUntil = null;
         task.DispatchAt = null;
         task.Gated = false;
@@ -113,6 +128,9 @@ public sealed partial class TaskStateMachine
         command.Verdict = Verdict.Applied;
         task.Record(type, command.At, frees: frees);
     }
+
+    /// <summary>A line of a batch stays until its batch has written it down.</summary>
+    private static DateTime? DeleteTime(TaskState task, DateTime at) => task.BatchId is null ? at : null;
 
     private static bool Frees(TaskState task) => task.Gated || (task.ThreadId is not null && !task.Held);
 

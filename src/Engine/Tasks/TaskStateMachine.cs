@@ -124,7 +124,9 @@ public sealed partial class TaskStateMachine : MassTransitStateMachine<TaskState
                 refused => refused.Answer(Verdict.StaleAttempt)),
             When(Snooze).IfElse(HoldsLease, then => then.TransitionTo(Pending).Then(GiveBack), refused => refused.Answer(Verdict.StaleAttempt)),
             When(Lapse).IfElse(c => c.Saga.LeaseUntil <= c.Message.At,
-                then => AfterFailure(then, _ => true, c => LapsedError(c.Saga)),
+                then => then.IfElse(EndsByLapse,
+                    ends => ends.TransitionTo(Completed).Then(KeepLapseResult),
+                    fails => AfterFailure(fails, _ => true, c => LapsedError(c.Saga))),
                 refused => refused.Answer(Verdict.NotAllowed)),
             When(Cancel).TransitionTo(Cancelled).Then(End),
             When(Delete).TransitionTo(Cancelled).Then(Forget),
@@ -159,14 +161,16 @@ public sealed partial class TaskStateMachine : MassTransitStateMachine<TaskState
         During(Completed, When(Complete).Then(AnswerAgain));
         During(Failed, When(Fail).Then(AnswerAgain));
         During(Cancelled, When(Cancel).Answer(Verdict.Duplicate));
-        During([Failed, Cancelled], When(Retry).TransitionTo(Pending).Then(RunAgain));
+        // A line of a batch has been counted.
+        During([Failed, Cancelled], When(Retry).IfElse(c => c.Saga.BatchId is null,
+            then => then.TransitionTo(Pending).Then(RunAgain), refused => refused.Answer(Verdict.NotAllowed)));
     }
 
     /// <summary>What has ended keeps its state; it only goes out of sight now.</summary>
     private void WhenDeleted() =>
         During([Completed, Failed, Cancelled, Expired], When(Delete).Then(c =>
         {
-            c.Saga.DeleteAt = c.Message.At;
+            c.Saga.DeleteAt = DeleteTime(c.Saga, c.Message.At);
             c.Saga.Dead = false;
             c.Message.Verdict = Verdict.Applied;
         }));

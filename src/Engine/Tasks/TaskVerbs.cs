@@ -41,15 +41,15 @@ public sealed class TaskVerbs(
 
     /// <summary>Accepts many tasks in one transaction; ids that exist are left alone.</summary>
     /// <param name="submissions">The tasks.</param>
-    /// <param name="tick">The tick of a schedule that they are for.</param>
-    /// <returns>What became of each, in order; nothing where another process took the tick.</returns>
+    /// <param name="step">What they are made for, such as the tick of a schedule.</param>
+    /// <returns>What became of each, in order; nothing where another process took the step.</returns>
     /// <exception cref="InvalidSubmissionException">One breaks a rule: none is accepted.</exception>
-    public async Task<IReadOnlyList<Admission>> SubmitManyAsync(IReadOnlyList<TaskSubmission> submissions, ScheduleTick? tick = null)
+    public async Task<IReadOnlyList<Admission>> SubmitManyAsync(IReadOnlyList<TaskSubmission> submissions, InsertStep? step = null)
     {
         var tasks = await AdmitAsync(submissions);
         foreach (var (task, _) in tasks)
             task.State = TaskStates.Pending;
-        var answers = await store.InsertAsync(tasks, tick);
+        var answers = await store.InsertAsync(tasks, step) ?? [];
         signals.Inserted(answers.Where(a => a.Result is Admitted.Accepted or Admitted.Overwritten).Select(a => a.Task!));
         return answers;
     }
@@ -175,6 +175,8 @@ public sealed class TaskVerbs(
             CreatedAt = now,
             DueAt = due,
             ExpiresAt = SubmissionRules.Expiry(settings, submission.Level, due, Cut(submission.ExpiresAt)),
+            Ending = TaskEndings.ToText(submission.Ending),
+            BatchId = submission.BatchId,
             Settings = settings,
         };
         task.DispatchAt = TaskStateMachine.FirstDispatch(task, atOnce: !window.IsFull);

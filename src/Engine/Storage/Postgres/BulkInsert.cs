@@ -32,10 +32,10 @@ internal sealed partial class PostgresTaskStore
         select id from inserted
         """;
 
-    public async Task<IReadOnlyList<Admission>> InsertAsync(IReadOnlyList<NewTask> tasks, ScheduleTick? tick = null) =>
-        tick is null && tasks.All(t => t.Task is { DedupeKey: null, ThreadId: null })
+    public async Task<IReadOnlyList<Admission>?> InsertAsync(IReadOnlyList<NewTask> tasks, InsertStep? step = null) =>
+        step is null && tasks.All(t => t.Task is { DedupeKey: null, ThreadId: null })
             ? Answer(tasks, await InsertPlainAsync([.. tasks.Select(t => t.Task)]))
-            : await RetryRacesAsync(() => InsertOrderedAsync(tasks, tick));
+            : (await RetryRacesAsync(() => InsertOrderedAsync(tasks, step))).Answers;
 
     /// <summary>No task can meet another: one statement.</summary>
     private async Task<HashSet<Guid>> InsertPlainAsync(List<TaskState> tasks)

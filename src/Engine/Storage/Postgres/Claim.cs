@@ -15,40 +15,43 @@ internal sealed partial class PostgresTaskStore
             select c.id, q.ord
             from unnest($1, $2) with ordinality as q(queue, level, ord)
             cross join (values (4), (3), (2), (1)) as p(priority)
-            {DueTasks("$4")}
-            order by {Order("q.ord", "p.priority", "c")}
+            cross join lateral ({DueTasks("$4")}
+                for update skip locked) as c
+            order by {Order}
             limit $4)
         """,
-        "where t.id = any(array(select id from due))", worker: "$6", lease: "$7", gated: "false");
+        "where t.id = any(array(select id from due))", worker: "$6", lease: "$7", gated: "false",
+        order: "case when $5 then 0 else due.ord end, case when $5 then 0 else -c.priority end, c.due_at, c.id");
+
+    private const string Order = "case when $5 then 0 else q.ord end, case when $5 then 0 else -p.priority end, c.due_at, c.id";
 
     private static string DueTasks(string limit) =>
         $"""
-        cross join lateral (
+
             select t.id, t.due_at from tasks t
             where t.queue = q.queue and t.level = q.level and t.priority = p.priority
-              and t.state in (3, 7) and not t.held and not t.push and t.due_at <= $3
+              and t.state in (3, 7) and not t.held and not t.push and t.due_at <= $10
               and (t.expires_at is null or t.expires_at > $3)
             order by t.due_at, t.id limit {limit}
-            for update skip locked) as c
         """;
 
-    private static string Order(string ord, string priority, string task) =>
-        $"case when $5 then 0 else {ord} end, case when $5 then 0 else -{priority} end, {task}.due_at, {task}.id";
-
-    /// <param name="due">CTEs, the last named due: the ids to claim and the ord of their targets.</param>
+    /// <param name="due">CTEs, the last named due: the ids to claim and their order.</param>
     /// <param name="which">Where the update finds the ids.</param>
     /// <param name="worker">Who claims.</param>
-    /// <param name="lease">Length of the lease in milliseconds, or null for the task's own.</param>
+    /// <param name="lease">Length of the lease in milliseconds, 0 for the task's life, or null for the task's own.</param>
     /// <param name="gated">Whether the task counts against a limit.</param>
+    /// <param name="order">Order of the answer.</param>
     /// <param name="more">CTEs behind claimed.</param>
     /// <param name="share">What to select beside the tasks.</param>
-    private static string ClaimStatement(string due, string which, string worker, string lease, string gated, string more = "", string share = "") =>
+    private static string ClaimStatement(string due, string which, string worker, string lease, string gated, string order, string more = "", string share = "") =>
         $"""
         with {due},
         claimed as (
             update tasks t
-            set state = {TaskStates.Running}, attempt = t.attempt + 1, attempts_left = t.attempts_left - 1, worker = {worker},
-                lease_ms = coalesce({lease}, t.default_lease_ms), lease_until = $3 + coalesce({lease}, t.default_lease_ms) * interval '1 millisecond',
+            set state = {TaskStates.Running}, attempt = t.attempt + 1, worker = {worker},
+                attempts_left = case when $11 is null then t.attempts_left - 1 when t.level = 0 then 0 when $11 < 0 then 100 else greatest(0, $11 - t.attempt) end,
+                lease_ms = case when {lease} = 0 then least({int.MaxValue}, extract(epoch from {Life} - $3) * 1000)::int else coalesce({lease}, t.default_lease_ms) end,
+                lease_until = case when {lease} = 0 then {Life} else $3 + coalesce({lease}, t.default_lease_ms) * interval '1 millisecond' end,
                 started_at = $3, dispatch_at = null, gated = {gated}
             {which} and t.state in (3, 7) and not t.held
             returning {TaskColumn.List(TaskColumn.All, "t.")}),
@@ -60,8 +63,11 @@ internal sealed partial class PostgresTaskStore
             select $8, id, {(int)TaskEventType.Started}, queue, level, attempt, worker, started_at, false, false from locked, claimed
             where not queue = any($9))
         select {TaskColumn.List(TaskColumn.All, "c.")}{share} from claimed c join due on due.id = c.id
-        order by {Order("due.ord", "c.priority", "c")}
+        order by {order}
         """;
+
+    // A task that never expires is as good as forgotten after so long.
+    private const string Life = "coalesce(t.expires_at, $3 + interval '24 days')";
 
     private const string NextDueSql =
         """
@@ -77,13 +83,14 @@ internal sealed partial class PostgresTaskStore
 
     public async Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, ClaimRules rules, DateTime now)
     {
-        if (rules.Gates.Count > 0)
-            return (await ClaimGatedAsync([request], rules, now))[0];
+        if (rules.Gates.Count > 0 || request.IsStrict)
+            return (await ClaimTogetherAsync([request], rules, now))[0];
         await using var command = source.CreateCommand(ClaimSql);
         command.Parameters.AddRange((NpgsqlParameter[])
         [
-            Value(Queues(request.Targets)), Value(Levels(request.Targets)), Value(now), Value(request.Max), Value(request.Oldest),
+            Value(Queues(request.Targets)), Value(Levels(request.Targets)), Value(now), Value(request.Max), Value(request.Order == ClaimOrder.Oldest),
             Value(request.Worker), Nullable(request.LeaseMs), Value(PickStream()), Value<string[]>([.. rules.Silent]),
+            Value(now.AddMilliseconds(-request.MinAgeMs)), Nullable(request.MaxRetries),
         ]);
         await using var reader = await command.ExecuteReaderAsync();
         var tasks = new List<TaskState>();

@@ -4,41 +4,80 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Storage.Postgres;
 
+/// <summary>Claims of queues with limits, and those that go one after the other.</summary>
 internal sealed partial class PostgresTaskStore
 {
     // The gates were locked by a statement before this one, so what is counted here stays true until the commit. A queue's
     // tasks are numbered in the order of the claim, over all its targets, and cut off at what its limits leave. A claim that
     // waited for the gate finds a bucket that later ones have emptied: by its own time that holds less than nothing.
-    // Of the tasks that are left the first request gets the first, up to its maximum, and so on: $15 has the sums of these.
-    private static readonly string GatedClaimSql = ClaimStatement(
+    // Of the tasks that are left the first request gets the first, up to its maximum, and so on: $17 has the sums of these.
+    private static readonly string GatedClaimSql = ClaimTogether(
+        "for update skip locked", $"due as (\n{Picked})", more: "");
+
+    // Nobody else claims of these targets at the same time, so a task need not be locked before it is chosen: only those that
+    // are taken are, and those that something else is changing are left out.
+    private static readonly string StrictClaimSql = ClaimTogether(
+        "",
+        $"""
+        picked as materialized (
+        {Picked}),
+        due as (
+            select p.* from picked p cross join lateral (
+                select 1 from tasks t where t.id = p.id and t.state in (3, 7) and not t.held for update skip locked) as l)
+        """,
+        more:
+        $"""
+        held as (
+            insert into queue_locks (queue, level, task_id, attempt, until)
+            select queue, level, id, attempt, $3 + greatest($18, ($7)[1]) * interval '1 millisecond' from claimed where $5 = {(int)ClaimOrder.Sequential}
+            on conflict (queue, level) do update set task_id = excluded.task_id, attempt = excluded.attempt, until = excluded.until),
+        """);
+
+    private const string Picked =
+        $"""
+            select n.id, n.place, width_bucket((row_number() over (order by n.place) - 1)::int, $17) + 1 as share from (
+                select f.*, row_number() over (order by {TogetherOrder}) as place, row_number() over (partition by f.queue order by {TogetherOrder}) as number
+                from found f where $5 <> 4 or f.turn = 1) as n
+            where n.number <= n.allowed
+            order by n.place limit $4
+        """;
+
+    // 1 is the oldest of all, 2 one of each in turn; the numbers are those of ClaimOrder.
+    private const string TogetherOrder =
+        "case when $5 = 2 then f.turn else 0 end, case when $5 = 1 then 0 else f.ord end, case when $5 = 1 then 0 else -f.priority end, f.due_at, f.id";
+
+    private static string ClaimTogether(string locking, string due, string more) => ClaimStatement(
         $"""
         gates as (
             select g.queue, g.period_ns, g.max_tokens, greatest(0, least($4,
                 case when g.max_running > 0
                     then g.max_running - (select count(*) from tasks r where r.queue = g.queue and r.state = 4 and r.gated) end,
-                case when g.period_ns > 0 then ($14 - greatest(b.bucket_base, $14 - g.max_tokens * g.period_ns)) / g.period_ns end)) as allowed
-            from unnest($10, $11, $12, $13) as g(queue, max_running, period_ns, max_tokens)
+                case when g.period_ns > 0 then ($16 - greatest(b.bucket_base, $16 - g.max_tokens * g.period_ns)) / g.period_ns end)) as allowed
+            from unnest($12, $13, $14, $15) as g(queue, max_running, period_ns, max_tokens)
             join queue_gates b on b.queue = g.queue),
-        due as (
-            select n.id, n.ord, width_bucket((row_number() over (order by {Order("n.ord", "n.priority", "n")}) - 1)::int, $15) + 1 as share from (
-                select c.id, c.due_at, q.queue, q.ord, p.priority, coalesce(g.allowed, $4) as allowed,
-                    row_number() over (partition by q.queue order by {Order("q.ord", "p.priority", "c")}) as number
-                from unnest($1, $2) with ordinality as q(queue, level, ord)
-                left join gates g on g.queue = q.queue
-                cross join (values (4), (3), (2), (1)) as p(priority)
-                {DueTasks("coalesce(g.allowed, $4)")}) as n
-            where n.number <= n.allowed
-            order by {Order("n.ord", "n.priority", "n")}
-            limit $4)
+        found as (
+            select c.id, c.due_at, q.queue, q.ord, p.priority, coalesce(g.allowed, $4) as allowed,
+                row_number() over (partition by q.ord order by p.priority desc, c.due_at, c.id) as turn
+            from unnest($1, $2) with ordinality as q(queue, level, ord)
+            left join gates g on g.queue = q.queue
+            cross join (values (4), (3), (2), (1)) as p(priority)
+            cross join lateral ({DueTasks("coalesce(g.allowed, $4)")}
+                {locking}) as c
+            where $5 <> {(int)ClaimOrder.Sequential} or not exists (
+                select 1 from queue_locks l join tasks h on h.id = l.task_id
+                where l.queue = q.queue and l.level = q.level and l.until > $3 and h.state = 4 and h.attempt = l.attempt)),
+        {due}
         """,
         "from unnest(array(select id from due order by id), array(select share from due order by id)) as d(id, share) where t.id = d.id",
         worker: "($6)[d.share]",
         lease: "($7)[d.share]",
-        gated: "t.queue = any($10)",
+        gated: "t.queue = any($12)",
+        order: "due.place",
         more:
-        """
+        $"""
+        {more}
         taken as (
-            update queue_gates b set bucket_base = greatest(b.bucket_base, $14 - g.max_tokens * g.period_ns) + n.tasks * g.period_ns
+            update queue_gates b set bucket_base = greatest(b.bucket_base, $16 - g.max_tokens * g.period_ns) + n.tasks * g.period_ns
             from gates g join (select queue, count(*) as tasks from claimed group by queue) as n on n.queue = g.queue
             where b.queue = g.queue and g.period_ns > 0),
         """,
@@ -46,16 +85,30 @@ internal sealed partial class PostgresTaskStore
 
     private const string LockGatesSql = "select 1 from queue_gates where queue = any($1) order by queue for update";
 
-    public async Task<IReadOnlyList<IReadOnlyList<TaskState>>> ClaimGatedAsync(IReadOnlyList<ClaimRequest> requests, ClaimRules rules, DateTime now)
+    // A few locks for all targets: two that share one only wait for each other without need.
+    private const string LockTargetsSql =
+        """
+        select pg_advisory_xact_lock($3, b) from (
+            select distinct abs(hashtext(queue || ':' || level) % 64) as b from unnest($1, $2) as q(queue, level) order by 1) as buckets
+        """;
+
+    public async Task<IReadOnlyList<IReadOnlyList<TaskState>>> ClaimTogetherAsync(IReadOnlyList<ClaimRequest> requests, ClaimRules rules, DateTime now)
     {
+        var request = requests[0];
         await using var connection = await source.OpenConnectionAsync();
         await using var batch = new NpgsqlBatch(connection);
-        batch.BatchCommands.Add(Command(LockGatesSql, Value<string[]>([.. rules.Gates.Select(g => g.Queue)])));
-        batch.BatchCommands.Add(Command(GatedClaimSql, [.. GatedValues(requests, rules, now)]));
+        if (request.IsStrict)
+            batch.BatchCommands.Add(Command(LockTargetsSql, Value(Queues(request.Targets)), Value(Levels(request.Targets)), Value(TargetsSpace)));
+        if (rules.Gates.Count > 0)
+            batch.BatchCommands.Add(Command(LockGatesSql, Value<string[]>([.. rules.Gates.Select(g => g.Queue)])));
+        batch.BatchCommands.Add(request.IsStrict
+            ? Command(StrictClaimSql, [.. TogetherValues(requests, rules, now), Value(request.LockMs)])
+            : Command(GatedClaimSql, [.. TogetherValues(requests, rules, now)]));
         var tasks = requests.Select(_ => new List<TaskState>()).ToList();
         await using (var reader = await batch.ExecuteReaderAsync())
         {
-            await reader.NextResultAsync();
+            for (var locks = batch.BatchCommands.Count - 1; locks > 0; locks--)
+                await reader.NextResultAsync();
             while (await reader.ReadAsync())
                 tasks[reader.GetInt32(TaskColumn.All.Length) - 1].Add(TaskColumn.ReadRow(TaskColumn.All, reader));
         }
@@ -63,19 +116,21 @@ internal sealed partial class PostgresTaskStore
         return tasks;
     }
 
-    private static IEnumerable<NpgsqlParameter> GatedValues(IReadOnlyList<ClaimRequest> requests, ClaimRules rules, DateTime now)
+    private static IEnumerable<NpgsqlParameter> TogetherValues(IReadOnlyList<ClaimRequest> requests, ClaimRules rules, DateTime now)
     {
-        var (targets, gates, upTo) = (requests[0].Targets, rules.Gates, 0);
+        var (request, gates, upTo) = (requests[0], rules.Gates, 0);
         int[] sums = [.. requests.Select(r => upTo += r.Max)];
-        yield return Value(Queues(targets));
-        yield return Value(Levels(targets));
+        yield return Value(Queues(request.Targets));
+        yield return Value(Levels(request.Targets));
         yield return Value(now);
         yield return Value(upTo);
-        yield return Value(requests[0].Oldest);
+        yield return Value((int)request.Order);
         yield return Value<string[]>([.. requests.Select(r => r.Worker)]);
         yield return new NpgsqlParameter<int?[]> { TypedValue = [.. requests.Select(r => r.LeaseMs)], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Integer };
         yield return Value(PickStream());
         yield return Value<string[]>([.. rules.Silent]);
+        yield return Value(now.AddMilliseconds(-request.MinAgeMs));
+        yield return Nullable(request.MaxRetries);
         yield return Value<string[]>([.. gates.Select(g => g.Queue)]);
         yield return Value<int[]>([.. gates.Select(g => g.MaxRunning)]);
         yield return Value<long[]>([.. gates.Select(g => g.Rate?.PeriodNs ?? 0)]);

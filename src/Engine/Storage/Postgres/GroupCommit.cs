@@ -19,8 +19,22 @@ internal sealed partial class PostgresTaskStore
 
     private const string CountSql =
         """
-        insert into queue_counts (queue, stream, type, count) select u.queue, $1, u.type, u.count from unnest($2, $3, $4) as u(queue, type, count)
-        on conflict (queue, stream, type) do update set count = queue_counts.count + excluded.count
+        insert into queue_counts (queue, level, stream, type, count)
+        select u.queue, u.level, $1, u.type, u.count from unnest($2, $3, $4, $5) as u(queue, level, type, count)
+        on conflict (queue, level, stream, type) do update set count = queue_counts.count + excluded.count
+        """;
+
+    private const string CountLinesSql =
+        """
+        insert into batch_counts (batch_id, stream, line_end, count)
+        select u.batch_id, $1, u.line_end, u.count from unnest($2, $3, $4) as u(batch_id, line_end, count)
+        on conflict (batch_id, stream, line_end) do update set count = batch_counts.count + excluded.count
+        """;
+
+    private const string OweSql =
+        """
+        insert into callbacks (subject_id, url, body, state, attempts, due_at, log, created_at)
+        select u.subject_id, u.url, u.body, 0, 0, u.at, '[]', u.at from unnest($1, $2, $3, $4) as u(subject_id, url, body, at)
         """;
 
     // Two deaths at once would not see each other's letter: each waits for the commit of the one before.
@@ -69,13 +83,24 @@ internal sealed partial class PostgresTaskStore
         var written = events.Where(e => e.IsWritten).ToList();
         if (written.Count > 0)
             yield return Append(stream, written);
-        var ends = events.Where(e => TaskEvent.IsTerminal(e.Type)).CountBy(e => (e.Queue, e.Type)).OrderBy(c => c.Key).ToList();
+        var ends = events.Where(e => TaskEvent.IsTerminal(e.Type)).CountBy(e => (e.Queue, e.Level, e.Type)).OrderBy(c => c.Key).ToList();
         if (ends.Count > 0)
         {
-            yield return Command(CountSql, Value(stream), Value<string[]>([.. ends.Select(c => c.Key.Queue)]),
+            yield return Command(CountSql, Value(stream), Value<string[]>([.. ends.Select(c => c.Key.Queue)]), Value<int[]>([.. ends.Select(c => c.Key.Level)]),
                 Value<int[]>([.. ends.Select(c => (int)c.Key.Type)]), Value<long[]>([.. ends.Select(c => (long)c.Value)]));
         }
+
+        var lines = events.Where(e => e.Line is not null).CountBy(e => e.Line!.Value).OrderBy(c => c.Key).ToList();
+        if (lines.Count > 0)
+        {
+            yield return Command(CountLinesSql, Value(stream), Value<Guid[]>([.. lines.Select(c => c.Key.Batch)]),
+                Value<int[]>([.. lines.Select(c => (int)c.Key.End)]), Value<int[]>([.. lines.Select(c => c.Value)]));
+        }
     }
+
+    private static NpgsqlBatchCommand Owe(IReadOnlyList<OwedCallback> owed) =>
+        Command(OweSql, Value<Guid[]>([.. owed.Select(o => o.SubjectId)]), Value<string[]>([.. owed.Select(o => o.Url)]),
+            Value<string[]>([.. owed.Select(o => o.Body)]), Value<DateTime[]>([.. owed.Select(o => o.At)]));
 
     private static NpgsqlBatchCommand Append(int stream, List<TaskEvent> events)
     {
@@ -137,6 +162,9 @@ internal sealed partial class PostgresTaskStore
                 rows.Add(Command(InsertTasksSql, [.. InsertValues(inserts)]));
             if (updates.Count > 0)
                 rows.Add(Update(UpdateSql, TaskColumn.Changed, updates));
+            var owed = TaskChanges.Owed(updates);
+            if (owed.Count > 0)
+                rows.Add(Owe(owed));
             foreach (var full in TaskChanges.FullQueues(updates))
             {
                 rows.Add(Command(LockLettersSql, Value(LettersSpace), Value(full.Queue)));

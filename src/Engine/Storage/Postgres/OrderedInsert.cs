@@ -15,16 +15,27 @@ internal sealed partial class PostgresTaskStore
         order by t.id for update of t
         """;
 
+    private const string TakeTickSql = "update schedules set next_at = $3, last_at = $2 where id = $1 and next_at = $2";
+
+    private const string TakeLinesSql =
+        "update batches set lines_done = $3, bytes_done = $4, version = version + 1 where id = $1 and lines_done = $2 and state = 4";
+
+    private const string BadLinesSql =
+        """
+        insert into batch_bad_lines (batch_id, line, custom_id, code, message)
+        select $1, u.* from unnest($2, $3, $4, $5) as u
+        """;
+
     private static readonly string OverwriteSql = UpdateOf(TaskColumn.Overwritten);
 
     /// <summary>Null where the holder of a key ended between two statements: the transaction must be tried again.</summary>
-    private async Task<IReadOnlyList<Admission>?> InsertOrderedAsync(IReadOnlyList<NewTask> tasks, ScheduleTick? tick)
+    private async Task<Inserted?> InsertOrderedAsync(IReadOnlyList<NewTask> tasks, InsertStep? step)
     {
         tasks = [.. tasks.Select(t => t with { Task = t.Task.Copy() })]; // another try must find them unchanged
         await using var connection = await source.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
-        if (tick is not null && !await TakeTickAsync(connection, transaction, tick))
-            return [];
+        if (step is not null && !await TakeStepAsync(connection, transaction, step))
+            return new Inserted(null);
         var inserted = await InsertRowsAsync(connection, transaction, tasks);
         if (await MeetHoldersAsync(connection, transaction, tasks, inserted) is not { } answers)
             return null;
@@ -34,16 +45,32 @@ internal sealed partial class PostgresTaskStore
             await ElectAsync(connection, transaction, threads);
         await ExecuteAsync(connection, transaction, Append([.. changed.SelectMany(t => t.Events)]));
         await transaction.CommitAsync();
-        return answers;
+        return new Inserted(answers);
     }
 
-    private static async Task<bool> TakeTickAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, ScheduleTick tick)
+    /// <summary>What an insert came to; no answers where another process took the step.</summary>
+    private sealed record Inserted(IReadOnlyList<Admission>? Answers);
+
+    private static async Task<bool> TakeStepAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, InsertStep step)
     {
-        await using var command = new NpgsqlCommand("update schedules set next_at = $3, last_at = $2 where id = $1 and next_at = $2", connection, transaction);
-        command.Parameters.Add(Value(tick.ScheduleId));
-        command.Parameters.Add(Value(tick.At));
-        command.Parameters.Add(new NpgsqlParameter { Value = (object?)tick.Next ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.TimestampTz });
-        return await command.ExecuteNonQueryAsync() == 1;
+        var take = step switch
+        {
+            ScheduleTick tick => Command(TakeTickSql, Value(tick.ScheduleId), Value(tick.At),
+                new NpgsqlParameter { Value = (object?)tick.Next ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.TimestampTz }),
+            BatchStep lines => Command(TakeLinesSql, Value(lines.BatchId), Value(lines.From), Value(lines.To), Value(lines.Bytes)),
+            _ => throw new ArgumentOutOfRangeException(nameof(step)),
+        };
+        await ExecuteAsync(connection, transaction, [take]);
+        if (take.Rows == 1 && step is BatchStep { Bad: { Count: > 0 } bad } batch)
+        {
+            await ExecuteAsync(connection, transaction,
+            [
+                Command(BadLinesSql, Value(batch.BatchId), Value<int[]>([.. bad.Select(l => l.Line)]), Value<string?[]>([.. bad.Select(l => l.CustomId)]),
+                    Value<string[]>([.. bad.Select(l => l.Code)]), Value<string[]>([.. bad.Select(l => l.Message)])),
+            ]);
+        }
+
+        return take.Rows == 1;
     }
 
     /// <summary>In the order of keys, in which everybody waits for those of others; the first of one key, or of one id, comes first.</summary>

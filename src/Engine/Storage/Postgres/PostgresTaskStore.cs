@@ -18,6 +18,9 @@ internal sealed partial class PostgresTaskStore(NpgsqlDataSource source) : ITask
     /// <summary>First key of the advisory locks of dead letters; the second is the hash of their queue.</summary>
     private const int LettersSpace = LockSpace + 1;
 
+    /// <summary>First key of the advisory locks of claims that go one after the other; the second stands for their targets.</summary>
+    private const int TargetsSpace = LockSpace + 2;
+
     /// <summary>Two transactions rarely draw the same stream; when they do, one waits for the other's commit.</summary>
     private static int PickStream() => Random.Shared.Next(TaskDbContext.Streams);
 

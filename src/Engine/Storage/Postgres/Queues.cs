@@ -31,7 +31,7 @@ internal sealed partial class PostgresTaskStore
                 union all select id from tasks where queue = $1 and state = 4)
             order by id for update),
         cancelled as (
-            update tasks set state = {TaskStates.Cancelled}, finished_at = $2, delete_at = $2, lease_until = null, dispatch_at = null,
+            update tasks set state = {TaskStates.Cancelled}, finished_at = $2, delete_at = case when batch_id is null then $2 end, lease_until = null, dispatch_at = null,
                 held = false, gated = false
             where id in (select id from gone) and state in (3, 4, 7)),
         letters as (

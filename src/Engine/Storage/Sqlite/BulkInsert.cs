@@ -12,12 +12,29 @@ internal sealed partial class SqliteTaskStore
     private static readonly string HolderSql =
         $"select {TaskColumn.List(TaskColumn.All)} from tasks where queue = @0 and dedupe_key = @1 and dedupe_key is not null and state in (3, 4, 7)";
 
-    public Task<IReadOnlyList<Admission>> InsertAsync(IReadOnlyList<NewTask> tasks, ScheduleTick? tick = null) =>
-        UseAsync<IReadOnlyList<Admission>>(() => tick is null || TakeTick(tick) ? Insert(tasks) : [], write: true);
+    public Task<IReadOnlyList<Admission>?> InsertAsync(IReadOnlyList<NewTask> tasks, InsertStep? step = null) =>
+        UseAsync<IReadOnlyList<Admission>?>(() => step is null || TakeStep(step) ? Insert(tasks) : null, write: true);
 
-    private bool TakeTick(ScheduleTick tick) =>
-        Execute("update schedules set next_at = @2, last_at = @1 where id = @0 and next_at = @1",
-            tick.ScheduleId, Micros.FromTime(tick.At), tick.Next is { } next ? Micros.FromTime(next) : DBNull.Value) == 1;
+    private bool TakeStep(InsertStep step)
+    {
+        if (step is ScheduleTick tick)
+        {
+            return Execute("update schedules set next_at = @2, last_at = @1 where id = @0 and next_at = @1",
+                tick.ScheduleId, Micros.FromTime(tick.At), tick.Next is { } next ? Micros.FromTime(next) : DBNull.Value) == 1;
+        }
+
+        var lines = (BatchStep)step;
+        if (Execute("update batches set lines_done = @2, bytes_done = @3, version = version + 1 where id = @0 and lines_done = @1 and state = 4",
+            lines.BatchId, lines.From, lines.To, lines.Bytes) == 0)
+            return false;
+        foreach (var bad in lines.Bad)
+        {
+            Execute("insert into batch_bad_lines (batch_id, line, custom_id, code, message) values (@0, @1, @2, @3, @4)",
+                lines.BatchId, bad.Line, OrNull(bad.CustomId), bad.Code, bad.Message);
+        }
+
+        return true;
+    }
 
     private List<Admission> Insert(IReadOnlyList<NewTask> tasks)
     {

@@ -19,9 +19,18 @@ internal sealed partial class SqliteTaskStore
 
     private const string CountSql =
         """
-        insert into queue_counts (queue, stream, type, count) values (@0, @1, @2, @3)
-        on conflict (queue, stream, type) do update set count = count + @3
+        insert into queue_counts (queue, level, stream, type, count) values (@0, @1, @2, @3, @4)
+        on conflict (queue, level, stream, type) do update set count = count + @4
         """;
+
+    private const string CountLinesSql =
+        """
+        insert into batch_counts (batch_id, stream, line_end, count) values (@0, @1, @2, @3)
+        on conflict (batch_id, stream, line_end) do update set count = count + @3
+        """;
+
+    private const string OweSql =
+        "insert into callbacks (subject_id, url, body, state, attempts, due_at, log, created_at) values (@0, @1, @2, 0, 0, @3, '[]', @3)";
 
     private const string EvictSql =
         """
@@ -57,8 +66,10 @@ internal sealed partial class SqliteTaskStore
                 Micros.FromTime(e.At), e.DueAt is { } due ? Micros.FromTime(due) : DBNull.Value, e.Dispatch, e.Frees);
         }
 
-        foreach (var (end, count) in events.Where(e => TaskEvent.IsTerminal(e.Type)).CountBy(e => (e.Queue, e.Type)))
-            Execute(CountSql, end.Queue, Stream, (int)end.Type, count);
+        foreach (var (end, count) in events.Where(e => TaskEvent.IsTerminal(e.Type)).CountBy(e => (e.Queue, e.Level, e.Type)))
+            Execute(CountSql, end.Queue, end.Level, Stream, (int)end.Type, count);
+        foreach (var (line, count) in events.Where(e => e.Line is not null).CountBy(e => e.Line!.Value))
+            Execute(CountLinesSql, line.Batch, Stream, (int)line.End, count);
     }
 
     private sealed class Session(SqliteTaskStore store) : ITaskSession
@@ -88,6 +99,8 @@ internal sealed partial class SqliteTaskStore
                 return Task.FromException(new DedupeKeyTakenException(taken));
             }
 
+            foreach (var owed in TaskChanges.Owed(updates))
+                store.Execute(OweSql, owed.SubjectId, owed.Url, owed.Body, Micros.FromTime(owed.At));
             foreach (var full in TaskChanges.FullQueues(updates))
                 store.Execute(EvictSql, full.Queue, full.Settings.DeadLetters.MaxSize, Micros.FromTime(full.FinishedAt!.Value));
             store.Elect(TaskChanges.Threads(updates));

@@ -30,7 +30,7 @@ internal sealed partial class SqliteTaskStore
 
     private static readonly string CancelAllSql =
         $"""
-        update tasks set state = {TaskStates.Cancelled}, finished_at = @1, delete_at = @1, lease_until = null, dispatch_at = null, held = 0, gated = 0
+        update tasks set state = {TaskStates.Cancelled}, finished_at = @1, delete_at = case when batch_id is null then @1 end, lease_until = null, dispatch_at = null, held = 0, gated = 0
         where state in (3, 4, 7) and id in ({LiveIds})
         """;
 

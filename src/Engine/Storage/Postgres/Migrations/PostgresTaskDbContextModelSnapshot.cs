@@ -22,6 +22,324 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
 
             NpgsqlModelBuilderExtensions.UseIdentityByDefaultColumns(modelBuilder);
 
+            modelBuilder.Entity("TaskQueue.Engine.Batches.BatchBadLine", b =>
+                {
+                    b.Property<Guid>("BatchId")
+                        .HasColumnType("uuid")
+                        .HasColumnName("batch_id");
+
+                    b.Property<int>("Line")
+                        .HasColumnType("integer")
+                        .HasColumnName("line");
+
+                    b.Property<string>("Code")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)")
+                        .HasColumnName("code");
+
+                    b.Property<string>("CustomId")
+                        .HasColumnType("text")
+                        .HasColumnName("custom_id");
+
+                    b.Property<string>("Message")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("message");
+
+                    b.HasKey("BatchId", "Line");
+
+                    b.ToTable("batch_bad_lines", (string)null);
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Batches.BatchCount", b =>
+                {
+                    b.Property<Guid>("BatchId")
+                        .HasColumnType("uuid")
+                        .HasColumnName("batch_id");
+
+                    b.Property<int>("Stream")
+                        .HasColumnType("integer")
+                        .HasColumnName("stream");
+
+                    b.Property<int>("End")
+                        .HasColumnType("integer")
+                        .HasColumnName("line_end");
+
+                    b.Property<int>("Count")
+                        .HasColumnType("integer")
+                        .HasColumnName("count");
+
+                    b.HasKey("BatchId", "Stream", "End");
+
+                    b.ToTable("batch_counts", (string)null);
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Batches.BatchState", b =>
+                {
+                    b.Property<Guid>("CorrelationId")
+                        .HasColumnType("uuid")
+                        .HasColumnName("id");
+
+                    b.Property<int>("BadLines")
+                        .HasColumnType("integer")
+                        .HasColumnName("bad_lines");
+
+                    b.Property<long>("BytesDone")
+                        .HasColumnType("bigint")
+                        .HasColumnName("bytes_done");
+
+                    b.Property<string>("CallbackUrl")
+                        .HasColumnType("text")
+                        .HasColumnName("callback_url");
+
+                    b.Property<DateTime?>("CancellingAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("cancelling_at");
+
+                    b.Property<int>("Completed")
+                        .HasColumnType("integer")
+                        .HasColumnName("completed");
+
+                    b.Property<string>("CompletionWindow")
+                        .IsRequired()
+                        .HasMaxLength(16)
+                        .HasColumnType("character varying(16)")
+                        .HasColumnName("completion_window");
+
+                    b.Property<DateTime>("CreatedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("created_at");
+
+                    b.Property<DateTime>("DeadlineAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("deadline_at");
+
+                    b.Property<string>("Endpoint")
+                        .IsRequired()
+                        .HasMaxLength(256)
+                        .HasColumnType("character varying(256)")
+                        .HasColumnName("endpoint");
+
+                    b.Property<string>("ErrorFileId")
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)")
+                        .HasColumnName("error_file_id");
+
+                    b.Property<string>("Errors")
+                        .HasColumnType("text")
+                        .HasColumnName("errors");
+
+                    b.Property<int>("FailedLines")
+                        .HasColumnType("integer")
+                        .HasColumnName("failed_lines");
+
+                    b.Property<DateTime?>("FinalizingAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("finalizing_at");
+
+                    b.Property<DateTime?>("FinishedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("finished_at");
+
+                    b.Property<DateTime?>("InProgressAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("in_progress_at");
+
+                    b.Property<string>("InputFileId")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)")
+                        .HasColumnName("input_file_id");
+
+                    b.Property<int>("Level")
+                        .HasColumnType("integer")
+                        .HasColumnName("level");
+
+                    b.Property<int>("LinesDone")
+                        .HasColumnType("integer")
+                        .HasColumnName("lines_done");
+
+                    b.Property<string>("Metadata")
+                        .HasColumnType("text")
+                        .HasColumnName("metadata");
+
+                    b.Property<string>("OutputFileId")
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)")
+                        .HasColumnName("output_file_id");
+
+                    b.Property<string>("Owner")
+                        .HasMaxLength(128)
+                        .HasColumnType("character varying(128)")
+                        .HasColumnName("owner");
+
+                    b.Property<string>("Queue")
+                        .IsRequired()
+                        .HasMaxLength(128)
+                        .HasColumnType("character varying(128)")
+                        .HasColumnName("queue");
+
+                    b.Property<int>("State")
+                        .HasColumnType("integer")
+                        .HasColumnName("state");
+
+                    b.Property<bool>("Strict")
+                        .HasColumnType("boolean")
+                        .HasColumnName("strict");
+
+                    b.Property<string>("SubmitterKey")
+                        .HasColumnType("text")
+                        .HasColumnName("submitter_key");
+
+                    b.Property<int>("Total")
+                        .HasColumnType("integer")
+                        .HasColumnName("total");
+
+                    b.Property<int>("Version")
+                        .IsConcurrencyToken()
+                        .HasColumnType("integer")
+                        .HasColumnName("version");
+
+                    b.Property<DateTime?>("WorkedUntil")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("worked_until");
+
+                    b.HasKey("CorrelationId");
+
+                    b.HasIndex(new[] { "CreatedAt", "CorrelationId" }, "ix_batches_created");
+
+                    b.HasIndex(new[] { "State" }, "ix_batches_live")
+                        .HasFilter("state < 8");
+
+                    b.ToTable("batches", (string)null);
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Callbacks.Callback", b =>
+                {
+                    b.Property<long>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("bigint")
+                        .HasColumnName("id");
+
+                    NpgsqlPropertyBuilderExtensions.UseIdentityByDefaultColumn(b.Property<long>("Id"));
+
+                    b.Property<int>("Attempts")
+                        .HasColumnType("integer")
+                        .HasColumnName("attempts");
+
+                    b.Property<string>("Body")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("body");
+
+                    b.Property<DateTime>("CreatedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("created_at");
+
+                    b.Property<DateTime>("DueAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("due_at");
+
+                    b.Property<DateTime?>("FinishedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("finished_at");
+
+                    b.Property<string>("Log")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("log");
+
+                    b.Property<int>("State")
+                        .HasColumnType("integer")
+                        .HasColumnName("state");
+
+                    b.Property<Guid>("SubjectId")
+                        .HasColumnType("uuid")
+                        .HasColumnName("subject_id");
+
+                    b.Property<string>("Url")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("url");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex(new[] { "DueAt" }, "ix_callbacks_due")
+                        .HasFilter("state = 0");
+
+                    b.HasIndex(new[] { "FinishedAt" }, "ix_callbacks_finished")
+                        .HasFilter("finished_at is not null");
+
+                    b.HasIndex(new[] { "SubjectId" }, "ix_callbacks_subject");
+
+                    b.ToTable("callbacks", (string)null);
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Files.FileChunk", b =>
+                {
+                    b.Property<string>("FileId")
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)")
+                        .HasColumnName("file_id");
+
+                    b.Property<int>("Number")
+                        .HasColumnType("integer")
+                        .HasColumnName("number");
+
+                    b.Property<byte[]>("Data")
+                        .IsRequired()
+                        .HasColumnType("bytea")
+                        .HasColumnName("data");
+
+                    b.HasKey("FileId", "Number");
+
+                    b.ToTable("file_chunks", (string)null);
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Files.FileRecord", b =>
+                {
+                    b.Property<string>("Id")
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)")
+                        .HasColumnName("id");
+
+                    b.Property<long>("Bytes")
+                        .HasColumnType("bigint")
+                        .HasColumnName("bytes");
+
+                    b.Property<DateTime>("CreatedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("created_at");
+
+                    b.Property<string>("FileName")
+                        .IsRequired()
+                        .HasMaxLength(1024)
+                        .HasColumnType("character varying(1024)")
+                        .HasColumnName("file_name");
+
+                    b.Property<string>("Owner")
+                        .HasMaxLength(128)
+                        .HasColumnType("character varying(128)")
+                        .HasColumnName("owner");
+
+                    b.Property<string>("Purpose")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)")
+                        .HasColumnName("purpose");
+
+                    b.Property<bool>("Ready")
+                        .HasColumnType("boolean")
+                        .HasColumnName("ready");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex(new[] { "CreatedAt", "Id" }, "ix_files_created");
+
+                    b.ToTable("files", (string)null);
+                });
+
             modelBuilder.Entity("TaskQueue.Engine.Queues.QueueRecord", b =>
                 {
                     b.Property<int>("Id")
@@ -50,6 +368,11 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                         .HasMaxLength(128)
                         .HasColumnType("character varying(128)")
                         .HasColumnName("name");
+
+                    b.Property<string>("Owner")
+                        .HasMaxLength(128)
+                        .HasColumnType("character varying(128)")
+                        .HasColumnName("owner");
 
                     b.Property<string>("Settings")
                         .IsRequired()
@@ -487,6 +810,10 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                         .HasColumnType("character varying(128)")
                         .HasColumnName("queue");
 
+                    b.Property<int>("Level")
+                        .HasColumnType("integer")
+                        .HasColumnName("level");
+
                     b.Property<int>("Stream")
                         .HasColumnType("integer")
                         .HasColumnName("stream");
@@ -499,7 +826,7 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                         .HasColumnType("bigint")
                         .HasColumnName("count");
 
-                    b.HasKey("Queue", "Stream", "Type");
+                    b.HasKey("Queue", "Level", "Stream", "Type");
 
                     b.ToTable("queue_counts", (string)null);
                 });
@@ -518,6 +845,34 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                     b.HasKey("Queue");
 
                     b.ToTable("queue_gates", (string)null);
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Storage.QueueLock", b =>
+                {
+                    b.Property<string>("Queue")
+                        .HasMaxLength(128)
+                        .HasColumnType("character varying(128)")
+                        .HasColumnName("queue");
+
+                    b.Property<int>("Level")
+                        .HasColumnType("integer")
+                        .HasColumnName("level");
+
+                    b.Property<int>("Attempt")
+                        .HasColumnType("integer")
+                        .HasColumnName("attempt");
+
+                    b.Property<Guid>("TaskId")
+                        .HasColumnType("uuid")
+                        .HasColumnName("task_id");
+
+                    b.Property<DateTime>("Until")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("until");
+
+                    b.HasKey("Queue", "Level");
+
+                    b.ToTable("queue_locks", (string)null);
                 });
 
             modelBuilder.Entity("TaskQueue.Engine.Tasks.TaskEvent", b =>
@@ -600,6 +955,10 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                         .HasColumnType("integer")
                         .HasColumnName("attempts_left");
 
+                    b.Property<Guid?>("BatchId")
+                        .HasColumnType("uuid")
+                        .HasColumnName("batch_id");
+
                     b.Property<DateTime>("CreatedAt")
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("created_at");
@@ -628,6 +987,10 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                     b.Property<DateTime>("DueAt")
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("due_at");
+
+                    b.Property<string>("Ending")
+                        .HasColumnType("text")
+                        .HasColumnName("ending");
 
                     b.Property<string>("Error")
                         .HasColumnType("text")
@@ -719,6 +1082,12 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                         .HasColumnName("worker");
 
                     b.HasKey("CorrelationId");
+
+                    b.HasIndex(new[] { "BatchId", "CorrelationId" }, "ix_tasks_batch")
+                        .HasFilter("batch_id is not null");
+
+                    b.HasIndex(new[] { "BatchId" }, "ix_tasks_batch_live")
+                        .HasFilter("batch_id is not null and state in (3, 4, 7)");
 
                     b.HasIndex(new[] { "Queue", "Level", "Priority", "DueAt", "CorrelationId" }, "ix_tasks_claim")
                         .HasFilter("state in (3, 7) and not held");

@@ -17,6 +17,322 @@ namespace TaskQueue.Engine.Storage.Sqlite.Migrations
 #pragma warning disable 612, 618
             modelBuilder.HasAnnotation("ProductVersion", "10.0.14");
 
+            modelBuilder.Entity("TaskQueue.Engine.Batches.BatchBadLine", b =>
+                {
+                    b.Property<Guid>("BatchId")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("batch_id");
+
+                    b.Property<int>("Line")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("line");
+
+                    b.Property<string>("Code")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("code");
+
+                    b.Property<string>("CustomId")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("custom_id");
+
+                    b.Property<string>("Message")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("message");
+
+                    b.HasKey("BatchId", "Line");
+
+                    b.ToTable("batch_bad_lines", (string)null);
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Batches.BatchCount", b =>
+                {
+                    b.Property<Guid>("BatchId")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("batch_id");
+
+                    b.Property<int>("Stream")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("stream");
+
+                    b.Property<int>("End")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("line_end");
+
+                    b.Property<int>("Count")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("count");
+
+                    b.HasKey("BatchId", "Stream", "End");
+
+                    b.ToTable("batch_counts", (string)null);
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Batches.BatchState", b =>
+                {
+                    b.Property<Guid>("CorrelationId")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("id");
+
+                    b.Property<int>("BadLines")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("bad_lines");
+
+                    b.Property<long>("BytesDone")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("bytes_done");
+
+                    b.Property<string>("CallbackUrl")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("callback_url");
+
+                    b.Property<long?>("CancellingAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("cancelling_at");
+
+                    b.Property<int>("Completed")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("completed");
+
+                    b.Property<string>("CompletionWindow")
+                        .IsRequired()
+                        .HasMaxLength(16)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("completion_window");
+
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("created_at");
+
+                    b.Property<long>("DeadlineAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("deadline_at");
+
+                    b.Property<string>("Endpoint")
+                        .IsRequired()
+                        .HasMaxLength(256)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("endpoint");
+
+                    b.Property<string>("ErrorFileId")
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("error_file_id");
+
+                    b.Property<string>("Errors")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("errors");
+
+                    b.Property<int>("FailedLines")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("failed_lines");
+
+                    b.Property<long?>("FinalizingAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("finalizing_at");
+
+                    b.Property<long?>("FinishedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("finished_at");
+
+                    b.Property<long?>("InProgressAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("in_progress_at");
+
+                    b.Property<string>("InputFileId")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("input_file_id");
+
+                    b.Property<int>("Level")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("level");
+
+                    b.Property<int>("LinesDone")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("lines_done");
+
+                    b.Property<string>("Metadata")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("metadata");
+
+                    b.Property<string>("OutputFileId")
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("output_file_id");
+
+                    b.Property<string>("Owner")
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("owner");
+
+                    b.Property<string>("Queue")
+                        .IsRequired()
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("queue");
+
+                    b.Property<int>("State")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("state");
+
+                    b.Property<bool>("Strict")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("strict");
+
+                    b.Property<string>("SubmitterKey")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("submitter_key");
+
+                    b.Property<int>("Total")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("total");
+
+                    b.Property<int>("Version")
+                        .IsConcurrencyToken()
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("version");
+
+                    b.Property<long?>("WorkedUntil")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("worked_until");
+
+                    b.HasKey("CorrelationId");
+
+                    b.HasIndex(new[] { "CreatedAt", "CorrelationId" }, "ix_batches_created");
+
+                    b.HasIndex(new[] { "State" }, "ix_batches_live")
+                        .HasFilter("state < 8");
+
+                    b.ToTable("batches", (string)null);
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Callbacks.Callback", b =>
+                {
+                    b.Property<long>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("id");
+
+                    b.Property<int>("Attempts")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("attempts");
+
+                    b.Property<string>("Body")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("body");
+
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("created_at");
+
+                    b.Property<long>("DueAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("due_at");
+
+                    b.Property<long?>("FinishedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("finished_at");
+
+                    b.Property<string>("Log")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("log");
+
+                    b.Property<int>("State")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("state");
+
+                    b.Property<Guid>("SubjectId")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("subject_id");
+
+                    b.Property<string>("Url")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("url");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex(new[] { "DueAt" }, "ix_callbacks_due")
+                        .HasFilter("state = 0");
+
+                    b.HasIndex(new[] { "FinishedAt" }, "ix_callbacks_finished")
+                        .HasFilter("finished_at is not null");
+
+                    b.HasIndex(new[] { "SubjectId" }, "ix_callbacks_subject");
+
+                    b.ToTable("callbacks", (string)null);
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Files.FileChunk", b =>
+                {
+                    b.Property<string>("FileId")
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("file_id");
+
+                    b.Property<int>("Number")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("number");
+
+                    b.Property<byte[]>("Data")
+                        .IsRequired()
+                        .HasColumnType("BLOB")
+                        .HasColumnName("data");
+
+                    b.HasKey("FileId", "Number");
+
+                    b.ToTable("file_chunks", (string)null);
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Files.FileRecord", b =>
+                {
+                    b.Property<string>("Id")
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("id");
+
+                    b.Property<long>("Bytes")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("bytes");
+
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("created_at");
+
+                    b.Property<string>("FileName")
+                        .IsRequired()
+                        .HasMaxLength(1024)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("file_name");
+
+                    b.Property<string>("Owner")
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("owner");
+
+                    b.Property<string>("Purpose")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("purpose");
+
+                    b.Property<bool>("Ready")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("ready");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex(new[] { "CreatedAt", "Id" }, "ix_files_created");
+
+                    b.ToTable("files", (string)null);
+                });
+
             modelBuilder.Entity("TaskQueue.Engine.Queues.QueueRecord", b =>
                 {
                     b.Property<int>("Id")
@@ -42,6 +358,11 @@ namespace TaskQueue.Engine.Storage.Sqlite.Migrations
                         .HasMaxLength(128)
                         .HasColumnType("TEXT")
                         .HasColumnName("name");
+
+                    b.Property<string>("Owner")
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("owner");
 
                     b.Property<string>("Settings")
                         .IsRequired()
@@ -477,6 +798,10 @@ namespace TaskQueue.Engine.Storage.Sqlite.Migrations
                         .HasColumnType("TEXT")
                         .HasColumnName("queue");
 
+                    b.Property<int>("Level")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("level");
+
                     b.Property<int>("Stream")
                         .HasColumnType("INTEGER")
                         .HasColumnName("stream");
@@ -489,7 +814,7 @@ namespace TaskQueue.Engine.Storage.Sqlite.Migrations
                         .HasColumnType("INTEGER")
                         .HasColumnName("count");
 
-                    b.HasKey("Queue", "Stream", "Type");
+                    b.HasKey("Queue", "Level", "Stream", "Type");
 
                     b.ToTable("queue_counts", (string)null);
                 });
@@ -508,6 +833,34 @@ namespace TaskQueue.Engine.Storage.Sqlite.Migrations
                     b.HasKey("Queue");
 
                     b.ToTable("queue_gates", (string)null);
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Storage.QueueLock", b =>
+                {
+                    b.Property<string>("Queue")
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("queue");
+
+                    b.Property<int>("Level")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("level");
+
+                    b.Property<int>("Attempt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("attempt");
+
+                    b.Property<Guid>("TaskId")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("task_id");
+
+                    b.Property<long>("Until")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("until");
+
+                    b.HasKey("Queue", "Level");
+
+                    b.ToTable("queue_locks", (string)null);
                 });
 
             modelBuilder.Entity("TaskQueue.Engine.Tasks.TaskEvent", b =>
@@ -588,6 +941,10 @@ namespace TaskQueue.Engine.Storage.Sqlite.Migrations
                         .HasColumnType("INTEGER")
                         .HasColumnName("attempts_left");
 
+                    b.Property<Guid?>("BatchId")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("batch_id");
+
                     b.Property<long>("CreatedAt")
                         .HasColumnType("INTEGER")
                         .HasColumnName("created_at");
@@ -616,6 +973,10 @@ namespace TaskQueue.Engine.Storage.Sqlite.Migrations
                     b.Property<long>("DueAt")
                         .HasColumnType("INTEGER")
                         .HasColumnName("due_at");
+
+                    b.Property<string>("Ending")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("ending");
 
                     b.Property<string>("Error")
                         .HasColumnType("TEXT")
@@ -707,6 +1068,12 @@ namespace TaskQueue.Engine.Storage.Sqlite.Migrations
                         .HasColumnName("worker");
 
                     b.HasKey("CorrelationId");
+
+                    b.HasIndex(new[] { "BatchId", "CorrelationId" }, "ix_tasks_batch")
+                        .HasFilter("batch_id is not null");
+
+                    b.HasIndex(new[] { "BatchId" }, "ix_tasks_batch_live")
+                        .HasFilter("batch_id is not null and state in (3, 4, 7)");
 
                     b.HasIndex(new[] { "Queue", "Level", "Priority", "DueAt", "CorrelationId" }, "ix_tasks_claim")
                         .HasFilter("state in (3, 7) and not held");

@@ -1,0 +1,63 @@
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.Extensions.Options;
+using TaskQueue.Api.Http;
+using TaskQueue.Engine.Auth;
+
+namespace TaskQueue.Api.Auth;
+
+/// <summary>Who calls.</summary>
+/// <param name="Name">The owner of what the caller makes; null where no keys are configured.</param>
+/// <param name="Key">The bearer token as presented, or null.</param>
+internal sealed record Caller(string? Name, string? Key);
+
+/// <summary>Checks bearer tokens against the configured keys.</summary>
+internal sealed class ApiKeys(IOptionsMonitor<AuthOptions> options, TimeProvider time)
+{
+    private const string Bearer = "Bearer ";
+
+    /// <summary>The caller of a request; null where its key is missing, unknown or expired. With no keys configured everybody may call.</summary>
+    public Caller? Find(HttpRequest request)
+    {
+        // Where the header is absent a parameter of that name counts (bella.md 1.1).
+        var header = request.Headers.Authorization.FirstOrDefault() ?? request.Query["Authorization"].FirstOrDefault();
+        var token = header is not null && header.StartsWith(Bearer, StringComparison.Ordinal) ? header[Bearer.Length..] : null;
+        var keys = options.CurrentValue.ApiKeys;
+        if (keys.Count == 0)
+            return new Caller(null, token);
+        return token is not null && Find(keys, token) is { } key ? new Caller(key.Name, token) : null;
+    }
+
+    /// <summary>Looks at every key, so that the time says nothing of which one was nearly right.</summary>
+    private ApiKeyOptions? Find(IEnumerable<ApiKeyOptions> keys, string token)
+    {
+        var hash = SHA256.HashData(Encoding.UTF8.GetBytes(token));
+        ApiKeyOptions? found = null;
+        foreach (var key in keys)
+        {
+            var other = key.KeyHash is { } hex ? Convert.FromHexString(hex) : SHA256.HashData(Encoding.UTF8.GetBytes(key.Key!));
+            if (CryptographicOperations.FixedTimeEquals(hash, other) && !(key.ExpiresAt <= time.GetUtcNow()))
+                found = key;
+        }
+
+        return found;
+    }
+}
+
+internal static class ApiKeyFilter
+{
+    /// <summary>Demands a key where there are any; put it inside of <see cref="DoorFaults.AnswerFaults"/>.</summary>
+    public static T DemandKey<T>(this T endpoints)
+        where T : IEndpointConventionBuilder =>
+        endpoints.AddEndpointFilter((context, next) =>
+        {
+            var http = context.HttpContext;
+            var caller = http.RequestServices.GetRequiredService<ApiKeys>().Find(http.Request)
+                ?? throw new DoorException(401, "unauthorized", "send a valid API key as 'Authorization: Bearer …'");
+            http.Features.Set(caller);
+            return next(context);
+        });
+
+    /// <summary>Who calls; only behind <see cref="DemandKey"/>.</summary>
+    public static Caller Caller(this HttpContext context) => context.Features.Get<Caller>()!;
+}
