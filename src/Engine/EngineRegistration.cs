@@ -7,6 +7,7 @@ using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Replies;
 using TaskQueue.Engine.Schedules;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Storage.GroupCommit;
@@ -32,6 +33,9 @@ public static class EngineRegistration
         services.AddSingleton<Doorbell>().AddSingleton<CommitSignals>();
         services.AddSingleton<QueueCatalog>().AddSingleton<QueueVerbs>();
         services.AddSingleton<ScheduleVerbs>().AddSingleton<ScheduleSignal>();
+        services.TryAddSingleton(new ReplyAddress(Guid.NewGuid().ToString("N")));
+        services.AddSingleton<ReplyDesk>().AddSingleton<ReplySender>().AddSingleton<QueueRouter>();
+        services.AddOptions<RoutingOptions>().BindConfiguration("TaskQueue:Routing");
         services.AddSingleton<TaskVerbs>().AddSingleton<TaskQueries>().AddSingleton<Claims>();
 
         // Hosted services stop in reverse: the bus first, then the relay, then the group commit, which drains.
@@ -42,6 +46,7 @@ public static class EngineRegistration
             new SagaRepository<TaskState>(context.GetRequiredService<GroupCommitRepository>()))));
         services.AddSingleton<EventPublisher>().AddSingleton<DispatchWindow>();
         services.AddHostedService<EventRelay>();
+        services.AddHostedService<ReplyWatch>();
         services.AddTaskQueueBus(bus, roles);
         return services;
     }

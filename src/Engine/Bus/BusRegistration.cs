@@ -1,5 +1,6 @@
 using MassTransit;
 using Microsoft.Extensions.DependencyInjection;
+using TaskQueue.Engine.Replies;
 using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Engine.Bus;
@@ -15,8 +16,10 @@ public interface IBusEndpoints
     /// <summary>A named durable queue (a quorum queue on RabbitMQ).</summary>
     void Queue(string name, ushort prefetch, Action<IReceiveEndpointConfigurator> configure);
 
-    /// <summary>A queue of this process alone, gone when the process is.</summary>
-    void OwnQueue(Action<IReceiveEndpointConfigurator> configure);
+    /// <summary>A queue of this process alone, gone when the process is; its messages are taken one after the other.</summary>
+    /// <param name="name">Its name, where others must know it.</param>
+    /// <param name="configure">What it does.</param>
+    void OwnQueue(string? name, Action<IReceiveEndpointConfigurator> configure);
 }
 
 /// <summary>Puts the bus together.</summary>
@@ -33,6 +36,7 @@ public static class BusRegistration
             bus.DisableUsageTelemetry();
             bus.AddConsumer<DoorbellConsumer>();
             bus.AddConsumer<QueuesChangedConsumer>();
+            bus.AddConsumer<ReplyConsumer>();
             bus.AddReceiveObserver<BusFaultLog>();
             foreach (var role in roles)
                 role.AddConsumers(bus);
@@ -52,17 +56,29 @@ public static class BusRegistration
                     cfg.Host(address.RabbitMq);
                     cfg.DeployPublishTopology = true;
                     var endpoints = new RabbitMqEndpoints(cfg);
-                    endpoints.OwnQueue(e =>
+                    endpoints.OwnQueue(null, e =>
                     {
                         e.ConfigureConsumer<DoorbellConsumer>(context);
                         e.ConfigureConsumer<QueuesChangedConsumer>(context);
                     });
+                    endpoints.OwnQueue(null, e => BindReplies((IRabbitMqReceiveEndpointConfigurator)e, context));
                     foreach (var role in roles)
                         role.AddEndpoints(context, endpoints);
                 });
             }
         });
         return services;
+    }
+
+    private static void BindReplies(IRabbitMqReceiveEndpointConfigurator endpoint, IBusRegistrationContext context)
+    {
+        endpoint.ConfigureConsumeTopology = false;
+        endpoint.Bind(TaskReplies.Exchange, x =>
+        {
+            x.ExchangeType = RabbitMQ.Client.ExchangeType.Direct;
+            x.RoutingKey = context.GetRequiredService<ReplyAddress>().Name;
+        });
+        endpoint.ConfigureConsumer<ReplyConsumer>(context);
     }
 
     /// <summary>A consumer that waits for the database longer than this after a stop gives its message back.</summary>
@@ -90,12 +106,25 @@ public static class BusRegistration
                 configure(e);
             });
 
-        public void OwnQueue(Action<IReceiveEndpointConfigurator> configure) =>
-            cfg.ReceiveEndpoint(new TemporaryEndpointDefinition(), e =>
-            {
-                e.ConcurrentMessageLimit = 1; // in order
-                configure(e);
-            });
+        public void OwnQueue(string? name, Action<IReceiveEndpointConfigurator> configure)
+        {
+            if (name is null)
+                cfg.ReceiveEndpoint(new TemporaryEndpointDefinition(), (IRabbitMqReceiveEndpointConfigurator e) => InOrder(e, configure));
+            else
+                cfg.ReceiveEndpoint(name, (IRabbitMqReceiveEndpointConfigurator e) =>
+                {
+                    e.Durable = false;
+                    e.AutoDelete = true;
+                    e.ConfigureConsumeTopology = false;
+                    InOrder(e, configure);
+                });
+        }
+
+        private static void InOrder(IReceiveEndpointConfigurator endpoint, Action<IReceiveEndpointConfigurator> configure)
+        {
+            endpoint.ConcurrentMessageLimit = 1;
+            configure(endpoint);
+        }
     }
 
     private sealed class InMemoryEndpoints(IInMemoryBusFactoryConfigurator cfg) : IBusEndpoints
@@ -108,6 +137,7 @@ public static class BusRegistration
                 configure(e);
             });
 
-        public void OwnQueue(Action<IReceiveEndpointConfigurator> configure) => cfg.ReceiveEndpoint(new TemporaryEndpointDefinition(), configure);
+        public void OwnQueue(string? name, Action<IReceiveEndpointConfigurator> configure) =>
+            cfg.ReceiveEndpoint(new TemporaryEndpointDefinition(), configure);
     }
 }

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Replies;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Storage.GroupCommit;
@@ -26,16 +27,18 @@ internal sealed partial class GroupCommitter : IHostedService
     private readonly ITaskStore _store;
     private readonly QueueCatalog _queues;
     private readonly CommitSignals _signals;
+    private readonly ReplySender _replies;
     private readonly ILogger<GroupCommitter> _logger;
     private readonly Channel<GroupEntry>[] _lanes;
     private readonly Task _running;
     private long _groups;
 
-    public GroupCommitter(ITaskStore store, QueueCatalog queues, CommitSignals signals, GroupCommitOptions options, ILogger<GroupCommitter> logger)
+    public GroupCommitter(ITaskStore store, QueueCatalog queues, CommitSignals signals, ReplySender replies, GroupCommitOptions options, ILogger<GroupCommitter> logger)
     {
         _store = store;
         _queues = queues;
         _signals = signals;
+        _replies = replies;
         _logger = logger;
         _lanes = [.. Enumerable.Range(0, options.Lanes).Select(_ => Channel.CreateBounded<GroupEntry>(new BoundedChannelOptions(LaneCapacity) { SingleReader = true }))];
         _running = Task.WhenAll(_lanes.Select(lane => Task.Run(() => RunAsync(lane.Reader))));
@@ -114,6 +117,7 @@ internal sealed partial class GroupCommitter : IHostedService
         }
 
         _signals.Committed(written.SelectMany(t => t.Events));
+        _replies.Ended(written);
         group.ForEach(e => e.Release());
     }
 

@@ -1,0 +1,31 @@
+namespace TaskQueue.Engine.Replies;
+
+/// <summary>Something that a running attempt has to say before its end, such as a part of a stream.</summary>
+/// <param name="EventId">The worker's number of it, or null.</param>
+/// <param name="EventName">The worker's name for it, or null.</param>
+/// <param name="Data">JSON text.</param>
+public sealed record TaskProgress(string? EventId, string? EventName, string Data);
+
+/// <summary>A task ended.</summary>
+/// <param name="State">The terminal state, a number of <see cref="Tasks.TaskStates"/>.</param>
+/// <param name="Result">JSON text of the result of a success.</param>
+/// <param name="Error">Why it failed.</param>
+public sealed record TaskEnd(int State, string? Result, string? Error);
+
+/// <summary>What the process that holds a task's caller is told: progress or the end.</summary>
+/// <param name="TaskId">The task.</param>
+/// <param name="Progress">Progress, or null.</param>
+/// <param name="End">The end, or null.</param>
+public sealed record Reply(Guid TaskId, TaskProgress? Progress, TaskEnd? End);
+
+/// <summary>From the process that hears of them to the one whose callers wait: 1..N replies, in order.</summary>
+/// <param name="Replies">The replies.</param>
+public sealed record TaskReplies(IReadOnlyList<Reply> Replies)
+{
+    /// <summary>A direct exchange; the routing key is a <see cref="ReplyAddress"/>.</summary>
+    public const string Exchange = "taskqueue-replies";
+}
+
+/// <summary>The name under which this process gets replies: unique, and of this life of the process alone.</summary>
+/// <param name="Name">The routing key.</param>
+public sealed record ReplyAddress(string Name);

@@ -1,0 +1,48 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Engine.Replies;
+
+/// <summary>Looks up the ends of tasks whose callers have heard nothing for a while: replies may be lost, ends are not.</summary>
+internal sealed partial class ReplyWatch(ReplyDesk desk, TaskQueries queries, TimeProvider time, ILogger<ReplyWatch> logger) : BackgroundService
+{
+    private const int MaxLooks = 1000;
+    private static readonly TimeSpan LookAfter = TimeSpan.FromSeconds(1);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                if (desk.Unheard(LookAfter, MaxLooks) is { Count: > 0 } waiting)
+                    await LookAsync(waiting, stoppingToken);
+            }
+#pragma warning disable CA1031 // the next round tries again
+            catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
+#pragma warning restore CA1031
+            {
+                LogFailed(fault);
+            }
+
+            await Task.Delay(LookAfter, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private async Task LookAsync(List<Guid> waiting, CancellationToken stop)
+    {
+        var found = (await queries.FindManyAsync(waiting, stop)).ToDictionary(t => t.CorrelationId);
+        foreach (var id in waiting)
+        {
+            // What is no longer there was purged.
+            var end = !found.TryGetValue(id, out var task) ? new TaskEnd(TaskStates.Cancelled, null, null)
+                : TaskStates.IsTerminal(task.State) ? new TaskEnd(task.State, task.Result, task.Error) : null;
+            if (end is not null)
+                await desk.DeliverAsync(new Reply(id, null, end), stop);
+        }
+    }
+
+    [LoggerMessage(LogLevel.Warning, "Looking up the tasks of waiting callers failed; trying again")]
+    private partial void LogFailed(Exception fault);
+}
