@@ -4,7 +4,9 @@ using Microsoft.Extensions.Options;
 using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
 using TaskQueue.Engine;
+using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Replies;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Api.Bella;
@@ -16,6 +18,7 @@ internal static class BellaEndpoints
     {
         services.AddOptions<BellaOptions>().BindConfiguration("TaskQueue:Bella").ValidateDataAnnotations().ValidateOnStart();
         services.TryAddSingleton<BellaTaskIds>();
+        services.AddSingleton<BellaMapping>().AddSingleton<BellaPuts>().AddSingleton<BellaCallers>().AddSingleton<BellaEvents>();
         return services;
     }
 
@@ -28,13 +31,22 @@ internal static class BellaEndpoints
         bella.MapGet("/{queue}/metadata", MetadataAsync).Produces<BellaQueue>().Produces<BellaError>(404)
             .WithSummary("What a registered queue serves.");
         bella.MapPost("/put", PutAsync).Produces<BellaPutAnswer>().Produces<BellaError>(400).Produces<BellaError>(404).Produces<BellaError>(413)
-            .WithSummary("Accept a task: {\"queue\", \"endpoint\", \"data\"}, and optionally level, response_mode, callback_url, timeout, trace_id.");
+            .WithSummary("Accept a task: {\"queue\", \"endpoint\", \"data\"}, and optionally level, response_mode, callback_url, timeout, trace_id. A blocking put answers what the worker did, a streaming one sends its progress.");
         bella.MapPost("/take", TakeAsync).Produces<Dictionary<string, List<BellaTask>>>().Produces<BellaError>(400).Produces<BellaError>(404)
-            .WithSummary("Take up to size tasks, at most 10, oldest first: {\"queues\": [\"name:level\"], \"size\"}, and optionally strategy, process_timeout, process_max_retries.");
+            .WithSummary("Take up to size tasks: {\"queues\": [\"name:level\"], \"size\"}, and optionally strategy (fifo, round_robin, active_passive, sequential), process_timeout, process_max_retries, min_age_seconds.");
         bella.MapPost("/{taskId}/complete", CompleteAsync).Produces<string>().Produces<BellaError>(400).Produces<BellaError>(413)
             .WithSummary("Complete a taken task with any object as its result; the first completion counts, and none of an unknown or ended task.");
+        bella.MapPost("/{taskId}/progress", ProgressAsync).Produces<string>().Produces<BellaError>(400).Produces<BellaError>(404)
+            .WithSummary("Tell the caller of a streaming put: {\"eventId\", \"eventName\", \"eventData\"}.");
+        bella.MapPost("/{taskId}/cancel", CancelAsync).Produces<string>(202)
+            .WithSummary("Cancel a task that has not ended; a later completion is ignored, and nobody is called back.");
+        bella.MapGet("/eventbus", EventBus).Produces<BellaEventBus>()
+            .WithSummary("Where workers may publish progress and completions.");
+        bella.MapGet("/{queue}/stats", BellaConsole.StatsAsync).Produces<BellaStats>().Produces<BellaError>(400).Produces<BellaError>(404)
+            .WithSummary("Counts of a queue and level (name:level).");
         bella.MapGet("/{taskId}", GetAsync).Produces<BellaTask>().Produces<BellaError>(404)
             .WithSummary("One task.");
+        app.MapBellaConsole();
     }
 
     /// <summary>The error body of this door and of the batch API.</summary>
@@ -44,7 +56,7 @@ internal static class BellaEndpoints
         return Results.Json(new BellaError(fault.Status, fault.Message, time.GetUtcNow().ToUnixTimeMilliseconds(), details), BellaJson.Shapes.BellaError, statusCode: fault.Status);
     };
 
-    private static ValueTask<object?> NoCacheAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
+    internal static ValueTask<object?> NoCacheAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
     {
         context.HttpContext.Response.Headers.CacheControl = "no-cache";
         return next(context);
@@ -57,34 +69,26 @@ internal static class BellaEndpoints
             throw BellaMapping.Wrong($"queue must be a name of {BellaMapping.NameRule}");
         if (body.Endpoint is not { Length: <= 256 } endpoint || string.IsNullOrWhiteSpace(endpoint) || endpoint.Contains('\0', StringComparison.Ordinal))
             throw BellaMapping.Wrong("endpoint must be a text of 1 to 256 characters");
-        return await queues.CreateAsync(name, Delivery.Pull, QueueSettings.Default, endpoint) is not null ? Text(name) : throw BellaMapping.Wrong($"queue {name} exists already");
+        return await queues.CreateAsync(name, Delivery.Pull, QueueSettings.Default, endpoint, context.Caller().Name) is not null ? Text(name) : throw BellaMapping.Wrong($"queue {name} exists already");
     }
 
-    private static async Task<IResult> MetadataAsync(string queue, QueueCatalog queues)
+    private static async Task<IResult> MetadataAsync(string queue, QueueCatalog queues, IOptions<BellaOptions> options)
     {
-        var known = await FindAsync(queues, queue);
+        if (await LookUpAsync(queues, queue) is not { } known)
+            return options.Value.EmptyForUnknown ? Results.Ok() : throw NotRegistered(queue);
         return Results.Json(new BellaQueue(known.Name, known.Endpoint), BellaJson.Shapes.BellaQueue);
     }
 
-    private static async Task<IResult> PutAsync(HttpContext context, QueueCatalog queues, TaskVerbs verbs, BellaTaskIds ids, TimeProvider time, IOptions<EngineOptions> options)
+    private static async Task<IResult> PutAsync(HttpContext context, BellaPuts puts, IOptions<EngineOptions> options)
     {
         var body = await RequestJson.ReadAsync(context, BellaJson.Shapes.BellaPutBody, BodyLimits.One(options.Value));
-        BellaMapping.Check(body);
-        var queue = await FindAsync(queues, body.Queue!);
-        while (true)
-        {
-            var id = ids.New(queue.Id, body.Level ?? 0, BellaMode.Callback);
-            var now = time.GetUtcNow();
-            if (await verbs.SubmitAsync(BellaMapping.ToSubmission(body, id, now, BellaMapping.Server(context.Connection))) is { Result: Admitted.Accepted })
-                return Results.Json(new BellaPutAnswer(200, now.ToUnixTimeMilliseconds(), id.ToString()), BellaJson.Shapes.BellaPutAnswer);
-            ids.DrawInstance();
-        }
+        return await puts.PutAsync(body, context);
     }
 
-    private static async Task<IResult> TakeAsync(HttpContext context, QueueCatalog queues, Claims claims, IOptions<EngineOptions> options)
+    private static async Task<IResult> TakeAsync(HttpContext context, QueueCatalog queues, Claims claims, BellaMapping mapping, IOptions<EngineOptions> options, IOptions<BellaOptions> bella)
     {
         var body = await RequestJson.ReadAsync(context, BellaJson.Shapes.BellaTakeBody, BodyLimits.One(options.Value));
-        var request = BellaMapping.ToClaim(body);
+        var request = BellaTakes.ToClaim(body, bella.Value);
         foreach (var name in request.Targets.Select(t => t.Queue).Distinct(StringComparer.Ordinal))
         {
             if ((await FindAsync(queues, name)).Delivery == Delivery.Push)
@@ -92,30 +96,59 @@ internal static class BellaEndpoints
         }
 
         var tasks = request.Max == 0 ? [] : await claims.ClaimAsync(request, TimeSpan.Zero, context.RequestAborted);
-        return Results.Json(BellaMapping.ToTaken(tasks, BellaMapping.Server(context.Connection)), BellaJson.Shapes.DictionaryStringListBellaTask);
+        return Results.Json(mapping.ToTaken(tasks), BellaJson.Shapes.DictionaryStringListBellaTask);
     }
 
-    /// <summary>What cannot be completed is left alone and answered all the same (bella.md 4.5).</summary>
-    private static async Task<IResult> CompleteAsync(string taskId, HttpContext context, TaskQueries queries, TaskVerbs verbs, TimeProvider time, IOptions<EngineOptions> options)
+    private static async Task<IResult> CompleteAsync(string taskId, HttpContext context, BellaEvents events, IOptions<EngineOptions> options)
     {
         using var body = await RequestJson.ReadDocumentAsync(context, BodyLimits.One(options.Value));
         if (body.RootElement.ValueKind != JsonValueKind.Object)
             throw BellaMapping.Wrong("the body must be a JSON object");
-        if (BellaTaskId.ParseAny(taskId) is { } id && await queries.FindAsync(id, context.RequestAborted) is { } task && !(task.ExpiresAt < time.GetUtcNow().UtcDateTime))
-            await verbs.ApplyAsync([verbs.Complete(id, task.Attempt, worker: null, body.RootElement.GetRawText())]);
+        if (BellaTaskId.ParseAny(taskId) is { } id)
+            await events.CompleteAsync(id, body.RootElement.GetRawText(), context.RequestAborted);
         return Text(taskId);
     }
 
-    private static async Task<IResult> GetAsync(string taskId, HttpContext context, TaskQueries queries)
+    private static async Task<IResult> ProgressAsync(string taskId, HttpContext context, BellaEvents events, IOptions<EngineOptions> options)
+    {
+        var body = await RequestJson.ReadAsync(context, BellaJson.Shapes.BellaProgressBody, BodyLimits.One(options.Value));
+        var progress = new TaskProgress(Plain(body.EventId), body.EventName, body.EventData?.Text ?? "null");
+        return BellaTaskId.ParseAny(taskId) is { } id && await events.ProgressAsync(id, progress, context.RequestAborted)
+            ? Text(taskId)
+            : throw new DoorException(404, "not_found", $"nobody waits for task {taskId}");
+    }
+
+    private static string? Plain(RawJson? id) =>
+        id is not { Text: not "null" and var text } ? null : text.StartsWith('"') ? JsonSerializer.Deserialize(text, BellaJson.Shapes.String) : text;
+
+    private static async Task<IResult> CancelAsync(string taskId, TaskVerbs verbs)
+    {
+        if (BellaTaskId.ParseAny(taskId) is { } id)
+            await verbs.CancelAsync(id);
+        return Results.Json(taskId, BellaJson.Shapes.String, statusCode: StatusCodes.Status202Accepted);
+    }
+
+    private static IResult EventBus(HttpContext context, BusAddress bus)
+    {
+        var url = bus.RabbitMq is { } broker
+            ? new UriBuilder(broker) { UserName = "", Password = "" }.Uri.ToString()
+            : $"{context.Request.Scheme}://{context.Request.Host}/v1/queue";
+        return Results.Json(new BellaEventBus(url, BellaBusEvent.Topic), BellaJson.Shapes.BellaEventBus);
+    }
+
+    private static async Task<IResult> GetAsync(string taskId, HttpContext context, TaskQueries queries, BellaMapping mapping)
     {
         var task = BellaTaskId.ParseAny(taskId) is { } id ? await queries.FindAsync(id, context.RequestAborted) : null;
         return task is not null
-            ? Results.Json(BellaMapping.ToTask(task, BellaMapping.Server(context.Connection)), BellaJson.Shapes.BellaTask)
+            ? Results.Json(mapping.ToTask(task), BellaJson.Shapes.BellaTask)
             : throw new DoorException(404, "not_found", $"there is no task {taskId}");
     }
 
-    private static async Task<QueueRecord> FindAsync(QueueCatalog queues, string name) =>
-        (QueueNames.IsValid(name) ? await queues.LookUpAsync(name) : null) ?? throw new DoorException(404, "not_found", $"queue {name} is not registered");
+    internal static async Task<QueueRecord> FindAsync(QueueCatalog queues, string name) => await LookUpAsync(queues, name) ?? throw NotRegistered(name);
+
+    internal static DoorException NotRegistered(string queue) => new(404, "not_found", $"queue {queue} is not registered");
+
+    private static async Task<QueueRecord?> LookUpAsync(QueueCatalog queues, string name) => QueueNames.IsValid(name) ? await queues.LookUpAsync(name) : null;
 
     private static IResult Text(string text) => Results.Json(text, BellaJson.Shapes.String);
 }

@@ -1,20 +1,20 @@
-using System.Net;
 using System.Text.Json;
+using Microsoft.Extensions.Options;
+using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
 using TaskQueue.Contracts;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Queues;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Replies;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Api.Bella;
 
-/// <summary>Between bella's words and the engine's.</summary>
-internal static class BellaMapping
+/// <summary>Between bella's tasks and the engine's.</summary>
+internal sealed class BellaMapping(ReplyAddress self, SubmitterKeys keys, IOptions<BellaOptions> options)
 {
-    /// <summary>A fifo take hands out at most so many (bella.md 5).</summary>
-    private const int FifoMax = 10;
-    private const int MaxQueues = 1000;
-    private const string Callback = "callback";
+    private const string Callback = "callback", Blocking = "blocking", Streaming = "streaming";
+    private const int LongestWaitSeconds = 600;
     private static readonly TimeSpan CallbackLife = TimeSpan.FromHours(24);
 
     /// <summary>Words for the states. There is none for "in the hands of a worker": that is queued.</summary>
@@ -39,7 +39,7 @@ internal static class BellaMapping
     /// <exception cref="DoorException">400.</exception>
     public static void Check(BellaPutBody put)
     {
-        if (!IsName(put.Queue))
+        if (!string.IsNullOrWhiteSpace(put.Queue) && !IsName(put.Queue))
             throw Wrong($"queue must be a name of {NameRule}");
         if (put.Endpoint is not { Length: <= 64 })
             throw Wrong("endpoint must be a text of at most 64 characters");
@@ -51,65 +51,59 @@ internal static class BellaMapping
             throw Wrong("callback_url must have at most 256 characters");
         if (put.TraceId is { Length: > 128 })
             throw Wrong("trace_id must have at most 128 characters");
-        if (put.ResponseMode is "blocking" or "streaming")
-            throw Wrong($"response_mode {put.ResponseMode} is not available yet; only callback is");
-        if (put.ResponseMode is not (null or Callback))
+        if (put.ResponseMode is not (null or Callback or Blocking or Streaming))
             throw Wrong("response_mode must be callback, blocking or streaming");
+        if (ModeOf(put) != BellaMode.Callback && put.Level > 0)
+            throw Wrong($"response_mode {put.ResponseMode} needs level 0: an offline task has no caller that waits");
     }
 
+    /// <summary>How the caller of a put gets its answer.</summary>
+    public static BellaMode ModeOf(BellaPutBody put) =>
+        put.ResponseMode switch { Blocking => BellaMode.Blocking, Streaming => BellaMode.Streaming, _ => BellaMode.Callback };
+
+    /// <summary>How long a task may take: the caller of one that answers waits as long.</summary>
+    public TimeSpan LifeOf(BellaPutBody put) =>
+        (ModeOf(put), put.Timeout) switch
+        {
+            (BellaMode.Callback, { } seconds and > 0) => TimeSpan.FromSeconds(seconds),
+            (BellaMode.Callback, _) => CallbackLife,
+            (_, { } seconds and > 0) => TimeSpan.FromSeconds(Math.Min(seconds, LongestWaitSeconds)),
+            _ => TimeSpan.FromSeconds(options.Value.OnlineTimeoutSeconds),
+        };
+
     /// <summary>The task of a put that was checked.</summary>
-    public static TaskSubmission ToSubmission(BellaPutBody put, BellaTaskId id, DateTimeOffset now, string server)
+    public TaskSubmission ToSubmission(BellaPutBody put, string queue, BellaTaskId id, DateTimeOffset now, Caller caller)
     {
-        var headers = new BellaHeaders(put.CallbackUrl, put.TraceId, Callback, id.Level == 0 ? server : null);
-        return new TaskSubmission(id.ToGuid(), put.Queue!, put.Data!.Value.Text)
+        var headers = new BellaHeaders(put.CallbackUrl, put.TraceId, put.ResponseMode ?? Callback, id.Level == 0 ? self.Name : null, keys.Keep(caller.Name, caller.Key));
+        return new TaskSubmission(id.ToGuid(), queue, put.Data!.Value.Text)
         {
             Level = id.Level,
             Name = put.Endpoint,
-            ExpiresAt = (now + (put.Timeout is { } seconds and > 0 ? TimeSpan.FromSeconds(seconds) : CallbackLife)).UtcDateTime,
+            ExpiresAt = (now + LifeOf(put)).UtcDateTime,
             MaxAttempts = 1,
             Headers = JsonSerializer.Serialize(headers, BellaJson.Shapes.BellaHeaders),
+            Ending = new TaskEnding
+            {
+                ReplyTo = id.Mode is BellaMode.Blocking or BellaMode.Streaming ? self.Name : null,
+                LapseResult = LapseResult(id.ToString()),
+            },
         };
     }
 
-    /// <summary>What a take asks for; its queues may still be unknown.</summary>
-    /// <exception cref="DoorException">400.</exception>
-    public static ClaimRequest ToClaim(BellaTakeBody take)
-    {
-        if (take.Strategy is "round_robin" or "active_passive" or "sequential")
-            throw Wrong($"strategy {take.Strategy} is not available yet; only fifo is");
-        if (take.Strategy is not (null or "fifo"))
-            throw Wrong("strategy must be fifo, round_robin, active_passive or sequential");
-        if (take.MinAgeSeconds > 0)
-            throw Wrong("min_age_seconds is not available yet");
-        if (take.Queues is not { Count: >= 1 and <= MaxQueues })
-            throw Wrong($"queues must be a list of 1 to {MaxQueues} queues");
-        var targets = take.Queues.Select(q => QueueNames.Parse(q, levelRequired: true) ?? throw Wrong($"queues: '{q}' is not of the form name:level")).Distinct().ToList();
-        var size = take.Size ?? throw Wrong("size must be a number of tasks");
-        return new ClaimRequest(targets, Math.Clamp(size, 0, FifoMax), "bella", LeaseMs(take.ProcessTimeout ?? 0), ClaimOrder.Oldest);
-    }
-
-    /// <summary>
-    /// Where a take gives no process_timeout a task is handed out once: its single attempt then has the longest lease, and
-    /// is over when that lapses.
-    /// </summary>
-    private static int LeaseMs(int processTimeout) =>
-        processTimeout switch
-        {
-            <= 0 => TaskVerbs.MaxLeaseMs,
-            <= TaskVerbs.MaxLeaseMs / 1000 => processTimeout * 1000,
-            _ => throw Wrong($"process_timeout must be at most {TaskVerbs.MaxLeaseMs / 1000} seconds"),
-        };
+    /// <summary>What a task ends with that its workers left alone too often; the status is text there (bella.md 6).</summary>
+    public static string LapseResult(string taskId) => $$"""{"status_code":"408","request_id":"{{taskId}}"}""";
 
     /// <summary>Tasks under the full names of their queues, oldest first. A first delivery still says waiting.</summary>
-    public static Dictionary<string, List<BellaTask>> ToTaken(IEnumerable<TaskState> tasks, string server) =>
+    public Dictionary<string, List<BellaTask>> ToTaken(IEnumerable<TaskState> tasks) =>
         tasks.GroupBy(t => $"{t.Queue}:{t.Level}").ToDictionary(
             group => group.Key,
-            group => group.Select(t => ToTask(t, Status[t.Attempt == 1 ? TaskStates.Pending : TaskStates.Running], server)).ToList());
+            group => group.Select(t => ToTask(t, Status[t.Attempt == 1 ? TaskStates.Pending : TaskStates.Running])).ToList());
 
-    /// <summary>A task as it is now.</summary>
-    public static BellaTask ToTask(TaskState task, string server) => ToTask(task, Status[task.State], server);
+    /// <summary>A task as it is now. One that expired is shown as it was before, unless configured otherwise (bella.md 3).</summary>
+    public BellaTask ToTask(TaskState task) =>
+        ToTask(task, task.State == TaskStates.Expired && !options.Value.ShowTimeout ? Status[task.Attempt == 0 ? TaskStates.Pending : TaskStates.Running] : Status[task.State]);
 
-    private static BellaTask ToTask(TaskState task, string status, string server)
+    private BellaTask ToTask(TaskState task, string status)
     {
         var headers = Headers(task.Headers);
         var isOnline = task.Level == 0;
@@ -118,10 +112,10 @@ internal static class BellaMapping
         return new BellaTask
         {
             TaskId = BellaTaskId.Format(task.CorrelationId),
-            BatchId = isOnline ? null : "",
+            BatchId = task.BatchId is { } batch ? BellaBatchId.Format(batch) : isOnline ? null : "",
             TraceId = headers?.TraceId ?? (isOnline ? null : ""),
-            InstanceId = isOnline ? headers?.InstanceId ?? server : null,
-            Ak = "", // the key of who put the task is not kept
+            InstanceId = isOnline ? headers?.InstanceId ?? self.Name : null,
+            Ak = keys.Reveal(headers?.SubmitterKey) ?? "",
             Endpoint = task.Name ?? "",
             Queue = task.Queue,
             Level = task.Level,
@@ -135,13 +129,6 @@ internal static class BellaMapping
             CallbackUrl = headers?.CallbackUrl ?? "",
             ResponseMode = headers?.ResponseMode ?? Callback,
         };
-    }
-
-    /// <summary>ip:port of the server that a request reached.</summary>
-    public static string Server(ConnectionInfo connection)
-    {
-        var address = connection.LocalIpAddress ?? IPAddress.Loopback;
-        return new IPEndPoint(address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address, connection.LocalPort).ToString();
     }
 
     public static DoorException Wrong(string message) => new(400, "invalid_request", message);

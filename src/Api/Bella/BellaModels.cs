@@ -13,13 +13,13 @@ internal sealed record BellaRegisterBody(string? Queue, string? Endpoint);
 internal sealed record BellaQueue(string Queue, string? Endpoint);
 
 /// <summary>POST /v1/queue/put.</summary>
-/// <param name="Queue">Base name of a registered queue.</param>
+/// <param name="Queue">Base name of a registered queue; where it is missing the queue of <c>data.model</c>.</param>
 /// <param name="Endpoint">What shall process the task: at most 64 characters.</param>
 /// <param name="Level">0 online (the default), 1..N offline.</param>
 /// <param name="Data">The task, an object.</param>
-/// <param name="ResponseMode"><c>callback</c>, the default.</param>
+/// <param name="ResponseMode"><c>callback</c>, the default; <c>blocking</c> and <c>streaming</c> at level 0 only.</param>
 /// <param name="CallbackUrl">At most 256 characters.</param>
-/// <param name="Timeout">Seconds until the task expires; 24 hours where absent, 0 or negative.</param>
+/// <param name="Timeout">Seconds until the task expires; where absent, 0 or negative, 24 hours, or 300 seconds for a caller that waits, who waits 600 at most.</param>
 /// <param name="TraceId">Free text, at most 128 characters.</param>
 internal sealed record BellaPutBody(
     string? Queue, string? Endpoint, int? Level, RawJson? Data, string? ResponseMode, string? CallbackUrl, int? Timeout, string? TraceId);
@@ -30,7 +30,7 @@ internal sealed record BellaPutAnswer(int Code, long Timestamp, string Data);
 /// <summary>POST /v1/queue/take. Other members, such as endpoint and worker, select nothing.</summary>
 /// <param name="Queues">Full names, <c>name:level</c>.</param>
 /// <param name="Size">At most so many tasks.</param>
-/// <param name="Strategy"><c>fifo</c>, the default.</param>
+/// <param name="Strategy"><c>fifo</c>, the default, <c>round_robin</c>, <c>active_passive</c> or <c>sequential</c>.</param>
 /// <param name="ProcessTimeout">Seconds until a task that is not completed is given up; 0 is never.</param>
 /// <param name="ProcessMaxRetries">How often such a task is handed out again; -1 is always.</param>
 /// <param name="MinAgeSeconds">Only tasks that were put so long ago.</param>
@@ -80,8 +80,27 @@ internal sealed record BellaTask
     public required string ResponseMode { get; init; }
 }
 
-/// <summary>What this door keeps in the headers of a task.</summary>
-internal sealed record BellaHeaders(string? CallbackUrl, string? TraceId, string? ResponseMode, string? InstanceId);
+/// <summary>What this door keeps in the headers of a task; the key as <see cref="Engine.Auth.SubmitterKeys"/> keeps it.</summary>
+internal sealed record BellaHeaders(string? CallbackUrl, string? TraceId, string? ResponseMode, string? InstanceId, string? SubmitterKey = null);
+
+/// <summary>POST /v1/queue/{id}/progress, and the payload of a progress event on the bus.</summary>
+/// <param name="EventId">The worker's number of the event: text or a number.</param>
+/// <param name="EventName">Such as <c>message</c>.</param>
+/// <param name="EventData">Any JSON; text is sent as it is.</param>
+internal sealed record BellaProgressBody(
+    [property: JsonPropertyName("eventId")] RawJson? EventId,
+    [property: JsonPropertyName("eventName")] string? EventName,
+    [property: JsonPropertyName("eventData")] RawJson? EventData);
+
+/// <summary>GET /v1/queue/eventbus.</summary>
+/// <param name="Url">Address of the broker, without user and password; of this server where there is none.</param>
+/// <param name="Topic">With a task's instance_id behind it, the name of the queue that takes events of the task.</param>
+internal sealed record BellaEventBus(string Url, string Topic);
+
+/// <summary>GET /v1/queue/{name:level}/stats. Ids and keys are made up from the counts, which only grow.</summary>
+internal sealed record BellaStats(
+    int Id, string Queue, int Level, string LastWroteShardingKey, long LastWroteId, string LastScannedShardingKey, long LastScannedId,
+    long TotalPutCnt, long TotalLoadedCnt, long TotalCompletedCnt, long Cuid, long Muid, string CuName, string MuName, string Ctime, string Mtime);
 
 /// <summary>Every error of this door; <c>error</c> is what the OpenAI SDKs read.</summary>
 internal sealed record BellaError(int Code, string Message, long Timestamp, BellaErrorDetails Error);
@@ -104,6 +123,10 @@ internal sealed record BellaErrorDetails(string Message, string Type)
 [JsonSerializable(typeof(BellaTask))]
 [JsonSerializable(typeof(Dictionary<string, List<BellaTask>>))]
 [JsonSerializable(typeof(BellaHeaders))]
+[JsonSerializable(typeof(BellaProgressBody))]
+[JsonSerializable(typeof(BellaEventBus))]
+[JsonSerializable(typeof(BellaStats))]
+[JsonSerializable(typeof(List<BellaStats>))]
 [JsonSerializable(typeof(BellaError))]
 [JsonSerializable(typeof(string))]
 internal sealed partial class BellaJson : JsonSerializerContext

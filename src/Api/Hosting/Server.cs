@@ -1,4 +1,5 @@
 using System.Net;
+using System.Security.Cryptography;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using TaskQueue.Api.Bella;
 using TaskQueue.Api.Http;
@@ -11,6 +12,7 @@ using TaskQueue.Api.Workers;
 using TaskQueue.Consumers;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Bus;
+using TaskQueue.Engine.Replies;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Scheduler;
 
@@ -40,7 +42,9 @@ internal static class Server
         builder.WebHost.ConfigureKestrel(ConfigureKestrel);
         builder.AddLogs();
         builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(30));
-        builder.Services.AddTaskQueueEngine(database, bus, roles.HasFlag(Roles.Consumers) ? [ConsumersRole.Bus] : []);
+        var self = ReplyAddressOf(urls);
+        builder.Services.AddSingleton(self);
+        builder.Services.AddTaskQueueEngine(database, bus, [.. BusRoles(roles, bus, self)]);
         if (roles.HasFlag(Roles.Scheduler))
             builder.Services.AddTaskQueueScheduler();
         if (roles.HasFlag(Roles.Consumers))
@@ -50,6 +54,21 @@ internal static class Server
         var app = builder.Build();
         Map(app, roles);
         return app;
+    }
+
+    private static IEnumerable<BusRole> BusRoles(Roles roles, BusAddress bus, ReplyAddress self)
+    {
+        if (roles.HasFlag(Roles.Consumers))
+            yield return ConsumersRole.Bus;
+        if (roles.HasFlag(Roles.Api) && bus.RabbitMq is not null)
+            yield return BellaBusEventConsumer.Role(self);
+    }
+
+    /// <summary>Where the process listens, as bella's workers see it, and a part that no other process and no other life of this one has.</summary>
+    private static ReplyAddress ReplyAddressOf(string urls)
+    {
+        var address = BindingAddress.Parse(urls.Split(';')[0]);
+        return new ReplyAddress($"{address.Host.Trim('[', ']')}:{address.Port}-{RandomNumberGenerator.GetHexString(12, lowercase: true)}");
     }
 
     /// <summary>Says what this process is, once it is about to serve.</summary>

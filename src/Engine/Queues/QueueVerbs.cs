@@ -31,7 +31,7 @@ public sealed partial class QueueVerbs(
     /// </summary>
     /// <returns>The queue; null where the name is taken.</returns>
     /// <exception cref="InvalidQueueException">The settings break a rule.</exception>
-    public async Task<QueueRecord?> CreateAsync(string name, Delivery delivery, QueueSettings settings, string? endpoint = null)
+    public async Task<QueueRecord?> CreateAsync(string name, Delivery delivery, QueueSettings settings, string? endpoint = null, string? owner = null)
     {
         if (QueueRules.Check(settings, delivery) is { } problem)
             throw new InvalidQueueException(problem);
@@ -43,7 +43,7 @@ public sealed partial class QueueVerbs(
             await store.GateAsync(name);
         var now = Micros.Now(time);
         var isUsed = settings.IsGated && await store.StatsAsync(name, now) is { Waiting: > 0 } or { Running: > 0 };
-        var queue = new QueueRecord { Name = name, Delivery = delivery, Endpoint = endpoint, Settings = settings, CreatedAt = now, UpdatedAt = now };
+        var queue = new QueueRecord { Name = name, Delivery = delivery, Endpoint = endpoint, Owner = owner, Settings = settings, CreatedAt = now, UpdatedAt = now };
         await using (var db = await databases.CreateDbContextAsync())
         {
             db.Queues.Add(queue);

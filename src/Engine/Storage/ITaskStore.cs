@@ -28,6 +28,9 @@ public interface ITaskStore
     /// <returns>The tasks of each request.</returns>
     Task<IReadOnlyList<IReadOnlyList<TaskState>>> ClaimTogetherAsync(IReadOnlyList<ClaimRequest> requests, ClaimRules rules, DateTime now);
 
+    /// <summary>Frees a queue and level for sequential claims, whatever its task does.</summary>
+    Task UnlockAsync(QueueLevel level);
+
     /// <summary>When the next waiting task of the targets falls due after <paramref name="now"/>.</summary>
     Task<DateTime?> NextDueAsync(IReadOnlyList<QueueLevel> targets, DateTime now);
 

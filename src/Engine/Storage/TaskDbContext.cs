@@ -109,7 +109,7 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
         e.Property(x => x.Gated).HasColumnName("gated");
         e.Property(x => x.Dead).HasColumnName("dead");
         e.Property(x => x.DeleteAt).HasColumnName("delete_at");
-        e.Ignore(x => x.Events).Ignore(x => x.Settings).Ignore(x => x.RunAttempt);
+        e.Ignore(x => x.Events).Ignore(x => x.Settings).Ignore(x => x.RunAttempt).Ignore(x => x.ReplyTo);
 
         // Claims walk this index only, so their cost does not grow with finished tasks. Filters use the numbers of TaskStates.
         e.HasIndex(x => new { x.Queue, x.Level, x.Priority, x.DueAt, x.CorrelationId }, "ix_tasks_claim").HasFilter("state in (3, 7) and not held");

@@ -18,13 +18,13 @@ internal static class TaskLists
         };
     }
 
-    private static IQueryable<TaskState> Waiting(IQueryable<TaskState> tasks) =>
+    public static IQueryable<TaskState> Waiting(IQueryable<TaskState> tasks) =>
         tasks.Where(t => (t.State == TaskStates.Pending || t.State == TaskStates.Retrying) && !t.Held);
 
-    private static IQueryable<TaskState> Held(IQueryable<TaskState> tasks) =>
+    public static IQueryable<TaskState> Held(IQueryable<TaskState> tasks) =>
         tasks.Where(t => (t.State == TaskStates.Pending || t.State == TaskStates.Retrying) && t.Held && t.ThreadId != null);
 
-    private static IQueryable<TaskState> Running(IQueryable<TaskState> tasks) => tasks.Where(t => t.State == TaskStates.Running);
+    public static IQueryable<TaskState> Running(IQueryable<TaskState> tasks) => tasks.Where(t => t.State == TaskStates.Running);
 
     private static IQueryable<TaskState> Dead(IQueryable<TaskState> tasks) => tasks.Where(t => t.Dead);
 

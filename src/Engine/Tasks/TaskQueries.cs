@@ -35,6 +35,14 @@ public sealed record TaskCursor(DateTime At, Guid Id)
         }, task.CorrelationId);
 }
 
+/// <summary>What a level of a queue holds.</summary>
+/// <param name="At">Queue and level.</param>
+/// <param name="Waiting">Tasks that wait to run, due or not.</param>
+/// <param name="Running">Tasks with a lease.</param>
+/// <param name="Completed">Tasks that ever completed, since the last purge.</param>
+/// <param name="Ended">Tasks that ever ended, since the last purge.</param>
+public sealed record LevelStats(QueueLevel At, long Waiting, long Running, long Completed, long Ended);
+
 /// <summary>Reads of tasks; nothing here changes anything. Tasks that are gone are not seen, though their rows may still be there.</summary>
 public sealed class TaskQueries(IDbContextFactory<TaskDbContext> databases, TimeProvider time)
 {
@@ -85,6 +93,45 @@ public sealed class TaskQueries(IDbContextFactory<TaskDbContext> databases, Time
         await using var db = await databases.CreateDbContextAsync(stop);
         return await db.TaskEvents.AsNoTracking().Where(e => e.TaskId == id).OrderBy(e => e.Id).ToListAsync(stop);
     }
+
+    /// <summary>Tasks of a queue and level that wait since <paramref name="before"/> or longer; any of them, in no order.</summary>
+    public async Task<List<Guid>> WaitingIdsAsync(QueueLevel level, DateTime before, int max, CancellationToken stop)
+    {
+        await using var db = await databases.CreateDbContextAsync(stop);
+        var here = db.Tasks.AsNoTracking().Where(t => t.Queue == level.Queue && t.Level == level.Level && t.CreatedAt <= before);
+        return await TaskLists.Waiting(here).Concat(TaskLists.Held(here)).Select(t => t.CorrelationId).Take(max).ToListAsync(stop);
+    }
+
+    /// <summary>Counts by queue and level, of one or of all that have any tasks.</summary>
+    public async Task<List<LevelStats>> LevelStatsAsync(QueueLevel? only, CancellationToken stop)
+    {
+        await using var db = await databases.CreateDbContextAsync(stop);
+        var tasks = db.Tasks.AsNoTracking();
+        var counts = db.Set<QueueCount>().AsNoTracking();
+        if (only is { } level)
+        {
+            tasks = tasks.Where(t => t.Queue == level.Queue && t.Level == level.Level);
+            counts = counts.Where(c => c.Queue == level.Queue && c.Level == level.Level);
+        }
+
+        var waiting = await CountAsync(TaskLists.Waiting(tasks), stop);
+        var held = await CountAsync(TaskLists.Held(tasks), stop);
+        var running = await CountAsync(TaskLists.Running(tasks), stop);
+        var ended = await counts.GroupBy(c => new { c.Queue, c.Level, c.Type }).Select(g => new { g.Key, Count = g.Sum(c => c.Count) }).ToListAsync(stop);
+        return
+        [
+            .. waiting.Keys.Concat(held.Keys).Concat(running.Keys).Concat(ended.Select(e => new QueueLevel(e.Key.Queue, e.Key.Level))).Distinct().Select(at =>
+            {
+                var here = ended.Where(e => e.Key.Queue == at.Queue && e.Key.Level == at.Level).ToList();
+                return new LevelStats(at, waiting.GetValueOrDefault(at) + held.GetValueOrDefault(at), running.GetValueOrDefault(at),
+                    here.Where(e => e.Key.Type == TaskEventType.Completed).Sum(e => e.Count), here.Sum(e => e.Count));
+            }),
+        ];
+    }
+
+    private static Task<Dictionary<QueueLevel, long>> CountAsync(IQueryable<TaskState> tasks, CancellationToken stop) =>
+        tasks.GroupBy(t => new { t.Queue, t.Level }).Select(g => new { g.Key, Count = g.LongCount() })
+            .ToDictionaryAsync(g => new QueueLevel(g.Key.Queue, g.Key.Level), g => g.Count, stop);
 
     private IQueryable<TaskState> Tasks(TaskDbContext db)
     {

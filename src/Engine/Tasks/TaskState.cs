@@ -123,6 +123,9 @@ public sealed class TaskState : SagaStateMachineInstance
     /// <summary>Attempts of the current run: what doors show that count them from a restart on.</summary>
     internal int RunAttempt => MaxAttempts - AttemptsLeft;
 
+    /// <summary>The process that holds a caller who waits for the end, or null.</summary>
+    public string? ReplyTo => TaskEndings.Of(this)?.ReplyTo;
+
     /// <summary>Whether the task is gone.</summary>
     internal bool IsDeleted(DateTime now) => DeleteAt <= now;
 

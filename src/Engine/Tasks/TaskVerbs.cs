@@ -117,6 +117,15 @@ public sealed class TaskVerbs(
         return (restarted, skipped);
     }
 
+    /// <summary>Cancels what waits in a queue and level as of now, and frees it for sequential claims.</summary>
+    public async Task ClearAsync(QueueLevel level, CancellationToken stop)
+    {
+        var now = Now;
+        await store.UnlockAsync(level);
+        while (await queries.WaitingIdsAsync(level, now, RedriveBatch, stop) is { Count: > 0 } ids)
+            await ApplyAsync(ids.ConvertAll(id => new CancelTask(id, now)));
+    }
+
     private const int RedriveBatch = 500;
 
     private DateTime Now => Micros.Now(time);

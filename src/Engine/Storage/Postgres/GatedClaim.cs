@@ -116,6 +116,8 @@ internal sealed partial class PostgresTaskStore
         return tasks;
     }
 
+    public Task UnlockAsync(QueueLevel level) => RunAsync("delete from queue_locks where queue = $1 and level = $2", Value(level.Queue), Value(level.Level));
+
     private static IEnumerable<NpgsqlParameter> TogetherValues(IReadOnlyList<ClaimRequest> requests, ClaimRules rules, DateTime now)
     {
         var (request, gates, upTo) = (requests[0], rules.Gates, 0);

@@ -85,6 +85,9 @@ internal sealed partial class SqliteTaskStore
         return tasks;
     }
 
+    public Task UnlockAsync(QueueLevel level) =>
+        UseAsync(() => Execute("delete from queue_locks where queue = @0 and level = @1", level.Queue, level.Level), write: true);
+
     public Task<DateTime?> NextDueAsync(IReadOnlyList<QueueLevel> targets, DateTime now) =>
         UseAsync(
             () => ToTime(targets

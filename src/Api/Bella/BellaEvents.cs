@@ -1,0 +1,128 @@
+using System.Text.Json;
+using MassTransit;
+using Microsoft.Extensions.Caching.Memory;
+using TaskQueue.Api.Http;
+using TaskQueue.Engine.Bus;
+using TaskQueue.Engine.Replies;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Api.Bella;
+
+/// <summary>What workers say of running tasks, over HTTP or the bus: progress, and the end.</summary>
+internal sealed class BellaEvents(ReplyDesk desk, ReplySender sender, TaskQueries queries, TaskVerbs verbs, TimeProvider time) : IDisposable
+{
+    private const int MaxKnown = 100_000;
+
+    private readonly MemoryCache _known = new(new MemoryCacheOptions { SizeLimit = MaxKnown });
+
+    public void Dispose() => _known.Dispose();
+
+    /// <summary>Tells the caller of a task of its progress, wherever it waits.</summary>
+    /// <returns>Whether the task may still have a caller that waits.</returns>
+    /// <exception cref="DoorException">503: the broker did not take it.</exception>
+    public async Task<bool> ProgressAsync(Guid taskId, TaskProgress progress, CancellationToken stop)
+    {
+        if (desk.Holds(taskId))
+            return await desk.DeliverAsync(new Reply(taskId, progress, null), stop);
+        if (await FindReplyToAsync(taskId, stop) is not { } replyTo)
+            return false;
+        try
+        {
+            await sender.ProgressAsync(replyTo, taskId, progress, stop);
+            return true;
+        }
+        catch (TimeoutException)
+        {
+            throw new DoorException(503, "broker_unavailable", "the broker is unavailable; try again");
+        }
+    }
+
+    /// <summary>Ends a task with a result. What cannot be completed is left alone (bella.md 4.5).</summary>
+    public async Task CompleteAsync(Guid taskId, string result, CancellationToken stop)
+    {
+        if (await queries.FindAsync(taskId, stop) is { } task && !(task.ExpiresAt < time.GetUtcNow().UtcDateTime))
+            await verbs.ApplyAsync([verbs.Complete(taskId, task.Attempt, worker: null, result)]);
+    }
+
+    private async Task<string?> FindReplyToAsync(Guid taskId, CancellationToken stop)
+    {
+        if (_known.TryGetValue(taskId, out string? known))
+            return known;
+        var task = await queries.FindAsync(taskId, stop);
+        var replyTo = task is null || TaskStates.IsTerminal(task.State) ? null : task.ReplyTo;
+        if (replyTo is not null)
+            _known.Set(taskId, replyTo, new MemoryCacheEntryOptions { Size = 1, SlidingExpiration = TimeSpan.FromMinutes(10) });
+        return replyTo;
+    }
+}
+
+/// <summary>An event as workers publish it (bella.md 8), to the queue named topic + instance_id of its task.</summary>
+internal sealed record BellaBusEvent
+{
+    /// <summary>Start of the names of those queues.</summary>
+    public const string Topic = "taskqueue.events:";
+
+    /// <summary><c>task-progress-event</c> or <c>task-completion-event</c>.</summary>
+    public string? Name { get; init; }
+
+    /// <summary>An object, or its JSON as text.</summary>
+    public JsonElement Payload { get; init; }
+}
+
+/// <summary>
+/// Takes the events of workers from the bus, in order. A caller that reads slowly loses its place, because those behind it wait
+/// here.
+/// </summary>
+internal sealed partial class BellaBusEventConsumer(ReplyDesk desk, BellaEvents events, TimeProvider time, ILogger<BellaBusEventConsumer> logger) : IConsumer<BellaBusEvent>
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+
+    /// <summary>The endpoint of the Api role.</summary>
+    public static BusRole Role(ReplyAddress self) => new(
+        bus => bus.AddConsumer<BellaBusEventConsumer>(),
+        (context, endpoints) => endpoints.OwnQueue(BellaBusEvent.Topic + self.Name, e =>
+        {
+            e.UseRawJsonDeserializer(RawSerializerOptions.AnyMessageType, isDefault: true);
+            e.ConfigureConsumer<BellaBusEventConsumer>(context);
+        }));
+
+    public async Task Consume(ConsumeContext<BellaBusEvent> context)
+    {
+        try
+        {
+            var payload = context.Message.Payload;
+            using var document = JsonDocument.Parse(payload.ValueKind == JsonValueKind.String ? payload.GetString()! : payload.GetRawText());
+            await ConsumeAsync(context.Message.Name, document.RootElement, context.CancellationToken);
+        }
+        catch (Exception fault) when (fault is JsonException or InvalidOperationException or KeyNotFoundException)
+        {
+            LogUnreadable(fault.Message); // it would be as unreadable the next time
+        }
+    }
+
+    private async Task ConsumeAsync(string? name, JsonElement payload, CancellationToken stop)
+    {
+        if (payload.GetProperty("taskId").GetString() is not { } text || BellaTaskId.ParseAny(text) is not { } id)
+            return;
+        if (name == "task-progress-event")
+        {
+            await desk.DeliverOrDropAsync(new Reply(id, Progress(payload), null), Patience, time);
+        }
+        else if (name == "task-completion-event")
+        {
+            var result = payload.TryGetProperty("result", out var r) && r.ValueKind != JsonValueKind.Null ? r.GetRawText() : "{}";
+            await events.CompleteAsync(id, result, stop);
+        }
+    }
+
+    private static TaskProgress Progress(JsonElement payload) =>
+        new(Text(payload, "eventId"), Text(payload, "eventName"), payload.TryGetProperty("eventData", out var data) ? data.GetRawText() : "null");
+
+    private static string? Text(JsonElement payload, string name) =>
+        payload.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null
+            ? value.ValueKind == JsonValueKind.String ? value.GetString() : value.GetRawText()
+            : null;
+
+    [LoggerMessage(LogLevel.Warning, "An event of a worker could not be read: {Problem}")]
+    private partial void LogUnreadable(string problem);
+}
