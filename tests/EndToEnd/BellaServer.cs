@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Net;
+using System.Net.Http.Headers;
+using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
@@ -22,25 +24,45 @@ internal sealed record BellaReply(HttpStatusCode Status, string Body, HttpRespon
     }
 }
 
-/// <summary>A server of its own for a class of tests, which name their queues apart.</summary>
+/// <summary>Servers of their own for a class of tests, which name their queues apart: one on SQLite, two on PostgreSQL and RabbitMQ. Keys A and B may use them.</summary>
 public abstract class BellaServer(DatabaseProvider provider) : IAsyncLifetime
 {
+    internal static readonly Dictionary<string, string?> Settings = new()
+    {
+        ["TaskQueue:Auth:ApiKeys:0:Name"] = "ann",
+        ["TaskQueue:Auth:ApiKeys:0:Key"] = "A",
+        ["TaskQueue:Auth:ApiKeys:1:Name"] = "ben",
+        ["TaskQueue:Auth:ApiKeys:1:KeyHash"] = Convert.ToHexString(SHA256.HashData("B"u8)),
+        ["TaskQueue:Webhooks:AllowPrivateNetworks"] = "true",
+        ["Logging:LogLevel:Default"] = "Error",
+    };
+
     private TestDatabase _database = null!;
     private string? _rabbitMq;
     private TestHost _host = null!;
+    private TestHost? _other;
     private int _queues;
 
     internal HttpClient Http => _host.Http;
+
+    /// <summary>Another API process, where there is one; else the same.</summary>
+    internal HttpClient OtherHttp => (_other ?? _host).Http;
+
+    internal string? RabbitMq => _rabbitMq;
 
     public async Task InitializeAsync()
     {
         _database = await TestDatabase.CreateAsync(provider);
         _rabbitMq = provider == DatabaseProvider.Sqlite ? null : await TestServers.CreateVirtualHostAsync();
-        _host = await TestHost.StartAsync(_database.ConnectionString, _rabbitMq);
+        _host = await TestHost.StartAsync(_database.ConnectionString, _rabbitMq, settings: Settings);
+        Authorize(_host.Http);
+        _other = provider == DatabaseProvider.Sqlite ? null : await StartSecondAsync();
     }
 
     public async Task DisposeAsync()
     {
+        if (_other is not null)
+            await _other.DisposeAsync();
         await _host.DisposeAsync();
         if (_rabbitMq is not null)
             await TestServers.DeleteVirtualHostAsync(_rabbitMq);
@@ -48,8 +70,14 @@ public abstract class BellaServer(DatabaseProvider provider) : IAsyncLifetime
     }
 
     /// <summary>Another server on the same database and broker.</summary>
-    internal Task<TestHost> StartSecondAsync(Action<IServiceCollection>? services = null) =>
-        TestHost.StartAsync(_database.ConnectionString, _rabbitMq, "api", services: services);
+    internal async Task<TestHost> StartSecondAsync(Action<IServiceCollection>? services = null)
+    {
+        var host = await TestHost.StartAsync(_database.ConnectionString, _rabbitMq, "api", Settings, services);
+        Authorize(host.Http);
+        return host;
+    }
+
+    private static void Authorize(HttpClient http) => http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", "A");
 
     internal string NewName() => string.Create(CultureInfo.InvariantCulture, $"acc-q_{Interlocked.Increment(ref _queues)}");
 
@@ -64,6 +92,38 @@ public abstract class BellaServer(DatabaseProvider provider) : IAsyncLifetime
     internal async Task<string> PutAsync(string queue, int level = 1, string more = "") =>
         (await PostAsync("put", $$$"""{"queue":"{{{queue}}}","endpoint":"/v1/chat/completions","level":{{{level}}},"data":{"k":"v"}{{{more}}}}""")).Ok()
             .GetProperty("data").GetString()!;
+
+    /// <summary>A put whose caller waits; the answer comes when the task has ended, or, of a stream, when it begins.</summary>
+    internal Task<HttpResponseMessage> PutWaitingAsync(string queue, string mode, string more = "", CancellationToken gone = default) =>
+        Http.SendAsync(
+            new HttpRequestMessage(HttpMethod.Post, Uri("put"))
+            {
+                Content = new StringContent($$$"""{"queue":"{{{queue}}}","endpoint":"/v1/chat/completions","data":{"k":"v"},"response_mode":"{{{mode}}}"{{{more}}}}""", Encoding.UTF8, "application/json"),
+            },
+            HttpCompletionOption.ResponseHeadersRead, gone);
+
+    /// <summary>Takes the first task that comes to a queue.</summary>
+    internal Task<JsonElement> TakeFirstAsync(string queue, HttpClient? http = null, string more = "") =>
+        Eventually.UntilAsync(async () =>
+        {
+            var reply = await ReadAsync(await (http ?? Http).PostAsync(Uri("take"), new StringContent($$"""{"queues":["{{queue}}"],"size":1{{more}}}""")));
+            return reply.Ok().TryGetProperty(queue, out var tasks) ? (object)tasks[0] : null;
+        }, TimeSpan.FromSeconds(15), $"a task comes to {queue}").ContinueWith(t => (JsonElement)t.Result, TaskScheduler.Default);
+
+    internal static async Task<JsonElement> TakeAtAsync(HttpClient http, string strategy, int size, IEnumerable<string> queues)
+    {
+        var body = $$"""{"queues":[{{string.Join(',', queues.Select(q => $"\"{q}\""))}}],"size":{{size}},"strategy":"{{strategy}}"}""";
+        return (await ReadAsync(await http.PostAsync(Uri("take"), new StringContent(body)))).Ok();
+    }
+
+    internal async Task<BellaReply> ClearAsync(string queue) =>
+        await ReadAsync(await Http.PostAsync(new Uri($"/v1/console/{queue}/clear", UriKind.Relative), content: null));
+
+    /// <summary>The steps of a task, as the native door shows them.</summary>
+    internal async Task<string> TimelineAsync(string id) =>
+        await Http.GetStringAsync(new Uri($"/tasks/{Api.Bella.BellaTaskId.ParseAny(id)}", UriKind.Relative));
+
+    internal async Task<string> StatusAsync(string id) => (await GetAsync(id)).Ok().GetProperty("status").GetString()!;
 
     internal async Task<JsonElement> TakeAsync(string queues, int size = 1, string more = "") =>
         (await PostAsync("take", $$"""{"queues":[{{string.Join(',', queues.Split(' ').Select(q => $"\"{q}\""))}}],"size":{{size}}{{more}}}""")).Ok();

@@ -69,9 +69,10 @@ public sealed partial class TaskStateMachine
         where T : TaskCommand
     {
         var task = c.Saga;
-        // A crash of the worker costs the task neither time nor its place in the line, unless somebody chose the waits.
+        // A crash of the worker costs the task neither time nor its place in the line, unless somebody chose the waits. A broker
+        // has no places, and how long a task has been due says when to send it once more.
         var due = c.Message is LapseLease && task.Retry is null
-            ? task.DueAt
+            ? task.Push ? c.Message.At : task.DueAt
             : Micros.Cut(c.Message.At + RetryBackoff.After(task.Retry, Math.Max(1, task.RunAttempt), task.CorrelationId));
         WaitAgain(task, c.Message, due, TaskEventType.Retrying);
     }
