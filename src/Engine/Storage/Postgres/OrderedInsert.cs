@@ -1,5 +1,4 @@
 using Npgsql;
-using NpgsqlTypes;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Storage.Postgres;
@@ -42,7 +41,7 @@ internal sealed partial class PostgresTaskStore
         await using var command = new NpgsqlCommand("update schedules set next_at = $3, last_at = $2 where id = $1 and next_at = $2", connection, transaction);
         command.Parameters.Add(Value(tick.ScheduleId));
         command.Parameters.Add(Value(tick.At));
-        command.Parameters.Add(new NpgsqlParameter { Value = (object?)tick.Next ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.TimestampTz });
+        command.Parameters.Add(Nullable(tick.Next));
         return await command.ExecuteNonQueryAsync() == 1;
     }
 
