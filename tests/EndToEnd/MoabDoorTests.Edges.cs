@@ -29,7 +29,7 @@ public abstract partial class MoabDoorTests
         back.Long("scheduled_at").ShouldBeAbout(await server.NowAsync(queue), 5);
 
         // One in progress is told, and stays as it is.
-        (await server.DequeueAsync(queue, 10, ""","keepalive_timeout_in_seconds":60""")).Single().Text("payload").ShouldBe("5");
+        (await server.DequeueAsync(queue, 10, Long)).Single().Text("payload").ShouldBe("5");
         var running = (await server.EnqueueAsync(queue, """{"payload":"6","dedupe_key":"k","overwrite_on_duplicate":["PAYLOAD"]}""")).Single();
         (running.Text("id"), running.Text("payload"), running.Text("state")).ShouldBe((first.Text("id"), "5", "TASK_STATE_IN_PROGRESS"));
         (await server.ReportAsync(queue, running.Text("id")!, 1, Succeeded)).ShouldBe("RESULT_OK");
@@ -149,7 +149,7 @@ public abstract partial class MoabDoorTests
         var native = await server.Http.SubmitAsync(new { action = "a", queue });
         var own = await server.EnqueueOneAsync(queue, """{"payload":"not json"}""");
 
-        var tasks = await server.DequeueAsync(queue, 10, ""","keepalive_timeout_in_seconds":60""");
+        var tasks = await server.DequeueAsync(queue, 10, Long);
 
         var id = Api.Moab.MoabTaskId.Format(native);
         tasks.Ids().ShouldBe([id, own]);

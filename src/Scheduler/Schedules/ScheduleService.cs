@@ -62,11 +62,17 @@ internal sealed partial class ScheduleService(
     {
         var now = Micros.Now(time);
         await using var db = await databases.CreateDbContextAsync();
-        var due = await db.Schedules.AsNoTracking().Where(s => s.NextAt <= now && !_skipped.Contains(s.Id)).OrderBy(s => s.NextAt).Take(MaxBatch).ToListAsync();
+        var due = await Due(db, now, _skipped).ToListAsync();
         foreach (var schedule in due)
             await FireAsync(schedule, now);
         return due.Count > 0;
     }
+
+    internal static IQueryable<ScheduleRecord> Due(TaskDbContext db, DateTime now, IEnumerable<int> skipped) =>
+        db.Schedules.AsNoTracking().Where(s => s.NextAt <= now && !skipped.Contains(s.Id)).OrderBy(s => s.NextAt).Take(MaxBatch);
+
+    internal static Task<DateTime?> NextAsync(TaskDbContext db, IEnumerable<int> skipped) =>
+        db.Schedules.Where(s => s.NextAt != null && !skipped.Contains(s.Id)).MinAsync(s => s.NextAt);
 
     private async Task FireAsync(ScheduleRecord schedule, DateTime now)
     {
@@ -106,7 +112,7 @@ internal sealed partial class ScheduleService(
     private async Task<TimeSpan> TimeToNextAsync()
     {
         await using var db = await databases.CreateDbContextAsync();
-        var next = await db.Schedules.Where(s => s.NextAt != null && !_skipped.Contains(s.Id)).MinAsync(s => s.NextAt);
+        var next = await NextAsync(db, _skipped);
         var wait = (next ?? DateTime.MaxValue) - time.GetUtcNow().UtcDateTime;
         // A timer may fire a millisecond early.
         return wait >= LookAgain ? LookAgain : wait <= TimeSpan.Zero ? TimeSpan.Zero : wait + TimeSpan.FromMilliseconds(1);
