@@ -168,6 +168,20 @@ public abstract partial class MoabDoorTests
     }
 
     [Fact]
+    public async Task An_update_keeps_what_only_other_doors_have_words_for()
+    {
+        var queue = server.NewName();
+        var settings = """{"events":"terminal","keep_finished_seconds":120,"levels":{"1":{"priority":"low"}},"description":"d"}""";
+        (await server.Http.PutAsync($"/queues/{queue}", settings)).Status.ShouldBe(201);
+
+        await UpdateAsync(queue, "");
+
+        var read = (await server.Http.ReadAsync($"/queues/{queue}")).Json;
+        (read.Text("events"), read.GetProperty("keep_finished_seconds").GetDouble(), read.Text("description")).ShouldBe(("terminal", 120, ""));
+        read.GetProperty("levels").GetProperty("1").Text("priority").ShouldBe("low");
+    }
+
+    [Fact]
     public async Task A_queue_that_is_dispatched_cannot_be_dequeued_from()
     {
         await server.RefusedAsync("Dequeue", """{"queue_name":"tasks"}""");
