@@ -1,29 +1,26 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
 using Shouldly;
-using TaskQueue.Engine.Storage;
 using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Three processes of the operating system accept tasks with the same keys at the same time.</summary>
+/// <summary>Three processes of the operating system accept tasks with the same keys at the same time. A SQLite file has one process.</summary>
 public sealed class DedupeServersTests
 {
-    private static readonly string[] Payload = ["payload"];
-
     private const string Queue = "keyed";
     private const int Keys = 4;
     private const int Posts = 60;
 
+    private static readonly string[] Payload = ["payload"];
+
     /// <summary>Three that accept tasks: the role of one, or two roles in either order.</summary>
     private static readonly string[] Processes = ["api", "api,scheduler", "scheduler,api"];
 
-    [Theory]
-    [InlineData(DatabaseProvider.Postgres)]
-    [InlineData(DatabaseProvider.Sqlite)]
-    public async Task Of_a_key_one_task_waits_or_runs_at_a_time_whichever_process_accepts_it(DatabaseProvider provider)
+    [Fact]
+    public async Task Of_a_key_one_task_waits_or_runs_at_a_time_whichever_process_accepts_it()
     {
-        await using var cluster = await CrashCluster.StartAsync(provider: provider, roles: Processes);
+        await using var cluster = await CrashCluster.StartAsync(roles: Processes);
         var queued = new ConcurrentBag<Guid>();
         var skipped = new ConcurrentBag<Guid>();
         var posting = Task.WhenAll(Enumerable.Range(0, 2 * Processes.Length).Select(i => PostAsync(cluster.Process(Processes[i % Processes.Length]).Http, new Random(i), queued, skipped)));
