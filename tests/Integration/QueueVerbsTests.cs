@@ -122,7 +122,7 @@ public abstract class QueueVerbsTests(DatabaseProvider provider) : IAsyncLifetim
         foreach (var queue in new[] { "q0", "q1", "q2" })
             await _one.Queues.CreateAsync(queue, Delivery.Pull, new QueueSettings());
 
-        var made = await AtOnceAsync(12, (engine, i) => Schedules(engine).CreateAsync($"q{i % 3}", $"s{i}", Yearly, new ScheduleQuota(2, 5)));
+        var made = await AtOnceAsync(30, (engine, i) => Schedules(engine).CreateAsync($"q{i % 3}", $"s{i}", Yearly, new ScheduleQuota(2, 5)));
 
         made.Count(m => m.Change == ScheduleChange.Done).ShouldBe(5);
         await using var db = _database.CreateContext();
