@@ -1,4 +1,6 @@
 using Microsoft.EntityFrameworkCore;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Tests.Servers;
 
@@ -33,7 +35,8 @@ internal sealed class CrashHistory
     public int Starts => _events.Count(e => e.Type == TaskEventType.Started);
 
     /// <summary>Every broken promise, in words.</summary>
-    public IEnumerable<string> Faults(int maxRunning) => Ends().Concat(Attempts()).Concat(Turns()).Concat(Limit(maxRunning));
+    public IEnumerable<string> Faults(int? maxRunning = null, RateLimit? rate = null) =>
+        Ends().Concat(Attempts()).Concat(Turns()).Concat(Keys()).Concat(maxRunning is { } max ? Limit(max) : []).Concat(rate is null ? [] : Rate(rate));
 
     /// <summary>Each task came to one end, the one that its row shows.</summary>
     private IEnumerable<string> Ends()
@@ -87,6 +90,32 @@ internal sealed class CrashHistory
             if (last.TryGetValue(task.ThreadId!, out var before) && (before.CreatedAt, before.CorrelationId).CompareTo((task.CreatedAt, task.CorrelationId)) > 0)
                 yield return $"{e.TaskId} began after {before.CorrelationId} of the same thread, which came later";
             last[task.ThreadId!] = task;
+        }
+    }
+
+    /// <summary>Of a key one task waits or runs at a time.</summary>
+    private IEnumerable<string> Keys()
+    {
+        var holders = new Dictionary<string, Guid>();
+        foreach (var e in _events.Where(e => _tasks[e.TaskId].DedupeKey is not null))
+        {
+            var key = _tasks[e.TaskId].DedupeKey!;
+            if (e.Type == TaskEventType.Submitted && !holders.TryAdd(key, e.TaskId))
+                yield return $"{e.TaskId} was accepted while {holders[key]} had its key";
+            else if (TaskEvent.IsTerminal(e.Type) && holders.GetValueOrDefault(key) == e.TaskId)
+                holders.Remove(key);
+        }
+    }
+
+    /// <summary>By the times of the claims, whatever order they came in, each found a token.</summary>
+    private IEnumerable<string> Rate(RateLimit rate)
+    {
+        var empty = long.MinValue; // the time at which the bucket was empty, in effect
+        foreach (var at in _events.Where(e => e.Type == TaskEventType.Started).Select(e => Micros.FromTime(e.At) * 1000).Order())
+        {
+            empty = Math.Max(empty, at - (rate.MaxTokens * rate.PeriodNs)) + rate.PeriodNs;
+            if (empty > at)
+                yield return $"a task began at {at} ns, and the next token came {empty - at} ns later";
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
 using Shouldly;
+using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Schedules;
 using TaskQueue.Tests.Servers;
 using Xunit;
@@ -33,6 +34,7 @@ public sealed class CrashRulesFixture : IAsyncLifetime
 public sealed class CrashRulesTests(CrashRulesFixture fixture) : IClassFixture<CrashRulesFixture>
 {
     private const int MaxRunning = 6;
+    private static readonly RateLimit Rate = new(MaxTokens: 10, IntervalMs: 200);
     private const int Threads = 25;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
     private static readonly double[] Intervals = [0, 0.05, 0];
@@ -44,7 +46,12 @@ public sealed class CrashRulesTests(CrashRulesFixture fixture) : IClassFixture<C
     {
         const string queue = "rules";
         (await Cluster.Process("api,scheduler").Http.PutAsync(
-            $"/queues/{queue}", new { max_running = MaxRunning, retry = new { intervals = Intervals }, max_attempts = 50 })).Status.ShouldBe(201);
+            $"/queues/{queue}",
+            new
+            {
+                max_running = MaxRunning, rate = new { tokens = Rate.MaxTokens, interval_seconds = Rate.IntervalMs / 1000.0 },
+                retry = new { intervals = Intervals }, max_attempts = 50,
+            })).Status.ShouldBe(201);
         using var done = new CancellationTokenSource();
         var accepted = new HashSet<Guid>();
         var workers = Enumerable.Range(0, 8).Select(i => Task.Run(() => WorkAsync(CrashRulesFixture.Processes[i % 2], queue, new Random(i), done.Token))).ToList();
@@ -62,7 +69,7 @@ public sealed class CrashRulesTests(CrashRulesFixture fixture) : IClassFixture<C
             await done.CancelAsync();
             await Task.WhenAll(workers);
             var history = await CrashHistory.ReadAsync(Cluster.Database, queue);
-            history.Faults(MaxRunning).ShouldBeEmpty();
+            history.Faults(MaxRunning, Rate).ShouldBeEmpty();
             accepted.Except(history.Ids).ShouldBeEmpty();
             history.Starts.ShouldBeGreaterThan(history.Ids.Count, "no attempt was ever repeated: nothing was tried");
         });
@@ -71,9 +78,10 @@ public sealed class CrashRulesTests(CrashRulesFixture fixture) : IClassFixture<C
     [Fact]
     public async Task Three_schedulers_fire_each_of_sixty_seconds_once_though_one_is_killed()
     {
-        await Eventually.UntilAsync(async () => (await TicksAsync()).Count > 20, Patience, "20 ticks");
+        var before = (await TicksAsync()).Count; // it ticks since the fixture began
+        await Eventually.UntilAsync(async () => (await TicksAsync()).Count > before + 20, Patience, "20 ticks");
         await Cluster.RestartAsync("scheduler,api");
-        await Eventually.UntilAsync(async () => (await TicksAsync()).Count > 60, Patience, "60 ticks");
+        await Eventually.UntilAsync(async () => (await TicksAsync()).Count > before + 60, Patience, "60 ticks");
 
         await using var db = Cluster.Database.CreateContext();
         var schedule = await db.Schedules.AsNoTracking().SingleAsync();

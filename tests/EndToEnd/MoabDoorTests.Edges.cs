@@ -29,7 +29,7 @@ public abstract partial class MoabDoorTests
         back.Long("scheduled_at").ShouldBeAbout(await server.NowAsync(queue), 5);
 
         // One in progress is told, and stays as it is.
-        (await server.DequeueAsync(queue, 10, ""","keepalive_timeout_in_seconds":60""")).Single().Text("payload").ShouldBe("5");
+        (await server.DequeueAsync(queue, 10, Long)).Single().Text("payload").ShouldBe("5");
         var running = (await server.EnqueueAsync(queue, """{"payload":"6","dedupe_key":"k","overwrite_on_duplicate":["PAYLOAD"]}""")).Single();
         (running.Text("id"), running.Text("payload"), running.Text("state")).ShouldBe((first.Text("id"), "5", "TASK_STATE_IN_PROGRESS"));
         (await server.ReportAsync(queue, running.Text("id")!, 1, Succeeded)).ShouldBe("RESULT_OK");
@@ -149,7 +149,7 @@ public abstract partial class MoabDoorTests
         var native = await server.Http.SubmitAsync(new { action = "a", queue });
         var own = await server.EnqueueOneAsync(queue, """{"payload":"not json"}""");
 
-        var tasks = await server.DequeueAsync(queue, 10, ""","keepalive_timeout_in_seconds":60""");
+        var tasks = await server.DequeueAsync(queue, 10, Long);
 
         var id = Api.Moab.MoabTaskId.Format(native);
         tasks.Ids().ShouldBe([id, own]);
@@ -165,6 +165,20 @@ public abstract partial class MoabDoorTests
         (await server.ReportAsync(queue, own, 1, Succeeded)).ShouldBe("RESULT_NOT_FOUND");
         await server.OkAsync("DeleteTasks", $$"""{"queue_name":"{{queue}}","task_ids":["{{id}}","{{own}}"]}""");
         (await server.Http.TaskAsync(native)).Text("status").ShouldBe("completed"); // for Moab it was deleted long ago
+    }
+
+    [Fact]
+    public async Task An_update_keeps_what_only_other_doors_have_words_for()
+    {
+        var queue = server.NewName();
+        var settings = """{"events":"terminal","keep_finished_seconds":120,"levels":{"1":{"priority":"low"}},"description":"d"}""";
+        (await server.Http.PutAsync($"/queues/{queue}", settings)).Status.ShouldBe(201);
+
+        await UpdateAsync(queue, "");
+
+        var read = (await server.Http.ReadAsync($"/queues/{queue}")).Json;
+        (read.Text("events"), read.GetProperty("keep_finished_seconds").GetDouble(), read.Text("description")).ShouldBe(("terminal", 120, ""));
+        read.GetProperty("levels").GetProperty("1").Text("priority").ShouldBe("low");
     }
 
     [Fact]

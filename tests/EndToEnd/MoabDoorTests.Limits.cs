@@ -131,10 +131,20 @@ public abstract partial class MoabDoorTests
             await RefusedUnchangedAsync(queue, "CreateSchedule", Schedule(queue, "s", $$""","keepalive_timeout_in_seconds":{{seconds}}"""));
         }
 
-        foreach (var seconds in new[] { 0, 5, 60 })
-            await server.EnqueueOneAsync(queue, $$"""{"keepalive_timeout_in_seconds":{{seconds}}}""");
-        var tasks = await server.DequeueAsync(queue);
-        foreach (var seconds in new[] { 0, 5, 60 }) // the last for the time that the rest takes
+        foreach (var seconds in new[] { 0, 5, 6, 59, 60 })
+        {
+            var keepalive = $$""","keepalive_timeout_in_seconds":{{seconds}}""";
+            await server.OkAsync("CreateSchedule", Schedule(await server.QueueAsync(), "s", keepalive));
+            var other = await server.QueueAsync();
+            var asked = await server.EnqueueOneAsync(other, $$"""{"payload":""{{keepalive}}}""");
+            (await server.DequeueAsync(other)).Ids().ShouldBe([asked]);
+            var overridden = await server.EnqueueOneAsync(other);
+            (await server.DequeueAsync(other, 10, keepalive)).Ids().ShouldContain(overridden); // the other one may have lapsed
+            await server.EnqueueOneAsync(queue);
+        }
+
+        var tasks = await server.DequeueAsync(queue, 10, Long);
+        foreach (var seconds in new[] { 0, 5, 6, 59, 60 }) // the last for the time that the rest takes
         {
             foreach (var id in tasks.Ids())
                 (await server.ReportAsync(queue, id!, 1, InProgress, $$""","keepalive_timeout_in_seconds":{{seconds}}""")).ShouldBe("RESULT_OK");

@@ -52,6 +52,9 @@ public abstract partial class MoabDoorTests
             await RefusedUnchangedAsync(queue, "ReportStatus", $$"""{"queue_name":"{{queue}}","entries":[{{entries}}]}""");
         await server.RefusedAsync("ReportStatus", $$"""{"queue_name":"nobody","entries":[{{right}}]}""", 404, "NOT_FOUND");
 
+        var fewer = await server.OkAsync("ReportStatus", $$"""{"queue_name":"{{queue}}","entries":[{{string.Join(',', Enumerable.Repeat(right, 49))}}]}""");
+        fewer.GetProperty("entries").EnumerateArray().Select(e => e.Text("result")).ShouldBe(Enumerable.Repeat("RESULT_OK", 49));
+
         // The same task as often as one likes: heartbeats, and then what came first counts.
         var many = await server.OkAsync("ReportStatus", $$"""{"queue_name":"{{queue}}","entries":[{{string.Join(',', Enumerable.Repeat(right, 48))}},{{Entry(status: "SUCCEEDED")}},{{Entry(status: "FAILED")}}]}""");
         many.GetProperty("entries").EnumerateArray().Select(e => e.Text("result")).ShouldBe([.. Enumerable.Repeat("RESULT_OK", 49), "RESULT_NOT_FOUND"]);

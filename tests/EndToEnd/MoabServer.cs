@@ -91,8 +91,8 @@ public abstract class MoabServer : IAsyncLifetime
         Tasks(await OkAsync("Dequeue", $$"""{"queue_name":"{{queue}}","batch_size":{{batch}}{{more}}}"""));
 
     /// <summary>Takes the next task, as soon as there is one.</summary>
-    internal Task<List<JsonElement>> DequeueSoonAsync(string queue, int batch = 1) =>
-        Eventually.UntilAsync(async () => await DequeueAsync(queue, batch) is { Count: > 0 } tasks ? tasks : null, Door.Patience, $"a task of {queue} can be dequeued");
+    internal Task<List<JsonElement>> DequeueSoonAsync(string queue, int batch = 1, string more = "") =>
+        Eventually.UntilAsync(async () => await DequeueAsync(queue, batch, more) is { Count: > 0 } tasks ? tasks : null, Door.Patience, $"a task of {queue} can be dequeued");
 
     /// <summary>Reports on one attempt and returns the result.</summary>
     internal async Task<string> ReportAsync(string queue, string id, int attempt, string status, string more = "")
@@ -142,7 +142,7 @@ public abstract class MoabServer : IAsyncLifetime
     internal async Task<string> KillAsync(string queue, string entry = "{}")
     {
         var id = await EnqueueOneAsync(queue, entry);
-        (await DequeueSoonAsync(queue)).Single().Text("id").ShouldBe(id);
+        (await DequeueSoonAsync(queue, 1, ""","keepalive_timeout_in_seconds":60""")).Single().Text("id").ShouldBe(id);
         (await ReportAsync(queue, id, 1, "STATUS_FAILED")).ShouldBe("RESULT_OK");
         return id;
     }

@@ -35,10 +35,10 @@ public abstract partial class QueuesDoorTests
     [Fact]
     public async Task Tokens_come_back_one_by_one()
     {
-        await PutAsync(new { rate = new { tokens = 2, interval_seconds = 4 } });
+        await PutAsync(new { rate = new { tokens = 2, interval_seconds = 10 } });
         await Http.SubmitManyAsync(Enumerable.Range(0, 4).Select(i => new { action = $"a{i}", queue = _queue }));
         (await Http.ClaimAsync(_queue, max: 10)).Count.ShouldBe(2);
         (await Http.ClaimAsync(_queue, max: 10)).ShouldBeEmpty();
-        (await Http.ClaimAsync(_queue, max: 10, wait_seconds: 20)).Count.ShouldBe(1);
+        (await Http.ClaimAsync(_queue, max: 10, wait_seconds: 30)).Count.ShouldBe(1);
     }
 }

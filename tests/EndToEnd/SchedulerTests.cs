@@ -19,7 +19,7 @@ public abstract class SchedulerChecks(Stack stack)
     [Fact]
     public async Task Tasks_due_at_the_same_time_are_each_dispatched_and_run_once_and_not_before_it()
     {
-        var due = Now.AddSeconds(2);
+        var due = Now.AddSeconds(5);
         var ids = await Stack.Http.SubmitManyAsync(Enumerable.Repeat(new { action = "x", scheduled_at = due }, 300));
         Now.ShouldBeLessThan(due);
 
@@ -28,13 +28,13 @@ public abstract class SchedulerChecks(Stack stack)
         foreach (var steps in events.GroupBy(e => e.TaskId))
             steps.Select(e => e.Type).ShouldBe([TaskEventType.Submitted, TaskEventType.Dispatched, TaskEventType.Started, TaskEventType.Completed]);
         events.Where(e => e.Type != TaskEventType.Submitted).Min(e => e.At).ShouldBeGreaterThanOrEqualTo(due.AddMicroseconds(-1)); // kept with microseconds
-        events.Where(e => e.Type == TaskEventType.Dispatched).Max(e => e.At).ShouldBeLessThan(due.AddSeconds(1));
+        events.Where(e => e.Type == TaskEventType.Dispatched).Max(e => e.At).ShouldBeLessThan(due.AddSeconds(5));
     }
 
     [Fact]
     public async Task Tasks_that_nobody_started_in_time_each_expire_once_and_are_not_run()
     {
-        var expires = Now.AddSeconds(1);
+        var expires = Now.AddSeconds(3);
         var ids = await Stack.Http.SubmitManyAsync(
             Enumerable.Repeat<object>(new { action = "x", queue = "expiring", expires_at = expires }, 100)
                 .Concat(Enumerable.Repeat<object>(new { action = "x", scheduled_at = expires.AddSeconds(1), expires_at = expires }, 100)));
@@ -60,7 +60,7 @@ public abstract class SchedulerChecks(Stack stack)
         events.Select(e => e.Type).ShouldBe(
             [TaskEventType.Submitted, TaskEventType.Started, TaskEventType.Retrying, TaskEventType.Started, TaskEventType.Failed]);
         foreach (var (started, lapsed) in new[] { (1, 2), (3, 4) })
-            (events[lapsed].At - events[started].At).ShouldBeInRange(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(2));
+            (events[lapsed].At - events[started].At).ShouldBeInRange(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(5));
     }
 
     /// <summary>Waits until every task has come to its end, and returns what happened to all of them.</summary>
@@ -78,7 +78,7 @@ public abstract class SchedulerChecks(Stack stack)
         return events;
     }
 
-    private async Task<JsonElement> ClaimedAsync(string queue) => (await Stack.Http.ClaimAsync(queue, lease_seconds: 1, wait_seconds: 5)).ShouldHaveSingleItem();
+    private async Task<JsonElement> ClaimedAsync(string queue) => (await Stack.Http.ClaimAsync(queue, lease_seconds: 1, wait_seconds: 20)).ShouldHaveSingleItem();
 }
 
 public sealed class SchedulerOnSqliteTests(SqliteStack stack) : SchedulerChecks(stack), IClassFixture<SqliteStack>;
@@ -100,6 +100,6 @@ public sealed class SchedulersOnPostgresTests(SplitStack stack) : SchedulerCheck
             [TaskEventType.Submitted, TaskEventType.Started, TaskEventType.Retrying, TaskEventType.Dispatched, TaskEventType.Started, TaskEventType.Completed]);
         var (retrying, dispatched) = (events[2], events[3]);
         (retrying.DueAt!.Value - retrying.At).ShouldBe(RetryBackoff.After(null, 1, Guid.Empty));
-        (dispatched.At - retrying.DueAt.Value).ShouldBeInRange(TimeSpan.Zero, TimeSpan.FromSeconds(1));
+        (dispatched.At - retrying.DueAt.Value).ShouldBeInRange(TimeSpan.Zero, TimeSpan.FromSeconds(5));
     }
 }

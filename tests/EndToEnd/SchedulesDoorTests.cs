@@ -1,5 +1,7 @@
 using System.Text.Json;
+using Microsoft.EntityFrameworkCore;
 using Shouldly;
+using TaskQueue.Engine.Schedules;
 using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
@@ -47,6 +49,28 @@ public abstract class SchedulesDoorTests(Stack stack) : IAsyncLifetime
 
         (await Http.PostAsync($"/queues/{_queue}/schedules/s/resume", "")).Json.GetProperty("next").GetArrayLength().ShouldBe(5);
         (await Http.ClaimAsync(_queue, wait_seconds: 20)).ShouldNotBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_schedule_whose_zone_this_host_does_not_know_holds_up_no_other()
+    {
+        await using var db = stack.Database.CreateContext();
+        var unknown = new ScheduleRecord
+        {
+            Queue = _queue,
+            Name = "unknown",
+            Settings = new ScheduleSettings { Cron = "* * * * *", TimeZone = "Mars/X" },
+            NextAt = DateTime.UnixEpoch,
+        };
+        db.Add(unknown);
+        await db.SaveChangesAsync();
+
+        await PutAsync("known", new { cron = "* * * * * *", action = "tick" });
+
+        (await Http.ClaimAsync(_queue, wait_seconds: 20)).Single().Text("name").ShouldBe("tick");
+        (await db.Schedules.AsNoTracking().SingleAsync(s => s.Id == unknown.Id)).NextAt.ShouldBe(DateTime.UnixEpoch); // left to others
+        db.Remove(unknown);
+        await db.SaveChangesAsync();
     }
 
     [Fact]

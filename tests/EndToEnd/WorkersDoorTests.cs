@@ -11,6 +11,9 @@ namespace TaskQueue.Tests.EndToEnd;
 /// <summary>Pull workers: claim, heartbeat, report.</summary>
 public abstract class WorkersDoorTests(Stack stack)
 {
+    /// <summary>Shorter than the five seconds after which a waiting claim looks again by itself: somebody woke it.</summary>
+    private static readonly TimeSpan BeforeItLooksAgain = TimeSpan.FromSeconds(4.5);
+
     private readonly string _queue = $"q{Guid.NewGuid():N}";
 
     private HttpClient Http => stack.Http;
@@ -75,8 +78,7 @@ public abstract class WorkersDoorTests(Stack stack)
             var claim = Http.ClaimAsync(_queue, wait_seconds: 30);
             var id = await SubmitAsync(new { action = "a", queue = _queue }, submitter);
             (await claim).Single().Id().ShouldBe(id);
-            // Far below both the wait and the five seconds after which a waiting claim looks again by itself.
-            Stopwatch.GetElapsedTime(start).ShouldBeLessThan(TimeSpan.FromSeconds(3));
+            Stopwatch.GetElapsedTime(start).ShouldBeLessThan(BeforeItLooksAgain);
         }
     }
 
@@ -88,7 +90,7 @@ public abstract class WorkersDoorTests(Stack stack)
         var ids = await Http.SubmitManyAsync(Enumerable.Range(0, 8).Select(_ => new { action = "a", queue = _queue }));
         var claimed = await Task.WhenAll(claims);
         claimed.Select(c => c.Single().Id()).ShouldBe(ids, ignoreOrder: true);
-        Stopwatch.GetElapsedTime(start).ShouldBeLessThan(TimeSpan.FromSeconds(4));
+        Stopwatch.GetElapsedTime(start).ShouldBeLessThan(BeforeItLooksAgain);
     }
 
     [Fact]
@@ -98,7 +100,7 @@ public abstract class WorkersDoorTests(Stack stack)
         var due = TimeProvider.System.GetUtcNow().AddMilliseconds(300);
         var id = await SubmitAsync(new { action = "a", queue = _queue, scheduled_at = due });
         (await claim).Single().Id().ShouldBe(id);
-        (TimeProvider.System.GetUtcNow() - due).ShouldBeInRange(TimeSpan.Zero, TimeSpan.FromSeconds(1));
+        (TimeProvider.System.GetUtcNow() - due).ShouldBeInRange(TimeSpan.Zero, BeforeItLooksAgain);
     }
 
     [Fact]
@@ -114,10 +116,10 @@ public abstract class WorkersDoorTests(Stack stack)
     public async Task A_lapsed_lease_gives_the_task_to_another_and_the_first_is_refused()
     {
         var id = await SubmitAsync(new { action = "a", queue = _queue });
+        var start = TimeProvider.System.GetUtcNow();
         await Http.ClaimAsync(_queue, lease_seconds: 1, worker: "slow");
-        var start = Stopwatch.GetTimestamp();
         var again = (await Http.ClaimAsync(_queue, wait_seconds: 10, worker: "quick")).Single();
-        Stopwatch.GetElapsedTime(start).ShouldBeInRange(TimeSpan.FromMilliseconds(900), TimeSpan.FromSeconds(2));
+        (TimeProvider.System.GetUtcNow() - start).ShouldBeInRange(TimeSpan.FromSeconds(1), BeforeItLooksAgain);
         again.Id().ShouldBe(id);
         again.Whole("attempt").ShouldBe(2);
 
@@ -134,15 +136,15 @@ public abstract class WorkersDoorTests(Stack stack)
     public async Task Heartbeats_keep_the_lease()
     {
         var id = await SubmitAsync(new { action = "a", queue = _queue });
-        await Http.ClaimAsync(_queue, lease_seconds: 1);
+        await Http.ClaimAsync(_queue, lease_seconds: 3);
         var start = Stopwatch.GetTimestamp();
         await Eventually.UntilAsync(
             async () =>
             {
                 (await Http.TellAsync("heartbeat", new { id, attempt = 1 })).ShouldBe(["ok"]);
-                return Stopwatch.GetElapsedTime(start) > TimeSpan.FromSeconds(2.5);
+                return Stopwatch.GetElapsedTime(start) > TimeSpan.FromSeconds(4);
             },
-            Door.Patience, "2.5 s have passed");
+            Door.Patience, "4 s have passed");
         (await Http.ClaimAsync(_queue)).ShouldBeEmpty();
 
         (await Http.TellAsync("heartbeat", new { id, attempt = 1, lease_seconds = 100 })).ShouldBe(["ok"]);
@@ -191,7 +193,7 @@ public abstract class WorkersDoorTests(Stack stack)
         task.Text("error").ShouldBe("first");
 
         var again = (await Http.ClaimAsync(_queue, wait_seconds: 10)).Single();
-        Stopwatch.GetElapsedTime(start).ShouldBeInRange(TimeSpan.FromMilliseconds(1990), TimeSpan.FromSeconds(4));
+        Stopwatch.GetElapsedTime(start).ShouldBeInRange(TimeSpan.FromMilliseconds(1990), TimeSpan.FromSeconds(6));
         again.Whole("attempt").ShouldBe(2);
         (await Http.TellAsync("report", new { id, attempt = 2, outcome = "failed", error = "second" })).ShouldBe(["ok"]);
         task = await Http.TaskAsync(id);

@@ -6,6 +6,7 @@ using Shouldly;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Storage.Postgres;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Scheduler.Schedules;
 using TaskQueue.Tests.Integration.Plans;
 using TaskQueue.Tests.Servers;
 using Xunit;
@@ -37,8 +38,16 @@ public sealed partial class QueryPlanTests(PostgresStoreFixture fixture) : IClas
     private async Task<ILookup<KnownStatement, RanStatement>> RunAsync(string planCacheMode)
     {
         using var watch = new PlanWatch(fixture.Database.ConnectionString, planCacheMode);
-        await ListAsync(new TaskQueries(new Contexts(watch.Source), TimeProvider.System));
-        await new PlannedWork<PostgresTaskStore>(new PostgresTaskStore(watch.Source), Micros.Now(TimeProvider.System)).RunAsync();
+        var (contexts, now) = (new Contexts(watch.Source), Micros.Now(TimeProvider.System));
+        await ListAsync(new TaskQueries(contexts, TimeProvider.System));
+        await using (var db = contexts.CreateDbContext())
+        {
+            await ScheduleService.NextAsync(db, []);
+            var due = (await ScheduleService.Due(db, now, []).ToListAsync())[0];
+            var tick = new ScheduleTick(due.Id, due.NextAt!.Value, now.AddDays(1));
+            await new PlannedWork<PostgresTaskStore>(new PostgresTaskStore(watch.Source), now, tick).RunAsync();
+        }
+
         return watch.Statements.Where(s => !TypeLoading().IsMatch(s.Sql))
             .Select(s => (Known: KnownStatement.Of(s), Ran: s)).Where(s => s.Known is not null).ToLookup(s => s.Known!, s => s.Ran);
     }

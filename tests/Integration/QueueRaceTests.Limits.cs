@@ -16,10 +16,12 @@ public abstract partial class QueueRaceTests
         await CreateAsync(new QueueSettings { MaxRunning = Limit });
         await ManyAsync(80, _ => Any().Verbs.SubmitAsync(New()));
         var (running, most, done) = (0, 0, 0);
+        var start = Stopwatch.GetTimestamp();
         await ManyAsync(8, async i =>
         {
             while (Volatile.Read(ref done) < 80)
             {
+                Stopwatch.GetElapsedTime(start).ShouldBeLessThan(Deadline, $"{done} are done");
                 var tasks = await ClaimAsync(1 + (i % 3));
                 InterlockedMax(ref most, Interlocked.Add(ref running, tasks.Count));
                 foreach (var task in tasks)

@@ -86,6 +86,62 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
     }
 
     [Fact]
+    public async Task Letters_that_die_after_a_redrive_began_stay()
+    {
+        var old = await DieAsync();
+        _time.Now = _time.Now.AddSeconds(1);
+        var young = await DieAsync();
+        _time.Now = _time.Now.AddMilliseconds(-1); // as of another host, or of a worker that fails faster than letters are sent
+
+        (await _engine.Verbs.RedriveAsync("q", CancellationToken.None)).ShouldBe((1, 0));
+
+        (await _database.GetAsync(old)).State.ShouldBe(TaskStates.Pending);
+        (await _database.GetAsync(young)).Dead.ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task A_lapse_waits_where_somebody_chose_the_waits_though_they_are_the_default()
+    {
+        var chosen = (await _engine.Verbs.SubmitAsync(New() with { Retry = new RetryPolicy() })).Id;
+        var plain = (await _engine.Verbs.SubmitAsync(New())).Id;
+        await ClaimAsync(2, new QueueLevel("q", 0));
+        var lapse = _time.Now.AddMinutes(1);
+
+        foreach (var id in new[] { chosen, plain })
+            (await _engine.SendAsync(new LapseLease(id, lapse))).ShouldBe(Verdict.Applied);
+
+        (await _database.GetAsync(chosen)).DueAt.ShouldBe(lapse.AddSeconds(2));
+        (await _database.GetAsync(plain)).DueAt.ShouldBe(lapse);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task The_end_of_a_turn_or_of_a_limit_wakes_a_worker_that_waits_at_another_level(bool thread)
+    {
+        WatchedStore store = null!;
+        await using var engine = new TestEngine(_database.Address, decorate: inner => store = new WatchedStore(inner), time: new OnlyRings());
+        if (!thread)
+            await _engine.Queues.CreateAsync("q", Delivery.Pull, new QueueSettings { MaxRunning = 1 });
+        var tasks = Enumerable.Range(0, 2).Select(level => New() with { Level = level, ThreadId = thread ? "t" : null }).ToList();
+        await engine.Verbs.SubmitManyAsync(tasks);
+        var first = (await engine.Claims.ClaimAsync(new ClaimRequest([new("q", 0)], 1, "w", null), TimeSpan.Zero, CancellationToken.None)).Single();
+        var waiting = engine.Claims.ClaimAsync(new ClaimRequest([new("q", 1)], 1, "w", null), TimeSpan.FromHours(1), CancellationToken.None);
+        await Eventually.UntilAsync(() => Task.FromResult(store.IdleClaims > 0), TimeSpan.FromSeconds(20), "the worker waits");
+
+        await engine.SendAsync(engine.Verbs.Complete(first.CorrelationId, 1, "w", null));
+
+        (await waiting.WaitAsync(TimeSpan.FromSeconds(20))).Single().CorrelationId.ShouldBe(tasks[1].Id);
+    }
+
+    /// <summary>The clock of someone whom only a ring wakes.</summary>
+    private sealed class OnlyRings : TimeProvider
+    {
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+            base.CreateTimer(callback, state, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    [Fact]
     public async Task Deaths_at_once_leave_no_more_letters_than_the_ring_holds()
     {
         await _engine.Queues.CreateAsync("q", Delivery.Pull, new QueueSettings { DeadLetters = new DeadLetterSettings(MaxSize: 3) });

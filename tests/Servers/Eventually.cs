@@ -2,7 +2,10 @@ using System.Diagnostics;
 
 namespace TaskQueue.Tests.Servers;
 
-/// <summary>The only place where a test waits: for a condition, and never longer than a deadline.</summary>
+/// <summary>
+/// The only place where a test waits: for a condition, and never longer than a deadline. A look that begins before the
+/// deadline counts, and so does one more after it, for a machine that stood still meanwhile.
+/// </summary>
 public static class Eventually
 {
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(20);
@@ -11,9 +14,10 @@ public static class Eventually
     public static async Task UntilAsync(Func<Task<bool>> condition, TimeSpan deadline, string what)
     {
         var start = Stopwatch.GetTimestamp();
+        var late = false;
         while (!await condition())
         {
-            await PauseAsync(start, deadline, what);
+            late = await PauseAsync(start, deadline, late, what);
         }
     }
 
@@ -22,6 +26,7 @@ public static class Eventually
         where T : class
     {
         var start = Stopwatch.GetTimestamp();
+        var late = false;
         while (true)
         {
             if (await find() is { } found)
@@ -29,17 +34,19 @@ public static class Eventually
                 return found;
             }
 
-            await PauseAsync(start, deadline, what);
+            late = await PauseAsync(start, deadline, late, what);
         }
     }
 
-    private static async Task PauseAsync(long start, TimeSpan deadline, string what)
+    /// <returns>Whether the next look is the last.</returns>
+    private static async Task<bool> PauseAsync(long start, TimeSpan deadline, bool late, string what)
     {
-        if (Stopwatch.GetElapsedTime(start) >= deadline)
+        if (late)
         {
             throw new TimeoutException($"Not within {deadline.TotalSeconds:0.###} s: {what}");
         }
 
         await Task.Delay(Interval);
+        return Stopwatch.GetElapsedTime(start) >= deadline;
     }
 }

@@ -8,6 +8,7 @@ internal sealed class WatchedStore(ITaskStore inner) : ITaskStore, IAsyncDisposa
 {
     private TaskCompletionSource _open = Opened();
     private int _waiting;
+    private int _idleClaims;
 
     /// <summary>Rows of every save that committed: inserts and updates.</summary>
     public List<(int Inserts, int Updates)> Saves { get; } = [];
@@ -17,6 +18,9 @@ internal sealed class WatchedStore(ITaskStore inner) : ITaskStore, IAsyncDisposa
 
     /// <summary>Looks of sweeps for overdue tasks.</summary>
     public int Looks { get; private set; }
+
+    /// <summary>Workers that found nothing and so asked when to look again.</summary>
+    public int IdleClaims => Volatile.Read(ref _idleClaims);
 
     /// <summary>Makes a save fail before it is written.</summary>
     public Func<IEnumerable<TaskState>, Exception?>? Fault { get; set; }
@@ -52,7 +56,11 @@ internal sealed class WatchedStore(ITaskStore inner) : ITaskStore, IAsyncDisposa
 
     public Task UnlockAsync(QueueLevel level) => inner.UnlockAsync(level);
 
-    public Task<DateTime?> NextDueAsync(IReadOnlyList<QueueLevel> targets, DateTime now) => inner.NextDueAsync(targets, now);
+    public Task<DateTime?> NextDueAsync(IReadOnlyList<QueueLevel> targets, DateTime now)
+    {
+        Interlocked.Increment(ref _idleClaims);
+        return inner.NextDueAsync(targets, now);
+    }
 
     public Task<DateTime?> NextAsync(Sweep sweep) => inner.NextAsync(sweep);
 

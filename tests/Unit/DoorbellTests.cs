@@ -1,6 +1,7 @@
 using Shouldly;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Tasks;
 using Xunit;
 
 namespace TaskQueue.Tests.Unit;
@@ -39,6 +40,28 @@ public sealed class DoorbellTests
         _doorbell.Ring(A, Now);
 
         (await RungAsync(first, second, third)).ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task A_turn_that_is_free_wakes_one_waiter_of_each_level_of_its_queue_here_and_elsewhere()
+    {
+        using var first = _doorbell.Register([A]);
+        using var second = _doorbell.Register([A]);
+        using var third = _doorbell.Register([A]);
+        using var level = _doorbell.Register([new("a", 1)]);
+        using var other = _doorbell.Register([B]);
+
+        _doorbell.RingLevels("a");
+        (await RungAsync(first, second, third)).ShouldBe(1);
+        (await RungAsync(level)).ShouldBe(1);
+
+        using var late = _doorbell.Register([new("a", 7)]);
+        var end = new TaskEvent { Queue = "a", Level = 3, Type = TaskEventType.Completed, At = Now, Frees = true };
+        foreach (var arrival in WorkArrived.Of([end]).Arrivals)
+            _doorbell.Ring(arrival);
+        (await RungAsync(second, third)).ShouldBe(1);
+        (await RungAsync(late)).ShouldBe(1);
+        (await RungAsync(other)).ShouldBe(0);
     }
 
     [Fact]

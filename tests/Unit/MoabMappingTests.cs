@@ -142,6 +142,27 @@ public sealed class MoabMappingTests
     }
 
     [Fact]
+    public void A_token_may_have_1024_characters()
+    {
+        var longest = new string('A', 1024);
+
+        MoabPages.Token(longest)!.Length.ShouldBe(768);
+        MoabPages.Token($"{longest[..1020]} ")!.Length.ShouldBe(765); // base64 may have spaces
+        Should.Throw<DoorException>(() => MoabPages.Token($"{longest} ")).Fault.Status.ShouldBe(400);
+    }
+
+    [Fact]
+    public void A_task_may_be_scheduled_fourteen_days_ahead_and_not_longer()
+    {
+        var now = new DateTime(2031, 2, 3, 4, 5, 6, DateTimeKind.Utc);
+        var horizon = MoabFields.Nanoseconds(now.AddDays(14));
+
+        foreach (var at in new[] { horizon - 100, horizon })
+            MoabFields.ScheduledAt(at, now, "scheduled_at").ShouldBe(DateTime.UnixEpoch.AddTicks(at / 100));
+        Should.Throw<DoorException>(() => MoabFields.ScheduledAt(horizon + 100, now, "scheduled_at")).Fault.Status.ShouldBe(400);
+    }
+
+    [Fact]
     public void A_place_survives_its_token()
     {
         var task = new TaskState

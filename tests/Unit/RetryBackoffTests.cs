@@ -73,10 +73,10 @@ public sealed class RetryBackoffTests
     }
 
     [Fact]
-    public void The_default_needs_no_text()
+    public void What_nobody_chose_needs_no_text_and_what_somebody_chose_has_one_though_it_is_the_default()
     {
         RetryBackoff.ToText(null).ShouldBeNull();
-        RetryBackoff.ToText(new RetryPolicy()).ShouldBeNull();
+        RetryBackoff.ToText(new RetryPolicy()).ShouldNotBeNull();
         RetryBackoff.ToText(new RetryPolicy { Intervals = [] }).ShouldNotBeNull();
     }
 

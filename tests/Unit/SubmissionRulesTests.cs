@@ -60,6 +60,17 @@ public sealed class SubmissionRulesTests
         SubmissionRules.Expiry(settings, 1, Due, After(asked)).ShouldBe(After(expected));
     }
 
+    [Theory]
+    [InlineData(-1, -1)]
+    [InlineData(0, 0)]
+    [InlineData(1, 0)]
+    public void An_expiry_is_cut_at_its_ceiling(int microseconds, int kept)
+    {
+        var ceiling = Due.AddSeconds(60);
+
+        SubmissionRules.Expiry(new QueueSettings { ExpireAfterMs = 60_000 }, 0, Due, ceiling.AddMicroseconds(microseconds)).ShouldBe(ceiling.AddMicroseconds(kept));
+    }
+
     private static DateTime? After(int? seconds) => seconds is { } s ? Due.AddSeconds(s) : null;
 
     private static string? Check(TaskSubmission task) => SubmissionRules.Check(task, 1024);

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Microsoft.AspNetCore.Diagnostics;
 using TaskQueue.Api.Auth;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Tasks;
@@ -34,6 +35,8 @@ internal sealed class BellaPuts(QueueCatalog queues, QueueRouter router, TaskVer
                 : null;
         }
 
+        if (context.Features.Get<IStatusCodePagesFeature>() is { } pages)
+            pages.Enabled = false; // the answer is the worker's, or an empty 408 (bella.md 7.3)
         using var caller = callers.Open(submission.Id, id.Mode);
         if (await verbs.SubmitAsync(submission) is not { Result: Admitted.Accepted })
             return null;

@@ -18,16 +18,21 @@ internal static class MoabQueueEndpoints
         routes.Add<MoabQueueBody, MoabNothing>("PurgeQueue", PurgeAsync, "Delete all tasks of a queue; its schedules stay.", 404);
     }
 
-    private static async Task<IResult> CreateAsync(HttpContext context, QueueCatalog queues, QueueVerbs verbs, IOptions<MoabOptions> options)
+    private static async Task<IResult> CreateAsync(HttpContext context, QueueVerbs verbs, IOptions<MoabOptions> options)
     {
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabCreateQueueBody);
         var name = MoabFields.Name(body.Name, "name");
         var settings = MoabQueueMapping.ToSettings(body);
-        if (await queues.LookUpAsync(name) is null && (await queues.AllAsync()).Values.Count(MoabQueueMapping.IsOurs) >= options.Value.MaxQueues)
-            throw MoabEndpoints.Exhausted($"there are {options.Value.MaxQueues} queues already; delete one, or raise TaskQueue:Moab:MaxQueues", options.Value.MaxQueues);
-        return await verbs.CreateAsync(name, Delivery.Pull, settings) is { } queue
-            ? Answer(queue)
-            : throw MoabEndpoints.Taken($"queue {name} exists already", "queue_name", name);
+        try
+        {
+            return await verbs.CreateAsync(name, Delivery.Pull, settings, quota: new(options.Value.MaxQueues, MoabQueueMapping.IsOurs)) is { } queue
+                ? Answer(queue)
+                : throw MoabEndpoints.Taken($"queue {name} exists already", "queue_name", name);
+        }
+        catch (QuotaException full)
+        {
+            throw MoabEndpoints.Exhausted($"{full.Message}; delete a queue, or raise TaskQueue:Moab:MaxQueues", full.Max);
+        }
     }
 
     private static async Task<IResult> GetAsync(HttpContext context, QueueCatalog queues, QueueVerbs verbs, ScheduleVerbs schedules, TimeProvider time)
@@ -48,7 +53,8 @@ internal static class MoabQueueEndpoints
         var settings = MoabQueueMapping.ToSettings(MoabQueueMapping.ToSettingsBody(body));
         var expected = MoabEndpoints.ExpectedVersion(body.ExpectedVersion);
         // What Moab has no words for stays.
-        var (change, queue) = await verbs.UpdateAsync(name, before => settings with { Levels = before.Levels, KeepFinishedMs = before.KeepFinishedMs }, expected);
+        var (change, queue) = await verbs.UpdateAsync(
+            name, before => settings with { Levels = before.Levels, KeepFinishedMs = before.KeepFinishedMs, Events = before.Events }, expected);
         return change switch
         {
             QueueChange.Done => Answer(queue!),

@@ -17,18 +17,21 @@ internal static class MoabScheduleEndpoints
         routes.Add<MoabListSchedulesBody, MoabSchedulesAnswer>("ListSchedules", ListAsync, "Schedules of a queue by name, a page of them.", 404);
     }
 
-    private static async Task<IResult> CreateAsync(HttpContext context, QueueCatalog queues, ScheduleVerbs schedules, IOptions<MoabOptions> options)
+    private static async Task<IResult> CreateAsync(HttpContext context, ScheduleVerbs schedules, IOptions<MoabOptions> options)
     {
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabCreateScheduleBody);
         var (queue, name) = (MoabFields.Name(body.QueueName, "queue_name"), MoabFields.Name(body.Name, "name"));
         var settings = MoabScheduleMapping.ToSettings(body);
-        await MoabEndpoints.FindQueueAsync(queues, queue);
         var (here, everywhere) = (options.Value.MaxSchedulesPerQueue, options.Value.MaxSchedules);
-        if ((await schedules.ListAsync(queue)).Count >= here)
-            throw MoabEndpoints.Exhausted($"queue {queue} has {here} schedules already; delete one, or raise TaskQueue:Moab:MaxSchedulesPerQueue", here);
-        if (await schedules.CountAsync() >= everywhere)
-            throw MoabEndpoints.Exhausted($"there are {everywhere} schedules already; delete one, or raise TaskQueue:Moab:MaxSchedules", everywhere);
-        return Answer(await schedules.CreateAsync(queue, name, settings), queue, name);
+        var done = await schedules.CreateAsync(queue, name, settings, new ScheduleQuota(here, everywhere));
+        return done.Change switch
+        {
+            ScheduleChange.QueueFull =>
+                throw MoabEndpoints.Exhausted($"queue {queue} has {here} schedules already; delete one, or raise TaskQueue:Moab:MaxSchedulesPerQueue", here),
+            ScheduleChange.Full =>
+                throw MoabEndpoints.Exhausted($"there are {everywhere} schedules already; delete one, or raise TaskQueue:Moab:MaxSchedules", everywhere),
+            _ => Answer(done, queue, name),
+        };
     }
 
     private static async Task<IResult> GetAsync(HttpContext context, QueueCatalog queues, ScheduleVerbs schedules)

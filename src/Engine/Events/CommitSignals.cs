@@ -21,7 +21,7 @@ public sealed class CommitSignals(Doorbell doorbell) : IDisposable
             if (e.DueAt is { } due)
                 doorbell.Ring(new(e.Queue, e.Level), due);
             if (e.Frees)
-                doorbell.Ring(new(e.Queue, e.Level), DateTime.MinValue);
+                doorbell.RingLevels(e.Queue);
         }
 
         if (any)
@@ -32,7 +32,12 @@ public sealed class CommitSignals(Doorbell doorbell) : IDisposable
     public void Inserted(IEnumerable<TaskState> tasks)
     {
         foreach (var task in tasks)
+        {
             doorbell.Ring(new(task.Queue, task.Level), task.DueAt);
+            if (task.Events.Any(e => e is { Type: TaskEventType.Overwritten, Frees: true })) // it may wait longer now than others of its thread
+                doorbell.RingLevels(task.Queue);
+        }
+
         Events.Set();
     }
 }

@@ -6,7 +6,8 @@ namespace TaskQueue.Engine.Events;
 /// <summary>Wakes long-polls when work for their queues arrives, in this process or, through the bus, in another.</summary>
 public sealed class Doorbell(TimeProvider time)
 {
-    private readonly ConcurrentDictionary<QueueLevel, List<Waiter>> _waiters = new();
+    // By queue, then by level; the inner ones are used under the gate only.
+    private readonly ConcurrentDictionary<string, Dictionary<int, List<Waiter>>> _waiters = new();
     private readonly Lock _gate = new();
 
     /// <summary>Called for every task that is due at a time known in advance: the scheduler sets its clock by it.</summary>
@@ -21,25 +22,36 @@ public sealed class Doorbell(TimeProvider time)
         var later = due > time.GetUtcNow().UtcDateTime;
         if (later)
             DueLater?.Invoke(due);
-        if (!_waiters.TryGetValue(target, out var waiters))
+        if (!_waiters.TryGetValue(target.Queue, out var levels))
             return;
         lock (_gate)
         {
-            foreach (var waiter in waiters)
-            {
-                if (waiter.Wake() && !later)
-                    return;
-            }
+            if (levels.TryGetValue(target.Level, out var waiters))
+                Wake(waiters, all: later);
+        }
+    }
+
+    /// <summary>A turn or a place of a queue is free, and whose it is may wait at any level: one waiter of each is woken.</summary>
+    public void RingLevels(string queue)
+    {
+        if (!_waiters.TryGetValue(queue, out var levels))
+            return;
+        lock (_gate)
+        {
+            foreach (var waiters in levels.Values)
+                Wake(waiters, all: false);
         }
     }
 
     /// <summary>The settings of a queue changed: whoever waits for it looks again.</summary>
     public void RingAll(string queue)
     {
+        if (!_waiters.TryGetValue(queue, out var levels))
+            return;
         lock (_gate)
         {
-            foreach (var waiter in _waiters.Where(w => w.Key.Queue == queue).SelectMany(w => w.Value))
-                waiter.Wake();
+            foreach (var waiters in levels.Values)
+                Wake(waiters, all: true);
         }
     }
 
@@ -47,10 +59,21 @@ public sealed class Doorbell(TimeProvider time)
     public void Ring(Arrival arrival)
     {
         var target = new QueueLevel(arrival.Queue, arrival.Level);
-        for (var i = 0; i < arrival.Due && _waiters.ContainsKey(target); i++)
+        for (var i = 0; i < arrival.Due && _waiters.ContainsKey(target.Queue); i++)
             Ring(target, DateTime.MinValue);
+        for (var i = 0; i < arrival.Freed && _waiters.ContainsKey(target.Queue); i++)
+            RingLevels(target.Queue);
         if (arrival.NextDue is { } due)
             Ring(target, due);
+    }
+
+    private static void Wake(List<Waiter> waiters, bool all)
+    {
+        foreach (var waiter in waiters)
+        {
+            if (waiter.Wake() && !all)
+                return;
+        }
     }
 
     /// <summary>Waits at the door of the targets from now on. Register first, look for work second, so that no ring is missed.</summary>
@@ -60,7 +83,12 @@ public sealed class Doorbell(TimeProvider time)
         lock (_gate)
         {
             foreach (var target in targets)
-                _waiters.GetOrAdd(target, _ => []).Add(waiter);
+            {
+                var levels = _waiters.GetOrAdd(target.Queue, _ => []);
+                if (!levels.TryGetValue(target.Level, out var waiters))
+                    levels.Add(target.Level, waiters = []);
+                waiters.Add(waiter);
+            }
         }
 
         return waiter;
@@ -72,8 +100,10 @@ public sealed class Doorbell(TimeProvider time)
         {
             foreach (var target in waiter.Targets)
             {
-                if (_waiters.TryGetValue(target, out var waiters) && waiters.Remove(waiter) && waiters.Count == 0)
-                    _waiters.TryRemove(target, out _);
+                if (!_waiters.TryGetValue(target.Queue, out var levels) || !levels.TryGetValue(target.Level, out var waiters))
+                    continue;
+                if (waiters.Remove(waiter) && waiters.Count == 0 && levels.Remove(target.Level) && levels.Count == 0)
+                    _waiters.TryRemove(target.Queue, out _);
             }
         }
     }

@@ -13,7 +13,7 @@ public sealed record WorkArrived(IReadOnlyList<Arrival> Arrivals)
     /// <summary>What waits to be claimed, or falls due later, according to these events.</summary>
     public static WorkArrived Of(IEnumerable<TaskEvent> events) =>
         new([.. events.Where(e => e.Frees || (e.DueAt is not null && !e.Dispatch)).GroupBy(e => new QueueLevel(e.Queue, e.Level)).Select(queue => new Arrival(
-            queue.Key.Queue, queue.Key.Level, queue.Count(e => e.Frees || e.DueAt <= e.At), queue.Where(e => e.DueAt > e.At).Min(e => e.DueAt)))]);
+            queue.Key.Queue, queue.Key.Level, queue.Count(e => e.DueAt <= e.At), queue.Where(e => e.DueAt > e.At).Min(e => e.DueAt), queue.Count(e => e.Frees)))]);
 }
 
 /// <summary>Tasks of one queue and level.</summary>
@@ -21,4 +21,5 @@ public sealed record WorkArrived(IReadOnlyList<Arrival> Arrivals)
 /// <param name="Level">Level.</param>
 /// <param name="Due">How many are due.</param>
 /// <param name="NextDue">When the first of the others is.</param>
-public sealed record Arrival(string Queue, int Level, int Due, DateTime? NextDue);
+/// <param name="Freed">How many left a turn or a place to others, of whichever level.</param>
+public sealed record Arrival(string Queue, int Level, int Due, DateTime? NextDue, int Freed = 0);

@@ -31,7 +31,8 @@ public sealed partial class QueueVerbs(
     /// </summary>
     /// <returns>The queue; null where the name is taken.</returns>
     /// <exception cref="InvalidQueueException">The settings break a rule.</exception>
-    public async Task<QueueRecord?> CreateAsync(string name, Delivery delivery, QueueSettings settings, string? endpoint = null, string? owner = null)
+    /// <exception cref="QuotaException">There are as many queues as may be.</exception>
+    public async Task<QueueRecord?> CreateAsync(string name, Delivery delivery, QueueSettings settings, string? endpoint = null, string? owner = null, QueueQuota? quota = null)
     {
         if (QueueRules.Check(settings, delivery) is { } problem)
             throw new InvalidQueueException(problem);
@@ -42,25 +43,32 @@ public sealed partial class QueueVerbs(
         if (settings.IsGated)
             await store.GateAsync(name);
         var now = Micros.Now(time);
-        var isUsed = settings.IsGated && await store.StatsAsync(name, now) is { Waiting: > 0 } or { Running: > 0 };
         var queue = new QueueRecord { Name = name, Delivery = delivery, Endpoint = endpoint, Owner = owner, Settings = settings, CreatedAt = now, UpdatedAt = now };
-        await using (var db = await databases.CreateDbContextAsync())
+        if (!await InsertAsync(queue, quota))
         {
-            db.Queues.Add(queue);
-            try
-            {
-                await db.SaveChangesAsync();
-            }
-            catch (DbUpdateException) when (db.Queues.AsNoTracking().Any(q => q.Name == name))
-            {
-                catalog.Invalidate();
-                return null; // somebody else made it a moment ago
-            }
+            catalog.Invalidate();
+            return null; // somebody else made it a moment ago
         }
 
         await TellAsync(name);
-        await SettleAsync(queue, isUsed);
+        await SettleAsync(queue);
         return queue;
+    }
+
+    /// <returns>Whether the name was free.</returns>
+    private async Task<bool> InsertAsync(QueueRecord queue, QueueQuota? quota)
+    {
+        await using var db = await databases.CreateDbContextAsync();
+        await using var transaction = await db.Database.BeginTransactionAsync();
+        await db.LockQueueAsync(BuiltInQueues.Tasks); // one makes a queue at a time, so what is counted stays true
+        if (await db.Queues.AnyAsync(q => q.Name == queue.Name))
+            return false;
+        if (quota is not null && (await db.Queues.AsNoTracking().ToListAsync()).Count(quota.Counts) >= quota.Max)
+            throw new QuotaException(quota.Max);
+        db.Queues.Add(queue);
+        await db.SaveChangesAsync();
+        await transaction.CommitAsync();
+        return true;
     }
 
     /// <summary>Replaces the settings of a queue, all of them; its version grows by one.</summary>
@@ -107,22 +115,30 @@ public sealed partial class QueueVerbs(
     public Task<(QueueChange Change, QueueRecord? Queue)> UpdateAsync(string name, QueueSettings settings, int? expectedVersion = null) =>
         UpdateAsync(name, _ => settings, expectedVersion);
 
-    /// <summary>Deletes a queue with its schedules and with what waits, runs or is dead in it. Its name can be used again.</summary>
+    /// <summary>Deletes a queue with its schedules and with what waits, runs or is dead in it. Its name can be used again at once.</summary>
     /// <returns>Whether there was one.</returns>
     public async Task<bool> DeleteAsync(string name)
     {
         if (await catalog.LookUpAsync(name) is not { } queue)
             return false;
         await store.PurgeAsync(name, queue.Settings.Events, Micros.Now(time));
-        await using (var db = await databases.CreateDbContextAsync())
-        {
-            await db.Schedules.Where(s => s.Queue == name).ExecuteDeleteAsync();
-            await db.Queues.Where(q => q.Name == name).ExecuteDeleteAsync();
-        }
-
+        var deleted = Micros.Now(time);
+        await RemoveAsync(name);
         await TellAsync(name);
-        await store.PurgeAsync(name, queue.Settings.Events, Micros.Now(time)); // what was accepted meanwhile
+        // Until every process knows of it, some accept tasks for the queue. They go too, but not those of a new one of its name.
+        await Task.Delay(QueueCatalog.MaxAge, time);
+        var now = Micros.Now(time);
+        await store.PurgeAsync(name, queue.Settings.Events, now, acceptedBefore: await catalog.LookUpAsync(name) is null ? now : deleted);
         return true;
+    }
+
+    private async Task RemoveAsync(string name)
+    {
+        await using var db = await databases.CreateDbContextAsync();
+        await using var transaction = await db.Database.BeginTransactionAsync();
+        await db.Queues.Where(q => q.Name == name).ExecuteDeleteAsync(); // first: whoever makes a schedule of it has locked it
+        await db.Schedules.Where(s => s.Queue == name).ExecuteDeleteAsync();
+        await transaction.CommitAsync();
     }
 
     /// <summary>Deletes what waits, runs or is dead in a queue, resets its counters, and refills its token bucket.</summary>
@@ -132,6 +148,7 @@ public sealed partial class QueueVerbs(
         if (await catalog.LookUpAsync(name) is not { } queue)
             return false;
         await store.PurgeAsync(name, queue.Settings.Events, Micros.Now(time));
+        doorbell.RingAll(name); // places and turns are free
         return true;
     }
 
@@ -139,9 +156,9 @@ public sealed partial class QueueVerbs(
     public Task<QueueStats> StatsAsync(string name) => store.StatsAsync(name, Micros.Now(time));
 
     /// <summary>What a new queue means for tasks that are there already, once every process knows of it.</summary>
-    private async Task SettleAsync(QueueRecord queue, bool isUsed)
+    private async Task SettleAsync(QueueRecord queue)
     {
-        if (queue.Delivery == Delivery.Pull && !(queue.Settings.IsGated && isUsed))
+        if (queue.Delivery == Delivery.Pull && !queue.Settings.IsGated)
             return;
         await Task.Delay(QueueCatalog.MaxAge, time);
         if (queue.Delivery == Delivery.Push)

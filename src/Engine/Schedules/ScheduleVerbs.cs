@@ -23,37 +23,54 @@ public enum ScheduleChange
 
     /// <summary>There is no such queue.</summary>
     QueueNotFound,
+
+    /// <summary>The queue has as many schedules as may be.</summary>
+    QueueFull,
+
+    /// <summary>There are as many schedules as may be.</summary>
+    Full,
 }
+
+/// <summary>How many schedules a door may make.</summary>
+/// <param name="PerQueue">At most so many in a queue.</param>
+/// <param name="Max">At most so many in all.</param>
+public sealed record ScheduleQuota(int PerQueue, int Max);
 
 /// <summary>What can be done with schedules.</summary>
 public sealed class ScheduleVerbs(
-    IDbContextFactory<TaskDbContext> databases, QueueCatalog queues, TaskVerbs tasks, ScheduleSignal signal, TimeProvider time)
+    IDbContextFactory<TaskDbContext> databases, TaskVerbs tasks, ScheduleSignal signal, TimeProvider time)
 {
     /// <summary>Makes a schedule of a declared queue.</summary>
     /// <exception cref="InvalidScheduleException">The cron or the time zone is wrong.</exception>
     /// <exception cref="InvalidSubmissionException">Its tasks would break a rule.</exception>
-    public async Task<(ScheduleChange Change, ScheduleRecord? Schedule)> CreateAsync(string queue, string name, ScheduleSettings settings)
+    public async Task<(ScheduleChange Change, ScheduleRecord? Schedule)> CreateAsync(string queue, string name, ScheduleSettings settings, ScheduleQuota? quota = null)
     {
         tasks.Check(ScheduledTasks.Of(queue, settings, Guid.Empty, time.GetUtcNow().UtcDateTime));
-        if (await queues.LookUpAsync(queue) is null)
-            return (ScheduleChange.QueueNotFound, null);
         var now = Micros.Now(time);
         var schedule = new ScheduleRecord { Queue = queue, Name = name, Settings = settings, CreatedAt = now, UpdatedAt = now, NextAt = NextOf(settings, now) };
         await using var db = await databases.CreateDbContextAsync();
-        if (await db.Schedules.AnyAsync(s => s.Queue == queue && s.Name == name))
-            return (ScheduleChange.NameTaken, null);
+        await using var transaction = await db.Database.BeginTransactionAsync();
+        if (await ObstacleAsync(db, queue, name, quota) is { } obstacle)
+            return (obstacle, null);
         db.Schedules.Add(schedule);
-        try
-        {
-            await db.SaveChangesAsync();
-        }
-        catch (DbUpdateException) when (db.Schedules.AsNoTracking().Any(s => s.Queue == queue && s.Name == name))
-        {
-            return (ScheduleChange.NameTaken, null); // by somebody else, a moment ago
-        }
-
+        await db.SaveChangesAsync();
+        await transaction.CommitAsync();
         signal.Changed();
         return (ScheduleChange.Done, schedule);
+    }
+
+    /// <summary>What is in the way of a new schedule; what is found stays true until the transaction ends.</summary>
+    private static async Task<ScheduleChange?> ObstacleAsync(TaskDbContext db, string queue, string name, ScheduleQuota? quota)
+    {
+        if (quota is not null)
+            await db.LockQueueAsync(BuiltInQueues.Tasks); // one counts all schedules at a time
+        if (!await db.LockQueueAsync(queue))
+            return ScheduleChange.QueueNotFound;
+        if (await db.Schedules.CountAsync(s => s.Queue == queue) >= quota?.PerQueue)
+            return ScheduleChange.QueueFull;
+        if (await db.Schedules.CountAsync() >= quota?.Max)
+            return ScheduleChange.Full;
+        return await db.Schedules.AnyAsync(s => s.Queue == queue && s.Name == name) ? ScheduleChange.NameTaken : null;
     }
 
     /// <summary>Replaces the settings of a schedule; its version grows by one, and its next tick is found anew.</summary>
@@ -127,13 +144,6 @@ public sealed class ScheduleVerbs(
     {
         await using var db = await databases.CreateDbContextAsync();
         return await db.Schedules.AsNoTracking().Where(s => s.Queue == queue).OrderBy(s => s.Name).ToListAsync();
-    }
-
-    /// <summary>How many schedules there are, in all queues.</summary>
-    public async Task<int> CountAsync()
-    {
-        await using var db = await databases.CreateDbContextAsync();
-        return await db.Schedules.CountAsync();
     }
 
     /// <summary>The next ticks of a schedule, UTC; none while it is paused.</summary>

@@ -12,7 +12,7 @@ public sealed class Claims(ITaskStore store, QueueCatalog queues, Doorbell doorb
     /// <summary>A waiting worker looks again after this long, for rings that a broker's outage swallowed.</summary>
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(5);
 
-    /// <summary>The same where limits hold tasks back: a slot that is freed at another level, or a token, rings nobody.</summary>
+    /// <summary>The same where limits hold tasks back: a token that comes back rings nobody.</summary>
     private static readonly TimeSpan LookAgainAtGate = TimeSpan.FromMilliseconds(250);
 
     /// <summary>Claims up to the maximum; where nothing is due, waits for work and claims then.</summary>

@@ -5,17 +5,27 @@ namespace TaskQueue.Engine.Tasks;
 /// <summary>The queries behind <see cref="TaskList"/>. Their conditions repeat those of the partial indexes.</summary>
 internal static class TaskLists
 {
-    public static IQueryable<TaskState> Of(IQueryable<TaskState> tasks, string queue, TaskList list)
+    /// <summary>At most <paramref name="max"/> tasks behind a place, or, in reverse, before it.</summary>
+    public static IQueryable<TaskState> Page(IQueryable<TaskState> tasks, string queue, TaskList list, TaskCursor? from, int max, bool back)
     {
         tasks = tasks.Where(t => t.Queue == queue);
         return list switch
         {
-            TaskList.Waiting => Waiting(tasks),
-            TaskList.Running => Running(tasks),
-            TaskList.Dead => Dead(tasks),
-            // One condition for all of them would read the whole table on PostgreSQL: each part has an index of its own.
-            _ => Waiting(tasks).Concat(Held(tasks)).Concat(Running(tasks)).Concat(Dead(tasks)),
+            TaskList.Waiting => Page(Waiting(tasks), list, from, max, back),
+            TaskList.Running => Page(Running(tasks), list, from, max, back),
+            TaskList.Dead => Page(Dead(tasks), list, from, max, back),
+            _ => Live(tasks, part => Page(part, list, from, max, back)),
         };
+    }
+
+    /// <summary>
+    /// One condition for all would read the whole table: each part has an index of its own. None has those that run by id, so
+    /// they are looked up; else SQLite walks over all ids.
+    /// </summary>
+    private static IQueryable<TaskState> Live(IQueryable<TaskState> tasks, Func<IQueryable<TaskState>, IQueryable<TaskState>> page)
+    {
+        var running = Running(tasks).Select(t => t.CorrelationId);
+        return page(page(Waiting(tasks)).Concat(page(Held(tasks))).Concat(page(tasks.Where(t => running.Contains(t.CorrelationId)))).Concat(page(Dead(tasks))));
     }
 
     public static IQueryable<TaskState> Waiting(IQueryable<TaskState> tasks) =>
@@ -28,16 +38,19 @@ internal static class TaskLists
 
     private static IQueryable<TaskState> Dead(IQueryable<TaskState> tasks) => tasks.Where(t => t.Dead);
 
-    public static IQueryable<TaskState> Page(IQueryable<TaskState> tasks, TaskList list, TaskCursor? from, bool back) =>
+    private static IQueryable<TaskState> Page(IQueryable<TaskState> tasks, TaskList list, TaskCursor? from, int max, bool back) =>
+        Ordered(tasks, list, from, back).Take(max);
+
+    private static IQueryable<TaskState> Ordered(IQueryable<TaskState> tasks, TaskList list, TaskCursor? from, bool back) =>
         list switch
         {
-            TaskList.Waiting => Page(tasks, t => t.DueAt, Bound(from, back, (at, id) => t => t.DueAt > at || (t.DueAt == at && t.CorrelationId > id), (at, id) => t => t.DueAt < at || (t.DueAt == at && t.CorrelationId < id)), back),
-            TaskList.Running => Page(tasks, t => t.LeaseUntil, Bound(from, back, (at, id) => t => t.LeaseUntil > at || (t.LeaseUntil == at && t.CorrelationId > id), (at, id) => t => t.LeaseUntil < at || (t.LeaseUntil == at && t.CorrelationId < id)), back),
-            TaskList.Dead => Page(tasks, t => t.FinishedAt, Bound(from, back, (at, id) => t => t.FinishedAt > at || (t.FinishedAt == at && t.CorrelationId > id), (at, id) => t => t.FinishedAt < at || (t.FinishedAt == at && t.CorrelationId < id)), back),
-            _ => Page(tasks, t => t.CorrelationId, Bound(from, back, (_, id) => t => t.CorrelationId > id, (_, id) => t => t.CorrelationId < id), back),
+            TaskList.Waiting => Ordered(tasks, t => t.DueAt, Bound(from, back, (at, id) => t => t.DueAt > at || (t.DueAt == at && t.CorrelationId > id), (at, id) => t => t.DueAt < at || (t.DueAt == at && t.CorrelationId < id)), back),
+            TaskList.Running => Ordered(tasks, t => t.LeaseUntil, Bound(from, back, (at, id) => t => t.LeaseUntil > at || (t.LeaseUntil == at && t.CorrelationId > id), (at, id) => t => t.LeaseUntil < at || (t.LeaseUntil == at && t.CorrelationId < id)), back),
+            TaskList.Dead => Ordered(tasks, t => t.FinishedAt, Bound(from, back, (at, id) => t => t.FinishedAt > at || (t.FinishedAt == at && t.CorrelationId > id), (at, id) => t => t.FinishedAt < at || (t.FinishedAt == at && t.CorrelationId < id)), back),
+            _ => Ordered(tasks, t => t.CorrelationId, Bound(from, back, (_, id) => t => t.CorrelationId > id, (_, id) => t => t.CorrelationId < id), back),
         };
 
-    private static IQueryable<TaskState> Page<T>(IQueryable<TaskState> tasks, Expression<Func<TaskState, T>> key, Expression<Func<TaskState, bool>>? bound, bool back)
+    private static IQueryable<TaskState> Ordered<T>(IQueryable<TaskState> tasks, Expression<Func<TaskState, T>> key, Expression<Func<TaskState, bool>>? bound, bool back)
     {
         if (bound is not null)
             tasks = tasks.Where(bound);

@@ -80,8 +80,7 @@ public sealed class TaskQueries(IDbContextFactory<TaskDbContext> databases, Time
     public async Task<List<TaskState>> ListAsync(string queue, TaskList list, TaskCursor? from, int max, CancellationToken stop, bool back = false)
     {
         await using var db = await databases.CreateDbContextAsync(stop);
-        var tasks = TaskLists.Of(Tasks(db), queue, list);
-        var page = await TaskLists.Page(tasks, list, from, back).Take(max).ToListAsync(stop);
+        var page = await TaskLists.Page(Tasks(db), queue, list, from, max, back).ToListAsync(stop);
         if (back)
             page.Reverse();
         return page;

@@ -99,13 +99,14 @@ public sealed class TaskVerbs(
     /// <summary>Sends a failed or cancelled task to run again at once.</summary>
     public async Task<Verdict> RetryAsync(Guid id) => await ApplyAsync(new RetryTask(id, Now));
 
-    /// <summary>Sends all dead letters of a queue to run again.</summary>
+    /// <summary>Sends all letters of a queue that are dead by now to run again; one that dies again stays.</summary>
     /// <returns>How many do, and how many stay: another task has their dedupe key, or they are being restarted already.</returns>
     public async Task<(int Restarted, int Skipped)> RedriveAsync(string queue, CancellationToken stop)
     {
         var (restarted, skipped) = (0, 0);
+        var start = Now;
         TaskCursor? from = null;
-        while (await queries.ListAsync(queue, TaskList.Dead, from, RedriveBatch, stop) is { Count: > 0 } letters)
+        while ((await queries.ListAsync(queue, TaskList.Dead, from, RedriveBatch, stop)).FindAll(t => t.FinishedAt <= start) is { Count: > 0 } letters)
         {
             var commands = await ApplyAsync(letters.ConvertAll(t => Retry(t.CorrelationId, null, null)));
             var done = commands.Count(c => c.Verdict == Verdict.Applied);

@@ -25,6 +25,10 @@ internal sealed partial class ScheduleService(
 
     private const int MaxBatch = 100;
 
+    // Schedules that this host cannot read, because it lacks their time zone: left to others in this round, and told of once.
+    private readonly HashSet<int> _skipped = [];
+    private readonly HashSet<int> _told = [];
+
     private readonly SemaphoreSlim _wake = new(0); // not disposed: the round under way may still come to wait for it
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -33,6 +37,7 @@ internal sealed partial class ScheduleService(
         while (!stoppingToken.IsCancellationRequested)
         {
             var wait = LookAgain;
+            _skipped.Clear();
             try
             {
                 while (await FireDueAsync())
@@ -57,16 +62,23 @@ internal sealed partial class ScheduleService(
     {
         var now = Micros.Now(time);
         await using var db = await databases.CreateDbContextAsync();
-        var due = await db.Schedules.AsNoTracking().Where(s => s.NextAt <= now).OrderBy(s => s.NextAt).Take(MaxBatch).ToListAsync();
+        var due = await Due(db, now, _skipped).ToListAsync();
         foreach (var schedule in due)
             await FireAsync(schedule, now);
         return due.Count > 0;
     }
 
+    internal static IQueryable<ScheduleRecord> Due(TaskDbContext db, DateTime now, IEnumerable<int> skipped) =>
+        db.Schedules.AsNoTracking().Where(s => s.NextAt <= now && !skipped.Contains(s.Id)).OrderBy(s => s.NextAt).Take(MaxBatch);
+
+    internal static Task<DateTime?> NextAsync(TaskDbContext db, IEnumerable<int> skipped) =>
+        db.Schedules.Where(s => s.NextAt != null && !skipped.Contains(s.Id)).MinAsync(s => s.NextAt);
+
     private async Task FireAsync(ScheduleRecord schedule, DateTime now)
     {
         var tick = schedule.NextAt!.Value;
-        var cron = CronSchedule.Parse(schedule.Settings.Cron, schedule.Settings.TimeZone);
+        if (Read(schedule) is not { } cron)
+            return;
         var next = cron.Next(now - tick > CatchUp ? now : tick);
         var task = ScheduledTasks.Of(schedule.Queue, schedule.Settings, ScheduledTasks.IdOf(schedule.Id, tick), tick);
         var taken = new ScheduleTick(schedule.Id, tick, next);
@@ -82,10 +94,25 @@ internal sealed partial class ScheduleService(
         }
     }
 
+    private CronSchedule? Read(ScheduleRecord schedule)
+    {
+        try
+        {
+            return CronSchedule.Parse(schedule.Settings.Cron, schedule.Settings.TimeZone);
+        }
+        catch (InvalidScheduleException unreadable)
+        {
+            _skipped.Add(schedule.Id);
+            if (_told.Add(schedule.Id))
+                LogUnreadable(schedule.Name, schedule.Queue, unreadable.Message);
+            return null;
+        }
+    }
+
     private async Task<TimeSpan> TimeToNextAsync()
     {
         await using var db = await databases.CreateDbContextAsync();
-        var next = await db.Schedules.Where(s => s.NextAt != null).MinAsync(s => s.NextAt);
+        var next = await NextAsync(db, _skipped);
         var wait = (next ?? DateTime.MaxValue) - time.GetUtcNow().UtcDateTime;
         // A timer may fire a millisecond early.
         return wait >= LookAgain ? LookAgain : wait <= TimeSpan.Zero ? TimeSpan.Zero : wait + TimeSpan.FromMilliseconds(1);
@@ -93,6 +120,9 @@ internal sealed partial class ScheduleService(
 
     [LoggerMessage(LogLevel.Warning, "Firing schedules failed; trying again")]
     private partial void LogFailed(Exception fault);
+
+    [LoggerMessage(LogLevel.Error, "Schedule {Schedule} of queue {Queue} is not fired by this host: {Problem}")]
+    private partial void LogUnreadable(string schedule, string queue, string problem);
 
     [LoggerMessage(LogLevel.Error, "Schedule {Schedule} of queue {Queue} was due, but its task is refused: {Problem}")]
     private partial void LogRefused(string schedule, string queue, string problem);

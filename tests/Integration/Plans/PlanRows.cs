@@ -54,6 +54,14 @@ internal static class PlanRows
         update event_streams s set cursor = (select max(id) - 1000 from task_events);
         """;
 
+    // One in a hundred is due.
+    private static readonly string InsertSchedules =
+        $$"""
+        insert into schedules (queue, name, version, settings, created_at, updated_at, next_at)
+        select 'q' || n, 's', 1, '{"Cron":"0 0 * * *","TimeZone":"UTC"}', now(), now(), now() + (n - {{Queues / 100}}) * interval '1 minute'
+        from generate_series(0, {{Queues - 1}}) as n
+        """;
+
     private static readonly string InsertQueues =
         $"""
         insert into queue_gates (queue, bucket_base) select 'q' || n, 0 from generate_series(0, 99) as n;
@@ -68,7 +76,7 @@ internal static class PlanRows
     public static async Task InsertAsync(string connectionString)
     {
         await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(connectionString) { Options = AllRows }.ConnectionString);
-        foreach (var sql in new[] { StandStill, InsertFinished, InsertWaiting, InsertRunning, InsertEvents, InsertQueues, "vacuum analyze" })
+        foreach (var sql in new[] { StandStill, InsertFinished, InsertWaiting, InsertRunning, InsertEvents, InsertQueues, InsertSchedules, "vacuum analyze" })
         {
             await using var command = source.CreateCommand(sql);
             await command.ExecuteNonQueryAsync();

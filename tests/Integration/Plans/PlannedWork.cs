@@ -7,7 +7,7 @@ using static TaskQueue.Tests.Servers.TestTasks;
 namespace TaskQueue.Tests.Integration.Plans;
 
 /// <summary>Work that makes a store run every hot statement, in the sizes of a busy server. It needs <see cref="PlanRows"/>.</summary>
-internal sealed class PlannedWork<TStore>(TStore store, DateTime now)
+internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTick tick)
     where TStore : ITaskStore, IQueueStore
 {
     public async Task RunAsync()
@@ -29,6 +29,7 @@ internal sealed class PlannedWork<TStore>(TStore store, DateTime now)
             Task($"q{(3 * n) + 1}", t => t.DedupeKey = n % 2 == 0 ? "k1" : $"k{t.CorrelationId}"), OverwriteFields.Payload));
         var members = Enumerable.Range(0, 300).Select(n => new NewTask(Task($"q{3 * n}", t => (t.ThreadId, t.Held, t.DueAt) = ("t0", true, now.AddDays(-1)))));
         await store.InsertAsync([.. duplicates, .. members]);
+        await store.InsertAsync([new(Task("q2"))], tick);
         for (var i = 0; i < 2; i++)
             await store.InsertAsync([new(Task("q1", t => t.DedupeKey = "one"), OverwriteFields.Payload)]);
     }

@@ -116,7 +116,7 @@ internal sealed partial class PostgresTaskStore
         return tasks;
     }
 
-    public Task UnlockAsync(QueueLevel level) => RunAsync("delete from queue_locks where queue = $1 and level = $2", Value(level.Queue), Value(level.Level));
+    public Task UnlockAsync(QueueLevel level) => RunAsync("delete from queue_locks where queue = $1 and level = $2", () => [Value(level.Queue), Value(level.Level)]);
 
     private static IEnumerable<NpgsqlParameter> TogetherValues(IReadOnlyList<ClaimRequest> requests, ClaimRules rules, DateTime now)
     {

@@ -1,5 +1,4 @@
 using Npgsql;
-using NpgsqlTypes;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Storage.Postgres;
@@ -55,8 +54,7 @@ internal sealed partial class PostgresTaskStore
     {
         var take = step switch
         {
-            ScheduleTick tick => Command(TakeTickSql, Value(tick.ScheduleId), Value(tick.At),
-                new NpgsqlParameter { Value = (object?)tick.Next ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.TimestampTz }),
+            ScheduleTick tick => Command(TakeTickSql, Value(tick.ScheduleId), Value(tick.At), Nullable(tick.Next)),
             BatchStep lines => Command(TakeLinesSql, Value(lines.BatchId), Value(lines.From), Value(lines.To), Value(lines.Bytes)),
             _ => throw new ArgumentOutOfRangeException(nameof(step)),
         };

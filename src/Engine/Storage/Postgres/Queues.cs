@@ -7,41 +7,54 @@ namespace TaskQueue.Engine.Storage.Postgres;
 /// <summary>Statements about whole queues. Each reads the rows of its queue through the partial indexes.</summary>
 internal sealed partial class PostgresTaskStore
 {
+    // Rows are locked in the order of ids before they are changed: an update alone would lock them in that of an index.
     // Threads end with the queue that they are pushed to: the broker has no such order.
     private const string AdoptSql =
         """
-        update tasks set push = true, dispatch_at = due_at, thread_id = null, held = false
-        where not push and state in (3, 7) and id in (
-            select id from tasks where queue = $1 and state in (3, 7) and not held
-            union all select id from tasks where queue = $1 and thread_id is not null and state in (3, 7))
+        with found as (
+            select id from tasks where not push and state in (3, 7) and id = any(array(
+                select id from tasks where queue = $1 and state in (3, 7) and not held
+                union all select id from tasks where queue = $1 and thread_id is not null and state in (3, 7)))
+            order by id for update)
+        update tasks set push = true, dispatch_at = due_at, thread_id = null, held = false where id = any(array(select id from found))
         """;
 
     private const string RearmSql =
         """
-        update tasks set dispatch_at = greatest(due_at, $2)
-        where queue = $1 and state in (3, 7) and not held and push and dispatch_at is null
+        with found as (
+            select id from tasks where queue = $1 and state in (3, 7) and not held and push and dispatch_at is null order by id for update)
+        update tasks set dispatch_at = greatest(due_at, $2) where id = any(array(select id from found))
         """;
 
+    private const string GateRunningSql =
+        """
+        with found as (select id from tasks where queue = $1 and state = 4 and not gated order by id for update)
+        update tasks set gated = true where id = any(array(select id from found))
+        """;
+
+    // A task may die, or a letter wait again, while we wait for its row: what it is now decides.
     private static readonly string PurgeSql =
         $"""
         with gone as (
-            select id, queue, level, attempt, worker from tasks where state in (3, 4, 7) and id in (
+            select id, dead from tasks where (state in (3, 4, 7) or dead) and created_at < coalesce($3, 'infinity') and id = any(array(
                 select id from tasks where queue = $1 and state in (3, 7) and not held
                 union all select id from tasks where queue = $1 and thread_id is not null and state in (3, 7)
-                union all select id from tasks where queue = $1 and state = 4)
+                union all select id from tasks where queue = $1 and state = 4
+                union all select id from tasks where queue = $1 and dead))
             order by id for update),
+        letters as (
+            update tasks set delete_at = $2, dead = false where id = any(array(select id from gone where dead))),
         cancelled as (
             update tasks set state = {TaskStates.Cancelled}, finished_at = $2, delete_at = case when batch_id is null then $2 end, lease_until = null, dispatch_at = null,
                 held = false, gated = false
-            where id in (select id from gone) and state in (3, 4, 7)),
-        letters as (
-            update tasks set delete_at = $2, dead = false where queue = $1 and dead),
-        locked as (
-            select pg_advisory_xact_lock({LockSpace}, $3) where (select count(*) from gone) > 0),
-        appended as (
-            insert into task_events (stream, task_id, type, queue, level, attempt, worker, at, dispatch, frees)
-            select $3, id, {(int)TaskEventType.Cancelled}, queue, level, attempt, worker, $2, false, false from locked, gone where $4)
-        update queue_gates set bucket_base = 0 where queue = $1
+            where id = any(array(select id from gone where not dead)))
+        select id from gone where not dead
+        """;
+
+    private static readonly string CancelledEventsSql =
+        $"""
+        insert into task_events (stream, task_id, type, queue, level, attempt, worker, at, dispatch, frees)
+        select $1, id, {(int)TaskEventType.Cancelled}, queue, level, attempt, worker, $2, false, false from tasks where id = any($3)
         """;
 
     private const string StatsSql =
@@ -69,32 +82,47 @@ internal sealed partial class PostgresTaskStore
         select queue, dead from gone
         """;
 
-    public Task AdoptAsync(string queue) => RunAsync(AdoptSql, Value(queue));
+    public Task AdoptAsync(string queue) => RunAsync(AdoptSql, () => [Value(queue)]);
 
     public async Task GateAsync(string queue)
     {
-        await RunAsync("insert into queue_gates (queue, bucket_base) values ($1, 0) on conflict (queue) do nothing", Value(queue));
-        await RunAsync("update tasks set gated = true where queue = $1 and state = 4 and not gated", Value(queue));
+        await RunAsync("insert into queue_gates (queue, bucket_base) values ($1, 0) on conflict (queue) do nothing", () => [Value(queue)]);
+        await RunAsync(GateRunningSql, () => [Value(queue)]);
     }
 
-    public Task RearmAsync(string queue, DateTime now) => RunAsync(RearmSql, Value(queue), Value(now));
+    public Task RearmAsync(string queue, DateTime now) => RunAsync(RearmSql, () => [Value(queue), Value(now)]);
 
-    public Task PurgeAsync(string queue, EventPolicy events, DateTime now) =>
+    public Task PurgeAsync(string queue, EventPolicy events, DateTime now, DateTime? acceptedBefore = null) =>
         RetryRacesAsync(async () =>
         {
             await using var connection = await source.OpenConnectionAsync();
             await using var transaction = await connection.BeginTransactionAsync();
-            await ExecuteAsync(connection, transaction,
-            [
-                Command(PurgeSql, Value(queue), Value(now), Value(PickStream()), Value(events != EventPolicy.None)),
-                Command("delete from queue_counts where queue = $1", Value(queue)),
-            ]);
+            if (acceptedBefore is null)
+                await ExecuteAsync(connection, transaction, [Command("update queue_gates set bucket_base = 0 where queue = $1", Value(queue))]);
+            var cancelled = await IdsAsync(connection, transaction, Command(PurgeSql, Value(queue), Value(now), Nullable(acceptedBefore)));
             // Members that came while we waited for the holder of their turn are kept, and one of them has it now.
             if (await ThreadsAsync(connection, transaction, queue) is { Count: > 0 } threads)
                 await ElectAsync(connection, transaction, threads);
+            var stream = PickStream();
+            List<NpgsqlBatchCommand> last = [LockStream(stream)];
+            if (events != EventPolicy.None)
+                last.Add(Command(CancelledEventsSql, Value(stream), Value(now), Value(cancelled)));
+            if (acceptedBefore is null)
+                last.Add(Command("delete from queue_counts where queue = $1", Value(queue)));
+            await ExecuteAsync(connection, transaction, last);
             await transaction.CommitAsync();
             return queue;
         });
+
+    private static async Task<Guid[]> IdsAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, NpgsqlBatchCommand select)
+    {
+        await using var batch = new NpgsqlBatch(connection, transaction) { BatchCommands = { select } };
+        await using var reader = await batch.ExecuteReaderAsync();
+        var ids = new List<Guid>();
+        while (await reader.ReadAsync())
+            ids.Add(reader.GetGuid(0));
+        return [.. ids];
+    }
 
     private static async Task<List<ThreadKey>> ThreadsAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, string queue)
     {
@@ -140,10 +168,12 @@ internal sealed partial class PostgresTaskStore
         return removed.Count;
     }
 
-    private async Task RunAsync(string sql, params NpgsqlParameter[] parameters)
-    {
-        await using var command = source.CreateCommand(sql);
-        command.Parameters.AddRange(parameters);
-        await command.ExecuteNonQueryAsync();
-    }
+    private async Task RunAsync(string sql, Func<NpgsqlParameter[]> parameters) =>
+        await RetryRacesAsync(async () =>
+        {
+            await using var command = source.CreateCommand(sql);
+            command.Parameters.AddRange(parameters());
+            await command.ExecuteNonQueryAsync();
+            return sql;
+        });
 }

@@ -31,14 +31,14 @@ internal sealed partial class SqliteTaskStore
     private static readonly string CancelAllSql =
         $"""
         update tasks set state = {TaskStates.Cancelled}, finished_at = @1, delete_at = case when batch_id is null then @1 end, lease_until = null, dispatch_at = null, held = 0, gated = 0
-        where state in (3, 4, 7) and id in ({LiveIds})
+        where state in (3, 4, 7) and created_at < @2 and id in ({LiveIds})
         """;
 
     private static readonly string CancelledEventsSql =
         $"""
         insert into task_events (stream, task_id, type, queue, level, attempt, worker, at, dispatch, frees)
         select {Stream}, id, {(int)TaskEventType.Cancelled}, queue, level, attempt, worker, @1, 0, 0
-        from tasks where state in (3, 4, 7) and id in ({LiveIds})
+        from tasks where state in (3, 4, 7) and created_at < @2 and id in ({LiveIds})
         """;
 
     private const string RemoveSql =
@@ -59,15 +59,19 @@ internal sealed partial class SqliteTaskStore
 
     public Task RearmAsync(string queue, DateTime now) => UseAsync(() => Execute(RearmSql, queue, Micros.FromTime(now)), write: true);
 
-    public Task PurgeAsync(string queue, EventPolicy events, DateTime now) =>
+    public Task PurgeAsync(string queue, EventPolicy events, DateTime now, DateTime? acceptedBefore = null) =>
         UseAsync(
             () =>
             {
-                var at = Micros.FromTime(now);
+                var (at, before) = (Micros.FromTime(now), Micros.FromTime(acceptedBefore ?? DateTime.MaxValue));
                 if (events != EventPolicy.None)
-                    Execute(CancelledEventsSql, queue, at);
-                Execute(CancelAllSql, queue, at);
-                Execute("update tasks set delete_at = @1, dead = 0 where queue = @0 and dead", queue, at);
+                    Execute(CancelledEventsSql, queue, at, before);
+                Execute(CancelAllSql, queue, at, before);
+                Execute("update tasks set delete_at = @1, dead = 0 where queue = @0 and dead and created_at < @2", queue, at, before);
+                var threads = Query("select distinct thread_id from tasks where queue = @0 and thread_id is not null and state in (3, 7)", r => new ThreadKey(queue, r.GetString(0)), queue);
+                Elect(threads);
+                if (acceptedBefore is not null)
+                    return 0;
                 Execute("update queue_gates set bucket_base = 0 where queue = @0", queue);
                 return Execute("delete from queue_counts where queue = @0", queue);
             },
