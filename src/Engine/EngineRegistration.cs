@@ -6,6 +6,7 @@ using Microsoft.Extensions.Options;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Events;
+using TaskQueue.Engine.Files;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Replies;
 using TaskQueue.Engine.Schedules;
@@ -35,6 +36,13 @@ public static class EngineRegistration
         services.AddSingleton<ScheduleVerbs>().AddSingleton<ScheduleSignal>();
         services.TryAddSingleton(new ReplyAddress(Guid.NewGuid().ToString("N")));
         services.AddSingleton<ReplyDesk>().AddSingleton<ReplySender>().AddSingleton<QueueRouter>();
+        services.AddOptions<FileStoreOptions>().BindConfiguration("TaskQueue:Files").ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<FileVerbs>();
+        services.AddSingleton<IFileContents>(sp =>
+            sp.GetRequiredService<IOptions<FileStoreOptions>>().Value.Store is var kind
+            && (kind == FileStoreKind.Database || (kind == FileStoreKind.Auto && database.Provider != DatabaseProvider.Sqlite))
+                ? ActivatorUtilities.CreateInstance<DatabaseFileContents>(sp)
+                : ActivatorUtilities.CreateInstance<DiskFileContents>(sp));
         services.AddOptions<RoutingOptions>().BindConfiguration("TaskQueue:Routing");
         services.AddSingleton<TaskVerbs>().AddSingleton<TaskQueries>().AddSingleton<Claims>();
 

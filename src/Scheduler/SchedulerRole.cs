@@ -16,6 +16,7 @@ public static class SchedulerRole
         services.AddHostedService<ExpirySweep>();
         services.AddHostedService<ScheduleService>();
         services.AddHostedService<RetentionService>();
+        services.AddHostedService<AbandonedFiles>();
         return services;
     }
 }

@@ -1,0 +1,146 @@
+using System.Buffers;
+using Microsoft.EntityFrameworkCore;
+using TaskQueue.Engine.Storage;
+
+namespace TaskQueue.Engine.Files;
+
+/// <summary>What can be done with files. Where an owner is given only its files are seen; null sees all.</summary>
+public sealed class FileVerbs(IDbContextFactory<TaskDbContext> databases, IFileContents contents, TimeProvider time)
+{
+    /// <summary>An upload that is not finished after so long never will be.</summary>
+    private static readonly TimeSpan Abandoned = TimeSpan.FromDays(1);
+
+    private const int Buffer = 64 * 1024;
+
+    private readonly FileIds _ids = new(time);
+
+    /// <summary>Stores a stream as a file, with flat memory. Where this throws, nothing is left.</summary>
+    /// <exception cref="FileTooLargeException">The stream has more than <paramref name="maxBytes"/>.</exception>
+    public async Task<FileRecord> CreateAsync(string? owner, string purpose, string fileName, Stream content, long maxBytes, CancellationToken stop)
+    {
+        ArgumentNullException.ThrowIfNull(content);
+        await using var writer = await OpenWriteAsync(owner, purpose, fileName);
+        var buffer = ArrayPool<byte>.Shared.Rent(Buffer);
+        long bytes = 0;
+        try
+        {
+            while (await content.ReadAsync(buffer, stop) is var read and > 0)
+            {
+                bytes += read;
+                if (bytes > maxBytes)
+                    throw new FileTooLargeException(maxBytes);
+                await writer.Stream.WriteAsync(buffer.AsMemory(0, read), stop);
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+
+        return await writer.CommitAsync();
+    }
+
+    /// <summary>Begins a file.</summary>
+    public async Task<FileWriter> OpenWriteAsync(string? owner, string purpose, string fileName)
+    {
+        while (true)
+        {
+            var file = new FileRecord { Id = _ids.New(owner), Owner = owner, Purpose = purpose, FileName = fileName, CreatedAt = Micros.Now(time) };
+            await using var db = await databases.CreateDbContextAsync();
+            db.Files.Add(file);
+            try
+            {
+                await db.SaveChangesAsync();
+                return new FileWriter(this, file, contents.OpenWrite(file.Id));
+            }
+            catch (DbUpdateException) when (db.Files.AsNoTracking().Any(f => f.Id == file.Id))
+            {
+                _ids.DrawInstance();
+            }
+        }
+    }
+
+    /// <summary>A file, or null.</summary>
+    public async Task<FileRecord?> FindAsync(string id, string? owner, CancellationToken stop)
+    {
+        await using var db = await databases.CreateDbContextAsync(stop);
+        return await Visible(db, owner).SingleOrDefaultAsync(f => f.Id == id, stop);
+    }
+
+    /// <summary>The content of a file, which can be sought.</summary>
+    public Stream OpenRead(FileRecord file) => contents.OpenRead(file);
+
+    /// <summary>Files behind a place in the order of their times.</summary>
+    /// <param name="owner">Whose.</param>
+    /// <param name="purpose">Only of this purpose; null is all.</param>
+    /// <param name="after">Behind this one; null is from the start.</param>
+    /// <param name="max">At most so many.</param>
+    /// <param name="newestFirst">The order.</param>
+    /// <param name="stop">Stops the read.</param>
+    public async Task<List<FileRecord>> ListAsync(string? owner, string? purpose, FileRecord? after, int max, bool newestFirst, CancellationToken stop)
+    {
+        await using var db = await databases.CreateDbContextAsync(stop);
+        var files = Visible(db, owner);
+        if (purpose is not null)
+            files = files.Where(f => f.Purpose == purpose);
+        if (after is { CreatedAt: var at, Id: var id })
+        {
+            files = newestFirst
+                ? files.Where(f => f.CreatedAt < at || (f.CreatedAt == at && string.Compare(f.Id, id) < 0))
+                : files.Where(f => f.CreatedAt > at || (f.CreatedAt == at && string.Compare(f.Id, id) > 0));
+        }
+
+        files = newestFirst ? files.OrderByDescending(f => f.CreatedAt).ThenByDescending(f => f.Id) : files.OrderBy(f => f.CreatedAt).ThenBy(f => f.Id);
+        return await files.Take(max).ToListAsync(stop);
+    }
+
+    /// <summary>Deletes a file; false where there is none.</summary>
+    public async Task<bool> DeleteAsync(string id, string? owner)
+    {
+        if (await FindAsync(id, owner, CancellationToken.None) is null)
+            return false;
+        await DropAsync(id);
+        return true;
+    }
+
+    /// <summary>Removes what is left of uploads that were broken off, such as by a crash.</summary>
+    /// <returns>How many there were.</returns>
+    public async Task<int> RemoveAbandonedAsync()
+    {
+        await using var db = await databases.CreateDbContextAsync();
+        var before = Micros.Now(time) - Abandoned;
+        var ids = await db.Files.Where(f => !f.Ready && f.CreatedAt < before).OrderBy(f => f.CreatedAt).Select(f => f.Id).Take(100).ToListAsync();
+        foreach (var id in ids)
+            await DropAsync(id);
+        return ids.Count;
+    }
+
+    internal async Task ShowAsync(FileRecord file, long bytes)
+    {
+        (file.Bytes, file.Ready) = (bytes, true);
+        await using var db = await databases.CreateDbContextAsync();
+        var shown = await db.Files.Where(f => f.Id == file.Id).ExecuteUpdateAsync(f => f.SetProperty(x => x.Ready, true).SetProperty(x => x.Bytes, bytes));
+        if (shown == 0)
+            throw new IOException($"{file.Id} was given up: it took longer than {Abandoned.TotalHours:0} hours.");
+    }
+
+    /// <summary>The row is hidden first and goes last, so that what a crash leaves is swept.</summary>
+    internal async Task DropAsync(string id)
+    {
+        await using var db = await databases.CreateDbContextAsync();
+        await db.Files.Where(f => f.Id == id).ExecuteUpdateAsync(f => f.SetProperty(x => x.Ready, false));
+        await contents.DeleteAsync(id);
+        await db.Files.Where(f => f.Id == id).ExecuteDeleteAsync();
+    }
+
+    private static IQueryable<FileRecord> Visible(TaskDbContext db, string? owner) =>
+        db.Files.AsNoTracking().Where(f => f.Ready && (owner == null || f.Owner == owner));
+}
+
+/// <summary>An upload is larger than allowed; nothing of it was kept.</summary>
+/// <param name="maxBytes">The limit.</param>
+public sealed class FileTooLargeException(long maxBytes) : Exception($"the file must have at most {maxBytes} bytes")
+{
+    /// <summary>The limit.</summary>
+    public long MaxBytes { get; } = maxBytes;
+}

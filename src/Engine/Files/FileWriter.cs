@@ -1,0 +1,58 @@
+namespace TaskQueue.Engine.Files;
+
+/// <summary>A file that is being written. Disposed before it is committed, it is gone.</summary>
+public sealed class FileWriter : IAsyncDisposable
+{
+    private readonly FileVerbs _verbs;
+    private readonly CountedStream _content;
+    private bool _committed;
+
+    internal FileWriter(FileVerbs verbs, FileRecord file, Stream content)
+    {
+        _verbs = verbs;
+        File = file;
+        Stream = _content = new CountedStream(content);
+    }
+
+    /// <summary>Where to write; flush what you put around it before the commit.</summary>
+    public Stream Stream { get; }
+
+    internal FileRecord File { get; }
+
+    /// <summary>Stores the last bytes and shows the file.</summary>
+    public async Task<FileRecord> CommitAsync()
+    {
+        await Stream.DisposeAsync();
+        await _verbs.ShowAsync(File, _content.Bytes);
+        _committed = true;
+        return File;
+    }
+
+    /// <inheritdoc />
+    public async ValueTask DisposeAsync()
+    {
+        if (_committed)
+            return;
+        await Stream.DisposeAsync();
+        await _verbs.DropAsync(File.Id);
+    }
+
+    private sealed class CountedStream(Stream inner) : AsyncStream
+    {
+        public long Bytes { get; private set; }
+
+        public override bool CanWrite => inner.CanWrite;
+
+        public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            await inner.WriteAsync(buffer, cancellationToken);
+            Bytes += buffer.Length;
+        }
+
+        public override async ValueTask DisposeAsync()
+        {
+            await inner.DisposeAsync();
+            await base.DisposeAsync();
+        }
+    }
+}

@@ -1,0 +1,34 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using TaskQueue.Engine.Files;
+
+namespace TaskQueue.Scheduler.Retention;
+
+/// <summary>Removes uploads that were never finished. Several processes may do it at once.</summary>
+internal sealed partial class AbandonedFiles(FileVerbs files, TimeProvider time, ILogger<AbandonedFiles> logger) : BackgroundService
+{
+    private static readonly TimeSpan LookAgain = TimeSpan.FromMinutes(1);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                while (await files.RemoveAbandonedAsync() > 0)
+                    stoppingToken.ThrowIfCancellationRequested();
+            }
+#pragma warning disable CA1031 // the next round tries again
+            catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
+#pragma warning restore CA1031
+            {
+                LogFailed(fault);
+            }
+
+            await Task.Delay(LookAgain, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    [LoggerMessage(LogLevel.Warning, "Removing broken uploads failed; trying again")]
+    private partial void LogFailed(Exception fault);
+}
