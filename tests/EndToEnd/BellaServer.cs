@@ -4,6 +4,7 @@ using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
 using TaskQueue.Engine.Storage;
@@ -33,6 +34,7 @@ public abstract class BellaServer(DatabaseProvider provider) : IAsyncLifetime
         ["TaskQueue:Auth:ApiKeys:0:Key"] = "A",
         ["TaskQueue:Auth:ApiKeys:1:Name"] = "ben",
         ["TaskQueue:Auth:ApiKeys:1:KeyHash"] = Convert.ToHexString(SHA256.HashData("B"u8)),
+        ["TaskQueue:Files:Path"] = Path.Combine(Path.GetTempPath(), $"taskqueue-files-{Guid.NewGuid():N}"),
         ["TaskQueue:Webhooks:AllowPrivateNetworks"] = "true",
         ["Logging:LogLevel:Default"] = "Error",
     };
@@ -122,6 +124,13 @@ public abstract class BellaServer(DatabaseProvider provider) : IAsyncLifetime
     /// <summary>The steps of a task, as the native door shows them.</summary>
     internal async Task<string> TimelineAsync(string id) =>
         await Http.GetStringAsync(new Uri($"/tasks/{Api.Bella.BellaTaskId.ParseAny(id)}", UriKind.Relative));
+
+    /// <summary>Files that nobody sees.</summary>
+    internal async Task<int> FilesLeftAsync()
+    {
+        await using var db = await _host.Services.GetRequiredService<IDbContextFactory<TaskDbContext>>().CreateDbContextAsync();
+        return await db.Files.CountAsync(f => !f.Ready);
+    }
 
     internal async Task<string> StatusAsync(string id) => (await GetAsync(id)).Ok().GetProperty("status").GetString()!;
 

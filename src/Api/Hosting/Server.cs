@@ -2,6 +2,7 @@ using System.Net;
 using System.Security.Cryptography;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using TaskQueue.Api.Bella;
+using TaskQueue.Api.Files;
 using TaskQueue.Api.Http;
 using TaskQueue.Api.Moab;
 using TaskQueue.Api.Operations;
@@ -91,6 +92,7 @@ internal static class Server
         app.MapQueues();
         app.MapSchedules();
         app.MapBella();
+        app.MapFiles();
         app.MapMoab();
     }
 

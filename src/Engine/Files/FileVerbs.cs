@@ -14,12 +14,12 @@ public sealed class FileVerbs(IDbContextFactory<TaskDbContext> databases, IFileC
 
     private readonly FileIds _ids = new(time);
 
-    /// <summary>Stores a stream as a file, with flat memory. Where this throws, nothing is left.</summary>
+    /// <summary>Stores a stream as a file that nobody sees yet, with flat memory. Where this throws, nothing is left.</summary>
     /// <exception cref="FileTooLargeException">The stream has more than <paramref name="maxBytes"/>.</exception>
-    public async Task<FileRecord> CreateAsync(string? owner, string purpose, string fileName, Stream content, long maxBytes, CancellationToken stop)
+    public async Task<FileRecord> CreateHiddenAsync(string? owner, string fileName, Stream content, long maxBytes, CancellationToken stop)
     {
         ArgumentNullException.ThrowIfNull(content);
-        await using var writer = await OpenWriteAsync(owner, purpose, fileName);
+        await using var writer = await OpenWriteAsync(owner, "", fileName);
         var buffer = ArrayPool<byte>.Shared.Rent(Buffer);
         long bytes = 0;
         try
@@ -37,7 +37,27 @@ public sealed class FileVerbs(IDbContextFactory<TaskDbContext> databases, IFileC
             ArrayPool<byte>.Shared.Return(buffer);
         }
 
-        return await writer.CommitAsync();
+        return await writer.CloseAsync();
+    }
+
+    /// <summary>Shows a file that was created hidden.</summary>
+    public async Task<FileRecord> ShowAsync(string id, string purpose)
+    {
+        await using var db = await databases.CreateDbContextAsync();
+        var file = await db.Files.SingleOrDefaultAsync(f => f.Id == id) ?? throw new IOException($"{id} was given up: it took longer than {Abandoned.TotalHours:0} hours.");
+        (file.Purpose, file.Ready) = (purpose, true);
+        await db.SaveChangesAsync();
+        return file;
+    }
+
+    /// <summary>Removes a file, seen or not.</summary>
+    public async Task DropAsync(string id)
+    {
+        await using var db = await databases.CreateDbContextAsync();
+        // Hidden first and removed last, so that what a crash leaves is swept.
+        await db.Files.Where(f => f.Id == id).ExecuteUpdateAsync(f => f.SetProperty(x => x.Ready, false));
+        await contents.DeleteAsync(id);
+        await db.Files.Where(f => f.Id == id).ExecuteDeleteAsync();
     }
 
     /// <summary>Begins a file.</summary>
@@ -115,22 +135,11 @@ public sealed class FileVerbs(IDbContextFactory<TaskDbContext> databases, IFileC
         return ids.Count;
     }
 
-    internal async Task ShowAsync(FileRecord file, long bytes)
+    internal async Task MeasuredAsync(FileRecord file, long bytes)
     {
-        (file.Bytes, file.Ready) = (bytes, true);
+        file.Bytes = bytes;
         await using var db = await databases.CreateDbContextAsync();
-        var shown = await db.Files.Where(f => f.Id == file.Id).ExecuteUpdateAsync(f => f.SetProperty(x => x.Ready, true).SetProperty(x => x.Bytes, bytes));
-        if (shown == 0)
-            throw new IOException($"{file.Id} was given up: it took longer than {Abandoned.TotalHours:0} hours.");
-    }
-
-    /// <summary>The row is hidden first and goes last, so that what a crash leaves is swept.</summary>
-    internal async Task DropAsync(string id)
-    {
-        await using var db = await databases.CreateDbContextAsync();
-        await db.Files.Where(f => f.Id == id).ExecuteUpdateAsync(f => f.SetProperty(x => x.Ready, false));
-        await contents.DeleteAsync(id);
-        await db.Files.Where(f => f.Id == id).ExecuteDeleteAsync();
+        await db.Files.Where(f => f.Id == file.Id).ExecuteUpdateAsync(f => f.SetProperty(x => x.Bytes, bytes));
     }
 
     private static IQueryable<FileRecord> Visible(TaskDbContext db, string? owner) =>

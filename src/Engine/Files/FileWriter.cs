@@ -1,11 +1,11 @@
 namespace TaskQueue.Engine.Files;
 
-/// <summary>A file that is being written. Disposed before it is committed, it is gone.</summary>
+/// <summary>A file that is being written. Disposed before it is closed, it is gone.</summary>
 public sealed class FileWriter : IAsyncDisposable
 {
     private readonly FileVerbs _verbs;
     private readonly CountedStream _content;
-    private bool _committed;
+    private bool _closed;
 
     internal FileWriter(FileVerbs verbs, FileRecord file, Stream content)
     {
@@ -20,18 +20,21 @@ public sealed class FileWriter : IAsyncDisposable
     internal FileRecord File { get; }
 
     /// <summary>Stores the last bytes and shows the file.</summary>
-    public async Task<FileRecord> CommitAsync()
+    public async Task<FileRecord> CommitAsync() => await _verbs.ShowAsync((await CloseAsync()).Id, File.Purpose);
+
+    /// <summary>Stores the last bytes; nobody sees the file yet.</summary>
+    internal async Task<FileRecord> CloseAsync()
     {
         await Stream.DisposeAsync();
-        await _verbs.ShowAsync(File, _content.Bytes);
-        _committed = true;
+        await _verbs.MeasuredAsync(File, _content.Bytes);
+        _closed = true;
         return File;
     }
 
     /// <inheritdoc />
     public async ValueTask DisposeAsync()
     {
-        if (_committed)
+        if (_closed)
             return;
         await Stream.DisposeAsync();
         await _verbs.DropAsync(File.Id);
