@@ -41,10 +41,9 @@ public static class EngineRegistration
         services.AddOptions<WebhookOptions>().BindConfiguration("TaskQueue:Webhooks").ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<FileVerbs>();
         services.AddSingleton<IFileContents>(sp =>
-            sp.GetRequiredService<IOptions<FileStoreOptions>>().Value.Store is var kind
-            && (kind == FileStoreKind.Database || (kind == FileStoreKind.Auto && database.Provider != DatabaseProvider.Sqlite))
-                ? ActivatorUtilities.CreateInstance<DatabaseFileContents>(sp)
-                : ActivatorUtilities.CreateInstance<DiskFileContents>(sp));
+            sp.GetRequiredService<IOptions<FileStoreOptions>>().Value is var files && files.IsOnDisk(database)
+                ? new DiskFileContents(files.FolderOf(database))
+                : ActivatorUtilities.CreateInstance<DatabaseFileContents>(sp));
         services.AddOptions<RoutingOptions>().BindConfiguration("TaskQueue:Routing");
         services.AddSingleton<TaskVerbs>().AddSingleton<TaskQueries>().AddSingleton<Claims>();
 

@@ -37,6 +37,9 @@ internal sealed class TestDatabase : IAsyncDisposable
         ? new SqliteTaskDbContext(new DbContextOptionsBuilder<SqliteTaskDbContext>().UseSqlite(ConnectionString).Options)
         : new PostgresTaskDbContext(new DbContextOptionsBuilder<PostgresTaskDbContext>().UseNpgsql(ConnectionString).Options);
 
+    /// <summary>Where the files lie by default, beside a SQLite file.</summary>
+    public string Folder => Path.ChangeExtension(_file!, null) + "-files";
+
     public async ValueTask DisposeAsync()
     {
         if (_file is null)
@@ -48,5 +51,7 @@ internal sealed class TestDatabase : IAsyncDisposable
         Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
         foreach (var path in new[] { _file, _file + "-wal", _file + "-shm" })
             File.Delete(path);
+        if (Directory.Exists(Folder))
+            Directory.Delete(Folder, recursive: true);
     }
 }

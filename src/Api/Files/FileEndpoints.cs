@@ -1,4 +1,5 @@
 using System.Globalization;
+using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.Options;
 using TaskQueue.Api.Auth;
 using TaskQueue.Api.Bella;
@@ -14,60 +15,79 @@ internal static class FileEndpoints
 
     public static void MapFiles(this WebApplication app)
     {
-        var files = app.MapGroup("/v1/files").WithTags("openai").AnswerFaults(Error).AddEndpointFilter(BellaEndpoints.NoCacheAsync).DemandKey();
-        files.MapPost("", UploadAsync).Produces<FileObject>().Produces<FileError>(400).Produces<FileError>(413)
-            .WithSummary("Upload a file: multipart/form-data with the parts file and purpose.");
-        files.MapGet("", ListAsync).Produces<FileList>().Produces<FileError>(400)
-            .WithSummary("Files, the newest first: purpose, limit (1 to 10000), order (asc or desc), after (a file id).")
-            .TakesQuery("purpose", "Only of this purpose.").TakesQuery("limit", "1 to 10000, the default.").TakesQuery("order", "asc or desc, the default.").TakesQuery("after", "Files behind this one.");
-        files.MapGet("/{id}", GetAsync).Produces<FileObject>().Produces<FileError>(404).WithSummary("One file.");
-        files.MapGet("/{id}/content", ContentAsync).Produces(200, contentType: "application/octet-stream").Produces<FileError>(404)
-            .WithSummary("The content of a file; ranges may be asked for.");
-        files.MapDelete("/{id}", DeleteAsync).Produces<FileDeleted>().Produces<FileError>(404).WithSummary("Delete a file.");
+        var files = app.MapGroup("/v1/files").WithTags("files").AnswerFaults(Error).AddEndpointFilter(BellaEndpoints.NoCacheAsync).DemandKey();
+        // Counted by the door: the limit of the server would cut the connection before the client has read the answer.
+        files.MapPost("", UploadAsync).WithMetadata(new DisableRequestSizeLimitAttribute()).TakesFile("file", "purpose")
+            .Produces<FileObject>().Produces<FileError>(400).Produces<FileError>(401).Produces<FileError>(413)
+            .WithSummary("Upload a file: multipart/form-data with the parts file and purpose (batch, user_data, assistants, fine-tune, vision, evals, …).");
+        files.MapGet("", ListAsync).Produces<FileList>().Produces<FileError>(400).Produces<FileError>(401)
+            .TakesQuery("purpose", "Only of this purpose.").TakesQuery("limit", "1 to 10000 (the default).")
+            .TakesQuery("order", "desc (the default) or asc, by time.").TakesQuery("after", "Files behind this one.")
+            .WithSummary("The caller's files, the newest first.");
+        files.MapGet("/{id}", GetAsync).Produces<FileObject>().Produces<FileError>(401).Produces<FileError>(404).WithSummary("One file.");
+        files.MapGet("/{id}/content", ContentAsync).Produces(200, contentType: "application/octet-stream").Produces(206, contentType: "application/octet-stream")
+            .Produces<FileError>(401).Produces<FileError>(404).Produces(416)
+            .WithSummary("The content of a file, or a range of it.");
+        files.MapDelete("/{id}", DeleteAsync).Produces<FileDeleted>().Produces<FileError>(401).Produces<FileError>(404).WithSummary("Delete a file.");
     }
 
-    private static IResult Error(DoorFault fault) => Results.Json(
-        new FileError(new BellaErrorDetails(fault.Message, fault.Status < 500 ? "invalid_request_error" : "internal_server_error")), FileJson.Default.FileError, statusCode: fault.Status);
+    private static IResult Error(DoorFault fault)
+    {
+        var details = new BellaErrorDetails(fault.Message, fault.Status < 500 ? "invalid_request_error" : "internal_server_error");
+        return Results.Json(new FileError(details), FileJson.Of(Dialect.OpenAI).FileError, statusCode: fault.Status);
+    }
 
     private static async Task<IResult> UploadAsync(HttpContext context, FileVerbs files, IOptions<FileStoreOptions> options) =>
-        Answer(await new FileUpload(files, options.Value).ReadAsync(context), context);
+        Answer(await new FileUpload(context, files, options.Value.MaxBytes).StoreAsync(), context);
 
     private static async Task<IResult> GetAsync(string id, HttpContext context, FileVerbs files) => Answer(await FindAsync(id, context, files), context);
 
     private static async Task<IResult> ContentAsync(string id, HttpContext context, FileVerbs files)
     {
         var file = await FindAsync(id, context, files);
-        return Results.Stream(files.OpenRead(file), "application/octet-stream", file.FileName, enableRangeProcessing: true);
+        try
+        {
+            return Results.Stream(files.OpenRead(file), "application/octet-stream", file.FileName, enableRangeProcessing: true);
+        }
+        catch (FileNotFoundException)
+        {
+            throw NotFound(id); // deleted a moment ago
+        }
     }
 
     private static async Task<IResult> ListAsync(HttpContext context, FileVerbs files)
     {
-        var (query, owner) = (context.Request.Query, context.Caller().Name);
+        var (query, owner, dialect) = (context.Request.Query, context.Caller().Name, context.DialectOf());
         var limit = MaxPage;
         if (query["limit"].FirstOrDefault() is { } text && !(int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out limit) && limit is >= 1 and <= MaxPage))
-            throw new DoorException(400, "invalid_request", $"limit must be 1 to {MaxPage}");
+            throw FileUpload.Wrong($"limit must be 1 to {MaxPage}");
         var order = query["order"].FirstOrDefault() ?? "desc";
         if (order is not ("asc" or "desc"))
-            throw new DoorException(400, "invalid_request", "order must be asc or desc");
+            throw FileUpload.Wrong("order must be asc or desc");
+        var purposes = query["purpose"].FirstOrDefault() is { } purpose ? FilePurposes.ParseFilter(purpose, dialect) : null;
         FileRecord? after = null;
-        if (query["after"].FirstOrDefault() is { Length: > 0 } id)
-            after = await files.FindAsync(id, owner, context.RequestAborted) ?? throw new DoorException(400, "invalid_request", $"after: there is no file {id}");
-        var page = await files.ListAsync(owner, query["purpose"].FirstOrDefault(), after, limit + 1, newestFirst: order == "desc", context.RequestAborted);
-        var shown = page.Take(limit).ToList();
-        var dialect = context.DialectOf();
-        return Results.Json(new FileList("list", [.. shown.Select(f => FileObject.Of(f, dialect))], shown.FirstOrDefault()?.Id, shown.LastOrDefault()?.Id, page.Count > limit));
+        if (query["after"].FirstOrDefault() is { } id)
+            after = (IsId(id) ? await files.FindAsync(id, owner, context.RequestAborted) : null) ?? throw FileUpload.Wrong("after must be the id of a file");
+        var found = await files.ListAsync(owner, purposes, after, limit + 1, newestFirst: order == "desc", context.RequestAborted);
+        var page = found.Take(limit).Select(f => FileObject.Of(f, dialect)).ToList();
+        return Results.Json(new FileList("list", page, page.FirstOrDefault()?.Id, page.LastOrDefault()?.Id, found.Count > limit), FileJson.Of(dialect).FileList);
     }
 
     private static async Task<IResult> DeleteAsync(string id, HttpContext context, FileVerbs files) =>
-        await files.DeleteAsync(id, context.Caller().Name) ? Results.Json(new FileDeleted(id, "file", true), FileJson.Default.FileDeleted) : throw NotFound(id);
+        IsId(id) && await files.DeleteAsync(id, context.Caller().Name)
+            ? Results.Json(new FileDeleted(id, "file", true), FileJson.Of(context.DialectOf()).FileDeleted)
+            : throw NotFound(id);
 
     private static async Task<FileRecord> FindAsync(string id, HttpContext context, FileVerbs files) =>
-        await files.FindAsync(id, context.Caller().Name, context.RequestAborted) ?? throw NotFound(id);
+        (IsId(id) ? await files.FindAsync(id, context.Caller().Name, context.RequestAborted) : null) ?? throw NotFound(id);
+
+    /// <summary>Whether there may be such a file; the rest, such as a NUL, no database needs to see.</summary>
+    private static bool IsId(string id) => id.Length <= 64 && id.All(c => char.IsAsciiLetterOrDigit(c) || c == '-');
 
     private static IResult Answer(FileRecord file, HttpContext context)
     {
-        var shown = FileObject.Of(file, context.DialectOf());
-        return shown is OpenAIFileObject openAI ? Results.Json(openAI, FileJson.Default.OpenAIFileObject) : Results.Json(shown, FileJson.Default.FileObject);
+        var dialect = context.DialectOf();
+        return Results.Json(FileObject.Of(file, dialect), FileJson.Of(dialect).FileObject);
     }
 
     private static DoorException NotFound(string id) => new(404, "not_found", $"there is no file {id}");

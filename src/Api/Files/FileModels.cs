@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Serialization;
 using TaskQueue.Api.Bella;
 using TaskQueue.Api.Http;
@@ -5,28 +6,21 @@ using TaskQueue.Engine.Files;
 
 namespace TaskQueue.Api.Files;
 
-/// <summary>A file in Bella's words: milliseconds.</summary>
-internal record FileObject(string Id, string Object, long Bytes, long CreatedAt, [property: JsonPropertyName("filename")] string FileName, string Purpose)
+/// <summary>
+/// A file. OpenAI's clients read seconds and a status, which is always <c>processed</c>; Bella's read milliseconds. It never
+/// expires: files stay until they are deleted.
+/// </summary>
+internal sealed record FileObject(
+    string Id, string Object, long Bytes, long CreatedAt, long? ExpiresAt, [property: JsonPropertyName("filename")] string FileName, string Purpose, string? Status, string? StatusDetails)
 {
     /// <summary>A file in the words of a dialect. What a batch wrote has another purpose in each (bella.md 11).</summary>
     public static FileObject Of(FileRecord file, Dialect dialect)
     {
-        var at = new DateTimeOffset(file.CreatedAt);
-        return dialect == Dialect.OpenAI
-            ? new OpenAIFileObject(file.Id, file.Bytes, at.ToUnixTimeSeconds(), file.FileName, file.Purpose)
-            : new FileObject(file.Id, "file", file.Bytes, at.ToUnixTimeMilliseconds(), file.FileName, file.Purpose == FilePurposes.BatchOutput ? FilePurposes.Batch : file.Purpose);
+        var (at, isOpenAI) = (new DateTimeOffset(file.CreatedAt), dialect == Dialect.OpenAI);
+        return new FileObject(
+            file.Id, "file", file.Bytes, isOpenAI ? at.ToUnixTimeSeconds() : at.ToUnixTimeMilliseconds(), ExpiresAt: null, file.FileName,
+            FilePurposes.Show(file.Purpose, dialect), isOpenAI ? "processed" : null, StatusDetails: null);
     }
-}
-
-/// <summary>A file as OpenAI's SDKs read it: seconds, and a status.</summary>
-internal sealed record OpenAIFileObject(string Id, long Bytes, long CreatedAt, string FileName, string Purpose)
-    : FileObject(Id, "file", Bytes, CreatedAt, FileName, Purpose)
-{
-    public long? ExpiresAt { get; init; }
-
-    public string Status { get; init; } = "processed";
-
-    public string? StatusDetails { get; init; }
 }
 
 /// <summary>GET /v1/files.</summary>
@@ -41,20 +35,34 @@ internal sealed record FileError(BellaErrorDetails Error);
 /// <summary>What files may be for.</summary>
 internal static class FilePurposes
 {
-    public const string Batch = "batch", BatchOutput = "batch_output", Other = "temp";
+    private const string Batch = "batch", BatchOutput = "batch_output", Other = "temp";
 
     private static readonly HashSet<string> Known = [Batch, BatchOutput, "user_data", "assistants", "assistants_output", "fine-tune", "fine-tune-results", "vision", "evals"];
 
+    /// <summary>The purpose to store a file with.</summary>
     /// <exception cref="DoorException">400: OpenAI knows no such purpose; Bella calls it temp.</exception>
     public static string Parse(string? purpose, Dialect dialect) =>
         purpose is not null && Known.Contains(purpose) ? purpose
         : dialect == Dialect.Bella ? Other
         : throw new DoorException(400, "invalid_request", $"purpose must be one of {string.Join(", ", Known)}");
+
+    /// <summary>The purposes of the files that a list of one shows.</summary>
+    /// <exception cref="DoorException">400.</exception>
+    public static string[] ParseFilter(string purpose, Dialect dialect) =>
+        Parse(purpose, dialect) is var known && known == Batch && dialect == Dialect.Bella ? [Batch, BatchOutput] : [known];
+
+    public static string Show(string purpose, Dialect dialect) => purpose == BatchOutput && dialect == Dialect.Bella ? Batch : purpose;
 }
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(FileObject))]
-[JsonSerializable(typeof(OpenAIFileObject))]
+[JsonSerializable(typeof(FileList))]
 [JsonSerializable(typeof(FileDeleted))]
 [JsonSerializable(typeof(FileError))]
-internal sealed partial class FileJson : JsonSerializerContext;
+internal sealed partial class FileJson : JsonSerializerContext
+{
+    private static readonly FileJson Full = new(new JsonSerializerOptions(JsonStyle.Options));
+    private static readonly FileJson Short = new(new JsonSerializerOptions(JsonStyle.Options) { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull });
+
+    /// <summary>The context with the options of a dialect: Bella leaves a null out.</summary>
+    public static FileJson Of(Dialect dialect) => dialect == Dialect.OpenAI ? Full : Short;
+}

@@ -1,4 +1,4 @@
-using Microsoft.AspNetCore.Http.Features;
+using System.Text;
 using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.Net.Http.Headers;
 using TaskQueue.Api.Auth;
@@ -9,68 +9,69 @@ using TaskQueue.Engine.Files;
 namespace TaskQueue.Api.Files;
 
 /// <summary>Reads a multipart upload straight into the store: it is never held in memory, and what is broken leaves nothing.</summary>
-internal sealed class FileUpload(FileVerbs files, FileStoreOptions options)
+internal sealed class FileUpload(HttpContext context, FileVerbs files, long maxBytes)
 {
-    private const int MaxField = 64 * 1024, MaxName = 1024, MaxParts = 50;
+    private const int Buffer = 64 * 1024, MaxField = 16 * 1024, MaxName = 1024, MaxParts = 32, MaxBoundary = 200;
 
     /// <summary>Room around the file for the other parts.</summary>
     private const int Envelope = 1024 * 1024;
 
+    private readonly Dialect _dialect = context.DialectOf();
+
     /// <exception cref="DoorException">400 or 413.</exception>
-    public async Task<FileRecord> ReadAsync(HttpContext context)
+    public async Task<FileRecord> StoreAsync()
     {
-        var dialect = context.DialectOf();
         // Before anything is read: a client that asks first sends nothing at all.
-        if (context.Request.ContentLength > options.MaxBytes + Envelope)
+        if (context.Request.ContentLength > maxBytes + Envelope)
             throw TooLarge();
-        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
-            size.MaxRequestBodySize = null; // counted here, so that the answer says what is wrong
-        var reader = new MultipartReader(BoundaryOf(context.Request), context.Request.Body) { HeadersCountLimit = 32, HeadersLengthLimit = 16 * 1024 };
-        FileRecord? file = null;
+        var reader = new MultipartReader(BoundaryOf(context.Request), context.Request.Body) { HeadersLengthLimit = MaxField };
+        FileWriter? file = null;
         string? purpose = null;
         try
         {
-            for (var parts = 0; await reader.ReadNextSectionAsync(context.RequestAborted) is { } section; parts++)
+            for (var parts = 0; await ReadAsync(() => reader.ReadNextSectionAsync(context.RequestAborted)) is { } part; parts++)
             {
                 if (parts == MaxParts)
                     throw Wrong($"the upload has more than {MaxParts} parts");
-                var disposition = section.GetContentDispositionHeader();
-                if (disposition is not null && disposition.IsFileDisposition())
+                var disposition = part.GetContentDispositionHeader() ?? throw Wrong("a part of the upload has no Content-Disposition");
+                var name = HeaderUtilities.UnescapeAsQuotedString(disposition.Name).Value;
+                if (name == "file")
                 {
-                    if (file is not null)
-                        throw Wrong("the upload has more than one file");
-                    file = await StoreAsync(section, disposition, context);
+                    file = file is null ? await OpenAsync(disposition) : throw Wrong("the upload has more than one file");
+                    await FillAsync(file, part.Body);
+                    continue;
                 }
-                else if (disposition is not null && HeaderUtilities.RemoveQuotes(disposition.Name).Equals("purpose", StringComparison.Ordinal))
-                {
-                    purpose = FilePurposes.Parse(await ReadFieldAsync(section, context.RequestAborted), dialect);
-                }
-                else
-                {
-                    await ReadFieldAsync(section, context.RequestAborted);
-                }
+
+                var value = await ReadFieldAsync(part.Body);
+                if (name == "purpose")
+                    purpose = FilePurposes.Parse(value, _dialect);
             }
 
-            if (file is null)
-                throw Wrong("the upload has no part named file with a file name");
-            return await files.ShowAsync(file.Id, purpose ?? FilePurposes.Parse(null, dialect));
+            return await (file ?? throw Wrong("the upload has no part named file")).CommitAsync(purpose ?? FilePurposes.Parse(null, _dialect));
         }
-        catch (Exception fault)
+        finally
         {
             if (file is not null)
-                await files.DropAsync(file.Id);
-            throw fault is IOException or InvalidDataException && !context.RequestAborted.IsCancellationRequested ? Wrong($"the multipart body is broken: {fault.Message}") : fault;
+                await file.DisposeAsync();
         }
     }
 
-    private async Task<FileRecord> StoreAsync(MultipartSection section, ContentDispositionHeaderValue disposition, HttpContext context)
+    private async Task<FileWriter> OpenAsync(ContentDispositionHeaderValue disposition)
     {
-        var name = disposition.FileNameStar.HasValue ? disposition.FileNameStar.Value! : HeaderUtilities.RemoveQuotes(disposition.FileName).Value ?? "";
-        if (name.Length is 0 or > MaxName || name.Contains('\0', StringComparison.Ordinal))
-            throw Wrong($"the name of the file must have 1 to {MaxName} characters");
+        var name = (disposition.FileNameStar.HasValue ? disposition.FileNameStar : HeaderUtilities.UnescapeAsQuotedString(disposition.FileName)).Value;
+        return name is { Length: > 0 and <= MaxName } && !name.Contains('\0', StringComparison.Ordinal)
+            ? await files.OpenWriteAsync(context.Caller().Name, purpose: "", name, maxBytes)
+            : throw Wrong($"the part named file must have a filename of 1 to {MaxName} characters");
+    }
+
+    /// <summary>Not by one copy: a body that breaks off is the client's fault, a store that fails is not.</summary>
+    private async Task FillAsync(FileWriter file, Stream body)
+    {
+        var buffer = new byte[Buffer];
         try
         {
-            return await files.CreateHiddenAsync(context.Caller().Name, name, section.Body, options.MaxBytes, context.RequestAborted);
+            while (await ReadAsync(() => body.ReadAsync(buffer, context.RequestAborted).AsTask()) is var read and > 0)
+                await file.Stream.WriteAsync(buffer.AsMemory(0, read), context.RequestAborted);
         }
         catch (FileTooLargeException)
         {
@@ -78,12 +79,23 @@ internal sealed class FileUpload(FileVerbs files, FileStoreOptions options)
         }
     }
 
-    private static async Task<string> ReadFieldAsync(MultipartSection section, CancellationToken stop)
+    private async Task<string> ReadFieldAsync(Stream body)
     {
-        using var reader = new StreamReader(section.Body);
-        var buffer = new char[MaxField + 1];
-        var read = await reader.ReadBlockAsync(buffer, stop);
-        return read <= MaxField ? new string(buffer, 0, read) : throw Wrong($"a field of the upload has more than {MaxField} characters");
+        var buffer = new byte[MaxField + 1];
+        var read = await ReadAsync(() => body.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, context.RequestAborted).AsTask());
+        return read <= MaxField ? Encoding.UTF8.GetString(buffer, 0, read) : throw Wrong($"a field of the upload has more than {MaxField} bytes");
+    }
+
+    private static async Task<T> ReadAsync<T>(Func<Task<T>> read)
+    {
+        try
+        {
+            return await read();
+        }
+        catch (Exception fault) when (fault is IOException and not BadHttpRequestException or InvalidDataException)
+        {
+            throw Wrong($"the multipart body is broken: {fault.Message}");
+        }
     }
 
     private static string BoundaryOf(HttpRequest request)
@@ -91,10 +103,10 @@ internal sealed class FileUpload(FileVerbs files, FileStoreOptions options)
         var boundary = MediaTypeHeaderValue.TryParse(request.ContentType, out var type) && type.MediaType.Equals("multipart/form-data", StringComparison.OrdinalIgnoreCase)
             ? HeaderUtilities.RemoveQuotes(type.Boundary).Value
             : null;
-        return string.IsNullOrEmpty(boundary) || boundary.Length > 200 ? throw Wrong("the body must be multipart/form-data with a boundary") : boundary;
+        return boundary is { Length: > 0 and <= MaxBoundary } ? boundary : throw Wrong("the body must be multipart/form-data with a boundary");
     }
 
-    private DoorException TooLarge() => new(413, "too_large", $"the file must have at most {options.MaxBytes} bytes");
+    private DoorException TooLarge() => new(413, "too_large", $"the file must have at most {maxBytes} bytes");
 
-    private static DoorException Wrong(string message) => new(400, "invalid_request", message);
+    public static DoorException Wrong(string message) => new(400, "invalid_request", message);
 }

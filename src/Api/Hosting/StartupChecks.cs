@@ -3,6 +3,7 @@ using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Options;
 using RabbitMQ.Client.Exceptions;
 using TaskQueue.Engine.Bus;
+using TaskQueue.Engine.Files;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Storage;
 
@@ -22,6 +23,7 @@ internal static class StartupChecks
             throw new StartupException($"{database} lacks {pending.Count} migration(s); run 'taskqueue migrate' first.");
 
         var queues = await ReachAsync(database, async () => await services.GetRequiredService<QueueCatalog>().AllAsync());
+        UseFiles(services);
         await DeclareQueuesAsync(services, queues.Values);
     }
 
@@ -36,6 +38,18 @@ internal static class StartupChecks
         {
             var hint = fault is SqliteException ? "the folder must exist and be writable" : "check ConnectionStrings:TaskQueue";
             throw new StartupException($"cannot use {database}: {OneLine(fault.InnerException as DbException ?? fault)} ({hint})");
+        }
+    }
+
+    private static void UseFiles(IServiceProvider services)
+    {
+        try
+        {
+            _ = services.GetRequiredService<IFileContents>();
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            throw new StartupException($"cannot write to the folder of files: {OneLine(fault)} (check TaskQueue:Files:Path)");
         }
     }
 

@@ -5,7 +5,7 @@ namespace TaskQueue.Api.Http;
 /// <summary>How many bytes of a request are read.</summary>
 internal static class BodyLimits
 {
-    /// <summary>Largest request of any route.</summary>
+    /// <summary>Largest request of any route but an upload.</summary>
     public const long Largest = 128L * 1024 * 1024;
 
     /// <summary>Room around a payload for the other members of a request.</summary>

@@ -29,4 +29,24 @@ internal static class OpenApiDetails
             });
             return Task.CompletedTask;
         });
+
+    /// <summary>A multipart form with a file and a text.</summary>
+    public static RouteHandlerBuilder TakesFile(this RouteHandlerBuilder route, string file, string text) =>
+        route.AddOpenApiOperationTransformer((operation, _, _) =>
+        {
+            var properties = new Dictionary<string, IOpenApiSchema>
+            {
+                [file] = new OpenApiSchema { Type = JsonSchemaType.String, Format = "binary" },
+                [text] = new OpenApiSchema { Type = JsonSchemaType.String },
+            };
+            operation.RequestBody = new OpenApiRequestBody
+            {
+                Required = true,
+                Content = new Dictionary<string, OpenApiMediaType>
+                {
+                    ["multipart/form-data"] = new() { Schema = new OpenApiSchema { Type = JsonSchemaType.Object, Properties = properties, Required = new HashSet<string> { file } } },
+                },
+            };
+            return Task.CompletedTask;
+        });
 }

@@ -8,6 +8,9 @@ internal sealed class DatabaseFileContents(IDbContextFactory<TaskDbContext> data
 {
     private const int ChunkBytes = 256 * 1024;
 
+    /// <summary>SQLite has a single writer, which must not be kept waiting for long.</summary>
+    private const int ChunksAtOnce = 16;
+
     public Stream OpenWrite(string id) => new WriteStream(databases, id);
 
     public Stream OpenRead(FileRecord file) => new ReadStream(databases, file.Id, file.Bytes);
@@ -15,8 +18,14 @@ internal sealed class DatabaseFileContents(IDbContextFactory<TaskDbContext> data
     public async Task DeleteAsync(string id)
     {
         await using var db = await databases.CreateDbContextAsync();
-        await db.Set<FileChunk>().Where(c => c.FileId == id).ExecuteDeleteAsync();
+        var chunks = db.Set<FileChunk>().Where(c => c.FileId == id);
+        var end = await chunks.MaxAsync(c => (int?)c.Number) + 1 ?? 0;
+        for (var from = 0; from < end; from += ChunksAtOnce)
+            await chunks.Where(c => c.Number >= from && c.Number < from + ChunksAtOnce).ExecuteDeleteAsync();
     }
+
+    // Rows and contents are of one database, and a row goes last.
+    public IEnumerable<string> Before(DateTime time) => [];
 
     /// <summary>Fills a chunk, then stores it.</summary>
     private sealed class WriteStream(IDbContextFactory<TaskDbContext> databases, string id) : AsyncStream
@@ -53,7 +62,7 @@ internal sealed class DatabaseFileContents(IDbContextFactory<TaskDbContext> data
         private async Task StoreAsync()
         {
             await using var db = await databases.CreateDbContextAsync();
-            db.Add(new FileChunk { FileId = id, Number = _number, Data = _chunk[.._filled] });
+            db.Add(new FileChunk { FileId = id, Number = _number, Data = _filled == ChunkBytes ? _chunk : _chunk[.._filled] });
             await db.SaveChangesAsync();
             _number++;
             _filled = 0;

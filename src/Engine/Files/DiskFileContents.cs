@@ -1,29 +1,39 @@
-using Microsoft.Extensions.Options;
-
 namespace TaskQueue.Engine.Files;
 
-/// <summary>Contents in a folder, named by the ids of their files, which are letters, digits and dashes.</summary>
-internal sealed class DiskFileContents(IOptions<FileStoreOptions> options) : IFileContents
+/// <summary>Contents in a folder, named by the ids of their files, which we made: letters, digits and dashes.</summary>
+internal sealed class DiskFileContents : IFileContents
 {
     private const int Buffer = 64 * 1024;
 
-    public Stream OpenWrite(string id)
+    private readonly string _folder;
+
+    /// <summary>Fails where the folder cannot be written to.</summary>
+    public DiskFileContents(string folder)
     {
-        Directory.CreateDirectory(options.Value.Path);
-        return new FlushedFile(PathOf(id));
+        _folder = Directory.CreateDirectory(folder).FullName;
+        using var probe = new FileStream(PathOf($".{Guid.NewGuid():N}"), new FileStreamOptions
+        {
+            Mode = FileMode.CreateNew,
+            Access = FileAccess.Write,
+            Options = FileOptions.DeleteOnClose,
+        });
     }
+
+    public Stream OpenWrite(string id) => new FlushedFile(PathOf(id));
 
     public Stream OpenRead(FileRecord file) =>
         new FileStream(PathOf(file.Id), FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, Buffer, useAsync: true);
 
     public Task DeleteAsync(string id)
     {
-        if (Directory.Exists(options.Value.Path))
-            File.Delete(PathOf(id));
+        File.Delete(PathOf(id));
         return Task.CompletedTask;
     }
 
-    private string PathOf(string id) => Path.Combine(options.Value.Path, id);
+    public IEnumerable<string> Before(DateTime time) =>
+        new DirectoryInfo(_folder).EnumerateFiles("file-*").Where(f => f.LastWriteTimeUtc < time).Select(f => f.Name);
+
+    private string PathOf(string id) => Path.Combine(_folder, id);
 
     /// <summary>Accepted means durable: the bytes are on the disk before anybody hears of the file.</summary>
     private sealed class FlushedFile(string path) : FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.Read | FileShare.Delete, Buffer, useAsync: true)

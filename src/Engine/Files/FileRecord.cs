@@ -6,7 +6,7 @@ public sealed class FileRecord
     /// <summary><c>file-…</c>, unique.</summary>
     public string Id { get; set; } = "";
 
-    /// <summary>Who may see it; null is everybody.</summary>
+    /// <summary>Name of the key that it was made with, the only one that sees it; null where none were configured.</summary>
     public string? Owner { get; set; }
 
     /// <summary>What it is for, such as <c>batch</c>.</summary>

@@ -1,4 +1,6 @@
 using System.ComponentModel.DataAnnotations;
+using Microsoft.Data.Sqlite;
+using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Engine.Files;
 
@@ -18,15 +20,29 @@ public enum FileStoreKind
 /// <summary>Section <c>TaskQueue:Files</c>.</summary>
 public sealed class FileStoreOptions
 {
+    private const string DefaultName = "taskqueue-files";
+
     /// <summary>Where contents lie.</summary>
+    [EnumDataType(typeof(FileStoreKind), ErrorMessage = "TaskQueue:Files:Store must be auto, disk or database")]
     public FileStoreKind Store { get; set; }
 
-    /// <summary>The folder of contents on disk.</summary>
-    [Required]
-    public string Path { get; set; } = "taskqueue-files";
+    /// <summary>The folder of contents on disk; every database must have its own, because what it does not know is removed.</summary>
+    /// <value>Null: beside a SQLite file and named after it, such as <c>taskqueue-files</c> for <c>taskqueue.db</c>.</value>
+    public string? Path { get; set; }
 
     /// <summary>Largest upload in bytes.</summary>
     /// <value>512 MiB (bella.md 11).</value>
-    [Range(1, 100L * 1024 * 1024 * 1024)]
+    [Range(1, 100L * 1024 * 1024 * 1024, ErrorMessage = "TaskQueue:Files:MaxBytes must be 1 to 107374182400")]
     public long MaxBytes { get; set; } = 512L * 1024 * 1024;
+
+    internal bool IsOnDisk(DatabaseAddress database) => Store == FileStoreKind.Disk || (Store == FileStoreKind.Auto && database.Provider == DatabaseProvider.Sqlite);
+
+    internal string FolderOf(DatabaseAddress database)
+    {
+        if (!string.IsNullOrEmpty(Path))
+            return Path;
+        return database.Provider == DatabaseProvider.Sqlite
+            ? System.IO.Path.ChangeExtension(new SqliteConnectionStringBuilder(database.ConnectionString).DataSource, null) + "-files"
+            : DefaultName;
+    }
 }

@@ -1,4 +1,3 @@
-using System.Buffers;
 using Microsoft.EntityFrameworkCore;
 using TaskQueue.Engine.Storage;
 
@@ -10,73 +9,30 @@ public sealed class FileVerbs(IDbContextFactory<TaskDbContext> databases, IFileC
     /// <summary>An upload that is not finished after so long never will be.</summary>
     private static readonly TimeSpan Abandoned = TimeSpan.FromDays(1);
 
-    private const int Buffer = 64 * 1024;
-
     private readonly FileIds _ids = new(time);
 
-    /// <summary>Stores a stream as a file that nobody sees yet, with flat memory. Where this throws, nothing is left.</summary>
+    /// <summary>Stores a stream as a file, with flat memory. Where this throws, nothing is left.</summary>
     /// <exception cref="FileTooLargeException">The stream has more than <paramref name="maxBytes"/>.</exception>
-    public async Task<FileRecord> CreateHiddenAsync(string? owner, string fileName, Stream content, long maxBytes, CancellationToken stop)
+    public async Task<FileRecord> CreateAsync(string? owner, string purpose, string fileName, Stream content, long maxBytes, CancellationToken stop)
     {
         ArgumentNullException.ThrowIfNull(content);
-        await using var writer = await OpenWriteAsync(owner, "", fileName);
-        var buffer = ArrayPool<byte>.Shared.Rent(Buffer);
-        long bytes = 0;
+        await using var writer = await OpenWriteAsync(owner, purpose, fileName, maxBytes);
+        await content.CopyToAsync(writer.Stream, stop);
+        return await writer.CommitAsync();
+    }
+
+    /// <summary>Begins a file: nobody sees it until it is committed.</summary>
+    public async Task<FileWriter> OpenWriteAsync(string? owner, string purpose, string fileName, long maxBytes = long.MaxValue)
+    {
+        var file = await AddAsync(owner, purpose, fileName);
         try
         {
-            while (await content.ReadAsync(buffer, stop) is var read and > 0)
-            {
-                bytes += read;
-                if (bytes > maxBytes)
-                    throw new FileTooLargeException(maxBytes);
-                await writer.Stream.WriteAsync(buffer.AsMemory(0, read), stop);
-            }
+            return new FileWriter(this, file, contents.OpenWrite(file.Id), maxBytes);
         }
-        finally
+        catch
         {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
-
-        return await writer.CloseAsync();
-    }
-
-    /// <summary>Shows a file that was created hidden.</summary>
-    public async Task<FileRecord> ShowAsync(string id, string purpose)
-    {
-        await using var db = await databases.CreateDbContextAsync();
-        var file = await db.Files.SingleOrDefaultAsync(f => f.Id == id) ?? throw new IOException($"{id} was given up: it took longer than {Abandoned.TotalHours:0} hours.");
-        (file.Purpose, file.Ready) = (purpose, true);
-        await db.SaveChangesAsync();
-        return file;
-    }
-
-    /// <summary>Removes a file, seen or not.</summary>
-    public async Task DropAsync(string id)
-    {
-        await using var db = await databases.CreateDbContextAsync();
-        // Hidden first and removed last, so that what a crash leaves is swept.
-        await db.Files.Where(f => f.Id == id).ExecuteUpdateAsync(f => f.SetProperty(x => x.Ready, false));
-        await contents.DeleteAsync(id);
-        await db.Files.Where(f => f.Id == id).ExecuteDeleteAsync();
-    }
-
-    /// <summary>Begins a file.</summary>
-    public async Task<FileWriter> OpenWriteAsync(string? owner, string purpose, string fileName)
-    {
-        while (true)
-        {
-            var file = new FileRecord { Id = _ids.New(owner), Owner = owner, Purpose = purpose, FileName = fileName, CreatedAt = Micros.Now(time) };
-            await using var db = await databases.CreateDbContextAsync();
-            db.Files.Add(file);
-            try
-            {
-                await db.SaveChangesAsync();
-                return new FileWriter(this, file, contents.OpenWrite(file.Id));
-            }
-            catch (DbUpdateException) when (db.Files.AsNoTracking().Any(f => f.Id == file.Id))
-            {
-                _ids.DrawInstance();
-            }
+            await DropAsync(file.Id);
+            throw;
         }
     }
 
@@ -92,17 +48,17 @@ public sealed class FileVerbs(IDbContextFactory<TaskDbContext> databases, IFileC
 
     /// <summary>Files behind a place in the order of their times.</summary>
     /// <param name="owner">Whose.</param>
-    /// <param name="purpose">Only of this purpose; null is all.</param>
+    /// <param name="purposes">Only of these; null is all.</param>
     /// <param name="after">Behind this one; null is from the start.</param>
     /// <param name="max">At most so many.</param>
     /// <param name="newestFirst">The order.</param>
     /// <param name="stop">Stops the read.</param>
-    public async Task<List<FileRecord>> ListAsync(string? owner, string? purpose, FileRecord? after, int max, bool newestFirst, CancellationToken stop)
+    public async Task<List<FileRecord>> ListAsync(string? owner, IReadOnlyList<string>? purposes, FileRecord? after, int max, bool newestFirst, CancellationToken stop)
     {
         await using var db = await databases.CreateDbContextAsync(stop);
         var files = Visible(db, owner);
-        if (purpose is not null)
-            files = files.Where(f => f.Purpose == purpose);
+        if (purposes is not null)
+            files = files.Where(f => purposes.Contains(f.Purpose));
         if (after is { CreatedAt: var at, Id: var id })
         {
             files = newestFirst
@@ -135,11 +91,54 @@ public sealed class FileVerbs(IDbContextFactory<TaskDbContext> databases, IFileC
         return ids.Count;
     }
 
-    internal async Task MeasuredAsync(FileRecord file, long bytes)
+    /// <summary>Removes contents without a row, such as from before a backup of the database was restored.</summary>
+    public async Task RemoveStraysAsync()
     {
-        file.Bytes = bytes;
         await using var db = await databases.CreateDbContextAsync();
-        await db.Files.Where(f => f.Id == file.Id).ExecuteUpdateAsync(f => f.SetProperty(x => x.Bytes, bytes));
+        foreach (var ids in contents.Before(Micros.Now(time) - Abandoned).Chunk(500))
+        {
+            var known = await db.Files.Where(f => ids.Contains(f.Id)).Select(f => f.Id).ToListAsync();
+            foreach (var id in ids.Except(known))
+                await contents.DeleteAsync(id);
+        }
+    }
+
+    internal async Task ShowAsync(FileRecord file)
+    {
+        await using var db = await databases.CreateDbContextAsync();
+        var shown = await db.Files.Where(f => f.Id == file.Id && !f.Ready).ExecuteUpdateAsync(
+            f => f.SetProperty(x => x.Ready, true).SetProperty(x => x.Bytes, file.Bytes).SetProperty(x => x.Purpose, file.Purpose));
+        if (shown == 0)
+            throw new InvalidOperationException($"{file.Id} was given up: it took longer than {Abandoned.TotalHours:0} hours.");
+        file.Ready = true;
+    }
+
+    /// <summary>The row is hidden first and goes last, so that what a crash leaves is swept.</summary>
+    internal async Task DropAsync(string id)
+    {
+        await using var db = await databases.CreateDbContextAsync();
+        await db.Files.Where(f => f.Id == id).ExecuteUpdateAsync(f => f.SetProperty(x => x.Ready, false));
+        await contents.DeleteAsync(id);
+        await db.Files.Where(f => f.Id == id).ExecuteDeleteAsync();
+    }
+
+    private async Task<FileRecord> AddAsync(string? owner, string purpose, string fileName)
+    {
+        while (true)
+        {
+            var file = new FileRecord { Id = _ids.New(owner), Owner = owner, Purpose = purpose, FileName = fileName, CreatedAt = Micros.Now(time) };
+            await using var db = await databases.CreateDbContextAsync();
+            db.Files.Add(file);
+            try
+            {
+                await db.SaveChangesAsync();
+                return file;
+            }
+            catch (DbUpdateException) when (db.Files.AsNoTracking().Any(f => f.Id == file.Id))
+            {
+                _ids.DrawInstance();
+            }
+        }
     }
 
     private static IQueryable<FileRecord> Visible(TaskDbContext db, string? owner) =>

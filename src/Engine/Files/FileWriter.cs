@@ -1,46 +1,51 @@
 namespace TaskQueue.Engine.Files;
 
-/// <summary>A file that is being written. Disposed before it is closed, it is gone.</summary>
+/// <summary>A file that is being written. Disposed before it is committed, it is gone.</summary>
 public sealed class FileWriter : IAsyncDisposable
 {
     private readonly FileVerbs _verbs;
     private readonly CountedStream _content;
-    private bool _closed;
+    private bool _committed;
 
-    internal FileWriter(FileVerbs verbs, FileRecord file, Stream content)
+    internal FileWriter(FileVerbs verbs, FileRecord file, Stream content, long maxBytes)
     {
         _verbs = verbs;
         File = file;
-        Stream = _content = new CountedStream(content);
+        Stream = _content = new CountedStream(content, maxBytes);
     }
 
-    /// <summary>Where to write; flush what you put around it before the commit.</summary>
+    /// <summary>Where to write, asynchronously; flush what you put around it before the commit.</summary>
     public Stream Stream { get; }
 
     internal FileRecord File { get; }
 
     /// <summary>Stores the last bytes and shows the file.</summary>
-    public async Task<FileRecord> CommitAsync() => await _verbs.ShowAsync((await CloseAsync()).Id, File.Purpose);
-
-    /// <summary>Stores the last bytes; nobody sees the file yet.</summary>
-    internal async Task<FileRecord> CloseAsync()
+    /// <param name="purpose">Where it was not known at the begin.</param>
+    public async Task<FileRecord> CommitAsync(string? purpose = null)
     {
         await Stream.DisposeAsync();
-        await _verbs.MeasuredAsync(File, _content.Bytes);
-        _closed = true;
+        (File.Bytes, File.Purpose) = (_content.Bytes, purpose ?? File.Purpose);
+        await _verbs.ShowAsync(File);
+        _committed = true;
         return File;
     }
 
     /// <inheritdoc />
     public async ValueTask DisposeAsync()
     {
-        if (_closed)
+        if (_committed)
             return;
-        await Stream.DisposeAsync();
-        await _verbs.DropAsync(File.Id);
+        try
+        {
+            await Stream.DisposeAsync();
+        }
+        finally
+        {
+            await _verbs.DropAsync(File.Id);
+        }
     }
 
-    private sealed class CountedStream(Stream inner) : AsyncStream
+    private sealed class CountedStream(Stream inner, long maxBytes) : AsyncStream
     {
         public long Bytes { get; private set; }
 
@@ -48,6 +53,8 @@ public sealed class FileWriter : IAsyncDisposable
 
         public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
         {
+            if (buffer.Length > maxBytes - Bytes)
+                throw new FileTooLargeException(maxBytes);
             await inner.WriteAsync(buffer, cancellationToken);
             Bytes += buffer.Length;
         }

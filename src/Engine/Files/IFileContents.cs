@@ -11,4 +11,7 @@ public interface IFileContents
 
     /// <summary>Removes what there is of the content of a file.</summary>
     Task DeleteAsync(string id);
+
+    /// <summary>The ids of contents that were written before a time, where they may have lost their rows.</summary>
+    IEnumerable<string> Before(DateTime time);
 }

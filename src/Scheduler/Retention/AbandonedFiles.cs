@@ -4,10 +4,11 @@ using TaskQueue.Engine.Files;
 
 namespace TaskQueue.Scheduler.Retention;
 
-/// <summary>Removes uploads that were never finished. Several processes may do it at once.</summary>
+/// <summary>Removes uploads that were never finished, and contents that have no row. Several processes may do it at once.</summary>
 internal sealed partial class AbandonedFiles(FileVerbs files, TimeProvider time, ILogger<AbandonedFiles> logger) : BackgroundService
 {
-    private static readonly TimeSpan LookAgain = TimeSpan.FromMinutes(1);
+    /// <summary>What is left is a day old, and nobody sees it.</summary>
+    private static readonly TimeSpan LookAgain = TimeSpan.FromHours(1);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -17,6 +18,7 @@ internal sealed partial class AbandonedFiles(FileVerbs files, TimeProvider time,
             {
                 while (await files.RemoveAbandonedAsync() > 0)
                     stoppingToken.ThrowIfCancellationRequested();
+                await files.RemoveStraysAsync();
             }
 #pragma warning disable CA1031 // the next round tries again
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
