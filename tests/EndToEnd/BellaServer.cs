@@ -51,6 +51,8 @@ public abstract class BellaServer(DatabaseProvider provider) : IAsyncLifetime
 
     internal string? RabbitMq => _rabbitMq;
 
+    internal IServiceProvider Services => _host.Services;
+
     public async Task InitializeAsync()
     {
         _database = await TestDatabase.CreateAsync(provider);
