@@ -32,6 +32,9 @@ internal sealed record Sizes
         Queues = 100,
         Threads = 2_000,
         KeepSeconds = 1,
+        Takeable = 20_000,
+        Takes = TimeSpan.FromSeconds(1),
+        Streams = 50,
     };
 
     /// <summary>Load before a rate is measured.</summary>
@@ -73,6 +76,15 @@ internal sealed record Sizes
     public int Queues { get; private init; } = 1_000;
 
     public int Threads { get; private init; } = 10_000;
+
+    /// <summary>Tasks that wait where takes are timed.</summary>
+    public int Takeable { get; private init; } = 200_000;
+
+    /// <summary>How long takes are timed, or events sent, for a sample.</summary>
+    public TimeSpan Takes { get; private init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Open streams.</summary>
+    public int Streams { get; private init; } = 1_000;
 
     /// <summary>How long finished tasks are kept where retention removes them under load.</summary>
     public int KeepSeconds { get; private init; } = 5;

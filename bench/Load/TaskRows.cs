@@ -22,6 +22,15 @@ internal static class TaskRows
         database, first, count, "id, state, queue, level, priority, push, name, payload, attempt, attempts_left, max_attempts, lease_ms, created_at, due_at",
         $"{Id}, 3, '{Bodies.PullQueue}', 0, 2, false, 'noop', {Payload}, 0, 4, 4, 0, {Created}, {Created}");
 
+    /// <summary>Tasks that wait at level 1 of queues, due for long.</summary>
+    /// <param name="database">Where.</param>
+    /// <param name="first">Number of the first.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="n">SQL for the name of the queue of number n.</param>
+    public static Task InsertWaitingAsync(BenchDatabase database, long first, int count, string n) => InsertAsync(
+        database, first, count, "id, state, queue, level, priority, push, name, payload, attempt, attempts_left, max_attempts, lease_ms, created_at, due_at",
+        $"{Id}, 3, {n}, 1, 2, false, 'noop', {Payload}, 0, 1, 1, 0, {Created}, {Created}");
+
     /// <summary>Completed tasks of the pull queue.</summary>
     public static Task InsertFinishedAsync(BenchDatabase database, long first, int count) => InsertAsync(
         database, first, count,

@@ -11,6 +11,8 @@ internal sealed record Unit(string Name, string Format)
 
     public static Unit MessagesPerSecond { get; } = new("messages/s", "#,0");
 
+    public static Unit EventsPerSecond { get; } = new("events/s", "#,0");
+
     public static Unit Milliseconds { get; } = new("ms", "#,0.00");
 
     public static Unit Megabytes { get; } = new("MB", "#,0");

@@ -17,5 +17,9 @@ internal static class ScenarioList
         ("claim-latency", ClaimLatencyScenario.RunAsync),
         ("claim-rules", ClaimRulesScenario.RunAsync),
         ("retention", RetentionScenario.RunAsync),
+        ("bella-put", BellaScenario.PutAsync),
+        ("bella-take", BellaScenario.TakeAsync),
+        ("bella-blocking", BellaScenario.BlockingAsync),
+        ("bella-streams", StreamScenario.RunAsync),
     ];
 }

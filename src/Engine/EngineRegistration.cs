@@ -5,6 +5,7 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Bus;
+using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Files;
 using TaskQueue.Engine.Queues;
@@ -37,6 +38,7 @@ public static class EngineRegistration
         services.TryAddSingleton(new ReplyAddress(Guid.NewGuid().ToString("N")));
         services.AddSingleton<ReplyDesk>().AddSingleton<ReplySender>().AddSingleton<QueueRouter>();
         services.AddOptions<FileStoreOptions>().BindConfiguration("TaskQueue:Files").ValidateDataAnnotations().ValidateOnStart();
+        services.AddOptions<WebhookOptions>().BindConfiguration("TaskQueue:Webhooks").ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<FileVerbs>();
         services.AddSingleton<IFileContents>(sp =>
             sp.GetRequiredService<IOptions<FileStoreOptions>>().Value is var files && files.IsOnDisk(database)

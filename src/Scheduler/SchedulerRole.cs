@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using TaskQueue.Scheduler.Callbacks;
 using TaskQueue.Scheduler.Retention;
 using TaskQueue.Scheduler.Schedules;
 using TaskQueue.Scheduler.Tasks;
@@ -17,6 +18,8 @@ public static class SchedulerRole
         services.AddHostedService<ScheduleService>();
         services.AddHostedService<RetentionService>();
         services.AddHostedService<AbandonedFiles>();
+        services.AddSingleton<CallbackSender>();
+        services.AddHostedService<CallbackService>();
         return services;
     }
 }

@@ -35,6 +35,7 @@ public abstract class BellaServer(DatabaseProvider provider) : IAsyncLifetime
         ["TaskQueue:Auth:ApiKeys:1:Name"] = "ben",
         ["TaskQueue:Auth:ApiKeys:1:KeyHash"] = Convert.ToHexString(SHA256.HashData("B"u8)),
         ["TaskQueue:Webhooks:AllowPrivateNetworks"] = "true",
+        ["TaskQueue:Webhooks:SigningKeys:0"] = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
         ["Logging:LogLevel:Default"] = "Error",
     };
 

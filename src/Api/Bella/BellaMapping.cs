@@ -84,6 +84,7 @@ internal sealed class BellaMapping(ReplyAddress self, SubmitterKeys keys, IOptio
             Headers = JsonSerializer.Serialize(headers, BellaJson.Shapes.BellaHeaders),
             Ending = new TaskEnding
             {
+                CallbackUrl = id.Mode == BellaMode.Callback && !string.IsNullOrEmpty(put.CallbackUrl) ? put.CallbackUrl : null,
                 ReplyTo = id.Mode is BellaMode.Blocking or BellaMode.Streaming ? self.Name : null,
                 LapseResult = LapseResult(id.ToString()),
             },

@@ -17,7 +17,7 @@ internal static class TaskEndpoints
     {
         var seed = app.MapGroup("/tasks").WithTags("tasks").AnswerFaults(SeedError);
         seed.MapPost("", PostAsync).TakesJson<TaskBody>().Produces<TaskQueued>(202).Produces<TaskError>(400).Produces<TaskError>(413).Produces<TaskError>(500)
-            .WithSummary("Accept a task: {\"action\", \"data\"}, and optionally queue, priority, scheduled_at, expires_at, max_attempts, dedupe_key, overwrite, thread_id, lease_seconds, retry.");
+            .WithSummary("Accept a task: {\"action\", \"data\"}, and optionally queue, priority, scheduled_at, expires_at, max_attempts, dedupe_key, overwrite, thread_id, lease_seconds, retry, callback_url.");
         seed.MapGet("", ListAsync).TakesQuery("status", "Only tasks of this status.").Produces<TaskList>().Produces<TaskError>(500)
             .WithSummary("The newest 100 tasks, or those of one status: pending, running, retrying, completed, failed, cancelled, expired.");
 
@@ -25,6 +25,8 @@ internal static class TaskEndpoints
         native.MapPost("/bulk", PostManyAsync).TakesJson<TasksBody>().Produces<TasksQueued>(202).ProducesProblem(400).ProducesProblem(413)
             .WithSummary("Accept 1 to 1,000 tasks in one transaction: {\"tasks\": [...]}, each as in POST /tasks.");
         native.MapGet("/{id}", GetAsync).Produces<TaskDetails>().ProducesProblem(404).WithSummary("One task with its timeline.");
+        native.MapGet("/{id}/callbacks", CallbacksAsync).Produces<TaskCallbacks>().ProducesProblem(404)
+            .WithSummary("The callbacks of a task or a batch, each with the log of its tries.");
         native.MapPost("/{id}/cancel", CancelAsync).Produces<TaskChanged>().ProducesProblem(404).ProducesProblem(409)
             .WithSummary("Cancel a task that has not ended.");
         native.MapDelete("/{id}", DeleteAsync).Produces(204).ProducesProblem(404).WithSummary("Delete a task, whatever its status.");
@@ -96,6 +98,11 @@ internal static class TaskEndpoints
             throw new DoorException(400, "invalid_task", $"tasks[{refused.Index}]: {refused.Message}");
         }
     }
+
+    private static async Task<IResult> CallbacksAsync(string id, TaskQueries queries, CancellationToken stop) =>
+        Guid.TryParse(id, out var guid) && await queries.CallbacksAsync(guid, stop) is { Count: > 0 } callbacks
+            ? Results.Json(new TaskCallbacks([.. callbacks.Select(TaskMapping.ToCallback)]), TaskJson.Shapes.TaskCallbacks)
+            : throw new DoorException(404, "not_found", $"nothing is owed for {id}");
 
     private static TaskSubmission ReadOne(JsonElement task, int index, Guid id, DateTimeOffset now)
     {

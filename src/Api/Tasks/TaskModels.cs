@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using TaskQueue.Api.Http;
 using TaskQueue.Contracts;
+using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Api.Tasks;
@@ -19,9 +20,10 @@ namespace TaskQueue.Api.Tasks;
 /// <param name="ThreadId">Tasks of one thread run one at a time, earliest first.</param>
 /// <param name="LeaseSeconds">How long an attempt may go without a heartbeat: 1 to 86,400; default the queue's, else 15.</param>
 /// <param name="Retry">How failed attempts are tried again; default the queue's.</param>
+/// <param name="CallbackUrl">Where the result of a success is posted to.</param>
 internal sealed record TaskBody(
     JsonElement Action, JsonElement? Data, string? Queue, string? Priority, DateTimeOffset? ScheduledAt, DateTimeOffset? ExpiresAt, int? MaxAttempts,
-    string? DedupeKey, IReadOnlyList<string>? Overwrite, string? ThreadId, double? LeaseSeconds, RetryBody? Retry);
+    string? DedupeKey, IReadOnlyList<string>? Overwrite, string? ThreadId, double? LeaseSeconds, RetryBody? Retry, string? CallbackUrl);
 
 /// <summary>POST /tasks/bulk, for the OpenAPI document.</summary>
 /// <param name="Tasks">1 to 1,000.</param>
@@ -56,6 +58,12 @@ internal sealed record TaskDetails(
 /// <summary>A step in the timeline of a task.</summary>
 internal sealed record TaskStepDetails(string Event, int Attempt, DateTime At, DateTime? DueAt, string? Worker, string? Error);
 
+/// <summary>GET /tasks/{id}/callbacks: what was sent to its callback URL, or will be.</summary>
+internal sealed record TaskCallbacks(IReadOnlyList<TaskCallback> Callbacks);
+
+/// <summary>A callback; its log has an entry a try: at, status or error, duration_ms.</summary>
+internal sealed record TaskCallback(string Id, string Url, string State, DateTime DueAt, DateTime CreatedAt, DateTime? FinishedAt, RawJson Log);
+
 /// <summary>Source-generated JSON of the door.</summary>
 [JsonSerializable(typeof(TaskQueued))]
 [JsonSerializable(typeof(TaskList))]
@@ -63,6 +71,7 @@ internal sealed record TaskStepDetails(string Event, int Attempt, DateTime At, D
 [JsonSerializable(typeof(TaskChanged))]
 [JsonSerializable(typeof(TaskError))]
 [JsonSerializable(typeof(TaskDetails))]
+[JsonSerializable(typeof(TaskCallbacks))]
 [JsonSerializable(typeof(RetryBody))]
 internal sealed partial class TaskJson : JsonSerializerContext
 {
@@ -82,6 +91,9 @@ internal static class TaskMapping
             new RawJson(t.Payload), t.Result is { } result ? new RawJson(result) : null, t.Error, t.Worker,
             t.CreatedAt, t.DueAt, t.ExpiresAt, t.StartedAt, t.LeaseUntil, t.FinishedAt,
             [.. timeline.Select(e => new TaskStepDetails(e.Type.ToString().ToLowerInvariant(), e.Attempt, e.At, e.DueAt, e.Worker, e.Error))]);
+
+    public static TaskCallback ToCallback(Callback c) =>
+        new($"cb_{c.Id}", c.Url, c.State.ToString().ToLowerInvariant(), c.DueAt, c.CreatedAt, c.FinishedAt, new RawJson(c.Log));
 
     /// <summary>What became of a submission: queued, or what it was a duplicate of.</summary>
     public static string Word(Admitted result) =>

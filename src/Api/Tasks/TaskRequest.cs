@@ -9,7 +9,7 @@ namespace TaskQueue.Api.Tasks;
 /// <summary>
 /// Reads a task of POST /tasks and /tasks/bulk: the seed's <c>action</c> and <c>data</c>, and our additions <c>queue</c>
 /// (<c>name</c> or <c>name:level</c>), <c>priority</c>, <c>scheduled_at</c>, <c>expires_at</c>, <c>max_attempts</c>, <c>dedupe_key</c>, <c>overwrite</c>,
-/// <c>thread_id</c>, <c>lease_seconds</c>, <c>retry</c>.
+/// <c>thread_id</c>, <c>lease_seconds</c>, <c>retry</c>, <c>callback_url</c>.
 /// Other members are dropped (dtq-and-wippy.md B1).
 /// </summary>
 internal static class TaskRequest
@@ -33,6 +33,7 @@ internal static class TaskRequest
             Overwrite = Overwrite(task),
             ThreadId = Words(task, "thread_id"),
             LeaseSeconds = Number(task, "lease_seconds"),
+            Ending = Words(task, "callback_url") is { } url ? new TaskEnding { CallbackUrl = url } : null,
             Retry = Member(task, "retry") is { } retry ? RetryBodies.Read(retry) : null,
         };
     }

@@ -8,8 +8,15 @@ public sealed class CommitSignals(Doorbell doorbell) : IDisposable
     /// <summary>Set after every commit that appended events.</summary>
     public Signal Events { get; } = new();
 
+    /// <summary>Set after every commit that owed a callback.</summary>
+    public Signal Callbacks { get; } = new();
+
     /// <inheritdoc />
-    public void Dispose() => Events.Dispose();
+    public void Dispose()
+    {
+        Events.Dispose();
+        Callbacks.Dispose();
+    }
 
     /// <summary>Tells of events that were committed.</summary>
     public void Committed(IEnumerable<TaskEvent> events)

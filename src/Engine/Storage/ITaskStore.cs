@@ -157,10 +157,10 @@ public sealed record ClaimRequest(IReadOnlyList<QueueLevel> Targets, int Max, st
     public int LockMs { get; init; } = 600_000;
 
     /// <summary>
-    /// Whether claims that share a target go one after the other, over all processes. Else a claim of several targets skips
-    /// tasks that another one looks at, though that one may leave them.
+    /// Whether claims that share a target go one after the other, over all processes. Else a claim skips tasks that another one
+    /// looks at, though that one may leave them.
     /// </summary>
-    internal bool IsStrict => Order == ClaimOrder.Sequential || (Order != ClaimOrder.FirstTarget && Targets.Count > 1);
+    internal bool IsStrict => Order != ClaimOrder.FirstTarget;
 }
 
 /// <summary>Which tasks a claim takes first. Within a target: by priority, due time and id; of the oldest, by due time and id alone.</summary>

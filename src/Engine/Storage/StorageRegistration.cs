@@ -2,6 +2,7 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using Npgsql;
+using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Storage.GroupCommit;
 using TaskQueue.Engine.Storage.Postgres;
 using TaskQueue.Engine.Storage.Sqlite;
@@ -48,6 +49,7 @@ public static class StorageRegistration
         services.AddSingleton(sp => new PostgresTaskStore(sp.GetRequiredService<NpgsqlDataSource>()));
         services.AddSingleton<ITaskStore>(sp => sp.GetRequiredService<PostgresTaskStore>());
         services.AddSingleton<IQueueStore>(sp => sp.GetRequiredService<PostgresTaskStore>());
+        services.AddSingleton<ICallbackStore>(sp => sp.GetRequiredService<PostgresTaskStore>());
         services.AddSingleton(sp => new GroupCommitOptions(sp.GetRequiredService<IOptions<EngineOptions>>().Value.CommitLanes));
     }
 
@@ -58,6 +60,7 @@ public static class StorageRegistration
         services.AddSingleton(_ => new SqliteTaskStore(connectionString));
         services.AddSingleton<ITaskStore>(sp => sp.GetRequiredService<SqliteTaskStore>());
         services.AddSingleton<IQueueStore>(sp => sp.GetRequiredService<SqliteTaskStore>());
+        services.AddSingleton<ICallbackStore>(sp => sp.GetRequiredService<SqliteTaskStore>());
         services.AddSingleton(new GroupCommitOptions(Lanes: 1));
     }
 

@@ -1,4 +1,5 @@
 using Microsoft.EntityFrameworkCore;
+using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Engine.Tasks;
@@ -91,6 +92,13 @@ public sealed class TaskQueries(IDbContextFactory<TaskDbContext> databases, Time
     {
         await using var db = await databases.CreateDbContextAsync(stop);
         return await db.TaskEvents.AsNoTracking().Where(e => e.TaskId == id).OrderBy(e => e.Id).ToListAsync(stop);
+    }
+
+    /// <summary>The callbacks of a task or a batch, oldest first.</summary>
+    public async Task<List<Callback>> CallbacksAsync(Guid id, CancellationToken stop)
+    {
+        await using var db = await databases.CreateDbContextAsync(stop);
+        return await db.Callbacks.AsNoTracking().Where(c => c.SubjectId == id).OrderBy(c => c.Id).ToListAsync(stop);
     }
 
     /// <summary>Tasks of a queue and level that wait since <paramref name="before"/> or longer; any of them, in no order.</summary>

@@ -1,6 +1,7 @@
 using MassTransit.Mediator;
 using Microsoft.Extensions.Options;
 using TaskQueue.Contracts;
+using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Storage;
@@ -12,7 +13,7 @@ namespace TaskQueue.Engine.Tasks;
 /// committed.
 /// </summary>
 public sealed class TaskVerbs(
-    IMediator mediator, ITaskStore store, CommitSignals signals, QueueCatalog queues, TaskQueries queries, DispatchWindow window, IOptions<EngineOptions> options, TimeProvider time)
+    IMediator mediator, ITaskStore store, CommitSignals signals, QueueCatalog queues, TaskQueries queries, DispatchWindow window, IOptions<EngineOptions> options, IOptions<WebhookOptions> webhooks, TimeProvider time)
 {
     /// <summary>Length of a lease where nobody says it.</summary>
     public const int DefaultLeaseMs = 15_000;
@@ -147,6 +148,8 @@ public sealed class TaskVerbs(
             var submission = submissions[i];
             if (SubmissionRules.Check(submission, options.Value.MaxPayloadBytes) is { } problem)
                 throw new InvalidSubmissionException(problem, i);
+            if (submission.Ending?.CallbackUrl is { } url && CallbackRules.Check(url, webhooks.Value) is { } refused)
+                throw new InvalidSubmissionException(refused, i);
             var queue = known.GetValueOrDefault(submission.Queue);
             if (submission.ThreadId is not null && queue?.Delivery == Delivery.Push)
                 throw new InvalidSubmissionException($"thread_id needs a pull queue, and {submission.Queue} is a push queue", i);

@@ -1,0 +1,16 @@
+namespace TaskQueue.Engine.Callbacks;
+
+/// <summary>Statements about callbacks. The classes of <see cref="Storage.ITaskStore"/> implement it too.</summary>
+public interface ICallbackStore
+{
+    /// <summary>Takes due callbacks for a try; they fall due again when it is given up.</summary>
+    Task<IReadOnlyList<Callback>> TakeAsync(DateTime now, DateTime givenUpAt, int max);
+
+    /// <summary>Notes how a try ended, unless it was given up and another has begun.</summary>
+    /// <param name="callback">As it was taken, with its new state, due time, log and end.</param>
+    Task SettleAsync(Callback callback);
+
+    /// <summary>Removes callbacks that ended before a time, a few at once.</summary>
+    /// <returns>How many.</returns>
+    Task<int> RemoveSettledAsync(DateTime before, int max);
+}
