@@ -4,6 +4,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Events;
@@ -50,9 +51,14 @@ public static class EngineRegistration
         // Hosted services stop in reverse: the bus first, then the relay, then the group commit, which drains.
         services.AddTaskQueueStorage(database);
         services.AddSingleton(sp => new TaskStateMachine(sp.GetRequiredService<IOptions<EngineOptions>>().Value.KeepFinished));
-        services.AddMediator(x => x.ConfigureMediator((context, cfg) => cfg.StateMachineSaga(
-            context.GetRequiredService<TaskStateMachine>(),
-            new SagaRepository<TaskState>(context.GetRequiredService<GroupCommitRepository>()))));
+        services.AddSingleton<BatchStateMachine>().AddSingleton<BatchRepository>().AddSingleton<BatchVerbs>().AddSingleton<BatchQueries>().AddSingleton<BatchWork>();
+        services.AddOptions<BatchLimits>().BindConfiguration("TaskQueue:Batches").ValidateDataAnnotations().ValidateOnStart();
+        services.TryAddSingleton<BellaTaskIds>();
+        services.AddMediator(x => x.ConfigureMediator((context, cfg) =>
+        {
+            cfg.StateMachineSaga(context.GetRequiredService<TaskStateMachine>(), new SagaRepository<TaskState>(context.GetRequiredService<GroupCommitRepository>()));
+            cfg.StateMachineSaga(context.GetRequiredService<BatchStateMachine>(), new SagaRepository<BatchState>(context.GetRequiredService<BatchRepository>()));
+        }));
         services.AddSingleton<EventPublisher>().AddSingleton<DispatchWindow>();
         services.AddHostedService<EventRelay>();
         services.AddHostedService<ReplyWatch>();

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using TaskQueue.Scheduler.Batches;
 using TaskQueue.Scheduler.Callbacks;
 using TaskQueue.Scheduler.Retention;
 using TaskQueue.Scheduler.Schedules;
@@ -18,6 +19,8 @@ public static class SchedulerRole
         services.AddHostedService<ScheduleService>();
         services.AddHostedService<RetentionService>();
         services.AddHostedService<AbandonedFiles>();
+        services.AddSingleton<BatchSplitter>().AddSingleton<BatchCloser>().AddSingleton<BatchFileWriter>();
+        services.AddHostedService<BatchService>();
         services.AddSingleton<CallbackSender>();
         services.AddHostedService<CallbackService>();
         return services;

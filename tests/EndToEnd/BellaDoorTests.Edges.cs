@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using Shouldly;
 using TaskQueue.Api.Bella;
+using TaskQueue.Engine.Tasks;
 using TaskQueue.Tests.Servers;
 using Xunit;
 

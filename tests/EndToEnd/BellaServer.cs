@@ -7,7 +7,9 @@ using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
+using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Tasks;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
@@ -51,6 +53,8 @@ public abstract class BellaServer(DatabaseProvider provider) : IAsyncLifetime
     internal HttpClient OtherHttp => (_other ?? _host).Http;
 
     internal string? RabbitMq => _rabbitMq;
+
+    internal IServiceProvider Services => _host.Services;
 
     public async Task InitializeAsync()
     {
@@ -123,13 +127,21 @@ public abstract class BellaServer(DatabaseProvider provider) : IAsyncLifetime
 
     /// <summary>The steps of a task, as the native door shows them.</summary>
     internal async Task<string> TimelineAsync(string id) =>
-        await Http.GetStringAsync(new Uri($"/tasks/{Api.Bella.BellaTaskId.ParseAny(id)}", UriKind.Relative));
+        await Http.GetStringAsync(new Uri($"/tasks/{BellaTaskId.ParseAny(id)}", UriKind.Relative));
 
     /// <summary>Files that nobody sees.</summary>
     internal async Task<int> FilesLeftAsync()
     {
         await using var db = await _host.Services.GetRequiredService<IDbContextFactory<TaskDbContext>>().CreateDbContextAsync();
         return await db.Files.CountAsync(f => !f.Ready);
+    }
+
+    /// <summary>Moves the deadline of a batch into the past.</summary>
+    internal async Task ExpireBatchAsync(string id)
+    {
+        var guid = BellaBatchId.Parse(id)!.ToGuid();
+        await using var db = await _host.Services.GetRequiredService<IDbContextFactory<TaskDbContext>>().CreateDbContextAsync();
+        await db.Batches.Where(b => b.CorrelationId == guid).ExecuteUpdateAsync(b => b.SetProperty(x => x.DeadlineAt, DateTime.UnixEpoch));
     }
 
     internal async Task<string> StatusAsync(string id) => (await GetAsync(id)).Ok().GetProperty("status").GetString()!;

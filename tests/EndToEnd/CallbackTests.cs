@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using System.Text.Json;
 using Shouldly;
 using TaskQueue.Api.Bella;
+using TaskQueue.Engine.Tasks;
 using TaskQueue.Tests.Servers;
 using Xunit;
 

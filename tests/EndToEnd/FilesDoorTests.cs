@@ -9,7 +9,7 @@ using Xunit;
 namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>The acceptance check of files, and what else a client may send. What one server stores the other reads, where there is one.</summary>
-public abstract class FilesDoorTests(BellaServer server)
+public abstract partial class FilesDoorTests(BellaServer server)
 {
     private const string Boundary = "------------------------d74496d66958873e";
 
@@ -190,10 +190,12 @@ public abstract class FilesDoorTests(BellaServer server)
         return await BellaServer.ReadAsync(await server.Http.SendAsync(request));
     }
 
-    private async Task<BellaReply> SendAsync(string method, string path, string key = "A")
+    private async Task<BellaReply> SendAsync(string method, string path, string key = "A", string? dialect = null)
     {
         using var request = new HttpRequestMessage(new HttpMethod(method), Uri(path));
         request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key);
+        if (dialect is not null)
+            request.Headers.Add("X-Bella-Dialect", dialect);
         return await BellaServer.ReadAsync(await server.Http.SendAsync(request));
     }
 

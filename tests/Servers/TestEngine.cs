@@ -3,6 +3,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Bus;
+using TaskQueue.Engine.Files;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Storage.GroupCommit;
@@ -19,13 +20,15 @@ internal sealed class TestEngine : IAsyncDisposable
     /// <param name="lanes">Groups that commit side by side on PostgreSQL.</param>
     /// <param name="decorate">Puts something around the store.</param>
     /// <param name="time">Its clock.</param>
-    public TestEngine(DatabaseAddress database, int lanes = 4, Func<ITaskStore, ITaskStore>? decorate = null, TimeProvider? time = null)
+    /// <param name="settings">Further configuration.</param>
+    public TestEngine(
+        DatabaseAddress database, int lanes = 4, Func<ITaskStore, ITaskStore>? decorate = null, TimeProvider? time = null, Dictionary<string, string?>? settings = null)
     {
         var services = new ServiceCollection();
         services.AddSingleton(time ?? TimeProvider.System);
         services.AddLogging();
         services.AddSingleton<IConfiguration>(new ConfigurationBuilder()
-            .AddInMemoryCollection(new Dictionary<string, string?> { ["TaskQueue:CommitLanes"] = $"{lanes}" }).Build());
+            .AddInMemoryCollection(new Dictionary<string, string?>(settings ?? []) { ["TaskQueue:CommitLanes"] = $"{lanes}" }).Build());
         services.AddTaskQueueEngine(database, new BusAddress(null));
         if (decorate is not null)
         {
@@ -49,6 +52,8 @@ internal sealed class TestEngine : IAsyncDisposable
     public TaskQueries Queries => _services.GetRequiredService<TaskQueries>();
 
     public Claims Claims => _services.GetRequiredService<Claims>();
+
+    public FileVerbs Files => _services.GetRequiredService<FileVerbs>();
 
     public GroupCommitter Committer => _services.GetRequiredService<GroupCommitter>();
 

@@ -1,5 +1,6 @@
 using Shouldly;
 using TaskQueue.Api.Bella;
+using TaskQueue.Engine.Tasks;
 using Xunit;
 
 namespace TaskQueue.Tests.Unit;

@@ -2,6 +2,7 @@ using Shouldly;
 using TaskQueue.Api.Bella;
 using TaskQueue.Api.Moab;
 using TaskQueue.Contracts;
+using TaskQueue.Engine.Tasks;
 using Xunit;
 
 namespace TaskQueue.Tests.Unit;

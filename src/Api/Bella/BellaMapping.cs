@@ -4,6 +4,7 @@ using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Replies;
 using TaskQueue.Engine.Tasks;

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Security.Cryptography;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using TaskQueue.Api.Batches;
 using TaskQueue.Api.Bella;
 using TaskQueue.Api.Files;
 using TaskQueue.Api.Http;
@@ -50,7 +51,7 @@ internal static class Server
             builder.Services.AddTaskQueueScheduler();
         if (roles.HasFlag(Roles.Consumers))
             builder.Services.AddTaskQueueConsumers();
-        builder.Services.AddHttp().AddOperations().AddBella().AddMoab();
+        builder.Services.AddHttp().AddOperations().AddBella().AddBatches().AddMoab();
 
         var app = builder.Build();
         Map(app, roles);
@@ -93,6 +94,7 @@ internal static class Server
         app.MapSchedules();
         app.MapBella();
         app.MapFiles();
+        app.MapBatches();
         app.MapMoab();
     }
 

@@ -3,7 +3,7 @@ using MassTransit;
 namespace TaskQueue.Engine.Batches;
 
 /// <summary>
-/// One batch: the instance of the batch machine and the row of table <c>batches</c>. Its lines are tasks that
+/// One batch: the instance of <see cref="BatchStateMachine"/> and the row of table <c>batches</c>. Its lines are tasks that
 /// carry its id. Times are UTC.
 /// </summary>
 public sealed class BatchState : SagaStateMachineInstance
@@ -68,7 +68,7 @@ public sealed class BatchState : SagaStateMachineInstance
     /// <summary>Lines in the error file; set when the batch ends.</summary>
     public int FailedLines { get; set; }
 
-    /// <summary>Lines of the input that are tasks already, blank and bad ones counted.</summary>
+    /// <summary>Lines of the input that are tasks or known as bad; blank ones do not count.</summary>
     public int LinesDone { get; set; }
 
     /// <summary>Bytes of the input behind them.</summary>

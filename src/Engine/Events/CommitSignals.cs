@@ -11,10 +11,14 @@ public sealed class CommitSignals(Doorbell doorbell) : IDisposable
     /// <summary>Set after every commit that owed a callback.</summary>
     public Signal Callbacks { get; } = new();
 
+    /// <summary>Set after every change of a batch and every end of one of its tasks.</summary>
+    public Signal Batches { get; } = new();
+
     /// <inheritdoc />
     public void Dispose()
     {
         Events.Dispose();
+        Batches.Dispose();
         Callbacks.Dispose();
     }
 
@@ -29,6 +33,8 @@ public sealed class CommitSignals(Doorbell doorbell) : IDisposable
                 doorbell.Ring(new(e.Queue, e.Level), due);
             if (e.Frees)
                 doorbell.RingLevels(e.Queue);
+            if (e.Line is not null)
+                Batches.Set();
         }
 
         if (any)

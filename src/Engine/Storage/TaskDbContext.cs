@@ -31,6 +31,12 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
     /// <summary>Table <c>batches</c>.</summary>
     public DbSet<BatchState> Batches => Set<BatchState>();
 
+    /// <summary>Table <c>batch_counts</c>.</summary>
+    public DbSet<BatchCount> BatchCounts => Set<BatchCount>();
+
+    /// <summary>Table <c>batch_bad_lines</c>.</summary>
+    public DbSet<BatchBadLine> BatchBadLines => Set<BatchBadLine>();
+
     /// <summary>Table <c>callbacks</c>.</summary>
     public DbSet<Callback> Callbacks => Set<Callback>();
 

@@ -2,10 +2,10 @@ using System.Buffers.Binary;
 using System.Globalization;
 using System.Security.Cryptography;
 
-namespace TaskQueue.Api.Bella;
+namespace TaskQueue.Engine.Tasks;
 
 /// <summary>How a task answers who put it; the letter B, S, C or P in its id.</summary>
-internal enum BellaMode
+public enum BellaMode
 {
     Blocking,
     Streaming,
@@ -24,9 +24,12 @@ internal enum BellaMode
 /// <param name="Instance">0 to 9999: the process that made the id.</param>
 /// <param name="Level">Level of the task, 0 to 65535.</param>
 /// <param name="Queue">Number of the registered queue, from 1.</param>
-internal sealed record BellaTaskId(long Milliseconds, int Counter, BellaMode Mode, int Instance, int Level, int Queue)
+public sealed record BellaTaskId(long Milliseconds, int Counter, BellaMode Mode, int Instance, int Level, int Queue)
 {
+    /// <summary>Ids in a millisecond.</summary>
     public const int Counters = 1000;
+
+    /// <summary>Processes that can be told apart.</summary>
     public const int Instances = 10_000;
 
     private const string Modes = "BSCP";
@@ -90,7 +93,7 @@ internal sealed record BellaTaskId(long Milliseconds, int Counter, BellaMode Mod
 }
 
 /// <summary>Makes the ids of this process: each greater than the one before.</summary>
-internal sealed class BellaTaskIds(TimeProvider time)
+public sealed class BellaTaskIds(TimeProvider time)
 {
     private readonly Lock _gate = new();
     private long _last; // milliseconds * 1000 + counter

@@ -1,0 +1,90 @@
+using System.Globalization;
+using System.Text.Json.Serialization.Metadata;
+using Microsoft.Extensions.Options;
+using TaskQueue.Api.Auth;
+using TaskQueue.Api.Bella;
+using TaskQueue.Api.Http;
+using TaskQueue.Engine;
+using TaskQueue.Engine.Batches;
+
+namespace TaskQueue.Api.Batches;
+
+/// <summary>OpenAI's Batch API, in the words of OpenAI and of Bella (bella.md 10, 12).</summary>
+internal static class BatchEndpoints
+{
+    private const int DefaultPage = 20, MaxPage = 100;
+
+    public static IServiceCollection AddBatches(this IServiceCollection services) => services.AddSingleton<BatchRequest>();
+
+    public static void MapBatches(this WebApplication app)
+    {
+        var batches = app.MapGroup("/v1/batches").WithTags("openai").AnswerFaults(BellaEndpoints.Error(app.Services.GetRequiredService<TimeProvider>()))
+            .AddEndpointFilter(BellaEndpoints.NoCacheAsync).DemandKey();
+        batches.MapPost("", CreateAsync).Produces<OpenAIBatch>().Produces<BellaError>(400).Produces<BellaError>(404)
+            .WithSummary("Run the lines of a file: {\"input_file_id\", \"endpoint\", \"completion_window\"}, and optionally metadata. The queue is that of X-BELLA-QUEUE-NAME, or of the first line's model.");
+        batches.MapGet("", ListAsync).TakesQuery("limit", "1 to 100, default 20.").TakesQuery("after", "Batches behind this one.").Produces<BatchPage<OpenAIBatch>>().Produces<BellaError>(400)
+            .WithSummary("Batches, the newest first.");
+        batches.MapGet("/{id}", GetAsync).Produces<OpenAIBatch>().Produces<BellaError>(404).WithSummary("One batch with its live counts.");
+        batches.MapPost("/{id}/cancel", CancelAsync).Produces<OpenAIBatch>().Produces<OpenAIBatch>(202).Produces<BellaError>(404)
+            .WithSummary("Cancel a batch; what runs may end within a short time.");
+    }
+
+    private static async Task<IResult> CreateAsync(HttpContext context, BatchRequest request, BatchVerbs verbs, IOptions<EngineOptions> options)
+    {
+        var body = await RequestJson.ReadAsync(context, BatchBodyJson.Shapes.BatchBody, BodyLimits.One(options.Value));
+        var batch = await verbs.CreateAsync(await request.ReadAsync(context, body));
+        return Answer(batch, BatchProgress.Of(batch), context.DialectOf());
+    }
+
+    private static async Task<IResult> GetAsync(string id, HttpContext context, BatchQueries queries, IOptions<BellaOptions> options)
+    {
+        if (await FindAsync(id, context, queries) is not { } batch)
+            return options.Value.EmptyForUnknown && context.DialectOf() == Dialect.Bella ? Results.Ok() : throw NotFound(id);
+        return Answer(batch, await ProgressAsync(batch, context, queries), context.DialectOf());
+    }
+
+    private static async Task<IResult> ListAsync(HttpContext context, BatchQueries queries)
+    {
+        var limit = DefaultPage;
+        if (context.Request.Query["limit"].FirstOrDefault() is { } text && !(int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out limit) && limit is >= 1 and <= MaxPage))
+            throw BellaMapping.Wrong($"limit must be 1 to {MaxPage}");
+        BatchState? after = null;
+        if (context.Request.Query["after"].FirstOrDefault() is { Length: > 0 } id)
+            after = await FindAsync(id, context, queries) ?? throw BellaMapping.Wrong($"after: there is no batch {id}");
+        var page = await queries.ListAsync(context.Caller().Name, after, limit + 1, context.RequestAborted);
+        var shown = page.Take(limit).ToList();
+        var progress = await queries.ProgressAsync(shown, context.RequestAborted);
+        return context.DialectOf() == Dialect.OpenAI
+            ? Page(shown, b => BatchObjects.ToOpenAI(b, progress[b.CorrelationId]), page.Count > limit, BatchJson.Shapes.BatchPageOpenAIBatch)
+            : Page(shown, b => BatchObjects.ToBella(b, progress[b.CorrelationId]), page.Count > limit, BatchJson.Shapes.BatchPageBellaBatch);
+    }
+
+    private static IResult Page<T>(List<BatchState> batches, Func<BatchState, T> show, bool hasMore, JsonTypeInfo<BatchPage<T>> type)
+    {
+        var ids = batches.ConvertAll(b => BellaBatchId.Format(b.CorrelationId));
+        return Results.Json(new BatchPage<T>("list", batches.ConvertAll(b => show(b)), ids.FirstOrDefault(), ids.LastOrDefault(), hasMore), type);
+    }
+
+    /// <summary>Bella answers with the batch as it was, because the cancel goes on (bella.md 10.4).</summary>
+    private static async Task<IResult> CancelAsync(string id, HttpContext context, BatchQueries queries, BatchVerbs verbs)
+    {
+        var before = await FindAsync(id, context, queries) ?? throw NotFound(id);
+        await verbs.CancelAsync(before.CorrelationId);
+        var dialect = context.DialectOf();
+        var shown = dialect == Dialect.OpenAI ? await FindAsync(id, context, queries) ?? before : before;
+        return Answer(shown, await ProgressAsync(shown, context, queries), dialect, dialect == Dialect.OpenAI ? StatusCodes.Status200OK : StatusCodes.Status202Accepted);
+    }
+
+    private static async Task<BatchState?> FindAsync(string id, HttpContext context, BatchQueries queries) =>
+        BellaBatchId.Parse(id) is { } parsed ? await queries.FindAsync(parsed.ToGuid(), context.Caller().Name, context.RequestAborted) : null;
+
+    private static async Task<BatchProgress> ProgressAsync(BatchState batch, HttpContext context, BatchQueries queries) =>
+        (await queries.ProgressAsync([batch], context.RequestAborted))[batch.CorrelationId];
+
+    private static IResult Answer(BatchState batch, BatchProgress progress, Dialect dialect, int status = StatusCodes.Status200OK) =>
+        dialect == Dialect.OpenAI
+            ? Results.Json(BatchObjects.ToOpenAI(batch, progress), BatchJson.Shapes.OpenAIBatch, statusCode: status)
+            : Results.Json(BatchObjects.ToBella(batch, progress), BatchJson.Shapes.BellaBatch, statusCode: status);
+
+    private static DoorException NotFound(string id) => new(404, "not_found", $"there is no batch {id}");
+}

@@ -1,0 +1,108 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Microsoft.Extensions.Options;
+using TaskQueue.Api.Auth;
+using TaskQueue.Api.Bella;
+using TaskQueue.Api.Http;
+using TaskQueue.Engine;
+using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Batches;
+using TaskQueue.Engine.Callbacks;
+using TaskQueue.Engine.Files;
+using TaskQueue.Engine.Queues;
+
+namespace TaskQueue.Api.Batches;
+
+/// <summary>Reads what a batch is to be, and finds its queue (bella.md 10.1, 12).</summary>
+internal sealed partial class BatchRequest(
+    FileVerbs files, QueueCatalog queues, QueueRouter router, SubmitterKeys keys, IOptions<BatchLimits> limits, IOptions<WebhookOptions> webhooks, IOptions<EngineOptions> engine)
+{
+    private const string QueueHeader = "X-BELLA-QUEUE-NAME", DefaultWindow = "24h", Callback = "callback_url";
+    private const int OfflineLevel = 1, MaxPairs = 16, MaxKey = 64, MaxValue = 512, MaxEndpoint = 64;
+    private static readonly TimeSpan Shortest = TimeSpan.FromMinutes(1), Longest = TimeSpan.FromDays(30);
+
+    /// <exception cref="DoorException">400 or 404.</exception>
+    public async Task<NewBatch> ReadAsync(HttpContext context, BatchBody body)
+    {
+        var (caller, strict) = (context.Caller(), context.DialectOf() == Dialect.OpenAI);
+        if (string.IsNullOrWhiteSpace(body.InputFileId))
+            throw BellaMapping.Wrong("input_file_id is missing");
+        if (body.Endpoint is not { Length: > 1 and <= MaxEndpoint } endpoint || endpoint[0] != '/' || endpoint.Contains('\0', StringComparison.Ordinal))
+            throw BellaMapping.Wrong($"endpoint must begin with '/', such as /v1/chat/completions, and have at most {MaxEndpoint} characters");
+        var callback = Check(body.Metadata) ?? limits.Value.CallbackUrl;
+        if (callback is not null && CallbackRules.Check(callback, webhooks.Value) is { } problem)
+            throw BellaMapping.Wrong(problem);
+        var file = await FindFileAsync(body.InputFileId, caller, strict, context.RequestAborted);
+        var queue = await FindQueueAsync(context, file, endpoint);
+        var (shown, window) = WindowOf(body.CompletionWindow);
+        return new NewBatch(queue, OfflineLevel, endpoint, file.Id, shown, window, strict)
+        {
+            Owner = caller.Name,
+            SubmitterKey = keys.Keep(caller.Name, caller.Key),
+            Metadata = body.Metadata is null ? null : JsonSerializer.Serialize(body.Metadata.ToDictionary(p => p.Key, p => p.Value!), BatchJson.Shapes.DictionaryStringString),
+            CallbackUrl = callback,
+        };
+    }
+
+    private async Task<FileRecord> FindFileAsync(string id, Caller caller, bool strict, CancellationToken stop)
+    {
+        var file = await files.FindAsync(id, caller.Name, stop) ?? throw new DoorException(404, "not_found", $"there is no file {id}");
+        if (strict && file.Purpose != "batch")
+            throw BellaMapping.Wrong($"file {id} was uploaded for {file.Purpose}; upload it with purpose batch");
+        return file.Bytes <= limits.Value.MaxBytes ? file : throw BellaMapping.Wrong($"file {id} has {file.Bytes} bytes; a batch may have {limits.Value.MaxBytes}");
+    }
+
+    private async Task<QueueRecord> FindQueueAsync(HttpContext context, FileRecord file, string endpoint)
+    {
+        if (context.Request.Headers[QueueHeader].FirstOrDefault() is { Length: > 0 } name)
+        {
+            var named = await BellaEndpoints.FindAsync(queues, name);
+            return named.Delivery == Delivery.Pull ? named : throw BellaMapping.Wrong($"queue {name} is dispatched to bus workers and takes no batches");
+        }
+
+        var model = await ModelAsync(file, context.RequestAborted);
+        return await router.FindAsync(endpoint, model)
+            ?? throw BellaMapping.Wrong($"there is no queue for model {model ?? "(none)"} at {endpoint}: name one with {QueueHeader}, or configure TaskQueue:Routing");
+    }
+
+    /// <summary>The model of the first line, where that can be read.</summary>
+    private async Task<string?> ModelAsync(FileRecord file, CancellationToken stop)
+    {
+        var probe = new BatchState();
+        await using var content = files.OpenRead(file);
+        await foreach (var line in BatchInput.ReadAsync(content, 0, engine.Value.MaxPayloadBytes, stop))
+            return BatchLine.Parse(line.Text, probe, engine.Value.MaxPayloadBytes).Model;
+        return null;
+    }
+
+    /// <returns>The callback URL, if there is one.</returns>
+    private static string? Check(IReadOnlyDictionary<string, string?>? metadata)
+    {
+        if (metadata is null)
+            return null;
+        if (metadata.Count > MaxPairs || metadata.Any(p => p.Key.Length > MaxKey || p.Value is not { Length: <= MaxValue }))
+            throw BellaMapping.Wrong($"metadata must have at most {MaxPairs} pairs of text, keys of at most {MaxKey} and values of at most {MaxValue} characters");
+        if (metadata.Any(p => p.Key.Contains('\0', StringComparison.Ordinal) || p.Value!.Contains('\0', StringComparison.Ordinal)))
+            throw BellaMapping.Wrong("metadata must not contain the character U+0000");
+        return metadata.GetValueOrDefault(Callback);
+    }
+
+    /// <summary>What cannot be read is 24h.</summary>
+    private static (string Shown, TimeSpan Window) WindowOf(string? text)
+    {
+        if (text is null || text.Length > 8 || WindowPattern().Match(text) is not { Success: true } match
+            || !int.TryParse(match.Groups[1].Value, NumberStyles.None, CultureInfo.InvariantCulture, out var number))
+            return (DefaultWindow, TimeSpan.FromHours(24));
+        var window = match.Groups[2].Value switch
+        {
+            "m" => TimeSpan.FromMinutes(number),
+            "h" => TimeSpan.FromHours(number),
+            _ => TimeSpan.FromDays(number),
+        };
+        return window >= Shortest && window <= Longest ? (text, window) : throw BellaMapping.Wrong("completion_window must be 1m to 30d");
+    }
+
+    [GeneratedRegex(@"\A([0-9]+)([mhd])\z", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex WindowPattern();
+}

@@ -1,0 +1,23 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace TaskQueue.Engine.Batches;
+
+/// <summary>What the task of a line keeps in its headers, beside what bella's door reads there.</summary>
+/// <param name="TraceId">The batch.</param>
+/// <param name="ResponseMode"><c>batch</c>.</param>
+/// <param name="CustomId">The line's own id.</param>
+/// <param name="SubmitterKey">The submitter's key as it is kept.</param>
+public sealed record BatchHeaders(string TraceId, string ResponseMode, string? CustomId, string? SubmitterKey)
+{
+    /// <summary>The text of the headers.</summary>
+    public string ToText() => JsonSerializer.Serialize(this, BatchHeadersJson.Default.BatchHeaders);
+
+    /// <summary>The line's own id in the headers of a task.</summary>
+    public static string? CustomIdOf(string? headers) =>
+        headers is null ? null : JsonSerializer.Deserialize(headers, BatchHeadersJson.Default.BatchHeaders)?.CustomId;
+}
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(BatchHeaders))]
+internal sealed partial class BatchHeadersJson : JsonSerializerContext;

@@ -1,0 +1,66 @@
+using System.Text.Json;
+using System.Text.Unicode;
+
+namespace TaskQueue.Engine.Batches;
+
+/// <summary>A line of an input that was read: its request, or what is wrong with it.</summary>
+/// <param name="CustomId">The line's own id, where it has one.</param>
+/// <param name="Body">JSON of the request; null where the line is bad.</param>
+/// <param name="Model">The model that the request names, if any.</param>
+/// <param name="Problem">What is wrong, or null.</param>
+public sealed record BatchLine(string? CustomId, string? Body, string? Model, BatchProblem? Problem)
+{
+    private const int MaxCustomId = 128;
+
+    /// <summary>Reads a line. By OpenAI's rules it must be complete and for the endpoint of its batch; by Bella's only JSON (bella.md 10.6, 12).</summary>
+    public static BatchLine Parse(byte[]? text, BatchState batch, int maxBytes)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        if (text is null || text.Length > maxBytes)
+            return Bad(null, "invalid_json_line", $"the line has more than {maxBytes} bytes", null);
+        if (!Utf8.IsValid(text))
+            return Bad(null, "invalid_json_line", "the line is not valid UTF-8", null);
+        try
+        {
+            using var document = JsonDocument.Parse(text);
+            return Parse(document.RootElement, batch);
+        }
+        catch (Exception fault) when (fault is JsonException or InvalidOperationException)
+        {
+            return Bad(null, "invalid_json_line", $"the line is not valid JSON: {fault.Message}", null);
+        }
+    }
+
+    private static BatchLine Parse(JsonElement line, BatchState batch)
+    {
+        if (line.ValueKind != JsonValueKind.Object)
+            return Bad(null, "invalid_json_line", "the line is not a JSON object", null);
+        var customId = Text(line, "custom_id");
+        if (customId is { Length: > MaxCustomId } || customId?.Contains('\0', StringComparison.Ordinal) == true)
+            return Bad(null, "invalid_custom_id", $"custom_id must have at most {MaxCustomId} characters, and none of them U+0000", "custom_id");
+        var hasBody = line.TryGetProperty("body", out var body) && body.ValueKind != JsonValueKind.Null;
+        if (hasBody && body.ValueKind != JsonValueKind.Object)
+            return Bad(customId, "invalid_body", "body must be an object", "body");
+        if (batch.Strict && Demand(line, batch, customId, hasBody) is { } problem)
+            return new BatchLine(customId, null, null, problem);
+        return new BatchLine(customId, hasBody ? body.GetRawText() : "{}", hasBody ? Text(body, "model") : null, null);
+    }
+
+    private static BatchProblem? Demand(JsonElement line, BatchState batch, string? customId, bool hasBody) =>
+        string.IsNullOrEmpty(customId) ? new("missing_custom_id", "custom_id is missing", "custom_id")
+        : Text(line, "method") != "POST" ? new("invalid_method", "method must be POST", "method")
+        : Text(line, "url") != batch.Endpoint ? new("url_mismatch", $"url must be the endpoint of the batch, {batch.Endpoint}", "url")
+        : !hasBody ? new("missing_body", "body is missing", "body")
+        : null;
+
+    private static string? Text(JsonElement value, string name) =>
+        value.TryGetProperty(name, out var text) && text.ValueKind == JsonValueKind.String ? text.GetString() : null;
+
+    private static BatchLine Bad(string? customId, string code, string message, string? param) => new(customId, null, null, new BatchProblem(code, message, param));
+}
+
+/// <summary>What is wrong with a line.</summary>
+/// <param name="Code">A stable word.</param>
+/// <param name="Message">For people.</param>
+/// <param name="Param">The member that is wrong, or null.</param>
+public sealed record BatchProblem(string Code, string Message, string? Param);

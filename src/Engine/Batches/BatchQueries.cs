@@ -1,0 +1,89 @@
+using Microsoft.EntityFrameworkCore;
+using TaskQueue.Engine.Storage;
+
+namespace TaskQueue.Engine.Batches;
+
+/// <summary>How far a batch has come.</summary>
+/// <param name="Total">Lines, once they were counted.</param>
+/// <param name="Completed">Lines with a result.</param>
+/// <param name="Failed">Lines with an error.</param>
+public sealed record BatchProgress(int Total, int Completed, int Failed)
+{
+    /// <summary>The final counts of a batch that has ended.</summary>
+    public static BatchProgress Of(BatchState batch)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        return new(batch.Total, batch.Completed, batch.FailedLines);
+    }
+
+    /// <summary>The counts of a batch whose lines have ended so.</summary>
+    internal static BatchProgress Of(BatchState batch, IReadOnlyDictionary<BatchLineEnd, int> ends)
+    {
+        var (good, refused) = (ends.GetValueOrDefault(BatchLineEnd.Succeeded), ends.GetValueOrDefault(BatchLineEnd.Refused));
+        var lost = batch.BadLines + ends.GetValueOrDefault(BatchLineEnd.Lost);
+        return batch.Strict ? new(batch.Total, good, refused + lost) : new(batch.Total, good + refused, lost);
+    }
+}
+
+/// <summary>Reads of batches; nothing here changes anything.</summary>
+public sealed class BatchQueries(IDbContextFactory<TaskDbContext> databases)
+{
+    /// <summary>One batch, or null where there is none that this caller may see.</summary>
+    public async Task<BatchState?> FindAsync(Guid id, string? owner, CancellationToken stop)
+    {
+        await using var db = await databases.CreateDbContextAsync(stop);
+        return await Visible(db, owner).SingleOrDefaultAsync(b => b.CorrelationId == id, stop);
+    }
+
+    /// <summary>A page of the batches that a caller may see, newest first.</summary>
+    /// <param name="owner">Who asks; null sees all.</param>
+    /// <param name="after">Behind this one; null is from the newest.</param>
+    /// <param name="max">At most so many.</param>
+    /// <param name="stop">Stops the read.</param>
+    public async Task<List<BatchState>> ListAsync(string? owner, BatchState? after, int max, CancellationToken stop)
+    {
+        await using var db = await databases.CreateDbContextAsync(stop);
+        var batches = Visible(db, owner);
+        if (after is not null)
+            batches = batches.Where(b => b.CreatedAt < after.CreatedAt || (b.CreatedAt == after.CreatedAt && b.CorrelationId < after.CorrelationId));
+        return await batches.OrderByDescending(b => b.CreatedAt).ThenByDescending(b => b.CorrelationId).Take(max).ToListAsync(stop);
+    }
+
+    /// <summary>How far each of these batches has come.</summary>
+    public async Task<IReadOnlyDictionary<Guid, BatchProgress>> ProgressAsync(IReadOnlyList<BatchState> batches, CancellationToken stop)
+    {
+        ArgumentNullException.ThrowIfNull(batches);
+        var live = batches.Where(b => !BatchStates.IsTerminal(b.State)).Select(b => b.CorrelationId).ToList();
+        var ends = new Dictionary<Guid, Dictionary<BatchLineEnd, int>>();
+        if (live.Count > 0)
+        {
+            await using var db = await databases.CreateDbContextAsync(stop);
+            var counts = await db.BatchCounts.Where(c => live.Contains(c.BatchId)).GroupBy(c => new { c.BatchId, c.End })
+                .Select(g => new { g.Key.BatchId, g.Key.End, Count = g.Sum(c => c.Count) }).ToListAsync(stop);
+            ends = counts.GroupBy(c => c.BatchId).ToDictionary(g => g.Key, g => g.ToDictionary(c => c.End, c => c.Count));
+        }
+
+        return batches.ToDictionary(b => b.CorrelationId,
+            b => BatchStates.IsTerminal(b.State) ? BatchProgress.Of(b) : BatchProgress.Of(b, ends.GetValueOrDefault(b.CorrelationId) ?? []));
+    }
+
+    /// <summary>The batches that have not ended, oldest first.</summary>
+    public async Task<List<BatchState>> LiveAsync(CancellationToken stop)
+    {
+        await using var db = await databases.CreateDbContextAsync(stop);
+        return await db.Batches.AsNoTracking().Where(b => b.State < BatchStates.Completed).OrderBy(b => b.CreatedAt).ToListAsync(stop);
+    }
+
+    /// <summary>Whether any task of a batch waits or runs.</summary>
+    public async Task<bool> HasLiveTasksAsync(Guid id, CancellationToken stop)
+    {
+        await using var db = await databases.CreateDbContextAsync(stop);
+        return await BatchTasks.Live(db, id).AnyAsync(stop);
+    }
+
+    private static IQueryable<BatchState> Visible(TaskDbContext db, string? owner)
+    {
+        var batches = db.Batches.AsNoTracking();
+        return owner is null ? batches : batches.Where(b => b.Owner == null || b.Owner == owner);
+    }
+}

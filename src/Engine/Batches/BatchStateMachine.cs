@@ -1,0 +1,166 @@
+using MassTransit;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Engine.Batches;
+
+/// <summary>
+/// The only place that decides a transition of a batch. Every event is answered in every state: done, a duplicate, or refused.
+/// Activities are pure: they change the instance and set the verdict.
+/// </summary>
+public sealed class BatchStateMachine : MassTransitStateMachine<BatchState>
+{
+    /// <summary>Builds the machine.</summary>
+    public BatchStateMachine()
+    {
+        // The order gives the numbers in BatchStates.
+        InstanceState(x => x.State, Validating, InProgress, Cancelling, Expiring, Finalizing, Completed, Failed, Expired, Cancelled);
+
+        Event(() => Create, e => e.SetSagaFactory(c => c.Message.Batch));
+
+        Initially(When(Create).TransitionTo(Validating).Then(c => c.Message.Verdict = Verdict.Applied));
+        DuringAny(When(Create).Answer(Verdict.Duplicate));
+
+        WhileComing();
+        WhileGoing();
+        WhenEnded();
+    }
+
+    /// <summary>Its input is being read.</summary>
+    public State Validating { get; private set; } = null!;
+
+    /// <summary>Its lines are tasks, or become tasks.</summary>
+    public State InProgress { get; private set; } = null!;
+
+    /// <summary>Somebody cancelled it.</summary>
+    public State Cancelling { get; private set; } = null!;
+
+    /// <summary>Its deadline is over.</summary>
+    public State Expiring { get; private set; } = null!;
+
+    /// <summary>Its tasks have all ended by themselves.</summary>
+    public State Finalizing { get; private set; } = null!;
+
+    /// <summary>Ended with all its results.</summary>
+    public State Completed { get; private set; } = null!;
+
+    /// <summary>Ended because its input cannot be run.</summary>
+    public State Failed { get; private set; } = null!;
+
+    /// <summary>Ended by its deadline.</summary>
+    public State Expired { get; private set; } = null!;
+
+    /// <summary>Ended by somebody's wish.</summary>
+    public State Cancelled { get; private set; } = null!;
+
+    /// <summary>See <see cref="CreateBatch"/>.</summary>
+    public Event<CreateBatch> Create { get; private set; } = null!;
+
+    /// <summary>See <see cref="BeginBatch"/>.</summary>
+    public Event<BeginBatch> Begin { get; private set; } = null!;
+
+    /// <summary>See <see cref="RefuseBatch"/>.</summary>
+    public Event<RefuseBatch> Refuse { get; private set; } = null!;
+
+    /// <summary>See <see cref="CancelBatch"/>.</summary>
+    public Event<CancelBatch> Cancel { get; private set; } = null!;
+
+    /// <summary>See <see cref="ExpireBatch"/>.</summary>
+    public Event<ExpireBatch> Expire { get; private set; } = null!;
+
+    /// <summary>See <see cref="FinalizeBatch"/>.</summary>
+    public Event<FinalizeBatch> Finalize { get; private set; } = null!;
+
+    /// <summary>See <see cref="FinishBatch"/>.</summary>
+    public Event<FinishBatch> Finish { get; private set; } = null!;
+
+    private void WhileComing()
+    {
+        During([Validating, InProgress],
+            When(Cancel).TransitionTo(Cancelling).Then(c => c.Saga.CancellingAt = Apply(c)),
+            When(Expire).IfElse(c => c.Saga.DeadlineAt <= c.Message.At,
+                then => then.TransitionTo(Expiring).Then(c => Apply(c)), refused => refused.Answer(Verdict.NotAllowed)),
+            When(Finish).Answer(Verdict.NotAllowed));
+        During(Validating,
+            When(Begin).TransitionTo(InProgress).Then(KeepCounts),
+            When(Refuse).TransitionTo(Failed).Then(KeepErrors),
+            When(Finalize).Answer(Verdict.NotAllowed));
+        During(InProgress,
+            When(Begin).Answer(Verdict.Duplicate),
+            When(Refuse).Answer(Verdict.NotAllowed),
+            When(Finalize).IfElse(c => c.Saga.LinesDone >= c.Saga.Total,
+                then => then.TransitionTo(Finalizing).Then(c => c.Saga.FinalizingAt = Apply(c)), refused => refused.Answer(Verdict.NotAllowed)));
+    }
+
+    /// <summary>A batch that was cancelled or expired stays so while its files are written; the time says that they are.</summary>
+    private void WhileGoing()
+    {
+        During([Cancelling, Expiring],
+            When(Finalize).IfElse(c => c.Saga.FinalizingAt is null,
+                then => then.Then(c => c.Saga.FinalizingAt = Apply(c)), refused => refused.Answer(Verdict.Duplicate)));
+        During([Cancelling, Expiring, Finalizing],
+            When(Begin).Answer(Verdict.NotAllowed),
+            When(Refuse).Answer(Verdict.NotAllowed));
+        During(Cancelling,
+            When(Cancel).Answer(Verdict.Duplicate),
+            When(Expire).Answer(Verdict.NotAllowed),
+            When(Finish).IfElse(c => c.Saga.FinalizingAt is not null, then => then.TransitionTo(Cancelled).Then(KeepFiles), refused => refused.Answer(Verdict.NotAllowed)));
+        During(Expiring,
+            When(Cancel).Answer(Verdict.NotAllowed),
+            When(Expire).Answer(Verdict.Duplicate),
+            When(Finish).IfElse(c => c.Saga.FinalizingAt is not null, then => then.TransitionTo(Expired).Then(KeepFiles), refused => refused.Answer(Verdict.NotAllowed)));
+        During(Finalizing,
+            When(Cancel).Answer(Verdict.NotAllowed),
+            When(Expire).Answer(Verdict.NotAllowed),
+            When(Finalize).Answer(Verdict.Duplicate),
+            When(Finish).TransitionTo(Completed).Then(KeepFiles));
+    }
+
+    private void WhenEnded() =>
+        During([Completed, Failed, Expired, Cancelled],
+            When(Begin).Answer(Verdict.Finished),
+            When(Refuse).Answer(Verdict.Finished),
+            When(Cancel).Answer(Verdict.Finished),
+            When(Expire).Answer(Verdict.Finished),
+            When(Finalize).Answer(Verdict.Finished),
+            When(Finish).Answer(Verdict.Finished));
+
+    private static DateTime Apply<T>(BehaviorContext<BatchState, T> c)
+        where T : BatchCommand
+    {
+        c.Message.Verdict = Verdict.Applied;
+        return c.Message.At;
+    }
+
+    private static void KeepCounts(BehaviorContext<BatchState, BeginBatch> c)
+    {
+        c.Saga.Total = c.Message.Total;
+        c.Saga.BadLines = c.Message.BadLines;
+        c.Saga.InProgressAt = Apply(c);
+    }
+
+    private static void KeepErrors(BehaviorContext<BatchState, RefuseBatch> c)
+    {
+        c.Saga.Errors = c.Message.Errors;
+        c.Saga.FinishedAt = Apply(c);
+    }
+
+    private static void KeepFiles(BehaviorContext<BatchState, FinishBatch> c)
+    {
+        var (batch, files) = (c.Saga, c.Message.Files);
+        batch.OutputFileId = files.OutputFileId;
+        batch.ErrorFileId = files.ErrorFileId;
+        batch.Completed = files.Completed;
+        batch.FailedLines = files.Failed;
+        batch.Total = Math.Max(batch.Total, files.Completed + files.Failed); // of a batch that ended before its lines were counted
+        batch.FinishedAt = Apply(c);
+    }
+}
+
+/// <summary>Words of the machine.</summary>
+internal static class BatchStateMachineExtensions
+{
+    /// <summary>Answers and changes nothing.</summary>
+    public static EventActivityBinder<BatchState, T> Answer<T>(this EventActivityBinder<BatchState, T> binder, Verdict verdict)
+        where T : BatchCommand =>
+        binder.Then(c => c.Message.Verdict = verdict);
+}

@@ -1,0 +1,318 @@
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Logging.Abstractions;
+using Shouldly;
+using TaskQueue.Engine.Files;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Scheduler.Retention;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.Integration;
+
+/// <summary>What every store of files does, wherever the contents lie.</summary>
+public abstract class FileStoreConformance(DatabaseProvider provider, FileStoreKind store) : IAsyncLifetime
+{
+    private const int Chunk = 256 * 1024;
+    private static readonly DateTime Start = new(2031, 2, 3, 4, 5, 6, DateTimeKind.Utc);
+
+    private readonly SetTime _time = new(Start);
+    private TestDatabase _database = null!;
+    private TestEngine _engine = null!;
+
+    private protected FileVerbs Files => _engine.Files;
+
+    private protected string Folder => _database.Folder;
+
+    public async Task InitializeAsync()
+    {
+        _database = await TestDatabase.CreateAsync(provider);
+        _engine = new TestEngine(_database.Address, time: _time, settings: new() { ["TaskQueue:Files:Store"] = store.ToString() });
+    }
+
+    public async Task DisposeAsync()
+    {
+        await _engine.DisposeAsync();
+        await _database.DisposeAsync();
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(Chunk - 1)]
+    [InlineData(Chunk)]
+    [InlineData((3 * Chunk) + 17)]
+    public async Task What_was_written_is_read(int length)
+    {
+        var content = RandomNumberGenerator.GetBytes(length);
+
+        var file = await CreateAsync(content);
+
+        file.Id.ShouldMatch(@"^file-310203040506\d{10}-\d{9}$");
+        var found = (await Files.FindAsync(file.Id, owner: null, default)).ShouldNotBeNull();
+        (found.Owner, found.Purpose, found.FileName, found.Bytes, found.CreatedAt, found.Ready).ShouldBe(("ann", "batch", "größe.jsonl", length, Start, true));
+        (await ReadAsync(found)).ShouldBe(content);
+    }
+
+    [Fact]
+    public async Task A_content_can_be_sought()
+    {
+        var content = RandomNumberGenerator.GetBytes((2 * Chunk) + 100);
+        await using var stream = Files.OpenRead(await CreateAsync(content));
+        stream.Length.ShouldBe(content.Length);
+        var part = new byte[50];
+        foreach (var from in new[] { Chunk - 25, 0, content.Length - 50, (2 * Chunk) - 1 })
+        {
+            stream.Seek(from, SeekOrigin.Begin).ShouldBe(from);
+            await stream.ReadExactlyAsync(part);
+            part.ShouldBe(content.AsSpan(from, 50).ToArray());
+            stream.Position.ShouldBe(from + 50);
+        }
+
+        stream.Seek(-1, SeekOrigin.End);
+        (await stream.ReadAsync(part)).ShouldBe(1);
+        (await stream.ReadAsync(part)).ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task A_file_grows_by_small_writes_and_shows_when_it_is_committed()
+    {
+        await using var file = await Files.OpenWriteAsync("ann", "batch_output", "out.jsonl");
+        var text = new StringBuilder();
+        await using (var lines = new StreamWriter(file.Stream, leaveOpen: true))
+        {
+            for (var n = 0; n < 20_000; n++)
+            {
+                var line = $$"""{"line":{{n}},"text":"some more"}""" + "\n";
+                text.Append(line);
+                await lines.WriteAsync(line);
+            }
+        }
+
+        (await ListAsync()).ShouldBeEmpty();
+        var committed = await file.CommitAsync();
+
+        (await ReadAsync(committed)).ShouldBe(Encoding.UTF8.GetBytes(text.ToString()));
+        (await ListAsync()).ShouldBe([committed.Id]);
+    }
+
+    [Fact]
+    public async Task What_is_not_committed_is_gone()
+    {
+        await using (var file = await Files.OpenWriteAsync(null, "batch", "a"))
+            await file.Stream.WriteAsync(new byte[Chunk + 1]);
+        await Should.ThrowAsync<FileTooLargeException>(() => Files.CreateAsync(null, "batch", "a", new MemoryStream(new byte[2 * Chunk]), (2 * Chunk) - 1, default));
+        await Should.ThrowAsync<IOException>(() => Files.CreateAsync(null, "batch", "a", new BrokenStream(), long.MaxValue, default));
+
+        await NothingIsLeftAsync();
+    }
+
+    [Fact]
+    public async Task The_limit_itself_is_allowed() =>
+        (await Files.CreateAsync(null, "batch", "a", new MemoryStream(new byte[1000]), 1000, default)).Bytes.ShouldBe(1000);
+
+    [Fact]
+    public async Task An_owner_sees_its_own_files_only()
+    {
+        var (ann, ben) = (await CreateAsync([1], "ann"), await CreateAsync([2], "ben"));
+
+        (await Files.FindAsync(ann.Id, "ben", default)).ShouldBeNull();
+        (await Files.FindAsync(ann.Id, "ann", default)).ShouldNotBeNull();
+        (await ListAsync("ben")).ShouldBe([ben.Id]);
+        (await ListAsync()).ShouldBe([ben.Id, ann.Id]);
+        (await Files.DeleteAsync(ann.Id, "ben")).ShouldBeFalse();
+        (await ReadAsync(ann)).ShouldBe([1]);
+    }
+
+    [Fact]
+    public async Task Pages_of_files_of_one_moment_neither_repeat_nor_skip()
+    {
+        var ids = new List<string>();
+        for (var n = 0; n < 7; n++)
+        {
+            _time.Now = Start.AddSeconds(n / 4);
+            ids.Add((await CreateAsync([])).Id);
+        }
+
+        foreach (var newestFirst in new[] { true, false })
+        {
+            var seen = new List<FileRecord>();
+            while (await Files.ListAsync("ann", ["batch"], seen.LastOrDefault(), 3, newestFirst, default) is { Count: > 0 } page)
+                seen.AddRange(page);
+            seen.Select(f => f.Id).ShouldBe(newestFirst ? ids.Order(StringComparer.Ordinal).Reverse() : ids.Order(StringComparer.Ordinal));
+        }
+
+        (await Files.ListAsync("ann", ["vision", "evals"], null, 10, true, default)).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_deleted_file_leaves_nothing()
+    {
+        var file = await CreateAsync(new byte[(20 * Chunk) + 1]);
+
+        (await Files.DeleteAsync(file.Id, "ann")).ShouldBeTrue();
+
+        (await Files.DeleteAsync(file.Id, "ann")).ShouldBeFalse();
+        await NothingIsLeftAsync();
+    }
+
+    [Fact]
+    public async Task An_id_that_somebody_else_has_made_is_drawn_again()
+    {
+        var first = await CreateAsync([1]);
+        var next = first.Id[..26] + (char)(first.Id[26] + 1) + first.Id[27..]; // the clock stands
+        await using (var db = _database.CreateContext())
+        {
+            db.Files.Add(new FileRecord { Id = next, CreatedAt = Start });
+            await db.SaveChangesAsync();
+        }
+
+        var second = await CreateAsync([2]);
+
+        second.Id.ShouldNotBe(next);
+        (await ReadAsync(second)).ShouldBe([2]);
+    }
+
+    [Fact]
+    public async Task Uploads_that_a_crash_broke_off_are_swept_after_a_day()
+    {
+        var kept = await CreateAsync([1]);
+        var crashed = await Files.OpenWriteAsync("ann", "batch", "crashed"); // never disposed
+        await crashed.Stream.WriteAsync(new byte[Chunk]);
+        _time.Now = Start.AddHours(12);
+        var young = await Files.OpenWriteAsync("ann", "batch", "young");
+        _time.Now = Start.AddDays(1).AddSeconds(1);
+
+        using var sweep = new AbandonedFiles(Files, TimeProvider.System, NullLogger<AbandonedFiles>.Instance);
+        await sweep.StartAsync(default);
+        await Eventually.UntilAsync(async () => await RowsAsync() == 2, TimeSpan.FromSeconds(20), "the upload is swept");
+        await sweep.StopAsync(default);
+
+        (await ReadAsync(kept)).ShouldBe([1]);
+        await young.CommitAsync();
+        (await Should.ThrowAsync<InvalidOperationException>(() => crashed.CommitAsync())).Message.ShouldContain("given up");
+        await crashed.DisposeAsync();
+        (await StoredAsync()).ShouldBe(store == FileStoreKind.Disk ? 2 : 1, "an empty file has no chunk");
+    }
+
+    [Fact]
+    public async Task Memory_is_flat()
+    {
+        // However much is sent, only so much is neither stored nor unread.
+        var stream = new GeneratedStream(64 * 1024 * 1024, StoredBytes);
+
+        var file = await Files.CreateAsync(null, "batch", "large", stream, long.MaxValue, default);
+
+        file.Bytes.ShouldBe(64 * 1024 * 1024);
+        stream.MostUnstored.ShouldBeLessThanOrEqualTo(2 * Chunk);
+        await using var read = Files.OpenRead(file);
+        (await SHA256.HashDataAsync(read)).ShouldBe(await SHA256.HashDataAsync(new GeneratedStream(64 * 1024 * 1024, () => 0)));
+    }
+
+    private protected Task<FileRecord> CreateAsync(byte[] content, string owner = "ann") =>
+        Files.CreateAsync(owner, "batch", "größe.jsonl", new MemoryStream(content), long.MaxValue, default);
+
+    private async Task<byte[]> ReadAsync(FileRecord file)
+    {
+        await using var stream = Files.OpenRead(file);
+        using var copy = new MemoryStream();
+        await stream.CopyToAsync(copy);
+        return copy.ToArray();
+    }
+
+    private async Task<List<string>> ListAsync(string? owner = null) => [.. (await Files.ListAsync(owner, null, null, 100, true, default)).Select(f => f.Id)];
+
+    private async Task NothingIsLeftAsync() => (await RowsAsync(), await StoredAsync()).ShouldBe((0, 0));
+
+    private async Task<int> RowsAsync()
+    {
+        await using var db = _database.CreateContext();
+        return await db.Files.CountAsync();
+    }
+
+    /// <summary>Files on disk, or chunks.</summary>
+    private async Task<int> StoredAsync()
+    {
+        await using var db = _database.CreateContext();
+        var chunks = await db.Set<FileChunk>().CountAsync();
+        return store == FileStoreKind.Disk ? chunks + Directory.GetFiles(_database.Folder).Length : chunks;
+    }
+
+    private long StoredBytes()
+    {
+        if (store == FileStoreKind.Disk)
+            return new DirectoryInfo(_database.Folder).GetFiles().Sum(f => f.Length);
+        using var db = _database.CreateContext();
+        return db.Set<FileChunk>().Sum(c => (long)c.Data.Length);
+    }
+
+    private sealed class BrokenStream : MemoryStream
+    {
+        private int _reads;
+
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+            _reads++ < 10 ? ValueTask.FromResult(buffer.Length) : throw new IOException("broken off");
+    }
+
+    /// <summary>Bytes that are made as they are read; from time to time it looks at how many of them have been stored.</summary>
+    private sealed class GeneratedStream(long length, Func<long> stored) : Stream
+    {
+        private const int LookEvery = 4 * 1024 * 1024;
+        private long _given;
+
+        public long MostUnstored { get; private set; }
+
+        public override bool CanRead => true;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => false;
+
+        public override long Length => length;
+
+        public override long Position { get => _given; set => throw new NotSupportedException(); }
+
+        public override int Read(byte[] buffer, int offset, int count)
+        {
+            if (_given / LookEvery != (_given + count) / LookEvery)
+                MostUnstored = Math.Max(MostUnstored, _given - stored());
+            var part = (int)Math.Min(count, length - _given);
+            for (var i = 0; i < part; i++)
+                buffer[offset + i] = (byte)((_given + i) * 31 >> 4);
+            _given += part;
+            return part;
+        }
+
+        public override void Flush()
+        {
+        }
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+    }
+}
+
+public sealed class FilesOnDisk() : FileStoreConformance(DatabaseProvider.Sqlite, FileStoreKind.Disk)
+{
+    [Fact]
+    public async Task Contents_without_a_row_are_swept_after_a_day_and_nothing_else()
+    {
+        var known = await CreateAsync([1]);
+        var (stray, young, other) = (Path.Combine(Folder, "file-1"), Path.Combine(Folder, "file-2"), Path.Combine(Folder, "notes.txt"));
+        foreach (var path in new[] { stray, young, other })
+            await File.WriteAllTextAsync(path, "x");
+        File.SetLastWriteTimeUtc(young, new DateTime(2031, 2, 3, 0, 0, 0, DateTimeKind.Utc));
+
+        await Files.RemoveStraysAsync();
+
+        Directory.GetFiles(Folder).Order(StringComparer.Ordinal).ShouldBe(new[] { young, other, Path.Combine(Folder, known.Id) }.Order(StringComparer.Ordinal));
+    }
+}
+
+public sealed class FilesInSqlite() : FileStoreConformance(DatabaseProvider.Sqlite, FileStoreKind.Database);
+
+public sealed class FilesInPostgres() : FileStoreConformance(DatabaseProvider.Postgres, FileStoreKind.Database);
