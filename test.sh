@@ -23,6 +23,10 @@ trap cleanup EXIT
 
 dotnet build TaskQueue.sln -c Release
 tests/servers.sh install
+# The clients of other languages that the tests run.
+cp -r tests/Clients "$scratch/clients"
+npm install --prefix "$scratch/clients" --omit=dev --no-audit --no-fund --no-package-lock --loglevel=error
+export TASKQUEUE_TEST_CLIENTS="$scratch/clients"
 tests/servers.sh start "$scratch/servers"
 # shellcheck disable=SC1091
 . "$scratch/servers/env"

@@ -40,6 +40,8 @@ install() {
   local missing=()
   [ -n "$(postgres_bin)" ] || missing+=(postgresql)
   [ -x "$rabbitmq_server" ] || missing+=(rabbitmq-server)
+  command -v node >/dev/null || missing+=(nodejs)
+  command -v npm >/dev/null || missing+=(npm)
   [ ${#missing[@]} -gt 0 ] || return 0
   command -v apt-get >/dev/null || die "${missing[*]} missing, and there is no apt-get to install it"
 
