@@ -6,6 +6,9 @@ internal sealed record KnownStatement(string Name, string Purpose, string Mark)
     /// <summary>In the order of the document. Of two whose marks both match, the first is meant.</summary>
     public static readonly KnownStatement[] All =
     [
+        new("Strict claim", "Takes due tasks in a strict order, one claim after the other.", "picked as materialized"),
+        new("Lock targets", "Before a strict claim.", "as buckets"),
+        new("Unlock", "Frees a queue for sequential claims.", "delete from queue_locks"),
         new("Gated claim", "Takes due tasks of queues that have limits.", "with gates as ("),
         new("Claim", "Takes due tasks for a worker.", "with due as ("),
         new("Lock gates", "Before a gated claim: what it counts stays true until it commits.", "select 1 from queue_gates"),
@@ -23,6 +26,10 @@ internal sealed record KnownStatement(string Name, string Purpose, string Mark)
         new("Update", "Writes them.", "update tasks t set state = u.state"),
         new("Append", "Writes their events.", "select $1, u.* from unnest"),
         new("Count", "Counts the ends among them.", "insert into queue_counts"),
+        new("Owe", "Writes the callbacks that their ends owe.", "insert into callbacks"),
+        new("Take callbacks", "Callbacks that are due.", "update callbacks set attempts"),
+        new("Settle callback", "Notes how a try ended.", "update callbacks set state"),
+        new("Remove callbacks", "Retention of callbacks.", "delete from callbacks"),
         new("Evict", "Deletes the oldest dead letters of a queue that has too many.", "order by finished_at desc, id desc offset $2"),
         new("Sweep: dispatch", "Push tasks that are due for dispatch.", "select id from tasks where dispatch_at"),
         new("Next dispatch", "When the sweep will find one.", "select dispatch_at from tasks"),

@@ -1,4 +1,5 @@
 using TaskQueue.Contracts;
+using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
@@ -8,7 +9,7 @@ namespace TaskQueue.Tests.Integration.Plans;
 
 /// <summary>Work that makes a store run every hot statement, in the sizes of a busy server. It needs <see cref="PlanRows"/>.</summary>
 internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTick tick)
-    where TStore : ITaskStore, IQueueStore
+    where TStore : ITaskStore, IQueueStore, ICallbackStore
 {
     public async Task RunAsync()
     {
@@ -40,6 +41,9 @@ internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTi
         List<TaskState> tasks = [.. await ClaimAsync(["q500"], ClaimRules.None), .. await ClaimAsync([.. Enumerable.Range(500, 50).Select(n => $"q{n}")], ClaimRules.None)];
         tasks.AddRange(await ClaimAsync(names[..1], Limited(names[..1])));
         tasks.AddRange(await ClaimAsync(names, Limited(names)));
+        foreach (var order in new[] { ClaimOrder.Oldest, ClaimOrder.RoundRobin, ClaimOrder.Sequential })
+            tasks.AddRange(await store.ClaimAsync(new ClaimRequest([.. names[20..40].Select(n => new QueueLevel(n, 0))], 10, "w", 0, order), ClaimRules.None, now));
+        await store.UnlockAsync(new QueueLevel(names[20], 0));
         await store.NextDueAsync([.. names.Select(n => new QueueLevel(n, 0))], now.AddDays(1));
         return tasks;
 
@@ -70,6 +74,7 @@ internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTi
     {
         (task.State, task.Dead, task.FinishedAt, task.DeleteAt) = (dead ? TaskStates.Failed : TaskStates.Completed, dead, now, now.AddDays(7));
         (task.LeaseUntil, task.Gated, task.Result) = (null, false, "null");
+        task.Ending = """{"CallbackUrl":"http://receiver/x"}""";
         task.Settings = QueueSettings.Default with { DeadLetters = new DeadLetterSettings(MaxSize: 2) };
         task.Record(dead ? TaskEventType.Failed : TaskEventType.Completed, now, frees: task.ThreadId is not null);
     }
@@ -83,6 +88,9 @@ internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTi
         }
 
         await store.RedispatchAllAsync(now);
+        foreach (var callback in await store.TakeAsync(now, now.AddSeconds(45), 32))
+            await store.SettleAsync(callback);
+        await store.RemoveSettledAsync(now, 500);
         await store.RemoveDeletedAsync(now, 500);
     }
 
