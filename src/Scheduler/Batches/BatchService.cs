@@ -18,6 +18,7 @@ internal sealed partial class BatchService(
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(500), Pause = TimeSpan.FromMilliseconds(50);
 
     private readonly ConcurrentDictionary<Guid, Task> _running = new();
+    private readonly SemaphoreSlim _places = new(MaxAtOnce); // not disposed: what is under way still comes to release it
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -44,15 +45,16 @@ internal sealed partial class BatchService(
 
     private void Begin(BatchState batch, CancellationToken stop)
     {
-        if (_running.Count < MaxAtOnce && !_running.ContainsKey(batch.CorrelationId))
+        if (!_running.ContainsKey(batch.CorrelationId))
             _running[batch.CorrelationId] = Task.Run(() => RunAsync(batch.CorrelationId, stop), CancellationToken.None);
     }
 
     private async Task RunAsync(Guid id, CancellationToken stop)
     {
+        await _places.WaitAsync(CancellationToken.None); // first come, first served: batches that only wait must not keep out the others
         try
         {
-            if (await work.TakeAsync(id, renew: false) is not { } batch)
+            if (stop.IsCancellationRequested || await work.TakeAsync(id, renew: false) is not { } batch)
                 return;
             try
             {
@@ -76,6 +78,7 @@ internal sealed partial class BatchService(
         finally
         {
             _running.TryRemove(id, out _);
+            _places.Release();
         }
     }
 
