@@ -1,4 +1,6 @@
+using System.Net;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using TaskQueue.Scheduler.Callbacks;
 using TaskQueue.Scheduler.Retention;
 using TaskQueue.Scheduler.Schedules;
@@ -18,6 +20,7 @@ public static class SchedulerRole
         services.AddHostedService<ScheduleService>();
         services.AddHostedService<RetentionService>();
         services.AddHostedService<AbandonedFiles>();
+        services.TryAddSingleton<ResolveHost>(Dns.GetHostAddressesAsync);
         services.AddSingleton<CallbackSender>();
         services.AddHostedService<CallbackService>();
         return services;

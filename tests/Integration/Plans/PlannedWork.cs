@@ -1,4 +1,5 @@
 using TaskQueue.Contracts;
+using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
@@ -8,7 +9,7 @@ namespace TaskQueue.Tests.Integration.Plans;
 
 /// <summary>Work that makes a store run every hot statement, in the sizes of a busy server. It needs <see cref="PlanRows"/>.</summary>
 internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTick tick)
-    where TStore : ITaskStore, IQueueStore
+    where TStore : ITaskStore, IQueueStore, ICallbackStore
 {
     public async Task RunAsync()
     {
@@ -18,6 +19,7 @@ internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTi
         await ReadAsync();
         await SweepAsync();
         await QueuesAsync();
+        await CallbacksAsync();
     }
 
     private async Task InsertAsync()
@@ -70,6 +72,7 @@ internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTi
     {
         (task.State, task.Dead, task.FinishedAt, task.DeleteAt) = (dead ? TaskStates.Failed : TaskStates.Completed, dead, now, now.AddDays(7));
         (task.LeaseUntil, task.Gated, task.Result) = (null, false, "null");
+        task.Ending = TaskEndings.ToText(new TaskEnding { CallbackUrl = "http://cb/x" });
         task.Settings = QueueSettings.Default with { DeadLetters = new DeadLetterSettings(MaxSize: 2) };
         task.Record(dead ? TaskEventType.Failed : TaskEventType.Completed, now, frees: task.ThreadId is not null);
     }
@@ -103,6 +106,16 @@ internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTi
         await store.RearmAsync("q609", now);
         await store.AdoptAsync("q603");
         await store.PurgeAsync("q606", EventPolicy.All, now);
+    }
+
+    private async Task CallbacksAsync()
+    {
+        var claim = new CallbackClaim(now.AddSeconds(40), 20, 4, ["h1.example", "h1.example", "h1.example", "h1.example", "h2.example"]);
+        var taken = await store.TakeAsync(claim, now);
+        (taken[0].State, taken[0].FinishedAt) = (CallbackState.Delivered, now);
+        await store.SettleAsync(taken[0]);
+        await store.NextCallbackAsync();
+        await store.RemoveSettledAsync(now.AddDays(-7), 500);
     }
 
     private TaskState Task(string queue, Action<TaskState>? change = null) => New(queue, t =>
