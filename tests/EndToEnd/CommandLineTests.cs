@@ -41,6 +41,10 @@ public sealed class CommandLineTests
     [InlineData("TaskQueue:Roles", "boss", "TaskQueue:Roles")]
     [InlineData("TaskQueue:Provider", "oracle", "TaskQueue:Provider")]
     [InlineData("TaskQueue:Roles", "api", "TaskQueue:Roles", "ConnectionStrings:TaskQueue")]
+    [InlineData("TaskQueue:Webhooks:Concurrency", "0", "TaskQueue:Webhooks:Concurrency")]
+    [InlineData("TaskQueue:Webhooks:TimeoutSeconds", "301", "TaskQueue:Webhooks:TimeoutSeconds")]
+    [InlineData("TaskQueue:Webhooks:SigningKeys:1", "whsec_" + Secret, "TaskQueue:Webhooks:SigningKeys:0")] // the list has one
+    [InlineData("TaskQueue:Webhooks:AllowedHosts:0", "https://example.com", "TaskQueue:Webhooks:AllowedHosts:0")]
     [InlineData("Kestrel:Endpoints:A:Url", "http://0.0.0.0:8080", "Kestrel:Endpoints")]
     [InlineData("ConnectionStrings:TaskQueue", "nonsense;Password=" + Secret, "ConnectionStrings:TaskQueue")]
     [InlineData("ConnectionStrings:TaskQueue", "Host=127.0.0.1;Port=abc;Password=" + Secret, "ConnectionStrings:TaskQueue")]
