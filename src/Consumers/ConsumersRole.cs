@@ -1,4 +1,5 @@
 using MassTransit;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using TaskQueue.Consumers.Actions;
 using TaskQueue.Consumers.Tasks;
@@ -46,7 +47,7 @@ public static class ConsumersRole
         services.AddSingleton<WorkReporter>();
         services.AddSingleton<ActionRunner>();
         services.AddHostedService(sp => sp.GetRequiredService<ActionRunner>());
-        services.AddOptions<UpstreamList>().BindConfiguration("TaskQueue").ValidateDataAnnotations().ValidateOnStart();
+        services.AddOptions<UpstreamList>().Configure<IConfiguration>((list, configuration) => list.Read(configuration)).ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<UpstreamQueues>().AddSingleton<UpstreamCalls>().AddSingleton<OutcomeReporter>();
         services.AddHostedService<UpstreamService>();
         return services;

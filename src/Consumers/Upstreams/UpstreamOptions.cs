@@ -1,14 +1,33 @@
 using System.ComponentModel.DataAnnotations;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Options;
 using TaskQueue.Engine.Queues;
 
 namespace TaskQueue.Consumers.Upstreams;
 
-/// <summary>Section <c>TaskQueue</c>: where tasks of an endpoint are forwarded to, so that no worker is needed.</summary>
+/// <summary>Section <c>TaskQueue:Upstreams</c>: where tasks of an endpoint are forwarded to, so that no worker is needed.</summary>
 public sealed class UpstreamList : IValidatableObject
 {
     /// <summary>The upstreams; several may serve one endpoint.</summary>
     /// <value>None: nothing is forwarded.</value>
     public IList<UpstreamOptions> Upstreams { get; } = [];
+
+    /// <summary>Reads the section. Bound as a list, an entry that cannot be read would be left out without a word.</summary>
+    /// <exception cref="OptionsValidationException">One cannot be read.</exception>
+    internal void Read(IConfiguration configuration)
+    {
+        foreach (var entry in configuration.GetSection("TaskQueue:Upstreams").GetChildren())
+        {
+            try
+            {
+                Upstreams.Add(entry.Get<UpstreamOptions>(b => b.ErrorOnUnknownConfiguration = true) ?? new UpstreamOptions());
+            }
+            catch (InvalidOperationException fault)
+            {
+                throw new OptionsValidationException(entry.Path, typeof(UpstreamList), [$"{entry.Path} cannot be read: {(fault.InnerException as InvalidOperationException ?? fault).Message}"]);
+            }
+        }
+    }
 
     /// <inheritdoc />
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext) =>
