@@ -6,7 +6,7 @@ using TaskQueue.Engine.Batches;
 namespace TaskQueue.Engine.Tasks;
 
 /// <summary>Reads and writes <see cref="TaskEnding"/> as tasks keep it, and what depends on it.</summary>
-internal static class TaskEndings
+public static class TaskEndings
 {
     /// <summary>The text of an ending; null where it says nothing.</summary>
     public static string? ToText(TaskEnding? ending) =>
