@@ -35,6 +35,7 @@ internal sealed record Sizes
         Takeable = 20_000,
         Takes = TimeSpan.FromSeconds(1),
         Streams = 50,
+        Lines = 2_000,
     };
 
     /// <summary>Load before a rate is measured.</summary>
@@ -82,6 +83,9 @@ internal sealed record Sizes
 
     /// <summary>How long takes are timed, or events sent, for a sample.</summary>
     public TimeSpan Takes { get; private init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Lines of a batch.</summary>
+    public int Lines { get; private init; } = 50_000;
 
     /// <summary>Open streams.</summary>
     public int Streams { get; private init; } = 1_000;

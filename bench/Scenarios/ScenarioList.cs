@@ -21,5 +21,7 @@ internal static class ScenarioList
         ("bella-take", BellaScenario.TakeAsync),
         ("bella-blocking", BellaScenario.BlockingAsync),
         ("bella-streams", StreamScenario.RunAsync),
+        ("batch-split", BatchScenario.SplitAsync),
+        ("batch-run", BatchScenario.RunAsync),
     ];
 }

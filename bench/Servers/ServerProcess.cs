@@ -38,10 +38,13 @@ internal sealed class ServerProcess : IDisposable
         ChildProcess.RunAsync(DotNet, [Executable, "migrate"], Settings(database, rabbitMq: null), stop);
 
     /// <summary>Starts a server and waits until it is ready. Without a RabbitMQ its bus is in process.</summary>
-    public static async Task<ServerProcess> StartAsync(string roles, string database, Uri? rabbitMq, CancellationToken stop)
+    public static async Task<ServerProcess> StartAsync(string roles, string database, Uri? rabbitMq, CancellationToken stop, IReadOnlyDictionary<string, string>? more = null)
     {
+        var settings = Settings(database, rabbitMq);
+        foreach (var (key, value) in more ?? new Dictionary<string, string>())
+            settings[key] = value;
         var address = new Uri($"http://127.0.0.1:{FreePort()}");
-        var process = ChildProcess.Start(DotNet, [Executable, "--roles", roles, "--urls", address.ToString()], Settings(database, rabbitMq));
+        var process = ChildProcess.Start(DotNet, [Executable, "--roles", roles, "--urls", address.ToString()], settings);
         var server = new ServerProcess(process, address);
         try
         {
