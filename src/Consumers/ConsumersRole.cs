@@ -1,14 +1,16 @@
 using MassTransit;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using TaskQueue.Consumers.Actions;
 using TaskQueue.Consumers.Tasks;
+using TaskQueue.Consumers.Upstreams;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Queues;
 
 namespace TaskQueue.Consumers;
 
-/// <summary>The Consumers role: takes submissions and reports from the bus, and runs the built-in actions.</summary>
+/// <summary>The Consumers role: takes submissions and reports from the bus, runs the built-in actions, and forwards tasks to upstreams.</summary>
 public static class ConsumersRole
 {
     /// <summary>Receive endpoints of the role.</summary>
@@ -45,6 +47,9 @@ public static class ConsumersRole
         services.AddSingleton<WorkReporter>();
         services.AddSingleton<ActionRunner>();
         services.AddHostedService(sp => sp.GetRequiredService<ActionRunner>());
+        services.AddOptions<UpstreamList>().Configure<IConfiguration>((list, configuration) => list.Read(configuration)).ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<UpstreamQueues>().AddSingleton<UpstreamCalls>().AddSingleton<OutcomeReporter>();
+        services.AddHostedService<UpstreamService>();
         return services;
     }
 }

@@ -1,4 +1,6 @@
+using System.Net;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using TaskQueue.Scheduler.Batches;
 using TaskQueue.Scheduler.Callbacks;
 using TaskQueue.Scheduler.Retention;
@@ -21,6 +23,7 @@ public static class SchedulerRole
         services.AddHostedService<AbandonedFiles>();
         services.AddSingleton<BatchSplitter>().AddSingleton<BatchCloser>().AddSingleton<BatchFileWriter>();
         services.AddHostedService<BatchService>();
+        services.TryAddSingleton<ResolveHost>(Dns.GetHostAddressesAsync);
         services.AddSingleton<CallbackSender>();
         services.AddHostedService<CallbackService>();
         return services;

@@ -124,7 +124,7 @@ public abstract partial class BatchesDoorTests(BellaServer server)
         var file = await UploadAsync(Line("r1", model: queue), openAI: true);
         (await SendAsync(HttpMethod.Get, "?after=", openAI: true)).Ok();
 
-        var created = (await SendAsync(HttpMethod.Post, "", $$"""{"input_file_id":"{{file}}","endpoint":"/v1/chat/completions","completion_window":"24h","metadata":{"a":"b"}}""", openAI: true)).Ok();
+        var created = (await SendAsync(HttpMethod.Post, "", $$$"""{"input_file_id":"{{{file}}}","endpoint":"/v1/chat/completions","completion_window":"24h","metadata":{"a":"b"}}""", openAI: true)).Ok();
 
         var id = created.GetProperty("id").GetString()!;
         Keys(created).ShouldBe(

@@ -102,7 +102,8 @@ public abstract class BusTests(Stack stack) : IAsyncLifetime
     public async Task Of_one_message_the_valid_tasks_are_accepted_and_the_message_goes_to_the_error_queue()
     {
         var good = NewTask();
-        TaskSubmission[] bad = [NewTask() with { Queue = "a b" }, NewTask() with { MaxAttempts = 0 }, NewTask() with { Payload = "\"\0\"" }, NewTask() with { Level = -1 }];
+        TaskSubmission[] bad = [NewTask() with { Queue = "a b" }, NewTask() with { MaxAttempts = 0 }, NewTask() with { Payload = "\"\0\"" }, NewTask() with { Level = -1 },
+            NewTask() with { Ending = new TaskEnding { CallbackUrl = "http://127.0.0.1/x" } }];
         var errors = await ErrorsAsync();
         await SubmitAsync([bad[0], good, .. bad[1..]]);
         await AcceptedAsync(good.Id);

@@ -94,6 +94,23 @@ public static class Door
             : throw new InvalidOperationException($"{reply.Status}: {reply.Text}");
     }
 
+    /// <summary>The callback of a task, or null.</summary>
+    public static async Task<JsonElement?> CallbackAsync(this HttpClient http, Guid id)
+    {
+        var reply = await http.ReadAsync($"/tasks/{id}/callbacks");
+        var callbacks = reply.Status == 200 ? reply.Json.GetProperty("callbacks") : throw new InvalidOperationException($"{reply.Status}: {reply.Text}");
+        return callbacks.GetArrayLength() == 0 ? null : callbacks[0];
+    }
+
+    /// <summary>Waits until the callback of a task is as expected, and returns it.</summary>
+    public static async Task<JsonElement> CallbackAsync(this HttpClient http, Guid id, Func<JsonElement, bool> expected)
+    {
+        JsonElement? callback = null;
+        await Eventually.UntilAsync(
+            async () => (callback = await http.CallbackAsync(id)) is { } c && expected(c), TimeSpan.FromSeconds(40), $"the callback of task {id} is as expected");
+        return callback!.Value;
+    }
+
     public static Guid Id(this JsonElement task) => task.GetProperty("id").GetGuid();
 
     public static string? Text(this JsonElement element, string name) => element.GetProperty(name).GetString();

@@ -1,5 +1,4 @@
 using Shouldly;
-using TaskQueue.Api.Bella;
 using TaskQueue.Engine.Tasks;
 using Xunit;
 

@@ -39,7 +39,20 @@ public sealed class CallbackRulesTests
     [InlineData("fd12:3456::1", false)]
     [InlineData("fe80::1", false)]
     [InlineData("ff02::1", false)]
-    public void Addresses_of_the_public_internet(string address, bool isPublic) => CallbackRules.IsPublic(IPAddress.Parse(address)).ShouldBe(isPublic);
+    [InlineData("192.0.2.1", false)]
+    [InlineData("198.51.100.1", false)]
+    [InlineData("203.0.113.1", false)]
+    [InlineData("240.0.0.1", false)]
+    [InlineData("2002:808:808::", true)]
+    [InlineData("::ffff:0:7f00:1", false)]
+    [InlineData("64:ff9b:1::a00:1", false)]
+    [InlineData("2001::1", false)]
+    [InlineData("2001:db8::1", false)]
+    [InlineData("3fff::1", false)]
+    [InlineData("fec0::1", false)]
+    [InlineData("fe80::1%1", false)]
+    [InlineData("4000::1", false)]
+    public void Addresses_of_the_public_internet(string address, bool isPublic) => PublicAddresses.Contain(IPAddress.Parse(address)).ShouldBe(isPublic);
 
     [Theory]
     [InlineData("https://example.com/hook?x=1", true)]
@@ -54,7 +67,38 @@ public sealed class CallbackRulesTests
     [InlineData("file:///etc/passwd", false)]
     [InlineData("gopher://example.com", false)]
     [InlineData("http://u:p@example.com/", false)]
+    [InlineData("http://127.0.0.1./x", false)]
+    [InlineData("http://10.1/x", false)]
+    [InlineData("http://größe.example/größe", true)]
+    [InlineData("http://cb/a\0b", false)]
+    [InlineData("http://cb/a b", false)]
+    [InlineData("http://cb/a\nb", false)]
+    [InlineData("http:///x", false)]
+    [InlineData("", false)]
     public void Urls_that_may_be_submitted(string url, bool allowed) => (CallbackRules.Check(url, new WebhookOptions()) is null).ShouldBe(allowed);
+
+    [Theory]
+    [InlineData("https://hooks.example.com:8443/x", true)]
+    [InlineData("https://HOOKS.EXAMPLE.COM./x", true)]
+    [InlineData("https://a.b.example.org/x", true)]
+    [InlineData("https://example.org/x", false)]
+    [InlineData("https://badexample.org/x", false)]
+    [InlineData("https://hooks.example.com.evil.org/x", false)]
+    [InlineData("http://10.0.0.1/x", false)]
+    public void Hosts_can_be_listed(string url, bool allowed) =>
+        (CallbackRules.Check(url, new WebhookOptions { AllowedHosts = { "hooks.example.com", "*.example.org", "10.0.0.1" } }) is null).ShouldBe(allowed);
+
+    [Fact]
+    public void Half_of_a_surrogate_pair_is_no_url() => CallbackRules.Check("http://cb/\uD83D", new WebhookOptions()).ShouldNotBeNull();
+
+    [Fact]
+    public void A_url_has_at_most_2048_characters()
+    {
+        var longest = "http://cb/".PadRight(2048, 'x');
+
+        CallbackRules.Check(longest, new WebhookOptions()).ShouldBeNull();
+        CallbackRules.Check(longest + "x", new WebhookOptions()).ShouldNotBeNull();
+    }
 
     [Fact]
     public void Private_networks_can_be_allowed() => CallbackRules.Check("http://10.0.0.1/x", new WebhookOptions { AllowPrivateNetworks = true }).ShouldBeNull();

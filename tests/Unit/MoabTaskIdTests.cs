@@ -1,5 +1,4 @@
 using Shouldly;
-using TaskQueue.Api.Bella;
 using TaskQueue.Api.Moab;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Tasks;

@@ -92,9 +92,9 @@ internal sealed partial class BatchRequest(
     private static (string Shown, TimeSpan Window) WindowOf(string? text)
     {
         if (text is null || text.Length > 8 || WindowPattern().Match(text) is not { Success: true } match
-            || !int.TryParse(match.Groups[1].Value, NumberStyles.None, CultureInfo.InvariantCulture, out var number))
+            || !int.TryParse(match.Groups["number"].Value, NumberStyles.None, CultureInfo.InvariantCulture, out var number))
             return (DefaultWindow, TimeSpan.FromHours(24));
-        var window = match.Groups[2].Value switch
+        var window = match.Groups["unit"].Value switch
         {
             "m" => TimeSpan.FromMinutes(number),
             "h" => TimeSpan.FromHours(number),
@@ -103,6 +103,6 @@ internal sealed partial class BatchRequest(
         return window >= Shortest && window <= Longest ? (text, window) : throw BellaMapping.Wrong("completion_window must be 1m to 30d");
     }
 
-    [GeneratedRegex(@"\A([0-9]+)([mhd])\z", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"\A(?<number>[0-9]+)(?<unit>[mhd])\z", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex WindowPattern();
 }

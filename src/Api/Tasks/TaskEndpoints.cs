@@ -100,9 +100,9 @@ internal static class TaskEndpoints
     }
 
     private static async Task<IResult> CallbacksAsync(string id, TaskQueries queries, CancellationToken stop) =>
-        Guid.TryParse(id, out var guid) && await queries.CallbacksAsync(guid, stop) is { Count: > 0 } callbacks
+        await queries.CallbacksAsync(Id(id), stop) is var callbacks && (callbacks.Count > 0 || await queries.FindAsync(Id(id), stop) is not null)
             ? Results.Json(new TaskCallbacks([.. callbacks.Select(TaskMapping.ToCallback)]), TaskJson.Shapes.TaskCallbacks)
-            : throw new DoorException(404, "not_found", $"nothing is owed for {id}");
+            : throw NotFound(id);
 
     private static TaskSubmission ReadOne(JsonElement task, int index, Guid id, DateTimeOffset now)
     {

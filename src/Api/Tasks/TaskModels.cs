@@ -20,7 +20,7 @@ namespace TaskQueue.Api.Tasks;
 /// <param name="ThreadId">Tasks of one thread run one at a time, earliest first.</param>
 /// <param name="LeaseSeconds">How long an attempt may go without a heartbeat: 1 to 86,400; default the queue's, else 15.</param>
 /// <param name="Retry">How failed attempts are tried again; default the queue's.</param>
-/// <param name="CallbackUrl">Where the result of a success is posted to.</param>
+/// <param name="CallbackUrl">Where the result of a success is posted to, as it is: an http or https URL.</param>
 internal sealed record TaskBody(
     JsonElement Action, JsonElement? Data, string? Queue, string? Priority, DateTimeOffset? ScheduledAt, DateTimeOffset? ExpiresAt, int? MaxAttempts,
     string? DedupeKey, IReadOnlyList<string>? Overwrite, string? ThreadId, double? LeaseSeconds, RetryBody? Retry, string? CallbackUrl);
@@ -61,8 +61,8 @@ internal sealed record TaskStepDetails(string Event, int Attempt, DateTime At, D
 /// <summary>GET /tasks/{id}/callbacks: what was sent to its callback URL, or will be.</summary>
 internal sealed record TaskCallbacks(IReadOnlyList<TaskCallback> Callbacks);
 
-/// <summary>A callback; its log has an entry a try: at, status or error, duration_ms.</summary>
-internal sealed record TaskCallback(string Id, string Url, string State, DateTime DueAt, DateTime CreatedAt, DateTime? FinishedAt, RawJson Log);
+/// <summary>A callback: waiting, delivered or failed. Its log has an entry a try: at, status or error, duration_ms.</summary>
+internal sealed record TaskCallback(string Id, string Url, string State, int Attempts, DateTime? DueAt, DateTime CreatedAt, DateTime? FinishedAt, RawJson Log);
 
 /// <summary>Source-generated JSON of the door.</summary>
 [JsonSerializable(typeof(TaskQueued))]
@@ -93,7 +93,7 @@ internal static class TaskMapping
             [.. timeline.Select(e => new TaskStepDetails(e.Type.ToString().ToLowerInvariant(), e.Attempt, e.At, e.DueAt, e.Worker, e.Error))]);
 
     public static TaskCallback ToCallback(Callback c) =>
-        new($"cb_{c.Id}", c.Url, c.State.ToString().ToLowerInvariant(), c.DueAt, c.CreatedAt, c.FinishedAt, new RawJson(c.Log));
+        new($"cb_{c.Id}", c.Url, c.State.ToString().ToLowerInvariant(), c.Attempts, c.FinishedAt is null ? c.DueAt : null, c.CreatedAt, c.FinishedAt, new RawJson(c.Log));
 
     /// <summary>What became of a submission: queued, or what it was a duplicate of.</summary>
     public static string Word(Admitted result) =>

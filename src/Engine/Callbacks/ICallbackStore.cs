@@ -3,14 +3,28 @@ namespace TaskQueue.Engine.Callbacks;
 /// <summary>Statements about callbacks. The classes of <see cref="Storage.ITaskStore"/> implement it too.</summary>
 public interface ICallbackStore
 {
-    /// <summary>Takes due callbacks for a try; they fall due again when it is given up.</summary>
-    Task<IReadOnlyList<Callback>> TakeAsync(DateTime now, DateTime givenUpAt, int max);
+    /// <summary>Takes due callbacks for a try, those due longest first; they fall due again when the try is given up.</summary>
+    Task<IReadOnlyList<Callback>> TakeAsync(CallbackClaim claim, DateTime now);
 
     /// <summary>Notes how a try ended, unless it was given up and another has begun.</summary>
     /// <param name="callback">As it was taken, with its new state, due time, log and end.</param>
     Task SettleAsync(Callback callback);
 
+    /// <summary>When the next callback is due, or its try given up; may be in the past.</summary>
+    Task<DateTime?> NextCallbackAsync();
+
     /// <summary>Removes callbacks that ended before a time, a few at once.</summary>
     /// <returns>How many.</returns>
     Task<int> RemoveSettledAsync(DateTime before, int max);
+}
+
+/// <summary>Which callbacks a scheduler takes.</summary>
+/// <param name="GivenUpAt">They fall due again then.</param>
+/// <param name="Max">At most so many.</param>
+/// <param name="MaxPerHost">At most so many of one host (<see cref="CallbackRules.HostOf"/>), those that it has now among them.</param>
+/// <param name="Busy">The host of each that it has now.</param>
+public sealed record CallbackClaim(DateTime GivenUpAt, int Max, int MaxPerHost, IReadOnlyList<string> Busy)
+{
+    /// <summary>Hosts of which it takes no more.</summary>
+    internal IEnumerable<string> Full => Busy.CountBy(h => h).Where(h => h.Value >= MaxPerHost).Select(h => h.Key);
 }

@@ -5,23 +5,28 @@ namespace TaskQueue.Engine.Callbacks;
 /// <summary>Section <c>TaskQueue:Webhooks</c>: how callbacks are sent.</summary>
 public sealed class WebhookOptions : IValidatableObject
 {
-    private const string Prefix = "whsec_";
+    private const string Section = "TaskQueue:Webhooks", Prefix = "whsec_";
 
     /// <summary>Whether receivers may lie in loopback, private and other special networks.</summary>
     /// <value>False: whoever may submit a task could otherwise reach what only this server should.</value>
     public bool AllowPrivateNetworks { get; set; }
+
+    /// <summary>The only hosts that receivers may have: names, or <c>*.example.com</c> for every name below one.</summary>
+    /// <value>None: any host.</value>
+    public IList<string> AllowedHosts { get; } = [];
 
     /// <summary>Secrets in base64, with or without <c>whsec_</c>: every callback is signed with each, so that one can follow another.</summary>
     /// <value>None: callbacks are not signed.</value>
     public IList<string> SigningKeys { get; } = [];
 
     /// <summary>Seconds that one try may take.</summary>
-    /// <value>30 (bella.md 7.2).</value>
-    [Range(1, 300)]
+    /// <value>30 (bella.md 7.2); 1 to 300.</value>
+    [Range(1, 300, ErrorMessage = Section + ":TimeoutSeconds must be 1 to 300")]
     public int TimeoutSeconds { get; set; } = 30;
 
     /// <summary>Tries at once in a process.</summary>
-    [Range(1, 1000)]
+    /// <value>32; 1 to 1,000.</value>
+    [Range(1, 1000, ErrorMessage = Section + ":Concurrency must be 1 to 1000")]
     public int Concurrency { get; set; } = 32;
 
     /// <inheritdoc />
@@ -30,7 +35,14 @@ public sealed class WebhookOptions : IValidatableObject
         for (var i = 0; i < SigningKeys.Count; i++)
         {
             if (!(Convert.TryFromBase64String(Plain(SigningKeys[i]), new byte[SigningKeys[i].Length + 3], out var bytes) && bytes >= 16))
-                yield return new($"TaskQueue:Webhooks:SigningKeys:{i} must be at least 16 bytes in base64");
+                yield return new($"{Section}:SigningKeys:{i} must be at least 16 bytes in base64");
+        }
+
+        for (var i = 0; i < AllowedHosts.Count; i++)
+        {
+            var host = AllowedHosts[i];
+            if (Uri.CheckHostName(host.StartsWith("*.", StringComparison.Ordinal) ? host[2..] : host) == UriHostNameType.Unknown)
+                yield return new($"{Section}:AllowedHosts:{i} must be a host, without scheme and port, or *. and a name");
         }
     }
 

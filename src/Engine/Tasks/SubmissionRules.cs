@@ -34,7 +34,7 @@ public static class SubmissionRules
             return "overwrite names payload, scheduled_at or expires_at, and needs a dedupe_key";
         if (task.LeaseSeconds is { } lease && !(lease * 1000 >= TaskVerbs.MinLeaseMs && lease * 1000 <= TaskVerbs.MaxLeaseMs))
             return $"lease_seconds must be {TaskVerbs.MinLeaseMs / 1000} to {TaskVerbs.MaxLeaseMs / 1000}";
-        if ((RetryBackoff.Check(task.Retry) ?? TaskEndings.Check(task.Ending)) is { } problem)
+        if (RetryBackoff.Check(task.Retry) is { } problem)
             return problem;
         if (task.Payload is null || Encoding.UTF8.GetByteCount(task.Payload) > maxPayloadBytes)
             return $"payload must have at most {maxPayloadBytes} bytes";

@@ -8,8 +8,6 @@ namespace TaskQueue.Engine.Tasks;
 /// <summary>Reads and writes <see cref="TaskEnding"/> as tasks keep it, and what depends on it.</summary>
 public static class TaskEndings
 {
-    private const int LongestUrl = 2048;
-
     /// <summary>The text of an ending; null where it says nothing.</summary>
     internal static string? ToText(TaskEnding? ending) =>
         ending is null || ending == new TaskEnding() ? null : JsonSerializer.Serialize(ending, EndingJson.Default.TaskEnding);
@@ -18,10 +16,13 @@ public static class TaskEndings
     internal static TaskEnding? Of(TaskState task) =>
         task.Ending is null ? null : JsonSerializer.Deserialize(task.Ending, EndingJson.Default.TaskEnding);
 
+<<<<<<< HEAD
     /// <summary>What is wrong with an ending and what to change, or null.</summary>
     internal static string? Check(TaskEnding? ending) =>
         ending?.CallbackUrl is { } url && (url.Length > LongestUrl || !IsHttp(url)) ? $"callback_url must be an http or https URL of at most {LongestUrl} characters" : null;
 
+=======
+>>>>>>> main
     /// <summary>How the line of a batch ended: a result says its status (bella.md 12), and is a success where it does not.</summary>
     internal static BatchLineEnd LineEnd(TaskEventType type, string? result) =>
         type != TaskEventType.Completed ? BatchLineEnd.Lost : StatusOf(result) is >= 200 and < 300 ? BatchLineEnd.Succeeded : BatchLineEnd.Refused;
@@ -48,8 +49,6 @@ public static class TaskEndings
             return 200; // a bus worker's text, or one with half of a surrogate pair
         }
     }
-
-    private static bool IsHttp(string url) => Uri.TryCreate(url, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" && uri.Host.Length > 0;
 }
 
 [JsonSourceGenerationOptions(DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]

@@ -59,9 +59,14 @@ public sealed class TaskVerbs(
     /// <exception cref="InvalidSubmissionException">It breaks a rule.</exception>
     public void Check(TaskSubmission submission)
     {
-        if (SubmissionRules.Check(submission, options.Value.MaxPayloadBytes) is { } problem)
+        if (ProblemOf(submission) is { } problem)
             throw new InvalidSubmissionException(problem);
     }
+
+    /// <summary>Which rule a submission breaks, and what to change; null where it breaks none.</summary>
+    public string? ProblemOf(TaskSubmission submission) =>
+        SubmissionRules.Check(submission, options.Value.MaxPayloadBytes)
+            ?? (submission.Ending?.CallbackUrl is { } url ? CallbackRules.Check(url, webhooks.Value) : null);
 
     /// <summary>Applies what a worker reports of many attempts; the commands of one task in the order given.</summary>
     /// <returns>The same commands, each with its verdict.</returns>
@@ -146,10 +151,8 @@ public sealed class TaskVerbs(
         for (var i = 0; i < submissions.Count; i++)
         {
             var submission = submissions[i];
-            if (SubmissionRules.Check(submission, options.Value.MaxPayloadBytes) is { } problem)
+            if (ProblemOf(submission) is { } problem)
                 throw new InvalidSubmissionException(problem, i);
-            if (submission.Ending?.CallbackUrl is { } url && CallbackRules.Check(url, webhooks.Value) is { } refused)
-                throw new InvalidSubmissionException(refused, i);
             var queue = known.GetValueOrDefault(submission.Queue);
             if (submission.ThreadId is not null && queue?.Delivery == Delivery.Push)
                 throw new InvalidSubmissionException($"thread_id needs a pull queue, and {submission.Queue} is a push queue", i);

@@ -18,27 +18,35 @@ internal sealed record CallbackTry(int? Status, string? Error, bool Again, TimeS
     public bool IsDelivered => Status is >= 200 and < 300;
 }
 
+/// <summary>Finds the addresses of a name.</summary>
+internal delegate Task<IPAddress[]> ResolveHost(string host, CancellationToken stop);
+
 /// <summary>
 /// Posts callbacks. Names are looked up here and connected to by the very address that was checked, so that none can point
 /// somewhere else a moment later; redirects are not followed and proxies not used.
 /// </summary>
 internal sealed class CallbackSender : IDisposable
 {
+    /// <summary>How much of an answer's body is read before its connection is closed instead of kept. Nobody looks at it.</summary>
+    private const int MostOfAnswer = 16 * 1024;
+
     private static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(10);
 
     private readonly HttpClient _http;
     private readonly WebhookOptions _options;
+    private readonly ResolveHost _resolve;
     private readonly TimeProvider _time;
 
-    public CallbackSender(IOptions<WebhookOptions> options, TimeProvider time)
+    public CallbackSender(IOptions<WebhookOptions> options, ResolveHost resolve, TimeProvider time)
     {
-        (_options, _time) = (options.Value, time);
+        (_options, _resolve, _time) = (options.Value, resolve, time);
         var handler = new SocketsHttpHandler
         {
             AllowAutoRedirect = false,
             UseProxy = false,
             UseCookies = false,
             ConnectCallback = ConnectAsync,
+            MaxResponseDrainSize = MostOfAnswer,
             PooledConnectionIdleTimeout = TimeSpan.FromSeconds(30),
             PooledConnectionLifetime = TimeSpan.FromMinutes(2),
         };
@@ -47,6 +55,7 @@ internal sealed class CallbackSender : IDisposable
 
     public void Dispose() => _http.Dispose();
 
+    /// <exception cref="OperationCanceledException">The process stops; what became of the try is not known.</exception>
     public async Task<CallbackTry> SendAsync(Callback callback, CancellationToken stop)
     {
         if (CallbackRules.Check(callback.Url, _options) is { } problem)
@@ -60,15 +69,17 @@ internal sealed class CallbackSender : IDisposable
             var status = (int)answer.StatusCode;
             return new CallbackTry(status, null, Again: status is 429 or >= 500, WaitOf(answer.Headers.RetryAfter));
         }
-        catch (OperationCanceledException) when (late.IsCancellationRequested)
-        {
-            return new CallbackTry(null, $"no answer within {_options.TimeoutSeconds} s", Again: true);
-        }
         catch (HttpRequestException fault) when (fault.InnerException is ForbiddenAddressException forbidden)
         {
             return new CallbackTry(null, forbidden.Message, Again: false);
         }
-        catch (Exception fault) when (fault is HttpRequestException or IOException)
+        catch (Exception) when (late.IsCancellationRequested)
+        {
+            return new CallbackTry(null, $"no answer within {_options.TimeoutSeconds} s", Again: true);
+        }
+#pragma warning disable CA1031 // whatever it is, it must not be tried for ever
+        catch (Exception fault) when (!stop.IsCancellationRequested)
+#pragma warning restore CA1031
         {
             return new CallbackTry(null, fault.Message, Again: true);
         }
@@ -97,8 +108,8 @@ internal sealed class CallbackSender : IDisposable
     private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken stop)
     {
         var host = context.DnsEndPoint;
-        var addresses = await Dns.GetHostAddressesAsync(host.Host, stop);
-        if (!_options.AllowPrivateNetworks && addresses.FirstOrDefault(a => !CallbackRules.IsPublic(a)) is { } forbidden)
+        var addresses = await _resolve(host.Host, stop);
+        if (!_options.AllowPrivateNetworks && addresses.FirstOrDefault(a => !PublicAddresses.Contain(a)) is { } forbidden)
             throw new ForbiddenAddressException($"{host.Host} has the address {forbidden}, which is not public");
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         try

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Text.Json.Nodes;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -20,23 +19,27 @@ internal sealed partial class CallbackService(
 {
     private const int MaxPerHost = 4, MaxRemoved = 500;
 
-    /// <summary>Waits after the first, second and third try (bella.md 7.2).</summary>
-    private static readonly TimeSpan[] Waits = [TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(10)];
+    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(500), Pause = TimeSpan.FromMilliseconds(5), AfterFault = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan RemoveEvery = TimeSpan.FromSeconds(10);
 
-    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(500), RemoveEvery = TimeSpan.FromSeconds(10);
+    /// <summary>How long tries may go on when the process stops.</summary>
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
 
-    private readonly ConcurrentDictionary<string, int> _hosts = new();
-    private int _free = options.Value.Concurrency;
+    /// <summary>A try that is not settled so long after its own time was over is given up: its process has ended.</summary>
+    private readonly TimeSpan _lease = TimeSpan.FromSeconds(options.Value.TimeoutSeconds + 10);
+
+    private readonly CancellationTokenSource _end = new(); // not disposed: tries may still look at it
+    private readonly ConcurrentDictionary<(long Id, int Attempt), string> _underWay = new(); // and the host of each
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         var removed = time.GetTimestamp();
         while (!stoppingToken.IsCancellationRequested)
         {
+            var wait = AfterFault;
             try
             {
-                while (_free > 0 && await TakeAsync(stoppingToken))
-                    stoppingToken.ThrowIfCancellationRequested();
+                wait = await TakeAsync() ? TimeSpan.Zero : await TimeToNextAsync();
                 if (time.GetElapsedTime(removed) >= RemoveEvery && await RemoveAsync())
                     removed = time.GetTimestamp();
             }
@@ -47,44 +50,47 @@ internal sealed partial class CallbackService(
                 LogFailed(fault);
             }
 
-            await ((Task)signals.Callbacks.WaitAsync(LookAgain, stoppingToken)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await ((Task)signals.Callbacks.WaitAsync(wait, stoppingToken)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
+
+        _end.CancelAfter(Grace);
+        while (!_underWay.IsEmpty)
+            await signals.Callbacks.WaitAsync(LookAgain, CancellationToken.None);
     }
 
-    /// <returns>Whether there may be more.</returns>
-    private async Task<bool> TakeAsync(CancellationToken stop)
+    /// <returns>Whether there were any.</returns>
+    private async Task<bool> TakeAsync()
     {
-        var (now, max) = (Micros.Now(time), _free);
-        var taken = await store.TakeAsync(now, now.AddSeconds(options.Value.TimeoutSeconds + 15), max);
+        string[] busy = [.. _underWay.Values];
+        if (busy.Length >= options.Value.Concurrency)
+            return false;
+        var now = Micros.Now(time);
+        var taken = await store.TakeAsync(new CallbackClaim(now + _lease, options.Value.Concurrency - busy.Length, MaxPerHost, busy), now);
         foreach (var callback in taken)
         {
-            var host = Uri.TryCreate(callback.Url, UriKind.Absolute, out var uri) ? uri.Authority : callback.Url;
-            if (_hosts.AddOrUpdate(host, 1, (_, count) => count + 1) > MaxPerHost)
-            {
-                Leave(host);
-                callback.DueAt = now + LookAgain; // not tried: a place comes free soon
-                await store.SettleAsync(callback);
-                continue;
-            }
-
-            Interlocked.Decrement(ref _free);
-            _ = SendAsync(callback, host, stop);
+            _underWay[(callback.Id, callback.Attempts)] = CallbackRules.HostOf(callback.Url);
+            _ = TryAsync(callback);
         }
 
-        return taken.Count == max;
+        return taken.Count > 0;
     }
 
-    private async Task SendAsync(Callback callback, string host, CancellationToken stop)
+    private async Task TryAsync(Callback callback)
     {
+        var givenUpAt = callback.DueAt;
         try
         {
-            var start = time.GetTimestamp();
-            var tried = await sender.SendAsync(callback, stop);
-            await store.SettleAsync(Settle(callback, tried, time.GetElapsedTime(start)));
-        }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
-        {
-            // This process stops; the callback falls due again.
+            var start = Micros.Now(time);
+            try
+            {
+                CallbackOutcome.Note(callback, await sender.SendAsync(callback, _end.Token), start, Micros.Now(time));
+            }
+            catch (OperationCanceledException) when (_end.IsCancellationRequested)
+            {
+                callback.DueAt = start; // for another process, at once
+            }
+
+            await SettleAsync(callback, givenUpAt);
         }
 #pragma warning disable CA1031 // it falls due again
         catch (Exception fault)
@@ -94,46 +100,48 @@ internal sealed partial class CallbackService(
         }
         finally
         {
-            Leave(host);
-            Interlocked.Increment(ref _free);
+            _underWay.TryRemove((callback.Id, callback.Attempts), out _);
             signals.Callbacks.Set();
         }
     }
 
-    private Callback Settle(Callback callback, CallbackTry tried, TimeSpan duration)
+    /// <summary>While the callback is ours: what the receiver got must not be sent again because the database was away for a moment.</summary>
+    private async Task SettleAsync(Callback callback, DateTime givenUpAt)
     {
-        var now = Micros.Now(time);
-        var log = JsonNode.Parse(callback.Log)!.AsArray();
-        log.Add(new JsonObject
+        while (true)
         {
-            ["at"] = now, ["status"] = tried.Status, ["error"] = tried.Error, ["duration_ms"] = (long)duration.TotalMilliseconds,
-        });
-        callback.Log = log.ToJsonString();
-        // Tries that were given back unused count too, so the log says how many there were.
-        var again = tried.Again && !tried.IsDelivered && log.Count <= Waits.Length;
-        callback.State = tried.IsDelivered ? CallbackState.Delivered : again ? CallbackState.Waiting : CallbackState.Failed;
-        if (again)
-            callback.DueAt = now + Longer(Waits[log.Count - 1], tried.RetryAfter);
-        else
-            callback.FinishedAt = now;
-        if (callback.State == CallbackState.Failed)
-            LogGivenUp(callback.Id, callback.SubjectId, tried.Status, tried.Error);
-        return callback;
+            try
+            {
+                await store.SettleAsync(callback);
+                if (callback.State == CallbackState.Failed)
+                    LogGivenUp(callback.Id, callback.SubjectId);
+                return;
+            }
+#pragma warning disable CA1031 // the next round tries again
+            catch (Exception fault) when (time.GetUtcNow().UtcDateTime < givenUpAt && !_end.IsCancellationRequested)
+#pragma warning restore CA1031
+            {
+                LogFailed(fault);
+            }
+
+            await Task.Delay(AfterFault, time, _end.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
     }
 
-    private static TimeSpan Longer(TimeSpan wait, TimeSpan? asked) => asked > wait ? asked.Value : wait;
-
-    private void Leave(string host)
+    /// <summary>What is overdue is another's, or of a host that has enough; a try that ends tells us.</summary>
+    private async Task<TimeSpan> TimeToNextAsync()
     {
-        if (_hosts.AddOrUpdate(host, 0, (_, count) => count - 1) == 0)
-            _hosts.TryRemove(new(host, 0));
+        var wait = (await store.NextCallbackAsync() ?? DateTime.MaxValue) - time.GetUtcNow().UtcDateTime;
+        // A timer may fire a millisecond early.
+        return wait <= TimeSpan.Zero || wait >= LookAgain ? LookAgain : wait + Pause;
     }
 
+    /// <returns>Whether that was all.</returns>
     private async Task<bool> RemoveAsync() => await store.RemoveSettledAsync(Micros.Now(time) - engine.Value.KeepFinished, MaxRemoved) < MaxRemoved;
 
     [LoggerMessage(LogLevel.Warning, "Sending callbacks failed; trying again")]
     private partial void LogFailed(Exception fault);
 
-    [LoggerMessage(LogLevel.Warning, "Callback {Callback} of {Subject} was given up: status {Status}, {Error}")]
-    private partial void LogGivenUp(long callback, Guid subject, int? status, string? error);
+    [LoggerMessage(LogLevel.Warning, "Callback {Callback} of {Subject} was given up; its log says why")]
+    private partial void LogGivenUp(long callback, Guid subject);
 }

@@ -62,6 +62,15 @@ internal static class PlanRows
         from generate_series(0, {{Queues - 1}}) as n
         """;
 
+    // One in a hundred waits, and half of those are due.
+    private const string InsertCallbacks =
+        """
+        insert into callbacks (subject_id, url, body, state, attempts, due_at, log, created_at, finished_at)
+        select gen_random_uuid(), 'https://h' || n % 50 || '.example/hook', '{"text":"hello world"}', case when n % 100 = 0 then 0 else 1 end, 1,
+            case when n % 200 = 0 then now() + interval '1 minute' else t end, '[]', t, case when n % 100 > 0 then t end
+        from generate_series(1, 200000) as n cross join lateral (select now() - n * interval '5 seconds' as t) as at
+        """;
+
     private static readonly string InsertQueues =
         $"""
         insert into queue_gates (queue, bucket_base) select 'q' || n, 0 from generate_series(0, 99) as n;
@@ -69,14 +78,14 @@ internal static class PlanRows
         """;
 
     // Nobody else gathers statistics while plans are looked at, and ours are of all rows instead of a sample by chance.
-    private const string StandStill = "alter table tasks set (autovacuum_enabled = false); alter table task_events set (autovacuum_enabled = false)";
+    private const string StandStill = "alter table tasks set (autovacuum_enabled = false); alter table task_events set (autovacuum_enabled = false); alter table callbacks set (autovacuum_enabled = false)";
 
     private const string AllRows = "-c default_statistics_target=1000";
 
     public static async Task InsertAsync(string connectionString)
     {
         await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(connectionString) { Options = AllRows }.ConnectionString);
-        foreach (var sql in new[] { StandStill, InsertFinished, InsertWaiting, InsertRunning, InsertEvents, InsertQueues, InsertSchedules, "vacuum analyze" })
+        foreach (var sql in new[] { StandStill, InsertFinished, InsertWaiting, InsertRunning, InsertEvents, InsertQueues, InsertSchedules, InsertCallbacks, "vacuum analyze" })
         {
             await using var command = source.CreateCommand(sql);
             await command.ExecuteNonQueryAsync();

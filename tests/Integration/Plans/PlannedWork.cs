@@ -19,6 +19,7 @@ internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTi
         await ReadAsync();
         await SweepAsync();
         await QueuesAsync();
+        await CallbacksAsync();
     }
 
     private async Task InsertAsync()
@@ -111,6 +112,16 @@ internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTi
         await store.RearmAsync("q609", now);
         await store.AdoptAsync("q603");
         await store.PurgeAsync("q606", EventPolicy.All, now);
+    }
+
+    private async Task CallbacksAsync()
+    {
+        var claim = new CallbackClaim(now.AddSeconds(40), 20, 4, ["h1.example", "h1.example", "h1.example", "h1.example", "h2.example"]);
+        var taken = await store.TakeAsync(claim, now);
+        (taken[0].State, taken[0].FinishedAt) = (CallbackState.Delivered, now);
+        await store.SettleAsync(taken[0]);
+        await store.NextCallbackAsync();
+        await store.RemoveSettledAsync(now.AddDays(-7), 500);
     }
 
     private TaskState Task(string queue, Action<TaskState>? change = null) => New(queue, t =>

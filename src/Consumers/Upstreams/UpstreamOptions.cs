@@ -1,0 +1,86 @@
+using System.ComponentModel.DataAnnotations;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Options;
+using TaskQueue.Engine.Queues;
+
+namespace TaskQueue.Consumers.Upstreams;
+
+/// <summary>Section <c>TaskQueue:Upstreams</c>: where tasks of an endpoint are forwarded to, so that no worker is needed.</summary>
+public sealed class UpstreamList : IValidatableObject
+{
+    /// <summary>The upstreams; several may serve one endpoint.</summary>
+    /// <value>None: nothing is forwarded.</value>
+    public IList<UpstreamOptions> Upstreams { get; } = [];
+
+    /// <summary>Reads the section. Bound as a list, an entry that cannot be read would be left out without a word.</summary>
+    /// <exception cref="OptionsValidationException">One cannot be read.</exception>
+    internal void Read(IConfiguration configuration)
+    {
+        foreach (var entry in configuration.GetSection("TaskQueue:Upstreams").GetChildren())
+        {
+            try
+            {
+                Upstreams.Add(entry.Get<UpstreamOptions>(b => b.ErrorOnUnknownConfiguration = true) ?? new UpstreamOptions());
+            }
+            catch (InvalidOperationException fault)
+            {
+                throw new OptionsValidationException(entry.Path, typeof(UpstreamList), [$"{entry.Path} cannot be read: {(fault.InnerException as InvalidOperationException ?? fault).Message}"]);
+            }
+        }
+    }
+
+    /// <inheritdoc />
+    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext) =>
+        Upstreams.Select((u, i) => u.Problem is { } problem ? new ValidationResult($"TaskQueue:Upstreams:{i}:{problem}") : null).OfType<ValidationResult>();
+}
+
+/// <summary>One HTTP server that tasks are forwarded to.</summary>
+public sealed class UpstreamOptions
+{
+    /// <summary>The path that callers name, such as <c>/v1/chat/completions</c>; at most 256 characters.</summary>
+    public string Endpoint { get; set; } = "";
+
+    /// <summary>Where the server is, such as <c>http://localhost:11434</c>; segments that it shares with the endpoint are written once.</summary>
+    public string BaseUrl { get; set; } = "";
+
+    /// <summary>Sent as bearer token.</summary>
+    /// <value>Null: none is sent.</value>
+    public string? ApiKey { get; set; }
+
+    /// <summary>Whether the key that a task was submitted with is sent in place of <see cref="ApiKey"/>, where it was kept.</summary>
+    public bool UseSubmitterKey { get; set; }
+
+    /// <summary>Requests that this process has under way at once.</summary>
+    /// <value>16; 1 to 1,000.</value>
+    public int MaxConcurrency { get; set; } = 16;
+
+    /// <summary>How long a whole answer may take, or the next event of a streamed one.</summary>
+    /// <value>600; 1 to 86,400.</value>
+    public int TimeoutSeconds { get; set; } = 600;
+
+    /// <summary>How often a request is repeated after 429, 5xx or a broken connection, before that is the outcome.</summary>
+    /// <value>5; 0 to 1,000.</value>
+    public int MaxRetries { get; set; } = 5;
+
+    /// <summary>Serve these queues alone.</summary>
+    /// <value>None: a queue of its own, and every registered queue of the endpoint that no other upstream names here.</value>
+    public IList<string> Queues { get; } = [];
+
+    /// <summary>Levels that are served, most wanted first.</summary>
+    /// <value>None: 0, then 1.</value>
+    public IList<int> Levels { get; } = [];
+
+    /// <summary>What is wrong: the key behind the number of the upstream, and what to change. It never shows the API key.</summary>
+    internal string? Problem =>
+        Endpoint is not { Length: > 1 and <= 256 } || Endpoint[0] != '/' || Endpoint.Any(c => c is '?' or '#' or '\\' or '%' || char.IsControl(c) || char.IsWhiteSpace(c))
+            || Endpoint.Split('/')[1..].Any(s => s is "" or "." or "..") ? "Endpoint must be a path such as /v1/chat/completions"
+        : !(Uri.TryCreate(BaseUrl, UriKind.Absolute, out var url) && url.Scheme is "http" or "https" && url.Host.Length > 0 && url.UserInfo.Length + url.Query.Length + url.Fragment.Length == 0)
+            ? "BaseUrl must be an http or https URL without user, query and fragment"
+        : ApiKey?.All(c => c is > ' ' and <= '~') == false ? "ApiKey must be of visible ASCII characters"
+        : MaxConcurrency is < 1 or > 1000 ? "MaxConcurrency must be 1 to 1000"
+        : TimeoutSeconds is < 1 or > 86_400 ? "TimeoutSeconds must be 1 to 86400"
+        : MaxRetries is < 0 or > 1000 ? "MaxRetries must be 0 to 1000"
+        : Queues.Any(q => !QueueNames.IsValid(q)) ? $"Queues must be names of {QueueNames.Rule}"
+        : Levels.Any(l => l is < 0 or > QueueNames.MaxLevel) ? $"Levels must be 0 to {QueueNames.MaxLevel}"
+        : null;
+}
