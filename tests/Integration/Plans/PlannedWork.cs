@@ -89,9 +89,6 @@ internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTi
         }
 
         await store.RedispatchAllAsync(now);
-        foreach (var callback in await store.TakeAsync(now, now.AddSeconds(45), 32))
-            await store.SettleAsync(callback);
-        await store.RemoveSettledAsync(now, 500);
         await store.RemoveDeletedAsync(now, 500);
     }
 
