@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
+using TaskQueue.Engine.Files;
 
 namespace TaskQueue.Engine.Batches;
 
@@ -13,16 +14,36 @@ public sealed record InputLine(int Number, long End, byte[]? Text);
 /// <summary>Reads the lines of an input one by one, holding no more than one in memory, and of one that is too long nothing.</summary>
 public static class BatchInput
 {
+    /// <summary>Room around the request of a line for its other members.</summary>
+    private const int Envelope = 16 * 1024;
+
     private static ReadOnlySpan<byte> ByteOrderMark => "\uFEFF"u8;
+
+    /// <summary>The content of an input; null where it was deleted.</summary>
+    public static async Task<Stream?> OpenAsync(FileVerbs files, string id, CancellationToken stop)
+    {
+        ArgumentNullException.ThrowIfNull(files);
+        if (await files.FindAsync(id, owner: null, stop) is not { } file)
+            return null;
+        try
+        {
+            return files.OpenRead(file);
+        }
+        catch (Exception gone) when (gone is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return null;
+        }
+    }
 
     /// <summary>The lines from a place on, which must be the start of one.</summary>
     /// <param name="input">Can be sought.</param>
     /// <param name="from">Bytes to leave out.</param>
-    /// <param name="maxLine">Most bytes of a line.</param>
+    /// <param name="maxPayload">Most bytes of the request in a line.</param>
     /// <param name="stop">Stops the read.</param>
-    public static async IAsyncEnumerable<InputLine> ReadAsync(Stream input, long from, int maxLine, [EnumeratorCancellation] CancellationToken stop)
+    public static async IAsyncEnumerable<InputLine> ReadAsync(Stream input, long from, int maxPayload, [EnumeratorCancellation] CancellationToken stop)
     {
         ArgumentNullException.ThrowIfNull(input);
+        var maxLine = maxPayload + Envelope;
         input.Seek(from, SeekOrigin.Begin);
         var reader = PipeReader.Create(input, new StreamPipeReaderOptions(leaveOpen: true, bufferSize: 64 * 1024));
         var (number, at, tooLong) = (0, from, false);
@@ -43,7 +64,7 @@ public static class BatchInput
 
             if (read.IsCompleted)
             {
-                if (buffer.Length > 0 && Take(buffer, number + 1, at + buffer.Length, tooLong || buffer.Length > maxLine, isFirst: from == 0 && number == 0) is { } last)
+                if ((buffer.Length > 0 || tooLong) && Take(buffer, number + 1, at + buffer.Length, tooLong || buffer.Length > maxLine, isFirst: from == 0 && number == 0) is { } last)
                     yield return last;
                 break;
             }

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
 
@@ -11,39 +12,57 @@ namespace TaskQueue.Engine.Batches;
 public sealed record BatchLine(string? CustomId, string? Body, string? Model, BatchProblem? Problem)
 {
     private const int MaxCustomId = 128;
+    private const string InvalidJson = "invalid_json_line";
 
     /// <summary>Reads a line. By OpenAI's rules it must be complete and for the endpoint of its batch; by Bella's only JSON (bella.md 10.6, 12).</summary>
-    public static BatchLine Parse(byte[]? text, BatchState batch, int maxBytes)
+    /// <param name="text">Its bytes; null where they are too many.</param>
+    /// <param name="batch">Says by which rules.</param>
+    /// <param name="maxPayload">Most bytes of the request.</param>
+    public static BatchLine Parse(byte[]? text, BatchState batch, int maxPayload)
     {
         ArgumentNullException.ThrowIfNull(batch);
-        if (text is null || text.Length > maxBytes)
-            return Bad(null, "invalid_json_line", $"the line has more than {maxBytes} bytes", null);
+        if (text is null)
+            return Bad(null, InvalidJson, $"the line is too long: its request may have {maxPayload} bytes", null);
         if (!Utf8.IsValid(text))
-            return Bad(null, "invalid_json_line", "the line is not valid UTF-8", null);
+            return Bad(null, InvalidJson, "the line is not valid UTF-8", null);
         try
         {
             using var document = JsonDocument.Parse(text);
-            return Parse(document.RootElement, batch);
+            return Parse(document.RootElement, batch, maxPayload);
         }
         catch (Exception fault) when (fault is JsonException or InvalidOperationException)
         {
-            return Bad(null, "invalid_json_line", $"the line is not valid JSON: {fault.Message}", null);
+            return Bad(null, InvalidJson, $"the line is not valid JSON: {fault.Message}", null);
         }
     }
 
-    private static BatchLine Parse(JsonElement line, BatchState batch)
+    private static BatchLine Parse(JsonElement line, BatchState batch, int maxPayload)
     {
         if (line.ValueKind != JsonValueKind.Object)
-            return Bad(null, "invalid_json_line", "the line is not a JSON object", null);
+            return Bad(null, InvalidJson, "the line is not a JSON object", null);
+        if (CustomIdProblem(line) is { } wrong)
+            return Bad(null, "invalid_custom_id", wrong, "custom_id");
         var customId = Text(line, "custom_id");
-        if (customId is { Length: > MaxCustomId } || customId?.Contains('\0', StringComparison.Ordinal) == true)
-            return Bad(null, "invalid_custom_id", $"custom_id must have at most {MaxCustomId} characters, and none of them U+0000", "custom_id");
         var hasBody = line.TryGetProperty("body", out var body) && body.ValueKind != JsonValueKind.Null;
         if (hasBody && body.ValueKind != JsonValueKind.Object)
             return Bad(customId, "invalid_body", "body must be an object", "body");
+        var text = hasBody ? body.GetRawText() : "{}";
+        if (Encoding.UTF8.GetByteCount(text) > maxPayload)
+            return Bad(customId, "invalid_body", $"body must have at most {maxPayload} bytes", "body");
         if (batch.Strict && Demand(line, batch, customId, hasBody) is { } problem)
             return new BatchLine(customId, null, null, problem);
-        return new BatchLine(customId, hasBody ? body.GetRawText() : "{}", hasBody ? Text(body, "model") : null, null);
+        return new BatchLine(customId, text, hasBody ? Text(body, "model") : null, null);
+    }
+
+    private static string? CustomIdProblem(JsonElement line)
+    {
+        if (!line.TryGetProperty("custom_id", out var id) || id.ValueKind == JsonValueKind.Null)
+            return null;
+        if (id.ValueKind != JsonValueKind.String)
+            return "custom_id must be text";
+        return id.GetString() is { Length: <= MaxCustomId } text && !text.Contains('\0', StringComparison.Ordinal)
+            ? null
+            : $"custom_id must have at most {MaxCustomId} characters, and none of them U+0000";
     }
 
     private static BatchProblem? Demand(JsonElement line, BatchState batch, string? customId, bool hasBody) =>

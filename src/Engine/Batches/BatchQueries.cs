@@ -67,20 +67,6 @@ public sealed class BatchQueries(IDbContextFactory<TaskDbContext> databases)
             b => BatchStates.IsTerminal(b.State) ? BatchProgress.Of(b) : BatchProgress.Of(b, ends.GetValueOrDefault(b.CorrelationId) ?? []));
     }
 
-    /// <summary>The batches that have not ended, oldest first.</summary>
-    public async Task<List<BatchState>> LiveAsync(CancellationToken stop)
-    {
-        await using var db = await databases.CreateDbContextAsync(stop);
-        return await db.Batches.AsNoTracking().Where(b => b.State < BatchStates.Completed).OrderBy(b => b.CreatedAt).ToListAsync(stop);
-    }
-
-    /// <summary>Whether any task of a batch waits or runs.</summary>
-    public async Task<bool> HasLiveTasksAsync(Guid id, CancellationToken stop)
-    {
-        await using var db = await databases.CreateDbContextAsync(stop);
-        return await BatchTasks.Live(db, id).AnyAsync(stop);
-    }
-
     private static IQueryable<BatchState> Visible(TaskDbContext db, string? owner)
     {
         var batches = db.Batches.AsNoTracking();

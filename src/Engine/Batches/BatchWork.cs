@@ -1,62 +1,114 @@
+using System.Runtime.CompilerServices;
 using Microsoft.EntityFrameworkCore;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Batches;
 
-/// <summary>What a scheduler needs to work on batches: the right to do so, their tasks and their bad lines.</summary>
+/// <summary>What a scheduler needs to work on batches: which there are to work on, the right to do so, their tasks and their bad lines.</summary>
 public sealed class BatchWork(IDbContextFactory<TaskDbContext> databases, TimeProvider time)
 {
-    /// <summary>Another scheduler takes over a batch whose worker has said nothing for so long.</summary>
-    public static readonly TimeSpan Hold = TimeSpan.FromMinutes(1);
+    private const int Page = 1000;
 
-    /// <summary>Takes a batch for this process, or renews that; null where another one works on it.</summary>
-    public async Task<BatchState?> TakeAsync(Guid id, bool renew)
+    /// <summary>No batch lives longer than that, nor does what is left of it.</summary>
+    private static readonly TimeSpan Longest = TimeSpan.FromDays(60);
+
+    /// <summary>
+    /// Batches that nobody holds and on which something is to be done, oldest first. Those whose tasks are at work are left out, and
+    /// those that were cancelled a moment ago whose last tasks still may end.
+    /// </summary>
+    /// <param name="grace">How long tasks that run may go on after a cancel.</param>
+    /// <param name="stop">Stops the read.</param>
+    public async Task<List<Guid>> DueAsync(TimeSpan grace, CancellationToken stop)
     {
         var now = Micros.Now(time);
-        await using var db = await databases.CreateDbContextAsync();
-        var taken = await db.Batches.Where(b => b.CorrelationId == id && (renew || b.WorkedUntil == null || b.WorkedUntil < now))
-            .ExecuteUpdateAsync(b => b.SetProperty(x => x.WorkedUntil, now + Hold));
-        return taken == 0 ? null : await db.Batches.AsNoTracking().SingleAsync(b => b.CorrelationId == id);
+        var graceOver = now - grace;
+        await using var db = await databases.CreateDbContextAsync(stop);
+        return await db.Batches.Where(b => b.State < BatchStates.Completed && (b.WorkedUntil == null || b.WorkedUntil < now))
+            .Where(b =>
+                (b.State == BatchStates.InProgress && (b.DeadlineAt <= now || b.LinesDone < b.Total))
+                || (b.State == BatchStates.Cancelling && (b.CancellingAt <= graceOver || b.FinalizingAt != null))
+                || (b.State != BatchStates.InProgress && b.State != BatchStates.Cancelling)
+                || !db.Tasks.Any(t => t.BatchId == b.CorrelationId && (t.State == TaskStates.Pending || t.State == TaskStates.Running || t.State == TaskStates.Retrying))
+                || (b.State == BatchStates.Cancelling && db.Tasks.Any(t => t.BatchId == b.CorrelationId && (t.State == TaskStates.Pending || t.State == TaskStates.Running || t.State == TaskStates.Retrying) && t.State != TaskStates.Running)))
+            .OrderBy(b => b.CreatedAt).Select(b => b.CorrelationId).ToListAsync(stop);
     }
 
-    /// <summary>Leaves a batch to whoever comes next.</summary>
-    public async Task LeaveAsync(Guid id)
+    /// <summary>Batches that have ended and whose scheduler did not live to release their tasks.</summary>
+    public async Task<List<Guid>> UnreleasedAsync(CancellationToken stop)
     {
-        await using var db = await databases.CreateDbContextAsync();
-        await db.Batches.Where(b => b.CorrelationId == id).ExecuteUpdateAsync(b => b.SetProperty(x => x.WorkedUntil, (DateTime?)null));
+        var now = Micros.Now(time);
+        var since = now - Longest;
+        await using var db = await databases.CreateDbContextAsync(stop);
+        return await db.Batches.Where(b => b.CreatedAt > since && b.State >= BatchStates.Completed && b.WorkedUntil < now).Select(b => b.CorrelationId).ToListAsync(stop);
+    }
+
+    /// <summary>Takes a batch for this process; null where another one works on it.</summary>
+    public Task<BatchHold?> TakeAsync(Guid id) => BatchHold.TakeAsync(databases, time, id);
+
+    /// <summary>The batch as it is now.</summary>
+    public async Task<BatchState> GetAsync(Guid id, CancellationToken stop)
+    {
+        await using var db = await databases.CreateDbContextAsync(stop);
+        return await db.Batches.AsNoTracking().SingleAsync(b => b.CorrelationId == id, stop);
+    }
+
+    /// <summary>Whether any task of a batch waits or runs.</summary>
+    public async Task<bool> HasLiveTasksAsync(Guid id, CancellationToken stop)
+    {
+        await using var db = await databases.CreateDbContextAsync(stop);
+        return await BatchTasks.Live(db, id).AnyAsync(stop);
     }
 
     /// <summary>Some of the tasks of a batch that wait, or that wait or run.</summary>
-    public async Task<List<Guid>> LiveAsync(Guid id, bool alsoRunning, int max)
+    public async Task<List<Guid>> LiveAsync(Guid id, bool alsoRunning, int max, CancellationToken stop)
     {
-        await using var db = await databases.CreateDbContextAsync();
-        var live = BatchTasks.Live(db, id);
-        return await (alsoRunning ? live : live.Where(t => t.State != TaskStates.Running)).Select(t => t.CorrelationId).Take(max).ToListAsync();
+        await using var db = await databases.CreateDbContextAsync(stop);
+        return await (alsoRunning ? BatchTasks.Live(db, id) : BatchTasks.Waiting(db, id)).Select(t => t.CorrelationId).Take(max).ToListAsync(stop);
     }
 
-    /// <summary>The tasks of a batch behind one, in the order of their lines.</summary>
-    public async Task<List<EndedLine>> EndedAsync(Guid id, Guid after, int max)
+    /// <summary>The tasks of a batch in the order of their lines, one after the other: results may be large.</summary>
+    public async IAsyncEnumerable<EndedLine> EndedAsync(Guid id, [EnumeratorCancellation] CancellationToken stop)
     {
-        await using var db = await databases.CreateDbContextAsync();
-        return await db.Tasks.AsNoTracking().Where(t => t.BatchId == id && t.CorrelationId > after).OrderBy(t => t.CorrelationId).Take(max)
-            .Select(t => new EndedLine(t.CorrelationId, t.State, t.Result, t.Error, t.Headers)).ToListAsync();
+        await using var db = await databases.CreateDbContextAsync(stop);
+        for (var (after, count) = (Guid.Empty, Page); count == Page;)
+        {
+            count = 0;
+            await foreach (var line in db.Tasks.AsNoTracking().Where(t => t.BatchId == id && t.CorrelationId > after).OrderBy(t => t.CorrelationId).Take(Page)
+                .Select(t => new EndedLine(t.CorrelationId, t.State, t.Result, t.Error, t.Headers)).AsAsyncEnumerable().WithCancellation(stop))
+            {
+                (after, count) = (line.Id, count + 1);
+                yield return line;
+            }
+        }
     }
 
-    /// <summary>The bad lines of a batch behind one.</summary>
-    public async Task<List<BatchBadLine>> BadAsync(Guid id, int after, int max)
+    /// <summary>The bad lines of a batch in their order.</summary>
+    public async IAsyncEnumerable<BatchBadLine> BadAsync(Guid id, [EnumeratorCancellation] CancellationToken stop)
     {
-        await using var db = await databases.CreateDbContextAsync();
-        return await db.BatchBadLines.AsNoTracking().Where(l => l.BatchId == id && l.Line > after).OrderBy(l => l.Line).Take(max).ToListAsync();
+        await using var db = await databases.CreateDbContextAsync(stop);
+        await foreach (var line in db.BatchBadLines.AsNoTracking().Where(l => l.BatchId == id).OrderBy(l => l.Line).AsAsyncEnumerable().WithCancellation(stop))
+            yield return line;
     }
 
-    /// <summary>Lets retention have the tasks of a batch that is written down, from a time on.</summary>
-    public async Task ReleaseAsync(Guid id, DateTime deleteAt)
+    /// <summary>Lets retention have the tasks of a batch that has ended from a time on, and forgets what was only kept for its files.</summary>
+    public async Task ReleaseAsync(Guid id, DateTime deleteAt, CancellationToken stop)
     {
-        const int Chunk = 1000;
-        await using var db = await databases.CreateDbContextAsync();
-        while (await db.Tasks.Where(t => t.BatchId == id && t.DeleteAt == null).Select(t => t.CorrelationId).Take(Chunk).ToListAsync() is { Count: > 0 } ids)
-            await db.Tasks.Where(t => ids.Contains(t.CorrelationId)).ExecuteUpdateAsync(t => t.SetProperty(x => x.DeleteAt, deleteAt));
+        await using var db = await databases.CreateDbContextAsync(stop);
+        for (var after = Guid.Empty; ;)
+        {
+            var page = db.Tasks.Where(t => t.BatchId == id && t.CorrelationId > after).OrderBy(t => t.CorrelationId).Select(t => t.CorrelationId).Take(Page);
+            if (await page.ToListAsync(stop) is not { Count: > 0 } ids)
+                break;
+            var last = ids[^1];
+            await db.Tasks.Where(t => t.BatchId == id && t.CorrelationId > after && t.CorrelationId <= last && t.DeleteAt == null)
+                .ExecuteUpdateAsync(t => t.SetProperty(x => x.DeleteAt, deleteAt), stop);
+            after = last;
+        }
+
+        await db.BatchBadLines.Where(l => l.BatchId == id).ExecuteDeleteAsync(stop);
+        await db.BatchCounts.Where(c => c.BatchId == id).ExecuteDeleteAsync(stop);
+        await db.Batches.Where(b => b.CorrelationId == id).ExecuteUpdateAsync(b => b.SetProperty(x => x.WorkedUntil, (DateTime?)null), stop);
     }
 }
 

@@ -6,6 +6,14 @@ namespace TaskQueue.Engine.Storage;
 /// <summary>What a duplicate does to the holder of its dedupe key (moab.md 7), the same for every store.</summary>
 internal static class DuplicateRules
 {
+    /// <summary>A line of a batch whose id another task has would be lost: then the step is not taken.</summary>
+    /// <exception cref="TaskIdTakenException">There is one.</exception>
+    public static void DemandNew(InsertStep? step, IEnumerable<Admission> answers)
+    {
+        if (step is BatchStep && answers.Any(a => a.Result == Admitted.IdTaken))
+            throw new TaskIdTakenException();
+    }
+
     /// <summary>What became of each task, in order; holders that wait are changed in memory.</summary>
     /// <param name="tasks">As submitted.</param>
     /// <param name="inserted">Ids that were inserted, each from the first task that has it.</param>

@@ -18,6 +18,7 @@ public interface ITaskStore
     /// <param name="tasks">New tasks, in the order of their submission.</param>
     /// <param name="step">What they are made for; moved on in the same transaction.</param>
     /// <returns>What became of each, in order; null where another process took the step.</returns>
+    /// <exception cref="TaskIdTakenException">The id of a line of a batch exists; nothing was written.</exception>
     Task<IReadOnlyList<Admission>?> InsertAsync(IReadOnlyList<NewTask> tasks, InsertStep? step = null);
 
     /// <summary>Takes due tasks for a worker, exactly as the machine's Start would, in one statement.</summary>

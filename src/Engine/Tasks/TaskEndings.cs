@@ -9,15 +9,22 @@ namespace TaskQueue.Engine.Tasks;
 public static class TaskEndings
 {
     /// <summary>The text of an ending; null where it says nothing.</summary>
-    public static string? ToText(TaskEnding? ending) =>
+    internal static string? ToText(TaskEnding? ending) =>
         ending is null || ending == new TaskEnding() ? null : JsonSerializer.Serialize(ending, EndingJson.Default.TaskEnding);
 
     /// <summary>The ending of a task, or null.</summary>
-    public static TaskEnding? Of(TaskState task) =>
+    internal static TaskEnding? Of(TaskState task) =>
         task.Ending is null ? null : JsonSerializer.Deserialize(task.Ending, EndingJson.Default.TaskEnding);
 
+<<<<<<< HEAD
+    /// <summary>What is wrong with an ending and what to change, or null.</summary>
+    internal static string? Check(TaskEnding? ending) =>
+        ending?.CallbackUrl is { } url && (url.Length > LongestUrl || !IsHttp(url)) ? $"callback_url must be an http or https URL of at most {LongestUrl} characters" : null;
+
+=======
+>>>>>>> main
     /// <summary>How the line of a batch ended: a result says its status (bella.md 12), and is a success where it does not.</summary>
-    public static BatchLineEnd LineEnd(TaskEventType type, string? result) =>
+    internal static BatchLineEnd LineEnd(TaskEventType type, string? result) =>
         type != TaskEventType.Completed ? BatchLineEnd.Lost : StatusOf(result) is >= 200 and < 300 ? BatchLineEnd.Succeeded : BatchLineEnd.Refused;
 
     /// <summary>The <c>status_code</c> of a result: a number, or text that is one; 200 where there is none.</summary>

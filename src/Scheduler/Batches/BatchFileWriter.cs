@@ -5,102 +5,80 @@ using TaskQueue.Engine.Files;
 
 namespace TaskQueue.Scheduler.Batches;
 
-/// <summary>Writes the output and the error file of a batch whose tasks have all ended, page by page.</summary>
-internal sealed class BatchFileWriter(BatchWork work, FileVerbs files, IOptions<EngineOptions> engine)
+/// <summary>Writes the output and the error file of a batch whose tasks have all ended, with flat memory.</summary>
+internal sealed class BatchFileWriter(BatchWork work, FileVerbs files, IOptions<BatchLimits> limits, IOptions<EngineOptions> engine)
 {
-    private const int Page = 500, Envelope = 16 * 1024;
-
     /// <summary>Writes both; where nothing belongs into one there is none.</summary>
     public async Task<BatchFiles> WriteAsync(BatchState batch, CancellationToken stop)
     {
         var id = BellaBatchId.Format(batch.CorrelationId);
         await using var output = new LineFile(() => files.OpenWriteAsync(batch.Owner, "batch_output", $"output_{id}.jsonl"));
         await using var errors = new LineFile(() => files.OpenWriteAsync(batch.Owner, "batch_output", $"errors_{id}.jsonl"));
-        await WriteTasksAsync(batch, output, errors, stop);
-        await WriteBadLinesAsync(batch, errors);
+        await foreach (var ended in work.EndedAsync(batch.CorrelationId, stop))
+        {
+            var (text, isError) = BatchResults.Of(batch, ended);
+            await (isError ? errors : output).AddAsync(text, stop);
+        }
+
+        await foreach (var bad in work.BadAsync(batch.CorrelationId, stop))
+            await errors.AddAsync(BatchResults.Of(bad), stop);
         await WriteRestAsync(batch, errors, stop);
-        return new BatchFiles(await output.CommitAsync(), output.Lines, await errors.CommitAsync(), errors.Lines);
-    }
-
-    private async Task WriteTasksAsync(BatchState batch, LineFile output, LineFile errors, CancellationToken stop)
-    {
-        var after = Guid.Empty;
-        while (await work.EndedAsync(batch.CorrelationId, after, Page) is { Count: > 0 } page)
+        stop.ThrowIfCancellationRequested();
+        var outputId = await output.CommitAsync();
+        try
         {
-            foreach (var ended in page)
-            {
-                var line = BatchResults.Of(batch, ended);
-                (line.IsError ? errors : output).Add(line.Text);
-            }
-
-            await output.FlushAsync(stop);
-            await errors.FlushAsync(stop);
-            await work.TakeAsync(batch.CorrelationId, renew: true);
-            after = page[^1].Id;
+            return new BatchFiles(outputId, output.Lines, await errors.CommitAsync(), errors.Lines);
+        }
+        catch when (outputId is not null)
+        {
+            await files.DeleteAsync(outputId, owner: null);
+            throw;
         }
     }
 
-    private async Task WriteBadLinesAsync(BatchState batch, LineFile errors)
-    {
-        var after = -1;
-        while (await work.BadAsync(batch.CorrelationId, after, Page) is { Count: > 0 } page)
-        {
-            page.ForEach(bad => errors.Add(BatchResults.Of(bad)));
-            await errors.FlushAsync(CancellationToken.None);
-            after = page[^1].Line;
-        }
-    }
-
-    /// <summary>Lines that had not become tasks when the batch was cancelled or expired.</summary>
+    /// <summary>Lines that had not become tasks when the batch was cancelled or its deadline came, as far as the input is still there.</summary>
     private async Task WriteRestAsync(BatchState batch, LineFile errors, CancellationToken stop)
     {
         if (batch.InProgressAt is not null && batch.LinesDone >= batch.Total)
             return;
-        if (await files.FindAsync(batch.InputFileId, owner: null, stop) is not { } file)
+        await using var content = await BatchInput.OpenAsync(files, batch.InputFileId, stop);
+        if (content is null)
             return;
-        var number = batch.LinesDone;
-        var maxLine = engine.Value.MaxPayloadBytes + Envelope;
-        await using var content = files.OpenRead(file);
-        await foreach (var line in BatchInput.ReadAsync(content, batch.BytesDone, maxLine, stop))
+        var line = batch.LinesDone;
+        await foreach (var text in BatchInput.ReadAsync(content, batch.BytesDone, engine.Value.MaxPayloadBytes, stop))
         {
-            errors.Add(BatchResults.OfRest(batch, BatchLine.Parse(line.Text, batch, maxLine), number++));
-            if (number % Page == 0)
-            {
-                await errors.FlushAsync(stop);
-                await work.TakeAsync(batch.CorrelationId, renew: true);
-            }
+            if (line == limits.Value.MaxLines)
+                break; // it was not found out any more that it has too many
+            await errors.AddAsync(BatchResults.OfRest(batch, BatchLine.Parse(text.Text, batch, engine.Value.MaxPayloadBytes), line++), stop);
         }
     }
 
     /// <summary>A file that begins with its first line.</summary>
     private sealed class LineFile(Func<Task<FileWriter>> open) : IAsyncDisposable
     {
+        private const int Buffer = 256 * 1024;
+
         private readonly MemoryStream _waiting = new();
         private FileWriter? _file;
 
         public int Lines { get; private set; }
 
-        public void Add(ReadOnlySpan<byte> line)
+        public async ValueTask AddAsync(ReadOnlyMemory<byte> line, CancellationToken stop)
         {
-            _waiting.Write(line);
+            _waiting.Write(line.Span);
             _waiting.WriteByte((byte)'\n');
             Lines++;
-        }
-
-        public async Task FlushAsync(CancellationToken stop)
-        {
-            if (_waiting.Length == 0)
-                return;
-            _file ??= await open();
-            await _file.Stream.WriteAsync(_waiting.GetBuffer().AsMemory(0, (int)_waiting.Length), stop);
-            _waiting.SetLength(0);
+            if (_waiting.Length >= Buffer)
+                await FlushAsync(stop);
         }
 
         /// <returns>Its id, or null where it has no line.</returns>
         public async Task<string?> CommitAsync()
         {
+            if (Lines == 0)
+                return null;
             await FlushAsync(CancellationToken.None);
-            return _file is null ? null : (await _file.CommitAsync()).Id;
+            return (await _file!.CommitAsync()).Id;
         }
 
         public async ValueTask DisposeAsync()
@@ -108,6 +86,13 @@ internal sealed class BatchFileWriter(BatchWork work, FileVerbs files, IOptions<
             if (_file is not null)
                 await _file.DisposeAsync();
             await _waiting.DisposeAsync();
+        }
+
+        private async Task FlushAsync(CancellationToken stop)
+        {
+            _file ??= await open();
+            await _file.Stream.WriteAsync(_waiting.GetBuffer().AsMemory(0, (int)_waiting.Length), stop);
+            _waiting.SetLength(0);
         }
     }
 }

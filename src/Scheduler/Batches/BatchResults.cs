@@ -9,7 +9,10 @@ namespace TaskQueue.Scheduler.Batches;
 /// <summary>The lines of output and error files (bella.md 10.7, 10.8, 12, appendix A).</summary>
 internal static class BatchResults
 {
-    private const string Expired = "batch_expired", Cancelled = "batch_cancelled";
+    /// <summary>The input was deleted before its lines were read.</summary>
+    public const string FileNotFound = "file_not_found";
+
+    private const string Expired = "batch_expired", Cancelled = "batch_cancelled", ParseError = "parse_error";
 
     private static readonly JsonWriterOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
 
@@ -19,21 +22,25 @@ internal static class BatchResults
         var (id, customId) = (BellaTaskId.Format(task.Id), BatchHeaders.CustomIdOf(task.Headers));
         if (task.State != TaskStates.Completed)
             return (Line(id, customId, null, ErrorOf(batch, task)), true);
-        var status = StatusOf(task.Result);
-        var isError = batch.Strict && status is < 200 or > 299;
-        return batch.Strict && IsLapse(task.Result)
-            ? (Line(id, customId, null, ("request_timeout", "the worker did not answer in time")), true)
-            : (Line(id, customId, w => WriteResponse(w, id, status, task.Result), null), isError);
+        using var result = Parse(task.Result);
+        if (batch.Strict && IsLapse(result?.RootElement))
+            return (Line(id, customId, null, ("request_timeout", "the worker did not answer in time")), true);
+        var status = TaskEndings.StatusOf(task.Result);
+        return (Line(id, customId, w => WriteResponse(w, id, status, result?.RootElement, task.Result), null), batch.Strict && status is < 200 or > 299);
     }
 
     /// <summary>The line of one that could not be run.</summary>
-    public static byte[] Of(BatchBadLine line) => Line("", line.CustomId, null, ("parse_error", line.Message), line.Line);
+    public static byte[] Of(BatchBadLine line) =>
+        Line("", line.CustomId, null, (line.Code == FileNotFound ? FileNotFound : ParseError, line.Message), line.Line);
 
     /// <summary>The line of one that was not run before its batch ended.</summary>
-    public static byte[] OfRest(BatchState batch, BatchLine line, int number) =>
-        line.Problem is { } problem
-            ? Line("", line.CustomId, null, ("parse_error", problem.Message), number)
-            : Line("", line.CustomId, null, batch.State == BatchStates.Expiring ? (Expired, "the batch expired before this request was run") : (Cancelled, "the batch was cancelled before this request was run"));
+    public static byte[] OfRest(BatchState batch, BatchLine line, int number)
+    {
+        var error = line.Problem is { } problem ? (ParseError, problem.Message)
+            : batch.State == BatchStates.Expiring ? (Expired, "the batch expired before this request was run")
+            : (Cancelled, "the batch was cancelled before this request was run");
+        return Line("", line.CustomId, null, error, number);
+    }
 
     private static (string Code, string Message) ErrorOf(BatchState batch, EndedLine task) =>
         (task.State, batch.State) switch
@@ -58,79 +65,82 @@ internal static class BatchResults
                 writer.WriteNullValue();
             else
                 response(writer);
-            writer.WritePropertyName("error");
-            if (error is var (code, message))
-            {
-                writer.WriteStartObject();
-                writer.WriteString("code", code);
-                writer.WriteString("message", message);
-                writer.WriteEndObject();
-            }
-            else
-            {
-                writer.WriteNullValue();
-            }
-
+            WriteError(writer, error);
             writer.WriteEndObject();
         }
 
         return buffer.ToArray();
     }
 
-    /// <summary>What the worker said; a status and a request id are there in any case.</summary>
-    private static void WriteResponse(Utf8JsonWriter writer, string id, int status, string? result)
+    private static void WriteError(Utf8JsonWriter writer, (string Code, string Message)? error)
     {
-        using var document = Parse(result);
+        writer.WritePropertyName("error");
+        if (error is not var (code, message))
+        {
+            writer.WriteNullValue();
+            return;
+        }
+
+        writer.WriteStartObject();
+        writer.WriteString("code", code);
+        writer.WriteString("message", message);
+        writer.WriteEndObject();
+    }
+
+    /// <summary>
+    /// What the worker said; a status, a request id and a body are there in any case. A worker that knows nothing of such answers
+    /// says the body alone.
+    /// </summary>
+    private static void WriteResponse(Utf8JsonWriter writer, string id, int status, JsonElement? result, string? text)
+    {
+        var isAnswer = result is { ValueKind: JsonValueKind.Object } o && (o.TryGetProperty("body", out _) || o.TryGetProperty("status_code", out _));
         writer.WriteStartObject();
         writer.WriteNumber("status_code", status);
-        if (document?.RootElement is { ValueKind: JsonValueKind.Object } answer)
+        writer.WritePropertyName("request_id");
+        if (isAnswer && result!.Value.TryGetProperty("request_id", out var given) && given.ValueKind == JsonValueKind.String)
+            WriteLine(writer, given);
+        else
+            writer.WriteStringValue(id);
+        if (isAnswer)
         {
-            if (!(answer.TryGetProperty("request_id", out var given) && given.ValueKind == JsonValueKind.String))
-                writer.WriteString("request_id", id);
-            foreach (var member in answer.EnumerateObject().Where(m => m.Name != "status_code"))
+            foreach (var member in result!.Value.EnumerateObject().Where(m => !m.NameEquals("status_code") && !m.NameEquals("request_id")))
             {
                 writer.WritePropertyName(member.Name);
-                writer.WriteRawValue(member.Value.GetRawText(), skipInputValidation: true);
+                WriteLine(writer, member.Value);
             }
         }
         else
         {
-            writer.WriteString("request_id", id);
             writer.WritePropertyName("body");
-            if (document is null)
-                writer.WriteStringValue(result); // of a bus worker, whose text is no JSON
+            if (result is { } value)
+                WriteLine(writer, value);
             else
-                writer.WriteRawValue(document.RootElement.GetRawText(), skipInputValidation: true);
+                writer.WriteStringValue(text); // of a bus worker, whose text is no JSON
         }
 
         writer.WriteEndObject();
     }
 
-    private static int StatusOf(string? result)
-    {
-        using var document = Parse(result);
-        return document?.RootElement is { ValueKind: JsonValueKind.Object } answer && answer.TryGetProperty("status_code", out var status)
-            && ((status.ValueKind == JsonValueKind.Number && status.TryGetInt32(out var number))
-                || (status.ValueKind == JsonValueKind.String && int.TryParse(status.GetString(), NumberStyles.None, CultureInfo.InvariantCulture, out number)))
-            ? number
-            : 200;
-    }
+    /// <summary>As the worker wrote it, in one line: only between its parts JSON has line breaks.</summary>
+    private static void WriteLine(Utf8JsonWriter writer, JsonElement value) =>
+        writer.WriteRawValue(value.GetRawText().Replace('\n', ' ').Replace('\r', ' '), skipInputValidation: true);
 
-    /// <summary>Given up by the engine: a status as text and no body (bella.md 6).</summary>
-    private static bool IsLapse(string? result)
-    {
-        using var document = Parse(result);
-        return document?.RootElement is { ValueKind: JsonValueKind.Object } answer && !answer.TryGetProperty("body", out _)
+    /// <summary>Given up by the engine: a status and no body (bella.md 6).</summary>
+    private static bool IsLapse(JsonElement? result) =>
+        result is { ValueKind: JsonValueKind.Object } answer && !answer.TryGetProperty("body", out _)
             && answer.TryGetProperty("status_code", out var status) && status.ValueKind == JsonValueKind.String && status.ValueEquals("408");
-    }
 
+    /// <summary>A result as JSON; null where it is none, or has a name with half of a surrogate pair, which no reader can take.</summary>
     private static JsonDocument? Parse(string? result)
     {
         try
         {
-            return JsonDocument.Parse(result ?? "null");
+            var document = JsonDocument.Parse(result ?? "null");
+            if (document.RootElement.ValueKind == JsonValueKind.Object)
+                _ = document.RootElement.EnumerateObject().Count(m => m.Name.Length > 0);
+            return document;
         }
-        catch (JsonException)
+        catch (Exception fault) when (fault is JsonException or InvalidOperationException)
         {
             return null;
         }

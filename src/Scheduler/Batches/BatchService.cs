@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Storage;
@@ -12,22 +13,36 @@ namespace TaskQueue.Scheduler.Batches;
 /// any number of processes may do it, one of them works on a batch at a time.
 /// </summary>
 internal sealed partial class BatchService(
-    BatchQueries queries, BatchWork work, BatchSplitter splitter, BatchCloser closer, CommitSignals signals, TimeProvider time, ILogger<BatchService> logger) : BackgroundService
+    BatchWork work, BatchSplitter splitter, BatchCloser closer, CommitSignals signals, IOptions<BatchLimits> limits, TimeProvider time, ILogger<BatchService> logger) : BackgroundService
 {
     private const int MaxAtOnce = 4;
-    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(500), Pause = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>How often to look for what other processes did.</summary>
+    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>Between two looks, however often tasks end.</summary>
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>How often to look for what a process that crashed left of batches that had ended.</summary>
+    private static readonly TimeSpan Tidy = TimeSpan.FromMinutes(1);
 
     private readonly ConcurrentDictionary<Guid, Task> _running = new();
-    private readonly SemaphoreSlim _places = new(MaxAtOnce); // not disposed: what is under way still comes to release it
+    private bool _crowded;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        long? tidied = null;
         while (!stoppingToken.IsCancellationRequested)
         {
             try
             {
-                foreach (var batch in await queries.LiveAsync(stoppingToken))
-                    Begin(batch, stoppingToken);
+                if (tidied is not { } at || time.GetElapsedTime(at) >= Tidy)
+                {
+                    Begin(await work.UnreleasedAsync(stoppingToken), stoppingToken);
+                    tidied = time.GetTimestamp();
+                }
+
+                Begin(await work.DueAsync(TimeSpan.FromSeconds(limits.Value.GraceSeconds), stoppingToken), stoppingToken);
             }
 #pragma warning disable CA1031 // the next round tries again
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
@@ -36,33 +51,31 @@ internal sealed partial class BatchService(
                 LogFailed(fault);
             }
 
+            await Task.Delay(Pause, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             await ((Task)signals.Batches.WaitAsync(LookAgain, stoppingToken)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            await Task.Delay(Pause, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // ends come in swarms
         }
 
         await Task.WhenAll(_running.Values);
     }
 
-    private void Begin(BatchState batch, CancellationToken stop)
+    private void Begin(List<Guid> ids, CancellationToken stop)
     {
-        if (!_running.ContainsKey(batch.CorrelationId))
-            _running[batch.CorrelationId] = Task.Run(() => RunAsync(batch.CorrelationId, stop), CancellationToken.None);
+        var more = ids.Where(id => !_running.ContainsKey(id)).ToList();
+        _crowded = _running.Count + more.Count > MaxAtOnce;
+        foreach (var id in more.Take(MaxAtOnce - _running.Count))
+            _running[id] = Task.Run(() => RunAsync(id, stop), CancellationToken.None);
     }
 
     private async Task RunAsync(Guid id, CancellationToken stop)
     {
-        await _places.WaitAsync(CancellationToken.None); // first come, first served: batches that only wait must not keep out the others
         try
         {
-            if (stop.IsCancellationRequested || await work.TakeAsync(id, renew: false) is not { } batch)
+            await using var hold = await work.TakeAsync(id);
+            if (hold is null)
                 return;
-            try
+            using var both = CancellationTokenSource.CreateLinkedTokenSource(stop, hold.Lost);
+            while (await StepAsync(await work.GetAsync(id, both.Token), both.Token))
             {
-                await StepAsync(batch, stop);
-            }
-            finally
-            {
-                await work.LeaveAsync(id);
             }
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
@@ -73,30 +86,34 @@ internal sealed partial class BatchService(
         catch (Exception fault)
 #pragma warning restore CA1031
         {
-            LogBatchFailed(fault, id);
+            LogBatchFailed(fault, BellaBatchId.Format(id));
         }
         finally
         {
             _running.TryRemove(id, out _);
-            _places.Release();
+            if (_crowded)
+                signals.Batches.Set();
         }
     }
 
-    private async Task StepAsync(BatchState batch, CancellationToken stop)
+    /// <returns>Whether there may be more to do at once.</returns>
+    private Task<bool> StepAsync(BatchState batch, CancellationToken stop)
     {
-        if (batch.State is BatchStates.Validating or BatchStates.InProgress && batch.DeadlineAt <= Micros.Now(time))
-            batch = await closer.ExpireAsync(batch);
-        if (batch.State == BatchStates.Validating)
-            batch = await splitter.ValidateAsync(batch, stop);
-        if (batch.State == BatchStates.InProgress && batch.LinesDone < batch.Total)
-            batch = await splitter.SplitAsync(batch, stop);
-        if (!BatchStates.IsTerminal(batch.State))
-            await closer.CloseAsync(batch, stop);
+        var isOver = batch.State is BatchStates.Validating or BatchStates.InProgress && batch.DeadlineAt <= Micros.Now(time);
+        return batch.State switch
+        {
+            _ when isOver => closer.ExpireAsync(batch),
+            BatchStates.Validating => splitter.ValidateAsync(batch, stop),
+            BatchStates.InProgress when batch.LinesDone < batch.Total => splitter.SplitAsync(batch, stop),
+            _ when BatchStates.IsTerminal(batch.State) => closer.ReleaseAsync(batch, stop),
+            _ when batch.FinalizingAt is null => closer.FinalizeAsync(batch, stop),
+            _ => closer.FinishAsync(batch, stop),
+        };
     }
 
     [LoggerMessage(LogLevel.Warning, "Looking for batches failed; trying again")]
     private partial void LogFailed(Exception fault);
 
-    [LoggerMessage(LogLevel.Warning, "Working on batch {Batch} failed; trying again")]
-    private partial void LogBatchFailed(Exception fault, Guid batch);
+    [LoggerMessage(LogLevel.Warning, "Working on {Batch} failed; trying again")]
+    private partial void LogBatchFailed(Exception fault, string batch);
 }

@@ -38,6 +38,7 @@ internal sealed partial class PostgresTaskStore
         var inserted = await InsertRowsAsync(connection, transaction, tasks);
         if (await MeetHoldersAsync(connection, transaction, tasks, inserted) is not { } answers)
             return null;
+        DuplicateRules.DemandNew(step, answers);
         var changed = answers.Where(a => a.Result is Admitted.Accepted or Admitted.Overwritten).Select(a => a.Task!).Distinct().ToList();
         var threads = changed.Where(t => t.ThreadId is not null).Select(t => new ThreadKey(t.Queue, t.ThreadId!)).Distinct().ToList();
         if (threads.Count > 0)
