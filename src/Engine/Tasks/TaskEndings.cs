@@ -13,16 +13,9 @@ public static class TaskEndings
         ending is null || ending == new TaskEnding() ? null : JsonSerializer.Serialize(ending, EndingJson.Default.TaskEnding);
 
     /// <summary>The ending of a task, or null.</summary>
-    internal static TaskEnding? Of(TaskState task) =>
+    public static TaskEnding? Of(TaskState task) =>
         task.Ending is null ? null : JsonSerializer.Deserialize(task.Ending, EndingJson.Default.TaskEnding);
 
-<<<<<<< HEAD
-    /// <summary>What is wrong with an ending and what to change, or null.</summary>
-    internal static string? Check(TaskEnding? ending) =>
-        ending?.CallbackUrl is { } url && (url.Length > LongestUrl || !IsHttp(url)) ? $"callback_url must be an http or https URL of at most {LongestUrl} characters" : null;
-
-=======
->>>>>>> main
     /// <summary>How the line of a batch ended: a result says its status (bella.md 12), and is a success where it does not.</summary>
     internal static BatchLineEnd LineEnd(TaskEventType type, string? result) =>
         type != TaskEventType.Completed ? BatchLineEnd.Lost : StatusOf(result) is >= 200 and < 300 ? BatchLineEnd.Succeeded : BatchLineEnd.Refused;

@@ -16,6 +16,8 @@ internal static class BatchResults
 
     private static readonly JsonWriterOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
 
+    private static readonly JsonDocumentOptions AnyDepth = new() { MaxDepth = int.MaxValue };
+
     /// <summary>The line of a task that has ended, and which file it belongs into.</summary>
     public static (byte[] Text, bool IsError) Of(BatchState batch, EndedLine task)
     {
@@ -135,7 +137,7 @@ internal static class BatchResults
     {
         try
         {
-            var document = JsonDocument.Parse(result ?? "null");
+            var document = JsonDocument.Parse(result ?? "null", AnyDepth);
             if (document.RootElement.ValueKind == JsonValueKind.Object)
                 _ = document.RootElement.EnumerateObject().Count(m => m.Name.Length > 0);
             return document;
