@@ -105,13 +105,13 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
         var chosen = (await _engine.Verbs.SubmitAsync(New() with { Retry = new RetryPolicy() })).Id;
         var plain = (await _engine.Verbs.SubmitAsync(New())).Id;
         await ClaimAsync(2, new QueueLevel("q", 0));
-        var lapse = _time.Now.AddMinutes(1);
+        var (due, lapse) = ((await _database.GetAsync(plain)).DueAt, _time.Now.AddMinutes(1));
 
         foreach (var id in new[] { chosen, plain })
             (await _engine.SendAsync(new LapseLease(id, lapse))).ShouldBe(Verdict.Applied);
 
         (await _database.GetAsync(chosen)).DueAt.ShouldBe(lapse.AddSeconds(2));
-        (await _database.GetAsync(plain)).DueAt.ShouldBe(lapse);
+        (await _database.GetAsync(plain)).DueAt.ShouldBe(due); // its place in the line
     }
 
     [Theory]

@@ -51,6 +51,8 @@ internal sealed class BellaCallers(ReplyDesk desk, TaskVerbs verbs, TimeProvider
         {
             await response.Body.FlushAsync(over.Token);
             await CopyAsync(caller, response, over.Token);
+            if ((await caller.Ended).State is TaskStates.Cancelled or TaskStates.Expired)
+                context.Abort();
         }
         catch (Exception fault) when (fault is OperationCanceledException or TimeoutException or IOException)
         {

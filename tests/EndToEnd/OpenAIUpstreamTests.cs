@@ -1,0 +1,105 @@
+using System.ClientModel;
+using System.Text;
+using System.Text.Json;
+using OpenAI;
+using OpenAI.Files;
+using Shouldly;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+#pragma warning disable OPENAI001 // its batches are a preview
+
+namespace TaskQueue.Tests.EndToEnd;
+
+/// <summary>Batches and waiting callers without any worker: an upstream does the work, in another process where there is one.</summary>
+public sealed class OpenAIUpstreamTests
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
+
+    [Theory]
+    [InlineData(DatabaseProvider.Sqlite)]
+    [InlineData(DatabaseProvider.Postgres, "api", "scheduler", "consumers")]
+    public async Task The_official_client_gets_its_batch_done(DatabaseProvider provider, params string[] roles)
+    {
+        await using var upstream = await TestUpstream.StartAsync();
+        await using var servers = await Servers.StartAsync(provider, roles, upstream);
+        var client = new OpenAIClient(new ApiKeyCredential("sk-anything"), new OpenAIClientOptions { Endpoint = new Uri(servers.Api.Http.BaseAddress!, "/v1") });
+        var lines = string.Join('\n', Enumerable.Range(0, 20).Select(n => $$$"""{"custom_id":"r{{{n}}}","method":"POST","url":"/v1/chat/completions","body":{"model":"any","n":{{{n}}}}}"""));
+        upstream.Next(400, """{"error":{"message":"no"}}""");
+        OpenAIFile file = await client.GetOpenAIFileClient().UploadFileAsync(new MemoryStream(Encoding.UTF8.GetBytes(lines)), "in.jsonl", FileUploadPurpose.Batch);
+
+        var operation = await client.GetBatchClient().CreateBatchAsync(
+            BinaryContent.Create(BinaryData.FromString($$"""{"input_file_id":"{{file.Id}}","endpoint":"/v1/chat/completions","completion_window":"24h"}""")), waitUntilCompleted: false);
+        var batch = await Eventually.UntilAsync(
+            async () => (await operation.GetBatchAsync(options: null)).GetRawResponse().Content.ToString() is var text && text.Contains("\"status\":\"completed\"", StringComparison.Ordinal) ? text : null,
+            Deadline, "the batch is completed");
+
+        var counts = JsonDocument.Parse(batch).RootElement.GetProperty("request_counts");
+        (counts.GetProperty("total").GetInt32(), counts.GetProperty("completed").GetInt32(), counts.GetProperty("failed").GetInt32()).ShouldBe((20, 19, 1));
+        var output = (await client.GetOpenAIFileClient().DownloadFileAsync(JsonDocument.Parse(batch).RootElement.GetProperty("output_file_id").GetString())).Value.ToString();
+        output.Trim().Split('\n').ShouldAllBe(l => l.Contains("\"body\":" + TestUpstream.Completion, StringComparison.Ordinal));
+        upstream.Requests.Count.ShouldBe(20);
+    }
+
+    [Theory]
+    [InlineData(DatabaseProvider.Sqlite)]
+    [InlineData(DatabaseProvider.Postgres, "api", "scheduler", "consumers")]
+    public async Task A_streaming_put_gets_what_the_upstream_streams(DatabaseProvider provider, params string[] roles)
+    {
+        await using var upstream = await TestUpstream.StartAsync();
+        await using var servers = await Servers.StartAsync(provider, roles, upstream);
+        upstream.Next(200, "data: {\"n\":1}\n\ndata: {\"n\":2}\n\ndata: [DONE]\n\n", ("Content-Type", "text/event-stream"));
+
+        using var answer = await servers.Api.Http.PostAsync(new Uri("/v1/queue/put", UriKind.Relative), new StringContent(
+            """{"queue":"v1-chat-completions","endpoint":"/v1/chat/completions","response_mode":"streaming","data":{"model":"m","stream":true}}"""));
+
+        answer.Content.Headers.ContentType!.MediaType.ShouldBe("text/event-stream");
+        (await answer.Content.ReadAsStringAsync()).ShouldBe("id:0\nevent:message\ndata:{\"n\":1}\n\nid:1\nevent:message\ndata:{\"n\":2}\n\nid:2\nevent:message\ndata:[DONE]\n\n");
+    }
+
+    [Fact]
+    public async Task A_blocking_put_gets_the_status_and_body_of_the_upstream()
+    {
+        await using var upstream = await TestUpstream.StartAsync();
+        await using var servers = await Servers.StartAsync(DatabaseProvider.Sqlite, [], upstream);
+        upstream.Next(418, """{"teapot":true}""");
+
+        using var answer = await servers.Api.Http.PostAsync(new Uri("/v1/queue/put", UriKind.Relative), new StringContent(
+            """{"queue":"v1-chat-completions","endpoint":"/v1/chat/completions","response_mode":"blocking","data":{}}"""));
+
+        ((int)answer.StatusCode).ShouldBe(418);
+        (await answer.Content.ReadAsStringAsync()).ShouldBe("""{"teapot":true}""");
+    }
+
+    /// <summary>Processes of one deployment, the first with the Api role.</summary>
+    private sealed class Servers(TestDatabase database, string? rabbitMq, List<TestHost> hosts) : IAsyncDisposable
+    {
+        public TestHost Api => hosts[0];
+
+        public static async Task<Servers> StartAsync(DatabaseProvider provider, string[] roles, TestUpstream upstream)
+        {
+            var database = await TestDatabase.CreateAsync(provider);
+            var rabbitMq = provider == DatabaseProvider.Sqlite ? null : await TestServers.CreateVirtualHostAsync();
+            var settings = new Dictionary<string, string?>
+            {
+                ["TaskQueue:Upstreams:0:Endpoint"] = "/v1/chat/completions",
+                ["TaskQueue:Upstreams:0:BaseUrl"] = upstream.Address.ToString(),
+                ["Logging:LogLevel:Default"] = "Error",
+            };
+            var hosts = new List<TestHost>();
+            foreach (var role in roles.Length == 0 ? [null] : roles)
+                hosts.Add(await TestHost.StartAsync(database.ConnectionString, rabbitMq, role, settings));
+            return new Servers(database, rabbitMq, hosts);
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            foreach (var host in hosts)
+                await host.DisposeAsync();
+            if (rabbitMq is not null)
+                await TestServers.DeleteVirtualHostAsync(rabbitMq);
+            await database.DisposeAsync();
+        }
+    }
+}
