@@ -49,7 +49,7 @@ public sealed class OpenAIUpstreamTests
     {
         await using var upstream = await TestUpstream.StartAsync();
         await using var servers = await Servers.StartAsync(provider, roles, upstream);
-        upstream.Next(200, "data: {\"n\":1}\n\ndata: {\"n\":2}\n\ndata: [DONE]\n\n", ("Content-Type", "text/event-stream"));
+        upstream.Next(context => TestUpstream.SayAsync(context, 200, "data: {\"n\":1}\n\ndata: {\"n\":2}\n\ndata: [DONE]\n\n", "text/event-stream"));
 
         using var answer = await servers.Api.Http.PostAsync(new Uri("/v1/queue/put", UriKind.Relative), new StringContent(
             """{"queue":"v1-chat-completions","endpoint":"/v1/chat/completions","response_mode":"streaming","data":{"model":"m","stream":true}}"""));
@@ -88,7 +88,7 @@ public sealed class OpenAIUpstreamTests
                 ["Logging:LogLevel:Default"] = "Error",
             };
             var hosts = new List<TestHost>();
-            foreach (var role in roles.Length == 0 ? [null] : roles)
+            foreach (var role in roles.DefaultIfEmpty("api,scheduler,consumers"))
                 hosts.Add(await TestHost.StartAsync(database.ConnectionString, rabbitMq, role, settings));
             return new Servers(database, rabbitMq, hosts);
         }
