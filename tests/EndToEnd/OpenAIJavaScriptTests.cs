@@ -46,15 +46,18 @@ internal static class BatchWorker
     {
         while (!stop.IsCancellationRequested)
         {
-            var taken = await BellaServer.TakeAtAsync(http, "fifo", 10, [$"{queue}:1"]);
-            foreach (var task in taken.EnumerateObject().SelectMany(q => q.Value.EnumerateArray()))
+            var tasks = await Eventually.UntilAsync(
+                async () => stop.IsCancellationRequested ? [] : await TakeAsync(http, queue) is { Count: > 0 } taken ? taken : null,
+                TimeSpan.FromSeconds(90), $"a task comes to {queue}, or the end");
+            foreach (var task in tasks)
             {
                 var id = task.GetProperty("task_id").GetString();
                 var result = $$"""{"status_code":200,"request_id":"{{id}}","body":{{task.GetProperty("data").GetRawText()}}}""";
                 (await BellaServer.ReadAsync(await http.PostAsync(BellaServer.Uri($"{id}/complete"), new StringContent(result), CancellationToken.None))).Ok();
             }
-
-            await Task.Delay(20, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
+
+    private static async Task<List<JsonElement>> TakeAsync(HttpClient http, string queue) =>
+        [.. (await BellaServer.TakeAtAsync(http, "fifo", 10, [$"{queue}:1"])).EnumerateObject().SelectMany(q => q.Value.EnumerateArray())];
 }

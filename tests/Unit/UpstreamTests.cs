@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using Shouldly;
 using TaskQueue.Consumers.Upstreams;
+using TaskQueue.Engine;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
@@ -57,7 +58,7 @@ public sealed class UpstreamTests
         if (header is not null)
             response.Headers.TryAddWithoutValidation("Retry-After", header);
 
-        RetryWaits.Asked(response, DateTimeOffset.Parse("2027-01-01T00:00:00Z", CultureInfo.InvariantCulture)).ShouldBe(seconds is { } s ? TimeSpan.FromSeconds(s) : null);
+        RetryAfter.Of(response, DateTimeOffset.Parse("2027-01-01T00:00:00Z", CultureInfo.InvariantCulture)).ShouldBe(seconds is { } s ? TimeSpan.FromSeconds(s) : null);
     }
 
     [Theory]

@@ -108,15 +108,8 @@ internal sealed class BellaCallers(ReplyDesk desk, TaskVerbs verbs, TimeProvider
     {
         using var document = JsonDocument.Parse(result ?? "{}");
         var root = document.RootElement;
-        var (status, body) = (200, "{}");
-        if (root.ValueKind == JsonValueKind.Object)
-        {
-            if (root.TryGetProperty("status_code", out var code))
-                status = code.ValueKind == JsonValueKind.Number && code.TryGetInt32(out var n) || code.ValueKind == JsonValueKind.String && int.TryParse(code.GetString(), out n) ? n : 200;
-            if (root.TryGetProperty("body", out var inner) && inner.ValueKind != JsonValueKind.Null)
-                body = inner.GetRawText();
-        }
-
+        var body = root.ValueKind == JsonValueKind.Object && root.TryGetProperty("body", out var inner) && inner.ValueKind != JsonValueKind.Null ? inner.GetRawText() : "{}";
+        var status = TaskEndings.StatusOf(result);
         return status switch
         {
             StatusCodes.Status204NoContent or StatusCodes.Status304NotModified => Results.StatusCode(status), // which have no body

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
@@ -17,7 +16,6 @@ internal static class BellaEndpoints
     public static IServiceCollection AddBella(this IServiceCollection services)
     {
         services.AddOptions<BellaOptions>().BindConfiguration("TaskQueue:Bella").ValidateDataAnnotations().ValidateOnStart();
-        services.TryAddSingleton<BellaTaskIds>();
         services.AddSingleton<BellaMapping>().AddSingleton<BellaPuts>().AddSingleton<BellaCallers>().AddSingleton<BellaEvents>();
         return services;
     }

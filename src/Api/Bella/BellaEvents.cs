@@ -69,14 +69,9 @@ internal sealed record BellaBusEvent
     public JsonElement Payload { get; init; }
 }
 
-/// <summary>
-/// Takes the events of workers from the bus, in order. A caller that reads slowly loses its place, because those behind it wait
-/// here.
-/// </summary>
-internal sealed partial class BellaBusEventConsumer(ReplyDesk desk, BellaEvents events, TimeProvider time, ILogger<BellaBusEventConsumer> logger) : IConsumer<BellaBusEvent>
+/// <summary>Takes the events of workers from the bus, in order.</summary>
+internal sealed partial class BellaBusEventConsumer(ReplyDesk desk, BellaEvents events, ILogger<BellaBusEventConsumer> logger) : IConsumer<BellaBusEvent>
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
-
     /// <summary>The endpoint of the Api role.</summary>
     public static BusRole Role(ReplyAddress self) => new(
         bus => bus.AddConsumer<BellaBusEventConsumer>(),
@@ -106,7 +101,7 @@ internal sealed partial class BellaBusEventConsumer(ReplyDesk desk, BellaEvents 
             return;
         if (name == "task-progress-event")
         {
-            await desk.DeliverOrDropAsync(new Reply(id, Progress(payload), null), Patience, time);
+            await desk.DeliverOrDropAsync(new Reply(id, Progress(payload), null));
         }
         else if (name == "task-completion-event")
         {

@@ -87,13 +87,10 @@ internal sealed class BellaMapping(ReplyAddress self, SubmitterKeys keys, IOptio
             {
                 CallbackUrl = id.Mode == BellaMode.Callback && !string.IsNullOrEmpty(put.CallbackUrl) ? put.CallbackUrl : null,
                 ReplyTo = id.Mode is BellaMode.Blocking or BellaMode.Streaming ? self.Name : null,
-                LapseResult = LapseResult(id.ToString()),
+                LapseResult = id.LapseResult,
             },
         };
     }
-
-    /// <summary>What a task ends with that its workers left alone too often; the status is text there (bella.md 6).</summary>
-    public static string LapseResult(string taskId) => $$"""{"status_code":"408","request_id":"{{taskId}}"}""";
 
     /// <summary>Tasks under the full names of their queues, oldest first. A first delivery still says waiting.</summary>
     public Dictionary<string, List<BellaTask>> ToTaken(IEnumerable<TaskState> tasks) =>

@@ -1,5 +1,5 @@
 using System.Buffers.Binary;
-using System.Security.Cryptography;
+using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Api.Moab;
 
@@ -68,33 +68,17 @@ internal static class MoabTaskId
 /// <summary>Makes the ids of this process: each greater than the one before, and none twice.</summary>
 internal sealed class MoabTaskIds(TimeProvider time)
 {
-    private readonly Lock _gate = new();
-    private long _last; // milliseconds and counter
+    private readonly InstanceStamps _stamps = new(time, 1 << MoabTaskId.CounterBits, 1 << MoabTaskId.InstanceBits);
 
-    /// <summary>Tells the ids of processes apart, mostly: numbers are drawn and two may draw the same.</summary>
-    public int Instance { get; private set; } = Draw();
+    /// <summary>Tells the ids of processes apart, mostly.</summary>
+    public int Instance => _stamps.Instance;
 
     public Guid New()
     {
-        var now = time.GetUtcNow().ToUnixTimeMilliseconds();
-        lock (_gate)
-        {
-            _last = Math.Max(now << MoabTaskId.CounterBits, _last + 1);
-            var milliseconds = (ulong)_last >> MoabTaskId.CounterBits;
-            var counter = (ulong)_last & ((1 << MoabTaskId.CounterBits) - 1);
-            return MoabTaskId.ToGuid((((milliseconds << MoabTaskId.InstanceBits) | (uint)Instance) << MoabTaskId.CounterBits) | counter);
-        }
+        var stamp = _stamps.Next();
+        return MoabTaskId.ToGuid(((((ulong)stamp.Milliseconds << MoabTaskId.InstanceBits) | (uint)stamp.Instance) << MoabTaskId.CounterBits) | (uint)stamp.Counter);
     }
 
-    /// <summary>Another process has the same number: draws a new one, from the next millisecond on, so that ids still grow.</summary>
-    public void DrawInstance()
-    {
-        lock (_gate)
-        {
-            Instance = Draw();
-            _last |= (1 << MoabTaskId.CounterBits) - 1;
-        }
-    }
-
-    private static int Draw() => RandomNumberGenerator.GetInt32(1 << MoabTaskId.InstanceBits);
+    /// <summary>Another process has made the same id.</summary>
+    public void DrawInstance() => _stamps.DrawInstance();
 }

@@ -110,7 +110,7 @@ internal sealed partial class UpstreamCalls(
         return new UpstreamAnswer((int)response.StatusCode, UpstreamAnswer.ToJson(await response.Content.ReadAsByteArrayAsync(stop)))
         {
             MayRetry = mayRetry,
-            RetryAfter = mayRetry ? RetryWaits.Asked(response, time.GetUtcNow()) : null,
+            RetryAfter = mayRetry ? RetryAfter.Of(response, time.GetUtcNow()) : null,
         };
     }
 

@@ -35,6 +35,8 @@ public sealed class CommitSignals(Doorbell doorbell) : IDisposable
                 doorbell.RingLevels(e.Queue);
             if (e.Line is not null)
                 Batches.Set();
+            if (e.Owes)
+                Callbacks.Set();
         }
 
         if (any)

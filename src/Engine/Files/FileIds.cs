@@ -1,29 +1,24 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
+using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Files;
 
 /// <summary>Makes ids of files, <c>file-{yyMMddHHmmss}{instance}{serial}-{hash of the owner}</c> (bella.md 11). Processes may draw the same, rarely.</summary>
 internal sealed class FileIds(TimeProvider time)
 {
-    private const int PerMillisecond = 1000;
-
-    private readonly Lock _gate = new();
-    private long _last; // milliseconds * 1000 + counter
-    private int _instance = RandomNumberGenerator.GetInt32(10_000);
+    private readonly InstanceStamps _stamps = new(time, BellaTaskId.Counters, BellaTaskId.Instances);
 
     public string New(string? owner)
     {
-        long stamp;
-        lock (_gate)
-            stamp = _last = Math.Max(time.GetUtcNow().ToUnixTimeMilliseconds() * PerMillisecond, _last + 1);
-        var at = DateTimeOffset.FromUnixTimeMilliseconds(stamp / PerMillisecond);
-        var serial = (at.Millisecond * PerMillisecond) + (stamp % PerMillisecond);
+        var stamp = _stamps.Next();
+        var at = DateTimeOffset.FromUnixTimeMilliseconds(stamp.Milliseconds);
+        var serial = (at.Millisecond * BellaTaskId.Counters) + stamp.Counter;
         var space = BitConverter.ToUInt32(SHA256.HashData(Encoding.UTF8.GetBytes(owner ?? ""))) % 1_000_000_000;
-        return string.Create(CultureInfo.InvariantCulture, $"file-{at:yyMMddHHmmss}{_instance:D4}{serial:D6}-{space:D9}");
+        return string.Create(CultureInfo.InvariantCulture, $"file-{at:yyMMddHHmmss}{stamp.Instance:D4}{serial:D6}-{space:D9}");
     }
 
-    /// <summary>Another process has the same number.</summary>
-    public void DrawInstance() => _instance = RandomNumberGenerator.GetInt32(10_000);
+    /// <summary>Another process has made the same id.</summary>
+    public void DrawInstance() => _stamps.DrawInstance();
 }

@@ -9,6 +9,8 @@ public sealed class ReplyDesk(TimeProvider time)
     /// <summary>Callers that may wait at once (bella.md 2).</summary>
     public const int MaxCallers = 100_000;
 
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+
     private readonly ConcurrentDictionary<Guid, WaitingCaller> _callers = new();
 
     /// <summary>Waits for a task from now on; open it before the task is submitted, so that no reply is missed. Null where too many wait.</summary>
@@ -39,8 +41,8 @@ public sealed class ReplyDesk(TimeProvider time)
         return true;
     }
 
-    /// <summary>The same, but a caller that does not read for so long is given up, and its connection is cut.</summary>
-    public async Task DeliverOrDropAsync(Reply reply, TimeSpan patience, TimeProvider clock)
+    /// <summary>The same, but a caller that does not read for 5 s loses its place, and its connection is cut: it must not hold up those behind it.</summary>
+    public async Task DeliverOrDropAsync(Reply reply)
     {
         ArgumentNullException.ThrowIfNull(reply);
         var delivery = DeliverAsync(reply, CancellationToken.None);
@@ -48,7 +50,7 @@ public sealed class ReplyDesk(TimeProvider time)
             return;
         try
         {
-            await delivery.AsTask().WaitAsync(patience, clock);
+            await delivery.AsTask().WaitAsync(Patience, time);
         }
         catch (TimeoutException)
         {

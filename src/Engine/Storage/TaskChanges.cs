@@ -16,9 +16,8 @@ internal static class TaskChanges
 
     /// <summary>Callbacks that are owed: a task completed, and somebody wants its result.</summary>
     public static IReadOnlyList<OwedCallback> Owed(IEnumerable<TaskState> updates) =>
-        [.. updates.Where(t => t.Ending is not null && t.State == TaskStates.Completed && t.Events.Any(e => e.Type == TaskEventType.Completed))
-            .Select(t => (Task: t, TaskEndings.Of(t)!.CallbackUrl)).Where(o => o.CallbackUrl is not null)
-            .Select(o => new OwedCallback(o.Task.CorrelationId, o.CallbackUrl!, o.Task.Result ?? "null", o.Task.FinishedAt!.Value))];
+        [.. updates.Where(t => t.State == TaskStates.Completed && t.Events.Any(e => e.Owes))
+            .Select(t => new OwedCallback(t.CorrelationId, TaskEndings.Of(t)!.CallbackUrl!, t.Result ?? "null", t.FinishedAt!.Value))];
 }
 
 /// <summary>A result that is owed to a URL.</summary>

@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.Globalization;
-using System.Security.Cryptography;
 
 namespace TaskQueue.Engine.Tasks;
 
@@ -77,6 +76,9 @@ public sealed record BellaTaskId(long Milliseconds, int Counter, BellaMode Mode,
         return new Guid(bytes, bigEndian: true);
     }
 
+    /// <summary>What the task ends with when its workers left it alone too often; the status is text there (bella.md 6).</summary>
+    public string LapseResult => $$"""{"status_code":"408","request_id":"{{this}}"}""";
+
     public override string ToString()
     {
         var time = DateTimeOffset.FromUnixTimeMilliseconds(Milliseconds);
@@ -95,26 +97,17 @@ public sealed record BellaTaskId(long Milliseconds, int Counter, BellaMode Mode,
 /// <summary>Makes the ids of this process: each greater than the one before.</summary>
 public sealed class BellaTaskIds(TimeProvider time)
 {
-    private readonly Lock _gate = new();
-    private long _last; // milliseconds * 1000 + counter
+    private readonly InstanceStamps _stamps = new(time, BellaTaskId.Counters, BellaTaskId.Instances);
 
-    /// <summary>Tells the ids of processes apart, mostly: numbers are drawn and two may draw the same.</summary>
-    public int Instance { get; private set; } = RandomNumberGenerator.GetInt32(BellaTaskId.Instances);
+    /// <summary>Tells the ids of processes apart, mostly.</summary>
+    public int Instance => _stamps.Instance;
 
     public BellaTaskId New(int queue, int level, BellaMode mode)
     {
-        var now = time.GetUtcNow().ToUnixTimeMilliseconds();
-        lock (_gate)
-        {
-            _last = Math.Max(now * BellaTaskId.Counters, _last + 1);
-            return new BellaTaskId(_last / BellaTaskId.Counters, (int)(_last % BellaTaskId.Counters), mode, Instance, level, queue);
-        }
+        var stamp = _stamps.Next();
+        return new BellaTaskId(stamp.Milliseconds, stamp.Counter, mode, stamp.Instance, level, queue);
     }
 
-    /// <summary>Another process has the same number: draws a new one.</summary>
-    public void DrawInstance()
-    {
-        lock (_gate)
-            Instance = RandomNumberGenerator.GetInt32(BellaTaskId.Instances);
-    }
+    /// <summary>Another process has made the same id.</summary>
+    public void DrawInstance() => _stamps.DrawInstance();
 }

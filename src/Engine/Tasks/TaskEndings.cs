@@ -14,7 +14,7 @@ public static class TaskEndings
 
     /// <summary>The ending of a task, or null.</summary>
     public static TaskEnding? Of(TaskState task) =>
-        task.Ending is null ? null : JsonSerializer.Deserialize(task.Ending, EndingJson.Default.TaskEnding);
+        task.Ending is null ? null : task.EndingRead ??= JsonSerializer.Deserialize(task.Ending, EndingJson.Default.TaskEnding);
 
     /// <summary>How the line of a batch ended: a result says its status (bella.md 12), and is a success where it does not.</summary>
     internal static BatchLineEnd LineEnd(TaskEventType type, string? result) =>

@@ -87,6 +87,9 @@ public sealed class TaskEvent
     /// <summary>The batch that the end of its task counts for; not stored.</summary>
     internal (Guid Batch, BatchLineEnd End)? Line { get; set; }
 
+    /// <summary>Whether somebody wants the result of its task at a URL; not stored.</summary>
+    internal bool Owes { get; set; }
+
     /// <summary>Whether a type ends a task.</summary>
     public static bool IsTerminal(TaskEventType type) =>
         type is TaskEventType.Completed or TaskEventType.Failed or TaskEventType.Cancelled or TaskEventType.Expired;

@@ -117,6 +117,9 @@ public sealed class TaskState : SagaStateMachineInstance
     /// <summary>What its queue's operator decided, as of now; not stored.</summary>
     internal QueueSettings Settings { get; set; } = QueueSettings.Default;
 
+    /// <summary><see cref="Ending"/> as <see cref="TaskEndings.Of"/> has read it: an ending never changes. Not stored.</summary>
+    internal TaskEnding? EndingRead { get; set; }
+
     /// <summary>Steps since the row was loaded, written to table <c>task_events</c> in the same transaction.</summary>
     internal IReadOnlyList<TaskEvent> Events => _events ?? [];
 
@@ -161,6 +164,7 @@ public sealed class TaskState : SagaStateMachineInstance
             Frees = frees,
             IsWritten = !silent || dispatch,
             Line = BatchId is { } batch && TaskEvent.IsTerminal(type) ? (batch, TaskEndings.LineEnd(type, Result)) : null,
+            Owes = type == TaskEventType.Completed && TaskEndings.Of(this)?.CallbackUrl is not null,
         });
     }
 }

@@ -101,10 +101,7 @@ public sealed partial class TaskStateMachine
         task.Dead = letters.Enabled && task.BatchId is null; // a batch does not run its lines again
         Close(task, c.Message, TaskEventType.Failed);
         if (task.Dead && letters.RetentionMs is { } retention)
-        {
-            task.ExpiresAt = c.Message.At.AddMilliseconds(retention);
-            task.DeleteAt = DeleteTime(task, task.ExpiresAt.Value);
-        }
+            task.ExpiresAt = task.DeleteAt = c.Message.At.AddMilliseconds(retention);
     }
 
     private void End(BehaviorContext<TaskState, CancelTask> c) => Close(c.Saga, c.Message, TaskEventType.Cancelled);

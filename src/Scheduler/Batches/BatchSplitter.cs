@@ -108,7 +108,7 @@ internal sealed class BatchSplitter(
             ExpiresAt = batch.DeadlineAt,
             MaxAttempts = 1,
             Headers = new BatchHeaders(BellaBatchId.Format(batch.CorrelationId), "batch", line.CustomId, batch.SubmitterKey).ToText(),
-            Ending = new TaskEnding { LapseResult = $$"""{"status_code":"408","request_id":"{{id}}"}""" },
+            Ending = new TaskEnding { LapseResult = id.LapseResult },
             BatchId = batch.CorrelationId,
         };
     }

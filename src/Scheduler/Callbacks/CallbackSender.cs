@@ -4,6 +4,7 @@ using System.Net.Http.Headers;
 using System.Net.Sockets;
 using System.Text;
 using Microsoft.Extensions.Options;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Callbacks;
 
 namespace TaskQueue.Scheduler.Callbacks;
@@ -29,8 +30,6 @@ internal sealed class CallbackSender : IDisposable
 {
     /// <summary>How much of an answer's body is read before its connection is closed instead of kept. Nobody looks at it.</summary>
     private const int MostOfAnswer = 16 * 1024;
-
-    private static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(10);
 
     private readonly HttpClient _http;
     private readonly WebhookOptions _options;
@@ -67,7 +66,7 @@ internal sealed class CallbackSender : IDisposable
             using var request = Request(callback);
             using var answer = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, over.Token);
             var status = (int)answer.StatusCode;
-            return new CallbackTry(status, null, Again: status is 429 or >= 500, WaitOf(answer.Headers.RetryAfter));
+            return new CallbackTry(status, null, Again: status is 429 or >= 500, RetryAfter.Of(answer, _time.GetUtcNow()));
         }
         catch (HttpRequestException fault) when (fault.InnerException is ForbiddenAddressException forbidden)
         {
@@ -97,12 +96,6 @@ internal sealed class CallbackSender : IDisposable
         if (_options.SigningKeys.Count > 0)
             request.Headers.Add("webhook-signature", CallbackSignature.Of(id, at, callback.Body, _options.Secrets()));
         return request;
-    }
-
-    private TimeSpan? WaitOf(RetryConditionHeaderValue? retryAfter)
-    {
-        var wait = retryAfter?.Delta ?? retryAfter?.Date - _time.GetUtcNow();
-        return wait is null ? null : wait < TimeSpan.Zero ? TimeSpan.Zero : wait > LongestWait ? LongestWait : wait;
     }
 
     private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken stop)

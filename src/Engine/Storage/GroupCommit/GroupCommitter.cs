@@ -118,8 +118,6 @@ internal sealed partial class GroupCommitter : IHostedService
 
         _signals.Committed(written.SelectMany(t => t.Events));
         _replies.Ended(written);
-        if (TaskChanges.Owed(written).Count > 0)
-            _signals.Callbacks.Set();
         group.ForEach(e => e.Release());
     }
 

@@ -17,20 +17,18 @@ internal sealed partial class PostgresTaskStore
             cross join (values (4), (3), (2), (1)) as p(priority)
             cross join lateral ({DueTasks("$4")}
                 for update skip locked) as c
-            order by {Order}
+            order by q.ord, -p.priority, c.due_at, c.id
             limit $4)
         """,
-        "where t.id = any(array(select id from due))", worker: "$6", lease: "$7", gated: "false",
-        order: "case when $5 then 0 else due.ord end, case when $5 then 0 else -c.priority end, c.due_at, c.id");
-
-    private const string Order = "case when $5 then 0 else q.ord end, case when $5 then 0 else -p.priority end, c.due_at, c.id";
+        "where t.id = any(array(select id from due))", worker: "$5", lease: "$6", gated: "false",
+        order: "due.ord, -c.priority, c.due_at, c.id");
 
     private static string DueTasks(string limit) =>
         $"""
 
             select t.id, t.due_at from tasks t
             where t.queue = q.queue and t.level = q.level and t.priority = p.priority
-              and t.state in (3, 7) and not t.held and not t.push and t.due_at <= $10
+              and t.state in (3, 7) and not t.held and not t.push and t.due_at <= $9
               and (t.expires_at is null or t.expires_at > $3)
             order by t.due_at, t.id limit {limit}
         """;
@@ -49,7 +47,7 @@ internal sealed partial class PostgresTaskStore
         claimed as (
             update tasks t
             set state = {TaskStates.Running}, attempt = t.attempt + 1, worker = {worker},
-                attempts_left = case when $11 is null then t.attempts_left - 1 when t.level = 0 then 0 when $11 < 0 then 100 else greatest(0, $11 - t.attempt) end,
+                attempts_left = case when $10 is null then t.attempts_left - 1 when t.level = 0 then 0 when $10 < 0 then 100 else greatest(0, $10 - t.attempt) end,
                 lease_ms = case when {lease} = 0 then least({int.MaxValue}, extract(epoch from {Life} - $3) * 1000)::int else coalesce({lease}, t.default_lease_ms) end,
                 lease_until = case when {lease} = 0 then {Life} else $3 + coalesce({lease}, t.default_lease_ms) * interval '1 millisecond' end,
                 started_at = $3, dispatch_at = null, gated = {gated}
@@ -57,11 +55,11 @@ internal sealed partial class PostgresTaskStore
             returning {TaskColumn.List(TaskColumn.All, "t.")}),
         {more}
         locked as (
-            select pg_advisory_xact_lock({LockSpace}, $8) where (select count(*) from claimed) > 0),
+            select pg_advisory_xact_lock({LockSpace}, $7) where (select count(*) from claimed) > 0),
         appended as (
             insert into task_events (stream, task_id, type, queue, level, attempt, worker, at, dispatch, frees)
-            select $8, id, {(int)TaskEventType.Started}, queue, level, attempt, worker, started_at, false, false from locked, claimed
-            where not queue = any($9))
+            select $7, id, {(int)TaskEventType.Started}, queue, level, attempt, worker, started_at, false, false from locked, claimed
+            where not queue = any($8))
         select {TaskColumn.List(TaskColumn.All, "c.")}{share} from claimed c join due on due.id = c.id
         order by {order}
         """;
@@ -88,7 +86,7 @@ internal sealed partial class PostgresTaskStore
         await using var command = source.CreateCommand(ClaimSql);
         command.Parameters.AddRange((NpgsqlParameter[])
         [
-            Value(Queues(request.Targets)), Value(Levels(request.Targets)), Value(now), Value(request.Max), Value(request.Order == ClaimOrder.Oldest),
+            Value(Queues(request.Targets)), Value(Levels(request.Targets)), Value(now), Value(request.Max),
             Value(request.Worker), Nullable(request.LeaseMs), Value(PickStream()), Value<string[]>([.. rules.Silent]),
             Value(now.AddMilliseconds(-request.MinAgeMs)), Nullable(request.MaxRetries),
         ]);

@@ -10,7 +10,7 @@ internal sealed partial class PostgresTaskStore
     // The gates were locked by a statement before this one, so what is counted here stays true until the commit. A queue's
     // tasks are numbered in the order of the claim, over all its targets, and cut off at what its limits leave. A claim that
     // waited for the gate finds a bucket that later ones have emptied: by its own time that holds less than nothing.
-    // Of the tasks that are left the first request gets the first, up to its maximum, and so on: $17 has the sums of these.
+    // Of the tasks that are left the first request gets the first, up to its maximum, and so on: $16 has the sums of these.
     private static readonly string GatedClaimSql = ClaimTogether(
         "for update skip locked", $"due as (\n{Picked})", more: "");
 
@@ -29,22 +29,22 @@ internal sealed partial class PostgresTaskStore
         $"""
         held as (
             insert into queue_locks (queue, level, task_id, attempt, until)
-            select queue, level, id, attempt, $3 + greatest($18, ($7)[1]) * interval '1 millisecond' from claimed where $5 = {(int)ClaimOrder.Sequential}
+            select queue, level, id, attempt, $3 + greatest($18, ($6)[1]) * interval '1 millisecond' from claimed where $17 = {(int)ClaimOrder.Sequential}
             on conflict (queue, level) do update set task_id = excluded.task_id, attempt = excluded.attempt, until = excluded.until),
         """);
 
     private const string Picked =
         $"""
-            select n.id, n.place, width_bucket((row_number() over (order by n.place) - 1)::int, $17) + 1 as share from (
+            select n.id, n.place, width_bucket((row_number() over (order by n.place) - 1)::int, $16) + 1 as share from (
                 select f.*, row_number() over (order by {TogetherOrder}) as place, row_number() over (partition by f.queue order by {TogetherOrder}) as number
-                from found f where $5 <> 4 or f.turn = 1) as n
+                from found f where $17 <> 4 or f.turn = 1) as n
             where n.number <= n.allowed
             order by n.place limit $4
         """;
 
     // 1 is the oldest of all, 2 one of each in turn; the numbers are those of ClaimOrder.
     private const string TogetherOrder =
-        "case when $5 = 2 then f.turn else 0 end, case when $5 = 1 then 0 else f.ord end, case when $5 = 1 then 0 else -f.priority end, f.due_at, f.id";
+        "case when $17 = 2 then f.turn else 0 end, case when $17 = 1 then 0 else f.ord end, case when $17 = 1 then 0 else -f.priority end, f.due_at, f.id";
 
     private static string ClaimTogether(string locking, string due, string more) => ClaimStatement(
         $"""
@@ -52,8 +52,8 @@ internal sealed partial class PostgresTaskStore
             select g.queue, g.period_ns, g.max_tokens, greatest(0, least($4,
                 case when g.max_running > 0
                     then g.max_running - (select count(*) from tasks r where r.queue = g.queue and r.state = 4 and r.gated) end,
-                case when g.period_ns > 0 then ($16 - greatest(b.bucket_base, $16 - g.max_tokens * g.period_ns)) / g.period_ns end)) as allowed
-            from unnest($12, $13, $14, $15) as g(queue, max_running, period_ns, max_tokens)
+                case when g.period_ns > 0 then ($15 - greatest(b.bucket_base, $15 - g.max_tokens * g.period_ns)) / g.period_ns end)) as allowed
+            from unnest($11, $12, $13, $14) as g(queue, max_running, period_ns, max_tokens)
             join queue_gates b on b.queue = g.queue),
         found as (
             select c.id, c.due_at, q.queue, q.ord, p.priority, coalesce(g.allowed, $4) as allowed,
@@ -61,23 +61,23 @@ internal sealed partial class PostgresTaskStore
             from unnest($1, $2) with ordinality as q(queue, level, ord)
             left join gates g on g.queue = q.queue
             cross join (values (4), (3), (2), (1)) as p(priority)
-            cross join lateral ({DueTasks("coalesce(g.allowed, $4)")}
+            cross join lateral ({DueTasks($"least(coalesce(g.allowed, $4), case when $17 = {(int)ClaimOrder.Sequential} then 1 end)")}
                 {locking}) as c
-            where $5 <> {(int)ClaimOrder.Sequential} or not exists (
+            where $17 <> {(int)ClaimOrder.Sequential} or not exists (
                 select 1 from queue_locks l join tasks h on h.id = l.task_id
                 where l.queue = q.queue and l.level = q.level and l.until > $3 and h.state = 4 and h.attempt = l.attempt)),
         {due}
         """,
         "from unnest(array(select id from due order by id), array(select share from due order by id)) as d(id, share) where t.id = d.id",
-        worker: "($6)[d.share]",
-        lease: "($7)[d.share]",
-        gated: "t.queue = any($12)",
+        worker: "($5)[d.share]",
+        lease: "($6)[d.share]",
+        gated: "t.queue = any($11)",
         order: "due.place",
         more:
         $"""
         {more}
         taken as (
-            update queue_gates b set bucket_base = greatest(b.bucket_base, $16 - g.max_tokens * g.period_ns) + n.tasks * g.period_ns
+            update queue_gates b set bucket_base = greatest(b.bucket_base, $15 - g.max_tokens * g.period_ns) + n.tasks * g.period_ns
             from gates g join (select queue, count(*) as tasks from claimed group by queue) as n on n.queue = g.queue
             where b.queue = g.queue and g.period_ns > 0),
         """,
@@ -126,7 +126,6 @@ internal sealed partial class PostgresTaskStore
         yield return Value(Levels(request.Targets));
         yield return Value(now);
         yield return Value(upTo);
-        yield return Value((int)request.Order);
         yield return Value<string[]>([.. requests.Select(r => r.Worker)]);
         yield return new NpgsqlParameter<int?[]> { TypedValue = [.. requests.Select(r => r.LeaseMs)], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Integer };
         yield return Value(PickStream());
@@ -139,5 +138,6 @@ internal sealed partial class PostgresTaskStore
         yield return Value<long[]>([.. gates.Select(g => (long)(g.Rate?.MaxTokens ?? 0))]);
         yield return Value(Micros.FromTime(now) * 1000);
         yield return Value(sums);
+        yield return Value((int)request.Order);
     }
 }
