@@ -49,6 +49,9 @@ public sealed record TaskSubmission(Guid Id, string Queue, string Payload)
     /// <summary>What else happens when the task ends; null is nothing.</summary>
     public TaskEnding? Ending { get; init; }
 
+    /// <summary>Whose task it is: callers of the HTTP doors see their own only. Set by the doors; null is administrators' alone. At most 128 characters.</summary>
+    public string? Owner { get; init; }
+
     /// <summary>The batch whose line the task is; set by the engine.</summary>
     public Guid? BatchId { get; init; }
 }
@@ -87,7 +90,8 @@ public sealed record AttemptStarted(Guid TaskId, int Attempt, double? LeaseSecon
 /// <summary>An attempt goes on.</summary>
 /// <param name="TaskId">The task.</param>
 /// <param name="Attempt">The running attempt.</param>
-public sealed record AttemptHeartbeat(Guid TaskId, int Attempt);
+/// <param name="Progress">JSON text of how far it is, at most 4,096 characters; null leaves what was said before.</param>
+public sealed record AttemptHeartbeat(Guid TaskId, int Attempt, string? Progress = null);
 
 /// <summary>An attempt ended: with a result, or with an error.</summary>
 /// <param name="TaskId">The task.</param>

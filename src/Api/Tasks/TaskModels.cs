@@ -51,7 +51,7 @@ internal sealed record TaskError(string Error);
 internal sealed record TaskDetails(
     Guid Id, string Queue, int Level, string? Name, string Priority, string Status, int Attempt, int MaxAttempts,
     string? DedupeKey, string? ThreadId, bool DeadLetter,
-    RawJson Payload, RawJson? Result, string? Error, string? Worker,
+    RawJson Payload, RawJson? Result, string? Error, RawJson? Progress, string? Worker, string? Owner,
     DateTime CreatedAt, DateTime DueAt, DateTime? ExpiresAt, DateTime? StartedAt, DateTime? LeaseUntil, DateTime? FinishedAt,
     IReadOnlyList<TaskStepDetails> Timeline);
 
@@ -88,7 +88,8 @@ internal static class TaskMapping
     public static TaskDetails ToDetails(TaskState t, IEnumerable<TaskEvent> timeline) =>
         new(t.CorrelationId, t.Queue, t.Level, t.Name, Word(t.Priority), TaskStates.Word(t.State), t.Attempt, t.MaxAttempts,
             t.DedupeKey, t.ThreadId, t.Dead,
-            new RawJson(t.Payload), t.Result is { } result ? new RawJson(result) : null, t.Error, t.Worker,
+            new RawJson(t.Payload), t.Result is { } result ? new RawJson(result) : null, t.Error,
+            t.Progress is { } progress ? new RawJson(progress) : null, t.Worker, t.Owner,
             t.CreatedAt, t.DueAt, t.ExpiresAt, t.StartedAt, t.LeaseUntil, t.FinishedAt,
             [.. timeline.Select(e => new TaskStepDetails(e.Type.ToString().ToLowerInvariant(), e.Attempt, e.At, e.DueAt, e.Worker, e.Error))]);
 

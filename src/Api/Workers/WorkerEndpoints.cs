@@ -59,7 +59,7 @@ internal static class WorkerEndpoints
     private static async Task<IResult> HeartbeatAsync(HttpContext context, TaskVerbs verbs, IOptions<EngineOptions> options)
     {
         var body = await RequestJson.ReadAsync(context, WorkerJson.Shapes.HeartbeatBody, BodyLimits.Many(options.Value));
-        return await ApplyAsync(verbs, body.Tasks, e => verbs.Renew(Id(e.Id), Attempt(e.Attempt), worker: null, LeaseMs(e.LeaseSeconds)));
+        return await ApplyAsync(verbs, body.Tasks, e => verbs.Renew(Id(e.Id), Attempt(e.Attempt), worker: null, LeaseMs(e.LeaseSeconds), Progress(e.Progress)));
     }
 
     private static async Task<IResult> ReportAsync(HttpContext context, TaskVerbs verbs, IOptions<EngineOptions> options)
@@ -99,6 +99,11 @@ internal static class WorkerEndpoints
     private static Guid Id(Guid? id) => id ?? throw Wrong("id must be the id of a task");
 
     private static int Attempt(int? attempt) => attempt ?? throw Wrong("attempt must be the attempt that was claimed");
+
+    private static string? Progress(JsonElement? progress) =>
+        progress is not { ValueKind: not (JsonValueKind.Undefined or JsonValueKind.Null) } said ? null
+        : said.GetRawText() is { Length: <= TaskVerbs.MaxProgress } text ? text
+        : throw Wrong($"progress must have at most {TaskVerbs.MaxProgress} characters");
 
     private static int? LeaseMs(double? seconds) =>
         seconds is { } s ? (int)Within(s * 1000, TaskVerbs.MinLeaseMs, TaskVerbs.MaxLeaseMs, "lease_seconds", 1000) : null;

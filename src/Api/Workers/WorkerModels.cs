@@ -28,7 +28,8 @@ internal sealed record HeartbeatBody(IReadOnlyList<HeartbeatEntry?>? Tasks);
 /// <param name="Id">The task.</param>
 /// <param name="Attempt">The attempt that was claimed.</param>
 /// <param name="LeaseSeconds">A new length of the lease; else it stays as it is.</param>
-internal sealed record HeartbeatEntry(Guid? Id, int? Attempt, double? LeaseSeconds);
+/// <param name="Progress">Any JSON of how far the work is, at most 4,096 characters; GET /tasks/{id} shows the last one.</param>
+internal sealed record HeartbeatEntry(Guid? Id, int? Attempt, double? LeaseSeconds, JsonElement? Progress);
 
 /// <summary>POST /workers/report: 1 to 1,000 outcomes.</summary>
 internal sealed record ReportBody(IReadOnlyList<ReportEntry?>? Tasks);

@@ -13,7 +13,7 @@ internal sealed partial class ReportConsumer(TaskVerbs verbs, ILogger<ReportCons
         var report = context.Message;
         var commands = new List<TaskCommand>(report.Started.Count + report.Heartbeats.Count + report.Outcomes.Count);
         commands.AddRange(report.Started.Select(s => verbs.Start(s.TaskId, s.Attempt, report.Worker, ToMs(s.LeaseSeconds))));
-        commands.AddRange(report.Heartbeats.Select(h => verbs.Renew(h.TaskId, h.Attempt, report.Worker)));
+        commands.AddRange(report.Heartbeats.Select(h => verbs.Renew(h.TaskId, h.Attempt, report.Worker, progress: h.Progress)));
         commands.AddRange(report.Outcomes.Select(o => ToCommand(o, report.Worker)));
         await verbs.ApplyAsync(commands);
         foreach (var refused in commands.OfType<AttemptCommand>().Where(c => c.Verdict is not (Verdict.Applied or Verdict.Duplicate)))

@@ -48,6 +48,8 @@ internal abstract class TaskColumn(string name, bool changes, bool bulky)
         new TaskColumn<DateTime?>("dispatch_at", NpgsqlDbType.TimestampTz, t => t.DispatchAt, (t, v) => t.DispatchAt = v, changes: true),
         new TaskColumn<string?>("ending", NpgsqlDbType.Text, t => t.Ending, (t, v) => t.Ending = v),
         new TaskColumn<Guid?>("batch_id", NpgsqlDbType.Uuid, t => t.BatchId, (t, v) => t.BatchId = v),
+        new TaskColumn<string?>("owner", NpgsqlDbType.Text, t => t.Owner, (t, v) => t.Owner = v),
+        new TaskColumn<string?>("progress", NpgsqlDbType.Text, t => t.Progress, (t, v) => t.Progress = v, changes: true),
     ];
 
     /// <summary>What a transition reads: everything but the bulky columns, which it never changes.</summary>

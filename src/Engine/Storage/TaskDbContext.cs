@@ -112,6 +112,8 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
         e.Property(x => x.DispatchAt).HasColumnName("dispatch_at");
         e.Property(x => x.Ending).HasColumnName("ending");
         e.Property(x => x.BatchId).HasColumnName("batch_id");
+        e.Property(x => x.Owner).HasColumnName("owner").HasMaxLength(128);
+        e.Property(x => x.Progress).HasColumnName("progress");
         e.Property(x => x.Gated).HasColumnName("gated");
         e.Property(x => x.Dead).HasColumnName("dead");
         e.Property(x => x.DeleteAt).HasColumnName("delete_at");
@@ -126,6 +128,8 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
         e.HasIndex(x => new { x.State, x.CorrelationId }, "ix_tasks_ended").HasFilter("state in (6, 8, 9)");
         e.HasIndex(x => x.DeleteAt, "ix_tasks_delete").HasFilter("delete_at is not null");
         e.HasIndex(x => new { x.Queue, x.FinishedAt, x.CorrelationId }, "ix_tasks_dead").HasFilter("dead");
+        // For the lists of one owner.
+        e.HasIndex(x => new { x.Owner, x.CorrelationId }, "ix_tasks_owner").HasFilter("owner is not null");
         e.HasIndex(x => x.Queue, "ix_tasks_gated").HasFilter("state = 4 and gated");
 
         // The tasks of a batch in the order of its lines, and those that it waits for.

@@ -32,6 +32,8 @@ public static class SubmissionRules
             return $"dedupe_key and thread_id must have 1 to {MaxKey} characters";
         if ((task.Overwrite & ~AllFields) != OverwriteFields.None || (task.Overwrite != OverwriteFields.None && task.DedupeKey is null))
             return "overwrite names payload, scheduled_at or expires_at, and needs a dedupe_key";
+        if (task.Owner is { Length: 0 or > 128 })
+            return "owner must have 1 to 128 characters";
         if (task.LeaseSeconds is { } lease && !(lease * 1000 >= TaskVerbs.MinLeaseMs && lease * 1000 <= TaskVerbs.MaxLeaseMs))
             return $"lease_seconds must be {TaskVerbs.MinLeaseMs / 1000} to {TaskVerbs.MaxLeaseMs / 1000}";
         if (RetryBackoff.Check(task.Retry) is { } problem)
@@ -39,7 +41,7 @@ public static class SubmissionRules
         if (task.Payload is null || Encoding.UTF8.GetByteCount(task.Payload) > maxPayloadBytes)
             return $"payload must have at most {maxPayloadBytes} bytes";
         // PostgreSQL stores no NUL in text.
-        if (HasNul(task.Payload) || HasNul(task.Name) || HasNul(task.Headers) || HasNul(task.DedupeKey) || HasNul(task.ThreadId))
+        if (HasNul(task.Payload) || HasNul(task.Name) || HasNul(task.Headers) || HasNul(task.DedupeKey) || HasNul(task.ThreadId) || HasNul(task.Owner))
             return "text must not contain the character U+0000";
         return null;
     }

@@ -79,10 +79,13 @@ public abstract class AttemptCommand(Guid taskId, DateTime at, int attempt, stri
 }
 
 /// <summary>The running attempt goes on.</summary>
-public sealed class RenewLease(Guid taskId, DateTime at, int attempt, string? worker, int? leaseMs = null) : AttemptCommand(taskId, at, attempt, worker)
+public sealed class RenewLease(Guid taskId, DateTime at, int attempt, string? worker, int? leaseMs = null, string? progress = null) : AttemptCommand(taskId, at, attempt, worker)
 {
     /// <summary>A new length of the lease, or null to keep it.</summary>
     public int? LeaseMs { get; } = leaseMs;
+
+    /// <summary>JSON text of how far it is, or null to leave what was said before.</summary>
+    public string? Progress { get; } = progress;
 }
 
 /// <summary>The running attempt succeeded.</summary>

@@ -114,6 +114,12 @@ public sealed class TaskState : SagaStateMachineInstance
     /// <summary>The batch whose line it is, or null. It is kept until the batch has ended, and not run again by hand.</summary>
     public Guid? BatchId { get; set; }
 
+    /// <summary>Who submitted it, where that was known; null is a task that only administrators see.</summary>
+    public string? Owner { get; set; }
+
+    /// <summary>JSON text of what its worker last said of how far it is; null is nothing.</summary>
+    public string? Progress { get; set; }
+
     /// <summary>What its queue's operator decided, as of now; not stored.</summary>
     internal QueueSettings Settings { get; set; } = QueueSettings.Default;
 

@@ -45,6 +45,7 @@ public sealed partial class TaskStateMachine
     {
         c.Saga.LeaseMs = c.Message.LeaseMs ?? c.Saga.LeaseMs;
         c.Saga.LeaseUntil = c.Message.At.AddMilliseconds(c.Saga.LeaseMs);
+        c.Saga.Progress = c.Message.Progress ?? c.Saga.Progress;
         c.Message.Verdict = Verdict.Applied;
     }
 

@@ -21,6 +21,9 @@ public sealed class TaskVerbs(
     /// <summary>Longest and shortest lease that may be asked for.</summary>
     public const int MinLeaseMs = 1_000, MaxLeaseMs = 24 * 3600 * 1000;
 
+    /// <summary>Characters of what a worker may say of its progress.</summary>
+    public const int MaxProgress = 4096;
+
     /// <summary>Longest time for which a worker may give a task back.</summary>
     public static readonly TimeSpan MaxSnooze = TimeSpan.FromDays(30);
 
@@ -82,7 +85,13 @@ public sealed class TaskVerbs(
     public StartTask Start(Guid id, int attempt, string worker, int? leaseMs) => new(id, Now, attempt, worker, leaseMs);
 
     /// <summary>Renews the lease of a running attempt.</summary>
-    public RenewLease Renew(Guid id, int attempt, string? worker, int? leaseMs = null) => new(id, Now, attempt, worker, leaseMs);
+    /// <param name="id">The task.</param>
+    /// <param name="attempt">The running attempt.</param>
+    /// <param name="worker">Who runs it, where that is known.</param>
+    /// <param name="leaseMs">A new length of the lease, or null.</param>
+    /// <param name="progress">JSON text of at most <see cref="MaxProgress"/> characters, or null; what is longer is left out.</param>
+    public RenewLease Renew(Guid id, int attempt, string? worker, int? leaseMs = null, string? progress = null) =>
+        new(id, Now, attempt, worker, leaseMs, progress?.Length > MaxProgress ? null : Clean(progress));
 
     /// <summary>Ends a running attempt with a result.</summary>
     public CompleteTask Complete(Guid id, int attempt, string? worker, string? result) => new(id, Now, attempt, worker, Clean(result));
@@ -193,6 +202,7 @@ public sealed class TaskVerbs(
             ExpiresAt = SubmissionRules.Expiry(settings, submission.Level, due, Cut(submission.ExpiresAt)),
             Ending = TaskEndings.ToText(submission.Ending),
             BatchId = submission.BatchId,
+            Owner = submission.Owner,
             Settings = settings,
         };
         task.DispatchAt = TaskStateMachine.FirstDispatch(task, atOnce: !window.IsFull);

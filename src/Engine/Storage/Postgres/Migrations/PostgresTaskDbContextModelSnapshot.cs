@@ -1037,6 +1037,11 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                         .HasColumnType("character varying(256)")
                         .HasColumnName("name");
 
+                    b.Property<string>("Owner")
+                        .HasMaxLength(128)
+                        .HasColumnType("character varying(128)")
+                        .HasColumnName("owner");
+
                     b.Property<string>("Payload")
                         .IsRequired()
                         .HasColumnType("text")
@@ -1045,6 +1050,10 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                     b.Property<int>("Priority")
                         .HasColumnType("integer")
                         .HasColumnName("priority");
+
+                    b.Property<string>("Progress")
+                        .HasColumnType("text")
+                        .HasColumnName("progress");
 
                     b.Property<bool>("Push")
                         .HasColumnType("boolean")
@@ -1116,6 +1125,9 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
 
                     b.HasIndex(new[] { "LeaseUntil" }, "ix_tasks_lease")
                         .HasFilter("state = 4");
+
+                    b.HasIndex(new[] { "Owner", "CorrelationId" }, "ix_tasks_owner")
+                        .HasFilter("owner is not null");
 
                     b.HasIndex(new[] { "Queue", "ThreadId", "DueAt", "CorrelationId" }, "ix_tasks_thread")
                         .HasFilter("thread_id is not null and state in (3, 7)");

@@ -1023,6 +1023,11 @@ namespace TaskQueue.Engine.Storage.Sqlite.Migrations
                         .HasColumnType("TEXT")
                         .HasColumnName("name");
 
+                    b.Property<string>("Owner")
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("owner");
+
                     b.Property<string>("Payload")
                         .IsRequired()
                         .HasColumnType("TEXT")
@@ -1031,6 +1036,10 @@ namespace TaskQueue.Engine.Storage.Sqlite.Migrations
                     b.Property<int>("Priority")
                         .HasColumnType("INTEGER")
                         .HasColumnName("priority");
+
+                    b.Property<string>("Progress")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("progress");
 
                     b.Property<bool>("Push")
                         .HasColumnType("INTEGER")
@@ -1102,6 +1111,9 @@ namespace TaskQueue.Engine.Storage.Sqlite.Migrations
 
                     b.HasIndex(new[] { "LeaseUntil" }, "ix_tasks_lease")
                         .HasFilter("state = 4");
+
+                    b.HasIndex(new[] { "Owner", "CorrelationId" }, "ix_tasks_owner")
+                        .HasFilter("owner is not null");
 
                     b.HasIndex(new[] { "Queue", "ThreadId", "DueAt", "CorrelationId" }, "ix_tasks_thread")
                         .HasFilter("thread_id is not null and state in (3, 7)");

@@ -1,0 +1,11 @@
+namespace TaskQueue.Client;
+
+/// <summary>Where the server is, and who calls.</summary>
+public sealed class TaskQueueClientOptions
+{
+    /// <summary>Address of the server, such as <c>http://localhost:8080</c>.</summary>
+    public Uri BaseAddress { get; set; } = new("http://localhost:8080");
+
+    /// <summary>API key or JWT that is sent as <c>Authorization: Bearer …</c>; null sends none.</summary>
+    public string? ApiKey { get; set; }
+}
