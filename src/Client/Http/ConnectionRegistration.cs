@@ -1,0 +1,32 @@
+using System.Net.Http.Headers;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+
+namespace TaskQueue.Client.Http;
+
+/// <summary>The connection that clients and workers share.</summary>
+internal static class ConnectionRegistration
+{
+    /// <summary>Name of the <see cref="HttpClient"/>, for whoever wants to add handlers to it.</summary>
+    public const string Name = "TaskQueue";
+
+    /// <summary>Above the longest wait of a request, which is 30 s.</summary>
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(60);
+
+    public static IServiceCollection AddConnection(this IServiceCollection services)
+    {
+        services.AddOptions<TaskQueueClientOptions>();
+        services.AddHttpClient(Name, (sp, http) =>
+        {
+            var options = sp.GetRequiredService<IOptions<TaskQueueClientOptions>>().Value;
+            http.BaseAddress = options.BaseAddress;
+            http.Timeout = Timeout;
+            if (options.ApiKey is { } key)
+                http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", key);
+        });
+        return services;
+    }
+
+    /// <summary>A connection; ask for one with each request, so that addresses are looked up again.</summary>
+    public static ServerConnection Connect(this IHttpClientFactory clients) => new(clients.CreateClient(Name));
+}

@@ -1,0 +1,68 @@
+using System.Net.Http.Headers;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+
+namespace TaskQueue.Client.Http;
+
+/// <summary>Sends requests to the server and turns its errors into <see cref="TaskQueueException"/>.</summary>
+/// <param name="http">With the address and the key of the server; its timeout is above the longest wait of a request.</param>
+internal sealed class ServerConnection(HttpClient http)
+{
+    private static readonly MediaTypeHeaderValue Json = new("application/json");
+
+    /// <summary>Sends a body and reads the answer.</summary>
+    /// <exception cref="TaskQueueException">The server refused, or did not answer.</exception>
+    public async Task<TAnswer> SendAsync<TBody, TAnswer>(
+        HttpMethod method, string path, TBody body, JsonTypeInfo<TBody> bodyType, JsonTypeInfo<TAnswer> answerType, CancellationToken cancel)
+    {
+        using var content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(body, bodyType)) { Headers = { ContentType = Json } };
+        return await SendAsync(method, path, content, answerType, cancel);
+    }
+
+    /// <summary>Sends a request without a body, or with one that is ready, and reads the answer.</summary>
+    /// <exception cref="TaskQueueException">The server refused, or did not answer.</exception>
+    public async Task<TAnswer> SendAsync<TAnswer>(HttpMethod method, string path, HttpContent? content, JsonTypeInfo<TAnswer> answerType, CancellationToken cancel)
+    {
+        using var request = new HttpRequestMessage(method, new Uri(path, UriKind.Relative)) { Content = content };
+        try
+        {
+            using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel);
+            if (!response.IsSuccessStatusCode)
+                throw await ErrorAsync(response, cancel);
+            await using var stream = await response.Content.ReadAsStreamAsync(cancel);
+            return await JsonSerializer.DeserializeAsync(stream, answerType, cancel) ?? throw new JsonException("null");
+        }
+        catch (HttpRequestException fault)
+        {
+            throw new TaskQueueException($"{http.BaseAddress} cannot be reached: {fault.Message}", 0, inner: fault);
+        }
+        catch (JsonException fault)
+        {
+            throw new TaskQueueException($"{http.BaseAddress} answered {path} with something else than expected: {fault.Message}", 0, inner: fault);
+        }
+        catch (OperationCanceledException fault) when (!cancel.IsCancellationRequested)
+        {
+            throw new TaskQueueException($"{http.BaseAddress} did not answer {path} in time", 0, inner: fault);
+        }
+    }
+
+    private static async Task<TaskQueueException> ErrorAsync(HttpResponseMessage response, CancellationToken cancel)
+    {
+        var text = await response.Content.ReadAsStringAsync(cancel);
+        ServerError? error = null;
+        try
+        {
+            error = JsonSerializer.Deserialize(text, ServerErrorJson.Default.ServerError);
+        }
+        catch (JsonException)
+        {
+            // Of something in between, such as a proxy.
+        }
+
+        var status = (int)response.StatusCode;
+        return new TaskQueueException(error?.Detail ?? error?.Error ?? error?.Title ?? $"the server answered {status}", status, error?.Code)
+        {
+            RetryAfter = response.Headers.RetryAfter?.Delta,
+        };
+    }
+}
