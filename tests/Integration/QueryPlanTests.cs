@@ -3,6 +3,7 @@ using System.Text.RegularExpressions;
 using Microsoft.EntityFrameworkCore;
 using Npgsql;
 using Shouldly;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Storage.Postgres;
 using TaskQueue.Engine.Tasks;
@@ -57,8 +58,8 @@ public sealed partial class QueryPlanTests(PostgresStoreFixture fixture) : IClas
     {
         foreach (var list in Enum.GetValues<TaskList>())
         {
-            var page = await queries.ListAsync("q0", list, from: null, max: 10, CancellationToken.None);
-            await queries.ListAsync("q0", list, page.Count == 0 ? null : TaskCursor.Of(list, page[^1]), max: 10, CancellationToken.None);
+            var page = await queries.ListAsync("q0", list, from: null, max: 10, Access.All, CancellationToken.None);
+            await queries.ListAsync("q0", list, page.Count == 0 ? null : TaskCursor.Of(list, page[^1]), max: 10, Access.All, CancellationToken.None);
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Shouldly;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
@@ -126,7 +127,7 @@ internal sealed partial class QueueHistory(int seed, TestDatabase database, Test
     {
         var id = AnyTask(_ => true)?.CorrelationId ?? NewId();
         Log($"cancel {Short(id)}");
-        Answered(await engine.Verbs.CancelAsync(id)).ShouldBe(_model.Cancel(id));
+        Answered(await engine.Verbs.CancelAsync(id, Access.All)).ShouldBe(_model.Cancel(id));
     }
 
     private async Task DeleteAsync()

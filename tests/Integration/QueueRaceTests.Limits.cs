@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Shouldly;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Tests.Servers;
@@ -97,7 +98,7 @@ public abstract partial class QueueRaceTests
         }
     }
 
-    private async Task<List<TaskState>> DeadAsync() => await Any().Queries.ListAsync("q", TaskList.Dead, null, 100, CancellationToken.None);
+    private async Task<List<TaskState>> DeadAsync() => await Any().Queries.ListAsync("q", TaskList.Dead, null, 100, Access.All, CancellationToken.None);
 
     private async Task CreateAsync(QueueSettings settings) => await _engines[0].Queues.CreateAsync("q", Delivery.Pull, settings);
 

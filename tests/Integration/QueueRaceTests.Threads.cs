@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Microsoft.EntityFrameworkCore;
 using Shouldly;
 using TaskQueue.Contracts;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Tests.Servers;
@@ -81,7 +82,7 @@ public abstract partial class QueueRaceTests
             var thread = $"t{round}";
             var ids = Enumerable.Range(0, 8).Select(_ => TaskId.New(TimeProvider.System)).ToList();
             await ManyAsync(4, i => Any().Verbs.SubmitAsync(New() with { Id = ids[i], ThreadId = thread }), atOnce: 4);
-            var ending = ManyAsync(4, i => Any().Verbs.CancelAsync(ids[i]), atOnce: 4);
+            var ending = ManyAsync(4, i => Any().Verbs.CancelAsync(ids[i], Access.All), atOnce: 4);
             var adding = ManyAsync(4, i => Any().Verbs.SubmitAsync(New() with { Id = ids[4 + i], ThreadId = thread }), atOnce: 4);
             await Task.WhenAll(ending, adding);
 

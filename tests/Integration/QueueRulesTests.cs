@@ -1,5 +1,6 @@
 using Shouldly;
 using TaskQueue.Contracts;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
@@ -81,7 +82,7 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
 
         var late = await DieAsync();
 
-        (await _engine.Queries.ListAsync("q", TaskList.Dead, null, 10, CancellationToken.None)).Select(t => t.CorrelationId).ShouldBe([old, late]);
+        (await _engine.Queries.ListAsync("q", TaskList.Dead, null, 10, Access.All, CancellationToken.None)).Select(t => t.CorrelationId).ShouldBe([old, late]);
         (await _database.GetAsync(brief)).Dead.ShouldBeTrue(); // counts as expired when it is removed
     }
 

@@ -9,7 +9,25 @@ namespace TaskQueue.Api.Auth;
 /// <summary>Who calls.</summary>
 /// <param name="Name">The owner of what the caller makes; null where no keys are configured.</param>
 /// <param name="Key">The bearer token as presented, or null.</param>
-internal sealed record Caller(string? Name, string? Key);
+internal sealed record Caller(string? Name, string? Key)
+{
+    /// <summary>Nobody in particular: no keys are configured.</summary>
+    public static readonly Caller Anyone = new(null, null);
+
+    /// <summary>What the caller may look at, change and cancel.</summary>
+    public Access Sees { get; } = Name is null ? Access.All : new Access(Name);
+
+    /// <summary>What the caller may work on.</summary>
+    public Access Works { get; } = Access.All;
+
+    /// <summary>A queue that the caller names must be one that the key is for.</summary>
+    /// <exception cref="DoorException">403.</exception>
+    public void Demand(string queue)
+    {
+        if (!Works.Allows(queue))
+            throw new DoorException(403, "forbidden", $"this key is not for queue {queue}");
+    }
+}
 
 /// <summary>Checks bearer tokens against the configured keys.</summary>
 internal sealed class ApiKeys(IOptionsMonitor<AuthOptions> options, TimeProvider time)
@@ -58,6 +76,16 @@ internal static class ApiKeyFilter
             return next(context);
         });
 
+    /// <summary>Demands that the queue in a value of the route is one that the key is for; put it inside of <see cref="DoorFaults.AnswerFaults"/>.</summary>
+    public static T DemandQueue<T>(this T endpoints, string value)
+        where T : IEndpointConventionBuilder =>
+        endpoints.AddEndpointFilter((context, next) =>
+        {
+            if (context.HttpContext.GetRouteValue(value) is string queue)
+                context.HttpContext.Caller().Demand(queue);
+            return next(context);
+        });
+
     /// <summary>Who calls; only behind <see cref="DemandKey"/>.</summary>
-    public static Caller Caller(this HttpContext context) => context.Features.Get<Caller>()!;
+    public static Caller Caller(this HttpContext context) => context.Features.Get<Caller>() ?? Auth.Caller.Anyone;
 }

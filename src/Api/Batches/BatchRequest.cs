@@ -35,6 +35,7 @@ internal sealed partial class BatchRequest(
             throw BellaMapping.Wrong(problem);
         var file = await FindFileAsync(body.InputFileId, caller, strict, context.RequestAborted);
         var queue = await FindQueueAsync(context, file, endpoint);
+        caller.Demand(queue.Name);
         var (shown, window) = WindowOf(body.CompletionWindow);
         return new NewBatch(queue, OfflineLevel, endpoint, file.Id, shown, window, strict)
         {
@@ -47,7 +48,7 @@ internal sealed partial class BatchRequest(
 
     private async Task<FileRecord> FindFileAsync(string id, Caller caller, bool strict, CancellationToken stop)
     {
-        var file = await files.FindAsync(id, caller.Name, stop) ?? throw new DoorException(404, "not_found", $"there is no file {id}");
+        var file = await files.FindAsync(id, caller.Sees.Owner, stop) ?? throw new DoorException(404, "not_found", $"there is no file {id}");
         if (strict && file.Purpose != "batch")
             throw BellaMapping.Wrong($"file {id} was uploaded for {file.Purpose}; upload it with purpose batch");
         return file.Bytes <= limits.Value.MaxBytes ? file : throw BellaMapping.Wrong($"file {id} has {file.Bytes} bytes; a batch may have {limits.Value.MaxBytes}");

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using TaskQueue.Api.Http;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Replies;
 using TaskQueue.Engine.Tasks;
 
@@ -27,12 +28,12 @@ internal sealed class BellaCallers(ReplyDesk desk, TaskVerbs verbs, TimeProvider
         }
         catch (TimeoutException)
         {
-            await verbs.CancelAsync(caller.TaskId);
+            await verbs.CancelAsync(caller.TaskId, Access.All);
             return Results.StatusCode(StatusCodes.Status408RequestTimeout);
         }
         catch (OperationCanceledException)
         {
-            await verbs.CancelAsync(caller.TaskId);
+            await verbs.CancelAsync(caller.TaskId, Access.All);
             throw gone.IsCancellationRequested ? new OperationCanceledException(gone) : new DoorException(503, "stopping", "the server stops; try again");
         }
     }
@@ -56,7 +57,7 @@ internal sealed class BellaCallers(ReplyDesk desk, TaskVerbs verbs, TimeProvider
         }
         catch (Exception fault) when (fault is OperationCanceledException or TimeoutException or IOException)
         {
-            await verbs.CancelAsync(caller.TaskId);
+            await verbs.CancelAsync(caller.TaskId, Access.All);
             if (!lifetime.ApplicationStopping.IsCancellationRequested)
                 context.Abort(); // an end without the mark of an end: the stream is not complete
         }

@@ -27,7 +27,7 @@ internal static class BellaConsole
     /// <summary>GET /v1/queue/{name:level}/stats.</summary>
     public static async Task<IResult> StatsAsync(string queue, HttpContext context, QueueCatalog queues, TaskQueries queries, IOptions<BellaOptions> options)
     {
-        var level = Parse(queue);
+        var level = Parse(queue, context);
         if (await queues.LookUpAsync(level.Queue) is not { } known)
             return options.Value.EmptyForUnknown ? Results.Ok() : throw BellaEndpoints.NotRegistered(level.Queue);
         var stats = (await queries.LevelStatsAsync(level, context.RequestAborted)).SingleOrDefault() ?? new LevelStats(level, 0, 0, 0, 0);
@@ -36,7 +36,7 @@ internal static class BellaConsole
 
     private static async Task<IResult> AllAsync(HttpContext context, QueueCatalog queues, TaskQueries queries)
     {
-        var known = await queues.AllAsync();
+        var known = (await queues.AllAsync()).Where(q => context.Caller().Sees.Allows(q.Key)).ToDictionary();
         var counted = (await queries.LevelStatsAsync(null, context.RequestAborted)).Where(s => s.At.Level > 0 && known.ContainsKey(s.At.Queue)).ToDictionary(s => s.At);
         foreach (var name in known.Keys)
             counted.TryAdd(new(name, 1), new LevelStats(new(name, 1), 0, 0, 0, 0)); // registering once makes it
@@ -46,16 +46,20 @@ internal static class BellaConsole
 
     private static async Task<IResult> ClearAsync(string queue, HttpContext context, QueueCatalog queues, TaskVerbs verbs)
     {
-        var level = Parse(queue);
+        var level = Parse(queue, context);
         var known = await queues.LookUpAsync(level.Queue) ?? throw BellaEndpoints.NotRegistered(level.Queue);
-        if (known.Owner is { } owner && context.Caller().Name is { } name && owner != name)
+        if (known.Owner is { } owner && context.Caller().Sees.Owner is { } name && owner != name)
             throw BellaMapping.Wrong($"queue {level.Queue} was registered with another key");
         await verbs.ClearAsync(level, context.RequestAborted);
         return Results.Json(queue, BellaJson.Shapes.String);
     }
 
-    private static QueueLevel Parse(string queue) =>
-        QueueNames.Parse(queue, levelRequired: true) ?? throw BellaMapping.Wrong($"'{queue}' is not of the form name:level");
+    private static QueueLevel Parse(string queue, HttpContext context)
+    {
+        var level = QueueNames.Parse(queue, levelRequired: true) ?? throw BellaMapping.Wrong($"'{queue}' is not of the form name:level");
+        context.Caller().Demand(level.Queue);
+        return level;
+    }
 
     /// <summary>The ids are the counts themselves: every task that was put is one more.</summary>
     private static BellaStats ToStats(QueueRecord queue, LevelStats stats)

@@ -67,11 +67,13 @@ internal static class BellaEndpoints
             throw BellaMapping.Wrong($"queue must be a name of {BellaMapping.NameRule}");
         if (body.Endpoint is not { Length: <= 256 } endpoint || string.IsNullOrWhiteSpace(endpoint) || endpoint.Contains('\0', StringComparison.Ordinal))
             throw BellaMapping.Wrong("endpoint must be a text of 1 to 256 characters");
+        context.Caller().Demand(name);
         return await queues.CreateAsync(name, Delivery.Pull, QueueSettings.Default, endpoint, context.Caller().Name) is not null ? Text(name) : throw BellaMapping.Wrong($"queue {name} exists already");
     }
 
-    private static async Task<IResult> MetadataAsync(string queue, QueueCatalog queues, IOptions<BellaOptions> options)
+    private static async Task<IResult> MetadataAsync(string queue, HttpContext context, QueueCatalog queues, IOptions<BellaOptions> options)
     {
+        context.Caller().Demand(queue);
         if (await LookUpAsync(queues, queue) is not { } known)
             return options.Value.EmptyForUnknown ? Results.Ok() : throw NotRegistered(queue);
         return Results.Json(new BellaQueue(known.Name, known.Endpoint), BellaJson.Shapes.BellaQueue);
@@ -89,6 +91,7 @@ internal static class BellaEndpoints
         var request = BellaTakes.ToClaim(body, bella.Value);
         foreach (var name in request.Targets.Select(t => t.Queue).Distinct(StringComparer.Ordinal))
         {
+            context.Caller().Demand(name);
             if ((await FindAsync(queues, name)).Delivery == Delivery.Push)
                 throw BellaMapping.Wrong($"queue {name} is dispatched to bus workers and cannot be taken from");
         }
@@ -103,7 +106,7 @@ internal static class BellaEndpoints
         if (body.RootElement.ValueKind != JsonValueKind.Object)
             throw BellaMapping.Wrong("the body must be a JSON object");
         if (BellaTaskId.ParseAny(taskId) is { } id)
-            await events.CompleteAsync(id, body.RootElement.GetRawText(), context.RequestAborted);
+            await events.CompleteAsync(id, body.RootElement.GetRawText(), context.Caller().Works, context.RequestAborted);
         return Text(taskId);
     }
 
@@ -111,7 +114,7 @@ internal static class BellaEndpoints
     {
         var body = await RequestJson.ReadAsync(context, BellaJson.Shapes.BellaProgressBody, BodyLimits.One(options.Value));
         var progress = new TaskProgress(Plain(body.EventId), body.EventName, body.EventData?.Text ?? "null");
-        return BellaTaskId.ParseAny(taskId) is { } id && await events.ProgressAsync(id, progress, context.RequestAborted)
+        return BellaTaskId.ParseAny(taskId) is { } id && await events.ProgressAsync(id, progress, context.Caller().Works, context.RequestAborted)
             ? Text(taskId)
             : throw new DoorException(404, "not_found", $"nobody waits for task {taskId}");
     }
@@ -119,10 +122,10 @@ internal static class BellaEndpoints
     private static string? Plain(RawJson? id) =>
         id is not { Text: not "null" and var text } ? null : text.StartsWith('"') ? JsonSerializer.Deserialize(text, BellaJson.Shapes.String) : text;
 
-    private static async Task<IResult> CancelAsync(string taskId, TaskVerbs verbs)
+    private static async Task<IResult> CancelAsync(string taskId, HttpContext context, TaskVerbs verbs)
     {
         if (BellaTaskId.ParseAny(taskId) is { } id)
-            await verbs.CancelAsync(id);
+            await verbs.CancelAsync(id, context.Caller().Sees);
         return Results.Json(taskId, BellaJson.Shapes.String, statusCode: StatusCodes.Status202Accepted);
     }
 
@@ -136,7 +139,7 @@ internal static class BellaEndpoints
 
     private static async Task<IResult> GetAsync(string taskId, HttpContext context, TaskQueries queries, BellaMapping mapping)
     {
-        var task = BellaTaskId.ParseAny(taskId) is { } id ? await queries.FindAsync(id, context.RequestAborted) : null;
+        var task = BellaTaskId.ParseAny(taskId) is { } id ? await queries.FindAsync(id, context.Caller().Sees, context.RequestAborted) : null;
         return task is not null
             ? Results.Json(mapping.ToTask(task), BellaJson.Shapes.BellaTask)
             : throw new DoorException(404, "not_found", $"there is no task {taskId}");

@@ -2,6 +2,7 @@ using System.Text.Json;
 using MassTransit;
 using Microsoft.Extensions.Caching.Memory;
 using TaskQueue.Api.Http;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Replies;
 using TaskQueue.Engine.Tasks;
@@ -20,8 +21,10 @@ internal sealed class BellaEvents(ReplyDesk desk, ReplySender sender, TaskQuerie
     /// <summary>Tells the caller of a task of its progress, wherever it waits.</summary>
     /// <returns>Whether the task may still have a caller that waits.</returns>
     /// <exception cref="DoorException">503: the broker did not take it.</exception>
-    public async Task<bool> ProgressAsync(Guid taskId, TaskProgress progress, CancellationToken stop)
+    public async Task<bool> ProgressAsync(Guid taskId, TaskProgress progress, Access access, CancellationToken stop)
     {
+        if (access != Access.All && await queries.FindAsync(taskId, access, stop) is null)
+            return false;
         if (desk.Holds(taskId))
             return await desk.DeliverAsync(new Reply(taskId, progress, null), stop);
         if (await FindReplyToAsync(taskId, stop) is not { } replyTo)
@@ -38,9 +41,9 @@ internal sealed class BellaEvents(ReplyDesk desk, ReplySender sender, TaskQuerie
     }
 
     /// <summary>Ends a task with a result. What cannot be completed is left alone (bella.md 4.5).</summary>
-    public async Task CompleteAsync(Guid taskId, string result, CancellationToken stop)
+    public async Task CompleteAsync(Guid taskId, string result, Access access, CancellationToken stop)
     {
-        if (await queries.FindAsync(taskId, stop) is { } task && !(task.ExpiresAt < time.GetUtcNow().UtcDateTime))
+        if (await queries.FindAsync(taskId, access, stop) is { } task && !(task.ExpiresAt < time.GetUtcNow().UtcDateTime))
             await verbs.ApplyAsync([verbs.Complete(taskId, task.Attempt, worker: null, result)]);
     }
 
@@ -48,7 +51,7 @@ internal sealed class BellaEvents(ReplyDesk desk, ReplySender sender, TaskQuerie
     {
         if (_known.TryGetValue(taskId, out string? known))
             return known;
-        var task = await queries.FindAsync(taskId, stop);
+        var task = await queries.FindAsync(taskId, Access.All, stop);
         var replyTo = task is null || TaskStates.IsTerminal(task.State) ? null : task.ReplyTo;
         if (replyTo is not null)
             _known.Set(taskId, replyTo, new MemoryCacheEntryOptions { Size = 1, SlidingExpiration = TimeSpan.FromMinutes(10) });
@@ -106,7 +109,7 @@ internal sealed partial class BellaBusEventConsumer(ReplyDesk desk, BellaEvents 
         else if (name == "task-completion-event")
         {
             var result = payload.TryGetProperty("result", out var r) && r.ValueKind != JsonValueKind.Null ? r.GetRawText() : "{}";
-            await events.CompleteAsync(id, result, stop);
+            await events.CompleteAsync(id, result, Access.All, stop);
         }
     }
 

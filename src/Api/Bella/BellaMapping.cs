@@ -79,6 +79,7 @@ internal sealed class BellaMapping(ReplyAddress self, SubmitterKeys keys, IOptio
         return new TaskSubmission(id.ToGuid(), queue, put.Data!.Value.Text)
         {
             Level = id.Level,
+            Owner = caller.Name,
             Name = put.Endpoint,
             ExpiresAt = (now + LifeOf(put)).UtcDateTime,
             MaxAttempts = 1,

@@ -14,6 +14,7 @@ internal sealed class BellaPuts(QueueCatalog queues, QueueRouter router, TaskVer
     {
         BellaMapping.Check(body);
         var queue = string.IsNullOrWhiteSpace(body.Queue) ? await RouteAsync(body) : await BellaEndpoints.FindAsync(queues, body.Queue);
+        context.Caller().Demand(queue.Name);
         while (true)
         {
             var id = ids.New(queue.Id, body.Level ?? 0, BellaMapping.ModeOf(body));

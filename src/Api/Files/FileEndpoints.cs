@@ -57,7 +57,7 @@ internal static class FileEndpoints
 
     private static async Task<IResult> ListAsync(HttpContext context, FileVerbs files)
     {
-        var (query, owner, dialect) = (context.Request.Query, context.Caller().Name, context.DialectOf());
+        var (query, owner, dialect) = (context.Request.Query, context.Caller().Sees.Owner, context.DialectOf());
         var limit = MaxPage;
         if (query["limit"].FirstOrDefault() is { } text && !(int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out limit) && limit is >= 1 and <= MaxPage))
             throw FileUpload.Wrong($"limit must be 1 to {MaxPage}");
@@ -74,12 +74,12 @@ internal static class FileEndpoints
     }
 
     private static async Task<IResult> DeleteAsync(string id, HttpContext context, FileVerbs files) =>
-        IsId(id) && await files.DeleteAsync(id, context.Caller().Name)
+        IsId(id) && await files.DeleteAsync(id, context.Caller().Sees.Owner)
             ? Results.Json(new FileDeleted(id, "file", true), FileJson.Of(context.DialectOf()).FileDeleted)
             : throw NotFound(id);
 
     private static async Task<FileRecord> FindAsync(string id, HttpContext context, FileVerbs files) =>
-        (IsId(id) ? await files.FindAsync(id, context.Caller().Name, context.RequestAborted) : null) ?? throw NotFound(id);
+        (IsId(id) ? await files.FindAsync(id, context.Caller().Sees.Owner, context.RequestAborted) : null) ?? throw NotFound(id);
 
     /// <summary>Whether there may be such a file; the rest, such as a NUL, no database needs to see.</summary>
     private static bool IsId(string id) => id.Length <= 64 && id.All(c => char.IsAsciiLetterOrDigit(c) || c == '-');

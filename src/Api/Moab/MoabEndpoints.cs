@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
 using TaskQueue.Engine.Queues;
 
@@ -13,6 +14,8 @@ internal static class MoabEndpoints
     private static readonly Dictionary<int, string> Codes = new()
     {
         [400] = "INVALID_ARGUMENT",
+        [401] = "UNAUTHENTICATED",
+        [403] = "PERMISSION_DENIED",
         [404] = "NOT_FOUND",
         [405] = "UNIMPLEMENTED",
         [409] = "ALREADY_EXISTS",
@@ -39,8 +42,12 @@ internal static class MoabEndpoints
     }
 
     /// <summary>A declared queue.</summary>
-    /// <exception cref="DoorException">404.</exception>
-    public static async Task<QueueRecord> FindQueueAsync(QueueCatalog queues, string name) => await queues.LookUpAsync(name) ?? throw NoQueue(name);
+    /// <exception cref="DoorException">403 or 404.</exception>
+    public static async Task<QueueRecord> FindQueueAsync(HttpContext context, QueueCatalog queues, string name)
+    {
+        context.Caller().Demand(name);
+        return await queues.LookUpAsync(name) ?? throw NoQueue(name);
+    }
 
     public static DoorException NoQueue(string name) => new(404, Codes[404], $"there is no queue {name}", Details("queue_name", name));
 

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using TaskQueue.Api.Auth;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Schedules;
 using TaskQueue.Engine.Storage;
@@ -22,6 +23,7 @@ internal static class MoabQueueEndpoints
     {
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabCreateQueueBody);
         var name = MoabFields.Name(body.Name, "name");
+        context.Caller().Demand(name);
         var settings = MoabQueueMapping.ToSettings(body);
         try
         {
@@ -50,6 +52,7 @@ internal static class MoabQueueEndpoints
     {
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabUpdateQueueBody);
         var name = MoabFields.Name(body.QueueName, "queue_name");
+        context.Caller().Demand(name);
         var settings = MoabQueueMapping.ToSettings(MoabQueueMapping.ToSettingsBody(body));
         var expected = MoabEndpoints.ExpectedVersion(body.ExpectedVersion);
         // What Moab has no words for stays.
@@ -74,7 +77,7 @@ internal static class MoabQueueEndpoints
     private static async Task<IResult> ListAsync(HttpContext context, QueueCatalog queues)
     {
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabListQueuesBody);
-        var page = MoabPages.Of('q', (await queues.AllAsync()).Values, q => q.Name, body.PaginationToken, MoabPages.Limit(body.Limit));
+        var page = MoabPages.Of('q', (await queues.AllAsync()).Values.Where(q => context.Caller().Sees.Allows(q.Name)), q => q.Name, body.PaginationToken, MoabPages.Limit(body.Limit));
         return Results.Json(new MoabQueuesAnswer([.. page.Items.Select(MoabQueueMapping.ToQueue)], page.Next, page.Previous), MoabJson.Shapes.MoabQueuesAnswer);
     }
 
@@ -84,10 +87,14 @@ internal static class MoabQueueEndpoints
         return await verbs.PurgeAsync(name) ? Nothing() : throw MoabEndpoints.NoQueue(name);
     }
 
-    private static async Task<string> NameAsync(HttpContext context) =>
-        MoabFields.Name((await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabQueueBody)).QueueName, "queue_name");
+    private static async Task<string> NameAsync(HttpContext context)
+    {
+        var name = MoabFields.Name((await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabQueueBody)).QueueName, "queue_name");
+        context.Caller().Demand(name);
+        return name;
+    }
 
-    private static async Task<QueueRecord> FindAsync(HttpContext context, QueueCatalog queues) => await MoabEndpoints.FindQueueAsync(queues, await NameAsync(context));
+    private static async Task<QueueRecord> FindAsync(HttpContext context, QueueCatalog queues) => await MoabEndpoints.FindQueueAsync(context, queues, await NameAsync(context));
 
     private static IResult Answer(QueueRecord queue) => Results.Json(new MoabQueueAnswer(MoabQueueMapping.ToQueue(queue)), MoabJson.Shapes.MoabQueueAnswer);
 

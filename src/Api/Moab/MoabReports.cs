@@ -1,3 +1,5 @@
+using TaskQueue.Api.Auth;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
@@ -12,15 +14,15 @@ internal static class MoabReports
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabReportBody);
         var queue = MoabFields.Name(body.QueueName, "queue_name");
         var reports = MoabFields.Entries(body.Entries, MoabFields.MaxEntries).Select(Read).ToList();
-        await MoabEndpoints.FindQueueAsync(queues, queue);
+        await MoabEndpoints.FindQueueAsync(context, queues, queue);
 
-        var tasks = await FindAsync(queries, queue, reports.Select(r => r.Id), context.RequestAborted);
+        var tasks = await FindAsync(queries, queue, reports.Select(r => r.Id), context.Caller().Works, context.RequestAborted);
         var commands = new TaskCommand?[reports.Count];
         for (var i = 0; i < reports.Count; i++)
             commands[i] = Judge(tasks, reports[i]) == MoabWords.Ok ? Command(verbs, reports[i], tasks[reports[i].Id].Attempt) : null;
-        await verbs.ApplyAsync([.. commands.OfType<TaskCommand>()]);
+        await verbs.ApplyAsync([.. commands.OfType<TaskCommand>()], context.Caller().Works);
         if (commands.Any(c => c is not null && c.Verdict != Verdict.Applied))
-            tasks = await FindAsync(queries, queue, reports.Select(r => r.Id), context.RequestAborted); // something else came first
+            tasks = await FindAsync(queries, queue, reports.Select(r => r.Id), context.Caller().Works, context.RequestAborted); // something else came first
         var results = reports.Select((report, i) => new MoabReportResult(report.Text, Result(tasks, report, commands[i])));
         return Results.Json(new MoabReportAnswer([.. results]), MoabJson.Shapes.MoabReportAnswer);
     }
@@ -30,9 +32,9 @@ internal static class MoabReports
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabDeleteTasksBody);
         var queue = MoabFields.Name(body.QueueName, "queue_name");
         var ids = MoabFields.TaskIds(body.TaskIds, "task_ids");
-        await MoabEndpoints.FindQueueAsync(queues, queue);
-        var tasks = await FindAsync(queries, queue, ids, context.RequestAborted);
-        await verbs.ApplyAsync([.. tasks.Keys.Select(verbs.Delete)]);
+        await MoabEndpoints.FindQueueAsync(context, queues, queue);
+        var tasks = await FindAsync(queries, queue, ids, context.Caller().Sees, context.RequestAborted);
+        await verbs.ApplyAsync([.. tasks.Keys.Select(verbs.Delete)], context.Caller().Sees);
         return MoabQueueEndpoints.Nothing();
     }
 
@@ -41,12 +43,12 @@ internal static class MoabReports
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabRestartTasksBody);
         var queue = MoabFields.Name(body.QueueName, "queue_name");
         var restarts = Read(body, Micros.Now(time));
-        await MoabEndpoints.FindQueueAsync(queues, queue);
+        await MoabEndpoints.FindQueueAsync(context, queues, queue);
 
-        var tasks = await FindAsync(queries, queue, restarts.Select(r => r.Id), context.RequestAborted);
+        var tasks = await FindAsync(queries, queue, restarts.Select(r => r.Id), context.Caller().Sees, context.RequestAborted);
         var dead = restarts.Where(r => tasks.TryGetValue(r.Id, out var task) && task.State == TaskStates.Failed && MoabTaskMapping.IsVisible(task, queue, Micros.Now(time)));
-        var retries = (await verbs.ApplyAsync([.. dead.Select(r => verbs.Retry(r.Id, r.ScheduledAt, r.ExpiresAt))])).ToDictionary(c => c.CorrelationId, c => c.Verdict);
-        tasks = await FindAsync(queries, queue, restarts.Select(r => r.Id), context.RequestAborted);
+        var retries = (await verbs.ApplyAsync([.. dead.Select(r => verbs.Retry(r.Id, r.ScheduledAt, r.ExpiresAt))], context.Caller().Sees)).ToDictionary(c => c.CorrelationId, c => c.Verdict);
+        tasks = await FindAsync(queries, queue, restarts.Select(r => r.Id), context.Caller().Sees, context.RequestAborted);
         var now = Micros.Now(time);
         return Results.Json(new MoabRestartAnswer([.. restarts.Select(r => Result(r, tasks, retries, queue, now))], MoabFields.Nanoseconds(now)), MoabJson.Shapes.MoabRestartAnswer);
     }
@@ -74,8 +76,8 @@ internal static class MoabReports
     }
 
     /// <summary>Those of the tasks that Moab knows in the queue.</summary>
-    private static async Task<Dictionary<Guid, TaskState>> FindAsync(TaskQueries queries, string queue, IEnumerable<Guid> ids, CancellationToken stop) =>
-        (await queries.FindManyAsync([.. ids.Distinct()], stop)).Where(task => MoabTaskMapping.Exists(task, queue)).ToDictionary(task => task.CorrelationId);
+    private static async Task<Dictionary<Guid, TaskState>> FindAsync(TaskQueries queries, string queue, IEnumerable<Guid> ids, Access access, CancellationToken stop) =>
+        (await queries.FindManyAsync([.. ids.Distinct()], access, stop)).Where(task => MoabTaskMapping.Exists(task, queue)).ToDictionary(task => task.CorrelationId);
 
     /// <summary>Whether a report is of the running attempt.</summary>
     private static string Judge(Dictionary<Guid, TaskState> tasks, Report report)

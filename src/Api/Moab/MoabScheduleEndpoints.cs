@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Schedules;
@@ -21,7 +22,8 @@ internal static class MoabScheduleEndpoints
     {
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabCreateScheduleBody);
         var (queue, name) = (MoabFields.Name(body.QueueName, "queue_name"), MoabFields.Name(body.Name, "name"));
-        var settings = MoabScheduleMapping.ToSettings(body);
+        context.Caller().Demand(queue);
+        var settings = MoabScheduleMapping.ToSettings(body) with { Owner = context.Caller().Name };
         var (here, everywhere) = (options.Value.MaxSchedulesPerQueue, options.Value.MaxSchedules);
         var done = await schedules.CreateAsync(queue, name, settings, new ScheduleQuota(here, everywhere));
         return done.Change switch
@@ -37,7 +39,7 @@ internal static class MoabScheduleEndpoints
     private static async Task<IResult> GetAsync(HttpContext context, QueueCatalog queues, ScheduleVerbs schedules)
     {
         var (queue, name) = await NamesAsync(context);
-        await MoabEndpoints.FindQueueAsync(queues, queue);
+        await MoabEndpoints.FindQueueAsync(context, queues, queue);
         return Answer(await schedules.FindAsync(queue, name) ?? throw NoSchedule(queue, name));
     }
 
@@ -47,12 +49,12 @@ internal static class MoabScheduleEndpoints
         var (queue, name) = (MoabFields.Name(body.QueueName, "queue_name"), MoabFields.Name(body.ScheduleName, "schedule_name"));
         var settings = MoabScheduleMapping.ToSettings(MoabScheduleMapping.ToSettingsBody(body));
         var expected = MoabEndpoints.ExpectedVersion(body.ExpectedVersion);
-        await MoabEndpoints.FindQueueAsync(queues, queue);
+        await MoabEndpoints.FindQueueAsync(context, queues, queue);
         // What Moab has no words for stays.
         var done = await schedules.UpdateAsync(queue, name, before => settings with
         {
             Headers = before.Headers, TaskName = before.TaskName, Level = before.Level, Priority = before.Priority,
-            ThreadId = before.ThreadId, Paused = before.Paused, Door = before.Door,
+            ThreadId = before.ThreadId, Owner = before.Owner, Paused = before.Paused, Door = before.Door,
         }, expected);
         return Answer(done, queue, name, expected);
     }
@@ -60,7 +62,7 @@ internal static class MoabScheduleEndpoints
     private static async Task<IResult> DeleteAsync(HttpContext context, QueueCatalog queues, ScheduleVerbs schedules)
     {
         var (queue, name) = await NamesAsync(context);
-        await MoabEndpoints.FindQueueAsync(queues, queue);
+        await MoabEndpoints.FindQueueAsync(context, queues, queue);
         return await schedules.DeleteAsync(queue, name) ? MoabQueueEndpoints.Nothing() : throw NoSchedule(queue, name);
     }
 
@@ -70,7 +72,7 @@ internal static class MoabScheduleEndpoints
         var queue = MoabFields.Name(body.QueueName, "queue_name");
         var limit = MoabPages.Limit(body.Limit);
         _ = MoabPages.Token(body.PaginationToken);
-        await MoabEndpoints.FindQueueAsync(queues, queue);
+        await MoabEndpoints.FindQueueAsync(context, queues, queue);
         var page = MoabPages.Of('s', await schedules.ListAsync(queue), s => s.Name, body.PaginationToken, limit);
         return Results.Json(new MoabSchedulesAnswer([.. page.Items.Select(MoabScheduleMapping.ToSchedule)], page.Next, page.Previous), MoabJson.Shapes.MoabSchedulesAnswer);
     }

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Queues;
@@ -29,8 +30,8 @@ internal static class MoabTaskEndpoints
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabEnqueueBody);
         var queue = MoabFields.Name(body.QueueName, "queue_name");
         var now = Micros.Now(time);
-        var submissions = MoabFields.Entries(body.Entries, options.Value.MaxEnqueueEntries).Select((entry, index) => MoabTaskMapping.ToSubmission(queue, entry, index, now)).ToList();
-        await MoabEndpoints.FindQueueAsync(queues, queue);
+        var submissions = MoabFields.Entries(body.Entries, options.Value.MaxEnqueueEntries).Select((entry, index) => MoabTaskMapping.ToSubmission(queue, entry, index, now) with { Owner = context.Caller().Name }).ToList();
+        await MoabEndpoints.FindQueueAsync(context, queues, queue);
         return Answer(await SubmitAsync(verbs, ids, submissions), time);
     }
 
@@ -78,7 +79,7 @@ internal static class MoabTaskEndpoints
             _ => throw MoabFields.Wrong($"batch_size must be 1 to {MaxBatch}, or 0 for 1"),
         };
         var lease = MoabFields.KeepaliveOverride(body.KeepaliveTimeoutInSeconds, "keepalive_timeout_in_seconds");
-        if ((await MoabEndpoints.FindQueueAsync(queues, name)).Delivery == Delivery.Push)
+        if ((await MoabEndpoints.FindQueueAsync(context, queues, name)).Delivery == Delivery.Push)
             throw MoabFields.Wrong($"queue {name} is dispatched to bus workers and cannot be dequeued from");
         var request = new ClaimRequest([new QueueLevel(name, 0)], size, "moab", MoabFields.Milliseconds(lease));
         return Answer(await claims.ClaimAsync(request, TimeSpan.Zero, context.RequestAborted), time);
@@ -89,8 +90,8 @@ internal static class MoabTaskEndpoints
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabTaskBody);
         var queue = MoabFields.Name(body.QueueName, "queue_name");
         var id = MoabFields.TaskId(body.TaskId, "task_id");
-        await MoabEndpoints.FindQueueAsync(queues, queue);
-        var task = await queries.FindAsync(id, context.RequestAborted);
+        await MoabEndpoints.FindQueueAsync(context, queues, queue);
+        var task = await queries.FindAsync(id, context.Caller().Sees, context.RequestAborted);
         var now = Micros.Now(time);
         return task is not null && MoabTaskMapping.IsVisible(task, queue, now)
             ? Results.Json(new MoabTaskAnswer(MoabTaskMapping.ToTask(task), MoabFields.Nanoseconds(now)), MoabJson.Shapes.MoabTaskAnswer)
@@ -104,8 +105,8 @@ internal static class MoabTaskEndpoints
         var queue = MoabFields.Name(body.QueueName, "queue_name");
         var (list, limit) = (MoabWords.List(body.State), MoabPages.Limit(body.Limit));
         var place = MoabPlace.Parse(body.PaginationToken, list);
-        await MoabEndpoints.FindQueueAsync(queues, queue);
-        var page = await pages.ReadAsync(queue, list, place, limit, context.RequestAborted);
+        await MoabEndpoints.FindQueueAsync(context, queues, queue);
+        var page = await pages.ReadAsync(queue, list, place, limit, context.Caller().Sees, context.RequestAborted);
         var now = Micros.Now(time);
         var tasks = page.Items.Where(task => MoabTaskMapping.IsVisible(task, queue, now)).Select(MoabTaskMapping.ToTask);
         return Results.Json(new MoabTaskPageAnswer([.. tasks], page.Next, page.Previous, MoabFields.Nanoseconds(now)), MoabJson.Shapes.MoabTaskPageAnswer);

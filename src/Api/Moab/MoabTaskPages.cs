@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 
@@ -11,15 +12,16 @@ internal sealed class MoabTaskPages(TaskQueries queries)
     /// <param name="list">Which tasks, and in which order.</param>
     /// <param name="place">Where the page is; null is the start.</param>
     /// <param name="limit">Size of a page.</param>
+    /// <param name="access">Who asks.</param>
     /// <param name="stop">Stops the read.</param>
-    public async Task<MoabPage<TaskState>> ReadAsync(string queue, TaskList list, MoabPlace? place, int limit, CancellationToken stop)
+    public async Task<MoabPage<TaskState>> ReadAsync(string queue, TaskList list, MoabPlace? place, int limit, Access access, CancellationToken stop)
     {
         // One more shows whether there is another page.
-        var found = await queries.ListAsync(queue, list, place?.Cursor, limit + 1, stop, place?.IsBack ?? false);
+        var found = await queries.ListAsync(queue, list, place?.Cursor, limit + 1, access, stop, place?.IsBack ?? false);
         if (place is { IsBack: true })
         {
             if (found.Count == 0)
-                return await ReadAsync(queue, list, place: null, limit, stop); // those before have all gone: this is the first page now
+                return await ReadAsync(queue, list, place: null, limit, access, stop); // those before have all gone: this is the first page now
             var before = found.TakeLast(limit).ToList();
             return new(before, MoabPlace.Behind(list, before[^1]), found.Count > limit ? MoabPlace.Before(list, before[0]) : "");
         }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Microsoft.Extensions.Options;
+using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
 using TaskQueue.Api.Tasks;
 using TaskQueue.Contracts;
@@ -20,7 +21,7 @@ internal static class QueueEndpoints
 
     public static void MapQueues(this WebApplication app)
     {
-        var queues = app.MapGroup("/queues").WithTags("queues").AnswerFaults(HttpRegistration.Problem);
+        var queues = app.MapGroup("/queues").WithTags("queues").AnswerFaults(HttpRegistration.Problem).DemandQueue("name");
         queues.MapGet("", ListAsync).Produces<QueueList>().WithSummary("The declared queues.");
         queues.MapPut("/{name}", PutAsync).TakesJson<QueueBody>().Produces<QueueDetails>().Produces<QueueDetails>(201)
             .ProducesProblem(400).ProducesProblem(409).WithSummary("Declare a queue, or replace all of its settings.");
@@ -37,8 +38,8 @@ internal static class QueueEndpoints
             .WithSummary("A page of the tasks of a queue, declared or not.");
     }
 
-    private static async Task<IResult> ListAsync(QueueCatalog queues) =>
-        Results.Json(new QueueList([.. (await queues.AllAsync()).Values.OrderBy(q => q.Name, StringComparer.Ordinal).Select(q => QueueMapping.ToDetails(q))]), QueueJson.Shapes.QueueList);
+    private static async Task<IResult> ListAsync(HttpContext context, QueueCatalog queues) =>
+        Results.Json(new QueueList([.. (await queues.AllAsync()).Values.Where(q => context.Caller().Sees.Allows(q.Name)).OrderBy(q => q.Name, StringComparer.Ordinal).Select(q => QueueMapping.ToDetails(q))]), QueueJson.Shapes.QueueList);
 
     private static async Task<IResult> PutAsync(string name, HttpContext context, QueueVerbs queues, QueueCatalog catalog, BusAddress bus, IOptions<EngineOptions> options)
     {
@@ -120,8 +121,9 @@ internal static class QueueEndpoints
         return Results.Json(new Redriven(restarted, skipped), QueueJson.Shapes.Redriven);
     }
 
-    private static async Task<IResult> TasksAsync(string name, HttpRequest request, TaskQueries queries, CancellationToken stop)
+    private static async Task<IResult> TasksAsync(string name, HttpContext context, TaskQueries queries, CancellationToken stop)
     {
+        var request = context.Request;
         var list = request.Query["list"].ToString() is { Length: > 0 } word
             ? Enum.TryParse<TaskList>(word, ignoreCase: true, out var known) && Enum.IsDefined(known) ? known : throw QueueMapping.Wrong("list must be live, waiting, running or dead")
             : TaskList.Live;
@@ -129,7 +131,7 @@ internal static class QueueEndpoints
             ? int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var whole) && whole is >= 1 and <= MaxPage ? whole : throw QueueMapping.Wrong($"limit must be 1 to {MaxPage}")
             : DefaultPage;
         var after = request.Query["after"].ToString() is { Length: > 0 } text ? QueueCursor.Parse(text) ?? throw QueueMapping.Wrong("after must be next of another page") : null;
-        var tasks = await queries.ListAsync(name, list, after, limit, stop);
+        var tasks = await queries.ListAsync(name, list, after, limit, context.Caller().Sees, stop);
         return Results.Json(new QueueTasks([.. tasks.Select(TaskMapping.ToRow)], tasks.Count == limit ? QueueCursor.ToText(TaskCursor.Of(list, tasks[^1])) : null), QueueJson.Shapes.QueueTasks);
     }
 

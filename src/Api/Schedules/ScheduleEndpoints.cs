@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Microsoft.Extensions.Options;
+using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
 using TaskQueue.Api.Tasks;
 using TaskQueue.Engine;
@@ -15,7 +16,7 @@ internal static class ScheduleEndpoints
 
     public static void MapSchedules(this WebApplication app)
     {
-        var schedules = app.MapGroup("/queues/{queue}/schedules").WithTags("schedules").AnswerFaults(HttpRegistration.Problem);
+        var schedules = app.MapGroup("/queues/{queue}/schedules").WithTags("schedules").AnswerFaults(HttpRegistration.Problem).DemandQueue("queue");
         schedules.MapGet("", ListAsync).Produces<ScheduleList>().WithSummary("The schedules of a queue.");
         schedules.MapPut("/{name}", PutAsync).TakesJson<ScheduleBody>().Produces<ScheduleDetails>().Produces<ScheduleDetails>(201)
             .ProducesProblem(400).ProducesProblem(404).ProducesProblem(409).WithSummary("Make a schedule of a declared queue, or replace all of its settings.");
@@ -34,7 +35,7 @@ internal static class ScheduleEndpoints
         var body = await RequestJson.ReadAsync(context, ScheduleJson.Shapes.ScheduleBody, BodyLimits.One(options.Value));
         if (!QueueNames.IsValid(name))
             throw Wrong($"the name of a schedule must be {QueueNames.Rule}");
-        var settings = ToSettings(body);
+        var settings = ToSettings(body) with { Owner = context.Caller().Name };
         while (true)
         {
             var (change, schedule) = await schedules.UpdateAsync(queue, name, settings, body.ExpectedVersion);

@@ -1,8 +1,11 @@
 using System.Text.Json;
 using Microsoft.Extensions.Options;
+using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
 using TaskQueue.Contracts;
 using TaskQueue.Engine;
+using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Api.Tasks;
@@ -42,7 +45,7 @@ internal static class TaskEndpoints
         using var body = await RequestJson.ReadDocumentAsync(context, BodyLimits.One(options.Value));
         while (true)
         {
-            var task = TaskRequest.Read(body.RootElement, TaskId.New(time), time.GetUtcNow());
+            var task = TaskRequest.Read(body.RootElement, TaskId.New(time), time.GetUtcNow(), context.Caller());
             try
             {
                 if (await verbs.SubmitAsync(task) is { Result: not Admitted.IdTaken } answer)
@@ -68,7 +71,7 @@ internal static class TaskEndpoints
 
         try
         {
-            var tasks = await queries.NewestAsync(state, ListMax, context.RequestAborted);
+            var tasks = await queries.NewestAsync(state, ListMax, context.Caller().Sees, context.RequestAborted);
             // Ids are in the order of arrival, but processes and concurrent requests may read the clock in another order.
             var rows = tasks.Select(TaskMapping.ToRow).OrderByDescending(row => row.CreatedAt);
             return Results.Json(new TaskList([.. rows], tasks.Count), TaskJson.Shapes.TaskList);
@@ -87,7 +90,7 @@ internal static class TaskEndpoints
             || list.GetArrayLength() is 0 or > BulkMax)
             throw new DoorException(400, "invalid_request", $"the body must be {{\"tasks\": [...]}} with 1 to {BulkMax} tasks");
         var now = time.GetUtcNow();
-        var tasks = list.EnumerateArray().Select((task, index) => ReadOne(task, index, TaskId.New(time), now)).ToList();
+        var tasks = list.EnumerateArray().Select((task, index) => ReadOne(task, index, TaskId.New(time), now, context.Caller())).ToList();
         try
         {
             var answers = await verbs.SubmitManyAsync(tasks);
@@ -99,16 +102,20 @@ internal static class TaskEndpoints
         }
     }
 
-    private static async Task<IResult> CallbacksAsync(string id, TaskQueries queries, CancellationToken stop) =>
-        await queries.CallbacksAsync(Id(id), stop) is var callbacks && (callbacks.Count > 0 || await queries.FindAsync(Id(id), stop) is not null)
-            ? Results.Json(new TaskCallbacks([.. callbacks.Select(TaskMapping.ToCallback)]), TaskJson.Shapes.TaskCallbacks)
-            : throw NotFound(id);
+    private static async Task<IResult> CallbacksAsync(string id, HttpContext context, TaskQueries queries, BatchQueries batches, CancellationToken stop)
+    {
+        var (sees, guid) = (context.Caller().Sees, Id(id));
+        var callbacks = await queries.CallbacksAsync(guid, stop);
+        // The log outlives its task; then it is only for who sees everything.
+        var isSeen = await queries.FindAsync(guid, sees, stop) is not null || await batches.FindAsync(guid, sees.Owner, stop) is not null || (sees == Access.All && callbacks.Count > 0);
+        return isSeen ? Results.Json(new TaskCallbacks([.. callbacks.Select(TaskMapping.ToCallback)]), TaskJson.Shapes.TaskCallbacks) : throw NotFound(id);
+    }
 
-    private static TaskSubmission ReadOne(JsonElement task, int index, Guid id, DateTimeOffset now)
+    private static TaskSubmission ReadOne(JsonElement task, int index, Guid id, DateTimeOffset now, Caller caller)
     {
         try
         {
-            return TaskRequest.Read(task, id, now);
+            return TaskRequest.Read(task, id, now, caller);
         }
         catch (DoorException door)
         {
@@ -116,22 +123,22 @@ internal static class TaskEndpoints
         }
     }
 
-    private static async Task<IResult> GetAsync(string id, TaskQueries queries, CancellationToken stop)
+    private static async Task<IResult> GetAsync(string id, HttpContext context, TaskQueries queries, CancellationToken stop)
     {
-        var task = await queries.FindAsync(Id(id), stop) ?? throw NotFound(id);
+        var task = await queries.FindAsync(Id(id), context.Caller().Sees, stop) ?? throw NotFound(id);
         return Results.Json(TaskMapping.ToDetails(task, await queries.TimelineAsync(task.CorrelationId, stop)), TaskJson.Shapes.TaskDetails);
     }
 
-    private static async Task<IResult> CancelAsync(string id, TaskVerbs verbs) => Changed(id, await verbs.CancelAsync(Id(id)), "cancelled");
+    private static async Task<IResult> CancelAsync(string id, HttpContext context, TaskVerbs verbs) => Changed(id, await verbs.CancelAsync(Id(id), context.Caller().Sees), "cancelled");
 
-    private static async Task<IResult> DeleteAsync(string id, TaskVerbs verbs)
+    private static async Task<IResult> DeleteAsync(string id, HttpContext context, TaskVerbs verbs)
     {
         var delete = verbs.Delete(Id(id));
-        await verbs.ApplyAsync([delete]);
+        await verbs.ApplyAsync([delete], context.Caller().Sees);
         return delete.Verdict == Verdict.Applied ? Results.NoContent() : throw NotFound(id);
     }
 
-    private static async Task<IResult> RetryAsync(string id, TaskVerbs verbs) => Changed(id, await verbs.RetryAsync(Id(id)), "pending");
+    private static async Task<IResult> RetryAsync(string id, HttpContext context, TaskVerbs verbs) => Changed(id, await verbs.RetryAsync(Id(id), context.Caller().Sees), "pending");
 
     private static IResult Changed(string id, Verdict verdict, string status) =>
         verdict switch

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Queues;
@@ -14,16 +15,18 @@ namespace TaskQueue.Api.Tasks;
 /// </summary>
 internal static class TaskRequest
 {
-    /// <exception cref="DoorException">400 with the seed's words where the action is missing.</exception>
-    public static TaskSubmission Read(JsonElement task, Guid id, DateTimeOffset now)
+    /// <exception cref="DoorException">400, with the seed's words where the action is missing; 403.</exception>
+    public static TaskSubmission Read(JsonElement task, Guid id, DateTimeOffset now, Caller caller)
     {
         // Only Lua's false values are no action: "" and 0 are.
         if (task.ValueKind != JsonValueKind.Object || !task.TryGetProperty("action", out var action) || IsFalse(action))
             throw new DoorException(400, "action_required", "action required");
         var target = Target(task);
+        caller.Demand(target.Queue);
         return new TaskSubmission(id, target.Queue, Message(id, action, task, now))
         {
             Level = target.Level,
+            Owner = caller.Name,
             Name = action.ValueKind == JsonValueKind.String && Text(action, "action") is { Length: <= 256 } name && !name.Contains('\0', StringComparison.Ordinal) ? name : null,
             Priority = PriorityOf(task),
             ScheduledAt = Time(task, "scheduled_at"),

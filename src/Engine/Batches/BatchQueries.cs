@@ -70,6 +70,6 @@ public sealed class BatchQueries(IDbContextFactory<TaskDbContext> databases)
     private static IQueryable<BatchState> Visible(TaskDbContext db, string? owner)
     {
         var batches = db.Batches.AsNoTracking();
-        return owner is null ? batches : batches.Where(b => b.Owner == null || b.Owner == owner);
+        return owner is null ? batches : batches.Where(b => b.Owner == owner);
     }
 }

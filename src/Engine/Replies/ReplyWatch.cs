@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Replies;
@@ -32,7 +33,7 @@ internal sealed partial class ReplyWatch(ReplyDesk desk, TaskQueries queries, Ti
 
     private async Task LookAsync(List<Guid> waiting, CancellationToken stop)
     {
-        var found = (await queries.FindManyAsync(waiting, stop)).ToDictionary(t => t.CorrelationId);
+        var found = (await queries.FindManyAsync(waiting, Access.All, stop)).ToDictionary(t => t.CorrelationId);
         foreach (var id in waiting)
         {
             // What is no longer there was purged.

@@ -49,6 +49,9 @@ public sealed record ScheduleSettings
     /// <summary>Attempts of a run; null is the queue's.</summary>
     public int? MaxAttempts { get; init; }
 
+    /// <summary>Who decided it: the owner of its tasks; null where that was not known.</summary>
+    public string? Owner { get; init; }
+
     /// <summary>Does not fire. Ticks that pass meanwhile are lost.</summary>
     public bool Paused { get; init; }
 

@@ -11,6 +11,7 @@ public static class ScheduledTasks
         new(id, queue, settings.Payload)
         {
             Level = settings.Level,
+            Owner = settings.Owner,
             Name = settings.TaskName,
             Priority = settings.Priority,
             ScheduledAt = tick,

@@ -51,7 +51,8 @@ internal static class DuplicateRules
 
     private static Admission Meet(TaskState task, OverwriteFields overwrite, TaskState holder)
     {
-        if (overwrite == OverwriteFields.None)
+        // Whoever has the key of somebody else's task learns that there is one, and changes nothing of it.
+        if (overwrite == OverwriteFields.None || holder.Owner != task.Owner)
             return new Admission(holder.CorrelationId, Admitted.Skipped, null);
         if (holder.State == TaskStates.Running)
             return new Admission(holder.CorrelationId, Admitted.Running, holder);

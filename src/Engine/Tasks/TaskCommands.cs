@@ -1,4 +1,5 @@
 using MassTransit;
+using TaskQueue.Engine.Auth;
 
 namespace TaskQueue.Engine.Tasks;
 
@@ -40,6 +41,9 @@ public abstract class TaskCommand(Guid taskId, DateTime at) : CorrelatedBy<Guid>
 
     /// <summary>The time of the event, UTC.</summary>
     public DateTime At { get; } = at;
+
+    /// <summary>What the sender may touch: of any other task the verdict is NotFound.</summary>
+    public Access Access { get; internal set; } = Access.All;
 
     /// <summary>Set by the machine.</summary>
     public Verdict Verdict { get; set; } = Verdict.NotFound;

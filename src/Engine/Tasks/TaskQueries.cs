@@ -1,4 +1,5 @@
 using Microsoft.EntityFrameworkCore;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Storage;
 
@@ -44,28 +45,28 @@ public sealed record TaskCursor(DateTime At, Guid Id)
 /// <param name="Ended">Tasks that ever ended, since the last purge.</param>
 public sealed record LevelStats(QueueLevel At, long Waiting, long Running, long Completed, long Ended);
 
-/// <summary>Reads of tasks; nothing here changes anything. Tasks that are gone are not seen, though their rows may still be there.</summary>
+/// <summary>Reads of tasks; nothing here changes anything. Tasks that are gone are not seen, though their rows may still be there, nor those that the caller may not see.</summary>
 public sealed class TaskQueries(IDbContextFactory<TaskDbContext> databases, TimeProvider time)
 {
     /// <summary>One task, or null.</summary>
-    public async Task<TaskState?> FindAsync(Guid id, CancellationToken stop)
+    public async Task<TaskState?> FindAsync(Guid id, Access access, CancellationToken stop)
     {
         await using var db = await databases.CreateDbContextAsync(stop);
-        return await Tasks(db).SingleOrDefaultAsync(t => t.CorrelationId == id, stop);
+        return await Tasks(db, access).SingleOrDefaultAsync(t => t.CorrelationId == id, stop);
     }
 
     /// <summary>Those of the tasks that exist, in no order.</summary>
-    public async Task<List<TaskState>> FindManyAsync(IReadOnlyList<Guid> ids, CancellationToken stop)
+    public async Task<List<TaskState>> FindManyAsync(IReadOnlyList<Guid> ids, Access access, CancellationToken stop)
     {
         await using var db = await databases.CreateDbContextAsync(stop);
-        return await Tasks(db).Where(t => ids.Contains(t.CorrelationId)).ToListAsync(stop);
+        return await Tasks(db, access).Where(t => ids.Contains(t.CorrelationId)).ToListAsync(stop);
     }
 
     /// <summary>The newest tasks, all or of one state.</summary>
-    public async Task<List<TaskState>> NewestAsync(int? state, int max, CancellationToken stop)
+    public async Task<List<TaskState>> NewestAsync(int? state, int max, Access access, CancellationToken stop)
     {
         await using var db = await databases.CreateDbContextAsync(stop);
-        var tasks = Tasks(db);
+        var tasks = Tasks(db, access);
         if (state is { } wanted)
             tasks = tasks.Where(t => t.State == wanted);
         return await tasks.OrderByDescending(t => t.CorrelationId).Take(max).ToListAsync(stop);
@@ -77,11 +78,12 @@ public sealed class TaskQueries(IDbContextFactory<TaskDbContext> databases, Time
     /// <param name="from">Behind this place, or before it where <paramref name="back"/>; null is from the start.</param>
     /// <param name="max">At most so many.</param>
     /// <param name="back">The page that ends before <paramref name="from"/>, in the same order.</param>
+    /// <param name="access">Who asks.</param>
     /// <param name="stop">Stops the read.</param>
-    public async Task<List<TaskState>> ListAsync(string queue, TaskList list, TaskCursor? from, int max, CancellationToken stop, bool back = false)
+    public async Task<List<TaskState>> ListAsync(string queue, TaskList list, TaskCursor? from, int max, Access access, CancellationToken stop, bool back = false)
     {
         await using var db = await databases.CreateDbContextAsync(stop);
-        var page = await TaskLists.Page(Tasks(db), queue, list, from, max, back).ToListAsync(stop);
+        var page = await TaskLists.Page(Tasks(db, access), queue, list, from, max, back).ToListAsync(stop);
         if (back)
             page.Reverse();
         return page;
@@ -140,9 +142,14 @@ public sealed class TaskQueries(IDbContextFactory<TaskDbContext> databases, Time
         tasks.GroupBy(t => new { t.Queue, t.Level }).Select(g => new { g.Key, Count = g.LongCount() })
             .ToDictionaryAsync(g => new QueueLevel(g.Key.Queue, g.Key.Level), g => g.Count, stop);
 
-    private IQueryable<TaskState> Tasks(TaskDbContext db)
+    private IQueryable<TaskState> Tasks(TaskDbContext db, Access access)
     {
         var now = Micros.Now(time);
-        return db.Tasks.AsNoTracking().Where(t => t.DeleteAt == null || t.DeleteAt > now);
+        var tasks = db.Tasks.AsNoTracking().Where(t => t.DeleteAt == null || t.DeleteAt > now);
+        if (access.Owner is { } owner)
+            tasks = tasks.Where(t => t.Owner == owner);
+        if (access.Queues is { } prefixes)
+            tasks = tasks.Where(t => prefixes.Any(prefix => t.Queue.StartsWith(prefix)));
+        return tasks;
     }
 }

@@ -1,6 +1,7 @@
 using MassTransit.Mediator;
 using Microsoft.Extensions.Options;
 using TaskQueue.Contracts;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Queues;
@@ -73,9 +74,15 @@ public sealed class TaskVerbs(
 
     /// <summary>Applies what a worker reports of many attempts; the commands of one task in the order given.</summary>
     /// <returns>The same commands, each with its verdict.</returns>
-    public async Task<IReadOnlyList<T>> ApplyAsync<T>(IReadOnlyList<T> commands)
+    public Task<IReadOnlyList<T>> ApplyAsync<T>(IReadOnlyList<T> commands)
+        where T : TaskCommand => ApplyAsync(commands, Access.All);
+
+    /// <summary>The same on somebody's behalf: what is out of the caller's sight is not found.</summary>
+    public async Task<IReadOnlyList<T>> ApplyAsync<T>(IReadOnlyList<T> commands, Access access)
         where T : TaskCommand
     {
+        foreach (var command in commands)
+            command.Access = access;
         // Each send runs up to the group's queue before the next begins, so order is kept.
         await Task.WhenAll(commands.Select(c => mediator.Send((object)c, c.GetType())));
         return commands;
@@ -109,10 +116,10 @@ public sealed class TaskVerbs(
     public RetryTask Retry(Guid id, DateTime? scheduledAt, DateTime? expiresAt) => new(id, Now, Cut(scheduledAt), Cut(expiresAt));
 
     /// <summary>Cancels a task that has not ended.</summary>
-    public async Task<Verdict> CancelAsync(Guid id) => await ApplyAsync(new CancelTask(id, Now));
+    public async Task<Verdict> CancelAsync(Guid id, Access access) => (await ApplyAsync([new CancelTask(id, Now)], access))[0].Verdict;
 
     /// <summary>Sends a failed or cancelled task to run again at once.</summary>
-    public async Task<Verdict> RetryAsync(Guid id) => await ApplyAsync(new RetryTask(id, Now));
+    public async Task<Verdict> RetryAsync(Guid id, Access access) => (await ApplyAsync([new RetryTask(id, Now)], access))[0].Verdict;
 
     /// <summary>Sends all letters of a queue that are dead by now to run again; one that dies again stays.</summary>
     /// <returns>How many do, and how many stay: another task has their dedupe key, or they are being restarted already.</returns>
@@ -121,7 +128,7 @@ public sealed class TaskVerbs(
         var (restarted, skipped) = (0, 0);
         var start = Now;
         TaskCursor? from = null;
-        while ((await queries.ListAsync(queue, TaskList.Dead, from, RedriveBatch, stop)).FindAll(t => t.FinishedAt <= start) is { Count: > 0 } letters)
+        while ((await queries.ListAsync(queue, TaskList.Dead, from, RedriveBatch, Access.All, stop)).FindAll(t => t.FinishedAt <= start) is { Count: > 0 } letters)
         {
             var commands = await ApplyAsync(letters.ConvertAll(t => Retry(t.CorrelationId, null, null)));
             var done = commands.Count(c => c.Verdict == Verdict.Applied);
@@ -145,12 +152,6 @@ public sealed class TaskVerbs(
     private const int RedriveBatch = 500;
 
     private DateTime Now => Micros.Now(time);
-
-    private async Task<Verdict> ApplyAsync(TaskCommand command)
-    {
-        await mediator.Send((object)command, command.GetType());
-        return command.Verdict;
-    }
 
     private async ValueTask<List<NewTask>> AdmitAsync(IReadOnlyList<TaskSubmission> submissions)
     {

@@ -110,6 +110,7 @@ internal sealed class BatchSplitter(
             Headers = new BatchHeaders(BellaBatchId.Format(batch.CorrelationId), "batch", line.CustomId, batch.SubmitterKey).ToText(),
             Ending = new TaskEnding { LapseResult = id.LapseResult },
             BatchId = batch.CorrelationId,
+            Owner = batch.Owner,
         };
     }
 }

@@ -118,8 +118,11 @@ internal sealed class GroupSagaContext<T>(ConsumeContext<T> context, GroupEntry 
     private Task<SagaConsumeContext<TaskState, T>> Work(TaskState instance) =>
         CreateSagaConsumeContext(_context, instance, SagaConsumeContextMode.Load);
 
-    /// <summary>A deleted task does not exist for anybody, though its row still does. Its id stays taken.</summary>
-    private bool IsGone(TaskState task) => Message is TaskCommand command and not SubmitTask && task.IsDeleted(command.At);
+    /// <summary>
+    /// A deleted task does not exist for anybody, though its row still does, nor one of others for who may not see it. Its id
+    /// stays taken.
+    /// </summary>
+    private bool IsGone(TaskState task) => Message is TaskCommand command and not SubmitTask && (task.IsDeleted(command.At) || !command.Access.Sees(task));
 
     private Task Keep(TaskState task)
     {
