@@ -20,8 +20,9 @@ internal sealed class Output : IAsyncDisposable
     {
         IsJson = json;
         _out = Console.IsOutputRedirected ? new StreamWriter(OpenPipe(), new UTF8Encoding(false)) : Console.Out;
-        Screen = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(_out) });
-        if (Console.IsOutputRedirected)
+        var isFile = Console.IsOutputRedirected;
+        Screen = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(_out), Ansi = isFile ? AnsiSupport.No : AnsiSupport.Detect, ColorSystem = isFile ? ColorSystemSupport.NoColors : ColorSystemSupport.Detect });
+        if (isFile)
             Screen.Profile.Width = 1_000_000; // nothing is folded in files and pipes
         Progress = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
     }

@@ -29,6 +29,17 @@ internal static class ServerOption
         return key is null || key.All(c => c is > ' ' and < '\x7f') ? key : throw CommandException.Usage("the API key (TASKQUEUE_KEY or --key) holds a blank or a letter that no key has");
     }
 
+    /// <summary>A slip of the pen in the name of an option would be taken as the name of a queue or a task.</summary>
+    public static Argument RefuseOptions(this Argument argument)
+    {
+        argument.Validators.Add(result =>
+        {
+            if (result.Tokens.Select(t => t.Value).FirstOrDefault(v => v.Length > 1 && v[0] == '-' && !char.IsAsciiDigit(v[1])) is { } option)
+                result.AddError($"Unrecognized option '{option}'.");
+        });
+        return argument;
+    }
+
     private static string? Variable(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
 }
 

@@ -30,7 +30,7 @@ internal sealed class Session : IAsyncDisposable
         foreach (var symbol in symbols)
         {
             if (symbol is Argument argument)
-                command.Add(argument);
+                command.Add(argument.RefuseOptions());
             else
                 command.Add((Option)symbol);
         }
@@ -63,6 +63,7 @@ internal sealed class Session : IAsyncDisposable
             0 when fault.InnerException is HttpRequestException => $"{fault.Message}; --server or TASKQUEUE_SERVER says where the server is",
             401 when HasKey => "the server refuses this key: it is not known, or has expired; TASKQUEUE_KEY or --key says another one",
             401 => "the server wants an API key: put one into TASKQUEUE_KEY or say --key",
+            404 when fault.Code is null => $"{fault.Message}; is a TaskQueue of this version or a later one there?",
             _ => fault.Message,
         };
 

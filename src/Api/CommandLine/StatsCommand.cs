@@ -57,9 +57,9 @@ internal static class StatsCommand
             await RepeatAsync(session, names, every, (looks, before, seconds) => Show(session.Output, looks, before, seconds), stop);
     }
 
-    private static async Task RepeatAsync(Session session, string[] names, TimeSpan every, Action<List<Look>, Dictionary<string, Look>?, double> show, CancellationToken stop)
+    private static async Task RepeatAsync(Session session, string[] names, TimeSpan every, Action<List<Look>, Dictionary<string, Look>, double> show, CancellationToken stop)
     {
-        Dictionary<string, Look>? before = null;
+        Dictionary<string, Look> before = []; // of the first look, none has a rate
         var last = Stopwatch.GetTimestamp();
         while (true)
         {
@@ -92,13 +92,15 @@ internal static class StatsCommand
 
     private static Table ToTable(List<Look> looks, Dictionary<string, Look>? before, double seconds)
     {
-        var table = Output.NewTable("QUEUE", "STATE", "WAITING", "RUNNING", "COMPLETED", "FAILED", "EXPIRED", "OLDEST", "IN/S", "DONE/S");
+        string[] rates = before is null ? [] : ["IN/S", "DONE/S"];
+        var table = Output.NewTable(["QUEUE", "STATE", "WAITING", "RUNNING", "COMPLETED", "FAILED", "EXPIRED", "OLDEST", .. rates]);
         foreach (var look in looks)
         {
             var counts = look.Details.GetProperty("counts");
             var (arriving, ending) = Rates(look, before, seconds);
-            Output.AddRow(table, look.Details.Cell("name"), look.Details.GetProperty("paused").GetBoolean() ? "paused" : "open", counts.Cell("waiting"), counts.Cell("running"), counts.Cell("completed"),
-                counts.Cell("dead_letters"), counts.Cell("expired"), counts.Age("oldest_waiting_seconds"), Rate(arriving), Rate(ending));
+            string[] speeds = before is null ? [] : [Rate(arriving), Rate(ending)];
+            Output.AddRow(table, [look.Details.Cell("name"), look.Details.GetProperty("paused").GetBoolean() ? "paused" : "open", counts.Cell("waiting"), counts.Cell("running"), counts.Cell("completed"),
+                counts.Cell("dead_letters"), counts.Cell("expired"), counts.Age("oldest_waiting_seconds"), .. speeds]);
         }
 
         return table;
@@ -122,7 +124,7 @@ internal static class StatsCommand
         return JsonSerializer.SerializeToElement(new JsonObject { ["at"] = TimeProvider.System.GetUtcNow(), ["queues"] = queues });
     }
 
-    /// <summary>Null at the first look. A purge in between sets the counts back.</summary>
+    /// <summary>Null at the first look at a queue. A purge in between sets the counts back.</summary>
     private static (double? Arriving, double? Ending) Rates(Look look, Dictionary<string, Look>? before, double seconds) =>
         before is not null && before.TryGetValue(look.Details.Cell("name"), out var old)
             ? (Math.Max(0, look.Arrived - old.Arrived) / seconds, Math.Max(0, look.Done - old.Done) / seconds)

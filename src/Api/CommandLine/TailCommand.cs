@@ -9,14 +9,14 @@ namespace TaskQueue.Api.CommandLine;
 internal static class TailCommand
 {
     private static readonly Option<string[]> Queues = new("--queue") { Description = "Only events of this queue; may be repeated." };
-    private static readonly Option<Guid[]> Ids = new("--id") { Description = "Only events of this task; may be repeated." };
+    private static readonly Option<string[]> Ids = new("--id") { Description = "Only events of this task; may be repeated." };
     private static readonly Option<string?> After = new("--after") { Description = "Go on behind the event with this cursor, which --json shows.", HelpName = "CURSOR" };
 
     public static Command Create() => Session.Command("tail", "What happens to tasks, as it happens, until Ctrl-C.", RunAsync, Queues, Ids, After);
 
     private static async Task<int> RunAsync(Session session, ParseResult parsed, CancellationToken stop)
     {
-        var ids = (parsed.GetValue(Ids) ?? []).ToHashSet();
+        var ids = (parsed.GetValue(Ids) ?? []).Select(id => Guid.TryParse(id, out var guid) ? guid : throw CommandException.Usage($"--id must be the id of a task, not '{id}'")).ToHashSet();
         var query = new LiveEventQuery { Queues = parsed.GetValue(Queues) ?? [], After = parsed.GetValue(After), Lost = loss => Output.Error($"{session.Explain(loss)}; trying again") };
         try
         {

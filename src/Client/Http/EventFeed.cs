@@ -54,11 +54,9 @@ internal sealed class EventFeed(IHttpClientFactory clients, LiveEventQuery query
         while (await _items!.MoveNextAsync())
         {
             _pause = FirstPause;
-            var item = _items.Current;
-            if (Parse(item) is not { } read)
-                continue;
             _cursor = _parser!.LastEventId;
-            return read with { Type = item.EventType, Cursor = _cursor };
+            if (Parse(_items.Current) is { } read)
+                return read with { Type = _items.Current.EventType, Cursor = _cursor };
         }
 
         return null;
@@ -79,9 +77,10 @@ internal sealed class EventFeed(IHttpClientFactory clients, LiveEventQuery query
 
     private async ValueTask CloseAsync()
     {
-        // The place that the server names when a stream begins counts as well, so that nothing is missed before the first event.
-        if (_parser?.LastEventId is { Length: > 0 } place)
-            _cursor = place;
+        // The place that the server names when a stream begins, so that nothing is missed before the first event. Later ones may
+        // be of an event that was cut off in the middle.
+        if (string.IsNullOrEmpty(_cursor))
+            _cursor = _parser?.LastEventId;
         if (_items is { } items)
             await items.DisposeAsync();
         _response?.Dispose();
