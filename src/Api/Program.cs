@@ -1,3 +1,3 @@
-using TaskQueue.Api.Hosting;
+using TaskQueue.Api.CommandLine;
 
-return await CommandLine.RunAsync(args);
+return await EntryPoint.RunAsync(args);

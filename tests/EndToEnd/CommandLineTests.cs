@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Text.Json;
 using Npgsql;
 using Shouldly;
 using TaskQueue.Engine.Storage;
@@ -20,6 +21,11 @@ public sealed class CommandLineTests
     [Theory]
     [InlineData("--nonsense", "--nonsense")]
     [InlineData("migrat", "migrat")]
+    [InlineData("migrate --roles api", "--roles")]
+    public async Task A_command_line_that_nobody_understands_is_refused_with_exit_code_2(string args, params string[] words) =>
+        Refused(await TaskQueueProcess.RunAsync(args.Split(' ')), 2, words);
+
+    [Theory]
     [InlineData("--roles boss", "TaskQueue:Roles", "boss")]
     [InlineData("--urls http://0.0.0.0:8080", "urls", "loopback")]
     [InlineData("--urls http://127.0.0.1:1;http://*:1", "urls", "loopback")]
@@ -123,6 +129,9 @@ public sealed class CommandLineTests
         (exitCode, output) = await RunAsync(["migrate"], settings);
         exitCode.ShouldBe(0, output);
         output.ShouldContain("nothing to do");
+        (exitCode, output) = await RunAsync(["migrate", "--json"], settings);
+        exitCode.ShouldBe(0, output);
+        JsonSerializer.Deserialize<JsonElement>(output).GetProperty("applied").GetArrayLength().ShouldBe(0);
     }
 
     [Fact]
@@ -169,10 +178,12 @@ public sealed class CommandLineTests
     private static Task<(int ExitCode, string Output)> RunAsync(string[] args, Dictionary<string, string> settings) =>
         TaskQueueProcess.RunAsync(args, settings.ToDictionary(s => s.Key.Replace(":", "__", StringComparison.Ordinal), s => s.Value));
 
-    /// <summary>Exit code 1, and of all lines one that is not of the log: it says what is wrong.</summary>
-    private static void Refused((int ExitCode, string Output) run, params string[] words)
+    /// <summary>The exit code, and of all lines one that is not of the log: it says what is wrong.</summary>
+    private static void Refused((int ExitCode, string Output) run, params string[] words) => Refused(run, 1, words);
+
+    private static void Refused((int ExitCode, string Output) run, int exitCode, string[] words)
     {
-        run.ExitCode.ShouldBe(1, run.Output);
+        run.ExitCode.ShouldBe(exitCode, run.Output);
         // A service that had no time to begin before the start failed is logged as critical.
         var line = run.Output.Split('\n').Single(l => !LogLevels.Any(level => l.Contains($"Z {level}: ", StringComparison.Ordinal)));
         line.ShouldStartWith("taskqueue: ");

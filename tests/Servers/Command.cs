@@ -8,14 +8,21 @@ internal sealed class Command : IDisposable
 {
     private readonly Process process;
     private readonly ConcurrentQueue<string> lines = new();
+    private readonly ConcurrentQueue<string> results = new();
+    private readonly ConcurrentQueue<string> errors = new();
 
-    public Command(string file, IEnumerable<string> args, IReadOnlyDictionary<string, string>? environment = null)
+    /// <param name="file">The program.</param>
+    /// <param name="args">Its arguments.</param>
+    /// <param name="environment">Added to this process's own.</param>
+    /// <param name="input">What it reads from standard input; null leaves it as this process's own.</param>
+    public Command(string file, IEnumerable<string> args, IReadOnlyDictionary<string, string>? environment = null, string? input = null)
     {
         var info = new ProcessStartInfo(file, args)
         {
             UseShellExecute = false,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
+            RedirectStandardInput = input is not null,
             WorkingDirectory = AppContext.BaseDirectory,
         };
         foreach (var (name, value) in environment ?? new Dictionary<string, string>())
@@ -24,11 +31,16 @@ internal sealed class Command : IDisposable
         }
 
         process = new Process { StartInfo = info };
-        process.OutputDataReceived += Received;
-        process.ErrorDataReceived += Received;
+        process.OutputDataReceived += (_, line) => Received(line, results);
+        process.ErrorDataReceived += (_, line) => Received(line, errors);
         process.Start();
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();
+        if (input is not null)
+        {
+            process.StandardInput.Write(input);
+            process.StandardInput.Close();
+        }
     }
 
     public int Id => process.Id;
@@ -40,6 +52,12 @@ internal sealed class Command : IDisposable
     public IReadOnlyList<string> Lines => [.. lines];
 
     public string Output => string.Join('\n', lines);
+
+    /// <summary>Standard output alone.</summary>
+    public IReadOnlyList<string> Results => [.. results];
+
+    /// <summary>Standard error alone.</summary>
+    public IReadOnlyList<string> Errors => [.. errors];
 
     /// <summary>Waits until the process has exited and all of its output is here; kills it after the deadline.</summary>
     public async Task<int> WaitAsync(TimeSpan deadline)
@@ -75,11 +93,12 @@ internal sealed class Command : IDisposable
         process.Dispose();
     }
 
-    private void Received(object sender, DataReceivedEventArgs line)
+    private void Received(DataReceivedEventArgs line, ConcurrentQueue<string> stream)
     {
         if (line.Data is not null)
         {
             lines.Enqueue(line.Data);
+            stream.Enqueue(line.Data);
         }
     }
 }

@@ -79,6 +79,20 @@ public sealed class TaskQueueProcess : IAsyncDisposable
         return (await started.WaitAsync(CommandDeadline), started.Output);
     }
 
+    /// <summary>Starts a command that ends by itself or by a signal.</summary>
+    internal static Command StartCommand(string[] args, IReadOnlyDictionary<string, string>? environment = null, string? input = null) => Start(args, environment, input);
+
+    /// <summary>Sends a signal, such as 2 for Ctrl-C, and returns the exit code.</summary>
+    internal static async Task<int> SignalAsync(Command command, int signal)
+    {
+        if (SendSignal(command.Id, signal) != 0)
+        {
+            throw new InvalidOperationException($"kill: error {Marshal.GetLastPInvokeError()}");
+        }
+
+        return await command.WaitAsync(CommandDeadline);
+    }
+
     /// <summary>SIGKILL, as in a crash.</summary>
     public void Kill() => command.Kill();
 
@@ -100,11 +114,11 @@ public sealed class TaskQueueProcess : IAsyncDisposable
         return ValueTask.CompletedTask;
     }
 
-    private static Command Start(string[] args, IReadOnlyDictionary<string, string>? environment)
+    private static Command Start(string[] args, IReadOnlyDictionary<string, string>? environment, string? input = null)
     {
         var executable = Path.Combine(AppContext.BaseDirectory, "taskqueue.dll");
         var dotnet = Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
-        return new Command(dotnet, [executable, .. args], environment);
+        return new Command(dotnet, [executable, .. args], environment, input);
     }
 
     private async Task<bool> IsReadyAsync()

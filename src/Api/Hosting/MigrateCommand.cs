@@ -1,3 +1,5 @@
+using System.Text.Json;
+using TaskQueue.Api.Http;
 using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Api.Hosting;
@@ -5,12 +7,21 @@ namespace TaskQueue.Api.Hosting;
 /// <summary><c>taskqueue migrate</c>.</summary>
 internal static class MigrateCommand
 {
-    public static async Task<int> RunAsync(CancellationToken stop)
+    /// <param name="json">Writes a document for programs; nothing is logged then.</param>
+    /// <param name="stop">Stops before the next migration.</param>
+    public static async Task<int> RunAsync(bool json, CancellationToken stop)
     {
-        await using var app = Server.Build(new ServerOptions(Roles: null, Urls: null));
+        await using var app = Server.Build(new ServerOptions(Roles: null, Urls: null), builder =>
+        {
+            if (json)
+                builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?> { ["Logging:LogLevel:Default"] = "None" });
+        });
         var address = app.Services.GetRequiredService<DatabaseAddress>();
         var applied = await StartupChecks.ReachAsync(address, () => app.Services.GetRequiredService<DatabaseMigrator>().MigrateAsync(stop));
-        Console.WriteLine(applied.Count == 0 ? $"{address}: nothing to do" : $"{address}: applied {string.Join(", ", applied)}");
+        Console.WriteLine(
+            json ? JsonSerializer.Serialize(new { database = address.ToString(), applied }, JsonStyle.Options)
+            : applied.Count == 0 ? $"{address}: nothing to do"
+            : $"{address}: applied {string.Join(", ", applied)}");
         return 0;
     }
 }

@@ -6,7 +6,7 @@ namespace TaskQueue.Client.Http;
 
 /// <summary>Sends requests to the server and turns its errors into <see cref="TaskQueueException"/>.</summary>
 /// <param name="http">With the address and the key of the server; its timeout is above the longest wait of a request.</param>
-internal sealed class ServerConnection(HttpClient http)
+internal sealed partial class ServerConnection(HttpClient http)
 {
     private static readonly MediaTypeHeaderValue Json = new("application/json");
 

@@ -1,31 +1,50 @@
 using System.CommandLine;
 using Microsoft.Extensions.Options;
+using TaskQueue.Api.Hosting;
 
-namespace TaskQueue.Api.Hosting;
+namespace TaskQueue.Api.CommandLine;
 
-/// <summary><c>taskqueue [--roles …] [--urls …]</c> and <c>taskqueue migrate</c>.</summary>
-internal static class CommandLine
+/// <summary><c>taskqueue [--roles …] [--urls …]</c>, <c>taskqueue migrate</c>, and the commands that ask a running server.</summary>
+internal static class EntryPoint
 {
     private static readonly Option<string?> Roles = new("--roles") { Description = "What this process does: api,scheduler,consumers. Default: all.", Recursive = false };
     private static readonly Option<string?> Urls = new("--urls") { Description = "Where to listen. Default: http://localhost:8080." };
 
+    /// <summary>How long a command may go on after Ctrl-C.</summary>
+    private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(5);
+
     public static async Task<int> RunAsync(string[] args)
     {
-        var root = new RootCommand("TaskQueue: a durable distributed task queue.") { Roles, Urls };
+        var root = new RootCommand("TaskQueue: a durable distributed task queue. Without a command, it is the server.") { Roles, Urls };
         root.SetAction((parsed, stop) => GuardAsync(() => ServeAsync(parsed.GetValue(Roles), parsed.GetValue(Urls), stop)));
-        var migrate = new Command("migrate", "Brings the database to the version of this program; safe to run again.");
-        migrate.SetAction((_, stop) => GuardAsync(() => MigrateCommand.RunAsync(stop)));
+        var migrate = new Command("migrate", "Brings the database to the version of this program; safe to run again.") { ServerOption.Json };
+        migrate.SetAction((parsed, stop) => GuardAsync(() => MigrateCommand.RunAsync(parsed.GetValue(ServerOption.Json), stop)));
         root.Add(migrate);
         var hash = new Command("hash-key", "Prints the KeyHash of the key on standard input; without input it makes a new key and prints both.");
         hash.SetAction((_, _) => HashKeyCommand.RunAsync());
         root.Add(hash);
+        var commands = ClientCommands();
+        foreach (var command in commands)
+            root.Add(command);
 
-        var result = root.Parse(args);
-        if (result.Errors.Count == 0)
-            return await result.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });
-        await Console.Error.WriteLineAsync($"taskqueue: {result.Errors[0].Message}");
-        return 1;
+        // An argument that begins with @ is data, not the name of a file with more arguments.
+        var result = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        if (result.Errors.Count > 0)
+        {
+            await Console.Error.WriteLineAsync($"taskqueue: {result.Errors[0].Message}");
+            return ExitCode.Usage;
+        }
+
+        // The server listens to signals itself.
+        var isClient = commands.Contains(result.CommandResult.Command);
+        return await result.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = isClient ? Farewell : null });
     }
+
+    private static Command[] ClientCommands() =>
+    [
+        QueueCommands.Queues(), EnqueueCommand.Create(), TailCommand.Create(), StatsCommand.Create(), TaskCommands.Show(), TaskCommands.Retry(), TaskCommands.Cancel(),
+        QueueCommands.Pause(), QueueCommands.Resume(), QueueCommands.Purge(),
+    ];
 
     private static async Task<int> ServeAsync(string? roles, string? urls, CancellationToken stop)
     {
@@ -38,7 +57,7 @@ internal static class CommandLine
             await app.RunAsync();
         }
 
-        return 0;
+        return ExitCode.Done;
     }
 
     /// <summary>What keeps a process from starting is one line on the error stream and exit code 1.</summary>
@@ -51,7 +70,7 @@ internal static class CommandLine
         catch (Exception fault) when (Explain(fault) is { } line)
         {
             await Console.Error.WriteLineAsync($"taskqueue: {line}");
-            return 1;
+            return ExitCode.Failed;
         }
     }
 

@@ -1,0 +1,221 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using Spectre.Console;
+using TaskQueue.Client;
+
+namespace TaskQueue.Api.CommandLine;
+
+/// <summary>
+/// Enqueues the lines of a file, in chunks that are accepted whole. A line that is refused is left out, said, and the rest of
+/// its chunk is sent again; or it is the end, behind all lines before it.
+/// </summary>
+internal sealed partial class BulkEnqueue
+{
+    private const int MaxTasks = 1000;
+    private const int MaxBytes = 16 * 1024 * 1024;
+
+    /// <summary>So many refused lines are said; the others are only counted, so that memory stays flat.</summary>
+    private const int MaxErrors = 100;
+
+    private readonly Session _session;
+    private readonly TaskLine _lines;
+    private readonly bool _stopsOnError;
+    private readonly Action<string> _say;
+    private readonly List<TaskLine.Ready> _chunk = [];
+    private readonly JsonArray _errors = [];
+    private int _bytes;
+    private long _read, _accepted, _updated, _duplicate, _refused, _settled;
+
+    private BulkEnqueue(Session session, JsonObject defaults, bool stopsOnError, Action<string> say) =>
+        (_session, _lines, _stopsOnError, _say) = (session, new TaskLine(defaults), stopsOnError, say);
+
+    private bool IsOver => _stopsOnError && _refused > 0;
+
+    public static async Task<int> RunAsync(Session session, string path, JsonObject defaults, bool stopsOnError, CancellationToken stop)
+    {
+        await using var file = Open(path);
+        if (!session.Output.ShowsProgress)
+            return await new BulkEnqueue(session, defaults, stopsOnError, Output.Error).RunAsync(file, (_, _) => { }, stop);
+        var screen = session.Output.Progress;
+        return await screen.Progress().AutoClear(true).StartAsync(async progress =>
+        {
+            var bar = progress.AddTask("0 lines", maxValue: file.CanSeek ? Math.Max(1, file.Length) : 1);
+            bar.IsIndeterminate = !file.CanSeek;
+            return await new BulkEnqueue(session, defaults, stopsOnError, text => screen.WriteLine($"taskqueue: {Output.Clean(text)}")).RunAsync(file, (bytes, lines) =>
+            {
+                bar.Description = $"{lines} lines";
+                if (file.CanSeek)
+                    bar.Value = bytes;
+            }, stop);
+        });
+    }
+
+    private static Stream Open(string path)
+    {
+        try
+        {
+            return path == "-" ? Console.OpenStandardInput() : File.OpenRead(path);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            throw CommandException.Failed($"cannot read {path}: {fault.Message}");
+        }
+    }
+
+    private async Task<int> RunAsync(Stream file, Action<long, long> progress, CancellationToken stop)
+    {
+        try
+        {
+            long bytes = 0;
+            await foreach (var line in JsonLines.ReadAsync(file, stop))
+            {
+                bytes += line.Length;
+                await TakeAsync(line, stop);
+                if (_chunk.Count == 0)
+                    progress(bytes, _read);
+                if (IsOver)
+                    break;
+            }
+
+            await FlushAsync(stop);
+        }
+        catch (Exception fault) when (fault is TaskQueueException or IOException or OperationCanceledException)
+        {
+            var message = fault switch { TaskQueueException refused => _session.Explain(refused), OperationCanceledException => "interrupted", _ => fault.Message };
+            _say($"{message}; lines 1 to {_settled} are done, those from {_settled + 1} on are not known to be accepted");
+            return Report(message);
+        }
+
+        return Report(null);
+    }
+
+    private async Task TakeAsync(FileLine line, CancellationToken stop)
+    {
+        _read = line.Number;
+        if (TaskLine.IsBlank(line))
+            return;
+        try
+        {
+            var ready = _lines.Read(line);
+            if (_bytes + ready.Json.Length > MaxBytes)
+                await FlushAsync(stop);
+            if (IsOver)
+                return;
+            _chunk.Add(ready);
+            _bytes += ready.Json.Length;
+        }
+        catch (FormatException fault)
+        {
+            if (_stopsOnError)
+                await FlushAsync(stop);
+            if (!IsOver)
+                Refuse(line.Number, fault.Message);
+            return;
+        }
+
+        if (_chunk.Count == MaxTasks)
+            await FlushAsync(stop);
+    }
+
+    /// <summary>Sends what is collected until it is accepted without the lines that are refused.</summary>
+    private async Task FlushAsync(CancellationToken stop)
+    {
+        while (_chunk.Count > 0)
+        {
+            try
+            {
+                Count(await SafeSend.PostAsync(_session, "/tasks/bulk", Body(), stop));
+                _settled = _chunk[^1].Number;
+                Clear(0);
+            }
+            catch (TaskQueueException fault) when (Culprit(fault) is var (index, message) && index < _chunk.Count)
+            {
+                Refuse(_chunk[index].Number, message);
+                if (_stopsOnError)
+                    Clear(index);
+                else
+                    _chunk.RemoveAt(index);
+            }
+        }
+
+        _bytes = 0;
+    }
+
+    private void Clear(int from) => _chunk.RemoveRange(from, _chunk.Count - from);
+
+    private JsonElement Body()
+    {
+        var body = new MemoryStream();
+        body.Write("{\"tasks\":["u8);
+        for (var i = 0; i < _chunk.Count; i++)
+        {
+            if (i > 0)
+                body.WriteByte((byte)',');
+            body.Write(_chunk[i].Json);
+        }
+
+        body.Write("]}"u8);
+        return JsonSerializer.Deserialize<JsonElement>(body.GetBuffer().AsSpan(0, (int)body.Length));
+    }
+
+    private void Count(JsonElement answer)
+    {
+        foreach (var (line, id, result) in _chunk.Zip(answer.GetProperty("ids").EnumerateArray(), answer.GetProperty("results").EnumerateArray()))
+        {
+            // An id that was made here can only be known already from a try whose answer was lost.
+            var isMine = line.MadeId is { } made && id.GetGuid() == made;
+            _ = result.GetString() switch
+            {
+                "updated" => _updated++,
+                "duplicate" when !isMine => _duplicate++,
+                _ => _accepted++,
+            };
+        }
+    }
+
+    private void Refuse(long number, string message)
+    {
+        _refused++;
+        if (_refused <= MaxErrors)
+        {
+            _errors.Add(new JsonObject { ["line"] = number, ["error"] = message });
+            _say($"line {number}: {message}");
+        }
+        else if (_refused == MaxErrors + 1)
+        {
+            _say("further lines that are refused are only counted");
+        }
+    }
+
+    private int Report(string? failure)
+    {
+        if (_session.Output.IsJson)
+        {
+            var document = new JsonObject { ["lines"] = _read, ["accepted"] = _accepted, ["updated"] = _updated, ["duplicate"] = _duplicate, ["refused"] = _refused, ["errors"] = _errors };
+            if (failure is not null)
+                (document["failure"], document["done_to_line"]) = (failure, _settled);
+            _session.Output.Json(JsonSerializer.SerializeToElement(document));
+        }
+        else
+        {
+            _session.Output.Line($"{_accepted} accepted, {_updated} updated, {_duplicate} duplicate, {_refused} refused");
+        }
+
+        return _refused == 0 && failure is null ? ExitCode.Done : ExitCode.Failed;
+    }
+
+    /// <summary>Which task of a request the server refuses, and why; null where it is not about one.</summary>
+    private (int Index, string Message)? Culprit(TaskQueueException fault)
+    {
+        if (fault.Status is < 400 or >= 500)
+            return null;
+        if (About().Match(fault.Message) is { Success: true } match)
+            return (int.Parse(match.Groups["index"].ValueSpan, CultureInfo.InvariantCulture), match.Groups["why"].Value);
+        return fault.Status == 413 && _chunk.Count == 1 ? (0, fault.Message) : null;
+    }
+
+    [GeneratedRegex(@"^tasks\[(?<index>\d{1,4})\]: (?<why>.*)$", RegexOptions.Singleline | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex About();
+}

@@ -1,0 +1,109 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using TaskQueue.Contracts;
+
+namespace TaskQueue.Api.CommandLine;
+
+/// <summary><c>enqueue</c>: one task from the command line, or many from a file.</summary>
+internal static class EnqueueCommand
+{
+    /// <summary>Longest wait of one request, in seconds.</summary>
+    private const int LongestWait = 30;
+
+    private static readonly Argument<string?> Queue = new("QUEUE") { Description = "Name of the queue, or name:level. With --file: for lines that say none.", Arity = ArgumentArity.ZeroOrOne };
+    private static readonly Argument<string?> Name = new("NAME") { Description = "Which handler runs the task. With --file: for lines that say none.", Arity = ArgumentArity.ZeroOrOne };
+    private static readonly Argument<string?> Data = new("DATA") { Description = "JSON for the handler; - reads it from standard input.", Arity = ArgumentArity.ZeroOrOne };
+    private static readonly Option<string?> Wait = new("--wait") { Description = "Wait until the task has ended, at most so long, and write its result. Put it last, or write --wait=30.", Arity = ArgumentArity.ZeroOrOne, HelpName = "DURATION" };
+    private static readonly Option<string?> File = new("--file") { Description = "Enqueue every line of a file, a JSON object as in POST /tasks; - reads standard input.", HelpName = "FILE" };
+    private static readonly Option<bool> StopOnError = new("--stop-on-error") { Description = "With --file: stop at the first line that is refused; all before it are accepted. Default: leave it out and go on." };
+
+    public static Command Create() =>
+        Session.Command("enqueue", "Accepts a task, or every line of a file.", RunAsync, [Queue, Name, Data, .. TaskOptions.All, Wait, File, StopOnError]);
+
+    private static Task<int> RunAsync(Session session, ParseResult parsed, CancellationToken stop)
+    {
+        var (queue, name) = (parsed.GetValue(Queue), parsed.GetValue(Name));
+        if (parsed.GetValue(File) is { } file)
+        {
+            if (parsed.GetValue(Data) is not null || parsed.GetResult(Wait) is not null || parsed.GetValue(TaskOptions.DedupeKey) is not null)
+                throw CommandException.Usage("DATA, --wait and --dedupe-key are for one task and cannot go with --file; lines say data and dedupe_key themselves");
+            return BulkEnqueue.RunAsync(session, file, TaskOptions.Read(parsed, queue, name), parsed.GetValue(StopOnError), stop);
+        }
+
+        if (queue is null || name is null)
+            throw CommandException.Usage("say QUEUE and NAME, or --file FILE");
+        if (parsed.GetValue(StopOnError))
+            throw CommandException.Usage("--stop-on-error goes with --file");
+        return OneAsync(session, parsed, TaskOptions.Read(parsed, queue, name), stop);
+    }
+
+    private static async Task<int> OneAsync(Session session, ParseResult parsed, JsonObject task, CancellationToken stop)
+    {
+        var isWaiting = parsed.GetResult(Wait) is not null;
+        TimeSpan? limit = parsed.GetValue(Wait) is { } text ? Moments.Duration(text) ?? throw CommandException.Usage($"--wait must be {Moments.DurationRule}, not '{text}'") : null;
+        if (parsed.GetValue(Data) is { } data)
+            task["data"] = await ReadAsync(data, stop);
+        task["id"] = TaskId.New(TimeProvider.System);
+        var answer = await SafeSend.PostAsync(session, "/tasks", JsonSerializer.SerializeToElement(task), stop);
+        if (isWaiting)
+            return await WaitAsync(session, answer.Cell("id"), limit, stop);
+        if (session.Output.IsJson)
+            session.Output.Json(answer);
+        else
+            session.Output.Line($"{answer.Cell("id")}  {answer.Cell("status")}");
+        return ExitCode.Done;
+    }
+
+    private static async Task<JsonNode?> ReadAsync(string data, CancellationToken stop)
+    {
+        try
+        {
+            return JsonNode.Parse(data == "-" ? await Console.In.ReadToEndAsync(stop) : data);
+        }
+        catch (JsonException fault)
+        {
+            throw CommandException.Usage($"DATA must be JSON, such as '{{\"to\":\"ann\"}}' or '\"text\"': {fault.Message}");
+        }
+    }
+
+    private static async Task<int> WaitAsync(Session session, string id, TimeSpan? limit, CancellationToken stop)
+    {
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        if (limit is { } most)
+            over.CancelAfter(most);
+        var pause = TimeSpan.FromMilliseconds(100);
+        try
+        {
+            while (true)
+            {
+                var asked = Stopwatch.GetTimestamp();
+                var task = await session.GetAsync(Session.Path("tasks", id, $"?wait_seconds={LongestWait}"), over.Token);
+                if (task.Cell("status") is "completed" or "failed" or "cancelled" or "expired")
+                    return Finish(session.Output, task);
+                if (Stopwatch.GetElapsedTime(asked) > pause)
+                    continue;
+                await Task.Delay(pause, over.Token); // a server that has no waits answers at once
+                pause = pause < TimeSpan.FromSeconds(1) ? pause * 2 : TimeSpan.FromSeconds(2);
+            }
+        }
+        catch (OperationCanceledException) when (!stop.IsCancellationRequested)
+        {
+            throw CommandException.Failed($"task {id} has not ended within {limit!.Value.TotalSeconds} s; it is not cancelled");
+        }
+    }
+
+    private static int Finish(Output output, JsonElement task)
+    {
+        var status = task.Cell("status");
+        if (output.IsJson)
+            output.Json(task);
+        else if (status == "completed")
+            output.Line(task.TryGetProperty("result", out var result) ? result.GetRawText() : "null");
+        if (status == "completed")
+            return ExitCode.Done;
+        var error = task.Cell("error");
+        throw CommandException.Failed(Output.Clean($"task {task.Cell("id")} is {status}{(error.Length > 0 ? $": {error}" : "")}"));
+    }
+}

@@ -1,0 +1,108 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Microsoft.Win32.SafeHandles;
+using Spectre.Console;
+using Spectre.Console.Rendering;
+using TaskQueue.Api.Http;
+
+namespace TaskQueue.Api.CommandLine;
+
+/// <summary>Nobody reads what is written any more.</summary>
+internal sealed class BrokenOutputException(IOException inner) : Exception(inner.Message, inner);
+
+/// <summary>Results go to standard output, for people or as JSON; all else goes to the error stream.</summary>
+internal sealed class Output : IAsyncDisposable
+{
+    private readonly TextWriter _out;
+
+    public Output(bool json)
+    {
+        IsJson = json;
+        _out = Console.IsOutputRedirected ? new StreamWriter(OpenPipe(), new UTF8Encoding(false)) : Console.Out;
+        var isFile = Console.IsOutputRedirected;
+        Screen = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(_out), Ansi = isFile ? AnsiSupport.No : AnsiSupport.Detect, ColorSystem = isFile ? ColorSystemSupport.NoColors : ColorSystemSupport.Detect });
+        if (isFile)
+            Screen.Profile.Width = 1_000_000; // nothing is folded in files and pipes
+        Progress = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
+    }
+
+    public bool IsJson { get; }
+
+    /// <summary>Standard output, for tables.</summary>
+    public IAnsiConsole Screen { get; }
+
+    /// <summary>The error stream, for what moves.</summary>
+    public IAnsiConsole Progress { get; }
+
+    /// <summary>Whether somebody watches the error stream.</summary>
+    public bool ShowsProgress => !IsJson && !Console.IsErrorRedirected;
+
+    /// <summary>Whether tables may be drawn again in place.</summary>
+    public bool IsLive => !IsJson && !Console.IsOutputRedirected;
+
+    /// <summary>What programs get.</summary>
+    public void Json(JsonElement document) => Line(JsonSerializer.Serialize(document, JsonStyle.Options));
+
+    /// <summary>What programs get.</summary>
+    public void Json<T>(T document, JsonTypeInfo<T> type) => Line(JsonSerializer.Serialize(document, type));
+
+    /// <summary>A line, at once.</summary>
+    public void Line(string text) => Write(() => _out.WriteLine(text));
+
+    public void Table(IRenderable table) => Write(() => Screen.Write(table));
+
+    /// <summary>A line on the error stream.</summary>
+    public static void Error(string text) => Console.Error.WriteLine($"taskqueue: {Clean(text)}");
+
+    /// <summary>A table without lines, so that it is read by people and by awk.</summary>
+    public static Table NewTable(params string[] columns)
+    {
+        var table = new Table { Border = TableBorder.None };
+        foreach (var column in columns)
+            table.AddColumn(new TableColumn(new Text(column, new Style(decoration: Decoration.Bold))) { NoWrap = true, Padding = new Padding(0, 0, 2, 0) });
+        return table;
+    }
+
+    public static void AddRow(Table table, params string[] cells) => table.AddRow(cells.Select(c => new Text(Clean(c))));
+
+    /// <summary>Text of others without the codes that would move the cursor of a terminal.</summary>
+    public static string Clean(string text) => text.Any(char.IsControl) ? string.Concat(text.Select(c => c is '\n' or '\t' ? " " : char.IsControl(c) ? "\uFFFD" : c.ToString())) : text;
+
+    public async ValueTask DisposeAsync()
+    {
+        try
+        {
+            await _out.FlushAsync();
+        }
+        catch (IOException)
+        {
+            // Nobody reads it any more.
+        }
+    }
+
+    /// <summary>
+    /// The console's own stream hides that a pipe has no reader any more, and a command without an end would never end. Files
+    /// keep it, because their end moves when the error stream goes to the same one.
+    /// </summary>
+    private static Stream OpenPipe()
+    {
+        if (OperatingSystem.IsWindows())
+            return Console.OpenStandardOutput();
+        var direct = new FileStream(new SafeFileHandle(1, ownsHandle: false), FileAccess.Write, bufferSize: 0);
+        return direct.CanSeek ? Console.OpenStandardOutput() : direct;
+    }
+
+    private void Write(Action write)
+    {
+        try
+        {
+            write();
+            _out.Flush();
+        }
+        catch (IOException fault)
+        {
+            throw new BrokenOutputException(fault);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+using System.CommandLine;
+using System.Text.Json;
+using TaskQueue.Api.Http;
+using TaskQueue.Client;
+
+namespace TaskQueue.Api.CommandLine;
+
+/// <summary><c>queues</c>, <c>pause</c>, <c>resume</c> and <c>purge</c>.</summary>
+internal static class QueueCommands
+{
+    /// <summary>Requests at a time: counts are asked for queue by queue.</summary>
+    private const int Together = 8;
+
+    private static readonly Argument<string> Name = new("QUEUE") { Description = "Name of the queue." };
+    private static readonly Argument<string?> OneName = new("QUEUE") { Description = "Show this one in detail.", Arity = ArgumentArity.ZeroOrOne };
+    private static readonly Option<bool> Yes = new("--yes") { Description = "Do not ask." };
+
+    public static Command Queues() =>
+        Session.Command("queues", "The declared queues with their counts, or one in detail.", (session, parsed, stop) =>
+            parsed.GetValue(OneName) is { } name ? ShowAsync(session, name, stop) : ListAsync(session, stop), OneName);
+
+    public static Command Pause() =>
+        Session.Command("pause", "Hands out no more tasks of a queue; running ones go on.", (session, parsed, stop) => SetPausedAsync(session, parsed.GetRequiredValue(Name), "pause", stop), Name);
+
+    public static Command Resume() =>
+        Session.Command("resume", "Hands out tasks of a queue again.", (session, parsed, stop) => SetPausedAsync(session, parsed.GetRequiredValue(Name), "resume", stop), Name);
+
+    public static Command Purge() =>
+        Session.Command("purge", "Deletes what waits, runs or is a dead letter of a queue; asks first.", (session, parsed, stop) =>
+            PurgeAsync(session, parsed.GetRequiredValue(Name), parsed.GetValue(Yes), stop), Name, Yes);
+
+    /// <summary>The declared queues with their counts, in order of their names.</summary>
+    public static async Task<List<JsonElement>> ReadAllAsync(Session session, CancellationToken stop)
+    {
+        var list = await session.GetAsync("/queues", stop);
+        return await ReadAsync(session, [.. list.GetProperty("queues").EnumerateArray().Select(q => q.Cell("name"))], isGoneAllowed: true, stop);
+    }
+
+    /// <summary>Queues with their counts, in the order of the names.</summary>
+    public static async Task<List<JsonElement>> ReadAsync(Session session, string[] names, bool isGoneAllowed, CancellationToken stop)
+    {
+        var found = new JsonElement?[names.Length];
+        await Parallel.ForAsync(0, names.Length, new ParallelOptions { MaxDegreeOfParallelism = Together, CancellationToken = stop }, async (i, cancel) =>
+        {
+            try
+            {
+                found[i] = await session.GetAsync(Session.Path("queues", names[i]), cancel);
+            }
+            catch (TaskQueueException gone) when (gone.Status == 404 && isGoneAllowed)
+            {
+                // Deleted since the list was read.
+            }
+        });
+        return [.. found.OfType<JsonElement>()];
+    }
+
+    private static async Task<int> ListAsync(Session session, CancellationToken stop)
+    {
+        var queues = await ReadAllAsync(session, stop);
+        if (session.Output.IsJson)
+        {
+            session.Output.Json(JsonSerializer.SerializeToElement(new { queues }, JsonStyle.Options));
+            return ExitCode.Done;
+        }
+
+        var table = Output.NewTable("QUEUE", "DELIVERY", "STATE", "WAITING", "RUNNING", "DEAD", "COMPLETED", "EXPIRED", "OLDEST");
+        foreach (var queue in queues)
+        {
+            var counts = queue.GetProperty("counts");
+            Output.AddRow(table, queue.Cell("name"), queue.Cell("delivery"), queue.GetProperty("paused").GetBoolean() ? "paused" : "open", counts.Cell("waiting"), counts.Cell("running"),
+                counts.Cell("dead_letters"), counts.Cell("completed"), counts.Cell("expired"), counts.Age("oldest_waiting_seconds"));
+        }
+
+        session.Output.Table(table);
+        return ExitCode.Done;
+    }
+
+    private static async Task<int> ShowAsync(Session session, string name, CancellationToken stop)
+    {
+        var queue = await session.GetAsync(Session.Path("queues", name), stop);
+        if (session.Output.IsJson)
+        {
+            session.Output.Json(queue);
+            return ExitCode.Done;
+        }
+
+        session.Output.Table(Details.Of(queue));
+        return ExitCode.Done;
+    }
+
+    private static async Task<int> SetPausedAsync(Session session, string name, string verb, CancellationToken stop)
+    {
+        var queue = await session.PostAsync(Session.Path("queues", name, $"/{verb}"), null, stop);
+        if (session.Output.IsJson)
+            session.Output.Json(queue);
+        else
+            session.Output.Line($"{Output.Clean(name)} is {(queue.GetProperty("paused").GetBoolean() ? "paused" : "open")}");
+        return ExitCode.Done;
+    }
+
+    private static async Task<int> PurgeAsync(Session session, string name, bool isSure, CancellationToken stop)
+    {
+        var counts = (await session.GetAsync(Session.Path("queues", name), stop)).GetProperty("counts");
+        var (waiting, running, dead) = (counts.Count("waiting"), counts.Count("running"), counts.Count("dead_letters"));
+        if (!isSure && !Confirm(session, $"Delete {waiting} waiting and {running} running tasks and {dead} dead letters of queue {Output.Clean(name)}? [y/N] "))
+            throw CommandException.Failed("nothing was deleted");
+        await session.Client.PurgeAsync(name, stop);
+        if (session.Output.IsJson)
+            session.Output.Json(JsonSerializer.SerializeToElement(new { queue = name, purged = true, waiting, running, dead_letters = dead }));
+        else
+            session.Output.Line($"{Output.Clean(name)} is purged: {waiting} waiting, {running} running, {dead} dead letters");
+        return ExitCode.Done;
+    }
+
+    private static bool Confirm(Session session, string question)
+    {
+        if (Console.IsInputRedirected || session.Output.IsJson)
+            throw CommandException.Usage("there is nobody to ask; --yes deletes without asking");
+        Console.Error.Write(question);
+        return Console.ReadLine()?.Trim() is "y" or "Y" or "yes";
+    }
+}

@@ -1,0 +1,103 @@
+using System.CommandLine;
+using System.Text.Json;
+using TaskQueue.Client;
+
+namespace TaskQueue.Api.CommandLine;
+
+/// <summary>One run of a command: the server that it asks, and where its words go.</summary>
+internal sealed class Session : IAsyncDisposable
+{
+    private readonly ServiceProvider _services;
+
+    private Session(Uri address, string? key, bool json)
+    {
+        _services = new ServiceCollection().AddTaskQueueClient(options => (options.BaseAddress, options.ApiKey) = (address, key)).BuildServiceProvider();
+        Client = _services.GetRequiredService<TaskQueueClient>();
+        HasKey = key is not null;
+        Output = new Output(json);
+    }
+
+    public TaskQueueClient Client { get; }
+
+    public Output Output { get; }
+
+    private bool HasKey { get; }
+
+    /// <summary>Makes a command that asks a server, with the options of them all.</summary>
+    public static Command Command(string name, string description, Func<Session, ParseResult, CancellationToken, Task<int>> run, params Symbol[] symbols)
+    {
+        var command = new Command(name, description);
+        foreach (var symbol in symbols)
+        {
+            if (symbol is Argument argument)
+                command.Add(argument.RefuseOptions());
+            else
+                command.Add((Option)symbol);
+        }
+
+        foreach (var option in new Option[] { ServerOption.Server, ServerOption.Key, ServerOption.Json })
+            command.Add(option);
+        command.SetAction((parsed, stop) => RunAsync(parsed, run, stop));
+        return command;
+    }
+
+    /// <summary>The path of a queue or a task, and what is below.</summary>
+    public static string Path(string kind, string name, string below = "") => $"/{kind}/{Uri.EscapeDataString(name)}{below}";
+
+    public async Task<JsonElement> GetAsync(string path, CancellationToken stop) =>
+        await Client.CallAsync(HttpMethod.Get, path, null, stop) ?? throw CommandException.Failed($"the server answered {path} with nothing");
+
+    public async Task<JsonElement> PostAsync(string path, JsonElement? body, CancellationToken stop) =>
+        await Client.CallAsync(HttpMethod.Post, path, body, stop) ?? default;
+
+    public async ValueTask DisposeAsync()
+    {
+        await Output.DisposeAsync();
+        await _services.DisposeAsync();
+    }
+
+    /// <summary>What went wrong, in a line, with what to change.</summary>
+    public string Explain(TaskQueueException fault) =>
+        fault.Status switch
+        {
+            0 when fault.InnerException is HttpRequestException => $"{fault.Message}; --server or TASKQUEUE_SERVER says where the server is",
+            401 when HasKey => "the server refuses this key: it is not known, or has expired; TASKQUEUE_KEY or --key says another one",
+            401 => "the server wants an API key: put one into TASKQUEUE_KEY or say --key",
+            404 when fault.Code is null => $"{fault.Message}; is a TaskQueue of this version or a later one there?",
+            _ => fault.Message,
+        };
+
+    private static async Task<int> RunAsync(ParseResult parsed, Func<Session, ParseResult, CancellationToken, Task<int>> run, CancellationToken stop)
+    {
+        try
+        {
+            await using var session = new Session(ServerOption.Address(parsed), ServerOption.ApiKey(parsed), parsed.GetValue(ServerOption.Json));
+            return await session.GuardAsync(parsed, run, stop);
+        }
+        catch (CommandException refused)
+        {
+            await Console.Error.WriteLineAsync($"taskqueue: {refused.Message}");
+            return refused.ExitCode;
+        }
+    }
+
+    private async Task<int> GuardAsync(ParseResult parsed, Func<Session, ParseResult, CancellationToken, Task<int>> run, CancellationToken stop)
+    {
+        try
+        {
+            return await run(this, parsed, stop);
+        }
+        catch (TaskQueueException fault)
+        {
+            throw CommandException.Failed(Output.Clean(Explain(fault)));
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            throw CommandException.Failed("interrupted");
+        }
+        catch (BrokenOutputException)
+        {
+            return ExitCode.Done; // such as of head, which has seen enough
+        }
+    }
+}

@@ -1,0 +1,134 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Spectre.Console;
+
+namespace TaskQueue.Api.CommandLine;
+
+/// <summary><c>stats</c>: counts of queues, once or again and again with rates.</summary>
+internal static class StatsCommand
+{
+    private static readonly string[] Counts = ["waiting", "running", "completed", "dead_letters", "expired"];
+
+    private static readonly Argument<string[]> Names = new("QUEUE") { Description = "Only these queues. Default: all that are declared.", Arity = ArgumentArity.ZeroOrMore };
+    private static readonly Option<bool> Watch = new("--watch") { Description = "Again and again, with rates, until Ctrl-C." };
+    private static readonly Option<double> Every = new("--every") { Description = "With --watch: seconds between looks. Default: 2.", HelpName = "SECONDS", DefaultValueFactory = _ => 2 };
+
+    /// <summary>A queue at one time.</summary>
+    /// <param name="Details">As the server shows it.</param>
+    /// <param name="Arrived">Tasks that it has seen since its last purge.</param>
+    /// <param name="Done">Those that have ended.</param>
+    private sealed record Look(JsonElement Details, long Arrived, long Done);
+
+    public static Command Create() =>
+        Session.Command("stats", "Counts of queues; with --watch also rates.", RunAsync, Names, Watch, Every);
+
+    private static async Task<int> RunAsync(Session session, ParseResult parsed, CancellationToken stop)
+    {
+        var names = parsed.GetValue(Names) ?? [];
+        var every = parsed.GetValue(Every);
+        if (every is not (>= 0.1 and <= 3600))
+            throw CommandException.Usage("--every must be 0.1 to 3600 seconds");
+        if (!parsed.GetValue(Watch))
+        {
+            Show(session.Output, await LookAsync(session, names, stop), null, 0);
+            return ExitCode.Done;
+        }
+
+        try
+        {
+            await WatchAsync(session, names, TimeSpan.FromSeconds(every), stop);
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // Ctrl-C is how it ends.
+        }
+
+        return ExitCode.Done;
+    }
+
+    private static async Task WatchAsync(Session session, string[] names, TimeSpan every, CancellationToken stop)
+    {
+        if (session.Output.IsLive)
+            await session.Output.Screen.Live(new Text("")).StartAsync(screen => RepeatAsync(session, names, every, (looks, before, seconds) => screen.UpdateTarget(ToTable(looks, before, seconds)), stop));
+        else
+            await RepeatAsync(session, names, every, (looks, before, seconds) => Show(session.Output, looks, before, seconds), stop);
+    }
+
+    private static async Task RepeatAsync(Session session, string[] names, TimeSpan every, Action<List<Look>, Dictionary<string, Look>, double> show, CancellationToken stop)
+    {
+        Dictionary<string, Look> before = []; // of the first look, none has a rate
+        var last = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            var looks = await LookAsync(session, names, stop);
+            var now = Stopwatch.GetTimestamp();
+            show(looks, before, Stopwatch.GetElapsedTime(last, now).TotalSeconds);
+            (before, last) = (looks.ToDictionary(l => l.Details.Cell("name")), now);
+            await Task.Delay(every, stop);
+        }
+    }
+
+    private static async Task<List<Look>> LookAsync(Session session, string[] names, CancellationToken stop)
+    {
+        var queues = names.Length == 0 ? await QueueCommands.ReadAllAsync(session, stop) : await QueueCommands.ReadAsync(session, names, isGoneAllowed: false, stop);
+        return [.. queues.Select(queue =>
+        {
+            var counts = queue.GetProperty("counts");
+            var done = counts.Count("completed") + counts.Count("expired") + counts.Count("dead_letters");
+            return new Look(queue, done + counts.Count("waiting") + counts.Count("running"), done);
+        })];
+    }
+
+    private static void Show(Output output, List<Look> looks, Dictionary<string, Look>? before, double seconds)
+    {
+        if (output.IsJson)
+            output.Json(ToJson(looks, before, seconds));
+        else
+            output.Table(ToTable(looks, before, seconds));
+    }
+
+    private static Table ToTable(List<Look> looks, Dictionary<string, Look>? before, double seconds)
+    {
+        string[] rates = before is null ? [] : ["IN/S", "DONE/S"];
+        var table = Output.NewTable(["QUEUE", "STATE", "WAITING", "RUNNING", "COMPLETED", "FAILED", "EXPIRED", "OLDEST", .. rates]);
+        foreach (var look in looks)
+        {
+            var counts = look.Details.GetProperty("counts");
+            var (arriving, ending) = Rates(look, before, seconds);
+            string[] speeds = before is null ? [] : [Rate(arriving), Rate(ending)];
+            Output.AddRow(table, [look.Details.Cell("name"), look.Details.GetProperty("paused").GetBoolean() ? "paused" : "open", counts.Cell("waiting"), counts.Cell("running"), counts.Cell("completed"),
+                counts.Cell("dead_letters"), counts.Cell("expired"), counts.Age("oldest_waiting_seconds"), .. speeds]);
+        }
+
+        return table;
+    }
+
+    private static JsonElement ToJson(List<Look> looks, Dictionary<string, Look>? before, double seconds)
+    {
+        var queues = new JsonArray();
+        foreach (var look in looks)
+        {
+            var counts = look.Details.GetProperty("counts");
+            var (arriving, ending) = Rates(look, before, seconds);
+            var queue = new JsonObject { ["name"] = look.Details.Cell("name"), ["paused"] = look.Details.GetProperty("paused").GetBoolean() };
+            foreach (var name in Counts)
+                queue[name] = counts.Count(name);
+            queue["oldest_waiting_seconds"] = counts.TryGetProperty("oldest_waiting_seconds", out var age) ? JsonValue.Create(age) : null;
+            (queue["in_per_second"], queue["done_per_second"]) = (arriving, ending);
+            queues.Add(queue);
+        }
+
+        return JsonSerializer.SerializeToElement(new JsonObject { ["at"] = TimeProvider.System.GetUtcNow(), ["queues"] = queues });
+    }
+
+    /// <summary>Null at the first look at a queue. A purge in between sets the counts back.</summary>
+    private static (double? Arriving, double? Ending) Rates(Look look, Dictionary<string, Look>? before, double seconds) =>
+        before is not null && before.TryGetValue(look.Details.Cell("name"), out var old)
+            ? (Math.Max(0, look.Arrived - old.Arrived) / seconds, Math.Max(0, look.Done - old.Done) / seconds)
+            : (null, null);
+
+    private static string Rate(double? rate) => rate?.ToString("0.#", CultureInfo.InvariantCulture) ?? "";
+}

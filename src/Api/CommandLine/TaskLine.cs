@@ -1,0 +1,59 @@
+using System.Buffers;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.Unicode;
+using TaskQueue.Contracts;
+
+namespace TaskQueue.Api.CommandLine;
+
+/// <summary>Makes a body of POST /tasks out of a line, with what the command line says for lines that do not say it.</summary>
+internal sealed class TaskLine(JsonObject defaults)
+{
+    /// <summary>A line that may be sent.</summary>
+    /// <param name="Number">Of the line.</param>
+    /// <param name="Json">The body.</param>
+    /// <param name="MadeId">The id, where the line said none.</param>
+    public sealed record Ready(long Number, byte[] Json, Guid? MadeId);
+
+    public static bool IsBlank(FileLine line) => line.Bytes is { } bytes && bytes.AsSpan().IndexOfAnyExcept(" \t\r"u8) < 0;
+
+    /// <exception cref="FormatException">It is no task.</exception>
+    public Ready Read(FileLine line)
+    {
+        var bytes = line.Bytes ?? throw new FormatException($"longer than {JsonLines.Longest / 1024 / 1024} MiB");
+        if (!Utf8.IsValid(bytes))
+            throw new FormatException("not UTF-8");
+        try
+        {
+            using var document = JsonDocument.Parse(bytes.AsMemory(line.Number == 1 && bytes.AsSpan().StartsWith("\uFEFF"u8) ? 3 : 0));
+            return document.RootElement.ValueKind == JsonValueKind.Object ? Write(line.Number, document.RootElement) : throw new FormatException("not a JSON object");
+        }
+        catch (JsonException fault)
+        {
+            throw new FormatException("not JSON", fault);
+        }
+    }
+
+    private Ready Write(long number, JsonElement task)
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        Guid? made = null;
+        using (var writer = new Utf8JsonWriter(buffer))
+        {
+            writer.WriteStartObject();
+            foreach (var member in task.EnumerateObject())
+                member.WriteTo(writer);
+            foreach (var (name, value) in defaults.Where(d => !task.TryGetProperty(d.Key, out _)))
+            {
+                writer.WritePropertyName(name);
+                value!.WriteTo(writer);
+            }
+
+            if (!task.TryGetProperty("id", out _))
+                writer.WriteString("id", (made = TaskId.New(TimeProvider.System)).Value);
+            writer.WriteEndObject();
+        }
+
+        return new Ready(number, buffer.WrittenSpan.ToArray(), made);
+    }
+}

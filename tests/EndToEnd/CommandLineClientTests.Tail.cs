@@ -1,0 +1,77 @@
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+using Shouldly;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.EndToEnd;
+
+public sealed partial class CommandLineClientTests
+{
+    private const int Interrupt = 2; // Ctrl-C
+
+    [Fact]
+    public async Task Tail_goes_on_behind_the_last_event_when_the_connection_is_lost()
+    {
+        await using var server = await TestReceiver.StartAsync();
+        server.Answer = async (context, time) =>
+        {
+            context.Response.ContentType = "text/event-stream";
+            if (time == 2)
+                context.Response.StatusCode = 503;
+            else if (time == 1)
+                await context.Response.WriteAsync($": hello\n\n{Event(1, "submitted")}{Event(2, "started")}id: 3\nevent: completed\ndata: {{\"task"); // cut off in the middle
+            else if (time == 3)
+                await context.Response.WriteAsync($"{Event(3, "completed")}{Event(4, "later_word")}event: ping\ndata: {{}}\n\n");
+            else
+                await Task.Delay(Timeout.Infinite, context.RequestAborted);
+        };
+        using var tail = TaskQueueProcess.StartCommand(["tail", "--json", "--queue", "a b", "--queue", "c", "--after", "zero"], CommandRun.Environment(new Uri(server.Url)));
+        await Eventually.UntilAsync(() => Task.FromResult(server.All.Count >= 4), Door.Patience, "the fourth connection");
+
+        (await TaskQueueProcess.SignalAsync(tail, Interrupt)).ShouldBe(0, tail.Output);
+        tail.Results.Select(l => JsonSerializer.Deserialize<JsonElement>(l)).Select(e => (e.Text("cursor"), e.Text("event")))
+            .ShouldBe([("1", "submitted"), ("2", "started"), ("3", "completed"), ("4", "later_word")]);
+        server.All.Select(r => r.Headers["Last-Event-ID"]).Take(4).ShouldBe(["zero", "2", "2", "4"]);
+        tail.Errors.Count.ShouldBe(3, "each loss is said");
+        tail.Errors.ShouldAllBe(l => l.StartsWith("taskqueue: ") && l.EndsWith("; trying again"));
+    }
+
+    [Fact]
+    public async Task Tail_ends_when_the_server_refuses_and_when_nobody_reads()
+    {
+        await using var server = await TestReceiver.StartAsync();
+        server.Answer = async (context, time) =>
+        {
+            if (time == 1)
+            {
+                context.Response.StatusCode = 400;
+                await context.Response.WriteAsync("""{"title":"Bad Request","detail":"Last-Event-ID is garbage","code":"invalid_request"}""");
+                return;
+            }
+
+            context.Response.ContentType = "text/event-stream";
+            while (!context.RequestAborted.IsCancellationRequested)
+            {
+                await context.Response.WriteAsync(Event(1, "submitted"));
+                await Task.Delay(20, context.RequestAborted);
+            }
+        };
+        (await CommandRun.OfAsync(new Uri(server.Url), ["tail", "--after", "x"])).Refused(1, "garbage");
+
+        var line = $"'{Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet"}' '{Path.Combine(AppContext.BaseDirectory, "taskqueue.dll")}' tail --server {server.Url} | head -n 1";
+        using var shell = new Command("sh", ["-c", line]);
+        (await shell.WaitAsync(TimeSpan.FromSeconds(30))).ShouldBe(0, shell.Output);
+        shell.Results.ShouldHaveSingleItem().ShouldContain("submitted");
+        shell.Errors.ShouldBeEmpty();
+    }
+
+    private static string Event(int id, string type) =>
+        $$"""
+          event: {{type}}
+          id: {{id}}
+          data: {"task_id":"00000000-0000-4000-8000-00000000000{{id}}","queue":"c","level":1,"attempt":1,"at":"2030-01-01T00:00:00Z","due_at":null,"worker":"w","error":null}
+
+
+          """;
+}
