@@ -138,11 +138,11 @@ internal static class BellaEndpoints
         return Results.Json(new BellaEventBus(url, BellaBusEvent.Topic), BellaJson.Shapes.BellaEventBus);
     }
 
-    private static async Task<IResult> GetAsync(string taskId, HttpContext context, TaskQueries queries, BellaMapping mapping)
+    private static async Task<IResult> GetAsync(string taskId, HttpContext context, TaskQueries queries, BellaMapping mapping, Redaction redaction)
     {
         var task = BellaTaskId.ParseAny(taskId) is { } id ? await queries.FindAsync(id, context.Caller().Sees, context.RequestAborted) : null;
         return task is not null
-            ? Results.Json(mapping.ToTask(task), BellaJson.Shapes.BellaTask)
+            ? Results.Json(BellaMapping.Cover(mapping.ToTask(task), redaction.For(context.Caller())), BellaJson.Shapes.BellaTask)
             : throw new DoorException(404, "not_found", $"there is no task {taskId}");
     }
 

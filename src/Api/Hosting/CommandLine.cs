@@ -16,8 +16,9 @@ internal static class CommandLine
         var migrate = new Command("migrate", "Brings the database to the version of this program; safe to run again.");
         migrate.SetAction((_, stop) => GuardAsync(() => MigrateCommand.RunAsync(stop)));
         root.Add(migrate);
-        var hash = new Command("hash-key", "Prints the KeyHash of the key on standard input; without input it makes a new key and prints both.");
-        hash.SetAction((_, _) => HashKeyCommand.RunAsync());
+        var given = new Option<bool>("--stdin") { Description = "Read the key from standard input instead." };
+        var hash = new Command("hash-key", "Makes an API key and prints it with its KeyHash.") { given };
+        hash.SetAction((parsed, _) => GuardAsync(() => HashKeyCommand.RunAsync(parsed.GetValue(given))));
         root.Add(hash);
 
         var result = root.Parse(args);
