@@ -4,6 +4,7 @@ using System.Text;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
+using TaskQueue.Api.Hosting;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
@@ -136,6 +137,34 @@ public sealed class AuthTests(AuthServer server) : IClassFixture<AuthServer>
                 await seen.WaitAsync(Door.Patience);
                 (await StatusAsync(host.Http, "new")).ShouldBe(200);
             }
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    [Fact]
+    public async Task A_server_that_wanted_keys_and_has_none_any_more_lets_nobody_in()
+    {
+        await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
+        var file = Path.GetTempFileName();
+        await File.WriteAllTextAsync(file, $$$"""{"TaskQueue":{"Auth":{{{Keys("only")}}}}}""");
+        try
+        {
+            await using var app = Server.Build(new ServerOptions(null, "http://127.0.0.1:0"), builder => builder.Configuration
+                .AddInMemoryCollection(new Dictionary<string, string?> { ["ConnectionStrings:TaskQueue"] = database.ConnectionString, ["Logging:LogLevel:Default"] = "None" })
+                .AddJsonFile(file));
+            await StartupChecks.RunAsync(app.Services, CancellationToken.None);
+            await app.StartAsync();
+            using var http = new HttpClient { BaseAddress = new Uri(app.Urls.First()) };
+            (await StatusAsync(http, "only")).ShouldBe(200);
+
+            await File.WriteAllTextAsync(file, "{}");
+            ((IConfigurationRoot)app.Configuration).Reload();
+
+            (await StatusAsync(http, "only")).ShouldBe(401);
+            (await http.ReadAsync("/queues")).Status.ShouldBe(401);
         }
         finally
         {

@@ -24,6 +24,7 @@ public sealed partial class GateTests(SqliteStack stack) : IClassFixture<SqliteS
     [InlineData("Origin", "https://evil.example.com", "forbidden_origin")]
     [InlineData("Origin", "http://localhost:1", "forbidden_origin")]
     [InlineData("Origin", "null", "forbidden_origin")]
+    [InlineData("Origin", "file://localhost", "forbidden_origin")]
     public async Task Without_keys_requests_under_other_names_and_from_other_pages_are_refused(string header, string value, string code)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, new Uri("/queues", UriKind.Relative));
@@ -116,7 +117,7 @@ public sealed partial class GateTests(SqliteStack stack) : IClassFixture<SqliteS
         (await StatusAsync(host, Sign(claims.Replace($"{authority.Url}\"", "https://evil\"", StringComparison.Ordinal), key))).ShouldBe(401);
         // Signed with what everybody knows: the public key, taken for a secret.
         (await StatusAsync(host, AuthServer.Token(claims, Convert.ToBase64String(key.ExportSubjectPublicKeyInfo())))).ShouldBe(401);
-        authority.All.Count(r => r.Path == "/jwks").ShouldBe(1);
+        authority.All.Count(r => r.Path == "/jwks").ShouldBeLessThanOrEqualTo(2); // a bad signature asks for newer keys, once in five minutes
     }
 
     [Fact]
