@@ -70,7 +70,7 @@ public sealed class AuthServer : IAsyncLifetime
             request.Content = new StringContent(body ?? "{}", Encoding.UTF8, "application/json");
         if (authorization is not null)
             request.Headers.TryAddWithoutValidation("Authorization", authorization);
-        return await http.SendAsync(request);
+        return await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead); // GET /events has no end
     }
 
     private static void Add(Dictionary<string, string?> settings, int index, string name, string? scope)

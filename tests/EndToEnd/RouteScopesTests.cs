@@ -102,6 +102,8 @@ public sealed partial class RouteScopesTests(AuthServer server) : IClassFixture<
         var body = JsonSerializer.Deserialize<JsonElement>(text);
         if (path == "/tasks")
             return Only(body, "error").GetString()!;
+        if (path.StartsWith("/agent/", StringComparison.Ordinal))
+            return Only(body, "detail").GetString()!;
         if (path.StartsWith("/v1/files", StringComparison.Ordinal))
             return Only(body, "error").Text("message")!;
         if (path.StartsWith("/v1/", StringComparison.Ordinal))

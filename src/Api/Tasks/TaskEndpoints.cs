@@ -27,7 +27,9 @@ internal static class TaskEndpoints
         var native = app.MapGroup("/tasks").WithTags("tasks").AnswerFaults(HttpRegistration.Problem);
         native.MapPost("/bulk", PostManyAsync).Needs(Scope.Enqueue).TakesJson<TasksBody>().Produces<TasksQueued>(202).ProducesProblem(400).ProducesProblem(413)
             .WithSummary("Accept 1 to 1,000 tasks in one transaction: {\"tasks\": [...]}, each as in POST /tasks.");
-        native.MapGet("/{id}", GetAsync).Needs(Scope.Read).Produces<TaskDetails>().ProducesProblem(404).WithSummary("One task with its timeline.");
+        native.MapGet("/{id}", GetAsync).Needs(Scope.Read).MayWait().Produces<TaskDetails>().ProducesProblem(404).ProducesProblem(400)
+            .TakesQuery("wait_seconds", "Answer when the task has ended, or after so many seconds as it is then: 0 to 30.")
+            .WithSummary("One task with its timeline.");
         native.MapGet("/{id}/callbacks", CallbacksAsync).Needs(Scope.Read).Produces<TaskCallbacks>().ProducesProblem(404)
             .WithSummary("The callbacks of a task or a batch, each with the log of its tries.");
         native.MapPost("/{id}/cancel", CancelAsync).Needs(Scope.Enqueue).Produces<TaskChanged>().ProducesProblem(404).ProducesProblem(409)
@@ -124,9 +126,18 @@ internal static class TaskEndpoints
         }
     }
 
-    private static async Task<IResult> GetAsync(string id, HttpContext context, TaskQueries queries, Redaction redaction, CancellationToken stop)
+    private static async Task<IResult> GetAsync(string id, HttpContext context, TaskQueries queries, TaskWaits waits, Redaction redaction, CancellationToken stop)
     {
-        var task = await queries.FindAsync(Id(id), context.Caller().Sees, stop) ?? throw NotFound(id);
+        var sees = context.Caller().Sees;
+        var wait = TaskWaits.Read(context.Request.Query);
+        using var end = wait > TimeSpan.Zero ? waits.Register(Id(id)) : null;
+        var task = await queries.FindAsync(Id(id), sees, stop) ?? throw NotFound(id);
+        if (end is not null && !TaskStates.IsTerminal(task.State))
+        {
+            await waits.WaitAsync(end, wait, stop);
+            task = await queries.FindAsync(Id(id), sees, stop) ?? throw NotFound(id);
+        }
+
         return Results.Json(TaskMapping.ToDetails(task, await queries.TimelineAsync(task.CorrelationId, stop), redaction.For(context.Caller())), TaskJson.Shapes.TaskDetails);
     }
 
