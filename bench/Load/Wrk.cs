@@ -3,7 +3,7 @@ using TaskQueue.Bench.Servers;
 namespace TaskQueue.Bench.Load;
 
 /// <summary>wrk: POSTs one body over and over on many connections. It keeps count of what was accepted.</summary>
-internal sealed class Wrk(BenchRun run, ServerProcess server, string path, string body, int connections, int tasksPerRequest = 1)
+internal sealed class Wrk(BenchRun run, ServerProcess server, string path, string body, int connections, int tasksPerRequest = 1, string? token = null)
 {
     private long _accepted;
     private long _unanswered; // requests that may have been under way when a load ended
@@ -18,7 +18,10 @@ internal sealed class Wrk(BenchRun run, ServerProcess server, string path, strin
         var script = Path.Combine(AppContext.BaseDirectory, "post.lua");
         var lines = await ChildProcess.RunAsync(
             "wrk",
-            ["-t", "2", "-c", $"{connections}", "-d", $"{duration.TotalSeconds:0}s", "--timeout", "30s", "-s", script, $"{new Uri(server.Address, path)}", "--", file],
+            [
+                "-t", "2", "-c", $"{connections}", "-d", $"{duration.TotalSeconds:0}s", "--timeout", "30s", "-s", script,
+                .. token is null ? Array.Empty<string>() : ["-H", $"Authorization: Bearer {token}"], $"{new Uri(server.Address, path)}", "--", file,
+            ],
             environment: null, run.Stop);
         // requests, duration in µs, then errors by kind
         var result = lines.SingleOrDefault(l => l.StartsWith("result ", StringComparison.Ordinal))?.Split(' ').Skip(1).Select(long.Parse).ToArray()

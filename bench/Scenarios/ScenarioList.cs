@@ -9,6 +9,7 @@ internal static class ScenarioList
     [
         ("post", PostScenario.RunAsync),
         ("post-sqlite", PostSqliteScenario.RunAsync),
+        ("auth", AuthScenario.RunAsync),
         ("bulk", BulkScenario.RunAsync),
         ("claim", ClaimScenario.RunAsync),
         ("push", PushScenario.RunAsync),

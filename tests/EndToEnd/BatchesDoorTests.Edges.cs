@@ -124,7 +124,7 @@ public abstract partial class BatchesDoorTests
         var id = await StartAsync(queue, $"{Line("r1")}\n{Line("r2")}");
         await TakeAllAsync(queue, 1);
 
-        using var purged = await server.Http.PostAsync(new Uri($"/queues/{queue}/purge", UriKind.Relative), content: null);
+        using var purged = await AuthServer.SendAsync(server.Http, "POST", $"/queues/{queue}/purge", "Bearer boss");
         purged.StatusCode.ShouldBeOneOf(HttpStatusCode.OK, HttpStatusCode.NoContent);
 
         var done = await EndAsync(id);

@@ -27,7 +27,7 @@ internal sealed record BellaReply(HttpStatusCode Status, string Body, HttpRespon
     }
 }
 
-/// <summary>Servers of their own for a class of tests, which name their queues apart: one on SQLite, two on PostgreSQL and RabbitMQ. Keys A and B may use them.</summary>
+/// <summary>Servers of their own for a class of tests, which name their queues apart: one on SQLite, two on PostgreSQL and RabbitMQ. Keys A and B may use them, and boss may do anything.</summary>
 public abstract class BellaServer(DatabaseProvider provider) : IAsyncLifetime
 {
     internal static readonly Dictionary<string, string?> Settings = new()
@@ -36,6 +36,9 @@ public abstract class BellaServer(DatabaseProvider provider) : IAsyncLifetime
         ["TaskQueue:Auth:ApiKeys:0:Key"] = "A",
         ["TaskQueue:Auth:ApiKeys:1:Name"] = "ben",
         ["TaskQueue:Auth:ApiKeys:1:KeyHash"] = Convert.ToHexString(SHA256.HashData("B"u8)),
+        ["TaskQueue:Auth:ApiKeys:2:Name"] = "bob",
+        ["TaskQueue:Auth:ApiKeys:2:Key"] = "boss",
+        ["TaskQueue:Auth:ApiKeys:2:Scopes:0"] = "admin",
         ["TaskQueue:Webhooks:AllowPrivateNetworks"] = "true",
         ["TaskQueue:Webhooks:SigningKeys:0"] = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
         ["Logging:LogLevel:Default"] = "Error",

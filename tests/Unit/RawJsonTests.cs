@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Shouldly;
+using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
 using TaskQueue.Api.Tasks;
 using TaskQueue.Api.Workers;
@@ -36,7 +37,7 @@ public sealed class RawJsonTests
         JsonSerializer.Serialize(WorkerMapping.ToClaimed(task), WorkerJson.Shapes.ClaimedTask).ShouldContain("""
             "payload":{"s":"\ud800"}
             """);
-        JsonSerializer.Serialize(TaskMapping.ToDetails(task, []), TaskJson.Shapes.TaskDetails).ShouldContain("""
+        JsonSerializer.Serialize(TaskMapping.ToDetails(task, [], Veil.None), TaskJson.Shapes.TaskDetails).ShouldContain("""
             "payload":{"s":"\ud800"},"result":["\udc00"]
             """);
     }

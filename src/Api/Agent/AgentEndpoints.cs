@@ -43,9 +43,9 @@ internal static class AgentEndpoints
         return Results.Json(new AgentQueued(AgentMapping.ToId(task.Id), "enqueued", "Request has been queued for asynchronous processing"), AgentJson.Shapes.AgentQueued);
     }
 
-    private static async Task<IResult> StatusAsync(string id, HttpContext context, TaskQueries queries, TimeProvider time, CancellationToken stop) =>
+    private static async Task<IResult> StatusAsync(string id, HttpContext context, TaskQueries queries, Redaction redaction, TimeProvider time, CancellationToken stop) =>
         AgentMapping.ParseId(id) is { } guid && await queries.FindAsync(guid, context.Caller().Sees, stop) is { } task
-            && AgentMapping.ToStatus(task, id, time.GetUtcNow().UtcDateTime) is { } status
+            && AgentMapping.ToStatus(task, id, time.GetUtcNow().UtcDateTime, redaction.For(context.Caller())) is { } status
             ? Results.Json(status, AgentJson.Shapes.AgentStatus)
             : throw new DoorException(404, "not_found", "Task not found");
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
 using TaskQueue.Engine.Tasks;
 
@@ -75,14 +76,15 @@ internal static class AgentMapping
     /// <param name="task">The task.</param>
     /// <param name="id">Its id as the caller knows it.</param>
     /// <param name="now">A task that waits is not known from its expiry on, also where nobody has noticed yet.</param>
-    public static AgentStatus? ToStatus(TaskState task, string id, DateTime now)
+    /// <param name="veil">What the caller looks through.</param>
+    public static AgentStatus? ToStatus(TaskState task, string id, DateTime now, Veil veil)
     {
         var waits = task.State is TaskStates.Pending or TaskStates.Retrying;
         if (!Statuses.TryGetValue(task.State, out var status) || (waits && task.ExpiresAt <= now))
             return null;
         return new AgentStatus(
             id, status,
-            task is { State: TaskStates.Completed, Result: { } result } ? new RawJson(result) : null,
+            task is { State: TaskStates.Completed, Result: { } result } ? new RawJson(veil.Cover(result)) : null,
             task.State == TaskStates.Failed ? task.Error : null,
             task.State is TaskStates.Completed or TaskStates.Failed ? Seconds(task) : null);
     }

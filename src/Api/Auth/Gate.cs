@@ -75,10 +75,14 @@ internal sealed class Gate(RequestDelegate next, Keyring keys, Tokens tokens, Re
         if (!IsThisMachine(request.Host.Host))
             return new(403, "forbidden_host", $"without API keys the server answers to localhost only, not to '{request.Host.Host}'");
         var origin = request.Headers.Origin.FirstOrDefault();
-        return origin is null || (Uri.TryCreate(origin, UriKind.Absolute, out var uri) && uri.Authority == new Uri($"{uri.Scheme}://{request.Host}").Authority)
+        return origin is null || IsOwn(origin, request.Host)
             ? null
             : new(403, "forbidden_origin", $"without API keys the server answers to pages of its own only, not of '{origin}'");
     }
+
+    private static bool IsOwn(string origin, HostString host) =>
+        Uri.TryCreate(origin, UriKind.Absolute, out var page) && (page.Scheme == Uri.UriSchemeHttp || page.Scheme == Uri.UriSchemeHttps)
+        && Uri.TryCreate($"{page.Scheme}://{host}", UriKind.Absolute, out var own) && page.Authority == own.Authority;
 
     private static bool IsThisMachine(string host) =>
         host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || (IPAddress.TryParse(host.Trim('[', ']'), out var ip) && IPAddress.IsLoopback(ip));

@@ -20,7 +20,7 @@ internal static class BatchEndpoints
     public static void MapBatches(this WebApplication app)
     {
         var batches = app.MapGroup("/v1/batches").WithTags("openai").AnswerFaults(BellaEndpoints.Error(app.Services.GetRequiredService<TimeProvider>()))
-            .AddEndpointFilter(BellaEndpoints.NoCacheAsync).Needs(Scope.Read);
+            .WithMetadata(BellaEndpoints.NoCache).Needs(Scope.Read);
         batches.MapPost("", CreateAsync).Needs(Scope.Enqueue).Produces<OpenAIBatch>().Produces<BellaError>(400).Produces<BellaError>(404)
             .WithSummary("Run the lines of a file: {\"input_file_id\", \"endpoint\", \"completion_window\"}, and optionally metadata. The queue is that of X-BELLA-QUEUE-NAME, or of the first line's model.");
         batches.MapGet("", ListAsync).TakesQuery("limit", "1 to 100, default 20.").TakesQuery("after", "Batches behind this one.").Produces<BatchPage<OpenAIBatch>>().Produces<BellaError>(400)

@@ -18,7 +18,7 @@ internal static class BellaConsole
     public static void MapBellaConsole(this WebApplication app)
     {
         var console = app.MapGroup("/v1/console").WithTags("bella").AnswerFaults(BellaEndpoints.Error(app.Services.GetRequiredService<TimeProvider>()))
-            .AddEndpointFilter(BellaEndpoints.NoCacheAsync).Needs(Scope.Read);
+            .WithMetadata(BellaEndpoints.NoCache).Needs(Scope.Read);
         console.MapPost("/{queue}/clear", ClearAsync).Needs(Scope.Enqueue).Produces<string>().Produces<BellaError>(400).Produces<BellaError>(404)
             .WithSummary("Cancel what waits in a queue and level (name:level), as of now; what runs goes on.");
         console.MapGet("/queue/stats", AllAsync).Produces<List<BellaStats>>()

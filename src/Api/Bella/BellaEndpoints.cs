@@ -24,7 +24,7 @@ internal static class BellaEndpoints
     public static void MapBella(this WebApplication app)
     {
         var bella = app.MapGroup("/v1/queue").WithTags("bella").AnswerFaults(Error(app.Services.GetRequiredService<TimeProvider>()))
-            .AddEndpointFilter(NoCacheAsync).Needs(Scope.Read);
+            .WithMetadata(NoCache).Needs(Scope.Read);
         bella.MapPost("/register", RegisterAsync).Needs(Scope.Enqueue).Produces<string>().Produces<BellaError>(400)
             .WithSummary("Register a queue: {\"queue\", \"endpoint\"}; all of its levels can then be used.");
         bella.MapGet("/{queue}/metadata", MetadataAsync).Produces<BellaQueue>().Produces<BellaError>(404)
@@ -55,11 +55,7 @@ internal static class BellaEndpoints
         return Results.Json(new BellaError(fault.Status, fault.Message, time.GetUtcNow().ToUnixTimeMilliseconds(), details), BellaJson.Shapes.BellaError, statusCode: fault.Status);
     };
 
-    internal static ValueTask<object?> NoCacheAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
-    {
-        context.HttpContext.Response.Headers.CacheControl = "no-cache";
-        return next(context);
-    }
+    internal static readonly AnswerCaching NoCache = new("no-cache");
 
     private static async Task<IResult> RegisterAsync(HttpContext context, QueueVerbs queues, IOptions<EngineOptions> options)
     {
@@ -138,11 +134,11 @@ internal static class BellaEndpoints
         return Results.Json(new BellaEventBus(url, BellaBusEvent.Topic), BellaJson.Shapes.BellaEventBus);
     }
 
-    private static async Task<IResult> GetAsync(string taskId, HttpContext context, TaskQueries queries, BellaMapping mapping)
+    private static async Task<IResult> GetAsync(string taskId, HttpContext context, TaskQueries queries, BellaMapping mapping, Redaction redaction)
     {
         var task = BellaTaskId.ParseAny(taskId) is { } id ? await queries.FindAsync(id, context.Caller().Sees, context.RequestAborted) : null;
         return task is not null
-            ? Results.Json(mapping.ToTask(task), BellaJson.Shapes.BellaTask)
+            ? Results.Json(BellaMapping.Cover(mapping.ToTask(task), redaction.For(context.Caller())), BellaJson.Shapes.BellaTask)
             : throw new DoorException(404, "not_found", $"there is no task {taskId}");
     }
 

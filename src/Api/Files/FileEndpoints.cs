@@ -16,7 +16,7 @@ internal static class FileEndpoints
 
     public static void MapFiles(this WebApplication app)
     {
-        var files = app.MapGroup("/v1/files").WithTags("files").AnswerFaults(Error).AddEndpointFilter(BellaEndpoints.NoCacheAsync).Needs(Scope.Read);
+        var files = app.MapGroup("/v1/files").WithTags("files").AnswerFaults(Error).WithMetadata(BellaEndpoints.NoCache).Needs(Scope.Read);
         // Counted by the door: the limit of the server would cut the connection before the client has read the answer.
         files.MapPost("", UploadAsync).Needs(Scope.Enqueue).WithMetadata(new DisableRequestSizeLimitAttribute()).TakesFile("file", "purpose")
             .Produces<FileObject>().Produces<FileError>(400).Produces<FileError>(401).Produces<FileError>(413)

@@ -4,16 +4,17 @@ using System.Text;
 
 namespace TaskQueue.Api.Hosting;
 
-/// <summary><c>taskqueue hash-key</c>: the KeyHash of a key that comes on standard input, or of a new one.</summary>
+/// <summary><c>taskqueue hash-key</c>: a new key with its KeyHash, or the KeyHash of a key that comes on standard input.</summary>
 internal static class HashKeyCommand
 {
     private const int KeyBytes = 32;
 
-    public static async Task<int> RunAsync()
+    public static async Task<int> RunAsync(bool isGiven)
     {
-        var given = Console.IsInputRedirected ? (await Console.In.ReadToEndAsync()).TrimEnd('\r', '\n') : "";
-        var key = given.Length > 0 ? given : $"tq_{Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(KeyBytes))}";
-        if (given.Length == 0)
+        var key = isGiven ? await Console.In.ReadLineAsync() ?? "" : $"tq_{Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(KeyBytes))}";
+        if (key.Length == 0)
+            throw new StartupException("there is no key on standard input");
+        if (!isGiven)
             Console.WriteLine($"Key: {key}");
         Console.WriteLine($"KeyHash: {Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(key)))}");
         return 0;

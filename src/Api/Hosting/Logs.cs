@@ -30,6 +30,7 @@ internal static class Logs
     public static void AddLogs(this WebApplicationBuilder builder)
     {
         builder.Configuration.Sources.Insert(0, new MemoryConfigurationSource { InitialData = Defaults });
-        builder.Logging.ClearProviders().AddConsole();
+        // At Information it writes the address of every request, and bella's clients may send their key in it.
+        builder.Logging.ClearProviders().AddConsole().AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.Warning);
     }
 }

@@ -14,6 +14,8 @@ internal static class HttpRegistration
         services.AddSingleton<Keyring>().AddSingleton<Tokens>().AddSingleton<RequestLimits>();
         services.AddOptions<LimitOptions>().BindConfiguration("TaskQueue:Limits").ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<IOptionsMonitor<LimitOptions>, LastValidOptions<LimitOptions>>();
+        services.AddOptions<RedactionOptions>().BindConfiguration("TaskQueue:Redaction");
+        services.AddSingleton<Redaction>();
         services.ConfigureHttpJsonOptions(o =>
         {
             o.SerializerOptions.PropertyNamingPolicy = System.Text.Json.JsonNamingPolicy.SnakeCaseLower;

@@ -1,5 +1,8 @@
 namespace TaskQueue.Api.Http;
 
+/// <summary>Cache-Control of the answers of a route, where it is not the one of all.</summary>
+internal sealed record AnswerCaching(string Rule);
+
 /// <summary>Headers of every answer; what a route says itself goes before them.</summary>
 internal static class SecureHeaders
 {
@@ -8,19 +11,19 @@ internal static class SecureHeaders
         // When the answer starts: an exception handler clears what was set before it.
         context.Response.OnStarting(static state =>
         {
-            Add(((HttpContext)state).Response);
+            Add((HttpContext)state);
             return Task.CompletedTask;
         }, context);
         return next(context);
     }
 
-    private static void Add(HttpResponse response)
+    private static void Add(HttpContext context)
     {
-        var headers = response.Headers;
+        var (response, headers) = (context.Response, context.Response.Headers);
         headers.XContentTypeOptions = "nosniff";
         headers["Referrer-Policy"] = "no-referrer";
         if (headers.CacheControl.Count == 0)
-            headers.CacheControl = "no-store";
+            headers.CacheControl = context.GetEndpoint()?.Metadata.GetMetadata<AnswerCaching>()?.Rule ?? "no-store";
         // A page that this server has says itself what it may load.
         if (headers.ContentSecurityPolicy.Count == 0)
             headers.ContentSecurityPolicy = response.ContentType?.StartsWith("text/html", StringComparison.OrdinalIgnoreCase) == true ? "frame-ancestors 'none'" : "default-src 'none'; frame-ancestors 'none'";

@@ -86,7 +86,7 @@ internal static class MoabTaskEndpoints
         return Answer(await claims.ClaimAsync(request, TimeSpan.Zero, context.RequestAborted), time);
     }
 
-    private static async Task<IResult> GetAsync(HttpContext context, QueueCatalog queues, TaskQueries queries, TimeProvider time)
+    private static async Task<IResult> GetAsync(HttpContext context, QueueCatalog queues, TaskQueries queries, Redaction redaction, TimeProvider time)
     {
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabTaskBody);
         var queue = MoabFields.Name(body.QueueName, "queue_name");
@@ -95,12 +95,12 @@ internal static class MoabTaskEndpoints
         var task = await queries.FindAsync(id, context.Caller().Sees, context.RequestAborted);
         var now = Micros.Now(time);
         return task is not null && MoabTaskMapping.IsVisible(task, queue, now)
-            ? Results.Json(new MoabTaskAnswer(MoabTaskMapping.ToTask(task), MoabFields.Nanoseconds(now)), MoabJson.Shapes.MoabTaskAnswer)
+            ? Results.Json(new MoabTaskAnswer(MoabTaskMapping.ToTask(task, redaction.For(context.Caller())), MoabFields.Nanoseconds(now)), MoabJson.Shapes.MoabTaskAnswer)
             : throw new DoorException(
                 404, "NOT_FOUND", $"there is no task {body.TaskId} in queue {queue}", new Dictionary<string, string> { ["queue_name"] = queue, ["task_id"] = body.TaskId! });
     }
 
-    private static async Task<IResult> ListAsync(HttpContext context, QueueCatalog queues, MoabTaskPages pages, TimeProvider time)
+    private static async Task<IResult> ListAsync(HttpContext context, QueueCatalog queues, MoabTaskPages pages, Redaction redaction, TimeProvider time)
     {
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabListTasksBody);
         var queue = MoabFields.Name(body.QueueName, "queue_name");
@@ -109,10 +109,11 @@ internal static class MoabTaskEndpoints
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
         var page = await pages.ReadAsync(queue, list, place, limit, context.Caller().Sees, context.RequestAborted);
         var now = Micros.Now(time);
-        var tasks = page.Items.Where(task => MoabTaskMapping.IsVisible(task, queue, now)).Select(MoabTaskMapping.ToTask);
+        var veil = redaction.For(context.Caller());
+        var tasks = page.Items.Where(task => MoabTaskMapping.IsVisible(task, queue, now)).Select(task => MoabTaskMapping.ToTask(task, veil));
         return Results.Json(new MoabTaskPageAnswer([.. tasks], page.Next, page.Previous, MoabFields.Nanoseconds(now)), MoabJson.Shapes.MoabTaskPageAnswer);
     }
 
     private static IResult Answer(IEnumerable<TaskState> tasks, TimeProvider time) =>
-        Results.Json(new MoabTasksAnswer([.. tasks.Select(MoabTaskMapping.ToTask)], MoabFields.Nanoseconds(Micros.Now(time))), MoabJson.Shapes.MoabTasksAnswer);
+        Results.Json(new MoabTasksAnswer([.. tasks.Select(task => MoabTaskMapping.ToTask(task))], MoabFields.Nanoseconds(Micros.Now(time))), MoabJson.Shapes.MoabTasksAnswer);
 }

@@ -1,3 +1,4 @@
+using TaskQueue.Api.Auth;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Tasks;
 
@@ -38,9 +39,12 @@ internal static class MoabTaskMapping
             : throw MoabFields.Wrong($"{at}.overwrite_on_duplicate needs a dedupe_key");
     }
 
-    public static MoabTask ToTask(TaskState task)
+    public static MoabTask ToTask(TaskState task) => ToTask(task, Veil.None);
+
+    /// <summary>A task as a caller sees it.</summary>
+    public static MoabTask ToTask(TaskState task, Veil veil)
     {
-        var (payload, base64) = MoabPayload.Read(task.Payload);
+        var (payload, base64) = MoabPayload.Read(veil.Cover(task.Payload));
         return new MoabTask
         {
             Id = MoabTaskId.Format(task.CorrelationId),

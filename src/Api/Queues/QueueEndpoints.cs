@@ -122,7 +122,7 @@ internal static class QueueEndpoints
         return Results.Json(new Redriven(restarted, skipped), QueueJson.Shapes.Redriven);
     }
 
-    private static async Task<IResult> TasksAsync(string name, HttpContext context, TaskQueries queries, CancellationToken stop)
+    private static async Task<IResult> TasksAsync(string name, HttpContext context, TaskQueries queries, Redaction redaction, CancellationToken stop)
     {
         var request = context.Request;
         var list = request.Query["list"].ToString() is { Length: > 0 } word
@@ -133,7 +133,8 @@ internal static class QueueEndpoints
             : DefaultPage;
         var after = request.Query["after"].ToString() is { Length: > 0 } text ? QueueCursor.Parse(text) ?? throw QueueMapping.Wrong("after must be next of another page") : null;
         var tasks = await queries.ListAsync(name, list, after, limit, context.Caller().Sees, stop);
-        return Results.Json(new QueueTasks([.. tasks.Select(TaskMapping.ToRow)], tasks.Count == limit ? QueueCursor.ToText(TaskCursor.Of(list, tasks[^1])) : null), QueueJson.Shapes.QueueTasks);
+        var veil = redaction.For(context.Caller());
+        return Results.Json(new QueueTasks([.. tasks.Select(task => TaskMapping.ToRow(task, veil))], tasks.Count == limit ? QueueCursor.ToText(TaskCursor.Of(list, tasks[^1])) : null), QueueJson.Shapes.QueueTasks);
     }
 
     private static DoorException NotFound(string name) => new(404, "not_found", $"there is no queue {name}");

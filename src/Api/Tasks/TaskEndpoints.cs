@@ -61,7 +61,7 @@ internal static class TaskEndpoints
         }
     }
 
-    private static async Task<IResult> ListAsync(HttpContext context, TaskQueries queries)
+    private static async Task<IResult> ListAsync(HttpContext context, TaskQueries queries, Redaction redaction)
     {
         int? state = null;
         if (context.Request.Query.TryGetValue("status", out var status))
@@ -75,7 +75,8 @@ internal static class TaskEndpoints
         {
             var tasks = await queries.NewestAsync(state, ListMax, context.Caller().Sees, context.RequestAborted);
             // Ids are in the order of arrival, but processes and concurrent requests may read the clock in another order.
-            var rows = tasks.Select(TaskMapping.ToRow).OrderByDescending(row => row.CreatedAt);
+            var veil = redaction.For(context.Caller());
+            var rows = tasks.Select(task => TaskMapping.ToRow(task, veil)).OrderByDescending(row => row.CreatedAt);
             return Results.Json(new TaskList([.. rows], tasks.Count), TaskJson.Shapes.TaskList);
         }
         catch (Exception fault) when (fault is not OperationCanceledException)
@@ -125,7 +126,7 @@ internal static class TaskEndpoints
         }
     }
 
-    private static async Task<IResult> GetAsync(string id, HttpContext context, TaskQueries queries, TaskWaits waits, CancellationToken stop)
+    private static async Task<IResult> GetAsync(string id, HttpContext context, TaskQueries queries, TaskWaits waits, Redaction redaction, CancellationToken stop)
     {
         var sees = context.Caller().Sees;
         var wait = TaskWaits.Read(context.Request.Query);
@@ -137,7 +138,7 @@ internal static class TaskEndpoints
             task = await queries.FindAsync(Id(id), sees, stop) ?? throw NotFound(id);
         }
 
-        return Results.Json(TaskMapping.ToDetails(task, await queries.TimelineAsync(task.CorrelationId, stop)), TaskJson.Shapes.TaskDetails);
+        return Results.Json(TaskMapping.ToDetails(task, await queries.TimelineAsync(task.CorrelationId, stop), redaction.For(context.Caller())), TaskJson.Shapes.TaskDetails);
     }
 
     private static async Task<IResult> CancelAsync(string id, HttpContext context, TaskVerbs verbs) => Changed(id, await verbs.CancelAsync(Id(id), context.Caller().Sees), "cancelled");

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Callbacks;
@@ -82,14 +83,14 @@ internal sealed partial class TaskJson : JsonSerializerContext
 /// <summary>Renders tasks.</summary>
 internal static class TaskMapping
 {
-    public static TaskRow ToRow(TaskState t) =>
-        new(t.CorrelationId, t.Payload, TaskStates.Word(t.State), t.Result, Seconds(t.CreatedAt), t.FinishedAt is { } end ? Seconds(end) : null);
+    public static TaskRow ToRow(TaskState t, Veil veil) =>
+        new(t.CorrelationId, veil.Cover(t.Payload), TaskStates.Word(t.State), t.Result is { } result ? veil.Cover(result) : null, Seconds(t.CreatedAt), t.FinishedAt is { } end ? Seconds(end) : null);
 
-    public static TaskDetails ToDetails(TaskState t, IEnumerable<TaskEvent> timeline) =>
+    public static TaskDetails ToDetails(TaskState t, IEnumerable<TaskEvent> timeline, Veil veil) =>
         new(t.CorrelationId, t.Queue, t.Level, t.Name, Word(t.Priority), TaskStates.Word(t.State), t.Attempt, t.MaxAttempts,
             t.DedupeKey, t.ThreadId, t.Dead,
-            new RawJson(t.Payload), t.Result is { } result ? new RawJson(result) : null, t.Error,
-            t.Progress is { } progress ? new RawJson(progress) : null, t.Worker, t.Owner,
+            new RawJson(veil.Cover(t.Payload)), t.Result is { } result ? new RawJson(veil.Cover(result)) : null, t.Error,
+            t.Progress is { } progress ? new RawJson(veil.Cover(progress)) : null, t.Worker, t.Owner,
             t.CreatedAt, t.DueAt, t.ExpiresAt, t.StartedAt, t.LeaseUntil, t.FinishedAt,
             [.. timeline.Select(e => new TaskStepDetails(e.Type.ToString().ToLowerInvariant(), e.Attempt, e.At, e.DueAt, e.Worker, e.Error))]);
 

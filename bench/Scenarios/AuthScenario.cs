@@ -1,0 +1,74 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
+using System.Text;
+using TaskQueue.Bench.Load;
+using TaskQueue.Bench.Reporting;
+using TaskQueue.Bench.Servers;
+
+namespace TaskQueue.Bench.Scenarios;
+
+/// <summary>What it costs that callers of POST /tasks say who they are: by one of ten keys, and by a token.</summary>
+internal static class AuthScenario
+{
+    private const string Secret = "the-secret-of-the-benchmark-with-40-bytes";
+    private const int Keys = 10;
+
+    public static async Task<IReadOnlyList<Figure>> RunAsync(BenchRun run)
+    {
+        await using var openDatabase = await run.CreateDatabaseAsync();
+        await using var closedDatabase = await run.CreateDatabaseAsync();
+        using var open = await ServerProcess.StartAsync(BenchRun.AllRoles, openDatabase.ConnectionString, rabbitMq: null, run.Stop);
+        using var closed = await ServerProcess.StartAsync(BenchRun.AllRoles, closedDatabase.ConnectionString, rabbitMq: null, run.Stop, Settings());
+        var body = Bodies.One(Bodies.PullQueue);
+        var free = new Wrk(run, open, "/tasks", body, PostScenario.Connections);
+        var key = new Wrk(run, closed, "/tasks", body, PostScenario.Connections, token: "key-5");
+        var token = new Wrk(run, closed, "/tasks", body, PostScenario.Connections, token: Token());
+        foreach (var wrk in new[] { free, key, token })
+            await wrk.RunAsync(run.Sizes.WarmUp);
+
+        var (byKey, withoutKey) = await CompareAsync(run, openDatabase, free, closedDatabase, key);
+        var (byToken, withoutToken) = await CompareAsync(run, openDatabase, free, closedDatabase, token);
+        open.DemandNoTrouble();
+        closed.DemandNoTrouble();
+        return
+        [
+            new("POST /tasks with one of ten API keys", new Series(byKey, Unit.TasksPerSecond),
+                new Reference("a server without keys", new Series(withoutKey, Unit.TasksPerSecond)), Goal.RatioAtLeast(0.95)),
+            new("POST /tasks with a token (HS256)", new Series(byToken, Unit.TasksPerSecond),
+                new Reference("a server without keys", new Series(withoutToken, Unit.TasksPerSecond))),
+        ];
+    }
+
+    private static Task<(List<double> Measured, List<double> Reference)> CompareAsync(BenchRun run, BenchDatabase openDatabase, Wrk free, BenchDatabase closedDatabase, Wrk named) =>
+        run.AlternateAsync(
+            async () =>
+            {
+                await openDatabase.SettleAsync();
+                return await free.RunAsync(run.Sizes.Load);
+            },
+            async () =>
+            {
+                await closedDatabase.SettleAsync();
+                return await named.RunAsync(run.Sizes.Load);
+            });
+
+    private static Dictionary<string, string> Settings()
+    {
+        var settings = new Dictionary<string, string> { ["TaskQueue__Auth__Jwt__Secret"] = Secret };
+        for (var i = 0; i < Keys; i++)
+        {
+            settings[$"TaskQueue__Auth__ApiKeys__{i}__Name"] = $"caller-{i}";
+            settings[$"TaskQueue__Auth__ApiKeys__{i}__KeyHash"] = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes($"key-{i}")));
+        }
+
+        return settings;
+    }
+
+    private static string Token()
+    {
+        var signed = $"{Encode("""{"alg":"HS256","typ":"JWT"}""")}.{Encode("""{"sub":"caller","scope":"enqueue","exp":4102444800}""")}";
+        return $"{signed}.{Base64Url.EncodeToString(HMACSHA256.HashData(Encoding.UTF8.GetBytes(Secret), Encoding.UTF8.GetBytes(signed)))}";
+    }
+
+    private static string Encode(string text) => Base64Url.EncodeToString(Encoding.UTF8.GetBytes(text));
+}

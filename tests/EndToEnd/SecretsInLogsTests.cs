@@ -1,0 +1,101 @@
+using System.Security.Cryptography;
+using System.Text;
+using Npgsql;
+using Shouldly;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.EndToEnd;
+
+/// <summary>What the process writes, at the level that writes most, has none of the secrets that it knows or is told.</summary>
+public sealed class SecretsInLogsTests
+{
+    private const string ClearKey = "clear-key-5f1c", HashedKey = "hashed-key-77aa", WrongKey = "wrong-key-90bd", UrlToken = "url-token-31ce", SigningKey = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    private static readonly string KeptWith = Convert.ToBase64String(SHA256.HashData("kept"u8));
+
+    [Theory]
+    [InlineData("Debug")]
+    [InlineData("Trace")]
+    public async Task No_secret_is_in_the_logs(string level)
+    {
+        await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Postgres);
+        var rabbitMq = await TestServers.CreateVirtualHostAsync();
+        await using var receiver = await TestReceiver.StartAsync();
+        var settings = Settings(level);
+        string output;
+        await using (var process = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database.ConnectionString, rabbitMq, settings))
+        {
+            await UseAsync(process.Http, receiver);
+            await process.TerminateAsync();
+            output = process.Output;
+        }
+
+        await TestServers.DeleteVirtualHostAsync(rabbitMq);
+        output.ShouldContain("dbug:");
+        foreach (var secret in Secrets(database.ConnectionString, rabbitMq))
+            output.ShouldNotContain(secret, Case.Sensitive, $"{secret} in: {string.Join('\n', output.Split('\n').Where(line => line.Contains(secret, StringComparison.Ordinal)).Take(3))}");
+    }
+
+    private static Dictionary<string, string> Settings(string level) => new()
+    {
+        ["TaskQueue:Auth:ApiKeys:0:Name"] = "ann",
+        ["TaskQueue:Auth:ApiKeys:0:Key"] = ClearKey,
+        ["TaskQueue:Auth:ApiKeys:0:Scopes:0"] = "admin",
+        ["TaskQueue:Auth:ApiKeys:1:Name"] = "ben",
+        ["TaskQueue:Auth:ApiKeys:1:KeyHash"] = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(HashedKey))),
+        ["TaskQueue:Auth:Jwt:Secret"] = AuthServer.Secret,
+        ["TaskQueue:Auth:SecretKey"] = KeptWith,
+        ["TaskQueue:Webhooks:AllowPrivateNetworks"] = "true",
+        ["TaskQueue:Webhooks:SigningKeys:0"] = $"whsec_{SigningKey}",
+        ["Logging:LogLevel:Default"] = level,
+        ["Logging:LogLevel:Microsoft.AspNetCore"] = level,
+        ["Logging:LogLevel:Microsoft.EntityFrameworkCore"] = level,
+        ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Database.Command"] = level,
+        ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Database.Connection"] = level,
+        ["Logging:LogLevel:MassTransit"] = level,
+        ["Logging:LogLevel:MassTransit.ReceiveTransport"] = level,
+    };
+
+    private static string Token() => AuthServer.Token("\"sub\":\"jo\",\"scope\":\"enqueue read\",\"exp\":4102444800");
+
+    private static IEnumerable<string> Secrets(string database, string rabbitMq)
+    {
+        yield return ClearKey;
+        yield return HashedKey;
+        yield return WrongKey;
+        yield return UrlToken;
+        yield return SigningKey;
+        yield return AuthServer.Secret;
+        yield return KeptWith;
+        yield return Token();
+        yield return $"Password={new NpgsqlConnectionStringBuilder(database).Password}";
+        yield return $":{new Uri(rabbitMq).UserInfo.Split(':')[1]}@";
+    }
+
+    /// <summary>Requests that are right and that are wrong, and a callback that fails before it is delivered.</summary>
+    private static async Task UseAsync(HttpClient http, TestReceiver receiver)
+    {
+        receiver.Answer = (context, tries) =>
+        {
+            context.Response.StatusCode = tries == 1 ? 500 : 200;
+            return Task.CompletedTask;
+        };
+        foreach (var key in new[] { ClearKey, HashedKey, WrongKey, Token(), $"{Token()}x", "" })
+        {
+            foreach (var (method, path, body) in new[]
+            {
+                ("POST", "/tasks", $$"""{"action":"a","data":1,"callback_url":"{{receiver.Url}}/cb?token={{UrlToken}}"}"""), ("POST", "/tasks", "{"), ("GET", "/tasks", ""), ("GET", "/nothing", ""),
+                ("PUT", "/queues/pushed", """{"delivery":"push"}"""), ("POST", "/v1/queue/register", """{"queue":"b","endpoint":"/x"}"""),
+                ("POST", "/v1/queue/put", $$"""{"queue":"b","endpoint":"/x","data":{},"callback_url":"{{receiver.Url}}/cb?token={{UrlToken}}"}"""),
+                ("GET", $"/v1/queue/eventbus?Authorization=Bearer%20{key}", ""), ("POST", "/v1/queue/take", """{"queues":["b:0"],"size":1}"""), ("POST", "/moab/GetQueue", "{}"),
+            })
+            {
+                using var answer = await AuthServer.SendAsync(http, method, path, path.Contains('?', StringComparison.Ordinal) ? null : $"Bearer {key}", body);
+                ((int)answer.StatusCode).ShouldBeLessThan(500, path);
+            }
+        }
+
+        await Eventually.UntilAsync(() => Task.FromResult(receiver.All.Count >= 2), TimeSpan.FromSeconds(40), "a callback was tried again");
+    }
+}
