@@ -2,6 +2,7 @@ using MassTransit;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using TaskQueue.Consumers.Actions;
+using TaskQueue.Consumers.Agent;
 using TaskQueue.Consumers.Tasks;
 using TaskQueue.Consumers.Upstreams;
 using TaskQueue.Contracts;
@@ -50,6 +51,7 @@ public static class ConsumersRole
         services.AddOptions<UpstreamList>().Configure<IConfiguration>((list, configuration) => list.Read(configuration)).ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<UpstreamQueues>().AddSingleton<UpstreamCalls>().AddSingleton<OutcomeReporter>();
         services.AddHostedService<UpstreamService>();
+        services.AddHostedService<AgentService>();
         return services;
     }
 }

@@ -62,6 +62,9 @@ public static class EngineRegistration
         services.AddSingleton<EventPublisher>().AddSingleton<DispatchWindow>();
         services.AddHostedService<EventRelay>();
         services.AddHostedService<ReplyWatch>();
+        services.AddSingleton<TaskEnds>().AddHostedService<TaskEndWatch>();
+        services.AddSingleton<EventFeed>().AddHostedService(sp => sp.GetRequiredService<EventFeed>());
+        services.AddOptions<AgentOptions>().BindConfiguration("TaskQueue:Agent").ValidateDataAnnotations().ValidateOnStart();
         services.AddTaskQueueBus(bus, roles);
         return services;
     }

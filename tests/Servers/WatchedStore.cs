@@ -74,6 +74,8 @@ internal sealed class WatchedStore(ITaskStore inner) : ITaskStore, IAsyncDisposa
 
     public Task SaveCursorsAsync(long[] cursors) => inner.SaveCursorsAsync(cursors);
 
+    public Task<long[]> EndOfEventsAsync() => inner.EndOfEventsAsync();
+
     public Task<IReadOnlyList<TaskEvent>> ReadEventsAsync(long[] cursors, int max) => inner.ReadEventsAsync(cursors, max);
 
     public Task<IReadOnlyList<TaskState>> ReadForDispatchAsync(IReadOnlyList<Guid> ids) => inner.ReadForDispatchAsync(ids);

@@ -1,8 +1,10 @@
 using System.Net;
 using System.Security.Cryptography;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using TaskQueue.Api.Agent;
 using TaskQueue.Api.Batches;
 using TaskQueue.Api.Bella;
+using TaskQueue.Api.Events;
 using TaskQueue.Api.Files;
 using TaskQueue.Api.Http;
 using TaskQueue.Api.Moab;
@@ -51,6 +53,7 @@ internal static class Server
             builder.Services.AddTaskQueueScheduler();
         if (roles.HasFlag(Roles.Consumers))
             builder.Services.AddTaskQueueConsumers();
+        builder.Services.AddSingleton<TaskWaits>();
         builder.Services.AddHttp().AddOperations().AddBella().AddBatches().AddMoab();
 
         var app = builder.Build();
@@ -96,6 +99,8 @@ internal static class Server
         app.MapFiles();
         app.MapBatches();
         app.MapMoab();
+        app.MapAgent();
+        app.MapEvents();
     }
 
     private static void ConfigureKestrel(KestrelServerOptions kestrel)

@@ -20,14 +20,16 @@ internal static class TaskEndpoints
     {
         var seed = app.MapGroup("/tasks").WithTags("tasks").AnswerFaults(SeedError);
         seed.MapPost("", PostAsync).TakesJson<TaskBody>().Produces<TaskQueued>(202).Produces<TaskError>(400).Produces<TaskError>(413).Produces<TaskError>(500)
-            .WithSummary("Accept a task: {\"action\", \"data\"}, and optionally queue, priority, scheduled_at, expires_at, max_attempts, dedupe_key, overwrite, thread_id, lease_seconds, retry, callback_url.");
+            .WithSummary("Accept a task: {\"action\", \"data\"}, and optionally queue, priority, scheduled_at, expires_at, max_attempts, dedupe_key, overwrite, thread_id, lease_seconds, retry, callback_url, id.");
         seed.MapGet("", ListAsync).TakesQuery("status", "Only tasks of this status.").Produces<TaskList>().Produces<TaskError>(500)
             .WithSummary("The newest 100 tasks, or those of one status: pending, running, retrying, completed, failed, cancelled, expired.");
 
         var native = app.MapGroup("/tasks").WithTags("tasks").AnswerFaults(HttpRegistration.Problem);
         native.MapPost("/bulk", PostManyAsync).TakesJson<TasksBody>().Produces<TasksQueued>(202).ProducesProblem(400).ProducesProblem(413)
             .WithSummary("Accept 1 to 1,000 tasks in one transaction: {\"tasks\": [...]}, each as in POST /tasks.");
-        native.MapGet("/{id}", GetAsync).Produces<TaskDetails>().ProducesProblem(404).WithSummary("One task with its timeline.");
+        native.MapGet("/{id}", GetAsync).Produces<TaskDetails>().ProducesProblem(404).ProducesProblem(400)
+            .TakesQuery("wait_seconds", "Answer when the task has ended, or after so many seconds as it is then: 0 to 30.")
+            .WithSummary("One task with its timeline.");
         native.MapGet("/{id}/callbacks", CallbacksAsync).Produces<TaskCallbacks>().ProducesProblem(404)
             .WithSummary("The callbacks of a task or a batch, each with the log of its tries.");
         native.MapPost("/{id}/cancel", CancelAsync).Produces<TaskChanged>().ProducesProblem(404).ProducesProblem(409)
@@ -45,10 +47,12 @@ internal static class TaskEndpoints
         using var body = await RequestJson.ReadDocumentAsync(context, BodyLimits.One(options.Value));
         while (true)
         {
-            var task = TaskRequest.Read(body.RootElement, TaskId.New(time), time.GetUtcNow(), context.Caller());
+            var newId = TaskId.New(time);
+            var task = TaskRequest.Read(body.RootElement, newId, time.GetUtcNow(), context.Caller());
             try
             {
-                if (await verbs.SubmitAsync(task) is { Result: not Admitted.IdTaken } answer)
+                // An id that the caller chose and that exists is what was sent before.
+                if (await verbs.SubmitAsync(task) is var answer && (answer.Result != Admitted.IdTaken || task.Id != newId))
                     return Results.Json(new TaskQueued(answer.Id, TaskMapping.Word(answer.Result)), TaskJson.Shapes.TaskQueued, statusCode: 202);
             }
             catch (Exception fault) when (fault is not InvalidSubmissionException)
@@ -123,9 +127,17 @@ internal static class TaskEndpoints
         }
     }
 
-    private static async Task<IResult> GetAsync(string id, HttpContext context, TaskQueries queries, CancellationToken stop)
+    private static async Task<IResult> GetAsync(string id, HttpContext context, TaskQueries queries, TaskWaits waits, CancellationToken stop)
     {
-        var task = await queries.FindAsync(Id(id), context.Caller().Sees, stop) ?? throw NotFound(id);
+        var (sees, wait) = (context.Caller().Sees, TaskWaits.Read(context.Request.Query));
+        using var end = wait > TimeSpan.Zero ? waits.Register(Id(id)) : null;
+        var task = await queries.FindAsync(Id(id), sees, stop) ?? throw NotFound(id);
+        if (end is not null && !TaskStates.IsTerminal(task.State))
+        {
+            await waits.WaitAsync(end, wait, stop);
+            task = await queries.FindAsync(Id(id), sees, stop) ?? throw NotFound(id);
+        }
+
         return Results.Json(TaskMapping.ToDetails(task, await queries.TimelineAsync(task.CorrelationId, stop)), TaskJson.Shapes.TaskDetails);
     }
 

@@ -8,6 +8,12 @@ public sealed class CommitSignals(Doorbell doorbell) : IDisposable
     /// <summary>Set after every commit that appended events.</summary>
     public Signal Events { get; } = new();
 
+    /// <summary>The same, for those who watch the stream of events.</summary>
+    public Signal Stream { get; } = new();
+
+    /// <summary>Called for every task that ended.</summary>
+    public Action<Guid>? Ended { get; set; }
+
     /// <summary>Set after every commit that owed a callback.</summary>
     public Signal Callbacks { get; } = new();
 
@@ -18,6 +24,7 @@ public sealed class CommitSignals(Doorbell doorbell) : IDisposable
     public void Dispose()
     {
         Events.Dispose();
+        Stream.Dispose();
         Batches.Dispose();
         Callbacks.Dispose();
     }
@@ -37,10 +44,19 @@ public sealed class CommitSignals(Doorbell doorbell) : IDisposable
                 Batches.Set();
             if (e.Owes)
                 Callbacks.Set();
+            if (TaskEvent.IsTerminal(e.Type))
+                Ended?.Invoke(e.TaskId);
         }
 
         if (any)
-            Events.Set();
+            Appended();
+    }
+
+    /// <summary>Tells of events that a statement of the store appended.</summary>
+    public void Appended()
+    {
+        Events.Set();
+        Stream.Set();
     }
 
     /// <summary>Tells of tasks that were inserted in bulk, with their events.</summary>
@@ -53,7 +69,7 @@ public sealed class CommitSignals(Doorbell doorbell) : IDisposable
                 doorbell.RingLevels(task.Queue);
         }
 
-        Events.Set();
+        Appended();
     }
 }
 

@@ -58,6 +58,9 @@ public interface ITaskStore
     /// <summary>Saves the cursors of all streams.</summary>
     Task SaveCursorsAsync(long[] cursors);
 
+    /// <summary>Where the events end now: cursors with which a read finds those that are committed from now on.</summary>
+    Task<long[]> EndOfEventsAsync();
+
     /// <summary>The events after the cursors, in the order of their ids, complete for every task among them.</summary>
     Task<IReadOnlyList<TaskEvent>> ReadEventsAsync(long[] cursors, int max);
 

@@ -34,7 +34,7 @@ public sealed class Claims(ITaskStore store, QueueCatalog queues, Doorbell doorb
                 : rules.Gates.Count == 0 && !open.IsStrict ? await store.ClaimAsync(open, rules, now)
                 : await _gated.ClaimAsync(open, rules, now);
             if (tasks.Count > 0)
-                signals.Events.Set();
+                signals.Appended();
             if (tasks.Count > 0 || waiter is null || time.GetUtcNow() >= deadline)
                 return tasks;
             var look = await TimeToLookAsync(open.Targets, now, deadline);

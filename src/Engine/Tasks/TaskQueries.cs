@@ -62,6 +62,23 @@ public sealed class TaskQueries(IDbContextFactory<TaskDbContext> databases, Time
         return await Tasks(db, access).Where(t => ids.Contains(t.CorrelationId)).ToListAsync(stop);
     }
 
+    /// <summary>Whose the tasks are, and of which queue: rows with nothing else. Tasks that are gone are missing.</summary>
+    public async Task<Dictionary<Guid, TaskState>> OwnersAsync(IReadOnlyCollection<Guid> ids, CancellationToken stop)
+    {
+        await using var db = await databases.CreateDbContextAsync(stop);
+        return await Tasks(db, Access.All).Where(t => ids.Contains(t.CorrelationId)).Select(t => new TaskState { CorrelationId = t.CorrelationId, Owner = t.Owner, Queue = t.Queue })
+            .ToDictionaryAsync(t => t.CorrelationId, stop);
+    }
+
+    /// <summary>Those of the tasks that have ended or are gone.</summary>
+    public async Task<List<Guid>> EndedAsync(IReadOnlyList<Guid> ids, CancellationToken stop)
+    {
+        await using var db = await databases.CreateDbContextAsync(stop);
+        var open = await Tasks(db, Access.All).Where(t => ids.Contains(t.CorrelationId) && (t.State == TaskStates.Pending || t.State == TaskStates.Running || t.State == TaskStates.Retrying))
+            .Select(t => t.CorrelationId).ToListAsync(stop);
+        return [.. ids.Except(open)];
+    }
+
     /// <summary>The newest tasks, all or of one state.</summary>
     public async Task<List<TaskState>> NewestAsync(int? state, int max, Access access, CancellationToken stop)
     {

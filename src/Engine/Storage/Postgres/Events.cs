@@ -63,6 +63,17 @@ internal sealed partial class PostgresTaskStore
         await command.ExecuteNonQueryAsync();
     }
 
+    public async Task<long[]> EndOfEventsAsync()
+    {
+        var cursors = new long[TaskDbContext.Streams];
+        await using var command = source.CreateCommand(
+            "select s.id, coalesce((select max(e.id) from task_events e where e.stream = s.id), 0) from event_streams s");
+        await using var reader = await command.ExecuteReaderAsync();
+        while (await reader.ReadAsync())
+            cursors[reader.GetInt32(0)] = reader.GetInt64(1);
+        return cursors;
+    }
+
     public async Task<IReadOnlyList<TaskEvent>> ReadEventsAsync(long[] cursors, int max)
     {
         await using var command = source.CreateCommand(ReadEventsSql);

@@ -28,6 +28,16 @@ internal sealed partial class SqliteTaskStore
     public Task SaveCursorsAsync(long[] cursors) =>
         UseAsync(() => Execute("update event_streams set cursor = max(cursor, @1) where id = @0", Stream, cursors[Stream]), write: true);
 
+    public Task<long[]> EndOfEventsAsync() =>
+        UseAsync(
+            () =>
+            {
+                var cursors = new long[TaskDbContext.Streams];
+                cursors[Stream] = Query("select coalesce(max(id), 0) from task_events", r => r.GetInt64(0))[0];
+                return cursors;
+            },
+            write: false);
+
     public Task<IReadOnlyList<TaskEvent>> ReadEventsAsync(long[] cursors, int max) =>
         UseAsync<IReadOnlyList<TaskEvent>>(() => Query(ReadEventsSql, EventReader.Read, cursors[Stream], max), write: false);
 

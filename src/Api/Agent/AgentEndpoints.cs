@@ -1,0 +1,75 @@
+using Microsoft.Extensions.Options;
+using TaskQueue.Api.Auth;
+using TaskQueue.Api.Http;
+using TaskQueue.Contracts;
+using TaskQueue.Engine;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Api.Agent;
+
+/// <summary>The door of an agent's API: a question is accepted at once and looked at later (dtq-and-wippy.md A3).</summary>
+internal static class AgentEndpoints
+{
+    public static void MapAgent(this WebApplication app)
+    {
+        app.MapGroup("/agent").WithTags("agent").AnswerFaults(fault => ToError(fault, "Async request processing failed")).DemandKey()
+            .MapPost("/process-async", ProcessAsync).TakesJson<AgentBody>().Produces<AgentQueued>().Produces<AgentError>(401).Produces<AgentError>(413)
+            .Produces<AgentProblems>(422).Produces<AgentError>(500).Produces<AgentError>(503)
+            .WithSummary("Accept a question: {\"query\"}, and optionally user_id, session_id, metadata, context. It is dropped where nobody has begun with it after 24 h.");
+        app.MapGroup("/agent").WithTags("agent").AnswerFaults(fault => ToError(fault, "Get task status failed")).DemandKey()
+            .MapGet("/task-status/{id}", StatusAsync).Produces<AgentStatus>().Produces<AgentError>(401).Produces<AgentError>(404).Produces<AgentError>(500).Produces<AgentError>(503)
+            .WithSummary("How far a task is: pending, processing, completed, failed, retrying, cancelled. Takes an id of this door, or the UUID of any task.");
+    }
+
+    private static async Task<IResult> ProcessAsync(
+        HttpContext context, TaskVerbs verbs, TimeProvider time, IOptions<EngineOptions> options, IOptions<AgentOptions> agent)
+    {
+        using var body = await RequestJson.ReadDocumentAsync(context, BodyLimits.One(options.Value));
+        TaskSubmission task;
+        try
+        {
+            task = AgentRequest.Read(body.RootElement, TaskId.New(time), agent.Value.Queue, context.Caller().Name, time.GetUtcNow());
+        }
+        catch (AgentRequestException wrong)
+        {
+            return Results.Json(new AgentProblems(wrong.Problems), AgentJson.Shapes.AgentProblems, statusCode: 422);
+        }
+
+        if ((await verbs.SubmitAsync(task)).Result != Admitted.Accepted)
+            throw new DoorException(500, "not_queued", "Failed to enqueue task");
+        return Results.Json(new AgentQueued(AgentMapping.ToId(task.Id), "enqueued", "Request has been queued for asynchronous processing"), AgentJson.Shapes.AgentQueued);
+    }
+
+    private static async Task<IResult> StatusAsync(string id, HttpContext context, TaskQueries queries, TimeProvider time, CancellationToken stop) =>
+        AgentMapping.ParseId(id) is { } guid && await queries.FindAsync(guid, context.Caller().Sees, stop) is { } task
+            && AgentMapping.ToStatus(task, id, time.GetUtcNow().UtcDateTime) is { } status
+            ? Results.Json(status, AgentJson.Shapes.AgentStatus)
+            : throw new DoorException(404, "not_found", "Task not found");
+
+    /// <summary>A fault in the words of the door.</summary>
+    private static IResult ToError(DoorFault fault, string what) =>
+        fault.Code switch
+        {
+            "invalid_json" => Results.Json(new AgentProblems([new(["body"], $"JSON decode error: {fault.Message}", "json_invalid")]), AgentJson.Shapes.AgentProblems, statusCode: 422),
+            "invalid_task" => Results.Json(new AgentRefused(new("Validation failed", fault.Message, [])), AgentJson.Shapes.AgentRefused, statusCode: 422),
+            _ => new AgentAnswer(fault.Status, fault.Status switch
+            {
+                401 => "Unauthorized",
+                503 => "Task queue not available",
+                500 when fault.Code != "not_queued" => $"{what}: {fault.Message}",
+                _ => fault.Message,
+            }),
+        };
+
+    /// <summary>An error; 401 says which credentials are wanted.</summary>
+    private sealed class AgentAnswer(int status, string detail) : IResult
+    {
+        public Task ExecuteAsync(HttpContext httpContext)
+        {
+            if (status == StatusCodes.Status401Unauthorized)
+                httpContext.Response.Headers.WWWAuthenticate = "Bearer";
+            return Results.Json(new AgentError(detail), AgentJson.Shapes.AgentError, statusCode: status).ExecuteAsync(httpContext);
+        }
+    }
+}

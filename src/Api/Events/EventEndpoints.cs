@@ -1,0 +1,90 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Json;
+using Microsoft.Extensions.Primitives;
+using TaskQueue.Api.Http;
+using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Events;
+using TaskQueue.Engine.Queues;
+
+namespace TaskQueue.Api.Events;
+
+/// <summary>The life of tasks as server-sent events.</summary>
+internal static class EventEndpoints
+{
+    private const int MaxQueues = 100;
+    private const string LastEventId = "Last-Event-ID";
+    private static readonly TimeSpan HeartbeatEvery = TimeSpan.FromSeconds(15);
+
+    public static void MapEvents(this WebApplication app) =>
+        app.MapGroup("/events").WithTags("events").AnswerFaults(HttpRegistration.Problem)
+            .MapGet("", ListenAsync).TakesQuery("queue", "Only tasks of this queue; may be given up to 100 times. Default all.")
+            .Produces<string>(200, "text/event-stream").ProducesProblem(400)
+            .WithSummary("What happens to tasks, as it happens, as server-sent events: submitted, started, completed, failed, retrying, snoozed, cancelled, expired. Goes on behind the header Last-Event-ID, else begins now.");
+
+    private static async Task<IResult> ListenAsync(HttpContext context, EventFeed stream, IHostApplicationLifetime lifetime)
+    {
+        var filter = new EventFilter(Queues(context.Request.Query["queue"]), Access.All);
+        var after = After(context.Request.Headers[LastEventId]);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping);
+        await using var batches = stream.ListenAsync(filter, after, HeartbeatEvery, stop.Token).GetAsyncEnumerator(stop.Token);
+        try
+        {
+            await batches.MoveNextAsync(); // what fails before the first is still told as a problem
+            await CopyAsync(batches, context.Response, stop.Token);
+        }
+        catch (OperationCanceledException) when (lifetime.ApplicationStopping.IsCancellationRequested)
+        {
+            // The answer ends; the client goes on at another process.
+        }
+        catch (Exception) when (context.Response.HasStarted)
+        {
+            context.Abort(); // such as a listener that is too slow: an end without the mark of an end, so the client comes back
+        }
+
+        return Results.Empty;
+    }
+
+    private static async Task CopyAsync(IAsyncEnumerator<EventBatch> batches, HttpResponse response, CancellationToken stop)
+    {
+        response.ContentType = "text/event-stream";
+        response.Headers.CacheControl = "no-cache";
+        response.Headers["X-Accel-Buffering"] = "no"; // of nginx and its like
+        do
+        {
+            Write(response.BodyWriter, batches.Current);
+            await response.BodyWriter.FlushAsync(stop);
+        }
+        while (await batches.MoveNextAsync());
+    }
+
+    /// <summary>The frames of a batch. Without events it is a comment, and the place up to which nothing happened.</summary>
+    private static void Write(IBufferWriter<byte> writer, EventBatch batch)
+    {
+        foreach (var (e, cursor) in batch.Events)
+        {
+            Encoding.UTF8.GetBytes($"event: {e.Type.ToString().ToLowerInvariant()}\nid: {cursor}\ndata: ", writer);
+            writer.Write(JsonSerializer.SerializeToUtf8Bytes(EventData.Of(e), EventJson.Shapes.EventData));
+            writer.Write("\n\n"u8);
+        }
+
+        if (batch.Events.Count == 0)
+            Encoding.UTF8.GetBytes($":\nid: {batch.Cursor}\n\n", writer);
+    }
+
+    private static HashSet<string>? Queues(StringValues names)
+    {
+        if (names.Count == 0)
+            return null;
+        if (names.Count > MaxQueues)
+            throw Wrong($"queue may be given {MaxQueues} times");
+        return [.. names.Select(n => QueueNames.IsValid(n) ? n! : throw Wrong($"queue must be a name ({QueueNames.Rule})"))];
+    }
+
+    private static long[]? After(StringValues header) =>
+        header.Count == 0 || (header.Count == 1 && header[0] is "") ? null
+        : header.Count == 1 && EventCursor.Parse(header[0] ?? "") is { } cursor ? cursor
+        : throw Wrong($"{LastEventId} must be the id of an event of this stream");
+
+    private static DoorException Wrong(string message) => new(400, "invalid_request", message);
+}

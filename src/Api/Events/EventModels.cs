@@ -1,0 +1,28 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using TaskQueue.Api.Http;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Api.Events;
+
+/// <summary>The data of an event; which one it is says its name.</summary>
+/// <param name="TaskId">The task.</param>
+/// <param name="Queue">Base name of its queue.</param>
+/// <param name="Level">Its level.</param>
+/// <param name="Attempt">Attempts started at that time.</param>
+/// <param name="At">When it happened.</param>
+/// <param name="DueAt">When the task may run next, while it waits.</param>
+/// <param name="Worker">Who ran the attempt.</param>
+/// <param name="Error">Why it failed.</param>
+internal sealed record EventData(Guid TaskId, string Queue, int Level, int Attempt, DateTime At, DateTime? DueAt, string? Worker, string? Error)
+{
+    public static EventData Of(TaskEvent e) => new(e.TaskId, e.Queue, e.Level, e.Attempt, e.At, e.DueAt, e.Worker, e.Error);
+}
+
+/// <summary>Source-generated JSON of the door.</summary>
+[JsonSerializable(typeof(EventData))]
+internal sealed partial class EventJson : JsonSerializerContext
+{
+    /// <summary>The context with the house's options.</summary>
+    public static EventJson Shapes { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
+}

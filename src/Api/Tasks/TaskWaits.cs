@@ -1,0 +1,39 @@
+using System.Globalization;
+using TaskQueue.Api.Http;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Api.Tasks;
+
+/// <summary>Requests that wait for the end of a task. A process that stops lets them go.</summary>
+internal sealed class TaskWaits(TaskEnds ends, TimeProvider time, IHostApplicationLifetime lifetime)
+{
+    private const double MaxSeconds = 30;
+
+    /// <summary>How long a request wants to wait.</summary>
+    /// <exception cref="DoorException">400.</exception>
+    public static TimeSpan Read(IQueryCollection query)
+    {
+        if (!query.TryGetValue("wait_seconds", out var text))
+            return TimeSpan.Zero;
+        return double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds) && seconds <= MaxSeconds
+            ? TimeSpan.FromSeconds(seconds)
+            : throw new DoorException(400, "invalid_request", $"wait_seconds must be 0 to {MaxSeconds}");
+    }
+
+    /// <summary>Waits for the end of a task from now on; look at the task afterwards.</summary>
+    public EndWaiter Register(Guid taskId) => ends.Register(taskId);
+
+    /// <summary>Waits until the task has ended, the time is over, or the process stops.</summary>
+    public async Task WaitAsync(EndWaiter end, TimeSpan wait, CancellationToken gone)
+    {
+        using var leave = CancellationTokenSource.CreateLinkedTokenSource(gone, lifetime.ApplicationStopping);
+        try
+        {
+            await end.Ended.WaitAsync(wait, time, leave.Token);
+        }
+        catch (Exception fault) when (fault is TimeoutException || (fault is OperationCanceledException && !gone.IsCancellationRequested))
+        {
+            // The answer says how far it is.
+        }
+    }
+}

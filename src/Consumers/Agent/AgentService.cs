@@ -1,0 +1,62 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Consumers.Agent;
+
+/// <summary>
+/// The default processor of the agent door's queue. A task ends as soon as it was claimed, so there are no heartbeats; what
+/// cannot be reported while the database is away is tried again until its lease lapses.
+/// </summary>
+internal sealed partial class AgentService(
+    Claims claims, TaskVerbs verbs, IOptions<AgentOptions> options, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<AgentService> logger) : BackgroundService
+{
+    private const int LeaseMs = 30_000;
+    private static readonly TimeSpan AfterFault = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(30);
+
+    private readonly string _worker = $"agent@{Environment.MachineName}:{Environment.ProcessId}";
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        if (options.Value.Processor == AgentProcessor.None)
+            return;
+        using var stopping = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken, lifetime.ApplicationStopping);
+        var request = new ClaimRequest([new(options.Value.Queue, 0), new(options.Value.Queue, 1)], options.Value.Concurrency, _worker, LeaseMs);
+        IReadOnlyList<TaskState> tasks = [];
+        while (!stopping.IsCancellationRequested)
+        {
+            try
+            {
+                if (tasks.Count == 0)
+                    tasks = await claims.ClaimAsync(request, LongestWait, stopping.Token);
+                await verbs.ApplyAsync([.. tasks.Select(End)]);
+                tasks = [];
+            }
+            catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+            {
+                return;
+            }
+#pragma warning disable CA1031 // such as a database that is away: the next round tries again
+            catch (Exception fault)
+#pragma warning restore CA1031
+            {
+                LogFailed(fault, options.Value.Queue);
+                if (!StorageFaults.IsTransient(fault))
+                    tasks = []; // their leases lapse
+                await Task.Delay(AfterFault, time, stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+    }
+
+    private TaskCommand End(TaskState task) =>
+        options.Value.Processor == AgentProcessor.Echo
+            ? verbs.Complete(task.CorrelationId, task.Attempt, _worker, task.Payload)
+            : verbs.Fail(task.CorrelationId, task.Attempt, _worker, $"no processor is registered for {task.Name ?? "a task without a name"}", retryable: false);
+
+    [LoggerMessage(LogLevel.Warning, "Running tasks of queue {Queue} failed; trying again")]
+    private partial void LogFailed(Exception fault, string queue);
+}

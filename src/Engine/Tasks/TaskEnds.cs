@@ -1,0 +1,134 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using TaskQueue.Engine.Events;
+
+namespace TaskQueue.Engine.Tasks;
+
+/// <summary>Those of this process who wait for the ends of tasks, any number for each.</summary>
+public sealed class TaskEnds : IDisposable
+{
+    private readonly Lock _gate = new();
+    private readonly Dictionary<Guid, List<EndWaiter>> _waiters = [];
+    private readonly Queue<Guid> _round = new();
+
+    /// <summary>Set when somebody begins to wait.</summary>
+    internal Signal Begun { get; } = new();
+
+    /// <inheritdoc />
+    public void Dispose() => Begun.Dispose();
+
+    /// <summary>Waits for the end of a task from now on. Register first, look at the task second, so that no end is missed.</summary>
+    public EndWaiter Register(Guid taskId)
+    {
+        var waiter = new EndWaiter(this, taskId);
+        lock (_gate)
+        {
+            if (!_waiters.TryGetValue(taskId, out var waiters))
+                _waiters.Add(taskId, waiters = []);
+            waiters.Add(waiter);
+        }
+
+        Begun.Set();
+        return waiter;
+    }
+
+    /// <summary>Tells those who wait for a task that it has ended.</summary>
+    internal void Tell(Guid taskId)
+    {
+        lock (_gate)
+        {
+            if (_waiters.TryGetValue(taskId, out var waiters))
+                waiters.ForEach(w => w.Tell());
+        }
+    }
+
+    /// <summary>At most so many of the tasks that are waited for; all come in turn.</summary>
+    internal List<Guid> Next(int max)
+    {
+        var ids = new List<Guid>();
+        lock (_gate)
+        {
+            if (_round.Count == 0)
+            {
+                foreach (var id in _waiters.Keys)
+                    _round.Enqueue(id);
+            }
+
+            while (ids.Count < max && _round.TryDequeue(out var id))
+            {
+                if (_waiters.ContainsKey(id))
+                    ids.Add(id);
+            }
+        }
+
+        return ids;
+    }
+
+    internal void Leave(EndWaiter waiter)
+    {
+        lock (_gate)
+        {
+            if (_waiters.TryGetValue(waiter.TaskId, out var waiters) && waiters.Remove(waiter) && waiters.Count == 0)
+                _waiters.Remove(waiter.TaskId);
+        }
+    }
+}
+
+/// <summary>One who waits; disposed when it has left.</summary>
+public sealed class EndWaiter : IDisposable
+{
+    private readonly TaskEnds _ends;
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    internal EndWaiter(TaskEnds ends, Guid taskId) => (_ends, TaskId) = (ends, taskId);
+
+    internal Guid TaskId { get; }
+
+    /// <summary>Completes when the task has ended, or is gone.</summary>
+    public Task Ended => _ended.Task;
+
+    /// <inheritdoc />
+    public void Dispose() => _ends.Leave(this);
+
+    internal void Tell() => _ended.TrySetResult();
+}
+
+/// <summary>
+/// Hears of the ends that this process commits, and looks for those of others: while anybody waits, some times a second, at
+/// so many tasks that thousands who wait cost no more than a thousand.
+/// </summary>
+internal sealed partial class TaskEndWatch(TaskEnds ends, TaskQueries queries, CommitSignals signals, TimeProvider time, ILogger<TaskEndWatch> logger) : BackgroundService
+{
+    private const int MaxLooks = 1000;
+    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(200);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        signals.Ended = ends.Tell;
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                if (ends.Next(MaxLooks) is { Count: > 0 } waiting)
+                    (await queries.EndedAsync(waiting, stoppingToken)).ForEach(ends.Tell);
+                else
+                    await ends.Begun.WaitAsync(Timeout.InfiniteTimeSpan, stoppingToken);
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+            {
+                return;
+            }
+#pragma warning disable CA1031 // the next round tries again
+            catch (Exception fault)
+#pragma warning restore CA1031
+            {
+                LogFailed(fault);
+            }
+
+            await Task.Delay(LookAgain, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    [LoggerMessage(LogLevel.Warning, "Looking for the ends of tasks failed; trying again")]
+    private partial void LogFailed(Exception fault);
+}
