@@ -32,6 +32,7 @@ public static class EngineRegistration
         services.TryAddSingleton(TimeProvider.System);
         services.AddOptions<EngineOptions>().BindConfiguration("TaskQueue").ValidateDataAnnotations().ValidateOnStart();
         services.AddOptions<AuthOptions>().BindConfiguration("TaskQueue:Auth").ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<IOptionsMonitor<AuthOptions>, LastValidOptions<AuthOptions>>();
         services.AddSingleton<SubmitterKeys>();
         services.AddSingleton<Doorbell>().AddSingleton<CommitSignals>();
         services.AddSingleton<QueueCatalog>().AddSingleton<QueueVerbs>();

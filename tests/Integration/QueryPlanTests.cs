@@ -28,6 +28,7 @@ public sealed partial class QueryPlanTests(PostgresStoreFixture fixture) : IClas
         {
             KnownStatement.All.ShouldAllBe(s => plans[s].Any());
             plans.SelectMany(p => p).Where(p => WholeTable().IsMatch(p.Plan + "\n")).Select(p => $"{p.Sql}\n{p.Plan}").ShouldBeEmpty();
+            plans.Where(p => p.Key.Name == "List: owner").SelectMany(p => p).ShouldAllBe(p => p.Plan.Contains("ix_tasks_owner", StringComparison.Ordinal));
             plans.Where(p => p.Key.Name is "Claim" or "Gated claim" or "Next due").SelectMany(p => p)
                 .ShouldAllBe(p => p.Plan.Contains("Index Scan using ix_tasks_claim on tasks t", StringComparison.Ordinal));
         }
@@ -53,9 +54,10 @@ public sealed partial class QueryPlanTests(PostgresStoreFixture fixture) : IClas
             .Select(s => (Known: KnownStatement.Of(s), Ran: s)).Where(s => s.Known is not null).ToLookup(s => s.Known!, s => s.Ran);
     }
 
-    /// <summary>The first page of each list, and the next.</summary>
+    /// <summary>The first page of each list, and the next; and those of one owner.</summary>
     private static async Task ListAsync(TaskQueries queries)
     {
+        await queries.NewestAsync(state: null, max: 10, new Access("o1"), CancellationToken.None);
         foreach (var list in Enum.GetValues<TaskList>())
         {
             var page = await queries.ListAsync("q0", list, from: null, max: 10, Access.All, CancellationToken.None);

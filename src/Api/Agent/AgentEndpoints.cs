@@ -3,6 +3,7 @@ using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
 using TaskQueue.Contracts;
 using TaskQueue.Engine;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Tasks;
 
@@ -13,11 +14,11 @@ internal static class AgentEndpoints
 {
     public static void MapAgent(this WebApplication app)
     {
-        app.MapGroup("/agent").WithTags("agent").AnswerFaults(fault => ToError(fault, "Async request processing failed")).DemandKey()
+        app.MapGroup("/agent").WithTags("agent").AnswerFaults(fault => ToError(fault, "Async request processing failed")).Needs(Scope.Enqueue)
             .MapPost("/process-async", ProcessAsync).TakesJson<AgentBody>().Produces<AgentQueued>().Produces<AgentError>(401).Produces<AgentError>(413)
             .Produces<AgentProblems>(422).Produces<AgentError>(500).Produces<AgentError>(503)
             .WithSummary("Accept a question: {\"query\"}, and optionally user_id, session_id, metadata, context. It is dropped where nobody has begun with it after 24 h.");
-        app.MapGroup("/agent").WithTags("agent").AnswerFaults(fault => ToError(fault, "Get task status failed")).DemandKey()
+        app.MapGroup("/agent").WithTags("agent").AnswerFaults(fault => ToError(fault, "Get task status failed")).Needs(Scope.Read)
             .MapGet("/task-status/{id}", StatusAsync).Produces<AgentStatus>().Produces<AgentError>(401).Produces<AgentError>(404).Produces<AgentError>(500).Produces<AgentError>(503)
             .WithSummary("How far a task is: pending, processing, completed, failed, retrying, cancelled. Takes an id of this door, or the UUID of any task.");
     }
@@ -26,6 +27,7 @@ internal static class AgentEndpoints
         HttpContext context, TaskVerbs verbs, TimeProvider time, IOptions<EngineOptions> options, IOptions<AgentOptions> agent)
     {
         using var body = await RequestJson.ReadDocumentAsync(context, BodyLimits.One(options.Value));
+        context.Caller().Demand(agent.Value.Queue);
         TaskSubmission task;
         try
         {
@@ -53,23 +55,12 @@ internal static class AgentEndpoints
         {
             "invalid_json" => Results.Json(new AgentProblems([new(["body"], $"JSON decode error: {fault.Message}", "json_invalid")]), AgentJson.Shapes.AgentProblems, statusCode: 422),
             "invalid_task" => Results.Json(new AgentRefused(new("Validation failed", fault.Message, [])), AgentJson.Shapes.AgentRefused, statusCode: 422),
-            _ => new AgentAnswer(fault.Status, fault.Status switch
+            _ => Results.Json(new AgentError(fault.Status switch
             {
                 401 => "Unauthorized",
                 503 => "Task queue not available",
                 500 when fault.Code != "not_queued" => $"{what}: {fault.Message}",
                 _ => fault.Message,
-            }),
+            }), AgentJson.Shapes.AgentError, statusCode: fault.Status),
         };
-
-    /// <summary>An error; 401 says which credentials are wanted.</summary>
-    private sealed class AgentAnswer(int status, string detail) : IResult
-    {
-        public Task ExecuteAsync(HttpContext httpContext)
-        {
-            if (status == StatusCodes.Status401Unauthorized)
-                httpContext.Response.Headers.WWWAuthenticate = "Bearer";
-            return Results.Json(new AgentError(detail), AgentJson.Shapes.AgentError, statusCode: status).ExecuteAsync(httpContext);
-        }
-    }
 }

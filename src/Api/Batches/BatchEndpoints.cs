@@ -5,6 +5,7 @@ using TaskQueue.Api.Auth;
 using TaskQueue.Api.Bella;
 using TaskQueue.Api.Http;
 using TaskQueue.Engine;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Batches;
 
 namespace TaskQueue.Api.Batches;
@@ -19,13 +20,13 @@ internal static class BatchEndpoints
     public static void MapBatches(this WebApplication app)
     {
         var batches = app.MapGroup("/v1/batches").WithTags("openai").AnswerFaults(BellaEndpoints.Error(app.Services.GetRequiredService<TimeProvider>()))
-            .AddEndpointFilter(BellaEndpoints.NoCacheAsync).DemandKey();
-        batches.MapPost("", CreateAsync).Produces<OpenAIBatch>().Produces<BellaError>(400).Produces<BellaError>(404)
+            .AddEndpointFilter(BellaEndpoints.NoCacheAsync).Needs(Scope.Read);
+        batches.MapPost("", CreateAsync).Needs(Scope.Enqueue).Produces<OpenAIBatch>().Produces<BellaError>(400).Produces<BellaError>(404)
             .WithSummary("Run the lines of a file: {\"input_file_id\", \"endpoint\", \"completion_window\"}, and optionally metadata. The queue is that of X-BELLA-QUEUE-NAME, or of the first line's model.");
         batches.MapGet("", ListAsync).TakesQuery("limit", "1 to 100, default 20.").TakesQuery("after", "Batches behind this one.").Produces<BatchPage<OpenAIBatch>>().Produces<BellaError>(400)
             .WithSummary("Batches, the newest first.");
         batches.MapGet("/{id}", GetAsync).Produces<OpenAIBatch>().Produces<BellaError>(404).WithSummary("One batch with its live counts.");
-        batches.MapPost("/{id}/cancel", CancelAsync).Produces<OpenAIBatch>().Produces<OpenAIBatch>(202).Produces<BellaError>(404)
+        batches.MapPost("/{id}/cancel", CancelAsync).Needs(Scope.Enqueue).Produces<OpenAIBatch>().Produces<OpenAIBatch>(202).Produces<BellaError>(404)
             .WithSummary("Cancel a batch; what runs may end within a short time.");
     }
 

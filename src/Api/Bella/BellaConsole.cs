@@ -5,6 +5,7 @@ using System.Text;
 using Microsoft.Extensions.Options;
 using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
@@ -17,8 +18,8 @@ internal static class BellaConsole
     public static void MapBellaConsole(this WebApplication app)
     {
         var console = app.MapGroup("/v1/console").WithTags("bella").AnswerFaults(BellaEndpoints.Error(app.Services.GetRequiredService<TimeProvider>()))
-            .AddEndpointFilter(BellaEndpoints.NoCacheAsync).DemandKey();
-        console.MapPost("/{queue}/clear", ClearAsync).Produces<string>().Produces<BellaError>(400).Produces<BellaError>(404)
+            .AddEndpointFilter(BellaEndpoints.NoCacheAsync).Needs(Scope.Read);
+        console.MapPost("/{queue}/clear", ClearAsync).Needs(Scope.Enqueue).Produces<string>().Produces<BellaError>(400).Produces<BellaError>(404)
             .WithSummary("Cancel what waits in a queue and level (name:level), as of now; what runs goes on.");
         console.MapGet("/queue/stats", AllAsync).Produces<List<BellaStats>>()
             .WithSummary("Counts of all offline levels of the registered queues.");

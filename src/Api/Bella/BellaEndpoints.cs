@@ -3,6 +3,7 @@ using Microsoft.Extensions.Options;
 using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
 using TaskQueue.Engine;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Replies;
@@ -23,22 +24,22 @@ internal static class BellaEndpoints
     public static void MapBella(this WebApplication app)
     {
         var bella = app.MapGroup("/v1/queue").WithTags("bella").AnswerFaults(Error(app.Services.GetRequiredService<TimeProvider>()))
-            .AddEndpointFilter(NoCacheAsync).DemandKey();
-        bella.MapPost("/register", RegisterAsync).Produces<string>().Produces<BellaError>(400)
+            .AddEndpointFilter(NoCacheAsync).Needs(Scope.Read);
+        bella.MapPost("/register", RegisterAsync).Needs(Scope.Enqueue).Produces<string>().Produces<BellaError>(400)
             .WithSummary("Register a queue: {\"queue\", \"endpoint\"}; all of its levels can then be used.");
         bella.MapGet("/{queue}/metadata", MetadataAsync).Produces<BellaQueue>().Produces<BellaError>(404)
             .WithSummary("What a registered queue serves.");
-        bella.MapPost("/put", PutAsync).Produces<BellaPutAnswer>().Produces<BellaError>(400).Produces<BellaError>(404).Produces<BellaError>(413)
+        bella.MapPost("/put", PutAsync).Needs(Scope.Enqueue).MayWait().Produces<BellaPutAnswer>().Produces<BellaError>(400).Produces<BellaError>(404).Produces<BellaError>(413)
             .WithSummary("Accept a task: {\"queue\", \"endpoint\", \"data\"}, and optionally level, response_mode, callback_url, timeout, trace_id. A blocking put answers what the worker did, a streaming one sends its progress.");
-        bella.MapPost("/take", TakeAsync).Produces<Dictionary<string, List<BellaTask>>>().Produces<BellaError>(400).Produces<BellaError>(404)
+        bella.MapPost("/take", TakeAsync).Needs(Scope.Work).Produces<Dictionary<string, List<BellaTask>>>().Produces<BellaError>(400).Produces<BellaError>(404)
             .WithSummary("Take up to size tasks: {\"queues\": [\"name:level\"], \"size\"}, and optionally strategy (fifo, round_robin, active_passive, sequential), process_timeout, process_max_retries, min_age_seconds.");
-        bella.MapPost("/{taskId}/complete", CompleteAsync).Produces<string>().Produces<BellaError>(400).Produces<BellaError>(413)
+        bella.MapPost("/{taskId}/complete", CompleteAsync).Needs(Scope.Work).Produces<string>().Produces<BellaError>(400).Produces<BellaError>(413)
             .WithSummary("Complete a taken task with any object as its result; the first completion counts, and none of an unknown or ended task.");
-        bella.MapPost("/{taskId}/progress", ProgressAsync).Produces<string>().Produces<BellaError>(400).Produces<BellaError>(404)
+        bella.MapPost("/{taskId}/progress", ProgressAsync).Needs(Scope.Work).Produces<string>().Produces<BellaError>(400).Produces<BellaError>(404)
             .WithSummary("Tell the caller of a streaming put: {\"eventId\", \"eventName\", \"eventData\"}.");
-        bella.MapPost("/{taskId}/cancel", CancelAsync).Produces<string>(202)
+        bella.MapPost("/{taskId}/cancel", CancelAsync).Needs(Scope.Enqueue).Produces<string>(202)
             .WithSummary("Cancel a task that has not ended; a later completion is ignored, and nobody is called back.");
-        bella.MapGet("/eventbus", EventBus).Produces<BellaEventBus>()
+        bella.MapGet("/eventbus", EventBus).Needs(Scope.Work).Produces<BellaEventBus>()
             .WithSummary("Where workers may publish progress and completions.");
         bella.MapGet("/{queue}/stats", BellaConsole.StatsAsync).Produces<BellaStats>().Produces<BellaError>(400).Produces<BellaError>(404)
             .WithSummary("Counts of a queue and level (name:level).");

@@ -20,6 +20,9 @@ internal static class EntryPoint
         var migrate = new Command("migrate", "Brings the database to the version of this program; safe to run again.") { ServerOption.Json };
         migrate.SetAction((parsed, stop) => GuardAsync(() => MigrateCommand.RunAsync(parsed.GetValue(ServerOption.Json), stop)));
         root.Add(migrate);
+        var hash = new Command("hash-key", "Prints the KeyHash of the key on standard input; without input it makes a new key and prints both.");
+        hash.SetAction((_, _) => HashKeyCommand.RunAsync());
+        root.Add(hash);
         var commands = ClientCommands();
         foreach (var command in commands)
             root.Add(command);

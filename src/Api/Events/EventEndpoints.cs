@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Primitives;
+using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Events;
@@ -18,13 +19,17 @@ internal static class EventEndpoints
 
     public static void MapEvents(this WebApplication app) =>
         app.MapGroup("/events").WithTags("events").AnswerFaults(HttpRegistration.Problem)
-            .MapGet("", ListenAsync).TakesQuery("queue", "Only tasks of this queue; may be given up to 100 times. Default all.")
+            .MapGet("", ListenAsync).Needs(Scope.Read).MayWait().TakesQuery("queue", "Only tasks of this queue; may be given up to 100 times. Default all.")
             .Produces<string>(200, "text/event-stream").ProducesProblem(400)
             .WithSummary("What happens to tasks, as it happens, as server-sent events: submitted, started, completed, failed, retrying, snoozed, cancelled, expired. Goes on behind the header Last-Event-ID, else begins now.");
 
     private static async Task<IResult> ListenAsync(HttpContext context, EventFeed stream, IHostApplicationLifetime lifetime)
     {
-        var filter = new EventFilter(Queues(context.Request.Query["queue"]), Access.All);
+        var caller = context.Caller();
+        var queues = Queues(context.Request.Query["queue"]);
+        foreach (var queue in queues ?? [])
+            caller.Demand(queue);
+        var filter = new EventFilter(queues, caller.Sees);
         var after = After(context.Request.Headers[LastEventId]);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping);
         await using var batches = stream.ListenAsync(filter, after, HeartbeatEvery, stop.Token).GetAsyncEnumerator(stop.Token);

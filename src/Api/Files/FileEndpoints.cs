@@ -4,6 +4,7 @@ using Microsoft.Extensions.Options;
 using TaskQueue.Api.Auth;
 using TaskQueue.Api.Bella;
 using TaskQueue.Api.Http;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Files;
 
 namespace TaskQueue.Api.Files;
@@ -15,9 +16,9 @@ internal static class FileEndpoints
 
     public static void MapFiles(this WebApplication app)
     {
-        var files = app.MapGroup("/v1/files").WithTags("files").AnswerFaults(Error).AddEndpointFilter(BellaEndpoints.NoCacheAsync).DemandKey();
+        var files = app.MapGroup("/v1/files").WithTags("files").AnswerFaults(Error).AddEndpointFilter(BellaEndpoints.NoCacheAsync).Needs(Scope.Read);
         // Counted by the door: the limit of the server would cut the connection before the client has read the answer.
-        files.MapPost("", UploadAsync).WithMetadata(new DisableRequestSizeLimitAttribute()).TakesFile("file", "purpose")
+        files.MapPost("", UploadAsync).Needs(Scope.Enqueue).WithMetadata(new DisableRequestSizeLimitAttribute()).TakesFile("file", "purpose")
             .Produces<FileObject>().Produces<FileError>(400).Produces<FileError>(401).Produces<FileError>(413)
             .WithSummary("Upload a file: multipart/form-data with the parts file and purpose (batch, user_data, assistants, fine-tune, vision, evals, …).");
         files.MapGet("", ListAsync).Produces<FileList>().Produces<FileError>(400).Produces<FileError>(401)
@@ -28,7 +29,7 @@ internal static class FileEndpoints
         files.MapGet("/{id}/content", ContentAsync).Produces(200, contentType: "application/octet-stream").Produces(206, contentType: "application/octet-stream")
             .Produces<FileError>(401).Produces<FileError>(404).Produces(416)
             .WithSummary("The content of a file, or a range of it.");
-        files.MapDelete("/{id}", DeleteAsync).Produces<FileDeleted>().Produces<FileError>(401).Produces<FileError>(404).WithSummary("Delete a file.");
+        files.MapDelete("/{id}", DeleteAsync).Needs(Scope.Enqueue).Produces<FileDeleted>().Produces<FileError>(401).Produces<FileError>(404).WithSummary("Delete a file.");
     }
 
     private static IResult Error(DoorFault fault)

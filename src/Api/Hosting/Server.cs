@@ -2,6 +2,7 @@ using System.Net;
 using System.Security.Cryptography;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using TaskQueue.Api.Agent;
+using TaskQueue.Api.Auth;
 using TaskQueue.Api.Batches;
 using TaskQueue.Api.Bella;
 using TaskQueue.Api.Events;
@@ -15,6 +16,7 @@ using TaskQueue.Api.Tasks;
 using TaskQueue.Api.Workers;
 using TaskQueue.Consumers;
 using TaskQueue.Engine;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Replies;
 using TaskQueue.Engine.Storage;
@@ -35,12 +37,13 @@ internal static class Server
         var builder = WebApplication.CreateSlimBuilder();
         configure?.Invoke(builder);
         var configuration = builder.Configuration;
+        KeysFile.AddTo(configuration);
         var roles = RoleList.Parse(options.Roles ?? configuration["TaskQueue:Roles"]);
         var database = DatabaseAddress.Parse(configuration.GetConnectionString("TaskQueue") ?? "Data Source=taskqueue.db", configuration["TaskQueue:Provider"]);
         var bus = new BusAddress(ParseRabbitMq(configuration.GetConnectionString("RabbitMq")));
         Demand(roles, database, bus);
         var urls = options.Urls ?? configuration["urls"] ?? DefaultUrl;
-        DemandLoopback(urls, configuration);
+        DemandUrls(urls, configuration);
 
         builder.WebHost.UseUrls(urls.Split(';'));
         builder.WebHost.ConfigureKestrel(ConfigureKestrel);
@@ -82,15 +85,21 @@ internal static class Server
         var roles = RoleList.Parse(options.Roles ?? app.Configuration["TaskQueue:Roles"]);
         app.Logger.LogInformation("TaskQueue roles {Roles} on {Database}, bus {Bus}", roles,
             app.Services.GetRequiredService<DatabaseAddress>(), app.Services.GetRequiredService<BusAddress>());
-        app.Logger.LogInformation("No API keys are configured: listening on loopback only");
+        if (!app.Services.GetRequiredService<Keyring>().IsOn)
+            app.Logger.LogInformation("No API keys are configured: listening on loopback only");
     }
 
     private static void Map(WebApplication app, Roles roles)
     {
         app.UseHttp();
         app.MapOperations();
-        if (!roles.HasFlag(Roles.Api))
-            return;
+        if (roles.HasFlag(Roles.Api))
+            MapDoors(app);
+        app.DemandScopes();
+    }
+
+    private static void MapDoors(WebApplication app)
+    {
         app.MapTasks();
         app.MapWorkers();
         app.MapQueues();
@@ -129,8 +138,10 @@ internal static class Server
     }
 
     /// <summary>Without API keys anybody who can connect may do anything, so only this machine may connect.</summary>
-    private static void DemandLoopback(string urls, ConfigurationManager configuration)
+    private static void DemandUrls(string urls, ConfigurationManager configuration)
     {
+        var auth = new AuthOptions();
+        configuration.GetSection("TaskQueue:Auth").Bind(auth);
         if (configuration.GetSection("Kestrel:Endpoints").Exists())
             throw new StartupException("Kestrel:Endpoints is set, and would take the place of urls, which alone says where to listen; remove it.");
         foreach (var url in urls.Split(';'))
@@ -150,7 +161,7 @@ internal static class Server
                 throw new StartupException($"urls: '{url}' is not of the form http://localhost:8080.");
             var isLoopback = address.Host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
                 || (IPAddress.TryParse(address.Host.Trim('[', ']'), out var ip) && IPAddress.IsLoopback(ip));
-            if (!isLoopback)
+            if (!isLoopback && !auth.IsOn)
                 throw new StartupException($"urls: '{url}' is not a loopback address; without API keys (TaskQueue:Auth:ApiKeys) the server listens on localhost only.");
         }
     }

@@ -2,6 +2,7 @@ using System.Data.Common;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Options;
 using RabbitMQ.Client.Exceptions;
+using TaskQueue.Api.Auth;
 using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Files;
 using TaskQueue.Engine.Queues;
@@ -15,6 +16,7 @@ internal static class StartupChecks
     public static async Task RunAsync(IServiceProvider services, CancellationToken stop)
     {
         services.GetService<IStartupValidator>()?.Validate(); // before anything is touched
+        services.GetRequiredService<Keyring>(); // which knows from here on whether there are keys
         var database = services.GetRequiredService<DatabaseAddress>();
         var migrator = services.GetRequiredService<DatabaseMigrator>();
         if (database.Provider == DatabaseProvider.Sqlite)

@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Globalization;
 using RabbitMQ.Client.Exceptions;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Schedules;
@@ -12,7 +13,14 @@ namespace TaskQueue.Api.Http;
 /// <param name="Code">Stable word for programs.</param>
 /// <param name="Message">What to change.</param>
 /// <param name="Details">What programs may want to know of it, for the doors that say so.</param>
-internal sealed record DoorFault(int Status, string Code, string Message, IReadOnlyDictionary<string, string>? Details = null);
+internal sealed record DoorFault(int Status, string Code, string Message, IReadOnlyDictionary<string, string>? Details = null)
+{
+    /// <summary>When it is worth trying again, where that is known.</summary>
+    public TimeSpan? RetryAfter { get; init; } = Status == StatusCodes.Status503ServiceUnavailable ? TimeSpan.FromSeconds(1) : null;
+}
+
+/// <summary>How the door of a route renders faults.</summary>
+internal sealed record DoorShape(Func<DoorFault, IResult> Render);
 
 /// <summary>Stops a request with a fault.</summary>
 internal sealed class DoorException(int status, string code, string message, IReadOnlyDictionary<string, string>? details = null) : Exception(message)
@@ -25,7 +33,7 @@ internal static partial class DoorFaults
     /// <summary>Renders every fault of a group of endpoints in the shape of their door.</summary>
     public static T AnswerFaults<T>(this T endpoints, Func<DoorFault, IResult> shape)
         where T : IEndpointConventionBuilder =>
-        endpoints.AddEndpointFilter(async (context, next) =>
+        endpoints.WithMetadata(new DoorShape(shape)).AddEndpointFilter(async (context, next) =>
         {
             try
             {
@@ -42,9 +50,25 @@ internal static partial class DoorFaults
                 var fault = ToFault(exception);
                 if (fault.Status >= 500 && exception is not DoorException) // a door that says so itself knows why
                     LogFailed(context.HttpContext.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger<DoorFault>(), exception, context.HttpContext.Request.Method, context.HttpContext.Request.Path);
+                Announce(context.HttpContext.Response, fault);
                 return shape(fault);
             }
         });
+
+    /// <summary>Answers a request that does not reach its route, in the shape of its door.</summary>
+    public static Task AnswerAsync(HttpContext context, DoorFault fault)
+    {
+        Announce(context.Response, fault);
+        return (context.GetEndpoint()?.Metadata.GetMetadata<DoorShape>()?.Render ?? HttpRegistration.Problem)(fault).ExecuteAsync(context);
+    }
+
+    private static void Announce(HttpResponse response, DoorFault fault)
+    {
+        if (fault.Status == StatusCodes.Status401Unauthorized)
+            response.Headers.WWWAuthenticate = "Bearer";
+        if (fault.RetryAfter is { } wait)
+            response.Headers.RetryAfter = Math.Max(1, Math.Ceiling(wait.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
+    }
 
     private static DoorFault ToFault(Exception exception) =>
         exception switch

@@ -1,15 +1,19 @@
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.WebUtilities;
+using Microsoft.Extensions.Options;
 using TaskQueue.Api.Auth;
+using TaskQueue.Engine.Auth;
 
 namespace TaskQueue.Api.Http;
 
-/// <summary>What all doors share: JSON, problem details, the OpenAPI document.</summary>
+/// <summary>What all doors share: JSON, problem details, the gate before them, the OpenAPI document.</summary>
 internal static class HttpRegistration
 {
     public static IServiceCollection AddHttp(this IServiceCollection services)
     {
-        services.AddSingleton<ApiKeys>();
+        services.AddSingleton<Keyring>().AddSingleton<Tokens>().AddSingleton<RequestLimits>();
+        services.AddOptions<LimitOptions>().BindConfiguration("TaskQueue:Limits").ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<IOptionsMonitor<LimitOptions>, LastValidOptions<LimitOptions>>();
         services.ConfigureHttpJsonOptions(o =>
         {
             o.SerializerOptions.PropertyNamingPolicy = System.Text.Json.JsonNamingPolicy.SnakeCaseLower;
@@ -18,11 +22,12 @@ internal static class HttpRegistration
         // What the server itself refuses, such as a method or a media type, has a code too: its reason phrase.
         services.AddProblemDetails(o => o.CustomizeProblemDetails = c =>
             c.ProblemDetails.Extensions.TryAdd("code", ReasonPhrases.GetReasonPhrase(c.ProblemDetails.Status ?? 500).ToLowerInvariant().Replace(' ', '_')));
-        services.AddOpenApi("v1", o => o.AddDocumentTransformer((document, _, _) =>
+        services.AddOpenApi("v1", o => o.AddOperationTransformer(OpenApiSecurity.DescribeAsync).AddDocumentTransformer((document, _, _) =>
         {
             document.Info.Title = "TaskQueue";
             document.Info.Version = "v1";
             document.Servers?.Clear();
+            OpenApiSecurity.Describe(document);
             return Task.CompletedTask;
         }));
         return services;
@@ -31,9 +36,11 @@ internal static class HttpRegistration
     /// <summary>Faults outside of every door, and unknown routes, are problem details too.</summary>
     public static void UseHttp(this WebApplication app)
     {
+        app.Use(SecureHeaders.AddAsync);
         app.UseExceptionHandler();
         app.UseStatusCodePages();
-        app.MapOpenApi("/openapi/{documentName}.json");
+        app.UseMiddleware<Gate>();
+        app.MapOpenApi("/openapi/{documentName}.json").Open();
     }
 
     /// <summary>RFC 9457 for native routes; <c>code</c> is the stable word.</summary>

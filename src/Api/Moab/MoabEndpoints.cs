@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Queues;
 
 namespace TaskQueue.Api.Moab;
@@ -78,23 +79,24 @@ internal sealed class MoabRoutes(IReadOnlyList<RouteGroupBuilder> groups)
 {
     /// <summary>An RPC that takes and answers JSON.</summary>
     /// <param name="rpc">Its name.</param>
+    /// <param name="scope">What its callers need.</param>
     /// <param name="handler">What answers it.</param>
     /// <param name="summary">What it does.</param>
     /// <param name="errors">What it may answer besides 400.</param>
-    public void Add<TBody, TAnswer>(string rpc, Delegate handler, string summary, params IEnumerable<int> errors)
+    public void Add<TBody, TAnswer>(string rpc, Scope scope, Delegate handler, string summary, params IEnumerable<int> errors)
     {
-        var documented = groups[0].MapPost($"/{rpc}", handler).TakesJson<TBody>().Produces<TAnswer>().WithSummary(summary);
+        var documented = groups[0].MapPost($"/{rpc}", handler).Needs(scope).TakesJson<TBody>().Produces<TAnswer>().WithSummary(summary);
         foreach (var status in errors.Prepend(400))
             documented.Produces<MoabError>(status);
         foreach (var group in groups.Skip(1))
-            group.Map($"/{rpc}", handler).AddEndpointFilter(PostOnlyAsync).ExcludeFromDescription();
+            group.Map($"/{rpc}", handler).Needs(scope).AddEndpointFilter(PostOnlyAsync).ExcludeFromDescription();
     }
 
     /// <summary>What is no RPC, or no POST, has the door's error too.</summary>
     public void MapRest()
     {
         foreach (var group in groups)
-            group.Map("/{rpc}", NoRpc).AddEndpointFilter(PostOnlyAsync).ExcludeFromDescription();
+            group.Map("/{rpc}", NoRpc).Needs(Scope.None).AddEndpointFilter(PostOnlyAsync).ExcludeFromDescription();
     }
 
     private static IResult NoRpc(string rpc) => throw new DoorException(501, "UNIMPLEMENTED", $"there is no RPC {rpc}");

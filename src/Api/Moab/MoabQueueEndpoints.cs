@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Options;
 using TaskQueue.Api.Auth;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Schedules;
 using TaskQueue.Engine.Storage;
@@ -11,12 +12,12 @@ internal static class MoabQueueEndpoints
 {
     public static void MapQueues(this MoabRoutes routes)
     {
-        routes.Add<MoabCreateQueueBody, MoabQueueAnswer>("CreateQueue", CreateAsync, "Create a queue.", 409, 429);
-        routes.Add<MoabQueueBody, MoabGetQueueAnswer>("GetQueue", GetAsync, "A queue with its schedules and counts.", 404);
-        routes.Add<MoabUpdateQueueBody, MoabQueueAnswer>("UpdateQueue", UpdateAsync, "Replace all settings of a queue; what is left out is reset.", 404);
-        routes.Add<MoabQueueBody, MoabNothing>("DeleteQueue", DeleteAsync, "Delete a queue with its tasks and schedules.", 404);
-        routes.Add<MoabListQueuesBody, MoabQueuesAnswer>("ListQueues", ListAsync, "Queues by name, a page of them.");
-        routes.Add<MoabQueueBody, MoabNothing>("PurgeQueue", PurgeAsync, "Delete all tasks of a queue; its schedules stay.", 404);
+        routes.Add<MoabCreateQueueBody, MoabQueueAnswer>("CreateQueue", Scope.Admin, CreateAsync, "Create a queue.", 409, 429);
+        routes.Add<MoabQueueBody, MoabGetQueueAnswer>("GetQueue", Scope.Read, GetAsync, "A queue with its schedules and counts.", 404);
+        routes.Add<MoabUpdateQueueBody, MoabQueueAnswer>("UpdateQueue", Scope.Admin, UpdateAsync, "Replace all settings of a queue; what is left out is reset.", 404);
+        routes.Add<MoabQueueBody, MoabNothing>("DeleteQueue", Scope.Admin, DeleteAsync, "Delete a queue with its tasks and schedules.", 404);
+        routes.Add<MoabListQueuesBody, MoabQueuesAnswer>("ListQueues", Scope.Read, ListAsync, "Queues by name, a page of them.");
+        routes.Add<MoabQueueBody, MoabNothing>("PurgeQueue", Scope.Admin, PurgeAsync, "Delete all tasks of a queue; its schedules stay.", 404);
     }
 
     private static async Task<IResult> CreateAsync(HttpContext context, QueueVerbs verbs, IOptions<MoabOptions> options)

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Options;
 using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Schedules;
 
@@ -11,11 +12,11 @@ internal static class MoabScheduleEndpoints
 {
     public static void MapSchedules(this MoabRoutes routes)
     {
-        routes.Add<MoabCreateScheduleBody, MoabScheduleAnswer>("CreateSchedule", CreateAsync, "Create a schedule that puts a task into its queue at every tick.", 404, 409, 429);
-        routes.Add<MoabScheduleBody, MoabScheduleAnswer>("GetSchedule", GetAsync, "A schedule.", 404);
-        routes.Add<MoabUpdateScheduleBody, MoabScheduleAnswer>("UpdateSchedule", UpdateAsync, "Replace all settings of a schedule; what is left out is reset.", 404);
-        routes.Add<MoabScheduleBody, MoabNothing>("DeleteSchedule", DeleteAsync, "Delete a schedule; its tasks stay.", 404);
-        routes.Add<MoabListSchedulesBody, MoabSchedulesAnswer>("ListSchedules", ListAsync, "Schedules of a queue by name, a page of them.", 404);
+        routes.Add<MoabCreateScheduleBody, MoabScheduleAnswer>("CreateSchedule", Scope.Admin, CreateAsync, "Create a schedule that puts a task into its queue at every tick.", 404, 409, 429);
+        routes.Add<MoabScheduleBody, MoabScheduleAnswer>("GetSchedule", Scope.Read, GetAsync, "A schedule.", 404);
+        routes.Add<MoabUpdateScheduleBody, MoabScheduleAnswer>("UpdateSchedule", Scope.Admin, UpdateAsync, "Replace all settings of a schedule; what is left out is reset.", 404);
+        routes.Add<MoabScheduleBody, MoabNothing>("DeleteSchedule", Scope.Admin, DeleteAsync, "Delete a schedule; its tasks stay.", 404);
+        routes.Add<MoabListSchedulesBody, MoabSchedulesAnswer>("ListSchedules", Scope.Read, ListAsync, "Schedules of a queue by name, a page of them.", 404);
     }
 
     private static async Task<IResult> CreateAsync(HttpContext context, ScheduleVerbs schedules, IOptions<MoabOptions> options)

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Options;
 using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
 using TaskQueue.Contracts;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
@@ -15,13 +16,13 @@ internal static class MoabTaskEndpoints
 
     public static void MapTasks(this MoabRoutes routes)
     {
-        routes.Add<MoabEnqueueBody, MoabTasksAnswer>("Enqueue", EnqueueAsync, "Put a batch of tasks into a queue; answers those that are new or changed.", 404);
-        routes.Add<MoabDequeueBody, MoabTasksAnswer>("Dequeue", DequeueAsync, "Take due tasks, at once: none is an answer too.", 404);
-        routes.Add<MoabReportBody, MoabReportAnswer>("ReportStatus", MoabReports.ReportAsync, "Say what became of deliveries, or that they go on.", 404);
-        routes.Add<MoabTaskBody, MoabTaskAnswer>("GetTask", GetAsync, "One task.", 404);
-        routes.Add<MoabListTasksBody, MoabTaskPageAnswer>("ListTasks", ListAsync, "Tasks of a queue, a page of them.", 404);
-        routes.Add<MoabDeleteTasksBody, MoabNothing>("DeleteTasks", MoabReports.DeleteAsync, "Delete tasks in whatever state.", 404);
-        routes.Add<MoabRestartTasksBody, MoabRestartAnswer>("RestartTasks", MoabReports.RestartAsync, "Run dead tasks again.", 404);
+        routes.Add<MoabEnqueueBody, MoabTasksAnswer>("Enqueue", Scope.Enqueue, EnqueueAsync, "Put a batch of tasks into a queue; answers those that are new or changed.", 404);
+        routes.Add<MoabDequeueBody, MoabTasksAnswer>("Dequeue", Scope.Work, DequeueAsync, "Take due tasks, at once: none is an answer too.", 404);
+        routes.Add<MoabReportBody, MoabReportAnswer>("ReportStatus", Scope.Work, MoabReports.ReportAsync, "Say what became of deliveries, or that they go on.", 404);
+        routes.Add<MoabTaskBody, MoabTaskAnswer>("GetTask", Scope.Read, GetAsync, "One task.", 404);
+        routes.Add<MoabListTasksBody, MoabTaskPageAnswer>("ListTasks", Scope.Read, ListAsync, "Tasks of a queue, a page of them.", 404);
+        routes.Add<MoabDeleteTasksBody, MoabNothing>("DeleteTasks", Scope.Enqueue, MoabReports.DeleteAsync, "Delete tasks in whatever state.", 404);
+        routes.Add<MoabRestartTasksBody, MoabRestartAnswer>("RestartTasks", Scope.Enqueue, MoabReports.RestartAsync, "Run dead tasks again.", 404);
     }
 
     private static async Task<IResult> EnqueueAsync(

@@ -5,6 +5,7 @@ using TaskQueue.Api.Http;
 using TaskQueue.Api.Tasks;
 using TaskQueue.Contracts;
 using TaskQueue.Engine;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Storage;
@@ -21,18 +22,18 @@ internal static class QueueEndpoints
 
     public static void MapQueues(this WebApplication app)
     {
-        var queues = app.MapGroup("/queues").WithTags("queues").AnswerFaults(HttpRegistration.Problem).DemandQueue("name");
-        queues.MapGet("", ListAsync).Produces<QueueList>().WithSummary("The declared queues.");
+        var queues = app.MapGroup("/queues").WithTags("queues").AnswerFaults(HttpRegistration.Problem).DemandQueue("name").Needs(Scope.Admin);
+        queues.MapGet("", ListAsync).Needs(Scope.Read).Produces<QueueList>().WithSummary("The declared queues.");
         queues.MapPut("/{name}", PutAsync).TakesJson<QueueBody>().Produces<QueueDetails>().Produces<QueueDetails>(201)
             .ProducesProblem(400).ProducesProblem(409).WithSummary("Declare a queue, or replace all of its settings.");
-        queues.MapGet("/{name}", GetAsync).Produces<QueueDetails>().ProducesProblem(404).WithSummary("A queue with its counts.");
+        queues.MapGet("/{name}", GetAsync).Needs(Scope.Read).Produces<QueueDetails>().ProducesProblem(404).WithSummary("A queue with its counts.");
         queues.MapDelete("/{name}", DeleteAsync).Produces(204).ProducesProblem(404)
             .WithSummary("Delete a queue with its schedules and with what waits, runs or is a dead letter.");
         queues.MapPost("/{name}/pause", PauseAsync).Produces<QueueDetails>().ProducesProblem(404).WithSummary("Hand out nothing more; running tasks go on.");
         queues.MapPost("/{name}/resume", ResumeAsync).Produces<QueueDetails>().ProducesProblem(404).WithSummary("Hand out tasks again.");
         queues.MapPost("/{name}/purge", PurgeAsync).Produces(204).ProducesProblem(404).WithSummary("Delete what waits, runs or is a dead letter.");
         queues.MapPost("/{name}/redrive", RedriveAsync).Produces<Redriven>().ProducesProblem(404).WithSummary("Run all dead letters again.");
-        queues.MapGet("/{name}/tasks", TasksAsync).Produces<QueueTasks>().ProducesProblem(400)
+        queues.MapGet("/{name}/tasks", TasksAsync).Needs(Scope.Read).Produces<QueueTasks>().ProducesProblem(400)
             .TakesQuery("list", "live (waiting, running and dead letters; the default), waiting, running or dead.")
             .TakesQuery("limit", "1 to 1000; default 100.").TakesQuery("after", "next of the page before.")
             .WithSummary("A page of the tasks of a queue, declared or not.");

@@ -4,6 +4,7 @@ using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
 using TaskQueue.Api.Tasks;
 using TaskQueue.Engine;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Schedules;
 
@@ -16,11 +17,11 @@ internal static class ScheduleEndpoints
 
     public static void MapSchedules(this WebApplication app)
     {
-        var schedules = app.MapGroup("/queues/{queue}/schedules").WithTags("schedules").AnswerFaults(HttpRegistration.Problem).DemandQueue("queue");
-        schedules.MapGet("", ListAsync).Produces<ScheduleList>().WithSummary("The schedules of a queue.");
+        var schedules = app.MapGroup("/queues/{queue}/schedules").WithTags("schedules").AnswerFaults(HttpRegistration.Problem).DemandQueue("queue").Needs(Scope.Admin);
+        schedules.MapGet("", ListAsync).Needs(Scope.Read).Produces<ScheduleList>().WithSummary("The schedules of a queue.");
         schedules.MapPut("/{name}", PutAsync).TakesJson<ScheduleBody>().Produces<ScheduleDetails>().Produces<ScheduleDetails>(201)
             .ProducesProblem(400).ProducesProblem(404).ProducesProblem(409).WithSummary("Make a schedule of a declared queue, or replace all of its settings.");
-        schedules.MapGet("/{name}", GetAsync).Produces<ScheduleDetails>().ProducesProblem(404).WithSummary("A schedule with its next five ticks.");
+        schedules.MapGet("/{name}", GetAsync).Needs(Scope.Read).Produces<ScheduleDetails>().ProducesProblem(404).WithSummary("A schedule with its next five ticks.");
         schedules.MapDelete("/{name}", DeleteAsync).Produces(204).ProducesProblem(404).WithSummary("Delete a schedule; tasks that it made stay.");
         schedules.MapPost("/{name}/pause", PauseAsync).Produces<ScheduleDetails>().ProducesProblem(404).WithSummary("Stop a schedule; ticks that pass are lost.");
         schedules.MapPost("/{name}/resume", ResumeAsync).Produces<ScheduleDetails>().ProducesProblem(404).WithSummary("Let a schedule go on with its next tick.");

@@ -19,23 +19,23 @@ internal static class TaskEndpoints
     public static void MapTasks(this WebApplication app)
     {
         var seed = app.MapGroup("/tasks").WithTags("tasks").AnswerFaults(SeedError);
-        seed.MapPost("", PostAsync).TakesJson<TaskBody>().Produces<TaskQueued>(202).Produces<TaskError>(400).Produces<TaskError>(413).Produces<TaskError>(500)
+        seed.MapPost("", PostAsync).Needs(Scope.Enqueue).TakesJson<TaskBody>().Produces<TaskQueued>(202).Produces<TaskError>(400).Produces<TaskError>(413).Produces<TaskError>(500)
             .WithSummary("Accept a task: {\"action\", \"data\"}, and optionally queue, priority, scheduled_at, expires_at, max_attempts, dedupe_key, overwrite, thread_id, lease_seconds, retry, callback_url, id.");
-        seed.MapGet("", ListAsync).TakesQuery("status", "Only tasks of this status.").Produces<TaskList>().Produces<TaskError>(500)
+        seed.MapGet("", ListAsync).Needs(Scope.Read).TakesQuery("status", "Only tasks of this status.").Produces<TaskList>().Produces<TaskError>(500)
             .WithSummary("The newest 100 tasks, or those of one status: pending, running, retrying, completed, failed, cancelled, expired.");
 
         var native = app.MapGroup("/tasks").WithTags("tasks").AnswerFaults(HttpRegistration.Problem);
-        native.MapPost("/bulk", PostManyAsync).TakesJson<TasksBody>().Produces<TasksQueued>(202).ProducesProblem(400).ProducesProblem(413)
+        native.MapPost("/bulk", PostManyAsync).Needs(Scope.Enqueue).TakesJson<TasksBody>().Produces<TasksQueued>(202).ProducesProblem(400).ProducesProblem(413)
             .WithSummary("Accept 1 to 1,000 tasks in one transaction: {\"tasks\": [...]}, each as in POST /tasks.");
-        native.MapGet("/{id}", GetAsync).Produces<TaskDetails>().ProducesProblem(404).ProducesProblem(400)
+        native.MapGet("/{id}", GetAsync).Needs(Scope.Read).MayWait().Produces<TaskDetails>().ProducesProblem(404).ProducesProblem(400)
             .TakesQuery("wait_seconds", "Answer when the task has ended, or after so many seconds as it is then: 0 to 30.")
             .WithSummary("One task with its timeline.");
-        native.MapGet("/{id}/callbacks", CallbacksAsync).Produces<TaskCallbacks>().ProducesProblem(404)
+        native.MapGet("/{id}/callbacks", CallbacksAsync).Needs(Scope.Read).Produces<TaskCallbacks>().ProducesProblem(404)
             .WithSummary("The callbacks of a task or a batch, each with the log of its tries.");
-        native.MapPost("/{id}/cancel", CancelAsync).Produces<TaskChanged>().ProducesProblem(404).ProducesProblem(409)
+        native.MapPost("/{id}/cancel", CancelAsync).Needs(Scope.Enqueue).Produces<TaskChanged>().ProducesProblem(404).ProducesProblem(409)
             .WithSummary("Cancel a task that has not ended.");
-        native.MapDelete("/{id}", DeleteAsync).Produces(204).ProducesProblem(404).WithSummary("Delete a task, whatever its status.");
-        native.MapPost("/{id}/retry", RetryAsync).Produces<TaskChanged>().ProducesProblem(404).ProducesProblem(409)
+        native.MapDelete("/{id}", DeleteAsync).Needs(Scope.Enqueue).Produces(204).ProducesProblem(404).WithSummary("Delete a task, whatever its status.");
+        native.MapPost("/{id}/retry", RetryAsync).Needs(Scope.Enqueue).Produces<TaskChanged>().ProducesProblem(404).ProducesProblem(409)
             .WithSummary("Run a failed or cancelled task again.");
     }
 
@@ -129,7 +129,8 @@ internal static class TaskEndpoints
 
     private static async Task<IResult> GetAsync(string id, HttpContext context, TaskQueries queries, TaskWaits waits, CancellationToken stop)
     {
-        var (sees, wait) = (context.Caller().Sees, TaskWaits.Read(context.Request.Query));
+        var sees = context.Caller().Sees;
+        var wait = TaskWaits.Read(context.Request.Query);
         using var end = wait > TimeSpan.Zero ? waits.Register(Id(id)) : null;
         var task = await queries.FindAsync(Id(id), sees, stop) ?? throw NotFound(id);
         if (end is not null && !TaskStates.IsTerminal(task.State))

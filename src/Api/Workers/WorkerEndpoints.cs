@@ -3,6 +3,7 @@ using Microsoft.Extensions.Options;
 using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
 using TaskQueue.Engine;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
@@ -18,8 +19,8 @@ internal static class WorkerEndpoints
 
     public static void MapWorkers(this WebApplication app)
     {
-        var workers = app.MapGroup("/workers").WithTags("workers").AnswerFaults(HttpRegistration.Problem);
-        workers.MapPost("/claim", ClaimAsync).TakesJson<ClaimBody>().Produces<Claimed>().ProducesProblem(400)
+        var workers = app.MapGroup("/workers").WithTags("workers").AnswerFaults(HttpRegistration.Problem).Needs(Scope.Work);
+        workers.MapPost("/claim", ClaimAsync).MayWait().TakesJson<ClaimBody>().Produces<Claimed>().ProducesProblem(400)
             .WithSummary("Take up to max due tasks with a lease; waits up to 30 s for work where asked to.");
         workers.MapPost("/heartbeat", HeartbeatAsync).TakesJson<HeartbeatBody>().Produces<Answers>().ProducesProblem(400)
             .WithSummary("Renew the leases of running attempts.");

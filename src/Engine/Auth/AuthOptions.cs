@@ -9,24 +9,43 @@ public sealed class AuthOptions : IValidatableObject
     /// <value>None: nobody has to present a key, and the server listens on loopback only.</value>
     public IList<ApiKeyOptions> ApiKeys { get; } = [];
 
+    /// <summary>A JSON file <c>{"ApiKeys": […]}</c> with further keys; a change of the file counts within seconds.</summary>
+    public string? KeysFile { get; set; }
+
+    /// <summary>What <see cref="KeysFile"/> holds; not to be set otherwise.</summary>
+    public IList<ApiKeyOptions> FileKeys { get; } = [];
+
+    /// <summary>Why <see cref="KeysFile"/> cannot be read, or null; not to be set otherwise.</summary>
+    public string? FileProblem { get; set; }
+
+    /// <summary>Tokens that callers may present instead of keys.</summary>
+    public JwtOptions Jwt { get; set; } = new();
+
     /// <summary>32 bytes in base64: with it, the key that a task was submitted with is kept beside the task, encrypted, for its workers.</summary>
     /// <value>Null: only keys that are configured here in clear can be handed to workers, and nothing is stored but their names.</value>
     public string? SecretKey { get; set; }
 
+    /// <summary>All keys.</summary>
+    public IEnumerable<ApiKeyOptions> Keys => ApiKeys.Concat(FileKeys);
+
+    /// <summary>Whether callers have to say who they are.</summary>
+    public bool IsOn => ApiKeys.Count > 0 || KeysFile is not null || Jwt.IsOn;
+
     /// <inheritdoc />
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {
-        for (var i = 0; i < ApiKeys.Count; i++)
-        {
-            if (ApiKeys[i].Problem is { } problem)
-                yield return new($"TaskQueue:Auth:ApiKeys:{i} {problem}");
-        }
-
-        if (ApiKeys.GroupBy(k => k.Name, StringComparer.Ordinal).FirstOrDefault(g => g.Count() > 1 && g.Count(k => k.Key is not null) > 1) is { } twice)
-            yield return new($"TaskQueue:Auth:ApiKeys names {twice.Key} twice in clear; give one of them as KeyHash");
+        foreach (var problem in Problems(ApiKeys, "TaskQueue:Auth:ApiKeys:").Concat(Problems(FileKeys, $"TaskQueue:Auth:KeysFile {KeysFile}: ApiKeys:")))
+            yield return problem;
+        if (KeysFile is not null && (FileProblem is not null || FileKeys.Count == 0))
+            yield return new($"TaskQueue:Auth:KeysFile {KeysFile} {FileProblem ?? "is missing or has no ApiKeys"}");
+        if (Jwt.Problem is { } wrong)
+            yield return new($"TaskQueue:Auth:Jwt:{wrong}");
         if (SecretKey is not null && !(Convert.TryFromBase64String(SecretKey, new byte[SecretKey.Length], out var bytes) && bytes == 32))
             yield return new("TaskQueue:Auth:SecretKey must be 32 bytes in base64");
     }
+
+    private static IEnumerable<ValidationResult> Problems(IEnumerable<ApiKeyOptions> keys, string at) =>
+        keys.Select((key, index) => key.Problem is { } problem ? new ValidationResult($"{at}{index} {problem}") : null).OfType<ValidationResult>();
 }
 
 /// <summary>One key.</summary>
@@ -41,13 +60,43 @@ public sealed class ApiKeyOptions
     /// <summary>SHA-256 of the key's UTF-8 in hexadecimal, so that the configuration holds no secret.</summary>
     public string? KeyHash { get; set; }
 
+    /// <summary>What it is good for: enqueue, work, read, admin (which includes the rest).</summary>
+    /// <value>None given: enqueue, work and read.</value>
+    public IList<string> Scopes { get; } = [];
+
+    /// <summary>It is only for queues whose names begin with one of these; null is all queues.</summary>
+    public IList<string>? Queues { get; set; }
+
     /// <summary>Refused from then on; null is never.</summary>
     public DateTimeOffset? ExpiresAt { get; set; }
 
+    /// <summary>How many requests it may make; null is as <c>TaskQueue:Limits</c> says.</summary>
+    public RequestRate? Rate { get; set; }
+
     internal string? Problem =>
-        Name.Length is < 1 or > 128 ? "needs a Name of 1 to 128 characters"
+        Name.Length is < 1 or > 128 || Name.Contains('\0', StringComparison.Ordinal) ? "needs a Name of 1 to 128 characters"
         : Key is null == KeyHash is null ? "needs either Key or KeyHash"
         : Key is { Length: 0 } ? "has an empty Key"
         : KeyHash is not null && !(KeyHash.Length == 64 && KeyHash.All(char.IsAsciiHexDigit)) ? "has a KeyHash that is not 64 hexadecimal digits"
+        : Scopes.FirstOrDefault(s => Auth.Scopes.Parse(s) is null) is { } scope ? $"has the scope '{scope}'; it must be {Auth.Scopes.Rule}"
+        : Queues is not null && Queues.Any(string.IsNullOrEmpty) ? "has an empty prefix among its Queues"
+        : Rate?.Problem is { } rate ? $"has a Rate {rate}"
+        : null;
+}
+
+/// <summary>A token bucket of requests.</summary>
+public sealed record RequestRate
+{
+    /// <summary>Requests a second in the long run.</summary>
+    public int PerSecond { get; set; }
+
+    /// <summary>Requests at once.</summary>
+    /// <value>Null: as many as a second brings.</value>
+    public int? Burst { get; set; }
+
+    /// <summary>What is wrong with it, or null.</summary>
+    public string? Problem =>
+        PerSecond is < 1 or > 1_000_000 ? "whose PerSecond is not 1 to 1000000"
+        : Burst is < 1 or > 1_000_000 ? "whose Burst is not 1 to 1000000"
         : null;
 }

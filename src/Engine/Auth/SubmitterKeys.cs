@@ -8,7 +8,7 @@ namespace TaskQueue.Engine.Auth;
 /// The key that a task was submitted with, so that its workers can act as the submitter (bella.md 1.1). Kept as the name of a
 /// configured key, or encrypted; never in clear.
 /// </summary>
-public sealed class SubmitterKeys(IOptionsMonitor<AuthOptions> options)
+public sealed class SubmitterKeys(IOptionsMonitor<AuthOptions> options, TimeProvider time)
 {
     private const string ByName = "name:", Encrypted = "aes:";
     private const int NonceBytes = 12, TagBytes = 16;
@@ -20,7 +20,7 @@ public sealed class SubmitterKeys(IOptionsMonitor<AuthOptions> options)
     {
         if (key is null)
             return null;
-        if (name is not null && options.CurrentValue.ApiKeys.Any(k => k.Name == name && k.Key == key))
+        if (name is not null && options.CurrentValue.Keys.Any(k => k.Name == name && k.Key == key))
             return ByName + name;
         if (options.CurrentValue.SecretKey is not { } secret)
             return null;
@@ -31,13 +31,16 @@ public sealed class SubmitterKeys(IOptionsMonitor<AuthOptions> options)
         return Encrypted + Convert.ToBase64String([.. nonce, .. tag, .. hidden]);
     }
 
-    /// <summary>The key; null where it was not kept, or cannot be had any more.</summary>
+    /// <summary>
+    /// The key; null where it was not kept, or cannot be had any more. Of a name with several keys, one that is valid: the
+    /// one that the task came with may have been replaced since.
+    /// </summary>
     public string? Reveal(string? kept)
     {
         if (kept is null)
             return null;
         if (kept.StartsWith(ByName, StringComparison.Ordinal))
-            return options.CurrentValue.ApiKeys.FirstOrDefault(k => k.Name == kept[ByName.Length..] && k.Key is not null)?.Key;
+            return options.CurrentValue.Keys.FirstOrDefault(k => k.Name == kept[ByName.Length..] && k.Key is not null && !(k.ExpiresAt <= time.GetUtcNow()))?.Key;
         return kept.StartsWith(Encrypted, StringComparison.Ordinal) && options.CurrentValue.SecretKey is { } secret ? Decrypt(kept[Encrypted.Length..], secret) : null;
     }
 

@@ -31,7 +31,7 @@ public static class EventCursor
     {
         ArgumentNullException.ThrowIfNull(text);
         Span<byte> buffer = stackalloc byte[MaxBytes];
-        if (text.Length > MaxBytes || !Base64Url.IsValid(text) || !Base64Url.TryDecodeFromChars(text, buffer, out var length))
+        if (text.Length > 2 * MaxBytes || !Base64Url.IsValid(text) || !Base64Url.TryDecodeFromChars(text, buffer, out var length))
             return null;
         ReadOnlySpan<byte> bytes = buffer[..length];
         if (Read(ref bytes) is not { } highest || Read(ref bytes) is not { } streams || streams > TaskDbContext.Streams)

@@ -32,6 +32,13 @@ public sealed class TaskEnds : IDisposable
         return waiter;
     }
 
+    /// <summary>Whether anybody waits for a task.</summary>
+    public bool IsAwaited(Guid taskId)
+    {
+        lock (_gate)
+            return _waiters.ContainsKey(taskId);
+    }
+
     /// <summary>Tells those who wait for a task that it has ended.</summary>
     internal void Tell(Guid taskId)
     {

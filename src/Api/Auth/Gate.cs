@@ -1,0 +1,85 @@
+using System.Net;
+using TaskQueue.Api.Http;
+using TaskQueue.Engine.Auth;
+
+namespace TaskQueue.Api.Auth;
+
+/// <summary>
+/// Lets a request through to its route, or answers in the shape of its door. Before anything of the body is read it looks at:
+/// places, who calls, scope, rate.
+/// </summary>
+internal sealed class Gate(RequestDelegate next, Keyring keys, Tokens tokens, RequestLimits limits)
+{
+    private const string Bearer = "Bearer ";
+
+    private static readonly DoorFault Unauthorized = new(401, "unauthorized", "send a valid API key or token as 'Authorization: Bearer …'");
+    private static readonly DoorFault Busy = new(503, "busy", "the server has as many requests as it works on at a time; try again");
+
+    public Task InvokeAsync(HttpContext context) =>
+        context.GetEndpoint()?.Metadata.GetMetadata<NeededScope>() is { } needed ? AdmitAsync(context, needed.Scope) : next(context);
+
+    private async Task AdmitAsync(HttpContext context, Scope needed)
+    {
+        using var place = context.GetEndpoint()!.Metadata.GetMetadata<WaitingRoute>() is null ? limits.Enter() : null;
+        if ((place is { IsAcquired: false } ? Busy : await CheckAsync(context, needed)) is { } fault)
+            await DoorFaults.AnswerAsync(context, fault);
+        else
+            await next(context);
+    }
+
+    private async ValueTask<DoorFault?> CheckAsync(HttpContext context, Scope needed)
+    {
+        Caller? caller;
+        try
+        {
+            if (!keys.IsOn && StrangerFault(context.Request) is { } stranger)
+                return stranger;
+            caller = await FindAsync(context);
+        }
+        catch (DoorException door)
+        {
+            return door.Fault;
+        }
+
+        if (caller is null)
+            return Unauthorized;
+        if (!caller.Scopes.HasFlag(needed))
+            return new(403, "forbidden", $"this key lacks the scope {Scopes.Word(needed)}, which {context.Request.Method} {context.Request.Path} needs");
+        if (limits.Count(caller) is { } wait)
+            return new(429, "rate_limited", "too many requests with this key; try again later") { RetryAfter = wait };
+        context.Features.Set(caller);
+        return null;
+    }
+
+    private ValueTask<Caller?> FindAsync(HttpContext context)
+    {
+        var request = context.Request;
+        var header = request.Headers.Authorization.FirstOrDefault();
+        // Where the header is absent a parameter of that name counts for bella's clients (bella.md 1.1).
+        if (header is null && request.Path.StartsWithSegments("/v1", StringComparison.Ordinal))
+            header = request.Query["Authorization"].FirstOrDefault();
+        var token = header is not null && header.StartsWith(Bearer, StringComparison.Ordinal) ? header[Bearer.Length..] : null;
+        if (!keys.IsOn)
+            return new(token is null ? Caller.Anyone : Caller.Anyone with { Key = token });
+        if (string.IsNullOrEmpty(token))
+            return new((Caller?)null);
+        return keys.Find(token) is { } caller ? new(caller) : tokens.FindAsync(token, context.RequestAborted);
+    }
+
+    /// <summary>
+    /// Without keys whoever reaches the socket may do anything, and a browser of this machine reaches it for any page: so the
+    /// request must name this machine, and come from no page of another origin.
+    /// </summary>
+    private static DoorFault? StrangerFault(HttpRequest request)
+    {
+        if (!IsThisMachine(request.Host.Host))
+            return new(403, "forbidden_host", $"without API keys the server answers to localhost only, not to '{request.Host.Host}'");
+        var origin = request.Headers.Origin.FirstOrDefault();
+        return origin is null || (Uri.TryCreate(origin, UriKind.Absolute, out var uri) && uri.Authority == new Uri($"{uri.Scheme}://{request.Host}").Authority)
+            ? null
+            : new(403, "forbidden_origin", $"without API keys the server answers to pages of its own only, not of '{origin}'");
+    }
+
+    private static bool IsThisMachine(string host) =>
+        host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || (IPAddress.TryParse(host.Trim('[', ']'), out var ip) && IPAddress.IsLoopback(ip));
+}

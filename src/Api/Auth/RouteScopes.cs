@@ -1,0 +1,43 @@
+using TaskQueue.Api.Hosting;
+using TaskQueue.Engine.Auth;
+
+namespace TaskQueue.Api.Auth;
+
+/// <summary>The scope that a caller of a route needs.</summary>
+internal sealed record NeededScope(Scope Scope);
+
+/// <summary>A route for everybody, whether or not there are keys.</summary>
+internal sealed record OpenRoute;
+
+/// <summary>A route whose answer may take as long as there is nothing to say: no place is counted for it.</summary>
+internal sealed record WaitingRoute;
+
+/// <summary>Who may use a route, said where it is mapped.</summary>
+internal static class RouteScopes
+{
+    /// <summary>Callers need a scope; where a group and a route of it both say one, the route's counts.</summary>
+    public static T Needs<T>(this T endpoints, Scope scope)
+        where T : IEndpointConventionBuilder =>
+        endpoints.WithMetadata(new NeededScope(scope));
+
+    /// <summary>Everybody may call.</summary>
+    public static T Open<T>(this T endpoints)
+        where T : IEndpointConventionBuilder =>
+        endpoints.WithMetadata(new OpenRoute());
+
+    /// <summary>A long-poll or a stream: it does not count as a request that is worked on.</summary>
+    public static T MayWait<T>(this T endpoints)
+        where T : IEndpointConventionBuilder =>
+        endpoints.WithMetadata(new WaitingRoute());
+
+    /// <summary>Every route must say who may use it.</summary>
+    /// <exception cref="StartupException">One does not.</exception>
+    public static void DemandScopes(this IEndpointRouteBuilder app)
+    {
+        foreach (var endpoint in app.DataSources.SelectMany(source => source.Endpoints))
+        {
+            if (endpoint.Metadata.GetMetadata<NeededScope>() is null == endpoint.Metadata.GetMetadata<OpenRoute>() is null)
+                throw new StartupException($"route {endpoint.DisplayName} must either need a scope or be open.");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+using Shouldly;
+using TaskQueue.Contracts;
+using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Schedules;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Tasks;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.Integration;
+
+/// <summary>Whose tasks a caller sees and touches, on each database.</summary>
+public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
+{
+    private static readonly Access Ann = new("ann"), Ben = new("ben"), Mail = new(Queues: ["mail", "post_"]);
+
+    private TestDatabase _database = null!;
+    private TestEngine _engine = null!;
+
+    public async Task InitializeAsync()
+    {
+        _database = await TestDatabase.CreateAsync(provider);
+        _engine = new TestEngine(_database.Address);
+    }
+
+    public async Task DisposeAsync()
+    {
+        await _engine.DisposeAsync();
+        await _database.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Reads_show_the_tasks_of_the_owner_only()
+    {
+        var (hers, his, nobodys) = (await SubmitAsync("ann"), await SubmitAsync("ben"), await SubmitAsync(null));
+
+        (await _engine.Queries.FindAsync(hers, Ann, default)).ShouldNotBeNull().Owner.ShouldBe("ann");
+        (await _engine.Queries.FindAsync(hers, Ben, default)).ShouldBeNull();
+        (await _engine.Queries.FindAsync(nobodys, Ann, default)).ShouldBeNull();
+        Ids(await _engine.Queries.FindManyAsync([hers, his, nobodys], Ben, default)).ShouldBe([his]);
+        Ids(await _engine.Queries.NewestAsync(null, 10, Ann, default)).ShouldBe([hers]);
+        Ids(await _engine.Queries.ListAsync("q", TaskList.Waiting, null, 10, Ben, default)).ShouldBe([his]);
+        Ids(await _engine.Queries.ListAsync("q", TaskList.Waiting, null, 10, Access.All, default)).ShouldBe([hers, his, nobodys], ignoreOrder: true);
+    }
+
+    [Fact]
+    public async Task Reads_show_the_queues_of_the_key_only()
+    {
+        var (mail, post, other) = (await SubmitAsync("ann", "mail-out"), await SubmitAsync("ann", "post_1"), await SubmitAsync("ann", "mai"));
+
+        Ids(await _engine.Queries.NewestAsync(null, 10, Mail, default)).ShouldBe([post, mail]);
+        (await _engine.Queries.FindAsync(other, Mail, default)).ShouldBeNull();
+        (await _engine.Queries.FindAsync(await SubmitAsync("ann", "postX1"), Mail, default)).ShouldBeNull("an underscore is itself, no wildcard");
+        Mail.Allows("mail-out").ShouldBeTrue();
+        Mail.Allows("mai").ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task A_command_of_somebody_else_finds_nothing_and_changes_nothing()
+    {
+        var id = await SubmitAsync("ann");
+        var before = await _database.GetAsync(id);
+
+        (await _engine.Verbs.CancelAsync(id, Ben)).ShouldBe(Verdict.NotFound);
+        (await _engine.Verbs.RetryAsync(id, Ben)).ShouldBe(Verdict.NotFound);
+        (await _engine.Verbs.ApplyAsync([_engine.Verbs.Delete(id)], Ben))[0].Verdict.ShouldBe(Verdict.NotFound);
+        (await _database.GetAsync(id)).Describe().ShouldBe(before.Describe());
+
+        (await _engine.Verbs.CancelAsync(id, Ann)).ShouldBe(Verdict.Applied);
+    }
+
+    [Fact]
+    public async Task A_report_of_a_queue_that_the_key_is_not_for_finds_nothing()
+    {
+        var id = await SubmitAsync("ann");
+        await _engine.Claims.ClaimAsync(new ClaimRequest([new("q", 0)], 1, "w", null), TimeSpan.Zero, default);
+
+        (await _engine.Verbs.ApplyAsync([_engine.Verbs.Complete(id, 1, null, "1")], Mail))[0].Verdict.ShouldBe(Verdict.NotFound);
+        (await _database.GetAsync(id)).State.ShouldBe(TaskStates.Running);
+
+        (await _engine.Verbs.ApplyAsync([_engine.Verbs.Complete(id, 1, null, "1")], new Access(Queues: ["q"])))[0].Verdict.ShouldBe(Verdict.Applied);
+    }
+
+    [Fact]
+    public async Task A_duplicate_changes_no_task_of_another_owner()
+    {
+        var mine = New("ann") with { DedupeKey = "k", Payload = "1" };
+        await _engine.Verbs.SubmitAsync(mine);
+
+        var other = await _engine.Verbs.SubmitAsync(New("ben") with { DedupeKey = "k", Payload = "2", Overwrite = OverwriteFields.Payload });
+        (other.Id, other.Result, other.Task).ShouldBe((mine.Id, Admitted.Skipped, null));
+        (await _database.GetAsync(mine.Id)).Payload.ShouldBe("1");
+
+        (await _engine.Verbs.SubmitAsync(New("ann") with { DedupeKey = "k", Payload = "3", Overwrite = OverwriteFields.Payload })).Result.ShouldBe(Admitted.Overwritten);
+        (await _database.GetAsync(mine.Id)).Payload.ShouldBe("3");
+    }
+
+    [Fact]
+    public async Task Tasks_of_a_schedule_belong_to_who_made_it()
+    {
+        await _engine.Queues.CreateAsync("q", Delivery.Pull, QueueSettings.Default);
+        var schedules = _engine.Services.GetService(typeof(ScheduleVerbs)).ShouldBeOfType<ScheduleVerbs>();
+        await schedules.CreateAsync("q", "s", new ScheduleSettings { Cron = "0 8 * * *", TimeZone = "UTC", Owner = "ann" });
+
+        var made = await schedules.RunNowAsync("q", "s");
+
+        (await _database.GetAsync(made.ShouldNotBeNull().Id)).Owner.ShouldBe("ann");
+    }
+
+    [Fact]
+    public async Task Progress_stays_until_the_worker_says_more()
+    {
+        var id = await SubmitAsync("ann");
+        await _engine.Claims.ClaimAsync(new ClaimRequest([new("q", 0)], 1, "w", null), TimeSpan.Zero, default);
+
+        foreach (var (said, shown) in new[] { ("""{"percent":10}""", """{"percent":10}"""), (null, """{"percent":10}"""), ("0.5", "0.5") })
+        {
+            await _engine.Verbs.ApplyAsync([_engine.Verbs.Renew(id, 1, null, progress: said)]);
+            (await _database.GetAsync(id)).Progress.ShouldBe(shown);
+        }
+    }
+
+    private static TaskSubmission New(string? owner, string queue = "q") => new(TaskId.New(TimeProvider.System), queue, "{}") { Owner = owner };
+
+    private static IEnumerable<Guid> Ids(IEnumerable<TaskState> tasks) => tasks.Select(t => t.CorrelationId);
+
+    private async Task<Guid> SubmitAsync(string? owner, string queue = "q") => (await _engine.Verbs.SubmitAsync(New(owner, queue))).Id;
+}
+
+/// <summary>Access on PostgreSQL.</summary>
+public sealed class PostgresAccessTests() : AccessTests(DatabaseProvider.Postgres);
+
+/// <summary>Access on SQLite.</summary>
+public sealed class SqliteAccessTests() : AccessTests(DatabaseProvider.Sqlite);
