@@ -1,4 +1,5 @@
 using System.Text;
+using Microsoft.AspNetCore.Http;
 using Shouldly;
 using TaskQueue.Tests.Servers;
 using Xunit;
@@ -90,6 +91,29 @@ public sealed partial class CommandLineClientTests
         (await CommandRun.OfAsync(Http.BaseAddress!, ["enqueue", _queue, "mail", "--file", "-"], input: "{}\r\n\r\n  \n{\"priority\":\"low\"}")).Done().Text.ShouldStartWith("2 accepted");
         (await RunAsync("enqueue", "--file", "/none/such.jsonl")).Refused(1, "/none/such.jsonl");
         (await CommandRun.OfAsync(Nowhere, ["enqueue", _queue, "mail", "--file", "-", "--json"], input: "{}")).ExitCode.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task What_got_no_answer_is_sent_again_and_accepted_once()
+    {
+        await DeclareAsync(new { });
+        await using var line = await TestReceiver.StartAsync();
+        line.Answer = async (context, time) =>
+        {
+            var reply = await Http.PostAsync(context.Request.Path, line.All.Last().Body);
+            if (time == 1)
+            {
+                context.Abort(); // the server has accepted it, and the answer is lost
+                return;
+            }
+
+            context.Response.StatusCode = reply.Status;
+            await context.Response.WriteAsync(reply.Text);
+        };
+        (await CommandRun.OfAsync(new Uri(line.Url), ["enqueue", _queue, "mail"])).Done();
+        (await CommandRun.OfAsync(new Uri(line.Url), ["enqueue", _queue, "mail", "--file", "-"], input: "{}\n{}\n")).Done().Text.ShouldStartWith("2 accepted, 0 updated, 0 duplicate");
+        line.All.Count.ShouldBe(4);
+        (await CountsAsync()).Whole("waiting").ShouldBe(3);
     }
 
     /// <summary>A file of n lines with a blank one, a duplicate, and some that are refused, each with a word of why.</summary>

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Shouldly;
+using TaskQueue.Engine.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
@@ -35,6 +36,53 @@ public sealed partial class CommandLineClientTests
         server.All.Select(r => r.Headers["Last-Event-ID"]).Take(4).ShouldBe(["zero", "2", "2", "4"]);
         tail.Errors.Count.ShouldBe(3, "each loss is said");
         tail.Errors.ShouldAllBe(l => l.StartsWith("taskqueue: ") && l.EndsWith("; trying again"));
+    }
+
+    [Fact]
+    public async Task Tail_shows_what_happens_and_misses_nothing_while_the_server_is_away()
+    {
+        await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
+        await using var first = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database.ConnectionString, rabbitMq: null);
+        using var tail = TaskQueueProcess.StartCommand(["tail", "--queue", "live"], CommandRun.Environment(first.Http.BaseAddress!));
+        var sent = new List<Guid>();
+        await Eventually.UntilAsync(async () =>
+        {
+            await first.Http.SubmitAsync(new { action = "a", queue = "other" });
+            sent.Add(await first.Http.SubmitAsync(new { action = "a", queue = "live" }));
+            return tail.Results.Count > 0;
+        }, Door.Patience, "tail is connected");
+        var seen = sent.FindIndex(id => tail.Results[0].Contains(id.ToString()));
+
+        first.Kill();
+        await Eventually.UntilAsync(() => Task.FromResult(tail.Errors.Any(l => l.Contains("trying again"))), Door.Patience, "the loss is said");
+        await using var second = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database.ConnectionString, rabbitMq: null, port: first.Port);
+        for (var i = 0; i < 5; i++)
+            sent.Add(await second.Http.SubmitAsync(new { action = "a", queue = "live" }));
+        await Eventually.UntilAsync(() => Task.FromResult(tail.Results.Any(l => l.Contains(sent[^1].ToString()))), TimeSpan.FromSeconds(60), "the last task is seen");
+
+        (await TaskQueueProcess.SignalAsync(tail, Interrupt)).ShouldBe(0, tail.Output);
+        tail.Results.Select(l => Guid.Parse(l.Split(' ', StringSplitOptions.RemoveEmptyEntries)[2])).ShouldBe(sent[seen..]);
+        tail.Results.ShouldAllBe(l => l.Contains("  submitted  ") && l.Contains("  live"));
+    }
+
+    [Fact]
+    public async Task Tail_follows_single_tasks()
+    {
+        var (id, other) = (await Http.SubmitAsync(new { action = "a", queue = _queue }), await Http.SubmitAsync(new { action = "a", queue = _queue }));
+        using var tail = TaskQueueProcess.StartCommand(["tail", "--json", "--id", id.ToString()], CommandRun.Environment(Http.BaseAddress!));
+        await Eventually.UntilAsync(async () =>
+        {
+            foreach (var task in new[] { other, id })
+            {
+                await Http.PostAsync($"/tasks/{task}/cancel", "");
+                await Http.PostAsync($"/tasks/{task}/retry", "");
+            }
+
+            return tail.Results.Any(l => l.Contains("cancelled"));
+        }, Door.Patience, "tail shows the task");
+        (await TaskQueueProcess.SignalAsync(tail, Interrupt)).ShouldBe(0, tail.Output);
+        tail.Results.ShouldAllBe(l => JsonSerializer.Deserialize<JsonElement>(l).Text("task_id") == id.ToString() && JsonSerializer.Deserialize<JsonElement>(l).Text("queue") == _queue);
+        tail.Errors.ShouldBeEmpty();
     }
 
     [Fact]

@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Shouldly;
+using TaskQueue.Engine.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
@@ -172,6 +173,33 @@ public sealed partial class CommandLineClientTests(SqliteStack stack) : IClassFi
             (await CommandRun.OfAsync(Nowhere, args.Split(' '))).Refused(1, "http://127.0.0.1:1", "--server").Lines.ShouldBeEmpty();
         // --server goes before the variable.
         (await CommandRun.OfAsync(Nowhere, ["queues", "--server", Http.BaseAddress!.ToString()])).Done();
+    }
+
+    [Fact]
+    public async Task A_key_does_what_it_is_for_and_no_more()
+    {
+        await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
+        await using var host = await TestHost.StartAsync(database.ConnectionString, settings: new Dictionary<string, string?>
+        {
+            ["TaskQueue:Auth:ApiKeys:0:Name"] = "ann",
+            ["TaskQueue:Auth:ApiKeys:0:Key"] = "operator-key",
+            ["TaskQueue:Auth:ApiKeys:0:Scopes:0"] = "admin",
+            ["TaskQueue:Auth:ApiKeys:1:Name"] = "ben",
+            ["TaskQueue:Auth:ApiKeys:1:Key"] = "mails-key",
+            ["TaskQueue:Auth:ApiKeys:1:Queues:0"] = "mails",
+        });
+        var server = host.Http.BaseAddress!;
+        foreach (var args in new[] { "queues", "enqueue mails a", "tail" })
+        {
+            (await CommandRun.OfAsync(server, args.Split(' '))).Refused(1, "TASKQUEUE_KEY");
+            (await CommandRun.OfAsync(server, args.Split(' '), key: "other-key")).Refused(1, "TASKQUEUE_KEY").All.ShouldNotContain("other-key");
+        }
+
+        (await CommandRun.OfAsync(server, ["queues"], key: "operator-key")).Done().Row("tasks");
+        (await CommandRun.OfAsync(server, ["pause", "tasks"], key: "mails-key")).Refused(1, "admin");
+        (await CommandRun.OfAsync(server, ["enqueue", "bills", "a"], key: "mails-key")).Refused(1, "bills");
+        (await CommandRun.OfAsync(server, ["enqueue", "mails", "a", "--file", "-"], input: "{}\n{\"queue\":\"bills\"}\n{}", key: "mails-key"))
+            .Refused(1, "line 2: ", "bills").Text.ShouldStartWith("2 accepted");
     }
 
     [Fact]

@@ -26,6 +26,7 @@ internal sealed partial class BulkEnqueue
     private readonly List<TaskLine.Ready> _chunk = [];
     private readonly JsonArray _errors = [];
     private int _bytes;
+    private string? _failure;
     private long _read, _accepted, _updated, _duplicate, _refused, _settled;
 
     private BulkEnqueue(Session session, JsonObject defaults, bool stopsOnError, Action<string> say) =>
@@ -37,19 +38,28 @@ internal sealed partial class BulkEnqueue
     {
         await using var file = Open(path);
         if (!session.Output.ShowsProgress)
-            return await new BulkEnqueue(session, defaults, stopsOnError, Output.Error).RunAsync(file, (_, _) => { }, stop);
-        var screen = session.Output.Progress;
-        return await screen.Progress().AutoClear(true).StartAsync(async progress =>
         {
-            var bar = progress.AddTask("0 lines", maxValue: file.CanSeek ? Math.Max(1, file.Length) : 1);
-            bar.IsIndeterminate = !file.CanSeek;
-            return await new BulkEnqueue(session, defaults, stopsOnError, text => screen.WriteLine($"taskqueue: {Output.Clean(text)}")).RunAsync(file, (bytes, lines) =>
-            {
-                bar.Description = $"{lines} lines";
-                if (file.CanSeek)
-                    bar.Value = bytes;
-            }, stop);
-        });
+            var quiet = new BulkEnqueue(session, defaults, stopsOnError, Output.Error);
+            await quiet.ReadAsync(file, (_, _) => { }, stop);
+            return quiet.Report();
+        }
+
+        var screen = session.Output.Progress;
+        var shown = new BulkEnqueue(session, defaults, stopsOnError, text => screen.WriteLine($"taskqueue: {Output.Clean(text)}"));
+        await screen.Progress().AutoClear(true).StartAsync(progress => shown.ReadAsync(file, Bar(progress, file), stop));
+        return shown.Report();
+    }
+
+    private static Action<long, long> Bar(ProgressContext progress, Stream file)
+    {
+        var bar = progress.AddTask("0 lines", maxValue: file.CanSeek ? Math.Max(1, file.Length) : 1);
+        bar.IsIndeterminate = !file.CanSeek;
+        return (bytes, lines) =>
+        {
+            bar.Description = $"{lines} lines";
+            if (file.CanSeek)
+                bar.Value = bytes;
+        };
     }
 
     private static Stream Open(string path)
@@ -64,7 +74,7 @@ internal sealed partial class BulkEnqueue
         }
     }
 
-    private async Task<int> RunAsync(Stream file, Action<long, long> progress, CancellationToken stop)
+    private async Task ReadAsync(Stream file, Action<long, long> progress, CancellationToken stop)
     {
         try
         {
@@ -83,12 +93,8 @@ internal sealed partial class BulkEnqueue
         }
         catch (Exception fault) when (fault is TaskQueueException or IOException or OperationCanceledException)
         {
-            var message = fault switch { TaskQueueException refused => _session.Explain(refused), OperationCanceledException => "interrupted", _ => fault.Message };
-            _say($"{message}; lines 1 to {_settled} are done, those from {_settled + 1} on are not known to be accepted");
-            return Report(message);
+            _failure = fault switch { TaskQueueException refused => _session.Explain(refused), OperationCanceledException => "interrupted", _ => fault.Message };
         }
-
-        return Report(null);
     }
 
     private async Task TakeAsync(FileLine line, CancellationToken stop)
@@ -189,13 +195,15 @@ internal sealed partial class BulkEnqueue
         }
     }
 
-    private int Report(string? failure)
+    private int Report()
     {
+        if (_failure is not null)
+            Output.Error($"{_failure}; lines 1 to {_settled} are done, those from {_settled + 1} on are not known to be accepted");
         if (_session.Output.IsJson)
         {
             var document = new JsonObject { ["lines"] = _read, ["accepted"] = _accepted, ["updated"] = _updated, ["duplicate"] = _duplicate, ["refused"] = _refused, ["errors"] = _errors };
-            if (failure is not null)
-                (document["failure"], document["done_to_line"]) = (failure, _settled);
+            if (_failure is not null)
+                (document["failure"], document["done_to_line"]) = (_failure, _settled);
             _session.Output.Json(JsonSerializer.SerializeToElement(document));
         }
         else
@@ -203,7 +211,7 @@ internal sealed partial class BulkEnqueue
             _session.Output.Line($"{_accepted} accepted, {_updated} updated, {_duplicate} duplicate, {_refused} refused");
         }
 
-        return _refused == 0 && failure is null ? ExitCode.Done : ExitCode.Failed;
+        return _refused == 0 && _failure is null ? ExitCode.Done : ExitCode.Failed;
     }
 
     /// <summary>Which task of a request the server refuses, and why; null where it is not about one.</summary>

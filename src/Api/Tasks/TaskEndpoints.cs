@@ -20,7 +20,7 @@ internal static class TaskEndpoints
     {
         var seed = app.MapGroup("/tasks").WithTags("tasks").AnswerFaults(SeedError);
         seed.MapPost("", PostAsync).Needs(Scope.Enqueue).TakesJson<TaskBody>().Produces<TaskQueued>(202).Produces<TaskError>(400).Produces<TaskError>(413).Produces<TaskError>(500)
-            .WithSummary("Accept a task: {\"action\", \"data\"}, and optionally queue, priority, scheduled_at, expires_at, max_attempts, dedupe_key, overwrite, thread_id, lease_seconds, retry, callback_url.");
+            .WithSummary("Accept a task: {\"action\", \"data\"}, and optionally queue, priority, scheduled_at, expires_at, max_attempts, dedupe_key, overwrite, thread_id, lease_seconds, retry, callback_url, id.");
         seed.MapGet("", ListAsync).Needs(Scope.Read).TakesQuery("status", "Only tasks of this status.").Produces<TaskList>().Produces<TaskError>(500)
             .WithSummary("The newest 100 tasks, or those of one status: pending, running, retrying, completed, failed, cancelled, expired.");
 
@@ -47,10 +47,12 @@ internal static class TaskEndpoints
         using var body = await RequestJson.ReadDocumentAsync(context, BodyLimits.One(options.Value));
         while (true)
         {
-            var task = TaskRequest.Read(body.RootElement, TaskId.New(time), time.GetUtcNow(), context.Caller());
+            var newId = TaskId.New(time);
+            var task = TaskRequest.Read(body.RootElement, newId, time.GetUtcNow(), context.Caller());
             try
             {
-                if (await verbs.SubmitAsync(task) is { Result: not Admitted.IdTaken } answer)
+                // An id that the caller chose and that exists is what was sent before.
+                if (await verbs.SubmitAsync(task) is var answer && (answer.Result != Admitted.IdTaken || task.Id != newId))
                     return Results.Json(new TaskQueued(answer.Id, TaskMapping.Word(answer.Result)), TaskJson.Shapes.TaskQueued, statusCode: 202);
             }
             catch (Exception fault) when (fault is not InvalidSubmissionException)

@@ -22,9 +22,10 @@ namespace TaskQueue.Api.Tasks;
 /// <param name="LeaseSeconds">How long an attempt may go without a heartbeat: 1 to 86,400; default the queue's, else 15.</param>
 /// <param name="Retry">How failed attempts are tried again; default the queue's.</param>
 /// <param name="CallbackUrl">Where the result of a success is posted to, as it is: an http or https URL.</param>
+/// <param name="Id">A UUID that the caller chooses, so that it may send the same again where no answer came: then it is a duplicate.</param>
 internal sealed record TaskBody(
     JsonElement Action, JsonElement? Data, string? Queue, string? Priority, DateTimeOffset? ScheduledAt, DateTimeOffset? ExpiresAt, int? MaxAttempts,
-    string? DedupeKey, IReadOnlyList<string>? Overwrite, string? ThreadId, double? LeaseSeconds, RetryBody? Retry, string? CallbackUrl);
+    string? DedupeKey, IReadOnlyList<string>? Overwrite, string? ThreadId, double? LeaseSeconds, RetryBody? Retry, string? CallbackUrl, Guid? Id);
 
 /// <summary>POST /tasks/bulk, for the OpenAPI document.</summary>
 /// <param name="Tasks">1 to 1,000.</param>
@@ -39,7 +40,7 @@ internal sealed record TaskList(IReadOnlyList<TaskRow> Tasks, int Count);
 /// <summary>One row of GET /tasks: payload and result are JSON text inside strings, times are Unix seconds.</summary>
 internal sealed record TaskRow(Guid Id, string Payload, string Status, string? Result, long CreatedAt, long? ProcessedAt);
 
-/// <summary>Answer of POST /tasks/bulk, in the order of the request: of a duplicate, the task that holds its dedupe key.</summary>
+/// <summary>Answer of POST /tasks/bulk, in the order of the request: of a duplicate, the task that holds its dedupe key or its id.</summary>
 internal sealed record TasksQueued(IReadOnlyList<Guid> Ids, int Count, IReadOnlyList<string> Results);
 
 /// <summary>Answer of a cancel or a retry.</summary>
@@ -102,7 +103,7 @@ internal static class TaskMapping
         result switch
         {
             Admitted.Overwritten => "updated",
-            Admitted.Skipped or Admitted.Running => "duplicate",
+            Admitted.Skipped or Admitted.Running or Admitted.IdTaken => "duplicate",
             _ => "queued",
         };
 

@@ -10,17 +10,22 @@ namespace TaskQueue.Api.Tasks;
 /// <summary>
 /// Reads a task of POST /tasks and /tasks/bulk: the seed's <c>action</c> and <c>data</c>, and our additions <c>queue</c>
 /// (<c>name</c> or <c>name:level</c>), <c>priority</c>, <c>scheduled_at</c>, <c>expires_at</c>, <c>max_attempts</c>, <c>dedupe_key</c>, <c>overwrite</c>,
-/// <c>thread_id</c>, <c>lease_seconds</c>, <c>retry</c>, <c>callback_url</c>.
+/// <c>thread_id</c>, <c>lease_seconds</c>, <c>retry</c>, <c>callback_url</c>, and <c>id</c>, so that a request without an answer may be sent again.
 /// Other members are dropped (dtq-and-wippy.md B1).
 /// </summary>
 internal static class TaskRequest
 {
+    /// <param name="task">The body.</param>
+    /// <param name="newId">Its id where it says none.</param>
+    /// <param name="now">Written into the message.</param>
+    /// <param name="caller">Its owner.</param>
     /// <exception cref="DoorException">400, with the seed's words where the action is missing; 403.</exception>
-    public static TaskSubmission Read(JsonElement task, Guid id, DateTimeOffset now, Caller caller)
+    public static TaskSubmission Read(JsonElement task, Guid newId, DateTimeOffset now, Caller caller)
     {
         // Only Lua's false values are no action: "" and 0 are.
         if (task.ValueKind != JsonValueKind.Object || !task.TryGetProperty("action", out var action) || IsFalse(action))
             throw new DoorException(400, "action_required", "action required");
+        var id = Words(task, "id") is { } chosen ? ChosenId(chosen) : newId;
         var target = Target(task);
         caller.Demand(target.Queue);
         return new TaskSubmission(id, target.Queue, Message(id, action, task, now))
@@ -40,6 +45,9 @@ internal static class TaskRequest
             Retry = Member(task, "retry") is { } retry ? RetryBodies.Read(retry) : null,
         };
     }
+
+    private static Guid ChosenId(string text) =>
+        Guid.TryParseExact(text, "D", out var id) && id != Guid.Empty ? id : throw Wrong("id must be a UUID such as 01a20000-0000-4000-8000-000000000001");
 
     private static bool IsFalse(JsonElement value) => value.ValueKind is JsonValueKind.Null or JsonValueKind.False;
 
