@@ -31,7 +31,7 @@ public abstract class TasksDoorTests(Stack stack)
         var task = await Http.TaskAsync(id);
         task.Names().ShouldBe(
             [
-                "id", "queue", "level", "name", "priority", "status", "attempt", "max_attempts", "dedupe_key", "thread_id", "dead_letter", "payload", "result", "error", "worker",
+                "id", "queue", "level", "name", "priority", "status", "attempt", "max_attempts", "dedupe_key", "thread_id", "dead_letter", "payload", "result", "error", "progress", "worker", "owner",
                 "created_at", "due_at", "expires_at", "started_at", "lease_until", "finished_at", "timeline",
             ],
             ignoreOrder: true);
