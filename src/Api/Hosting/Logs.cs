@@ -29,7 +29,10 @@ internal static class Logs
 
     public static void AddLogs(this WebApplicationBuilder builder)
     {
-        builder.Configuration.Sources.Insert(0, new MemoryConfigurationSource { InitialData = Defaults });
+        // A line for people has no room for scopes; they say which task, attempt and trace a line is about.
+        var isJson = string.Equals(builder.Configuration["Logging:Console:FormatterName"], ConsoleFormatterNames.Json, StringComparison.OrdinalIgnoreCase);
+        var defaults = new Dictionary<string, string?>(Defaults) { ["Logging:Console:FormatterOptions:IncludeScopes"] = isJson ? "true" : "false" };
+        builder.Configuration.Sources.Insert(0, new MemoryConfigurationSource { InitialData = defaults });
         builder.Logging.ClearProviders().AddConsole();
     }
 }

@@ -24,7 +24,7 @@ namespace TaskQueue.Api.Hosting;
 internal sealed record ServerOptions(string? Roles, string? Urls);
 
 /// <summary>Puts a process together from its roles.</summary>
-internal static class Server
+internal static partial class Server
 {
     private const string DefaultUrl = "http://localhost:8080";
 
@@ -51,7 +51,7 @@ internal static class Server
             builder.Services.AddTaskQueueScheduler();
         if (roles.HasFlag(Roles.Consumers))
             builder.Services.AddTaskQueueConsumers();
-        builder.Services.AddHttp().AddOperations().AddBella().AddBatches().AddMoab();
+        builder.Services.AddHttp().AddOperations().AddTelemetry(configuration, roles, self.Name).AddBella().AddBatches().AddMoab();
 
         var app = builder.Build();
         Map(app, roles);
@@ -77,9 +77,8 @@ internal static class Server
     public static void Announce(WebApplication app, ServerOptions options)
     {
         var roles = RoleList.Parse(options.Roles ?? app.Configuration["TaskQueue:Roles"]);
-        app.Logger.LogInformation("TaskQueue roles {Roles} on {Database}, bus {Bus}", roles,
-            app.Services.GetRequiredService<DatabaseAddress>(), app.Services.GetRequiredService<BusAddress>());
-        app.Logger.LogInformation("No API keys are configured: listening on loopback only");
+        LogRoles(app.Logger, roles, app.Services.GetRequiredService<DatabaseAddress>(), app.Services.GetRequiredService<BusAddress>());
+        LogLoopback(app.Logger);
     }
 
     private static void Map(WebApplication app, Roles roles)
@@ -149,4 +148,10 @@ internal static class Server
                 throw new StartupException($"urls: '{url}' is not a loopback address; without API keys (TaskQueue:Auth:ApiKeys) the server listens on localhost only.");
         }
     }
+
+    [LoggerMessage(LogLevel.Information, "TaskQueue roles {Roles} on {Database}, bus {Bus}")]
+    private static partial void LogRoles(ILogger logger, Roles roles, DatabaseAddress database, BusAddress bus);
+
+    [LoggerMessage(LogLevel.Information, "No API keys are configured: listening on loopback only")]
+    private static partial void LogLoopback(ILogger logger);
 }

@@ -1,10 +1,11 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Api.Operations;
 
-/// <summary>/health/live: the process answers. /health/ready: migrated, connected and consuming.</summary>
+/// <summary>/health/live: the process answers. /health/ready: migrated, connected and consuming. /metrics: see docs/telemetry.md.</summary>
 internal static class OperationsEndpoints
 {
     private const string Ready = "ready"; // MassTransit tags its own check, which covers the endpoints, with the same word
@@ -14,6 +15,9 @@ internal static class OperationsEndpoints
         services.AddHealthChecks().AddCheck<DatabaseHealth>("database", tags: [Ready]);
         return services;
     }
+
+    /// <summary>How long a scrape waits for the database; then it shows what was read before.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
 
     public static void MapOperations(this WebApplication app)
     {
@@ -25,6 +29,13 @@ internal static class OperationsEndpoints
             // A bus that reconnects is not consuming.
             ResultStatusCodes = { [HealthStatus.Degraded] = StatusCodes.Status503ServiceUnavailable },
         });
+        app.MapPrometheusScrapingEndpoint("/metrics", meterProvider: null, metrics => metrics.Use(RefreshAsync), optionsName: null);
+    }
+
+    private static async Task RefreshAsync(HttpContext context, RequestDelegate next)
+    {
+        await Task.WhenAny(context.RequestServices.GetRequiredService<BacklogWatch>().RefreshAsync(), Task.Delay(Patience, context.RequestAborted));
+        await next(context);
     }
 
     private static Task WriteAsync(HttpContext context, HealthReport report)
