@@ -15,6 +15,7 @@ using TaskQueue.Engine.Schedules;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Storage.GroupCommit;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine;
 
@@ -34,6 +35,8 @@ public static class EngineRegistration
         services.AddOptions<AuthOptions>().BindConfiguration("TaskQueue:Auth").ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<IOptionsMonitor<AuthOptions>, LastValidOptions<AuthOptions>>();
         services.AddSingleton<SubmitterKeys>();
+        services.AddOptions<TelemetryOptions>().BindConfiguration("TaskQueue:Telemetry").ValidateDataAnnotations().ValidateOnStart();
+        services.AddMetrics().AddSingleton<TaskMetrics>().AddSingleton<BacklogWatch>();
         services.AddSingleton<Doorbell>().AddSingleton<CommitSignals>();
         services.AddSingleton<QueueCatalog>().AddSingleton<QueueVerbs>();
         services.AddSingleton<ScheduleVerbs>().AddSingleton<ScheduleSignal>();

@@ -5,6 +5,7 @@ using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Telemetry;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
@@ -21,7 +22,7 @@ public sealed class ClaimsTests
         using var signals = new CommitSignals(doorbell);
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         await using var engine = new TestEngine(database.Address);
-        var claims = new Claims(store, engine.Services.GetRequiredService<QueueCatalog>(), doorbell, signals, time);
+        var claims = new Claims(store, engine.Services.GetRequiredService<QueueCatalog>(), doorbell, signals, engine.Services.GetRequiredService<TaskMetrics>(), time);
 
         (await claims.ClaimAsync(new ClaimRequest([new("q", 0)], 1, "w", 1000), TimeSpan.FromSeconds(3), CancellationToken.None)).ShouldBeEmpty();
 

@@ -28,7 +28,7 @@ namespace TaskQueue.Api.Hosting;
 internal sealed record ServerOptions(string? Roles, string? Urls);
 
 /// <summary>Puts a process together from its roles.</summary>
-internal static class Server
+internal static partial class Server
 {
     private const string DefaultUrl = "http://localhost:8080";
 
@@ -57,7 +57,7 @@ internal static class Server
         if (roles.HasFlag(Roles.Consumers))
             builder.Services.AddTaskQueueConsumers();
         builder.Services.AddSingleton<TaskWaits>();
-        builder.Services.AddHttp().AddOperations().AddBella().AddBatches().AddMoab();
+        builder.Services.AddHttp().AddOperations().AddTelemetry(configuration, roles, self.Name).AddBella().AddBatches().AddMoab();
 
         var app = builder.Build();
         Map(app, roles);
@@ -83,10 +83,9 @@ internal static class Server
     public static void Announce(WebApplication app, ServerOptions options)
     {
         var roles = RoleList.Parse(options.Roles ?? app.Configuration["TaskQueue:Roles"]);
-        app.Logger.LogInformation("TaskQueue roles {Roles} on {Database}, bus {Bus}", roles,
-            app.Services.GetRequiredService<DatabaseAddress>(), app.Services.GetRequiredService<BusAddress>());
+        LogRoles(app.Logger, roles, app.Services.GetRequiredService<DatabaseAddress>(), app.Services.GetRequiredService<BusAddress>());
         if (!app.Services.GetRequiredService<Keyring>().IsOn)
-            app.Logger.LogInformation("No API keys are configured: listening on loopback only");
+            LogLoopback(app.Logger);
     }
 
     private static void Map(WebApplication app, Roles roles)
@@ -165,4 +164,10 @@ internal static class Server
                 throw new StartupException($"urls: '{url}' is not a loopback address; without API keys (TaskQueue:Auth:ApiKeys) the server listens on localhost only.");
         }
     }
+
+    [LoggerMessage(LogLevel.Information, "TaskQueue roles {Roles} on {Database}, bus {Bus}")]
+    private static partial void LogRoles(ILogger logger, Roles roles, DatabaseAddress database, BusAddress bus);
+
+    [LoggerMessage(LogLevel.Information, "No API keys are configured: listening on loopback only")]
+    private static partial void LogLoopback(ILogger logger);
 }

@@ -11,7 +11,7 @@ using TaskQueue.Engine.Storage;
 namespace TaskQueue.Api.Hosting;
 
 /// <summary>What must be right before a process starts to serve.</summary>
-internal static class StartupChecks
+internal static partial class StartupChecks
 {
     public static async Task RunAsync(IServiceProvider services, CancellationToken stop)
     {
@@ -74,9 +74,12 @@ internal static class StartupChecks
         catch (Exception fault) when (fault is BrokerUnreachableException or TimeoutException)
         {
             // The address may be right and the broker late: everything accepted waits in the database until it is there.
-            services.GetRequiredService<ILogger<BusAddress>>().LogWarning("{Bus} cannot be reached yet; going on without it until it can", address);
+            LogUnreachable(services.GetRequiredService<ILogger<BusAddress>>(), address);
         }
     }
 
     private static string OneLine(Exception fault) => fault.Message.ReplaceLineEndings(" ");
+
+    [LoggerMessage(LogLevel.Warning, "{Bus} cannot be reached yet; going on without it until it can")]
+    private static partial void LogUnreachable(ILogger logger, BusAddress bus);
 }

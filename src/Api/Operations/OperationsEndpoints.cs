@@ -1,11 +1,14 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Options;
 using TaskQueue.Api.Auth;
+using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Api.Operations;
 
-/// <summary>/health/live: the process answers. /health/ready: migrated, connected and consuming.</summary>
+/// <summary>/health/live: the process answers. /health/ready: migrated, connected and consuming. /metrics: see docs/telemetry.md.</summary>
 internal static class OperationsEndpoints
 {
     private const string Ready = "ready"; // MassTransit tags its own check, which covers the endpoints, with the same word
@@ -15,6 +18,9 @@ internal static class OperationsEndpoints
         services.AddHealthChecks().AddCheck<DatabaseHealth>("database", tags: [Ready]);
         return services;
     }
+
+    /// <summary>How long a scrape waits for the database; then it shows what was read before.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
 
     public static void MapOperations(this WebApplication app)
     {
@@ -26,6 +32,17 @@ internal static class OperationsEndpoints
             // A bus that reconnects is not consuming.
             ResultStatusCodes = { [HealthStatus.Degraded] = StatusCodes.Status503ServiceUnavailable },
         }).Open();
+        var metrics = app.MapPrometheusScrapingEndpoint("/metrics", meterProvider: null, metrics => metrics.Use(RefreshAsync), optionsName: null);
+        if (app.Services.GetRequiredService<IOptions<TelemetryOptions>>().Value.PublicMetrics)
+            metrics.Open();
+        else
+            metrics.Needs(Scope.Read);
+    }
+
+    private static async Task RefreshAsync(HttpContext context, RequestDelegate next)
+    {
+        await Task.WhenAny(context.RequestServices.GetRequiredService<BacklogWatch>().RefreshAsync(), Task.Delay(Patience, context.RequestAborted));
+        await next(context);
     }
 
     private static Task WriteAsync(HttpContext context, HealthReport report)

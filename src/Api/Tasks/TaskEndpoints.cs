@@ -11,7 +11,7 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Api.Tasks;
 
 /// <summary>The <c>/tasks</c> door: the seed's two routes with its own bodies, and the native ones beside them.</summary>
-internal static class TaskEndpoints
+internal static partial class TaskEndpoints
 {
     private const int ListMax = 100;
     private const int BulkMax = 1000;
@@ -169,5 +169,8 @@ internal static class TaskEndpoints
     private static DoorException NotFound(string id) => new(404, "not_found", $"there is no task {id}");
 
     private static void Log(HttpContext context, Exception fault) =>
-        context.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(TaskEndpoints)).LogError(fault, "{Path} failed", context.Request.Path);
+        LogFailed(context.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(TaskEndpoints)), fault, context.Request.Path);
+
+    [LoggerMessage(LogLevel.Error, "{Path} failed")]
+    private static partial void LogFailed(ILogger logger, Exception fault, string path);
 }

@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using TaskQueue.Api.Http;
 using TaskQueue.Api.Tasks;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Api.Workers;
 
@@ -17,10 +18,14 @@ internal sealed record ClaimBody(IReadOnlyList<string>? Queues, string? Worker, 
 /// <summary>Answer of a claim; empty where nothing was due in time.</summary>
 internal sealed record Claimed(IReadOnlyList<ClaimedTask> Tasks);
 
-/// <summary>A task and the lease on it. Give <c>attempt</c> back with every heartbeat and report.</summary>
+/// <summary>
+/// A task and the lease on it. Give <c>attempt</c> back with every heartbeat and report. <c>traceparent</c> and <c>tracestate</c> are the
+/// W3C trace context of its submission, for the worker to go on with; null where there is none.
+/// </summary>
 internal sealed record ClaimedTask(
     Guid Id, int Attempt, string Queue, int Level, string? Name, string Priority, RawJson Payload, int MaxAttempts,
-    DateTime LeaseUntil, DateTime CreatedAt, DateTime? ExpiresAt, string? ThreadId);
+    DateTime LeaseUntil, DateTime CreatedAt, DateTime? ExpiresAt, string? ThreadId,
+    string? Traceparent, string? Tracestate);
 
 /// <summary>POST /workers/heartbeat: 1 to 1,000 running attempts.</summary>
 internal sealed record HeartbeatBody(IReadOnlyList<HeartbeatEntry?>? Tasks);
@@ -64,9 +69,12 @@ internal sealed partial class WorkerJson : JsonSerializerContext
 
 internal static class WorkerMapping
 {
-    public static ClaimedTask ToClaimed(TaskState t) =>
-        new(t.CorrelationId, t.Attempt, t.Queue, t.Level, t.Name, TaskMapping.Word(t.Priority), new RawJson(t.Payload), t.MaxAttempts,
-            t.LeaseUntil ?? t.CreatedAt, t.CreatedAt, t.ExpiresAt, t.ThreadId);
+    public static ClaimedTask ToClaimed(TaskState t)
+    {
+        var trace = TraceHeaders.Of(t.Headers);
+        return new(t.CorrelationId, t.Attempt, t.Queue, t.Level, t.Name, TaskMapping.Word(t.Priority), new RawJson(t.Payload), t.MaxAttempts,
+            t.LeaseUntil ?? t.CreatedAt, t.CreatedAt, t.ExpiresAt, t.ThreadId, trace?.Parent, trace?.State);
+    }
 
     public static string Code(Verdict verdict) =>
         verdict switch

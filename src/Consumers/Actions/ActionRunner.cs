@@ -1,9 +1,12 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Consumers.Actions;
 
@@ -11,7 +14,8 @@ namespace TaskQueue.Consumers.Actions;
 /// Runs built-in actions, so many at once. A quick attempt is reported once, with its start and its outcome; one that
 /// takes longer reports its start, then heartbeats until its outcome.
 /// </summary>
-internal sealed class ActionRunner(WorkReporter reporter, DispatchWindow window, IOptions<ActionOptions> options, TimeProvider time) : BackgroundService
+internal sealed partial class ActionRunner(
+    WorkReporter reporter, DispatchWindow window, IOptions<ActionOptions> options, TimeProvider time, ILogger<ActionRunner> logger) : BackgroundService
 {
     private static readonly TimeSpan Quick = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan HeartbeatEvery = TimeSpan.FromMilliseconds(TaskVerbs.DefaultLeaseMs / 3d);
@@ -82,6 +86,16 @@ internal sealed class ActionRunner(WorkReporter reporter, DispatchWindow window,
 
     private async Task<AttemptOutcome> RunAsync(DispatchedTask task)
     {
+        using var activity = TaskTrace.StartProcess(task.Queue, task.Id, task.Attempt, task.Name, task.Headers);
+        using var scope = logger.BeginAttempt(task.Id, task.Attempt);
+        var outcome = await ActAsync(task);
+        if (outcome.Error is { } error)
+            activity?.SetStatus(ActivityStatusCode.Error, error);
+        return outcome;
+    }
+
+    private async Task<AttemptOutcome> ActAsync(DispatchedTask task)
+    {
         if (options.Value.SimulatedWorkMs > 0)
             await Task.Delay(TimeSpan.FromMilliseconds(options.Value.SimulatedWorkMs), time);
         try
@@ -96,6 +110,7 @@ internal sealed class ActionRunner(WorkReporter reporter, DispatchWindow window,
         catch (Exception fault)
 #pragma warning restore CA1031
         {
+            LogFault(fault);
             return new AttemptOutcome(task.Id, task.Attempt, Error: $"{fault.GetType().Name}: {fault.Message}");
         }
     }
@@ -120,4 +135,7 @@ internal sealed class ActionRunner(WorkReporter reporter, DispatchWindow window,
             Interlocked.Decrement(ref _inWork);
         }
     }
+
+    [LoggerMessage(LogLevel.Error, "A built-in action failed unexpectedly")]
+    private partial void LogFault(Exception fault);
 }

@@ -9,6 +9,7 @@ using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Replies;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Consumers.Upstreams;
 
@@ -21,7 +22,7 @@ internal sealed partial class UpstreamCalls(
         AllowAutoRedirect = false,
         UseProxy = false,
         UseCookies = false,
-        ActivityHeadersPropagator = null,
+        ActivityHeadersPropagator = null, // what goes on is the trace of the task
         ConnectTimeout = TimeSpan.FromSeconds(10),
         PooledConnectionLifetime = TimeSpan.FromMinutes(5), // the address behind the name may change
     });
@@ -42,7 +43,7 @@ internal sealed partial class UpstreamCalls(
         var requestId = UpstreamAnswer.RequestId(task, ending?.LapseResult);
         var key = (upstream.Options.UseSubmitterKey ? keys.Reveal(headers.SubmitterKey) : null) ?? upstream.Options.ApiKey;
         var answer = upstream.UrlOf(task.Name) is { } url
-            ? await AskAsync(upstream, new Request(url, Encoding.UTF8.GetBytes(task.Payload), requestId, key), sink, stopping, abort)
+            ? await AskAsync(upstream, new Request(url, Encoding.UTF8.GetBytes(task.Payload), requestId, key, TaskTrace.Onward(task.Headers)), sink, stopping, abort)
             : UpstreamAnswer.Error((int)HttpStatusCode.NotFound, $"no upstream of this queue serves {task.Name}");
         if (sink is not null && !answer.IsTold)
             await sink.TellAsync(answer.Body, abort);
@@ -123,7 +124,7 @@ internal sealed partial class UpstreamCalls(
     [LoggerMessage(LogLevel.Warning, "No answer from the upstream of {Endpoint} at {BaseUrl}")]
     private partial void LogNoAnswer(Exception fault, string endpoint, string baseUrl);
 
-    private sealed record Request(Uri Url, byte[] Payload, string RequestId, string? Key)
+    private sealed record Request(Uri Url, byte[] Payload, string RequestId, string? Key, TraceHeaders? Trace)
     {
         public HttpRequestMessage ToMessage()
         {
@@ -131,6 +132,10 @@ internal sealed partial class UpstreamCalls(
             message.Content.Headers.ContentType = new MediaTypeHeaderValue(MediaTypeNames.Application.Json);
             message.Headers.TryAddWithoutValidation("X-Request-Id", RequestId);
             message.Headers.TryAddWithoutValidation("Idempotency-Key", RequestId);
+            if (Trace is not null)
+                message.Headers.TryAddWithoutValidation("traceparent", Trace.Parent);
+            if (Trace?.State is { } state)
+                message.Headers.TryAddWithoutValidation("tracestate", state);
             if (Key is not null)
                 message.Headers.TryAddWithoutValidation("Authorization", $"Bearer {Key}");
             return message;

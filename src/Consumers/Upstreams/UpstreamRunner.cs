@@ -1,7 +1,9 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Consumers.Upstreams;
 
@@ -101,12 +103,23 @@ internal sealed partial class UpstreamRunner(
 
     private async Task RunAsync(UpstreamAttempt attempt, CancellationToken stopping)
     {
-        var outcome = await OutcomeAsync(attempt, stopping);
+        var outcome = await TraceAsync(attempt, stopping);
         if (outcome is not null)
             await reporter.ReportAsync(outcome);
         _running.TryRemove(attempt, out _);
         attempt.Dispose();
         _slots.Release();
+    }
+
+    private async Task<AttemptCommand?> TraceAsync(UpstreamAttempt attempt, CancellationToken stopping)
+    {
+        var task = attempt.Task;
+        using var activity = TaskTrace.StartProcess(task.Queue, task.CorrelationId, task.Attempt, task.Name, task.Headers);
+        using var scope = logger.BeginAttempt(task.CorrelationId, task.Attempt);
+        var outcome = await OutcomeAsync(attempt, stopping);
+        if (outcome is FailTask failed)
+            activity?.SetStatus(ActivityStatusCode.Error, failed.Error);
+        return outcome;
     }
 
     /// <returns>What to report; null where the attempt was lost.</returns>

@@ -50,6 +50,7 @@ public static class StorageRegistration
         services.AddSingleton<ITaskStore>(sp => sp.GetRequiredService<PostgresTaskStore>());
         services.AddSingleton<IQueueStore>(sp => sp.GetRequiredService<PostgresTaskStore>());
         services.AddSingleton<ICallbackStore>(sp => sp.GetRequiredService<PostgresTaskStore>());
+        services.AddSingleton<IBacklogStore>(sp => sp.GetRequiredService<PostgresTaskStore>());
         services.AddSingleton(sp => new GroupCommitOptions(sp.GetRequiredService<IOptions<EngineOptions>>().Value.CommitLanes));
     }
 
@@ -61,6 +62,7 @@ public static class StorageRegistration
         services.AddSingleton<ITaskStore>(sp => sp.GetRequiredService<SqliteTaskStore>());
         services.AddSingleton<IQueueStore>(sp => sp.GetRequiredService<SqliteTaskStore>());
         services.AddSingleton<ICallbackStore>(sp => sp.GetRequiredService<SqliteTaskStore>());
+        services.AddSingleton<IBacklogStore>(sp => sp.GetRequiredService<SqliteTaskStore>());
         services.AddSingleton(new GroupCommitOptions(Lanes: 1));
     }
 

@@ -1,11 +1,13 @@
+using System.Diagnostics;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Tasks;
 
 /// <summary>Hands due tasks to pull workers, at once or as soon as there are some.</summary>
-public sealed class Claims(ITaskStore store, QueueCatalog queues, Doorbell doorbell, CommitSignals signals, TimeProvider time)
+public sealed class Claims(ITaskStore store, QueueCatalog queues, Doorbell doorbell, CommitSignals signals, TaskMetrics metrics, TimeProvider time)
 {
     private readonly GatedClaims _gated = new(store);
 
@@ -30,9 +32,11 @@ public sealed class Claims(ITaskStore store, QueueCatalog queues, Doorbell doorb
             var now = Micros.Now(time);
             var open = request with { Targets = [.. request.Targets.Distinct().Where(t => known.GetValueOrDefault(t.Queue) is not { Settings.Paused: true })] };
             var rules = RulesOf(open.Targets, known);
+            var begun = Stopwatch.GetTimestamp();
             IReadOnlyList<TaskState> tasks = open.Targets.Count == 0 ? []
                 : rules.Gates.Count == 0 && !open.IsStrict ? await store.ClaimAsync(open, rules, now)
                 : await _gated.ClaimAsync(open, rules, now);
+            metrics.Claimed(tasks, Stopwatch.GetElapsedTime(begun));
             if (tasks.Count > 0)
                 signals.Appended();
             if (tasks.Count > 0 || waiter is null || time.GetUtcNow() >= deadline)

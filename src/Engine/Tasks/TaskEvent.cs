@@ -81,6 +81,12 @@ public sealed class TaskEvent
     /// <summary>Whether another task of the queue may run because of it: the next of the thread, or one more below the limit.</summary>
     public bool Frees { get; set; }
 
+    /// <summary>What happened, where <see cref="Type"/> hides it from subscribers; not stored.</summary>
+    internal TaskEventType Kind { get; set; }
+
+    /// <summary>How long the attempt ran that ended so; not stored.</summary>
+    internal TimeSpan? Ran { get; set; }
+
     /// <summary>Whether the queue's event policy lets it be written; not stored.</summary>
     internal bool IsWritten { get; set; } = true;
 

@@ -159,6 +159,8 @@ public sealed class TaskState : SagaStateMachineInstance
         {
             TaskId = CorrelationId,
             Type = silent && dispatch ? TaskEventType.Dispatched : type, // which is not published
+            Kind = type,
+            Ran = type is TaskEventType.Completed or TaskEventType.Failed or TaskEventType.Retrying or TaskEventType.Snoozed ? at - StartedAt : null,
             Queue = Queue,
             Level = Level,
             Attempt = Attempt,

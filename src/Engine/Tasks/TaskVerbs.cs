@@ -6,6 +6,7 @@ using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Tasks;
 
@@ -14,7 +15,7 @@ namespace TaskQueue.Engine.Tasks;
 /// committed.
 /// </summary>
 public sealed class TaskVerbs(
-    IMediator mediator, ITaskStore store, CommitSignals signals, QueueCatalog queues, TaskQueries queries, DispatchWindow window, IOptions<EngineOptions> options, IOptions<WebhookOptions> webhooks, TimeProvider time)
+    IMediator mediator, ITaskStore store, CommitSignals signals, QueueCatalog queues, TaskQueries queries, DispatchWindow window, TaskMetrics metrics, IOptions<EngineOptions> options, IOptions<WebhookOptions> webhooks, TimeProvider time)
 {
     /// <summary>Length of a lease where nobody says it.</summary>
     public const int DefaultLeaseMs = 15_000;
@@ -36,7 +37,8 @@ public sealed class TaskVerbs(
         // Tasks that may meet others are inserted by a statement of their own: it must see the others.
         if (submission is not { DedupeKey: null, ThreadId: null })
             return (await SubmitManyAsync([submission]))[0];
-        var command = new SubmitTask((await AdmitAsync([submission]))[0].Task);
+        using var send = TaskTrace.StartSend([submission]);
+        var command = new SubmitTask((await AdmitAsync([submission], TaskTrace.Sent(send)))[0].Task);
         await mediator.Send(command);
         if (command.Verdict != Verdict.Applied)
             return new Admission(submission.Id, Admitted.IdTaken, null);
@@ -51,10 +53,17 @@ public sealed class TaskVerbs(
     /// <exception cref="InvalidSubmissionException">One breaks a rule: none is accepted.</exception>
     public async Task<IReadOnlyList<Admission>> SubmitManyAsync(IReadOnlyList<TaskSubmission> submissions, InsertStep? step = null)
     {
-        var tasks = await AdmitAsync(submissions);
+        using var send = TaskTrace.StartSend(submissions);
+        var tasks = await AdmitAsync(submissions, TaskTrace.Sent(send));
         foreach (var (task, _) in tasks)
             task.State = TaskStates.Pending;
         var answers = await store.InsertAsync(tasks, step) ?? [];
+        foreach (var answer in answers)
+        {
+            if (answer.Result == Admitted.Accepted)
+                metrics.Inserted(answer.Task!.Queue);
+        }
+
         signals.Inserted(answers.Where(a => a.Result is Admitted.Accepted or Admitted.Overwritten).Select(a => a.Task!));
         return answers;
     }
@@ -153,7 +162,7 @@ public sealed class TaskVerbs(
 
     private DateTime Now => Micros.Now(time);
 
-    private async ValueTask<List<NewTask>> AdmitAsync(IReadOnlyList<TaskSubmission> submissions)
+    private async ValueTask<List<NewTask>> AdmitAsync(IReadOnlyList<TaskSubmission> submissions, TraceHeaders? trace)
     {
         var known = await queues.AllAsync();
         var now = Now;
@@ -166,14 +175,14 @@ public sealed class TaskVerbs(
             var queue = known.GetValueOrDefault(submission.Queue);
             if (submission.ThreadId is not null && queue?.Delivery == Delivery.Push)
                 throw new InvalidSubmissionException($"thread_id needs a pull queue, and {submission.Queue} is a push queue", i);
-            tasks.Add(new NewTask(ToTask(submission, queue, now), submission.Overwrite));
+            tasks.Add(new NewTask(ToTask(submission, queue, now, trace), submission.Overwrite));
         }
 
         return tasks;
     }
 
     /// <summary>The row of a submission: what it does not say is taken from its level, then its queue, and stays as it is.</summary>
-    private TaskState ToTask(TaskSubmission submission, QueueRecord? queue, DateTime now)
+    private TaskState ToTask(TaskSubmission submission, QueueRecord? queue, DateTime now, TraceHeaders? trace)
     {
         var settings = queue?.Settings ?? QueueSettings.Default;
         var level = settings.At(submission.Level);
@@ -193,7 +202,7 @@ public sealed class TaskVerbs(
             ThreadId = submission.ThreadId,
             Held = submission.ThreadId is not null,
             Payload = submission.Payload,
-            Headers = submission.Headers,
+            Headers = trace is null ? submission.Headers : trace.Into(submission.Headers),
             AttemptsLeft = attempts,
             MaxAttempts = attempts,
             Retry = RetryBackoff.ToText(retry),

@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Diagnostics;
 using System.Threading.Channels;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -6,6 +7,7 @@ using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Replies;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Storage.GroupCommit;
 
@@ -28,17 +30,19 @@ internal sealed partial class GroupCommitter : IHostedService
     private readonly QueueCatalog _queues;
     private readonly CommitSignals _signals;
     private readonly ReplySender _replies;
+    private readonly TaskMetrics _metrics;
     private readonly ILogger<GroupCommitter> _logger;
     private readonly Channel<GroupEntry>[] _lanes;
     private readonly Task _running;
     private long _groups;
 
-    public GroupCommitter(ITaskStore store, QueueCatalog queues, CommitSignals signals, ReplySender replies, GroupCommitOptions options, ILogger<GroupCommitter> logger)
+    public GroupCommitter(ITaskStore store, QueueCatalog queues, CommitSignals signals, ReplySender replies, TaskMetrics metrics, GroupCommitOptions options, ILogger<GroupCommitter> logger)
     {
         _store = store;
         _queues = queues;
         _signals = signals;
         _replies = replies;
+        _metrics = metrics;
         _logger = logger;
         _lanes = [.. Enumerable.Range(0, options.Lanes).Select(_ => Channel.CreateBounded<GroupEntry>(new BoundedChannelOptions(LaneCapacity) { SingleReader = true }))];
         _running = Task.WhenAll(_lanes.Select(lane => Task.Run(() => RunAsync(lane.Reader))));
@@ -124,6 +128,7 @@ internal sealed partial class GroupCommitter : IHostedService
     /// <returns>What was written.</returns>
     private async Task<IReadOnlyList<TaskState>> WriteGroupAsync(List<GroupEntry> group)
     {
+        var begun = Stopwatch.GetTimestamp();
         var queues = await _queues.AllAsync();
         await using var session = await _store.BeginAsync();
         var slots = await LoadAsync(session, group, queues);
@@ -136,7 +141,11 @@ internal sealed partial class GroupCommitter : IHostedService
             return [];
         await session.SaveAsync(inserts, updates);
         Interlocked.Increment(ref _groups);
-        return [.. inserts, .. updates];
+        IReadOnlyList<TaskState> written = [.. inserts, .. updates];
+        _metrics.Committed(group.Count, Stopwatch.GetElapsedTime(begun), written);
+        foreach (var entry in group.Where(e => e.HasLapsed))
+            _metrics.Lapsed(slots[entry.TaskId].Task!.Queue);
+        return written;
     }
 
     private static async Task<Dictionary<Guid, GroupSlot>> LoadAsync(

@@ -19,6 +19,9 @@ internal abstract class GroupEntry(Guid taskId)
     /// <summary>Whether the row may be inserted without a look whether it exists.</summary>
     public bool InsertsBlindly { get; set; }
 
+    /// <summary>Whether it ended an attempt whose lease had lapsed.</summary>
+    public abstract bool HasLapsed { get; }
+
     /// <summary>Lets the machine work on a copy; a machine that throws changes nothing and fails only itself.</summary>
     public async Task RunAsync(GroupSlot slot)
     {
@@ -72,6 +75,8 @@ internal sealed class GroupEntry<T>(ConsumeContext<T> context, IPipe<SagaReposit
     : GroupEntry(context.CorrelationId ?? throw new ArgumentException("A command needs a task id.", nameof(context)))
     where T : class
 {
+    public override bool HasLapsed => context.Message is LapseLease { Verdict: Verdict.Applied };
+
     protected override void SetVerdict(Verdict verdict)
     {
         if (context.Message is TaskCommand command)

@@ -9,7 +9,7 @@ namespace TaskQueue.Engine.Storage.Postgres;
 /// within a stream ids so become visible in order, and the relay needs no more than a cursor.
 /// Locks are always taken rows first, in the order of ids, then the stream, so that no two transactions wait in a ring.
 /// </summary>
-internal sealed partial class PostgresTaskStore(NpgsqlDataSource source) : ITaskStore, IQueueStore, ICallbackStore
+internal sealed partial class PostgresTaskStore(NpgsqlDataSource source) : ITaskStore, IQueueStore, ICallbackStore, IBacklogStore
 {
     /// <summary>First key of our advisory locks ("task"); the second is the stream, or <see cref="RelayLock"/>.</summary>
     private const int LockSpace = 0x7461736B;

@@ -7,7 +7,7 @@ namespace TaskQueue.Engine.Storage.Sqlite;
 /// The store on SQLite: one connection, used by one caller at a time. The database has a single writer anyway, and
 /// waiting for our own gate is fair, where waiting for SQLite's lock is a poll. So one event stream is enough.
 /// </summary>
-internal sealed partial class SqliteTaskStore(string connectionString) : ITaskStore, IQueueStore, ICallbackStore, IAsyncDisposable
+internal sealed partial class SqliteTaskStore(string connectionString) : ITaskStore, IQueueStore, ICallbackStore, IBacklogStore, IAsyncDisposable
 {
     private const int Stream = 0;
 

@@ -1,0 +1,27 @@
+namespace TaskQueue.Engine.Storage;
+
+/// <summary>What operators watch of the whole database. The classes of <see cref="ITaskStore"/> implement it too.</summary>
+public interface IBacklogStore
+{
+    /// <summary>Counts what waits and runs, through the partial indexes: the cost grows with that, and not with finished tasks.</summary>
+    Task<Backlog> ReadBacklogAsync(DateTime now);
+}
+
+/// <summary>What waits and runs.</summary>
+/// <param name="Levels">Queues and levels that have any tasks.</param>
+/// <param name="OutboxRows">Events that the relay has not noted as sent, up to <see cref="MaxOutboxRows"/>.</param>
+/// <param name="OutboxOldestAt">Time of the oldest of them.</param>
+public sealed record Backlog(IReadOnlyList<LevelBacklog> Levels, long OutboxRows, DateTime? OutboxOldestAt)
+{
+    /// <summary>Where the count of events ends: a broker that is away for long must not make it costly.</summary>
+    public const int MaxOutboxRows = 64_000;
+}
+
+/// <summary>What waits and runs of a queue and level.</summary>
+/// <param name="At">Queue and level.</param>
+/// <param name="Due">Tasks that may run now, but for pauses and limits.</param>
+/// <param name="Later">Tasks whose time is to come.</param>
+/// <param name="Held">Tasks behind another of their thread.</param>
+/// <param name="Running">Tasks with a lease.</param>
+/// <param name="OldestDueAt">Due time of the oldest that is due.</param>
+public sealed record LevelBacklog(QueueLevel At, long Due, long Later, long Held, long Running, DateTime? OldestDueAt);

@@ -1,0 +1,127 @@
+using System.Diagnostics.Metrics;
+using Microsoft.Extensions.Options;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Engine.Telemetry;
+
+/// <summary>Counts what this process commits. Nothing is counted that was not committed, and nothing twice.</summary>
+public sealed class TaskMetrics
+{
+    /// <summary>Name of the meter.</summary>
+    public const string MeterName = "TaskQueue";
+
+    private static readonly string?[] Words = WordsOf(
+        ("submitted", TaskEventType.Submitted), ("started", TaskEventType.Started), ("completed", TaskEventType.Completed), ("failed", TaskEventType.Failed),
+        ("retried", TaskEventType.Retrying), ("cancelled", TaskEventType.Cancelled), ("expired", TaskEventType.Expired), ("snoozed", TaskEventType.Snoozed));
+
+    /// <summary>The words of dtq-and-wippy.md A4.</summary>
+    private static readonly string?[] Statuses = WordsOf(
+        ("pending", TaskEventType.Submitted), ("processing", TaskEventType.Started), ("completed", TaskEventType.Completed), ("failed", TaskEventType.Failed),
+        ("pending", TaskEventType.Retrying), ("cancelled", TaskEventType.Cancelled), ("expired", TaskEventType.Expired), ("pending", TaskEventType.Snoozed));
+
+    private static readonly InstrumentAdvice<double> Quick = new() { HistogramBucketBoundaries = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10] };
+
+    private static readonly InstrumentAdvice<double> Work = new() { HistogramBucketBoundaries = [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800] };
+
+    private static readonly InstrumentAdvice<int> Sizes = new() { HistogramBucketBoundaries = [1, 2, 4, 8, 16, 32, 64, 128, 256] };
+
+    private readonly BoundedLabels<string> _queues;
+    private readonly BoundedLabels<string> _names;
+    private readonly BoundedLabels<(string Queue, string Name)> _pairs;
+    private readonly Counter<long> _tasks, _lapses, _errors, _statuses, _nameErrors;
+    private readonly Histogram<double> _attempts, _executions, _commits, _claims;
+    private readonly Histogram<int> _groups;
+
+    /// <summary>Makes the instruments.</summary>
+    public TaskMetrics(IMeterFactory meters, IOptions<TelemetryOptions> options)
+    {
+        ArgumentNullException.ThrowIfNull(meters);
+        ArgumentNullException.ThrowIfNull(options);
+        _queues = new(options.Value.MaxQueues);
+        _names = new(options.Value.MaxNames);
+        _pairs = new(options.Value.MaxQueues);
+        var meter = meters.Create(MeterName);
+        _tasks = meter.CreateCounter<long>("taskqueue.tasks", "{task}", "Steps in the life of tasks that this process committed.");
+        _lapses = meter.CreateCounter<long>("taskqueue.lease.lapses", "{lease}", "Leases that ended without a heartbeat.");
+        _errors = meter.CreateCounter<long>("taskqueue.task.errors", "{attempt}", "Attempts that failed, by name of the task.");
+        _attempts = meter.CreateHistogram("taskqueue.attempt.duration", "s", "Time from the start of an attempt to its end.", advice: Work);
+        _groups = meter.CreateHistogram("taskqueue.group.size", "{command}", "Commands that were committed together.", advice: Sizes);
+        _commits = meter.CreateHistogram("taskqueue.commit.duration", "s", "Time of the transaction of a group.", advice: Quick);
+        _claims = meter.CreateHistogram("taskqueue.claim.duration", "s", "Time of a claim at the database, without the wait for work.", advice: Quick);
+        _statuses = meter.CreateCounter<long>("dtq_tasks", null, "Tasks that came to a status.");
+        _executions = meter.CreateHistogram("dtq_task_execution", "s", "Time from the start of an attempt to its end.", advice: Work);
+        _nameErrors = meter.CreateCounter<long>("dtq_task_errors", null, "Attempts that failed, by name of the task.");
+    }
+
+    /// <summary>A group of commands was committed.</summary>
+    internal void Committed(int commands, TimeSpan took, IReadOnlyList<TaskState> written)
+    {
+        _groups.Record(commands);
+        _commits.Record(took.TotalSeconds);
+        foreach (var task in written)
+        {
+            foreach (var e in task.Events)
+                Happened(task, e.Kind, e.Ran);
+        }
+    }
+
+    /// <summary>Tasks were inserted in bulk.</summary>
+    internal void Inserted(string queue) => Count(Queue(queue), TaskEventType.Submitted, 1);
+
+    /// <summary>A claim was answered.</summary>
+    internal void Claimed(IReadOnlyList<TaskState> tasks, TimeSpan took)
+    {
+        _claims.Record(took.TotalSeconds);
+        foreach (var task in tasks)
+            Count(Queue(task.Queue), TaskEventType.Started, 1);
+    }
+
+    /// <summary>A lease lapsed.</summary>
+    internal void Lapsed(string queue) => _lapses.Add(1, Queue(queue));
+
+    /// <summary>Tasks of a queue were cancelled together.</summary>
+    internal void Purged(string queue, int count)
+    {
+        if (count > 0)
+            Count(Queue(queue), TaskEventType.Cancelled, count);
+    }
+
+    private void Happened(TaskState task, TaskEventType type, TimeSpan? ran)
+    {
+        if (Words[(int)type] is not { } word)
+            return; // no step of the task itself, such as a dispatch
+        var queue = Queue(task.Queue);
+        Count(queue, type, 1);
+        if (ran is { } time)
+        {
+            _attempts.Record(time.TotalSeconds, queue, new("outcome", word));
+            _executions.Record(time.TotalSeconds);
+        }
+
+        if (type is TaskEventType.Failed or TaskEventType.Retrying)
+            Erred(queue, task.Name ?? "");
+    }
+
+    private void Count(KeyValuePair<string, object?> queue, TaskEventType type, int count)
+    {
+        _tasks.Add(count, queue, new("event", Words[(int)type]));
+        _statuses.Add(count, new KeyValuePair<string, object?>("status", Statuses[(int)type]));
+    }
+
+    private void Erred(KeyValuePair<string, object?> queue, string name)
+    {
+        var known = _names.Admits(name) ? name : Labels.Other;
+        _nameErrors.Add(1, new KeyValuePair<string, object?>("name", known));
+        _errors.Add(1, queue, new("name", _pairs.Admits(((string)queue.Value!, known)) ? known : Labels.Other));
+    }
+
+    private KeyValuePair<string, object?> Queue(string name) => new("queue", _queues.Admits(name) ? name : Labels.Other);
+
+    private static string?[] WordsOf(params ReadOnlySpan<(string Word, TaskEventType Type)> words)
+    {
+        var all = new string?[(int)Enum.GetValues<TaskEventType>().Max() + 1];
+        foreach (var (word, type) in words)
+            all[(int)type] = word;
+        return all;
+    }
+}
