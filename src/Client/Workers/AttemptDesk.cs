@@ -39,6 +39,13 @@ internal sealed class AttemptDesk(TaskQueueWorkerOptions options)
         }
     }
 
+    /// <summary>Waits until there is room for a task; for one caller at a time.</summary>
+    public async Task RoomForOneAsync(CancellationToken cancel)
+    {
+        while (_held.Count >= options.Concurrency + options.Prefetch)
+            await _freed.WaitAsync(cancel);
+    }
+
     /// <summary>Takes a task. An older attempt at it that this worker still holds has lost its lease.</summary>
     public Attempt Take(WorkItem item)
     {
@@ -49,7 +56,8 @@ internal sealed class AttemptDesk(TaskQueueWorkerOptions options)
             return _held.GetValueOrDefault((item.Id, item.Attempt), attempt); // delivered twice
         if (IsClosed || !_waiting.Writer.TryWrite(attempt))
             Settle(attempt, TaskOutcome.Snooze(TimeSpan.Zero));
-        Progress.Set(); // its lease may be shorter than those before it
+        if (item.Lease / 3 < Heartbeats.Longest)
+            Progress.Set(); // its lease may be shorter than those before it
         return attempt;
     }
 

@@ -5,7 +5,8 @@ namespace TaskQueue.Client;
 /// <summary>Renews the leases of what a worker holds, each third of the shortest, and carries progress.</summary>
 internal sealed partial class Heartbeats(AttemptDesk desk, IWorkerTransport transport, TimeProvider time, ILogger logger)
 {
-    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(5);
+    /// <summary>The period where nothing is held.</summary>
+    public static readonly TimeSpan Longest = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
     private long _beatAt;

@@ -96,7 +96,7 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
     private static string Advice(TaskQueueException fault) =>
         fault switch
         {
-            { Code: "push_queue" } => $"{fault.Message}; set RabbitMq of the worker, or make it a pull queue",
+            { Code: "push_queue" } => $"{fault.Message}; call UseRabbitMq of the worker's options, or use a pull queue",
             { Status: 401 } => $"the server asks for a valid key: set ApiKey ({fault.Message})",
             { Status: 403 } => $"the key may not work on the queue ({fault.Message})",
             _ => fault.Message,

@@ -35,8 +35,18 @@ public sealed class TaskQueueWorkerOptions
     /// <summary>What becomes of tasks whose name has no processor; default <see cref="UnknownNames.Echo"/>.</summary>
     public UnknownNames UnknownNames { get; set; }
 
-    /// <summary><c>amqp://user:password@host:5672/vhost</c>: consume push queues from this broker; null takes tasks of pull queues over HTTP.</summary>
-    public Uri? RabbitMq { get; set; }
+    /// <summary>Makes the transport; null is HTTP.</summary>
+    internal Func<IServiceProvider, TimeProvider, IWorkerTransport>? Transport { get; private set; }
+
+    /// <summary>Consumes push queues from RabbitMQ instead of claiming from pull queues over HTTP.</summary>
+    /// <param name="address">The server's broker: <c>amqp://user:password@host:5672/vhost</c>.</param>
+    [RequiresUnreferencedCode("MassTransit makes its messages by reflection")]
+    [RequiresDynamicCode("MassTransit makes its messages by reflection")]
+    public void UseRabbitMq(Uri address)
+    {
+        ArgumentNullException.ThrowIfNull(address);
+        Transport = (services, time) => ActivatorUtilities.CreateInstance<BusTransport>(services, this, address, time);
+    }
 
     /// <summary>Processes tasks of exactly this name; the last one added for a name wins.</summary>
     /// <param name="name">The name, called action in POST /tasks.</param>
@@ -98,7 +108,7 @@ public sealed class TaskQueueWorkerOptions
         Demand(Prefetch is >= 0 and <= 500, "Prefetch must be 0 to 500");
         Demand(Lease is null || (Lease >= TimeSpan.FromSeconds(1) && Lease <= MaxLease), "Lease must be 1 s to 1 day");
         Demand(DrainTimeout >= TimeSpan.Zero && DrainTimeout <= MaxLease, "DrainTimeout must be 0 to 1 day");
-        Demand(RabbitMq is null || !Queues.Any(q => q.Contains(':', StringComparison.Ordinal)), "Queues must be names without a level where RabbitMq is set: a push queue has all levels");
+        Demand(Transport is null || !Queues.Any(q => q.Contains(':', StringComparison.Ordinal)), "Queues must be names without a level on RabbitMQ: a push queue has all levels");
     }
 
     private static void Demand(bool holds, string rule)

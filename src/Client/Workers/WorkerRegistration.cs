@@ -26,7 +26,7 @@ public static class WorkerRegistration
         services.AddSingleton<IHostedService>(sp =>
         {
             var time = sp.GetService<TimeProvider>() ?? TimeProvider.System;
-            var transport = ActivatorUtilities.CreateInstance<HttpTransport>(sp, options, time);
+            var transport = options.Transport?.Invoke(sp, time) ?? ActivatorUtilities.CreateInstance<HttpTransport>(sp, options, time);
             return ActivatorUtilities.CreateInstance<WorkerService>(sp, options, transport, time);
         });
         return services;

@@ -26,6 +26,12 @@ internal sealed partial class WorkerService : BackgroundService
         _runner = new TaskRunner(_desk, options, services, time, logger);
     }
 
+    public override void Dispose()
+    {
+        (_transport as IDisposable)?.Dispose();
+        base.Dispose();
+    }
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await Task.Yield(); // the host goes on starting
@@ -37,10 +43,10 @@ internal sealed partial class WorkerService : BackgroundService
         var beating = new Heartbeats(_desk, _transport, _time, _logger).RunAsync(beatsEnd.Token);
         var fetching = _transport.FetchAsync(_desk, stoppingToken);
 
-        await Task.Delay(Timeout.Infinite, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await using var closing = stoppingToken.Register(_desk.Close);
+        await fetching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _desk.Close();
         await Task.WhenAny(running, Task.Delay(_options.DrainTimeout, _time, CancellationToken.None));
-        await fetching;
         _desk.GiveBackAll();
         _desk.Complete();
         giveUp.CancelAfter(ReportTimeout);
@@ -49,6 +55,7 @@ internal sealed partial class WorkerService : BackgroundService
         await beating;
         await _transport.CloseAsync(CancellationToken.None);
         LogStopped(_options.Name);
+        await fetching; // of a fault, the host decides
     }
 
     [LoggerMessage(LogLevel.Information, "Worker {Worker} works on {Queues}")]
