@@ -1,0 +1,19 @@
+namespace TaskQueue.Client;
+
+/// <summary>Waits that double, up to a cap, each shortened by up to a half at random.</summary>
+internal sealed class Backoff(TimeProvider time)
+{
+    private static readonly TimeSpan First = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan Cap = TimeSpan.FromSeconds(10);
+    private TimeSpan _next = First;
+
+    public void Reset() => _next = First;
+
+    /// <summary>Waits; not less than what the server asked for.</summary>
+    public async Task WaitAsync(TimeSpan? atLeast, CancellationToken cancel)
+    {
+        var wait = _next * (1 - (Random.Shared.NextDouble() / 2));
+        _next = _next * 2 < Cap ? _next * 2 : Cap;
+        await Task.Delay(atLeast > wait ? atLeast.Value : wait, time, cancel);
+    }
+}

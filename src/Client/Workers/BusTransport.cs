@@ -1,0 +1,246 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Text.Json;
+using MassTransit;
+using Microsoft.Extensions.Logging;
+using TaskQueue.Contracts;
+
+namespace TaskQueue.Client;
+
+/// <summary>
+/// Takes tasks of push queues from RabbitMQ. A delivery is acknowledged when the engine knows of the start, or of the
+/// outcome, of each of its tasks. Quick attempts are reported once, with their start and their outcome.
+/// </summary>
+[RequiresUnreferencedCode("MassTransit makes its messages by reflection")]
+[RequiresDynamicCode("MassTransit makes its messages by reflection")]
+internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri address, TimeProvider time, ILoggerFactory loggers, ILogger<BusTransport> logger) : IWorkerTransport, IDisposable
+{
+    private static readonly TimeSpan DefaultLease = TimeSpan.FromSeconds(15);
+
+    /// <summary>An attempt that takes longer has its start reported before its outcome.</summary>
+    private static readonly TimeSpan Quick = TimeSpan.FromMilliseconds(200);
+
+    /// <summary>A publish can wait for ever when its connection breaks; sending again is safe, because everything on the bus may come twice.</summary>
+    private static readonly TimeSpan Confirm = TimeSpan.FromSeconds(10);
+
+    private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(2);
+
+    private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly CancellationTokenSource _stop = new();
+    private readonly SemaphoreSlim _turn = new(1);
+    private Task _starting = Task.CompletedTask;
+    private Task _announcing = Task.CompletedTask;
+    private IBusControl? _bus;
+
+    public bool HasLease(Attempt attempt) => attempt.IsAnnounced;
+
+    public async Task FetchAsync(AttemptDesk desk, CancellationToken stop)
+    {
+        LogContext.ConfigureCurrentLogContext(loggers);
+        _bus = Bus.Factory.CreateUsingRabbitMq(cfg => Configure(cfg, desk));
+        _starting = _bus.StartAsync(_stop.Token); // goes on trying while there is no broker
+        _announcing = AnnounceAllAsync(desk);
+        await Task.Delay(Timeout.Infinite, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    public Task BeatAsync(IReadOnlyList<Beat> beats, CancellationToken cancel) =>
+        SendAsync([], [.. beats.Select(b => new AttemptHeartbeat(b.Attempt.Item.Id, b.Attempt.Item.Attempt, b.Progress))], [], cancel);
+
+    /// <summary>The starts go with the outcomes even where they were reported: reports may overtake each other.</summary>
+    public Task ReportAsync(IReadOnlyList<Attempt> attempts, CancellationToken cancel) =>
+        SendAsync([.. attempts.Select(Start)], [], [.. attempts.Select(ToOutcome)], cancel);
+
+    public async Task CloseAsync(CancellationToken cancel)
+    {
+        if (_bus is null)
+            return;
+        await _stop.CancelAsync();
+        await _announcing;
+        await _starting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        using var patience = new CancellationTokenSource(StopTimeout, time);
+        var stopping = _bus.StopAsync(patience.Token);
+        _closed.TrySetResult(); // after the broker was told to send no more: what is not taken goes back to it once
+        await stopping.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    public void Dispose()
+    {
+        _stop.Dispose();
+        _turn.Dispose();
+    }
+
+    /// <summary>Goes on while the worker drains: what it announces is kept, should the process die.</summary>
+    private async Task AnnounceAllAsync(AttemptDesk desk)
+    {
+        using var timer = new PeriodicTimer(Quick / 2, time);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(_stop.Token))
+                await AnnounceAsync(desk, _stop.Token);
+        }
+        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+        {
+            // The end; what has begun is announced with its outcome.
+        }
+    }
+
+    private void Configure(IRabbitMqBusFactoryConfigurator cfg, AttemptDesk desk)
+    {
+        cfg.Host(address);
+        foreach (var queue in options.Queues)
+        {
+            cfg.ReceiveEndpoint(queue, e =>
+            {
+                e.SetQuorumQueue();
+                e.ConfigureConsumeTopology = false;
+                e.PrefetchCount = (ushort)(options.Concurrency + options.Prefetch);
+                e.RethrowFaultedMessages(); // given back to the broker: what this worker does not finish, another must
+                e.Handler<DispatchTasks>(context => TakeAsync(desk, context));
+            });
+        }
+
+        cfg.ReceiveEndpoint(new TemporaryEndpointDefinition(), (IRabbitMqReceiveEndpointConfigurator e) =>
+        {
+            e.Handler<TasksCancelled>(c => EndAsync(desk, c.Message.Tasks));
+            e.Handler<TasksFailed>(c => EndAsync(desk, c.Message.Tasks));
+            e.Handler<TasksRetrying>(c => EndAsync(desk, c.Message.Tasks));
+        });
+    }
+
+    /// <summary>Takes the tasks of a delivery as there is room for them.</summary>
+    private async Task TakeAsync(AttemptDesk desk, ConsumeContext<DispatchTasks> context)
+    {
+        var taken = new List<Attempt>();
+        try
+        {
+            foreach (var task in context.Message.Tasks)
+            {
+                if (taken.Count == 0 && desk.IsClosed)
+                    await GoBackAsync(context.CancellationToken);
+                taken.Add(await TakeAsync(desk, task, context.CancellationToken));
+            }
+
+            await Task.WhenAll(taken.Select(a => a.Kept)).WaitAsync(context.CancellationToken);
+        }
+        catch (OperationCanceledException) when (context.CancellationToken.IsCancellationRequested)
+        {
+            // The broker has taken the delivery back: what was not begun is somebody else's.
+            taken.Where(a => a.BeganAt is null).ToList().ForEach(a => desk.Lose(a));
+            throw;
+        }
+    }
+
+    /// <summary>One delivery at a time takes the room that there is.</summary>
+    private async Task<Attempt> TakeAsync(AttemptDesk desk, DispatchedTask task, CancellationToken lost)
+    {
+        await _turn.WaitAsync(lost);
+        try
+        {
+            await desk.RoomForOneAsync(lost);
+            return desk.Take(ToItem(task));
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    private async Task GoBackAsync(CancellationToken lost)
+    {
+        await _closed.Task.WaitAsync(lost);
+        throw new OperationCanceledException("this worker stops");
+    }
+
+    /// <summary>Says of attempts that are not quick that they began.</summary>
+    private async Task AnnounceAsync(AttemptDesk desk, CancellationToken cancel)
+    {
+        var slow = desk.Held.Where(a => !a.IsAnnounced && a.BeganAt is { } began && time.GetElapsedTime(began) > Quick / 2).ToList();
+        if (slow.Count == 0)
+            return;
+        try
+        {
+            await SendAsync([.. slow.Select(Start)], [], [], cancel);
+            foreach (var attempt in slow)
+            {
+                attempt.IsAnnounced = true;
+                attempt.Keep();
+            }
+
+            desk.Progress.Set();
+        }
+#pragma warning disable CA1031 // tried again with the next tick
+        catch (Exception fault)
+#pragma warning restore CA1031
+        {
+            if (!cancel.IsCancellationRequested)
+                LogNotAnnounced(slow.Count, fault.Message);
+        }
+    }
+
+    private async Task SendAsync(
+        IReadOnlyList<AttemptStarted> started, IReadOnlyList<AttemptHeartbeat> beats, IReadOnlyList<AttemptOutcome> outcomes, CancellationToken cancel)
+    {
+        var endpoint = await _bus!.GetSendEndpoint(Addresses.Report).WaitAsync(Confirm, time, cancel);
+        await endpoint.Send(new ReportTasks(options.Name, started, beats, outcomes), c => DemandQueue(c), CancellationToken.None).WaitAsync(Confirm, time, cancel);
+    }
+
+    /// <summary>A report that no queue would get comes back as an error instead of being dropped.</summary>
+    private static void DemandQueue(SendContext context)
+    {
+        if (context.TryGetPayload<RabbitMqSendContext>(out var rabbitMq))
+            rabbitMq.Mandatory = true;
+    }
+
+    /// <summary>Whatever ends an attempt, or gives its task away, while it still runs here: a cancel, a lapsed lease.</summary>
+    private Task EndAsync(AttemptDesk desk, IEnumerable<TaskStep> steps)
+    {
+        foreach (var step in steps)
+        {
+            foreach (var attempt in desk.Held.Where(a => a.Item.Id == step.TaskId && a.Item.Attempt <= step.Attempt))
+            {
+                if (desk.Lose(attempt))
+                    LogLost(step.TaskId, attempt.Item.Attempt);
+            }
+        }
+
+        return Task.CompletedTask;
+    }
+
+    private AttemptStarted Start(Attempt attempt) => new(attempt.Item.Id, attempt.Item.Attempt, options.Lease?.TotalSeconds);
+
+    private static AttemptOutcome ToOutcome(Attempt attempt) =>
+        new(attempt.Item.Id, attempt.Item.Attempt, attempt.Outcome?.Result, attempt.Outcome?.Error, attempt.Outcome?.Retryable ?? true, attempt.Outcome?.Delay?.TotalSeconds);
+
+    private WorkItem ToItem(DispatchedTask task)
+    {
+        var (parent, state) = TraceOf(task.Headers);
+        return new WorkItem(task.Id, task.Attempt, task.Queue, task.Level, task.Name, task.Payload, options.Lease ?? DefaultLease)
+        {
+            TraceParent = parent,
+            TraceState = state,
+        };
+    }
+
+    private static (string? Parent, string? State) TraceOf(string? headers)
+    {
+        if (headers is null || !headers.Contains("traceparent", StringComparison.Ordinal))
+            return default;
+        try
+        {
+            using var document = JsonDocument.Parse(headers);
+            return (Text(document.RootElement, "traceparent"), Text(document.RootElement, "tracestate"));
+        }
+        catch (JsonException)
+        {
+            return default; // headers are whatever a producer made them
+        }
+    }
+
+    private static string? Text(JsonElement headers, string name) =>
+        headers.ValueKind == JsonValueKind.Object && headers.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+
+    [LoggerMessage(LogLevel.Warning, "The start of {Count} tasks could not be reported and is tried again: {Why}")]
+    private partial void LogNotAnnounced(int count, string why);
+
+    [LoggerMessage(LogLevel.Information, "Task {TaskId} attempt {Attempt} is no longer this worker's: it was cancelled, or its lease has lapsed")]
+    private partial void LogLost(Guid taskId, int attempt);
+}

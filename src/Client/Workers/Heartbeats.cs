@@ -1,0 +1,66 @@
+using Microsoft.Extensions.Logging;
+
+namespace TaskQueue.Client;
+
+/// <summary>Renews the leases of what a worker holds, each third of the shortest, and carries progress.</summary>
+internal sealed partial class Heartbeats(AttemptDesk desk, IWorkerTransport transport, TimeProvider time, ILogger logger)
+{
+    /// <summary>The period where nothing is held.</summary>
+    public static readonly TimeSpan Longest = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+    private long _beatAt;
+
+    public async Task RunAsync(CancellationToken cancel)
+    {
+        _beatAt = time.GetTimestamp();
+        while (!cancel.IsCancellationRequested)
+        {
+            var due = Period() - time.GetElapsedTime(_beatAt);
+            if (due > TimeSpan.Zero)
+                await Quietly(desk.Progress.WaitAsync(due, time, cancel));
+            var all = time.GetElapsedTime(_beatAt) >= Period();
+            if (all)
+                _beatAt = time.GetTimestamp();
+            await BeatAsync(all, cancel);
+        }
+    }
+
+    /// <summary>A third of the shortest lease.</summary>
+    private TimeSpan Period()
+    {
+        var third = desk.Held.Select(a => a.Item.Lease / 3).DefaultIfEmpty(Longest).Min();
+        return third < Shortest ? Shortest : third;
+    }
+
+    private async Task BeatAsync(bool all, CancellationToken cancel)
+    {
+        var taken = desk.Held.Where(a => transport.HasLease(a)).Select(a => (Attempt: a, Progress: a.TakeProgress()))
+            .Where(t => all || t.Progress.Json is not null).Take(1000).ToList();
+        if (taken.Count == 0)
+            return;
+        try
+        {
+            using var patience = new CancellationTokenSource(Patience, time);
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancel);
+            await transport.BeatAsync([.. taken.Select(t => new Beat(t.Attempt, t.Progress.Json))], either.Token);
+        }
+#pragma warning disable CA1031 // the next one comes soon; a lease bears one that fails
+        catch (Exception fault)
+#pragma warning restore CA1031
+        {
+            taken.ForEach(t => t.Attempt.PutBack(t.Progress.Json));
+            if (!cancel.IsCancellationRequested)
+                LogFailed(taken.Count, fault.Message);
+        }
+        finally
+        {
+            taken.ForEach(t => t.Progress.Told?.TrySetResult());
+        }
+    }
+
+    private static async Task Quietly(Task task) => await task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+    [LoggerMessage(LogLevel.Warning, "The heartbeat of {Count} tasks failed: {Why}")]
+    private partial void LogFailed(int count, string why);
+}

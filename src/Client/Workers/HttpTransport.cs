@@ -1,0 +1,150 @@
+using Microsoft.Extensions.Logging;
+using TaskQueue.Client.Http;
+
+namespace TaskQueue.Client;
+
+/// <summary>Takes tasks of pull queues over HTTP.</summary>
+internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHttpClientFactory clients, TimeProvider time, ILogger<HttpTransport> logger) : IWorkerTransport
+{
+    private const double WaitSeconds = 20;
+    private static readonly TimeSpan DefaultLease = TimeSpan.FromSeconds(15);
+
+    /// <summary>What a claim that is under way when the worker stops may take: given up, tasks that it took would wait for their leases to lapse.</summary>
+    private static readonly TimeSpan LastClaim = TimeSpan.FromSeconds(1);
+
+    /// <summary>Between tries of what cannot succeed before somebody changes something.</summary>
+    private static readonly TimeSpan Refused = TimeSpan.FromSeconds(15);
+
+    private readonly Backoff _backoff = new(time);
+    private AttemptDesk? _desk;
+
+    public bool HasLease(Attempt attempt) => true;
+
+    public async Task FetchAsync(AttemptDesk desk, CancellationToken stop)
+    {
+        _desk = desk;
+        using var giveUp = new CancellationTokenSource();
+        await using var stopping = stop.Register(() => giveUp.CancelAfter(LastClaim));
+        try
+        {
+            while (!stop.IsCancellationRequested)
+                await FetchOnceAsync(desk, await desk.RoomAsync(stop), stop, giveUp.Token);
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // The end.
+        }
+    }
+
+    public async Task BeatAsync(IReadOnlyList<Beat> beats, CancellationToken cancel)
+    {
+        var request = new HeartbeatRequest([.. beats.Select(b => new HeartbeatLine(b.Attempt.Item.Id, b.Attempt.Item.Attempt, options.Lease?.TotalSeconds, b.Progress))]);
+        var answers = await clients.Connect().SendAsync(
+            HttpMethod.Post, "/workers/heartbeat", request, WorkerJson.Default.HeartbeatRequest, WorkerJson.Default.LineAnswers, cancel);
+        foreach (var (beat, answer) in beats.Zip(answers.Tasks))
+        {
+            if (answer.IsGone && _desk?.Lose(beat.Attempt) == true)
+                LogLost(answer.Id, answer.Attempt, answer.Code);
+        }
+    }
+
+    public async Task ReportAsync(IReadOnlyList<Attempt> attempts, CancellationToken cancel)
+    {
+        try
+        {
+            await SendAsync([.. attempts.Select(Line)], cancel);
+        }
+        catch (TaskQueueException fault) when (IsOfContent(fault))
+        {
+            if (attempts.Count == 1)
+            {
+                LogRefused(attempts[0].Item.Id, fault.Message);
+                await SendAsync([Refusal(attempts[0], fault.Message)], cancel);
+                return;
+            }
+
+            foreach (var attempt in attempts) // one spoils the rest
+                await ReportAsync([attempt], cancel);
+        }
+    }
+
+    public Task CloseAsync(CancellationToken cancel) => Task.CompletedTask;
+
+    private async Task FetchOnceAsync(AttemptDesk desk, int room, CancellationToken stop, CancellationToken giveUp)
+    {
+        try
+        {
+            var request = new ClaimRequest(options.Queues, options.Name, room, options.Lease?.TotalSeconds, WaitSeconds);
+            var answer = await clients.Connect().SendAsync(
+                HttpMethod.Post, "/workers/claim", request, WorkerJson.Default.ClaimRequest, WorkerJson.Default.ClaimAnswer, giveUp);
+            _backoff.Reset();
+            foreach (var task in answer.Tasks)
+                desk.Take(ToItem(task));
+        }
+        catch (TaskQueueException fault) when (fault.IsTransient)
+        {
+            LogUnreachable(fault.Message);
+            await _backoff.WaitAsync(fault.RetryAfter, stop);
+        }
+        catch (TaskQueueException fault)
+        {
+            LogCannotClaim(string.Join(", ", options.Queues), Advice(fault));
+            await Task.Delay(Refused, time, stop);
+        }
+    }
+
+    private static string Advice(TaskQueueException fault) =>
+        fault switch
+        {
+            { Code: "push_queue" } => $"{fault.Message}; call UseRabbitMq of the worker's options, or use a pull queue",
+            { Status: 401 } => $"the server asks for a valid key: set ApiKey ({fault.Message})",
+            { Status: 403 } => $"the key may not work on the queue ({fault.Message})",
+            _ => fault.Message,
+        };
+
+    /// <summary>A lease of the server's choice is read from its end; clocks may differ, so it is taken for no longer than the default.</summary>
+    private WorkItem ToItem(ClaimedTask task)
+    {
+        var left = task.LeaseUntil - time.GetUtcNow();
+        return new WorkItem(task.Id, task.Attempt, task.Queue, task.Level, task.Name, task.Payload, options.Lease ?? (left < DefaultLease ? left : DefaultLease))
+        {
+            Priority = task.Priority,
+            MaxAttempts = task.MaxAttempts,
+            TraceParent = task.Traceparent,
+            TraceState = task.Tracestate,
+        };
+    }
+
+    private static bool IsOfContent(TaskQueueException fault) => fault.Status is 400 or 413 or 422;
+
+    private async Task SendAsync(IReadOnlyList<ReportLine> lines, CancellationToken cancel)
+    {
+        var answers = await clients.Connect().SendAsync(
+            HttpMethod.Post, "/workers/report", new ReportRequest(lines), WorkerJson.Default.ReportRequest, WorkerJson.Default.LineAnswers, cancel);
+        foreach (var answer in answers.Tasks.Where(a => a.IsGone))
+            LogLost(answer.Id, answer.Attempt, answer.Code);
+    }
+
+    private static ReportLine Line(Attempt attempt) =>
+        attempt switch
+        {
+            { Outcome.Delay: { } delay } => new(attempt.Item.Id, attempt.Item.Attempt, "snoozed", null, null, null, delay.TotalSeconds),
+            { Outcome: { Error: { } error } outcome } => new(attempt.Item.Id, attempt.Item.Attempt, "failed", null, error, outcome.Retryable, null),
+            _ => new(attempt.Item.Id, attempt.Item.Attempt, "completed", attempt.Outcome?.Result, null, null, null),
+        };
+
+    private static ReportLine Refusal(Attempt attempt, string why) =>
+        new(attempt.Item.Id, attempt.Item.Attempt, "failed", null, $"the server refused the outcome: {why}", Retryable: false, null);
+
+    [LoggerMessage(LogLevel.Warning, "No tasks can be claimed at the moment: {Why}")]
+    private partial void LogUnreachable(string why);
+
+    [LoggerMessage(LogLevel.Error, "No tasks can be claimed from {Queues}: {Why}")]
+    private partial void LogCannotClaim(string queues, string why);
+
+    [LoggerMessage(LogLevel.Information, "Task {TaskId} attempt {Attempt} is no longer this worker's: {Code}")]
+    private partial void LogLost(Guid taskId, int attempt, string code);
+
+    [LoggerMessage(LogLevel.Error, "The outcome of task {TaskId} was refused: {Why}")]
+    private partial void LogRefused(Guid taskId, string why);
+}

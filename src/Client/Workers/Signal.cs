@@ -1,0 +1,28 @@
+using System.Threading.Channels;
+
+namespace TaskQueue.Client;
+
+/// <summary>Wakes one who waits; set twice it wakes once.</summary>
+internal sealed class Signal
+{
+    private readonly Channel<bool> _set = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+
+    public void Set() => _set.Writer.TryWrite(true);
+
+    public async Task WaitAsync(CancellationToken cancel) => await _set.Reader.ReadAsync(cancel);
+
+    /// <summary>Waits no longer than a time.</summary>
+    public async Task WaitAsync(TimeSpan atMost, TimeProvider time, CancellationToken cancel)
+    {
+        using var over = new CancellationTokenSource(atMost, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(over.Token, cancel);
+        try
+        {
+            await _set.Reader.ReadAsync(either.Token);
+        }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+        {
+            // The time is over.
+        }
+    }
+}

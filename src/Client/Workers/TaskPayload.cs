@@ -1,0 +1,30 @@
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+
+namespace TaskQueue.Client;
+
+/// <summary>Reads what a submitter meant out of a payload.</summary>
+internal static class TaskPayload
+{
+    /// <summary>
+    /// The member data of the message that POST /tasks makes ({"id","action","data","created_at"}), else the whole payload.
+    /// That message has an empty list for data that was left out: read into an object it is an object without members.
+    /// </summary>
+    public static T Read<T>(Guid task, string payload, JsonTypeInfo<T> type)
+    {
+        using var document = JsonDocument.Parse(payload);
+        var data = DataOf(task, document.RootElement) ?? document.RootElement;
+        var empty = data is { ValueKind: JsonValueKind.Array } && data.GetArrayLength() == 0;
+        var read = empty && type.Kind is JsonTypeInfoKind.Object or JsonTypeInfoKind.Dictionary
+            ? JsonSerializer.Deserialize("{}", type)
+            : data.Deserialize(type);
+        return read ?? throw new JsonException($"null is no {typeof(T).Name}");
+    }
+
+    private static JsonElement? DataOf(Guid task, JsonElement root) =>
+        root.ValueKind == JsonValueKind.Object && root.TryGetProperty("data", out var data)
+        && root.TryGetProperty("action", out _) && root.TryGetProperty("created_at", out _)
+        && root.TryGetProperty("id", out var id) && id.ValueKind == JsonValueKind.String && id.TryGetGuid(out var value) && value == task
+            ? data
+            : null;
+}

@@ -1,0 +1,138 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+
+namespace TaskQueue.Client;
+
+using Processor = Func<IServiceProvider, TaskContext, CancellationToken, Task<TaskOutcome>>;
+
+/// <summary>What a worker works on, and how.</summary>
+public sealed class TaskQueueWorkerOptions
+{
+    private static readonly TimeSpan MaxLease = TimeSpan.FromDays(1);
+    private readonly Dictionary<string, Processor> _processors = new(StringComparer.Ordinal);
+
+    /// <summary>Queues, most wanted first: <c>name</c> (level 0), or over HTTP also <c>name:level</c>; 1 to 100.</summary>
+    public IList<string> Queues { get; } = [];
+
+    /// <summary>Name of the worker, unique, at most 200 characters; default machine:process:random.</summary>
+    public string Name { get; set; } = $"{Environment.MachineName}:{Environment.ProcessId}:{Guid.NewGuid():N}"[..Math.Min(200, Environment.MachineName.Length + 24)];
+
+    /// <summary>How many tasks run at once: 1 to 500; default 2.</summary>
+    public int Concurrency { get; set; } = 2;
+
+    /// <summary>How many tasks wait in the worker beyond those that run: 0 to 500; default 5.</summary>
+    public int Prefetch { get; set; } = 5;
+
+    /// <summary>How long a task may go without a heartbeat: 1 s to 1 day; null is as the task or its queue says, else 15 s. Heartbeats come every third of it.</summary>
+    public TimeSpan? Lease { get; set; }
+
+    /// <summary>How long a worker that stops lets running tasks go on; default 25 s. Keep the host's ShutdownTimeout (30 s) above it.</summary>
+    public TimeSpan DrainTimeout { get; set; } = TimeSpan.FromSeconds(25);
+
+    /// <summary>What becomes of tasks whose name has no processor; default <see cref="UnknownNames.Echo"/>.</summary>
+    public UnknownNames UnknownNames { get; set; }
+
+    /// <summary>Makes the transport; null is HTTP.</summary>
+    internal Func<IServiceProvider, TimeProvider, IWorkerTransport>? Transport { get; private set; }
+
+    /// <summary>Consumes push queues from RabbitMQ instead of claiming from pull queues over HTTP.</summary>
+    /// <param name="address">The server's broker: <c>amqp://user:password@host:5672/vhost</c>.</param>
+    [RequiresUnreferencedCode("MassTransit makes its messages by reflection")]
+    [RequiresDynamicCode("MassTransit makes its messages by reflection")]
+    public void UseRabbitMq(Uri address)
+    {
+        ArgumentNullException.ThrowIfNull(address);
+        Transport = (services, time) => ActivatorUtilities.CreateInstance<BusTransport>(services, this, address, time);
+    }
+
+    /// <summary>Processes tasks of exactly this name; the last one added for a name wins.</summary>
+    /// <param name="name">The name, called action in POST /tasks.</param>
+    /// <param name="processor">Does the work; a task whose processor throws is tried again.</param>
+    public void AddProcessor(string name, Func<TaskContext, CancellationToken, Task<TaskOutcome>> processor)
+    {
+        ArgumentNullException.ThrowIfNull(processor);
+        Add(name, (_, task, cancel) => processor(task, cancel));
+    }
+
+    /// <summary>Processes tasks of exactly this name with a value that is read from the payload and one that becomes the result.</summary>
+    /// <param name="name">The name, called action in POST /tasks.</param>
+    /// <param name="input">How the payload is read; one that cannot be read fails the task for good.</param>
+    /// <param name="output">How the result is written.</param>
+    /// <param name="processor">Does the work; a task whose processor throws is tried again.</param>
+    /// <typeparam name="TIn">Type of the data.</typeparam>
+    /// <typeparam name="TOut">Type of the result.</typeparam>
+    public void AddProcessor<TIn, TOut>(
+        string name, JsonTypeInfo<TIn> input, JsonTypeInfo<TOut> output, Func<TIn, TaskContext, CancellationToken, Task<TOut>> processor)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        ArgumentNullException.ThrowIfNull(output);
+        ArgumentNullException.ThrowIfNull(processor);
+        Add(name, async (_, task, cancel) =>
+        {
+            TIn data;
+            try
+            {
+                data = task.Read(input);
+            }
+            catch (JsonException fault)
+            {
+                return TaskOutcome.Failed($"the payload cannot be read: {fault.Message}");
+            }
+
+            return TaskOutcome.Completed(await processor(data, task, cancel), output);
+        });
+    }
+
+    /// <summary>Processes tasks of exactly this name with a class that is made once a task, in a scope of its own.</summary>
+    /// <param name="name">The name, called action in POST /tasks.</param>
+    /// <typeparam name="THandler">Registered or not; its constructor's parameters are.</typeparam>
+    public void AddProcessor<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(string name)
+        where THandler : class, ITaskHandler =>
+        Add(name, async (services, task, cancel) =>
+        {
+            await using var scope = services.CreateAsyncScope();
+            return await ActivatorUtilities.GetServiceOrCreateInstance<THandler>(scope.ServiceProvider).ProcessAsync(task, cancel);
+        });
+
+    internal Processor? ProcessorOf(string? name) => name is null ? null : _processors.GetValueOrDefault(name);
+
+    /// <exception cref="OptionsValidationException">Something is out of its range.</exception>
+    internal void Validate()
+    {
+        Demand(Queues.Count is >= 1 and <= 100, "Queues must name 1 to 100 queues");
+        Demand(Name is { Length: >= 1 and <= 200 }, "Name must have 1 to 200 characters");
+        Demand(Concurrency is >= 1 and <= 500, "Concurrency must be 1 to 500");
+        Demand(Prefetch is >= 0 and <= 500, "Prefetch must be 0 to 500");
+        Demand(Lease is null || (Lease >= TimeSpan.FromSeconds(1) && Lease <= MaxLease), "Lease must be 1 s to 1 day");
+        Demand(DrainTimeout >= TimeSpan.Zero && DrainTimeout <= MaxLease, "DrainTimeout must be 0 to 1 day");
+        Demand(Transport is null || !Queues.Any(q => q.Contains(':', StringComparison.Ordinal)), "Queues must be names without a level on RabbitMQ: a push queue has all levels");
+    }
+
+    private static void Demand(bool holds, string rule)
+    {
+        if (!holds)
+            throw new OptionsValidationException(nameof(TaskQueueWorkerOptions), typeof(TaskQueueWorkerOptions), [rule]);
+    }
+
+    private void Add(string name, Processor processor)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        _processors[name] = processor;
+    }
+}
+
+/// <summary>What becomes of a task whose name has no processor.</summary>
+public enum UnknownNames
+{
+    /// <summary>It completes; its payload is the result.</summary>
+    Echo,
+
+    /// <summary>It fails for good.</summary>
+    Fail,
+
+    /// <summary>It goes back for ten seconds, for another worker; no attempt is counted.</summary>
+    GiveBack,
+}

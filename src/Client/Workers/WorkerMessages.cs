@@ -1,0 +1,53 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using TaskQueue.Contracts;
+
+namespace TaskQueue.Client;
+
+internal sealed record ClaimRequest(IEnumerable<string> Queues, string Worker, int Max, double? LeaseSeconds, double WaitSeconds);
+
+internal sealed record ClaimAnswer(IReadOnlyList<ClaimedTask> Tasks);
+
+internal sealed record ClaimedTask(
+    Guid Id, int Attempt, string Queue, int Level, string? Name, Priority? Priority, [property: JsonConverter(typeof(JsonTextConverter))] string Payload,
+    int MaxAttempts, DateTimeOffset LeaseUntil, string? Traceparent, string? Tracestate);
+
+internal sealed record HeartbeatRequest(IReadOnlyList<HeartbeatLine> Tasks);
+
+internal sealed record HeartbeatLine(Guid Id, int Attempt, double? LeaseSeconds, [property: JsonConverter(typeof(JsonTextConverter))] string? Progress);
+
+internal sealed record ReportRequest(IReadOnlyList<ReportLine> Tasks);
+
+internal sealed record ReportLine(
+    Guid Id, int Attempt, string Outcome, [property: JsonConverter(typeof(JsonTextConverter))] string? Result, string? Error, bool? Retryable, double? DelaySeconds);
+
+/// <summary>An entry a line of the request, in its order.</summary>
+internal sealed record LineAnswers(IReadOnlyList<LineAnswer> Tasks);
+
+internal sealed record LineAnswer(Guid Id, int Attempt, string Code)
+{
+    /// <summary>The attempt is over or another's: any work on it is for nothing.</summary>
+    public bool IsGone => Code is "finished" or "stale_attempt" or "not_found";
+}
+
+/// <summary>JSON that is text here and JSON in the message.</summary>
+internal sealed class JsonTextConverter : JsonConverter<string>
+{
+    public override string Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+    {
+        using var value = JsonDocument.ParseValue(ref reader);
+        return value.RootElement.GetRawText();
+    }
+
+    public override void Write(Utf8JsonWriter writer, string value, JsonSerializerOptions options) => writer.WriteRawValue(value, skipInputValidation: true);
+}
+
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    UseStringEnumConverter = true, MaxDepth = 1000)]
+[JsonSerializable(typeof(ClaimRequest))]
+[JsonSerializable(typeof(ClaimAnswer))]
+[JsonSerializable(typeof(HeartbeatRequest))]
+[JsonSerializable(typeof(ReportRequest))]
+[JsonSerializable(typeof(LineAnswers))]
+internal sealed partial class WorkerJson : JsonSerializerContext;

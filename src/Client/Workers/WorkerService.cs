@@ -1,0 +1,66 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace TaskQueue.Client;
+
+/// <summary>A worker: fetches tasks, runs them, keeps their leases and reports their outcomes, and gives back what it cannot finish.</summary>
+internal sealed partial class WorkerService : BackgroundService
+{
+    /// <summary>What a report may still take after the drain.</summary>
+    private static readonly TimeSpan ReportTimeout = TimeSpan.FromSeconds(4);
+
+    private readonly TaskQueueWorkerOptions _options;
+    private readonly IWorkerTransport _transport;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly AttemptDesk _desk;
+    private readonly TaskRunner _runner;
+
+    public WorkerService(TaskQueueWorkerOptions options, IWorkerTransport transport, IServiceProvider services, TimeProvider time, ILogger<WorkerService> logger)
+    {
+        _options = options;
+        _transport = transport;
+        _time = time;
+        _logger = logger;
+        _desk = new AttemptDesk(options);
+        _runner = new TaskRunner(_desk, options, services, time, logger);
+    }
+
+    public override void Dispose()
+    {
+        (_transport as IDisposable)?.Dispose();
+        base.Dispose();
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        await Task.Yield(); // the host goes on starting
+        LogStarted(_options.Name, string.Join(", ", _options.Queues));
+        using var giveUp = new CancellationTokenSource();
+        using var beatsEnd = new CancellationTokenSource();
+        var running = _runner.RunAsync();
+        var reporting = new Reporter(_desk, _transport, _time, _logger).RunAsync(giveUp.Token);
+        var beating = new Heartbeats(_desk, _transport, _time, _logger).RunAsync(beatsEnd.Token);
+        var fetching = _transport.FetchAsync(_desk, stoppingToken);
+
+        await using var closing = stoppingToken.Register(_desk.Close);
+        await fetching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _desk.Close();
+        await Task.WhenAny(running, Task.Delay(_options.DrainTimeout, _time, CancellationToken.None));
+        _desk.GiveBackAll();
+        _desk.Complete();
+        giveUp.CancelAfter(ReportTimeout);
+        await reporting;
+        await beatsEnd.CancelAsync();
+        await beating;
+        await _transport.CloseAsync(CancellationToken.None);
+        LogStopped(_options.Name);
+        await fetching; // of a fault, the host decides
+    }
+
+    [LoggerMessage(LogLevel.Information, "Worker {Worker} works on {Queues}")]
+    private partial void LogStarted(string worker, string queues);
+
+    [LoggerMessage(LogLevel.Information, "Worker {Worker} has stopped")]
+    private partial void LogStopped(string worker);
+}

@@ -1,0 +1,45 @@
+using System.Runtime.InteropServices;
+using Shouldly;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.EndToEnd;
+
+/// <summary>The sample workers, as programs of their own against a server.</summary>
+public sealed class SamplesTests(SqliteStack stack) : IClassFixture<SqliteStack>
+{
+    private const int SigTerm = 15;
+    private readonly string _queue = $"s{Guid.NewGuid():N}";
+
+    private HttpClient Http => stack.Http;
+
+    [Fact]
+    public Task The_worker_in_Python_works() => WorksAsync("python3", Repository.FileAt("samples", "python", "worker.py"));
+
+    [Fact]
+    public Task The_worker_in_JavaScript_works() => WorksAsync("node", Repository.FileAt("samples", "javascript", "worker.mjs"));
+
+    [Fact]
+    public Task The_worker_in_CSharp_works() =>
+        WorksAsync(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", Path.Combine(AppContext.BaseDirectory, "SampleWorker.dll"));
+
+    /// <summary>It runs tasks, has those that fail tried again, and ends in peace.</summary>
+    private async Task WorksAsync(string program, string file)
+    {
+        using var worker = new Command(program, [file, Http.BaseAddress!.ToString(), _queue]);
+        var good = await SubmitAsync(new { text = "héllo" });
+        var bad = await SubmitAsync(new { text = 7 });
+
+        (await Http.TaskAsync(good, "completed")).GetProperty("result").Text("output").ShouldBe("HÉLLO");
+        (await Http.TaskAsync(bad, "failed")).Text("error").ShouldNotBeNullOrEmpty();
+
+        SendSignal(worker.Id, SigTerm).ShouldBe(0);
+        (await worker.WaitAsync(Door.Patience)).ShouldBe(0, worker.Output);
+    }
+
+    private Task<Guid> SubmitAsync(object data) => Http.SubmitAsync(new { action = "upper", data, queue = _queue, max_attempts = 1 });
+
+    [DllImport("libc", EntryPoint = "kill", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern int SendSignal(int processId, int signal);
+}

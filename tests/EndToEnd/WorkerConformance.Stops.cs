@@ -1,0 +1,95 @@
+using System.Diagnostics;
+using Shouldly;
+using TaskQueue.Client;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.EndToEnd;
+
+public abstract partial class WorkerConformance
+{
+    [Fact]
+    public async Task A_worker_that_stops_finishes_what_runs_and_gives_back_the_rest_with_no_attempt_counted()
+    {
+        await DeclareAsync();
+        var goOn = new TaskCompletionSource();
+        var begun = 0;
+        var first = await StartAsync(o =>
+        {
+            o.Concurrency = 1;
+            o.AddProcessor("a", async (_, _) =>
+            {
+                Interlocked.Increment(ref begun);
+                await goOn.Task;
+                return TaskOutcome.Completed("\"first\"");
+            });
+        });
+        var ids = new List<Guid>();
+        for (var i = 0; i < 4; i++)
+            ids.Add(await SubmitAsync("a", attempts: 1));
+        await Eventually.UntilAsync(() => Task.FromResult(begun == 1), Patience, "the first task runs");
+        await Eventually.UntilAsync(async () => await OutAsync(ids) == (ExpectedOut == 2 ? 1 : 4), Patience, "the worker holds what it can");
+
+        var stopping = first.StopAsync();
+        await using var second = await StartAsync(o => o.AddProcessor("a", (_, _) => Task.FromResult(TaskOutcome.Completed("\"second\""))));
+        if (Delivery == "pull")
+        {
+            foreach (var id in ids.Skip(1))
+                (await Http.TaskAsync(id, "completed")).Text("result").ShouldBe("second");
+            (await Http.TaskAsync(ids[0])).Text("status").ShouldBe("running");
+        }
+
+        goOn.SetResult();
+        await stopping.WaitAsync(Patience);
+        await first.DisposeAsync();
+        var results = new List<string?>();
+        foreach (var id in ids)
+            results.Add((await Http.TaskAsync(id, "completed")).Text("result"));
+        results.Count(r => r == "first").ShouldBe(1);
+        begun.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task What_does_not_end_within_the_drain_goes_back_with_its_attempt()
+    {
+        await DeclareAsync();
+        var started = new TaskCompletionSource();
+        var first = await StartAsync(o =>
+        {
+            o.DrainTimeout = TimeSpan.FromMilliseconds(300);
+            o.AddProcessor("a", async (_, cancel) =>
+            {
+                started.SetResult();
+                await Task.Delay(Timeout.Infinite, cancel);
+                return TaskOutcome.Completed("\"first\"");
+            });
+        });
+        var id = await SubmitAsync("a", attempts: 1);
+        await started.Task.WaitAsync(Patience);
+        await first.DisposeAsync();
+
+        await using var second = await StartAsync(o => o.AddProcessor("a", (_, _) => Task.FromResult(TaskOutcome.Completed("\"second\""))));
+        (await Http.TaskAsync(id, "completed")).Text("result").ShouldBe("second");
+        (await TimelineAsync(id)).ShouldContain("snoozed");
+    }
+
+    [Fact]
+    public async Task A_processor_runs_in_an_activity_of_the_queue_that_fails_with_it()
+    {
+        await DeclareAsync();
+        var activities = new System.Collections.Concurrent.ConcurrentQueue<Activity>();
+        using var listener = new ActivityListener
+        {
+            ShouldListenTo = s => s.Name == ClientTelemetry.SourceName,
+            Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllData,
+            ActivityStopped = activities.Enqueue,
+        };
+        ActivitySource.AddActivityListener(listener);
+        await using var worker = await StartAsync(o => o.AddProcessor("a", (_, _) => Task.FromResult(TaskOutcome.Failed("x"))));
+        var id = await SubmitAsync("a");
+        await Http.TaskAsync(id, "failed");
+
+        var activity = activities.Single(a => a.GetTagItem("messaging.message.id") as string == id.ToString());
+        (activity.OperationName, activity.Kind, activity.Status).ShouldBe(($"process {Queue}", ActivityKind.Consumer, ActivityStatusCode.Error));
+    }
+}

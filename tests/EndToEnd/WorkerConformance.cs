@@ -1,0 +1,282 @@
+using System.Text.Json.Serialization;
+using Microsoft.Extensions.DependencyInjection;
+using Shouldly;
+using TaskQueue.Client;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.EndToEnd;
+
+/// <summary>What a worker of the .NET client does, on whichever transport.</summary>
+public abstract partial class WorkerConformance(Stack stack)
+{
+    protected static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly double[] Soon = [0.1, 0.1];
+
+    protected string Queue { get; } = $"w{Guid.NewGuid():N}";
+
+    protected HttpClient Http => stack.Http;
+
+    protected Stack Stack => stack;
+
+    /// <summary>pull or push.</summary>
+    protected abstract string Delivery { get; }
+
+    protected abstract void Configure(TaskQueueWorkerOptions options);
+
+    [Fact]
+    public async Task Only_the_processor_of_exactly_the_name_runs_and_the_last_one_added_wins()
+    {
+        await DeclareAsync();
+        await using var worker = await StartAsync(o =>
+        {
+            o.UnknownNames = UnknownNames.Fail;
+            o.AddProcessor("a", (_, _) => Task.FromResult(TaskOutcome.Completed("\"first\"")));
+            o.AddProcessor("a", (_, _) => Task.FromResult(TaskOutcome.Completed("\"second\"")));
+        });
+        var a = await SubmitAsync("a");
+        var others = new[] { await SubmitAsync("a.b"), await SubmitAsync("A") };
+
+        (await Http.TaskAsync(a, "completed")).Text("result").ShouldBe("second");
+        foreach (var other in others)
+        {
+            var task = await Http.TaskAsync(other, "failed");
+            task.Whole("attempt").ShouldBe(1);
+            task.Text("error")!.ShouldContain("no processor");
+        }
+    }
+
+    [Fact]
+    public async Task A_name_without_a_processor_completes_with_its_payload()
+    {
+        await DeclareAsync();
+        await using var worker = await StartAsync(_ => { });
+        var task = await Http.TaskAsync(await SubmitAsync("nobody", data: new { x = 1 }), "completed");
+        task.GetProperty("result").GetProperty("data").Whole("x").ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_name_without_a_processor_can_be_given_back_for_another_worker()
+    {
+        await DeclareAsync();
+        await using var worker = await StartAsync(o => o.UnknownNames = UnknownNames.GiveBack);
+        var id = await SubmitAsync("nobody");
+        await Eventually.UntilAsync(async () => (await TimelineAsync(id)).Contains("snoozed"), Patience, "the task was given back");
+        (await Http.TaskAsync(id)).Text("status").ShouldBe("pending");
+    }
+
+    [Fact]
+    public async Task A_failure_that_is_returned_is_final()
+    {
+        await DeclareAsync();
+        await using var worker = await StartAsync(o => o.AddProcessor("a", (_, _) => Task.FromResult(TaskOutcome.Failed("x"))));
+        var task = await Http.TaskAsync(await SubmitAsync("a"), "failed");
+        task.Text("error").ShouldBe("x");
+        task.Whole("attempt").ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task What_throws_is_tried_again_until_no_attempt_is_left()
+    {
+        await DeclareAsync();
+        var runs = 0;
+        await using var worker = await StartAsync(o =>
+        {
+            o.AddProcessor("always", (_, _) => throw new InvalidOperationException("boom"));
+            o.AddProcessor("twice", (_, _) => Interlocked.Increment(ref runs) <= 2
+                ? throw new InvalidOperationException("boom")
+                : Task.FromResult(TaskOutcome.Completed("3")));
+        });
+        var always = await SubmitAsync("always", retry: new { intervals = Soon });
+        var twice = await SubmitAsync("twice", retry: new { intervals = Soon });
+
+        var failed = await Http.TaskAsync(always, "failed");
+        failed.Text("error")!.ShouldContain("boom");
+        failed.Whole("attempt").ShouldBe(3);
+        (await Http.TaskAsync(twice, "completed")).Whole("result").ShouldBe(3);
+    }
+
+    [Fact]
+    public async Task Typed_processors_read_the_data_and_a_payload_they_cannot_read_fails_for_good()
+    {
+        await DeclareAsync();
+        await using var worker = await StartAsync(o => o.AddProcessor(
+            "add", SumJson.Default.SumInput, SumJson.Default.SumOutput, (input, _, _) => Task.FromResult(new SumOutput((input.Left ?? 0) + (input.Right ?? 0)))));
+        var sum = await SubmitAsync("add", data: new { Left = 1, Right = 2 });
+        var nothing = await SubmitAsync("add");
+        var poison = await SubmitAsync("add", data: "no object");
+        var after = await SubmitAsync("add", data: new { Left = 5 });
+
+        (await Http.TaskAsync(sum, "completed")).GetProperty("result").Whole("Sum").ShouldBe(3);
+        (await Http.TaskAsync(nothing, "completed")).GetProperty("result").Whole("Sum").ShouldBe(0);
+        var failed = await Http.TaskAsync(poison, "failed");
+        failed.Whole("attempt").ShouldBe(1);
+        failed.Text("error")!.ShouldContain("payload");
+        (await Http.TaskAsync(after, "completed")).GetProperty("result").Whole("Sum").ShouldBe(5);
+    }
+
+    [Fact]
+    public async Task Handlers_are_made_once_a_task_in_a_scope_of_its_own()
+    {
+        await DeclareAsync();
+        await using var worker = await StartAsync(o => o.AddProcessor<ScopedHandler>("a"), s => s.AddScoped<ScopedThing>());
+        var results = new List<string?>();
+        foreach (var id in new[] { await SubmitAsync("a"), await SubmitAsync("a") })
+            results.Add((await Http.TaskAsync(id, "completed")).Text("result"));
+        results.Distinct().Count().ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task A_snoozed_task_runs_again_and_no_attempt_is_counted()
+    {
+        await DeclareAsync();
+        var runs = 0;
+        await using var worker = await StartAsync(o => o.AddProcessor("a", (_, _) => Task.FromResult(
+            Interlocked.Increment(ref runs) <= 3 ? TaskOutcome.Snooze(TimeSpan.FromMilliseconds(50)) : TaskOutcome.Completed("true"))));
+        await Http.TaskAsync(await SubmitAsync("a", attempts: 1), "completed");
+        runs.ShouldBe(4);
+    }
+
+    [Fact]
+    public async Task Progress_is_seen_while_the_task_runs_and_a_lease_outlives_long_work()
+    {
+        await DeclareAsync();
+        var goOn = new TaskCompletionSource();
+        var runs = 0;
+        await using var worker = await StartAsync(o =>
+        {
+            o.Lease = TimeSpan.FromSeconds(1);
+            o.AddProcessor("a", async (task, _) =>
+            {
+                Interlocked.Increment(ref runs);
+                await task.ReportProgressAsync("""{"done":0.5}""");
+                await goOn.Task;
+                return TaskOutcome.Completed("true");
+            });
+        });
+        var id = await SubmitAsync("a");
+        await Eventually.UntilAsync(
+            async () => (await Http.TaskAsync(id)).GetProperty("progress") is { ValueKind: System.Text.Json.JsonValueKind.Object } p && p.GetProperty("done").GetDouble() == 0.5,
+            Patience, "the progress shows");
+        var began = TimeProvider.System.GetTimestamp();
+        await Eventually.UntilAsync(
+            () => Task.FromResult(TimeProvider.System.GetElapsedTime(began) > TimeSpan.FromSeconds(3)), Patience, "three leases have passed");
+        goOn.SetResult();
+
+        (await Http.TaskAsync(id, "completed")).Whole("attempt").ShouldBe(1);
+        runs.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_cancel_reaches_the_processor_and_its_outcome_is_dropped()
+    {
+        await DeclareAsync();
+        var cancelled = new TaskCompletionSource<bool>();
+        var started = new TaskCompletionSource();
+        await using var worker = await StartAsync(o =>
+        {
+            o.Lease = TimeSpan.FromSeconds(1);
+            o.AddProcessor("a", async (task, cancel) =>
+            {
+                started.TrySetResult();
+                await Task.Delay(Timeout.Infinite, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                cancelled.TrySetResult(task.LeaseLost);
+                return TaskOutcome.Completed("\"too late\"");
+            });
+        });
+        var id = await SubmitAsync("a");
+        await started.Task.WaitAsync(Patience);
+        await Http.TaskAsync(id, "running");
+        (await Http.PostAsync($"/tasks/{id}/cancel", "")).Status.ShouldBe(200);
+
+        (await cancelled.Task.WaitAsync(Patience)).ShouldBeTrue();
+        var after = await SubmitAsync("nobody");
+        await Http.TaskAsync(after, "completed"); // what ran before it has been reported
+        (await Http.TaskAsync(id)).Text("status").ShouldBe("cancelled");
+    }
+
+    [Fact]
+    public async Task No_more_tasks_run_or_leave_the_queue_than_concurrency_and_prefetch_say()
+    {
+        await DeclareAsync();
+        var goOn = new TaskCompletionSource();
+        var running = 0;
+        var most = 0;
+        await using var worker = await StartAsync(o => o.AddProcessor("a", async (_, _) =>
+        {
+            InterlockedMax(ref most, Interlocked.Increment(ref running));
+            await goOn.Task;
+            Interlocked.Decrement(ref running);
+            return TaskOutcome.Completed();
+        }));
+        var ids = new List<Guid>();
+        for (var i = 0; i < 15; i++)
+            ids.Add(await SubmitAsync("a"));
+        await Eventually.UntilAsync(() => Task.FromResult(running == 2), Patience, "two tasks run");
+        await Eventually.UntilAsync(async () => await OutAsync(ids) == ExpectedOut, Patience, "the prefetch is full");
+        goOn.SetResult();
+        foreach (var id in ids)
+            (await Http.TaskAsync(id, "completed")).Whole("attempt").ShouldBe(1);
+        most.ShouldBe(2);
+    }
+
+    /// <summary>How many tasks the engine knows as running in a worker that is full.</summary>
+    protected abstract int ExpectedOut { get; }
+
+    private protected Task<WorkerRun> StartAsync(Action<TaskQueueWorkerOptions> configure, Action<IServiceCollection>? services = null) =>
+        WorkerRun.StartAsync(Http.BaseAddress!, o => ConfigureAll(o, configure), services);
+
+    private protected void ConfigureAll(TaskQueueWorkerOptions options, Action<TaskQueueWorkerOptions> configure)
+    {
+        options.Queues.Add(Queue);
+        Configure(options);
+        configure(options);
+    }
+
+    protected async Task DeclareAsync() => (await Http.PutAsync($"/queues/{Queue}", new { delivery = Delivery })).Status.ShouldBe(201);
+
+    protected Task<Guid> SubmitAsync(string action, object? data = null, object? retry = null, int? attempts = null)
+    {
+        var body = new Dictionary<string, object> { ["action"] = action, ["queue"] = Queue };
+        if (data is not null)
+            body["data"] = data;
+        if (retry is not null)
+            body["retry"] = retry;
+        if (attempts is { } most)
+            body["max_attempts"] = most;
+        return Http.SubmitAsync(body);
+    }
+
+    protected async Task<List<string?>> TimelineAsync(Guid id) =>
+        [.. (await Http.TaskAsync(id)).GetProperty("timeline").EnumerateArray().Select(e => e.Text("event"))];
+
+    private async Task<int> OutAsync(IEnumerable<Guid> ids)
+    {
+        var tasks = await Task.WhenAll(ids.Select(Http.TaskAsync));
+        return tasks.Count(t => t.Text("status") == "running");
+    }
+
+    private static void InterlockedMax(ref int most, int value)
+    {
+        for (var seen = Volatile.Read(ref most); seen < value; seen = Volatile.Read(ref most))
+            Interlocked.CompareExchange(ref most, value, seen);
+    }
+
+    internal sealed record SumInput(int? Left, int? Right);
+
+    internal sealed record SumOutput(int Sum);
+
+    [JsonSerializable(typeof(SumInput))]
+    [JsonSerializable(typeof(SumOutput))]
+    internal sealed partial class SumJson : JsonSerializerContext;
+
+    private sealed class ScopedThing
+    {
+        public string Id { get; } = Guid.NewGuid().ToString();
+    }
+
+    private sealed class ScopedHandler(ScopedThing thing) : ITaskHandler
+    {
+        public Task<TaskOutcome> ProcessAsync(TaskContext task, CancellationToken cancel) => Task.FromResult(TaskOutcome.Completed($"\"{thing.Id}\""));
+    }
+}
