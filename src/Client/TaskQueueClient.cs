@@ -1,20 +1,52 @@
+using System.Net.Http.Headers;
 using Microsoft.Extensions.DependencyInjection;
 using TaskQueue.Client.Http;
 
 namespace TaskQueue.Client;
 
-/// <summary>The client.</summary>
-public sealed partial class TaskQueueClient
+/// <summary>Talks to a server over HTTP. One for a whole program; safe to use from many threads.</summary>
+public sealed partial class TaskQueueClient : ITaskProducer
 {
-    private readonly IHttpClientFactory _clients;
+    private const int Tries = 5;
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(200);
+    private static readonly MediaTypeHeaderValue Json = new("application/json");
 
-    internal TaskQueueClient(IHttpClientFactory clients) => _clients = clients;
+    private readonly IHttpClientFactory _clients;
+    private readonly TimeProvider _time;
+
+    internal TaskQueueClient(IHttpClientFactory clients, TimeProvider time)
+    {
+        _clients = clients;
+        _time = time;
+    }
+
+    /// <summary>For requests that mean the same however often they are sent: what fails for the moment is tried again.</summary>
+    /// <param name="send">Sends it; gets the number of the try, from 1.</param>
+    /// <param name="cancel">Ends the tries.</param>
+    private async Task<T> TryAsync<T>(Func<ServerConnection, int, Task<T>> send, CancellationToken cancel)
+    {
+        var pause = FirstPause;
+        for (var i = 1; ; i++)
+        {
+            try
+            {
+                return await send(_clients.Connect(), i);
+            }
+            catch (TaskQueueException fault) when (fault.IsTransient && i < Tries)
+            {
+                await Task.Delay(fault.RetryAfter is { } wish && wish > pause ? wish : pause, _time, cancel);
+                pause *= 2;
+            }
+        }
+    }
 }
 
 /// <summary>Registers the client.</summary>
 public static class ClientRegistration
 {
-    /// <summary>Adds a <see cref="TaskQueueClient"/>.</summary>
+    /// <summary>Adds a <see cref="TaskQueueClient"/>, which is the <see cref="ITaskProducer"/> too where there is none yet.</summary>
     public static IServiceCollection AddTaskQueueClient(this IServiceCollection services, Action<TaskQueueClientOptions> configure) =>
-        services.AddConnection().Configure(configure).AddSingleton(sp => new TaskQueueClient(sp.GetRequiredService<IHttpClientFactory>()));
+        services.AddConnection().Configure(configure)
+            .AddSingleton(sp => new TaskQueueClient(sp.GetRequiredService<IHttpClientFactory>(), sp.GetService<TimeProvider>() ?? TimeProvider.System))
+            .AddProducer<TaskQueueClient>();
 }

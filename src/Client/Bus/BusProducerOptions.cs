@@ -1,0 +1,16 @@
+namespace TaskQueue.Client;
+
+/// <summary>Where the broker is.</summary>
+public sealed class BusProducerOptions
+{
+    /// <summary><c>amqp://user:password@host:5672/vhost</c>, the broker that the server uses.</summary>
+    public Uri? ConnectionString { get; set; }
+
+    /// <summary>How long to wait for the broker to confirm, 1 s to 10 min.</summary>
+    public TimeSpan Timeout { get; set; } = TimeSpan.FromSeconds(30);
+
+    internal string? Problem =>
+        ConnectionString is not { IsAbsoluteUri: true, Scheme: "amqp" or "amqps" } ? "BusProducerOptions.ConnectionString must be of the form amqp://user:password@host:5672/vhost"
+        : Timeout < TimeSpan.FromSeconds(1) || Timeout > TimeSpan.FromMinutes(10) ? "BusProducerOptions.Timeout must be 1 s to 10 min"
+        : null;
+}

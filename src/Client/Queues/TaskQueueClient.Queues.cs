@@ -1,0 +1,35 @@
+namespace TaskQueue.Client;
+
+/// <summary>Queues.</summary>
+public sealed partial class TaskQueueClient
+{
+    /// <summary>The declared queues, without their counts.</summary>
+    /// <exception cref="TaskQueueException">The server refused, or did not answer.</exception>
+    public async Task<IReadOnlyList<QueueInfo>> QueuesAsync(CancellationToken cancel = default) =>
+        (await TryAsync((server, _) => server.SendAsync(HttpMethod.Get, "/queues", null, QueueJson.Default.QueueListAnswer, cancel), cancel)).Queues;
+
+    /// <summary>A declared queue with its counts; null where there is none.</summary>
+    /// <exception cref="TaskQueueException">The server refused, or did not answer.</exception>
+    public async Task<QueueInfo?> QueueAsync(string queue, CancellationToken cancel = default)
+    {
+        try
+        {
+            return await TryAsync((server, _) => server.SendAsync(HttpMethod.Get, $"/queues/{Uri.EscapeDataString(queue)}", null, QueueJson.Default.QueueInfo, cancel), cancel);
+        }
+        catch (TaskQueueException fault) when (fault.Status == 404)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Hands out nothing more of a queue; running tasks go on.</summary>
+    /// <exception cref="TaskQueueException">There is no such queue, or the server did not answer.</exception>
+    public Task<QueueInfo> PauseAsync(string queue, CancellationToken cancel = default) => SetAsync(queue, "pause", cancel);
+
+    /// <summary>Hands out tasks of a queue again.</summary>
+    /// <exception cref="TaskQueueException">There is no such queue, or the server did not answer.</exception>
+    public Task<QueueInfo> ResumeAsync(string queue, CancellationToken cancel = default) => SetAsync(queue, "resume", cancel);
+
+    private Task<QueueInfo> SetAsync(string queue, string verb, CancellationToken cancel) =>
+        TryAsync((server, _) => server.SendAsync(HttpMethod.Post, $"/queues/{Uri.EscapeDataString(queue)}/{verb}", null, QueueJson.Default.QueueInfo, cancel), cancel);
+}

@@ -1,0 +1,150 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json.Serialization.Metadata;
+using TaskQueue.Client.Http;
+
+namespace TaskQueue.Client;
+
+/// <summary>What producers do.</summary>
+public sealed partial class TaskQueueClient
+{
+    private const int MaxMany = 1000;
+
+    /// <summary>Longest wait that the server takes.</summary>
+    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(30);
+
+    private static readonly TimeSpan FirstLook = TimeSpan.FromMilliseconds(100), LongestLook = TimeSpan.FromSeconds(2);
+
+    /// <inheritdoc />
+    public async Task<EnqueuedTask> EnqueueAsync(NewTask task, CancellationToken cancel = default)
+    {
+        ArgumentNullException.ThrowIfNull(task);
+        using var activity = ClientTelemetry.Source.StartActivity($"send {task.Queue}", ActivityKind.Producer);
+        var body = TaskBody.One(task);
+        return await TryAsync(async (server, i) =>
+        {
+            using var content = Content(body);
+            var answer = await server.SendAsync(HttpMethod.Post, "/tasks", content, TaskJson.Default.QueuedAnswer, cancel);
+            return Answer(task, answer.Id, answer.Status, i);
+        }, cancel);
+    }
+
+    /// <inheritdoc />
+    public async Task<IReadOnlyList<EnqueuedTask>> EnqueueManyAsync(IEnumerable<NewTask> tasks, CancellationToken cancel = default)
+    {
+        ArgumentNullException.ThrowIfNull(tasks);
+        var answers = new List<EnqueuedTask>();
+        foreach (var chunk in tasks.Chunk(MaxMany))
+        {
+            using var activity = ClientTelemetry.Source.StartActivity($"send {chunk[0].Queue}", ActivityKind.Producer);
+            var body = TaskBody.Many(chunk);
+            answers.AddRange(await TryAsync(async (server, i) =>
+            {
+                using var content = Content(body);
+                var answer = await server.SendAsync(HttpMethod.Post, "/tasks/bulk", content, TaskJson.Default.ManyQueuedAnswer, cancel);
+                return chunk.Select((task, n) => Answer(task, answer.Ids[n], answer.Results[n], i)).ToList();
+            }, cancel));
+        }
+
+        return answers;
+    }
+
+    /// <summary>A task; null where there is none that this key may see.</summary>
+    /// <exception cref="TaskQueueException">The server refused, or did not answer.</exception>
+    public Task<TaskInfo?> GetAsync(Guid id, CancellationToken cancel = default) => GetAsync(id, TimeSpan.Zero, cancel);
+
+    /// <summary>Where a task is in its life; null where there is none that this key may see.</summary>
+    /// <exception cref="TaskQueueException">The server refused, or did not answer.</exception>
+    public async Task<QueuedTaskStatus?> GetStatusAsync(Guid id, CancellationToken cancel = default) => (await GetAsync(id, cancel))?.Status;
+
+    /// <summary>The result of a task as a value; the default of the type where it has not completed, or completed with nothing.</summary>
+    /// <exception cref="TaskQueueException">There is no such task, or the server did not answer.</exception>
+    public async Task<T?> GetResultAsync<T>(Guid id, JsonTypeInfo<T> type, CancellationToken cancel = default) =>
+        (await GetAsync(id, cancel) ?? throw NotFound(id)).GetResult(type);
+
+    /// <summary>Waits until a task has ended, however it ends.</summary>
+    /// <param name="id">The task.</param>
+    /// <param name="timeout">How long at most.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    /// <exception cref="TaskQueueException">There is no such task, or the server did not answer.</exception>
+    /// <exception cref="TimeoutException">It has not ended in time.</exception>
+    public async Task<TaskInfo> WaitAsync(Guid id, TimeSpan timeout, CancellationToken cancel = default)
+    {
+        var start = _time.GetTimestamp();
+        for (var look = FirstLook; ;)
+        {
+            var left = timeout - _time.GetElapsedTime(start);
+            var asked = _time.GetTimestamp();
+            var wait = left > LongestWait ? LongestWait : left > TimeSpan.Zero ? left : TimeSpan.Zero;
+            var task = await GetAsync(id, wait, cancel) ?? throw NotFound(id);
+            if (task.HasEnded)
+                return task;
+            left = timeout - _time.GetElapsedTime(start);
+            if (left <= TimeSpan.Zero)
+                throw new TimeoutException($"task {id} is {task.Status.ToString().ToLowerInvariant()} after {timeout}");
+            if (_time.GetElapsedTime(asked) >= wait)
+                continue;
+            // A server that stops answers early, and so does one that cannot wait.
+            await Task.Delay(look < left ? look : left, _time, cancel);
+            look = look * 2 < LongestLook ? look * 2 : LongestLook;
+        }
+    }
+
+    /// <summary>Waits for the result of a task.</summary>
+    /// <param name="id">The task.</param>
+    /// <param name="type">How the result is read, of a source-generated context.</param>
+    /// <param name="timeout">How long at most.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    /// <returns>The result; the default of the type where the task completed with nothing.</returns>
+    /// <exception cref="TaskNotCompletedException">It failed, was cancelled, or expired.</exception>
+    /// <exception cref="TaskQueueException">There is no such task, or the server did not answer.</exception>
+    /// <exception cref="TimeoutException">It has not ended in time.</exception>
+    public async Task<T?> WaitForResultAsync<T>(Guid id, JsonTypeInfo<T> type, TimeSpan timeout, CancellationToken cancel = default)
+    {
+        var task = await WaitAsync(id, timeout, cancel);
+        return task.Status == QueuedTaskStatus.Completed ? task.GetResult(type) : throw new TaskNotCompletedException(task);
+    }
+
+    /// <summary>Cancels a task that has not ended. A worker that runs it hears of it with its next heartbeat.</summary>
+    /// <exception cref="TaskQueueException">There is no such task (404), it has ended (409), or the server did not answer.</exception>
+    public Task CancelAsync(Guid id, CancellationToken cancel = default) => ChangeAsync(id, "cancel", cancel);
+
+    /// <summary>Runs a failed or cancelled task again.</summary>
+    /// <exception cref="TaskQueueException">There is no such task (404), it is neither failed nor cancelled (409), or the server did not answer.</exception>
+    public Task RetryAsync(Guid id, CancellationToken cancel = default) => ChangeAsync(id, "retry", cancel);
+
+    /// <summary>Deletes a task, whatever its status.</summary>
+    /// <exception cref="TaskQueueException">There is no such task, or the server did not answer.</exception>
+    public async Task DeleteAsync(Guid id, CancellationToken cancel = default) => await CallAsync(HttpMethod.Delete, Path(id), null, cancel);
+
+    private async Task<TaskInfo?> GetAsync(Guid id, TimeSpan wait, CancellationToken cancel)
+    {
+        var path = wait > TimeSpan.Zero ? string.Create(CultureInfo.InvariantCulture, $"{Path(id)}?wait_seconds={wait.TotalSeconds:0.###}") : Path(id);
+        try
+        {
+            return await TryAsync((server, _) => server.SendAsync(HttpMethod.Get, path, null, TaskJson.Default.TaskInfo, cancel), cancel);
+        }
+        catch (TaskQueueException fault) when (fault.Status == 404)
+        {
+            return null;
+        }
+    }
+
+    private async Task ChangeAsync(Guid id, string verb, CancellationToken cancel) =>
+        await _clients.Connect().SendAsync(HttpMethod.Post, $"{Path(id)}/{verb}", null, TaskJson.Default.ChangedAnswer, cancel);
+
+    /// <summary>A duplicate by its own id that was sent before is the very task.</summary>
+    private static EnqueuedTask Answer(NewTask task, Guid id, string status, int tries) =>
+        new(id, status switch
+        {
+            "updated" => EnqueueResult.Updated,
+            "duplicate" when id != task.Id || tries == 1 => EnqueueResult.Duplicate,
+            _ => EnqueueResult.Queued,
+        });
+
+    private static string Path(Guid id) => $"/tasks/{id}";
+
+    private static ReadOnlyMemoryContent Content(ReadOnlyMemory<byte> body) => new(body) { Headers = { ContentType = Json } };
+
+    private static TaskQueueException NotFound(Guid id) => new($"there is no task {id}", 404, "not_found");
+}
