@@ -36,6 +36,9 @@ internal sealed record Sizes
         Takes = TimeSpan.FromSeconds(1),
         Streams = 50,
         Lines = 2_000,
+        ScrapeFinished = 100_000,
+        ScrapeWaiting = 10_000,
+        Scrapes = 5,
     };
 
     /// <summary>Load before a rate is measured.</summary>
@@ -89,6 +92,13 @@ internal sealed record Sizes
 
     /// <summary>Open streams.</summary>
     public int Streams { get; private init; } = 1_000;
+
+    /// <summary>Finished tasks where a scrape of the metrics is timed.</summary>
+    public int ScrapeFinished { get; private init; } = 10_000_000;
+
+    public int ScrapeWaiting { get; private init; } = 100_000;
+
+    public int Scrapes { get; private init; } = 30;
 
     /// <summary>How long finished tasks are kept where retention removes them under load.</summary>
     public int KeepSeconds { get; private init; } = 5;

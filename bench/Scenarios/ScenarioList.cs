@@ -16,6 +16,7 @@ internal static class ScenarioList
         ("scheduled", ScheduledScenario.RunAsync),
         ("claim-latency", ClaimLatencyScenario.RunAsync),
         ("claim-rules", ClaimRulesScenario.RunAsync),
+        ("metrics", MetricsScenario.RunAsync),
         ("retention", RetentionScenario.RunAsync),
         ("bella-put", BellaScenario.PutAsync),
         ("bella-take", BellaScenario.TakeAsync),

@@ -25,6 +25,7 @@ public sealed class SqliteQueryPlanTests(SqliteStoreFixture fixture) : IClassFix
         var hot = store.Statements.Where(sql => sql.Contains(" tasks", StringComparison.Ordinal) || sql.Contains(" task_events", StringComparison.Ordinal) || sql.Contains(" callbacks", StringComparison.Ordinal)).ToList();
         hot.Where(sql => !sql.StartsWith("insert into", StringComparison.Ordinal)).Count().ShouldBeGreaterThan(25);
         hot.SelectMany(sql => WholeReads(Explain(connection, sql)).Select(step => $"{step}: {sql}")).ShouldBeEmpty();
+        SqliteTaskStore.BacklogStatements.SelectMany(sql => WholeReads(Explain(connection, sql))).ShouldBeEmpty();
         Explain(connection, hot.Single(sql => sql.StartsWith("select id, due_at from tasks", StringComparison.Ordinal)))
             .ShouldBe(["SEARCH tasks USING INDEX ix_tasks_claim (queue=? AND level=? AND priority=? AND due_at<?)"], "the claim");
     }

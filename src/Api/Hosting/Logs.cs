@@ -21,7 +21,6 @@ internal static class Logs
         ["Logging:LogLevel:Microsoft.Extensions.Diagnostics.HealthChecks"] = "None",
         ["Logging:LogLevel:MassTransit"] = "Warning",
         ["Logging:LogLevel:MassTransit.ReceiveTransport"] = "None", // BusFaultLog says the same of the bus alone
-        ["Logging:Console:FormatterName"] = ConsoleFormatterNames.Simple,
         ["Logging:Console:FormatterOptions:SingleLine"] = "true",
         ["Logging:Console:FormatterOptions:UseUtcTimestamp"] = "true",
         ["Logging:Console:FormatterOptions:TimestampFormat"] = "yyyy-MM-ddTHH:mm:ss.fffZ ",
@@ -29,10 +28,12 @@ internal static class Logs
 
     public static void AddLogs(this WebApplicationBuilder builder)
     {
-        // A line for people has no room for scopes; they say which task, attempt and trace a line is about.
-        var isJson = string.Equals(builder.Configuration["Logging:Console:FormatterName"], ConsoleFormatterNames.Json, StringComparison.OrdinalIgnoreCase);
-        var defaults = new Dictionary<string, string?>(Defaults) { ["Logging:Console:FormatterOptions:IncludeScopes"] = isJson ? "true" : "false" };
+        var formatter = builder.Configuration["Logging:Console:FormatterName"] ?? ConsoleFormatterNames.Simple;
+        var defaults = new Dictionary<string, string?>(Defaults);
+        // A line for people has no room for scopes: they say which task, attempt and trace a line is about.
+        if (formatter.Equals(ConsoleFormatterNames.Json, StringComparison.OrdinalIgnoreCase))
+            defaults["Logging:Console:FormatterOptions:IncludeScopes"] = "true";
         builder.Configuration.Sources.Insert(0, new MemoryConfigurationSource { InitialData = defaults });
-        builder.Logging.ClearProviders().AddConsole();
+        builder.Logging.ClearProviders().AddConsole(o => o.FormatterName = formatter); // the builder has chosen the simple one for everybody
     }
 }

@@ -30,7 +30,7 @@ internal static class Telemetry
             .ConfigureResource(r => r
                 .AddService(configuration["OTEL_SERVICE_NAME"] ?? "taskqueue", serviceVersion: Version, serviceInstanceId: instance)
                 .AddAttributes([new("taskqueue.roles", string.Join(',', Enum.GetValues<Roles>().Where(r => r != Roles.All && roles.HasFlag(r))).ToLowerInvariant())]))
-            .WithMetrics(m => m.AddMeter(Meters).AddPrometheusExporter(o => o.ScopeInfoEnabled = false));
+            .WithMetrics(m => m.AddMeter(Meters).AddPrometheusExporter(o => (o.ScopeInfoEnabled, o.ScrapeResponseCacheDurationMilliseconds) = (false, 0)));
         services.ConfigureOpenTelemetryMeterProvider((sp, m) =>
         {
             var (meters, most) = (sp.GetRequiredService<IMeterFactory>(), configuration.GetValue<int?>($"{Section}:MaxQueues") ?? new TelemetryOptions().MaxQueues);

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Queues;
 
@@ -23,7 +24,7 @@ public enum QueueChange
 /// <summary>What can be done with queues. A change is known to all processes within a second.</summary>
 public sealed partial class QueueVerbs(
     QueueCatalog catalog, IDbContextFactory<TaskDbContext> databases, PushTopology topology, IQueueStore store, Doorbell doorbell,
-    IBus bus, TimeProvider time, ILogger<QueueVerbs> logger)
+    IBus bus, TaskMetrics metrics, TimeProvider time, ILogger<QueueVerbs> logger)
 {
     /// <summary>
     /// Makes a queue. A push queue exists at the broker first; tasks that were accepted as pulled before every process knew
@@ -121,14 +122,14 @@ public sealed partial class QueueVerbs(
     {
         if (await catalog.LookUpAsync(name) is not { } queue)
             return false;
-        await store.PurgeAsync(name, queue.Settings.Events, Micros.Now(time));
+        metrics.Purged(name, await store.PurgeAsync(name, queue.Settings.Events, Micros.Now(time)));
         var deleted = Micros.Now(time);
         await RemoveAsync(name);
         await TellAsync(name);
         // Until every process knows of it, some accept tasks for the queue. They go too, but not those of a new one of its name.
         await Task.Delay(QueueCatalog.MaxAge, time);
         var now = Micros.Now(time);
-        await store.PurgeAsync(name, queue.Settings.Events, now, acceptedBefore: await catalog.LookUpAsync(name) is null ? now : deleted);
+        metrics.Purged(name, await store.PurgeAsync(name, queue.Settings.Events, now, acceptedBefore: await catalog.LookUpAsync(name) is null ? now : deleted));
         return true;
     }
 
@@ -147,7 +148,7 @@ public sealed partial class QueueVerbs(
     {
         if (await catalog.LookUpAsync(name) is not { } queue)
             return false;
-        await store.PurgeAsync(name, queue.Settings.Events, Micros.Now(time));
+        metrics.Purged(name, await store.PurgeAsync(name, queue.Settings.Events, Micros.Now(time)));
         doorbell.RingAll(name); // places and turns are free
         return true;
     }

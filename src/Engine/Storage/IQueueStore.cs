@@ -19,7 +19,8 @@ public interface IQueueStore
     /// <param name="events">Which cancellations are written.</param>
     /// <param name="now">The time of it.</param>
     /// <param name="acceptedBefore">Only tasks accepted before, and no counter; null is all.</param>
-    Task PurgeAsync(string queue, EventPolicy events, DateTime now, DateTime? acceptedBefore = null);
+    /// <returns>How many were cancelled.</returns>
+    Task<int> PurgeAsync(string queue, EventPolicy events, DateTime now, DateTime? acceptedBefore = null);
 
     /// <summary>Counts of a queue, each through an index.</summary>
     Task<QueueStats> StatsAsync(string queue, DateTime now);

@@ -41,6 +41,8 @@ internal sealed record KnownStatement(string Name, string Purpose, string Mark)
         new("Read for dispatch", "The relay: the tasks that it sends to bus workers.", "where id = any($1) and state in (3, 7)"),
         new("Load cursors", "The relay: where it stood.", "select id, cursor from event_streams"),
         new("Save cursors", "The relay: where it stands.", "update event_streams"),
+        new("Backlog", "/metrics: what waits and runs, by queue and level.", "select queue, level, sum(due)"),
+        new("Outbox", "/metrics: events that the relay has not sent.", "from event_streams s cross join lateral"),
         new("Stats", "Counts of a queue.", "from queue_counts where queue = $1 and type = 3"),
         new("Open gate", "A queue gets limits.", "insert into queue_gates"),
         new("Gate running", "Tasks of it that run already count.", "set gated = true"),

@@ -9,7 +9,7 @@ namespace TaskQueue.Tests.Integration.Plans;
 
 /// <summary>Work that makes a store run every hot statement, in the sizes of a busy server. It needs <see cref="PlanRows"/>.</summary>
 internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTick tick)
-    where TStore : ITaskStore, IQueueStore, ICallbackStore
+    where TStore : ITaskStore, IQueueStore, ICallbackStore, IBacklogStore
 {
     public async Task RunAsync()
     {
@@ -20,6 +20,7 @@ internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTi
         await SweepAsync();
         await QueuesAsync();
         await CallbacksAsync();
+        await store.ReadBacklogAsync(now);
     }
 
     private async Task InsertAsync()

@@ -92,8 +92,8 @@ internal sealed partial class PostgresTaskStore
 
     public Task RearmAsync(string queue, DateTime now) => RunAsync(RearmSql, () => [Value(queue), Value(now)]);
 
-    public Task PurgeAsync(string queue, EventPolicy events, DateTime now, DateTime? acceptedBefore = null) =>
-        RetryRacesAsync(async () =>
+    public async Task<int> PurgeAsync(string queue, EventPolicy events, DateTime now, DateTime? acceptedBefore = null) =>
+        (await RetryRacesAsync<Guid[]>(async () =>
         {
             await using var connection = await source.OpenConnectionAsync();
             await using var transaction = await connection.BeginTransactionAsync();
@@ -111,8 +111,8 @@ internal sealed partial class PostgresTaskStore
                 last.Add(Command("delete from queue_counts where queue = $1", Value(queue)));
             await ExecuteAsync(connection, transaction, last);
             await transaction.CommitAsync();
-            return queue;
-        });
+            return cancelled;
+        })).Length;
 
     private static async Task<Guid[]> IdsAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, NpgsqlBatchCommand select)
     {

@@ -59,21 +59,22 @@ internal sealed partial class SqliteTaskStore
 
     public Task RearmAsync(string queue, DateTime now) => UseAsync(() => Execute(RearmSql, queue, Micros.FromTime(now)), write: true);
 
-    public Task PurgeAsync(string queue, EventPolicy events, DateTime now, DateTime? acceptedBefore = null) =>
+    public Task<int> PurgeAsync(string queue, EventPolicy events, DateTime now, DateTime? acceptedBefore = null) =>
         UseAsync(
             () =>
             {
                 var (at, before) = (Micros.FromTime(now), Micros.FromTime(acceptedBefore ?? DateTime.MaxValue));
                 if (events != EventPolicy.None)
                     Execute(CancelledEventsSql, queue, at, before);
-                Execute(CancelAllSql, queue, at, before);
+                var cancelled = Execute(CancelAllSql, queue, at, before);
                 Execute("update tasks set delete_at = @1, dead = 0 where queue = @0 and dead and created_at < @2", queue, at, before);
                 var threads = Query("select distinct thread_id from tasks where queue = @0 and thread_id is not null and state in (3, 7)", r => new ThreadKey(queue, r.GetString(0)), queue);
                 Elect(threads);
                 if (acceptedBefore is not null)
-                    return 0;
+                    return cancelled;
                 Execute("update queue_gates set bucket_base = 0 where queue = @0", queue);
-                return Execute("delete from queue_counts where queue = @0", queue);
+                Execute("delete from queue_counts where queue = @0", queue);
+                return cancelled;
             },
             write: true);
 
