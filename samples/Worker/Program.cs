@@ -1,6 +1,5 @@
 // A worker of the .NET client: SampleWorker http://localhost:8080 QUEUE
 using System.Text.Json.Serialization;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using TaskQueue.Client;
 
