@@ -12,6 +12,9 @@ public sealed class AgentChecks7To13(TwoServers stack) : IClassFixture<TwoServer
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(40);
     private readonly string _queue = $"agent{Guid.NewGuid():N}";
 
+    private static readonly (string Name, string Priority)[] Submitted =
+        [("LOW", "low"), ("NORMAL", "normal"), ("CRITICAL", "critical"), ("HIGH", "high"), ("NORMAL2", "normal")];
+
     private HttpClient Http => stack.Http;
 
     [Fact]
@@ -23,14 +26,14 @@ public sealed class AgentChecks7To13(TwoServers stack) : IClassFixture<TwoServer
         await using var worker = await StartAsync(o =>
         {
             o.Concurrency = 1;
-            foreach (var name in new[] { "LOW", "NORMAL", "CRITICAL", "HIGH", "NORMAL2" })
+            foreach (var (name, _) in Submitted)
                 o.AddProcessor(name, (task, _) =>
                 {
                     order.Enqueue(task.Name!);
                     return Task.FromResult(TaskOutcome.Completed());
                 });
         });
-        foreach (var (name, priority) in new[] { ("LOW", "low"), ("NORMAL", "normal"), ("CRITICAL", "critical"), ("HIGH", "high"), ("NORMAL2", "normal") })
+        foreach (var (name, priority) in Submitted)
             await Http.SubmitAsync(new { action = name, queue = _queue, priority });
         order.ShouldBeEmpty();
 
