@@ -96,7 +96,7 @@ public abstract partial class MetricsTests(MetricsStack stack)
             all.Any(m => m.Of(name).Any()).ShouldBeTrue(name);
         all.Sum(m => m.Sum("dtq_tasks_total", ("status", "completed"))).ShouldBeGreaterThan(0);
         all.Sum(m => m.Sum("http_server_request_duration_seconds_count", ("http_route", "/tasks/{id}"))).ShouldBeGreaterThan(0);
-        all.SelectMany(m => m.Samples).SelectMany(s => s.Labels).Where(l => l.Key != "service_instance_id" && l.Key != "queue" && Identifier().IsMatch(l.Value)).ShouldBeEmpty();
+        all.SelectMany(m => m.Samples).SelectMany(s => s.Labels).Where(l => l.Key is not ("service_instance_id" or "service_version" or "queue") && Identifier().IsMatch(l.Value)).ShouldBeEmpty();
     }
 
     private static Task ShowsAsync(HttpClient http, Func<MetricsText, bool> expected, string what) =>

@@ -29,7 +29,7 @@ public abstract class WorkersDoorTests(Stack stack)
         reply.Json.Names().ShouldBe(["tasks"]);
         var task = reply.Json.GetProperty("tasks").EnumerateArray().Single();
         task.Names().ShouldBe(
-            ["id", "attempt", "queue", "level", "name", "priority", "payload", "max_attempts", "lease_until", "created_at", "expires_at", "thread_id"], ignoreOrder: true);
+            ["id", "attempt", "queue", "level", "name", "priority", "payload", "max_attempts", "lease_until", "created_at", "expires_at", "thread_id", "traceparent", "tracestate"], ignoreOrder: true);
         task.Id().ShouldBe(id);
         task.Whole("attempt").ShouldBe(1);
         task.Text("queue").ShouldBe(_queue);
