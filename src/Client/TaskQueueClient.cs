@@ -1,5 +1,6 @@
 using System.Net.Http.Headers;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
 using TaskQueue.Client.Http;
 
 namespace TaskQueue.Client;
@@ -47,6 +48,12 @@ public static class ClientRegistration
     /// <summary>Adds a <see cref="TaskQueueClient"/>, which is the <see cref="ITaskProducer"/> too where there is none yet.</summary>
     public static IServiceCollection AddTaskQueueClient(this IServiceCollection services, Action<TaskQueueClientOptions> configure) =>
         services.AddConnection().Configure(configure)
-            .AddSingleton(sp => new TaskQueueClient(sp.GetRequiredService<IHttpClientFactory>(), sp.GetService<TimeProvider>() ?? TimeProvider.System))
+            .AddSingleton(Create)
             .AddProducer<TaskQueueClient>();
+
+    private static TaskQueueClient Create(IServiceProvider services)
+    {
+        _ = services.GetRequiredService<IOptions<TaskQueueClientOptions>>().Value; // what is wrong with them is said here, not with the first request
+        return new TaskQueueClient(services.GetRequiredService<IHttpClientFactory>(), services.GetService<TimeProvider>() ?? TimeProvider.System);
+    }
 }

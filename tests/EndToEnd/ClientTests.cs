@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
@@ -51,10 +52,10 @@ public abstract class ClientTests(Stack stack) : IAsyncLifetime
         var task = (await Client.GetAsync(sent.Id)).ShouldNotBeNull();
         (task.Id, task.Queue, task.Level, task.Name, task.Priority, task.Status).ShouldBe((sent.Id, _queue, 2, "ship", Priority.Critical, QueuedTaskStatus.Pending));
         (task.DueAt, task.ExpiresAt, task.MaxAttempts, task.DedupeKey, task.ThreadId).ShouldBe((at.ToUniversalTime(), at.AddHours(1).ToUniversalTime(), 9, "k", "t"));
-        task.Payload.GetProperty("data").GetRawText().ShouldBe("""{"to":"Ann \"A\"","weight":7}""");
+        task.Payload.GetProperty("data").Deserialize(ParcelJson.Default.Parcel).ShouldBe(new Parcel("Ann \"A\"", 7));
         task.Timeline.Select(s => s.Event).ShouldBe(["submitted"]);
         var row = await stack.Database.GetAsync(sent.Id);
-        (row.DefaultLeaseMs, row.Ending).ShouldBe((90_000, row.Ending));
+        row.DefaultLeaseMs.ShouldBe(90_000);
         row.Ending.ShouldNotBeNull().ShouldContain("https://example.org/done");
         row.Retry.ShouldNotBeNull().ShouldContain("1.5");
     }

@@ -202,6 +202,9 @@ public abstract partial class WorkerConformance(Stack stack)
         var goOn = new TaskCompletionSource();
         var running = 0;
         var most = 0;
+        var ids = new List<Guid>();
+        for (var i = 0; i < 15; i++)
+            ids.Add(await SubmitAsync("a"));
         await using var worker = await StartAsync(o => o.AddProcessor("a", async (_, _) =>
         {
             InterlockedMax(ref most, Interlocked.Increment(ref running));
@@ -209,9 +212,6 @@ public abstract partial class WorkerConformance(Stack stack)
             Interlocked.Decrement(ref running);
             return TaskOutcome.Completed();
         }));
-        var ids = new List<Guid>();
-        for (var i = 0; i < 15; i++)
-            ids.Add(await SubmitAsync("a"));
         await Eventually.UntilAsync(() => Task.FromResult(running == 2), Patience, "two tasks run");
         await Eventually.UntilAsync(async () => await OutAsync(ids) == ExpectedOut, Patience, "the prefetch is full");
         goOn.SetResult();

@@ -21,7 +21,7 @@ public sealed class WorkerOverHttp(ServersStack stack) : WorkerConformance(stack
     public async Task Outcomes_outlive_a_restart_of_the_server()
     {
         var database = Stack.Database.ConnectionString;
-        var server = await TaskQueueProcess.StartAsync("api,scheduler", database, null);
+        var server = await TaskQueueProcess.StartAsync("api,scheduler", database, Stack.RabbitMq);
         var goOn = new TaskCompletionSource();
         var begun = 0;
         var runs = 0;
@@ -45,7 +45,7 @@ public sealed class WorkerOverHttp(ServersStack stack) : WorkerConformance(stack
         var port = server.Port;
         await server.DisposeAsync();
 
-        await using var again = await TaskQueueProcess.StartAsync("api,scheduler", database, null, port: port);
+        await using var again = await TaskQueueProcess.StartAsync("api,scheduler", database, Stack.RabbitMq, port: port);
         foreach (var id in ids)
             (await Http.TaskAsync(id, "completed")).Whole("attempt").ShouldBe(1);
         runs.ShouldBe(3);
@@ -58,7 +58,7 @@ public sealed class WorkerOverHttp(ServersStack stack) : WorkerConformance(stack
         await using var worker = await StartAsync(o =>
         {
             o.Concurrency = 8;
-            o.AddProcessor("deep", (_, _) => Task.FromResult(TaskOutcome.Completed($"\"{new string('x', 20_000_000)}\"")));
+            o.AddProcessor("deep", (_, _) => Task.FromResult(TaskOutcome.Completed($"\"{new string('x', 70_000_000)}\"")));
         });
         var big = await SubmitAsync("deep");
         var small = await SubmitAsync("nobody");
