@@ -42,6 +42,7 @@ install() {
   [ -x "$rabbitmq_server" ] || missing+=(rabbitmq-server)
   command -v node >/dev/null || missing+=(nodejs)
   command -v npm >/dev/null || missing+=(npm)
+  command -v python3 >/dev/null || missing+=(python3)
   [ ${#missing[@]} -gt 0 ] || return 0
   command -v apt-get >/dev/null || die "${missing[*]} missing, and there is no apt-get to install it"
 
