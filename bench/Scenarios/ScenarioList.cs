@@ -10,6 +10,8 @@ internal static class ScenarioList
         ("post", PostScenario.RunAsync),
         ("post-sqlite", PostSqliteScenario.RunAsync),
         ("auth", AuthScenario.RunAsync),
+        ("client", ClientScenario.EnqueueAsync),
+        ("client-worker", ClientScenario.WorkAsync),
         ("bulk", BulkScenario.RunAsync),
         ("claim", ClaimScenario.RunAsync),
         ("push", PushScenario.RunAsync),
