@@ -77,9 +77,15 @@ public sealed class AgentServersTests
             ["TaskQueue:Auth:ApiKeys:1:Name"] = "old",
             ["TaskQueue:Auth:ApiKeys:1:Key"] = "expired",
             ["TaskQueue:Auth:ApiKeys:1:ExpiresAt"] = "2020-01-01T00:00:00Z",
+            ["TaskQueue:Auth:Jwt:Secret"] = AuthServer.Secret,
+            ["TaskQueue:Auth:Jwt:DefaultScopes:0"] = "enqueue",
+            ["TaskQueue:Auth:Jwt:DefaultScopes:1"] = "read",
         });
+        var now = TimeProvider.System.GetUtcNow().ToUnixTimeSeconds();
+        var late = AuthServer.Token($"\"sub\":\"jo\",\"exp\":{now - 1}");
+        var scoped = AuthServer.Token($"\"sub\":\"jo\",\"scope\":\"\",\"exp\":{now + 600}");
 
-        foreach (var key in new[] { null, "wrong", "expired" })
+        foreach (var key in new[] { null, "wrong", "expired", late, AuthServer.Token($"\"sub\":\"jo\",\"exp\":{now + 600}", secret: null, alg: "none") })
         {
             using var post = await SendAsync(host.Http, HttpMethod.Post, "/agent/process-async", key);
             await UnauthorizedAsync(post);
@@ -87,8 +93,14 @@ public sealed class AgentServersTests
             await UnauthorizedAsync(get);
         }
 
-        using var good = await SendAsync(host.Http, HttpMethod.Post, "/agent/process-async", "good");
-        ((int)good.StatusCode).ShouldBe(200);
+        foreach (var key in new[] { "good", AuthServer.Token($"\"sub\":\"jo\",\"exp\":{now + 600}") })
+        {
+            using var good = await SendAsync(host.Http, HttpMethod.Post, "/agent/process-async", key);
+            ((int)good.StatusCode).ShouldBe(200);
+        }
+
+        using var none = await SendAsync(host.Http, HttpMethod.Post, "/agent/process-async", scoped);
+        ((int)none.StatusCode).ShouldBe(403, "it has a claim of scopes, and none in it");
     }
 
     [Theory]

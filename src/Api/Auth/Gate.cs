@@ -1,4 +1,5 @@
 using System.Net;
+using System.Threading.RateLimiting;
 using TaskQueue.Api.Http;
 using TaskQueue.Engine.Auth;
 
@@ -18,14 +19,20 @@ internal sealed class Gate(RequestDelegate next, Keyring keys, Tokens tokens, Re
     public Task InvokeAsync(HttpContext context) =>
         context.GetEndpoint()?.Metadata.GetMetadata<NeededScope>() is { } needed ? AdmitAsync(context, needed.Scope) : next(context);
 
-    private async Task AdmitAsync(HttpContext context, Scope needed)
+    private Task AdmitAsync(HttpContext context, Scope needed)
     {
-        using var place = context.GetEndpoint()!.Metadata.GetMetadata<WaitingRoute>() is null ? limits.Enter() : null;
-        if ((place is { IsAcquired: false } ? Busy : await CheckAsync(context, needed)) is { } fault)
-            await DoorFaults.AnswerAsync(context, fault);
-        else
-            await next(context);
+        var place = context.GetEndpoint()!.Metadata.GetMetadata<WaitingRoute>() is null ? limits.Enter() : null;
+        var check = place is { IsAcquired: false } ? new(Busy) : CheckAsync(context, needed);
+        return place is null && check.IsCompletedSuccessfully ? GoOnAsync(context, check.Result) : AdmitAsync(context, place, check);
     }
+
+    private async Task AdmitAsync(HttpContext context, RateLimitLease? place, ValueTask<DoorFault?> check)
+    {
+        using (place)
+            await GoOnAsync(context, await check);
+    }
+
+    private Task GoOnAsync(HttpContext context, DoorFault? fault) => fault is null ? next(context) : DoorFaults.AnswerAsync(context, fault);
 
     private async ValueTask<DoorFault?> CheckAsync(HttpContext context, Scope needed)
     {

@@ -43,7 +43,7 @@ internal sealed class Keyring : IDisposable
                 found = entry;
         }
 
-        return found is null ? null : new Caller(found.Name, token, found.Scopes, found.Queues) { Rate = found.Rate };
+        return found?.Caller(token);
     }
 
     public void Dispose() => _watch?.Dispose();
@@ -63,6 +63,11 @@ internal sealed class Keyring : IDisposable
 
     private sealed record Entry(byte[] Hash, string Name, Scope Scopes, IReadOnlyList<string>? Queues, DateTimeOffset? ExpiresAt, RequestRate? Rate)
     {
+        private Caller? _caller;
+
+        /// <summary>Made once: the token of a key is always the same.</summary>
+        public Caller Caller(string token) => _caller ??= new Caller(Name, token, Scopes, Queues) { Rate = Rate };
+
         public static Entry Of(ApiKeyOptions key) => new(
             key.KeyHash is { } hex ? Convert.FromHexString(hex) : SHA256.HashData(Encoding.UTF8.GetBytes(key.Key!)),
             key.Name,

@@ -14,6 +14,7 @@ namespace TaskQueue.Api.Auth;
 internal sealed class Tokens : IDisposable
 {
     private const int MaxLength = 16 * 1024;
+    private const string Scp = "scp";
 
     private static readonly TimeSpan Skew = TimeSpan.FromSeconds(60);
 
@@ -100,7 +101,9 @@ internal sealed class Tokens : IDisposable
     {
         if (claims.FindFirst(jwt.NameClaim)?.Value is not { Length: >= 1 and <= 128 } name || name.Contains('\0', StringComparison.Ordinal))
             return null;
-        var words = Words(claims, claims.HasClaim(claim => claim.Type == jwt.ScopeClaim) ? jwt.ScopeClaim : "scp");
+        var words = claims.HasClaim(claim => claim.Type == jwt.ScopeClaim) ? Words(claims, jwt.ScopeClaim)
+            : claims.HasClaim(claim => claim.Type == Scp) ? Words(claims, Scp)
+            : jwt.DefaultScopes;
         var scopes = words.Aggregate(Scope.None, (all, word) => all | (Scopes.Parse(word) ?? Scope.None));
         return new Caller(name, token, scopes, jwt.QueuesClaim is { } queues ? [.. Words(claims, queues)] : null);
     }

@@ -19,6 +19,10 @@ public sealed class JwtOptions
     /// <summary>The claim with the scopes: words with spaces between them, or a list. Where a token lacks it, <c>scp</c> counts.</summary>
     public string ScopeClaim { get; set; } = "scope";
 
+    /// <summary>What tokens without any claim of scopes are good for, such as those of an agent's clients, who have none.</summary>
+    /// <value>None: nothing.</value>
+    public IList<string> DefaultScopes { get; } = [];
+
     /// <summary>The claim with prefixes of queues. A token without it is for no queue.</summary>
     /// <value>Null: tokens are for all queues.</value>
     public string? QueuesClaim { get; set; }
@@ -35,6 +39,7 @@ public sealed class JwtOptions
         : Secret is not null && Encoding.UTF8.GetByteCount(Secret) < MinSecretBytes ? $"Secret must have at least {MinSecretBytes} bytes"
         : Authority is not null && !IsAuthority(Authority) ? "Authority must be an https URL (http only of this machine)"
         : Authority is not null && string.IsNullOrEmpty(Audience) ? "Audience must be set with Jwt:Authority"
+        : DefaultScopes.FirstOrDefault(s => Scopes.Parse(s) is null) is { } scope ? $"DefaultScopes has '{scope}'; it must be {Scopes.Rule}"
         : ScopeClaim.Length == 0 ? "ScopeClaim must be the name of a claim"
         : NameClaim.Length == 0 ? "NameClaim must be the name of a claim"
         : null;
