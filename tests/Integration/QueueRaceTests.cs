@@ -106,6 +106,13 @@ public abstract partial class QueueRaceTests(DatabaseProvider provider) : IAsync
         (await CountAsync(_ => true)).ShouldBe(10);
     }
 
+    [Fact]
+    public async Task Of_deletions_at_once_one_deleted_the_queue()
+    {
+        await _engines[0].Queues.CreateAsync("q", Delivery.Pull, new QueueSettings());
+        (await ManyAsync(8, _ => _engines[0].Queues.DeleteAsync("q"))).Count(deleted => deleted).ShouldBe(1);
+    }
+
     private async Task<int> AddScheduleAsync()
     {
         await using var context = _database.CreateContext();

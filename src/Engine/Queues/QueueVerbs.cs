@@ -124,7 +124,8 @@ public sealed partial class QueueVerbs(
             return false;
         metrics.Purged(name, await store.PurgeAsync(name, queue.Settings.Events, Micros.Now(time)));
         var deleted = Micros.Now(time);
-        await RemoveAsync(name);
+        if (!await RemoveAsync(name))
+            return false; // another deletion was quicker
         await TellAsync(name);
         // Until every process knows of it, some accept tasks for the queue. They go too, but not those of a new one of its name.
         await Task.Delay(QueueCatalog.MaxAge, time);
@@ -133,13 +134,14 @@ public sealed partial class QueueVerbs(
         return true;
     }
 
-    private async Task RemoveAsync(string name)
+    private async Task<bool> RemoveAsync(string name)
     {
         await using var db = await databases.CreateDbContextAsync();
         await using var transaction = await db.Database.BeginTransactionAsync();
-        await db.Queues.Where(q => q.Name == name).ExecuteDeleteAsync(); // first: whoever makes a schedule of it has locked it
+        var removed = await db.Queues.Where(q => q.Name == name).ExecuteDeleteAsync(); // first: whoever makes a schedule of it has locked it
         await db.Schedules.Where(s => s.Queue == name).ExecuteDeleteAsync();
         await transaction.CommitAsync();
+        return removed > 0;
     }
 
     /// <summary>Deletes what waits, runs or is dead in a queue, resets its counters, and refills its token bucket.</summary>
