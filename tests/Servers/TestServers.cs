@@ -68,11 +68,8 @@ public static class TestServers
         await Management.GetFromJsonAsync<List<QueueDepth>>(
             $"/api/queues/{VirtualHost(uri)}?disable_stats=true&enable_queue_totals=true") ?? [];
 
-    public static async Task DeleteQueueAsync(string uri, string queue)
-    {
-        using var deleted = await Management.DeleteAsync($"/api/queues/{VirtualHost(uri)}/{Uri.EscapeDataString(queue)}");
-        deleted.EnsureSuccessStatusCode();
-    }
+    /// <summary>Deletes a queue, also one that is exclusive to a connection.</summary>
+    public static Task DropQueueAsync(string uri, string queue) => ServersAsync("drop", $"{VirtualHost(uri)}/{queue}");
 
     /// <summary>The consumers that a queue has now get nothing more, and nobody tells them.</summary>
     public static Task SilenceAsync(string uri, string queue) => ServersAsync("silence", $"{VirtualHost(uri)}/{queue}");

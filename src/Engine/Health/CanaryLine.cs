@@ -15,13 +15,11 @@ internal sealed class CanaryLine(BusAddress address, Hearing hearing, Outages ou
 
     private static readonly ReadOnlyMemory<byte> Body = Encoding.UTF8.GetBytes($$"""{"messageType":["{{MassTransit.MessageUrn.ForTypeString<Canary>()}}"],"message":{ } }""");
 
+    private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(1);
+
     private IConnection? _connection;
 
-    public async ValueTask DisposeAsync()
-    {
-        if (_connection is not null)
-            await _connection.DisposeAsync();
-    }
+    public async ValueTask DisposeAsync() => await AbandonAsync(Interlocked.Exchange(ref _connection, null)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
     /// <summary>Sends a canary to each endpoint. It does not outlive the next few, should nobody take it.</summary>
     /// <param name="patience">How long the broker may take.</param>
@@ -38,18 +36,20 @@ internal sealed class CanaryLine(BusAddress address, Hearing hearing, Outages ou
         catch (Exception)
 #pragma warning restore CA1031
         {
-            await ForgetAsync();
+            // As below.
         }
 
-        if (!sent)
-            outages.BrokerIsAway();
+        if (sent)
+            return;
+        outages.BrokerIsAway();
+        _ = AbandonAsync(Interlocked.Exchange(ref _connection, null)); // a broker that takes nothing may not say goodbye either
     }
 
     private async Task<IConnection> ConnectAsync(TimeSpan patience)
     {
         if (_connection is { IsOpen: true })
             return _connection;
-        await ForgetAsync();
+        _ = AbandonAsync(Interlocked.Exchange(ref _connection, null));
         var factory = new ConnectionFactory
         {
             Uri = address.RabbitMq!,
@@ -62,12 +62,12 @@ internal sealed class CanaryLine(BusAddress address, Hearing hearing, Outages ou
         return _connection = await factory.CreateConnectionAsync();
     }
 
-    private async Task ForgetAsync()
+    private static async Task AbandonAsync(IConnection? connection)
     {
-        var broken = _connection;
-        _connection = null;
-        if (broken is not null)
-            await ((Task)broken.DisposeAsync().AsTask()).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (connection is null)
+            return;
+        await connection.AbortAsync(Farewell);
+        await connection.DisposeAsync();
     }
 
     /// <returns>Whether the broker answered.</returns>
