@@ -5,6 +5,7 @@ using Microsoft.Extensions.Options;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Events;
+using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Scheduler.Callbacks;
@@ -15,7 +16,7 @@ namespace TaskQueue.Scheduler.Callbacks;
 /// </summary>
 internal sealed partial class CallbackService(
     ICallbackStore store, CallbackSender sender, CommitSignals signals, IOptions<WebhookOptions> options, IOptions<EngineOptions> engine,
-    TimeProvider time, ILogger<CallbackService> logger) : BackgroundService
+    Pulses pulses, TimeProvider time, ILogger<CallbackService> logger) : BackgroundService
 {
     private const int MaxPerHost = 4, MaxRemoved = 500;
 
@@ -33,6 +34,7 @@ internal sealed partial class CallbackService(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        var pulse = pulses.Of(GetType());
         var removed = time.GetTimestamp();
         while (!stoppingToken.IsCancellationRequested)
         {
@@ -42,6 +44,7 @@ internal sealed partial class CallbackService(
                 wait = await TakeAsync() ? TimeSpan.Zero : await TimeToNextAsync();
                 if (time.GetElapsedTime(removed) >= RemoveEvery && await RemoveAsync())
                     removed = time.GetTimestamp();
+                pulse.Beat();
             }
 #pragma warning disable CA1031 // the next round tries again
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)

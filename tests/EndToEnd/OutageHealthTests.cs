@@ -1,0 +1,56 @@
+using System.Diagnostics;
+using Npgsql;
+using Shouldly;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.EndToEnd;
+
+/// <summary>What is away is no reason to restart a process.</summary>
+public sealed class OutageHealthTests
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    [Fact]
+    public async Task A_broker_or_a_database_that_is_away_makes_nobody_restart()
+    {
+        await using var servers = await OwnServers.StartAsync();
+        var database = new NpgsqlConnectionStringBuilder(servers.Postgres).ConnectionString;
+        (await TaskQueueProcess.RunAsync(["migrate"], new Dictionary<string, string> { ["ConnectionStrings__TaskQueue"] = database })).ExitCode.ShouldBe(0);
+        await using var process = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database, servers.RabbitMq, DeafTests.Quick);
+
+        await servers.RunAsync("stop-rabbitmq", "kill");
+        await StaysLiveAsync(process, TimeSpan.FromSeconds(10));
+        await servers.RunAsync("start-rabbitmq");
+        await ReadyAgainAsync(process, "the broker");
+
+        await servers.RunAsync("stop-postgres", "immediate");
+        await StaysLiveAsync(process, TimeSpan.FromSeconds(10));
+        await servers.RunAsync("start-postgres");
+        await ReadyAgainAsync(process, "the database");
+    }
+
+    private static async Task ReadyAgainAsync(TaskQueueProcess process, string back)
+    {
+        await Eventually.UntilAsync(async () => (await process.Http.ReadAsync("/health/ready")).Status == 200, Patience, $"it is ready, since {back} is back");
+        var id = await process.Http.SubmitAsync(new { action = "uppercase", data = new { text = "a" } });
+        await process.Http.TaskAsync(id, "completed");
+    }
+
+    /// <summary>Not ready, but live at every look, for longer than it takes to be restarted.</summary>
+    private static async Task StaysLiveAsync(TaskQueueProcess process, TimeSpan length)
+    {
+        await Eventually.UntilAsync(async () => (await process.Http.ReadAsync("/health/ready")).Status == 503, Patience, "it is not ready");
+        var begun = Stopwatch.GetTimestamp();
+        await Eventually.UntilAsync(
+            async () =>
+            {
+                var live = await process.Http.ReadAsync("/health/live");
+                live.Status.ShouldBe(200, live.Text);
+                return Stopwatch.GetElapsedTime(begun) > length;
+            },
+            length + Patience,
+            "it lives");
+        (await process.Http.ReadAsync("/health/ready")).Status.ShouldBe(503);
+    }
+}
