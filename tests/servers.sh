@@ -12,6 +12,8 @@ usage: servers.sh install                         install what is missing (apt-g
        servers.sh stop-postgres DIR [immediate]   immediate: as in a crash
        servers.sh start-rabbitmq DIR
        servers.sh stop-rabbitmq DIR [kill]        kill: kill -9, as in a crash
+       servers.sh block-rabbitmq DIR              as if its disk were full: it blocks whoever publishes
+       servers.sh unblock-rabbitmq DIR
 USAGE
   exit 2
 }
@@ -233,6 +235,13 @@ stop_rabbitmq() {
   end "$home/pid" "$1"
 }
 
+# limit_disk BYTES: how much must be free; less raises the alarm.
+limit_disk() {
+  local home=$dir/rabbitmq
+  HOME=$home ERL_EPMD_PORT=$epmd_port erl_call -sname "taskqueue-$rabbitmq_port@localhost" \
+    -c "$(cat "$home/.erlang.cookie")" -a "rabbit_disk_monitor set_disk_free_limit [$1]"
+}
+
 # ---------------------------------------------------------------- both
 
 start() {
@@ -300,5 +309,7 @@ case "$command ${3:-}" in
   'start-rabbitmq ') start_rabbitmq ;;
   'stop-rabbitmq ') stop_rabbitmq TERM ;;
   'stop-rabbitmq kill') stop_rabbitmq KILL ;;
+  'block-rabbitmq ') limit_disk 1000000000000000000 ;;
+  'unblock-rabbitmq ') limit_disk 50000000 ;;
   *) usage ;;
 esac

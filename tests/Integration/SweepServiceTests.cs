@@ -1,7 +1,9 @@
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Shouldly;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Telemetry;
 using TaskQueue.Scheduler.Tasks;
 using TaskQueue.Tests.Servers;
 using Xunit;
@@ -21,7 +23,7 @@ public sealed class SweepServiceTests
         await engine.Store.InsertAsync([task]);
         await store.ClaimAsync(new ClaimRequest([new("q", 0)], 1, "w", 1000), now);
 
-        using var sweep = new LeaseSweep(engine.Store, engine.Verbs, TimeProvider.System, NullLogger<LeaseSweep>.Instance);
+        using var sweep = new LeaseSweep(engine.Store, engine.Verbs, engine.Services.GetRequiredService<Outages>(), TimeProvider.System, NullLogger<LeaseSweep>.Instance);
         await sweep.StartAsync(CancellationToken.None);
         await Eventually.UntilAsync(
             async () => (await database.GetAsync(task.CorrelationId)).State == TaskStates.Retrying, TimeSpan.FromSeconds(20), "the lease is taken back");

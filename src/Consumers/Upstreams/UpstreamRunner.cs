@@ -9,7 +9,7 @@ namespace TaskQueue.Consumers.Upstreams;
 
 /// <summary>Keeps one upstream busy: claims as many tasks as it may still be asked, and renews the leases of those under way.</summary>
 internal sealed partial class UpstreamRunner(
-    Upstream upstream, UpstreamQueues queues, UpstreamCalls calls, OutcomeReporter reporter, Claims claims, TaskVerbs verbs, TimeProvider time, ILogger<UpstreamRunner> logger) : IDisposable
+    Upstream upstream, UpstreamQueues queues, UpstreamCalls calls, OutcomeReporter reporter, Claims claims, TaskVerbs verbs, Outages outages, TimeProvider time, ILogger<UpstreamRunner> logger) : IDisposable
 {
     private const int LeaseMs = 30_000;
     private static readonly TimeSpan AfterFault = TimeSpan.FromMilliseconds(500);
@@ -41,7 +41,8 @@ internal sealed partial class UpstreamRunner(
             catch (Exception fault)
 #pragma warning restore CA1031
             {
-                LogClaimFailed(fault, upstream.Options.Endpoint);
+                if (!outages.Covers(fault))
+                    LogClaimFailed(fault, upstream.Options.Endpoint);
                 await Task.Delay(AfterFault, time, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
@@ -64,7 +65,8 @@ internal sealed partial class UpstreamRunner(
         catch (Exception fault)
 #pragma warning restore CA1031
         {
-            LogRenewFailed(fault, upstream.Options.Endpoint);
+            if (!outages.Covers(fault))
+                LogRenewFailed(fault, upstream.Options.Endpoint);
         }
     }
 

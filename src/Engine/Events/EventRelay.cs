@@ -2,6 +2,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Events;
 
@@ -10,7 +11,7 @@ namespace TaskQueue.Engine.Events;
 /// the database's relay lock does, woken by its own commits and by notifications of others. One whose broker is away or
 /// does not confirm leaves it to others.
 /// </summary>
-internal sealed partial class EventRelay(ITaskStore store, EventPublisher publisher, SendGuard guard, CommitSignals signals, TimeProvider time, ILogger<EventRelay> logger)
+internal sealed partial class EventRelay(ITaskStore store, EventPublisher publisher, SendGuard guard, CommitSignals signals, Outages outages, TimeProvider time, ILogger<EventRelay> logger)
     : BackgroundService
 {
     private const int MaxRead = 2000;
@@ -39,7 +40,8 @@ internal sealed partial class EventRelay(ITaskStore store, EventPublisher publis
             catch (Exception fault)
 #pragma warning restore CA1031
             {
-                LogRelayFailed(fault);
+                if (!outages.Covers(fault) && !guard.Covers(fault))
+                    LogRelayFailed(fault);
                 await Task.Delay(LookAgain, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
@@ -54,6 +56,7 @@ internal sealed partial class EventRelay(ITaskStore store, EventPublisher publis
         }
 
         await using var lease = await store.TryLeadRelayAsync(signals.Events.Set, stop);
+        outages.Database.Works();
         if (lease is null)
             await FollowAsync(LookAgain, stop);
         else
@@ -63,8 +66,8 @@ internal sealed partial class EventRelay(ITaskStore store, EventPublisher publis
     /// <summary>Passes wake-ups on to the relay for a while, then lets the caller try to lead again.</summary>
     private async Task FollowAsync(TimeSpan length, CancellationToken stop)
     {
-        var until = time.GetUtcNow() + length;
-        while (until - time.GetUtcNow() is var left && left > TimeSpan.Zero)
+        var begin = time.GetTimestamp();
+        while (length - time.GetElapsedTime(begin) is var left && left > TimeSpan.Zero)
         {
             if (await signals.Events.WaitAsync(left, stop))
                 await store.WakeRelayAsync();
@@ -75,20 +78,20 @@ internal sealed partial class EventRelay(ITaskStore store, EventPublisher publis
     {
         var cursors = await store.LoadCursorsAsync();
         var saved = cursors.ToArray();
-        var savedAt = time.GetUtcNow();
+        var savedAt = time.GetTimestamp();
         try
         {
             while (!lease.Lost.IsCompleted)
             {
                 var events = await store.ReadEventsAsync(cursors, MaxRead);
                 if (events.Count > 0)
-                    await guard.ConfirmedAsync(publisher.PublishAsync(events), stop);
+                    await guard.ConfirmedAsync(() => publisher.PublishAsync(events), stop);
                 foreach (var e in events)
                     cursors[e.Stream] = e.Id;
-                if (time.GetUtcNow() - savedAt >= SaveEvery)
+                if (time.GetElapsedTime(savedAt) >= SaveEvery)
                 {
                     await SaveAsync(cursors, saved);
-                    savedAt = time.GetUtcNow();
+                    savedAt = time.GetTimestamp();
                 }
 
                 if (events.Count == 0)

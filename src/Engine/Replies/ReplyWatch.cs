@@ -2,11 +2,12 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Replies;
 
 /// <summary>Looks up the ends of tasks whose callers have heard nothing for a while: replies may be lost, ends are not.</summary>
-internal sealed partial class ReplyWatch(ReplyDesk desk, TaskQueries queries, TimeProvider time, ILogger<ReplyWatch> logger) : BackgroundService
+internal sealed partial class ReplyWatch(ReplyDesk desk, TaskQueries queries, Outages outages, TimeProvider time, ILogger<ReplyWatch> logger) : BackgroundService
 {
     private const int MaxLooks = 1000;
     private static readonly TimeSpan LookAfter = TimeSpan.FromSeconds(1);
@@ -24,7 +25,8 @@ internal sealed partial class ReplyWatch(ReplyDesk desk, TaskQueries queries, Ti
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
 #pragma warning restore CA1031
             {
-                LogFailed(fault);
+                if (!outages.Covers(fault))
+                    LogFailed(fault);
             }
 
             await Task.Delay(LookAfter, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

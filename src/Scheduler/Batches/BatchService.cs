@@ -5,6 +5,7 @@ using Microsoft.Extensions.Options;
 using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Scheduler.Batches;
 
@@ -13,7 +14,7 @@ namespace TaskQueue.Scheduler.Batches;
 /// any number of processes may do it, one of them works on a batch at a time.
 /// </summary>
 internal sealed partial class BatchService(
-    BatchWork work, BatchSplitter splitter, BatchCloser closer, CommitSignals signals, IOptions<BatchLimits> limits, TimeProvider time, ILogger<BatchService> logger) : BackgroundService
+    BatchWork work, BatchSplitter splitter, BatchCloser closer, CommitSignals signals, Outages outages, IOptions<BatchLimits> limits, TimeProvider time, ILogger<BatchService> logger) : BackgroundService
 {
     private const int MaxAtOnce = 4;
 
@@ -48,7 +49,8 @@ internal sealed partial class BatchService(
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
 #pragma warning restore CA1031
             {
-                LogFailed(fault);
+                if (!outages.Covers(fault))
+                    LogFailed(fault);
             }
 
             await Task.Delay(Pause, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -86,7 +88,8 @@ internal sealed partial class BatchService(
         catch (Exception fault)
 #pragma warning restore CA1031
         {
-            LogBatchFailed(fault, BellaBatchId.Format(id));
+            if (!outages.Covers(fault))
+                LogBatchFailed(fault, BellaBatchId.Format(id));
         }
         finally
         {

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Scheduler.Tasks;
 
@@ -9,7 +10,7 @@ namespace TaskQueue.Scheduler.Tasks;
 /// One kind of overdue task: selects ids in batches and tells the machine, which decides. Any number of processes may do
 /// it at once; the second to come finds the task changed and is refused.
 /// </summary>
-internal abstract partial class SweepService(Sweep sweep, ITaskStore store, TaskVerbs verbs, TimeProvider time, ILogger logger) : BackgroundService
+internal abstract partial class SweepService(Sweep sweep, ITaskStore store, TaskVerbs verbs, Outages outages, TimeProvider time, ILogger logger) : BackgroundService
 {
     private const int MaxBatch = 500;
 
@@ -37,6 +38,9 @@ internal abstract partial class SweepService(Sweep sweep, ITaskStore store, Task
     /// <summary>Whether the sweep must wait although tasks are overdue.</summary>
     protected virtual bool MustWait => false;
 
+    /// <summary>Before each round.</summary>
+    protected virtual Task PrepareAsync() => Task.CompletedTask;
+
     /// <summary>The machine's event for a task that was found.</summary>
     protected abstract TaskCommand Command(Guid id, DateTime at);
 
@@ -48,17 +52,20 @@ internal abstract partial class SweepService(Sweep sweep, ITaskStore store, Task
             try
             {
                 Interlocked.Exchange(ref _next, long.MaxValue);
+                await PrepareAsync();
                 wait = await TimeToNextAsync();
                 while (wait == TimeSpan.Zero && !MustWait && await RunOnceAsync() > 0)
                     wait = await TimeToNextAsync();
                 // What the machine refuses stays in sight for a moment; a full window empties soon.
                 wait = wait == TimeSpan.Zero ? Pause : wait;
+                outages.Database.Works();
             }
 #pragma warning disable CA1031 // the next round tries again
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
 #pragma warning restore CA1031
             {
-                LogSweepFailed(fault, sweep);
+                if (!outages.Covers(fault))
+                    LogSweepFailed(fault, sweep);
             }
 
             await ((Task)_wake.WaitAsync(wait, stoppingToken)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
