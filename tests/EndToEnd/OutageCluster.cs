@@ -98,7 +98,7 @@ internal sealed class OutageCluster : IAsyncDisposable
         }
         catch (Exception fault)
         {
-            var said = _processes.SelectMany(p => p.Value.Lines.TakeLast(60).Select(l => $"{p.Key}: {(l.Length > 400 ? l[..400] : l)}"));
+            var said = _processes.SelectMany(p => p.Value.Lines.TakeLast(20).Select(l => $"{p.Key}: {(l.Length > 300 ? l[..300] : l)}"));
             throw new InvalidOperationException($"{fault.Message}\n{await StatesAsync()}\n{string.Join('\n', said)}", fault);
         }
     }

@@ -26,7 +26,7 @@ internal sealed record OutageDoor(string Name, Func<HttpRequestMessage> Request,
         new("bella", () => Post("/v1/queue/put", new { queue = Bella, endpoint = "/v1/x", level = 1, data = new { k = "v" } }), IsBella, _ => []),
         new("moab", () => Post("/moab/Enqueue", new { queue_name = Moab, entries = new[] { new { payload = "{}", retry_strategy = new { retry_intervals_in_seconds = Enumerable.Repeat(1, 4) } } } }), b => b.GetProperty("code").GetString() == "UNAVAILABLE", _ => []),
         new("agent", () => Post("/agent/process-async", new { query = "still there?" }), b => b.TryGetProperty("detail", out _), _ => []),
-        new("files", Upload, IsBella, _ => []),
+        new("files", Upload, IsOpenAI, _ => []),
         new("batches", () => new(HttpMethod.Get, "/v1/batches?limit=1"), IsBella, _ => []),
     ];
 
@@ -34,7 +34,9 @@ internal sealed record OutageDoor(string Name, Func<HttpRequestMessage> Request,
 
     public static HttpRequestMessage Post(string path, object body) => new(HttpMethod.Post, path) { Content = JsonContent.Create(body) };
 
-    private static bool IsBella(JsonElement body) => body.GetProperty("code").GetInt32() == 503 && body.GetProperty("error").TryGetProperty("type", out _);
+    private static bool IsBella(JsonElement body) => body.GetProperty("code").GetInt32() == 503 && IsOpenAI(body);
+
+    private static bool IsOpenAI(JsonElement body) => body.GetProperty("error").TryGetProperty("message", out _) && body.GetProperty("error").TryGetProperty("type", out _);
 
     private static HttpRequestMessage Upload() => new(HttpMethod.Post, "/v1/files")
     {
