@@ -14,6 +14,8 @@ usage: servers.sh install                         install what is missing (apt-g
        servers.sh stop-rabbitmq DIR [kill]        kill: kill -9, as in a crash
        servers.sh silence DIR VHOST/QUEUE         its consumers get nothing more, and nobody tells them
        servers.sh drop DIR VHOST/QUEUE            deletes a queue, whosever it is
+       servers.sh block-rabbitmq DIR              as if its disk were full: it blocks whoever publishes
+       servers.sh unblock-rabbitmq DIR
 USAGE
   exit 2
 }
@@ -264,6 +266,13 @@ drop() {
   on_queue "$1" '{ok, _} = rabbit_amqqueue:delete(Queue, false, false, <<"guest">>), 0'
 }
 
+# limit_disk BYTES: how much must be free; less raises the alarm.
+limit_disk() {
+  local home=$dir/rabbitmq
+  HOME=$home ERL_EPMD_PORT=$epmd_port erl_call -sname "taskqueue-$rabbitmq_port@localhost" \
+    -c "$(cat "$home/.erlang.cookie")" -a "rabbit_disk_monitor set_disk_free_limit [$1]"
+}
+
 # ---------------------------------------------------------------- both
 
 start() {
@@ -333,5 +342,7 @@ case "$command ${3:-}" in
   'stop-rabbitmq kill') stop_rabbitmq KILL ;;
   'silence '?*) silence "$3" ;;
   'drop '?*) drop "$3" ;;
+  'block-rabbitmq ') limit_disk 1000000000000000000 ;;
+  'unblock-rabbitmq ') limit_disk 50000000 ;;
   *) usage ;;
 esac

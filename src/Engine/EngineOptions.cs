@@ -15,6 +15,21 @@ public sealed class EngineOptions
     [Range(1, 16)]
     public int CommitLanes { get; set; } = 2;
 
+    /// <summary>Tasks and reports of a process that may wait for the database at a time; more are answered 503.</summary>
+    /// <value>16,384, some seconds of work; 1,000 to 1,000,000.</value>
+    [Range(1000, 1_000_000)]
+    public int MaxWaiting { get; set; } = 16_384;
+
+    /// <summary>Memory of their payloads and results in bytes, two for each character.</summary>
+    /// <value>128 MiB; 1 MiB to 8 GiB.</value>
+    [Range(1L << 20, 8L << 30)]
+    public long MaxWaitingBytes { get; set; } = 128L << 20;
+
+    /// <summary>How long a task or report may wait for its group to begin; then it is answered 503, and nothing of it was done.</summary>
+    /// <value>10; 1 to 300.</value>
+    [Range(1, 300)]
+    public int MaxWaitSeconds { get; set; } = 10;
+
     /// <summary>How long finished tasks stay readable, where their queue does not say it.</summary>
     /// <value>7 days; at least a second. As <c>d.hh:mm:ss</c>.</value>
     [Range(typeof(TimeSpan), "00:00:01", "3650.00:00:00")]

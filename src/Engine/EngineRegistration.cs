@@ -39,6 +39,7 @@ public static class EngineRegistration
         services.AddOptions<TelemetryOptions>().BindConfiguration("TaskQueue:Telemetry").ValidateDataAnnotations().ValidateOnStart();
         services.AddTaskQueueHealth(bus);
         services.AddMetrics().AddSingleton<TaskMetrics>().AddSingleton<BacklogWatch>();
+        services.AddSingleton<Outages>();
         services.AddSingleton<Doorbell>().AddSingleton<CommitSignals>();
         services.AddSingleton<QueueCatalog>().AddSingleton<QueueVerbs>();
         services.AddSingleton<ScheduleVerbs>().AddSingleton<ScheduleSignal>();
@@ -52,7 +53,7 @@ public static class EngineRegistration
                 ? new DiskFileContents(files.FolderOf(database))
                 : ActivatorUtilities.CreateInstance<DatabaseFileContents>(sp));
         services.AddOptions<RoutingOptions>().BindConfiguration("TaskQueue:Routing");
-        services.AddSingleton<TaskVerbs>().AddSingleton<TaskQueries>().AddSingleton<Claims>();
+        services.AddSingleton<Intake>().AddSingleton<TaskVerbs>().AddSingleton<TaskQueries>().AddSingleton<Claims>();
 
         // Hosted services stop in reverse: the bus first, then the relay, then the group commit, which drains.
         services.AddTaskQueueStorage(database);

@@ -198,10 +198,10 @@ public sealed class TasksDoorWithoutPostgres : IAsyncLifetime
         await TestServers.DropDatabaseAsync(_stack.Database.ConnectionString);
 
         var post = await _stack.Http.PostAsync("/tasks", """{"action":"zzz"}""");
-        post.Status.ShouldBe(500);
+        post.Status.ShouldBeOneOf(500, 503); // a connection that was cut may come back; a database that is not there does not
         post.Text.ShouldBe("""{"error":"failed to queue task"}""");
         var list = await _stack.Http.ReadAsync("/tasks");
-        list.Status.ShouldBe(500);
+        list.Status.ShouldBeOneOf(500, 503);
         list.Text.ShouldBe("""{"error":"database unavailable"}""");
 
         var native = await _stack.Http.ReadAsync($"/tasks/{id}");

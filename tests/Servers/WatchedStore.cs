@@ -54,6 +54,8 @@ internal sealed class WatchedStore(ITaskStore inner) : ITaskStore, IAsyncDisposa
     public Task<IReadOnlyList<IReadOnlyList<TaskState>>> ClaimTogetherAsync(IReadOnlyList<ClaimRequest> requests, ClaimRules rules, DateTime now) =>
         inner.ClaimTogetherAsync(requests, rules, now);
 
+    public Task FollowClockAsync(DateTime now) => inner.FollowClockAsync(now);
+
     public Task UnlockAsync(QueueLevel level) => inner.UnlockAsync(level);
 
     public Task<DateTime?> NextDueAsync(IReadOnlyList<QueueLevel> targets, DateTime now)

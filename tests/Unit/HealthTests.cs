@@ -17,14 +17,14 @@ public sealed class HealthTests : IAsyncDisposable
 
     private readonly SetTime _time = new(Start);
     private readonly ServiceProvider _services;
-    private readonly Outages _outages;
+    private readonly Excuses _excuses;
     private readonly Pulses _pulses;
 
     public HealthTests()
     {
         _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
-        _outages = new Outages(_time);
-        _pulses = new Pulses(_outages, _services.GetRequiredService<IMeterFactory>(), _time);
+        _excuses = new Excuses(_time);
+        _pulses = new Pulses(_excuses, _services.GetRequiredService<IMeterFactory>(), _time);
     }
 
     public ValueTask DisposeAsync() => _services.DisposeAsync();
@@ -66,7 +66,7 @@ public sealed class HealthTests : IAsyncDisposable
         for (var i = 0; i < 100; i++)
         {
             After(10);
-            _outages.DatabaseIsAway();
+            _excuses.DatabaseIsAway();
             Silence.ShouldBe(0);
         }
 
@@ -80,7 +80,7 @@ public sealed class HealthTests : IAsyncDisposable
         _pulses.Of(typeof(SomeLoop));
         _pulses.Of(typeof(OtherLoop), needsBroker: true);
         After(100);
-        _outages.BrokerIsAway();
+        _excuses.BrokerIsAway();
         After(1);
         Silence.ShouldBe(101);
         _pulses.SilenceOf("other-loop").TotalSeconds.ShouldBe(1);

@@ -34,7 +34,7 @@ internal sealed class BellaEvents(ReplyDesk desk, ReplySender sender, TaskQuerie
             await sender.ProgressAsync(replyTo, taskId, progress, stop);
             return true;
         }
-        catch (TimeoutException)
+        catch (BrokerSilentException)
         {
             throw new DoorException(503, "broker_unavailable", "the broker is unavailable; try again");
         }

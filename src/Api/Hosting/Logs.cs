@@ -17,10 +17,13 @@ internal static class Logs
         // It logs as errors what callers handle, such as the look for a migration history that is not there yet.
         ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Database.Command"] = "None",
         ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Database.Connection"] = "None",
+        // So does each query of an outage; who asked says it, once.
+        ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Query"] = "None",
+        ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Update"] = "None",
         // The answer of /health/ready says it; each probe would repeat it here.
         ["Logging:LogLevel:Microsoft.Extensions.Diagnostics.HealthChecks"] = "None",
-        ["Logging:LogLevel:MassTransit"] = "Warning",
-        ["Logging:LogLevel:MassTransit.ReceiveTransport"] = "None", // BusFaultLog says the same of the bus alone
+        // It logs every command that fails, and every try to reach the broker: BusFaultLog and Outages say the same of the bus alone, once.
+        ["Logging:LogLevel:MassTransit"] = "None",
         ["Logging:Console:FormatterOptions:SingleLine"] = "true",
         ["Logging:Console:FormatterOptions:UseUtcTimestamp"] = "true",
         ["Logging:Console:FormatterOptions:TimestampFormat"] = "yyyy-MM-ddTHH:mm:ss.fffZ ",

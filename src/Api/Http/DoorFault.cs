@@ -1,10 +1,12 @@
 using System.Data.Common;
 using System.Globalization;
 using RabbitMQ.Client.Exceptions;
+using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Schedules;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Api.Http;
 
@@ -48,7 +50,8 @@ internal static partial class DoorFaults
 #pragma warning restore CA1031
             {
                 var fault = ToFault(exception);
-                if (fault.Status >= 500 && exception is not DoorException) // a door that says so itself knows why
+                if (fault.Status >= 500 && exception is not DoorException // a door that says so itself knows why
+                    && !context.HttpContext.RequestServices.GetRequiredService<Outages>().Covers(exception))
                     LogFailed(context.HttpContext.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger<DoorFault>(), exception, context.HttpContext.Request.Method, context.HttpContext.Request.Path);
                 Announce(context.HttpContext.Response, fault);
                 return shape(fault);
@@ -79,13 +82,15 @@ internal static partial class DoorFaults
             InvalidScheduleException => new(400, "invalid_schedule", exception.Message),
             BadHttpRequestException bad => new(bad.StatusCode, bad.StatusCode == 413 ? "too_large" : "bad_request", bad.Message),
             BrokerUnreachableException => new(503, "broker_unavailable", "the broker is unavailable; try again"),
+            OverloadedException => new(503, "overloaded", exception.Message),
+            BrokerSilentException => new(503, "broker_unavailable", $"{exception.Message}; try again"),
             DbException or InvalidOperationException { InnerException: DbException } => Unavailable,
             _ when StorageFaults.IsTransient(exception) => Unavailable,
             _ => new(500, "internal_error", "the server failed; its log says more"),
         };
 
     /// <summary>The database is away.</summary>
-    public static DoorFault Unavailable { get; } = new(503, "database_unavailable", "the database is unavailable; try again");
+    public static DoorFault Unavailable { get; } = new(503, "database_unavailable", "the database is unavailable; try again, with the same id or dedupe_key where the request may have taken effect");
 
     [LoggerMessage(LogLevel.Error, "{Method} {Path} failed")]
     private static partial void LogFailed(ILogger logger, Exception exception, string method, PathString path);

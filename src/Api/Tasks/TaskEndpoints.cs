@@ -7,6 +7,7 @@ using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Api.Tasks;
 
@@ -19,9 +20,9 @@ internal static partial class TaskEndpoints
     public static void MapTasks(this WebApplication app)
     {
         var seed = app.MapGroup("/tasks").WithTags("tasks").AnswerFaults(SeedError);
-        seed.MapPost("", PostAsync).Needs(Scope.Enqueue).TakesJson<TaskBody>().Produces<TaskQueued>(202).Produces<TaskError>(400).Produces<TaskError>(413).Produces<TaskError>(500)
+        seed.MapPost("", PostAsync).Needs(Scope.Enqueue).TakesJson<TaskBody>().Produces<TaskQueued>(202).Produces<TaskError>(400).Produces<TaskError>(413).Produces<TaskError>(500).Produces<TaskError>(503)
             .WithSummary("Accept a task: {\"action\", \"data\"}, and optionally queue, priority, scheduled_at, expires_at, max_attempts, dedupe_key, overwrite, thread_id, lease_seconds, retry, callback_url, id.");
-        seed.MapGet("", ListAsync).Needs(Scope.Read).TakesQuery("status", "Only tasks of this status.").Produces<TaskList>().Produces<TaskError>(500)
+        seed.MapGet("", ListAsync).Needs(Scope.Read).TakesQuery("status", "Only tasks of this status.").Produces<TaskList>().Produces<TaskError>(500).Produces<TaskError>(503)
             .WithSummary("The newest 100 tasks, or those of one status: pending, running, retrying, completed, failed, cancelled, expired.");
 
         var native = app.MapGroup("/tasks").WithTags("tasks").AnswerFaults(HttpRegistration.Problem);
@@ -57,8 +58,7 @@ internal static partial class TaskEndpoints
             }
             catch (Exception fault) when (fault is not InvalidSubmissionException)
             {
-                Log(context, fault);
-                throw new DoorException(500, "not_queued", "failed to queue task");
+                throw new DoorException(StatusOf(context, fault), "not_queued", "failed to queue task");
             }
         }
     }
@@ -83,8 +83,7 @@ internal static partial class TaskEndpoints
         }
         catch (Exception fault) when (fault is not OperationCanceledException)
         {
-            Log(context, fault);
-            throw new DoorException(500, "database_unavailable", "database unavailable");
+            throw new DoorException(StatusOf(context, fault), "database_unavailable", "database unavailable");
         }
     }
 
@@ -167,6 +166,15 @@ internal static partial class TaskEndpoints
     private static Guid Id(string id) => Guid.TryParse(id, out var guid) ? guid : throw NotFound(id);
 
     private static DoorException NotFound(string id) => new(404, "not_found", $"there is no task {id}");
+
+    /// <summary>The seed knows 500 only; what passes by itself is 503 with Retry-After, in the same words.</summary>
+    private static int StatusOf(HttpContext context, Exception fault)
+    {
+        if (context.RequestServices.GetRequiredService<Outages>().Covers(fault))
+            return StatusCodes.Status503ServiceUnavailable;
+        Log(context, fault);
+        return StatusCodes.Status500InternalServerError;
+    }
 
     private static void Log(HttpContext context, Exception fault) =>
         LogFailed(context.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(TaskEndpoints)), fault, context.Request.Path);

@@ -20,12 +20,14 @@ public sealed class TaskQueueBusProducer : ITaskProducer
     private readonly ITaskQueueProducerBus _bus;
     private readonly BusProducerOptions _options;
     private readonly TimeProvider _time;
+    private readonly GivenUpSends _givenUp;
 
     internal TaskQueueBusProducer(ITaskQueueProducerBus bus, BusProducerOptions options, TimeProvider time)
     {
         _bus = bus;
         _options = options;
         _time = time;
+        _givenUp = new GivenUpSends(time);
     }
 
     /// <inheritdoc />
@@ -60,13 +62,18 @@ public sealed class TaskQueueBusProducer : ITaskProducer
     {
         using var activity = ClientTelemetry.Source.StartActivity($"send {tasks[0].Queue}", ActivityKind.Producer);
         var headers = TraceHeaders(activity ?? Activity.Current);
+        if (_givenUp.AreTooMany)
+            throw new TaskQueueException("the broker does not confirm what was sent before; nothing of this was sent", 0, "not_confirmed");
+        var send = Task.CompletedTask;
         try
         {
             // The send itself must not be cancelled: RabbitMQ's client miscounts its confirms then. It may hang where a connection breaks.
-            await SendAsync(new SubmitTasks([.. tasks.Select(t => t with { Headers = headers })])).WaitAsync(_options.Timeout, _time, cancel);
+            send = SendAsync(new SubmitTasks([.. tasks.Select(t => t with { Headers = headers })]));
+            await send.WaitAsync(_options.Timeout, _time, cancel);
         }
         catch (TimeoutException fault)
         {
+            _givenUp.Add(send);
             throw new TaskQueueException($"the broker did not confirm within {_options.Timeout.TotalSeconds:0} s; the tasks may be enqueued, and may be sent again", 0, "not_confirmed", fault);
         }
         catch (MessageReturnedException fault)

@@ -27,6 +27,7 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
     private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _stop = new();
     private readonly SemaphoreSlim _turn = new(1);
+    private readonly GivenUpSends _givenUp = new(time);
     private Task _starting = Task.CompletedTask;
     private Task _announcing = Task.CompletedTask;
     private Task _listening = Task.CompletedTask;
@@ -187,8 +188,19 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
     private async Task SendAsync(
         IReadOnlyList<AttemptStarted> started, IReadOnlyList<AttemptHeartbeat> beats, IReadOnlyList<AttemptOutcome> outcomes, CancellationToken cancel)
     {
+        if (_givenUp.AreTooMany)
+            throw new TimeoutException("the broker does not confirm what was sent before");
         var endpoint = await _bus!.GetSendEndpoint(Addresses.Report).WaitAsync(Confirm, time, cancel);
-        await endpoint.Send(new ReportTasks(options.Name, started, beats, outcomes), c => DemandQueue(c), CancellationToken.None).WaitAsync(Confirm, time, cancel);
+        var send = endpoint.Send(new ReportTasks(options.Name, started, beats, outcomes), c => DemandQueue(c), CancellationToken.None);
+        try
+        {
+            await send.WaitAsync(Confirm, time, cancel);
+        }
+        catch (TimeoutException)
+        {
+            _givenUp.Add(send);
+            throw;
+        }
     }
 
     /// <summary>A report that no queue would get comes back as an error instead of being dropped.</summary>

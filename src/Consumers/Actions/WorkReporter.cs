@@ -76,7 +76,7 @@ internal sealed partial class WorkReporter : IAsyncDisposable
     {
         try
         {
-            await _guard.ConfirmedAsync(SendAsync(entries), _stop.Token);
+            await _guard.ConfirmedAsync(() => SendAsync(entries), _stop.Token);
             entries.ForEach(e => e.Sent.TrySetResult());
             return true;
         }
@@ -86,7 +86,8 @@ internal sealed partial class WorkReporter : IAsyncDisposable
         {
             if (!_stop.IsCancellationRequested)
             {
-                LogReportFailed(fault, entries.Count);
+                if (!_guard.Covers(fault))
+                    LogReportFailed(fault, entries.Count);
                 return false;
             }
 

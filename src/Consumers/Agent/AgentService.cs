@@ -5,6 +5,7 @@ using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Consumers.Agent;
 
@@ -13,7 +14,7 @@ namespace TaskQueue.Consumers.Agent;
 /// cannot be reported while the database is away is tried again until its lease lapses.
 /// </summary>
 internal sealed partial class AgentService(
-    Claims claims, TaskVerbs verbs, IOptions<AgentOptions> options, IHostApplicationLifetime lifetime, Pulses pulses, TimeProvider time, ILogger<AgentService> logger) : BackgroundService
+    Claims claims, TaskVerbs verbs, IOptions<AgentOptions> options, IHostApplicationLifetime lifetime, Pulses pulses, Outages outages, TimeProvider time, ILogger<AgentService> logger) : BackgroundService
 {
     private const int LeaseMs = 30_000;
     private static readonly TimeSpan AfterFault = TimeSpan.FromMilliseconds(500);
@@ -47,7 +48,8 @@ internal sealed partial class AgentService(
             catch (Exception fault)
 #pragma warning restore CA1031
             {
-                LogFailed(fault, options.Value.Queue);
+                if (!outages.Covers(fault))
+                    LogFailed(fault, options.Value.Queue);
                 if (!StorageFaults.IsTransient(fault))
                     tasks = []; // their leases lapse
                 await Task.Delay(AfterFault, time, stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -2,6 +2,7 @@ using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Consumers.Upstreams;
 
@@ -9,7 +10,7 @@ namespace TaskQueue.Consumers.Upstreams;
 /// Applies the outcomes of this process's attempts at upstreams, as many together as wait when the last ones were committed.
 /// While the database is away they wait, and with them those who bring more.
 /// </summary>
-internal sealed partial class OutcomeReporter(TaskVerbs verbs, TimeProvider time, ILogger<OutcomeReporter> logger)
+internal sealed partial class OutcomeReporter(TaskVerbs verbs, Outages outages, TimeProvider time, ILogger<OutcomeReporter> logger)
 {
     private const int MaxWaiting = 1000, MaxTogether = 250;
     private static readonly TimeSpan AfterFault = TimeSpan.FromMilliseconds(500);
@@ -56,7 +57,8 @@ internal sealed partial class OutcomeReporter(TaskVerbs verbs, TimeProvider time
 #pragma warning restore CA1031
         {
             var again = StorageFaults.IsTransient(fault);
-            LogFailed(fault, outcome.CorrelationId, outcome.Attempt, again);
+            if (!outages.Covers(fault))
+                LogFailed(fault, outcome.CorrelationId, outcome.Attempt, again);
             return again;
         }
     }

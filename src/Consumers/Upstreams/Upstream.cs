@@ -5,7 +5,7 @@ internal sealed class Upstream
 {
     private readonly TimeProvider _time;
     private readonly Dictionary<string, Uri> _urls;
-    private long _pausedUntil; // ticks, UTC
+    private long _pausedUntil = long.MinValue / 2; // a timestamp
 
     /// <param name="options">The upstream.</param>
     /// <param name="all">All that are configured: those of one server serve each other's endpoints, where they share a queue.</param>
@@ -27,14 +27,14 @@ internal sealed class Upstream
     /// <summary>Waits until the upstream wants to be asked again.</summary>
     public async Task ReadyAsync(CancellationToken stop)
     {
-        while (new DateTime(Interlocked.Read(ref _pausedUntil), DateTimeKind.Utc) - _time.GetUtcNow().UtcDateTime is var wait && wait > TimeSpan.Zero)
+        while (_time.GetElapsedTime(_time.GetTimestamp(), Interlocked.Read(ref _pausedUntil)) is var wait && wait > TimeSpan.Zero)
             await Task.Delay(wait, _time, stop);
     }
 
     /// <summary>The upstream does not want to be asked for so long.</summary>
     public void Pause(TimeSpan wait)
     {
-        var until = (_time.GetUtcNow().UtcDateTime + wait).Ticks;
+        var until = _time.GetTimestamp() + (long)(wait.TotalSeconds * _time.TimestampFrequency);
         for (var known = Interlocked.Read(ref _pausedUntil); known < until;)
         {
             var found = Interlocked.CompareExchange(ref _pausedUntil, until, known);

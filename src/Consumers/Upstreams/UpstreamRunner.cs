@@ -10,7 +10,7 @@ namespace TaskQueue.Consumers.Upstreams;
 
 /// <summary>Keeps one upstream busy: claims as many tasks as it may still be asked, and renews the leases of those under way.</summary>
 internal sealed partial class UpstreamRunner(
-    Upstream upstream, UpstreamQueues queues, UpstreamCalls calls, OutcomeReporter reporter, Claims claims, TaskVerbs verbs, Pulses pulses, TimeProvider time, ILogger<UpstreamRunner> logger) : IDisposable
+    Upstream upstream, UpstreamQueues queues, UpstreamCalls calls, OutcomeReporter reporter, Claims claims, TaskVerbs verbs, Pulses pulses, Outages outages, TimeProvider time, ILogger<UpstreamRunner> logger) : IDisposable
 {
     private const int LeaseMs = 30_000;
     private static readonly TimeSpan AfterFault = TimeSpan.FromMilliseconds(500);
@@ -43,7 +43,8 @@ internal sealed partial class UpstreamRunner(
             catch (Exception fault)
 #pragma warning restore CA1031
             {
-                LogClaimFailed(fault, upstream.Options.Endpoint);
+                if (!outages.Covers(fault))
+                    LogClaimFailed(fault, upstream.Options.Endpoint);
                 await Task.Delay(AfterFault, time, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
@@ -66,7 +67,8 @@ internal sealed partial class UpstreamRunner(
         catch (Exception fault)
 #pragma warning restore CA1031
         {
-            LogRenewFailed(fault, upstream.Options.Endpoint);
+            if (!outages.Covers(fault))
+                LogRenewFailed(fault, upstream.Options.Endpoint);
         }
     }
 

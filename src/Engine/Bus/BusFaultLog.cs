@@ -1,5 +1,6 @@
 using MassTransit;
 using Microsoft.Extensions.Logging;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Bus;
 
@@ -7,7 +8,7 @@ namespace TaskQueue.Engine.Bus;
 /// Says what goes wrong with messages of the bus. MassTransit's own lines are switched off by default: it logs the
 /// commands of the machine as messages too, so a lost database connection would be thousands of errors with their stacks.
 /// </summary>
-internal sealed partial class BusFaultLog(ILogger<BusFaultLog> logger) : IReceiveObserver
+internal sealed partial class BusFaultLog(Outages outages, ILogger<BusFaultLog> logger) : IReceiveObserver
 {
     public Task PreReceive(ReceiveContext context) => Task.CompletedTask;
 
@@ -19,7 +20,7 @@ internal sealed partial class BusFaultLog(ILogger<BusFaultLog> logger) : IReceiv
     public Task ConsumeFault<T>(ConsumeContext<T> context, TimeSpan duration, string consumerType, Exception exception)
         where T : class
     {
-        if (exception is not OperationCanceledException)
+        if (exception is not OperationCanceledException && !outages.Covers(exception))
             LogFault(typeof(T).Name, context.MessageId, exception.GetType().Name, exception.Message);
         return Task.CompletedTask;
     }

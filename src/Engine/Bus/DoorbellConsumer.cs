@@ -1,14 +1,16 @@
 using MassTransit;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Bus;
 
 /// <summary>Rings the doorbell of this process for tasks that other processes accepted.</summary>
-internal sealed class DoorbellConsumer(Doorbell doorbell) : IConsumer<WorkArrived>
+internal sealed class DoorbellConsumer(Doorbell doorbell, Outages outages) : IConsumer<WorkArrived>
 {
     public Task Consume(ConsumeContext<WorkArrived> context)
     {
+        outages.Broker.Works();
         foreach (var arrival in context.Message.Arrivals)
             doorbell.Ring(arrival);
         return Task.CompletedTask;

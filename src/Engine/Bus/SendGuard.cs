@@ -1,42 +1,119 @@
 using MassTransit;
+using RabbitMQ.Client.Exceptions;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Bus;
 
 /// <summary>
-/// Sends that end. When a connection breaks, the RabbitMQ client can leave a publish waiting for ever: it disposes the
-/// semaphore of the channel that others wait for. So nobody waits for a confirm longer than a while; sending again is
-/// safe, because everything on the bus may come twice.
+/// Sends that end, and do not pile up. When a connection breaks, the RabbitMQ client can leave a publish waiting for ever: it
+/// disposes the semaphore of the channel that others wait for; and a broker that blocks its publishers confirms nothing while its
+/// disk is full. So nobody waits for a confirm longer than a while; sending again is safe, because everything on the bus may come
+/// twice. What was given up on is still inside the bus and takes memory: while the connection is the same, nothing is sent behind it.
 /// </summary>
-/// <param name="bus">The bus, to see whether it is connected.</param>
-/// <param name="time">The clock.</param>
-public sealed class SendGuard(IBusControl bus, TimeProvider time)
+public sealed class SendGuard : IReceiveEndpointObserver
 {
-    private static readonly TimeSpan Shortest = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
-    /// <summary>What is given up on may still wait inside the bus and take memory, so tries grow rarer while the broker is away.</summary>
-    private static readonly TimeSpan Longest = TimeSpan.FromMinutes(2);
+    /// <summary>A publish that was given up on so long ago is taken for one that will never end.</summary>
+    private static readonly TimeSpan Longest = TimeSpan.FromMinutes(5);
 
-    private TimeSpan _patience = Shortest;
+    private readonly IBusControl _bus;
+    private readonly Outages _outages;
+    private readonly TimeProvider _time;
+    private long? _lostAt;
+    private bool _toldOfLoss;
+    private long _givenUpAt;
+    private volatile Task? _givenUp;
+
+    /// <param name="bus">The bus, to see whether it is connected.</param>
+    /// <param name="outages">Where to say that the broker does not answer.</param>
+    /// <param name="time">The clock.</param>
+    public SendGuard(IBusControl bus, Outages outages, TimeProvider time)
+    {
+        ArgumentNullException.ThrowIfNull(bus);
+        (_bus, _outages, _time) = (bus, outages, time);
+        bus.ConnectReceiveEndpointObserver(this);
+    }
 
     /// <summary>Whether every endpoint of this process is connected to its broker.</summary>
-    public bool IsConnected => bus.CheckHealth().Status == BusHealthStatus.Healthy;
-
-    /// <summary>Waits until something that is being sent is confirmed; for one caller at a time.</summary>
-    /// <param name="sending">It goes on where this gives up: it must not be cancelled, which breaks the client's channel.</param>
-    /// <param name="stop">Ends the wait.</param>
-    /// <exception cref="TimeoutException">It was not confirmed in time and may or may not have been sent.</exception>
-    public async Task ConfirmedAsync(Task sending, CancellationToken stop)
+    public bool IsConnected
     {
-        try
+        get
         {
-            await sending.WaitAsync(_patience, time, stop);
-            _patience = Shortest;
-        }
-        catch (TimeoutException fault)
-        {
-            var waited = _patience;
-            _patience = waited * 2 < Longest ? waited * 2 : Longest;
-            throw new TimeoutException($"the broker did not confirm within {waited.TotalSeconds:0} s", fault);
+            if (_bus.CheckHealth().Status == BusHealthStatus.Healthy)
+            {
+                _lostAt = null;
+                if (_toldOfLoss)
+                    _outages.Broker.Works();
+                _toldOfLoss &= _outages.Broker.IsOn;
+                return true;
+            }
+
+            // A bus that starts or stops is not connected for a moment.
+            if (_time.GetElapsedTime(_lostAt ??= _time.GetTimestamp()) >= Patience)
+            {
+                _outages.Broker.Met("not connected");
+                _toldOfLoss = true;
+            }
+
+            return false;
         }
     }
+
+    /// <summary>Sends, and waits until it is confirmed; for one caller at a time.</summary>
+    /// <param name="send">What is begun goes on where this gives up: it must not be cancelled, which breaks the client's channel.</param>
+    /// <param name="stop">Ends the wait.</param>
+    /// <exception cref="BrokerSilentException">It was not confirmed in time and may or may not have been sent.</exception>
+    public async Task ConfirmedAsync(Func<Task> send, CancellationToken stop)
+    {
+        ArgumentNullException.ThrowIfNull(send);
+        if (_givenUp is { } before && _time.GetElapsedTime(_givenUpAt) < Longest && !await EndsAsync(before, stop) && _givenUp == before)
+            throw Silent();
+        _givenUp = null;
+        var sending = send();
+        if (!await EndsAsync(sending, stop))
+        {
+            (_givenUpAt, _givenUp) = (_time.GetTimestamp(), sending);
+            throw Silent();
+        }
+
+        await sending;
+        _outages.Broker.Works();
+    }
+
+    /// <summary>Counts a fault that is part of an outage of the broker.</summary>
+    /// <returns>False where it is something else.</returns>
+    public bool Covers(Exception fault)
+    {
+        ArgumentNullException.ThrowIfNull(fault);
+        if (fault is not (BrokerSilentException or ConnectionException or RabbitMQClientException) && IsConnected)
+            return false;
+        _outages.Broker.Met(fault.Message);
+        return true;
+    }
+
+    Task IReceiveEndpointObserver.Ready(ReceiveEndpointReady ready) => Forget();
+
+    Task IReceiveEndpointObserver.Stopping(ReceiveEndpointStopping stopping) => Task.CompletedTask;
+
+    Task IReceiveEndpointObserver.Completed(ReceiveEndpointCompleted completed) => Forget();
+
+    Task IReceiveEndpointObserver.Faulted(ReceiveEndpointFaulted faulted) => Forget();
+
+    /// <summary>The connection was lost, or is a new one: what waits for the old one does not matter any more.</summary>
+    private Task Forget()
+    {
+        _givenUp = null;
+        return Task.CompletedTask;
+    }
+
+    /// <returns>Whether it ended, however, within a while.</returns>
+    private async Task<bool> EndsAsync(Task sending, CancellationToken stop)
+    {
+        await sending.WaitAsync(Patience, _time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        stop.ThrowIfCancellationRequested();
+        return sending.IsCompleted;
+    }
+
+    private static BrokerSilentException Silent() => new($"the broker did not confirm within {Patience.TotalSeconds:0} s");
 }

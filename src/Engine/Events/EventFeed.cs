@@ -5,6 +5,7 @@ using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Events;
 
@@ -12,7 +13,7 @@ namespace TaskQueue.Engine.Events;
 /// What happens to tasks, as it happens: read from the table of events while anybody in this process listens, by one reader for
 /// all. Events of one task come in order, and none is left out between the place where a listener begins and where it ends.
 /// </summary>
-public sealed partial class EventFeed(ITaskStore store, TaskQueries queries, CommitSignals signals, Pulses pulses, TimeProvider time, ILogger<EventFeed> logger) : BackgroundService
+public sealed partial class EventFeed(ITaskStore store, TaskQueries queries, CommitSignals signals, Pulses pulses, Outages outages, TimeProvider time, ILogger<EventFeed> logger) : BackgroundService
 {
     private const int MaxRead = 250; // of each of the table's streams
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(250);
@@ -93,7 +94,8 @@ public sealed partial class EventFeed(ITaskStore store, TaskQueries queries, Com
             catch (Exception fault)
 #pragma warning restore CA1031
             {
-                LogFailed(fault);
+                if (!outages.Covers(fault))
+                    LogFailed(fault);
                 await Task.Delay(LookAgain, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
 

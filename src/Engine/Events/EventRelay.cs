@@ -4,6 +4,7 @@ using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Events;
 
@@ -12,7 +13,7 @@ namespace TaskQueue.Engine.Events;
 /// the database's relay lock does, woken by its own commits and by notifications of others. One whose broker is away or
 /// does not confirm leaves it to others.
 /// </summary>
-internal sealed partial class EventRelay(ITaskStore store, EventPublisher publisher, SendGuard guard, CommitSignals signals, Pulses pulses, TimeProvider time, ILogger<EventRelay> logger)
+internal sealed partial class EventRelay(ITaskStore store, EventPublisher publisher, SendGuard guard, CommitSignals signals, Pulses pulses, Outages outages, TimeProvider time, ILogger<EventRelay> logger)
     : BackgroundService
 {
     private const int MaxRead = 2000;
@@ -44,7 +45,8 @@ internal sealed partial class EventRelay(ITaskStore store, EventPublisher publis
             catch (Exception fault)
 #pragma warning restore CA1031
             {
-                LogRelayFailed(fault);
+                if (!outages.Covers(fault) && !guard.Covers(fault))
+                    LogRelayFailed(fault);
                 await Task.Delay(LookAgain, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
@@ -59,6 +61,7 @@ internal sealed partial class EventRelay(ITaskStore store, EventPublisher publis
         }
 
         await using var lease = await store.TryLeadRelayAsync(signals.Events.Set, stop);
+        outages.Database.Works();
         if (lease is null)
             await FollowAsync(LookAgain, stop);
         else
@@ -68,8 +71,8 @@ internal sealed partial class EventRelay(ITaskStore store, EventPublisher publis
     /// <summary>Passes wake-ups on to the relay for a while, then lets the caller try to lead again.</summary>
     private async Task FollowAsync(TimeSpan length, CancellationToken stop)
     {
-        var until = time.GetUtcNow() + length;
-        while (until - time.GetUtcNow() is var left && left > TimeSpan.Zero)
+        var begin = time.GetTimestamp();
+        while (length - time.GetElapsedTime(begin) is var left && left > TimeSpan.Zero)
         {
             if (await signals.Events.WaitAsync(left, stop))
                 await store.WakeRelayAsync();
@@ -80,7 +83,7 @@ internal sealed partial class EventRelay(ITaskStore store, EventPublisher publis
     {
         var cursors = await store.LoadCursorsAsync();
         var saved = cursors.ToArray();
-        var savedAt = time.GetUtcNow();
+        var savedAt = time.GetTimestamp();
         try
         {
             while (!lease.Lost.IsCompleted)
@@ -90,10 +93,10 @@ internal sealed partial class EventRelay(ITaskStore store, EventPublisher publis
                     await PublishAsync(events, stop);
                 foreach (var e in events)
                     cursors[e.Stream] = e.Id;
-                if (time.GetUtcNow() - savedAt >= SaveEvery)
+                if (time.GetElapsedTime(savedAt) >= SaveEvery)
                 {
                     await SaveAsync(cursors, saved);
-                    savedAt = time.GetUtcNow();
+                    savedAt = time.GetTimestamp();
                 }
 
                 _pulse.Beat();
@@ -115,7 +118,7 @@ internal sealed partial class EventRelay(ITaskStore store, EventPublisher publis
         _pulse.Rest();
         try
         {
-            await guard.ConfirmedAsync(publisher.PublishAsync(events), stop);
+            await guard.ConfirmedAsync(() => publisher.PublishAsync(events), stop);
         }
         finally
         {

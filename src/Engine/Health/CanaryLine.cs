@@ -9,7 +9,7 @@ namespace TaskQueue.Engine.Health;
 /// Brings canaries to the broker over a connection of its own, so that a confirm shows that the broker is there whatever became of
 /// the connection of the bus.
 /// </summary>
-internal sealed class CanaryLine(BusAddress address, Hearing hearing, Outages outages, TimeProvider time) : IAsyncDisposable
+internal sealed class CanaryLine(BusAddress address, Hearing hearing, Excuses excuses, TimeProvider time) : IAsyncDisposable
 {
     private static readonly CreateChannelOptions Confirmed = new(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true);
 
@@ -41,7 +41,7 @@ internal sealed class CanaryLine(BusAddress address, Hearing hearing, Outages ou
 
         if (sent)
             return;
-        outages.BrokerIsAway();
+        excuses.BrokerIsAway();
         _ = AbandonAsync(Interlocked.Exchange(ref _connection, null)); // a broker that takes nothing may not say goodbye either
     }
 

@@ -7,7 +7,7 @@ namespace TaskQueue.Engine.Health;
 
 /// <summary>Every few seconds: does the database answer, does the broker, and do our own endpoints hear what we send them?</summary>
 internal sealed class HealthWatch(
-    DatabaseProbe database, CanaryLine canaries, BusAddress bus, Outages outages, Pulses pulses, IOptions<HealthOptions> options, TimeProvider time) : BackgroundService
+    DatabaseProbe database, CanaryLine canaries, BusAddress bus, Excuses excuses, Pulses pulses, IOptions<HealthOptions> options, TimeProvider time) : BackgroundService
 {
     /// <summary>A server that takes longer to answer next to nothing is as good as away.</summary>
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(5);
@@ -31,6 +31,6 @@ internal sealed class HealthWatch(
     private async Task LookAsync(TimeSpan patience)
     {
         if (!await database.AnswersAsync(patience))
-            outages.DatabaseIsAway();
+            excuses.DatabaseIsAway();
     }
 }

@@ -9,14 +9,14 @@ namespace TaskQueue.Engine.Health;
 public sealed class Hearing : IReceiveObserver
 {
     private readonly ConcurrentDictionary<string, Ear> _ears = new(StringComparer.Ordinal); // by queue
-    private readonly Outages _outages;
+    private readonly Excuses _excuses;
     private readonly TimeProvider _time;
 
     /// <summary>Makes the gauge.</summary>
-    public Hearing(Outages outages, IMeterFactory meters, TimeProvider time)
+    public Hearing(Excuses excuses, IMeterFactory meters, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(meters);
-        (_outages, _time) = (outages, time);
+        (_excuses, _time) = (excuses, time);
         meters.Create(TaskMetrics.MeterName).CreateObservableGauge(
             "taskqueue.canary.age", Ages, "s", "Since when canaries go out to a receive endpoint of this process and nothing comes back; 0 where it consumes.");
     }
@@ -39,7 +39,7 @@ public sealed class Hearing : IReceiveObserver
     public void IsBusy(Uri input) => IsBusy(QueueOf(input));
 
     /// <summary>The endpoints that are silent without an excuse, and for how long.</summary>
-    internal IEnumerable<(Ear Ear, TimeSpan Silence)> Silent() => Ears.Select(e => (e, _outages.Excuse(e.Silence, needsBroker: true)));
+    internal IEnumerable<(Ear Ear, TimeSpan Silence)> Silent() => Ears.Select(e => (e, _excuses.Excuse(e.Silence, needsBroker: true)));
 
     Task IReceiveObserver.PreReceive(ReceiveContext context) => Heard(context);
 

@@ -9,14 +9,14 @@ namespace TaskQueue.Engine.Health;
 public sealed class Pulses
 {
     private readonly ConcurrentDictionary<string, ConcurrentBag<Pulse>> _loops = new(StringComparer.Ordinal);
-    private readonly Outages _outages;
+    private readonly Excuses _excuses;
     private readonly TimeProvider _time;
 
     /// <summary>Makes the gauge.</summary>
-    public Pulses(Outages outages, IMeterFactory meters, TimeProvider time)
+    public Pulses(Excuses excuses, IMeterFactory meters, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(meters);
-        (_outages, _time) = (outages, time);
+        (_excuses, _time) = (excuses, time);
         meters.Create(TaskMetrics.MeterName).CreateObservableGauge("taskqueue.loop.age", Ages, "s", "Since when a loop of this process has not finished a turn; 0 while it waits for work.");
     }
 
@@ -35,7 +35,7 @@ public sealed class Pulses
 
     /// <summary>How long a loop has been silent without an excuse: zero where it does not run here.</summary>
     internal TimeSpan SilenceOf(string loop) =>
-        _loops.TryGetValue(loop, out var pulses) ? pulses.Max(p => _outages.Excuse(p.Age, p.NeedsBroker)) : TimeSpan.Zero;
+        _loops.TryGetValue(loop, out var pulses) ? pulses.Max(p => _excuses.Excuse(p.Age, p.NeedsBroker)) : TimeSpan.Zero;
 
     private IEnumerable<Measurement<double>> Ages() =>
         _loops.Select(l => new Measurement<double>(l.Value.Max(p => p.Age).TotalSeconds, new KeyValuePair<string, object?>("loop", l.Key)));

@@ -1,16 +1,19 @@
+using System.Runtime.ExceptionServices;
 using Microsoft.EntityFrameworkCore;
 using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Queues;
 
 /// <summary>The declared queues, cached for a second, or until somebody says that one changed.</summary>
-public sealed class QueueCatalog(IDbContextFactory<TaskDbContext> databases, TimeProvider time) : IDisposable
+public sealed class QueueCatalog(IDbContextFactory<TaskDbContext> databases, Outages outages, TimeProvider time) : IDisposable
 {
     /// <summary>How long a process may not know what another one changed, at most.</summary>
     public static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(1);
 
     private readonly SemaphoreSlim _loading = new(1);
     private volatile Snapshot _current = new(long.MinValue, new Dictionary<string, QueueRecord>());
+    private Failure? _failure; // of the last look
     private long _invalid; // counts the calls of Invalidate
 
     /// <inheritdoc />
@@ -21,11 +24,15 @@ public sealed class QueueCatalog(IDbContextFactory<TaskDbContext> databases, Tim
     {
         if (IsFresh)
             return _current.Queues;
+        var came = time.GetTimestamp();
         await _loading.WaitAsync();
         try
         {
+            // Where the database is silent each look takes its time: who waited for one that failed does not try another.
+            if (_failure is { } failure && failure.At >= came)
+                failure.Fault.Throw();
             if (!IsFresh)
-                await LoadAsync();
+                await TryLoadAsync();
             return _current.Queues;
         }
         finally
@@ -57,6 +64,21 @@ public sealed class QueueCatalog(IDbContextFactory<TaskDbContext> databases, Tim
 
     private bool IsFresh => _current.Valid == Interlocked.Read(ref _invalid) && time.GetElapsedTime(_current.At) < MaxAge;
 
+    private async Task TryLoadAsync()
+    {
+        try
+        {
+            await LoadAsync();
+            _failure = null;
+            outages.Database.Works();
+        }
+        catch (Exception fault)
+        {
+            _failure = new(ExceptionDispatchInfo.Capture(fault), time.GetTimestamp());
+            throw;
+        }
+    }
+
     private async Task LoadAsync()
     {
         var (valid, at) = (Interlocked.Read(ref _invalid), time.GetTimestamp());
@@ -73,6 +95,8 @@ public sealed class QueueCatalog(IDbContextFactory<TaskDbContext> databases, Tim
 
         public Mark? Mark { get; init; }
     }
+
+    private sealed record Failure(ExceptionDispatchInfo Fault, long At);
 
     private sealed record Mark(int Count, int LastId, long Versions);
 }

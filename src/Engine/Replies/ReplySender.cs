@@ -3,6 +3,7 @@ using MassTransit;
 using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Replies;
 
@@ -11,7 +12,7 @@ namespace TaskQueue.Engine.Replies;
 /// the last one was confirmed. Replies of one task keep their order. A reply may be lost with its process; the end of a task
 /// is then found in the database.
 /// </summary>
-public sealed partial class ReplySender(ReplyDesk desk, ReplyAddress self, IBus bus, BusAddress address, TimeProvider time, ILogger<ReplySender> logger)
+public sealed partial class ReplySender(ReplyDesk desk, ReplyAddress self, IBus bus, BusAddress address, Outages outages, TimeProvider time, ILogger<ReplySender> logger)
 {
     private const int MaxReplies = 200;
 
@@ -21,7 +22,7 @@ public sealed partial class ReplySender(ReplyDesk desk, ReplyAddress self, IBus 
     private readonly ConcurrentDictionary<string, Line> _lines = new();
 
     /// <summary>Tells of progress; returns when the caller, or the broker, has it.</summary>
-    /// <exception cref="TimeoutException">The broker did not take it.</exception>
+    /// <exception cref="BrokerSilentException">The broker did not take it.</exception>
     public async Task ProgressAsync(string replyTo, Guid taskId, TaskProgress progress, CancellationToken stop)
     {
         var reply = new Reply(taskId, progress, null);
@@ -54,7 +55,8 @@ public sealed partial class ReplySender(ReplyDesk desk, ReplyAddress self, IBus 
         catch (Exception fault)
 #pragma warning restore CA1031
         {
-            LogLost(fault, reply.TaskId);
+            if (!outages.Broker.IsOn)
+                LogLost(fault, reply.TaskId);
         }
     }
 
@@ -72,8 +74,20 @@ public sealed partial class ReplySender(ReplyDesk desk, ReplyAddress self, IBus 
     {
         if (address.RabbitMq is null)
             return; // the only process is another life of this one: its callers are gone
-        var endpoint = await bus.GetSendEndpoint(new Uri($"exchange:{TaskReplies.Exchange}?type=direct"));
-        await endpoint.Send(new TaskReplies(replies), c => c.SetRoutingKey(replyTo)).WaitAsync(Patience, time);
+        // What is given up on stays inside the bus, and what waits behind it here: while the broker is silent a try now and then is enough.
+        if (outages.Broker.IsFresh)
+            throw new BrokerSilentException("the broker did not confirm a moment ago");
+        try
+        {
+            var endpoint = await bus.GetSendEndpoint(new Uri($"exchange:{TaskReplies.Exchange}?type=direct"));
+            await endpoint.Send(new TaskReplies(replies), c => c.SetRoutingKey(replyTo)).WaitAsync(Patience, time);
+            outages.Broker.Works();
+        }
+        catch (TimeoutException fault)
+        {
+            outages.Broker.Met($"no confirm within {Patience.TotalSeconds:0} s");
+            throw new BrokerSilentException($"the broker did not confirm within {Patience.TotalSeconds:0} s", fault);
+        }
     }
 
     [LoggerMessage(LogLevel.Information, "The end of task {TaskId} was not told to the process that waits; it looks it up")]

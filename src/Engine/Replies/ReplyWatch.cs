@@ -3,11 +3,12 @@ using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Replies;
 
 /// <summary>Looks up the ends of tasks whose callers have heard nothing for a while: replies may be lost, ends are not.</summary>
-internal sealed partial class ReplyWatch(ReplyDesk desk, TaskQueries queries, Pulses pulses, TimeProvider time, ILogger<ReplyWatch> logger) : BackgroundService
+internal sealed partial class ReplyWatch(ReplyDesk desk, TaskQueries queries, Pulses pulses, Outages outages, TimeProvider time, ILogger<ReplyWatch> logger) : BackgroundService
 {
     private const int MaxLooks = 1000;
     private static readonly TimeSpan LookAfter = TimeSpan.FromSeconds(1);
@@ -27,7 +28,8 @@ internal sealed partial class ReplyWatch(ReplyDesk desk, TaskQueries queries, Pu
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
 #pragma warning restore CA1031
             {
-                LogFailed(fault);
+                if (!outages.Covers(fault))
+                    LogFailed(fault);
             }
 
             await Task.Delay(LookAfter, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

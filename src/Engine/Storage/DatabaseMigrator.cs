@@ -12,6 +12,7 @@ public sealed class DatabaseMigrator(IDbContextFactory<TaskDbContext> databases)
     {
         await using var db = await databases.CreateDbContextAsync(stop);
         var pending = await PendingAsync(db, stop);
+        db.Database.SetCommandTimeout(0); // an index of a large table takes what it takes
         if (pending.Count > 0)
             await db.Database.MigrateAsync(stop);
         return pending;

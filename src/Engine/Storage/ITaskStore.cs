@@ -41,6 +41,12 @@ public interface ITaskStore
     /// <summary>The earliest time at which a sweep will find a task; may be in the past.</summary>
     Task<DateTime?> NextAsync(Sweep sweep);
 
+    /// <summary>
+    /// After somebody set the clock: running tasks whose lease is over by it, or lasts longer than a lease can, get one from now; what
+    /// waits and was accepted or tried in what is the future now is due. Again, it changes nothing.
+    /// </summary>
+    Task FollowClockAsync(DateTime now);
+
     /// <summary>Makes every push task that waits for its worker due for dispatch: after a start with the in-process bus, which forgets.</summary>
     Task RedispatchAllAsync(DateTime now);
 

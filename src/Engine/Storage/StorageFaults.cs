@@ -1,6 +1,8 @@
 using System.Data.Common;
 using Microsoft.Data.Sqlite;
 using Npgsql;
+using TaskQueue.Engine.Bus;
+using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Storage;
 
@@ -11,7 +13,11 @@ public static class StorageFaults
     public static bool IsTransient(Exception fault) =>
         fault switch
         {
+            BrokerSilentException => false, // whatever is inside
+            OverloadedException => true,
             DbException { IsTransient: true } => true,
+            // Shut down, starting, or a statement or session that the server's own timeouts ended.
+            PostgresException { SqlState: "57P01" or "57P02" or "57P03" or "57P05" or "57014" or "25P03" } => true,
             SqliteException { SqliteErrorCode: 5 or 6 } => true, // busy, locked
             // A pool without a free connection, a command or connect that took too long, a connection cut in the middle.
             TimeoutException or System.Net.Sockets.SocketException or IOException => true,

@@ -43,6 +43,7 @@ public static class StorageRegistration
             // The hot statements are few and long: plan them once a connection.
             if (builder.ConnectionStringBuilder.MaxAutoPrepare == 0)
                 builder.ConnectionStringBuilder.MaxAutoPrepare = MaxAutoPrepare;
+            LimitWaits(builder.ConnectionStringBuilder);
             return builder.Build();
         });
         services.AddPooledDbContextFactory<PostgresTaskDbContext>((sp, o) => o.UseNpgsql(sp.GetRequiredService<NpgsqlDataSource>()));
@@ -54,6 +55,26 @@ public static class StorageRegistration
         services.AddSingleton<IBacklogStore>(sp => sp.GetRequiredService<PostgresTaskStore>());
         services.AddSingleton(sp => new GroupCommitOptions(sp.GetRequiredService<IOptions<EngineOptions>>().Value.CommitLanes));
     }
+
+    /// <summary>
+    /// A server that is silent must be found out, and soon: nobody should wait half a minute for a 503, and the connection that
+    /// listens for events sends nothing by itself. What the connection string says goes before.
+    /// </summary>
+    private static void LimitWaits(NpgsqlConnectionStringBuilder connection)
+    {
+        var said = connection.Keys.Cast<string>().ToHashSet(StringComparer.OrdinalIgnoreCase);
+        if (!said.Contains("Timeout"))
+            connection.Timeout = ConnectSeconds;
+        if (!said.Contains("Command Timeout"))
+            connection.CommandTimeout = CommandSeconds;
+        if (!said.Contains("Keepalive"))
+            connection.KeepAlive = KeepAliveSeconds;
+    }
+
+    private const int ConnectSeconds = 5, CommandSeconds = 10, KeepAliveSeconds = 10;
+
+    /// <summary>For statements that read or change a whole queue at once, and for migrations.</summary>
+    internal const int LongCommandSeconds = 120;
 
     private static void AddSqlite(IServiceCollection services, string connectionString)
     {

@@ -25,7 +25,7 @@ public sealed class Claims(ITaskStore store, QueueCatalog queues, Doorbell doorb
     /// <param name="pulse">Of a worker in this process: it rests while there is no work, and beats with every look for some.</param>
     public async Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, TimeSpan wait, CancellationToken stop, Pulse? pulse = null)
     {
-        var deadline = time.GetUtcNow() + wait;
+        var begin = time.GetTimestamp();
         while (true)
         {
             using var waiter = wait > TimeSpan.Zero ? doorbell.Register(request.Targets) : null;
@@ -41,9 +41,9 @@ public sealed class Claims(ITaskStore store, QueueCatalog queues, Doorbell doorb
             metrics.Claimed(tasks, Stopwatch.GetElapsedTime(begun));
             if (tasks.Count > 0)
                 signals.Appended();
-            if (tasks.Count > 0 || waiter is null || time.GetUtcNow() >= deadline)
+            if (tasks.Count > 0 || waiter is null || wait <= time.GetElapsedTime(begin))
                 return tasks;
-            var look = await TimeToLookAsync(open.Targets, now, deadline);
+            var look = await TimeToLookAsync(open.Targets, now, wait - time.GetElapsedTime(begin));
             pulse?.Rest();
             await waiter.WaitAsync(rules.Gates.Count > 0 && look > LookAgainAtGate ? LookAgainAtGate : look, stop);
             pulse?.Beat();
@@ -73,15 +73,14 @@ public sealed class Claims(ITaskStore store, QueueCatalog queues, Doorbell doorb
     /// The time of the claim that found nothing. A later one would miss a task that fell due in between: timers fire
     /// some milliseconds early, so that is no rare thing.
     /// </param>
-    /// <param name="deadline">The end of the wait.</param>
-    private async Task<TimeSpan> TimeToLookAsync(IReadOnlyList<QueueLevel> targets, DateTime claimed, DateTimeOffset deadline)
+    /// <param name="left">What is left of the wait, by a clock that nobody sets.</param>
+    private async Task<TimeSpan> TimeToLookAsync(IReadOnlyList<QueueLevel> targets, DateTime claimed, TimeSpan left)
     {
         var due = await store.NextDueAsync(targets, claimed);
-        var now = time.GetUtcNow();
-        var until = now + LookAgain < deadline ? now + LookAgain : deadline;
-        if (due < until.UtcDateTime)
-            until = new DateTimeOffset(due.Value, TimeSpan.Zero);
+        var look = left < LookAgain ? left : LookAgain;
+        if (due - time.GetUtcNow().UtcDateTime is { } untilDue && untilDue < look)
+            look = untilDue;
         // Timers may fire a millisecond early.
-        return until > now ? until - now + TimeSpan.FromMilliseconds(1) : TimeSpan.Zero;
+        return look > TimeSpan.Zero ? look + TimeSpan.FromMilliseconds(1) : TimeSpan.Zero;
     }
 }

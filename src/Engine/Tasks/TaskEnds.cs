@@ -2,6 +2,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Health;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Tasks;
 
@@ -105,7 +106,7 @@ public sealed class EndWaiter : IDisposable
 /// Hears of the ends that this process commits, and looks for those of others: while anybody waits, some times a second, at
 /// so many tasks that thousands who wait cost no more than a thousand.
 /// </summary>
-internal sealed partial class TaskEndWatch(TaskEnds ends, TaskQueries queries, CommitSignals signals, Pulses pulses, TimeProvider time, ILogger<TaskEndWatch> logger) : BackgroundService
+internal sealed partial class TaskEndWatch(TaskEnds ends, TaskQueries queries, CommitSignals signals, Pulses pulses, Outages outages, TimeProvider time, ILogger<TaskEndWatch> logger) : BackgroundService
 {
     private const int MaxLooks = 1000;
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(200);
@@ -132,7 +133,8 @@ internal sealed partial class TaskEndWatch(TaskEnds ends, TaskQueries queries, C
             catch (Exception fault)
 #pragma warning restore CA1031
             {
-                LogFailed(fault);
+                if (!outages.Covers(fault))
+                    LogFailed(fault);
             }
 
             await Task.Delay(LookAgain, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -15,7 +15,7 @@ namespace TaskQueue.Engine.Tasks;
 /// committed.
 /// </summary>
 public sealed class TaskVerbs(
-    IMediator mediator, ITaskStore store, CommitSignals signals, QueueCatalog queues, TaskQueries queries, DispatchWindow window, TaskMetrics metrics, IOptions<EngineOptions> options, IOptions<WebhookOptions> webhooks, TimeProvider time)
+    IMediator mediator, ITaskStore store, CommitSignals signals, QueueCatalog queues, TaskQueries queries, DispatchWindow window, Intake intake, TaskMetrics metrics, IOptions<EngineOptions> options, IOptions<WebhookOptions> webhooks, TimeProvider time)
 {
     /// <summary>Length of a lease where nobody says it.</summary>
     public const int DefaultLeaseMs = 15_000;
@@ -32,11 +32,13 @@ public sealed class TaskVerbs(
     /// <summary>Accepts one task.</summary>
     /// <returns>What became of it: accepted, or a duplicate of another by its id or its dedupe key.</returns>
     /// <exception cref="InvalidSubmissionException">It breaks a rule.</exception>
+    /// <exception cref="OverloadedException">Too much waits for the database; nothing was done.</exception>
     public async Task<Admission> SubmitAsync(TaskSubmission submission)
     {
         // Tasks that may meet others are inserted by a statement of their own: it must see the others.
         if (submission is not { DedupeKey: null, ThreadId: null })
             return (await SubmitManyAsync([submission]))[0];
+        using var place = intake.Enter([submission]);
         using var send = TaskTrace.StartSend([submission]);
         var command = new SubmitTask((await AdmitAsync([submission], TaskTrace.Sent(send)))[0].Task);
         await mediator.Send(command);
@@ -53,6 +55,7 @@ public sealed class TaskVerbs(
     /// <exception cref="InvalidSubmissionException">One breaks a rule: none is accepted.</exception>
     public async Task<IReadOnlyList<Admission>> SubmitManyAsync(IReadOnlyList<TaskSubmission> submissions, InsertStep? step = null)
     {
+        using var place = intake.Enter(submissions);
         using var send = TaskTrace.StartSend(submissions);
         var tasks = await AdmitAsync(submissions, TaskTrace.Sent(send));
         foreach (var (task, _) in tasks)
@@ -90,6 +93,7 @@ public sealed class TaskVerbs(
     public async Task<IReadOnlyList<T>> ApplyAsync<T>(IReadOnlyList<T> commands, Access access)
         where T : TaskCommand
     {
+        using var place = intake.Enter(commands);
         foreach (var command in commands)
             command.Access = access;
         // Each send runs up to the group's queue before the next begins, so order is kept.

@@ -14,6 +14,7 @@ public sealed partial class BacklogWatch
     private const int LeastShare = 20;
 
     private readonly IBacklogStore _store;
+    private readonly Outages _outages;
     private readonly TimeProvider _time;
     private readonly TimeSpan _interval;
     private readonly BoundedLabels<QueueLevel> _levels;
@@ -21,15 +22,15 @@ public sealed partial class BacklogWatch
     private readonly ILogger<BacklogWatch> _logger;
     private readonly Lock _gate = new();
     private Task _reading = Task.CompletedTask;
-    private long _notBefore = long.MinValue; // ticks, UTC
+    private long _notBefore = long.MinValue; // a timestamp
     private Shown? _shown;
 
     /// <summary>Makes the gauges.</summary>
-    public BacklogWatch(IBacklogStore store, IMeterFactory meters, IOptions<TelemetryOptions> options, TimeProvider time, ILogger<BacklogWatch> logger)
+    public BacklogWatch(IBacklogStore store, IMeterFactory meters, IOptions<TelemetryOptions> options, Outages outages, TimeProvider time, ILogger<BacklogWatch> logger)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(meters);
-        (_store, _time, _logger) = (store, time, logger);
+        (_store, _outages, _time, _logger) = (store, outages, time, logger);
         _interval = TimeSpan.FromSeconds(options.Value.RefreshSeconds);
         _levels = new(options.Value.MaxQueues);
         var meter = meters.Create(TaskMetrics.MeterName);
@@ -48,7 +49,7 @@ public sealed partial class BacklogWatch
     {
         lock (_gate)
         {
-            if (_reading.IsCompleted && _time.GetUtcNow().UtcTicks >= _notBefore)
+            if (_reading.IsCompleted && _time.GetTimestamp() >= _notBefore)
                 _reading = Task.Run(ReadAsync);
             return _reading;
         }
@@ -67,11 +68,12 @@ public sealed partial class BacklogWatch
         catch (Exception fault)
 #pragma warning restore CA1031
         {
-            LogReadFailed(fault);
+            if (!_outages.Covers(fault))
+                LogReadFailed(fault);
         }
 
         var pause = LeastShare * _time.GetElapsedTime(begun);
-        Volatile.Write(ref _notBefore, (_time.GetUtcNow() + (pause > _interval ? pause : _interval)).UtcTicks);
+        Volatile.Write(ref _notBefore, _time.GetTimestamp() + (long)((pause > _interval ? pause : _interval).TotalSeconds * _time.TimestampFrequency));
     }
 
     /// <summary>What is not told apart is added up; what was shown once stays, at zero.</summary>

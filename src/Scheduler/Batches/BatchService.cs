@@ -6,6 +6,7 @@ using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Scheduler.Batches;
 
@@ -14,7 +15,7 @@ namespace TaskQueue.Scheduler.Batches;
 /// any number of processes may do it, one of them works on a batch at a time.
 /// </summary>
 internal sealed partial class BatchService(
-    BatchWork work, BatchSplitter splitter, BatchCloser closer, CommitSignals signals, IOptions<BatchLimits> limits, Pulses pulses, TimeProvider time, ILogger<BatchService> logger) : BackgroundService
+    BatchWork work, BatchSplitter splitter, BatchCloser closer, CommitSignals signals, IOptions<BatchLimits> limits, Pulses pulses, Outages outages, TimeProvider time, ILogger<BatchService> logger) : BackgroundService
 {
     private const int MaxAtOnce = 4;
 
@@ -51,7 +52,8 @@ internal sealed partial class BatchService(
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
 #pragma warning restore CA1031
             {
-                LogFailed(fault);
+                if (!outages.Covers(fault))
+                    LogFailed(fault);
             }
 
             await Task.Delay(Pause, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -89,7 +91,8 @@ internal sealed partial class BatchService(
         catch (Exception fault)
 #pragma warning restore CA1031
         {
-            LogBatchFailed(fault, BellaBatchId.Format(id));
+            if (!outages.Covers(fault))
+                LogBatchFailed(fault, BellaBatchId.Format(id));
         }
         finally
         {

@@ -7,6 +7,7 @@ using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Scheduler.Callbacks;
 
@@ -16,7 +17,7 @@ namespace TaskQueue.Scheduler.Callbacks;
 /// </summary>
 internal sealed partial class CallbackService(
     ICallbackStore store, CallbackSender sender, CommitSignals signals, IOptions<WebhookOptions> options, IOptions<EngineOptions> engine,
-    Pulses pulses, TimeProvider time, ILogger<CallbackService> logger) : BackgroundService
+    Pulses pulses, Outages outages, TimeProvider time, ILogger<CallbackService> logger) : BackgroundService
 {
     private const int MaxPerHost = 4, MaxRemoved = 500;
 
@@ -50,7 +51,8 @@ internal sealed partial class CallbackService(
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
 #pragma warning restore CA1031
             {
-                LogFailed(fault);
+                if (!outages.Covers(fault))
+                    LogFailed(fault);
             }
 
             await ((Task)signals.Callbacks.WaitAsync(wait, stoppingToken)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -80,7 +82,7 @@ internal sealed partial class CallbackService(
 
     private async Task TryAsync(Callback callback)
     {
-        var givenUpAt = callback.DueAt;
+        var taken = time.GetTimestamp();
         try
         {
             var start = Micros.Now(time);
@@ -93,13 +95,14 @@ internal sealed partial class CallbackService(
                 callback.DueAt = start; // for another process, at once
             }
 
-            await SettleAsync(callback, givenUpAt);
+            await SettleAsync(callback, taken);
         }
 #pragma warning disable CA1031 // it falls due again
         catch (Exception fault)
 #pragma warning restore CA1031
         {
-            LogFailed(fault);
+            if (!outages.Covers(fault))
+                LogFailed(fault);
         }
         finally
         {
@@ -109,7 +112,7 @@ internal sealed partial class CallbackService(
     }
 
     /// <summary>While the callback is ours: what the receiver got must not be sent again because the database was away for a moment.</summary>
-    private async Task SettleAsync(Callback callback, DateTime givenUpAt)
+    private async Task SettleAsync(Callback callback, long taken)
     {
         while (true)
         {
@@ -121,10 +124,11 @@ internal sealed partial class CallbackService(
                 return;
             }
 #pragma warning disable CA1031 // the next round tries again
-            catch (Exception fault) when (time.GetUtcNow().UtcDateTime < givenUpAt && !_end.IsCancellationRequested)
+            catch (Exception fault) when (time.GetElapsedTime(taken) < _lease && !_end.IsCancellationRequested)
 #pragma warning restore CA1031
             {
-                LogFailed(fault);
+                if (!outages.Covers(fault))
+                    LogFailed(fault);
             }
 
             await Task.Delay(AfterFault, time, _end.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

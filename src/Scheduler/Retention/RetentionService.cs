@@ -2,6 +2,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Scheduler.Retention;
 
@@ -9,7 +10,7 @@ namespace TaskQueue.Scheduler.Retention;
 /// Removes the rows of tasks that are gone: deleted, or finished so long ago that nobody needs them. In small batches with
 /// pauses as long as they took, so that claims find the database free half of the time. Several processes share the work.
 /// </summary>
-internal sealed partial class RetentionService(IQueueStore store, Pulses pulses, TimeProvider time, ILogger<RetentionService> logger) : BackgroundService
+internal sealed partial class RetentionService(IQueueStore store, Pulses pulses, Outages outages, TimeProvider time, ILogger<RetentionService> logger) : BackgroundService
 {
     private const int MaxBatch = 500;
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
@@ -32,7 +33,8 @@ internal sealed partial class RetentionService(IQueueStore store, Pulses pulses,
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
 #pragma warning restore CA1031
             {
-                LogFailed(fault);
+                if (!outages.Covers(fault))
+                    LogFailed(fault);
             }
 
             await Task.Delay(wait, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -5,6 +5,7 @@ using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Schedules;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Scheduler.Schedules;
 
@@ -13,7 +14,7 @@ namespace TaskQueue.Scheduler.Schedules;
 /// transaction that inserts its task, so it fires once, whoever comes first.
 /// </summary>
 internal sealed partial class ScheduleService(
-    IDbContextFactory<TaskDbContext> databases, TaskVerbs tasks, ScheduleSignal signal, Pulses pulses, TimeProvider time, ILogger<ScheduleService> logger) : BackgroundService
+    IDbContextFactory<TaskDbContext> databases, TaskVerbs tasks, ScheduleSignal signal, Pulses pulses, Outages outages, TimeProvider time, ILogger<ScheduleService> logger) : BackgroundService
 {
     /// <summary>
     /// A schedule that is this late, because no scheduler ran, fires once and leaves out what it missed. One that is less
@@ -51,7 +52,8 @@ internal sealed partial class ScheduleService(
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
 #pragma warning restore CA1031
             {
-                LogFailed(fault);
+                if (!outages.Covers(fault))
+                    LogFailed(fault);
             }
 
             await ((Task)_wake.WaitAsync(wait, stoppingToken)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

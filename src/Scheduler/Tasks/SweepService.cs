@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Scheduler.Tasks;
 
@@ -10,7 +11,7 @@ namespace TaskQueue.Scheduler.Tasks;
 /// One kind of overdue task: selects ids in batches and tells the machine, which decides. Any number of processes may do
 /// it at once; the second to come finds the task changed and is refused.
 /// </summary>
-internal abstract partial class SweepService(Sweep sweep, ITaskStore store, TaskVerbs verbs, Pulses pulses, TimeProvider time, ILogger logger) : BackgroundService
+internal abstract partial class SweepService(Sweep sweep, ITaskStore store, TaskVerbs verbs, Pulses pulses, Outages outages, TimeProvider time, ILogger logger) : BackgroundService
 {
     private const int MaxBatch = 500;
 
@@ -38,6 +39,9 @@ internal abstract partial class SweepService(Sweep sweep, ITaskStore store, Task
     /// <summary>Whether the sweep must wait although tasks are overdue.</summary>
     protected virtual bool MustWait => false;
 
+    /// <summary>Before each round.</summary>
+    protected virtual Task PrepareAsync() => Task.CompletedTask;
+
     /// <summary>The machine's event for a task that was found.</summary>
     protected abstract TaskCommand Command(Guid id, DateTime at);
 
@@ -50,6 +54,7 @@ internal abstract partial class SweepService(Sweep sweep, ITaskStore store, Task
             try
             {
                 Interlocked.Exchange(ref _next, long.MaxValue);
+                await PrepareAsync();
                 wait = await TimeToNextAsync();
                 pulse.Beat();
                 while (wait == TimeSpan.Zero && !MustWait && await RunOnceAsync() > 0)
@@ -60,12 +65,14 @@ internal abstract partial class SweepService(Sweep sweep, ITaskStore store, Task
 
                 // What the machine refuses stays in sight for a moment; a full window empties soon.
                 wait = wait == TimeSpan.Zero ? Pause : wait;
+                outages.Database.Works();
             }
 #pragma warning disable CA1031 // the next round tries again
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
 #pragma warning restore CA1031
             {
-                LogSweepFailed(fault, sweep);
+                if (!outages.Covers(fault))
+                    LogSweepFailed(fault, sweep);
             }
 
             await ((Task)_wake.WaitAsync(wait, stoppingToken)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

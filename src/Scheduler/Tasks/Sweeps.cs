@@ -4,6 +4,7 @@ using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Scheduler.Tasks;
 
@@ -15,8 +16,8 @@ internal sealed class DispatchSweep : SweepService
     private readonly DispatchWindow _window;
     private readonly TimeProvider _time;
 
-    public DispatchSweep(ITaskStore store, TaskVerbs verbs, Doorbell doorbell, DispatchWindow window, BusAddress bus, Pulses pulses, TimeProvider time, ILogger<DispatchSweep> logger)
-        : base(Sweep.Dispatch, store, verbs, pulses, time, logger)
+    public DispatchSweep(ITaskStore store, TaskVerbs verbs, Doorbell doorbell, DispatchWindow window, BusAddress bus, Pulses pulses, Outages outages, TimeProvider time, ILogger<DispatchSweep> logger)
+        : base(Sweep.Dispatch, store, verbs, pulses, outages, time, logger)
     {
         _store = store;
         _bus = bus;
@@ -39,15 +40,39 @@ internal sealed class DispatchSweep : SweepService
 }
 
 /// <summary>Takes tasks back from workers that stopped sending heartbeats.</summary>
-internal sealed class LeaseSweep(ITaskStore store, TaskVerbs verbs, Pulses pulses, TimeProvider time, ILogger<LeaseSweep> logger)
-    : SweepService(Sweep.Lapsed, store, verbs, pulses, time, logger)
+internal sealed partial class LeaseSweep : SweepService
 {
+    private readonly ITaskStore _store;
+    private readonly TimeProvider _time;
+    private readonly ILogger<LeaseSweep> _logger;
+    private readonly ClockWatch _clock;
+
+    public LeaseSweep(ITaskStore store, TaskVerbs verbs, Pulses pulses, Outages outages, TimeProvider time, ILogger<LeaseSweep> logger)
+        : base(Sweep.Lapsed, store, verbs, pulses, outages, time, logger) =>
+        (_store, _time, _logger, _clock) = (store, time, logger, new ClockWatch(time));
+
+    /// <summary>
+    /// The times in the database are of the clock. Where somebody sets it, every lease seems to be over, or to last for hours, and
+    /// what was accepted a moment ago seems to be due in the future: that is put right before anything is taken back.
+    /// </summary>
+    protected override async Task PrepareAsync()
+    {
+        if (_clock.Step is not { } step)
+            return;
+        LogStep(step.TotalSeconds);
+        await _store.FollowClockAsync(Micros.Now(_time));
+        _clock.Followed();
+    }
+
+    [LoggerMessage(LogLevel.Warning, "The clock was set by {Seconds:0} s; leases that run begin anew")]
+    private partial void LogStep(double seconds);
+
     protected override TaskCommand Command(Guid id, DateTime at) => new LapseLease(id, at);
 }
 
 /// <summary>Ends tasks that nobody started in time.</summary>
-internal sealed class ExpirySweep(ITaskStore store, TaskVerbs verbs, Pulses pulses, TimeProvider time, ILogger<ExpirySweep> logger)
-    : SweepService(Sweep.Expired, store, verbs, pulses, time, logger)
+internal sealed class ExpirySweep(ITaskStore store, TaskVerbs verbs, Pulses pulses, Outages outages, TimeProvider time, ILogger<ExpirySweep> logger)
+    : SweepService(Sweep.Expired, store, verbs, pulses, outages, time, logger)
 {
     protected override TaskCommand Command(Guid id, DateTime at) => new ExpireTask(id, at);
 }

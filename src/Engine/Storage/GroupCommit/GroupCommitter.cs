@@ -1,8 +1,8 @@
-using System.Data.Common;
 using System.Diagnostics;
 using System.Threading.Channels;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Queues;
@@ -32,18 +32,22 @@ internal sealed partial class GroupCommitter : IHostedService
     private readonly CommitSignals _signals;
     private readonly ReplySender _replies;
     private readonly TaskMetrics _metrics;
+    private readonly Outages _outages;
+    private readonly TimeSpan _maxWait;
     private readonly ILogger<GroupCommitter> _logger;
     private readonly Channel<GroupEntry>[] _lanes;
     private readonly Task _running;
     private long _groups;
 
-    public GroupCommitter(ITaskStore store, QueueCatalog queues, CommitSignals signals, ReplySender replies, TaskMetrics metrics, Pulses pulses, GroupCommitOptions options, ILogger<GroupCommitter> logger)
+    public GroupCommitter(ITaskStore store, QueueCatalog queues, CommitSignals signals, ReplySender replies, TaskMetrics metrics, GroupCommitOptions options, Pulses pulses, Outages outages, IOptions<EngineOptions> engine, ILogger<GroupCommitter> logger)
     {
         _store = store;
         _queues = queues;
         _signals = signals;
         _replies = replies;
         _metrics = metrics;
+        _outages = outages;
+        _maxWait = TimeSpan.FromSeconds(engine.Value.MaxWaitSeconds);
         _logger = logger;
         _lanes = [.. Enumerable.Range(0, options.Lanes).Select(_ => Channel.CreateBounded<GroupEntry>(new BoundedChannelOptions(LaneCapacity) { SingleReader = true }))];
         _running = Task.WhenAll(_lanes.Select(lane => Task.Run(() => RunAsync(lane.Reader, pulses.Of(GetType())))));
@@ -79,8 +83,15 @@ internal sealed partial class GroupCommitter : IHostedService
             pulse.Beat();
             var group = new List<GroupEntry>();
             while (group.Count < MaxGroup && reader.TryRead(out var entry))
-                group.Add(entry);
-            await CommitGroupAsync(group);
+            {
+                if (Stopwatch.GetElapsedTime(entry.Came) <= _maxWait)
+                    group.Add(entry);
+                else
+                    entry.Fail(new OverloadedException($"the database took nothing for {_maxWait.TotalSeconds:0} s; nothing of this request was done: try again"));
+            }
+
+            if (group.Count > 0)
+                await CommitGroupAsync(group);
         }
     }
 
@@ -112,10 +123,11 @@ internal sealed partial class GroupCommitter : IHostedService
 #pragma warning restore CA1031
         {
             // One poison row must not fail its neighbours: halve until it stands alone. The first half goes first, so the
-            // commands of one task keep their order. A lost connection is nobody's row and fails everyone.
-            if (group.Count == 1 || fault is DbException { IsTransient: true })
+            // commands of one task keep their order. A lost connection, or a wait that was too long, is nobody's row and fails everyone.
+            if (group.Count == 1 || StorageFaults.IsTransient(fault))
             {
-                LogGroupFailed(fault, group.Count);
+                if (!_outages.Covers(fault))
+                    LogGroupFailed(fault, group.Count);
                 group.ForEach(e => e.Fail(fault));
                 return;
             }
@@ -125,6 +137,7 @@ internal sealed partial class GroupCommitter : IHostedService
             return;
         }
 
+        _outages.Database.Works();
         _signals.Committed(written.SelectMany(t => t.Events));
         _replies.Ended(written);
         group.ForEach(e => e.Release());

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using MassTransit;
 using MassTransit.Context;
 using MassTransit.Saga;
@@ -12,6 +13,9 @@ internal abstract class GroupEntry(Guid taskId)
     private Exception? _fault;
 
     public Guid TaskId { get; } = taskId;
+
+    /// <summary>When it came.</summary>
+    public long Came { get; } = Stopwatch.GetTimestamp();
 
     /// <summary>Ends after the commit, or with the fault of this entry alone.</summary>
     public Task Committed => _committed.Task;

@@ -30,6 +30,7 @@ internal sealed partial class PostgresTaskStore
     public async Task<Backlog> ReadBacklogAsync(DateTime now)
     {
         await using var batch = source.CreateBatch();
+        batch.Timeout = StorageRegistration.LongCommandSeconds;
         batch.BatchCommands.Add(Command(BacklogSql, Value(now)));
         batch.BatchCommands.Add(Command(OutboxSql));
         await using var reader = await batch.ExecuteReaderAsync();

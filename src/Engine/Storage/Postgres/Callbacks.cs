@@ -56,6 +56,7 @@ internal sealed partial class PostgresTaskStore
     public async Task<int> RemoveSettledAsync(DateTime before, int max)
     {
         await using var command = source.CreateCommand(RemoveCallbacksSql);
+        command.CommandTimeout = StorageRegistration.LongCommandSeconds;
         command.Parameters.AddRange((NpgsqlParameter[])[Value(before), Value(max)]);
         return await command.ExecuteNonQueryAsync();
     }

@@ -116,9 +116,10 @@ internal sealed partial class PostgresTaskStore
             new NpgsqlParameter<T[]> { TypedValue = [.. events.Select(get)], NpgsqlDbType = NpgsqlDbType.Array | type };
     }
 
-    private static async Task ExecuteAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, IEnumerable<NpgsqlBatchCommand> commands)
+    private static async Task ExecuteAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, IEnumerable<NpgsqlBatchCommand> commands, int? timeoutSeconds = null)
     {
         await using var batch = new NpgsqlBatch(connection, transaction);
+        batch.Timeout = timeoutSeconds ?? batch.Timeout;
         foreach (var command in commands)
             batch.BatchCommands.Add(command);
         if (batch.BatchCommands.Count > 0)

@@ -109,14 +109,14 @@ internal sealed partial class PostgresTaskStore
                 last.Add(Command(CancelledEventsSql, Value(stream), Value(now), Value(cancelled)));
             if (acceptedBefore is null)
                 last.Add(Command("delete from queue_counts where queue = $1", Value(queue)));
-            await ExecuteAsync(connection, transaction, last);
+            await ExecuteAsync(connection, transaction, last, StorageRegistration.LongCommandSeconds);
             await transaction.CommitAsync();
             return cancelled;
         })).Length;
 
     private static async Task<Guid[]> IdsAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, NpgsqlBatchCommand select)
     {
-        await using var batch = new NpgsqlBatch(connection, transaction) { BatchCommands = { select } };
+        await using var batch = new NpgsqlBatch(connection, transaction) { BatchCommands = { select }, Timeout = StorageRegistration.LongCommandSeconds };
         await using var reader = await batch.ExecuteReaderAsync();
         var ids = new List<Guid>();
         while (await reader.ReadAsync())
@@ -128,6 +128,7 @@ internal sealed partial class PostgresTaskStore
     {
         await using var command = new NpgsqlCommand(
             "select distinct thread_id from tasks where queue = $1 and thread_id is not null and state in (3, 7)", connection, transaction);
+        command.CommandTimeout = StorageRegistration.LongCommandSeconds;
         command.Parameters.Add(Value(queue));
         await using var reader = await command.ExecuteReaderAsync();
         var threads = new List<ThreadKey>();
@@ -139,6 +140,7 @@ internal sealed partial class PostgresTaskStore
     public async Task<QueueStats> StatsAsync(string queue, DateTime now)
     {
         await using var command = source.CreateCommand(StatsSql);
+        command.CommandTimeout = StorageRegistration.LongCommandSeconds;
         command.Parameters.Add(Value(queue));
         command.Parameters.Add(Value(now));
         await using var reader = await command.ExecuteReaderAsync();
@@ -154,6 +156,7 @@ internal sealed partial class PostgresTaskStore
         var removed = new List<(string Queue, bool Dead)>();
         await using (var command = new NpgsqlCommand(RemoveSql, connection, transaction))
         {
+            command.CommandTimeout = StorageRegistration.LongCommandSeconds;
             command.Parameters.Add(Value(now));
             command.Parameters.Add(Value(max));
             await using var reader = await command.ExecuteReaderAsync();
@@ -172,6 +175,7 @@ internal sealed partial class PostgresTaskStore
         await RetryRacesAsync(async () =>
         {
             await using var command = source.CreateCommand(sql);
+            command.CommandTimeout = StorageRegistration.LongCommandSeconds;
             command.Parameters.AddRange(parameters());
             await command.ExecuteNonQueryAsync();
             return sql;

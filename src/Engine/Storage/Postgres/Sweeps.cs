@@ -24,6 +24,28 @@ internal sealed partial class PostgresTaskStore
         return ReadTimeAsync($"select {column} from tasks where {condition} order by {column} limit 1");
     }
 
+    public async Task FollowClockAsync(DateTime now)
+    {
+        await using var batch = source.CreateBatch();
+        batch.Timeout = StorageRegistration.LongCommandSeconds;
+        batch.BatchCommands.Add(Command(
+            $"""
+            update tasks set lease_until = $1 + lease_ms * interval '1 millisecond'
+            where id = any(array(
+                select id from tasks where state = {TaskStates.Running} and lease_until is distinct from expires_at
+                  and (lease_until <= $1 or lease_until > $1 + lease_ms * interval '1 millisecond')
+                order by id for update))
+            """, Value(now)));
+        batch.BatchCommands.Add(Command(
+            """
+            update tasks set due_at = $1, dispatch_at = case when dispatch_at is null then null else $1 end
+            where id = any(array(
+                select id from tasks where state in (3, 7) and due_at > $1 and greatest(created_at, started_at) > $1 and due_at < greatest(created_at, started_at) + interval '1 hour'
+                order by id for update))
+            """, Value(now)));
+        await batch.ExecuteNonQueryAsync();
+    }
+
     public async Task RedispatchAllAsync(DateTime now)
     {
         await using var command = source.CreateCommand("update tasks set dispatch_at = greatest(due_at, $1) where dispatch_at is not null");

@@ -20,6 +20,22 @@ internal sealed partial class SqliteTaskStore
             write: false);
     }
 
+    public Task FollowClockAsync(DateTime now) =>
+        UseAsync(() =>
+        {
+            Execute(
+                $"""
+                update tasks set lease_until = @0 + lease_ms * 1000
+                where state = {TaskStates.Running} and lease_until is not expires_at and (lease_until <= @0 or lease_until > @0 + lease_ms * 1000)
+                """, Micros.FromTime(now));
+            return Execute(
+                """
+                update tasks set due_at = @0, dispatch_at = case when dispatch_at is null then null else @0 end
+                where state in (3, 7) and due_at > @0 and max(created_at, coalesce(started_at, 0)) > @0
+                  and due_at < max(created_at, coalesce(started_at, 0)) + 3600000000
+                """, Micros.FromTime(now));
+        }, write: true);
+
     public Task RedispatchAllAsync(DateTime now) =>
         UseAsync(() => Execute("update tasks set dispatch_at = max(due_at, @0) where dispatch_at is not null", Micros.FromTime(now)), write: true);
 

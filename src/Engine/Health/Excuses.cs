@@ -4,7 +4,7 @@ namespace TaskQueue.Engine.Health;
 /// When the database and the broker were last seen to be away. What is silent then has an excuse, and all the time again from
 /// the moment they are back: a restart would not help.
 /// </summary>
-public sealed class Outages(TimeProvider time)
+public sealed class Excuses(TimeProvider time)
 {
     private long _databaseAt = Never, _brokerAt = Never;
 

@@ -1,0 +1,138 @@
+using Npgsql;
+using Shouldly;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.EndToEnd;
+
+/// <summary>
+/// The database or the broker is away, silent, slow or full, under load: what cannot be accepted is refused with a time to come back,
+/// what was accepted is done once, nobody restarts a process, and none grows. Both stories run at the same time, since they mostly wait.
+/// </summary>
+public sealed class OutageTests : IAsyncLifetime
+{
+    private static readonly TimeSpan Away = TimeSpan.FromSeconds(30), Silent = TimeSpan.FromSeconds(15), Slow = TimeSpan.FromSeconds(8), Full = TimeSpan.FromSeconds(20);
+
+    private PrivateServers _servers = null!;
+    private string _virtualHost = "";
+    private TestDatabase _database = null!;
+
+    public async Task InitializeAsync()
+    {
+        _servers = await PrivateServers.StartAsync();
+        _virtualHost = await TestServers.CreateVirtualHostAsync();
+        _database = await TestDatabase.CreateAsync(Engine.Storage.DatabaseProvider.Postgres);
+    }
+
+    public async Task DisposeAsync()
+    {
+        await _servers.DisposeAsync();
+        await TestServers.DeleteVirtualHostAsync(_virtualHost);
+        await _database.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_database_or_a_broker_that_is_away_silent_slow_or_full_costs_no_task_no_memory_and_no_restart()
+    {
+        var stories = Task.WhenAll(DatabaseStoryAsync(), BrokerStoryAsync());
+        await stories.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        stories.Exception.ShouldBeNull(); // which shows both
+    }
+
+    private async Task DatabaseStoryAsync()
+    {
+        var direct = await _servers.CreateDatabaseAsync("outage");
+        await using var proxy = new SlowProxy(direct.Port);
+        var through = new NpgsqlConnectionStringBuilder(direct.ConnectionString) { Port = proxy.Port, Pooling = true };
+        await using var cluster = await OutageCluster.StartAsync(through.ConnectionString, direct.ConnectionString, _virtualHost);
+        await cluster.ExplainedAsync(async () =>
+        {
+            await using var load = await OutageLoad.StartAsync(cluster.Address);
+            await WarmUpAsync(cluster, load);
+            var lines = cluster.Lines;
+
+            await _servers.RunAsync("stop-postgres");
+            await FloodAsync(Away, cluster, load);
+            OutageDoor.All.Select(d => d.Name).Except(load.Refusals.Keys).ShouldBeEmpty("doors that never said 503");
+            await _servers.RunAsync("start-postgres");
+            await AcceptsAsync(load);
+            await cluster.SaidAsync("database", lines, maxLines: 30);
+
+            lines = cluster.Lines;
+            proxy.Silence();
+            await FloodAsync(Silent, cluster, load);
+            proxy.Resume();
+            proxy.Delay = TimeSpan.FromMilliseconds(400);
+            await LastAsync(Slow, cluster);
+            proxy.Delay = TimeSpan.Zero;
+            await AcceptsAsync(load);
+            await cluster.SaidAsync("database", lines, maxLines: 30);
+
+            await EndAsync(cluster, load, []);
+        });
+    }
+
+    private async Task BrokerStoryAsync()
+    {
+        await using var cluster = await OutageCluster.StartAsync(_database.ConnectionString, _database.ConnectionString, _servers.RabbitMq);
+        await using var producer = await OutageProducer.StartAsync(new Uri(_servers.RabbitMq));
+        await cluster.ExplainedAsync(async () =>
+        {
+            await using var load = await OutageLoad.StartAsync(cluster.Address);
+            await WarmUpAsync(cluster, load);
+            var lines = cluster.Lines;
+
+            await _servers.RunAsync("stop-rabbitmq");
+            await LastAsync(Away, cluster);
+            await _servers.RunAsync("start-rabbitmq");
+            await cluster.SaidAsync("broker", lines, maxLines: 60);
+
+            lines = cluster.Lines;
+            await _servers.RunAsync("block-rabbitmq");
+            await LastAsync(Full, cluster);
+            (await _servers.ManagementAsync("/api/nodes")).ShouldContain("\"disk_free_alarm\":true");
+            (await _servers.ManagementAsync("/api/connections")).ShouldContain("\"state\":\"blocked\"");
+            await _servers.RunAsync("unblock-rabbitmq");
+            await cluster.SaidAsync("broker", lines, maxLines: 60);
+
+            load.Refusals.ShouldBeEmpty(); // the database takes everything meanwhile
+            await EndAsync(cluster, load, await producer.EndAsync());
+        });
+    }
+
+    private static async Task WarmUpAsync(OutageCluster cluster, OutageLoad load)
+    {
+        await Eventually.UntilAsync(() => Task.FromResult(load.Accepted.Count > 50), TimeSpan.FromSeconds(30), "the load is accepted");
+        cluster.Weigh();
+    }
+
+    /// <summary>The outage goes on for so long: the one thing that is a time.</summary>
+    private static async Task LastAsync(TimeSpan length, OutageCluster cluster)
+    {
+        await Task.Delay(length);
+        cluster.HasNotGrown();
+    }
+
+    /// <summary>The same, while more is offered than may wait.</summary>
+    private static async Task FloodAsync(TimeSpan length, OutageCluster cluster, OutageLoad load)
+    {
+        using var over = new CancellationTokenSource();
+        load.Flood(callers: 80, over.Token);
+        await LastAsync(length, cluster);
+        await over.CancelAsync();
+    }
+
+    private static async Task AcceptsAsync(OutageLoad load)
+    {
+        var before = load.Accepted.Count;
+        await Eventually.UntilAsync(() => Task.FromResult(load.Accepted.Count > before + 20), TimeSpan.FromSeconds(30), "tasks are accepted again");
+    }
+
+    private static async Task EndAsync(OutageCluster cluster, OutageLoad load, IReadOnlyCollection<Guid> sent)
+    {
+        await load.EndAsync();
+        await cluster.IsDoneAsync([.. load.Accepted, .. sent]);
+        cluster.HasNotGrown();
+        load.Slowest.ShouldBeLessThan(OutageLoad.Patience);
+    }
+}

@@ -1,0 +1,85 @@
+using System.Diagnostics;
+using Shouldly;
+using TaskQueue.Contracts;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Tasks;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.Integration;
+
+/// <summary>What waits for the database is bounded by number, by memory and by time.</summary>
+public sealed class IntakeTests
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
+
+    [Fact]
+    public async Task More_tasks_than_may_wait_are_refused_at_once_and_the_others_are_accepted()
+    {
+        await using var bed = await Bed.StartAsync(new() { ["TaskQueue:MaxWaiting"] = "1000" });
+        var waiting = Enumerable.Range(0, 1000).Select(_ => bed.Engine.Verbs.SubmitAsync(Submission(""))).ToList();
+
+        await Should.ThrowAsync<OverloadedException>(bed.Engine.Verbs.SubmitAsync(Submission("")));
+        waiting.ShouldAllBe(t => !t.IsFaulted);
+
+        bed.Store.Open();
+        (await Task.WhenAll(waiting)).ShouldAllBe(a => a.Result == Admitted.Accepted);
+        (await bed.Engine.Verbs.SubmitAsync(Submission(""))).Result.ShouldBe(Admitted.Accepted);
+    }
+
+    [Fact]
+    public async Task More_memory_than_may_wait_is_refused_at_once_but_one_alone_may_be_as_large_as_it_is()
+    {
+        await using var bed = await Bed.StartAsync(new() { ["TaskQueue:MaxWaitingBytes"] = "1048576" });
+        var large = bed.Engine.Verbs.SubmitAsync(Submission(new string('x', 900_000)));
+
+        await Should.ThrowAsync<OverloadedException>(bed.Engine.Verbs.SubmitAsync(Submission("")));
+
+        bed.Store.Open();
+        (await large).Result.ShouldBe(Admitted.Accepted);
+    }
+
+    [Fact]
+    public async Task What_waited_too_long_for_its_group_is_refused_and_was_not_done()
+    {
+        await using var bed = await Bed.StartAsync(new() { ["TaskQueue:MaxWaitSeconds"] = "1" });
+        var first = bed.Engine.Verbs.SubmitAsync(Submission(""));
+        await Eventually.UntilAsync(() => Task.FromResult(bed.Store.Waiting == 1), Deadline, "a group is under way");
+        var late = Submission("");
+        var second = bed.Engine.Verbs.SubmitAsync(late);
+        var began = Stopwatch.GetTimestamp();
+        await Eventually.UntilAsync(() => Task.FromResult(Stopwatch.GetElapsedTime(began) > TimeSpan.FromSeconds(1.2)), Deadline, "its time is over");
+
+        bed.Store.Open();
+        (await first).Result.ShouldBe(Admitted.Accepted);
+        await Should.ThrowAsync<OverloadedException>(second);
+        (await bed.Engine.Verbs.SubmitAsync(late)).Result.ShouldBe(Admitted.Accepted);
+    }
+
+    private static TaskSubmission Submission(string text) => new(TaskId.New(TimeProvider.System), "q", $"\"{text}\"");
+
+    /// <summary>An engine whose groups stand at a closed gate.</summary>
+    private sealed class Bed(TestDatabase database, TestEngine engine, WatchedStore store) : IAsyncDisposable
+    {
+        public TestEngine Engine => engine;
+
+        public WatchedStore Store => store;
+
+        public static async Task<Bed> StartAsync(Dictionary<string, string?> settings)
+        {
+            var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
+            WatchedStore store = null!;
+            var engine = new TestEngine(database.Address, lanes: 1, inner => store = new WatchedStore(inner), settings: settings);
+            _ = engine.Store;
+            store.Close();
+            return new Bed(database, engine, store);
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            store.Open();
+            await engine.DisposeAsync();
+            await database.DisposeAsync();
+        }
+    }
+}
