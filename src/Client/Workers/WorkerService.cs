@@ -26,6 +26,9 @@ internal sealed partial class WorkerService : BackgroundService
         _runner = new TaskRunner(_desk, options, services, time, logger);
     }
 
+    /// <summary>How many tasks run.</summary>
+    public int Running => _desk.Running;
+
     public override void Dispose()
     {
         (_transport as IDisposable)?.Dispose();
