@@ -42,16 +42,11 @@ internal static partial class Server
         var bus = new BusAddress(ParseRabbitMq(configuration.GetConnectionString("RabbitMq")));
         Demand(roles, database, bus);
         var urls = options.Urls ?? configuration["urls"] ?? DefaultUrl;
-        var operations = configuration[OperationsPort.Key] is { Length: > 0 } own ? own : null;
-        ListenAddresses.Demand(urls, operations, configuration);
-
-        builder.WebHost.UseUrls([.. urls.Split(';'), .. operations?.Split(';') ?? []]);
-        builder.WebHost.ConfigureKestrel(ConfigureKestrel);
+        Listen(builder, urls);
         builder.AddLogs();
         builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(30));
         var self = ReplyAddressOf(urls);
         builder.Services.AddSingleton(self);
-        builder.Services.AddSingleton(OperationsPort.Of(operations));
         builder.Services.AddTaskQueueEngine(database, bus, [.. BusRoles(roles, bus, self)]);
         if (roles.HasFlag(Roles.Scheduler))
             builder.Services.AddTaskQueueScheduler();
@@ -63,6 +58,15 @@ internal static partial class Server
         var app = builder.Build();
         Map(app, roles);
         return app;
+    }
+
+    private static void Listen(WebApplicationBuilder builder, string urls)
+    {
+        var operations = builder.Configuration[OperationsPort.Key] is { Length: > 0 } own ? own : null;
+        ListenAddresses.Demand(urls, operations, builder.Configuration);
+        builder.WebHost.UseUrls([.. urls.Split(';'), .. operations?.Split(';') ?? []]);
+        builder.WebHost.ConfigureKestrel(ConfigureKestrel);
+        builder.Services.AddSingleton(OperationsPort.Of(operations));
     }
 
     private static void AddConsumers(WebApplicationBuilder builder)
