@@ -40,6 +40,8 @@ public static class EngineRegistration
         services.AddTaskQueueHealth(bus);
         services.AddMetrics().AddSingleton<TaskMetrics>().AddSingleton<BacklogWatch>();
         services.AddSingleton<Outages>();
+        services.AddOptions<ScalingOptions>().BindConfiguration("TaskQueue:Scaling").ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<Scaling>();
         services.AddSingleton<Doorbell>().AddSingleton<CommitSignals>();
         services.AddSingleton<QueueCatalog>().AddSingleton<QueueVerbs>();
         services.AddSingleton<ScheduleVerbs>().AddSingleton<ScheduleSignal>();
