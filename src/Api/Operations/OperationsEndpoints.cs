@@ -4,6 +4,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
 using TaskQueue.Api.Auth;
 using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Draining;
 using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Api.Operations;
@@ -11,11 +12,12 @@ namespace TaskQueue.Api.Operations;
 /// <summary>/health/live: the process answers. /health/ready: migrated, connected and consuming. /metrics: see docs/telemetry.md.</summary>
 internal static class OperationsEndpoints
 {
+    private const string Draining = "draining";
     private const string Ready = "ready"; // MassTransit tags its own check, which covers the endpoints, with the same word
 
     public static IServiceCollection AddOperations(this IServiceCollection services)
     {
-        services.AddHealthChecks().AddCheck<DatabaseHealth>("database", tags: [Ready]);
+        services.AddHealthChecks().AddCheck<DatabaseHealth>("database", tags: [Ready]).AddCheck<DrainHealth>(Draining);
         return services;
     }
 
@@ -24,10 +26,11 @@ internal static class OperationsEndpoints
 
     public static void MapOperations(this WebApplication app)
     {
+        var drain = app.Services.GetRequiredService<Drain>();
         app.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = _ => false, ResponseWriter = WriteAsync }).Open();
         app.MapHealthChecks("/health/ready", new HealthCheckOptions
         {
-            Predicate = c => c.Tags.Contains(Ready),
+            Predicate = c => drain.HasBegun ? c.Name == Draining : c.Tags.Contains(Ready),
             ResponseWriter = WriteAsync,
             // A bus that reconnects is not consuming.
             ResultStatusCodes = { [HealthStatus.Degraded] = StatusCodes.Status503ServiceUnavailable },

@@ -29,7 +29,7 @@ public static class BusRegistration
     public static IServiceCollection AddTaskQueueBus(this IServiceCollection services, BusAddress address, IReadOnlyList<BusRole> roles)
     {
         ArgumentNullException.ThrowIfNull(address);
-        services.AddSingleton(address).AddSingleton<PushTopology>().AddTransient<SendGuard>();
+        services.AddSingleton(address).AddSingleton<PushTopology>().AddSingleton<WorkEndpoints>().AddTransient<SendGuard>();
         services.Configure<MassTransitHostOptions>(o => o.ConsumerStopTimeout = ConsumerStopTimeout);
         services.AddMassTransit(bus =>
         {
@@ -100,9 +100,7 @@ public static class BusRegistration
         public void Queue(string name, ushort prefetch, Action<IReceiveEndpointConfigurator> configure) =>
             cfg.ReceiveEndpoint(name, e =>
             {
-                e.SetQuorumQueue();
-                e.PrefetchCount = prefetch;
-                e.ConfigureConsumeTopology = false;
+                WorkEndpoints.Shape(e, prefetch);
                 configure(e);
             });
 
@@ -132,8 +130,7 @@ public static class BusRegistration
         public void Queue(string name, ushort prefetch, Action<IReceiveEndpointConfigurator> configure) =>
             cfg.ReceiveEndpoint(name, e =>
             {
-                e.PrefetchCount = prefetch;
-                e.ConfigureConsumeTopology = false;
+                WorkEndpoints.Shape(e, prefetch);
                 configure(e);
             });
 

@@ -40,7 +40,7 @@ internal sealed partial class ScheduleService(
             _skipped.Clear();
             try
             {
-                while (await FireDueAsync())
+                while (!stoppingToken.IsCancellationRequested && await FireDueAsync())
                 {
                 }
 

@@ -49,7 +49,7 @@ internal abstract partial class SweepService(Sweep sweep, ITaskStore store, Task
             {
                 Interlocked.Exchange(ref _next, long.MaxValue);
                 wait = await TimeToNextAsync();
-                while (wait == TimeSpan.Zero && !MustWait && await RunOnceAsync() > 0)
+                while (wait == TimeSpan.Zero && !MustWait && !stoppingToken.IsCancellationRequested && await RunOnceAsync() > 0)
                     wait = await TimeToNextAsync();
                 // What the machine refuses stays in sight for a moment; a full window empties soon.
                 wait = wait == TimeSpan.Zero ? Pause : wait;
