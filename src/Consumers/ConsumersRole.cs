@@ -9,14 +9,13 @@ using TaskQueue.Consumers.Upstreams;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Health;
-using TaskQueue.Engine.Queues;
 
 namespace TaskQueue.Consumers;
 
 /// <summary>The Consumers role: takes submissions and reports from the bus, runs the built-in actions, and forwards tasks to upstreams.</summary>
 public static class ConsumersRole
 {
-    /// <summary>Receive endpoints of the role.</summary>
+    /// <summary>Receive endpoints of the role, but for that of the built-in actions, which stops earlier: see <see cref="ActionRunner"/>.</summary>
     public static BusRole Bus { get; } = new(
         bus =>
         {
@@ -35,11 +34,6 @@ public static class ConsumersRole
             {
                 e.UseStorageRetry();
                 e.ConfigureConsumer<ReportConsumer>(context);
-            });
-            endpoints.Queue(BuiltInQueues.Tasks, prefetch: 32, e =>
-            {
-                e.RethrowFaultedMessages(); // given back to the broker: what the consumer does not finish, another must
-                e.ConfigureConsumer<ActionConsumer>(context);
             });
         });
 

@@ -7,6 +7,7 @@ using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Callbacks;
+using TaskQueue.Engine.Draining;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Files;
 using TaskQueue.Engine.Health;
@@ -33,6 +34,8 @@ public static class EngineRegistration
     {
         services.TryAddSingleton(TimeProvider.System);
         services.AddOptions<EngineOptions>().BindConfiguration("TaskQueue").ValidateDataAnnotations().ValidateOnStart();
+        services.AddOptions<DrainOptions>().BindConfiguration("TaskQueue:Drain").ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<Drain>();
         services.AddOptions<AuthOptions>().BindConfiguration("TaskQueue:Auth").ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<IOptionsMonitor<AuthOptions>, LastValidOptions<AuthOptions>>();
         services.AddSingleton<SubmitterKeys>();
@@ -57,7 +60,7 @@ public static class EngineRegistration
         services.AddOptions<RoutingOptions>().BindConfiguration("TaskQueue:Routing");
         services.AddSingleton<Intake>().AddSingleton<TaskVerbs>().AddSingleton<TaskQueries>().AddSingleton<Claims>();
 
-        // Hosted services stop in reverse: the bus first, then the relay, then the group commit, which drains.
+        // Hosted services stop in reverse: the relay first, so that another process relays on, then the bus, then the group commit, which drains.
         services.AddTaskQueueStorage(database);
         services.AddSingleton(sp => new TaskStateMachine(sp.GetRequiredService<IOptions<EngineOptions>>().Value.KeepFinished));
         services.AddSingleton<BatchStateMachine>().AddSingleton<BatchRepository>().AddSingleton<BatchVerbs>().AddSingleton<BatchQueries>().AddSingleton<BatchWork>();
@@ -69,12 +72,12 @@ public static class EngineRegistration
             cfg.StateMachineSaga(context.GetRequiredService<BatchStateMachine>(), new SagaRepository<BatchState>(context.GetRequiredService<BatchRepository>()));
         }));
         services.AddSingleton<EventPublisher>().AddSingleton<DispatchWindow>();
-        services.AddHostedService<EventRelay>().AddLoopHealth<EventRelay>();
         services.AddHostedService<ReplyWatch>().AddLoopHealth<ReplyWatch>();
         services.AddSingleton<TaskEnds>().AddHostedService<TaskEndWatch>().AddLoopHealth<TaskEndWatch>();
         services.AddSingleton<EventFeed>().AddHostedService(sp => sp.GetRequiredService<EventFeed>()).AddLoopHealth<EventFeed>();
         services.AddOptions<AgentOptions>().BindConfiguration("TaskQueue:Agent").ValidateDataAnnotations().ValidateOnStart();
         services.AddTaskQueueBus(bus, roles);
+        services.AddHostedService<EventRelay>().AddLoopHealth<EventRelay>();
         return services;
     }
 }

@@ -20,6 +20,7 @@ internal sealed class CrashProducer(Func<Uri> address, string? queue = null) : I
     private readonly HttpClient _http = new(new SocketsHttpHandler { UseProxy = false }) { Timeout = TimeSpan.FromSeconds(20) };
     private readonly ConcurrentDictionary<Guid, byte> _accepted = new();
     private int _hangs;
+    private int _refusals;
 
     /// <summary>Every task that this producer may have brought into the database is younger.</summary>
     public DateTime Since { get; } = TimeProvider.System.GetUtcNow().UtcDateTime;
@@ -31,6 +32,9 @@ internal sealed class CrashProducer(Func<Uri> address, string? queue = null) : I
 
     /// <summary>Requests that were neither answered nor refused.</summary>
     public int Hangs => _hangs;
+
+    /// <summary>Requests that were not accepted, whyever.</summary>
+    public int Refusals => _refusals;
 
     public void Dispose() => _http.Dispose();
 
@@ -44,12 +48,20 @@ internal sealed class CrashProducer(Func<Uri> address, string? queue = null) : I
         {
             var size = writer % 2 == 0 ? 1 : BulkSize;
             while (Interlocked.Add(ref left, -size) is var rest && rest + size > 0)
-                await Eventually.UntilAsync(() => TryPostAsync(Math.Min(size, rest + size)), Deadline, "a task is accepted");
+                await Eventually.UntilAsync(() => CountedAsync(Math.Min(size, rest + size)), Deadline, "a task is accepted");
         }
     }
 
     /// <summary>Waits until so many tasks are accepted in all.</summary>
     public Task ReachAsync(int count) => Eventually.UntilAsync(() => Task.FromResult(Count >= count), Deadline, $"{count} tasks are accepted");
+
+    private async Task<bool> CountedAsync(int size)
+    {
+        var accepted = await TryPostAsync(size);
+        if (!accepted)
+            Interlocked.Increment(ref _refusals);
+        return accepted;
+    }
 
     private async Task<bool> TryPostAsync(int size)
     {

@@ -18,20 +18,6 @@ public sealed class CrashStopTests(CrashFixture fixture)
     private CrashCluster Cluster => fixture.Cluster;
 
     [Fact]
-    public async Task Each_role_ends_in_time_under_load_and_nothing_is_lost()
-    {
-        using var producer = new CrashProducer(() => Cluster.Address("api"));
-        await Cluster.ExplainedAsync(async () =>
-        {
-            foreach (var role in CrashCluster.Roles)
-                await StopInTheMiddleAsync(Cluster, producer, role);
-        });
-
-        await Cluster.AllCompletedOnceAsync(producer);
-        await Cluster.AllAnnouncedAsync(producer, fixture.Subscriber);
-    }
-
-    [Fact]
     public async Task The_all_in_one_on_sqlite_ends_in_time_under_load_and_nothing_is_lost()
     {
         const string all = "api,scheduler,consumers";

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 using Shouldly;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Storage;
@@ -76,7 +75,7 @@ public abstract class UpstreamStack(DatabaseProvider provider, params string?[] 
         return async () => _upstreams[name] = await TestUpstream.StartAsync(port);
     }
 
-    /// <summary>Another process, which is stopped after four seconds at the latest.</summary>
+    /// <summary>Another process, which gives back what it has not done two seconds after it is told to stop.</summary>
     internal Task<TestHost> StartAsync(string? role, IEnumerable<string> names)
     {
         var settings = new Dictionary<string, string?>
@@ -84,6 +83,7 @@ public abstract class UpstreamStack(DatabaseProvider provider, params string?[] 
             ["Logging:LogLevel:Default"] = "Error",
             ["TaskQueue:Auth:SecretKey"] = Convert.ToBase64String(new byte[32]),
             ["TaskQueue:MaxPayloadBytes"] = "65536",
+            ["TaskQueue:Drain:GraceSeconds"] = "2",
         };
         foreach (var (i, name) in names.Index())
         {
@@ -94,8 +94,7 @@ public abstract class UpstreamStack(DatabaseProvider provider, params string?[] 
                 settings[$"{key}:{setting[(name.Length + 1)..]}"] = value;
         }
 
-        return TestHost.StartAsync(_database.ConnectionString, _rabbitMq, role, settings,
-            services => services.PostConfigure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(4)));
+        return TestHost.StartAsync(_database.ConnectionString, _rabbitMq, role, settings);
     }
 
     /// <summary>Puts a callback task and returns its id.</summary>

@@ -32,12 +32,8 @@ public abstract partial class WorkerConformance
 
         var stopping = first.StopAsync();
         await using var second = await StartAsync(o => o.AddProcessor("a", (_, _) => Task.FromResult(TaskOutcome.Completed("\"second\""))));
-        if (Delivery == "pull")
-        {
-            foreach (var id in ids.Skip(1))
-                (await Http.TaskAsync(id, "completed")).Text("result").ShouldBe("second");
-            (await Http.TaskAsync(ids[0])).Text("status").ShouldBe("running");
-        }
+        await Eventually.UntilAsync(async () => await CompletedAsync(ids) == 3, Patience, "others have the rest while the first task still runs");
+        stopping.IsCompleted.ShouldBeFalse();
 
         goOn.SetResult();
         await stopping.WaitAsync(Patience);
@@ -47,6 +43,36 @@ public abstract partial class WorkerConformance
             results.Add((await Http.TaskAsync(id, "completed")).Text("result"));
         results.Count(r => r == "first").ShouldBe(1);
         begun.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_task_that_outlasts_its_lease_during_the_drain_keeps_it()
+    {
+        await DeclareAsync();
+        var (started, goOn) = (new TaskCompletionSource(), new TaskCompletionSource());
+        var first = await StartAsync(o =>
+        {
+            o.Lease = TimeSpan.FromSeconds(1);
+            o.AddProcessor("a", async (_, _) =>
+            {
+                started.SetResult();
+                await goOn.Task;
+                return TaskOutcome.Completed("\"first\"");
+            });
+        });
+        var id = await SubmitAsync("a", attempts: 1);
+        await started.Task.WaitAsync(Patience);
+        await Http.TaskAsync(id, "running");
+
+        var (stopping, began) = (first.StopAsync(), TimeProvider.System.GetTimestamp());
+        await Eventually.UntilAsync(
+            async () => TimeProvider.System.GetElapsedTime(began) > TimeSpan.FromSeconds(2) && (await Http.TaskAsync(id)).Text("status") == "running", Patience, "it runs longer than its lease");
+        goOn.SetResult();
+        await stopping.WaitAsync(Patience);
+        await first.DisposeAsync();
+
+        (await Http.TaskAsync(id, "completed")).Text("result").ShouldBe("first");
+        (await TimelineAsync(id)).ShouldBe(["submitted", "started", "completed"]);
     }
 
     [Fact]

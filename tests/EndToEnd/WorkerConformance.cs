@@ -250,10 +250,14 @@ public abstract partial class WorkerConformance(Stack stack)
     protected async Task<List<string?>> TimelineAsync(Guid id) =>
         [.. (await Http.TaskAsync(id)).GetProperty("timeline").EnumerateArray().Select(e => e.Text("event"))];
 
-    private async Task<int> OutAsync(IEnumerable<Guid> ids)
+    private Task<int> OutAsync(IEnumerable<Guid> ids) => CountAsync(ids, "running");
+
+    private Task<int> CompletedAsync(IEnumerable<Guid> ids) => CountAsync(ids, "completed");
+
+    private async Task<int> CountAsync(IEnumerable<Guid> ids, string status)
     {
         var tasks = await Task.WhenAll(ids.Select(Http.TaskAsync));
-        return tasks.Count(t => t.Text("status") == "running");
+        return tasks.Count(t => t.Text("status") == status);
     }
 
     private static void InterlockedMax(ref int most, int value)

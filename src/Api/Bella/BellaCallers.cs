@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using TaskQueue.Api.Http;
 using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Draining;
 using TaskQueue.Engine.Replies;
 using TaskQueue.Engine.Tasks;
 
@@ -9,9 +10,9 @@ namespace TaskQueue.Api.Bella;
 
 /// <summary>
 /// Callers that wait for their task (bella.md 7.3, 7.4). One that leaves, and one whose time is over, cancels its task: nobody
-/// would hear of its end.
+/// would hear of its end. A process that stops lets them wait on, until it must end.
 /// </summary>
-internal sealed class BellaCallers(ReplyDesk desk, TaskVerbs verbs, TimeProvider time, IHostApplicationLifetime lifetime)
+internal sealed class BellaCallers(ReplyDesk desk, TaskVerbs verbs, TimeProvider time, Drain drain)
 {
     /// <summary>Registers a caller; before its task is submitted, so that the quickest worker is not missed.</summary>
     /// <exception cref="DoorException">503: too many wait.</exception>
@@ -21,7 +22,7 @@ internal sealed class BellaCallers(ReplyDesk desk, TaskVerbs verbs, TimeProvider
     /// <summary>Answers what the worker completed the task with: its status and its body.</summary>
     public async Task<IResult> BlockAsync(WaitingCaller caller, TimeSpan wait, CancellationToken gone)
     {
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(gone, lifetime.ApplicationStopping);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(gone, drain.Over);
         try
         {
             return ToAnswer(await caller.Ended.WaitAsync(wait, time, stop.Token));
@@ -45,7 +46,7 @@ internal sealed class BellaCallers(ReplyDesk desk, TaskVerbs verbs, TimeProvider
         response.ContentType = "text/event-stream";
         response.Headers.CacheControl = "no-cache";
         response.Headers["X-Accel-Buffering"] = "no"; // of nginx and its like
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, drain.Over);
         using var late = new CancellationTokenSource(wait, time);
         using var over = CancellationTokenSource.CreateLinkedTokenSource(stop.Token, late.Token);
         try
@@ -58,7 +59,7 @@ internal sealed class BellaCallers(ReplyDesk desk, TaskVerbs verbs, TimeProvider
         catch (Exception fault) when (fault is OperationCanceledException or TimeoutException or IOException)
         {
             await verbs.CancelAsync(caller.TaskId, Access.All);
-            if (!lifetime.ApplicationStopping.IsCancellationRequested)
+            if (!drain.Over.IsCancellationRequested)
                 context.Abort(); // an end without the mark of an end: the stream is not complete
         }
     }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Microsoft.Extensions.Options;
 using TaskQueue.Api.Hosting;
+using TaskQueue.Engine.Draining;
 
 namespace TaskQueue.Api.CommandLine;
 
@@ -55,11 +56,22 @@ internal static class EntryPoint
         {
             Server.Announce(app, options);
             await StartupChecks.RunAsync(app.Services, stop);
-            await app.RunAsync();
+            var drain = app.Services.GetRequiredService<Drain>();
+            try
+            {
+                await app.RunAsync();
+            }
+            catch (Exception fault) when (drain.Cut.IsCancellationRequested && IsImpatience(fault))
+            {
+                Server.SayLate(app); // such as a database that does not answer: nothing that was promised is lost by it
+            }
         }
 
         return ExitCode.Done;
     }
+
+    /// <summary>The host gave up waiting for its services.</summary>
+    private static bool IsImpatience(Exception fault) => fault is OperationCanceledException || (fault is AggregateException many && many.InnerExceptions.All(IsImpatience));
 
     /// <summary>What keeps a process from starting is one line on the error stream and exit code 1.</summary>
     private static async Task<int> GuardAsync(Func<Task<int>> run)

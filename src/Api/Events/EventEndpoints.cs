@@ -5,6 +5,7 @@ using Microsoft.Extensions.Primitives;
 using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
 using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Draining;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Queues;
 
@@ -23,7 +24,7 @@ internal static class EventEndpoints
             .Produces<string>(200, "text/event-stream").ProducesProblem(400)
             .WithSummary("What happens to tasks, as it happens, as server-sent events: submitted, started, completed, failed, retrying, snoozed, cancelled, expired. Goes on behind the header Last-Event-ID, else begins now.");
 
-    private static async Task<IResult> ListenAsync(HttpContext context, EventFeed stream, IHostApplicationLifetime lifetime)
+    private static async Task<IResult> ListenAsync(HttpContext context, EventFeed stream, Drain drain)
     {
         var caller = context.Caller();
         var queues = Queues(context.Request.Query["queue"]);
@@ -31,14 +32,16 @@ internal static class EventEndpoints
             caller.Demand(queue);
         var filter = new EventFilter(queues, caller.Sees);
         var after = After(context.Request.Headers[LastEventId]);
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
         await using var batches = stream.ListenAsync(filter, after, HeartbeatEvery, stop.Token).GetAsyncEnumerator(stop.Token);
         try
         {
             await batches.MoveNextAsync(); // what fails before the first is still told as a problem
-            await CopyAsync(batches, context.Response, stop.Token);
+            // Whoever comes late hears the first batch too, and so knows where to go on.
+            await using var end = drain.Begun.UnsafeRegister(s => ((CancellationTokenSource)s!).Cancel(), stop);
+            await CopyAsync(batches, context.Response, context.RequestAborted);
         }
-        catch (OperationCanceledException) when (lifetime.ApplicationStopping.IsCancellationRequested)
+        catch (OperationCanceledException) when (drain.HasBegun && !context.RequestAborted.IsCancellationRequested)
         {
             // The answer ends; the client goes on at another process.
         }
@@ -50,7 +53,7 @@ internal static class EventEndpoints
         return Results.Empty;
     }
 
-    private static async Task CopyAsync(IAsyncEnumerator<EventBatch> batches, HttpResponse response, CancellationToken stop)
+    private static async Task CopyAsync(IAsyncEnumerator<EventBatch> batches, HttpResponse response, CancellationToken gone)
     {
         response.ContentType = "text/event-stream";
         response.Headers.CacheControl = "no-cache";
@@ -58,7 +61,7 @@ internal static class EventEndpoints
         do
         {
             Write(response.BodyWriter, batches.Current);
-            await response.BodyWriter.FlushAsync(stop);
+            await response.BodyWriter.FlushAsync(gone); // given up, it would cut the connection
         }
         while (await batches.MoveNextAsync());
     }

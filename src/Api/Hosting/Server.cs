@@ -1,5 +1,7 @@
 using System.Security.Cryptography;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Options;
 using TaskQueue.Api.Agent;
 using TaskQueue.Api.Auth;
 using TaskQueue.Api.Batches;
@@ -17,6 +19,7 @@ using TaskQueue.Client;
 using TaskQueue.Consumers;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Bus;
+using TaskQueue.Engine.Draining;
 using TaskQueue.Engine.Replies;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Scheduler;
@@ -44,7 +47,7 @@ internal static partial class Server
         var urls = options.Urls ?? configuration["urls"] ?? DefaultUrl;
         Listen(builder, urls);
         builder.AddLogs();
-        builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(30));
+        builder.Services.AddOptions<HostOptions>().Configure<IOptions<DrainOptions>>((host, drain) => host.ShutdownTimeout = drain.Value.Longest);
         var self = ReplyAddressOf(urls);
         builder.Services.AddSingleton(self);
         builder.Services.AddTaskQueueEngine(database, bus, [.. BusRoles(roles, bus, self)]);
@@ -52,6 +55,7 @@ internal static partial class Server
             builder.Services.AddTaskQueueScheduler();
         if (roles.HasFlag(Roles.Consumers))
             AddConsumers(builder);
+        builder.Services.AddHostedService<DrainService>();
         builder.Services.AddSingleton<TaskWaits>();
         builder.Services.AddHttp().AddOperations().AddTelemetry(configuration, roles, self.Name).AddBella().AddBatches().AddMoab();
 
@@ -102,6 +106,9 @@ internal static partial class Server
             LogOperations(app.Logger, operations);
     }
 
+    /// <summary>Says that this process did not end in good order.</summary>
+    public static void SayLate(WebApplication app) => LogLate(app.Logger);
+
     private static void Map(WebApplication app, Roles roles)
     {
         app.UseHttp();
@@ -129,6 +136,15 @@ internal static partial class Server
     {
         kestrel.AddServerHeader = false;
         kestrel.Limits.MaxRequestBodySize = BodyLimits.Largest;
+        var drain = kestrel.ApplicationServices.GetRequiredService<Drain>();
+        kestrel.ConfigureEndpointDefaults(endpoint => endpoint.Use(next => connection => ServeAsync(next, connection, drain)));
+    }
+
+    /// <summary>A request that never ends must not keep the process from its own end.</summary>
+    private static async Task ServeAsync(ConnectionDelegate next, ConnectionContext connection, Drain drain)
+    {
+        await using var cut = drain.Cut.UnsafeRegister(c => ((ConnectionContext)c!).Abort(), connection);
+        await next(connection);
     }
 
     private static Uri? ParseRabbitMq(string? text)
@@ -152,6 +168,9 @@ internal static partial class Server
 
     [LoggerMessage(LogLevel.Information, "TaskQueue roles {Roles} on {Database}, bus {Bus}")]
     private static partial void LogRoles(ILogger logger, Roles roles, DatabaseAddress database, BusAddress bus);
+
+    [LoggerMessage(LogLevel.Warning, "Not everything ended in time; what was under way is found by others when its lease lapses")]
+    private static partial void LogLate(ILogger logger);
 
     [LoggerMessage(LogLevel.Information, "No API keys are configured: listening on loopback only")]
     private static partial void LogLoopback(ILogger logger);

@@ -39,7 +39,7 @@ internal static class HttpRegistration
     /// <summary>Faults outside of every door, and unknown routes, are problem details too.</summary>
     public static void UseHttp(this WebApplication app)
     {
-        app.Use(SecureHeaders.AddAsync);
+        app.UseMiddleware<SecureHeaders>();
         app.UseExceptionHandler();
         app.UseStatusCodePages();
         app.UseOperationsPort();

@@ -1,24 +1,29 @@
+using TaskQueue.Engine.Draining;
+
 namespace TaskQueue.Api.Http;
 
 /// <summary>Cache-Control of the answers of a route, where it is not the one of all.</summary>
 internal sealed record AnswerCaching(string Rule);
 
 /// <summary>Headers of every answer; what a route says itself goes before them.</summary>
-internal static class SecureHeaders
+internal sealed class SecureHeaders
 {
-    public static Task AddAsync(HttpContext context, RequestDelegate next)
+    private readonly RequestDelegate _next;
+    private readonly Drain _drain;
+    private readonly Func<object, Task> _add;
+
+    public SecureHeaders(RequestDelegate next, Drain drain) => (_next, _drain, _add) = (next, drain, AddAsync);
+
+    public Task InvokeAsync(HttpContext context)
     {
         // When the answer starts: an exception handler clears what was set before it.
-        context.Response.OnStarting(static state =>
-        {
-            Add((HttpContext)state);
-            return Task.CompletedTask;
-        }, context);
-        return next(context);
+        context.Response.OnStarting(_add, context);
+        return _next(context);
     }
 
-    private static void Add(HttpContext context)
+    private Task AddAsync(object state)
     {
+        var context = (HttpContext)state;
         var (response, headers) = (context.Response, context.Response.Headers);
         headers.XContentTypeOptions = "nosniff";
         headers["Referrer-Policy"] = "no-referrer";
@@ -27,5 +32,9 @@ internal static class SecureHeaders
         // A page that this server has says itself what it may load.
         if (headers.ContentSecurityPolicy.Count == 0)
             headers.ContentSecurityPolicy = response.ContentType?.StartsWith("text/html", StringComparison.OrdinalIgnoreCase) == true ? "frame-ancestors 'none'" : "default-src 'none'; frame-ancestors 'none'";
+        // Who keeps a connection would send its next request just when this process closes it.
+        if (_drain.HasBegun)
+            headers.Connection = "close";
+        return Task.CompletedTask;
     }
 }

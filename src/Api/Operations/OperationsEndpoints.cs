@@ -4,6 +4,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
 using TaskQueue.Api.Auth;
 using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Draining;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Telemetry;
 
@@ -12,9 +13,11 @@ namespace TaskQueue.Api.Operations;
 /// <summary>/health/live: no loop and no endpoint is stuck. /health/ready: migrated, connected and consuming. /metrics: see docs/telemetry.md.</summary>
 internal static class OperationsEndpoints
 {
+    private const string Draining = "draining";
+
     public static IServiceCollection AddOperations(this IServiceCollection services)
     {
-        services.AddHealthChecks().AddCheck<DatabaseHealth>("database", tags: [HealthRegistration.Ready]);
+        services.AddHealthChecks().AddCheck<DatabaseHealth>("database", tags: [HealthRegistration.Ready]).AddCheck<DrainHealth>(Draining);
         return services;
     }
 
@@ -23,10 +26,11 @@ internal static class OperationsEndpoints
 
     public static void MapOperations(this WebApplication app)
     {
+        var drain = app.Services.GetRequiredService<Drain>();
         app.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = c => c.Tags.Contains(HealthRegistration.Live), ResponseWriter = WriteAsync }).Open().ForOperations(elsewhere: true);
         app.MapHealthChecks("/health/ready", new HealthCheckOptions
         {
-            Predicate = c => c.Tags.Contains(HealthRegistration.Ready),
+            Predicate = c => drain.HasBegun ? c.Name == Draining : c.Tags.Contains(HealthRegistration.Ready),
             ResponseWriter = WriteAsync,
             // A bus that reconnects is not consuming.
             ResultStatusCodes = { [HealthStatus.Degraded] = StatusCodes.Status503ServiceUnavailable },

@@ -1,11 +1,12 @@
 using System.Globalization;
 using TaskQueue.Api.Http;
+using TaskQueue.Engine.Draining;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Api.Tasks;
 
 /// <summary>Requests that wait for the end of a task. A process that stops lets them go.</summary>
-internal sealed class TaskWaits(TaskEnds ends, TimeProvider time, IHostApplicationLifetime lifetime)
+internal sealed class TaskWaits(TaskEnds ends, TimeProvider time, Drain drain)
 {
     private const double MaxSeconds = 30;
 
@@ -26,10 +27,10 @@ internal sealed class TaskWaits(TaskEnds ends, TimeProvider time, IHostApplicati
     /// <summary>Waits until the task has ended, the time is over, or the process stops.</summary>
     public async Task WaitAsync(EndWaiter end, TimeSpan wait, CancellationToken gone)
     {
-        using var leave = CancellationTokenSource.CreateLinkedTokenSource(gone, lifetime.ApplicationStopping);
+        using var leave = drain.EndWait(gone);
         try
         {
-            await end.Ended.WaitAsync(wait, time, leave.Token);
+            await end.Ended.WaitAsync(drain.Shorten(wait), time, leave.Token);
         }
         catch (Exception fault) when (fault is TimeoutException || (fault is OperationCanceledException && !gone.IsCancellationRequested))
         {

@@ -4,6 +4,7 @@ using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Draining;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
@@ -28,7 +29,7 @@ internal static class WorkerEndpoints
             .WithSummary("Report attempts that ended, completed or failed, or give tasks back for later.");
     }
 
-    private static async Task<IResult> ClaimAsync(HttpContext context, Claims claims, QueueCatalog queues, IOptions<EngineOptions> options, IHostApplicationLifetime lifetime)
+    private static async Task<IResult> ClaimAsync(HttpContext context, Claims claims, TaskVerbs verbs, QueueCatalog queues, IOptions<EngineOptions> options, Drain drain)
     {
         var body = await RequestJson.ReadAsync(context, WorkerJson.Shapes.ClaimBody, BodyLimits.One(options.Value));
         var request = new ClaimRequest(
@@ -44,19 +45,25 @@ internal static class WorkerEndpoints
                 throw new DoorException(409, "push_queue", $"queue {target.Queue} is dispatched to bus workers and cannot be claimed from");
         }
 
-        // A process that stops lets its long-polls go, with what there is: nothing.
-        using var leave = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping);
-        IReadOnlyList<TaskState> tasks;
+        var tasks = await TakeAsync(claims, request, TimeSpan.FromSeconds(wait), drain, context.RequestAborted);
+        // A worker that left meanwhile, as one does that stops, will never know of them.
+        if (tasks.Count > 0 && context.RequestAborted.IsCancellationRequested)
+            await verbs.ApplyAsync([.. tasks.Select(t => verbs.Snooze(t.CorrelationId, t.Attempt, t.Worker, TimeSpan.Zero))]);
+        return Results.Json(new Claimed([.. tasks.Select(WorkerMapping.ToClaimed)]), WorkerJson.Shapes.Claimed);
+    }
+
+    /// <summary>A process that stops lets its long-polls go, with what there is: nothing.</summary>
+    private static async Task<IReadOnlyList<TaskState>> TakeAsync(Claims claims, ClaimRequest request, TimeSpan wait, Drain drain, CancellationToken gone)
+    {
+        using var leave = drain.EndWait(gone);
         try
         {
-            tasks = await claims.ClaimAsync(request, TimeSpan.FromSeconds(wait), leave.Token);
+            return await claims.ClaimAsync(request, drain.Shorten(wait), leave.Token);
         }
-        catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested)
+        catch (OperationCanceledException) when (!gone.IsCancellationRequested)
         {
-            tasks = [];
+            return [];
         }
-
-        return Results.Json(new Claimed([.. tasks.Select(WorkerMapping.ToClaimed)]), WorkerJson.Shapes.Claimed);
     }
 
     private static async Task<IResult> HeartbeatAsync(HttpContext context, TaskVerbs verbs, IOptions<EngineOptions> options)

@@ -24,6 +24,12 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
 
     private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(2);
 
+    /// <summary>
+    /// Until the broker knows that this worker takes no more. What goes back earlier would come again, and after some times the
+    /// broker would take it for poison.
+    /// </summary>
+    private static readonly TimeSpan Closing = TimeSpan.FromMilliseconds(250);
+
     private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _stop = new();
     private readonly SemaphoreSlim _turn = new(1);
@@ -31,6 +37,7 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
     private Task _starting = Task.CompletedTask;
     private Task _announcing = Task.CompletedTask;
     private Task _listening = Task.CompletedTask;
+    private Task _leaving = Task.CompletedTask;
     private IBusControl? _bus;
     private BusEcho? _echo;
 
@@ -44,9 +51,14 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
         _echo = new BusEcho(options.DeafAfter, Contact, time);
         _bus = Bus.Factory.CreateUsingRabbitMq(cfg => Configure(cfg, desk));
         _starting = _bus.StartAsync(_stop.Token); // goes on trying while there is no broker
+        var endpoints = options.Queues.Select(queue => Connect(_bus, queue, desk)).ToList();
         _announcing = AnnounceAllAsync(desk);
         _listening = _echo.RunAsync(_bus, _stop.Token);
         await Task.Delay(Timeout.Infinite, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        // The bus goes on and takes reports. An endpoint ends with its deliveries, and those with their tasks.
+        _leaving = Task.WhenAll(endpoints.Select(e => e.StopAsync(CancellationToken.None)));
+        await Task.WhenAny(_leaving, Task.Delay(Closing, time, CancellationToken.None));
+        _closed.TrySetResult();
     }
 
     public Task BeatAsync(IReadOnlyList<Beat> beats, CancellationToken cancel) =>
@@ -65,9 +77,8 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
         await _listening;
         await _starting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         using var patience = new CancellationTokenSource(StopTimeout, time);
-        var stopping = _bus.StopAsync(patience.Token);
-        _closed.TrySetResult(); // after the broker was told to send no more: what is not taken goes back to it once
-        await stopping.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _leaving.WaitAsync(patience.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _bus.StopAsync(patience.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     public void Dispose()
@@ -94,18 +105,6 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
     private void Configure(IRabbitMqBusFactoryConfigurator cfg, AttemptDesk desk)
     {
         cfg.Host(address);
-        foreach (var queue in options.Queues)
-        {
-            cfg.ReceiveEndpoint(queue, e =>
-            {
-                e.SetQuorumQueue();
-                e.ConfigureConsumeTopology = false;
-                e.PrefetchCount = (ushort)(options.Concurrency + options.Prefetch);
-                e.RethrowFaultedMessages(); // given back to the broker: what this worker does not finish, another must
-                e.Handler<DispatchTasks>(context => TakeAsync(desk, context));
-            });
-        }
-
         cfg.ReceiveEndpoint(new TemporaryEndpointDefinition(), (IRabbitMqReceiveEndpointConfigurator e) =>
         {
             _echo!.ReceiveAt(e);
@@ -114,6 +113,16 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
             e.Handler<TasksRetrying>(c => EndAsync(desk, c.Message.Tasks));
         });
     }
+
+    private HostReceiveEndpointHandle Connect(IBusControl bus, string queue, AttemptDesk desk) =>
+        bus.ConnectReceiveEndpoint(queue, e =>
+        {
+            ((IRabbitMqReceiveEndpointConfigurator)e).SetQuorumQueue();
+            e.ConfigureConsumeTopology = false;
+            e.PrefetchCount = (ushort)(options.Concurrency + options.Prefetch);
+            e.RethrowFaultedMessages(); // given back to the broker: what this worker does not finish, another must
+            e.Handler<DispatchTasks>(context => TakeAsync(desk, context));
+        });
 
     /// <summary>Takes the tasks of a delivery as there is room for them.</summary>
     private async Task TakeAsync(AttemptDesk desk, ConsumeContext<DispatchTasks> context)

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -16,6 +17,7 @@ internal sealed partial class WorkerService : BackgroundService
     private readonly ILogger _logger;
     private readonly AttemptDesk _desk;
     private readonly TaskRunner _runner;
+    private readonly CancellationToken _stopping;
 
     public WorkerService(TaskQueueWorkerOptions options, IWorkerTransport transport, IServiceProvider services, TimeProvider time, ILogger<WorkerService> logger)
     {
@@ -25,6 +27,7 @@ internal sealed partial class WorkerService : BackgroundService
         _logger = logger;
         _desk = new AttemptDesk(options);
         _runner = new TaskRunner(_desk, options, services, time, logger);
+        _stopping = services.GetService<IHostApplicationLifetime>()?.ApplicationStopping ?? default;
     }
 
     /// <summary>How many tasks run.</summary>
@@ -57,9 +60,11 @@ internal sealed partial class WorkerService : BackgroundService
         var running = _runner.RunAsync();
         var reporting = new Reporter(_desk, _transport, _time, _logger).RunAsync(giveUp.Token);
         var beating = new Heartbeats(_desk, _transport, _time, _logger).RunAsync(beatsEnd.Token);
-        var fetching = _transport.FetchAsync(_desk, stoppingToken);
+        // The host stops its services one after the other; all workers drain at once.
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken, _stopping);
+        var fetching = _transport.FetchAsync(_desk, stop.Token);
 
-        await using var closing = stoppingToken.Register(_desk.Close);
+        await using var closing = stop.Token.Register(_desk.Close);
         await fetching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _desk.Close();
         await Task.WhenAny(running, Task.Delay(_options.DrainTimeout, _time, CancellationToken.None));

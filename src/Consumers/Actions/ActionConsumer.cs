@@ -10,6 +10,16 @@ namespace TaskQueue.Consumers.Actions;
 /// </summary>
 internal sealed class ActionConsumer(ActionRunner runner) : IConsumer<DispatchTasks>
 {
-    public Task Consume(ConsumeContext<DispatchTasks> context) =>
-        Task.WhenAll(context.Message.Tasks.Select(t => runner.TakeAsync(t, context.CancellationToken))).WaitAsync(context.CancellationToken);
+    public async Task Consume(ConsumeContext<DispatchTasks> context)
+    {
+        var (tasks, lost) = (context.Message.Tasks, context.CancellationToken);
+        var taken = await Task.WhenAll(tasks.Select(t => runner.TryTakeAsync(t, lost))).WaitAsync(lost);
+        List<DispatchedTask> rest = [.. tasks.Where((_, i) => !taken[i])];
+        if (rest.Count == 0)
+            return;
+        await runner.Closed.WaitAsync(lost);
+        if (rest.Count == tasks.Count)
+            throw new OperationCanceledException("this process stops"); // back to the broker, as it is
+        await runner.PassOnAsync(rest).WaitAsync(lost); // what ran must not come again with them
+    }
 }

@@ -17,6 +17,7 @@ internal sealed partial class WorkReporter : IAsyncDisposable
 
     private readonly Channel<Entry> _waiting = Channel.CreateUnbounded<Entry>(new UnboundedChannelOptions { SingleReader = true });
     private readonly IBus _bus;
+    private readonly BusAddress _queues;
     private readonly Uri _address;
     private readonly SendGuard _guard;
     private readonly TimeProvider _time;
@@ -30,6 +31,7 @@ internal sealed partial class WorkReporter : IAsyncDisposable
         _guard = guard;
         _time = time;
         _logger = logger;
+        _queues = address;
         _address = address.Of(Addresses.ReportQueue);
         _running = Task.Run(RunAsync);
     }
@@ -45,6 +47,13 @@ internal sealed partial class WorkReporter : IAsyncDisposable
     public Task ReportAsync(AttemptHeartbeat heartbeat) => EnqueueAsync(new Entry(null, heartbeat, null));
 
     public Task ReportAsync(AttemptStarted started, AttemptOutcome outcome) => EnqueueAsync(new Entry(started, null, outcome));
+
+    /// <summary>Sends tasks on to whoever consumes from their queue.</summary>
+    public async Task PassOnAsync(string queue, DispatchTasks tasks)
+    {
+        var endpoint = await _bus.GetSendEndpoint(_queues.Of(queue));
+        await endpoint.Send(tasks, c => BusAddress.DemandQueue(c));
+    }
 
     public async ValueTask DisposeAsync()
     {

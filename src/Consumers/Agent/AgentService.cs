@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using TaskQueue.Engine.Draining;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Storage;
@@ -14,7 +15,7 @@ namespace TaskQueue.Consumers.Agent;
 /// cannot be reported while the database is away is tried again until its lease lapses.
 /// </summary>
 internal sealed partial class AgentService(
-    Claims claims, TaskVerbs verbs, IOptions<AgentOptions> options, IHostApplicationLifetime lifetime, Pulses pulses, Outages outages, TimeProvider time, ILogger<AgentService> logger) : BackgroundService
+    Claims claims, TaskVerbs verbs, IOptions<AgentOptions> options, Drain drain, Pulses pulses, Outages outages, TimeProvider time, ILogger<AgentService> logger) : BackgroundService
 {
     private const int LeaseMs = 30_000;
     private static readonly TimeSpan AfterFault = TimeSpan.FromMilliseconds(500);
@@ -29,11 +30,11 @@ internal sealed partial class AgentService(
     {
         if (options.Value.Processor == AgentProcessor.None)
             return;
-        using var stopping = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken, lifetime.ApplicationStopping);
+        using var stopping = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken, drain.Begun);
         var request = new ClaimRequest([new(options.Value.Queue, 0), new(options.Value.Queue, 1)], options.Value.Concurrency, _worker, LeaseMs);
         IReadOnlyList<TaskState> tasks = [];
         var pulse = pulses.Of(GetType());
-        while (!stopping.IsCancellationRequested)
+        while (!stopping.IsCancellationRequested || (tasks.Count > 0 && !drain.Over.IsCancellationRequested))
         {
             try
             {
@@ -57,7 +58,7 @@ internal sealed partial class AgentService(
                     LogFailed(fault, options.Value.Queue);
                 if (!StorageFaults.IsTransient(fault))
                     tasks = []; // their leases lapse
-                await Task.Delay(AfterFault, time, stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.Delay(AfterFault, time, drain.Over).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
     }

@@ -2,35 +2,30 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using TaskQueue.Engine.Draining;
 
 namespace TaskQueue.Consumers.Upstreams;
 
 /// <summary>
 /// Forwards tasks to the configured upstreams. From the moment the process is to stop nothing is claimed; what is under way may
-/// end until shortly before the host loses patience, and the rest is given back.
+/// end within the grace period, and the rest is given back.
 /// </summary>
 internal sealed partial class UpstreamService : BackgroundService
 {
     private static readonly TimeSpan HeartbeatEvery = TimeSpan.FromSeconds(10);
 
-    /// <summary>To give the rest back, and for the services that stop afterwards.</summary>
-    private static readonly TimeSpan Reserve = TimeSpan.FromSeconds(5);
-
     private readonly UpstreamQueues _queues;
     private readonly OutcomeReporter _reporter;
     private readonly List<UpstreamRunner> _runners;
     private readonly TimeProvider _time;
-    private readonly CancellationToken _stopping;
-    private readonly TimeSpan _grace;
+    private readonly Drain _drain;
     private readonly CancellationTokenSource _giveUp = new();
 
     public UpstreamService(
-        IServiceProvider services, IOptions<UpstreamList> list, UpstreamQueues queues, OutcomeReporter reporter, IHostApplicationLifetime lifetime,
-        IOptions<HostOptions> host, TimeProvider time, ILogger<UpstreamService> logger)
+        IServiceProvider services, IOptions<UpstreamList> list, UpstreamQueues queues, OutcomeReporter reporter, Drain drain,
+        TimeProvider time, ILogger<UpstreamService> logger)
     {
-        (_queues, _reporter, _time) = (queues, reporter, time);
-        _stopping = lifetime.ApplicationStopping;
-        _grace = host.Value.ShutdownTimeout > 2 * Reserve ? host.Value.ShutdownTimeout - Reserve : host.Value.ShutdownTimeout / 2;
+        (_queues, _reporter, _drain, _time) = (queues, reporter, drain, time);
         var upstreams = list.Value.Upstreams;
         _runners = [.. upstreams.Select(u => ActivatorUtilities.CreateInstance<UpstreamRunner>(services, new Upstream(u, upstreams, time)))];
         foreach (var upstream in upstreams)
@@ -61,13 +56,13 @@ internal sealed partial class UpstreamService : BackgroundService
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        using var stopping = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken, _stopping);
+        using var stopping = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken, _drain.Begun);
         var reports = _reporter.RunAsync(_giveUp.Token);
         var runs = Task.WhenAll(_runners.Select(r => r.RunAsync(stopping.Token)));
         var heartbeats = HeartbeatsAsync(runs);
         await Task.Delay(Timeout.InfiniteTimeSpan, stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (await Task.WhenAny(runs, Task.Delay(_grace, _time, CancellationToken.None)) != runs)
-            _runners.ForEach(r => r.GiveBack());
+        await runs.WaitAsync(_drain.Over).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _runners.ForEach(r => r.GiveBack());
         await runs;
         await heartbeats;
         _reporter.Complete();

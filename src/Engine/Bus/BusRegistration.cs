@@ -31,7 +31,7 @@ public static class BusRegistration
     public static IServiceCollection AddTaskQueueBus(this IServiceCollection services, BusAddress address, IReadOnlyList<BusRole> roles)
     {
         ArgumentNullException.ThrowIfNull(address);
-        services.AddSingleton(address).AddSingleton<PushTopology>().AddTransient<SendGuard>();
+        services.AddSingleton(address).AddSingleton<PushTopology>().AddSingleton<WorkEndpoints>().AddTransient<SendGuard>();
         services.Configure<MassTransitHostOptions>(o => o.ConsumerStopTimeout = ConsumerStopTimeout);
         services.AddMassTransit(bus =>
         {
@@ -106,11 +106,9 @@ public static class BusRegistration
         public void Queue(string name, ushort prefetch, Action<IReceiveEndpointConfigurator> configure) =>
             cfg.ReceiveEndpoint(name, e =>
             {
-                e.SetQuorumQueue();
-                e.PrefetchCount = prefetch;
-                e.ConfigureConsumeTopology = false;
+                WorkEndpoints.Shape(e, prefetch);
                 configure(e);
-                Watch(name, e);
+                WorkEndpoints.Watch(_hearing, name, context, e);
             });
 
         public void OwnQueue(string role, string? name, Action<IReceiveEndpointConfigurator> configure)
@@ -131,13 +129,7 @@ public static class BusRegistration
         {
             endpoint.ConcurrentMessageLimit = 1;
             configure(endpoint);
-            Watch(role, endpoint);
-        }
-
-        private void Watch(string role, IReceiveEndpointConfigurator endpoint)
-        {
-            endpoint.ConfigureConsumer<CanaryConsumer>(context);
-            _hearing.Watch(role, endpoint.InputAddress);
+            WorkEndpoints.Watch(_hearing, role, context, endpoint);
         }
     }
 
@@ -146,8 +138,7 @@ public static class BusRegistration
         public void Queue(string name, ushort prefetch, Action<IReceiveEndpointConfigurator> configure) =>
             cfg.ReceiveEndpoint(name, e =>
             {
-                e.PrefetchCount = prefetch;
-                e.ConfigureConsumeTopology = false;
+                WorkEndpoints.Shape(e, prefetch);
                 configure(e);
             });
 

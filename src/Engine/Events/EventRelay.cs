@@ -26,6 +26,9 @@ internal sealed partial class EventRelay(ITaskStore store, EventPublisher publis
     /// <summary>How much a relay that takes over may repeat.</summary>
     private static readonly TimeSpan SaveEvery = TimeSpan.FromSeconds(1);
 
+    /// <summary>How long what is being published may take when the process stops: given up sooner, the next relay would repeat it.</summary>
+    private static readonly TimeSpan LastPublish = TimeSpan.FromSeconds(3);
+
     private readonly Pulse _pulse = pulses.Of(typeof(EventRelay));
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -84,13 +87,15 @@ internal sealed partial class EventRelay(ITaskStore store, EventPublisher publis
         var cursors = await store.LoadCursorsAsync();
         var saved = cursors.ToArray();
         var savedAt = time.GetTimestamp();
+        using var giveUp = new CancellationTokenSource();
+        await using var stopping = stop.UnsafeRegister(g => ((CancellationTokenSource)g!).CancelAfter(LastPublish), giveUp);
         try
         {
-            while (!lease.Lost.IsCompleted)
+            while (!lease.Lost.IsCompleted && !stop.IsCancellationRequested)
             {
                 var events = await store.ReadEventsAsync(cursors, MaxRead);
                 if (events.Count > 0)
-                    await PublishAsync(events, stop);
+                    await PublishAsync(events, giveUp.Token);
                 foreach (var e in events)
                     cursors[e.Stream] = e.Id;
                 if (time.GetElapsedTime(savedAt) >= SaveEvery)
@@ -109,6 +114,7 @@ internal sealed partial class EventRelay(ITaskStore store, EventPublisher publis
             await SaveAsync(cursors, saved);
         }
 
+        stop.ThrowIfCancellationRequested();
         await lease.Lost; // throws what broke it
     }
 

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Callbacks;
+using TaskQueue.Engine.Draining;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Storage;
@@ -17,14 +18,14 @@ namespace TaskQueue.Scheduler.Callbacks;
 /// </summary>
 internal sealed partial class CallbackService(
     ICallbackStore store, CallbackSender sender, CommitSignals signals, IOptions<WebhookOptions> options, IOptions<EngineOptions> engine,
-    Pulses pulses, Outages outages, TimeProvider time, ILogger<CallbackService> logger) : BackgroundService
+    Drain drain, Pulses pulses, Outages outages, TimeProvider time, ILogger<CallbackService> logger) : BackgroundService
 {
     private const int MaxPerHost = 4, MaxRemoved = 500;
 
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(500), Pause = TimeSpan.FromMilliseconds(5), AfterFault = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan RemoveEvery = TimeSpan.FromSeconds(10);
 
-    /// <summary>How long tries may go on when the process stops.</summary>
+    /// <summary>How long tries may go on when the process stops, where its patience ends no sooner.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
 
     /// <summary>A try that is not settled so long after its own time was over is given up: its process has ended.</summary>
@@ -59,6 +60,7 @@ internal sealed partial class CallbackService(
         }
 
         _end.CancelAfter(Grace);
+        await using var over = drain.Over.UnsafeRegister(e => ((CancellationTokenSource)e!).Cancel(), _end);
         while (!_underWay.IsEmpty)
             await signals.Callbacks.WaitAsync(LookAgain, CancellationToken.None);
     }

@@ -43,7 +43,7 @@ internal sealed partial class ScheduleService(
             _skipped.Clear();
             try
             {
-                while (await FireDueAsync())
+                while (!stoppingToken.IsCancellationRequested && await FireDueAsync())
                     pulse.Beat();
                 wait = await TimeToNextAsync();
                 pulse.Beat();

@@ -57,7 +57,7 @@ internal abstract partial class SweepService(Sweep sweep, ITaskStore store, Task
                 await PrepareAsync();
                 wait = await TimeToNextAsync();
                 pulse.Beat();
-                while (wait == TimeSpan.Zero && !MustWait && await RunOnceAsync() > 0)
+                while (wait == TimeSpan.Zero && !MustWait && !stoppingToken.IsCancellationRequested && await RunOnceAsync() > 0)
                 {
                     wait = await TimeToNextAsync();
                     pulse.Beat();

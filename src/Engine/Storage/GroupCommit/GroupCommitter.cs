@@ -70,7 +70,8 @@ internal sealed partial class GroupCommitter : IHostedService
     {
         foreach (var lane in _lanes)
             lane.Writer.TryComplete();
-        await _running.WaitAsync(cancellationToken);
+        // Where the database does not answer, nobody was told that anything is committed.
+        await _running.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     private async Task RunAsync(ChannelReader<GroupEntry> reader, Pulse pulse)

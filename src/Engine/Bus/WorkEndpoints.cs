@@ -1,0 +1,36 @@
+using MassTransit;
+using TaskQueue.Engine.Health;
+
+namespace TaskQueue.Engine.Bus;
+
+/// <summary>Adds endpoints that bring work and can be stopped while the bus goes on to carry reports.</summary>
+public sealed class WorkEndpoints(IReceiveEndpointConnector connector, BusAddress address, Hearing hearing)
+{
+    /// <summary>Begins to consume from a durable queue (a quorum queue on RabbitMQ).</summary>
+    /// <param name="name">The queue.</param>
+    /// <param name="prefetch">Messages that may be under way.</param>
+    /// <param name="configure">What is done with them.</param>
+    public HostReceiveEndpointHandle Connect(string name, ushort prefetch, Action<IRegistrationContext, IReceiveEndpointConfigurator> configure) =>
+        connector.ConnectReceiveEndpoint(name, (context, endpoint) =>
+        {
+            Shape(endpoint, prefetch);
+            configure(context, endpoint);
+            if (address.RabbitMq is not null)
+                Watch(hearing, name, context, endpoint);
+        });
+
+    /// <summary>Lets canaries arrive there, and sees to it that some are sent.</summary>
+    internal static void Watch(Hearing hearing, string name, IRegistrationContext context, IReceiveEndpointConfigurator endpoint)
+    {
+        endpoint.ConfigureConsumer<CanaryConsumer>(context);
+        hearing.Watch(name, endpoint.InputAddress);
+    }
+
+    internal static void Shape(IReceiveEndpointConfigurator endpoint, ushort prefetch)
+    {
+        if (endpoint is IRabbitMqReceiveEndpointConfigurator rabbitMq)
+            rabbitMq.SetQuorumQueue();
+        endpoint.PrefetchCount = prefetch;
+        endpoint.ConfigureConsumeTopology = false;
+    }
+}

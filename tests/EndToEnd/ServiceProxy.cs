@@ -1,0 +1,112 @@
+using System.Collections.Concurrent;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Yarp.ReverseProxy.Forwarder;
+
+namespace TaskQueue.Tests.EndToEnd;
+
+/// <summary>
+/// Stands before servers as a Service of Kubernetes does: requests go in turn to those that were ready when last asked. It never
+/// tries again, and remembers what went wrong.
+/// </summary>
+internal sealed class ServiceProxy : IAsyncDisposable
+{
+    private static readonly TimeSpan ProbeEvery = TimeSpan.FromMilliseconds(200);
+
+    private readonly WebApplication _app;
+    private readonly HttpMessageInvoker _http = new(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false, UseCookies = false, ActivityHeadersPropagator = null });
+    private readonly HttpClient _probe = new(new SocketsHttpHandler { UseProxy = false }) { Timeout = TimeSpan.FromSeconds(1) };
+    private readonly ConcurrentDictionary<Uri, bool> _servers = new();
+    private readonly ConcurrentQueue<string> _failures = new();
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Task _probing;
+    private int _turn;
+    private int _requests;
+
+    private ServiceProxy(WebApplication app)
+    {
+        _app = app;
+        app.Run(ForwardAsync);
+        _probing = ProbeAsync();
+    }
+
+    public Uri Address => new(_app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
+
+    /// <summary>What was answered with an error of a server, or not to its end.</summary>
+    public IReadOnlyCollection<string> Failures => _failures;
+
+    public int Requests => Volatile.Read(ref _requests);
+
+    public static async Task<ServiceProxy> StartAsync()
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.Services.AddHttpForwarder();
+        var proxy = new ServiceProxy(builder.Build());
+        await proxy._app.StartAsync();
+        return proxy;
+    }
+
+    /// <summary>Adds a server that is ready.</summary>
+    public void Add(Uri server) => _servers[server] = true;
+
+    /// <summary>Forgets a server that is gone.</summary>
+    public void Remove(Uri server) => _servers.TryRemove(server, out _);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _probing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _app.DisposeAsync();
+        _http.Dispose();
+        _probe.Dispose();
+        _stop.Dispose();
+    }
+
+    private async Task ForwardAsync(HttpContext context)
+    {
+        Interlocked.Increment(ref _requests);
+        var what = $"{context.Request.Method} {context.Request.Path}";
+        Uri[] ready = [.. _servers.Where(s => s.Value).Select(s => s.Key)];
+        if (ready.Length == 0)
+        {
+            _failures.Enqueue($"{what}: no server is ready");
+            context.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+            return;
+        }
+
+        var server = ready[(uint)Interlocked.Increment(ref _turn) % (uint)ready.Length];
+        var forwarder = context.RequestServices.GetRequiredService<IHttpForwarder>();
+        var error = await forwarder.SendAsync(context, server.ToString(), _http, ForwarderRequestConfig.Empty);
+        if (context.RequestAborted.IsCancellationRequested)
+            return; // the client left
+        if (error != ForwarderError.None || context.Response.StatusCode >= 500)
+            _failures.Enqueue($"{what} at {server.Port}: {context.Response.StatusCode} {error} {context.Features.Get<IForwarderErrorFeature>()?.Exception?.Message}");
+    }
+
+    private async Task ProbeAsync()
+    {
+        using var timer = new PeriodicTimer(ProbeEvery);
+        while (await timer.WaitForNextTickAsync(_stop.Token))
+            await Task.WhenAll(_servers.Keys.Select(async server => _servers.TryUpdate(server, await IsReadyAsync(server), _servers.GetValueOrDefault(server))));
+    }
+
+    private async Task<bool> IsReadyAsync(Uri server)
+    {
+        try
+        {
+            using var answer = await _probe.GetAsync(new Uri(server, "/health/ready"), _stop.Token);
+            return answer.IsSuccessStatusCode;
+        }
+        catch (Exception fault) when (fault is HttpRequestException or OperationCanceledException)
+        {
+            return false;
+        }
+    }
+}
