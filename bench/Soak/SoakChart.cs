@@ -19,21 +19,24 @@ internal static class SoakChart
 
     private const string Style =
         """
-        svg { --page: #ffffff; --text: #1f2328; --faint: #59636e; --grid: #d1d9e0; --l0: #0969da; --l1: #bc4c00; --l2: #1a7f37; --l3: #8250df }
+        .page { fill: #ffffff }
+        text { font: 12px system-ui, sans-serif; fill: #59636e }
+        .title { font-weight: 600; fill: #1f2328 }
+        .grid { stroke: #d1d9e0; stroke-width: 1 }
+        .l0 { color: #0969da } .l1 { color: #bc4c00 } .l2 { color: #1a7f37 } .l3 { color: #8250df }
+        tspan { fill: currentColor }
+        polyline { fill: none; stroke: currentColor; stroke-width: 1.8; stroke-linejoin: round }
         @media (prefers-color-scheme: dark) {
-          svg { --page: #0d1117; --text: #f0f6fc; --faint: #9198a1; --grid: #3d444d; --l0: #4493f8; --l1: #f0883e; --l2: #3fb950; --l3: #ab7df8 }
+          .page { fill: #0d1117 } text { fill: #9198a1 } .title { fill: #f0f6fc } .grid { stroke: #3d444d }
+          .l0 { color: #4493f8 } .l1 { color: #f0883e } .l2 { color: #3fb950 } .l3 { color: #ab7df8 }
         }
-        text { font: 12px system-ui, sans-serif; fill: var(--faint) }
-        .title { font-weight: 600; fill: var(--text) }
-        .grid { stroke: var(--grid); stroke-width: 1 }
-        polyline { fill: none; stroke-width: 1.8; stroke-linejoin: round }
         """;
 
     public static string Draw(SoakVerdict run)
     {
         var svg = new StringBuilder();
         svg.AppendLine($"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {2 * Width} {2 * Height}" role="img" aria-label="Sizes, claims, memory and rates over the run">""");
-        svg.AppendLine($"<style>{Style}</style>").AppendLine("""<rect width="100%" height="100%" fill="var(--page)"/>""");
+        svg.AppendLine($"<style>{Style}</style>").AppendLine("""<rect class="page" width="100%" height="100%"/>""");
         IReadOnlyList<ChartLine> memory = [.. SoakPlan.Roles.Select((role, i) => new ChartLine(role, s => s.Processes[i].Megabytes))];
         Panel(svg, run, 0, 0, "Size, MB", [new("tasks", s => s.TasksHeap), new("its indexes", s => s.TasksIndexes), new("task_events", s => s.EventsHeap), new("its indexes", s => s.EventsIndexes)]);
         Panel(svg, run, Width, 0, "Claim, ms", [new("p99", s => s.Claim.P99), new("p50", s => s.Claim.P50)]);
@@ -51,8 +54,8 @@ internal static class SoakChart
         {
             var line = lines[i];
             var points = run.Samples.Select(s => $"{At(s.Seconds / run.Plan.Seconds, Left, Width - Right)},{At(line.Value(s) / top, Height - Bottom, Top)}");
-            svg.AppendLine($"""<polyline stroke="var(--l{i})" points="{string.Join(' ', points)}"/>""");
-            svg.AppendLine($"""<text x="{Left + (i * 98)}" y="44"><tspan style="fill:var(--l{i})">■</tspan> {line.Name}</text>""");
+            svg.AppendLine($"""<polyline class="l{i}" points="{string.Join(' ', points)}"/>""");
+            svg.AppendLine($"""<text x="{Left + (i * 98)}" y="44"><tspan class="l{i}">■</tspan> {line.Name}</text>""");
         }
 
         svg.AppendLine("</g>");
@@ -65,7 +68,7 @@ internal static class SoakChart
             var share = (double)i / GridLines;
             var (across, down) = (At(share, Left, Width - Right), At(share, Height - Bottom, Top));
             svg.AppendLine($"""<line class="grid" x1="{Left}" x2="{Width - Right}" y1="{down}" y2="{down}"/>""");
-            svg.AppendLine($"""<text x="{Left - 6}" y="{down}" text-anchor="end" dominant-baseline="middle">{(top * share).ToString("#,0.##", CultureInfo.InvariantCulture)}</text>""");
+            svg.AppendLine($"""<text x="{Left - 6}" y="{down}" text-anchor="end" dy="0.32em">{(top * share).ToString("#,0.##", CultureInfo.InvariantCulture)}</text>""");
             svg.AppendLine($"""<text x="{across}" y="{Height - 8}" text-anchor="{(i == GridLines ? "end" : "middle")}">{(seconds * share / 60).ToString("0.#", CultureInfo.InvariantCulture)} min</text>""");
         }
     }
