@@ -17,7 +17,7 @@ public sealed class ConcurrentIndexTests
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Postgres, migrate: false);
         await using var context = new LargeTableContext(new DbContextOptionsBuilder<LargeTableContext>().UseNpgsql(database.ConnectionString).Options);
-        await context.GetService<IMigrator>().MigrateAsync("1_Table");
+        await context.GetService<IMigrator>().MigrateAsync(TableMigration.Id);
         await using var writer = new NpgsqlConnection(database.ConnectionString);
         await writer.OpenAsync();
         await using var writing = await writer.BeginTransactionAsync();
@@ -31,7 +31,7 @@ public sealed class ConcurrentIndexTests
         await writing.CommitAsync();
         await migrating;
 
-        (await context.Database.GetAppliedMigrationsAsync()).ShouldBe(["1_Table", "2_Index"]);
+        (await context.Database.GetAppliedMigrationsAsync()).ShouldBe([TableMigration.Id, IndexMigration.Id]);
         (await context.Database.SqlQueryRaw<bool>("select indisvalid as \"Value\" from pg_index where indexrelid = 'ix_large'::regclass").SingleAsync()).ShouldBeTrue();
     }
 
@@ -56,18 +56,22 @@ internal sealed class LargeTableContext(DbContextOptions<LargeTableContext> opti
 
 /// <summary>The table.</summary>
 [DbContext(typeof(LargeTableContext))]
-[Migration("1_Table")]
+[Migration(Id)]
 internal sealed class TableMigration : Migration
 {
+    public const string Id = "20260101000000_Table";
+
     protected override void Up(MigrationBuilder migrationBuilder) =>
         migrationBuilder.CreateTable("large", t => new { id = t.Column<int>(nullable: false) });
 }
 
 /// <summary>Its index.</summary>
 [DbContext(typeof(LargeTableContext))]
-[Migration("2_Index")]
+[Migration(Id)]
 internal sealed class IndexMigration : Migration
 {
+    public const string Id = "20260101000001_Index";
+
     protected override void Up(MigrationBuilder migrationBuilder) =>
         migrationBuilder.CreateIndex("ix_large", "large", "id").Annotation("Npgsql:CreatedConcurrently", true);
 }

@@ -4,7 +4,6 @@ using Microsoft.EntityFrameworkCore.Migrations;
 using Microsoft.EntityFrameworkCore.Migrations.Operations;
 using Shouldly;
 using TaskQueue.Engine.Storage;
-using TaskQueue.Tests.Servers;
 using Xunit;
 
 namespace TaskQueue.Tests.Integration;
