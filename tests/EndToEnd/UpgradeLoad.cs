@@ -11,7 +11,7 @@ internal sealed class UpgradeLoad : IAsyncDisposable
 {
     public const string Queue = "upgrade";
 
-    private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(50);
 
     private readonly ConcurrentDictionary<HttpClient, (CancellationTokenSource Stop, Task Work)> _servers = new();
     private readonly ConcurrentDictionary<HttpClient, int> _taken = new();

@@ -42,22 +42,22 @@ public sealed class UpgradeTests : IAsyncLifetime
         await using var load = new UpgradeLoad();
         var old = await StartAsync(previous);
         load.Use(old.Http);
-        await load.GrowAsync(100);
+        await load.GrowAsync(60);
 
         (await MigrateAsync(executable: null)).ShouldContain("applied");
-        await load.GrowAsync(50);
+        await load.GrowAsync(40);
         var current = await StartAsync(executable: null);
         load.Use(current.Http);
-        await load.GrowAsync(100);
+        await load.GrowAsync(60);
         await BothRunActionsAsync(old, current);
 
         await EndAsync(load, old);
-        await load.GrowAsync(50);
+        await load.GrowAsync(40);
         var back = await StartAsync(previous);
         load.Use(back.Http);
         await BothRunActionsAsync(current, back);
         await EndAsync(load, current);
-        await load.GrowAsync(100);
+        await load.GrowAsync(60);
 
         await load.DisposeAsync();
         load.Failures.ShouldBeEmpty();
