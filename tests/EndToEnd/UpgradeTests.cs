@@ -37,27 +37,20 @@ public sealed class UpgradeTests : IAsyncLifetime
     [UpgradeFact]
     public async Task An_upgrade_and_a_roll_back_under_load_fail_no_request_and_finish_every_task_once()
     {
-        var previous = PreviousVersion.Executable;
-        await MigrateAsync(previous);
+        await MigrateAsync(PreviousVersion.Executable);
         await using var load = new UpgradeLoad();
-        var old = await StartAsync(previous);
+        var old = await StartAsync(PreviousVersion.Executable);
         load.Use(old.Http);
         await load.GrowAsync(60);
-
         (await MigrateAsync(executable: null)).ShouldContain("applied");
         await load.GrowAsync(40);
-        var current = await StartAsync(executable: null);
-        load.Use(current.Http);
-        await load.GrowAsync(60);
-        await BothRunActionsAsync(old, current);
 
+        var current = await JoinAsync(load, executable: null, beside: old);
         await EndAsync(load, old);
         await load.GrowAsync(40);
-        var back = await StartAsync(previous);
-        load.Use(back.Http);
-        await BothRunActionsAsync(current, back);
+        var back = await JoinAsync(load, PreviousVersion.Executable, beside: current);
         await EndAsync(load, current);
-        await load.GrowAsync(60);
+        await load.GrowAsync(40);
 
         await load.DisposeAsync();
         load.Failures.ShouldBeEmpty();
@@ -79,6 +72,16 @@ public sealed class UpgradeTests : IAsyncLifetime
     {
         var process = await TaskQueueProcess.StartAsync(AllRoles, _database.ConnectionString, _rabbitMq, executable: executable);
         _processes.Add(process);
+        return process;
+    }
+
+    /// <summary>Another version comes beside a process; both take tasks, give them to workers, and run actions.</summary>
+    private async Task<TaskQueueProcess> JoinAsync(UpgradeLoad load, string? executable, TaskQueueProcess beside)
+    {
+        var process = await StartAsync(executable);
+        load.Use(process.Http);
+        await load.GrowAsync(60);
+        await BothRunActionsAsync(beside, process);
         return process;
     }
 
