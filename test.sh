@@ -27,6 +27,10 @@ tests/servers.sh install
 cp -r tests/Clients "$scratch/clients"
 npm install --prefix "$scratch/clients" --omit=dev --no-audit --no-fund --no-package-lock --loglevel=error
 export TASKQUEUE_TEST_CLIENTS="$scratch/clients"
+if [ $# = 0 ] || [[ "$*" == *Upgrade* ]]; then # no other tests need it
+  TASKQUEUE_TEST_PREVIOUS=$(tests/previous.sh "$scratch/previous")
+  export TASKQUEUE_TEST_PREVIOUS
+fi
 tests/servers.sh start "$scratch/servers"
 # shellcheck disable=SC1091
 . "$scratch/servers/env"

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using TaskQueue.Bench.Servers;
+using TaskQueue.Bench.Soak;
 
 namespace TaskQueue.Bench;
 
@@ -17,6 +18,8 @@ internal sealed class BenchRun(BenchOptions options, CancellationToken stop) : I
     public BenchOptions Options { get; } = options;
 
     public Sizes Sizes => Options.Sizes;
+
+    public SoakPlan Soak => Options.Soak;
 
     public Postgres Postgres { get; } = new(options.Database, options.Scratch, stop);
 

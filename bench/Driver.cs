@@ -35,8 +35,8 @@ internal static class Driver
     private static async Task<List<Figure>> MeasureAsync(BenchRun run)
     {
         var figures = new List<Figure>();
-        var wanted = run.Options.Scenarios;
-        foreach (var (name, runAsync) in ScenarioList.All.Where(s => wanted.Count == 0 || wanted.Contains(s.Name)))
+        var wanted = run.Options.Scenarios.Count == 0 ? ScenarioList.Default : run.Options.Scenarios;
+        foreach (var (name, runAsync) in ScenarioList.All.Where(s => wanted.Contains(s.Name)))
         {
             run.Scenario = name;
             figures.AddRange(await runAsync(run));

@@ -1,8 +1,9 @@
 using System.CommandLine;
 using TaskQueue.Bench;
 using TaskQueue.Bench.Scenarios;
+using TaskQueue.Bench.Soak;
 
-var scenarios = new Argument<string[]>("scenarios") { Description = "Which to run; default all.", Arity = ArgumentArity.ZeroOrMore };
+var scenarios = new Argument<string[]>("scenarios") { Description = "Which to run; default all but soak.", Arity = ArgumentArity.ZeroOrMore };
 scenarios.AcceptOnlyFromAmong([.. ScenarioList.All.Select(s => s.Name)]);
 var quick = new Option<bool>("--quick") { Description = "Tiny sizes, one sample: shows that everything works, measures nothing." };
 var repeat = new Option<int?>("--repeat") { Description = "Samples of each figure; default 3." };
@@ -11,6 +12,10 @@ var rabbitMq = new Option<string>("--rabbitmq") { Description = "RabbitMQ, with 
 var scratch = new Option<string>("--scratch") { Description = "A folder for temporary files.", Required = true };
 var command = new Option<string>("--command") { Description = "The command that the report shows.", DefaultValueFactory = _ => "TaskQueue.Bench" };
 var commit = new Option<string>("--commit") { Description = "The commit that the report shows.", DefaultValueFactory = _ => "unknown" };
+var seconds = new Option<int?>("--seconds") { Description = "Soak: how long; default 1200." };
+var rate = new Option<int?>("--rate") { Description = "Soak: tasks a second; default 2000." };
+var retention = new Option<int?>("--retention") { Description = "Soak: seconds that finished tasks stay; default 120." };
+var output = new Option<string>("--out") { Description = "Soak: folder of soak.md and soak.svg.", DefaultValueFactory = _ => "artifacts/soak" };
 repeat.Validators.Add(result =>
 {
     if (result.GetValueOrDefault<int?>() < 1)
@@ -19,14 +24,17 @@ repeat.Validators.Add(result =>
 
 var root = new RootCommand("Measures TaskQueue and prints a Markdown table; see bench/README.md.")
 {
-    scenarios, quick, repeat, database, rabbitMq, scratch, command, commit,
+    scenarios, quick, repeat, seconds, rate, retention, output, database, rabbitMq, scratch, command, commit,
 };
 root.SetAction(async (parsed, _) =>
 {
     var isQuick = parsed.GetValue(quick);
+    var soak = new SoakPlan(
+        parsed.GetValue(seconds) ?? (isQuick ? 20 : 1200), parsed.GetValue(rate) ?? (isQuick ? 200 : 2000), parsed.GetValue(retention) ?? (isQuick ? 5 : 120),
+        parsed.GetValue(output)!);
     var options = new BenchOptions(
         parsed.GetValue(scenarios) ?? [], isQuick, parsed.GetValue(repeat) ?? (isQuick ? 1 : 3), parsed.GetValue(database)!,
-        new Uri(parsed.GetValue(rabbitMq)!), parsed.GetValue(scratch)!, parsed.GetValue(command)!, parsed.GetValue(commit)!);
+        new Uri(parsed.GetValue(rabbitMq)!), parsed.GetValue(scratch)!, parsed.GetValue(command)!, parsed.GetValue(commit)!, soak);
     return await Driver.RunAsync(options);
 });
 return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });

@@ -1,10 +1,14 @@
 using TaskQueue.Bench.Reporting;
+using TaskQueue.Bench.Soak;
 
 namespace TaskQueue.Bench.Scenarios;
 
 /// <summary>What can be measured, in the order of the report.</summary>
 internal static class ScenarioList
 {
+    /// <summary>Takes as long as all others together, so it runs only where it is named.</summary>
+    private const string Soak = "soak";
+
     public static IReadOnlyList<(string Name, Func<BenchRun, Task<IReadOnlyList<Figure>>> RunAsync)> All { get; } =
     [
         ("post", PostScenario.RunAsync),
@@ -27,5 +31,9 @@ internal static class ScenarioList
         ("bella-streams", StreamScenario.RunAsync),
         ("batch-split", BatchScenario.SplitAsync),
         ("batch-run", BatchScenario.RunAsync),
+        (Soak, SoakScenario.RunAsync),
     ];
+
+    /// <summary>What to run, where nothing is named.</summary>
+    public static IReadOnlyList<string> Default { get; } = [.. All.Select(s => s.Name).Where(n => n != Soak)];
 }

@@ -61,6 +61,13 @@ internal sealed class ServerProcess : IDisposable
 
     public Memory ReadMemory() => new(Megabytes("VmRSS"), Megabytes("VmHWM"));
 
+    /// <summary>Processor time since its start.</summary>
+    public TimeSpan ReadCpuTime()
+    {
+        using var process = System.Diagnostics.Process.GetProcessById(_process.Id);
+        return process.TotalProcessorTime;
+    }
+
     /// <summary>Declares a push queue.</summary>
     public Task DeclarePushAsync(string queue, CancellationToken stop) => PutQueueAsync(queue, """{"delivery":"push"}""", stop);
 

@@ -36,14 +36,15 @@ public sealed class TaskQueueProcess : IAsyncDisposable
 
     /// <summary>
     /// Starts a process and waits until it is ready. The settings are further configuration,
-    /// e.g. "Logging:LogLevel:Default".
+    /// e.g. "Logging:LogLevel:Default"; the executable is another version's, else this one's.
     /// </summary>
     public static async Task<TaskQueueProcess> StartAsync(
         string roles,
         string database,
         string? rabbitMq,
         IReadOnlyDictionary<string, string>? settings = null,
-        int? port = null)
+        int? port = null,
+        string? executable = null)
     {
         var environment = new Dictionary<string, string> { ["ConnectionStrings__TaskQueue"] = database };
         if (rabbitMq is not null)
@@ -58,7 +59,7 @@ public sealed class TaskQueueProcess : IAsyncDisposable
 
         var chosen = port ?? FreePort();
         var started = new TaskQueueProcess(
-            Start(["--roles", roles, "--urls", $"http://127.0.0.1:{chosen}"], environment), chosen);
+            Start(["--roles", roles, "--urls", $"http://127.0.0.1:{chosen}"], environment, executable: executable), chosen);
         try
         {
             await Eventually.UntilAsync(started.IsReadyAsync, ReadyDeadline, $"{roles} is ready");
@@ -73,9 +74,9 @@ public sealed class TaskQueueProcess : IAsyncDisposable
 
     /// <summary>Runs a command that exits by itself, such as migrate.</summary>
     public static async Task<(int ExitCode, string Output)> RunAsync(
-        string[] args, IReadOnlyDictionary<string, string>? environment = null)
+        string[] args, IReadOnlyDictionary<string, string>? environment = null, string? executable = null)
     {
-        using var started = Start(args, environment);
+        using var started = Start(args, environment, executable: executable);
         return (await started.WaitAsync(CommandDeadline), started.Output);
     }
 
@@ -114,9 +115,9 @@ public sealed class TaskQueueProcess : IAsyncDisposable
         return ValueTask.CompletedTask;
     }
 
-    private static Command Start(string[] args, IReadOnlyDictionary<string, string>? environment, string? input = null)
+    private static Command Start(string[] args, IReadOnlyDictionary<string, string>? environment, string? input = null, string? executable = null)
     {
-        var executable = Path.Combine(AppContext.BaseDirectory, "taskqueue.dll");
+        executable ??= Path.Combine(AppContext.BaseDirectory, "taskqueue.dll");
         var dotnet = Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
         return new Command(dotnet, [executable, .. args], environment, input);
     }

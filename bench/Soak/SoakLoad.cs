@@ -1,0 +1,108 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using TaskQueue.Bench.Load;
+using TaskQueue.Bench.Reporting;
+
+namespace TaskQueue.Bench.Soak;
+
+/// <summary>
+/// Tasks that are offered by the clock, whether the server keeps up or not, and pull workers that take and report them.
+/// </summary>
+internal sealed class SoakLoad(HttpClient http, SoakPlan plan)
+{
+    private const int PerRequest = 20;
+    private const int Senders = 16;
+    private const int Workers = 4;
+    private const int PerClaim = 50;
+
+    /// <summary>A worker whose claim was not half full waits for more.</summary>
+    private static readonly TimeSpan Breath = TimeSpan.FromMilliseconds(20);
+
+    private readonly string _body = Bodies.Many(Bodies.PullQueue, PerRequest);
+    private readonly Lock _gate = new();
+    private ConcurrentBag<TimeSpan> _claims = [];
+    private TimeSpan _late;
+    private long _accepted;
+    private long _completed;
+    private long _requests;
+
+    public long Accepted => Volatile.Read(ref _accepted);
+
+    public long Completed => Volatile.Read(ref _completed);
+
+    /// <summary>What was timed since the last call: claims, and how late the latest request was.</summary>
+    public (Latency Claim, double LateMs) Take()
+    {
+        var claims = Interlocked.Exchange(ref _claims, []);
+        lock (_gate)
+        {
+            var late = _late.TotalMilliseconds;
+            _late = TimeSpan.Zero;
+            return (claims.IsEmpty ? new Latency(0, 0) : Latency.Of(claims), late);
+        }
+    }
+
+    /// <summary>Offers tasks for the time of the plan, then waits until the workers have finished them.</summary>
+    public async Task RunAsync(CancellationToken stop)
+    {
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        var since = Stopwatch.GetTimestamp();
+        var workers = Enumerable.Range(0, Workers).Select(_ => Task.Run(() => WorkAsync(ended.Token), stop)).ToList();
+        var senders = Enumerable.Range(0, Senders).Select(_ => Task.Run(() => SendAsync(since, ended.Token), stop)).ToList();
+        try
+        {
+            await await Task.WhenAny([Task.WhenAll(senders), .. workers]);
+            await Task.WhenAll(workers);
+        }
+        finally
+        {
+            await ended.CancelAsync();
+            await Task.WhenAll([.. senders, .. workers]).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private long Offered => (long)plan.Rate * plan.Seconds / PerRequest * PerRequest;
+
+    /// <summary>Each request has its time; one that is late does not move the next ones.</summary>
+    private async Task SendAsync(long since, CancellationToken stop)
+    {
+        while (Interlocked.Increment(ref _requests) - 1 is var number && number * PerRequest < Offered)
+        {
+            var due = TimeSpan.FromSeconds((double)number * PerRequest / plan.Rate);
+            var wait = due - Stopwatch.GetElapsedTime(since);
+            if (wait > TimeSpan.Zero)
+                await Task.Delay(wait, stop);
+            Note(Stopwatch.GetElapsedTime(since) - due);
+            using var content = Bodies.Json(_body);
+            using var answer = await http.PostAsync("/tasks/bulk", content, stop);
+            if (!answer.IsSuccessStatusCode)
+                throw new BenchException($"POST /tasks/bulk: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync(stop)}");
+            Interlocked.Add(ref _accepted, PerRequest);
+        }
+    }
+
+    private async Task WorkAsync(CancellationToken stop)
+    {
+        var worker = new PullWorker(http, PerClaim);
+        while (Completed < Offered)
+        {
+            var since = Stopwatch.GetTimestamp();
+            var claimed = await worker.ClaimAsync(stop);
+            _claims.Add(Stopwatch.GetElapsedTime(since));
+            if (claimed > 0)
+                await worker.ReportAsync(claimed, stop);
+            Interlocked.Add(ref _completed, claimed);
+            if (claimed < PerClaim / 2)
+                await Task.Delay(Breath, stop);
+        }
+    }
+
+    private void Note(TimeSpan late)
+    {
+        lock (_gate)
+        {
+            if (late > _late)
+                _late = late;
+        }
+    }
+}

@@ -1,0 +1,44 @@
+using TaskQueue.Bench.Reporting;
+
+namespace TaskQueue.Bench.Soak;
+
+/// <summary>
+/// Whether it stayed flat: the last quarter of the run against the second, median by median. The first is the warm-up, in
+/// which the tables fill.
+/// </summary>
+internal sealed class SoakVerdict(SoakPlan plan, IReadOnlyList<SoakSample> samples)
+{
+    /// <summary>More than that is growth, not noise: a leak of a tenth each ten minutes would be caught.</summary>
+    private const double Size = 1.1;
+
+    /// <summary>A 99th percentile of a few hundred claims moves more.</summary>
+    private const double Time = 1.25;
+
+    public SoakPlan Plan => plan;
+
+    public IReadOnlyList<SoakSample> Samples => samples;
+
+    /// <summary>After the warm-up.</summary>
+    public IReadOnlyList<SoakSample> Steady => [.. samples.Where(s => s.Seconds > plan.Seconds / 4d)];
+
+    public IReadOnlyList<Figure> Figures =>
+    [
+        Compare("tasks, heap", Unit.Megabytes, s => s.TasksHeap, Size),
+        Compare("tasks, indexes", Unit.Megabytes, s => s.TasksIndexes, Size),
+        Compare("task_events, heap", Unit.Megabytes, s => s.EventsHeap, Size),
+        Compare("task_events, indexes", Unit.Megabytes, s => s.EventsIndexes, Size),
+        Compare("claims, p50", Unit.Milliseconds, s => s.Claim.P50, Time),
+        Compare("claims, p99", Unit.Milliseconds, s => s.Claim.P99, Time),
+        .. SoakPlan.Roles.Select((role, i) => Compare($"memory of {role}", Unit.Megabytes, s => s.Processes[i].Megabytes, Size)),
+        new("tasks accepted", Steadily(s => s.Accepted, Unit.TasksPerSecond), null, Goal.ValueAtLeast(plan.Rate * 0.98)),
+        new("tasks removed", Steadily(s => s.Removed, Unit.RowsPerSecond), null, Goal.ValueAtLeast(plan.Rate * 0.95)),
+    ];
+
+    private Series Steadily(Func<SoakSample, double> value, Unit unit) => new([.. Steady.Select(value)], unit);
+
+    private Figure Compare(string name, Unit unit, Func<SoakSample, double> value, double most) =>
+        new(name, Quarter(4, value, unit), new Reference("second quarter", Quarter(2, value, unit)), Goal.RatioAtMost(most));
+
+    private Series Quarter(int number, Func<SoakSample, double> value, Unit unit) =>
+        new([.. samples.Where(s => (int)Math.Ceiling(s.Seconds * 4 / plan.Seconds - 0.01) == number).Select(value)], unit);
+}

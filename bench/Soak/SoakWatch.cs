@@ -1,0 +1,40 @@
+using System.Diagnostics;
+using TaskQueue.Bench.Servers;
+
+namespace TaskQueue.Bench.Soak;
+
+/// <summary>Looks at everything, and makes samples of the difference to the look before.</summary>
+internal sealed class SoakWatch(IReadOnlyList<ServerProcess> servers, SoakProbe probe, SoakLoad load)
+{
+    private long _begun;
+    private Look? _last;
+
+    public SoakLoad Load => load;
+
+    public async Task BeginAsync(CancellationToken stop)
+    {
+        _begun = Stopwatch.GetTimestamp();
+        _last = await LookAsync(stop);
+    }
+
+    public async Task<SoakSample> SampleAsync(CancellationToken stop)
+    {
+        var (before, now) = (_last!, await LookAsync(stop));
+        _last = now;
+        var seconds = now.Seconds - before.Seconds;
+        var (claim, late) = load.Take();
+        return new SoakSample(
+            now.Seconds, now.Database,
+            [.. servers.Select((s, i) => new ProcessLook(s.ReadMemory().Now, (now.CpuSeconds[i] - before.CpuSeconds[i]) / seconds))],
+            claim, (now.Accepted - before.Accepted) / seconds, (now.Completed - before.Completed) / seconds,
+            (now.Database.Tasks.Deleted - before.Database.Tasks.Deleted) / seconds, (now.Database.Wal - before.Database.Wal) / seconds, late);
+    }
+
+    private async Task<Look> LookAsync(CancellationToken stop)
+    {
+        var database = await probe.LookAsync(stop);
+        return new Look(Stopwatch.GetElapsedTime(_begun).TotalSeconds, database, load.Accepted, load.Completed, [.. servers.Select(s => s.ReadCpuTime().TotalSeconds)]);
+    }
+
+    private sealed record Look(double Seconds, DatabaseLook Database, long Accepted, long Completed, IReadOnlyList<double> CpuSeconds);
+}

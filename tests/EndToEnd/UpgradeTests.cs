@@ -1,0 +1,126 @@
+using Microsoft.EntityFrameworkCore;
+using Shouldly;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Tasks;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.EndToEnd;
+
+/// <summary>
+/// The program of before the newest migration and this one on one database and one broker: what a roll-out and a
+/// roll-back look like from outside.
+/// </summary>
+public sealed class UpgradeTests : IAsyncLifetime
+{
+    private const string AllRoles = "api,scheduler,consumers";
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
+
+    private readonly List<TaskQueueProcess> _processes = [];
+    private TestDatabase _database = null!;
+    private string _rabbitMq = "";
+
+    public async Task InitializeAsync()
+    {
+        _database = await TestDatabase.CreateAsync(DatabaseProvider.Postgres, migrate: false);
+        _rabbitMq = await TestServers.CreateVirtualHostAsync();
+    }
+
+    public async Task DisposeAsync()
+    {
+        foreach (var process in _processes)
+            await process.DisposeAsync();
+        await TestServers.DeleteVirtualHostAsync(_rabbitMq);
+        await _database.DisposeAsync();
+    }
+
+    [UpgradeFact]
+    public async Task An_upgrade_and_a_roll_back_under_load_fail_no_request_and_finish_every_task_once()
+    {
+        await MigrateAsync(PreviousVersion.Executable);
+        await using var load = new UpgradeLoad();
+        var old = await StartAsync(PreviousVersion.Executable);
+        load.Use(old.Http);
+        await load.GrowAsync(60);
+        (await MigrateAsync(executable: null)).ShouldContain("applied");
+        await load.GrowAsync(40);
+
+        var current = await JoinAsync(load, executable: null, beside: old);
+        await EndAsync(load, old);
+        await load.GrowAsync(40);
+        var back = await JoinAsync(load, PreviousVersion.Executable, beside: current);
+        await EndAsync(load, current);
+        await load.GrowAsync(40);
+
+        await load.DisposeAsync();
+        load.Failures.ShouldBeEmpty();
+        await AllCompletedOnceAsync(back.Http, load.Accepted);
+        // A process that stops gives back what it was handed and has not begun, and says so.
+        _processes.SelectMany(p => p.Lines).Where(l => l.Contains(" fail: ", StringComparison.Ordinal) && !l.Contains("ConsumerCanceledException", StringComparison.Ordinal)).ShouldBeEmpty();
+    }
+
+    private Dictionary<string, string> Environment => new() { ["ConnectionStrings__TaskQueue"] = _database.ConnectionString };
+
+    private async Task<string> MigrateAsync(string? executable)
+    {
+        var (exitCode, output) = await TaskQueueProcess.RunAsync(["migrate"], Environment, executable);
+        exitCode.ShouldBe(0, output);
+        return output;
+    }
+
+    private async Task<TaskQueueProcess> StartAsync(string? executable)
+    {
+        var process = await TaskQueueProcess.StartAsync(AllRoles, _database.ConnectionString, _rabbitMq, executable: executable);
+        _processes.Add(process);
+        return process;
+    }
+
+    /// <summary>Another version comes beside a process; both take tasks, give them to workers, and run actions.</summary>
+    private async Task<TaskQueueProcess> JoinAsync(UpgradeLoad load, string? executable, TaskQueueProcess beside)
+    {
+        var process = await StartAsync(executable);
+        load.Use(process.Http);
+        await load.GrowAsync(60);
+        await BothRunActionsAsync(beside, process);
+        return process;
+    }
+
+    /// <summary>As behind a load balancer: requests go elsewhere first.</summary>
+    private static async Task EndAsync(UpgradeLoad load, TaskQueueProcess process)
+    {
+        await load.LeaveAsync(process.Http);
+        (await process.TerminateAsync()).ShouldBe(0);
+    }
+
+    /// <summary>From now on each of the two ends actions that reach it over the bus; the name of a worker has the number of its process.</summary>
+    private async Task BothRunActionsAsync(params TaskQueueProcess[] processes)
+    {
+        await using var db = _database.CreateContext();
+        var since = TimeProvider.System.GetUtcNow().UtcDateTime;
+        foreach (var process in processes)
+        {
+            await Eventually.UntilAsync(
+                () => db.TaskEvents.AnyAsync(e => e.At >= since && e.Type == TaskEventType.Completed && e.Worker!.Contains($":{process.ProcessId}:")),
+                Deadline, "both processes run actions");
+        }
+    }
+
+    private async Task AllCompletedOnceAsync(HttpClient http, IReadOnlyCollection<Guid> accepted)
+    {
+        await using var db = _database.CreateContext();
+        await Eventually.UntilAsync(
+            async () =>
+            {
+                var left = await http.ClaimAsync(UpgradeLoad.Queue, max: 100);
+                if (left.Count > 0)
+                    await http.TellAsync("report", [.. left.Select(t => new { id = t.Id(), attempt = t.Whole("attempt"), outcome = "completed" })]);
+                return !await db.Tasks.AnyAsync(t => t.State != TaskStates.Completed);
+            },
+            Deadline, "every task is completed");
+        (await db.Tasks.Select(t => t.CorrelationId).ToListAsync()).ShouldBe(accepted, ignoreOrder: true);
+        var completions = await db.TaskEvents.Where(e => e.Type == TaskEventType.Completed).GroupBy(e => e.TaskId).Select(g => g.Count()).ToListAsync();
+        completions.Count.ShouldBe(accepted.Count);
+        completions.ShouldAllBe(count => count == 1);
+        (await TestServers.QueueDepthsAsync(_rabbitMq)).Where(q => q.Name.EndsWith("_error", StringComparison.Ordinal)).ShouldBeEmpty();
+    }
+}

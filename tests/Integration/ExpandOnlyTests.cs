@@ -1,0 +1,102 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Migrations;
+using Microsoft.EntityFrameworkCore.Migrations.Operations;
+using Shouldly;
+using TaskQueue.Engine.Storage;
+using Xunit;
+
+namespace TaskQueue.Tests.Integration;
+
+/// <summary>
+/// The program of before a migration runs on beside it, so a migration only adds: what the older one reads and writes stays,
+/// and no table that grows is locked for long.
+/// </summary>
+public sealed class ExpandOnlyTests
+{
+    private static readonly string[] LargeTables = ["tasks", "task_events"];
+
+    /// <summary>What the first versions did, before there were roll-outs, and what else is known to do no harm. Nothing is added here for convenience.</summary>
+    private static readonly string[] Known =
+    [
+        "QueueRules: DropIndex tasks.ix_tasks_claim", // made again in the same migration, for more rows
+        "QueueRules: Sql update tasks set delete_at = finished_at + interval '7 days' where finished_at is not null",
+        "QueueRules: Sql update tasks set dead = true where state = 6",
+        "QueueRules: Sql update queues set updated_at = created_at",
+        .. LockingIndexes("QueueRules", "claim", "dead", "dedupe", "delete", "gated", "thread", "turn"),
+        "Doors: DropPrimaryKey queue_counts", // a level more; the program of before cannot count any more
+        "Doors: AddPrimaryKey queue_counts",
+        .. LockingIndexes("Doors", "batch", "batch_live"),
+        .. LockingIndexes("Owners", "owner"),
+    ];
+
+    [Fact]
+    public void Each_migration_on_postgresql_only_adds_and_locks_no_large_table_for_long()
+    {
+        using var context = new PostgresTaskDbContext(new DbContextOptionsBuilder<PostgresTaskDbContext>().UseNpgsql("Host=nowhere").Options);
+        var migrations = context.GetService<IMigrationsAssembly>();
+        var first = migrations.Migrations.Keys.Min(StringComparer.Ordinal);
+
+        var found = migrations.Migrations.Where(m => m.Key != first)
+            .SelectMany(m => Breaks(migrations.CreateMigration(m.Value, context.Database.ProviderName!)).Select(b => $"{m.Key[(m.Key.IndexOf('_', StringComparison.Ordinal) + 1)..]}: {b}"));
+
+        found.ShouldBe(Known, ignoreOrder: true, "see Migrations in CONTRIBUTING.md");
+    }
+
+    [Theory]
+    [MemberData(nameof(Examples))]
+    public void What_would_break_the_program_of_before_is_seen(MigrationOperation operation, bool breaks) =>
+        Breaks(operation, []).ShouldBe(breaks);
+
+    public static TheoryData<MigrationOperation, bool> Examples => new()
+    {
+        { new DropColumnOperation { Table = "tasks", Name = "x" }, true },
+        { new RenameColumnOperation { Table = "tasks", Name = "x", NewName = "y" }, true },
+        { new DropTableOperation { Name = "tasks" }, true },
+        { new SqlOperation { Sql = "select 1" }, true },
+        { new AddColumnOperation { Table = "tasks", Name = "x", ClrType = typeof(int) }, true },
+        { new AddColumnOperation { Table = "tasks", Name = "x", ClrType = typeof(int), IsNullable = true }, false },
+        { new AddColumnOperation { Table = "tasks", Name = "x", ClrType = typeof(int), DefaultValue = 0 }, false },
+        { new AlterColumnOperation { Table = "tasks", Name = "x", MaxLength = 64, OldColumn = new AddColumnOperation { MaxLength = 128 } }, true },
+        { new AlterColumnOperation { Table = "tasks", Name = "x", MaxLength = 128, OldColumn = new AddColumnOperation { MaxLength = 64 } }, false },
+        { new AlterColumnOperation { Table = "tasks", Name = "x", OldColumn = new AddColumnOperation { IsNullable = true } }, true },
+        { new CreateIndexOperation { Table = "tasks", Name = "x" }, true },
+        { new CreateIndexOperation { Table = "tasks", Name = "x", IsUnique = true, ["Npgsql:CreatedConcurrently"] = true }, true },
+        { new CreateIndexOperation { Table = "tasks", Name = "x", ["Npgsql:CreatedConcurrently"] = true }, false },
+        { new CreateIndexOperation { Table = "schedules", Name = "x" }, false },
+        { new CreateTableOperation { Name = "x" }, false },
+    };
+
+    private static IEnumerable<string> LockingIndexes(string migration, params string[] names) => names.Select(n => $"{migration}: CreateIndex tasks.ix_tasks_{n}");
+
+    private static IEnumerable<string> Breaks(Migration migration)
+    {
+        string[] made = [.. migration.UpOperations.OfType<CreateTableOperation>().Select(t => t.Name)];
+        return migration.UpOperations.Where(o => Breaks(o, made)).Select(Describe);
+    }
+
+    /// <summary>Whatever is not known to be harmless breaks.</summary>
+    private static bool Breaks(MigrationOperation operation, string[] made) => operation switch
+    {
+        CreateTableOperation or InsertDataOperation or UpdateDataOperation or CreateSequenceOperation => false,
+        AddColumnOperation column => column is { IsNullable: false, DefaultValue: null, DefaultValueSql: null, ComputedColumnSql: null },
+        AlterColumnOperation column => Narrows(column),
+        CreateIndexOperation index when made.Contains(index.Table) => false,
+        CreateIndexOperation index => index.IsUnique || (LargeTables.Contains(index.Table) && index["Npgsql:CreatedConcurrently"] is not true),
+        _ => true,
+    };
+
+    private static bool Narrows(AlterColumnOperation column) =>
+        (column.OldColumn.IsNullable && !column.IsNullable)
+        || column.MaxLength < (column.OldColumn.MaxLength ?? int.MaxValue)
+        || (column.MaxLength is null && column.ColumnType != column.OldColumn.ColumnType);
+
+    private static string Describe(MigrationOperation operation) => operation switch
+    {
+        CreateIndexOperation o => $"CreateIndex {o.Table}.{o.Name}",
+        DropIndexOperation o => $"DropIndex {o.Table}.{o.Name}",
+        SqlOperation o => $"Sql {o.Sql}",
+        ITableMigrationOperation o => $"{operation.GetType().Name.Replace("Operation", "", StringComparison.Ordinal)} {o.Table}",
+        _ => operation.GetType().Name,
+    };
+}

@@ -1,0 +1,25 @@
+using Xunit;
+
+namespace TaskQueue.Tests.Servers;
+
+/// <summary>The program as it was before the newest migration, built by tests/previous.sh.</summary>
+internal static class PreviousVersion
+{
+    private const string Variable = "TASKQUEUE_TEST_PREVIOUS";
+
+    /// <summary>Path of its executable, or null.</summary>
+    public static string? Executable { get; } = Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } path ? path : null;
+
+    public static string WhyNot => $"{Variable} is not set: test.sh builds the previous version where the git history is at hand";
+}
+
+/// <summary>A test that needs the previous version; skipped where there is none.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+internal sealed class UpgradeFactAttribute : FactAttribute
+{
+    public UpgradeFactAttribute()
+    {
+        if (PreviousVersion.Executable is null)
+            Skip = PreviousVersion.WhyNot;
+    }
+}
