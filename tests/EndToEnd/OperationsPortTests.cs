@@ -38,13 +38,13 @@ public sealed class OperationsPortTests : IAsyncLifetime
             foreach (var path in Health.Concat(Figures))
                 (await operations.ReadAsync(path)).Status.ShouldBe(200, $"{role} {path}");
             foreach (var path in Others)
-                Problems.Expect(await operations.ReadAsync(path), 404, "not_found");
-            Problems.Expect(await operations.PostAsync("/tasks", new { action = "a" }), 404, "not_found");
+                Unknown(await operations.ReadAsync(path));
+            Unknown(await operations.PostAsync("/tasks", new { action = "a" }));
 
             foreach (var path in Health)
                 (await process.Http.ReadAsync(path)).Status.ShouldBe(200, $"{role} {path}");
             foreach (var path in Figures)
-                Problems.Expect(await process.Http.ReadAsync(path), 404, "not_found");
+                Unknown(await process.Http.ReadAsync(path));
             (await process.Http.ReadAsync("/tasks")).Status.ShouldBe(role == "api" ? 200 : 404);
             process.Output.ShouldContain($"http://127.0.0.1:{port}");
         }));
@@ -60,6 +60,12 @@ public sealed class OperationsPortTests : IAsyncLifetime
         answers.ShouldAllBe(a => a.Status == 200);
         var others = await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => process.Http.ReadAsync("/queues")));
         others.ShouldContain(a => a.Status == 429 || a.Status == 503, "the limits do count elsewhere");
+    }
+
+    private static void Unknown(Reply reply)
+    {
+        (reply.Status, reply.ContentType).ShouldBe((404, "application/problem+json"), reply.Text);
+        reply.Json.Text("code").ShouldBe("not_found");
     }
 
     private Task<TaskQueueProcess> StartAsync(string role, int port, params (string Key, string Value)[] settings) =>

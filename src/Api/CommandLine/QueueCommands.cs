@@ -16,7 +16,7 @@ internal static class QueueCommands
     private static readonly Option<bool> Yes = new("--yes") { Description = "Do not ask." };
 
     public static Command Queues() =>
-        Session.Command("queues", "The declared queues with their counts, or one in detail.", (session, parsed, stop) =>
+        Session.Command("queues", "The queues with their counts, or one in detail.", (session, parsed, stop) =>
             parsed.GetValue(OneName) is { } name ? ShowAsync(session, name, stop) : ListAsync(session, stop), OneName);
 
     public static Command Pause() =>
@@ -29,7 +29,7 @@ internal static class QueueCommands
         Session.Command("purge", "Deletes what waits, runs or is a dead letter of a queue; asks first.", (session, parsed, stop) =>
             PurgeAsync(session, parsed.GetRequiredValue(Name), parsed.GetValue(Yes), stop), Name, Yes);
 
-    /// <summary>The declared queues with their counts, in order of their names.</summary>
+    /// <summary>Queues that are declared or have tasks, with their counts, in order of their names.</summary>
     public static async Task<List<JsonElement>> ReadAllAsync(Session session, CancellationToken stop)
     {
         var list = await session.GetAsync("/queues", stop);
@@ -67,13 +67,17 @@ internal static class QueueCommands
         foreach (var queue in queues)
         {
             var counts = queue.GetProperty("counts");
-            Output.AddRow(table, queue.Cell("name"), queue.Cell("delivery"), queue.GetProperty("paused").GetBoolean() ? "paused" : "open", counts.Cell("waiting"), counts.Cell("running"),
+            Output.AddRow(table, queue.Cell("name"), queue.Cell("delivery"), State(queue), counts.Cell("waiting"), counts.Cell("running"),
                 counts.Cell("dead_letters"), counts.Cell("completed"), counts.Cell("expired"), counts.Age("oldest_waiting_seconds"));
         }
 
         session.Output.Table(table);
         return ExitCode.Done;
     }
+
+    /// <summary>What a queue does: <c>open</c>, <c>paused</c>, or open without anybody having declared it.</summary>
+    public static string State(JsonElement queue) =>
+        queue.GetProperty("paused").GetBoolean() ? "paused" : queue.GetProperty("version").GetInt32() == 0 ? "undeclared" : "open";
 
     private static async Task<int> ShowAsync(Session session, string name, CancellationToken stop)
     {

@@ -12,7 +12,7 @@ internal static class StatsCommand
 {
     private static readonly string[] Counts = ["waiting", "running", "completed", "dead_letters", "expired"];
 
-    private static readonly Argument<string[]> Names = new("QUEUE") { Description = "Only these queues. Default: all that are declared.", Arity = ArgumentArity.ZeroOrMore };
+    private static readonly Argument<string[]> Names = new("QUEUE") { Description = "Only these queues. Default: all that are declared or have tasks.", Arity = ArgumentArity.ZeroOrMore };
     private static readonly Option<bool> Watch = new("--watch") { Description = "Again and again, with rates, until Ctrl-C." };
     private static readonly Option<double> Every = new("--every") { Description = "With --watch: seconds between looks. Default: 2.", HelpName = "SECONDS", DefaultValueFactory = _ => 2 };
 
@@ -99,7 +99,7 @@ internal static class StatsCommand
             var counts = look.Details.GetProperty("counts");
             var (arriving, ending) = Rates(look, before, seconds);
             string[] speeds = before is null ? [] : [Rate(arriving), Rate(ending)];
-            Output.AddRow(table, [look.Details.Cell("name"), look.Details.GetProperty("paused").GetBoolean() ? "paused" : "open", counts.Cell("waiting"), counts.Cell("running"), counts.Cell("completed"),
+            Output.AddRow(table, [look.Details.Cell("name"), QueueCommands.State(look.Details), counts.Cell("waiting"), counts.Cell("running"), counts.Cell("completed"),
                 counts.Cell("dead_letters"), counts.Cell("expired"), counts.Age("oldest_waiting_seconds"), .. speeds]);
         }
 

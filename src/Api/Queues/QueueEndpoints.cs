@@ -10,6 +10,7 @@ using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Telemetry;
 using TaskList = TaskQueue.Engine.Tasks.TaskList;
 
 namespace TaskQueue.Api.Queues;
@@ -20,10 +21,13 @@ internal static class QueueEndpoints
     private const int DefaultPage = 100;
     private const int MaxPage = 1000;
 
+    /// <summary>How long a list waits for the names of undeclared queues; then those of a moment ago count.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+
     public static void MapQueues(this WebApplication app)
     {
         var queues = app.MapGroup("/queues").WithTags("queues").AnswerFaults(HttpRegistration.Problem).DemandQueue("name").Needs(Scope.Admin);
-        queues.MapGet("", ListAsync).Needs(Scope.Read).Produces<QueueList>().WithSummary("The declared queues.");
+        queues.MapGet("", ListAsync).Needs(Scope.Read).Produces<QueueList>().WithSummary("The declared queues, and those with tasks that nobody declared (version 0).");
         queues.MapPut("/{name}", PutAsync).TakesJson<QueueBody>().Produces<QueueDetails>().Produces<QueueDetails>(201)
             .ProducesProblem(400).ProducesProblem(409).WithSummary("Declare a queue, or replace all of its settings.");
         queues.MapGet("/{name}", GetAsync).Needs(Scope.Read).Produces<QueueDetails>().ProducesProblem(404).WithSummary("A queue with its counts.");
@@ -39,8 +43,16 @@ internal static class QueueEndpoints
             .WithSummary("A page of the tasks of a queue, declared or not.");
     }
 
-    private static async Task<IResult> ListAsync(HttpContext context, QueueCatalog queues) =>
-        Results.Json(new QueueList([.. (await queues.AllAsync()).Values.Where(q => context.Caller().Sees.Allows(q.Name)).OrderBy(q => q.Name, StringComparer.Ordinal).Select(q => QueueMapping.ToDetails(q))]), QueueJson.Shapes.QueueList);
+    private static async Task<IResult> ListAsync(HttpContext context, QueueCatalog queues, BacklogWatch backlog)
+    {
+        await Task.WhenAny(backlog.RefreshAsync(), Task.Delay(Patience, context.RequestAborted));
+        var declared = await queues.AllAsync();
+        var all = declared.Values.Concat(backlog.Queues.Where(name => !declared.ContainsKey(name)).Select(Undeclared));
+        return Results.Json(new QueueList([.. all.Where(q => context.Caller().Sees.Allows(q.Name)).OrderBy(q => q.Name, StringComparer.Ordinal).Select(q => QueueMapping.ToDetails(q))]), QueueJson.Shapes.QueueList);
+    }
+
+    /// <summary>A queue that has the default settings, because nobody gave it any.</summary>
+    private static QueueRecord Undeclared(string name) => new() { Name = name, Version = 0 };
 
     private static async Task<IResult> PutAsync(string name, HttpContext context, QueueVerbs queues, QueueCatalog catalog, BusAddress bus, IOptions<EngineOptions> options)
     {
@@ -92,8 +104,11 @@ internal static class QueueEndpoints
 
     private static async Task<IResult> GetAsync(string name, QueueVerbs queues, QueueCatalog catalog, TimeProvider time)
     {
-        var queue = await catalog.LookUpAsync(name) ?? throw NotFound(name);
-        return Results.Json(QueueMapping.ToDetails(queue, await queues.StatsAsync(name), time.GetUtcNow().UtcDateTime), QueueJson.Shapes.QueueDetails);
+        var queue = await catalog.LookUpAsync(name);
+        var stats = await queues.StatsAsync(name);
+        if (queue is null && stats is { Waiting: 0, Running: 0, Dead: 0, Completed: 0, Expired: 0 })
+            throw NotFound(name);
+        return Results.Json(QueueMapping.ToDetails(queue ?? Undeclared(name), stats, time.GetUtcNow().UtcDateTime), QueueJson.Shapes.QueueDetails);
     }
 
     private static async Task<IResult> DeleteAsync(string name, QueueVerbs queues)

@@ -38,7 +38,7 @@ internal static class QueueMapping
     {
         var s = queue.Settings;
         return new QueueDetails(
-            queue.Name, Word(queue.Delivery), queue.Version, queue.CreatedAt, queue.UpdatedAt, s.Description, s.LeaseMs / 1000.0, s.ExpireAfterMs / 1000.0,
+            queue.Name, Word(queue.Delivery), queue.Version, queue.Version == 0 ? null : queue.CreatedAt, queue.Version == 0 ? null : queue.UpdatedAt, s.Description, s.LeaseMs / 1000.0, s.ExpireAfterMs / 1000.0,
             s.MaxAttempts, RetryBodies.ToBody(s.Retry), s.MaxRunning, s.Rate is { } rate ? new RateBody(rate.MaxTokens, rate.IntervalMs / 1000.0) : null, s.Paused,
             new DeadLettersBody(s.DeadLetters.Enabled, s.DeadLetters.MaxSize, s.DeadLetters.RetentionMs / 1000.0), s.KeepFinishedMs / 1000.0,
             s.Events.ToString().ToLowerInvariant(),

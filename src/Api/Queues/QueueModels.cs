@@ -52,9 +52,9 @@ internal sealed record DeadLettersBody(bool? Enabled, int? MaxSize, double? Rete
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record LevelBody(double? LeaseSeconds, double? ExpireAfterSeconds, int? MaxAttempts, RetryBody? Retry, string? Priority);
 
-/// <summary>A declared queue with its settings.</summary>
+/// <summary>A queue with its settings. One that nobody declared has the defaults, version 0 and no times.</summary>
 internal sealed record QueueDetails(
-    string Name, string Delivery, int Version, DateTime CreatedAt, DateTime UpdatedAt, string Description, double? LeaseSeconds, double? ExpireAfterSeconds,
+    string Name, string Delivery, int Version, DateTime? CreatedAt, DateTime? UpdatedAt, string Description, double? LeaseSeconds, double? ExpireAfterSeconds,
     int? MaxAttempts, RetryBody? Retry, int MaxRunning, RateBody? Rate, bool Paused, DeadLettersBody DeadLetters, double? KeepFinishedSeconds,
     string Events, IReadOnlyDictionary<string, LevelBody>? Levels, QueueCounts? Counts);
 

@@ -2,10 +2,10 @@ using System.Text.Json.Serialization;
 
 namespace TaskQueue.Client;
 
-/// <summary>A declared queue.</summary>
+/// <summary>A queue.</summary>
 /// <param name="Name">Base name.</param>
 /// <param name="Delivery"><c>pull</c> (workers claim) or <c>push</c> (dispatched to bus workers).</param>
-/// <param name="Version">Counts the changes of its settings.</param>
+/// <param name="Version">Counts the changes of its settings; 0 where nobody declared it, and it has the defaults.</param>
 /// <param name="Description">For people.</param>
 /// <param name="Paused">Whether nothing is handed out.</param>
 /// <param name="MaxRunning">At most so many of its tasks run at once; 0 is unlimited.</param>

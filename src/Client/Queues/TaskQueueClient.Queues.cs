@@ -3,12 +3,12 @@ namespace TaskQueue.Client;
 /// <summary>Queues.</summary>
 public sealed partial class TaskQueueClient
 {
-    /// <summary>The declared queues, without their counts.</summary>
+    /// <summary>The queues that are declared or have tasks, without their counts.</summary>
     /// <exception cref="TaskQueueException">The server refused, or did not answer.</exception>
     public async Task<IReadOnlyList<QueueInfo>> QueuesAsync(CancellationToken cancel = default) =>
         (await TryAsync((server, _) => server.SendAsync(HttpMethod.Get, "/queues", null, QueueJson.Default.QueueListAnswer, cancel), cancel)).Queues;
 
-    /// <summary>A declared queue with its counts; null where there is none.</summary>
+    /// <summary>A queue with its counts; null where there is none, neither declared nor with tasks.</summary>
     /// <exception cref="TaskQueueException">The server refused, or did not answer.</exception>
     public async Task<QueueInfo?> QueueAsync(string queue, CancellationToken cancel = default)
     {

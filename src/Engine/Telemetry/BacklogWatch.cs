@@ -58,6 +58,9 @@ public sealed partial class BacklogWatch
         }
     }
 
+    /// <summary>Queues that held tasks when the database was last read, declared or not.</summary>
+    public IEnumerable<string> Queues => Volatile.Read(ref _shown)?.Queues.Select(q => q.Key) ?? [];
+
     /// <summary>Whether the last read failed.</summary>
     internal bool IsFailing => Volatile.Read(ref _isFailing);
 

@@ -1,0 +1,34 @@
+using System.Text.Json;
+using Shouldly;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.EndToEnd;
+
+/// <summary>Queues that have tasks though nobody declared them.</summary>
+public sealed class UndeclaredQueueTests(ScalingOnSqlite stack) : IClassFixture<ScalingOnSqlite>
+{
+    private readonly string _queue = $"u{Guid.NewGuid():N}"[..12];
+
+    private HttpClient Http => stack.Http;
+
+    [Fact]
+    public async Task They_are_shown_with_default_settings_and_may_be_declared_as_they_are()
+    {
+        Problems.Expect(await Http.ReadAsync($"/queues/{_queue}"), 404, "not_found");
+        await Http.SubmitAsync(new { queue = _queue, action = "a" });
+
+        var queue = await Http.ReadAsync($"/queues/{_queue}");
+        queue.Status.ShouldBe(200, queue.Text);
+        (queue.Json.Whole("version"), queue.Json.Text("delivery"), queue.Json.GetProperty("counts").Whole("waiting")).ShouldBe((0, "pull", 1));
+        queue.Json.GetProperty("created_at").ValueKind.ShouldBe(JsonValueKind.Null);
+        await Eventually.UntilAsync(async () => (await ListAsync()).Any(q => q.Text("name") == _queue && q.Whole("version") == 0), Door.Patience, "it is listed");
+        (await CommandRun.OfAsync(Http.BaseAddress!, ["queues"])).Done().Row(_queue)[1..4].ShouldBe(["pull", "undeclared", "1"]);
+        (await CommandRun.OfAsync(Http.BaseAddress!, ["stats"])).Done().Row(_queue)[1..3].ShouldBe(["undeclared", "1"]);
+
+        (await Http.PutAsync($"/queues/{_queue}", queue.Text)).Status.ShouldBe(201);
+        (await ListAsync()).Single(q => q.Text("name") == _queue).Whole("version").ShouldBe(1);
+    }
+
+    private async Task<List<JsonElement>> ListAsync() => [.. (await Http.ReadAsync("/queues")).Json.GetProperty("queues").EnumerateArray()];
+}
