@@ -6,6 +6,7 @@ using TaskQueue.Engine;
 using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Scheduler.Callbacks;
 
@@ -15,7 +16,7 @@ namespace TaskQueue.Scheduler.Callbacks;
 /// </summary>
 internal sealed partial class CallbackService(
     ICallbackStore store, CallbackSender sender, CommitSignals signals, IOptions<WebhookOptions> options, IOptions<EngineOptions> engine,
-    TimeProvider time, ILogger<CallbackService> logger) : BackgroundService
+    TaskMetrics metrics, TimeProvider time, ILogger<CallbackService> logger) : BackgroundService
 {
     private const int MaxPerHost = 4, MaxRemoved = 500;
 
@@ -113,6 +114,7 @@ internal sealed partial class CallbackService(
             try
             {
                 await store.SettleAsync(callback);
+                metrics.Called(callback.State);
                 if (callback.State == CallbackState.Failed)
                     LogGivenUp(callback.Id, callback.SubjectId);
                 return;
