@@ -23,8 +23,7 @@ LABEL org.opencontainers.image.title="TaskQueue" \
 WORKDIR /app
 COPY --from=build /app/ ./
 # --urls says where to listen; the base image's own idea of it would only be warned about.
-ENV ASPNETCORE_HTTP_PORTS="" \
-    DOTNET_EnableDiagnostics_Profiler=0
+ENV ASPNETCORE_HTTP_PORTS=""
 EXPOSE 8080 9090
 USER 1654:1654
 ENTRYPOINT ["/app/taskqueue"]

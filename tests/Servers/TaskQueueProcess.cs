@@ -141,7 +141,7 @@ public sealed class TaskQueueProcess : IAsyncDisposable
     }
 
     // Each one only once, and below those that the system gives to outgoing connections.
-    private static int FreePort()
+    internal static int FreePort()
     {
         while (true)
         {
