@@ -7,6 +7,7 @@ using TaskQueue.Consumers.Tasks;
 using TaskQueue.Consumers.Upstreams;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Bus;
+using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Queues;
 
 namespace TaskQueue.Consumers;
@@ -47,11 +48,11 @@ public static class ConsumersRole
         services.AddOptions<ActionOptions>().BindConfiguration("TaskQueue:Actions").ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<WorkReporter>();
         services.AddSingleton<ActionRunner>();
-        services.AddHostedService(sp => sp.GetRequiredService<ActionRunner>());
+        services.AddHostedService(sp => sp.GetRequiredService<ActionRunner>()).AddLoopHealth<ActionRunner>();
         services.AddOptions<UpstreamList>().Configure<IConfiguration>((list, configuration) => list.Read(configuration)).ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<UpstreamQueues>().AddSingleton<UpstreamCalls>().AddSingleton<OutcomeReporter>();
-        services.AddHostedService<UpstreamService>();
-        services.AddHostedService<AgentService>();
+        services.AddHostedService<UpstreamService>().AddLoopHealth<UpstreamService>();
+        services.AddHostedService<AgentService>().AddLoopHealth<AgentService>();
         return services;
     }
 }

@@ -1,6 +1,7 @@
 using System.Net;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using TaskQueue.Engine.Health;
 using TaskQueue.Scheduler.Batches;
 using TaskQueue.Scheduler.Callbacks;
 using TaskQueue.Scheduler.Retention;
@@ -15,17 +16,17 @@ public static class SchedulerRole
     /// <summary>Services of the role.</summary>
     public static IServiceCollection AddTaskQueueScheduler(this IServiceCollection services)
     {
-        services.AddHostedService<DispatchSweep>();
-        services.AddHostedService<LeaseSweep>();
-        services.AddHostedService<ExpirySweep>();
-        services.AddHostedService<ScheduleService>();
-        services.AddHostedService<RetentionService>();
+        services.AddHostedService<DispatchSweep>().AddLoopHealth<DispatchSweep>();
+        services.AddHostedService<LeaseSweep>().AddLoopHealth<LeaseSweep>();
+        services.AddHostedService<ExpirySweep>().AddLoopHealth<ExpirySweep>();
+        services.AddHostedService<ScheduleService>().AddLoopHealth<ScheduleService>();
+        services.AddHostedService<RetentionService>().AddLoopHealth<RetentionService>();
         services.AddHostedService<AbandonedFiles>();
         services.AddSingleton<BatchSplitter>().AddSingleton<BatchCloser>().AddSingleton<BatchFileWriter>();
-        services.AddHostedService<BatchService>();
+        services.AddHostedService<BatchService>().AddLoopHealth<BatchService>();
         services.TryAddSingleton<ResolveHost>(Dns.GetHostAddressesAsync);
         services.AddSingleton<CallbackSender>();
-        services.AddHostedService<CallbackService>();
+        services.AddHostedService<CallbackService>().AddLoopHealth<CallbackService>();
         return services;
     }
 }

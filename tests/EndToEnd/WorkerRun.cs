@@ -13,6 +13,8 @@ internal sealed class WorkerRun : IAsyncDisposable
 
     private WorkerRun(IHost host) => _host = host;
 
+    public IServiceProvider Services => _host.Services;
+
     public static async Task<WorkerRun> StartAsync(Uri server, Action<TaskQueueWorkerOptions> configure, Action<IServiceCollection>? services = null)
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());

@@ -68,15 +68,28 @@ public static class TestServers
         await Management.GetFromJsonAsync<List<QueueDepth>>(
             $"/api/queues/{VirtualHost(uri)}?disable_stats=true&enable_queue_totals=true") ?? [];
 
-    /// <summary>Runs servers.sh, e.g. "stop-postgres" with "immediate". All tests share these servers.</summary>
-    public static async Task ServersAsync(string subcommand, params string[] args)
+    public static async Task DeleteQueueAsync(string uri, string queue)
     {
-        string[] all = [Variable("TASKQUEUE_TEST_SERVERS_SCRIPT"), subcommand, Variable("TASKQUEUE_TEST_SERVERS"), .. args];
+        using var deleted = await Management.DeleteAsync($"/api/queues/{VirtualHost(uri)}/{Uri.EscapeDataString(queue)}");
+        deleted.EnsureSuccessStatusCode();
+    }
+
+    /// <summary>The consumers that a queue has now get nothing more, and nobody tells them.</summary>
+    public static Task SilenceAsync(string uri, string queue) => ServersAsync("silence", $"{VirtualHost(uri)}/{queue}");
+
+    /// <summary>Runs servers.sh, e.g. "stop-postgres" with "immediate". All tests share these servers.</summary>
+    public static Task ServersAsync(string subcommand, params string[] args) =>
+        ScriptAsync([subcommand, Variable("TASKQUEUE_TEST_SERVERS"), .. args]);
+
+    /// <summary>The same on servers in another folder.</summary>
+    internal static async Task ScriptAsync(params string[] args)
+    {
+        string[] all = [Variable("TASKQUEUE_TEST_SERVERS_SCRIPT"), .. args];
         using var command = new Command("bash", all);
         if (await command.WaitAsync(TimeSpan.FromSeconds(120)) != 0)
         {
             throw new InvalidOperationException(
-                $"servers.sh {subcommand} exited with {command.ExitCode}:\n{command.Output}");
+                $"servers.sh {args[0]} exited with {command.ExitCode}:\n{command.Output}");
         }
     }
 

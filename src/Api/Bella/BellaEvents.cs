@@ -78,7 +78,7 @@ internal sealed partial class BellaBusEventConsumer(ReplyDesk desk, BellaEvents 
     /// <summary>The endpoint of the Api role.</summary>
     public static BusRole Role(ReplyAddress self) => new(
         bus => bus.AddConsumer<BellaBusEventConsumer>(),
-        (context, endpoints) => endpoints.OwnQueue(BellaBusEvent.Topic + self.Name, e =>
+        (context, endpoints) => endpoints.OwnQueue("bella-events", BellaBusEvent.Topic + self.Name, e =>
         {
             e.UseRawJsonDeserializer(RawSerializerOptions.AnyMessageType, isDefault: true);
             e.ConfigureConsumer<BellaBusEventConsumer>(context);

@@ -4,18 +4,17 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
 using TaskQueue.Api.Auth;
 using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Api.Operations;
 
-/// <summary>/health/live: the process answers. /health/ready: migrated, connected and consuming. /metrics: see docs/telemetry.md.</summary>
+/// <summary>/health/live: no loop and no endpoint is stuck. /health/ready: migrated, connected and consuming. /metrics: see docs/telemetry.md.</summary>
 internal static class OperationsEndpoints
 {
-    private const string Ready = "ready"; // MassTransit tags its own check, which covers the endpoints, with the same word
-
     public static IServiceCollection AddOperations(this IServiceCollection services)
     {
-        services.AddHealthChecks().AddCheck<DatabaseHealth>("database", tags: [Ready]);
+        services.AddHealthChecks().AddCheck<DatabaseHealth>("database", tags: [HealthRegistration.Ready]);
         return services;
     }
 
@@ -24,10 +23,10 @@ internal static class OperationsEndpoints
 
     public static void MapOperations(this WebApplication app)
     {
-        app.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = _ => false, ResponseWriter = WriteAsync }).Open();
+        app.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = c => c.Tags.Contains(HealthRegistration.Live), ResponseWriter = WriteAsync }).Open();
         app.MapHealthChecks("/health/ready", new HealthCheckOptions
         {
-            Predicate = c => c.Tags.Contains(Ready),
+            Predicate = c => c.Tags.Contains(HealthRegistration.Ready),
             ResponseWriter = WriteAsync,
             // A bus that reconnects is not consuming.
             ResultStatusCodes = { [HealthStatus.Degraded] = StatusCodes.Status503ServiceUnavailable },

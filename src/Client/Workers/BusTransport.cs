@@ -29,16 +29,22 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
     private readonly SemaphoreSlim _turn = new(1);
     private Task _starting = Task.CompletedTask;
     private Task _announcing = Task.CompletedTask;
+    private Task _listening = Task.CompletedTask;
     private IBusControl? _bus;
+    private BusEcho? _echo;
+
+    public Contact Contact { get; } = new(time);
 
     public bool HasLease(Attempt attempt) => attempt.IsAnnounced;
 
     public async Task FetchAsync(AttemptDesk desk, CancellationToken stop)
     {
         LogContext.ConfigureCurrentLogContext(loggers);
+        _echo = new BusEcho(options.DeafAfter, Contact, time);
         _bus = Bus.Factory.CreateUsingRabbitMq(cfg => Configure(cfg, desk));
         _starting = _bus.StartAsync(_stop.Token); // goes on trying while there is no broker
         _announcing = AnnounceAllAsync(desk);
+        _listening = _echo.RunAsync(_bus, _stop.Token);
         await Task.Delay(Timeout.Infinite, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
@@ -55,6 +61,7 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
             return;
         await _stop.CancelAsync();
         await _announcing;
+        await _listening;
         await _starting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         using var patience = new CancellationTokenSource(StopTimeout, time);
         var stopping = _bus.StopAsync(patience.Token);
@@ -100,6 +107,7 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
 
         cfg.ReceiveEndpoint(new TemporaryEndpointDefinition(), (IRabbitMqReceiveEndpointConfigurator e) =>
         {
+            _echo!.ReceiveAt(e);
             e.Handler<TasksCancelled>(c => EndAsync(desk, c.Message.Tasks));
             e.Handler<TasksFailed>(c => EndAsync(desk, c.Message.Tasks));
             e.Handler<TasksRetrying>(c => EndAsync(desk, c.Message.Tasks));

@@ -6,7 +6,7 @@ namespace TaskQueue.Client;
 /// <summary>Takes tasks of pull queues over HTTP.</summary>
 internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHttpClientFactory clients, TimeProvider time, ILogger<HttpTransport> logger) : IWorkerTransport
 {
-    private const double WaitSeconds = 20;
+    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan DefaultLease = TimeSpan.FromSeconds(15);
 
     /// <summary>What a claim that is under way when the worker stops may take: given up, tasks that it took would wait for their leases to lapse.</summary>
@@ -16,7 +16,13 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
     private static readonly TimeSpan Refused = TimeSpan.FromSeconds(15);
 
     private readonly Backoff _backoff = new(time);
+
+    /// <summary>An idle worker hears of the server several times before it takes itself for deaf.</summary>
+    private readonly double _waitSeconds = (options.DeafAfter / 3 < LongestWait ? options.DeafAfter / 3 : LongestWait).TotalSeconds;
+
     private AttemptDesk? _desk;
+
+    public Contact Contact { get; } = new(time);
 
     public bool HasLease(Attempt attempt) => true;
 
@@ -28,19 +34,43 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
         try
         {
             while (!stop.IsCancellationRequested)
-                await FetchOnceAsync(desk, await desk.RoomAsync(stop), stop, giveUp.Token);
+            {
+                Contact.Rest(); // without room the heartbeats go on
+                var room = await desk.RoomAsync(stop);
+                Contact.Wake();
+                await FetchOnceAsync(desk, room, stop, giveUp.Token);
+            }
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
             // The end.
         }
+        finally
+        {
+            Contact.Rest();
+        }
     }
 
     public async Task BeatAsync(IReadOnlyList<Beat> beats, CancellationToken cancel)
     {
+        try
+        {
+            await SendBeatsAsync(beats, cancel);
+        }
+        catch (TaskQueueException fault)
+        {
+            Contact.Failed(fault.Message, fault.IsTransient);
+            throw;
+        }
+    }
+
+    private async Task SendBeatsAsync(IReadOnlyList<Beat> beats, CancellationToken cancel)
+    {
         var request = new HeartbeatRequest([.. beats.Select(b => new HeartbeatLine(b.Attempt.Item.Id, b.Attempt.Item.Attempt, options.Lease?.TotalSeconds, b.Progress))]);
         var answers = await clients.Connect().SendAsync(
             HttpMethod.Post, "/workers/heartbeat", request, WorkerJson.Default.HeartbeatRequest, WorkerJson.Default.LineAnswers, cancel);
+        if (Contact.Rests)
+            Contact.Heard(); // while it claims, claims alone count
         foreach (var (beat, answer) in beats.Zip(answers.Tasks))
         {
             if (answer.IsGone && _desk?.Lose(beat.Attempt) == true)
@@ -74,21 +104,24 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
     {
         try
         {
-            var request = new ClaimRequest(options.Queues, options.Name, room, options.Lease?.TotalSeconds, WaitSeconds);
+            var request = new ClaimRequest(options.Queues, options.Name, room, options.Lease?.TotalSeconds, _waitSeconds);
             var answer = await clients.Connect().SendAsync(
                 HttpMethod.Post, "/workers/claim", request, WorkerJson.Default.ClaimRequest, WorkerJson.Default.ClaimAnswer, giveUp);
             _backoff.Reset();
+            Contact.Heard();
             foreach (var task in answer.Tasks)
                 desk.Take(ToItem(task));
         }
         catch (TaskQueueException fault) when (fault.IsTransient)
         {
             LogUnreachable(fault.Message);
+            Contact.Failed(fault.Message, isAway: true);
             await _backoff.WaitAsync(fault.RetryAfter, stop);
         }
         catch (TaskQueueException fault)
         {
             LogCannotClaim(string.Join(", ", options.Queues), Advice(fault));
+            Contact.Failed(Advice(fault), isAway: false);
             await Task.Delay(Refused, time, stop);
         }
     }

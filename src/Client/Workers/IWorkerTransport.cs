@@ -3,6 +3,9 @@ namespace TaskQueue.Client;
 /// <summary>How a worker gets tasks and says what became of them.</summary>
 internal interface IWorkerTransport
 {
+    /// <summary>Whether work can come.</summary>
+    Contact Contact { get; }
+
     /// <summary>Brings tasks to the desk until it stops; waits for what is under way.</summary>
     Task FetchAsync(AttemptDesk desk, CancellationToken stop);
 

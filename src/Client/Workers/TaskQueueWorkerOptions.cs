@@ -32,6 +32,9 @@ public sealed class TaskQueueWorkerOptions
     /// <summary>How long a worker that stops lets running tasks go on; default 25 s. Keep the host's ShutdownTimeout (30 s) above it.</summary>
     public TimeSpan DrainTimeout { get; set; } = TimeSpan.FromSeconds(25);
 
+    /// <summary>How long a worker may hear nothing of its server before its health check says so: 3 s to 1 day; default 60 s.</summary>
+    public TimeSpan DeafAfter { get; set; } = TimeSpan.FromSeconds(60);
+
     /// <summary>What becomes of tasks whose name has no processor; default <see cref="UnknownNames.Echo"/>.</summary>
     public UnknownNames UnknownNames { get; set; }
 
@@ -108,6 +111,7 @@ public sealed class TaskQueueWorkerOptions
         Demand(Prefetch is >= 0 and <= 500, "Prefetch must be 0 to 500");
         Demand(Lease is null || (Lease >= TimeSpan.FromSeconds(1) && Lease <= MaxLease), "Lease must be 1 s to 1 day");
         Demand(DrainTimeout >= TimeSpan.Zero && DrainTimeout <= MaxLease, "DrainTimeout must be 0 to 1 day");
+        Demand(DeafAfter >= TimeSpan.FromSeconds(3) && DeafAfter <= MaxLease, "DeafAfter must be 3 s to 1 day");
         Demand(Transport is null || !Queues.Any(q => q.Contains(':', StringComparison.Ordinal)), "Queues must be names without a level on RabbitMQ: a push queue has all levels");
     }
 

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 using TaskQueue.Client.Http;
 
@@ -7,7 +8,10 @@ namespace TaskQueue.Client;
 /// <summary>Adds workers to a host.</summary>
 public static class WorkerRegistration
 {
-    /// <summary>Adds a worker that runs as long as the host; may be called again for another.</summary>
+    /// <summary>
+    /// Adds a worker that runs as long as the host, and the health check <c>taskqueue-worker</c>; may be called again for another
+    /// worker, which the same check covers.
+    /// </summary>
     /// <param name="services">The host's services.</param>
     /// <param name="configure">Queues, processors and limits.</param>
     /// <param name="client">Where the server is; null leaves it to whoever else configures <see cref="TaskQueueClientOptions"/>.</param>
@@ -22,7 +26,12 @@ public static class WorkerRegistration
         services.AddConnection();
         if (client is not null)
             services.Configure(client);
-        services.AddLogging();
+        services.AddLogging().AddHealthChecks();
+        services.Configure<HealthCheckServiceOptions>(o =>
+        {
+            if (o.Registrations.All(r => r.Name != WorkerHealth.Name))
+                o.Registrations.Add(new HealthCheckRegistration(WorkerHealth.Name, sp => new WorkerHealth(sp.GetServices<IHostedService>()), failureStatus: null, tags: null));
+        });
         services.AddSingleton<IHostedService>(sp =>
         {
             var time = sp.GetService<TimeProvider>() ?? TimeProvider.System;

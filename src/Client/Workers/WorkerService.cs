@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
@@ -24,6 +25,18 @@ internal sealed partial class WorkerService : BackgroundService
         _logger = logger;
         _desk = new AttemptDesk(options);
         _runner = new TaskRunner(_desk, options, services, time, logger);
+    }
+
+    /// <summary>Whether it works.</summary>
+    public HealthCheckResult Check()
+    {
+        if (ExecuteTask is { IsFaulted: true, Exception: var fault })
+            return HealthCheckResult.Unhealthy($"{_options.Name} has ended: {fault.InnerException?.Message}");
+        var (silence, problem, isAway) = _transport.Contact.State;
+        if (silence < _options.DeafAfter)
+            return HealthCheckResult.Healthy();
+        var text = $"{_options.Name} has heard nothing for {silence.TotalSeconds:0} s: {problem}";
+        return isAway ? HealthCheckResult.Degraded(text) : HealthCheckResult.Unhealthy(text);
     }
 
     public override void Dispose()

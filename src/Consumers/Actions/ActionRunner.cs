@@ -5,6 +5,8 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Events;
+using TaskQueue.Engine.Health;
+using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Telemetry;
 
@@ -15,7 +17,7 @@ namespace TaskQueue.Consumers.Actions;
 /// takes longer reports its start, then heartbeats until its outcome.
 /// </summary>
 internal sealed partial class ActionRunner(
-    WorkReporter reporter, DispatchWindow window, IOptions<ActionOptions> options, TimeProvider time, ILogger<ActionRunner> logger) : BackgroundService
+    WorkReporter reporter, DispatchWindow window, IOptions<ActionOptions> options, Pulses pulses, Hearing hearing, TimeProvider time, ILogger<ActionRunner> logger) : BackgroundService
 {
     private static readonly TimeSpan Quick = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan HeartbeatEvery = TimeSpan.FromMilliseconds(TaskVerbs.DefaultLeaseMs / 3d);
@@ -73,10 +75,19 @@ internal sealed partial class ActionRunner(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var timer = new PeriodicTimer(HeartbeatEvery, time);
+        var pulse = pulses.Of(GetType(), needsBroker: true);
         try
         {
-            while (await timer.WaitForNextTickAsync(stoppingToken))
+            while (true)
+            {
+                pulse.Rest();
+                if (!await timer.WaitForNextTickAsync(stoppingToken))
+                    return;
+                pulse.Beat();
+                if (_slots.CurrentCount == 0 && !_slow.IsEmpty)
+                    hearing.IsBusy(BuiltInQueues.Tasks); // what is delivered waits for them
                 await Task.WhenAll(_slow.Values.Select(reporter.ReportAsync));
+            }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
@@ -12,7 +13,7 @@ namespace TaskQueue.Consumers.Agent;
 /// cannot be reported while the database is away is tried again until its lease lapses.
 /// </summary>
 internal sealed partial class AgentService(
-    Claims claims, TaskVerbs verbs, IOptions<AgentOptions> options, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<AgentService> logger) : BackgroundService
+    Claims claims, TaskVerbs verbs, IOptions<AgentOptions> options, IHostApplicationLifetime lifetime, Pulses pulses, TimeProvider time, ILogger<AgentService> logger) : BackgroundService
 {
     private const int LeaseMs = 30_000;
     private static readonly TimeSpan AfterFault = TimeSpan.FromMilliseconds(500);
@@ -27,14 +28,16 @@ internal sealed partial class AgentService(
         using var stopping = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken, lifetime.ApplicationStopping);
         var request = new ClaimRequest([new(options.Value.Queue, 0), new(options.Value.Queue, 1)], options.Value.Concurrency, _worker, LeaseMs);
         IReadOnlyList<TaskState> tasks = [];
+        var pulse = pulses.Of(GetType());
         while (!stopping.IsCancellationRequested)
         {
             try
             {
                 if (tasks.Count == 0)
-                    tasks = await claims.ClaimAsync(request, LongestWait, stopping.Token);
+                    tasks = await claims.ClaimAsync(request, LongestWait, stopping.Token, pulse);
                 await verbs.ApplyAsync([.. tasks.Select(End)]);
                 tasks = [];
+                pulse.Beat();
             }
             catch (OperationCanceledException) when (stopping.IsCancellationRequested)
             {

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
+using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Telemetry;
@@ -9,7 +10,7 @@ namespace TaskQueue.Consumers.Upstreams;
 
 /// <summary>Keeps one upstream busy: claims as many tasks as it may still be asked, and renews the leases of those under way.</summary>
 internal sealed partial class UpstreamRunner(
-    Upstream upstream, UpstreamQueues queues, UpstreamCalls calls, OutcomeReporter reporter, Claims claims, TaskVerbs verbs, TimeProvider time, ILogger<UpstreamRunner> logger) : IDisposable
+    Upstream upstream, UpstreamQueues queues, UpstreamCalls calls, OutcomeReporter reporter, Claims claims, TaskVerbs verbs, Pulses pulses, TimeProvider time, ILogger<UpstreamRunner> logger) : IDisposable
 {
     private const int LeaseMs = 30_000;
     private static readonly TimeSpan AfterFault = TimeSpan.FromMilliseconds(500);
@@ -20,6 +21,7 @@ internal sealed partial class UpstreamRunner(
     private readonly string _worker = $"upstream@{Environment.MachineName}:{Environment.ProcessId}:{Guid.NewGuid():N}"[..Math.Min(100, Environment.MachineName.Length + 40)];
     private readonly ConcurrentDictionary<UpstreamAttempt, byte> _running = new();
     private readonly SemaphoreSlim _slots = new(upstream.Options.MaxConcurrency);
+    private readonly Pulse _pulse = pulses.Of(typeof(UpstreamService));
     private int _turn;
 
     public void Dispose() => _slots.Dispose();
@@ -77,15 +79,17 @@ internal sealed partial class UpstreamRunner(
 
     private async Task ClaimAsync(CancellationToken stopping)
     {
+        _pulse.Rest();
         await upstream.ReadyAsync(stopping);
         await _slots.WaitAsync(stopping);
+        _pulse.Beat();
         var free = 1;
         while (_slots.Wait(0, CancellationToken.None))
             free++;
         IReadOnlyList<TaskState> tasks = [];
         try
         {
-            tasks = await claims.ClaimAsync(new ClaimRequest(await queues.TargetsAsync(upstream.Options, _turn++), free, _worker, LeaseMs), LookAgain, stopping);
+            tasks = await claims.ClaimAsync(new ClaimRequest(await queues.TargetsAsync(upstream.Options, _turn++), free, _worker, LeaseMs), LookAgain, stopping, _pulse);
         }
         finally
         {

@@ -1,5 +1,6 @@
 using MassTransit;
 using Microsoft.Extensions.DependencyInjection;
+using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Replies;
 using TaskQueue.Engine.Storage;
 
@@ -17,9 +18,10 @@ public interface IBusEndpoints
     void Queue(string name, ushort prefetch, Action<IReceiveEndpointConfigurator> configure);
 
     /// <summary>A queue of this process alone, gone when the process is; its messages are taken one after the other.</summary>
+    /// <param name="role">What it is for, in metrics and health.</param>
     /// <param name="name">Its name, where others must know it.</param>
     /// <param name="configure">What it does.</param>
-    void OwnQueue(string? name, Action<IReceiveEndpointConfigurator> configure);
+    void OwnQueue(string role, string? name, Action<IReceiveEndpointConfigurator> configure);
 }
 
 /// <summary>Puts the bus together.</summary>
@@ -37,7 +39,9 @@ public static class BusRegistration
             bus.AddConsumer<DoorbellConsumer>();
             bus.AddConsumer<QueuesChangedConsumer>();
             bus.AddConsumer<ReplyConsumer>();
+            bus.AddConsumer<CanaryConsumer>();
             bus.AddReceiveObserver<BusFaultLog>();
+            bus.AddReceiveObserver(sp => sp.GetRequiredService<Hearing>());
             foreach (var role in roles)
                 role.AddConsumers(bus);
             if (address.RabbitMq is null)
@@ -55,13 +59,13 @@ public static class BusRegistration
                 {
                     cfg.Host(address.RabbitMq);
                     cfg.DeployPublishTopology = true;
-                    var endpoints = new RabbitMqEndpoints(cfg);
-                    endpoints.OwnQueue(null, e =>
+                    var endpoints = new RabbitMqEndpoints(cfg, context);
+                    endpoints.OwnQueue("doorbell", null, e =>
                     {
                         e.ConfigureConsumer<DoorbellConsumer>(context);
                         e.ConfigureConsumer<QueuesChangedConsumer>(context);
                     });
-                    endpoints.OwnQueue(null, e => BindReplies((IRabbitMqReceiveEndpointConfigurator)e, context));
+                    endpoints.OwnQueue("replies", null, e => BindReplies((IRabbitMqReceiveEndpointConfigurator)e, context));
                     foreach (var role in roles)
                         role.AddEndpoints(context, endpoints);
                 });
@@ -95,8 +99,10 @@ public static class BusRegistration
     /// <summary>Half a day of tries; MassTransit keeps the list of all waits in memory.</summary>
     private const int MaxRetries = 10_000;
 
-    private sealed class RabbitMqEndpoints(IRabbitMqBusFactoryConfigurator cfg) : IBusEndpoints
+    private sealed class RabbitMqEndpoints(IRabbitMqBusFactoryConfigurator cfg, IBusRegistrationContext context) : IBusEndpoints
     {
+        private readonly Hearing _hearing = context.GetRequiredService<Hearing>();
+
         public void Queue(string name, ushort prefetch, Action<IReceiveEndpointConfigurator> configure) =>
             cfg.ReceiveEndpoint(name, e =>
             {
@@ -104,26 +110,34 @@ public static class BusRegistration
                 e.PrefetchCount = prefetch;
                 e.ConfigureConsumeTopology = false;
                 configure(e);
+                Watch(name, e);
             });
 
-        public void OwnQueue(string? name, Action<IReceiveEndpointConfigurator> configure)
+        public void OwnQueue(string role, string? name, Action<IReceiveEndpointConfigurator> configure)
         {
             if (name is null)
-                cfg.ReceiveEndpoint(new TemporaryEndpointDefinition(), (IRabbitMqReceiveEndpointConfigurator e) => InOrder(e, configure));
+                cfg.ReceiveEndpoint(new TemporaryEndpointDefinition(), (IRabbitMqReceiveEndpointConfigurator e) => InOrder(role, e, configure));
             else
                 cfg.ReceiveEndpoint(name, (IRabbitMqReceiveEndpointConfigurator e) =>
                 {
                     e.Durable = false;
                     e.AutoDelete = true;
                     e.ConfigureConsumeTopology = false;
-                    InOrder(e, configure);
+                    InOrder(role, e, configure);
                 });
         }
 
-        private static void InOrder(IReceiveEndpointConfigurator endpoint, Action<IReceiveEndpointConfigurator> configure)
+        private void InOrder(string role, IReceiveEndpointConfigurator endpoint, Action<IReceiveEndpointConfigurator> configure)
         {
             endpoint.ConcurrentMessageLimit = 1;
             configure(endpoint);
+            Watch(role, endpoint);
+        }
+
+        private void Watch(string role, IReceiveEndpointConfigurator endpoint)
+        {
+            endpoint.ConfigureConsumer<CanaryConsumer>(context);
+            _hearing.Watch(role, endpoint.InputAddress);
         }
     }
 
@@ -137,7 +151,7 @@ public static class BusRegistration
                 configure(e);
             });
 
-        public void OwnQueue(string? name, Action<IReceiveEndpointConfigurator> configure) =>
+        public void OwnQueue(string role, string? name, Action<IReceiveEndpointConfigurator> configure) =>
             cfg.ReceiveEndpoint(new TemporaryEndpointDefinition(), configure);
     }
 }

@@ -1,14 +1,18 @@
 using MassTransit;
+using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Replies;
 
 namespace TaskQueue.Engine.Bus;
 
 /// <summary>Hands what other processes heard to the callers of this one.</summary>
-internal sealed class ReplyConsumer(ReplyDesk desk) : IConsumer<TaskReplies>
+internal sealed class ReplyConsumer(ReplyDesk desk, Hearing hearing) : IConsumer<TaskReplies>
 {
     public async Task Consume(ConsumeContext<TaskReplies> context)
     {
         foreach (var reply in context.Message.Replies)
+        {
             await desk.DeliverOrDropAsync(reply);
+            hearing.IsBusy(context.ReceiveContext.InputAddress); // many callers may read slowly
+        }
     }
 }

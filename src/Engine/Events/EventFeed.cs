@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 
@@ -11,7 +12,7 @@ namespace TaskQueue.Engine.Events;
 /// What happens to tasks, as it happens: read from the table of events while anybody in this process listens, by one reader for
 /// all. Events of one task come in order, and none is left out between the place where a listener begins and where it ends.
 /// </summary>
-public sealed partial class EventFeed(ITaskStore store, TaskQueries queries, CommitSignals signals, TimeProvider time, ILogger<EventFeed> logger) : BackgroundService
+public sealed partial class EventFeed(ITaskStore store, TaskQueries queries, CommitSignals signals, Pulses pulses, TimeProvider time, ILogger<EventFeed> logger) : BackgroundService
 {
     private const int MaxRead = 250; // of each of the table's streams
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(250);
@@ -71,13 +72,16 @@ public sealed partial class EventFeed(ITaskStore store, TaskQueries queries, Com
     /// <inheritdoc />
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        var pulse = pulses.Of(GetType());
         while (!stoppingToken.IsCancellationRequested)
         {
             try
             {
                 if (_listeners.IsEmpty)
-                    await _joined.WaitAsync(Timeout.InfiniteTimeSpan, stoppingToken);
-                if (await ReadAsync(stoppingToken) >= MaxRead)
+                    await IdleAsync(pulse, stoppingToken);
+                var read = await ReadAsync(stoppingToken);
+                pulse.Beat();
+                if (read >= MaxRead)
                     continue;
                 await signals.Stream.WaitAsync(LookAgain, stoppingToken);
             }
@@ -95,6 +99,13 @@ public sealed partial class EventFeed(ITaskStore store, TaskQueries queries, Com
 
             await Task.Delay(Breath, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
+    }
+
+    private async Task IdleAsync(Pulse pulse, CancellationToken stop)
+    {
+        pulse.Rest();
+        await _joined.WaitAsync(Timeout.InfiniteTimeSpan, stop);
+        pulse.Beat();
     }
 
     private async Task JoinAsync(EventListener listener, CancellationToken stop)

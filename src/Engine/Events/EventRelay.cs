@@ -1,7 +1,9 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Bus;
+using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Events;
 
@@ -10,7 +12,7 @@ namespace TaskQueue.Engine.Events;
 /// the database's relay lock does, woken by its own commits and by notifications of others. One whose broker is away or
 /// does not confirm leaves it to others.
 /// </summary>
-internal sealed partial class EventRelay(ITaskStore store, EventPublisher publisher, SendGuard guard, CommitSignals signals, TimeProvider time, ILogger<EventRelay> logger)
+internal sealed partial class EventRelay(ITaskStore store, EventPublisher publisher, SendGuard guard, CommitSignals signals, Pulses pulses, TimeProvider time, ILogger<EventRelay> logger)
     : BackgroundService
 {
     private const int MaxRead = 2000;
@@ -23,6 +25,8 @@ internal sealed partial class EventRelay(ITaskStore store, EventPublisher publis
     /// <summary>How much a relay that takes over may repeat.</summary>
     private static readonly TimeSpan SaveEvery = TimeSpan.FromSeconds(1);
 
+    private readonly Pulse _pulse = pulses.Of(typeof(EventRelay));
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         while (!stoppingToken.IsCancellationRequested)
@@ -30,6 +34,7 @@ internal sealed partial class EventRelay(ITaskStore store, EventPublisher publis
             try
             {
                 await TakeTurnAsync(stoppingToken);
+                _pulse.Beat();
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
@@ -82,7 +87,7 @@ internal sealed partial class EventRelay(ITaskStore store, EventPublisher publis
             {
                 var events = await store.ReadEventsAsync(cursors, MaxRead);
                 if (events.Count > 0)
-                    await guard.ConfirmedAsync(publisher.PublishAsync(events), stop);
+                    await PublishAsync(events, stop);
                 foreach (var e in events)
                     cursors[e.Stream] = e.Id;
                 if (time.GetUtcNow() - savedAt >= SaveEvery)
@@ -91,6 +96,7 @@ internal sealed partial class EventRelay(ITaskStore store, EventPublisher publis
                     savedAt = time.GetUtcNow();
                 }
 
+                _pulse.Beat();
                 if (events.Count == 0)
                     await signals.Events.WaitAsync(LookAgain, stop);
             }
@@ -101,6 +107,20 @@ internal sealed partial class EventRelay(ITaskStore store, EventPublisher publis
         }
 
         await lease.Lost; // throws what broke it
+    }
+
+    /// <summary>A queue of somebody that takes nothing more holds this up, and no restart would help.</summary>
+    private async Task PublishAsync(IReadOnlyList<TaskEvent> events, CancellationToken stop)
+    {
+        _pulse.Rest();
+        try
+        {
+            await guard.ConfirmedAsync(publisher.PublishAsync(events), stop);
+        }
+        finally
+        {
+            _pulse.Beat();
+        }
     }
 
     private async Task SaveAsync(long[] cursors, long[] saved)

@@ -1,24 +1,27 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Replies;
 
 /// <summary>Looks up the ends of tasks whose callers have heard nothing for a while: replies may be lost, ends are not.</summary>
-internal sealed partial class ReplyWatch(ReplyDesk desk, TaskQueries queries, TimeProvider time, ILogger<ReplyWatch> logger) : BackgroundService
+internal sealed partial class ReplyWatch(ReplyDesk desk, TaskQueries queries, Pulses pulses, TimeProvider time, ILogger<ReplyWatch> logger) : BackgroundService
 {
     private const int MaxLooks = 1000;
     private static readonly TimeSpan LookAfter = TimeSpan.FromSeconds(1);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        var pulse = pulses.Of(GetType());
         while (!stoppingToken.IsCancellationRequested)
         {
             try
             {
                 if (desk.Unheard(LookAfter, MaxLooks) is { Count: > 0 } waiting)
                     await LookAsync(waiting, stoppingToken);
+                pulse.Beat();
             }
 #pragma warning disable CA1031 // the next round tries again
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)

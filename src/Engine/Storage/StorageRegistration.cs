@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using TaskQueue.Engine.Callbacks;
+using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Storage.GroupCommit;
 using TaskQueue.Engine.Storage.Postgres;
 using TaskQueue.Engine.Storage.Sqlite;
@@ -27,7 +28,7 @@ public static class StorageRegistration
         else
             AddSqlite(services, address.ConnectionString);
         services.AddSingleton<GroupCommitter>();
-        services.AddHostedService(sp => sp.GetRequiredService<GroupCommitter>());
+        services.AddHostedService(sp => sp.GetRequiredService<GroupCommitter>()).AddLoopHealth<GroupCommitter>();
         services.AddSingleton<GroupCommitRepository>();
         return services;
     }

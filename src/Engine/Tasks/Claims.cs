@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using TaskQueue.Engine.Events;
+using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Telemetry;
@@ -21,7 +22,8 @@ public sealed class Claims(ITaskStore store, QueueCatalog queues, Doorbell doorb
     /// <param name="request">What the worker asks for.</param>
     /// <param name="wait">How long to wait where nothing is due; zero returns at once.</param>
     /// <param name="stop">Ends the wait: the worker has left.</param>
-    public async Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, TimeSpan wait, CancellationToken stop)
+    /// <param name="pulse">Of a worker in this process: it rests while there is no work, and beats with every look for some.</param>
+    public async Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, TimeSpan wait, CancellationToken stop, Pulse? pulse = null)
     {
         var deadline = time.GetUtcNow() + wait;
         while (true)
@@ -42,7 +44,9 @@ public sealed class Claims(ITaskStore store, QueueCatalog queues, Doorbell doorb
             if (tasks.Count > 0 || waiter is null || time.GetUtcNow() >= deadline)
                 return tasks;
             var look = await TimeToLookAsync(open.Targets, now, deadline);
+            pulse?.Rest();
             await waiter.WaitAsync(rules.Gates.Count > 0 && look > LookAgainAtGate ? LookAgainAtGate : look, stop);
+            pulse?.Beat();
         }
     }
 

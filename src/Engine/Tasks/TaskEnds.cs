@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Events;
+using TaskQueue.Engine.Health;
 
 namespace TaskQueue.Engine.Tasks;
 
@@ -104,13 +105,14 @@ public sealed class EndWaiter : IDisposable
 /// Hears of the ends that this process commits, and looks for those of others: while anybody waits, some times a second, at
 /// so many tasks that thousands who wait cost no more than a thousand.
 /// </summary>
-internal sealed partial class TaskEndWatch(TaskEnds ends, TaskQueries queries, CommitSignals signals, TimeProvider time, ILogger<TaskEndWatch> logger) : BackgroundService
+internal sealed partial class TaskEndWatch(TaskEnds ends, TaskQueries queries, CommitSignals signals, Pulses pulses, TimeProvider time, ILogger<TaskEndWatch> logger) : BackgroundService
 {
     private const int MaxLooks = 1000;
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(200);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        var pulse = pulses.Of(GetType());
         signals.Ended = ends.Tell;
         while (!stoppingToken.IsCancellationRequested)
         {
@@ -119,7 +121,8 @@ internal sealed partial class TaskEndWatch(TaskEnds ends, TaskQueries queries, C
                 if (ends.Next(MaxLooks) is { Count: > 0 } waiting)
                     (await queries.EndedAsync(waiting, stoppingToken)).ForEach(ends.Tell);
                 else
-                    await ends.Begun.WaitAsync(Timeout.InfiniteTimeSpan, stoppingToken);
+                    await IdleAsync(pulse, stoppingToken);
+                pulse.Beat();
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
@@ -134,6 +137,12 @@ internal sealed partial class TaskEndWatch(TaskEnds ends, TaskQueries queries, C
 
             await Task.Delay(LookAgain, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
+    }
+
+    private async Task IdleAsync(Pulse pulse, CancellationToken stop)
+    {
+        pulse.Rest();
+        await ends.Begun.WaitAsync(Timeout.InfiniteTimeSpan, stop);
     }
 
     [LoggerMessage(LogLevel.Warning, "Looking for the ends of tasks failed; trying again")]

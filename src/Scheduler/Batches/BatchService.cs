@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Events;
+using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Scheduler.Batches;
@@ -13,7 +14,7 @@ namespace TaskQueue.Scheduler.Batches;
 /// any number of processes may do it, one of them works on a batch at a time.
 /// </summary>
 internal sealed partial class BatchService(
-    BatchWork work, BatchSplitter splitter, BatchCloser closer, CommitSignals signals, IOptions<BatchLimits> limits, TimeProvider time, ILogger<BatchService> logger) : BackgroundService
+    BatchWork work, BatchSplitter splitter, BatchCloser closer, CommitSignals signals, IOptions<BatchLimits> limits, Pulses pulses, TimeProvider time, ILogger<BatchService> logger) : BackgroundService
 {
     private const int MaxAtOnce = 4;
 
@@ -31,6 +32,7 @@ internal sealed partial class BatchService(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        var pulse = pulses.Of(GetType());
         long? tidied = null;
         while (!stoppingToken.IsCancellationRequested)
         {
@@ -43,6 +45,7 @@ internal sealed partial class BatchService(
                 }
 
                 Begin(await work.DueAsync(TimeSpan.FromSeconds(limits.Value.GraceSeconds), stoppingToken), stoppingToken);
+                pulse.Beat();
             }
 #pragma warning disable CA1031 // the next round tries again
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)

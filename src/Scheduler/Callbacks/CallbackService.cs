@@ -5,6 +5,7 @@ using Microsoft.Extensions.Options;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Events;
+using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Telemetry;
 
@@ -16,7 +17,7 @@ namespace TaskQueue.Scheduler.Callbacks;
 /// </summary>
 internal sealed partial class CallbackService(
     ICallbackStore store, CallbackSender sender, CommitSignals signals, IOptions<WebhookOptions> options, IOptions<EngineOptions> engine,
-    TaskMetrics metrics, TimeProvider time, ILogger<CallbackService> logger) : BackgroundService
+    TaskMetrics metrics, Pulses pulses, TimeProvider time, ILogger<CallbackService> logger) : BackgroundService
 {
     private const int MaxPerHost = 4, MaxRemoved = 500;
 
@@ -34,6 +35,7 @@ internal sealed partial class CallbackService(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        var pulse = pulses.Of(GetType());
         var removed = time.GetTimestamp();
         while (!stoppingToken.IsCancellationRequested)
         {
@@ -43,6 +45,7 @@ internal sealed partial class CallbackService(
                 wait = await TakeAsync() ? TimeSpan.Zero : await TimeToNextAsync();
                 if (time.GetElapsedTime(removed) >= RemoveEvery && await RemoveAsync())
                     removed = time.GetTimestamp();
+                pulse.Beat();
             }
 #pragma warning disable CA1031 // the next round tries again
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)

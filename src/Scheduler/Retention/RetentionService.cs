@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Scheduler.Retention;
@@ -8,7 +9,7 @@ namespace TaskQueue.Scheduler.Retention;
 /// Removes the rows of tasks that are gone: deleted, or finished so long ago that nobody needs them. In small batches with
 /// pauses as long as they took, so that claims find the database free half of the time. Several processes share the work.
 /// </summary>
-internal sealed partial class RetentionService(IQueueStore store, TimeProvider time, ILogger<RetentionService> logger) : BackgroundService
+internal sealed partial class RetentionService(IQueueStore store, Pulses pulses, TimeProvider time, ILogger<RetentionService> logger) : BackgroundService
 {
     private const int MaxBatch = 500;
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
@@ -16,6 +17,7 @@ internal sealed partial class RetentionService(IQueueStore store, TimeProvider t
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        var pulse = pulses.Of(GetType());
         while (!stoppingToken.IsCancellationRequested)
         {
             var wait = AfterFault;
@@ -24,6 +26,7 @@ internal sealed partial class RetentionService(IQueueStore store, TimeProvider t
                 var start = time.GetTimestamp();
                 var removed = await store.RemoveDeletedAsync(Micros.Now(time), MaxBatch);
                 wait = removed < MaxBatch ? LookAgain : time.GetElapsedTime(start);
+                pulse.Beat();
             }
 #pragma warning disable CA1031 // the next round tries again
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)

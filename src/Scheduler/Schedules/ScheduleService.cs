@@ -1,6 +1,7 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Schedules;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
@@ -12,7 +13,7 @@ namespace TaskQueue.Scheduler.Schedules;
 /// transaction that inserts its task, so it fires once, whoever comes first.
 /// </summary>
 internal sealed partial class ScheduleService(
-    IDbContextFactory<TaskDbContext> databases, TaskVerbs tasks, ScheduleSignal signal, TimeProvider time, ILogger<ScheduleService> logger) : BackgroundService
+    IDbContextFactory<TaskDbContext> databases, TaskVerbs tasks, ScheduleSignal signal, Pulses pulses, TimeProvider time, ILogger<ScheduleService> logger) : BackgroundService
 {
     /// <summary>
     /// A schedule that is this late, because no scheduler ran, fires once and leaves out what it missed. One that is less
@@ -33,6 +34,7 @@ internal sealed partial class ScheduleService(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        var pulse = pulses.Of(GetType());
         signal.OnChange = () => _wake.Release();
         while (!stoppingToken.IsCancellationRequested)
         {
@@ -41,10 +43,9 @@ internal sealed partial class ScheduleService(
             try
             {
                 while (await FireDueAsync())
-                {
-                }
-
+                    pulse.Beat();
                 wait = await TimeToNextAsync();
+                pulse.Beat();
             }
 #pragma warning disable CA1031 // the next round tries again
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 
@@ -9,7 +10,7 @@ namespace TaskQueue.Scheduler.Tasks;
 /// One kind of overdue task: selects ids in batches and tells the machine, which decides. Any number of processes may do
 /// it at once; the second to come finds the task changed and is refused.
 /// </summary>
-internal abstract partial class SweepService(Sweep sweep, ITaskStore store, TaskVerbs verbs, TimeProvider time, ILogger logger) : BackgroundService
+internal abstract partial class SweepService(Sweep sweep, ITaskStore store, TaskVerbs verbs, Pulses pulses, TimeProvider time, ILogger logger) : BackgroundService
 {
     private const int MaxBatch = 500;
 
@@ -42,6 +43,7 @@ internal abstract partial class SweepService(Sweep sweep, ITaskStore store, Task
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        var pulse = pulses.Of(GetType());
         while (!stoppingToken.IsCancellationRequested)
         {
             var wait = AfterFault;
@@ -49,8 +51,13 @@ internal abstract partial class SweepService(Sweep sweep, ITaskStore store, Task
             {
                 Interlocked.Exchange(ref _next, long.MaxValue);
                 wait = await TimeToNextAsync();
+                pulse.Beat();
                 while (wait == TimeSpan.Zero && !MustWait && await RunOnceAsync() > 0)
+                {
                     wait = await TimeToNextAsync();
+                    pulse.Beat();
+                }
+
                 // What the machine refuses stays in sight for a moment; a full window empties soon.
                 wait = wait == TimeSpan.Zero ? Pause : wait;
             }

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Events;
+using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 
@@ -14,8 +15,8 @@ internal sealed class DispatchSweep : SweepService
     private readonly DispatchWindow _window;
     private readonly TimeProvider _time;
 
-    public DispatchSweep(ITaskStore store, TaskVerbs verbs, Doorbell doorbell, DispatchWindow window, BusAddress bus, TimeProvider time, ILogger<DispatchSweep> logger)
-        : base(Sweep.Dispatch, store, verbs, time, logger)
+    public DispatchSweep(ITaskStore store, TaskVerbs verbs, Doorbell doorbell, DispatchWindow window, BusAddress bus, Pulses pulses, TimeProvider time, ILogger<DispatchSweep> logger)
+        : base(Sweep.Dispatch, store, verbs, pulses, time, logger)
     {
         _store = store;
         _bus = bus;
@@ -38,15 +39,15 @@ internal sealed class DispatchSweep : SweepService
 }
 
 /// <summary>Takes tasks back from workers that stopped sending heartbeats.</summary>
-internal sealed class LeaseSweep(ITaskStore store, TaskVerbs verbs, TimeProvider time, ILogger<LeaseSweep> logger)
-    : SweepService(Sweep.Lapsed, store, verbs, time, logger)
+internal sealed class LeaseSweep(ITaskStore store, TaskVerbs verbs, Pulses pulses, TimeProvider time, ILogger<LeaseSweep> logger)
+    : SweepService(Sweep.Lapsed, store, verbs, pulses, time, logger)
 {
     protected override TaskCommand Command(Guid id, DateTime at) => new LapseLease(id, at);
 }
 
 /// <summary>Ends tasks that nobody started in time.</summary>
-internal sealed class ExpirySweep(ITaskStore store, TaskVerbs verbs, TimeProvider time, ILogger<ExpirySweep> logger)
-    : SweepService(Sweep.Expired, store, verbs, time, logger)
+internal sealed class ExpirySweep(ITaskStore store, TaskVerbs verbs, Pulses pulses, TimeProvider time, ILogger<ExpirySweep> logger)
+    : SweepService(Sweep.Expired, store, verbs, pulses, time, logger)
 {
     protected override TaskCommand Command(Guid id, DateTime at) => new ExpireTask(id, at);
 }

@@ -4,6 +4,7 @@ using System.Threading.Channels;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Events;
+using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Replies;
 using TaskQueue.Engine.Tasks;
@@ -36,7 +37,7 @@ internal sealed partial class GroupCommitter : IHostedService
     private readonly Task _running;
     private long _groups;
 
-    public GroupCommitter(ITaskStore store, QueueCatalog queues, CommitSignals signals, ReplySender replies, TaskMetrics metrics, GroupCommitOptions options, ILogger<GroupCommitter> logger)
+    public GroupCommitter(ITaskStore store, QueueCatalog queues, CommitSignals signals, ReplySender replies, TaskMetrics metrics, Pulses pulses, GroupCommitOptions options, ILogger<GroupCommitter> logger)
     {
         _store = store;
         _queues = queues;
@@ -45,7 +46,7 @@ internal sealed partial class GroupCommitter : IHostedService
         _metrics = metrics;
         _logger = logger;
         _lanes = [.. Enumerable.Range(0, options.Lanes).Select(_ => Channel.CreateBounded<GroupEntry>(new BoundedChannelOptions(LaneCapacity) { SingleReader = true }))];
-        _running = Task.WhenAll(_lanes.Select(lane => Task.Run(() => RunAsync(lane.Reader))));
+        _running = Task.WhenAll(_lanes.Select(lane => Task.Run(() => RunAsync(lane.Reader, pulses.Of(GetType())))));
     }
 
     /// <summary>Transactions so far.</summary>
@@ -68,10 +69,14 @@ internal sealed partial class GroupCommitter : IHostedService
         await _running.WaitAsync(cancellationToken);
     }
 
-    private async Task RunAsync(ChannelReader<GroupEntry> reader)
+    private async Task RunAsync(ChannelReader<GroupEntry> reader, Pulse pulse)
     {
-        while (await reader.WaitToReadAsync())
+        while (true)
         {
+            pulse.Rest();
+            if (!await reader.WaitToReadAsync())
+                return;
+            pulse.Beat();
             var group = new List<GroupEntry>();
             while (group.Count < MaxGroup && reader.TryRead(out var entry))
                 group.Add(entry);

@@ -1,0 +1,109 @@
+using System.Text;
+using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
+using TaskQueue.Engine.Bus;
+
+namespace TaskQueue.Engine.Health;
+
+/// <summary>
+/// Brings canaries to the broker over a connection of its own, so that a confirm shows that the broker is there whatever became of
+/// the connection of the bus.
+/// </summary>
+internal sealed class CanaryLine(BusAddress address, Hearing hearing, Outages outages, TimeProvider time) : IAsyncDisposable
+{
+    private static readonly CreateChannelOptions Confirmed = new(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true);
+
+    private static readonly ReadOnlyMemory<byte> Body = Encoding.UTF8.GetBytes($$"""{"messageType":["{{MassTransit.MessageUrn.ForTypeString<Canary>()}}"],"message":{ } }""");
+
+    private IConnection? _connection;
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_connection is not null)
+            await _connection.DisposeAsync();
+    }
+
+    /// <summary>Sends a canary to each endpoint. It does not outlive the next few, should nobody take it.</summary>
+    /// <param name="patience">How long the broker may take.</param>
+    /// <param name="life">How long a canary may wait in its queue.</param>
+    public async Task SendAsync(TimeSpan patience, TimeSpan life)
+    {
+        var sent = false;
+        try
+        {
+            var connection = await ConnectAsync(patience);
+            sent = (await Task.WhenAll(hearing.Ears.Select(e => TrySendAsync(connection, e, patience, life)))).All(s => s);
+        }
+#pragma warning disable CA1031 // whatever it is, there is no broker for us at the moment
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+            await ForgetAsync();
+        }
+
+        if (!sent)
+            outages.BrokerIsAway();
+    }
+
+    private async Task<IConnection> ConnectAsync(TimeSpan patience)
+    {
+        if (_connection is { IsOpen: true })
+            return _connection;
+        await ForgetAsync();
+        var factory = new ConnectionFactory
+        {
+            Uri = address.RabbitMq!,
+            ClientProvidedName = "taskqueue canary",
+            AutomaticRecoveryEnabled = false,
+            RequestedConnectionTimeout = patience,
+            ContinuationTimeout = patience,
+            HandshakeContinuationTimeout = patience,
+        };
+        return _connection = await factory.CreateConnectionAsync();
+    }
+
+    private async Task ForgetAsync()
+    {
+        var broken = _connection;
+        _connection = null;
+        if (broken is not null)
+            await ((Task)broken.DisposeAsync().AsTask()).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    /// <returns>Whether the broker answered.</returns>
+    private async Task<bool> TrySendAsync(IConnection connection, Ear ear, TimeSpan patience, TimeSpan life)
+    {
+        var at = time.GetTimestamp();
+        var publishing = PublishAsync(connection, ear.Queue, life);
+        try
+        {
+            await publishing.WaitAsync(patience, time);
+        }
+        catch (PublishException nobody) when (nobody.IsReturn)
+        {
+            // The broker is there, but not the queue: whoever consumed it hears nothing.
+        }
+        catch (OperationInterruptedException missing) when (missing.ShutdownReason?.ReplyCode == Constants.NotFound)
+        {
+            // The same, with its exchange.
+        }
+#pragma warning disable CA1031 // no confirm: an alarm, a queue without a majority, or no broker
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+            _ = publishing.ContinueWith(static t => _ = t.Exception, TaskScheduler.Default);
+            ear.Excuse();
+            return false;
+        }
+
+        ear.Sent(at);
+        return true;
+    }
+
+    private static async Task PublishAsync(IConnection connection, string queue, TimeSpan life)
+    {
+        await using var channel = await connection.CreateChannelAsync(Confirmed);
+        var properties = new BasicProperties { ContentType = "application/vnd.masstransit+json", Expiration = $"{life.TotalMilliseconds:0}" };
+        await channel.BasicPublishAsync(exchange: queue, routingKey: "", mandatory: true, properties, Body);
+    }
+}

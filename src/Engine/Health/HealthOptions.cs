@@ -1,0 +1,37 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace TaskQueue.Engine.Health;
+
+/// <summary>Section <c>TaskQueue:Health</c>: when a process that runs but does not work is said to be unwell.</summary>
+public sealed class HealthOptions : IValidatableObject
+{
+    /// <summary>Seconds between two canaries, and between two looks whether the database answers. The same at all processes.</summary>
+    /// <value>10; 0.1 to 300.</value>
+    [Range(0.1, 300)]
+    public double CanarySeconds { get; set; } = 10;
+
+    /// <summary>Seconds of silence after which <c>/health/ready</c> says 503.</summary>
+    /// <value>60; at least three times <see cref="CanarySeconds"/>.</value>
+    [Range(0.3, 86_400)]
+    public double DeafAfterSeconds { get; set; } = 60;
+
+    /// <summary>Seconds of silence after which <c>/health/live</c> says 503, so that the process is restarted.</summary>
+    /// <value>180; more than <see cref="DeafAfterSeconds"/>.</value>
+    [Range(0.3, 86_400)]
+    public double RestartAfterSeconds { get; set; } = 180;
+
+    internal TimeSpan CanaryEvery => TimeSpan.FromSeconds(CanarySeconds);
+
+    internal TimeSpan DeafAfter => TimeSpan.FromSeconds(DeafAfterSeconds);
+
+    internal TimeSpan RestartAfter => TimeSpan.FromSeconds(RestartAfterSeconds);
+
+    /// <inheritdoc />
+    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
+    {
+        if (DeafAfterSeconds < 3 * CanarySeconds)
+            yield return new ValidationResult("TaskQueue:Health:DeafAfterSeconds must be at least three times TaskQueue:Health:CanarySeconds");
+        if (RestartAfterSeconds <= DeafAfterSeconds)
+            yield return new ValidationResult("TaskQueue:Health:RestartAfterSeconds must be more than TaskQueue:Health:DeafAfterSeconds");
+    }
+}

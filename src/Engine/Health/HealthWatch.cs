@@ -1,0 +1,36 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+using TaskQueue.Engine.Bus;
+using TaskQueue.Engine.Storage;
+
+namespace TaskQueue.Engine.Health;
+
+/// <summary>Every few seconds: does the database answer, does the broker, and do our own endpoints hear what we send them?</summary>
+internal sealed class HealthWatch(
+    DatabaseProbe database, CanaryLine canaries, BusAddress bus, Outages outages, Pulses pulses, IOptions<HealthOptions> options, TimeProvider time) : BackgroundService
+{
+    /// <summary>A server that takes longer to answer next to nothing is as good as away.</summary>
+    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(5);
+
+    private readonly TimeSpan _every = options.Value.CanaryEvery;
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        var pulse = pulses.Of(GetType());
+        var patience = _every < Longest ? _every : Longest;
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            await Task.Delay(_every, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (stoppingToken.IsCancellationRequested)
+                return;
+            await Task.WhenAll(LookAsync(patience), bus.RabbitMq is null ? Task.CompletedTask : canaries.SendAsync(patience, options.Value.DeafAfter));
+            pulse.Beat();
+        }
+    }
+
+    private async Task LookAsync(TimeSpan patience)
+    {
+        if (!await database.AnswersAsync(patience))
+            outages.DatabaseIsAway();
+    }
+}

@@ -1,0 +1,20 @@
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Hosting;
+
+namespace TaskQueue.Engine.Health;
+
+/// <summary>A loop finishes its turns.</summary>
+/// <param name="pulses">Where its pulse is.</param>
+/// <param name="verdict">How long is too long.</param>
+/// <param name="loop">Its name.</param>
+/// <param name="service">The service that runs it, where it is one that may end by a fault.</param>
+internal sealed class LoopHealth(Pulses pulses, HealthVerdict verdict, string loop, BackgroundService? service) : IHealthCheck
+{
+    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
+    {
+        if (service?.ExecuteTask is { IsFaulted: true, Exception: var fault })
+            return Task.FromResult(HealthCheckResult.Unhealthy($"it has ended: {fault.InnerException?.GetType().Name}"));
+        var silence = pulses.SilenceOf(loop);
+        return Task.FromResult(verdict.Of(silence, $"it has not finished a turn for {silence.TotalSeconds:0} s, though the database answers"));
+    }
+}

@@ -1,0 +1,178 @@
+using System.Diagnostics;
+using Npgsql;
+using Shouldly;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.EndToEnd;
+
+/// <summary>Processes that run and answer, but hear nothing or do nothing: first they are not ready, then they are to be restarted.</summary>
+public sealed class DeafTests : IAsyncLifetime
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(40);
+
+    /// <summary>Much shorter than anybody would set it; what is well must be well with these too.</summary>
+    private static readonly Dictionary<string, string> Quick = new()
+    {
+        ["TaskQueue:Health:CanarySeconds"] = "0.5",
+        ["TaskQueue:Health:DeafAfterSeconds"] = "5",
+        ["TaskQueue:Health:RestartAfterSeconds"] = "9",
+    };
+
+    private TestDatabase _database = null!;
+    private string _rabbitMq = null!;
+
+    public async Task InitializeAsync()
+    {
+        _database = await TestDatabase.CreateAsync(DatabaseProvider.Postgres);
+        _rabbitMq = await TestServers.CreateVirtualHostAsync();
+    }
+
+    public async Task DisposeAsync()
+    {
+        await TestServers.DeleteVirtualHostAsync(_rabbitMq);
+        await _database.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task One_whose_consumers_get_nothing_is_found_though_another_on_the_same_queues_hears_everything()
+    {
+        await using var deaf = await TaskQueueProcess.StartAsync("consumers", _database.ConnectionString, _rabbitMq, Quick);
+        await TestServers.SilenceAsync(_rabbitMq, "taskqueue-submit");
+        await TestServers.SilenceAsync(_rabbitMq, "tasks");
+        foreach (var own in (await TestServers.QueueDepthsAsync(_rabbitMq)).Where(q => q.Type == "classic"))
+            await TestServers.SilenceAsync(_rabbitMq, own.Name);
+        await using var well = await TaskQueueProcess.StartAsync("api,scheduler,consumers", _database.ConnectionString, _rabbitMq, Quick);
+
+        var reply = await NotReadyAsync(deaf, "canary", well);
+        foreach (var endpoint in new[] { "taskqueue-submit", "tasks", "doorbell", "replies" })
+            reply.ShouldContain(endpoint);
+        reply.ShouldNotContain("taskqueue-report");
+        await NotLiveAsync(deaf, "canary", well);
+        (await MetricsText.ReadAsync(deaf.Http)).Sum("taskqueue_canary_age_seconds", ("endpoint", "tasks")).ShouldBeGreaterThan(5);
+        (await MetricsText.ReadAsync(deaf.Http)).Sum("taskqueue_canary_age_seconds", ("endpoint", "taskqueue-report")).ShouldBeLessThan(5);
+    }
+
+    [Fact]
+    public async Task One_that_lost_its_queues_makes_them_again_and_is_well()
+    {
+        await using var process = await TaskQueueProcess.StartAsync("api,scheduler,consumers", _database.ConnectionString, _rabbitMq, Quick);
+        var queues = (await TestServers.QueueDepthsAsync(_rabbitMq)).Where(q => !q.Name.EndsWith("_error", StringComparison.Ordinal)).Select(q => q.Name).ToList();
+        queues.Count.ShouldBeGreaterThanOrEqualTo(6);
+        await Task.WhenAll(queues.Select(q => TestServers.DeleteQueueAsync(_rabbitMq, q)));
+
+        await Eventually.UntilAsync(
+            async () => (await TestServers.QueueDepthsAsync(_rabbitMq)).Select(q => q.Name).Intersect(queues).Count() == queues.Count
+                && (await process.Http.ReadAsync("/health/ready")).Status == 200,
+            Patience,
+            "the queues are back");
+        var id = await process.Http.SubmitAsync(new { action = "uppercase", data = new { text = "a" } });
+        await process.Http.TaskAsync(id, "completed");
+        (await process.Http.ReadAsync("/health/live")).Status.ShouldBe(200);
+    }
+
+    [Fact]
+    public async Task One_whose_loop_hangs_is_found_while_the_database_answers_and_is_well_when_it_goes_on()
+    {
+        await using var scheduler = await TaskQueueProcess.StartAsync("scheduler", _database.ConnectionString, _rabbitMq, Quick);
+        await using (var connection = new NpgsqlConnection(_database.ConnectionString))
+        {
+            await connection.OpenAsync();
+            await using var transaction = await connection.BeginTransactionAsync();
+            await using var command = new NpgsqlCommand("lock table callbacks in access exclusive mode", connection, transaction);
+            await command.ExecuteNonQueryAsync();
+
+            (await NotReadyAsync(scheduler, "callback-service")).ShouldContain("database answers");
+            await NotLiveAsync(scheduler, "callback-service");
+            (await MetricsText.ReadAsync(scheduler.Http)).Sum("taskqueue_loop_age_seconds", ("loop", "callback-service")).ShouldBeGreaterThan(5);
+            (await scheduler.Http.ReadAsync("/health/ready")).Json.GetProperty("checks").GetProperty("lease-sweep").Text("status").ShouldBe("healthy");
+        }
+
+        await Eventually.UntilAsync(async () => (await scheduler.Http.ReadAsync("/health/ready")).Status == 200, Patience, "it is ready again");
+        (await scheduler.Http.ReadAsync("/health/live")).Status.ShouldBe(200);
+    }
+
+    [Fact]
+    public async Task A_broker_or_a_database_that_is_away_makes_nobody_restart()
+    {
+        await using var servers = await OwnServers.StartAsync();
+        var database = new NpgsqlConnectionStringBuilder(servers.Postgres).ConnectionString;
+        (await TaskQueueProcess.RunAsync(["migrate"], new Dictionary<string, string> { ["ConnectionStrings__TaskQueue"] = database })).ExitCode.ShouldBe(0);
+        await using var process = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database, servers.RabbitMq, Quick);
+
+        await servers.RunAsync("stop-rabbitmq", "kill");
+        await StaysLiveAsync(process, TimeSpan.FromSeconds(10));
+        await servers.RunAsync("start-rabbitmq");
+        await ReadyAgainAsync(process, "the broker");
+
+        await servers.RunAsync("stop-postgres", "immediate");
+        await StaysLiveAsync(process, TimeSpan.FromSeconds(10));
+        await servers.RunAsync("start-postgres");
+        await ReadyAgainAsync(process, "the database");
+    }
+
+    private static async Task ReadyAgainAsync(TaskQueueProcess process, string back)
+    {
+        await Eventually.UntilAsync(async () => (await process.Http.ReadAsync("/health/ready")).Status == 200, TimeSpan.FromSeconds(60), $"it is ready, since {back} is back");
+        var id = await process.Http.SubmitAsync(new { action = "uppercase", data = new { text = "a" } });
+        await process.Http.TaskAsync(id, "completed");
+    }
+
+    /// <summary>Not ready, but live at every look, for longer than it takes to be restarted.</summary>
+    private static async Task StaysLiveAsync(TaskQueueProcess process, TimeSpan length)
+    {
+        await Eventually.UntilAsync(async () => (await process.Http.ReadAsync("/health/ready")).Status == 503, Patience, "it is not ready");
+        var begun = Stopwatch.GetTimestamp();
+        await Eventually.UntilAsync(
+            async () =>
+            {
+                var live = await process.Http.ReadAsync("/health/live");
+                live.Status.ShouldBe(200, live.Text);
+                return Stopwatch.GetElapsedTime(begun) > length;
+            },
+            length + Patience,
+            "it lives");
+        (await process.Http.ReadAsync("/health/ready")).Status.ShouldBe(503);
+    }
+
+    /// <returns>What the check said.</returns>
+    private static async Task<string> NotReadyAsync(TaskQueueProcess process, string check, TaskQueueProcess? well = null)
+    {
+        var checks = await Eventually.UntilAsync<object>(
+            async () =>
+            {
+                await IsWellAsync(well);
+                var live = await process.Http.ReadAsync("/health/live");
+                var ready = await process.Http.ReadAsync("/health/ready");
+                if (ready.Status == 200)
+                    return null;
+                if (well is null)
+                    live.Status.ShouldBe(200, live.Text); // ready falls first
+                return ready.Json.GetProperty("checks").GetProperty(check).Text("status") == "healthy" ? null : ready;
+            },
+            Patience,
+            $"{check} is not ready");
+        return ((Reply)checks).Json.GetProperty("checks").GetProperty(check).Text("description")!;
+    }
+
+    private static async Task NotLiveAsync(TaskQueueProcess process, string check, TaskQueueProcess? well = null) =>
+        await Eventually.UntilAsync(
+            async () =>
+            {
+                await IsWellAsync(well);
+                var live = await process.Http.ReadAsync("/health/live");
+                return live.Status == 503 && live.Json.GetProperty("checks").GetProperty(check).Text("status") == "unhealthy";
+            },
+            Patience,
+            $"{check} is not live");
+
+    private static async Task IsWellAsync(TaskQueueProcess? process)
+    {
+        foreach (var path in process is null ? [] : new[] { "/health/ready", "/health/live" })
+        {
+            var reply = await process!.Http.ReadAsync(path);
+            reply.Status.ShouldBe(200, reply.Text);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Shouldly;
+using TaskQueue.Client;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.EndToEnd;
+
+/// <summary>The health check of the .NET client's workers.</summary>
+public sealed class WorkerHealthTests(ServersStack stack) : IClassFixture<ServersStack>
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(40);
+    private static readonly TimeSpan DeafAfter = TimeSpan.FromSeconds(3);
+
+    private readonly string _queue = $"h{Guid.NewGuid():N}";
+
+    [Fact]
+    public async Task Over_HTTP_idle_and_busy_workers_are_well_and_one_whose_server_is_away_is_degraded()
+    {
+        await using var server = await TaskQueueProcess.StartAsync("api,scheduler", stack.Database.ConnectionString, stack.RabbitMq);
+        var end = new TaskCompletionSource();
+        await using var idle = await StartAsync(server.Http.BaseAddress!, _ => { });
+        await using var busy = await StartAsync(server.Http.BaseAddress!, o =>
+        {
+            (o.Concurrency, o.Prefetch, o.Lease) = (1, 0, TimeSpan.FromSeconds(1.5));
+            o.Queues[0] += "busy";
+            o.AddProcessor("a", async (_, _) =>
+            {
+                await end.Task;
+                return TaskOutcome.Completed("1");
+            });
+        });
+        var id = await stack.Http.SubmitAsync(new { queue = $"{_queue}busy", action = "a" });
+        await stack.Http.TaskAsync(id, "running");
+        await StaysWellAsync(idle, busy);
+
+        server.Kill();
+        (await UnwellAsync(idle, HealthStatus.Degraded)).ShouldContain("cannot be reached");
+        (await UnwellAsync(busy, HealthStatus.Degraded)).ShouldContain("cannot be reached");
+        end.SetResult();
+    }
+
+    [Fact]
+    public async Task Over_HTTP_a_worker_that_the_server_refuses_is_unhealthy()
+    {
+        (await stack.Http.PutAsync($"/queues/{_queue}", new { delivery = "push" })).Status.ShouldBeInRange(200, 201);
+        await using var refused = await StartAsync(stack.Http.BaseAddress!, _ => { });
+        (await UnwellAsync(refused, HealthStatus.Unhealthy)).ShouldContain("UseRabbitMq");
+    }
+
+    [Fact]
+    public async Task Over_the_bus_an_idle_worker_is_well_and_one_that_nothing_reaches_is_unhealthy()
+    {
+        var before = await OwnQueuesAsync();
+        await using var worker = await StartAsync(stack.Http.BaseAddress!, o => o.UseRabbitMq(new Uri(stack.RabbitMq!)));
+        await StaysWellAsync(worker);
+
+        await TestServers.SilenceAsync(stack.RabbitMq!, (await OwnQueuesAsync()).Except(before).Single());
+        (await UnwellAsync(worker, HealthStatus.Unhealthy)).ShouldContain("none arrives");
+    }
+
+    [Fact]
+    public async Task Over_the_bus_a_worker_whose_broker_is_away_is_degraded()
+    {
+        var rabbitMq = await TestServers.CreateVirtualHostAsync();
+        await using var worker = await StartAsync(stack.Http.BaseAddress!, o => o.UseRabbitMq(new Uri(rabbitMq)));
+        await StaysWellAsync(worker);
+        await TestServers.DeleteVirtualHostAsync(rabbitMq);
+        await UnwellAsync(worker, HealthStatus.Degraded);
+    }
+
+    private async Task<List<string>> OwnQueuesAsync() =>
+        [.. (await TestServers.QueueDepthsAsync(stack.RabbitMq!)).Where(q => q.Type == "classic").Select(q => q.Name)];
+
+    private Task<WorkerRun> StartAsync(Uri server, Action<TaskQueueWorkerOptions> configure) =>
+        WorkerRun.StartAsync(server, o =>
+        {
+            o.Queues.Add(_queue);
+            o.DeafAfter = DeafAfter;
+            configure(o);
+        });
+
+    /// <summary>For longer than a worker may hear nothing.</summary>
+    private static async Task StaysWellAsync(params WorkerRun[] workers)
+    {
+        var begun = TimeProvider.System.GetTimestamp();
+        await Eventually.UntilAsync(
+            async () =>
+            {
+                foreach (var worker in workers)
+                {
+                    var (status, description) = await CheckAsync(worker);
+                    status.ShouldBe(HealthStatus.Healthy, description);
+                }
+
+                return TimeProvider.System.GetElapsedTime(begun) > DeafAfter * 1.5;
+            },
+            Patience,
+            "the workers are well");
+    }
+
+    private static async Task<string> UnwellAsync(WorkerRun worker, HealthStatus expected) =>
+        await Eventually.UntilAsync(
+            async () =>
+            {
+                var (status, description) = await CheckAsync(worker);
+                return status == expected ? description : null;
+            },
+            Patience,
+            $"the worker is {expected}");
+
+    private static async Task<(HealthStatus Status, string? Description)> CheckAsync(WorkerRun worker)
+    {
+        var report = await worker.Services.GetRequiredService<HealthCheckService>().CheckHealthAsync();
+        var entry = report.Entries["taskqueue-worker"];
+        return (entry.Status, entry.Description);
+    }
+}

@@ -1,0 +1,32 @@
+namespace TaskQueue.Tests.Servers;
+
+/// <summary>A PostgreSQL and a RabbitMQ of one test alone, which may stop them while other tests run.</summary>
+internal sealed class OwnServers : IAsyncDisposable
+{
+    private readonly string _folder;
+    private readonly Dictionary<string, string> _variables;
+
+    private OwnServers(string folder, Dictionary<string, string> variables) => (_folder, _variables) = (folder, variables);
+
+    public string Postgres => _variables["TASKQUEUE_TEST_POSTGRES"];
+
+    public string RabbitMq => _variables["TASKQUEUE_TEST_RABBITMQ"];
+
+    public static async Task<OwnServers> StartAsync()
+    {
+        // PostgreSQL runs as another user, who must get to its data.
+        var folder = Path.Combine(Path.GetTempPath(), $"taskqueue-servers-{Guid.NewGuid():N}");
+        await TestServers.ScriptAsync("start", folder);
+        var lines = await File.ReadAllLinesAsync(Path.Combine(folder, "env"));
+        return new OwnServers(folder, lines.Select(l => l["export ".Length..].Split('=', 2)).ToDictionary(l => l[0], l => l[1].Trim('"')));
+    }
+
+    /// <summary>Runs servers.sh, e.g. "stop-postgres" with "immediate".</summary>
+    public Task RunAsync(string subcommand, params string[] args) => TestServers.ScriptAsync([subcommand, _folder, .. args]);
+
+    public async ValueTask DisposeAsync()
+    {
+        await RunAsync("stop");
+        Directory.Delete(_folder, recursive: true);
+    }
+}

@@ -1,0 +1,198 @@
+using System.Diagnostics.Metrics;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+using Shouldly;
+using TaskQueue.Engine.Health;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.Unit;
+
+/// <summary>What silence means, on a clock that is set.</summary>
+public sealed class HealthTests : IAsyncDisposable
+{
+    private static readonly DateTime Start = new(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc);
+
+    private readonly SetTime _time = new(Start);
+    private readonly ServiceProvider _services;
+    private readonly Outages _outages;
+    private readonly Pulses _pulses;
+
+    public HealthTests()
+    {
+        _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
+        _outages = new Outages(_time);
+        _pulses = new Pulses(_outages, _services.GetRequiredService<IMeterFactory>(), _time);
+    }
+
+    public ValueTask DisposeAsync() => _services.DisposeAsync();
+
+    [Fact]
+    public void A_loop_is_silent_from_its_last_turn_on_and_not_while_it_rests()
+    {
+        var pulse = _pulses.Of(typeof(SomeLoop));
+        After(30);
+        Silence.ShouldBe(30);
+        pulse.Beat();
+        Silence.ShouldBe(0);
+        After(7);
+        Silence.ShouldBe(7);
+        pulse.Rest();
+        After(10_000);
+        Silence.ShouldBe(0);
+        pulse.Beat();
+        After(3);
+        Silence.ShouldBe(3);
+    }
+
+    [Fact]
+    public void Of_several_pulses_of_a_loop_the_oldest_counts_and_a_loop_that_does_not_run_is_not_silent()
+    {
+        Silence.ShouldBe(0);
+        _pulses.Of(typeof(SomeLoop));
+        After(5);
+        var younger = _pulses.Of(typeof(SomeLoop));
+        After(1);
+        younger.Beat();
+        Silence.ShouldBe(6);
+    }
+
+    [Fact]
+    public void Silence_counts_anew_from_the_end_of_an_outage()
+    {
+        _pulses.Of(typeof(SomeLoop));
+        for (var i = 0; i < 100; i++)
+        {
+            After(10);
+            _outages.DatabaseIsAway();
+            Silence.ShouldBe(0);
+        }
+
+        After(59);
+        Silence.ShouldBe(59);
+    }
+
+    [Fact]
+    public void A_broker_that_is_away_excuses_only_who_needs_it()
+    {
+        _pulses.Of(typeof(SomeLoop));
+        _pulses.Of(typeof(OtherLoop), needsBroker: true);
+        After(100);
+        _outages.BrokerIsAway();
+        After(1);
+        Silence.ShouldBe(101);
+        _pulses.SilenceOf("other-loop").TotalSeconds.ShouldBe(1);
+    }
+
+    [Fact]
+    public void An_endpoint_is_silent_from_the_first_canary_that_nothing_came_after()
+    {
+        var ear = new Ear("tasks", "tasks", _time);
+        After(1000);
+        ear.Silence.ShouldBe(TimeSpan.Zero); // nothing was sent
+        var first = _time.GetTimestamp();
+        After(1);
+        ear.Sent(first);
+        After(9);
+        ear.Sent(_time.GetTimestamp());
+        ear.Silence.TotalSeconds.ShouldBe(10);
+        ear.Heard();
+        ear.Silence.ShouldBe(TimeSpan.Zero);
+    }
+
+    [Fact]
+    public void A_canary_that_is_back_before_its_confirm_is_not_missed()
+    {
+        var ear = new Ear("tasks", "tasks", _time);
+        After(10);
+        var at = _time.GetTimestamp();
+        ear.Heard();
+        ear.Sent(at);
+        After(100);
+        ear.Silence.ShouldBe(TimeSpan.Zero);
+    }
+
+    [Fact]
+    public void A_canary_that_the_broker_did_not_take_proves_nothing()
+    {
+        var ear = new Ear("tasks", "tasks", _time);
+        After(10);
+        ear.Sent(_time.GetTimestamp());
+        After(100);
+        ear.Excuse();
+        ear.Silence.ShouldBe(TimeSpan.Zero);
+        ear.Sent(_time.GetTimestamp());
+        After(20);
+        ear.Silence.TotalSeconds.ShouldBe(20);
+    }
+
+    [Theory]
+    [InlineData(59.9, HealthStatus.Healthy)]
+    [InlineData(60, HealthStatus.Degraded)]
+    [InlineData(179.9, HealthStatus.Degraded)]
+    [InlineData(180, HealthStatus.Unhealthy)]
+    public void Silence_first_takes_a_process_out_of_service_and_then_restarts_it(double seconds, HealthStatus expected)
+    {
+        using var lifetime = new Lifetime();
+        var verdict = new HealthVerdict(Options.Create(new HealthOptions()), lifetime);
+        verdict.Of(TimeSpan.FromSeconds(seconds), "problem").Status.ShouldBe(expected);
+        lifetime.StopApplication();
+        verdict.Of(TimeSpan.FromSeconds(seconds), "problem").Status.ShouldBe(HealthStatus.Healthy);
+    }
+
+    [Fact]
+    public async Task A_loop_that_ended_by_an_exception_is_not_well_at_once()
+    {
+        using var lifetime = new Lifetime();
+        using var loop = new SomeLoop();
+        var health = new LoopHealth(_pulses, new HealthVerdict(Options.Create(new HealthOptions()), lifetime), "some-loop", loop);
+        (await health.CheckHealthAsync(new HealthCheckContext())).Status.ShouldBe(HealthStatus.Healthy);
+        await loop.StartAsync(CancellationToken.None);
+        await Eventually.UntilAsync(() => Task.FromResult(loop.ExecuteTask!.IsCompleted), TimeSpan.FromSeconds(20), "it has ended");
+        var result = await health.CheckHealthAsync(new HealthCheckContext());
+        result.Status.ShouldBe(HealthStatus.Unhealthy);
+        result.Description.ShouldBe("it has ended: NotSupportedException");
+    }
+
+    [Theory]
+    [InlineData(10, 29, 180, "DeafAfterSeconds must be at least three times")]
+    [InlineData(10, 60, 60, "RestartAfterSeconds must be more than")]
+    [InlineData(10, 60, 180, null)]
+    public void Settings_that_would_find_the_well_unwell_are_refused(double canary, double deaf, double restart, string? problem)
+    {
+        var options = new HealthOptions { CanarySeconds = canary, DeafAfterSeconds = deaf, RestartAfterSeconds = restart };
+        var problems = options.Validate(new(options)).Select(p => p.ErrorMessage!).ToList();
+        if (problem is null)
+            problems.ShouldBeEmpty();
+        else
+            problems.ShouldHaveSingleItem().ShouldContain(problem);
+    }
+
+    private double Silence => _pulses.SilenceOf("some-loop").TotalSeconds;
+
+    private void After(double seconds) => _time.Now = _time.Now.AddSeconds(seconds);
+
+    private sealed class SomeLoop : BackgroundService
+    {
+        protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.FromException(new NotSupportedException());
+    }
+
+    private sealed class OtherLoop;
+
+    private sealed class Lifetime : IHostApplicationLifetime, IDisposable
+    {
+        private readonly CancellationTokenSource _stopping = new();
+
+        public CancellationToken ApplicationStarted => CancellationToken.None;
+
+        public CancellationToken ApplicationStopping => _stopping.Token;
+
+        public CancellationToken ApplicationStopped => CancellationToken.None;
+
+        public void StopApplication() => _stopping.Cancel();
+
+        public void Dispose() => _stopping.Dispose();
+    }
+}
