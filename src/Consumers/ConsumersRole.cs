@@ -1,6 +1,7 @@
 using MassTransit;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using TaskQueue.Consumers.Actions;
 using TaskQueue.Consumers.Agent;
 using TaskQueue.Consumers.Tasks;
@@ -55,4 +56,13 @@ public static class ConsumersRole
         services.AddHostedService<AgentService>().AddLoopHealth<AgentService>();
         return services;
     }
+
+    /// <summary>How many tasks run in this process: built-in actions, requests to upstreams, tasks of the agent door.</summary>
+    public static int RunningTasks(IServiceProvider services) => services.GetServices<IHostedService>().Sum(service => service switch
+    {
+        ActionRunner actions => actions.Running,
+        UpstreamService upstreams => upstreams.Running,
+        AgentService agent => agent.Running,
+        _ => 0,
+    });
 }

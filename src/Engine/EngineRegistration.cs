@@ -39,6 +39,8 @@ public static class EngineRegistration
         services.AddOptions<TelemetryOptions>().BindConfiguration("TaskQueue:Telemetry").ValidateDataAnnotations().ValidateOnStart();
         services.AddTaskQueueHealth(bus);
         services.AddMetrics().AddSingleton<TaskMetrics>().AddSingleton<BacklogWatch>();
+        services.AddOptions<ScalingOptions>().BindConfiguration("TaskQueue:Scaling").ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<Scaling>();
         services.AddSingleton<Doorbell>().AddSingleton<CommitSignals>();
         services.AddSingleton<QueueCatalog>().AddSingleton<QueueVerbs>();
         services.AddSingleton<ScheduleVerbs>().AddSingleton<ScheduleSignal>();

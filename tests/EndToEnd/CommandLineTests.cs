@@ -64,6 +64,12 @@ public sealed class CommandLineTests
     [InlineData("TaskQueue:Auth:KeysFile", "/proc/none/keys.json", "TaskQueue:Auth:KeysFile", "/proc/none/keys.json")]
     [InlineData("TaskQueue:Limits:MaxConcurrentRequests", "0", "TaskQueue:Limits:MaxConcurrentRequests")]
     [InlineData("TaskQueue:Limits:PerSecond", "-1", "TaskQueue:Limits")]
+    [InlineData("TaskQueue:Scaling:WithinSeconds", "0", "TaskQueue:Scaling:WithinSeconds")]
+    [InlineData("TaskQueue:Kubernetes:DeletionCost", "maybe", "TaskQueue:Kubernetes:DeletionCost")]
+    [InlineData("TaskQueue:Operations:Urls", "http://0.0.0.0:9090", "TaskQueue:Operations:Urls", "loopback")]
+    [InlineData("TaskQueue:Operations:Urls", "9090", "TaskQueue:Operations:Urls", "9090")]
+    [InlineData("TaskQueue:Operations:Urls", "http://127.0.0.1:0", "TaskQueue:Operations:Urls", "port")]
+    [InlineData("TaskQueue:Operations:Urls", "http://127.0.0.1:9091;http://*:9092", "TaskQueue:Operations:Urls", "http://*:9092")]
     [InlineData("Kestrel:Endpoints:A:Url", "http://0.0.0.0:8080", "Kestrel:Endpoints")]
     [InlineData("ConnectionStrings:TaskQueue", "nonsense;Password=" + Secret, "ConnectionStrings:TaskQueue")]
     [InlineData("ConnectionStrings:TaskQueue", "Host=127.0.0.1;Port=abc;Password=" + Secret, "ConnectionStrings:TaskQueue")]
@@ -76,6 +82,16 @@ public sealed class CommandLineTests
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite, migrate: false);
         var settings = new Dictionary<string, string> { ["ConnectionStrings:TaskQueue"] = database.ConnectionString, [key] = value };
         Refused(await RunAsync(["--urls", "http://127.0.0.1:0"], settings), words);
+    }
+
+    [Theory]
+    [InlineData("http://127.0.0.1:9091")]
+    [InlineData("http://127.0.0.1:9092;http://localhost:9091")]
+    public async Task A_port_for_operations_must_be_another_than_that_of_everybody(string operations)
+    {
+        await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite, migrate: false);
+        var settings = new Dictionary<string, string> { ["ConnectionStrings:TaskQueue"] = database.ConnectionString, ["TaskQueue:Operations:Urls"] = operations };
+        Refused(await RunAsync(["--urls", "http://127.0.0.1:9091"], settings), "TaskQueue:Operations:Urls", "9091", "urls already");
     }
 
     [Fact]

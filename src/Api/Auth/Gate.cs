@@ -21,8 +21,10 @@ internal sealed class Gate(RequestDelegate next, Keyring keys, Tokens tokens, Re
 
     private Task AdmitAsync(HttpContext context, Scope needed)
     {
-        var place = context.GetEndpoint()!.Metadata.GetMetadata<WaitingRoute>() is null ? limits.Enter() : null;
-        var check = place is { IsAcquired: false } ? new(Busy) : CheckAsync(context, needed);
+        var route = context.GetEndpoint()!.Metadata;
+        var isOperations = route.GetMetadata<OperationsRoute>() is not null;
+        var place = isOperations || route.GetMetadata<WaitingRoute>() is not null ? null : limits.Enter();
+        var check = place is { IsAcquired: false } ? new(Busy) : CheckAsync(context, needed, isCounted: !isOperations);
         return place is null && check.IsCompletedSuccessfully ? GoOnAsync(context, check.Result) : AdmitAsync(context, place, check);
     }
 
@@ -34,7 +36,7 @@ internal sealed class Gate(RequestDelegate next, Keyring keys, Tokens tokens, Re
 
     private Task GoOnAsync(HttpContext context, DoorFault? fault) => fault is null ? next(context) : DoorFaults.AnswerAsync(context, fault);
 
-    private async ValueTask<DoorFault?> CheckAsync(HttpContext context, Scope needed)
+    private async ValueTask<DoorFault?> CheckAsync(HttpContext context, Scope needed, bool isCounted)
     {
         Caller? caller;
         try
@@ -52,7 +54,7 @@ internal sealed class Gate(RequestDelegate next, Keyring keys, Tokens tokens, Re
             return Unauthorized;
         if (!caller.Scopes.HasFlag(needed))
             return new(403, "forbidden", $"this key lacks the scope {Scopes.Word(needed)}, which {context.Request.Method} {context.Request.Path} needs");
-        if (limits.Count(caller) is { } wait)
+        if (isCounted && limits.Count(caller) is { } wait)
             return new(429, "rate_limited", "too many requests with this key; try again later") { RetryAfter = wait };
         context.Features.Set(caller);
         return null;

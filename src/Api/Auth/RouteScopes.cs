@@ -12,6 +12,10 @@ internal sealed record OpenRoute;
 /// <summary>A route whose answer may take as long as there is nothing to say: no place is counted for it.</summary>
 internal sealed record WaitingRoute;
 
+/// <summary>A route of operators and their machines: limits of requests do not count for it, because a busy server must be seen to be one.</summary>
+/// <param name="Elsewhere">Whether it is also served where everything else is, though there is a port for operations.</param>
+internal sealed record OperationsRoute(bool Elsewhere);
+
 /// <summary>Who may use a route, said where it is mapped.</summary>
 internal static class RouteScopes
 {
@@ -29,6 +33,11 @@ internal static class RouteScopes
     public static T MayWait<T>(this T endpoints)
         where T : IEndpointConventionBuilder =>
         endpoints.WithMetadata(new WaitingRoute());
+
+    /// <summary>A route for operators: see <see cref="OperationsRoute"/>.</summary>
+    public static T ForOperations<T>(this T endpoints, bool elsewhere = false)
+        where T : IEndpointConventionBuilder =>
+        endpoints.WithMetadata(new OperationsRoute(elsewhere));
 
     /// <summary>Every route must say who may use it.</summary>
     /// <exception cref="StartupException">One does not.</exception>

@@ -1,4 +1,3 @@
-using System.Net;
 using System.Security.Cryptography;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using TaskQueue.Api.Agent;
@@ -14,9 +13,9 @@ using TaskQueue.Api.Queues;
 using TaskQueue.Api.Schedules;
 using TaskQueue.Api.Tasks;
 using TaskQueue.Api.Workers;
+using TaskQueue.Client;
 using TaskQueue.Consumers;
 using TaskQueue.Engine;
-using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Replies;
 using TaskQueue.Engine.Storage;
@@ -43,25 +42,34 @@ internal static partial class Server
         var bus = new BusAddress(ParseRabbitMq(configuration.GetConnectionString("RabbitMq")));
         Demand(roles, database, bus);
         var urls = options.Urls ?? configuration["urls"] ?? DefaultUrl;
-        DemandUrls(urls, configuration);
+        var operations = configuration[OperationsPort.Key] is { Length: > 0 } own ? own : null;
+        ListenAddresses.Demand(urls, operations, configuration);
 
-        builder.WebHost.UseUrls(urls.Split(';'));
+        builder.WebHost.UseUrls([.. urls.Split(';'), .. operations?.Split(';') ?? []]);
         builder.WebHost.ConfigureKestrel(ConfigureKestrel);
         builder.AddLogs();
         builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(30));
         var self = ReplyAddressOf(urls);
         builder.Services.AddSingleton(self);
+        builder.Services.AddSingleton(OperationsPort.Of(operations));
         builder.Services.AddTaskQueueEngine(database, bus, [.. BusRoles(roles, bus, self)]);
         if (roles.HasFlag(Roles.Scheduler))
             builder.Services.AddTaskQueueScheduler();
         if (roles.HasFlag(Roles.Consumers))
-            builder.Services.AddTaskQueueConsumers();
+            AddConsumers(builder);
         builder.Services.AddSingleton<TaskWaits>();
         builder.Services.AddHttp().AddOperations().AddTelemetry(configuration, roles, self.Name).AddBella().AddBatches().AddMoab();
 
         var app = builder.Build();
         Map(app, roles);
         return app;
+    }
+
+    private static void AddConsumers(WebApplicationBuilder builder)
+    {
+        builder.Services.AddTaskQueueConsumers();
+        if (builder.Configuration.GetValue("TaskQueue:Kubernetes:DeletionCost", defaultValue: true))
+            builder.Services.AddTaskQueueDeletionCost(ConsumersRole.RunningTasks);
     }
 
     private static IEnumerable<BusRole> BusRoles(Roles roles, BusAddress bus, ReplyAddress self)
@@ -86,6 +94,8 @@ internal static partial class Server
         LogRoles(app.Logger, roles, app.Services.GetRequiredService<DatabaseAddress>(), app.Services.GetRequiredService<BusAddress>());
         if (!app.Services.GetRequiredService<Keyring>().IsOn)
             LogLoopback(app.Logger);
+        if (app.Configuration[OperationsPort.Key] is { Length: > 0 } operations)
+            LogOperations(app.Logger, operations);
     }
 
     private static void Map(WebApplication app, Roles roles)
@@ -136,38 +146,12 @@ internal static partial class Server
             throw new StartupException("TaskQueue:Roles asks for a part of the roles, but the in-process bus serves one process with all of them; set ConnectionStrings:RabbitMq.");
     }
 
-    /// <summary>Without API keys anybody who can connect may do anything, so only this machine may connect.</summary>
-    private static void DemandUrls(string urls, ConfigurationManager configuration)
-    {
-        var auth = new AuthOptions();
-        configuration.GetSection("TaskQueue:Auth").Bind(auth);
-        if (configuration.GetSection("Kestrel:Endpoints").Exists())
-            throw new StartupException("Kestrel:Endpoints is set, and would take the place of urls, which alone says where to listen; remove it.");
-        foreach (var url in urls.Split(';'))
-        {
-            BindingAddress address;
-            try
-            {
-                address = BindingAddress.Parse(url);
-            }
-            catch (FormatException)
-            {
-                throw new StartupException($"urls: '{url}' is not of the form http://localhost:8080.");
-            }
-
-            // A free port (0) can be had for an address only, not for a name with several addresses.
-            if (address.Scheme != Uri.UriSchemeHttp || address.Port > ushort.MaxValue || address.PathBase.Length > 0 || address is { Port: 0, Host: "localhost" })
-                throw new StartupException($"urls: '{url}' is not of the form http://localhost:8080.");
-            var isLoopback = address.Host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
-                || (IPAddress.TryParse(address.Host.Trim('[', ']'), out var ip) && IPAddress.IsLoopback(ip));
-            if (!isLoopback && !auth.IsOn)
-                throw new StartupException($"urls: '{url}' is not a loopback address; without API keys (TaskQueue:Auth:ApiKeys) the server listens on localhost only.");
-        }
-    }
-
     [LoggerMessage(LogLevel.Information, "TaskQueue roles {Roles} on {Database}, bus {Bus}")]
     private static partial void LogRoles(ILogger logger, Roles roles, DatabaseAddress database, BusAddress bus);
 
     [LoggerMessage(LogLevel.Information, "No API keys are configured: listening on loopback only")]
     private static partial void LogLoopback(ILogger logger);
+
+    [LoggerMessage(LogLevel.Information, "Operators ask at {Urls}")]
+    private static partial void LogOperations(ILogger logger, string urls);
 }

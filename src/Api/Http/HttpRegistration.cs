@@ -2,6 +2,7 @@ using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.Extensions.Options;
 using TaskQueue.Api.Auth;
+using TaskQueue.Api.Operations;
 using TaskQueue.Engine.Auth;
 
 namespace TaskQueue.Api.Http;
@@ -41,6 +42,7 @@ internal static class HttpRegistration
         app.Use(SecureHeaders.AddAsync);
         app.UseExceptionHandler();
         app.UseStatusCodePages();
+        app.UseOperationsPort();
         app.UseMiddleware<Gate>();
         app.MapOpenApi("/openapi/{documentName}.json").Open();
     }

@@ -23,15 +23,16 @@ internal static class OperationsEndpoints
 
     public static void MapOperations(this WebApplication app)
     {
-        app.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = c => c.Tags.Contains(HealthRegistration.Live), ResponseWriter = WriteAsync }).Open();
+        app.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = c => c.Tags.Contains(HealthRegistration.Live), ResponseWriter = WriteAsync }).Open().ForOperations(elsewhere: true);
         app.MapHealthChecks("/health/ready", new HealthCheckOptions
         {
             Predicate = c => c.Tags.Contains(HealthRegistration.Ready),
             ResponseWriter = WriteAsync,
             // A bus that reconnects is not consuming.
             ResultStatusCodes = { [HealthStatus.Degraded] = StatusCodes.Status503ServiceUnavailable },
-        }).Open();
-        var metrics = app.MapPrometheusScrapingEndpoint("/metrics", meterProvider: null, metrics => metrics.Use(RefreshAsync), optionsName: null);
+        }).Open().ForOperations(elsewhere: true);
+        var metrics = app.MapPrometheusScrapingEndpoint("/metrics", meterProvider: null, metrics => metrics.Use(RefreshAsync), optionsName: null).ForOperations();
+        app.MapScaling();
         if (app.Services.GetRequiredService<IOptions<TelemetryOptions>>().Value.PublicMetrics)
             metrics.Open();
         else

@@ -19,6 +19,9 @@ internal sealed class AttemptDesk(TaskQueueWorkerOptions options)
 
     public IEnumerable<Attempt> Held => _held.Values;
 
+    /// <summary>Tasks that a processor has begun and whose outcome is not with the server: work that a stop would undo.</summary>
+    public int Running => _held.Values.Count(a => a.BeganAt is not null);
+
     public ChannelReader<Attempt> Waiting => _waiting.Reader;
 
     public ChannelReader<Attempt> Ended => _ended.Reader;

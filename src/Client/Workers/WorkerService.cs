@@ -27,6 +27,9 @@ internal sealed partial class WorkerService : BackgroundService
         _runner = new TaskRunner(_desk, options, services, time, logger);
     }
 
+    /// <summary>How many tasks run.</summary>
+    public int Running => _desk.Running;
+
     /// <summary>Whether it works.</summary>
     public HealthCheckResult Check()
     {

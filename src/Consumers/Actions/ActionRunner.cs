@@ -28,6 +28,9 @@ internal sealed partial class ActionRunner(
     private int _inWork;
     private bool _stopping;
 
+    /// <summary>Tasks that were begun and are not reported yet.</summary>
+    public int Running => Volatile.Read(ref _inWork);
+
     public override void Dispose()
     {
         _slots.Dispose();

@@ -21,6 +21,9 @@ internal sealed partial class AgentService(
 
     private readonly string _worker = $"agent@{Environment.MachineName}:{Environment.ProcessId}";
 
+    /// <summary>Tasks that were claimed and have not ended.</summary>
+    public int Running { get; private set; }
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         if (options.Value.Processor == AgentProcessor.None)
@@ -35,8 +38,10 @@ internal sealed partial class AgentService(
             {
                 if (tasks.Count == 0)
                     tasks = await claims.ClaimAsync(request, LongestWait, stopping.Token, pulse);
+                Running = tasks.Count;
                 await verbs.ApplyAsync([.. tasks.Select(End)]);
                 tasks = [];
+                Running = 0;
                 pulse.Beat();
             }
             catch (OperationCanceledException) when (stopping.IsCancellationRequested)

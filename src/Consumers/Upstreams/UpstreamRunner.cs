@@ -24,6 +24,9 @@ internal sealed partial class UpstreamRunner(
     private readonly Pulse _pulse = pulses.Of(typeof(UpstreamService));
     private int _turn;
 
+    /// <summary>Tasks that were claimed and are not reported yet.</summary>
+    public int Running => _running.Count;
+
     public void Dispose() => _slots.Dispose();
 
     /// <summary>Claims until it is to stop, then waits for what is under way.</summary>

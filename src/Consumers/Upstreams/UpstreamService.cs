@@ -37,6 +37,9 @@ internal sealed partial class UpstreamService : BackgroundService
             LogServes(logger, upstream.Endpoint, upstream.BaseUrl, upstream.MaxConcurrency);
     }
 
+    /// <summary>Tasks under way at all upstreams.</summary>
+    public int Running => _runners.Sum(r => r.Running);
+
     public override void Dispose()
     {
         _runners.ForEach(r => r.Dispose());

@@ -4,14 +4,17 @@ namespace TaskQueue.Engine.Storage;
 public interface IBacklogStore
 {
     /// <summary>Counts what waits and runs, through the partial indexes: the cost grows with that, and not with finished tasks.</summary>
-    Task<Backlog> ReadBacklogAsync(DateTime now);
+    /// <param name="now">What is due is due by then.</param>
+    /// <param name="counted">Queues whose finished tasks are told too: a few counters of each, however many tasks those counted.</param>
+    Task<Backlog> ReadBacklogAsync(DateTime now, IReadOnlyCollection<string> counted);
 }
 
 /// <summary>What waits and runs.</summary>
 /// <param name="Levels">Queues and levels that have any tasks.</param>
 /// <param name="OutboxRows">Events that the relay has not noted as sent, up to <see cref="MaxOutboxRows"/>.</param>
 /// <param name="OutboxOldestAt">Time of the oldest of them.</param>
-public sealed record Backlog(IReadOnlyList<LevelBacklog> Levels, long OutboxRows, DateTime? OutboxOldestAt)
+/// <param name="Finished">How many tasks of the counted queues have completed or failed since the last purge, by level; none where there is no entry.</param>
+public sealed record Backlog(IReadOnlyList<LevelBacklog> Levels, long OutboxRows, DateTime? OutboxOldestAt, IReadOnlyDictionary<QueueLevel, long> Finished)
 {
     /// <summary>Where the count of events ends: a broker that is away for long must not make it costly.</summary>
     public const int MaxOutboxRows = 64_000;

@@ -19,10 +19,12 @@ public sealed partial class BacklogWatch
     private readonly BoundedLabels<QueueLevel> _levels;
     private readonly HashSet<(string Queue, string Level)> _seen = [];
     private readonly ILogger<BacklogWatch> _logger;
+    private readonly LoadHistory _history;
     private readonly Lock _gate = new();
     private Task _reading = Task.CompletedTask;
     private long _notBefore = long.MinValue; // ticks, UTC
     private Shown? _shown;
+    private bool _isFailing;
 
     /// <summary>Makes the gauges.</summary>
     public BacklogWatch(IBacklogStore store, IMeterFactory meters, IOptions<TelemetryOptions> options, TimeProvider time, ILogger<BacklogWatch> logger)
@@ -32,6 +34,7 @@ public sealed partial class BacklogWatch
         (_store, _time, _logger) = (store, time, logger);
         _interval = TimeSpan.FromSeconds(options.Value.RefreshSeconds);
         _levels = new(options.Value.MaxQueues);
+        _history = new(time);
         var meter = meters.Create(TaskMetrics.MeterName);
         meter.CreateObservableGauge("taskqueue.queue.depth", () => Levels(Depths), "{task}", "Tasks that wait: due, later, or held behind others of their thread.");
         meter.CreateObservableGauge("taskqueue.queue.running", () => Levels<long>(l => [new(l.Running, l.Tags)]), "{task}", "Tasks with a lease.");
@@ -54,19 +57,32 @@ public sealed partial class BacklogWatch
         }
     }
 
+    /// <summary>Whether the last read failed.</summary>
+    internal bool IsFailing => Volatile.Read(ref _isFailing);
+
+    /// <summary>From the next read on the finished tasks of a queue are counted too; what was read of it lately.</summary>
+    internal QueueHistory? Follow(string queue) => _history.Follow(queue);
+
+    /// <summary>What was read last of a queue that nobody has followed long enough; null where nothing was read yet.</summary>
+    internal QueueSample? Last(string queue) => Volatile.Read(ref _shown) is { } shown ? new QueueSample(shown.Stamp, shown.At, [.. shown.Queues[queue]], []) : null;
+
     private async Task ReadAsync()
     {
         var begun = _time.GetTimestamp();
         try
         {
-            var now = Micros.Now(_time);
-            var backlog = await _store.ReadBacklogAsync(now);
-            Volatile.Write(ref _shown, new Shown(backlog, Fold(backlog.Levels), now, _time.GetElapsedTime(begun)));
+            var (now, followed) = (Micros.Now(_time), _history.Followed());
+            var backlog = await _store.ReadBacklogAsync(now, followed);
+            var queues = backlog.Levels.ToLookup(l => l.At.Queue);
+            _history.Add(followed, backlog, queues, now, begun);
+            Volatile.Write(ref _shown, new Shown(backlog, queues, Fold(backlog.Levels), now, begun, _time.GetElapsedTime(begun)));
+            Volatile.Write(ref _isFailing, false);
         }
 #pragma warning disable CA1031 // such as a database that is away: what was read before is shown, with its age
         catch (Exception fault)
 #pragma warning restore CA1031
         {
+            Volatile.Write(ref _isFailing, true);
             LogReadFailed(fault);
         }
 
@@ -108,7 +124,7 @@ public sealed partial class BacklogWatch
     [LoggerMessage(LogLevel.Warning, "The gauges of /metrics could not be read; showing older ones")]
     private partial void LogReadFailed(Exception fault);
 
-    private sealed record Shown(Backlog Backlog, IReadOnlyList<Level> Levels, DateTime At, TimeSpan Took);
+    private sealed record Shown(Backlog Backlog, ILookup<string, LevelBacklog> Queues, IReadOnlyList<Level> Levels, DateTime At, long Stamp, TimeSpan Took);
 
     private sealed record Level((string Queue, string Level) At, long Due, long Later, long Held, long Running, DateTime? OldestDueAt)
     {

@@ -28,7 +28,7 @@ public sealed class TelemetryOptions : IValidatableObject
     [Range(0.1, 3600)]
     public double RefreshSeconds { get; set; } = 5;
 
-    /// <summary>Whether <c>/metrics</c> needs no key, though other routes do.</summary>
+    /// <summary>Whether <c>/metrics</c> and <c>/scaling</c> need no key, though other routes do.</summary>
     /// <value>False.</value>
     public bool PublicMetrics { get; set; }
 

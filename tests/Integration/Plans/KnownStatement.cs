@@ -43,6 +43,7 @@ internal sealed record KnownStatement(string Name, string Purpose, string Mark)
         new("Save cursors", "The relay: where it stands.", "update event_streams"),
         new("Backlog", "/metrics: what waits and runs, by queue and level.", "select queue, level, sum(due)"),
         new("Outbox", "/metrics: events that the relay has not sent.", "from event_streams s cross join lateral"),
+        new("Finished", "/scaling: how many tasks of some queues have completed or failed.", "from queue_counts where queue = any($1)"),
         new("Stats", "Counts of a queue.", "from queue_counts where queue = $1 and type = 3"),
         new("Open gate", "A queue gets limits.", "insert into queue_gates"),
         new("Gate running", "Tasks of it that run already count.", "set gated = true"),

@@ -20,7 +20,7 @@ internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTi
         await SweepAsync();
         await QueuesAsync();
         await CallbacksAsync();
-        await store.ReadBacklogAsync(now);
+        await store.ReadBacklogAsync(now, ["q600", "q601"]);
     }
 
     private async Task InsertAsync()

@@ -27,18 +27,29 @@ internal sealed partial class PostgresTaskStore
                 select at from task_events where stream = s.id and id > s.cursor order by id limit {Backlog.MaxOutboxRows / TaskDbContext.Streams}) as e) as c
         """;
 
-    public async Task<Backlog> ReadBacklogAsync(DateTime now)
+    // What was cancelled or expired took no worker's time, or an unknown one.
+    private const string FinishedSql =
+        "select queue, level, sum(count)::bigint from queue_counts where queue = any($1) and type in (3, 4) group by queue, level";
+
+    public async Task<Backlog> ReadBacklogAsync(DateTime now, IReadOnlyCollection<string> counted)
     {
         await using var batch = source.CreateBatch();
         batch.BatchCommands.Add(Command(BacklogSql, Value(now)));
         batch.BatchCommands.Add(Command(OutboxSql));
+        if (counted.Count > 0)
+            batch.BatchCommands.Add(Command(FinishedSql, Value<string[]>([.. counted])));
         await using var reader = await batch.ExecuteReaderAsync();
         var levels = new List<LevelBacklog>();
         while (await reader.ReadAsync())
             levels.Add(new(new(reader.GetString(0), reader.GetInt32(1)), reader.GetInt64(2), reader.GetInt64(3), reader.GetInt64(4), reader.GetInt64(5), ReadTime(reader, 6)));
         await reader.NextResultAsync();
         await reader.ReadAsync();
-        return new Backlog(levels, reader.GetInt64(0), ReadTime(reader, 1));
+        var (rows, oldest) = (reader.GetInt64(0), ReadTime(reader, 1));
+        var finished = new Dictionary<QueueLevel, long>();
+        await reader.NextResultAsync();
+        while (await reader.ReadAsync())
+            finished[new(reader.GetString(0), reader.GetInt32(1))] = reader.GetInt64(2);
+        return new Backlog(levels, rows, oldest, finished);
     }
 
     private static DateTime? ReadTime(NpgsqlDataReader reader, int column) => reader.IsDBNull(column) ? null : reader.GetDateTime(column);

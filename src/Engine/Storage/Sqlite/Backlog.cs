@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Microsoft.Data.Sqlite;
 
 namespace TaskQueue.Engine.Storage.Sqlite;
@@ -24,10 +25,14 @@ internal sealed partial class SqliteTaskStore
             select at from task_events where id > (select cursor from event_streams where id = {Stream}) order by id limit {Backlog.MaxOutboxRows})
         """;
 
-    /// <summary>What is read without our connection, which commits meanwhile.</summary>
-    internal static IReadOnlyList<string> BacklogStatements => [BacklogSql, OutboxSql];
+    // What was cancelled or expired took no worker's time, or an unknown one.
+    private const string FinishedSql =
+        "select queue, level, sum(count) from queue_counts where queue in (select value from json_each(@0)) and type in (3, 4) group by queue, level";
 
-    public async Task<Backlog> ReadBacklogAsync(DateTime now)
+    /// <summary>What is read without our connection, which commits meanwhile.</summary>
+    internal static IReadOnlyList<string> BacklogStatements => [BacklogSql, OutboxSql, FinishedSql];
+
+    public async Task<Backlog> ReadBacklogAsync(DateTime now, IReadOnlyCollection<string> counted)
     {
         await using var connection = new SqliteConnection(connectionString);
         await connection.OpenAsync();
@@ -45,7 +50,21 @@ internal sealed partial class SqliteTaskStore
         command.Parameters.Clear();
         await using var outbox = await command.ExecuteReaderAsync();
         await outbox.ReadAsync();
-        return new Backlog(levels, outbox.GetInt64(0), ReadTime(outbox, 1));
+        return new Backlog(levels, outbox.GetInt64(0), ReadTime(outbox, 1), await ReadFinishedAsync(connection, counted));
+    }
+
+    private static async Task<Dictionary<QueueLevel, long>> ReadFinishedAsync(SqliteConnection connection, IReadOnlyCollection<string> counted)
+    {
+        var finished = new Dictionary<QueueLevel, long>();
+        if (counted.Count == 0)
+            return finished;
+        await using var command = connection.CreateCommand();
+        command.CommandText = FinishedSql;
+        command.Parameters.AddWithValue("@0", JsonSerializer.Serialize(counted));
+        await using var reader = await command.ExecuteReaderAsync();
+        while (await reader.ReadAsync())
+            finished[new(reader.GetString(0), reader.GetInt32(1))] = reader.GetInt64(2);
+        return finished;
     }
 
     private static DateTime? ReadTime(SqliteDataReader reader, int column) => reader.IsDBNull(column) ? null : Micros.ToTime(reader.GetInt64(column));

@@ -1,0 +1,72 @@
+using Shouldly;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.EndToEnd;
+
+/// <summary>TaskQueue:Operations:Urls: a port where operators and probes ask, and nobody else. Real processes.</summary>
+public sealed class OperationsPortTests : IAsyncLifetime
+{
+    private static readonly string[] Health = ["/health/live", "/health/ready"];
+    private static readonly string[] Figures = ["/metrics", "/scaling/tasks"];
+    private static readonly string[] Others = ["/tasks", "/queues", "/openapi/v1.json", "/v1/batches", "/nothing", "/"];
+
+    private TestDatabase _database = null!;
+    private string _rabbitMq = null!;
+
+    public async Task InitializeAsync()
+    {
+        _database = await TestDatabase.CreateAsync(DatabaseProvider.Postgres);
+        _rabbitMq = await TestServers.CreateVirtualHostAsync();
+    }
+
+    public async Task DisposeAsync()
+    {
+        await TestServers.DeleteVirtualHostAsync(_rabbitMq);
+        await _database.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Every_role_answers_operators_at_their_port_and_nobody_else_there() =>
+        await Task.WhenAll("api,scheduler,consumers".Split(',').Select(async role =>
+        {
+            var port = TaskQueueProcess.FreePort();
+            await using var process = await StartAsync(role, port);
+            using var operations = Client(port);
+
+            foreach (var path in Health.Concat(Figures))
+                (await operations.ReadAsync(path)).Status.ShouldBe(200, $"{role} {path}");
+            foreach (var path in Others)
+                Problems.Expect(await operations.ReadAsync(path), 404, "not_found");
+            Problems.Expect(await operations.PostAsync("/tasks", new { action = "a" }), 404, "not_found");
+
+            foreach (var path in Health)
+                (await process.Http.ReadAsync(path)).Status.ShouldBe(200, $"{role} {path}");
+            foreach (var path in Figures)
+                Problems.Expect(await process.Http.ReadAsync(path), 404, "not_found");
+            (await process.Http.ReadAsync("/tasks")).Status.ShouldBe(role == "api" ? 200 : 404);
+            process.Output.ShouldContain($"http://127.0.0.1:{port}");
+        }));
+
+    [Fact]
+    public async Task Limits_of_requests_fail_no_probe()
+    {
+        var port = TaskQueueProcess.FreePort();
+        await using var process = await StartAsync("api", port, ("TaskQueue:Limits:PerSecond", "1"), ("TaskQueue:Limits:MaxConcurrentRequests", "1"));
+        using var operations = Client(port);
+
+        var answers = await Task.WhenAll(Enumerable.Repeat(Health.Concat(Figures), 10).SelectMany(paths => paths).Select(operations.ReadAsync));
+        answers.ShouldAllBe(a => a.Status == 200);
+        var others = await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => process.Http.ReadAsync("/queues")));
+        others.ShouldContain(a => a.Status == 429 || a.Status == 503, "the limits do count elsewhere");
+    }
+
+    private Task<TaskQueueProcess> StartAsync(string role, int port, params (string Key, string Value)[] settings) =>
+        TaskQueueProcess.StartAsync(role, _database.ConnectionString, _rabbitMq, new Dictionary<string, string>(settings.Select(s => KeyValuePair.Create(s.Key, s.Value)))
+        {
+            ["TaskQueue:Operations:Urls"] = $"http://127.0.0.1:{port}",
+        });
+
+    private static HttpClient Client(int port) => new(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
+}
