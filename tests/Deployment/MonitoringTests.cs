@@ -22,8 +22,19 @@ public sealed partial class MonitoringTests(DeployedServer server) : IClassFixtu
         var alerts = Rules.Select(r => r.Text("expr")!).ToList();
         var panels = Dashboard.All("panels").SelectMany(p => p.All("targets")).Select(t => Variable().Replace(t.Text("expr")!.Replace("$__rate_interval", "5m", StringComparison.Ordinal), ".*")).ToList();
 
-        (alerts.Count, panels.Count).ShouldBe((17, 32));
-        (await MetricNames.UnknownAsync([.. alerts, .. panels], server.Metrics)).ShouldBeEmpty();
+        var choices = Dashboard.All("templating.list").Where(v => v.Text("type") == "query").Select(v => LabelValues().Replace(v.Text("query.query")!, "count by (${label}) (${metric})")).ToList();
+
+        (alerts.Count, panels.Count, choices.Count).ShouldBe((17, 32, 2));
+        (await MetricNames.UnknownAsync([.. alerts, .. panels, .. choices], server.Metrics)).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void Everything_that_is_shown_is_in_the_documentation()
+    {
+        var documented = Documented().Matches(File.ReadAllText(Repository.FileAt("docs", "telemetry.md"))).Select(m => m.Groups["name"].Value).ToHashSet();
+        var shown = server.Metrics.Samples.Select(s => Suffix().Replace(s.Name, "")).Where(n => n.StartsWith("taskqueue_", StringComparison.Ordinal) || n.StartsWith("dtq_", StringComparison.Ordinal)).Distinct();
+
+        shown.Except(documented).ShouldBeEmpty();
     }
 
     [Theory]
@@ -81,6 +92,15 @@ public sealed partial class MonitoringTests(DeployedServer server) : IClassFixtu
     }
 
     private static int Mebibytes(string quantity) => quantity.EndsWith("Gi", StringComparison.Ordinal) ? 1024 * int.Parse(quantity[..^2]) : int.Parse(quantity[..^2]);
+
+    [GeneratedRegex("^label_values\\((?<metric>.*), (?<label>[a-z_]+)\\)$", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex LabelValues();
+
+    [GeneratedRegex("^\\| `(?<name>(taskqueue|dtq)_[a-z_]+)`", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Documented();
+
+    [GeneratedRegex("_(bucket|sum|count)$", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Suffix();
 
     [GeneratedRegex(@"\$(queue|job)", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Variable();
