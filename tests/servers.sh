@@ -47,7 +47,8 @@ install() {
   command -v node >/dev/null || missing+=(nodejs)
   command -v npm >/dev/null || missing+=(npm)
   command -v python3 >/dev/null || missing+=(python3)
-  [ ${#missing[@]} -gt 0 ] || return 0
+  command -v promtool >/dev/null || missing+=(prometheus)
+  if [ ${#missing[@]} = 0 ] && command -v kubectl >/dev/null; then return 0; fi
   command -v apt-get >/dev/null || die "${missing[*]} missing, and there is no apt-get to install it"
 
   # Debian starts a service as soon as it is installed, unless this policy denies it.
@@ -57,8 +58,30 @@ install() {
     as_root chmod 755 "$policy"
   fi
   as_root apt-get update -q
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
+  if ! command -v kubectl >/dev/null; then
+    if has_kubectl_package; then missing+=(kubernetes-client); else download_kubectl; fi
+  fi
+  [ ${#missing[@]} = 0 ] || as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
     -o DPkg::Lock::Timeout=300 "${missing[@]}"
+}
+
+# The kustomize in older ones does not know components and labels.
+has_kubectl_package() {
+  dpkg --compare-versions "$(apt-cache policy kubernetes-client | awk '/Candidate:/ { print $2 }' | sed 's/(none)/0/')" ge 1.27
+}
+
+download_kubectl() {
+  local version=v1.32.4 arch sum file
+  case "$(uname -m)" in
+    x86_64) arch=amd64 sum=10d739e9af8a59c9e7a730a2445916e04bc9cbb44bc79d22ce460cd329fa076c ;;
+    aarch64) arch=arm64 sum=c6f96d0468d6976224f5f0d81b65e1a63b47195022646be83e49d38389d572c2 ;;
+    *) die "install kubectl first: none is known for $(uname -m)" ;;
+  esac
+  file=$(mktemp)
+  curl -fsSL --retry 3 -o "$file" "https://dl.k8s.io/release/$version/bin/linux/$arch/kubectl" || die "cannot download kubectl; install it first"
+  echo "$sum  $file" | sha256sum --check --quiet || die "the kubectl that was downloaded is not the one expected"
+  as_root install -m 755 "$file" /usr/local/bin/kubectl
+  rm -f "$file"
 }
 
 # ---------------------------------------------------------------- helpers

@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Options;
+using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Telemetry;
@@ -28,8 +29,8 @@ public sealed class TaskMetrics
     private readonly BoundedLabels<string> _queues;
     private readonly BoundedLabels<string> _names;
     private readonly BoundedLabels<(string Queue, string Name)> _pairs;
-    private readonly Counter<long> _tasks, _lapses, _errors, _statuses, _nameErrors;
-    private readonly Histogram<double> _attempts, _executions, _commits, _claims;
+    private readonly Counter<long> _tasks, _lapses, _errors, _callbacks, _statuses, _nameErrors;
+    private readonly Histogram<double> _waits, _attempts, _executions, _commits, _claims;
     private readonly Histogram<int> _groups;
 
     /// <summary>Makes the instruments.</summary>
@@ -44,6 +45,8 @@ public sealed class TaskMetrics
         _tasks = meter.CreateCounter<long>("taskqueue.tasks", "{task}", "Steps in the life of tasks that this process committed.");
         _lapses = meter.CreateCounter<long>("taskqueue.lease.lapses", "{lease}", "Leases that ended without a heartbeat.");
         _errors = meter.CreateCounter<long>("taskqueue.task.errors", "{attempt}", "Attempts that failed, by name of the task.");
+        _callbacks = meter.CreateCounter<long>("taskqueue.callbacks", "{try}", "Tries of callbacks that this process noted.");
+        _waits = meter.CreateHistogram("taskqueue.task.wait", "s", "Time from when a task was due to the start of its attempt.", advice: Work);
         _attempts = meter.CreateHistogram("taskqueue.attempt.duration", "s", "Time from the start of an attempt to its end.", advice: Work);
         _groups = meter.CreateHistogram("taskqueue.group.size", "{command}", "Commands that were committed together.", advice: Sizes);
         _commits = meter.CreateHistogram("taskqueue.commit.duration", "s", "Time of the transaction of a group.", advice: Quick);
@@ -61,7 +64,7 @@ public sealed class TaskMetrics
         foreach (var task in written)
         {
             foreach (var e in task.Events)
-                Happened(task, e.Kind, e.Ran);
+                Happened(task, e.Kind, e.At, e.Ran);
         }
     }
 
@@ -73,11 +76,15 @@ public sealed class TaskMetrics
     {
         _claims.Record(took.TotalSeconds);
         foreach (var task in tasks)
-            Count(Queue(task.Queue), TaskEventType.Started, 1);
+            Started(task, Queue(task.Queue), task.StartedAt);
     }
 
     /// <summary>A lease lapsed.</summary>
     internal void Lapsed(string queue) => _lapses.Add(1, Queue(queue));
+
+    /// <summary>A try of a callback was noted.</summary>
+    public void Called(CallbackState state) =>
+        _callbacks.Add(1, new KeyValuePair<string, object?>("outcome", state switch { CallbackState.Delivered => "delivered", CallbackState.Failed => "failed", _ => "retried" }));
 
     /// <summary>Tasks of a queue were cancelled together.</summary>
     internal void Purged(string queue, int count)
@@ -86,11 +93,17 @@ public sealed class TaskMetrics
             Count(Queue(queue), TaskEventType.Cancelled, count);
     }
 
-    private void Happened(TaskState task, TaskEventType type, TimeSpan? ran)
+    private void Happened(TaskState task, TaskEventType type, DateTime at, TimeSpan? ran)
     {
         if (Words[(int)type] is not { } word)
             return; // no step of the task itself, such as a dispatch
         var queue = Queue(task.Queue);
+        if (type == TaskEventType.Started)
+        {
+            Started(task, queue, at);
+            return;
+        }
+
         Count(queue, type, 1);
         if (ran is { } time)
         {
@@ -100,6 +113,13 @@ public sealed class TaskMetrics
 
         if (type is TaskEventType.Failed or TaskEventType.Retrying)
             Erred(queue, task.Name ?? "");
+    }
+
+    private void Started(TaskState task, KeyValuePair<string, object?> queue, DateTime? at)
+    {
+        Count(queue, TaskEventType.Started, 1);
+        if (at - task.DueAt is { } wait && wait >= TimeSpan.Zero) // less where a retry of the same group has made it due later
+            _waits.Record(wait.TotalSeconds, queue);
     }
 
     private void Count(KeyValuePair<string, object?> queue, TaskEventType type, int count)

@@ -18,7 +18,7 @@ namespace TaskQueue.Scheduler.Callbacks;
 /// </summary>
 internal sealed partial class CallbackService(
     ICallbackStore store, CallbackSender sender, CommitSignals signals, IOptions<WebhookOptions> options, IOptions<EngineOptions> engine,
-    Drain drain, Pulses pulses, Outages outages, TimeProvider time, ILogger<CallbackService> logger) : BackgroundService
+    TaskMetrics metrics, Drain drain, Pulses pulses, Outages outages, TimeProvider time, ILogger<CallbackService> logger) : BackgroundService
 {
     private const int MaxPerHost = 4, MaxRemoved = 500;
 
@@ -121,6 +121,7 @@ internal sealed partial class CallbackService(
             try
             {
                 await store.SettleAsync(callback);
+                metrics.Called(callback.State);
                 if (callback.State == CallbackState.Failed)
                     LogGivenUp(callback.Id, callback.SubjectId);
                 return;

@@ -1,0 +1,29 @@
+# syntax=docker/dockerfile:1
+# One image for every role: `docker run … --roles api`, `docker run … migrate`.
+
+FROM mcr.microsoft.com/dotnet/sdk:10.0 AS build
+WORKDIR /source
+# The restore is a layer of its own, which only a change of these files makes again.
+COPY global.json Directory.Build.props Directory.Packages.props BannedSymbols.txt .editorconfig ./
+COPY src/Contracts/Contracts.csproj src/Contracts/
+COPY src/Engine/Engine.csproj src/Engine/
+COPY src/Consumers/Consumers.csproj src/Consumers/
+COPY src/Scheduler/Scheduler.csproj src/Scheduler/
+COPY src/Client/Client.csproj src/Client/
+COPY src/Api/Api.csproj src/Api/
+RUN dotnet restore src/Api/Api.csproj
+COPY src/ src/
+RUN dotnet publish src/Api/Api.csproj --configuration Release --no-restore --output /app
+
+# No shell and no package manager; "extra" has the time zones that schedules name.
+FROM mcr.microsoft.com/dotnet/aspnet:10.0-noble-chiseled-extra
+LABEL org.opencontainers.image.title="TaskQueue" \
+      org.opencontainers.image.description="A durable distributed task queue" \
+      org.opencontainers.image.licenses="Apache-2.0"
+WORKDIR /app
+COPY --from=build /app/ ./
+# --urls says where to listen; the base image's own idea of it would only be warned about.
+ENV ASPNETCORE_HTTP_PORTS=""
+EXPOSE 8080 9090
+USER 1654:1654
+ENTRYPOINT ["/app/taskqueue"]
