@@ -75,6 +75,26 @@ public sealed class OperationsTests(SqliteStack stack) : IClassFixture<SqliteSta
     }
 
     [Fact]
+    public async Task Without_its_broker_a_process_of_doors_alone_is_ready_since_it_accepts_and_hands_out()
+    {
+        await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Postgres);
+        await using var app = Server.Build(new ServerOptions("api", "http://127.0.0.1:0"), builder => builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["ConnectionStrings:TaskQueue"] = database.ConnectionString,
+            ["ConnectionStrings:RabbitMq"] = "amqp://127.0.0.1:1",
+            ["Logging:LogLevel:Default"] = "None",
+        }));
+        await StartupChecks.RunAsync(app.Services, CancellationToken.None);
+        await app.StartAsync();
+        using var http = new HttpClient { BaseAddress = new Uri(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()) };
+
+        var ready = await http.ReadAsync("/health/ready");
+        ready.Status.ShouldBe(200, ready.Text);
+        var id = await http.SubmitAsync(new { action = "a", queue = "q" });
+        (await http.ClaimAsync("q")).Single().Id().ShouldBe(id);
+    }
+
+    [Fact]
     public async Task Without_its_broker_a_process_lives_and_accepts_but_is_not_ready()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);

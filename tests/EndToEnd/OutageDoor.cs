@@ -7,9 +7,10 @@ namespace TaskQueue.Tests.EndToEnd;
 /// <summary>A call that the load makes again and again.</summary>
 /// <param name="Name">For messages.</param>
 /// <param name="Request">Makes the request.</param>
-/// <param name="Refused">Whether a body of a 503 has the shape of the door.</param>
+/// <param name="Refused">Whether a body of a refusal has the shape of the door.</param>
 /// <param name="Accepted">Ids of the tasks that the answer promises.</param>
-internal sealed record OutageDoor(string Name, Func<HttpRequestMessage> Request, Func<JsonElement, bool> Refused, Func<JsonElement, IEnumerable<Guid>> Accepted)
+/// <param name="Says">The status of a refusal; a 503 says when to come again.</param>
+internal sealed record OutageDoor(string Name, Func<HttpRequestMessage> Request, Func<JsonElement, bool> Refused, Func<JsonElement, IEnumerable<Guid>> Accepted, int Says = 503)
 {
     public const string Pulled = "pulled", Bella = "bella-out", Moab = "Moab_out";
 
@@ -22,7 +23,7 @@ internal sealed record OutageDoor(string Name, Func<HttpRequestMessage> Request,
         new("tasks", () => Post("/tasks", new { action = "uppercase", data = new { text = "outage" } }), b => b.TryGetProperty("error", out _), b => [b.GetProperty("id").GetGuid()]),
         new("tasks, in order", () => Post("/tasks", new { action = "x", queue = Pulled, thread_id = "t" }), b => b.TryGetProperty("error", out _), b => [b.GetProperty("id").GetGuid()]),
         new("bulk", () => Post("/tasks/bulk", new { tasks = Enumerable.Repeat(new { action = "x", queue = Pulled }, 5) }), IsProblem, b => b.GetProperty("ids").EnumerateArray().Select(i => i.GetGuid())),
-        new("list", () => new(HttpMethod.Get, "/tasks?status=pending"), b => b.TryGetProperty("error", out _), _ => []),
+        new("list", () => new(HttpMethod.Get, "/tasks?status=pending"), b => b.TryGetProperty("error", out _), _ => [], Says: 500),
         new("bella", () => Post("/v1/queue/put", new { queue = Bella, endpoint = "/v1/x", level = 1, data = new { k = "v" } }), IsBella, _ => []),
         new("moab", () => Post("/moab/Enqueue", new { queue_name = Moab, entries = new[] { new { payload = "{}", retry_strategy = new { retry_intervals_in_seconds = Enumerable.Repeat(1, 4) } } } }), b => b.GetProperty("code").GetString() == "UNAVAILABLE", _ => []),
         new("agent", () => Post("/agent/process-async", new { query = "still there?" }), b => b.TryGetProperty("detail", out _), _ => []),

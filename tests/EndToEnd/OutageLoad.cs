@@ -104,7 +104,7 @@ internal sealed class OutageLoad : IAsyncDisposable
             if (response.IsSuccessStatusCode)
                 return (JsonSerializer.Deserialize<JsonElement>(text), null);
             var wait = response.Headers.RetryAfter?.Delta;
-            if ((int)response.StatusCode == 503 && wait > TimeSpan.Zero && door.Refused(JsonSerializer.Deserialize<JsonElement>(text)))
+            if ((int)response.StatusCode == door.Says && (door.Says != 503 || wait > TimeSpan.Zero) && door.Refused(JsonSerializer.Deserialize<JsonElement>(text)))
                 _refusals.AddOrUpdate(door.Name, 1, (_, n) => n + 1);
             else
                 _wrong.Enqueue($"{door.Name}: {(int)response.StatusCode} {response.Headers.RetryAfter} {text}");

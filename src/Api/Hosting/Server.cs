@@ -112,7 +112,7 @@ internal static partial class Server
     private static void Map(WebApplication app, Roles roles)
     {
         app.UseHttp();
-        app.MapOperations();
+        app.MapOperations(needsBus: roles != Roles.Api);
         if (roles.HasFlag(Roles.Api))
             MapDoors(app);
         app.DemandScopes();

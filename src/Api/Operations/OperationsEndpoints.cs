@@ -14,6 +14,7 @@ namespace TaskQueue.Api.Operations;
 internal static class OperationsEndpoints
 {
     private const string Draining = "draining";
+    private const string Bus = "masstransit-bus"; // MassTransit's own check
 
     public static IServiceCollection AddOperations(this IServiceCollection services)
     {
@@ -24,13 +25,16 @@ internal static class OperationsEndpoints
     /// <summary>How long a scrape waits for the database; then it shows what was read before.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
 
-    public static void MapOperations(this WebApplication app)
+    /// <summary>Maps the routes of every role.</summary>
+    /// <param name="app">The server.</param>
+    /// <param name="needsBus">Whether it is of use only with its broker. Without one the doors accept, hand out and answer all the same.</param>
+    public static void MapOperations(this WebApplication app, bool needsBus)
     {
         var drain = app.Services.GetRequiredService<Drain>();
         app.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = c => c.Tags.Contains(HealthRegistration.Live), ResponseWriter = WriteAsync }).Open().ForOperations(elsewhere: true);
         app.MapHealthChecks("/health/ready", new HealthCheckOptions
         {
-            Predicate = c => drain.HasBegun ? c.Name == Draining : c.Tags.Contains(HealthRegistration.Ready),
+            Predicate = c => drain.HasBegun ? c.Name == Draining : c.Tags.Contains(HealthRegistration.Ready) && (needsBus || c.Name != Bus),
             ResponseWriter = WriteAsync,
             // A bus that reconnects is not consuming.
             ResultStatusCodes = { [HealthStatus.Degraded] = StatusCodes.Status503ServiceUnavailable },

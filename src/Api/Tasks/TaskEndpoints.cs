@@ -22,7 +22,7 @@ internal static partial class TaskEndpoints
         var seed = app.MapGroup("/tasks").WithTags("tasks").AnswerFaults(SeedError);
         seed.MapPost("", PostAsync).Needs(Scope.Enqueue).TakesJson<TaskBody>().Produces<TaskQueued>(202).Produces<TaskError>(400).Produces<TaskError>(413).Produces<TaskError>(500).Produces<TaskError>(503)
             .WithSummary("Accept a task: {\"action\", \"data\"}, and optionally queue, priority, scheduled_at, expires_at, max_attempts, dedupe_key, overwrite, thread_id, lease_seconds, retry, callback_url, id.");
-        seed.MapGet("", ListAsync).Needs(Scope.Read).TakesQuery("status", "Only tasks of this status.").Produces<TaskList>().Produces<TaskError>(500).Produces<TaskError>(503)
+        seed.MapGet("", ListAsync).Needs(Scope.Read).TakesQuery("status", "Only tasks of this status.").Produces<TaskList>().Produces<TaskError>(500)
             .WithSummary("The newest 100 tasks, or those of one status: pending, running, retrying, completed, failed, cancelled, expired.");
 
         var native = app.MapGroup("/tasks").WithTags("tasks").AnswerFaults(HttpRegistration.Problem);
@@ -83,7 +83,8 @@ internal static partial class TaskEndpoints
         }
         catch (Exception fault) when (fault is not OperationCanceledException)
         {
-            throw new DoorException(StatusOf(context, fault), "database_unavailable", "database unavailable");
+            _ = StatusOf(context, fault);
+            throw new DoorException(StatusCodes.Status500InternalServerError, "database_unavailable", "database unavailable"); // whatever is wrong (dtq-and-wippy.md B2)
         }
     }
 
@@ -167,7 +168,7 @@ internal static partial class TaskEndpoints
 
     private static DoorException NotFound(string id) => new(404, "not_found", $"there is no task {id}");
 
-    /// <summary>The seed knows 500 only; what passes by itself is 503 with Retry-After, in the same words.</summary>
+    /// <summary>The seed knows 500 only. A task that cannot be accepted because of something that passes by itself is 503 with Retry-After, in the same words.</summary>
     private static int StatusOf(HttpContext context, Exception fault)
     {
         if (context.RequestServices.GetRequiredService<Outages>().Covers(fault))
