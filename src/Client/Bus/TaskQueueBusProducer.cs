@@ -80,6 +80,11 @@ public sealed class TaskQueueBusProducer : ITaskProducer
         {
             throw new TaskQueueException($"the broker has no queue {Addresses.SubmitQueue}: no server with the role consumers has used it yet", 0, "no_server", fault);
         }
+        catch (Exception fault) when (!cancel.IsCancellationRequested)
+        {
+            // A connection that breaks ends its sends with whatever its parts make of it.
+            throw new TaskQueueException($"the broker did not confirm: {fault.Message} The tasks may be enqueued, and may be sent again", 0, "not_confirmed", fault);
+        }
     }
 
     private async Task SendAsync(SubmitTasks message)
