@@ -29,8 +29,7 @@ public sealed class CrashRulesFixture : IAsyncLifetime
     public async Task DisposeAsync() => await Cluster.DisposeAsync();
 }
 
-/// <summary>The rules of a queue hold whatever is killed.</summary>
-[Collection(CrashCollection.Name)]
+/// <summary>The rules of a queue hold whatever is killed. Only processes of its own are, so other tests go on.</summary>
 public sealed class CrashRulesTests(CrashRulesFixture fixture) : IClassFixture<CrashRulesFixture>
 {
     private const int MaxRunning = 6;

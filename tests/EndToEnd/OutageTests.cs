@@ -13,13 +13,13 @@ public sealed class OutageTests : IAsyncLifetime
 {
     private static readonly TimeSpan Away = TimeSpan.FromSeconds(30), Silent = TimeSpan.FromSeconds(15), Slow = TimeSpan.FromSeconds(8), Full = TimeSpan.FromSeconds(20);
 
-    private PrivateServers _servers = null!;
+    private OwnServers _servers = null!;
     private string _virtualHost = "";
     private TestDatabase _database = null!;
 
     public async Task InitializeAsync()
     {
-        _servers = await PrivateServers.StartAsync();
+        _servers = await OwnServers.StartAsync();
         _virtualHost = await TestServers.CreateVirtualHostAsync();
         _database = await TestDatabase.CreateAsync(Engine.Storage.DatabaseProvider.Postgres);
     }

@@ -1,3 +1,7 @@
+using System.Net.Http.Headers;
+using System.Text;
+using Npgsql;
+
 namespace TaskQueue.Tests.Servers;
 
 /// <summary>A PostgreSQL and a RabbitMQ of one test alone, which may stop them while other tests run.</summary>
@@ -23,6 +27,25 @@ internal sealed class OwnServers : IAsyncDisposable
 
     /// <summary>Runs servers.sh, e.g. "stop-postgres" with "immediate".</summary>
     public Task RunAsync(string subcommand, params string[] args) => TestServers.ScriptAsync([subcommand, _folder, .. args]);
+
+    /// <summary>Creates an empty database and returns its connection string.</summary>
+    public async Task<NpgsqlConnectionStringBuilder> CreateDatabaseAsync(string name)
+    {
+        var server = new NpgsqlConnectionStringBuilder(Postgres) { Pooling = false };
+        await using var connection = new NpgsqlConnection(server.ConnectionString);
+        await connection.OpenAsync();
+        await using var command = new NpgsqlCommand($"create database {name}", connection);
+        await command.ExecuteNonQueryAsync();
+        return new NpgsqlConnectionStringBuilder(server.ConnectionString) { Database = name };
+    }
+
+    /// <summary>An answer of the broker's management API.</summary>
+    public async Task<string> ManagementAsync(string path)
+    {
+        using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = new Uri(_variables["TASKQUEUE_TEST_RABBITMQ_MANAGEMENT"]) };
+        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.ASCII.GetBytes("guest:guest")));
+        return await http.GetStringAsync(new Uri(path, UriKind.Relative));
+    }
 
     public async ValueTask DisposeAsync()
     {
