@@ -30,6 +30,7 @@ public sealed class CrashRulesFixture : IAsyncLifetime
 }
 
 /// <summary>The rules of a queue hold whatever is killed. Only processes of its own are, so other tests go on.</summary>
+[Collection(ProcessesCollection.Name)]
 public sealed class CrashRulesTests(CrashRulesFixture fixture) : IClassFixture<CrashRulesFixture>
 {
     private const int MaxRunning = 6;

@@ -7,6 +7,7 @@ using Xunit;
 namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>Processes that run and answer, but hear nothing or do nothing: first they are not ready, then they are to be restarted.</summary>
+[Collection(ProcessesCollection.Name)]
 public sealed class DeafTests : IAsyncLifetime
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(40);

@@ -10,6 +10,7 @@ using Xunit;
 namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>SIGTERM: what a scheduler holds, another has at once.</summary>
+[Collection(ProcessesCollection.Name)]
 public sealed class DrainSchedulerTests
 {
     private const int Lines = 50_000;

@@ -9,6 +9,7 @@ using Xunit;
 namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>SIGTERM: a process says that it stops before it does, answers who waits, and gives back what it cannot finish.</summary>
+[Collection(ProcessesCollection.Name)]
 public sealed class DrainTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);

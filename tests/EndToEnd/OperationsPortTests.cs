@@ -6,6 +6,7 @@ using Xunit;
 namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>TaskQueue:Operations:Urls: a port where operators and probes ask, and nobody else. Real processes.</summary>
+[Collection(ProcessesCollection.Name)]
 public sealed class OperationsPortTests : IAsyncLifetime
 {
     private static readonly string[] Health = ["/health/live", "/health/ready"];

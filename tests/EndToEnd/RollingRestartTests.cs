@@ -12,6 +12,7 @@ using Xunit;
 namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>A deployment under load: nobody who uses the server sees it.</summary>
+[Collection(ProcessesCollection.Name)]
 public sealed partial class RollingRestartTests
 {
     private const string Pulled = "rolled";
@@ -31,7 +32,7 @@ public sealed partial class RollingRestartTests
         var listening = ListenAsync(cluster.Proxy.Address, stop.Token);
         var first = await StartWorkerAsync(cluster.Proxy.Address);
         using var loadEnds = new CancellationTokenSource();
-        var load = Task.WhenAll(PostAsync(pushes, 30, loadEnds.Token), PostAsync(pulls, 6, loadEnds.Token));
+        var load = Task.WhenAll(PostAsync(pushes, 10, loadEnds.Token), PostAsync(pulls, 4, loadEnds.Token));
 
         var exits = await cluster.ReplaceAllAsync();
         await using var second = await StartWorkerAsync(cluster.Proxy.Address);

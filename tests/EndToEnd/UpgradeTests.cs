@@ -11,6 +11,7 @@ namespace TaskQueue.Tests.EndToEnd;
 /// The program of before the newest migration and this one on one database and one broker: what a roll-out and a
 /// roll-back look like from outside.
 /// </summary>
+[Collection(ProcessesCollection.Name)]
 public sealed class UpgradeTests : IAsyncLifetime
 {
     private const string AllRoles = "api,scheduler,consumers";

@@ -8,7 +8,7 @@ namespace TaskQueue.Tests.Servers;
 public sealed class TaskQueueProcess : IAsyncDisposable
 {
     private const int SigTerm = 15;
-    private static readonly TimeSpan ReadyDeadline = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan ReadyDeadline = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan CommandDeadline = TimeSpan.FromSeconds(60);
     private static int nextPort = Random.Shared.Next(10_000, 19_000);
 

@@ -1,0 +1,10 @@
+using Xunit;
+
+namespace TaskQueue.Tests.EndToEnd;
+
+/// <summary>Tests that start many processes: one after the other, while other tests run.</summary>
+[CollectionDefinition(Name)]
+public sealed class ProcessesCollection
+{
+    public const string Name = "processes";
+}
