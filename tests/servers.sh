@@ -248,14 +248,18 @@ start_rabbitmq() {
   fi
 }
 
+# on_node ARGUMENTS...: calls a function within the running server.
+on_node() {
+  HOME=$dir/rabbitmq ERL_EPMD_PORT=$epmd_port erl_call -sname "taskqueue-$rabbitmq_port@localhost" \
+    -c "$(cat "$dir/rabbitmq/.erlang.cookie")" "$@"
+}
+
 stop_rabbitmq() {
   local home=$dir/rabbitmq
   if [ "$1" = TERM ] && alive "$home/pid"; then
     # This handler of the management plugin waits five seconds for nothing when it
     # is stopped together with its server, so it goes first. Only to be quicker.
-    HOME=$home ERL_EPMD_PORT=$epmd_port erl_call -sname "taskqueue-$rabbitmq_port@localhost" \
-      -c "$(cat "$home/.erlang.cookie")" \
-      -a 'gen_event delete_handler [rabbit_event, rabbit_mgmt_db_handler, []]' >/dev/null 2>&1 || true
+    on_node -a 'gen_event delete_handler [rabbit_event, rabbit_mgmt_db_handler, []]' >/dev/null 2>&1 || true
   fi
   end "$home/pid" "$1"
 }
@@ -263,8 +267,8 @@ stop_rabbitmq() {
 # on_queue VHOST/QUEUE ERLANG: what no command of RabbitMQ does, with the queue as Queue; must come to 0.
 on_queue() {
   local name=$1 answer
-  answer=$(HOME=$dir/rabbitmq ERL_EPMD_PORT=$epmd_port erl_call -sname "taskqueue-$rabbitmq_port@localhost" \
-    -c "$(cat "$dir/rabbitmq/.erlang.cookie")" -e <<ERL
+  answer=$(
+    on_node -e <<ERL
     {ok, Queue} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"${name%%/*}">>, queue, <<"${name#*/}">>)),
     $2.
 ERL
@@ -290,11 +294,7 @@ drop() {
 }
 
 # limit_disk BYTES: how much must be free; less raises the alarm.
-limit_disk() {
-  local home=$dir/rabbitmq
-  HOME=$home ERL_EPMD_PORT=$epmd_port erl_call -sname "taskqueue-$rabbitmq_port@localhost" \
-    -c "$(cat "$home/.erlang.cookie")" -a "rabbit_disk_monitor set_disk_free_limit [$1]"
-}
+limit_disk() { on_node -a "rabbit_disk_monitor set_disk_free_limit [$1]"; }
 
 # ---------------------------------------------------------------- both
 

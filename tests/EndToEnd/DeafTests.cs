@@ -1,14 +1,12 @@
 using Npgsql;
 using Shouldly;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>Processes that run and answer, but hear nothing or do nothing: first they are not ready, then they are to be restarted.</summary>
-[Collection(ProcessesCollection.Name)]
-public sealed class DeafTests : IAsyncLifetime
+public sealed class DeafTests : ProcessTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(40);
 
@@ -22,30 +20,15 @@ public sealed class DeafTests : IAsyncLifetime
 
     private static readonly string[] Silenced = ["taskqueue-submit", "tasks", "doorbell", "replies"];
 
-    private TestDatabase _database = null!;
-    private string _rabbitMq = null!;
-
-    public async Task InitializeAsync()
-    {
-        _database = await TestDatabase.CreateAsync(DatabaseProvider.Postgres);
-        _rabbitMq = await TestServers.CreateVirtualHostAsync();
-    }
-
-    public async Task DisposeAsync()
-    {
-        await TestServers.DeleteVirtualHostAsync(_rabbitMq);
-        await _database.DisposeAsync();
-    }
-
     [Fact]
     public async Task One_whose_consumers_get_nothing_is_found_though_another_on_the_same_queues_hears_everything()
     {
-        await using var deaf = await TaskQueueProcess.StartAsync("consumers", _database.ConnectionString, _rabbitMq, Quick);
-        await TestServers.SilenceAsync(_rabbitMq, "taskqueue-submit");
-        await TestServers.SilenceAsync(_rabbitMq, "tasks");
-        foreach (var own in (await TestServers.QueueDepthsAsync(_rabbitMq)).Where(q => q.Type == "classic"))
-            await TestServers.SilenceAsync(_rabbitMq, own.Name);
-        await using var well = await TaskQueueProcess.StartAsync("api,scheduler,consumers", _database.ConnectionString, _rabbitMq, Quick);
+        await using var deaf = await TaskQueueProcess.StartAsync("consumers", Database.ConnectionString, RabbitMq, Quick);
+        await TestServers.SilenceAsync(RabbitMq, "taskqueue-submit");
+        await TestServers.SilenceAsync(RabbitMq, "tasks");
+        foreach (var own in (await TestServers.QueueDepthsAsync(RabbitMq)).Where(q => q.Type == "classic"))
+            await TestServers.SilenceAsync(RabbitMq, own.Name);
+        await using var well = await TaskQueueProcess.StartAsync("api,scheduler,consumers", Database.ConnectionString, RabbitMq, Quick);
 
         await NotReadyAsync(deaf, "canary", well);
         await NotLiveAsync(deaf, "canary", well);
@@ -65,14 +48,14 @@ public sealed class DeafTests : IAsyncLifetime
     [Fact]
     public async Task One_that_lost_its_queues_makes_them_again_and_is_well()
     {
-        await using var process = await TaskQueueProcess.StartAsync("api,scheduler,consumers", _database.ConnectionString, _rabbitMq, Quick);
-        var queues = (await TestServers.QueueDepthsAsync(_rabbitMq)).Where(q => !q.Name.EndsWith("_error", StringComparison.Ordinal)).Select(q => q.Name).ToList();
+        await using var process = await TaskQueueProcess.StartAsync("api,scheduler,consumers", Database.ConnectionString, RabbitMq, Quick);
+        var queues = (await TestServers.QueueDepthsAsync(RabbitMq)).Where(q => !q.Name.EndsWith("_error", StringComparison.Ordinal)).Select(q => q.Name).ToList();
         queues.Count.ShouldBeGreaterThanOrEqualTo(6);
         foreach (var queue in queues)
-            await TestServers.DropQueueAsync(_rabbitMq, queue);
+            await TestServers.DropQueueAsync(RabbitMq, queue);
 
         await Eventually.UntilAsync(
-            async () => (await TestServers.QueueDepthsAsync(_rabbitMq)).Select(q => q.Name).Intersect(queues).Count() == queues.Count
+            async () => (await TestServers.QueueDepthsAsync(RabbitMq)).Select(q => q.Name).Intersect(queues).Count() == queues.Count
                 && (await process.Http.ReadAsync("/health/ready")).Status == 200,
             Patience,
             "the queues are back");
@@ -82,10 +65,10 @@ public sealed class DeafTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task One_whose_loop_hangs_is_found_while_the_database_answers_and_is_well_when_it_goes_on()
+    public async Task One_whose_loop_hangs_is_found_while_theDatabase_answers_and_is_well_when_it_goes_on()
     {
-        await using var scheduler = await TaskQueueProcess.StartAsync("scheduler", _database.ConnectionString, _rabbitMq, Quick);
-        await using (var connection = new NpgsqlConnection(_database.ConnectionString))
+        await using var scheduler = await TaskQueueProcess.StartAsync("scheduler", Database.ConnectionString, RabbitMq, Quick);
+        await using (var connection = new NpgsqlConnection(Database.ConnectionString))
         {
             await connection.OpenAsync();
             await using var transaction = await connection.BeginTransactionAsync();

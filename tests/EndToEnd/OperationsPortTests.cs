@@ -1,32 +1,15 @@
 using Shouldly;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>TaskQueue:Operations:Urls: a port where operators and probes ask, and nobody else. Real processes.</summary>
-[Collection(ProcessesCollection.Name)]
-public sealed class OperationsPortTests : IAsyncLifetime
+public sealed class OperationsPortTests : ProcessTests
 {
     private static readonly string[] Health = ["/health/live", "/health/ready"];
     private static readonly string[] Figures = ["/metrics", "/scaling/tasks"];
     private static readonly string[] Others = ["/tasks", "/queues", "/openapi/v1.json", "/v1/batches", "/nothing", "/"];
-
-    private TestDatabase _database = null!;
-    private string _rabbitMq = null!;
-
-    public async Task InitializeAsync()
-    {
-        _database = await TestDatabase.CreateAsync(DatabaseProvider.Postgres);
-        _rabbitMq = await TestServers.CreateVirtualHostAsync();
-    }
-
-    public async Task DisposeAsync()
-    {
-        await TestServers.DeleteVirtualHostAsync(_rabbitMq);
-        await _database.DisposeAsync();
-    }
 
     [Fact]
     public async Task Every_role_answers_operators_at_their_port_and_nobody_else_there() =>
@@ -70,7 +53,7 @@ public sealed class OperationsPortTests : IAsyncLifetime
     }
 
     private Task<TaskQueueProcess> StartAsync(string role, int port, params (string Key, string Value)[] settings) =>
-        TaskQueueProcess.StartAsync(role, _database.ConnectionString, _rabbitMq, new Dictionary<string, string>(settings.Select(s => KeyValuePair.Create(s.Key, s.Value)))
+        TaskQueueProcess.StartAsync(role, Database.ConnectionString, RabbitMq, new Dictionary<string, string>(settings.Select(s => KeyValuePair.Create(s.Key, s.Value)))
         {
             ["TaskQueue:Operations:Urls"] = $"http://127.0.0.1:{port}",
         });

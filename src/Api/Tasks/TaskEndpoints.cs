@@ -58,7 +58,7 @@ internal static partial class TaskEndpoints
             }
             catch (Exception fault) when (fault is not InvalidSubmissionException)
             {
-                throw new DoorException(StatusOf(context, fault), "not_queued", "failed to queue task");
+                throw new DoorException(Note(context, fault) ? StatusCodes.Status503ServiceUnavailable : StatusCodes.Status500InternalServerError, "not_queued", "failed to queue task");
             }
         }
     }
@@ -83,7 +83,7 @@ internal static partial class TaskEndpoints
         }
         catch (Exception fault) when (fault is not OperationCanceledException)
         {
-            _ = StatusOf(context, fault);
+            Note(context, fault);
             throw new DoorException(StatusCodes.Status500InternalServerError, "database_unavailable", "database unavailable"); // whatever is wrong (dtq-and-wippy.md B2)
         }
     }
@@ -168,17 +168,15 @@ internal static partial class TaskEndpoints
 
     private static DoorException NotFound(string id) => new(404, "not_found", $"there is no task {id}");
 
-    /// <summary>The seed knows 500 only. A task that cannot be accepted because of something that passes by itself is 503 with Retry-After, in the same words.</summary>
-    private static int StatusOf(HttpContext context, Exception fault)
+    /// <summary>Logs a fault, where it is no part of an outage.</summary>
+    /// <returns>Whether it passes by itself: a task that cannot be accepted for that is 503 with Retry-After, though the seed knows 500 only.</returns>
+    private static bool Note(HttpContext context, Exception fault)
     {
-        if (context.RequestServices.GetRequiredService<Outages>().Covers(fault))
-            return StatusCodes.Status503ServiceUnavailable;
-        Log(context, fault);
-        return StatusCodes.Status500InternalServerError;
+        var passes = context.RequestServices.GetRequiredService<Outages>().Covers(fault);
+        if (!passes)
+            LogFailed(context.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(TaskEndpoints)), fault, context.Request.Path);
+        return passes;
     }
-
-    private static void Log(HttpContext context, Exception fault) =>
-        LogFailed(context.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(TaskEndpoints)), fault, context.Request.Path);
 
     [LoggerMessage(LogLevel.Error, "{Path} failed")]
     private static partial void LogFailed(ILogger logger, Exception fault, string path);

@@ -27,9 +27,19 @@ internal sealed class GivenUpSends(TimeProvider time)
         }
     }
 
-    public void Add(Task send)
+    /// <summary>Waits until a send is confirmed; it goes on where this gives up.</summary>
+    /// <exception cref="TimeoutException">It was not confirmed in time.</exception>
+    public async Task WaitAsync(Task send, TimeSpan patience, CancellationToken cancel)
     {
-        lock (_sends)
-            _sends.Enqueue((send, time.GetTimestamp()));
+        try
+        {
+            await send.WaitAsync(patience, time, cancel);
+        }
+        catch (TimeoutException)
+        {
+            lock (_sends)
+                _sends.Enqueue((send, time.GetTimestamp()));
+            throw;
+        }
     }
 }

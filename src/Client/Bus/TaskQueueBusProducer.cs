@@ -64,16 +64,13 @@ public sealed class TaskQueueBusProducer : ITaskProducer
         var headers = TraceHeaders(activity ?? Activity.Current);
         if (_givenUp.AreTooMany)
             throw new TaskQueueException("the broker does not confirm what was sent before; nothing of this was sent", 0, "not_confirmed");
-        var send = Task.CompletedTask;
         try
         {
             // The send itself must not be cancelled: RabbitMQ's client miscounts its confirms then. It may hang where a connection breaks.
-            send = SendAsync(new SubmitTasks([.. tasks.Select(t => t with { Headers = headers })]));
-            await send.WaitAsync(_options.Timeout, _time, cancel);
+            await _givenUp.WaitAsync(SendAsync(new SubmitTasks([.. tasks.Select(t => t with { Headers = headers })])), _options.Timeout, cancel);
         }
         catch (TimeoutException fault)
         {
-            _givenUp.Add(send);
             throw new TaskQueueException($"the broker did not confirm within {_options.Timeout.TotalSeconds:0} s; the tasks may be enqueued, and may be sent again", 0, "not_confirmed", fault);
         }
         catch (MessageReturnedException fault)

@@ -201,15 +201,7 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
             throw new TimeoutException("the broker does not confirm what was sent before");
         var endpoint = await _bus!.GetSendEndpoint(Addresses.Report).WaitAsync(Confirm, time, cancel);
         var send = endpoint.Send(new ReportTasks(options.Name, started, beats, outcomes), c => DemandQueue(c), CancellationToken.None);
-        try
-        {
-            await send.WaitAsync(Confirm, time, cancel);
-        }
-        catch (TimeoutException)
-        {
-            _givenUp.Add(send);
-            throw;
-        }
+        await _givenUp.WaitAsync(send, Confirm, cancel);
     }
 
     /// <summary>A report that no queue would get comes back as an error instead of being dropped.</summary>

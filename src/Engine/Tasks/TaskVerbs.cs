@@ -35,12 +35,13 @@ public sealed class TaskVerbs(
     /// <exception cref="OverloadedException">Too much waits for the database; nothing was done.</exception>
     public async Task<Admission> SubmitAsync(TaskSubmission submission)
     {
+        TaskSubmission[] one = [submission];
         // Tasks that may meet others are inserted by a statement of their own: it must see the others.
         if (submission is not { DedupeKey: null, ThreadId: null })
-            return (await SubmitManyAsync([submission]))[0];
-        using var place = intake.Enter([submission]);
-        using var send = TaskTrace.StartSend([submission]);
-        var command = new SubmitTask((await AdmitAsync([submission], TaskTrace.Sent(send)))[0].Task);
+            return (await SubmitManyAsync(one))[0];
+        using var place = intake.Enter(one);
+        using var send = TaskTrace.StartSend(one);
+        var command = new SubmitTask((await AdmitAsync(one, TaskTrace.Sent(send)))[0].Task);
         await mediator.Send(command);
         if (command.Verdict != Verdict.Applied)
             return new Admission(submission.Id, Admitted.IdTaken, null);
