@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Json;
 using Npgsql;
 using Shouldly;
 using TaskQueue.Tests.Servers;
@@ -20,6 +21,9 @@ public sealed class OutageHealthTests
         (await TaskQueueProcess.RunAsync(["migrate"], new Dictionary<string, string> { ["ConnectionStrings__TaskQueue"] = database })).ExitCode.ShouldBe(0);
         await using var process = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database, servers.RabbitMq, DeafTests.Quick);
 
+        // A queue lives through a kill of its broker once that has written its name, half a second after the last was declared.
+        await Eventually.UntilAsync(async () => await CanariesTakenAsync(servers) >= 4, Patience, "every queue is used for longer than that");
+
         await servers.RunAsync("stop-rabbitmq", "kill");
         await StaysLiveAsync(process, TimeSpan.FromSeconds(10));
         await servers.RunAsync("start-rabbitmq");
@@ -29,6 +33,14 @@ public sealed class OutageHealthTests
         await StaysLiveAsync(process, TimeSpan.FromSeconds(10));
         await servers.RunAsync("start-postgres");
         await ReadyAgainAsync(process, "the database");
+    }
+
+    /// <summary>The fewest of any of the durable queues, one each half a second.</summary>
+    private static async Task<int> CanariesTakenAsync(OwnServers servers)
+    {
+        using var queues = JsonDocument.Parse(await servers.ManagementAsync("/api/queues"));
+        return queues.RootElement.EnumerateArray().Where(q => q.GetProperty("durable").GetBoolean())
+            .Min(q => q.TryGetProperty("message_stats", out var stats) && stats.TryGetProperty("ack", out var taken) ? taken.GetInt32() : 0);
     }
 
     private static async Task ReadyAgainAsync(TaskQueueProcess process, string back)
