@@ -5,6 +5,15 @@ namespace TaskQueue.Engine.Storage.Postgres;
 
 internal sealed partial class PostgresTaskStore
 {
+    private const string LoadCursorsSql = "select id, cursor from event_streams";
+
+    private const string SaveCursorsSql =
+        "update event_streams s set cursor = u.cursor from unnest($1) with ordinality as u(cursor, ord) where s.id = u.ord - 1 and s.cursor < u.cursor";
+
+    private const string EndOfEventsSql = "select s.id, coalesce((select max(e.id) from task_events e where e.stream = s.id), 0) from event_streams s";
+
+    private static readonly string ReadForDispatchSql = $"select {TaskColumn.List(TaskColumn.All)} from tasks where id = any($1) and state in (3, 7)";
+
     private const string Channel = "taskqueue_events";
 
     private const string ReadEventsSql =
@@ -48,7 +57,7 @@ internal sealed partial class PostgresTaskStore
     public async Task<long[]> LoadCursorsAsync()
     {
         var cursors = new long[TaskDbContext.Streams];
-        await using var command = source.CreateCommand("select id, cursor from event_streams");
+        await using var command = source.CreateCommand(LoadCursorsSql);
         await using var reader = await command.ExecuteReaderAsync();
         while (await reader.ReadAsync())
             cursors[reader.GetInt32(0)] = reader.GetInt64(1);
@@ -57,8 +66,7 @@ internal sealed partial class PostgresTaskStore
 
     public async Task SaveCursorsAsync(long[] cursors)
     {
-        await using var command = source.CreateCommand(
-            "update event_streams s set cursor = u.cursor from unnest($1) with ordinality as u(cursor, ord) where s.id = u.ord - 1 and s.cursor < u.cursor");
+        await using var command = source.CreateCommand(SaveCursorsSql);
         command.Parameters.Add(Value(cursors));
         await command.ExecuteNonQueryAsync();
     }
@@ -66,8 +74,7 @@ internal sealed partial class PostgresTaskStore
     public async Task<long[]> EndOfEventsAsync()
     {
         var cursors = new long[TaskDbContext.Streams];
-        await using var command = source.CreateCommand(
-            "select s.id, coalesce((select max(e.id) from task_events e where e.stream = s.id), 0) from event_streams s");
+        await using var command = source.CreateCommand(EndOfEventsSql);
         await using var reader = await command.ExecuteReaderAsync();
         while (await reader.ReadAsync())
             cursors[reader.GetInt32(0)] = reader.GetInt64(1);
@@ -88,7 +95,7 @@ internal sealed partial class PostgresTaskStore
 
     public async Task<IReadOnlyList<TaskState>> ReadForDispatchAsync(IReadOnlyList<Guid> ids)
     {
-        await using var command = source.CreateCommand($"select {TaskColumn.List(TaskColumn.All)} from tasks where id = any($1) and state in (3, 7)");
+        await using var command = source.CreateCommand(ReadForDispatchSql);
         command.Parameters.Add(Value(ids.ToArray()));
         await using var reader = await command.ExecuteReaderAsync();
         var tasks = new List<TaskState>(ids.Count);

@@ -7,6 +7,8 @@ namespace TaskQueue.Engine.Storage.Postgres;
 /// <summary>Claims of queues with limits, and those that go one after the other.</summary>
 internal sealed partial class PostgresTaskStore
 {
+    private const string UnlockSql = "delete from queue_locks where queue = $1 and level = $2";
+
     // The gates were locked by a statement before this one, so what is counted here stays true until the commit. A queue's
     // tasks are numbered in the order of the claim, over all its targets, and cut off at what its limits leave. A claim that
     // waited for the gate finds a bucket that later ones have emptied: by its own time that holds less than nothing.
@@ -116,7 +118,7 @@ internal sealed partial class PostgresTaskStore
         return tasks;
     }
 
-    public Task UnlockAsync(QueueLevel level) => RunAsync("delete from queue_locks where queue = $1 and level = $2", () => [Value(level.Queue), Value(level.Level)]);
+    public Task UnlockAsync(QueueLevel level) => RunAsync(UnlockSql, () => [Value(level.Queue), Value(level.Level)]);
 
     private static IEnumerable<NpgsqlParameter> TogetherValues(IReadOnlyList<ClaimRequest> requests, ClaimRules rules, DateTime now)
     {

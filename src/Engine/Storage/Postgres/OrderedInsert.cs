@@ -6,6 +6,8 @@ namespace TaskQueue.Engine.Storage.Postgres;
 /// <summary>Inserts tasks that meet others: by a dedupe key, in a thread, or at the tick of a schedule.</summary>
 internal sealed partial class PostgresTaskStore
 {
+    private const string ExistingSql = "select id from tasks where id = any($1)";
+
     private static readonly string HoldersSql =
         $"""
         select {TaskColumn.List(TaskColumn.All, "t.")} from tasks t
@@ -107,7 +109,7 @@ internal sealed partial class PostgresTaskStore
 
     private static async Task<HashSet<Guid>> ExistingAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, Guid[] ids)
     {
-        await using var command = new NpgsqlCommand("select id from tasks where id = any($1)", connection, transaction);
+        await using var command = new NpgsqlCommand(ExistingSql, connection, transaction);
         command.Parameters.Add(Value(ids));
         await using var reader = await command.ExecuteReaderAsync();
         var existing = new HashSet<Guid>();

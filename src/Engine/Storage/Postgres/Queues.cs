@@ -7,6 +7,14 @@ namespace TaskQueue.Engine.Storage.Postgres;
 /// <summary>Statements about whole queues. Each reads the rows of its queue through the partial indexes.</summary>
 internal sealed partial class PostgresTaskStore
 {
+    private const string AddGateSql = "insert into queue_gates (queue, bucket_base) values ($1, 0) on conflict (queue) do nothing";
+
+    private const string FillBucketSql = "update queue_gates set bucket_base = 0 where queue = $1";
+
+    private const string ForgetCountsSql = "delete from queue_counts where queue = $1";
+
+    private const string ThreadsSql = "select distinct thread_id from tasks where queue = $1 and thread_id is not null and state in (3, 7)";
+
     // Rows are locked in the order of ids before they are changed: an update alone would lock them in that of an index.
     // Threads end with the queue that they are pushed to: the broker has no such order.
     private const string AdoptSql =
@@ -86,7 +94,7 @@ internal sealed partial class PostgresTaskStore
 
     public async Task GateAsync(string queue)
     {
-        await RunAsync("insert into queue_gates (queue, bucket_base) values ($1, 0) on conflict (queue) do nothing", () => [Value(queue)]);
+        await RunAsync(AddGateSql, () => [Value(queue)]);
         await RunAsync(GateRunningSql, () => [Value(queue)]);
     }
 
@@ -98,7 +106,7 @@ internal sealed partial class PostgresTaskStore
             await using var connection = await source.OpenConnectionAsync();
             await using var transaction = await connection.BeginTransactionAsync();
             if (acceptedBefore is null)
-                await ExecuteAsync(connection, transaction, [Command("update queue_gates set bucket_base = 0 where queue = $1", Value(queue))]);
+                await ExecuteAsync(connection, transaction, [Command(FillBucketSql, Value(queue))]);
             var cancelled = await IdsAsync(connection, transaction, Command(PurgeSql, Value(queue), Value(now), Nullable(acceptedBefore)));
             // Members that came while we waited for the holder of their turn are kept, and one of them has it now.
             if (await ThreadsAsync(connection, transaction, queue) is { Count: > 0 } threads)
@@ -108,7 +116,7 @@ internal sealed partial class PostgresTaskStore
             if (events != EventPolicy.None)
                 last.Add(Command(CancelledEventsSql, Value(stream), Value(now), Value(cancelled)));
             if (acceptedBefore is null)
-                last.Add(Command("delete from queue_counts where queue = $1", Value(queue)));
+                last.Add(Command(ForgetCountsSql, Value(queue)));
             await ExecuteAsync(connection, transaction, last, StorageRegistration.LongCommandSeconds);
             await transaction.CommitAsync();
             return cancelled;
@@ -126,8 +134,7 @@ internal sealed partial class PostgresTaskStore
 
     private static async Task<List<ThreadKey>> ThreadsAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, string queue)
     {
-        await using var command = new NpgsqlCommand(
-            "select distinct thread_id from tasks where queue = $1 and thread_id is not null and state in (3, 7)", connection, transaction);
+        await using var command = new NpgsqlCommand(ThreadsSql, connection, transaction);
         command.CommandTimeout = StorageRegistration.LongCommandSeconds;
         command.Parameters.Add(Value(queue));
         await using var reader = await command.ExecuteReaderAsync();

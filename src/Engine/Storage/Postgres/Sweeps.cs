@@ -4,6 +4,25 @@ namespace TaskQueue.Engine.Storage.Postgres;
 
 internal sealed partial class PostgresTaskStore
 {
+    private static readonly string FollowLeasesSql =
+        $"""
+        update tasks set lease_until = $1 + lease_ms * interval '1 millisecond'
+        where id = any(array(
+            select id from tasks where state = {TaskStates.Running} and lease_until is distinct from expires_at
+              and (lease_until <= $1 or lease_until > $1 + lease_ms * interval '1 millisecond')
+            order by id for update))
+        """;
+
+    private const string FollowDuesSql =
+        """
+        update tasks set due_at = $1, dispatch_at = case when dispatch_at is null then null else $1 end
+        where id = any(array(
+            select id from tasks where state in (3, 7) and due_at > $1 and greatest(created_at, started_at) > $1 and due_at < greatest(created_at, started_at) + interval '1 hour'
+            order by id for update))
+        """;
+
+    private const string RedispatchSql = "update tasks set dispatch_at = greatest(due_at, $1) where dispatch_at is not null";
+
     public async Task<IReadOnlyList<Guid>> SelectAsync(Sweep sweep, DateTime now, int max)
     {
         var (column, condition) = SweepColumn(sweep);
@@ -28,27 +47,14 @@ internal sealed partial class PostgresTaskStore
     {
         await using var batch = source.CreateBatch();
         batch.Timeout = StorageRegistration.LongCommandSeconds;
-        batch.BatchCommands.Add(Command(
-            $"""
-            update tasks set lease_until = $1 + lease_ms * interval '1 millisecond'
-            where id = any(array(
-                select id from tasks where state = {TaskStates.Running} and lease_until is distinct from expires_at
-                  and (lease_until <= $1 or lease_until > $1 + lease_ms * interval '1 millisecond')
-                order by id for update))
-            """, Value(now)));
-        batch.BatchCommands.Add(Command(
-            """
-            update tasks set due_at = $1, dispatch_at = case when dispatch_at is null then null else $1 end
-            where id = any(array(
-                select id from tasks where state in (3, 7) and due_at > $1 and greatest(created_at, started_at) > $1 and due_at < greatest(created_at, started_at) + interval '1 hour'
-                order by id for update))
-            """, Value(now)));
+        batch.BatchCommands.Add(Command(FollowLeasesSql, Value(now)));
+        batch.BatchCommands.Add(Command(FollowDuesSql, Value(now)));
         await batch.ExecuteNonQueryAsync();
     }
 
     public async Task RedispatchAllAsync(DateTime now)
     {
-        await using var command = source.CreateCommand("update tasks set dispatch_at = greatest(due_at, $1) where dispatch_at is not null");
+        await using var command = source.CreateCommand(RedispatchSql);
         command.Parameters.Add(Value(now));
         await command.ExecuteNonQueryAsync();
     }

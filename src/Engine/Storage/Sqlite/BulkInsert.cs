@@ -4,6 +4,16 @@ namespace TaskQueue.Engine.Storage.Sqlite;
 
 internal sealed partial class SqliteTaskStore
 {
+    private const string TakeTickSql = "update schedules set next_at = @2, last_at = @1 where id = @0 and next_at = @1";
+
+    private const string TakeLinesSql =
+        "update batches set lines_done = @2, bytes_done = @3, version = version + 1 where id = @0 and lines_done = @1 and state = 4";
+
+    private const string BadLinesSql =
+        "insert into batch_bad_lines (batch_id, line, custom_id, code, message) values (@0, @1, @2, @3, @4)";
+
+    private const string ExistingSql = "select 1 from tasks where id = @0";
+
     private static readonly string InsertTaskSql =
         $"insert into tasks ({TaskColumn.List(TaskColumn.All)}) values ({Placeholders(TaskColumn.All.Length)}) on conflict do nothing";
 
@@ -18,21 +28,13 @@ internal sealed partial class SqliteTaskStore
     private bool TakeStep(InsertStep step)
     {
         if (step is ScheduleTick tick)
-        {
-            return Execute("update schedules set next_at = @2, last_at = @1 where id = @0 and next_at = @1",
-                tick.ScheduleId, Micros.FromTime(tick.At), tick.Next is { } next ? Micros.FromTime(next) : DBNull.Value) == 1;
-        }
+            return Execute(TakeTickSql, tick.ScheduleId, Micros.FromTime(tick.At), tick.Next is { } next ? Micros.FromTime(next) : DBNull.Value) == 1;
 
         var lines = (BatchStep)step;
-        if (Execute("update batches set lines_done = @2, bytes_done = @3, version = version + 1 where id = @0 and lines_done = @1 and state = 4",
-            lines.BatchId, lines.From, lines.To, lines.Bytes) == 0)
+        if (Execute(TakeLinesSql, lines.BatchId, lines.From, lines.To, lines.Bytes) == 0)
             return false;
         foreach (var bad in lines.Bad)
-        {
-            Execute("insert into batch_bad_lines (batch_id, line, custom_id, code, message) values (@0, @1, @2, @3, @4)",
-                lines.BatchId, bad.Line, OrNull(bad.CustomId), bad.Code, bad.Message);
-        }
-
+            Execute(BadLinesSql, lines.BatchId, bad.Line, OrNull(bad.CustomId), bad.Code, bad.Message);
         return true;
     }
 
@@ -46,7 +48,7 @@ internal sealed partial class SqliteTaskStore
         {
             if (InsertRow(task) == 1)
                 inserted.Add(task.CorrelationId);
-            else if (Query("select 1 from tasks where id = @0", r => r.GetInt32(0), TaskColumn.Id.SqliteValue(task)).Count > 0)
+            else if (Query(ExistingSql, r => r.GetInt32(0), TaskColumn.Id.SqliteValue(task)).Count > 0)
                 taken.Add(task.CorrelationId);
             else if (task.DedupeKey is { } key && !holders.ContainsKey((task.Queue, key)))
                 holders[(task.Queue, key)] = Query(HolderSql, r => TaskColumn.ReadRow(TaskColumn.All, r), task.Queue, key)[0];

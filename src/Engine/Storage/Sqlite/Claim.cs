@@ -4,6 +4,8 @@ namespace TaskQueue.Engine.Storage.Sqlite;
 
 internal sealed partial class SqliteTaskStore
 {
+    private const string UnlockSql = "delete from queue_locks where queue = @0 and level = @1";
+
     private const string DueSql =
         """
         select id, due_at from tasks
@@ -86,7 +88,7 @@ internal sealed partial class SqliteTaskStore
     }
 
     public Task UnlockAsync(QueueLevel level) =>
-        UseAsync(() => Execute("delete from queue_locks where queue = @0 and level = @1", level.Queue, level.Level), write: true);
+        UseAsync(() => Execute(UnlockSql, level.Queue, level.Level), write: true);
 
     public Task<DateTime?> NextDueAsync(IReadOnlyList<QueueLevel> targets, DateTime now) =>
         UseAsync(

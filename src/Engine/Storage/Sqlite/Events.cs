@@ -4,6 +4,12 @@ namespace TaskQueue.Engine.Storage.Sqlite;
 
 internal sealed partial class SqliteTaskStore
 {
+    private const string LoadCursorsSql = "select cursor from event_streams where id = @0";
+
+    private const string SaveCursorsSql = "update event_streams set cursor = max(cursor, @1) where id = @0";
+
+    private const string EndOfEventsSql = "select coalesce(max(id), 0) from task_events";
+
     private const string ReadEventsSql =
         """
         select stream, id, task_id, type, queue, level, attempt, worker, error, at, due_at, dispatch, frees
@@ -20,20 +26,20 @@ internal sealed partial class SqliteTaskStore
             () =>
             {
                 var cursors = new long[TaskDbContext.Streams];
-                cursors[Stream] = Query("select cursor from event_streams where id = @0", r => r.GetInt64(0), Stream)[0];
+                cursors[Stream] = Query(LoadCursorsSql, r => r.GetInt64(0), Stream)[0];
                 return cursors;
             },
             write: false);
 
     public Task SaveCursorsAsync(long[] cursors) =>
-        UseAsync(() => Execute("update event_streams set cursor = max(cursor, @1) where id = @0", Stream, cursors[Stream]), write: true);
+        UseAsync(() => Execute(SaveCursorsSql, Stream, cursors[Stream]), write: true);
 
     public Task<long[]> EndOfEventsAsync() =>
         UseAsync(
             () =>
             {
                 var cursors = new long[TaskDbContext.Streams];
-                cursors[Stream] = Query("select coalesce(max(id), 0) from task_events", r => r.GetInt64(0))[0];
+                cursors[Stream] = Query(EndOfEventsSql, r => r.GetInt64(0))[0];
                 return cursors;
             },
             write: false);

@@ -3,16 +3,22 @@ namespace TaskQueue.Engine.Storage.Sqlite;
 /// <summary>The limits of queues, in the transaction of a claim.</summary>
 internal sealed partial class SqliteTaskStore
 {
+    private const string RunningSql = "select count(*) from tasks where queue = @0 and state = 4 and gated";
+
+    private const string BucketSql = "select bucket_base from queue_gates where queue = @0";
+
+    private const string SpendSql = "update queue_gates set bucket_base = @1 where queue = @0";
+
     private OpenedGate OpenGate(QueueGate gate, long nowMicros)
     {
         long allowed = int.MaxValue;
         if (gate.MaxRunning > 0)
-            allowed = Math.Max(0, gate.MaxRunning - Query("select count(*) from tasks where queue = @0 and state = 4 and gated", r => r.GetInt64(0), gate.Queue)[0]);
+            allowed = Math.Max(0, gate.MaxRunning - Query(RunningSql, r => r.GetInt64(0), gate.Queue)[0]);
         long bucket = 0;
         if (gate.Rate is { } rate)
         {
             var now = nowMicros * 1000;
-            var stored = Query("select bucket_base from queue_gates where queue = @0", r => r.GetInt64(0), gate.Queue).SingleOrDefault();
+            var stored = Query(BucketSql, r => r.GetInt64(0), gate.Queue).SingleOrDefault();
             bucket = Math.Max(stored, now - (rate.MaxTokens * rate.PeriodNs));
             allowed = Math.Min(allowed, Math.Max(0, (now - bucket) / rate.PeriodNs));
         }
@@ -24,7 +30,7 @@ internal sealed partial class SqliteTaskStore
     {
         var taken = Math.Min(gate.Taken, gate.Allowed);
         if (gate.Gate.Rate is { } rate && taken > 0)
-            Execute("update queue_gates set bucket_base = @1 where queue = @0", gate.Gate.Queue, gate.Bucket + (taken * rate.PeriodNs));
+            Execute(SpendSql, gate.Gate.Queue, gate.Bucket + (taken * rate.PeriodNs));
     }
 
     private sealed record OpenedGate(QueueGate Gate, int Allowed, long Bucket)

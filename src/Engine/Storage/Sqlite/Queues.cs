@@ -6,6 +6,34 @@ namespace TaskQueue.Engine.Storage.Sqlite;
 /// <summary>Statements about whole queues. Each reads the rows of its queue through the partial indexes.</summary>
 internal sealed partial class SqliteTaskStore
 {
+    private const string AddGateSql = "insert into queue_gates (queue, bucket_base) values (@0, 0) on conflict (queue) do nothing";
+
+    private const string GateRunningSql = "update tasks set gated = 1 where queue = @0 and state = 4 and not gated";
+
+    private const string BuryLettersSql = "update tasks set delete_at = @1, dead = 0 where queue = @0 and dead and created_at < @2";
+
+    private const string ThreadsSql = "select distinct thread_id from tasks where queue = @0 and thread_id is not null and state in (3, 7)";
+
+    private const string FillBucketSql = "update queue_gates set bucket_base = 0 where queue = @0";
+
+    private const string ForgetCountsSql = "delete from queue_counts where queue = @0";
+
+    private const string StatsSql =
+        """
+        select
+            (select count(*) from tasks where queue = @0 and state in (3, 7) and not held)
+                + (select count(*) from tasks where queue = @0 and thread_id is not null and state in (3, 7) and held),
+            (select count(*) from tasks where queue = @0 and state = 4),
+            (select count(*) from tasks where queue = @0 and dead and not coalesce(delete_at <= @1, 0)),
+            (select coalesce(sum(count), 0) from queue_counts where queue = @0 and type = 3),
+            (select coalesce(sum(count), 0) from queue_counts where queue = @0 and type = 7),
+            (select min(due_at) from tasks where queue = @0 and state in (3, 7) and not held and due_at <= @1 and (expires_at is null or expires_at > @1))
+        """;
+
+    private const string RemoveEventsSql = "delete from task_events where task_id = @0";
+
+    private const string RemoveTaskSql = "delete from tasks where id = @0";
+
     // Not by the queue alone: no index has finished tasks by their queue, and the partial ones only serve their own condition.
     private const string WaitingIds =
         """
@@ -53,8 +81,8 @@ internal sealed partial class SqliteTaskStore
 
     public Task GateAsync(string queue) =>
         UseAsync(
-            () => Execute("insert into queue_gates (queue, bucket_base) values (@0, 0) on conflict (queue) do nothing", queue)
-                + Execute("update tasks set gated = 1 where queue = @0 and state = 4 and not gated", queue),
+            () => Execute(AddGateSql, queue)
+                + Execute(GateRunningSql, queue),
             write: true);
 
     public Task RearmAsync(string queue, DateTime now) => UseAsync(() => Execute(RearmSql, queue, Micros.FromTime(now)), write: true);
@@ -67,32 +95,22 @@ internal sealed partial class SqliteTaskStore
                 if (events != EventPolicy.None)
                     Execute(CancelledEventsSql, queue, at, before);
                 var cancelled = Execute(CancelAllSql, queue, at, before);
-                Execute("update tasks set delete_at = @1, dead = 0 where queue = @0 and dead and created_at < @2", queue, at, before);
-                var threads = Query("select distinct thread_id from tasks where queue = @0 and thread_id is not null and state in (3, 7)", r => new ThreadKey(queue, r.GetString(0)), queue);
+                Execute(BuryLettersSql, queue, at, before);
+                var threads = Query(ThreadsSql, r => new ThreadKey(queue, r.GetString(0)), queue);
                 Elect(threads);
                 if (acceptedBefore is not null)
                     return cancelled;
-                Execute("update queue_gates set bucket_base = 0 where queue = @0", queue);
-                Execute("delete from queue_counts where queue = @0", queue);
+                Execute(FillBucketSql, queue);
+                Execute(ForgetCountsSql, queue);
                 return cancelled;
             },
             write: true);
 
     public Task<QueueStats> StatsAsync(string queue, DateTime now) =>
         UseAsync(
-            () =>
-            {
-                var at = Micros.FromTime(now);
-                long Count(string condition) => Query($"select count(*) from tasks where queue = @0 and {condition}", r => r.GetInt64(0), queue)[0];
-                long Ended(TaskEventType type) =>
-                    Query("select coalesce(sum(count), 0) from queue_counts where queue = @0 and type = @1", r => r.GetInt64(0), queue, (int)type)[0];
-                var oldest = Query(
-                    "select min(due_at) from tasks where queue = @0 and state in (3, 7) and not held and due_at <= @1 and (expires_at is null or expires_at > @1)",
-                    r => r.IsDBNull(0) ? (long?)null : r.GetInt64(0), queue, at)[0];
-                var dead = Query("select count(*) from tasks where queue = @0 and dead and not coalesce(delete_at <= @1, 0)", r => r.GetInt64(0), queue, at)[0];
-                return new QueueStats(Count("state in (3, 7) and not held") + Count("thread_id is not null and state in (3, 7) and held"), Count("state = 4"), dead,
-                    Ended(TaskEventType.Completed), Ended(TaskEventType.Expired), ToTime(oldest));
-            },
+            () => Query(StatsSql,
+                r => new QueueStats(r.GetInt64(0), r.GetInt64(1), r.GetInt64(2), r.GetInt64(3), r.GetInt64(4), ToTime(r.IsDBNull(5) ? null : r.GetInt64(5))),
+                queue, Micros.FromTime(now))[0],
             write: false);
 
     public Task<int> RemoveDeletedAsync(DateTime now, int max) =>
@@ -102,8 +120,8 @@ internal sealed partial class SqliteTaskStore
                 var gone = Query(RemoveSql, r => (Id: r.GetString(0), Queue: r.GetString(1), Dead: r.GetBoolean(2)), Micros.FromTime(now), max);
                 foreach (var task in gone)
                 {
-                    Execute("delete from task_events where task_id = @0", task.Id);
-                    Execute("delete from tasks where id = @0", task.Id);
+                    Execute(RemoveEventsSql, task.Id);
+                    Execute(RemoveTaskSql, task.Id);
                 }
 
                 // A letter past its retention counts as expired (moab.md 4).

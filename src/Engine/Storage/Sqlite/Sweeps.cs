@@ -4,6 +4,21 @@ namespace TaskQueue.Engine.Storage.Sqlite;
 
 internal sealed partial class SqliteTaskStore
 {
+    private static readonly string FollowLeasesSql =
+        $"""
+        update tasks set lease_until = @0 + lease_ms * 1000
+        where state = {TaskStates.Running} and lease_until is not expires_at and (lease_until <= @0 or lease_until > @0 + lease_ms * 1000)
+        """;
+
+    private const string FollowDuesSql =
+        """
+        update tasks set due_at = @0, dispatch_at = case when dispatch_at is null then null else @0 end
+        where state in (3, 7) and due_at > @0 and max(created_at, coalesce(started_at, 0)) > @0
+          and due_at < max(created_at, coalesce(started_at, 0)) + 3600000000
+        """;
+
+    private const string RedispatchSql = "update tasks set dispatch_at = max(due_at, @0) where dispatch_at is not null";
+
     public Task<IReadOnlyList<Guid>> SelectAsync(Sweep sweep, DateTime now, int max)
     {
         var (column, condition) = SweepColumn(sweep);
@@ -23,21 +38,12 @@ internal sealed partial class SqliteTaskStore
     public Task FollowClockAsync(DateTime now) =>
         UseAsync(() =>
         {
-            Execute(
-                $"""
-                update tasks set lease_until = @0 + lease_ms * 1000
-                where state = {TaskStates.Running} and lease_until is not expires_at and (lease_until <= @0 or lease_until > @0 + lease_ms * 1000)
-                """, Micros.FromTime(now));
-            return Execute(
-                """
-                update tasks set due_at = @0, dispatch_at = case when dispatch_at is null then null else @0 end
-                where state in (3, 7) and due_at > @0 and max(created_at, coalesce(started_at, 0)) > @0
-                  and due_at < max(created_at, coalesce(started_at, 0)) + 3600000000
-                """, Micros.FromTime(now));
+            Execute(FollowLeasesSql, Micros.FromTime(now));
+            return Execute(FollowDuesSql, Micros.FromTime(now));
         }, write: true);
 
     public Task RedispatchAllAsync(DateTime now) =>
-        UseAsync(() => Execute("update tasks set dispatch_at = max(due_at, @0) where dispatch_at is not null", Micros.FromTime(now)), write: true);
+        UseAsync(() => Execute(RedispatchSql, Micros.FromTime(now)), write: true);
 
     /// <summary>The time a sweep goes by, and the condition of its partial index.</summary>
     private static (string Column, string Condition) SweepColumn(Sweep sweep) => sweep switch
