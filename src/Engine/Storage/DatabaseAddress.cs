@@ -12,6 +12,9 @@ public enum DatabaseProvider
 
     /// <summary>PostgreSQL 15 or later, for any number of processes.</summary>
     Postgres,
+
+    /// <summary>SQL Server 2019 or later, or Azure SQL, for any number of processes.</summary>
+    SqlServer,
 }
 
 /// <summary>The database of <c>ConnectionStrings:TaskQueue</c>.</summary>
@@ -24,6 +27,8 @@ public sealed record DatabaseAddress(DatabaseProvider Provider, string Connectio
     {
         if (Provider == DatabaseProvider.Sqlite)
             return $"SQLite file {Path.GetFullPath(new SqliteConnectionStringBuilder(ConnectionString).DataSource)}";
+        if (Provider == DatabaseProvider.SqlServer)
+            return $"SQL Server {SqlServerAssembly.Load().Describe(ConnectionString)}";
         var postgres = new NpgsqlConnectionStringBuilder(ConnectionString);
         return $"PostgreSQL {postgres.Host}:{postgres.Port}/{postgres.Database}";
     }
@@ -49,7 +54,8 @@ public sealed record DatabaseAddress(DatabaseProvider Provider, string Connectio
         {
             "sqlite" => DatabaseProvider.Sqlite,
             "postgres" => DatabaseProvider.Postgres,
-            _ => throw new FormatException($"TaskQueue:Provider is '{provider}'; it must be sqlite or postgres."),
+            "sqlserver" => DatabaseProvider.SqlServer,
+            _ => throw new FormatException($"TaskQueue:Provider is '{provider}'; it must be sqlite, postgres or sqlserver."),
         };
 
     private static DatabaseProvider Guess(string connectionString)
@@ -57,8 +63,11 @@ public sealed record DatabaseAddress(DatabaseProvider Provider, string Connectio
         var keys = new DbConnectionStringBuilder { ConnectionString = connectionString };
         if (keys.ContainsKey("Host"))
             return DatabaseProvider.Postgres;
+        // Its driver takes Data Source for the server too: that is a file here, unless the provider is given.
+        if (keys.ContainsKey("Server") || keys.ContainsKey("Initial Catalog"))
+            return DatabaseProvider.SqlServer;
         if (keys.ContainsKey("Data Source") || keys.ContainsKey("DataSource") || keys.ContainsKey("Filename"))
             return DatabaseProvider.Sqlite;
-        throw new FormatException("ConnectionStrings:TaskQueue must begin with Data Source=… (SQLite) or Host=… (PostgreSQL).");
+        throw new FormatException("ConnectionStrings:TaskQueue must begin with Data Source=… (SQLite), Host=… (PostgreSQL) or Server=… (SQL Server).");
     }
 }

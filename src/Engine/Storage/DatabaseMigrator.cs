@@ -32,7 +32,7 @@ public sealed class DatabaseMigrator(IDbContextFactory<TaskDbContext> databases)
         {
             return [.. await db.Database.GetPendingMigrationsAsync(stop)];
         }
-        catch (DbException fault) when (fault.SqlState == "3D000")
+        catch (DbException fault) when (fault.SqlState == "3D000" || SqlServerAssembly.Loaded?.IsMissing(fault) == true)
         {
             return [.. db.Database.GetMigrations()];
         }

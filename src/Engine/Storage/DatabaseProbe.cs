@@ -35,7 +35,11 @@ internal sealed class DatabaseProbe(DatabaseAddress address, TimeProvider time)
     }
 
     private DbConnection Connection(int seconds) =>
-        address.Provider == DatabaseProvider.Postgres
-            ? new NpgsqlConnection(new NpgsqlConnectionStringBuilder(address.ConnectionString) { Pooling = false, Timeout = seconds, CommandTimeout = seconds }.ConnectionString)
-            : new SqliteConnection(address.ConnectionString);
+        address.Provider switch
+        {
+            DatabaseProvider.Postgres => new NpgsqlConnection(
+                new NpgsqlConnectionStringBuilder(address.ConnectionString) { Pooling = false, Timeout = seconds, CommandTimeout = seconds }.ConnectionString),
+            DatabaseProvider.SqlServer => SqlServerAssembly.Load().Connect(address.ConnectionString, seconds),
+            _ => new SqliteConnection(address.ConnectionString),
+        };
 }

@@ -1,5 +1,4 @@
 using System.Data.Common;
-using Npgsql;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Storage;
@@ -12,7 +11,7 @@ internal static class EventReader
     {
         Stream = r.GetInt32(0),
         Id = r.GetInt64(1),
-        TaskId = r.GetGuid(2),
+        TaskId = StoredValue.Id(r, 2),
         Type = (TaskEventType)r.GetInt32(3),
         Queue = r.GetString(4),
         Level = r.GetInt32(5),
@@ -37,6 +36,5 @@ internal static class EventReader
         return events;
     }
 
-    private static DateTime? Time(DbDataReader r, int i) =>
-        r.IsDBNull(i) ? null : r is NpgsqlDataReader ? r.GetDateTime(i) : Micros.ToTime(r.GetInt64(i));
+    private static DateTime? Time(DbDataReader r, int i) => r.IsDBNull(i) ? null : StoredValue.Time(r, i);
 }

@@ -19,6 +19,7 @@ public static class StorageFaults
             // Shut down, starting, or a statement or session that the server's own timeouts ended.
             PostgresException { SqlState: "57P01" or "57P02" or "57P03" or "57P05" or "57014" or "25P03" } => true,
             SqliteException { SqliteErrorCode: 5 or 6 } => true, // busy, locked
+            DbException other when SqlServerAssembly.Loaded?.IsTransient(other) == true => true,
             // A pool without a free connection, a command or connect that took too long, a connection cut in the middle.
             TimeoutException or System.Net.Sockets.SocketException or IOException => true,
             { InnerException: { } inner } => IsTransient(inner),
@@ -28,5 +29,6 @@ public static class StorageFaults
     /// <summary>Whether the transaction lost a race and the same one, tried again at once, will succeed: a deadlock, or two that gave a thread its first turn.</summary>
     public static bool IsRace(Exception fault) =>
         fault is PostgresException { SqlState: PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure }
-            or PostgresException { SqlState: PostgresErrorCodes.UniqueViolation, ConstraintName: TaskDbContext.TurnIndex };
+            or PostgresException { SqlState: PostgresErrorCodes.UniqueViolation, ConstraintName: TaskDbContext.TurnIndex }
+        || (fault is DbException other && SqlServerAssembly.Loaded?.IsRace(other) == true);
 }

@@ -23,10 +23,19 @@ public static class StorageRegistration
     {
         ArgumentNullException.ThrowIfNull(address);
         services.AddSingleton(address).AddSingleton<DatabaseMigrator>();
-        if (address.Provider == DatabaseProvider.Postgres)
-            AddPostgres(services, address.ConnectionString);
-        else
-            AddSqlite(services, address.ConnectionString);
+        switch (address.Provider)
+        {
+            case DatabaseProvider.Postgres:
+                AddPostgres(services, address.ConnectionString);
+                break;
+            case DatabaseProvider.SqlServer:
+                SqlServerAssembly.Load().AddStorage(services, address.ConnectionString);
+                break;
+            default:
+                AddSqlite(services, address.ConnectionString);
+                break;
+        }
+
         services.AddSingleton<GroupCommitter>();
         services.AddHostedService(sp => sp.GetRequiredService<GroupCommitter>()).AddLoopHealth<GroupCommitter>();
         services.AddSingleton<GroupCommitRepository>();
@@ -47,12 +56,7 @@ public static class StorageRegistration
             return builder.Build();
         });
         services.AddPooledDbContextFactory<PostgresTaskDbContext>((sp, o) => o.UseNpgsql(sp.GetRequiredService<NpgsqlDataSource>()));
-        services.AddSingleton<IDbContextFactory<TaskDbContext>, BaseFactory<PostgresTaskDbContext>>();
-        services.AddSingleton(sp => new PostgresTaskStore(sp.GetRequiredService<NpgsqlDataSource>()));
-        services.AddSingleton<ITaskStore>(sp => sp.GetRequiredService<PostgresTaskStore>());
-        services.AddSingleton<IQueueStore>(sp => sp.GetRequiredService<PostgresTaskStore>());
-        services.AddSingleton<ICallbackStore>(sp => sp.GetRequiredService<PostgresTaskStore>());
-        services.AddSingleton<IBacklogStore>(sp => sp.GetRequiredService<PostgresTaskStore>());
+        AddStore<PostgresTaskDbContext, PostgresTaskStore>(services, sp => new PostgresTaskStore(sp.GetRequiredService<NpgsqlDataSource>()));
         services.AddSingleton(sp => new GroupCommitOptions(sp.GetRequiredService<IOptions<EngineOptions>>().Value.CommitLanes));
     }
 
@@ -71,7 +75,9 @@ public static class StorageRegistration
             connection.KeepAlive = KeepAliveSeconds;
     }
 
-    private const int ConnectSeconds = 5, CommandSeconds = 10, KeepAliveSeconds = 10;
+    internal const int ConnectSeconds = 5, CommandSeconds = 10;
+
+    private const int KeepAliveSeconds = 10;
 
     /// <summary>For statements that read or change a whole queue at once, and for migrations.</summary>
     internal const int LongCommandSeconds = 120;
@@ -79,13 +85,21 @@ public static class StorageRegistration
     private static void AddSqlite(IServiceCollection services, string connectionString)
     {
         services.AddPooledDbContextFactory<SqliteTaskDbContext>(o => o.UseSqlite(connectionString));
-        services.AddSingleton<IDbContextFactory<TaskDbContext>, BaseFactory<SqliteTaskDbContext>>();
-        services.AddSingleton(_ => new SqliteTaskStore(connectionString));
-        services.AddSingleton<ITaskStore>(sp => sp.GetRequiredService<SqliteTaskStore>());
-        services.AddSingleton<IQueueStore>(sp => sp.GetRequiredService<SqliteTaskStore>());
-        services.AddSingleton<ICallbackStore>(sp => sp.GetRequiredService<SqliteTaskStore>());
-        services.AddSingleton<IBacklogStore>(sp => sp.GetRequiredService<SqliteTaskStore>());
+        AddStore<SqliteTaskDbContext, SqliteTaskStore>(services, _ => new SqliteTaskStore(connectionString));
         services.AddSingleton(new GroupCommitOptions(Lanes: 1));
+    }
+
+    /// <summary>Adds one store under all its names, and the factory of its context.</summary>
+    internal static void AddStore<TContext, TStore>(IServiceCollection services, Func<IServiceProvider, TStore> create)
+        where TContext : TaskDbContext
+        where TStore : class, ITaskStore, IQueueStore, ICallbackStore, IBacklogStore
+    {
+        services.AddSingleton<IDbContextFactory<TaskDbContext>, BaseFactory<TContext>>();
+        services.AddSingleton(create);
+        services.AddSingleton<ITaskStore>(sp => sp.GetRequiredService<TStore>());
+        services.AddSingleton<IQueueStore>(sp => sp.GetRequiredService<TStore>());
+        services.AddSingleton<ICallbackStore>(sp => sp.GetRequiredService<TStore>());
+        services.AddSingleton<IBacklogStore>(sp => sp.GetRequiredService<TStore>());
     }
 
     /// <summary>Gives the context of a provider where the base class is asked for.</summary>

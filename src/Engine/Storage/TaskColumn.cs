@@ -79,6 +79,12 @@ internal abstract class TaskColumn(string name, bool changes, bool bulky)
     /// <summary>One array parameter with the values of many tasks.</summary>
     public abstract NpgsqlParameter ArrayOf(IReadOnlyList<TaskState> tasks);
 
+    /// <summary>The type of its values, without <see cref="Nullable{T}"/>.</summary>
+    public abstract Type Type { get; }
+
+    /// <summary>One value.</summary>
+    public abstract object? Value(TaskState task);
+
     /// <summary>One value as SQLite stores it.</summary>
     public abstract object SqliteValue(TaskState task);
 
@@ -102,9 +108,10 @@ internal sealed class TaskColumn<T>(string name, NpgsqlDbType type, Func<TaskSta
     {
         if (reader.IsDBNull(ordinal))
             return; // a new task has the same
-        // SQLite keeps times as integers of microseconds.
         if (typeof(T) == typeof(DateTime) || typeof(T) == typeof(DateTime?))
-            set(task, (T)(object)(reader is NpgsqlDataReader ? reader.GetDateTime(ordinal) : Micros.ToTime(reader.GetInt64(ordinal))));
+            set(task, (T)(object)StoredValue.Time(reader, ordinal));
+        else if (typeof(T) == typeof(Guid) || typeof(T) == typeof(Guid?))
+            set(task, (T)(object)StoredValue.Id(reader, ordinal));
         else
             set(task, reader.GetFieldValue<T>(ordinal));
     }
@@ -116,6 +123,10 @@ internal sealed class TaskColumn<T>(string name, NpgsqlDbType type, Func<TaskSta
             values[i] = get(tasks[i]);
         return new NpgsqlParameter<T[]> { TypedValue = values, NpgsqlDbType = NpgsqlDbType.Array | type };
     }
+
+    public override Type Type => Nullable.GetUnderlyingType(typeof(T)) ?? typeof(T);
+
+    public override object? Value(TaskState task) => get(task);
 
     public override object SqliteValue(TaskState task) => get(task) switch
     {
