@@ -1,19 +1,22 @@
 # syntax=docker/dockerfile:1
 # One image for every role: `docker run … --roles api`, `docker run … migrate`.
+# With the driver of SQL Server: docker build --build-arg SQLSERVER=true .
 
 FROM mcr.microsoft.com/dotnet/sdk:10.0 AS build
 WORKDIR /source
+ARG SQLSERVER=false
 # The restore is a layer of its own, which only a change of these files makes again.
 COPY global.json Directory.Build.props Directory.Packages.props BannedSymbols.txt .editorconfig ./
 COPY src/Contracts/Contracts.csproj src/Contracts/
 COPY src/Engine/Engine.csproj src/Engine/
+COPY src/Engine.SqlServer/Engine.SqlServer.csproj src/Engine.SqlServer/
 COPY src/Consumers/Consumers.csproj src/Consumers/
 COPY src/Scheduler/Scheduler.csproj src/Scheduler/
 COPY src/Client/Client.csproj src/Client/
 COPY src/Api/Api.csproj src/Api/
-RUN dotnet restore src/Api/Api.csproj
+RUN dotnet restore src/Api/Api.csproj -p:SqlServer=$SQLSERVER
 COPY src/ src/
-RUN dotnet publish src/Api/Api.csproj --configuration Release --no-restore --output /app
+RUN dotnet publish src/Api/Api.csproj --configuration Release --no-restore -p:SqlServer=$SQLSERVER --output /app
 
 # No shell and no package manager; "extra" has the time zones that schedules name.
 FROM mcr.microsoft.com/dotnet/aspnet:10.0-noble-chiseled-extra

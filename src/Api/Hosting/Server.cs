@@ -161,7 +161,7 @@ internal static partial class Server
         if (roles == Roles.All)
             return;
         if (database.Provider == DatabaseProvider.Sqlite)
-            throw new StartupException("TaskQueue:Roles asks for a part of the roles, but a SQLite file serves one process with all of them; set ConnectionStrings:TaskQueue to PostgreSQL.");
+            throw new StartupException("TaskQueue:Roles asks for a part of the roles, but a SQLite file serves one process with all of them; set ConnectionStrings:TaskQueue to PostgreSQL or SQL Server.");
         if (bus.RabbitMq is null)
             throw new StartupException("TaskQueue:Roles asks for a part of the roles, but the in-process bus serves one process with all of them; set ConnectionStrings:RabbitMq.");
     }
