@@ -11,8 +11,7 @@ namespace TaskQueue.Tests.Integration;
 public sealed class MigrationTests
 {
     [Theory]
-    [InlineData(DatabaseProvider.Sqlite)]
-    [InlineData(DatabaseProvider.Postgres)]
+    [MemberData(nameof(TestDatabase.Providers), MemberType = typeof(TestDatabase))]
     public async Task A_second_migration_has_nothing_to_do_and_keeps_the_data(DatabaseProvider provider)
     {
         await using var database = await TestDatabase.CreateAsync(provider, migrate: false);
@@ -31,8 +30,7 @@ public sealed class MigrationTests
     }
 
     [Theory]
-    [InlineData(DatabaseProvider.Sqlite)]
-    [InlineData(DatabaseProvider.Postgres)]
+    [MemberData(nameof(TestDatabase.Providers), MemberType = typeof(TestDatabase))]
     public async Task The_migrations_lead_to_the_model(DatabaseProvider provider)
     {
         await using var database = await TestDatabase.CreateAsync(provider);

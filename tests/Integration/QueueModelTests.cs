@@ -13,8 +13,7 @@ public sealed class QueueModelTests
     private const int Steps = 250;
 
     [Theory]
-    [InlineData(DatabaseProvider.Sqlite)]
-    [InlineData(DatabaseProvider.Postgres)]
+    [MemberData(nameof(TestDatabase.Providers), MemberType = typeof(TestDatabase))]
     public async Task Whatever_happens_to_queues_the_engine_does_as_the_model(DatabaseProvider provider)
     {
         foreach (var seed in Seeds())

@@ -14,7 +14,7 @@ namespace TaskQueue.Tests.Integration;
 /// Rules of queues while many do many things at once: on PostgreSQL four engines stand for four processes, on SQLite, which
 /// has one process, one engine.
 /// </summary>
-public abstract partial class QueueRaceTests(DatabaseProvider provider) : IAsyncLifetime
+public abstract partial class QueueRaceTests(DatabaseProvider provider, bool rowVersions = true) : IAsyncLifetime
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
 
@@ -24,7 +24,7 @@ public abstract partial class QueueRaceTests(DatabaseProvider provider) : IAsync
 
     public async Task InitializeAsync()
     {
-        _database = await TestDatabase.CreateAsync(provider);
+        _database = await TestDatabase.CreateAsync(provider, rowVersions: rowVersions);
         for (var i = 0; i < (provider == DatabaseProvider.Sqlite ? 1 : 4); i++)
             _engines.Add(new TestEngine(_database.Address, lanes: 2));
     }

@@ -5,7 +5,7 @@ using Xunit;
 namespace TaskQueue.Tests.Integration;
 
 /// <summary>A database of a provider with an engine on it, for the tests of one class.</summary>
-public abstract class StoreFixture(DatabaseProvider provider) : IAsyncLifetime
+public abstract class StoreFixture(DatabaseProvider provider, bool rowVersions = true) : IAsyncLifetime
 {
     internal TestDatabase Database { get; private set; } = null!;
 
@@ -13,7 +13,7 @@ public abstract class StoreFixture(DatabaseProvider provider) : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        Database = await TestDatabase.CreateAsync(provider);
+        Database = await TestDatabase.CreateAsync(provider, rowVersions: rowVersions);
         Engine = new TestEngine(Database.Address);
     }
 

@@ -1,5 +1,7 @@
 using Microsoft.EntityFrameworkCore;
+using TaskQueue.Engine.SqlServer;
 using TaskQueue.Engine.Storage;
+using Xunit;
 
 namespace TaskQueue.Tests.Servers;
 
@@ -18,10 +20,18 @@ internal sealed class TestDatabase : IAsyncDisposable
 
     public string ConnectionString => Address.ConnectionString;
 
-    public static async Task<TestDatabase> CreateAsync(DatabaseProvider provider, bool migrate = true)
+    /// <param name="provider">Which.</param>
+    /// <param name="migrate">Else it is empty.</param>
+    /// <param name="rowVersions">On SQL Server: whether readers see row versions, or wait for locks.</param>
+    public static async Task<TestDatabase> CreateAsync(DatabaseProvider provider, bool migrate = true, bool rowVersions = true)
     {
         var file = provider == DatabaseProvider.Sqlite ? Path.Combine(Path.GetTempPath(), $"taskqueue-{Guid.NewGuid():N}.db") : null;
-        var connectionString = file is null ? await TestServers.CreateDatabaseAsync() : $"Data Source={file}";
+        var connectionString = provider switch
+        {
+            DatabaseProvider.Sqlite => $"Data Source={file}",
+            DatabaseProvider.Postgres => await TestServers.CreateDatabaseAsync(),
+            _ => await SqlServerDatabases.CreateAsync(rowVersions),
+        };
         var database = new TestDatabase(new DatabaseAddress(provider, connectionString), file);
         if (migrate)
         {
@@ -33,9 +43,36 @@ internal sealed class TestDatabase : IAsyncDisposable
     }
 
     /// <summary>A context of its own, for looking behind the engine's back.</summary>
-    public TaskDbContext CreateContext() => Address.Provider == DatabaseProvider.Sqlite
-        ? new SqliteTaskDbContext(new DbContextOptionsBuilder<SqliteTaskDbContext>().UseSqlite(ConnectionString).Options)
-        : new PostgresTaskDbContext(new DbContextOptionsBuilder<PostgresTaskDbContext>().UseNpgsql(ConnectionString).Options);
+    public TaskDbContext CreateContext() => CreateContext(Address.Provider, ConnectionString);
+
+    /// <summary>A context of no database, for looking at its model.</summary>
+    public static TaskDbContext CreateContext(DatabaseProvider provider) => CreateContext(provider, "");
+
+    private static TaskDbContext CreateContext(DatabaseProvider provider, string connectionString)
+    {
+        switch (provider)
+        {
+            case DatabaseProvider.Sqlite:
+                return new SqliteTaskDbContext(new DbContextOptionsBuilder<SqliteTaskDbContext>().UseSqlite(connectionString).Options);
+            case DatabaseProvider.Postgres:
+                return new PostgresTaskDbContext(new DbContextOptionsBuilder<PostgresTaskDbContext>().UseNpgsql(connectionString).Options);
+            default:
+                var options = new DbContextOptionsBuilder<SqlServerTaskDbContext>();
+                SqlServerProvider.Use(options, connectionString);
+                return new SqlServerTaskDbContext(options.Options);
+        }
+    }
+
+    /// <summary>A database of each provider that can be had here.</summary>
+    public static TheoryData<DatabaseProvider> Providers =>
+        [.. Enum.GetValues<DatabaseProvider>().Where(p => p != DatabaseProvider.SqlServer || SqlServerDatabases.Server is not null)];
+
+    public async Task RenameTableAsync(string from, string to)
+    {
+        await using var db = CreateContext();
+        await db.Database.ExecuteSqlRawAsync(
+            Address.Provider == DatabaseProvider.SqlServer ? $"exec sp_rename '{from}', '{to}'" : $"alter table {from} rename to {to}");
+    }
 
     /// <summary>Where the files lie by default, beside a SQLite file.</summary>
     public string Folder => Path.ChangeExtension(_file!, null) + "-files";
@@ -44,7 +81,7 @@ internal sealed class TestDatabase : IAsyncDisposable
     {
         if (_file is null)
         {
-            await TestServers.DropDatabaseAsync(ConnectionString);
+            await (Address.Provider == DatabaseProvider.Postgres ? TestServers.DropDatabaseAsync(ConnectionString) : SqlServerDatabases.DropAsync(ConnectionString));
             return;
         }
 

@@ -30,6 +30,7 @@ internal sealed class TestEngine : IAsyncDisposable
         services.AddSingleton<IConfiguration>(new ConfigurationBuilder()
             .AddInMemoryCollection(new Dictionary<string, string?>(settings ?? []) { ["TaskQueue:CommitLanes"] = $"{lanes}" }).Build());
         services.AddTaskQueueEngine(database, new BusAddress(null));
+        SqlServerTranslation.AddTo(services);
         if (decorate is not null)
         {
             var real = services.Single(d => d.ServiceType == typeof(ITaskStore)).ImplementationFactory!;

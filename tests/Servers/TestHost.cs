@@ -40,6 +40,7 @@ internal sealed class TestHost : IAsyncDisposable
                 ["ConnectionStrings:RabbitMq"] = rabbitMq,
             });
             builder.Configuration.AddInMemoryCollection(settings ?? new Dictionary<string, string?>());
+            SqlServerTranslation.AddTo(builder.Services);
             services?.Invoke(builder.Services);
         });
         await StartupChecks.RunAsync(app.Services, CancellationToken.None);

@@ -12,6 +12,9 @@ public sealed class DatabaseAddressTests
     [InlineData("filename=tasks.db", DatabaseProvider.Sqlite)]
     [InlineData("Host=db;Database=tasks", DatabaseProvider.Postgres)]
     [InlineData("database=tasks;host=db", DatabaseProvider.Postgres)]
+    [InlineData("Server=db;Database=tasks", DatabaseProvider.SqlServer)]
+    [InlineData("Server=tcp:tasks.database.windows.net,1433;Initial Catalog=tasks;Authentication=Active Directory Default", DatabaseProvider.SqlServer)]
+    [InlineData("Data Source=db;Initial Catalog=tasks", DatabaseProvider.SqlServer)]
     public void The_provider_shows_in_the_keys(string connectionString, DatabaseProvider provider) =>
         DatabaseAddress.Parse(connectionString, provider: null).ShouldBe(new DatabaseAddress(provider, connectionString));
 
@@ -19,6 +22,7 @@ public sealed class DatabaseAddressTests
     public void A_given_provider_goes_before_the_guess()
     {
         DatabaseAddress.Parse("Server=db;Database=tasks", "Postgres").Provider.ShouldBe(DatabaseProvider.Postgres);
+        DatabaseAddress.Parse("Data Source=db", "SqlServer").Provider.ShouldBe(DatabaseProvider.SqlServer);
         DatabaseAddress.Parse("Data Source=tasks.db", "sqlite").Provider.ShouldBe(DatabaseProvider.Sqlite);
         DatabaseAddress.Parse("Data Source=tasks.db", "").Provider.ShouldBe(DatabaseProvider.Sqlite);
     }
@@ -26,7 +30,8 @@ public sealed class DatabaseAddressTests
     [Theory]
     [InlineData("", null)]
     [InlineData("nonsense", null)]
-    [InlineData("Server=db;Database=tasks", null)]
+    [InlineData("Server=db;Host2=x", null)]
+    [InlineData("Server=db;Connect Timeout=soon", null)]
     [InlineData("Host=db;Port=many", null)]
     [InlineData("Host=db;Colour=blue", null)]
     [InlineData("Data Source=tasks.db;Host2=x", null)]
@@ -36,12 +41,13 @@ public sealed class DatabaseAddressTests
 
     [Fact]
     public void An_error_names_the_key_of_the_provider() =>
-        Should.Throw<FormatException>(() => DatabaseAddress.Parse("Host=db", "oracle")).Message.ShouldBe("TaskQueue:Provider is 'oracle'; it must be sqlite or postgres.");
+        Should.Throw<FormatException>(() => DatabaseAddress.Parse("Host=db", "oracle")).Message.ShouldBe("TaskQueue:Provider is 'oracle'; it must be sqlite, postgres or sqlserver.");
 
     [Fact]
     public void Neither_user_nor_password_is_shown()
     {
         DatabaseAddress.Parse("Host=db;Port=5433;Database=tasks;Username=me;Password=secret", null).ToString().ShouldBe("PostgreSQL db:5433/tasks");
         DatabaseAddress.Parse("Data Source=/data/tasks.db;Password=secret", null).ToString().ShouldBe("SQLite file /data/tasks.db");
+        DatabaseAddress.Parse("Server=db,1433;Database=tasks;User ID=me;Password=secret", null).ToString().ShouldBe("SQL Server db,1433/tasks");
     }
 }

@@ -3,6 +3,7 @@ using Shouldly;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Tests.Servers;
 using Xunit;
 
 namespace TaskQueue.Tests.Unit;
@@ -12,11 +13,10 @@ public sealed class TaskColumnTests
     [Theory]
     [InlineData(DatabaseProvider.Sqlite)]
     [InlineData(DatabaseProvider.Postgres)]
+    [InlineData(DatabaseProvider.SqlServer)]
     public void The_hot_statements_know_the_columns_of_the_model(DatabaseProvider provider)
     {
-        using TaskDbContext context = provider == DatabaseProvider.Sqlite
-            ? new SqliteTaskDbContext(new DbContextOptionsBuilder<SqliteTaskDbContext>().UseSqlite("Data Source=:memory:").Options)
-            : new PostgresTaskDbContext(new DbContextOptionsBuilder<PostgresTaskDbContext>().UseNpgsql("Host=localhost").Options);
+        using var context = TestDatabase.CreateContext(provider);
         var columns = context.Model.FindEntityType(typeof(TaskState))!.GetProperties().Select(p => p.GetColumnName()).ToList();
 
         TaskColumn.All.Select(c => c.Name).Order().ShouldBe(columns.Order());

@@ -1,0 +1,131 @@
+using System.Reflection;
+using Microsoft.EntityFrameworkCore;
+using Shouldly;
+using TaskQueue.Engine.SqlServer;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Storage.Postgres;
+using TaskQueue.Engine.Storage.Sqlite;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.Unit.SqlServer;
+
+/// <summary>
+/// The statements of the three providers beside one another, verb by verb: which columns they write, which rows they delete, for which
+/// states they ask, and which columns they name at all.
+/// </summary>
+public sealed class ProvidersTests
+{
+    /// <summary>A verb of the stores, with the names of its statements on PostgreSQL, on SQLite and on SQL Server.</summary>
+    private static readonly (string Verb, string Postgres, string Sqlite, string SqlServer)[] Verbs =
+    [
+        ("Claim", "ClaimSql", "DueSql ClaimRowSql AppendSql", "ClaimSql"),
+        ("ClaimTogether", "LockTargetsSql LockGatesSql GatedClaimSql StrictClaimSql", "DueSql ClaimRowSql AppendSql IsLockedSql LockSql RunningSql BucketSql SpendSql",
+            "LockTargetSql LockGatesSql GatedClaimSql StrictClaimSql"),
+        ("Unlock", "UnlockSql", "UnlockSql", "UnlockSql"),
+        ("NextDue", "NextDueSql", "NextDueSql", "NextDueSql"),
+        ("Insert", "InsertWithEventsSql", "InsertTaskSql AppendSql", "InsertWithEventsSql"),
+        ("InsertOrdered", "InsertTasksSql ExistingSql HoldersSql OverwriteSql", "InsertTaskSql ExistingSql HolderSql OverwriteSql", "InsertTasksSql ExistingSql HoldersSql OverwriteSql"),
+        ("TakeTick", "TakeTickSql", "TakeTickSql", "TakeTickSql"),
+        ("TakeLines", "TakeLinesSql BadLinesSql", "TakeLinesSql BadLinesSql", "TakeLinesSql BadLinesSql"),
+        ("Load", "LoadSql", "LoadSql", "LoadSql"),
+        ("Save", "UpdateSql", "UpdateSql", "UpdateSql"),
+        ("Append", "AppendSql CountSql CountLinesSql", "AppendSql CountSql CountLinesSql", "AppendSql CountSql CountLinesSql"),
+        ("Owe", "OweSql", "OweSql", "OweSql"),
+        ("Evict", "EvictSql", "EvictSql", "EvictSql"),
+        ("Elect", "LockTurnsSql GiveUpTurnsSql TakeTurnsSql TurnsLeftSql", "GiveUpTurnSql TakeTurnSql", "LockThreadsSql ElectSql"),
+        ("Adopt", "AdoptSql", "AdoptSql", "AdoptSql"),
+        ("Gate", "AddGateSql GateRunningSql", "AddGateSql GateRunningSql", "AddGateSql GateRunningSql"),
+        ("Rearm", "RearmSql", "RearmSql", "RearmSql"),
+        ("Purge", "PurgeSql CancelledEventsSql FillBucketSql ForgetCountsSql ThreadsSql", "CancelAllSql CancelledEventsSql BuryLettersSql FillBucketSql ForgetCountsSql ThreadsSql",
+            "PurgeSql CancelledEventsSql FillBucketSql ForgetCountsSql ThreadsSql"),
+        ("Stats", "StatsSql", "StatsSql", "StatsSql"),
+        ("RemoveDeleted", "RemoveSql", "RemoveSql RemoveEventsSql RemoveTaskSql", "RemoveSql"),
+        ("FollowClock", "FollowLeasesSql FollowDuesSql", "FollowLeasesSql FollowDuesSql", "FollowLeasesSql FollowDuesSql"),
+        ("RedispatchAll", "RedispatchSql", "RedispatchSql", "RedispatchSql"),
+        ("LoadCursors", "LoadCursorsSql", "LoadCursorsSql", "LoadCursorsSql"),
+        ("SaveCursors", "SaveCursorsSql", "SaveCursorsSql", "SaveCursorsSql"),
+        ("EndOfEvents", "EndOfEventsSql", "EndOfEventsSql", "EndOfEventsSql"),
+        ("ReadEvents", "ReadEventsSql", "ReadEventsSql", "ReadEventsSql"),
+        ("ReadForDispatch", "ReadForDispatchSql", "ReadForDispatchSql", "ReadForDispatchSql"),
+        ("ReadBacklog", "BacklogSql OutboxSql FinishedSql", "BacklogSql OutboxSql FinishedSql", "BacklogSql OutboxSql FinishedSql"),
+        ("TakeCallbacks", "TakeCallbacksSql", "DueCallbacksSql TakeCallbackSql", "TakeCallbacksSql"),
+        ("SettleCallback", "SettleCallbackSql", "SettleCallbackSql", "SettleCallbackSql"),
+        ("NextCallback", "NextCallbackSql", "NextCallbackSql", "NextCallbackSql"),
+        ("RemoveCallbacks", "RemoveCallbacksSql", "RemoveCallbacksSql", "RemoveCallbacksSql"),
+    ];
+
+    /// <summary>Of SQL Server: locks, the relay's look, and the sweeps, whose column and condition are one text in each provider.</summary>
+    private const string Others =
+        "LeadSql LookSql LockStreamSql LockLettersSql SelectDispatchSql SelectLapsedSql SelectExpiredSql NextDispatchSql NextLapsedSql NextExpiredSql";
+
+    /// <summary>SQLite appends every event by one statement, which has the columns of all.</summary>
+    private const string AnyEvent = "insert task_events: at, attempt, dispatch, due_at, error, frees, level, queue, stream, task_id, type, worker";
+
+    private const string Started = "insert task_events: at, attempt, dispatch, frees, level, queue, stream, task_id, type, worker";
+
+    private const string Submitted = "insert task_events: at, attempt, dispatch, due_at, frees, level, queue, stream, task_id, type";
+
+    /// <summary>What the statements of one provider have in a verb and those of PostgreSQL have not ("+"), or the other way round ("-").</summary>
+    private static readonly Dictionary<(string Provider, string Verb), string[]> Known = new()
+    {
+        [("SQLite", "Claim")] = [$"+ {AnyEvent}", $"- {Started}"],
+        [("SQLite", "ClaimTogether")] = [$"+ {AnyEvent}", $"- {Started}"],
+        [("SQLite", "Insert")] = [$"+ {AnyEvent}", $"- {Submitted}"],
+        // There is no "on conflict": an insert looks for the holder of a key itself, and a lock is taken away and made again.
+        [("SQL Server", "Insert")] = ["+ ask state in (3, 4, 7)"],
+        [("SQL Server", "ClaimTogether")] = ["+ delete queue_locks", "- update queue_locks: attempt, task_id, until"],
+    };
+
+    public static TheoryData<string> Names() => [.. Verbs.Select(v => v.Verb)];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void A_verb_does_the_same_on_every_database(string name)
+    {
+        var (verb, postgres, sqlite, sqlServer) = Verbs.Single(v => v.Verb == name);
+        var expected = Of(typeof(PostgresTaskStore), postgres);
+
+        Difference(expected, Of(typeof(SqlServerTaskStore), sqlServer)).ShouldBe(Known.GetValueOrDefault(("SQL Server", verb), []), ignoreOrder: true);
+        Difference(expected, Of(typeof(SqliteTaskStore), sqlite)).ShouldBe(Known.GetValueOrDefault(("SQLite", verb), []), ignoreOrder: true);
+    }
+
+    [Fact]
+    public void Every_statement_of_SQL_Server_belongs_to_a_verb() =>
+        Texts(typeof(SqlServerTaskStore)).Keys.Where(name => name.EndsWith("Sql", StringComparison.Ordinal))
+            .ShouldBe(Verbs.SelectMany(v => v.SqlServer.Split(' ')).Concat(Others.Split(' ')).Distinct(), ignoreOrder: true);
+
+    [Fact]
+    public void Files_of_statements_have_the_same_names()
+    {
+        string[] postgres = Files("src", "Engine", "Storage", "Postgres"), sqlServer = Files("src", "Engine.SqlServer"), sqlite = Files("src", "Engine", "Storage", "Sqlite");
+
+        postgres.Except(sqlServer).ShouldBe(["PostgresTaskStore.cs"]);
+        // One connection at a time needs no order of inserts; and its gates are code.
+        sqlite.Except(postgres).ShouldBe(["Gates.cs", "SqliteTaskStore.cs"]);
+    }
+
+    private static string[] Files(params string[] folder) => [.. Directory.GetFiles(Repository.FileAt(folder), "*.cs").Select(f => Path.GetFileName(f)).Order(StringComparer.Ordinal)];
+
+    private static IEnumerable<string> Difference(List<string> expected, List<string> actual) =>
+        [.. actual.Except(expected).Select(e => $"+ {e}"), .. expected.Except(actual).Select(e => $"- {e}")];
+
+    private static List<string> Of(Type store, string names)
+    {
+        var texts = names.Split(' ').Select(name => Texts(store)[name]).ToList();
+        return [.. StatementEffects.Of(texts), .. StatementEffects.NamesOf(texts, Columns())];
+    }
+
+    private static Dictionary<string, string> Texts(Type store) =>
+        store.GetFields(BindingFlags.Static | BindingFlags.NonPublic)
+            .Select(f => (f.Name, Text: f.GetValue(null) switch { string text => text, Statement statement => statement.Text, _ => null }))
+            .Where(f => f.Text is not null).ToDictionary(f => f.Name, f => f.Text!);
+
+    /// <summary>Not those by which each database finds rows in its own way, and what is called as a function or a list is.</summary>
+    private static HashSet<string> Columns()
+    {
+        using var db = TestDatabase.CreateContext(DatabaseProvider.Postgres);
+        string[] mechanics = ["id", "stream", "cursor", "count", "ready", "at", "number"];
+        return [.. db.Model.GetEntityTypes().SelectMany(e => e.GetProperties()).Select(p => p.GetColumnName()).Except(mechanics)];
+    }
+}

@@ -1,0 +1,104 @@
+using System.Reflection;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Metadata;
+using Microsoft.SqlServer.TransactSql.ScriptDom;
+using Shouldly;
+using TaskQueue.Engine.SqlServer;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.Unit.SqlServer;
+
+/// <summary>What can be known of the statements without a server: that SQL Server's own parser reads them, and that their parameters are those they use.</summary>
+public sealed class StatementTests
+{
+    public static TheoryData<string> Names() => [.. Statements().Select(s => s.Key)];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Every_statement_is_one_that_SQL_Server_2019_reads(string name)
+    {
+        using var text = new StringReader(Statements()[name].Text);
+        var script = new TSql150Parser(initialQuotedIdentifiers: true).Parse(text, out var errors);
+
+        errors.Select(e => $"{e.Line}:{e.Column} {e.Message}").ShouldBeEmpty();
+        script.ShouldNotBeNull();
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Every_statement_uses_its_parameters_and_no_others(string name)
+    {
+        var statement = Statements()[name];
+        var variables = new Variables();
+        Parse(statement.Text).Accept(variables);
+
+        variables.Used.Except(variables.Declared, StringComparer.Ordinal).Order(StringComparer.Ordinal)
+            .ShouldBe(statement.Parameters.Select(p => p.Name).Order(StringComparer.Ordinal));
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Every_statement_names_tables_and_columns_that_there_are(string name)
+    {
+        var names = new StatementNames(Parse(Statements()[name].Text), Tables().ToDictionary(t => t.GetTableName()!, t => t.GetProperties().Select(p => p.GetColumnName()).ToHashSet()));
+
+        names.Missing.ShouldBeEmpty();
+        foreach (var (table, columns) in names.Inserts)
+        {
+            // SQL Server, as the others, refuses a row without a value for one of these.
+            Tables().Single(t => t.GetTableName() == table).GetProperties()
+                .Where(p => !p.IsNullable && p.ValueGenerated == ValueGenerated.Never && p.GetDefaultValueSql() is null && !p.TryGetDefaultValue(out _))
+                .Select(p => p.GetColumnName()).Except(columns).ShouldBeEmpty();
+        }
+    }
+
+    [Fact]
+    public void There_is_no_merge() =>
+        Statements().Values.ShouldAllBe(s => !s.Text.Contains("merge", StringComparison.OrdinalIgnoreCase));
+
+    /// <summary>So that a change of any of them, or of the type of a parameter, is seen where it is reviewed.</summary>
+    [Fact]
+    public async Task They_are_those_of_the_snapshot()
+    {
+        var text = string.Join("\n", Statements().OrderBy(s => s.Key, StringComparer.Ordinal).Select(s =>
+            $"-- {s.Key}({string.Join(", ", s.Value.Parameters.Select(p => $"{p.Name} {p.Type} {p.Size} {p.Scale}"))})\n{s.Value.Text}\n"));
+        var file = Repository.FileAt("tests", "Unit", "SqlServer", "statements.sql");
+        if (Repository.WritesDocs)
+            await File.WriteAllTextAsync(file, text);
+        (await File.ReadAllTextAsync(file)).ShouldBe(text, "run this test with TASKQUEUE_WRITE_DOCS=1 to write statements.sql");
+    }
+
+    private static Dictionary<string, Statement> Statements() =>
+        typeof(SqlServerTaskStore).GetFields(BindingFlags.Static | BindingFlags.NonPublic).Where(f => f.FieldType == typeof(Statement))
+            .ToDictionary(f => f.Name, f => (Statement)f.GetValue(null)!);
+
+    private static TSqlFragment Parse(string statement)
+    {
+        using var text = new StringReader(statement);
+        return new TSql150Parser(initialQuotedIdentifiers: true).Parse(text, out _);
+    }
+
+    private static IEnumerable<IEntityType> Tables() => TestDatabase.CreateContext(DatabaseProvider.SqlServer).GetService<IDesignTimeModel>().Model.GetEntityTypes();
+
+    private sealed class Variables : TSqlFragmentVisitor
+    {
+        public HashSet<string> Used { get; } = [];
+
+        public HashSet<string> Declared { get; } = [];
+
+        public override void Visit(VariableReference node) => Used.Add(node.Name);
+
+        public override void Visit(DeclareVariableElement node) => Declared.Add(node.VariableName.Value);
+
+        public override void Visit(DeclareTableVariableBody node) => Declared.Add(node.VariableName.Value);
+
+        public override void Visit(ExecuteParameter node)
+        {
+            if (node.Variable is not null)
+                Declared.Add(node.Variable.Name); // the procedure's, not ours
+        }
+    }
+}
