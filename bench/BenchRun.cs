@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using TaskQueue.Bench.Servers;
 using TaskQueue.Bench.Soak;
+using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Bench;
 
@@ -13,7 +14,6 @@ internal sealed class BenchRun(BenchOptions options, CancellationToken stop) : I
     public const string AllRoles = "api,scheduler,consumers";
 
     private readonly long _since = Stopwatch.GetTimestamp();
-    private BenchDatabase? _template;
 
     public BenchOptions Options { get; } = options;
 
@@ -21,7 +21,12 @@ internal sealed class BenchRun(BenchOptions options, CancellationToken stop) : I
 
     public SoakPlan Soak => Options.Soak;
 
-    public Postgres Postgres { get; } = new(options.Database, options.Scratch, stop);
+    public IBenchServer Server { get; } = DatabaseAddress.Parse(options.Database, provider: null).Provider switch
+    {
+        DatabaseProvider.Postgres => new Postgres(options.Database, options.Scratch, stop),
+        DatabaseProvider.SqlServer => new SqlServer(options.Database, stop),
+        _ => throw new BenchException("--database is neither PostgreSQL (Host=…) nor SQL Server (Server=…)"),
+    };
 
     public Broker Broker { get; } = new(options.RabbitMq);
 
@@ -34,16 +39,7 @@ internal sealed class BenchRun(BenchOptions options, CancellationToken stop) : I
     public void Say(string text) => Console.Error.WriteLine($"{Stopwatch.GetElapsedTime(_since).TotalSeconds,5:0} s {Scenario}: {text}");
 
     /// <summary>A fresh, migrated database.</summary>
-    public async Task<BenchDatabase> CreateDatabaseAsync()
-    {
-        if (_template is null)
-        {
-            _template = await Postgres.CreateAsync(template: null);
-            await ServerProcess.MigrateAsync(_template.ConnectionString, stop);
-        }
-
-        return await Postgres.CreateAsync(_template);
-    }
+    public Task<BenchDatabase> CreateDatabaseAsync() => Server.CreateAsync();
 
     /// <summary>A server on a database, with nothing of an earlier one on the bus.</summary>
     public async Task<ServerProcess> StartServerAsync(BenchDatabase database) => (await StartServersAsync(database, [AllRoles]))[0];
@@ -95,8 +91,7 @@ internal sealed class BenchRun(BenchOptions options, CancellationToken stop) : I
     public async ValueTask DisposeAsync()
     {
         await Broker.CleanAsync();
-        if (_template is not null)
-            await _template.DisposeAsync();
+        await Server.DisposeAsync();
     }
 
     private static string Shown<T>(T sample) => sample is double rate ? $"{rate:#,0}/s" : $"{sample}";

@@ -7,7 +7,7 @@ var scenarios = new Argument<string[]>("scenarios") { Description = "Which to ru
 scenarios.AcceptOnlyFromAmong([.. ScenarioList.All.Select(s => s.Name)]);
 var quick = new Option<bool>("--quick") { Description = "Tiny sizes, one sample: shows that everything works, measures nothing." };
 var repeat = new Option<int?>("--repeat") { Description = "Samples of each figure; default 3." };
-var database = new Option<string>("--database") { Description = "PostgreSQL, as a superuser.", Required = true };
+var database = new Option<string>("--database") { Description = "PostgreSQL as a superuser, or SQL Server as who may create databases.", Required = true };
 var rabbitMq = new Option<string>("--rabbitmq") { Description = "RabbitMQ, with a virtual host of its own.", Required = true };
 var scratch = new Option<string>("--scratch") { Description = "A folder for temporary files.", Required = true };
 var command = new Option<string>("--command") { Description = "The command that the report shows.", DefaultValueFactory = _ => "TaskQueue.Bench" };

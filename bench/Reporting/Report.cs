@@ -17,7 +17,7 @@ internal static class Report
         text.AppendLine();
         text.AppendLine($"- Machine: {Machine.Describe(run.Options.Scratch)}");
         text.AppendLine($"- Commit: {run.Options.Commit}");
-        text.AppendLine($"- PostgreSQL {await run.Postgres.VersionAsync()}, RabbitMQ {await run.Broker.VersionAsync()}, .NET {Environment.Version}");
+        text.AppendLine($"- {await run.Server.VersionAsync()}, RabbitMQ {await run.Broker.VersionAsync()}, .NET {Environment.Version}");
         text.Append($"- Command: `{run.Options.Command}`");
         return text.ToString();
     }

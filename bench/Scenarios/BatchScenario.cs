@@ -98,5 +98,5 @@ internal static class BatchScenario
         return document.RootElement.GetProperty(member).GetString()!;
     }
 
-    private static Task<long> CountAsync(BenchDatabase database) => database.ReadAsync<long>("select count(*) from tasks where batch_id is not null");
+    private static Task<long> CountAsync(BenchDatabase database) => database.CountTasksAsync("batch_id is not null");
 }

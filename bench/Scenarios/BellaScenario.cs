@@ -22,7 +22,7 @@ internal static class BellaScenario
         await post.RunAsync(run.Sizes.WarmUp);
         await put.RunAsync(run.Sizes.WarmUp);
         var (measured, reference) = await run.AlternateAsync(Settled(post), Settled(put));
-        put.DemandRows(await database.ReadAsync<long>("select count(*) from tasks where queue = 'bella'"));
+        put.DemandRows(await database.CountTasksAsync("queue = 'bella'"));
         server.DemandNoTrouble();
         return
         [
@@ -61,8 +61,8 @@ internal static class BellaScenario
         using var server = await run.StartServerAsync(database);
         var client = new BellaClient(server, run.Stop);
         await client.RegisterAsync(queues);
-        await TaskRows.InsertWaitingAsync(database, 1, run.Sizes.Takeable, n: $"'bella' || n % {queues.Length}");
-        await database.ExecuteAsync("vacuum analyze tasks");
+        await database.InsertTasksAsync(new TaskRow("bella", queues.Length, Level: 1, MaxAttempts: 1), 1, run.Sizes.Takeable);
+        await database.TidyAsync("tasks");
         var body = $$"""{"queues":[{{string.Join(',', queues.Select(q => $"\"{q}:1\""))}}],"size":{{Size}},"strategy":"{{strategy}}"}""";
         Func<IReadOnlyList<string>, Task>? complete = strategy == "sequential" ? ids => Task.WhenAll(ids.Select(client.CompleteAsync)) : null;
         run.Say($"{strategy} over {queues.Length}");

@@ -18,18 +18,18 @@ internal static class BulkScenario
         await wrk.RunAsync(run.Sizes.WarmUp);
 
         var (measured, reference) = await run.AlternateAsync(
-            new PlainInserts(run, database, clients: 8, RowsPerStatement).RunAsync,
+            () => Plain.InsertAsync(run, database, clients: 8, rowsPerStatement: RowsPerStatement),
             async () =>
             {
                 await database.SettleAsync();
                 return await wrk.RunAsync(run.Sizes.Load);
             });
-        wrk.DemandRows(await database.ReadAsync<long>("select count(*) from tasks"));
+        wrk.DemandRows(await database.CountTasksAsync());
         server.DemandNoTrouble();
         return
         [
             new($"POST /tasks/bulk, {TasksPerRequest} tasks a request", new Series(measured, Unit.TasksPerSecond),
-                new Reference($"pgbench, {RowsPerStatement} rows an INSERT", new Series(reference, Unit.RowsPerSecond)), Goal.RatioAtLeast(0.5)),
+                new Reference($"{database.Tool}, {RowsPerStatement} rows an INSERT", new Series(reference, Unit.RowsPerSecond)), Goal.RatioAtLeast(0.5)),
         ];
     }
 }

@@ -31,9 +31,9 @@ internal static class ClaimLatencyScenario
         try
         {
             run.Say($"inserting {finished:#,0} finished and {run.Sizes.LatencyWaiting:#,0} waiting tasks");
-            await TaskRows.InsertFinishedAsync(database, 1, finished);
-            await TaskRows.InsertWaitingAsync(database, finished + 1, run.Sizes.LatencyWaiting);
-            await database.ExecuteAsync("vacuum analyze tasks");
+            await database.InsertTasksAsync(new TaskRow(Bodies.PullQueue, IsFinished: true), 1, finished);
+            await database.InsertTasksAsync(new TaskRow(Bodies.PullQueue), finished + 1, run.Sizes.LatencyWaiting);
+            await database.TidyAsync("tasks");
             return database;
         }
         catch

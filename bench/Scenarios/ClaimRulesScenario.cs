@@ -32,7 +32,7 @@ internal static class ClaimRulesScenario
 
         public async Task PrepareAsync()
         {
-            await TaskRows.InsertFinishedAsync(database, 1, rule.Finished);
+            await database.InsertTasksAsync(new TaskRow(Bodies.PullQueue, IsFinished: true), 1, rule.Finished);
             if (rule.Declared.Count == 0)
                 return;
             using var server = await run.StartServerAsync(database);
@@ -65,14 +65,14 @@ internal static class ClaimRulesScenario
             var missing = (int)(run.Sizes.RuleWaiting - (_submitted - _taken));
             await Producer.SubmitManyAsync(server.Http, rule.BodyOf, _submitted, missing, run.Stop);
             _submitted += missing;
-            await database.ExecuteAsync("vacuum analyze tasks");
+            await database.TidyAsync("tasks");
         }
 
         private async Task<LoadSample> TakeAsync(PullLoad load, int count)
         {
             var sample = await load.TakeAsync(count, run.Stop);
             _taken += count;
-            var completed = await database.ReadAsync<long>("select count(*) from tasks where state = 5");
+            var completed = await database.CountTasksAsync("state = 5");
             return completed == _taken + rule.Finished
                 ? sample
                 : throw new BenchException($"{_taken} tasks were claimed and reported, and {completed - rule.Finished} are completed");

@@ -19,7 +19,7 @@ internal static class ClaimScenario
 
         var memory = new List<Memory>();
         var (measured, reference) = await run.AlternateAsync(
-            new PlainClaims(run, database, Workers, Batch).RunAsync,
+            () => Plain.ClaimAsync(run, database, Workers, Batch),
             async () =>
             {
                 var rate = await tasks.TakeAsync(run.Sizes.Claimed);
@@ -30,7 +30,7 @@ internal static class ClaimScenario
         return
         [
             new($"claim {Batch} and report {Batch}, {Workers} pull workers, {run.Sizes.Waiting:#,0} tasks waiting", new Series(measured, Unit.TasksPerSecond),
-                new Reference($"pgbench, claims of {Batch} rows", new Series(reference, Unit.RowsPerSecond)), Goal.RatioAtLeast(0.35)),
+                new Reference($"{database.Tool}, claims of {Batch} rows", new Series(reference, Unit.RowsPerSecond)), Goal.RatioAtLeast(0.35)),
             .. Rows.OfMemory("claim and report", memory),
         ];
     }
@@ -48,16 +48,16 @@ internal static class ClaimScenario
             await TopUpAsync();
             var rate = await PullWorker.RunAsync(server.Http, Workers, Batch, count, run.Stop);
             _taken += count;
-            var completed = await database.ReadAsync<long>("select count(*) from tasks where state = 5");
+            var completed = await database.CountTasksAsync("state = 5");
             return completed == _taken ? rate : throw new BenchException($"{_taken} tasks were claimed and reported, and {completed} are completed");
         }
 
         private async Task TopUpAsync()
         {
             var missing = (int)(run.Sizes.Waiting - (_inserted - _taken));
-            await TaskRows.InsertWaitingAsync(database, _inserted + 1, missing);
+            await database.InsertTasksAsync(new TaskRow(Bodies.PullQueue), _inserted + 1, missing);
             _inserted += missing;
-            await database.ExecuteAsync("vacuum analyze tasks");
+            await database.TidyAsync("tasks");
             await database.SettleAsync();
         }
     }

@@ -79,9 +79,9 @@ internal static partial class ClientScenario
 
         async Task InsertAsync(int count)
         {
-            await TaskRows.InsertWaitingAsync(database, inserted + 1, count);
+            await database.InsertTasksAsync(new TaskRow(Bodies.PullQueue), inserted + 1, count);
             inserted += count;
-            await database.ExecuteAsync("vacuum analyze tasks");
+            await database.TidyAsync("tasks");
             await database.SettleAsync();
         }
     }

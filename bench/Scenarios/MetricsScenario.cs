@@ -36,9 +36,9 @@ internal static class MetricsScenario
         try
         {
             run.Say($"inserting {finished:#,0} finished and {run.Sizes.ScrapeWaiting:#,0} waiting tasks");
-            await TaskRows.InsertFinishedAsync(database, 1, finished);
-            await TaskRows.InsertWaitingAsync(database, finished + 1, run.Sizes.ScrapeWaiting);
-            await database.ExecuteAsync("vacuum analyze tasks");
+            await database.InsertTasksAsync(new TaskRow(Bodies.PullQueue, IsFinished: true), 1, finished);
+            await database.InsertTasksAsync(new TaskRow(Bodies.PullQueue), finished + 1, run.Sizes.ScrapeWaiting);
+            await database.TidyAsync("tasks");
             return database;
         }
         catch

@@ -29,7 +29,7 @@ internal static class PostScenario
     {
         var memory = new List<Memory>();
         var (measured, reference) = await run.AlternateAsync(
-            new PlainInserts(run, database, clients: 16, rowsPerStatement: 1).RunAsync,
+            () => Plain.InsertAsync(run, database, clients: 16, rowsPerStatement: 1),
             async () =>
             {
                 await database.SettleAsync();
@@ -40,7 +40,7 @@ internal static class PostScenario
         return
         [
             new("POST /tasks, a task a request, to a pull queue", new Series(measured, Unit.TasksPerSecond),
-                new Reference("pgbench, a row an INSERT", new Series(reference, Unit.RowsPerSecond)), Goal.RatioAtLeast(0.5)),
+                new Reference($"{database.Tool}, a row an INSERT", new Series(reference, Unit.RowsPerSecond)), Goal.RatioAtLeast(0.5)),
             .. Rows.OfMemory("POST /tasks", memory),
         ];
     }
@@ -55,5 +55,5 @@ internal static class PostScenario
         return new("POST /tasks to the default queue, whose tasks run meanwhile", new Series(measured, Unit.TasksPerSecond));
     }
 
-    private static Task<long> CountAsync(BenchDatabase database, string queue) => database.ReadAsync<long>($"select count(*) from tasks where queue = '{queue}'");
+    private static Task<long> CountAsync(BenchDatabase database, string queue) => database.CountTasksAsync($"queue = '{queue}'");
 }

@@ -57,7 +57,7 @@ internal static class PushScenario
             await Wait.UntilAsync(() => Task.FromResult(worker.Reported >= _submitted), Deadline, "the worker has reported all tasks", run.Stop);
             await database.WaitUntilIdleAsync();
             var rate = count / Stopwatch.GetElapsedTime(since).TotalSeconds;
-            var completed = await database.ReadAsync<long>("select count(*) from tasks where state = 5");
+            var completed = await database.CountTasksAsync("state = 5");
             return completed == _submitted ? rate : throw new BenchException($"of {_submitted} tasks {completed} are completed");
         }
     }

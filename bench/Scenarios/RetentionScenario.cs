@@ -61,9 +61,9 @@ internal static class RetentionScenario
 
         private async Task InsertAsync(int count)
         {
-            await TaskRows.InsertWaitingAsync(database, _inserted + 1, count);
+            await database.InsertTasksAsync(new TaskRow(Bodies.PullQueue), _inserted + 1, count);
             _inserted += count;
-            await database.ExecuteAsync("vacuum analyze tasks");
+            await database.TidyAsync("tasks");
             await database.SettleAsync();
         }
 
@@ -72,10 +72,10 @@ internal static class RetentionScenario
             var sample = await load.TakeAsync(count, run.Stop);
             _taken += count;
             // The rows are gone, but their number stays.
-            var completed = await database.ReadAsync<long>("select sum(count)::bigint from queue_counts where type = 3");
+            var completed = await database.CountCompletedAsync();
             return completed == _taken ? sample : throw new BenchException($"{_taken} tasks were claimed and reported, and {completed} are completed");
         }
 
-        private Task<long> CountAsync() => database.ReadAsync<long>("select count(*) from tasks where state = 5");
+        private Task<long> CountAsync() => database.CountTasksAsync("state = 5");
     }
 }

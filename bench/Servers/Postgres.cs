@@ -1,118 +1,163 @@
+using System.Data.Common;
 using Npgsql;
+using TaskQueue.Bench.Load;
 
 namespace TaskQueue.Bench.Servers;
 
-/// <summary>The PostgreSQL of the run.</summary>
-internal sealed class Postgres(string connectionString, string scratch, CancellationToken stop)
+/// <summary>PostgreSQL. Databases are copies of one that was migrated.</summary>
+internal sealed class Postgres(string connectionString, string scratch, CancellationToken stop) : IBenchServer
 {
     private int _last;
+    private string? _template;
 
-    /// <summary>A new database, empty or a copy; gone when disposed.</summary>
-    public async Task<BenchDatabase> CreateAsync(BenchDatabase? template)
+    public async Task<BenchDatabase> CreateAsync()
     {
-        var name = $"taskqueue_bench_{Environment.ProcessId}_{++_last}";
-        await ExecuteAsync($"create database {name}{(template is null ? "" : $" template {template.Name}")}", stop);
-        // No pool: a copy cannot be made of a database that somebody is connected to.
-        var settings = new NpgsqlConnectionStringBuilder(connectionString) { Database = name };
-        return new BenchDatabase(this, settings.ConnectionString, name, scratch, stop);
+        if (_template is null)
+        {
+            _template = await CreateAsync(template: null);
+            await ServerProcess.MigrateAsync(Address(_template).ConnectionString, stop);
+        }
+
+        var name = await CreateAsync(_template);
+        return new PostgresDatabase(this, Address(name), scratch, stop);
     }
 
     public Task DropAsync(string name) => ExecuteAsync($"drop database if exists {name} with (force)", CancellationToken.None);
 
     public async Task<string> VersionAsync()
     {
-        await using var connection = await BenchDatabase.OpenAsync(connectionString, stop);
-        return connection.PostgreSqlVersion.ToString();
+        await using var connection = await OpenAsync(connectionString, stop);
+        return $"PostgreSQL {connection.PostgreSqlVersion}";
     }
 
-    private async Task ExecuteAsync(string sql, CancellationToken cancellation)
+    public async ValueTask DisposeAsync()
     {
-        await using var connection = await BenchDatabase.OpenAsync(connectionString, cancellation);
-        await using var command = new NpgsqlCommand(sql, connection);
-        await command.ExecuteNonQueryAsync(cancellation);
+        if (_template is not null)
+            await DropAsync(_template);
     }
-}
-
-/// <summary>A database of a scenario; gone when disposed.</summary>
-internal sealed class BenchDatabase(Postgres postgres, string connectionString, string name, string scratch, CancellationToken stop) : IAsyncDisposable
-{
-    private const string EventsWait =
-        """
-        select exists (
-            select from event_streams s
-            where s.cursor < (select e.id from task_events e where e.stream = s.id order by e.id desc limit 1))
-        """;
-
-    // Both look at a partial index only, however many tasks there are.
-    private const string TasksWait = "select exists (select from tasks where dispatch_at is not null) or exists (select from tasks where state = 4)";
-
-    private static readonly TimeSpan SettleDeadline = TimeSpan.FromMinutes(10);
-
-    public string ConnectionString => connectionString;
-
-    public string Name => name;
 
     public static async Task<NpgsqlConnection> OpenAsync(string connectionString, CancellationToken stop)
     {
+        // No pool: a copy cannot be made of a database that somebody is connected to.
         var settings = new NpgsqlConnectionStringBuilder(connectionString) { Pooling = false, CommandTimeout = 3600 };
         var connection = new NpgsqlConnection(settings.ConnectionString);
         await connection.OpenAsync(stop);
         return connection;
     }
 
-    public async Task ExecuteAsync(string sql)
+    private async Task<string> CreateAsync(string? template)
     {
-        await using var connection = await OpenAsync(connectionString, stop);
+        var name = $"taskqueue_bench_{Environment.ProcessId}_{++_last}";
+        await ExecuteAsync($"create database {name}{(template is null ? "" : $" template {template}")}", stop);
+        return name;
+    }
+
+    private NpgsqlConnectionStringBuilder Address(string name) => new(connectionString) { Database = name };
+
+    private async Task ExecuteAsync(string sql, CancellationToken cancellation)
+    {
+        await using var connection = await OpenAsync(connectionString, cancellation);
         await using var command = new NpgsqlCommand(sql, connection);
-        await command.ExecuteNonQueryAsync(stop);
+        await command.ExecuteNonQueryAsync(cancellation);
     }
+}
 
-    public async Task<T> ReadAsync<T>(string sql)
+/// <summary>A database of PostgreSQL; references are pgbench.</summary>
+internal sealed class PostgresDatabase(Postgres postgres, NpgsqlConnectionStringBuilder address, string scratch, CancellationToken stop)
+    : BenchDatabase(address.ConnectionString, stop)
+{
+    private const int Chunk = 1_000_000;
+
+    /// <summary>Time-ordered ids of version 4.</summary>
+    private const string Id = "(lpad(to_hex(1700000000000 + n / 10), 12, '0') || '40008000' || lpad(to_hex(n), 12, '0'))::uuid";
+
+    private const string Created = "now() - interval '1 day' + n * interval '1 microsecond'";
+
+    private static readonly string Payload = $$"""'{{Bodies.Plain[..^1]}},"id":"' || {{Id}} || '","created_at":1700000000}'""";
+
+    public override string Tool => "pgbench";
+
+    protected override string EventsWait =>
+        """
+        select case when exists (
+            select from event_streams s
+            where s.cursor < (select e.id from task_events e where e.stream = s.id order by e.id desc limit 1)) then 1 else 0 end
+        """;
+
+    protected override string TasksWait =>
+        "select case when exists (select from tasks where dispatch_at is not null) or exists (select from tasks where state = 4) then 1 else 0 end";
+
+    public override Task TidyAsync(string table) => ExecuteAsync($"vacuum analyze {table}");
+
+    public override async Task InsertTasksAsync(TaskRow row, long first, int count)
     {
-        await using var connection = await OpenAsync(connectionString, stop);
-        return await ReadAsync<T>(connection, sql);
+        var queue = row.Queues > 0 ? $"'{row.Queue}' || n % {row.Queues}" : $"'{row.Queue}'";
+        var columns = "id, queue, level, priority, push, name, payload, attempt, attempts_left, max_attempts, lease_ms, created_at, due_at, state";
+        var values = $"{Id}, {queue}, {row.Level}, 2, false, 'noop', {Payload}, 0, {row.MaxAttempts}, {row.MaxAttempts}, 0, {Created}, {Created}, 3";
+        if (row.IsFinished)
+        {
+            columns += ", started_at, finished_at, delete_at, worker, result";
+            values = $$"""
+                {{Id}}, {{queue}}, {{row.Level}}, 2, false, 'noop', {{Payload}}, 1, {{row.MaxAttempts - 1}}, {{row.MaxAttempts}}, 15000, {{Created}}, {{Created}}, 5,
+                {{Created}}, {{Created}}, now() + interval '7 days', 'bench', '{"output":"processed"}'
+                """;
+        }
+
+        for (var end = first + count; first < end; first += Chunk)
+            await ExecuteAsync($"insert into tasks ({columns}) select {values} from generate_series({first}, {Math.Min(first + Chunk, end) - 1}) as n");
     }
 
-    /// <summary>Waits until no push task is on its way and no task runs.</summary>
-    public Task WaitUntilIdleAsync() => WaitWhileAsync(TasksWait, "every task has ended");
-
-    /// <summary>Waits until nothing is left of the load before, and lets the next one begin with a fresh checkpoint.</summary>
-    public async Task SettleAsync()
+    public override async Task<double> InsertPlainAsync(string payload, int clients, int rowsPerStatement, TimeSpan time)
     {
-        await WaitUntilIdleAsync();
-        await WaitWhileAsync(EventsWait, "every event is published");
-        await ExecuteAsync("checkpoint");
+        await ExecuteAsync("create table if not exists bench_insert (id uuid primary key, payload text not null, created_at timestamptz not null)");
+        await ExecuteAsync("truncate bench_insert");
+        await SettleAsync();
+        // The payload travels with every statement, as it does in a request.
+        var rows = string.Join(',', Enumerable.Repeat("(gen_random_uuid(), :payload, now())", rowsPerStatement));
+        return await PgBenchAsync(
+            $"insert into bench_insert (id, payload, created_at) values {rows};", ["-c", $"{clients}", "-j", "2", "-T", $"{time.TotalSeconds:0}", "-D", $"payload={payload}"]);
     }
 
-    /// <summary>Runs pgbench with a script.</summary>
-    /// <returns>Transactions per second.</returns>
-    public async Task<double> PgBenchAsync(string script, IReadOnlyList<string> args)
+    public override async Task<double> ClaimPlainAsync(string payload, int waiting, int clients, int rowsPerStatement, int statementsPerClient)
+    {
+        await ExecuteAsync(
+            """
+            create table if not exists bench_claim (id uuid primary key, state int not null, payload text not null, created_at timestamptz not null);
+            create index if not exists ix_bench_claim on bench_claim (created_at, id) where state = 0
+            """);
+        await ExecuteAsync("truncate bench_claim");
+        await ExecuteAsync(
+            $"""
+            insert into bench_claim (id, state, payload, created_at)
+            select gen_random_uuid(), 0, '{payload}', now() + n * interval '1 microsecond' from generate_series(1, {waiting}) as n
+            """);
+        await TidyAsync("bench_claim");
+        await SettleAsync();
+        return await PgBenchAsync(
+            $"""
+            update bench_claim set state = 1 where id in (
+                select id from bench_claim where state = 0 order by created_at, id limit {rowsPerStatement} for update skip locked)
+            returning id, payload;
+            """,
+            ["-c", $"{clients}", "-j", "2", "-t", $"{statementsPerClient}"]);
+    }
+
+    public override async ValueTask DisposeAsync() => await postgres.DropAsync(address.Database!);
+
+    protected override DbConnection Connect() => new NpgsqlConnection(new NpgsqlConnectionStringBuilder(ConnectionString) { Pooling = false }.ConnectionString);
+
+    private async Task<double> PgBenchAsync(string script, IReadOnlyList<string> args)
     {
         var file = Path.Combine(scratch, "pgbench.sql");
-        await File.WriteAllTextAsync(file, script, stop);
-        var server = new NpgsqlConnectionStringBuilder(connectionString);
-        var environment = new Dictionary<string, string> { ["PGPASSWORD"] = server.Password ?? "" };
+        await File.WriteAllTextAsync(file, script, Stop);
+        var environment = new Dictionary<string, string> { ["PGPASSWORD"] = address.Password ?? "" };
         var lines = await ChildProcess.RunAsync(
             "pgbench",
-            ["-h", server.Host!, "-p", $"{server.Port}", "-U", server.Username!, "-n", "-M", "prepared", "-f", file, .. args, name],
-            environment, stop);
+            ["-h", address.Host!, "-p", $"{address.Port}", "-U", address.Username!, "-n", "-M", "prepared", "-f", file, .. args, address.Database!],
+            environment, Stop);
         var tps = lines.FirstOrDefault(l => l.StartsWith("tps = ", StringComparison.Ordinal));
         return tps is not null && lines.Any(l => l.StartsWith("number of failed transactions: 0 ", StringComparison.Ordinal))
             ? double.Parse(tps.Split(' ')[2])
             : throw new BenchException($"pgbench failed:\n{string.Join('\n', lines)}");
-    }
-
-    public async ValueTask DisposeAsync() => await postgres.DropAsync(name);
-
-    private static async Task<T> ReadAsync<T>(NpgsqlConnection connection, string sql)
-    {
-        await using var command = new NpgsqlCommand(sql, connection);
-        return (T)(await command.ExecuteScalarAsync())!;
-    }
-
-    private async Task WaitWhileAsync(string sql, string what)
-    {
-        await using var connection = await OpenAsync(connectionString, stop);
-        await Wait.UntilAsync(async () => !await ReadAsync<bool>(connection, sql), SettleDeadline, what, stop);
     }
 }

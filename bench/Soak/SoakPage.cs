@@ -36,7 +36,7 @@ internal static class SoakPage
         $"""
         - Machine: {Machine.Describe(run.Options.Scratch)}; servers, load and driver share it
         - Commit: {run.Options.Commit}
-        - PostgreSQL {await run.Postgres.VersionAsync()}, RabbitMQ {await run.Broker.VersionAsync()}, .NET {Environment.Version}
+        - {await run.Server.VersionAsync()}, RabbitMQ {await run.Broker.VersionAsync()}, .NET {Environment.Version}
         - PostgreSQL: {string.Join("; ", settings)}
         - Processes: one of each role
         - Command: `{run.Options.Command}`

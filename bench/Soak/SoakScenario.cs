@@ -13,19 +13,21 @@ internal static class SoakScenario
 
     public static async Task<IReadOnlyList<Figure>> RunAsync(BenchRun run)
     {
+        if (run.Server is not Postgres)
+            throw new BenchException("the soak reads statistics that only PostgreSQL has");
         await using var database = await run.CreateDatabaseAsync();
         var servers = await StartAsync(run, database);
         try
         {
             await servers[0].PutQueueAsync(Bodies.PullQueue, $$"""{"keep_finished_seconds":{{run.Soak.KeepSeconds}}}""", run.Stop);
-            await using var probe = new SoakProbe(await BenchDatabase.OpenAsync(database.ConnectionString, run.Stop));
+            await using var probe = new SoakProbe(await Postgres.OpenAsync(database.ConnectionString, run.Stop));
             var warmUp = new SoakLoad(servers[0].Http, run.Soak with { Seconds = WarmUpSeconds });
             await warmUp.RunAsync(run.Stop);
             var load = new SoakLoad(servers[0].Http, run.Soak);
             var samples = await WatchAsync(run, new SoakWatch(servers, probe, load));
             servers.ForEach(s => s.DemandNoTrouble());
             run.Say("the load is over, and every task is reported");
-            var completed = await database.ReadAsync<long>("select sum(count)::bigint from queue_counts where type = 3");
+            var completed = await database.CountCompletedAsync();
             if (completed != warmUp.Accepted + load.Accepted)
                 throw new BenchException($"{warmUp.Accepted + load.Accepted} tasks were accepted, and {completed} are completed");
             var verdict = new SoakVerdict(run.Soak, samples);
