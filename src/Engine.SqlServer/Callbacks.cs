@@ -26,7 +26,7 @@ internal sealed partial class SqlServerTaskStore
             order by p.due_at, p.id)
         update c set attempts = c.attempts + 1, due_at = @given_up_at
         output inserted.id, inserted.subject_id, inserted.url, inserted.body, inserted.attempts, inserted.due_at, inserted.log, inserted.created_at
-        from fitting f inner loop join callbacks c with (updlock, readpast, rowlock, forceseek) on c.id = f.id
+        from fitting f inner loop join callbacks c {SkippingSought} on c.id = f.id
         where c.state = 0 and c.due_at <= @now
         """,
         Time("@now"), Time("@given_up_at"), Int("@max"), Json("@full"), Int("@per_host"), Json("@busy"));

@@ -31,7 +31,7 @@ internal sealed partial class SqlServerTaskStore
     // Nobody else claims of these targets at the same time, so a task need not be locked before it is chosen: only those that
     // are taken are, and those that something else is changing are left out.
     private static readonly Statement StrictClaimSql = ClaimTogether(
-        "", picked: " cross apply (select t.id from tasks t with (updlock, readpast, rowlock, forceseek) where t.id = n.id and t.state in (3, 7) and t.held = 0) as l");
+        "", picked: $" cross apply (select t.id from tasks t {SkippingSought} where t.id = n.id and t.state in (3, 7) and t.held = 0) as l");
 
     private static Statement ClaimTogether(string locking, string picked) => new(
         ClaimText(
@@ -42,7 +42,7 @@ internal sealed partial class SqlServerTaskStore
                 cross apply (select case when b.bucket_base > @ns - g.max_tokens * g.period_ns then b.bucket_base else @ns - g.max_tokens * g.period_ns end as base) as k
                 cross apply (select
                     case when g.max_running = 0 then @max else g.max_running
-                        - (select count(*) from tasks r with (readcommittedlock) where r.queue = g.queue and r.state = 4 and r.gated = 1) end as running,
+                        - (select count(*) from tasks r {Newest} where r.queue = g.queue and r.state = 4 and r.gated = 1) end as running,
                     case when g.period_ns = 0 then @max else (@ns - k.base) / g.period_ns end as tokens) as a),
             limits as (
                 select q.queue, q.level, q.ord,

@@ -28,10 +28,11 @@ internal sealed partial class SqlServerTaskStore(string connectionString) : ITas
     /// <summary>For rows of which any will do: passes over those that somebody has.</summary>
     private const string Skipping = "with (updlock, readpast, rowlock, readcommittedlock)";
 
+    /// <summary>The same of rows that are taken by their ids.</summary>
+    private const string SkippingSought = "with (updlock, readpast, rowlock, forceseek)";
+
     /// <summary>First in a batch of more than one statement: after an error nothing of it can be committed.</summary>
     private const string AllOrNothing = "set xact_abort on;";
-
-    private const int MaxTries = 20;
 
     // sp_getapplock tells by its return code alone what became of it.
     private static string LockStreamText => TakeLock("concat(N'taskqueue:stream:', @stream)");
@@ -126,25 +127,8 @@ internal sealed partial class SqlServerTaskStore(string connectionString) : ITas
         return await work(connection, transaction);
     });
 
-    private static async Task<T> RetryRacesAsync<T>(Func<Task<T?>> work)
-        where T : class
-    {
-        for (var tries = 1; ; tries++)
-        {
-            try
-            {
-                if (await work() is { } result)
-                    return result;
-            }
-            catch (SqlException race) when (tries < MaxTries && (SqlServerFaults.IsRace(race) || SqlServerFaults.IsDuplicate(race)))
-            {
-                // The other has committed.
-            }
-
-            if (tries >= MaxTries)
-                throw new TimeoutException($"The transaction lost {tries} races in a row.");
-        }
-    }
+    private static Task<T> RetryRacesAsync<T>(Func<Task<T?>> work)
+        where T : class => Races.RetryAsync(work, fault => SqlServerFaults.IsRace(fault) || SqlServerFaults.IsDuplicate(fault));
 
     private static async Task<int> RetryRacesAsync(Func<Task<int?>> work) => (await RetryRacesAsync<object>(async () => await work()) as int?)!.Value;
 

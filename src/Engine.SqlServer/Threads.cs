@@ -18,7 +18,8 @@ internal sealed partial class SqlServerTaskStore
     private static readonly Statement LockThreadsSql = new($"{AllOrNothing}\n{LockThreadsText($"from {Keys} as k")}", Json("@keys"));
 
     // First a waiting holder gives its turn to the first member, then who is first takes it; at last it is asked for which threads
-    // nobody has it: the first member may have been claimed or cancelled while we waited for its row.
+    // nobody has it: the first member may have been claimed or cancelled while we waited for its row. The threads are locked already, but
+    // for one of a task that was not committed when its group, or a purge, looked for threads.
     private static readonly Statement ElectSql = new(
         $"""
         {AllOrNothing}

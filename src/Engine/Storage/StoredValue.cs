@@ -1,4 +1,5 @@
 using System.Data.Common;
+using Microsoft.Data.Sqlite;
 using Npgsql;
 
 namespace TaskQueue.Engine.Storage;
@@ -7,12 +8,14 @@ namespace TaskQueue.Engine.Storage;
 internal static class StoredValue
 {
     /// <summary>A time, in UTC. SQLite has an integer of microseconds, SQL Server a datetime2 of no zone.</summary>
-    public static DateTime Time(DbDataReader reader, int ordinal) =>
-        reader is NpgsqlDataReader ? reader.GetDateTime(ordinal)
-        : reader.GetFieldType(ordinal) == typeof(DateTime) ? DateTime.SpecifyKind(reader.GetDateTime(ordinal), DateTimeKind.Utc)
-        : Micros.ToTime(reader.GetInt64(ordinal));
+    public static DateTime Time(DbDataReader reader, int ordinal) => reader switch
+    {
+        NpgsqlDataReader => reader.GetDateTime(ordinal),
+        SqliteDataReader => Micros.ToTime(reader.GetInt64(ordinal)),
+        _ => DateTime.SpecifyKind(reader.GetDateTime(ordinal), DateTimeKind.Utc),
+    };
 
     /// <summary>An id. SQL Server has its sixteen bytes, the first one first, so that it orders them as everybody else does.</summary>
     public static Guid Id(DbDataReader reader, int ordinal) =>
-        reader.GetFieldType(ordinal) == typeof(byte[]) ? new Guid(reader.GetFieldValue<byte[]>(ordinal), bigEndian: true) : reader.GetGuid(ordinal);
+        reader is NpgsqlDataReader or SqliteDataReader ? reader.GetGuid(ordinal) : new Guid(reader.GetFieldValue<byte[]>(ordinal), bigEndian: true);
 }

@@ -135,25 +135,6 @@ internal sealed partial class PostgresTaskStore
     }
 
     /// <summary>Tries a transaction again that lost a race: a deadlock, two who gave a thread its first turn, a holder that ended meanwhile.</summary>
-    private static async Task<T> RetryRacesAsync<T>(Func<Task<T?>> work)
-        where T : class
-    {
-        for (var tries = 1; ; tries++)
-        {
-            try
-            {
-                if (await work() is { } result)
-                    return result;
-            }
-            catch (PostgresException race) when (StorageFaults.IsRace(race) && tries < MaxTries)
-            {
-                // The other has committed.
-            }
-
-            if (tries >= MaxTries)
-                throw new TimeoutException($"The transaction lost {tries} races in a row.");
-        }
-    }
-
-    private const int MaxTries = 20;
+    private static Task<T> RetryRacesAsync<T>(Func<Task<T?>> work)
+        where T : class => Races.RetryAsync(work, StorageFaults.IsRace);
 }
