@@ -44,25 +44,28 @@ internal sealed partial class SqlServerTaskStore
 
     public async Task<IReadOnlyList<Admission>?> InsertAsync(IReadOnlyList<NewTask> tasks, InsertStep? step = null) =>
         step is null && tasks.All(t => t.Task is { DedupeKey: null, ThreadId: null })
-            ? Answer(tasks, await InsertPlainAsync([.. tasks.Select(t => t.Task)]))
+            ? await InsertPlainAsync(tasks)
             : (await InTransactionAsync((connection, transaction) => InsertOrderedAsync(connection, transaction, tasks, step))).Answers;
 
     /// <summary>No task can meet another but by its id.</summary>
-    private Task<HashSet<Guid>> InsertPlainAsync(List<TaskState> tasks)
+    private Task<List<Admission>> InsertPlainAsync(IReadOnlyList<NewTask> tasks)
     {
-        var rows = Rows.Json(TaskColumn.All, tasks.DistinctBy(t => t.CorrelationId));
-        var silent = Rows.Json(tasks.Where(t => t.Settings.Events != EventPolicy.All).Select(t => t.Queue).Distinct().Select(q => (object?[])[q]));
-        return InTransactionAsync<HashSet<Guid>>(async (connection, transaction) =>
+        List<TaskState> distinct = [.. tasks.Select(t => t.Task).DistinctBy(t => t.CorrelationId)];
+        var rows = Rows.Json(TaskColumn.All, distinct);
+        var silent = Rows.Json(distinct.Where(t => t.Settings.Events != EventPolicy.All).Select(t => t.Queue).Distinct().Select(q => (object?[])[q]));
+        return InTransactionAsync(async (connection, transaction) =>
         {
-            var inserted = await ReadAsync(connection, transaction, InsertWithEventsSql, r => StoredValue.Id(r, 0), rows, PickStream(), silent);
+            HashSet<Guid> inserted = [.. await ReadAsync(connection, transaction, InsertWithEventsSql, r => StoredValue.Id(r, 0), rows, PickStream(), silent)];
+            var taken = inserted.Count == distinct.Count ? [] : await ExistingAsync(connection, transaction, distinct.Where(t => !inserted.Contains(t.CorrelationId)));
+            var answers = Answer(tasks, inserted, taken);
             await transaction.CommitAsync();
-            return [.. inserted];
+            return answers;
         });
     }
 
     /// <summary>The first of two tasks with one id is the one that was inserted.</summary>
-    private static List<Admission> Answer(IReadOnlyList<NewTask> tasks, HashSet<Guid> inserted) =>
-        [.. tasks.Select(t => inserted.Remove(t.Task.CorrelationId)
-            ? new Admission(t.Task.CorrelationId, Admitted.Accepted, t.Task)
+    private static List<Admission> Answer(IReadOnlyList<NewTask> tasks, HashSet<Guid> inserted, Dictionary<Guid, TakenId> taken) =>
+        [.. tasks.Select(t => inserted.Remove(t.Task.CorrelationId) ? new Admission(t.Task.CorrelationId, Admitted.Accepted, t.Task)
+            : taken.TryGetValue(t.Task.CorrelationId, out var other) && !other.Is(t.Task) ? throw new TaskIdConflictException(t.Task.CorrelationId)
             : new Admission(t.Task.CorrelationId, Admitted.IdTaken, null))];
 }

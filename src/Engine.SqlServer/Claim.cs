@@ -21,13 +21,13 @@ internal sealed partial class SqlServerTaskStore
             $"""
             with due as (
                 select top (@max) c.id, row_number() over (order by q.ord, p.priority desc, c.due_at, c.id) as place,
-                    0 as share, @worker as worker, @lease as lease
+                    0 as share, @worker as worker, @claimed_by as claimed_by, @lease as lease
                 from {Targets} as q cross join {Priorities}
                 cross apply ({DueTasks("@max", Skipping)}) as c
                 order by place)
             """,
             gated: "0"),
-        Json("@targets"), Int("@max"), Text4000("@worker"), Int("@lease"), Time("@now"), Time("@due"), Int("@retries"), Int("@stream"), Json("@silent"));
+        Json("@targets"), Int("@max"), Text4000("@worker"), Text4000("@claimed_by"), Int("@lease"), Time("@now"), Time("@due"), Int("@retries"), Int("@stream"), Json("@silent"));
 
     private static readonly Statement NextDueSql = new(
         $"""
@@ -56,7 +56,7 @@ internal sealed partial class SqlServerTaskStore
     /// Takes the tasks of due, answers with them (their share, their place in the order of the claim, then all columns) and appends their
     /// events. The stream is locked after the last row, and before the first event draws its id.
     /// </summary>
-    /// <param name="due">CTEs, the last named due: id, place, share, worker and lease, which is in milliseconds, 0 for the task's life, or null for its own.</param>
+    /// <param name="due">CTEs, the last named due: id, place, share, worker, claimed_by and lease, which is in milliseconds, 0 for the task's life, or null for its own.</param>
     /// <param name="gated">Whether the task counts against a limit.</param>
     /// <param name="more">Statements behind the update, for which table claimed has what was taken.</param>
     private static string ClaimText(string due, string gated, string more = "") =>
@@ -65,7 +65,7 @@ internal sealed partial class SqlServerTaskStore
         declare @claimed table (id binary(16), queue nvarchar(128) collate {SqlServerTaskDbContext.Collation}, level int, attempt int, worker nvarchar(max));
         {due}
         update t
-        set state = {TaskStates.Running}, attempt = t.attempt + 1, worker = d.worker,
+        set state = {TaskStates.Running}, attempt = t.attempt + 1, worker = d.worker, claimed_by = d.claimed_by,
             attempts_left = case when @retries is null then t.attempts_left - 1 when t.level = 0 then 0 when @retries < 0 then 100
                 when @retries > t.attempt then @retries - t.attempt else 0 end,
             lease_ms = case when d.lease <> 0 then d.lease when d.lease is null then t.default_lease_ms
@@ -92,7 +92,7 @@ internal sealed partial class SqlServerTaskStore
         var taken = await InTransactionAsync<List<Taken>>(async (connection, transaction) =>
         {
             var rows = await ReadAsync(connection, transaction, ClaimSql, ReadClaimed,
-                Rows.Json(request.Targets), request.Max, request.Worker, request.LeaseMs, now, now.AddMilliseconds(-request.MinAgeMs), request.MaxRetries,
+                Rows.Json(request.Targets), request.Max, request.Worker, request.Credential, request.LeaseMs, now, now.AddMilliseconds(-request.MinAgeMs), request.MaxRetries,
                 PickStream(), Silent(rules));
             await transaction.CommitAsync();
             return rows;

@@ -63,10 +63,10 @@ internal sealed partial class SqlServerTaskStore
             picked as (
                 select top (@max) n.id, n.place, row_number() over (order by n.place) as taken from placed n where n.number <= n.allowed order by n.place),
             due as (
-                select n.id, n.place, s.share, s.worker, s.lease from picked n{picked}
+                select n.id, n.place, s.share, s.worker, s.claimed_by, s.lease from picked n{picked}
                 cross apply (
-                    select top (1) s.share, s.worker, s.lease
-                    from {Rows.Table("@shares", "share int", "up_to int", "worker nvarchar(max)", "lease int")} as s where s.up_to >= n.taken order by s.up_to, s.share) as s)
+                    select top (1) s.share, s.worker, s.claimed_by, s.lease
+                    from {Rows.Table("@shares", "share int", "up_to int", "worker nvarchar(max)", "claimed_by nvarchar(128)", "lease int")} as s where s.up_to >= n.taken order by s.up_to, s.share) as s)
             """,
             gated: $"case when exists (select 1 from {Gates} as g where g.queue = t.queue) then 1 else 0 end",
             more:
@@ -97,7 +97,7 @@ internal sealed partial class SqlServerTaskStore
     {
         var request = requests[0];
         var upTo = 0;
-        var shares = Rows.Json([.. requests.Select((r, share) => (object?[])[share, upTo += r.Max, r.Worker, r.LeaseMs])]);
+        var shares = Rows.Json([.. requests.Select((r, share) => (object?[])[share, upTo += r.Max, r.Worker, r.Credential, r.LeaseMs])]);
         var gates = Rows.Json(rules.Gates.Select(g => (object?[])[g.Queue, g.MaxRunning, g.Rate?.PeriodNs ?? 0L, (long)(g.Rate?.MaxTokens ?? 0)]));
         var taken = await InTransactionAsync<List<Taken>>(async (connection, transaction) =>
         {

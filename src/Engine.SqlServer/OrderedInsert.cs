@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Microsoft.Data.SqlClient;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
@@ -21,7 +22,7 @@ internal sealed partial class SqlServerTaskStore
         """,
         Json("@keys"));
 
-    private static readonly Statement ExistingSql = new($"select t.id from {Rows.Table("@ids", "id binary(16)")} as k inner loop join tasks t {Sought} on t.id = k.id", Json("@ids"));
+    private static readonly Statement ExistingSql = new($"select t.id, {Rows.Read("owner", "t.")}, t.delete_at from {Rows.Table("@ids", "id binary(16)")} as k inner loop join tasks t {Sought} on t.id = k.id", Json("@ids"));
 
     private static readonly Statement TakeTickSql = new(
         "set nocount off; update schedules set next_at = @next, last_at = @at where id = @id and next_at = @at", Int("@id"), Time("@at"), Time("@next"));
@@ -50,7 +51,7 @@ internal sealed partial class SqlServerTaskStore
         List<TaskState> distinct = [.. tasks.Select(t => t.Task).DistinctBy(t => t.CorrelationId)];
         var taken = await ExistingAsync(connection, transaction, distinct);
         // The first of one key, of those whose ids are free: what PostgreSQL finds by itself while it inserts one after the other.
-        var rows = distinct.Where(t => !taken.Contains(t.CorrelationId)).DistinctBy(t => t.DedupeKey is { } key ? (t.Queue, key) : (t.Queue, t.CorrelationId.ToString("N") + "\0"));
+        var rows = distinct.Where(t => !taken.ContainsKey(t.CorrelationId)).DistinctBy(t => t.DedupeKey is { } key ? (t.Queue, key) : (t.Queue, t.CorrelationId.ToString("N") + "\0"));
         HashSet<Guid> inserted =
             [.. await ReadAsync(connection, transaction, InsertTasksSql, r => StoredValue.Id(r, 0), Rows.Json(TaskColumn.All, rows))];
         var holders = inserted.Count == tasks.Count ? [] : await HoldersAsync(connection, transaction, tasks.Select(t => t.Task));
@@ -83,8 +84,11 @@ internal sealed partial class SqlServerTaskStore
         return rows == 1;
     }
 
-    private static async Task<HashSet<Guid>> ExistingAsync(SqlConnection connection, SqlTransaction transaction, IEnumerable<TaskState> tasks) =>
-        [.. await ReadAsync(connection, transaction, ExistingSql, r => StoredValue.Id(r, 0), Rows.Json(tasks.Select(t => t.CorrelationId)))];
+    private static async Task<Dictionary<Guid, TakenId>> ExistingAsync(SqlConnection connection, SqlTransaction transaction, IEnumerable<TaskState> tasks) =>
+        (await ReadAsync(connection, transaction, ExistingSql, ReadTaken, Rows.Json(tasks.Select(t => t.CorrelationId)))).ToDictionary(t => t.Id);
+
+    private static TakenId ReadTaken(DbDataReader row) =>
+        new(StoredValue.Id(row, 0), row.IsDBNull(1) ? null : row.GetString(1), row.IsDBNull(2) ? null : StoredValue.Time(row, 2));
 
     private static async Task<Dictionary<(string, string), TaskState>> HoldersAsync(SqlConnection connection, SqlTransaction transaction, IEnumerable<TaskState> tasks)
     {

@@ -52,7 +52,7 @@ internal sealed partial class SqlServerTaskStore
 
     // As bytes, in which no two are taken for equal that are not.
     private static readonly Statement ThreadsSql = new(
-        $"select cast(d.thread_id as nvarchar(256)) from (select distinct t.thread_id from tasks t where t.queue = @queue and {Threaded}) as d", Queue("@queue"));
+        $"select cast(d.thread_id as nvarchar(400)) from (select distinct t.thread_id from tasks t where t.queue = @queue and {Threaded}) as d", Queue("@queue"));
 
     private static readonly Statement CancelledEventsSql = new(
         $"""

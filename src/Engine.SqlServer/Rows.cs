@@ -53,11 +53,11 @@ internal static class Rows
     public static string Table(string parameter, TaskColumn[] columns) => Table(parameter, Array.ConvertAll(columns, c => $"{c.Name} {TypeOf(c)}"));
 
     /// <summary>What a select list makes of a column, so that a reader finds the same as elsewhere.</summary>
-    public static string Read(TaskColumn column, string prefix) =>
-        SqlServerTaskDbContext.Exact.Contains(column.Name) ? $"cast({prefix}{column.Name} as nvarchar(256)) as {column.Name}" : prefix + column.Name;
+    public static string Read(string column, string prefix) =>
+        SqlServerTaskDbContext.Exact.Contains(column) ? $"cast({prefix}{column} as nvarchar(400)) as {column}" : prefix + column;
 
     /// <summary>A select list.</summary>
-    public static string Read(TaskColumn[] columns, string prefix = "") => string.Join(", ", columns.Select(c => Read(c, prefix)));
+    public static string Read(TaskColumn[] columns, string prefix = "") => string.Join(", ", columns.Select(c => Read(c.Name, prefix)));
 
     /// <summary>The bytes of a text of <see cref="SqlServerTaskDbContext.Exact"/>.</summary>
     public static byte[] Exact(string text) => Encoding.Unicode.GetBytes(text);
@@ -74,7 +74,7 @@ internal static class Rows
     private static string Transported(string type) => type switch
     {
         "binary(16)" => "char(32)", // hexadecimal digits: what openjson makes of bytes differs between versions
-        SqlServerTaskDbContext.ExactType => "nvarchar(256)",
+        SqlServerTaskDbContext.ExactType => "nvarchar(400)",
         _ => type,
     };
 

@@ -21,7 +21,7 @@ public sealed class SqlServerTaskDbContext(DbContextOptions<SqlServerTaskDbConte
     internal static readonly string[] Exact = ["dedupe_key", "thread_id", "owner", "name"];
 
     /// <summary>The type of such a column.</summary>
-    internal const string ExactType = "varbinary(512)";
+    internal const string ExactType = "varbinary(800)";
 
     /// <summary>
     /// What whole queues are read by, so that a reader need not go from the key of an index to its row: who writes goes the other way.

@@ -38,7 +38,6 @@ public static class EngineRegistration
         services.AddSingleton<Drain>();
         services.AddOptions<AuthOptions>().BindConfiguration("TaskQueue:Auth").ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<IOptionsMonitor<AuthOptions>, LastValidOptions<AuthOptions>>();
-        services.AddSingleton<SubmitterKeys>();
         services.AddOptions<TelemetryOptions>().BindConfiguration("TaskQueue:Telemetry").ValidateDataAnnotations().ValidateOnStart();
         services.AddTaskQueueHealth(bus);
         services.AddMetrics().AddSingleton<TaskMetrics>().AddSingleton<BacklogWatch>();

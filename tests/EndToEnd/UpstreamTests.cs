@@ -33,19 +33,6 @@ public abstract partial class UpstreamTests(UpstreamStack stack)
     }
 
     [Fact]
-    public async Task The_key_of_the_submitter_is_sent_where_that_is_wanted_and_the_configured_one_where_it_is_unknown()
-    {
-        var kept = stack.Host.Services.GetRequiredService<SubmitterKeys>().Keep(null, "sk-submitter");
-        var mine = await stack.SubmitAsync("submitter", t => t with { Headers = JsonSerializer.Serialize(new { submitter_key = kept }) });
-        await stack.StateAsync(mine, TaskStates.Completed);
-        var nobodys = await stack.SubmitAsync("submitter", t => t);
-        await stack.StateAsync(nobodys, TaskStates.Completed);
-
-        stack["submitter"].Requests.Select(r => r.Header("Authorization")).ShouldBe(["Bearer sk-submitter", $"Bearer {UpstreamStack.ConfiguredKey}"]);
-        stack["submitter"].Requests.Select(r => r.Header("X-Request-Id")).ShouldBe([mine.ToString(), nobodys.ToString()]);
-    }
-
-    [Fact]
     public async Task An_upstream_that_asks_for_time_is_left_alone_and_asked_again()
     {
         stack["busy"].Next(429, """{"error":{"message":"slow down"}}""", ("Retry-After", "2"));

@@ -13,7 +13,7 @@ namespace TaskQueue.Tests.Integration;
 /// <summary>Whose tasks a caller sees and touches, on each database.</summary>
 public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
 {
-    private static readonly Access Ann = new("ann"), Ben = new("ben"), Mail = new(Queues: ["mail", "post_"]);
+    private static readonly Access Ann = Access.Of("ann"), Ben = Access.Of("ben"), Mail = new() { Others = QueuePatterns.Of(["mail*", "post_"]) };
 
     private TestDatabase _database = null!;
     private TestEngine _engine = null!;
@@ -79,21 +79,85 @@ public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
         (await _engine.Verbs.ApplyAsync([_engine.Verbs.Complete(id, 1, null, "1")], Mail))[0].Verdict.ShouldBe(Verdict.NotFound);
         (await _database.GetAsync(id)).State.ShouldBe(TaskStates.Running);
 
-        (await _engine.Verbs.ApplyAsync([_engine.Verbs.Complete(id, 1, null, "1")], new Access(Queues: ["q"])))[0].Verdict.ShouldBe(Verdict.Applied);
+        (await _engine.Verbs.ApplyAsync([_engine.Verbs.Complete(id, 1, null, "1")], new Access { Others = QueuePatterns.Of(["q"]) }))[0].Verdict.ShouldBe(Verdict.Applied);
     }
 
     [Fact]
-    public async Task A_duplicate_changes_no_task_of_another_owner()
+    public async Task A_dedupe_key_is_one_tenants_own()
     {
         var mine = New("ann") with { DedupeKey = "k", Payload = "1" };
         await _engine.Verbs.SubmitAsync(mine);
 
         var other = await _engine.Verbs.SubmitAsync(New("ben") with { DedupeKey = "k", Payload = "2", Overwrite = OverwriteFields.Payload });
-        (other.Id, other.Result, other.Task).ShouldBe((mine.Id, Admitted.Skipped, null));
+        other.Result.ShouldBe(Admitted.Accepted);
+        (await _engine.Verbs.SubmitAsync(New(null) with { DedupeKey = "k" })).Result.ShouldBe(Admitted.Accepted);
         (await _database.GetAsync(mine.Id)).Payload.ShouldBe("1");
 
         (await _engine.Verbs.SubmitAsync(New("ann") with { DedupeKey = "k", Payload = "3", Overwrite = OverwriteFields.Payload })).Result.ShouldBe(Admitted.Overwritten);
         (await _database.GetAsync(mine.Id)).Payload.ShouldBe("3");
+    }
+
+    [Fact]
+    public async Task An_ordering_key_is_one_tenants_own()
+    {
+        await _engine.Verbs.SubmitAsync(New("ann") with { ThreadId = "t" });
+        await _engine.Verbs.SubmitAsync(New("ann") with { ThreadId = "t" });
+        await _engine.Verbs.SubmitAsync(New("ben") with { ThreadId = "t" });
+
+        var claimed = await _engine.Claims.ClaimAsync(new ClaimRequest([new("q", 0)], 10, "w", null), TimeSpan.Zero, default);
+
+        claimed.Select(t => t.Owner).ShouldBe(["ann", "ben"], ignoreOrder: true);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task An_id_of_another_tenant_or_of_a_deleted_task_is_refused_and_nothing_is_accepted(bool isDeleted)
+    {
+        var hers = New("ann");
+        await _engine.Verbs.SubmitAsync(hers);
+        if (isDeleted)
+            await _engine.Verbs.ApplyAsync([_engine.Verbs.Delete(hers.Id)], Ann);
+        var owner = isDeleted ? "ann" : "ben";
+        var (again, beside) = (New(owner) with { Id = hers.Id }, New(owner));
+
+        (await Should.ThrowAsync<TaskIdConflictException>(() => _engine.Verbs.SubmitAsync(again))).Id.ShouldBe(hers.Id);
+        (await Should.ThrowAsync<TaskIdConflictException>(() => _engine.Verbs.SubmitManyAsync([beside, again]))).Id.ShouldBe(hers.Id);
+        (await Should.ThrowAsync<TaskIdConflictException>(() => _engine.Verbs.SubmitManyAsync([beside, again with { DedupeKey = "k" }]))).Id.ShouldBe(hers.Id);
+
+        (await _engine.Queries.FindAsync(beside.Id, Access.All, default)).ShouldBeNull();
+        (await _engine.Verbs.SubmitManyAsync([beside])).ShouldHaveSingleItem().Result.ShouldBe(Admitted.Accepted);
+    }
+
+    [Fact]
+    public async Task Only_the_credential_that_claimed_reports()
+    {
+        var id = await SubmitAsync("ann");
+        Access one = Worker("one"), two = Worker("two");
+        await _engine.Claims.ClaimAsync(new ClaimRequest([new("q", 0)], 1, "w", null) { Credential = "one" }, TimeSpan.Zero, default);
+
+        (await _engine.Verbs.ApplyAsync([_engine.Verbs.Renew(id, 1, null)], two))[0].Verdict.ShouldBe(Verdict.StaleAttempt);
+        (await _engine.Verbs.ApplyAsync([_engine.Verbs.Complete(id, 1, null, "1")], two))[0].Verdict.ShouldBe(Verdict.StaleAttempt);
+        (await _database.GetAsync(id)).State.ShouldBe(TaskStates.Running);
+
+        (await _engine.Verbs.ApplyAsync([_engine.Verbs.Complete(id, 1, null, "1")], one))[0].Verdict.ShouldBe(Verdict.Applied);
+    }
+
+    private static Access Worker(string name) => new() { Credential = name, Others = QueuePatterns.All };
+
+    [Fact]
+    public async Task A_schedule_exists_for_its_tenant_only()
+    {
+        await _engine.Queues.CreateAsync("q", Delivery.Pull, QueueSettings.Default);
+        var schedules = _engine.Services.GetService(typeof(ScheduleVerbs)).ShouldBeOfType<ScheduleVerbs>();
+        await schedules.CreateAsync("q", "s", new ScheduleSettings { Cron = "0 8 * * *", TimeZone = "UTC", Owner = "ann" });
+
+        (await schedules.FindAsync("q", "s", Ben)).ShouldBeNull();
+        (await schedules.ListAsync("q", Ben)).ShouldBeEmpty();
+        (await schedules.PauseAsync("q", "s", true, Ben)).Change.ShouldBe(ScheduleChange.NotFound);
+        (await schedules.RunNowAsync("q", "s", Ben)).ShouldBeNull();
+        (await schedules.DeleteAsync("q", "s", Ben)).ShouldBeFalse();
+        (await schedules.FindAsync("q", "s", Ann)).ShouldNotBeNull().Settings.Paused.ShouldBeFalse();
     }
 
     [Fact]
@@ -103,7 +167,7 @@ public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
         var schedules = _engine.Services.GetService(typeof(ScheduleVerbs)).ShouldBeOfType<ScheduleVerbs>();
         await schedules.CreateAsync("q", "s", new ScheduleSettings { Cron = "0 8 * * *", TimeZone = "UTC", Owner = "ann" });
 
-        var made = await schedules.RunNowAsync("q", "s");
+        var made = await schedules.RunNowAsync("q", "s", Ann);
 
         (await _database.GetAsync(made.ShouldNotBeNull().Id)).Owner.ShouldBe("ann");
     }

@@ -3,6 +3,7 @@ using System.Text;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Logging.Abstractions;
 using Shouldly;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Files;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Scheduler.Retention;
@@ -50,7 +51,7 @@ public abstract class FileStoreConformance(DatabaseProvider provider, FileStoreK
         var file = await CreateAsync(content);
 
         file.Id.ShouldMatch(@"^file-310203040506\d{10}-\d{9}$");
-        var found = (await Files.FindAsync(file.Id, owner: null, default)).ShouldNotBeNull();
+        var found = (await Files.FindAsync(file.Id, Access.All, default)).ShouldNotBeNull();
         (found.Owner, found.Purpose, found.FileName, found.Bytes, found.CreatedAt, found.Ready).ShouldBe(("ann", "batch", "größe.jsonl", length, Start, true));
         (await ReadAsync(found)).ShouldBe(content);
     }
@@ -117,11 +118,11 @@ public abstract class FileStoreConformance(DatabaseProvider provider, FileStoreK
     {
         var (ann, ben) = (await CreateAsync([1], "ann"), await CreateAsync([2], "ben"));
 
-        (await Files.FindAsync(ann.Id, "ben", default)).ShouldBeNull();
-        (await Files.FindAsync(ann.Id, "ann", default)).ShouldNotBeNull();
+        (await Files.FindAsync(ann.Id, Access.Of("ben"), default)).ShouldBeNull();
+        (await Files.FindAsync(ann.Id, Access.Of("ann"), default)).ShouldNotBeNull();
         (await ListAsync("ben")).ShouldBe([ben.Id]);
         (await ListAsync()).ShouldBe([ben.Id, ann.Id]);
-        (await Files.DeleteAsync(ann.Id, "ben")).ShouldBeFalse();
+        (await Files.DeleteAsync(ann.Id, Access.Of("ben"))).ShouldBeFalse();
         (await ReadAsync(ann)).ShouldBe([1]);
     }
 
@@ -138,12 +139,12 @@ public abstract class FileStoreConformance(DatabaseProvider provider, FileStoreK
         foreach (var newestFirst in new[] { true, false })
         {
             var seen = new List<FileRecord>();
-            while (await Files.ListAsync("ann", ["batch"], seen.LastOrDefault(), 3, newestFirst, default) is { Count: > 0 } page)
+            while (await Files.ListAsync(Access.Of("ann"), ["batch"], seen.LastOrDefault(), 3, newestFirst, default) is { Count: > 0 } page)
                 seen.AddRange(page);
             seen.Select(f => f.Id).ShouldBe(newestFirst ? ids.Order(StringComparer.Ordinal).Reverse() : ids.Order(StringComparer.Ordinal));
         }
 
-        (await Files.ListAsync("ann", ["vision", "evals"], null, 10, true, default)).ShouldBeEmpty();
+        (await Files.ListAsync(Access.Of("ann"), ["vision", "evals"], null, 10, true, default)).ShouldBeEmpty();
     }
 
     [Fact]
@@ -151,9 +152,9 @@ public abstract class FileStoreConformance(DatabaseProvider provider, FileStoreK
     {
         var file = await CreateAsync(new byte[(20 * Chunk) + 1]);
 
-        (await Files.DeleteAsync(file.Id, "ann")).ShouldBeTrue();
+        (await Files.DeleteAsync(file.Id, Access.Of("ann"))).ShouldBeTrue();
 
-        (await Files.DeleteAsync(file.Id, "ann")).ShouldBeFalse();
+        (await Files.DeleteAsync(file.Id, Access.Of("ann"))).ShouldBeFalse();
         await NothingIsLeftAsync();
     }
 
@@ -221,7 +222,7 @@ public abstract class FileStoreConformance(DatabaseProvider provider, FileStoreK
         return copy.ToArray();
     }
 
-    private async Task<List<string>> ListAsync(string? owner = null) => [.. (await Files.ListAsync(owner, null, null, 100, true, default)).Select(f => f.Id)];
+    private async Task<List<string>> ListAsync(string? owner = null) => [.. (await Files.ListAsync(owner is null ? Access.All : Access.Of(owner), null, null, 100, true, default)).Select(f => f.Id)];
 
     private async Task NothingIsLeftAsync() => (await RowsAsync(), await StoredAsync()).ShouldBe((0, 0));
 

@@ -65,7 +65,7 @@ public sealed partial class QueryPlanTests(PostgresStoreFixture fixture) : IClas
     /// <summary>The first page of each list, and the next; and those of one owner.</summary>
     private static async Task ListAsync(TaskQueries queries)
     {
-        await queries.NewestAsync(state: null, max: 10, new Access("o1"), CancellationToken.None);
+        await queries.NewestAsync(state: null, max: 10, Access.Of("o1"), CancellationToken.None);
         foreach (var list in Enum.GetValues<TaskList>())
         {
             var page = await queries.ListAsync("q0", list, from: null, max: 10, Access.All, CancellationToken.None);

@@ -16,7 +16,7 @@ internal sealed partial class QueueHistory
         _model.Now = Micros.Now(time);
         await CompareRowsAsync();
         foreach (var each in Queues)
-            (await engine.Queues.StatsAsync(each)).ShouldBe(_model.Stats(each), $"stats of {each}");
+            (await engine.Queues.StatsAsync(each, Access.All, default)).ShouldBe(_model.Stats(each), $"stats of {each}");
         foreach (var list in Enum.GetValues<TaskList>())
             await CompareListAsync(queue, list);
     }

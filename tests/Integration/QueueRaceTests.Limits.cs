@@ -32,7 +32,7 @@ public abstract partial class QueueRaceTests
                     Interlocked.Increment(ref done);
                 }
 
-                (await Any().Queues.StatsAsync("q")).Running.ShouldBeLessThanOrEqualTo(Limit);
+                (await Any().Queues.StatsAsync("q", Access.All, default)).Running.ShouldBeLessThanOrEqualTo(Limit);
             }
 
             return true;
@@ -94,7 +94,7 @@ public abstract partial class QueueRaceTests
 
             var dead = await DeadAsync();
             dead.Count.ShouldBe(Size, $"round {round}");
-            (await Any().Queues.StatsAsync("q")).Dead.ShouldBe(Size);
+            (await Any().Queues.StatsAsync("q", Access.All, default)).Dead.ShouldBe(Size);
         }
     }
 

@@ -66,7 +66,7 @@ public abstract partial class QueueRaceTests
 
             (await StandingThreadsAsync()).ShouldBeEmpty($"round {round}");
             (await CountAsync(t => t.CorrelationId == kept && t.State != TaskStates.Cancelled)).ShouldBe(1);
-            var stats = await Any().Queues.StatsAsync("q");
+            var stats = await Any().Queues.StatsAsync("q", Access.All, default);
             ((int)stats.Waiting).ShouldBe(await CountAsync(t => t.State == TaskStates.Pending));
             ((int)stats.Running).ShouldBe(await CountAsync(t => t.State == TaskStates.Running));
             foreach (var task in await RunningAsync())

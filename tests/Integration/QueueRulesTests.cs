@@ -153,7 +153,7 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
 
             await Task.WhenAll(tasks.Select(t => _engine.SendAsync(_engine.Verbs.Fail(t.CorrelationId, 1, "w", "broken", retryable: false))));
 
-            (await _engine.Queues.StatsAsync("q")).Dead.ShouldBe(3);
+            (await _engine.Queues.StatsAsync("q", Access.All, default)).Dead.ShouldBe(3);
         }
     }
 

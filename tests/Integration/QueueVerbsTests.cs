@@ -2,6 +2,7 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
 using TaskQueue.Contracts;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Schedules;
 using TaskQueue.Engine.Storage;
@@ -65,7 +66,7 @@ public abstract class QueueVerbsTests(DatabaseProvider provider) : IAsyncLifetim
         (await deletion).ShouldBeTrue();
 
         (await _database.GetAsync(waits)).State.ShouldBe(TaskStates.Pending);
-        var stats = await _other.Queues.StatsAsync("q");
+        var stats = await _other.Queues.StatsAsync("q", Access.All, default);
         (stats.Waiting, stats.Completed).ShouldBe((1, 1));
     }
 
@@ -79,7 +80,7 @@ public abstract class QueueVerbsTests(DatabaseProvider provider) : IAsyncLifetim
         (await Schedules(_other).CreateAsync("q", "s", Yearly)).Change.ShouldBe(ScheduleChange.QueueNotFound);
 
         await deletion;
-        (await Schedules(_other).ListAsync("q")).ShouldBeEmpty();
+        (await Schedules(_other).ListAsync("q", Access.All)).ShouldBeEmpty();
     }
 
     [Fact]

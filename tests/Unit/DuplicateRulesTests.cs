@@ -104,5 +104,5 @@ public sealed class DuplicateRulesTests
         Answer([new(Duplicate(), overwrite)], holders: holder).ShouldNotBeNull().ShouldHaveSingleItem();
 
     private static List<Admission>? Answer(IReadOnlyList<NewTask> tasks, HashSet<Guid>? inserted = null, HashSet<Guid>? taken = null, params TaskState[] holders) =>
-        DuplicateRules.Answer(tasks, inserted ?? [], taken ?? [], holders.ToDictionary(h => (h.Queue, h.DedupeKey!)));
+        DuplicateRules.Answer(tasks, inserted ?? [], (taken ?? []).ToDictionary(id => id, id => new TakenId(id, null, null)), holders.ToDictionary(h => (h.Queue, h.DedupeKey!)));
 }

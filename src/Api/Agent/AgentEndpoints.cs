@@ -27,11 +27,11 @@ internal static class AgentEndpoints
         HttpContext context, TaskVerbs verbs, TimeProvider time, IOptions<EngineOptions> options, IOptions<AgentOptions> agent)
     {
         using var body = await RequestJson.ReadDocumentAsync(context, BodyLimits.One(options.Value));
-        context.Caller().Demand(agent.Value.Queue);
+        context.Demand(agent.Value.Queue);
         TaskSubmission task;
         try
         {
-            task = AgentRequest.Read(body.RootElement, TaskId.New(time), agent.Value.Queue, context.Caller().Name, time.GetUtcNow());
+            task = AgentRequest.Read(body.RootElement, TaskId.New(time), agent.Value.Queue, context.Access().Tenant, time.GetUtcNow());
         }
         catch (AgentRequestException wrong)
         {
@@ -44,7 +44,7 @@ internal static class AgentEndpoints
     }
 
     private static async Task<IResult> StatusAsync(string id, HttpContext context, TaskQueries queries, Redaction redaction, TimeProvider time, CancellationToken stop) =>
-        AgentMapping.ParseId(id) is { } guid && await queries.FindAsync(guid, context.Caller().Sees, stop) is { } task
+        AgentMapping.ParseId(id) is { } guid && await queries.FindAsync(guid, context.Access(), stop) is { } task
             && AgentMapping.ToStatus(task, id, time.GetUtcNow().UtcDateTime, redaction.For(context.Caller())) is { } status
             ? Results.Json(status, AgentJson.Shapes.AgentStatus)
             : throw new DoorException(404, "not_found", "Task not found");

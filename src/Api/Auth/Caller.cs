@@ -3,32 +3,55 @@ using TaskQueue.Engine.Auth;
 
 namespace TaskQueue.Api.Auth;
 
-/// <summary>Who calls.</summary>
-/// <param name="Name">The owner of what the caller makes; null where nobody has to say who they are.</param>
-/// <param name="Key">The bearer token as presented, or null.</param>
-/// <param name="Scopes">What the caller may do.</param>
-/// <param name="Queues">Prefixes of the queues that the caller may use; null is all.</param>
-internal sealed record Caller(string? Name, string? Key, Scope Scopes, IReadOnlyList<string>? Queues)
+/// <summary>Who calls. Made once for each key.</summary>
+/// <param name="Name">The credential; null where nobody has to authenticate.</param>
+/// <param name="Tenant">Owner of what the caller makes; null where nobody has to authenticate.</param>
+/// <param name="Grants">What the caller may do, and in which queues.</param>
+internal sealed record Caller(string? Name, string? Tenant, IReadOnlyList<Grant> Grants)
 {
-    /// <summary>Nobody in particular: no keys are configured.</summary>
-    public static readonly Caller Anyone = new(null, null, Scope.All, null);
+    private static readonly Scope[] Each = [Scope.Enqueue, Scope.Work, Scope.Read, Scope.Admin];
 
-    /// <summary>What the caller may look at, change and cancel.</summary>
-    public Access Sees { get; } = new(Scopes.HasFlag(Scope.Admin) ? null : Name, Queues);
+    private Access[]? _access;
 
-    /// <summary>What the caller may work on.</summary>
-    public Access Works { get; } = new(null, Queues);
+    /// <summary>Nobody in particular: authentication is off.</summary>
+    public static readonly Caller Anyone = new(null, null, [new(Scope.All, QueuePatterns.All)]);
 
-    /// <summary>How many requests the key may make; null is as configured for everybody.</summary>
+    /// <summary>
+    /// Whether even an administrator sees and changes only what its tenant owns: the key or token names a tenant of its own.
+    /// </summary>
+    public bool IsConfined { get; init; }
+
+    /// <summary>Requests that the key may make; null is as configured for every caller.</summary>
     public RequestRate? Rate { get; init; }
 
-    /// <summary>A queue that the caller names must be one that the key is for.</summary>
-    /// <exception cref="DoorException">403.</exception>
-    public void Demand(string queue)
+    /// <summary>The id of an issued key; null for configured keys and tokens.</summary>
+    public Guid? KeyId { get; init; }
+
+    /// <summary>Everything that is allowed in some queue.</summary>
+    public Scope Scopes { get; } = Grants.Aggregate(Scope.None, (all, grant) => all | grant.Scope);
+
+    /// <summary>Whether the caller administrates the server: every queue of every tenant.</summary>
+    public bool IsOperator => Access(Scope.Admin).SeesAllTenants;
+
+    /// <summary>What the caller may see and change with a scope.</summary>
+    public Access Access(Scope scope) => (_access ??= [.. Each.Select(Make)])[Array.IndexOf(Each, scope)];
+
+    private Access Make(Scope scope)
     {
-        if (!Works.Allows(queue))
-            throw new DoorException(403, "forbidden", $"this key is not for queue {queue}");
+        if (Name is null)
+            return Engine.Auth.Access.All;
+        var (own, admin) = (Patterns(scope), Patterns(Scope.Admin));
+        return new Access
+        {
+            Tenant = Tenant,
+            Credential = Name,
+            Own = own,
+            Others = scope == Scope.Work ? own : IsConfined ? QueuePatterns.None : admin,
+        };
     }
+
+    private QueuePatterns Patterns(Scope scope) =>
+        Grants.Where(grant => grant.Scope.HasFlag(scope)).Aggregate(QueuePatterns.None, (all, grant) => all.Or(grant.Queues));
 }
 
 internal static class Callers
@@ -36,13 +59,42 @@ internal static class Callers
     /// <summary>Who calls.</summary>
     public static Caller Caller(this HttpContext context) => context.Features.Get<Caller>() ?? Auth.Caller.Anyone;
 
-    /// <summary>Demands that the queue in a value of the route is one that the key is for; put it inside of <see cref="DoorFaults.AnswerFaults"/>.</summary>
+    /// <summary>What the caller may see and change here: the scope is the one that the route needs.</summary>
+    public static Access Access(this HttpContext context) => context.Caller().Access(context.GetEndpoint()?.Metadata.GetMetadata<NeededScope>()?.Scope switch
+    {
+        null or Scope.None => Scope.Read, // an open route
+        var needed => needed.Value,
+    });
+
+    /// <summary>A queue that the caller names must be one that its key covers with the scope of the route.</summary>
+    /// <exception cref="DoorException">403.</exception>
+    public static void Demand(this HttpContext context, string queue)
+    {
+        if (!context.Access().Allows(queue))
+            throw NotForQueue(queue);
+    }
+
+    /// <summary>A declared queue that an administrator changes must be its own, or its role must cover the queue for all tenants.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="queue">Base name.</param>
+    /// <param name="owner">Who declared it, or null.</param>
+    /// <exception cref="DoorException">403.</exception>
+    public static void DemandChange(this HttpContext context, string queue, string? owner)
+    {
+        if (!context.Access().CanChangeQueue(owner, queue))
+            throw new DoorException(403, "forbidden", $"queue {queue} is not this tenant's own; use a key whose role covers it for all tenants");
+    }
+
+    /// <summary>Demands that the queue in a value of the route is one that the key covers; put it inside of <see cref="DoorFaults.AnswerFaults"/>.</summary>
     public static T DemandQueue<T>(this T endpoints, string value)
         where T : IEndpointConventionBuilder =>
         endpoints.AddEndpointFilter((context, next) =>
         {
             if (context.HttpContext.GetRouteValue(value) is string queue)
-                context.HttpContext.Caller().Demand(queue);
+                context.HttpContext.Demand(queue);
             return next(context);
         });
+
+    /// <summary>The answer to a caller that names a queue which its key does not cover.</summary>
+    public static DoorException NotForQueue(string queue) => new(403, "forbidden", $"this key does not cover queue {queue} with the scope that the request needs");
 }

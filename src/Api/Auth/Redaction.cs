@@ -1,7 +1,6 @@
 using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Options;
-using TaskQueue.Engine.Auth;
 
 namespace TaskQueue.Api.Auth;
 
@@ -25,7 +24,7 @@ internal sealed class Redaction : IDisposable
     }
 
     /// <summary>What a caller looks through. Who does not have to say who they are is no administrator.</summary>
-    public Veil For(Caller caller) => caller.Name is not null && caller.Scopes.HasFlag(Scope.Admin) ? Veil.None : _veil;
+    public Veil For(Caller caller) => caller.Name is not null && caller.IsOperator ? Veil.None : _veil;
 
     public void Dispose() => _watch?.Dispose();
 }

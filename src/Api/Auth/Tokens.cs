@@ -46,7 +46,7 @@ internal sealed class Tokens : IDisposable
         if (rules.Authority is { } authority)
             await ReachAsync(authority, stop);
         var result = await _handler.ValidateTokenAsync(token, rules.Parameters);
-        return result.IsValid ? ToCaller(result.ClaimsIdentity, rules.Options, token) : null;
+        return result.IsValid ? ToCaller(result.ClaimsIdentity, rules.Options) : null;
     }
 
     public void Dispose() => _watch?.Dispose();
@@ -97,15 +97,18 @@ internal sealed class Tokens : IDisposable
         return until > now && !(from > now + Skew);
     }
 
-    private static Caller? ToCaller(ClaimsIdentity claims, JwtOptions jwt, string token)
+    private static Caller? ToCaller(ClaimsIdentity claims, JwtOptions jwt)
     {
-        if (claims.FindFirst(jwt.NameClaim)?.Value is not { Length: >= 1 and <= 128 } name || name.Contains('\0', StringComparison.Ordinal))
+        if (claims.FindFirst(jwt.NameClaim)?.Value is not { Length: >= 1 and <= 128 } name || !CallerNames.IsValid(name))
             return null;
         var words = claims.HasClaim(claim => claim.Type == jwt.ScopeClaim) ? Words(claims, jwt.ScopeClaim)
             : claims.HasClaim(claim => claim.Type == Scp) ? Words(claims, Scp)
             : jwt.DefaultScopes;
-        var scopes = words.Aggregate(Scope.None, (all, word) => all | (Scopes.Parse(word) ?? Scope.None));
-        return new Caller(name, token, scopes, jwt.QueuesClaim is { } queues ? [.. Words(claims, queues)] : null);
+        IEnumerable<string>? queues = jwt.QueuesClaim is { } claim ? [.. Words(claims, claim)] : jwt.Queues;
+        var tenant = jwt.TenantClaim is { } type ? claims.FindFirst(type)?.Value : null;
+        if (jwt.TenantClaim is not null && !CallerNames.IsValid(tenant))
+            return null;
+        return new Caller(name, tenant ?? name, Scopes.Grants(words, queues)) { IsConfined = tenant is not null };
     }
 
     /// <summary>A list comes as a claim for each of its members.</summary>

@@ -52,7 +52,7 @@ internal static class BatchEndpoints
         BatchState? after = null;
         if (context.Request.Query["after"].FirstOrDefault() is { Length: > 0 } id)
             after = await FindAsync(id, context, queries) ?? throw BellaMapping.Wrong($"after: there is no batch {id}");
-        var page = await queries.ListAsync(context.Caller().Sees.Owner, after, limit + 1, context.RequestAborted);
+        var page = await queries.ListAsync(context.Access(), after, limit + 1, context.RequestAborted);
         var shown = page.Take(limit).ToList();
         var progress = await queries.ProgressAsync(shown, context.RequestAborted);
         return context.DialectOf() == Dialect.OpenAI
@@ -77,7 +77,7 @@ internal static class BatchEndpoints
     }
 
     private static async Task<BatchState?> FindAsync(string id, HttpContext context, BatchQueries queries) =>
-        BellaBatchId.Parse(id) is { } parsed ? await queries.FindAsync(parsed.ToGuid(), context.Caller().Sees.Owner, context.RequestAborted) : null;
+        BellaBatchId.Parse(id) is { } parsed ? await queries.FindAsync(parsed.ToGuid(), context.Access(), context.RequestAborted) : null;
 
     private static async Task<BatchProgress> ProgressAsync(BatchState batch, HttpContext context, BatchQueries queries) =>
         (await queries.ProgressAsync([batch], context.RequestAborted))[batch.CorrelationId];

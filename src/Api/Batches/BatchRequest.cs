@@ -16,7 +16,7 @@ namespace TaskQueue.Api.Batches;
 
 /// <summary>Reads what a batch is to be, and finds its queue (bella.md 10.1, 12).</summary>
 internal sealed partial class BatchRequest(
-    FileVerbs files, QueueCatalog queues, QueueRouter router, SubmitterKeys keys, IOptions<BatchLimits> limits, IOptions<WebhookOptions> webhooks, IOptions<EngineOptions> engine)
+    FileVerbs files, QueueCatalog queues, QueueRouter router, IOptions<BatchLimits> limits, IOptions<WebhookOptions> webhooks, IOptions<EngineOptions> engine)
 {
     private const string QueueHeader = "X-BELLA-QUEUE-NAME", DefaultWindow = "24h", Callback = "callback_url";
     private const int OfflineLevel = 1, MaxPairs = 16, MaxKey = 64, MaxValue = 512, MaxEndpoint = 64;
@@ -25,7 +25,7 @@ internal sealed partial class BatchRequest(
     /// <exception cref="DoorException">400 or 404.</exception>
     public async Task<NewBatch> ReadAsync(HttpContext context, BatchBody body)
     {
-        var (caller, strict) = (context.Caller(), context.DialectOf() == Dialect.OpenAI);
+        var (access, strict) = (context.Access(), context.DialectOf() == Dialect.OpenAI);
         if (string.IsNullOrWhiteSpace(body.InputFileId))
             throw BellaMapping.Wrong("input_file_id is missing");
         if (body.Endpoint is not { Length: > 1 and <= MaxEndpoint } endpoint || endpoint[0] != '/' || endpoint.Contains('\0', StringComparison.Ordinal))
@@ -33,22 +33,22 @@ internal sealed partial class BatchRequest(
         var callback = Check(body.Metadata) ?? limits.Value.CallbackUrl;
         if (callback is not null && CallbackRules.Check(callback, webhooks.Value) is { } problem)
             throw BellaMapping.Wrong(problem);
-        var file = await FindFileAsync(body.InputFileId, caller, strict, context.RequestAborted);
+        var file = await FindFileAsync(body.InputFileId, access, strict, context.RequestAborted);
         var queue = await FindQueueAsync(context, file, endpoint);
-        caller.Demand(queue.Name);
+        context.Demand(queue.Name);
         var (shown, window) = WindowOf(body.CompletionWindow);
         return new NewBatch(queue, OfflineLevel, endpoint, file.Id, shown, window, strict)
         {
-            Owner = caller.Name,
-            SubmitterKey = keys.Keep(caller.Name, caller.Key),
+            Owner = access.Tenant,
+            Submitter = context.Caller().Name,
             Metadata = body.Metadata is null ? null : JsonSerializer.Serialize(body.Metadata.ToDictionary(p => p.Key, p => p.Value!), BatchJson.Shapes.DictionaryStringString),
             CallbackUrl = callback,
         };
     }
 
-    private async Task<FileRecord> FindFileAsync(string id, Caller caller, bool strict, CancellationToken stop)
+    private async Task<FileRecord> FindFileAsync(string id, Access access, bool strict, CancellationToken stop)
     {
-        var file = await files.FindAsync(id, caller.Sees.Owner, stop) ?? throw new DoorException(404, "not_found", $"there is no file {id}");
+        var file = await files.FindAsync(id, access, stop) ?? throw new DoorException(404, "not_found", $"there is no file {id}");
         if (strict && file.Purpose != "batch")
             throw BellaMapping.Wrong($"file {id} was uploaded for {file.Purpose}; upload it with purpose batch");
         return file.Bytes <= limits.Value.MaxBytes ? file : throw BellaMapping.Wrong($"file {id} has {file.Bytes} bytes; a batch may have {limits.Value.MaxBytes}");

@@ -31,14 +31,14 @@ internal static class BellaConsole
         var level = Parse(queue, context);
         if (await queues.LookUpAsync(level.Queue) is not { } known)
             return options.Value.EmptyForUnknown ? Results.Ok() : throw BellaEndpoints.NotRegistered(level.Queue);
-        var stats = (await queries.LevelStatsAsync(level, context.RequestAborted)).SingleOrDefault() ?? new LevelStats(level, 0, 0, 0, 0);
+        var stats = (await queries.LevelStatsAsync(level, context.Access(), context.RequestAborted)).SingleOrDefault() ?? new LevelStats(level, 0, 0, 0, 0);
         return Results.Json(ToStats(known, stats), BellaJson.Shapes.BellaStats);
     }
 
     private static async Task<IResult> AllAsync(HttpContext context, QueueCatalog queues, TaskQueries queries)
     {
-        var known = (await queues.AllAsync()).Where(q => context.Caller().Sees.Allows(q.Key)).ToDictionary();
-        var counted = (await queries.LevelStatsAsync(null, context.RequestAborted)).Where(s => s.At.Level > 0 && known.ContainsKey(s.At.Queue)).ToDictionary(s => s.At);
+        var known = (await queues.AllAsync()).Where(q => context.Access().CanSeeQueue(q.Value.Owner, q.Key)).ToDictionary();
+        var counted = (await queries.LevelStatsAsync(null, context.Access(), context.RequestAborted)).Where(s => s.At.Level > 0 && known.ContainsKey(s.At.Queue)).ToDictionary(s => s.At);
         foreach (var name in known.Keys)
             counted.TryAdd(new(name, 1), new LevelStats(new(name, 1), 0, 0, 0, 0)); // registering once makes it
         List<BellaStats> all = [.. counted.Values.OrderBy(s => known[s.At.Queue].Id).ThenBy(s => s.At.Level).Select(s => ToStats(known[s.At.Queue], s))];
@@ -49,16 +49,16 @@ internal static class BellaConsole
     {
         var level = Parse(queue, context);
         var known = await queues.LookUpAsync(level.Queue) ?? throw BellaEndpoints.NotRegistered(level.Queue);
-        if (known.Owner is { } owner && context.Caller().Sees.Owner is { } name && owner != name)
-            throw BellaMapping.Wrong($"queue {level.Queue} was registered with another key");
-        await verbs.ClearAsync(level, context.RequestAborted);
+        if (!context.Access().CanChangeQueue(known.Owner, known.Name))
+            throw new DoorException(403, "forbidden", $"queue {level.Queue} is not this tenant's own; an administrator of the queue can clear it");
+        await verbs.ClearAsync(level, context.Access(), context.RequestAborted);
         return Results.Json(queue, BellaJson.Shapes.String);
     }
 
     private static QueueLevel Parse(string queue, HttpContext context)
     {
         var level = QueueNames.Parse(queue, levelRequired: true) ?? throw BellaMapping.Wrong($"'{queue}' is not of the form name:level");
-        context.Caller().Demand(level.Queue);
+        context.Demand(level.Queue);
         return level;
     }
 

@@ -62,15 +62,15 @@ internal static class BellaEndpoints
         var body = await RequestJson.ReadAsync(context, BellaJson.Shapes.BellaRegisterBody, BodyLimits.One(options.Value));
         if (body.Queue is not { } name || !BellaMapping.IsName(name))
             throw BellaMapping.Wrong($"queue must be a name of {BellaMapping.NameRule}");
-        if (body.Endpoint is not { Length: <= 256 } endpoint || string.IsNullOrWhiteSpace(endpoint) || endpoint.Contains('\0', StringComparison.Ordinal))
+        if (body.Endpoint is not { Length: <= 256 } endpoint || string.IsNullOrWhiteSpace(endpoint) || !TextRules.IsPlain(endpoint))
             throw BellaMapping.Wrong("endpoint must be a text of 1 to 256 characters");
-        context.Caller().Demand(name);
-        return await queues.CreateAsync(name, Delivery.Pull, QueueSettings.Default, endpoint, context.Caller().Name) is not null ? Text(name) : throw BellaMapping.Wrong($"queue {name} exists already");
+        context.Demand(name);
+        return await queues.CreateAsync(name, Delivery.Pull, QueueSettings.Default, endpoint, context.Access().Tenant) is not null ? Text(name) : throw BellaMapping.Wrong($"queue {name} exists already");
     }
 
     private static async Task<IResult> MetadataAsync(string queue, HttpContext context, QueueCatalog queues, IOptions<BellaOptions> options)
     {
-        context.Caller().Demand(queue);
+        context.Demand(queue);
         if (await LookUpAsync(queues, queue) is not { } known)
             return options.Value.EmptyForUnknown ? Results.Ok() : throw NotRegistered(queue);
         return Results.Json(new BellaQueue(known.Name, known.Endpoint), BellaJson.Shapes.BellaQueue);
@@ -85,16 +85,20 @@ internal static class BellaEndpoints
     private static async Task<IResult> TakeAsync(HttpContext context, QueueCatalog queues, Claims claims, BellaMapping mapping, IOptions<EngineOptions> options, IOptions<BellaOptions> bella)
     {
         var body = await RequestJson.ReadAsync(context, BellaJson.Shapes.BellaTakeBody, BodyLimits.One(options.Value));
-        var request = BellaTakes.ToClaim(body, bella.Value);
+        var request = BellaTakes.ToClaim(body, bella.Value) with { Credential = context.Access().Credential };
+        var lending = new HashSet<string>(StringComparer.Ordinal);
         foreach (var name in request.Targets.Select(t => t.Queue).Distinct(StringComparer.Ordinal))
         {
-            context.Caller().Demand(name);
-            if ((await FindAsync(queues, name)).Delivery == Delivery.Push)
+            context.Demand(name);
+            var queue = await FindAsync(queues, name);
+            if (queue.Settings.SubmitterToken)
+                lending.Add(name);
+            if (queue.Delivery == Delivery.Push)
                 throw BellaMapping.Wrong($"queue {name} is dispatched to bus workers and cannot be taken from");
         }
 
         var tasks = request.Max == 0 ? [] : await claims.ClaimAsync(request, TimeSpan.Zero, context.RequestAborted);
-        return Results.Json(mapping.ToTaken(tasks), BellaJson.Shapes.DictionaryStringListBellaTask);
+        return Results.Json(mapping.ToTaken(tasks, name => lending.Contains(name)), BellaJson.Shapes.DictionaryStringListBellaTask);
     }
 
     private static async Task<IResult> CompleteAsync(string taskId, HttpContext context, BellaEvents events, IOptions<EngineOptions> options)
@@ -103,7 +107,7 @@ internal static class BellaEndpoints
         if (body.RootElement.ValueKind != JsonValueKind.Object)
             throw BellaMapping.Wrong("the body must be a JSON object");
         if (BellaTaskId.ParseAny(taskId) is { } id)
-            await events.CompleteAsync(id, body.RootElement.GetRawText(), context.Caller().Works, context.RequestAborted);
+            await events.CompleteAsync(id, body.RootElement.GetRawText(), context.Access(), context.RequestAborted);
         return Text(taskId);
     }
 
@@ -111,7 +115,7 @@ internal static class BellaEndpoints
     {
         var body = await RequestJson.ReadAsync(context, BellaJson.Shapes.BellaProgressBody, BodyLimits.One(options.Value));
         var progress = new TaskProgress(Plain(body.EventId), body.EventName, body.EventData?.Text ?? "null");
-        return BellaTaskId.ParseAny(taskId) is { } id && await events.ProgressAsync(id, progress, context.Caller().Works, context.RequestAborted)
+        return BellaTaskId.ParseAny(taskId) is { } id && await events.ProgressAsync(id, progress, context.Access(), context.RequestAborted)
             ? Text(taskId)
             : throw new DoorException(404, "not_found", $"nobody waits for task {taskId}");
     }
@@ -122,7 +126,7 @@ internal static class BellaEndpoints
     private static async Task<IResult> CancelAsync(string taskId, HttpContext context, TaskVerbs verbs)
     {
         if (BellaTaskId.ParseAny(taskId) is { } id)
-            await verbs.CancelAsync(id, context.Caller().Sees);
+            await verbs.CancelAsync(id, context.Access());
         return Results.Json(taskId, BellaJson.Shapes.String, statusCode: StatusCodes.Status202Accepted);
     }
 
@@ -136,7 +140,7 @@ internal static class BellaEndpoints
 
     private static async Task<IResult> GetAsync(string taskId, HttpContext context, TaskQueries queries, BellaMapping mapping, Redaction redaction)
     {
-        var task = BellaTaskId.ParseAny(taskId) is { } id ? await queries.FindAsync(id, context.Caller().Sees, context.RequestAborted) : null;
+        var task = BellaTaskId.ParseAny(taskId) is { } id ? await queries.FindAsync(id, context.Access(), context.RequestAborted) : null;
         return task is not null
             ? Results.Json(BellaMapping.Cover(mapping.ToTask(task), redaction.For(context.Caller())), BellaJson.Shapes.BellaTask)
             : throw new DoorException(404, "not_found", $"there is no task {taskId}");

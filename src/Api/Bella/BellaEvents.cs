@@ -44,7 +44,7 @@ internal sealed class BellaEvents(ReplyDesk desk, ReplySender sender, TaskQuerie
     public async Task CompleteAsync(Guid taskId, string result, Access access, CancellationToken stop)
     {
         if (await queries.FindAsync(taskId, access, stop) is { } task && !(task.ExpiresAt < time.GetUtcNow().UtcDateTime))
-            await verbs.ApplyAsync([verbs.Complete(taskId, task.Attempt, worker: null, result)]);
+            await verbs.ApplyAsync([verbs.Complete(taskId, task.Attempt, worker: null, result)], access);
     }
 
     private async Task<string?> FindReplyToAsync(Guid taskId, CancellationToken stop)

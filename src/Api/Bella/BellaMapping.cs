@@ -3,7 +3,6 @@ using Microsoft.Extensions.Options;
 using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
 using TaskQueue.Contracts;
-using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Replies;
@@ -12,7 +11,7 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Api.Bella;
 
 /// <summary>Between bella's tasks and the engine's.</summary>
-internal sealed class BellaMapping(ReplyAddress self, SubmitterKeys keys, IOptions<BellaOptions> options)
+internal sealed class BellaMapping(ReplyAddress self, SubmitterTokens tokens, IOptions<BellaOptions> options)
 {
     private const string Callback = "callback", Blocking = "blocking", Streaming = "streaming";
     private const int LongestWaitSeconds = 600;
@@ -75,11 +74,11 @@ internal sealed class BellaMapping(ReplyAddress self, SubmitterKeys keys, IOptio
     /// <summary>The task of a put that was checked.</summary>
     public TaskSubmission ToSubmission(BellaPutBody put, string queue, BellaTaskId id, DateTimeOffset now, Caller caller)
     {
-        var headers = new BellaHeaders(put.CallbackUrl, put.TraceId, put.ResponseMode ?? Callback, id.Level == 0 ? self.Name : null, keys.Keep(caller.Name, caller.Key));
+        var headers = new BellaHeaders(put.CallbackUrl, put.TraceId, put.ResponseMode ?? Callback, id.Level == 0 ? self.Name : null, caller.Name, SubmitterTokens.ScopesOf(caller, queue));
         return new TaskSubmission(id.ToGuid(), queue, put.Data!.Value.Text)
         {
             Level = id.Level,
-            Owner = caller.Name,
+            Owner = caller.Tenant,
             Name = put.Endpoint,
             ExpiresAt = (now + LifeOf(put)).UtcDateTime,
             MaxAttempts = 1,
@@ -94,10 +93,18 @@ internal sealed class BellaMapping(ReplyAddress self, SubmitterKeys keys, IOptio
     }
 
     /// <summary>Tasks under the full names of their queues, oldest first. A first delivery still says waiting.</summary>
-    public Dictionary<string, List<BellaTask>> ToTaken(IEnumerable<TaskState> tasks) =>
+    /// <param name="tasks">As they were claimed.</param>
+    /// <param name="lends">Whether the workers of a queue get a token to act for the submitter with.</param>
+    public Dictionary<string, List<BellaTask>> ToTaken(IEnumerable<TaskState> tasks, Predicate<string> lends) =>
         tasks.GroupBy(t => $"{t.Queue}:{t.Level}").ToDictionary(
             group => group.Key,
-            group => group.Select(t => ToTask(t, Status[t.Attempt == 1 ? TaskStates.Pending : TaskStates.Running])).ToList());
+            group => group.Select(t => ToTask(t, Status[t.Attempt == 1 ? TaskStates.Pending : TaskStates.Running]) with { SubmitterToken = lends(t.Queue) ? TokenOf(t) : null }).ToList());
+
+    private string? TokenOf(TaskState task)
+    {
+        var headers = Headers(task.Headers);
+        return tokens.Mint(task, headers?.Submitter, headers?.SubmitterScopes);
+    }
 
     /// <summary>A task as it is now. One that expired is shown as it was before, unless configured otherwise (bella.md 3).</summary>
     public BellaTask ToTask(TaskState task) =>
@@ -123,7 +130,7 @@ internal sealed class BellaMapping(ReplyAddress self, SubmitterKeys keys, IOptio
             BatchId = task.BatchId is { } batch ? BellaBatchId.Format(batch) : isOnline ? null : "",
             TraceId = headers?.TraceId ?? (isOnline ? null : ""),
             InstanceId = isOnline ? headers?.InstanceId ?? self.Name : null,
-            Ak = keys.Reveal(headers?.SubmitterKey) ?? "",
+            Ak = headers?.Submitter ?? "",
             Endpoint = task.Name ?? "",
             Queue = task.Queue,
             Level = task.Level,

@@ -45,6 +45,9 @@ internal sealed record BellaTask
     /// <summary>Offline only; "" where the task is of no batch.</summary>
     public string? BatchId { get; init; }
 
+    /// <summary>In takes of queues with <c>submitter_token</c> only: acts for the submitter, in this queue and for a short time.</summary>
+    public string? SubmitterToken { get; init; }
+
     /// <summary>Online only where the put gave one; offline "" where it did not.</summary>
     public string? TraceId { get; init; }
 
@@ -80,8 +83,8 @@ internal sealed record BellaTask
     public required string ResponseMode { get; init; }
 }
 
-/// <summary>What this door keeps in the headers of a task; the key as <see cref="Engine.Auth.SubmitterKeys"/> keeps it.</summary>
-internal sealed record BellaHeaders(string? CallbackUrl, string? TraceId, string? ResponseMode, string? InstanceId, string? SubmitterKey = null);
+/// <summary>What this door keeps in the headers of a task; the submitter is a name, with the scopes that its tasks may lend.</summary>
+internal sealed record BellaHeaders(string? CallbackUrl, string? TraceId, string? ResponseMode, string? InstanceId, string? Submitter = null, string? SubmitterScopes = null);
 
 /// <summary>POST /v1/queue/{id}/progress, and the payload of a progress event on the bus.</summary>
 /// <param name="EventId">The worker's number of the event: text or a number.</param>

@@ -14,12 +14,20 @@ internal sealed class BellaPuts(QueueCatalog queues, QueueRouter router, TaskVer
     {
         BellaMapping.Check(body);
         var queue = string.IsNullOrWhiteSpace(body.Queue) ? await RouteAsync(body) : await BellaEndpoints.FindAsync(queues, body.Queue);
-        context.Caller().Demand(queue.Name);
+        context.Demand(queue.Name);
         while (true)
         {
             var id = ids.New(queue.Id, body.Level ?? 0, BellaMapping.ModeOf(body));
-            if (await TryPutAsync(body, queue, id, context) is { } answer)
-                return answer;
+            try
+            {
+                if (await TryPutAsync(body, queue, id, context) is { } answer)
+                    return answer;
+            }
+            catch (TaskIdConflictException)
+            {
+                // Another process has made the same id, for another tenant.
+            }
+
             ids.DrawInstance();
         }
     }

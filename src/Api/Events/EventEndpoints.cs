@@ -26,11 +26,10 @@ internal static class EventEndpoints
 
     private static async Task<IResult> ListenAsync(HttpContext context, EventFeed stream, Drain drain)
     {
-        var caller = context.Caller();
         var queues = Queues(context.Request.Query["queue"]);
         foreach (var queue in queues ?? [])
-            caller.Demand(queue);
-        var filter = new EventFilter(queues, caller.Sees);
+            context.Demand(queue);
+        var filter = new EventFilter(queues, context.Access());
         var after = After(context.Request.Headers[LastEventId]);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
         await using var batches = stream.ListenAsync(filter, after, HeartbeatEvery, stop.Token).GetAsyncEnumerator(stop.Token);

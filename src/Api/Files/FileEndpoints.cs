@@ -58,7 +58,7 @@ internal static class FileEndpoints
 
     private static async Task<IResult> ListAsync(HttpContext context, FileVerbs files)
     {
-        var (query, owner, dialect) = (context.Request.Query, context.Caller().Sees.Owner, context.DialectOf());
+        var (query, access, dialect) = (context.Request.Query, context.Access(), context.DialectOf());
         var limit = MaxPage;
         if (query["limit"].FirstOrDefault() is { } text && !(int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out limit) && limit is >= 1 and <= MaxPage))
             throw FileUpload.Wrong($"limit must be 1 to {MaxPage}");
@@ -68,19 +68,19 @@ internal static class FileEndpoints
         var purposes = query["purpose"].FirstOrDefault() is { } purpose ? FilePurposes.ParseFilter(purpose, dialect) : null;
         FileRecord? after = null;
         if (query["after"].FirstOrDefault() is { } id)
-            after = (IsId(id) ? await files.FindAsync(id, owner, context.RequestAborted) : null) ?? throw FileUpload.Wrong("after must be the id of a file");
-        var found = await files.ListAsync(owner, purposes, after, limit + 1, newestFirst: order == "desc", context.RequestAborted);
+            after = (IsId(id) ? await files.FindAsync(id, access, context.RequestAborted) : null) ?? throw FileUpload.Wrong("after must be the id of a file");
+        var found = await files.ListAsync(access, purposes, after, limit + 1, newestFirst: order == "desc", context.RequestAborted);
         var page = found.Take(limit).Select(f => FileObject.Of(f, dialect)).ToList();
         return Results.Json(new FileList("list", page, page.FirstOrDefault()?.Id, page.LastOrDefault()?.Id, found.Count > limit), FileJson.Of(dialect).FileList);
     }
 
     private static async Task<IResult> DeleteAsync(string id, HttpContext context, FileVerbs files) =>
-        IsId(id) && await files.DeleteAsync(id, context.Caller().Sees.Owner)
+        IsId(id) && await files.DeleteAsync(id, context.Access())
             ? Results.Json(new FileDeleted(id, "file", true), FileJson.Of(context.DialectOf()).FileDeleted)
             : throw NotFound(id);
 
     private static async Task<FileRecord> FindAsync(string id, HttpContext context, FileVerbs files) =>
-        (IsId(id) ? await files.FindAsync(id, context.Caller().Sees.Owner, context.RequestAborted) : null) ?? throw NotFound(id);
+        (IsId(id) ? await files.FindAsync(id, context.Access(), context.RequestAborted) : null) ?? throw NotFound(id);
 
     /// <summary>Whether there may be such a file; the rest, such as a NUL, no database needs to see.</summary>
     private static bool IsId(string id) => id.Length <= 64 && id.All(c => char.IsAsciiLetterOrDigit(c) || c == '-');

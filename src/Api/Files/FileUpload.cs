@@ -60,7 +60,7 @@ internal sealed class FileUpload(HttpContext context, FileVerbs files, long maxB
     {
         var name = (disposition.FileNameStar.HasValue ? disposition.FileNameStar : HeaderUtilities.UnescapeAsQuotedString(disposition.FileName)).Value;
         return name is { Length: > 0 and <= MaxName } && !name.Contains('\0', StringComparison.Ordinal)
-            ? await files.OpenWriteAsync(context.Caller().Name, purpose: "", name, maxBytes)
+            ? await files.OpenWriteAsync(context.Access().Tenant, purpose: "", name, maxBytes)
             : throw Wrong($"the part named file must have a filename of 1 to {MaxName} characters");
     }
 

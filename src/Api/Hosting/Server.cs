@@ -100,7 +100,7 @@ internal static partial class Server
     {
         var roles = RoleList.Parse(options.Roles ?? app.Configuration["TaskQueue:Roles"]);
         LogRoles(app.Logger, roles, app.Services.GetRequiredService<DatabaseAddress>(), app.Services.GetRequiredService<BusAddress>());
-        if (!app.Services.GetRequiredService<Keyring>().IsOn)
+        if (!app.Services.GetRequiredService<ApiKeyStore>().IsOn)
             LogLoopback(app.Logger);
         if (app.Configuration[OperationsPort.Key] is { Length: > 0 } operations)
             LogOperations(app.Logger, operations);

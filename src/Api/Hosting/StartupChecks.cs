@@ -16,7 +16,7 @@ internal static partial class StartupChecks
     public static async Task RunAsync(IServiceProvider services, CancellationToken stop)
     {
         services.GetService<IStartupValidator>()?.Validate(); // before anything is touched
-        services.GetRequiredService<Keyring>(); // which knows from here on whether there are keys
+        services.GetRequiredService<ApiKeyStore>(); // which knows from here on whether there are keys
         var database = services.GetRequiredService<DatabaseAddress>();
         var migrator = services.GetRequiredService<DatabaseMigrator>();
         if (database.Provider == DatabaseProvider.Sqlite)

@@ -80,6 +80,7 @@ internal static partial class DoorFaults
             InvalidSubmissionException => new(400, "invalid_task", exception.Message),
             InvalidQueueException => new(400, "invalid_request", exception.Message),
             InvalidScheduleException => new(400, "invalid_schedule", exception.Message),
+            TaskIdConflictException => new(409, "id_taken", exception.Message),
             BadHttpRequestException bad => new(bad.StatusCode, bad.StatusCode == 413 ? "too_large" : "bad_request", bad.Message),
             BrokerUnreachableException => new(503, "broker_unavailable", "the broker is unavailable; try again"),
             OverloadedException => new(503, "overloaded", exception.Message),

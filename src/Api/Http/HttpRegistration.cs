@@ -12,7 +12,7 @@ internal static class HttpRegistration
 {
     public static IServiceCollection AddHttp(this IServiceCollection services)
     {
-        services.AddSingleton<Keyring>().AddSingleton<Tokens>().AddSingleton<RequestLimits>();
+        services.AddSingleton<ApiKeyStore>().AddSingleton<SubmitterTokens>().AddSingleton<Tokens>().AddSingleton<RequestLimits>();
         services.AddOptions<LimitOptions>().BindConfiguration("TaskQueue:Limits").ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<IOptionsMonitor<LimitOptions>, LastValidOptions<LimitOptions>>();
         services.AddOptions<RedactionOptions>().BindConfiguration("TaskQueue:Redaction");
@@ -43,7 +43,7 @@ internal static class HttpRegistration
         app.UseExceptionHandler();
         app.UseStatusCodePages();
         app.UseOperationsPort();
-        app.UseMiddleware<Gate>();
+        app.UseMiddleware<AuthMiddleware>();
         app.MapOpenApi("/openapi/{documentName}.json").Open();
     }
 

@@ -46,7 +46,7 @@ internal static class MoabEndpoints
     /// <exception cref="DoorException">403 or 404.</exception>
     public static async Task<QueueRecord> FindQueueAsync(HttpContext context, QueueCatalog queues, string name)
     {
-        context.Caller().Demand(name);
+        context.Demand(name);
         return await queues.LookUpAsync(name) ?? throw NoQueue(name);
     }
 

@@ -24,11 +24,11 @@ internal static class MoabQueueEndpoints
     {
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabCreateQueueBody);
         var name = MoabFields.Name(body.Name, "name");
-        context.Caller().Demand(name);
+        context.Demand(name);
         var settings = MoabQueueMapping.ToSettings(body);
         try
         {
-            return await verbs.CreateAsync(name, Delivery.Pull, settings, quota: new(options.Value.MaxQueues, MoabQueueMapping.IsOurs)) is { } queue
+            return await verbs.CreateAsync(name, Delivery.Pull, settings, owner: OwnerOf(context, name), quota: new(options.Value.MaxQueues, MoabQueueMapping.IsOurs)) is { } queue
                 ? Answer(queue)
                 : throw MoabEndpoints.Taken($"queue {name} exists already", "queue_name", name);
         }
@@ -41,24 +41,24 @@ internal static class MoabQueueEndpoints
     private static async Task<IResult> GetAsync(HttpContext context, QueueCatalog queues, QueueVerbs verbs, ScheduleVerbs schedules, TimeProvider time)
     {
         var queue = await FindAsync(context, queues);
-        var stats = await verbs.StatsAsync(queue.Name);
-        var planned = (await schedules.ListAsync(queue.Name)).OrderBy(s => s.Name, StringComparer.Ordinal).Select(MoabScheduleMapping.ToSchedule);
+        var stats = await verbs.StatsAsync(queue.Name, context.Access(), context.RequestAborted);
+        var planned = (await schedules.ListAsync(queue.Name, context.Access())).OrderBy(s => s.Name, StringComparer.Ordinal).Select(MoabScheduleMapping.ToSchedule);
         var now = Micros.Now(time);
         return Results.Json(
             new MoabGetQueueAnswer(MoabQueueMapping.ToQueue(queue), [.. planned], MoabQueueMapping.ToStats(stats, now), MoabFields.Nanoseconds(now)),
             MoabJson.Shapes.MoabGetQueueAnswer);
     }
 
-    private static async Task<IResult> UpdateAsync(HttpContext context, QueueVerbs verbs)
+    private static async Task<IResult> UpdateAsync(HttpContext context, QueueVerbs verbs, QueueCatalog queues)
     {
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabUpdateQueueBody);
         var name = MoabFields.Name(body.QueueName, "queue_name");
-        context.Caller().Demand(name);
+        await FindToChangeAsync(context, queues, name);
         var settings = MoabQueueMapping.ToSettings(MoabQueueMapping.ToSettingsBody(body));
         var expected = MoabEndpoints.ExpectedVersion(body.ExpectedVersion);
         // What Moab has no words for stays.
         var (change, queue) = await verbs.UpdateAsync(
-            name, before => settings with { Levels = before.Levels, KeepFinishedMs = before.KeepFinishedMs, Events = before.Events }, expected);
+            name, before => settings with { Levels = before.Levels, KeepFinishedMs = before.KeepFinishedMs, Events = before.Events, SubmitterToken = before.SubmitterToken }, expected);
         return change switch
         {
             QueueChange.Done => Answer(queue!),
@@ -67,35 +67,46 @@ internal static class MoabQueueEndpoints
         };
     }
 
-    private static async Task<IResult> DeleteAsync(HttpContext context, QueueVerbs verbs)
+    private static async Task<IResult> DeleteAsync(HttpContext context, QueueVerbs verbs, QueueCatalog queues)
     {
         var name = await NameAsync(context);
         if (name == BuiltInQueues.Tasks)
             throw MoabFields.Wrong($"queue {name} is built in and cannot be deleted");
+        await FindToChangeAsync(context, queues, name);
         return await verbs.DeleteAsync(name) ? Nothing() : throw MoabEndpoints.NoQueue(name);
     }
 
     private static async Task<IResult> ListAsync(HttpContext context, QueueCatalog queues)
     {
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabListQueuesBody);
-        var page = MoabPages.Of('q', (await queues.AllAsync()).Values.Where(q => context.Caller().Sees.Allows(q.Name)), q => q.Name, body.PaginationToken, MoabPages.Limit(body.Limit));
+        var page = MoabPages.Of('q', (await queues.AllAsync()).Values.Where(q => context.Access().CanSeeQueue(q.Owner, q.Name)), q => q.Name, body.PaginationToken, MoabPages.Limit(body.Limit));
         return Results.Json(new MoabQueuesAnswer([.. page.Items.Select(MoabQueueMapping.ToQueue)], page.Next, page.Previous), MoabJson.Shapes.MoabQueuesAnswer);
     }
 
-    private static async Task<IResult> PurgeAsync(HttpContext context, QueueVerbs verbs)
+    private static async Task<IResult> PurgeAsync(HttpContext context, QueueVerbs verbs, QueueCatalog queues)
     {
         var name = await NameAsync(context);
+        await FindToChangeAsync(context, queues, name);
         return await verbs.PurgeAsync(name) ? Nothing() : throw MoabEndpoints.NoQueue(name);
     }
 
     private static async Task<string> NameAsync(HttpContext context)
     {
         var name = MoabFields.Name((await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabQueueBody)).QueueName, "queue_name");
-        context.Caller().Demand(name);
+        context.Demand(name);
         return name;
     }
 
     private static async Task<QueueRecord> FindAsync(HttpContext context, QueueCatalog queues) => await MoabEndpoints.FindQueueAsync(context, queues, await NameAsync(context));
+
+    /// <summary>A queue that an administrator of all tenants makes is shared.</summary>
+    private static string? OwnerOf(HttpContext context, string name) => context.Access() is var access && access.Others.Match(name) ? null : access.Tenant;
+
+    private static async Task FindToChangeAsync(HttpContext context, QueueCatalog queues, string name)
+    {
+        var queue = await MoabEndpoints.FindQueueAsync(context, queues, name);
+        context.DemandChange(name, queue.Owner);
+    }
 
     private static IResult Answer(QueueRecord queue) => Results.Json(new MoabQueueAnswer(MoabQueueMapping.ToQueue(queue)), MoabJson.Shapes.MoabQueueAnswer);
 

@@ -16,13 +16,13 @@ internal static class MoabReports
         var reports = MoabFields.Entries(body.Entries, MoabFields.MaxEntries).Select(Read).ToList();
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
 
-        var tasks = await FindAsync(queries, queue, reports.Select(r => r.Id), context.Caller().Works, context.RequestAborted);
+        var tasks = await FindAsync(queries, queue, reports.Select(r => r.Id), context.Access(), context.RequestAborted);
         var commands = new TaskCommand?[reports.Count];
         for (var i = 0; i < reports.Count; i++)
             commands[i] = Judge(tasks, reports[i]) == MoabWords.Ok ? Command(verbs, reports[i], tasks[reports[i].Id].Attempt) : null;
-        await verbs.ApplyAsync([.. commands.OfType<TaskCommand>()], context.Caller().Works);
+        await verbs.ApplyAsync([.. commands.OfType<TaskCommand>()], context.Access());
         if (commands.Any(c => c is not null && c.Verdict != Verdict.Applied))
-            tasks = await FindAsync(queries, queue, reports.Select(r => r.Id), context.Caller().Works, context.RequestAborted); // something else came first
+            tasks = await FindAsync(queries, queue, reports.Select(r => r.Id), context.Access(), context.RequestAborted); // something else came first
         var results = reports.Select((report, i) => new MoabReportResult(report.Text, Result(tasks, report, commands[i])));
         return Results.Json(new MoabReportAnswer([.. results]), MoabJson.Shapes.MoabReportAnswer);
     }
@@ -33,8 +33,8 @@ internal static class MoabReports
         var queue = MoabFields.Name(body.QueueName, "queue_name");
         var ids = MoabFields.TaskIds(body.TaskIds, "task_ids");
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
-        var tasks = await FindAsync(queries, queue, ids, context.Caller().Sees, context.RequestAborted);
-        await verbs.ApplyAsync([.. tasks.Keys.Select(verbs.Delete)], context.Caller().Sees);
+        var tasks = await FindAsync(queries, queue, ids, context.Access(), context.RequestAborted);
+        await verbs.ApplyAsync([.. tasks.Keys.Select(verbs.Delete)], context.Access());
         return MoabQueueEndpoints.Nothing();
     }
 
@@ -45,10 +45,10 @@ internal static class MoabReports
         var restarts = Read(body, Micros.Now(time));
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
 
-        var tasks = await FindAsync(queries, queue, restarts.Select(r => r.Id), context.Caller().Sees, context.RequestAborted);
+        var tasks = await FindAsync(queries, queue, restarts.Select(r => r.Id), context.Access(), context.RequestAborted);
         var dead = restarts.Where(r => tasks.TryGetValue(r.Id, out var task) && task.State == TaskStates.Failed && MoabTaskMapping.IsVisible(task, queue, Micros.Now(time)));
-        var retries = (await verbs.ApplyAsync([.. dead.Select(r => verbs.Retry(r.Id, r.ScheduledAt, r.ExpiresAt))], context.Caller().Sees)).ToDictionary(c => c.CorrelationId, c => c.Verdict);
-        tasks = await FindAsync(queries, queue, restarts.Select(r => r.Id), context.Caller().Sees, context.RequestAborted);
+        var retries = (await verbs.ApplyAsync([.. dead.Select(r => verbs.Retry(r.Id, r.ScheduledAt, r.ExpiresAt))], context.Access())).ToDictionary(c => c.CorrelationId, c => c.Verdict);
+        tasks = await FindAsync(queries, queue, restarts.Select(r => r.Id), context.Access(), context.RequestAborted);
         var now = Micros.Now(time);
         return Results.Json(new MoabRestartAnswer([.. restarts.Select(r => Result(r, tasks, retries, queue, now))], MoabFields.Nanoseconds(now)), MoabJson.Shapes.MoabRestartAnswer);
     }

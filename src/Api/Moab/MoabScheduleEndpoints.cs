@@ -23,8 +23,8 @@ internal static class MoabScheduleEndpoints
     {
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabCreateScheduleBody);
         var (queue, name) = (MoabFields.Name(body.QueueName, "queue_name"), MoabFields.Name(body.Name, "name"));
-        context.Caller().Demand(queue);
-        var settings = MoabScheduleMapping.ToSettings(body) with { Owner = context.Caller().Name };
+        context.Demand(queue);
+        var settings = MoabScheduleMapping.ToSettings(body) with { Owner = context.Access().Tenant };
         var (here, everywhere) = (options.Value.MaxSchedulesPerQueue, options.Value.MaxSchedules);
         var done = await schedules.CreateAsync(queue, name, settings, new ScheduleQuota(here, everywhere));
         return done.Change switch
@@ -41,7 +41,7 @@ internal static class MoabScheduleEndpoints
     {
         var (queue, name) = await NamesAsync(context);
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
-        return Answer(await schedules.FindAsync(queue, name) ?? throw NoSchedule(queue, name));
+        return Answer(await schedules.FindAsync(queue, name, context.Access()) ?? throw NoSchedule(queue, name));
     }
 
     private static async Task<IResult> UpdateAsync(HttpContext context, QueueCatalog queues, ScheduleVerbs schedules)
@@ -56,7 +56,7 @@ internal static class MoabScheduleEndpoints
         {
             Headers = before.Headers, TaskName = before.TaskName, Level = before.Level, Priority = before.Priority,
             ThreadId = before.ThreadId, Owner = before.Owner, Paused = before.Paused, Door = before.Door,
-        }, expected);
+        }, context.Access(), expected);
         return Answer(done, queue, name, expected);
     }
 
@@ -64,7 +64,7 @@ internal static class MoabScheduleEndpoints
     {
         var (queue, name) = await NamesAsync(context);
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
-        return await schedules.DeleteAsync(queue, name) ? MoabQueueEndpoints.Nothing() : throw NoSchedule(queue, name);
+        return await schedules.DeleteAsync(queue, name, context.Access()) ? MoabQueueEndpoints.Nothing() : throw NoSchedule(queue, name);
     }
 
     private static async Task<IResult> ListAsync(HttpContext context, QueueCatalog queues, ScheduleVerbs schedules)
@@ -74,7 +74,7 @@ internal static class MoabScheduleEndpoints
         var limit = MoabPages.Limit(body.Limit);
         _ = MoabPages.Token(body.PaginationToken);
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
-        var page = MoabPages.Of('s', await schedules.ListAsync(queue), s => s.Name, body.PaginationToken, limit);
+        var page = MoabPages.Of('s', await schedules.ListAsync(queue, context.Access()), s => s.Name, body.PaginationToken, limit);
         return Results.Json(new MoabSchedulesAnswer([.. page.Items.Select(MoabScheduleMapping.ToSchedule)], page.Next, page.Previous), MoabJson.Shapes.MoabSchedulesAnswer);
     }
 

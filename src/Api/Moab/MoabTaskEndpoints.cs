@@ -31,7 +31,7 @@ internal static class MoabTaskEndpoints
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabEnqueueBody);
         var queue = MoabFields.Name(body.QueueName, "queue_name");
         var now = Micros.Now(time);
-        var submissions = MoabFields.Entries(body.Entries, options.Value.MaxEnqueueEntries).Select((entry, index) => MoabTaskMapping.ToSubmission(queue, entry, index, now) with { Owner = context.Caller().Name }).ToList();
+        var submissions = MoabFields.Entries(body.Entries, options.Value.MaxEnqueueEntries).Select((entry, index) => MoabTaskMapping.ToSubmission(queue, entry, index, now) with { Owner = context.Access().Tenant }).ToList();
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
         return Answer(await SubmitAsync(verbs, ids, submissions), time);
     }
@@ -46,7 +46,17 @@ internal static class MoabTaskEndpoints
         List<int> open = [.. Enumerable.Range(0, submissions.Count)];
         while (open.Count > 0)
         {
-            var admissions = await SubmitAsync(verbs, [.. open.Select(index => submissions[index] with { Id = ids.New() })]);
+            IReadOnlyList<Admission> admissions;
+            try
+            {
+                admissions = await SubmitAsync(verbs, [.. open.Select(index => submissions[index] with { Id = ids.New() })]);
+            }
+            catch (TaskIdConflictException)
+            {
+                ids.DrawInstance(); // another process has made one of them, for another tenant
+                continue;
+            }
+
             foreach (var (index, admission) in open.Zip(admissions))
                 stands[index] = admission.Result == Admitted.Skipped ? null : admission.Task;
             open = [.. open.Where((_, position) => admissions[position].Result == Admitted.IdTaken)];
@@ -82,7 +92,7 @@ internal static class MoabTaskEndpoints
         var lease = MoabFields.KeepaliveOverride(body.KeepaliveTimeoutInSeconds, "keepalive_timeout_in_seconds");
         if ((await MoabEndpoints.FindQueueAsync(context, queues, name)).Delivery == Delivery.Push)
             throw MoabFields.Wrong($"queue {name} is dispatched to bus workers and cannot be dequeued from");
-        var request = new ClaimRequest([new QueueLevel(name, 0)], size, "moab", MoabFields.Milliseconds(lease));
+        var request = new ClaimRequest([new QueueLevel(name, 0)], size, "moab", MoabFields.Milliseconds(lease)) { Credential = context.Access().Credential };
         return Answer(await claims.ClaimAsync(request, TimeSpan.Zero, context.RequestAborted), time);
     }
 
@@ -92,7 +102,7 @@ internal static class MoabTaskEndpoints
         var queue = MoabFields.Name(body.QueueName, "queue_name");
         var id = MoabFields.TaskId(body.TaskId, "task_id");
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
-        var task = await queries.FindAsync(id, context.Caller().Sees, context.RequestAborted);
+        var task = await queries.FindAsync(id, context.Access(), context.RequestAborted);
         var now = Micros.Now(time);
         return task is not null && MoabTaskMapping.IsVisible(task, queue, now)
             ? Results.Json(new MoabTaskAnswer(MoabTaskMapping.ToTask(task, redaction.For(context.Caller())), MoabFields.Nanoseconds(now)), MoabJson.Shapes.MoabTaskAnswer)
@@ -107,7 +117,7 @@ internal static class MoabTaskEndpoints
         var (list, limit) = (MoabWords.List(body.State), MoabPages.Limit(body.Limit));
         var place = MoabPlace.Parse(body.PaginationToken, list);
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
-        var page = await pages.ReadAsync(queue, list, place, limit, context.Caller().Sees, context.RequestAborted);
+        var page = await pages.ReadAsync(queue, list, place, limit, context.Access(), context.RequestAborted);
         var now = Micros.Now(time);
         var veil = redaction.For(context.Caller());
         var tasks = page.Items.Where(task => MoabTaskMapping.IsVisible(task, queue, now)).Select(task => MoabTaskMapping.ToTask(task, veil));

@@ -1,5 +1,6 @@
 using TaskQueue.Api.Auth;
 using TaskQueue.Contracts;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Api.Moab;
@@ -54,9 +55,9 @@ internal static class MoabTaskMapping
             CreatedAt = MoabFields.Nanoseconds(task.CreatedAt),
             ScheduledAt = MoabFields.Nanoseconds(task.DueAt),
             ExpiresAt = MoabFields.Nanoseconds(task.ExpiresAt),
-            DedupeKey = task.DedupeKey ?? "",
+            DedupeKey = TenantKey.Show(task.DedupeKey) ?? "",
             Attempts = Attempts(task),
-            ThreadId = task.ThreadId ?? "",
+            ThreadId = TenantKey.Show(task.ThreadId) ?? "",
             State = States[task.State],
             VisibleAt = task.State == TaskStates.Running ? MoabFields.Nanoseconds(task.LeaseUntil) : 0,
         };

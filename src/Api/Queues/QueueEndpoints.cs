@@ -43,18 +43,21 @@ internal static class QueueEndpoints
             .WithSummary("A page of the tasks of a queue, declared or not.");
     }
 
-    private static async Task<IResult> ListAsync(HttpContext context, QueueCatalog queues, BacklogWatch backlog)
+    private static async Task<IResult> ListAsync(HttpContext context, QueueCatalog queues, BacklogWatch backlog, TaskQueries tasks)
     {
         await Task.WhenAny(backlog.RefreshAsync(), Task.Delay(Patience, context.RequestAborted));
         var declared = await queues.AllAsync();
-        var all = declared.Values.Concat(backlog.Queues.Where(name => !declared.ContainsKey(name)).Select(Undeclared));
-        return Results.Json(new QueueList([.. all.Where(q => context.Caller().Sees.Allows(q.Name)).OrderBy(q => q.Name, StringComparer.Ordinal).Select(q => QueueMapping.ToDetails(q))]), QueueJson.Shapes.QueueList);
+        var access = context.Access();
+        // The names of undeclared queues are those of their tasks.
+        var named = access.SeesAllTenants ? backlog.Queues : await tasks.QueuesAsync(access, context.RequestAborted);
+        var all = declared.Values.Concat(named.Where(name => !declared.ContainsKey(name)).Select(Undeclared));
+        return Results.Json(new QueueList([.. all.Where(q => access.CanSeeQueue(q.Owner, q.Name)).OrderBy(q => q.Name, StringComparer.Ordinal).Select(q => QueueMapping.ToDetails(q))]), QueueJson.Shapes.QueueList);
     }
 
     /// <summary>A queue that has the default settings, because nobody gave it any.</summary>
     private static QueueRecord Undeclared(string name) => new() { Name = name, Version = 0 };
 
-    private static async Task<IResult> PutAsync(string name, HttpContext context, QueueVerbs queues, QueueCatalog catalog, BusAddress bus, IOptions<EngineOptions> options)
+    private static async Task<IResult> PutAsync(string name, HttpContext context, QueueVerbs queues, QueueCatalog catalog, BusAddress bus, SubmitterTokens tokens, IOptions<EngineOptions> options)
     {
         var body = await RequestJson.ReadAsync(context, QueueJson.Shapes.QueueBody, BodyLimits.One(options.Value));
         if (!QueueNames.IsValid(name))
@@ -62,17 +65,23 @@ internal static class QueueEndpoints
         if (name is Addresses.SubmitQueue or Addresses.ReportQueue)
             throw QueueMapping.Wrong($"{name} is a queue of the engine itself; choose another name");
         var settings = QueueMapping.ToSettings(body);
+        if (settings.SubmitterToken && !tokens.IsOn)
+            throw new DoorException(409, "no_token_key", "submitter_token needs a key to sign tokens with: set TaskQueue:Auth:TokenKey");
+        // A queue that an administrator of all tenants makes is shared.
+        var owner = context.Access() is var access && access.Others.Match(name) ? null : access.Tenant;
         while (true)
         {
             var known = await catalog.LookUpAsync(name);
             var delivery = ToDelivery(body.Delivery, known);
+            if (known is not null)
+                DemandChange(context, known);
             if (known is not null)
                 return await UpdateAsync(queues, name, settings, body.ExpectedVersion) ?? throw NotFound(name);
             if (body.ExpectedVersion is not null)
                 throw NotFound(name);
             if (delivery == Delivery.Push && bus.RabbitMq is null)
                 throw new DoorException(409, "no_broker", "a push queue needs bus workers, and the in-process bus has none; set ConnectionStrings:RabbitMq");
-            if (await queues.CreateAsync(name, delivery, settings) is { } created)
+            if (await queues.CreateAsync(name, delivery, settings, owner: owner) is { } created)
                 return Results.Json(QueueMapping.ToDetails(created), QueueJson.Shapes.QueueDetails, statusCode: 201);
         }
     }
@@ -102,37 +111,45 @@ internal static class QueueEndpoints
         };
     }
 
-    private static async Task<IResult> GetAsync(string name, QueueVerbs queues, QueueCatalog catalog, TimeProvider time)
+    private static async Task<IResult> GetAsync(string name, HttpContext context, QueueVerbs queues, QueueCatalog catalog, TimeProvider time)
     {
         var queue = await catalog.LookUpAsync(name);
-        var stats = await queues.StatsAsync(name);
+        var stats = await queues.StatsAsync(name, context.Access(), context.RequestAborted);
+        if (queue is not null && !context.Access().CanSeeQueue(queue.Owner, name))
+            throw NotFound(name);
         if (queue is null && stats is { Waiting: 0, Running: 0, Dead: 0, Completed: 0, Expired: 0 })
             throw NotFound(name);
         return Results.Json(QueueMapping.ToDetails(queue ?? Undeclared(name), stats, time.GetUtcNow().UtcDateTime), QueueJson.Shapes.QueueDetails);
     }
 
-    private static async Task<IResult> DeleteAsync(string name, QueueVerbs queues)
+    private static async Task<IResult> DeleteAsync(string name, HttpContext context, QueueVerbs queues, QueueCatalog catalog)
     {
         if (name == BuiltInQueues.Tasks)
             throw new DoorException(409, "built_in", $"{name} is the queue behind POST /tasks and cannot be deleted; purge it instead");
+        DemandChange(context, await catalog.LookUpAsync(name) ?? throw NotFound(name));
         return await queues.DeleteAsync(name) ? Results.NoContent() : throw NotFound(name);
     }
 
-    private static Task<IResult> PauseAsync(string name, QueueVerbs queues) => SetPausedAsync(name, queues, true);
+    private static Task<IResult> PauseAsync(string name, HttpContext context, QueueVerbs queues, QueueCatalog catalog) => SetPausedAsync(name, context, queues, catalog, true);
 
-    private static Task<IResult> ResumeAsync(string name, QueueVerbs queues) => SetPausedAsync(name, queues, false);
+    private static Task<IResult> ResumeAsync(string name, HttpContext context, QueueVerbs queues, QueueCatalog catalog) => SetPausedAsync(name, context, queues, catalog, false);
 
-    private static async Task<IResult> SetPausedAsync(string name, QueueVerbs queues, bool paused)
+    private static async Task<IResult> SetPausedAsync(string name, HttpContext context, QueueVerbs queues, QueueCatalog catalog, bool paused)
     {
+        DemandChange(context, await catalog.LookUpAsync(name) ?? throw NotFound(name));
         var (_, queue) = await queues.UpdateAsync(name, settings => settings with { Paused = paused });
         return queue is null ? throw NotFound(name) : Results.Json(QueueMapping.ToDetails(queue), QueueJson.Shapes.QueueDetails);
     }
 
-    private static async Task<IResult> PurgeAsync(string name, QueueVerbs queues) => await queues.PurgeAsync(name) ? Results.NoContent() : throw NotFound(name);
-
-    private static async Task<IResult> RedriveAsync(string name, QueueCatalog catalog, TaskVerbs tasks, CancellationToken stop)
+    private static async Task<IResult> PurgeAsync(string name, HttpContext context, QueueVerbs queues, QueueCatalog catalog)
     {
-        _ = await catalog.LookUpAsync(name) ?? throw NotFound(name);
+        DemandChange(context, await catalog.LookUpAsync(name) ?? throw NotFound(name));
+        return await queues.PurgeAsync(name) ? Results.NoContent() : throw NotFound(name);
+    }
+
+    private static async Task<IResult> RedriveAsync(string name, HttpContext context, QueueCatalog catalog, TaskVerbs tasks, CancellationToken stop)
+    {
+        DemandChange(context, await catalog.LookUpAsync(name) ?? throw NotFound(name));
         var (restarted, skipped) = await tasks.RedriveAsync(name, stop);
         return Results.Json(new Redriven(restarted, skipped), QueueJson.Shapes.Redriven);
     }
@@ -147,9 +164,16 @@ internal static class QueueEndpoints
             ? int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var whole) && whole is >= 1 and <= MaxPage ? whole : throw QueueMapping.Wrong($"limit must be 1 to {MaxPage}")
             : DefaultPage;
         var after = request.Query["after"].ToString() is { Length: > 0 } text ? QueueCursor.Parse(text) ?? throw QueueMapping.Wrong("after must be next of another page") : null;
-        var tasks = await queries.ListAsync(name, list, after, limit, context.Caller().Sees, stop);
+        var tasks = await queries.ListAsync(name, list, after, limit, context.Access(), stop);
         var veil = redaction.For(context.Caller());
         return Results.Json(new QueueTasks([.. tasks.Select(task => TaskMapping.ToRow(task, veil))], tasks.Count == limit ? QueueCursor.ToText(TaskCursor.Of(list, tasks[^1])) : null), QueueJson.Shapes.QueueTasks);
+    }
+
+    private static void DemandChange(HttpContext context, QueueRecord queue)
+    {
+        if (!context.Access().CanSeeQueue(queue.Owner, queue.Name))
+            throw NotFound(queue.Name);
+        context.DemandChange(queue.Name, queue.Owner);
     }
 
     private static DoorException NotFound(string name) => new(404, "not_found", $"there is no queue {name}");

@@ -13,13 +13,14 @@ internal static class QueueMapping
     public static QueueSettings ToSettings(QueueBody body) => new()
     {
         Description = body.Description ?? "",
-        LeaseMs = (int?)ToMs(body.LeaseSeconds, "lease_seconds"),
+        LeaseMs = ToIntMs(body.LeaseSeconds, "lease_seconds"),
         ExpireAfterMs = ToMs(body.ExpireAfterSeconds, "expire_after_seconds"),
         MaxAttempts = body.MaxAttempts,
         Retry = RetryBodies.ToPolicy(body.Retry),
         MaxRunning = body.MaxRunning ?? 0,
         Rate = body.Rate is { } rate ? new RateLimit(rate.Tokens ?? 0, ToMs(rate.IntervalSeconds ?? 1, "interval_seconds")!.Value) : null,
         Paused = body.Paused ?? false,
+        SubmitterToken = body.SubmitterToken ?? false,
         DeadLetters = body.DeadLetters is { } letters
             ? new DeadLetterSettings(letters.Enabled ?? true, letters.MaxSize ?? 0, ToMs(letters.RetentionSeconds, "retention_seconds"))
             : new DeadLetterSettings(),
@@ -43,6 +44,7 @@ internal static class QueueMapping
             new DeadLettersBody(s.DeadLetters.Enabled, s.DeadLetters.MaxSize, s.DeadLetters.RetentionMs / 1000.0), s.KeepFinishedMs / 1000.0,
             s.Events.ToString().ToLowerInvariant(),
             s.Levels?.ToDictionary(l => l.Key.ToString(CultureInfo.InvariantCulture), l => ToBody(l.Value)),
+            s.SubmitterToken,
             stats is null ? null : new QueueCounts(stats.Waiting, stats.Running, stats.Dead, stats.Completed, stats.Expired, (now - stats.OldestDueAt)?.TotalSeconds));
     }
 
@@ -53,12 +55,15 @@ internal static class QueueMapping
     private static long? ToMs(double? seconds, string name) =>
         seconds is not { } s ? null : s * 1000 is > -int.MaxValue and < 1e15 ? (long)(s * 1000) : throw Wrong($"{name} is out of range");
 
+    private static int? ToIntMs(double? seconds, string name) =>
+        ToMs(seconds, name) is not { } ms ? null : ms <= int.MaxValue ? (int)ms : throw Wrong($"{name} is out of range");
+
     private static int ToLevel(string text) =>
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var level) ? level : throw Wrong($"levels: '{text}' is no number of a level");
 
     private static LevelDefaults ToDefaults(LevelBody body) => new()
     {
-        LeaseMs = (int?)ToMs(body.LeaseSeconds, "lease_seconds"),
+        LeaseMs = ToIntMs(body.LeaseSeconds, "lease_seconds"),
         ExpireAfterMs = ToMs(body.ExpireAfterSeconds, "expire_after_seconds"),
         MaxAttempts = body.MaxAttempts,
         Retry = RetryBodies.ToPolicy(body.Retry),

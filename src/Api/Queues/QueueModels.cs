@@ -22,6 +22,7 @@ namespace TaskQueue.Api.Queues;
 /// <param name="KeepFinishedSeconds">How long finished tasks stay readable; default as the server is configured.</param>
 /// <param name="Events">Which events are written and published: <c>all</c> (the default), <c>terminal</c> or <c>none</c>.</param>
 /// <param name="Levels">What is different at single levels, by their number.</param>
+/// <param name="SubmitterToken">Whether bella's workers get a short-lived token with each task, to act for its submitter with; needs TaskQueue:Auth:TokenKey.</param>
 /// <param name="ExpectedVersion">Refused where the queue has another version; default any.</param>
 /// <param name="Name">Not read.</param>
 /// <param name="Version">Not read.</param>
@@ -32,7 +33,7 @@ namespace TaskQueue.Api.Queues;
 internal sealed record QueueBody(
     string? Delivery, string? Description, double? LeaseSeconds, double? ExpireAfterSeconds, int? MaxAttempts, RetryBody? Retry, int? MaxRunning,
     RateBody? Rate, bool? Paused, DeadLettersBody? DeadLetters, double? KeepFinishedSeconds, string? Events,
-    IReadOnlyDictionary<string, LevelBody?>? Levels, int? ExpectedVersion,
+    IReadOnlyDictionary<string, LevelBody?>? Levels, bool? SubmitterToken, int? ExpectedVersion,
     JsonElement? Name, JsonElement? Version, JsonElement? CreatedAt, JsonElement? UpdatedAt, JsonElement? Counts);
 
 /// <summary>A token bucket.</summary>
@@ -56,7 +57,7 @@ internal sealed record LevelBody(double? LeaseSeconds, double? ExpireAfterSecond
 internal sealed record QueueDetails(
     string Name, string Delivery, int Version, DateTime? CreatedAt, DateTime? UpdatedAt, string Description, double? LeaseSeconds, double? ExpireAfterSeconds,
     int? MaxAttempts, RetryBody? Retry, int MaxRunning, RateBody? Rate, bool Paused, DeadLettersBody DeadLetters, double? KeepFinishedSeconds,
-    string Events, IReadOnlyDictionary<string, LevelBody>? Levels, QueueCounts? Counts);
+    string Events, IReadOnlyDictionary<string, LevelBody>? Levels, bool SubmitterToken, QueueCounts? Counts);
 
 /// <summary>What a queue holds, all levels together. Completed and expired count since the last purge.</summary>
 internal sealed record QueueCounts(long Waiting, long Running, long DeadLetters, long Completed, long Expired, double? OldestWaitingSeconds);

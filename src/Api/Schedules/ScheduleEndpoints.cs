@@ -7,6 +7,7 @@ using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Schedules;
+using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Api.Schedules;
 
@@ -28,18 +29,18 @@ internal static class ScheduleEndpoints
         schedules.MapPost("/{name}/run", RunAsync).Produces<TaskQueued>(202).ProducesProblem(404).WithSummary("Make a task of a schedule now; its ticks go on as they would.");
     }
 
-    private static async Task<IResult> ListAsync(string queue, ScheduleVerbs schedules) =>
-        Results.Json(new ScheduleList([.. (await schedules.ListAsync(queue)).Select(ToDetails)]), ScheduleJson.Shapes.ScheduleList);
+    private static async Task<IResult> ListAsync(string queue, HttpContext context, ScheduleVerbs schedules) =>
+        Results.Json(new ScheduleList([.. (await schedules.ListAsync(queue, context.Access())).Select(ToDetails)]), ScheduleJson.Shapes.ScheduleList);
 
     private static async Task<IResult> PutAsync(string queue, string name, HttpContext context, ScheduleVerbs schedules, IOptions<EngineOptions> options)
     {
         var body = await RequestJson.ReadAsync(context, ScheduleJson.Shapes.ScheduleBody, BodyLimits.One(options.Value));
         if (!QueueNames.IsValid(name))
             throw Wrong($"the name of a schedule must be {QueueNames.Rule}");
-        var settings = ToSettings(body) with { Owner = context.Caller().Name };
+        var settings = ToSettings(body) with { Owner = context.Access().Tenant };
         while (true)
         {
-            var (change, schedule) = await schedules.UpdateAsync(queue, name, settings, body.ExpectedVersion);
+            var (change, schedule) = await schedules.UpdateAsync(queue, name, before => settings with { Owner = before.Owner }, context.Access(), body.ExpectedVersion);
             if (change == ScheduleChange.Done)
                 return Json(schedule!);
             if (change == ScheduleChange.VersionMismatch)
@@ -49,26 +50,28 @@ internal static class ScheduleEndpoints
             (change, schedule) = await schedules.CreateAsync(queue, name, settings);
             if (change == ScheduleChange.Done)
                 return Results.Json(ToDetails(schedule!), ScheduleJson.Shapes.ScheduleDetails, statusCode: 201);
+            if (change == ScheduleChange.NameTaken && await schedules.FindAsync(queue, name, context.Access()) is null)
+                throw new DoorException(409, "name_taken", $"queue {queue} has a schedule {name} of another tenant; choose another name");
             if (change == ScheduleChange.QueueNotFound)
                 throw new DoorException(404, "not_found", $"there is no queue {queue}: declare it first");
         }
     }
 
-    private static async Task<IResult> GetAsync(string queue, string name, ScheduleVerbs schedules) =>
-        Json(await schedules.FindAsync(queue, name) ?? throw NotFound(queue, name));
+    private static async Task<IResult> GetAsync(string queue, string name, HttpContext context, ScheduleVerbs schedules) =>
+        Json(await schedules.FindAsync(queue, name, context.Access()) ?? throw NotFound(queue, name));
 
-    private static async Task<IResult> DeleteAsync(string queue, string name, ScheduleVerbs schedules) =>
-        await schedules.DeleteAsync(queue, name) ? Results.NoContent() : throw NotFound(queue, name);
+    private static async Task<IResult> DeleteAsync(string queue, string name, HttpContext context, ScheduleVerbs schedules) =>
+        await schedules.DeleteAsync(queue, name, context.Access()) ? Results.NoContent() : throw NotFound(queue, name);
 
-    private static async Task<IResult> PauseAsync(string queue, string name, ScheduleVerbs schedules) =>
-        Json((await schedules.PauseAsync(queue, name, true)).Schedule ?? throw NotFound(queue, name));
+    private static async Task<IResult> PauseAsync(string queue, string name, HttpContext context, ScheduleVerbs schedules) =>
+        Json((await schedules.PauseAsync(queue, name, true, context.Access())).Schedule ?? throw NotFound(queue, name));
 
-    private static async Task<IResult> ResumeAsync(string queue, string name, ScheduleVerbs schedules) =>
-        Json((await schedules.PauseAsync(queue, name, false)).Schedule ?? throw NotFound(queue, name));
+    private static async Task<IResult> ResumeAsync(string queue, string name, HttpContext context, ScheduleVerbs schedules) =>
+        Json((await schedules.PauseAsync(queue, name, false, context.Access())).Schedule ?? throw NotFound(queue, name));
 
-    private static async Task<IResult> RunAsync(string queue, string name, ScheduleVerbs schedules)
+    private static async Task<IResult> RunAsync(string queue, string name, HttpContext context, ScheduleVerbs schedules)
     {
-        var answer = await schedules.RunNowAsync(queue, name) ?? throw NotFound(queue, name);
+        var answer = await schedules.RunNowAsync(queue, name, context.Access()) ?? throw NotFound(queue, name);
         return Results.Json(new TaskQueued(answer.Id, TaskMapping.Word(answer.Result)), ScheduleJson.Shapes.TaskQueued, statusCode: 202);
     }
 
@@ -84,7 +87,8 @@ internal static class ScheduleEndpoints
         DedupeKey = body.DedupeKey,
         ThreadId = body.ThreadId,
         ExpireAfterMs = Ms(body.ExpireAfterSeconds, "expire_after_seconds"),
-        LeaseMs = (int?)Ms(body.LeaseSeconds, "lease_seconds"),
+        LeaseMs = Ms(body.LeaseSeconds, "lease_seconds") is not { } ms ? null
+            : ms <= TaskVerbs.MaxLeaseMs ? (int)ms : throw Wrong($"lease_seconds must be 1 to {TaskVerbs.MaxLeaseMs / 1000}"),
         MaxAttempts = body.MaxAttempts,
         Retry = RetryBodies.ToPolicy(body.Retry),
         Paused = body.Paused ?? false,

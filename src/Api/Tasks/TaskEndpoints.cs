@@ -20,13 +20,13 @@ internal static partial class TaskEndpoints
     public static void MapTasks(this WebApplication app)
     {
         var seed = app.MapGroup("/tasks").WithTags("tasks").AnswerFaults(SeedError);
-        seed.MapPost("", PostAsync).Needs(Scope.Enqueue).TakesJson<TaskBody>().Produces<TaskQueued>(202).Produces<TaskError>(400).Produces<TaskError>(413).Produces<TaskError>(500).Produces<TaskError>(503)
+        seed.MapPost("", PostAsync).Needs(Scope.Enqueue).TakesJson<TaskBody>().Produces<TaskQueued>(202).Produces<TaskError>(400).Produces<TaskError>(409).Produces<TaskError>(413).Produces<TaskError>(500).Produces<TaskError>(503)
             .WithSummary("Accept a task: {\"action\", \"data\"}, and optionally queue, priority, scheduled_at, expires_at, max_attempts, dedupe_key, overwrite, thread_id, lease_seconds, retry, callback_url, id.");
         seed.MapGet("", ListAsync).Needs(Scope.Read).TakesQuery("status", "Only tasks of this status.").Produces<TaskList>().Produces<TaskError>(500)
             .WithSummary("The newest 100 tasks, or those of one status: pending, running, retrying, completed, failed, cancelled, expired.");
 
         var native = app.MapGroup("/tasks").WithTags("tasks").AnswerFaults(HttpRegistration.Problem);
-        native.MapPost("/bulk", PostManyAsync).Needs(Scope.Enqueue).TakesJson<TasksBody>().Produces<TasksQueued>(202).ProducesProblem(400).ProducesProblem(413)
+        native.MapPost("/bulk", PostManyAsync).Needs(Scope.Enqueue).TakesJson<TasksBody>().Produces<TasksQueued>(202).ProducesProblem(400).ProducesProblem(409).ProducesProblem(413)
             .WithSummary("Accept 1 to 1,000 tasks in one transaction: {\"tasks\": [...]}, each as in POST /tasks.");
         native.MapGet("/{id}", GetAsync).Needs(Scope.Read).MayWait().Produces<TaskDetails>().ProducesProblem(404).ProducesProblem(400)
             .TakesQuery("wait_seconds", "Answer when the task has ended, or after so many seconds as it is then: 0 to 30.")
@@ -49,12 +49,17 @@ internal static partial class TaskEndpoints
         while (true)
         {
             var newId = TaskId.New(time);
-            var task = TaskRequest.Read(body.RootElement, newId, time.GetUtcNow(), context.Caller());
+            var task = TaskRequest.Read(body.RootElement, newId, time.GetUtcNow(), context.Access());
             try
             {
                 // An id that the caller chose and that exists is what was sent before.
                 if (await verbs.SubmitAsync(task) is var answer && (answer.Result != Admitted.IdTaken || task.Id != newId))
                     return Results.Json(new TaskQueued(answer.Id, TaskMapping.Word(answer.Result)), TaskJson.Shapes.TaskQueued, statusCode: 202);
+            }
+            catch (TaskIdConflictException taken)
+            {
+                if (task.Id != newId)
+                    throw new DoorException(409, "id_taken", taken.Message);
             }
             catch (Exception fault) when (fault is not InvalidSubmissionException)
             {
@@ -75,7 +80,7 @@ internal static partial class TaskEndpoints
 
         try
         {
-            var tasks = await queries.NewestAsync(state, ListMax, context.Caller().Sees, context.RequestAborted);
+            var tasks = await queries.NewestAsync(state, ListMax, context.Access(), context.RequestAborted);
             // Ids are in the order of arrival, but processes and concurrent requests may read the clock in another order.
             var veil = redaction.For(context.Caller());
             var rows = tasks.Select(task => TaskMapping.ToRow(task, veil)).OrderByDescending(row => row.CreatedAt);
@@ -95,7 +100,7 @@ internal static partial class TaskEndpoints
             || list.GetArrayLength() is 0 or > BulkMax)
             throw new DoorException(400, "invalid_request", $"the body must be {{\"tasks\": [...]}} with 1 to {BulkMax} tasks");
         var now = time.GetUtcNow();
-        var tasks = list.EnumerateArray().Select((task, index) => ReadOne(task, index, TaskId.New(time), now, context.Caller())).ToList();
+        var tasks = list.EnumerateArray().Select((task, index) => ReadOne(task, index, TaskId.New(time), now, context.Access())).ToList();
         try
         {
             var answers = await verbs.SubmitManyAsync(tasks);
@@ -109,18 +114,19 @@ internal static partial class TaskEndpoints
 
     private static async Task<IResult> CallbacksAsync(string id, HttpContext context, TaskQueries queries, BatchQueries batches, CancellationToken stop)
     {
-        var (sees, guid) = (context.Caller().Sees, Id(id));
+        var (access, guid) = (context.Access(), Id(id));
         var callbacks = await queries.CallbacksAsync(guid, stop);
-        // The log outlives its task; then it is only for who sees everything.
-        var isSeen = await queries.FindAsync(guid, sees, stop) is not null || await batches.FindAsync(guid, sees.Owner, stop) is not null || (sees == Access.All && callbacks.Count > 0);
+        // The log outlives its task, and knows the owner itself.
+        var isSeen = await queries.FindAsync(guid, access, stop) is not null || await batches.FindAsync(guid, access, stop) is not null
+            || callbacks.Exists(c => access.CanRead(c.Owner));
         return isSeen ? Results.Json(new TaskCallbacks([.. callbacks.Select(TaskMapping.ToCallback)]), TaskJson.Shapes.TaskCallbacks) : throw NotFound(id);
     }
 
-    private static TaskSubmission ReadOne(JsonElement task, int index, Guid id, DateTimeOffset now, Caller caller)
+    private static TaskSubmission ReadOne(JsonElement task, int index, Guid id, DateTimeOffset now, Access access)
     {
         try
         {
-            return TaskRequest.Read(task, id, now, caller);
+            return TaskRequest.Read(task, id, now, access);
         }
         catch (DoorException door)
         {
@@ -130,29 +136,29 @@ internal static partial class TaskEndpoints
 
     private static async Task<IResult> GetAsync(string id, HttpContext context, TaskQueries queries, TaskWaits waits, Redaction redaction, CancellationToken stop)
     {
-        var sees = context.Caller().Sees;
+        var access = context.Access();
         var wait = TaskWaits.Read(context.Request.Query);
         using var end = wait > TimeSpan.Zero ? waits.Register(Id(id)) : null;
-        var task = await queries.FindAsync(Id(id), sees, stop) ?? throw NotFound(id);
+        var task = await queries.FindAsync(Id(id), access, stop) ?? throw NotFound(id);
         if (end is not null && !TaskStates.IsTerminal(task.State))
         {
             await waits.WaitAsync(end, wait, stop);
-            task = await queries.FindAsync(Id(id), sees, stop) ?? throw NotFound(id);
+            task = await queries.FindAsync(Id(id), access, stop) ?? throw NotFound(id);
         }
 
         return Results.Json(TaskMapping.ToDetails(task, await queries.TimelineAsync(task.CorrelationId, stop), redaction.For(context.Caller())), TaskJson.Shapes.TaskDetails);
     }
 
-    private static async Task<IResult> CancelAsync(string id, HttpContext context, TaskVerbs verbs) => Changed(id, await verbs.CancelAsync(Id(id), context.Caller().Sees), "cancelled");
+    private static async Task<IResult> CancelAsync(string id, HttpContext context, TaskVerbs verbs) => Changed(id, await verbs.CancelAsync(Id(id), context.Access()), "cancelled");
 
     private static async Task<IResult> DeleteAsync(string id, HttpContext context, TaskVerbs verbs)
     {
         var delete = verbs.Delete(Id(id));
-        await verbs.ApplyAsync([delete], context.Caller().Sees);
+        await verbs.ApplyAsync([delete], context.Access());
         return delete.Verdict == Verdict.Applied ? Results.NoContent() : throw NotFound(id);
     }
 
-    private static async Task<IResult> RetryAsync(string id, HttpContext context, TaskVerbs verbs) => Changed(id, await verbs.RetryAsync(Id(id), context.Caller().Sees), "pending");
+    private static async Task<IResult> RetryAsync(string id, HttpContext context, TaskVerbs verbs) => Changed(id, await verbs.RetryAsync(Id(id), context.Access()), "pending");
 
     private static IResult Changed(string id, Verdict verdict, string status) =>
         verdict switch

@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
 using TaskQueue.Contracts;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Tasks;
 
@@ -89,7 +90,7 @@ internal static class TaskMapping
 
     public static TaskDetails ToDetails(TaskState t, IEnumerable<TaskEvent> timeline, Veil veil) =>
         new(t.CorrelationId, t.Queue, t.Level, t.Name, Word(t.Priority), TaskStates.Word(t.State), t.Attempt, t.MaxAttempts,
-            t.DedupeKey, t.ThreadId, t.Dead,
+            TenantKey.Show(t.DedupeKey), TenantKey.Show(t.ThreadId), t.Dead,
             new RawJson(veil.Cover(t.Payload)), t.Result is { } result ? new RawJson(veil.Cover(result)) : null, t.Error,
             t.Progress is { } progress ? new RawJson(veil.Cover(progress)) : null, t.Worker, t.Owner,
             t.CreatedAt, t.DueAt, t.ExpiresAt, t.StartedAt, t.LeaseUntil, t.FinishedAt,

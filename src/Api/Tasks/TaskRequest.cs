@@ -3,6 +3,8 @@ using System.Text.Json;
 using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
 using TaskQueue.Contracts;
+using TaskQueue.Engine;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Queues;
 
 namespace TaskQueue.Api.Tasks;
@@ -18,21 +20,22 @@ internal static class TaskRequest
     /// <param name="task">The body.</param>
     /// <param name="newId">Its id where it says none.</param>
     /// <param name="now">Written into the message.</param>
-    /// <param name="caller">Its owner.</param>
+    /// <param name="access">Who submits it.</param>
     /// <exception cref="DoorException">400, with the seed's words where the action is missing; 403.</exception>
-    public static TaskSubmission Read(JsonElement task, Guid newId, DateTimeOffset now, Caller caller)
+    public static TaskSubmission Read(JsonElement task, Guid newId, DateTimeOffset now, Access access)
     {
         // Only Lua's false values are no action: "" and 0 are.
         if (task.ValueKind != JsonValueKind.Object || !task.TryGetProperty("action", out var action) || IsFalse(action))
             throw new DoorException(400, "action_required", "action required");
         var id = Words(task, "id") is { } chosen ? ChosenId(chosen) : newId;
         var target = Target(task);
-        caller.Demand(target.Queue);
+        if (!access.Allows(target.Queue))
+            throw Callers.NotForQueue(target.Queue);
         return new TaskSubmission(id, target.Queue, Message(id, action, task, now))
         {
             Level = target.Level,
-            Owner = caller.Name,
-            Name = action.ValueKind == JsonValueKind.String && Text(action, "action") is { Length: <= 256 } name && !name.Contains('\0', StringComparison.Ordinal) ? name : null,
+            Owner = access.Tenant,
+            Name = action.ValueKind == JsonValueKind.String && Text(action, "action") is { Length: <= 256 } name && TextRules.IsClean(name) ? name : null,
             Priority = PriorityOf(task),
             ScheduledAt = Time(task, "scheduled_at"),
             ExpiresAt = Time(task, "expires_at"),

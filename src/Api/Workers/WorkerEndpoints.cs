@@ -35,12 +35,12 @@ internal static class WorkerEndpoints
         var request = new ClaimRequest(
             Targets(body.Queues),
             Within(body.Max ?? 1, 1, MaxEntries, "max"),
-            body.Worker is { Length: >= 1 and <= 200 } worker && !worker.Contains('\0', StringComparison.Ordinal) ? worker : throw Wrong("worker must be a name of 1 to 200 characters"),
-            LeaseMs(body.LeaseSeconds));
+            body.Worker is { Length: >= 1 and <= 200 } worker && TextRules.IsPlain(worker) ? worker : throw Wrong("worker must be a name of 1 to 200 characters"),
+            LeaseMs(body.LeaseSeconds)) { Credential = context.Access().Credential };
         var wait = Within(body.WaitSeconds ?? 0, 0, MaxWaitSeconds, "wait_seconds");
         foreach (var target in request.Targets)
         {
-            context.Caller().Demand(target.Queue);
+            context.Demand(target.Queue);
             if (await queues.DeliveryOfAsync(target.Queue) == Delivery.Push)
                 throw new DoorException(409, "push_queue", $"queue {target.Queue} is dispatched to bus workers and cannot be claimed from");
         }
@@ -69,13 +69,13 @@ internal static class WorkerEndpoints
     private static async Task<IResult> HeartbeatAsync(HttpContext context, TaskVerbs verbs, IOptions<EngineOptions> options)
     {
         var body = await RequestJson.ReadAsync(context, WorkerJson.Shapes.HeartbeatBody, BodyLimits.Many(options.Value));
-        return await ApplyAsync(verbs, context.Caller(), body.Tasks, e => verbs.Renew(Id(e.Id), Attempt(e.Attempt), worker: null, LeaseMs(e.LeaseSeconds), Progress(e.Progress)));
+        return await ApplyAsync(verbs, context.Access(), body.Tasks, e => verbs.Renew(Id(e.Id), Attempt(e.Attempt), worker: null, LeaseMs(e.LeaseSeconds), Progress(e.Progress)));
     }
 
     private static async Task<IResult> ReportAsync(HttpContext context, TaskVerbs verbs, IOptions<EngineOptions> options)
     {
         var body = await RequestJson.ReadAsync(context, WorkerJson.Shapes.ReportBody, BodyLimits.Many(options.Value));
-        return await ApplyAsync(verbs, context.Caller(), body.Tasks, e => ToCommand(verbs, e));
+        return await ApplyAsync(verbs, context.Access(), body.Tasks, e => ToCommand(verbs, e));
     }
 
     private static AttemptCommand ToCommand(TaskVerbs verbs, ReportEntry e) =>
@@ -88,14 +88,14 @@ internal static class WorkerEndpoints
         };
 
     /// <summary>Checks every entry before the first is applied.</summary>
-    private static async Task<IResult> ApplyAsync<TEntry, TCommand>(TaskVerbs verbs, Caller caller, IReadOnlyList<TEntry?>? entries, Func<TEntry, TCommand> toCommand)
+    private static async Task<IResult> ApplyAsync<TEntry, TCommand>(TaskVerbs verbs, Access access, IReadOnlyList<TEntry?>? entries, Func<TEntry, TCommand> toCommand)
         where TEntry : class
         where TCommand : AttemptCommand
     {
         if (entries is not { Count: >= 1 and <= MaxEntries })
             throw Wrong($"tasks must be a list of 1 to {MaxEntries} entries");
         var commands = entries.Select(e => toCommand(e ?? throw Wrong("an entry must be an object"))).ToList();
-        await verbs.ApplyAsync(commands, caller.Works);
+        await verbs.ApplyAsync(commands, access);
         return Results.Json(new Answers([.. commands.Select(c => new Answer(c.CorrelationId, c.Attempt, WorkerMapping.Code(c.Verdict)))]), WorkerJson.Shapes.Answers);
     }
 

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using TaskQueue.Api.Http;
 using TaskQueue.Api.Tasks;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Telemetry;
 
@@ -73,7 +74,7 @@ internal static class WorkerMapping
     {
         var trace = TraceHeaders.Of(t.Headers);
         return new(t.CorrelationId, t.Attempt, t.Queue, t.Level, t.Name, TaskMapping.Word(t.Priority), new RawJson(t.Payload), t.MaxAttempts,
-            t.LeaseUntil ?? t.CreatedAt, t.CreatedAt, t.ExpiresAt, t.ThreadId, trace?.Parent, trace?.State);
+            t.LeaseUntil ?? t.CreatedAt, t.CreatedAt, t.ExpiresAt, TenantKey.Show(t.ThreadId), trace?.Parent, trace?.State);
     }
 
     public static string Code(Verdict verdict) =>

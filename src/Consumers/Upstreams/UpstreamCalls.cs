@@ -6,7 +6,6 @@ using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using TaskQueue.Engine;
-using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Replies;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Telemetry;
@@ -15,7 +14,7 @@ namespace TaskQueue.Consumers.Upstreams;
 
 /// <summary>Sends tasks to their upstreams, again where that helps, and makes results of the answers.</summary>
 internal sealed partial class UpstreamCalls(
-    ReplySender replies, SubmitterKeys keys, IOptions<EngineOptions> engine, TimeProvider time, ILogger<UpstreamCalls> logger) : IDisposable
+    ReplySender replies, IOptions<EngineOptions> engine, TimeProvider time, ILogger<UpstreamCalls> logger) : IDisposable
 {
     private readonly HttpMessageInvoker _http = new(new SocketsHttpHandler
     {
@@ -41,9 +40,8 @@ internal sealed partial class UpstreamCalls(
         var headers = TaskHeaders.Of(task);
         var sink = headers.IsStreaming && task.Level == 0 && ending?.ReplyTo is { } replyTo ? new ProgressSink(replies, replyTo, task.CorrelationId) : null;
         var requestId = UpstreamAnswer.RequestId(task, ending?.LapseResult);
-        var key = (upstream.Options.UseSubmitterKey ? keys.Reveal(headers.SubmitterKey) : null) ?? upstream.Options.ApiKey;
         var answer = upstream.UrlOf(task.Name) is { } url
-            ? await AskAsync(upstream, new Request(url, Encoding.UTF8.GetBytes(task.Payload), requestId, key, TaskTrace.Onward(task.Headers)), sink, stopping, abort)
+            ? await AskAsync(upstream, new Request(url, Encoding.UTF8.GetBytes(task.Payload), requestId, upstream.Options.ApiKey, TaskTrace.Onward(task.Headers)), sink, stopping, abort)
             : UpstreamAnswer.Error((int)HttpStatusCode.NotFound, $"no upstream of this queue serves {task.Name}");
         if (sink is not null && !answer.IsTold)
             await sink.TellAsync(answer.Body, abort);
@@ -144,18 +142,18 @@ internal sealed partial class UpstreamCalls(
 }
 
 /// <summary>What the doors of callers keep in the headers of a task, as far as it matters to an upstream.</summary>
-internal sealed record TaskHeaders(bool IsStreaming, string? SubmitterKey)
+internal sealed record TaskHeaders(bool IsStreaming)
 {
     public static TaskHeaders Of(TaskState task)
     {
         try
         {
             using var headers = JsonDocument.Parse(task.Headers ?? "{}");
-            return new(Text(headers, "response_mode") == "streaming", Text(headers, "submitter_key"));
+            return new(Text(headers, "response_mode") == "streaming");
         }
         catch (JsonException)
         {
-            return new(false, null); // of a bus producer
+            return new(false); // of a bus producer
         }
     }
 

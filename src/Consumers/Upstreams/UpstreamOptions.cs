@@ -47,8 +47,8 @@ public sealed class UpstreamOptions
     /// <value>Null: none is sent.</value>
     public string? ApiKey { get; set; }
 
-    /// <summary>Whether the key that a task was submitted with is sent in place of <see cref="ApiKey"/>, where it was kept.</summary>
-    public bool UseSubmitterKey { get; set; }
+    /// <summary>Of older versions, which handed callers' keys to upstreams; refused.</summary>
+    public bool? UseSubmitterKey { get; set; }
 
     /// <summary>Requests that this process has under way at once.</summary>
     /// <value>16; 1 to 1,000.</value>
@@ -77,6 +77,7 @@ public sealed class UpstreamOptions
         : !(Uri.TryCreate(BaseUrl, UriKind.Absolute, out var url) && url.Scheme is "http" or "https" && url.Host.Length > 0 && url.UserInfo.Length + url.Query.Length + url.Fragment.Length == 0)
             ? "BaseUrl must be an http or https URL without user, query and fragment"
         : ApiKey?.All(c => c is > ' ' and <= '~') == false ? "ApiKey must be of visible ASCII characters"
+        : UseSubmitterKey is not null ? "UseSubmitterKey is gone, because callers' keys are not kept any more; set ApiKey to a key of the upstream's own"
         : MaxConcurrency is < 1 or > 1000 ? "MaxConcurrency must be 1 to 1000"
         : TimeoutSeconds is < 1 or > 86_400 ? "TimeoutSeconds must be 1 to 86400"
         : MaxRetries is < 0 or > 1000 ? "MaxRetries must be 0 to 1000"

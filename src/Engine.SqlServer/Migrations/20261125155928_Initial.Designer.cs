@@ -26,6 +26,164 @@ namespace TaskQueue.Engine.SqlServer.Migrations
 
             SqlServerModelBuilderExtensions.UseIdentityColumns(modelBuilder);
 
+            modelBuilder.Entity("TaskQueue.Engine.Audit.AuditRecord", b =>
+                {
+                    b.Property<long>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("bigint")
+                        .HasColumnName("id");
+
+                    SqlServerPropertyBuilderExtensions.UseIdentityColumn(b.Property<long>("Id"));
+
+                    b.Property<string>("Action")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("action")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("Actor")
+                        .HasMaxLength(128)
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("actor")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("Address")
+                        .HasMaxLength(64)
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("address")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("After")
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("after")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<DateTime>("At")
+                        .HasColumnType("datetime2(6)")
+                        .HasColumnName("at");
+
+                    b.Property<string>("Before")
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("before")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("Result")
+                        .IsRequired()
+                        .HasMaxLength(512)
+                        .HasColumnType("nvarchar(512)")
+                        .HasColumnName("result")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("Target")
+                        .HasMaxLength(512)
+                        .HasColumnType("nvarchar(512)")
+                        .HasColumnName("target")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("Tenant")
+                        .HasMaxLength(128)
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("tenant")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex(new[] { "At" }, "ix_audit_at");
+
+                    b.HasIndex(new[] { "Tenant", "Id" }, "ix_audit_tenant");
+
+                    b.ToTable("audit", (string)null);
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Auth.ApiKeyRecord", b =>
+                {
+                    b.Property<byte[]>("Id")
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("id");
+
+                    b.Property<DateTime>("CreatedAt")
+                        .HasColumnType("datetime2(6)")
+                        .HasColumnName("created_at");
+
+                    b.Property<string>("CreatedBy")
+                        .HasMaxLength(128)
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("created_by")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<DateTime?>("ExpiresAt")
+                        .HasColumnType("datetime2(6)")
+                        .HasColumnName("expires_at");
+
+                    b.Property<string>("Hash")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("hash")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<DateTime?>("LastUsedAt")
+                        .HasColumnType("datetime2(6)")
+                        .HasColumnName("last_used_at");
+
+                    b.Property<string>("Name")
+                        .IsRequired()
+                        .HasMaxLength(128)
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("name")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("PreviousHash")
+                        .HasMaxLength(64)
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("previous_hash")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<DateTime?>("PreviousUntil")
+                        .HasColumnType("datetime2(6)")
+                        .HasColumnName("previous_until");
+
+                    b.Property<string>("QueuesText")
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("queues")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("QuotaText")
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("quota")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("RateText")
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("rate")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<DateTime?>("RevokedAt")
+                        .HasColumnType("datetime2(6)")
+                        .HasColumnName("revoked_at");
+
+                    b.Property<string>("ScopesText")
+                        .IsRequired()
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("scopes")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("Tenant")
+                        .IsRequired()
+                        .HasMaxLength(128)
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("tenant")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex(new[] { "Hash" }, "ix_api_keys_hash")
+                        .IsUnique();
+
+                    b.ToTable("api_keys", (string)null);
+                });
+
             modelBuilder.Entity("TaskQueue.Engine.Batches.BatchBadLine", b =>
                 {
                     b.Property<byte[]>("BatchId")
@@ -185,7 +343,7 @@ namespace TaskQueue.Engine.SqlServer.Migrations
                         .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<byte[]>("Owner")
-                        .HasColumnType("varbinary(512)")
+                        .HasColumnType("varbinary(800)")
                         .HasColumnName("owner");
 
                     b.Property<string>("Queue")
@@ -203,7 +361,7 @@ namespace TaskQueue.Engine.SqlServer.Migrations
                         .HasColumnType("bit")
                         .HasColumnName("strict");
 
-                    b.Property<string>("SubmitterKey")
+                    b.Property<string>("Submitter")
                         .HasColumnType("nvarchar(max)")
                         .HasColumnName("submitter_key")
                         .UseCollation("Latin1_General_100_BIN2");
@@ -268,6 +426,16 @@ namespace TaskQueue.Engine.SqlServer.Migrations
                         .HasColumnName("log")
                         .UseCollation("Latin1_General_100_BIN2");
 
+                    b.Property<string>("Origin")
+                        .HasMaxLength(300)
+                        .HasColumnType("nvarchar(300)")
+                        .HasColumnName("origin")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<byte[]>("Owner")
+                        .HasColumnType("varbinary(800)")
+                        .HasColumnName("owner");
+
                     b.Property<int>("State")
                         .HasColumnType("int")
                         .HasColumnName("state");
@@ -294,6 +462,31 @@ namespace TaskQueue.Engine.SqlServer.Migrations
                     b.HasIndex(new[] { "SubjectId" }, "ix_callbacks_subject");
 
                     b.ToTable("callbacks", (string)null);
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Callbacks.WebhookReceiver", b =>
+                {
+                    b.Property<byte[]>("Owner")
+                        .HasColumnType("varbinary(800)")
+                        .HasColumnName("owner");
+
+                    b.Property<string>("Origin")
+                        .HasMaxLength(300)
+                        .HasColumnType("nvarchar(300)")
+                        .HasColumnName("origin")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<DateTime?>("ChallengedAt")
+                        .HasColumnType("datetime2(6)")
+                        .HasColumnName("challenged_at");
+
+                    b.Property<DateTime?>("VerifiedAt")
+                        .HasColumnType("datetime2(6)")
+                        .HasColumnName("verified_at");
+
+                    b.HasKey("Owner", "Origin");
+
+                    b.ToTable("webhook_receivers", (string)null);
                 });
 
             modelBuilder.Entity("TaskQueue.Engine.Files.FileChunk", b =>
@@ -342,7 +535,7 @@ namespace TaskQueue.Engine.SqlServer.Migrations
                         .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<byte[]>("Owner")
-                        .HasColumnType("varbinary(512)")
+                        .HasColumnType("varbinary(800)")
                         .HasColumnName("owner");
 
                     b.Property<string>("Purpose")
@@ -361,6 +554,66 @@ namespace TaskQueue.Engine.SqlServer.Migrations
                     b.HasIndex(new[] { "CreatedAt", "Id" }, "ix_files_created");
 
                     b.ToTable("files", (string)null);
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Quarantine.QuarantinedItem", b =>
+                {
+                    b.Property<long>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("bigint")
+                        .HasColumnName("id");
+
+                    SqlServerPropertyBuilderExtensions.UseIdentityColumn(b.Property<long>("Id"));
+
+                    b.Property<DateTime>("At")
+                        .HasColumnType("datetime2(6)")
+                        .HasColumnName("at");
+
+                    b.Property<int>("Count")
+                        .HasColumnType("int")
+                        .HasColumnName("count");
+
+                    b.Property<string>("Kind")
+                        .IsRequired()
+                        .HasMaxLength(32)
+                        .HasColumnType("nvarchar(32)")
+                        .HasColumnName("kind")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<byte[]>("Owner")
+                        .HasColumnType("varbinary(800)")
+                        .HasColumnName("owner");
+
+                    b.Property<string>("Queue")
+                        .HasMaxLength(128)
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("queue")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("Reason")
+                        .IsRequired()
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("reason")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("State")
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("state")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("Subject")
+                        .IsRequired()
+                        .HasMaxLength(128)
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("subject")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex(new[] { "Kind", "Subject" }, "ix_quarantine_subject")
+                        .IsUnique();
+
+                    b.ToTable("quarantine", (string)null);
                 });
 
             modelBuilder.Entity("TaskQueue.Engine.Queues.QueueRecord", b =>
@@ -394,7 +647,7 @@ namespace TaskQueue.Engine.SqlServer.Migrations
                         .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<byte[]>("Owner")
-                        .HasColumnType("varbinary(512)")
+                        .HasColumnType("varbinary(800)")
                         .HasColumnName("owner");
 
                     b.Property<string>("Settings")
@@ -425,10 +678,43 @@ namespace TaskQueue.Engine.SqlServer.Migrations
                             CreatedAt = new DateTime(1970, 1, 1, 0, 0, 0, 0, DateTimeKind.Utc),
                             Delivery = 1,
                             Name = "tasks",
-                            Settings = "{\"Description\":\"\",\"MaxRunning\":0,\"Paused\":false,\"DeadLetters\":{\"Enabled\":true,\"MaxSize\":0},\"Events\":0}",
+                            Settings = "{\"Description\":\"\",\"MaxRunning\":0,\"SubmitterToken\":false,\"Paused\":false,\"DeadLetters\":{\"Enabled\":true,\"MaxSize\":0},\"Events\":0}",
                             UpdatedAt = new DateTime(1970, 1, 1, 0, 0, 0, 0, DateTimeKind.Utc),
                             Version = 1
                         });
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Quotas.TenantUsage", b =>
+                {
+                    b.Property<string>("Tenant")
+                        .HasMaxLength(128)
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("tenant")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("Resource")
+                        .HasMaxLength(64)
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("resource")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("Process")
+                        .HasMaxLength(128)
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("process")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<long>("Amount")
+                        .HasColumnType("bigint")
+                        .HasColumnName("amount");
+
+                    b.Property<DateTime>("UpdatedAt")
+                        .HasColumnType("datetime2(6)")
+                        .HasColumnName("updated_at");
+
+                    b.HasKey("Tenant", "Resource", "Process");
+
+                    b.ToTable("tenant_usage", (string)null);
                 });
 
             modelBuilder.Entity("TaskQueue.Engine.Schedules.ScheduleRecord", b =>
@@ -993,6 +1279,12 @@ namespace TaskQueue.Engine.SqlServer.Migrations
                         .HasColumnType("binary(16)")
                         .HasColumnName("batch_id");
 
+                    b.Property<string>("ClaimedBy")
+                        .HasMaxLength(128)
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("claimed_by")
+                        .UseCollation("Latin1_General_100_BIN2");
+
                     b.Property<DateTime>("CreatedAt")
                         .HasColumnType("datetime2(6)")
                         .HasColumnName("created_at");
@@ -1002,7 +1294,7 @@ namespace TaskQueue.Engine.SqlServer.Migrations
                         .HasColumnName("dead");
 
                     b.Property<byte[]>("DedupeKey")
-                        .HasColumnType("varbinary(512)")
+                        .HasColumnType("varbinary(800)")
                         .HasColumnName("dedupe_key");
 
                     b.Property<int>("DefaultLeaseMs")
@@ -1069,11 +1361,11 @@ namespace TaskQueue.Engine.SqlServer.Migrations
                         .HasColumnName("max_attempts");
 
                     b.Property<byte[]>("Name")
-                        .HasColumnType("varbinary(512)")
+                        .HasColumnType("varbinary(800)")
                         .HasColumnName("name");
 
                     b.Property<byte[]>("Owner")
-                        .HasColumnType("varbinary(512)")
+                        .HasColumnType("varbinary(800)")
                         .HasColumnName("owner");
 
                     b.Property<string>("Payload")
@@ -1121,7 +1413,7 @@ namespace TaskQueue.Engine.SqlServer.Migrations
                         .HasColumnName("state");
 
                     b.Property<byte[]>("ThreadId")
-                        .HasColumnType("varbinary(512)")
+                        .HasColumnType("varbinary(800)")
                         .HasColumnName("thread_id");
 
                     b.Property<string>("Worker")

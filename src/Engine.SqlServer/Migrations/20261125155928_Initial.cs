@@ -14,6 +14,52 @@ namespace TaskQueue.Engine.SqlServer.Migrations
         protected override void Up(MigrationBuilder migrationBuilder)
         {
             migrationBuilder.CreateTable(
+                name: "api_keys",
+                columns: table => new
+                {
+                    id = table.Column<byte[]>(type: "binary(16)", nullable: false),
+                    name = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    tenant = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    hash = table.Column<string>(type: "nvarchar(64)", maxLength: 64, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    previous_hash = table.Column<string>(type: "nvarchar(64)", maxLength: 64, nullable: true, collation: "Latin1_General_100_BIN2"),
+                    previous_until = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
+                    scopes = table.Column<string>(type: "nvarchar(max)", nullable: false, collation: "Latin1_General_100_BIN2"),
+                    queues = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
+                    rate = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
+                    quota = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
+                    expires_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
+                    created_at = table.Column<DateTime>(type: "datetime2(6)", nullable: false),
+                    created_by = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: true, collation: "Latin1_General_100_BIN2"),
+                    last_used_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
+                    revoked_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_api_keys", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
+                name: "audit",
+                columns: table => new
+                {
+                    id = table.Column<long>(type: "bigint", nullable: false)
+                        .Annotation("SqlServer:Identity", "1, 1"),
+                    at = table.Column<DateTime>(type: "datetime2(6)", nullable: false),
+                    actor = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: true, collation: "Latin1_General_100_BIN2"),
+                    tenant = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: true, collation: "Latin1_General_100_BIN2"),
+                    action = table.Column<string>(type: "nvarchar(64)", maxLength: 64, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    target = table.Column<string>(type: "nvarchar(512)", maxLength: 512, nullable: true, collation: "Latin1_General_100_BIN2"),
+                    before = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
+                    after = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
+                    address = table.Column<string>(type: "nvarchar(64)", maxLength: 64, nullable: true, collation: "Latin1_General_100_BIN2"),
+                    result = table.Column<string>(type: "nvarchar(512)", maxLength: 512, nullable: false, collation: "Latin1_General_100_BIN2")
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_audit", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
                 name: "batch_bad_lines",
                 columns: table => new
                 {
@@ -56,7 +102,7 @@ namespace TaskQueue.Engine.SqlServer.Migrations
                     output_file_id = table.Column<string>(type: "nvarchar(64)", maxLength: 64, nullable: true, collation: "Latin1_General_100_BIN2"),
                     error_file_id = table.Column<string>(type: "nvarchar(64)", maxLength: 64, nullable: true, collation: "Latin1_General_100_BIN2"),
                     strict = table.Column<bool>(type: "bit", nullable: false),
-                    owner = table.Column<byte[]>(type: "varbinary(512)", nullable: true),
+                    owner = table.Column<byte[]>(type: "varbinary(800)", nullable: true),
                     submitter_key = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
                     metadata = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
                     callback_url = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
@@ -95,7 +141,9 @@ namespace TaskQueue.Engine.SqlServer.Migrations
                     due_at = table.Column<DateTime>(type: "datetime2(6)", nullable: false),
                     log = table.Column<string>(type: "nvarchar(max)", nullable: false, collation: "Latin1_General_100_BIN2"),
                     created_at = table.Column<DateTime>(type: "datetime2(6)", nullable: false),
-                    finished_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true)
+                    finished_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
+                    owner = table.Column<byte[]>(type: "varbinary(800)", nullable: true),
+                    origin = table.Column<string>(type: "nvarchar(300)", maxLength: 300, nullable: true, collation: "Latin1_General_100_BIN2")
                 },
                 constraints: table =>
                 {
@@ -132,7 +180,7 @@ namespace TaskQueue.Engine.SqlServer.Migrations
                 columns: table => new
                 {
                     id = table.Column<string>(type: "nvarchar(64)", maxLength: 64, nullable: false, collation: "Latin1_General_100_BIN2"),
-                    owner = table.Column<byte[]>(type: "varbinary(512)", nullable: true),
+                    owner = table.Column<byte[]>(type: "varbinary(800)", nullable: true),
                     purpose = table.Column<string>(type: "nvarchar(64)", maxLength: 64, nullable: false, collation: "Latin1_General_100_BIN2"),
                     file_name = table.Column<string>(type: "nvarchar(1024)", maxLength: 1024, nullable: false, collation: "Latin1_General_100_BIN2"),
                     bytes = table.Column<long>(type: "bigint", nullable: false),
@@ -142,6 +190,26 @@ namespace TaskQueue.Engine.SqlServer.Migrations
                 constraints: table =>
                 {
                     table.PrimaryKey("PK_files", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
+                name: "quarantine",
+                columns: table => new
+                {
+                    id = table.Column<long>(type: "bigint", nullable: false)
+                        .Annotation("SqlServer:Identity", "1, 1"),
+                    kind = table.Column<string>(type: "nvarchar(32)", maxLength: 32, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    subject = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    queue = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: true, collation: "Latin1_General_100_BIN2"),
+                    owner = table.Column<byte[]>(type: "varbinary(800)", nullable: true),
+                    reason = table.Column<string>(type: "nvarchar(max)", nullable: false, collation: "Latin1_General_100_BIN2"),
+                    state = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
+                    at = table.Column<DateTime>(type: "datetime2(6)", nullable: false),
+                    count = table.Column<int>(type: "int", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_quarantine", x => x.id);
                 });
 
             migrationBuilder.CreateTable(
@@ -195,7 +263,7 @@ namespace TaskQueue.Engine.SqlServer.Migrations
                     name = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: false, collation: "Latin1_General_100_BIN2"),
                     delivery = table.Column<int>(type: "int", nullable: false),
                     endpoint = table.Column<string>(type: "nvarchar(256)", maxLength: 256, nullable: true, collation: "Latin1_General_100_BIN2"),
-                    owner = table.Column<byte[]>(type: "varbinary(512)", nullable: true),
+                    owner = table.Column<byte[]>(type: "varbinary(800)", nullable: true),
                     version = table.Column<int>(type: "int", nullable: false),
                     settings = table.Column<string>(type: "nvarchar(max)", nullable: false),
                     created_at = table.Column<DateTime>(type: "datetime2(6)", nullable: false),
@@ -260,9 +328,9 @@ namespace TaskQueue.Engine.SqlServer.Migrations
                     level = table.Column<int>(type: "int", nullable: false),
                     priority = table.Column<int>(type: "int", nullable: false),
                     push = table.Column<bool>(type: "bit", nullable: false),
-                    name = table.Column<byte[]>(type: "varbinary(512)", nullable: true),
-                    dedupe_key = table.Column<byte[]>(type: "varbinary(512)", nullable: true),
-                    thread_id = table.Column<byte[]>(type: "varbinary(512)", nullable: true),
+                    name = table.Column<byte[]>(type: "varbinary(800)", nullable: true),
+                    dedupe_key = table.Column<byte[]>(type: "varbinary(800)", nullable: true),
+                    thread_id = table.Column<byte[]>(type: "varbinary(800)", nullable: true),
                     held = table.Column<bool>(type: "bit", nullable: false),
                     payload = table.Column<string>(type: "nvarchar(max)", nullable: false, collation: "Latin1_General_100_BIN2"),
                     headers = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
@@ -276,6 +344,7 @@ namespace TaskQueue.Engine.SqlServer.Migrations
                     lease_ms = table.Column<int>(type: "int", nullable: false),
                     lease_until = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
                     worker = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
+                    claimed_by = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: true, collation: "Latin1_General_100_BIN2"),
                     created_at = table.Column<DateTime>(type: "datetime2(6)", nullable: false),
                     due_at = table.Column<DateTime>(type: "datetime2(6)", nullable: false),
                     expires_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
@@ -287,12 +356,41 @@ namespace TaskQueue.Engine.SqlServer.Migrations
                     dispatch_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
                     ending = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
                     batch_id = table.Column<byte[]>(type: "binary(16)", nullable: true),
-                    owner = table.Column<byte[]>(type: "varbinary(512)", nullable: true),
+                    owner = table.Column<byte[]>(type: "varbinary(800)", nullable: true),
                     progress = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2")
                 },
                 constraints: table =>
                 {
                     table.PrimaryKey("PK_tasks", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
+                name: "tenant_usage",
+                columns: table => new
+                {
+                    tenant = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    resource = table.Column<string>(type: "nvarchar(64)", maxLength: 64, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    process = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    amount = table.Column<long>(type: "bigint", nullable: false),
+                    updated_at = table.Column<DateTime>(type: "datetime2(6)", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_tenant_usage", x => new { x.tenant, x.resource, x.process });
+                });
+
+            migrationBuilder.CreateTable(
+                name: "webhook_receivers",
+                columns: table => new
+                {
+                    owner = table.Column<byte[]>(type: "varbinary(800)", nullable: false),
+                    origin = table.Column<string>(type: "nvarchar(300)", maxLength: 300, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    verified_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
+                    challenged_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_webhook_receivers", x => new { x.owner, x.origin });
                 });
 
             migrationBuilder.InsertData(
@@ -369,7 +467,23 @@ namespace TaskQueue.Engine.SqlServer.Migrations
             migrationBuilder.InsertData(
                 table: "queues",
                 columns: new[] { "id", "created_at", "delivery", "endpoint", "name", "owner", "settings", "updated_at", "version" },
-                values: new object[] { 1, new DateTime(1970, 1, 1, 0, 0, 0, 0, DateTimeKind.Utc), 1, null, "tasks", null, "{\"Description\":\"\",\"MaxRunning\":0,\"Paused\":false,\"DeadLetters\":{\"Enabled\":true,\"MaxSize\":0},\"Events\":0}", new DateTime(1970, 1, 1, 0, 0, 0, 0, DateTimeKind.Utc), 1 });
+                values: new object[] { 1, new DateTime(1970, 1, 1, 0, 0, 0, 0, DateTimeKind.Utc), 1, null, "tasks", null, "{\"Description\":\"\",\"MaxRunning\":0,\"SubmitterToken\":false,\"Paused\":false,\"DeadLetters\":{\"Enabled\":true,\"MaxSize\":0},\"Events\":0}", new DateTime(1970, 1, 1, 0, 0, 0, 0, DateTimeKind.Utc), 1 });
+
+            migrationBuilder.CreateIndex(
+                name: "ix_api_keys_hash",
+                table: "api_keys",
+                column: "hash",
+                unique: true);
+
+            migrationBuilder.CreateIndex(
+                name: "ix_audit_at",
+                table: "audit",
+                column: "at");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_audit_tenant",
+                table: "audit",
+                columns: new[] { "tenant", "id" });
 
             migrationBuilder.CreateIndex(
                 name: "ix_batches_created",
@@ -403,6 +517,12 @@ namespace TaskQueue.Engine.SqlServer.Migrations
                 name: "ix_files_created",
                 table: "files",
                 columns: new[] { "created_at", "id" });
+
+            migrationBuilder.CreateIndex(
+                name: "ix_quarantine_subject",
+                table: "quarantine",
+                columns: new[] { "kind", "subject" },
+                unique: true);
 
             migrationBuilder.CreateIndex(
                 name: "ix_queues_name",
@@ -514,15 +634,17 @@ namespace TaskQueue.Engine.SqlServer.Migrations
                 columns: new[] { "queue", "thread_id" },
                 unique: true,
                 filter: "thread_id is not null and held = 0 and state in (3, 4, 7)");
-
-            // Five thousand row locks of one statement would become a lock of the table, and every claim would wait for it.
-            migrationBuilder.Sql("alter table tasks set (lock_escalation = disable)");
-            migrationBuilder.Sql("alter table task_events set (lock_escalation = disable)");
         }
 
         /// <inheritdoc />
         protected override void Down(MigrationBuilder migrationBuilder)
         {
+            migrationBuilder.DropTable(
+                name: "api_keys");
+
+            migrationBuilder.DropTable(
+                name: "audit");
+
             migrationBuilder.DropTable(
                 name: "batch_bad_lines");
 
@@ -545,6 +667,9 @@ namespace TaskQueue.Engine.SqlServer.Migrations
                 name: "files");
 
             migrationBuilder.DropTable(
+                name: "quarantine");
+
+            migrationBuilder.DropTable(
                 name: "queue_counts");
 
             migrationBuilder.DropTable(
@@ -564,6 +689,12 @@ namespace TaskQueue.Engine.SqlServer.Migrations
 
             migrationBuilder.DropTable(
                 name: "tasks");
+
+            migrationBuilder.DropTable(
+                name: "tenant_usage");
+
+            migrationBuilder.DropTable(
+                name: "webhook_receivers");
         }
     }
 }

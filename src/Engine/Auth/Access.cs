@@ -1,17 +1,60 @@
-using TaskQueue.Engine.Tasks;
-
 namespace TaskQueue.Engine.Auth;
 
-/// <summary>Which tasks a caller may see and touch. What is out of sight does not exist for the caller.</summary>
-/// <param name="Owner">Tasks of this owner only; null is everybody's.</param>
-/// <param name="Queues">Tasks of queues whose names begin with one of these; null is all queues.</param>
-public sealed record Access(string? Owner = null, IReadOnlyList<string>? Queues = null)
+/// <summary>
+/// What a caller may see and change, for the scope that its request needs: the one rule of every API, every command and every
+/// bus message. What is out of sight does not exist for the caller.
+/// </summary>
+public sealed record Access
 {
-    /// <summary>Everything: an administrator, or a server without keys.</summary>
-    public static readonly Access All = new();
+    /// <summary>Everything: the engine itself, and a server without authentication.</summary>
+    public static readonly Access All = new() { Others = QueuePatterns.All };
 
-    /// <summary>Whether a queue may be used.</summary>
-    public bool Allows(string queue) => Queues is null || Queues.Any(prefix => queue.StartsWith(prefix, StringComparison.Ordinal));
+    /// <summary>What a tenant owns, in all queues or in some.</summary>
+    public static Access Of(string tenant, params IReadOnlyList<string> queues) =>
+        new() { Tenant = tenant, Own = QueuePatterns.Of(queues.Count == 0 ? null : queues) };
 
-    internal bool Sees(TaskState task) => (Owner is null || Owner == task.Owner) && Allows(task.Queue);
+    /// <summary>Owner of what the caller makes; null is nobody.</summary>
+    public string? Tenant { get; init; }
+
+    /// <summary>Queues in which the caller sees what its tenant owns.</summary>
+    public QueuePatterns Own { get; init; } = QueuePatterns.None;
+
+    /// <summary>Queues in which the caller sees what any tenant owns: those of a worker, and of an administrator.</summary>
+    public QueuePatterns Others { get; init; } = QueuePatterns.None;
+
+    /// <summary>The credential that holds the leases of its claims; only it may report on them. Null is not checked.</summary>
+    public string? Credential { get; init; }
+
+    /// <summary>Whether what belongs to no queue, such as files and keys, is seen whoever owns it.</summary>
+    public bool SeesAllTenants => Others.IsAll;
+
+    /// <summary>Whether a queue may be used: submitted to, claimed from, listed.</summary>
+    public bool Allows(string queue) => Own.Match(queue) || Others.Match(queue);
+
+    /// <summary>Whether a task, batch or schedule exists for the caller.</summary>
+    public bool CanRead(string? owner, string queue) => Others.Match(queue) || (owner is not null && owner == Tenant && Own.Match(queue));
+
+    /// <summary>The rows that exist for the caller: <see cref="CanRead(string, string)"/> as a query.</summary>
+    public IQueryable<T> Filter<T>(IQueryable<T> rows)
+        where T : class, IOwnedInQueue
+    {
+        if (Others.IsAll)
+            return rows;
+        if (Others.IsNone)
+            return Own.Filter(rows.Where(row => row.Owner != null && row.Owner == Tenant));
+        if (Tenant is null || Own.IsNone)
+            return Others.Filter(rows);
+        var (tenant, all, names, prefixes, otherNames, otherPrefixes) = (Tenant, Own.IsAll, Own.Names, Own.Prefixes, Others.Names, Others.Prefixes);
+        return rows.Where(row => otherNames.Contains(row.Queue) || otherPrefixes.Any(prefix => row.Queue.StartsWith(prefix))
+            || (row.Owner == tenant && (all || names.Contains(row.Queue) || prefixes.Any(prefix => row.Queue.StartsWith(prefix)))));
+    }
+
+    /// <summary>Whether something that belongs to no queue, such as a file, exists for the caller.</summary>
+    public bool CanRead(string? owner) => SeesAllTenants || (owner is not null && owner == Tenant);
+
+    /// <summary>Whether a queue is listed, and may be changed by an administrator: it is shared, or the tenant's own.</summary>
+    public bool CanSeeQueue(string? owner, string queue) => Others.Match(queue) || (Own.Match(queue) && (owner is null || owner == Tenant));
+
+    /// <summary>Whether an administrator may change a declared queue: one of its own, unless its role covers the queue for all tenants.</summary>
+    public bool CanChangeQueue(string? owner, string queue) => Others.Match(queue) || (owner is not null && owner == Tenant && Own.Match(queue));
 }

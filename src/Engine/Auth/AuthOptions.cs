@@ -21,8 +21,12 @@ public sealed class AuthOptions : IValidatableObject
     /// <summary>Tokens that callers may present instead of keys.</summary>
     public JwtOptions Jwt { get; set; } = new();
 
-    /// <summary>32 bytes in base64: with it, the key that a task was submitted with is kept beside the task, encrypted, for its workers.</summary>
-    /// <value>Null: only keys that are configured here in clear can be handed to workers, and nothing is stored but their names.</value>
+    /// <summary>
+    /// 32 bytes in base64, the same in every process: signs the tokens that workers get of queues with <c>submitter_token</c>.
+    /// </summary>
+    public string? TokenKey { get; set; }
+
+    /// <summary>Of older versions, which handed callers' keys to workers; refused.</summary>
     public string? SecretKey { get; set; }
 
     /// <summary>All keys.</summary>
@@ -40,8 +44,10 @@ public sealed class AuthOptions : IValidatableObject
             yield return new($"TaskQueue:Auth:KeysFile {KeysFile} {FileProblem ?? "is missing or has no ApiKeys"}");
         if (Jwt.Problem is { } wrong)
             yield return new($"TaskQueue:Auth:Jwt:{wrong}");
-        if (SecretKey is not null && !(Convert.TryFromBase64String(SecretKey, new byte[SecretKey.Length], out var bytes) && bytes == 32))
-            yield return new("TaskQueue:Auth:SecretKey must be 32 bytes in base64");
+        if (SecretKey is not null)
+            yield return new("TaskQueue:Auth:SecretKey is gone, and with it the keys of submitters in 'ak', which is their name now; remove it. For workers that act for the submitter set submitter_token on the queue, and TaskQueue:Auth:TokenKey");
+        if (TokenKey is not null && !(Convert.TryFromBase64String(TokenKey, new byte[TokenKey.Length], out var bytes) && bytes == 32))
+            yield return new("TaskQueue:Auth:TokenKey must be 32 bytes in base64, such as 'openssl rand -base64 32' makes");
     }
 
     private static IEnumerable<ValidationResult> Problems(IEnumerable<ApiKeyOptions> keys, string at) =>
@@ -51,8 +57,12 @@ public sealed class AuthOptions : IValidatableObject
 /// <summary>One key.</summary>
 public sealed class ApiKeyOptions
 {
-    /// <summary>Who has it: the owner of what is made with it. 1 to 128 characters.</summary>
+    /// <summary>Who has it. 1 to 128 characters.</summary>
     public string Name { get; set; } = "";
+
+    /// <summary>Owner of what is made with it; keys of one tenant see each other's. An administrator with a tenant administrates that tenant alone.</summary>
+    /// <value>Null: <see cref="Name"/>, and an administrator sees every tenant.</value>
+    public string? Tenant { get; set; }
 
     /// <summary>The key itself; or see <see cref="KeyHash"/>.</summary>
     public string? Key { get; set; }
@@ -60,11 +70,11 @@ public sealed class ApiKeyOptions
     /// <summary>SHA-256 of the key's UTF-8 in hexadecimal, so that the configuration holds no secret.</summary>
     public string? KeyHash { get; set; }
 
-    /// <summary>What it is good for: enqueue, work, read, admin (which includes the rest).</summary>
-    /// <value>None given: enqueue, work and read.</value>
+    /// <summary>What it allows: enqueue, work, read, admin (which includes the rest), each with queues of its own where it says so, as in <c>admin:shop-*</c>.</summary>
+    /// <value>None given: enqueue and read.</value>
     public IList<string> Scopes { get; } = [];
 
-    /// <summary>It is only for queues whose names begin with one of these; null is all queues.</summary>
+    /// <summary>Patterns of the queues that it covers: see <see cref="QueuePatterns"/>. Null is all queues; scope work must name them, if only as <c>*</c>.</summary>
     public IList<string>? Queues { get; set; }
 
     /// <summary>Refused from then on; null is never.</summary>
@@ -74,12 +84,14 @@ public sealed class ApiKeyOptions
     public RequestRate? Rate { get; set; }
 
     internal string? Problem =>
-        Name.Length is < 1 or > 128 || Name.Contains('\0', StringComparison.Ordinal) ? "needs a Name of 1 to 128 characters"
+        !CallerNames.IsValid(Name) ? $"needs a Name of {CallerNames.Rule}"
+        : Tenant is not null && !CallerNames.IsValid(Tenant) ? $"has a Tenant that is not {CallerNames.Rule}"
         : Key is null == KeyHash is null ? "needs either Key or KeyHash"
-        : Key is { Length: 0 } ? "has an empty Key"
+        : Key is not null && !KeyStrength.IsEnough(Key) ? $"has a Key that can be guessed: {KeyStrength.Rule}"
         : KeyHash is not null && !(KeyHash.Length == 64 && KeyHash.All(char.IsAsciiHexDigit)) ? "has a KeyHash that is not 64 hexadecimal digits"
-        : Scopes.FirstOrDefault(s => Auth.Scopes.Parse(s) is null) is { } scope ? $"has the scope '{scope}'; it must be {Auth.Scopes.Rule}"
-        : Queues is not null && Queues.Any(string.IsNullOrEmpty) ? "has an empty prefix among its Queues"
+        : Scopes.FirstOrDefault(s => !Auth.Scopes.IsValid(s)) is { } scope ? $"has the scope '{scope}'; it must be {Auth.Scopes.Rule}"
+        : Queues?.FirstOrDefault(q => !QueuePatterns.IsValid(q)) is { } pattern ? $"has '{pattern}' among its Queues; each must be {QueuePatterns.Rule}"
+        : Auth.Scopes.IsWorkEverywhere(Scopes, Queues) ? "has the scope work and no Queues: list the queues that it works on, or [\"*\"] for those of every tenant"
         : Rate?.Problem is { } rate ? $"has a Rate {rate}"
         : null;
 }

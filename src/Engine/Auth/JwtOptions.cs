@@ -27,6 +27,13 @@ public sealed class JwtOptions
     /// <value>Null: tokens are for all queues.</value>
     public string? QueuesClaim { get; set; }
 
+    /// <summary>Patterns of queues for tokens where <see cref="QueuesClaim"/> is not configured; null is all, but none for scope work.</summary>
+    public IList<string>? Queues { get; set; }
+
+    /// <summary>The claim with the tenant: owner of what is made with the token, which administrates no other tenant. A token without it is refused.</summary>
+    /// <value>Null: every name is a tenant.</value>
+    public string? TenantClaim { get; set; }
+
     /// <summary>The claim with the owner of what is made with the token.</summary>
     public string NameClaim { get; set; } = "sub";
 
@@ -39,7 +46,7 @@ public sealed class JwtOptions
         : Secret is not null && Encoding.UTF8.GetByteCount(Secret) < MinSecretBytes ? $"Secret must have at least {MinSecretBytes} bytes"
         : Authority is not null && !IsAuthority(Authority) ? "Authority must be an https URL (http only of this machine)"
         : Authority is not null && string.IsNullOrEmpty(Audience) ? "Audience must be set with Jwt:Authority"
-        : DefaultScopes.FirstOrDefault(s => Scopes.Parse(s) is null) is { } scope ? $"DefaultScopes has '{scope}'; it must be {Scopes.Rule}"
+        : DefaultScopes.FirstOrDefault(s => !Scopes.IsValid(s)) is { } scope ? $"DefaultScopes has '{scope}'; it must be {Scopes.Rule}"
         : ScopeClaim.Length == 0 ? "ScopeClaim must be the name of a claim"
         : NameClaim.Length == 0 ? "NameClaim must be the name of a claim"
         : null;

@@ -7,8 +7,8 @@ namespace TaskQueue.Engine.Batches;
 /// <param name="TraceId">The batch.</param>
 /// <param name="ResponseMode"><c>batch</c>.</param>
 /// <param name="CustomId">The line's own id.</param>
-/// <param name="SubmitterKey">The submitter's key as it is kept.</param>
-public sealed record BatchHeaders(string TraceId, string ResponseMode, string? CustomId, string? SubmitterKey)
+/// <param name="Submitter">Name of the caller that made the batch.</param>
+public sealed record BatchHeaders(string TraceId, string ResponseMode, string? CustomId, string? Submitter)
 {
     /// <summary>The text of the headers.</summary>
     public string ToText() => JsonSerializer.Serialize(this, BatchHeadersJson.Default.BatchHeaders);

@@ -1,3 +1,4 @@
+using TaskQueue.Engine.Auth;
 using System.Buffers;
 using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
@@ -23,7 +24,7 @@ public static class BatchInput
     public static async Task<Stream?> OpenAsync(FileVerbs files, string id, CancellationToken stop)
     {
         ArgumentNullException.ThrowIfNull(files);
-        if (await files.FindAsync(id, owner: null, stop) is not { } file)
+        if (await files.FindAsync(id, Access.All, stop) is not { } file)
             return null;
         try
         {

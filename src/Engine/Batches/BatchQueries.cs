@@ -1,4 +1,5 @@
 using Microsoft.EntityFrameworkCore;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Engine.Batches;
@@ -29,21 +30,21 @@ public sealed record BatchProgress(int Total, int Completed, int Failed)
 public sealed class BatchQueries(IDbContextFactory<TaskDbContext> databases)
 {
     /// <summary>One batch, or null where there is none that this caller may see.</summary>
-    public async Task<BatchState?> FindAsync(Guid id, string? owner, CancellationToken stop)
+    public async Task<BatchState?> FindAsync(Guid id, Access access, CancellationToken stop)
     {
         await using var db = await databases.CreateDbContextAsync(stop);
-        return await Visible(db, owner).SingleOrDefaultAsync(b => b.CorrelationId == id, stop);
+        return await Visible(db, access).SingleOrDefaultAsync(b => b.CorrelationId == id, stop);
     }
 
     /// <summary>A page of the batches that a caller may see, newest first.</summary>
-    /// <param name="owner">Who asks; null sees all.</param>
+    /// <param name="access">Who asks.</param>
     /// <param name="after">Behind this one; null is from the newest.</param>
     /// <param name="max">At most so many.</param>
     /// <param name="stop">Stops the read.</param>
-    public async Task<List<BatchState>> ListAsync(string? owner, BatchState? after, int max, CancellationToken stop)
+    public async Task<List<BatchState>> ListAsync(Access access, BatchState? after, int max, CancellationToken stop)
     {
         await using var db = await databases.CreateDbContextAsync(stop);
-        var batches = Visible(db, owner);
+        var batches = Visible(db, access);
         if (after is not null)
             batches = batches.Where(b => b.CreatedAt < after.CreatedAt || (b.CreatedAt == after.CreatedAt && b.CorrelationId < after.CorrelationId));
         return await batches.OrderByDescending(b => b.CreatedAt).ThenByDescending(b => b.CorrelationId).Take(max).ToListAsync(stop);
@@ -67,9 +68,5 @@ public sealed class BatchQueries(IDbContextFactory<TaskDbContext> databases)
             b => BatchStates.IsTerminal(b.State) ? BatchProgress.Of(b) : BatchProgress.Of(b, ends.GetValueOrDefault(b.CorrelationId) ?? []));
     }
 
-    private static IQueryable<BatchState> Visible(TaskDbContext db, string? owner)
-    {
-        var batches = db.Batches.AsNoTracking();
-        return owner is null ? batches : batches.Where(b => b.Owner == owner);
-    }
+    private static IQueryable<BatchState> Visible(TaskDbContext db, Access access) => access.Filter(db.Batches.AsNoTracking());
 }

@@ -1,4 +1,5 @@
 using MassTransit;
+using TaskQueue.Engine.Auth;
 
 namespace TaskQueue.Engine.Batches;
 
@@ -6,7 +7,7 @@ namespace TaskQueue.Engine.Batches;
 /// One batch: the instance of <see cref="BatchStateMachine"/> and the row of table <c>batches</c>. Its lines are tasks that
 /// carry its id. Times are UTC.
 /// </summary>
-public sealed class BatchState : SagaStateMachineInstance
+public sealed class BatchState : SagaStateMachineInstance, IOwnedInQueue
 {
     /// <summary>Unique; shown as <c>BATCH-…</c>.</summary>
     public Guid CorrelationId { get; set; }
@@ -44,8 +45,8 @@ public sealed class BatchState : SagaStateMachineInstance
     /// <summary>Who may see it; null is everybody.</summary>
     public string? Owner { get; set; }
 
-    /// <summary>The submitter's key as its tasks keep it.</summary>
-    public string? SubmitterKey { get; set; }
+    /// <summary>Name of the caller that made it.</summary>
+    public string? Submitter { get; set; }
 
     /// <summary>JSON object of text pairs, or null.</summary>
     public string? Metadata { get; set; }

@@ -19,8 +19,8 @@ public sealed record NewBatch(QueueRecord Queue, int Level, string Endpoint, str
     /// <summary>Who may see it; null is everybody.</summary>
     public string? Owner { get; init; }
 
-    /// <summary>The submitter's key as its tasks keep it.</summary>
-    public string? SubmitterKey { get; init; }
+    /// <summary>Name of the caller that made it.</summary>
+    public string? Submitter { get; init; }
 
     /// <summary>JSON object of text pairs, or null.</summary>
     public string? Metadata { get; init; }
@@ -71,7 +71,7 @@ public sealed class BatchVerbs(IMediator mediator, BellaTaskIds ids, CommitSigna
             InputFileId = batch.InputFileId,
             Strict = batch.Strict,
             Owner = batch.Owner,
-            SubmitterKey = batch.SubmitterKey,
+            Submitter = batch.Submitter,
             Metadata = batch.Metadata,
             CallbackUrl = batch.CallbackUrl,
             CreatedAt = now,

@@ -35,6 +35,12 @@ public sealed class Callback
 
     /// <summary>When it was delivered or given up, UTC.</summary>
     public DateTime? FinishedAt { get; set; }
+
+    /// <summary>Owner of its task or batch; null is nobody.</summary>
+    public string? Owner { get; set; }
+
+    /// <summary>Scheme, host and port of <see cref="Url"/>; null for callbacks from before it was kept.</summary>
+    public string? Origin { get; set; }
 }
 
 /// <summary>How a callback stands.</summary>

@@ -10,11 +10,11 @@ namespace TaskQueue.Engine.Events;
 public sealed record EventFilter(IReadOnlySet<string>? Queues, Access Access)
 {
     /// <summary>Whether one must know whose a task is.</summary>
-    internal bool NeedsOwners => Access.Owner is not null;
+    internal bool NeedsOwners => !Access.Others.IsAll;
 
     internal bool Passes(TaskEvent e, IReadOnlyDictionary<Guid, TaskState> owners) =>
         e.Type is not (TaskEventType.Dispatched or TaskEventType.Overwritten) && Queues?.Contains(e.Queue) != false && Access.Allows(e.Queue)
-            && (!NeedsOwners || (owners.TryGetValue(e.TaskId, out var task) && Access.Sees(task)));
+            && (!NeedsOwners || (owners.TryGetValue(e.TaskId, out var task) && Access.CanRead(task.Owner, task.Queue)));
 }
 
 /// <summary>Events of the stream, none where nothing happened for a while.</summary>

@@ -1,9 +1,10 @@
 using Microsoft.EntityFrameworkCore;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Engine.Files;
 
-/// <summary>What can be done with files. Where an owner is given only its files are seen; null sees all.</summary>
+/// <summary>What can be done with files. A caller sees the files of its tenant; see <see cref="Access"/>.</summary>
 public sealed class FileVerbs(IDbContextFactory<TaskDbContext> databases, IFileContents contents, TimeProvider time)
 {
     /// <summary>An upload that is not finished after so long never will be.</summary>
@@ -37,26 +38,26 @@ public sealed class FileVerbs(IDbContextFactory<TaskDbContext> databases, IFileC
     }
 
     /// <summary>A file, or null.</summary>
-    public async Task<FileRecord?> FindAsync(string id, string? owner, CancellationToken stop)
+    public async Task<FileRecord?> FindAsync(string id, Access access, CancellationToken stop)
     {
         await using var db = await databases.CreateDbContextAsync(stop);
-        return await Visible(db, owner).SingleOrDefaultAsync(f => f.Id == id, stop);
+        return await Visible(db, access).SingleOrDefaultAsync(f => f.Id == id, stop);
     }
 
     /// <summary>The content of a file, which can be sought.</summary>
     public Stream OpenRead(FileRecord file) => contents.OpenRead(file);
 
     /// <summary>Files behind a place in the order of their times.</summary>
-    /// <param name="owner">Whose.</param>
+    /// <param name="access">Who asks.</param>
     /// <param name="purposes">Only of these; null is all.</param>
     /// <param name="after">Behind this one; null is from the start.</param>
     /// <param name="max">At most so many.</param>
     /// <param name="newestFirst">The order.</param>
     /// <param name="stop">Stops the read.</param>
-    public async Task<List<FileRecord>> ListAsync(string? owner, IReadOnlyList<string>? purposes, FileRecord? after, int max, bool newestFirst, CancellationToken stop)
+    public async Task<List<FileRecord>> ListAsync(Access access, IReadOnlyList<string>? purposes, FileRecord? after, int max, bool newestFirst, CancellationToken stop)
     {
         await using var db = await databases.CreateDbContextAsync(stop);
-        var files = Visible(db, owner);
+        var files = Visible(db, access);
         if (purposes is not null)
             files = files.Where(f => purposes.Contains(f.Purpose));
         if (after is { CreatedAt: var at, Id: var id })
@@ -71,9 +72,9 @@ public sealed class FileVerbs(IDbContextFactory<TaskDbContext> databases, IFileC
     }
 
     /// <summary>Deletes a file; false where there is none.</summary>
-    public async Task<bool> DeleteAsync(string id, string? owner)
+    public async Task<bool> DeleteAsync(string id, Access access)
     {
-        if (await FindAsync(id, owner, CancellationToken.None) is null)
+        if (await FindAsync(id, access, CancellationToken.None) is null)
             return false;
         await DropAsync(id);
         return true;
@@ -141,8 +142,11 @@ public sealed class FileVerbs(IDbContextFactory<TaskDbContext> databases, IFileC
         }
     }
 
-    private static IQueryable<FileRecord> Visible(TaskDbContext db, string? owner) =>
-        db.Files.AsNoTracking().Where(f => f.Ready && (owner == null || f.Owner == owner));
+    private static IQueryable<FileRecord> Visible(TaskDbContext db, Access access)
+    {
+        var files = db.Files.AsNoTracking().Where(f => f.Ready);
+        return access.SeesAllTenants ? files : files.Where(f => f.Owner != null && f.Owner == access.Tenant);
+    }
 }
 
 /// <summary>An upload is larger than allowed; nothing of it was kept.</summary>

@@ -31,6 +31,9 @@ public sealed record QueueSettings
     /// <summary>At most so many are claimed in a time; null is unlimited. Pull queues only.</summary>
     public RateLimit? Rate { get; init; }
 
+    /// <summary>Whether bella's workers get a short-lived token with each task, to act for its submitter with.</summary>
+    public bool SubmitterToken { get; init; }
+
     /// <summary>Nothing is handed out. Tasks are accepted, running ones go on.</summary>
     public bool Paused { get; init; }
 

@@ -1,9 +1,11 @@
 using MassTransit;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Logging;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Queues;
@@ -23,7 +25,7 @@ public enum QueueChange
 
 /// <summary>What can be done with queues. A change is known to all processes within a second.</summary>
 public sealed partial class QueueVerbs(
-    QueueCatalog catalog, IDbContextFactory<TaskDbContext> databases, PushTopology topology, IQueueStore store, Doorbell doorbell,
+    QueueCatalog catalog, TaskQueries queries, IDbContextFactory<TaskDbContext> databases, PushTopology topology, IQueueStore store, Doorbell doorbell,
     IBus bus, TaskMetrics metrics, TimeProvider time, ILogger<QueueVerbs> logger)
 {
     /// <summary>
@@ -155,8 +157,9 @@ public sealed partial class QueueVerbs(
         return true;
     }
 
-    /// <summary>Counts of a queue.</summary>
-    public Task<QueueStats> StatsAsync(string name) => store.StatsAsync(name, Micros.Now(time));
+    /// <summary>Counts of a queue, of the tasks that the caller may see.</summary>
+    public Task<QueueStats> StatsAsync(string name, Access access, CancellationToken cancellationToken) =>
+        access.Others.Match(name) ? store.StatsAsync(name, Micros.Now(time)) : queries.QueueStatsAsync(name, access, cancellationToken);
 
     /// <summary>What a new queue means for tasks that are there already, once every process knows of it.</summary>
     private async Task SettleAsync(QueueRecord queue)

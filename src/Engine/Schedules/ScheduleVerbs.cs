@@ -1,5 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 using TaskQueue.Contracts;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
@@ -77,12 +78,12 @@ public sealed class ScheduleVerbs(
     /// <exception cref="InvalidScheduleException">The cron or the time zone is wrong.</exception>
     /// <exception cref="InvalidSubmissionException">Its tasks would break a rule.</exception>
     public async Task<(ScheduleChange Change, ScheduleRecord? Schedule)> UpdateAsync(
-        string queue, string name, Func<ScheduleSettings, ScheduleSettings> change, int? expectedVersion = null)
+        string queue, string name, Func<ScheduleSettings, ScheduleSettings> change, Access access, int? expectedVersion = null)
     {
         while (true)
         {
             await using var db = await databases.CreateDbContextAsync();
-            if (await db.Schedules.SingleOrDefaultAsync(s => s.Queue == queue && s.Name == name) is not { } schedule)
+            if (await db.Schedules.SingleOrDefaultAsync(s => s.Queue == queue && s.Name == name) is not { } schedule || !CanRead(access, schedule))
                 return (ScheduleChange.NotFound, null);
             if (expectedVersion is { } expected && schedule.Version != expected)
                 return (ScheduleChange.VersionMismatch, schedule);
@@ -107,44 +108,48 @@ public sealed class ScheduleVerbs(
     }
 
     /// <summary>Replaces the settings of a schedule.</summary>
-    public Task<(ScheduleChange Change, ScheduleRecord? Schedule)> UpdateAsync(string queue, string name, ScheduleSettings settings, int? expectedVersion = null) =>
-        UpdateAsync(queue, name, _ => settings, expectedVersion);
+    public Task<(ScheduleChange Change, ScheduleRecord? Schedule)> UpdateAsync(string queue, string name, ScheduleSettings settings, Access access, int? expectedVersion = null) =>
+        UpdateAsync(queue, name, _ => settings, access, expectedVersion);
 
     /// <summary>Stops a schedule, or lets it go on with the next tick from now.</summary>
-    public Task<(ScheduleChange Change, ScheduleRecord? Schedule)> PauseAsync(string queue, string name, bool paused) =>
-        UpdateAsync(queue, name, settings => settings with { Paused = paused });
+    public Task<(ScheduleChange Change, ScheduleRecord? Schedule)> PauseAsync(string queue, string name, bool paused, Access access) =>
+        UpdateAsync(queue, name, settings => settings with { Paused = paused }, access);
 
     /// <summary>Deletes a schedule; tasks that it made stay.</summary>
     /// <returns>Whether there was one.</returns>
-    public async Task<bool> DeleteAsync(string queue, string name)
+    public async Task<bool> DeleteAsync(string queue, string name, Access access)
     {
+        if (await FindAsync(queue, name, access) is not { Id: var id })
+            return false;
         await using var db = await databases.CreateDbContextAsync();
-        return await db.Schedules.Where(s => s.Queue == queue && s.Name == name).ExecuteDeleteAsync() > 0;
+        return await db.Schedules.Where(s => s.Id == id).ExecuteDeleteAsync() > 0;
     }
 
     /// <summary>Makes a task of a schedule now, paused or not; its ticks go on as they would.</summary>
     /// <returns>The task that stands; null where there is no such schedule.</returns>
-    public async Task<Admission?> RunNowAsync(string queue, string name)
+    public async Task<Admission?> RunNowAsync(string queue, string name, Access access)
     {
-        if (await FindAsync(queue, name) is not { } schedule)
+        if (await FindAsync(queue, name, access) is not { } schedule)
             return null;
         var task = ScheduledTasks.Of(queue, schedule.Settings, TaskId.New(time), time.GetUtcNow().UtcDateTime);
         return await tasks.SubmitAsync(task);
     }
 
-    /// <summary>A schedule, or null.</summary>
-    public async Task<ScheduleRecord?> FindAsync(string queue, string name)
+    /// <summary>A schedule; null where there is none that the caller may see.</summary>
+    public async Task<ScheduleRecord?> FindAsync(string queue, string name, Access access)
     {
         await using var db = await databases.CreateDbContextAsync();
-        return await db.Schedules.AsNoTracking().SingleOrDefaultAsync(s => s.Queue == queue && s.Name == name);
+        return await db.Schedules.AsNoTracking().SingleOrDefaultAsync(s => s.Queue == queue && s.Name == name) is { } found && CanRead(access, found) ? found : null;
     }
 
-    /// <summary>The schedules of a queue, by name.</summary>
-    public async Task<List<ScheduleRecord>> ListAsync(string queue)
+    /// <summary>The schedules of a queue that the caller may see, by name.</summary>
+    public async Task<List<ScheduleRecord>> ListAsync(string queue, Access access)
     {
         await using var db = await databases.CreateDbContextAsync();
-        return await db.Schedules.AsNoTracking().Where(s => s.Queue == queue).OrderBy(s => s.Name).ToListAsync();
+        return (await db.Schedules.AsNoTracking().Where(s => s.Queue == queue).OrderBy(s => s.Name).ToListAsync()).FindAll(s => CanRead(access, s));
     }
+
+    private static bool CanRead(Access access, ScheduleRecord schedule) => access.CanRead(schedule.Settings.Owner, schedule.Queue);
 
     /// <summary>The next ticks of a schedule, UTC; none while it is paused.</summary>
     public static IReadOnlyList<DateTime> Upcoming(ScheduleRecord schedule, int count) =>

@@ -75,6 +75,8 @@ internal static class DoorTables
         e.Property(x => x.Log).HasColumnName("log");
         e.Property(x => x.CreatedAt).HasColumnName("created_at");
         e.Property(x => x.FinishedAt).HasColumnName("finished_at");
+        e.Property(x => x.Owner).HasColumnName("owner").HasMaxLength(128);
+        e.Property(x => x.Origin).HasColumnName("origin").HasMaxLength(300);
         e.HasIndex(x => x.DueAt, "ix_callbacks_due").HasFilter("state = 0");
         e.HasIndex(x => x.SubjectId, "ix_callbacks_subject");
         e.HasIndex(x => x.FinishedAt, "ix_callbacks_finished").HasFilter("finished_at is not null");
@@ -94,7 +96,7 @@ internal static class DoorTables
         e.Property(x => x.ErrorFileId).HasColumnName("error_file_id").HasMaxLength(64);
         e.Property(x => x.Strict).HasColumnName("strict");
         e.Property(x => x.Owner).HasColumnName("owner").HasMaxLength(128);
-        e.Property(x => x.SubmitterKey).HasColumnName("submitter_key");
+        e.Property(x => x.Submitter).HasColumnName("submitter_key");
         e.Property(x => x.Metadata).HasColumnName("metadata");
         e.Property(x => x.CallbackUrl).HasColumnName("callback_url");
         e.Property(x => x.Errors).HasColumnName("errors");

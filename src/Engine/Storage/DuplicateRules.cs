@@ -17,11 +17,12 @@ internal static class DuplicateRules
     /// <summary>What became of each task, in order; holders that wait are changed in memory.</summary>
     /// <param name="tasks">As submitted.</param>
     /// <param name="inserted">Ids that were inserted, each from the first task that has it.</param>
-    /// <param name="taken">Ids of the others that exist.</param>
+    /// <param name="taken">The others that exist, by id: their owner, and when they are gone.</param>
     /// <param name="holders">Tasks that wait or run, by queue and key: locked.</param>
     /// <returns>Null where the holder of a key has ended meanwhile.</returns>
+    /// <exception cref="TaskIdConflictException">An id is another tenant's, or that of a deleted task.</exception>
     public static List<Admission>? Answer(
-        IReadOnlyList<NewTask> tasks, HashSet<Guid> inserted, HashSet<Guid> taken, Dictionary<(string Queue, string Key), TaskState> holders)
+        IReadOnlyList<NewTask> tasks, HashSet<Guid> inserted, IReadOnlyDictionary<Guid, TakenId> taken, Dictionary<(string Queue, string Key), TaskState> holders)
     {
         var answers = new List<Admission>(tasks.Count);
         var seen = new HashSet<Guid>(tasks.Count);
@@ -30,7 +31,9 @@ internal static class DuplicateRules
             var isFirst = seen.Add(task.CorrelationId);
             if (isFirst && inserted.Contains(task.CorrelationId))
                 answers.Add(Accept(task, holders));
-            else if (!isFirst || taken.Contains(task.CorrelationId))
+            else if (taken.TryGetValue(task.CorrelationId, out var other) && !other.Is(task))
+                throw new TaskIdConflictException(task.CorrelationId);
+            else if (!isFirst || other is not null)
                 answers.Add(new Admission(task.CorrelationId, Admitted.IdTaken, null));
             else if (task.DedupeKey is { } key && holders.TryGetValue((task.Queue, key), out var holder))
                 answers.Add(Meet(task, overwrite, holder));
@@ -51,8 +54,7 @@ internal static class DuplicateRules
 
     private static Admission Meet(TaskState task, OverwriteFields overwrite, TaskState holder)
     {
-        // Whoever has the key of somebody else's task learns that there is one, and changes nothing of it.
-        if (overwrite == OverwriteFields.None || holder.Owner != task.Owner)
+        if (overwrite == OverwriteFields.None)
             return new Admission(holder.CorrelationId, Admitted.Skipped, null);
         if (holder.State == TaskStates.Running)
             return new Admission(holder.CorrelationId, Admitted.Running, holder);
@@ -70,4 +72,14 @@ internal static class DuplicateRules
         holder.Record(TaskEventType.Overwritten, task.CreatedAt, frees: holder.ThreadId is not null);
         return new Admission(holder.CorrelationId, Admitted.Overwritten, holder);
     }
+}
+
+/// <summary>A row that has the id of a new task.</summary>
+/// <param name="Id">The id.</param>
+/// <param name="Owner">Its owner.</param>
+/// <param name="DeleteAt">When it is gone, though its row may still be there.</param>
+internal sealed record TakenId(Guid Id, string? Owner, DateTime? DeleteAt)
+{
+    /// <summary>Whether it is the new task itself, sent again.</summary>
+    public bool Is(TaskState task) => Owner == task.Owner && !(DeleteAt <= task.CreatedAt);
 }

@@ -163,6 +163,9 @@ public sealed record ClaimRequest(IReadOnlyList<QueueLevel> Targets, int Max, st
     /// </summary>
     public int? MaxRetries { get; init; }
 
+    /// <summary>The credential that claims, which alone may report on the attempts; null where nobody had to authenticate.</summary>
+    public string? Credential { get; init; }
+
     /// <summary>How long a sequential claim locks a target at least, while its task runs.</summary>
     public int LockMs { get; init; } = 600_000;
 

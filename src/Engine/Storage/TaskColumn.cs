@@ -37,6 +37,7 @@ internal abstract class TaskColumn(string name, bool changes, bool bulky)
         new TaskColumn<int>("lease_ms", NpgsqlDbType.Integer, t => t.LeaseMs, (t, v) => t.LeaseMs = v, changes: true),
         new TaskColumn<DateTime?>("lease_until", NpgsqlDbType.TimestampTz, t => t.LeaseUntil, (t, v) => t.LeaseUntil = v, changes: true),
         new TaskColumn<string?>("worker", NpgsqlDbType.Text, t => t.Worker, (t, v) => t.Worker = v, changes: true),
+        new TaskColumn<string?>("claimed_by", NpgsqlDbType.Text, t => t.ClaimedBy, (t, v) => t.ClaimedBy = v, changes: true),
         new TaskColumn<DateTime>("created_at", NpgsqlDbType.TimestampTz, t => t.CreatedAt, (t, v) => t.CreatedAt = v),
         new TaskColumn<DateTime>("due_at", NpgsqlDbType.TimestampTz, t => t.DueAt, (t, v) => t.DueAt = v, changes: true),
         new TaskColumn<DateTime?>("expires_at", NpgsqlDbType.TimestampTz, t => t.ExpiresAt, (t, v) => t.ExpiresAt = v, changes: true),

@@ -1,10 +1,14 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
 using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
+using TaskQueue.Engine.Audit;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Files;
+using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Quotas;
 using TaskQueue.Engine.Schedules;
 using TaskQueue.Engine.Tasks;
 
@@ -43,6 +47,21 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
     /// <summary>Table <c>task_events</c>.</summary>
     public DbSet<TaskEvent> TaskEvents => Set<TaskEvent>();
 
+    /// <summary>Table <c>api_keys</c>.</summary>
+    public DbSet<ApiKeyRecord> ApiKeys => Set<ApiKeyRecord>();
+
+    /// <summary>Table <c>audit</c>.</summary>
+    public DbSet<AuditRecord> Audit => Set<AuditRecord>();
+
+    /// <summary>Table <c>quarantine</c>.</summary>
+    public DbSet<QuarantinedItem> Quarantine => Set<QuarantinedItem>();
+
+    /// <summary>Table <c>tenant_usage</c>.</summary>
+    public DbSet<TenantUsage> TenantUsage => Set<TenantUsage>();
+
+    /// <summary>Table <c>webhook_receivers</c>.</summary>
+    public DbSet<WebhookReceiver> WebhookReceivers => Set<WebhookReceiver>();
+
     /// <inheritdoc />
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
@@ -58,6 +77,7 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
             e.Property(x => x.BucketBase).HasColumnName("bucket_base");
         });
         DoorTables.Map(modelBuilder);
+        AccessTables.Map(modelBuilder);
         modelBuilder.Entity<QueueCount>(e =>
         {
             e.ToTable("queue_counts").HasKey(x => new { x.Queue, x.Level, x.Stream, x.Type });
@@ -89,8 +109,8 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
         e.Property(x => x.Priority).HasColumnName("priority");
         e.Property(x => x.Push).HasColumnName("push");
         e.Property(x => x.Name).HasColumnName("name").HasMaxLength(256);
-        e.Property(x => x.DedupeKey).HasColumnName("dedupe_key").HasMaxLength(256);
-        e.Property(x => x.ThreadId).HasColumnName("thread_id").HasMaxLength(256);
+        e.Property(x => x.DedupeKey).HasColumnName("dedupe_key").HasMaxLength(StoredKeyLength);
+        e.Property(x => x.ThreadId).HasColumnName("thread_id").HasMaxLength(StoredKeyLength);
         e.Property(x => x.Held).HasColumnName("held");
         e.Property(x => x.Payload).HasColumnName("payload");
         e.Property(x => x.Headers).HasColumnName("headers");
@@ -104,6 +124,7 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
         e.Property(x => x.LeaseMs).HasColumnName("lease_ms");
         e.Property(x => x.LeaseUntil).HasColumnName("lease_until");
         e.Property(x => x.Worker).HasColumnName("worker");
+        e.Property(x => x.ClaimedBy).HasColumnName("claimed_by").HasMaxLength(128);
         e.Property(x => x.CreatedAt).HasColumnName("created_at");
         e.Property(x => x.DueAt).HasColumnName("due_at");
         e.Property(x => x.ExpiresAt).HasColumnName("expires_at");
@@ -141,6 +162,9 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
         e.HasIndex(x => new { x.Queue, x.ThreadId }, TurnIndex).IsUnique().HasFilter("thread_id is not null and not held and state in (3, 4, 7)");
         e.HasIndex(x => new { x.Queue, x.ThreadId, x.DueAt, x.CorrelationId }, "ix_tasks_thread").HasFilter("thread_id is not null and state in (3, 7)");
     }
+
+    /// <summary>A key behind its tenant: see <see cref="Auth.TenantKey"/>.</summary>
+    private const int StoredKeyLength = 400;
 
     internal const string DedupeIndex = "ix_tasks_dedupe";
     internal const string TurnIndex = "ix_tasks_turn";

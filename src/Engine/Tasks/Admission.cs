@@ -6,7 +6,7 @@ public enum Admitted
     /// <summary>A new task.</summary>
     Accepted,
 
-    /// <summary>A task with its id exists, and was left alone.</summary>
+    /// <summary>A task of the same owner with its id exists, and was left alone.</summary>
     IdTaken,
 
     /// <summary>Another task holds its dedupe key, and was left alone.</summary>
@@ -17,6 +17,14 @@ public enum Admitted
 
     /// <summary>Another task holds its dedupe key and runs, so that nothing could be changed.</summary>
     Running,
+}
+
+/// <summary>The id of a submission is taken, and not by the task that it is: it is another tenant's, or its task was deleted. Nothing was accepted.</summary>
+/// <param name="id">The id.</param>
+public sealed class TaskIdConflictException(Guid id) : Exception($"the id {id} was used before and cannot be used again; choose another")
+{
+    /// <summary>The id.</summary>
+    public Guid Id { get; } = id;
 }
 
 /// <summary>The answer to a submission.</summary>

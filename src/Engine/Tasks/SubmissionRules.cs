@@ -40,9 +40,11 @@ public static class SubmissionRules
             return problem;
         if (task.Payload is null || Encoding.UTF8.GetByteCount(task.Payload) > maxPayloadBytes)
             return $"payload must have at most {maxPayloadBytes} bytes";
-        // PostgreSQL stores no NUL in text.
-        if (HasNul(task.Payload) || HasNul(task.Name) || HasNul(task.Headers) || HasNul(task.DedupeKey) || HasNul(task.ThreadId) || HasNul(task.Owner))
-            return "text must not contain the character U+0000";
+        if (!TextRules.IsClean(task.Payload) || !TextRules.IsClean(task.Name) || !TextRules.IsClean(task.Headers) || !TextRules.IsClean(task.Owner)
+            || !TextRules.IsClean(task.Ending?.LapseResult) || !TextRules.IsClean(task.Ending?.CallbackUrl) || !TextRules.IsClean(task.Ending?.ReplyTo))
+            return TextRules.Rule;
+        if (!TextRules.IsPlain(task.DedupeKey) || !TextRules.IsPlain(task.ThreadId))
+            return "dedupe_key and thread_id must not contain control characters or half of a surrogate pair";
         return null;
     }
 
@@ -55,8 +57,6 @@ public static class SubmissionRules
 
     private const int MaxKey = 256;
     private const OverwriteFields AllFields = OverwriteFields.Payload | OverwriteFields.ScheduledAt | OverwriteFields.ExpiresAt;
-
-    private static bool HasNul(string? text) => text is not null && text.Contains('\0', StringComparison.Ordinal);
 
     private static bool Outside(DateTime? time) => time is { } t && (t < Earliest || t > Latest);
 }

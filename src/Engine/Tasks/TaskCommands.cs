@@ -26,6 +26,9 @@ public enum Verdict
 
     /// <summary>Another task that waits or runs has its dedupe key.</summary>
     KeyTaken,
+
+    /// <summary>The id of a new task is another tenant's, or that of a deleted task.</summary>
+    IdConflict,
 }
 
 /// <summary>

@@ -121,18 +121,21 @@ public sealed class TaskQueries(IDbContextFactory<TaskDbContext> databases, Time
     }
 
     /// <summary>Tasks of a queue and level that wait since <paramref name="before"/> or longer; any of them, in no order.</summary>
-    public async Task<List<Guid>> WaitingIdsAsync(QueueLevel level, DateTime before, int max, CancellationToken stop)
+    public async Task<List<Guid>> WaitingIdsAsync(QueueLevel level, DateTime before, int max, Access access, CancellationToken stop)
     {
         await using var db = await databases.CreateDbContextAsync(stop);
-        var here = db.Tasks.AsNoTracking().Where(t => t.Queue == level.Queue && t.Level == level.Level && t.CreatedAt <= before);
+        var here = access.Filter(db.Tasks.AsNoTracking()).Where(t => t.Queue == level.Queue && t.Level == level.Level && t.CreatedAt <= before);
         return await TaskLists.Waiting(here).Concat(TaskLists.Held(here)).Select(t => t.CorrelationId).Take(max).ToListAsync(stop);
     }
 
-    /// <summary>Counts by queue and level, of one or of all that have any tasks.</summary>
-    public async Task<List<LevelStats>> LevelStatsAsync(QueueLevel? only, CancellationToken stop)
+    /// <summary>
+    /// Counts by queue and level, of one or of all that have any tasks that the caller may see. What ended is counted for all tenants
+    /// together, so who sees one tenant only gets the finished tasks that are still kept.
+    /// </summary>
+    public async Task<List<LevelStats>> LevelStatsAsync(QueueLevel? only, Access access, CancellationToken stop)
     {
         await using var db = await databases.CreateDbContextAsync(stop);
-        var tasks = db.Tasks.AsNoTracking();
+        var tasks = access.Filter(db.Tasks.AsNoTracking());
         var counts = db.Set<QueueCount>().AsNoTracking();
         if (only is { } level)
         {
@@ -143,17 +146,43 @@ public sealed class TaskQueries(IDbContextFactory<TaskDbContext> databases, Time
         var waiting = await CountAsync(TaskLists.Waiting(tasks), stop);
         var held = await CountAsync(TaskLists.Held(tasks), stop);
         var running = await CountAsync(TaskLists.Running(tasks), stop);
-        var ended = await counts.GroupBy(c => new { c.Queue, c.Level, c.Type }).Select(g => new { g.Key, Count = g.Sum(c => c.Count) }).ToListAsync(stop);
+        var completed = access.SeesAllTenants ? await SumAsync(counts.Where(c => c.Type == TaskEventType.Completed), stop) : await CountAsync(tasks.Where(t => t.State == TaskStates.Completed), stop);
+        var ended = access.SeesAllTenants ? await SumAsync(counts, stop) : await CountAsync(Ended(tasks), stop);
         return
         [
-            .. waiting.Keys.Concat(held.Keys).Concat(running.Keys).Concat(ended.Select(e => new QueueLevel(e.Key.Queue, e.Key.Level))).Distinct().Select(at =>
-            {
-                var here = ended.Where(e => e.Key.Queue == at.Queue && e.Key.Level == at.Level).ToList();
-                return new LevelStats(at, waiting.GetValueOrDefault(at) + held.GetValueOrDefault(at), running.GetValueOrDefault(at),
-                    here.Where(e => e.Key.Type == TaskEventType.Completed).Sum(e => e.Count), here.Sum(e => e.Count));
-            }),
+            .. waiting.Keys.Concat(held.Keys).Concat(running.Keys).Concat(ended.Keys).Distinct().Select(at => new LevelStats(
+                at, waiting.GetValueOrDefault(at) + held.GetValueOrDefault(at), running.GetValueOrDefault(at), completed.GetValueOrDefault(at), ended.GetValueOrDefault(at))),
         ];
     }
+
+    /// <summary>Counts of a queue, as the caller sees it: see <see cref="LevelStatsAsync"/>.</summary>
+    public async Task<QueueStats> QueueStatsAsync(string queue, Access access, CancellationToken stop)
+    {
+        await using var db = await databases.CreateDbContextAsync(stop);
+        var now = Micros.Now(time);
+        var tasks = Tasks(db, access).Where(t => t.Queue == queue);
+        var waiting = TaskLists.Waiting(tasks);
+        return new QueueStats(
+            await waiting.LongCountAsync(stop) + await TaskLists.Held(tasks).LongCountAsync(stop), await TaskLists.Running(tasks).LongCountAsync(stop),
+            await tasks.LongCountAsync(t => t.Dead, stop),
+            await tasks.LongCountAsync(t => t.State == TaskStates.Completed, stop), await tasks.LongCountAsync(t => t.State == TaskStates.Expired, stop),
+            await waiting.Where(t => t.DueAt <= now && (t.ExpiresAt == null || t.ExpiresAt > now)).MinAsync(t => (DateTime?)t.DueAt, stop));
+    }
+
+    /// <summary>Queues in which tasks that the caller may see wait or run.</summary>
+    public async Task<List<string>> QueuesAsync(Access access, CancellationToken stop)
+    {
+        await using var db = await databases.CreateDbContextAsync(stop);
+        var tasks = Tasks(db, access);
+        return await tasks.Where(t => t.State == TaskStates.Pending || t.State == TaskStates.Running || t.State == TaskStates.Retrying).Select(t => t.Queue).Distinct().ToListAsync(stop);
+    }
+
+    private static IQueryable<TaskState> Ended(IQueryable<TaskState> tasks) =>
+        tasks.Where(t => t.State == TaskStates.Completed || t.State == TaskStates.Failed || t.State == TaskStates.Cancelled || t.State == TaskStates.Expired);
+
+    private static Task<Dictionary<QueueLevel, long>> SumAsync(IQueryable<QueueCount> counts, CancellationToken stop) =>
+        counts.GroupBy(c => new { c.Queue, c.Level }).Select(g => new { g.Key, Count = g.Sum(c => c.Count) })
+            .ToDictionaryAsync(g => new QueueLevel(g.Key.Queue, g.Key.Level), g => g.Count, stop);
 
     private static Task<Dictionary<QueueLevel, long>> CountAsync(IQueryable<TaskState> tasks, CancellationToken stop) =>
         tasks.GroupBy(t => new { t.Queue, t.Level }).Select(g => new { g.Key, Count = g.LongCount() })
@@ -163,10 +192,6 @@ public sealed class TaskQueries(IDbContextFactory<TaskDbContext> databases, Time
     {
         var now = Micros.Now(time);
         var tasks = db.Tasks.AsNoTracking().Where(t => t.DeleteAt == null || t.DeleteAt > now);
-        if (access.Owner is { } owner)
-            tasks = tasks.Where(t => t.Owner == owner);
-        if (access.Queues is { } prefixes)
-            tasks = tasks.Where(t => prefixes.Any(prefix => t.Queue.StartsWith(prefix)));
-        return tasks;
+        return access.Filter(tasks);
     }
 }

@@ -1,5 +1,6 @@
 using MassTransit;
 using TaskQueue.Contracts;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Queues;
 
 namespace TaskQueue.Engine.Tasks;
@@ -8,7 +9,7 @@ namespace TaskQueue.Engine.Tasks;
 /// One task: the instance of <see cref="TaskStateMachine"/> and the row of table <c>tasks</c>. Only the machine and the
 /// claim statements change it. Times are UTC with microseconds.
 /// </summary>
-public sealed class TaskState : SagaStateMachineInstance
+public sealed class TaskState : SagaStateMachineInstance, IOwnedInQueue
 {
     private List<TaskEvent>? _events;
 
@@ -80,6 +81,9 @@ public sealed class TaskState : SagaStateMachineInstance
 
     /// <summary>Who runs or ran the last attempt.</summary>
     public string? Worker { get; set; }
+
+    /// <summary>The credential that claimed the running attempt; null where nobody had to authenticate.</summary>
+    public string? ClaimedBy { get; set; }
 
     /// <summary>When the task was accepted.</summary>
     public DateTime CreatedAt { get; set; }

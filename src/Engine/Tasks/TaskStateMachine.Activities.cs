@@ -14,7 +14,8 @@ public sealed partial class TaskStateMachine
 
     private static bool HoldsLease<T>(BehaviorContext<TaskState, T> c)
         where T : AttemptCommand =>
-        c.Message.Attempt == c.Saga.Attempt && (c.Message.Worker is null || c.Message.Worker == c.Saga.Worker);
+        c.Message.Attempt == c.Saga.Attempt && (c.Message.Worker is null || c.Message.Worker == c.Saga.Worker)
+        && (c.Message.Access.Credential is null || c.Message.Access.Credential == c.Saga.ClaimedBy);
 
     private static string LapsedError(TaskState task) => $"lease of attempt {task.Attempt} lapsed: no heartbeat for {task.LeaseMs} ms";
 
@@ -30,6 +31,7 @@ public sealed partial class TaskStateMachine
         task.Attempt++;
         task.AttemptsLeft--;
         task.Worker = c.Message.Worker;
+        task.ClaimedBy = c.Message.Access.Credential;
         task.LeaseMs = c.Message.LeaseMs ?? task.DefaultLeaseMs;
         task.LeaseUntil = c.Message.At.AddMilliseconds(task.LeaseMs);
         task.StartedAt = c.Message.At;

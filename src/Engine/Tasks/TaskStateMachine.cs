@@ -29,7 +29,8 @@ public sealed partial class TaskStateMachine : MassTransitStateMachine<TaskState
         });
 
         Initially(When(Submit).TransitionTo(Pending).Then(Accept));
-        DuringAny(When(Submit).Answer(Verdict.Duplicate));
+        DuringAny(When(Submit).Then(c =>
+            c.Message.Verdict = c.Saga.Owner == c.Message.Task.Owner && !c.Saga.IsDeleted(c.Message.At) ? Verdict.Duplicate : Verdict.IdConflict));
 
         WhileWaiting();
         WhileRunning();

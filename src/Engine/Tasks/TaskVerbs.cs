@@ -32,6 +32,7 @@ public sealed class TaskVerbs(
     /// <summary>Accepts one task.</summary>
     /// <returns>What became of it: accepted, or a duplicate of another by its id or its dedupe key.</returns>
     /// <exception cref="InvalidSubmissionException">It breaks a rule.</exception>
+    /// <exception cref="TaskIdConflictException">Its id is taken by another tenant, or was that of a deleted task.</exception>
     /// <exception cref="OverloadedException">Too much waits for the database; nothing was done.</exception>
     public async Task<Admission> SubmitAsync(TaskSubmission submission)
     {
@@ -43,6 +44,8 @@ public sealed class TaskVerbs(
         using var send = TaskTrace.StartSend(one);
         var command = new SubmitTask((await AdmitAsync(one, TaskTrace.Sent(send)))[0].Task);
         await mediator.Send(command);
+        if (command.Verdict == Verdict.IdConflict)
+            throw new TaskIdConflictException(submission.Id);
         if (command.Verdict != Verdict.Applied)
             return new Admission(submission.Id, Admitted.IdTaken, null);
         command.Task.State = TaskStates.Pending; // the machine worked on a copy
@@ -54,6 +57,7 @@ public sealed class TaskVerbs(
     /// <param name="step">What they are made for, such as the tick of a schedule.</param>
     /// <returns>What became of each, in order; nothing where another process took the step.</returns>
     /// <exception cref="InvalidSubmissionException">One breaks a rule: none is accepted.</exception>
+    /// <exception cref="TaskIdConflictException">The id of one is taken by another tenant, or was that of a deleted task: none is accepted.</exception>
     public async Task<IReadOnlyList<Admission>> SubmitManyAsync(IReadOnlyList<TaskSubmission> submissions, InsertStep? step = null)
     {
         using var place = intake.Enter(submissions);
@@ -103,7 +107,7 @@ public sealed class TaskVerbs(
     }
 
     /// <summary>Begins an attempt that was dispatched to a bus worker.</summary>
-    public StartTask Start(Guid id, int attempt, string worker, int? leaseMs) => new(id, Now, attempt, worker, leaseMs);
+    public StartTask Start(Guid id, int attempt, string worker, int? leaseMs) => new(id, Now, attempt, TextRules.Clean(worker)!, leaseMs);
 
     /// <summary>Renews the lease of a running attempt.</summary>
     /// <param name="id">The task.</param>
@@ -112,13 +116,13 @@ public sealed class TaskVerbs(
     /// <param name="leaseMs">A new length of the lease, or null.</param>
     /// <param name="progress">JSON text of at most <see cref="MaxProgress"/> characters, or null; what is longer is left out.</param>
     public RenewLease Renew(Guid id, int attempt, string? worker, int? leaseMs = null, string? progress = null) =>
-        new(id, Now, attempt, worker, leaseMs, progress?.Length > MaxProgress ? null : Clean(progress));
+        new(id, Now, attempt, worker, leaseMs, progress?.Length > MaxProgress ? null : TextRules.Clean(progress));
 
     /// <summary>Ends a running attempt with a result.</summary>
-    public CompleteTask Complete(Guid id, int attempt, string? worker, string? result) => new(id, Now, attempt, worker, Clean(result));
+    public CompleteTask Complete(Guid id, int attempt, string? worker, string? result) => new(id, Now, attempt, worker, TextRules.Clean(result));
 
     /// <summary>Ends a running attempt with an error.</summary>
-    public FailTask Fail(Guid id, int attempt, string? worker, string error, bool retryable) => new(id, Now, attempt, worker, Clean(error)!, retryable);
+    public FailTask Fail(Guid id, int attempt, string? worker, string error, bool retryable) => new(id, Now, attempt, worker, TextRules.Clean(error)!, retryable);
 
     /// <summary>Gives the task of a running attempt back for later; no attempt is counted.</summary>
     public SnoozeTask Snooze(Guid id, int attempt, string? worker, TimeSpan wait) => new(id, Now, attempt, worker, wait);
@@ -154,13 +158,13 @@ public sealed class TaskVerbs(
         return (restarted, skipped);
     }
 
-    /// <summary>Cancels what waits in a queue and level as of now, and frees it for sequential claims.</summary>
-    public async Task ClearAsync(QueueLevel level, CancellationToken stop)
+    /// <summary>Cancels what waits in a queue and level as of now, of what the caller may see, and frees it for sequential claims.</summary>
+    public async Task ClearAsync(QueueLevel level, Access access, CancellationToken stop)
     {
         var now = Now;
         await store.UnlockAsync(level);
-        while (await queries.WaitingIdsAsync(level, now, RedriveBatch, stop) is { Count: > 0 } ids)
-            await ApplyAsync(ids.ConvertAll(id => new CancelTask(id, now)));
+        while (await queries.WaitingIdsAsync(level, now, RedriveBatch, access, stop) is { Count: > 0 } ids)
+            await ApplyAsync(ids.ConvertAll(id => new CancelTask(id, now)), access);
     }
 
     private const int RedriveBatch = 500;
@@ -203,8 +207,8 @@ public sealed class TaskVerbs(
             Priority = submission.Priority ?? level?.Priority ?? Priority.Normal,
             Push = queue?.Delivery == Delivery.Push,
             Name = submission.Name,
-            DedupeKey = submission.DedupeKey,
-            ThreadId = submission.ThreadId,
+            DedupeKey = TenantKey.Of(submission.Owner, submission.DedupeKey),
+            ThreadId = TenantKey.Of(submission.Owner, submission.ThreadId),
             Held = submission.ThreadId is not null,
             Payload = submission.Payload,
             Headers = trace is null ? submission.Headers : trace.Into(submission.Headers),
@@ -225,7 +229,4 @@ public sealed class TaskVerbs(
     }
 
     private static DateTime? Cut(DateTime? time) => time is { } t ? Micros.Cut(t) : null;
-
-    /// <summary>PostgreSQL stores no NUL in text; a worker's words are kept without it.</summary>
-    private static string? Clean(string? text) => text?.Replace("\0", "", StringComparison.Ordinal);
 }

@@ -1,3 +1,4 @@
+using TaskQueue.Engine.Auth;
 using Microsoft.Extensions.Options;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Batches;
@@ -36,7 +37,7 @@ internal sealed class BatchCloser(
         if (await ApplyAsync(new FinishBatch(batch.CorrelationId, Micros.Now(time), written)))
             return true;
         foreach (var id in new[] { written.OutputFileId, written.ErrorFileId }.OfType<string>())
-            await files.DeleteAsync(id, owner: null);
+            await files.DeleteAsync(id, Access.All);
         return false;
     }
 

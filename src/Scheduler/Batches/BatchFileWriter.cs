@@ -1,3 +1,4 @@
+using TaskQueue.Engine.Auth;
 using Microsoft.Extensions.Options;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Batches;
@@ -31,7 +32,7 @@ internal sealed class BatchFileWriter(BatchWork work, FileVerbs files, IOptions<
         }
         catch when (outputId is not null)
         {
-            await files.DeleteAsync(outputId, owner: null);
+            await files.DeleteAsync(outputId, Access.All);
             throw;
         }
     }

@@ -91,7 +91,7 @@ internal sealed class BatchSplitter(
                 var answers = await tasks.SubmitManyAsync(chunk.Requests.ConvertAll(r => ToTask(batch, r)), step);
                 return answers.Count > 0 || chunk.Requests.Count == 0;
             }
-            catch (TaskIdTakenException)
+            catch (Exception taken) when (taken is TaskIdTakenException or TaskIdConflictException)
             {
                 ids.DrawInstance(); // another process makes the same ids
             }
@@ -107,7 +107,7 @@ internal sealed class BatchSplitter(
             Name = batch.Endpoint,
             ExpiresAt = batch.DeadlineAt,
             MaxAttempts = 1,
-            Headers = new BatchHeaders(BellaBatchId.Format(batch.CorrelationId), "batch", line.CustomId, batch.SubmitterKey).ToText(),
+            Headers = new BatchHeaders(BellaBatchId.Format(batch.CorrelationId), "batch", line.CustomId, batch.Submitter).ToText(),
             Ending = new TaskEnding { LapseResult = id.LapseResult },
             BatchId = batch.CorrelationId,
             Owner = batch.Owner,

@@ -131,7 +131,7 @@ internal sealed class GroupSagaContext<T>(ConsumeContext<T> context, GroupEntry 
     /// A deleted task does not exist for anybody, though its row still does, nor one of others for who may not see it. Its id
     /// stays taken.
     /// </summary>
-    private bool IsGone(TaskState task) => Message is TaskCommand command and not SubmitTask && (task.IsDeleted(command.At) || !command.Access.Sees(task));
+    private bool IsGone(TaskState task) => Message is TaskCommand command and not SubmitTask && (task.IsDeleted(command.At) || !command.Access.CanRead(task.Owner, task.Queue));
 
     private Task Keep(TaskState task)
     {

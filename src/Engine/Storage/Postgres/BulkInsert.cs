@@ -10,11 +10,12 @@ internal sealed partial class PostgresTaskStore
         $"""
         insert into tasks ({TaskColumn.List(TaskColumn.All)})
         select * from unnest({Placeholders(TaskColumn.All.Length)})
-        on conflict do nothing
         """;
 
-    // The event is made from the inserted row, so a task that was there before gets none. The stream is locked after the
-    // last row, and before the first event draws its id.
+    private static readonly string InsertNewTasksSql = InsertTasksSql + "\non conflict do nothing";
+
+    // All or nothing: where an id exists the statement fails, and the tasks go the way of those that meet others. The stream is
+    // locked after the last row, and before the first event draws its id.
     private static readonly string InsertWithEventsSql =
         $"""
         with inserted as (
@@ -29,36 +30,30 @@ internal sealed partial class PostgresTaskStore
                 queue, level, attempt, created_at, due_at, coalesce(dispatch_at > due_at, false), false
             from locked, inserted
             where not queue = any(${TaskColumn.All.Length + 2}) or coalesce(dispatch_at > due_at, false))
-        select id from inserted
+        select 1
         """;
 
     public async Task<IReadOnlyList<Admission>?> InsertAsync(IReadOnlyList<NewTask> tasks, InsertStep? step = null) =>
-        step is null && tasks.All(t => t.Task is { DedupeKey: null, ThreadId: null })
-            ? Answer(tasks, await InsertPlainAsync([.. tasks.Select(t => t.Task)]))
+        step is null && tasks.All(t => t.Task is { DedupeKey: null, ThreadId: null }) && await InsertPlainAsync([.. tasks.Select(t => t.Task)])
+            ? [.. tasks.Select(t => new Admission(t.Task.CorrelationId, Admitted.Accepted, t.Task))]
             : (await RetryRacesAsync(() => InsertOrderedAsync(tasks, step))).Answers;
 
-    /// <summary>No task can meet another: one statement.</summary>
-    private async Task<HashSet<Guid>> InsertPlainAsync(List<TaskState> tasks)
+    /// <summary>No task meets another: one statement. False where an id exists; then nothing was inserted.</summary>
+    private async Task<bool> InsertPlainAsync(List<TaskState> tasks)
     {
         await using var command = source.CreateCommand(InsertWithEventsSql);
         string[] silent = [.. tasks.Where(t => t.Settings.Events != EventPolicy.All).Select(t => t.Queue).Distinct()];
         command.Parameters.AddRange(InsertValues(tasks).Append(Value(PickStream())).Append(Value(silent)).ToArray());
-        var inserted = new HashSet<Guid>(tasks.Count);
-        // Without an explicit transaction the statement is one: it commits when the last row was read.
-        await using (var reader = await command.ExecuteReaderAsync())
+        try
         {
-            while (await reader.ReadAsync())
-                inserted.Add(reader.GetGuid(0));
+            await command.ExecuteNonQueryAsync(); // a transaction of its own
+            return true;
         }
-
-        return inserted;
+        catch (PostgresException taken) when (taken.SqlState == PostgresErrorCodes.UniqueViolation)
+        {
+            return false;
+        }
     }
-
-    /// <summary>The first of two tasks with one id is the one that was inserted.</summary>
-    private static List<Admission> Answer(IReadOnlyList<NewTask> tasks, HashSet<Guid> inserted) =>
-        [.. tasks.Select(t => inserted.Remove(t.Task.CorrelationId)
-            ? new Admission(t.Task.CorrelationId, Admitted.Accepted, t.Task)
-            : new Admission(t.Task.CorrelationId, Admitted.IdTaken, null))];
 
     /// <summary>In the order of ids, in which everybody locks rows; an insert waits for another of the same id.</summary>
     private static IEnumerable<NpgsqlParameter> InsertValues(IReadOnlyList<TaskState> tasks)

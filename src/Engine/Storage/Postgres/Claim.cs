@@ -20,7 +20,7 @@ internal sealed partial class PostgresTaskStore
             order by q.ord, -p.priority, c.due_at, c.id
             limit $4)
         """,
-        "where t.id = any(array(select id from due))", worker: "$5", lease: "$6", gated: "false",
+        "where t.id = any(array(select id from due))", worker: "$5", claimedBy: "$11", lease: "$6", gated: "false",
         order: "due.ord, -c.priority, c.due_at, c.id");
 
     private static string DueTasks(string limit) =>
@@ -36,17 +36,19 @@ internal sealed partial class PostgresTaskStore
     /// <param name="due">CTEs, the last named due: the ids to claim and their order.</param>
     /// <param name="which">Where the update finds the ids.</param>
     /// <param name="worker">Who claims.</param>
+    /// <param name="claimedBy">The credential that claims.</param>
     /// <param name="lease">Length of the lease in milliseconds, 0 for the task's life, or null for the task's own.</param>
     /// <param name="gated">Whether the task counts against a limit.</param>
     /// <param name="order">Order of the answer.</param>
     /// <param name="more">CTEs behind claimed.</param>
     /// <param name="share">What to select beside the tasks.</param>
-    private static string ClaimStatement(string due, string which, string worker, string lease, string gated, string order, string more = "", string share = "") =>
+    private static string ClaimStatement(
+        string due, string which, string worker, string claimedBy, string lease, string gated, string order, string more = "", string share = "") =>
         $"""
         with {due},
         claimed as (
             update tasks t
-            set state = {TaskStates.Running}, attempt = t.attempt + 1, worker = {worker},
+            set state = {TaskStates.Running}, attempt = t.attempt + 1, worker = {worker}, claimed_by = {claimedBy},
                 attempts_left = case when $10 is null then t.attempts_left - 1 when t.level = 0 then 0 when $10 < 0 then 100 else greatest(0, $10 - t.attempt) end,
                 lease_ms = case when {lease} = 0 then least({int.MaxValue}, extract(epoch from {Life} - $3) * 1000)::int else coalesce({lease}, t.default_lease_ms) end,
                 lease_until = case when {lease} = 0 then {Life} else $3 + coalesce({lease}, t.default_lease_ms) * interval '1 millisecond' end,
@@ -88,7 +90,7 @@ internal sealed partial class PostgresTaskStore
         [
             Value(Queues(request.Targets)), Value(Levels(request.Targets)), Value(now), Value(request.Max),
             Value(request.Worker), Nullable(request.LeaseMs), Value(PickStream()), Value<string[]>([.. rules.Silent]),
-            Value(now.AddMilliseconds(-request.MinAgeMs)), Nullable(request.MaxRetries),
+            Value(now.AddMilliseconds(-request.MinAgeMs)), Nullable(request.MaxRetries), Nullable(request.Credential),
         ]);
         await using var reader = await command.ExecuteReaderAsync();
         var tasks = new List<TaskState>();

@@ -31,7 +31,7 @@ internal sealed partial class PostgresTaskStore
         $"""
         held as (
             insert into queue_locks (queue, level, task_id, attempt, until)
-            select queue, level, id, attempt, $3 + greatest($18, ($6)[1]) * interval '1 millisecond' from claimed where $17 = {(int)ClaimOrder.Sequential}
+            select queue, level, id, attempt, $3 + greatest($19, ($6)[1]) * interval '1 millisecond' from claimed where $17 = {(int)ClaimOrder.Sequential}
             on conflict (queue, level) do update set task_id = excluded.task_id, attempt = excluded.attempt, until = excluded.until),
         """);
 
@@ -72,6 +72,7 @@ internal sealed partial class PostgresTaskStore
         """,
         "from unnest(array(select id from due order by id), array(select share from due order by id)) as d(id, share) where t.id = d.id",
         worker: "($5)[d.share]",
+        claimedBy: "($18)[d.share]",
         lease: "($6)[d.share]",
         gated: "t.queue = any($11)",
         order: "due.place",
@@ -141,5 +142,6 @@ internal sealed partial class PostgresTaskStore
         yield return Value(Micros.FromTime(now) * 1000);
         yield return Value(sums);
         yield return Value((int)request.Order);
+        yield return Value<string?[]>([.. requests.Select(r => r.Credential)]);
     }
 }

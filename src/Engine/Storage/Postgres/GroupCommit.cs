@@ -160,7 +160,7 @@ internal sealed partial class PostgresTaskStore
         {
             List<NpgsqlBatchCommand> rows = [];
             if (inserts.Count > 0)
-                rows.Add(Command(InsertTasksSql, [.. InsertValues(inserts)]));
+                rows.Add(Command(InsertNewTasksSql, [.. InsertValues(inserts)]));
             if (updates.Count > 0)
                 rows.Add(Update(UpdateSql, TaskColumn.Changed, updates));
             var owed = TaskChanges.Owed(updates);

@@ -6,7 +6,7 @@ namespace TaskQueue.Engine.Storage.Postgres;
 /// <summary>Inserts tasks that meet others: by a dedupe key, in a thread, or at the tick of a schedule.</summary>
 internal sealed partial class PostgresTaskStore
 {
-    private const string ExistingSql = "select id from tasks where id = any($1)";
+    private const string ExistingSql = "select id, owner, delete_at from tasks where id = any($1)";
 
     private static readonly string HoldersSql =
         $"""
@@ -79,7 +79,7 @@ internal sealed partial class PostgresTaskStore
     {
         List<TaskState> ordered = [.. tasks.Select(t => t.Task).DistinctBy(t => t.CorrelationId)
             .OrderBy(t => t.Queue, StringComparer.Ordinal).ThenBy(t => t.DedupeKey, StringComparer.Ordinal)];
-        await using var command = new NpgsqlCommand(InsertTasksSql + " returning id", connection, transaction);
+        await using var command = new NpgsqlCommand(InsertNewTasksSql + " returning id", connection, transaction);
         command.Parameters.AddRange(TaskColumn.All.Select(c => c.ArrayOf(ordered)).ToArray());
         await using var reader = await command.ExecuteReaderAsync();
         var inserted = new HashSet<Guid>();
@@ -92,7 +92,7 @@ internal sealed partial class PostgresTaskStore
     private static async Task<List<Admission>?> MeetHoldersAsync(
         NpgsqlConnection connection, NpgsqlTransaction transaction, IReadOnlyList<NewTask> tasks, HashSet<Guid> inserted)
     {
-        var taken = new HashSet<Guid>();
+        IReadOnlyDictionary<Guid, TakenId> taken = new Dictionary<Guid, TakenId>();
         var holders = new Dictionary<(string, string), TaskState>();
         if (inserted.Count < tasks.Count)
         {
@@ -107,14 +107,18 @@ internal sealed partial class PostgresTaskStore
         return answers;
     }
 
-    private static async Task<HashSet<Guid>> ExistingAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, Guid[] ids)
+    private static async Task<Dictionary<Guid, TakenId>> ExistingAsync(NpgsqlConnection connection, NpgsqlTransaction? transaction, Guid[] ids)
     {
         await using var command = new NpgsqlCommand(ExistingSql, connection, transaction);
         command.Parameters.Add(Value(ids));
         await using var reader = await command.ExecuteReaderAsync();
-        var existing = new HashSet<Guid>();
+        var existing = new Dictionary<Guid, TakenId>();
         while (await reader.ReadAsync())
-            existing.Add(reader.GetGuid(0));
+        {
+            var id = reader.GetGuid(0);
+            existing[id] = new TakenId(id, await reader.IsDBNullAsync(1) ? null : reader.GetString(1), await reader.IsDBNullAsync(2) ? null : reader.GetDateTime(2));
+        }
+
         return existing;
     }
 

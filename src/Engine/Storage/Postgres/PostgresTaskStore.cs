@@ -40,6 +40,8 @@ internal sealed partial class PostgresTaskStore(NpgsqlDataSource source) : ITask
 
     private static NpgsqlParameter Nullable(int? value) => new() { Value = (object?)value ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Integer };
 
+    private static NpgsqlParameter Nullable(string? value) => new() { Value = (object?)value ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Text };
+
     private static NpgsqlParameter Nullable(DateTime? value) => new() { Value = (object?)value ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.TimestampTz };
 
     private async Task<DateTime?> ReadTimeAsync(string sql, params NpgsqlParameter[] parameters)

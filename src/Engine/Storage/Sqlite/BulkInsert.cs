@@ -1,3 +1,4 @@
+using Microsoft.Data.Sqlite;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Storage.Sqlite;
@@ -12,7 +13,7 @@ internal sealed partial class SqliteTaskStore
     private const string BadLinesSql =
         "insert into batch_bad_lines (batch_id, line, custom_id, code, message) values (@0, @1, @2, @3, @4)";
 
-    private const string ExistingSql = "select 1 from tasks where id = @0";
+    private const string ExistingSql = "select owner, delete_at from tasks where id = @0";
 
     private static readonly string InsertTaskSql =
         $"insert into tasks ({TaskColumn.List(TaskColumn.All)}) values ({Placeholders(TaskColumn.All.Length)}) on conflict do nothing";
@@ -42,14 +43,14 @@ internal sealed partial class SqliteTaskStore
     {
         tasks = [.. tasks.Select(t => t with { Task = t.Task.Copy() })]; // another try must find them unchanged
         var inserted = new HashSet<Guid>(tasks.Count);
-        var taken = new HashSet<Guid>();
+        var taken = new Dictionary<Guid, TakenId>();
         var holders = new Dictionary<(string, string), TaskState>();
         foreach (var task in tasks.Select(t => t.Task).DistinctBy(t => t.CorrelationId))
         {
             if (InsertRow(task) == 1)
                 inserted.Add(task.CorrelationId);
-            else if (Query(ExistingSql, r => r.GetInt32(0), TaskColumn.Id.SqliteValue(task)).Count > 0)
-                taken.Add(task.CorrelationId);
+            else if (Query(ExistingSql, r => ReadTaken(task.CorrelationId, r), TaskColumn.Id.SqliteValue(task)) is [var other])
+                taken.Add(task.CorrelationId, other);
             else if (task.DedupeKey is { } key && !holders.ContainsKey((task.Queue, key)))
                 holders[(task.Queue, key)] = Query(HolderSql, r => TaskColumn.ReadRow(TaskColumn.All, r), task.Queue, key)[0];
         }
@@ -63,6 +64,9 @@ internal sealed partial class SqliteTaskStore
         Append([.. changed.SelectMany(t => t.Events)]);
         return answers;
     }
+
+    private static TakenId ReadTaken(Guid id, SqliteDataReader row) =>
+        new(id, row.IsDBNull(0) ? null : row.GetString(0), row.IsDBNull(1) ? null : Micros.ToTime(row.GetInt64(1)));
 
     private void Overwrite(TaskState task) =>
         Execute(OverwriteSql, [TaskColumn.Id.SqliteValue(task), .. TaskColumn.Overwritten.Select(c => c.SqliteValue(task))]);

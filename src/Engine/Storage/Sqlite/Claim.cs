@@ -17,7 +17,7 @@ internal sealed partial class SqliteTaskStore
     private static readonly string ClaimRowSql =
         $"""
         update tasks
-        set state = {TaskStates.Running}, attempt = attempt + 1, worker = @1,
+        set state = {TaskStates.Running}, attempt = attempt + 1, worker = @1, claimed_by = @6,
             attempts_left = case when @5 is null then attempts_left - 1 when level = 0 then 0 when @5 < 0 then 100 else max(0, @5 - attempt) end,
             lease_ms = case when @2 = 0 then min({int.MaxValue}, ({Life} - @3) / 1000) else coalesce(@2, default_lease_ms) end,
             lease_until = case when @2 = 0 then {Life} else @3 + coalesce(@2, default_lease_ms) * 1000 end,
@@ -72,7 +72,7 @@ internal sealed partial class SqliteTaskStore
         while (tasks.Count < request.Max && due.TryDequeue(out var next))
         {
             var task = Query(ClaimRowSql, r => TaskColumn.ReadRow(TaskColumn.All, r), next.Id, request.Worker, OrNull(request.LeaseMs),
-                Micros.FromTime(now), gates.ContainsKey(next.Target.Queue), OrNull(request.MaxRetries))[0];
+                Micros.FromTime(now), gates.ContainsKey(next.Target.Queue), OrNull(request.MaxRetries), OrNull(request.Credential))[0];
             if (!rules.Silent.Contains(task.Queue, StringComparer.Ordinal))
                 task.Record(TaskEventType.Started, now);
             if (request.Order == ClaimOrder.Sequential)

@@ -22,6 +22,147 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
 
             NpgsqlModelBuilderExtensions.UseIdentityByDefaultColumns(modelBuilder);
 
+            modelBuilder.Entity("TaskQueue.Engine.Audit.AuditRecord", b =>
+                {
+                    b.Property<long>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("bigint")
+                        .HasColumnName("id");
+
+                    NpgsqlPropertyBuilderExtensions.UseIdentityByDefaultColumn(b.Property<long>("Id"));
+
+                    b.Property<string>("Action")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)")
+                        .HasColumnName("action");
+
+                    b.Property<string>("Actor")
+                        .HasMaxLength(128)
+                        .HasColumnType("character varying(128)")
+                        .HasColumnName("actor");
+
+                    b.Property<string>("Address")
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)")
+                        .HasColumnName("address");
+
+                    b.Property<string>("After")
+                        .HasColumnType("text")
+                        .HasColumnName("after");
+
+                    b.Property<DateTime>("At")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("at");
+
+                    b.Property<string>("Before")
+                        .HasColumnType("text")
+                        .HasColumnName("before");
+
+                    b.Property<string>("Result")
+                        .IsRequired()
+                        .HasMaxLength(512)
+                        .HasColumnType("character varying(512)")
+                        .HasColumnName("result");
+
+                    b.Property<string>("Target")
+                        .HasMaxLength(512)
+                        .HasColumnType("character varying(512)")
+                        .HasColumnName("target");
+
+                    b.Property<string>("Tenant")
+                        .HasMaxLength(128)
+                        .HasColumnType("character varying(128)")
+                        .HasColumnName("tenant");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex(new[] { "At" }, "ix_audit_at");
+
+                    b.HasIndex(new[] { "Tenant", "Id" }, "ix_audit_tenant");
+
+                    b.ToTable("audit", (string)null);
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Auth.ApiKeyRecord", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .HasColumnType("uuid")
+                        .HasColumnName("id");
+
+                    b.Property<DateTime>("CreatedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("created_at");
+
+                    b.Property<string>("CreatedBy")
+                        .HasMaxLength(128)
+                        .HasColumnType("character varying(128)")
+                        .HasColumnName("created_by");
+
+                    b.Property<DateTime?>("ExpiresAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("expires_at");
+
+                    b.Property<string>("Hash")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)")
+                        .HasColumnName("hash");
+
+                    b.Property<DateTime?>("LastUsedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("last_used_at");
+
+                    b.Property<string>("Name")
+                        .IsRequired()
+                        .HasMaxLength(128)
+                        .HasColumnType("character varying(128)")
+                        .HasColumnName("name");
+
+                    b.Property<string>("PreviousHash")
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)")
+                        .HasColumnName("previous_hash");
+
+                    b.Property<DateTime?>("PreviousUntil")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("previous_until");
+
+                    b.Property<string>("QueuesText")
+                        .HasColumnType("text")
+                        .HasColumnName("queues");
+
+                    b.Property<string>("QuotaText")
+                        .HasColumnType("text")
+                        .HasColumnName("quota");
+
+                    b.Property<string>("RateText")
+                        .HasColumnType("text")
+                        .HasColumnName("rate");
+
+                    b.Property<DateTime?>("RevokedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("revoked_at");
+
+                    b.Property<string>("ScopesText")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("scopes");
+
+                    b.Property<string>("Tenant")
+                        .IsRequired()
+                        .HasMaxLength(128)
+                        .HasColumnType("character varying(128)")
+                        .HasColumnName("tenant");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex(new[] { "Hash" }, "ix_api_keys_hash")
+                        .IsUnique();
+
+                    b.ToTable("api_keys", (string)null);
+                });
+
             modelBuilder.Entity("TaskQueue.Engine.Batches.BatchBadLine", b =>
                 {
                     b.Property<Guid>("BatchId")
@@ -188,7 +329,7 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                         .HasColumnType("boolean")
                         .HasColumnName("strict");
 
-                    b.Property<string>("SubmitterKey")
+                    b.Property<string>("Submitter")
                         .HasColumnType("text")
                         .HasColumnName("submitter_key");
 
@@ -250,6 +391,16 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                         .HasColumnType("text")
                         .HasColumnName("log");
 
+                    b.Property<string>("Origin")
+                        .HasMaxLength(300)
+                        .HasColumnType("character varying(300)")
+                        .HasColumnName("origin");
+
+                    b.Property<string>("Owner")
+                        .HasMaxLength(128)
+                        .HasColumnType("character varying(128)")
+                        .HasColumnName("owner");
+
                     b.Property<int>("State")
                         .HasColumnType("integer")
                         .HasColumnName("state");
@@ -274,6 +425,31 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                     b.HasIndex(new[] { "SubjectId" }, "ix_callbacks_subject");
 
                     b.ToTable("callbacks", (string)null);
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Callbacks.WebhookReceiver", b =>
+                {
+                    b.Property<string>("Owner")
+                        .HasMaxLength(128)
+                        .HasColumnType("character varying(128)")
+                        .HasColumnName("owner");
+
+                    b.Property<string>("Origin")
+                        .HasMaxLength(300)
+                        .HasColumnType("character varying(300)")
+                        .HasColumnName("origin");
+
+                    b.Property<DateTime?>("ChallengedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("challenged_at");
+
+                    b.Property<DateTime?>("VerifiedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("verified_at");
+
+                    b.HasKey("Owner", "Origin");
+
+                    b.ToTable("webhook_receivers", (string)null);
                 });
 
             modelBuilder.Entity("TaskQueue.Engine.Files.FileChunk", b =>
@@ -340,6 +516,62 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                     b.ToTable("files", (string)null);
                 });
 
+            modelBuilder.Entity("TaskQueue.Engine.Quarantine.QuarantinedItem", b =>
+                {
+                    b.Property<long>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("bigint")
+                        .HasColumnName("id");
+
+                    NpgsqlPropertyBuilderExtensions.UseIdentityByDefaultColumn(b.Property<long>("Id"));
+
+                    b.Property<DateTime>("At")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("at");
+
+                    b.Property<int>("Count")
+                        .HasColumnType("integer")
+                        .HasColumnName("count");
+
+                    b.Property<string>("Kind")
+                        .IsRequired()
+                        .HasMaxLength(32)
+                        .HasColumnType("character varying(32)")
+                        .HasColumnName("kind");
+
+                    b.Property<string>("Owner")
+                        .HasMaxLength(128)
+                        .HasColumnType("character varying(128)")
+                        .HasColumnName("owner");
+
+                    b.Property<string>("Queue")
+                        .HasMaxLength(128)
+                        .HasColumnType("character varying(128)")
+                        .HasColumnName("queue");
+
+                    b.Property<string>("Reason")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("reason");
+
+                    b.Property<string>("State")
+                        .HasColumnType("text")
+                        .HasColumnName("state");
+
+                    b.Property<string>("Subject")
+                        .IsRequired()
+                        .HasMaxLength(128)
+                        .HasColumnType("character varying(128)")
+                        .HasColumnName("subject");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex(new[] { "Kind", "Subject" }, "ix_quarantine_subject")
+                        .IsUnique();
+
+                    b.ToTable("quarantine", (string)null);
+                });
+
             modelBuilder.Entity("TaskQueue.Engine.Queues.QueueRecord", b =>
                 {
                     b.Property<int>("Id")
@@ -402,10 +634,40 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                             CreatedAt = new DateTime(1970, 1, 1, 0, 0, 0, 0, DateTimeKind.Utc),
                             Delivery = 1,
                             Name = "tasks",
-                            Settings = "{\"Description\":\"\",\"MaxRunning\":0,\"Paused\":false,\"DeadLetters\":{\"Enabled\":true,\"MaxSize\":0},\"Events\":0}",
+                            Settings = "{\"Description\":\"\",\"MaxRunning\":0,\"SubmitterToken\":false,\"Paused\":false,\"DeadLetters\":{\"Enabled\":true,\"MaxSize\":0},\"Events\":0}",
                             UpdatedAt = new DateTime(1970, 1, 1, 0, 0, 0, 0, DateTimeKind.Utc),
                             Version = 1
                         });
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Quotas.TenantUsage", b =>
+                {
+                    b.Property<string>("Tenant")
+                        .HasMaxLength(128)
+                        .HasColumnType("character varying(128)")
+                        .HasColumnName("tenant");
+
+                    b.Property<string>("Resource")
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)")
+                        .HasColumnName("resource");
+
+                    b.Property<string>("Process")
+                        .HasMaxLength(128)
+                        .HasColumnType("character varying(128)")
+                        .HasColumnName("process");
+
+                    b.Property<long>("Amount")
+                        .HasColumnType("bigint")
+                        .HasColumnName("amount");
+
+                    b.Property<DateTime>("UpdatedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("updated_at");
+
+                    b.HasKey("Tenant", "Resource", "Process");
+
+                    b.ToTable("tenant_usage", (string)null);
                 });
 
             modelBuilder.Entity("TaskQueue.Engine.Schedules.ScheduleRecord", b =>
@@ -959,6 +1221,11 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                         .HasColumnType("uuid")
                         .HasColumnName("batch_id");
 
+                    b.Property<string>("ClaimedBy")
+                        .HasMaxLength(128)
+                        .HasColumnType("character varying(128)")
+                        .HasColumnName("claimed_by");
+
                     b.Property<DateTime>("CreatedAt")
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("created_at");
@@ -968,8 +1235,8 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                         .HasColumnName("dead");
 
                     b.Property<string>("DedupeKey")
-                        .HasMaxLength(256)
-                        .HasColumnType("character varying(256)")
+                        .HasMaxLength(400)
+                        .HasColumnType("character varying(400)")
                         .HasColumnName("dedupe_key");
 
                     b.Property<int>("DefaultLeaseMs")
@@ -1082,8 +1349,8 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                         .HasColumnName("state");
 
                     b.Property<string>("ThreadId")
-                        .HasMaxLength(256)
-                        .HasColumnType("character varying(256)")
+                        .HasMaxLength(400)
+                        .HasColumnType("character varying(400)")
                         .HasColumnName("thread_id");
 
                     b.Property<string>("Worker")

@@ -17,6 +17,145 @@ namespace TaskQueue.Engine.Storage.Sqlite.Migrations
 #pragma warning disable 612, 618
             modelBuilder.HasAnnotation("ProductVersion", "10.0.14");
 
+            modelBuilder.Entity("TaskQueue.Engine.Audit.AuditRecord", b =>
+                {
+                    b.Property<long>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("id");
+
+                    b.Property<string>("Action")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("action");
+
+                    b.Property<string>("Actor")
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("actor");
+
+                    b.Property<string>("Address")
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("address");
+
+                    b.Property<string>("After")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("after");
+
+                    b.Property<long>("At")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("at");
+
+                    b.Property<string>("Before")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("before");
+
+                    b.Property<string>("Result")
+                        .IsRequired()
+                        .HasMaxLength(512)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("result");
+
+                    b.Property<string>("Target")
+                        .HasMaxLength(512)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("target");
+
+                    b.Property<string>("Tenant")
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("tenant");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex(new[] { "At" }, "ix_audit_at");
+
+                    b.HasIndex(new[] { "Tenant", "Id" }, "ix_audit_tenant");
+
+                    b.ToTable("audit", (string)null);
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Auth.ApiKeyRecord", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("id");
+
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("created_at");
+
+                    b.Property<string>("CreatedBy")
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("created_by");
+
+                    b.Property<long?>("ExpiresAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("expires_at");
+
+                    b.Property<string>("Hash")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("hash");
+
+                    b.Property<long?>("LastUsedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("last_used_at");
+
+                    b.Property<string>("Name")
+                        .IsRequired()
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("name");
+
+                    b.Property<string>("PreviousHash")
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("previous_hash");
+
+                    b.Property<long?>("PreviousUntil")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("previous_until");
+
+                    b.Property<string>("QueuesText")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("queues");
+
+                    b.Property<string>("QuotaText")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("quota");
+
+                    b.Property<string>("RateText")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("rate");
+
+                    b.Property<long?>("RevokedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("revoked_at");
+
+                    b.Property<string>("ScopesText")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("scopes");
+
+                    b.Property<string>("Tenant")
+                        .IsRequired()
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("tenant");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex(new[] { "Hash" }, "ix_api_keys_hash")
+                        .IsUnique();
+
+                    b.ToTable("api_keys", (string)null);
+                });
+
             modelBuilder.Entity("TaskQueue.Engine.Batches.BatchBadLine", b =>
                 {
                     b.Property<Guid>("BatchId")
@@ -183,7 +322,7 @@ namespace TaskQueue.Engine.Storage.Sqlite.Migrations
                         .HasColumnType("INTEGER")
                         .HasColumnName("strict");
 
-                    b.Property<string>("SubmitterKey")
+                    b.Property<string>("Submitter")
                         .HasColumnType("TEXT")
                         .HasColumnName("submitter_key");
 
@@ -243,6 +382,16 @@ namespace TaskQueue.Engine.Storage.Sqlite.Migrations
                         .HasColumnType("TEXT")
                         .HasColumnName("log");
 
+                    b.Property<string>("Origin")
+                        .HasMaxLength(300)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("origin");
+
+                    b.Property<string>("Owner")
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("owner");
+
                     b.Property<int>("State")
                         .HasColumnType("INTEGER")
                         .HasColumnName("state");
@@ -267,6 +416,31 @@ namespace TaskQueue.Engine.Storage.Sqlite.Migrations
                     b.HasIndex(new[] { "SubjectId" }, "ix_callbacks_subject");
 
                     b.ToTable("callbacks", (string)null);
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Callbacks.WebhookReceiver", b =>
+                {
+                    b.Property<string>("Owner")
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("owner");
+
+                    b.Property<string>("Origin")
+                        .HasMaxLength(300)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("origin");
+
+                    b.Property<long?>("ChallengedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("challenged_at");
+
+                    b.Property<long?>("VerifiedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("verified_at");
+
+                    b.HasKey("Owner", "Origin");
+
+                    b.ToTable("webhook_receivers", (string)null);
                 });
 
             modelBuilder.Entity("TaskQueue.Engine.Files.FileChunk", b =>
@@ -333,6 +507,60 @@ namespace TaskQueue.Engine.Storage.Sqlite.Migrations
                     b.ToTable("files", (string)null);
                 });
 
+            modelBuilder.Entity("TaskQueue.Engine.Quarantine.QuarantinedItem", b =>
+                {
+                    b.Property<long>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("id");
+
+                    b.Property<long>("At")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("at");
+
+                    b.Property<int>("Count")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("count");
+
+                    b.Property<string>("Kind")
+                        .IsRequired()
+                        .HasMaxLength(32)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("kind");
+
+                    b.Property<string>("Owner")
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("owner");
+
+                    b.Property<string>("Queue")
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("queue");
+
+                    b.Property<string>("Reason")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("reason");
+
+                    b.Property<string>("State")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("state");
+
+                    b.Property<string>("Subject")
+                        .IsRequired()
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("subject");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex(new[] { "Kind", "Subject" }, "ix_quarantine_subject")
+                        .IsUnique();
+
+                    b.ToTable("quarantine", (string)null);
+                });
+
             modelBuilder.Entity("TaskQueue.Engine.Queues.QueueRecord", b =>
                 {
                     b.Property<int>("Id")
@@ -392,10 +620,40 @@ namespace TaskQueue.Engine.Storage.Sqlite.Migrations
                             CreatedAt = 0L,
                             Delivery = 1,
                             Name = "tasks",
-                            Settings = "{\"Description\":\"\",\"MaxRunning\":0,\"Paused\":false,\"DeadLetters\":{\"Enabled\":true,\"MaxSize\":0},\"Events\":0}",
+                            Settings = "{\"Description\":\"\",\"MaxRunning\":0,\"SubmitterToken\":false,\"Paused\":false,\"DeadLetters\":{\"Enabled\":true,\"MaxSize\":0},\"Events\":0}",
                             UpdatedAt = 0L,
                             Version = 1
                         });
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Quotas.TenantUsage", b =>
+                {
+                    b.Property<string>("Tenant")
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("tenant");
+
+                    b.Property<string>("Resource")
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("resource");
+
+                    b.Property<string>("Process")
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("process");
+
+                    b.Property<long>("Amount")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("amount");
+
+                    b.Property<long>("UpdatedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("updated_at");
+
+                    b.HasKey("Tenant", "Resource", "Process");
+
+                    b.ToTable("tenant_usage", (string)null);
                 });
 
             modelBuilder.Entity("TaskQueue.Engine.Schedules.ScheduleRecord", b =>
@@ -945,6 +1203,11 @@ namespace TaskQueue.Engine.Storage.Sqlite.Migrations
                         .HasColumnType("TEXT")
                         .HasColumnName("batch_id");
 
+                    b.Property<string>("ClaimedBy")
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("claimed_by");
+
                     b.Property<long>("CreatedAt")
                         .HasColumnType("INTEGER")
                         .HasColumnName("created_at");
@@ -954,7 +1217,7 @@ namespace TaskQueue.Engine.Storage.Sqlite.Migrations
                         .HasColumnName("dead");
 
                     b.Property<string>("DedupeKey")
-                        .HasMaxLength(256)
+                        .HasMaxLength(400)
                         .HasColumnType("TEXT")
                         .HasColumnName("dedupe_key");
 
@@ -1068,7 +1331,7 @@ namespace TaskQueue.Engine.Storage.Sqlite.Migrations
                         .HasColumnName("state");
 
                     b.Property<string>("ThreadId")
-                        .HasMaxLength(256)
+                        .HasMaxLength(400)
                         .HasColumnType("TEXT")
                         .HasColumnName("thread_id");
 

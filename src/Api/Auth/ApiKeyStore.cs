@@ -6,7 +6,7 @@ using TaskQueue.Engine.Auth;
 namespace TaskQueue.Api.Auth;
 
 /// <summary>The configured keys, hashed when the configuration changes and not with every request.</summary>
-internal sealed class Keyring : IDisposable
+internal sealed class ApiKeyStore : IDisposable
 {
     private const int StackBytes = 512;
 
@@ -15,7 +15,7 @@ internal sealed class Keyring : IDisposable
     private volatile IReadOnlyList<Entry> _entries = [];
     private volatile bool _isOn;
 
-    public Keyring(IOptionsMonitor<AuthOptions> options, TimeProvider time)
+    public ApiKeyStore(IOptionsMonitor<AuthOptions> options, TimeProvider time)
     {
         _time = time;
         _watch = options.OnChange((changed, _) => Read(changed));
@@ -43,7 +43,7 @@ internal sealed class Keyring : IDisposable
                 found = entry;
         }
 
-        return found?.Caller(token);
+        return found?.Caller;
     }
 
     public void Dispose() => _watch?.Dispose();
@@ -61,17 +61,11 @@ internal sealed class Keyring : IDisposable
         SHA256.HashData(bytes[..Encoding.UTF8.GetBytes(token, bytes)], hash);
     }
 
-    private sealed record Entry(byte[] Hash, string Name, Scope Scopes, IReadOnlyList<string>? Queues, DateTimeOffset? ExpiresAt, RequestRate? Rate)
+    private sealed record Entry(byte[] Hash, Caller Caller, DateTimeOffset? ExpiresAt)
     {
-        private Caller? _caller;
-
-        /// <summary>Made once: the token of a key is always the same.</summary>
-        public Caller Caller(string token) => _caller ??= new Caller(Name, token, Scopes, Queues) { Rate = Rate };
-
         public static Entry Of(ApiKeyOptions key) => new(
             key.KeyHash is { } hex ? Convert.FromHexString(hex) : SHA256.HashData(Encoding.UTF8.GetBytes(key.Key!)),
-            key.Name,
-            key.Scopes.Count == 0 ? Scope.Plain : key.Scopes.Aggregate(Scope.None, (all, word) => all | Engine.Auth.Scopes.Parse(word)!.Value),
-            key.Queues?.ToArray(), key.ExpiresAt, key.Rate);
+            new Caller(key.Name, key.Tenant ?? key.Name, Scopes.Grants(key.Scopes.Count == 0 ? Scopes.Default : key.Scopes, key.Queues)) { IsConfined = key.Tenant is not null, Rate = key.Rate },
+            key.ExpiresAt);
     }
 }

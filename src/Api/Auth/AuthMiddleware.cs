@@ -9,7 +9,7 @@ namespace TaskQueue.Api.Auth;
 /// Lets a request through to its route, or answers in the shape of its door. Before anything of the body is read it looks at:
 /// places, who calls, scope, rate.
 /// </summary>
-internal sealed class Gate(RequestDelegate next, Keyring keys, Tokens tokens, RequestLimits limits)
+internal sealed class AuthMiddleware(RequestDelegate next, ApiKeyStore keys, Tokens tokens, SubmitterTokens submitters, RequestLimits limits)
 {
     private const string Bearer = "Bearer ";
 
@@ -17,7 +17,9 @@ internal sealed class Gate(RequestDelegate next, Keyring keys, Tokens tokens, Re
     private static readonly DoorFault Busy = new(503, "busy", "the server has as many requests as it works on at a time; try again");
 
     public Task InvokeAsync(HttpContext context) =>
-        context.GetEndpoint()?.Metadata.GetMetadata<NeededScope>() is { } needed ? AdmitAsync(context, needed.Scope) : next(context);
+        !keys.IsOn && StrangerFault(context.Request) is { } stranger ? DoorFaults.AnswerAsync(context, stranger)
+        : context.GetEndpoint()?.Metadata.GetMetadata<NeededScope>() is { } needed ? AdmitAsync(context, needed.Scope)
+        : next(context);
 
     private Task AdmitAsync(HttpContext context, Scope needed)
     {
@@ -41,8 +43,6 @@ internal sealed class Gate(RequestDelegate next, Keyring keys, Tokens tokens, Re
         Caller? caller;
         try
         {
-            if (!keys.IsOn && StrangerFault(context.Request) is { } stranger)
-                return stranger;
             caller = await FindAsync(context);
         }
         catch (DoorException door)
@@ -67,12 +67,14 @@ internal sealed class Gate(RequestDelegate next, Keyring keys, Tokens tokens, Re
         // Where the header is absent a parameter of that name counts for bella's clients (bella.md 1.1).
         if (header is null && request.Path.StartsWithSegments("/v1", StringComparison.Ordinal))
             header = request.Query["Authorization"].FirstOrDefault();
-        var token = header is not null && header.StartsWith(Bearer, StringComparison.Ordinal) ? header[Bearer.Length..] : null;
+        var token = header is not null && header.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase) ? header[Bearer.Length..] : null;
         if (!keys.IsOn)
-            return new(token is null ? Caller.Anyone : Caller.Anyone with { Key = token });
+            return new(Caller.Anyone);
         if (string.IsNullOrEmpty(token))
             return new((Caller?)null);
-        return keys.Find(token) is { } caller ? new(caller) : tokens.FindAsync(token, context.RequestAborted);
+        return keys.Find(token) is { } caller ? new(caller)
+            : token.StartsWith(SubmitterTokens.Prefix, StringComparison.Ordinal) ? new(submitters.Find(token))
+            : tokens.FindAsync(token, context.RequestAborted);
     }
 
     /// <summary>
@@ -84,14 +86,14 @@ internal sealed class Gate(RequestDelegate next, Keyring keys, Tokens tokens, Re
         if (!IsThisMachine(request.Host.Host))
             return new(403, "forbidden_host", $"without API keys the server answers to localhost only, not to '{request.Host.Host}'");
         var origin = request.Headers.Origin.FirstOrDefault();
-        return origin is null || IsOwn(origin, request.Host)
+        return origin is null || IsOwn(origin, request)
             ? null
             : new(403, "forbidden_origin", $"without API keys the server answers to pages of its own only, not of '{origin}'");
     }
 
-    private static bool IsOwn(string origin, HostString host) =>
-        Uri.TryCreate(origin, UriKind.Absolute, out var page) && (page.Scheme == Uri.UriSchemeHttp || page.Scheme == Uri.UriSchemeHttps)
-        && Uri.TryCreate($"{page.Scheme}://{host}", UriKind.Absolute, out var own) && page.Authority == own.Authority;
+    private static bool IsOwn(string origin, HttpRequest request) =>
+        Uri.TryCreate(origin, UriKind.Absolute, out var page) && page.Scheme == request.Scheme
+        && Uri.TryCreate($"{request.Scheme}://{request.Host}", UriKind.Absolute, out var own) && page.Authority == own.Authority;
 
     private static bool IsThisMachine(string host) =>
         host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || (IPAddress.TryParse(host.Trim('[', ']'), out var ip) && IPAddress.IsLoopback(ip));

@@ -1,0 +1,47 @@
+using System.Text;
+
+namespace TaskQueue.Engine;
+
+/// <summary>What text every database and header can carry. Checked where text enters, whichever way it comes.</summary>
+public static class TextRules
+{
+    /// <summary>The rule in words.</summary>
+    public const string Rule = "text must not contain the character U+0000 or half of a surrogate pair";
+
+    /// <summary>Whether a text can be stored and sent: no NUL, and no half of a surrogate pair. Null can.</summary>
+    public static bool IsClean(string? text)
+    {
+        if (text is null)
+            return true;
+        var rest = text.AsSpan();
+        while (true)
+        {
+            var at = rest.IndexOfAnyInRange('\ud800', '\udfff');
+            if ((at < 0 ? rest : rest[..at]).Contains('\0'))
+                return false;
+            if (at < 0)
+                return true;
+            if (at + 1 >= rest.Length || !char.IsSurrogatePair(rest[at], rest[at + 1]))
+                return false;
+            rest = rest[(at + 2)..];
+        }
+    }
+
+    /// <summary>Whether a text is clean and has no control characters, as names and keys must not.</summary>
+    public static bool IsPlain(string? text) => IsClean(text) && text?.Any(char.IsControl) != true;
+
+    /// <summary>The text without what cannot be stored: for what workers say, which is kept rather than refused.</summary>
+    public static string? Clean(string? text)
+    {
+        if (IsClean(text))
+            return text;
+        var clean = new StringBuilder(text!.Length);
+        foreach (var rune in text.EnumerateRunes()) // half of a pair is U+FFFD
+        {
+            if (rune.Value != 0)
+                clean.Append(rune);
+        }
+
+        return clean.ToString();
+    }
+}
