@@ -73,9 +73,9 @@ public sealed class AgentServersTests
         await using var host = await StartAsync(database, new()
         {
             ["TaskQueue:Auth:ApiKeys:0:Name"] = "ann",
-            ["TaskQueue:Auth:ApiKeys:0:Key"] = "good",
+            ["TaskQueue:Auth:ApiKeys:0:Key"] = TestKeys.Of("good"),
             ["TaskQueue:Auth:ApiKeys:1:Name"] = "old",
-            ["TaskQueue:Auth:ApiKeys:1:Key"] = "expired",
+            ["TaskQueue:Auth:ApiKeys:1:Key"] = TestKeys.Of("expired"),
             ["TaskQueue:Auth:ApiKeys:1:ExpiresAt"] = "2020-01-01T00:00:00Z",
             ["TaskQueue:Auth:Jwt:Secret"] = AuthServer.Secret,
             ["TaskQueue:Auth:Jwt:DefaultScopes:0"] = "enqueue",
@@ -85,7 +85,7 @@ public sealed class AgentServersTests
         var late = AuthServer.Token($"\"sub\":\"jo\",\"exp\":{now - 1}");
         var scoped = AuthServer.Token($"\"sub\":\"jo\",\"scope\":\"\",\"exp\":{now + 600}");
 
-        foreach (var key in new[] { null, "wrong", "expired", late, AuthServer.Token($"\"sub\":\"jo\",\"exp\":{now + 600}", secret: null, alg: "none") })
+        foreach (var key in new[] { null, "wrong", TestKeys.Of("expired"), late, AuthServer.Token($"\"sub\":\"jo\",\"exp\":{now + 600}", secret: null, alg: "none") })
         {
             using var post = await SendAsync(host.Http, HttpMethod.Post, "/agent/process-async", key);
             await UnauthorizedAsync(post);
@@ -93,7 +93,7 @@ public sealed class AgentServersTests
             await UnauthorizedAsync(get);
         }
 
-        foreach (var key in new[] { "good", AuthServer.Token($"\"sub\":\"jo\",\"exp\":{now + 600}") })
+        foreach (var key in new[] { TestKeys.Of("good"), AuthServer.Token($"\"sub\":\"jo\",\"exp\":{now + 600}") })
         {
             using var good = await SendAsync(host.Http, HttpMethod.Post, "/agent/process-async", key);
             ((int)good.StatusCode).ShouldBe(200);

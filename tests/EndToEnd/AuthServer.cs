@@ -35,6 +35,8 @@ public sealed class AuthServer : IAsyncLifetime
         var settings = new Dictionary<string, string?> { ["TaskQueue:Auth:Jwt:Secret"] = Secret, ["TaskQueue:Auth:Jwt:Audience"] = "tasks", ["Logging:LogLevel:Default"] = "Error" };
         Add(settings, 0, "enqueue", "enqueue");
         Add(settings, 1, "work", "work");
+        settings["TaskQueue:Auth:ApiKeys:1:Queues:0"] = "*";
+        settings["TaskQueue:Auth:Jwt:Queues:0"] = "*";
         Add(settings, 2, "read", "read");
         Add(settings, 3, "admin", "admin");
         Add(settings, 4, "expired", "admin");
@@ -69,14 +71,18 @@ public sealed class AuthServer : IAsyncLifetime
         if (method is not "GET" and not "HEAD")
             request.Content = new StringContent(body ?? "{}", Encoding.UTF8, "application/json");
         if (authorization is not null)
-            request.Headers.TryAddWithoutValidation("Authorization", authorization);
+            request.Headers.TryAddWithoutValidation("Authorization", Written(authorization));
         return await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead); // GET /events has no end
     }
+
+    /// <summary>Tests name keys, such as <c>key-read</c>.</summary>
+    private static string Written(string authorization) =>
+        authorization.StartsWith("Bearer key-", StringComparison.OrdinalIgnoreCase) ? $"{authorization[..7]}{TestKeys.Of(authorization[7..])}" : authorization;
 
     private static void Add(Dictionary<string, string?> settings, int index, string name, string? scope)
     {
         settings[$"TaskQueue:Auth:ApiKeys:{index}:Name"] = name;
-        settings[$"TaskQueue:Auth:ApiKeys:{index}:KeyHash"] = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes($"key-{name}")));
+        settings[$"TaskQueue:Auth:ApiKeys:{index}:KeyHash"] = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(TestKeys.Of($"key-{name}"))));
         if (scope is not null)
             settings[$"TaskQueue:Auth:ApiKeys:{index}:Scopes:0"] = scope;
     }

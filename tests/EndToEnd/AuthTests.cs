@@ -56,8 +56,8 @@ public sealed class AuthTests(AuthServer server) : IClassFixture<AuthServer>
     [Fact]
     public async Task The_parameter_Authorization_counts_below_v1_only()
     {
-        (await server.Http.ReadAsync("/v1/files?Authorization=Bearer%20key-read")).Status.ShouldBe(200);
-        (await server.Http.ReadAsync("/tasks?Authorization=Bearer%20key-read")).Status.ShouldBe(401);
+        (await server.Http.ReadAsync($"/v1/files?Authorization=Bearer%20{TestKeys.Of("key-read")}")).Status.ShouldBe(200);
+        (await server.Http.ReadAsync($"/tasks?Authorization=Bearer%20{TestKeys.Of("key-read")}")).Status.ShouldBe(401);
     }
 
     [Fact]
@@ -182,7 +182,7 @@ public sealed class AuthTests(AuthServer server) : IClassFixture<AuthServer>
     private static string Keys(params string[] keys) =>
         $$"""{"ApiKeys":[{{string.Join(',', keys.Select(k => $$"""{"Name":"ann","KeyHash":"{{Hash(k)}}"}"""))}}]}""";
 
-    private static string Hash(string key) => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(key)));
+    private static string Hash(string key) => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(TestKeys.Of(key))));
 
     private static void Change(IConfigurationRoot configuration, string key, string value)
     {
@@ -193,7 +193,7 @@ public sealed class AuthTests(AuthServer server) : IClassFixture<AuthServer>
     private static async Task<int> StatusAsync(HttpClient http, string key)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, new Uri("/queues", UriKind.Relative));
-        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key);
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", TestKeys.Of(key));
         using var answer = await http.SendAsync(request);
         return (int)answer.StatusCode;
     }

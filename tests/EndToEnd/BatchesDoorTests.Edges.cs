@@ -124,7 +124,7 @@ public abstract partial class BatchesDoorTests
         var id = await StartAsync(queue, $"{Line("r1")}\n{Line("r2")}");
         await TakeAllAsync(queue, 1);
 
-        using var purged = await AuthServer.SendAsync(server.Http, "POST", $"/queues/{queue}/purge", "Bearer boss");
+        using var purged = await AuthServer.SendAsync(server.Http, "POST", $"/queues/{queue}/purge", $"Bearer {TestKeys.Of("boss")}");
         purged.StatusCode.ShouldBeOneOf(HttpStatusCode.OK, HttpStatusCode.NoContent);
 
         var done = await EndAsync(id);

@@ -42,7 +42,7 @@ public abstract partial class BatchesDoorTests(BellaServer server)
             (task.GetProperty("trace_id").GetString(), task.GetProperty("batch_id").GetString()).ShouldBe((id, id));
             task.GetProperty("callback_url").GetString().ShouldBe("");
             task.GetProperty("data").GetRawText().ShouldBe("""{"model":"m","n":1}""");
-            task.GetProperty("ak").GetString().ShouldBe("A");
+            task.GetProperty("ak").GetString().ShouldBe("ann");
             task.GetProperty("task_id").GetString()!.ShouldContain("-1-P-");
         }
 
@@ -275,7 +275,7 @@ public abstract partial class BatchesDoorTests(BellaServer server)
     {
         using var request = new HttpRequestMessage(method, new Uri($"/v1/batches{path}", UriKind.Relative));
         request.Content = body is null ? null : new StringContent(body);
-        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key);
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", TestKeys.Of(key));
         if (queue is not null)
             request.Headers.Add("X-BELLA-QUEUE-NAME", queue);
         if (openAI)

@@ -133,7 +133,7 @@ public abstract partial class BellaDoorTests(BellaServer server)
         start.ShouldBeInRange(FirstMs, LastMs);
         (expiry - start).ShouldBeInRange(86_398_000, 86_402_000);
         ShouldBeJson(task, $$"""
-            {"ak":"A","endpoint":"/v1/chat/completions","queue":"{{name}}","level":1,"data":{"k":"v"},"status":"waiting","task_id":"{{id}}",
+            {"ak":"ann","endpoint":"/v1/chat/completions","queue":"{{name}}","level":1,"data":{"k":"v"},"status":"waiting","task_id":"{{id}}",
              "batch_id":"","trace_id":"","start_time":{{start}},"running_time":0,"expire_time":{{expiry}},"completed_time":0,
              "callback_url":"http://cb/x","response_mode":"callback"}
             """);

@@ -33,11 +33,19 @@ public abstract class BellaServer(DatabaseProvider provider) : IAsyncLifetime
     internal static readonly Dictionary<string, string?> Settings = new()
     {
         ["TaskQueue:Auth:ApiKeys:0:Name"] = "ann",
-        ["TaskQueue:Auth:ApiKeys:0:Key"] = "A",
+        ["TaskQueue:Auth:ApiKeys:0:Key"] = TestKeys.Of("A"),
+        ["TaskQueue:Auth:ApiKeys:0:Queues:0"] = "*",
+        ["TaskQueue:Auth:ApiKeys:0:Scopes:0"] = "enqueue",
+        ["TaskQueue:Auth:ApiKeys:0:Scopes:1"] = "read",
+        ["TaskQueue:Auth:ApiKeys:0:Scopes:2"] = "work",
         ["TaskQueue:Auth:ApiKeys:1:Name"] = "ben",
-        ["TaskQueue:Auth:ApiKeys:1:KeyHash"] = Convert.ToHexString(SHA256.HashData("B"u8)),
+        ["TaskQueue:Auth:ApiKeys:1:Queues:0"] = "*",
+        ["TaskQueue:Auth:ApiKeys:1:Scopes:0"] = "enqueue",
+        ["TaskQueue:Auth:ApiKeys:1:Scopes:1"] = "read",
+        ["TaskQueue:Auth:ApiKeys:1:Scopes:2"] = "work",
+        ["TaskQueue:Auth:ApiKeys:1:KeyHash"] = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(TestKeys.Of("B")))),
         ["TaskQueue:Auth:ApiKeys:2:Name"] = "bob",
-        ["TaskQueue:Auth:ApiKeys:2:Key"] = "boss",
+        ["TaskQueue:Auth:ApiKeys:2:Key"] = TestKeys.Of("boss"),
         ["TaskQueue:Auth:ApiKeys:2:Scopes:0"] = "admin",
         ["TaskQueue:Webhooks:AllowPrivateNetworks"] = "true",
         ["TaskQueue:Webhooks:SigningKeys:0"] = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
@@ -86,7 +94,7 @@ public abstract class BellaServer(DatabaseProvider provider) : IAsyncLifetime
         return host;
     }
 
-    private static void Authorize(HttpClient http) => http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", "A");
+    private static void Authorize(HttpClient http) => http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", TestKeys.Of("A"));
 
     internal string NewName() => string.Create(CultureInfo.InvariantCulture, $"acc-q_{Interlocked.Increment(ref _queues)}");
 

@@ -182,10 +182,10 @@ public sealed partial class CommandLineClientTests(SqliteStack stack) : IClassFi
         await using var host = await TestHost.StartAsync(database.ConnectionString, settings: new Dictionary<string, string?>
         {
             ["TaskQueue:Auth:ApiKeys:0:Name"] = "ann",
-            ["TaskQueue:Auth:ApiKeys:0:Key"] = "operator-key",
+            ["TaskQueue:Auth:ApiKeys:0:Key"] = TestKeys.Of("operator-key"),
             ["TaskQueue:Auth:ApiKeys:0:Scopes:0"] = "admin",
             ["TaskQueue:Auth:ApiKeys:1:Name"] = "ben",
-            ["TaskQueue:Auth:ApiKeys:1:Key"] = "mails-key",
+            ["TaskQueue:Auth:ApiKeys:1:Key"] = TestKeys.Of("mails-key"),
             ["TaskQueue:Auth:ApiKeys:1:Queues:0"] = "mails",
         });
         var server = host.Http.BaseAddress!;
@@ -195,10 +195,10 @@ public sealed partial class CommandLineClientTests(SqliteStack stack) : IClassFi
             (await CommandRun.OfAsync(server, args.Split(' '), key: "other-key")).Refused(1, "TASKQUEUE_KEY").All.ShouldNotContain("other-key");
         }
 
-        (await CommandRun.OfAsync(server, ["queues"], key: "operator-key")).Done().Row("tasks");
-        (await CommandRun.OfAsync(server, ["pause", "tasks"], key: "mails-key")).Refused(1, "admin");
-        (await CommandRun.OfAsync(server, ["enqueue", "bills", "a"], key: "mails-key")).Refused(1, "bills");
-        (await CommandRun.OfAsync(server, ["enqueue", "mails", "a", "--file", "-"], input: "{}\n{\"queue\":\"bills\"}\n{}", key: "mails-key"))
+        (await CommandRun.OfAsync(server, ["queues"], key: TestKeys.Of("operator-key"))).Done().Row("tasks");
+        (await CommandRun.OfAsync(server, ["pause", "tasks"], key: TestKeys.Of("mails-key"))).Refused(1, "admin");
+        (await CommandRun.OfAsync(server, ["enqueue", "bills", "a"], key: TestKeys.Of("mails-key"))).Refused(1, "bills");
+        (await CommandRun.OfAsync(server, ["enqueue", "mails", "a", "--file", "-"], input: "{}\n{\"queue\":\"bills\"}\n{}", key: TestKeys.Of("mails-key")))
             .Refused(1, "line 2: ", "bills").Text.ShouldStartWith("2 accepted");
     }
 

@@ -25,10 +25,10 @@ public sealed class FileUploadTests : IAsyncLifetime
         {
             ["TaskQueue:Files:MaxBytes"] = $"{Limit}",
             ["TaskQueue:Auth:ApiKeys:0:Name"] = "ann",
-            ["TaskQueue:Auth:ApiKeys:0:Key"] = "A",
+            ["TaskQueue:Auth:ApiKeys:0:Key"] = TestKeys.Of("A"),
             ["Logging:LogLevel:Default"] = "Error",
         });
-        _host.Http.DefaultRequestHeaders.Authorization = new("Bearer", "A");
+        _host.Http.DefaultRequestHeaders.Authorization = new("Bearer", TestKeys.Of("A"));
     }
 
     public async Task DisposeAsync()
@@ -106,7 +106,7 @@ public sealed class FileUploadTests : IAsyncLifetime
         var client = new TcpClient();
         await client.ConnectAsync(_host.Http.BaseAddress!.Host, _host.Http.BaseAddress.Port);
         await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes(
-            $"POST /v1/files HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {key}\r\nContent-Type: multipart/form-data; boundary=b\r\n{framing}\r\n\r\n"));
+            $"POST /v1/files HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {TestKeys.Of(key)}\r\nContent-Type: multipart/form-data; boundary=b\r\n{framing}\r\n\r\n"));
         return client;
     }
 

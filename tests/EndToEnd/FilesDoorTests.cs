@@ -1,3 +1,4 @@
+using TaskQueue.Tests.Servers;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
@@ -193,7 +194,7 @@ public abstract partial class FilesDoorTests(BellaServer server)
     private async Task<BellaReply> SendAsync(string method, string path, string key = "A", string? dialect = null)
     {
         using var request = new HttpRequestMessage(new HttpMethod(method), Uri(path));
-        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key);
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", TestKeys.Of(key));
         if (dialect is not null)
             request.Headers.Add("X-Bella-Dialect", dialect);
         return await BellaServer.ReadAsync(await server.Http.SendAsync(request));

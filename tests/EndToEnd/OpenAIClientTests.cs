@@ -76,7 +76,7 @@ public abstract class OpenAIClientTests(BellaServer server)
         fault.Message.ShouldContain("file-1");
     }
 
-    private OpenAIClient Client => new(new ApiKeyCredential("A"), new OpenAIClientOptions { Endpoint = new Uri(server.Http.BaseAddress!, "/v1"), RetryPolicy = new ClientRetryPolicy(0) });
+    private OpenAIClient Client => new(new ApiKeyCredential(TestKeys.Of("A")), new OpenAIClientOptions { Endpoint = new Uri(server.Http.BaseAddress!, "/v1"), RetryPolicy = new ClientRetryPolicy(0) });
 
     private BatchClient Batches => Client.GetBatchClient();
 

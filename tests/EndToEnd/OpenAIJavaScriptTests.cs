@@ -17,7 +17,7 @@ public sealed class OpenAIJavaScriptTests(BellaOnPostgres server) : IClassFixtur
         using var stop = new CancellationTokenSource();
         var working = BatchWorker.RunAsync(server.OtherHttp, queue, stop.Token);
 
-        using var node = new Command("node", [Path.Combine(folder, "openai.mjs"), $"{server.Http.BaseAddress}v1", "A", queue]);
+        using var node = new Command("node", [Path.Combine(folder, "openai.mjs"), $"{server.Http.BaseAddress}v1", TestKeys.Of("A"), queue]);
         (await node.WaitAsync(TimeSpan.FromSeconds(90))).ShouldBe(0, node.Output);
         await stop.CancelAsync();
         await working;

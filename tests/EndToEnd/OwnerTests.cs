@@ -12,7 +12,7 @@ namespace TaskQueue.Tests.EndToEnd;
 public abstract class OwnerServer(DatabaseProvider provider) : IAsyncLifetime
 {
     private static readonly (string Name, string Scopes, string? Queues)[] Keys =
-        [("ann", "enqueue,read", null), ("ben", "enqueue,read", null), ("worker", "work", null), ("mailer", "enqueue,work,read", "mail"), ("boss", "admin", null)];
+        [("ann", "enqueue,read", null), ("ben", "enqueue,read", null), ("worker", "work", "*"), ("mailer", "enqueue,work,read", "mail*"), ("boss", "admin", null)];
 
     private readonly Dictionary<string, HttpClient> _clients = [];
     private TestDatabase _database = null!;
@@ -29,7 +29,7 @@ public abstract class OwnerServer(DatabaseProvider provider) : IAsyncLifetime
         foreach (var (name, _, _) in Keys)
         {
             _clients[name] = new HttpClient { BaseAddress = _host.Http.BaseAddress };
-            _clients[name].DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", $"key of {name}");
+            _clients[name].DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", TestKeys.Of(name));
         }
     }
 
@@ -49,7 +49,7 @@ public abstract class OwnerServer(DatabaseProvider provider) : IAsyncLifetime
         foreach (var (index, key) in Keys.Index())
         {
             settings[$"TaskQueue:Auth:ApiKeys:{index}:Name"] = key.Name;
-            settings[$"TaskQueue:Auth:ApiKeys:{index}:Key"] = $"key of {key.Name}";
+            settings[$"TaskQueue:Auth:ApiKeys:{index}:Key"] = TestKeys.Of(key.Name);
             foreach (var (place, scope) in key.Scopes.Split(',').Index())
                 settings[$"TaskQueue:Auth:ApiKeys:{index}:Scopes:{place}"] = scope;
             if (key.Queues is not null)
@@ -114,7 +114,7 @@ public abstract class OwnerTests(OwnerServer keys)
         var other = await keys["ann"].SubmitAsync(new { queue = _queue, action = "a" });
 
         var refused = await keys["mailer"].PostAsync("/tasks", new { queue = _queue, action = "a" });
-        (refused.Status, refused.Text).ShouldBe((403, $$"""{"error":"this key is not for queue {{_queue}}"}"""));
+        (refused.Status, refused.Text).ShouldBe((403, $$"""{"error":"this key does not cover queue {{_queue}} with the scope that the request needs"}"""));
         (await keys["mailer"].PostAsync("/tasks/bulk", new { tasks = new[] { new { queue = "mail", action = "a" }, new { queue = _queue, action = "a" } } })).Status.ShouldBe(403);
         var claim = await keys["mailer"].PostAsync("/workers/claim", new { queues = new[] { "mail", _queue }, worker = "w" });
         (claim.Status, claim.Json.Text("code")).ShouldBe((403, "forbidden"));

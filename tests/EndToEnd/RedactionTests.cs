@@ -27,6 +27,7 @@ public sealed class RedactionTests
         settings["TaskQueue:Redaction:Members:0"] = "pin";
         settings["TaskQueue:Auth:ApiKeys:0:Scopes:1"] = "read";
         settings["TaskQueue:Auth:ApiKeys:0:Scopes:2"] = "work";
+        settings["TaskQueue:Auth:ApiKeys:0:Queues:0"] = "*";
         await using var host = await TestHost.StartAsync(database.ConnectionString, settings: settings);
         var native = JsonDocument.Parse(await TextAsync(host, "POST", "/tasks", "enqueue", """{"action":"a","queue":"q","data":{"pin":"4711"}}""")).RootElement.Id();
         await TextAsync(host, "POST", "/v1/queue/register", "enqueue", """{"queue":"b","endpoint":"/x"}""");

@@ -20,7 +20,7 @@ public sealed partial class RouteScopesTests(AuthServer server) : IClassFixture<
     {
         string?[] wrong =
         [
-            null, "Basic a2V5LWFkbWlu", "Bearer ", "Bearer wrong", "bearer key-admin", "key-admin", "Bearer key-expired", $"Bearer {new string('k', 5000)}",
+            null, "Basic a2V5LWFkbWlu", "Bearer ", "Bearer wrong", "key-admin", "Bearer Bearer", "Bearer key-expired", $"Bearer {new string('k', 5000)}",
             Bearer(AuthServer.Claims("admin", lasts: -5)), Bearer(AuthServer.Claims("admin"), "another-secret-of-thirty-two-bytes!"), Bearer(AuthServer.Claims("admin"), secret: null, "none"),
             Bearer(AuthServer.Claims("admin"), alg: "HS512"), Bearer(AuthServer.Claims("admin").Replace("\"tasks\"", "\"others\"", StringComparison.Ordinal)),
             Bearer("\"sub\":\"jo\",\"aud\":\"tasks\",\"scope\":\"admin\""), Bearer(AuthServer.Claims("admin").Replace("\"sub\"", "\"who\"", StringComparison.Ordinal)),

@@ -11,7 +11,7 @@ namespace TaskQueue.Tests.EndToEnd;
 /// <summary>What the process writes, at the level that writes most, has none of the secrets that it knows or is told.</summary>
 public sealed class SecretsInLogsTests
 {
-    private const string ClearKey = "clear-key-5f1c", HashedKey = "hashed-key-77aa", WrongKey = "wrong-key-90bd", UrlToken = "url-token-31ce", SigningKey = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    private const string ClearKey = "clear-key-5f1c-0123456789abcdef", HashedKey = "hashed-key-77aa-0123456789abcdef", WrongKey = "wrong-key-90bd", UrlToken = "url-token-31ce", SigningKey = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     private static readonly string KeptWith = Convert.ToBase64String(SHA256.HashData("kept"u8));
 
     [Theory]
@@ -45,7 +45,7 @@ public sealed class SecretsInLogsTests
         ["TaskQueue:Auth:ApiKeys:1:Name"] = "ben",
         ["TaskQueue:Auth:ApiKeys:1:KeyHash"] = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(HashedKey))),
         ["TaskQueue:Auth:Jwt:Secret"] = AuthServer.Secret,
-        ["TaskQueue:Auth:SecretKey"] = KeptWith,
+        ["TaskQueue:Auth:TokenKey"] = KeptWith,
         ["TaskQueue:Webhooks:AllowPrivateNetworks"] = "true",
         ["TaskQueue:Webhooks:SigningKeys:0"] = $"whsec_{SigningKey}",
         ["Logging:LogLevel:Default"] = level,

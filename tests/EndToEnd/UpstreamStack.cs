@@ -20,8 +20,6 @@ public abstract class UpstreamStack(DatabaseProvider provider, params string?[] 
     private static readonly Dictionary<string, string> Special = new()
     {
         ["plain:ApiKey"] = ConfiguredKey,
-        ["submitter:ApiKey"] = ConfiguredKey,
-        ["submitter:UseSubmitterKey"] = "true",
         ["hanging:TimeoutSeconds"] = "1",
         ["narrow:MaxConcurrency"] = "3",
         ["busy:MaxConcurrency"] = "1",
@@ -32,7 +30,7 @@ public abstract class UpstreamStack(DatabaseProvider provider, params string?[] 
     };
 
     private static readonly string[] Names =
-        ["plain", "submitter", "busy", "broken", "final", "dead", "down", "hanging", "narrow", "cancelled", "stream", "levels", "named", "other", "large", "gone", "many", "stopped"];
+        ["plain", "busy", "broken", "final", "dead", "down", "hanging", "narrow", "cancelled", "stream", "levels", "named", "other", "large", "gone", "many", "stopped"];
 
     private readonly Dictionary<string, TestUpstream> _upstreams = [];
     private readonly List<TestHost> _hosts = [];
@@ -81,7 +79,6 @@ public abstract class UpstreamStack(DatabaseProvider provider, params string?[] 
         var settings = new Dictionary<string, string?>
         {
             ["Logging:LogLevel:Default"] = "Error",
-            ["TaskQueue:Auth:SecretKey"] = Convert.ToBase64String(new byte[32]),
             ["TaskQueue:MaxPayloadBytes"] = "65536",
             ["TaskQueue:Drain:GraceSeconds"] = "2",
         };

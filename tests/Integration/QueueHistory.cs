@@ -75,6 +75,13 @@ internal sealed partial class QueueHistory(int seed, TestDatabase database, Test
         if (many && Chance(10))
             tasks.Add(Submission() with { Id = Pick(tasks).Id });
         Log($"submit {string.Join("\n       ", tasks.Select(Text))}");
+        if (_model.HasConflict(tasks))
+        {
+            await Should.ThrowAsync<TaskIdConflictException>(() => many ? engine.Verbs.SubmitManyAsync(tasks) : engine.Verbs.SubmitAsync(tasks[0]));
+            Answered("conflict");
+            return;
+        }
+
         var answers = many ? await engine.Verbs.SubmitManyAsync(tasks) : [await engine.Verbs.SubmitAsync(tasks[0])];
         Answered(string.Join(", ", answers.Select(a => a.Result)));
         var expected = _model.Submit(tasks);

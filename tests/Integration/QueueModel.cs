@@ -32,6 +32,9 @@ internal sealed partial class QueueModel
 
     public bool IsGone(TaskState task) => task.DeleteAt <= Now;
 
+    /// <summary>Whether the id of one was that of a task that is gone: then none is accepted.</summary>
+    public bool HasConflict(IEnumerable<TaskSubmission> submissions) => submissions.Any(s => Tasks.TryGetValue(s.Id, out var task) && IsGone(task));
+
     public List<Admission> Submit(IReadOnlyList<TaskSubmission> submissions)
     {
         var seen = new HashSet<Guid>();

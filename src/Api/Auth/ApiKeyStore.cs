@@ -43,7 +43,8 @@ internal sealed class ApiKeyStore : IDisposable
                 found = entry;
         }
 
-        return found?.Caller;
+        // A hash does not tell how weak its key is.
+        return found is not null && KeyStrength.IsEnough(token) ? found.Caller : null;
     }
 
     public void Dispose() => _watch?.Dispose();
@@ -65,7 +66,7 @@ internal sealed class ApiKeyStore : IDisposable
     {
         public static Entry Of(ApiKeyOptions key) => new(
             key.KeyHash is { } hex ? Convert.FromHexString(hex) : SHA256.HashData(Encoding.UTF8.GetBytes(key.Key!)),
-            new Caller(key.Name, key.Tenant ?? key.Name, Scopes.Grants(key.Scopes.Count == 0 ? Scopes.Default : key.Scopes, key.Queues)) { IsConfined = key.Tenant is not null, Rate = key.Rate },
+            new Caller(key.Name, key.Tenant ?? key.Name, Scopes.Grants(key.Scopes.Count == 0 ? Scopes.Default : key.Scopes, key.Queues), key.Tenant is not null) { Rate = key.Rate },
             key.ExpiresAt);
     }
 }

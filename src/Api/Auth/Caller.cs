@@ -7,7 +7,11 @@ namespace TaskQueue.Api.Auth;
 /// <param name="Name">The credential; null where nobody has to authenticate.</param>
 /// <param name="Tenant">Owner of what the caller makes; null where nobody has to authenticate.</param>
 /// <param name="Grants">What the caller may do, and in which queues.</param>
-internal sealed record Caller(string? Name, string? Tenant, IReadOnlyList<Grant> Grants)
+/// <param name="IsConfined">
+/// Whether even an administrator sees and changes only what its tenant owns: the key or token names a tenant of its own. It works
+/// on queues only where a grant says so, because workers get the tasks of every tenant.
+/// </param>
+internal sealed record Caller(string? Name, string? Tenant, IReadOnlyList<Grant> Grants, bool IsConfined = false)
 {
     private static readonly Scope[] Each = [Scope.Enqueue, Scope.Work, Scope.Read, Scope.Admin];
 
@@ -16,11 +20,6 @@ internal sealed record Caller(string? Name, string? Tenant, IReadOnlyList<Grant>
     /// <summary>Nobody in particular: authentication is off.</summary>
     public static readonly Caller Anyone = new(null, null, [new(Scope.All, QueuePatterns.All)]);
 
-    /// <summary>
-    /// Whether even an administrator sees and changes only what its tenant owns: the key or token names a tenant of its own.
-    /// </summary>
-    public bool IsConfined { get; init; }
-
     /// <summary>Requests that the key may make; null is as configured for every caller.</summary>
     public RequestRate? Rate { get; init; }
 
@@ -28,7 +27,7 @@ internal sealed record Caller(string? Name, string? Tenant, IReadOnlyList<Grant>
     public Guid? KeyId { get; init; }
 
     /// <summary>Everything that is allowed in some queue.</summary>
-    public Scope Scopes { get; } = Grants.Aggregate(Scope.None, (all, grant) => all | grant.Scope);
+    public Scope Scopes { get; } = Effective(Grants, IsConfined).Aggregate(Scope.None, (all, grant) => all | grant.Scope);
 
     /// <summary>Whether the caller administrates the server: every queue of every tenant.</summary>
     public bool IsOperator => Access(Scope.Admin).SeesAllTenants;
@@ -51,7 +50,10 @@ internal sealed record Caller(string? Name, string? Tenant, IReadOnlyList<Grant>
     }
 
     private QueuePatterns Patterns(Scope scope) =>
-        Grants.Where(grant => grant.Scope.HasFlag(scope)).Aggregate(QueuePatterns.None, (all, grant) => all.Or(grant.Queues));
+        Effective(Grants, IsConfined).Where(grant => grant.Scope.HasFlag(scope)).Aggregate(QueuePatterns.None, (all, grant) => all.Or(grant.Queues));
+
+    private static IEnumerable<Grant> Effective(IReadOnlyList<Grant> grants, bool isConfined) =>
+        grants.Select(grant => isConfined && grant.Scope == Scope.All ? grant with { Scope = Scope.All & ~Scope.Work } : grant);
 }
 
 internal static class Callers

@@ -108,7 +108,7 @@ internal sealed class Tokens : IDisposable
         var tenant = jwt.TenantClaim is { } type ? claims.FindFirst(type)?.Value : null;
         if (jwt.TenantClaim is not null && !CallerNames.IsValid(tenant))
             return null;
-        return new Caller(name, tenant ?? name, Scopes.Grants(words, queues)) { IsConfined = tenant is not null };
+        return new Caller(name, tenant ?? name, Scopes.Grants(words, queues), tenant is not null);
     }
 
     /// <summary>A list comes as a claim for each of its members.</summary>

@@ -50,7 +50,7 @@ internal static class BellaConsole
         var level = Parse(queue, context);
         var known = await queues.LookUpAsync(level.Queue) ?? throw BellaEndpoints.NotRegistered(level.Queue);
         if (!context.Access().CanChangeQueue(known.Owner, known.Name))
-            throw new DoorException(403, "forbidden", $"queue {level.Queue} is not this tenant's own; an administrator of the queue can clear it");
+            throw BellaMapping.Wrong($"queue {level.Queue} is not this tenant's own; an administrator of the queue can clear it");
         await verbs.ClearAsync(level, context.Access(), context.RequestAborted);
         return Results.Json(queue, BellaJson.Shapes.String);
     }

@@ -39,7 +39,7 @@ internal static class OperationsEndpoints
             // A bus that reconnects is not consuming.
             ResultStatusCodes = { [HealthStatus.Degraded] = StatusCodes.Status503ServiceUnavailable },
         }).Open().ForOperations(elsewhere: true);
-        var metrics = app.MapPrometheusScrapingEndpoint("/metrics", meterProvider: null, metrics => metrics.Use(RefreshAsync), optionsName: null).ForOperations();
+        var metrics = app.MapPrometheusScrapingEndpoint("/metrics", meterProvider: null, metrics => metrics.Use(RefreshAsync).UseMiddleware<MetricsFilter>(), optionsName: null).ForOperations();
         app.MapScaling();
         if (app.Services.GetRequiredService<IOptions<TelemetryOptions>>().Value.PublicMetrics)
             metrics.Open();

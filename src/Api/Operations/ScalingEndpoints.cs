@@ -54,10 +54,12 @@ internal static class ScalingEndpoints
             route.Needs(Scope.Read);
     }
 
-    private static async Task<IResult> AskAsync(string queue, HttpRequest request, Scaling scaling, CancellationToken stop)
+    private static async Task<IResult> AskAsync(string queue, HttpRequest request, QueueCatalog queues, Scaling scaling, CancellationToken stop)
     {
         if (!QueueNames.IsValid(queue))
             throw Wrong($"queue must be {QueueNames.Rule}");
+        if (await queues.LookUpAsync(queue) is { Owner: { } owner } && !request.HttpContext.Access().CanSeeQueue(owner, queue))
+            throw Callers.NotForQueue(queue);
         var level = Number(request, "level", whole => whole is >= 0 and <= QueueNames.MaxLevel && double.IsInteger(whole), $"a whole number from 0 to {QueueNames.MaxLevel}");
         var within = Number(request, "within_seconds", s => s is >= 1 and <= ScalingOptions.MaxWithinSeconds, $"1 to {ScalingOptions.MaxWithinSeconds}");
         var demand = await scaling.AskAsync(queue, (int?)level, within, stop)

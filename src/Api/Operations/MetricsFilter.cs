@@ -1,0 +1,61 @@
+using System.Text;
+using System.Text.RegularExpressions;
+using TaskQueue.Api.Auth;
+using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Queues;
+
+namespace TaskQueue.Api.Operations;
+
+/// <summary>
+/// Shows a scrape the queues that its caller may see: those of other tenants are left out, and figures of the whole process are
+/// for callers that see every queue.
+/// </summary>
+internal sealed partial class MetricsFilter(RequestDelegate next, QueueCatalog queues)
+{
+    public async Task InvokeAsync(HttpContext context)
+    {
+        var access = context.Access();
+        if (access.SeesAllTenants)
+        {
+            await next(context);
+            return;
+        }
+
+        var owners = (await queues.AllAsync()).ToDictionary(q => q.Key, q => q.Value.Owner);
+        var body = context.Response.Body;
+        using var whole = new MemoryStream();
+        context.Response.Body = whole;
+        try
+        {
+            await next(context);
+        }
+        finally
+        {
+            context.Response.Body = body;
+        }
+
+        var seesProcess = access.Own.IsAll && !context.Caller().IsConfined;
+        var shown = new StringBuilder();
+        foreach (var line in Encoding.UTF8.GetString(whole.GetBuffer(), 0, (int)whole.Length).AsSpan().EnumerateLines())
+        {
+            if (line.StartsWith("#") || IsShown(QueueLabel().Match(line.ToString())))
+                shown.Append(line).Append('\n');
+        }
+
+        context.Response.ContentLength = null;
+        await context.Response.WriteAsync(shown.ToString(), context.RequestAborted);
+
+        bool IsShown(Match label) =>
+            label.Success ? Sees(access, context.Caller(), label.Groups["queue"].Value, owners) : seesProcess;
+    }
+
+    /// <summary>A shared queue counts the tasks of every tenant, so a tenant of its own does not see it.</summary>
+    private static bool Sees(Access access, Caller caller, string queue, Dictionary<string, string?> owners)
+    {
+        var owner = owners.GetValueOrDefault(queue);
+        return access.CanSeeQueue(owner, queue) && (owner is not null || !caller.IsConfined || access.Others.Match(queue));
+    }
+
+    [GeneratedRegex("[{,]queue=\"(?<queue>[^\"]*)\"", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex QueueLabel();
+}

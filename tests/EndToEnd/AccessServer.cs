@@ -1,0 +1,162 @@
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.EndToEnd;
+
+/// <summary>
+/// A server with two tenants and their administrators, a worker, administrators of queues, and an operator, who made the shared
+/// queue a-1. Its objects belong to tenant a.
+/// </summary>
+public sealed class AccessServer : IAsyncLifetime
+{
+    /// <summary>Stands for: reached where the task has ended afterwards.</summary>
+    internal const string AsksState = "state";
+
+    /// <summary>Stands for an upload.</summary>
+    internal static readonly object File = new();
+
+    /// <summary>Key, tenant, scopes, queues.</summary>
+    private static readonly (string Name, string? Tenant, string[] Scopes, string? Queues)[] Keys =
+    [
+        ("a", "a", [], null), ("a2", "a", [], null), ("b", "b", [], null), ("narrow", "a", [], "b-*"),
+        ("admin-a", "a", ["admin"], null), ("admin-b", "b", ["admin"], null),
+        ("worker", null, ["work:a-*"], null), ("admin-queue", null, ["admin:a-*"], null), ("admin-other", null, ["admin:b-*"], null),
+        ("operator", null, ["admin"], null),
+    ];
+
+    private readonly Dictionary<string, HttpClient> _clients = [];
+    private TestDatabase _database = null!;
+    private int _names;
+
+    internal static IEnumerable<string> Callers => Keys.Select(k => k.Name);
+
+    internal TestHost Host { get; private set; } = null!;
+
+    /// <summary>A queue for lists of Moab's, which begin with the oldest task.</summary>
+    internal string MoabQueue { get; private set; } = "a-1";
+
+    internal HttpClient this[string name] => _clients[name];
+
+    public async Task InitializeAsync()
+    {
+        _database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
+        Host = await TestHost.StartAsync(_database.ConnectionString, settings: Settings());
+        foreach (var name in Callers)
+        {
+            _clients[name] = new HttpClient { BaseAddress = Host.Http.BaseAddress };
+            _clients[name].DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", TestKeys.Of(name));
+        }
+
+        await DoneAsync("operator", HttpMethod.Put, "/queues/a-1", new { });
+    }
+
+    public async Task DisposeAsync()
+    {
+        foreach (var client in _clients.Values)
+            client.Dispose();
+        await Host.DisposeAsync();
+        await _database.DisposeAsync();
+    }
+
+    internal string NewName(string prefix) => $"{prefix}{Interlocked.Increment(ref _names)}x";
+
+    internal async Task<string> TaskAsync() => (await DoneAsync("a", HttpMethod.Post, "/tasks", new { queue = "a-1", action = "x" })).Json.Text("id")!;
+
+    internal async Task<string> CancelledTaskAsync()
+    {
+        var id = await TaskAsync();
+        await DoneAsync("a", HttpMethod.Post, $"/tasks/{id}/cancel", "");
+        return id;
+    }
+
+    /// <summary>A task of a that the worker runs.</summary>
+    internal async Task<string> ClaimedTaskAsync()
+    {
+        var queue = NewName("a-c");
+        var id = (await DoneAsync("a", HttpMethod.Post, "/tasks", new { queue, action = "x" })).Json.Text("id")!;
+        await DoneAsync("worker", HttpMethod.Post, "/workers/claim", new { queues = new[] { queue }, worker = "w" });
+        return id;
+    }
+
+    internal async Task<string> BellaTaskAsync() =>
+        (await DoneAsync("a", HttpMethod.Post, "/v1/queue/put", new { queue = "a-1", endpoint = "/x", level = 3, data = new { } })).Json.Text("data")!;
+
+    internal async Task<string> MoabTaskAsync()
+    {
+        MoabQueue = await QueueAsync();
+        var body = new { queue_name = MoabQueue, entries = new[] { new { payload = "1" } } };
+        return (await DoneAsync("a", HttpMethod.Post, "/moab/Enqueue", body)).Json.GetProperty("tasks")[0].Text("id")!;
+    }
+
+    /// <summary>A task of a that the worker runs, as Moab's clients do.</summary>
+    internal async Task<string> DequeuedTaskAsync()
+    {
+        var id = await MoabTaskAsync();
+        await DoneAsync("worker", HttpMethod.Post, "/moab/Dequeue", new { queue_name = MoabQueue });
+        return id;
+    }
+
+    /// <summary>A shared queue of its own, for what changes it.</summary>
+    internal async Task<string> QueueAsync()
+    {
+        var name = NewName("a-q");
+        await DoneAsync("operator", HttpMethod.Put, $"/queues/{name}", new { });
+        return name;
+    }
+
+    internal async Task<string> ScheduleAsync()
+    {
+        var name = NewName("s");
+        await DoneAsync("admin-a", HttpMethod.Put, $"/queues/a-1/schedules/{name}", new { cron = "0 8 1 1 *", action = "x" });
+        return name;
+    }
+
+    internal async Task<string> FileAsync()
+    {
+        using var form = Form();
+        using var response = await this["a"].PostAsync(new Uri("/v1/files", UriKind.Relative), form);
+        return JsonDocument.Parse(await response.Content.ReadAsStringAsync()).RootElement.Text("id")!;
+    }
+
+    internal async Task<string> BatchAsync()
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/batches");
+        request.Headers.Add("X-BELLA-QUEUE-NAME", "a-1");
+        request.Content = new StringContent(JsonSerializer.Serialize(new { input_file_id = await FileAsync(), endpoint = "/v1/x", completion_window = "24h" }), Encoding.UTF8, "application/json");
+        using var response = await this["a"].SendAsync(request);
+        var text = await response.Content.ReadAsStringAsync();
+        return response.IsSuccessStatusCode ? JsonDocument.Parse(text).RootElement.Text("id")! : throw new InvalidOperationException(text);
+    }
+
+    internal static MultipartFormDataContent Form()
+    {
+        var line = new ByteArrayContent("""{"custom_id":"1","method":"POST","url":"/v1/x","body":{"model":"m"}}"""u8.ToArray());
+        return new MultipartFormDataContent { { new StringContent("batch"), "purpose" }, { line, "file", "f.jsonl" } };
+    }
+
+    internal async Task<Reply> DoneAsync(string caller, HttpMethod method, string path, object body)
+    {
+        var reply = await this[caller].SendAsync(method, path, body);
+        return reply.Status < 300 ? reply : throw new InvalidOperationException($"{caller} {method} {path}: {reply.Status} {reply.Text}");
+    }
+
+    private static Dictionary<string, string?> Settings()
+    {
+        var settings = new Dictionary<string, string?> { ["Logging:LogLevel:Default"] = "Error", ["TaskQueue:Moab:MaxSchedulesPerQueue"] = "1000", ["TaskQueue:Moab:MaxQueues"] = "1000" };
+        foreach (var (index, key) in Keys.Index())
+        {
+            var at = $"TaskQueue:Auth:ApiKeys:{index}";
+            (settings[$"{at}:Name"], settings[$"{at}:Tenant"], settings[$"{at}:Key"]) = (key.Name, key.Tenant, TestKeys.Of(key.Name));
+            foreach (var (place, scope) in key.Scopes.Index())
+                settings[$"{at}:Scopes:{place}"] = scope;
+            if (key.Queues is not null)
+                settings[$"{at}:Queues:0"] = key.Queues;
+        }
+
+        return settings;
+    }
+}

@@ -1,0 +1,104 @@
+namespace TaskQueue.Tests.EndToEnd;
+
+/// <summary>A request of a route that aims at what tenant a owns in queue a-1.</summary>
+/// <param name="Method">HTTP method.</param>
+/// <param name="Path">With the ids of what was made for it.</param>
+/// <param name="Body">JSON, or null.</param>
+/// <param name="Marker">What an answer shows of tenant a's, where the status does not tell; null where it does.</param>
+public sealed record AccessProbe(string Method, string Path, object? Body = null, string? Marker = null);
+
+/// <summary>
+/// Who may do what: every route, and the callers that reach tenant a's object in the shared queue a-1. A new route must be added
+/// here, or <see cref="AccessTableTests"/> fails.
+/// </summary>
+public static class AccessTable
+{
+    /// <summary>The callers, by the names of their keys: see <see cref="AccessServer"/>.</summary>
+    public const string Readers = "a a2 admin-a admin-queue operator";
+
+    private const string Submitters = "a a2 b admin-a admin-b admin-queue operator";
+    private const string Workers = "worker admin-queue operator";
+    private const string QueueAdmins = "admin-queue operator";
+    private const string Owners = "a a2 narrow admin-a operator"; // a file is in no queue
+    private const string QueueReaders = "a a2 b admin-a admin-b admin-queue operator";
+    private const string TenantAdmins = "admin-a admin-queue operator";
+
+    /// <summary>Route, callers that reach the object, and the request.</summary>
+    public static readonly IReadOnlyDictionary<string, (string Seen, Func<AccessServer, Task<AccessProbe>> Probe)> Rows =
+        new Dictionary<string, (string, Func<AccessServer, Task<AccessProbe>>)>
+        {
+            ["POST /tasks"] = (Submitters, _ => Is("POST", "/tasks", new { queue = "a-1", action = "x" })),
+            ["POST /tasks/bulk"] = (Submitters, _ => Is("POST", "/tasks/bulk", new { tasks = new[] { new { queue = "a-1", action = "x" } } })),
+            ["GET /tasks"] = (Readers, async s => new("GET", "/tasks", Marker: await s.TaskAsync())),
+            ["GET /tasks/{id}"] = (Readers, async s => new("GET", $"/tasks/{await s.TaskAsync()}")),
+            ["GET /tasks/{id}/callbacks"] = (Readers, async s => new("GET", $"/tasks/{await s.TaskAsync()}/callbacks")),
+            ["POST /tasks/{id}/cancel"] = (Readers, async s => new("POST", $"/tasks/{await s.TaskAsync()}/cancel")),
+            ["DELETE /tasks/{id}"] = (Readers, async s => new("DELETE", $"/tasks/{await s.TaskAsync()}")),
+            ["POST /tasks/{id}/retry"] = (Readers, async s => new("POST", $"/tasks/{await s.CancelledTaskAsync()}/retry")),
+            ["POST /workers/claim"] = (Workers, async s => new("POST", "/workers/claim", new { queues = new[] { "a-1" }, worker = "w", max = 1000 }, await s.TaskAsync())),
+            ["POST /workers/heartbeat"] = ("worker", async s => new("POST", "/workers/heartbeat", new { tasks = new[] { new { id = await s.ClaimedTaskAsync(), attempt = 1 } } }, "\"ok\"")),
+            ["POST /workers/report"] = ("worker", async s => new("POST", "/workers/report", new { tasks = new[] { new { id = await s.ClaimedTaskAsync(), attempt = 1, outcome = "completed" } } }, "\"ok\"")),
+            ["GET /queues"] = (QueueReaders, _ => Is("GET", "/queues", marker: "\"a-1\"")),
+            ["PUT /queues/{name}"] = (QueueAdmins, _ => Is("PUT", "/queues/a-1", new { description = "changed" })),
+            ["GET /queues/{name}"] = (QueueReaders, _ => Is("GET", "/queues/a-1")),
+            ["DELETE /queues/{name}"] = (QueueAdmins, async s => new("DELETE", $"/queues/{await s.QueueAsync()}")),
+            ["POST /queues/{name}/pause"] = (QueueAdmins, async s => new("POST", $"/queues/{await s.QueueAsync()}/pause")),
+            ["POST /queues/{name}/resume"] = (QueueAdmins, async s => new("POST", $"/queues/{await s.QueueAsync()}/resume")),
+            ["POST /queues/{name}/purge"] = (QueueAdmins, async s => new("POST", $"/queues/{await s.QueueAsync()}/purge")),
+            ["POST /queues/{name}/redrive"] = (QueueAdmins, async s => new("POST", $"/queues/{await s.QueueAsync()}/redrive")),
+            ["GET /queues/{name}/tasks"] = (Readers, async s => new("GET", "/queues/a-1/tasks?limit=1000", Marker: await s.TaskAsync())),
+            ["GET /queues/{queue}/schedules"] = (Readers, async s => new("GET", "/queues/a-1/schedules", Marker: $"\"{await s.ScheduleAsync()}\"")),
+            ["PUT /queues/{queue}/schedules/{name}"] = (TenantAdmins, async s => new("PUT", $"/queues/a-1/schedules/{await s.ScheduleAsync()}", new { cron = "0 9 * * *" })),
+            ["GET /queues/{queue}/schedules/{name}"] = (Readers, async s => new("GET", $"/queues/a-1/schedules/{await s.ScheduleAsync()}")),
+            ["DELETE /queues/{queue}/schedules/{name}"] = (TenantAdmins, async s => new("DELETE", $"/queues/a-1/schedules/{await s.ScheduleAsync()}")),
+            ["POST /queues/{queue}/schedules/{name}/pause"] = (TenantAdmins, async s => new("POST", $"/queues/a-1/schedules/{await s.ScheduleAsync()}/pause")),
+            ["POST /queues/{queue}/schedules/{name}/resume"] = (TenantAdmins, async s => new("POST", $"/queues/a-1/schedules/{await s.ScheduleAsync()}/resume")),
+            ["POST /queues/{queue}/schedules/{name}/run"] = (TenantAdmins, async s => new("POST", $"/queues/a-1/schedules/{await s.ScheduleAsync()}/run")),
+            ["POST /v1/queue/register"] = (Submitters, s => Is("POST", "/v1/queue/register", new { queue = s.NewName("a-"), endpoint = "/x" })),
+            ["GET /v1/queue/{queue}/metadata"] = (QueueReaders, _ => Is("GET", "/v1/queue/a-1/metadata")),
+            ["POST /v1/queue/put"] = (Submitters, _ => Is("POST", "/v1/queue/put", new { queue = "a-1", endpoint = "/x", data = new { } })),
+            ["POST /v1/queue/take"] = (Workers, async s => new("POST", "/v1/queue/take", new { queues = new[] { "a-1:3" }, size = 1000, strategy = "active_passive" }, await s.BellaTaskAsync())),
+            ["POST /v1/queue/{taskId}/complete"] = ("worker", async s => new("POST", $"/v1/queue/{await s.ClaimedTaskAsync()}/complete", new { x = 1 }, AccessServer.AsksState)),
+            ["POST /v1/queue/{taskId}/progress"] = ("", async s => new("POST", $"/v1/queue/{await s.ClaimedTaskAsync()}/progress", new { eventId = 1 })), // 404: nobody waits for it
+            ["POST /v1/queue/{taskId}/cancel"] = (Readers, async s => new("POST", $"/v1/queue/{await s.TaskAsync()}/cancel", Marker: AccessServer.AsksState)),
+            ["GET /v1/queue/eventbus"] = ("worker admin-queue admin-other operator", _ => Is("GET", "/v1/queue/eventbus")),
+            ["GET /v1/queue/{queue}/stats"] = (QueueReaders, _ => Is("GET", "/v1/queue/a-1:1/stats")),
+            ["GET /v1/queue/{taskId}"] = (Readers, async s => new("GET", $"/v1/queue/{await s.TaskAsync()}")),
+            ["POST /v1/console/{queue}/clear"] = (QueueAdmins, _ => Is("POST", "/v1/console/a-1:9/clear")),
+            ["GET /v1/console/queue/stats"] = (QueueReaders, _ => Is("GET", "/v1/console/queue/stats", marker: "\"a-1\"")),
+            ["POST /v1/files"] = ("a a2 b narrow admin-a admin-b admin-queue admin-other operator", _ => Is("POST", "/v1/files", AccessServer.File)),
+            ["GET /v1/files"] = (Owners, async s => new("GET", "/v1/files", Marker: await s.FileAsync())),
+            ["GET /v1/files/{id}"] = (Owners, async s => new("GET", $"/v1/files/{await s.FileAsync()}")),
+            ["GET /v1/files/{id}/content"] = (Owners, async s => new("GET", $"/v1/files/{await s.FileAsync()}/content")),
+            ["DELETE /v1/files/{id}"] = (Owners, async s => new("DELETE", $"/v1/files/{await s.FileAsync()}")),
+            ["POST /v1/batches"] = (Owners, async s => new("POST", "/v1/batches", new { input_file_id = await s.FileAsync(), endpoint = "/v1/x", completion_window = "24h" })),
+            ["GET /v1/batches"] = (Readers, async s => new("GET", "/v1/batches?limit=100", Marker: await s.BatchAsync())),
+            ["GET /v1/batches/{id}"] = (Readers, async s => new("GET", $"/v1/batches/{await s.BatchAsync()}")),
+            ["POST /v1/batches/{id}/cancel"] = (Readers, async s => new("POST", $"/v1/batches/{await s.BatchAsync()}/cancel")),
+            ["POST /moab/Enqueue"] = (Submitters, _ => Is("POST", "/moab/Enqueue", new { queue_name = "a-1", entries = new[] { new { payload = "1" } } })),
+            ["POST /moab/Dequeue"] = (Workers, _ => Is("POST", "/moab/Dequeue", new { queue_name = "a-1" })),
+            ["POST /moab/ReportStatus"] = ("worker", async s => await s.DequeuedTaskAsync() is var id ? new("POST", "/moab/ReportStatus", new { queue_name = s.MoabQueue, entries = new[] { new { task_id = id, attempt = 1, status = "SUCCEEDED" } } }, AccessServer.AsksState) : null!),
+            ["POST /moab/GetTask"] = (Readers, async s => await s.MoabTaskAsync() is var id ? new("POST", "/moab/GetTask", new { queue_name = s.MoabQueue, task_id = id }) : null!),
+            ["POST /moab/ListTasks"] = (Readers, async s => await s.MoabTaskAsync() is var id ? new("POST", "/moab/ListTasks", new { queue_name = s.MoabQueue, limit = 100 }, id) : null!),
+            ["POST /moab/DeleteTasks"] = (Readers, async s => await s.MoabTaskAsync() is var id ? new("POST", "/moab/DeleteTasks", new { queue_name = s.MoabQueue, task_ids = new[] { id } }, AccessServer.AsksState) : null!),
+            ["POST /moab/RestartTasks"] = (Readers, async s => await s.MoabTaskAsync() is var id ? new("POST", "/moab/RestartTasks", new { queue_name = s.MoabQueue, task_ids = new[] { id } }, "NOT_DEAD") : null!),
+            ["POST /moab/CreateQueue"] = ("admin-a admin-b admin-queue operator", s => Is("POST", "/moab/CreateQueue", new { name = s.NewName("a-"), keepalive_timeout_in_seconds = 5 })),
+            ["POST /moab/GetQueue"] = (QueueReaders, _ => Is("POST", "/moab/GetQueue", new { queue_name = "a-1" })),
+            ["POST /moab/UpdateQueue"] = (QueueAdmins, _ => Is("POST", "/moab/UpdateQueue", new { queue_name = "a-1", keepalive_timeout_in_seconds = 5 })),
+            ["POST /moab/DeleteQueue"] = (QueueAdmins, async s => new("POST", "/moab/DeleteQueue", new { queue_name = await s.QueueAsync() })),
+            ["POST /moab/ListQueues"] = (QueueReaders, _ => Is("POST", "/moab/ListQueues", new { }, "\"a-1\"")),
+            ["POST /moab/PurgeQueue"] = (QueueAdmins, async s => new("POST", "/moab/PurgeQueue", new { queue_name = await s.QueueAsync() })),
+            ["POST /moab/CreateSchedule"] = ("admin-a admin-b admin-queue operator", s => Is("POST", "/moab/CreateSchedule", new { queue_name = "a-1", name = s.NewName("s"), cron = "0 8 * * *", timezone = "UTC", payload = "1" })),
+            ["POST /moab/GetSchedule"] = (Readers, async s => new("POST", "/moab/GetSchedule", new { queue_name = "a-1", schedule_name = await s.ScheduleAsync() })),
+            ["POST /moab/UpdateSchedule"] = (TenantAdmins, async s => new("POST", "/moab/UpdateSchedule", new { queue_name = "a-1", schedule_name = await s.ScheduleAsync(), cron = "0 9 * * *", timezone = "UTC" })),
+            ["POST /moab/DeleteSchedule"] = (TenantAdmins, async s => new("POST", "/moab/DeleteSchedule", new { queue_name = "a-1", schedule_name = await s.ScheduleAsync() })),
+            ["POST /moab/ListSchedules"] = (Readers, async s => new("POST", "/moab/ListSchedules", new { queue_name = "a-1", limit = 100 }, $"\"{await s.ScheduleAsync()}\"")),
+            ["POST /agent/process-async"] = ("a a2 b admin-a admin-b operator", _ => Is("POST", "/agent/process-async", new { query = "q" })),
+            ["GET /agent/task-status/{id}"] = (Readers, async s => new("GET", $"/agent/task-status/{await s.TaskAsync()}")),
+            ["GET /events"] = (QueueReaders, _ => Is("GET", "/events?queue=a-1")),
+            ["GET /metrics"] = (QueueReaders + " narrow admin-other", _ => Is("GET", "/metrics")),
+            ["GET /scaling/{queue}"] = (QueueReaders, _ => Is("GET", "/scaling/a-1")),
+        };
+
+    private static Task<AccessProbe> Is(string method, string path, object? body = null, string? marker = null) => Task.FromResult(new AccessProbe(method, path, body, marker));
+}
