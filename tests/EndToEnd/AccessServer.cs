@@ -1,6 +1,7 @@
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
+using Microsoft.Extensions.DependencyInjection;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
@@ -13,6 +14,17 @@ namespace TaskQueue.Tests.EndToEnd;
 /// </summary>
 public sealed class AccessServer : IAsyncLifetime
 {
+    private readonly DatabaseProvider _provider;
+    private readonly Action<IServiceCollection>? _services;
+
+    /// <summary>On SQLite.</summary>
+    public AccessServer()
+        : this(DatabaseProvider.Sqlite, null)
+    {
+    }
+
+    internal AccessServer(DatabaseProvider provider, Action<IServiceCollection>? services) => (_provider, _services) = (provider, services);
+
     /// <summary>Stands for: reached where the task has ended afterwards.</summary>
     internal const string AsksState = "state";
 
@@ -29,12 +41,13 @@ public sealed class AccessServer : IAsyncLifetime
     ];
 
     private readonly Dictionary<string, HttpClient> _clients = [];
-    private TestDatabase _database = null!;
     private int _names;
 
     internal static IEnumerable<string> Callers => Keys.Select(k => k.Name);
 
     internal TestHost Host { get; private set; } = null!;
+
+    internal TestDatabase Database { get; private set; } = null!;
 
     /// <summary>A queue for lists of Moab's, which begin with the oldest task.</summary>
     internal string MoabQueue { get; private set; } = "a-1";
@@ -43,8 +56,8 @@ public sealed class AccessServer : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        _database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
-        Host = await TestHost.StartAsync(_database.ConnectionString, settings: Settings());
+        Database = await TestDatabase.CreateAsync(_provider);
+        Host = await TestHost.StartAsync(Database.ConnectionString, settings: Settings(), services: _services);
         foreach (var name in Callers)
         {
             _clients[name] = new HttpClient { BaseAddress = Host.Http.BaseAddress };
@@ -59,7 +72,16 @@ public sealed class AccessServer : IAsyncLifetime
         foreach (var client in _clients.Values)
             client.Dispose();
         await Host.DisposeAsync();
-        await _database.DisposeAsync();
+        await Database.DisposeAsync();
+    }
+
+    /// <summary>A valid request of every route.</summary>
+    internal async Task<List<(string Route, AccessProbe Probe)>> ProbesAsync()
+    {
+        var probes = new List<(string, AccessProbe)>();
+        foreach (var (route, (_, probe)) in AccessTable.Rows)
+            probes.Add((route, await probe(this)));
+        return probes;
     }
 
     internal string NewName(string prefix) => $"{prefix}{Interlocked.Increment(ref _names)}x";
@@ -146,7 +168,7 @@ public sealed class AccessServer : IAsyncLifetime
 
     private static Dictionary<string, string?> Settings()
     {
-        var settings = new Dictionary<string, string?> { ["Logging:LogLevel:Default"] = "Error", ["TaskQueue:Moab:MaxSchedulesPerQueue"] = "1000", ["TaskQueue:Moab:MaxQueues"] = "1000" };
+        var settings = new Dictionary<string, string?> { ["Logging:LogLevel:Default"] = "Error", ["TaskQueue:Moab:MaxSchedulesPerQueue"] = "1000", ["TaskQueue:Moab:MaxQueues"] = "1000", ["TaskQueue:Moab:MaxSchedules"] = "1000" };
         foreach (var (index, key) in Keys.Index())
         {
             var at = $"TaskQueue:Auth:ApiKeys:{index}";
