@@ -25,11 +25,12 @@ public static class CallbackRules
         var authority = end < 0 ? url[start..] : url[start..end];
         if (authority.Contains('@', StringComparison.Ordinal))
             return "callback_url must be without user and password; put a token into its path";
-        if (!Uri.TryCreate(url, UriKind.Absolute, out var uri) || CallbackOrigin.HostOf(uri) is not { Length: > 0 and <= LongestHost } host)
-            return "callback_url must name a host, as in https://hooks.example.com/tasks";
-        if (uri.Port is < 1 or > ushort.MaxValue)
-            return "callback_url must have a port of 1 to 65535";
-        return CheckHost(uri, RawHost(authority)) ?? CheckTarget(host, options);
+        if (CheckHost(RawHost(authority)) is { } unclear)
+            return unclear;
+        if (!Uri.TryCreate(url, UriKind.Absolute, out var uri) || uri.HostNameType is not (UriHostNameType.Dns or UriHostNameType.IPv4 or UriHostNameType.IPv6)
+            || CallbackOrigin.HostOf(uri) is not { Length: > 0 and <= LongestHost } host)
+            return "callback_url must be a URL with the name of a host, as in https://hooks.example.com/tasks";
+        return uri.Port is < 1 or > ushort.MaxValue ? "callback_url must have a port of 1 to 65535" : CheckTarget(host, options);
     }
 
     private static string? CheckText(string url)
@@ -45,15 +46,15 @@ public static class CallbackRules
     }
 
     /// <summary>Whether the host is written in one of the ways that all programs read alike.</summary>
-    private static string? CheckHost(Uri uri, string raw)
+    private static string? CheckHost(string raw)
     {
         if (raw.Contains('%', StringComparison.Ordinal))
             return "callback_url must have a host without percent-encoding and without a zone";
         if (raw.StartsWith('['))
-            return uri.HostNameType == UriHostNameType.IPv6 ? null : "callback_url must have an IPv6 address in its brackets";
+            return null;
         var name = raw.EndsWith('.') ? raw[..^1] : raw;
         var labels = name.Split('.');
-        if (labels.Any(label => label.Length == 0) || !name.All(IsOfHost) || uri.HostNameType is not (UriHostNameType.Dns or UriHostNameType.IPv4))
+        if (labels.Any(label => label.Length == 0) || !name.All(IsOfHost))
             return "callback_url must have a host of letters, digits, '-' and '_' with single dots between; write an internationalized name as xn--…";
         // Where the last part is a number, some programs read the name as an address: octal, hexadecimal, or with fewer parts.
         var isNumber = labels[^1].All(char.IsAsciiDigit) || labels[^1].StartsWith("0x", StringComparison.OrdinalIgnoreCase);
