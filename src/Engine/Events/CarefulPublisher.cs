@@ -55,7 +55,8 @@ internal sealed partial class CarefulPublisher(
     private static bool IsTheirs(Exception fault) =>
         SendGuard.IsRefusal(fault) || (PoisonRules.IsOfRow(fault) && !IsOutage(fault) && fault is not RabbitMQ.Client.Exceptions.RabbitMQClientException);
 
-    private static bool IsOutage(Exception fault) => fault is BrokerSilentException or MassTransit.ConnectionException || StorageFaults.IsTransient(fault);
+    /// <summary>Also where the broker takes nothing for a queue, such as one that is full: that passes, and must not cost any event.</summary>
+    private static bool IsOutage(Exception fault) => fault is BrokerSilentException or MassTransit.MassTransitException || StorageFaults.IsTransient(fault);
 
     private async Task PublishApartAsync(IReadOnlyList<TaskEvent> page, CancellationToken stop)
     {

@@ -32,6 +32,7 @@ internal abstract partial class SweepService(
     private static readonly TimeSpan AfterFault = TimeSpan.FromSeconds(1);
 
     private readonly RepeatedFailures<Guid> _failures = new(time);
+    private readonly Dictionary<Guid, Exception> _hopeless = []; // to be set aside
     private readonly SemaphoreSlim _wake = new(0); // not disposed: the round under way may still come to wait for it
     private long _next = DateTime.MaxValue.Ticks; // ticks of the earliest time that somebody told us of
 
@@ -100,7 +101,7 @@ internal abstract partial class SweepService(
         var ids = (await store.SelectAsync(sweep, now, MaxBatch + _failures.Excluded)).Where(id => !_failures.IsExcluded(id)).Take(MaxBatch);
         TaskCommand[] commands = [.. ids.Select(id => Command(id, now))];
         var faults = await verbs.TryApplyAsync(commands);
-        var (done, room) = (0, MaxSetAside);
+        var done = 0;
         Exception? problem = null;
         for (var i = 0; i < commands.Length; i++)
         {
@@ -116,12 +117,19 @@ internal abstract partial class SweepService(
             else
             {
                 done++; // it is out of the way now
-                if (_failures.Failed(commands[i].CorrelationId) && room-- > 0)
-                    problem ??= await SetAsideAsync(commands[i].CorrelationId, fault, stop);
+                if (_failures.Failed(commands[i].CorrelationId))
+                    _hopeless[commands[i].CorrelationId] = fault;
             }
         }
 
-        return problem is null ? done : throw new SweepException(problem);
+        foreach (var (id, reason) in _hopeless.Take(MaxSetAside).ToList())
+        {
+            _hopeless.Remove(id);
+            var unlisted = await SetAsideAsync(id, reason, stop);
+            problem ??= unlisted;
+        }
+
+        return problem is null ? done + _hopeless.Count : throw new SweepException(problem);
     }
 
     /// <returns>Why it cannot even be listed; it is left out all the same, for longer and longer.</returns>
