@@ -16,6 +16,7 @@ usage: servers.sh install                         install what is missing (apt-g
        servers.sh drop DIR VHOST/QUEUE            deletes a queue, whosever it is
        servers.sh block-rabbitmq DIR              as if its disk were full: it blocks whoever publishes
        servers.sh unblock-rabbitmq DIR
+       servers.sh limit-messages DIR BYTES         channels that are opened from then on refuse larger ones
 USAGE
   exit 2
 }
@@ -293,6 +294,9 @@ drop() {
   on_queue "$1" '{ok, _} = rabbit_amqqueue:delete(Queue, false, false, <<"guest">>), 0'
 }
 
+# limit_messages BYTES: of channels that are opened from then on.
+limit_messages() { on_node -a "application set_env [rabbit, max_message_size, $1]"; }
+
 # limit_disk BYTES: how much must be free; less raises the alarm.
 limit_disk() { on_node -a "rabbit_disk_monitor set_disk_free_limit [$1]"; }
 
@@ -367,5 +371,6 @@ case "$command ${3:-}" in
   'drop '?*) drop "$3" ;;
   'block-rabbitmq ') limit_disk 1000000000000000000 ;;
   'unblock-rabbitmq ') limit_disk 50000000 ;;
+  'limit-messages '?*) limit_messages "$3" ;;
   *) usage ;;
 esac

@@ -59,7 +59,7 @@ internal sealed partial class SqlServerTaskStore
     private static (string Column, string Condition) SweepColumn(Sweep sweep) => sweep switch
     {
         Sweep.Dispatch => ("dispatch_at", "dispatch_at is not null"),
-        Sweep.Lapsed => ("lease_until", $"state = {TaskStates.Running}"),
+        Sweep.Lapsed => ("lease_until", $"state = {TaskStates.Running} and lease_until is not null"),
         _ => ("expires_at", "state in (3, 7) and expires_at is not null"),
     };
 }

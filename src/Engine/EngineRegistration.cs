@@ -11,6 +11,7 @@ using TaskQueue.Engine.Draining;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Files;
 using TaskQueue.Engine.Health;
+using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Replies;
 using TaskQueue.Engine.Schedules;
@@ -57,6 +58,7 @@ public static class EngineRegistration
             sp.GetRequiredService<IOptions<FileStoreOptions>>().Value is var files && files.IsOnDisk(database)
                 ? new DiskFileContents(files.FolderOf(database))
                 : ActivatorUtilities.CreateInstance<DatabaseFileContents>(sp));
+        services.AddTaskQueueQuarantine();
         services.AddOptions<RoutingOptions>().BindConfiguration("TaskQueue:Routing");
         services.AddSingleton<Intake>().AddSingleton<TaskVerbs>().AddSingleton<TaskQueries>().AddSingleton<Claims>();
 
@@ -71,7 +73,7 @@ public static class EngineRegistration
             cfg.StateMachineSaga(context.GetRequiredService<TaskStateMachine>(), new SagaRepository<TaskState>(context.GetRequiredService<GroupCommitRepository>()));
             cfg.StateMachineSaga(context.GetRequiredService<BatchStateMachine>(), new SagaRepository<BatchState>(context.GetRequiredService<BatchRepository>()));
         }));
-        services.AddSingleton<EventPublisher>().AddSingleton<DispatchWindow>();
+        services.AddSingleton<EventPublisher>().AddSingleton<CarefulPublisher>().AddSingleton<DispatchWindow>();
         services.AddHostedService<ReplyWatch>().AddLoopHealth<ReplyWatch>();
         services.AddSingleton<TaskEnds>().AddHostedService<TaskEndWatch>().AddLoopHealth<TaskEndWatch>();
         services.AddSingleton<EventFeed>().AddHostedService(sp => sp.GetRequiredService<EventFeed>()).AddLoopHealth<EventFeed>();

@@ -74,6 +74,37 @@ public abstract class SchedulesDoorTests(Stack stack) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_schedule_that_this_host_cannot_read_is_listed_with_its_problem_and_can_be_paused_changed_and_deleted()
+    {
+        await PutAsync("known", new { cron = "0 0 1 1 *" });
+        await PutAsync("zone", new { cron = "0 0 1 1 *" });
+        await PutAsync("text", new { cron = "0 0 1 1 *" });
+        await using (var db = stack.Database.CreateContext())
+        {
+            var zone = await db.Schedules.SingleAsync(s => s.Queue == _queue && s.Name == "zone");
+            zone.Settings = zone.Settings with { TimeZone = "Mars/X" };
+            await db.SaveChangesAsync();
+            await db.Database.ExecuteSqlAsync($"update schedules set settings = '{{' where queue = {_queue} and name = 'text'");
+        }
+
+        var list = await Http.ReadAsync($"/queues/{_queue}/schedules");
+        list.Status.ShouldBe(200, list.Text);
+        var shown = list.Json.GetProperty("schedules").EnumerateArray().ToDictionary(s => s.Text("name")!);
+        shown["known"].GetProperty("problem").ValueKind.ShouldBe(JsonValueKind.Null);
+        shown["zone"].Text("problem")!.ShouldContain("Mars/X");
+        shown["zone"].GetProperty("next").GetArrayLength().ShouldBe(0);
+        shown["text"].Text("problem")!.ShouldContain("cannot be read");
+
+        var paused = await Http.PostAsync($"/queues/{_queue}/schedules/zone/pause", "");
+        (paused.Status, paused.Json.GetProperty("paused").GetBoolean()).ShouldBe((200, true));
+        (await Http.PostAsync($"/queues/{_queue}/schedules/zone/resume", "")).Status.ShouldBe(400);
+        (await Http.PostAsync($"/queues/{_queue}/schedules/text/pause", "")).Status.ShouldBe(400);
+        (await PutAsync("text", new { cron = "0 0 1 1 *", time_zone = "UTC" })).Status.ShouldBe(200);
+        (await PutAsync("zone", new { cron = "0 0 1 1 *", time_zone = "UTC" })).Json.GetProperty("problem").ValueKind.ShouldBe(JsonValueKind.Null);
+        (await Http.RemoveAsync($"/queues/{_queue}/schedules/zone")).Status.ShouldBe(204);
+    }
+
+    [Fact]
     public async Task A_schedule_runs_now_when_asked_to_and_its_ticks_stay()
     {
         var before = (await PutAsync("s", new { cron = "0 0 1 1 *", dedupe_key = "k" })).Json;

@@ -2,6 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Shouldly;
 using TaskQueue.Engine.Health;
+using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Telemetry;
@@ -24,7 +25,7 @@ public sealed class SweepServiceTests
         await engine.Store.InsertAsync([task]);
         await store.ClaimAsync(new ClaimRequest([new("q", 0)], 1, "w", 1000), now);
 
-        using var sweep = new LeaseSweep(engine.Store, engine.Verbs, engine.Services.GetRequiredService<Pulses>(), engine.Services.GetRequiredService<Outages>(), TimeProvider.System, NullLogger<LeaseSweep>.Instance);
+        using var sweep = new LeaseSweep(engine.Store, engine.Verbs, engine.Services.GetRequiredService<TaskQuarantine>(), engine.Services.GetRequiredService<Pulses>(), engine.Services.GetRequiredService<Outages>(), TimeProvider.System, NullLogger<LeaseSweep>.Instance);
         await sweep.StartAsync(CancellationToken.None);
         await Eventually.UntilAsync(
             async () => (await database.GetAsync(task.CorrelationId)).State == TaskStates.Retrying, TimeSpan.FromSeconds(20), "the lease is taken back");

@@ -48,6 +48,33 @@ public sealed class HealthTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_loop_whose_turns_all_fail_is_unwell_though_it_beats_and_well_again_with_the_first_that_succeeds()
+    {
+        using var lifetime = new Lifetime();
+        var health = new LoopHealth(_pulses, new HealthVerdict(Options.Create(new HealthOptions()), lifetime), "some-loop", null);
+        var pulse = _pulses.Of(typeof(SomeLoop));
+        for (var i = 0; i <= 6; i++)
+        {
+            pulse.Beat();
+            pulse.Failed(new InvalidOperationException("secret"));
+            (await health.CheckHealthAsync(new HealthCheckContext())).Status.ShouldBe(i < 6 ? HealthStatus.Healthy : HealthStatus.Degraded);
+            After(10);
+        }
+
+        Silence.ShouldBe(70);
+        (await health.CheckHealthAsync(new HealthCheckContext())).Description.ShouldBe("all its turns have failed for 70 s (InvalidOperationException); the log says more");
+        pulse.Rest();
+        Silence.ShouldBe(70);
+        _excuses.DatabaseIsAway();
+        Silence.ShouldBe(0);
+        After(65);
+        Silence.ShouldBe(65);
+        pulse.Succeeded();
+        Silence.ShouldBe(0);
+        (await health.CheckHealthAsync(new HealthCheckContext())).Status.ShouldBe(HealthStatus.Healthy);
+    }
+
+    [Fact]
     public void Of_several_pulses_of_a_loop_the_oldest_counts_and_a_loop_that_does_not_run_is_not_silent()
     {
         Silence.ShouldBe(0);

@@ -11,6 +11,7 @@ using TaskQueue.Api.Files;
 using TaskQueue.Api.Http;
 using TaskQueue.Api.Moab;
 using TaskQueue.Api.Operations;
+using TaskQueue.Api.Quarantine;
 using TaskQueue.Api.Queues;
 using TaskQueue.Api.Schedules;
 using TaskQueue.Api.Tasks;
@@ -125,6 +126,7 @@ internal static partial class Server
         app.MapWorkers();
         app.MapQueues();
         app.MapSchedules();
+        app.MapQuarantine();
         app.MapBella();
         app.MapFiles();
         app.MapBatches();

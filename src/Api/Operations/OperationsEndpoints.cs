@@ -6,6 +6,7 @@ using TaskQueue.Api.Auth;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Draining;
 using TaskQueue.Engine.Health;
+using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Api.Operations;
@@ -49,7 +50,8 @@ internal static class OperationsEndpoints
 
     private static async Task RefreshAsync(HttpContext context, RequestDelegate next)
     {
-        await Task.WhenAny(context.RequestServices.GetRequiredService<BacklogWatch>().RefreshAsync(), Task.Delay(Patience, context.RequestAborted));
+        var reads = Task.WhenAll(context.RequestServices.GetRequiredService<BacklogWatch>().RefreshAsync(), context.RequestServices.GetRequiredService<QuarantineMetrics>().RefreshAsync());
+        await Task.WhenAny(reads, Task.Delay(Patience, context.RequestAborted));
         await next(context);
     }
 

@@ -105,7 +105,7 @@ internal static class ScheduleEndpoints
         return new ScheduleDetails(
             schedule.Queue, schedule.Name, schedule.Version, schedule.CreatedAt, schedule.UpdatedAt, s.Cron, s.TimeZone, s.TaskName, new RawJson(s.Payload), s.Description,
             s.Level, s.Priority is { } priority ? TaskMapping.Word(priority) : null, s.DedupeKey, s.ThreadId, s.ExpireAfterMs / 1000.0, s.LeaseMs / 1000.0, s.MaxAttempts,
-            RetryBodies.ToBody(s.Retry), s.Paused, schedule.LastAt, ScheduleVerbs.Upcoming(schedule, Upcoming));
+            RetryBodies.ToBody(s.Retry), s.Paused, schedule.LastAt, ScheduleVerbs.Upcoming(schedule, Upcoming), ScheduleVerbs.ProblemOf(schedule));
     }
 
     private static DoorException Wrong(string message) => new(400, "invalid_request", message);

@@ -31,17 +31,18 @@ namespace TaskQueue.Api.Schedules;
 /// <param name="UpdatedAt">Not read.</param>
 /// <param name="LastAt">Not read.</param>
 /// <param name="Next">Not read.</param>
+/// <param name="Problem">Not read.</param>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record ScheduleBody(
     string? Cron, string? TimeZone, string? Action, JsonElement? Data, string? Description, int? Level, string? Priority, string? DedupeKey, string? ThreadId,
     double? ExpireAfterSeconds, double? LeaseSeconds, int? MaxAttempts, RetryBody? Retry, bool? Paused, int? ExpectedVersion,
-    JsonElement? Queue, JsonElement? Name, JsonElement? Version, JsonElement? CreatedAt, JsonElement? UpdatedAt, JsonElement? LastAt, JsonElement? Next);
+    JsonElement? Queue, JsonElement? Name, JsonElement? Version, JsonElement? CreatedAt, JsonElement? UpdatedAt, JsonElement? LastAt, JsonElement? Next, JsonElement? Problem);
 
-/// <summary>A schedule with its next five ticks.</summary>
+/// <summary>A schedule with its next five ticks; problem says why this server cannot fire it, such as a time zone that it lacks.</summary>
 internal sealed record ScheduleDetails(
     string Queue, string Name, int Version, DateTime CreatedAt, DateTime UpdatedAt, string Cron, string TimeZone, string? Action, RawJson Data, string Description,
     int Level, string? Priority, string? DedupeKey, string? ThreadId, double? ExpireAfterSeconds, double? LeaseSeconds, int? MaxAttempts, RetryBody? Retry,
-    bool Paused, DateTime? LastAt, IReadOnlyList<DateTime> Next);
+    bool Paused, DateTime? LastAt, IReadOnlyList<DateTime> Next, string? Problem);
 
 /// <summary>GET /queues/{queue}/schedules.</summary>
 internal sealed record ScheduleList(IReadOnlyList<ScheduleDetails> Schedules);

@@ -44,7 +44,7 @@ internal sealed partial class AgentService(
                 await verbs.ApplyAsync([.. tasks.Select(End)]);
                 tasks = [];
                 Running = 0;
-                pulse.Beat();
+                pulse.Succeeded();
             }
             catch (OperationCanceledException) when (stopping.IsCancellationRequested)
             {
@@ -55,7 +55,11 @@ internal sealed partial class AgentService(
 #pragma warning restore CA1031
             {
                 if (!outages.Covers(fault))
+                {
+                    pulse.Failed(fault);
                     LogFailed(fault, options.Value.Queue);
+                }
+
                 if (!StorageFaults.IsTransient(fault))
                     tasks = []; // their leases lapse
                 await Task.Delay(AfterFault, time, drain.Over).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

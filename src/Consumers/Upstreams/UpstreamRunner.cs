@@ -37,6 +37,7 @@ internal sealed partial class UpstreamRunner(
             try
             {
                 await ClaimAsync(stopping);
+                _pulse.Succeeded();
             }
             catch (OperationCanceledException) when (stopping.IsCancellationRequested)
             {
@@ -47,7 +48,11 @@ internal sealed partial class UpstreamRunner(
 #pragma warning restore CA1031
             {
                 if (!outages.Covers(fault))
+                {
+                    _pulse.Failed(fault);
                     LogClaimFailed(fault, upstream.Options.Endpoint);
+                }
+
                 await Task.Delay(AfterFault, time, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }

@@ -1,4 +1,5 @@
 using MassTransit;
+using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;
 using TaskQueue.Engine.Telemetry;
 
@@ -86,11 +87,22 @@ public sealed class SendGuard : IReceiveEndpointObserver
     public bool Covers(Exception fault)
     {
         ArgumentNullException.ThrowIfNull(fault);
+        if (IsRefusal(fault))
+            return false;
         if (fault is not (BrokerSilentException or ConnectionException or RabbitMQClientException) && IsConnected)
             return false;
         _outages.Broker.Met(fault.Message);
         return true;
     }
+
+    /// <summary>Whether the broker is there and refuses what it was sent, such as a message that is too large; it closes the channel then.</summary>
+    internal static bool IsRefusal(Exception fault) =>
+        fault switch
+        {
+            OperationInterruptedException { ShutdownReason.ReplyCode: Constants.ContentTooLarge or Constants.PreconditionFailed } => true,
+            { InnerException: { } inner } => IsRefusal(inner),
+            _ => false,
+        };
 
     Task IReceiveEndpointObserver.Ready(ReceiveEndpointReady ready) => Forget();
 

@@ -81,7 +81,7 @@ public sealed partial class EventFeed(ITaskStore store, TaskQueries queries, Com
                 if (_listeners.IsEmpty)
                     await IdleAsync(pulse, stoppingToken);
                 var read = await ReadAsync(stoppingToken);
-                pulse.Beat();
+                pulse.Succeeded();
                 if (read >= MaxRead)
                     continue;
                 await signals.Stream.WaitAsync(LookAgain, stoppingToken);
@@ -95,7 +95,11 @@ public sealed partial class EventFeed(ITaskStore store, TaskQueries queries, Com
 #pragma warning restore CA1031
             {
                 if (!outages.Covers(fault))
+                {
+                    pulse.Failed(fault);
                     LogFailed(fault);
+                }
+
                 await Task.Delay(LookAgain, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
 

@@ -28,6 +28,12 @@ internal sealed class EventPublisher(IBus bus, BusAddress address, PushTopology 
         await rung;
     }
 
+    /// <summary>Publishes the steps alone: nothing is dispatched.</summary>
+    public Task PublishStepsAsync(IReadOnlyList<TaskEvent> events) => Task.WhenAll(events.GroupBy(e => e.Type).SelectMany(PublishSteps));
+
+    /// <summary>Publishes something that every broker takes.</summary>
+    public Task ProbeAsync() => address.RabbitMq is null ? Task.CompletedTask : bus.Publish(new WorkArrived([]));
+
     private IEnumerable<Task> PublishSteps(IGrouping<TaskEventType, TaskEvent> events) =>
         events.Select(ToStep).Chunk(MaxEntries).Select(steps => events.Key switch
         {

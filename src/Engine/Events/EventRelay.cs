@@ -13,7 +13,8 @@ namespace TaskQueue.Engine.Events;
 /// the database's relay lock does, woken by its own commits and by notifications of others. One whose broker is away or
 /// does not confirm leaves it to others.
 /// </summary>
-internal sealed partial class EventRelay(ITaskStore store, EventPublisher publisher, SendGuard guard, CommitSignals signals, Pulses pulses, Outages outages, TimeProvider time, ILogger<EventRelay> logger)
+internal sealed partial class EventRelay(
+    ITaskStore store, CarefulPublisher publisher, SendGuard guard, CommitSignals signals, Pulses pulses, Outages outages, TimeProvider time, ILogger<EventRelay> logger)
     : BackgroundService
 {
     private const int MaxRead = 2000;
@@ -38,7 +39,7 @@ internal sealed partial class EventRelay(ITaskStore store, EventPublisher publis
             try
             {
                 await TakeTurnAsync(stoppingToken);
-                _pulse.Beat();
+                _pulse.Succeeded();
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
@@ -49,7 +50,11 @@ internal sealed partial class EventRelay(ITaskStore store, EventPublisher publis
 #pragma warning restore CA1031
             {
                 if (!outages.Covers(fault) && !guard.Covers(fault))
+                {
+                    _pulse.Failed(fault);
                     LogRelayFailed(fault);
+                }
+
                 await Task.Delay(LookAgain, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
@@ -104,7 +109,7 @@ internal sealed partial class EventRelay(ITaskStore store, EventPublisher publis
                     savedAt = time.GetTimestamp();
                 }
 
-                _pulse.Beat();
+                _pulse.Succeeded();
                 if (events.Count == 0)
                     await signals.Events.WaitAsync(LookAgain, stop);
             }
@@ -124,7 +129,7 @@ internal sealed partial class EventRelay(ITaskStore store, EventPublisher publis
         _pulse.Rest();
         try
         {
-            await guard.ConfirmedAsync(() => publisher.PublishAsync(events), stop);
+            await publisher.PublishAsync(events, stop);
         }
         finally
         {

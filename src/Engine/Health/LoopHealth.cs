@@ -3,7 +3,7 @@ using Microsoft.Extensions.Hosting;
 
 namespace TaskQueue.Engine.Health;
 
-/// <summary>A loop finishes its turns.</summary>
+/// <summary>A loop finishes its turns, and not all of them fail.</summary>
 /// <param name="pulses">Where its pulse is.</param>
 /// <param name="verdict">How long is too long.</param>
 /// <param name="loop">Its name.</param>
@@ -15,6 +15,8 @@ internal sealed class LoopHealth(Pulses pulses, HealthVerdict verdict, string lo
         if (service?.ExecuteTask is { IsFaulted: true, Exception: var fault })
             return Task.FromResult(HealthCheckResult.Unhealthy($"it has ended: {fault.InnerException?.GetType().Name}"));
         var silence = pulses.SilenceOf(loop);
-        return Task.FromResult(verdict.Of(silence, $"it has not finished a turn for {silence.TotalSeconds:0} s, though the database answers"));
+        return Task.FromResult(verdict.Of(silence, pulses.FaultOf(loop) is { } failure
+            ? $"all its turns have failed for {silence.TotalSeconds:0} s ({failure.GetBaseException().GetType().Name}); the log says more"
+            : $"it has not finished a turn for {silence.TotalSeconds:0} s, though the database answers"));
     }
 }

@@ -17,7 +17,7 @@ public sealed class Pulses
     {
         ArgumentNullException.ThrowIfNull(meters);
         (_excuses, _time) = (excuses, time);
-        meters.Create(TaskMetrics.MeterName).CreateObservableGauge("taskqueue.loop.age", Ages, "s", "Since when a loop of this process has not finished a turn; 0 while it waits for work.");
+        meters.Create(TaskMetrics.MeterName).CreateObservableGauge("taskqueue.loop.age", Ages, "s", "Since when a loop of this process has not finished a turn, or all its turns failed; 0 while it waits for work.");
     }
 
     /// <summary>A pulse for a loop, which beats from now on.</summary>
@@ -33,10 +33,15 @@ public sealed class Pulses
     /// <summary>The name of a loop, in metrics and in the answer of <c>/health/ready</c>.</summary>
     internal static string NameOf(Type loop) => JsonNamingPolicy.KebabCaseLower.ConvertName(loop.Name);
 
-    /// <summary>How long a loop has been silent without an excuse: zero where it does not run here.</summary>
+    /// <summary>How long a loop has been silent, or has failed each turn, without an excuse: zero where it does not run here.</summary>
     internal TimeSpan SilenceOf(string loop) =>
-        _loops.TryGetValue(loop, out var pulses) ? pulses.Max(p => _excuses.Excuse(p.Age, p.NeedsBroker)) : TimeSpan.Zero;
+        _loops.TryGetValue(loop, out var pulses) ? pulses.Max(p => _excuses.Excuse(Longer(p), p.NeedsBroker)) : TimeSpan.Zero;
+
+    /// <summary>Why a loop fails each turn; null where it does not.</summary>
+    internal Exception? FaultOf(string loop) => _loops.TryGetValue(loop, out var pulses) ? pulses.OrderByDescending(p => p.Failing).First().Fault : null;
+
+    private static TimeSpan Longer(Pulse pulse) => pulse.Failing > pulse.Age ? pulse.Failing : pulse.Age;
 
     private IEnumerable<Measurement<double>> Ages() =>
-        _loops.Select(l => new Measurement<double>(l.Value.Max(p => p.Age).TotalSeconds, new KeyValuePair<string, object?>("loop", l.Key)));
+        _loops.Select(l => new Measurement<double>(l.Value.Max(Longer).TotalSeconds, new KeyValuePair<string, object?>("loop", l.Key)));
 }

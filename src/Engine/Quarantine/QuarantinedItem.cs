@@ -1,7 +1,9 @@
+using TaskQueue.Engine.Auth;
+
 namespace TaskQueue.Engine.Quarantine;
 
 /// <summary>A row of table <c>quarantine</c>: something that cannot be processed, set aside with the reason until an operator puts it back.</summary>
-public sealed class QuarantinedItem
+public sealed class QuarantinedItem : IOwnedInQueue
 {
     /// <summary>Number of the item.</summary>
     public long Id { get; set; }
@@ -13,7 +15,9 @@ public sealed class QuarantinedItem
     public string Subject { get; set; } = "";
 
     /// <summary>Queue of the subject, where it has one.</summary>
+#pragma warning disable CS8766 // null matches no pattern: only an operator sees what has no queue
     public string? Queue { get; set; }
+#pragma warning restore CS8766
 
     /// <summary>Owner of the subject, where it has one.</summary>
     public string? Owner { get; set; }

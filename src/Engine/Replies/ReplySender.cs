@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Text.Json;
 using MassTransit;
 using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Bus;
@@ -37,8 +38,20 @@ public sealed partial class ReplySender(ReplyDesk desk, ReplyAddress self, IBus 
     {
         foreach (var task in written.Where(t => t.Ending is not null && TaskStates.IsTerminal(t.State) && t.Events.Any(e => TaskEvent.IsTerminal(e.Type))))
         {
-            if (TaskEndings.Of(task)?.ReplyTo is { } replyTo)
+            if (ReplyToOf(task) is { } replyTo)
                 _ = TellAsync(replyTo, new Reply(task.CorrelationId, null, new TaskEnd(task.State, task.Result, task.Error)));
+        }
+    }
+
+    private static string? ReplyToOf(TaskState task)
+    {
+        try
+        {
+            return task.ReplyTo;
+        }
+        catch (JsonException)
+        {
+            return null; // it has ended all the same
         }
     }
 

@@ -22,14 +22,17 @@ internal sealed partial class ReplyWatch(ReplyDesk desk, TaskQueries queries, Pu
             {
                 if (desk.Unheard(LookAfter, MaxLooks) is { Count: > 0 } waiting)
                     await LookAsync(waiting, stoppingToken);
-                pulse.Beat();
+                pulse.Succeeded();
             }
 #pragma warning disable CA1031 // the next round tries again
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
 #pragma warning restore CA1031
             {
                 if (!outages.Covers(fault))
+                {
+                    pulse.Failed(fault);
                     LogFailed(fault);
+                }
             }
 
             await Task.Delay(LookAfter, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

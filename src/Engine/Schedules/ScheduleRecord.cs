@@ -58,9 +58,26 @@ public sealed record ScheduleSettings
     /// <summary>What the door that made the schedule must remember of its own; the engine does not read it.</summary>
     public string? Door { get; init; }
 
+    /// <summary>Whether what is stored could not be read: all else is a default.</summary>
+    [JsonIgnore]
+    public bool IsUnreadable { get; init; }
+
     internal string ToText() => JsonSerializer.Serialize(this, ScheduleJson.Default.ScheduleSettings);
 
-    internal static ScheduleSettings FromText(string text) => JsonSerializer.Deserialize(text, ScheduleJson.Default.ScheduleSettings)!;
+    /// <summary>Text that cannot be read makes settings that say so, so that the schedule is still listed and can be replaced or deleted.</summary>
+    internal static ScheduleSettings FromText(string text)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(text, ScheduleJson.Default.ScheduleSettings) ?? Unreadable;
+        }
+        catch (JsonException)
+        {
+            return Unreadable;
+        }
+    }
+
+    private static readonly ScheduleSettings Unreadable = new() { Cron = "", TimeZone = "UTC", IsUnreadable = true };
 }
 
 /// <summary>A row of table <c>schedules</c>: tasks of a queue that come by the clock.</summary>

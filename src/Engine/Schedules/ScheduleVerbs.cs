@@ -1,6 +1,7 @@
 using Microsoft.EntityFrameworkCore;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
@@ -88,14 +89,18 @@ public sealed class ScheduleVerbs(
             if (expectedVersion is { } expected && schedule.Version != expected)
                 return (ScheduleChange.VersionMismatch, schedule);
             var settings = change(schedule.Settings);
+            if (settings.IsUnreadable)
+                throw new InvalidScheduleException($"the settings of schedule {name} cannot be read: replace all of them, or delete it");
             tasks.Check(ScheduledTasks.Of(queue, settings, Guid.Empty, time.GetUtcNow().UtcDateTime));
+            var before = schedule.Settings;
             schedule.Settings = settings;
             schedule.Version++;
             schedule.UpdatedAt = Micros.Now(time);
-            schedule.NextAt = NextOf(settings, schedule.UpdatedAt);
+            schedule.NextAt = NextOf(settings, schedule.UpdatedAt, before);
             try
             {
                 await db.SaveChangesAsync();
+                await ScheduleQuarantine.ForgetAsync(db, schedule.Id);
             }
             catch (DbUpdateConcurrencyException)
             {
@@ -122,6 +127,7 @@ public sealed class ScheduleVerbs(
         if (await FindAsync(queue, name, access) is not { Id: var id })
             return false;
         await using var db = await databases.CreateDbContextAsync();
+        await ScheduleQuarantine.ForgetAsync(db, id);
         return await db.Schedules.Where(s => s.Id == id).ExecuteDeleteAsync() > 0;
     }
 
@@ -151,12 +157,31 @@ public sealed class ScheduleVerbs(
 
     private static bool CanRead(Access access, ScheduleRecord schedule) => access.CanRead(schedule.Settings.Owner, schedule.Queue);
 
-    /// <summary>The next ticks of a schedule, UTC; none while it is paused.</summary>
-    public static IReadOnlyList<DateTime> Upcoming(ScheduleRecord schedule, int count) =>
-        schedule.NextAt is { } next ? [next, .. CronSchedule.Parse(schedule.Settings.Cron, schedule.Settings.TimeZone).Upcoming(next, count - 1)] : [];
-
-    private static DateTime? NextOf(ScheduleSettings settings, DateTime now)
+    /// <summary>Why this host cannot fire a schedule, such as a time zone that it lacks; null where it can.</summary>
+    public static string? ProblemOf(ScheduleRecord schedule)
     {
+        ArgumentNullException.ThrowIfNull(schedule);
+        if (schedule.Settings.IsUnreadable)
+            return "the settings cannot be read: replace all of them, or delete the schedule";
+        try
+        {
+            CronSchedule.Parse(schedule.Settings.Cron, schedule.Settings.TimeZone);
+            return null;
+        }
+        catch (InvalidScheduleException problem)
+        {
+            return problem.Message;
+        }
+    }
+
+    /// <summary>The next ticks of a schedule, UTC; none while it is paused, and where this host cannot read it.</summary>
+    public static IReadOnlyList<DateTime> Upcoming(ScheduleRecord schedule, int count) =>
+        schedule.NextAt is { } next && ProblemOf(schedule) is null ? [next, .. CronSchedule.Parse(schedule.Settings.Cron, schedule.Settings.TimeZone).Upcoming(next, count - 1)] : [];
+
+    private static DateTime? NextOf(ScheduleSettings settings, DateTime now, ScheduleSettings? before = null)
+    {
+        if (settings.Paused && before is not null && (settings.Cron, settings.TimeZone) == (before.Cron, before.TimeZone))
+            return null; // a host that cannot read it can stop it
         var next = CronSchedule.Parse(settings.Cron, settings.TimeZone).Next(now);
         return settings.Paused ? null : next;
     }

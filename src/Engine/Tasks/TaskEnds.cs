@@ -123,7 +123,7 @@ internal sealed partial class TaskEndWatch(TaskEnds ends, TaskQueries queries, C
                     (await queries.EndedAsync(waiting, stoppingToken)).ForEach(ends.Tell);
                 else
                     await IdleAsync(pulse, stoppingToken);
-                pulse.Beat();
+                pulse.Succeeded();
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
@@ -134,7 +134,10 @@ internal sealed partial class TaskEndWatch(TaskEnds ends, TaskQueries queries, C
 #pragma warning restore CA1031
             {
                 if (!outages.Covers(fault))
+                {
+                    pulse.Failed(fault);
                     LogFailed(fault);
+                }
             }
 
             await Task.Delay(LookAgain, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -106,6 +106,27 @@ public sealed class TaskVerbs(
         return commands;
     }
 
+    /// <summary>Applies commands of the engine's own loops, each for itself: one that fails does not hide what became of the others.</summary>
+    /// <returns>The fault of each, in order; null where the machine answered.</returns>
+    internal async Task<IReadOnlyList<Exception?>> TryApplyAsync(IReadOnlyList<TaskCommand> commands)
+    {
+        using var place = intake.Enter(commands);
+        return await Task.WhenAll(commands.Select(async command =>
+        {
+            try
+            {
+                await mediator.Send((object)command, command.GetType());
+                return null;
+            }
+#pragma warning disable CA1031 // the caller gets it
+            catch (Exception fault)
+#pragma warning restore CA1031
+            {
+                return fault;
+            }
+        }));
+    }
+
     /// <summary>Begins an attempt that was dispatched to a bus worker.</summary>
     public StartTask Start(Guid id, int attempt, string worker, int? leaseMs) => new(id, Now, attempt, TextRules.Clean(worker)!, leaseMs);
 

@@ -3,11 +3,12 @@ using Microsoft.Extensions.Options;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Files;
+using TaskQueue.Engine.Quarantine;
 
 namespace TaskQueue.Scheduler.Batches;
 
 /// <summary>Writes the output and the error file of a batch whose tasks have all ended, with flat memory.</summary>
-internal sealed class BatchFileWriter(BatchWork work, FileVerbs files, IOptions<BatchLimits> limits, IOptions<EngineOptions> engine)
+internal sealed class BatchFileWriter(BatchWork work, FileVerbs files, IQuarantine quarantine, IOptions<BatchLimits> limits, IOptions<EngineOptions> engine)
 {
     /// <summary>Writes both; where nothing belongs into one there is none.</summary>
     public async Task<BatchFiles> WriteAsync(BatchState batch, CancellationToken stop)
@@ -17,7 +18,7 @@ internal sealed class BatchFileWriter(BatchWork work, FileVerbs files, IOptions<
         await using var errors = new LineFile(() => files.OpenWriteAsync(batch.Owner, "batch_output", $"errors_{id}.jsonl"));
         await foreach (var ended in work.EndedAsync(batch.CorrelationId, stop))
         {
-            var (text, isError) = BatchResults.Of(batch, ended);
+            var (text, isError) = await RenderAsync(batch, ended, stop);
             await (isError ? errors : output).AddAsync(text, stop);
         }
 
@@ -34,6 +35,24 @@ internal sealed class BatchFileWriter(BatchWork work, FileVerbs files, IOptions<
         {
             await files.DeleteAsync(outputId, Access.All);
             throw;
+        }
+    }
+
+    /// <summary>The line of a task; where its row cannot be read as one, an error that says so, which is listed as set aside.</summary>
+    private async Task<(byte[] Text, bool IsError)> RenderAsync(BatchState batch, EndedLine ended, CancellationToken stop)
+    {
+        try
+        {
+            return BatchResults.Of(batch, ended);
+        }
+        catch (Exception fault) when (PoisonRules.IsOfRow(fault))
+        {
+            await quarantine.AddAsync(new QuarantinedItem
+            {
+                Kind = QuarantineKinds.BatchItem, Subject = ended.Id.ToString(), Queue = batch.Queue, Owner = batch.Owner,
+                Reason = $"line of {BellaBatchId.Format(batch.CorrelationId)}: {PoisonRules.Reason(fault)}",
+            }, stop);
+            return (BatchResults.OfUnreadable(ended.Id), true);
         }
     }
 

@@ -44,6 +44,9 @@ internal static class BatchResults
         return Line("", line.CustomId, null, error, number);
     }
 
+    /// <summary>The line of a task whose row cannot be read.</summary>
+    public static byte[] OfUnreadable(Guid task) => Line(BellaTaskId.Format(task), null, null, ("unreadable", "the result cannot be written; the operator was told"));
+
     private static (string Code, string Message) ErrorOf(BatchState batch, EndedLine task) =>
         (task.State, batch.State) switch
         {

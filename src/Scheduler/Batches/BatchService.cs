@@ -5,6 +5,7 @@ using Microsoft.Extensions.Options;
 using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Health;
+using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Telemetry;
 
@@ -15,7 +16,7 @@ namespace TaskQueue.Scheduler.Batches;
 /// any number of processes may do it, one of them works on a batch at a time.
 /// </summary>
 internal sealed partial class BatchService(
-    BatchWork work, BatchSplitter splitter, BatchCloser closer, CommitSignals signals, IOptions<BatchLimits> limits, Pulses pulses, Outages outages, TimeProvider time, ILogger<BatchService> logger) : BackgroundService
+    BatchWork work, BatchSplitter splitter, BatchCloser closer, BatchQuarantine quarantine, CommitSignals signals, IOptions<BatchLimits> limits, Pulses pulses, Outages outages, TimeProvider time, ILogger<BatchService> logger) : BackgroundService
 {
     private const int MaxAtOnce = 4;
 
@@ -29,6 +30,7 @@ internal sealed partial class BatchService(
     private static readonly TimeSpan Tidy = TimeSpan.FromMinutes(1);
 
     private readonly ConcurrentDictionary<Guid, Task> _running = new();
+    private readonly RepeatedFailures<Guid> _failures = new(time); // a batch that fails waits, and leaves its place to others
     private bool _crowded;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -46,14 +48,17 @@ internal sealed partial class BatchService(
                 }
 
                 Begin(await work.DueAsync(TimeSpan.FromSeconds(limits.Value.GraceSeconds), stoppingToken), stoppingToken);
-                pulse.Beat();
+                pulse.Succeeded();
             }
 #pragma warning disable CA1031 // the next round tries again
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
 #pragma warning restore CA1031
             {
                 if (!outages.Covers(fault))
+                {
+                    pulse.Failed(fault);
                     LogFailed(fault);
+                }
             }
 
             await Task.Delay(Pause, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -65,7 +70,7 @@ internal sealed partial class BatchService(
 
     private void Begin(List<Guid> ids, CancellationToken stop)
     {
-        var more = ids.Where(id => !_running.ContainsKey(id)).ToList();
+        var more = ids.Where(id => !_running.ContainsKey(id) && !_failures.IsExcluded(id)).ToList();
         _crowded = _running.Count + more.Count > MaxAtOnce;
         foreach (var id in more.Take(MaxAtOnce - _running.Count))
             _running[id] = Task.Run(() => RunAsync(id, stop), CancellationToken.None);
@@ -75,13 +80,8 @@ internal sealed partial class BatchService(
     {
         try
         {
-            await using var hold = await work.TakeAsync(id);
-            if (hold is null)
-                return;
-            using var both = CancellationTokenSource.CreateLinkedTokenSource(stop, hold.Lost);
-            while (await StepAsync(await work.GetAsync(id, both.Token), both.Token))
-            {
-            }
+            await WorkAsync(id, stop);
+            _failures.Succeeded(id);
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
@@ -93,12 +93,26 @@ internal sealed partial class BatchService(
         {
             if (!outages.Covers(fault))
                 LogBatchFailed(fault, BellaBatchId.Format(id));
+            // It was let go of, so nobody holds it now.
+            if (PoisonRules.IsOfRow(fault) && _failures.Failed(id) && await quarantine.SetAsideAsync(id, fault, stop) is null)
+                _failures.Succeeded(id);
         }
         finally
         {
             _running.TryRemove(id, out _);
             if (_crowded)
                 signals.Batches.Set();
+        }
+    }
+
+    private async Task WorkAsync(Guid id, CancellationToken stop)
+    {
+        await using var hold = await work.TakeAsync(id);
+        if (hold is null)
+            return;
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(stop, hold.Lost);
+        while (await StepAsync(await work.GetAsync(id, both.Token), both.Token))
+        {
         }
     }
 

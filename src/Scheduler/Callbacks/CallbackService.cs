@@ -7,6 +7,7 @@ using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Draining;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Health;
+using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Telemetry;
 
@@ -17,7 +18,8 @@ namespace TaskQueue.Scheduler.Callbacks;
 /// not hold up the others. Any number of processes may do it at once; each counts its own.
 /// </summary>
 internal sealed partial class CallbackService(
-    ICallbackStore store, CallbackEvents events, CallbackSender sender, CommitSignals signals, IOptions<WebhookOptions> options, IOptions<EngineOptions> engine,
+    ICallbackStore store, CallbackEvents events, CallbackSender sender, CallbackQuarantine quarantine, CommitSignals signals, IOptions<WebhookOptions> options,
+    IOptions<EngineOptions> engine,
     TaskMetrics metrics, Drain drain, Pulses pulses, Outages outages, TimeProvider time, ILogger<CallbackService> logger) : BackgroundService
 {
     private const int MaxRemoved = 500;
@@ -48,14 +50,17 @@ internal sealed partial class CallbackService(
                 wait = await TakeAsync() ? TimeSpan.Zero : await TimeToNextAsync();
                 if (time.GetElapsedTime(removed) >= RemoveEvery && await RemoveAsync())
                     removed = time.GetTimestamp();
-                pulse.Beat();
+                pulse.Succeeded();
             }
 #pragma warning disable CA1031 // the next round tries again
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
 #pragma warning restore CA1031
             {
                 if (!outages.Covers(fault))
+                {
+                    pulse.Failed(fault);
                     LogFailed(fault);
+                }
             }
 
             await ((Task)signals.Callbacks.WaitAsync(wait, stoppingToken)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -128,6 +133,9 @@ internal sealed partial class CallbackService(
         {
             if (!outages.Covers(fault))
                 LogFailed(fault);
+            // At once: its receiver may have it, and each further try would send it again.
+            if (PoisonRules.IsOfRow(fault))
+                await quarantine.SetAsideAsync(callback, fault, CancellationToken.None);
         }
         finally
         {
@@ -150,7 +158,7 @@ internal sealed partial class CallbackService(
                 return;
             }
 #pragma warning disable CA1031 // the next round tries again
-            catch (Exception fault) when (time.GetElapsedTime(taken) < _lease && !_end.IsCancellationRequested)
+            catch (Exception fault) when (!PoisonRules.IsOfRow(fault) && time.GetElapsedTime(taken) < _lease && !_end.IsCancellationRequested)
 #pragma warning restore CA1031
             {
                 if (!outages.Covers(fault))

@@ -27,14 +27,17 @@ internal sealed partial class RetentionService(IQueueStore store, Pulses pulses,
                 var start = time.GetTimestamp();
                 var removed = await store.RemoveDeletedAsync(Micros.Now(time), MaxBatch);
                 wait = removed < MaxBatch ? LookAgain : time.GetElapsedTime(start);
-                pulse.Beat();
+                pulse.Succeeded();
             }
 #pragma warning disable CA1031 // the next round tries again
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
 #pragma warning restore CA1031
             {
                 if (!outages.Covers(fault))
+                {
+                    pulse.Failed(fault);
                     LogFailed(fault);
+                }
             }
 
             await Task.Delay(wait, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -2,6 +2,7 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Health;
+using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Schedules;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
@@ -14,7 +15,7 @@ namespace TaskQueue.Scheduler.Schedules;
 /// transaction that inserts its task, so it fires once, whoever comes first.
 /// </summary>
 internal sealed partial class ScheduleService(
-    IDbContextFactory<TaskDbContext> databases, TaskVerbs tasks, ScheduleSignal signal, Pulses pulses, Outages outages, TimeProvider time, ILogger<ScheduleService> logger) : BackgroundService
+    IDbContextFactory<TaskDbContext> databases, TaskVerbs tasks, ScheduleQuarantine quarantine, ScheduleSignal signal, Pulses pulses, Outages outages, TimeProvider time, ILogger<ScheduleService> logger) : BackgroundService
 {
     /// <summary>
     /// A schedule that is this late, because no scheduler ran, fires once and leaves out what it missed. One that is less
@@ -27,9 +28,13 @@ internal sealed partial class ScheduleService(
 
     private const int MaxBatch = 100;
 
-    // Schedules that this host cannot read, because it lacks their time zone: left to others in this round, and told of once.
+    /// <summary>How long a schedule that this host cannot read, because it lacks its time zone, is left to other hosts before it is set aside.</summary>
+    private static readonly TimeSpan ForOthers = TimeSpan.FromMinutes(1);
+
+    // Schedules that are left out in this round: this host cannot read them, or they failed a moment ago.
     private readonly HashSet<int> _skipped = [];
-    private readonly HashSet<int> _told = [];
+    private readonly Dictionary<int, (DateTime Tick, long Since)> _unreadable = [];
+    private readonly RepeatedFailures<int> _failures = new(time);
 
     private readonly SemaphoreSlim _wake = new(0); // not disposed: the round under way may still come to wait for it
 
@@ -46,14 +51,17 @@ internal sealed partial class ScheduleService(
                 while (!stoppingToken.IsCancellationRequested && await FireDueAsync())
                     pulse.Beat();
                 wait = await TimeToNextAsync();
-                pulse.Beat();
+                pulse.Succeeded();
             }
 #pragma warning disable CA1031 // the next round tries again
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
 #pragma warning restore CA1031
             {
                 if (!outages.Covers(fault))
+                {
+                    pulse.Failed(fault);
                     LogFailed(fault);
+                }
             }
 
             await ((Task)_wake.WaitAsync(wait, stoppingToken)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -67,7 +75,13 @@ internal sealed partial class ScheduleService(
         await using var db = await databases.CreateDbContextAsync();
         var due = await Due(db, now, _skipped).ToListAsync();
         foreach (var schedule in due)
-            await FireAsync(schedule, now);
+        {
+            if (_failures.IsExcluded(schedule.Id))
+                _skipped.Add(schedule.Id);
+            else
+                await TryFireAsync(schedule, now);
+        }
+
         return due.Count > 0;
     }
 
@@ -77,10 +91,27 @@ internal sealed partial class ScheduleService(
     internal static Task<DateTime?> NextAsync(TaskDbContext db, IEnumerable<int> skipped) =>
         db.Schedules.Where(s => s.NextAt != null && !skipped.Contains(s.Id)).MinAsync(s => s.NextAt);
 
+    /// <summary>One that fails does not hold up the others.</summary>
+    private async Task TryFireAsync(ScheduleRecord schedule, DateTime now)
+    {
+        try
+        {
+            await FireAsync(schedule, now);
+            _failures.Succeeded(schedule.Id);
+        }
+        catch (Exception fault) when (PoisonRules.IsOfRow(fault))
+        {
+            LogFireFailed(fault, schedule.Name, schedule.Queue);
+            _skipped.Add(schedule.Id);
+            if (_failures.Failed(schedule.Id) && await quarantine.SetAsideAsync(schedule, PoisonRules.Reason(fault), CancellationToken.None) is null)
+                _failures.Succeeded(schedule.Id);
+        }
+    }
+
     private async Task FireAsync(ScheduleRecord schedule, DateTime now)
     {
         var tick = schedule.NextAt!.Value;
-        if (Read(schedule) is not { } cron)
+        if (await ReadAsync(schedule, tick) is not { } cron)
             return;
         var next = cron.Next(now - tick > CatchUp ? now : tick);
         var task = ScheduledTasks.Of(schedule.Queue, schedule.Settings, ScheduledTasks.IdOf(schedule.Id, tick), tick);
@@ -97,17 +128,24 @@ internal sealed partial class ScheduleService(
         }
     }
 
-    private CronSchedule? Read(ScheduleRecord schedule)
+    /// <summary>Null where this host cannot read it. Where no other host has fired it for a while, nobody can.</summary>
+    private async Task<CronSchedule?> ReadAsync(ScheduleRecord schedule, DateTime tick)
     {
         try
         {
-            return CronSchedule.Parse(schedule.Settings.Cron, schedule.Settings.TimeZone);
+            var cron = CronSchedule.Parse(schedule.Settings.Cron, schedule.Settings.TimeZone);
+            _unreadable.Remove(schedule.Id);
+            return cron;
         }
         catch (InvalidScheduleException unreadable)
         {
             _skipped.Add(schedule.Id);
-            if (_told.Add(schedule.Id))
+            if (!_unreadable.TryGetValue(schedule.Id, out var seen))
                 LogUnreadable(schedule.Name, schedule.Queue, unreadable.Message);
+            if (seen.Tick != tick)
+                _unreadable[schedule.Id] = (tick, time.GetTimestamp());
+            else if (time.GetElapsedTime(seen.Since) >= ForOthers && await quarantine.SetAsideAsync(schedule, unreadable.Message, CancellationToken.None) is null)
+                _unreadable.Remove(schedule.Id);
             return null;
         }
     }
@@ -123,6 +161,9 @@ internal sealed partial class ScheduleService(
 
     [LoggerMessage(LogLevel.Warning, "Firing schedules failed; trying again")]
     private partial void LogFailed(Exception fault);
+
+    [LoggerMessage(LogLevel.Warning, "Firing schedule {Schedule} of queue {Queue} failed; trying again")]
+    private partial void LogFireFailed(Exception fault, string schedule, string queue);
 
     [LoggerMessage(LogLevel.Error, "Schedule {Schedule} of queue {Queue} is not fired by this host: {Problem}")]
     private partial void LogUnreadable(string schedule, string queue, string problem);

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Health;
+using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Telemetry;
@@ -9,11 +10,16 @@ namespace TaskQueue.Scheduler.Tasks;
 
 /// <summary>
 /// One kind of overdue task: selects ids in batches and tells the machine, which decides. Any number of processes may do
-/// it at once; the second to come finds the task changed and is refused.
+/// it at once; the second to come finds the task changed and is refused. A task that cannot be processed is left out for a moment, and
+/// set aside when it fails again and again, so that it does not hold up the others.
 /// </summary>
-internal abstract partial class SweepService(Sweep sweep, ITaskStore store, TaskVerbs verbs, Pulses pulses, Outages outages, TimeProvider time, ILogger logger) : BackgroundService
+internal abstract partial class SweepService(
+    Sweep sweep, ITaskStore store, TaskVerbs verbs, TaskQuarantine quarantine, Pulses pulses, Outages outages, TimeProvider time, ILogger logger) : BackgroundService
 {
     private const int MaxBatch = 500;
+
+    /// <summary>Tasks that are set aside in a round, at most: the others do not wait for the rest.</summary>
+    private const int MaxSetAside = 50;
 
     /// <summary>
     /// How often to look where nothing is known to come: for leases and times that other processes set. A lease is no
@@ -21,9 +27,12 @@ internal abstract partial class SweepService(Sweep sweep, ITaskStore store, Task
     /// </summary>
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(TaskVerbs.MinLeaseMs);
 
+    private static readonly TimeSpan LookAgainBehindFailures = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan AfterFault = TimeSpan.FromSeconds(1);
 
+    private readonly RepeatedFailures<Guid> _failures = new(time);
+    private readonly Dictionary<Guid, Exception> _hopeless = []; // to be set aside
     private readonly SemaphoreSlim _wake = new(0); // not disposed: the round under way may still come to wait for it
     private long _next = DateTime.MaxValue.Ticks; // ticks of the earliest time that somebody told us of
 
@@ -57,22 +66,26 @@ internal abstract partial class SweepService(Sweep sweep, ITaskStore store, Task
                 await PrepareAsync();
                 wait = await TimeToNextAsync();
                 pulse.Beat();
-                while (wait == TimeSpan.Zero && !MustWait && !stoppingToken.IsCancellationRequested && await RunOnceAsync() > 0)
+                while (wait == TimeSpan.Zero && !MustWait && !stoppingToken.IsCancellationRequested && await RunOnceAsync(stoppingToken) > 0)
                 {
                     wait = await TimeToNextAsync();
                     pulse.Beat();
                 }
 
-                // What the machine refuses stays in sight for a moment; a full window empties soon.
-                wait = wait == TimeSpan.Zero ? Pause : wait;
+                // What the machine refuses stays in sight for a moment; a full window empties soon. What fails is not looked at all the time.
+                wait = wait > TimeSpan.Zero ? wait : _failures.Excluded > 0 ? LookAgainBehindFailures : Pause;
                 outages.Database.Works();
+                pulse.Succeeded();
             }
 #pragma warning disable CA1031 // the next round tries again
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
 #pragma warning restore CA1031
             {
                 if (!outages.Covers(fault))
+                {
+                    pulse.Failed(fault);
                     LogSweepFailed(fault, sweep);
+                }
             }
 
             await ((Task)_wake.WaitAsync(wait, stoppingToken)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -80,13 +93,52 @@ internal abstract partial class SweepService(Sweep sweep, ITaskStore store, Task
     }
 
     /// <summary>One batch.</summary>
-    /// <returns>How many tasks the machine changed.</returns>
-    private async Task<int> RunOnceAsync()
+    /// <returns>How many tasks the machine changed, or failed to.</returns>
+    private async Task<int> RunOnceAsync(CancellationToken stop)
     {
         var now = Micros.Now(time);
-        var ids = await store.SelectAsync(sweep, now, MaxBatch);
-        var commands = await verbs.ApplyAsync([.. ids.Select(id => Command(id, now))]);
-        return commands.Count(c => c.Verdict == Verdict.Applied);
+        // As many more as are left out: they are the oldest, and must not hide the others.
+        var ids = (await store.SelectAsync(sweep, now, MaxBatch + _failures.Excluded)).Where(id => !_failures.IsExcluded(id)).Take(MaxBatch);
+        TaskCommand[] commands = [.. ids.Select(id => Command(id, now))];
+        var faults = await verbs.TryApplyAsync(commands);
+        var done = 0;
+        Exception? problem = null;
+        for (var i = 0; i < commands.Length; i++)
+        {
+            if (faults[i] is not { } fault)
+            {
+                _failures.Succeeded(commands[i].CorrelationId);
+                done += commands[i].Verdict == Verdict.Applied ? 1 : 0;
+            }
+            else if (!PoisonRules.IsOfRow(fault))
+            {
+                problem ??= fault;
+            }
+            else
+            {
+                done++; // it is out of the way now
+                if (_failures.Failed(commands[i].CorrelationId))
+                    _hopeless[commands[i].CorrelationId] = fault;
+            }
+        }
+
+        foreach (var (id, reason) in _hopeless.Take(MaxSetAside).ToList())
+        {
+            _hopeless.Remove(id);
+            var unlisted = await SetAsideAsync(id, reason, stop);
+            problem ??= unlisted;
+        }
+
+        return problem is null ? done + _hopeless.Count : throw new SweepException(problem);
+    }
+
+    /// <returns>Why it cannot even be listed; it is left out all the same, for longer and longer.</returns>
+    private async Task<Exception?> SetAsideAsync(Guid id, Exception reason, CancellationToken stop)
+    {
+        var (isParked, fault) = await quarantine.SetAsideAsync(sweep, id, reason, stop);
+        if (isParked)
+            _failures.Succeeded(id);
+        return fault;
     }
 
     private async Task<TimeSpan> TimeToNextAsync()
@@ -102,4 +154,7 @@ internal abstract partial class SweepService(Sweep sweep, ITaskStore store, Task
 
     [LoggerMessage(LogLevel.Warning, "The {Sweep} sweep failed; trying again")]
     private partial void LogSweepFailed(Exception fault, Sweep sweep);
+
+    /// <summary>Some of a round failed, and it is not known to be their own fault.</summary>
+    private sealed class SweepException(Exception inner) : Exception(inner.Message, inner);
 }

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Health;
+using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Telemetry;
@@ -16,8 +17,8 @@ internal sealed class DispatchSweep : SweepService
     private readonly DispatchWindow _window;
     private readonly TimeProvider _time;
 
-    public DispatchSweep(ITaskStore store, TaskVerbs verbs, Doorbell doorbell, DispatchWindow window, BusAddress bus, Pulses pulses, Outages outages, TimeProvider time, ILogger<DispatchSweep> logger)
-        : base(Sweep.Dispatch, store, verbs, pulses, outages, time, logger)
+    public DispatchSweep(ITaskStore store, TaskVerbs verbs, TaskQuarantine quarantine, Doorbell doorbell, DispatchWindow window, BusAddress bus, Pulses pulses, Outages outages, TimeProvider time, ILogger<DispatchSweep> logger)
+        : base(Sweep.Dispatch, store, verbs, quarantine, pulses, outages, time, logger)
     {
         _store = store;
         _bus = bus;
@@ -47,8 +48,8 @@ internal sealed partial class LeaseSweep : SweepService
     private readonly ILogger<LeaseSweep> _logger;
     private readonly ClockWatch _clock;
 
-    public LeaseSweep(ITaskStore store, TaskVerbs verbs, Pulses pulses, Outages outages, TimeProvider time, ILogger<LeaseSweep> logger)
-        : base(Sweep.Lapsed, store, verbs, pulses, outages, time, logger) =>
+    public LeaseSweep(ITaskStore store, TaskVerbs verbs, TaskQuarantine quarantine, Pulses pulses, Outages outages, TimeProvider time, ILogger<LeaseSweep> logger)
+        : base(Sweep.Lapsed, store, verbs, quarantine, pulses, outages, time, logger) =>
         (_store, _time, _logger, _clock) = (store, time, logger, new ClockWatch(time));
 
     /// <summary>
@@ -71,8 +72,8 @@ internal sealed partial class LeaseSweep : SweepService
 }
 
 /// <summary>Ends tasks that nobody started in time.</summary>
-internal sealed class ExpirySweep(ITaskStore store, TaskVerbs verbs, Pulses pulses, Outages outages, TimeProvider time, ILogger<ExpirySweep> logger)
-    : SweepService(Sweep.Expired, store, verbs, pulses, outages, time, logger)
+internal sealed class ExpirySweep(ITaskStore store, TaskVerbs verbs, TaskQuarantine quarantine, Pulses pulses, Outages outages, TimeProvider time, ILogger<ExpirySweep> logger)
+    : SweepService(Sweep.Expired, store, verbs, quarantine, pulses, outages, time, logger)
 {
     protected override TaskCommand Command(Guid id, DateTime at) => new ExpireTask(id, at);
 }

@@ -139,9 +139,24 @@ internal sealed partial class GroupCommitter : IHostedService
         }
 
         _outages.Database.Works();
-        _signals.Committed(written.SelectMany(t => t.Events));
-        _replies.Ended(written);
+        Tell(written);
         group.ForEach(e => e.Release());
+    }
+
+    /// <summary>What is committed stays so, whatever goes wrong here; and the lane must go on.</summary>
+    private void Tell(IReadOnlyList<TaskState> written)
+    {
+        try
+        {
+            _signals.Committed(written.SelectMany(t => t.Events));
+            _replies.Ended(written);
+        }
+#pragma warning disable CA1031 // who waits looks by itself a moment later
+        catch (Exception fault)
+#pragma warning restore CA1031
+        {
+            LogNotTold(fault);
+        }
     }
 
     /// <returns>What was written.</returns>
@@ -190,6 +205,9 @@ internal sealed partial class GroupCommitter : IHostedService
 
         return slots;
     }
+
+    [LoggerMessage(LogLevel.Error, "Telling of what was committed failed; who waits finds it later")]
+    private partial void LogNotTold(Exception fault);
 
     [LoggerMessage(LogLevel.Warning, "A group of {Count} commands was not committed")]
     private partial void LogGroupFailed(Exception fault, int count);

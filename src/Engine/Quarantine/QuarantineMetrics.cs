@@ -1,0 +1,73 @@
+using System.Diagnostics.Metrics;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Telemetry;
+
+namespace TaskQueue.Engine.Quarantine;
+
+/// <summary>What is set aside in the whole database, and what this process added.</summary>
+public sealed class QuarantineMetrics
+{
+    private readonly IDbContextFactory<TaskDbContext> _databases;
+    private readonly Outages _outages;
+    private readonly TimeProvider _time;
+    private readonly TimeSpan _interval;
+    private readonly Counter<long> _additions;
+    private readonly HashSet<string> _seen = new(StringComparer.Ordinal);
+    private readonly Lock _gate = new();
+    private Task _reading = Task.CompletedTask;
+    private long? _readAt;
+    private volatile IReadOnlyList<Measurement<long>> _shown = [];
+
+    /// <summary>Makes the instruments.</summary>
+    public QuarantineMetrics(IDbContextFactory<TaskDbContext> databases, IMeterFactory meters, IOptions<TelemetryOptions> options, Outages outages, TimeProvider time)
+    {
+        ArgumentNullException.ThrowIfNull(meters);
+        ArgumentNullException.ThrowIfNull(options);
+        (_databases, _outages, _time, _interval) = (databases, outages, time, TimeSpan.FromSeconds(options.Value.RefreshSeconds));
+        var meter = meters.Create(TaskMetrics.MeterName);
+        _additions = meter.CreateCounter<long>("taskqueue.quarantine.additions", "{item}", "Items that this process set aside because they cannot be processed.");
+        meter.CreateObservableGauge("taskqueue.quarantine", Show, "{item}", "Items that are set aside, in the whole database.");
+    }
+
+    /// <summary>An item was set aside.</summary>
+    internal void Added(string kind) => _additions.Add(1, new KeyValuePair<string, object?>("kind", kind));
+
+    /// <summary>Reads the database, where that is due.</summary>
+    public Task RefreshAsync()
+    {
+        lock (_gate)
+        {
+            if (_reading.IsCompleted && (_readAt is not { } at || _time.GetElapsedTime(at) >= _interval))
+                _reading = Task.Run(ReadAsync);
+            return _reading;
+        }
+    }
+
+    private IEnumerable<Measurement<long>> Show()
+    {
+        _ = RefreshAsync();
+        return _shown;
+    }
+
+    private async Task ReadAsync()
+    {
+        try
+        {
+            await using var db = await _databases.CreateDbContextAsync();
+            var counts = await db.Quarantine.AsNoTracking().GroupBy(q => q.Kind).Select(g => new { g.Key, Count = g.LongCount() }).ToDictionaryAsync(g => g.Key, g => g.Count);
+            _seen.UnionWith(counts.Keys);
+            _shown = [.. _seen.Select(kind => new Measurement<long>(counts.GetValueOrDefault(kind), new KeyValuePair<string, object?>("kind", kind)))];
+        }
+#pragma warning disable CA1031 // such as a database that is away: the older figures are shown
+        catch (Exception fault)
+#pragma warning restore CA1031
+        {
+            _outages.Covers(fault);
+        }
+
+        lock (_gate)
+            _readAt = _time.GetTimestamp();
+    }
+}

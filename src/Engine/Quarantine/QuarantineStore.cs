@@ -1,0 +1,81 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Logging;
+using TaskQueue.Engine.Storage;
+
+namespace TaskQueue.Engine.Quarantine;
+
+/// <summary>Table <c>quarantine</c>.</summary>
+internal sealed partial class QuarantineStore(IDbContextFactory<TaskDbContext> databases, QuarantineMetrics metrics, TimeProvider time, ILogger<QuarantineStore> logger) : IQuarantine
+{
+    private const int MaxSubject = 128, MaxTries = 3;
+
+    public async Task AddAsync(QuarantinedItem item, CancellationToken cancellationToken) => await TryAddAsync(item, null, cancellationToken);
+
+    /// <summary>Lists an item, together with what takes its subject out of the loop's sight.</summary>
+    /// <param name="item">What is set aside.</param>
+    /// <param name="park">Runs in the same transaction; false where there is nothing to set aside any more, and nothing is listed then.</param>
+    /// <param name="cancellationToken">Stops the try.</param>
+    /// <returns>What went wrong; null on success.</returns>
+    public async Task<Exception?> TryAddAsync(QuarantinedItem item, Func<TaskDbContext, Task<bool>>? park, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(item);
+        for (var tries = 1; ; tries++)
+        {
+            try
+            {
+                if (await WriteAsync(item, park, cancellationToken))
+                {
+                    metrics.Added(item.Kind);
+                    LogSetAside(item.Kind, item.Subject, item.Reason);
+                }
+
+                return null;
+            }
+            catch (DbUpdateException) when (tries < MaxTries)
+            {
+                // Another process lists the same subject at this moment.
+            }
+#pragma warning disable CA1031 // the loop goes on; it counts the failure
+            catch (Exception fault)
+#pragma warning restore CA1031
+            {
+                if (!cancellationToken.IsCancellationRequested)
+                    LogNotSetAside(fault, item.Kind, item.Subject, item.Reason);
+                return fault;
+            }
+        }
+    }
+
+    private async Task<bool> WriteAsync(QuarantinedItem item, Func<TaskDbContext, Task<bool>>? park, CancellationToken cancellationToken)
+    {
+        var (kind, subject, now) = (item.Kind, Fit(item.Subject), Micros.Now(time));
+        var reason = PoisonRules.Fit(item.Reason);
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
+        if (park is not null && !await park(db))
+            return false;
+        var renewed = await db.Quarantine.Where(q => q.Kind == kind && q.Subject == subject).ExecuteUpdateAsync(
+            q => q.SetProperty(x => x.Count, x => x.Count + 1).SetProperty(x => x.Reason, reason).SetProperty(x => x.At, now)
+                .SetProperty(x => x.State, x => item.State ?? x.State),
+            cancellationToken);
+        if (renewed == 0)
+        {
+            db.Quarantine.Add(new QuarantinedItem
+            {
+                Kind = kind, Subject = subject, Queue = TextRules.Clean(item.Queue), Owner = TextRules.Clean(item.Owner), Reason = reason, State = item.State, At = now,
+            });
+            await db.SaveChangesAsync(cancellationToken);
+        }
+
+        await transaction.CommitAsync(cancellationToken);
+        return true;
+    }
+
+    private static string Fit(string subject) => TextRules.Clean(subject) is { Length: > MaxSubject } longer ? longer[..MaxSubject] : TextRules.Clean(subject)!;
+
+    [LoggerMessage(LogLevel.Error, "Set aside {Kind} {Subject}, which cannot be processed: {Reason}")]
+    private partial void LogSetAside(string kind, string subject, string reason);
+
+    [LoggerMessage(LogLevel.Error, "Could not set aside {Kind} {Subject}, which cannot be processed ({Reason})")]
+    private partial void LogNotSetAside(Exception fault, string kind, string subject, string reason);
+}

@@ -1,0 +1,33 @@
+using Shouldly;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.EndToEnd;
+
+/// <summary>A broker that refuses some messages, because they are too large for it.</summary>
+[Collection(ProcessesCollection.Name)]
+public sealed class RefusedEventsTests
+{
+    private const int Largest = 100_000;
+
+    [Fact]
+    public async Task A_task_that_the_broker_refuses_is_set_aside_and_the_relay_goes_on()
+    {
+        await using var servers = await OwnServers.StartAsync();
+        await servers.RunAsync("limit-messages", $"{Largest}");
+        await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Postgres);
+        await using var host = await TestHost.StartAsync(database.ConnectionString, servers.RabbitMq, settings: new Dictionary<string, string?> { ["Logging:LogLevel:Default"] = "Error" });
+
+        var large = await host.Http.SubmitAsync(new { action = "echo", data = new string('x', 2 * Largest) });
+        var small = await host.Http.SubmitAsync(new { action = "echo", data = 1 });
+        await Eventually.UntilAsync(
+            async () => (await host.Http.ReadAsync("/quarantine?kind=dispatch")).Json.GetProperty("items").EnumerateArray().Any(i => i.Text("subject") == large.ToString()),
+            TimeSpan.FromSeconds(90), "the large one is set aside");
+        await Eventually.UntilAsync(
+            async () => (await host.Http.TaskAsync(small)).Text("status") == "completed", TimeSpan.FromSeconds(60), "the small one runs");
+        (await host.Http.TaskAsync(large)).Text("status").ShouldBe("pending");
+        await Eventually.UntilAsync(
+            async () => (await host.Http.GetAsync(new Uri("/health/ready", UriKind.Relative))).IsSuccessStatusCode, TimeSpan.FromSeconds(60), "the server is well");
+    }
+}

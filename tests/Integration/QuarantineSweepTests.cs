@@ -1,0 +1,197 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging.Abstractions;
+using Shouldly;
+using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Events;
+using TaskQueue.Engine.Bus;
+using TaskQueue.Engine.Health;
+using TaskQueue.Engine.Quarantine;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Telemetry;
+using TaskQueue.Scheduler.Tasks;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.Integration;
+
+/// <summary>Rows that a sweep cannot process must not hold up those behind them.</summary>
+public sealed class QuarantineSweepTests
+{
+    private const int Poison = 600; // more than a sweep takes at once
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(20), Later = TimeSpan.FromSeconds(90);
+
+    public static TheoryData<DatabaseProvider> Providers => TestDatabase.Providers;
+
+    [Theory]
+    [MemberData(nameof(Providers))]
+    public async Task Six_hundred_leases_that_cannot_be_recovered_are_set_aside_and_a_younger_one_is_recovered(DatabaseProvider provider)
+    {
+        await using var database = await TestDatabase.CreateAsync(provider);
+        await using var engine = new TestEngine(database.Address);
+        var now = Micros.Now(TimeProvider.System);
+        var bad = Enumerable.Range(0, Poison).Select(i => TestTasks.New(change: t => Claimed(t, now.AddSeconds(-60 - i)))).ToList();
+        var good = TestTasks.New(change: t => Claimed(t, now.AddSeconds(-1)));
+        await engine.Store.InsertAsync([.. bad.Append(good).Select(Waiting)]);
+        await using (var db = database.CreateContext())
+        {
+            foreach (var task in bad.Append(good))
+                await RunAsync(db, task);
+            // Text that cannot be parsed; and a result that PostgreSQL cannot store, as bus messages could once bring it.
+            var half = bad.Take(Poison / 2).Select(t => t.CorrelationId).ToList();
+            var rest = bad.Skip(Poison / 2).Select(t => t.CorrelationId).ToList();
+            await db.Tasks.Where(t => half.Contains(t.CorrelationId)).ExecuteUpdateAsync(t => t.SetProperty(x => x.Ending, "{").SetProperty(x => x.AttemptsLeft, 0));
+            var unstorable = provider == DatabaseProvider.Postgres ? """{"LapseResult":"a\u0000b"}""" : "[";
+            await db.Tasks.Where(t => rest.Contains(t.CorrelationId)).ExecuteUpdateAsync(t => t.SetProperty(x => x.Ending, unstorable).SetProperty(x => x.AttemptsLeft, 0));
+        }
+
+        using var sweep = Sweep(engine);
+        await sweep.StartAsync(CancellationToken.None);
+        await Eventually.UntilAsync(async () => (await database.GetAsync(good.CorrelationId)).State == TaskStates.Retrying, Soon, "the good lease is recovered");
+        await Eventually.UntilAsync(async () => (await ItemsAsync(database)).Count == Poison, Later, "the others are set aside");
+
+        var items = await ItemsAsync(database);
+        items.ShouldAllBe(i => i.Kind == "lease" && i.Queue == "q" && i.Owner == "ann" && i.Count == 1 && i.Reason.Length > 10 && i.State != null);
+        items.Select(i => i.Subject).ShouldBe(bad.Select(t => t.CorrelationId.ToString()), ignoreOrder: true);
+        var pulses = engine.Services.GetRequiredService<Pulses>();
+        pulses.FaultOf("lease-sweep").ShouldBeNull();
+
+        // Mended, and put back.
+        var desk = engine.Services.GetRequiredService<QuarantineDesk>();
+        var (mended, dropped) = (bad[0].CorrelationId, bad[1].CorrelationId);
+        await using (var db = database.CreateContext())
+            await db.Tasks.Where(t => t.CorrelationId == mended).ExecuteUpdateAsync(t => t.SetProperty(x => x.Ending, (string?)null).SetProperty(x => x.AttemptsLeft, 2));
+        (await desk.ReleaseAsync(IdOf(items, mended), Access.All, CancellationToken.None)).Refusal.ShouldBeNull();
+        await Eventually.UntilAsync(async () => (await database.GetAsync(mended)).State == TaskStates.Retrying, Soon, "the mended task is recovered");
+
+        // Not mended: it comes back. Given up: it ends, though what it should end with cannot be read.
+        (await desk.ReleaseAsync(IdOf(items, bad[2].CorrelationId), Access.All, CancellationToken.None)).Refusal.ShouldBeNull();
+        await Eventually.UntilAsync(async () => (await ItemsAsync(database)).Exists(i => i.Subject == bad[2].CorrelationId.ToString()), Soon, "it is set aside again");
+        (await desk.DropAsync(IdOf(items, dropped), Access.All, CancellationToken.None)).Refusal.ShouldBeNull();
+        (await database.GetAsync(dropped)).State.ShouldBe(TaskStates.Cancelled);
+        (await desk.DropAsync(IdOf(items, dropped), Access.All, CancellationToken.None)).Item.ShouldBeNull();
+        (await ItemsAsync(database)).Count.ShouldBe(Poison - 2);
+        await sweep.StopAsync(CancellationToken.None);
+    }
+
+    [Theory]
+    [InlineData(DatabaseProvider.Sqlite)]
+    [InlineData(DatabaseProvider.Postgres)]
+    public async Task Rows_that_cannot_even_be_changed_are_listed_and_passed_over(DatabaseProvider provider)
+    {
+        await using var database = await TestDatabase.CreateAsync(provider);
+        await using var engine = new TestEngine(database.Address);
+        var now = Micros.Now(TimeProvider.System);
+        var bad = Enumerable.Range(0, Poison).Select(i => TestTasks.New(change: t => Claimed(t, now.AddSeconds(-60 - i)))).ToList();
+        var good = TestTasks.New(change: t => Claimed(t, now.AddSeconds(-1)));
+        await engine.Store.InsertAsync([.. bad.Append(good).Select(Waiting)]);
+        await using (var db = database.CreateContext())
+        {
+            foreach (var task in bad.Append(good))
+                await RunAsync(db, task);
+            var ids = bad.ConvertAll(t => t.CorrelationId);
+            await db.Tasks.Where(t => ids.Contains(t.CorrelationId)).ExecuteUpdateAsync(t => t.SetProperty(x => x.Name, "poison"));
+            await db.Database.ExecuteSqlRawAsync(provider == DatabaseProvider.Sqlite
+                ? "create trigger poison before update on tasks when old.name = 'poison' begin select raise(abort, 'poison'); end"
+                : "create function poison() returns trigger language plpgsql as $$ begin raise exception 'poison'; end $$; create trigger poison before update on tasks for each row when (old.name = 'poison') execute function poison()");
+        }
+
+        using var sweep = Sweep(engine);
+        await sweep.StartAsync(CancellationToken.None);
+        await Eventually.UntilAsync(async () => (await database.GetAsync(good.CorrelationId)).State == TaskStates.Retrying, Soon, "the good lease is recovered");
+        await Eventually.UntilAsync(async () => (await ItemsAsync(database)).Count >= 50, Later, "the others are listed");
+        (await ItemsAsync(database)).ShouldAllBe(i => i.State == null && i.Reason.Contains("poison"));
+        await sweep.StopAsync(CancellationToken.None);
+    }
+
+    [Fact]
+    public async Task Dispatches_and_expiries_that_fail_are_set_aside_and_put_back_as_they_were()
+    {
+        await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
+        WatchedStore store = null!;
+        await using var engine = new TestEngine(database.Address, decorate: inner => store = new WatchedStore(inner));
+        var now = Micros.Now(TimeProvider.System);
+        var push = TestTasks.New(change: t => (t.Push, t.DispatchAt, t.Name) = (true, now.AddSeconds(-9), "poison"));
+        var late = TestTasks.New(change: t => (t.DueAt, t.ExpiresAt, t.Name) = (now.AddSeconds(-9), now.AddSeconds(-5), "poison"));
+        var others = new[] { TestTasks.New(change: t => (t.Push, t.DispatchAt) = (true, now.AddSeconds(-1))), TestTasks.New(change: t => t.ExpiresAt = now.AddSeconds(-1)) };
+        await engine.Store.InsertAsync([push, late, .. others]);
+        store.Fault = tasks => tasks.Any(t => t.Name == "poison") ? new InvalidOperationException("cannot be saved") : null;
+
+        IHostedService[] sweeps = [Dispatches(engine), Expiries(engine)];
+        foreach (var sweep in sweeps)
+            await sweep.StartAsync(CancellationToken.None);
+        await Eventually.UntilAsync(async () => (await database.GetAsync(others[1].CorrelationId)).State == TaskStates.Expired, Soon, "the other one expires");
+        await Eventually.UntilAsync(async () => (await ItemsAsync(database)).Count == 2, Soon, "both are set aside");
+        var items = await ItemsAsync(database);
+        items.Select(i => (i.Kind, i.Subject)).Order().ShouldBe([("dispatch", push.CorrelationId.ToString()), ("expiry", late.CorrelationId.ToString())]);
+        (await database.GetAsync(push.CorrelationId)).DispatchAt.ShouldBeNull();
+        (await engine.Store.ClaimAsync(new ClaimRequest([new("q", 0)], 10, "w", 1000), now)).ShouldNotContain(t => t.CorrelationId == late.CorrelationId, "nobody starts what should have expired");
+
+        store.Fault = null;
+        var desk = engine.Services.GetRequiredService<QuarantineDesk>();
+        foreach (var item in items)
+            (await desk.ReleaseAsync(item.Id, Access.All, CancellationToken.None)).Refusal.ShouldBeNull();
+        await Eventually.UntilAsync(async () => (await database.GetAsync(late.CorrelationId)).State == TaskStates.Expired, Soon, "it expires");
+        (await database.GetAsync(late.CorrelationId)).DueAt.ShouldBe(late.DueAt);
+        await Eventually.UntilAsync(async () => (await database.GetAsync(push.CorrelationId)).DispatchAt > now, Soon, "it is dispatched");
+        foreach (var sweep in sweeps)
+        {
+            await sweep.StopAsync(CancellationToken.None);
+            ((IDisposable)sweep).Dispose();
+        }
+    }
+
+    [Fact]
+    public async Task What_is_set_aside_again_is_counted_and_faults_of_the_database_are_nobodys()
+    {
+        await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
+        await using var engine = new TestEngine(database.Address);
+        var quarantine = engine.Services.GetRequiredService<IQuarantine>();
+        for (var i = 1; i <= 2; i++)
+            await quarantine.AddAsync(new QuarantinedItem { Kind = "message", Subject = "m", Queue = "q", Reason = $"half \ud800 and \0 {i}", State = "s" }, CancellationToken.None);
+        var item = (await ItemsAsync(database)).ShouldHaveSingleItem();
+        (item.Count, item.State, item.Reason.Last()).ShouldBe((2, "s", '2'));
+        TaskQueue.Engine.TextRules.IsClean(item.Reason).ShouldBeTrue();
+
+        await database.RenameTableAsync("quarantine", "away");
+        await quarantine.AddAsync(new QuarantinedItem { Kind = "message", Subject = "n", Reason = "r" }, CancellationToken.None); // does not throw
+        PoisonRules.IsOfRow(new Microsoft.Data.Sqlite.SqliteException("disk full", 13)).ShouldBeFalse();
+        PoisonRules.IsOfRow(new TimeoutException()).ShouldBeFalse();
+        PoisonRules.IsOfRow(new Npgsql.PostgresException("read-only", "ERROR", "ERROR", "25006")).ShouldBeFalse();
+        PoisonRules.IsOfRow(new Npgsql.PostgresException("NUL", "ERROR", "ERROR", "22021")).ShouldBeTrue();
+        PoisonRules.IsOfRow(new InvalidOperationException("x", new FormatException())).ShouldBeTrue();
+    }
+
+    private static long IdOf(List<QuarantinedItem> items, Guid task) => items.Single(i => i.Subject == task.ToString()).Id;
+
+    private static void Claimed(TaskState task, DateTime until) => (task.LeaseUntil, task.Owner) = (until, "ann");
+
+    private static TaskState Waiting(TaskState task)
+    {
+        var copy = task.Copy();
+        copy.LeaseUntil = null;
+        return copy;
+    }
+
+    private static Task<int> RunAsync(TaskDbContext db, TaskState task) =>
+        db.Tasks.Where(t => t.CorrelationId == task.CorrelationId).ExecuteUpdateAsync(t => t.SetProperty(x => x.State, TaskStates.Running).SetProperty(x => x.Attempt, 1)
+            .SetProperty(x => x.AttemptsLeft, 2).SetProperty(x => x.LeaseMs, 1000).SetProperty(x => x.LeaseUntil, task.LeaseUntil).SetProperty(x => x.Worker, "w"));
+
+    private static async Task<List<QuarantinedItem>> ItemsAsync(TestDatabase database)
+    {
+        await using var db = database.CreateContext();
+        return await db.Quarantine.AsNoTracking().OrderBy(q => q.Id).ToListAsync();
+    }
+
+    private static LeaseSweep Sweep(TestEngine engine) =>
+        new(engine.Store, engine.Verbs, engine.Services.GetRequiredService<TaskQuarantine>(), engine.Services.GetRequiredService<Pulses>(), engine.Services.GetRequiredService<Outages>(), TimeProvider.System, NullLogger<LeaseSweep>.Instance);
+
+    private static ExpirySweep Expiries(TestEngine engine) =>
+        new(engine.Store, engine.Verbs, engine.Services.GetRequiredService<TaskQuarantine>(), engine.Services.GetRequiredService<Pulses>(), engine.Services.GetRequiredService<Outages>(), TimeProvider.System, NullLogger<ExpirySweep>.Instance);
+
+    private static DispatchSweep Dispatches(TestEngine engine) =>
+        new(engine.Store, engine.Verbs, engine.Services.GetRequiredService<TaskQuarantine>(), engine.Services.GetRequiredService<Doorbell>(), engine.Services.GetRequiredService<DispatchWindow>(),
+            new BusAddress(new Uri("amqp://nowhere")), engine.Services.GetRequiredService<Pulses>(), engine.Services.GetRequiredService<Outages>(), TimeProvider.System, NullLogger<DispatchSweep>.Instance);
+}
