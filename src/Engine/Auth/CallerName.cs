@@ -1,0 +1,34 @@
+using System.Globalization;
+using System.Text;
+
+namespace TaskQueue.Engine.Auth;
+
+/// <summary>Rule for names of owners and tenants: they are shown in logs and pages, and compared code unit by code unit.</summary>
+public static class CallerName
+{
+    private const int MaxLength = 128;
+
+    /// <summary>The rule, for messages.</summary>
+    public const string Rule = "1 to 128 characters without control, format, private-use and unpaired surrogate characters, and no space at either end";
+
+    /// <summary>Whether a text may be a name. Names are not normalised: two that look alike are two names.</summary>
+    public static bool IsValid(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        if (name.Length is < 1 or > MaxLength || char.IsWhiteSpace(name[0]) || char.IsWhiteSpace(name[^1]))
+            return false;
+        for (var rest = name.AsSpan(); rest.Length > 0;)
+        {
+            if (Rune.DecodeFromUtf16(rest, out var rune, out var length) != System.Buffers.OperationStatus.Done || !IsVisible(rune))
+                return false;
+            rest = rest[length..];
+        }
+
+        return true;
+    }
+
+    /// <summary>Zero-width characters and marks of direction (Cf) make two names look the same, or one look like another.</summary>
+    private static bool IsVisible(Rune rune) => Rune.GetUnicodeCategory(rune) is not (
+        UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.Surrogate or UnicodeCategory.PrivateUse
+        or UnicodeCategory.OtherNotAssigned or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator);
+}
