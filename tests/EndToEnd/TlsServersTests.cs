@@ -20,7 +20,7 @@ public sealed class TlsServersTests(TlsServers servers) : IClassFixture<TlsServe
         var address = hasPassword ? servers.RabbitMqWithPassword : servers.RabbitMq;
         (await TaskQueueProcess.RunAsync(["migrate"], new Dictionary<string, string> { ["ConnectionStrings__TaskQueue"] = database })).ExitCode.ShouldBe(0);
         await using var server = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database, address, Tls(servers.Authority, servers.Client));
-        (await server.Http.PutAsync("/queues/tls-work", new { delivery = "push" })).Status.ShouldBe(200);
+        (await server.Http.PutAsync("/queues/tls-work", new { delivery = "push" })).Status.ShouldBe(201);
 
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var host = Host.CreateApplicationBuilder();

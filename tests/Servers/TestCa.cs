@@ -26,6 +26,9 @@ internal sealed class TestCa : IDisposable
     /// <summary>The root alone, in PEM: what clients trust.</summary>
     public string RootPem => _root.ExportCertificatePem();
 
+    /// <summary>The root with the intermediate one: what servers need whose clients send no chain.</summary>
+    public string BundlePem => $"{RootPem}\n{_intermediate.ExportCertificatePem()}\n";
+
     /// <summary>A client that trusts this root and nothing else, and opens a connection for each request.</summary>
     public HttpClient Client(Uri address, Action<X509Certificate2>? seen = null)
     {

@@ -14,9 +14,9 @@ public sealed class TlsServers : Xunit.IAsyncLifetime
     private Dictionary<string, string> _variables = [];
 
     /// <summary>What clients trust.</summary>
-    internal string Authority => Tls("ca.pem");
+    internal string Authority => Tls("root.pem");
 
-    internal string OtherAuthority => Tls("other-ca.pem");
+    internal string OtherAuthority => Tls("other-root.pem");
 
     /// <summary>Files of a client whose name is the user of both servers.</summary>
     internal (string Certificate, string Key) Client => (Tls("client.pem"), Tls("client.key"));
@@ -32,6 +32,7 @@ public sealed class TlsServers : Xunit.IAsyncLifetime
     public async Task InitializeAsync()
     {
         Directory.CreateDirectory(Tls(""));
+        await File.WriteAllTextAsync(Tls("ca.pem"), _ca.BundlePem);
         await File.WriteAllTextAsync(Authority, _ca.RootPem);
         await File.WriteAllTextAsync(OtherAuthority, _otherCa.RootPem);
         await WriteAsync("server", _ca.Issue("server"));
