@@ -37,7 +37,18 @@ elif TASKQUEUE_TEST_SQLSERVER=$(tests/sqlserver.sh start "$scratch/sqlserver"); 
   fi
 fi
 
-dotnet build TaskQueue.sln -c Release ${properties[@]+"${properties[@]}"}
+# Exactly the packages of the lock files: what else would be restored is an error.
+dotnet restore TaskQueue.sln --locked-mode ${properties[@]+"${properties[@]}"}
+dotnet build TaskQueue.sln -c Release --no-restore ${properties[@]+"${properties[@]}"}
+if [ $# = 0 ]; then # the program with its bill of materials
+  dotnet publish src/Api -c Release --no-build -p:Sbom=true --output "$scratch/publish" ${properties[@]+"${properties[@]}"}
+  for package in MassTransit MassTransit.RabbitMQ Npgsql; do
+    grep -q "\"pkg:nuget/$package@" "$scratch/publish/taskqueue.cdx.json" || {
+      echo "test.sh: taskqueue.cdx.json does not list $package" >&2
+      exit 1
+    }
+  done
+fi
 tests/servers.sh install
 # The clients of other languages that the tests run.
 cp -r tests/Clients "$scratch/clients"

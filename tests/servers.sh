@@ -6,7 +6,9 @@ set -euo pipefail
 usage() {
   cat >&2 <<'USAGE'
 usage: servers.sh install                         install what is missing (apt-get, with sudo if needed)
-       servers.sh start DIR                       start both; then `. DIR/env` tells where they are
+       servers.sh start DIR                       start both; then `. DIR/env` tells where they are. Where DIR/tls has
+                                                  ca.pem, server.pem and server.key, both take TLS alone, and only
+                                                  clients with a certificate of that authority, whose name is the login
        servers.sh stop DIR                        stop both
        servers.sh start-postgres DIR              start again: same port, same data
        servers.sh stop-postgres DIR [immediate]   immediate: as in a crash
@@ -174,6 +176,22 @@ max_wal_size = 2GB
 fsync = on
 synchronous_commit = on
 CONF
+  [ ! -d "$dir/tls" ] || secure_postgres
+}
+
+secure_postgres() {
+  local data=$dir/postgres/data file
+  for file in ca.pem server.pem server.key; do
+    as_postgres tee "$data/$file" >/dev/null <"$dir/tls/$file"
+    as_postgres chmod 600 "$data/$file"
+  done
+  as_postgres tee -a "$data/postgresql.conf" >/dev/null <<CONF
+ssl = on
+ssl_ca_file = 'ca.pem'
+ssl_cert_file = 'server.pem'
+ssl_key_file = 'server.key'
+CONF
+  echo 'hostssl all all 127.0.0.1/32 cert' | as_postgres tee "$data/pg_hba.conf" >/dev/null
 }
 
 postgres_runs() {
@@ -198,12 +216,19 @@ stop_postgres() {
 
 create_rabbitmq() {
   mkdir -m 700 "$dir/rabbitmq"
-  echo '[rabbitmq_management].' >"$dir/rabbitmq/enabled_plugins"
+  local listener="{tcp_listeners, [{\"127.0.0.1\", $rabbitmq_port}]}" plugins=rabbitmq_management
+  if [ -d "$dir/tls" ]; then
+    plugins=rabbitmq_management,rabbitmq_auth_mechanism_ssl
+    listener="{tcp_listeners, []}, {ssl_listeners, [{\"127.0.0.1\", $rabbitmq_port}]}, {auth_mechanisms, ['PLAIN', 'EXTERNAL']},
+           {ssl_cert_login_from, common_name}, {ssl_options, [{cacertfile, \"$dir/tls/ca.pem\"}, {certfile, \"$dir/tls/server.pem\"},
+           {keyfile, \"$dir/tls/server.key\"}, {verify, verify_peer}, {fail_if_no_peer_cert, true}, {versions, ['tlsv1.3', 'tlsv1.2']}]}"
+  fi
+  echo "[$plugins]." >"$dir/rabbitmq/enabled_plugins"
   : >"$dir/rabbitmq/env.conf" # instead of the system's /etc/rabbitmq/rabbitmq-env.conf
   # In Erlang's own format, which the server need not convert first: a quicker start.
   # The two intervals (5 s by default) are how late the management API tells a queue's depth.
   cat >"$dir/rabbitmq/rabbitmq.config" <<CONF
-[{rabbit, [{tcp_listeners, [{"127.0.0.1", $rabbitmq_port}]},
+[{rabbit, [$listener,
            {disk_free_limit, 50000000},
            {collect_statistics_interval, 500},
            {quorum_tick_interval, 500}]},
@@ -211,8 +236,12 @@ create_rabbitmq() {
 CONF
 }
 
-# Answers the AMQP 0-9-1 header with a method frame, whose first byte is 1.
+# Answers the AMQP 0-9-1 header with a method frame, whose first byte is 1; of TLS only the port is looked at.
 amqp_answers() {
+  if [ -d "$dir/tls" ]; then
+    (exec 3<>"/dev/tcp/127.0.0.1/$rabbitmq_port") 2>/dev/null
+    return
+  fi
   (
     exec 3<>"/dev/tcp/127.0.0.1/$rabbitmq_port"
     printf 'AMQP\0\0\11\1' >&3

@@ -33,9 +33,10 @@ public sealed class DockerfileTests
 
         projects.Order().ShouldBe(ProjectsOf(Repository.FileAt("src", "Api", "Api.csproj")).Select(p => Path.GetRelativePath(Repository.FileAt(), p)).Distinct().Order());
         beforeRestore.Where(c => c.Sources[0].EndsWith(".csproj", StringComparison.Ordinal)).ShouldAllBe(c => c.Target == $"{Path.GetDirectoryName(c.Sources[0])}/");
-        string[] read = ["global.json", "Directory.Build.props", "Directory.Packages.props", "BannedSymbols.txt", ".editorconfig"];
+        string[] read = ["global.json", "nuget.config", ".config/dotnet-tools.json", "Directory.Build.props", "Directory.Packages.props", "BannedSymbols.txt", ".editorconfig"];
+        projects.SelectMany(p => new[] { "packages.lock.json", "packages.sqlserver.lock.json" }.Select(l => $"{Path.GetDirectoryName(p)}/{l}")).Except(beforeRestore.SelectMany(c => c.Sources)).ShouldBeEmpty();
         read.Except(beforeRestore.SelectMany(c => c.Sources)).ShouldBeEmpty();
-        Image.Runs.ShouldContain(r => r.Contains("dotnet restore src/Api/Api.csproj", StringComparison.Ordinal));
+        Image.Runs.ShouldContain(r => r.Contains("dotnet restore src/Api/Api.csproj --locked-mode", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -1,4 +1,3 @@
-using System.Security.Claims;
 using System.Text;
 using Microsoft.Extensions.Options;
 using Microsoft.IdentityModel.JsonWebTokens;
@@ -13,10 +12,9 @@ namespace TaskQueue.Api.Auth;
 /// <summary>Checks JSON web tokens against the configured secret or authority.</summary>
 internal sealed class Tokens : IDisposable
 {
-    private const int MaxLength = 16 * 1024;
     private const string Scp = "scp";
-
-    private static readonly TimeSpan Skew = TimeSpan.FromSeconds(60);
+    private const int MinRsaBits = 2048;
+    private const int MinEcdsaBits = 256;
 
     private static readonly string[] Asymmetric =
     [
@@ -25,7 +23,14 @@ internal sealed class Tokens : IDisposable
         SecurityAlgorithms.EcdsaSha256, SecurityAlgorithms.EcdsaSha384, SecurityAlgorithms.EcdsaSha512,
     ];
 
-    private readonly JsonWebTokenHandler _handler = new() { MapInboundClaims = false, MaximumTokenSizeInBytes = MaxLength };
+    /// <summary>For the documents of authorities, which are small.</summary>
+    private static readonly HttpClient Http = new(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5) })
+    {
+        Timeout = TimeSpan.FromSeconds(10),
+        MaxResponseContentBufferSize = 1024 * 1024,
+    };
+
+    private readonly JsonWebTokenHandler _handler = new() { MapInboundClaims = false, MaximumTokenSizeInBytes = TokenReader.MaxLength };
     private readonly TimeProvider _time;
     private readonly IDisposable? _watch;
     private volatile Rules? _rules;
@@ -41,12 +46,12 @@ internal sealed class Tokens : IDisposable
     /// <exception cref="DoorException">503: the authority's keys cannot be had.</exception>
     public async ValueTask<Caller?> FindAsync(string token, CancellationToken stop)
     {
-        if (_rules is not { } rules || token.Length > MaxLength || !_handler.CanReadToken(token))
+        if (_rules is not { } rules || TokenReader.Read(token, rules.Types) is not { } claims || !claims.Fits(rules.Options, _time.GetUtcNow()))
             return null;
         if (rules.Authority is { } authority)
             await ReachAsync(authority, stop);
         var result = await _handler.ValidateTokenAsync(token, rules.Parameters);
-        return result.IsValid ? ToCaller(result.ClaimsIdentity, rules.Options) : null;
+        return result.IsValid ? ToCaller(claims, rules.Options) : null;
     }
 
     public void Dispose() => _watch?.Dispose();
@@ -64,7 +69,7 @@ internal sealed class Tokens : IDisposable
         }
     }
 
-    private Rules? Read(JwtOptions jwt)
+    private static Rules? Read(JwtOptions jwt)
     {
         if (!jwt.IsOn)
             return null;
@@ -72,9 +77,11 @@ internal sealed class Tokens : IDisposable
         {
             ValidateAudience = jwt.Audience is not null,
             ValidAudience = jwt.Audience,
-            ValidateIssuer = jwt.Authority is not null,
+            IgnoreTrailingSlashWhenValidatingAudience = false,
+            ValidateIssuer = jwt.Issuer is not null || jwt.Authority is not null,
+            ValidIssuer = jwt.Issuer,
             RequireSignedTokens = true,
-            LifetimeValidator = (from, until, _, _) => IsLive(from, until),
+            ValidateLifetime = false, // TokenClaims.Fits does, by the time of this process's TimeProvider
         };
         if (jwt.Secret is not null)
         {
@@ -85,35 +92,37 @@ internal sealed class Tokens : IDisposable
 
         var authority = new ConfigurationManager<OpenIdConnectConfiguration>(
             $"{jwt.Authority!.TrimEnd('/')}/.well-known/openid-configuration", new OpenIdConnectConfigurationRetriever(),
-            new HttpDocumentRetriever { RequireHttps = !new Uri(jwt.Authority).IsLoopback });
+            new HttpDocumentRetriever(Http) { RequireHttps = !new Uri(jwt.Authority).IsLoopback });
         parameters.ValidAlgorithms = Asymmetric;
         parameters.ConfigurationManager = authority;
+        parameters.ValidateIssuerSigningKey = true;
+        parameters.IssuerSigningKeyValidator = (signer, signed, _) => IsStrong(signer, ((JsonWebToken)signed).Alg);
         return new Rules(jwt, parameters, authority);
     }
 
-    private bool IsLive(DateTime? from, DateTime? until)
-    {
-        var now = _time.GetUtcNow().UtcDateTime;
-        return until > now && !(from > now + Skew);
-    }
+    /// <summary>Published keys can be too short as well (RFC 8725, 3.5; RFC 7518, 3.3).</summary>
+    private static bool IsStrong(SecurityKey key, string algorithm) =>
+        key.KeySize >= (algorithm.StartsWith("ES", StringComparison.Ordinal) ? MinEcdsaBits : MinRsaBits);
 
-    private static Caller? ToCaller(ClaimsIdentity claims, JwtOptions jwt)
+    private static Caller? ToCaller(TokenClaims claims, JwtOptions jwt)
     {
-        if (claims.FindFirst(jwt.NameClaim)?.Value is not { Length: >= 1 and <= 128 } name || !CallerNames.IsValid(name))
+        if (claims.Text(jwt.NameClaim) is not { } name || !CallerNames.IsValid(name))
             return null;
-        var words = claims.HasClaim(claim => claim.Type == jwt.ScopeClaim) ? Words(claims, jwt.ScopeClaim)
-            : claims.HasClaim(claim => claim.Type == Scp) ? Words(claims, Scp)
-            : jwt.DefaultScopes;
-        IEnumerable<string>? queues = jwt.QueuesClaim is { } claim ? [.. Words(claims, claim)] : jwt.Queues;
-        var tenant = jwt.TenantClaim is { } type ? claims.FindFirst(type)?.Value : null;
+        var tenant = jwt.TenantClaim is { } type ? claims.Text(type) : null;
         if (jwt.TenantClaim is not null && !CallerNames.IsValid(tenant))
             return null;
-        return new Caller(name, tenant ?? name, Scopes.Grants(words, queues), tenant is not null);
+        IEnumerable<string>? queues = jwt.QueuesClaim is { } claim ? claims.Words(claim) ?? [] : jwt.Queues;
+        return new Caller(name, tenant ?? name, Scopes.Grants(Words(claims, jwt), queues), tenant is not null);
     }
 
-    /// <summary>A list comes as a claim for each of its members.</summary>
-    private static IEnumerable<string> Words(ClaimsIdentity claims, string type) =>
-        claims.FindAll(type).SelectMany(claim => claim.Value.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+    private static IEnumerable<string> Words(TokenClaims claims, JwtOptions jwt)
+    {
+        var claim = claims.Has(jwt.ScopeClaim) ? jwt.ScopeClaim : Scp;
+        return claims.Has(claim) ? claims.Words(claim) ?? [] : jwt.DefaultScopes;
+    }
 
-    private sealed record Rules(JwtOptions Options, TokenValidationParameters Parameters, ConfigurationManager<OpenIdConnectConfiguration>? Authority);
+    private sealed record Rules(JwtOptions Options, TokenValidationParameters Parameters, ConfigurationManager<OpenIdConnectConfiguration>? Authority)
+    {
+        public IReadOnlyCollection<string> Types { get; } = [.. Options.Types];
+    }
 }

@@ -4,51 +4,89 @@ using TaskQueue.Engine.Auth;
 
 namespace TaskQueue.Api.Hosting;
 
-/// <summary>What an address to listen on must be like.</summary>
-internal static class ListenAddresses
+/// <summary>An address to listen on.</summary>
+/// <param name="Key">Where it is configured, for messages.</param>
+/// <param name="Url">As configured.</param>
+/// <param name="Endpoint">Name in <c>Kestrel:Endpoints</c>; null for those of urls.</param>
+internal sealed record ListenAddress(string Key, string Url, string? Endpoint)
 {
-    /// <param name="urls">Where everything is served.</param>
-    /// <param name="operations">Where operators ask, or null.</param>
-    /// <param name="configuration">What else is set.</param>
-    /// <exception cref="StartupException">One of them cannot be.</exception>
-    public static void Demand(string urls, string? operations, ConfigurationManager configuration)
-    {
-        var auth = new AuthOptions();
-        configuration.GetSection("TaskQueue:Auth").Bind(auth);
-        if (configuration.GetSection("Kestrel:Endpoints").Exists())
-            throw new StartupException("Kestrel:Endpoints is set, and would take the place of urls, which alone says where to listen; remove it.");
-        var ports = urls.Split(';').Select(url => Parse("urls", url, auth.IsOn).Port).ToHashSet();
-        foreach (var url in operations?.Split(';') ?? [])
-        {
-            // Requests are told apart by the port that they come in at.
-            var port = Parse(OperationsPort.Key, url, auth.IsOn).Port;
-            if (port == 0)
-                throw new StartupException($"{OperationsPort.Key}: '{url}' must say which port; a free one (0) is for urls only.");
-            if (ports.Contains(port))
-                throw new StartupException($"{OperationsPort.Key}: port {port} of '{url}' is one of urls already; operations need a port of their own.");
-        }
-    }
+    public BindingAddress Binding { get; } = Parse(Key, Url);
 
-    /// <summary>Without API keys anybody who can connect may do anything, so only this machine may connect.</summary>
-    private static BindingAddress Parse(string key, string url, bool isAuthOn)
+    public bool IsHttps => Binding.Scheme == Uri.UriSchemeHttps;
+
+    private static BindingAddress Parse(string key, string url)
     {
-        BindingAddress address;
         try
         {
-            address = BindingAddress.Parse(url);
+            var address = BindingAddress.Parse(url);
+            // A free port (0) can be had for an address only, not for a name with several addresses.
+            if ((address.Scheme == Uri.UriSchemeHttp || address.Scheme == Uri.UriSchemeHttps) && address.Port <= ushort.MaxValue && address.PathBase.Length == 0 && address is not { Port: 0, Host: "localhost" })
+                return address;
         }
         catch (FormatException)
         {
-            throw new StartupException($"{key}: '{url}' is not of the form http://localhost:8080.");
+            // The same answer.
         }
 
-        // A free port (0) can be had for an address only, not for a name with several addresses.
-        if (address.Scheme != Uri.UriSchemeHttp || address.Port > ushort.MaxValue || address.PathBase.Length > 0 || address is { Port: 0, Host: "localhost" })
-            throw new StartupException($"{key}: '{url}' is not of the form http://localhost:8080.");
-        var isLoopback = address.Host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
-            || (IPAddress.TryParse(address.Host.Trim('[', ']'), out var ip) && IPAddress.IsLoopback(ip));
-        return isLoopback || isAuthOn
-            ? address
-            : throw new StartupException($"{key}: '{url}' is not a loopback address; without API keys (TaskQueue:Auth:ApiKeys) the server listens on localhost only.");
+        throw new StartupException($"{key}: '{url}' is not of the form http://localhost:8080 or https://localhost:8443.");
+    }
+}
+
+/// <summary>What addresses to listen on must be like.</summary>
+/// <param name="All">Where everything is served.</param>
+/// <param name="Operations">Where operators ask.</param>
+internal sealed record ListenAddresses(IReadOnlyList<ListenAddress> All, IReadOnlyList<ListenAddress> Operations)
+{
+    private const string DefaultUrl = "http://localhost:8080";
+    private const string Endpoints = "Kestrel:Endpoints";
+
+    /// <summary>Whether the addresses are those of <c>Kestrel:Endpoints</c>, in whose place Kestrel takes no others.</summary>
+    public bool AreKestrels => All[0].Endpoint is not null;
+
+    public IEnumerable<ListenAddress> Both => All.Concat(Operations);
+
+    /// <param name="urls">What the command line says.</param>
+    /// <param name="configuration">What else is set.</param>
+    /// <exception cref="StartupException">An address cannot be.</exception>
+    public static ListenAddresses Read(string? urls, ConfigurationManager configuration)
+    {
+        var auth = new AuthOptions();
+        configuration.GetSection("TaskQueue:Auth").Bind(auth);
+        urls ??= configuration["urls"];
+        var endpoints = OfKestrel(configuration);
+        if (endpoints.Count > 0 && urls is not null)
+            throw new StartupException($"{Endpoints} and urls are both set, and both say where to listen; remove one of them.");
+        var all = endpoints.Count > 0 ? endpoints : Split("urls", urls ?? DefaultUrl);
+        var operations = configuration[OperationsPort.Key] is { Length: > 0 } own ? Split(OperationsPort.Key, own) : [];
+        foreach (var address in all.Concat(operations))
+            DemandLoopback(address, auth.IsOn);
+        var ports = all.Select(a => a.Binding.Port).ToHashSet();
+        foreach (var (key, url, port) in operations.Select(a => (a.Key, a.Url, a.Binding.Port)))
+        {
+            // Requests are told apart by the port that they come in at.
+            if (port == 0)
+                throw new StartupException($"{key}: '{url}' must say which port; a free one (0) is for urls only.");
+            if (ports.Contains(port))
+                throw new StartupException($"{key}: port {port} of '{url}' is one of {(endpoints.Count > 0 ? Endpoints : "urls")} already; operations need a port of their own.");
+        }
+
+        return new ListenAddresses(all, operations);
+    }
+
+    private static List<ListenAddress> Split(string key, string urls) => [.. urls.Split(';').Select(url => new ListenAddress(key, url, null))];
+
+    private static List<ListenAddress> OfKestrel(ConfigurationManager configuration) =>
+    [
+        .. configuration.GetSection(Endpoints).GetChildren().Select(endpoint => new ListenAddress(
+            $"{endpoint.Path}:Url", endpoint["Url"] ?? throw new StartupException($"{endpoint.Path}:Url is missing."), endpoint.Key)),
+    ];
+
+    /// <summary>Without API keys anybody who can connect may do anything, so only this machine may connect.</summary>
+    private static void DemandLoopback(ListenAddress address, bool isAuthOn)
+    {
+        var host = address.Binding.Host;
+        var isLoopback = host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || (IPAddress.TryParse(host.Trim('[', ']'), out var ip) && IPAddress.IsLoopback(ip));
+        if (!isLoopback && !isAuthOn)
+            throw new StartupException($"{address.Key}: '{address.Url}' is not a loopback address; without API keys (TaskQueue:Auth:ApiKeys) the server listens on localhost only.");
     }
 }

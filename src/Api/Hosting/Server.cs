@@ -1,3 +1,4 @@
+using System.Net;
 using System.Security.Cryptography;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -19,6 +20,7 @@ using TaskQueue.Api.Webhooks;
 using TaskQueue.Api.Workers;
 using TaskQueue.Client;
 using TaskQueue.Consumers;
+using TaskQueue.Contracts;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Draining;
@@ -34,8 +36,6 @@ internal sealed record ServerOptions(string? Roles, string? Urls);
 /// <summary>Puts a process together from its roles.</summary>
 internal static partial class Server
 {
-    private const string DefaultUrl = "http://localhost:8080";
-
     public static WebApplication Build(ServerOptions options, Action<WebApplicationBuilder>? configure = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
@@ -44,13 +44,13 @@ internal static partial class Server
         KeysFile.AddTo(configuration);
         var roles = RoleList.Parse(options.Roles ?? configuration["TaskQueue:Roles"]);
         var database = DatabaseAddress.Parse(configuration.GetConnectionString("TaskQueue") ?? "Data Source=taskqueue.db", configuration["TaskQueue:Provider"]);
-        var bus = new BusAddress(ParseRabbitMq(configuration.GetConnectionString("RabbitMq")));
+        var bus = ReadBus(configuration);
         Demand(roles, database, bus);
-        var urls = options.Urls ?? configuration["urls"] ?? DefaultUrl;
-        Listen(builder, urls);
+        var addresses = ListenAddresses.Read(options.Urls, configuration);
+        Listen(builder, addresses);
         builder.AddLogs();
         builder.Services.AddOptions<HostOptions>().Configure<IOptions<DrainOptions>>((host, drain) => host.ShutdownTimeout = drain.Value.Longest);
-        var self = ReplyAddressOf(urls);
+        var self = ReplyAddressOf(addresses.All[0].Binding);
         builder.Services.AddSingleton(self);
         builder.Services.AddTaskQueueEngine(database, bus, [.. BusRoles(roles, bus, self)]);
         if (roles.HasFlag(Roles.Scheduler))
@@ -66,13 +66,14 @@ internal static partial class Server
         return app;
     }
 
-    private static void Listen(WebApplicationBuilder builder, string urls)
+    private static void Listen(WebApplicationBuilder builder, ListenAddresses addresses)
     {
-        var operations = builder.Configuration[OperationsPort.Key] is { Length: > 0 } own ? own : null;
-        ListenAddresses.Demand(urls, operations, builder.Configuration);
-        builder.WebHost.UseUrls([.. urls.Split(';'), .. operations?.Split(';') ?? []]);
-        builder.WebHost.ConfigureKestrel(ConfigureKestrel);
-        builder.Services.AddSingleton(OperationsPort.Of(operations));
+        var certificates = new ServerCertificates([.. addresses.Both], builder.Configuration);
+        builder.Services.AddSingleton(certificates).AddHostedService<CertificateWatch>();
+        builder.WebHost.UseKestrelHttpsConfiguration();
+        builder.WebHost.ConfigureKestrel(kestrel => ConfigureKestrel(kestrel, addresses, certificates, builder.Configuration));
+        builder.WebHost.UseUrls([.. addresses.AreKestrels ? [] : addresses.Both.Select(a => a.Url)]);
+        builder.Services.AddSingleton(OperationsPort.Of(addresses.Operations));
     }
 
     private static void AddConsumers(WebApplicationBuilder builder)
@@ -91,9 +92,8 @@ internal static partial class Server
     }
 
     /// <summary>Where the process listens, as bella's workers see it, and a part that no other process and no other life of this one has.</summary>
-    private static ReplyAddress ReplyAddressOf(string urls)
+    private static ReplyAddress ReplyAddressOf(BindingAddress address)
     {
-        var address = BindingAddress.Parse(urls.Split(';')[0]);
         return new ReplyAddress($"{address.Host.Trim('[', ']')}:{address.Port}-{RandomNumberGenerator.GetHexString(12, lowercase: true)}");
     }
 
@@ -136,12 +136,31 @@ internal static partial class Server
         app.MapWebhooks();
     }
 
-    private static void ConfigureKestrel(KestrelServerOptions kestrel)
+    private static void ConfigureKestrel(KestrelServerOptions kestrel, ListenAddresses addresses, ServerCertificates certificates, IConfiguration configuration)
     {
         kestrel.AddServerHeader = false;
         kestrel.Limits.MaxRequestBodySize = BodyLimits.Largest;
         var drain = kestrel.ApplicationServices.GetRequiredService<Drain>();
         kestrel.ConfigureEndpointDefaults(endpoint => endpoint.Use(next => connection => ServeAsync(next, connection, drain)));
+        certificates.Configure(kestrel, configuration);
+        if (addresses.AreKestrels) // which takes no urls beside its endpoints
+            addresses.Operations.ToList().ForEach(address => Listen(kestrel, address));
+    }
+
+    private static void Listen(KestrelServerOptions kestrel, ListenAddress address)
+    {
+        void Shape(ListenOptions endpoint)
+        {
+            if (address.IsHttps)
+                endpoint.UseHttps();
+        }
+
+        if (IPAddress.TryParse(address.Binding.Host.Trim('[', ']'), out var ip))
+            kestrel.Listen(ip, address.Binding.Port, Shape);
+        else if (address.Binding.Host.Equals("localhost", StringComparison.OrdinalIgnoreCase))
+            kestrel.ListenLocalhost(address.Binding.Port, Shape);
+        else
+            kestrel.ListenAnyIP(address.Binding.Port, Shape);
     }
 
     /// <summary>A request that never ends must not keep the process from its own end.</summary>
@@ -149,6 +168,13 @@ internal static partial class Server
     {
         await using var cut = drain.Cut.UnsafeRegister(c => ((ConnectionContext)c!).Abort(), connection);
         await next(connection);
+    }
+
+    private static BusAddress ReadBus(ConfigurationManager configuration)
+    {
+        var address = ParseRabbitMq(configuration.GetConnectionString("RabbitMq"));
+        var tls = configuration.GetSection("TaskQueue:RabbitMq:Tls").Get<BrokerTls>() ?? new BrokerTls();
+        return tls.ProblemWith(address) is { } problem ? throw new StartupException($"TaskQueue:RabbitMq:Tls {problem}") : new BusAddress(address) { Tls = tls };
     }
 
     private static Uri? ParseRabbitMq(string? text)

@@ -1,4 +1,6 @@
 using System.Data.Common;
+using System.Security.Authentication;
+using System.Security.Cryptography;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Options;
 using RabbitMQ.Client.Exceptions;
@@ -36,12 +38,18 @@ internal static partial class StartupChecks
         {
             return await use();
         }
-        catch (Exception fault) when (fault is DbException or TimeoutException or InvalidOperationException { InnerException: DbException })
+        catch (Exception fault) when (fault is DbException or TimeoutException or InvalidOperationException { InnerException: DbException } || IsOfFiles(fault))
         {
             var hint = fault is SqliteException ? "the folder must exist and be writable" : "check ConnectionStrings:TaskQueue";
-            throw new StartupException($"cannot use {database}: {OneLine(fault.InnerException as DbException ?? fault)} ({hint})");
+            throw new StartupException($"cannot use {database}: {OneLine(fault.InnerException as DbException ?? fault)}{Tls(fault)} ({hint})");
         }
     }
+
+    /// <summary>Such as of a certificate that is named in a connection string.</summary>
+    private static bool IsOfFiles(Exception fault) => fault is IOException or UnauthorizedAccessException or CryptographicException;
+
+    /// <summary>What TLS says about it, or nothing.</summary>
+    private static string Tls(Exception fault) => Chain(fault).OfType<AuthenticationException>().FirstOrDefault() is { } tls ? $": {OneLine(tls)}" : "";
 
     private static void UseFiles(IServiceProvider services)
     {
@@ -71,11 +79,34 @@ internal static partial class StartupChecks
         {
             throw new StartupException($"cannot use {address}: {OneLine(fault.InnerException)} (check ConnectionStrings:RabbitMq)");
         }
+        catch (BrokerUnreachableException fault) when (TlsProblem(address, fault) is not null)
+        {
+            throw new StartupException($"cannot use {address}: {TlsProblem(address, fault)} (check ConnectionStrings:RabbitMq and TaskQueue:RabbitMq:Tls)");
+        }
         catch (Exception fault) when (fault is BrokerUnreachableException or TimeoutException)
         {
             // The address may be right and the broker late: everything accepted waits in the database until it is there.
             LogUnreachable(services.GetRequiredService<ILogger<BusAddress>>(), address);
         }
+    }
+
+    /// <summary>
+    /// What keeps both sides from agreeing on TLS. With TLS 1.3 a broker refuses a client's certificate after the client has seen the
+    /// handshake succeed: all that shows then is that the connection ends.
+    /// </summary>
+    private static string? TlsProblem(BusAddress address, BrokerUnreachableException fault)
+    {
+        if (address.RabbitMq?.Scheme != "amqps" || Chain(fault).Any(f => f is ConnectFailureException))
+            return null;
+        return Chain(fault).OfType<AuthenticationException>().FirstOrDefault() is { } tls ? $"TLS: {OneLine(tls)}"
+            : Chain(fault).Any(f => f is IOException) ? "the broker ended the connection at once; it may want a client's certificate, or another one"
+            : null;
+    }
+
+    private static IEnumerable<Exception> Chain(Exception fault)
+    {
+        for (var link = fault; link is not null; link = link.InnerException)
+            yield return link;
     }
 
     private static string OneLine(Exception fault) => fault.Message.ReplaceLineEndings(" ");

@@ -27,6 +27,9 @@ internal sealed class SecureHeaders
         var (response, headers) = (context.Response, context.Response.Headers);
         headers.XContentTypeOptions = "nosniff";
         headers["Referrer-Policy"] = "no-referrer";
+        // Not for a name that other servers of the machine share, on other ports and without TLS.
+        if (context.Request.IsHttps && !context.Request.Host.Host.Equals("localhost", StringComparison.OrdinalIgnoreCase))
+            headers.StrictTransportSecurity = "max-age=31536000";
         if (headers.CacheControl.Count == 0)
             headers.CacheControl = context.GetEndpoint()?.Metadata.GetMetadata<AnswerCaching>()?.Rule ?? "no-store";
         // A page that this server has says itself what it may load.

@@ -1,4 +1,5 @@
 using TaskQueue.Api.Auth;
+using TaskQueue.Api.Hosting;
 
 namespace TaskQueue.Api.Operations;
 
@@ -12,7 +13,7 @@ internal sealed record OperationsPort(IReadOnlySet<int> Ports)
     /// <summary>The addresses, as in urls.</summary>
     public const string Key = "TaskQueue:Operations:Urls";
 
-    public static OperationsPort Of(string? urls) => new((urls?.Split(';') ?? []).Select(url => BindingAddress.Parse(url).Port).ToHashSet());
+    public static OperationsPort Of(IEnumerable<ListenAddress> addresses) => new(addresses.Select(a => a.Binding.Port).ToHashSet());
 
     /// <summary>Whether a route is served at a port; unknown routes are as those of doors.</summary>
     public bool Serves(int port, OperationsRoute? route) => Ports.Contains(port) ? route is not null : route is null or { Elsewhere: true };

@@ -12,7 +12,7 @@ namespace TaskQueue.Client;
 /// </summary>
 [RequiresUnreferencedCode("MassTransit makes its messages by reflection")]
 [RequiresDynamicCode("MassTransit makes its messages by reflection")]
-internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri address, TimeProvider time, ILoggerFactory loggers, ILogger<BusTransport> logger) : IWorkerTransport, IDisposable
+internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri address, BrokerTls tls, TimeProvider time, ILoggerFactory loggers, ILogger<BusTransport> logger) : IWorkerTransport, IDisposable
 {
     private static readonly TimeSpan DefaultLease = TimeSpan.FromSeconds(15);
 
@@ -104,7 +104,7 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
 
     private void Configure(IRabbitMqBusFactoryConfigurator cfg, AttemptDesk desk)
     {
-        cfg.Host(address);
+        cfg.Host(address, tls);
         cfg.ReceiveEndpoint(new TemporaryEndpointDefinition(), (IRabbitMqReceiveEndpointConfigurator e) =>
         {
             _echo!.ReceiveAt(e);

@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
+using TaskQueue.Contracts;
 
 namespace TaskQueue.Client;
 
@@ -43,12 +44,17 @@ public sealed class TaskQueueWorkerOptions
 
     /// <summary>Consumes push queues from RabbitMQ instead of claiming from pull queues over HTTP.</summary>
     /// <param name="address">The server's broker: <c>amqp://user:password@host:5672/vhost</c>.</param>
+    /// <param name="tls">How an address <c>amqps://</c> is used.</param>
+    /// <exception cref="OptionsValidationException">A file of <paramref name="tls"/> cannot be used.</exception>
     [RequiresUnreferencedCode("MassTransit makes its messages by reflection")]
     [RequiresDynamicCode("MassTransit makes its messages by reflection")]
-    public void UseRabbitMq(Uri address)
+    public void UseRabbitMq(Uri address, BrokerTls? tls = null)
     {
         ArgumentNullException.ThrowIfNull(address);
-        Transport = (services, time) => ActivatorUtilities.CreateInstance<BusTransport>(services, this, address, time);
+        tls ??= new BrokerTls();
+        if (tls.ProblemWith(address) is { } problem)
+            throw new OptionsValidationException(nameof(TaskQueueWorkerOptions), typeof(TaskQueueWorkerOptions), [$"UseRabbitMq: tls {problem}"]);
+        Transport = (services, time) => ActivatorUtilities.CreateInstance<BusTransport>(services, this, address, tls, time);
     }
 
     /// <summary>Processes tasks of exactly this name; the last one added for a name wins.</summary>

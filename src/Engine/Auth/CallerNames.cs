@@ -1,16 +1,34 @@
+using System.Globalization;
+using System.Text;
+
 namespace TaskQueue.Engine.Auth;
 
-/// <summary>Names of callers and tenants. They end up in logs, headers and stored keys.</summary>
+/// <summary>Rule for names of callers and tenants: they are shown in logs and pages, and compared code unit by code unit.</summary>
 public static class CallerNames
 {
     /// <summary>Longest name.</summary>
     public const int MaxLength = 128;
 
-    /// <summary>The rule in words.</summary>
-    public const string Rule = "1 to 128 characters without control characters, and no space at either end";
+    /// <summary>The rule, for messages.</summary>
+    public const string Rule = "1 to 128 characters without control, format, private-use and unpaired surrogate characters, and no space at either end";
 
-    /// <summary>Whether a text can be a name.</summary>
-    public static bool IsValid(string? name) =>
-        name is { Length: >= 1 and <= MaxLength } && !char.IsWhiteSpace(name[0]) && !char.IsWhiteSpace(name[^1])
-            && TextRules.IsClean(name) && !name.Any(char.IsControl);
+    /// <summary>Whether a text may be a name. Names are not normalised: two that look alike are two names.</summary>
+    public static bool IsValid(string? name)
+    {
+        if (name is not { Length: >= 1 and <= MaxLength } || char.IsWhiteSpace(name[0]) || char.IsWhiteSpace(name[^1]))
+            return false;
+        for (var rest = name.AsSpan(); rest.Length > 0;)
+        {
+            if (Rune.DecodeFromUtf16(rest, out var rune, out var length) != System.Buffers.OperationStatus.Done || !IsVisible(rune))
+                return false;
+            rest = rest[length..];
+        }
+
+        return true;
+    }
+
+    /// <summary>Zero-width characters and marks of direction (Cf) make two names look the same, or one look like another.</summary>
+    private static bool IsVisible(Rune rune) => Rune.GetUnicodeCategory(rune) is not (
+        UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.Surrogate or UnicodeCategory.PrivateUse
+        or UnicodeCategory.OtherNotAssigned or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator);
 }

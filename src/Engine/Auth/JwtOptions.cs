@@ -1,26 +1,35 @@
-using System.Text;
-
 namespace TaskQueue.Engine.Auth;
 
 /// <summary>Section <c>TaskQueue:Auth:Jwt</c>: signed tokens, of a shared secret or of an OpenID Connect authority.</summary>
 public sealed class JwtOptions
 {
-    private const int MinSecretBytes = 32;
-
-    /// <summary>Tokens are signed with it (HS256): at least 32 bytes of UTF-8.</summary>
+    /// <summary>Signs tokens (HS256): at least 32 bytes of UTF-8, chosen at random.</summary>
     public string? Secret { get; set; }
 
     /// <summary>URL of an OpenID Connect authority, which publishes the keys of its tokens.</summary>
     public string? Authority { get; set; }
 
+    /// <summary><c>iss</c> that tokens must have.</summary>
+    /// <value>Null: the issuer that <see cref="Authority"/> publishes; with <see cref="Secret"/> any.</value>
+    public string? Issuer { get; set; }
+
     /// <summary>Tokens must be for this audience; needed with <see cref="Authority"/>, which has tokens for others too.</summary>
+    /// <value>Null: tokens with an <c>aud</c> are refused, because they are for another service.</value>
     public string? Audience { get; set; }
+
+    /// <summary>Accepted values of <c>typ</c> in the header, such as <c>at+jwt</c>; case does not matter.</summary>
+    /// <value>Empty: <c>JWT</c>, <c>at+jwt</c>, or no <c>typ</c>. Where set, a token without <c>typ</c> is refused.</value>
+    public IList<string> Types { get; } = [];
+
+    /// <summary>The longest time between <c>iat</c> and <c>exp</c>.</summary>
+    /// <value>Null: no limit, and <c>iat</c> is optional.</value>
+    public TimeSpan? MaxLifetime { get; set; }
 
     /// <summary>The claim with the scopes: words with spaces between them, or a list. Where a token lacks it, <c>scp</c> counts.</summary>
     public string ScopeClaim { get; set; } = "scope";
 
-    /// <summary>What tokens without any claim of scopes are good for, such as those of an agent's clients, who have none.</summary>
-    /// <value>None: nothing.</value>
+    /// <summary>Scopes of tokens without any claim of scopes, such as those of an agent's clients, who have none.</summary>
+    /// <value>Empty: no access.</value>
     public IList<string> DefaultScopes { get; } = [];
 
     /// <summary>The claim with prefixes of queues. A token without it is for no queue.</summary>
@@ -42,13 +51,18 @@ public sealed class JwtOptions
 
     internal string? Problem =>
         Secret is not null && Authority is not null ? "Secret and Jwt:Authority exclude each other; set one of them"
-        : Secret == "jwt-secret-key" ? "Secret is the example that everybody knows; choose another"
-        : Secret is not null && Encoding.UTF8.GetByteCount(Secret) < MinSecretBytes ? $"Secret must have at least {MinSecretBytes} bytes"
+        : Secret is not null && SigningSecret.Problem(Secret) is { } weak ? $"Secret {weak}"
         : Authority is not null && !IsAuthority(Authority) ? "Authority must be an https URL (http only of this machine)"
         : Authority is not null && string.IsNullOrEmpty(Audience) ? "Audience must be set with Jwt:Authority"
+        : Audience is { Length: 0 } ? "Audience must not be empty"
+        : Issuer is { Length: 0 } ? "Issuer must not be empty"
+        : Types.Any(string.IsNullOrWhiteSpace) ? "Types has an empty type"
+        : MaxLifetime <= TimeSpan.Zero ? "MaxLifetime must be more than zero"
         : DefaultScopes.FirstOrDefault(s => !Scopes.IsValid(s)) is { } scope ? $"DefaultScopes has '{scope}'; it must be {Scopes.Rule}"
         : ScopeClaim.Length == 0 ? "ScopeClaim must be the name of a claim"
         : NameClaim.Length == 0 ? "NameClaim must be the name of a claim"
+        : TenantClaim is { Length: 0 } ? "TenantClaim must be the name of a claim"
+        : QueuesClaim is { Length: 0 } ? "QueuesClaim must be the name of a claim"
         : null;
 
     private static bool IsAuthority(string text) =>

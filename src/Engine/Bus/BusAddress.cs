@@ -1,4 +1,5 @@
 using MassTransit;
+using TaskQueue.Contracts;
 
 namespace TaskQueue.Engine.Bus;
 
@@ -6,6 +7,9 @@ namespace TaskQueue.Engine.Bus;
 /// <param name="RabbitMq"><c>amqp://user:password@host:5672/vhost</c>, or null for the in-process bus.</param>
 public sealed record BusAddress(Uri? RabbitMq)
 {
+    /// <summary>How an address <c>amqps://</c> is used.</summary>
+    public BrokerTls Tls { get; init; } = new();
+
     /// <summary>Address of a named queue. On RabbitMQ its exchange: a queue: address would declare the queue as classic.</summary>
     public Uri Of(string queue) => new((RabbitMq is null ? "queue:" : "exchange:") + queue);
 

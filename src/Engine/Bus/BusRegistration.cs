@@ -57,7 +57,7 @@ public static class BusRegistration
             {
                 bus.UsingRabbitMq((context, cfg) =>
                 {
-                    cfg.Host(address.RabbitMq);
+                    cfg.Host(address);
                     cfg.DeployPublishTopology = true;
                     var endpoints = new RabbitMqEndpoints(cfg, context);
                     endpoints.OwnQueue("doorbell", null, e =>

@@ -19,7 +19,7 @@ public sealed class PushTopology(BusAddress address)
     {
         if (address.RabbitMq is null)
             return;
-        await using var connection = await new ConnectionFactory { Uri = address.RabbitMq }.CreateConnectionAsync();
+        await using var connection = await address.NewFactory().CreateConnectionAsync();
         await using var channel = await connection.CreateChannelAsync();
         foreach (var name in names)
         {

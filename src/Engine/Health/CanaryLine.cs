@@ -50,15 +50,10 @@ internal sealed class CanaryLine(BusAddress address, Hearing hearing, Excuses ex
         if (_connection is { IsOpen: true })
             return _connection;
         _ = AbandonAsync(Interlocked.Exchange(ref _connection, null));
-        var factory = new ConnectionFactory
-        {
-            Uri = address.RabbitMq!,
-            ClientProvidedName = "taskqueue canary",
-            AutomaticRecoveryEnabled = false,
-            RequestedConnectionTimeout = patience,
-            ContinuationTimeout = patience,
-            HandshakeContinuationTimeout = patience,
-        };
+        var factory = address.NewFactory();
+        factory.ClientProvidedName = "taskqueue canary";
+        factory.AutomaticRecoveryEnabled = false;
+        factory.RequestedConnectionTimeout = factory.ContinuationTimeout = factory.HandshakeContinuationTimeout = patience;
         return _connection = await factory.CreateConnectionAsync();
     }
 

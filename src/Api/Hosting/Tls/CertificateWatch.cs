@@ -1,0 +1,39 @@
+namespace TaskQueue.Api.Hosting;
+
+/// <summary>Looks at the files of the certificates every four seconds, as at the file of the keys.</summary>
+internal sealed partial class CertificateWatch(ServerCertificates certificates, TimeProvider time, ILogger<CertificateWatch> logger) : BackgroundService
+{
+    private static readonly TimeSpan Period = TimeSpan.FromSeconds(4);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        var files = certificates.All.ToList();
+        if (files.Count == 0)
+            return;
+        using var timer = new PeriodicTimer(Period, time);
+        while (await timer.WaitForNextTickAsync(stoppingToken))
+        {
+            foreach (var file in files)
+                Refresh(file);
+        }
+    }
+
+    private void Refresh(CertificateFile file)
+    {
+        try
+        {
+            if (file.Refresh())
+                LogReplaced(logger, file.Path, file.Current.TargetCertificate.Subject, file.Current.TargetCertificate.NotAfter.ToUniversalTime());
+        }
+        catch (StartupException fault)
+        {
+            LogRefused(logger, fault.Message);
+        }
+    }
+
+    [LoggerMessage(LogLevel.Information, "New connections get the certificate that {Path} holds now: {Subject}, valid until {NotAfter:O}")]
+    private static partial void LogReplaced(ILogger logger, string path, string subject, DateTime notAfter);
+
+    [LoggerMessage(LogLevel.Warning, "The certificate before stays in use. {Problem}")]
+    private static partial void LogRefused(ILogger logger, string problem);
+}

@@ -1,0 +1,102 @@
+using System.Net.Security;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+
+namespace TaskQueue.Contracts;
+
+/// <summary>TLS to RabbitMQ (<c>amqps://</c>). Certificates and keys are files; they are read again with each new connection.</summary>
+public sealed class BrokerTls
+{
+    /// <summary>PEM with the authorities that may sign the broker's certificate.</summary>
+    /// <value>Null: those that the machine trusts.</value>
+    public string? CaCertificate { get; set; }
+
+    /// <summary>PEM with the client's certificate.</summary>
+    /// <value>Null: none is shown.</value>
+    public string? Certificate { get; set; }
+
+    /// <summary>PEM with the key of <see cref="Certificate"/>, not encrypted.</summary>
+    public string? Key { get; set; }
+
+    /// <summary>Name that the broker's certificate must have.</summary>
+    /// <value>Null: the host of the address.</value>
+    public string? ServerName { get; set; }
+
+    /// <summary>Whether anything is set.</summary>
+    public bool IsSet => (CaCertificate ?? Certificate ?? Key ?? ServerName) is not null;
+
+    /// <summary>What is wrong with it, or null. Reads the files.</summary>
+    /// <param name="address">Where the broker is.</param>
+    public string? ProblemWith(Uri? address)
+    {
+        if (!IsSet)
+            return null;
+        if (address?.Scheme != "amqps")
+            return "needs an address that begins with amqps://";
+        if (Certificate is null != Key is null)
+            return "needs both Certificate and Key, or none of them";
+        return Unusable(nameof(CaCertificate), CaCertificate, () => ReadAuthorities()) ?? Unusable(nameof(Certificate), Certificate, () => ReadCertificate());
+    }
+
+    /// <summary>Whether the certificate is the login as well: the address names no user (SASL EXTERNAL).</summary>
+    /// <param name="address">Where the broker is.</param>
+    public bool IsLogin(Uri address)
+    {
+        ArgumentNullException.ThrowIfNull(address);
+        return Certificate is not null && address.UserInfo.Length == 0;
+    }
+
+    /// <summary>The client's certificate with its key, or null.</summary>
+    public X509Certificate2? ReadCertificate()
+    {
+        if (Certificate is null)
+            return null;
+        var certificate = X509Certificate2.CreateFromPemFile(Certificate, Key);
+        if (!OperatingSystem.IsWindows())
+            return certificate;
+        using (certificate) // Windows' TLS does not take a key that is in memory only
+            return X509CertificateLoader.LoadPkcs12(certificate.Export(X509ContentType.Pkcs12), null);
+    }
+
+    /// <summary>Decides whether the broker's certificate is right: its name always, and the authority, of <see cref="CaCertificate"/> or of the machine.</summary>
+    public bool Accepts(object sender, X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors)
+    {
+        if (certificate is null || (errors & ~SslPolicyErrors.RemoteCertificateChainErrors) != SslPolicyErrors.None)
+            return false;
+        return CaCertificate is null ? errors == SslPolicyErrors.None : IsSignedByOurs(certificate, chain);
+    }
+
+    private bool IsSignedByOurs(X509Certificate certificate, X509Chain? sent)
+    {
+        using var leaf = X509CertificateLoader.LoadCertificate(certificate.GetRawCertData());
+        using var chain = new X509Chain();
+        chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
+        chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
+        chain.ChainPolicy.ApplicationPolicy.Add(new Oid("1.3.6.1.5.5.7.3.1")); // of a server
+        chain.ChainPolicy.CustomTrustStore.AddRange(ReadAuthorities());
+        if (sent is not null)
+            chain.ChainPolicy.ExtraStore.AddRange(sent.ChainPolicy.ExtraStore); // the intermediate ones
+        return chain.Build(leaf);
+    }
+
+    private X509Certificate2Collection ReadAuthorities()
+    {
+        var authorities = new X509Certificate2Collection();
+        if (CaCertificate is not null)
+            authorities.ImportFromPemFile(CaCertificate);
+        return CaCertificate is null || authorities.Count > 0 ? authorities : throw new CryptographicException("it has no certificate in PEM");
+    }
+
+    private static string? Unusable(string key, string? path, Func<object?> read)
+    {
+        try
+        {
+            _ = read();
+            return null;
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
+        {
+            return $"has a {key} {path} that cannot be used: {fault.Message.ReplaceLineEndings(" ")}";
+        }
+    }
+}
