@@ -75,13 +75,13 @@ internal static partial class TaskEndpoints
 
         try
         {
-            var tasks = await queries.NewestAsync(state, ListMax, context.Caller().Sees, context.RequestAborted);
+            var tasks = await queries.NewestAsync(state, ListMax, context.Caller().Sees, context.RequestAborted, context.Memory().ReserveAnswerAsync);
             // Ids are in the order of arrival, but processes and concurrent requests may read the clock in another order.
             var veil = redaction.For(context.Caller());
             var rows = tasks.Select(task => TaskMapping.ToRow(task, veil)).OrderByDescending(row => row.CreatedAt);
             return Results.Json(new TaskList([.. rows], tasks.Count), TaskJson.Shapes.TaskList);
         }
-        catch (Exception fault) when (fault is not OperationCanceledException)
+        catch (Exception fault) when (fault is not (OperationCanceledException or OverloadedException))
         {
             Note(context, fault);
             throw new DoorException(StatusCodes.Status500InternalServerError, "database_unavailable", "database unavailable"); // whatever is wrong (dtq-and-wippy.md B2)
@@ -90,12 +90,9 @@ internal static partial class TaskEndpoints
 
     private static async Task<IResult> PostManyAsync(HttpContext context, TaskVerbs verbs, TimeProvider time, IOptions<EngineOptions> options)
     {
-        using var body = await RequestJson.ReadDocumentAsync(context, BodyLimits.Many(options.Value));
-        if (body.RootElement.ValueKind != JsonValueKind.Object || !body.RootElement.TryGetProperty("tasks", out var list) || list.ValueKind != JsonValueKind.Array
-            || list.GetArrayLength() is 0 or > BulkMax)
-            throw new DoorException(400, "invalid_request", $"the body must be {{\"tasks\": [...]}} with 1 to {BulkMax} tasks");
-        var now = time.GetUtcNow();
-        var tasks = list.EnumerateArray().Select((task, index) => ReadOne(task, index, TaskId.New(time), now, context.Caller())).ToList();
+        var (now, caller) = (time.GetUtcNow(), context.Caller());
+        var list = new RequestList("tasks", BodyLimits.Many(options.Value), BodyLimits.One(options.Value), BulkMax, $"the body must be {{\"tasks\": [...]}} with 1 to {BulkMax} tasks");
+        var tasks = await RequestLists.ReadAsync(context, list, (task, index) => ReadOne(task, index, TaskId.New(time), now, caller));
         try
         {
             var answers = await verbs.SubmitManyAsync(tasks);
@@ -112,7 +109,7 @@ internal static partial class TaskEndpoints
         var (sees, guid) = (context.Caller().Sees, Id(id));
         var callbacks = await queries.CallbacksAsync(guid, stop);
         // The log outlives its task; then it is only for who sees everything.
-        var isSeen = await queries.FindAsync(guid, sees, stop) is not null || await batches.FindAsync(guid, sees.Owner, stop) is not null || (sees == Access.All && callbacks.Count > 0);
+        var isSeen = await queries.IsSeenAsync(guid, sees, stop) || await batches.FindAsync(guid, sees.Owner, stop) is not null || (sees == Access.All && callbacks.Count > 0);
         return isSeen ? Results.Json(new TaskCallbacks([.. callbacks.Select(TaskMapping.ToCallback)]), TaskJson.Shapes.TaskCallbacks) : throw NotFound(id);
     }
 
@@ -133,13 +130,9 @@ internal static partial class TaskEndpoints
         var sees = context.Caller().Sees;
         var wait = TaskWaits.Read(context.Request.Query);
         using var end = wait > TimeSpan.Zero ? waits.Register(Id(id)) : null;
-        var task = await queries.FindAsync(Id(id), sees, stop) ?? throw NotFound(id);
-        if (end is not null && !TaskStates.IsTerminal(task.State))
-        {
-            await waits.WaitAsync(end, wait, stop);
-            task = await queries.FindAsync(Id(id), sees, stop) ?? throw NotFound(id);
-        }
-
+        if (end is not null && !await queries.HasEndedAsync(Id(id), sees, stop))
+            await waits.WaitAsync(end, wait, stop); // which holds nothing of the task
+        var task = await queries.FindAsync(Id(id), sees, context.Memory().ReserveAnswerAsync, stop) ?? throw NotFound(id);
         return Results.Json(TaskMapping.ToDetails(task, await queries.TimelineAsync(task.CorrelationId, stop), redaction.For(context.Caller())), TaskJson.Shapes.TaskDetails);
     }
 

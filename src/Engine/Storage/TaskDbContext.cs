@@ -58,6 +58,7 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
             e.Property(x => x.BucketBase).HasColumnName("bucket_base");
         });
         DoorTables.Map(modelBuilder);
+        TextSize.Map(modelBuilder, Database.ProviderName);
         modelBuilder.Entity<QueueCount>(e =>
         {
             e.ToTable("queue_counts").HasKey(x => new { x.Queue, x.Level, x.Stream, x.Type });
