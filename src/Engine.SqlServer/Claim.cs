@@ -20,17 +20,17 @@ internal sealed partial class SqlServerTaskStore
         ClaimText(
             $"""
             with found as (
-                select top (@max) c.id, c.bytes, row_number() over (order by q.ord, p.priority desc, c.due_at, c.id) as place
+                select top (@max) c.id, c.octets, row_number() over (order by q.ord, p.priority desc, c.due_at, c.id) as place
                 from {Targets} as q cross join {Priorities}
                 cross apply ({DueTasks("@max", Skipping)}) as c
                 order by place),
             summed as (
-                select f.id, f.place, f.bytes, sum(f.bytes) over (order by f.place rows unbounded preceding) as total from found f),
+                select f.id, f.place, f.octets, sum(f.octets) over (order by f.place rows unbounded preceding) as octets_so_far from found f),
             due as (
-                select s.id, s.place, 0 as share, @worker as worker, @lease as lease from summed s where s.total <= @bytes or s.total = s.bytes)
+                select s.id, s.place, 0 as share, @worker as worker, @lease as lease from summed s where s.octets_so_far <= @max_octets or s.octets_so_far = s.octets)
             """,
             gated: "0"),
-        Json("@targets"), Int("@max"), Text4000("@worker"), Int("@lease"), Time("@now"), Time("@due"), Int("@retries"), Int("@stream"), Json("@silent"), BigInt("@bytes"));
+        Json("@targets"), Int("@max"), Text4000("@worker"), Int("@lease"), Time("@now"), Time("@due"), Int("@retries"), Int("@stream"), Json("@silent"), BigInt("@max_octets"));
 
     private static readonly Statement NextDueSql = new(
         $"""
@@ -49,7 +49,7 @@ internal sealed partial class SqlServerTaskStore
     // of a group that has loaded the task.
     private static string DueTasks(string limit, string locking) =>
         $"""
-        select top ({limit}) t.id, t.due_at, (datalength(t.payload) + coalesce(datalength(t.headers), 0)) / 2 as bytes from tasks t {locking}
+        select top ({limit}) t.id, t.due_at, (datalength(t.payload) + coalesce(datalength(t.headers), 0)) / 2 as octets from tasks t {locking}
         where t.queue = q.queue and t.level = q.level and t.priority = p.priority
           and t.state in (3, 7) and t.held = 0 and t.push = 0 and t.due_at <= @due
           and (t.expires_at is null or t.expires_at > @now)

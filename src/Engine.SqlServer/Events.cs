@@ -43,14 +43,14 @@ internal sealed partial class SqlServerTaskStore
     private static readonly Statement ReadForDispatchSql = new(
         $"""
         with sized as (
-            select t.id, (datalength(t.payload) + coalesce(datalength(t.headers), 0)) / 2 as bytes
+            select t.id, (datalength(t.payload) + coalesce(datalength(t.headers), 0)) / 2 as octets
             from {Rows.Table("@ids", "id binary(16)")} as k inner loop join tasks t {Sought} on t.id = k.id where t.state in (3, 7)),
         summed as (
-            select s.id, s.bytes, sum(s.bytes) over (order by s.id rows unbounded preceding) as total from sized s)
+            select s.id, s.octets, sum(s.octets) over (order by s.id rows unbounded preceding) as octets_so_far from sized s)
         select {Rows.Read(TaskColumn.All, "t.")} from summed f inner loop join tasks t {Sought} on t.id = f.id
-        where f.total <= @bytes or f.total = f.bytes order by t.id
+        where f.octets_so_far <= @max_octets or f.octets_so_far = f.octets order by t.id
         """,
-        Json("@ids"), BigInt("@bytes"));
+        Json("@ids"), BigInt("@max_octets"));
 
     public async Task<IRelayLease?> TryLeadRelayAsync(Action wake, CancellationToken stop)
     {

@@ -77,7 +77,7 @@ public sealed class MemoryPoolTests
     {
         var pool = Pool(100);
         var (first, second) = (await pool.ReserveAsync(10, 80, default), await pool.ReserveAsync(10, 80, default));
-        await first.GrowAsync(20, default);
+        await first.GrowAsync(30, default);
 
         // Granted, it would leave neither of them enough to end.
         var blocked = second.GrowAsync(30, default).AsTask();

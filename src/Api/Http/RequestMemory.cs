@@ -13,7 +13,7 @@ internal sealed class RequestMemory(MemoryBudget budget, MemoryScope.Holder? sco
     /// <summary>Reserves for a body that has arrived whole and is small.</summary>
     /// <exception cref="OverloadedException">There is no memory.</exception>
     public async ValueTask ReserveSmallBodyAsync(long bytes, CancellationToken cancellationToken) =>
-        _body ??= budget.Small.TryReserve(bytes) ?? await budget.Small.ReserveAsync(bytes, cancellationToken);
+        _body ??= await budget.Small.ReserveAsync(bytes, cancellationToken);
 
     /// <summary>Reserves for what has arrived of a larger body.</summary>
     /// <param name="bytes">How much in all.</param>

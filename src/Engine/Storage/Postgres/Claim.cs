@@ -14,14 +14,14 @@ internal sealed partial class PostgresTaskStore
         $"""
         due as (
             select f.id, f.ord from (
-                select c.id, q.ord, c.bytes, sum(c.bytes) over (order by q.ord, -p.priority, c.due_at, c.id rows unbounded preceding) as total
+                select c.id, q.ord, c.octets, sum(c.octets) over (order by q.ord, -p.priority, c.due_at, c.id rows unbounded preceding) as octets_so_far
                 from unnest($1, $2) with ordinality as q(queue, level, ord)
                 cross join (values (4), (3), (2), (1)) as p(priority)
                 cross join lateral ({DueTasks("$4")}
                     for update skip locked) as c
                 order by q.ord, -p.priority, c.due_at, c.id
                 limit $4) as f
-            where f.total <= $11 or f.total = f.bytes)
+            where f.octets_so_far <= $11 or f.octets_so_far = f.octets)
         """,
         "where t.id = any(array(select id from due))", worker: "$5", lease: "$6", gated: "false",
         order: "due.ord, -c.priority, c.due_at, c.id");
@@ -29,7 +29,7 @@ internal sealed partial class PostgresTaskStore
     private static string DueTasks(string limit) =>
         $"""
 
-            select t.id, t.due_at, octet_length(t.payload) + coalesce(octet_length(t.headers), 0) as bytes from tasks t
+            select t.id, t.due_at, octet_length(t.payload) + coalesce(octet_length(t.headers), 0) as octets from tasks t
             where t.queue = q.queue and t.level = q.level and t.priority = p.priority
               and t.state in (3, 7) and not t.held and not t.push and t.due_at <= $9
               and (t.expires_at is null or t.expires_at > $3)

@@ -16,10 +16,10 @@ internal sealed partial class PostgresTaskStore
         $"""
         select {TaskColumn.List(TaskColumn.All, "t.")} from tasks t join (
             select s.id from (
-                select id, octet_length(payload) + coalesce(octet_length(headers), 0) as bytes,
-                    sum(octet_length(payload) + coalesce(octet_length(headers), 0)) over (order by id rows unbounded preceding) as total
+                select id, octet_length(payload) + coalesce(octet_length(headers), 0) as octets,
+                    sum(octet_length(payload) + coalesce(octet_length(headers), 0)) over (order by id rows unbounded preceding) as octets_so_far
                 from tasks where id = any($1) and state in (3, 7)) as s
-            where s.total <= $2 or s.total = s.bytes) as f on f.id = t.id
+            where s.octets_so_far <= $2 or s.octets_so_far = s.octets) as f on f.id = t.id
         order by t.id
         """;
 

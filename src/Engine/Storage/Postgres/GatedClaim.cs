@@ -39,14 +39,14 @@ internal sealed partial class PostgresTaskStore
     private const string Picked =
         $"""
             select s.id, s.place, s.share from (
-                select n.id, n.place, n.bytes, width_bucket((row_number() over (order by n.place) - 1)::int, $16) + 1 as share,
-                    sum(n.bytes) over (order by n.place rows unbounded preceding) as total
+                select n.id, n.place, n.octets, width_bucket((row_number() over (order by n.place) - 1)::int, $16) + 1 as share,
+                    sum(n.octets) over (order by n.place rows unbounded preceding) as octets_so_far
                 from (
                     select f.*, row_number() over (order by {TogetherOrder}) as place, row_number() over (partition by f.queue order by {TogetherOrder}) as number
                     from found f where $17 <> 4 or f.turn = 1) as n
                 where n.number <= n.allowed
                 order by n.place limit $4) as s
-            where s.total <= $18 or s.total = s.bytes
+            where s.octets_so_far <= $18 or s.octets_so_far = s.octets
         """;
 
     // 1 is the oldest of all, 2 one of each in turn; the numbers are those of ClaimOrder.
@@ -63,7 +63,7 @@ internal sealed partial class PostgresTaskStore
             from unnest($11, $12, $13, $14) as g(queue, max_running, period_ns, max_tokens)
             join queue_gates b on b.queue = g.queue),
         found as (
-            select c.id, c.due_at, c.bytes, q.queue, q.ord, p.priority, coalesce(g.allowed, $4) as allowed,
+            select c.id, c.due_at, c.octets, q.queue, q.ord, p.priority, coalesce(g.allowed, $4) as allowed,
                 row_number() over (partition by q.ord order by p.priority desc, c.due_at, c.id) as turn
             from unnest($1, $2) with ordinality as q(queue, level, ord)
             left join gates g on g.queue = q.queue

@@ -57,10 +57,10 @@ internal sealed partial class SqliteTaskStore
         $"""
         select {TaskColumn.List(TaskColumn.All, "t.")} from tasks t join (
             select s.id from (
-                select id, octet_length(payload) + coalesce(octet_length(headers), 0) as bytes,
-                    sum(octet_length(payload) + coalesce(octet_length(headers), 0)) over (order by id rows unbounded preceding) as total
+                select id, octet_length(payload) + coalesce(octet_length(headers), 0) as octets,
+                    sum(octet_length(payload) + coalesce(octet_length(headers), 0)) over (order by id rows unbounded preceding) as octets_so_far
                 from tasks where id in (select value from json_each(@0)) and state in (3, 7)) as s
-            where s.total <= @1 or s.total = s.bytes) as f on f.id = t.id
+            where s.octets_so_far <= @1 or s.octets_so_far = s.octets) as f on f.id = t.id
         order by t.id
         """;
 
