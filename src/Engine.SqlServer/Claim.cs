@@ -19,15 +19,18 @@ internal sealed partial class SqlServerTaskStore
     private static readonly Statement ClaimSql = new(
         ClaimText(
             $"""
-            with due as (
-                select top (@max) c.id, row_number() over (order by q.ord, p.priority desc, c.due_at, c.id) as place,
-                    0 as share, @worker as worker, @claimed_by as claimed_by, @lease as lease
+            with found as (
+                select top (@max) c.id, c.octets, row_number() over (order by q.ord, p.priority desc, c.due_at, c.id) as place
                 from {Targets} as q cross join {Priorities}
                 cross apply ({DueTasks("@max", Skipping)}) as c
-                order by place)
+                order by place),
+            summed as (
+                select f.id, f.place, f.octets, sum(f.octets) over (order by f.place rows unbounded preceding) as octets_so_far from found f),
+            due as (
+                select s.id, s.place, 0 as share, @worker as worker, @claimed_by as claimed_by, @lease as lease from summed s where s.octets_so_far <= @max_octets or s.octets_so_far = s.octets)
             """,
             gated: "0"),
-        Json("@targets"), Int("@max"), Text4000("@worker"), Text4000("@claimed_by"), Int("@lease"), Time("@now"), Time("@due"), Int("@retries"), Int("@stream"), Json("@silent"));
+        Json("@targets"), Int("@max"), Text4000("@worker"), Text4000("@claimed_by"), Int("@lease"), Time("@now"), Time("@due"), Int("@retries"), Int("@stream"), Json("@silent"), BigInt("@max_octets"));
 
     private static readonly Statement NextDueSql = new(
         $"""
@@ -41,11 +44,12 @@ internal sealed partial class SqlServerTaskStore
         """,
         Json("@targets"), Time("@now"));
 
+    // The length of a text is known without reading it, also where it is stored out of line; two bytes are a character.
     // The index of due tasks must not have expires_at, nor push: it is for them that a claim goes to the row, and there it sees the locks
     // of a group that has loaded the task.
     private static string DueTasks(string limit, string locking) =>
         $"""
-        select top ({limit}) t.id, t.due_at from tasks t {locking}
+        select top ({limit}) t.id, t.due_at, (datalength(t.payload) + coalesce(datalength(t.headers), 0)) / 2 as octets from tasks t {locking}
         where t.queue = q.queue and t.level = q.level and t.priority = p.priority
           and t.state in (3, 7) and t.held = 0 and t.push = 0 and t.due_at <= @due
           and (t.expires_at is null or t.expires_at > @now)
@@ -93,7 +97,7 @@ internal sealed partial class SqlServerTaskStore
         {
             var rows = await ReadAsync(connection, transaction, ClaimSql, ReadClaimed,
                 Rows.Json(request.Targets), request.Max, request.Worker, request.Credential, request.LeaseMs, now, now.AddMilliseconds(-request.MinAgeMs), request.MaxRetries,
-                PickStream(), Silent(rules));
+                PickStream(), Silent(rules), request.MaxBytes);
             await transaction.CommitAsync();
             return rows;
         });

@@ -33,7 +33,7 @@ internal sealed partial class SqlServerTaskStore
     private static readonly Statement ReadEventsSql = new(
         $"""
         {End}
-        select e.stream, e.id, e.task_id, e.type, e.queue, e.level, e.attempt, e.worker, e.error, e.at, e.due_at, e.dispatch, e.frees
+        select e.stream, e.id, e.task_id, e.type, e.queue, e.level, e.attempt, e.worker, left(e.error, 1000), e.at, e.due_at, e.dispatch, e.frees
         from {Rows.Table("@cursors", "id int", "cursor_at bigint")} as s
         cross apply (select top (@max) * from task_events e where e.stream = s.id and e.id > s.cursor_at and e.id <= @end order by e.id) as e
         order by e.id
@@ -41,7 +41,16 @@ internal sealed partial class SqlServerTaskStore
         Json("@cursors"), Int("@max"));
 
     private static readonly Statement ReadForDispatchSql = new(
-        $"select {Rows.Read(TaskColumn.All, "t.")} from {Rows.Table("@ids", "id binary(16)")} as k inner loop join tasks t {Sought} on t.id = k.id where t.state in (3, 7)", Json("@ids"));
+        $"""
+        with sized as (
+            select t.id, (datalength(t.payload) + coalesce(datalength(t.headers), 0)) / 2 as octets
+            from {Rows.Table("@ids", "id binary(16)")} as k inner loop join tasks t {Sought} on t.id = k.id where t.state in (3, 7)),
+        summed as (
+            select s.id, s.octets, sum(s.octets) over (order by s.id rows unbounded preceding) as octets_so_far from sized s)
+        select {Rows.Read(TaskColumn.All, "t.")} from summed f inner loop join tasks t {Sought} on t.id = f.id
+        where f.octets_so_far <= @max_octets or f.octets_so_far = f.octets order by t.id
+        """,
+        Json("@ids"), BigInt("@max_octets"));
 
     public async Task<IRelayLease?> TryLeadRelayAsync(Action wake, CancellationToken stop)
     {
@@ -74,8 +83,8 @@ internal sealed partial class SqlServerTaskStore
     public async Task<IReadOnlyList<TaskEvent>> ReadEventsAsync(long[] cursors, int max) =>
         EventReader.Complete(await QueryAsync(ReadEventsSql, EventReader.Read, CursorRows(cursors), max), max);
 
-    public async Task<IReadOnlyList<TaskState>> ReadForDispatchAsync(IReadOnlyList<Guid> ids) =>
-        await QueryAsync(ReadForDispatchSql, r => TaskColumn.ReadRow(TaskColumn.All, r), Rows.Json(ids));
+    public async Task<IReadOnlyList<TaskState>> ReadForDispatchAsync(IReadOnlyList<Guid> ids, long maxBytes) =>
+        await QueryAsync(ReadForDispatchSql, r => TaskColumn.ReadRow(TaskColumn.All, r), Rows.Json(ids), maxBytes);
 
     private static string CursorRows(long[] cursors) => Rows.Json(cursors.Select((cursor, id) => (object?[])[id, cursor]));
 

@@ -49,7 +49,7 @@ internal sealed partial class SqlServerTaskStore
                     case when g.allowed is null or g.allowed > @max then @max when g.allowed < 0 then 0 else g.allowed end as allowed
                 from {Targets} as q left join gates g on g.queue = q.queue),
             found as (
-                select c.id, c.due_at, q.queue, q.ord, p.priority, q.allowed,
+                select c.id, c.due_at, c.octets, q.queue, q.ord, p.priority, q.allowed,
                     row_number() over (partition by q.ord order by p.priority desc, c.due_at, c.id) as turn
                 from limits q cross join {Priorities}
                 cross apply ({DueTasks($"case when @order = {(int)ClaimOrder.Sequential} and q.allowed > 1 then 1 else q.allowed end", locking)}) as c
@@ -57,16 +57,19 @@ internal sealed partial class SqlServerTaskStore
                     select 1 from queue_locks l join tasks h on h.id = l.task_id
                     where l.queue = q.queue and l.level = q.level and l.until > @now and h.state = 4 and h.attempt = l.attempt)),
             placed as (
-                select f.id, f.allowed, row_number() over (order by {TogetherOrder}) as place,
+                select f.id, f.allowed, f.octets, row_number() over (order by {TogetherOrder}) as place,
                     row_number() over (partition by f.queue order by {TogetherOrder}) as number
                 from found f where @order <> {(int)ClaimOrder.Sequential} or f.turn = 1),
             picked as (
-                select top (@max) n.id, n.place, row_number() over (order by n.place) as taken from placed n where n.number <= n.allowed order by n.place),
+                select top (@max) n.id, n.place, n.octets, row_number() over (order by n.place) as taken,
+                    sum(n.octets) over (order by n.place rows unbounded preceding) as octets_so_far
+                from placed n where n.number <= n.allowed order by n.place),
             due as (
                 select n.id, n.place, s.share, s.worker, s.claimed_by, s.lease from picked n{picked}
                 cross apply (
                     select top (1) s.share, s.worker, s.claimed_by, s.lease
-                    from {Rows.Table("@shares", "share int", "up_to int", "worker nvarchar(max)", "claimed_by nvarchar(128)", "lease int")} as s where s.up_to >= n.taken order by s.up_to, s.share) as s)
+                    from {Rows.Table("@shares", "share int", "up_to int", "worker nvarchar(max)", "claimed_by nvarchar(128)", "lease int")} as s where s.up_to >= n.taken order by s.up_to, s.share) as s
+                where n.octets_so_far <= @max_octets or n.octets_so_far = n.octets)
             """,
             gated: $"case when exists (select 1 from {Gates} as g where g.queue = t.queue) then 1 else 0 end",
             more:
@@ -85,7 +88,7 @@ internal sealed partial class SqlServerTaskStore
 
             """),
         Json("@targets"), Int("@max"), Json("@shares"), Time("@now"), Time("@due"), Int("@retries"), Int("@stream"), Json("@silent"),
-        Json("@gates"), BigInt("@ns"), Int("@order"), Int("@hold"));
+        Json("@gates"), BigInt("@ns"), Int("@order"), Int("@hold"), BigInt("@max_octets"));
 
     // 1 is the oldest of all, 2 one of each in turn; the numbers are those of ClaimOrder.
     private const string TogetherOrder =
@@ -107,7 +110,7 @@ internal sealed partial class SqlServerTaskStore
                 await ReadAsync(connection, transaction, LockGatesSql, r => r.GetString(0), gates);
             var rows = await ReadAsync(connection, transaction, request.IsStrict ? StrictClaimSql : GatedClaimSql, ReadClaimed,
                 Rows.Json(request.Targets), upTo, shares, now, now.AddMilliseconds(-request.MinAgeMs), request.MaxRetries, PickStream(), Silent(rules),
-                gates, Micros.FromTime(now) * 1000, (int)request.Order, Math.Max(request.LockMs, request.LeaseMs ?? 0));
+                gates, Micros.FromTime(now) * 1000, (int)request.Order, Math.Max(request.LockMs, request.LeaseMs ?? 0), request.MaxBytes);
             await transaction.CommitAsync();
             return rows;
         });

@@ -20,10 +20,10 @@ public sealed class EngineOptions
     [Range(1000, 1_000_000)]
     public int MaxWaiting { get; set; } = 16_384;
 
-    /// <summary>Memory of their payloads and results in bytes, two for each character.</summary>
-    /// <value>128 MiB; 1 MiB to 8 GiB.</value>
+    /// <summary>Memory of their payloads and results in bytes, two for each character: a part of <c>TaskQueue:Limits:MemoryBytes</c>.</summary>
+    /// <value>Null: an eighth of that. 1 MiB to 8 GiB, and at most half of it.</value>
     [Range(1L << 20, 8L << 30)]
-    public long MaxWaitingBytes { get; set; } = 128L << 20;
+    public long? MaxWaitingBytes { get; set; }
 
     /// <summary>How long a task or report may wait for its group to begin; then it is answered 503, and nothing of it was done.</summary>
     /// <value>10; 1 to 300.</value>

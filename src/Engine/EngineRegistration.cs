@@ -11,6 +11,7 @@ using TaskQueue.Engine.Draining;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Files;
 using TaskQueue.Engine.Health;
+using TaskQueue.Engine.Memory;
 using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Replies;
@@ -35,6 +36,8 @@ public static class EngineRegistration
     {
         services.TryAddSingleton(TimeProvider.System);
         services.AddOptions<EngineOptions>().BindConfiguration("TaskQueue").ValidateDataAnnotations().ValidateOnStart();
+        services.AddOptions<MemoryOptions>().BindConfiguration("TaskQueue:Limits").ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<IValidateOptions<MemoryOptions>, MemoryOptionsCheck>().AddSingleton<MemoryBudget>();
         services.AddOptions<DrainOptions>().BindConfiguration("TaskQueue:Drain").ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<Drain>();
         services.AddOptions<AuthOptions>().BindConfiguration("TaskQueue:Auth").ValidateDataAnnotations().ValidateOnStart();

@@ -67,7 +67,7 @@ public sealed class CommandLineTests
     [InlineData("TaskQueue:Auth:ApiKeys:0:Key", Secret, "TaskQueue:Auth:ApiKeys:0", "Name")]
     [InlineData("TaskQueue:Auth:ApiKeys:0:Scopes:0", "boss", "TaskQueue:Auth:ApiKeys:0")]
     [InlineData("TaskQueue:Auth:KeysFile", "/proc/none/keys.json", "TaskQueue:Auth:KeysFile", "/proc/none/keys.json")]
-    [InlineData("TaskQueue:Limits:MaxConcurrentRequests", "0", "TaskQueue:Limits:MaxConcurrentRequests")]
+    [InlineData("TaskQueue:Limits:MaxConcurrentRequests", "-1", "TaskQueue:Limits:MaxConcurrentRequests")]
     [InlineData("TaskQueue:Limits:PerSecond", "-1", "TaskQueue:Limits")]
     [InlineData("TaskQueue:Scaling:WithinSeconds", "0", "TaskQueue:Scaling:WithinSeconds")]
     [InlineData("TaskQueue:Kubernetes:DeletionCost", "maybe", "TaskQueue:Kubernetes:DeletionCost")]

@@ -40,8 +40,8 @@ public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
         (await _engine.Queries.FindAsync(nobodys, Ann, default)).ShouldBeNull();
         Ids(await _engine.Queries.FindManyAsync([hers, his, nobodys], Ben, default)).ShouldBe([his]);
         Ids(await _engine.Queries.NewestAsync(null, 10, Ann, default)).ShouldBe([hers]);
-        Ids(await _engine.Queries.ListAsync("q", TaskList.Waiting, null, 10, Ben, default)).ShouldBe([his]);
-        Ids(await _engine.Queries.ListAsync("q", TaskList.Waiting, null, 10, Access.All, default)).ShouldBe([hers, his, nobodys], ignoreOrder: true);
+        Ids((await _engine.Queries.ListAsync("q", TaskList.Waiting, null, 10, Ben, default)).Tasks).ShouldBe([his]);
+        Ids((await _engine.Queries.ListAsync("q", TaskList.Waiting, null, 10, Access.All, default)).Tasks).ShouldBe([hers, his, nobodys], ignoreOrder: true);
     }
 
     [Fact]

@@ -2,6 +2,7 @@ using System.Reflection;
 using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
 using TaskQueue.Engine.Events;
+using TaskQueue.Engine.Memory;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
@@ -22,7 +23,7 @@ public sealed class ClaimsTests
         using var signals = new CommitSignals(doorbell);
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         await using var engine = new TestEngine(database.Address);
-        var claims = new Claims(store, engine.Services.GetRequiredService<QueueCatalog>(), doorbell, signals, engine.Services.GetRequiredService<TaskMetrics>(), time);
+        var claims = new Claims(store, engine.Services.GetRequiredService<QueueCatalog>(), doorbell, signals, engine.Services.GetRequiredService<TaskMetrics>(), engine.Services.GetRequiredService<MemoryBudget>(), time);
 
         (await claims.ClaimAsync(new ClaimRequest([new("q", 0)], 1, "w", 1000), TimeSpan.FromSeconds(3), CancellationToken.None)).ShouldBeEmpty();
 

@@ -45,7 +45,7 @@ public abstract class GroupCommitTests(DatabaseProvider provider, bool rowVersio
         verdicts.ShouldAllBe(v => v.Result == Admitted.Accepted);
         _engine.Committer.Groups.ShouldBeLessThan(count / 2);
         _store.Saves.Sum(s => s.Inserts).ShouldBe(count);
-        (await _store.ReadForDispatchAsync([.. submissions.Select(s => s.Id)])).Count.ShouldBe(count);
+        (await _store.ReadForDispatchAsync([.. submissions.Select(s => s.Id)], int.MaxValue)).Count.ShouldBe(count);
     }
 
     [Fact]
@@ -218,7 +218,7 @@ public abstract class GroupCommitTests(DatabaseProvider provider, bool rowVersio
         await stopping.WaitAsync(Deadline);
 
         (await Task.WhenAll(sends).WaitAsync(Deadline)).ShouldAllBe(v => v == Verdict.Applied);
-        (await _store.ReadForDispatchAsync([.. tasks.Select(t => t.CorrelationId)])).Count.ShouldBe(600);
+        (await _store.ReadForDispatchAsync([.. tasks.Select(t => t.CorrelationId)], int.MaxValue)).Count.ShouldBe(600);
     }
 
     private static DateTime Later => T0.AddMinutes(1);

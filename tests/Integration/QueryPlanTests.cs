@@ -1,9 +1,11 @@
 using System.Text;
 using System.Text.RegularExpressions;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
 using Npgsql;
 using Shouldly;
 using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Memory;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Storage.Postgres;
 using TaskQueue.Engine.Tasks;
@@ -42,7 +44,7 @@ public sealed partial class QueryPlanTests(PostgresStoreFixture fixture) : IClas
     {
         using var watch = new PlanWatch(fixture.Database.ConnectionString, planCacheMode);
         var (contexts, now) = (new Contexts(watch.Source), Micros.Now(TimeProvider.System));
-        await ListAsync(new TaskQueries(contexts, TimeProvider.System));
+        await ListAsync(new TaskQueries(contexts, Options.Create(new MemoryOptions()), TimeProvider.System));
         await using (var db = contexts.CreateDbContext())
         {
             await ScheduleService.NextAsync(db, []);
@@ -69,7 +71,7 @@ public sealed partial class QueryPlanTests(PostgresStoreFixture fixture) : IClas
         foreach (var list in Enum.GetValues<TaskList>())
         {
             var page = await queries.ListAsync("q0", list, from: null, max: 10, Access.All, CancellationToken.None);
-            await queries.ListAsync("q0", list, page.Count == 0 ? null : TaskCursor.Of(list, page[^1]), max: 10, Access.All, CancellationToken.None);
+            await queries.ListAsync("q0", list, page.Last, max: 10, Access.All, CancellationToken.None);
         }
     }
 

@@ -38,7 +38,7 @@ internal sealed partial class QueueHistory
     private async Task CompareListAsync(string queue, TaskList list)
     {
         var expected = _model.List(queue, list).ConvertAll(t => t.CorrelationId);
-        var all = await engine.Queries.ListAsync(queue, list, null, 1000, Access.All, CancellationToken.None);
+        var all = (await engine.Queries.ListAsync(queue, list, null, 1000, Access.All, CancellationToken.None)).Tasks;
         all.Select(t => t.CorrelationId).ShouldBe(expected, $"list {list} of {queue}");
         if (all.Count < 2)
             return;
@@ -46,7 +46,7 @@ internal sealed partial class QueueHistory
         var (place, back) = (_random.Next(all.Count), Chance(50));
         var page = await engine.Queries.ListAsync(queue, list, TaskCursor.Of(list, all[place]), 2, Access.All, CancellationToken.None, back);
         var part = back ? expected[..place].TakeLast(2) : expected[(place + 1)..].Take(2);
-        page.Select(t => t.CorrelationId).ShouldBe(part, $"page of {list} of {queue}, back: {back}");
+        page.Tasks.Select(t => t.CorrelationId).ShouldBe(part, $"page of {list} of {queue}, back: {back}");
     }
 
     /// <summary>All columns but those left out; a failure shows only those that differ.</summary>

@@ -98,7 +98,7 @@ public abstract partial class QueueRaceTests
         }
     }
 
-    private async Task<List<TaskState>> DeadAsync() => await Any().Queries.ListAsync("q", TaskList.Dead, null, 100, Access.All, CancellationToken.None);
+    private async Task<IReadOnlyList<TaskState>> DeadAsync() => (await Any().Queries.ListAsync("q", TaskList.Dead, null, 100, Access.All, CancellationToken.None)).Tasks;
 
     private async Task CreateAsync(QueueSettings settings) => await _engines[0].Queues.CreateAsync("q", Delivery.Pull, settings);
 

@@ -82,7 +82,7 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
 
         var late = await DieAsync();
 
-        (await _engine.Queries.ListAsync("q", TaskList.Dead, null, 10, Access.All, CancellationToken.None)).Select(t => t.CorrelationId).ShouldBe([old, late]);
+        (await _engine.Queries.ListAsync("q", TaskList.Dead, null, 10, Access.All, CancellationToken.None)).Tasks.Select(t => t.CorrelationId).ShouldBe([old, late]);
         (await _database.GetAsync(brief)).Dead.ShouldBeTrue(); // counts as expired when it is removed
     }
 

@@ -141,7 +141,7 @@ public abstract partial class TaskStoreConformance
 
         claimed.SelectMany(t => t).Select(t => t.CorrelationId).Order().ShouldBe(tasks.Select(t => t.CorrelationId).Order());
         claimed.SelectMany(t => t).ShouldAllBe(t => t.Attempt == 1);
-        (await Store.ReadForDispatchAsync([.. tasks.Select(t => t.CorrelationId)])).ShouldBeEmpty();
+        (await Store.ReadForDispatchAsync([.. tasks.Select(t => t.CorrelationId)], int.MaxValue)).ShouldBeEmpty();
     }
 
     [Fact]

@@ -29,7 +29,7 @@ public abstract partial class TaskStoreConformance(StoreFixture fixture) : IAsyn
 
         (await Database.GetAsync(full.CorrelationId)).Describe().ShouldBe(full.Describe());
         (await Database.GetAsync(bare.CorrelationId)).Describe().ShouldBe(bare.Describe());
-        (await Store.ReadForDispatchAsync([full.CorrelationId])).ShouldHaveSingleItem().Describe().ShouldBe(full.Describe());
+        (await Store.ReadForDispatchAsync([full.CorrelationId], int.MaxValue)).ShouldHaveSingleItem().Describe().ShouldBe(full.Describe());
         T0.Microsecond.ShouldNotBe(0);
     }
 
@@ -98,7 +98,7 @@ public abstract partial class TaskStoreConformance(StoreFixture fixture) : IAsyn
         var tasks = TaskStates.All.Select(state => New(change: t => t.State = state)).ToList();
         await Store.InsertAsync(tasks);
 
-        var read = await Store.ReadForDispatchAsync([.. tasks.Select(t => t.CorrelationId), Guid.NewGuid()]);
+        var read = await Store.ReadForDispatchAsync([.. tasks.Select(t => t.CorrelationId), Guid.NewGuid()], int.MaxValue);
 
         read.Select(t => t.State).Order().ShouldBe([TaskStates.Pending, TaskStates.Retrying]);
     }

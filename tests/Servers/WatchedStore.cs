@@ -80,7 +80,7 @@ internal sealed class WatchedStore(ITaskStore inner) : ITaskStore, IAsyncDisposa
 
     public Task<IReadOnlyList<TaskEvent>> ReadEventsAsync(long[] cursors, int max) => inner.ReadEventsAsync(cursors, max);
 
-    public Task<IReadOnlyList<TaskState>> ReadForDispatchAsync(IReadOnlyList<Guid> ids) => inner.ReadForDispatchAsync(ids);
+    public Task<IReadOnlyList<TaskState>> ReadForDispatchAsync(IReadOnlyList<Guid> ids, long maxBytes) => inner.ReadForDispatchAsync(ids, maxBytes);
 
     public ValueTask DisposeAsync() => inner is IAsyncDisposable disposable ? disposable.DisposeAsync() : ValueTask.CompletedTask;
 

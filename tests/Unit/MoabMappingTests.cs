@@ -174,8 +174,8 @@ public sealed class MoabMappingTests
         };
         foreach (var (list, at) in new[] { (TaskList.Live, DateTime.UnixEpoch), (TaskList.Waiting, task.DueAt), (TaskList.Running, task.LeaseUntil.Value), (TaskList.Dead, task.FinishedAt.Value) })
         {
-            MoabPlace.Parse(MoabPlace.Behind(list, task), list).ShouldBe(new MoabPlace(new TaskCursor(at, task.CorrelationId), IsBack: false));
-            MoabPlace.Parse(MoabPlace.Before(list, task), list).ShouldBe(new MoabPlace(new TaskCursor(at, task.CorrelationId), IsBack: true));
+            MoabPlace.Parse(MoabPlace.Behind(list, TaskCursor.Of(list, task)), list).ShouldBe(new MoabPlace(new TaskCursor(at, task.CorrelationId), IsBack: false));
+            MoabPlace.Parse(MoabPlace.Before(list, TaskCursor.Of(list, task)), list).ShouldBe(new MoabPlace(new TaskCursor(at, task.CorrelationId), IsBack: true));
         }
     }
 

@@ -44,7 +44,7 @@ internal static class AgentEndpoints
     }
 
     private static async Task<IResult> StatusAsync(string id, HttpContext context, TaskQueries queries, Redaction redaction, TimeProvider time, CancellationToken stop) =>
-        AgentMapping.ParseId(id) is { } guid && await queries.FindAsync(guid, context.Access(), stop) is { } task
+        AgentMapping.ParseId(id) is { } guid && await queries.FindAsync(guid, context.Access(), context.Memory().ReserveAnswerAsync, stop) is { } task
             && AgentMapping.ToStatus(task, id, time.GetUtcNow().UtcDateTime, redaction.For(context.Caller())) is { } status
             ? Results.Json(status, AgentJson.Shapes.AgentStatus)
             : throw new DoorException(404, "not_found", "Task not found");

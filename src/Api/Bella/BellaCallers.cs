@@ -12,7 +12,7 @@ namespace TaskQueue.Api.Bella;
 /// Callers that wait for their task (bella.md 7.3, 7.4). One that leaves, and one whose time is over, cancels its task: nobody
 /// would hear of its end. A process that stops lets them wait on, until it must end.
 /// </summary>
-internal sealed class BellaCallers(ReplyDesk desk, TaskVerbs verbs, TimeProvider time, Drain drain)
+internal sealed class BellaCallers(ReplyDesk desk, TaskVerbs verbs, TaskQueries queries, TimeProvider time, Drain drain)
 {
     /// <summary>Registers a caller; before its task is submitted, so that the quickest worker is not missed.</summary>
     /// <exception cref="DoorException">503: too many wait.</exception>
@@ -20,17 +20,29 @@ internal sealed class BellaCallers(ReplyDesk desk, TaskVerbs verbs, TimeProvider
         desk.Open(taskId, wantsProgress: mode == BellaMode.Streaming) ?? throw new DoorException(503, "too_many_callers", $"{ReplyDesk.MaxCallers} callers wait already; try again");
 
     /// <summary>Answers what the worker completed the task with: its status and its body.</summary>
-    public async Task<IResult> BlockAsync(WaitingCaller caller, TimeSpan wait, CancellationToken gone)
+    public async Task<IResult> BlockAsync(WaitingCaller caller, TimeSpan wait, HttpContext context) => ToAnswer(await ReadAsync(await WaitAsync(caller, wait, context.RequestAborted), caller.TaskId, context));
+
+    /// <summary>The end with its result, once there is memory for it.</summary>
+    private async Task<TaskEnd?> ReadAsync(TaskEnd? end, Guid taskId, HttpContext context)
+    {
+        if (end is null)
+            return null;
+        await context.Memory().ReserveAnswerAsync(Math.Max(end.ResultBytes, end.Result?.Length ?? 0), 1, context.RequestAborted);
+        return end.ResultBytes == 0 ? end : end with { Result = await queries.ResultAsync(taskId, context.RequestAborted) };
+    }
+
+    /// <returns>The end; null where the time was over first.</returns>
+    private async Task<TaskEnd?> WaitAsync(WaitingCaller caller, TimeSpan wait, CancellationToken gone)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(gone, drain.Over);
         try
         {
-            return ToAnswer(await caller.Ended.WaitAsync(wait, time, stop.Token));
+            return await caller.Ended.WaitAsync(wait, time, stop.Token);
         }
         catch (TimeoutException)
         {
             await verbs.CancelAsync(caller.TaskId, Access.All);
-            return Results.StatusCode(StatusCodes.Status408RequestTimeout);
+            return null;
         }
         catch (OperationCanceledException)
         {
@@ -99,8 +111,8 @@ internal sealed class BellaCallers(ReplyDesk desk, TaskVerbs verbs, TimeProvider
     /// <summary>Without what would end the field, or be taken for no id.</summary>
     private static string OneLine(string text) => string.Concat(text.ReplaceLineEndings(" ").Select(c => char.IsControl(c) ? ' ' : c));
 
-    private static IResult ToAnswer(TaskEnd end) =>
-        end.State switch
+    private static IResult ToAnswer(TaskEnd? end) =>
+        end?.State switch
         {
             TaskStates.Completed => ToAnswer(end.Result),
             TaskStates.Failed => throw new DoorException(500, "task_failed", end.Error ?? "the task failed"),

@@ -76,11 +76,7 @@ internal static class BellaEndpoints
         return Results.Json(new BellaQueue(known.Name, known.Endpoint), BellaJson.Shapes.BellaQueue);
     }
 
-    private static async Task<IResult> PutAsync(HttpContext context, BellaPuts puts, IOptions<EngineOptions> options)
-    {
-        var body = await RequestJson.ReadAsync(context, BellaJson.Shapes.BellaPutBody, BodyLimits.One(options.Value));
-        return await puts.PutAsync(body, context);
-    }
+    private static async Task<IResult> PutAsync(HttpContext context, BellaPuts puts) => await puts.AnswerAsync(await puts.AcceptAsync(context), context);
 
     private static async Task<IResult> TakeAsync(HttpContext context, QueueCatalog queues, Claims claims, BellaMapping mapping, IOptions<EngineOptions> options, IOptions<BellaOptions> bella)
     {
@@ -97,7 +93,7 @@ internal static class BellaEndpoints
                 throw BellaMapping.Wrong($"queue {name} is dispatched to bus workers and cannot be taken from");
         }
 
-        var tasks = request.Max == 0 ? [] : await claims.ClaimAsync(request, TimeSpan.Zero, context.RequestAborted);
+        var tasks = request.Max == 0 ? [] : await claims.ClaimAsync(request, TimeSpan.Zero, context.RequestAborted, keep: context.Memory().Keep);
         return Results.Json(mapping.ToTaken(tasks, name => lending.Contains(name)), BellaJson.Shapes.DictionaryStringListBellaTask);
     }
 
@@ -140,7 +136,7 @@ internal static class BellaEndpoints
 
     private static async Task<IResult> GetAsync(string taskId, HttpContext context, TaskQueries queries, BellaMapping mapping, Redaction redaction)
     {
-        var task = BellaTaskId.ParseAny(taskId) is { } id ? await queries.FindAsync(id, context.Access(), context.RequestAborted) : null;
+        var task = BellaTaskId.ParseAny(taskId) is { } id ? await queries.FindAsync(id, context.Access(), context.Memory().ReserveAnswerAsync, context.RequestAborted) : null;
         return task is not null
             ? Results.Json(BellaMapping.Cover(mapping.ToTask(task), redaction.For(context.Caller())), BellaJson.Shapes.BellaTask)
             : throw new DoorException(404, "not_found", $"there is no task {taskId}");

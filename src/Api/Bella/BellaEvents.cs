@@ -23,7 +23,7 @@ internal sealed class BellaEvents(ReplyDesk desk, ReplySender sender, TaskQuerie
     /// <exception cref="DoorException">503: the broker did not take it.</exception>
     public async Task<bool> ProgressAsync(Guid taskId, TaskProgress progress, Access access, CancellationToken stop)
     {
-        if (access != Access.All && await queries.FindAsync(taskId, access, stop) is null)
+        if (access != Access.All && !await queries.IsSeenAsync(taskId, access, stop))
             return false;
         if (desk.Holds(taskId))
             return await desk.DeliverAsync(new Reply(taskId, progress, null), stop);
@@ -43,7 +43,7 @@ internal sealed class BellaEvents(ReplyDesk desk, ReplySender sender, TaskQuerie
     /// <summary>Ends a task with a result. What cannot be completed is left alone (bella.md 4.5).</summary>
     public async Task CompleteAsync(Guid taskId, string result, Access access, CancellationToken stop)
     {
-        if (await queries.FindAsync(taskId, access, stop) is { } task && !(task.ExpiresAt < time.GetUtcNow().UtcDateTime))
+        if (await queries.FindAsync(taskId, access, stop, texts: false) is { } task && !(task.ExpiresAt < time.GetUtcNow().UtcDateTime))
             await verbs.ApplyAsync([verbs.Complete(taskId, task.Attempt, worker: null, result)], access);
     }
 
@@ -51,7 +51,7 @@ internal sealed class BellaEvents(ReplyDesk desk, ReplySender sender, TaskQuerie
     {
         if (_known.TryGetValue(taskId, out string? known))
             return known;
-        var task = await queries.FindAsync(taskId, Access.All, stop);
+        var task = await queries.FindAsync(taskId, Access.All, stop, texts: false);
         var replyTo = task is null || TaskStates.IsTerminal(task.State) ? null : task.ReplyTo;
         if (replyTo is not null)
             _known.Set(taskId, replyTo, new MemoryCacheEntryOptions { Size = 1, SlidingExpiration = TimeSpan.FromMinutes(10) });

@@ -1,17 +1,31 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Diagnostics;
+using Microsoft.Extensions.Options;
 using TaskQueue.Api.Auth;
+using TaskQueue.Api.Http;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Replies;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Api.Bella;
 
+/// <summary>A put whose task is committed, with nothing of its body.</summary>
+/// <param name="Id">The task.</param>
+/// <param name="At">When it was put.</param>
+/// <param name="Life">How long it may take.</param>
+/// <param name="Caller">Who waits for it, or null.</param>
+internal sealed record AcceptedPut(BellaTaskId Id, DateTimeOffset At, TimeSpan Life, WaitingCaller? Caller);
+
 /// <summary>Accepts the tasks of puts, and answers their callers at once or when the task has ended.</summary>
-internal sealed class BellaPuts(QueueCatalog queues, QueueRouter router, TaskVerbs verbs, BellaTaskIds ids, BellaMapping mapping, BellaCallers callers, TimeProvider time)
+internal sealed class BellaPuts(
+    QueueCatalog queues, QueueRouter router, TaskVerbs verbs, BellaTaskIds ids, BellaMapping mapping, BellaCallers callers, IOptions<EngineOptions> options, TimeProvider time)
 {
-    /// <exception cref="Http.DoorException">400, 404 or 503.</exception>
-    public async Task<IResult> PutAsync(BellaPutBody body, HttpContext context)
+    /// <summary>Reads a put and commits its task. It is a part of its own, so that a caller that waits holds neither its body nor its payload.</summary>
+    /// <exception cref="DoorException">400, 404 or 503.</exception>
+    public async Task<AcceptedPut> AcceptAsync(HttpContext context)
     {
+        var body = await RequestJson.ReadAsync(context, BellaJson.Shapes.BellaPutBody, BodyLimits.One(options.Value));
         BellaMapping.Check(body);
         var queue = string.IsNullOrWhiteSpace(body.Queue) ? await RouteAsync(body) : await BellaEndpoints.FindAsync(queues, body.Queue);
         context.Demand(queue.Name);
@@ -20,8 +34,11 @@ internal sealed class BellaPuts(QueueCatalog queues, QueueRouter router, TaskVer
             var id = ids.New(queue.Id, body.Level ?? 0, BellaMapping.ModeOf(body));
             try
             {
-                if (await TryPutAsync(body, queue, id, context) is { } answer)
-                    return answer;
+                if (await TryAcceptAsync(body, queue, id, context) is { } accepted)
+                {
+                    context.Memory().ReleaseBody();
+                    return accepted;
+                }
             }
             catch (TaskIdConflictException)
             {
@@ -32,28 +49,41 @@ internal sealed class BellaPuts(QueueCatalog queues, QueueRouter router, TaskVer
         }
     }
 
+    /// <summary>Answers at once, or when the task has ended.</summary>
+    public async Task<IResult> AnswerAsync(AcceptedPut put, HttpContext context)
+    {
+        if (put.Caller is not { } caller)
+            return Results.Json(new BellaPutAnswer(200, put.At.ToUnixTimeMilliseconds(), put.Id.ToString()), BellaJson.Shapes.BellaPutAnswer);
+        using (caller)
+        {
+            if (context.Features.Get<IStatusCodePagesFeature>() is { } pages)
+                pages.Enabled = false; // the answer is the worker's, or an empty 408 (bella.md 7.3)
+            if (put.Id.Mode == BellaMode.Blocking)
+                return await callers.BlockAsync(caller, put.Life, context);
+            await callers.StreamAsync(caller, put.Life, context);
+            return Results.Empty;
+        }
+    }
+
     /// <summary>Null where another process has made the same id.</summary>
-    private async Task<IResult?> TryPutAsync(BellaPutBody body, QueueRecord queue, BellaTaskId id, HttpContext context)
+    private async Task<AcceptedPut?> TryAcceptAsync(BellaPutBody body, QueueRecord queue, BellaTaskId id, HttpContext context)
     {
         var now = time.GetUtcNow();
         var submission = mapping.ToSubmission(body, queue.Name, id, now, context.Caller());
-        if (id.Mode == BellaMode.Callback)
+        var caller = id.Mode == BellaMode.Callback ? null : callers.Open(submission.Id, id.Mode);
+        var isAccepted = false;
+        try
         {
-            return await verbs.SubmitAsync(submission) is { Result: Admitted.Accepted }
-                ? Results.Json(new BellaPutAnswer(200, now.ToUnixTimeMilliseconds(), id.ToString()), BellaJson.Shapes.BellaPutAnswer)
-                : null;
+            isAccepted = await verbs.SubmitAsync(submission) is { Result: Admitted.Accepted };
+            if (isAccepted)
+                caller?.Accepted();
+            return isAccepted ? new AcceptedPut(id, now, mapping.LifeOf(body), caller) : null;
         }
-
-        if (context.Features.Get<IStatusCodePagesFeature>() is { } pages)
-            pages.Enabled = false; // the answer is the worker's, or an empty 408 (bella.md 7.3)
-        using var caller = callers.Open(submission.Id, id.Mode);
-        if (await verbs.SubmitAsync(submission) is not { Result: Admitted.Accepted })
-            return null;
-        caller.Accepted();
-        if (id.Mode == BellaMode.Blocking)
-            return await callers.BlockAsync(caller, mapping.LifeOf(body), context.RequestAborted);
-        await callers.StreamAsync(caller, mapping.LifeOf(body), context);
-        return Results.Empty;
+        finally
+        {
+            if (!isAccepted)
+                caller?.Dispose();
+        }
     }
 
     private async Task<QueueRecord> RouteAsync(BellaPutBody body)

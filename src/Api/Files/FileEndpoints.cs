@@ -46,6 +46,7 @@ internal static class FileEndpoints
     private static async Task<IResult> ContentAsync(string id, HttpContext context, FileVerbs files)
     {
         var file = await FindAsync(id, context, files);
+        await context.Memory().ReserveAnswerAsync(FileUpload.Cost / 3, 0, context.RequestAborted);
         try
         {
             return Results.Stream(files.OpenRead(file), "application/octet-stream", file.FileName, enableRangeProcessing: true);

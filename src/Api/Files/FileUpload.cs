@@ -16,6 +16,9 @@ internal sealed class FileUpload(HttpContext context, FileVerbs files, long maxB
     /// <summary>Room around the file for the other parts.</summary>
     private const int Envelope = 1024 * 1024;
 
+    /// <summary>What an upload or a download holds: its buffers, and a chunk that is stored.</summary>
+    public const long Cost = 384 * 1024;
+
     private readonly Dialect _dialect = context.DialectOf();
 
     /// <exception cref="DoorException">400 or 413.</exception>
@@ -24,7 +27,8 @@ internal sealed class FileUpload(HttpContext context, FileVerbs files, long maxB
         // Before anything is read: a client that asks first sends nothing at all.
         if (context.Request.ContentLength > maxBytes + Envelope)
             throw TooLarge();
-        var reader = new MultipartReader(BoundaryOf(context.Request), context.Request.Body) { HeadersLengthLimit = MaxField };
+        var body = BodyPace.Of(context) is { } pace ? new PacedStream(context, pace) : context.Request.Body;
+        var reader = new MultipartReader(BoundaryOf(context.Request), body) { HeadersLengthLimit = MaxField };
         FileWriter? file = null;
         string? purpose = null;
         try
@@ -58,6 +62,7 @@ internal sealed class FileUpload(HttpContext context, FileVerbs files, long maxB
 
     private async Task<FileWriter> OpenAsync(ContentDispositionHeaderValue disposition)
     {
+        await context.Memory().GrowBodyAsync(Cost, Cost, context.RequestAborted);
         var name = (disposition.FileNameStar.HasValue ? disposition.FileNameStar : HeaderUtilities.UnescapeAsQuotedString(disposition.FileName)).Value;
         return name is { Length: > 0 and <= MaxName } && !name.Contains('\0', StringComparison.Ordinal)
             ? await files.OpenWriteAsync(context.Access().Tenant, purpose: "", name, maxBytes)

@@ -139,7 +139,7 @@ internal static partial class Server
     private static void ConfigureKestrel(KestrelServerOptions kestrel, ListenAddresses addresses, ServerCertificates certificates, IConfiguration configuration)
     {
         kestrel.AddServerHeader = false;
-        kestrel.Limits.MaxRequestBodySize = BodyLimits.Largest;
+        ServerLimits.Apply(kestrel);
         var drain = kestrel.ApplicationServices.GetRequiredService<Drain>();
         kestrel.ConfigureEndpointDefaults(endpoint => endpoint.Use(next => connection => ServeAsync(next, connection, drain)));
         certificates.Configure(kestrel, configuration);

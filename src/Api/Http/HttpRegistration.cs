@@ -12,7 +12,7 @@ internal static class HttpRegistration
 {
     public static IServiceCollection AddHttp(this IServiceCollection services)
     {
-        services.AddSingleton<ApiKeyStore>().AddSingleton<SubmitterTokens>().AddSingleton<Tokens>().AddSingleton<RequestLimits>();
+        services.AddSingleton<ApiKeyStore>().AddSingleton<SubmitterTokens>().AddSingleton<Tokens>().AddSingleton<RequestLimits>().AddSingleton<OpenApiCache>();
         services.AddOptions<LimitOptions>().BindConfiguration("TaskQueue:Limits").ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<IOptionsMonitor<LimitOptions>, LastValidOptions<LimitOptions>>();
         services.AddOptions<RedactionOptions>().BindConfiguration("TaskQueue:Redaction");
@@ -43,8 +43,10 @@ internal static class HttpRegistration
         app.UseExceptionHandler();
         app.UseStatusCodePages();
         app.UseOperationsPort();
+        app.UseMiddleware<OpenRequestLimits>();
+        app.UseMiddleware<RequestMemoryMiddleware>();
         app.UseMiddleware<AuthMiddleware>();
-        app.MapOpenApi("/openapi/{documentName}.json").Open();
+        app.MapOpenApi("/openapi/v1.json").Open().WithMetadata(new AnswerCaching("no-cache")).Finally(app.Services.GetRequiredService<OpenApiCache>().Serve);
     }
 
     /// <summary>RFC 9457 for native routes; <c>code</c> is the stable word.</summary>

@@ -2,17 +2,28 @@ using System.Buffers;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using System.Text.Unicode;
+using TaskQueue.Engine.Memory;
 
 namespace TaskQueue.Api.Http;
 
 /// <summary>Reads JSON bodies: valid UTF-8, within a limit, whatever the content type says.</summary>
 internal static class RequestJson
 {
+    /// <summary>What a body costs while it is read, for each of its bytes: itself, a copy that is parsed, and its texts with two bytes a character, twice.</summary>
+    private const int PerByte = 6;
+
+    /// <summary>What a value, a name or the end of an object costs in a document, which doubles its table.</summary>
+    private const int PerToken = 24;
+
+    private const int FirstBuffer = 128 * 1024;
+
     /// <summary>The body as a document; dispose it.</summary>
-    /// <exception cref="DoorException">413 too_large, or 400 invalid_json.</exception>
+    /// <exception cref="DoorException">413 too_large, 408 too_slow, or 400 invalid_json.</exception>
     public static Task<JsonDocument> ReadDocumentAsync(HttpContext context, long maxBytes, JsonReaderOptions options = default) =>
-        ReadAsync(context, maxBytes, body =>
+        ReadAsync(context, maxBytes, (body, owned) =>
         {
+            if (owned is { } memory)
+                return JsonDocument.Parse(memory, new JsonDocumentOptions { CommentHandling = options.CommentHandling, AllowTrailingCommas = options.AllowTrailingCommas, MaxDepth = options.MaxDepth });
             // ParseValue copies; JsonDocument.Parse would go on reading a buffer that the server uses again.
             var reader = new Utf8JsonReader(body, options);
             var document = JsonDocument.ParseValue(ref reader);
@@ -21,10 +32,10 @@ internal static class RequestJson
         });
 
     /// <summary>The body as an object.</summary>
-    /// <exception cref="DoorException">413 too_large, 400 invalid_json or 400 invalid_request.</exception>
+    /// <exception cref="DoorException">413 too_large, 408 too_slow, 400 invalid_json or 400 invalid_request.</exception>
     public static async Task<T> ReadAsync<T>(HttpContext context, JsonTypeInfo<T> type, long maxBytes)
         where T : class =>
-        await ReadAsync(context, maxBytes, body =>
+        await ReadAsync(context, maxBytes, (body, whole) =>
         {
             var reader = new Utf8JsonReader(body);
             try
@@ -33,52 +44,35 @@ internal static class RequestJson
                 _ = reader.Read(); // throws on anything behind the value
                 return value;
             }
-            catch (JsonException fault) when (fault.Path is { Length: > 0 } and not "$" && fault.InnerException is not JsonException { Source: null })
+            catch (JsonException fault) when (IsWrongShape(fault))
             {
-                var unknown = fault.Message.Contains("could not be mapped", StringComparison.Ordinal);
-                throw new DoorException(400, "invalid_request", unknown ? $"{fault.Path} is no member of this request" : $"{fault.Path} has the wrong type or form");
+                throw WrongShape(fault, fault.Path!);
             }
         }) ?? throw new DoorException(400, "invalid_request", "the body must be a JSON object");
 
-    private static async Task<T> ReadAsync<T>(HttpContext context, long maxBytes, Func<ReadOnlySequence<byte>, T> parse)
+    /// <summary>Whether the JSON is valid and a member of it is not what it should be.</summary>
+    public static bool IsWrongShape(JsonException fault) => fault.Path is { Length: > 0 } and not "$" && fault.InnerException is not JsonException { Source: null };
+
+    public static DoorException WrongShape(JsonException fault, string path)
     {
-        Limit(context.Request.ContentLength ?? 0, maxBytes);
-        var reader = context.Request.BodyReader;
-        while (true)
+        var unknown = fault.Message.Contains("could not be mapped", StringComparison.Ordinal);
+        return new DoorException(400, "invalid_request", unknown ? $"{path} is no member of this request" : $"{path} has the wrong type or form");
+    }
+
+    /// <summary>What a text costs that is parsed at once.</summary>
+    public static long CostOf(ReadOnlySequence<byte> body)
+    {
+        var tokens = 2L;
+        foreach (var part in body)
         {
-            var read = await reader.ReadAsync(context.RequestAborted);
-            if (!read.IsCompleted && read.Buffer.Length <= maxBytes)
-            {
-                reader.AdvanceTo(read.Buffer.Start, read.Buffer.End);
-                continue;
-            }
-
-            try
-            {
-                Limit(read.Buffer.Length, maxBytes);
-                if (!IsUtf8(read.Buffer))
-                    throw new DoorException(400, "invalid_json", "the body is not valid UTF-8");
-                return parse(read.Buffer);
-            }
-            catch (Exception fault) when (fault is JsonException or InvalidOperationException)
-            {
-                throw new DoorException(400, "invalid_json", $"the body is not valid JSON: {fault.Message}");
-            }
-            finally
-            {
-                reader.AdvanceTo(read.Buffer.End);
-            }
+            var bytes = part.Span;
+            tokens += bytes.Count((byte)',') + bytes.Count((byte)':') + (2L * (bytes.Count((byte)'{') + bytes.Count((byte)'[')));
         }
+
+        return (PerByte * body.Length) + (PerToken * tokens);
     }
 
-    // Not by the limit of the server, which would cut the connection while the client still sends and never reads the answer.
-    private static void Limit(long bytes, long maxBytes)
-    {
-        if (bytes > maxBytes)
-            throw new DoorException(413, "too_large", $"the body must have at most {maxBytes} bytes");
-    }
-
-    private static bool IsUtf8(ReadOnlySequence<byte> body)
+    public static bool IsUtf8(ReadOnlySequence<byte> body)
     {
         if (body.IsSingleSegment)
             return Utf8.IsValid(body.FirstSpan);
@@ -91,6 +85,70 @@ internal static class RequestJson
         finally
         {
             ArrayPool<byte>.Shared.Return(copy);
+        }
+    }
+
+    public static DoorException Invalid(string problem) => new(400, "invalid_json", $"the body is not valid {problem}");
+
+    /// <param name="context">The request.</param>
+    /// <param name="maxBytes">Its limit.</param>
+    /// <param name="parse">Gets the body; as memory too, where that is its own to keep.</param>
+    private static async Task<T> ReadAsync<T>(HttpContext context, long maxBytes, Func<ReadOnlySequence<byte>, ReadOnlyMemory<byte>?, T> parse)
+    {
+        var body = RequestBody.Of(context, maxBytes);
+        try
+        {
+            var read = await body.ReadStartAsync();
+            if (read.IsCompleted && read.Buffer.Length <= MemoryBudget.SmallBytes)
+            {
+                await body.Memory.ReserveSmallBodyAsync(CostOf(read.Buffer), context.RequestAborted);
+                return Parse(read.Buffer, null, parse);
+            }
+
+            var whole = await ReadWholeAsync(body, read.Buffer, read.IsCompleted);
+            var sequence = new ReadOnlySequence<byte>(whole);
+            var cost = CostOf(sequence);
+            await body.ReserveAsync(cost, cost);
+            return Parse(sequence, whole, parse);
+        }
+        finally
+        {
+            body.End();
+        }
+    }
+
+    private static T Parse<T>(ReadOnlySequence<byte> body, ReadOnlyMemory<byte>? owned, Func<ReadOnlySequence<byte>, ReadOnlyMemory<byte>?, T> parse)
+    {
+        try
+        {
+            return IsUtf8(body) ? parse(body, owned) : throw Invalid("UTF-8");
+        }
+        catch (Exception fault) when (fault is JsonException or InvalidOperationException)
+        {
+            throw Invalid($"JSON: {fault.Message}");
+        }
+    }
+
+    /// <summary>Copies what arrives, so that the buffers of the server are free again, and reserves it step by step.</summary>
+    private static async Task<ReadOnlyMemory<byte>> ReadWholeAsync(RequestBody body, ReadOnlySequence<byte> part, bool isCompleted)
+    {
+        var (whole, length) = (Array.Empty<byte>(), 0);
+        while (true)
+        {
+            if (whole.Length < length + part.Length)
+            {
+                var size = (int)Math.Max(Math.Min(Math.Max(FirstBuffer, 2L * whole.Length), body.Length ?? long.MaxValue), length + part.Length);
+                await body.ReserveAsync(2L * size, Math.Max(2L * size, PerByte * (body.Length ?? 0)));
+                Array.Resize(ref whole, size);
+            }
+
+            part.CopyTo(whole.AsSpan(length));
+            length += (int)part.Length;
+            body.Advance(part.End);
+            if (isCompleted)
+                return whole.AsMemory(0, length);
+            var read = await body.ReadAsync();
+            (part, isCompleted) = (read.Buffer, read.IsCompleted);
         }
     }
 }

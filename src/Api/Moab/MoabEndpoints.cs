@@ -19,6 +19,7 @@ internal static class MoabEndpoints
         [403] = "PERMISSION_DENIED",
         [404] = "NOT_FOUND",
         [405] = "UNIMPLEMENTED",
+        [408] = "DEADLINE_EXCEEDED",
         [409] = "ALREADY_EXISTS",
         [413] = "INVALID_ARGUMENT",
         [429] = "RESOURCE_EXHAUSTED",

@@ -1,4 +1,5 @@
 using TaskQueue.Api.Auth;
+using TaskQueue.Api.Http;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Storage;
@@ -48,7 +49,7 @@ internal static class MoabReports
         var tasks = await FindAsync(queries, queue, restarts.Select(r => r.Id), context.Access(), context.RequestAborted);
         var dead = restarts.Where(r => tasks.TryGetValue(r.Id, out var task) && task.State == TaskStates.Failed && MoabTaskMapping.IsVisible(task, queue, Micros.Now(time)));
         var retries = (await verbs.ApplyAsync([.. dead.Select(r => verbs.Retry(r.Id, r.ScheduledAt, r.ExpiresAt))], context.Access())).ToDictionary(c => c.CorrelationId, c => c.Verdict);
-        tasks = await FindAsync(queries, queue, restarts.Select(r => r.Id), context.Access(), context.RequestAborted);
+        tasks = await FindAsync(queries, queue, restarts.Select(r => r.Id), context.Access(), context.RequestAborted, context.Memory().ReserveAnswerAsync);
         var now = Micros.Now(time);
         return Results.Json(new MoabRestartAnswer([.. restarts.Select(r => Result(r, tasks, retries, queue, now))], MoabFields.Nanoseconds(now)), MoabJson.Shapes.MoabRestartAnswer);
     }
@@ -75,9 +76,9 @@ internal static class MoabReports
             ids[i], entry.TaskId!, MoabFields.ScheduledAt(entry.ScheduledAt, now, $"entries[{i}].scheduled_at"), MoabFields.Time(entry.ExpiresAt, $"entries[{i}].expires_at")))];
     }
 
-    /// <summary>Those of the tasks that Moab knows in the queue.</summary>
-    private static async Task<Dictionary<Guid, TaskState>> FindAsync(TaskQueries queries, string queue, IEnumerable<Guid> ids, Access access, CancellationToken stop) =>
-        (await queries.FindManyAsync([.. ids.Distinct()], access, stop)).Where(task => MoabTaskMapping.Exists(task, queue)).ToDictionary(task => task.CorrelationId);
+    /// <summary>Those of the tasks that Moab knows in the queue; their texts only where there is memory for them.</summary>
+    private static async Task<Dictionary<Guid, TaskState>> FindAsync(TaskQueries queries, string queue, IEnumerable<Guid> ids, Access access, CancellationToken stop, ReserveAnswer? reserve = null) =>
+        (await queries.FindManyAsync([.. ids.Distinct()], access, stop, texts: reserve is not null, reserve)).Where(task => MoabTaskMapping.Exists(task, queue)).ToDictionary(task => task.CorrelationId);
 
     /// <summary>Whether a report is of the running attempt.</summary>
     private static string Judge(Dictionary<Guid, TaskState> tasks, Report report)

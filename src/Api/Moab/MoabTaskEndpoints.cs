@@ -93,7 +93,7 @@ internal static class MoabTaskEndpoints
         if ((await MoabEndpoints.FindQueueAsync(context, queues, name)).Delivery == Delivery.Push)
             throw MoabFields.Wrong($"queue {name} is dispatched to bus workers and cannot be dequeued from");
         var request = new ClaimRequest([new QueueLevel(name, 0)], size, "moab", MoabFields.Milliseconds(lease)) { Credential = context.Access().Credential };
-        return Answer(await claims.ClaimAsync(request, TimeSpan.Zero, context.RequestAborted), time);
+        return Answer(await claims.ClaimAsync(request, TimeSpan.Zero, context.RequestAborted, keep: context.Memory().Keep), time);
     }
 
     private static async Task<IResult> GetAsync(HttpContext context, QueueCatalog queues, TaskQueries queries, Redaction redaction, TimeProvider time)
@@ -102,7 +102,7 @@ internal static class MoabTaskEndpoints
         var queue = MoabFields.Name(body.QueueName, "queue_name");
         var id = MoabFields.TaskId(body.TaskId, "task_id");
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
-        var task = await queries.FindAsync(id, context.Access(), context.RequestAborted);
+        var task = await queries.FindAsync(id, context.Access(), context.Memory().ReserveAnswerAsync, context.RequestAborted);
         var now = Micros.Now(time);
         return task is not null && MoabTaskMapping.IsVisible(task, queue, now)
             ? Results.Json(new MoabTaskAnswer(MoabTaskMapping.ToTask(task, redaction.For(context.Caller())), MoabFields.Nanoseconds(now)), MoabJson.Shapes.MoabTaskAnswer)
@@ -117,7 +117,7 @@ internal static class MoabTaskEndpoints
         var (list, limit) = (MoabWords.List(body.State), MoabPages.Limit(body.Limit));
         var place = MoabPlace.Parse(body.PaginationToken, list);
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
-        var page = await pages.ReadAsync(queue, list, place, limit, context.Access(), context.RequestAborted);
+        var page = await pages.ReadAsync(queue, list, place, limit, context.Access(), context.Memory().ReserveAnswerAsync, context.RequestAborted);
         var now = Micros.Now(time);
         var veil = redaction.For(context.Caller());
         var tasks = page.Items.Where(task => MoabTaskMapping.IsVisible(task, queue, now)).Select(task => MoabTaskMapping.ToTask(task, veil));

@@ -13,24 +13,22 @@ internal sealed class MoabTaskPages(TaskQueries queries)
     /// <param name="place">Where the page is; null is the start.</param>
     /// <param name="limit">Size of a page.</param>
     /// <param name="access">Who asks.</param>
+    /// <param name="reserve">Reserves the memory of the page before it is read.</param>
     /// <param name="stop">Stops the read.</param>
-    public async Task<MoabPage<TaskState>> ReadAsync(string queue, TaskList list, MoabPlace? place, int limit, Access access, CancellationToken stop)
+    public async Task<MoabPage<TaskState>> ReadAsync(string queue, TaskList list, MoabPlace? place, int limit, Access access, ReserveAnswer reserve, CancellationToken stop)
     {
-        // One more shows whether there is another page.
-        var found = await queries.ListAsync(queue, list, place?.Cursor, limit + 1, access, stop, place?.IsBack ?? false);
+        var page = await queries.ListAsync(queue, list, place?.Cursor, limit, access, stop, place?.IsBack ?? false, reserve);
         if (place is { IsBack: true })
         {
-            if (found.Count == 0)
-                return await ReadAsync(queue, list, place: null, limit, access, stop); // those before have all gone: this is the first page now
-            var before = found.TakeLast(limit).ToList();
-            return new(before, MoabPlace.Behind(list, before[^1]), found.Count > limit ? MoabPlace.Before(list, before[0]) : "");
+            return page is { First: { } first, Last: { } last }
+                ? new(page.Tasks, MoabPlace.Behind(list, last), page.HasMore ? MoabPlace.Before(list, first) : "")
+                : await ReadAsync(queue, list, place: null, limit, access, reserve, stop); // those before have all gone: this is the first page now
         }
 
-        var page = found.Take(limit).ToList();
         return new(
-            page,
-            found.Count > limit ? MoabPlace.Behind(list, page[^1]) : "",
-            place is null ? "" : page.Count > 0 ? MoabPlace.Before(list, page[0]) : MoabPlace.End(list));
+            page.Tasks,
+            page is { HasMore: true, Last: { } end } ? MoabPlace.Behind(list, end) : "",
+            place is null ? "" : page.First is { } begin ? MoabPlace.Before(list, begin) : MoabPlace.End(list));
     }
 }
 
@@ -57,10 +55,10 @@ internal sealed record MoabPlace(TaskCursor Cursor, bool IsBack)
     }
 
     /// <summary>The token of the page behind a task.</summary>
-    public static string Behind(TaskList list, TaskState task) => Write(list, Forward, Time(task, list), task.CorrelationId);
+    public static string Behind(TaskList list, TaskCursor task) => Write(list, Forward, task.At, task.Id);
 
     /// <summary>The token of the page before a task.</summary>
-    public static string Before(TaskList list, TaskState task) => Write(list, Back, Time(task, list), task.CorrelationId);
+    public static string Before(TaskList list, TaskCursor task) => Write(list, Back, task.At, task.Id);
 
     /// <summary>The token of the last page.</summary>
     public static string End(TaskList list) => Write(list, Back, Latest, Guid.AllBitsSet);
@@ -73,13 +71,4 @@ internal sealed record MoabPlace(TaskCursor Cursor, bool IsBack)
         id.TryWriteBytes(bytes.AsSpan(Head + 8), bigEndian: true, out _);
         return Convert.ToBase64String(bytes);
     }
-
-    private static DateTime Time(TaskState task, TaskList list) =>
-        list switch
-        {
-            TaskList.Waiting => task.DueAt,
-            TaskList.Running => task.LeaseUntil,
-            TaskList.Dead => task.FinishedAt,
-            _ => null,
-        } ?? DateTime.UnixEpoch;
 }

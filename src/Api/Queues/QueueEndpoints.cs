@@ -164,9 +164,9 @@ internal static class QueueEndpoints
             ? int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var whole) && whole is >= 1 and <= MaxPage ? whole : throw QueueMapping.Wrong($"limit must be 1 to {MaxPage}")
             : DefaultPage;
         var after = request.Query["after"].ToString() is { Length: > 0 } text ? QueueCursor.Parse(text) ?? throw QueueMapping.Wrong("after must be next of another page") : null;
-        var tasks = await queries.ListAsync(name, list, after, limit, context.Access(), stop);
+        var page = await queries.ListAsync(name, list, after, limit, context.Access(), stop, reserve: context.Memory().ReserveAnswerAsync);
         var veil = redaction.For(context.Caller());
-        return Results.Json(new QueueTasks([.. tasks.Select(task => TaskMapping.ToRow(task, veil))], tasks.Count == limit ? QueueCursor.ToText(TaskCursor.Of(list, tasks[^1])) : null), QueueJson.Shapes.QueueTasks);
+        return Results.Json(new QueueTasks([.. page.Tasks.Select(task => TaskMapping.ToRow(task, veil))], page is { HasMore: true, Last: { } last } ? QueueCursor.ToText(last) : null), QueueJson.Shapes.QueueTasks);
     }
 
     private static void DemandChange(HttpContext context, QueueRecord queue)

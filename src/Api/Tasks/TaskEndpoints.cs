@@ -80,13 +80,13 @@ internal static partial class TaskEndpoints
 
         try
         {
-            var tasks = await queries.NewestAsync(state, ListMax, context.Access(), context.RequestAborted);
+            var tasks = await queries.NewestAsync(state, ListMax, context.Access(), context.RequestAborted, context.Memory().ReserveAnswerAsync);
             // Ids are in the order of arrival, but processes and concurrent requests may read the clock in another order.
             var veil = redaction.For(context.Caller());
             var rows = tasks.Select(task => TaskMapping.ToRow(task, veil)).OrderByDescending(row => row.CreatedAt);
             return Results.Json(new TaskList([.. rows], tasks.Count), TaskJson.Shapes.TaskList);
         }
-        catch (Exception fault) when (fault is not OperationCanceledException)
+        catch (Exception fault) when (fault is not (OperationCanceledException or OverloadedException))
         {
             Note(context, fault);
             throw new DoorException(StatusCodes.Status500InternalServerError, "database_unavailable", "database unavailable"); // whatever is wrong (dtq-and-wippy.md B2)
@@ -95,12 +95,9 @@ internal static partial class TaskEndpoints
 
     private static async Task<IResult> PostManyAsync(HttpContext context, TaskVerbs verbs, TimeProvider time, IOptions<EngineOptions> options)
     {
-        using var body = await RequestJson.ReadDocumentAsync(context, BodyLimits.Many(options.Value));
-        if (body.RootElement.ValueKind != JsonValueKind.Object || !body.RootElement.TryGetProperty("tasks", out var list) || list.ValueKind != JsonValueKind.Array
-            || list.GetArrayLength() is 0 or > BulkMax)
-            throw new DoorException(400, "invalid_request", $"the body must be {{\"tasks\": [...]}} with 1 to {BulkMax} tasks");
-        var now = time.GetUtcNow();
-        var tasks = list.EnumerateArray().Select((task, index) => ReadOne(task, index, TaskId.New(time), now, context.Access())).ToList();
+        var (now, access) = (time.GetUtcNow(), context.Access());
+        var list = new RequestList("tasks", BodyLimits.Many(options.Value), BodyLimits.One(options.Value), BulkMax, $"the body must be {{\"tasks\": [...]}} with 1 to {BulkMax} tasks");
+        var tasks = await RequestLists.ReadAsync(context, list, (task, index) => ReadOne(task, index, TaskId.New(time), now, access));
         try
         {
             var answers = await verbs.SubmitManyAsync(tasks);
@@ -117,7 +114,7 @@ internal static partial class TaskEndpoints
         var (access, guid) = (context.Access(), Id(id));
         var callbacks = await queries.CallbacksAsync(guid, stop);
         // The log outlives its task, and knows the owner itself.
-        var isSeen = await queries.FindAsync(guid, access, stop) is not null || await batches.FindAsync(guid, access, stop) is not null
+        var isSeen = await queries.IsSeenAsync(guid, access, stop) || await batches.FindAsync(guid, access, stop) is not null
             || callbacks.Exists(c => access.CanRead(c.Owner));
         return isSeen ? Results.Json(new TaskCallbacks([.. callbacks.Select(TaskMapping.ToCallback)]), TaskJson.Shapes.TaskCallbacks) : throw NotFound(id);
     }
@@ -139,13 +136,9 @@ internal static partial class TaskEndpoints
         var access = context.Access();
         var wait = TaskWaits.Read(context.Request.Query);
         using var end = wait > TimeSpan.Zero ? waits.Register(Id(id)) : null;
-        var task = await queries.FindAsync(Id(id), access, stop) ?? throw NotFound(id);
-        if (end is not null && !TaskStates.IsTerminal(task.State))
-        {
-            await waits.WaitAsync(end, wait, stop);
-            task = await queries.FindAsync(Id(id), access, stop) ?? throw NotFound(id);
-        }
-
+        if (end is not null && !await queries.HasEndedAsync(Id(id), access, stop))
+            await waits.WaitAsync(end, wait, stop); // which holds nothing of the task
+        var task = await queries.FindAsync(Id(id), access, context.Memory().ReserveAnswerAsync, stop) ?? throw NotFound(id);
         return Results.Json(TaskMapping.ToDetails(task, await queries.TimelineAsync(task.CorrelationId, stop), redaction.For(context.Caller())), TaskJson.Shapes.TaskDetails);
     }
 

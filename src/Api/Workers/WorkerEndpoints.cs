@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 using Microsoft.Extensions.Options;
 using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
@@ -45,7 +46,8 @@ internal static class WorkerEndpoints
                 throw new DoorException(409, "push_queue", $"queue {target.Queue} is dispatched to bus workers and cannot be claimed from");
         }
 
-        var tasks = await TakeAsync(claims, request, TimeSpan.FromSeconds(wait), drain, context.RequestAborted);
+        context.Memory().ReleaseBody();
+        var tasks = await TakeAsync(claims, request, TimeSpan.FromSeconds(wait), drain, context);
         // A worker that left meanwhile, as one does that stops, will never know of them.
         if (tasks.Count > 0 && context.RequestAborted.IsCancellationRequested)
             await verbs.ApplyAsync([.. tasks.Select(t => verbs.Snooze(t.CorrelationId, t.Attempt, t.Worker, TimeSpan.Zero))]);
@@ -53,12 +55,13 @@ internal static class WorkerEndpoints
     }
 
     /// <summary>A process that stops lets its long-polls go, with what there is: nothing.</summary>
-    private static async Task<IReadOnlyList<TaskState>> TakeAsync(Claims claims, ClaimRequest request, TimeSpan wait, Drain drain, CancellationToken gone)
+    private static async Task<IReadOnlyList<TaskState>> TakeAsync(Claims claims, ClaimRequest request, TimeSpan wait, Drain drain, HttpContext context)
     {
+        var gone = context.RequestAborted;
         using var leave = drain.EndWait(gone);
         try
         {
-            return await claims.ClaimAsync(request, drain.Shorten(wait), leave.Token);
+            return await claims.ClaimAsync(request, drain.Shorten(wait), leave.Token, keep: context.Memory().Keep);
         }
         catch (OperationCanceledException) when (!gone.IsCancellationRequested)
         {
@@ -66,17 +69,11 @@ internal static class WorkerEndpoints
         }
     }
 
-    private static async Task<IResult> HeartbeatAsync(HttpContext context, TaskVerbs verbs, IOptions<EngineOptions> options)
-    {
-        var body = await RequestJson.ReadAsync(context, WorkerJson.Shapes.HeartbeatBody, BodyLimits.Many(options.Value));
-        return await ApplyAsync(verbs, context.Access(), body.Tasks, e => verbs.Renew(Id(e.Id), Attempt(e.Attempt), worker: null, LeaseMs(e.LeaseSeconds), Progress(e.Progress)));
-    }
+    private static Task<IResult> HeartbeatAsync(HttpContext context, TaskVerbs verbs, IOptions<EngineOptions> options) =>
+        ApplyAsync(context, verbs, options.Value, WorkerJson.Shapes.HeartbeatEntry, e => verbs.Renew(Id(e.Id), Attempt(e.Attempt), worker: null, LeaseMs(e.LeaseSeconds), Progress(e.Progress)));
 
-    private static async Task<IResult> ReportAsync(HttpContext context, TaskVerbs verbs, IOptions<EngineOptions> options)
-    {
-        var body = await RequestJson.ReadAsync(context, WorkerJson.Shapes.ReportBody, BodyLimits.Many(options.Value));
-        return await ApplyAsync(verbs, context.Access(), body.Tasks, e => ToCommand(verbs, e));
-    }
+    private static Task<IResult> ReportAsync(HttpContext context, TaskVerbs verbs, IOptions<EngineOptions> options) =>
+        ApplyAsync(context, verbs, options.Value, WorkerJson.Shapes.ReportEntry, e => ToCommand(verbs, e));
 
     private static AttemptCommand ToCommand(TaskVerbs verbs, ReportEntry e) =>
         e.Outcome switch
@@ -88,14 +85,13 @@ internal static class WorkerEndpoints
         };
 
     /// <summary>Checks every entry before the first is applied.</summary>
-    private static async Task<IResult> ApplyAsync<TEntry, TCommand>(TaskVerbs verbs, Access access, IReadOnlyList<TEntry?>? entries, Func<TEntry, TCommand> toCommand)
+    private static async Task<IResult> ApplyAsync<TEntry, TCommand>(HttpContext context, TaskVerbs verbs, EngineOptions options, JsonTypeInfo<TEntry> type, Func<TEntry, TCommand> toCommand)
         where TEntry : class
         where TCommand : AttemptCommand
     {
-        if (entries is not { Count: >= 1 and <= MaxEntries })
-            throw Wrong($"tasks must be a list of 1 to {MaxEntries} entries");
-        var commands = entries.Select(e => toCommand(e ?? throw Wrong("an entry must be an object"))).ToList();
-        await verbs.ApplyAsync(commands, access);
+        var list = new RequestList("tasks", BodyLimits.Many(options), BodyLimits.One(options), MaxEntries, $"tasks must be a list of 1 to {MaxEntries} entries");
+        var commands = await RequestLists.ReadAsync(context, list, type, toCommand);
+        await verbs.ApplyAsync(commands, context.Access());
         return Results.Json(new Answers([.. commands.Select(c => new Answer(c.CorrelationId, c.Attempt, WorkerMapping.Code(c.Verdict)))]), WorkerJson.Shapes.Answers);
     }
 

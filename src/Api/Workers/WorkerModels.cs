@@ -59,8 +59,8 @@ internal sealed record Answer(Guid Id, int Attempt, string Code);
 
 [JsonSerializable(typeof(ClaimBody))]
 [JsonSerializable(typeof(Claimed))]
-[JsonSerializable(typeof(HeartbeatBody))]
-[JsonSerializable(typeof(ReportBody))]
+[JsonSerializable(typeof(HeartbeatEntry))]
+[JsonSerializable(typeof(ReportEntry))]
 [JsonSerializable(typeof(Answers))]
 internal sealed partial class WorkerJson : JsonSerializerContext
 {

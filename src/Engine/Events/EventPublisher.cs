@@ -1,3 +1,4 @@
+using System.Text;
 using MassTransit;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Bus;
@@ -9,11 +10,16 @@ namespace TaskQueue.Engine.Events;
 /// <summary>Turns events into messages: lifecycle events to whoever subscribed, dispatches to the workers of push queues.</summary>
 internal sealed class EventPublisher(IBus bus, BusAddress address, PushTopology topology, DispatchWindow window, ITaskStore store)
 {
+    /// <summary>Entries of a message. Those of events have no payloads, and of an error only its beginning.</summary>
     private const int MaxEntries = 200;
+
     private const int MaxDispatch = 100;
 
-    /// <summary>Payload characters in one dispatch; a larger task travels alone.</summary>
-    private const int MaxDispatchChars = 1024 * 1024;
+    /// <summary>Bytes of payloads and headers in one dispatch; a larger task travels alone.</summary>
+    private const int MaxDispatchBytes = 1024 * 1024;
+
+    /// <summary>The same of those that are read and sent at a time.</summary>
+    private const long MaxReadBytes = 8 * MaxDispatchBytes;
 
     /// <summary>Publishes events and returns when the broker has confirmed all.</summary>
     public async Task PublishAsync(IReadOnlyList<TaskEvent> events)
@@ -51,10 +57,14 @@ internal sealed class EventPublisher(IBus bus, BusAddress address, PushTopology 
 
     private async Task DispatchAsync(IReadOnlyList<TaskEvent> events)
     {
-        foreach (var chunk in events.Chunk(MaxEntries))
+        foreach (var chunk in events.Select(e => e.TaskId).Distinct().Order().Chunk(MaxEntries))
         {
-            var tasks = await store.ReadForDispatchAsync([.. chunk.Select(e => e.TaskId)]);
-            await Task.WhenAll(tasks.GroupBy(t => t.Queue).Select(SendAsync));
+            // Ids come in their order, and a read that is cut leaves those behind its last task.
+            for (var ids = chunk; ids.Length > 0 && await store.ReadForDispatchAsync(ids, MaxReadBytes) is { Count: > 0 } tasks;)
+            {
+                await Task.WhenAll(tasks.GroupBy(t => t.Queue).Select(SendAsync));
+                ids = Array.FindAll(ids, id => id.CompareTo(tasks[^1].CorrelationId) > 0);
+            }
         }
     }
 
@@ -79,21 +89,23 @@ internal sealed class EventPublisher(IBus bus, BusAddress address, PushTopology 
     private static IEnumerable<DispatchTasks> Batches(IEnumerable<TaskState> tasks)
     {
         var batch = new List<DispatchedTask>();
-        var chars = 0;
+        var bytes = 0L;
         foreach (var t in tasks)
         {
-            if (batch.Count > 0 && (batch.Count == MaxDispatch || chars + t.Payload.Length > MaxDispatchChars))
+            if (batch.Count > 0 && (batch.Count == MaxDispatch || bytes + BytesOf(t) > MaxDispatchBytes))
             {
                 yield return new DispatchTasks(batch);
                 batch = [];
-                chars = 0;
+                bytes = 0;
             }
 
             batch.Add(new DispatchedTask(t.CorrelationId, t.Queue, t.Level, t.Name, t.Attempt + 1, t.Payload, t.Headers));
-            chars += t.Payload.Length;
+            bytes += BytesOf(t);
         }
 
         if (batch.Count > 0)
             yield return new DispatchTasks(batch);
     }
+
+    private static long BytesOf(TaskState task) => Encoding.UTF8.GetByteCount(task.Payload) + (task.Headers is { } headers ? Encoding.UTF8.GetByteCount(headers) : 0L);
 }

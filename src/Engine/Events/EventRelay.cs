@@ -17,7 +17,8 @@ internal sealed partial class EventRelay(
     ITaskStore store, CarefulPublisher publisher, SendGuard guard, CommitSignals signals, Pulses pulses, Outages outages, TimeProvider time, ILogger<EventRelay> logger)
     : BackgroundService
 {
-    private const int MaxRead = 2000;
+    /// <summary>Events of each stream in one read; their errors are cut, so that a read is bounded in bytes too.</summary>
+    private const int MaxRead = 500;
 
     /// <summary>How long a fresh commit may go unnoticed if its wake-up was lost, and how often others try to become the relay.</summary>
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);

@@ -1,3 +1,5 @@
+using TaskQueue.Engine.Memory;
+
 namespace TaskQueue.Engine.Replies;
 
 /// <summary>Something that a running attempt has to say before its end, such as a part of a stream.</summary>
@@ -8,9 +10,15 @@ public sealed record TaskProgress(string? EventId, string? EventName, string Dat
 
 /// <summary>A task ended.</summary>
 /// <param name="State">The terminal state, a number of <see cref="Tasks.TaskStates"/>.</param>
-/// <param name="Result">JSON text of the result of a success.</param>
+/// <param name="Result">JSON text of the result of a success, where it is small.</param>
 /// <param name="Error">Why it failed.</param>
-public sealed record TaskEnd(int State, string? Result, string? Error);
+/// <param name="ResultBytes">Size of a result that is not small: whoever needs it reads it from the database, once it has reserved memory for it.</param>
+public sealed record TaskEnd(int State, string? Result, string? Error, long ResultBytes = 0)
+{
+    /// <summary>An end as it is handed from process to process and from the commit to its caller.</summary>
+    public static TaskEnd Of(int state, string? result, string? error) =>
+        result is { Length: > MemoryBudget.SmallBytes } ? new(state, null, error, 3L * result.Length) : new(state, result, error);
+}
 
 /// <summary>What the process that holds a task's caller is told: progress or the end.</summary>
 /// <param name="TaskId">The task.</param>

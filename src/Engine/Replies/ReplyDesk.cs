@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Threading.Channels;
 
 namespace TaskQueue.Engine.Replies;
 
@@ -71,72 +70,4 @@ public sealed class ReplyDesk(TimeProvider time)
     internal void Leave(WaitingCaller caller) => _callers.TryRemove(new(caller.TaskId, caller));
 
     internal long Now => time.GetTimestamp();
-}
-
-/// <summary>A caller that waits for one task; disposed when it has left.</summary>
-public sealed class WaitingCaller : IDisposable
-{
-    /// <summary>Progress that may wait for a slow caller.</summary>
-    private const int MaxWaiting = 256;
-
-    private readonly ReplyDesk _desk;
-    private readonly Channel<TaskProgress>? _progress;
-    private readonly TaskCompletionSource<TaskEnd> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-    internal WaitingCaller(ReplyDesk desk, Guid taskId, bool wantsProgress)
-    {
-        _desk = desk;
-        TaskId = taskId;
-        _progress = wantsProgress ? Channel.CreateBounded<TaskProgress>(new BoundedChannelOptions(MaxWaiting) { SingleReader = true }) : null;
-    }
-
-    /// <summary>The task.</summary>
-    public Guid TaskId { get; }
-
-    /// <summary>The end of the task.</summary>
-    public Task<TaskEnd> Ended => _ended.Task;
-
-    /// <summary>Progress in order; complete when the task has ended.</summary>
-    public ChannelReader<TaskProgress> Progress => _progress?.Reader ?? throw new InvalidOperationException("This caller wants no progress.");
-
-    /// <summary>When somebody last looked whether the task has ended; null before its acceptance.</summary>
-    internal long? LookedAt { get; set; }
-
-    /// <summary>The task was accepted: from now on it can be looked up.</summary>
-    public void Accepted() => LookedAt = _desk.Now;
-
-    /// <inheritdoc />
-    public void Dispose()
-    {
-        _desk.Leave(this);
-        _progress?.Writer.TryComplete();
-    }
-
-    internal async ValueTask AddAsync(TaskProgress progress, CancellationToken stop)
-    {
-        if (_progress is null)
-            return;
-        try
-        {
-            await _progress.Writer.WriteAsync(progress, stop);
-        }
-        catch (ChannelClosedException)
-        {
-            // The caller has left, or the task has ended.
-        }
-    }
-
-    /// <summary>The caller reads too slowly: it gets an exception instead of the rest.</summary>
-    internal void GiveUp()
-    {
-        var fault = new TimeoutException("The caller reads too slowly.");
-        _progress?.Writer.TryComplete(fault);
-        _ended.TrySetException(fault);
-    }
-
-    internal void Finish(TaskEnd end)
-    {
-        _ended.TrySetResult(end);
-        _progress?.Writer.TryComplete();
-    }
 }

@@ -17,6 +17,9 @@ public sealed partial class ReplySender(ReplyDesk desk, ReplyAddress self, IBus 
 {
     private const int MaxReplies = 200;
 
+    /// <summary>Characters in one message; a larger reply travels alone.</summary>
+    private const int MaxChars = 1024 * 1024;
+
     /// <summary>A confirm that takes longer will not come.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
@@ -39,7 +42,7 @@ public sealed partial class ReplySender(ReplyDesk desk, ReplyAddress self, IBus 
         foreach (var task in written.Where(t => t.Ending is not null && TaskStates.IsTerminal(t.State) && t.Events.Any(e => TaskEvent.IsTerminal(e.Type))))
         {
             if (ReplyToOf(task) is { } replyTo)
-                _ = TellAsync(replyTo, new Reply(task.CorrelationId, null, new TaskEnd(task.State, task.Result, task.Error)));
+                _ = TellAsync(replyTo, new Reply(task.CorrelationId, null, TaskEnd.Of(task.State, task.Result, task.Error)));
         }
     }
 
@@ -165,8 +168,14 @@ public sealed partial class ReplySender(ReplyDesk desk, ReplyAddress self, IBus 
             lock (_gate)
             {
                 var group = new List<(Reply, TaskCompletionSource)>();
-                while (group.Count < MaxReplies && _waiting.TryDequeue(out var next))
+                for (var chars = 0; group.Count < MaxReplies && _waiting.TryPeek(out var next); _waiting.Dequeue())
+                {
+                    chars += (next.Reply.Progress?.Data.Length ?? 0) + (next.Reply.End?.Result?.Length ?? 0) + (next.Reply.End?.Error?.Length ?? 0);
+                    if (group.Count > 0 && chars > MaxChars)
+                        break;
                     group.Add(next);
+                }
+
                 if (group.Count == 0)
                 {
                     _running = false;

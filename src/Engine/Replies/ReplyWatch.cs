@@ -1,7 +1,7 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Health;
+using TaskQueue.Engine.Memory;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Telemetry;
 
@@ -39,16 +39,14 @@ internal sealed partial class ReplyWatch(ReplyDesk desk, TaskQueries queries, Pu
         }
     }
 
+    /// <summary>Large results are left to their callers, which read them once they have reserved memory.</summary>
     private async Task LookAsync(List<Guid> waiting, CancellationToken stop)
     {
-        var found = (await queries.FindManyAsync(waiting, Access.All, stop)).ToDictionary(t => t.CorrelationId);
-        foreach (var id in waiting)
+        foreach (var outcome in await queries.OutcomesAsync(waiting, stop))
         {
-            // What is no longer there was purged.
-            var end = !found.TryGetValue(id, out var task) ? new TaskEnd(TaskStates.Cancelled, null, null)
-                : TaskStates.IsTerminal(task.State) ? new TaskEnd(task.State, task.Result, task.Error) : null;
-            if (end is not null)
-                await desk.DeliverAsync(new Reply(id, null, end), stop);
+            var isSmall = outcome.ResultBytes <= MemoryBudget.SmallBytes;
+            var result = isSmall && outcome.ResultBytes > 0 ? await queries.ResultAsync(outcome.Id, stop) : null;
+            await desk.DeliverAsync(new Reply(outcome.Id, null, new TaskEnd(outcome.State, result, outcome.Error, isSmall ? 0 : outcome.ResultBytes)), stop);
         }
     }
 

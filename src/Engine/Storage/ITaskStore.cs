@@ -21,11 +21,14 @@ public interface ITaskStore
     /// <exception cref="TaskIdTakenException">The id of a line of a batch exists; nothing was written.</exception>
     Task<IReadOnlyList<Admission>?> InsertAsync(IReadOnlyList<NewTask> tasks, InsertStep? step = null);
 
-    /// <summary>Takes due tasks for a worker, exactly as the machine's Start would, in one statement.</summary>
+    /// <summary>Takes due tasks for a worker, exactly as the machine's Start would, in one statement: what it takes it returns.</summary>
     /// <returns>The tasks, first target first, then by priority, due time and id.</returns>
     Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, ClaimRules rules, DateTime now);
 
-    /// <summary>The same for many requests that differ in worker, maximum and lease only, through gates and locks, in one transaction: first come, first served.</summary>
+    /// <summary>
+    /// The same for many requests that differ in worker, maximum and lease only, through gates and locks, in one transaction: first come, first
+    /// served. The <see cref="ClaimRequest.MaxBytes"/> of the first bounds all together.
+    /// </summary>
     /// <returns>The tasks of each request.</returns>
     Task<IReadOnlyList<IReadOnlyList<TaskState>>> ClaimTogetherAsync(IReadOnlyList<ClaimRequest> requests, ClaimRules rules, DateTime now);
 
@@ -70,8 +73,11 @@ public interface ITaskStore
     /// <summary>The events after the cursors, in the order of their ids, complete for every task among them.</summary>
     Task<IReadOnlyList<TaskEvent>> ReadEventsAsync(long[] cursors, int max);
 
-    /// <summary>What bus workers get of these tasks, if they still wait to run.</summary>
-    Task<IReadOnlyList<TaskState>> ReadForDispatchAsync(IReadOnlyList<Guid> ids);
+    /// <summary>
+    /// What bus workers get of these tasks, if they still wait to run: in the order of their ids, and no more than so many bytes of payloads and
+    /// headers, but always one.
+    /// </summary>
+    Task<IReadOnlyList<TaskState>> ReadForDispatchAsync(IReadOnlyList<Guid> ids, long maxBytes);
 }
 
 /// <summary>The transaction of a group of commands; disposed without a save, it rolls back.</summary>
@@ -153,6 +159,9 @@ public sealed record ClaimRequest(IReadOnlyList<QueueLevel> Targets, int Max, st
 {
     /// <summary>A lease that lasts until the task expires.</summary>
     public const int UntilExpiry = 0;
+
+    /// <summary>At most so many bytes of payloads and headers, but always one task.</summary>
+    public long MaxBytes { get; init; } = int.MaxValue;
 
     /// <summary>Only tasks that have been due for so long.</summary>
     public int MinAgeMs { get; init; }

@@ -78,6 +78,7 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
         });
         DoorTables.Map(modelBuilder);
         AccessTables.Map(modelBuilder);
+        TextSize.Map(modelBuilder, Database.ProviderName);
         modelBuilder.Entity<QueueCount>(e =>
         {
             e.ToTable("queue_counts").HasKey(x => new { x.Queue, x.Level, x.Stream, x.Type });

@@ -1,6 +1,8 @@
 using System.Diagnostics;
+using System.Text;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Health;
+using TaskQueue.Engine.Memory;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Telemetry;
@@ -8,9 +10,12 @@ using TaskQueue.Engine.Telemetry;
 namespace TaskQueue.Engine.Tasks;
 
 /// <summary>Hands due tasks to pull workers, at once or as soon as there are some.</summary>
-public sealed class Claims(ITaskStore store, QueueCatalog queues, Doorbell doorbell, CommitSignals signals, TaskMetrics metrics, TimeProvider time)
+public sealed class Claims(ITaskStore store, QueueCatalog queues, Doorbell doorbell, CommitSignals signals, TaskMetrics metrics, MemoryBudget budget, TimeProvider time)
 {
-    private readonly GatedClaims _gated = new(store);
+    /// <summary>Bytes of a first claim, where payloads may not be larger: many small tasks, and one that is large.</summary>
+    private const long FirstBytes = 1024 * 1024;
+
+    private readonly GatedClaims _gated = new(store, budget.MaxAnswerBytes);
 
     /// <summary>A waiting worker looks again after this long, for rings that a broker's outage swallowed.</summary>
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(5);
@@ -18,12 +23,14 @@ public sealed class Claims(ITaskStore store, QueueCatalog queues, Doorbell doorb
     /// <summary>The same where limits hold tasks back: a token that comes back rings nobody.</summary>
     private static readonly TimeSpan LookAgainAtGate = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>Claims up to the maximum; where nothing is due, waits for work and claims then.</summary>
+    /// <summary>Claims up to the maximum, of tasks and of bytes; where nothing is due, waits for work and claims then.</summary>
     /// <param name="request">What the worker asks for.</param>
     /// <param name="wait">How long to wait where nothing is due; zero returns at once.</param>
     /// <param name="stop">Ends the wait: the worker has left.</param>
     /// <param name="pulse">Of a worker in this process: it rests while there is no work, and beats with every look for some.</param>
-    public async Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, TimeSpan wait, CancellationToken stop, Pulse? pulse = null)
+    /// <param name="keep">Gets the memory that was reserved for what was claimed, and disposes it; without it nobody counts it from then on.</param>
+    /// <exception cref="OverloadedException">There is no memory for what might be claimed.</exception>
+    public async Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, TimeSpan wait, CancellationToken stop, Pulse? pulse = null, Action<MemoryLease>? keep = null)
     {
         var begin = time.GetTimestamp();
         while (true)
@@ -34,11 +41,7 @@ public sealed class Claims(ITaskStore store, QueueCatalog queues, Doorbell doorb
             var now = Micros.Now(time);
             var open = request with { Targets = [.. request.Targets.Distinct().Where(t => known.GetValueOrDefault(t.Queue) is not { Settings.Paused: true })] };
             var rules = RulesOf(open.Targets, known);
-            var begun = Stopwatch.GetTimestamp();
-            IReadOnlyList<TaskState> tasks = open.Targets.Count == 0 ? []
-                : rules.Gates.Count == 0 && !open.IsStrict ? await store.ClaimAsync(open, rules, now)
-                : await _gated.ClaimAsync(open, rules, now);
-            metrics.Claimed(tasks, Stopwatch.GetElapsedTime(begun));
+            IReadOnlyList<TaskState> tasks = open.Targets.Count == 0 ? [] : await TakeAsync(open, rules, now, keep, stop);
             if (tasks.Count > 0)
                 signals.Appended();
             if (tasks.Count > 0 || waiter is null || wait <= time.GetElapsedTime(begin))
@@ -47,6 +50,65 @@ public sealed class Claims(ITaskStore store, QueueCatalog queues, Doorbell doorb
             pulse?.Rest();
             await waiter.WaitAsync(rules.Gates.Count > 0 && look > LookAgainAtGate ? LookAgainAtGate : look, stop);
             pulse?.Beat();
+        }
+    }
+
+    /// <summary>Payload and headers of a task, in bytes.</summary>
+    internal static long BytesOf(TaskState task) => Encoding.UTF8.GetByteCount(task.Payload) + (task.Headers is { } headers ? Encoding.UTF8.GetByteCount(headers) : 0);
+
+    /// <summary>
+    /// Claims for a small reservation first, which is all where payloads are small. Only where it was used up is more reserved, if there is any
+    /// free, and claimed: a claim never takes what it cannot hold.
+    /// </summary>
+    private async Task<IReadOnlyList<TaskState>> TakeAsync(ClaimRequest request, ClaimRules rules, DateTime now, Action<MemoryLease>? keep, CancellationToken stop)
+    {
+        var first = Math.Max(FirstBytes, budget.MaxRowBytes);
+        var most = Math.Max(first, budget.MaxAnswerBytes);
+        var memory = await budget.Answers.ReserveAsync(MemoryBudget.AnswerCost(first, request.Max), stop);
+        try
+        {
+            var tasks = await TakeAsync(request with { MaxBytes = first }, rules, now);
+            var bytes = tasks.Sum(BytesOf);
+            if (tasks.Count > 0 && tasks.Count < request.Max && 2 * bytes > first && bytes < most && request.Order != ClaimOrder.Sequential
+                && memory.TryGrow(MemoryBudget.AnswerCost(most, request.Max)))
+            {
+                tasks = [.. tasks, .. await TakeRestAsync(request with { Max = request.Max - tasks.Count, MaxBytes = most - bytes }, rules, now)];
+                bytes = tasks.Sum(BytesOf);
+            }
+
+            if (tasks.Count == 0 || keep is null)
+                return tasks;
+            memory.Set(MemoryBudget.AnswerCost(bytes, tasks.Count));
+            keep(memory);
+            memory = null;
+            return tasks;
+        }
+        finally
+        {
+            memory?.Dispose();
+        }
+    }
+
+    private async Task<IReadOnlyList<TaskState>> TakeAsync(ClaimRequest request, ClaimRules rules, DateTime now)
+    {
+        var begun = Stopwatch.GetTimestamp();
+        var tasks = rules.Gates.Count == 0 && !request.IsStrict ? await store.ClaimAsync(request, rules, now) : await _gated.ClaimAsync(request, rules, now);
+        metrics.Claimed(tasks, Stopwatch.GetElapsedTime(begun));
+        return tasks;
+    }
+
+    /// <summary>What was claimed before must reach its worker, whatever happens to the rest. Of the rest, one that is too large would be taken all the same.</summary>
+    private async Task<IReadOnlyList<TaskState>> TakeRestAsync(ClaimRequest request, ClaimRules rules, DateTime now)
+    {
+        if (request.MaxBytes < budget.MaxRowBytes)
+            return [];
+        try
+        {
+            return await TakeAsync(request, rules, now);
+        }
+        catch (Exception fault) when (StorageFaults.IsTransient(fault))
+        {
+            return [];
         }
     }
 

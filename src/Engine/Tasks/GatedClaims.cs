@@ -7,7 +7,7 @@ namespace TaskQueue.Engine.Tasks;
 /// commit of the one before. So those of a process that ask for the same go through together, without a timer: whatever came while the last ones
 /// committed.
 /// </summary>
-internal sealed class GatedClaims(ITaskStore store)
+internal sealed class GatedClaims(ITaskStore store, long maxBytes)
 {
     private const int MaxTasks = 2000;
 
@@ -40,7 +40,10 @@ internal sealed class GatedClaims(ITaskStore store)
             try
             {
                 var claimed = await store.ClaimTogetherAsync(Requests(group), group[^1].Rules, group.Max(e => e.Now));
-                foreach (var (entry, tasks) in group.Zip(claimed))
+                // Those that got nothing because the group had its bytes go first in the next one.
+                var isFull = 2 * claimed.Sum(tasks => tasks.Sum(Claims.BytesOf)) > BytesOf(group);
+                Return(name, [.. group.Where((e, i) => isFull && claimed[i].Count == 0 && e.Request.Order != ClaimOrder.Sequential)]);
+                foreach (var (entry, tasks) in group.Zip(claimed).Where(e => e.Second.Count > 0 || !isFull || e.First.Request.Order == ClaimOrder.Sequential))
                     entry.Claimed.SetResult(tasks);
             }
 #pragma warning disable CA1031 // the callers get it
@@ -53,8 +56,21 @@ internal sealed class GatedClaims(ITaskStore store)
     }
 
     /// <summary>What a sequential claim leaves is locked, so there is nothing for those behind it.</summary>
-    private static List<ClaimRequest> Requests(List<Entry> group) =>
-        [.. group.Select((e, place) => e.Request.Order == ClaimOrder.Sequential ? e.Request with { Max = place == 0 ? e.Request.Targets.Count : 0 } : e.Request)];
+    private List<ClaimRequest> Requests(List<Entry> group) =>
+        [.. group.Select((e, place) => e.Request with
+        {
+            Max = e.Request.Order != ClaimOrder.Sequential ? e.Request.Max : place == 0 ? e.Request.Targets.Count : 0,
+            MaxBytes = BytesOf(group),
+        })];
+
+    /// <summary>What all together may get: each has reserved memory for its own part.</summary>
+    private long BytesOf(List<Entry> group) => Math.Min(Math.Max(maxBytes, group.Max(e => e.Request.MaxBytes)), group.Sum(e => e.Request.MaxBytes));
+
+    private void Return(string name, List<Entry> entries)
+    {
+        lock (_gate)
+            _lines[name].InsertRange(0, entries);
+    }
 
     /// <summary>Those who go next; null where nobody waits any more, and then the line is closed.</summary>
     private List<Entry>? Next(string name)

@@ -1,20 +1,21 @@
 using Microsoft.Extensions.Options;
 using TaskQueue.Contracts;
+using TaskQueue.Engine.Memory;
 
 namespace TaskQueue.Engine.Tasks;
 
 /// <summary>
 /// Bounds what of this process waits for the database: tasks to accept and commands to apply, by their number and by the memory of
-/// their payloads and results. What is above is refused at once, with nothing done, instead of growing with an outage.
+/// their payloads and results, which is a part of the budget. What is above is refused at once, with nothing done, instead of growing with an
+/// outage. Texts of a request whose body is counted already are not counted again.
 /// </summary>
-public sealed class Intake(IOptions<EngineOptions> options)
+public sealed class Intake(IOptions<EngineOptions> options, MemoryBudget budget)
 {
     /// <summary>What a command takes beside its texts: its message, its context in the machine, its place in the group.</summary>
     private const int PerCommand = 1024;
 
     private readonly Lock _gate = new();
     private int _commands;
-    private long _bytes;
 
     /// <summary>Commands that wait.</summary>
     public int Commands => Volatile.Read(ref _commands);
@@ -40,40 +41,45 @@ public sealed class Intake(IOptions<EngineOptions> options)
         var bytes = (chars * sizeof(char)) + (commands * (long)PerCommand);
         lock (_gate)
         {
-            // Whatever its size, one that comes to an empty room gets in.
-            if (_commands > 0 && (_commands + commands > options.Value.MaxWaiting || _bytes + bytes > options.Value.MaxWaitingBytes))
-                throw new OverloadedException($"{_commands} tasks and reports wait for the database; nothing of this request was done: try again");
+            // Whatever their number, those that come to an empty room get in; so they do whatever their size.
+            if (_commands > 0 && _commands + commands > options.Value.MaxWaiting)
+                throw Overloaded();
             _commands += commands;
-            _bytes += bytes;
         }
 
-        return new Place(this, commands, bytes);
+        if (MemoryScope.Covers(bytes))
+            return new Place(this, commands, null);
+        if (budget.Commands.TryReserve(bytes) is { } memory)
+            return new Place(this, commands, memory);
+        Leave(commands);
+        throw Overloaded();
     }
 
-    private void Leave(Place place)
+    private OverloadedException Overloaded() => new($"{Commands} tasks and reports wait for the database; nothing of this request was done: try again");
+
+    private void Leave(int commands)
     {
         lock (_gate)
-        {
-            _commands -= place.Commands;
-            _bytes -= place.Bytes;
-        }
+            _commands -= commands;
     }
 
     /// <summary>Room that was taken; disposed once.</summary>
     public sealed class Place : IDisposable
     {
         private readonly Intake _intake;
+        private readonly int _commands;
+        private readonly MemoryLease? _memory;
 
-        internal Place(Intake intake, int commands, long bytes) => (_intake, Commands, Bytes) = (intake, commands, bytes);
-
-        internal int Commands { get; }
-
-        internal long Bytes { get; }
+        internal Place(Intake intake, int commands, MemoryLease? memory) => (_intake, _commands, _memory) = (intake, commands, memory);
 
         /// <inheritdoc />
-        public void Dispose() => _intake.Leave(this);
+        public void Dispose()
+        {
+            _memory?.Dispose();
+            _intake.Leave(_commands);
+        }
     }
 }
 
-/// <summary>More waits for the database than may, or waited for longer than it may: nothing was done, and the same may succeed later.</summary>
+/// <summary>More waits for the database or for memory than may, or waited for longer than it may: nothing was done, and the same may succeed later.</summary>
 public sealed class OverloadedException(string message) : Exception(message);

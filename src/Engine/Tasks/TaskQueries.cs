@@ -1,6 +1,8 @@
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Callbacks;
+using TaskQueue.Engine.Memory;
 using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Engine.Tasks;
@@ -37,6 +39,26 @@ public sealed record TaskCursor(DateTime At, Guid Id)
         }, task.CorrelationId);
 }
 
+/// <summary>A page of a list, which ends at a number of bytes as well as of tasks.</summary>
+/// <param name="Tasks">The tasks, in the order of the list; a task that vanished meanwhile is missing.</param>
+/// <param name="First">The place of the first, or null where there is none.</param>
+/// <param name="Last">The place of the last; the next page is behind it.</param>
+/// <param name="HasMore">Whether there are more in the direction of the read.</param>
+public sealed record TaskPage(IReadOnlyList<TaskState> Tasks, TaskCursor? First, TaskCursor? Last, bool HasMore);
+
+/// <summary>Waits until an answer of so many bytes and tasks may be read.</summary>
+/// <param name="bytes">Payloads, results and headers.</param>
+/// <param name="tasks">How many tasks.</param>
+/// <param name="cancellationToken">Ends the wait.</param>
+public delegate ValueTask ReserveAnswer(long bytes, int tasks, CancellationToken cancellationToken);
+
+/// <summary>How a task ended.</summary>
+/// <param name="Id">The task.</param>
+/// <param name="State">A terminal state.</param>
+/// <param name="Error">Why it failed.</param>
+/// <param name="ResultBytes">Size of its result.</param>
+public sealed record FinishedTask(Guid Id, int State, string? Error, long ResultBytes);
+
 /// <summary>What a level of a queue holds.</summary>
 /// <param name="At">Queue and level.</param>
 /// <param name="Waiting">Tasks that wait to run, due or not.</param>
@@ -46,20 +68,79 @@ public sealed record TaskCursor(DateTime At, Guid Id)
 public sealed record LevelStats(QueueLevel At, long Waiting, long Running, long Completed, long Ended);
 
 /// <summary>Reads of tasks; nothing here changes anything. Tasks that are gone are not seen, though their rows may still be there, nor those that the caller may not see.</summary>
-public sealed class TaskQueries(IDbContextFactory<TaskDbContext> databases, TimeProvider time)
+public sealed class TaskQueries(IDbContextFactory<TaskDbContext> databases, IOptions<MemoryOptions> memory, TimeProvider time)
 {
     /// <summary>One task, or null.</summary>
-    public async Task<TaskState?> FindAsync(Guid id, Access access, CancellationToken stop)
+    /// <param name="id">The task.</param>
+    /// <param name="access">Who asks.</param>
+    /// <param name="stop">Stops the read.</param>
+    /// <param name="texts">Whether its payload and its result are needed.</param>
+    public async Task<TaskState?> FindAsync(Guid id, Access access, CancellationToken stop, bool texts = true)
     {
         await using var db = await databases.CreateDbContextAsync(stop);
-        return await Tasks(db, access).SingleOrDefaultAsync(t => t.CorrelationId == id, stop);
+        var task = Tasks(db, access).Where(t => t.CorrelationId == id);
+        return await (texts ? task : task.Select(SizedTask.Textless)).SingleOrDefaultAsync(stop);
+    }
+
+    /// <summary>Whether a task is there to be seen.</summary>
+    public async Task<bool> IsSeenAsync(Guid id, Access access, CancellationToken stop)
+    {
+        await using var db = await databases.CreateDbContextAsync(stop);
+        return await Tasks(db, access).AnyAsync(t => t.CorrelationId == id, stop);
+    }
+
+    /// <summary>The same; memory is reserved before a large one is read.</summary>
+    public async Task<TaskState?> FindAsync(Guid id, Access access, ReserveAnswer reserve, CancellationToken stop)
+    {
+        ArgumentNullException.ThrowIfNull(reserve);
+        await using var db = await databases.CreateDbContextAsync(stop);
+        var task = Tasks(db, access).Where(t => t.CorrelationId == id);
+        if (await task.Where(t => (TextSize.Of(t.Payload) ?? 0) + (TextSize.Of(t.Result) ?? 0) + (TextSize.Of(t.Headers) ?? 0) <= MemoryBudget.SmallBytes).SingleOrDefaultAsync(stop) is { } small)
+            return small;
+        if (await task.Select(SizedTask.Of).SingleOrDefaultAsync(stop) is not { } large)
+            return null;
+        await reserve(large.Bytes, 1, stop);
+        return await task.SingleOrDefaultAsync(stop);
+    }
+
+    /// <summary>Whether a task has ended, or is not there to be seen.</summary>
+    public async Task<bool> HasEndedAsync(Guid id, Access access, CancellationToken stop)
+    {
+        await using var db = await databases.CreateDbContextAsync(stop);
+        return !await Tasks(db, access).AnyAsync(t => t.CorrelationId == id && (t.State == TaskStates.Pending || t.State == TaskStates.Running || t.State == TaskStates.Retrying), stop);
     }
 
     /// <summary>Those of the tasks that exist, in no order.</summary>
-    public async Task<List<TaskState>> FindManyAsync(IReadOnlyList<Guid> ids, Access access, CancellationToken stop)
+    public async Task<List<TaskState>> FindManyAsync(IReadOnlyList<Guid> ids, Access access, CancellationToken stop, bool texts = true, ReserveAnswer? reserve = null)
     {
         await using var db = await databases.CreateDbContextAsync(stop);
-        return await Tasks(db, access).Where(t => ids.Contains(t.CorrelationId)).ToListAsync(stop);
+        var tasks = Tasks(db, access).Where(t => ids.Contains(t.CorrelationId));
+        if (!texts)
+            tasks = tasks.Select(SizedTask.Textless);
+        if (reserve is not null)
+        {
+            var sizes = await tasks.Select(SizedTask.Of).ToListAsync(stop);
+            await reserve(sizes.Sum(t => t.Bytes), sizes.Count, stop);
+        }
+
+        return await tasks.ToListAsync(stop);
+    }
+
+    /// <summary>Those of the tasks that have ended, without their results; and those that are gone, as cancelled.</summary>
+    public async Task<List<FinishedTask>> OutcomesAsync(IReadOnlyList<Guid> ids, CancellationToken stop)
+    {
+        await using var db = await databases.CreateDbContextAsync(stop);
+        var found = await Tasks(db, Access.All).Where(t => ids.Contains(t.CorrelationId))
+            .Select(t => new FinishedTask(t.CorrelationId, t.State, t.Error, TextSize.Of(t.Result) ?? 0)).ToListAsync(stop);
+        var gone = ids.Except(found.Select(t => t.Id)).Select(id => new FinishedTask(id, TaskStates.Cancelled, null, 0));
+        return [.. found.Where(t => TaskStates.IsTerminal(t.State)), .. gone];
+    }
+
+    /// <summary>The result of a task; null where it has none or is gone.</summary>
+    public async Task<string?> ResultAsync(Guid id, CancellationToken stop)
+    {
+        await using var db = await databases.CreateDbContextAsync(stop);
+        return await db.Tasks.AsNoTracking().Where(t => t.CorrelationId == id).Select(t => t.Result).SingleOrDefaultAsync(stop);
     }
 
     /// <summary>Whose the tasks are, and of which queue: rows with nothing else. Tasks that are gone are missing.</summary>
@@ -79,31 +160,56 @@ public sealed class TaskQueries(IDbContextFactory<TaskDbContext> databases, Time
         return [.. ids.Except(open)];
     }
 
-    /// <summary>The newest tasks, all or of one state.</summary>
-    public async Task<List<TaskState>> NewestAsync(int? state, int max, Access access, CancellationToken stop)
+    /// <summary>The newest tasks, all or of one state; fewer where they are large.</summary>
+    public async Task<IReadOnlyList<TaskState>> NewestAsync(int? state, int max, Access access, CancellationToken stop, ReserveAnswer? reserve = null)
     {
         await using var db = await databases.CreateDbContextAsync(stop);
         var tasks = Tasks(db, access);
         if (state is { } wanted)
             tasks = tasks.Where(t => t.State == EF.Constant(wanted)); // a partial index is only used for a state that the planner sees
-        return await tasks.OrderByDescending(t => t.CorrelationId).Take(max).ToListAsync(stop);
+        var sizes = await tasks.OrderByDescending(t => t.CorrelationId).Take(max).Select(SizedTask.Of).ToListAsync(stop);
+        return await ReadAsync(db, access, SizedTask.Cut(sizes, memory.Value.MaxAnswerBytes, out var bytes), bytes, reserve, stop);
     }
 
     /// <summary>A page of a queue's tasks.</summary>
     /// <param name="queue">Base name.</param>
     /// <param name="list">Which, and in which order.</param>
     /// <param name="from">Behind this place, or before it where <paramref name="back"/>; null is from the start.</param>
-    /// <param name="max">At most so many.</param>
-    /// <param name="back">The page that ends before <paramref name="from"/>, in the same order.</param>
+    /// <param name="max">At most so many; fewer where they are large.</param>
     /// <param name="access">Who asks.</param>
     /// <param name="stop">Stops the read.</param>
-    public async Task<List<TaskState>> ListAsync(string queue, TaskList list, TaskCursor? from, int max, Access access, CancellationToken stop, bool back = false)
+    /// <param name="back">The page that ends before <paramref name="from"/>, in the same order.</param>
+    /// <param name="reserve">Reserves the memory of the page before it is read.</param>
+    public async Task<TaskPage> ListAsync(
+        string queue, TaskList list, TaskCursor? from, int max, Access access, CancellationToken stop, bool back = false, ReserveAnswer? reserve = null)
     {
         await using var db = await databases.CreateDbContextAsync(stop);
-        var page = await TaskLists.Page(Tasks(db, access), queue, list, from, max, back).ToListAsync(stop);
+        var found = await TaskLists.Page(Tasks(db, access), queue, list, from, max + 1, back).Select(SizedTask.Of).ToListAsync(stop); // one more shows whether there are more
+        var page = SizedTask.Cut(found.Count > max ? found[..max] : found, memory.Value.MaxAnswerBytes, out var bytes);
+        var hasMore = page.Count < found.Count;
         if (back)
             page.Reverse();
-        return page;
+        return new TaskPage(
+            await ReadAsync(db, access, page, bytes, reserve, stop), page.FirstOrDefault()?.Cursor(list), page.LastOrDefault()?.Cursor(list), hasMore);
+    }
+
+    /// <summary>The ids of dead letters of a queue behind a place, the oldest death first.</summary>
+    public async Task<List<TaskCursor>> DeadAsync(string queue, TaskCursor? from, int max, CancellationToken stop)
+    {
+        await using var db = await databases.CreateDbContextAsync(stop);
+        return await TaskLists.Page(Tasks(db, Access.All), queue, TaskList.Dead, from, max, back: false)
+            .Select(t => new TaskCursor(t.FinishedAt ?? DateTime.UnixEpoch, t.CorrelationId)).ToListAsync(stop);
+    }
+
+    private async Task<IReadOnlyList<TaskState>> ReadAsync(TaskDbContext db, Access access, List<SizedTask> page, long bytes, ReserveAnswer? reserve, CancellationToken stop)
+    {
+        if (page.Count == 0)
+            return [];
+        if (reserve is not null)
+            await reserve(bytes, page.Count, stop);
+        var ids = page.ConvertAll(t => t.Id);
+        var tasks = await Tasks(db, access).Where(t => ids.Contains(t.CorrelationId)).ToDictionaryAsync(t => t.CorrelationId, stop);
+        return [.. ids.Where(tasks.ContainsKey).Select(id => tasks[id])];
     }
 
     /// <summary>The timeline of a task, oldest first.</summary>

@@ -167,13 +167,13 @@ public sealed class TaskVerbs(
         var (restarted, skipped) = (0, 0);
         var start = Now;
         TaskCursor? from = null;
-        while ((await queries.ListAsync(queue, TaskList.Dead, from, RedriveBatch, Access.All, stop)).FindAll(t => t.FinishedAt <= start) is { Count: > 0 } letters)
+        while ((await queries.DeadAsync(queue, from, RedriveBatch, stop)).FindAll(t => t.At <= start) is { Count: > 0 } letters)
         {
-            var commands = await ApplyAsync(letters.ConvertAll(t => Retry(t.CorrelationId, null, null)));
+            var commands = await ApplyAsync(letters.ConvertAll(t => Retry(t.Id, null, null)));
             var done = commands.Count(c => c.Verdict == Verdict.Applied);
             restarted += done;
             skipped += commands.Count - done;
-            from = TaskCursor.Of(TaskList.Dead, letters[^1]);
+            from = letters[^1];
         }
 
         return (restarted, skipped);

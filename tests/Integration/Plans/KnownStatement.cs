@@ -60,6 +60,7 @@ internal sealed record KnownStatement(string Name, string Purpose, string Mark)
         new("Owe", "Tasks that ended owe callbacks.", "insert into callbacks"),
         new("Take callbacks", "The scheduler: callbacks that are due, a few of each owner and receiver.", "with ready as ("),
         new("Next callback", "When the next one is due.", "select due_at from callbacks"),
+        new("List: rows", "The tasks of a page, once their sizes are known.", "t.id = ANY ("),
         new("List: owner", "The newest tasks of one owner, from its own index.", "AND t.owner = $2\nORDER BY t.id DESC"),
         new("List: live", "A page of what waits, runs or is dead in a queue.", "UNION ALL"),
         new("List: waiting", "A page of what waits, of a thread only the next.", "ORDER BY t.due_at"),

@@ -97,7 +97,7 @@ internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTi
     {
         var cursors = await store.LoadCursorsAsync();
         var events = await store.ReadEventsAsync(cursors, 1000);
-        await store.ReadForDispatchAsync([.. events.Select(e => e.TaskId).Distinct().Take(100)]);
+        await store.ReadForDispatchAsync([.. events.Select(e => e.TaskId).Distinct().Take(100)], int.MaxValue);
         foreach (var e in events)
             cursors[e.Stream] = Math.Max(cursors[e.Stream], e.Id);
         await store.SaveCursorsAsync(cursors);

@@ -21,6 +21,9 @@ internal sealed partial class GroupCommitter : IHostedService
 {
     private const int MaxGroup = 256;
 
+    /// <summary>A group takes no more once it has so many characters of payloads and results: those behind it wait for less.</summary>
+    private const long MaxChars = 4 * 1024 * 1024;
+
     /// <summary>Commands that may wait in a lane before senders wait too.</summary>
     private const int LaneCapacity = 8192;
 
@@ -82,18 +85,29 @@ internal sealed partial class GroupCommitter : IHostedService
             if (!await reader.WaitToReadAsync())
                 return;
             pulse.Beat();
-            var group = new List<GroupEntry>();
-            while (group.Count < MaxGroup && reader.TryRead(out var entry))
-            {
-                if (Stopwatch.GetElapsedTime(entry.Came) <= _maxWait)
-                    group.Add(entry);
-                else
-                    entry.Fail(new OverloadedException($"the database took nothing for {_maxWait.TotalSeconds:0} s; nothing of this request was done: try again"));
-            }
-
-            if (group.Count > 0)
-                await CommitGroupAsync(group);
+            await CommitNextAsync(reader);
         }
+    }
+
+    /// <summary>A method of its own: a lane that waits holds nothing of its last group.</summary>
+    private async Task CommitNextAsync(ChannelReader<GroupEntry> reader)
+    {
+        var group = new List<GroupEntry>();
+        for (var chars = 0L; group.Count < MaxGroup && chars < MaxChars && reader.TryRead(out var entry);)
+        {
+            if (Stopwatch.GetElapsedTime(entry.Came) <= _maxWait)
+            {
+                group.Add(entry);
+                chars += entry.Chars;
+            }
+            else
+            {
+                entry.Fail(new OverloadedException($"the database took nothing for {_maxWait.TotalSeconds:0} s; nothing of this request was done: try again"));
+            }
+        }
+
+        if (group.Count > 0)
+            await CommitGroupAsync(group);
     }
 
     private async Task CommitGroupAsync(List<GroupEntry> group, int races = 0)

@@ -26,6 +26,9 @@ internal abstract class GroupEntry(Guid taskId)
     /// <summary>Whether it ended an attempt whose lease had lapsed.</summary>
     public abstract bool HasLapsed { get; }
 
+    /// <summary>Length of its payload or result.</summary>
+    public abstract int Chars { get; }
+
     /// <summary>Lets the machine work on a copy; a machine that throws changes nothing and fails only itself.</summary>
     public async Task RunAsync(GroupSlot slot)
     {
@@ -80,6 +83,13 @@ internal sealed class GroupEntry<T>(ConsumeContext<T> context, IPipe<SagaReposit
     where T : class
 {
     public override bool HasLapsed => context.Message is LapseLease { Verdict: Verdict.Applied };
+
+    public override int Chars => context.Message switch
+    {
+        SubmitTask submit => submit.Task.Payload.Length,
+        CompleteTask { Result: { } result } => result.Length,
+        _ => 0,
+    };
 
     protected override void SetVerdict(Verdict verdict)
     {

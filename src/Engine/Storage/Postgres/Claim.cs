@@ -9,16 +9,19 @@ internal sealed partial class PostgresTaskStore
     // Rows that another claim has locked are skipped; the update repeats the state test for rows that changed meanwhile.
     // The ids go to the update as an array: joined to the CTE, whose size the planner cannot know, it would read the table.
     // The stream is locked after the last row, and before the first event draws its id.
+    // The lengths of texts are known without reading them, also where they are stored out of line.
     private static readonly string ClaimSql = ClaimStatement(
         $"""
         due as (
-            select c.id, q.ord
-            from unnest($1, $2) with ordinality as q(queue, level, ord)
-            cross join (values (4), (3), (2), (1)) as p(priority)
-            cross join lateral ({DueTasks("$4")}
-                for update skip locked) as c
-            order by q.ord, -p.priority, c.due_at, c.id
-            limit $4)
+            select f.id, f.ord from (
+                select c.id, q.ord, c.octets, sum(c.octets) over (order by q.ord, -p.priority, c.due_at, c.id rows unbounded preceding) as octets_so_far
+                from unnest($1, $2) with ordinality as q(queue, level, ord)
+                cross join (values (4), (3), (2), (1)) as p(priority)
+                cross join lateral ({DueTasks("$4")}
+                    for update skip locked) as c
+                order by q.ord, -p.priority, c.due_at, c.id
+                limit $4) as f
+            where f.octets_so_far <= $12 or f.octets_so_far = f.octets)
         """,
         "where t.id = any(array(select id from due))", worker: "$5", claimedBy: "$11", lease: "$6", gated: "false",
         order: "due.ord, -c.priority, c.due_at, c.id");
@@ -26,7 +29,7 @@ internal sealed partial class PostgresTaskStore
     private static string DueTasks(string limit) =>
         $"""
 
-            select t.id, t.due_at from tasks t
+            select t.id, t.due_at, octet_length(t.payload) + coalesce(octet_length(t.headers), 0) as octets from tasks t
             where t.queue = q.queue and t.level = q.level and t.priority = p.priority
               and t.state in (3, 7) and not t.held and not t.push and t.due_at <= $9
               and (t.expires_at is null or t.expires_at > $3)
@@ -90,7 +93,7 @@ internal sealed partial class PostgresTaskStore
         [
             Value(Queues(request.Targets)), Value(Levels(request.Targets)), Value(now), Value(request.Max),
             Value(request.Worker), Nullable(request.LeaseMs), Value(PickStream()), Value<string[]>([.. rules.Silent]),
-            Value(now.AddMilliseconds(-request.MinAgeMs)), Nullable(request.MaxRetries), Nullable(request.Credential),
+            Value(now.AddMilliseconds(-request.MinAgeMs)), Nullable(request.MaxRetries), Nullable(request.Credential), Value(request.MaxBytes),
         ]);
         await using var reader = await command.ExecuteReaderAsync();
         var tasks = new List<TaskState>();

@@ -12,13 +12,22 @@ internal sealed partial class PostgresTaskStore
 
     private const string EndOfEventsSql = "select s.id, coalesce((select max(e.id) from task_events e where e.stream = s.id), 0) from event_streams s";
 
-    private static readonly string ReadForDispatchSql = $"select {TaskColumn.List(TaskColumn.All)} from tasks where id = any($1) and state in (3, 7)";
+    private static readonly string ReadForDispatchSql =
+        $"""
+        select {TaskColumn.List(TaskColumn.All, "t.")} from tasks t join (
+            select s.id from (
+                select id, octet_length(payload) + coalesce(octet_length(headers), 0) as octets,
+                    sum(octet_length(payload) + coalesce(octet_length(headers), 0)) over (order by id rows unbounded preceding) as octets_so_far
+                from tasks where id = any($1) and state in (3, 7)) as s
+            where s.octets_so_far <= $2 or s.octets_so_far = s.octets) as f on f.id = t.id
+        order by t.id
+        """;
 
     private const string Channel = "taskqueue_events";
 
     private const string ReadEventsSql =
         """
-        select e.stream, e.id, e.task_id, e.type, e.queue, e.level, e.attempt, e.worker, e.error, e.at, e.due_at, e.dispatch, e.frees
+        select e.stream, e.id, e.task_id, e.type, e.queue, e.level, e.attempt, e.worker, left(e.error, 1000), e.at, e.due_at, e.dispatch, e.frees
         from unnest($1) with ordinality as s(cursor, ord)
         cross join lateral (
             select * from task_events e where e.stream = s.ord - 1 and e.id > s.cursor order by e.id limit $2) as e
@@ -93,10 +102,11 @@ internal sealed partial class PostgresTaskStore
         return EventReader.Complete(events, max);
     }
 
-    public async Task<IReadOnlyList<TaskState>> ReadForDispatchAsync(IReadOnlyList<Guid> ids)
+    public async Task<IReadOnlyList<TaskState>> ReadForDispatchAsync(IReadOnlyList<Guid> ids, long maxBytes)
     {
         await using var command = source.CreateCommand(ReadForDispatchSql);
         command.Parameters.Add(Value(ids.ToArray()));
+        command.Parameters.Add(Value(maxBytes));
         await using var reader = await command.ExecuteReaderAsync();
         var tasks = new List<TaskState>(ids.Count);
         while (await reader.ReadAsync())

@@ -12,7 +12,8 @@ internal sealed partial class PostgresTaskStore
     // The gates were locked by a statement before this one, so what is counted here stays true until the commit. A queue's
     // tasks are numbered in the order of the claim, over all its targets, and cut off at what its limits leave. A claim that
     // waited for the gate finds a bucket that later ones have emptied: by its own time that holds less than nothing.
-    // Of the tasks that are left the first request gets the first, up to its maximum, and so on: $16 has the sums of these.
+    // Of the tasks that are left the first request gets the first, up to its maximum, and so on: $16 has the sums of these. Behind $19 bytes
+    // there is nothing for anybody.
     private static readonly string GatedClaimSql = ClaimTogether(
         "for update skip locked", $"due as (\n{Picked})", more: "");
 
@@ -31,17 +32,21 @@ internal sealed partial class PostgresTaskStore
         $"""
         held as (
             insert into queue_locks (queue, level, task_id, attempt, until)
-            select queue, level, id, attempt, $3 + greatest($19, ($6)[1]) * interval '1 millisecond' from claimed where $17 = {(int)ClaimOrder.Sequential}
+            select queue, level, id, attempt, $3 + greatest($20, ($6)[1]) * interval '1 millisecond' from claimed where $17 = {(int)ClaimOrder.Sequential}
             on conflict (queue, level) do update set task_id = excluded.task_id, attempt = excluded.attempt, until = excluded.until),
         """);
 
     private const string Picked =
         $"""
-            select n.id, n.place, width_bucket((row_number() over (order by n.place) - 1)::int, $16) + 1 as share from (
-                select f.*, row_number() over (order by {TogetherOrder}) as place, row_number() over (partition by f.queue order by {TogetherOrder}) as number
-                from found f where $17 <> 4 or f.turn = 1) as n
-            where n.number <= n.allowed
-            order by n.place limit $4
+            select s.id, s.place, s.share from (
+                select n.id, n.place, n.octets, width_bucket((row_number() over (order by n.place) - 1)::int, $16) + 1 as share,
+                    sum(n.octets) over (order by n.place rows unbounded preceding) as octets_so_far
+                from (
+                    select f.*, row_number() over (order by {TogetherOrder}) as place, row_number() over (partition by f.queue order by {TogetherOrder}) as number
+                    from found f where $17 <> 4 or f.turn = 1) as n
+                where n.number <= n.allowed
+                order by n.place limit $4) as s
+            where s.octets_so_far <= $19 or s.octets_so_far = s.octets
         """;
 
     // 1 is the oldest of all, 2 one of each in turn; the numbers are those of ClaimOrder.
@@ -58,7 +63,7 @@ internal sealed partial class PostgresTaskStore
             from unnest($11, $12, $13, $14) as g(queue, max_running, period_ns, max_tokens)
             join queue_gates b on b.queue = g.queue),
         found as (
-            select c.id, c.due_at, q.queue, q.ord, p.priority, coalesce(g.allowed, $4) as allowed,
+            select c.id, c.due_at, c.octets, q.queue, q.ord, p.priority, coalesce(g.allowed, $4) as allowed,
                 row_number() over (partition by q.ord order by p.priority desc, c.due_at, c.id) as turn
             from unnest($1, $2) with ordinality as q(queue, level, ord)
             left join gates g on g.queue = q.queue
@@ -143,5 +148,6 @@ internal sealed partial class PostgresTaskStore
         yield return Value(sums);
         yield return Value((int)request.Order);
         yield return Value<string?[]>([.. requests.Select(r => r.Credential)]);
+        yield return Value(request.MaxBytes);
     }
 }

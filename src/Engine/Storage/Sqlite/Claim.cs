@@ -8,7 +8,7 @@ internal sealed partial class SqliteTaskStore
 
     private const string DueSql =
         """
-        select id, due_at from tasks
+        select id, due_at, octet_length(payload) + coalesce(octet_length(headers), 0) from tasks
         where queue = @0 and level = @1 and priority = @2 and state in (3, 7) and not held and not push and due_at <= @5
           and (expires_at is null or expires_at > @3)
         order by due_at, id limit @4
@@ -57,7 +57,7 @@ internal sealed partial class SqliteTaskStore
             {
                 var micros = Micros.FromTime(now);
                 var gates = rules.Gates.Select(g => OpenGate(g, micros)).ToDictionary(g => g.Gate.Queue);
-                var due = new Queue<Due>(SelectDue(requests[0] with { Max = requests.Sum(r => r.Max) }, gates, micros));
+                var due = new Queue<Due>(Cut(SelectDue(requests[0] with { Max = requests.Sum(r => r.Max) }, gates, micros), requests[0].MaxBytes, gates));
                 var tasks = requests.Select(r => Take(r, due, gates, rules, now)).ToList();
                 Append([.. tasks.SelectMany(list => list).SelectMany(t => t.Events)]);
                 foreach (var gate in gates.Values)
@@ -129,15 +129,37 @@ internal sealed partial class SqliteTaskStore
         var found = new List<Due>();
         foreach (var priority in Priorities.TakeWhile(_ => request.Order == ClaimOrder.Oldest || found.Count < max))
         {
-            found.AddRange(Query(DueSql, r => new Due(r.GetString(0), target, r.GetInt64(1), 0),
+            found.AddRange(Query(DueSql, r => new Due(r.GetString(0), target, r.GetInt64(1), 0, r.GetInt64(2)),
                 target.Queue, target.Level, priority, now, max, now - (request.MinAgeMs * 1000L)));
         }
 
         return [.. found.Select((d, turn) => d with { Turn = turn })];
     }
 
-    private static bool LetThrough(Due due, Dictionary<string, OpenedGate> gates) =>
-        !gates.TryGetValue(due.Target.Queue, out var gate) || gate.Taken++ < gate.Allowed;
+    /// <summary>What is behind so many bytes stays, and its places in the gates are left to others.</summary>
+    private static List<Due> Cut(List<Due> due, long maxBytes, Dictionary<string, OpenedGate> gates)
+    {
+        var (count, bytes) = (0, 0L);
+        while (count < due.Count && (count == 0 || bytes + due[count].Bytes <= maxBytes))
+            bytes += due[count++].Bytes;
+        foreach (var left in due[count..])
+        {
+            if (gates.TryGetValue(left.Target.Queue, out var gate))
+                gate.Taken--;
+        }
 
-    private readonly record struct Due(string Id, QueueLevel Target, long DueAt, int Turn);
+        return due[..count];
+    }
+
+    private static bool LetThrough(Due due, Dictionary<string, OpenedGate> gates)
+    {
+        if (!gates.TryGetValue(due.Target.Queue, out var gate))
+            return true;
+        if (gate.Taken >= gate.Allowed)
+            return false;
+        gate.Taken++;
+        return true;
+    }
+
+    private readonly record struct Due(string Id, QueueLevel Target, long DueAt, int Turn, long Bytes);
 }

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Storage.Sqlite;
@@ -12,7 +13,7 @@ internal sealed partial class SqliteTaskStore
 
     private const string ReadEventsSql =
         """
-        select stream, id, task_id, type, queue, level, attempt, worker, error, at, due_at, dispatch, frees
+        select stream, id, task_id, type, queue, level, attempt, worker, substr(error, 1, 1000), at, due_at, dispatch, frees
         from task_events where id > @0 order by id limit @1
         """;
 
@@ -47,11 +48,21 @@ internal sealed partial class SqliteTaskStore
     public Task<IReadOnlyList<TaskEvent>> ReadEventsAsync(long[] cursors, int max) =>
         UseAsync<IReadOnlyList<TaskEvent>>(() => Query(ReadEventsSql, EventReader.Read, cursors[Stream], max), write: false);
 
-    public Task<IReadOnlyList<TaskState>> ReadForDispatchAsync(IReadOnlyList<Guid> ids) =>
-        UseAsync<IReadOnlyList<TaskState>>(() => LoadByIds(ReadForDispatchSql, TaskColumn.All, ids), write: false);
+    public Task<IReadOnlyList<TaskState>> ReadForDispatchAsync(IReadOnlyList<Guid> ids, long maxBytes) =>
+        UseAsync<IReadOnlyList<TaskState>>(
+            () => Query(ReadForDispatchSql, r => TaskColumn.ReadRow(TaskColumn.All, r), JsonSerializer.Serialize(ids.Select(id => id.ToString().ToUpperInvariant())), maxBytes),
+            write: false);
 
     private static readonly string ReadForDispatchSql =
-        $"select {TaskColumn.List(TaskColumn.All)} from tasks where id in (select value from json_each(@0)) and state in (3, 7)";
+        $"""
+        select {TaskColumn.List(TaskColumn.All, "t.")} from tasks t join (
+            select s.id from (
+                select id, octet_length(payload) + coalesce(octet_length(headers), 0) as octets,
+                    sum(octet_length(payload) + coalesce(octet_length(headers), 0)) over (order by id rows unbounded preceding) as octets_so_far
+                from tasks where id in (select value from json_each(@0)) and state in (3, 7)) as s
+            where s.octets_so_far <= @1 or s.octets_so_far = s.octets) as f on f.id = t.id
+        order by t.id
+        """;
 
     private sealed class RelayLease : IRelayLease
     {

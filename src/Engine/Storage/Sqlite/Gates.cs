@@ -28,14 +28,13 @@ internal sealed partial class SqliteTaskStore
 
     private void CloseGate(OpenedGate gate)
     {
-        var taken = Math.Min(gate.Taken, gate.Allowed);
-        if (gate.Gate.Rate is { } rate && taken > 0)
-            Execute(SpendSql, gate.Gate.Queue, gate.Bucket + (taken * rate.PeriodNs));
+        if (gate.Gate.Rate is { } rate && gate.Taken > 0)
+            Execute(SpendSql, gate.Gate.Queue, gate.Bucket + (gate.Taken * rate.PeriodNs));
     }
 
     private sealed record OpenedGate(QueueGate Gate, int Allowed, long Bucket)
     {
-        /// <summary>Tasks claimed through it, and perhaps some more that it refused.</summary>
+        /// <summary>Tasks claimed through it.</summary>
         public int Taken { get; set; }
     }
 }

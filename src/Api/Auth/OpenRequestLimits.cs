@@ -1,0 +1,61 @@
+using System.Net;
+using System.Threading.RateLimiting;
+using Microsoft.Extensions.Options;
+using TaskQueue.Api.Http;
+using TaskQueue.Engine.Auth;
+
+namespace TaskQueue.Api.Auth;
+
+/// <summary>
+/// Limits requests that nobody needs a key for: open routes, and paths that are no route. Each address has a rate of its own, so that one that
+/// asks without end does not keep the probes of an orchestrator out; all together have a number of requests at a time.
+/// </summary>
+internal sealed class OpenRequestLimits : IDisposable
+{
+    private static readonly DoorFault Busy = new(503, "busy", "the server has as many requests of this kind as it works on at a time; try again");
+    private static readonly DoorFault TooMany = new(429, "rate_limited", "too many requests from this address; try again later") { RetryAfter = TimeSpan.FromSeconds(1) };
+
+    private readonly RequestDelegate _next;
+    private readonly IDisposable? _watch;
+    private volatile Limits _limits;
+
+    public OpenRequestLimits(RequestDelegate next, IOptionsMonitor<LimitOptions> options)
+    {
+        _next = next;
+        _watch = options.OnChange((changed, _) => _limits = new Limits(changed)); // requests that hold a place of those before keep it
+        _limits = new Limits(options.CurrentValue);
+    }
+
+    public Task InvokeAsync(HttpContext context) =>
+        context.GetEndpoint()?.Metadata.GetMetadata<NeededScope>() is { Scope: not Scope.None } ? _next(context) : AdmitAsync(context);
+
+    public void Dispose() => _watch?.Dispose();
+
+    private async Task AdmitAsync(HttpContext context)
+    {
+        var limits = _limits;
+        using var count = limits.Rates?.AttemptAcquire(context.Connection.RemoteIpAddress ?? IPAddress.None);
+        using var place = count is { IsAcquired: false } ? null : limits.Places?.AttemptAcquire();
+        if (count is { IsAcquired: false })
+            await DoorFaults.AnswerAsync(context, TooMany);
+        else if (place is { IsAcquired: false })
+            await DoorFaults.AnswerAsync(context, Busy);
+        else
+            await _next(context);
+    }
+
+    private sealed class Limits(LimitOptions options)
+    {
+        public PartitionedRateLimiter<IPAddress>? Rates { get; } = options.OpenPerSecond == 0 ? null : PartitionedRateLimiter.Create<IPAddress, IPAddress>(
+            address => RateLimitPartition.GetTokenBucketLimiter(address, _ => new TokenBucketRateLimiterOptions
+            {
+                TokenLimit = 2 * options.OpenPerSecond,
+                TokensPerPeriod = options.OpenPerSecond,
+                ReplenishmentPeriod = TimeSpan.FromSeconds(1),
+                QueueLimit = 0,
+            }));
+
+        public ConcurrencyLimiter? Places { get; } =
+            options.MaxOpenRequests == 0 ? null : new(new ConcurrencyLimiterOptions { PermitLimit = options.MaxOpenRequests, QueueLimit = 0 });
+    }
+}

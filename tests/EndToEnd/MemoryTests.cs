@@ -1,0 +1,166 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net.Sockets;
+using System.Text;
+using System.Text.Json;
+using Shouldly;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.EndToEnd;
+
+/// <summary>
+/// A process with a heap of 768 MiB stays alive whatever its callers send and ask for at once, and another caller's task is accepted within a
+/// second throughout.
+/// </summary>
+[Collection(ProcessesCollection.Name)]
+public sealed class MemoryTests
+{
+    private const int MiB = 1024 * 1024;
+    private const int Bulks = 16, BulkBytes = 60_000_000, Puts = 600, Uploads = 50, Tasks = 1000, TaskBytes = 1_000_000;
+    private static readonly string[] Big = ["big"];
+    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(4);
+
+    [Theory]
+    [InlineData(DatabaseProvider.Sqlite)]
+    [InlineData(DatabaseProvider.Postgres)]
+    public async Task Nobody_exhausts_the_memory_and_a_second_caller_is_answered_within_a_second(DatabaseProvider provider)
+    {
+        await using var database = await TestDatabase.CreateAsync(provider);
+        await using var server = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database.ConnectionString, rabbitMq: null, new Dictionary<string, string>
+        {
+            ["DOTNET_GCHeapHardLimit"] = (768 * MiB).ToString("X", CultureInfo.InvariantCulture),
+            ["Logging:LogLevel:Default"] = "Warning",
+            ["TaskQueue:Webhooks:AllowPrivateNetworks"] = "true",
+        });
+        server.Http.Timeout = Deadline;
+        await SeedAsync(server.Http);
+        (await server.Http.PostAsync("/v1/queue/register", new { queue = "blocking", endpoint = "e" })).Status.ShouldBe(200);
+
+        using var over = new CancellationTokenSource();
+        var probing = ProbeAsync(server.Port, over.Token);
+        using var callers = new CancellationTokenSource();
+        var bulks = Enumerable.Range(0, Bulks).Select(_ => PostAsync(server.Http, "/tasks/bulk", Bulk(), callers.Token)).ToList();
+        var puts = Enumerable.Range(0, Puts).Select(_ => PostAsync(server.Http, "/v1/queue/put", Put(), callers.Token)).ToList();
+        var uploads = Enumerable.Range(0, Uploads).Select(n => TrickleAsync(server.Port, n % 2 == 0 ? "/v1/files" : "/tasks/bulk", callers.Token)).ToList();
+        var (list, newest, claim) = (server.Http.ReadAsync($"/queues/big/tasks?limit={Tasks}"), server.Http.ReadAsync("/tasks"), ClaimAsync(server.Http));
+
+        var statuses = await Task.WhenAll(bulks).WaitAsync(Deadline);
+        await Eventually.UntilAsync(async () => await WaitingAsync(server.Http) + puts.Count(p => p.IsCompleted) >= Puts, Deadline, "every put waits or was refused");
+        await Task.WhenAll(list, newest, claim).WaitAsync(Deadline);
+        await over.CancelAsync();
+        var (slowest, count, wrong) = await probing;
+        var waiting = await WaitingAsync(server.Http);
+        await callers.CancelAsync();
+        await Task.WhenAll(puts.Concat(uploads)).WaitAsync(Deadline);
+
+        server.Output.ShouldNotContain("OutOfMemory");
+        server.HasExited.ShouldBeFalse();
+        wrong.ShouldBeEmpty();
+        count.ShouldBeGreaterThan(10);
+        slowest.ShouldBeLessThan(TimeSpan.FromSeconds(1), $"of {count} tasks of the second caller");
+        statuses.ShouldAllBe(s => s == 202 || s == 503);
+        statuses.ShouldContain(202);
+        waiting.ShouldBeGreaterThan(0);
+        Bounded(await list, "tasks").GetProperty("next").ValueKind.ShouldBe(JsonValueKind.String);
+        Bounded(await newest, "tasks");
+        Bounded(await claim, "tasks");
+        (await server.Http.SubmitAsync(new { action = "a", queue = "after" })).ShouldNotBe(Guid.Empty);
+    }
+
+    /// <summary>An answer of at least one task that ends at 16 MiB.</summary>
+    private static JsonElement Bounded(Reply reply, string member)
+    {
+        reply.Status.ShouldBe(200, reply.Text[..Math.Min(200, reply.Text.Length)]);
+        reply.Text.Length.ShouldBeLessThan(18 * MiB);
+        reply.Json.GetProperty(member).GetArrayLength().ShouldBeInRange(1, 16 * MiB / TaskBytes);
+        return reply.Json;
+    }
+
+    private static async Task<Reply> ClaimAsync(HttpClient http)
+    {
+        while (true)
+        {
+            var reply = await http.PostAsync("/workers/claim", new { queues = Big, worker = "w", max = Tasks, lease_seconds = 600 });
+            if (reply.Status != 503)
+                return reply;
+        }
+    }
+
+    private static async Task SeedAsync(HttpClient http)
+    {
+        var tasks = string.Join(',', Enumerable.Repeat($$"""{"action":"a","queue":"big","data":"{{new string('x', TaskBytes - 200)}}"}""", 20));
+        for (var i = 0; i < Tasks / 20; i++)
+            (await http.PostAsync("/tasks/bulk", $$"""{"tasks":[{{tasks}}]}""")).Status.ShouldBe(202);
+    }
+
+    private static readonly byte[] BulkBody = Encoding.UTF8.GetBytes(
+        $$"""{"tasks":[{{string.Join(',', Enumerable.Repeat($$"""{"action":"a","queue":"bulk","data":"{{new string('y', (BulkBytes / 1000) - 60)}}"}""", 1000))}}]}""");
+
+    private static readonly byte[] PutBody = Encoding.UTF8.GetBytes(
+        $$$"""{"queue":"blocking","endpoint":"e","level":0,"response_mode":"blocking","timeout":600,"data":{"text":"{{{new string('z', TaskBytes)}}}"}}""");
+
+    private static ByteArrayContent Bulk() => new ByteArrayContent(BulkBody);
+
+    private static ByteArrayContent Put() => new ByteArrayContent(PutBody);
+
+    /// <returns>The status; 0 where the caller left.</returns>
+    private static async Task<int> PostAsync(HttpClient http, string path, HttpContent body, CancellationToken gone)
+    {
+        try
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = body };
+            using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, gone);
+            return (int)response.StatusCode;
+        }
+        catch (Exception fault) when (fault is OperationCanceledException or HttpRequestException)
+        {
+            return 0;
+        }
+    }
+
+    /// <summary>A large body of which a little arrives, again and again.</summary>
+    private static async Task<int> TrickleAsync(int port, string path, CancellationToken gone)
+    {
+        try
+        {
+            using var client = new TcpClient();
+            await client.ConnectAsync("127.0.0.1", port, gone);
+            var stream = client.GetStream();
+            await stream.WriteAsync(Encoding.ASCII.GetBytes(
+                $"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: {BulkBytes}\r\n\r\n"
+                + "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n"), gone);
+            while (true)
+            {
+                await stream.WriteAsync(new byte[2000], gone);
+                await Task.Delay(TimeSpan.FromMilliseconds(500), gone);
+            }
+        }
+        catch (Exception fault) when (fault is OperationCanceledException or IOException or SocketException)
+        {
+            return 0;
+        }
+    }
+
+    /// <summary>The second caller: a small task again and again.</summary>
+    private static async Task<(TimeSpan Slowest, int Count, List<string> Wrong)> ProbeAsync(int port, CancellationToken over)
+    {
+        using var http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
+        var (slowest, count, wrong) = (TimeSpan.Zero, 0, new List<string>());
+        for (; !over.IsCancellationRequested; count++)
+        {
+            var begun = Stopwatch.GetTimestamp();
+            var reply = await http.PostAsync("/tasks", new { action = "a", queue = "second" });
+            var took = Stopwatch.GetElapsedTime(begun);
+            slowest = took > slowest ? took : slowest;
+            if (reply.Status != 202)
+                wrong.Add($"{reply.Status}: {reply.Text}");
+            await Task.Delay(TimeSpan.FromMilliseconds(50), over).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        return (slowest, count, wrong);
+    }
+
+    private static async Task<int> WaitingAsync(HttpClient http) => (await http.ReadAsync("/v1/queue/blocking:0/stats")).Json.GetProperty("total_put_cnt").GetInt32();
+}

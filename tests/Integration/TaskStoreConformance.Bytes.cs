@@ -1,0 +1,92 @@
+using Microsoft.Extensions.DependencyInjection;
+using Shouldly;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Tasks;
+using Xunit;
+using static TaskQueue.Tests.Servers.TestTasks;
+
+namespace TaskQueue.Tests.Integration;
+
+public abstract partial class TaskStoreConformance
+{
+    [Theory]
+    [InlineData(ClaimOrder.FirstTarget)]
+    [InlineData(ClaimOrder.Oldest)]
+    [InlineData(ClaimOrder.RoundRobin)]
+    [InlineData(ClaimOrder.ActivePassive)]
+    public async Task A_claim_ends_at_a_number_of_bytes_and_leaves_the_rest_waiting(ClaimOrder order)
+    {
+        var tasks = Enumerable.Range(0, 6).Select(n => New("q", t => (t.Payload, t.Headers) = (Text(700), n % 2 == 0 ? Text(300) : null))).ToList();
+        await Store.InsertAsync([.. tasks.Select(t => new NewTask(t))]);
+        var request = Request(100, "q") with { Order = order, MaxBytes = 2000 };
+
+        var claimed = new List<int>();
+        while (await Store.ClaimAsync(request, ClaimRules.None, Later) is { Count: > 0 } some)
+        {
+            claimed.Add(some.Count);
+            (await Database.GetAsync(some[0].CorrelationId)).State.ShouldBe(TaskStates.Running);
+        }
+
+        claimed.ShouldBe([2, 2, 2]); // 1000 + 700, and the next would be more than 2000
+        foreach (var task in tasks)
+            (await Database.GetAsync(task.CorrelationId)).Attempt.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_claim_of_a_task_with_more_bytes_takes_it_all_the_same_and_nothing_else()
+    {
+        var tasks = Enumerable.Range(0, 2).Select(_ => New("q", t => t.Payload = Text(100_000))).ToList();
+        await Store.InsertAsync([.. tasks.Select(t => new NewTask(t))]);
+
+        var claimed = await Store.ClaimAsync(Request(10, "q") with { MaxBytes = 1000 }, ClaimRules.None, Later);
+
+        claimed.ShouldHaveSingleItem().CorrelationId.ShouldBe(tasks[0].CorrelationId);
+        claimed[0].Payload.Length.ShouldBe(100_000);
+        (await Database.GetAsync(tasks[1].CorrelationId)).Attempt.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task What_a_gate_lets_through_but_is_too_large_costs_no_token()
+    {
+        await fixture.Engine.Services.GetRequiredService<IQueueStore>().GateAsync("gated");
+        await Store.InsertAsync([.. Enumerable.Range(0, 6).Select(_ => New("gated", t => t.Payload = Text(700))).Select(t => new NewTask(t))]);
+        var rules = new ClaimRules([new QueueGate("gated", 0, new RateLimit(5, 86_400_000))], []);
+        var request = Request(100, "gated") with { MaxBytes = 1500 };
+
+        var claimed = new List<int>();
+        while (await Store.ClaimAsync(request, rules, Later) is { Count: > 0 } some)
+            claimed.Add(some.Count);
+
+        claimed.ShouldBe([2, 2, 1], "five tokens are five tasks");
+    }
+
+    [Fact]
+    public async Task Requests_that_claim_together_are_bounded_together()
+    {
+        await fixture.Engine.Services.GetRequiredService<IQueueStore>().GateAsync("gated");
+        await Store.InsertAsync([.. Enumerable.Range(0, 6).Select(_ => New("gated", t => t.Payload = Text(700))).Select(t => new NewTask(t))]);
+        ClaimRequest[] requests = [Request(2, "gated") with { MaxBytes = 2200 }, Request(2, "gated"), Request(2, "gated")];
+
+        var claimed = await Store.ClaimTogetherAsync(requests, new ClaimRules([new QueueGate("gated", 100, null)], []), Later);
+
+        claimed.Select(c => c.Count).ShouldBe([2, 1, 0]);
+    }
+
+    [Fact]
+    public async Task What_is_read_for_dispatch_ends_at_a_number_of_bytes_and_goes_on_behind_its_last()
+    {
+        var tasks = Enumerable.Range(0, 5).Select(_ => New("q", t => t.Payload = Text(700))).OrderBy(t => t.CorrelationId).ToList();
+        await Store.InsertAsync([.. tasks.Select(t => new NewTask(t))]);
+        Guid[] ids = [.. tasks.Select(t => t.CorrelationId)];
+
+        var first = await Store.ReadForDispatchAsync(ids, 1500);
+        var rest = await Store.ReadForDispatchAsync(ids[2..], int.MaxValue);
+
+        first.Select(t => t.CorrelationId).ShouldBe(ids[..2]);
+        rest.Select(t => t.CorrelationId).ShouldBe(ids[2..]);
+        (await Store.ReadForDispatchAsync(ids[2..], 1)).ShouldHaveSingleItem().CorrelationId.ShouldBe(ids[2]);
+    }
+
+    private static string Text(int length) => $"\"{new string('x', length - 2)}\"";
+}

@@ -1,0 +1,75 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Json;
+using Shouldly;
+using TaskQueue.Api.Http;
+using Xunit;
+
+namespace TaskQueue.Tests.Unit;
+
+/// <summary>A list in a body is read entry by entry, wherever the body is cut.</summary>
+public sealed class ListParserTests
+{
+    private static readonly RequestList List = new("tasks", 1000, 1000, 3, "the rule");
+
+    [Theory]
+    [InlineData("""{"tasks":[{"a":1},{"b":"ü\"]}"}]}""", """{"a":1}|{"b":"ü\"]}"}""")]
+    [InlineData("""  { "x" : [1,{"tasks":[9]}], "tasks" : [ 1 , "two" , [3,{}] ] , "y" : null }  """, """1|"two"|[3,{}]""")]
+    [InlineData("""{"tasks":[1],"tasks":[2,3]}""", "2|3")]
+    [InlineData("""{"tasks":[]}""", "")]
+    [InlineData("{}", "")]
+    public void Every_cut_gives_the_same_entries(string body, string entries)
+    {
+        var bytes = Encoding.UTF8.GetBytes(body);
+        for (var size = 1; size <= bytes.Length; size++)
+            string.Join('|', Parse(bytes, size)).ShouldBe(entries, $"parts of {size} bytes");
+    }
+
+    [Theory]
+    [InlineData("[]")]
+    [InlineData("null")]
+    [InlineData("7")]
+    [InlineData("""{"tasks":{}}""")]
+    [InlineData("""{"tasks":null}""")]
+    [InlineData("""{"tasks":[1,2,3,4]}""")]
+    public void A_body_without_such_a_list_breaks_the_rule(string body) =>
+        Should.Throw<DoorException>(() => Parse(Encoding.UTF8.GetBytes(body), 3)).Message.ShouldBe("the rule");
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("{")]
+    [InlineData("""{"tasks":[1""")]
+    [InlineData("""{"tasks":[1]""")]
+    [InlineData("""{"tasks":[1,]}""")]
+    [InlineData("""{"tasks":[1]} x""")]
+    [InlineData("""{"tasks":[1]}{}""")]
+    public void What_is_no_JSON_is_refused_wherever_it_is_cut(string body)
+    {
+        var bytes = Encoding.UTF8.GetBytes(body);
+        for (var size = 1; size <= bytes.Length + 1; size++)
+            Should.Throw<JsonException>(() => Parse(bytes, size));
+    }
+
+    [Fact]
+    public void Bytes_that_are_no_UTF8_are_refused()
+    {
+        byte[] body = [.. "{\"tasks\":[\""u8, 0xC3, 0x28, .. "\"]}"u8];
+        for (var size = 1; size <= body.Length; size++)
+            Should.Throw<DoorException>(() => Parse(body, size)).Fault.Code.ShouldBe("invalid_json");
+    }
+
+    /// <summary>As a pipe does: what was not consumed comes again, with the next part behind it.</summary>
+    private static List<string> Parse(byte[] body, int size)
+    {
+        var parser = new ListParser<string>(List, (entry, _) => entry.GetRawText());
+        var (from, to) = (0L, 0);
+        while (true)
+        {
+            to = Math.Min(to + size, body.Length);
+            var part = new ReadOnlySequence<byte>(body.AsMemory((int)from, to - (int)from));
+            from += part.Slice(0, parser.Parse(part, to == body.Length)).Length;
+            if (to == body.Length)
+                return parser.Entries;
+        }
+    }
+}
