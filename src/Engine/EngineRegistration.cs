@@ -12,6 +12,7 @@ using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Files;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Quotas;
 using TaskQueue.Engine.Replies;
 using TaskQueue.Engine.Schedules;
 using TaskQueue.Engine.Storage;
@@ -52,6 +53,7 @@ public static class EngineRegistration
         services.AddOptions<FileStoreOptions>().BindConfiguration("TaskQueue:Files").ValidateDataAnnotations().ValidateOnStart();
         services.AddOptions<WebhookOptions>().BindConfiguration("TaskQueue:Webhooks").ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<FileVerbs>();
+        services.AddTaskQueueQuotas();
         services.AddSingleton<IFileContents>(sp =>
             sp.GetRequiredService<IOptions<FileStoreOptions>>().Value is var files && files.IsOnDisk(database)
                 ? new DiskFileContents(files.FolderOf(database))

@@ -2,12 +2,13 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Diagnostics;
 using TaskQueue.Api.Auth;
 using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Quotas;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Api.Bella;
 
 /// <summary>Accepts the tasks of puts, and answers their callers at once or when the task has ended.</summary>
-internal sealed class BellaPuts(QueueCatalog queues, QueueRouter router, TaskVerbs verbs, BellaTaskIds ids, BellaMapping mapping, BellaCallers callers, TimeProvider time)
+internal sealed class BellaPuts(QueueCatalog queues, QueueRouter router, TaskVerbs verbs, BellaTaskIds ids, BellaMapping mapping, BellaCallers callers, StreamQuota streams, TimeProvider time)
 {
     /// <exception cref="Http.DoorException">400, 404 or 503.</exception>
     public async Task<IResult> PutAsync(BellaPutBody body, HttpContext context)
@@ -44,6 +45,7 @@ internal sealed class BellaPuts(QueueCatalog queues, QueueRouter router, TaskVer
                 : null;
         }
 
+        using var counted = streams.Open(context.Access().Tenant);
         if (context.Features.Get<IStatusCodePagesFeature>() is { } pages)
             pages.Enabled = false; // the answer is the worker's, or an empty 408 (bella.md 7.3)
         using var caller = callers.Open(submission.Id, id.Mode);

@@ -12,6 +12,7 @@ using TaskQueue.Api.Http;
 using TaskQueue.Api.Moab;
 using TaskQueue.Api.Operations;
 using TaskQueue.Api.Queues;
+using TaskQueue.Api.Quotas;
 using TaskQueue.Api.Schedules;
 using TaskQueue.Api.Tasks;
 using TaskQueue.Api.Workers;
@@ -130,6 +131,7 @@ internal static partial class Server
         app.MapMoab();
         app.MapAgent();
         app.MapEvents();
+        app.MapQuotas();
     }
 
     private static void ConfigureKestrel(KestrelServerOptions kestrel)
