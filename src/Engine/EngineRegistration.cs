@@ -14,6 +14,7 @@ using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Memory;
 using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Quotas;
 using TaskQueue.Engine.Replies;
 using TaskQueue.Engine.Schedules;
 using TaskQueue.Engine.Storage;
@@ -57,6 +58,7 @@ public static class EngineRegistration
         services.AddOptions<WebhookOptions>().BindConfiguration("TaskQueue:Webhooks").ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<CallbackEvents>().AddSingleton<WebhookReceivers>();
         services.AddSingleton<FileVerbs>();
+        services.AddTaskQueueQuotas();
         services.AddSingleton<IFileContents>(sp =>
             sp.GetRequiredService<IOptions<FileStoreOptions>>().Value is var files && files.IsOnDisk(database)
                 ? new DiskFileContents(files.FolderOf(database))

@@ -16,7 +16,7 @@ internal static class AgentEndpoints
     {
         app.MapGroup("/agent").WithTags("agent").AnswerFaults(fault => ToError(fault, "Async request processing failed")).Needs(Scope.Enqueue)
             .MapPost("/process-async", ProcessAsync).TakesJson<AgentBody>().Produces<AgentQueued>().Produces<AgentError>(401).Produces<AgentError>(413)
-            .Produces<AgentProblems>(422).Produces<AgentError>(500).Produces<AgentError>(503)
+            .Produces<AgentProblems>(422).Produces<AgentError>(429).Produces<AgentError>(500).Produces<AgentError>(503)
             .WithSummary("Accept a question: {\"query\"}, and optionally user_id, session_id, metadata, context. It is dropped where nobody has begun with it after 24 h.");
         app.MapGroup("/agent").WithTags("agent").AnswerFaults(fault => ToError(fault, "Get task status failed")).Needs(Scope.Read)
             .MapGet("/task-status/{id}", StatusAsync).Produces<AgentStatus>().Produces<AgentError>(401).Produces<AgentError>(404).Produces<AgentError>(500).Produces<AgentError>(503)

@@ -2,6 +2,7 @@ using System.Net;
 using System.Threading.RateLimiting;
 using TaskQueue.Api.Http;
 using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Quotas;
 
 namespace TaskQueue.Api.Auth;
 
@@ -9,7 +10,7 @@ namespace TaskQueue.Api.Auth;
 /// Lets a request through to its route, or answers in the shape of its door. Before anything of the body is read it looks at:
 /// places, who calls, scope, rate.
 /// </summary>
-internal sealed class AuthMiddleware(RequestDelegate next, ApiKeyStore keys, Tokens tokens, SubmitterTokens submitters, RequestLimits limits)
+internal sealed class AuthMiddleware(RequestDelegate next, ApiKeyStore keys, Tokens tokens, SubmitterTokens submitters, RequestLimits limits, RequestQuota quota)
 {
     private const string Bearer = "Bearer ";
 
@@ -56,6 +57,8 @@ internal sealed class AuthMiddleware(RequestDelegate next, ApiKeyStore keys, Tok
             return new(403, "forbidden", $"this key lacks the scope {Scopes.Word(needed)}, which {context.Request.Method} {context.Request.Path} needs");
         if (isCounted && limits.Count(caller) is { } wait)
             return new(429, "rate_limited", "too many requests with this key; try again later") { RetryAfter = wait };
+        if (isCounted && await quota.CountAsync(caller.Tenant) is { } refused)
+            return DoorFaults.ToFault(refused);
         context.Features.Set(caller);
         return null;
     }

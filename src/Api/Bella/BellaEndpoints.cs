@@ -25,11 +25,11 @@ internal static class BellaEndpoints
     {
         var bella = app.MapGroup("/v1/queue").WithTags("bella").AnswerFaults(Error(app.Services.GetRequiredService<TimeProvider>()))
             .WithMetadata(NoCache).Needs(Scope.Read);
-        bella.MapPost("/register", RegisterAsync).Needs(Scope.Enqueue).Produces<string>().Produces<BellaError>(400)
+        bella.MapPost("/register", RegisterAsync).Needs(Scope.Enqueue).Produces<string>().Produces<BellaError>(400).Produces<BellaError>(429)
             .WithSummary("Register a queue: {\"queue\", \"endpoint\"}; all of its levels can then be used.");
         bella.MapGet("/{queue}/metadata", MetadataAsync).Produces<BellaQueue>().Produces<BellaError>(404)
             .WithSummary("What a registered queue serves.");
-        bella.MapPost("/put", PutAsync).Needs(Scope.Enqueue).MayWait().Produces<BellaPutAnswer>().Produces<BellaError>(400).Produces<BellaError>(404).Produces<BellaError>(413)
+        bella.MapPost("/put", PutAsync).Needs(Scope.Enqueue).MayWait().Produces<BellaPutAnswer>().Produces<BellaError>(400).Produces<BellaError>(404).Produces<BellaError>(413).Produces<BellaError>(429)
             .WithSummary("Accept a task: {\"queue\", \"endpoint\", \"data\"}, and optionally level, response_mode, callback_url, timeout, trace_id. A blocking put answers what the worker did, a streaming one sends its progress.");
         bella.MapPost("/take", TakeAsync).Needs(Scope.Work).Produces<Dictionary<string, List<BellaTask>>>().Produces<BellaError>(400).Produces<BellaError>(404)
             .WithSummary("Take up to size tasks: {\"queues\": [\"name:level\"], \"size\"}, and optionally strategy (fifo, round_robin, active_passive, sequential), process_timeout, process_max_retries, min_age_seconds.");
@@ -51,9 +51,13 @@ internal static class BellaEndpoints
     /// <summary>The error body of this door and of the batch API.</summary>
     internal static Func<DoorFault, IResult> Error(TimeProvider time) => fault =>
     {
-        var details = new BellaErrorDetails(fault.Message, fault.Status < 500 ? "invalid_request_error" : "internal_server_error");
+        var details = new BellaErrorDetails(fault.Message, ErrorType(fault));
         return Results.Json(new BellaError(fault.Status, fault.Message, time.GetUtcNow().ToUnixTimeMilliseconds(), details), BellaJson.Shapes.BellaError, statusCode: fault.Status);
     };
+
+    /// <summary>OpenAI's word for a kind of error.</summary>
+    internal static string ErrorType(DoorFault fault) =>
+        fault.Code == DoorFaults.QuotaExceeded ? "insufficient_quota" : fault.Status < 500 ? "invalid_request_error" : "internal_server_error";
 
     internal static readonly AnswerCaching NoCache = new("no-cache");
 

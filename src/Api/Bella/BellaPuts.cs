@@ -5,6 +5,7 @@ using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Quotas;
 using TaskQueue.Engine.Replies;
 using TaskQueue.Engine.Tasks;
 
@@ -15,11 +16,13 @@ namespace TaskQueue.Api.Bella;
 /// <param name="At">When it was put.</param>
 /// <param name="Life">How long it may take.</param>
 /// <param name="Caller">Who waits for it, or null.</param>
-internal sealed record AcceptedPut(BellaTaskId Id, DateTimeOffset At, TimeSpan Life, WaitingCaller? Caller);
+/// <param name="Counted">The place of the caller among the streams of its tenant, or null.</param>
+internal sealed record AcceptedPut(BellaTaskId Id, DateTimeOffset At, TimeSpan Life, WaitingCaller? Caller, IDisposable? Counted);
 
 /// <summary>Accepts the tasks of puts, and answers their callers at once or when the task has ended.</summary>
 internal sealed class BellaPuts(
-    QueueCatalog queues, QueueRouter router, TaskVerbs verbs, BellaTaskIds ids, BellaMapping mapping, BellaCallers callers, IOptions<EngineOptions> options, TimeProvider time)
+    QueueCatalog queues, QueueRouter router, TaskVerbs verbs, BellaTaskIds ids, BellaMapping mapping, BellaCallers callers, StreamQuota streams,
+    IOptions<EngineOptions> options, TimeProvider time)
 {
     /// <summary>Reads a put and commits its task. It is a part of its own, so that a caller that waits holds neither its body nor its payload.</summary>
     /// <exception cref="DoorException">400, 404 or 503.</exception>
@@ -54,6 +57,7 @@ internal sealed class BellaPuts(
     {
         if (put.Caller is not { } caller)
             return Results.Json(new BellaPutAnswer(200, put.At.ToUnixTimeMilliseconds(), put.Id.ToString()), BellaJson.Shapes.BellaPutAnswer);
+        using (put.Counted)
         using (caller)
         {
             if (context.Features.Get<IStatusCodePagesFeature>() is { } pages)
@@ -70,19 +74,24 @@ internal sealed class BellaPuts(
     {
         var now = time.GetUtcNow();
         var submission = mapping.ToSubmission(body, queue.Name, id, now, context.Caller());
-        var caller = id.Mode == BellaMode.Callback ? null : callers.Open(submission.Id, id.Mode);
+        var counted = id.Mode == BellaMode.Callback ? null : streams.Open(context.Access().Tenant);
+        WaitingCaller? caller = null;
         var isAccepted = false;
         try
         {
+            caller = id.Mode == BellaMode.Callback ? null : callers.Open(submission.Id, id.Mode);
             isAccepted = await verbs.SubmitAsync(submission) is { Result: Admitted.Accepted };
             if (isAccepted)
                 caller?.Accepted();
-            return isAccepted ? new AcceptedPut(id, now, mapping.LifeOf(body), caller) : null;
+            return isAccepted ? new AcceptedPut(id, now, mapping.LifeOf(body), caller, counted) : null;
         }
         finally
         {
             if (!isAccepted)
+            {
                 caller?.Dispose();
+                counted?.Dispose();
+            }
         }
     }
 

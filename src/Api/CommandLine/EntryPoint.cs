@@ -45,7 +45,7 @@ internal static class EntryPoint
     private static Command[] ClientCommands() =>
     [
         QueueCommands.Queues(), EnqueueCommand.Create(), TailCommand.Create(), StatsCommand.Create(), TaskCommands.Show(), TaskCommands.Retry(), TaskCommands.Cancel(),
-        QueueCommands.Pause(), QueueCommands.Resume(), QueueCommands.Purge(), QuarantineCommands.Create(),
+        QueueCommands.Pause(), QueueCommands.Resume(), QueueCommands.Purge(), QuarantineCommands.Create(), QuotaCommand.Create(),
     ];
 
     private static async Task<int> ServeAsync(string? roles, string? urls, CancellationToken stop)

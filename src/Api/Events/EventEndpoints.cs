@@ -8,6 +8,7 @@ using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Draining;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Quotas;
 
 namespace TaskQueue.Api.Events;
 
@@ -21,16 +22,17 @@ internal static class EventEndpoints
     public static void MapEvents(this WebApplication app) =>
         app.MapGroup("/events").WithTags("events").AnswerFaults(HttpRegistration.Problem)
             .MapGet("", ListenAsync).Needs(Scope.Read).MayWait().TakesQuery("queue", "Only tasks of this queue; may be given up to 100 times. Default all.")
-            .Produces<string>(200, "text/event-stream").ProducesProblem(400)
+            .Produces<string>(200, "text/event-stream").ProducesProblem(400).ProducesProblem(429)
             .WithSummary("What happens to tasks, as it happens, as server-sent events: submitted, started, completed, failed, retrying, snoozed, cancelled, expired. Goes on behind the header Last-Event-ID, else begins now.");
 
-    private static async Task<IResult> ListenAsync(HttpContext context, EventFeed stream, Drain drain)
+    private static async Task<IResult> ListenAsync(HttpContext context, EventFeed stream, StreamQuota streams, Drain drain)
     {
         var queues = Queues(context.Request.Query["queue"]);
         foreach (var queue in queues ?? [])
             context.Demand(queue);
         var filter = new EventFilter(queues, context.Access());
         var after = After(context.Request.Headers[LastEventId]);
+        using var counted = streams.Open(context.Access().Tenant);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
         await using var batches = stream.ListenAsync(filter, after, HeartbeatEvery, stop.Token).GetAsyncEnumerator(stop.Token);
         try

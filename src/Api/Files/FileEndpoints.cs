@@ -19,7 +19,7 @@ internal static class FileEndpoints
         var files = app.MapGroup("/v1/files").WithTags("files").AnswerFaults(Error).WithMetadata(BellaEndpoints.NoCache).Needs(Scope.Read);
         // Counted by the door: the limit of the server would cut the connection before the client has read the answer.
         files.MapPost("", UploadAsync).Needs(Scope.Enqueue).WithMetadata(new DisableRequestSizeLimitAttribute()).TakesFile("file", "purpose")
-            .Produces<FileObject>().Produces<FileError>(400).Produces<FileError>(401).Produces<FileError>(413)
+            .Produces<FileObject>().Produces<FileError>(400).Produces<FileError>(401).Produces<FileError>(413).Produces<FileError>(429)
             .WithSummary("Upload a file: multipart/form-data with the parts file and purpose (batch, user_data, assistants, fine-tune, vision, evals, …).");
         files.MapGet("", ListAsync).Produces<FileList>().Produces<FileError>(400).Produces<FileError>(401)
             .TakesQuery("purpose", "Only of this purpose.").TakesQuery("limit", "1 to 10000 (the default).")
@@ -34,7 +34,7 @@ internal static class FileEndpoints
 
     private static IResult Error(DoorFault fault)
     {
-        var details = new BellaErrorDetails(fault.Message, fault.Status < 500 ? "invalid_request_error" : "internal_server_error");
+        var details = new BellaErrorDetails(fault.Message, BellaEndpoints.ErrorType(fault));
         return Results.Json(new FileError(details), FileJson.Of(Dialect.OpenAI).FileError, statusCode: fault.Status);
     }
 

@@ -22,11 +22,14 @@ internal sealed class FileUpload(HttpContext context, FileVerbs files, long maxB
     private readonly Dialect _dialect = context.DialectOf();
 
     /// <exception cref="DoorException">400 or 413.</exception>
+    /// <exception cref="Engine.Quotas.QuotaExceededException">429: the caller's files have no room.</exception>
     public async Task<FileRecord> StoreAsync()
     {
         // Before anything is read: a client that asks first sends nothing at all.
         if (context.Request.ContentLength > maxBytes + Envelope)
             throw TooLarge();
+        if (context.Request.ContentLength is { } length)
+            await files.DemandRoomAsync(context.Access().Tenant, length - Envelope);
         var body = BodyPace.Of(context) is { } pace ? new PacedStream(context, pace) : context.Request.Body;
         var reader = new MultipartReader(BoundaryOf(context.Request), body) { HeadersLengthLimit = MaxField };
         FileWriter? file = null;
@@ -65,7 +68,7 @@ internal sealed class FileUpload(HttpContext context, FileVerbs files, long maxB
         await context.Memory().GrowBodyAsync(Cost, Cost, context.RequestAborted);
         var name = (disposition.FileNameStar.HasValue ? disposition.FileNameStar : HeaderUtilities.UnescapeAsQuotedString(disposition.FileName)).Value;
         return name is { Length: > 0 and <= MaxName } && !name.Contains('\0', StringComparison.Ordinal)
-            ? await files.OpenWriteAsync(context.Access().Tenant, purpose: "", name, maxBytes)
+            ? await files.OpenUploadAsync(context.Access().Tenant, purpose: "", name, maxBytes)
             : throw Wrong($"the part named file must have a filename of 1 to {MaxName} characters");
     }
 

@@ -14,6 +14,7 @@ using TaskQueue.Api.Moab;
 using TaskQueue.Api.Operations;
 using TaskQueue.Api.Quarantine;
 using TaskQueue.Api.Queues;
+using TaskQueue.Api.Quotas;
 using TaskQueue.Api.Schedules;
 using TaskQueue.Api.Tasks;
 using TaskQueue.Api.Webhooks;
@@ -134,6 +135,7 @@ internal static partial class Server
         app.MapAgent();
         app.MapEvents();
         app.MapWebhooks();
+        app.MapQuotas();
     }
 
     private static void ConfigureKestrel(KestrelServerOptions kestrel, ListenAddresses addresses, ServerCertificates certificates, IConfiguration configuration)

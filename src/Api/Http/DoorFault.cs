@@ -3,6 +3,7 @@ using System.Globalization;
 using RabbitMQ.Client.Exceptions;
 using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Quotas;
 using TaskQueue.Engine.Schedules;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
@@ -83,12 +84,26 @@ internal static partial class DoorFaults
             TaskIdConflictException => new(409, "id_taken", exception.Message),
             BadHttpRequestException bad => new(bad.StatusCode, bad.StatusCode == 413 ? "too_large" : "bad_request", bad.Message),
             BrokerUnreachableException => new(503, "broker_unavailable", "the broker is unavailable; try again"),
+            QuotaExceededException quota => ToFault(quota),
             OverloadedException => new(503, "overloaded", exception.Message),
             BrokerSilentException => new(503, "broker_unavailable", $"{exception.Message}; try again"),
             DbException or InvalidOperationException { InnerException: DbException } => Unavailable,
             _ when StorageFaults.IsTransient(exception) => Unavailable,
             _ => new(500, "internal_error", "the server failed; its log says more"),
         };
+
+    /// <summary>A tenant's quota is exhausted.</summary>
+    public static DoorFault ToFault(QuotaExceededException quota) =>
+        new(StatusCodes.Status429TooManyRequests, QuotaExceeded, quota.Message, new Dictionary<string, string>
+        {
+            ["resource"] = QuotaResources.Word(quota.Resource),
+            ["limit"] = quota.Limit.ToString(CultureInfo.InvariantCulture),
+            ["used"] = quota.Used.ToString(CultureInfo.InvariantCulture),
+        })
+        { RetryAfter = quota.RetryAfter };
+
+    /// <summary>The code of an exhausted quota.</summary>
+    public const string QuotaExceeded = "quota_exceeded";
 
     /// <summary>The database is away.</summary>
     public static DoorFault Unavailable { get; } = new(503, "database_unavailable", "the database is unavailable; try again, with the same id or dedupe_key where the request may have taken effect");

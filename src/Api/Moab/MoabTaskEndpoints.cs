@@ -16,7 +16,7 @@ internal static class MoabTaskEndpoints
 
     public static void MapTasks(this MoabRoutes routes)
     {
-        routes.Add<MoabEnqueueBody, MoabTasksAnswer>("Enqueue", Scope.Enqueue, EnqueueAsync, "Put a batch of tasks into a queue; answers those that are new or changed.", 404);
+        routes.Add<MoabEnqueueBody, MoabTasksAnswer>("Enqueue", Scope.Enqueue, EnqueueAsync, "Put a batch of tasks into a queue; answers those that are new or changed.", 404, 429);
         routes.Add<MoabDequeueBody, MoabTasksAnswer>("Dequeue", Scope.Work, DequeueAsync, "Take due tasks, at once: none is an answer too.", 404);
         routes.Add<MoabReportBody, MoabReportAnswer>("ReportStatus", Scope.Work, MoabReports.ReportAsync, "Say what became of deliveries, or that they go on.", 404);
         routes.Add<MoabTaskBody, MoabTaskAnswer>("GetTask", Scope.Read, GetAsync, "One task.", 404);

@@ -29,7 +29,7 @@ internal static class QueueEndpoints
         var queues = app.MapGroup("/queues").WithTags("queues").AnswerFaults(HttpRegistration.Problem).DemandQueue("name").Needs(Scope.Admin);
         queues.MapGet("", ListAsync).Needs(Scope.Read).Produces<QueueList>().WithSummary("The declared queues, and those with tasks that nobody declared (version 0).");
         queues.MapPut("/{name}", PutAsync).TakesJson<QueueBody>().Produces<QueueDetails>().Produces<QueueDetails>(201)
-            .ProducesProblem(400).ProducesProblem(409).WithSummary("Declare a queue, or replace all of its settings.");
+            .ProducesProblem(400).ProducesProblem(409).ProducesProblem(429).WithSummary("Declare a queue, or replace all of its settings.");
         queues.MapGet("/{name}", GetAsync).Needs(Scope.Read).Produces<QueueDetails>().ProducesProblem(404).WithSummary("A queue with its counts.");
         queues.MapDelete("/{name}", DeleteAsync).Produces(204).ProducesProblem(404)
             .WithSummary("Delete a queue with its schedules and with what waits, runs or is a dead letter.");

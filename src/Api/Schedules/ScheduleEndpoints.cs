@@ -21,12 +21,12 @@ internal static class ScheduleEndpoints
         var schedules = app.MapGroup("/queues/{queue}/schedules").WithTags("schedules").AnswerFaults(HttpRegistration.Problem).DemandQueue("queue").Needs(Scope.Admin);
         schedules.MapGet("", ListAsync).Needs(Scope.Read).Produces<ScheduleList>().WithSummary("The schedules of a queue.");
         schedules.MapPut("/{name}", PutAsync).TakesJson<ScheduleBody>().Produces<ScheduleDetails>().Produces<ScheduleDetails>(201)
-            .ProducesProblem(400).ProducesProblem(404).ProducesProblem(409).WithSummary("Make a schedule of a declared queue, or replace all of its settings.");
+            .ProducesProblem(400).ProducesProblem(404).ProducesProblem(409).ProducesProblem(429).WithSummary("Make a schedule of a declared queue, or replace all of its settings.");
         schedules.MapGet("/{name}", GetAsync).Needs(Scope.Read).Produces<ScheduleDetails>().ProducesProblem(404).WithSummary("A schedule with its next five ticks.");
         schedules.MapDelete("/{name}", DeleteAsync).Produces(204).ProducesProblem(404).WithSummary("Delete a schedule; tasks that it made stay.");
         schedules.MapPost("/{name}/pause", PauseAsync).Produces<ScheduleDetails>().ProducesProblem(404).WithSummary("Stop a schedule; ticks that pass are lost.");
         schedules.MapPost("/{name}/resume", ResumeAsync).Produces<ScheduleDetails>().ProducesProblem(404).WithSummary("Let a schedule go on with its next tick.");
-        schedules.MapPost("/{name}/run", RunAsync).Produces<TaskQueued>(202).ProducesProblem(404).WithSummary("Make a task of a schedule now; its ticks go on as they would.");
+        schedules.MapPost("/{name}/run", RunAsync).Produces<TaskQueued>(202).ProducesProblem(404).ProducesProblem(429).WithSummary("Make a task of a schedule now; its ticks go on as they would.");
     }
 
     private static async Task<IResult> ListAsync(string queue, HttpContext context, ScheduleVerbs schedules) =>

@@ -6,6 +6,7 @@ using TaskQueue.Contracts;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Batches;
+using TaskQueue.Engine.Quotas;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Telemetry;
 
@@ -20,15 +21,15 @@ internal static partial class TaskEndpoints
     public static void MapTasks(this WebApplication app)
     {
         var seed = app.MapGroup("/tasks").WithTags("tasks").AnswerFaults(SeedError);
-        seed.MapPost("", PostAsync).Needs(Scope.Enqueue).TakesJson<TaskBody>().Produces<TaskQueued>(202).Produces<TaskError>(400).Produces<TaskError>(409).Produces<TaskError>(413).Produces<TaskError>(500).Produces<TaskError>(503)
+        seed.MapPost("", PostAsync).Needs(Scope.Enqueue).TakesJson<TaskBody>().Produces<TaskQueued>(202).Produces<TaskError>(400).Produces<TaskError>(409).Produces<TaskError>(413).Produces<TaskError>(429).Produces<TaskError>(500).Produces<TaskError>(503)
             .WithSummary("Accept a task: {\"action\", \"data\"}, and optionally queue, priority, scheduled_at, expires_at, max_attempts, dedupe_key, overwrite, thread_id, lease_seconds, retry, callback_url, id.");
         seed.MapGet("", ListAsync).Needs(Scope.Read).TakesQuery("status", "Only tasks of this status.").Produces<TaskList>().Produces<TaskError>(500)
             .WithSummary("The newest 100 tasks, or those of one status: pending, running, retrying, completed, failed, cancelled, expired.");
 
         var native = app.MapGroup("/tasks").WithTags("tasks").AnswerFaults(HttpRegistration.Problem);
-        native.MapPost("/bulk", PostManyAsync).Needs(Scope.Enqueue).TakesJson<TasksBody>().Produces<TasksQueued>(202).ProducesProblem(400).ProducesProblem(409).ProducesProblem(413)
+        native.MapPost("/bulk", PostManyAsync).Needs(Scope.Enqueue).TakesJson<TasksBody>().Produces<TasksQueued>(202).ProducesProblem(400).ProducesProblem(409).ProducesProblem(413).ProducesProblem(429)
             .WithSummary("Accept 1 to 1,000 tasks in one transaction: {\"tasks\": [...]}, each as in POST /tasks.");
-        native.MapGet("/{id}", GetAsync).Needs(Scope.Read).MayWait().Produces<TaskDetails>().ProducesProblem(404).ProducesProblem(400)
+        native.MapGet("/{id}", GetAsync).Needs(Scope.Read).MayWait().Produces<TaskDetails>().ProducesProblem(404).ProducesProblem(400).ProducesProblem(429)
             .TakesQuery("wait_seconds", "Answer when the task has ended, or after so many seconds as it is then: 0 to 30.")
             .WithSummary("One task with its timeline.");
         native.MapGet("/{id}/callbacks", CallbacksAsync).Needs(Scope.Read).Produces<TaskCallbacks>().ProducesProblem(404)
@@ -61,7 +62,7 @@ internal static partial class TaskEndpoints
                 if (task.Id != newId)
                     throw new DoorException(409, "id_taken", taken.Message);
             }
-            catch (Exception fault) when (fault is not InvalidSubmissionException)
+            catch (Exception fault) when (fault is not (InvalidSubmissionException or QuotaExceededException))
             {
                 throw new DoorException(Note(context, fault) ? StatusCodes.Status503ServiceUnavailable : StatusCodes.Status500InternalServerError, "not_queued", "failed to queue task");
             }
@@ -131,10 +132,11 @@ internal static partial class TaskEndpoints
         }
     }
 
-    private static async Task<IResult> GetAsync(string id, HttpContext context, TaskQueries queries, TaskWaits waits, Redaction redaction, CancellationToken stop)
+    private static async Task<IResult> GetAsync(string id, HttpContext context, TaskQueries queries, TaskWaits waits, Redaction redaction, StreamQuota streams, CancellationToken stop)
     {
         var access = context.Access();
         var wait = TaskWaits.Read(context.Request.Query);
+        using var counted = wait > TimeSpan.Zero ? streams.Open(access.Tenant) : null;
         using var end = wait > TimeSpan.Zero ? waits.Register(Id(id)) : null;
         if (end is not null && !await queries.HasEndedAsync(Id(id), access, stop))
             await waits.WaitAsync(end, wait, stop); // which holds nothing of the task

@@ -7,6 +7,7 @@ using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Draining;
 using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Quotas;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 
@@ -22,7 +23,7 @@ internal static class WorkerEndpoints
     public static void MapWorkers(this WebApplication app)
     {
         var workers = app.MapGroup("/workers").WithTags("workers").AnswerFaults(HttpRegistration.Problem).Needs(Scope.Work);
-        workers.MapPost("/claim", ClaimAsync).MayWait().TakesJson<ClaimBody>().Produces<Claimed>().ProducesProblem(400)
+        workers.MapPost("/claim", ClaimAsync).MayWait().TakesJson<ClaimBody>().Produces<Claimed>().ProducesProblem(400).ProducesProblem(429)
             .WithSummary("Take up to max due tasks with a lease; waits up to 30 s for work where asked to.");
         workers.MapPost("/heartbeat", HeartbeatAsync).TakesJson<HeartbeatBody>().Produces<Answers>().ProducesProblem(400)
             .WithSummary("Renew the leases of running attempts.");
@@ -30,7 +31,7 @@ internal static class WorkerEndpoints
             .WithSummary("Report attempts that ended, completed or failed, or give tasks back for later.");
     }
 
-    private static async Task<IResult> ClaimAsync(HttpContext context, Claims claims, TaskVerbs verbs, QueueCatalog queues, IOptions<EngineOptions> options, Drain drain)
+    private static async Task<IResult> ClaimAsync(HttpContext context, Claims claims, TaskVerbs verbs, QueueCatalog queues, StreamQuota streams, IOptions<EngineOptions> options, Drain drain)
     {
         var body = await RequestJson.ReadAsync(context, WorkerJson.Shapes.ClaimBody, BodyLimits.One(options.Value));
         var request = new ClaimRequest(
@@ -47,6 +48,7 @@ internal static class WorkerEndpoints
         }
 
         context.Memory().ReleaseBody();
+        using var counted = wait > 0 ? streams.Open(context.Access().Tenant) : null;
         var tasks = await TakeAsync(claims, request, TimeSpan.FromSeconds(wait), drain, context);
         // A worker that left meanwhile, as one does that stops, will never know of them.
         if (tasks.Count > 0 && context.RequestAborted.IsCancellationRequested)

@@ -1,11 +1,12 @@
 using Microsoft.EntityFrameworkCore;
 using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Quotas;
 using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Engine.Files;
 
 /// <summary>What can be done with files. A caller sees the files of its tenant; see <see cref="Access"/>.</summary>
-public sealed class FileVerbs(IDbContextFactory<TaskDbContext> databases, IFileContents contents, TimeProvider time)
+public sealed class FileVerbs(IDbContextFactory<TaskDbContext> databases, IFileContents contents, FileQuota quota, TimeProvider time)
 {
     /// <summary>An upload that is not finished after so long never will be.</summary>
     private static readonly TimeSpan Abandoned = TimeSpan.FromDays(1);
@@ -14,21 +15,36 @@ public sealed class FileVerbs(IDbContextFactory<TaskDbContext> databases, IFileC
 
     /// <summary>Stores a stream as a file, with flat memory. Where this throws, nothing is left.</summary>
     /// <exception cref="FileTooLargeException">The stream has more than <paramref name="maxBytes"/>.</exception>
+    /// <exception cref="QuotaExceededException">The owner would have more bytes of files than may be.</exception>
     public async Task<FileRecord> CreateAsync(string? owner, string purpose, string fileName, Stream content, long maxBytes, CancellationToken stop)
     {
         ArgumentNullException.ThrowIfNull(content);
-        await using var writer = await OpenWriteAsync(owner, purpose, fileName, maxBytes);
+        await using var writer = await OpenUploadAsync(owner, purpose, fileName, maxBytes);
         await content.CopyToAsync(writer.Stream, stop);
         return await writer.CommitAsync();
     }
 
-    /// <summary>Begins a file: nobody sees it until it is committed.</summary>
-    public async Task<FileWriter> OpenWriteAsync(string? owner, string purpose, string fileName, long maxBytes = long.MaxValue)
+    /// <summary>Checks whether a caller may upload a file of at least so many bytes.</summary>
+    /// <exception cref="QuotaExceededException">It may not.</exception>
+    public Task DemandRoomAsync(string? owner, long bytes) => quota.DemandAsync(owner, bytes);
+
+    /// <summary>Begins a file of a caller, whose quota is checked as the file grows.</summary>
+    /// <exception cref="QuotaExceededException">The quota is exhausted; writing throws it too, and nothing is left then.</exception>
+    public async Task<FileWriter> OpenUploadAsync(string? owner, string purpose, string fileName, long maxBytes)
+    {
+        await quota.DemandAsync(owner, 1);
+        return await OpenWriteAsync(owner, purpose, fileName, maxBytes, (file, reserved, needed) => quota.GrowAsync(owner, file.Id, reserved, needed));
+    }
+
+    /// <summary>Begins a file of the server, which counts as its owner's but is not refused: nobody sees it until it is committed.</summary>
+    public Task<FileWriter> OpenWriteAsync(string? owner, string purpose, string fileName) => OpenWriteAsync(owner, purpose, fileName, long.MaxValue, reserve: null);
+
+    private async Task<FileWriter> OpenWriteAsync(string? owner, string purpose, string fileName, long maxBytes, FileReserve? reserve)
     {
         var file = await AddAsync(owner, purpose, fileName);
         try
         {
-            return new FileWriter(this, file, contents.OpenWrite(file.Id), maxBytes);
+            return new FileWriter(this, file, contents.OpenWrite(file.Id), maxBytes, reserve);
         }
         catch
         {

@@ -1,5 +1,12 @@
 namespace TaskQueue.Engine.Files;
 
+/// <summary>Reserves bytes for a file that grows.</summary>
+/// <param name="file">The file.</param>
+/// <param name="reserved">What it has reserved before.</param>
+/// <param name="needed">What it must have.</param>
+/// <returns>What it has now.</returns>
+internal delegate Task<long> FileReserve(FileRecord file, long reserved, long needed);
+
 /// <summary>A file that is being written. Disposed before it is committed, it is gone.</summary>
 public sealed class FileWriter : IAsyncDisposable
 {
@@ -7,11 +14,11 @@ public sealed class FileWriter : IAsyncDisposable
     private readonly CountedStream _content;
     private bool _committed;
 
-    internal FileWriter(FileVerbs verbs, FileRecord file, Stream content, long maxBytes)
+    internal FileWriter(FileVerbs verbs, FileRecord file, Stream content, long maxBytes, FileReserve? reserve)
     {
         _verbs = verbs;
         File = file;
-        Stream = _content = new CountedStream(content, maxBytes);
+        Stream = _content = new CountedStream(content, maxBytes, reserve is null ? null : (reserved, needed) => reserve(file, reserved, needed));
     }
 
     /// <summary>Where to write, asynchronously; flush what you put around it before the commit.</summary>
@@ -45,8 +52,10 @@ public sealed class FileWriter : IAsyncDisposable
         }
     }
 
-    private sealed class CountedStream(Stream inner, long maxBytes) : AsyncStream
+    private sealed class CountedStream(Stream inner, long maxBytes, Func<long, long, Task<long>>? reserve) : AsyncStream
     {
+        private long _reserved;
+
         public long Bytes { get; private set; }
 
         public override bool CanWrite => inner.CanWrite;
@@ -55,6 +64,8 @@ public sealed class FileWriter : IAsyncDisposable
         {
             if (buffer.Length > maxBytes - Bytes)
                 throw new FileTooLargeException(maxBytes);
+            if (reserve is not null && Bytes + buffer.Length > _reserved)
+                _reserved = await reserve(_reserved, Bytes + buffer.Length);
             await inner.WriteAsync(buffer, cancellationToken);
             Bytes += buffer.Length;
         }

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Events;
+using TaskQueue.Engine.Quotas;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Telemetry;
@@ -26,7 +27,7 @@ public enum QueueChange
 /// <summary>What can be done with queues. A change is known to all processes within a second.</summary>
 public sealed partial class QueueVerbs(
     QueueCatalog catalog, TaskQueries queries, IDbContextFactory<TaskDbContext> databases, PushTopology topology, IQueueStore store, Doorbell doorbell,
-    IBus bus, TaskMetrics metrics, TimeProvider time, ILogger<QueueVerbs> logger)
+    IBus bus, TenantQuotas quotas, QuotaMetrics refusals, TaskMetrics metrics, TimeProvider time, ILogger<QueueVerbs> logger)
 {
     /// <summary>
     /// Makes a queue. A push queue exists at the broker first; tasks that were accepted as pulled before every process knew
@@ -35,12 +36,15 @@ public sealed partial class QueueVerbs(
     /// <returns>The queue; null where the name is taken.</returns>
     /// <exception cref="InvalidQueueException">The settings break a rule.</exception>
     /// <exception cref="QuotaException">There are as many queues as may be.</exception>
+    /// <exception cref="QuotaExceededException">The owner has as many queues as may be.</exception>
     public async Task<QueueRecord?> CreateAsync(string name, Delivery delivery, QueueSettings settings, string? endpoint = null, string? owner = null, QueueQuota? quota = null)
     {
         if (QueueRules.Check(settings, delivery) is { } problem)
             throw new InvalidQueueException(problem);
         if (await catalog.LookUpAsync(name) is not null)
             return null;
+        if (owner is not null)
+            await DemandAsync(owner);
         if (delivery == Delivery.Push)
             await topology.DeclareAsync(name);
         if (settings.IsGated)
@@ -58,6 +62,19 @@ public sealed partial class QueueVerbs(
         return queue;
     }
 
+    /// <summary>Refuses early, before anything is declared at the broker; what counts is the same look in the transaction.</summary>
+    private async Task DemandAsync(string owner)
+    {
+        await using var db = await databases.CreateDbContextAsync();
+        await DemandAsync(db, owner);
+    }
+
+    private async Task DemandAsync(TaskDbContext db, string owner)
+    {
+        if (quotas.Of(owner).Queues is { } limit && await QuotaUsage.QueuesAsync(db, owner) is var used && used >= limit)
+            throw refusals.Refused(new QuotaExceededException(QuotaResource.Queues, owner, limit, used));
+    }
+
     /// <returns>Whether the name was free.</returns>
     private async Task<bool> InsertAsync(QueueRecord queue, QueueQuota? quota)
     {
@@ -68,6 +85,8 @@ public sealed partial class QueueVerbs(
             return false;
         if (quota is not null && (await db.Queues.AsNoTracking().ToListAsync()).Count(quota.Counts) >= quota.Max)
             throw new QuotaException(quota.Max);
+        if (queue.Owner is { } owner)
+            await DemandAsync(db, owner);
         db.Queues.Add(queue);
         await db.SaveChangesAsync();
         await transaction.CommitAsync();

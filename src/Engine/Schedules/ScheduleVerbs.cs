@@ -3,6 +3,7 @@ using TaskQueue.Contracts;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Quotas;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 
@@ -40,11 +41,12 @@ public sealed record ScheduleQuota(int PerQueue, int Max);
 
 /// <summary>What can be done with schedules.</summary>
 public sealed class ScheduleVerbs(
-    IDbContextFactory<TaskDbContext> databases, TaskVerbs tasks, ScheduleSignal signal, TimeProvider time)
+    IDbContextFactory<TaskDbContext> databases, TaskVerbs tasks, ScheduleSignal signal, TenantQuotas quotas, QuotaMetrics refusals, TimeProvider time)
 {
     /// <summary>Makes a schedule of a declared queue.</summary>
     /// <exception cref="InvalidScheduleException">The cron or the time zone is wrong.</exception>
     /// <exception cref="InvalidSubmissionException">Its tasks would break a rule.</exception>
+    /// <exception cref="QuotaExceededException">The owner has as many schedules as may be.</exception>
     public async Task<(ScheduleChange Change, ScheduleRecord? Schedule)> CreateAsync(string queue, string name, ScheduleSettings settings, ScheduleQuota? quota = null)
     {
         tasks.Check(ScheduledTasks.Of(queue, settings, Guid.Empty, time.GetUtcNow().UtcDateTime));
@@ -52,7 +54,7 @@ public sealed class ScheduleVerbs(
         var schedule = new ScheduleRecord { Queue = queue, Name = name, Settings = settings, CreatedAt = now, UpdatedAt = now, NextAt = NextOf(settings, now) };
         await using var db = await databases.CreateDbContextAsync();
         await using var transaction = await db.Database.BeginTransactionAsync();
-        if (await ObstacleAsync(db, queue, name, quota) is { } obstacle)
+        if (await ObstacleAsync(db, queue, name, settings.Owner, quota) is { } obstacle)
             return (obstacle, null);
         db.Schedules.Add(schedule);
         await db.SaveChangesAsync();
@@ -62,9 +64,10 @@ public sealed class ScheduleVerbs(
     }
 
     /// <summary>What is in the way of a new schedule; what is found stays true until the transaction ends.</summary>
-    private static async Task<ScheduleChange?> ObstacleAsync(TaskDbContext db, string queue, string name, ScheduleQuota? quota)
+    private async Task<ScheduleChange?> ObstacleAsync(TaskDbContext db, string queue, string name, string? owner, ScheduleQuota? quota)
     {
-        if (quota is not null)
+        var limit = quotas.Of(owner).Schedules;
+        if (quota is not null || limit is not null)
             await db.LockQueueAsync(BuiltInQueues.Tasks); // one counts all schedules at a time
         if (!await db.LockQueueAsync(queue))
             return ScheduleChange.QueueNotFound;
@@ -72,7 +75,11 @@ public sealed class ScheduleVerbs(
             return ScheduleChange.QueueFull;
         if (await db.Schedules.CountAsync() >= quota?.Max)
             return ScheduleChange.Full;
-        return await db.Schedules.AnyAsync(s => s.Queue == queue && s.Name == name) ? ScheduleChange.NameTaken : null;
+        if (await db.Schedules.AnyAsync(s => s.Queue == queue && s.Name == name))
+            return ScheduleChange.NameTaken;
+        return limit is { } most && await QuotaUsage.SchedulesAsync(db, owner!) is var used && used >= most
+            ? throw refusals.Refused(new QuotaExceededException(QuotaResource.Schedules, owner!, most, used))
+            : null;
     }
 
     /// <summary>Replaces the settings of a schedule; its version grows by one, and its next tick is found anew.</summary>

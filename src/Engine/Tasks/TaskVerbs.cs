@@ -5,6 +5,7 @@ using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Quotas;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Telemetry;
 
@@ -15,7 +16,7 @@ namespace TaskQueue.Engine.Tasks;
 /// committed.
 /// </summary>
 public sealed class TaskVerbs(
-    IMediator mediator, ITaskStore store, CommitSignals signals, QueueCatalog queues, TaskQueries queries, DispatchWindow window, Intake intake, TaskMetrics metrics, IOptions<EngineOptions> options, IOptions<WebhookOptions> webhooks, TimeProvider time)
+    IMediator mediator, ITaskStore store, CommitSignals signals, QueueCatalog queues, TaskQueries queries, DispatchWindow window, Intake intake, WaitingTaskQuota quota, TaskMetrics metrics, IOptions<EngineOptions> options, IOptions<WebhookOptions> webhooks, TimeProvider time)
 {
     /// <summary>Length of a lease where nobody says it.</summary>
     public const int DefaultLeaseMs = 15_000;
@@ -34,12 +35,14 @@ public sealed class TaskVerbs(
     /// <exception cref="InvalidSubmissionException">It breaks a rule.</exception>
     /// <exception cref="TaskIdConflictException">Its id is taken by another tenant, or was that of a deleted task.</exception>
     /// <exception cref="OverloadedException">Too much waits for the database; nothing was done.</exception>
+    /// <exception cref="QuotaExceededException">Its owner has as many waiting tasks as may be; nothing was done.</exception>
     public async Task<Admission> SubmitAsync(TaskSubmission submission)
     {
         TaskSubmission[] one = [submission];
         // Tasks that may meet others are inserted by a statement of their own: it must see the others.
         if (submission is not { DedupeKey: null, ThreadId: null })
             return (await SubmitManyAsync(one))[0];
+        using var room = await quota.ReserveAsync(one);
         using var place = intake.Enter(one);
         using var send = TaskTrace.StartSend(one);
         var command = new SubmitTask((await AdmitAsync(one, TaskTrace.Sent(send)))[0].Task);
@@ -48,6 +51,7 @@ public sealed class TaskVerbs(
             throw new TaskIdConflictException(submission.Id);
         if (command.Verdict != Verdict.Applied)
             return new Admission(submission.Id, Admitted.IdTaken, null);
+        room?.Accept(submission.Owner);
         command.Task.State = TaskStates.Pending; // the machine worked on a copy
         return new Admission(submission.Id, Admitted.Accepted, command.Task);
     }
@@ -58,8 +62,10 @@ public sealed class TaskVerbs(
     /// <returns>What became of each, in order; nothing where another process took the step.</returns>
     /// <exception cref="InvalidSubmissionException">One breaks a rule: none is accepted.</exception>
     /// <exception cref="TaskIdConflictException">The id of one is taken by another tenant, or was that of a deleted task: none is accepted.</exception>
+    /// <exception cref="QuotaExceededException">Their owner may not have so many more waiting tasks: none is accepted.</exception>
     public async Task<IReadOnlyList<Admission>> SubmitManyAsync(IReadOnlyList<TaskSubmission> submissions, InsertStep? step = null)
     {
+        using var room = await quota.ReserveAsync(submissions);
         using var place = intake.Enter(submissions);
         using var send = TaskTrace.StartSend(submissions);
         var tasks = await AdmitAsync(submissions, TaskTrace.Sent(send));
@@ -68,8 +74,10 @@ public sealed class TaskVerbs(
         var answers = await store.InsertAsync(tasks, step) ?? [];
         foreach (var answer in answers)
         {
-            if (answer.Result == Admitted.Accepted)
-                metrics.Inserted(answer.Task!.Queue);
+            if (answer.Result != Admitted.Accepted)
+                continue;
+            room?.Accept(answer.Task!.Owner);
+            metrics.Inserted(answer.Task!.Queue);
         }
 
         signals.Inserted(answers.Where(a => a.Result is Admitted.Accepted or Admitted.Overwritten).Select(a => a.Task!));

@@ -4,6 +4,7 @@ using TaskQueue.Contracts;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Files;
+using TaskQueue.Engine.Quotas;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 
@@ -14,7 +15,7 @@ namespace TaskQueue.Scheduler.Batches;
 /// whether there may be more to do at once.
 /// </summary>
 internal sealed class BatchSplitter(
-    BatchVerbs verbs, FileVerbs files, TaskVerbs tasks, BellaTaskIds ids, IOptions<BatchLimits> limits, IOptions<EngineOptions> engine, TimeProvider time)
+    BatchVerbs verbs, FileVerbs files, TaskVerbs tasks, WaitingTaskQuota quota, BellaTaskIds ids, IOptions<BatchLimits> limits, IOptions<EngineOptions> engine, TimeProvider time)
 {
     /// <summary>Lines and bytes of one transaction, at most.</summary>
     private const int ChunkLines = 1000, ChunkBytes = 4 * 1024 * 1024;
@@ -39,8 +40,26 @@ internal sealed class BatchSplitter(
             : new BeginBatch(batch.CorrelationId, now, check.Total, check.Bad)) == Verdict.Applied;
     }
 
-    /// <summary>Makes the lines that are left tasks, some in each transaction, which also notes how far it came.</summary>
+    /// <summary>
+    /// Makes the lines that are left tasks, some in each transaction, which also notes how far it came. Where the owner's quota of
+    /// waiting tasks has no room the batch stays as it is until workers have taken some.
+    /// </summary>
     public async Task<bool> SplitAsync(BatchState batch, CancellationToken stop)
+    {
+        var room = await quota.RoomAsync(batch.Owner);
+        if (room == 0)
+            return false;
+        try
+        {
+            return await SplitAsync(batch, (int)Math.Min(room, ChunkLines), stop);
+        }
+        catch (QuotaExceededException)
+        {
+            return false; // others took the room
+        }
+    }
+
+    private async Task<bool> SplitAsync(BatchState batch, int chunkLines, CancellationToken stop)
     {
         await using var content = await BatchInput.OpenAsync(files, batch.InputFileId, stop);
         if (content is null)
@@ -49,7 +68,7 @@ internal sealed class BatchSplitter(
         await foreach (var line in BatchInput.ReadAsync(content, batch.BytesDone, MaxPayload, stop))
         {
             chunk.Add(line, BatchLine.Parse(line.Text, batch, MaxPayload));
-            if (chunk.To < batch.Total && chunk.Lines < ChunkLines && chunk.Bytes < ChunkBytes)
+            if (chunk.To < batch.Total && chunk.Lines < chunkLines && chunk.Bytes < ChunkBytes)
                 continue;
             if (!await InsertAsync(batch, chunk))
                 return true; // it was cancelled, say, or another scheduler took it over

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Quarantine;
+using TaskQueue.Engine.Quotas;
 using TaskQueue.Engine.Schedules;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
@@ -120,9 +121,9 @@ internal sealed partial class ScheduleService(
         {
             await tasks.SubmitManyAsync([task], taken);
         }
-        catch (InvalidSubmissionException refused)
+        catch (Exception refused) when (refused is InvalidSubmissionException or QuotaExceededException)
         {
-            // A rule has changed since the schedule was made. It must not hold up the others, so the tick is lost.
+            // A rule has changed since the schedule was made, or its owner has too many waiting tasks. It must not hold up the others, so the tick is lost.
             LogRefused(schedule.Name, schedule.Queue, refused.Message);
             await tasks.SubmitManyAsync([], taken);
         }

@@ -1,0 +1,27 @@
+using System.CommandLine;
+
+namespace TaskQueue.Api.CommandLine;
+
+/// <summary><c>quota</c>: what a tenant may use, and what it does.</summary>
+internal static class QuotaCommand
+{
+    private static readonly Option<string?> Tenant = new("--tenant") { Description = "Another tenant, for administrators of all tenants. Default: the key's.", HelpName = "NAME" };
+
+    public static Command Create() => Session.Command("quota", "The limits of a tenant, and what it uses of them.", RunAsync, Tenant);
+
+    private static async Task<int> RunAsync(Session session, ParseResult parsed, CancellationToken stop)
+    {
+        var quota = await session.GetAsync(parsed.GetValue(Tenant) is { } tenant ? $"/quota?tenant={Uri.EscapeDataString(tenant)}" : "/quota", stop);
+        if (session.Output.IsJson)
+        {
+            session.Output.Json(quota);
+            return ExitCode.Done;
+        }
+
+        var table = Output.NewTable("RESOURCE", "USED", "LIMIT");
+        foreach (var resource in quota.EnumerateObject().Where(member => member.Value.ValueKind == System.Text.Json.JsonValueKind.Object))
+            Output.AddRow(table, resource.Name, resource.Value.Cell("used"), resource.Value.Cell("limit"));
+        session.Output.Table(table);
+        return ExitCode.Done;
+    }
+}

@@ -1,0 +1,31 @@
+using TaskQueue.Api.Auth;
+using TaskQueue.Api.Http;
+using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Quotas;
+
+namespace TaskQueue.Api.Quotas;
+
+/// <summary>What a tenant may use, and what it does.</summary>
+internal static class QuotaEndpoints
+{
+    public static void MapQuotas(this WebApplication app) =>
+        app.MapGroup("/quota").WithTags("operations").AnswerFaults(HttpRegistration.Problem)
+            .MapGet("", GetAsync).Needs(Scope.Read).TakesQuery("tenant", "Another tenant, for administrators of all tenants. Default: the caller's.")
+            .Produces<QuotaDetails>().ProducesProblem(400).ProducesProblem(403)
+            .WithSummary("The limits of a tenant, and what it uses of them.");
+
+    private static async Task<IResult> GetAsync(HttpContext context, QuotaUsage usage)
+    {
+        var (caller, tenant) = (context.Caller(), context.Caller().Tenant);
+        if (context.Request.Query.TryGetValue("tenant", out var named))
+        {
+            if (named.Count != 1 || !CallerNames.IsValid(named[0]))
+                throw new DoorException(400, "invalid_request", $"tenant must be {CallerNames.Rule}");
+            if (named[0] != tenant && !caller.IsOperator)
+                throw new DoorException(403, "forbidden", "only an administrator of all tenants may see the quota of another tenant");
+            tenant = named[0];
+        }
+
+        return Results.Json(QuotaDetails.Of(tenant, await usage.ReadAsync(tenant, context.RequestAborted)), QuotaJson.Shapes.QuotaDetails);
+    }
+}

@@ -1,0 +1,101 @@
+using System.Collections.Concurrent;
+using Microsoft.EntityFrameworkCore;
+using TaskQueue.Engine.Storage;
+
+namespace TaskQueue.Engine.Quotas;
+
+/// <summary>
+/// Limits the bytes of a tenant's files. An upload reserves what it is about to write in its own row, then adds up all rows of the
+/// tenant: of two uploads at once, in any process, at least one sees the other.
+/// </summary>
+public sealed class FileQuota(TenantQuotas quotas, IDbContextFactory<TaskDbContext> databases, QuotaMetrics metrics, TimeProvider time)
+{
+    /// <summary>An upload reserves so much at a time.</summary>
+    private const long Chunk = 4 * 1024 * 1024;
+
+    /// <summary>How long a sum counts where it is far from the limit.</summary>
+    private static readonly TimeSpan SumAge = TimeSpan.FromSeconds(1);
+
+    private static readonly TimeSpan Idle = TimeSpan.FromMinutes(1);
+
+    private readonly ConcurrentDictionary<string, Sum> _sums = new(StringComparer.Ordinal);
+
+    /// <summary>Checks whether an upload may begin.</summary>
+    /// <param name="tenant">Its owner.</param>
+    /// <param name="bytes">How large it is at least.</param>
+    /// <exception cref="QuotaExceededException">There is no room for it.</exception>
+    public async Task DemandAsync(string? tenant, long bytes)
+    {
+        if (tenant is not null && quotas.Of(tenant).FileBytes is { } limit && await UsedAsync(tenant, limit, Math.Max(1, bytes)) is var used && used > limit - Math.Max(1, bytes))
+            throw Refused(tenant, limit, used);
+    }
+
+    /// <summary>Bytes of a tenant's files, with what is reserved for uploads.</summary>
+    public async Task<long> UsedAsync(string tenant)
+    {
+        await using var db = await databases.CreateDbContextAsync();
+        return await db.Files.Where(f => f.Owner == tenant).SumAsync(f => f.Bytes);
+    }
+
+    /// <summary>Forgets sums of tenants that have uploaded nothing for a while.</summary>
+    internal void Prune()
+    {
+        foreach (var (tenant, sum) in _sums)
+        {
+            if (time.GetElapsedTime(sum.At) >= Idle)
+                _sums.TryRemove(tenant, out _);
+        }
+    }
+
+    /// <summary>Reserves bytes for an upload that grows.</summary>
+    /// <param name="tenant">Its owner.</param>
+    /// <param name="fileId">Its row.</param>
+    /// <param name="reserved">What it has reserved before.</param>
+    /// <param name="needed">What it must have.</param>
+    /// <returns>What it has now, at least <paramref name="needed"/>.</returns>
+    /// <exception cref="QuotaExceededException">There is no room.</exception>
+    internal async Task<long> GrowAsync(string? tenant, string fileId, long reserved, long needed)
+    {
+        if (tenant is null || quotas.Of(tenant).FileBytes is not { } limit)
+            return long.MaxValue;
+        var wanted = Math.Max(needed, reserved + Chunk);
+        await SetAsync(fileId, wanted);
+        var used = await UsedAsync(tenant, limit, wanted - reserved, isReserved: true);
+        if (used <= limit)
+            return wanted;
+        // There is no room for a chunk, but perhaps for what is needed.
+        await SetAsync(fileId, needed);
+        _sums.TryRemove(tenant, out _);
+        used = await UsedAsync(tenant, limit, 0);
+        return used <= limit ? needed : throw Refused(tenant, limit, used - needed);
+    }
+
+    /// <summary>An exact sum; one of a moment ago where it is not even half of the limit.</summary>
+    private async Task<long> UsedAsync(string tenant, long limit, long more, bool isReserved = false)
+    {
+        if (_sums.TryGetValue(tenant, out var known) && time.GetElapsedTime(known.At) < SumAge && known.Add(isReserved ? more : 0) is var sum && sum + more <= limit / 2)
+            return sum;
+        var at = time.GetTimestamp();
+        var exact = await UsedAsync(tenant);
+        _sums[tenant] = new Sum(exact, at);
+        return exact;
+    }
+
+    private async Task SetAsync(string fileId, long bytes)
+    {
+        await using var db = await databases.CreateDbContextAsync();
+        await db.Files.Where(f => f.Id == fileId && !f.Ready).ExecuteUpdateAsync(f => f.SetProperty(x => x.Bytes, bytes));
+    }
+
+    private QuotaExceededException Refused(string tenant, long limit, long used) => metrics.Refused(new QuotaExceededException(QuotaResource.FileBytes, tenant, limit, used));
+
+    private sealed class Sum(long bytes, long at)
+    {
+        private long _bytes = bytes;
+
+        public long At => at;
+
+        /// <summary>Adds what this process has reserved since.</summary>
+        public long Add(long more) => Interlocked.Add(ref _bytes, more);
+    }
+}

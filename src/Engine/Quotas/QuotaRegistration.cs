@@ -1,0 +1,30 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Health;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Telemetry;
+
+namespace TaskQueue.Engine.Quotas;
+
+/// <summary>Puts the quotas together.</summary>
+internal static class QuotaRegistration
+{
+    /// <summary>Adds the quotas of tenants, and the loop that exchanges them between processes.</summary>
+    public static IServiceCollection AddTaskQueueQuotas(this IServiceCollection services)
+    {
+        services.AddOptions<QuotaOptions>().BindConfiguration("TaskQueue:Quotas").ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<IOptionsMonitor<QuotaOptions>, LastValidOptions<QuotaOptions>>();
+        services.AddSingleton<TenantQuotas>().AddSingleton<QuotaMetrics>().AddSingleton<WaitingTaskQuota>().AddSingleton<FileQuota>().AddSingleton<ProcessPresence>();
+        services.AddSingleton(sp => new StreamQuota(sp.GetRequiredService<TenantQuotas>(), sp.GetRequiredService<ProcessPresence>(), sp.GetRequiredService<QuotaMetrics>()));
+        services.AddSingleton(sp => new RequestQuota(
+            sp.GetRequiredService<TenantQuotas>(), sp.GetRequiredService<IDbContextFactory<TaskDbContext>>(), sp.GetRequiredService<DatabaseAddress>(),
+            sp.GetRequiredService<ProcessPresence>(), sp.GetRequiredService<QuotaMetrics>(), sp.GetRequiredService<Outages>(), sp.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(sp => new QuotaUsage(
+            sp.GetRequiredService<TenantQuotas>(), sp.GetRequiredService<WaitingTaskQuota>(), sp.GetRequiredService<FileQuota>(), sp.GetRequiredService<StreamQuota>(),
+            sp.GetRequiredService<RequestQuota>(), sp.GetRequiredService<IDbContextFactory<TaskDbContext>>(), sp.GetRequiredService<DatabaseAddress>()));
+        services.AddHostedService<QuotaService>().AddLoopHealth<QuotaService>();
+        return services;
+    }
+}

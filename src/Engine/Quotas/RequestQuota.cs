@@ -1,0 +1,62 @@
+using System.Collections.Concurrent;
+using Microsoft.EntityFrameworkCore;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Telemetry;
+
+namespace TaskQueue.Engine.Quotas;
+
+/// <summary>Limits the requests of a tenant, over all processes together; see <see cref="TokenLeases"/>.</summary>
+public sealed class RequestQuota
+{
+    private static readonly TimeSpan Idle = TimeSpan.FromMinutes(1);
+
+    private readonly ConcurrentDictionary<string, Bucket> _buckets = new(StringComparer.Ordinal);
+    private readonly TenantQuotas _quotas;
+    private readonly QuotaMetrics _metrics;
+    private readonly TimeProvider _time;
+    private readonly Func<string, Bucket> _make;
+
+    internal RequestQuota(
+        TenantQuotas quotas, IDbContextFactory<TaskDbContext> databases, DatabaseAddress address, ProcessPresence presence, QuotaMetrics metrics, Outages outages, TimeProvider time)
+    {
+        (_quotas, _metrics, _time) = (quotas, metrics, time);
+        _make = tenant =>
+        {
+            var shared = new SharedTokens(tenant, databases, address, presence, outages, time);
+            return new(shared, new TokenLeases(shared.LeaseAsync, time));
+        };
+    }
+
+    /// <summary>Whether this process counts requests of any tenant.</summary>
+    internal bool IsActive => !_buckets.IsEmpty;
+
+    /// <summary>Counts a request.</summary>
+    /// <returns>Null, or why it is refused.</returns>
+    public ValueTask<QuotaExceededException?> CountAsync(string? tenant)
+    {
+        if (tenant is null || _quotas.Of(tenant).RequestsPerSecond is not { } limit)
+            return default;
+        var leases = _buckets.GetOrAdd(tenant, _make).Leases;
+        return leases.TryTake(limit) ? default : new(LeaseAsync(leases, tenant, limit));
+    }
+
+    /// <summary>Requests of about the last second.</summary>
+    internal async Task<long> UsedAsync(TaskDbContext db, DatabaseAddress address, string tenant, long limit, CancellationToken cancellationToken) =>
+        address.Provider != DatabaseProvider.Sqlite ? await SharedTokens.UsedAsync(db, tenant, limit, cancellationToken)
+        : _buckets.TryGetValue(tenant, out var bucket) ? bucket.Shared.UsedHere(limit) : 0;
+
+    /// <summary>Forgets tenants that have sent nothing for a while.</summary>
+    internal void Prune()
+    {
+        foreach (var (tenant, bucket) in _buckets)
+        {
+            if (_time.GetElapsedTime(bucket.Leases.UsedAt) >= Idle)
+                _buckets.TryRemove(tenant, out _);
+        }
+    }
+
+    private async Task<QuotaExceededException?> LeaseAsync(TokenLeases leases, string tenant, long limit) =>
+        await leases.TakeAsync(limit) is { } wait ? _metrics.Refused(new QuotaExceededException(QuotaResource.RequestsPerSecond, tenant, limit, limit, wait)) : null;
+
+    private sealed record Bucket(SharedTokens Shared, TokenLeases Leases);
+}
