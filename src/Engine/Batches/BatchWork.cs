@@ -1,5 +1,7 @@
 using System.Runtime.CompilerServices;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using TaskQueue.Engine.Encryption;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 
@@ -71,6 +73,7 @@ public sealed class BatchWork(IDbContextFactory<TaskDbContext> databases, TimePr
     public async IAsyncEnumerable<EndedLine> EndedAsync(Guid id, [EnumeratorCancellation] CancellationToken stop)
     {
         await using var db = await databases.CreateDbContextAsync(stop);
+        var cipher = db.GetService<DataCipher>();
         for (var (after, count) = (Guid.Empty, Page); count == Page;)
         {
             count = 0;
@@ -78,7 +81,7 @@ public sealed class BatchWork(IDbContextFactory<TaskDbContext> databases, TimePr
                 .Select(t => new EndedLine(t.CorrelationId, t.State, t.Result, t.Error, t.Headers)).AsAsyncEnumerable().WithCancellation(stop))
             {
                 (after, count) = (line.Id, count + 1);
-                yield return line;
+                yield return TaskCipher.Open(cipher, line);
             }
         }
     }

@@ -1,6 +1,7 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using TaskQueue.Engine.Encryption;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Schedules;
 using TaskQueue.Engine.Storage;
@@ -65,10 +66,38 @@ internal sealed partial class ScheduleService(
     {
         var now = Micros.Now(time);
         await using var db = await databases.CreateDbContextAsync();
-        var due = await Due(db, now, _skipped).ToListAsync();
+        var due = await ReadDueAsync(db, now);
         foreach (var schedule in due)
             await FireAsync(schedule, now);
         return due.Count > 0;
+    }
+
+    /// <summary>The due schedules. Those that cannot be decrypted are left out of this round, so that they do not hold up the others.</summary>
+    private async Task<List<ScheduleRecord>> ReadDueAsync(TaskDbContext db, DateTime now)
+    {
+        try
+        {
+            return await Due(db, now, _skipped).ToListAsync();
+        }
+        catch (UnreadableDataException)
+        {
+            var due = new List<ScheduleRecord>();
+            foreach (var id in await Due(db, now, _skipped).Select(s => s.Id).ToListAsync())
+            {
+                try
+                {
+                    due.AddRange(await db.Schedules.AsNoTracking().Where(s => s.Id == id).ToListAsync());
+                }
+                catch (UnreadableDataException unreadable)
+                {
+                    _skipped.Add(id);
+                    if (_told.Add(id))
+                        LogUndecryptable(id, unreadable.Message);
+                }
+            }
+
+            return due;
+        }
     }
 
     internal static IQueryable<ScheduleRecord> Due(TaskDbContext db, DateTime now, IEnumerable<int> skipped) =>
@@ -126,6 +155,9 @@ internal sealed partial class ScheduleService(
 
     [LoggerMessage(LogLevel.Error, "Schedule {Schedule} of queue {Queue} is not fired by this host: {Problem}")]
     private partial void LogUnreadable(string schedule, string queue, string problem);
+
+    [LoggerMessage(LogLevel.Error, "Schedule number {Id} is not fired by this host: {Problem}")]
+    private partial void LogUndecryptable(int id, string problem);
 
     [LoggerMessage(LogLevel.Error, "Schedule {Schedule} of queue {Queue} was due, but its task is refused: {Problem}")]
     private partial void LogRefused(string schedule, string queue, string problem);
