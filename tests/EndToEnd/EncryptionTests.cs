@@ -83,7 +83,12 @@ public sealed class EncryptionTests
         }
 
         await using (var host = await stack.StartAsync("k1", "k1", "k2"))
-            (await host.Http.TaskAsync(old)).GetProperty("payload").Text("data").ShouldBe(Marker);
+        {
+            var task = await host.Http.TaskAsync(old, "pending");
+            task.GetProperty("payload").Text("data").ShouldBe(Marker);
+            task.GetProperty("timeline").EnumerateArray().Select(step => step.Text("event")).ShouldBe(["submitted", "started", "snoozed"]);
+        }
+
         stack.Exchange("k1");
         await using (var host = await stack.StartAsync("k1", "k1"))
             (await host.Http.ReadAsync($"/tasks/{old}")).Text.ShouldContain("does not open with key 'k1'");
@@ -179,7 +184,7 @@ public sealed class EncryptionTests
     {
         (await http.PostAsync("/v1/queue/register", """{"queue":"b","endpoint":"/v1/chat/completions"}""")).Status.ShouldBe(200);
         var good = $$$"""{"custom_id":"c-{{{Marker}}}","method":"POST","url":"/v1/chat/completions","body":{"model":"b","text":"{{{Marker}}}"}}""";
-        var lines = $"{good}\n{{\"custom_id\":\"bad-{Marker}\",\"method\":\"{Marker}\"}}";
+        var lines = $"{good}\n{{\"custom_id\":\"bad-{Marker}\",\"body\":\"{Marker}\"}}";
         using var form = new MultipartFormDataContent { { new StringContent("batch"), "purpose" }, { new ByteArrayContent(Encoding.UTF8.GetBytes(lines)), "file", "in.jsonl" } };
         var file = (await http.SendAsync(HttpMethod.Post, "/v1/files", (object)form)).Json.Text("id");
         (await http.ReadAsync($"/v1/files/{file}/content")).Text.ShouldBe(lines);

@@ -65,7 +65,9 @@ internal static class TextScan
         while (at + slashes < text.Length && text[at + slashes] == '\\')
             slashes++;
         var open = at + slashes;
-        return open < text.Length && text[open] is '"' or '\'' ? (open + 1, EndOfQuoted(text, open + 1, text[open], slashes)) : (at, EndOfBare(text, at));
+        return open < text.Length && text[open] is '"' or '\''
+            ? (open + 1, EndOfQuoted(text, open + 1, text[open], slashes))
+            : (at, EndOfBare(text, at));
     }
 
     private static int SkipSpace(string text, int at)

@@ -7,7 +7,9 @@ namespace TaskQueue.Api.Batches;
 internal static class RedactedBatches
 {
     public static BellaBatch Of(BellaBatch batch, Redactor redactor) =>
-        redactor.IsOn ? batch with { Metadata = batch.Metadata is { } metadata ? Of(metadata, redactor) : null, Errors = Of(batch.Errors, redactor) } : batch;
+        redactor.IsOn
+            ? batch with { Metadata = batch.Metadata is { } metadata ? Of(metadata, redactor) : null, Errors = Of(batch.Errors, redactor) }
+            : batch;
 
     public static OpenAIBatch Of(OpenAIBatch batch, Redactor redactor) =>
         redactor.IsOn ? batch with { Metadata = Of(batch.Metadata, redactor), Errors = Of(batch.Errors, redactor) } : batch;
@@ -16,5 +18,5 @@ internal static class RedactedBatches
         metadata.ToDictionary(m => m.Key, m => redactor.Text(m.Key, m.Value));
 
     private static BatchErrors? Of(BatchErrors? errors, Redactor redactor) =>
-        errors is null ? null : errors with { Data = [.. errors.Data.Select(e => e with { Message = redactor.Text("message", e.Message), Param = e.Param is { } param ? redactor.Text("param", param) : null })] };
+        errors is null ? null : errors with { Data = [.. errors.Data.Select(e => e with { Message = redactor.Text("message", e.Message) })] };
 }

@@ -31,10 +31,12 @@ public sealed class AesGcmPayloadCodec : ITaskPayloadCodec
             _keys.Add(id, [.. key]);
         }
 
-        _activeKeyId = _keys.ContainsKey(activeKeyId) ? activeKeyId : throw new ArgumentException($"there is no key '{activeKeyId}'", nameof(activeKeyId));
+        if (!_keys.ContainsKey(activeKeyId))
+            throw new ArgumentException($"there is no key '{activeKeyId}'", nameof(activeKeyId));
+        _activeKeyId = activeKeyId;
     }
 
-    /// <summary>Reads JSON that was never encoded as it is; false refuses it. Default true, so that a codec can be added to a running system.</summary>
+    /// <summary>Reads JSON that was never encoded as it is, so that a codec can be added to a running system; false refuses it.</summary>
     public bool AcceptsPlain { get; init; } = true;
 
     /// <inheritdoc />
@@ -64,7 +66,8 @@ public sealed class AesGcmPayloadCodec : ITaskPayloadCodec
         using var cipher = new AesGcm(key, TagBytes);
         try
         {
-            cipher.Decrypt(data.AsSpan(0, NonceBytes), data.AsSpan(NonceBytes, plain.Length), data.AsSpan(NonceBytes + plain.Length), plain, PlaceOf(text));
+            var (ciphertext, tag) = (data.AsMemory(NonceBytes, plain.Length), data.AsMemory(NonceBytes + plain.Length));
+            cipher.Decrypt(data.AsSpan(0, NonceBytes), ciphertext.Span, tag.Span, plain, PlaceOf(text));
         }
         catch (AuthenticationTagMismatchException fault)
         {

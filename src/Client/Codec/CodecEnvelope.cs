@@ -7,7 +7,8 @@ internal static class CodecEnvelope
 {
     private const string Member = "$enc";
 
-    public static string Of(string keyId, byte[] data) => $$$"""{"{{{Member}}}":{"kid":"{{{keyId}}}","data":"{{{Convert.ToBase64String(data)}}}"}}""";
+    public static string Of(string keyId, byte[] data) =>
+        $$$"""{"{{{Member}}}":{"kid":"{{{keyId}}}","data":"{{{Convert.ToBase64String(data)}}}"}}""";
 
     public static bool Is(JsonElement json) =>
         json.ValueKind == JsonValueKind.Object && json.TryGetProperty(Member, out _) && json.EnumerateObject().Count() == 1;
@@ -31,13 +32,10 @@ internal static class CodecEnvelope
         throw new TaskPayloadException($"the {what} is encoded{key}, and this program has no codec: set Codec of its options");
     }
 
-    private static string? KeyIdOf(JsonElement envelope) =>
-        envelope.GetProperty(Member) is { ValueKind: JsonValueKind.Object } parts && parts.TryGetProperty("kid", out var id) && id.ValueKind == JsonValueKind.String
-            ? id.GetString()
-            : null;
+    private static string? KeyIdOf(JsonElement envelope) => Text(envelope.GetProperty(Member), "kid")?.GetString();
 
-    private static byte[]? DataOf(JsonElement parts) =>
-        parts.ValueKind == JsonValueKind.Object && parts.TryGetProperty("data", out var data) && data.ValueKind == JsonValueKind.String && data.TryGetBytesFromBase64(out var bytes)
-            ? bytes
-            : null;
+    private static byte[]? DataOf(JsonElement parts) => Text(parts, "data") is { } data && data.TryGetBytesFromBase64(out var bytes) ? bytes : null;
+
+    private static JsonElement? Text(JsonElement parts, string name) =>
+        parts.ValueKind == JsonValueKind.Object && parts.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value : null;
 }

@@ -26,7 +26,9 @@ internal static class CodedPayload
             return payload;
         }
 
-        return TaskPayload.DataOf(task, root) is { } data ? Replace(root, codec.Decode(TaskText.Data, data.GetRawText())) : codec.Decode(TaskText.Data, payload);
+        return TaskPayload.DataOf(task, root) is { } data
+            ? Replace(root, codec.Decode(TaskText.Data, data.GetRawText()))
+            : codec.Decode(TaskText.Data, payload);
     }
 
     /// <summary>A task as it was read, decoded. Without a codec it stays as it is; whoever reads the result then fails.</summary>
@@ -40,7 +42,7 @@ internal static class CodedPayload
         };
 
     private static JsonElement? Decode(ITaskPayloadCodec codec, TaskText text, JsonElement? json) =>
-        json is { ValueKind: not JsonValueKind.Null and not JsonValueKind.Undefined } value ? Parse(codec.Decode(text, value.GetRawText())) : json;
+        json is { ValueKind: not (JsonValueKind.Null or JsonValueKind.Undefined) } value ? Parse(codec.Decode(text, value.GetRawText())) : json;
 
     private static JsonElement Parse(string json)
     {

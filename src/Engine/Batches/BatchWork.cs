@@ -52,7 +52,7 @@ public sealed class BatchWork(IDbContextFactory<TaskDbContext> databases, TimePr
     public async Task<BatchState> GetAsync(Guid id, CancellationToken stop)
     {
         await using var db = await databases.CreateDbContextAsync(stop);
-        return await db.Batches.AsNoTracking().SingleAsync(b => b.CorrelationId == id, stop);
+        return db.Open(await db.Batches.AsNoTracking().SingleAsync(b => b.CorrelationId == id, stop))!;
     }
 
     /// <summary>Whether any task of a batch waits or runs.</summary>
@@ -91,7 +91,7 @@ public sealed class BatchWork(IDbContextFactory<TaskDbContext> databases, TimePr
     {
         await using var db = await databases.CreateDbContextAsync(stop);
         await foreach (var line in db.BatchBadLines.AsNoTracking().Where(l => l.BatchId == id).OrderBy(l => l.Line).AsAsyncEnumerable().WithCancellation(stop))
-            yield return line;
+            yield return db.Open(line)!;
     }
 
     /// <summary>Lets retention have the tasks of a batch that has ended from a time on, and forgets what was only kept for its files.</summary>

@@ -23,5 +23,6 @@ internal static class BadLineCipher
         line.Message = cipher.Open(At("message", line.BatchId, line), line.Message);
     }
 
-    private static Place At(string column, Guid batchId, BatchBadLine line) => new($"batch_bad_lines.{column}", batchId, line.Line.ToString(CultureInfo.InvariantCulture));
+    private static Place At(string column, Guid batchId, BatchBadLine line) =>
+        new($"batch_bad_lines.{column}", batchId, line.Line.ToString(CultureInfo.InvariantCulture));
 }

@@ -79,7 +79,7 @@ internal sealed class DataCipher
         return Open(Get(stored[SealedPrefix.Length..colon]), place, stored.AsSpan(colon + 1));
     }
 
-    /// <summary>The text of what is stored; where it cannot be opened, a text that says why. Only for what people read, and what is never written back.</summary>
+    /// <summary>The text of what is stored, or a text that says why it cannot be opened: for people to read, and never written back.</summary>
     [return: NotNullIfNotNull(nameof(stored))]
     public string? OpenOrExplain(Place place, string? stored, bool asJson)
     {

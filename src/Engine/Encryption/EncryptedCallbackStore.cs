@@ -4,7 +4,8 @@ using TaskQueue.Engine.Callbacks;
 namespace TaskQueue.Engine.Encryption;
 
 /// <summary>Decrypts the bodies of callbacks. They are encrypted with the end that they tell of.</summary>
-internal sealed partial class EncryptedCallbackStore(ICallbackStore inner, DataCipher cipher, ILogger<EncryptedCallbackStore> logger) : ICallbackStore
+internal sealed partial class EncryptedCallbackStore(ICallbackStore inner, DataCipher cipher, ILogger<EncryptedCallbackStore> logger)
+    : ICallbackStore
 {
     /// <summary>Leaves out those that cannot be opened: they fall due again when their try is given up.</summary>
     public async Task<IReadOnlyList<Callback>> TakeAsync(CallbackClaim claim, DateTime now)

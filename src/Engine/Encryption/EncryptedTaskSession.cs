@@ -39,7 +39,7 @@ internal sealed class EncryptedTaskSession(ITaskSession inner, TaskCipher cipher
         List<(TaskText Text, string Stored)> unchanged = [];
         foreach (var text in TaskCipher.Changing)
         {
-            if (_loaded.Count > 0 && _loaded.TryGetValue((task.CorrelationId, text.Field), out var known) && ReferenceEquals(known.Shown, text.Get(task)))
+            if (_loaded.TryGetValue((task.CorrelationId, text.Field), out var known) && ReferenceEquals(known.Shown, text.Get(task)))
                 unchanged.Add((text, known.Stored));
         }
 

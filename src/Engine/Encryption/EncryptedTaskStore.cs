@@ -1,11 +1,10 @@
-using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Encryption;
 
 /// <summary>Encrypts what goes into a store and decrypts what comes out of it, so that no statement knows of it.</summary>
-internal sealed partial class EncryptedTaskStore(ITaskStore inner, DataCipher cipher, ILogger<EncryptedTaskStore> logger) : ITaskStore
+internal sealed class EncryptedTaskStore(ITaskStore inner, DataCipher cipher, UnreadableTasks unreadableTasks) : ITaskStore
 {
     private readonly TaskCipher _tasks = new(cipher);
 
@@ -26,13 +25,15 @@ internal sealed partial class EncryptedTaskStore(ITaskStore inner, DataCipher ci
     }
 
     public async Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, ClaimRules rules, DateTime now) =>
-        Readable(await inner.ClaimAsync(request, rules, now), mayBeNone: false);
+        Claimed(await inner.ClaimAsync(request, rules, now));
 
-    public async Task<IReadOnlyList<IReadOnlyList<TaskState>>> ClaimTogetherAsync(IReadOnlyList<ClaimRequest> requests, ClaimRules rules, DateTime now) =>
-        [.. (await inner.ClaimTogetherAsync(requests, rules, now)).Select(tasks => Readable(tasks, mayBeNone: true))];
+    public async Task<IReadOnlyList<IReadOnlyList<TaskState>>> ClaimTogetherAsync(
+        IReadOnlyList<ClaimRequest> requests, ClaimRules rules, DateTime now) =>
+        [.. (await inner.ClaimTogetherAsync(requests, rules, now)).Select(tasks => Readable(tasks, unreadableTasks.PutBack).Tasks)];
 
-    /// <summary>Those that cannot be read wait to be dispatched.</summary>
-    public async Task<IReadOnlyList<TaskState>> ReadForDispatchAsync(IReadOnlyList<Guid> ids) => Readable(await inner.ReadForDispatchAsync(ids), mayBeNone: true);
+    /// <summary>Those that cannot be opened go on waiting to be dispatched.</summary>
+    public async Task<IReadOnlyList<TaskState>> ReadForDispatchAsync(IReadOnlyList<Guid> ids) =>
+        Readable(await inner.ReadForDispatchAsync(ids), unreadableTasks.Report).Tasks;
 
     public async Task<IReadOnlyList<TaskEvent>> ReadEventsAsync(long[] cursors, int max)
     {
@@ -85,13 +86,20 @@ internal sealed partial class EncryptedTaskStore(ITaskStore inner, DataCipher ci
     }
 
     private InsertStep? Seal(InsertStep? step) =>
-        step is BatchStep { Bad.Count: > 0 } lines ? lines with { Bad = [.. lines.Bad.Select(line => BadLineCipher.Seal(cipher, line, lines.BatchId))] } : step;
+        step is BatchStep { Bad.Count: > 0 } lines
+            ? lines with { Bad = [.. lines.Bad.Select(line => BadLineCipher.Seal(cipher, line, lines.BatchId))] }
+            : step;
 
-    /// <summary>
-    /// Leaves out tasks that cannot be opened, so that one does not hold up the others: their lease expires, and they are tried
-    /// again as their queue says. A worker that would get nothing else is told why.
-    /// </summary>
-    private IReadOnlyList<TaskState> Readable(IReadOnlyList<TaskState> tasks, bool mayBeNone)
+    /// <summary>A worker that would get nothing else is told why.</summary>
+    private IReadOnlyList<TaskState> Claimed(IReadOnlyList<TaskState> tasks)
+    {
+        var (readable, problem) = Readable(tasks, unreadableTasks.PutBack);
+        return readable.Count > 0 || problem is null ? readable : throw problem;
+    }
+
+    /// <summary>Leaves out tasks that cannot be opened, so that one does not hold up the others.</summary>
+    private (IReadOnlyList<TaskState> Tasks, UnreadableDataException? Problem) Readable(
+        IReadOnlyList<TaskState> tasks, Action<TaskState, string> report)
     {
         List<TaskState>? unreadable = null;
         UnreadableDataException? problem = null;
@@ -103,17 +111,12 @@ internal sealed partial class EncryptedTaskStore(ITaskStore inner, DataCipher ci
             }
             catch (UnreadableDataException fault)
             {
-                LogUnreadable(task.CorrelationId, task.Queue, fault.Message);
+                report(task, fault.Message);
                 problem = fault;
                 (unreadable ??= []).Add(task);
             }
         }
 
-        if (unreadable is null)
-            return tasks;
-        return unreadable.Count < tasks.Count || mayBeNone ? [.. tasks.Except(unreadable)] : throw problem!;
+        return (unreadable is null ? tasks : [.. tasks.Except(unreadable)], problem);
     }
-
-    [LoggerMessage(LogLevel.Error, "Task {TaskId} of queue {Queue} cannot be handed to a worker: {Problem}")]
-    private partial void LogUnreadable(Guid taskId, string queue, string problem);
 }

@@ -22,7 +22,9 @@ internal sealed class EncryptionKeys : IValidateOptions<EncryptionOptions>
     {
         var keys = new EncryptionKeys();
         keys.Read(options);
-        return keys._problems.Count == 0 ? keys : throw new OptionsValidationException(Options.DefaultName, typeof(EncryptionOptions), keys._problems);
+        return keys._problems.Count == 0
+            ? keys
+            : throw new OptionsValidationException(Options.DefaultName, typeof(EncryptionOptions), keys._problems);
     }
 
     public ValidateOptionsResult Validate(string? name, EncryptionOptions options)
@@ -53,9 +55,10 @@ internal sealed class EncryptionKeys : IValidateOptions<EncryptionOptions>
     {
         try
         {
-            return new ConfigurationBuilder().AddJsonFile(Path.GetFullPath(path), optional: false).Build().Get<EncryptionOptions>() ?? new EncryptionOptions();
+            var file = new ConfigurationBuilder().AddJsonFile(Path.GetFullPath(path), optional: false).Build();
+            return file.Get<EncryptionOptions>() ?? new EncryptionOptions();
         }
-        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or InvalidDataException or FormatException or InvalidOperationException)
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or InvalidDataException or InvalidOperationException)
         {
             _problems.Add($"{Section}:KeysFile {path} cannot be read: {fault.Message}");
             return null;
@@ -70,7 +73,7 @@ internal sealed class EncryptionKeys : IValidateOptions<EncryptionOptions>
             if (id.Length is < 1 or > DataKey.MaxIdLength || !id.All(char.IsAsciiLetterOrDigit))
                 _problems.Add($"{where}:{i}:Id must be 1 to {DataKey.MaxIdLength} letters or digits");
             else if (!Convert.TryFromBase64String(keys[i].Key, bytes, out var length) || length != DataKey.Bytes)
-                _problems.Add($"{where}:{i}:Key of '{id}' must be {DataKey.Bytes} bytes in base64; 'openssl rand -base64 {DataKey.Bytes}' makes one");
+                _problems.Add($"{where}:{i}:Key of '{id}' must be 32 bytes in base64; 'openssl rand -base64 32' makes one");
             else if (!_keys.TryAdd(id, bytes))
                 _problems.Add($"{where}:{i}:Id '{id}' is there twice");
         }

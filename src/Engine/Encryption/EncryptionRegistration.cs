@@ -11,6 +11,6 @@ internal static class EncryptionRegistration
     {
         services.AddOptions<EncryptionOptions>().BindConfiguration("TaskQueue:Encryption").ValidateOnStart();
         services.AddSingleton<IValidateOptions<EncryptionOptions>, EncryptionKeys>();
-        return services.AddSingleton<DataCipher>();
+        return services.AddSingleton<DataCipher>().AddSingleton<UnreadableTasks>();
     }
 }

@@ -28,7 +28,7 @@ internal sealed partial class ScheduleService(
 
     private const int MaxBatch = 100;
 
-    // Schedules that this host cannot read, because it lacks their time zone: left to others in this round, and told of once.
+    // Schedules that this host cannot read, because it lacks their time zone or key: left to others in this round, and told of once.
     private readonly HashSet<int> _skipped = [];
     private readonly HashSet<int> _told = [];
 
@@ -66,38 +66,10 @@ internal sealed partial class ScheduleService(
     {
         var now = Micros.Now(time);
         await using var db = await databases.CreateDbContextAsync();
-        var due = await ReadDueAsync(db, now);
+        var due = await Due(db, now, _skipped).ToListAsync();
         foreach (var schedule in due)
-            await FireAsync(schedule, now);
+            await FireAsync(db, schedule, now);
         return due.Count > 0;
-    }
-
-    /// <summary>The due schedules. Those that cannot be decrypted are left out of this round, so that they do not hold up the others.</summary>
-    private async Task<List<ScheduleRecord>> ReadDueAsync(TaskDbContext db, DateTime now)
-    {
-        try
-        {
-            return await Due(db, now, _skipped).ToListAsync();
-        }
-        catch (UnreadableDataException)
-        {
-            var due = new List<ScheduleRecord>();
-            foreach (var id in await Due(db, now, _skipped).Select(s => s.Id).ToListAsync())
-            {
-                try
-                {
-                    due.AddRange(await db.Schedules.AsNoTracking().Where(s => s.Id == id).ToListAsync());
-                }
-                catch (UnreadableDataException unreadable)
-                {
-                    _skipped.Add(id);
-                    if (_told.Add(id))
-                        LogUndecryptable(id, unreadable.Message);
-                }
-            }
-
-            return due;
-        }
     }
 
     internal static IQueryable<ScheduleRecord> Due(TaskDbContext db, DateTime now, IEnumerable<int> skipped) =>
@@ -106,10 +78,10 @@ internal sealed partial class ScheduleService(
     internal static Task<DateTime?> NextAsync(TaskDbContext db, IEnumerable<int> skipped) =>
         db.Schedules.Where(s => s.NextAt != null && !skipped.Contains(s.Id)).MinAsync(s => s.NextAt);
 
-    private async Task FireAsync(ScheduleRecord schedule, DateTime now)
+    private async Task FireAsync(TaskDbContext db, ScheduleRecord schedule, DateTime now)
     {
         var tick = schedule.NextAt!.Value;
-        if (Read(schedule) is not { } cron)
+        if (Read(db, schedule) is not { } cron)
             return;
         var next = cron.Next(now - tick > CatchUp ? now : tick);
         var task = ScheduledTasks.Of(schedule.Queue, schedule.Settings, ScheduledTasks.IdOf(schedule.Id, tick), tick);
@@ -126,13 +98,14 @@ internal sealed partial class ScheduleService(
         }
     }
 
-    private CronSchedule? Read(ScheduleRecord schedule)
+    private CronSchedule? Read(TaskDbContext db, ScheduleRecord schedule)
     {
         try
         {
+            db.Open(schedule);
             return CronSchedule.Parse(schedule.Settings.Cron, schedule.Settings.TimeZone);
         }
-        catch (InvalidScheduleException unreadable)
+        catch (Exception unreadable) when (unreadable is InvalidScheduleException or UnreadableDataException)
         {
             _skipped.Add(schedule.Id);
             if (_told.Add(schedule.Id))
@@ -155,9 +128,6 @@ internal sealed partial class ScheduleService(
 
     [LoggerMessage(LogLevel.Error, "Schedule {Schedule} of queue {Queue} is not fired by this host: {Problem}")]
     private partial void LogUnreadable(string schedule, string queue, string problem);
-
-    [LoggerMessage(LogLevel.Error, "Schedule number {Id} is not fired by this host: {Problem}")]
-    private partial void LogUndecryptable(int id, string problem);
 
     [LoggerMessage(LogLevel.Error, "Schedule {Schedule} of queue {Queue} was due, but its task is refused: {Problem}")]
     private partial void LogRefused(string schedule, string queue, string problem);
