@@ -43,7 +43,7 @@ internal static class QueueEndpoints
             .WithSummary("A page of the tasks of a queue, declared or not.");
     }
 
-    private static async Task<IResult> ListAsync(HttpContext context, QueueCatalog queues, BacklogWatch backlog, TaskQueries tasks)
+    private static async Task<IResult> ListAsync(HttpContext context, QueueCatalog queues, BacklogWatch backlog, TaskQueries tasks, Redaction redaction)
     {
         await Task.WhenAny(backlog.RefreshAsync(), Task.Delay(Patience, context.RequestAborted));
         var declared = await queues.AllAsync();
@@ -51,7 +51,7 @@ internal static class QueueEndpoints
         // The names of undeclared queues are those of their tasks.
         var named = access.SeesAllTenants ? backlog.Queues : await tasks.QueuesAsync(access, context.RequestAborted);
         var all = declared.Values.Concat(named.Where(name => !declared.ContainsKey(name)).Select(Undeclared));
-        return Results.Json(new QueueList([.. all.Where(q => access.CanSeeQueue(q.Owner, q.Name)).OrderBy(q => q.Name, StringComparer.Ordinal).Select(q => QueueMapping.ToDetails(q))]), QueueJson.Shapes.QueueList);
+        return Results.Json(new QueueList([.. all.Where(q => access.CanSeeQueue(q.Owner, q.Name)).OrderBy(q => q.Name, StringComparer.Ordinal).Select(q => Shown(QueueMapping.ToDetails(q), context, redaction))]), QueueJson.Shapes.QueueList);
     }
 
     /// <summary>A queue that has the default settings, because nobody gave it any.</summary>
@@ -111,7 +111,7 @@ internal static class QueueEndpoints
         };
     }
 
-    private static async Task<IResult> GetAsync(string name, HttpContext context, QueueVerbs queues, QueueCatalog catalog, TimeProvider time)
+    private static async Task<IResult> GetAsync(string name, HttpContext context, QueueVerbs queues, QueueCatalog catalog, Redaction redaction, TimeProvider time)
     {
         var queue = await catalog.LookUpAsync(name);
         var stats = await queues.StatsAsync(name, context.Access(), context.RequestAborted);
@@ -119,7 +119,7 @@ internal static class QueueEndpoints
             throw NotFound(name);
         if (queue is null && stats is { Waiting: 0, Running: 0, Dead: 0, Completed: 0, Expired: 0 })
             throw NotFound(name);
-        return Results.Json(QueueMapping.ToDetails(queue ?? Undeclared(name), stats, time.GetUtcNow().UtcDateTime), QueueJson.Shapes.QueueDetails);
+        return Results.Json(Shown(QueueMapping.ToDetails(queue ?? Undeclared(name), stats, time.GetUtcNow().UtcDateTime), context, redaction), QueueJson.Shapes.QueueDetails);
     }
 
     private static async Task<IResult> DeleteAsync(string name, HttpContext context, QueueVerbs queues, QueueCatalog catalog)
@@ -165,8 +165,8 @@ internal static class QueueEndpoints
             : DefaultPage;
         var after = request.Query["after"].ToString() is { Length: > 0 } text ? QueueCursor.Parse(text) ?? throw QueueMapping.Wrong("after must be next of another page") : null;
         var page = await queries.ListAsync(name, list, after, limit, context.Access(), stop, reserve: context.Memory().ReserveAnswerAsync);
-        var veil = redaction.For(context.Caller());
-        return Results.Json(new QueueTasks([.. page.Tasks.Select(task => TaskMapping.ToRow(task, veil))], page is { HasMore: true, Last: { } last } ? QueueCursor.ToText(last) : null), QueueJson.Shapes.QueueTasks);
+        var redactor = redaction.For(context.Caller());
+        return Results.Json(new QueueTasks([.. page.Tasks.Select(task => TaskMapping.ToRow(task, redactor))], page is { HasMore: true, Last: { } last } ? QueueCursor.ToText(last) : null), QueueJson.Shapes.QueueTasks);
     }
 
     private static void DemandChange(HttpContext context, QueueRecord queue)
@@ -175,6 +175,9 @@ internal static class QueueEndpoints
             throw NotFound(queue.Name);
         context.DemandChange(queue.Name, queue.Owner);
     }
+
+    private static QueueDetails Shown(QueueDetails queue, HttpContext context, Redaction redaction) =>
+        queue with { Description = redaction.For(context.Caller()).Text("description", queue.Description) };
 
     private static DoorException NotFound(string name) => new(404, "not_found", $"there is no queue {name}");
 }

@@ -83,8 +83,8 @@ internal static partial class TaskEndpoints
         {
             var tasks = await queries.NewestAsync(state, ListMax, context.Access(), context.RequestAborted, context.Memory().ReserveAnswerAsync);
             // Ids are in the order of arrival, but processes and concurrent requests may read the clock in another order.
-            var veil = redaction.For(context.Caller());
-            var rows = tasks.Select(task => TaskMapping.ToRow(task, veil)).OrderByDescending(row => row.CreatedAt);
+            var redactor = redaction.For(context.Caller());
+            var rows = tasks.Select(task => TaskMapping.ToRow(task, redactor)).OrderByDescending(row => row.CreatedAt);
             return Results.Json(new TaskList([.. rows], tasks.Count), TaskJson.Shapes.TaskList);
         }
         catch (Exception fault) when (fault is not (OperationCanceledException or OverloadedException))
@@ -110,14 +110,14 @@ internal static partial class TaskEndpoints
         }
     }
 
-    private static async Task<IResult> CallbacksAsync(string id, HttpContext context, TaskQueries queries, BatchQueries batches, CancellationToken stop)
+    private static async Task<IResult> CallbacksAsync(string id, HttpContext context, TaskQueries queries, BatchQueries batches, Redaction redaction, CancellationToken stop)
     {
         var (access, guid) = (context.Access(), Id(id));
         var callbacks = await queries.CallbacksAsync(guid, stop);
         // The log outlives its task, and knows the owner itself.
         var isSeen = await queries.IsSeenAsync(guid, access, stop) || await batches.FindAsync(guid, access, stop) is not null
             || callbacks.Exists(c => access.CanRead(c.Owner));
-        return isSeen ? Results.Json(new TaskCallbacks([.. callbacks.Select(TaskMapping.ToCallback)]), TaskJson.Shapes.TaskCallbacks) : throw NotFound(id);
+        return isSeen ? Results.Json(new TaskCallbacks([.. callbacks.Select(c => TaskMapping.ToCallback(c, redaction.For(context.Caller())))]), TaskJson.Shapes.TaskCallbacks) : throw NotFound(id);
     }
 
     private static TaskSubmission ReadOne(JsonElement task, int index, Guid id, DateTimeOffset now, Access access)

@@ -1,6 +1,7 @@
 using Microsoft.EntityFrameworkCore;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Encryption;
 using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Quotas;
@@ -91,7 +92,7 @@ public sealed class ScheduleVerbs(
         while (true)
         {
             await using var db = await databases.CreateDbContextAsync();
-            if (await db.Schedules.SingleOrDefaultAsync(s => s.Queue == queue && s.Name == name) is not { } schedule || !CanRead(access, schedule))
+            if (db.Open(await db.Schedules.SingleOrDefaultAsync(s => s.Queue == queue && s.Name == name)) is not { } schedule || !CanRead(access, schedule))
                 return (ScheduleChange.NotFound, null);
             if (expectedVersion is { } expected && schedule.Version != expected)
                 return (ScheduleChange.VersionMismatch, schedule);
@@ -152,14 +153,14 @@ public sealed class ScheduleVerbs(
     public async Task<ScheduleRecord?> FindAsync(string queue, string name, Access access)
     {
         await using var db = await databases.CreateDbContextAsync();
-        return await db.Schedules.AsNoTracking().SingleOrDefaultAsync(s => s.Queue == queue && s.Name == name) is { } found && CanRead(access, found) ? found : null;
+        return db.Open(await db.Schedules.AsNoTracking().SingleOrDefaultAsync(s => s.Queue == queue && s.Name == name)) is { } found && CanRead(access, found) ? found : null;
     }
 
     /// <summary>The schedules of a queue that the caller may see, by name.</summary>
     public async Task<List<ScheduleRecord>> ListAsync(string queue, Access access)
     {
         await using var db = await databases.CreateDbContextAsync();
-        return (await db.Schedules.AsNoTracking().Where(s => s.Queue == queue).OrderBy(s => s.Name).ToListAsync()).FindAll(s => CanRead(access, s));
+        return db.Open((await db.Schedules.AsNoTracking().Where(s => s.Queue == queue).OrderBy(s => s.Name).ToListAsync()).FindAll(s => CanRead(access, s)));
     }
 
     private static bool CanRead(Access access, ScheduleRecord schedule) => access.CanRead(schedule.Settings.Owner, schedule.Queue);

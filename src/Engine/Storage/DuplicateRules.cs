@@ -26,8 +26,9 @@ internal static class DuplicateRules
     {
         var answers = new List<Admission>(tasks.Count);
         var seen = new HashSet<Guid>(tasks.Count);
-        foreach (var (task, overwrite) in tasks)
+        foreach (var submitted in tasks)
         {
+            var task = submitted.Task;
             var isFirst = seen.Add(task.CorrelationId);
             if (isFirst && inserted.Contains(task.CorrelationId))
                 answers.Add(Accept(task, holders));
@@ -36,7 +37,7 @@ internal static class DuplicateRules
             else if (!isFirst || other is not null)
                 answers.Add(new Admission(task.CorrelationId, Admitted.IdTaken, null));
             else if (task.DedupeKey is { } key && holders.TryGetValue((task.Queue, key), out var holder))
-                answers.Add(Meet(task, overwrite, holder));
+                answers.Add(Meet(submitted, holder));
             else
                 return null;
         }
@@ -52,15 +53,16 @@ internal static class DuplicateRules
         return new Admission(task.CorrelationId, Admitted.Accepted, task);
     }
 
-    private static Admission Meet(TaskState task, OverwriteFields overwrite, TaskState holder)
+    private static Admission Meet(NewTask submitted, TaskState holder)
     {
+        var (task, overwrite) = submitted;
         if (overwrite == OverwriteFields.None)
             return new Admission(holder.CorrelationId, Admitted.Skipped, null);
         if (holder.State == TaskStates.Running)
             return new Admission(holder.CorrelationId, Admitted.Running, holder);
         holder.Settings = task.Settings;
         if (overwrite.HasFlag(OverwriteFields.Payload))
-            holder.Payload = task.Payload;
+            holder.Payload = submitted.PayloadFor?.Invoke(holder.CorrelationId) ?? task.Payload;
         if (overwrite.HasFlag(OverwriteFields.ScheduledAt))
         {
             holder.DueAt = task.DueAt;

@@ -2,6 +2,7 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Callbacks;
+using TaskQueue.Engine.Encryption;
 using TaskQueue.Engine.Memory;
 using TaskQueue.Engine.Storage;
 
@@ -79,7 +80,7 @@ public sealed class TaskQueries(IDbContextFactory<TaskDbContext> databases, IOpt
     {
         await using var db = await databases.CreateDbContextAsync(stop);
         var task = Tasks(db, access).Where(t => t.CorrelationId == id);
-        return await (texts ? task : task.Select(SizedTask.Textless)).SingleOrDefaultAsync(stop);
+        return db.Open(await (texts ? task : task.Select(SizedTask.Textless)).SingleOrDefaultAsync(stop));
     }
 
     /// <summary>Whether a task is there to be seen.</summary>
@@ -96,11 +97,11 @@ public sealed class TaskQueries(IDbContextFactory<TaskDbContext> databases, IOpt
         await using var db = await databases.CreateDbContextAsync(stop);
         var task = Tasks(db, access).Where(t => t.CorrelationId == id);
         if (await task.Where(t => (TextSize.Of(t.Payload) ?? 0) + (TextSize.Of(t.Result) ?? 0) + (TextSize.Of(t.Headers) ?? 0) <= MemoryBudget.SmallBytes).SingleOrDefaultAsync(stop) is { } small)
-            return small;
+            return db.Open(small);
         if (await task.Select(SizedTask.Of).SingleOrDefaultAsync(stop) is not { } large)
             return null;
         await reserve(large.Bytes, 1, stop);
-        return await task.SingleOrDefaultAsync(stop);
+        return db.Open(await task.SingleOrDefaultAsync(stop));
     }
 
     /// <summary>Whether a task has ended, or is not there to be seen.</summary>
@@ -123,24 +124,39 @@ public sealed class TaskQueries(IDbContextFactory<TaskDbContext> databases, IOpt
             await reserve(sizes.Sum(t => t.Bytes), sizes.Count, stop);
         }
 
-        return await tasks.ToListAsync(stop);
+        return db.Open(await tasks.ToListAsync(stop));
     }
 
     /// <summary>Those of the tasks that have ended, without their results; and those that are gone, as cancelled.</summary>
     public async Task<List<FinishedTask>> OutcomesAsync(IReadOnlyList<Guid> ids, CancellationToken stop)
     {
         await using var db = await databases.CreateDbContextAsync(stop);
-        var found = await Tasks(db, Access.All).Where(t => ids.Contains(t.CorrelationId))
-            .Select(t => new FinishedTask(t.CorrelationId, t.State, t.Error, TextSize.Of(t.Result) ?? 0)).ToListAsync(stop);
+        var rows = await Tasks(db, Access.All).Where(t => ids.Contains(t.CorrelationId))
+            .Select(t => new { Task = new TaskState { CorrelationId = t.CorrelationId, State = t.State, Error = t.Error }, Bytes = TextSize.Of(t.Result) ?? 0 }).ToListAsync(stop);
+        var found = rows.ConvertAll(row => new FinishedTask(row.Task.CorrelationId, row.Task.State, ErrorOf(db, row.Task), row.Bytes));
         var gone = ids.Except(found.Select(t => t.Id)).Select(id => new FinishedTask(id, TaskStates.Cancelled, null, 0));
         return [.. found.Where(t => TaskStates.IsTerminal(t.State)), .. gone];
+    }
+
+    /// <summary>One that cannot be decrypted must not keep the ends of the others from their callers.</summary>
+    private static string? ErrorOf(TaskDbContext db, TaskState task)
+    {
+        try
+        {
+            return db.Open(task)!.Error;
+        }
+        catch (UnreadableDataException unreadable)
+        {
+            return unreadable.Message;
+        }
     }
 
     /// <summary>The result of a task; null where it has none or is gone.</summary>
     public async Task<string?> ResultAsync(Guid id, CancellationToken stop)
     {
         await using var db = await databases.CreateDbContextAsync(stop);
-        return await db.Tasks.AsNoTracking().Where(t => t.CorrelationId == id).Select(t => t.Result).SingleOrDefaultAsync(stop);
+        var row = await db.Tasks.AsNoTracking().Where(t => t.CorrelationId == id).Select(t => new TaskState { CorrelationId = t.CorrelationId, Result = t.Result }).SingleOrDefaultAsync(stop);
+        return db.Open(row)?.Result;
     }
 
     /// <summary>Whose the tasks are, and of which queue: rows with nothing else. Tasks that are gone are missing.</summary>
@@ -216,14 +232,14 @@ public sealed class TaskQueries(IDbContextFactory<TaskDbContext> databases, IOpt
     public async Task<List<TaskEvent>> TimelineAsync(Guid id, CancellationToken stop)
     {
         await using var db = await databases.CreateDbContextAsync(stop);
-        return await db.TaskEvents.AsNoTracking().Where(e => e.TaskId == id).OrderBy(e => e.Id).ToListAsync(stop);
+        return db.Open(await db.TaskEvents.AsNoTracking().Where(e => e.TaskId == id).OrderBy(e => e.Id).ToListAsync(stop));
     }
 
     /// <summary>The callbacks of a task or a batch, oldest first.</summary>
     public async Task<List<Callback>> CallbacksAsync(Guid id, CancellationToken stop)
     {
         await using var db = await databases.CreateDbContextAsync(stop);
-        return await db.Callbacks.AsNoTracking().Where(c => c.SubjectId == id).OrderBy(c => c.Id).ToListAsync(stop);
+        return db.Open(await db.Callbacks.AsNoTracking().Where(c => c.SubjectId == id).OrderBy(c => c.Id).ToListAsync(stop));
     }
 
     /// <summary>Tasks of a queue and level that wait since <paramref name="before"/> or longer; any of them, in no order.</summary>

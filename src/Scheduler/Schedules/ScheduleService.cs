@@ -1,6 +1,7 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using TaskQueue.Engine.Encryption;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Quotas;
@@ -80,7 +81,7 @@ internal sealed partial class ScheduleService(
             if (_failures.IsExcluded(schedule.Id))
                 _skipped.Add(schedule.Id);
             else
-                await TryFireAsync(schedule, now);
+                await TryFireAsync(db, schedule, now);
         }
 
         return due.Count > 0;
@@ -93,11 +94,11 @@ internal sealed partial class ScheduleService(
         db.Schedules.Where(s => s.NextAt != null && !skipped.Contains(s.Id)).MinAsync(s => s.NextAt);
 
     /// <summary>One that fails does not hold up the others.</summary>
-    private async Task TryFireAsync(ScheduleRecord schedule, DateTime now)
+    private async Task TryFireAsync(TaskDbContext db, ScheduleRecord schedule, DateTime now)
     {
         try
         {
-            await FireAsync(schedule, now);
+            await FireAsync(db, schedule, now);
             _failures.Succeeded(schedule.Id);
         }
         catch (Exception fault) when (PoisonRules.IsOfRow(fault))
@@ -109,10 +110,10 @@ internal sealed partial class ScheduleService(
         }
     }
 
-    private async Task FireAsync(ScheduleRecord schedule, DateTime now)
+    private async Task FireAsync(TaskDbContext db, ScheduleRecord schedule, DateTime now)
     {
         var tick = schedule.NextAt!.Value;
-        if (await ReadAsync(schedule, tick) is not { } cron)
+        if (await ReadAsync(db, schedule, tick) is not { } cron)
             return;
         var next = cron.Next(now - tick > CatchUp ? now : tick);
         var task = ScheduledTasks.Of(schedule.Queue, schedule.Settings, ScheduledTasks.IdOf(schedule.Id, tick), tick);
@@ -130,15 +131,16 @@ internal sealed partial class ScheduleService(
     }
 
     /// <summary>Null where this host cannot read it. Where no other host has fired it for a while, nobody can.</summary>
-    private async Task<CronSchedule?> ReadAsync(ScheduleRecord schedule, DateTime tick)
+    private async Task<CronSchedule?> ReadAsync(TaskDbContext db, ScheduleRecord schedule, DateTime tick)
     {
         try
         {
+            db.Open(schedule);
             var cron = CronSchedule.Parse(schedule.Settings.Cron, schedule.Settings.TimeZone);
             _unreadable.Remove(schedule.Id);
             return cron;
         }
-        catch (InvalidScheduleException unreadable)
+        catch (Exception unreadable) when (unreadable is InvalidScheduleException or UnreadableDataException)
         {
             _skipped.Add(schedule.Id);
             if (!_unreadable.TryGetValue(schedule.Id, out var seen))
