@@ -18,6 +18,9 @@ internal sealed class LimitOptions : IValidatableObject
     /// <value>Null: no limit.</value>
     public int? MaxConcurrentRequests { get; set; }
 
+    /// <summary>Credentials of one address that are checked and found invalid; beyond it unknown ones are refused unseen.</summary>
+    public RequestRate FailedAuthentications { get; set; } = new() { PerSecond = 1, Burst = 10 };
+
     /// <summary>The rate, where there is one.</summary>
     public RequestRate? Rate => PerSecond is { } rate ? new RequestRate { PerSecond = rate, Burst = Burst } : null;
 
@@ -28,6 +31,8 @@ internal sealed class LimitOptions : IValidatableObject
             yield return new("TaskQueue:Limits:Burst needs TaskQueue:Limits:PerSecond");
         if (Rate?.Problem is { } problem)
             yield return new($"TaskQueue:Limits is a rate {problem}");
+        if (FailedAuthentications.Problem is { } wrong)
+            yield return new($"TaskQueue:Limits:FailedAuthentications is a rate {wrong}");
         if (MaxConcurrentRequests < 1)
             yield return new("TaskQueue:Limits:MaxConcurrentRequests must be at least 1");
     }

@@ -38,14 +38,14 @@ internal static class EntryPoint
         }
 
         // The server listens to signals itself.
-        var isClient = commands.Contains(result.CommandResult.Command);
+        var isClient = commands.Contains(result.CommandResult.Command) || commands.Any(c => c.Subcommands.Contains(result.CommandResult.Command));
         return await result.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = isClient ? Farewell : null });
     }
 
     private static Command[] ClientCommands() =>
     [
         QueueCommands.Queues(), EnqueueCommand.Create(), TailCommand.Create(), StatsCommand.Create(), TaskCommands.Show(), TaskCommands.Retry(), TaskCommands.Cancel(),
-        QueueCommands.Pause(), QueueCommands.Resume(), QueueCommands.Purge(),
+        QueueCommands.Pause(), QueueCommands.Resume(), QueueCommands.Purge(), KeyCommands.Keys(), AuditCommand.Create(),
     ];
 
     private static async Task<int> ServeAsync(string? roles, string? urls, CancellationToken stop)
