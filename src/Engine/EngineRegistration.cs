@@ -3,6 +3,7 @@ using MassTransit.Saga;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
+using TaskQueue.Engine.Audit;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Bus;
@@ -44,6 +45,9 @@ public static class EngineRegistration
         services.AddSingleton<Drain>();
         services.AddOptions<AuthOptions>().BindConfiguration("TaskQueue:Auth").ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<IOptionsMonitor<AuthOptions>, LastValidOptions<AuthOptions>>();
+        services.AddSingleton<ApiKeys>().AddSingleton<AuditLog>().AddSingleton<AuditQueries>();
+        services.AddOptions<AuditOptions>().BindConfiguration("TaskQueue:Audit").ValidateDataAnnotations().ValidateOnStart();
+        services.AddHostedService<AuditWriter>();
         services.AddOptions<TelemetryOptions>().BindConfiguration("TaskQueue:Telemetry").ValidateDataAnnotations().ValidateOnStart();
         services.AddTaskQueueHealth(bus);
         services.AddMetrics().AddSingleton<TaskMetrics>().AddSingleton<BacklogWatch>();

@@ -22,6 +22,7 @@ public static class SchedulerRole
         services.AddHostedService<ScheduleService>().AddLoopHealth<ScheduleService>();
         services.AddHostedService<RetentionService>().AddLoopHealth<RetentionService>();
         services.AddHostedService<AbandonedFiles>();
+        services.AddHostedService<AuditRetention>();
         services.AddSingleton<BatchSplitter>().AddSingleton<BatchCloser>().AddSingleton<BatchFileWriter>();
         services.AddHostedService<BatchService>().AddLoopHealth<BatchService>();
         services.TryAddSingleton<ResolveHost>(Dns.GetHostAddressesAsync);

@@ -1,72 +1,67 @@
-using System.Security.Cryptography;
-using System.Text;
 using Microsoft.Extensions.Options;
 using TaskQueue.Engine.Auth;
 
 namespace TaskQueue.Api.Auth;
 
-/// <summary>The configured keys, hashed when the configuration changes and not with every request.</summary>
+/// <summary>The configured keys, hashed when the configuration changes and not with every request, and the issued ones.</summary>
 internal sealed class ApiKeyStore : IDisposable
 {
-    private const int StackBytes = 512;
-
     private readonly TimeProvider _time;
+    private readonly IssuedKeys _issued;
     private readonly IDisposable? _watch;
-    private volatile IReadOnlyList<Entry> _entries = [];
+    private volatile Dictionary<KeyDigest, Entry> _entries = [];
     private volatile bool _isOn;
 
-    public ApiKeyStore(IOptionsMonitor<AuthOptions> options, TimeProvider time)
+    public ApiKeyStore(IOptionsMonitor<AuthOptions> options, IssuedKeys issued, TimeProvider time)
     {
-        _time = time;
+        (_time, _issued) = (time, issued);
         _watch = options.OnChange((changed, _) => Read(changed));
         Read(options.CurrentValue);
     }
 
     /// <summary>
-    /// Whether callers have to say who they are. Once on it stays on: a configuration that loses its last key shuts
-    /// everybody out instead of letting everybody in.
+    /// Whether callers must authenticate: a key or token is configured, or a key was issued. Once enabled, it stays enabled: a
+    /// configuration that loses its last key shuts everybody out instead of letting everybody in.
     /// </summary>
-    public bool IsOn => _isOn;
+    public bool IsOn => _isOn || (_isOn = _issued.Any);
 
-    /// <summary>
-    /// The caller with a key; null where it is unknown or expired. Looks at every key, so that the time says nothing of which
-    /// one was nearly right.
-    /// </summary>
+    /// <summary>The caller with a key; null if it is unknown or expired. Looks only at memory.</summary>
     public Caller? Find(string token)
     {
-        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
-        Hash(token, hash);
-        Entry? found = null;
-        foreach (var entry in _entries)
-        {
-            if (CryptographicOperations.FixedTimeEquals(hash, entry.Hash) && !(entry.ExpiresAt <= _time.GetUtcNow()))
-                found = entry;
-        }
-
-        // A hash does not tell how weak its key is.
-        return found is not null && KeyStrength.IsEnough(token) ? found.Caller : null;
+        var digest = KeyDigest.Of(token);
+        return _entries.TryGetValue(digest, out var entry)
+            ? entry.ExpiresAt <= _time.GetUtcNow() || !entry.IsStrong(token) ? null : entry.Caller
+            : _issued.Find(digest);
     }
+
+    /// <summary>The caller with a key that memory lacks: another process may have issued it a moment ago.</summary>
+    public ValueTask<Caller?> FindNewAsync(string token, CancellationToken cancellationToken) =>
+        KeyDigest.IsIssuedKey(token) ? _issued.FindNewAsync(KeyDigest.Of(token), cancellationToken) : new((Caller?)null);
 
     public void Dispose() => _watch?.Dispose();
 
     private void Read(AuthOptions options)
     {
-        _entries = [.. options.Keys.Select(Entry.Of)];
+        var entries = new Dictionary<KeyDigest, Entry>();
+        foreach (var key in options.Keys)
+            entries[key.KeyHash is { } hash ? KeyDigest.FromHex(hash) : KeyDigest.Of(key.Key!)] = Entry.Of(key);
+        _entries = entries;
         _isOn |= options.IsOn;
     }
 
-    private static void Hash(string token, Span<byte> hash)
+    private sealed record Entry(Caller Caller, DateTimeOffset? ExpiresAt)
     {
-        var length = Encoding.UTF8.GetMaxByteCount(token.Length);
-        var bytes = length <= StackBytes ? stackalloc byte[StackBytes] : new byte[length];
-        SHA256.HashData(bytes[..Encoding.UTF8.GetBytes(token, bytes)], hash);
-    }
+        private bool? _isStrong;
 
-    private sealed record Entry(byte[] Hash, Caller Caller, DateTimeOffset? ExpiresAt)
-    {
+        /// <summary>A hash does not tell how weak its key is; all texts with one hash are the same, so one look is enough.</summary>
+        public bool IsStrong(string token) => _isStrong ??= KeyStrength.IsEnough(token);
+
         public static Entry Of(ApiKeyOptions key) => new(
-            key.KeyHash is { } hex ? Convert.FromHexString(hex) : SHA256.HashData(Encoding.UTF8.GetBytes(key.Key!)),
-            new Caller(key.Name, key.Tenant ?? key.Name, Scopes.Grants(key.Scopes.Count == 0 ? Scopes.Default : key.Scopes, key.Queues), key.Tenant is not null) { Rate = key.Rate },
+            new Caller(key.Name, key.Tenant ?? key.Name, Scopes.Grants(key.Scopes.Count == 0 ? Scopes.Default : key.Scopes, key.Queues), key.Tenant is not null)
+            {
+                Rate = key.Rate,
+                ExpiresAt = key.ExpiresAt?.UtcDateTime,
+            },
             key.ExpiresAt);
     }
 }

@@ -1,8 +1,10 @@
 using System.Net;
+using System.Runtime.InteropServices;
 using System.Threading.RateLimiting;
 using TaskQueue.Api.Http;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Quotas;
+using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Api.Auth;
 
@@ -10,11 +12,14 @@ namespace TaskQueue.Api.Auth;
 /// Lets a request through to its route, or answers in the shape of its door. Before anything of the body is read it looks at:
 /// places, who calls, scope, rate.
 /// </summary>
-internal sealed class AuthMiddleware(RequestDelegate next, ApiKeyStore keys, Tokens tokens, SubmitterTokens submitters, RequestLimits limits, RequestQuota quota)
+internal sealed class AuthMiddleware(
+    RequestDelegate next, ApiKeyStore keys, Tokens tokens, SubmitterTokens submitters, RequestLimits limits, AuthFailures failures,
+    RequestQuota quota)
 {
     private const string Bearer = "Bearer ";
 
     private static readonly DoorFault Unauthorized = new(401, "unauthorized", "send a valid API key or token as 'Authorization: Bearer …'");
+    private static readonly DoorFault Throttled = new(429, "too_many_failures", "too many requests with invalid keys or tokens come from this address; wait, and send a valid one");
     private static readonly DoorFault Busy = new(503, "busy", "the server has as many requests as it works on at a time; try again");
 
     public Task InvokeAsync(HttpContext context) =>
@@ -41,29 +46,33 @@ internal sealed class AuthMiddleware(RequestDelegate next, ApiKeyStore keys, Tok
 
     private async ValueTask<DoorFault?> CheckAsync(HttpContext context, Scope needed, bool isCounted)
     {
-        Caller? caller;
+        Found found;
         try
         {
-            caller = await FindAsync(context);
+            found = await FindAsync(context);
         }
         catch (DoorException door)
         {
             return door.Fault;
         }
+        catch (Exception fault) when (StorageFaults.IsTransient(fault))
+        {
+            return DoorFaults.Unavailable;
+        }
 
-        if (caller is null)
-            return Unauthorized;
+        if (found.Caller is not { } caller)
+            return found.Fault ?? Unauthorized;
+        context.Features.Set(caller);
         if (!caller.Scopes.HasFlag(needed))
             return new(403, "forbidden", $"this key lacks the scope {Scopes.Word(needed)}, which {context.Request.Method} {context.Request.Path} needs");
         if (isCounted && limits.Count(caller) is { } wait)
             return new(429, "rate_limited", "too many requests with this key; try again later") { RetryAfter = wait };
         if (isCounted && await quota.CountAsync(caller.Tenant) is { } refused)
             return DoorFaults.ToFault(refused);
-        context.Features.Set(caller);
         return null;
     }
 
-    private ValueTask<Caller?> FindAsync(HttpContext context)
+    private ValueTask<Found> FindAsync(HttpContext context)
     {
         var request = context.Request;
         var header = request.Headers.Authorization.FirstOrDefault();
@@ -72,12 +81,45 @@ internal sealed class AuthMiddleware(RequestDelegate next, ApiKeyStore keys, Tok
             header = request.Query["Authorization"].FirstOrDefault();
         var token = header is not null && header.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase) ? header[Bearer.Length..] : null;
         if (!keys.IsOn)
-            return new(Caller.Anyone);
+            return new(new Found(Caller.Anyone));
         if (string.IsNullOrEmpty(token))
-            return new((Caller?)null);
-        return keys.Find(token) is { } caller ? new(caller)
-            : token.StartsWith(SubmitterTokens.Prefix, StringComparison.Ordinal) ? new(submitters.Find(token))
-            : tokens.FindAsync(token, context.RequestAborted);
+        {
+            failures.Count("missing");
+            return new(default(Found));
+        }
+
+        // Keys that memory knows are accepted however many others fail at the same address.
+        var caller = keys.Find(token) ?? (token.StartsWith(SubmitterTokens.Prefix, StringComparison.Ordinal) ? submitters.Find(token) : null);
+        return caller is null ? CheckUnknownAsync(context, token) : new(new Found(caller));
+    }
+
+    private async ValueTask<Found> CheckUnknownAsync(HttpContext context, string token)
+    {
+        var address = context.Connection.RemoteIpAddress;
+        if (failures.Take(address) is { } wait)
+        {
+            failures.Count("throttled");
+            return new(null, Throttled with { RetryAfter = wait });
+        }
+
+        Caller? caller = null;
+        var isChecked = false;
+        try
+        {
+            caller = token.StartsWith(KeyDigest.Prefix, StringComparison.Ordinal)
+                ? await keys.FindNewAsync(token, context.RequestAborted)
+                : await tokens.FindAsync(token, context.RequestAborted);
+            isChecked = true;
+        }
+        finally
+        {
+            if (caller is not null || !isChecked)
+                failures.GiveBack(address);
+        }
+
+        if (caller is null)
+            failures.Count("invalid");
+        return new(caller);
     }
 
     /// <summary>
@@ -100,4 +142,8 @@ internal sealed class AuthMiddleware(RequestDelegate next, ApiKeyStore keys, Tok
 
     private static bool IsThisMachine(string host) =>
         host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || (IPAddress.TryParse(host.Trim('[', ']'), out var ip) && IPAddress.IsLoopback(ip));
+
+    /// <summary>Who calls; or why nobody.</summary>
+    [StructLayout(LayoutKind.Auto)]
+    private readonly record struct Found(Caller? Caller, DoorFault? Fault = null);
 }

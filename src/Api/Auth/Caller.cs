@@ -26,6 +26,12 @@ internal sealed record Caller(string? Name, string? Tenant, IReadOnlyList<Grant>
     /// <summary>The id of an issued key; null for configured keys and tokens.</summary>
     public Guid? KeyId { get; init; }
 
+    /// <summary>When the key expires, UTC; null is never, or a token.</summary>
+    public DateTime? ExpiresAt { get; init; }
+
+    /// <summary>What holds the leases of its claims. Names of issued keys are free, so their id counts.</summary>
+    private string? Credential => KeyId is { } id ? $"key:{id:N}" : Name;
+
     /// <summary>Everything that is allowed in some queue.</summary>
     public Scope Scopes { get; } = Effective(Grants, IsConfined).Aggregate(Scope.None, (all, grant) => all | grant.Scope);
 
@@ -43,7 +49,7 @@ internal sealed record Caller(string? Name, string? Tenant, IReadOnlyList<Grant>
         return new Access
         {
             Tenant = Tenant,
-            Credential = Name,
+            Credential = Credential,
             Own = own,
             Others = scope == Scope.Work ? own : IsConfined ? QueuePatterns.None : admin,
         };

@@ -51,6 +51,9 @@ internal sealed class LimitOptions : IValidatableObject
     /// <value>100; 10 to 1000.</value>
     public int MaxHeaders { get; set; } = 100;
 
+    /// <summary>Credentials of one address that are checked and found invalid; beyond it unknown ones are refused unseen.</summary>
+    public RequestRate FailedAuthentications { get; set; } = new() { PerSecond = 1, Burst = 10 };
+
     /// <summary>The rate, where there is one.</summary>
     public RequestRate? Rate => PerSecond is { } rate ? new RequestRate { PerSecond = rate, Burst = Burst } : null;
 
@@ -75,5 +78,7 @@ internal sealed class LimitOptions : IValidatableObject
             yield return new("TaskQueue:Limits:MaxHeaderBytes must be 4096 to 1048576");
         if (MaxHeaders is < 10 or > 1000)
             yield return new("TaskQueue:Limits:MaxHeaders must be 10 to 1000");
+        if (FailedAuthentications.Problem is { } wrong)
+            yield return new($"TaskQueue:Limits:FailedAuthentications is a rate {wrong}");
     }
 }

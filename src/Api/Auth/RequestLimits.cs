@@ -35,7 +35,7 @@ internal sealed class RequestLimits : IDisposable
     {
         if ((caller.Rate ?? _options.CurrentValue.Rate) is not { } rate)
             return null;
-        using var lease = _buckets.AttemptAcquire(new Bucket(caller.Name, rate));
+        using var lease = _buckets.AttemptAcquire(new Bucket(caller.Tenant, caller.Name, rate));
         if (lease.IsAcquired)
             return null;
         return lease.TryGetMetadata(MetadataName.RetryAfter, out var wait) ? wait : TimeSpan.FromSeconds(1);
@@ -52,6 +52,6 @@ internal sealed class RequestLimits : IDisposable
     private static ConcurrencyLimiter? SlotsOf(LimitOptions options) =>
         options.MaxConcurrentRequests is > 0 and var most ? new ConcurrencyLimiter(new ConcurrencyLimiterOptions { PermitLimit = most, QueueLimit = 0 }) : null;
 
-    /// <summary>Keys of one name and rate share a bucket, so that a new key brings no second one.</summary>
-    private readonly record struct Bucket(string? Name, RequestRate Rate);
+    /// <summary>Keys of one tenant, name and rate share a bucket, so that a new key brings no second one.</summary>
+    private readonly record struct Bucket(string? Tenant, string? Name, RequestRate Rate);
 }

@@ -1,3 +1,4 @@
+using TaskQueue.Api.Audit;
 using TaskQueue.Api.Hosting;
 using TaskQueue.Engine.Auth;
 
@@ -39,7 +40,7 @@ internal static class RouteScopes
         where T : IEndpointConventionBuilder =>
         endpoints.WithMetadata(new OperationsRoute(elsewhere));
 
-    /// <summary>Every route must say who may use it.</summary>
+    /// <summary>Every route must say who may use it, and every route that changes something as an administrator is recorded.</summary>
     /// <exception cref="StartupException">One does not.</exception>
     public static void DemandScopes(this IEndpointRouteBuilder app)
     {
@@ -47,6 +48,11 @@ internal static class RouteScopes
         {
             if (endpoint.Metadata.GetMetadata<NeededScope>() is null == endpoint.Metadata.GetMetadata<OpenRoute>() is null)
                 throw new StartupException($"route {endpoint.DisplayName} must either need a scope or be open.");
+            if (endpoint.Metadata.GetMetadata<NeededScope>()?.Scope == Scope.Admin && !IsRead(endpoint) && endpoint.Metadata.GetMetadata<AuditedRoute>() is null)
+                throw new StartupException($"route {endpoint.DisplayName} needs the scope admin and must be audited.");
         }
     }
+
+    private static bool IsRead(Endpoint endpoint) =>
+        endpoint.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods is { Count: > 0 } methods && methods.All(m => HttpMethods.IsGet(m) || HttpMethods.IsHead(m));
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Serialization.Metadata;
 using Microsoft.Extensions.Options;
+using TaskQueue.Api.Audit;
 using TaskQueue.Api.Auth;
 using TaskQueue.Api.Bella;
 using TaskQueue.Api.Http;
@@ -26,7 +27,7 @@ internal static class BatchEndpoints
         batches.MapGet("", ListAsync).TakesQuery("limit", "1 to 100, default 20.").TakesQuery("after", "Batches behind this one.").Produces<BatchPage<OpenAIBatch>>().Produces<BellaError>(400)
             .WithSummary("Batches, the newest first.");
         batches.MapGet("/{id}", GetAsync).Produces<OpenAIBatch>().Produces<BellaError>(404).WithSummary("One batch with its live counts.");
-        batches.MapPost("/{id}/cancel", CancelAsync).Needs(Scope.Enqueue).Produces<OpenAIBatch>().Produces<OpenAIBatch>(202).Produces<BellaError>(404)
+        batches.MapPost("/{id}/cancel", CancelAsync).Audited("batch.cancel", onlyWhenNoted: true).Needs(Scope.Enqueue).Produces<OpenAIBatch>().Produces<OpenAIBatch>(202).Produces<BellaError>(404)
             .WithSummary("Cancel a batch; what runs may end within a short time.");
     }
 
@@ -71,6 +72,8 @@ internal static class BatchEndpoints
     private static async Task<IResult> CancelAsync(string id, HttpContext context, BatchQueries queries, BatchVerbs verbs, Redaction redaction)
     {
         var before = await FindAsync(id, context, queries) ?? throw NotFound(id);
+        if (context.Caller() is { Name: not null } caller && before.Owner != caller.Tenant)
+            context.AuditTarget($"batch/{id} of {before.Owner}");
         await verbs.CancelAsync(before.CorrelationId);
         var dialect = context.DialectOf();
         var shown = dialect == Dialect.OpenAI ? await FindAsync(id, context, queries) ?? before : before;

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Microsoft.Extensions.Options;
+using TaskQueue.Api.Audit;
 using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
 using TaskQueue.Engine.Auth;
@@ -19,7 +20,7 @@ internal static class BellaConsole
     {
         var console = app.MapGroup("/v1/console").WithTags("bella").AnswerFaults(BellaEndpoints.Error(app.Services.GetRequiredService<TimeProvider>()))
             .WithMetadata(BellaEndpoints.NoCache).Needs(Scope.Read);
-        console.MapPost("/{queue}/clear", ClearAsync).Needs(Scope.Enqueue).Produces<string>().Produces<BellaError>(400).Produces<BellaError>(404)
+        console.MapPost("/{queue}/clear", ClearAsync).Audited("queue.clear").Needs(Scope.Enqueue).Produces<string>().Produces<BellaError>(400).Produces<BellaError>(404)
             .WithSummary("Cancel what waits in a queue and level (name:level), as of now; what runs goes on.");
         console.MapGet("/queue/stats", AllAsync).Produces<List<BellaStats>>()
             .WithSummary("Counts of all offline levels of the registered queues.");
@@ -47,6 +48,7 @@ internal static class BellaConsole
 
     private static async Task<IResult> ClearAsync(string queue, HttpContext context, QueueCatalog queues, TaskVerbs verbs)
     {
+        context.AuditTarget($"queue/{queue}");
         var level = Parse(queue, context);
         var known = await queues.LookUpAsync(level.Queue) ?? throw BellaEndpoints.NotRegistered(level.Queue);
         if (!context.Access().CanChangeQueue(known.Owner, known.Name))

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Microsoft.Extensions.Options;
+using TaskQueue.Api.Audit;
 using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
 using TaskQueue.Engine;
@@ -25,7 +26,7 @@ internal static class BellaEndpoints
     {
         var bella = app.MapGroup("/v1/queue").WithTags("bella").AnswerFaults(Error(app.Services.GetRequiredService<TimeProvider>()))
             .WithMetadata(NoCache).Needs(Scope.Read);
-        bella.MapPost("/register", RegisterAsync).Needs(Scope.Enqueue).Produces<string>().Produces<BellaError>(400).Produces<BellaError>(429)
+        bella.MapPost("/register", RegisterAsync).Audited("queue.put").Needs(Scope.Enqueue).Produces<string>().Produces<BellaError>(400).Produces<BellaError>(429)
             .WithSummary("Register a queue: {\"queue\", \"endpoint\"}; all of its levels can then be used.");
         bella.MapGet("/{queue}/metadata", MetadataAsync).Produces<BellaQueue>().Produces<BellaError>(404)
             .WithSummary("What a registered queue serves.");
@@ -68,6 +69,7 @@ internal static class BellaEndpoints
             throw BellaMapping.Wrong($"queue must be a name of {BellaMapping.NameRule}");
         if (body.Endpoint is not { Length: <= 256 } endpoint || string.IsNullOrWhiteSpace(endpoint) || !TextRules.IsPlain(endpoint))
             throw BellaMapping.Wrong("endpoint must be a text of 1 to 256 characters");
+        context.AuditTarget($"queue/{name}");
         context.Demand(name);
         return await queues.CreateAsync(name, Delivery.Pull, QueueSettings.Default, endpoint, context.Access().Tenant) is not null ? Text(name) : throw BellaMapping.Wrong($"queue {name} exists already");
     }

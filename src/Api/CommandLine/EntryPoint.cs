@@ -46,6 +46,7 @@ internal static class EntryPoint
     [
         QueueCommands.Queues(), EnqueueCommand.Create(), TailCommand.Create(), StatsCommand.Create(), TaskCommands.Show(), TaskCommands.Retry(), TaskCommands.Cancel(),
         QueueCommands.Pause(), QueueCommands.Resume(), QueueCommands.Purge(), QuarantineCommands.Create(), QuotaCommand.Create(),
+        KeyCommands.Keys(), AuditCommand.Create(),
     ];
 
     private static async Task<int> ServeAsync(string? roles, string? urls, CancellationToken stop)

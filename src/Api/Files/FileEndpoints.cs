@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.Options;
+using TaskQueue.Api.Audit;
 using TaskQueue.Api.Auth;
 using TaskQueue.Api.Bella;
 using TaskQueue.Api.Http;
@@ -29,7 +30,7 @@ internal static class FileEndpoints
         files.MapGet("/{id}/content", ContentAsync).Produces(200, contentType: "application/octet-stream").Produces(206, contentType: "application/octet-stream")
             .Produces<FileError>(401).Produces<FileError>(404).Produces(416)
             .WithSummary("The content of a file, or a range of it.");
-        files.MapDelete("/{id}", DeleteAsync).Needs(Scope.Enqueue).Produces<FileDeleted>().Produces<FileError>(401).Produces<FileError>(404).WithSummary("Delete a file.");
+        files.MapDelete("/{id}", DeleteAsync).Audited("file.delete", onlyWhenNoted: true).Needs(Scope.Enqueue).Produces<FileDeleted>().Produces<FileError>(401).Produces<FileError>(404).WithSummary("Delete a file.");
     }
 
     private static IResult Error(DoorFault fault)
@@ -75,10 +76,15 @@ internal static class FileEndpoints
         return Results.Json(new FileList("list", page, page.FirstOrDefault()?.Id, page.LastOrDefault()?.Id, found.Count > limit), FileJson.Of(dialect).FileList);
     }
 
-    private static async Task<IResult> DeleteAsync(string id, HttpContext context, FileVerbs files) =>
-        IsId(id) && await files.DeleteAsync(id, context.Access())
+    private static async Task<IResult> DeleteAsync(string id, HttpContext context, FileVerbs files)
+    {
+        var file = await FindAsync(id, context, files);
+        if (context.Caller() is { Name: not null } caller && file.Owner != caller.Tenant)
+            context.AuditTarget($"file/{id} of {file.Owner}");
+        return await files.DeleteAsync(id, context.Access())
             ? Results.Json(new FileDeleted(id, "file", true), FileJson.Of(context.DialectOf()).FileDeleted)
             : throw NotFound(id);
+    }
 
     private static async Task<FileRecord> FindAsync(string id, HttpContext context, FileVerbs files) =>
         (IsId(id) ? await files.FindAsync(id, context.Access(), context.RequestAborted) : null) ?? throw NotFound(id);

@@ -27,6 +27,11 @@ internal static partial class StartupChecks
             throw new StartupException($"{database} lacks {pending.Count} migration(s); run 'taskqueue migrate' first.");
 
         var queues = await ReachAsync(database, async () => await services.GetRequiredService<QueueCatalog>().AllAsync());
+        await ReachAsync(database, async () =>
+        {
+            await services.GetRequiredService<IssuedKeys>().RefreshAsync(stop); // issued keys turn authentication on
+            return true;
+        });
         UseFiles(services);
         await DeclareQueuesAsync(services, queues.Values);
     }

@@ -1,6 +1,7 @@
 using System.Data.Common;
 using System.Globalization;
 using RabbitMQ.Client.Exceptions;
+using TaskQueue.Api.Audit;
 using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Encryption;
 using TaskQueue.Engine.Queues;
@@ -55,7 +56,7 @@ internal static partial class DoorFaults
                 if (fault.Status >= 500 && exception is not DoorException // a door that says so itself knows why
                     && !context.HttpContext.RequestServices.GetRequiredService<Outages>().Covers(exception))
                     LogFailed(context.HttpContext.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger<DoorFault>(), exception, context.HttpContext.Request.Method, context.HttpContext.Request.Path);
-                Announce(context.HttpContext.Response, fault);
+                Announce(context.HttpContext, fault);
                 return shape(fault);
             }
         });
@@ -63,19 +64,22 @@ internal static partial class DoorFaults
     /// <summary>Answers a request that does not reach its route, in the shape of its door.</summary>
     public static Task AnswerAsync(HttpContext context, DoorFault fault)
     {
-        Announce(context.Response, fault);
+        Announce(context, fault);
         return (context.GetEndpoint()?.Metadata.GetMetadata<DoorShape>()?.Render ?? HttpRegistration.Problem)(fault).ExecuteAsync(context);
     }
 
-    private static void Announce(HttpResponse response, DoorFault fault)
+    private static void Announce(HttpContext context, DoorFault fault)
     {
+        var response = context.Response;
+        context.AuditRefusal(fault);
         if (fault.Status == StatusCodes.Status401Unauthorized)
             response.Headers.WWWAuthenticate = "Bearer";
         if (fault.RetryAfter is { } wait)
             response.Headers.RetryAfter = Math.Max(1, Math.Ceiling(wait.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
     }
 
-    private static DoorFault ToFault(Exception exception) =>
+    /// <summary>How a fault is answered.</summary>
+    public static DoorFault ToFault(Exception exception) =>
         exception switch
         {
             DoorException door => door.Fault,

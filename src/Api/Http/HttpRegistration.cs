@@ -4,6 +4,7 @@ using Microsoft.Extensions.Options;
 using TaskQueue.Api.Auth;
 using TaskQueue.Api.Operations;
 using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Health;
 
 namespace TaskQueue.Api.Http;
 
@@ -12,7 +13,8 @@ internal static class HttpRegistration
 {
     public static IServiceCollection AddHttp(this IServiceCollection services)
     {
-        services.AddSingleton<ApiKeyStore>().AddSingleton<SubmitterTokens>().AddSingleton<Tokens>().AddSingleton<RequestLimits>().AddSingleton<OpenApiCache>();
+        services.AddSingleton<IssuedKeys>().AddSingleton<ApiKeyStore>().AddSingleton<AuthFailures>().AddSingleton<SubmitterTokens>().AddSingleton<Tokens>().AddSingleton<RequestLimits>().AddSingleton<OpenApiCache>();
+        services.AddHostedService<ApiKeyRefresh>().AddLoopHealth<ApiKeyRefresh>();
         services.AddOptions<LimitOptions>().BindConfiguration("TaskQueue:Limits").ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<IOptionsMonitor<LimitOptions>, LastValidOptions<LimitOptions>>();
         services.AddOptions<RedactionOptions>().BindConfiguration("TaskQueue:Redaction");
@@ -39,6 +41,7 @@ internal static class HttpRegistration
     /// <summary>Faults outside of every door, and unknown routes, are problem details too.</summary>
     public static void UseHttp(this WebApplication app)
     {
+        app.UseTrustedProxies();
         app.UseMiddleware<SecureHeaders>();
         app.UseExceptionHandler();
         app.UseStatusCodePages();

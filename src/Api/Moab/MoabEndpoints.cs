@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using TaskQueue.Api.Audit;
 using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
 using TaskQueue.Engine.Auth;
@@ -78,6 +79,18 @@ internal static class MoabEndpoints
 /// <param name="groups">The documented one first.</param>
 internal sealed class MoabRoutes(IReadOnlyList<RouteGroupBuilder> groups)
 {
+    /// <summary>RPCs whose use is recorded, under the names that acts have in every API.</summary>
+    private static readonly Dictionary<string, string> Acts = new()
+    {
+        ["CreateQueue"] = "queue.put",
+        ["UpdateQueue"] = "queue.put",
+        ["DeleteQueue"] = "queue.delete",
+        ["PurgeQueue"] = "queue.purge",
+        ["CreateSchedule"] = "schedule.put",
+        ["UpdateSchedule"] = "schedule.put",
+        ["DeleteSchedule"] = "schedule.delete",
+    };
+
     /// <summary>An RPC that takes and answers JSON.</summary>
     /// <param name="rpc">Its name.</param>
     /// <param name="scope">What its callers need.</param>
@@ -89,8 +102,11 @@ internal sealed class MoabRoutes(IReadOnlyList<RouteGroupBuilder> groups)
         var documented = groups[0].MapPost($"/{rpc}", handler).Needs(scope).TakesJson<TBody>().Produces<TAnswer>().WithSummary(summary);
         foreach (var status in errors.Prepend(400))
             documented.Produces<MoabError>(status);
+        List<RouteHandlerBuilder> routes = [documented];
         foreach (var group in groups.Skip(1))
-            group.Map($"/{rpc}", handler).Needs(scope).AddEndpointFilter(PostOnlyAsync).ExcludeFromDescription();
+            routes.Add(group.Map($"/{rpc}", handler).Needs(scope).AddEndpointFilter(PostOnlyAsync).ExcludeFromDescription());
+        if (Acts.TryGetValue(rpc, out var act))
+            routes.ForEach(route => route.Audited(act));
     }
 
     /// <summary>What is no RPC, or no POST, has the door's error too.</summary>

@@ -1,5 +1,7 @@
 using Microsoft.Extensions.Options;
+using TaskQueue.Api.Audit;
 using TaskQueue.Api.Auth;
+using TaskQueue.Api.Queues;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Schedules;
@@ -24,12 +26,13 @@ internal static class MoabQueueEndpoints
     {
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabCreateQueueBody);
         var name = MoabFields.Name(body.Name, "name");
+        context.AuditTarget($"queue/{name}");
         context.Demand(name);
         var settings = MoabQueueMapping.ToSettings(body);
         try
         {
             return await verbs.CreateAsync(name, Delivery.Pull, settings, owner: OwnerOf(context, name), quota: new(options.Value.MaxQueues, MoabQueueMapping.IsOurs)) is { } queue
-                ? Answer(queue)
+                ? Changed(context, queue)
                 : throw MoabEndpoints.Taken($"queue {name} exists already", "queue_name", name);
         }
         catch (QuotaException full)
@@ -62,7 +65,7 @@ internal static class MoabQueueEndpoints
             name, before => settings with { Levels = before.Levels, KeepFinishedMs = before.KeepFinishedMs, Events = before.Events, SubmitterToken = before.SubmitterToken }, expected);
         return change switch
         {
-            QueueChange.Done => Answer(queue!),
+            QueueChange.Done => Changed(context, queue!),
             QueueChange.VersionMismatch => throw MoabEndpoints.WrongVersion(expected, queue?.Version),
             _ => throw MoabEndpoints.NoQueue(name),
         };
@@ -105,8 +108,16 @@ internal static class MoabQueueEndpoints
 
     private static async Task FindToChangeAsync(HttpContext context, QueueCatalog queues, string name)
     {
+        context.AuditTarget($"queue/{name}");
         var queue = await MoabEndpoints.FindQueueAsync(context, queues, name);
+        context.AuditBefore(QueueMapping.ToDetails(queue), QueueJson.Shapes.QueueDetails);
         context.DemandChange(name, queue.Owner);
+    }
+
+    private static IResult Changed(HttpContext context, QueueRecord queue)
+    {
+        context.AuditAfter(QueueMapping.ToDetails(queue), QueueJson.Shapes.QueueDetails);
+        return Answer(queue);
     }
 
     private static IResult Answer(QueueRecord queue) => Results.Json(new MoabQueueAnswer(MoabQueueMapping.ToQueue(queue)), MoabJson.Shapes.MoabQueueAnswer);

@@ -1,6 +1,8 @@
 using Microsoft.Extensions.Options;
+using TaskQueue.Api.Audit;
 using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
+using TaskQueue.Api.Schedules;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Schedules;
@@ -23,6 +25,7 @@ internal static class MoabScheduleEndpoints
     {
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabCreateScheduleBody);
         var (queue, name) = (MoabFields.Name(body.QueueName, "queue_name"), MoabFields.Name(body.Name, "name"));
+        context.AuditTarget($"schedule/{queue}/{name}");
         context.Demand(queue);
         var settings = MoabScheduleMapping.ToSettings(body) with { Owner = context.Access().Tenant };
         var (here, everywhere) = (options.Value.MaxSchedulesPerQueue, options.Value.MaxSchedules);
@@ -33,7 +36,7 @@ internal static class MoabScheduleEndpoints
                 throw MoabEndpoints.Exhausted($"queue {queue} has {here} schedules already; delete one, or raise TaskQueue:Moab:MaxSchedulesPerQueue", here),
             ScheduleChange.Full =>
                 throw MoabEndpoints.Exhausted($"there are {everywhere} schedules already; delete one, or raise TaskQueue:Moab:MaxSchedules", everywhere),
-            _ => Answer(done, queue, name),
+            _ => Answer(Noted(context, done), queue, name),
         };
     }
 
@@ -51,19 +54,21 @@ internal static class MoabScheduleEndpoints
         var settings = MoabScheduleMapping.ToSettings(MoabScheduleMapping.ToSettingsBody(body));
         var expected = MoabEndpoints.ExpectedVersion(body.ExpectedVersion);
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
+        await NoteBeforeAsync(context, schedules, queue, name);
         // What Moab has no words for stays.
         var done = await schedules.UpdateAsync(queue, name, before => settings with
         {
             Headers = before.Headers, TaskName = before.TaskName, Level = before.Level, Priority = before.Priority,
             ThreadId = before.ThreadId, Owner = before.Owner, Paused = before.Paused, Door = before.Door,
         }, context.Access(), expected);
-        return Answer(done, queue, name, expected);
+        return Answer(Noted(context, done), queue, name, expected);
     }
 
     private static async Task<IResult> DeleteAsync(HttpContext context, QueueCatalog queues, ScheduleVerbs schedules)
     {
         var (queue, name) = await NamesAsync(context);
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
+        await NoteBeforeAsync(context, schedules, queue, name);
         return await schedules.DeleteAsync(queue, name, context.Access()) ? MoabQueueEndpoints.Nothing() : throw NoSchedule(queue, name);
     }
 
@@ -82,6 +87,20 @@ internal static class MoabScheduleEndpoints
     {
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabScheduleBody);
         return (MoabFields.Name(body.QueueName, "queue_name"), MoabFields.Name(body.ScheduleName, "schedule_name"));
+    }
+
+    private static async Task NoteBeforeAsync(HttpContext context, ScheduleVerbs schedules, string queue, string name)
+    {
+        context.AuditTarget($"schedule/{queue}/{name}");
+        if (await schedules.FindAsync(queue, name, context.Access()) is { } before)
+            context.AuditBefore(ScheduleEndpoints.ToAudited(before), ScheduleJson.Shapes.ScheduleDetails);
+    }
+
+    private static (ScheduleChange Change, ScheduleRecord? Schedule) Noted(HttpContext context, (ScheduleChange Change, ScheduleRecord? Schedule) done)
+    {
+        if (done is (ScheduleChange.Done, { } schedule))
+            context.AuditAfter(ScheduleEndpoints.ToAudited(schedule), ScheduleJson.Shapes.ScheduleDetails);
+        return done;
     }
 
     private static IResult Answer((ScheduleChange Change, ScheduleRecord? Schedule) done, string queue, string name, int? expected = null) =>

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Microsoft.Extensions.Options;
+using TaskQueue.Api.Audit;
 using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
 using TaskQueue.Api.Tasks;
@@ -28,15 +29,15 @@ internal static class QueueEndpoints
     {
         var queues = app.MapGroup("/queues").WithTags("queues").AnswerFaults(HttpRegistration.Problem).DemandQueue("name").Needs(Scope.Admin);
         queues.MapGet("", ListAsync).Needs(Scope.Read).Produces<QueueList>().WithSummary("The declared queues, and those with tasks that nobody declared (version 0).");
-        queues.MapPut("/{name}", PutAsync).TakesJson<QueueBody>().Produces<QueueDetails>().Produces<QueueDetails>(201)
+        queues.MapPut("/{name}", PutAsync).Audited("queue.put").TakesJson<QueueBody>().Produces<QueueDetails>().Produces<QueueDetails>(201)
             .ProducesProblem(400).ProducesProblem(409).ProducesProblem(429).WithSummary("Declare a queue, or replace all of its settings.");
         queues.MapGet("/{name}", GetAsync).Needs(Scope.Read).Produces<QueueDetails>().ProducesProblem(404).WithSummary("A queue with its counts.");
-        queues.MapDelete("/{name}", DeleteAsync).Produces(204).ProducesProblem(404)
+        queues.MapDelete("/{name}", DeleteAsync).Audited("queue.delete").Produces(204).ProducesProblem(404)
             .WithSummary("Delete a queue with its schedules and with what waits, runs or is a dead letter.");
-        queues.MapPost("/{name}/pause", PauseAsync).Produces<QueueDetails>().ProducesProblem(404).WithSummary("Hand out nothing more; running tasks go on.");
-        queues.MapPost("/{name}/resume", ResumeAsync).Produces<QueueDetails>().ProducesProblem(404).WithSummary("Hand out tasks again.");
-        queues.MapPost("/{name}/purge", PurgeAsync).Produces(204).ProducesProblem(404).WithSummary("Delete what waits, runs or is a dead letter.");
-        queues.MapPost("/{name}/redrive", RedriveAsync).Produces<Redriven>().ProducesProblem(404).WithSummary("Run all dead letters again.");
+        queues.MapPost("/{name}/pause", PauseAsync).Audited("queue.pause").Produces<QueueDetails>().ProducesProblem(404).WithSummary("Hand out nothing more; running tasks go on.");
+        queues.MapPost("/{name}/resume", ResumeAsync).Audited("queue.resume").Produces<QueueDetails>().ProducesProblem(404).WithSummary("Hand out tasks again.");
+        queues.MapPost("/{name}/purge", PurgeAsync).Audited("queue.purge").Produces(204).ProducesProblem(404).WithSummary("Delete what waits, runs or is a dead letter.");
+        queues.MapPost("/{name}/redrive", RedriveAsync).Audited("queue.redrive").Produces<Redriven>().ProducesProblem(404).WithSummary("Run all dead letters again.");
         queues.MapGet("/{name}/tasks", TasksAsync).Needs(Scope.Read).Produces<QueueTasks>().ProducesProblem(400)
             .TakesQuery("list", "live (waiting, running and dead letters; the default), waiting, running or dead.")
             .TakesQuery("limit", "1 to 1000; default 100.").TakesQuery("after", "next of the page before.")
@@ -76,13 +77,16 @@ internal static class QueueEndpoints
             if (known is not null)
                 DemandChange(context, known);
             if (known is not null)
-                return await UpdateAsync(queues, name, settings, body.ExpectedVersion) ?? throw NotFound(name);
+                return await UpdateAsync(context, queues, name, settings, body.ExpectedVersion) ?? throw NotFound(name);
             if (body.ExpectedVersion is not null)
                 throw NotFound(name);
             if (delivery == Delivery.Push && bus.RabbitMq is null)
                 throw new DoorException(409, "no_broker", "a push queue needs bus workers, and the in-process bus has none; set ConnectionStrings:RabbitMq");
             if (await queues.CreateAsync(name, delivery, settings, owner: owner) is { } created)
+            {
+                context.AuditAfter(QueueMapping.ToDetails(created), QueueJson.Shapes.QueueDetails);
                 return Results.Json(QueueMapping.ToDetails(created), QueueJson.Shapes.QueueDetails, statusCode: 201);
+            }
         }
     }
 
@@ -100,9 +104,11 @@ internal static class QueueEndpoints
             : throw new DoorException(409, "declared_otherwise", $"queue {known.Name} is declared as {QueueMapping.Word(known.Delivery)} already");
     }
 
-    private static async Task<IResult?> UpdateAsync(QueueVerbs queues, string name, QueueSettings settings, int? expectedVersion)
+    private static async Task<IResult?> UpdateAsync(HttpContext context, QueueVerbs queues, string name, QueueSettings settings, int? expectedVersion)
     {
         var (change, queue) = await queues.UpdateAsync(name, settings, expectedVersion);
+        if (change == QueueChange.Done)
+            context.AuditAfter(QueueMapping.ToDetails(queue!), QueueJson.Shapes.QueueDetails);
         return change switch
         {
             QueueChange.Done => Results.Json(QueueMapping.ToDetails(queue!), QueueJson.Shapes.QueueDetails),
@@ -138,7 +144,10 @@ internal static class QueueEndpoints
     {
         DemandChange(context, await catalog.LookUpAsync(name) ?? throw NotFound(name));
         var (_, queue) = await queues.UpdateAsync(name, settings => settings with { Paused = paused });
-        return queue is null ? throw NotFound(name) : Results.Json(QueueMapping.ToDetails(queue), QueueJson.Shapes.QueueDetails);
+        if (queue is null)
+            throw NotFound(name);
+        context.AuditAfter(QueueMapping.ToDetails(queue), QueueJson.Shapes.QueueDetails);
+        return Results.Json(QueueMapping.ToDetails(queue), QueueJson.Shapes.QueueDetails);
     }
 
     private static async Task<IResult> PurgeAsync(string name, HttpContext context, QueueVerbs queues, QueueCatalog catalog)
@@ -151,7 +160,9 @@ internal static class QueueEndpoints
     {
         DemandChange(context, await catalog.LookUpAsync(name) ?? throw NotFound(name));
         var (restarted, skipped) = await tasks.RedriveAsync(name, stop);
-        return Results.Json(new Redriven(restarted, skipped), QueueJson.Shapes.Redriven);
+        var redriven = new Redriven(restarted, skipped);
+        context.AuditAfter(redriven, QueueJson.Shapes.Redriven);
+        return Results.Json(redriven, QueueJson.Shapes.Redriven);
     }
 
     private static async Task<IResult> TasksAsync(string name, HttpContext context, TaskQueries queries, Redaction redaction, CancellationToken stop)
@@ -173,6 +184,7 @@ internal static class QueueEndpoints
     {
         if (!context.Access().CanSeeQueue(queue.Owner, queue.Name))
             throw NotFound(queue.Name);
+        context.AuditBefore(QueueMapping.ToDetails(queue), QueueJson.Shapes.QueueDetails);
         context.DemandChange(queue.Name, queue.Owner);
     }
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Microsoft.Extensions.Options;
+using TaskQueue.Api.Audit;
 using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
 using TaskQueue.Api.Tasks;
@@ -20,13 +21,13 @@ internal static class ScheduleEndpoints
     {
         var schedules = app.MapGroup("/queues/{queue}/schedules").WithTags("schedules").AnswerFaults(HttpRegistration.Problem).DemandQueue("queue").Needs(Scope.Admin);
         schedules.MapGet("", ListAsync).Needs(Scope.Read).Produces<ScheduleList>().WithSummary("The schedules of a queue.");
-        schedules.MapPut("/{name}", PutAsync).TakesJson<ScheduleBody>().Produces<ScheduleDetails>().Produces<ScheduleDetails>(201)
+        schedules.MapPut("/{name}", PutAsync).Audited("schedule.put").TakesJson<ScheduleBody>().Produces<ScheduleDetails>().Produces<ScheduleDetails>(201)
             .ProducesProblem(400).ProducesProblem(404).ProducesProblem(409).ProducesProblem(429).WithSummary("Make a schedule of a declared queue, or replace all of its settings.");
         schedules.MapGet("/{name}", GetAsync).Needs(Scope.Read).Produces<ScheduleDetails>().ProducesProblem(404).WithSummary("A schedule with its next five ticks.");
-        schedules.MapDelete("/{name}", DeleteAsync).Produces(204).ProducesProblem(404).WithSummary("Delete a schedule; tasks that it made stay.");
-        schedules.MapPost("/{name}/pause", PauseAsync).Produces<ScheduleDetails>().ProducesProblem(404).WithSummary("Stop a schedule; ticks that pass are lost.");
-        schedules.MapPost("/{name}/resume", ResumeAsync).Produces<ScheduleDetails>().ProducesProblem(404).WithSummary("Let a schedule go on with its next tick.");
-        schedules.MapPost("/{name}/run", RunAsync).Produces<TaskQueued>(202).ProducesProblem(404).ProducesProblem(429).WithSummary("Make a task of a schedule now; its ticks go on as they would.");
+        schedules.MapDelete("/{name}", DeleteAsync).Audited("schedule.delete").Produces(204).ProducesProblem(404).WithSummary("Delete a schedule; tasks that it made stay.");
+        schedules.MapPost("/{name}/pause", PauseAsync).Audited("schedule.pause").Produces<ScheduleDetails>().ProducesProblem(404).WithSummary("Stop a schedule; ticks that pass are lost.");
+        schedules.MapPost("/{name}/resume", ResumeAsync).Audited("schedule.resume").Produces<ScheduleDetails>().ProducesProblem(404).WithSummary("Let a schedule go on with its next tick.");
+        schedules.MapPost("/{name}/run", RunAsync).Audited("schedule.run").Produces<TaskQueued>(202).ProducesProblem(404).ProducesProblem(429).WithSummary("Make a task of a schedule now; its ticks go on as they would.");
     }
 
     private static async Task<IResult> ListAsync(string queue, HttpContext context, ScheduleVerbs schedules, Redaction redaction) =>
@@ -38,16 +39,19 @@ internal static class ScheduleEndpoints
         if (!QueueNames.IsValid(name))
             throw Wrong($"the name of a schedule must be {QueueNames.Rule}");
         var settings = ToSettings(body) with { Owner = context.Access().Tenant };
+        await NoteBeforeAsync(queue, name, context, schedules);
         while (true)
         {
             var (change, schedule) = await schedules.UpdateAsync(queue, name, before => settings with { Owner = before.Owner }, context.Access(), body.ExpectedVersion);
             if (change == ScheduleChange.Done)
-                return Json(schedule!);
+                return Changed(context, schedule!);
             if (change == ScheduleChange.VersionMismatch)
                 throw new DoorException(409, "version_mismatch", $"schedule {name} has version {schedule!.Version}, not {body.ExpectedVersion}; read it again");
             if (body.ExpectedVersion is not null)
                 throw NotFound(queue, name);
             (change, schedule) = await schedules.CreateAsync(queue, name, settings);
+            if (change == ScheduleChange.Done)
+                Changed(context, schedule!);
             if (change == ScheduleChange.Done)
                 return Results.Json(ToDetails(schedule!, Redactor.None), ScheduleJson.Shapes.ScheduleDetails, statusCode: 201);
             if (change == ScheduleChange.NameTaken && await schedules.FindAsync(queue, name, context.Access()) is null)
@@ -60,19 +64,30 @@ internal static class ScheduleEndpoints
     private static async Task<IResult> GetAsync(string queue, string name, HttpContext context, ScheduleVerbs schedules, Redaction redaction) =>
         Json(await schedules.FindAsync(queue, name, context.Access()) ?? throw NotFound(queue, name), redaction.For(context.Caller()));
 
-    private static async Task<IResult> DeleteAsync(string queue, string name, HttpContext context, ScheduleVerbs schedules) =>
-        await schedules.DeleteAsync(queue, name, context.Access()) ? Results.NoContent() : throw NotFound(queue, name);
+    private static async Task<IResult> DeleteAsync(string queue, string name, HttpContext context, ScheduleVerbs schedules)
+    {
+        await NoteBeforeAsync(queue, name, context, schedules);
+        return await schedules.DeleteAsync(queue, name, context.Access()) ? Results.NoContent() : throw NotFound(queue, name);
+    }
 
-    private static async Task<IResult> PauseAsync(string queue, string name, HttpContext context, ScheduleVerbs schedules) =>
-        Json((await schedules.PauseAsync(queue, name, true, context.Access())).Schedule ?? throw NotFound(queue, name));
+    private static async Task<IResult> PauseAsync(string queue, string name, HttpContext context, ScheduleVerbs schedules)
+    {
+        await NoteBeforeAsync(queue, name, context, schedules);
+        return Changed(context, (await schedules.PauseAsync(queue, name, true, context.Access())).Schedule ?? throw NotFound(queue, name));
+    }
 
-    private static async Task<IResult> ResumeAsync(string queue, string name, HttpContext context, ScheduleVerbs schedules) =>
-        Json((await schedules.PauseAsync(queue, name, false, context.Access())).Schedule ?? throw NotFound(queue, name));
+    private static async Task<IResult> ResumeAsync(string queue, string name, HttpContext context, ScheduleVerbs schedules)
+    {
+        await NoteBeforeAsync(queue, name, context, schedules);
+        return Changed(context, (await schedules.PauseAsync(queue, name, false, context.Access())).Schedule ?? throw NotFound(queue, name));
+    }
 
     private static async Task<IResult> RunAsync(string queue, string name, HttpContext context, ScheduleVerbs schedules)
     {
         var answer = await schedules.RunNowAsync(queue, name, context.Access()) ?? throw NotFound(queue, name);
-        return Results.Json(new TaskQueued(answer.Id, TaskMapping.Word(answer.Result)), ScheduleJson.Shapes.TaskQueued, statusCode: 202);
+        var queued = new TaskQueued(answer.Id, TaskMapping.Word(answer.Result));
+        context.AuditAfter(queued, ScheduleJson.Shapes.TaskQueued);
+        return Results.Json(queued, ScheduleJson.Shapes.TaskQueued, statusCode: 202);
     }
 
     private static ScheduleSettings ToSettings(ScheduleBody body) => new()
@@ -96,6 +111,21 @@ internal static class ScheduleEndpoints
 
     private static long? Ms(double? seconds, string name) =>
         seconds is not { } s ? null : s is >= 1 and <= 315_360_000 ? (long)(s * 1000) : throw Wrong($"{name} must be 1 to 315360000");
+
+    private static async Task NoteBeforeAsync(string queue, string name, HttpContext context, ScheduleVerbs schedules)
+    {
+        if (await schedules.FindAsync(queue, name, context.Access()) is { } before)
+            context.AuditBefore(ToAudited(before), ScheduleJson.Shapes.ScheduleDetails);
+    }
+
+    private static IResult Changed(HttpContext context, ScheduleRecord schedule)
+    {
+        context.AuditAfter(ToAudited(schedule), ScheduleJson.Shapes.ScheduleDetails);
+        return Json(schedule);
+    }
+
+    /// <summary>A schedule as its changes are recorded: its payload stays where it is.</summary>
+    public static ScheduleDetails ToAudited(ScheduleRecord schedule) => ToDetails(schedule, Redactor.None) with { Data = new RawJson("\"***\"") };
 
     private static IResult Json(ScheduleRecord schedule, Redactor? redactor = null) => Results.Json(ToDetails(schedule, redactor ?? Redactor.None), ScheduleJson.Shapes.ScheduleDetails);
 

@@ -74,6 +74,14 @@ public sealed class QueuePatterns : IEquatable<QueuePatterns>
         return false;
     }
 
+    /// <summary>Whether every queue that matches the other patterns matches these.</summary>
+    public bool Covers(QueuePatterns other)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        return IsAll || (!other.IsAll && other.Names.All(Match)
+            && other.Prefixes.All(prefix => Prefixes.Any(own => prefix.StartsWith(own, StringComparison.Ordinal))));
+    }
+
     /// <summary>The rows whose queue matches.</summary>
     public IQueryable<T> Filter<T>(IQueryable<T> rows)
         where T : class, IOwnedInQueue

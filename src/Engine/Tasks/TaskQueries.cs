@@ -225,7 +225,7 @@ public sealed class TaskQueries(IDbContextFactory<TaskDbContext> databases, IOpt
             await reserve(bytes, page.Count, stop);
         var ids = page.ConvertAll(t => t.Id);
         var tasks = await Tasks(db, access).Where(t => ids.Contains(t.CorrelationId)).ToDictionaryAsync(t => t.CorrelationId, stop);
-        return [.. ids.Where(tasks.ContainsKey).Select(id => tasks[id])];
+        return db.Open(ids.Where(tasks.ContainsKey).Select(id => tasks[id]).ToList());
     }
 
     /// <summary>The timeline of a task, oldest first.</summary>

@@ -1,0 +1,54 @@
+using TaskQueue.Api.Auth;
+using TaskQueue.Api.Http;
+using TaskQueue.Engine.Auth;
+
+namespace TaskQueue.Api.Keys;
+
+/// <summary>
+/// Nobody gives or takes more than they have: an operator issues any key, another administrator only keys of its own tenant
+/// that may do nothing that it may not do itself.
+/// </summary>
+internal static class KeyRules
+{
+    /// <summary>Whether a key exists for the caller.</summary>
+    public static bool CanSee(Caller caller, ApiKeyRecord key) => caller.IsOperator || key.Tenant == caller.Tenant;
+
+    /// <summary>A key that the caller issues must be within its own rights. Sets what it inherits.</summary>
+    /// <exception cref="DoorException">403.</exception>
+    public static void DemandIssue(Caller caller, ApiKeyRecord key)
+    {
+        if (caller.IsOperator)
+            return;
+        if (key.QuotaText is not null)
+            throw Forbidden("only an operator gives a quota");
+        if (caller.Rate is { } own)
+        {
+            var rate = KeyTexts.Rate(key);
+            if (rate is not null && (rate.PerSecond > own.PerSecond || (rate.Burst ?? rate.PerSecond) > (own.Burst ?? own.PerSecond)))
+                throw Forbidden("the rate of the key must not exceed the one of yours");
+            key.RateText ??= KeyTexts.OfRate(own);
+        }
+
+        key.ExpiresAt ??= caller.ExpiresAt;
+        DemandChange(caller, key);
+    }
+
+    /// <summary>A key that the caller rotates or revokes must be within its own rights.</summary>
+    /// <exception cref="DoorException">403.</exception>
+    public static void DemandChange(Caller caller, ApiKeyRecord key)
+    {
+        if (caller.IsOperator)
+            return;
+        if (key.Tenant != caller.Tenant)
+            throw Forbidden($"your key administrates tenant {caller.Tenant} only");
+        if (!KeyTexts.IsConfined(key))
+            throw Forbidden("this key is not confined to your tenant; an operator changes it");
+        var own = caller.Grants.Where(g => g.Scope.HasFlag(Scope.Admin)).Aggregate(QueuePatterns.None, (all, grant) => all.Or(grant.Queues));
+        if (KeyTexts.Grants(key).FirstOrDefault(grant => !own.Covers(grant.Queues)) is { } beyond)
+            throw Forbidden($"your key administrates the queues {own} only, and this key covers {beyond.Queues}");
+        if (caller.ExpiresAt is { } until && !(key.ExpiresAt <= until))
+            throw Forbidden("the key must not last longer than yours");
+    }
+
+    private static DoorException Forbidden(string message) => new(403, "forbidden", message);
+}

@@ -1,0 +1,94 @@
+using System.Globalization;
+using Microsoft.EntityFrameworkCore;
+using Shouldly;
+using TaskQueue.Engine.Audit;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.EndToEnd;
+
+/// <summary>Whoever guesses keys is slowed down, costs a row of the audit a minute, and hurts nobody else.</summary>
+public sealed class AuthFailureTests(KeyServer server) : IClassFixture<KeyServer>
+{
+    private const int Guesses = 500;
+
+    [Fact]
+    public async Task Guesses_are_throttled_by_address_and_recorded_as_one_row()
+    {
+        const string attacker = "203.0.113.9";
+        var statuses = new List<int>();
+        await Parallel.ForAsync(0, Guesses, new ParallelOptions { MaxDegreeOfParallelism = 16 }, async (i, _) =>
+        {
+            var guess = i % 2 == 0 ? $"tq_{Guid.NewGuid():N}{Guid.NewGuid():N}"[..46] : $"guess-{i}";
+            var reply = await server.CallAsync(guess, "GET", "/queues", from: attacker);
+            lock (statuses)
+                statuses.Add(reply.Status);
+        });
+
+        statuses.ShouldAllBe(s => s == 401 || s == 429);
+        statuses.Count(s => s == 401).ShouldBeInRange(10, 60); // 10 at once, then one a second
+        (await server.CallAsync(KeyServer.Reader, "GET", "/queues", from: attacker)).Status.ShouldBe(200, "a known key of the same office");
+        (await server.CallAsync("guess", "GET", "/queues", from: "203.0.113.10")).Status.ShouldBe(401, "another address has its own bucket");
+        var (_, issued) = await server.IssueAsync(new { name = "fresh" });
+        (await server.CallAsync(issued, "GET", "/queues", from: attacker)).Status.ShouldBe(200, "an issued key is known");
+
+        await Eventually.UntilAsync(async () => await CountAsync(attacker) == Guesses, TimeSpan.FromSeconds(30), "all guesses are counted");
+        (await server.AuditAsync($"address={attacker}")).Select(r => r.Text("action")).Order(StringComparer.Ordinal).ShouldBe(["auth.refused", "rate.refused"]);
+    }
+
+    [Fact]
+    public async Task The_answer_says_when_to_try_again_and_later_it_is_checked_again()
+    {
+        const string address = "2001:db8:7::1";
+        for (var i = 0; i < 12; i++)
+            await server.CallAsync("guess", "GET", "/queues", from: address);
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri("/queues", UriKind.Relative));
+        request.Headers.Add("Authorization", "Bearer guess");
+        request.Headers.Add("X-Forwarded-For", "2001:db8:7::2"); // the same /64
+        using var answer = await server.Http.SendAsync(request);
+
+        ((int)answer.StatusCode).ShouldBe(429);
+        answer.Headers.RetryAfter!.Delta!.Value.TotalSeconds.ShouldBe(1);
+        (await answer.Content.ReadAsStringAsync()).ShouldContain("too_many_failures");
+        (await server.CallAsync(null, "GET", "/queues", from: address)).Status.ShouldBe(401, "without a credential there is nothing to guess");
+        await Eventually.UntilAsync(async () => (await server.CallAsync("guess", "GET", "/queues", from: address)).Status == 401, Door.Patience, "the bucket fills again");
+    }
+
+    [Fact]
+    public async Task A_proxy_that_is_not_trusted_cannot_choose_an_address()
+    {
+        await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
+        var settings = KeyServer.Settings();
+        settings.Remove("TaskQueue:TrustedProxies:0");
+        settings.Remove("TaskQueue:TrustedProxies:1");
+        await using var host = await TestHost.StartAsync(database.ConnectionString, settings: settings);
+        var statuses = new List<int>();
+        for (var i = 0; i < 30; i++)
+            statuses.Add((await KeyServer.CallAsync(host.Http, "guess", "GET", "/queues", from: $"203.0.113.{i}")).Status);
+        statuses.ShouldContain(429);
+    }
+
+    [Fact]
+    public async Task However_many_addresses_guess_the_table_grows_by_a_bounded_number_of_rows()
+    {
+        await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
+        const int addresses = 1500;
+        await using (var host = await TestHost.StartAsync(database.ConnectionString, settings: KeyServer.Settings()))
+        {
+            await Parallel.ForAsync(0, addresses, new ParallelOptions { MaxDegreeOfParallelism = 16 }, async (i, _) =>
+                await KeyServer.CallAsync(host.Http, "guess", "GET", "/queues", from: string.Create(CultureInfo.InvariantCulture, $"198.51.{i / 250}.{i % 250}")));
+        }
+
+        await using var db = database.CreateContext();
+        var rows = await db.Audit.Where(r => r.Action == "auth.refused").ToListAsync();
+        rows.Count.ShouldBeInRange(2, 410); // 200 a minute and the one that they share; the run may touch two minutes
+        rows.Sum(Count).ShouldBe(addresses);
+    }
+
+    private async Task<long> CountAsync(string address) =>
+        (await server.AuditAsync($"address={address}")).Sum(r => r.GetProperty("after") is { ValueKind: System.Text.Json.JsonValueKind.Object } after ? after.GetProperty("count").GetInt64() : 1);
+
+    private static long Count(AuditRecord record) =>
+        record.After is null ? 1 : System.Text.Json.JsonSerializer.Deserialize<System.Text.Json.JsonElement>(record.After).GetProperty("count").GetInt64();
+}
