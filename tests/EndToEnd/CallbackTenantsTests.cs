@@ -12,6 +12,8 @@ namespace TaskQueue.Tests.EndToEnd;
 /// <summary>A server with keys of two tenants and of an operator, that signs callbacks with two keys.</summary>
 public abstract class TenantServer(DatabaseProvider provider, bool verifies = false) : IAsyncLifetime
 {
+    private static readonly string[] Names = ["ann", "ben", "boss"];
+
     private readonly Dictionary<string, HttpClient> _clients = [];
     private string? _rabbitMq;
     private TestHost _host = null!;
@@ -32,7 +34,7 @@ public abstract class TenantServer(DatabaseProvider provider, bool verifies = fa
             ["TaskQueue:Webhooks:SigningKeys:1"] = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
             ["Logging:LogLevel:Default"] = "Error",
         };
-        foreach (var (index, name) in new[] { "ann", "ben", "boss" }.Index())
+        foreach (var (index, name) in Names.Index())
         {
             settings[$"TaskQueue:Auth:ApiKeys:{index}:Name"] = name;
             settings[$"TaskQueue:Auth:ApiKeys:{index}:Key"] = $"key of {name}";
@@ -41,7 +43,7 @@ public abstract class TenantServer(DatabaseProvider provider, bool verifies = fa
         }
 
         _host = await TestHost.StartAsync(Database.ConnectionString, _rabbitMq, settings: settings);
-        foreach (var name in new[] { "ann", "ben", "boss" })
+        foreach (var name in Names)
         {
             _clients[name] = new HttpClient { BaseAddress = _host.Http.BaseAddress };
             _clients[name].DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", $"key of {name}");

@@ -16,8 +16,12 @@ internal sealed class PlainConsole(ConsoleFormatter inner) : ConsoleFormatter(in
     {
         for (var i = 0; i < services.Count; i++)
         {
-            if (services[i] is { IsKeyedService: false, ImplementationType: { } type } formatter && formatter.ServiceType == typeof(ConsoleFormatter) && !type.Name.StartsWith("Json", StringComparison.Ordinal))
-                services[i] = ServiceDescriptor.Singleton<ConsoleFormatter>(sp => new PlainConsole((ConsoleFormatter)ActivatorUtilities.CreateInstance(sp, type)));
+            if (services[i] is { IsKeyedService: false, ImplementationType: { } type } formatter && formatter.ServiceType == typeof(ConsoleFormatter)
+                && !type.Name.StartsWith("Json", StringComparison.Ordinal))
+            {
+                services[i] = ServiceDescriptor.Singleton<ConsoleFormatter>(
+                    sp => new PlainConsole((ConsoleFormatter)ActivatorUtilities.CreateInstance(sp, type)));
+            }
         }
     }
 
@@ -29,7 +33,8 @@ internal sealed class PlainConsole(ConsoleFormatter inner) : ConsoleFormatter(in
         var message = Clean(format is null ? state?.ToString() ?? "" : format(state, exception));
         if (exception is not null)
             message = message.Length > 0 ? $"{message}\n{Clean(exception.ToString())}" : Clean(exception.ToString());
-        inner.Write(new LogEntry<string>(logEntry.LogLevel, logEntry.Category, logEntry.EventId, message, null, static (text, _) => text), scopeProvider, textWriter);
+        var entry = new LogEntry<string>(logEntry.LogLevel, logEntry.Category, logEntry.EventId, message, null, static (text, _) => text);
+        inner.Write(entry, scopeProvider, textWriter);
     }
 
     /// <summary>The text with escapes for what is not shown, or shown elsewhere. Line feeds stay: the formatter knows what to make of them.</summary>
@@ -51,5 +56,6 @@ internal sealed class PlainConsole(ConsoleFormatter inner) : ConsoleFormatter(in
 
     /// <summary>Controls, other line breaks, and marks that turn the direction of text.</summary>
     private static bool IsHidden(char c) =>
-        (char.IsControl(c) && c is not '\n' and not '\t') || c is '\u2028' or '\u2029' or '\u061C' or '\u200E' or '\u200F' or (>= '\u202A' and <= '\u202E') or (>= '\u2066' and <= '\u2069');
+        (char.IsControl(c) && c is not '\n' and not '\t')
+            || c is '\u2028' or '\u2029' or '\u061C' or '\u200E' or '\u200F' or (>= '\u202A' and <= '\u202E') or (>= '\u2066' and <= '\u2069');
 }

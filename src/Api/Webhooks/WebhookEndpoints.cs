@@ -10,7 +10,7 @@ namespace TaskQueue.Api.Webhooks;
 
 /// <summary>GET /webhooks/secret: what the callbacks of a tenant are signed with.</summary>
 /// <param name="Owner">The tenant; null is nobody, as on a server without authentication.</param>
-/// <param name="Secrets">One for each signing key of the server, as libraries of Standard Webhooks read them. Empty where callbacks are not signed.</param>
+/// <param name="Secrets">One for each signing key of the server, as libraries of Standard Webhooks read them; empty where there is none.</param>
 internal sealed record WebhookSecretList(string? Owner, IReadOnlyList<string> Secrets);
 
 [JsonSerializable(typeof(WebhookSecretList))]
@@ -37,7 +37,8 @@ internal static class WebhookEndpoints
             throw new DoorException(400, "invalid_request", $"owner must be given once, as a name of {CallerNames.Rule}");
         var owner = asked is [var one] ? (one is { Length: > 0 } ? one : null) : caller.Tenant;
         if (owner != caller.Tenant && !caller.IsOperator)
-            throw new DoorException(403, "forbidden", "only an operator reads the secrets of another owner; leave owner out for those of this key's tenant");
-        return Results.Json(new WebhookSecretList(owner, [.. WebhookSecrets.Of(options.Value, owner).Select(WebhookSecrets.Format)]), WebhookJson.Shapes.WebhookSecretList);
+            throw new DoorException(403, "forbidden", "only an operator reads secrets of other owners; leave owner out for those of this key's tenant");
+        var secrets = WebhookSecrets.Of(options.Value, owner).Select(WebhookSecrets.Format);
+        return Results.Json(new WebhookSecretList(owner, [.. secrets]), WebhookJson.Shapes.WebhookSecretList);
     }
 }

@@ -13,7 +13,8 @@ public sealed class CallbackEvents(IDbContextFactory<TaskDbContext> databases)
     {
         var ids = callbacks.Select(c => c.SubjectId).ToList();
         await using var db = await databases.CreateDbContextAsync();
-        var batches = await db.Batches.AsNoTracking().Where(b => ids.Contains(b.CorrelationId)).Select(b => new { b.CorrelationId, b.Owner, b.State }).ToListAsync();
+        var batches = await db.Batches.AsNoTracking().Where(b => ids.Contains(b.CorrelationId))
+            .Select(b => new { b.CorrelationId, b.Owner, b.State }).ToListAsync();
         var states = batches.ToDictionary(b => (b.CorrelationId, b.Owner), b => b.State);
         return callbacks.ToDictionary(c => c.Id, c => states.TryGetValue((c.SubjectId, c.Owner), out var state)
             ? new CallbackEnvelope($"batch.{Word(state)}", c.Owner, BellaBatchId.Format(c.SubjectId))

@@ -27,7 +27,8 @@ public static class CallbackRules
             return "callback_url must be without user and password; put a token into its path";
         if (CheckHost(RawHost(authority)) is { } unclear)
             return unclear;
-        if (!Uri.TryCreate(url, UriKind.Absolute, out var uri) || uri.HostNameType is not (UriHostNameType.Dns or UriHostNameType.IPv4 or UriHostNameType.IPv6)
+        if (!Uri.TryCreate(url, UriKind.Absolute, out var uri)
+            || uri.HostNameType is not (UriHostNameType.Dns or UriHostNameType.IPv4 or UriHostNameType.IPv6)
             || CallbackOrigin.HostOf(uri) is not { Length: > 0 and <= LongestHost } host)
             return "callback_url must be a URL with the name of a host, as in https://hooks.example.com/tasks";
         return uri.Port is < 1 or > ushort.MaxValue ? "callback_url must have a port of 1 to 65535" : CheckTarget(host, options);
@@ -85,7 +86,8 @@ public static class CallbackRules
     /// </summary>
     private static bool IsOfHost(char c) =>
         char.IsAscii(c) ? char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.'
-        : !IsCompatible(c) && (char.IsLetter(c) || CharUnicodeInfo.GetUnicodeCategory(c) is UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark);
+        : !IsCompatible(c)
+            && (char.IsLetter(c) || CharUnicodeInfo.GetUnicodeCategory(c) is UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark);
 
     private static bool IsCompatible(char c) =>
         c is '\u00AA' or '\u00BA' or '\u017F' or (>= '\u0132' and <= '\u0133') or (>= '\u013F' and <= '\u0140') or '\u0149' or (>= '\u01C4' and <= '\u01CC')

@@ -147,7 +147,8 @@ internal sealed partial class ReceiverClient : IDisposable
     /// <summary>One address that is not allowed is enough to refuse the name: which one is used would be chance.</summary>
     private void Demand(string host, params IPAddress[] addresses)
     {
-        var forbidden = Array.Find(addresses, a => PublicAddresses.IsNeverAReceiver(a) || (!_options.AllowPrivateNetworks && !PublicAddresses.Contain(a)));
+        var forbidden = Array.Find(
+            addresses, a => PublicAddresses.IsNeverAReceiver(a) || (!_options.AllowPrivateNetworks && !PublicAddresses.Contain(a)));
         if (forbidden is null)
             return;
         LogForbidden(host, forbidden);
@@ -157,8 +158,9 @@ internal sealed partial class ReceiverClient : IDisposable
     /// <summary>Why there is no answer. Messages of sockets hold addresses, which are no business of the owner.</summary>
     private static string Explain(Exception fault) => fault switch
     {
-        HttpRequestException { HttpRequestError: HttpRequestError.NameResolutionError } or SocketException { SocketErrorCode: SocketError.HostNotFound } => "the name of the host was not found",
-        HttpRequestException { InnerException: SocketException { SocketErrorCode: SocketError.HostNotFound or SocketError.TryAgain or SocketError.NoData } } => "the name of the host was not found",
+        HttpRequestException { HttpRequestError: HttpRequestError.NameResolutionError } => "the name of the host was not found",
+        HttpRequestException { InnerException: SocketException { SocketErrorCode: SocketError.HostNotFound or SocketError.TryAgain or SocketError.NoData } } =>
+            "the name of the host was not found",
         HttpRequestException { InnerException: AuthenticationException tls } => $"TLS failed: {tls.Message}",
         HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError } => "TLS failed",
         HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError } => "the connection was refused or could not be made",

@@ -47,7 +47,9 @@ internal sealed class ReceiverVerifier(WebhookReceivers receivers, ReceiverClien
     private DateTime NextLook(WebhookReceiver? receiver, DateTime now)
     {
         var challengedAt = receiver?.ChallengedAt ?? now;
-        return now - challengedAt <= TimeSpan.FromSeconds(_options.TimeoutSeconds) || receiver?.VerifiedAt >= challengedAt ? now + Soon : challengedAt + Repeat;
+        return now - challengedAt <= TimeSpan.FromSeconds(_options.TimeoutSeconds) || receiver?.VerifiedAt >= challengedAt
+            ? now + Soon
+            : challengedAt + Repeat;
     }
 
     /// <returns>What went wrong, and whether it will again.</returns>
@@ -76,7 +78,9 @@ internal sealed class ReceiverVerifier(WebhookReceivers receivers, ReceiverClien
             using var document = JsonDocument.Parse(text);
             var root = document.RootElement;
             return root.ValueKind == JsonValueKind.String ? root.GetString() == challenge
-                : root.ValueKind == JsonValueKind.Object && root.EnumerateObject().ToList() is [{ Name: "challenge", Value.ValueKind: JsonValueKind.String } only] && only.Value.GetString() == challenge;
+                : root.ValueKind == JsonValueKind.Object
+                    && root.EnumerateObject().ToList() is [{ Name: "challenge", Value.ValueKind: JsonValueKind.String } only]
+                    && only.Value.GetString() == challenge;
         }
         catch (JsonException)
         {
