@@ -11,6 +11,7 @@ using TaskQueue.Engine.Draining;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Files;
 using TaskQueue.Engine.Health;
+using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Replies;
 using TaskQueue.Engine.Schedules;
@@ -42,6 +43,7 @@ public static class EngineRegistration
         services.AddTaskQueueHealth(bus);
         services.AddMetrics().AddSingleton<TaskMetrics>().AddSingleton<BacklogWatch>();
         services.AddSingleton<Outages>();
+        services.AddSingleton<IQuarantine, QuarantineStore>();
         services.AddOptions<ScalingOptions>().BindConfiguration("TaskQueue:Scaling").ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<Scaling>();
         services.AddSingleton<Doorbell>().AddSingleton<CommitSignals>();

@@ -21,7 +21,7 @@ public static class BusProducerRegistration
         services.AddMassTransit<ITaskQueueProducerBus>(bus =>
         {
             bus.DisableUsageTelemetry();
-            bus.UsingRabbitMq((_, cfg) => cfg.Host(options.ConnectionString));
+            bus.UsingRabbitMq((_, cfg) => ForeignTopology.Host(cfg, options.ConnectionString!));
         });
         return services
             .AddSingleton(sp => new TaskQueueBusProducer(sp.GetRequiredService<ITaskQueueProducerBus>(), options, sp.GetService<TimeProvider>() ?? TimeProvider.System))

@@ -6,6 +6,12 @@ namespace TaskQueue.Engine.Bus;
 /// <param name="RabbitMq"><c>amqp://user:password@host:5672/vhost</c>, or null for the in-process bus.</param>
 public sealed record BusAddress(Uri? RabbitMq)
 {
+    /// <summary>The broker's user of this process; null on the in-process bus.</summary>
+    public string? User { get; } = RabbitMq is null ? null
+        : RabbitMq.UserInfo.Split(':')[0] is { Length: > 0 } user ? Uri.UnescapeDataString(user) : DefaultUser;
+
+    private const string DefaultUser = "guest";
+
     /// <summary>Address of a named queue. On RabbitMQ its exchange: a queue: address would declare the queue as classic.</summary>
     public Uri Of(string queue) => new((RabbitMq is null ? "queue:" : "exchange:") + queue);
 

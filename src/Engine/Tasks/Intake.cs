@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Options;
-using TaskQueue.Contracts;
 
 namespace TaskQueue.Engine.Tasks;
 
