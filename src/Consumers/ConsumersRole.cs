@@ -41,7 +41,7 @@ public static class ConsumersRole
     public static IServiceCollection AddTaskQueueConsumers(this IServiceCollection services)
     {
         services.AddOptions<ActionOptions>().BindConfiguration("TaskQueue:Actions").ValidateDataAnnotations().ValidateOnStart();
-        services.AddSingleton<WorkReporter>();
+        services.AddSingleton<ReportRules>().AddSingleton<WorkReporter>();
         services.AddSingleton<ActionRunner>();
         services.AddHostedService(sp => sp.GetRequiredService<ActionRunner>()).AddLoopHealth<ActionRunner>();
         services.AddOptions<UpstreamList>().Configure<IConfiguration>((list, configuration) => list.Read(configuration)).ValidateDataAnnotations().ValidateOnStart();

@@ -12,6 +12,12 @@ public static class Addresses
     /// <summary>Name of the queue that takes <see cref="ReportTasks"/>.</summary>
     public const string ReportQueue = "taskqueue-report";
 
+    /// <summary>
+    /// Exchange that tells the workers of a push queue which attempts ended without them, or went to another worker:
+    /// <see cref="TasksCancelled"/>, <see cref="TasksFailed"/> and <see cref="TasksRetrying"/> of that queue alone.
+    /// </summary>
+    public static string EndedOf(string queue) => queue + ".ended";
+
     /// <summary>Where producers send <see cref="SubmitTasks"/>.</summary>
     public static Uri Submit { get; } = new("exchange:" + SubmitQueue);
 

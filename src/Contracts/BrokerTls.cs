@@ -46,6 +46,21 @@ public sealed class BrokerTls
         return Certificate is not null && address.UserInfo.Length == 0;
     }
 
+    /// <summary>The broker's user of a connection, with which its messages are signed: that of the address, else the CN of a certificate that is the login.</summary>
+    /// <param name="address">Where the broker is.</param>
+    public string UserOf(Uri address)
+    {
+        ArgumentNullException.ThrowIfNull(address);
+        if (address.UserInfo.Split(':')[0] is { Length: > 0 } user)
+            return Uri.UnescapeDataString(user);
+        if (!IsLogin(address))
+            return DefaultUser;
+        using var certificate = ReadCertificate();
+        return certificate!.GetNameInfo(X509NameType.SimpleName, forIssuer: false);
+    }
+
+    private const string DefaultUser = "guest";
+
     /// <summary>The client's certificate with its key, or null.</summary>
     public X509Certificate2? ReadCertificate()
     {

@@ -1,14 +1,15 @@
 namespace TaskQueue.Contracts;
 
 /// <summary>Asks the engine to accept 1..N tasks. Send it to <see cref="Addresses.Submit"/>; a redelivery with the same ids changes nothing.</summary>
-/// <param name="Tasks">The tasks; a single task is a batch of one.</param>
-public sealed record SubmitTasks(IReadOnlyList<TaskSubmission> Tasks);
+/// <remarks>The message headers <c>traceparent</c> and <c>tracestate</c> are the trace context of its tasks.</remarks>
+/// <param name="Tasks">The tasks, at most 1,000; a single task is a batch of one.</param>
+public sealed record SubmitTasks(IReadOnlyList<SubmittedTask> Tasks);
 
-/// <summary>One task to accept.</summary>
+/// <summary>One task to accept. Whose task it is the server takes from the broker's user; what else a message holds is ignored.</summary>
 /// <param name="Id">Chosen by the producer, unique; a task with this id that exists already is left alone.</param>
 /// <param name="Queue">Base name of the queue, <c>^[a-zA-Z0-9_-]+$</c>, at most 128 characters.</param>
 /// <param name="Payload">JSON text handed to the worker as it is.</param>
-public sealed record TaskSubmission(Guid Id, string Queue, string Payload)
+public sealed record SubmittedTask(Guid Id, string Queue, string Payload)
 {
     /// <summary>0 is online, 1..N offline.</summary>
     public int Level { get; init; }
@@ -28,9 +29,6 @@ public sealed record TaskSubmission(Guid Id, string Queue, string Payload)
     /// <summary>How many attempts a run of the task has, 1..100; null is as many as its own retry intervals allow, else the queue's, else 4.</summary>
     public int? MaxAttempts { get; init; }
 
-    /// <summary>JSON object of text that travels with the task, for doors and tracing.</summary>
-    public string? Headers { get; init; }
-
     /// <summary>At most one task of the queue with this key waits or runs; a duplicate is skipped. At most 256 characters.</summary>
     public string? DedupeKey { get; init; }
 
@@ -46,14 +44,8 @@ public sealed record TaskSubmission(Guid Id, string Queue, string Payload)
     /// <summary>How failed attempts are tried again; null is the queue's policy.</summary>
     public RetryPolicy? Retry { get; init; }
 
-    /// <summary>What else happens when the task ends; null is nothing.</summary>
-    public TaskEnding? Ending { get; init; }
-
-    /// <summary>Whose task it is: callers of the HTTP doors see their own only. Set by the doors; null is administrators' alone. At most 128 characters.</summary>
-    public string? Owner { get; init; }
-
-    /// <summary>The batch whose line the task is; set by the engine.</summary>
-    public Guid? BatchId { get; init; }
+    /// <summary>Where the result of a success is posted to, as it is; null is nowhere. At most 2,048 characters.</summary>
+    public string? CallbackUrl { get; init; }
 }
 
 /// <summary>Sent by the engine to the bus workers of a push queue, at the exchange named after the queue.</summary>
@@ -67,10 +59,10 @@ public sealed record DispatchTasks(IReadOnlyList<DispatchedTask> Tasks);
 /// <param name="Name">Which handler runs it; may be null.</param>
 /// <param name="Attempt">The number of the attempt that a worker starts; its fencing token in every report.</param>
 /// <param name="Payload">JSON text as submitted.</param>
-/// <param name="Headers">JSON object as submitted.</param>
+/// <param name="Headers">JSON object with the trace context of the task, <c>traceparent</c> and <c>tracestate</c>; null where it has none.</param>
 public sealed record DispatchedTask(Guid Id, string Queue, int Level, string? Name, int Attempt, string Payload, string? Headers);
 
-/// <summary>What a bus worker has to say of 1..N tasks. Send it to <see cref="Addresses.Report"/>.</summary>
+/// <summary>What a bus worker reports of 1..N tasks, at most 1,000 entries of each kind. Send it to <see cref="Addresses.Report"/>.</summary>
 /// <param name="Worker">Name of the worker, at most 200 characters.</param>
 /// <param name="Started">Attempts that began; applied before heartbeats and outcomes.</param>
 /// <param name="Heartbeats">Attempts that go on: their leases are renewed.</param>
@@ -84,7 +76,7 @@ public sealed record ReportTasks(
 /// <summary>An attempt began.</summary>
 /// <param name="TaskId">The task.</param>
 /// <param name="Attempt">The attempt of the dispatch.</param>
-/// <param name="LeaseSeconds">How long the attempt may go without a heartbeat; null is the default of 15.</param>
+/// <param name="LeaseSeconds">How long the attempt may go without a heartbeat; above 0, at most 86,400; null is the default of 15.</param>
 public sealed record AttemptStarted(Guid TaskId, int Attempt, double? LeaseSeconds = null);
 
 /// <summary>An attempt goes on.</summary>
@@ -99,5 +91,5 @@ public sealed record AttemptHeartbeat(Guid TaskId, int Attempt, string? Progress
 /// <param name="Result">JSON text of the result of a success.</param>
 /// <param name="Error">Text of the error of a failure; null means success.</param>
 /// <param name="Retryable">Whether a failure may be tried again while attempts are left.</param>
-/// <param name="SnoozeSeconds">Gives the task back for so much later, and no attempt is counted; null where the attempt ended.</param>
+/// <param name="SnoozeSeconds">Gives the task back for so much later, 0 to 2,592,000, and no attempt is counted; null where the attempt ended.</param>
 public sealed record AttemptOutcome(Guid TaskId, int Attempt, string? Result = null, string? Error = null, bool Retryable = true, double? SnoozeSeconds = null);

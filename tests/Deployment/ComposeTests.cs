@@ -35,7 +35,7 @@ public sealed class ComposeTests
         var files = Services.SelectMany(s => s.Value.All("volumes")).Select(v => v.ToString().Split(':')[0]).Where(v => v.StartsWith("./", StringComparison.Ordinal))
             .Concat(Deployed.Compose.At("secrets")!.AsObject().Select(s => s.Value.Text("file")!)).ToList();
 
-        files.Count.ShouldBe(4);
+        files.Count.ShouldBe(6);
         files.ShouldAllBe(f => Path.Exists(Repository.FileAt(f)));
         var volumes = Services.SelectMany(s => s.Value.All("volumes")).Select(v => v.ToString().Split(':')[0]).Where(v => !v.StartsWith('.'));
         volumes.ShouldBe(Deployed.Compose.At("volumes")!.AsObject().Select(v => v.Key), ignoreOrder: true);

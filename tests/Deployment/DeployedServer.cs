@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http;
+using TaskQueue.Contracts;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Tests.EndToEnd;
 using TaskQueue.Tests.Servers;
@@ -62,6 +63,8 @@ public sealed class DeployedServer : IAsyncLifetime
         await http.ClaimAsync(Queue, lease_seconds: 1);
         await http.PostAsync($"/tasks/{await http.SubmitAsync(new { queue = Queue, action = "cancelled" })}/cancel", "");
         await http.SubmitAsync(new { queue = "nobody", action = "expires", expires_at = TimeProvider.System.GetUtcNow().AddSeconds(1) });
+        await using (var bus = new BusClient(_rabbitMq))
+            await (await (await bus.BusAsync()).GetSendEndpoint(Addresses.Submit)).Send(new SubmitTasks([new SubmittedTask(Guid.NewGuid(), "no queue", "{}")]));
         await http.TaskAsync(action, "completed");
         await Eventually.UntilAsync(
             async () => IsComplete(Metrics = await MetricsText.ReadAsync(_operations)), TimeSpan.FromSeconds(40), "everything is counted");
@@ -70,5 +73,6 @@ public sealed class DeployedServer : IAsyncLifetime
     private static bool IsComplete(MetricsText metrics) =>
         metrics.Sum("taskqueue_lease_lapses_total") > 0 && metrics.Sum("taskqueue_tasks_total", ("event", "expired")) > 0 && metrics.Sum("taskqueue_tasks_total", ("event", "cancelled")) > 0
         && metrics.Sum("taskqueue_callbacks_total", ("outcome", "delivered")) > 0
-        && metrics.Sum("taskqueue_callbacks_total", ("outcome", "failed")) > 0 && metrics.Of("taskqueue_canary_age_seconds").Any();
+        && metrics.Sum("taskqueue_callbacks_total", ("outcome", "failed")) > 0 && metrics.Of("taskqueue_canary_age_seconds").Any()
+        && metrics.Sum("taskqueue_bus_set_aside_total") > 0;
 }

@@ -46,7 +46,7 @@ public sealed class SettingsTests
             start.Environment["ConnectionStrings__TaskQueue"].ShouldBe("secret:taskqueue/database");
             if (start.Arguments is ["migrate"])
                 continue;
-            start.Environment["ConnectionStrings__RabbitMq"].ShouldBe("secret:taskqueue/rabbitmq");
+            start.Environment["ConnectionStrings__RabbitMq"].ShouldBe($"secret:taskqueue/rabbitmq-{start.Arguments[1]}");
             start.Environment["TaskQueue__Auth__KeysFile"].ShouldBe("/etc/taskqueue/keys.json");
         }
     }

@@ -37,7 +37,7 @@ internal sealed class BellaBus : IAsyncDisposable
         var instance = task.GetProperty("instance_id").GetString();
         instance.ShouldNotBeNullOrEmpty();
         // Mandatory: a queue that does not exist is a failure here, not a message that is gone.
-        await _channel.BasicPublishAsync("", _topic + instance, mandatory: true, new BasicProperties { ContentType = "application/json" }, body);
+        await _channel.BasicPublishAsync("", _topic + instance, mandatory: true, new BasicProperties { ContentType = "application/json", UserId = "guest" }, body);
     }
 
     public async ValueTask DisposeAsync()

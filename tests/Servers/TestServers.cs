@@ -1,6 +1,7 @@
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Npgsql;
 
@@ -52,6 +53,18 @@ public static class TestServers
             $"/api/permissions/{name}/guest", new { configure = ".*", write = ".*", read = ".*" });
         permitted.EnsureSuccessStatusCode();
         return $"{RabbitMq}/{name}";
+    }
+
+    /// <summary>Gives the users of a definitions file their rights in a virtual host, instead of in <c>/</c>.</summary>
+    public static async Task ImportDefinitionsAsync(string uri, string definitions)
+    {
+        var name = VirtualHost(uri);
+        var json = JsonNode.Parse(definitions)!;
+        json["vhosts"]![0]!["name"] = name;
+        foreach (var permission in json["permissions"]!.AsArray())
+            permission!["vhost"] = name;
+        using var imported = await Management.PostAsJsonAsync("/api/definitions", json);
+        imported.EnsureSuccessStatusCode();
     }
 
     public static async Task DeleteVirtualHostAsync(string uri)

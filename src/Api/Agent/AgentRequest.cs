@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using TaskQueue.Contracts;
+using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Api.Agent;
 

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Caching.Memory;
 using TaskQueue.Api.Http;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Bus;
+using TaskQueue.Engine.Bus.Senders;
 using TaskQueue.Engine.Replies;
 using TaskQueue.Engine.Tasks;
 
@@ -47,6 +48,27 @@ internal sealed class BellaEvents(ReplyDesk desk, ReplySender sender, TaskQuerie
             await verbs.ApplyAsync([verbs.Complete(taskId, task.Attempt, worker: null, result)], access);
     }
 
+    /// <summary>Tells a caller of this process of progress that came over the bus, where its sender may report on the task.</summary>
+    public async Task ProgressFromBusAsync(Guid taskId, TaskProgress progress, Access access, CancellationToken cancellationToken)
+    {
+        if (desk.Holds(taskId) && await MayReportAsync(taskId, access, cancellationToken))
+            await desk.DeliverOrDropAsync(new Reply(taskId, progress, null));
+    }
+
+    /// <summary>A stream has many parts: what the database says holds for a moment.</summary>
+    private async Task<bool> MayReportAsync(Guid taskId, Access access, CancellationToken cancellationToken)
+    {
+        if (access == Access.All)
+            return true;
+        var key = (taskId, access.Credential);
+        if (_known.TryGetValue(key, out bool may))
+            return may;
+        var task = await queries.FindAsync(taskId, access, cancellationToken);
+        may = task is not null && (access.Credential is null || access.Credential == task.ClaimedBy);
+        _known.Set(key, may, new MemoryCacheEntryOptions { Size = 1, AbsoluteExpirationRelativeToNow = TimeSpan.FromSeconds(1) });
+        return may;
+    }
+
     private async Task<string?> FindReplyToAsync(Guid taskId, CancellationToken stop)
     {
         if (_known.TryGetValue(taskId, out string? known))
@@ -60,6 +82,7 @@ internal sealed class BellaEvents(ReplyDesk desk, ReplySender sender, TaskQuerie
 }
 
 /// <summary>An event as workers publish it (bella.md 8), to the queue named topic + instance_id of its task.</summary>
+[SentBy(SenderRole.EventWorker)]
 internal sealed record BellaBusEvent
 {
     /// <summary>Start of the names of those queues.</summary>
@@ -73,7 +96,7 @@ internal sealed record BellaBusEvent
 }
 
 /// <summary>Takes the events of workers from the bus, in order.</summary>
-internal sealed partial class BellaBusEventConsumer(ReplyDesk desk, BellaEvents events, ILogger<BellaBusEventConsumer> logger) : IConsumer<BellaBusEvent>
+internal sealed partial class BellaBusEventConsumer(BellaEvents events, ILogger<BellaBusEventConsumer> logger) : IConsumer<BellaBusEvent>
 {
     /// <summary>The endpoint of the Api role.</summary>
     public static BusRole Role(ReplyAddress self) => new(
@@ -90,7 +113,7 @@ internal sealed partial class BellaBusEventConsumer(ReplyDesk desk, BellaEvents 
         {
             var payload = context.Message.Payload;
             using var document = JsonDocument.Parse(payload.ValueKind == JsonValueKind.String ? payload.GetString()! : payload.GetRawText());
-            await ConsumeAsync(context.Message.Name, document.RootElement, context.CancellationToken);
+            await ConsumeAsync(context.Message.Name, document.RootElement, context.Sender().Access, context.CancellationToken);
         }
         catch (Exception fault) when (fault is JsonException or InvalidOperationException or KeyNotFoundException)
         {
@@ -98,18 +121,18 @@ internal sealed partial class BellaBusEventConsumer(ReplyDesk desk, BellaEvents 
         }
     }
 
-    private async Task ConsumeAsync(string? name, JsonElement payload, CancellationToken stop)
+    private async Task ConsumeAsync(string? name, JsonElement payload, Access access, CancellationToken stop)
     {
         if (payload.GetProperty("taskId").GetString() is not { } text || BellaTaskId.ParseAny(text) is not { } id)
             return;
         if (name == "task-progress-event")
         {
-            await desk.DeliverOrDropAsync(new Reply(id, Progress(payload), null));
+            await events.ProgressFromBusAsync(id, Progress(payload), access, stop);
         }
         else if (name == "task-completion-event")
         {
             var result = payload.TryGetProperty("result", out var r) && r.ValueKind != JsonValueKind.Null ? r.GetRawText() : "{}";
-            await events.CompleteAsync(id, result, Access.All, stop);
+            await events.CompleteAsync(id, result, access, stop);
         }
     }
 

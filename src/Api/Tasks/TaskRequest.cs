@@ -6,6 +6,7 @@ using TaskQueue.Contracts;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Api.Tasks;
 

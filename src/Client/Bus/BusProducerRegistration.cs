@@ -21,7 +21,7 @@ public static class BusProducerRegistration
         services.AddMassTransit<ITaskQueueProducerBus>(bus =>
         {
             bus.DisableUsageTelemetry();
-            bus.UsingRabbitMq((_, cfg) => cfg.Host(options.ConnectionString!, options.Tls));
+            bus.UsingRabbitMq((_, cfg) => ForeignTopology.Host(cfg, options.ConnectionString!, options.Tls));
         });
         return services
             .AddSingleton(sp => new TaskQueueBusProducer(

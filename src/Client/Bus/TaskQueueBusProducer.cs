@@ -2,13 +2,16 @@ using System.Diagnostics;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using MassTransit;
+using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
 using TaskQueue.Contracts;
 
 namespace TaskQueue.Client;
 
 /// <summary>
 /// Enqueues over RabbitMQ. When a call returns the broker has the tasks; the server accepts them a moment later, and what breaks
-/// a rule goes to the error queue of the submissions with the reason. Tasks have no owner: the broker's user is trusted.
+/// a rule is set aside there with the reason. The owner of the tasks is the tenant of the broker's user: see TaskQueue:Bus:Producers
+/// of the server.
 /// </summary>
 public sealed class TaskQueueBusProducer : ITaskProducer
 {
@@ -22,6 +25,7 @@ public sealed class TaskQueueBusProducer : ITaskProducer
     private readonly TimeProvider _time;
     private readonly GivenUpSends _givenUp;
     private readonly ITaskPayloadCodec? _codec;
+    private readonly string _user;
 
     internal TaskQueueBusProducer(ITaskQueueProducerBus bus, BusProducerOptions options, TimeProvider time, ITaskPayloadCodec? codec)
     {
@@ -30,6 +34,7 @@ public sealed class TaskQueueBusProducer : ITaskProducer
         _options = options;
         _time = time;
         _givenUp = new GivenUpSends(time);
+        _user = options.Tls.UserOf(options.ConnectionString!);
     }
 
     /// <inheritdoc />
@@ -40,7 +45,7 @@ public sealed class TaskQueueBusProducer : ITaskProducer
     {
         ArgumentNullException.ThrowIfNull(tasks);
         var answers = new List<EnqueuedTask>();
-        var (message, chars) = (new List<TaskSubmission>(), 0);
+        var (message, chars) = (new List<SubmittedTask>(), 0);
         foreach (var task in tasks)
         {
             var submission = ToSubmission(_codec.EncodeTask(task));
@@ -60,24 +65,27 @@ public sealed class TaskQueueBusProducer : ITaskProducer
         return answers;
     }
 
-    private async Task SendAsync(List<TaskSubmission> tasks, CancellationToken cancel)
+    private async Task SendAsync(List<SubmittedTask> tasks, CancellationToken cancel)
     {
         using var activity = ClientTelemetry.Source.StartActivity($"send {tasks[0].Queue}", ActivityKind.Producer);
-        var headers = TraceHeaders(activity ?? Activity.Current);
         if (_givenUp.AreTooMany)
             throw new TaskQueueException("the broker does not confirm what was sent before; nothing of this was sent", 0, "not_confirmed");
         try
         {
             // The send itself must not be cancelled: RabbitMQ's client miscounts its confirms then. It may hang where a connection breaks.
-            await _givenUp.WaitAsync(SendAsync(new SubmitTasks([.. tasks.Select(t => t with { Headers = headers })])), _options.Timeout, cancel);
+            await _givenUp.WaitAsync(SendAsync(new SubmitTasks(tasks), activity ?? Activity.Current), _options.Timeout, cancel);
         }
         catch (TimeoutException fault)
         {
             throw new TaskQueueException($"the broker did not confirm within {_options.Timeout.TotalSeconds:0} s; the tasks may be enqueued, and may be sent again", 0, "not_confirmed", fault);
         }
-        catch (MessageReturnedException fault)
+        catch (Exception fault) when (fault is MessageReturnedException || ReplyCodeOf(fault) == Constants.NotFound)
         {
-            throw new TaskQueueException($"the broker has no queue {Addresses.SubmitQueue}: no server with the role consumers has used it yet", 0, "no_server", fault);
+            throw new TaskQueueException($"the broker has no queue {Addresses.SubmitQueue}: no server has used it yet", 0, "no_server", fault);
+        }
+        catch (Exception fault) when (ReplyCodeOf(fault) == Constants.AccessRefused)
+        {
+            throw new TaskQueueException($"the broker's user '{_user}' may not write to {Addresses.SubmitQueue}", 0, "forbidden", fault);
         }
         catch (Exception fault) when (!cancel.IsCancellationRequested)
         {
@@ -86,22 +94,27 @@ public sealed class TaskQueueBusProducer : ITaskProducer
         }
     }
 
-    private async Task SendAsync(SubmitTasks message)
-    {
-        var endpoint = await _bus.GetSendEndpoint(Addresses.Submit);
-        await endpoint.Send(message, context =>
+    /// <summary>W3C trace context travels in the headers of the message, where somebody traces.</summary>
+    private Task SendAsync(SubmitTasks message, Activity? activity) =>
+        ForeignTopology.SendAsync(_bus, Addresses.SubmitQueue, message, _user, context =>
         {
-            if (context.TryGetPayload<RabbitMqSendContext>(out var rabbitMq))
-                rabbitMq.Mandatory = true; // returned where no queue would get it, not dropped
+            if (activity is not { IdFormat: ActivityIdFormat.W3C, Recorded: true, Id: { } id })
+                return;
+            context.Headers.Set("traceparent", id);
+            if (activity.TraceStateString is { Length: > 0 } state)
+                context.Headers.Set("tracestate", state);
         });
-    }
+
+    /// <summary>Why the broker closed the channel, or null.</summary>
+    private static ushort? ReplyCodeOf(Exception? fault) =>
+        fault is null ? null : (fault as OperationInterruptedException)?.ShutdownReason?.ReplyCode ?? ReplyCodeOf(fault.InnerException);
 
     /// <summary>The same message as POST /tasks makes.</summary>
-    private TaskSubmission ToSubmission(NewTask task)
+    private SubmittedTask ToSubmission(NewTask task)
     {
         var data = task.Data ?? "[]";
         var name = JsonEncodedText.Encode(task.Name, JavaScriptEncoder.UnsafeRelaxedJsonEscaping);
-        return new TaskSubmission(task.Id, task.Queue, $$"""{"id":"{{task.Id}}","action":"{{name}}","data":{{data}},"created_at":{{_time.GetUtcNow().ToUnixTimeSeconds()}}}""")
+        return new SubmittedTask(task.Id, task.Queue, $$"""{"id":"{{task.Id}}","action":"{{name}}","data":{{data}},"created_at":{{_time.GetUtcNow().ToUnixTimeSeconds()}}}""")
         {
             Name = task.Name,
             Level = task.Level,
@@ -114,17 +127,7 @@ public sealed class TaskQueueBusProducer : ITaskProducer
             ThreadId = task.ThreadId,
             LeaseSeconds = task.Lease?.TotalSeconds,
             Retry = task.Retry,
-            Ending = task.CallbackUrl is { } url ? new TaskEnding { CallbackUrl = url.AbsoluteUri } : null,
+            CallbackUrl = task.CallbackUrl?.AbsoluteUri,
         };
-    }
-
-    /// <summary>W3C trace context, where somebody traces.</summary>
-    private static string? TraceHeaders(Activity? activity)
-    {
-        if (activity is not { IdFormat: ActivityIdFormat.W3C, Recorded: true, Id: { } id })
-            return null;
-        return activity.TraceStateString is { Length: > 0 } state
-            ? $$"""{"traceparent":"{{id}}","tracestate":"{{JsonEncodedText.Encode(state)}}"}"""
-            : $$"""{"traceparent":"{{id}}"}""";
     }
 }

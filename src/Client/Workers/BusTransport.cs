@@ -34,6 +34,7 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
     private readonly CancellationTokenSource _stop = new();
     private readonly SemaphoreSlim _turn = new(1);
     private readonly GivenUpSends _givenUp = new(time);
+    private readonly string _user = tls.UserOf(address);
     private Task _starting = Task.CompletedTask;
     private Task _announcing = Task.CompletedTask;
     private Task _listening = Task.CompletedTask;
@@ -104,9 +105,15 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
 
     private void Configure(IRabbitMqBusFactoryConfigurator cfg, AttemptDesk desk)
     {
-        cfg.Host(address, tls);
-        cfg.ReceiveEndpoint(new TemporaryEndpointDefinition(), (IRabbitMqReceiveEndpointConfigurator e) =>
+        ForeignTopology.Host(cfg, address, tls);
+        var own = $"{_user}.{Guid.NewGuid():N}"; // a name that the broker can let this user have, and no other
+        cfg.ReceiveEndpoint(own, (IRabbitMqReceiveEndpointConfigurator e) =>
         {
+            e.Durable = false;
+            e.AutoDelete = true;
+            e.DiscardFaultedMessages();
+            e.DiscardSkippedMessages();
+            e.BindForeign(own, options.Queues.Select(Addresses.EndedOf));
             _echo!.ReceiveAt(e);
             e.Handler<TasksCancelled>(c => EndAsync(desk, c.Message.Tasks));
             e.Handler<TasksFailed>(c => EndAsync(desk, c.Message.Tasks));
@@ -117,8 +124,9 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
     private HostReceiveEndpointHandle Connect(IBusControl bus, string queue, AttemptDesk desk) =>
         bus.ConnectReceiveEndpoint(queue, e =>
         {
-            ((IRabbitMqReceiveEndpointConfigurator)e).SetQuorumQueue();
+            ((IRabbitMqReceiveEndpointConfigurator)e).ConsumeForeign(); // the server has declared it
             e.ConfigureConsumeTopology = false;
+            e.DiscardSkippedMessages();
             e.PrefetchCount = (ushort)(options.Concurrency + options.Prefetch);
             e.RethrowFaultedMessages(); // given back to the broker: what this worker does not finish, another must
             e.Handler<DispatchTasks>(context => TakeAsync(desk, context));
@@ -199,16 +207,8 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
     {
         if (_givenUp.AreTooMany)
             throw new TimeoutException("the broker does not confirm what was sent before");
-        var endpoint = await _bus!.GetSendEndpoint(Addresses.Report).WaitAsync(Confirm, time, cancel);
-        var send = endpoint.Send(new ReportTasks(options.Name, started, beats, outcomes), c => DemandQueue(c), CancellationToken.None);
+        var send = ForeignTopology.SendAsync(_bus!, Addresses.ReportQueue, new ReportTasks(options.Name, started, beats, outcomes), _user);
         await _givenUp.WaitAsync(send, Confirm, cancel);
-    }
-
-    /// <summary>A report that no queue would get comes back as an error instead of being dropped.</summary>
-    private static void DemandQueue(SendContext context)
-    {
-        if (context.TryGetPayload<RabbitMqSendContext>(out var rabbitMq))
-            rabbitMq.Mandatory = true;
     }
 
     /// <summary>Whatever ends an attempt, or gives its task away, while it still runs here: a cancel, a lapsed lease.</summary>

@@ -1,29 +1,56 @@
 using MassTransit;
 using Microsoft.Extensions.Logging;
 using TaskQueue.Contracts;
+using TaskQueue.Engine.Bus.Senders;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Consumers.Tasks;
 
-/// <summary>Applies what bus workers report. A late or repeated entry is refused by the machine and logged, nothing more.</summary>
-internal sealed partial class ReportConsumer(TaskVerbs verbs, ILogger<ReportConsumer> logger) : IConsumer<ReportTasks>
+/// <summary>
+/// Applies what bus workers report of tasks in their queues. What cannot be read is set aside; a late or repeated entry is refused
+/// by the machine and logged, nothing more.
+/// </summary>
+internal sealed partial class ReportConsumer(TaskVerbs verbs, ReportRules rules, SetAside aside, ILogger<ReportConsumer> logger)
+    : IConsumer<ReportTasks>
 {
     public async Task Consume(ConsumeContext<ReportTasks> context)
     {
+        var sender = context.Sender();
         var report = context.Message;
-        var commands = new List<TaskCommand>(report.Started.Count + report.Heartbeats.Count + report.Outcomes.Count);
-        commands.AddRange(report.Started.Select(s => verbs.Start(s.TaskId, s.Attempt, report.Worker, ToMs(s.LeaseSeconds))));
-        commands.AddRange(report.Heartbeats.Select(h => verbs.Renew(h.TaskId, h.Attempt, report.Worker, progress: h.Progress)));
-        commands.AddRange(report.Outcomes.Select(o => ToCommand(o, report.Worker)));
-        await verbs.ApplyAsync(commands);
-        foreach (var refused in commands.OfType<AttemptCommand>().Where(c => c.Verdict is not (Verdict.Applied or Verdict.Duplicate)))
-            LogRefused(refused.GetType().Name, refused.CorrelationId, refused.Attempt, report.Worker, refused.Verdict);
+        if (ReportRules.Problem(report) is { } unusable)
+            throw new RefusedMessageException(unusable);
+        var refused = new List<RefusedEntry>();
+        var commands = new List<TaskCommand>();
+        var worker = report.Worker;
+        Add(report.Started, ReportRules.Problem, s => (s.TaskId, s.Attempt), s => verbs.Start(s.TaskId, s.Attempt, worker, ToMs(s.LeaseSeconds)));
+        Add(report.Heartbeats, ReportRules.Problem, h => (h.TaskId, h.Attempt), h => verbs.Renew(h.TaskId, h.Attempt, worker, progress: h.Progress));
+        Add(report.Outcomes, rules.Problem, o => (o.TaskId, o.Attempt), o => ToCommand(o, worker));
+        if (commands.Count > 0)
+            await verbs.ApplyAsync(commands, sender.Access);
+        foreach (var late in commands.OfType<AttemptCommand>().Where(c => c.Verdict is not (Verdict.Applied or Verdict.Duplicate)))
+            LogRefused(late.GetType().Name, late.CorrelationId, late.Attempt, worker, late.Verdict);
+        await aside.EntriesAsync(nameof(ReportTasks), sender.User, owner: null, refused);
+
+        void Add<T>(
+            IReadOnlyList<T?>? entries, Func<T, string?> problemOf, Func<T, (Guid Id, int Attempt)> keyOf, Func<T, TaskCommand> toCommand)
+            where T : class
+        {
+            foreach (var entry in entries ?? [])
+            {
+                if (entry is null)
+                    refused.Add(new RefusedEntry($"{context.MessageId}:{typeof(T).Name}", "the entry is null"));
+                else if (problemOf(entry) is { } problem)
+                    refused.Add(new RefusedEntry($"{keyOf(entry).Id}:{keyOf(entry).Attempt}:{typeof(T).Name}", problem));
+                else
+                    commands.Add(toCommand(entry));
+            }
+        }
     }
 
     private TaskCommand ToCommand(AttemptOutcome outcome, string worker) =>
         outcome switch
         {
-            { SnoozeSeconds: { } seconds } => verbs.Snooze(outcome.TaskId, outcome.Attempt, worker, TimeSpan.FromSeconds(Math.Clamp(seconds, 0, TaskVerbs.MaxSnooze.TotalSeconds))),
+            { SnoozeSeconds: { } seconds } => verbs.Snooze(outcome.TaskId, outcome.Attempt, worker, TimeSpan.FromSeconds(seconds)),
             { Error: { } error } => verbs.Fail(outcome.TaskId, outcome.Attempt, worker, error, outcome.Retryable),
             _ => verbs.Complete(outcome.TaskId, outcome.Attempt, worker, outcome.Result),
         };

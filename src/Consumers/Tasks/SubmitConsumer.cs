@@ -1,19 +1,116 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
 using MassTransit;
 using TaskQueue.Contracts;
+using TaskQueue.Engine.Bus.Senders;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Consumers.Tasks;
 
-/// <summary>Accepts tasks of bus producers. What breaks no rule is accepted; for the rest the message goes to the error queue with the reasons.</summary>
-internal sealed class SubmitConsumer(TaskVerbs verbs) : IConsumer<SubmitTasks>
+/// <summary>
+/// Accepts tasks of bus producers. Their owner is the tenant of the broker's user. What breaks a rule is set aside with its
+/// reason; the rest of the message is accepted.
+/// </summary>
+internal sealed class SubmitConsumer(TaskVerbs verbs, SetAside aside) : IConsumer<SubmitTasks>
 {
+    /// <summary>Tasks of one message.</summary>
+    public const int MaxTasks = 1000;
+
+    /// <summary>What is refused may hold any number.</summary>
+    private static readonly JsonSerializerOptions Json = new() { NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
+
+    /// <summary>Characters of an entry that are kept where it is set aside.</summary>
+    private const int MaxKept = 1024 * 1024;
+
     public async Task Consume(ConsumeContext<SubmitTasks> context)
     {
-        var checks = context.Message.Tasks.Select(t => (Task: t, Problem: verbs.ProblemOf(t))).ToList();
-        var valid = checks.Where(c => c.Problem is null).Select(c => c.Task).ToList();
-        if (valid.Count > 0)
-            await verbs.SubmitManyAsync(valid);
-        if (valid.Count < checks.Count)
-            throw new InvalidSubmissionException(string.Join("; ", checks.Where(c => c.Problem is not null).Select(c => $"task {c.Task.Id}: {c.Problem}")));
+        var sender = context.Sender();
+        var tasks = context.Message.Tasks ?? [];
+        if (tasks.Count > MaxTasks)
+            throw new RefusedMessageException($"it has {tasks.Count} tasks; at most {MaxTasks} go into one message");
+        var headers = TraceHeaders.Of(HeaderOf(context, "traceparent"), HeaderOf(context, "tracestate"))?.Into(null);
+        var refused = new List<RefusedEntry>();
+        var valid = new List<(SubmittedTask Sent, TaskSubmission Task)>(tasks.Count);
+        for (var i = 0; i < tasks.Count; i++)
+        {
+            if (tasks[i] is not { } sent)
+            {
+                refused.Add(new RefusedEntry($"{context.MessageId}:{i}", "the entry is null"));
+                continue;
+            }
+
+            var task = ToSubmission(sent, headers, sender.Access.Tenant);
+            if (ProblemOf(task, sender) is { } problem)
+                refused.Add(Refused(sent, problem));
+            else
+                valid.Add((sent, task));
+        }
+
+        await SubmitAsync(valid, refused);
+        await aside.EntriesAsync(nameof(SubmitTasks), sender.User, sender.Access.Tenant, refused);
+    }
+
+    /// <summary>Accepts what can be accepted: what the database or the queue refuses is taken out, and the rest tried again.</summary>
+    private async Task SubmitAsync(List<(SubmittedTask Sent, TaskSubmission Task)> valid, List<RefusedEntry> refused)
+    {
+        while (valid.Count > 0)
+        {
+            try
+            {
+                await verbs.SubmitManyAsync(valid.ConvertAll(v => v.Task));
+                return;
+            }
+            catch (TaskIdConflictException conflict)
+            {
+                refused.AddRange(valid.Where(v => v.Task.Id == conflict.Id).Select(v => Refused(v.Sent, conflict.Message)));
+                if (valid.RemoveAll(v => v.Task.Id == conflict.Id) == 0)
+                    throw;
+            }
+            catch (InvalidSubmissionException invalid)
+            {
+                refused.Add(Refused(valid[invalid.Index].Sent, invalid.Message));
+                valid.RemoveAt(invalid.Index);
+            }
+        }
+    }
+
+    private string? ProblemOf(TaskSubmission task, Sender<SubmitTasks> sender) =>
+        task.Id == Guid.Empty ? "id must be given"
+        : verbs.ProblemOf(task) is { } problem ? problem
+        : !sender.Access.Allows(task.Queue) ? $"user '{sender.User}' may not submit to queue {task.Queue}"
+        : null;
+
+    /// <summary>What a producer may say of a task, and nothing else.</summary>
+    private static TaskSubmission ToSubmission(SubmittedTask sent, string? headers, string? owner) => new(sent.Id, sent.Queue, sent.Payload)
+    {
+        Level = sent.Level,
+        Name = sent.Name,
+        Priority = sent.Priority,
+        ScheduledAt = ToUtc(sent.ScheduledAt),
+        ExpiresAt = ToUtc(sent.ExpiresAt),
+        MaxAttempts = sent.MaxAttempts,
+        Headers = headers,
+        DedupeKey = sent.DedupeKey,
+        Overwrite = sent.Overwrite,
+        ThreadId = sent.ThreadId,
+        LeaseSeconds = sent.LeaseSeconds,
+        Retry = sent.Retry,
+        Ending = sent.CallbackUrl is { } url ? new TaskEnding { CallbackUrl = url } : null,
+        Owner = owner,
+    };
+
+    private static DateTime? ToUtc(DateTime? time) => time is { Kind: DateTimeKind.Local } local ? local.ToUniversalTime()
+        : time is { } other ? DateTime.SpecifyKind(other, DateTimeKind.Utc) : null;
+
+    /// <summary>A header of the message, in its envelope or in its properties.</summary>
+    private static string? HeaderOf(ConsumeContext context, string name) =>
+        context.Headers.TryGetHeader(name, out var own) && own is string text ? text
+        : context.ReceiveContext.TransportHeaders.TryGetHeader(name, out var outer) ? outer as string : null;
+
+    private static RefusedEntry Refused(SubmittedTask sent, string reason)
+    {
+        var text = sent.Payload is null || sent.Payload.Length <= MaxKept ? JsonSerializer.Serialize(sent, Json) : null;
+        return new RefusedEntry(sent.Id.ToString(), reason, sent.Queue, text?.Length <= 2 * MaxKept ? text : null);
     }
 }

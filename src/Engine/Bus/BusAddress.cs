@@ -10,6 +10,9 @@ public sealed record BusAddress(Uri? RabbitMq)
     /// <summary>How an address <c>amqps://</c> is used.</summary>
     public BrokerTls Tls { get; init; } = new();
 
+    /// <summary>The broker's user of this process; null on the in-process bus.</summary>
+    public string? User => RabbitMq is null ? null : Tls.UserOf(RabbitMq);
+
     /// <summary>Address of a named queue. On RabbitMQ its exchange: a queue: address would declare the queue as classic.</summary>
     public Uri Of(string queue) => new((RabbitMq is null ? "queue:" : "exchange:") + queue);
 

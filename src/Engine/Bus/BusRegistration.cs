@@ -1,5 +1,8 @@
 using MassTransit;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Bus.Senders;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Replies;
 using TaskQueue.Engine.Storage;
@@ -32,6 +35,8 @@ public static class BusRegistration
     {
         ArgumentNullException.ThrowIfNull(address);
         services.AddSingleton(address).AddSingleton<PushTopology>().AddSingleton<WorkEndpoints>().AddTransient<SendGuard>();
+        services.AddOptions<BusOptions>().BindConfiguration("TaskQueue:Bus").ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<IOptionsMonitor<BusOptions>, LastValidOptions<BusOptions>>().AddSingleton<BusAccess>().AddSingleton<SetAside>();
         services.Configure<MassTransitHostOptions>(o => o.ConsumerStopTimeout = ConsumerStopTimeout);
         services.AddMassTransit(bus =>
         {
@@ -48,7 +53,8 @@ public static class BusRegistration
             {
                 bus.UsingInMemory((context, cfg) =>
                 {
-                    var endpoints = new InMemoryEndpoints(cfg);
+                    cfg.UseConsumeFilter(typeof(SenderFilter<>), context);
+                    var endpoints = new InMemoryEndpoints(cfg, context);
                     foreach (var role in roles)
                         role.AddEndpoints(context, endpoints);
                 });
@@ -58,6 +64,8 @@ public static class BusRegistration
                 bus.UsingRabbitMq((context, cfg) =>
                 {
                     cfg.Host(address);
+                    cfg.SignWith(address.User!);
+                    cfg.UseConsumeFilter(typeof(SenderFilter<>), context);
                     cfg.DeployPublishTopology = true;
                     var endpoints = new RabbitMqEndpoints(cfg, context);
                     endpoints.OwnQueue("doorbell", null, e =>
@@ -106,7 +114,7 @@ public static class BusRegistration
         public void Queue(string name, ushort prefetch, Action<IReceiveEndpointConfigurator> configure) =>
             cfg.ReceiveEndpoint(name, e =>
             {
-                WorkEndpoints.Shape(e, prefetch);
+                WorkEndpoints.Shape(e, prefetch, context);
                 configure(e);
                 WorkEndpoints.Watch(_hearing, name, context, e);
             });
@@ -128,17 +136,18 @@ public static class BusRegistration
         private void InOrder(string role, IReceiveEndpointConfigurator endpoint, Action<IReceiveEndpointConfigurator> configure)
         {
             endpoint.ConcurrentMessageLimit = 1;
+            FailedMessages.Drop(endpoint, context);
             configure(endpoint);
             WorkEndpoints.Watch(_hearing, role, context, endpoint);
         }
     }
 
-    private sealed class InMemoryEndpoints(IInMemoryBusFactoryConfigurator cfg) : IBusEndpoints
+    private sealed class InMemoryEndpoints(IInMemoryBusFactoryConfigurator cfg, IBusRegistrationContext context) : IBusEndpoints
     {
         public void Queue(string name, ushort prefetch, Action<IReceiveEndpointConfigurator> configure) =>
             cfg.ReceiveEndpoint(name, e =>
             {
-                WorkEndpoints.Shape(e, prefetch);
+                WorkEndpoints.Shape(e, prefetch, context);
                 configure(e);
             });
 

@@ -27,6 +27,8 @@ public sealed class PushTopology(BusAddress address)
             await channel.QueueDeclareAsync(name, durable: true, exclusive: false, autoDelete: false,
                 arguments: new Dictionary<string, object?> { ["x-queue-type"] = "quorum" });
             await channel.QueueBindAsync(name, name, routingKey: "");
+            if (name is not (Addresses.SubmitQueue or Addresses.ReportQueue))
+                await channel.ExchangeDeclareAsync(Addresses.EndedOf(name), ExchangeType.Fanout, durable: true);
         }
     }
 }

@@ -1,4 +1,5 @@
 using MassTransit;
+using TaskQueue.Engine.Bus.Senders;
 using TaskQueue.Engine.Health;
 
 namespace TaskQueue.Engine.Bus;
@@ -13,7 +14,7 @@ public sealed class WorkEndpoints(IReceiveEndpointConnector connector, BusAddres
     public HostReceiveEndpointHandle Connect(string name, ushort prefetch, Action<IRegistrationContext, IReceiveEndpointConfigurator> configure) =>
         connector.ConnectReceiveEndpoint(name, (context, endpoint) =>
         {
-            Shape(endpoint, prefetch);
+            Shape(endpoint, prefetch, context);
             configure(context, endpoint);
             if (address.RabbitMq is not null)
                 Watch(hearing, name, context, endpoint);
@@ -26,11 +27,12 @@ public sealed class WorkEndpoints(IReceiveEndpointConnector connector, BusAddres
         hearing.Watch(name, endpoint.InputAddress);
     }
 
-    internal static void Shape(IReceiveEndpointConfigurator endpoint, ushort prefetch)
+    internal static void Shape(IReceiveEndpointConfigurator endpoint, ushort prefetch, IRegistrationContext context)
     {
         if (endpoint is IRabbitMqReceiveEndpointConfigurator rabbitMq)
             rabbitMq.SetQuorumQueue();
         endpoint.PrefetchCount = prefetch;
         endpoint.ConfigureConsumeTopology = false;
+        FailedMessages.Move(endpoint, context);
     }
 }

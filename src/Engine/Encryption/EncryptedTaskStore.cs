@@ -32,8 +32,8 @@ internal sealed class EncryptedTaskStore(ITaskStore inner, DataCipher cipher, Un
         [.. (await inner.ClaimTogetherAsync(requests, rules, now)).Select(tasks => Readable(tasks, unreadableTasks.PutBack).Tasks)];
 
     /// <summary>Those that cannot be opened go on waiting to be dispatched.</summary>
-    public async Task<IReadOnlyList<TaskState>> ReadForDispatchAsync(IReadOnlyList<Guid> ids) =>
-        Readable(await inner.ReadForDispatchAsync(ids), unreadableTasks.Report).Tasks;
+    public async Task<IReadOnlyList<TaskState>> ReadForDispatchAsync(IReadOnlyList<Guid> ids, long maxBytes) =>
+        Readable(await inner.ReadForDispatchAsync(ids, maxBytes), unreadableTasks.Report).Tasks;
 
     public async Task<IReadOnlyList<TaskEvent>> ReadEventsAsync(long[] cursors, int max)
     {

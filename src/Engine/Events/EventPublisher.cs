@@ -2,13 +2,15 @@ using System.Text;
 using MassTransit;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Bus;
+using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Events;
 
 /// <summary>Turns events into messages: lifecycle events to whoever subscribed, dispatches to the workers of push queues.</summary>
-internal sealed class EventPublisher(IBus bus, BusAddress address, PushTopology topology, DispatchWindow window, ITaskStore store)
+internal sealed class EventPublisher(IBus bus, BusAddress address, PushTopology topology, DispatchWindow window, QueueCatalog queues, ITaskStore store)
 {
     /// <summary>Entries of a message. Those of events have no payloads, and of an error only its beginning.</summary>
     private const int MaxEntries = 200;
@@ -30,7 +32,7 @@ internal sealed class EventPublisher(IBus bus, BusAddress address, PushTopology 
         var seen = new Dictionary<Guid, int>(events.Count);
         var waves = events.GroupBy(e => seen[e.TaskId] = seen.GetValueOrDefault(e.TaskId) + 1).OrderBy(w => w.Key);
         foreach (var wave in waves)
-            await Task.WhenAll([.. wave.GroupBy(e => e.Type).SelectMany(PublishSteps), DispatchAsync([.. wave.Where(e => e.Dispatch)])]);
+            await Task.WhenAll([.. wave.GroupBy(e => e.Type).SelectMany(PublishSteps), TellWorkersAsync([.. wave.Where(e => Ended(e.Type))]), DispatchAsync([.. wave.Where(e => e.Dispatch)])]);
         await rung;
     }
 
@@ -52,6 +54,29 @@ internal sealed class EventPublisher(IBus bus, BusAddress address, PushTopology 
             TaskEventType.Expired => bus.Publish(new TasksExpired(steps)),
             _ => Task.CompletedTask,
         });
+
+    private static bool Ended(TaskEventType type) => type is TaskEventType.Failed or TaskEventType.Retrying or TaskEventType.Snoozed or TaskEventType.Cancelled;
+
+    /// <summary>Tells the workers of push queues what they need not go on with. They see the steps of their own queue only.</summary>
+    private async Task TellWorkersAsync(IReadOnlyList<TaskEvent> ended)
+    {
+        if (address.RabbitMq is null || ended.Count == 0)
+            return;
+        var known = await queues.AllAsync();
+        foreach (var group in ended.Where(e => known.GetValueOrDefault(e.Queue)?.Delivery == Delivery.Push && e.Queue != BuiltInQueues.Tasks).GroupBy(e => (e.Queue, e.Type)))
+        {
+            var endpoint = await bus.GetSendEndpoint(new Uri("exchange:" + Addresses.EndedOf(group.Key.Queue)));
+            foreach (var steps in group.Select(ToStep).Chunk(MaxEntries))
+            {
+                await (group.Key.Type switch
+                {
+                    TaskEventType.Failed => endpoint.Send(new TasksFailed(steps)),
+                    TaskEventType.Cancelled => endpoint.Send(new TasksCancelled(steps)),
+                    _ => endpoint.Send(new TasksRetrying(steps)),
+                });
+            }
+        }
+    }
 
     private static TaskStep ToStep(TaskEvent e) => new(e.TaskId, e.Queue, e.Level, e.Attempt, e.At, e.DueAt, e.Worker, e.Error);
 
@@ -99,7 +124,7 @@ internal sealed class EventPublisher(IBus bus, BusAddress address, PushTopology 
                 bytes = 0;
             }
 
-            batch.Add(new DispatchedTask(t.CorrelationId, t.Queue, t.Level, t.Name, t.Attempt + 1, t.Payload, t.Headers));
+            batch.Add(new DispatchedTask(t.CorrelationId, t.Queue, t.Level, t.Name, t.Attempt + 1, t.Payload, TraceHeaders.Of(t.Headers)?.Into(null)));
             bytes += BytesOf(t);
         }
 

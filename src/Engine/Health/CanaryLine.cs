@@ -69,7 +69,7 @@ internal sealed class CanaryLine(BusAddress address, Hearing hearing, Excuses ex
     private async Task<bool> TrySendAsync(IConnection connection, Ear ear, TimeSpan patience, TimeSpan life)
     {
         var at = time.GetTimestamp();
-        var publishing = PublishAsync(connection, ear.Queue, life);
+        var publishing = PublishAsync(connection, ear.Queue, address.User!, life);
         try
         {
             await publishing.WaitAsync(patience, time);
@@ -95,10 +95,10 @@ internal sealed class CanaryLine(BusAddress address, Hearing hearing, Excuses ex
         return true;
     }
 
-    private static async Task PublishAsync(IConnection connection, string queue, TimeSpan life)
+    private static async Task PublishAsync(IConnection connection, string queue, string user, TimeSpan life)
     {
         await using var channel = await connection.CreateChannelAsync(Confirmed);
-        var properties = new BasicProperties { ContentType = "application/vnd.masstransit+json", Expiration = $"{life.TotalMilliseconds:0}" };
+        var properties = new BasicProperties { ContentType = "application/vnd.masstransit+json", Expiration = $"{life.TotalMilliseconds:0}", UserId = user };
         await channel.BasicPublishAsync(exchange: queue, routingKey: "", mandatory: true, properties, Body);
     }
 }

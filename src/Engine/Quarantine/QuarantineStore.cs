@@ -55,14 +55,14 @@ internal sealed partial class QuarantineStore(IDbContextFactory<TaskDbContext> d
         if (park is not null && !await park(db))
             return false;
         var renewed = await db.Quarantine.Where(q => q.Kind == kind && q.Subject == subject).ExecuteUpdateAsync(
-            q => q.SetProperty(x => x.Count, x => x.Count + 1).SetProperty(x => x.Reason, reason).SetProperty(x => x.At, now)
+            q => q.SetProperty(x => x.Count, x => x.Count + item.Count).SetProperty(x => x.Reason, reason).SetProperty(x => x.At, now)
                 .SetProperty(x => x.State, x => item.State ?? x.State),
             cancellationToken);
         if (renewed == 0)
         {
             db.Quarantine.Add(new QuarantinedItem
             {
-                Kind = kind, Subject = subject, Queue = TextRules.Clean(item.Queue), Owner = TextRules.Clean(item.Owner), Reason = reason, State = item.State, At = now,
+                Kind = kind, Subject = subject, Queue = TextRules.Clean(item.Queue), Owner = TextRules.Clean(item.Owner), Reason = reason, State = item.State, At = now, Count = item.Count,
             });
             await db.SaveChangesAsync(cancellationToken);
         }

@@ -1,5 +1,5 @@
 using System.Buffers.Binary;
-using TaskQueue.Contracts;
+using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Schedules;
 

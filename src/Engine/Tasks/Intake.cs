@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Options;
-using TaskQueue.Contracts;
 using TaskQueue.Engine.Memory;
 
 namespace TaskQueue.Engine.Tasks;

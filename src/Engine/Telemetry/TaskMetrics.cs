@@ -29,7 +29,7 @@ public sealed class TaskMetrics
     private readonly BoundedLabels<string> _queues;
     private readonly BoundedLabels<string> _names;
     private readonly BoundedLabels<(string Queue, string Name)> _pairs;
-    private readonly Counter<long> _tasks, _lapses, _errors, _callbacks, _statuses, _nameErrors;
+    private readonly Counter<long> _tasks, _lapses, _errors, _callbacks, _statuses, _nameErrors, _setAside;
     private readonly Histogram<double> _waits, _attempts, _executions, _commits, _claims;
     private readonly Histogram<int> _groups;
 
@@ -46,6 +46,7 @@ public sealed class TaskMetrics
         _lapses = meter.CreateCounter<long>("taskqueue.lease.lapses", "{lease}", "Leases that ended without a heartbeat.");
         _errors = meter.CreateCounter<long>("taskqueue.task.errors", "{attempt}", "Attempts that failed, by name of the task.");
         _callbacks = meter.CreateCounter<long>("taskqueue.callbacks", "{try}", "Tries of callbacks that this process noted.");
+        _setAside = meter.CreateCounter<long>("taskqueue.bus.set_aside", "{entry}", "Messages of the bus, and entries of messages, that were refused or could not be read.");
         _waits = meter.CreateHistogram("taskqueue.task.wait", "s", "Time from when a task was due to the start of its attempt.", advice: Work);
         _attempts = meter.CreateHistogram("taskqueue.attempt.duration", "s", "Time from the start of an attempt to its end.", advice: Work);
         _groups = meter.CreateHistogram("taskqueue.group.size", "{command}", "Commands that were committed together.", advice: Sizes);
@@ -85,6 +86,12 @@ public sealed class TaskMetrics
     /// <summary>A try of a callback was noted.</summary>
     public void Called(CallbackState state) =>
         _callbacks.Add(1, new KeyValuePair<string, object?>("outcome", state switch { CallbackState.Delivered => "delivered", CallbackState.Failed => "failed", _ => "retried" }));
+
+    /// <summary>Messages of the bus, or entries of one, were set aside.</summary>
+    /// <param name="message">Type of the message, or the queue of the broker that it came from.</param>
+    /// <param name="what">Which part of it was wrong: its <c>sender</c>, the <c>message</c>, an <c>entry</c>.</param>
+    /// <param name="count">How many.</param>
+    internal void SetAside(string message, string what, int count = 1) => _setAside.Add(count, new KeyValuePair<string, object?>("message", message), new("what", what));
 
     /// <summary>Tasks of a queue were cancelled together.</summary>
     internal void Purged(string queue, int count)

@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using TaskQueue.Contracts;
+using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Telemetry;
 

@@ -15,6 +15,12 @@ public sealed record TraceHeaders(string Parent, string? State)
 
     private const int ParentLength = 55;
 
+    /// <summary>The trace context of a message's headers; null where they have none, or none that is valid.</summary>
+    public static TraceHeaders? Of(string? parent, string? state) =>
+        parent is { Length: ParentLength } && ActivityContext.TryParse(parent, null, out _)
+            ? new TraceHeaders(parent, state is not null && IsState(state) ? state : null)
+            : null;
+
     /// <summary>Reads the headers of a task; null where they have no trace.</summary>
     public static TraceHeaders? Of(string? headers)
     {
@@ -23,9 +29,7 @@ public sealed record TraceHeaders(string Parent, string? State)
         try
         {
             using var document = JsonDocument.Parse(headers);
-            return Text(document, ParentName) is { Length: ParentLength } parent && ActivityContext.TryParse(parent, null, out _)
-                ? new TraceHeaders(parent, Text(document, StateName) is { } state && IsState(state) ? state : null)
-                : null;
+            return Of(Text(document, ParentName), Text(document, StateName));
         }
         catch (JsonException)
         {

@@ -1,4 +1,4 @@
-namespace TaskQueue.Contracts;
+namespace TaskQueue.Engine.Tasks;
 
 /// <summary>What else happens when a task ends.</summary>
 public sealed record TaskEnding
@@ -6,7 +6,7 @@ public sealed record TaskEnding
     /// <summary>Where the result of a success is posted to, as it is; null is nowhere. At most 2,048 characters.</summary>
     public string? CallbackUrl { get; init; }
 
-    /// <summary>The process that holds a caller who waits for the end; set by doors.</summary>
+    /// <summary>The process that holds a caller who waits for the end; set by adapters.</summary>
     public string? ReplyTo { get; init; }
 
     /// <summary>JSON text: where the lease of the last attempt lapses, the task ends with this result instead of failing.</summary>

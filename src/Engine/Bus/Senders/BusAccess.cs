@@ -1,0 +1,77 @@
+using Microsoft.Extensions.Options;
+using TaskQueue.Engine.Auth;
+
+namespace TaskQueue.Engine.Bus.Senders;
+
+/// <summary>What the sender of a message may see and change, or why its message is refused.</summary>
+/// <param name="Access">Null where the message is refused.</param>
+/// <param name="Problem">Why it is refused.</param>
+public readonly record struct SenderDecision(Access? Access, string? Problem);
+
+/// <summary>
+/// Decides by the user of a message, which the broker has checked to be that of the connection. Without authentication and
+/// without configured users everybody at the broker is trusted; the in-process bus always is.
+/// </summary>
+public sealed class BusAccess(BusAddress address, IOptionsMonitor<BusOptions> users, IOptionsMonitor<AuthOptions> auth)
+{
+    private static readonly SenderDecision Trusted = new(Access.All, null);
+
+    private volatile Users _users = new(new BusOptions());
+    private volatile bool _isOn;
+
+    /// <summary>Whether senders are told apart. Once on it stays on, as authentication does.</summary>
+    public bool IsOn => _isOn |= address.RabbitMq is not null && (users.CurrentValue.HasUsers || auth.CurrentValue.IsOn);
+
+    /// <summary>What a user may do with messages of a kind.</summary>
+    /// <param name="role">Who may send messages of the kind.</param>
+    /// <param name="user">User of the message; null where it names none.</param>
+    public SenderDecision Decide(SenderRole role, string? user)
+    {
+        if (!IsOn)
+            return Trusted;
+        if (user is null)
+            return Refused("it names no user: set the property user_id to the user of the connection");
+        var known = Current();
+        var isEngine = user == address.User || known.Engine.Contains(user);
+        return role switch
+        {
+            SenderRole.Producer => Find(known.Producers, user, "Producers"),
+            _ when isEngine => Trusted,
+            SenderRole.Worker => Find(known.Workers, user, "Workers"),
+            SenderRole.EventWorker => Find(known.EventWorkers, user, "Workers"),
+            _ => Refused($"user '{user}' is not one of this server's own: see TaskQueue:Bus:EngineUsers"),
+        };
+    }
+
+    private static SenderDecision Find(Dictionary<string, Access> known, string user, string list) =>
+        known.TryGetValue(user, out var access) ? new(access, null) : Refused($"user '{user}' is not among TaskQueue:Bus:{list}");
+
+    private static SenderDecision Refused(string problem) => new(null, problem);
+
+    private Users Current()
+    {
+        var options = users.CurrentValue;
+        return ReferenceEquals(_users.Options, options) ? _users : _users = new Users(options);
+    }
+
+    private sealed class Users(BusOptions options)
+    {
+        public BusOptions Options => options;
+
+        public HashSet<string> Engine { get; } = new(options.EngineUsers, StringComparer.Ordinal);
+
+        public Dictionary<string, Access> Producers { get; } = options.Producers.ToDictionary(p => p.User, Of, StringComparer.Ordinal);
+
+        public Dictionary<string, Access> Workers { get; } = options.Workers.ToDictionary(w => w.User, w => Of(w, null), StringComparer.Ordinal);
+
+        public Dictionary<string, Access> EventWorkers { get; } = options.Workers.ToDictionary(w => w.User, w => Of(w, w.Key), StringComparer.Ordinal);
+
+        private static Access Of(BusProducerUser producer) =>
+            new() { Tenant = producer.Tenant ?? producer.User, Own = QueuePatterns.Of(producer.Queues), Credential = CredentialOf(producer.User) };
+
+        private static Access Of(BusWorkerUser worker, string? key) =>
+            new() { Others = QueuePatterns.Of(worker.Queues), Credential = key ?? CredentialOf(worker.User) };
+
+        private static string CredentialOf(string user) => "bus:" + user;
+    }
+}

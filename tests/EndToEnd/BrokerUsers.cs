@@ -1,0 +1,71 @@
+using System.Net.Http.Headers;
+using RabbitMQ.Client;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.EndToEnd;
+
+/// <summary>
+/// The server as deploy/rabbitmq/definitions.json means it: each role with a user of its own, producers and workers with theirs,
+/// and the rights of that file in a virtual host of this test.
+/// </summary>
+public sealed class BrokerUsers : IAsyncLifetime
+{
+    internal const string Key = "broker-users-key-0123456789abcdef-0123456789abcdef";
+
+    private readonly List<TestHost> _hosts = [];
+    private TestDatabase _database = null!;
+    private string _virtualHost = null!;
+
+    internal HttpClient Http => _hosts[0].Http;
+
+    internal TestDatabase Database => _database;
+
+    public async Task InitializeAsync()
+    {
+        _database = await TestDatabase.CreateAsync(DatabaseProvider.Postgres);
+        _virtualHost = await TestServers.CreateVirtualHostAsync();
+        await TestServers.ImportDefinitionsAsync(_virtualHost, await File.ReadAllTextAsync(Repository.FileAt("deploy", "rabbitmq", "definitions.json")));
+        var roles = new[] { "api", "scheduler", "consumers" };
+        _hosts.AddRange(await Task.WhenAll(roles.Select(role =>
+            TestHost.StartAsync(Database.ConnectionString, AddressOf($"taskqueue-{role}").ToString(), role, Settings))));
+        Http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", Key);
+    }
+
+    public async Task DisposeAsync()
+    {
+        await Task.WhenAll(_hosts.Select(h => h.DisposeAsync().AsTask()));
+        await TestServers.DeleteVirtualHostAsync(_virtualHost);
+        await _database.DisposeAsync();
+    }
+
+    /// <summary>The broker as a user of the file sees it. The passwords there are of development.</summary>
+    internal Uri AddressOf(string user) => new UriBuilder(_virtualHost) { UserName = user, Password = $"{user}-dev" }.Uri;
+
+    /// <summary>A connection without anything of ours.</summary>
+    internal Task<IConnection> ConnectAsync(string user) => new ConnectionFactory { Uri = AddressOf(user), AutomaticRecoveryEnabled = false }.CreateConnectionAsync();
+
+    /// <summary>Plain MassTransit in the name of the server, where a test needs more rights than a user has.</summary>
+    internal string Administrator => AddressOf("taskqueue-admin").ToString();
+
+    internal async Task<long> DepthAsync(string queue) =>
+        (await TestServers.QueueDepthsAsync(_virtualHost)).SingleOrDefault(q => q.Name == queue)?.Messages ?? 0;
+
+    private static Dictionary<string, string?> Settings => new()
+    {
+        ["Logging:LogLevel:Default"] = "Error",
+        ["TaskQueue:Auth:ApiKeys:0:Name"] = "ops",
+        ["TaskQueue:Auth:ApiKeys:0:Key"] = Key,
+        ["TaskQueue:Auth:ApiKeys:0:Scopes:0"] = "admin",
+        ["TaskQueue:Bus:EngineUsers:0"] = "taskqueue-api",
+        ["TaskQueue:Bus:EngineUsers:1"] = "taskqueue-scheduler",
+        ["TaskQueue:Bus:EngineUsers:2"] = "taskqueue-consumers",
+        ["TaskQueue:Bus:Producers:0:User"] = "shop",
+        ["TaskQueue:Bus:Producers:0:Tenant"] = "ann",
+        ["TaskQueue:Bus:Producers:0:Queues:0"] = "shop",
+        ["TaskQueue:Bus:Producers:0:Queues:1"] = "tasks",
+        ["TaskQueue:Bus:Workers:0:User"] = "shop-worker",
+        ["TaskQueue:Bus:Workers:0:Queues:0"] = "shop",
+    };
+}

@@ -1,0 +1,111 @@
+using System.Text.Json;
+using Microsoft.EntityFrameworkCore;
+using Shouldly;
+using TaskQueue.Contracts;
+using TaskQueue.Engine.Quarantine;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.EndToEnd;
+
+/// <summary>Messages with more, less or other things in them than they should have.</summary>
+public abstract partial class BusTests
+{
+    [Fact]
+    public async Task What_only_the_server_may_set_is_ignored_in_a_message()
+    {
+        var forged = new ForgedTask(TaskId.New(TimeProvider.System), Queue, "{}")
+        {
+            Owner = "ann", BatchId = Guid.NewGuid(), Headers = """{"ak":"stolen"}""", Ending = new ForgedEnding("http://127.0.0.1/", "elsewhere", "\"forged\0\""),
+        };
+        await SendAsync(Addresses.Submit, Addresses.SubmitQueue, new ForgedSubmit([null, forged]));
+        await AcceptedAsync(forged.Id);
+
+        await using var db = stack.Database.CreateContext();
+        var task = await db.Tasks.SingleAsync(t => t.CorrelationId == forged.Id);
+        (task.Owner, task.BatchId, task.Ending).ShouldBe((null, null, null));
+        (task.Headers ?? "").ShouldNotContain("ak");
+    }
+
+    [Fact]
+    public async Task An_absent_list_is_empty_and_of_a_report_what_can_be_read_is_applied()
+    {
+        SubmittedTask[] tasks = [NewTask(), NewTask(), NewTask(), NewTask()];
+        await SubmitAsync(tasks);
+        foreach (var task in tasks)
+            await AcceptedAsync(task.Id);
+        await SendReportAsync(new LooseReport { Worker = "w" });
+        await SendReportAsync(new LooseReport { Worker = "w", Started = tasks.Select(t => new { taskId = t.Id, attempt = 1 }).Append(null) });
+        foreach (var task in tasks)
+            await Http.TaskAsync(task.Id, "running");
+
+        await SendReportAsync(new LooseReport
+        {
+            Worker = "w",
+            Outcomes = new object?[]
+            {
+                null,
+                new { taskId = tasks[0].Id, attempt = 1, snoozeSeconds = -1 },
+                new { taskId = tasks[1].Id, attempt = 1, snoozeSeconds = 1e300 },
+                new { taskId = tasks[2].Id, attempt = 1, error = "a\0b \ud800", retryable = false },
+                new { taskId = tasks[3].Id, attempt = 1, result = "\"done\"" },
+            },
+        });
+
+        (await Http.TaskAsync(tasks[3].Id, "completed")).Text("result").ShouldBe("done");
+        (await Http.TaskAsync(tasks[2].Id, "failed")).Text("error").ShouldNotBeNull().ShouldStartWith("ab");
+        (await SetAsideAsync($"ReportTasks:{tasks[0].Id}:1:AttemptOutcome")).Reason.ShouldContain("snooze_seconds");
+        (await SetAsideAsync($"ReportTasks:{tasks[1].Id}:1:AttemptOutcome")).Reason.ShouldContain("snooze_seconds");
+        (await Http.TaskAsync(tasks[0].Id)).Text("status").ShouldBe("running");
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(-5)]
+    [InlineData(1e300)]
+    public async Task A_start_with_a_lease_that_cannot_be_is_set_aside(double lease)
+    {
+        var task = NewTask();
+        await SubmitAsync(task);
+        await AcceptedAsync(task.Id);
+        await SendReportAsync(new LooseReport { Worker = "w", Started = new[] { new { taskId = task.Id, attempt = 1, leaseSeconds = lease } } });
+
+        (await SetAsideAsync($"ReportTasks:{task.Id}:1:AttemptStarted")).Reason.ShouldContain("lease_seconds");
+        (await Http.TaskAsync(task.Id)).Text("status").ShouldBe("pending");
+    }
+
+    [Fact]
+    public async Task A_worker_without_a_proper_name_and_a_message_with_too_much_are_set_aside_whole()
+    {
+        await SendReportAsync(new LooseReport { Worker = new string('w', 201) });
+        await Eventually.UntilAsync(async () => (await WholeAsync(Addresses.ReportQueue))?.Reason.Contains("worker", StringComparison.Ordinal) == true, Door.Patience, "the report is set aside");
+
+        await SubmitAsync([.. Enumerable.Range(0, 1001).Select(_ => NewTask())]);
+        await Eventually.UntilAsync(async () => (await WholeAsync(Addresses.SubmitQueue))?.Reason.Contains("1001 tasks", StringComparison.Ordinal) == true, Door.Patience, "the message is set aside");
+        (await WholeAsync(Addresses.SubmitQueue))!.State.ShouldBe("moved to taskqueue-submit_error");
+    }
+
+    [Fact]
+    public async Task A_message_that_nobody_takes_or_that_cannot_be_read_is_set_aside_and_the_next_is_read()
+    {
+        await SendAsync(Addresses.Submit, Addresses.SubmitQueue, new UnknownMessage("?"));
+        await Eventually.UntilAsync(
+            async () => (await WholeAsync(Addresses.SubmitQueue))?.State == "moved to taskqueue-submit_skipped", Door.Patience, "the unknown message is set aside");
+        await SendAsync(Addresses.Submit, Addresses.SubmitQueue, new UnreadableSubmit { Tasks = JsonSerializer.SerializeToElement("no list") });
+        await Eventually.UntilAsync(
+            async () => (await WholeAsync(Addresses.SubmitQueue))?.State == "moved to taskqueue-submit_error", Door.Patience, "the unreadable message is set aside");
+
+        var task = NewTask();
+        await SubmitAsync(task);
+        await AcceptedAsync(task.Id);
+    }
+
+    private Task SendReportAsync(LooseReport report) => SendAsync(Addresses.Report, Addresses.ReportQueue, report);
+
+    /// <summary>What was last set aside of a queue of the broker as a whole.</summary>
+    private async Task<QuarantinedItem?> WholeAsync(string queue)
+    {
+        await using var db = stack.Database.CreateContext();
+        return await db.Set<QuarantinedItem>().SingleOrDefaultAsync(i => i.Kind == "message" && i.Subject.StartsWith($"{queue}:message:"));
+    }
+}

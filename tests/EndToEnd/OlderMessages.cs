@@ -1,0 +1,44 @@
+using System.Text.Json;
+using MassTransit;
+
+namespace TaskQueue.Tests.EndToEnd;
+
+/// <summary>What a producer of an older version, or one of ill will, puts into its messages: members that are the server's alone.</summary>
+[MessageUrn("TaskQueue.Contracts:SubmitTasks")]
+internal sealed record ForgedSubmit(IReadOnlyList<ForgedTask?> Tasks);
+
+internal sealed record ForgedTask(Guid Id, string Queue, string Payload)
+{
+    public string? Owner { get; init; }
+
+    public Guid? BatchId { get; init; }
+
+    public string? Headers { get; init; }
+
+    public ForgedEnding? Ending { get; init; }
+}
+
+internal sealed record ForgedEnding(string? CallbackUrl, string? ReplyTo, string? LapseResult);
+
+/// <summary>A report with whatever it has, in whatever form.</summary>
+[MessageUrn("TaskQueue.Contracts:ReportTasks")]
+internal sealed record LooseReport
+{
+    public string? Worker { get; init; }
+
+    public object? Started { get; init; }
+
+    public object? Heartbeats { get; init; }
+
+    public object? Outcomes { get; init; }
+}
+
+/// <summary>Nothing that anybody consumes.</summary>
+internal sealed record UnknownMessage(string Text);
+
+/// <summary>A submission whose list is something else.</summary>
+[MessageUrn("TaskQueue.Contracts:SubmitTasks")]
+internal sealed record UnreadableSubmit
+{
+    public JsonElement Tasks { get; init; }
+}

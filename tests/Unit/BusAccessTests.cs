@@ -1,0 +1,136 @@
+using MassTransit;
+using Microsoft.Extensions.Options;
+using Shouldly;
+using TaskQueue.Api.Bella;
+using TaskQueue.Consumers;
+using TaskQueue.Contracts;
+using TaskQueue.Engine;
+using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Bus;
+using TaskQueue.Engine.Bus.Senders;
+using TaskQueue.Engine.Events;
+using TaskQueue.Engine.Health;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Replies;
+using Xunit;
+
+namespace TaskQueue.Tests.Unit;
+
+/// <summary>Which message of which user is accepted, and for whom it counts.</summary>
+public sealed class BusAccessTests
+{
+    private const string Own = "taskqueue-api", Sibling = "taskqueue-scheduler", Producer = "shop", Worker = "shop-worker", Stranger = "stranger";
+
+    /// <summary>Who may send each message that a consumer of the server takes.</summary>
+    private static readonly Dictionary<Type, string[]> Senders = new()
+    {
+        [typeof(SubmitTasks)] = [Producer],
+        [typeof(ReportTasks)] = [Own, Sibling, Worker],
+        [typeof(BellaBusEvent)] = [Own, Sibling, Worker],
+        [typeof(DispatchTasks)] = [Own, Sibling],
+        [typeof(WorkArrived)] = [Own, Sibling],
+        [typeof(QueuesChanged)] = [Own, Sibling],
+        [typeof(TaskReplies)] = [Own, Sibling],
+        [typeof(Canary)] = [Own, Sibling],
+    };
+
+    public static TheoryData<string, string?> Cases()
+    {
+        var cases = new TheoryData<string, string?>();
+        foreach (var message in Senders.Keys)
+        {
+            foreach (var user in new[] { Own, Sibling, Producer, Worker, Stranger, null })
+                cases.Add(message.Name, user);
+        }
+
+        return cases;
+    }
+
+    [Fact]
+    public void Every_message_that_the_server_consumes_is_in_the_table()
+    {
+        var consumed = new[] { typeof(EngineOptions), typeof(ConsumersRole), typeof(BellaBusEvent) }.SelectMany(t => t.Assembly.GetTypes())
+            .Where(t => t is { IsClass: true, IsAbstract: false })
+            .SelectMany(t => t.GetInterfaces()).Where(i => i.IsGenericType && i.GetGenericTypeDefinition() == typeof(IConsumer<>))
+            .Select(i => i.GetGenericArguments()[0]).Distinct();
+        consumed.ShouldBe(Senders.Keys, ignoreOrder: true);
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void A_message_is_accepted_of_those_that_may_send_it(string message, string? user)
+    {
+        var (type, senders) = Senders.Single(s => s.Key.Name == message);
+        var (access, problem) = Access().Decide(SenderRoles.Of(type), user);
+        if (user is not null && senders.Contains(user))
+            access.ShouldNotBeNull(problem);
+        else
+            problem.ShouldNotBeNull().ShouldContain(user ?? "no user");
+    }
+
+    [Theory]
+    [InlineData("shop", "shop-orders", true)]
+    [InlineData("shop", "mail", false)]
+    [InlineData("other", "shop-orders", false)]
+    public void A_producer_acts_for_its_tenant_in_its_queues(string tenant, string queue, bool sees)
+    {
+        var access = Access().Decide(SenderRole.Producer, Producer).Access!;
+        access.Tenant.ShouldBe("shop");
+        access.CanRead(tenant, queue).ShouldBe(sees);
+        access.Allows("mail").ShouldBeFalse();
+    }
+
+    [Theory]
+    [InlineData("shop-orders", true)]
+    [InlineData("mail", false)]
+    public void A_worker_sees_every_tenant_in_its_queues_and_is_a_credential_of_its_own(string queue, bool sees)
+    {
+        var access = Access().Decide(SenderRole.Worker, Worker).Access!;
+        access.CanRead("anybody", queue).ShouldBe(sees);
+        (access.Tenant, access.Credential).ShouldBe((null, "bus:shop-worker"));
+        Access().Decide(SenderRole.EventWorker, Worker).Access!.Credential.ShouldBe("shop-key");
+    }
+
+    [Fact]
+    public void A_server_sees_its_own_messages_whole() =>
+        Access().Decide(SenderRole.Worker, Own).Access.ShouldBeSameAs(Engine.Auth.Access.All);
+
+    [Fact]
+    public void Nobody_is_told_apart_without_authentication_and_without_users_nor_in_process()
+    {
+        Access(new BusOptions(), new AuthOptions()).Decide(SenderRole.Engine, null).Access.ShouldBeSameAs(Engine.Auth.Access.All);
+        Access(rabbitMq: null).Decide(SenderRole.Producer, null).Access.ShouldBeSameAs(Engine.Auth.Access.All);
+        Access(new BusOptions(), new AuthOptions { KeysFile = "keys.json" }).Decide(SenderRole.Producer, Own).Access.ShouldBeNull();
+    }
+
+    [Fact]
+    public void Wrong_users_are_refused_at_the_start()
+    {
+        var options = new BusOptions
+        {
+            Producers = { new BusProducerUser(), new BusProducerUser { User = "a", Queues = ["a b"] }, new BusProducerUser { User = "a", Tenant = " x" } },
+            Workers = { new BusWorkerUser { User = "w" } },
+            EngineUsers = { "" },
+        };
+        options.Validate(new(options)).Count().ShouldBe(6);
+    }
+
+    private static BusAccess Access(BusOptions? users = null, AuthOptions? auth = null, string? rabbitMq = $"amqp://{Own}:x@localhost") => new(
+        new BusAddress(rabbitMq is null ? null : new Uri(rabbitMq)),
+        new Fixed<BusOptions>(users ?? new BusOptions
+        {
+            Producers = { new BusProducerUser { User = Producer, Queues = ["shop-*"] } },
+            Workers = { new BusWorkerUser { User = Worker, Queues = { "shop-*" }, Key = "shop-key" } },
+            EngineUsers = { Sibling },
+        }),
+        new Fixed<AuthOptions>(auth ?? new AuthOptions()));
+
+    private sealed class Fixed<T>(T value) : IOptionsMonitor<T>
+    {
+        public T CurrentValue => value;
+
+        public T Get(string? name) => value;
+
+        public IDisposable? OnChange(Action<T, string?> listener) => null;
+    }
+}
