@@ -2,7 +2,6 @@ using System.Text.Json;
 using Microsoft.Extensions.Options;
 using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
-using TaskQueue.Contracts;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Queues;

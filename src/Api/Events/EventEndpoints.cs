@@ -41,7 +41,7 @@ internal static class EventEndpoints
             await batches.MoveNextAsync(); // what fails before the first is still told as a problem
             // Whoever comes late hears the first batch too, and so knows where to go on.
             await using var end = drain.Begun.UnsafeRegister(s => ((CancellationTokenSource)s!).Cancel(), stop);
-            await CopyAsync(batches, context.Response, new EventErrors(queries, redaction, caller), context.RequestAborted);
+            await CopyAsync(batches, context.Response, new EventErrors(queries, redaction, context.Caller()), context.RequestAborted);
         }
         catch (OperationCanceledException) when (drain.HasBegun && !context.RequestAborted.IsCancellationRequested)
         {

@@ -2,6 +2,7 @@ using MassTransit;
 using MassTransit.Context;
 using MassTransit.RabbitMqTransport;
 using RabbitMQ.Client;
+using TaskQueue.Contracts;
 
 namespace TaskQueue.Client;
 
