@@ -63,6 +63,14 @@ public sealed partial class CommandLineClientTests(SqliteStack stack) : IClassFi
     }
 
     [Fact]
+    public async Task A_quota_is_shown_by_resource()
+    {
+        var shown = (await RunAsync("quota")).Done();
+        shown.Lines.ShouldContain(l => l.StartsWith("waiting_tasks"));
+        (await RunAsync("quota", "--tenant", "ann", "--json")).Done().Json.GetProperty("queues").Whole("limit").ShouldBe(1000);
+    }
+
+    [Fact]
     public async Task A_task_is_shown_with_its_timeline()
     {
         var id = await Http.SubmitAsync(new { action = "mail", queue = _queue, data = new { to = "ann\u001b[31m" }, max_attempts = 1 });

@@ -16,7 +16,7 @@ public sealed class OperationsTests(SqliteStack stack) : IClassFixture<SqliteSta
 {
     private static readonly string[] Loops =
     [
-        "health-watch", "group-committer", "event-relay", "reply-watch", "task-end-watch", "event-feed", "dispatch-sweep", "lease-sweep", "expiry-sweep",
+        "health-watch", "quota-service", "group-committer", "event-relay", "reply-watch", "task-end-watch", "event-feed", "dispatch-sweep", "lease-sweep", "expiry-sweep",
         "schedule-service", "retention-service", "batch-service", "callback-service", "action-runner", "upstream-service", "agent-service",
     ];
 

@@ -27,7 +27,7 @@ internal static class TokenBucket
         var cost = Second / limit;
         // A clock that was set back must not lock the tenant out.
         var from = Math.Clamp(spent, now, now + Second);
-        var tokens = Math.Min(wanted, (now + Second - from) / cost);
+        var tokens = Math.Min(Math.Min(wanted, limit), (now + Second - from) / cost);
         var upTo = from + (tokens * cost);
         var wait = tokens < wanted ? TimeSpan.FromTicks(Math.Max(1, (upTo + cost - now - Second) / TimeSpan.NanosecondsPerTick)) : TimeSpan.Zero;
         return (new(tokens, wait), upTo);
