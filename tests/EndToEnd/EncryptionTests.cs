@@ -28,6 +28,9 @@ public sealed class EncryptionTests
             await OverwriteAsync(host.Http);
             await ScheduleAsync(host.Http);
             await BatchAsync(host.Http);
+            await AnswerAsync(host.Http);
+            var built = await host.Http.SubmitAsync(new { action = "uppercase", data = new { text = Marker } }); // dispatched over the bus
+            (await host.Http.TaskAsync(built, "completed")).GetProperty("result").Text("output").ShouldBe(Marker.ToUpperInvariant());
             (await host.Http.ReadAsync("/tasks")).Text.ShouldContain(Marker);
             (await host.Http.ReadAsync("/queues/q/tasks?list=dead")).Text.ShouldContain(Marker);
             (await stack.FindAsync(Marker)).ShouldBeEmpty();
@@ -92,6 +95,33 @@ public sealed class EncryptionTests
         stack.Exchange("k1");
         await using (var host = await stack.StartAsync("k1", "k1"))
             (await host.Http.ReadAsync($"/tasks/{old}")).Text.ShouldContain("does not open with key 'k1'");
+    }
+
+    [Fact]
+    public async Task A_schedule_that_cannot_be_decrypted_holds_up_no_other_and_fires_once_its_key_is_back()
+    {
+        await using var stack = await EncryptionStack.CreateAsync(DatabaseProvider.Sqlite);
+        await using (var host = await stack.StartAsync("k1", "k1"))
+        {
+            (await host.Http.PutAsync("/queues/old", new { })).Status.ShouldBe(201);
+            (await host.Http.PutAsync("/queues/old/schedules/s", new { cron = "* * * * * *", data = Marker })).Status.ShouldBe(201);
+        }
+
+        await stack.ExecuteAsync("delete from tasks");
+        await using (var host = await stack.StartAsync("k2", "k2"))
+        {
+            (await host.Http.PutAsync("/queues/new", new { })).Status.ShouldBe(201);
+            (await host.Http.PutAsync("/queues/new/schedules/s", new { cron = "* * * * * *", data = Marker })).Status.ShouldBe(201);
+            await Eventually.UntilAsync(async () => (await host.Http.ClaimAsync("new")).Count > 0, Deadline, "the other schedule fires");
+            (await host.Http.ClaimAsync("old")).ShouldBeEmpty();
+            (await host.Http.ReadAsync("/queues/old/schedules/s")).Text.ShouldContain("key 'k1'");
+        }
+
+        await using (var host = await stack.StartAsync("k2", "k1", "k2"))
+        {
+            var task = (await host.Http.ClaimAsync("old", wait_seconds: 10))[0];
+            task.Text("payload").ShouldBe(Marker);
+        }
     }
 
     [Theory]
@@ -178,6 +208,19 @@ public sealed class EncryptionTests
         (await http.ReadAsync("/queues/planned/schedules")).Text.ShouldContain(Marker);
         (await http.PostAsync("/queues/planned/schedules/s/run", "")).Status.ShouldBe(202);
         (await http.ClaimAsync("planned"))[0].GetProperty("payload").Text("text").ShouldBe(Marker);
+    }
+
+    /// <summary>A caller that waits for the result.</summary>
+    private static async Task AnswerAsync(HttpClient http)
+    {
+        (await http.PostAsync("/v1/queue/register", """{"queue":"online","endpoint":"/x"}""")).Status.ShouldBe(200);
+        var asked = http.PostAsync("/v1/queue/put", $$$"""{"queue":"online","endpoint":"/x","response_mode":"blocking","data":{"text":"{{{Marker}}}"}}""");
+        JsonElement taken = default;
+        await Eventually.UntilAsync(
+            async () => (await http.PostAsync("/v1/queue/take", """{"queues":["online:0"],"size":1}""")).Json.TryGetProperty("online:0", out taken), Deadline, "the task is there");
+        taken[0].GetProperty("data").Text("text").ShouldBe(Marker);
+        await http.PostAsync($"/v1/queue/{taken[0].Text("task_id")}/complete", $$"""{"body":"answer {{Marker}}"}""");
+        (await asked).Text.ShouldContain($"answer {Marker}");
     }
 
     private static async Task BatchAsync(HttpClient http)
