@@ -6,30 +6,36 @@ namespace TaskQueue.Engine.SqlServer;
 
 internal sealed partial class SqlServerTaskStore
 {
-    /// <summary>The third part of a URL between slashes, as <see cref="CallbackRules.HostOf"/> has it.</summary>
-    private const string Host = "substring(u.rest, 1, charindex(N'/', u.rest + N'/') - 1)";
+    private const string Owner = $"owner {SqlServerTaskDbContext.ExactType}", Origin = "origin nvarchar(300)";
 
-    // The callbacks of a host that has all it may are passed over, however many they are: nobody waits behind them.
+    // The callbacks of owners and receivers that have all they may are passed over, however many they are: nobody waits behind them.
     private static readonly Statement TakeCallbacksSql = new(
         $"""
         with ready as (
-            select top (1000) c.id, c.due_at, h.host from callbacks c with (readpast, rowlock, readcommittedlock)
-            cross apply (select substring(c.url, charindex(N'//', c.url) + 2, 4000) as rest) as u
-            cross apply (select {Host} as host) as h
-            where c.state = 0 and c.due_at <= @now and h.host not in (select host from {Rows.Table("@full", "host nvarchar(4000)")} as f)
+            select top (1000) c.id, c.due_at, s.owner, s.origin from callbacks c with (readpast, rowlock, readcommittedlock)
+            cross apply (select coalesce(c.owner, 0x) as owner, coalesce(c.origin, N'') as origin) as s
+            where c.state = 0 and c.due_at <= @now
+                and s.owner not in (select f.owner from {Rows.Table("@full_owners", Owner)} as f)
+                and not exists (select 1 from {Rows.Table("@full_origins", Owner, Origin)} as f where f.owner = s.owner and f.origin = s.origin)
             order by c.due_at),
         placed as (
-            select id, due_at, host, row_number() over (partition by host order by due_at, id) as place from ready),
+            select id, due_at, owner, origin, row_number() over (partition by owner, origin order by due_at, id) as place from ready),
+        open_ones as (
+            select p.id, p.due_at, p.owner, row_number() over (partition by p.owner order by p.due_at, p.id)
+                + (select count(*) from {Rows.Table("@busy", Owner, Origin)} as b where b.owner = p.owner) as place
+            from placed p
+            where p.place <= @per_origin - (select count(*) from {Rows.Table("@busy", Owner, Origin)} as b where b.owner = p.owner and b.origin = p.origin)),
         fitting as (
-            select top (@max) p.id from placed p
-            where p.place <= @per_host - (select count(*) from {Rows.Table("@busy", "host nvarchar(4000)")} as b where b.host = p.host)
-            order by p.due_at, p.id)
+            select top (@max) o.id from open_ones o
+            where o.place <= case when o.owner = 0x then @unowned else @per_owner end
+            order by o.place, o.due_at, o.id)
         update c set attempts = c.attempts + 1, due_at = @given_up_at
-        output inserted.id, inserted.subject_id, inserted.url, inserted.body, inserted.attempts, inserted.due_at, inserted.log, inserted.created_at
+        output inserted.id, inserted.subject_id, inserted.url, inserted.body, inserted.attempts, inserted.due_at, inserted.log, inserted.created_at,
+            {Rows.Read("owner", "inserted.")}, inserted.origin
         from fitting f inner loop join callbacks c {SkippingSought} on c.id = f.id
         where c.state = 0 and c.due_at <= @now
         """,
-        Time("@now"), Time("@given_up_at"), Int("@max"), Json("@full"), Int("@per_host"), Json("@busy"));
+        Time("@now"), Time("@given_up_at"), Int("@max"), Json("@full_owners"), Json("@full_origins"), Json("@busy"), Int("@per_origin"), Int("@per_owner"), Int("@unowned"));
 
     private static readonly Statement SettleCallbackSql = new(
         "update callbacks set state = @state, due_at = @due, log = @log, finished_at = @finished where id = @id and attempts = @attempts and state = 0",
@@ -55,8 +61,10 @@ internal sealed partial class SqlServerTaskStore
                 {
                     Id = r.GetInt64(0), SubjectId = StoredValue.Id(r, 1), Url = r.GetString(2), Body = r.GetString(3),
                     Attempts = r.GetInt32(4), DueAt = StoredValue.Time(r, 5), Log = r.GetString(6), CreatedAt = StoredValue.Time(r, 7),
+                    Owner = r.IsDBNull(8) ? null : r.GetString(8), Origin = r.IsDBNull(9) ? null : r.GetString(9),
                 },
-                now, claim.GivenUpAt, claim.Max, Hosts(claim.Full), claim.MaxPerHost, Hosts(claim.Busy));
+                now, claim.GivenUpAt, claim.Max, Rows.Json(claim.FullOwners.Select(o => (object?[])[o])), Slots(claim.FullOrigins), Slots(claim.Busy),
+                claim.Limits.PerOrigin, claim.Limits.PerOwner, claim.Limits.Unowned);
             await transaction.CommitAsync();
             return rows;
         });
@@ -70,5 +78,5 @@ internal sealed partial class SqlServerTaskStore
 
     public Task<int> RemoveSettledAsync(DateTime before, int max) => RunAsync(RemoveCallbacksSql, before, max);
 
-    private static string Hosts(IEnumerable<string> hosts) => Rows.Json(hosts.Select(h => (object?[])[h]));
+    private static string Slots(IEnumerable<CallbackSlot> slots) => Rows.Json(slots.Select(s => (object?[])[s.Owner, s.Origin]));
 }

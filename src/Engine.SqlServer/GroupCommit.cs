@@ -60,9 +60,9 @@ internal sealed partial class SqlServerTaskStore
 
     private static readonly Statement OweSql = new(
         $"""
-        insert into callbacks (subject_id, url, body, state, attempts, due_at, log, created_at)
-        select o.subject_id, o.url, o.body, 0, 0, o.at, N'[]', o.at
-        from {Rows.Table("@owed", "subject_id binary(16)", "url nvarchar(max)", "body nvarchar(max)", "at datetime2(6)")} as o
+        insert into callbacks (subject_id, url, body, state, attempts, due_at, log, created_at, owner, origin)
+        select o.subject_id, o.url, o.body, 0, 0, o.at, N'[]', o.at, o.owner, o.origin
+        from {Rows.Table("@owed", "subject_id binary(16)", "url nvarchar(max)", "body nvarchar(max)", "at datetime2(6)", Owner, Origin)} as o
         """,
         Json("@owed"));
 
@@ -166,7 +166,7 @@ internal sealed partial class SqlServerTaskStore
                 await ExecuteAsync(connection, transaction, UpdateSql, UpdateRows(TaskColumn.Changed, updates));
             var owed = TaskChanges.Owed(updates);
             if (owed.Count > 0)
-                await ExecuteAsync(connection, transaction, OweSql, Rows.Json(owed.Select(o => (object?[])[o.SubjectId, o.Url, o.Body, o.At])));
+                await ExecuteAsync(connection, transaction, OweSql, Rows.Json(owed.Select(o => (object?[])[o.SubjectId, o.Url, o.Body, o.At, o.Owner, o.Origin])));
             foreach (var letter in full)
                 await ExecuteAsync(connection, transaction, EvictSql, letter.Queue, letter.Settings.DeadLetters.MaxSize, letter.FinishedAt!.Value);
             await ElectAsync(connection, transaction, [.. TaskChanges.Threads(updates)]);

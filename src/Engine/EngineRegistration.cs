@@ -51,6 +51,7 @@ public static class EngineRegistration
         services.AddSingleton<ReplyDesk>().AddSingleton<ReplySender>().AddSingleton<QueueRouter>();
         services.AddOptions<FileStoreOptions>().BindConfiguration("TaskQueue:Files").ValidateDataAnnotations().ValidateOnStart();
         services.AddOptions<WebhookOptions>().BindConfiguration("TaskQueue:Webhooks").ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<CallbackEvents>().AddSingleton<WebhookReceivers>();
         services.AddSingleton<FileVerbs>();
         services.AddSingleton<IFileContents>(sp =>
             sp.GetRequiredService<IOptions<FileStoreOptions>>().Value is var files && files.IsOnDisk(database)

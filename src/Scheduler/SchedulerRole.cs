@@ -25,7 +25,7 @@ public static class SchedulerRole
         services.AddSingleton<BatchSplitter>().AddSingleton<BatchCloser>().AddSingleton<BatchFileWriter>();
         services.AddHostedService<BatchService>().AddLoopHealth<BatchService>();
         services.TryAddSingleton<ResolveHost>(Dns.GetHostAddressesAsync);
-        services.AddSingleton<CallbackSender>();
+        services.AddSingleton<ReceiverClient>().AddSingleton<ReceiverVerifier>().AddSingleton<CallbackSender>();
         services.AddHostedService<CallbackService>().AddLoopHealth<CallbackService>();
         return services;
     }

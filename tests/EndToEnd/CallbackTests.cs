@@ -38,9 +38,11 @@ public abstract class CallbackTests(BellaServer server)
         var got = receiver.All.ShouldHaveSingleItem();
         (got.Path, got.Body, got.ContentType).ShouldBe(("/x", Result, "application/json; charset=utf-8"));
         got.Headers.ContainsKey("Authorization").ShouldBeFalse();
-        got.Headers["webhook-id"].ShouldBe(callback.GetProperty("id").GetString());
+        got.Headers["webhook-id"].ShouldBe($"task.completed/ann/{id}");
+        (got.Headers["taskqueue-event"], got.Headers["taskqueue-owner"], got.Headers["taskqueue-task"]).ShouldBe(("task.completed", "ann", id));
         var signed = $"{got.Headers["webhook-id"]}.{got.Headers["webhook-timestamp"]}.{Result}";
-        var key = Convert.FromBase64String(BellaServer.Settings["TaskQueue:Webhooks:SigningKeys:0"]!["whsec_".Length..]);
+        var master = Convert.FromBase64String(BellaServer.Settings["TaskQueue:Webhooks:SigningKeys:0"]!["whsec_".Length..]);
+        var key = HKDF.DeriveKey(HashAlgorithmName.SHA256, master, 32, [], "webhook:ann"u8.ToArray());
         got.Headers["webhook-signature"].ShouldBe($"v1,{Convert.ToBase64String(HMACSHA256.HashData(key, Encoding.UTF8.GetBytes(signed)))}");
         DateTimeOffset.FromUnixTimeSeconds(long.Parse(got.Headers["webhook-timestamp"])).ShouldBe(TimeProvider.System.GetUtcNow(), TimeSpan.FromSeconds(60));
     }

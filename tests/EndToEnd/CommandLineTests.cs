@@ -52,6 +52,8 @@ public sealed class CommandLineTests
     [InlineData("TaskQueue:Provider", "oracle", "TaskQueue:Provider")]
     [InlineData("TaskQueue:Roles", "api", "TaskQueue:Roles", "ConnectionStrings:TaskQueue")]
     [InlineData("TaskQueue:Webhooks:Concurrency", "0", "TaskQueue:Webhooks:Concurrency")]
+    [InlineData("TaskQueue:Webhooks:MaxPerOrigin", "0", "TaskQueue:Webhooks:MaxPerOrigin")]
+    [InlineData("TaskQueue:Webhooks:MaxPerOwner", "1001", "TaskQueue:Webhooks:MaxPerOwner")]
     [InlineData("TaskQueue:Webhooks:TimeoutSeconds", "301", "TaskQueue:Webhooks:TimeoutSeconds")]
     [InlineData("TaskQueue:Webhooks:SigningKeys:1", "whsec_" + Secret, "TaskQueue:Webhooks:SigningKeys:0")] // the list has one
     [InlineData("TaskQueue:Webhooks:AllowedHosts:0", "https://example.com", "TaskQueue:Webhooks:AllowedHosts:0")]

@@ -11,6 +11,7 @@ namespace TaskQueue.Tests.Integration;
 public abstract class CallbackStoreTests(StoreFixture fixture) : IAsyncLifetime
 {
     private static readonly DateTime GivenUpAt = T0.AddSeconds(40);
+    private static readonly CallbackLimits Limits = new(PerOrigin: 4, PerOwner: 6, Unowned: 1000);
 
     public sealed class OnPostgres(PostgresStoreFixture fixture) : CallbackStoreTests(fixture), IClassFixture<PostgresStoreFixture>;
 
@@ -43,16 +44,16 @@ public abstract class CallbackStoreTests(StoreFixture fixture) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Of_one_host_no_more_are_taken_than_fit_however_many_wait_before_the_others()
+    public async Task Of_one_receiver_no_more_are_taken_than_fit_however_many_wait_before_the_others()
     {
         await InsertAsync([.. Enumerable.Range(0, 1100).Select(n => ("http://hung:8080/x?n=" + n, -2000 + n)), .. Enumerable.Range(0, 6).Select(n => ("https://quick/" + n, -6 + n))]);
 
         (await TakeAsync(4)).ShouldAllBe(c => c.Url.StartsWith("http://hung:8080/", StringComparison.Ordinal));
 
-        var taken = await TakeAsync(10, "hung:8080", "hung:8080", "hung:8080", "hung:8080", "quick");
+        var taken = await TakeAsync(10, "http://hung:8080", "http://hung:8080", "http://hung:8080", "http://hung:8080", "https://quick:443");
 
         taken.Select(c => c.Url).Order().ShouldBe(["https://quick/0", "https://quick/1", "https://quick/2"]);
-        (await TakeAsync(10, "hung:8080", "hung:8080", "hung:8080")).Count(c => c.Url.Contains("hung", StringComparison.Ordinal)).ShouldBe(1);
+        (await TakeAsync(10, "http://hung:8080", "http://hung:8080", "http://hung:8080")).Count(c => c.Url.Contains("hung", StringComparison.Ordinal)).ShouldBe(1);
     }
 
     [Fact]
@@ -66,8 +67,8 @@ public abstract class CallbackStoreTests(StoreFixture fixture) : IAsyncLifetime
 
         taken.Select(c => c.Id).Distinct().Count().ShouldBe(200);
         taken.Count.ShouldBe(200);
-        (await Store.TakeAsync(new CallbackClaim(GivenUpAt.AddSeconds(40), 300, 4, []), GivenUpAt.AddMicroseconds(-1))).ShouldBeEmpty();
-        (await Store.TakeAsync(new CallbackClaim(GivenUpAt.AddSeconds(40), 300, 4, []), GivenUpAt)).Count.ShouldBe(200);
+        (await Store.TakeAsync(new CallbackClaim(GivenUpAt.AddSeconds(40), 300, Limits, []), GivenUpAt.AddMicroseconds(-1))).ShouldBeEmpty();
+        (await Store.TakeAsync(new CallbackClaim(GivenUpAt.AddSeconds(40), 300, Limits, []), GivenUpAt)).Count.ShouldBe(200);
     }
 
     [Fact]
@@ -75,7 +76,7 @@ public abstract class CallbackStoreTests(StoreFixture fixture) : IAsyncLifetime
     {
         await InsertAsync(("http://a/", -1));
         var first = (await TakeAsync(1)).Single();
-        var second = (await Store.TakeAsync(new CallbackClaim(GivenUpAt.AddSeconds(40), 1, 4, []), GivenUpAt)).Single();
+        var second = (await Store.TakeAsync(new CallbackClaim(GivenUpAt.AddSeconds(40), 1, Limits, []), GivenUpAt)).Single();
 
         (first.State, first.FinishedAt, first.Log) = (CallbackState.Failed, GivenUpAt, "[1]");
         await Store.SettleAsync(first);
@@ -86,7 +87,7 @@ public abstract class CallbackStoreTests(StoreFixture fixture) : IAsyncLifetime
         (untouched.State, untouched.Log, untouched.FinishedAt, untouched.Attempts).ShouldBe((CallbackState.Waiting, "[]", null, 2));
         var settled = await OnlyAsync();
         (settled.State, settled.Log, settled.FinishedAt).ShouldBe((CallbackState.Delivered, "[2]", GivenUpAt));
-        (await Store.TakeAsync(new CallbackClaim(DateTime.MaxValue, 1, 4, []), T0.AddYears(1))).ShouldBeEmpty();
+        (await Store.TakeAsync(new CallbackClaim(DateTime.MaxValue, 1, Limits, []), T0.AddYears(1))).ShouldBeEmpty();
         (await Store.NextCallbackAsync()).ShouldBeNull();
     }
 
@@ -101,7 +102,7 @@ public abstract class CallbackStoreTests(StoreFixture fixture) : IAsyncLifetime
 
         (await Store.NextCallbackAsync()).ShouldBe(T0.AddSeconds(2));
         (await TakeAsync(1)).ShouldBeEmpty();
-        var again = (await Store.TakeAsync(new CallbackClaim(GivenUpAt, 1, 4, []), T0.AddSeconds(2))).Single();
+        var again = (await Store.TakeAsync(new CallbackClaim(GivenUpAt, 1, Limits, []), T0.AddSeconds(2))).Single();
         (again.Attempts, again.Log).ShouldBe((2, "[1]"));
     }
 
@@ -123,7 +124,67 @@ public abstract class CallbackStoreTests(StoreFixture fixture) : IAsyncLifetime
         (await db.Callbacks.CountAsync()).ShouldBe(3);
     }
 
-    private Task<IReadOnlyList<Callback>> TakeAsync(int max, params string[] busy) => Store.TakeAsync(new CallbackClaim(GivenUpAt, max, 4, busy), T0);
+    [Fact]
+    public async Task Of_one_owner_no_more_are_taken_than_fit_however_many_receivers_it_has()
+    {
+        await InsertAsync("ann", [.. Enumerable.Range(0, 1100).Select(n => ($"http://h{n}/", -2000 + n))]);
+        await InsertAsync("ben", [.. Enumerable.Range(0, 8).Select(n => ($"http://h{n}/", -8 + n))]);
+
+        var first = await TakeAsync(100);
+        var second = await Store.TakeAsync(new CallbackClaim(GivenUpAt, 100, Limits, [.. first.Select(c => new CallbackSlot(c.Owner!, c.Origin!))]), T0);
+
+        var taken = first.Concat(second).ToLookup(c => c.Owner);
+        foreach (var owner in new[] { "ann", "ben" })
+            taken[owner].Select(c => c.Origin).Order(StringComparer.Ordinal).ShouldBe(Enumerable.Range(0, 6).Select(n => $"http://h{n}:80"));
+    }
+
+    [Fact]
+    public async Task A_receiver_that_two_owners_share_is_counted_for_each()
+    {
+        await InsertAsync("ann", [.. Enumerable.Range(0, 10).Select(n => ($"http://shared?{n}", -20 + n))]);
+        await InsertAsync("ben", ("http://shared/b", -1));
+
+        (await TakeAsync(100)).Select(c => c.Owner).Order(StringComparer.Ordinal).ShouldBe(["ann", "ann", "ann", "ann", "ben"]);
+    }
+
+    [Fact]
+    public async Task Owners_that_are_passed_over_wait_for_the_others()
+    {
+        await InsertAsync("ann", [.. Enumerable.Range(0, 1100).Select(n => ($"http://h{n}/", -2000 + n))]);
+        await InsertAsync("ben", ("http://b/", -1));
+        await InsertAsync(("http://nobody/", -1));
+
+        var taken = await Store.TakeAsync(new CallbackClaim(GivenUpAt, 100, Limits, []) { PassedOver = ["ann"] }, T0);
+
+        taken.Select(c => c.Url).Order(StringComparer.Ordinal).ShouldBe(["http://b/", "http://nobody/"]);
+    }
+
+    [Fact]
+    public async Task Few_places_are_shared_by_the_owners_in_turn()
+    {
+        await InsertAsync("ann", [.. Enumerable.Range(0, 20).Select(n => ($"http://h{n}/", -100 + n))]);
+        await InsertAsync("ben", [.. Enumerable.Range(0, 20).Select(n => ($"http://h{n}/", -50 + n))]);
+
+        (await TakeAsync(4)).Select(c => c.Owner).Order(StringComparer.Ordinal).ShouldBe(["ann", "ann", "ben", "ben"]);
+    }
+
+    [Fact]
+    public async Task Callbacks_from_before_owner_and_receiver_were_kept_are_taken()
+    {
+        await using (var db = fixture.Database.CreateContext())
+        {
+            db.Callbacks.AddRange(Enumerable.Range(0, 6).Select(n => new Callback { SubjectId = Guid.NewGuid(), Url = $"http://h{n}/", Body = "{}", DueAt = T0, CreatedAt = T0 }));
+            await db.SaveChangesAsync();
+        }
+
+        var taken = await TakeAsync(10);
+
+        taken.Count.ShouldBe(4);
+        taken.ShouldAllBe(c => c.Owner == null && c.Origin == null);
+    }
+
+    private Task<IReadOnlyList<Callback>> TakeAsync(int max, params string[] busy) =>
+        Store.TakeAsync(new CallbackClaim(GivenUpAt, max, Limits, [.. busy.Select(origin => new CallbackSlot("", origin))]), T0);
 
     private async Task<Callback> OnlyAsync()
     {
@@ -132,9 +193,14 @@ public abstract class CallbackStoreTests(StoreFixture fixture) : IAsyncLifetime
     }
 
     /// <summary>As whatever ends batches does it: rows of callbacks that fall due so many seconds after <see cref="T0"/>.</summary>
-    private async Task<List<Callback>> InsertAsync(params (string Url, int Due)[] callbacks)
+    private Task<List<Callback>> InsertAsync(params (string Url, int Due)[] callbacks) => InsertAsync(owner: null, callbacks);
+
+    private async Task<List<Callback>> InsertAsync(string? owner, params (string Url, int Due)[] callbacks)
     {
-        var rows = callbacks.Select(c => new Callback { SubjectId = Guid.NewGuid(), Url = c.Url, Body = """{"ö": 1}""", DueAt = T0.AddSeconds(c.Due), CreatedAt = T0.AddDays(-1) }).ToList();
+        var rows = callbacks.Select(c => new Callback
+        {
+            SubjectId = Guid.NewGuid(), Url = c.Url, Body = """{"ö": 1}""", DueAt = T0.AddSeconds(c.Due), CreatedAt = T0.AddDays(-1), Owner = owner, Origin = CallbackOrigin.Of(c.Url),
+        }).ToList();
         await using var db = fixture.Database.CreateContext();
         db.Callbacks.AddRange(rows);
         await db.SaveChangesAsync();

@@ -96,7 +96,8 @@ internal sealed class BellaCallers(ReplyDesk desk, TaskVerbs verbs, TimeProvider
         return text.StartsWith("data:", StringComparison.Ordinal) ? text["data:".Length..].Trim() : text;
     }
 
-    private static string OneLine(string text) => text.ReplaceLineEndings(" ");
+    /// <summary>Without what would end the field, or be taken for no id.</summary>
+    private static string OneLine(string text) => string.Concat(text.ReplaceLineEndings(" ").Select(c => char.IsControl(c) ? ' ' : c));
 
     private static IResult ToAnswer(TaskEnd end) =>
         end.State switch

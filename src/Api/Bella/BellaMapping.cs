@@ -3,6 +3,7 @@ using Microsoft.Extensions.Options;
 using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
 using TaskQueue.Contracts;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Replies;
@@ -51,6 +52,8 @@ internal sealed class BellaMapping(ReplyAddress self, SubmitterTokens tokens, IO
             throw Wrong("callback_url must have at most 256 characters");
         if (put.TraceId is { Length: > 128 })
             throw Wrong("trace_id must have at most 128 characters");
+        if (!TextRules.IsPlain(put.Endpoint) || !TextRules.IsPlain(put.TraceId))
+            throw Wrong("endpoint and trace_id must not contain control characters or half of a surrogate pair");
         if (put.ResponseMode is not (null or Callback or Blocking or Streaming))
             throw Wrong("response_mode must be callback, blocking or streaming");
         if (ModeOf(put) != BellaMode.Callback && put.Level > 0)

@@ -40,5 +40,6 @@ internal static class Logs
         // At Information it writes the address of every request, and bella's clients may send their key in it.
         builder.Logging.ClearProviders().AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.Warning)
             .AddConsole(o => o.FormatterName = formatter); // the builder has chosen the simple one for everybody
+        PlainConsole.AddTo(builder.Services);
     }
 }

@@ -14,6 +14,7 @@ using TaskQueue.Api.Operations;
 using TaskQueue.Api.Queues;
 using TaskQueue.Api.Schedules;
 using TaskQueue.Api.Tasks;
+using TaskQueue.Api.Webhooks;
 using TaskQueue.Api.Workers;
 using TaskQueue.Client;
 using TaskQueue.Consumers;
@@ -130,6 +131,7 @@ internal static partial class Server
         app.MapMoab();
         app.MapAgent();
         app.MapEvents();
+        app.MapWebhooks();
     }
 
     private static void ConfigureKestrel(KestrelServerOptions kestrel)

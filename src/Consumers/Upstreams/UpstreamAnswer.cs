@@ -15,6 +15,8 @@ internal sealed record UpstreamAnswer(int Status, string Body)
     /// <summary>The result of the task goes around the body, and readers of results go 64 deep.</summary>
     private const int MaxDepth = 62;
 
+    private const int MaxRequestId = 256;
+
     private static readonly JsonSerializerOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>Whether the same request may fare better later.</summary>
@@ -46,18 +48,22 @@ internal sealed record UpstreamAnswer(int Status, string Body)
 
     /// <summary>
     /// The id of a task as its submitter knows it. Doors that have ids of their own say it in the result of a lapse; elsewhere it
-    /// is the engine's.
+    /// is the engine's, and where theirs cannot be a header.
     /// </summary>
     public static string RequestId(TaskState task, string? lapseResult)
     {
-        if (lapseResult is not null)
+        try
         {
-            using var document = JsonDocument.Parse(lapseResult);
-            if (document.RootElement.ValueKind == JsonValueKind.Object && document.RootElement.TryGetProperty("request_id", out var id) && id.ValueKind == JsonValueKind.String)
-                return id.GetString()!;
+            using var document = JsonDocument.Parse(lapseResult ?? Nothing);
+            return document.RootElement.ValueKind == JsonValueKind.Object && document.RootElement.TryGetProperty("request_id", out var id) && id.ValueKind == JsonValueKind.String
+                && id.GetString() is { Length: > 0 and <= MaxRequestId } text && text.All(c => c is > ' ' and <= '~')
+                ? text
+                : task.CorrelationId.ToString();
         }
-
-        return task.CorrelationId.ToString();
+        catch (JsonException)
+        {
+            return task.CorrelationId.ToString(); // of a bus producer
+        }
     }
 
     private static bool IsJson(ReadOnlySpan<byte> text)

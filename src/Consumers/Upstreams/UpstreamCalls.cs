@@ -128,14 +128,14 @@ internal sealed partial class UpstreamCalls(
         {
             var message = new HttpRequestMessage(HttpMethod.Post, Url) { Content = new ByteArrayContent(Payload) };
             message.Content.Headers.ContentType = new MediaTypeHeaderValue(MediaTypeNames.Application.Json);
-            message.Headers.TryAddWithoutValidation("X-Request-Id", RequestId);
-            message.Headers.TryAddWithoutValidation("Idempotency-Key", RequestId);
+            message.Headers.Add("X-Request-Id", RequestId);
+            message.Headers.Add("Idempotency-Key", RequestId);
             if (Trace is not null)
-                message.Headers.TryAddWithoutValidation("traceparent", Trace.Parent);
-            if (Trace?.State is { } state)
-                message.Headers.TryAddWithoutValidation("tracestate", state);
+                message.Headers.Add("traceparent", Trace.Parent);
+            if (Trace?.State is { Length: > 0 } state && TraceHeaders.IsState(state))
+                message.Headers.Add("tracestate", state);
             if (Key is not null)
-                message.Headers.TryAddWithoutValidation("Authorization", $"Bearer {Key}");
+                message.Headers.Authorization = new AuthenticationHeaderValue("Bearer", Key);
             return message;
         }
     }

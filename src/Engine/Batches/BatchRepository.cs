@@ -59,6 +59,8 @@ internal sealed class BatchRepository(IDbContextFactory<TaskDbContext> databases
                 Body = BatchObjects.ToText(batch, BatchProgress.Of(batch), batch.Strict),
                 DueAt = batch.FinishedAt!.Value,
                 CreatedAt = batch.FinishedAt.Value,
+                Owner = batch.Owner,
+                Origin = CallbackOrigin.Of(url),
             });
         }
 

@@ -4,7 +4,7 @@ using System.Text;
 
 namespace TaskQueue.Engine.Callbacks;
 
-/// <summary>Signs as Standard Webhooks say, which receivers have libraries for: HMAC-SHA256 over <c>id.timestamp.body</c>.</summary>
+/// <summary>Signs as Standard Webhooks specifies, which receivers have libraries for: HMAC-SHA256 over <c>id.timestamp.body</c>.</summary>
 public static class CallbackSignature
 {
     /// <summary>The value of <c>webhook-signature</c>: one signature a key, with spaces between.</summary>

@@ -17,14 +17,3 @@ public interface ICallbackStore
     /// <returns>How many.</returns>
     Task<int> RemoveSettledAsync(DateTime before, int max);
 }
-
-/// <summary>Which callbacks a scheduler takes.</summary>
-/// <param name="GivenUpAt">They fall due again then.</param>
-/// <param name="Max">At most so many.</param>
-/// <param name="MaxPerHost">At most so many of one host (<see cref="CallbackRules.HostOf"/>), those that it has now among them.</param>
-/// <param name="Busy">The host of each that it has now.</param>
-public sealed record CallbackClaim(DateTime GivenUpAt, int Max, int MaxPerHost, IReadOnlyList<string> Busy)
-{
-    /// <summary>Hosts of which it takes no more.</summary>
-    internal IEnumerable<string> Full => Busy.CountBy(h => h).Where(h => h.Value >= MaxPerHost).Select(h => h.Key);
-}

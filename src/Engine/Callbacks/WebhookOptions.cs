@@ -5,7 +5,7 @@ namespace TaskQueue.Engine.Callbacks;
 /// <summary>Section <c>TaskQueue:Webhooks</c>: how callbacks are sent.</summary>
 public sealed class WebhookOptions : IValidatableObject
 {
-    private const string Section = "TaskQueue:Webhooks", Prefix = "whsec_";
+    private const string Section = "TaskQueue:Webhooks";
 
     /// <summary>Whether receivers may lie in loopback, private and other special networks.</summary>
     /// <value>False: whoever may submit a task could otherwise reach what only this server should.</value>
@@ -15,7 +15,10 @@ public sealed class WebhookOptions : IValidatableObject
     /// <value>None: any host.</value>
     public IList<string> AllowedHosts { get; } = [];
 
-    /// <summary>Secrets in base64, with or without <c>whsec_</c>: every callback is signed with each, so that one can follow another.</summary>
+    /// <summary>
+    /// Secrets in base64, with or without <c>whsec_</c>. Each owner has secrets of its own, derived from them, and its callbacks are
+    /// signed with each, so that one can follow another.
+    /// </summary>
     /// <value>None: callbacks are not signed.</value>
     public IList<string> SigningKeys { get; } = [];
 
@@ -25,9 +28,38 @@ public sealed class WebhookOptions : IValidatableObject
     public int TimeoutSeconds { get; set; } = 30;
 
     /// <summary>Tries at once in a process.</summary>
-    /// <value>32; 1 to 1,000.</value>
+    /// <value>64; 1 to 1,000.</value>
     [Range(1, 1000, ErrorMessage = Section + ":Concurrency must be 1 to 1000")]
-    public int Concurrency { get; set; } = 32;
+    public int Concurrency { get; set; } = 64;
+
+    /// <summary>Tries at once in a process for one owner and one receiver: scheme, host and port.</summary>
+    /// <value>4; 1 to 1,000.</value>
+    [Range(1, 1000, ErrorMessage = Section + ":MaxPerOrigin must be 1 to 1000")]
+    public int MaxPerOrigin { get; set; } = 4;
+
+    /// <summary>Tries at once in a process for one owner; at most half of <see cref="Concurrency"/> counts.</summary>
+    /// <value>8; 1 to 1,000.</value>
+    [Range(1, 1000, ErrorMessage = Section + ":MaxPerOwner must be 1 to 1000")]
+    public int MaxPerOwner { get; set; } = 8;
+
+    /// <summary>Whether a receiver must answer a challenge of an owner before it gets callbacks of that owner.</summary>
+    /// <value>False.</value>
+    public bool RequireVerification { get; set; }
+
+    /// <summary>Days after which a receiver is challenged again.</summary>
+    /// <value>30; 1 to 3,650.</value>
+    [Range(1, 3650, ErrorMessage = Section + ":VerificationDays must be 1 to 3650")]
+    public int VerificationDays { get; set; } = 30;
+
+    /// <summary>What a process may have under way: a receiver or an owner that hangs leaves places to the others.</summary>
+    public CallbackLimits Limits
+    {
+        get
+        {
+            var owner = Math.Min(MaxPerOwner, Math.Max(1, Concurrency / 2));
+            return new CallbackLimits(Math.Min(MaxPerOrigin, owner), owner, Math.Max(1, Concurrency - owner));
+        }
+    }
 
     /// <inheritdoc />
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
@@ -49,5 +81,5 @@ public sealed class WebhookOptions : IValidatableObject
     /// <summary>The secrets themselves.</summary>
     public IEnumerable<byte[]> Secrets() => SigningKeys.Select(k => Convert.FromBase64String(Plain(k)));
 
-    private static string Plain(string key) => key.StartsWith(Prefix, StringComparison.Ordinal) ? key[Prefix.Length..] : key;
+    private static string Plain(string key) => key.StartsWith(WebhookSecrets.Prefix, StringComparison.Ordinal) ? key[WebhookSecrets.Prefix.Length..] : key;
 }

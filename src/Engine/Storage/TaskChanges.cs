@@ -1,3 +1,4 @@
+using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Storage;
@@ -17,11 +18,15 @@ internal static class TaskChanges
     /// <summary>Callbacks that are owed: a task completed, and somebody wants its result.</summary>
     public static IReadOnlyList<OwedCallback> Owed(IEnumerable<TaskState> updates) =>
         [.. updates.Where(t => t.State == TaskStates.Completed && t.Events.Any(e => e.Owes))
-            .Select(t => new OwedCallback(t.CorrelationId, TaskEndings.Of(t)!.CallbackUrl!, t.Result ?? "null", t.FinishedAt!.Value))];
+            .Select(t => new OwedCallback(t.CorrelationId, TaskEndings.Of(t)!.CallbackUrl!, t.Result ?? "null", t.FinishedAt!.Value, t.Owner))];
 }
 
 /// <summary>A result that is owed to a URL.</summary>
-internal sealed record OwedCallback(Guid SubjectId, string Url, string Body, DateTime At);
+internal sealed record OwedCallback(Guid SubjectId, string Url, string Body, DateTime At, string? Owner)
+{
+    /// <summary>The receiver.</summary>
+    public string Origin { get; } = CallbackOrigin.Of(Url);
+}
 
 /// <summary>A thread of a queue.</summary>
 internal readonly record struct ThreadKey(string Queue, string Thread);

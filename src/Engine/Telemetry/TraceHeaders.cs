@@ -24,7 +24,7 @@ public sealed record TraceHeaders(string Parent, string? State)
         {
             using var document = JsonDocument.Parse(headers);
             return Text(document, ParentName) is { Length: ParentLength } parent && ActivityContext.TryParse(parent, null, out _)
-                ? new TraceHeaders(parent, Text(document, StateName) is { Length: <= MaxState } state && state.All(c => c is >= ' ' and <= '~') ? state : null)
+                ? new TraceHeaders(parent, Text(document, StateName) is { } state && IsState(state) ? state : null)
                 : null;
         }
         catch (JsonException)
@@ -32,6 +32,9 @@ public sealed record TraceHeaders(string Parent, string? State)
             return null; // of a bus producer
         }
     }
+
+    /// <summary>Whether a text can be sent as <c>tracestate</c>.</summary>
+    public static bool IsState(string text) => text.Length <= MaxState && text.All(c => c is >= ' ' and <= '~');
 
     /// <summary>The headers with the trace; as they were where their submitter put one there, or where they are no JSON object.</summary>
     public string? Into(string? headers)

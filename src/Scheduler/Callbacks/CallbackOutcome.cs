@@ -6,8 +6,13 @@ namespace TaskQueue.Scheduler.Callbacks;
 /// <summary>What a try means for its callback.</summary>
 internal static class CallbackOutcome
 {
+    private const string Verification = "verification";
+
     /// <summary>Waits after the first, second and third try (bella.md 7.2).</summary>
     private static readonly TimeSpan[] Waits = [TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(10)];
+
+    /// <summary>How long a callback waits for its receiver to be verified before it fails.</summary>
+    private static readonly TimeSpan LongestWait = TimeSpan.FromDays(1);
 
     /// <summary>Writes a try into the log of its callback, and decides what comes next.</summary>
     /// <param name="callback">As it was taken.</param>
@@ -17,15 +22,32 @@ internal static class CallbackOutcome
     public static void Note(Callback callback, CallbackTry tried, DateTime start, DateTime now)
     {
         var log = JsonNode.Parse(callback.Log)!.AsArray();
-        log.Add(new JsonObject
+        var entry = new JsonObject
         {
             ["at"] = start, ["status"] = tried.Status, ["error"] = tried.Error, ["duration_ms"] = (long)(now - start).TotalMilliseconds,
-        });
+        };
+        if (tried.WaitsUntil is { } until)
+        {
+            // One entry tells of all the waiting; nothing was sent, so it is not one of the tries.
+            if (IsWait(log.LastOrDefault()))
+                log.RemoveAt(log.Count - 1);
+            entry[Verification] = true;
+            log.Add(entry);
+            callback.Log = log.ToJsonString();
+            if (now - callback.CreatedAt < LongestWait)
+                callback.DueAt = until;
+            else
+                (callback.State, callback.FinishedAt) = (CallbackState.Failed, now);
+            return;
+        }
+
+        log.Add(entry);
         callback.Log = log.ToJsonString();
         // Not the attempts: among them are those that a process took with it when it ended.
-        if (tried.Again && !tried.IsDelivered && log.Count <= Waits.Length)
+        var tries = log.Count(e => !IsWait(e));
+        if (tried.Again && !tried.IsDelivered && tries <= Waits.Length)
         {
-            var wait = Waits[log.Count - 1];
+            var wait = Waits[tries - 1];
             callback.DueAt = now + (tried.RetryAfter > wait ? tried.RetryAfter.Value : wait);
             return;
         }
@@ -33,4 +55,6 @@ internal static class CallbackOutcome
         callback.State = tried.IsDelivered ? CallbackState.Delivered : CallbackState.Failed;
         callback.FinishedAt = now;
     }
+
+    private static bool IsWait(JsonNode? entry) => entry?[Verification] is not null;
 }

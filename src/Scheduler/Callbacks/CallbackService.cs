@@ -13,17 +13,17 @@ using TaskQueue.Engine.Telemetry;
 namespace TaskQueue.Scheduler.Callbacks;
 
 /// <summary>
-/// Sends callbacks that are due, so many at once; and those of one host only a few, so that a receiver that hangs does not
-/// hold up the others. Any number of processes may do it at once.
+/// Sends callbacks that are due, a limited number at once, and only a few of one owner and of one receiver: one that hangs does
+/// not hold up the others. Any number of processes may do it at once; each counts its own.
 /// </summary>
 internal sealed partial class CallbackService(
-    ICallbackStore store, CallbackSender sender, CommitSignals signals, IOptions<WebhookOptions> options, IOptions<EngineOptions> engine,
+    ICallbackStore store, CallbackEvents events, CallbackSender sender, CommitSignals signals, IOptions<WebhookOptions> options, IOptions<EngineOptions> engine,
     TaskMetrics metrics, Drain drain, Pulses pulses, Outages outages, TimeProvider time, ILogger<CallbackService> logger) : BackgroundService
 {
-    private const int MaxPerHost = 4, MaxRemoved = 500;
+    private const int MaxRemoved = 500;
 
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(500), Pause = TimeSpan.FromMilliseconds(5), AfterFault = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan RemoveEvery = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan RemoveEvery = TimeSpan.FromSeconds(10), LookForOthers = TimeSpan.FromMilliseconds(100);
 
     /// <summary>How long tries may go on when the process stops, where its patience ends no sooner.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
@@ -32,7 +32,9 @@ internal sealed partial class CallbackService(
     private readonly TimeSpan _lease = TimeSpan.FromSeconds(options.Value.TimeoutSeconds + 10);
 
     private readonly CancellationTokenSource _end = new(); // not disposed: tries may still look at it
-    private readonly ConcurrentDictionary<(long Id, int Attempt), string> _underWay = new(); // and the host of each
+    private readonly ConcurrentDictionary<(long Id, int Attempt), CallbackSlot> _underWay = new();
+    private HashSet<string> _served = []; // the owners of the last round
+    private long _lookedForOthers = time.GetTimestamp();
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -68,21 +70,42 @@ internal sealed partial class CallbackService(
     /// <returns>Whether there were any.</returns>
     private async Task<bool> TakeAsync()
     {
-        string[] busy = [.. _underWay.Values];
+        CallbackSlot[] busy = [.. _underWay.Values];
         if (busy.Length >= options.Value.Concurrency)
             return false;
         var now = Micros.Now(time);
-        var taken = await store.TakeAsync(new CallbackClaim(now + _lease, options.Value.Concurrency - busy.Length, MaxPerHost, busy), now);
+        var claim = new CallbackClaim(now + _lease, options.Value.Concurrency - busy.Length, options.Value.Limits, busy);
+        var taken = await TakeOfOthersAsync(claim, now);
+        if (taken.Count == 0)
+            taken = await store.TakeAsync(claim, now);
+        if (taken.Count == 0)
+            return false;
+        _served = [.. taken.Select(c => SlotOf(c).Owner)];
+        var envelopes = events.OfAsync(taken);
         foreach (var callback in taken)
         {
-            _underWay[(callback.Id, callback.Attempts)] = CallbackRules.HostOf(callback.Url);
-            _ = TryAsync(callback);
+            _underWay[(callback.Id, callback.Attempts)] = SlotOf(callback);
+            _ = TryAsync(callback, envelopes);
         }
 
-        return taken.Count > 0;
+        return true;
     }
 
-    private async Task TryAsync(Callback callback)
+    /// <summary>
+    /// An owner whose receivers are quick never has all it may; so that others do not wait behind its backlog, they have their turn
+    /// first now and then.
+    /// </summary>
+    private async Task<IReadOnlyList<Callback>> TakeOfOthersAsync(CallbackClaim claim, DateTime now)
+    {
+        if (_served.Count == 0 || time.GetElapsedTime(_lookedForOthers) < LookForOthers)
+            return [];
+        _lookedForOthers = time.GetTimestamp();
+        return await store.TakeAsync(claim with { PassedOver = [.. _served.Union(claim.Busy.Select(b => b.Owner), StringComparer.Ordinal)] }, now);
+    }
+
+    private static CallbackSlot SlotOf(Callback callback) => new(callback.Owner ?? "", callback.Origin ?? "");
+
+    private async Task TryAsync(Callback callback, Task<IReadOnlyDictionary<long, CallbackEnvelope>> envelopes)
     {
         var taken = time.GetTimestamp();
         try
@@ -90,7 +113,7 @@ internal sealed partial class CallbackService(
             var start = Micros.Now(time);
             try
             {
-                CallbackOutcome.Note(callback, await sender.SendAsync(callback, _end.Token), start, Micros.Now(time));
+                CallbackOutcome.Note(callback, await sender.SendAsync(callback, (await envelopes)[callback.Id], _end.Token), start, Micros.Now(time));
             }
             catch (OperationCanceledException) when (_end.IsCancellationRequested)
             {
@@ -138,7 +161,7 @@ internal sealed partial class CallbackService(
         }
     }
 
-    /// <summary>What is overdue is another's, or of a host that has enough; a try that ends tells us.</summary>
+    /// <summary>What is overdue is another's, or of an owner or receiver that has enough; a try that ends tells us.</summary>
     private async Task<TimeSpan> TimeToNextAsync()
     {
         var wait = (await store.NextCallbackAsync() ?? DateTime.MaxValue) - time.GetUtcNow().UtcDateTime;

@@ -58,7 +58,7 @@ internal sealed record KnownStatement(string Name, string Purpose, string Mark)
         new("Next tick", "The scheduler: when the next one comes.", "min(s.next_at)"),
         new("Take tick", "The tick of a schedule is taken, in the transaction that inserts its task.", "update schedules set next_at"),
         new("Owe", "Tasks that ended owe callbacks.", "insert into callbacks"),
-        new("Take callbacks", "The scheduler: callbacks that are due, a few of each host.", "with ready as ("),
+        new("Take callbacks", "The scheduler: callbacks that are due, a few of each owner and receiver.", "with ready as ("),
         new("Next callback", "When the next one is due.", "select due_at from callbacks"),
         new("List: owner", "The newest tasks of one owner, from its own index.", "AND t.owner = $2\nORDER BY t.id DESC"),
         new("List: live", "A page of what waits, runs or is dead in a queue.", "UNION ALL"),

@@ -65,9 +65,9 @@ internal static class PlanRows
     // One in a hundred waits, and half of those are due.
     private const string InsertCallbacks =
         """
-        insert into callbacks (subject_id, url, body, state, attempts, due_at, log, created_at, finished_at)
+        insert into callbacks (subject_id, url, body, state, attempts, due_at, log, created_at, finished_at, owner, origin)
         select gen_random_uuid(), 'https://h' || n % 50 || '.example/hook', '{"text":"hello world"}', case when n % 100 = 0 then 0 else 1 end, 1,
-            case when n % 200 = 0 then now() + interval '1 minute' else t end, '[]', t, case when n % 100 > 0 then t end
+            case when n % 200 = 0 then now() + interval '1 minute' else t end, '[]', t, case when n % 100 > 0 then t end, 'o' || n % 20, 'https://h' || n % 50 || '.example:443'
         from generate_series(1, 200000) as n cross join lateral (select now() - n * interval '5 seconds' as t) as at
         """;
 

@@ -114,7 +114,7 @@ internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTi
 
     private async Task CallbacksAsync()
     {
-        var claim = new CallbackClaim(now.AddSeconds(40), 20, 4, ["h1.example", "h1.example", "h1.example", "h1.example", "h2.example"]);
+        var claim = new CallbackClaim(now.AddSeconds(40), 20, new CallbackLimits(4, 8, 56), [.. Enumerable.Repeat(new CallbackSlot("o1", "https://h1.example:443"), 4), new("o2", "https://h2.example:443")]);
         var taken = await store.TakeAsync(claim, now);
         (taken[0].State, taken[0].FinishedAt) = (CallbackState.Delivered, now);
         await store.SettleAsync(taken[0]);

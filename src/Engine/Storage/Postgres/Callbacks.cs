@@ -5,20 +5,27 @@ namespace TaskQueue.Engine.Storage.Postgres;
 
 internal sealed partial class PostgresTaskStore
 {
-    // The callbacks of a host that has all it may are passed over, however many they are: nobody waits behind them.
+    // The callbacks of owners and receivers that have all they may are passed over, however many they are: nobody waits behind them.
     private const string TakeCallbacksSql =
         """
         with ready as (
-            select id, due_at, split_part(url, '/', 3) as host from callbacks
-            where state = 0 and due_at <= $1 and split_part(url, '/', 3) <> all($4) order by due_at limit 1000),
+            select c.id, c.due_at, coalesce(c.owner, '') as owner, coalesce(c.origin, '') as origin from callbacks c
+            where c.state = 0 and c.due_at <= $1 and coalesce(c.owner, '') <> all($4)
+                and not exists (select 1 from unnest($5, $6) as f(owner, origin) where f.owner = coalesce(c.owner, '') and f.origin = coalesce(c.origin, ''))
+            order by c.due_at limit 1000),
         placed as (
-            select id, due_at, host, row_number() over (partition by host order by due_at, id) as place from ready),
+            select id, due_at, owner, origin, row_number() over (partition by owner, origin order by due_at, id) as place from ready),
+        open_ones as (
+            select id, due_at, owner, row_number() over (partition by owner order by due_at, id)
+                + (select count(*) from unnest($7) as b(owner) where b.owner = placed.owner) as place
+            from placed
+            where place <= $9 - (select count(*) from unnest($7, $8) as b(owner, origin) where b.owner = placed.owner and b.origin = placed.origin)),
         fitting as (
-            select id from placed where place <= $5 - (select count(*) from unnest($6) as b(host) where b.host = placed.host) order by due_at, id limit $3),
+            select id from open_ones where place <= case owner when '' then $11 else $10 end order by place, due_at, id limit $3),
         taken as (
             select id from callbacks where id = any(array(select id from fitting)) and state = 0 and due_at <= $1 for update skip locked)
         update callbacks set attempts = attempts + 1, due_at = $2 where id = any(array(select id from taken))
-        returning id, subject_id, url, body, attempts, due_at, log, created_at
+        returning id, subject_id, url, body, attempts, due_at, log, created_at, owner, origin
         """;
 
     private const string SettleCallbackSql =
@@ -33,7 +40,11 @@ internal sealed partial class PostgresTaskStore
     {
         await using var command = source.CreateCommand(TakeCallbacksSql);
         command.Parameters.AddRange((NpgsqlParameter[])
-            [Value(now), Value(claim.GivenUpAt), Value(claim.Max), Value<string[]>([.. claim.Full]), Value((long)claim.MaxPerHost), Value<string[]>([.. claim.Busy])]);
+        [
+            Value(now), Value(claim.GivenUpAt), Value(claim.Max), Value<string[]>([.. claim.FullOwners]),
+            Owners(claim.FullOrigins), Origins(claim.FullOrigins), Owners(claim.Busy), Origins(claim.Busy),
+            Value((long)claim.Limits.PerOrigin), Value((long)claim.Limits.PerOwner), Value((long)claim.Limits.Unowned),
+        ]);
         await using var reader = await command.ExecuteReaderAsync();
         var taken = new List<Callback>();
         while (await reader.ReadAsync())
@@ -42,6 +53,7 @@ internal sealed partial class PostgresTaskStore
             {
                 Id = reader.GetInt64(0), SubjectId = reader.GetGuid(1), Url = reader.GetString(2), Body = reader.GetString(3),
                 Attempts = reader.GetInt32(4), DueAt = reader.GetDateTime(5), Log = reader.GetString(6), CreatedAt = reader.GetDateTime(7),
+                Owner = reader.IsDBNull(8) ? null : reader.GetString(8), Origin = reader.IsDBNull(9) ? null : reader.GetString(9),
             });
         }
 
@@ -60,4 +72,8 @@ internal sealed partial class PostgresTaskStore
         command.Parameters.AddRange((NpgsqlParameter[])[Value(before), Value(max)]);
         return await command.ExecuteNonQueryAsync();
     }
+
+    private static NpgsqlParameter<string[]> Owners(IEnumerable<CallbackSlot> slots) => Value<string[]>([.. slots.Select(s => s.Owner)]);
+
+    private static NpgsqlParameter<string[]> Origins(IEnumerable<CallbackSlot> slots) => Value<string[]>([.. slots.Select(s => s.Origin)]);
 }

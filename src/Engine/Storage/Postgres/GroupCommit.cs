@@ -33,8 +33,8 @@ internal sealed partial class PostgresTaskStore
 
     private const string OweSql =
         """
-        insert into callbacks (subject_id, url, body, state, attempts, due_at, log, created_at)
-        select u.subject_id, u.url, u.body, 0, 0, u.at, '[]', u.at from unnest($1, $2, $3, $4) as u(subject_id, url, body, at)
+        insert into callbacks (subject_id, url, body, state, attempts, due_at, log, created_at, owner, origin)
+        select u.subject_id, u.url, u.body, 0, 0, u.at, '[]', u.at, u.owner, u.origin from unnest($1, $2, $3, $4, $5, $6) as u(subject_id, url, body, at, owner, origin)
         """;
 
     // Two deaths at once would not see each other's letter: each waits for the commit of the one before.
@@ -100,7 +100,8 @@ internal sealed partial class PostgresTaskStore
 
     private static NpgsqlBatchCommand Owe(IReadOnlyList<OwedCallback> owed) =>
         Command(OweSql, Value<Guid[]>([.. owed.Select(o => o.SubjectId)]), Value<string[]>([.. owed.Select(o => o.Url)]),
-            Value<string[]>([.. owed.Select(o => o.Body)]), Value<DateTime[]>([.. owed.Select(o => o.At)]));
+            Value<string[]>([.. owed.Select(o => o.Body)]), Value<DateTime[]>([.. owed.Select(o => o.At)]),
+            new NpgsqlParameter<string?[]> { TypedValue = [.. owed.Select(o => o.Owner)] }, Value<string[]>([.. owed.Select(o => o.Origin)]));
 
     private static NpgsqlBatchCommand Append(int stream, List<TaskEvent> events)
     {

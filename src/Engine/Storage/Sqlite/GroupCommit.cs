@@ -30,7 +30,7 @@ internal sealed partial class SqliteTaskStore
         """;
 
     private const string OweSql =
-        "insert into callbacks (subject_id, url, body, state, attempts, due_at, log, created_at) values (@0, @1, @2, 0, 0, @3, '[]', @3)";
+        "insert into callbacks (subject_id, url, body, state, attempts, due_at, log, created_at, owner, origin) values (@0, @1, @2, 0, 0, @3, '[]', @3, @4, @5)";
 
     private const string EvictSql =
         """
@@ -100,7 +100,7 @@ internal sealed partial class SqliteTaskStore
             }
 
             foreach (var owed in TaskChanges.Owed(updates))
-                store.Execute(OweSql, owed.SubjectId, owed.Url, owed.Body, Micros.FromTime(owed.At));
+                store.Execute(OweSql, owed.SubjectId, owed.Url, owed.Body, Micros.FromTime(owed.At), OrNull(owed.Owner), owed.Origin);
             foreach (var full in TaskChanges.FullQueues(updates))
                 store.Execute(EvictSql, full.Queue, full.Settings.DeadLetters.MaxSize, Micros.FromTime(full.FinishedAt!.Value));
             store.Elect(TaskChanges.Threads(updates));

@@ -1,0 +1,90 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using Microsoft.Extensions.Options;
+using TaskQueue.Engine.Callbacks;
+using TaskQueue.Engine.Storage;
+
+namespace TaskQueue.Scheduler.Callbacks;
+
+/// <summary>
+/// Asks a receiver, once for each owner, whether it wants callbacks: it must send back a random text. Until then they wait. The
+/// answer counts for <see cref="WebhookOptions.VerificationDays"/>; a failed challenge is repeated every minute.
+/// </summary>
+internal sealed class ReceiverVerifier(WebhookReceivers receivers, ReceiverClient client, IOptions<WebhookOptions> options, TimeProvider time)
+{
+    private const int MaxAnswer = 1024, ChallengeBytes = 24;
+
+    /// <summary>Looks again soon while a challenge is under way.</summary>
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(2);
+
+    private readonly WebhookOptions _options = options.Value;
+
+    /// <summary>From one challenge to the next; one that is under way has ended by then.</summary>
+    private TimeSpan Repeat => TimeSpan.FromSeconds(Math.Max(60, 2 * _options.TimeoutSeconds));
+
+    /// <summary>Null where the callback may be sent.</summary>
+    /// <exception cref="OperationCanceledException">The process stops.</exception>
+    public async Task<CallbackTry?> CheckAsync(Callback callback, CancellationToken cancellationToken)
+    {
+        if (!_options.RequireVerification || CallbackRules.Check(callback.Url, _options) is not null)
+            return null;
+        var (owner, origin, now) = (callback.Owner ?? "", CallbackOrigin.Of(callback.Url), Micros.Now(time));
+        var known = await receivers.FindAsync(owner, origin);
+        if (known?.VerifiedAt > now - TimeSpan.FromDays(_options.VerificationDays))
+            return null;
+        if (!await receivers.TryChallengeAsync(owner, origin, now, now - Repeat))
+            return Wait("its challenge is not answered yet", NextLook(await receivers.FindAsync(owner, origin), now));
+        var (problem, isFinal) = await ChallengeAsync(callback, cancellationToken);
+        if (problem is not null)
+            return isFinal ? new CallbackTry(null, problem, Again: false) : Wait(problem, Micros.Now(time) + Repeat);
+        await receivers.VerifiedAsync(owner, origin, Micros.Now(time));
+        return null;
+    }
+
+    private static CallbackTry Wait(string problem, DateTime until) =>
+        new(null, $"waiting until the receiver is verified: {problem}", Again: true) { WaitsUntil = until };
+
+    private DateTime NextLook(WebhookReceiver? receiver, DateTime now)
+    {
+        var challengedAt = receiver?.ChallengedAt ?? now;
+        return now - challengedAt <= TimeSpan.FromSeconds(_options.TimeoutSeconds) || receiver?.VerifiedAt >= challengedAt
+            ? now + Soon
+            : challengedAt + Repeat;
+    }
+
+    /// <returns>What went wrong, and whether it will again.</returns>
+    private async Task<(string? Problem, bool IsFinal)> ChallengeAsync(Callback callback, CancellationToken cancellationToken)
+    {
+        var challenge = RandomNumberGenerator.GetHexString(2 * ChallengeBytes, lowercase: true);
+        var body = $$"""{"type":"{{CallbackEnvelope.Verification}}","challenge":"{{challenge}}"}""";
+        var envelope = new CallbackEnvelope(CallbackEnvelope.Verification, callback.Owner, challenge);
+        var answer = await client.PostAsync(callback.Url, envelope, body, MaxAnswer, cancellationToken);
+        return answer switch
+        {
+            { IsSuccess: true, Body: { } text } when IsEcho(text, challenge) => (null, false),
+            { IsSuccess: true } => ("it answered the challenge without sending it back", false),
+            { Status: { } status } => ($"it answered the challenge with {status}", false),
+            _ => (answer.Error, !answer.MayRetry),
+        };
+    }
+
+    /// <summary>The challenge alone, as text or as the one member of an object: a server that sends back whatever it gets proves nothing.</summary>
+    private static bool IsEcho(string text, string challenge)
+    {
+        if (text.Trim() == challenge)
+            return true;
+        try
+        {
+            using var document = JsonDocument.Parse(text);
+            var root = document.RootElement;
+            return root.ValueKind == JsonValueKind.String ? root.GetString() == challenge
+                : root.ValueKind == JsonValueKind.Object
+                    && root.EnumerateObject().ToList() is [{ Name: "challenge", Value.ValueKind: JsonValueKind.String } only]
+                    && only.Value.GetString() == challenge;
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
+    }
+}
