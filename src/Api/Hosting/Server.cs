@@ -69,7 +69,7 @@ internal static partial class Server
         var operations = builder.Configuration[OperationsPort.Key] is { Length: > 0 } own ? own : null;
         ListenAddresses.Demand(urls, operations, builder.Configuration);
         builder.WebHost.UseUrls([.. urls.Split(';'), .. operations?.Split(';') ?? []]);
-        builder.WebHost.ConfigureKestrel(ConfigureKestrel);
+        builder.WebHost.ConfigureKestrel(ConfigureKestrel).UseSockets(ServerLimits.Apply);
         builder.Services.AddSingleton(OperationsPort.Of(operations));
     }
 
