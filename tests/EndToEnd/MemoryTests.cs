@@ -34,24 +34,24 @@ public sealed class MemoryTests
             ["Logging:LogLevel:Default"] = "Warning",
             ["TaskQueue:Webhooks:AllowPrivateNetworks"] = "true",
         });
-        server.Http.Timeout = Deadline;
-        await SeedAsync(server.Http);
-        (await server.Http.PostAsync("/v1/queue/register", new { queue = "blocking", endpoint = "e" })).Status.ShouldBe(200);
+        using var http = new HttpClient { BaseAddress = server.Http.BaseAddress, Timeout = Deadline };
+        await SeedAsync(http);
+        (await http.PostAsync("/v1/queue/register", new { queue = "blocking", endpoint = "e" })).Status.ShouldBe(200);
 
         using var over = new CancellationTokenSource();
         var probing = ProbeAsync(server.Port, over.Token);
         using var callers = new CancellationTokenSource();
-        var bulks = Enumerable.Range(0, Bulks).Select(_ => PostAsync(server.Http, "/tasks/bulk", Bulk(), callers.Token)).ToList();
-        var puts = Enumerable.Range(0, Puts).Select(_ => PostAsync(server.Http, "/v1/queue/put", Put(), callers.Token)).ToList();
+        var bulks = Enumerable.Range(0, Bulks).Select(_ => PostAsync(http, "/tasks/bulk", Bulk(), callers.Token)).ToList();
+        var puts = Enumerable.Range(0, Puts).Select(_ => PostAsync(http, "/v1/queue/put", Put(), callers.Token)).ToList();
         var uploads = Enumerable.Range(0, Uploads).Select(n => TrickleAsync(server.Port, n % 2 == 0 ? "/v1/files" : "/tasks/bulk", callers.Token)).ToList();
-        var (list, newest, claim) = (server.Http.ReadAsync($"/queues/big/tasks?limit={Tasks}"), server.Http.ReadAsync("/tasks"), ClaimAsync(server.Http));
+        var (list, newest, claim) = (http.ReadAsync($"/queues/big/tasks?limit={Tasks}"), http.ReadAsync("/tasks"), ClaimAsync(http));
 
         var statuses = await Task.WhenAll(bulks).WaitAsync(Deadline);
-        await Eventually.UntilAsync(async () => await WaitingAsync(server.Http) + puts.Count(p => p.IsCompleted) >= Puts, Deadline, "every put waits or was refused");
+        await Eventually.UntilAsync(async () => await WaitingAsync(http) + puts.Count(p => p.IsCompleted) >= Puts, Deadline, "every put waits or was refused");
         await Task.WhenAll(list, newest, claim).WaitAsync(Deadline);
         await over.CancelAsync();
         var (slowest, count, wrong) = await probing;
-        var waiting = await WaitingAsync(server.Http);
+        var waiting = await WaitingAsync(http);
         await callers.CancelAsync();
         await Task.WhenAll(puts.Concat(uploads)).WaitAsync(Deadline);
 
@@ -66,7 +66,7 @@ public sealed class MemoryTests
         Bounded(await list, "tasks").GetProperty("next").ValueKind.ShouldBe(JsonValueKind.String);
         Bounded(await newest, "tasks");
         Bounded(await claim, "tasks");
-        (await server.Http.SubmitAsync(new { action = "a", queue = "after" })).ShouldNotBe(Guid.Empty);
+        (await http.SubmitAsync(new { action = "a", queue = "after" })).ShouldNotBe(Guid.Empty);
     }
 
     /// <summary>An answer of at least one task that ends at 16 MiB.</summary>

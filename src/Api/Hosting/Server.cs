@@ -74,7 +74,7 @@ internal static partial class Server
         var certificates = new ServerCertificates([.. addresses.Both], builder.Configuration);
         builder.Services.AddSingleton(certificates).AddHostedService<CertificateWatch>();
         builder.WebHost.UseKestrelHttpsConfiguration();
-        builder.WebHost.ConfigureKestrel(kestrel => ConfigureKestrel(kestrel, addresses, certificates, builder.Configuration));
+        builder.WebHost.ConfigureKestrel(kestrel => ConfigureKestrel(kestrel, addresses, certificates, builder.Configuration)).UseSockets(ServerLimits.Apply);
         builder.WebHost.UseUrls([.. addresses.AreKestrels ? [] : addresses.Both.Select(a => a.Url)]);
         builder.Services.AddSingleton(OperationsPort.Of(addresses.Operations));
     }

@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Options;
 using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
@@ -13,6 +14,9 @@ internal static class ServerLimits
     private const int BufferBytes = 64 * 1024;
 
     private const int MinConnections = 256, MaxConnections = 16_384;
+
+    /// <summary>It is the transport that reads ahead: by default 1 MiB for each connection, in memory that is never compacted.</summary>
+    public static void Apply(SocketTransportOptions sockets) => (sockets.MaxReadBufferSize, sockets.MaxWriteBufferSize) = (BufferBytes, BufferBytes);
 
     public static void Apply(KestrelServerOptions kestrel)
     {
