@@ -3,6 +3,7 @@ using Microsoft.Data.SqlClient;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
+using TaskQueue.Engine.Encryption;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Storage.GroupCommit;
 
@@ -27,13 +28,13 @@ internal sealed class SqlServerProvider : IStorageProvider
     public void AddStorage(IServiceCollection services, string connectionString)
     {
         connectionString = WithLimits(connectionString);
-        services.AddPooledDbContextFactory<SqlServerTaskDbContext>(o => Use(o, connectionString));
+        services.AddPooledDbContextFactory<SqlServerTaskDbContext>(o => Use(o, connectionString).AddInterceptors(EncryptedEntities.Instance));
         StorageRegistration.AddStore<SqlServerTaskDbContext, SqlServerTaskStore>(services, _ => new SqlServerTaskStore(connectionString));
         services.AddSingleton(sp => new GroupCommitOptions(sp.GetRequiredService<IOptions<EngineOptions>>().Value.CommitLanes));
     }
 
     /// <summary>One row a command: EF Core makes a MERGE of more, which is not safe beside others that write.</summary>
-    internal static void Use(DbContextOptionsBuilder options, string connectionString) =>
+    internal static DbContextOptionsBuilder Use(DbContextOptionsBuilder options, string connectionString) =>
         options.UseSqlServer(connectionString, sql => sql.MaxBatchSize(1));
 
     public DbConnection Connect(string connectionString, int seconds) =>

@@ -8,6 +8,7 @@ using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Draining;
+using TaskQueue.Engine.Encryption;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Files;
 using TaskQueue.Engine.Health;
@@ -55,8 +56,8 @@ public static class EngineRegistration
         services.AddSingleton<FileVerbs>();
         services.AddSingleton<IFileContents>(sp =>
             sp.GetRequiredService<IOptions<FileStoreOptions>>().Value is var files && files.IsOnDisk(database)
-                ? new DiskFileContents(files.FolderOf(database))
-                : ActivatorUtilities.CreateInstance<DatabaseFileContents>(sp));
+                ? new EncryptedFileContents(new DiskFileContents(files.FolderOf(database)), sp.GetRequiredService<DataCipher>())
+                : new EncryptedFileContents(ActivatorUtilities.CreateInstance<DatabaseFileContents>(sp), sp.GetRequiredService<DataCipher>()));
         services.AddOptions<RoutingOptions>().BindConfiguration("TaskQueue:Routing");
         services.AddSingleton<Intake>().AddSingleton<TaskVerbs>().AddSingleton<TaskQueries>().AddSingleton<Claims>();
 

@@ -12,6 +12,7 @@ namespace TaskQueue.Tests.EndToEnd;
 public sealed class SecretsInLogsTests
 {
     private const string ClearKey = "clear-key-5f1c", HashedKey = "hashed-key-77aa", WrongKey = "wrong-key-90bd", UrlToken = "url-token-31ce", SigningKey = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    private const string EncryptionKey = "c2VjcmV0LW9mLXRoaXJ0eS10d28tYnl0ZXMtbG9uZyE=";
     private static readonly string KeptWith = Convert.ToBase64String(SHA256.HashData("kept"u8));
 
     [Theory]
@@ -47,6 +48,9 @@ public sealed class SecretsInLogsTests
         ["TaskQueue:Auth:Jwt:Secret"] = AuthServer.Secret,
         ["TaskQueue:Auth:SecretKey"] = KeptWith,
         ["TaskQueue:Webhooks:AllowPrivateNetworks"] = "true",
+        ["TaskQueue:Encryption:ActiveKeyId"] = "k1",
+        ["TaskQueue:Encryption:Keys:0:Id"] = "k1",
+        ["TaskQueue:Encryption:Keys:0:Key"] = EncryptionKey,
         ["TaskQueue:Webhooks:SigningKeys:0"] = $"whsec_{SigningKey}",
         ["Logging:LogLevel:Default"] = level,
         ["Logging:LogLevel:Microsoft.AspNetCore"] = level,
@@ -66,6 +70,7 @@ public sealed class SecretsInLogsTests
         yield return WrongKey;
         yield return UrlToken;
         yield return SigningKey;
+        yield return EncryptionKey;
         yield return AuthServer.Secret;
         yield return KeptWith;
         yield return Token();

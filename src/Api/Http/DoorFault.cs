@@ -2,6 +2,7 @@ using System.Data.Common;
 using System.Globalization;
 using RabbitMQ.Client.Exceptions;
 using TaskQueue.Engine.Bus;
+using TaskQueue.Engine.Encryption;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Schedules;
 using TaskQueue.Engine.Storage;
@@ -84,6 +85,7 @@ internal static partial class DoorFaults
             BrokerUnreachableException => new(503, "broker_unavailable", "the broker is unavailable; try again"),
             OverloadedException => new(503, "overloaded", exception.Message),
             BrokerSilentException => new(503, "broker_unavailable", $"{exception.Message}; try again"),
+            UnreadableDataException => new(500, "unreadable_data", exception.Message),
             DbException or InvalidOperationException { InnerException: DbException } => Unavailable,
             _ when StorageFaults.IsTransient(exception) => Unavailable,
             _ => new(500, "internal_error", "the server failed; its log says more"),

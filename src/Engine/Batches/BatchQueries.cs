@@ -1,4 +1,5 @@
 using Microsoft.EntityFrameworkCore;
+using TaskQueue.Engine.Encryption;
 using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Engine.Batches;
@@ -32,7 +33,7 @@ public sealed class BatchQueries(IDbContextFactory<TaskDbContext> databases)
     public async Task<BatchState?> FindAsync(Guid id, string? owner, CancellationToken stop)
     {
         await using var db = await databases.CreateDbContextAsync(stop);
-        return await Visible(db, owner).SingleOrDefaultAsync(b => b.CorrelationId == id, stop);
+        return db.Open(await Visible(db, owner).SingleOrDefaultAsync(b => b.CorrelationId == id, stop));
     }
 
     /// <summary>A page of the batches that a caller may see, newest first.</summary>
@@ -46,7 +47,7 @@ public sealed class BatchQueries(IDbContextFactory<TaskDbContext> databases)
         var batches = Visible(db, owner);
         if (after is not null)
             batches = batches.Where(b => b.CreatedAt < after.CreatedAt || (b.CreatedAt == after.CreatedAt && b.CorrelationId < after.CorrelationId));
-        return await batches.OrderByDescending(b => b.CreatedAt).ThenByDescending(b => b.CorrelationId).Take(max).ToListAsync(stop);
+        return db.Open(await batches.OrderByDescending(b => b.CreatedAt).ThenByDescending(b => b.CorrelationId).Take(max).ToListAsync(stop));
     }
 
     /// <summary>How far each of these batches has come.</summary>

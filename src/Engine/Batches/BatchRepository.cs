@@ -3,6 +3,7 @@ using MassTransit.Context;
 using MassTransit.Saga;
 using Microsoft.EntityFrameworkCore;
 using TaskQueue.Engine.Callbacks;
+using TaskQueue.Engine.Encryption;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 
@@ -77,7 +78,7 @@ internal sealed class BatchSagaContext<T>(ConsumeContext<T> context, TaskDbConte
 
     public async Task<SagaConsumeContext<BatchState, T>> Load(Guid correlationId)
     {
-        Batch = await db.Batches.SingleOrDefaultAsync(b => b.CorrelationId == correlationId);
+        Batch = db.Open(await db.Batches.SingleOrDefaultAsync(b => b.CorrelationId == correlationId));
         return Batch is null ? null! : await WorkAsync(Batch);
     }
 

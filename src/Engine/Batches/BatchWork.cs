@@ -1,5 +1,7 @@
 using System.Runtime.CompilerServices;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using TaskQueue.Engine.Encryption;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 
@@ -50,7 +52,7 @@ public sealed class BatchWork(IDbContextFactory<TaskDbContext> databases, TimePr
     public async Task<BatchState> GetAsync(Guid id, CancellationToken stop)
     {
         await using var db = await databases.CreateDbContextAsync(stop);
-        return await db.Batches.AsNoTracking().SingleAsync(b => b.CorrelationId == id, stop);
+        return db.Open(await db.Batches.AsNoTracking().SingleAsync(b => b.CorrelationId == id, stop))!;
     }
 
     /// <summary>Whether any task of a batch waits or runs.</summary>
@@ -71,6 +73,7 @@ public sealed class BatchWork(IDbContextFactory<TaskDbContext> databases, TimePr
     public async IAsyncEnumerable<EndedLine> EndedAsync(Guid id, [EnumeratorCancellation] CancellationToken stop)
     {
         await using var db = await databases.CreateDbContextAsync(stop);
+        var cipher = db.GetService<DataCipher>();
         for (var (after, count) = (Guid.Empty, Page); count == Page;)
         {
             count = 0;
@@ -78,7 +81,7 @@ public sealed class BatchWork(IDbContextFactory<TaskDbContext> databases, TimePr
                 .Select(t => new EndedLine(t.CorrelationId, t.State, t.Result, t.Error, t.Headers)).AsAsyncEnumerable().WithCancellation(stop))
             {
                 (after, count) = (line.Id, count + 1);
-                yield return line;
+                yield return TaskCipher.Open(cipher, line);
             }
         }
     }
@@ -88,7 +91,7 @@ public sealed class BatchWork(IDbContextFactory<TaskDbContext> databases, TimePr
     {
         await using var db = await databases.CreateDbContextAsync(stop);
         await foreach (var line in db.BatchBadLines.AsNoTracking().Where(l => l.BatchId == id).OrderBy(l => l.Line).AsAsyncEnumerable().WithCancellation(stop))
-            yield return line;
+            yield return db.Open(line)!;
     }
 
     /// <summary>Lets retention have the tasks of a batch that has ended from a time on, and forgets what was only kept for its files.</summary>

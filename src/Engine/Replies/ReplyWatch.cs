@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Encryption;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Telemetry;
@@ -38,7 +39,24 @@ internal sealed partial class ReplyWatch(ReplyDesk desk, TaskQueries queries, Pu
 
     private async Task LookAsync(List<Guid> waiting, CancellationToken stop)
     {
-        var found = (await queries.FindManyAsync(waiting, Access.All, stop)).ToDictionary(t => t.CorrelationId);
+        Dictionary<Guid, TaskState> found;
+        try
+        {
+            found = (await queries.FindManyAsync(waiting, Access.All, stop)).ToDictionary(t => t.CorrelationId);
+        }
+        catch (UnreadableDataException) when (waiting.Count > 1)
+        {
+            // One task that cannot be decrypted must not keep the ends of the others from their callers.
+            foreach (var id in waiting)
+                await LookAsync([id], stop);
+            return;
+        }
+        catch (UnreadableDataException unreadable)
+        {
+            await desk.DeliverAsync(new Reply(waiting[0], null, new TaskEnd(TaskStates.Failed, null, unreadable.Message)), stop);
+            return;
+        }
+
         foreach (var id in waiting)
         {
             // What is no longer there was purged.

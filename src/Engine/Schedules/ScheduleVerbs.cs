@@ -1,5 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 using TaskQueue.Contracts;
+using TaskQueue.Engine.Encryption;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
@@ -82,7 +83,7 @@ public sealed class ScheduleVerbs(
         while (true)
         {
             await using var db = await databases.CreateDbContextAsync();
-            if (await db.Schedules.SingleOrDefaultAsync(s => s.Queue == queue && s.Name == name) is not { } schedule)
+            if (db.Open(await db.Schedules.SingleOrDefaultAsync(s => s.Queue == queue && s.Name == name)) is not { } schedule)
                 return (ScheduleChange.NotFound, null);
             if (expectedVersion is { } expected && schedule.Version != expected)
                 return (ScheduleChange.VersionMismatch, schedule);
@@ -136,14 +137,14 @@ public sealed class ScheduleVerbs(
     public async Task<ScheduleRecord?> FindAsync(string queue, string name)
     {
         await using var db = await databases.CreateDbContextAsync();
-        return await db.Schedules.AsNoTracking().SingleOrDefaultAsync(s => s.Queue == queue && s.Name == name);
+        return db.Open(await db.Schedules.AsNoTracking().SingleOrDefaultAsync(s => s.Queue == queue && s.Name == name));
     }
 
     /// <summary>The schedules of a queue, by name.</summary>
     public async Task<List<ScheduleRecord>> ListAsync(string queue)
     {
         await using var db = await databases.CreateDbContextAsync();
-        return await db.Schedules.AsNoTracking().Where(s => s.Queue == queue).OrderBy(s => s.Name).ToListAsync();
+        return db.Open(await db.Schedules.AsNoTracking().Where(s => s.Queue == queue).OrderBy(s => s.Name).ToListAsync());
     }
 
     /// <summary>The next ticks of a schedule, UTC; none while it is paused.</summary>

@@ -25,15 +25,16 @@ internal static class DuplicateRules
     {
         var answers = new List<Admission>(tasks.Count);
         var seen = new HashSet<Guid>(tasks.Count);
-        foreach (var (task, overwrite) in tasks)
+        foreach (var submitted in tasks)
         {
+            var task = submitted.Task;
             var isFirst = seen.Add(task.CorrelationId);
             if (isFirst && inserted.Contains(task.CorrelationId))
                 answers.Add(Accept(task, holders));
             else if (!isFirst || taken.Contains(task.CorrelationId))
                 answers.Add(new Admission(task.CorrelationId, Admitted.IdTaken, null));
             else if (task.DedupeKey is { } key && holders.TryGetValue((task.Queue, key), out var holder))
-                answers.Add(Meet(task, overwrite, holder));
+                answers.Add(Meet(submitted, holder));
             else
                 return null;
         }
@@ -49,8 +50,9 @@ internal static class DuplicateRules
         return new Admission(task.CorrelationId, Admitted.Accepted, task);
     }
 
-    private static Admission Meet(TaskState task, OverwriteFields overwrite, TaskState holder)
+    private static Admission Meet(NewTask submitted, TaskState holder)
     {
+        var (task, overwrite) = submitted;
         // Whoever has the key of somebody else's task learns that there is one, and changes nothing of it.
         if (overwrite == OverwriteFields.None || holder.Owner != task.Owner)
             return new Admission(holder.CorrelationId, Admitted.Skipped, null);
@@ -58,7 +60,7 @@ internal static class DuplicateRules
             return new Admission(holder.CorrelationId, Admitted.Running, holder);
         holder.Settings = task.Settings;
         if (overwrite.HasFlag(OverwriteFields.Payload))
-            holder.Payload = task.Payload;
+            holder.Payload = submitted.PayloadFor?.Invoke(holder.CorrelationId) ?? task.Payload;
         if (overwrite.HasFlag(OverwriteFields.ScheduledAt))
         {
             holder.DueAt = task.DueAt;

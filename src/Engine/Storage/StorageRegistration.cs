@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using TaskQueue.Engine.Callbacks;
+using TaskQueue.Engine.Encryption;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Storage.GroupCommit;
 using TaskQueue.Engine.Storage.Postgres;
@@ -22,7 +23,7 @@ public static class StorageRegistration
     public static IServiceCollection AddTaskQueueStorage(this IServiceCollection services, DatabaseAddress address)
     {
         ArgumentNullException.ThrowIfNull(address);
-        services.AddSingleton(address).AddSingleton<DatabaseMigrator>();
+        services.AddSingleton(address).AddSingleton<DatabaseMigrator>().AddTaskQueueEncryption();
         switch (address.Provider)
         {
             case DatabaseProvider.Postgres:
@@ -55,7 +56,7 @@ public static class StorageRegistration
             LimitWaits(builder.ConnectionStringBuilder);
             return builder.Build();
         });
-        services.AddPooledDbContextFactory<PostgresTaskDbContext>((sp, o) => o.UseNpgsql(sp.GetRequiredService<NpgsqlDataSource>()));
+        services.AddPooledDbContextFactory<PostgresTaskDbContext>((sp, o) => o.UseNpgsql(sp.GetRequiredService<NpgsqlDataSource>()).AddInterceptors(EncryptedEntities.Instance));
         AddStore<PostgresTaskDbContext, PostgresTaskStore>(services, sp => new PostgresTaskStore(sp.GetRequiredService<NpgsqlDataSource>()));
         services.AddSingleton(sp => new GroupCommitOptions(sp.GetRequiredService<IOptions<EngineOptions>>().Value.CommitLanes));
     }
@@ -84,7 +85,7 @@ public static class StorageRegistration
 
     private static void AddSqlite(IServiceCollection services, string connectionString)
     {
-        services.AddPooledDbContextFactory<SqliteTaskDbContext>(o => o.UseSqlite(connectionString));
+        services.AddPooledDbContextFactory<SqliteTaskDbContext>(o => o.UseSqlite(connectionString).AddInterceptors(EncryptedEntities.Instance));
         AddStore<SqliteTaskDbContext, SqliteTaskStore>(services, _ => new SqliteTaskStore(connectionString));
         services.AddSingleton(new GroupCommitOptions(Lanes: 1));
     }
@@ -96,9 +97,9 @@ public static class StorageRegistration
     {
         services.AddSingleton<IDbContextFactory<TaskDbContext>, BaseFactory<TContext>>();
         services.AddSingleton(create);
-        services.AddSingleton<ITaskStore>(sp => sp.GetRequiredService<TStore>());
+        services.AddSingleton<ITaskStore>(sp => ActivatorUtilities.CreateInstance<EncryptedTaskStore>(sp, sp.GetRequiredService<TStore>()));
         services.AddSingleton<IQueueStore>(sp => sp.GetRequiredService<TStore>());
-        services.AddSingleton<ICallbackStore>(sp => sp.GetRequiredService<TStore>());
+        services.AddSingleton<ICallbackStore>(sp => ActivatorUtilities.CreateInstance<EncryptedCallbackStore>(sp, sp.GetRequiredService<TStore>()));
         services.AddSingleton<IBacklogStore>(sp => sp.GetRequiredService<TStore>());
     }
 

@@ -96,6 +96,14 @@ public sealed class TaskEvent
     /// <summary>Whether somebody wants the result of its task at a URL; not stored.</summary>
     internal bool Owes { get; set; }
 
+    /// <summary>A copy with another error.</summary>
+    internal TaskEvent With(string? error)
+    {
+        var copy = (TaskEvent)MemberwiseClone();
+        copy.Error = error;
+        return copy;
+    }
+
     /// <summary>Whether a type ends a task.</summary>
     public static bool IsTerminal(TaskEventType type) =>
         type is TaskEventType.Completed or TaskEventType.Failed or TaskEventType.Cancelled or TaskEventType.Expired;

@@ -1,6 +1,7 @@
 using Microsoft.EntityFrameworkCore;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Callbacks;
+using TaskQueue.Engine.Encryption;
 using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Engine.Tasks;
@@ -52,14 +53,14 @@ public sealed class TaskQueries(IDbContextFactory<TaskDbContext> databases, Time
     public async Task<TaskState?> FindAsync(Guid id, Access access, CancellationToken stop)
     {
         await using var db = await databases.CreateDbContextAsync(stop);
-        return await Tasks(db, access).SingleOrDefaultAsync(t => t.CorrelationId == id, stop);
+        return db.Open(await Tasks(db, access).SingleOrDefaultAsync(t => t.CorrelationId == id, stop));
     }
 
     /// <summary>Those of the tasks that exist, in no order.</summary>
     public async Task<List<TaskState>> FindManyAsync(IReadOnlyList<Guid> ids, Access access, CancellationToken stop)
     {
         await using var db = await databases.CreateDbContextAsync(stop);
-        return await Tasks(db, access).Where(t => ids.Contains(t.CorrelationId)).ToListAsync(stop);
+        return db.Open(await Tasks(db, access).Where(t => ids.Contains(t.CorrelationId)).ToListAsync(stop));
     }
 
     /// <summary>Whose the tasks are, and of which queue: rows with nothing else. Tasks that are gone are missing.</summary>
@@ -86,7 +87,7 @@ public sealed class TaskQueries(IDbContextFactory<TaskDbContext> databases, Time
         var tasks = Tasks(db, access);
         if (state is { } wanted)
             tasks = tasks.Where(t => t.State == EF.Constant(wanted)); // a partial index is only used for a state that the planner sees
-        return await tasks.OrderByDescending(t => t.CorrelationId).Take(max).ToListAsync(stop);
+        return db.Open(await tasks.OrderByDescending(t => t.CorrelationId).Take(max).ToListAsync(stop));
     }
 
     /// <summary>A page of a queue's tasks.</summary>
@@ -100,7 +101,7 @@ public sealed class TaskQueries(IDbContextFactory<TaskDbContext> databases, Time
     public async Task<List<TaskState>> ListAsync(string queue, TaskList list, TaskCursor? from, int max, Access access, CancellationToken stop, bool back = false)
     {
         await using var db = await databases.CreateDbContextAsync(stop);
-        var page = await TaskLists.Page(Tasks(db, access), queue, list, from, max, back).ToListAsync(stop);
+        var page = db.Open(await TaskLists.Page(Tasks(db, access), queue, list, from, max, back).ToListAsync(stop));
         if (back)
             page.Reverse();
         return page;
@@ -110,14 +111,14 @@ public sealed class TaskQueries(IDbContextFactory<TaskDbContext> databases, Time
     public async Task<List<TaskEvent>> TimelineAsync(Guid id, CancellationToken stop)
     {
         await using var db = await databases.CreateDbContextAsync(stop);
-        return await db.TaskEvents.AsNoTracking().Where(e => e.TaskId == id).OrderBy(e => e.Id).ToListAsync(stop);
+        return db.Open(await db.TaskEvents.AsNoTracking().Where(e => e.TaskId == id).OrderBy(e => e.Id).ToListAsync(stop));
     }
 
     /// <summary>The callbacks of a task or a batch, oldest first.</summary>
     public async Task<List<Callback>> CallbacksAsync(Guid id, CancellationToken stop)
     {
         await using var db = await databases.CreateDbContextAsync(stop);
-        return await db.Callbacks.AsNoTracking().Where(c => c.SubjectId == id).OrderBy(c => c.Id).ToListAsync(stop);
+        return db.Open(await db.Callbacks.AsNoTracking().Where(c => c.SubjectId == id).OrderBy(c => c.Id).ToListAsync(stop));
     }
 
     /// <summary>Tasks of a queue and level that wait since <paramref name="before"/> or longer; any of them, in no order.</summary>

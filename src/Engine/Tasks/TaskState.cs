@@ -146,6 +146,14 @@ public sealed class TaskState : SagaStateMachineInstance
         return copy;
     }
 
+    /// <summary>A copy with other events, for what is stored in another form than it is used in.</summary>
+    internal TaskState CopyForStorage(Func<TaskEvent, TaskEvent> convert)
+    {
+        var copy = (TaskState)MemberwiseClone();
+        copy._events = _events is null ? null : [.. _events.Select(convert)];
+        return copy;
+    }
+
     /// <summary>Notes a step in the life of the task.</summary>
     internal void Record(TaskEventType type, DateTime at, bool dispatch = false, bool frees = false)
     {

@@ -1,6 +1,7 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using TaskQueue.Engine.Encryption;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Schedules;
 using TaskQueue.Engine.Storage;
@@ -27,7 +28,7 @@ internal sealed partial class ScheduleService(
 
     private const int MaxBatch = 100;
 
-    // Schedules that this host cannot read, because it lacks their time zone: left to others in this round, and told of once.
+    // Schedules that this host cannot read, because it lacks their time zone or key: left to others in this round, and told of once.
     private readonly HashSet<int> _skipped = [];
     private readonly HashSet<int> _told = [];
 
@@ -67,7 +68,7 @@ internal sealed partial class ScheduleService(
         await using var db = await databases.CreateDbContextAsync();
         var due = await Due(db, now, _skipped).ToListAsync();
         foreach (var schedule in due)
-            await FireAsync(schedule, now);
+            await FireAsync(db, schedule, now);
         return due.Count > 0;
     }
 
@@ -77,10 +78,10 @@ internal sealed partial class ScheduleService(
     internal static Task<DateTime?> NextAsync(TaskDbContext db, IEnumerable<int> skipped) =>
         db.Schedules.Where(s => s.NextAt != null && !skipped.Contains(s.Id)).MinAsync(s => s.NextAt);
 
-    private async Task FireAsync(ScheduleRecord schedule, DateTime now)
+    private async Task FireAsync(TaskDbContext db, ScheduleRecord schedule, DateTime now)
     {
         var tick = schedule.NextAt!.Value;
-        if (Read(schedule) is not { } cron)
+        if (Read(db, schedule) is not { } cron)
             return;
         var next = cron.Next(now - tick > CatchUp ? now : tick);
         var task = ScheduledTasks.Of(schedule.Queue, schedule.Settings, ScheduledTasks.IdOf(schedule.Id, tick), tick);
@@ -97,13 +98,14 @@ internal sealed partial class ScheduleService(
         }
     }
 
-    private CronSchedule? Read(ScheduleRecord schedule)
+    private CronSchedule? Read(TaskDbContext db, ScheduleRecord schedule)
     {
         try
         {
+            db.Open(schedule);
             return CronSchedule.Parse(schedule.Settings.Cron, schedule.Settings.TimeZone);
         }
-        catch (InvalidScheduleException unreadable)
+        catch (Exception unreadable) when (unreadable is InvalidScheduleException or UnreadableDataException)
         {
             _skipped.Add(schedule.Id);
             if (_told.Add(schedule.Id))

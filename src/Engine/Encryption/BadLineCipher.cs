@@ -1,0 +1,28 @@
+using System.Globalization;
+using TaskQueue.Engine.Batches;
+
+namespace TaskQueue.Engine.Encryption;
+
+/// <summary>Encrypts what a bad line of a batch holds of its input.</summary>
+internal static class BadLineCipher
+{
+    /// <summary>A line as it is stored.</summary>
+    public static BatchBadLine Seal(DataCipher cipher, BatchBadLine line, Guid batchId) => new()
+    {
+        BatchId = line.BatchId,
+        Line = line.Line,
+        CustomId = cipher.Seal(At("custom_id", batchId, line), line.CustomId),
+        Code = line.Code,
+        Message = cipher.Seal(At("message", batchId, line), line.Message),
+    };
+
+    /// <summary>Opens a line in place.</summary>
+    public static void Open(DataCipher cipher, BatchBadLine line)
+    {
+        line.CustomId = cipher.Open(At("custom_id", line.BatchId, line), line.CustomId);
+        line.Message = cipher.Open(At("message", line.BatchId, line), line.Message);
+    }
+
+    private static Place At(string column, Guid batchId, BatchBadLine line) =>
+        new($"batch_bad_lines.{column}", batchId, line.Line.ToString(CultureInfo.InvariantCulture));
+}

@@ -1,0 +1,20 @@
+using TaskQueue.Engine.Files;
+
+namespace TaskQueue.Engine.Encryption;
+
+/// <summary>Encrypts contents on their way to where they lie, and decrypts them on their way back; sizes are those of the content.</summary>
+internal sealed class EncryptedFileContents(IFileContents inner, DataCipher cipher) : IFileContents
+{
+    public Stream OpenWrite(string id)
+    {
+        var stream = inner.OpenWrite(id);
+        return cipher.Active is { } key ? new SealedFileWriter(stream, id, key) : new PlainFileWriter(stream);
+    }
+
+    public Stream OpenRead(FileRecord file) =>
+        new StoredFileReader(inner.OpenRead(new FileRecord { Id = file.Id, Bytes = FileHeader.StoredLength(file.Bytes) }), file, cipher);
+
+    public Task DeleteAsync(string id) => inner.DeleteAsync(id);
+
+    public IEnumerable<string> Before(DateTime time) => inner.Before(time);
+}

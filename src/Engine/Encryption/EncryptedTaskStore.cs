@@ -1,0 +1,122 @@
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Engine.Encryption;
+
+/// <summary>Encrypts what goes into a store and decrypts what comes out of it, so that no statement knows of it.</summary>
+internal sealed class EncryptedTaskStore(ITaskStore inner, DataCipher cipher, UnreadableTasks unreadableTasks) : ITaskStore
+{
+    private readonly TaskCipher _tasks = new(cipher);
+
+    public async Task<ITaskSession> BeginAsync() => new EncryptedTaskSession(await inner.BeginAsync(), _tasks);
+
+    public async Task<IReadOnlyList<Admission>?> InsertAsync(IReadOnlyList<NewTask> tasks, InsertStep? step = null)
+    {
+        var answers = await inner.InsertAsync(Seal(tasks), Seal(step));
+        if (answers is null)
+            return null;
+        foreach (var answer in answers)
+        {
+            if (answer.Task is { } task)
+                _tasks.OpenOrExplain(task); // what was written stands, whatever the state of the task it met
+        }
+
+        return answers;
+    }
+
+    public async Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, ClaimRules rules, DateTime now) =>
+        Claimed(await inner.ClaimAsync(request, rules, now));
+
+    public async Task<IReadOnlyList<IReadOnlyList<TaskState>>> ClaimTogetherAsync(
+        IReadOnlyList<ClaimRequest> requests, ClaimRules rules, DateTime now) =>
+        [.. (await inner.ClaimTogetherAsync(requests, rules, now)).Select(tasks => Readable(tasks, unreadableTasks.PutBack).Tasks)];
+
+    /// <summary>Those that cannot be opened go on waiting to be dispatched.</summary>
+    public async Task<IReadOnlyList<TaskState>> ReadForDispatchAsync(IReadOnlyList<Guid> ids) =>
+        Readable(await inner.ReadForDispatchAsync(ids), unreadableTasks.Report).Tasks;
+
+    public async Task<IReadOnlyList<TaskEvent>> ReadEventsAsync(long[] cursors, int max)
+    {
+        var events = await inner.ReadEventsAsync(cursors, max);
+        foreach (var taskEvent in events)
+        {
+            if (DataCipher.IsMarked(taskEvent.Error))
+                _tasks.Open(taskEvent);
+        }
+
+        return events;
+    }
+
+    public Task UnlockAsync(QueueLevel level) => inner.UnlockAsync(level);
+
+    public Task<DateTime?> NextDueAsync(IReadOnlyList<QueueLevel> targets, DateTime now) => inner.NextDueAsync(targets, now);
+
+    public Task<IReadOnlyList<Guid>> SelectAsync(Sweep sweep, DateTime now, int max) => inner.SelectAsync(sweep, now, max);
+
+    public Task<DateTime?> NextAsync(Sweep sweep) => inner.NextAsync(sweep);
+
+    public Task FollowClockAsync(DateTime now) => inner.FollowClockAsync(now);
+
+    public Task RedispatchAllAsync(DateTime now) => inner.RedispatchAllAsync(now);
+
+    public Task<IRelayLease?> TryLeadRelayAsync(Action wake, CancellationToken stop) => inner.TryLeadRelayAsync(wake, stop);
+
+    public Task WakeRelayAsync() => inner.WakeRelayAsync();
+
+    public Task<long[]> LoadCursorsAsync() => inner.LoadCursorsAsync();
+
+    public Task SaveCursorsAsync(long[] cursors) => inner.SaveCursorsAsync(cursors);
+
+    public Task<long[]> EndOfEventsAsync() => inner.EndOfEventsAsync();
+
+    private IReadOnlyList<NewTask> Seal(IReadOnlyList<NewTask> tasks)
+    {
+        List<NewTask>? sealedTasks = null;
+        for (var i = 0; i < tasks.Count; i++)
+        {
+            var task = tasks[i].Task;
+            var stored = _tasks.Seal(task, TaskCipher.All);
+            if (sealedTasks is null && ReferenceEquals(stored, task))
+                continue;
+            sealedTasks ??= [.. tasks.Take(i)];
+            sealedTasks.Add(tasks[i] with { Task = stored, PayloadFor = id => _tasks.SealPayload(id, task.Payload) });
+        }
+
+        return sealedTasks ?? tasks;
+    }
+
+    private InsertStep? Seal(InsertStep? step) =>
+        step is BatchStep { Bad.Count: > 0 } lines
+            ? lines with { Bad = [.. lines.Bad.Select(line => BadLineCipher.Seal(cipher, line, lines.BatchId))] }
+            : step;
+
+    /// <summary>A worker that would get nothing else is told why.</summary>
+    private IReadOnlyList<TaskState> Claimed(IReadOnlyList<TaskState> tasks)
+    {
+        var (readable, problem) = Readable(tasks, unreadableTasks.PutBack);
+        return readable.Count > 0 || problem is null ? readable : throw problem;
+    }
+
+    /// <summary>Leaves out tasks that cannot be opened, so that one does not hold up the others.</summary>
+    private (IReadOnlyList<TaskState> Tasks, UnreadableDataException? Problem) Readable(
+        IReadOnlyList<TaskState> tasks, Action<TaskState, string> report)
+    {
+        List<TaskState>? unreadable = null;
+        UnreadableDataException? problem = null;
+        foreach (var task in tasks)
+        {
+            try
+            {
+                _tasks.Open(task);
+            }
+            catch (UnreadableDataException fault)
+            {
+                report(task, fault.Message);
+                problem = fault;
+                (unreadable ??= []).Add(task);
+            }
+        }
+
+        return (unreadable is null ? tasks : [.. tasks.Except(unreadable)], problem);
+    }
+}

@@ -1,0 +1,37 @@
+using TaskQueue.Engine.Batches;
+using TaskQueue.Engine.Callbacks;
+using TaskQueue.Engine.Schedules;
+
+namespace TaskQueue.Engine.Encryption;
+
+/// <summary>A text of an entity that EF Core writes.</summary>
+/// <param name="Property">Its property, which may hold several.</param>
+/// <param name="Place">Where it is stored.</param>
+/// <param name="Value">The text as it is now.</param>
+/// <param name="Set">Replaces it.</param>
+internal sealed record StoredText(string Property, Place Place, string? Value, Action<string?> Set)
+{
+    /// <summary>Those of an entity; none of one that has no texts of users.</summary>
+    public static IEnumerable<StoredText> Of(object entity)
+    {
+        switch (entity)
+        {
+            case Callback callback:
+                yield return new(nameof(Callback.Body), Place.Result(callback.SubjectId), callback.Body, v => callback.Body = v!);
+                break;
+            case BatchState batch:
+                var id = batch.CorrelationId;
+                yield return new(nameof(BatchState.Metadata), new("batches.metadata", id), batch.Metadata, v => batch.Metadata = v);
+                yield return new(nameof(BatchState.Errors), new("batches.errors", id), batch.Errors, v => batch.Errors = v);
+                break;
+            case ScheduleRecord schedule:
+                const string Settings = nameof(ScheduleRecord.Settings);
+                var name = $"{schedule.Queue}/{schedule.Name}";
+                yield return new(Settings, new("schedules.payload", Guid.Empty, name), schedule.Settings.Payload,
+                    v => schedule.Settings = schedule.Settings with { Payload = v! });
+                yield return new(Settings, new("schedules.headers", Guid.Empty, name), schedule.Settings.Headers,
+                    v => schedule.Settings = schedule.Settings with { Headers = v });
+                break;
+        }
+    }
+}

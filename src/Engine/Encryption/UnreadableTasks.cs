@@ -1,0 +1,44 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Engine.Encryption;
+
+/// <summary>Puts back tasks that were claimed and cannot be decrypted, so that a key that is missing for a while costs them no attempt.</summary>
+/// <param name="services">The services, because those that put back need the store themselves.</param>
+/// <param name="logger">Where each is reported.</param>
+internal sealed partial class UnreadableTasks(IServiceProvider services, ILogger<UnreadableTasks> logger)
+{
+    private static readonly TimeSpan Wait = TimeSpan.FromMinutes(1);
+
+    /// <summary>Reports a task of a claim and puts it back in the background.</summary>
+    public void PutBack(TaskState task, string problem)
+    {
+        LogUnreadable(task.CorrelationId, task.Queue, problem);
+        _ = PutBackAsync(task.CorrelationId, task.Attempt, task.Worker);
+    }
+
+    /// <summary>Reports a task that is not dispatched.</summary>
+    public void Report(TaskState task, string problem) => LogUnreadable(task.CorrelationId, task.Queue, problem);
+
+    private async Task PutBackAsync(Guid id, int attempt, string? worker)
+    {
+        try
+        {
+            var tasks = services.GetRequiredService<TaskVerbs>();
+            await tasks.ApplyAsync([tasks.Snooze(id, attempt, worker, Wait)]);
+        }
+#pragma warning disable CA1031 // its lease expires instead
+        catch (Exception fault)
+#pragma warning restore CA1031
+        {
+            LogNotPutBack(fault, id);
+        }
+    }
+
+    [LoggerMessage(LogLevel.Error, "Task {TaskId} of queue {Queue} cannot be handed to a worker: {Problem}")]
+    private partial void LogUnreadable(Guid taskId, string queue, string problem);
+
+    [LoggerMessage(LogLevel.Warning, "Task {TaskId} could not be put back; it waits until its lease expires")]
+    private partial void LogNotPutBack(Exception fault, Guid taskId);
+}
