@@ -37,7 +37,7 @@ public sealed class RawJsonTests
         JsonSerializer.Serialize(WorkerMapping.ToClaimed(task), WorkerJson.Shapes.ClaimedTask).ShouldContain("""
             "payload":{"s":"\ud800"}
             """);
-        JsonSerializer.Serialize(TaskMapping.ToDetails(task, [], Veil.None), TaskJson.Shapes.TaskDetails).ShouldContain("""
+        JsonSerializer.Serialize(TaskMapping.ToDetails(task, [], Redactor.None), TaskJson.Shapes.TaskDetails).ShouldContain("""
             "payload":{"s":"\ud800"},"result":["\udc00"]
             """);
     }

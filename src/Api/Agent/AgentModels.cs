@@ -76,16 +76,16 @@ internal static class AgentMapping
     /// <param name="task">The task.</param>
     /// <param name="id">Its id as the caller knows it.</param>
     /// <param name="now">A task that waits is not known from its expiry on, also where nobody has noticed yet.</param>
-    /// <param name="veil">What the caller looks through.</param>
-    public static AgentStatus? ToStatus(TaskState task, string id, DateTime now, Veil veil)
+    /// <param name="redactor">What hides values from the caller.</param>
+    public static AgentStatus? ToStatus(TaskState task, string id, DateTime now, Redactor redactor)
     {
         var waits = task.State is TaskStates.Pending or TaskStates.Retrying;
         if (!Statuses.TryGetValue(task.State, out var status) || (waits && task.ExpiresAt <= now))
             return null;
         return new AgentStatus(
             id, status,
-            task is { State: TaskStates.Completed, Result: { } result } ? new RawJson(veil.Cover(result)) : null,
-            task.State == TaskStates.Failed ? task.Error : null,
+            task is { State: TaskStates.Completed, Result: { } result } ? new RawJson(redactor.Json(result)) : null,
+            task.State == TaskStates.Failed ? redactor.Error(task.Error, task.Payload) : null,
             task.State is TaskStates.Completed or TaskStates.Failed ? Seconds(task) : null);
     }
 

@@ -34,17 +34,17 @@ internal static class BatchEndpoints
     {
         var body = await RequestJson.ReadAsync(context, BatchBodyJson.Shapes.BatchBody, BodyLimits.One(options.Value));
         var batch = await verbs.CreateAsync(await request.ReadAsync(context, body));
-        return Answer(batch, BatchProgress.Of(batch), context.DialectOf());
+        return Answer(batch, BatchProgress.Of(batch), context.DialectOf(), Redactor.None);
     }
 
-    private static async Task<IResult> GetAsync(string id, HttpContext context, BatchQueries queries, IOptions<BellaOptions> options)
+    private static async Task<IResult> GetAsync(string id, HttpContext context, BatchQueries queries, Redaction redaction, IOptions<BellaOptions> options)
     {
         if (await FindAsync(id, context, queries) is not { } batch)
             return options.Value.EmptyForUnknown && context.DialectOf() == Dialect.Bella ? Results.Ok() : throw NotFound(id);
-        return Answer(batch, await ProgressAsync(batch, context, queries), context.DialectOf());
+        return Answer(batch, await ProgressAsync(batch, context, queries), context.DialectOf(), redaction.For(context.Caller()));
     }
 
-    private static async Task<IResult> ListAsync(HttpContext context, BatchQueries queries)
+    private static async Task<IResult> ListAsync(HttpContext context, BatchQueries queries, Redaction redaction)
     {
         var limit = DefaultPage;
         if (context.Request.Query["limit"].FirstOrDefault() is { } text && !(int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out limit) && limit is >= 1 and <= MaxPage))
@@ -55,9 +55,10 @@ internal static class BatchEndpoints
         var page = await queries.ListAsync(context.Caller().Sees.Owner, after, limit + 1, context.RequestAborted);
         var shown = page.Take(limit).ToList();
         var progress = await queries.ProgressAsync(shown, context.RequestAborted);
+        var redactor = redaction.For(context.Caller());
         return context.DialectOf() == Dialect.OpenAI
-            ? Page(shown, b => BatchObjects.ToOpenAI(b, progress[b.CorrelationId]), page.Count > limit, BatchJson.Shapes.BatchPageOpenAIBatch)
-            : Page(shown, b => BatchObjects.ToBella(b, progress[b.CorrelationId]), page.Count > limit, BatchJson.Shapes.BatchPageBellaBatch);
+            ? Page(shown, b => RedactedBatches.Of(BatchObjects.ToOpenAI(b, progress[b.CorrelationId]), redactor), page.Count > limit, BatchJson.Shapes.BatchPageOpenAIBatch)
+            : Page(shown, b => RedactedBatches.Of(BatchObjects.ToBella(b, progress[b.CorrelationId]), redactor), page.Count > limit, BatchJson.Shapes.BatchPageBellaBatch);
     }
 
     private static IResult Page<T>(List<BatchState> batches, Func<BatchState, T> show, bool hasMore, JsonTypeInfo<BatchPage<T>> type)
@@ -67,13 +68,13 @@ internal static class BatchEndpoints
     }
 
     /// <summary>Bella answers with the batch as it was, because the cancel goes on (bella.md 10.4).</summary>
-    private static async Task<IResult> CancelAsync(string id, HttpContext context, BatchQueries queries, BatchVerbs verbs)
+    private static async Task<IResult> CancelAsync(string id, HttpContext context, BatchQueries queries, BatchVerbs verbs, Redaction redaction)
     {
         var before = await FindAsync(id, context, queries) ?? throw NotFound(id);
         await verbs.CancelAsync(before.CorrelationId);
         var dialect = context.DialectOf();
         var shown = dialect == Dialect.OpenAI ? await FindAsync(id, context, queries) ?? before : before;
-        return Answer(shown, await ProgressAsync(shown, context, queries), dialect, dialect == Dialect.OpenAI ? StatusCodes.Status200OK : StatusCodes.Status202Accepted);
+        return Answer(shown, await ProgressAsync(shown, context, queries), dialect, redaction.For(context.Caller()), dialect == Dialect.OpenAI ? StatusCodes.Status200OK : StatusCodes.Status202Accepted);
     }
 
     private static async Task<BatchState?> FindAsync(string id, HttpContext context, BatchQueries queries) =>
@@ -82,10 +83,10 @@ internal static class BatchEndpoints
     private static async Task<BatchProgress> ProgressAsync(BatchState batch, HttpContext context, BatchQueries queries) =>
         (await queries.ProgressAsync([batch], context.RequestAborted))[batch.CorrelationId];
 
-    private static IResult Answer(BatchState batch, BatchProgress progress, Dialect dialect, int status = StatusCodes.Status200OK) =>
+    private static IResult Answer(BatchState batch, BatchProgress progress, Dialect dialect, Redactor redactor, int status = StatusCodes.Status200OK) =>
         dialect == Dialect.OpenAI
-            ? Results.Json(BatchObjects.ToOpenAI(batch, progress), BatchJson.Shapes.OpenAIBatch, statusCode: status)
-            : Results.Json(BatchObjects.ToBella(batch, progress), BatchJson.Shapes.BellaBatch, statusCode: status);
+            ? Results.Json(RedactedBatches.Of(BatchObjects.ToOpenAI(batch, progress), redactor), BatchJson.Shapes.OpenAIBatch, statusCode: status)
+            : Results.Json(RedactedBatches.Of(BatchObjects.ToBella(batch, progress), redactor), BatchJson.Shapes.BellaBatch, statusCode: status);
 
     private static DoorException NotFound(string id) => new(404, "not_found", $"there is no batch {id}");
 }

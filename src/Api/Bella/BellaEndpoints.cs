@@ -138,7 +138,7 @@ internal static class BellaEndpoints
     {
         var task = BellaTaskId.ParseAny(taskId) is { } id ? await queries.FindAsync(id, context.Caller().Sees, context.RequestAborted) : null;
         return task is not null
-            ? Results.Json(BellaMapping.Cover(mapping.ToTask(task), redaction.For(context.Caller())), BellaJson.Shapes.BellaTask)
+            ? Results.Json(BellaMapping.Redact(mapping.ToTask(task), redaction.For(context.Caller())), BellaJson.Shapes.BellaTask)
             : throw new DoorException(404, "not_found", $"there is no task {taskId}");
     }
 

@@ -104,11 +104,12 @@ internal sealed class BellaMapping(ReplyAddress self, SubmitterKeys keys, IOptio
         ToTask(task, task.State == TaskStates.Expired && !options.Value.ShowTimeout ? Status[task.Attempt == 0 ? TaskStates.Pending : TaskStates.Running] : Status[task.State]);
 
     /// <summary>A task as a caller sees it who does not work on it.</summary>
-    public static BellaTask Cover(BellaTask task, Veil veil) => task with
+    public static BellaTask Redact(BellaTask task, Redactor redactor) => task with
     {
-        Ak = veil.Hides("ak") ? "" : task.Ak,
-        Data = new RawJson(veil.Cover(task.Data.Text)),
-        Result = task.Result is { } result ? new RawJson(veil.Cover(result.Text)) : null,
+        Ak = redactor.Hides("ak") ? "" : task.Ak,
+        CallbackUrl = redactor.Text("callback_url", task.CallbackUrl),
+        Data = new RawJson(redactor.Json(task.Data.Text)),
+        Result = task.Result is { } result ? new RawJson(redactor.Json(result.Text)) : null,
     };
 
     private BellaTask ToTask(TaskState task, string status)

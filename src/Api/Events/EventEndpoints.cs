@@ -8,6 +8,7 @@ using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Draining;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Api.Events;
 
@@ -24,7 +25,7 @@ internal static class EventEndpoints
             .Produces<string>(200, "text/event-stream").ProducesProblem(400)
             .WithSummary("What happens to tasks, as it happens, as server-sent events: submitted, started, completed, failed, retrying, snoozed, cancelled, expired. Goes on behind the header Last-Event-ID, else begins now.");
 
-    private static async Task<IResult> ListenAsync(HttpContext context, EventFeed stream, Drain drain)
+    private static async Task<IResult> ListenAsync(HttpContext context, EventFeed stream, TaskQueries queries, Redaction redaction, Drain drain)
     {
         var caller = context.Caller();
         var queues = Queues(context.Request.Query["queue"]);
@@ -39,7 +40,7 @@ internal static class EventEndpoints
             await batches.MoveNextAsync(); // what fails before the first is still told as a problem
             // Whoever comes late hears the first batch too, and so knows where to go on.
             await using var end = drain.Begun.UnsafeRegister(s => ((CancellationTokenSource)s!).Cancel(), stop);
-            await CopyAsync(batches, context.Response, context.RequestAborted);
+            await CopyAsync(batches, context.Response, new EventErrors(queries, redaction, caller), context.RequestAborted);
         }
         catch (OperationCanceledException) when (drain.HasBegun && !context.RequestAborted.IsCancellationRequested)
         {
@@ -53,26 +54,26 @@ internal static class EventEndpoints
         return Results.Empty;
     }
 
-    private static async Task CopyAsync(IAsyncEnumerator<EventBatch> batches, HttpResponse response, CancellationToken gone)
+    private static async Task CopyAsync(IAsyncEnumerator<EventBatch> batches, HttpResponse response, EventErrors errors, CancellationToken gone)
     {
         response.ContentType = "text/event-stream";
         response.Headers.CacheControl = "no-cache";
         response.Headers["X-Accel-Buffering"] = "no"; // of nginx and its like
         do
         {
-            Write(response.BodyWriter, batches.Current);
+            Write(response.BodyWriter, batches.Current, await errors.OfAsync(batches.Current, gone));
             await response.BodyWriter.FlushAsync(gone); // given up, it would cut the connection
         }
         while (await batches.MoveNextAsync());
     }
 
     /// <summary>The frames of a batch. Without events it is a comment, and the place up to which nothing happened.</summary>
-    private static void Write(IBufferWriter<byte> writer, EventBatch batch)
+    private static void Write(IBufferWriter<byte> writer, EventBatch batch, Func<TaskEvent, string?> error)
     {
         foreach (var (e, cursor) in batch.Events)
         {
             Encoding.UTF8.GetBytes($"event: {e.Type.ToString().ToLowerInvariant()}\nid: {cursor}\ndata: ", writer);
-            writer.Write(JsonSerializer.SerializeToUtf8Bytes(EventData.Of(e), EventJson.Shapes.EventData));
+            writer.Write(JsonSerializer.SerializeToUtf8Bytes(EventData.Of(e, error(e)), EventJson.Shapes.EventData));
             writer.Write("\n\n"u8);
         }
 

@@ -16,7 +16,7 @@ namespace TaskQueue.Api.Events;
 /// <param name="Error">Why it failed.</param>
 internal sealed record EventData(Guid TaskId, string Queue, int Level, int Attempt, DateTime At, DateTime? DueAt, string? Worker, string? Error)
 {
-    public static EventData Of(TaskEvent e) => new(e.TaskId, e.Queue, e.Level, e.Attempt, e.At, e.DueAt, e.Worker, e.Error);
+    public static EventData Of(TaskEvent e, string? error) => new(e.TaskId, e.Queue, e.Level, e.Attempt, e.At, e.DueAt, e.Worker, error);
 }
 
 /// <summary>Source-generated JSON of the door.</summary>

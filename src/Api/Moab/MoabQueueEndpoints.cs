@@ -38,14 +38,15 @@ internal static class MoabQueueEndpoints
         }
     }
 
-    private static async Task<IResult> GetAsync(HttpContext context, QueueCatalog queues, QueueVerbs verbs, ScheduleVerbs schedules, TimeProvider time)
+    private static async Task<IResult> GetAsync(HttpContext context, QueueCatalog queues, QueueVerbs verbs, ScheduleVerbs schedules, Redaction redaction, TimeProvider time)
     {
         var queue = await FindAsync(context, queues);
         var stats = await verbs.StatsAsync(queue.Name);
-        var planned = (await schedules.ListAsync(queue.Name)).OrderBy(s => s.Name, StringComparer.Ordinal).Select(MoabScheduleMapping.ToSchedule);
+        var redactor = redaction.For(context.Caller());
+        var planned = (await schedules.ListAsync(queue.Name)).OrderBy(s => s.Name, StringComparer.Ordinal).Select(s => MoabScheduleMapping.ToSchedule(s, redactor));
         var now = Micros.Now(time);
         return Results.Json(
-            new MoabGetQueueAnswer(MoabQueueMapping.ToQueue(queue), [.. planned], MoabQueueMapping.ToStats(stats, now), MoabFields.Nanoseconds(now)),
+            new MoabGetQueueAnswer(MoabQueueMapping.ToQueue(queue, redactor), [.. planned], MoabQueueMapping.ToStats(stats, now), MoabFields.Nanoseconds(now)),
             MoabJson.Shapes.MoabGetQueueAnswer);
     }
 
@@ -75,11 +76,11 @@ internal static class MoabQueueEndpoints
         return await verbs.DeleteAsync(name) ? Nothing() : throw MoabEndpoints.NoQueue(name);
     }
 
-    private static async Task<IResult> ListAsync(HttpContext context, QueueCatalog queues)
+    private static async Task<IResult> ListAsync(HttpContext context, QueueCatalog queues, Redaction redaction)
     {
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabListQueuesBody);
         var page = MoabPages.Of('q', (await queues.AllAsync()).Values.Where(q => context.Caller().Sees.Allows(q.Name)), q => q.Name, body.PaginationToken, MoabPages.Limit(body.Limit));
-        return Results.Json(new MoabQueuesAnswer([.. page.Items.Select(MoabQueueMapping.ToQueue)], page.Next, page.Previous), MoabJson.Shapes.MoabQueuesAnswer);
+        return Results.Json(new MoabQueuesAnswer([.. page.Items.Select(q => MoabQueueMapping.ToQueue(q, redaction.For(context.Caller())))], page.Next, page.Previous), MoabJson.Shapes.MoabQueuesAnswer);
     }
 
     private static async Task<IResult> PurgeAsync(HttpContext context, QueueVerbs verbs)

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using TaskQueue.Api.Auth;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Storage;
@@ -42,12 +43,15 @@ internal static class MoabQueueMapping
     public static bool IsOurs(QueueRecord queue) => DoorOf(queue.Settings) is not null;
 
     /// <summary>A queue; what another door decided is shown as well as Moab's words can.</summary>
-    public static MoabQueue ToQueue(QueueRecord queue)
+    public static MoabQueue ToQueue(QueueRecord queue) => ToQueue(queue, Redactor.None);
+
+    /// <summary>A queue as a caller sees it.</summary>
+    public static MoabQueue ToQueue(QueueRecord queue, Redactor redactor)
     {
         var settings = queue.Settings;
         var door = DoorOf(settings);
         return new MoabQueue(
-            queue.Name, settings.Description, MoabFields.Nanoseconds(queue.CreatedAt), MoabFields.Nanoseconds(queue.UpdatedAt), queue.Version,
+            queue.Name, redactor.Text("description", settings.Description), MoabFields.Nanoseconds(queue.CreatedAt), MoabFields.Nanoseconds(queue.UpdatedAt), queue.Version,
             (settings.LeaseMs ?? TaskVerbs.DefaultLeaseMs) / 1000, (settings.ExpireAfterMs ?? 0) / 1000,
             Retries(door?.Retry) is var (retry, attempts) && attempts == settings.MaxAttempts && Same(retry, settings.Retry) ? door?.Retry : Rebuild(settings),
             Dequeuing(settings, door?.Dequeuing),

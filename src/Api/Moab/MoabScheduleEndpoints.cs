@@ -37,11 +37,11 @@ internal static class MoabScheduleEndpoints
         };
     }
 
-    private static async Task<IResult> GetAsync(HttpContext context, QueueCatalog queues, ScheduleVerbs schedules)
+    private static async Task<IResult> GetAsync(HttpContext context, QueueCatalog queues, ScheduleVerbs schedules, Redaction redaction)
     {
         var (queue, name) = await NamesAsync(context);
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
-        return Answer(await schedules.FindAsync(queue, name) ?? throw NoSchedule(queue, name));
+        return Answer(await schedules.FindAsync(queue, name) ?? throw NoSchedule(queue, name), redaction.For(context.Caller()));
     }
 
     private static async Task<IResult> UpdateAsync(HttpContext context, QueueCatalog queues, ScheduleVerbs schedules)
@@ -67,7 +67,7 @@ internal static class MoabScheduleEndpoints
         return await schedules.DeleteAsync(queue, name) ? MoabQueueEndpoints.Nothing() : throw NoSchedule(queue, name);
     }
 
-    private static async Task<IResult> ListAsync(HttpContext context, QueueCatalog queues, ScheduleVerbs schedules)
+    private static async Task<IResult> ListAsync(HttpContext context, QueueCatalog queues, ScheduleVerbs schedules, Redaction redaction)
     {
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabListSchedulesBody);
         var queue = MoabFields.Name(body.QueueName, "queue_name");
@@ -75,7 +75,7 @@ internal static class MoabScheduleEndpoints
         _ = MoabPages.Token(body.PaginationToken);
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
         var page = MoabPages.Of('s', await schedules.ListAsync(queue), s => s.Name, body.PaginationToken, limit);
-        return Results.Json(new MoabSchedulesAnswer([.. page.Items.Select(MoabScheduleMapping.ToSchedule)], page.Next, page.Previous), MoabJson.Shapes.MoabSchedulesAnswer);
+        return Results.Json(new MoabSchedulesAnswer([.. page.Items.Select(s => MoabScheduleMapping.ToSchedule(s, redaction.For(context.Caller())))], page.Next, page.Previous), MoabJson.Shapes.MoabSchedulesAnswer);
     }
 
     private static async Task<(string Queue, string Name)> NamesAsync(HttpContext context)
@@ -87,14 +87,14 @@ internal static class MoabScheduleEndpoints
     private static IResult Answer((ScheduleChange Change, ScheduleRecord? Schedule) done, string queue, string name, int? expected = null) =>
         done.Change switch
         {
-            ScheduleChange.Done => Answer(done.Schedule!),
+            ScheduleChange.Done => Answer(done.Schedule!, Redactor.None),
             ScheduleChange.NameTaken => throw MoabEndpoints.Taken($"queue {queue} has a schedule {name} already", "schedule_name", name),
             ScheduleChange.VersionMismatch => throw MoabEndpoints.WrongVersion(expected, done.Schedule?.Version),
             ScheduleChange.QueueNotFound => throw MoabEndpoints.NoQueue(queue),
             _ => throw NoSchedule(queue, name),
         };
 
-    private static IResult Answer(ScheduleRecord schedule) => Results.Json(new MoabScheduleAnswer(MoabScheduleMapping.ToSchedule(schedule)), MoabJson.Shapes.MoabScheduleAnswer);
+    private static IResult Answer(ScheduleRecord schedule, Redactor redactor) => Results.Json(new MoabScheduleAnswer(MoabScheduleMapping.ToSchedule(schedule, redactor)), MoabJson.Shapes.MoabScheduleAnswer);
 
     private static DoorException NoSchedule(string queue, string name) =>
         new(404, "NOT_FOUND", $"there is no schedule {name} in queue {queue}", new Dictionary<string, string> { ["queue_name"] = queue, ["schedule_name"] = name });

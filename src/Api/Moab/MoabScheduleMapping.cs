@@ -1,3 +1,4 @@
+using TaskQueue.Api.Auth;
 using TaskQueue.Engine.Schedules;
 
 namespace TaskQueue.Api.Moab;
@@ -38,14 +39,14 @@ internal static class MoabScheduleMapping
         new(body.QueueName, body.ScheduleName, body.Cron, body.Timezone, body.Description, body.Payload, body.PayloadBase64, body.DedupeKey,
             body.ExpiresInSeconds, body.KeepaliveTimeoutInSeconds, body.RetryStrategy);
 
-    public static MoabSchedule ToSchedule(ScheduleRecord schedule)
+    public static MoabSchedule ToSchedule(ScheduleRecord schedule, Redactor redactor)
     {
         var settings = schedule.Settings;
-        var (payload, base64) = MoabPayload.Read(settings.Payload);
+        var (payload, base64) = MoabPayload.Read(redactor.Json(settings.Payload));
         return new MoabSchedule
         {
             Name = schedule.Name,
-            Description = settings.Description,
+            Description = redactor.Text("description", settings.Description),
             QueueName = schedule.Queue,
             CreatedAt = MoabFields.Nanoseconds(schedule.CreatedAt),
             UpdatedAt = MoabFields.Nanoseconds(schedule.UpdatedAt),

@@ -109,8 +109,8 @@ internal static class MoabTaskEndpoints
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
         var page = await pages.ReadAsync(queue, list, place, limit, context.Caller().Sees, context.RequestAborted);
         var now = Micros.Now(time);
-        var veil = redaction.For(context.Caller());
-        var tasks = page.Items.Where(task => MoabTaskMapping.IsVisible(task, queue, now)).Select(task => MoabTaskMapping.ToTask(task, veil));
+        var redactor = redaction.For(context.Caller());
+        var tasks = page.Items.Where(task => MoabTaskMapping.IsVisible(task, queue, now)).Select(task => MoabTaskMapping.ToTask(task, redactor));
         return Results.Json(new MoabTaskPageAnswer([.. tasks], page.Next, page.Previous, MoabFields.Nanoseconds(now)), MoabJson.Shapes.MoabTaskPageAnswer);
     }
 

@@ -39,12 +39,12 @@ internal static class MoabTaskMapping
             : throw MoabFields.Wrong($"{at}.overwrite_on_duplicate needs a dedupe_key");
     }
 
-    public static MoabTask ToTask(TaskState task) => ToTask(task, Veil.None);
+    public static MoabTask ToTask(TaskState task) => ToTask(task, Redactor.None);
 
     /// <summary>A task as a caller sees it.</summary>
-    public static MoabTask ToTask(TaskState task, Veil veil)
+    public static MoabTask ToTask(TaskState task, Redactor redactor)
     {
-        var (payload, base64) = MoabPayload.Read(veil.Cover(task.Payload));
+        var (payload, base64) = MoabPayload.Read(redactor.Json(task.Payload));
         return new MoabTask
         {
             Id = MoabTaskId.Format(task.CorrelationId),

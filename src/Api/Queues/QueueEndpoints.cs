@@ -43,12 +43,12 @@ internal static class QueueEndpoints
             .WithSummary("A page of the tasks of a queue, declared or not.");
     }
 
-    private static async Task<IResult> ListAsync(HttpContext context, QueueCatalog queues, BacklogWatch backlog)
+    private static async Task<IResult> ListAsync(HttpContext context, QueueCatalog queues, BacklogWatch backlog, Redaction redaction)
     {
         await Task.WhenAny(backlog.RefreshAsync(), Task.Delay(Patience, context.RequestAborted));
         var declared = await queues.AllAsync();
         var all = declared.Values.Concat(backlog.Queues.Where(name => !declared.ContainsKey(name)).Select(Undeclared));
-        return Results.Json(new QueueList([.. all.Where(q => context.Caller().Sees.Allows(q.Name)).OrderBy(q => q.Name, StringComparer.Ordinal).Select(q => QueueMapping.ToDetails(q))]), QueueJson.Shapes.QueueList);
+        return Results.Json(new QueueList([.. all.Where(q => context.Caller().Sees.Allows(q.Name)).OrderBy(q => q.Name, StringComparer.Ordinal).Select(q => Shown(QueueMapping.ToDetails(q), context, redaction))]), QueueJson.Shapes.QueueList);
     }
 
     /// <summary>A queue that has the default settings, because nobody gave it any.</summary>
@@ -102,13 +102,13 @@ internal static class QueueEndpoints
         };
     }
 
-    private static async Task<IResult> GetAsync(string name, QueueVerbs queues, QueueCatalog catalog, TimeProvider time)
+    private static async Task<IResult> GetAsync(string name, HttpContext context, QueueVerbs queues, QueueCatalog catalog, Redaction redaction, TimeProvider time)
     {
         var queue = await catalog.LookUpAsync(name);
         var stats = await queues.StatsAsync(name);
         if (queue is null && stats is { Waiting: 0, Running: 0, Dead: 0, Completed: 0, Expired: 0 })
             throw NotFound(name);
-        return Results.Json(QueueMapping.ToDetails(queue ?? Undeclared(name), stats, time.GetUtcNow().UtcDateTime), QueueJson.Shapes.QueueDetails);
+        return Results.Json(Shown(QueueMapping.ToDetails(queue ?? Undeclared(name), stats, time.GetUtcNow().UtcDateTime), context, redaction), QueueJson.Shapes.QueueDetails);
     }
 
     private static async Task<IResult> DeleteAsync(string name, QueueVerbs queues)
@@ -148,9 +148,12 @@ internal static class QueueEndpoints
             : DefaultPage;
         var after = request.Query["after"].ToString() is { Length: > 0 } text ? QueueCursor.Parse(text) ?? throw QueueMapping.Wrong("after must be next of another page") : null;
         var tasks = await queries.ListAsync(name, list, after, limit, context.Caller().Sees, stop);
-        var veil = redaction.For(context.Caller());
-        return Results.Json(new QueueTasks([.. tasks.Select(task => TaskMapping.ToRow(task, veil))], tasks.Count == limit ? QueueCursor.ToText(TaskCursor.Of(list, tasks[^1])) : null), QueueJson.Shapes.QueueTasks);
+        var redactor = redaction.For(context.Caller());
+        return Results.Json(new QueueTasks([.. tasks.Select(task => TaskMapping.ToRow(task, redactor))], tasks.Count == limit ? QueueCursor.ToText(TaskCursor.Of(list, tasks[^1])) : null), QueueJson.Shapes.QueueTasks);
     }
+
+    private static QueueDetails Shown(QueueDetails queue, HttpContext context, Redaction redaction) =>
+        queue with { Description = redaction.For(context.Caller()).Text("description", queue.Description) };
 
     private static DoorException NotFound(string name) => new(404, "not_found", $"there is no queue {name}");
 }

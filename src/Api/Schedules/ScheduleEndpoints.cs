@@ -28,8 +28,8 @@ internal static class ScheduleEndpoints
         schedules.MapPost("/{name}/run", RunAsync).Produces<TaskQueued>(202).ProducesProblem(404).WithSummary("Make a task of a schedule now; its ticks go on as they would.");
     }
 
-    private static async Task<IResult> ListAsync(string queue, ScheduleVerbs schedules) =>
-        Results.Json(new ScheduleList([.. (await schedules.ListAsync(queue)).Select(ToDetails)]), ScheduleJson.Shapes.ScheduleList);
+    private static async Task<IResult> ListAsync(string queue, HttpContext context, ScheduleVerbs schedules, Redaction redaction) =>
+        Results.Json(new ScheduleList([.. (await schedules.ListAsync(queue)).Select(s => ToDetails(s, redaction.For(context.Caller())))]), ScheduleJson.Shapes.ScheduleList);
 
     private static async Task<IResult> PutAsync(string queue, string name, HttpContext context, ScheduleVerbs schedules, IOptions<EngineOptions> options)
     {
@@ -48,14 +48,14 @@ internal static class ScheduleEndpoints
                 throw NotFound(queue, name);
             (change, schedule) = await schedules.CreateAsync(queue, name, settings);
             if (change == ScheduleChange.Done)
-                return Results.Json(ToDetails(schedule!), ScheduleJson.Shapes.ScheduleDetails, statusCode: 201);
+                return Results.Json(ToDetails(schedule!, Redactor.None), ScheduleJson.Shapes.ScheduleDetails, statusCode: 201);
             if (change == ScheduleChange.QueueNotFound)
                 throw new DoorException(404, "not_found", $"there is no queue {queue}: declare it first");
         }
     }
 
-    private static async Task<IResult> GetAsync(string queue, string name, ScheduleVerbs schedules) =>
-        Json(await schedules.FindAsync(queue, name) ?? throw NotFound(queue, name));
+    private static async Task<IResult> GetAsync(string queue, string name, HttpContext context, ScheduleVerbs schedules, Redaction redaction) =>
+        Json(await schedules.FindAsync(queue, name) ?? throw NotFound(queue, name), redaction.For(context.Caller()));
 
     private static async Task<IResult> DeleteAsync(string queue, string name, ScheduleVerbs schedules) =>
         await schedules.DeleteAsync(queue, name) ? Results.NoContent() : throw NotFound(queue, name);
@@ -93,13 +93,13 @@ internal static class ScheduleEndpoints
     private static long? Ms(double? seconds, string name) =>
         seconds is not { } s ? null : s is >= 1 and <= 315_360_000 ? (long)(s * 1000) : throw Wrong($"{name} must be 1 to 315360000");
 
-    private static IResult Json(ScheduleRecord schedule) => Results.Json(ToDetails(schedule), ScheduleJson.Shapes.ScheduleDetails);
+    private static IResult Json(ScheduleRecord schedule, Redactor? redactor = null) => Results.Json(ToDetails(schedule, redactor ?? Redactor.None), ScheduleJson.Shapes.ScheduleDetails);
 
-    private static ScheduleDetails ToDetails(ScheduleRecord schedule)
+    private static ScheduleDetails ToDetails(ScheduleRecord schedule, Redactor redactor)
     {
         var s = schedule.Settings;
         return new ScheduleDetails(
-            schedule.Queue, schedule.Name, schedule.Version, schedule.CreatedAt, schedule.UpdatedAt, s.Cron, s.TimeZone, s.TaskName, new RawJson(s.Payload), s.Description,
+            schedule.Queue, schedule.Name, schedule.Version, schedule.CreatedAt, schedule.UpdatedAt, s.Cron, s.TimeZone, s.TaskName, new RawJson(redactor.Json(s.Payload)), redactor.Text("description", s.Description),
             s.Level, s.Priority is { } priority ? TaskMapping.Word(priority) : null, s.DedupeKey, s.ThreadId, s.ExpireAfterMs / 1000.0, s.LeaseMs / 1000.0, s.MaxAttempts,
             RetryBodies.ToBody(s.Retry), s.Paused, schedule.LastAt, ScheduleVerbs.Upcoming(schedule, Upcoming));
     }

@@ -77,8 +77,8 @@ internal static partial class TaskEndpoints
         {
             var tasks = await queries.NewestAsync(state, ListMax, context.Caller().Sees, context.RequestAborted);
             // Ids are in the order of arrival, but processes and concurrent requests may read the clock in another order.
-            var veil = redaction.For(context.Caller());
-            var rows = tasks.Select(task => TaskMapping.ToRow(task, veil)).OrderByDescending(row => row.CreatedAt);
+            var redactor = redaction.For(context.Caller());
+            var rows = tasks.Select(task => TaskMapping.ToRow(task, redactor)).OrderByDescending(row => row.CreatedAt);
             return Results.Json(new TaskList([.. rows], tasks.Count), TaskJson.Shapes.TaskList);
         }
         catch (Exception fault) when (fault is not OperationCanceledException)
@@ -107,13 +107,13 @@ internal static partial class TaskEndpoints
         }
     }
 
-    private static async Task<IResult> CallbacksAsync(string id, HttpContext context, TaskQueries queries, BatchQueries batches, CancellationToken stop)
+    private static async Task<IResult> CallbacksAsync(string id, HttpContext context, TaskQueries queries, BatchQueries batches, Redaction redaction, CancellationToken stop)
     {
         var (sees, guid) = (context.Caller().Sees, Id(id));
         var callbacks = await queries.CallbacksAsync(guid, stop);
         // The log outlives its task; then it is only for who sees everything.
         var isSeen = await queries.FindAsync(guid, sees, stop) is not null || await batches.FindAsync(guid, sees.Owner, stop) is not null || (sees == Access.All && callbacks.Count > 0);
-        return isSeen ? Results.Json(new TaskCallbacks([.. callbacks.Select(TaskMapping.ToCallback)]), TaskJson.Shapes.TaskCallbacks) : throw NotFound(id);
+        return isSeen ? Results.Json(new TaskCallbacks([.. callbacks.Select(c => TaskMapping.ToCallback(c, redaction.For(context.Caller())))]), TaskJson.Shapes.TaskCallbacks) : throw NotFound(id);
     }
 
     private static TaskSubmission ReadOne(JsonElement task, int index, Guid id, DateTimeOffset now, Caller caller)

@@ -84,19 +84,19 @@ internal sealed partial class TaskJson : JsonSerializerContext
 /// <summary>Renders tasks.</summary>
 internal static class TaskMapping
 {
-    public static TaskRow ToRow(TaskState t, Veil veil) =>
-        new(t.CorrelationId, veil.Cover(t.Payload), TaskStates.Word(t.State), t.Result is { } result ? veil.Cover(result) : null, Seconds(t.CreatedAt), t.FinishedAt is { } end ? Seconds(end) : null);
+    public static TaskRow ToRow(TaskState t, Redactor redactor) =>
+        new(t.CorrelationId, redactor.Json(t.Payload), TaskStates.Word(t.State), t.Result is { } result ? redactor.Json(result) : null, Seconds(t.CreatedAt), t.FinishedAt is { } end ? Seconds(end) : null);
 
-    public static TaskDetails ToDetails(TaskState t, IEnumerable<TaskEvent> timeline, Veil veil) =>
+    public static TaskDetails ToDetails(TaskState t, IEnumerable<TaskEvent> timeline, Redactor redactor) =>
         new(t.CorrelationId, t.Queue, t.Level, t.Name, Word(t.Priority), TaskStates.Word(t.State), t.Attempt, t.MaxAttempts,
             t.DedupeKey, t.ThreadId, t.Dead,
-            new RawJson(veil.Cover(t.Payload)), t.Result is { } result ? new RawJson(veil.Cover(result)) : null, t.Error,
-            t.Progress is { } progress ? new RawJson(veil.Cover(progress)) : null, t.Worker, t.Owner,
+            new RawJson(redactor.Json(t.Payload)), t.Result is { } result ? new RawJson(redactor.Json(result)) : null, redactor.Error(t.Error, t.Payload),
+            t.Progress is { } progress ? new RawJson(redactor.Json(progress)) : null, t.Worker, t.Owner,
             t.CreatedAt, t.DueAt, t.ExpiresAt, t.StartedAt, t.LeaseUntil, t.FinishedAt,
-            [.. timeline.Select(e => new TaskStepDetails(e.Type.ToString().ToLowerInvariant(), e.Attempt, e.At, e.DueAt, e.Worker, e.Error))]);
+            [.. timeline.Select(e => new TaskStepDetails(e.Type.ToString().ToLowerInvariant(), e.Attempt, e.At, e.DueAt, e.Worker, redactor.Error(e.Error, t.Payload)))]);
 
-    public static TaskCallback ToCallback(Callback c) =>
-        new($"cb_{c.Id}", c.Url, c.State.ToString().ToLowerInvariant(), c.Attempts, c.FinishedAt is null ? c.DueAt : null, c.CreatedAt, c.FinishedAt, new RawJson(c.Log));
+    public static TaskCallback ToCallback(Callback c, Redactor redactor) =>
+        new($"cb_{c.Id}", redactor.Text("callback_url", c.Url), c.State.ToString().ToLowerInvariant(), c.Attempts, c.FinishedAt is null ? c.DueAt : null, c.CreatedAt, c.FinishedAt, new RawJson(redactor.Json(c.Log)));
 
     /// <summary>What became of a submission: queued, or what it was a duplicate of.</summary>
     public static string Word(Admitted result) =>

@@ -1,0 +1,36 @@
+using TaskQueue.Api.Auth;
+using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Encryption;
+using TaskQueue.Engine.Events;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Api.Events;
+
+/// <summary>The errors of events as a caller sees them. Only where values are hidden are the tasks of events with errors read.</summary>
+internal sealed class EventErrors(TaskQueries queries, Redaction redaction, Caller caller)
+{
+    public async ValueTask<Func<TaskEvent, string?>> OfAsync(EventBatch batch, CancellationToken cancellationToken)
+    {
+        var redactor = redaction.For(caller);
+        if (!redactor.IsOn)
+            return e => e.Error;
+        Guid[] failed = [.. batch.Events.Select(e => e.Event).Where(e => e.Error is not null).Select(e => e.TaskId).Distinct()];
+        if (failed.Length == 0)
+            return e => e.Error;
+        var payloads = await PayloadsAsync(failed, cancellationToken);
+        // What the payload of a task that is gone had to hide is not known.
+        return e => e.Error is null ? null : payloads.TryGetValue(e.TaskId, out var payload) ? redactor.Error(e.Error, payload) : Redactor.Hidden;
+    }
+
+    private async Task<Dictionary<Guid, string>> PayloadsAsync(Guid[] ids, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return (await queries.FindManyAsync(ids, Access.All, cancellationToken)).ToDictionary(t => t.CorrelationId, t => t.Payload);
+        }
+        catch (UnreadableDataException)
+        {
+            return [];
+        }
+    }
+}
