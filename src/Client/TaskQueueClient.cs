@@ -14,11 +14,13 @@ public sealed partial class TaskQueueClient : ITaskProducer
 
     private readonly IHttpClientFactory _clients;
     private readonly TimeProvider _time;
+    private readonly ITaskPayloadCodec? _codec;
 
-    internal TaskQueueClient(IHttpClientFactory clients, TimeProvider time)
+    internal TaskQueueClient(IHttpClientFactory clients, TimeProvider time, ITaskPayloadCodec? codec)
     {
         _clients = clients;
         _time = time;
+        _codec = codec;
     }
 
     /// <summary>For requests that mean the same however often they are sent: what fails for the moment is tried again.</summary>
@@ -53,7 +55,7 @@ public static class ClientRegistration
 
     private static TaskQueueClient Create(IServiceProvider services)
     {
-        _ = services.GetRequiredService<IOptions<TaskQueueClientOptions>>().Value; // what is wrong with them is said here, not with the first request
-        return new TaskQueueClient(services.GetRequiredService<IHttpClientFactory>(), services.GetService<TimeProvider>() ?? TimeProvider.System);
+        var options = services.GetRequiredService<IOptions<TaskQueueClientOptions>>().Value; // what is wrong with them is said here, not with the first request
+        return new TaskQueueClient(services.GetRequiredService<IHttpClientFactory>(), services.GetService<TimeProvider>() ?? TimeProvider.System, options.Codec);
     }
 }

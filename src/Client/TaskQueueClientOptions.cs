@@ -8,4 +8,7 @@ public sealed class TaskQueueClientOptions
 
     /// <summary>API key or JWT that is sent as <c>Authorization: Bearer …</c>; null sends none.</summary>
     public string? ApiKey { get; set; }
+
+    /// <summary>Encodes data and decodes results, also for workers and bus producers of this program that have no codec of their own; null is none.</summary>
+    public ITaskPayloadCodec? Codec { get; set; }
 }

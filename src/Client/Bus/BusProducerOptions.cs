@@ -9,6 +9,9 @@ public sealed class BusProducerOptions
     /// <summary>How long to wait for the broker to confirm, 1 s to 10 min.</summary>
     public TimeSpan Timeout { get; set; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>Encodes data; null is that of <see cref="TaskQueueClientOptions"/>, where there is one.</summary>
+    public ITaskPayloadCodec? Codec { get; set; }
+
     internal string? Problem =>
         ConnectionString is not { IsAbsoluteUri: true, Scheme: "amqp" or "amqps" } ? "BusProducerOptions.ConnectionString must be of the form amqp://user:password@host:5672/vhost"
         : Timeout < TimeSpan.FromSeconds(1) || Timeout > TimeSpan.FromMinutes(10) ? "BusProducerOptions.Timeout must be 1 s to 10 min"

@@ -24,7 +24,9 @@ public static class BusProducerRegistration
             bus.UsingRabbitMq((_, cfg) => cfg.Host(options.ConnectionString));
         });
         return services
-            .AddSingleton(sp => new TaskQueueBusProducer(sp.GetRequiredService<ITaskQueueProducerBus>(), options, sp.GetService<TimeProvider>() ?? TimeProvider.System))
+            .AddSingleton(sp => new TaskQueueBusProducer(
+                sp.GetRequiredService<ITaskQueueProducerBus>(), options, sp.GetService<TimeProvider>() ?? TimeProvider.System,
+                options.Codec ?? sp.GetService<IOptions<TaskQueueClientOptions>>()?.Value.Codec))
             .AddProducer<TaskQueueBusProducer>();
     }
 }

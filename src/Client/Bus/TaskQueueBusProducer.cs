@@ -21,9 +21,11 @@ public sealed class TaskQueueBusProducer : ITaskProducer
     private readonly BusProducerOptions _options;
     private readonly TimeProvider _time;
     private readonly GivenUpSends _givenUp;
+    private readonly ITaskPayloadCodec? _codec;
 
-    internal TaskQueueBusProducer(ITaskQueueProducerBus bus, BusProducerOptions options, TimeProvider time)
+    internal TaskQueueBusProducer(ITaskQueueProducerBus bus, BusProducerOptions options, TimeProvider time, ITaskPayloadCodec? codec)
     {
+        _codec = codec;
         _bus = bus;
         _options = options;
         _time = time;
@@ -41,7 +43,7 @@ public sealed class TaskQueueBusProducer : ITaskProducer
         var (message, chars) = (new List<TaskSubmission>(), 0);
         foreach (var task in tasks)
         {
-            var submission = ToSubmission(task);
+            var submission = ToSubmission(_codec.EncodeTask(task));
             if (message.Count == MaxMany || (message.Count > 0 && chars + submission.Payload.Length > MaxChars))
             {
                 await SendAsync(message, cancel);

@@ -8,7 +8,7 @@ namespace TaskQueue.Client;
 /// <summary>Writes tasks as POST /tasks and /tasks/bulk read them.</summary>
 internal static class TaskBody
 {
-    private static readonly JsonWriterOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    internal static readonly JsonWriterOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     public static ReadOnlyMemory<byte> One(NewTask task) => Write(writer => Write(writer, task));
 

@@ -111,7 +111,14 @@ public sealed record TaskInfo
 
     /// <summary>The result as a value; null where there is none.</summary>
     /// <exception cref="JsonException">It is of another shape.</exception>
-    public T? GetResult<T>(JsonTypeInfo<T> type) => Result is { } result ? result.Deserialize(type) : default;
+    /// <exception cref="TaskPayloadException">It is encoded, and the client has no codec.</exception>
+    public T? GetResult<T>(JsonTypeInfo<T> type)
+    {
+        if (Result is not { } result)
+            return default;
+        CodecEnvelope.DemandPlain(result, "result of the task");
+        return result.Deserialize(type);
+    }
 }
 
 /// <summary>A step in the life of a task.</summary>

@@ -20,7 +20,7 @@ public sealed partial class TaskQueueClient
     {
         ArgumentNullException.ThrowIfNull(task);
         using var activity = ClientTelemetry.Source.StartActivity($"send {task.Queue}", ActivityKind.Producer);
-        var body = TaskBody.One(task);
+        var body = TaskBody.One(_codec.EncodeTask(task));
         return await TryAsync(async (server, i) =>
         {
             using var content = Content(body);
@@ -37,7 +37,7 @@ public sealed partial class TaskQueueClient
         foreach (var chunk in tasks.Chunk(MaxMany))
         {
             using var activity = ClientTelemetry.Source.StartActivity($"send {chunk[0].Queue}", ActivityKind.Producer);
-            var body = TaskBody.Many(chunk);
+            var body = TaskBody.Many([.. chunk.Select(t => _codec.EncodeTask(t))]);
             answers.AddRange(await TryAsync(async (server, i) =>
             {
                 using var content = Content(body);
@@ -59,6 +59,7 @@ public sealed partial class TaskQueueClient
 
     /// <summary>The result of a task as a value; the default of the type where it has not completed, or completed with nothing.</summary>
     /// <exception cref="TaskQueueException">There is no such task, or the server did not answer.</exception>
+    /// <exception cref="TaskPayloadException">The result is encoded, and the client's codec cannot decode it.</exception>
     public async Task<T?> GetResultAsync<T>(Guid id, JsonTypeInfo<T> type, CancellationToken cancel = default) =>
         (await GetAsync(id, cancel) ?? throw NotFound(id)).GetResult(type);
 
@@ -122,7 +123,7 @@ public sealed partial class TaskQueueClient
         var path = wait > TimeSpan.Zero ? string.Create(CultureInfo.InvariantCulture, $"{Path(id)}?wait_seconds={wait.TotalSeconds:0.###}") : Path(id);
         try
         {
-            return await TryAsync((server, _) => server.SendAsync(HttpMethod.Get, path, null, TaskJson.Default.TaskInfo, cancel), cancel);
+            return _codec.DecodeTask(await TryAsync((server, _) => server.SendAsync(HttpMethod.Get, path, null, TaskJson.Default.TaskInfo, cancel), cancel));
         }
         catch (TaskQueueException fault) when (fault.Status == 404)
         {

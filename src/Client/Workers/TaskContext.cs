@@ -8,8 +8,14 @@ public sealed class TaskContext
 {
     private const int MaxProgress = 4096;
     private readonly Attempt _attempt;
+    private readonly ITaskPayloadCodec? _codec;
 
-    internal TaskContext(Attempt attempt) => _attempt = attempt;
+    internal TaskContext(Attempt attempt, string payload, ITaskPayloadCodec? codec)
+    {
+        _attempt = attempt;
+        Payload = payload;
+        _codec = codec;
+    }
 
     /// <summary>The task.</summary>
     public Guid Id => _attempt.Item.Id;
@@ -34,8 +40,8 @@ public sealed class TaskContext
     /// <summary>How many attempts there may be; null on the bus, which does not say.</summary>
     public int? MaxAttempts => _attempt.Item.MaxAttempts;
 
-    /// <summary>JSON text as submitted.</summary>
-    public string Payload => _attempt.Item.Payload;
+    /// <summary>JSON text as submitted, decoded where the worker has a codec.</summary>
+    public string Payload { get; }
 
     /// <summary>Whether the task is no longer this worker's: its outcome is dropped.</summary>
     public bool LeaseLost => _attempt.IsLost;
@@ -51,12 +57,13 @@ public sealed class TaskContext
     }
 
     /// <summary>Says how far the work is, for whoever looks at the task. Returns when a heartbeat went out with it; that it arrives is not certain.</summary>
-    /// <param name="json">JSON text of at most 4,096 characters.</param>
+    /// <param name="json">JSON text of at most 4,096 characters, as the worker's codec encodes it.</param>
     public Task ReportProgressAsync(string json)
     {
         ArgumentNullException.ThrowIfNull(json);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(json.Length, MaxProgress, nameof(json));
         JsonText.Check(json, nameof(json));
-        return _attempt.SayProgress(json);
+        var sent = _codec?.Encode(TaskText.Progress, json) ?? json;
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(sent.Length, MaxProgress, nameof(json));
+        return _attempt.SayProgress(sent);
     }
 }

@@ -54,6 +54,10 @@ public sealed record TaskOutcome
         return new TaskOutcome { Delay = delay };
     }
 
+    /// <summary>The outcome as it is reported.</summary>
+    internal TaskOutcome Encode(ITaskPayloadCodec? codec) =>
+        codec is null || Result is not { } result ? this : this with { Result = codec.Encode(TaskText.Result, result) };
+
     /// <summary>A processor threw: the task is tried again while attempts are left.</summary>
     internal static TaskOutcome Threw(string error) => new() { Error = error, Retryable = true };
 }

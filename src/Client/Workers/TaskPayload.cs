@@ -21,7 +21,8 @@ internal static class TaskPayload
         return read ?? throw new JsonException($"null is no {typeof(T).Name}");
     }
 
-    private static JsonElement? DataOf(Guid task, JsonElement root) =>
+    /// <summary>The data of the message that POST /tasks makes; null for any other payload.</summary>
+    public static JsonElement? DataOf(Guid task, JsonElement root) =>
         root.ValueKind == JsonValueKind.Object && root.TryGetProperty("data", out var data)
         && root.TryGetProperty("action", out _) && root.TryGetProperty("created_at", out _)
         && root.TryGetProperty("id", out var id) && id.ValueKind == JsonValueKind.String && id.TryGetGuid(out var value) && value == task

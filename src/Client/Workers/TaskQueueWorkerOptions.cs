@@ -38,6 +38,9 @@ public sealed class TaskQueueWorkerOptions
     /// <summary>What becomes of tasks whose name has no processor; default <see cref="UnknownNames.Echo"/>.</summary>
     public UnknownNames UnknownNames { get; set; }
 
+    /// <summary>Decodes data, and encodes results and progress; null is that of <see cref="TaskQueueClientOptions"/>, where there is one.</summary>
+    public ITaskPayloadCodec? Codec { get; set; }
+
     /// <summary>Makes the transport; null is HTTP.</summary>
     internal Func<IServiceProvider, TimeProvider, IWorkerTransport>? Transport { get; private set; }
 

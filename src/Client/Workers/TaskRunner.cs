@@ -1,11 +1,15 @@
 using System.Diagnostics;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 
 namespace TaskQueue.Client;
 
 /// <summary>Runs processors, so many at once.</summary>
 internal sealed partial class TaskRunner(AttemptDesk desk, TaskQueueWorkerOptions options, IServiceProvider services, TimeProvider time, ILogger logger)
 {
+    private readonly ITaskPayloadCodec? _codec = options.Codec ?? services.GetService<IOptions<TaskQueueClientOptions>>()?.Value.Codec;
+
     private static readonly TimeSpan UnknownDelay = TimeSpan.FromSeconds(10);
 
     /// <summary>Ends when the desk is closed and what was begun has ended.</summary>
@@ -37,12 +41,15 @@ internal sealed partial class TaskRunner(AttemptDesk desk, TaskQueueWorkerOption
 
     private async Task<TaskOutcome> ProcessAsync(Attempt attempt)
     {
-        if (options.ProcessorOf(attempt.Item.Name) is not { } processor)
-            return Unknown(attempt.Item);
         try
         {
-            return await processor(services, new TaskContext(attempt), attempt.Cancelled)
+            // Tried again where it cannot be decoded: another worker may have the key.
+            var payload = _codec.DecodePayload(attempt.Item.Id, attempt.Item.Payload);
+            if (options.ProcessorOf(attempt.Item.Name) is not { } processor)
+                return Unknown(attempt.Item, payload).Encode(_codec);
+            var outcome = await processor(services, new TaskContext(attempt, payload, _codec), attempt.Cancelled)
                 ?? TaskOutcome.Failed($"the processor of {attempt.Item.Name} returned null");
+            return outcome.Encode(_codec);
         }
 #pragma warning disable CA1031 // what a processor throws is an outcome
         catch (Exception fault)
@@ -54,10 +61,10 @@ internal sealed partial class TaskRunner(AttemptDesk desk, TaskQueueWorkerOption
         }
     }
 
-    private TaskOutcome Unknown(WorkItem item) =>
+    private TaskOutcome Unknown(WorkItem item, string payload) =>
         options.UnknownNames switch
         {
-            UnknownNames.Echo => TaskOutcome.Completed(item.Payload),
+            UnknownNames.Echo => TaskOutcome.Completed(payload),
             UnknownNames.Fail => TaskOutcome.Failed($"no processor for '{item.Name}'"),
             _ => TaskOutcome.Snooze(UnknownDelay),
         };

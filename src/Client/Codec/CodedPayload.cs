@@ -1,0 +1,85 @@
+using System.Text;
+using System.Text.Json;
+
+namespace TaskQueue.Client;
+
+/// <summary>Applies a codec, or its absence, to what the server has of a task.</summary>
+internal static class CodedPayload
+{
+    /// <summary>A task as it is sent.</summary>
+    public static NewTask EncodeTask(this ITaskPayloadCodec? codec, NewTask task) =>
+        codec is null || task.Data is not { } data ? task : task with { Data = codec.Encode(TaskText.Data, data) };
+
+    /// <summary>A payload as its processor reads it: only the data of the message that POST /tasks makes is encoded.</summary>
+    /// <exception cref="TaskPayloadException">It cannot be decoded.</exception>
+    public static string DecodePayload(this ITaskPayloadCodec? codec, Guid task, string payload)
+    {
+        if (codec is null && !payload.Contains("$enc", StringComparison.Ordinal))
+            return payload;
+        using var document = TryParse(payload);
+        if (document is null)
+            return payload; // of an API that takes any text
+        var root = document.RootElement;
+        if (codec is null)
+        {
+            CodecEnvelope.DemandPlain(TaskPayload.DataOf(task, root) ?? root, "data of the task");
+            return payload;
+        }
+
+        return TaskPayload.DataOf(task, root) is { } data
+            ? Replace(root, codec.Decode(TaskText.Data, data.GetRawText()))
+            : codec.Decode(TaskText.Data, payload);
+    }
+
+    /// <summary>A task as it was read, decoded. Without a codec it stays as it is; whoever reads the result then fails.</summary>
+    /// <exception cref="TaskPayloadException">It cannot be decoded.</exception>
+    public static TaskInfo DecodeTask(this ITaskPayloadCodec? codec, TaskInfo task) =>
+        codec is null ? task : task with
+        {
+            Payload = Parse(codec.DecodePayload(task.Id, task.Payload.GetRawText())),
+            Result = Decode(codec, TaskText.Result, task.Result),
+            Progress = Decode(codec, TaskText.Progress, task.Progress),
+        };
+
+    private static JsonElement? Decode(ITaskPayloadCodec codec, TaskText text, JsonElement? json) =>
+        json is { ValueKind: not (JsonValueKind.Null or JsonValueKind.Undefined) } value ? Parse(codec.Decode(text, value.GetRawText())) : json;
+
+    private static JsonElement Parse(string json)
+    {
+        using var document = JsonDocument.Parse(json);
+        return document.RootElement.Clone();
+    }
+
+    private static JsonDocument? TryParse(string payload)
+    {
+        try
+        {
+            return JsonDocument.Parse(payload);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    private static string Replace(JsonElement message, string data)
+    {
+        using var buffer = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(buffer, TaskBody.Relaxed))
+        {
+            writer.WriteStartObject();
+            foreach (var member in message.EnumerateObject())
+            {
+                writer.WritePropertyName(member.Name);
+                if (member.NameEquals("data"u8))
+                    writer.WriteRawValue(data);
+                else
+                    member.Value.WriteTo(writer);
+            }
+
+            writer.WriteEndObject();
+        }
+
+        return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length);
+    }
+}
