@@ -1,39 +1,48 @@
 using System.Buffers.Text;
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json;
 using TaskQueue.Bench.Load;
 using TaskQueue.Bench.Reporting;
 using TaskQueue.Bench.Servers;
 
 namespace TaskQueue.Bench.Scenarios;
 
-/// <summary>What it costs that callers of POST /tasks say who they are: by one of ten keys, and by a token.</summary>
+/// <summary>What authentication of POST /tasks costs: by one of ten keys, by one of a thousand, and by a token.</summary>
 internal static class AuthScenario
 {
     private const string Secret = "the-secret-of-the-benchmark-with-40-bytes";
     private const int Keys = 10;
+    private const int ManyKeys = 1000;
 
     public static async Task<IReadOnlyList<Figure>> RunAsync(BenchRun run)
     {
         await using var openDatabase = await run.CreateDatabaseAsync();
         await using var closedDatabase = await run.CreateDatabaseAsync();
+        await using var manyDatabase = await run.CreateDatabaseAsync();
         using var open = await ServerProcess.StartAsync(BenchRun.AllRoles, openDatabase.ConnectionString, rabbitMq: null, run.Stop);
         using var closed = await ServerProcess.StartAsync(BenchRun.AllRoles, closedDatabase.ConnectionString, rabbitMq: null, run.Stop, Settings());
+        using var many = await ServerProcess.StartAsync(BenchRun.AllRoles, manyDatabase.ConnectionString, rabbitMq: null, run.Stop, await WriteKeysAsync(run));
         var body = Bodies.One(Bodies.PullQueue);
         var free = new Wrk(run, open, "/tasks", body, PostScenario.Connections);
         var key = new Wrk(run, closed, "/tasks", body, PostScenario.Connections, token: "key-5");
         var token = new Wrk(run, closed, "/tasks", body, PostScenario.Connections, token: Token());
-        foreach (var wrk in new[] { free, key, token })
+        var manyKey = new Wrk(run, many, "/tasks", body, PostScenario.Connections, token: "key-500");
+        foreach (var wrk in new[] { free, key, manyKey, token })
             await wrk.RunAsync(run.Sizes.WarmUp);
 
         var (byKey, withoutKey) = await CompareAsync(run, openDatabase, free, closedDatabase, key);
+        var (byManyKey, withoutManyKey) = await CompareAsync(run, openDatabase, free, manyDatabase, manyKey);
         var (byToken, withoutToken) = await CompareAsync(run, openDatabase, free, closedDatabase, token);
         open.DemandNoTrouble();
         closed.DemandNoTrouble();
+        many.DemandNoTrouble();
         return
         [
             new("POST /tasks with one of ten API keys", new Series(byKey, Unit.TasksPerSecond),
                 new Reference("a server without keys", new Series(withoutKey, Unit.TasksPerSecond)), Goal.RatioAtLeast(0.95)),
+            new("POST /tasks with one of 1,000 API keys", new Series(byManyKey, Unit.TasksPerSecond),
+                new Reference("a server without keys", new Series(withoutManyKey, Unit.TasksPerSecond)), Goal.RatioAtLeast(0.95)),
             new("POST /tasks with a token (HS256)", new Series(byToken, Unit.TasksPerSecond),
                 new Reference("a server without keys", new Series(withoutToken, Unit.TasksPerSecond))),
         ];
@@ -58,11 +67,22 @@ internal static class AuthScenario
         for (var i = 0; i < Keys; i++)
         {
             settings[$"TaskQueue__Auth__ApiKeys__{i}__Name"] = $"caller-{i}";
-            settings[$"TaskQueue__Auth__ApiKeys__{i}__KeyHash"] = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes($"key-{i}")));
+            settings[$"TaskQueue__Auth__ApiKeys__{i}__KeyHash"] = Hash(i);
         }
 
         return settings;
     }
+
+    /// <summary>In a file, as nobody has a thousand keys in the environment.</summary>
+    private static async Task<Dictionary<string, string>> WriteKeysAsync(BenchRun run)
+    {
+        var file = Path.Combine(run.Options.Scratch, "keys.json");
+        var keys = Enumerable.Range(0, ManyKeys).Select(i => new { Name = $"caller-{i}", KeyHash = Hash(i) });
+        await File.WriteAllTextAsync(file, JsonSerializer.Serialize(new { ApiKeys = keys }), run.Stop);
+        return new() { ["TaskQueue__Auth__KeysFile"] = file };
+    }
+
+    private static string Hash(int key) => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes($"key-{key}")));
 
     private static string Token()
     {
