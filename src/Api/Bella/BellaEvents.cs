@@ -82,6 +82,8 @@ internal sealed class BellaEvents(ReplyDesk desk, ReplySender sender, TaskQuerie
 }
 
 /// <summary>An event as workers publish it (bella.md 8), to the queue named topic + instance_id of its task.</summary>
+[ConfigureConsumeTopology(false)]
+[ExcludeFromTopology]
 [SentBy(SenderRole.EventWorker)]
 internal sealed record BellaBusEvent
 {
