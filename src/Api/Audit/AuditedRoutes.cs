@@ -42,7 +42,7 @@ internal static class AuditedRoutes
             {
                 // Refusals are recorded where they are answered.
                 if (DoorFaults.ToFault(fault) is { Status: not 401 and not 403 and not 429 } failure && IsWanted(http, onlyWhenNoted))
-                    Log(http).RecordRefusal(EntryOf(http, action, $"failed: {failure.Code}"), action);
+                    Log(http).RecordRefusal(EntryOf(http, action, $"failed: {failure.Code.ToLowerInvariant()}"), action);
                 throw;
             }
 
@@ -75,7 +75,7 @@ internal static class AuditedRoutes
         var pattern = (context.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText;
         var entry = Entry(context, action, $"refused: {fault.Code.ToLowerInvariant()}") with { Target = $"{context.Request.Method} {context.Request.Path}" };
         // Nothing that a stranger chooses tells rows apart.
-        Log(context).RecordRefusal(fault.Status == StatusCodes.Status401Unauthorized ? entry with { Target = pattern } : entry, pattern);
+        Log(context).RecordRefusal(fault.Status == StatusCodes.Status401Unauthorized ? entry with { Target = $"{context.Request.Method} {pattern}" } : entry, pattern);
     }
 
     private static bool IsWanted(HttpContext context, bool onlyWhenNoted) => !onlyWhenNoted || context.Features.Get<AuditNote>() is not null;
