@@ -1,4 +1,6 @@
+using System.Text.Json;
 using MassTransit;
+using Microsoft.Extensions.Options;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Storage;
@@ -7,13 +9,16 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Engine.Events;
 
 /// <summary>Turns events into messages: lifecycle events to whoever subscribed, dispatches to the workers of push queues.</summary>
-internal sealed class EventPublisher(IBus bus, BusAddress address, PushTopology topology, DispatchWindow window, ITaskStore store)
+internal sealed class EventPublisher(IBus bus, BusAddress address, PushTopology topology, DispatchWindow window, ITaskStore store, IOptions<EngineOptions> options)
 {
     private const int MaxEntries = 200;
     private const int MaxDispatch = 100;
 
-    /// <summary>Payload characters in one dispatch; a larger task travels alone.</summary>
-    private const int MaxDispatchChars = 1024 * 1024;
+    /// <summary>Bytes of a character that is escaped, and at most of all that a message has beside its texts.</summary>
+    private const int EscapedBytes = 6, Envelope = 128 * 1024;
+
+    /// <summary>Characters of payloads or errors in one message; a larger task travels alone.</summary>
+    private const int MaxMessageChars = 1024 * 1024;
 
     /// <summary>Publishes events and returns when the broker has confirmed all.</summary>
     public async Task PublishAsync(IReadOnlyList<TaskEvent> events)
@@ -35,7 +40,7 @@ internal sealed class EventPublisher(IBus bus, BusAddress address, PushTopology 
     public Task ProbeAsync() => address.RabbitMq is null ? Task.CompletedTask : bus.Publish(new WorkArrived([]));
 
     private IEnumerable<Task> PublishSteps(IGrouping<TaskEventType, TaskEvent> events) =>
-        events.Select(ToStep).Chunk(MaxEntries).Select(steps => events.Key switch
+        Groups(events.Select(ToStep)).Select(steps => events.Key switch
         {
             TaskEventType.Submitted => bus.Publish(new TasksSubmitted(steps)),
             TaskEventType.Started => bus.Publish(new TasksStarted(steps)),
@@ -46,6 +51,49 @@ internal sealed class EventPublisher(IBus bus, BusAddress address, PushTopology 
             TaskEventType.Expired => bus.Publish(new TasksExpired(steps)),
             _ => Task.CompletedTask,
         });
+
+    /// <summary>Steps in messages of bounded size.</summary>
+    /// <exception cref="MessageTooLargeException">One alone is too large.</exception>
+    private IEnumerable<List<TaskStep>> Groups(IEnumerable<TaskStep> steps)
+    {
+        var group = new List<TaskStep>();
+        var chars = 0;
+        foreach (var step in steps)
+        {
+            var length = step.Error?.Length ?? 0;
+            Demand(step.Error);
+            if (group.Count == MaxEntries || (group.Count > 0 && chars + length > MaxChars))
+            {
+                yield return group;
+                group = [];
+                chars = 0;
+            }
+
+            group.Add(step);
+            chars += length;
+        }
+
+        if (group.Count > 0)
+            yield return group;
+    }
+
+    /// <summary>
+    /// What the broker would refuse is not sent: it closes the channel, and the bus sends the message again for ever. Characters are
+    /// counted as they are escaped, where that can matter.
+    /// </summary>
+    private void Demand(string? text, string? more = null)
+    {
+        if (address.RabbitMq is null || (text?.Length ?? 0) + (more?.Length ?? 0) <= MaxChars)
+            return;
+        var bytes = (long)Envelope + Escaped(text) + Escaped(more);
+        if (bytes > options.Value.MaxMessageBytes)
+            throw new MessageTooLargeException($"its message has about {bytes} bytes, and TaskQueue:MaxMessageBytes is {options.Value.MaxMessageBytes}");
+    }
+
+    private static int Escaped(string? text) => text is null ? 0 : JsonEncodedText.Encode(text).EncodedUtf8Bytes.Length;
+
+    /// <summary>Characters that are in the broker's bounds however they are escaped, and no more than makes a handy message.</summary>
+    private int MaxChars => Math.Min(MaxMessageChars, (options.Value.MaxMessageBytes - Envelope) / EscapedBytes);
 
     private static TaskStep ToStep(TaskEvent e) => new(e.TaskId, e.Queue, e.Level, e.Attempt, e.At, e.DueAt, e.Worker, e.Error);
 
@@ -76,13 +124,14 @@ internal sealed class EventPublisher(IBus bus, BusAddress address, PushTopology 
         }));
     }
 
-    private static IEnumerable<DispatchTasks> Batches(IEnumerable<TaskState> tasks)
+    private IEnumerable<DispatchTasks> Batches(IEnumerable<TaskState> tasks)
     {
         var batch = new List<DispatchedTask>();
         var chars = 0;
         foreach (var t in tasks)
         {
-            if (batch.Count > 0 && (batch.Count == MaxDispatch || chars + t.Payload.Length > MaxDispatchChars))
+            Demand(t.Payload, t.Headers);
+            if (batch.Count > 0 && (batch.Count == MaxDispatch || chars + t.Payload.Length > MaxChars))
             {
                 yield return new DispatchTasks(batch);
                 batch = [];
@@ -97,3 +146,6 @@ internal sealed class EventPublisher(IBus bus, BusAddress address, PushTopology 
             yield return new DispatchTasks(batch);
     }
 }
+
+/// <summary>What is to be sent is larger than the broker takes.</summary>
+internal sealed class MessageTooLargeException(string message) : Exception(message);
