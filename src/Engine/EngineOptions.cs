@@ -10,6 +10,14 @@ public sealed class EngineOptions
     [Range(1024, 64 * 1024 * 1024)]
     public int MaxPayloadBytes { get; set; } = 1024 * 1024;
 
+    /// <summary>
+    /// Largest message in bytes that is sent to the broker. A broker closes the channel over a larger one than its own
+    /// <c>max_message_size</c> allows, and everything else on it waits: keep this below.
+    /// </summary>
+    /// <value>16 MiB, the default of RabbitMQ 4; 256 KiB to 512 MiB.</value>
+    [Range(256 * 1024, 512 * 1024 * 1024)]
+    public int MaxMessageBytes { get; set; } = 16 * 1024 * 1024;
+
     /// <summary>Groups of commands that commit side by side on PostgreSQL.</summary>
     /// <value>2; 1 to 16. More lanes mean smaller groups: worth it where a commit waits long for its disk.</value>
     [Range(1, 16)]

@@ -9,7 +9,7 @@ namespace TaskQueue.Tests.EndToEnd;
 [Collection(ProcessesCollection.Name)]
 public sealed class RefusedEventsTests
 {
-    private const int Largest = 100_000;
+    private const int Largest = 300_000;
 
     [Fact]
     public async Task A_task_that_the_broker_refuses_is_set_aside_and_the_relay_goes_on()
@@ -17,7 +17,7 @@ public sealed class RefusedEventsTests
         await using var servers = await OwnServers.StartAsync();
         await servers.RunAsync("limit-messages", $"{Largest}");
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Postgres);
-        await using var host = await TestHost.StartAsync(database.ConnectionString, servers.RabbitMq, settings: new Dictionary<string, string?> { ["Logging:LogLevel:Default"] = "Error" });
+        await using var host = await TestHost.StartAsync(database.ConnectionString, servers.RabbitMq, settings: new Dictionary<string, string?> { ["Logging:LogLevel:Default"] = "Error", ["TaskQueue:MaxMessageBytes"] = $"{Largest}" });
 
         var large = await host.Http.SubmitAsync(new { action = "echo", data = new string('x', 2 * Largest) });
         var small = await host.Http.SubmitAsync(new { action = "echo", data = 1 });

@@ -14,7 +14,7 @@ internal sealed class EncryptedEntities : SaveChangesInterceptor
 {
     public static readonly EncryptedEntities Instance = new();
 
-    private readonly ConditionalWeakTable<DbContext, List<Action>> _written = [];
+    private readonly ConditionalWeakTable<DbContext, List<Written>> _written = [];
 
     public override InterceptionResult<int> SavingChanges(DbContextEventData eventData, InterceptionResult<int> result)
     {
@@ -28,7 +28,7 @@ internal sealed class EncryptedEntities : SaveChangesInterceptor
 
     public override int SavedChanges(SaveChangesCompletedEventData eventData, int result)
     {
-        Restore(eventData.Context!);
+        Restore(eventData.Context!, saved: true);
         return result;
     }
 
@@ -36,7 +36,7 @@ internal sealed class EncryptedEntities : SaveChangesInterceptor
         SaveChangesCompletedEventData eventData, int result, CancellationToken cancellationToken = default) =>
         new(SavedChanges(eventData, result));
 
-    public override void SaveChangesFailed(DbContextErrorEventData eventData) => Restore(eventData.Context!);
+    public override void SaveChangesFailed(DbContextErrorEventData eventData) => Restore(eventData.Context!, saved: false);
 
     public override Task SaveChangesFailedAsync(DbContextErrorEventData eventData, CancellationToken cancellationToken = default)
     {
@@ -56,27 +56,28 @@ internal sealed class EncryptedEntities : SaveChangesInterceptor
                     continue;
                 var plain = property.CurrentValue;
                 text.Set(cipher.Seal(text.Place, text.Value));
-                _written.GetOrCreateValue(context).Add(() => Restore(property, plain));
+                _written.GetOrCreateValue(context).Add(new Written(property, plain));
             }
         }
     }
 
-    private void Restore(DbContext context)
+    private void Restore(DbContext context, bool saved)
     {
         if (!_written.TryGetValue(context, out var written))
             return;
         _written.Remove(context);
         written.Reverse(); // two texts may share a property
-        written.ForEach(restore => restore());
-    }
-
-    private static void Restore(PropertyEntry property, object? plain)
-    {
-        property.CurrentValue = plain;
-        if (property.EntityEntry.State is EntityState.Unchanged or EntityState.Modified)
+        foreach (var (property, plain) in written)
         {
+            property.CurrentValue = plain;
+            if (!saved)
+                continue; // still to be written, if the caller tries again
             property.OriginalValue = plain;
             property.IsModified = false;
         }
     }
+
+    /// <param name="Property">What was encrypted.</param>
+    /// <param name="Plain">Its value before.</param>
+    private sealed record Written(PropertyEntry Property, object? Plain);
 }

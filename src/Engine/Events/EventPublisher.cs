@@ -1,5 +1,10 @@
+<<<<<<< HEAD
 using System.Text;
+=======
+using System.Text.Json;
+>>>>>>> quarantine
 using MassTransit;
+using Microsoft.Extensions.Options;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Queues;
@@ -10,18 +15,30 @@ using TaskQueue.Engine.Telemetry;
 namespace TaskQueue.Engine.Events;
 
 /// <summary>Turns events into messages: lifecycle events to whoever subscribed, dispatches to the workers of push queues.</summary>
+<<<<<<< HEAD
 internal sealed class EventPublisher(IBus bus, BusAddress address, PushTopology topology, DispatchWindow window, QueueCatalog queues, ITaskStore store)
+=======
+internal sealed class EventPublisher(IBus bus, BusAddress address, PushTopology topology, DispatchWindow window, ITaskStore store, IOptions<EngineOptions> options)
+>>>>>>> quarantine
 {
     /// <summary>Entries of a message. Those of events have no payloads, and of an error only its beginning.</summary>
     private const int MaxEntries = 200;
 
     private const int MaxDispatch = 100;
 
+<<<<<<< HEAD
     /// <summary>Bytes of payloads and headers in one dispatch; a larger task travels alone.</summary>
     private const int MaxDispatchBytes = 1024 * 1024;
 
     /// <summary>The same of those that are read and sent at a time.</summary>
     private const long MaxReadBytes = 8 * MaxDispatchBytes;
+=======
+    /// <summary>Bytes of a character that is escaped, and at most of all that a message has beside its texts.</summary>
+    private const int EscapedBytes = 6, Envelope = 128 * 1024;
+
+    /// <summary>Characters of payloads or errors in one message; a larger task travels alone.</summary>
+    private const int MaxMessageChars = 1024 * 1024;
+>>>>>>> quarantine
 
     /// <summary>Publishes events and returns when the broker has confirmed all.</summary>
     public async Task PublishAsync(IReadOnlyList<TaskEvent> events)
@@ -43,7 +60,7 @@ internal sealed class EventPublisher(IBus bus, BusAddress address, PushTopology 
     public Task ProbeAsync() => address.RabbitMq is null ? Task.CompletedTask : bus.Publish(new WorkArrived([]));
 
     private IEnumerable<Task> PublishSteps(IGrouping<TaskEventType, TaskEvent> events) =>
-        events.Select(ToStep).Chunk(MaxEntries).Select(steps => events.Key switch
+        Groups(events.Select(ToStep)).Select(steps => events.Key switch
         {
             TaskEventType.Submitted => bus.Publish(new TasksSubmitted(steps)),
             TaskEventType.Started => bus.Publish(new TasksStarted(steps)),
@@ -55,6 +72,7 @@ internal sealed class EventPublisher(IBus bus, BusAddress address, PushTopology 
             _ => Task.CompletedTask,
         });
 
+<<<<<<< HEAD
     private static bool Ended(TaskEventType type) => type is TaskEventType.Failed or TaskEventType.Retrying or TaskEventType.Snoozed or TaskEventType.Cancelled;
 
     /// <summary>Tells the workers of push queues what they need not go on with. They see the steps of their own queue only.</summary>
@@ -78,6 +96,51 @@ internal sealed class EventPublisher(IBus bus, BusAddress address, PushTopology 
         }
     }
 
+=======
+    /// <summary>Steps in messages of bounded size.</summary>
+    /// <exception cref="MessageTooLargeException">One alone is too large.</exception>
+    private IEnumerable<List<TaskStep>> Groups(IEnumerable<TaskStep> steps)
+    {
+        var group = new List<TaskStep>();
+        var chars = 0;
+        foreach (var step in steps)
+        {
+            var length = step.Error?.Length ?? 0;
+            Demand(step.Error);
+            if (group.Count == MaxEntries || (group.Count > 0 && chars + length > MaxChars))
+            {
+                yield return group;
+                group = [];
+                chars = 0;
+            }
+
+            group.Add(step);
+            chars += length;
+        }
+
+        if (group.Count > 0)
+            yield return group;
+    }
+
+    /// <summary>
+    /// What the broker would refuse is not sent: it closes the channel, and the bus sends the message again for ever. Characters are
+    /// counted as they are escaped, where that can matter.
+    /// </summary>
+    private void Demand(string? text, string? more = null)
+    {
+        if (address.RabbitMq is null || (text?.Length ?? 0) + (more?.Length ?? 0) <= MaxChars)
+            return;
+        var bytes = (long)Envelope + Escaped(text) + Escaped(more);
+        if (bytes > options.Value.MaxMessageBytes)
+            throw new MessageTooLargeException($"its message has about {bytes} bytes, and TaskQueue:MaxMessageBytes is {options.Value.MaxMessageBytes}");
+    }
+
+    private static int Escaped(string? text) => text is null ? 0 : JsonEncodedText.Encode(text).EncodedUtf8Bytes.Length;
+
+    /// <summary>Characters that are in the broker's bounds however they are escaped, and no more than makes a handy message.</summary>
+    private int MaxChars => Math.Min(MaxMessageChars, (options.Value.MaxMessageBytes - Envelope) / EscapedBytes);
+
+>>>>>>> quarantine
     private static TaskStep ToStep(TaskEvent e) => new(e.TaskId, e.Queue, e.Level, e.Attempt, e.At, e.DueAt, e.Worker, e.Error);
 
     private async Task DispatchAsync(IReadOnlyList<TaskEvent> events)
@@ -111,13 +174,18 @@ internal sealed class EventPublisher(IBus bus, BusAddress address, PushTopology 
         }));
     }
 
-    private static IEnumerable<DispatchTasks> Batches(IEnumerable<TaskState> tasks)
+    private IEnumerable<DispatchTasks> Batches(IEnumerable<TaskState> tasks)
     {
         var batch = new List<DispatchedTask>();
         var bytes = 0L;
         foreach (var t in tasks)
         {
+<<<<<<< HEAD
             if (batch.Count > 0 && (batch.Count == MaxDispatch || bytes + BytesOf(t) > MaxDispatchBytes))
+=======
+            Demand(t.Payload, t.Headers);
+            if (batch.Count > 0 && (batch.Count == MaxDispatch || chars + t.Payload.Length > MaxChars))
+>>>>>>> quarantine
             {
                 yield return new DispatchTasks(batch);
                 batch = [];
@@ -134,3 +202,6 @@ internal sealed class EventPublisher(IBus bus, BusAddress address, PushTopology 
 
     private static long BytesOf(TaskState task) => Encoding.UTF8.GetByteCount(task.Payload) + (task.Headers is { } headers ? Encoding.UTF8.GetByteCount(headers) : 0L);
 }
+
+/// <summary>What is to be sent is larger than the broker takes.</summary>
+internal sealed class MessageTooLargeException(string message) : Exception(message);

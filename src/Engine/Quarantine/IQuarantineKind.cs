@@ -41,4 +41,9 @@ public static class QuarantineKinds
 
     /// <summary>A schedule that cannot be fired.</summary>
     public const string Schedule = "schedule";
+
+    /// <summary>A message of the bus that cannot be taken.</summary>
+    public const string Message = "message";
+
+    internal static IReadOnlyList<string> All { get; } = [Lease, Dispatch, Expiry, Event, Callback, Batch, BatchItem, Schedule, Message];
 }

@@ -14,7 +14,7 @@ public sealed class QuarantineMetrics
     private readonly TimeProvider _time;
     private readonly TimeSpan _interval;
     private readonly Counter<long> _additions;
-    private readonly HashSet<string> _seen = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _seen = new(QuarantineKinds.All, StringComparer.Ordinal); // each is shown, at zero too
     private readonly Lock _gate = new();
     private Task _reading = Task.CompletedTask;
     private long? _readAt;

@@ -1,0 +1,83 @@
+using System.Security.Cryptography;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Shouldly;
+using TaskQueue.Engine.Encryption;
+using TaskQueue.Engine.Schedules;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.Integration;
+
+/// <summary>Entities that EF Core writes are encrypted while they are written, and plain again after that.</summary>
+public sealed class EncryptedEntitiesTests
+{
+    private const string Payload = "the payload", Changed = "another payload";
+
+    [Fact]
+    public async Task An_entity_is_plain_before_and_after_it_is_written_and_read_and_a_read_is_no_change()
+    {
+        await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
+        await using var engine = Engine(database);
+        var factory = engine.Services.GetRequiredService<IDbContextFactory<TaskDbContext>>();
+        await using (var db = await factory.CreateDbContextAsync())
+        {
+            var schedule = Schedule("a");
+            db.Add(schedule);
+            await db.SaveChangesAsync();
+            (schedule.Settings.Payload, schedule.Settings.Headers, db.ChangeTracker.HasChanges()).ShouldBe((Payload, "{}", false));
+        }
+
+        (await StoredAsync(database)).ShouldNotContain(Payload);
+        await using (var db = await factory.CreateDbContextAsync())
+        {
+            var schedule = db.Open(await db.Schedules.SingleAsync())!;
+            (schedule.Settings.Payload, db.ChangeTracker.HasChanges()).ShouldBe((Payload, false));
+            schedule.Settings = schedule.Settings with { Payload = Changed };
+            await db.SaveChangesAsync();
+            (schedule.Settings.Payload, db.ChangeTracker.HasChanges()).ShouldBe((Changed, false));
+        }
+
+        (await StoredAsync(database)).ShouldNotContain(Changed);
+        await using var last = await factory.CreateDbContextAsync();
+        last.Open(await last.Schedules.AsNoTracking().SingleAsync())!.Settings.Payload.ShouldBe(Changed);
+    }
+
+    [Fact]
+    public async Task A_write_that_failed_can_be_tried_again()
+    {
+        await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
+        await using var engine = Engine(database);
+        var factory = engine.Services.GetRequiredService<IDbContextFactory<TaskDbContext>>();
+        await using var db = await factory.CreateDbContextAsync();
+        db.Add(Schedule("a"));
+        await db.SaveChangesAsync();
+        var second = Schedule("a"); // the name is taken
+        db.Add(second);
+        await Should.ThrowAsync<DbUpdateException>(db.SaveChangesAsync());
+        second.Settings.Payload.ShouldBe(Payload);
+
+        second.Name = "b";
+        await db.SaveChangesAsync();
+
+        await using var other = await factory.CreateDbContextAsync();
+        other.Open(await other.Schedules.AsNoTracking().ToListAsync()).ShouldAllBe(s => s.Settings.Payload == Payload);
+    }
+
+    private static ScheduleRecord Schedule(string name) =>
+        new() { Queue = "q", Name = name, Settings = new ScheduleSettings { Cron = "* * * * *", TimeZone = "UTC", Payload = Payload, Headers = "{}" } };
+
+    private static TestEngine Engine(TestDatabase database) => new(database.Address, settings: new()
+    {
+        ["TaskQueue:Encryption:ActiveKeyId"] = "k1",
+        ["TaskQueue:Encryption:Keys:0:Id"] = "k1",
+        ["TaskQueue:Encryption:Keys:0:Key"] = Convert.ToBase64String(RandomNumberGenerator.GetBytes(32)),
+    });
+
+    private static async Task<string> StoredAsync(TestDatabase database)
+    {
+        await using var db = database.CreateContext();
+        return (await db.Schedules.AsNoTracking().SingleAsync()).Settings.Payload;
+    }
+}
