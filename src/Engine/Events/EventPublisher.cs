@@ -1,8 +1,5 @@
-<<<<<<< HEAD
 using System.Text;
-=======
 using System.Text.Json;
->>>>>>> quarantine
 using MassTransit;
 using Microsoft.Extensions.Options;
 using TaskQueue.Contracts;
@@ -15,30 +12,24 @@ using TaskQueue.Engine.Telemetry;
 namespace TaskQueue.Engine.Events;
 
 /// <summary>Turns events into messages: lifecycle events to whoever subscribed, dispatches to the workers of push queues.</summary>
-<<<<<<< HEAD
-internal sealed class EventPublisher(IBus bus, BusAddress address, PushTopology topology, DispatchWindow window, QueueCatalog queues, ITaskStore store)
-=======
-internal sealed class EventPublisher(IBus bus, BusAddress address, PushTopology topology, DispatchWindow window, ITaskStore store, IOptions<EngineOptions> options)
->>>>>>> quarantine
+internal sealed class EventPublisher(
+    IBus bus, BusAddress address, PushTopology topology, DispatchWindow window, QueueCatalog queues, ITaskStore store, IOptions<EngineOptions> options)
 {
     /// <summary>Entries of a message. Those of events have no payloads, and of an error only its beginning.</summary>
     private const int MaxEntries = 200;
 
     private const int MaxDispatch = 100;
 
-<<<<<<< HEAD
     /// <summary>Bytes of payloads and headers in one dispatch; a larger task travels alone.</summary>
     private const int MaxDispatchBytes = 1024 * 1024;
 
     /// <summary>The same of those that are read and sent at a time.</summary>
     private const long MaxReadBytes = 8 * MaxDispatchBytes;
-=======
     /// <summary>Bytes of a character that is escaped, and at most of all that a message has beside its texts.</summary>
     private const int EscapedBytes = 6, Envelope = 128 * 1024;
 
-    /// <summary>Characters of payloads or errors in one message; a larger task travels alone.</summary>
+    /// <summary>Characters of errors in one message; a larger one travels alone.</summary>
     private const int MaxMessageChars = 1024 * 1024;
->>>>>>> quarantine
 
     /// <summary>Publishes events and returns when the broker has confirmed all.</summary>
     public async Task PublishAsync(IReadOnlyList<TaskEvent> events)
@@ -72,7 +63,6 @@ internal sealed class EventPublisher(IBus bus, BusAddress address, PushTopology 
             _ => Task.CompletedTask,
         });
 
-<<<<<<< HEAD
     private static bool Ended(TaskEventType type) => type is TaskEventType.Failed or TaskEventType.Retrying or TaskEventType.Snoozed or TaskEventType.Cancelled;
 
     /// <summary>Tells the workers of push queues what they need not go on with. They see the steps of their own queue only.</summary>
@@ -84,7 +74,7 @@ internal sealed class EventPublisher(IBus bus, BusAddress address, PushTopology 
         foreach (var group in ended.Where(e => known.GetValueOrDefault(e.Queue)?.Delivery == Delivery.Push && e.Queue != BuiltInQueues.Tasks).GroupBy(e => (e.Queue, e.Type)))
         {
             var endpoint = await bus.GetSendEndpoint(new Uri("exchange:" + Addresses.EndedOf(group.Key.Queue)));
-            foreach (var steps in group.Select(ToStep).Chunk(MaxEntries))
+            foreach (var steps in Groups(group.Select(ToStep)))
             {
                 await (group.Key.Type switch
                 {
@@ -96,7 +86,6 @@ internal sealed class EventPublisher(IBus bus, BusAddress address, PushTopology 
         }
     }
 
-=======
     /// <summary>Steps in messages of bounded size.</summary>
     /// <exception cref="MessageTooLargeException">One alone is too large.</exception>
     private IEnumerable<List<TaskStep>> Groups(IEnumerable<TaskStep> steps)
@@ -140,7 +129,6 @@ internal sealed class EventPublisher(IBus bus, BusAddress address, PushTopology 
     /// <summary>Characters that are in the broker's bounds however they are escaped, and no more than makes a handy message.</summary>
     private int MaxChars => Math.Min(MaxMessageChars, (options.Value.MaxMessageBytes - Envelope) / EscapedBytes);
 
->>>>>>> quarantine
     private static TaskStep ToStep(TaskEvent e) => new(e.TaskId, e.Queue, e.Level, e.Attempt, e.At, e.DueAt, e.Worker, e.Error);
 
     private async Task DispatchAsync(IReadOnlyList<TaskEvent> events)
@@ -180,12 +168,8 @@ internal sealed class EventPublisher(IBus bus, BusAddress address, PushTopology 
         var bytes = 0L;
         foreach (var t in tasks)
         {
-<<<<<<< HEAD
-            if (batch.Count > 0 && (batch.Count == MaxDispatch || bytes + BytesOf(t) > MaxDispatchBytes))
-=======
             Demand(t.Payload, t.Headers);
-            if (batch.Count > 0 && (batch.Count == MaxDispatch || chars + t.Payload.Length > MaxChars))
->>>>>>> quarantine
+            if (batch.Count > 0 && (batch.Count == MaxDispatch || bytes + BytesOf(t) > Math.Min(MaxDispatchBytes, MaxChars)))
             {
                 yield return new DispatchTasks(batch);
                 batch = [];
