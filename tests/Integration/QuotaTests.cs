@@ -6,6 +6,7 @@ using TaskQueue.Engine.Files;
 using TaskQueue.Engine.Quotas;
 using TaskQueue.Engine.Schedules;
 using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Tasks;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
