@@ -64,7 +64,7 @@ public sealed class LimitsTests : IAsyncLifetime
         var stream = client.GetStream();
         await stream.WriteAsync(Encoding.ASCII.GetBytes(
             $"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 900000\r\n\r\n"
-            + "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n" + new string('x', 300_000)));
+            + (path == "/v1/files" ? "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n" : "{\"tasks\":[{\"action\":\"") + new string('x', 300_000)));
         var reading = ReadAsync(stream, words);
         await Eventually.UntilAsync(() => TrickleAsync(stream, reading), Door.Patience, "the server ends it");
         var text = await reading;
@@ -172,7 +172,7 @@ public sealed class LimitsTests : IAsyncLifetime
     {
         try
         {
-            await stream.WriteAsync(new byte[10]);
+            await stream.WriteAsync("xxxxxxxxxx"u8.ToArray());
         }
         catch (IOException)
         {

@@ -38,20 +38,24 @@ public sealed class MemoryTests
         await SeedAsync(http);
         (await http.PostAsync("/v1/queue/register", new { queue = "blocking", endpoint = "e" })).Status.ShouldBe(200);
 
+        // A machine that is busy with other things answers more slowly than in a second, also where nobody asks for anything else.
+        using var idle = new CancellationTokenSource(TimeSpan.FromSeconds(3));
+        var patience = 10 * (await ProbeAsync(server.Port, idle.Token)).Slowest;
+        patience = patience > TimeSpan.FromSeconds(1) ? patience : TimeSpan.FromSeconds(1);
         using var over = new CancellationTokenSource();
         var probing = ProbeAsync(server.Port, over.Token);
         using var callers = new CancellationTokenSource();
         var bulks = Enumerable.Range(0, Bulks).Select(_ => PostAsync(http, "/tasks/bulk", Bulk(), callers.Token)).ToList();
-        var puts = Enumerable.Range(0, Puts).Select(_ => PostAsync(http, "/v1/queue/put", Put(), callers.Token)).ToList();
+        var puts = Enumerable.Range(0, Puts).Select(_ => PutAsync(http, callers.Token)).ToList();
         var uploads = Enumerable.Range(0, Uploads).Select(n => TrickleAsync(server.Port, n % 2 == 0 ? "/v1/files" : "/tasks/bulk", callers.Token)).ToList();
         var (list, newest, claim) = (http.ReadAsync($"/queues/big/tasks?limit={Tasks}"), http.ReadAsync("/tasks"), ClaimAsync(http));
 
         var statuses = await Task.WhenAll(bulks).WaitAsync(Deadline);
-        await Eventually.UntilAsync(async () => await WaitingAsync(http) + puts.Count(p => p.IsCompleted) >= Puts, Deadline, "every put waits or was refused");
+        // Their payloads alone would not fit.
+        await Eventually.UntilAsync(async () => await WaitingAsync(http) == Puts, Deadline, "every caller of a put waits for its task");
         await Task.WhenAll(list, newest, claim).WaitAsync(Deadline);
         await over.CancelAsync();
         var (slowest, count, wrong) = await probing;
-        var waiting = await WaitingAsync(http);
         await callers.CancelAsync();
         await Task.WhenAll(puts.Concat(uploads)).WaitAsync(Deadline);
 
@@ -59,10 +63,9 @@ public sealed class MemoryTests
         server.HasExited.ShouldBeFalse();
         wrong.ShouldBeEmpty();
         count.ShouldBeGreaterThan(10);
-        slowest.ShouldBeLessThan(TimeSpan.FromSeconds(1), $"of {count} tasks of the second caller");
+        slowest.ShouldBeLessThan(patience, $"of {count} tasks of the second caller");
         statuses.ShouldAllBe(s => s == 202 || s == 503);
         statuses.ShouldContain(202);
-        waiting.ShouldBeGreaterThan(0);
         Bounded(await list, "tasks").GetProperty("next").ValueKind.ShouldBe(JsonValueKind.String);
         Bounded(await newest, "tasks");
         Bounded(await claim, "tasks");
@@ -120,6 +123,18 @@ public sealed class MemoryTests
         }
     }
 
+    /// <summary>As a client does: what is refused is sent again a little later.</summary>
+    private static async Task<int> PutAsync(HttpClient http, CancellationToken gone)
+    {
+        while (true)
+        {
+            var status = await PostAsync(http, "/v1/queue/put", Put(), gone);
+            if (gone.IsCancellationRequested || status is not (0 or 503))
+                return status;
+            await Task.Delay(TimeSpan.FromSeconds(1), gone).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
     /// <summary>A large body of which a little arrives, again and again.</summary>
     private static async Task<int> TrickleAsync(int port, string path, CancellationToken gone)
     {
@@ -130,10 +145,11 @@ public sealed class MemoryTests
             var stream = client.GetStream();
             await stream.WriteAsync(Encoding.ASCII.GetBytes(
                 $"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: {BulkBytes}\r\n\r\n"
-                + "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n"), gone);
+                + (path == "/v1/files" ? "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n" : "{\"tasks\":[{\"action\":\"")), gone);
+            var part = Encoding.ASCII.GetBytes(new string('x', 2000));
             while (true)
             {
-                await stream.WriteAsync(new byte[2000], gone);
+                await stream.WriteAsync(part, gone);
                 await Task.Delay(TimeSpan.FromMilliseconds(500), gone);
             }
         }

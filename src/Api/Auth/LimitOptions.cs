@@ -32,7 +32,7 @@ internal sealed class LimitOptions : IValidatableObject
     public int MaxOpenRequests { get; set; } = 64;
 
     /// <summary>Connections of a process.</summary>
-    /// <value>Null: one for each 128 KiB of <c>TaskQueue:Limits:MemoryBytes</c>, which is what it may buffer; 256 to 16,384. 0 is no limit.</value>
+    /// <value>Null: one for each 128 KiB of <c>TaskQueue:Limits:MemoryBytes</c>, which is what it may buffer; 256 to 131,072. 0 is no limit.</value>
     public int? MaxConnections { get; set; }
 
     /// <summary>Least bytes a second of a request body, over each five seconds.</summary>

@@ -13,7 +13,7 @@ internal static class ServerLimits
     /// <summary>What a connection may buffer in each direction; the rest waits at its client.</summary>
     private const int BufferBytes = 64 * 1024;
 
-    private const int MinConnections = 256, MaxConnections = 16_384;
+    private const int MinConnections = 256, MaxConnections = 131_072;
 
     /// <summary>It is the transport that reads ahead: by default 1 MiB for each connection, in memory that is never compacted.</summary>
     public static void Apply(SocketTransportOptions sockets) => (sockets.MaxReadBufferSize, sockets.MaxWriteBufferSize) = (BufferBytes, BufferBytes);

@@ -15,6 +15,12 @@ internal static class RequestJson
     /// <summary>What a value, a name or the end of an object costs in a document, which doubles its table.</summary>
     private const int PerToken = 24;
 
+    /// <summary>What is left of a body that was made an object: its texts.</summary>
+    private const int ObjectPerByte = 3;
+
+    /// <summary>What a larger body states as its size at first: with room for the tokens of a usual one.</summary>
+    private const int MostPerByte = PerByte + 1;
+
     private const int FirstBuffer = 128 * 1024;
 
     /// <summary>The body as a document; dispose it.</summary>
@@ -34,21 +40,26 @@ internal static class RequestJson
     /// <summary>The body as an object.</summary>
     /// <exception cref="DoorException">413 too_large, 408 too_slow, 400 invalid_json or 400 invalid_request.</exception>
     public static async Task<T> ReadAsync<T>(HttpContext context, JsonTypeInfo<T> type, long maxBytes)
-        where T : class =>
-        await ReadAsync(context, maxBytes, (body, whole) =>
+        where T : class
+    {
+        var value = await ReadAsync(context, maxBytes, (body, whole) =>
         {
             var reader = new Utf8JsonReader(body);
             try
             {
-                var value = JsonSerializer.Deserialize(ref reader, type);
+                var read = JsonSerializer.Deserialize(ref reader, type);
                 _ = reader.Read(); // throws on anything behind the value
-                return value;
+                if (whole is { } bytes)
+                    context.Memory().SetBody(ObjectPerByte * (long)bytes.Length);
+                return read;
             }
             catch (JsonException fault) when (IsWrongShape(fault))
             {
                 throw WrongShape(fault, fault.Path!);
             }
-        }) ?? throw new DoorException(400, "invalid_request", "the body must be a JSON object");
+        });
+        return value ?? throw new DoorException(400, "invalid_request", "the body must be a JSON object");
+    }
 
     /// <summary>Whether the JSON is valid and a member of it is not what it should be.</summary>
     public static bool IsWrongShape(JsonException fault) => fault.Path is { Length: > 0 } and not "$" && fault.InnerException is not JsonException { Source: null };
@@ -138,7 +149,7 @@ internal static class RequestJson
             if (whole.Length < length + part.Length)
             {
                 var size = (int)Math.Max(Math.Min(Math.Max(FirstBuffer, 2L * whole.Length), body.Length ?? long.MaxValue), length + part.Length);
-                await body.ReserveAsync(2L * size, Math.Max(2L * size, PerByte * (body.Length ?? 0)));
+                await body.ReserveAsync(2L * size, Math.Max(2L * size, MostPerByte * (body.Length ?? 0)));
                 Array.Resize(ref whole, size);
             }
 
