@@ -1,7 +1,6 @@
 using System.Net;
 using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
-using TaskQueue.Contracts;
 using TaskQueue.Engine.Tasks;
 using Xunit;
 
