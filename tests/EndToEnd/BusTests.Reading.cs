@@ -1,7 +1,9 @@
 using System.Text.Json;
+using MassTransit;
 using Microsoft.EntityFrameworkCore;
 using Shouldly;
 using TaskQueue.Contracts;
+using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Quarantine;
 using TaskQueue.Tests.Servers;
 using Xunit;
@@ -98,6 +100,17 @@ public abstract partial class BusTests
         var task = NewTask();
         await SubmitAsync(task);
         await AcceptedAsync(task.Id);
+    }
+
+    [Fact]
+    public async Task A_message_that_asks_for_an_answer_is_refused()
+    {
+        var (bus, task) = (await BusAsync(), NewTask());
+        var endpoint = await bus.GetSendEndpoint(stack.RabbitMq is null ? new BusAddress(null as Uri).Of(Addresses.SubmitQueue) : Addresses.Submit);
+        await endpoint.Send(new SubmitTasks([task]), c => c.FaultAddress = bus.Address);
+
+        (await SetAsideAsync("SubmitTasks:sender:")).Reason.ShouldContain("answer");
+        (await Http.ReadAsync($"/tasks/{task.Id}")).Status.ShouldBe(404);
     }
 
     private Task SendReportAsync(LooseReport report) => SendAsync(Addresses.Report, Addresses.ReportQueue, report);

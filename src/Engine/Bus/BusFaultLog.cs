@@ -1,6 +1,5 @@
 using MassTransit;
 using Microsoft.Extensions.Logging;
-using TaskQueue.Engine.Bus.Senders;
 using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Bus;
@@ -21,7 +20,7 @@ internal sealed partial class BusFaultLog(Outages outages, ILogger<BusFaultLog> 
     public Task ConsumeFault<T>(ConsumeContext<T> context, TimeSpan duration, string consumerType, Exception exception)
         where T : class
     {
-        if (exception is not (OperationCanceledException or RefusedMessageException { IsRecorded: true }) && !outages.Covers(exception))
+        if (exception is not OperationCanceledException && !outages.Covers(exception))
             LogFault(typeof(T).Name, context.MessageId, exception.GetType().Name, exception.Message);
         return Task.CompletedTask;
     }

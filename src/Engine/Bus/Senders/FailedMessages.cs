@@ -1,6 +1,8 @@
 using MassTransit;
 using MassTransit.Context;
 using MassTransit.Middleware;
+using MassTransit.Middleware.Rescue;
+using MassTransit.Transports;
 using RabbitMQ.Client;
 
 namespace TaskQueue.Engine.Bus.Senders;
@@ -18,6 +20,7 @@ internal static class FailedMessages
     public static void Move(IReceiveEndpointConfigurator endpoint, IRegistrationContext context)
     {
         var (aside, user) = Services(context);
+        endpoint.PublishFaults = false;
         endpoint.ConfigureError(pipe =>
         {
             pipe.UseFilter(new NoteFailed(aside, "_error"));
@@ -36,8 +39,23 @@ internal static class FailedMessages
     public static void Drop(IReceiveEndpointConfigurator endpoint, IRegistrationContext context)
     {
         var (aside, _) = Services(context);
+        endpoint.PublishFaults = false;
         endpoint.ConfigureError(pipe => pipe.UseFilter(new NoteFailed(aside, null)));
         endpoint.ConfigureDeadLetter(pipe => pipe.UseFilter(new NoteSkipped(aside, null)));
+    }
+
+    /// <summary>
+    /// Moves a message that is refused to the error queue, where its endpoint has one. If it were thrown, MassTransit would send a
+    /// fault to whatever address the message names.
+    /// </summary>
+    public static async Task MoveAsync(ReceiveContext context, string? user, Exception reason)
+    {
+        if (!context.TryGetPayload<IErrorTransport>(out var transport))
+            return;
+        ExceptionReceiveContext failed = new RescueExceptionReceiveContext(context, reason);
+        if (user is not null && context.TryGetPayload<RabbitMqBasicConsumeContext>(out var delivery))
+            failed = new FailedInOwnName(failed, new Renamed(delivery, user));
+        await transport.Send(failed);
     }
 
     private static (SetAside Aside, string? User) Services(IRegistrationContext context) =>
@@ -60,8 +78,9 @@ internal static class FailedMessages
 
         public async Task Send(ExceptionReceiveContext context, IPipe<ExceptionReceiveContext> next)
         {
-            if (context.Exception.GetBaseException() is not RefusedMessageException { IsRecorded: true })
-                await NoteAsync(aside, context, context.Exception.Message, suffix);
+            await NoteAsync(aside, context, context.Exception.Message, suffix);
+            if (!context.IsFaulted)
+                await context.NotifyFaulted(context.Exception); // else it would be skipped too
             await next.Send(context);
         }
     }

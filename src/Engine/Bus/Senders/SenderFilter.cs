@@ -23,9 +23,12 @@ public static class SenderExtensions
     }
 }
 
-/// <summary>Lets messages through to the engine's consumers whose sender may send them. The others are refused.</summary>
+/// <summary>
+/// Lets messages through to the engine's consumers whose sender may send them. The others are refused, and so are those that ask
+/// for an answer: the server would send it to any address in its own name.
+/// </summary>
 /// <typeparam name="T">Type of the message.</typeparam>
-internal sealed class SenderFilter<T>(BusAccess access, SetAside aside) : IFilter<ConsumeContext<T>>
+internal sealed class SenderFilter<T>(BusAccess access, SetAside aside, BusAddress address) : IFilter<ConsumeContext<T>>
     where T : class
 {
     public void Probe(ProbeContext context) => context.CreateFilterScope("sender");
@@ -34,27 +37,48 @@ internal sealed class SenderFilter<T>(BusAccess access, SetAside aside) : IFilte
     {
         var user = MessageUser.Of(context);
         var (allowed, problem) = access.Decide(SenderRoles.Of(typeof(T)), user);
-        if (allowed is not null)
+        if (context.ResponseAddress is not null || context.FaultAddress is not null)
+            (allowed, problem) = (null, "it asks for an answer, which is not given over the bus");
+        if (allowed is null)
         {
-            var sender = new Sender<T>(user, allowed);
-            context.AddOrUpdatePayload(() => sender, _ => sender);
-            await next.Send(context);
+            await RefuseAsync(context, user, problem!);
             return;
         }
 
-        if (SenderRoles.IsSilent(typeof(T)))
-            return;
-        await aside.RefusedAsync(typeof(T).Name, user, problem!);
-        if (typeof(T) == typeof(SubmitTasks))
-            throw new RefusedMessageException(problem!, isRecorded: true); // to the error queue: somebody's work is in it
+        var sender = new Sender<T>(user, allowed);
+        context.AddOrUpdatePayload(() => sender, _ => sender);
+        try
+        {
+            await next.Send(context);
+        }
+        catch (RefusedMessageException refused)
+        {
+            var queue = Uri.UnescapeDataString(context.ReceiveContext.InputAddress.Segments[^1]);
+            await aside.MessageAsync(queue, user, refused.Message, $"moved to {queue}_error");
+            await MoveAsync(context, refused.Message);
+        }
     }
+
+    private async Task RefuseAsync(ConsumeContext<T> context, string? user, string problem)
+    {
+        if (!SenderRoles.IsSilent(typeof(T)))
+            await aside.RefusedAsync(typeof(T).Name, user, problem);
+        if (typeof(T) == typeof(SubmitTasks))
+            await MoveAsync(context, problem); // a producer's work is in it
+        else
+            await DoneAsync(context);
+    }
+
+    private async Task MoveAsync(ConsumeContext<T> context, string problem)
+    {
+        await FailedMessages.MoveAsync(context.ReceiveContext, address.User, new RefusedMessageException(problem));
+        await DoneAsync(context);
+    }
+
+    /// <summary>Else it would be moved as one that nobody takes.</summary>
+    private static Task DoneAsync(ConsumeContext<T> context) => context.NotifyConsumed(TimeSpan.Zero, "refused");
 }
 
 /// <summary>A message is refused as a whole, and moved to the error queue of its endpoint.</summary>
 /// <param name="message">Why.</param>
-/// <param name="isRecorded">Whether it was counted and set aside already.</param>
-public sealed class RefusedMessageException(string message, bool isRecorded = false) : Exception(message)
-{
-    /// <summary>Whether it was counted and set aside already.</summary>
-    public bool IsRecorded { get; } = isRecorded;
-}
+public sealed class RefusedMessageException(string message) : Exception(message);
