@@ -37,7 +37,7 @@ public abstract class TenantServer(DatabaseProvider provider, bool verifies = fa
         foreach (var (index, name) in Names.Index())
         {
             settings[$"TaskQueue:Auth:ApiKeys:{index}:Name"] = name;
-            settings[$"TaskQueue:Auth:ApiKeys:{index}:Key"] = $"key of {name}";
+            settings[$"TaskQueue:Auth:ApiKeys:{index}:Key"] = $"{name}-0123456789abcdefghijklmnopqrstuvwxyz";
             settings[$"TaskQueue:Auth:ApiKeys:{index}:Scopes:0"] = name == "boss" ? "admin" : "enqueue";
             settings[$"TaskQueue:Auth:ApiKeys:{index}:Scopes:1"] = "read";
         }
@@ -46,7 +46,7 @@ public abstract class TenantServer(DatabaseProvider provider, bool verifies = fa
         foreach (var name in Names)
         {
             _clients[name] = new HttpClient { BaseAddress = _host.Http.BaseAddress };
-            _clients[name].DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", $"key of {name}");
+            _clients[name].DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", $"{name}-0123456789abcdefghijklmnopqrstuvwxyz");
         }
     }
 

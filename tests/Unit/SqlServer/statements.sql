@@ -40,24 +40,21 @@ insert into task_events (stream, task_id, type, queue, level, attempt, worker, a
 select @stream, t.id, 6, t.queue, t.level, t.attempt, t.worker, @now, 0, 0
 from (select convert(binary(16), j.id, 2) as id from openjson(@ids) with (id char(32) '$[0]') as j) as k inner loop join tasks t with (rowlock, forceseek) on t.id = k.id
 
--- ClaimSql(@targets NVarChar -1 0, @max Int 0 0, @worker NVarChar 4000 0, @lease Int 0 0, @now DateTime2 0 6, @due DateTime2 0 6, @retries Int 0 0, @stream Int 0 0, @silent NVarChar -1 0, @max_octets BigInt 0 0)
+-- ClaimSql(@targets NVarChar -1 0, @max Int 0 0, @worker NVarChar 4000 0, @claimed_by NVarChar 4000 0, @lease Int 0 0, @now DateTime2 0 6, @due DateTime2 0 6, @retries Int 0 0, @stream Int 0 0, @silent NVarChar -1 0)
 set xact_abort on;
 declare @claimed table (id binary(16), queue nvarchar(128) collate Latin1_General_100_BIN2, level int, attempt int, worker nvarchar(max));
-with found as (
-    select top (@max) c.id, c.octets, row_number() over (order by q.ord, p.priority desc, c.due_at, c.id) as place
+with due as (
+    select top (@max) c.id, row_number() over (order by q.ord, p.priority desc, c.due_at, c.id) as place,
+        0 as share, @worker as worker, @claimed_by as claimed_by, @lease as lease
     from (select j.queue collate Latin1_General_100_BIN2 as queue, j.level, j.ord from openjson(@targets) with (queue nvarchar(128) '$[0]', level int '$[1]', ord int '$[2]') as j) as q cross join (values (4), (3), (2), (1)) as p(priority)
-    cross apply (select top (@max) t.id, t.due_at, (datalength(t.payload) + coalesce(datalength(t.headers), 0)) / 2 as octets from tasks t with (updlock, readpast, rowlock, readcommittedlock)
+    cross apply (select top (@max) t.id, t.due_at from tasks t with (updlock, readpast, rowlock, readcommittedlock)
 where t.queue = q.queue and t.level = q.level and t.priority = p.priority
   and t.state in (3, 7) and t.held = 0 and t.push = 0 and t.due_at <= @due
   and (t.expires_at is null or t.expires_at > @now)
 order by t.due_at, t.id) as c
-    order by place),
-summed as (
-    select f.id, f.place, f.octets, sum(f.octets) over (order by f.place rows unbounded preceding) as octets_so_far from found f),
-due as (
-    select s.id, s.place, 0 as share, @worker as worker, @lease as lease from summed s where s.octets_so_far <= @max_octets or s.octets_so_far = s.octets)
+    order by place)
 update t
-set state = 4, attempt = t.attempt + 1, worker = d.worker,
+set state = 4, attempt = t.attempt + 1, worker = d.worker, claimed_by = d.claimed_by,
     attempts_left = case when @retries is null then t.attempts_left - 1 when t.level = 0 then 0 when @retries < 0 then 100
         when @retries > t.attempt then @retries - t.attempt else 0 end,
     lease_ms = case when d.lease <> 0 then d.lease when d.lease is null then t.default_lease_ms
@@ -66,7 +63,7 @@ set state = 4, attempt = t.attempt + 1, worker = d.worker,
     lease_until = case when d.lease = 0 then coalesce(t.expires_at, dateadd(day, 24, @now)) else dateadd(millisecond, coalesce(d.lease, t.default_lease_ms), @now) end,
     started_at = @now, dispatch_at = null, gated = 0
 output inserted.id, inserted.queue, inserted.level, inserted.attempt, inserted.worker into @claimed
-output d.share, d.place, inserted.id, inserted.state, inserted.queue, inserted.level, inserted.priority, inserted.push, cast(inserted.name as nvarchar(256)) as name, cast(inserted.dedupe_key as nvarchar(256)) as dedupe_key, cast(inserted.thread_id as nvarchar(256)) as thread_id, inserted.held, inserted.payload, inserted.headers, inserted.result, inserted.error, inserted.attempt, inserted.attempts_left, inserted.max_attempts, inserted.retry, inserted.default_lease_ms, inserted.lease_ms, inserted.lease_until, inserted.worker, inserted.created_at, inserted.due_at, inserted.expires_at, inserted.started_at, inserted.finished_at, inserted.gated, inserted.dead, inserted.delete_at, inserted.dispatch_at, inserted.ending, inserted.batch_id, cast(inserted.owner as nvarchar(256)) as owner, inserted.progress
+output d.share, d.place, inserted.id, inserted.state, inserted.queue, inserted.level, inserted.priority, inserted.push, cast(inserted.name as nvarchar(400)) as name, cast(inserted.dedupe_key as nvarchar(400)) as dedupe_key, cast(inserted.thread_id as nvarchar(400)) as thread_id, inserted.held, inserted.payload, inserted.headers, inserted.result, inserted.error, inserted.attempt, inserted.attempts_left, inserted.max_attempts, inserted.retry, inserted.default_lease_ms, inserted.lease_ms, inserted.lease_until, inserted.worker, inserted.claimed_by, inserted.created_at, inserted.due_at, inserted.expires_at, inserted.started_at, inserted.finished_at, inserted.gated, inserted.dead, inserted.delete_at, inserted.dispatch_at, inserted.ending, inserted.batch_id, cast(inserted.owner as nvarchar(400)) as owner, inserted.progress
 from due d inner loop join tasks t with (rowlock, forceseek) on t.id = d.id
 where t.state in (3, 7) and t.held = 0
 option (maxdop 1, optimize for (@max = 1));
@@ -102,7 +99,7 @@ where not exists (select 1 from queue_counts c with (forceseek) where c.queue = 
 set xact_abort on;
 declare @bucket int = -1, @granted int, @resource nvarchar(255);
 declare @buckets table (bucket int primary key);
-insert into @buckets select distinct binary_checksum(cast(k.queue as varbinary(256)), k.thread_id) & 1048575 from (select j.queue collate Latin1_General_100_BIN2 as queue, convert(varbinary(512), j.thread_id) as thread_id from openjson(@keys) with (queue nvarchar(128) '$[0]', thread_id nvarchar(256) '$[1]') as j) as k;
+insert into @buckets select distinct binary_checksum(cast(k.queue as varbinary(256)), k.thread_id) & 1048575 from (select j.queue collate Latin1_General_100_BIN2 as queue, convert(varbinary(800), j.thread_id) as thread_id from openjson(@keys) with (queue nvarchar(128) '$[0]', thread_id nvarchar(400) '$[1]') as j) as k;
 while 1 = 1
 begin
     set @bucket = (select min(bucket) from @buckets where bucket > @bucket);
@@ -112,15 +109,15 @@ begin
     if @granted < 0 throw 51205, 'a lock was not granted', 1;
 end;
 declare @late table (id binary(16) primary key);
-insert into @late select h.id from (select j.queue collate Latin1_General_100_BIN2 as queue, convert(varbinary(512), j.thread_id) as thread_id from openjson(@keys) with (queue nvarchar(128) '$[0]', thread_id nvarchar(256) '$[1]') as j) as k cross apply (select top (1) m.id from tasks m with (readcommittedlock) where m.queue = k.queue and m.thread_id = k.thread_id and m.thread_id is not null and m.state in (3, 7)
+insert into @late select h.id from (select j.queue collate Latin1_General_100_BIN2 as queue, convert(varbinary(800), j.thread_id) as thread_id from openjson(@keys) with (queue nvarchar(128) '$[0]', thread_id nvarchar(400) '$[1]') as j) as k cross apply (select top (1) m.id from tasks m with (readcommittedlock) where m.queue = k.queue and m.thread_id = k.thread_id and m.thread_id is not null and m.state in (3, 7)
     order by m.due_at, m.id) as f cross apply (select h.id from tasks h with (readcommittedlock) where h.queue = k.queue and h.thread_id = k.thread_id and h.thread_id is not null and h.held = 0 and h.state in (3, 4, 7)) as h where h.id <> f.id;
 update t set held = 1 from @late l inner loop join tasks t with (rowlock, forceseek) on t.id = l.id where t.state in (3, 7) and t.held = 0;
 update t set held = 0
-from (select j.queue collate Latin1_General_100_BIN2 as queue, convert(varbinary(512), j.thread_id) as thread_id from openjson(@keys) with (queue nvarchar(128) '$[0]', thread_id nvarchar(256) '$[1]') as j) as k cross apply (select top (1) m.id from tasks m with (readcommittedlock) where m.queue = k.queue and m.thread_id = k.thread_id and m.thread_id is not null and m.state in (3, 7)
+from (select j.queue collate Latin1_General_100_BIN2 as queue, convert(varbinary(800), j.thread_id) as thread_id from openjson(@keys) with (queue nvarchar(128) '$[0]', thread_id nvarchar(400) '$[1]') as j) as k cross apply (select top (1) m.id from tasks m with (readcommittedlock) where m.queue = k.queue and m.thread_id = k.thread_id and m.thread_id is not null and m.state in (3, 7)
     order by m.due_at, m.id) as f
 inner loop join tasks t with (rowlock, forceseek) on t.id = f.id
 where t.state in (3, 7) and t.held = 1 and not exists (select h.id from tasks h with (readcommittedlock) where h.queue = k.queue and h.thread_id = k.thread_id and h.thread_id is not null and h.held = 0 and h.state in (3, 4, 7));
-select count_big(*) from (select j.queue collate Latin1_General_100_BIN2 as queue, convert(varbinary(512), j.thread_id) as thread_id from openjson(@keys) with (queue nvarchar(128) '$[0]', thread_id nvarchar(256) '$[1]') as j) as k
+select count_big(*) from (select j.queue collate Latin1_General_100_BIN2 as queue, convert(varbinary(800), j.thread_id) as thread_id from openjson(@keys) with (queue nvarchar(128) '$[0]', thread_id nvarchar(400) '$[1]') as j) as k
 cross apply (select top (1) m.id from tasks m with (readcommittedlock) where m.queue = k.queue and m.thread_id = k.thread_id and m.thread_id is not null and m.state in (3, 7)
     order by m.due_at, m.id) as f where not exists (select h.id from tasks h with (readcommittedlock) where h.queue = k.queue and h.thread_id = k.thread_id and h.thread_id is not null and h.held = 0 and h.state in (3, 4, 7));
 
@@ -136,7 +133,7 @@ select id from tasks with (readcommittedlock) where queue = @queue and dead = 1 
 update t set delete_at = @now, dead = 0 from @old o inner loop join tasks t with (rowlock, forceseek) on t.id = o.id where t.dead = 1;
 
 -- ExistingSql(@ids NVarChar -1 0)
-select t.id from (select convert(binary(16), j.id, 2) as id from openjson(@ids) with (id char(32) '$[0]') as j) as k inner loop join tasks t with (rowlock, forceseek) on t.id = k.id
+select t.id, cast(t.owner as nvarchar(400)) as owner, t.delete_at from (select convert(binary(16), j.id, 2) as id from openjson(@ids) with (id char(32) '$[0]') as j) as k inner loop join tasks t with (rowlock, forceseek) on t.id = k.id
 
 -- FillBucketSql(@queue NVarChar 128 0)
 update queue_gates set bucket_base = 0 where queue = @queue
@@ -183,7 +180,7 @@ where t.state = 4 and t.gated = 0 order by i.id option (force order, maxdop 1);
 update t set gated = 1 from @locked l inner loop join tasks t with (rowlock, forceseek) on t.id = l.id;
 commit;
 
--- GatedClaimSql(@targets NVarChar -1 0, @max Int 0 0, @shares NVarChar -1 0, @now DateTime2 0 6, @due DateTime2 0 6, @retries Int 0 0, @stream Int 0 0, @silent NVarChar -1 0, @gates NVarChar -1 0, @ns BigInt 0 0, @order Int 0 0, @hold Int 0 0, @max_octets BigInt 0 0)
+-- GatedClaimSql(@targets NVarChar -1 0, @max Int 0 0, @shares NVarChar -1 0, @now DateTime2 0 6, @due DateTime2 0 6, @retries Int 0 0, @stream Int 0 0, @silent NVarChar -1 0, @gates NVarChar -1 0, @ns BigInt 0 0, @order Int 0 0, @hold Int 0 0)
 set xact_abort on;
 declare @claimed table (id binary(16), queue nvarchar(128) collate Latin1_General_100_BIN2, level int, attempt int, worker nvarchar(max));
 with gates as (
@@ -199,10 +196,10 @@ limits as (
         case when g.allowed is null or g.allowed > @max then @max when g.allowed < 0 then 0 else g.allowed end as allowed
     from (select j.queue collate Latin1_General_100_BIN2 as queue, j.level, j.ord from openjson(@targets) with (queue nvarchar(128) '$[0]', level int '$[1]', ord int '$[2]') as j) as q left join gates g on g.queue = q.queue),
 found as (
-    select c.id, c.due_at, c.octets, q.queue, q.ord, p.priority, q.allowed,
+    select c.id, c.due_at, q.queue, q.ord, p.priority, q.allowed,
         row_number() over (partition by q.ord order by p.priority desc, c.due_at, c.id) as turn
     from limits q cross join (values (4), (3), (2), (1)) as p(priority)
-    cross apply (select top (case when @order = 4 and q.allowed > 1 then 1 else q.allowed end) t.id, t.due_at, (datalength(t.payload) + coalesce(datalength(t.headers), 0)) / 2 as octets from tasks t with (updlock, readpast, rowlock, readcommittedlock)
+    cross apply (select top (case when @order = 4 and q.allowed > 1 then 1 else q.allowed end) t.id, t.due_at from tasks t with (updlock, readpast, rowlock, readcommittedlock)
 where t.queue = q.queue and t.level = q.level and t.priority = p.priority
   and t.state in (3, 7) and t.held = 0 and t.push = 0 and t.due_at <= @due
   and (t.expires_at is null or t.expires_at > @now)
@@ -211,21 +208,18 @@ order by t.due_at, t.id) as c
         select 1 from queue_locks l join tasks h on h.id = l.task_id
         where l.queue = q.queue and l.level = q.level and l.until > @now and h.state = 4 and h.attempt = l.attempt)),
 placed as (
-    select f.id, f.allowed, f.octets, row_number() over (order by case when @order = 2 then f.turn else 0 end, case when @order = 1 then 0 else f.ord end, case when @order = 1 then 0 else -f.priority end, f.due_at, f.id) as place,
+    select f.id, f.allowed, row_number() over (order by case when @order = 2 then f.turn else 0 end, case when @order = 1 then 0 else f.ord end, case when @order = 1 then 0 else -f.priority end, f.due_at, f.id) as place,
         row_number() over (partition by f.queue order by case when @order = 2 then f.turn else 0 end, case when @order = 1 then 0 else f.ord end, case when @order = 1 then 0 else -f.priority end, f.due_at, f.id) as number
     from found f where @order <> 4 or f.turn = 1),
 picked as (
-    select top (@max) n.id, n.place, n.octets, row_number() over (order by n.place) as taken,
-        sum(n.octets) over (order by n.place rows unbounded preceding) as octets_so_far
-    from placed n where n.number <= n.allowed order by n.place),
+    select top (@max) n.id, n.place, row_number() over (order by n.place) as taken from placed n where n.number <= n.allowed order by n.place),
 due as (
-    select n.id, n.place, s.share, s.worker, s.lease from picked n
+    select n.id, n.place, s.share, s.worker, s.claimed_by, s.lease from picked n
     cross apply (
-        select top (1) s.share, s.worker, s.lease
-        from (select j.share, j.up_to, j.worker collate Latin1_General_100_BIN2 as worker, j.lease from openjson(@shares) with (share int '$[0]', up_to int '$[1]', worker nvarchar(max) '$[2]', lease int '$[3]') as j) as s where s.up_to >= n.taken order by s.up_to, s.share) as s
-    where n.octets_so_far <= @max_octets or n.octets_so_far = n.octets)
+        select top (1) s.share, s.worker, s.claimed_by, s.lease
+        from (select j.share, j.up_to, j.worker collate Latin1_General_100_BIN2 as worker, j.claimed_by collate Latin1_General_100_BIN2 as claimed_by, j.lease from openjson(@shares) with (share int '$[0]', up_to int '$[1]', worker nvarchar(max) '$[2]', claimed_by nvarchar(128) '$[3]', lease int '$[4]') as j) as s where s.up_to >= n.taken order by s.up_to, s.share) as s)
 update t
-set state = 4, attempt = t.attempt + 1, worker = d.worker,
+set state = 4, attempt = t.attempt + 1, worker = d.worker, claimed_by = d.claimed_by,
     attempts_left = case when @retries is null then t.attempts_left - 1 when t.level = 0 then 0 when @retries < 0 then 100
         when @retries > t.attempt then @retries - t.attempt else 0 end,
     lease_ms = case when d.lease <> 0 then d.lease when d.lease is null then t.default_lease_ms
@@ -234,7 +228,7 @@ set state = 4, attempt = t.attempt + 1, worker = d.worker,
     lease_until = case when d.lease = 0 then coalesce(t.expires_at, dateadd(day, 24, @now)) else dateadd(millisecond, coalesce(d.lease, t.default_lease_ms), @now) end,
     started_at = @now, dispatch_at = null, gated = case when exists (select 1 from (select j.queue collate Latin1_General_100_BIN2 as queue, j.max_running, j.period_ns, j.max_tokens from openjson(@gates) with (queue nvarchar(128) '$[0]', max_running int '$[1]', period_ns bigint '$[2]', max_tokens bigint '$[3]') as j) as g where g.queue = t.queue) then 1 else 0 end
 output inserted.id, inserted.queue, inserted.level, inserted.attempt, inserted.worker into @claimed
-output d.share, d.place, inserted.id, inserted.state, inserted.queue, inserted.level, inserted.priority, inserted.push, cast(inserted.name as nvarchar(256)) as name, cast(inserted.dedupe_key as nvarchar(256)) as dedupe_key, cast(inserted.thread_id as nvarchar(256)) as thread_id, inserted.held, inserted.payload, inserted.headers, inserted.result, inserted.error, inserted.attempt, inserted.attempts_left, inserted.max_attempts, inserted.retry, inserted.default_lease_ms, inserted.lease_ms, inserted.lease_until, inserted.worker, inserted.created_at, inserted.due_at, inserted.expires_at, inserted.started_at, inserted.finished_at, inserted.gated, inserted.dead, inserted.delete_at, inserted.dispatch_at, inserted.ending, inserted.batch_id, cast(inserted.owner as nvarchar(256)) as owner, inserted.progress
+output d.share, d.place, inserted.id, inserted.state, inserted.queue, inserted.level, inserted.priority, inserted.push, cast(inserted.name as nvarchar(400)) as name, cast(inserted.dedupe_key as nvarchar(400)) as dedupe_key, cast(inserted.thread_id as nvarchar(400)) as thread_id, inserted.held, inserted.payload, inserted.headers, inserted.result, inserted.error, inserted.attempt, inserted.attempts_left, inserted.max_attempts, inserted.retry, inserted.default_lease_ms, inserted.lease_ms, inserted.lease_until, inserted.worker, inserted.claimed_by, inserted.created_at, inserted.due_at, inserted.expires_at, inserted.started_at, inserted.finished_at, inserted.gated, inserted.dead, inserted.delete_at, inserted.dispatch_at, inserted.ending, inserted.batch_id, cast(inserted.owner as nvarchar(400)) as owner, inserted.progress
 from due d inner loop join tasks t with (rowlock, forceseek) on t.id = d.id
 where t.state in (3, 7) and t.held = 0
 option (maxdop 1, optimize for (@max = 1));
@@ -261,7 +255,7 @@ where queue not in (select queue from (select j.queue collate Latin1_General_100
 set xact_abort on;
 declare @found table (id binary(16) primary key);
 insert into @found
-select t.id from (select j.queue collate Latin1_General_100_BIN2 as queue, convert(varbinary(512), j.dedupe_key) as dedupe_key from openjson(@keys) with (queue nvarchar(128) '$[0]', dedupe_key nvarchar(256) '$[1]') as j) as k
+select t.id from (select j.queue collate Latin1_General_100_BIN2 as queue, convert(varbinary(800), j.dedupe_key) as dedupe_key from openjson(@keys) with (queue nvarchar(128) '$[0]', dedupe_key nvarchar(400) '$[1]') as j) as k
 inner loop join tasks t on t.queue = k.queue and t.dedupe_key = k.dedupe_key
 where t.dedupe_key is not null and t.state in (3, 4, 7);
 declare @bucket int = -1, @granted int, @resource nvarchar(255);
@@ -275,13 +269,13 @@ begin
     exec @granted = sp_getapplock @Resource = @resource, @LockMode = 'Exclusive', @LockOwner = 'Transaction';
     if @granted < 0 throw 51205, 'a lock was not granted', 1;
 end;
-select t.id, t.state, t.queue, t.level, t.priority, t.push, cast(t.name as nvarchar(256)) as name, cast(t.dedupe_key as nvarchar(256)) as dedupe_key, cast(t.thread_id as nvarchar(256)) as thread_id, t.held, t.payload, t.headers, t.result, t.error, t.attempt, t.attempts_left, t.max_attempts, t.retry, t.default_lease_ms, t.lease_ms, t.lease_until, t.worker, t.created_at, t.due_at, t.expires_at, t.started_at, t.finished_at, t.gated, t.dead, t.delete_at, t.dispatch_at, t.ending, t.batch_id, cast(t.owner as nvarchar(256)) as owner, t.progress from (select top (2147483647) id from @found order by id) as i inner loop join tasks t with (updlock, rowlock, forceseek) on t.id = i.id
+select t.id, t.state, t.queue, t.level, t.priority, t.push, cast(t.name as nvarchar(400)) as name, cast(t.dedupe_key as nvarchar(400)) as dedupe_key, cast(t.thread_id as nvarchar(400)) as thread_id, t.held, t.payload, t.headers, t.result, t.error, t.attempt, t.attempts_left, t.max_attempts, t.retry, t.default_lease_ms, t.lease_ms, t.lease_until, t.worker, t.claimed_by, t.created_at, t.due_at, t.expires_at, t.started_at, t.finished_at, t.gated, t.dead, t.delete_at, t.dispatch_at, t.ending, t.batch_id, cast(t.owner as nvarchar(400)) as owner, t.progress from (select top (2147483647) id from @found order by id) as i inner loop join tasks t with (updlock, rowlock, forceseek) on t.id = i.id
 where t.dedupe_key is not null and t.state in (3, 4, 7) order by i.id option (force order, maxdop 1);
 
 -- InsertTasksSql(@rows NVarChar -1 0)
-insert into tasks (id, state, queue, level, priority, push, name, dedupe_key, thread_id, held, payload, headers, result, error, attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, lease_until, worker, created_at, due_at, expires_at, started_at, finished_at, gated, dead, delete_at, dispatch_at, ending, batch_id, owner, progress)
+insert into tasks (id, state, queue, level, priority, push, name, dedupe_key, thread_id, held, payload, headers, result, error, attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, lease_until, worker, claimed_by, created_at, due_at, expires_at, started_at, finished_at, gated, dead, delete_at, dispatch_at, ending, batch_id, owner, progress)
 output inserted.id
-select r.id, r.state, r.queue, r.level, r.priority, r.push, r.name, r.dedupe_key, r.thread_id, r.held, r.payload, r.headers, r.result, r.error, r.attempt, r.attempts_left, r.max_attempts, r.retry, r.default_lease_ms, r.lease_ms, r.lease_until, r.worker, r.created_at, r.due_at, r.expires_at, r.started_at, r.finished_at, r.gated, r.dead, r.delete_at, r.dispatch_at, r.ending, r.batch_id, r.owner, r.progress from (select convert(binary(16), j.id, 2) as id, j.state, j.queue collate Latin1_General_100_BIN2 as queue, j.level, j.priority, j.push, convert(varbinary(512), j.name) as name, convert(varbinary(512), j.dedupe_key) as dedupe_key, convert(varbinary(512), j.thread_id) as thread_id, j.held, j.payload collate Latin1_General_100_BIN2 as payload, j.headers collate Latin1_General_100_BIN2 as headers, j.result collate Latin1_General_100_BIN2 as result, j.error collate Latin1_General_100_BIN2 as error, j.attempt, j.attempts_left, j.max_attempts, j.retry collate Latin1_General_100_BIN2 as retry, j.default_lease_ms, j.lease_ms, j.lease_until, j.worker collate Latin1_General_100_BIN2 as worker, j.created_at, j.due_at, j.expires_at, j.started_at, j.finished_at, j.gated, j.dead, j.delete_at, j.dispatch_at, j.ending collate Latin1_General_100_BIN2 as ending, convert(binary(16), j.batch_id, 2) as batch_id, convert(varbinary(512), j.owner) as owner, j.progress collate Latin1_General_100_BIN2 as progress from openjson(@rows) with (id char(32) '$[0]', state int '$[1]', queue nvarchar(128) '$[2]', level int '$[3]', priority int '$[4]', push bit '$[5]', name nvarchar(256) '$[6]', dedupe_key nvarchar(256) '$[7]', thread_id nvarchar(256) '$[8]', held bit '$[9]', payload nvarchar(max) '$[10]', headers nvarchar(max) '$[11]', result nvarchar(max) '$[12]', error nvarchar(max) '$[13]', attempt int '$[14]', attempts_left int '$[15]', max_attempts int '$[16]', retry nvarchar(max) '$[17]', default_lease_ms int '$[18]', lease_ms int '$[19]', lease_until datetime2(6) '$[20]', worker nvarchar(max) '$[21]', created_at datetime2(6) '$[22]', due_at datetime2(6) '$[23]', expires_at datetime2(6) '$[24]', started_at datetime2(6) '$[25]', finished_at datetime2(6) '$[26]', gated bit '$[27]', dead bit '$[28]', delete_at datetime2(6) '$[29]', dispatch_at datetime2(6) '$[30]', ending nvarchar(max) '$[31]', batch_id char(32) '$[32]', owner nvarchar(256) '$[33]', progress nvarchar(max) '$[34]') as j) as r
+select r.id, r.state, r.queue, r.level, r.priority, r.push, r.name, r.dedupe_key, r.thread_id, r.held, r.payload, r.headers, r.result, r.error, r.attempt, r.attempts_left, r.max_attempts, r.retry, r.default_lease_ms, r.lease_ms, r.lease_until, r.worker, r.claimed_by, r.created_at, r.due_at, r.expires_at, r.started_at, r.finished_at, r.gated, r.dead, r.delete_at, r.dispatch_at, r.ending, r.batch_id, r.owner, r.progress from (select convert(binary(16), j.id, 2) as id, j.state, j.queue collate Latin1_General_100_BIN2 as queue, j.level, j.priority, j.push, convert(varbinary(800), j.name) as name, convert(varbinary(800), j.dedupe_key) as dedupe_key, convert(varbinary(800), j.thread_id) as thread_id, j.held, j.payload collate Latin1_General_100_BIN2 as payload, j.headers collate Latin1_General_100_BIN2 as headers, j.result collate Latin1_General_100_BIN2 as result, j.error collate Latin1_General_100_BIN2 as error, j.attempt, j.attempts_left, j.max_attempts, j.retry collate Latin1_General_100_BIN2 as retry, j.default_lease_ms, j.lease_ms, j.lease_until, j.worker collate Latin1_General_100_BIN2 as worker, j.claimed_by collate Latin1_General_100_BIN2 as claimed_by, j.created_at, j.due_at, j.expires_at, j.started_at, j.finished_at, j.gated, j.dead, j.delete_at, j.dispatch_at, j.ending collate Latin1_General_100_BIN2 as ending, convert(binary(16), j.batch_id, 2) as batch_id, convert(varbinary(800), j.owner) as owner, j.progress collate Latin1_General_100_BIN2 as progress from openjson(@rows) with (id char(32) '$[0]', state int '$[1]', queue nvarchar(128) '$[2]', level int '$[3]', priority int '$[4]', push bit '$[5]', name nvarchar(400) '$[6]', dedupe_key nvarchar(400) '$[7]', thread_id nvarchar(400) '$[8]', held bit '$[9]', payload nvarchar(max) '$[10]', headers nvarchar(max) '$[11]', result nvarchar(max) '$[12]', error nvarchar(max) '$[13]', attempt int '$[14]', attempts_left int '$[15]', max_attempts int '$[16]', retry nvarchar(max) '$[17]', default_lease_ms int '$[18]', lease_ms int '$[19]', lease_until datetime2(6) '$[20]', worker nvarchar(max) '$[21]', claimed_by nvarchar(max) '$[22]', created_at datetime2(6) '$[23]', due_at datetime2(6) '$[24]', expires_at datetime2(6) '$[25]', started_at datetime2(6) '$[26]', finished_at datetime2(6) '$[27]', gated bit '$[28]', dead bit '$[29]', delete_at datetime2(6) '$[30]', dispatch_at datetime2(6) '$[31]', ending nvarchar(max) '$[32]', batch_id char(32) '$[33]', owner nvarchar(400) '$[34]', progress nvarchar(max) '$[35]') as j) as r
 where not exists (select 1 from tasks t where t.id = r.id)
   and not exists (
     select 1 from tasks h where h.queue = r.queue and h.dedupe_key = r.dedupe_key and h.dedupe_key is not null and h.state in (3, 4, 7))
@@ -291,9 +285,9 @@ order by r.queue, r.dedupe_key, r.id;
 set xact_abort on;
 declare @inserted table (id binary(16), queue nvarchar(128) collate Latin1_General_100_BIN2, level int, attempt int,
     created_at datetime2(6), due_at datetime2(6), dispatch_at datetime2(6));
-insert into tasks (id, state, queue, level, priority, push, name, dedupe_key, thread_id, held, payload, headers, result, error, attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, lease_until, worker, created_at, due_at, expires_at, started_at, finished_at, gated, dead, delete_at, dispatch_at, ending, batch_id, owner, progress)
+insert into tasks (id, state, queue, level, priority, push, name, dedupe_key, thread_id, held, payload, headers, result, error, attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, lease_until, worker, claimed_by, created_at, due_at, expires_at, started_at, finished_at, gated, dead, delete_at, dispatch_at, ending, batch_id, owner, progress)
 output inserted.id, inserted.queue, inserted.level, inserted.attempt, inserted.created_at, inserted.due_at, inserted.dispatch_at into @inserted
-select r.id, r.state, r.queue, r.level, r.priority, r.push, r.name, r.dedupe_key, r.thread_id, r.held, r.payload, r.headers, r.result, r.error, r.attempt, r.attempts_left, r.max_attempts, r.retry, r.default_lease_ms, r.lease_ms, r.lease_until, r.worker, r.created_at, r.due_at, r.expires_at, r.started_at, r.finished_at, r.gated, r.dead, r.delete_at, r.dispatch_at, r.ending, r.batch_id, r.owner, r.progress from (select convert(binary(16), j.id, 2) as id, j.state, j.queue collate Latin1_General_100_BIN2 as queue, j.level, j.priority, j.push, convert(varbinary(512), j.name) as name, convert(varbinary(512), j.dedupe_key) as dedupe_key, convert(varbinary(512), j.thread_id) as thread_id, j.held, j.payload collate Latin1_General_100_BIN2 as payload, j.headers collate Latin1_General_100_BIN2 as headers, j.result collate Latin1_General_100_BIN2 as result, j.error collate Latin1_General_100_BIN2 as error, j.attempt, j.attempts_left, j.max_attempts, j.retry collate Latin1_General_100_BIN2 as retry, j.default_lease_ms, j.lease_ms, j.lease_until, j.worker collate Latin1_General_100_BIN2 as worker, j.created_at, j.due_at, j.expires_at, j.started_at, j.finished_at, j.gated, j.dead, j.delete_at, j.dispatch_at, j.ending collate Latin1_General_100_BIN2 as ending, convert(binary(16), j.batch_id, 2) as batch_id, convert(varbinary(512), j.owner) as owner, j.progress collate Latin1_General_100_BIN2 as progress from openjson(@rows) with (id char(32) '$[0]', state int '$[1]', queue nvarchar(128) '$[2]', level int '$[3]', priority int '$[4]', push bit '$[5]', name nvarchar(256) '$[6]', dedupe_key nvarchar(256) '$[7]', thread_id nvarchar(256) '$[8]', held bit '$[9]', payload nvarchar(max) '$[10]', headers nvarchar(max) '$[11]', result nvarchar(max) '$[12]', error nvarchar(max) '$[13]', attempt int '$[14]', attempts_left int '$[15]', max_attempts int '$[16]', retry nvarchar(max) '$[17]', default_lease_ms int '$[18]', lease_ms int '$[19]', lease_until datetime2(6) '$[20]', worker nvarchar(max) '$[21]', created_at datetime2(6) '$[22]', due_at datetime2(6) '$[23]', expires_at datetime2(6) '$[24]', started_at datetime2(6) '$[25]', finished_at datetime2(6) '$[26]', gated bit '$[27]', dead bit '$[28]', delete_at datetime2(6) '$[29]', dispatch_at datetime2(6) '$[30]', ending nvarchar(max) '$[31]', batch_id char(32) '$[32]', owner nvarchar(256) '$[33]', progress nvarchar(max) '$[34]') as j) as r
+select r.id, r.state, r.queue, r.level, r.priority, r.push, r.name, r.dedupe_key, r.thread_id, r.held, r.payload, r.headers, r.result, r.error, r.attempt, r.attempts_left, r.max_attempts, r.retry, r.default_lease_ms, r.lease_ms, r.lease_until, r.worker, r.claimed_by, r.created_at, r.due_at, r.expires_at, r.started_at, r.finished_at, r.gated, r.dead, r.delete_at, r.dispatch_at, r.ending, r.batch_id, r.owner, r.progress from (select convert(binary(16), j.id, 2) as id, j.state, j.queue collate Latin1_General_100_BIN2 as queue, j.level, j.priority, j.push, convert(varbinary(800), j.name) as name, convert(varbinary(800), j.dedupe_key) as dedupe_key, convert(varbinary(800), j.thread_id) as thread_id, j.held, j.payload collate Latin1_General_100_BIN2 as payload, j.headers collate Latin1_General_100_BIN2 as headers, j.result collate Latin1_General_100_BIN2 as result, j.error collate Latin1_General_100_BIN2 as error, j.attempt, j.attempts_left, j.max_attempts, j.retry collate Latin1_General_100_BIN2 as retry, j.default_lease_ms, j.lease_ms, j.lease_until, j.worker collate Latin1_General_100_BIN2 as worker, j.claimed_by collate Latin1_General_100_BIN2 as claimed_by, j.created_at, j.due_at, j.expires_at, j.started_at, j.finished_at, j.gated, j.dead, j.delete_at, j.dispatch_at, j.ending collate Latin1_General_100_BIN2 as ending, convert(binary(16), j.batch_id, 2) as batch_id, convert(varbinary(800), j.owner) as owner, j.progress collate Latin1_General_100_BIN2 as progress from openjson(@rows) with (id char(32) '$[0]', state int '$[1]', queue nvarchar(128) '$[2]', level int '$[3]', priority int '$[4]', push bit '$[5]', name nvarchar(400) '$[6]', dedupe_key nvarchar(400) '$[7]', thread_id nvarchar(400) '$[8]', held bit '$[9]', payload nvarchar(max) '$[10]', headers nvarchar(max) '$[11]', result nvarchar(max) '$[12]', error nvarchar(max) '$[13]', attempt int '$[14]', attempts_left int '$[15]', max_attempts int '$[16]', retry nvarchar(max) '$[17]', default_lease_ms int '$[18]', lease_ms int '$[19]', lease_until datetime2(6) '$[20]', worker nvarchar(max) '$[21]', claimed_by nvarchar(max) '$[22]', created_at datetime2(6) '$[23]', due_at datetime2(6) '$[24]', expires_at datetime2(6) '$[25]', started_at datetime2(6) '$[26]', finished_at datetime2(6) '$[27]', gated bit '$[28]', dead bit '$[29]', delete_at datetime2(6) '$[30]', dispatch_at datetime2(6) '$[31]', ending nvarchar(max) '$[32]', batch_id char(32) '$[33]', owner nvarchar(400) '$[34]', progress nvarchar(max) '$[35]') as j) as r
 where not exists (select 1 from tasks t where t.id = r.id)
   and not exists (
     select 1 from tasks h where h.queue = r.queue and h.dedupe_key = r.dedupe_key and h.dedupe_key is not null and h.state in (3, 4, 7))
@@ -330,7 +324,7 @@ begin
     exec @granted = sp_getapplock @Resource = @resource, @LockMode = 'Exclusive', @LockOwner = 'Transaction';
     if @granted < 0 throw 51205, 'a lock was not granted', 1;
 end;
-select t.id, t.state, t.queue, t.level, t.priority, t.push, cast(t.name as nvarchar(256)) as name, cast(t.dedupe_key as nvarchar(256)) as dedupe_key, cast(t.thread_id as nvarchar(256)) as thread_id, t.held, t.result, t.error, t.attempt, t.attempts_left, t.max_attempts, t.retry, t.default_lease_ms, t.lease_ms, t.lease_until, t.worker, t.created_at, t.due_at, t.expires_at, t.started_at, t.finished_at, t.gated, t.dead, t.delete_at, t.dispatch_at, t.ending, t.batch_id, cast(t.owner as nvarchar(256)) as owner, t.progress from (select top (2147483647) id from @wanted order by id) as i inner loop join tasks t with (updlock, rowlock, forceseek) on t.id = i.id
+select t.id, t.state, t.queue, t.level, t.priority, t.push, cast(t.name as nvarchar(400)) as name, cast(t.dedupe_key as nvarchar(400)) as dedupe_key, cast(t.thread_id as nvarchar(400)) as thread_id, t.held, t.result, t.error, t.attempt, t.attempts_left, t.max_attempts, t.retry, t.default_lease_ms, t.lease_ms, t.lease_until, t.worker, t.claimed_by, t.created_at, t.due_at, t.expires_at, t.started_at, t.finished_at, t.gated, t.dead, t.delete_at, t.dispatch_at, t.ending, t.batch_id, cast(t.owner as nvarchar(400)) as owner, t.progress from (select top (2147483647) id from @wanted order by id) as i inner loop join tasks t with (updlock, rowlock, forceseek) on t.id = i.id
 order by i.id option (force order, maxdop 1);
 
 -- LockGatesSql(@gates NVarChar -1 0)
@@ -357,7 +351,7 @@ if @granted < 0 throw 51205, 'a lock was not granted', 1;
 set xact_abort on;
 declare @bucket int = -1, @granted int, @resource nvarchar(255);
 declare @buckets table (bucket int primary key);
-insert into @buckets select distinct binary_checksum(cast(k.queue as varbinary(256)), k.thread_id) & 1048575 from (select j.queue collate Latin1_General_100_BIN2 as queue, convert(varbinary(512), j.thread_id) as thread_id from openjson(@keys) with (queue nvarchar(128) '$[0]', thread_id nvarchar(256) '$[1]') as j) as k;
+insert into @buckets select distinct binary_checksum(cast(k.queue as varbinary(256)), k.thread_id) & 1048575 from (select j.queue collate Latin1_General_100_BIN2 as queue, convert(varbinary(800), j.thread_id) as thread_id from openjson(@keys) with (queue nvarchar(128) '$[0]', thread_id nvarchar(400) '$[1]') as j) as k;
 while 1 = 1
 begin
     set @bucket = (select min(bucket) from @buckets where bucket > @bucket);
@@ -403,9 +397,9 @@ update t set payload = u.payload, due_at = u.due_at, expires_at = u.expires_at, 
 from (select convert(binary(16), j.id, 2) as id, j.payload collate Latin1_General_100_BIN2 as payload, j.due_at, j.expires_at, j.dispatch_at from openjson(@rows) with (id char(32) '$[0]', payload nvarchar(max) '$[1]', due_at datetime2(6) '$[2]', expires_at datetime2(6) '$[3]', dispatch_at datetime2(6) '$[4]') as j) as u inner loop join tasks t with (rowlock, forceseek) on t.id = u.id
 
 -- OweSql(@owed NVarChar -1 0)
-insert into callbacks (subject_id, url, body, state, attempts, due_at, log, created_at)
-select o.subject_id, o.url, o.body, 0, 0, o.at, N'[]', o.at
-from (select convert(binary(16), j.subject_id, 2) as subject_id, j.url collate Latin1_General_100_BIN2 as url, j.body collate Latin1_General_100_BIN2 as body, j.at from openjson(@owed) with (subject_id char(32) '$[0]', url nvarchar(max) '$[1]', body nvarchar(max) '$[2]', at datetime2(6) '$[3]') as j) as o
+insert into callbacks (subject_id, url, body, state, attempts, due_at, log, created_at, owner, origin)
+select o.subject_id, o.url, o.body, 0, 0, o.at, N'[]', o.at, o.owner, o.origin
+from (select convert(binary(16), j.subject_id, 2) as subject_id, j.url collate Latin1_General_100_BIN2 as url, j.body collate Latin1_General_100_BIN2 as body, j.at, convert(varbinary(800), j.owner) as owner, j.origin collate Latin1_General_100_BIN2 as origin from openjson(@owed) with (subject_id char(32) '$[0]', url nvarchar(max) '$[1]', body nvarchar(max) '$[2]', at datetime2(6) '$[3]', owner nvarchar(400) '$[4]', origin nvarchar(300) '$[5]') as j) as o
 
 -- PurgeSql(@queue NVarChar 128 0, @now DateTime2 0 6, @before DateTime2 0 6)
 set xact_abort on;
@@ -423,19 +417,13 @@ select id from @gone where dead = 0;
 
 -- ReadEventsSql(@cursors NVarChar -1 0, @max Int 0 0)
 declare @end bigint = cast(ident_current(N'task_events') as bigint);
-select e.stream, e.id, e.task_id, e.type, e.queue, e.level, e.attempt, e.worker, left(e.error, 1000), e.at, e.due_at, e.dispatch, e.frees
+select e.stream, e.id, e.task_id, e.type, e.queue, e.level, e.attempt, e.worker, e.error, e.at, e.due_at, e.dispatch, e.frees
 from (select j.id, j.cursor_at from openjson(@cursors) with (id int '$[0]', cursor_at bigint '$[1]') as j) as s
 cross apply (select top (@max) * from task_events e where e.stream = s.id and e.id > s.cursor_at and e.id <= @end order by e.id) as e
 order by e.id
 
--- ReadForDispatchSql(@ids NVarChar -1 0, @max_octets BigInt 0 0)
-with sized as (
-    select t.id, (datalength(t.payload) + coalesce(datalength(t.headers), 0)) / 2 as octets
-    from (select convert(binary(16), j.id, 2) as id from openjson(@ids) with (id char(32) '$[0]') as j) as k inner loop join tasks t with (rowlock, forceseek) on t.id = k.id where t.state in (3, 7)),
-summed as (
-    select s.id, s.octets, sum(s.octets) over (order by s.id rows unbounded preceding) as octets_so_far from sized s)
-select t.id, t.state, t.queue, t.level, t.priority, t.push, cast(t.name as nvarchar(256)) as name, cast(t.dedupe_key as nvarchar(256)) as dedupe_key, cast(t.thread_id as nvarchar(256)) as thread_id, t.held, t.payload, t.headers, t.result, t.error, t.attempt, t.attempts_left, t.max_attempts, t.retry, t.default_lease_ms, t.lease_ms, t.lease_until, t.worker, t.created_at, t.due_at, t.expires_at, t.started_at, t.finished_at, t.gated, t.dead, t.delete_at, t.dispatch_at, t.ending, t.batch_id, cast(t.owner as nvarchar(256)) as owner, t.progress from summed f inner loop join tasks t with (rowlock, forceseek) on t.id = f.id
-where f.octets_so_far <= @max_octets or f.octets_so_far = f.octets order by t.id
+-- ReadForDispatchSql(@ids NVarChar -1 0)
+select t.id, t.state, t.queue, t.level, t.priority, t.push, cast(t.name as nvarchar(400)) as name, cast(t.dedupe_key as nvarchar(400)) as dedupe_key, cast(t.thread_id as nvarchar(400)) as thread_id, t.held, t.payload, t.headers, t.result, t.error, t.attempt, t.attempts_left, t.max_attempts, t.retry, t.default_lease_ms, t.lease_ms, t.lease_until, t.worker, t.claimed_by, t.created_at, t.due_at, t.expires_at, t.started_at, t.finished_at, t.gated, t.dead, t.delete_at, t.dispatch_at, t.ending, t.batch_id, cast(t.owner as nvarchar(400)) as owner, t.progress from (select convert(binary(16), j.id, 2) as id from openjson(@ids) with (id char(32) '$[0]') as j) as k inner loop join tasks t with (rowlock, forceseek) on t.id = k.id where t.state in (3, 7)
 
 -- RearmSql(@queue NVarChar 128 0, @now DateTime2 0 6)
 set xact_abort on;
@@ -503,7 +491,7 @@ select
     (select coalesce(sum(count), 0) from queue_counts where queue = @queue and type = 7),
     (select min(due_at) from tasks where queue = @queue and state in (3, 7) and held = 0 and due_at <= @now and (expires_at is null or expires_at > @now))
 
--- StrictClaimSql(@targets NVarChar -1 0, @max Int 0 0, @shares NVarChar -1 0, @now DateTime2 0 6, @due DateTime2 0 6, @retries Int 0 0, @stream Int 0 0, @silent NVarChar -1 0, @gates NVarChar -1 0, @ns BigInt 0 0, @order Int 0 0, @hold Int 0 0, @max_octets BigInt 0 0)
+-- StrictClaimSql(@targets NVarChar -1 0, @max Int 0 0, @shares NVarChar -1 0, @now DateTime2 0 6, @due DateTime2 0 6, @retries Int 0 0, @stream Int 0 0, @silent NVarChar -1 0, @gates NVarChar -1 0, @ns BigInt 0 0, @order Int 0 0, @hold Int 0 0)
 set xact_abort on;
 declare @claimed table (id binary(16), queue nvarchar(128) collate Latin1_General_100_BIN2, level int, attempt int, worker nvarchar(max));
 with gates as (
@@ -519,10 +507,10 @@ limits as (
         case when g.allowed is null or g.allowed > @max then @max when g.allowed < 0 then 0 else g.allowed end as allowed
     from (select j.queue collate Latin1_General_100_BIN2 as queue, j.level, j.ord from openjson(@targets) with (queue nvarchar(128) '$[0]', level int '$[1]', ord int '$[2]') as j) as q left join gates g on g.queue = q.queue),
 found as (
-    select c.id, c.due_at, c.octets, q.queue, q.ord, p.priority, q.allowed,
+    select c.id, c.due_at, q.queue, q.ord, p.priority, q.allowed,
         row_number() over (partition by q.ord order by p.priority desc, c.due_at, c.id) as turn
     from limits q cross join (values (4), (3), (2), (1)) as p(priority)
-    cross apply (select top (case when @order = 4 and q.allowed > 1 then 1 else q.allowed end) t.id, t.due_at, (datalength(t.payload) + coalesce(datalength(t.headers), 0)) / 2 as octets from tasks t 
+    cross apply (select top (case when @order = 4 and q.allowed > 1 then 1 else q.allowed end) t.id, t.due_at from tasks t 
 where t.queue = q.queue and t.level = q.level and t.priority = p.priority
   and t.state in (3, 7) and t.held = 0 and t.push = 0 and t.due_at <= @due
   and (t.expires_at is null or t.expires_at > @now)
@@ -531,21 +519,18 @@ order by t.due_at, t.id) as c
         select 1 from queue_locks l join tasks h on h.id = l.task_id
         where l.queue = q.queue and l.level = q.level and l.until > @now and h.state = 4 and h.attempt = l.attempt)),
 placed as (
-    select f.id, f.allowed, f.octets, row_number() over (order by case when @order = 2 then f.turn else 0 end, case when @order = 1 then 0 else f.ord end, case when @order = 1 then 0 else -f.priority end, f.due_at, f.id) as place,
+    select f.id, f.allowed, row_number() over (order by case when @order = 2 then f.turn else 0 end, case when @order = 1 then 0 else f.ord end, case when @order = 1 then 0 else -f.priority end, f.due_at, f.id) as place,
         row_number() over (partition by f.queue order by case when @order = 2 then f.turn else 0 end, case when @order = 1 then 0 else f.ord end, case when @order = 1 then 0 else -f.priority end, f.due_at, f.id) as number
     from found f where @order <> 4 or f.turn = 1),
 picked as (
-    select top (@max) n.id, n.place, n.octets, row_number() over (order by n.place) as taken,
-        sum(n.octets) over (order by n.place rows unbounded preceding) as octets_so_far
-    from placed n where n.number <= n.allowed order by n.place),
+    select top (@max) n.id, n.place, row_number() over (order by n.place) as taken from placed n where n.number <= n.allowed order by n.place),
 due as (
-    select n.id, n.place, s.share, s.worker, s.lease from picked n cross apply (select t.id from tasks t with (updlock, readpast, rowlock, forceseek) where t.id = n.id and t.state in (3, 7) and t.held = 0) as l
+    select n.id, n.place, s.share, s.worker, s.claimed_by, s.lease from picked n cross apply (select t.id from tasks t with (updlock, readpast, rowlock, forceseek) where t.id = n.id and t.state in (3, 7) and t.held = 0) as l
     cross apply (
-        select top (1) s.share, s.worker, s.lease
-        from (select j.share, j.up_to, j.worker collate Latin1_General_100_BIN2 as worker, j.lease from openjson(@shares) with (share int '$[0]', up_to int '$[1]', worker nvarchar(max) '$[2]', lease int '$[3]') as j) as s where s.up_to >= n.taken order by s.up_to, s.share) as s
-    where n.octets_so_far <= @max_octets or n.octets_so_far = n.octets)
+        select top (1) s.share, s.worker, s.claimed_by, s.lease
+        from (select j.share, j.up_to, j.worker collate Latin1_General_100_BIN2 as worker, j.claimed_by collate Latin1_General_100_BIN2 as claimed_by, j.lease from openjson(@shares) with (share int '$[0]', up_to int '$[1]', worker nvarchar(max) '$[2]', claimed_by nvarchar(128) '$[3]', lease int '$[4]') as j) as s where s.up_to >= n.taken order by s.up_to, s.share) as s)
 update t
-set state = 4, attempt = t.attempt + 1, worker = d.worker,
+set state = 4, attempt = t.attempt + 1, worker = d.worker, claimed_by = d.claimed_by,
     attempts_left = case when @retries is null then t.attempts_left - 1 when t.level = 0 then 0 when @retries < 0 then 100
         when @retries > t.attempt then @retries - t.attempt else 0 end,
     lease_ms = case when d.lease <> 0 then d.lease when d.lease is null then t.default_lease_ms
@@ -554,7 +539,7 @@ set state = 4, attempt = t.attempt + 1, worker = d.worker,
     lease_until = case when d.lease = 0 then coalesce(t.expires_at, dateadd(day, 24, @now)) else dateadd(millisecond, coalesce(d.lease, t.default_lease_ms), @now) end,
     started_at = @now, dispatch_at = null, gated = case when exists (select 1 from (select j.queue collate Latin1_General_100_BIN2 as queue, j.max_running, j.period_ns, j.max_tokens from openjson(@gates) with (queue nvarchar(128) '$[0]', max_running int '$[1]', period_ns bigint '$[2]', max_tokens bigint '$[3]') as j) as g where g.queue = t.queue) then 1 else 0 end
 output inserted.id, inserted.queue, inserted.level, inserted.attempt, inserted.worker into @claimed
-output d.share, d.place, inserted.id, inserted.state, inserted.queue, inserted.level, inserted.priority, inserted.push, cast(inserted.name as nvarchar(256)) as name, cast(inserted.dedupe_key as nvarchar(256)) as dedupe_key, cast(inserted.thread_id as nvarchar(256)) as thread_id, inserted.held, inserted.payload, inserted.headers, inserted.result, inserted.error, inserted.attempt, inserted.attempts_left, inserted.max_attempts, inserted.retry, inserted.default_lease_ms, inserted.lease_ms, inserted.lease_until, inserted.worker, inserted.created_at, inserted.due_at, inserted.expires_at, inserted.started_at, inserted.finished_at, inserted.gated, inserted.dead, inserted.delete_at, inserted.dispatch_at, inserted.ending, inserted.batch_id, cast(inserted.owner as nvarchar(256)) as owner, inserted.progress
+output d.share, d.place, inserted.id, inserted.state, inserted.queue, inserted.level, inserted.priority, inserted.push, cast(inserted.name as nvarchar(400)) as name, cast(inserted.dedupe_key as nvarchar(400)) as dedupe_key, cast(inserted.thread_id as nvarchar(400)) as thread_id, inserted.held, inserted.payload, inserted.headers, inserted.result, inserted.error, inserted.attempt, inserted.attempts_left, inserted.max_attempts, inserted.retry, inserted.default_lease_ms, inserted.lease_ms, inserted.lease_until, inserted.worker, inserted.claimed_by, inserted.created_at, inserted.due_at, inserted.expires_at, inserted.started_at, inserted.finished_at, inserted.gated, inserted.dead, inserted.delete_at, inserted.dispatch_at, inserted.ending, inserted.batch_id, cast(inserted.owner as nvarchar(400)) as owner, inserted.progress
 from due d inner loop join tasks t with (rowlock, forceseek) on t.id = d.id
 where t.state in (3, 7) and t.held = 0
 option (maxdop 1, optimize for (@max = 1));
@@ -577,21 +562,28 @@ insert into task_events (stream, task_id, type, queue, level, attempt, worker, a
 select @stream, id, 2, queue, level, attempt, worker, @now, 0, 0 from @claimed
 where queue not in (select queue from (select j.queue collate Latin1_General_100_BIN2 as queue from openjson(@silent) with (queue nvarchar(128) '$[0]') as j) as s);
 
--- TakeCallbacksSql(@now DateTime2 0 6, @given_up_at DateTime2 0 6, @max Int 0 0, @full NVarChar -1 0, @per_host Int 0 0, @busy NVarChar -1 0)
+-- TakeCallbacksSql(@now DateTime2 0 6, @given_up_at DateTime2 0 6, @max Int 0 0, @full_owners NVarChar -1 0, @full_origins NVarChar -1 0, @busy NVarChar -1 0, @per_origin Int 0 0, @per_owner Int 0 0, @unowned Int 0 0)
 with ready as (
-    select top (1000) c.id, c.due_at, h.host from callbacks c with (readpast, rowlock, readcommittedlock)
-    cross apply (select substring(c.url, charindex(N'//', c.url) + 2, 4000) as rest) as u
-    cross apply (select substring(u.rest, 1, charindex(N'/', u.rest + N'/') - 1) as host) as h
-    where c.state = 0 and c.due_at <= @now and h.host not in (select host from (select j.host collate Latin1_General_100_BIN2 as host from openjson(@full) with (host nvarchar(4000) '$[0]') as j) as f)
+    select top (1000) c.id, c.due_at, s.owner, s.origin from callbacks c with (readpast, rowlock, readcommittedlock)
+    cross apply (select coalesce(c.owner, 0x) as owner, coalesce(c.origin, N'') as origin) as s
+    where c.state = 0 and c.due_at <= @now
+        and s.owner not in (select f.owner from (select convert(varbinary(800), j.owner) as owner from openjson(@full_owners) with (owner nvarchar(400) '$[0]') as j) as f)
+        and not exists (select 1 from (select convert(varbinary(800), j.owner) as owner, j.origin collate Latin1_General_100_BIN2 as origin from openjson(@full_origins) with (owner nvarchar(400) '$[0]', origin nvarchar(300) '$[1]') as j) as f where f.owner = s.owner and f.origin = s.origin)
     order by c.due_at),
 placed as (
-    select id, due_at, host, row_number() over (partition by host order by due_at, id) as place from ready),
+    select id, due_at, owner, origin, row_number() over (partition by owner, origin order by due_at, id) as place from ready),
+open_ones as (
+    select p.id, p.due_at, p.owner, row_number() over (partition by p.owner order by p.due_at, p.id)
+        + (select count(*) from (select convert(varbinary(800), j.owner) as owner, j.origin collate Latin1_General_100_BIN2 as origin from openjson(@busy) with (owner nvarchar(400) '$[0]', origin nvarchar(300) '$[1]') as j) as b where b.owner = p.owner) as place
+    from placed p
+    where p.place <= @per_origin - (select count(*) from (select convert(varbinary(800), j.owner) as owner, j.origin collate Latin1_General_100_BIN2 as origin from openjson(@busy) with (owner nvarchar(400) '$[0]', origin nvarchar(300) '$[1]') as j) as b where b.owner = p.owner and b.origin = p.origin)),
 fitting as (
-    select top (@max) p.id from placed p
-    where p.place <= @per_host - (select count(*) from (select j.host collate Latin1_General_100_BIN2 as host from openjson(@busy) with (host nvarchar(4000) '$[0]') as j) as b where b.host = p.host)
-    order by p.due_at, p.id)
+    select top (@max) o.id from open_ones o
+    where o.place <= case when o.owner = 0x then @unowned else @per_owner end
+    order by o.place, o.due_at, o.id)
 update c set attempts = c.attempts + 1, due_at = @given_up_at
-output inserted.id, inserted.subject_id, inserted.url, inserted.body, inserted.attempts, inserted.due_at, inserted.log, inserted.created_at
+output inserted.id, inserted.subject_id, inserted.url, inserted.body, inserted.attempts, inserted.due_at, inserted.log, inserted.created_at,
+    cast(inserted.owner as nvarchar(400)) as owner, inserted.origin
 from fitting f inner loop join callbacks c with (updlock, readpast, rowlock, forceseek) on c.id = f.id
 where c.state = 0 and c.due_at <= @now
 
@@ -602,11 +594,11 @@ set nocount off; update batches set lines_done = @to, bytes_done = @bytes, versi
 set nocount off; update schedules set next_at = @next, last_at = @at where id = @id and next_at = @at
 
 -- ThreadsSql(@queue NVarChar 128 0)
-select cast(d.thread_id as nvarchar(256)) from (select distinct t.thread_id from tasks t where t.queue = @queue and t.thread_id is not null and t.state in (3, 7)) as d
+select cast(d.thread_id as nvarchar(400)) from (select distinct t.thread_id from tasks t where t.queue = @queue and t.thread_id is not null and t.state in (3, 7)) as d
 
 -- UnlockSql(@queue NVarChar 128 0, @level Int 0 0)
 delete from queue_locks where queue = @queue and level = @level
 
 -- UpdateSql(@rows NVarChar -1 0)
-update t set state = u.state, held = u.held, result = u.result, error = u.error, attempt = u.attempt, attempts_left = u.attempts_left, lease_ms = u.lease_ms, lease_until = u.lease_until, worker = u.worker, due_at = u.due_at, expires_at = u.expires_at, started_at = u.started_at, finished_at = u.finished_at, gated = u.gated, dead = u.dead, delete_at = u.delete_at, dispatch_at = u.dispatch_at, progress = u.progress
-from (select convert(binary(16), j.id, 2) as id, j.state, j.held, j.result collate Latin1_General_100_BIN2 as result, j.error collate Latin1_General_100_BIN2 as error, j.attempt, j.attempts_left, j.lease_ms, j.lease_until, j.worker collate Latin1_General_100_BIN2 as worker, j.due_at, j.expires_at, j.started_at, j.finished_at, j.gated, j.dead, j.delete_at, j.dispatch_at, j.progress collate Latin1_General_100_BIN2 as progress from openjson(@rows) with (id char(32) '$[0]', state int '$[1]', held bit '$[2]', result nvarchar(max) '$[3]', error nvarchar(max) '$[4]', attempt int '$[5]', attempts_left int '$[6]', lease_ms int '$[7]', lease_until datetime2(6) '$[8]', worker nvarchar(max) '$[9]', due_at datetime2(6) '$[10]', expires_at datetime2(6) '$[11]', started_at datetime2(6) '$[12]', finished_at datetime2(6) '$[13]', gated bit '$[14]', dead bit '$[15]', delete_at datetime2(6) '$[16]', dispatch_at datetime2(6) '$[17]', progress nvarchar(max) '$[18]') as j) as u inner loop join tasks t with (rowlock, forceseek) on t.id = u.id
+update t set state = u.state, held = u.held, result = u.result, error = u.error, attempt = u.attempt, attempts_left = u.attempts_left, lease_ms = u.lease_ms, lease_until = u.lease_until, worker = u.worker, claimed_by = u.claimed_by, due_at = u.due_at, expires_at = u.expires_at, started_at = u.started_at, finished_at = u.finished_at, gated = u.gated, dead = u.dead, delete_at = u.delete_at, dispatch_at = u.dispatch_at, progress = u.progress
+from (select convert(binary(16), j.id, 2) as id, j.state, j.held, j.result collate Latin1_General_100_BIN2 as result, j.error collate Latin1_General_100_BIN2 as error, j.attempt, j.attempts_left, j.lease_ms, j.lease_until, j.worker collate Latin1_General_100_BIN2 as worker, j.claimed_by collate Latin1_General_100_BIN2 as claimed_by, j.due_at, j.expires_at, j.started_at, j.finished_at, j.gated, j.dead, j.delete_at, j.dispatch_at, j.progress collate Latin1_General_100_BIN2 as progress from openjson(@rows) with (id char(32) '$[0]', state int '$[1]', held bit '$[2]', result nvarchar(max) '$[3]', error nvarchar(max) '$[4]', attempt int '$[5]', attempts_left int '$[6]', lease_ms int '$[7]', lease_until datetime2(6) '$[8]', worker nvarchar(max) '$[9]', claimed_by nvarchar(max) '$[10]', due_at datetime2(6) '$[11]', expires_at datetime2(6) '$[12]', started_at datetime2(6) '$[13]', finished_at datetime2(6) '$[14]', gated bit '$[15]', dead bit '$[16]', delete_at datetime2(6) '$[17]', dispatch_at datetime2(6) '$[18]', progress nvarchar(max) '$[19]') as j) as u inner loop join tasks t with (rowlock, forceseek) on t.id = u.id
