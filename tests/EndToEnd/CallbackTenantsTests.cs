@@ -112,8 +112,13 @@ public abstract class CallbackTenantsTests(TenantServer server)
             var headers = new HeaderDictionary();
             foreach (var (name, value) in got.Headers)
                 headers[name] = value;
-            foreach (var secret in await SecretsAsync(owner))
+            foreach (var (index, secret) in (await SecretsAsync(owner)).Index())
+            {
+                headers["webhook-signature"] = got.Headers["webhook-signature"].Split(' ')[index]; // the library passes over the last of several
                 new StandardWebhook(secret).Verify(got.Body, headers);
+            }
+
+            headers["webhook-signature"] = got.Headers["webhook-signature"];
             foreach (var secret in await SecretsAsync(other))
                 Should.Throw<WebhookVerificationException>(() => new StandardWebhook(secret).Verify(got.Body, headers));
             headers["webhook-id"] = $"task.completed/{other}/{ids[owner]}";
