@@ -2,6 +2,7 @@ using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
+using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
@@ -28,6 +29,9 @@ public sealed class AccessServer : IAsyncLifetime
     /// <summary>Stands for: reached where the task has ended afterwards.</summary>
     internal const string AsksState = "state";
 
+    /// <summary>Stands for: reached where the answer is not that there is nothing.</summary>
+    internal const string IsThere = "there";
+
     /// <summary>Stands for an upload.</summary>
     internal static readonly object File = new();
 
@@ -39,6 +43,8 @@ public sealed class AccessServer : IAsyncLifetime
         ("worker", null, ["work:a-*"], null), ("admin-queue", null, ["admin:a-*"], null), ("admin-other", null, ["admin:b-*"], null),
         ("operator", null, ["admin"], null),
     ];
+
+    private static readonly string[] ReadOnly = ["read"];
 
     private readonly Dictionary<string, HttpClient> _clients = [];
     private int _names;
@@ -135,6 +141,21 @@ public sealed class AccessServer : IAsyncLifetime
         var name = NewName("s");
         await DoneAsync("admin-a", HttpMethod.Put, $"/queues/a-1/schedules/{name}", new { cron = "0 8 1 1 *", action = "x" });
         return name;
+    }
+
+    internal async Task<string> KeyAsync() =>
+        (await DoneAsync("admin-a", HttpMethod.Post, "/keys", new { name = NewName("k"), tenant = "a", scopes = ReadOnly })).Json.Text("id")!;
+
+    /// <summary>The target of an act of tenant a's administrator.</summary>
+    internal async Task<string> AuditedAsync() => $"{await KeyAsync()}";
+
+    internal async Task<long> QuarantinedAsync()
+    {
+        await using var db = Database.CreateContext();
+        var item = new QuarantinedItem { Kind = "message", Subject = NewName("m"), Owner = "a", Queue = "a-1", Reason = "r", At = DateTime.UnixEpoch };
+        db.Quarantine.Add(item);
+        await db.SaveChangesAsync();
+        return item.Id;
     }
 
     internal async Task<string> FileAsync()

@@ -20,6 +20,9 @@ internal sealed record Caller(string? Name, string? Tenant, IReadOnlyList<Grant>
     /// <summary>Nobody in particular: authentication is off.</summary>
     public static readonly Caller Anyone = new(null, null, [new(Scope.All, QueuePatterns.All)]);
 
+    /// <summary>Whether it is a worker that acts for the submitter of a task: it reaches what is in the task's queue, and nothing else of the tenant.</summary>
+    public bool IsLent { get; init; }
+
     /// <summary>Requests that the key may make; null is as configured for every caller.</summary>
     public RequestRate? Rate { get; init; }
 
@@ -51,6 +54,7 @@ internal sealed record Caller(string? Name, string? Tenant, IReadOnlyList<Grant>
             Tenant = Tenant,
             Credential = Credential,
             Own = own,
+            InQueuesOnly = IsLent,
             Others = scope == Scope.Work ? own : IsConfined ? QueuePatterns.None : admin,
         };
     }
@@ -80,6 +84,14 @@ internal static class Callers
     {
         if (!context.Access().Allows(queue))
             throw NotForQueue(queue);
+    }
+
+    /// <summary>Demands a caller that may use what belongs to no queue.</summary>
+    /// <exception cref="DoorException">403.</exception>
+    public static void DemandTenant(this HttpContext context)
+    {
+        if (context.Access().InQueuesOnly)
+            throw new DoorException(403, "forbidden", "a token that was lent for a task is for its queue only");
     }
 
     /// <summary>A declared queue that an administrator changes must be its own, or its role must cover the queue for all tenants.</summary>

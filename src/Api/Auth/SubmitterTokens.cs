@@ -56,7 +56,7 @@ internal sealed class SubmitterTokens(IOptionsMonitor<AuthOptions> options, Time
             if (claims.Expires <= time.GetUtcNow().ToUnixTimeSeconds())
                 return null;
             var scopes = claims.Scopes.Split(' ').Select(word => Scopes.Parse(word)!.Value);
-            return new Caller(claims.Name, claims.Tenant, [.. scopes.Select(scope => new Grant(scope, QueuePatterns.Only(claims.Queue)))], IsConfined: true);
+            return new Caller(claims.Name, claims.Tenant, [.. scopes.Select(scope => new Grant(scope, QueuePatterns.Only(claims.Queue)))], IsConfined: true) { IsLent = true };
         }
         catch (FormatException)
         {

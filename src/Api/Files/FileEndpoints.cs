@@ -39,8 +39,11 @@ internal static class FileEndpoints
         return Results.Json(new FileError(details), FileJson.Of(Dialect.OpenAI).FileError, statusCode: fault.Status);
     }
 
-    private static async Task<IResult> UploadAsync(HttpContext context, FileVerbs files, IOptions<FileStoreOptions> options) =>
-        Answer(await new FileUpload(context, files, options.Value.MaxBytes).StoreAsync(), context);
+    private static async Task<IResult> UploadAsync(HttpContext context, FileVerbs files, IOptions<FileStoreOptions> options)
+    {
+        context.DemandTenant();
+        return Answer(await new FileUpload(context, files, options.Value.MaxBytes).StoreAsync(), context);
+    }
 
     private static async Task<IResult> GetAsync(string id, HttpContext context, FileVerbs files) => Answer(await FindAsync(id, context, files), context);
 

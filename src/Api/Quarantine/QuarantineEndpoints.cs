@@ -1,4 +1,5 @@
 using System.Globalization;
+using TaskQueue.Api.Audit;
 using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
 using TaskQueue.Engine.Auth;
@@ -18,9 +19,9 @@ internal static class QuarantineEndpoints
             .TakesQuery("kind", "Only items of this kind.").TakesQuery("queue", "Only items of this queue.")
             .TakesQuery("limit", "1 to 1000; default 100.").TakesQuery("after", "next of the page before.")
             .WithSummary("What cannot be processed and is set aside, with the reason.");
-        items.MapPost("/{id}/release", ReleaseAsync).Produces<QuarantineReleased>().ProducesProblem(404).ProducesProblem(409)
+        items.MapPost("/{id}/release", ReleaseAsync).Audited("quarantine.release").Produces<QuarantineReleased>().ProducesProblem(404).ProducesProblem(409)
             .WithSummary("Put an item back, so that it is processed again.");
-        items.MapDelete("/{id}", DropAsync).Produces(204).ProducesProblem(404).ProducesProblem(409)
+        items.MapDelete("/{id}", DropAsync).Audited("quarantine.drop").Produces(204).ProducesProblem(404).ProducesProblem(409)
             .WithSummary("Give an item up: a task is cancelled, a batch fails, an event or a callback is not sent.");
     }
 

@@ -16,6 +16,7 @@ internal static class QuotaEndpoints
 
     private static async Task<IResult> GetAsync(HttpContext context, QuotaUsage usage)
     {
+        context.DemandTenant();
         var (caller, tenant) = (context.Caller(), context.Caller().Tenant);
         if (context.Request.Query.TryGetValue("tenant", out var named))
         {

@@ -31,6 +31,7 @@ internal static class WebhookEndpoints
 
     private static IResult GetSecret(HttpContext context, IOptions<WebhookOptions> options)
     {
+        context.DemandTenant();
         var caller = context.Caller();
         var asked = context.Request.Query["owner"];
         if (asked.Count > 1 || (asked is [{ Length: > 0 } name] && !CallerNames.IsValid(name)))

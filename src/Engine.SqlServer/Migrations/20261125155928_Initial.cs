@@ -634,6 +634,10 @@ namespace TaskQueue.Engine.SqlServer.Migrations
                 columns: new[] { "queue", "thread_id" },
                 unique: true,
                 filter: "thread_id is not null and held = 0 and state in (3, 4, 7)");
+
+            // Five thousand row locks of one statement would become a lock of the table, and every claim would wait for it.
+            migrationBuilder.Sql("alter table tasks set (lock_escalation = disable)");
+            migrationBuilder.Sql("alter table task_events set (lock_escalation = disable)");
         }
 
         /// <inheritdoc />

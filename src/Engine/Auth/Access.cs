@@ -25,6 +25,9 @@ public sealed record Access
     /// <summary>The credential that holds the leases of its claims; only it may report on them. Null is not checked.</summary>
     public string? Credential { get; init; }
 
+    /// <summary>Whether what belongs to no queue, such as files, is out of sight though its owner is the tenant: for tokens that are lent for one queue.</summary>
+    public bool InQueuesOnly { get; init; }
+
     /// <summary>Whether what belongs to no queue, such as files and keys, is seen whoever owns it.</summary>
     public bool SeesAllTenants => Others.IsAll;
 
@@ -50,7 +53,7 @@ public sealed record Access
     }
 
     /// <summary>Whether something that belongs to no queue, such as a file, exists for the caller.</summary>
-    public bool CanRead(string? owner) => SeesAllTenants || (owner is not null && owner == Tenant);
+    public bool CanRead(string? owner) => SeesAllTenants || (owner is not null && owner == Tenant && !InQueuesOnly);
 
     /// <summary>Whether a queue is listed, and may be changed by an administrator: it is shared, or the tenant's own.</summary>
     public bool CanSeeQueue(string? owner, string queue) => Others.Match(queue) || (Own.Match(queue) && (owner is null || owner == Tenant));

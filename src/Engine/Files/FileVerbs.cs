@@ -161,7 +161,7 @@ public sealed class FileVerbs(IDbContextFactory<TaskDbContext> databases, IFileC
     private static IQueryable<FileRecord> Visible(TaskDbContext db, Access access)
     {
         var files = db.Files.AsNoTracking().Where(f => f.Ready);
-        return access.SeesAllTenants ? files : files.Where(f => f.Owner != null && f.Owner == access.Tenant);
+        return access.SeesAllTenants ? files : access.InQueuesOnly ? files.Where(_ => false) : files.Where(f => f.Owner != null && f.Owner == access.Tenant);
     }
 }
 

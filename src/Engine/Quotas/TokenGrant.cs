@@ -34,5 +34,9 @@ internal static class TokenBucket
     }
 
     /// <summary>Tokens that were taken and are not yet back.</summary>
-    public static long Used(long spent, long now, long limit) => limit - Take(spent, now, limit, limit).Grant.Tokens;
+    public static long Used(long spent, long now, long limit)
+    {
+        var cost = Second / limit;
+        return Math.Min(limit, (Math.Clamp(spent, now, now + Second) - now + cost - 1) / cost);
+    }
 }

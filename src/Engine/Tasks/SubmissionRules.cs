@@ -44,7 +44,7 @@ public static class SubmissionRules
             || !TextRules.IsClean(task.Ending?.LapseResult) || !TextRules.IsClean(task.Ending?.CallbackUrl) || !TextRules.IsClean(task.Ending?.ReplyTo))
             return TextRules.Rule;
         if (!TextRules.IsPlain(task.DedupeKey) || !TextRules.IsPlain(task.ThreadId))
-            return "dedupe_key and thread_id must not contain control characters or half of a surrogate pair";
+            return "dedupe_key and thread_id must not contain control characters, such as U+0000, or half of a surrogate pair";
         return null;
     }
 

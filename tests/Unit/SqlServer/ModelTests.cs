@@ -52,7 +52,7 @@ public sealed class ModelTests
         var columns = db.GetService<IDesignTimeModel>().Model.GetEntityTypes().SelectMany(e => e.GetProperties()).ToList();
         columns.Where(c => Nullable.GetUnderlyingType(c.ClrType) == typeof(DateTime) || c.ClrType == typeof(DateTime)).ShouldAllBe(c => c.GetColumnType() == "datetime2(6)");
         columns.Where(c => Nullable.GetUnderlyingType(c.ClrType) == typeof(Guid) || c.ClrType == typeof(Guid)).ShouldAllBe(c => c.GetColumnType() == "binary(16)");
-        columns.Where(c => c.ClrType == typeof(string)).ShouldAllBe(c => c.GetColumnType() == "varbinary(512)" || c.GetCollation() == SqlServerTaskDbContext.Collation);
+        columns.Where(c => c.ClrType == typeof(string)).ShouldAllBe(c => c.GetColumnType() == "varbinary(800)" || c.GetCollation() == SqlServerTaskDbContext.Collation);
     }
 
     [Fact]
