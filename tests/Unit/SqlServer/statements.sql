@@ -40,19 +40,22 @@ insert into task_events (stream, task_id, type, queue, level, attempt, worker, a
 select @stream, t.id, 6, t.queue, t.level, t.attempt, t.worker, @now, 0, 0
 from (select convert(binary(16), j.id, 2) as id from openjson(@ids) with (id char(32) '$[0]') as j) as k inner loop join tasks t with (rowlock, forceseek) on t.id = k.id
 
--- ClaimSql(@targets NVarChar -1 0, @max Int 0 0, @worker NVarChar 4000 0, @claimed_by NVarChar 4000 0, @lease Int 0 0, @now DateTime2 0 6, @due DateTime2 0 6, @retries Int 0 0, @stream Int 0 0, @silent NVarChar -1 0)
+-- ClaimSql(@targets NVarChar -1 0, @max Int 0 0, @worker NVarChar 4000 0, @claimed_by NVarChar 4000 0, @lease Int 0 0, @now DateTime2 0 6, @due DateTime2 0 6, @retries Int 0 0, @stream Int 0 0, @silent NVarChar -1 0, @max_octets BigInt 0 0)
 set xact_abort on;
 declare @claimed table (id binary(16), queue nvarchar(128) collate Latin1_General_100_BIN2, level int, attempt int, worker nvarchar(max));
-with due as (
-    select top (@max) c.id, row_number() over (order by q.ord, p.priority desc, c.due_at, c.id) as place,
-        0 as share, @worker as worker, @claimed_by as claimed_by, @lease as lease
+with found as (
+    select top (@max) c.id, c.octets, row_number() over (order by q.ord, p.priority desc, c.due_at, c.id) as place
     from (select j.queue collate Latin1_General_100_BIN2 as queue, j.level, j.ord from openjson(@targets) with (queue nvarchar(128) '$[0]', level int '$[1]', ord int '$[2]') as j) as q cross join (values (4), (3), (2), (1)) as p(priority)
-    cross apply (select top (@max) t.id, t.due_at from tasks t with (updlock, readpast, rowlock, readcommittedlock)
+    cross apply (select top (@max) t.id, t.due_at, (datalength(t.payload) + coalesce(datalength(t.headers), 0)) / 2 as octets from tasks t with (updlock, readpast, rowlock, readcommittedlock)
 where t.queue = q.queue and t.level = q.level and t.priority = p.priority
   and t.state in (3, 7) and t.held = 0 and t.push = 0 and t.due_at <= @due
   and (t.expires_at is null or t.expires_at > @now)
 order by t.due_at, t.id) as c
-    order by place)
+    order by place),
+summed as (
+    select f.id, f.place, f.octets, sum(f.octets) over (order by f.place rows unbounded preceding) as octets_so_far from found f),
+due as (
+    select s.id, s.place, 0 as share, @worker as worker, @claimed_by as claimed_by, @lease as lease from summed s where s.octets_so_far <= @max_octets or s.octets_so_far = s.octets)
 update t
 set state = 4, attempt = t.attempt + 1, worker = d.worker, claimed_by = d.claimed_by,
     attempts_left = case when @retries is null then t.attempts_left - 1 when t.level = 0 then 0 when @retries < 0 then 100
@@ -180,7 +183,7 @@ where t.state = 4 and t.gated = 0 order by i.id option (force order, maxdop 1);
 update t set gated = 1 from @locked l inner loop join tasks t with (rowlock, forceseek) on t.id = l.id;
 commit;
 
--- GatedClaimSql(@targets NVarChar -1 0, @max Int 0 0, @shares NVarChar -1 0, @now DateTime2 0 6, @due DateTime2 0 6, @retries Int 0 0, @stream Int 0 0, @silent NVarChar -1 0, @gates NVarChar -1 0, @ns BigInt 0 0, @order Int 0 0, @hold Int 0 0)
+-- GatedClaimSql(@targets NVarChar -1 0, @max Int 0 0, @shares NVarChar -1 0, @now DateTime2 0 6, @due DateTime2 0 6, @retries Int 0 0, @stream Int 0 0, @silent NVarChar -1 0, @gates NVarChar -1 0, @ns BigInt 0 0, @order Int 0 0, @hold Int 0 0, @max_octets BigInt 0 0)
 set xact_abort on;
 declare @claimed table (id binary(16), queue nvarchar(128) collate Latin1_General_100_BIN2, level int, attempt int, worker nvarchar(max));
 with gates as (
@@ -196,10 +199,10 @@ limits as (
         case when g.allowed is null or g.allowed > @max then @max when g.allowed < 0 then 0 else g.allowed end as allowed
     from (select j.queue collate Latin1_General_100_BIN2 as queue, j.level, j.ord from openjson(@targets) with (queue nvarchar(128) '$[0]', level int '$[1]', ord int '$[2]') as j) as q left join gates g on g.queue = q.queue),
 found as (
-    select c.id, c.due_at, q.queue, q.ord, p.priority, q.allowed,
+    select c.id, c.due_at, c.octets, q.queue, q.ord, p.priority, q.allowed,
         row_number() over (partition by q.ord order by p.priority desc, c.due_at, c.id) as turn
     from limits q cross join (values (4), (3), (2), (1)) as p(priority)
-    cross apply (select top (case when @order = 4 and q.allowed > 1 then 1 else q.allowed end) t.id, t.due_at from tasks t with (updlock, readpast, rowlock, readcommittedlock)
+    cross apply (select top (case when @order = 4 and q.allowed > 1 then 1 else q.allowed end) t.id, t.due_at, (datalength(t.payload) + coalesce(datalength(t.headers), 0)) / 2 as octets from tasks t with (updlock, readpast, rowlock, readcommittedlock)
 where t.queue = q.queue and t.level = q.level and t.priority = p.priority
   and t.state in (3, 7) and t.held = 0 and t.push = 0 and t.due_at <= @due
   and (t.expires_at is null or t.expires_at > @now)
@@ -208,16 +211,19 @@ order by t.due_at, t.id) as c
         select 1 from queue_locks l join tasks h on h.id = l.task_id
         where l.queue = q.queue and l.level = q.level and l.until > @now and h.state = 4 and h.attempt = l.attempt)),
 placed as (
-    select f.id, f.allowed, row_number() over (order by case when @order = 2 then f.turn else 0 end, case when @order = 1 then 0 else f.ord end, case when @order = 1 then 0 else -f.priority end, f.due_at, f.id) as place,
+    select f.id, f.allowed, f.octets, row_number() over (order by case when @order = 2 then f.turn else 0 end, case when @order = 1 then 0 else f.ord end, case when @order = 1 then 0 else -f.priority end, f.due_at, f.id) as place,
         row_number() over (partition by f.queue order by case when @order = 2 then f.turn else 0 end, case when @order = 1 then 0 else f.ord end, case when @order = 1 then 0 else -f.priority end, f.due_at, f.id) as number
     from found f where @order <> 4 or f.turn = 1),
 picked as (
-    select top (@max) n.id, n.place, row_number() over (order by n.place) as taken from placed n where n.number <= n.allowed order by n.place),
+    select top (@max) n.id, n.place, n.octets, row_number() over (order by n.place) as taken,
+        sum(n.octets) over (order by n.place rows unbounded preceding) as octets_so_far
+    from placed n where n.number <= n.allowed order by n.place),
 due as (
     select n.id, n.place, s.share, s.worker, s.claimed_by, s.lease from picked n
     cross apply (
         select top (1) s.share, s.worker, s.claimed_by, s.lease
-        from (select j.share, j.up_to, j.worker collate Latin1_General_100_BIN2 as worker, j.claimed_by collate Latin1_General_100_BIN2 as claimed_by, j.lease from openjson(@shares) with (share int '$[0]', up_to int '$[1]', worker nvarchar(max) '$[2]', claimed_by nvarchar(128) '$[3]', lease int '$[4]') as j) as s where s.up_to >= n.taken order by s.up_to, s.share) as s)
+        from (select j.share, j.up_to, j.worker collate Latin1_General_100_BIN2 as worker, j.claimed_by collate Latin1_General_100_BIN2 as claimed_by, j.lease from openjson(@shares) with (share int '$[0]', up_to int '$[1]', worker nvarchar(max) '$[2]', claimed_by nvarchar(128) '$[3]', lease int '$[4]') as j) as s where s.up_to >= n.taken order by s.up_to, s.share) as s
+    where n.octets_so_far <= @max_octets or n.octets_so_far = n.octets)
 update t
 set state = 4, attempt = t.attempt + 1, worker = d.worker, claimed_by = d.claimed_by,
     attempts_left = case when @retries is null then t.attempts_left - 1 when t.level = 0 then 0 when @retries < 0 then 100
@@ -384,7 +390,7 @@ cross apply (
 select top (1) expires_at from tasks where state in (3, 7) and expires_at is not null order by expires_at
 
 -- NextLapsedSql()
-select top (1) lease_until from tasks where state = 4 order by lease_until
+select top (1) lease_until from tasks where state = 4 and lease_until is not null order by lease_until
 
 -- OutboxSql()
 select coalesce(sum(c.rows), 0), min(c.oldest)
@@ -417,13 +423,19 @@ select id from @gone where dead = 0;
 
 -- ReadEventsSql(@cursors NVarChar -1 0, @max Int 0 0)
 declare @end bigint = cast(ident_current(N'task_events') as bigint);
-select e.stream, e.id, e.task_id, e.type, e.queue, e.level, e.attempt, e.worker, e.error, e.at, e.due_at, e.dispatch, e.frees
+select e.stream, e.id, e.task_id, e.type, e.queue, e.level, e.attempt, e.worker, left(e.error, 1000), e.at, e.due_at, e.dispatch, e.frees
 from (select j.id, j.cursor_at from openjson(@cursors) with (id int '$[0]', cursor_at bigint '$[1]') as j) as s
 cross apply (select top (@max) * from task_events e where e.stream = s.id and e.id > s.cursor_at and e.id <= @end order by e.id) as e
 order by e.id
 
--- ReadForDispatchSql(@ids NVarChar -1 0)
-select t.id, t.state, t.queue, t.level, t.priority, t.push, cast(t.name as nvarchar(400)) as name, cast(t.dedupe_key as nvarchar(400)) as dedupe_key, cast(t.thread_id as nvarchar(400)) as thread_id, t.held, t.payload, t.headers, t.result, t.error, t.attempt, t.attempts_left, t.max_attempts, t.retry, t.default_lease_ms, t.lease_ms, t.lease_until, t.worker, t.claimed_by, t.created_at, t.due_at, t.expires_at, t.started_at, t.finished_at, t.gated, t.dead, t.delete_at, t.dispatch_at, t.ending, t.batch_id, cast(t.owner as nvarchar(400)) as owner, t.progress from (select convert(binary(16), j.id, 2) as id from openjson(@ids) with (id char(32) '$[0]') as j) as k inner loop join tasks t with (rowlock, forceseek) on t.id = k.id where t.state in (3, 7)
+-- ReadForDispatchSql(@ids NVarChar -1 0, @max_octets BigInt 0 0)
+with sized as (
+    select t.id, (datalength(t.payload) + coalesce(datalength(t.headers), 0)) / 2 as octets
+    from (select convert(binary(16), j.id, 2) as id from openjson(@ids) with (id char(32) '$[0]') as j) as k inner loop join tasks t with (rowlock, forceseek) on t.id = k.id where t.state in (3, 7)),
+summed as (
+    select s.id, s.octets, sum(s.octets) over (order by s.id rows unbounded preceding) as octets_so_far from sized s)
+select t.id, t.state, t.queue, t.level, t.priority, t.push, cast(t.name as nvarchar(400)) as name, cast(t.dedupe_key as nvarchar(400)) as dedupe_key, cast(t.thread_id as nvarchar(400)) as thread_id, t.held, t.payload, t.headers, t.result, t.error, t.attempt, t.attempts_left, t.max_attempts, t.retry, t.default_lease_ms, t.lease_ms, t.lease_until, t.worker, t.claimed_by, t.created_at, t.due_at, t.expires_at, t.started_at, t.finished_at, t.gated, t.dead, t.delete_at, t.dispatch_at, t.ending, t.batch_id, cast(t.owner as nvarchar(400)) as owner, t.progress from summed f inner loop join tasks t with (rowlock, forceseek) on t.id = f.id
+where f.octets_so_far <= @max_octets or f.octets_so_far = f.octets order by t.id
 
 -- RearmSql(@queue NVarChar 128 0, @now DateTime2 0 6)
 set xact_abort on;
@@ -476,7 +488,7 @@ select top (@max) id from tasks with (updlock, readpast, rowlock, readcommittedl
 select top (@max) id from tasks with (updlock, readpast, rowlock, readcommittedlock) where state in (3, 7) and expires_at is not null and expires_at <= @now order by expires_at
 
 -- SelectLapsedSql(@now DateTime2 0 6, @max Int 0 0)
-select top (@max) id from tasks with (updlock, readpast, rowlock, readcommittedlock) where state = 4 and lease_until <= @now order by lease_until
+select top (@max) id from tasks with (updlock, readpast, rowlock, readcommittedlock) where state = 4 and lease_until is not null and lease_until <= @now order by lease_until
 
 -- SettleCallbackSql(@id BigInt 0 0, @attempts Int 0 0, @state Int 0 0, @due DateTime2 0 6, @log NVarChar -1 0, @finished DateTime2 0 6)
 update callbacks set state = @state, due_at = @due, log = @log, finished_at = @finished where id = @id and attempts = @attempts and state = 0
@@ -491,7 +503,7 @@ select
     (select coalesce(sum(count), 0) from queue_counts where queue = @queue and type = 7),
     (select min(due_at) from tasks where queue = @queue and state in (3, 7) and held = 0 and due_at <= @now and (expires_at is null or expires_at > @now))
 
--- StrictClaimSql(@targets NVarChar -1 0, @max Int 0 0, @shares NVarChar -1 0, @now DateTime2 0 6, @due DateTime2 0 6, @retries Int 0 0, @stream Int 0 0, @silent NVarChar -1 0, @gates NVarChar -1 0, @ns BigInt 0 0, @order Int 0 0, @hold Int 0 0)
+-- StrictClaimSql(@targets NVarChar -1 0, @max Int 0 0, @shares NVarChar -1 0, @now DateTime2 0 6, @due DateTime2 0 6, @retries Int 0 0, @stream Int 0 0, @silent NVarChar -1 0, @gates NVarChar -1 0, @ns BigInt 0 0, @order Int 0 0, @hold Int 0 0, @max_octets BigInt 0 0)
 set xact_abort on;
 declare @claimed table (id binary(16), queue nvarchar(128) collate Latin1_General_100_BIN2, level int, attempt int, worker nvarchar(max));
 with gates as (
@@ -507,10 +519,10 @@ limits as (
         case when g.allowed is null or g.allowed > @max then @max when g.allowed < 0 then 0 else g.allowed end as allowed
     from (select j.queue collate Latin1_General_100_BIN2 as queue, j.level, j.ord from openjson(@targets) with (queue nvarchar(128) '$[0]', level int '$[1]', ord int '$[2]') as j) as q left join gates g on g.queue = q.queue),
 found as (
-    select c.id, c.due_at, q.queue, q.ord, p.priority, q.allowed,
+    select c.id, c.due_at, c.octets, q.queue, q.ord, p.priority, q.allowed,
         row_number() over (partition by q.ord order by p.priority desc, c.due_at, c.id) as turn
     from limits q cross join (values (4), (3), (2), (1)) as p(priority)
-    cross apply (select top (case when @order = 4 and q.allowed > 1 then 1 else q.allowed end) t.id, t.due_at from tasks t 
+    cross apply (select top (case when @order = 4 and q.allowed > 1 then 1 else q.allowed end) t.id, t.due_at, (datalength(t.payload) + coalesce(datalength(t.headers), 0)) / 2 as octets from tasks t 
 where t.queue = q.queue and t.level = q.level and t.priority = p.priority
   and t.state in (3, 7) and t.held = 0 and t.push = 0 and t.due_at <= @due
   and (t.expires_at is null or t.expires_at > @now)
@@ -519,16 +531,19 @@ order by t.due_at, t.id) as c
         select 1 from queue_locks l join tasks h on h.id = l.task_id
         where l.queue = q.queue and l.level = q.level and l.until > @now and h.state = 4 and h.attempt = l.attempt)),
 placed as (
-    select f.id, f.allowed, row_number() over (order by case when @order = 2 then f.turn else 0 end, case when @order = 1 then 0 else f.ord end, case when @order = 1 then 0 else -f.priority end, f.due_at, f.id) as place,
+    select f.id, f.allowed, f.octets, row_number() over (order by case when @order = 2 then f.turn else 0 end, case when @order = 1 then 0 else f.ord end, case when @order = 1 then 0 else -f.priority end, f.due_at, f.id) as place,
         row_number() over (partition by f.queue order by case when @order = 2 then f.turn else 0 end, case when @order = 1 then 0 else f.ord end, case when @order = 1 then 0 else -f.priority end, f.due_at, f.id) as number
     from found f where @order <> 4 or f.turn = 1),
 picked as (
-    select top (@max) n.id, n.place, row_number() over (order by n.place) as taken from placed n where n.number <= n.allowed order by n.place),
+    select top (@max) n.id, n.place, n.octets, row_number() over (order by n.place) as taken,
+        sum(n.octets) over (order by n.place rows unbounded preceding) as octets_so_far
+    from placed n where n.number <= n.allowed order by n.place),
 due as (
     select n.id, n.place, s.share, s.worker, s.claimed_by, s.lease from picked n cross apply (select t.id from tasks t with (updlock, readpast, rowlock, forceseek) where t.id = n.id and t.state in (3, 7) and t.held = 0) as l
     cross apply (
         select top (1) s.share, s.worker, s.claimed_by, s.lease
-        from (select j.share, j.up_to, j.worker collate Latin1_General_100_BIN2 as worker, j.claimed_by collate Latin1_General_100_BIN2 as claimed_by, j.lease from openjson(@shares) with (share int '$[0]', up_to int '$[1]', worker nvarchar(max) '$[2]', claimed_by nvarchar(128) '$[3]', lease int '$[4]') as j) as s where s.up_to >= n.taken order by s.up_to, s.share) as s)
+        from (select j.share, j.up_to, j.worker collate Latin1_General_100_BIN2 as worker, j.claimed_by collate Latin1_General_100_BIN2 as claimed_by, j.lease from openjson(@shares) with (share int '$[0]', up_to int '$[1]', worker nvarchar(max) '$[2]', claimed_by nvarchar(128) '$[3]', lease int '$[4]') as j) as s where s.up_to >= n.taken order by s.up_to, s.share) as s
+    where n.octets_so_far <= @max_octets or n.octets_so_far = n.octets)
 update t
 set state = 4, attempt = t.attempt + 1, worker = d.worker, claimed_by = d.claimed_by,
     attempts_left = case when @retries is null then t.attempts_left - 1 when t.level = 0 then 0 when @retries < 0 then 100
