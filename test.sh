@@ -28,7 +28,7 @@ properties=()
 if [ -n "${TASKQUEUE_TEST_SQLSERVER:-}" ]; then
   properties=(-p:SqlServer=true)
 elif TASKQUEUE_TEST_SQLSERVER=$(tests/sqlserver.sh start "$scratch/sqlserver"); then
-  if dotnet restore TaskQueue.sln -p:SqlServer=true >/dev/null; then
+  if dotnet restore TaskQueue.sln --locked-mode -p:SqlServer=true >/dev/null; then
     properties=(-p:SqlServer=true)
     export TASKQUEUE_TEST_SQLSERVER
   else

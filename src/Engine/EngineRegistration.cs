@@ -52,7 +52,6 @@ public static class EngineRegistration
         services.AddTaskQueueHealth(bus);
         services.AddMetrics().AddSingleton<TaskMetrics>().AddSingleton<BacklogWatch>();
         services.AddSingleton<Outages>();
-        services.AddSingleton<IQuarantine, QuarantineStore>();
         services.AddOptions<ScalingOptions>().BindConfiguration("TaskQueue:Scaling").ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<Scaling>();
         services.AddSingleton<Doorbell>().AddSingleton<CommitSignals>();

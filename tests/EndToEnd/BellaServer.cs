@@ -49,6 +49,8 @@ public abstract class BellaServer(DatabaseProvider provider) : IAsyncLifetime
         ["TaskQueue:Auth:ApiKeys:2:Scopes:0"] = "admin",
         ["TaskQueue:Webhooks:AllowPrivateNetworks"] = "true",
         ["TaskQueue:Webhooks:SigningKeys:0"] = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        ["TaskQueue:Limits:FailedAuthentications:PerSecond"] = "1000",
+        ["TaskQueue:Limits:FailedAuthentications:Burst"] = "1000",
         ["Logging:LogLevel:Default"] = "Error",
     };
 

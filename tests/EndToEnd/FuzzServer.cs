@@ -1,5 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Storage;
 
@@ -10,17 +11,22 @@ internal sealed class FuzzServer(DatabaseProvider provider, FailureLog log) : IA
 {
     public AccessServer Access { get; } = new(provider, services => services.AddSingleton<ILoggerProvider>(log));
 
-    public Task InitializeAsync() => Access.InitializeAsync();
+    /// <summary>The scheduler stands still: what it changes, no request does.</summary>
+    public async Task InitializeAsync()
+    {
+        await Access.InitializeAsync();
+        foreach (var service in Access.Host.Services.GetServices<IHostedService>().Where(s => s.GetType().Namespace!.StartsWith("TaskQueue.Scheduler", StringComparison.Ordinal)))
+            await service.StopAsync(CancellationToken.None);
+    }
 
     /// <summary>What a refused request must leave as it was.</summary>
     public async Task<string> FingerprintAsync()
     {
         await using var db = Access.Database.CreateContext();
-        var tasks = await db.Tasks.GroupBy(t => t.State).Select(g => new { g.Key, Count = g.Count() }).OrderBy(g => g.Key).ToListAsync();
         var queues = await db.Queues.OrderBy(q => q.Id).Select(q => q.Name + q.Version).ToListAsync();
         var schedules = await db.Schedules.OrderBy(s => s.Id).Select(s => s.Name + s.Version).ToListAsync();
-        var counts = new[] { await db.Files.CountAsync(), await db.Batches.CountAsync(), await db.ApiKeys.CountAsync() };
-        return string.Join(';', tasks.Select(t => $"{t.Key}={t.Count}").Concat(queues).Concat(schedules).Concat(counts.Select(c => $"{c}")));
+        var counts = new[] { await db.Tasks.CountAsync(), await db.Files.CountAsync(), await db.Batches.CountAsync(), await db.ApiKeys.CountAsync() };
+        return string.Join(';', queues.Concat(schedules).Concat(counts.Select(c => $"{c}")));
     }
 
     public async ValueTask DisposeAsync() => await Access.DisposeAsync();

@@ -22,8 +22,9 @@ internal static class QuotaKeys
         {
             settings[$"TaskQueue:Auth:ApiKeys:{index}:Name"] = name;
             settings[$"TaskQueue:Auth:ApiKeys:{index}:Tenant"] = name == "boss" ? null : name;
-            settings[$"TaskQueue:Auth:ApiKeys:{index}:KeyHash"] = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes($"key-{name}")));
+            settings[$"TaskQueue:Auth:ApiKeys:{index}:KeyHash"] = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(TestKeys.Of($"key-{name}"))));
             settings[$"TaskQueue:Auth:ApiKeys:{index}:Scopes:0"] = "admin";
+            settings[$"TaskQueue:Auth:ApiKeys:{index}:Scopes:1"] = "work:*";
         }
 
         foreach (var (key, value) in quotas)
@@ -34,7 +35,7 @@ internal static class QuotaKeys
     public static HttpClient ClientOf(this TestHost host, string name) => new()
     {
         BaseAddress = host.Http.BaseAddress,
-        DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", $"key-{name}") },
+        DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", TestKeys.Of($"key-{name}")) },
     };
 
     public static async Task<(Reply Reply, RetryConditionHeaderValue? RetryAfter)> UploadAsync(this HttpClient http, int bytes)

@@ -59,6 +59,7 @@ public sealed class RedactionTests
         settings["TaskQueue:Redaction:Members:0"] = member;
         settings["TaskQueue:Auth:ApiKeys:0:Scopes:1"] = "read";
         settings["TaskQueue:Auth:ApiKeys:0:Scopes:2"] = "work";
+        settings["TaskQueue:Auth:ApiKeys:0:Queues:0"] = "*";
         settings["TaskQueue:Webhooks:AllowPrivateNetworks"] = "true";
         settings["TaskQueue:Agent:Queue"] = "agent";
         await using var host = await TestHost.StartAsync(database.ConnectionString, settings: settings);

@@ -102,7 +102,7 @@ internal sealed class AuthFailures
         return node.Value;
     }
 
-    private static UInt128 KeyOf(IPAddress? address)
+    internal static UInt128 KeyOf(IPAddress? address)
     {
         Span<byte> bytes = stackalloc byte[16];
         if (address is null || !(address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address).TryWriteBytes(bytes, out var length))

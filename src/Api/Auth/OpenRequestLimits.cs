@@ -1,4 +1,3 @@
-using System.Net;
 using System.Threading.RateLimiting;
 using Microsoft.Extensions.Options;
 using TaskQueue.Api.Http;
@@ -34,8 +33,10 @@ internal sealed class OpenRequestLimits : IDisposable
     private async Task AdmitAsync(HttpContext context)
     {
         var limits = _limits;
-        using var count = limits.Rates?.AttemptAcquire(context.Connection.RemoteIpAddress ?? IPAddress.None);
-        using var place = count is { IsAcquired: false } ? null : limits.Places?.AttemptAcquire();
+        using var count = limits.Rates?.AttemptAcquire(AuthFailures.KeyOf(context.Connection.RemoteIpAddress));
+        // Whoever holds all places must not make the orchestrator restart the process.
+        var isProbe = context.GetEndpoint()?.Metadata.GetMetadata<OperationsRoute>() is not null;
+        using var place = isProbe || count is { IsAcquired: false } ? null : limits.Places?.AttemptAcquire();
         if (count is { IsAcquired: false })
             await DoorFaults.AnswerAsync(context, TooMany);
         else if (place is { IsAcquired: false })
@@ -46,7 +47,7 @@ internal sealed class OpenRequestLimits : IDisposable
 
     private sealed class Limits(LimitOptions options)
     {
-        public PartitionedRateLimiter<IPAddress>? Rates { get; } = options.OpenPerSecond == 0 ? null : PartitionedRateLimiter.Create<IPAddress, IPAddress>(
+        public PartitionedRateLimiter<UInt128>? Rates { get; } = options.OpenPerSecond == 0 ? null : PartitionedRateLimiter.Create<UInt128, UInt128>(
             address => RateLimitPartition.GetTokenBucketLimiter(address, _ => new TokenBucketRateLimiterOptions
             {
                 TokenLimit = 2 * options.OpenPerSecond,

@@ -30,7 +30,7 @@ internal static class BellaConsole
     public static async Task<IResult> StatsAsync(string queue, HttpContext context, QueueCatalog queues, TaskQueries queries, IOptions<BellaOptions> options)
     {
         var level = Parse(queue, context);
-        if (await queues.LookUpAsync(level.Queue) is not { } known)
+        if (await queues.LookUpAsync(level.Queue) is not { } known || !context.Access().CanSeeQueue(known.Owner, known.Name))
             return options.Value.EmptyForUnknown ? Results.Ok() : throw BellaEndpoints.NotRegistered(level.Queue);
         var stats = (await queries.LevelStatsAsync(level, context.Access(), context.RequestAborted)).SingleOrDefault() ?? new LevelStats(level, 0, 0, 0, 0);
         return Results.Json(ToStats(known, stats), BellaJson.Shapes.BellaStats);

@@ -77,7 +77,7 @@ internal static class BellaEndpoints
     private static async Task<IResult> MetadataAsync(string queue, HttpContext context, QueueCatalog queues, IOptions<BellaOptions> options)
     {
         context.Demand(queue);
-        if (await LookUpAsync(queues, queue) is not { } known)
+        if (await LookUpAsync(queues, queue) is not { } known || !context.Access().CanSeeQueue(known.Owner, known.Name))
             return options.Value.EmptyForUnknown ? Results.Ok() : throw NotRegistered(queue);
         return Results.Json(new BellaQueue(known.Name, known.Endpoint), BellaJson.Shapes.BellaQueue);
     }

@@ -24,7 +24,7 @@ internal sealed class BellaEvents(ReplyDesk desk, ReplySender sender, TaskQuerie
     /// <exception cref="DoorException">503: the broker did not take it.</exception>
     public async Task<bool> ProgressAsync(Guid taskId, TaskProgress progress, Access access, CancellationToken stop)
     {
-        if (access != Access.All && !await queries.IsSeenAsync(taskId, access, stop))
+        if (!await MayReportAsync(taskId, access, stop))
             return false;
         if (desk.Holds(taskId))
             return await desk.DeliverAsync(new Reply(taskId, progress, null), stop);
@@ -63,7 +63,7 @@ internal sealed class BellaEvents(ReplyDesk desk, ReplySender sender, TaskQuerie
         var key = (taskId, access.Credential);
         if (_known.TryGetValue(key, out bool may))
             return may;
-        var task = await queries.FindAsync(taskId, access, cancellationToken);
+        var task = await queries.FindAsync(taskId, access, cancellationToken, texts: false);
         may = task is not null && (access.Credential is null || access.Credential == task.ClaimedBy);
         _known.Set(key, may, new MemoryCacheEntryOptions { Size = 1, AbsoluteExpirationRelativeToNow = TimeSpan.FromSeconds(1) });
         return may;

@@ -56,6 +56,8 @@ internal static class KeyEndpoints
     private static async Task<IResult> RevokeAsync(string id, HttpContext context, ApiKeys keys, IssuedKeys issued)
     {
         var key = await FindToChangeAsync(id, context, keys);
+        if (!context.Caller().IsOperator && key.QuotaText is not null)
+            throw new DoorException(403, "forbidden", "this key holds the quota of the tenant; an operator revokes it");
         if (!await keys.RemoveAsync(key.Id))
             throw NotFound(id);
         await issued.RefreshAsync(CancellationToken.None);

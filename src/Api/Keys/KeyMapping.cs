@@ -2,6 +2,7 @@ using System.Text.Json;
 using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
 using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Quotas;
 using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Api.Keys;
@@ -68,8 +69,8 @@ internal static class KeyMapping
     {
         if (quota is null)
             return null;
-        long?[] limits = [quota.WaitingTasks, quota.FileBytes, quota.Queues, quota.Schedules, quota.Streams, quota.RequestsPerSecond];
-        return limits.Any(limit => limit < 0) ? throw Wrong("the numbers of quota must be 0 or more") : JsonSerializer.Serialize(quota, KeyJson.Shapes.KeyQuota);
+        var text = JsonSerializer.Serialize(quota, KeyJson.Shapes.KeyQuota);
+        return QuotaLimits.FromText(text).Problem is { } problem ? throw Wrong($"quota: {problem}") : text;
     }
 
     private static DateTime? ToExpiry(JsonElement? value, DateTime now)

@@ -43,9 +43,10 @@ internal static class KeyRules
             throw Forbidden($"your key administrates tenant {caller.Tenant} only");
         if (!KeyTexts.IsConfined(key))
             throw Forbidden("this key is not confined to your tenant; an operator changes it");
-        var own = caller.Grants.Where(g => g.Scope.HasFlag(Scope.Admin)).Aggregate(QueuePatterns.None, (all, grant) => all.Or(grant.Queues));
-        if (KeyTexts.Grants(key).FirstOrDefault(grant => !own.Covers(grant.Queues)) is { } beyond)
-            throw Forbidden($"your key administrates the queues {own} only, and this key covers {beyond.Queues}");
+        var (own, work) = (caller.Access(Scope.Admin).Own, caller.Access(Scope.Work).Own);
+        // Workers get the tasks of every tenant, so an administrator of one tenant gives work only where it may work itself.
+        if (KeyTexts.Grants(key).FirstOrDefault(grant => !(grant.Scope == Scope.Work ? work : own).Covers(grant.Queues)) is { } beyond)
+            throw Forbidden($"your key may not give {Scopes.Word(beyond.Scope == Scope.All ? Scope.Admin : beyond.Scope)} in {beyond.Queues}: it administrates {own}, and works on {(work.IsNone ? "no queue" : work)}");
         if (caller.ExpiresAt is { } until && !(key.ExpiresAt <= until))
             throw Forbidden("the key must not last longer than yours");
     }

@@ -101,7 +101,11 @@ internal static class MoabQueueEndpoints
         return name;
     }
 
-    private static async Task<QueueRecord> FindAsync(HttpContext context, QueueCatalog queues) => await MoabEndpoints.FindQueueAsync(context, queues, await NameAsync(context));
+    private static async Task<QueueRecord> FindAsync(HttpContext context, QueueCatalog queues)
+    {
+        var queue = await MoabEndpoints.FindQueueAsync(context, queues, await NameAsync(context));
+        return context.Access().CanSeeQueue(queue.Owner, queue.Name) ? queue : throw MoabEndpoints.NoQueue(queue.Name);
+    }
 
     /// <summary>A queue that an administrator of all tenants makes is shared.</summary>
     private static string? OwnerOf(HttpContext context, string name) => context.Access() is var access && access.Others.Match(name) ? null : access.Tenant;
@@ -110,6 +114,8 @@ internal static class MoabQueueEndpoints
     {
         context.AuditTarget($"queue/{name}");
         var queue = await MoabEndpoints.FindQueueAsync(context, queues, name);
+        if (!context.Access().CanSeeQueue(queue.Owner, name))
+            throw MoabEndpoints.NoQueue(name);
         context.AuditBefore(QueueMapping.ToDetails(queue), QueueJson.Shapes.QueueDetails);
         context.DemandChange(name, queue.Owner);
     }

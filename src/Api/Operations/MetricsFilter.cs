@@ -50,7 +50,7 @@ internal sealed partial class MetricsFilter(RequestDelegate next, QueueCatalog q
     }
 
     /// <summary>A shared queue counts the tasks of every tenant, so a tenant of its own does not see it.</summary>
-    private static bool Sees(Access access, Caller caller, string queue, Dictionary<string, string?> owners)
+    internal static bool Sees(Access access, Caller caller, string queue, Dictionary<string, string?> owners)
     {
         var owner = owners.GetValueOrDefault(queue);
         return access.CanSeeQueue(owner, queue) && (owner is not null || !caller.IsConfined || access.Others.Match(queue));

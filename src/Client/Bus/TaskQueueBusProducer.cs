@@ -77,7 +77,7 @@ public sealed class TaskQueueBusProducer : ITaskProducer
         }
         catch (TimeoutException fault)
         {
-            throw new TaskQueueException($"the broker did not confirm within {_options.Timeout.TotalSeconds:0} s; the tasks may be enqueued, and may be sent again", 0, "not_confirmed", fault);
+            throw new TaskQueueException($"the broker did not confirm within {_options.Timeout.TotalSeconds:0} s, as where its user '{_user}' may not write to {Addresses.SubmitQueue}; the tasks may be enqueued, and may be sent again", 0, "not_confirmed", fault);
         }
         catch (Exception fault) when (fault is MessageReturnedException || ReplyCodeOf(fault) == Constants.NotFound)
         {

@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using MassTransit;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Bus.Senders;
+using TaskQueue.Engine.Quotas;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Telemetry;
 
@@ -12,10 +13,13 @@ namespace TaskQueue.Consumers.Tasks;
 /// Accepts tasks of bus producers. Their owner is the tenant of the broker's user. What breaks a rule is set aside with its
 /// reason; the rest of the message is accepted.
 /// </summary>
-internal sealed class SubmitConsumer(TaskVerbs verbs, SetAside aside) : IConsumer<SubmitTasks>
+internal sealed class SubmitConsumer(TaskVerbs verbs, WaitingTaskQuota quota, SetAside aside) : IConsumer<SubmitTasks>
 {
     /// <summary>Tasks of one message.</summary>
     public const int MaxTasks = 1000;
+
+    /// <summary>Refusals of a message after which its tasks are submitted one by one: each refusal puts all others into the database again.</summary>
+    private const int MaxRounds = 5;
 
     /// <summary>What is refused may hold any number.</summary>
     private static readonly JsonSerializerOptions Json = new() { NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
@@ -54,8 +58,15 @@ internal sealed class SubmitConsumer(TaskVerbs verbs, SetAside aside) : IConsume
     /// <summary>Accepts what can be accepted: what the database or the queue refuses is taken out, and the rest tried again.</summary>
     private async Task SubmitAsync(List<(SubmittedTask Sent, TaskSubmission Task)> valid, List<RefusedEntry> refused)
     {
-        while (valid.Count > 0)
+        for (var round = 0; valid.Count > 0; round++)
         {
+            if (round == MaxRounds && valid.Count > 1)
+            {
+                foreach (var one in valid)
+                    await SubmitAsync([one], refused);
+                return;
+            }
+
             try
             {
                 await verbs.SubmitManyAsync(valid.ConvertAll(v => v.Task));
@@ -66,6 +77,13 @@ internal sealed class SubmitConsumer(TaskVerbs verbs, SetAside aside) : IConsume
                 refused.AddRange(valid.Where(v => v.Task.Id == conflict.Id).Select(v => Refused(v.Sent, conflict.Message)));
                 if (valid.RemoveAll(v => v.Task.Id == conflict.Id) == 0)
                     throw;
+            }
+            catch (QuotaExceededException full) when (full.Resource == QuotaResource.WaitingTasks)
+            {
+                // Of one message those that come first.
+                var room = (int)Math.Min(valid.Count - 1, await quota.RoomAsync(valid[0].Task.Owner));
+                refused.AddRange(valid.Skip(room).Select(v => Refused(v.Sent, full.Message)));
+                valid.RemoveRange(room, valid.Count - room);
             }
             catch (InvalidSubmissionException invalid)
             {

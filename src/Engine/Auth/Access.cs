@@ -43,10 +43,10 @@ public sealed record Access
     {
         if (Others.IsAll)
             return rows;
-        if (Others.IsNone)
-            return Own.Filter(rows.Where(row => row.Owner != null && row.Owner == Tenant));
         if (Tenant is null || Own.IsNone)
             return Others.Filter(rows);
+        if (Others.IsNone)
+            return Own.Filter(rows.Where(row => row.Owner == Tenant));
         var (tenant, all, names, prefixes, otherNames, otherPrefixes) = (Tenant, Own.IsAll, Own.Names, Own.Prefixes, Others.Names, Others.Prefixes);
         return rows.Where(row => otherNames.Contains(row.Queue) || otherPrefixes.Any(prefix => row.Queue.StartsWith(prefix))
             || (row.Owner == tenant && (all || names.Contains(row.Queue) || prefixes.Any(prefix => row.Queue.StartsWith(prefix)))));

@@ -11,7 +11,10 @@ public sealed record BusAddress(Uri? RabbitMq)
     public BrokerTls Tls { get; init; } = new();
 
     /// <summary>The broker's user of this process; null on the in-process bus.</summary>
-    public string? User => RabbitMq is null ? null : Tls.UserOf(RabbitMq);
+    public string? User => RabbitMq is null ? null : _user ??= Tls.UserOf(RabbitMq);
+
+    /// <summary>With a certificate it is in a file, and asked for with each message.</summary>
+    private string? _user;
 
     /// <summary>Address of a named queue. On RabbitMQ its exchange: a queue: address would declare the queue as classic.</summary>
     public Uri Of(string queue) => new((RabbitMq is null ? "queue:" : "exchange:") + queue);

@@ -15,10 +15,14 @@ public sealed class CallbackEvents(IDbContextFactory<TaskDbContext> databases)
         await using var db = await databases.CreateDbContextAsync();
         var batches = await db.Batches.AsNoTracking().Where(b => ids.Contains(b.CorrelationId))
             .Select(b => new { b.CorrelationId, b.Owner, b.State }).ToListAsync();
-        var states = batches.ToDictionary(b => (b.CorrelationId, b.Owner), b => b.State);
-        return callbacks.ToDictionary(c => c.Id, c => states.TryGetValue((c.SubjectId, c.Owner), out var state)
-            ? new CallbackEnvelope($"batch.{Word(state)}", c.Owner, BellaBatchId.Format(c.SubjectId))
-            : new CallbackEnvelope(CallbackEnvelope.TaskCompleted, c.Owner, BellaTaskId.Format(c.SubjectId)));
+        var known = batches.ToDictionary(b => b.CorrelationId);
+        return callbacks.ToDictionary(c => c.Id, c =>
+        {
+            // Without an origin it is from before callbacks had owners.
+            if (known.GetValueOrDefault(c.SubjectId) is { } batch && (batch.Owner == c.Owner || c.Origin is null))
+                return new CallbackEnvelope($"batch.{Word(batch.State)}", batch.Owner, BellaBatchId.Format(c.SubjectId));
+            return new CallbackEnvelope(CallbackEnvelope.TaskCompleted, c.Owner, BellaTaskId.Format(c.SubjectId));
+        });
     }
 
     private static string Word(int state) => state switch

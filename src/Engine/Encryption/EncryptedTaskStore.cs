@@ -31,9 +31,22 @@ internal sealed class EncryptedTaskStore(ITaskStore inner, DataCipher cipher, Un
         IReadOnlyList<ClaimRequest> requests, ClaimRules rules, DateTime now) =>
         [.. (await inner.ClaimTogetherAsync(requests, rules, now)).Select(tasks => Readable(tasks, unreadableTasks.PutBack).Tasks)];
 
-    /// <summary>Those that cannot be opened go on waiting to be dispatched.</summary>
-    public async Task<IReadOnlyList<TaskState>> ReadForDispatchAsync(IReadOnlyList<Guid> ids, long maxBytes) =>
-        Readable(await inner.ReadForDispatchAsync(ids, maxBytes), unreadableTasks.Report).Tasks;
+    /// <summary>Those that cannot be opened go on waiting to be dispatched. Where none of a part can, the next part is read: an empty one ends the read.</summary>
+    public async Task<IReadOnlyList<TaskState>> ReadForDispatchAsync(IReadOnlyList<Guid> ids, long maxBytes)
+    {
+        while (true)
+        {
+            var read = await inner.ReadForDispatchAsync(ids, maxBytes);
+            if (read.Count == 0)
+                return read;
+            var last = read[^1].CorrelationId;
+            if (Readable(read, unreadableTasks.Report).Tasks is { Count: > 0 } tasks)
+                return tasks;
+            ids = [.. ids.Where(id => id.CompareTo(last) > 0)];
+            if (ids.Count == 0)
+                return [];
+        }
+    }
 
     public async Task<IReadOnlyList<TaskEvent>> ReadEventsAsync(long[] cursors, int max)
     {

@@ -76,12 +76,19 @@ internal sealed class EventPublisher(
             var endpoint = await bus.GetSendEndpoint(new Uri("exchange:" + Addresses.EndedOf(group.Key.Queue)));
             foreach (var steps in Groups(group.Select(ToStep)))
             {
-                await (group.Key.Type switch
+                try
                 {
-                    TaskEventType.Failed => endpoint.Send(new TasksFailed(steps)),
-                    TaskEventType.Cancelled => endpoint.Send(new TasksCancelled(steps)),
-                    _ => endpoint.Send(new TasksRetrying(steps)),
-                });
+                    await (group.Key.Type switch
+                    {
+                        TaskEventType.Failed => endpoint.Send(new TasksFailed(steps)),
+                        TaskEventType.Cancelled => endpoint.Send(new TasksCancelled(steps)),
+                        _ => endpoint.Send(new TasksRetrying(steps)),
+                    });
+                }
+                catch (MessageNotAcknowledgedException)
+                {
+                    // A worker's own queue is full and refuses more. It is a hint to that worker, and must not stop the events of all.
+                }
             }
         }
     }

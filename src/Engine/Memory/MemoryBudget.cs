@@ -29,8 +29,9 @@ public sealed class MemoryBudget
         Small = new MemoryPool("small", Bytes / 8, patience, time);
         Answers = new MemoryPool("answers", Bytes / 4, patience, time);
         Commands = new MemoryPool("commands", engine.Value.MaxWaitingBytes ?? Bytes / 8, patience, time);
-        Bodies = new MemoryPool("bodies", Bytes - Small.Size - Answers.Size - Commands.Size, patience, time);
-        MemoryPool[] parts = [Small, Bodies, Answers, Commands];
+        Claims = new MemoryPool("claims", Bytes / 8, patience, time);
+        Bodies = new MemoryPool("bodies", Bytes - Small.Size - Answers.Size - Claims.Size - Commands.Size, patience, time);
+        MemoryPool[] parts = [Small, Bodies, Answers, Claims, Commands];
         var meter = meters.Create(TaskMetrics.MeterName);
         meter.CreateObservableGauge("taskqueue.memory.used", () => Of(parts, p => p.Used), "By", "Memory reserved by bodies, answers and commands.");
         meter.CreateObservableGauge("taskqueue.memory.limit", () => Of(parts, p => p.Size), "By", "Memory that they may reserve.");
@@ -53,8 +54,11 @@ public sealed class MemoryBudget
     /// <summary>Bodies of other requests, until what they ask for is done.</summary>
     public MemoryPool Bodies { get; }
 
-    /// <summary>Pages, claims and other answers until they are written.</summary>
+    /// <summary>Pages and other answers until they are written.</summary>
     public MemoryPool Answers { get; }
+
+    /// <summary>Claims until they are written: readers that are slow must not keep workers from their work.</summary>
+    public MemoryPool Claims { get; }
 
     /// <summary>Tasks and reports that wait for the database and belong to no request whose body is counted.</summary>
     public MemoryPool Commands { get; }

@@ -46,17 +46,23 @@ internal sealed class BatchQuarantine(
         return changed > 0 ? null : $"{item.Subject} is not held back, or is gone: drop the item";
     }
 
-    /// <summary>The batch fails with the reason, without files; what is left of its tasks is cancelled.</summary>
+    /// <summary>The batch fails with the reason, without files; what is left of its tasks is cancelled. One that went on, or had ended, stays as it is.</summary>
     public async Task<string?> DropAsync(QuarantinedItem item, CancellationToken cancellationToken)
     {
         var (id, now) = (Guid.Parse(item.State!), Micros.Now(time));
         var errors = JsonSerializer.Serialize([new BatchInputError("given_up", $"given up by an operator: {item.Reason}", null, null)], BatchJson.Shapes.IReadOnlyListBatchInputError);
         await using (var db = await databases.CreateDbContextAsync(cancellationToken))
         {
-            await db.Batches.Where(b => b.CorrelationId == id && b.State < BatchStates.Completed).ExecuteUpdateAsync(
+            var held = db.Batches.Where(b => b.CorrelationId == id && b.WorkedUntil == Never);
+            // Of one that had ended only the mark goes, so that its tasks are released.
+            if (await held.Where(b => b.State >= BatchStates.Completed).ExecuteUpdateAsync(b => b.SetProperty(x => x.WorkedUntil, now.AddSeconds(-1)), cancellationToken) > 0)
+                return null;
+            var failed = await held.Where(b => b.State < BatchStates.Completed).ExecuteUpdateAsync(
                 b => b.SetProperty(x => x.State, BatchStates.Failed).SetProperty(x => x.FinishedAt, now).SetProperty(x => x.Errors, errors)
                     .SetProperty(x => x.WorkedUntil, now.AddSeconds(-1)).SetProperty(x => x.Version, x => x.Version + 1),
                 cancellationToken);
+            if (failed == 0)
+                return null;
         }
 
         while (await work.LiveAsync(id, alsoRunning: true, Group, cancellationToken) is { Count: > 0 } ids)

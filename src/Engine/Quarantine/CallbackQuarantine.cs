@@ -22,12 +22,12 @@ internal sealed class CallbackQuarantine(IDbContextFactory<TaskDbContext> databa
         };
         return await quarantine.TryAddAsync(item, async db =>
         {
-            var id = callback.Id;
+            var (id, attempts) = (callback.Id, callback.Attempts); // another process may have taken it since
             var subject = callback.SubjectId;
             var task = await db.Tasks.Where(t => t.CorrelationId == subject).Select(t => new { t.Queue, t.Owner }).FirstOrDefaultAsync(cancellationToken)
                 ?? await db.Batches.Where(b => b.CorrelationId == subject).Select(b => new { b.Queue, b.Owner }).FirstOrDefaultAsync(cancellationToken);
             (item.Queue, item.Owner) = (task?.Queue, task?.Owner ?? item.Owner);
-            return await db.Callbacks.Where(c => c.Id == id && c.State == CallbackState.Waiting)
+            return await db.Callbacks.Where(c => c.Id == id && c.State == CallbackState.Waiting && c.Attempts == attempts)
                 .ExecuteUpdateAsync(c => c.SetProperty(x => x.State, CallbackState.Failed).SetProperty(x => x.FinishedAt, (DateTime?)null), cancellationToken) > 0;
         }, cancellationToken);
     }

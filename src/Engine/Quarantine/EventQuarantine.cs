@@ -1,5 +1,6 @@
 using System.Globalization;
 using Microsoft.EntityFrameworkCore;
+using TaskQueue.Engine.Encryption;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
@@ -35,6 +36,7 @@ internal sealed class EventQuarantine(IDbContextFactory<TaskDbContext> databases
             return "the event is gone with its task: drop the item";
         try
         {
+            db.Open(found);
             // What is given up on may still arrive: everything on the bus may come twice.
             await publisher.PublishAsync([found]).WaitAsync(Patience, time, cancellationToken);
             return null;

@@ -4,8 +4,8 @@ namespace TaskQueue.Engine.Quarantine;
 public interface IQuarantine
 {
     /// <summary>
-    /// Lists an item. One that is listed already (same kind and subject) gets the new reason and time, and its count grows. Never
-    /// throws: a failure is logged.
+    /// Lists an item. One that is listed already (same kind and subject) gets the new reason and time, and its count grows.
     /// </summary>
-    Task AddAsync(QuarantinedItem item, CancellationToken cancellationToken);
+    /// <returns>Why it could not be listed, which is in the log too; null on success.</returns>
+    Task<Exception?> AddAsync(QuarantinedItem item, CancellationToken cancellationToken);
 }

@@ -9,7 +9,7 @@ internal sealed partial class QuarantineStore(IDbContextFactory<TaskDbContext> d
 {
     private const int MaxSubject = 128, MaxTries = 3;
 
-    public async Task AddAsync(QuarantinedItem item, CancellationToken cancellationToken) => await TryAddAsync(item, null, cancellationToken);
+    public Task<Exception?> AddAsync(QuarantinedItem item, CancellationToken cancellationToken) => TryAddAsync(item, null, cancellationToken);
 
     /// <summary>Lists an item, together with what takes its subject out of the loop's sight.</summary>
     /// <param name="item">What is set aside.</param>

@@ -52,6 +52,9 @@ internal sealed class TaskQuarantine(IDbContextFactory<TaskDbContext> databases,
     public async Task<string?> DropAsync(QuarantinedItem item, CancellationToken cancellationToken)
     {
         var id = Guid.Parse(item.Subject);
+        // What recovered meanwhile, such as by a late heartbeat, is nobody's to give up.
+        if (!await IsParkedAsync(item, id, cancellationToken))
+            return null;
         try
         {
             await verbs.CancelAsync(id, Access.All);
@@ -77,6 +80,21 @@ internal sealed class TaskQuarantine(IDbContextFactory<TaskDbContext> databases,
         {
             return $"task {item.Subject} cannot be cancelled either ({PoisonRules.Reason(fault)}): mend its row by hand";
         }
+    }
+
+    private async Task<bool> IsParkedAsync(QuarantinedItem item, Guid id, CancellationToken cancellationToken)
+    {
+        if (item.State is null)
+            return false;
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var task = db.Tasks.Where(t => t.CorrelationId == id);
+        var waiting = task.Where(t => t.State == TaskStates.Pending || t.State == TaskStates.Retrying);
+        return await (item.Kind switch
+        {
+            QuarantineKinds.Lease => task.Where(t => t.State == TaskStates.Running && t.LeaseUntil == null),
+            QuarantineKinds.Dispatch => waiting.Where(t => t.DispatchAt == null),
+            _ => waiting.Where(t => t.ExpiresAt == null && t.DueAt == Never),
+        }).AnyAsync(cancellationToken);
     }
 
     private static string KindOf(Sweep sweep) => sweep switch

@@ -83,6 +83,9 @@ public sealed partial class QueueVerbs(
         await db.LockQueueAsync(BuiltInQueues.Tasks); // one makes a queue at a time, so what is counted stays true
         if (await db.Queues.AnyAsync(q => q.Name == queue.Name))
             return false;
+        if (queue.Owner is { } tenant && await db.Tasks.AnyAsync(t => t.Queue == queue.Name && t.Owner != tenant
+            && (t.State == TaskStates.Pending || t.State == TaskStates.Running || t.State == TaskStates.Retrying || t.Dead)))
+            throw new InvalidQueueException($"queue {queue.Name} holds tasks of other tenants already; choose another name");
         if (quota is not null && (await db.Queues.AsNoTracking().ToListAsync()).Count(quota.Counts) >= quota.Max)
             throw new QuotaException(quota.Max);
         if (queue.Owner is { } owner)

@@ -1,4 +1,8 @@
+using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Storage;
+using TaskQueue.Engine.Schedules;
 using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Engine.Quotas;
@@ -45,7 +49,20 @@ public sealed class QuotaUsage
     /// <summary>Queues that a tenant has declared.</summary>
     internal static Task<long> QueuesAsync(TaskDbContext db, string tenant) => db.Queues.LongCountAsync(q => q.Owner == tenant);
 
-    /// <summary>Schedules of a tenant; their settings are one text.</summary>
-    internal static async Task<long> SchedulesAsync(TaskDbContext db, string tenant) =>
-        (await db.Schedules.AsNoTracking().Select(s => s.Settings).ToListAsync()).LongCount(settings => settings.Owner == tenant);
+    /// <summary>
+    /// Schedules of a tenant. Their settings are one JSON text, with their payload in it: they are counted where they are, and not read.
+    /// </summary>
+    internal static async Task<long> SchedulesAsync(TaskDbContext db, string tenant)
+    {
+        var owner = $"\"{nameof(ScheduleSettings.Owner)}\":\"{JsonEncodedText.Encode(tenant)}\"";
+        var place = db.Database.ProviderName switch
+        {
+            { } name when name.EndsWith("Sqlite", StringComparison.Ordinal) => "instr(settings, {0})",
+            { } name when name.EndsWith("PostgreSQL", StringComparison.Ordinal) => "strpos(settings, {0})",
+            _ => "charindex({0}, settings)",
+        };
+        var value = db.GetService<ISqlGenerationHelper>().DelimitIdentifier("Value");
+        var sql = $"select cast(count(*) as bigint) as {value} from schedules where {place} > 0";
+        return await db.Database.SqlQueryRaw<long>(sql, owner).SingleAsync();
+    }
 }

@@ -44,6 +44,13 @@ public sealed class Claims(ITaskStore store, QueueCatalog queues, Doorbell doorb
             IReadOnlyList<TaskState> tasks = open.Targets.Count == 0 ? [] : await TakeAsync(open, rules, now, keep, stop);
             if (tasks.Count > 0)
                 signals.Appended();
+            // A claim that ended at its bytes had locked more than it took; who looked meanwhile found nothing.
+            if (tasks.Count > 0 && tasks.Count < request.Max && 2 * tasks.Sum(BytesOf) > FirstBytes)
+            {
+                foreach (var queue in open.Targets.Select(t => t.Queue).Distinct(StringComparer.Ordinal))
+                    doorbell.RingAll(queue);
+            }
+
             if (tasks.Count > 0 || waiter is null || wait <= time.GetElapsedTime(begin))
                 return tasks;
             var look = await TimeToLookAsync(open.Targets, now, wait - time.GetElapsedTime(begin));
@@ -64,7 +71,7 @@ public sealed class Claims(ITaskStore store, QueueCatalog queues, Doorbell doorb
     {
         var first = Math.Max(FirstBytes, budget.MaxRowBytes);
         var most = Math.Max(first, budget.MaxAnswerBytes);
-        var memory = await budget.Answers.ReserveAsync(MemoryBudget.AnswerCost(first, request.Max), stop);
+        var memory = await budget.Claims.ReserveAsync(MemoryBudget.AnswerCost(first, request.Max), stop);
         try
         {
             var tasks = await TakeAsync(request with { MaxBytes = first }, rules, now);

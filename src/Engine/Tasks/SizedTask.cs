@@ -41,6 +41,7 @@ internal sealed class SizedTask
         Ending = t.Ending,
         BatchId = t.BatchId,
         Owner = t.Owner,
+        ClaimedBy = t.ClaimedBy,
     };
 
     public Guid Id { get; init; }

@@ -41,8 +41,10 @@ public static class SubmissionRules
         if (task.Payload is null || Encoding.UTF8.GetByteCount(task.Payload) > maxPayloadBytes)
             return $"payload must have at most {maxPayloadBytes} bytes";
         if (!TextRules.IsClean(task.Payload) || !TextRules.IsClean(task.Name) || !TextRules.IsClean(task.Headers) || !TextRules.IsClean(task.Owner)
-            || !TextRules.IsClean(task.Ending?.LapseResult) || !TextRules.IsClean(task.Ending?.CallbackUrl) || !TextRules.IsClean(task.Ending?.ReplyTo))
+            || !TextRules.IsClean(task.Ending?.LapseResult) || !TextRules.IsClean(task.Ending?.ReplyTo))
             return TextRules.Rule;
+        if (!TextRules.IsClean(task.Ending?.CallbackUrl))
+            return $"callback_url: {TextRules.Rule}";
         if (!TextRules.IsPlain(task.DedupeKey) || !TextRules.IsPlain(task.ThreadId))
             return "dedupe_key and thread_id must not contain control characters, such as U+0000, or half of a surrogate pair";
         return null;

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using TaskQueue.Engine.Batches;
+using TaskQueue.Engine.Encryption;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Quarantine;
@@ -31,6 +32,7 @@ internal sealed partial class BatchService(
 
     private readonly ConcurrentDictionary<Guid, Task> _running = new();
     private readonly RepeatedFailures<Guid> _failures = new(time); // a batch that fails waits, and leaves its place to others
+    private readonly Dictionary<Guid, long> _begun = []; // timestamps, of those that are due
     private bool _crowded;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -70,10 +72,16 @@ internal sealed partial class BatchService(
 
     private void Begin(List<Guid> ids, CancellationToken stop)
     {
-        var more = ids.Where(id => !_running.ContainsKey(id) && !_failures.IsExcluded(id)).ToList();
+        foreach (var gone in _begun.Keys.Except(ids).ToList())
+            _begun.Remove(gone);
+        // In turn: those that wait for something, such as their owner's quota, stay due and must not keep others from their turn.
+        var more = ids.Where(id => !_running.ContainsKey(id) && !_failures.IsExcluded(id)).OrderBy(id => _begun.GetValueOrDefault(id)).ToList();
         _crowded = _running.Count + more.Count > MaxAtOnce;
         foreach (var id in more.Take(MaxAtOnce - _running.Count))
+        {
+            _begun[id] = time.GetTimestamp();
             _running[id] = Task.Run(() => RunAsync(id, stop), CancellationToken.None);
+        }
     }
 
     private async Task RunAsync(Guid id, CancellationToken stop)
@@ -93,8 +101,8 @@ internal sealed partial class BatchService(
         {
             if (!outages.Covers(fault))
                 LogBatchFailed(fault, BellaBatchId.Format(id));
-            // It was let go of, so nobody holds it now.
-            if (PoisonRules.IsOfRow(fault) && _failures.Failed(id) && await quarantine.SetAsideAsync(id, fault, stop) is null)
+            // It was let go of, so nobody holds it now. What a key that is not here yet would open is not its fault.
+            if (PoisonRules.IsOfRow(fault) && fault.GetBaseException() is not UnreadableDataException && _failures.Failed(id) && await quarantine.SetAsideAsync(id, fault, stop) is null)
                 _failures.Succeeded(id);
         }
         finally

@@ -15,7 +15,7 @@ internal sealed record KnownStatement(string Name, string Purpose, string Mark)
         new("Next due", "When a worker that found nothing should look again.", "select min(c.due_at)"),
         new("Insert with events", "Accepts tasks that can meet no others.", "with inserted as ("),
         new("Insert", "Accepts tasks that have a dedupe key or a thread, or that a group of commands submits.", "insert into tasks ("),
-        new("Existing", "Which ids of an insert were taken.", "select id from tasks where id = any($1)"),
+        new("Existing", "Which ids of an insert were taken.", "select id, owner, delete_at from tasks where id = any($1)"),
         new("Holders", "The tasks that have the dedupe keys of an insert.", "select distinct queue, dedupe_key"),
         new("Overwrite", "What duplicates change on them.", "set payload = u.payload"),
         new("Turns left", "Threads: whether the first member was gone, or the turn went on.", "with turns as ("),

@@ -32,7 +32,7 @@ public sealed class BusAccess(BusAddress address, IOptionsMonitor<BusOptions> us
         if (user is null)
             return Refused("it names no user: set the property user_id to the user of the connection");
         var known = Current();
-        var isEngine = user == address.User || known.Engine.Contains(user);
+        var isEngine = known.Engine.Contains(user) || (user == address.User && !known.Workers.ContainsKey(user));
         return role switch
         {
             SenderRole.Producer => Find(known.Producers, user, "Producers"),

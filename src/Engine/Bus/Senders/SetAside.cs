@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Runtime.ExceptionServices;
 using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Telemetry;
@@ -33,7 +34,7 @@ public sealed partial class SetAside(IQuarantine quarantine, TaskMetrics metrics
         if (_refused.GetOrAdd((message, user ?? ""), _ => new Refusals()).Take(time, Again) is not { } count)
             return;
         LogRefused(message, reason, count);
-        await TryAddAsync(Item($"{message}:sender:{user}", reason, owner: null) with { Count = count });
+        await AddAsync(Item($"{message}:sender:{user}", reason, owner: null) with { Count = count });
     }
 
     /// <summary>A message as a whole was not applied.</summary>
@@ -44,7 +45,7 @@ public sealed partial class SetAside(IQuarantine quarantine, TaskMetrics metrics
     public async Task MessageAsync(string endpoint, string? user, string reason, string fate)
     {
         metrics.SetAside(endpoint, "message");
-        await TryAddAsync(Item($"{endpoint}:message:{user}", reason, owner: null) with { State = fate });
+        await AddAsync(Item($"{endpoint}:message:{user}", reason, owner: null) with { State = fate });
     }
 
     /// <summary>Entries of a message were not applied; the others were.</summary>
@@ -55,17 +56,21 @@ public sealed partial class SetAside(IQuarantine quarantine, TaskMetrics metrics
         if (entries.Count == 0)
             return;
         LogEntries(entries.Count, message, user, entries[0].Subject, entries[0].Reason);
+        Exception? fault = null;
         foreach (var entry in entries.Take(MaxRows))
         {
-            var item = Item($"{message}:{entry.Subject}", entry.Reason, owner);
-            await AddAsync(item with { Queue = Cut(entry.Queue, MaxSubject), State = TextRules.Clean(entry.State) });
+            var item = Item(owner is null ? $"{message}:{entry.Subject}" : $"{message}:{entry.Subject}:{owner}", entry.Reason, owner);
+            fault = await AddAsync(item with { Queue = Cut(entry.Queue, MaxSubject), State = TextRules.Clean(entry.State) }) ?? fault;
         }
 
         if (entries.Count > MaxRows)
         {
             var rest = Item($"{message}:more:{user}", $"more entries of one message, the first: {entries[MaxRows].Reason}", owner);
-            await AddAsync(rest with { Count = entries.Count - MaxRows });
+            fault = await AddAsync(rest with { Count = entries.Count - MaxRows }) ?? fault;
         }
+
+        if (fault is not null)
+            ExceptionDispatchInfo.Throw(fault);
 
         metrics.SetAside(message, "entry", entries.Count);
     }
@@ -74,35 +79,18 @@ public sealed partial class SetAside(IQuarantine quarantine, TaskMetrics metrics
 
     private static string? Cut(string? text, int length) => TextRules.Clean(text?.Length > length ? text[..length] : text);
 
-    private Task AddAsync(Row row) => quarantine.AddAsync(
+    private Task<Exception?> AddAsync(Row row) => quarantine.AddAsync(
         new QuarantinedItem
         {
             Kind = "message", Subject = row.Subject, Queue = row.Queue, Owner = row.Owner, Reason = row.Reason, State = row.State, Count = row.Count,
         },
         CancellationToken.None);
 
-    private async Task TryAddAsync(Row row)
-    {
-        try
-        {
-            await AddAsync(row);
-        }
-#pragma warning disable CA1031 // it was counted, and is in the log
-        catch (Exception fault)
-#pragma warning restore CA1031
-        {
-            LogNotKept(row.Subject, fault.Message);
-        }
-    }
-
     [LoggerMessage(LogLevel.Warning, "{Message} was refused: {Reason} ({Count} since this was logged last)")]
     private partial void LogRefused(string message, string reason, int count);
 
     [LoggerMessage(LogLevel.Warning, "{Count} entries of {Message} of user {User} were set aside, the first {Subject}: {Reason}")]
     private partial void LogEntries(int count, string message, string? user, string subject, string reason);
-
-    [LoggerMessage(LogLevel.Warning, "{Subject} could not be put into the quarantine: {Reason}")]
-    private partial void LogNotKept(string subject, string reason);
 
     private sealed record Row(string Subject, string Reason, string? Owner)
     {
