@@ -67,7 +67,7 @@ public sealed class BrokerUsersTests(BrokerUsers users) : IClassFixture<BrokerUs
     {
         await using var producer = await ProducerAsync("shop");
         var id = (await producer.SendAsync(new NewTask("mail", "n"))).Id;
-        (await SetAsideAsync($"SubmitTasks:{id}:shop")).Reason.ShouldBe("user 'shop' may not submit to queue mail");
+        (await SetAsideAsync($"SubmitTasks:{id}:ann")).Reason.ShouldBe("user 'shop' may not submit to queue mail");
         (await users.Http.ReadAsync($"/tasks/{id}")).Status.ShouldBe(404);
     }
 

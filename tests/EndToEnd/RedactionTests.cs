@@ -126,7 +126,7 @@ public sealed class RedactionTests
         var line = """{"custom_id":"a","method":"POST","url":"/v1/chat/completions","body":{"model":"b"}}""";
         using var form = new MultipartFormDataContent { { new StringContent("batch"), "purpose" }, { new ByteArrayContent(Encoding.UTF8.GetBytes(line)), "file", "in.jsonl" } };
         using var request = new HttpRequestMessage(HttpMethod.Post, new Uri("/v1/files", UriKind.Relative)) { Content = form };
-        request.Headers.Add("Authorization", "Bearer key-enqueue");
+        request.Headers.Add("Authorization", $"Bearer {TestKeys.Of("key-enqueue")}");
         using var uploaded = await host.Http.SendAsync(request);
         var file = Json(await uploaded.Content.ReadAsStringAsync()).Text("id")!;
         var body = $$$"""{"input_file_id":"{{{file}}}","endpoint":"/v1/chat/completions","metadata":{"pin":"{{{secret}}}","note":"pin={{{secret}}}"}}""";

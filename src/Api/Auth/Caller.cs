@@ -29,7 +29,7 @@ internal sealed record Caller(string? Name, string? Tenant, IReadOnlyList<Grant>
     /// <summary>The id of an issued key; null for configured keys and tokens.</summary>
     public Guid? KeyId { get; init; }
 
-    /// <summary>When the key expires, UTC; null is never, or a token.</summary>
+    /// <summary>When the key or token expires, UTC; null is never.</summary>
     public DateTime? ExpiresAt { get; init; }
 
     /// <summary>What holds the leases of its claims. Names of issued keys are free, so their id counts.</summary>

@@ -55,7 +55,7 @@ internal sealed class SubmitterTokens(IOptionsMonitor<AuthOptions> options, Time
             var claims = JsonSerializer.Deserialize(Base64Url.DecodeFromChars(token.AsSpan(Prefix.Length, end - Prefix.Length)), ClaimsJson.Default.Claims)!;
             if (claims.Expires <= time.GetUtcNow().ToUnixTimeSeconds())
                 return null;
-            var scopes = claims.Scopes.Split(' ').Select(word => Scopes.Parse(word)!.Value);
+            var scopes = Lent.Where(scope => claims.Scopes.Split(' ').Contains(Scopes.Word(scope)));
             return new Caller(claims.Name, claims.Tenant, [.. scopes.Select(scope => new Grant(scope, QueuePatterns.Only(claims.Queue)))], IsConfined: true) { IsLent = true };
         }
         catch (FormatException)

@@ -16,6 +16,9 @@ internal sealed class TokenClaims(JsonElement payload)
         && (Has("iss") ? Text("iss") is { } issuer && (jwt.Issuer is null || issuer == jwt.Issuer) : jwt.Issuer is null)
         && (Has("aud") ? Words("aud", split: false) is { } audiences && jwt.Audience is not null && audiences.Contains(jwt.Audience) : jwt.Audience is null);
 
+    /// <summary>When it expires; for one that fits.</summary>
+    public DateTime? ExpiresAt => TryGetTime("exp", out var until) ? until?.UtcDateTime : null;
+
     public bool Has(string claim) => payload.TryGetProperty(claim, out _);
 
     /// <summary>A text; null where it is missing or something else.</summary>

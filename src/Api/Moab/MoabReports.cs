@@ -39,7 +39,7 @@ internal static class MoabReports
         return MoabQueueEndpoints.Nothing();
     }
 
-    public static async Task<IResult> RestartAsync(HttpContext context, QueueCatalog queues, TaskQueries queries, TaskVerbs verbs, TimeProvider time)
+    public static async Task<IResult> RestartAsync(HttpContext context, QueueCatalog queues, TaskQueries queries, TaskVerbs verbs, Redaction redaction, TimeProvider time)
     {
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabRestartTasksBody);
         var queue = MoabFields.Name(body.QueueName, "queue_name");
@@ -50,8 +50,8 @@ internal static class MoabReports
         var dead = restarts.Where(r => tasks.TryGetValue(r.Id, out var task) && task.State == TaskStates.Failed && MoabTaskMapping.IsVisible(task, queue, Micros.Now(time)));
         var retries = (await verbs.ApplyAsync([.. dead.Select(r => verbs.Retry(r.Id, r.ScheduledAt, r.ExpiresAt))], context.Access())).ToDictionary(c => c.CorrelationId, c => c.Verdict);
         tasks = await FindAsync(queries, queue, restarts.Select(r => r.Id), context.Access(), context.RequestAborted, context.Memory().ReserveAnswerAsync);
-        var now = Micros.Now(time);
-        return Results.Json(new MoabRestartAnswer([.. restarts.Select(r => Result(r, tasks, retries, queue, now))], MoabFields.Nanoseconds(now)), MoabJson.Shapes.MoabRestartAnswer);
+        var (now, redactor) = (Micros.Now(time), redaction.For(context.Caller()));
+        return Results.Json(new MoabRestartAnswer([.. restarts.Select(r => Result(r, tasks, retries, queue, redactor, now))], MoabFields.Nanoseconds(now)), MoabJson.Shapes.MoabRestartAnswer);
     }
 
     private static Report Read(MoabReportEntry entry, int index)
@@ -106,7 +106,7 @@ internal static class MoabReports
             _ => verbs.Renew(report.Id, attempt, worker: null, report.LeaseMs),
         };
 
-    private static MoabRestartResult Result(Restart restart, Dictionary<Guid, TaskState> tasks, Dictionary<Guid, Verdict> retries, string queue, DateTime now)
+    private static MoabRestartResult Result(Restart restart, Dictionary<Guid, TaskState> tasks, Dictionary<Guid, Verdict> retries, string queue, Redactor redactor, DateTime now)
     {
         var task = tasks.GetValueOrDefault(restart.Id);
         if (retries.TryGetValue(restart.Id, out var verdict))
@@ -114,7 +114,7 @@ internal static class MoabReports
             if (verdict == Verdict.KeyTaken)
                 return new(restart.Text, MoabWords.DedupeConflict);
             if (verdict == Verdict.Applied && task is not null)
-                return new(restart.Text, MoabWords.Restarted, MoabTaskMapping.ToTask(task));
+                return new(restart.Text, MoabWords.Restarted, MoabTaskMapping.ToTask(task, redactor));
         }
 
         return new(restart.Text, task is not null && MoabTaskMapping.IsVisible(task, queue, now) ? MoabWords.NotDead : MoabWords.NotFound);

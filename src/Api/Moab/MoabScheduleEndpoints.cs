@@ -36,7 +36,7 @@ internal static class MoabScheduleEndpoints
                 throw MoabEndpoints.Exhausted($"queue {queue} has {here} schedules already; delete one, or raise TaskQueue:Moab:MaxSchedulesPerQueue", here),
             ScheduleChange.Full =>
                 throw MoabEndpoints.Exhausted($"there are {everywhere} schedules already; delete one, or raise TaskQueue:Moab:MaxSchedules", everywhere),
-            _ => Answer(Noted(context, done), queue, name),
+            _ => Answer(context, Noted(context, done), queue, name),
         };
     }
 
@@ -61,7 +61,7 @@ internal static class MoabScheduleEndpoints
             Headers = before.Headers, TaskName = before.TaskName, Level = before.Level, Priority = before.Priority,
             ThreadId = before.ThreadId, Owner = before.Owner, Paused = before.Paused, Door = before.Door,
         }, context.Access(), expected);
-        return Answer(Noted(context, done), queue, name, expected);
+        return Answer(context, Noted(context, done), queue, name, expected);
     }
 
     private static async Task<IResult> DeleteAsync(HttpContext context, QueueCatalog queues, ScheduleVerbs schedules)
@@ -103,10 +103,10 @@ internal static class MoabScheduleEndpoints
         return done;
     }
 
-    private static IResult Answer((ScheduleChange Change, ScheduleRecord? Schedule) done, string queue, string name, int? expected = null) =>
+    private static IResult Answer(HttpContext context, (ScheduleChange Change, ScheduleRecord? Schedule) done, string queue, string name, int? expected = null) =>
         done.Change switch
         {
-            ScheduleChange.Done => Answer(done.Schedule!, Redactor.None),
+            ScheduleChange.Done => Answer(done.Schedule!, context.RequestServices.GetRequiredService<Redaction>().For(context.Caller())),
             ScheduleChange.NameTaken => throw MoabEndpoints.Taken($"queue {queue} has a schedule {name} already", "schedule_name", name),
             ScheduleChange.VersionMismatch => throw MoabEndpoints.WrongVersion(expected, done.Schedule?.Version),
             ScheduleChange.QueueNotFound => throw MoabEndpoints.NoQueue(queue),

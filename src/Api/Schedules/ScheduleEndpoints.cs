@@ -53,7 +53,7 @@ internal static class ScheduleEndpoints
             if (change == ScheduleChange.Done)
                 Changed(context, schedule!);
             if (change == ScheduleChange.Done)
-                return Results.Json(ToDetails(schedule!, Redactor.None), ScheduleJson.Shapes.ScheduleDetails, statusCode: 201);
+                return Json(context, schedule!, 201);
             if (change == ScheduleChange.NameTaken && await schedules.FindAsync(queue, name, context.Access()) is null)
                 throw new DoorException(409, "name_taken", $"queue {queue} has a schedule {name} of another tenant; choose another name");
             if (change == ScheduleChange.QueueNotFound)
@@ -61,8 +61,8 @@ internal static class ScheduleEndpoints
         }
     }
 
-    private static async Task<IResult> GetAsync(string queue, string name, HttpContext context, ScheduleVerbs schedules, Redaction redaction) =>
-        Json(await schedules.FindAsync(queue, name, context.Access()) ?? throw NotFound(queue, name), redaction.For(context.Caller()));
+    private static async Task<IResult> GetAsync(string queue, string name, HttpContext context, ScheduleVerbs schedules) =>
+        Json(context, await schedules.FindAsync(queue, name, context.Access()) ?? throw NotFound(queue, name));
 
     private static async Task<IResult> DeleteAsync(string queue, string name, HttpContext context, ScheduleVerbs schedules)
     {
@@ -121,13 +121,14 @@ internal static class ScheduleEndpoints
     private static IResult Changed(HttpContext context, ScheduleRecord schedule)
     {
         context.AuditAfter(ToAudited(schedule), ScheduleJson.Shapes.ScheduleDetails);
-        return Json(schedule);
+        return Json(context, schedule);
     }
 
     /// <summary>A schedule as its changes are recorded: its payload stays where it is.</summary>
     public static ScheduleDetails ToAudited(ScheduleRecord schedule) => ToDetails(schedule, Redactor.None) with { Data = new RawJson("\"***\"") };
 
-    private static IResult Json(ScheduleRecord schedule, Redactor? redactor = null) => Results.Json(ToDetails(schedule, redactor ?? Redactor.None), ScheduleJson.Shapes.ScheduleDetails);
+    private static IResult Json(HttpContext context, ScheduleRecord schedule, int status = StatusCodes.Status200OK) =>
+        Results.Json(ToDetails(schedule, context.RequestServices.GetRequiredService<Redaction>().For(context.Caller())), ScheduleJson.Shapes.ScheduleDetails, statusCode: status);
 
     private static ScheduleDetails ToDetails(ScheduleRecord schedule, Redactor redactor)
     {

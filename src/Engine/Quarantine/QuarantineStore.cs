@@ -1,5 +1,7 @@
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.Extensions.Logging;
+using TaskQueue.Engine.Encryption;
 using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Engine.Quarantine;
@@ -54,15 +56,17 @@ internal sealed partial class QuarantineStore(IDbContextFactory<TaskDbContext> d
         await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
         if (park is not null && !await park(db))
             return false;
+        // Of what came over the bus it is the entry itself, with its payload.
+        var state = kind == QuarantineKinds.Message ? db.GetService<DataCipher>().Seal(new Place("quarantine.state", Guid.Empty, subject), item.State) : item.State;
         var renewed = await db.Quarantine.Where(q => q.Kind == kind && q.Subject == subject).ExecuteUpdateAsync(
             q => q.SetProperty(x => x.Count, x => x.Count + item.Count).SetProperty(x => x.Reason, reason).SetProperty(x => x.At, now)
-                .SetProperty(x => x.State, x => item.State ?? x.State),
+                .SetProperty(x => x.State, x => state ?? x.State),
             cancellationToken);
         if (renewed == 0)
         {
             db.Quarantine.Add(new QuarantinedItem
             {
-                Kind = kind, Subject = subject, Queue = TextRules.Clean(item.Queue), Owner = TextRules.Clean(item.Owner), Reason = reason, State = item.State, At = now, Count = item.Count,
+                Kind = kind, Subject = subject, Queue = TextRules.Clean(item.Queue), Owner = TextRules.Clean(item.Owner), Reason = reason, State = state, At = now, Count = item.Count,
             });
             await db.SaveChangesAsync(cancellationToken);
         }
