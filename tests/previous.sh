@@ -11,7 +11,7 @@ mkdir -p "$1"
 dir="$(cd "$1" && pwd -P)"
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-newest=$(git log -1 --format=%H -- src/Engine/Storage/Postgres/Migrations 2>/dev/null || true)
+newest=$(git log -1 --diff-filter=A --format=%H -- src/Engine/Storage/Postgres/Migrations 2>/dev/null || true)
 commit=$(git rev-parse --verify --quiet "${newest:-none}^" || true)
 [ -n "$commit" ] || {
   echo "previous.sh: no git history, so the tests of upgrades are skipped" >&2

@@ -68,7 +68,7 @@ public abstract class BadInputTests(Stack stack)
         { Report, $$"""{"tasks":[{{string.Join(',', Enumerable.Repeat("""{"id":"00000000-0000-4000-8000-000000000000","attempt":1,"outcome":"completed"}""", 1001))}}]}""" },
         { Bulk, "" }, { Bulk, "{" }, { Bulk, "[]" }, { Bulk, "{}" }, { Bulk, """{"tasks":{}}""" }, { Bulk, """{"tasks":[null]}""" },
         { Tasks, "{" }, { Tasks, "nul" }, { Tasks, "[{}]" }, { Tasks, """{"action":"a","queue":"q\u0000"}""" }, { Tasks, """{"action":"a","queue":"\ud800"}""" },
-        { Tasks, """{"action":"\ud800"}""" },
+        { Tasks, """{"action":"\ud800"}""" }, { Tasks, """{"action":"a","\udc00\ud800":null}""" },
     };
 
     [Theory]

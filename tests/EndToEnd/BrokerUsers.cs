@@ -47,6 +47,9 @@ public sealed class BrokerUsers : IAsyncLifetime
     internal Task<IConnection> ConnectAsync(string user) => new ConnectionFactory { Uri = AddressOf(user), AutomaticRecoveryEnabled = false }.CreateConnectionAsync();
 
     /// <summary>Plain MassTransit in the name of the server, where a test needs more rights than a user has.</summary>
+    /// <summary>Tasks of the producer's tenant that may wait.</summary>
+    internal const int MaxWaiting = 50;
+
     internal string Administrator => AddressOf("taskqueue-admin").ToString();
 
     internal async Task<long> DepthAsync(string queue) =>
@@ -61,6 +64,7 @@ public sealed class BrokerUsers : IAsyncLifetime
         ["TaskQueue:Bus:EngineUsers:0"] = "taskqueue-api",
         ["TaskQueue:Bus:EngineUsers:1"] = "taskqueue-scheduler",
         ["TaskQueue:Bus:EngineUsers:2"] = "taskqueue-consumers",
+        ["TaskQueue:Quotas:Tenants:ann:WaitingTasks"] = $"{MaxWaiting}",
         ["TaskQueue:Bus:Producers:0:User"] = "shop",
         ["TaskQueue:Bus:Producers:0:Tenant"] = "ann",
         ["TaskQueue:Bus:Producers:0:Queues:0"] = "shop",

@@ -72,6 +72,30 @@ public sealed class BrokerUsersTests(BrokerUsers users) : IClassFixture<BrokerUs
     }
 
     [Fact]
+    public async Task Of_a_message_beyond_the_quota_the_first_tasks_are_accepted_and_the_others_are_set_aside()
+    {
+        var ids = Enumerable.Range(0, BrokerUsers.MaxWaiting + 5).Select(_ => TaskId.New(TimeProvider.System)).ToList();
+        var entries = string.Join(',', ids.Select(id => $$"""{"id":"{{id}}","queue":"shop","payload":"{}","scheduledAt":"2100-01-01T00:00:00Z"}"""));
+        await PublishAsync("shop", Addresses.SubmitQueue, $$"""{"messageType":["urn:message:TaskQueue.Contracts:SubmitTasks"],"message":{"tasks":[{{entries}}]} }""", "shop");
+        var refused = await SetAsideAsync($"SubmitTasks:{ids[^1]}:ann");
+        refused.Reason.ShouldContain($"{BrokerUsers.MaxWaiting}");
+        refused.Owner.ShouldBe("ann");
+        await AcceptedAsync(ids[0]);
+
+        foreach (var id in ids)
+            await users.Http.PostAsync($"/tasks/{id}/cancel", "");
+        await using var producer = await ProducerAsync("shop");
+        await Eventually.UntilAsync(async () =>
+        {
+            var id = (await producer.SendAsync(new NewTask(Queue, "later") { ScheduledAt = TimeProvider.System.GetUtcNow().AddDays(1) })).Id;
+            var accepted = false;
+            await Eventually.UntilAsync(
+                async () => (accepted = (await users.Http.ReadAsync($"/tasks/{id}")).Status == 200) || await FindAsync($"SubmitTasks:{id}:ann") is not null, Door.Patience, "it is accepted or set aside");
+            return accepted;
+        }, Door.Patience, "there is room again");
+    }
+
+    [Fact]
     public async Task A_user_in_no_map_and_a_message_without_a_user_are_refused_and_kept()
     {
         var before = await users.DepthAsync("taskqueue-submit_error");
@@ -212,12 +236,14 @@ public sealed class BrokerUsersTests(BrokerUsers users) : IClassFixture<BrokerUs
     private async Task<QuarantinedItem> SetAsideAsync(string subject)
     {
         QuarantinedItem? item = null;
-        await Eventually.UntilAsync(async () =>
-        {
-            await using var db = users.Database.CreateContext();
-            return (item = await db.Set<QuarantinedItem>().SingleOrDefaultAsync(i => i.Kind == "message" && i.Subject == subject)) is not null;
-        }, Door.Patience, $"{subject} is set aside");
+        await Eventually.UntilAsync(async () => (item = await FindAsync(subject)) is not null, Door.Patience, $"{subject} is set aside");
         return item!;
+    }
+
+    private async Task<QuarantinedItem?> FindAsync(string subject)
+    {
+        await using var db = users.Database.CreateContext();
+        return await db.Set<QuarantinedItem>().SingleOrDefaultAsync(i => i.Kind == "message" && i.Subject == subject);
     }
 
     private async Task<ProducerRun> ProducerAsync(string user)

@@ -17,7 +17,7 @@ public sealed class OperationsTests(SqliteStack stack) : IClassFixture<SqliteSta
     private static readonly string[] Loops =
     [
         "health-watch", "quota-service", "group-committer", "event-relay", "reply-watch", "task-end-watch", "event-feed", "dispatch-sweep", "lease-sweep", "expiry-sweep",
-        "schedule-service", "retention-service", "batch-service", "callback-service", "action-runner", "upstream-service", "agent-service",
+        "schedule-service", "retention-service", "batch-service", "callback-service", "action-runner", "upstream-service", "agent-service", "api-key-refresh",
     ];
 
     [Fact]

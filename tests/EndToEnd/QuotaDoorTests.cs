@@ -200,6 +200,36 @@ public sealed class QuotaDoorTests : IAsyncLifetime
         (await _boss.ReadAsync("/metrics")).Text.ShouldContain("taskqueue_quota_refused_total{resource=\"waiting_tasks\"}");
     }
 
+    [Fact]
+    public async Task Batches_of_a_tenant_without_room_hold_up_nobody_elses()
+    {
+        (await _ann.PostAsync("/v1/queue/register", new { queue = "a", endpoint = "/e" })).Status.ShouldBe(200);
+        (await _ben.PostAsync("/v1/queue/register", new { queue = "b", endpoint = "/e" })).Status.ShouldBe(200);
+        await _ann.SubmitManyAsync([.. Enumerable.Repeat(new { queue = "q", action = "a" }, 3)]);
+        var file = await UploadLineAsync(_ann, "a");
+        for (var i = 0; i < 6; i++) // more than are worked on at a time
+            await CreateBatchAsync(_ann, file);
+
+        await CreateBatchAsync(_ben, await UploadLineAsync(_ben, "b"));
+        await Eventually.UntilAsync(async () => (await _ben.ReadAsync("/queues/b/tasks")).Json.GetProperty("tasks").GetArrayLength() == 1, Door.Patience, "the other tenant's line is a task");
+        (await _ann.ReadAsync("/queues/a/tasks")).Json.GetProperty("tasks").GetArrayLength().ShouldBe(0);
+    }
+
+    private static async Task<string> UploadLineAsync(HttpClient http, string model)
+    {
+        var line = $$$"""{"custom_id":"x","method":"POST","url":"/v1/chat/completions","body":{"model":"{{{model}}}"}}""";
+        using var form = new MultipartFormDataContent { { new StringContent("batch"), "purpose" }, { new ByteArrayContent(Encoding.UTF8.GetBytes(line)), "file", "f.jsonl" } };
+        using var answer = await http.PostAsync("/v1/files", form);
+        using var text = JsonDocument.Parse(await answer.Content.ReadAsStringAsync());
+        return text.RootElement.Text("id")!;
+    }
+
+    private static async Task CreateBatchAsync(HttpClient http, string file)
+    {
+        var answer = await http.PostAsync("/v1/batches", new { input_file_id = file, endpoint = "/v1/chat/completions", completion_window = "24h" });
+        answer.Status.ShouldBe(200, answer.Text);
+    }
+
     private static string Claim(double seconds) => $$"""{"queues":["q"],"worker":"w","wait_seconds":{{seconds.ToString(CultureInfo.InvariantCulture)}}}""";
 
     private static async Task<JsonElement> QuotaAsync(HttpClient http) => (await http.ReadAsync("/quota")).Json;

@@ -60,6 +60,8 @@ public sealed class RedactionTests
         settings["TaskQueue:Auth:ApiKeys:0:Scopes:1"] = "read";
         settings["TaskQueue:Auth:ApiKeys:0:Scopes:2"] = "work";
         settings["TaskQueue:Auth:ApiKeys:0:Queues:0"] = "*";
+        settings["TaskQueue:Auth:ApiKeys:0:Scopes:3"] = "admin:m"; // sees what every tenant has there, and is no operator
+        settings["TaskQueue:Auth:ApiKeys:0:Scopes:4"] = "admin:q";
         settings["TaskQueue:Webhooks:AllowPrivateNetworks"] = "true";
         settings["TaskQueue:Agent:Queue"] = "agent";
         await using var host = await TestHost.StartAsync(database.ConnectionString, settings: settings);
@@ -73,6 +75,12 @@ public sealed class RedactionTests
             using var answer = await AuthServer.SendAsync(host.Http, "GET", path, "Bearer key-enqueue");
             if (answer.IsSuccessStatusCode)
                 (await answer.Content.ReadAsStringAsync()).ShouldNotContain(Secret, Case.Sensitive, path);
+        }
+
+        foreach (var schedule in new[] { "/queues/q/schedules/s", "/queues/m/schedules/s" })
+        {
+            foreach (var verb in new[] { "pause", "resume" })
+                (await TextAsync(host, "POST", $"{schedule}/{verb}", "enqueue", "")).ShouldNotContain(Secret, Case.Sensitive, verb);
         }
 
         foreach (var (rpc, body) in Rpcs(values))

@@ -76,6 +76,34 @@ public sealed class QuarantineSweepTests
         await sweep.StopAsync(CancellationToken.None);
     }
 
+    [Fact]
+    public async Task Giving_an_item_up_leaves_a_task_alone_that_recovered()
+    {
+        await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
+        await using var engine = new TestEngine(database.Address);
+        var now = Micros.Now(TimeProvider.System);
+        var task = TestTasks.New(change: t => Claimed(t, now.AddSeconds(-60)));
+        await engine.Store.InsertAsync([Waiting(task)]);
+        await using (var db = database.CreateContext())
+        {
+            await RunAsync(db, task);
+            await db.Tasks.ExecuteUpdateAsync(t => t.SetProperty(x => x.Ending, "{").SetProperty(x => x.AttemptsLeft, 0));
+        }
+
+        using var sweep = Sweep(engine);
+        await sweep.StartAsync(CancellationToken.None);
+        await Eventually.UntilAsync(async () => (await ItemsAsync(database)).Count == 1, Soon, "it is set aside");
+        await sweep.StopAsync(CancellationToken.None);
+        await using (var db = database.CreateContext()) // as the late heartbeat of its worker does
+            await db.Tasks.ExecuteUpdateAsync(t => t.SetProperty(x => x.LeaseUntil, now.AddHours(1)));
+
+        var desk = engine.Services.GetRequiredService<QuarantineDesk>();
+        var item = (await ItemsAsync(database)).Single();
+        (await desk.DropAsync(item.Id, Access.All, CancellationToken.None)).Refusal.ShouldBeNull();
+        (await database.GetAsync(task.CorrelationId)).State.ShouldBe(TaskStates.Running);
+        (await ItemsAsync(database)).ShouldBeEmpty();
+    }
+
     [Theory]
     [InlineData(DatabaseProvider.Sqlite)]
     [InlineData(DatabaseProvider.Postgres)]

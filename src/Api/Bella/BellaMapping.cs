@@ -157,7 +157,7 @@ internal sealed class BellaMapping(ReplyAddress self, SubmitterTokens tokens, IO
         {
             return text is null ? null : JsonSerializer.Deserialize(text, BellaJson.Shapes.BellaHeaders);
         }
-        catch (JsonException)
+        catch (Exception fault) when (fault is JsonException or InvalidOperationException)
         {
             return null; // of a bus producer
         }

@@ -28,7 +28,7 @@ internal sealed class TaskLine(JsonObject defaults)
             using var document = JsonDocument.Parse(bytes.AsMemory(line.Number == 1 && bytes.AsSpan().StartsWith("\uFEFF"u8) ? 3 : 0));
             return document.RootElement.ValueKind == JsonValueKind.Object ? Write(line.Number, document.RootElement) : throw new FormatException("not a JSON object");
         }
-        catch (JsonException fault)
+        catch (Exception fault) when (fault is JsonException or InvalidOperationException)
         {
             throw new FormatException("not JSON", fault);
         }

@@ -29,13 +29,26 @@ internal static class RequestJson
         ReadAsync(context, maxBytes, (body, owned) =>
         {
             if (owned is { } memory)
-                return JsonDocument.Parse(memory, new JsonDocumentOptions { CommentHandling = options.CommentHandling, AllowTrailingCommas = options.AllowTrailingCommas, MaxDepth = options.MaxDepth });
+                return WithNames(JsonDocument.Parse(memory, new JsonDocumentOptions { CommentHandling = options.CommentHandling, AllowTrailingCommas = options.AllowTrailingCommas, MaxDepth = options.MaxDepth }));
             // ParseValue copies; JsonDocument.Parse would go on reading a buffer that the server uses again.
             var reader = new Utf8JsonReader(body, options);
             var document = JsonDocument.ParseValue(ref reader);
             _ = reader.Read(); // throws on anything behind the value
-            return document;
+            return WithNames(document);
         });
+
+    /// <summary>To look up a member throws where the name of another is half of a surrogate pair.</summary>
+    /// <exception cref="InvalidOperationException">A name of the object is no text.</exception>
+    private static JsonDocument WithNames(JsonDocument document)
+    {
+        if (document.RootElement.ValueKind == JsonValueKind.Object)
+        {
+            foreach (var member in document.RootElement.EnumerateObject())
+                _ = member.Name;
+        }
+
+        return document;
+    }
 
     /// <summary>The body as an object.</summary>
     /// <exception cref="DoorException">413 too_large, 408 too_slow, 400 invalid_json or 400 invalid_request.</exception>

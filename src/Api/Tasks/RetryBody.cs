@@ -25,7 +25,7 @@ internal static class RetryBodies
             if (retry.ValueKind == JsonValueKind.Object)
                 return ToPolicy(retry.Deserialize(TaskJson.Shapes.RetryBody))!;
         }
-        catch (JsonException)
+        catch (Exception fault) when (fault is JsonException or InvalidOperationException)
         {
             // Said below.
         }

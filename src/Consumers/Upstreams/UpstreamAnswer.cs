@@ -60,7 +60,7 @@ internal sealed record UpstreamAnswer(int Status, string Body)
                 ? text
                 : task.CorrelationId.ToString();
         }
-        catch (JsonException)
+        catch (Exception fault) when (fault is JsonException or InvalidOperationException)
         {
             return task.CorrelationId.ToString(); // of a bus producer
         }

@@ -151,7 +151,7 @@ internal sealed record TaskHeaders(bool IsStreaming)
             using var headers = JsonDocument.Parse(task.Headers ?? "{}");
             return new(Text(headers, "response_mode") == "streaming");
         }
-        catch (JsonException)
+        catch (Exception fault) when (fault is JsonException or InvalidOperationException)
         {
             return new(false); // of a bus producer
         }

@@ -165,7 +165,7 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
     }
 
     /// <summary>A key behind its tenant: see <see cref="Auth.TenantKey"/>.</summary>
-    private const int StoredKeyLength = 400;
+    private const int StoredKeyLength = 256;
 
     internal const string DedupeIndex = "ix_tasks_dedupe";
     internal const string TurnIndex = "ix_tasks_turn";

@@ -1,5 +1,6 @@
 using System.Text;
 using TaskQueue.Contracts;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Queues;
 
 namespace TaskQueue.Engine.Tasks;
@@ -30,6 +31,9 @@ public static class SubmissionRules
             return "scheduled_at and expires_at must lie between the years 1970 and 9000";
         if (task.DedupeKey is { Length: 0 or > MaxKey } || task.ThreadId is { Length: 0 or > MaxKey })
             return $"dedupe_key and thread_id must have 1 to {MaxKey} characters";
+        // A wider column would be another type to the prepared statements of processes of the version before.
+        if (TenantKey.Of(task.Owner, task.DedupeKey)?.Length > MaxKey || TenantKey.Of(task.Owner, task.ThreadId)?.Length > MaxKey)
+            return $"dedupe_key and thread_id must have at most {MaxKey - 1 - task.Owner!.Length} characters: the name of the tenant is stored with them";
         if ((task.Overwrite & ~AllFields) != OverwriteFields.None || (task.Overwrite != OverwriteFields.None && task.DedupeKey is null))
             return "overwrite names payload, scheduled_at or expires_at, and needs a dedupe_key";
         if (task.Owner is { Length: 0 or > 128 })

@@ -31,7 +31,7 @@ public sealed record TraceHeaders(string Parent, string? State)
             using var document = JsonDocument.Parse(headers);
             return Of(Text(document, ParentName), Text(document, StateName));
         }
-        catch (JsonException)
+        catch (Exception fault) when (fault is JsonException or InvalidOperationException)
         {
             return null; // of a bus producer
         }
@@ -56,7 +56,7 @@ public sealed record TraceHeaders(string Parent, string? State)
             var rest = headers.AsSpan(headers.IndexOf('{', StringComparison.Ordinal) + 1);
             return document.RootElement.EnumerateObject().Any() ? $"{{{members},{rest}" : $"{{{members}{rest}";
         }
-        catch (JsonException)
+        catch (Exception fault) when (fault is JsonException or InvalidOperationException)
         {
             return headers;
         }

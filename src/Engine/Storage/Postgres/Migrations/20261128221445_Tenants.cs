@@ -12,28 +12,6 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
         /// <inheritdoc />
         protected override void Up(MigrationBuilder migrationBuilder)
         {
-            migrationBuilder.AlterColumn<string>(
-                name: "thread_id",
-                table: "tasks",
-                type: "character varying(400)",
-                maxLength: 400,
-                nullable: true,
-                oldClrType: typeof(string),
-                oldType: "character varying(256)",
-                oldMaxLength: 256,
-                oldNullable: true);
-
-            migrationBuilder.AlterColumn<string>(
-                name: "dedupe_key",
-                table: "tasks",
-                type: "character varying(400)",
-                maxLength: 400,
-                nullable: true,
-                oldClrType: typeof(string),
-                oldType: "character varying(256)",
-                oldMaxLength: 256,
-                oldNullable: true);
-
             migrationBuilder.AddColumn<string>(
                 name: "claimed_by",
                 table: "tasks",
@@ -202,28 +180,6 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
             migrationBuilder.DropColumn(
                 name: "owner",
                 table: "callbacks");
-
-            migrationBuilder.AlterColumn<string>(
-                name: "thread_id",
-                table: "tasks",
-                type: "character varying(256)",
-                maxLength: 256,
-                nullable: true,
-                oldClrType: typeof(string),
-                oldType: "character varying(400)",
-                oldMaxLength: 400,
-                oldNullable: true);
-
-            migrationBuilder.AlterColumn<string>(
-                name: "dedupe_key",
-                table: "tasks",
-                type: "character varying(256)",
-                maxLength: 256,
-                nullable: true,
-                oldClrType: typeof(string),
-                oldType: "character varying(400)",
-                oldMaxLength: 400,
-                oldNullable: true);
 
         }
     }

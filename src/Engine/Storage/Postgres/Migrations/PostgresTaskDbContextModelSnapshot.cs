@@ -1235,8 +1235,8 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                         .HasColumnName("dead");
 
                     b.Property<string>("DedupeKey")
-                        .HasMaxLength(400)
-                        .HasColumnType("character varying(400)")
+                        .HasMaxLength(256)
+                        .HasColumnType("character varying(256)")
                         .HasColumnName("dedupe_key");
 
                     b.Property<int>("DefaultLeaseMs")
@@ -1349,8 +1349,8 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                         .HasColumnName("state");
 
                     b.Property<string>("ThreadId")
-                        .HasMaxLength(400)
-                        .HasColumnType("character varying(400)")
+                        .HasMaxLength(256)
+                        .HasColumnType("character varying(256)")
                         .HasColumnName("thread_id");
 
                     b.Property<string>("Worker")

@@ -1220,7 +1220,7 @@ namespace TaskQueue.Engine.Storage.Sqlite.Migrations
                         .HasColumnName("dead");
 
                     b.Property<string>("DedupeKey")
-                        .HasMaxLength(400)
+                        .HasMaxLength(256)
                         .HasColumnType("TEXT")
                         .HasColumnName("dedupe_key");
 
@@ -1334,7 +1334,7 @@ namespace TaskQueue.Engine.Storage.Sqlite.Migrations
                         .HasColumnName("state");
 
                     b.Property<string>("ThreadId")
-                        .HasMaxLength(400)
+                        .HasMaxLength(256)
                         .HasColumnType("TEXT")
                         .HasColumnName("thread_id");
 
