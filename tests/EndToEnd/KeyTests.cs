@@ -66,7 +66,7 @@ public sealed class KeyTests(KeyServer server) : IClassFixture<KeyServer>
     [InlineData("""{"name":"x","expires_at":"2020-01-01T00:00:00Z"}""", "expires_at")]
     [InlineData("""{"name":"x","expires_at":1e300}""", "expires_at")]
     [InlineData("""{"name":"x","rate":{"per_second":0}}""", "rate")]
-    [InlineData("""{"name":"x","quota":{"queues":-1}}""", "quota")]
+    [InlineData("""{"name":"x","quota":{"queues":-2}}""", "quota")]
     [InlineData("""{"name":"x","quota":{"tables":1}}""", "tables")]
     public async Task What_makes_no_sense_is_refused(string body, string named)
     {

@@ -1,7 +1,9 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using RabbitMQ.Client;
 using Shouldly;
 using TaskQueue.Client;
+using TaskQueue.Contracts;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
@@ -52,6 +54,7 @@ public sealed class WorkerHealthTests(ServersStack stack) : IClassFixture<Server
     [Fact]
     public async Task Over_the_bus_an_idle_worker_is_well_and_one_that_nothing_reaches_is_unhealthy()
     {
+        (await stack.Http.PutAsync($"/queues/{_queue}", new { delivery = "push" })).Status.ShouldBeInRange(200, 201);
         var before = await OwnQueuesAsync();
         await using var worker = await StartAsync(stack.Http.BaseAddress!, o => o.UseRabbitMq(new Uri(stack.RabbitMq!)));
         await StaysWellAsync(worker);
@@ -64,10 +67,20 @@ public sealed class WorkerHealthTests(ServersStack stack) : IClassFixture<Server
     public async Task Over_the_bus_a_worker_whose_broker_is_away_is_degraded()
     {
         var rabbitMq = await TestServers.CreateVirtualHostAsync();
+        await DeclareAsync(rabbitMq);
         await using var worker = await StartAsync(stack.Http.BaseAddress!, o => o.UseRabbitMq(new Uri(rabbitMq)));
         await StaysWellAsync(worker);
         await TestServers.DeleteVirtualHostAsync(rabbitMq);
         await UnwellAsync(worker, HealthStatus.Degraded);
+    }
+
+    /// <summary>What a worker finds at the broker of a server that has the queue.</summary>
+    private async Task DeclareAsync(string rabbitMq)
+    {
+        await using var connection = await new ConnectionFactory { Uri = new Uri(rabbitMq) }.CreateConnectionAsync();
+        await using var channel = await connection.CreateChannelAsync();
+        await channel.ExchangeDeclareAsync(Addresses.EndedOf(_queue), ExchangeType.Fanout, durable: true);
+        await channel.QueueDeclareAsync(_queue, durable: true, exclusive: false, autoDelete: false);
     }
 
     private async Task<List<string>> OwnQueuesAsync() =>

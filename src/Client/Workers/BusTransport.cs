@@ -111,6 +111,7 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
         {
             e.Durable = false;
             e.AutoDelete = true;
+            e.QueueExpiration = TimeSpan.FromMinutes(1); // a queue that goes with its last consumer would take what comes while it reconnects with it
             e.DiscardFaultedMessages();
             e.DiscardSkippedMessages();
             e.BindForeign(own, options.Queues.Select(Addresses.EndedOf));
