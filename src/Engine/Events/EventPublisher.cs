@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 using MassTransit;
 using Microsoft.Extensions.Options;
@@ -25,6 +24,7 @@ internal sealed class EventPublisher(
 
     /// <summary>The same of those that are read and sent at a time.</summary>
     private const long MaxReadBytes = 8 * MaxDispatchBytes;
+
     /// <summary>Bytes of a character that is escaped, and at most of all that a message has beside its texts.</summary>
     private const int EscapedBytes = 6, Envelope = 128 * 1024;
 
@@ -176,7 +176,8 @@ internal sealed class EventPublisher(
         foreach (var t in tasks)
         {
             Demand(t.Payload, t.Headers);
-            if (batch.Count > 0 && (batch.Count == MaxDispatch || bytes + BytesOf(t) > Math.Min(MaxDispatchBytes, MaxChars)))
+            var size = Claims.BytesOf(t);
+            if (batch.Count > 0 && (batch.Count == MaxDispatch || bytes + size > Math.Min(MaxDispatchBytes, MaxChars)))
             {
                 yield return new DispatchTasks(batch);
                 batch = [];
@@ -184,14 +185,12 @@ internal sealed class EventPublisher(
             }
 
             batch.Add(new DispatchedTask(t.CorrelationId, t.Queue, t.Level, t.Name, t.Attempt + 1, t.Payload, TraceHeaders.Of(t.Headers)?.Into(null)));
-            bytes += BytesOf(t);
+            bytes += size;
         }
 
         if (batch.Count > 0)
             yield return new DispatchTasks(batch);
     }
-
-    private static long BytesOf(TaskState task) => Encoding.UTF8.GetByteCount(task.Payload) + (task.Headers is { } headers ? Encoding.UTF8.GetByteCount(headers) : 0L);
 }
 
 /// <summary>What is to be sent is larger than the broker takes.</summary>

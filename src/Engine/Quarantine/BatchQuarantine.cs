@@ -14,9 +14,6 @@ internal sealed class BatchQuarantine(
 {
     private const int Group = 500;
 
-    /// <summary>Until then no scheduler takes the batch.</summary>
-    private static readonly DateTime Never = new(9999, 1, 1, 0, 0, 0, DateTimeKind.Utc);
-
     public IReadOnlyCollection<string> Kinds { get; } = [QuarantineKinds.Batch];
 
     /// <summary>Sets a batch aside that nobody holds.</summary>
@@ -31,7 +28,7 @@ internal sealed class BatchQuarantine(
             if (await batch.Select(b => new { b.Queue, b.Owner }).SingleOrDefaultAsync(cancellationToken) is not { } found)
                 return false;
             (item.Queue, item.Owner) = (found.Queue, found.Owner);
-            return await batch.Where(b => b.WorkedUntil == null || b.WorkedUntil < now).ExecuteUpdateAsync(b => b.SetProperty(x => x.WorkedUntil, Never), cancellationToken) > 0;
+            return await batch.Where(b => b.WorkedUntil == null || b.WorkedUntil < now).ExecuteUpdateAsync(b => b.SetProperty(x => x.WorkedUntil, TaskQuarantine.Never), cancellationToken) > 0;
         }, cancellationToken);
     }
 
@@ -40,7 +37,7 @@ internal sealed class BatchQuarantine(
         var (id, now) = (Guid.Parse(item.State!), Micros.Now(time));
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         // One that has ended keeps a mark until its tasks are released.
-        var changed = await db.Batches.Where(b => b.CorrelationId == id && b.WorkedUntil == Never)
+        var changed = await db.Batches.Where(b => b.CorrelationId == id && b.WorkedUntil == TaskQuarantine.Never)
             .ExecuteUpdateAsync(b => b.SetProperty(x => x.WorkedUntil, now.AddSeconds(-1)), cancellationToken);
         signals.Batches.Set();
         return changed > 0 ? null : $"{item.Subject} is not held back, or is gone: drop the item";
@@ -53,7 +50,7 @@ internal sealed class BatchQuarantine(
         var errors = JsonSerializer.Serialize([new BatchInputError("given_up", $"given up by an operator: {item.Reason}", null, null)], BatchJson.Shapes.IReadOnlyListBatchInputError);
         await using (var db = await databases.CreateDbContextAsync(cancellationToken))
         {
-            var held = db.Batches.Where(b => b.CorrelationId == id && b.WorkedUntil == Never);
+            var held = db.Batches.Where(b => b.CorrelationId == id && b.WorkedUntil == TaskQuarantine.Never);
             // Of one that had ended only the mark goes, so that its tasks are released.
             if (await held.Where(b => b.State >= BatchStates.Completed).ExecuteUpdateAsync(b => b.SetProperty(x => x.WorkedUntil, now.AddSeconds(-1)), cancellationToken) > 0)
                 return null;

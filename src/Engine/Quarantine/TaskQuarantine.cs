@@ -13,8 +13,8 @@ namespace TaskQueue.Engine.Quarantine;
 /// </summary>
 internal sealed class TaskQuarantine(IDbContextFactory<TaskDbContext> databases, QuarantineStore quarantine, TaskVerbs verbs, TimeProvider time) : IQuarantineKind
 {
-    /// <summary>No worker gets a task that is due then.</summary>
-    private static readonly DateTime Never = new(9999, 1, 1, 0, 0, 0, DateTimeKind.Utc);
+    /// <summary>No worker gets a task that is due then, and no scheduler a batch that is held until then.</summary>
+    internal static readonly DateTime Never = new(9999, 1, 1, 0, 0, 0, DateTimeKind.Utc);
 
     public IReadOnlyCollection<string> Kinds { get; } = [QuarantineKinds.Lease, QuarantineKinds.Dispatch, QuarantineKinds.Expiry];
 
