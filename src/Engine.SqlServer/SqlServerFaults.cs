@@ -20,6 +20,11 @@ internal static class SqlServerFaults
         or 1204 or 10053 or 10054 or 10060 or 10061 or 10922 or 10928 or 10929 or 10936 or 11001 or 17142 or 17143 or 17197
         or 40143 or 40197 or 40501 or 40540 or 40613 or 42108 or 42109 or 49918 or 49919 or 49920);
 
+    /// <summary>Syntax and schema; rights and logins; space of files and log; damage.</summary>
+    public static bool RefusesEverybody(Exception fault) => fault is SqlException { Number:
+        102 or 156 or 207 or 208 or 213 or 2812 or 229 or 230 or 262 or 297 or 300 or 916 or NoDatabase or 18456
+        or 1101 or 1105 or 9002 or 823 or 824 or 825 or 945 };
+
     /// <summary>The victim of a deadlock, a lock that was not given, a row that changed under a snapshot, two that gave a thread its first turn.</summary>
     public static bool IsRace(Exception fault) => fault is SqlException sql
         && (sql.Number is Deadlock or LockTimeout or SnapshotConflict or LockNotGranted || IsDuplicateOf(sql, TaskDbContext.TurnIndex));

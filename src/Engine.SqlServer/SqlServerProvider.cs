@@ -42,6 +42,8 @@ internal sealed class SqlServerProvider : IStorageProvider
 
     public bool IsTransient(DbException fault) => SqlServerFaults.IsTransient(fault);
 
+    public bool RefusesEverybody(DbException fault) => SqlServerFaults.RefusesEverybody(fault);
+
     public bool IsRace(DbException fault) => SqlServerFaults.IsRace(fault);
 
     public bool IsMissing(DbException fault) => fault is SqlException { Number: SqlServerFaults.NoDatabase };

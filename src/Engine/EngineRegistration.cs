@@ -47,7 +47,7 @@ public static class EngineRegistration
         services.AddSingleton<IOptionsMonitor<AuthOptions>, LastValidOptions<AuthOptions>>();
         services.AddSingleton<ApiKeys>().AddSingleton<AuditLog>().AddSingleton<AuditQueries>();
         services.AddOptions<AuditOptions>().BindConfiguration("TaskQueue:Audit").ValidateDataAnnotations().ValidateOnStart();
-        services.AddHostedService<AuditWriter>();
+        services.AddHostedService<AuditWriter>().AddLoopHealth<AuditWriter>();
         services.AddOptions<TelemetryOptions>().BindConfiguration("TaskQueue:Telemetry").ValidateDataAnnotations().ValidateOnStart();
         services.AddTaskQueueHealth(bus);
         services.AddMetrics().AddSingleton<TaskMetrics>().AddSingleton<BacklogWatch>();

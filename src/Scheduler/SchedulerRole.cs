@@ -21,8 +21,9 @@ public static class SchedulerRole
         services.AddHostedService<ExpirySweep>().AddLoopHealth<ExpirySweep>();
         services.AddHostedService<ScheduleService>().AddLoopHealth<ScheduleService>();
         services.AddHostedService<RetentionService>().AddLoopHealth<RetentionService>();
-        services.AddHostedService<AbandonedFiles>();
-        services.AddHostedService<AuditRetention>();
+        services.AddHostedService<AbandonedFiles>().AddLoopHealth<AbandonedFiles>();
+        services.AddHostedService<AuditRetention>().AddLoopHealth<AuditRetention>();
+        services.AddHostedService<RefusedMessageRetention>().AddLoopHealth<RefusedMessageRetention>();
         services.AddSingleton<BatchSplitter>().AddSingleton<BatchCloser>().AddSingleton<BatchFileWriter>();
         services.AddHostedService<BatchService>().AddLoopHealth<BatchService>();
         services.TryAddSingleton<ResolveHost>(Dns.GetHostAddressesAsync);

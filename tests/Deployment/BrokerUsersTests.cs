@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Shouldly;
 using TaskQueue.Tests.Servers;
 using Xunit;
@@ -50,6 +51,16 @@ public sealed class BrokerUsersTests
         worker.Read.ShouldBe(@"^(shop(\.ended)?|shop-worker\.[a-z0-9]+)$");
         Definitions.All("users").Where(u => u.Text("tags") != "").Select(u => u.Text("name")).ShouldBe(["taskqueue-admin"]);
     }
+
+    [Theory]
+    [InlineData("shop-worker.0f3c", "expires", "max-length", "max-length-bytes")]
+    [InlineData("taskqueue-submit_error", "max-length-bytes")]
+    [InlineData("taskqueue-submit_skipped", "max-length-bytes")]
+    [InlineData("taskqueue-submit")]
+    [InlineData("shop")]
+    public void What_users_can_fill_without_an_end_is_bounded_and_nothing_else(string queue, params string[] bounds) =>
+        Definitions.All("policies").Where(p => Regex.IsMatch(queue, p.Text("pattern")!, RegexOptions.None, TimeSpan.FromSeconds(1))).SelectMany(p => p["definition"]!.AsObject().Select(d => d.Key)).Except(["overflow"])
+            .ShouldBe(bounds, ignoreOrder: true);
 
     [Theory]
     [InlineData("definitions.json")]

@@ -108,7 +108,7 @@ public static class AccessTable
             ["GET /webhooks/secret"] = ("a a2 admin-a operator narrow", _ => Is("GET", "/webhooks/secret?owner=a")),
             ["GET /events"] = (QueueReaders, _ => Is("GET", "/events?queue=a-1")),
             ["GET /metrics"] = (QueueReaders + " narrow admin-other", _ => Is("GET", "/metrics")),
-            ["GET /scaling/{queue}"] = (QueueReaders, _ => Is("GET", "/scaling/a-1")),
+            ["GET /scaling/{queue}"] = (QueueAdmins, _ => Is("GET", "/scaling/a-1")),
         };
 
     private static Task<AccessProbe> Is(string method, string path, object? body = null, string? marker = null) => Task.FromResult(new AccessProbe(method, path, body, marker));

@@ -56,6 +56,27 @@ public sealed class AuthFailureTests(KeyServer server) : IClassFixture<KeyServer
     }
 
     [Fact]
+    public async Task A_token_that_was_valid_is_known_however_many_others_guess_at_its_address()
+    {
+        await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
+        var settings = AuthServer.Settings();
+        settings["TaskQueue:Limits:FailedAuthentications:PerSecond"] = settings["TaskQueue:Limits:FailedAuthentications:Burst"] = "1";
+        await using var host = await TestHost.StartAsync(database.ConnectionString, settings: settings);
+        var token = $"Bearer {AuthServer.Token(AuthServer.Claims("read"))}";
+        (await StatusAsync(token)).ShouldBe(200);
+        await Eventually.UntilAsync(async () => await StatusAsync("Bearer guess") == 429, Door.Patience, "the address is throttled");
+
+        (await StatusAsync(token)).ShouldBe(200);
+        (await StatusAsync($"{token}A")).ShouldBeOneOf([401, 429], "another signature is another token");
+
+        async Task<int> StatusAsync(string authorization)
+        {
+            using var answer = await AuthServer.SendAsync(host.Http, "GET", "/queues", authorization);
+            return (int)answer.StatusCode;
+        }
+    }
+
+    [Fact]
     public async Task A_proxy_that_is_not_trusted_cannot_choose_an_address()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);

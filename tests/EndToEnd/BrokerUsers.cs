@@ -46,10 +46,10 @@ public sealed class BrokerUsers : IAsyncLifetime
     /// <summary>A connection without anything of ours.</summary>
     internal Task<IConnection> ConnectAsync(string user) => new ConnectionFactory { Uri = AddressOf(user), AutomaticRecoveryEnabled = false }.CreateConnectionAsync();
 
-    /// <summary>Plain MassTransit in the name of the server, where a test needs more rights than a user has.</summary>
     /// <summary>Tasks of the producer's tenant that may wait.</summary>
     internal const int MaxWaiting = 50;
 
+    /// <summary>The broker in the name of the server, where a test needs more rights than a user has.</summary>
     internal string Administrator => AddressOf("taskqueue-admin").ToString();
 
     internal async Task<long> DepthAsync(string queue) =>

@@ -44,7 +44,7 @@ public sealed class BrokerUsersTests(BrokerUsers users) : IClassFixture<BrokerUs
         await AcceptedAsync(quick);
         (await users.Http.TaskAsync(quick, "completed")).Text("result").ShouldBe("done");
         (await users.Database.GetAsync(quick)).Owner.ShouldBe("ann");
-        (await users.Database.GetAsync(quick)).ClaimedBy.ShouldBe("bus:shop-worker");
+        (await users.Database.GetAsync(quick)).ClaimedBy.ShouldBe(Engine.Auth.Credentials.OfBusUser("shop-worker"));
 
         var slow = (await producer.SendAsync(new NewTask(Queue, "slow"))).Id;
         (await begun.Task.WaitAsync(Door.Patience)).ShouldBe(slow);

@@ -5,6 +5,7 @@ using Shouldly;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Quarantine;
+using TaskQueue.Engine.Queues;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
@@ -100,6 +101,16 @@ public abstract partial class BusTests
         var task = NewTask();
         await SubmitAsync(task);
         await AcceptedAsync(task.Id);
+    }
+
+    [Fact]
+    public async Task A_dispatch_that_cannot_be_read_is_set_aside_and_the_next_is_run()
+    {
+        const string queue = BuiltInQueues.Tasks;
+        await SendAsync(new BusAddress(stack.RabbitMq is { } uri ? new Uri(uri) : null).Of(queue), queue, new UnreadableDispatch { Tasks = JsonSerializer.SerializeToElement("no list") });
+        await Eventually.UntilAsync(async () => (await WholeAsync(queue))?.State == $"moved to {queue}_error", Door.Patience, "the unreadable dispatch is set aside");
+
+        await Http.TaskAsync(await Http.SubmitAsync(new { }), "completed");
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Microsoft.AspNetCore.Http;
 using Shouldly;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Tests.Servers;
@@ -159,12 +160,58 @@ public sealed class EncryptionTests
     }
 
     [Fact]
+    public async Task A_callback_that_cannot_be_decrypted_is_set_aside_and_sent_when_its_key_is_back()
+    {
+        await using var receiver = await TestReceiver.StartAsync();
+        await using var stack = await EncryptionStack.CreateAsync(DatabaseProvider.Sqlite);
+        await using (var host = await stack.StartAsync("k1", "k1"))
+        {
+            var id = await host.Http.SubmitAsync(new { action = "a", queue = "q", callback_url = $"{receiver.Url}/x" });
+            var attempt = (await host.Http.ClaimAsync("q"))[0].Whole("attempt");
+            receiver.Answer = Refuse; // it stays to be sent
+            (await host.Http.TellAsync("report", new { id, attempt, outcome = "completed", result = Marker })).ShouldBe(["ok"]);
+            await Eventually.UntilAsync(() => Task.FromResult(!receiver.All.IsEmpty), Deadline, "it is tried");
+        }
+
+        var tried = receiver.All.Count;
+        receiver.Answer = null;
+        await using (var host = await stack.StartAsync(null))
+        {
+            JsonElement item = default;
+            await Eventually.UntilAsync(async () =>
+            {
+                await stack.ExecuteAsync("update callbacks set due_at = 0 where state = 0"); // no need to wait for leases
+                var items = (await host.Http.ReadAsync("/quarantine?kind=callback")).Json.GetProperty("items").EnumerateArray().ToList();
+                item = items.FirstOrDefault();
+                return items.Count == 1;
+            }, Deadline, "it is set aside");
+            item.Text("reason")!.ShouldContain("k1");
+        }
+
+        receiver.All.Count.ShouldBe(tried);
+        await using (var host = await stack.StartAsync("k1", "k1"))
+        {
+            var item = (await host.Http.ReadAsync("/quarantine?kind=callback")).Json.GetProperty("items")[0];
+            (await host.Http.PostAsync($"/quarantine/{item.GetProperty("id")}/release", "")).Status.ShouldBe(200);
+            await Eventually.UntilAsync(() => Task.FromResult(receiver.All.Count > tried), Deadline, "it is sent");
+        }
+
+        receiver.All.Last().Body.ShouldBe($"\"{Marker}\"");
+    }
+
+    [Fact]
     public async Task A_wrong_key_stops_the_start()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         var settings = new Dictionary<string, string?> { ["TaskQueue:Encryption:ActiveKeyId"] = "k1", ["Logging:LogLevel:Default"] = "None" };
         var refused = await Should.ThrowAsync<Exception>(async () => await (await TestHost.StartAsync(database.ConnectionString, settings: settings)).DisposeAsync());
         refused.Message.ShouldContain("ActiveKeyId names 'k1'");
+    }
+
+    private static Task Refuse(HttpContext context, int requests)
+    {
+        context.Response.StatusCode = 503;
+        return Task.CompletedTask;
     }
 
     private static async Task CompleteWithCallbackAsync(HttpClient http)

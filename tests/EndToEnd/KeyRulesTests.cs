@@ -1,4 +1,6 @@
 using Shouldly;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Tests.Servers;
 using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
@@ -30,6 +32,22 @@ public sealed class KeyRulesTests(KeyServer server) : IClassFixture<KeyServer>
     {
         var reply = await server.CallAsync(by, "POST", "/keys", body);
         reply.Status.ShouldBe(status, reply.Text);
+    }
+
+    [Theory]
+    [InlineData("""{"name":"k","rate":{"per_second":51}}""", 403)]
+    [InlineData("""{"name":"k","rate":{"per_second":50,"burst":101}}""", 403)]
+    [InlineData("""{"name":"k","rate":{"per_second":50,"burst":100}}""", 201)]
+    [InlineData("""{"name":"k"}""", 201)]
+    public async Task Who_has_the_common_rate_gives_no_higher_one(string body, int status)
+    {
+        await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
+        var settings = KeyServer.Settings();
+        (settings["TaskQueue:Limits:PerSecond"], settings["TaskQueue:Limits:Burst"]) = ("50", "100");
+        await using var host = await TestHost.StartAsync(database.ConnectionString, settings: settings);
+        var reply = await KeyServer.CallAsync(host.Http, KeyServer.AnnAdmin, "POST", "/keys", body);
+        reply.Status.ShouldBe(status, reply.Text);
+        (await KeyServer.CallAsync(host.Http, KeyServer.Boss, "POST", "/keys", """{"name":"k","rate":{"per_second":1000}}""")).Status.ShouldBe(201);
     }
 
     [Fact]

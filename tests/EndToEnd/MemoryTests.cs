@@ -11,8 +11,8 @@ using Xunit;
 namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>
-/// A process with a heap of 768 MiB stays alive whatever its callers send and ask for at once, and another caller's task is accepted within a
-/// second throughout.
+/// A process with a heap of 768 MiB stays alive whatever its callers send and ask for at once, and another caller's tasks are accepted
+/// throughout. It prints how long the slowest took: see docs/benchmarks.md.
 /// </summary>
 [Collection(ProcessesCollection.Name)]
 public sealed class MemoryTests
@@ -22,10 +22,13 @@ public sealed class MemoryTests
     private static readonly string[] Big = ["big"];
     private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(4);
 
+    /// <summary>Far less than what the others' load takes: who has to wait for its end fails.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+
     [Theory]
     [InlineData(DatabaseProvider.Sqlite)]
     [InlineData(DatabaseProvider.Postgres)]
-    public async Task Nobody_exhausts_the_memory_and_a_second_caller_is_answered_within_a_second(DatabaseProvider provider)
+    public async Task Nobody_exhausts_the_memory_and_a_second_caller_is_answered_throughout(DatabaseProvider provider)
     {
         await using var database = await TestDatabase.CreateAsync(provider);
         await using var server = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database.ConnectionString, rabbitMq: null, new Dictionary<string, string>
@@ -38,10 +41,6 @@ public sealed class MemoryTests
         await SeedAsync(http);
         (await http.PostAsync("/v1/queue/register", new { queue = "blocking", endpoint = "e" })).Status.ShouldBe(200);
 
-        // A machine that is busy with other things answers more slowly than in a second, also where nobody asks for anything else.
-        using var idle = new CancellationTokenSource(TimeSpan.FromSeconds(3));
-        var patience = 10 * (await ProbeAsync(server.Port, idle.Token)).Slowest;
-        patience = patience > TimeSpan.FromSeconds(1) ? patience : TimeSpan.FromSeconds(1);
         using var over = new CancellationTokenSource();
         var probing = ProbeAsync(server.Port, over.Token);
         using var callers = new CancellationTokenSource();
@@ -63,7 +62,8 @@ public sealed class MemoryTests
         server.HasExited.ShouldBeFalse();
         wrong.ShouldBeEmpty();
         count.ShouldBeGreaterThan(10);
-        slowest.ShouldBeLessThan(patience, $"of {count} tasks of the second caller");
+        slowest.ShouldBeLessThan(Patience, $"of {count} tasks of the second caller");
+        Console.WriteLine($"{provider}: the slowest of {count} tasks of the second caller took {slowest.TotalSeconds:0.00} s");
         statuses.ShouldAllBe(s => s == 202 || s == 503);
         statuses.ShouldContain(202);
         Bounded(await list).GetProperty("next").ValueKind.ShouldBe(JsonValueKind.String);

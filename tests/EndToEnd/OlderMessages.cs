@@ -42,3 +42,10 @@ internal sealed record UnreadableSubmit
 {
     public JsonElement Tasks { get; init; }
 }
+
+/// <summary>Dispatched tasks whose list is something else.</summary>
+[MessageUrn("TaskQueue.Contracts:DispatchTasks")]
+internal sealed record UnreadableDispatch
+{
+    public JsonElement Tasks { get; init; }
+}

@@ -43,6 +43,12 @@ internal static class RouteFuzz
     {
         for (var i = random.Next(1, 4); i > 0; i--)
             body = Change(body, random);
+        return Bytes(body, random);
+    }
+
+    /// <summary>JSON as it is sent, now and then cut, doubled or with a wrong byte.</summary>
+    public static byte[] Bytes(JsonNode body, Random random)
+    {
         var bytes = Encoding.UTF8.GetBytes(Written(body));
         switch (random.Next(12))
         {
@@ -59,7 +65,7 @@ internal static class RouteFuzz
     private static byte[]? Raw(Random random) => random.Next(3) == 0 ? Encoding.UTF8.GetBytes(Whole(Texts[random.Next(Texts.Length)])) : null;
 
     /// <summary>Replaces, doubles, removes or adds one value somewhere.</summary>
-    private static JsonNode Change(JsonNode node, Random random)
+    public static JsonNode Change(JsonNode node, Random random)
     {
         if (node is JsonObject { Count: > 0 } members && random.Next(8) > 0)
         {

@@ -11,6 +11,7 @@ using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Telemetry;
+using TaskQueue.Scheduler.Retention;
 using TaskQueue.Scheduler.Tasks;
 using TaskQueue.Tests.Servers;
 using Xunit;
@@ -169,6 +170,32 @@ public sealed class QuarantineSweepTests
             await sweep.StopAsync(CancellationToken.None);
             ((IDisposable)sweep).Dispose();
         }
+    }
+
+    [Theory]
+    [MemberData(nameof(Providers))]
+    public async Task Refused_messages_are_removed_when_they_are_old_or_too_many_of_one_owner(DatabaseProvider provider)
+    {
+        await using var database = await TestDatabase.CreateAsync(provider);
+        await using var engine = new TestEngine(
+            database.Address, settings: new() { ["TaskQueue:Quarantine:KeepMessagesDays"] = "7", ["TaskQueue:Quarantine:MaxMessages"] = "100" });
+        var now = Micros.Now(TimeProvider.System);
+        await using (var db = database.CreateContext())
+        {
+            db.Quarantine.AddRange(Enumerable.Range(0, 130).Select(i => Item("message", $"many-{i:000}", "ann", now.AddMinutes(i - 200))));
+            db.Quarantine.AddRange(Item("message", "old", "ben", now.AddDays(-8)), Item("message", "young", "ben", now.AddDays(-6)), Item("lease", "kept", "ben", now.AddDays(-90)));
+            await db.SaveChangesAsync();
+        }
+
+        using var retention = ActivatorUtilities.CreateInstance<RefusedMessageRetention>(engine.Services);
+        await retention.StartAsync(CancellationToken.None);
+        await Eventually.UntilAsync(async () => (await ItemsAsync(database)).Count == 102, Soon, "the others are removed");
+        await retention.StopAsync(CancellationToken.None);
+
+        var left = (await ItemsAsync(database)).ConvertAll(i => i.Subject);
+        left.ShouldBe([.. Enumerable.Range(30, 100).Select(i => $"many-{i:000}"), "young", "kept"], ignoreOrder: true);
+
+        static QuarantinedItem Item(string kind, string subject, string owner, DateTime at) => new() { Kind = kind, Subject = subject, Owner = owner, At = at, Reason = "r" };
     }
 
     [Fact]

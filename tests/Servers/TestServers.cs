@@ -61,8 +61,8 @@ public static class TestServers
         var name = VirtualHost(uri);
         var json = JsonNode.Parse(definitions)!;
         json["vhosts"]![0]!["name"] = name;
-        foreach (var permission in json["permissions"]!.AsArray())
-            permission!["vhost"] = name;
+        foreach (var part in json["permissions"]!.AsArray().Concat(json["policies"]!.AsArray()))
+            part!["vhost"] = name;
         using var imported = await Management.PostAsJsonAsync("/api/definitions", json);
         imported.EnsureSuccessStatusCode();
     }

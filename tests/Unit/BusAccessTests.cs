@@ -87,8 +87,24 @@ public sealed class BusAccessTests
     {
         var access = Access().Decide(SenderRole.Worker, Worker).Access!;
         access.CanRead("anybody", queue).ShouldBe(sees);
-        (access.Tenant, access.Credential).ShouldBe((null, "bus:shop-worker"));
+        (access.Tenant, access.Credential).ShouldBe((null, Credentials.OfBusUser(Worker)));
         Access().Decide(SenderRole.EventWorker, Worker).Access!.Credential.ShouldBe("shop-key");
+        var keys = new AuthOptions { ApiKeys = { new ApiKeyOptions { Name = "shop-key", Tenant = "shop" } } };
+        Access(auth: keys).Decide(SenderRole.EventWorker, Worker).Access!.Credential.ShouldBe(Credentials.OfCaller("shop-key", "shop"));
+    }
+
+    [Fact]
+    public void No_name_looks_like_the_credential_of_another()
+    {
+        var (id, longest) = (Guid.NewGuid(), new string('n', CallerNames.MaxLength));
+        string[] credentials =
+        [
+            Credentials.OfCaller("jo", "jo"), Credentials.OfCaller("jo", "a"), Credentials.OfCaller("jo", "b"), Credentials.OfCaller("a", "jo"),
+            Credentials.OfCaller($"{id:N}", "key"), Credentials.OfKey(id), Credentials.OfCaller("jo", "bus"), Credentials.OfBusUser("jo"),
+            Credentials.OfCaller(longest, longest), Credentials.OfCaller(longest, "a"), Credentials.OfCaller(longest, "b"),
+        ];
+        credentials.ShouldBeUnique();
+        credentials.ShouldAllBe(c => c.Length <= CallerNames.MaxLength);
     }
 
     [Fact]
@@ -110,9 +126,9 @@ public sealed class BusAccessTests
         {
             Producers = { new BusProducerUser(), new BusProducerUser { User = "a", Queues = ["a b"] }, new BusProducerUser { User = "a", Tenant = " x" } },
             Workers = { new BusWorkerUser { User = "w" } },
-            EngineUsers = { "" },
+            EngineUsers = { "", "w" },
         };
-        options.Validate(new(options)).Count().ShouldBe(6);
+        options.Validate(new(options)).Count().ShouldBe(7);
     }
 
     private static BusAccess Access(BusOptions? users = null, AuthOptions? auth = null, string? rabbitMq = $"amqp://{Own}:x@localhost") => new(

@@ -88,15 +88,15 @@ internal sealed class AuthMiddleware(
             return new(default(Found));
         }
 
-        // Keys that memory knows are accepted however many others fail at the same address.
-        var caller = keys.Find(token) ?? (token.StartsWith(SubmitterTokens.Prefix, StringComparison.Ordinal) ? submitters.Find(token) : null);
+        // Keys and tokens that memory knows are accepted however many others fail at the same address.
+        var caller = keys.Find(token) ?? (token.StartsWith(SubmitterTokens.Prefix, StringComparison.Ordinal) ? submitters.Find(token) : tokens.FindVerified(token));
         return caller is null ? CheckUnknownAsync(context, token) : new(new Found(caller));
     }
 
     private async ValueTask<Found> CheckUnknownAsync(HttpContext context, string token)
     {
-        var address = context.Connection.RemoteIpAddress;
-        if (failures.Take(address) is { } wait)
+        var (address, isCounted) = (context.Connection.RemoteIpAddress, !tokens.Knows(token));
+        if (isCounted && failures.Take(address) is { } wait)
         {
             failures.Count("throttled");
             return new(null, Throttled with { RetryAfter = wait });
@@ -113,7 +113,7 @@ internal sealed class AuthMiddleware(
         }
         finally
         {
-            if (caller is not null || !isChecked)
+            if (isCounted && (caller is not null || !isChecked))
                 failures.GiveBack(address);
         }
 

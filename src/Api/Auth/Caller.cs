@@ -32,8 +32,8 @@ internal sealed record Caller(string? Name, string? Tenant, IReadOnlyList<Grant>
     /// <summary>When the key or token expires, UTC; null is never.</summary>
     public DateTime? ExpiresAt { get; init; }
 
-    /// <summary>What holds the leases of its claims. Names of issued keys are free, so their id counts.</summary>
-    private string? Credential => KeyId is { } id ? $"key:{id:N}" : Name;
+    /// <summary>What holds the leases of its claims.</summary>
+    private string? Credential => KeyId is { } id ? Credentials.OfKey(id) : Name is null ? null : Credentials.OfCaller(Name, Tenant);
 
     /// <summary>Everything that is allowed in some queue.</summary>
     public Scope Scopes { get; } = Effective(Grants, IsConfined).Aggregate(Scope.None, (all, grant) => all | grant.Scope);

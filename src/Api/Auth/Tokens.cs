@@ -32,15 +32,22 @@ internal sealed class Tokens : IDisposable
 
     private readonly JsonWebTokenHandler _handler = new() { MapInboundClaims = false, MaximumTokenSizeInBytes = TokenReader.MaxLength };
     private readonly TimeProvider _time;
+    private readonly VerifiedTokens _verified;
     private readonly IDisposable? _watch;
     private volatile Rules? _rules;
 
     public Tokens(IOptionsMonitor<AuthOptions> options, TimeProvider time)
     {
-        _time = time;
+        (_time, _verified) = (time, new VerifiedTokens(time));
         _watch = options.OnChange((changed, _) => _rules = Read(changed.Jwt));
         _rules = Read(options.CurrentValue.Jwt);
     }
+
+    /// <summary>The caller with a token that was verified lately; null where it must be verified. Looks only at memory.</summary>
+    public Caller? FindVerified(string token) => _rules is { } rules ? _verified.Find(token, rules.Options) : null;
+
+    /// <summary>Whether a token was valid a while ago.</summary>
+    public bool Knows(string token) => _rules is { } rules && _verified.Knows(token, rules.Options);
 
     /// <summary>The caller with a token; null where it is none, or is not valid.</summary>
     /// <exception cref="DoorException">503: the authority's keys cannot be had.</exception>
@@ -51,10 +58,17 @@ internal sealed class Tokens : IDisposable
         if (rules.Authority is { } authority)
             await ReachAsync(authority, stop);
         var result = await _handler.ValidateTokenAsync(token, rules.Parameters);
-        return result.IsValid ? ToCaller(claims, rules.Options) : null;
+        if (!result.IsValid || ToCaller(claims, rules.Options) is not { } caller)
+            return null;
+        _verified.Add(token, rules.Options, claims, caller);
+        return caller;
     }
 
-    public void Dispose() => _watch?.Dispose();
+    public void Dispose()
+    {
+        _watch?.Dispose();
+        _verified.Dispose();
+    }
 
     /// <summary>Reads the authority's keys before the first token needs them; later they are at hand, and are read again now and then.</summary>
     private static async ValueTask ReachAsync(ConfigurationManager<OpenIdConnectConfiguration> authority, CancellationToken stop)

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Options;
 using TaskQueue.Api.Audit;
 using TaskQueue.Api.Auth;
 using TaskQueue.Api.Http;
@@ -24,7 +25,7 @@ internal static class KeyEndpoints
             .WithSummary("Give a key a new text, which is in this answer and nowhere else.");
     }
 
-    private static async Task<IResult> IssueAsync(HttpContext context, ApiKeys keys, ApiKeyStore store, IssuedKeys issued, TimeProvider time)
+    private static async Task<IResult> IssueAsync(HttpContext context, ApiKeys keys, ApiKeyStore store, IssuedKeys issued, IOptionsMonitor<LimitOptions> limits, TimeProvider time)
     {
         var body = await RequestJson.ReadAsync(context, KeyJson.Shapes.KeyBody, MaxBody);
         if (!store.IsOn)
@@ -32,7 +33,7 @@ internal static class KeyEndpoints
         var caller = context.Caller();
         var key = KeyMapping.ToRecord(body, caller, time);
         context.AuditTarget($"key/{key.Id}");
-        KeyRules.DemandIssue(caller, key);
+        KeyRules.DemandIssue(caller, key, limits.CurrentValue.Rate);
         var text = KeyDigest.NewKey();
         key.Hash = KeyDigest.Of(text).ToHex();
         await keys.AddAsync(key);

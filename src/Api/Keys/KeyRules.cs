@@ -15,19 +15,19 @@ internal static class KeyRules
 
     /// <summary>A key that the caller issues must be within its own rights. Sets what it inherits.</summary>
     /// <exception cref="DoorException">403.</exception>
-    public static void DemandIssue(Caller caller, ApiKeyRecord key)
+    /// <param name="caller">The administrator.</param>
+    /// <param name="key">What it asks for.</param>
+    /// <param name="common">The rate of callers without one of their own; null is no limit.</param>
+    public static void DemandIssue(Caller caller, ApiKeyRecord key, RequestRate? common)
     {
         if (caller.IsOperator)
             return;
         if (key.QuotaText is not null)
             throw Forbidden("only an operator gives a quota");
-        if (caller.Rate is { } own)
-        {
-            var rate = KeyTexts.Rate(key);
-            if (rate is not null && (rate.PerSecond > own.PerSecond || (rate.Burst ?? rate.PerSecond) > (own.Burst ?? own.PerSecond)))
-                throw Forbidden("the rate of the key must not exceed the one of yours");
-            key.RateText ??= KeyTexts.OfRate(own);
-        }
+        if ((caller.Rate ?? common) is { } own && KeyTexts.Rate(key) is { } rate
+            && (rate.PerSecond > own.PerSecond || (rate.Burst ?? rate.PerSecond) > (own.Burst ?? own.PerSecond)))
+            throw Forbidden($"the rate of the key must not exceed the one of yours, which is {own.PerSecond} a second and {own.Burst ?? own.PerSecond} at once");
+        key.RateText ??= KeyTexts.OfRate(caller.Rate);
 
         key.ExpiresAt ??= caller.ExpiresAt;
         DemandChange(caller, key);

@@ -46,15 +46,12 @@ internal sealed partial class MetricsFilter(RequestDelegate next, QueueCatalog q
         await context.Response.WriteAsync(shown.ToString(), context.RequestAborted);
 
         bool IsShown(Match label) =>
-            label.Success ? Sees(access, context.Caller(), label.Groups["queue"].Value, owners) : seesProcess;
+            label.Success ? Sees(access, context.Caller(), label.Groups["queue"].Value, owners.GetValueOrDefault(label.Groups["queue"].Value)) : seesProcess;
     }
 
     /// <summary>A shared queue counts the tasks of every tenant, so a tenant of its own does not see it.</summary>
-    internal static bool Sees(Access access, Caller caller, string queue, Dictionary<string, string?> owners)
-    {
-        var owner = owners.GetValueOrDefault(queue);
-        return access.CanSeeQueue(owner, queue) && (owner is not null || !caller.IsConfined || access.Others.Match(queue));
-    }
+    internal static bool Sees(Access access, Caller caller, string queue, string? owner) =>
+        access.CanSeeQueue(owner, queue) && (owner is not null || !caller.IsConfined || access.Others.Match(queue));
 
     [GeneratedRegex("[{,]queue=\"(?<queue>[^\"]*)\"", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex QueueLabel();

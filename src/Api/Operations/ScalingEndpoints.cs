@@ -58,7 +58,7 @@ internal static class ScalingEndpoints
     {
         if (!QueueNames.IsValid(queue))
             throw Wrong($"queue must be {QueueNames.Rule}");
-        if (await queues.LookUpAsync(queue) is { Owner: { } owner } && !request.HttpContext.Access().CanSeeQueue(owner, queue))
+        if (!MetricsFilter.Sees(request.HttpContext.Access(), request.HttpContext.Caller(), queue, (await queues.LookUpAsync(queue))?.Owner))
             throw Callers.NotForQueue(queue);
         var level = Number(request, "level", whole => whole is >= 0 and <= QueueNames.MaxLevel && double.IsInteger(whole), $"a whole number from 0 to {QueueNames.MaxLevel}");
         var within = Number(request, "within_seconds", s => s is >= 1 and <= ScalingOptions.MaxWithinSeconds, $"1 to {ScalingOptions.MaxWithinSeconds}");

@@ -114,9 +114,9 @@ internal static partial class TaskEndpoints
     {
         var (access, guid) = (context.Access(), Id(id));
         var callbacks = await queries.CallbacksAsync(guid, stop);
-        // The log outlives its task, and knows the owner itself.
+        // The log outlives its task, and knows the owner itself, but not the queue.
         var isSeen = await queries.IsSeenAsync(guid, access, stop) || await batches.FindAsync(guid, access, stop) is not null
-            || callbacks.Exists(c => access.CanRead(c.Owner));
+            || ((access.Own.IsAll || access.SeesAllTenants) && callbacks.Exists(c => access.CanRead(c.Owner)));
         return isSeen ? Results.Json(new TaskCallbacks([.. callbacks.Select(c => TaskMapping.ToCallback(c, redaction.For(context.Caller())))]), TaskJson.Shapes.TaskCallbacks) : throw NotFound(id);
     }
 

@@ -85,11 +85,7 @@ internal sealed partial class ActionRunner(
 
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
-        _endpoint = endpoints.Connect(BuiltInQueues.Tasks, Prefetch, (context, e) =>
-        {
-            e.RethrowFaultedMessages(); // given back to the broker: what the consumer does not finish, another must
-            e.ConfigureConsumer<ActionConsumer>(context);
-        });
+        _endpoint = endpoints.Connect(BuiltInQueues.Tasks, Prefetch, (context, e) => e.ConfigureConsumer<ActionConsumer>(context));
         _begun = drain.Begun.UnsafeRegister(_ => _closing = Task.Run(CloseAsync), null);
         await base.StartAsync(cancellationToken);
     }

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Logging;
+using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Engine.Audit;
@@ -52,17 +53,16 @@ public sealed partial class AuditLog(IDbContextFactory<TaskDbContext> databases,
     {
         while (_late.TryPeek(out var record))
         {
-            record.Id = 0; // given by the insert that failed
-            await InsertAsync([record]);
+            await InsertAloneAsync(record);
             _late.TryDequeue(out _);
         }
 
         var due = _windows.Due(isLast);
         var fresh = due.Where(c => c.Window.RowId is null).ToList();
         var records = fresh.ConvertAll(c => ToRecord(c));
-        await InsertAsync(records);
+        await InsertEachAsync(records);
         foreach (var (change, record) in fresh.Zip(records))
-            _windows.Written(change, record.Id);
+            _windows.Written(change, record.Id == 0 ? null : record.Id);
         await UpdateAsync(due.Where(c => !fresh.Contains(c)));
     }
 
@@ -91,6 +91,34 @@ public sealed partial class AuditLog(IDbContextFactory<TaskDbContext> databases,
         return record;
     }
 
+    /// <summary>One that the database refuses must not keep the others from being written.</summary>
+    private async Task InsertEachAsync(List<AuditRecord> records)
+    {
+        try
+        {
+            await InsertAsync(records);
+        }
+        catch (Exception fault) when (PoisonRules.IsOfRow(fault))
+        {
+            foreach (var record in records)
+                await InsertAloneAsync(record);
+        }
+    }
+
+    private async Task InsertAloneAsync(AuditRecord record)
+    {
+        record.Id = 0; // given by an insert that failed
+        try
+        {
+            await InsertAsync([record]);
+        }
+        catch (Exception fault) when (PoisonRules.IsOfRow(fault))
+        {
+            record.Id = 0;
+            LogRefused(fault, record.Action, record.Actor);
+        }
+    }
+
     private async Task InsertAsync(List<AuditRecord> records)
     {
         if (records.Count == 0)
@@ -115,6 +143,9 @@ public sealed partial class AuditLog(IDbContextFactory<TaskDbContext> databases,
 
     [LoggerMessage(LogLevel.Information, "{Action} repeated: actor {Actor}, address {Address}, {Count} times in a minute")]
     private partial void LogRepeated(string action, string? actor, string? address, long count);
+
+    [LoggerMessage(LogLevel.Error, "The record of {Action} by {Actor} is in the log only: the database refuses it")]
+    private partial void LogRefused(Exception fault, string action, string? actor);
 
     [LoggerMessage(LogLevel.Error, "The record of {Action} by {Actor} is in the log only: too many wait for the database")]
     private partial void LogLost(string action, string? actor);

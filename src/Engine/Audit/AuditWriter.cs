@@ -1,46 +1,24 @@
-using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
-using TaskQueue.Engine.Telemetry;
+using TaskQueue.Engine.Health;
 
 namespace TaskQueue.Engine.Audit;
 
 /// <summary>Writes what <see cref="AuditLog"/> collects.</summary>
-internal sealed partial class AuditWriter(AuditLog audit, Outages outages, TimeProvider time, ILogger<AuditWriter> logger) : BackgroundService
+internal sealed class AuditWriter(AuditLog audit, PollingServices services) : PollingService(services)
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
+
+    protected override TimeSpan AfterFault => Interval;
 
     /// <inheritdoc />
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
         await base.StopAsync(cancellationToken);
-        await FlushAsync(isLast: true);
+        await TryAsync(() => audit.FlushAsync(isLast: true), CancellationToken.None);
     }
 
-    /// <inheritdoc />
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override async Task<TimeSpan> TurnAsync(CancellationToken cancellationToken)
     {
-        while (!stoppingToken.IsCancellationRequested)
-        {
-            await Task.Delay(Interval, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            await FlushAsync(isLast: false);
-        }
+        await audit.FlushAsync(isLast: false);
+        return Interval;
     }
-
-    private async Task FlushAsync(bool isLast)
-    {
-        try
-        {
-            await audit.FlushAsync(isLast);
-        }
-#pragma warning disable CA1031 // the next round tries again
-        catch (Exception fault)
-#pragma warning restore CA1031
-        {
-            if (!outages.Covers(fault))
-                LogFailed(fault);
-        }
-    }
-
-    [LoggerMessage(LogLevel.Warning, "Writing audit records failed; trying again")]
-    private partial void LogFailed(Exception fault);
 }

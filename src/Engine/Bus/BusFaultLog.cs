@@ -1,3 +1,4 @@
+using System.Runtime.Serialization;
 using MassTransit;
 using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Telemetry;
@@ -20,21 +21,26 @@ internal sealed partial class BusFaultLog(Outages outages, ILogger<BusFaultLog> 
     public Task ConsumeFault<T>(ConsumeContext<T> context, TimeSpan duration, string consumerType, Exception exception)
         where T : class
     {
-        if (exception is not OperationCanceledException && !outages.Covers(exception))
+        if (exception is not (OperationCanceledException or ConsumerCanceledException) && !outages.Covers(exception))
             LogFault(typeof(T).Name, context.MessageId, exception.GetType().Name, exception.Message);
         return Task.CompletedTask;
     }
 
     public Task ReceiveFault(ReceiveContext context, Exception exception)
     {
-        if (exception is not OperationCanceledException)
-            LogUnreadable(exception, context.InputAddress.AbsolutePath);
+        if (exception is SerializationException)
+            LogUnreadable(context.InputAddress.AbsolutePath, exception.GetBaseException().Message); // its sender's fault
+        else if (exception is not (OperationCanceledException or ConsumerCanceledException))
+            LogFailed(exception, context.InputAddress.AbsolutePath);
         return Task.CompletedTask;
     }
 
     [LoggerMessage(LogLevel.Warning, "{Message} {MessageId} failed: {Fault}: {Reason}")]
     private partial void LogFault(string message, Guid? messageId, string fault, string reason);
 
+    [LoggerMessage(LogLevel.Warning, "A message of {Queue} cannot be read: {Reason}")]
+    private partial void LogUnreadable(string queue, string reason);
+
     [LoggerMessage(LogLevel.Error, "A message of {Queue} could not be received")]
-    private partial void LogUnreadable(Exception exception, string queue);
+    private partial void LogFailed(Exception exception, string queue);
 }

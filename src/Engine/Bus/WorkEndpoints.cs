@@ -7,13 +7,14 @@ namespace TaskQueue.Engine.Bus;
 /// <summary>Adds endpoints that bring work and can be stopped while the bus goes on to carry reports.</summary>
 public sealed class WorkEndpoints(IReceiveEndpointConnector connector, BusAddress address, Hearing hearing)
 {
-    /// <summary>Begins to consume from a durable queue (a quorum queue on RabbitMQ).</summary>
+    /// <summary>Begins to consume from a durable queue (a quorum queue on RabbitMQ); what is not finished goes back to it.</summary>
     /// <param name="name">The queue.</param>
     /// <param name="prefetch">Messages that may be under way.</param>
     /// <param name="configure">What is done with them.</param>
     public HostReceiveEndpointHandle Connect(string name, ushort prefetch, Action<IRegistrationContext, IReceiveEndpointConfigurator> configure) =>
         connector.ConnectReceiveEndpoint(name, (context, endpoint) =>
         {
+            FailedMessages.GiveBack(endpoint);
             Shape(endpoint, prefetch, context);
             configure(context, endpoint);
             if (address.RabbitMq is not null)

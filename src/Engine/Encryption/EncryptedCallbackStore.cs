@@ -1,17 +1,34 @@
 using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Callbacks;
+using TaskQueue.Engine.Quarantine;
 
 namespace TaskQueue.Engine.Encryption;
 
 /// <summary>Decrypts the bodies of callbacks. They are encrypted with the end that they tell of.</summary>
-internal sealed partial class EncryptedCallbackStore(ICallbackStore inner, DataCipher cipher, ILogger<EncryptedCallbackStore> logger)
-    : ICallbackStore
+internal sealed partial class EncryptedCallbackStore(
+    ICallbackStore inner, DataCipher cipher, CallbackQuarantine quarantine, TimeProvider time, ILogger<EncryptedCallbackStore> logger) : ICallbackStore
 {
-    /// <summary>Leaves out those that cannot be opened: they fall due again when their try is given up.</summary>
+    private readonly RepeatedFailures<long> _failures = new(time);
+
+    /// <summary>
+    /// Leaves out those that cannot be opened. They fall due again when their try is given up, so a key that is missing for a moment
+    /// costs nothing; after a few tries they are set aside.
+    /// </summary>
     public async Task<IReadOnlyList<Callback>> TakeAsync(CallbackClaim claim, DateTime now)
     {
         var taken = await inner.TakeAsync(claim, now);
-        return taken.Any(c => DataCipher.IsMarked(c.Body)) ? [.. taken.Where(TryOpen)] : taken;
+        if (!taken.Any(c => DataCipher.IsMarked(c.Body)))
+            return taken;
+        var opened = new List<Callback>(taken.Count);
+        foreach (var callback in taken)
+        {
+            if (Open(callback) is not { } unreadable)
+                opened.Add(callback);
+            else if (_failures.Failed(callback.Id) && await quarantine.SetAsideAsync(callback, unreadable, CancellationToken.None) is null)
+                _failures.Succeeded(callback.Id);
+        }
+
+        return opened;
     }
 
     public Task SettleAsync(Callback callback) => inner.SettleAsync(callback);
@@ -20,17 +37,18 @@ internal sealed partial class EncryptedCallbackStore(ICallbackStore inner, DataC
 
     public Task<int> RemoveSettledAsync(DateTime before, int max) => inner.RemoveSettledAsync(before, max);
 
-    private bool TryOpen(Callback callback)
+    /// <returns>Why it cannot be opened; null where it is.</returns>
+    private UnreadableDataException? Open(Callback callback)
     {
         try
         {
             callback.Body = cipher.Open(Place.Result(callback.SubjectId), callback.Body);
-            return true;
+            return null;
         }
         catch (UnreadableDataException unreadable)
         {
             LogUnreadable(callback.Id, callback.SubjectId, unreadable.Message);
-            return false;
+            return unreadable;
         }
     }
 

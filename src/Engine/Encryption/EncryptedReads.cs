@@ -47,12 +47,19 @@ public static class EncryptedReads
 
     private static void OpenTexts(TaskDbContext db, object entity)
     {
-        foreach (var text in StoredText.Of(entity).Where(text => DataCipher.IsMarked(text.Value)))
+        List<StoredText> sealedTexts = [.. StoredText.Of(entity).Where(text => DataCipher.IsMarked(text.Value))];
+        if (sealedTexts.Count == 0)
+            return;
+        var entry = db.Entry(entity);
+        var isUnchanged = entry.State == EntityState.Unchanged;
+        foreach (var text in sealedTexts)
         {
             text.Set(db.GetService<DataCipher>().Open(text.Place, text.Value));
-            var entry = db.Entry(entity);
-            if (entry.State == EntityState.Unchanged) // a read is no change
-                entry.Property(text.Property).OriginalValue = entry.Property(text.Property).CurrentValue;
+            if (!isUnchanged)
+                continue;
+            var property = entry.Property(text.Property); // a read is no change
+            property.OriginalValue = property.CurrentValue;
+            property.IsModified = false;
         }
     }
 }

@@ -34,7 +34,7 @@ public static class HealthRegistration
     internal static IServiceCollection AddTaskQueueHealth(this IServiceCollection services, BusAddress bus)
     {
         services.AddOptions<HealthOptions>().BindConfiguration("TaskQueue:Health").ValidateDataAnnotations().ValidateOnStart();
-        services.AddSingleton<Excuses>().AddSingleton<Pulses>().AddSingleton<Hearing>().AddSingleton<HealthVerdict>();
+        services.AddSingleton<Excuses>().AddSingleton<Pulses>().AddSingleton<PollingServices>().AddSingleton<Hearing>().AddSingleton<HealthVerdict>();
         services.AddSingleton<DatabaseProbe>().AddSingleton<CanaryLine>();
         services.AddHostedService<HealthWatch>().AddLoopHealth<HealthWatch>();
         if (bus.RabbitMq is not null)

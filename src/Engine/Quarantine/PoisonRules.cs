@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Microsoft.Data.Sqlite;
 using Npgsql;
 using TaskQueue.Engine.Storage;
@@ -21,6 +22,7 @@ internal static class PoisonRules
             PostgresException { SqlState: ['0', '8', ..] or ['2', '5' or '6' or '8', ..] or ['3', 'D', ..] or ['4', '2', ..] or ['5', '3' or '5' or '7' or '8', ..] } => false,
             // Error in SQL, rights, read-only, I/O, corrupt, full, cannot open, schema, not a database.
             SqliteException { SqliteErrorCode: 1 or 3 or 8 or 10 or 11 or 13 or 14 or 17 or 23 or 26 } => false,
+            DbException other when SqlServerAssembly.Loaded?.RefusesEverybody(other) == true => false,
             { InnerException: { } inner } => IsOfRow(inner),
             _ => true,
         };

@@ -4,10 +4,13 @@ namespace TaskQueue.Engine.Quarantine;
 
 internal static class QuarantineRegistration
 {
-    public static IServiceCollection AddTaskQueueQuarantine(this IServiceCollection services) =>
-        services.AddSingleton<QuarantineMetrics>().AddSingleton<QuarantineStore>().AddSingleton<IQuarantine>(sp => sp.GetRequiredService<QuarantineStore>())
+    public static IServiceCollection AddTaskQueueQuarantine(this IServiceCollection services)
+    {
+        services.AddOptions<QuarantineOptions>().BindConfiguration("TaskQueue:Quarantine").ValidateDataAnnotations().ValidateOnStart();
+        return services.AddSingleton<QuarantineMetrics>().AddSingleton<QuarantineStore>().AddSingleton<IQuarantine>(sp => sp.GetRequiredService<QuarantineStore>())
             .AddSingleton<QuarantineDesk>()
             .AddKind<TaskQuarantine>().AddKind<EventQuarantine>().AddKind<CallbackQuarantine>().AddKind<BatchQuarantine>().AddKind<ScheduleQuarantine>();
+    }
 
     private static IServiceCollection AddKind<T>(this IServiceCollection services)
         where T : class, IQuarantineKind => services.AddSingleton<T>().AddSingleton<IQuarantineKind>(sp => sp.GetRequiredService<T>());

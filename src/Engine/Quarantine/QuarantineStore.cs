@@ -1,3 +1,4 @@
+using System.Linq.Expressions;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.Extensions.Logging;
@@ -46,6 +47,33 @@ internal sealed partial class QuarantineStore(IDbContextFactory<TaskDbContext> d
                 return fault;
             }
         }
+    }
+
+    /// <summary>Removes refused messages that are older than a time.</summary>
+    /// <returns>How many.</returns>
+    public Task<int> RemoveMessagesAsync(DateTime before, int limit, CancellationToken cancellationToken) =>
+        RemoveAsync(q => q.At < before, limit, cancellationToken);
+
+    /// <summary>Removes the oldest refused messages of an owner.</summary>
+    /// <returns>How many.</returns>
+    public Task<int> RemoveMessagesAsync(string? owner, int limit, CancellationToken cancellationToken) =>
+        RemoveAsync(q => q.Owner == owner, limit, cancellationToken);
+
+    /// <summary>An owner with more refused messages than so many, and how many more; null where nobody has.</summary>
+    public async Task<(string? Owner, int Excess)?> FindCrowdAsync(int most, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var crowd = await db.Quarantine.Where(q => q.Kind == QuarantineKinds.Message).GroupBy(q => q.Owner)
+            .Select(g => new { Owner = g.Key, Count = g.Count() }).Where(g => g.Count > most).OrderBy(g => g.Owner).FirstOrDefaultAsync(cancellationToken);
+        return crowd is null ? null : (crowd.Owner, crowd.Count - most);
+    }
+
+    private async Task<int> RemoveAsync(Expression<Func<QuarantinedItem, bool>> which, int limit, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var ids = await db.Quarantine.Where(q => q.Kind == QuarantineKinds.Message).Where(which).OrderBy(q => q.At).Select(q => q.Id).Take(limit)
+            .ToListAsync(cancellationToken);
+        return ids.Count == 0 ? 0 : await db.Quarantine.Where(q => ids.Contains(q.Id)).ExecuteDeleteAsync(cancellationToken);
     }
 
     private async Task<bool> WriteAsync(QuarantinedItem item, Func<TaskDbContext, Task<bool>>? park, CancellationToken cancellationToken)

@@ -1,42 +1,23 @@
-using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Memory;
 using TaskQueue.Engine.Tasks;
-using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Replies;
 
 /// <summary>Looks up the ends of tasks whose callers have heard nothing for a while: replies may be lost, ends are not.</summary>
-internal sealed partial class ReplyWatch(ReplyDesk desk, TaskQueries queries, Pulses pulses, Outages outages, TimeProvider time, ILogger<ReplyWatch> logger) : BackgroundService
+internal sealed class ReplyWatch(ReplyDesk desk, TaskQueries queries, PollingServices services) : PollingService(services)
 {
     private const int MaxLooks = 1000;
+
     private static readonly TimeSpan LookAfter = TimeSpan.FromSeconds(1);
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        var pulse = pulses.Of(GetType());
-        while (!stoppingToken.IsCancellationRequested)
-        {
-            try
-            {
-                if (desk.Unheard(LookAfter, MaxLooks) is { Count: > 0 } waiting)
-                    await LookAsync(waiting, stoppingToken);
-                pulse.Succeeded();
-            }
-#pragma warning disable CA1031 // the next round tries again
-            catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
-#pragma warning restore CA1031
-            {
-                if (!outages.Covers(fault))
-                {
-                    pulse.Failed(fault);
-                    LogFailed(fault);
-                }
-            }
+    protected override TimeSpan AfterFault => LookAfter;
 
-            await Task.Delay(LookAfter, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
+    protected override async Task<TimeSpan> TurnAsync(CancellationToken cancellationToken)
+    {
+        if (desk.Unheard(LookAfter, MaxLooks) is { Count: > 0 } waiting)
+            await LookAsync(waiting, cancellationToken);
+        return LookAfter;
     }
 
     /// <summary>Large results are left to their callers, which read them once they have reserved memory.</summary>
@@ -49,7 +30,4 @@ internal sealed partial class ReplyWatch(ReplyDesk desk, TaskQueries queries, Pu
             await desk.DeliverAsync(new Reply(outcome.Id, null, new TaskEnd(outcome.State, result, outcome.Error, isSmall ? 0 : outcome.ResultBytes)), stop);
         }
     }
-
-    [LoggerMessage(LogLevel.Warning, "Looking up the tasks of waiting callers failed; trying again")]
-    private partial void LogFailed(Exception fault);
 }

@@ -19,6 +19,9 @@ internal interface IStorageProvider
     /// <summary>As <see cref="StorageFaults.IsTransient"/>, for the faults of its own driver.</summary>
     bool IsTransient(DbException fault);
 
+    /// <summary>Whether the database refuses everybody, whatever the row: it is full or damaged, rights are missing, the schema is another.</summary>
+    bool RefusesEverybody(DbException fault);
+
     /// <summary>As <see cref="StorageFaults.IsRace"/>.</summary>
     bool IsRace(DbException fault);
 

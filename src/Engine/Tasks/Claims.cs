@@ -41,12 +41,12 @@ public sealed class Claims(ITaskStore store, QueueCatalog queues, Doorbell doorb
             var now = Micros.Now(time);
             var open = request with { Targets = [.. request.Targets.Distinct().Where(t => known.GetValueOrDefault(t.Queue) is not { Settings.Paused: true })] };
             var rules = RulesOf(open.Targets, known);
-            IReadOnlyList<TaskState> tasks = open.Targets.Count == 0 ? [] : await TakeAsync(open, rules, now, keep, stop);
+            var (tasks, isCut) = open.Targets.Count == 0 ? ([], false) : await TakeAsync(open, rules, now, keep, stop);
             if (tasks.Count > 0)
                 signals.Appended();
-            // A claim that ended at its bytes had locked more than it took; who looked meanwhile found nothing.
-            if (tasks.Count > 0 && tasks.Count < request.Max && 2 * tasks.Sum(BytesOf) > FirstBytes)
+            if (isCut)
             {
+                // It had locked more than it took; who looked meanwhile found nothing.
                 foreach (var queue in open.Targets.Select(t => t.Queue).Distinct(StringComparer.Ordinal))
                     doorbell.RingAll(queue);
             }
@@ -67,7 +67,9 @@ public sealed class Claims(ITaskStore store, QueueCatalog queues, Doorbell doorb
     /// Claims for a small reservation first, which is all where payloads are small. Only where it was used up is more reserved, if there is any
     /// free, and claimed: a claim never takes what it cannot hold.
     /// </summary>
-    private async Task<IReadOnlyList<TaskState>> TakeAsync(ClaimRequest request, ClaimRules rules, DateTime now, Action<MemoryLease>? keep, CancellationToken stop)
+    /// <returns>The tasks, and whether the claim ended at its bytes.</returns>
+    private async Task<(IReadOnlyList<TaskState> Tasks, bool IsCut)> TakeAsync(
+        ClaimRequest request, ClaimRules rules, DateTime now, Action<MemoryLease>? keep, CancellationToken stop)
     {
         var first = Math.Max(FirstBytes, budget.MaxRowBytes);
         var most = Math.Max(first, budget.MaxAnswerBytes);
@@ -76,7 +78,8 @@ public sealed class Claims(ITaskStore store, QueueCatalog queues, Doorbell doorb
         {
             var tasks = await TakeAsync(request with { MaxBytes = first }, rules, now);
             var bytes = tasks.Sum(BytesOf);
-            if (tasks.Count > 0 && tasks.Count < request.Max && 2 * bytes > first && bytes < most && request.Order != ClaimOrder.Sequential
+            var isCut = tasks.Count > 0 && tasks.Count < request.Max && 2 * bytes > first;
+            if (isCut && bytes < most && request.Order != ClaimOrder.Sequential
                 && memory.TryGrow(MemoryBudget.AnswerCost(most, request.Max)))
             {
                 tasks = [.. tasks, .. await TakeRestAsync(request with { Max = request.Max - tasks.Count, MaxBytes = most - bytes }, rules, now)];
@@ -84,11 +87,11 @@ public sealed class Claims(ITaskStore store, QueueCatalog queues, Doorbell doorb
             }
 
             if (tasks.Count == 0 || keep is null)
-                return tasks;
+                return (tasks, isCut);
             memory.Set(MemoryBudget.AnswerCost(bytes, tasks.Count));
             keep(memory);
             memory = null;
-            return tasks;
+            return (tasks, isCut);
         }
         finally
         {

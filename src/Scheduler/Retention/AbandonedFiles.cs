@@ -1,36 +1,21 @@
-using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Files;
+using TaskQueue.Engine.Health;
 
 namespace TaskQueue.Scheduler.Retention;
 
 /// <summary>Removes uploads that were never finished, and contents that have no row. Several processes may do it at once.</summary>
-internal sealed partial class AbandonedFiles(FileVerbs files, TimeProvider time, ILogger<AbandonedFiles> logger) : BackgroundService
+internal sealed class AbandonedFiles(FileVerbs files, PollingServices services) : PollingService(services)
 {
     /// <summary>What is left is a day old, and nobody sees it.</summary>
     private static readonly TimeSpan LookAgain = TimeSpan.FromHours(1);
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override TimeSpan AfterFault => TimeSpan.FromMinutes(1);
+
+    protected override async Task<TimeSpan> TurnAsync(CancellationToken cancellationToken)
     {
-        while (!stoppingToken.IsCancellationRequested)
-        {
-            try
-            {
-                while (await files.RemoveAbandonedAsync() > 0)
-                    stoppingToken.ThrowIfCancellationRequested();
-                await files.RemoveStraysAsync();
-            }
-#pragma warning disable CA1031 // the next round tries again
-            catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
-#pragma warning restore CA1031
-            {
-                LogFailed(fault);
-            }
-
-            await Task.Delay(LookAgain, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
+        while (await files.RemoveAbandonedAsync() > 0)
+            cancellationToken.ThrowIfCancellationRequested();
+        await files.RemoveStraysAsync();
+        return LookAgain;
     }
-
-    [LoggerMessage(LogLevel.Warning, "Removing broken uploads failed; trying again")]
-    private partial void LogFailed(Exception fault);
 }

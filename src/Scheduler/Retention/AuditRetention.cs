@@ -1,42 +1,21 @@
-using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using TaskQueue.Engine.Audit;
+using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Storage;
-using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Scheduler.Retention;
 
 /// <summary>Removes old audit records in small steps. Several processes may do it at once.</summary>
-internal sealed partial class AuditRetention(
-    AuditQueries audit, IOptions<AuditOptions> options, Outages outages, TimeProvider time, ILogger<AuditRetention> logger) : BackgroundService
+internal sealed class AuditRetention(AuditQueries audit, IOptions<AuditOptions> options, PollingServices services) : PollingService(services)
 {
     private const int MaxBatch = 500;
+
     private static readonly TimeSpan LookAgain = TimeSpan.FromMinutes(5);
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override async Task<TimeSpan> TurnAsync(CancellationToken cancellationToken)
     {
-        while (!stoppingToken.IsCancellationRequested)
-        {
-            var wait = LookAgain;
-            try
-            {
-                var start = time.GetTimestamp();
-                if (await audit.RemoveAsync(Micros.Now(time).AddDays(-options.Value.KeepDays), MaxBatch) == MaxBatch)
-                    wait = time.GetElapsedTime(start); // a pause as long as the step took
-            }
-#pragma warning disable CA1031 // the next round tries again
-            catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
-#pragma warning restore CA1031
-            {
-                if (!outages.Covers(fault))
-                    LogFailed(fault);
-            }
-
-            await Task.Delay(wait, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
+        var start = Time.GetTimestamp();
+        var removed = await audit.RemoveAsync(Micros.Now(Time).AddDays(-options.Value.KeepDays), MaxBatch);
+        return removed < MaxBatch ? LookAgain : Time.GetElapsedTime(start); // a pause as long as the step took
     }
-
-    [LoggerMessage(LogLevel.Warning, "Removing old audit records failed; trying again")]
-    private partial void LogFailed(Exception fault);
 }

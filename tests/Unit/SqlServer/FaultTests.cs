@@ -1,6 +1,7 @@
 using System.Reflection;
 using Microsoft.Data.SqlClient;
 using Shouldly;
+using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.SqlServer;
 using TaskQueue.Engine.Storage;
 using Xunit;
@@ -71,6 +72,19 @@ public sealed class FaultTests
         StorageFaults.IsTransient(Fault(1205)).ShouldBeTrue();
         StorageFaults.IsRace(Fault(1205)).ShouldBeTrue();
         StorageFaults.IsRace(Fault(2627)).ShouldBeFalse();
+    }
+
+    [Theory]
+    [InlineData(208, false)]
+    [InlineData(229, false)]
+    [InlineData(1105, false)]
+    [InlineData(1205, false)]
+    [InlineData(8152, true)]
+    public void What_is_refused_to_everybody_is_no_rows_fault(int number, bool isOfRow)
+    {
+        SqlServerAssembly.Load();
+
+        PoisonRules.IsOfRow(Fault(number)).ShouldBe(isOfRow);
     }
 
     private static SqlException Duplicate(string index) => Fault(2601, DuplicateRow.Replace("{0}", index, StringComparison.Ordinal));

@@ -16,7 +16,7 @@ public sealed class BusAccess(BusAddress address, IOptionsMonitor<BusOptions> us
 {
     private static readonly SenderDecision Trusted = new(Access.All, null);
 
-    private volatile Users _users = new(new BusOptions());
+    private volatile Users _users = new(new BusOptions(), new AuthOptions());
     private volatile bool _isOn;
 
     /// <summary>Whether senders are told apart. Once on it stays on, as authentication does.</summary>
@@ -50,13 +50,15 @@ public sealed class BusAccess(BusAddress address, IOptionsMonitor<BusOptions> us
 
     private Users Current()
     {
-        var options = users.CurrentValue;
-        return ReferenceEquals(_users.Options, options) ? _users : _users = new Users(options);
+        var (options, keys) = (users.CurrentValue, auth.CurrentValue);
+        return ReferenceEquals(_users.Options, options) && ReferenceEquals(_users.Keys, keys) ? _users : _users = new Users(options, keys);
     }
 
-    private sealed class Users(BusOptions options)
+    private sealed class Users(BusOptions options, AuthOptions keys)
     {
         public BusOptions Options => options;
+
+        public AuthOptions Keys => keys;
 
         public HashSet<string> Engine { get; } = new(options.EngineUsers, StringComparer.Ordinal);
 
@@ -64,14 +66,14 @@ public sealed class BusAccess(BusAddress address, IOptionsMonitor<BusOptions> us
 
         public Dictionary<string, Access> Workers { get; } = options.Workers.ToDictionary(w => w.User, w => Of(w, null), StringComparer.Ordinal);
 
-        public Dictionary<string, Access> EventWorkers { get; } = options.Workers.ToDictionary(w => w.User, w => Of(w, w.Key), StringComparer.Ordinal);
+        public Dictionary<string, Access> EventWorkers { get; } = options.Workers.ToDictionary(w => w.User, w => Of(w, w.Key is null ? null : Credentials.OfCaller(w.Key, TenantOf(keys, w.Key))), StringComparer.Ordinal);
 
         private static Access Of(BusProducerUser producer) =>
-            new() { Tenant = producer.Tenant ?? producer.User, Own = QueuePatterns.Of(producer.Queues), Credential = CredentialOf(producer.User) };
+            new() { Tenant = producer.Tenant ?? producer.User, Own = QueuePatterns.Of(producer.Queues), Credential = Credentials.OfBusUser(producer.User) };
 
-        private static Access Of(BusWorkerUser worker, string? key) =>
-            new() { Others = QueuePatterns.Of(worker.Queues), Credential = key ?? CredentialOf(worker.User) };
+        private static Access Of(BusWorkerUser worker, string? credential) =>
+            new() { Others = QueuePatterns.Of(worker.Queues), Credential = credential ?? Credentials.OfBusUser(worker.User) };
 
-        private static string CredentialOf(string user) => "bus:" + user;
+        private static string? TenantOf(AuthOptions keys, string name) => keys.Keys.FirstOrDefault(k => k.Name == name)?.Tenant;
     }
 }

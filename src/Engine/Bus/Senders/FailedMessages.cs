@@ -1,3 +1,4 @@
+using System.Runtime.Serialization;
 using MassTransit;
 using MassTransit.Context;
 using MassTransit.Middleware;
@@ -35,6 +36,12 @@ internal static class FailedMessages
         });
     }
 
+    /// <summary>
+    /// Gives back to the broker what an endpoint has read and not finished: another must. Before <see cref="Move"/>, which then
+    /// moves only what nobody can read.
+    /// </summary>
+    public static void GiveBack(IReceiveEndpointConfigurator endpoint) => endpoint.ConfigureError(pipe => pipe.UseFilter(new GiveBackRead()));
+
     /// <summary>Drops what fails at an endpoint: nothing of it is worth anything later.</summary>
     public static void Drop(IReceiveEndpointConfigurator endpoint, IRegistrationContext context)
     {
@@ -70,6 +77,16 @@ internal static class FailedMessages
         return suffix is null
             ? aside.MessageAsync("own queue", MessageUser.Of(context), reason, "dropped")
             : aside.MessageAsync(name, MessageUser.Of(context), reason, $"moved to {name}{suffix}");
+    }
+
+    private sealed class GiveBackRead : IFilter<ExceptionReceiveContext>
+    {
+        private readonly RethrowErrorTransportFilter _rethrow = new RethrowErrorTransportFilter();
+
+        public void Probe(ProbeContext context) => context.CreateFilterScope("giveBackRead");
+
+        public Task Send(ExceptionReceiveContext context, IPipe<ExceptionReceiveContext> next) =>
+            context.Exception is SerializationException ? next.Send(context) : _rethrow.Send(context, next);
     }
 
     private sealed class NoteFailed(SetAside aside, string? suffix) : IFilter<ExceptionReceiveContext>
