@@ -52,12 +52,18 @@ internal sealed class BusFuzz(IReadOnlyList<Guid> tasks, string events)
         return node;
     }
 
-    private SubmitTasks Submit(Random random) => new([.. Enumerable.Range(0, random.Next(1, 4)).Select(_ => new SubmittedTask(Id(random), Queues[random.Next(Queues.Length)], """{"n":1}""")
+    private SubmitTasks Submit(Random random) => new([.. Enumerable.Range(0, random.Next(1, 4)).Select(_ => Task(Queues[random.Next(Queues.Length)], random))]);
+
+    private SubmittedTask Task(string queue, Random random)
     {
-        Level = random.Next(3), Name = "resize", Priority = (Priority)random.Next(4), ScheduledAt = Later, ExpiresAt = Later.AddDays(1), MaxAttempts = random.Next(1, 10),
-        DedupeKey = random.Next(3) == 0 ? $"k{random.Next(5)}" : null, Overwrite = OverwriteFields.Payload, ThreadId = random.Next(3) == 0 ? $"t{random.Next(5)}" : null, LeaseSeconds = 15,
-        CallbackUrl = random.Next(4) == 0 ? "https://example.com/x" : null,
-    })]);
+        var dedupeKey = random.Next(3) == 0 ? $"k{random.Next(5)}" : null;
+        return new SubmittedTask(random.Next(3) == 0 ? Id(random) : Guid.NewGuid(), queue, """{"n":1}""")
+        {
+            Level = random.Next(3), Name = "resize", Priority = (Priority)random.Next(1, 5), ScheduledAt = Later, ExpiresAt = Later.AddDays(1), MaxAttempts = random.Next(1, 10),
+            DedupeKey = dedupeKey, Overwrite = dedupeKey is null ? OverwriteFields.None : OverwriteFields.Payload, ThreadId = queue == "shop-pull" ? $"t{random.Next(5)}" : null,
+            LeaseSeconds = 15, CallbackUrl = random.Next(4) == 0 ? "https://example.com/x" : null,
+        };
+    }
 
     private ReportTasks Report(Random random)
     {
