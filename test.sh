@@ -66,7 +66,7 @@ tests/servers.sh start "$scratch/servers"
 status=0
 dotnet test tests/TaskQueue.Tests.csproj -c Release --no-build \
   --logger trx --results-directory "$scratch/results" \
-  --blame-hang-timeout 10m --blame-hang-dump-type none "$@" || status=1
+  --blame-hang-timeout "${TASKQUEUE_TEST_HANG_TIMEOUT:-10m}" --blame-hang-dump-type none "$@" || status=1
 
 # <Counters total="" executed="" passed="" failed="" error="" timeout="" aborted="" …
 read -r passed failed skipped < <(

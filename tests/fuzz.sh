@@ -6,4 +6,5 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export TASKQUEUE_FUZZ_REQUESTS="${1:-100000}" TASKQUEUE_FUZZ_MESSAGES="${2:-10000}" TASKQUEUE_FUZZ_SEED="${TASKQUEUE_FUZZ_SEED:-$((RANDOM * 32768 + RANDOM))}"
+export TASKQUEUE_TEST_HANG_TIMEOUT=2h
 exec ./test.sh --filter 'FullyQualifiedName~RouteFuzzOn|FullyQualifiedName~BusFuzzOn' --logger 'console;verbosity=detailed'
