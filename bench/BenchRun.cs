@@ -9,7 +9,7 @@ namespace TaskQueue.Bench;
 internal sealed class BenchException(string message) : Exception(message);
 
 /// <summary>One run of the driver: what all scenarios use.</summary>
-internal sealed class BenchRun(BenchOptions options, CancellationToken stop) : IAsyncDisposable
+internal sealed class BenchRun(BenchOptions options, CancellationToken cancellationToken) : IAsyncDisposable
 {
     public const string AllRoles = "api,scheduler,consumers";
 
@@ -23,14 +23,14 @@ internal sealed class BenchRun(BenchOptions options, CancellationToken stop) : I
 
     public IBenchServer Server { get; } = DatabaseAddress.Parse(options.Database, provider: null).Provider switch
     {
-        DatabaseProvider.Postgres => new Postgres(options.Database, options.Scratch, stop),
-        DatabaseProvider.SqlServer => new SqlServer(options.Database, stop),
+        DatabaseProvider.Postgres => new Postgres(options.Database, options.Scratch, cancellationToken),
+        DatabaseProvider.SqlServer => new SqlServer(options.Database, cancellationToken),
         _ => throw new BenchException("--database is neither PostgreSQL (Host=…) nor SQL Server (Server=…)"),
     };
 
     public Broker Broker { get; } = new(options.RabbitMq);
 
-    public CancellationToken Stop => stop;
+    public CancellationToken Stop => cancellationToken;
 
     /// <summary>The scenario that runs, for progress and errors.</summary>
     public string Scenario { get; set; } = "";
@@ -52,7 +52,7 @@ internal sealed class BenchRun(BenchOptions options, CancellationToken stop) : I
         try
         {
             foreach (var some in roles)
-                servers.Add(await ServerProcess.StartAsync(some, database.ConnectionString, Options.RabbitMq, stop));
+                servers.Add(await ServerProcess.StartAsync(some, database.ConnectionString, Options.RabbitMq, cancellationToken));
             return servers;
         }
         catch

@@ -6,7 +6,7 @@ using TaskQueue.Bench.Servers;
 namespace TaskQueue.Bench.Load;
 
 /// <summary>A client and worker of the bella door.</summary>
-internal sealed class BellaClient(ServerProcess server, CancellationToken stop)
+internal sealed class BellaClient(ServerProcess server, CancellationToken cancellationToken)
 {
     public async Task RegisterAsync(IEnumerable<string> queues)
     {
@@ -30,7 +30,7 @@ internal sealed class BellaClient(ServerProcess server, CancellationToken stop)
             {
                 var due = TimeSpan.FromSeconds((double)n / perSecond);
                 if (due - Stopwatch.GetElapsedTime(since) is var wait && wait > TimeSpan.Zero)
-                    await Task.Delay(wait, stop);
+                    await Task.Delay(wait, cancellationToken);
                 // Timers are late by up to a millisecond: the time runs from the send, where that is later by no more.
                 var sent = Stopwatch.GetElapsedTime(since);
                 var ids = Ids(await PostAsync("/v1/queue/take", body));
@@ -39,7 +39,7 @@ internal sealed class BellaClient(ServerProcess server, CancellationToken stop)
                 if (taken is not null)
                     await taken(ids);
             }
-        }, stop)));
+        }, cancellationToken)));
         return (Latency.Of(times), tasks);
     }
 
@@ -48,8 +48,8 @@ internal sealed class BellaClient(ServerProcess server, CancellationToken stop)
     public async Task<byte[]> PostAsync(string path, string body)
     {
         using var content = Bodies.Json(body);
-        using var answer = await server.Http.PostAsync(path, content, stop);
-        var bytes = await answer.Content.ReadAsByteArrayAsync(stop);
+        using var answer = await server.Http.PostAsync(path, content, cancellationToken);
+        var bytes = await answer.Content.ReadAsByteArrayAsync(cancellationToken);
         return answer.IsSuccessStatusCode ? bytes : throw new BenchException($"{path}: {(int)answer.StatusCode} {System.Text.Encoding.UTF8.GetString(bytes)}");
     }
 

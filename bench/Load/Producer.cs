@@ -7,26 +7,26 @@ internal static class Producer
     private const int PerRequest = 500;
 
     /// <summary>Submits one task.</summary>
-    public static async Task SubmitAsync(HttpClient http, string body, CancellationToken stop)
+    public static async Task SubmitAsync(HttpClient http, string body, CancellationToken cancellationToken)
     {
         using var content = Bodies.Json(body);
-        using var answer = await http.PostAsync("/tasks", content, stop);
+        using var answer = await http.PostAsync("/tasks", content, cancellationToken);
         if (!answer.IsSuccessStatusCode)
-            throw new BenchException($"POST /tasks: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync(stop)}");
+            throw new BenchException($"POST /tasks: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync(cancellationToken)}");
     }
 
     /// <summary>Submits many tasks, 500 a request; their number is whole requests.</summary>
-    public static Task SubmitManyAsync(HttpClient http, string queue, int tasks, CancellationToken stop)
+    public static Task SubmitManyAsync(HttpClient http, string queue, int tasks, CancellationToken cancellationToken)
     {
         var body = Bodies.Many(queue, PerRequest);
-        return SubmitRequestsAsync(http, tasks, _ => body, stop);
+        return SubmitRequestsAsync(http, tasks, _ => body, cancellationToken);
     }
 
     /// <summary>Submits many tasks, each with a body of its own by its number, 500 a request.</summary>
-    public static Task SubmitManyAsync(HttpClient http, Func<long, string> bodyOf, long first, int tasks, CancellationToken stop) =>
-        SubmitRequestsAsync(http, tasks, from => Bodies.Many(Enumerable.Range(0, PerRequest).Select(i => bodyOf(first + from + i))), stop);
+    public static Task SubmitManyAsync(HttpClient http, Func<long, string> bodyOf, long first, int tasks, CancellationToken cancellationToken) =>
+        SubmitRequestsAsync(http, tasks, from => Bodies.Many(Enumerable.Range(0, PerRequest).Select(i => bodyOf(first + from + i))), cancellationToken);
 
-    private static async Task SubmitRequestsAsync(HttpClient http, int tasks, Func<int, string> bodyFrom, CancellationToken stop)
+    private static async Task SubmitRequestsAsync(HttpClient http, int tasks, Func<int, string> bodyFrom, CancellationToken cancellationToken)
     {
         var next = -PerRequest;
         await Task.WhenAll(Enumerable.Range(0, Connections).Select(_ => Task.Run(async () =>
@@ -34,10 +34,10 @@ internal static class Producer
             while (Interlocked.Add(ref next, PerRequest) is var from && from + PerRequest <= tasks)
             {
                 using var content = Bodies.Json(bodyFrom(from));
-                using var answer = await http.PostAsync("/tasks/bulk", content, stop);
+                using var answer = await http.PostAsync("/tasks/bulk", content, cancellationToken);
                 if (!answer.IsSuccessStatusCode)
-                    throw new BenchException($"POST /tasks/bulk: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync(stop)}");
+                    throw new BenchException($"POST /tasks/bulk: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync(cancellationToken)}");
             }
-        }, stop)));
+        }, cancellationToken)));
     }
 }

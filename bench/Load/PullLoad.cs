@@ -14,7 +14,7 @@ internal sealed class PullLoad(IReadOnlyList<ServerProcess> servers, IReadOnlyLi
     public const int Batch = 100;
 
     /// <summary>Claims and reports so many tasks.</summary>
-    public async Task<LoadSample> TakeAsync(int total, CancellationToken stop)
+    public async Task<LoadSample> TakeAsync(int total, CancellationToken cancellationToken)
     {
         var times = new ConcurrentBag<TimeSpan>();
         var (left, claims) = (total, -1);
@@ -23,20 +23,20 @@ internal sealed class PullLoad(IReadOnlyList<ServerProcess> servers, IReadOnlyLi
         {
             var workers = targets.Select(queues => new PullWorker(servers[i % servers.Count].Http, Batch, queues: queues)).ToList();
             while (Interlocked.Add(ref left, -Batch) >= 0)
-                times.Add(await TakeBatchAsync(workers[Interlocked.Increment(ref claims) % workers.Count], stop));
-        }, stop)));
+                times.Add(await TakeBatchAsync(workers[Interlocked.Increment(ref claims) % workers.Count], cancellationToken));
+        }, cancellationToken)));
         return new LoadSample(total / Stopwatch.GetElapsedTime(since).TotalSeconds, Latency.Of(times));
     }
 
     /// <returns>How long the claim took.</returns>
-    private static async Task<TimeSpan> TakeBatchAsync(PullWorker worker, CancellationToken stop)
+    private static async Task<TimeSpan> TakeBatchAsync(PullWorker worker, CancellationToken cancellationToken)
     {
         var since = Stopwatch.GetTimestamp();
-        var claimed = await worker.ClaimAsync(stop);
+        var claimed = await worker.ClaimAsync(cancellationToken);
         var time = Stopwatch.GetElapsedTime(since);
         if (claimed != worker.Max)
             throw new BenchException($"a claim of {worker.Max} tasks got {claimed}, though more wait");
-        await worker.ReportAsync(claimed, stop);
+        await worker.ReportAsync(claimed, cancellationToken);
         return time;
     }
 }

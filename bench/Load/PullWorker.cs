@@ -20,19 +20,19 @@ internal sealed class PullWorker(HttpClient http, int max, double leaseSeconds =
 
     /// <summary>Claims tasks and keeps their report.</summary>
     /// <returns>How many it got.</returns>
-    public async Task<int> ClaimAsync(CancellationToken stop) => Prepare(await PostAsync("/workers/claim", _claim, stop));
+    public async Task<int> ClaimAsync(CancellationToken cancellationToken) => Prepare(await PostAsync("/workers/claim", _claim, cancellationToken));
 
     /// <summary>Reports what was claimed last.</summary>
-    public async Task ReportAsync(int claimed, CancellationToken stop)
+    public async Task ReportAsync(int claimed, CancellationToken cancellationToken)
     {
-        var answer = await PostAsync("/workers/report", _report.WrittenMemory, stop);
+        var answer = await PostAsync("/workers/report", _report.WrittenMemory, cancellationToken);
         if (CountOk(answer) is var ok && ok != claimed)
             throw new BenchException($"of {claimed} reported tasks {ok} were accepted");
     }
 
     /// <summary>Workers side by side claim and report until they have had so many tasks.</summary>
     /// <returns>Tasks per second.</returns>
-    public static async Task<double> RunAsync(HttpClient http, int workers, int max, int total, CancellationToken stop)
+    public static async Task<double> RunAsync(HttpClient http, int workers, int max, int total, CancellationToken cancellationToken)
     {
         var left = total;
         var since = Stopwatch.GetTimestamp();
@@ -41,20 +41,20 @@ internal sealed class PullWorker(HttpClient http, int max, double leaseSeconds =
             var worker = new PullWorker(http, max);
             while (Interlocked.Add(ref left, -max) >= 0)
             {
-                var claimed = await worker.ClaimAsync(stop);
+                var claimed = await worker.ClaimAsync(cancellationToken);
                 if (claimed != max)
                     throw new BenchException($"a claim of {max} tasks got {claimed}, though more wait");
-                await worker.ReportAsync(claimed, stop);
+                await worker.ReportAsync(claimed, cancellationToken);
             }
-        }, stop)));
+        }, cancellationToken)));
         return total / Stopwatch.GetElapsedTime(since).TotalSeconds;
     }
 
-    private async Task<byte[]> PostAsync(string path, ReadOnlyMemory<byte> body, CancellationToken stop)
+    private async Task<byte[]> PostAsync(string path, ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
     {
         using var content = new ReadOnlyMemoryContent(body) { Headers = { ContentType = Json } };
-        using var answer = await http.PostAsync(path, content, stop);
-        var bytes = await answer.Content.ReadAsByteArrayAsync(stop);
+        using var answer = await http.PostAsync(path, content, cancellationToken);
+        var bytes = await answer.Content.ReadAsByteArrayAsync(cancellationToken);
         return answer.IsSuccessStatusCode ? bytes : throw new BenchException($"{path}: {(int)answer.StatusCode} {System.Text.Encoding.UTF8.GetString(bytes)}");
     }
 

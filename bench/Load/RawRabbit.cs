@@ -18,17 +18,17 @@ internal static class RawRabbit
 
     /// <summary>Sends messages through the queue.</summary>
     /// <returns>Messages per second, from the first publish to the last acknowledgement.</returns>
-    public static async Task<double> RunAsync(Broker broker, int messages, CancellationToken stop)
+    public static async Task<double> RunAsync(Broker broker, int messages, CancellationToken cancellationToken)
     {
         await using var publishing = await broker.ConnectAsync();
         await using var consuming = await broker.ConnectAsync();
-        await using var channel = await consuming.CreateChannelAsync(cancellationToken: stop);
+        await using var channel = await consuming.CreateChannelAsync(cancellationToken: cancellationToken);
         await channel.QueueDeclareAsync(Broker.RawQueue, durable: true, exclusive: false, autoDelete: false,
-            arguments: new Dictionary<string, object?> { ["x-queue-type"] = "quorum" }, cancellationToken: stop);
+            arguments: new Dictionary<string, object?> { ["x-queue-type"] = "quorum" }, cancellationToken: cancellationToken);
         var consumed = await ConsumeAsync(channel, messages);
         var since = Stopwatch.GetTimestamp();
-        await Task.WhenAll(Enumerable.Range(0, Publishers).Select(_ => Task.Run(() => PublishAsync(publishing, messages / Publishers), stop)));
-        await consumed.WaitAsync(TimeSpan.FromMinutes(10), stop);
+        await Task.WhenAll(Enumerable.Range(0, Publishers).Select(_ => Task.Run(() => PublishAsync(publishing, messages / Publishers), cancellationToken)));
+        await consumed.WaitAsync(TimeSpan.FromMinutes(10), cancellationToken);
         return messages / Stopwatch.GetElapsedTime(since).TotalSeconds;
     }
 

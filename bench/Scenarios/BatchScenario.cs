@@ -89,9 +89,9 @@ internal static class BatchScenario
         return await TextAsync(answer, "status", run.Stop);
     }
 
-    private static async Task<string> TextAsync(HttpResponseMessage answer, string member, CancellationToken stop)
+    private static async Task<string> TextAsync(HttpResponseMessage answer, string member, CancellationToken cancellationToken)
     {
-        var body = await answer.Content.ReadAsStringAsync(stop);
+        var body = await answer.Content.ReadAsStringAsync(cancellationToken);
         if (!answer.IsSuccessStatusCode)
             throw new BenchException($"{(int)answer.StatusCode} {body}");
         using var document = JsonDocument.Parse(body);

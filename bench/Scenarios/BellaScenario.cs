@@ -119,13 +119,13 @@ internal static class BellaScenario
     }
 
     /// <summary>Waits for tasks and answers each at once.</summary>
-    private static async Task WorkAsync(BellaClient client, ServerProcess server, CancellationToken stop)
+    private static async Task WorkAsync(BellaClient client, ServerProcess server, CancellationToken cancellationToken)
     {
         while (true)
         {
             using var content = Bodies.Json("""{"queues":["bella"],"worker":"bench","max":1,"lease_seconds":60,"wait_seconds":30}""");
-            using var answer = await server.Http.PostAsync("/workers/claim", content, stop);
-            using var claimed = System.Text.Json.JsonDocument.Parse(await answer.Content.ReadAsByteArrayAsync(stop));
+            using var answer = await server.Http.PostAsync("/workers/claim", content, cancellationToken);
+            using var claimed = System.Text.Json.JsonDocument.Parse(await answer.Content.ReadAsByteArrayAsync(cancellationToken));
             foreach (var task in claimed.RootElement.GetProperty("tasks").EnumerateArray())
                 await client.CompleteAsync(task.GetProperty("id").GetString()!);
         }

@@ -86,7 +86,7 @@ internal static partial class ClientScenario
         }
     }
 
-    private static async Task<double> RunWorkerAsync(ServerProcess server, int count, CancellationToken stop)
+    private static async Task<double> RunWorkerAsync(ServerProcess server, int count, CancellationToken cancellationToken)
     {
         var (left, drained) = (count, new TaskCompletionSource());
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
@@ -107,9 +107,9 @@ internal static partial class ClientScenario
             client => client.BaseAddress = server.Address);
         using var host = builder.Build();
         var since = Stopwatch.GetTimestamp();
-        await host.StartAsync(stop);
-        await drained.Task.WaitAsync(stop);
-        await host.StopAsync(stop); // the last outcomes are reported
+        await host.StartAsync(cancellationToken);
+        await drained.Task.WaitAsync(cancellationToken);
+        await host.StopAsync(cancellationToken); // the last outcomes are reported
         return count / Stopwatch.GetElapsedTime(since).TotalSeconds;
     }
 

@@ -5,5 +5,5 @@ internal static class Idle
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
 
-    public static Task WaitAsync(CancellationToken stop) => Task.Delay(Pause, stop);
+    public static Task WaitAsync(CancellationToken cancellationToken) => Task.Delay(Pause, cancellationToken);
 }

@@ -20,12 +20,12 @@ internal static class PostSqliteScenario
         return [new("POST /tasks on SQLite, to a pull queue", new Series(measured, Unit.TasksPerSecond))];
     }
 
-    private static async Task<long> CountAsync(string database, CancellationToken stop)
+    private static async Task<long> CountAsync(string database, CancellationToken cancellationToken)
     {
         await using var connection = new SqliteConnection(database);
-        await connection.OpenAsync(stop);
+        await connection.OpenAsync(cancellationToken);
         await using var command = connection.CreateCommand();
         command.CommandText = "select count(*) from tasks";
-        return (long)(await command.ExecuteScalarAsync(stop))!;
+        return (long)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 }

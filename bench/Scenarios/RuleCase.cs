@@ -53,9 +53,9 @@ internal sealed record RuleCase(string Name, double Bound)
     }
 
     /// <summary>Declares its queues.</summary>
-    public async Task DeclareAsync(ServerProcess server, CancellationToken stop)
+    public async Task DeclareAsync(ServerProcess server, CancellationToken cancellationToken)
     {
         foreach (var (queue, settings) in Declared)
-            await server.PutQueueAsync(queue, settings, stop);
+            await server.PutQueueAsync(queue, settings, cancellationToken);
     }
 }

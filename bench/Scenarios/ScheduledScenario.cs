@@ -32,11 +32,11 @@ internal static class ScheduledScenario
         }
     }
 
-    private static async Task<TimeSpan> LatenessAsync(HttpClient http, StartSignal handler, CancellationToken stop)
+    private static async Task<TimeSpan> LatenessAsync(HttpClient http, StartSignal handler, CancellationToken cancellationToken)
     {
         var started = handler.NextAsync();
         var at = TimeProvider.System.GetUtcNow() + Ahead;
-        await Producer.SubmitAsync(http, Bodies.One(Broker.PushQueue, at), stop);
+        await Producer.SubmitAsync(http, Bodies.One(Broker.PushQueue, at), cancellationToken);
         var lateness = (await started).Time - at;
         // The engine keeps microseconds.
         return lateness > TimeSpan.FromMicroseconds(-1) ? lateness : throw new BenchException($"a task started {-lateness.TotalMilliseconds} ms before its time");

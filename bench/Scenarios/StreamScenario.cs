@@ -42,13 +42,13 @@ internal static class StreamScenario
     }
 
     /// <returns>Events of one stream; they must come in the order of their numbers.</returns>
-    private static async Task<int> ReadAsync(HttpClient http, CancellationToken stop)
+    private static async Task<int> ReadAsync(HttpClient http, CancellationToken cancellationToken)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/queue/put") { Content = Bodies.Json(BellaClient.Put("bella", "streaming")) };
-        using var answer = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, stop);
-        using var reader = new StreamReader(await answer.Content.ReadAsStreamAsync(stop));
+        using var answer = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+        using var reader = new StreamReader(await answer.Content.ReadAsStreamAsync(cancellationToken));
         var events = 0;
-        while (await reader.ReadLineAsync(stop) is { } line)
+        while (await reader.ReadLineAsync(cancellationToken) is { } line)
         {
             if (line.StartsWith("id:", StringComparison.Ordinal) && line[3..] != $"{events++}")
                 throw new BenchException($"event {line} came as number {events}");
@@ -57,7 +57,7 @@ internal static class StreamScenario
         return events;
     }
 
-    private static async Task<List<(string Id, string Instance)>> TakeAsync(BellaClient client, int count, CancellationToken stop)
+    private static async Task<List<(string Id, string Instance)>> TakeAsync(BellaClient client, int count, CancellationToken cancellationToken)
     {
         var tasks = new List<(string, string)>();
         while (tasks.Count < count)
@@ -65,7 +65,7 @@ internal static class StreamScenario
             using var document = JsonDocument.Parse(await client.PostAsync("/v1/queue/take", """{"queues":["bella:0"],"size":10}"""));
             tasks.AddRange(document.RootElement.EnumerateObject().SelectMany(q => q.Value.EnumerateArray())
                 .Select(t => (t.GetProperty("task_id").GetString()!, t.GetProperty("instance_id").GetString()!)));
-            await Task.Delay(10, stop);
+            await Task.Delay(10, cancellationToken);
         }
 
         return tasks;

@@ -14,13 +14,13 @@ internal interface IBenchServer : IAsyncDisposable
 }
 
 /// <summary>A database of a scenario; gone when disposed. What is said the same everywhere is SQL, the rest a method.</summary>
-internal abstract class BenchDatabase(string connectionString, CancellationToken stop) : IAsyncDisposable
+internal abstract class BenchDatabase(string connectionString, CancellationToken cancellationToken) : IAsyncDisposable
 {
     private static readonly TimeSpan SettleDeadline = TimeSpan.FromMinutes(10);
 
     public string ConnectionString => connectionString;
 
-    protected CancellationToken Stop => stop;
+    protected CancellationToken Stop => cancellationToken;
 
     /// <summary>What the references of submissions and claims are made by.</summary>
     public abstract string Tool { get; }
@@ -35,7 +35,7 @@ internal abstract class BenchDatabase(string connectionString, CancellationToken
     {
         await using var connection = await OpenAsync();
         await using var command = Command(connection, sql);
-        await command.ExecuteNonQueryAsync(stop);
+        await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
     public async Task<long> ReadAsync(string sql)
@@ -83,7 +83,7 @@ internal abstract class BenchDatabase(string connectionString, CancellationToken
     private async Task<DbConnection> OpenAsync()
     {
         var connection = Connect();
-        await connection.OpenAsync(stop);
+        await connection.OpenAsync(cancellationToken);
         return connection;
     }
 
@@ -104,7 +104,7 @@ internal abstract class BenchDatabase(string connectionString, CancellationToken
     private async Task WaitWhileAsync(string sql, string what)
     {
         await using var connection = await OpenAsync();
-        await Wait.UntilAsync(async () => await ReadAsync(connection, sql) == 0, SettleDeadline, what, stop);
+        await Wait.UntilAsync(async () => await ReadAsync(connection, sql) == 0, SettleDeadline, what, cancellationToken);
     }
 }
 

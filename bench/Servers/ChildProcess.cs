@@ -36,10 +36,10 @@ internal sealed class ChildProcess : IDisposable
     /// <returns>What it wrote.</returns>
     /// <exception cref="BenchException">Its exit code is not 0.</exception>
     public static async Task<IReadOnlyCollection<string>> RunAsync(
-        string file, IEnumerable<string> args, IReadOnlyDictionary<string, string>? environment, CancellationToken stop)
+        string file, IEnumerable<string> args, IReadOnlyDictionary<string, string>? environment, CancellationToken cancellationToken)
     {
         using var child = Start(file, args, environment);
-        await child._process.WaitForExitAsync(stop);
+        await child._process.WaitForExitAsync(cancellationToken);
         return child._process.ExitCode == 0
             ? child.Lines
             : throw new BenchException($"{file} exited with {child._process.ExitCode}:\n{string.Join('\n', child.Lines)}");

@@ -5,7 +5,7 @@ using TaskQueue.Bench.Load;
 namespace TaskQueue.Bench.Servers;
 
 /// <summary>PostgreSQL. Databases are copies of one that was migrated.</summary>
-internal sealed class Postgres(string connectionString, string scratch, CancellationToken stop) : IBenchServer
+internal sealed class Postgres(string connectionString, string scratch, CancellationToken cancellationToken) : IBenchServer
 {
     private int _last;
     private string? _template;
@@ -15,18 +15,18 @@ internal sealed class Postgres(string connectionString, string scratch, Cancella
         if (_template is null)
         {
             _template = await CreateAsync(template: null);
-            await ServerProcess.MigrateAsync(Address(_template).ConnectionString, stop);
+            await ServerProcess.MigrateAsync(Address(_template).ConnectionString, cancellationToken);
         }
 
         var name = await CreateAsync(_template);
-        return new PostgresDatabase(this, Address(name), scratch, stop);
+        return new PostgresDatabase(this, Address(name), scratch, cancellationToken);
     }
 
     public Task DropAsync(string name) => ExecuteAsync($"drop database if exists {name} with (force)", CancellationToken.None);
 
     public async Task<string> VersionAsync()
     {
-        await using var connection = await OpenAsync(connectionString, stop);
+        await using var connection = await OpenAsync(connectionString, cancellationToken);
         return $"PostgreSQL {connection.PostgreSqlVersion}";
     }
 
@@ -36,35 +36,35 @@ internal sealed class Postgres(string connectionString, string scratch, Cancella
             await DropAsync(_template);
     }
 
-    public static async Task<NpgsqlConnection> OpenAsync(string connectionString, CancellationToken stop)
+    public static async Task<NpgsqlConnection> OpenAsync(string connectionString, CancellationToken cancellationToken)
     {
         // No pool: a copy cannot be made of a database that somebody is connected to.
         var settings = new NpgsqlConnectionStringBuilder(connectionString) { Pooling = false, CommandTimeout = 3600 };
         var connection = new NpgsqlConnection(settings.ConnectionString);
-        await connection.OpenAsync(stop);
+        await connection.OpenAsync(cancellationToken);
         return connection;
     }
 
     private async Task<string> CreateAsync(string? template)
     {
         var name = $"taskqueue_bench_{Environment.ProcessId}_{++_last}";
-        await ExecuteAsync($"create database {name}{(template is null ? "" : $" template {template}")}", stop);
+        await ExecuteAsync($"create database {name}{(template is null ? "" : $" template {template}")}", cancellationToken);
         return name;
     }
 
     private NpgsqlConnectionStringBuilder Address(string name) => new(connectionString) { Database = name };
 
-    private async Task ExecuteAsync(string sql, CancellationToken cancellation)
+    private async Task ExecuteAsync(string sql, CancellationToken cancellationToken)
     {
-        await using var connection = await OpenAsync(connectionString, cancellation);
+        await using var connection = await OpenAsync(connectionString, cancellationToken);
         await using var command = new NpgsqlCommand(sql, connection);
-        await command.ExecuteNonQueryAsync(cancellation);
+        await command.ExecuteNonQueryAsync(cancellationToken);
     }
 }
 
 /// <summary>A database of PostgreSQL; references are pgbench.</summary>
-internal sealed class PostgresDatabase(Postgres postgres, NpgsqlConnectionStringBuilder address, string scratch, CancellationToken stop)
-    : BenchDatabase(address.ConnectionString, stop)
+internal sealed class PostgresDatabase(Postgres postgres, NpgsqlConnectionStringBuilder address, string scratch, CancellationToken cancellationToken)
+    : BenchDatabase(address.ConnectionString, cancellationToken)
 {
     private const int Chunk = 1_000_000;
 

@@ -34,11 +34,11 @@ internal sealed class ServerProcess : IDisposable
     public IEnumerable<string> Trouble => _process.Lines.Skip(_linesWhenReady).Where(line => TroubleWords.Any(word => line.Contains(word, StringComparison.Ordinal)));
 
     /// <summary>Runs <c>taskqueue migrate</c>.</summary>
-    public static Task MigrateAsync(string database, CancellationToken stop) =>
-        ChildProcess.RunAsync(DotNet, [Executable, "migrate"], Settings(database, rabbitMq: null), stop);
+    public static Task MigrateAsync(string database, CancellationToken cancellationToken) =>
+        ChildProcess.RunAsync(DotNet, [Executable, "migrate"], Settings(database, rabbitMq: null), cancellationToken);
 
     /// <summary>Starts a server and waits until it is ready. Without a RabbitMQ its bus is in process.</summary>
-    public static async Task<ServerProcess> StartAsync(string roles, string database, Uri? rabbitMq, CancellationToken stop, IReadOnlyDictionary<string, string>? more = null)
+    public static async Task<ServerProcess> StartAsync(string roles, string database, Uri? rabbitMq, CancellationToken cancellationToken, IReadOnlyDictionary<string, string>? more = null)
     {
         var settings = Settings(database, rabbitMq);
         foreach (var (key, value) in more ?? new Dictionary<string, string>())
@@ -48,7 +48,7 @@ internal sealed class ServerProcess : IDisposable
         var server = new ServerProcess(process, address);
         try
         {
-            await server.WaitUntilReadyAsync(stop);
+            await server.WaitUntilReadyAsync(cancellationToken);
             server._linesWhenReady = process.Lines.Count;
             return server;
         }
@@ -69,13 +69,13 @@ internal sealed class ServerProcess : IDisposable
     }
 
     /// <summary>Declares a push queue.</summary>
-    public Task DeclarePushAsync(string queue, CancellationToken stop) => PutQueueAsync(queue, """{"delivery":"push"}""", stop);
+    public Task DeclarePushAsync(string queue, CancellationToken cancellationToken) => PutQueueAsync(queue, """{"delivery":"push"}""", cancellationToken);
 
     /// <summary>Declares a queue, or replaces its settings.</summary>
-    public async Task PutQueueAsync(string queue, string settings, CancellationToken stop)
+    public async Task PutQueueAsync(string queue, string settings, CancellationToken cancellationToken)
     {
         using var body = new StringContent(settings, Encoding.UTF8, "application/json");
-        using var answer = await Http.PutAsync($"/queues/{queue}", body, stop);
+        using var answer = await Http.PutAsync($"/queues/{queue}", body, cancellationToken);
         answer.EnsureSuccessStatusCode();
     }
 
@@ -114,7 +114,7 @@ internal sealed class ServerProcess : IDisposable
             ? long.Parse(value.Split(' ')[0]) * 1024 / 1e6
             : throw new BenchException($"the server shows no {field}");
 
-    private Task WaitUntilReadyAsync(CancellationToken stop) =>
+    private Task WaitUntilReadyAsync(CancellationToken cancellationToken) =>
         Wait.UntilAsync(
             async () =>
             {
@@ -122,7 +122,7 @@ internal sealed class ServerProcess : IDisposable
                     throw new BenchException($"the server did not start:\n{string.Join('\n', _process.Lines)}");
                 try
                 {
-                    using var answer = await Http.GetAsync("/health/ready", stop);
+                    using var answer = await Http.GetAsync("/health/ready", cancellationToken);
                     return answer.IsSuccessStatusCode;
                 }
                 catch (HttpRequestException)
@@ -130,5 +130,5 @@ internal sealed class ServerProcess : IDisposable
                     return false;
                 }
             },
-            ReadyDeadline, "the server is ready", stop);
+            ReadyDeadline, "the server is ready", cancellationToken);
 }

@@ -6,18 +6,18 @@ using TaskQueue.Bench.Load;
 namespace TaskQueue.Bench.Servers;
 
 /// <summary>SQL Server, of a login that may create databases.</summary>
-internal sealed class SqlServer(string connectionString, CancellationToken stop) : IBenchServer
+internal sealed class SqlServer(string connectionString, CancellationToken cancellationToken) : IBenchServer
 {
     private int _last;
 
     public async Task<BenchDatabase> CreateAsync()
     {
         var name = $"taskqueue_bench_{Environment.ProcessId}_{++_last}";
-        await ExecuteAsync($"create database {name}", stop);
-        await ExecuteAsync($"alter database {name} set read_committed_snapshot on", stop);
+        await ExecuteAsync($"create database {name}", cancellationToken);
+        await ExecuteAsync($"alter database {name} set read_committed_snapshot on", cancellationToken);
         var address = new SqlConnectionStringBuilder(connectionString) { InitialCatalog = name };
-        await ServerProcess.MigrateAsync(address.ConnectionString, stop);
-        return new SqlServerDatabase(this, address, stop);
+        await ServerProcess.MigrateAsync(address.ConnectionString, cancellationToken);
+        return new SqlServerDatabase(this, address, cancellationToken);
     }
 
     public async Task DropAsync(string name)
@@ -29,23 +29,23 @@ internal sealed class SqlServer(string connectionString, CancellationToken stop)
     public async Task<string> VersionAsync()
     {
         await using var connection = new SqlConnection(connectionString);
-        await connection.OpenAsync(stop);
+        await connection.OpenAsync(cancellationToken);
         return $"SQL Server {connection.ServerVersion}";
     }
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
-    private async Task ExecuteAsync(string sql, CancellationToken cancellation)
+    private async Task ExecuteAsync(string sql, CancellationToken cancellationToken)
     {
         await using var connection = new SqlConnection(new SqlConnectionStringBuilder(connectionString) { Pooling = false }.ConnectionString);
-        await connection.OpenAsync(cancellation);
+        await connection.OpenAsync(cancellationToken);
         await using var command = new SqlCommand(sql, connection) { CommandTimeout = 3600 };
-        await command.ExecuteNonQueryAsync(cancellation);
+        await command.ExecuteNonQueryAsync(cancellationToken);
     }
 }
 
 /// <summary>A database of SQL Server; references are clients in the driver, as there is no pgbench for it.</summary>
-internal sealed class SqlServerDatabase(SqlServer server, SqlConnectionStringBuilder address, CancellationToken stop) : BenchDatabase(address.ConnectionString, stop)
+internal sealed class SqlServerDatabase(SqlServer server, SqlConnectionStringBuilder address, CancellationToken cancellationToken) : BenchDatabase(address.ConnectionString, cancellationToken)
 {
     private const int Chunk = 1_000_000;
 

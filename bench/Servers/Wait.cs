@@ -8,14 +8,14 @@ internal static class Wait
 
     /// <summary>Waits until a condition holds.</summary>
     /// <exception cref="BenchException">It did not in time.</exception>
-    public static async Task UntilAsync(Func<Task<bool>> condition, TimeSpan deadline, string what, CancellationToken stop)
+    public static async Task UntilAsync(Func<Task<bool>> condition, TimeSpan deadline, string what, CancellationToken cancellationToken)
     {
         var since = Stopwatch.GetTimestamp();
         while (!await condition())
         {
             if (Stopwatch.GetElapsedTime(since) > deadline)
                 throw new BenchException($"waited {deadline.TotalSeconds:0} s until {what}");
-            await Task.Delay(Interval, stop);
+            await Task.Delay(Interval, cancellationToken);
         }
     }
 }

@@ -43,12 +43,12 @@ internal sealed class SoakLoad(HttpClient http, SoakPlan plan)
     }
 
     /// <summary>Offers tasks for the time of the plan, then waits until the workers have finished them.</summary>
-    public async Task RunAsync(CancellationToken stop)
+    public async Task RunAsync(CancellationToken cancellationToken)
     {
-        using var ended = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var since = Stopwatch.GetTimestamp();
-        var workers = Enumerable.Range(0, Workers).Select(_ => Task.Run(() => WorkAsync(ended.Token), stop)).ToList();
-        var senders = Enumerable.Range(0, Senders).Select(_ => Task.Run(() => SendAsync(since, ended.Token), stop)).ToList();
+        var workers = Enumerable.Range(0, Workers).Select(_ => Task.Run(() => WorkAsync(ended.Token), cancellationToken)).ToList();
+        var senders = Enumerable.Range(0, Senders).Select(_ => Task.Run(() => SendAsync(since, ended.Token), cancellationToken)).ToList();
         try
         {
             await await Task.WhenAny([Task.WhenAll(senders), .. workers]);
@@ -64,36 +64,36 @@ internal sealed class SoakLoad(HttpClient http, SoakPlan plan)
     private long Offered => (long)plan.Rate * plan.Seconds / PerRequest * PerRequest;
 
     /// <summary>Each request has its time; one that is late does not move the next ones.</summary>
-    private async Task SendAsync(long since, CancellationToken stop)
+    private async Task SendAsync(long since, CancellationToken cancellationToken)
     {
         while (Interlocked.Increment(ref _requests) - 1 is var number && number * PerRequest < Offered)
         {
             var due = TimeSpan.FromSeconds((double)number * PerRequest / plan.Rate);
             var wait = due - Stopwatch.GetElapsedTime(since);
             if (wait > TimeSpan.Zero)
-                await Task.Delay(wait, stop);
+                await Task.Delay(wait, cancellationToken);
             Note(Stopwatch.GetElapsedTime(since) - due);
             using var content = Bodies.Json(_body);
-            using var answer = await http.PostAsync("/tasks/bulk", content, stop);
+            using var answer = await http.PostAsync("/tasks/bulk", content, cancellationToken);
             if (!answer.IsSuccessStatusCode)
-                throw new BenchException($"POST /tasks/bulk: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync(stop)}");
+                throw new BenchException($"POST /tasks/bulk: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync(cancellationToken)}");
             Interlocked.Add(ref _accepted, PerRequest);
         }
     }
 
-    private async Task WorkAsync(CancellationToken stop)
+    private async Task WorkAsync(CancellationToken cancellationToken)
     {
         var worker = new PullWorker(http, PerClaim);
         while (Completed < Offered)
         {
             var since = Stopwatch.GetTimestamp();
-            var claimed = await worker.ClaimAsync(stop);
+            var claimed = await worker.ClaimAsync(cancellationToken);
             _claims.Add(Stopwatch.GetElapsedTime(since));
             if (claimed > 0)
-                await worker.ReportAsync(claimed, stop);
+                await worker.ReportAsync(claimed, cancellationToken);
             Interlocked.Add(ref _completed, claimed);
             if (claimed < PerClaim / 2)
-                await Task.Delay(Breath, stop);
+                await Task.Delay(Breath, cancellationToken);
         }
     }
 

@@ -36,45 +36,45 @@ internal sealed class SoakProbe(NpgsqlConnection connection) : IAsyncDisposable
         "autovacuum_vacuum_scale_factor", "autovacuum_vacuum_cost_limit", "autovacuum_vacuum_cost_delay", "checkpoint_timeout", "max_connections",
     ];
 
-    public async Task<DatabaseLook> LookAsync(CancellationToken stop)
+    public async Task<DatabaseLook> LookAsync(CancellationToken cancellationToken)
     {
         var tables = new Dictionary<string, TableLook>();
         await ReadAsync(TablesSql, r => tables.Add(r.GetString(0), new TableLook(
-            r.GetInt64(1), r.GetInt64(2), r.GetInt64(3), r.GetInt64(4), r.GetInt64(5), r.GetInt64(6), r.GetInt64(7), r.GetInt64(8))), stop);
+            r.GetInt64(1), r.GetInt64(2), r.GetInt64(3), r.GetInt64(4), r.GetInt64(5), r.GetInt64(6), r.GetInt64(7), r.GetInt64(8))), cancellationToken);
         var connections = new Dictionary<string, int>();
-        await ReadAsync(ConnectionsSql, r => connections.Add(r.GetString(0), r.GetInt32(1)), stop);
+        await ReadAsync(ConnectionsSql, r => connections.Add(r.GetString(0), r.GetInt32(1)), cancellationToken);
         DatabaseLook? look = null;
-        await ReadAsync(TimesSql, r => look = new DatabaseLook(tables, r.GetDouble(0), r.GetDouble(1), r.GetDouble(2), connections), stop);
+        await ReadAsync(TimesSql, r => look = new DatabaseLook(tables, r.GetDouble(0), r.GetDouble(1), r.GetDouble(2), connections), cancellationToken);
         return look!;
     }
 
     /// <summary>Table, index and bytes.</summary>
-    public async Task<IReadOnlyList<(string Table, string Index, long Bytes)>> IndexesAsync(CancellationToken stop)
+    public async Task<IReadOnlyList<(string Table, string Index, long Bytes)>> IndexesAsync(CancellationToken cancellationToken)
     {
         var indexes = new List<(string, string, long)>();
-        await ReadAsync(IndexesSql, r => indexes.Add((r.GetString(0), r.GetString(1), r.GetInt64(2))), stop);
+        await ReadAsync(IndexesSql, r => indexes.Add((r.GetString(0), r.GetString(1), r.GetInt64(2))), cancellationToken);
         return indexes;
     }
 
     /// <summary>The settings of the server that matter here, and those of tables.</summary>
-    public async Task<IReadOnlyList<string>> SettingsAsync(CancellationToken stop)
+    public async Task<IReadOnlyList<string>> SettingsAsync(CancellationToken cancellationToken)
     {
         var settings = new List<string>();
         foreach (var name in Settings)
-            await ReadAsync($"show {name}", r => settings.Add($"{name} = {r.GetString(0)}"), stop);
+            await ReadAsync($"show {name}", r => settings.Add($"{name} = {r.GetString(0)}"), cancellationToken);
         await ReadAsync(
             "select relname::text, array_to_string(reloptions, ', ') from pg_class where relkind = 'r' and reloptions is not null and relnamespace = 'public'::regnamespace order by 1",
-            r => settings.Add($"{r.GetString(0)}: {r.GetString(1)}"), stop);
+            r => settings.Add($"{r.GetString(0)}: {r.GetString(1)}"), cancellationToken);
         return settings;
     }
 
     public ValueTask DisposeAsync() => connection.DisposeAsync();
 
-    private async Task ReadAsync(string sql, Action<NpgsqlDataReader> row, CancellationToken stop)
+    private async Task ReadAsync(string sql, Action<NpgsqlDataReader> row, CancellationToken cancellationToken)
     {
         await using var command = new NpgsqlCommand(sql, connection);
-        await using var reader = await command.ExecuteReaderAsync(stop);
-        while (await reader.ReadAsync(stop))
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken))
             row(reader);
     }
 }

@@ -11,15 +11,15 @@ internal sealed class SoakWatch(IReadOnlyList<ServerProcess> servers, SoakProbe 
 
     public SoakLoad Load => load;
 
-    public async Task BeginAsync(CancellationToken stop)
+    public async Task BeginAsync(CancellationToken cancellationToken)
     {
         _begun = Stopwatch.GetTimestamp();
-        _last = await LookAsync(stop);
+        _last = await LookAsync(cancellationToken);
     }
 
-    public async Task<SoakSample> SampleAsync(CancellationToken stop)
+    public async Task<SoakSample> SampleAsync(CancellationToken cancellationToken)
     {
-        var (before, now) = (_last!, await LookAsync(stop));
+        var (before, now) = (_last!, await LookAsync(cancellationToken));
         _last = now;
         var seconds = now.Seconds - before.Seconds;
         var (claim, late) = load.Take();
@@ -30,9 +30,9 @@ internal sealed class SoakWatch(IReadOnlyList<ServerProcess> servers, SoakProbe 
             (now.Database.Tasks.Deleted - before.Database.Tasks.Deleted) / seconds, (now.Database.Wal - before.Database.Wal) / seconds, late);
     }
 
-    private async Task<Look> LookAsync(CancellationToken stop)
+    private async Task<Look> LookAsync(CancellationToken cancellationToken)
     {
-        var database = await probe.LookAsync(stop);
+        var database = await probe.LookAsync(cancellationToken);
         return new Look(Stopwatch.GetElapsedTime(_begun).TotalSeconds, database, load.Accepted, load.Completed, [.. servers.Select(s => s.ReadCpuTime().TotalSeconds)]);
     }
 

@@ -10,10 +10,10 @@ builder.Services.AddTaskQueueWorker(
         worker.Queues.Add(args[1]);
         worker.Concurrency = 4;
         worker.UnknownNames = UnknownNames.Fail;
-        worker.AddProcessor("upper", AppJson.Default.Words, AppJson.Default.Shout, async (words, task, cancel) =>
+        worker.AddProcessor("upper", AppJson.Default.Words, AppJson.Default.Shout, async (words, task, cancellationToken) =>
         {
             await task.ReportProgressAsync("""{"done":0.5}""");
-            await Task.Delay(TimeSpan.FromMilliseconds(10), cancel);
+            await Task.Delay(TimeSpan.FromMilliseconds(10), cancellationToken);
             return new Shout(words.Text.ToUpperInvariant());
         });
     },

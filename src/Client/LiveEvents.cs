@@ -40,10 +40,10 @@ public sealed record LiveEventQuery
 /// <summary>What became of the dead letters of a queue.</summary>
 /// <param name="Restarted">So many wait again.</param>
 /// <param name="Skipped">So many stay, because another task that waits or runs has their dedupe key.</param>
-public sealed record Redriven(int Restarted, int Skipped);
+public sealed record RedriveResult(int Restarted, int Skipped);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(LiveEvent))]
-[JsonSerializable(typeof(Redriven))]
+[JsonSerializable(typeof(RedriveResult))]
 [JsonSerializable(typeof(System.Text.Json.JsonElement))]
 internal sealed partial class OperationsJson : JsonSerializerContext;

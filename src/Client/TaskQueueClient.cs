@@ -25,8 +25,8 @@ public sealed partial class TaskQueueClient : ITaskProducer
 
     /// <summary>For requests that mean the same however often they are sent: what fails for the moment is tried again.</summary>
     /// <param name="send">Sends it; gets the number of the try, from 1.</param>
-    /// <param name="cancel">Ends the tries.</param>
-    private async Task<T> TryAsync<T>(Func<ServerConnection, int, Task<T>> send, CancellationToken cancel)
+    /// <param name="cancellationToken">Ends the tries.</param>
+    private async Task<T> TryAsync<T>(Func<ServerConnection, int, Task<T>> send, CancellationToken cancellationToken)
     {
         var pause = FirstPause;
         for (var i = 1; ; i++)
@@ -37,7 +37,7 @@ public sealed partial class TaskQueueClient : ITaskProducer
             }
             catch (TaskQueueException fault) when (fault.IsTransient && i < Tries)
             {
-                await Task.Delay(fault.RetryAfter is { } wish && wish > pause ? wish : pause, _time, cancel);
+                await Task.Delay(fault.RetryAfter is { } wish && wish > pause ? wish : pause, _time, cancellationToken);
                 pause *= 2;
             }
         }

@@ -42,13 +42,13 @@ internal sealed partial class SqlServerTaskStore
         order by {order};
         """;
 
-    public async Task<IReadOnlyList<Admission>?> InsertAsync(IReadOnlyList<NewTask> tasks, InsertStep? step = null) =>
+    public async Task<IReadOnlyList<SubmitResult>?> InsertAsync(IReadOnlyList<NewTask> tasks, InsertStep? step = null) =>
         step is null && tasks.All(t => t.Task is { DedupeKey: null, ThreadId: null })
             ? await InsertPlainAsync(tasks)
             : (await InTransactionAsync((connection, transaction) => InsertOrderedAsync(connection, transaction, tasks, step))).Answers;
 
     /// <summary>No task can meet another but by its id.</summary>
-    private Task<List<Admission>> InsertPlainAsync(IReadOnlyList<NewTask> tasks)
+    private Task<List<SubmitResult>> InsertPlainAsync(IReadOnlyList<NewTask> tasks)
     {
         List<TaskState> distinct = [.. tasks.Select(t => t.Task).DistinctBy(t => t.CorrelationId)];
         var rows = Rows.Json(TaskColumn.All, distinct);
@@ -64,8 +64,8 @@ internal sealed partial class SqlServerTaskStore
     }
 
     /// <summary>The first of two tasks with one id is the one that was inserted.</summary>
-    private static List<Admission> Answer(IReadOnlyList<NewTask> tasks, HashSet<Guid> inserted, Dictionary<Guid, TakenId> taken) =>
-        [.. tasks.Select(t => inserted.Remove(t.Task.CorrelationId) ? new Admission(t.Task.CorrelationId, Admitted.Accepted, t.Task)
+    private static List<SubmitResult> Answer(IReadOnlyList<NewTask> tasks, HashSet<Guid> inserted, Dictionary<Guid, TakenId> taken) =>
+        [.. tasks.Select(t => inserted.Remove(t.Task.CorrelationId) ? new SubmitResult(t.Task.CorrelationId, SubmitStatus.Accepted, t.Task)
             : taken.TryGetValue(t.Task.CorrelationId, out var other) && !other.Is(t.Task) ? throw new TaskIdConflictException(t.Task.CorrelationId)
-            : new Admission(t.Task.CorrelationId, Admitted.IdTaken, null))];
+            : new SubmitResult(t.Task.CorrelationId, SubmitStatus.IdTaken, null))];
 }

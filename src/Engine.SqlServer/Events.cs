@@ -52,14 +52,14 @@ internal sealed partial class SqlServerTaskStore
         """,
         Json("@ids"), BigInt("@max_octets"));
 
-    public async Task<IRelayLease?> TryLeadRelayAsync(Action wake, CancellationToken stop)
+    public async Task<IOutboxLease?> TryLeadRelayAsync(Action wake, CancellationToken cancellationToken)
     {
         // Not of the pool: whatever goes wrong, the lock ends with the connection.
-        var connection = await OpenAsync(new SqlConnectionStringBuilder(connectionString) { Pooling = false }.ConnectionString, stop);
+        var connection = await OpenAsync(new SqlConnectionStringBuilder(connectionString) { Pooling = false }.ConnectionString, cancellationToken);
         try
         {
             if ((await ReadAsync(connection, null, LeadSql, r => r.GetInt32(0)))[0] >= 0)
-                return new RelayLease(connection, wake);
+                return new OutboxLease(connection, wake);
         }
         catch
         {
@@ -71,7 +71,7 @@ internal sealed partial class SqlServerTaskStore
         return null;
     }
 
-    /// <summary>SQL Server tells nobody anything: the relay looks by itself, see <see cref="RelayLease"/>.</summary>
+    /// <summary>SQL Server tells nobody anything: the relay looks by itself, see <see cref="OutboxLease"/>.</summary>
     public Task WakeRelayAsync() => Task.CompletedTask;
 
     public Task<long[]> LoadCursorsAsync() => CursorsAsync(LoadCursorsSql);
@@ -97,14 +97,14 @@ internal sealed partial class SqlServerTaskStore
     }
 
     /// <summary>The session's lock lives and dies with its connection, which also looks for new events.</summary>
-    private sealed class RelayLease : IRelayLease
+    private sealed class OutboxLease : IOutboxLease
     {
         private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(50);
 
         private readonly SqlConnection _connection;
         private readonly CancellationTokenSource _stop = new();
 
-        public RelayLease(SqlConnection connection, Action wake)
+        public OutboxLease(SqlConnection connection, Action wake)
         {
             _connection = connection;
             Lost = LookAsync(wake);

@@ -57,19 +57,19 @@ internal sealed partial class SqlServerTaskStore
         var holders = inserted.Count == tasks.Count ? [] : await HoldersAsync(connection, transaction, tasks.Select(t => t.Task));
         if (DuplicateRules.Answer(tasks, inserted, taken, holders) is not { } answers)
             return null;
-        List<TaskState> overwritten = [.. answers.Where(a => a.Result == Admitted.Overwritten).Select(a => a.Task!).Distinct()];
+        List<TaskState> overwritten = [.. answers.Where(a => a.Result == SubmitStatus.Overwritten).Select(a => a.Task!).Distinct()];
         if (overwritten.Count > 0)
             await ExecuteAsync(connection, transaction, OverwriteSql, UpdateRows(TaskColumn.Overwritten, overwritten));
         DuplicateRules.DemandNew(step, answers);
-        List<TaskState> changed = [.. answers.Where(a => a.Result is Admitted.Accepted or Admitted.Overwritten).Select(a => a.Task!).Distinct()];
-        await ElectAsync(connection, transaction, [.. changed.Where(t => t.ThreadId is not null).Select(t => new ThreadKey(t.Queue, t.ThreadId!)).Distinct()]);
+        List<TaskState> changed = [.. answers.Where(a => a.Result is SubmitStatus.Accepted or SubmitStatus.Overwritten).Select(a => a.Task!).Distinct()];
+        await ElectAsync(connection, transaction, [.. changed.Where(t => t.ThreadId is not null).Select(t => new OrderingKey(t.Queue, t.ThreadId!)).Distinct()]);
         await AppendAsync(connection, transaction, [.. changed.SelectMany(t => t.Events)]);
         await transaction.CommitAsync();
         return new Inserted(answers);
     }
 
     /// <summary>What an insert came to; no answers where another process took the step.</summary>
-    private sealed record Inserted(IReadOnlyList<Admission>? Answers);
+    private sealed record Inserted(IReadOnlyList<SubmitResult>? Answers);
 
     private static async Task<bool> TakeStepAsync(SqlConnection connection, SqlTransaction transaction, InsertStep step)
     {

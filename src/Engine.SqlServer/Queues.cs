@@ -143,8 +143,8 @@ internal sealed partial class SqlServerTaskStore
             return cancelled;
         })).Count;
 
-    private static Task<List<ThreadKey>> ReadThreadsAsync(SqlConnection connection, SqlTransaction transaction, string queue) =>
-        ReadLongAsync(connection, transaction, ThreadsSql, r => new ThreadKey(queue, r.GetString(0)), queue);
+    private static Task<List<OrderingKey>> ReadThreadsAsync(SqlConnection connection, SqlTransaction transaction, string queue) =>
+        ReadLongAsync(connection, transaction, ThreadsSql, r => new OrderingKey(queue, r.GetString(0)), queue);
 
     public async Task<QueueStats> StatsAsync(string queue, DateTime now) =>
         (await QueryLongAsync(StatsSql,

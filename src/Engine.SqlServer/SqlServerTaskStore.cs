@@ -52,12 +52,12 @@ internal sealed partial class SqlServerTaskStore(string connectionString) : ITas
 
     private Task<SqlConnection> OpenAsync() => OpenAsync(connectionString, CancellationToken.None);
 
-    private static async Task<SqlConnection> OpenAsync(string connectionString, CancellationToken stop)
+    private static async Task<SqlConnection> OpenAsync(string connectionString, CancellationToken cancellationToken)
     {
         var connection = new SqlConnection(connectionString);
         try
         {
-            await connection.OpenAsync(stop);
+            await connection.OpenAsync(cancellationToken);
             return connection;
         }
         catch
@@ -128,7 +128,7 @@ internal sealed partial class SqlServerTaskStore(string connectionString) : ITas
     });
 
     private static Task<T> RetryRacesAsync<T>(Func<Task<T?>> work)
-        where T : class => Races.RetryAsync(work, fault => SqlServerFaults.IsRace(fault) || SqlServerFaults.IsDuplicate(fault));
+        where T : class => ConflictRetry.RetryAsync(work, fault => SqlServerFaults.IsRace(fault) || SqlServerFaults.IsDuplicate(fault));
 
     private static async Task<int> RetryRacesAsync(Func<Task<int?>> work) => (await RetryRacesAsync<object>(async () => await work()) as int?)!.Value;
 

@@ -67,13 +67,13 @@ internal sealed partial class SqlServerTaskStore
     /// <summary>Before a row of these tasks is written or locked.</summary>
     private static async Task LockThreadsAsync(SqlConnection connection, SqlTransaction transaction, IEnumerable<TaskState> tasks)
     {
-        List<ThreadKey> threads = [.. tasks.Where(t => t.ThreadId is not null).Select(t => new ThreadKey(t.Queue, t.ThreadId!)).Distinct()];
+        List<OrderingKey> threads = [.. tasks.Where(t => t.ThreadId is not null).Select(t => new OrderingKey(t.Queue, t.ThreadId!)).Distinct()];
         if (threads.Count > 0)
             await ExecuteAsync(connection, transaction, LockThreadsSql, KeyRows(threads));
     }
 
     /// <summary>Gives the turns of threads to whom they belong, after their members were written.</summary>
-    private static async Task ElectAsync(SqlConnection connection, SqlTransaction transaction, List<ThreadKey> threads)
+    private static async Task ElectAsync(SqlConnection connection, SqlTransaction transaction, List<OrderingKey> threads)
     {
         if (threads.Count == 0)
             return;
@@ -83,5 +83,5 @@ internal sealed partial class SqlServerTaskStore
         }
     }
 
-    private static string KeyRows(IEnumerable<ThreadKey> threads) => Rows.Json(threads.Select(t => (object?[])[t.Queue, t.Thread]));
+    private static string KeyRows(IEnumerable<OrderingKey> threads) => Rows.Json(threads.Select(t => (object?[])[t.Queue, t.Thread]));
 }

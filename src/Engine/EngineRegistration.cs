@@ -44,25 +44,25 @@ public static class EngineRegistration
         services.AddOptions<DrainOptions>().BindConfiguration("TaskQueue:Drain").ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<Drain>();
         services.AddOptions<AuthOptions>().BindConfiguration("TaskQueue:Auth").ValidateDataAnnotations().ValidateOnStart();
-        services.AddSingleton<IOptionsMonitor<AuthOptions>, LastValidOptions<AuthOptions>>();
+        services.AddSingleton<IOptionsMonitor<AuthOptions>, ValidatedOptionsMonitor<AuthOptions>>();
         services.AddSingleton<ApiKeys>().AddSingleton<AuditLog>().AddSingleton<AuditQueries>();
         services.AddOptions<AuditOptions>().BindConfiguration("TaskQueue:Audit").ValidateDataAnnotations().ValidateOnStart();
         services.AddHostedService<AuditWriter>().AddLoopHealth<AuditWriter>();
         services.AddOptions<TelemetryOptions>().BindConfiguration("TaskQueue:Telemetry").ValidateDataAnnotations().ValidateOnStart();
         services.AddTaskQueueHealth(bus);
         services.AddMetrics().AddSingleton<TaskMetrics>().AddSingleton<BacklogWatch>();
-        services.AddSingleton<Outages>();
+        services.AddSingleton<DependencyHealth>();
         services.AddOptions<ScalingOptions>().BindConfiguration("TaskQueue:Scaling").ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<Scaling>();
-        services.AddSingleton<Doorbell>().AddSingleton<CommitSignals>();
-        services.AddSingleton<QueueCatalog>().AddSingleton<QueueVerbs>();
-        services.AddSingleton<ScheduleVerbs>().AddSingleton<ScheduleSignal>();
+        services.AddSingleton<WorkNotifier>().AddSingleton<PostCommitNotifier>();
+        services.AddSingleton<QueueCatalog>().AddSingleton<QueueService>();
+        services.AddSingleton<ScheduleService>().AddSingleton<ScheduleSignal>();
         services.TryAddSingleton(new ReplyAddress(Guid.NewGuid().ToString("N")));
-        services.AddSingleton<ReplyDesk>().AddSingleton<ReplySender>().AddSingleton<QueueRouter>();
+        services.AddSingleton<CompletionRouter>().AddSingleton<ReplySender>().AddSingleton<QueueRouter>();
         services.AddOptions<FileStoreOptions>().BindConfiguration("TaskQueue:Files").ValidateDataAnnotations().ValidateOnStart();
         services.AddOptions<WebhookOptions>().BindConfiguration("TaskQueue:Webhooks").ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<CallbackEvents>().AddSingleton<WebhookReceivers>();
-        services.AddSingleton<FileVerbs>();
+        services.AddSingleton<FileService>();
         services.AddTaskQueueQuotas();
         services.AddSingleton<IFileContents>(sp =>
             sp.GetRequiredService<IOptions<FileStoreOptions>>().Value is var files && files.IsOnDisk(database)
@@ -70,12 +70,12 @@ public static class EngineRegistration
                 : new EncryptedFileContents(ActivatorUtilities.CreateInstance<DatabaseFileContents>(sp), sp.GetRequiredService<DataCipher>()));
         services.AddTaskQueueQuarantine();
         services.AddOptions<RoutingOptions>().BindConfiguration("TaskQueue:Routing");
-        services.AddSingleton<Intake>().AddSingleton<TaskVerbs>().AddSingleton<TaskQueries>().AddSingleton<Claims>();
+        services.AddSingleton<AdmissionLimiter>().AddSingleton<TaskService>().AddSingleton<TaskQueries>().AddSingleton<TaskClaimer>();
 
         // Hosted services stop in reverse: the relay first, so that another process relays on, then the bus, then the group commit, which drains.
         services.AddTaskQueueStorage(database);
         services.AddSingleton(sp => new TaskStateMachine(sp.GetRequiredService<IOptions<EngineOptions>>().Value.KeepFinished));
-        services.AddSingleton<BatchStateMachine>().AddSingleton<BatchRepository>().AddSingleton<BatchVerbs>().AddSingleton<BatchQueries>().AddSingleton<BatchWork>();
+        services.AddSingleton<BatchStateMachine>().AddSingleton<BatchRepository>().AddSingleton<BatchService>().AddSingleton<BatchQueries>().AddSingleton<BatchStore>();
         services.AddOptions<BatchLimits>().BindConfiguration("TaskQueue:Batches").ValidateDataAnnotations().ValidateOnStart();
         services.TryAddSingleton<BellaTaskIds>();
         services.AddMediator(x => x.ConfigureMediator((context, cfg) =>
@@ -83,13 +83,13 @@ public static class EngineRegistration
             cfg.StateMachineSaga(context.GetRequiredService<TaskStateMachine>(), new SagaRepository<TaskState>(context.GetRequiredService<GroupCommitRepository>()));
             cfg.StateMachineSaga(context.GetRequiredService<BatchStateMachine>(), new SagaRepository<BatchState>(context.GetRequiredService<BatchRepository>()));
         }));
-        services.AddSingleton<EventPublisher>().AddSingleton<CarefulPublisher>().AddSingleton<DispatchWindow>();
-        services.AddHostedService<ReplyWatch>().AddLoopHealth<ReplyWatch>();
-        services.AddSingleton<TaskEnds>().AddHostedService<TaskEndWatch>().AddLoopHealth<TaskEndWatch>();
+        services.AddSingleton<EventPublisher>().AddSingleton<IsolatingPublisher>().AddSingleton<InFlightLimiter>();
+        services.AddHostedService<LostReplyWatch>().AddLoopHealth<LostReplyWatch>();
+        services.AddSingleton<CompletionWaiters>().AddHostedService<CompletionWatch>().AddLoopHealth<CompletionWatch>();
         services.AddSingleton<EventFeed>().AddHostedService(sp => sp.GetRequiredService<EventFeed>()).AddLoopHealth<EventFeed>();
         services.AddOptions<AgentOptions>().BindConfiguration("TaskQueue:Agent").ValidateDataAnnotations().ValidateOnStart();
         services.AddTaskQueueBus(bus, roles);
-        services.AddHostedService<EventRelay>().AddLoopHealth<EventRelay>();
+        services.AddHostedService<OutboxDispatcher>().AddLoopHealth<OutboxDispatcher>();
         return services;
     }
 }

@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 
 namespace TaskQueue.Engine;
 
@@ -26,6 +27,23 @@ public static class TextRules
             rest = rest[(at + 2)..];
         }
     }
+
+    /// <summary>The value of a JSON string; null for another kind of value, and for a string with half of a surrogate pair, which is no text.</summary>
+    public static string? Read(JsonElement value)
+    {
+        try
+        {
+            return value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+        }
+        catch (InvalidOperationException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>The string in a member of a JSON object; null where there is none: see <see cref="Read(JsonElement)"/>.</summary>
+    public static string? Read(JsonElement value, string name) =>
+        value.ValueKind == JsonValueKind.Object && value.TryGetProperty(name, out var member) ? Read(member) : null;
 
     /// <summary>Whether a text is clean and has no control characters, as names and keys must not.</summary>
     public static bool IsPlain(string? text) => IsClean(text) && text?.Any(char.IsControl) != true;

@@ -19,13 +19,13 @@ public static class SchedulerRole
         services.AddHostedService<DispatchSweep>().AddLoopHealth<DispatchSweep>();
         services.AddHostedService<LeaseSweep>().AddLoopHealth<LeaseSweep>();
         services.AddHostedService<ExpirySweep>().AddLoopHealth<ExpirySweep>();
-        services.AddHostedService<ScheduleService>().AddLoopHealth<ScheduleService>();
+        services.AddHostedService<ScheduleFiring>().AddLoopHealth<ScheduleFiring>();
         services.AddHostedService<RetentionService>().AddLoopHealth<RetentionService>();
         services.AddHostedService<AbandonedFiles>().AddLoopHealth<AbandonedFiles>();
         services.AddHostedService<AuditRetention>().AddLoopHealth<AuditRetention>();
         services.AddHostedService<RefusedMessageRetention>().AddLoopHealth<RefusedMessageRetention>();
-        services.AddSingleton<BatchSplitter>().AddSingleton<BatchCloser>().AddSingleton<BatchFileWriter>();
-        services.AddHostedService<BatchService>().AddLoopHealth<BatchService>();
+        services.AddSingleton<BatchExpander>().AddSingleton<BatchFinalizer>().AddSingleton<BatchFileWriter>();
+        services.AddHostedService<BatchProcessor>().AddLoopHealth<BatchProcessor>();
         services.TryAddSingleton<ResolveHost>(Dns.GetHostAddressesAsync);
         services.AddSingleton<ReceiverClient>().AddSingleton<ReceiverVerifier>().AddSingleton<CallbackSender>();
         services.AddHostedService<CallbackService>().AddLoopHealth<CallbackService>();

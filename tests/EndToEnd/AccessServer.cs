@@ -1,7 +1,7 @@
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
-using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Storage;
 using TaskQueue.Tests.Servers;
@@ -16,7 +16,7 @@ namespace TaskQueue.Tests.EndToEnd;
 public sealed class AccessServer : IAsyncLifetime
 {
     private readonly DatabaseProvider _provider;
-    private readonly Action<IServiceCollection>? _services;
+    private readonly ILoggerProvider? _log;
 
     /// <summary>On SQLite.</summary>
     public AccessServer()
@@ -24,7 +24,7 @@ public sealed class AccessServer : IAsyncLifetime
     {
     }
 
-    internal AccessServer(DatabaseProvider provider, Action<IServiceCollection>? services) => (_provider, _services) = (provider, services);
+    internal AccessServer(DatabaseProvider provider, ILoggerProvider? log) => (_provider, _log) = (provider, log);
 
     /// <summary>Stands for: reached where the task has ended afterwards.</summary>
     internal const string AsksState = "state";
@@ -63,7 +63,7 @@ public sealed class AccessServer : IAsyncLifetime
     public async Task InitializeAsync()
     {
         Database = await TestDatabase.CreateAsync(_provider);
-        Host = await TestHost.StartAsync(Database.ConnectionString, settings: Settings(), services: _services);
+        Host = await TestHost.StartAsync(Database.ConnectionString, settings: Settings(), log: _log);
         foreach (var name in Callers)
         {
             _clients[name] = new HttpClient { BaseAddress = Host.Http.BaseAddress };

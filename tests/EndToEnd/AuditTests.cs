@@ -101,10 +101,10 @@ public sealed class AuditTests(KeyServer server) : IClassFixture<KeyServer>
         (await server.CallAsync(KeyServer.Reader, "POST", $"/queues/{_queue}/purge", from: "2001:db8:1:2:3:4:5:6")).Status.ShouldBe(403);
         (await server.CallAsync(KeyServer.ShopAdmin, "POST", $"/queues/{_queue}/purge")).Status.ShouldBe(403);
 
-        await Eventually.UntilAsync(async () => (await server.AuditAsync($"target=queue/{_queue}&result=failed: not_found")).Count == 1, Door.Patience, "the failure is recorded");
+        await Eventually.UntilAsync(async () => (await server.AuditAsync($"target=queue/{_queue}&result=failed: not_found")).Count == 1, TestHttp.Patience, "the failure is recorded");
         await Eventually.UntilAsync(async () => (await server.AuditAsync("action=access.refused&actor=reader")).Any(r =>
-            (r.Text("target"), r.Text("address"), r.Text("result")) == ($"POST /queues/{_queue}/purge", "2001:db8:1:2::/64", "refused: forbidden")), Door.Patience, "the refusal is recorded");
-        await Eventually.UntilAsync(async () => (await server.AuditAsync("action=access.refused&actor=shop-admin")).Count > 0, Door.Patience, "so is the other one");
+            (r.Text("target"), r.Text("address"), r.Text("result")) == ($"POST /queues/{_queue}/purge", "2001:db8:1:2::/64", "refused: forbidden")), TestHttp.Patience, "the refusal is recorded");
+        await Eventually.UntilAsync(async () => (await server.AuditAsync("action=access.refused&actor=shop-admin")).Count > 0, TestHttp.Patience, "so is the other one");
     }
 
     [Fact]
@@ -156,7 +156,7 @@ public sealed class AuditTests(KeyServer server) : IClassFixture<KeyServer>
 
         await using var host = await TestHost.StartAsync(database.ConnectionString, settings: new Dictionary<string, string?> { ["TaskQueue:Audit:KeepDays"] = "7" });
         await using var look = database.CreateContext();
-        await Eventually.UntilAsync(async () => await look.Audit.CountAsync() == 1, Door.Patience, "only the young record is left");
+        await Eventually.UntilAsync(async () => await look.Audit.CountAsync() == 1, TestHttp.Patience, "only the young record is left");
     }
 
     private async Task<string> UploadAsync(string key)

@@ -52,7 +52,7 @@ public sealed class AuthFailureTests(KeyServer server) : IClassFixture<KeyServer
         answer.Headers.RetryAfter!.Delta!.Value.TotalSeconds.ShouldBe(1);
         (await answer.Content.ReadAsStringAsync()).ShouldContain("too_many_failures");
         (await server.CallAsync(null, "GET", "/queues", from: address)).Status.ShouldBe(401, "without a credential there is nothing to guess");
-        await Eventually.UntilAsync(async () => (await server.CallAsync("guess", "GET", "/queues", from: address)).Status == 401, Door.Patience, "the bucket fills again");
+        await Eventually.UntilAsync(async () => (await server.CallAsync("guess", "GET", "/queues", from: address)).Status == 401, TestHttp.Patience, "the bucket fills again");
     }
 
     [Fact]
@@ -64,7 +64,7 @@ public sealed class AuthFailureTests(KeyServer server) : IClassFixture<KeyServer
         await using var host = await TestHost.StartAsync(database.ConnectionString, settings: settings);
         var token = $"Bearer {AuthServer.Token(AuthServer.Claims("read"))}";
         (await StatusAsync(token)).ShouldBe(200);
-        await Eventually.UntilAsync(async () => await StatusAsync("Bearer guess") == 429, Door.Patience, "the address is throttled");
+        await Eventually.UntilAsync(async () => await StatusAsync("Bearer guess") == 429, TestHttp.Patience, "the address is throttled");
 
         (await StatusAsync(token)).ShouldBe(200);
         (await StatusAsync($"{token}A")).ShouldBeOneOf([401, 429], "another signature is another token");

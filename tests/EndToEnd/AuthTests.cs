@@ -78,7 +78,7 @@ public sealed class AuthTests(AuthServer server) : IClassFixture<AuthServer>
         {
             using var answer = await server.SendAsync("GET", "/queues", "Bearer key-slow");
             return (int)answer.StatusCode == 200;
-        }, Door.Patience, "the bucket fills again");
+        }, TestHttp.Patience, "the bucket fills again");
     }
 
     [Fact]
@@ -125,16 +125,16 @@ public sealed class AuthTests(AuthServer server) : IClassFixture<AuthServer>
             (await StatusAsync(host.Http, "new")).ShouldBe(401);
 
             await File.WriteAllTextAsync(file, Keys("old", "new"));
-            await Eventually.UntilAsync(async () => await StatusAsync(host.Http, "new") == 200, Door.Patience, "the new key counts");
+            await Eventually.UntilAsync(async () => await StatusAsync(host.Http, "new") == 200, TestHttp.Patience, "the new key counts");
             (await StatusAsync(host.Http, "old")).ShouldBe(200);
 
             await File.WriteAllTextAsync(file, Keys("new"));
-            await Eventually.UntilAsync(async () => await StatusAsync(host.Http, "old") == 401, Door.Patience, "the old key is gone");
+            await Eventually.UntilAsync(async () => await StatusAsync(host.Http, "old") == 401, TestHttp.Patience, "the old key is gone");
             foreach (var wrong in new[] { "{", """{"ApiKeys":[{"Name":"x"}]}""", "{}" })
             {
                 var seen = ReloadOf(host);
                 await File.WriteAllTextAsync(file, wrong);
-                await seen.WaitAsync(Door.Patience);
+                await seen.WaitAsync(TestHttp.Patience);
                 (await StatusAsync(host.Http, "new")).ShouldBe(200);
             }
         }

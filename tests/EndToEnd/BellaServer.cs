@@ -113,13 +113,13 @@ public abstract class BellaServer(DatabaseProvider provider) : IAsyncLifetime
             .GetProperty("data").GetString()!;
 
     /// <summary>A put whose caller waits; the answer comes when the task has ended, or, of a stream, when it begins.</summary>
-    internal Task<HttpResponseMessage> PutWaitingAsync(string queue, string mode, string more = "", CancellationToken gone = default) =>
+    internal Task<HttpResponseMessage> PutWaitingAsync(string queue, string mode, string more = "", CancellationToken cancellationToken = default) =>
         Http.SendAsync(
             new HttpRequestMessage(HttpMethod.Post, Uri("put"))
             {
                 Content = new StringContent($$$"""{"queue":"{{{queue}}}","endpoint":"/v1/chat/completions","data":{"k":"v"},"response_mode":"{{{mode}}}"{{{more}}}}""", Encoding.UTF8, "application/json"),
             },
-            HttpCompletionOption.ResponseHeadersRead, gone);
+            HttpCompletionOption.ResponseHeadersRead, cancellationToken);
 
     /// <summary>Takes the first task that comes to a queue.</summary>
     internal Task<JsonElement> TakeFirstAsync(string queue, HttpClient? http = null, string more = "") =>

@@ -41,7 +41,7 @@ public sealed class BellaServersTests(BellaOnPostgres server) : IClassFixture<Be
         var name = await server.RegisterAsync();
         var queue = BellaTaskId.Parse(await server.PutAsync(name, 1))!.Queue;
         var made = new BellaTaskId(new StoppedClock().GetUtcNow().ToUnixTimeMilliseconds(), 0, BellaMode.Callback, ids.Instance, 1, queue);
-        (await other.Services.GetRequiredService<TaskVerbs>().SubmitAsync(new TaskSubmission(made.ToGuid(), name, "{}") { Owner = "ann" })).Result.ShouldBe(Admitted.Accepted);
+        (await other.Services.GetRequiredService<TaskService>().SubmitAsync(new TaskSubmission(made.ToGuid(), name, "{}") { Owner = "ann" })).Result.ShouldBe(SubmitStatus.Accepted);
 
         var put = await other.Http.PostAsync(BellaServer.Uri("put"), new StringContent($$$"""{"queue":"{{{name}}}","endpoint":"/x","level":1,"data":{"mine":1}}"""));
 

@@ -30,10 +30,10 @@ public sealed class BrokerUsersTests(BrokerUsers users) : IClassFixture<BrokerUs
             options.Queues.Add(Queue);
             options.UseRabbitMq(users.AddressOf("shop-worker"));
             options.AddProcessor("quick", (_, _) => Task.FromResult(TaskOutcome.Completed("\"done\"")));
-            options.AddProcessor("slow", async (task, cancel) =>
+            options.AddProcessor("slow", async (task, cancellationToken) =>
             {
                 begun.TrySetResult(task.Id);
-                await Task.Delay(Timeout.Infinite, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 cancelled.TrySetResult();
                 return TaskOutcome.Completed();
             });
@@ -47,10 +47,10 @@ public sealed class BrokerUsersTests(BrokerUsers users) : IClassFixture<BrokerUs
         (await users.Database.GetAsync(quick)).ClaimedBy.ShouldBe(Engine.Auth.Credentials.OfBusUser("shop-worker"));
 
         var slow = (await producer.SendAsync(new NewTask(Queue, "slow"))).Id;
-        (await begun.Task.WaitAsync(Door.Patience)).ShouldBe(slow);
+        (await begun.Task.WaitAsync(TestHttp.Patience)).ShouldBe(slow);
         await users.Http.TaskAsync(slow, "running");
         (await users.Http.PostAsync($"/tasks/{slow}/cancel", "")).Status.ShouldBeLessThan(300);
-        await cancelled.Task.WaitAsync(Door.Patience);
+        await cancelled.Task.WaitAsync(TestHttp.Patience);
     }
 
     [Fact]
@@ -90,9 +90,9 @@ public sealed class BrokerUsersTests(BrokerUsers users) : IClassFixture<BrokerUs
             var id = (await producer.SendAsync(new NewTask(Queue, "later") { ScheduledAt = TimeProvider.System.GetUtcNow().AddDays(1) })).Id;
             var accepted = false;
             await Eventually.UntilAsync(
-                async () => (accepted = (await users.Http.ReadAsync($"/tasks/{id}")).Status == 200) || await FindAsync($"SubmitTasks:{id}:ann") is not null, Door.Patience, "it is accepted or set aside");
+                async () => (accepted = (await users.Http.ReadAsync($"/tasks/{id}")).Status == 200) || await FindAsync($"SubmitTasks:{id}:ann") is not null, TestHttp.Patience, "it is accepted or set aside");
             return accepted;
-        }, Door.Patience, "there is room again");
+        }, TestHttp.Patience, "there is room again");
     }
 
     [Fact]
@@ -106,7 +106,7 @@ public sealed class BrokerUsersTests(BrokerUsers users) : IClassFixture<BrokerUs
         await (await (await client.BusAsync()).GetSendEndpoint(Addresses.Submit)).Send(new SubmitTasks([new SubmittedTask(Guid.NewGuid(), Queue, "{}")]));
         (await SetAsideAsync("SubmitTasks:sender:")).Reason.ShouldContain("user_id");
 
-        await Eventually.UntilAsync(async () => await users.DepthAsync("taskqueue-submit_error") >= before + 2, Door.Patience, "both messages are kept");
+        await Eventually.UntilAsync(async () => await users.DepthAsync("taskqueue-submit_error") >= before + 2, TestHttp.Patience, "both messages are kept");
         (await users.Http.ReadAsync($"/tasks/{id}")).Status.ShouldBe(404);
     }
 
@@ -115,7 +115,7 @@ public sealed class BrokerUsersTests(BrokerUsers users) : IClassFixture<BrokerUs
     {
         var before = await users.DepthAsync("taskqueue-submit_error");
         await PublishAsync("shop", Addresses.SubmitQueue, "no JSON", "shop");
-        await Eventually.UntilAsync(async () => await users.DepthAsync("taskqueue-submit_error") > before, Door.Patience, "the message is kept");
+        await Eventually.UntilAsync(async () => await users.DepthAsync("taskqueue-submit_error") > before, TestHttp.Patience, "the message is kept");
         (await SetAsideAsync("taskqueue-submit:message:shop")).State.ShouldBe("moved to taskqueue-submit_error");
         await using var producer = await ProducerAsync("shop");
         await AcceptedAsync((await producer.SendAsync(new NewTask(Queue, "later") { ScheduledAt = TimeProvider.System.GetUtcNow().AddDays(1) })).Id);
@@ -196,7 +196,7 @@ public sealed class BrokerUsersTests(BrokerUsers users) : IClassFixture<BrokerUs
             .Replace("ENTRY", entry, StringComparison.Ordinal);
         await PublishAsync("shop-worker", Addresses.ReportQueue, report, "shop-worker");
         var own = await users.Http.SubmitAsync(new { queue = "shop", action = "n", scheduled_at = TimeProvider.System.GetUtcNow().AddDays(1) });
-        await Eventually.UntilAsync(async () => await users.DepthAsync(Addresses.ReportQueue) == 0, Door.Patience, "the report was read");
+        await Eventually.UntilAsync(async () => await users.DepthAsync(Addresses.ReportQueue) == 0, TestHttp.Patience, "the report was read");
         (await users.Http.TaskAsync(id)).Text("status").ShouldBe("pending");
         (await users.Http.TaskAsync(own)).Text("status").ShouldNotBe("completed");
 
@@ -231,12 +231,12 @@ public sealed class BrokerUsersTests(BrokerUsers users) : IClassFixture<BrokerUs
     }
 
     private async Task AcceptedAsync(Guid id) =>
-        await Eventually.UntilAsync(async () => (await users.Http.ReadAsync($"/tasks/{id}")).Status == 200, Door.Patience, $"task {id} is accepted");
+        await Eventually.UntilAsync(async () => (await users.Http.ReadAsync($"/tasks/{id}")).Status == 200, TestHttp.Patience, $"task {id} is accepted");
 
     private async Task<QuarantinedItem> SetAsideAsync(string subject)
     {
         QuarantinedItem? item = null;
-        await Eventually.UntilAsync(async () => (item = await FindAsync(subject)) is not null, Door.Patience, $"{subject} is set aside");
+        await Eventually.UntilAsync(async () => (item = await FindAsync(subject)) is not null, TestHttp.Patience, $"{subject} is set aside");
         return item!;
     }
 

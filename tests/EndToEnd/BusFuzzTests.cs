@@ -5,7 +5,6 @@ using MassTransit;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 using RabbitMQ.Client;
 using Shouldly;
 using TaskQueue.Engine.Storage;
@@ -37,11 +36,8 @@ public abstract class BusFuzzTests(DatabaseProvider provider) : IAsyncLifetime
         _database = await TestDatabase.CreateAsync(provider);
         _virtualHost = await TestServers.CreateVirtualHostAsync();
         await TestServers.ImportDefinitionsAsync(_virtualHost, await File.ReadAllTextAsync(Repository.FileAt("deploy", "rabbitmq", "definitions.json")));
-        _host = await TestHost.StartAsync(_database.ConnectionString, AddressOf("taskqueue-admin").ToString(), settings: Settings, services: services =>
-        {
-            services.AddSingleton<ILoggerProvider>(_log);
-            services.AddReceiveObserver(_ => _handled);
-        });
+        _host = await TestHost.StartAsync(_database.ConnectionString, AddressOf("taskqueue-admin").ToString(), settings: Settings, log: _log,
+            services: services => services.AddReceiveObserver(_ => _handled));
         // What the scheduler changes, no message does.
         foreach (var service in _host.Services.GetServices<IHostedService>().Where(s => s.GetType().Namespace!.StartsWith("TaskQueue.Scheduler", StringComparison.Ordinal)))
             await service.StopAsync(CancellationToken.None);
@@ -83,7 +79,7 @@ public abstract class BusFuzzTests(DatabaseProvider provider) : IAsyncLifetime
             var what = $"seed {seed}, messages from {sent}: {string.Join('\n', messages.Select(m => $"{m.Exchange} {m.ContentType} {Encoding.Latin1.GetString(m.Body[..Math.Min(2000, m.Body.Length)])}"))}";
             await Task.WhenAll(messages.Select((message, i) => PublishAsync(message, sent + i)));
             var upTo = sent += messages.Count;
-            await Eventually.UntilAsync(() => Task.FromResult(_handled.Count == upTo), Door.Patience, $"all are handled; {what}");
+            await Eventually.UntilAsync(() => Task.FromResult(_handled.Count == upTo), TestHttp.Patience, $"all are handled; {what}");
             _log.Failures.ShouldBeEmpty(what);
             if (before is not { } was || await StateAsync() is var now && now.Refused == was.Refused)
                 continue;

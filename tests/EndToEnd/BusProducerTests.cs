@@ -97,7 +97,7 @@ public sealed class BusProducerTests(ServersStack stack) : IClassFixture<Servers
         {
             claimed.AddRange(await stack.Http.ClaimAsync(queue, max: 1000));
             return claimed.Count >= count;
-        }, Door.Patience, $"{count} tasks of {queue} are there");
+        }, TestHttp.Patience, $"{count} tasks of {queue} are there");
         return claimed;
     }
 }

@@ -81,10 +81,10 @@ public abstract partial class BusTests
     public async Task A_worker_without_a_proper_name_and_a_message_with_too_much_are_set_aside_whole()
     {
         await SendReportAsync(new LooseReport { Worker = new string('w', 201) });
-        await Eventually.UntilAsync(async () => (await WholeAsync(Addresses.ReportQueue))?.Reason.Contains("worker", StringComparison.Ordinal) == true, Door.Patience, "the report is set aside");
+        await Eventually.UntilAsync(async () => (await WholeAsync(Addresses.ReportQueue))?.Reason.Contains("worker", StringComparison.Ordinal) == true, TestHttp.Patience, "the report is set aside");
 
         await SubmitAsync([.. Enumerable.Range(0, 1001).Select(_ => NewTask())]);
-        await Eventually.UntilAsync(async () => (await WholeAsync(Addresses.SubmitQueue))?.Reason.Contains("1001 tasks", StringComparison.Ordinal) == true, Door.Patience, "the message is set aside");
+        await Eventually.UntilAsync(async () => (await WholeAsync(Addresses.SubmitQueue))?.Reason.Contains("1001 tasks", StringComparison.Ordinal) == true, TestHttp.Patience, "the message is set aside");
         (await WholeAsync(Addresses.SubmitQueue))!.State.ShouldBe("moved to taskqueue-submit_error");
     }
 
@@ -93,10 +93,10 @@ public abstract partial class BusTests
     {
         await SendAsync(Addresses.Submit, Addresses.SubmitQueue, new UnknownMessage("?"));
         await Eventually.UntilAsync(
-            async () => (await WholeAsync(Addresses.SubmitQueue))?.State == "moved to taskqueue-submit_skipped", Door.Patience, "the unknown message is set aside");
+            async () => (await WholeAsync(Addresses.SubmitQueue))?.State == "moved to taskqueue-submit_skipped", TestHttp.Patience, "the unknown message is set aside");
         await SendAsync(Addresses.Submit, Addresses.SubmitQueue, new UnreadableSubmit { Tasks = JsonSerializer.SerializeToElement("no list") });
         await Eventually.UntilAsync(
-            async () => (await WholeAsync(Addresses.SubmitQueue))?.State == "moved to taskqueue-submit_error", Door.Patience, "the unreadable message is set aside");
+            async () => (await WholeAsync(Addresses.SubmitQueue))?.State == "moved to taskqueue-submit_error", TestHttp.Patience, "the unreadable message is set aside");
 
         var task = NewTask();
         await SubmitAsync(task);
@@ -108,7 +108,7 @@ public abstract partial class BusTests
     {
         const string queue = BuiltInQueues.Tasks;
         await SendAsync(new BusAddress(stack.RabbitMq is { } uri ? new Uri(uri) : null).Of(queue), queue, new UnreadableDispatch { Tasks = JsonSerializer.SerializeToElement("no list") });
-        await Eventually.UntilAsync(async () => (await WholeAsync(queue))?.State == $"moved to {queue}_error", Door.Patience, "the unreadable dispatch is set aside");
+        await Eventually.UntilAsync(async () => (await WholeAsync(queue))?.State == $"moved to {queue}_error", TestHttp.Patience, "the unreadable dispatch is set aside");
 
         await Http.TaskAsync(await Http.SubmitAsync(new { }), "completed");
     }

@@ -127,7 +127,7 @@ public abstract partial class BusTests(Stack stack) : IAsyncLifetime
 
     private protected async Task<System.Text.Json.JsonElement> AcceptedAsync(Guid id)
     {
-        await Eventually.UntilAsync(async () => (await Http.ReadAsync($"/tasks/{id}")).Status == 200, Door.Patience, $"task {id} is accepted");
+        await Eventually.UntilAsync(async () => (await Http.ReadAsync($"/tasks/{id}")).Status == 200, TestHttp.Patience, $"task {id} is accepted");
         return await Http.TaskAsync(id);
     }
 
@@ -146,7 +146,7 @@ public abstract partial class BusTests(Stack stack) : IAsyncLifetime
         {
             await using var db = stack.Database.CreateContext();
             return (item = await db.Set<QuarantinedItem>().SingleOrDefaultAsync(i => i.Kind == "message" && i.Subject == subject)) is not null;
-        }, Door.Patience, $"{subject} is set aside");
+        }, TestHttp.Patience, $"{subject} is set aside");
         return item!;
     }
 }

@@ -100,7 +100,7 @@ public sealed class CallbackGuardTests : IAsyncLifetime
         receiver.All.ShouldBeEmpty();
     }
 
-    private Task<IPAddress[]> Resolve(string host, CancellationToken stop)
+    private Task<IPAddress[]> Resolve(string host, CancellationToken cancellationToken)
     {
         _asked.Enqueue(host);
         return Task.FromResult(_addresses);

@@ -44,7 +44,7 @@ public abstract class ClockTests(DatabaseProvider provider) : IAsyncLifetime
         _time.Step(TimeSpan.FromHours(1));
 
         // The tick that was next is late by an hour, so the schedule fires, once, and a scheduler has looked around since.
-        await Eventually.UntilAsync(async () => await TicksAsync(queue) > 0, Door.Patience, "the schedule fires");
+        await Eventually.UntilAsync(async () => await TicksAsync(queue) > 0, TestHttp.Patience, "the schedule fires");
         (await Http.TellAsync("heartbeat", new { id, attempt = 1 })).ShouldBe(["ok"]);
         (await Http.TellAsync("report", new { id, attempt = 1, outcome = "completed" })).ShouldBe(["ok"]);
         (await TicksAsync(queue)).ShouldBeLessThanOrEqualTo(2); // a minute may have begun meanwhile
@@ -65,7 +65,7 @@ public abstract class ClockTests(DatabaseProvider provider) : IAsyncLifetime
         {
             found.AddRange((await Http.ClaimAsync(queue, max: 10, lease_seconds: 60, wait_seconds: 1)).Select(t => t.Id()));
             return found.Count == 2;
-        }, Door.Patience, "both tasks are claimed");
+        }, TestHttp.Patience, "both tasks are claimed");
         found.ShouldBe([waiting, left], ignoreOrder: true);
         var fresh = await Http.SubmitAsync(new { action = "uppercase", data = new { text = "now" } });
         await Http.TaskAsync(fresh, "completed");

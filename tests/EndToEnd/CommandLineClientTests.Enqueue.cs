@@ -46,7 +46,7 @@ public sealed partial class CommandLineClientTests
         using var waiting = TaskQueueProcess.StartCommand(["enqueue", $"{_queue}f", "mail", "--max-attempts", "1", "--wait"], CommandRun.Environment(Http.BaseAddress!));
         var task = (await Http.ClaimAsync($"{_queue}f", wait_seconds: 20)).Single();
         await Http.TellAsync("report", new { id = task.Id(), attempt = 1, outcome = "failed", error = "no such address" });
-        (await waiting.WaitAsync(Door.Patience)).ShouldBe(1);
+        (await waiting.WaitAsync(TestHttp.Patience)).ShouldBe(1);
         waiting.Errors.ShouldBe([$"taskqueue: task {task.Id()} is failed: no such address"]);
     }
 

@@ -28,7 +28,7 @@ public sealed partial class CommandLineClientTests
                 await Task.Delay(Timeout.Infinite, context.RequestAborted);
         };
         using var tail = TaskQueueProcess.StartCommand(["tail", "--json", "--queue", "a b", "--queue", "c", "--after", "zero"], CommandRun.Environment(new Uri(server.Url)));
-        await Eventually.UntilAsync(() => Task.FromResult(server.All.Count >= 4), Door.Patience, "the fourth connection");
+        await Eventually.UntilAsync(() => Task.FromResult(server.All.Count >= 4), TestHttp.Patience, "the fourth connection");
 
         (await TaskQueueProcess.SignalAsync(tail, Interrupt)).ShouldBe(0, tail.Output);
         tail.Results.Select(l => JsonSerializer.Deserialize<JsonElement>(l)).Select(e => (e.Text("cursor"), e.Text("event")))
@@ -50,11 +50,11 @@ public sealed partial class CommandLineClientTests
             await first.Http.SubmitAsync(new { action = "a", queue = "other" });
             sent.Add(await first.Http.SubmitAsync(new { action = "a", queue = "live" }));
             return tail.Results.Count > 0;
-        }, Door.Patience, "tail is connected");
+        }, TestHttp.Patience, "tail is connected");
         var seen = sent.FindIndex(id => tail.Results[0].Contains(id.ToString()));
 
         first.Kill();
-        await Eventually.UntilAsync(() => Task.FromResult(tail.Errors.Any(l => l.Contains("trying again"))), Door.Patience, "the loss is said");
+        await Eventually.UntilAsync(() => Task.FromResult(tail.Errors.Any(l => l.Contains("trying again"))), TestHttp.Patience, "the loss is said");
         await using var second = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database.ConnectionString, rabbitMq: null, port: first.Port);
         for (var i = 0; i < 5; i++)
             sent.Add(await second.Http.SubmitAsync(new { action = "a", queue = "live" }));
@@ -79,7 +79,7 @@ public sealed partial class CommandLineClientTests
             }
 
             return tail.Results.Any(l => l.Contains("cancelled"));
-        }, Door.Patience, "tail shows the task");
+        }, TestHttp.Patience, "tail shows the task");
         (await TaskQueueProcess.SignalAsync(tail, Interrupt)).ShouldBe(0, tail.Output);
         tail.Results.ShouldAllBe(l => JsonSerializer.Deserialize<JsonElement>(l).Text("task_id") == id.ToString() && JsonSerializer.Deserialize<JsonElement>(l).Text("queue") == _queue);
         tail.Errors.ShouldBeEmpty();

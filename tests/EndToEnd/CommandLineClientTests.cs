@@ -129,9 +129,9 @@ public sealed partial class CommandLineClientTests(SqliteStack stack) : IClassFi
         (await RunAsync("stats", "none-such")).Refused(1, "none-such");
 
         using var watch = TaskQueueProcess.StartCommand(["stats", _queue, "--watch", "--every", "0.2", "--json"], CommandRun.Environment(Http.BaseAddress!));
-        await Eventually.UntilAsync(() => Task.FromResult(watch.Results.Count > 0), Door.Patience, "the first look");
+        await Eventually.UntilAsync(() => Task.FromResult(watch.Results.Count > 0), TestHttp.Patience, "the first look");
         await Http.SubmitAsync(new { action = "a", queue = _queue });
-        await Eventually.UntilAsync(() => Task.FromResult(watch.Results.Any(l => Queue(l).GetProperty("in_per_second") is { ValueKind: JsonValueKind.Number } rate && rate.GetDouble() > 0)), Door.Patience, "a rate of arrivals");
+        await Eventually.UntilAsync(() => Task.FromResult(watch.Results.Any(l => Queue(l).GetProperty("in_per_second") is { ValueKind: JsonValueKind.Number } rate && rate.GetDouble() > 0)), TestHttp.Patience, "a rate of arrivals");
         Queue(watch.Results[0]).GetProperty("in_per_second").ValueKind.ShouldBe(JsonValueKind.Null);
         Queue(watch.Results[^1]).Whole("waiting").ShouldBe(2);
         (await TaskQueueProcess.SignalAsync(watch, Interrupt)).ShouldBe(0);

@@ -105,7 +105,7 @@ public sealed class DeletionCostTests : IAsyncLifetime
         using var other = TestCluster.NewCertificate();
         _cluster.Trust(other);
         await using var service = await StartAsync();
-        await Eventually.UntilAsync(() => Task.FromResult(!_log.All.IsEmpty), Door.Patience, "it is said");
+        await Eventually.UntilAsync(() => Task.FromResult(!_log.All.IsEmpty), TestHttp.Patience, "it is said");
         await LooksAsync();
         _cluster.Requests.ShouldBeEmpty();
     }
@@ -149,9 +149,9 @@ public sealed class DeletionCostTests : IAsyncLifetime
         (await SentAsync(1))[0].Body.ShouldContain("\"0\"");
 
         await server.Http.SubmitManyAsync(Enumerable.Range(0, 5).Select(_ => new { queue = "q", action = "a" }));
-        await Eventually.UntilAsync(() => Task.FromResult(DeletionCostRegistration.RunningOfWorkers(services!) == 2), Door.Patience, "two run; those that wait in the worker do not count");
+        await Eventually.UntilAsync(() => Task.FromResult(DeletionCostRegistration.RunningOfWorkers(services!) == 2), TestHttp.Patience, "two run; those that wait in the worker do not count");
         goOn.SetResult();
-        await Eventually.UntilAsync(() => Task.FromResult(DeletionCostRegistration.RunningOfWorkers(services!) == 0), Door.Patience, "none runs");
+        await Eventually.UntilAsync(() => Task.FromResult(DeletionCostRegistration.RunningOfWorkers(services!) == 0), TestHttp.Patience, "none runs");
     }
 
     [Fact]
@@ -163,8 +163,8 @@ public sealed class DeletionCostTests : IAsyncLifetime
         (await SentAsync(1))[0].Body.ShouldContain("\"0\"");
 
         await host.Http.SubmitManyAsync(Enumerable.Range(0, 3).Select(_ => new { action = "uppercase", data = new { text = "a" } }));
-        await Eventually.UntilAsync(() => Task.FromResult(ConsumersRole.RunningTasks(host.Services) > 0), Door.Patience, "some run");
-        await Eventually.UntilAsync(() => Task.FromResult(ConsumersRole.RunningTasks(host.Services) == 0), Door.Patience, "none runs");
+        await Eventually.UntilAsync(() => Task.FromResult(ConsumersRole.RunningTasks(host.Services) > 0), TestHttp.Patience, "some run");
+        await Eventually.UntilAsync(() => Task.FromResult(ConsumersRole.RunningTasks(host.Services) == 0), TestHttp.Patience, "none runs");
 
         await using var off = await TestHost.StartAsync(database.ConnectionString, settings: new Dictionary<string, string?> { ["TaskQueue:Kubernetes:DeletionCost"] = "false" });
         off.Services.GetServices<IHostedService>().ShouldNotContain(s => s is DeletionCostService);
@@ -187,7 +187,7 @@ public sealed class DeletionCostTests : IAsyncLifetime
     /// <summary>Waits until so many requests have come, and one look after it.</summary>
     private async Task<ClusterRequest[]> SentAsync(int count)
     {
-        await Eventually.UntilAsync(() => Task.FromResult(_cluster.Requests.Count >= count), Door.Patience, $"{count} requests came");
+        await Eventually.UntilAsync(() => Task.FromResult(_cluster.Requests.Count >= count), TestHttp.Patience, $"{count} requests came");
         if (_looks > 0)
             await LooksAsync();
         _cluster.Requests.Count.ShouldBe(count);
@@ -198,7 +198,7 @@ public sealed class DeletionCostTests : IAsyncLifetime
     private async Task LooksAsync()
     {
         var before = Volatile.Read(ref _looks);
-        await Eventually.UntilAsync(() => Task.FromResult(Volatile.Read(ref _looks) >= before + 5), Door.Patience, "it looked");
+        await Eventually.UntilAsync(() => Task.FromResult(Volatile.Read(ref _looks) >= before + 5), TestHttp.Patience, "it looked");
     }
 
     private sealed class Run(DeletionCostService service) : IAsyncDisposable

@@ -45,7 +45,7 @@ internal sealed class EventClient : IAsyncDisposable
 
     /// <summary>Waits until a task's events are as expected.</summary>
     public Task HeardAsync(Guid task, string events) =>
-        Eventually.UntilAsync(() => Task.FromResult(Of(task) == events), Door.Patience, $"{task}: {events}");
+        Eventually.UntilAsync(() => Task.FromResult(Of(task) == events), TestHttp.Patience, $"{task}: {events}");
 
     public async ValueTask DisposeAsync()
     {

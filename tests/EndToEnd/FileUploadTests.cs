@@ -76,10 +76,10 @@ public sealed class FileUploadTests : IAsyncLifetime
         {
             await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes(Head));
             await client.GetStream().WriteAsync(new byte[MiB]);
-            await Eventually.UntilAsync(async () => await RowsAsync() == 1, Door.Patience, "the upload has begun");
+            await Eventually.UntilAsync(async () => await RowsAsync() == 1, TestHttp.Patience, "the upload has begun");
         }
 
-        await Eventually.UntilAsync(async () => await RowsAsync() == 0 && Directory.GetFiles(_database.Folder).Length == 0, Door.Patience, "nothing is left");
+        await Eventually.UntilAsync(async () => await RowsAsync() == 0 && Directory.GetFiles(_database.Folder).Length == 0, TestHttp.Patience, "nothing is left");
     }
 
     [Fact]
@@ -119,7 +119,7 @@ public sealed class FileUploadTests : IAsyncLifetime
 
     private static async Task<string> ReadAnswerAsync(TcpClient client)
     {
-        using var deadline = new CancellationTokenSource(Door.Patience);
+        using var deadline = new CancellationTokenSource(TestHttp.Patience);
         var (buffer, text) = (new byte[4096], "");
         while (!text.Contains("}}", StringComparison.Ordinal) && await client.GetStream().ReadAsync(buffer, deadline.Token) is var read and > 0)
             text += Encoding.UTF8.GetString(buffer, 0, read);

@@ -1,7 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Tests.EndToEnd;
@@ -9,7 +8,7 @@ namespace TaskQueue.Tests.EndToEnd;
 /// <summary>The server of <see cref="AccessServer"/> on a database of choice, watched: what it logs, and whether its tables change.</summary>
 internal sealed class FuzzServer(DatabaseProvider provider, FailureLog log) : IAsyncDisposable
 {
-    public AccessServer Access { get; } = new(provider, services => services.AddSingleton<ILoggerProvider>(log));
+    public AccessServer Access { get; } = new(provider, log);
 
     /// <summary>The scheduler stands still: what it changes, no request does.</summary>
     public async Task InitializeAsync()

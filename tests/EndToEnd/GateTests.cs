@@ -77,7 +77,7 @@ public sealed partial class GateTests(SqliteStack stack) : IClassFixture<SqliteS
         var polls = Enumerable.Range(0, 3).Select(_ => host.Http.ClaimAsync("idle", wait_seconds: 30)).ToList();
         (await host.Http.ReadAsync("/queues")).Status.ShouldBe(200);
 
-        using (await Eventually.UntilAsync(() => TakePlaceAsync(host.Http.BaseAddress!.Port), Door.Patience, "the place is taken"))
+        using (await Eventually.UntilAsync(() => TakePlaceAsync(host.Http.BaseAddress!.Port), TestHttp.Patience, "the place is taken"))
         {
             using var busy = await host.Http.GetAsync("/queues");
             busy.Headers.RetryAfter!.Delta.ShouldBe(TimeSpan.FromSeconds(1));
@@ -85,7 +85,7 @@ public sealed partial class GateTests(SqliteStack stack) : IClassFixture<SqliteS
             (await host.Http.ReadAsync("/health/live")).Status.ShouldBe(200);
         }
 
-        await Eventually.UntilAsync(async () => (await host.Http.ReadAsync("/queues")).Status == 200, Door.Patience, "the place is given back");
+        await Eventually.UntilAsync(async () => (await host.Http.ReadAsync("/queues")).Status == 200, TestHttp.Patience, "the place is given back");
         polls.ShouldAllBe(poll => !poll.IsCompleted);
     }
 

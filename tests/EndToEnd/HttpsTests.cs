@@ -46,7 +46,7 @@ public sealed class HttpsTests : IDisposable
 
         await File.WriteAllTextAsync(key, "not a key");
         var reader = server.App.Services.GetRequiredService<ServerCertificates>().All.Single();
-        await Eventually.UntilAsync(() => Task.FromResult(!TryRefresh(reader)), Door.Patience, "the files were looked at");
+        await Eventually.UntilAsync(() => Task.FromResult(!TryRefresh(reader)), TestHttp.Patience, "the files were looked at");
         (await SubjectAsync(http)).ShouldBe("CN=fourth", "what cannot be used changes nothing");
         Write(certificate, key, "fifth");
         await BecomesAsync(http, "CN=fifth");
@@ -178,7 +178,7 @@ public sealed class HttpsTests : IDisposable
         return _seen;
     }
 
-    private Task BecomesAsync(HttpClient http, string subject) => Eventually.UntilAsync(async () => await SubjectAsync(http) == subject, Door.Patience, subject);
+    private Task BecomesAsync(HttpClient http, string subject) => Eventually.UntilAsync(async () => await SubjectAsync(http) == subject, TestHttp.Patience, subject);
 
     private static async Task<Running> StartAsync(string? urls, Dictionary<string, string?> settings)
     {

@@ -48,7 +48,7 @@ public sealed class KeyServersTests
     private static async Task RefusedAsync(TaskQueueProcess process, string key)
     {
         var start = Stopwatch.GetTimestamp();
-        await Eventually.UntilAsync(async () => await StatusAsync(process, key) is 401 or 429, Door.Patience, "the key is refused");
+        await Eventually.UntilAsync(async () => await StatusAsync(process, key) is 401 or 429, TestHttp.Patience, "the key is refused");
         Stopwatch.GetElapsedTime(start).ShouldBeLessThan(Promised);
     }
 }

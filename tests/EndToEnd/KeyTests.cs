@@ -101,7 +101,7 @@ public sealed class KeyTests(KeyServer server) : IClassFixture<KeyServer>
         third.Text("id").ShouldBe(id);
         (await server.CallAsync(third.Text("key"), "GET", "/queues")).Status.ShouldBe(200);
         (await server.CallAsync(second, "GET", "/queues", from: "10.9.0.3")).Status.ShouldBe(200);
-        await Eventually.UntilAsync(async () => (await server.CallAsync(second, "GET", "/queues", from: "10.9.0.3")).Status != 200, Door.Patience, "the overlap ends");
+        await Eventually.UntilAsync(async () => (await server.CallAsync(second, "GET", "/queues", from: "10.9.0.3")).Status != 200, TestHttp.Patience, "the overlap ends");
         (await server.CallAsync(third.Text("key"), "GET", "/queues")).Status.ShouldBe(200);
         Problems.Expect(await server.CallAsync(KeyServer.Boss, "POST", $"/keys/{id}/rotate", new { overlap_seconds = 604_801 }), 400, "invalid_request");
     }
@@ -112,7 +112,7 @@ public sealed class KeyTests(KeyServer server) : IClassFixture<KeyServer>
         var soon = TimeProvider.System.GetUtcNow().AddSeconds(2).ToUnixTimeSeconds() + 1;
         var (_, key) = await server.IssueAsync(new { name = _name, expires_at = soon });
         (await server.CallAsync(key, "GET", "/queues")).Status.ShouldBe(200);
-        await Eventually.UntilAsync(async () => (await server.CallAsync(key, "GET", "/queues", from: "10.9.0.4")).Status is 401 or 429, Door.Patience, "the key expires");
+        await Eventually.UntilAsync(async () => (await server.CallAsync(key, "GET", "/queues", from: "10.9.0.4")).Status is 401 or 429, TestHttp.Patience, "the key expires");
     }
 
     [Fact]
@@ -123,7 +123,7 @@ public sealed class KeyTests(KeyServer server) : IClassFixture<KeyServer>
         await server.CallAsync(key, "GET", "/queues");
         await Eventually.UntilAsync(
             async () => (await server.CallAsync(KeyServer.Boss, "GET", $"/keys/{id}")).Json.Text("last_used_at") is { } at && at.EndsWith(":00Z", StringComparison.Ordinal),
-            Door.Patience, "the last use is written");
+            TestHttp.Patience, "the last use is written");
     }
 
     [Fact]

@@ -66,14 +66,14 @@ public sealed class LimitsTests : IAsyncLifetime
             $"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 900000\r\n\r\n"
             + (path == "/v1/files" ? "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n" : "{\"tasks\":[{\"action\":\"") + new string('x', 300_000)));
         var reading = ReadAsync(stream, words);
-        await Eventually.UntilAsync(() => TrickleAsync(stream, reading), Door.Patience, "the server ends it");
+        await Eventually.UntilAsync(() => TrickleAsync(stream, reading), TestHttp.Patience, "the server ends it");
         var text = await reading;
         text.ShouldStartWith("HTTP/1.1 408");
         text.ShouldContain("Connection: close");
         text.ShouldContain(type);
         if (text.Contains('{', StringComparison.Ordinal)) // who still sends may lose the rest of the answer
             text.ShouldContain(words);
-        await Eventually.UntilAsync(() => Task.FromResult(Budget.Bodies.Used == 0), Door.Patience, "nothing is held for it");
+        await Eventually.UntilAsync(() => Task.FromResult(Budget.Bodies.Used == 0), TestHttp.Patience, "nothing is held for it");
     }
 
     [Theory]
@@ -145,8 +145,8 @@ public sealed class LimitsTests : IAsyncLifetime
         var http = await StartAsync();
         (await http.PostAsync("/v1/queue/register", new { queue = "b", endpoint = "e" })).Status.ShouldBe(200);
         var put = http.PostAsync("/v1/queue/put", new { queue = "b", endpoint = "e", response_mode = "blocking", data = new { text = new string('x', 500_000) } });
-        await Eventually.UntilAsync(async () => (await http.ReadAsync("/v1/queue/b:0/stats")).Json.GetProperty("total_put_cnt").GetInt32() == 1, Door.Patience, "the task is there");
-        await Eventually.UntilAsync(() => Task.FromResult(Budget is { Bodies.Used: 0, Commands.Used: 0 }), Door.Patience, "its caller holds nothing");
+        await Eventually.UntilAsync(async () => (await http.ReadAsync("/v1/queue/b:0/stats")).Json.GetProperty("total_put_cnt").GetInt32() == 1, TestHttp.Patience, "the task is there");
+        await Eventually.UntilAsync(() => Task.FromResult(Budget is { Bodies.Used: 0, Commands.Used: 0 }), TestHttp.Patience, "its caller holds nothing");
         put.IsCompleted.ShouldBeFalse();
 
         var taken = (await http.PostAsync("/v1/queue/take", "{\"queues\": [\"b:0\"], \"size\": 1}")).Json.GetProperty("b:0")[0];
@@ -154,7 +154,7 @@ public sealed class LimitsTests : IAsyncLifetime
         (await http.PostAsync($"/v1/queue/{taken.Text("task_id")}/complete", new { status_code = 200, body = new { result } })).Status.ShouldBe(200);
 
         (await put).Json.Text("result").ShouldBe(result);
-        await Eventually.UntilAsync(() => Task.FromResult(Budget.Answers.Used == 0), Door.Patience, "its answer is written");
+        await Eventually.UntilAsync(() => Task.FromResult(Budget.Answers.Used == 0), TestHttp.Patience, "its answer is written");
     }
 
     [Theory]

@@ -109,12 +109,12 @@ public sealed class MemoryTests
     private static ByteArrayContent Put() => new ByteArrayContent(PutBody);
 
     /// <returns>The status; 0 where the caller left.</returns>
-    private static async Task<int> PostAsync(HttpClient http, string path, HttpContent body, CancellationToken gone)
+    private static async Task<int> PostAsync(HttpClient http, string path, HttpContent body, CancellationToken cancellationToken)
     {
         try
         {
             using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = body };
-            using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, gone);
+            using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
             return (int)response.StatusCode;
         }
         catch (Exception fault) when (fault is OperationCanceledException or HttpRequestException)
@@ -124,33 +124,33 @@ public sealed class MemoryTests
     }
 
     /// <summary>As a client does: what is refused is sent again a little later.</summary>
-    private static async Task<int> PutAsync(HttpClient http, CancellationToken gone)
+    private static async Task<int> PutAsync(HttpClient http, CancellationToken cancellationToken)
     {
         while (true)
         {
-            var status = await PostAsync(http, "/v1/queue/put", Put(), gone);
-            if (gone.IsCancellationRequested || status is not (0 or 503))
+            var status = await PostAsync(http, "/v1/queue/put", Put(), cancellationToken);
+            if (cancellationToken.IsCancellationRequested || status is not (0 or 503))
                 return status;
-            await Task.Delay(TimeSpan.FromSeconds(1), gone).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(TimeSpan.FromSeconds(1), cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
     /// <summary>A large body of which a little arrives, again and again.</summary>
-    private static async Task<int> TrickleAsync(int port, string path, CancellationToken gone)
+    private static async Task<int> TrickleAsync(int port, string path, CancellationToken cancellationToken)
     {
         try
         {
             using var client = new TcpClient();
-            await client.ConnectAsync("127.0.0.1", port, gone);
+            await client.ConnectAsync("127.0.0.1", port, cancellationToken);
             var stream = client.GetStream();
             await stream.WriteAsync(Encoding.ASCII.GetBytes(
                 $"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: {BulkBytes}\r\n\r\n"
-                + (path == "/v1/files" ? "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n" : "{\"tasks\":[{\"action\":\"")), gone);
+                + (path == "/v1/files" ? "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n" : "{\"tasks\":[{\"action\":\"")), cancellationToken);
             var part = Encoding.ASCII.GetBytes(new string('x', 2000));
             while (true)
             {
-                await stream.WriteAsync(part, gone);
-                await Task.Delay(TimeSpan.FromMilliseconds(500), gone);
+                await stream.WriteAsync(part, cancellationToken);
+                await Task.Delay(TimeSpan.FromMilliseconds(500), cancellationToken);
             }
         }
         catch (Exception fault) when (fault is OperationCanceledException or IOException or SocketException)

@@ -100,7 +100,7 @@ public abstract partial class MetricsTests(MetricsStack stack)
     }
 
     private static Task ShowsAsync(HttpClient http, Func<MetricsText, bool> expected, string what) =>
-        Eventually.UntilAsync(async () => expected(await MetricsText.ReadAsync(http)), Door.Patience, what);
+        Eventually.UntilAsync(async () => expected(await MetricsText.ReadAsync(http)), TestHttp.Patience, what);
 
     [GeneratedRegex("[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}", RegexOptions.ExplicitCapture | RegexOptions.IgnoreCase, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Identifier();
@@ -142,7 +142,7 @@ public abstract class MetricsStack(DatabaseProvider provider, params string[] ro
     internal async Task<MetricsText[]> ScrapeAsync() => await Task.WhenAll(_processes.Select(p => MetricsText.ReadAsync(p.Http)));
 
     internal Task ShowsAsync(Func<MetricsText, bool> expected, string what) =>
-        Eventually.UntilAsync(async () => (await ScrapeAsync()).Any(expected), Door.Patience, what);
+        Eventually.UntilAsync(async () => (await ScrapeAsync()).Any(expected), TestHttp.Patience, what);
 
     /// <summary>The sums over all processes, by a label, of a queue.</summary>
     internal async Task<Dictionary<string, double>> CountsAsync(string name, string label, string queue) =>

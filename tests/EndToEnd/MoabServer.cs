@@ -92,7 +92,7 @@ public abstract class MoabServer : IAsyncLifetime
 
     /// <summary>Takes the next task, as soon as there is one.</summary>
     internal Task<List<JsonElement>> DequeueSoonAsync(string queue, int batch = 1, string more = "") =>
-        Eventually.UntilAsync(async () => await DequeueAsync(queue, batch, more) is { Count: > 0 } tasks ? tasks : null, Door.Patience, $"a task of {queue} can be dequeued");
+        Eventually.UntilAsync(async () => await DequeueAsync(queue, batch, more) is { Count: > 0 } tasks ? tasks : null, TestHttp.Patience, $"a task of {queue} can be dequeued");
 
     /// <summary>Reports on one attempt and returns the result.</summary>
     internal async Task<string> ReportAsync(string queue, string id, int attempt, string status, string more = "")

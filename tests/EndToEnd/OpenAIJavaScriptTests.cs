@@ -42,12 +42,12 @@ public sealed class OpenAIJavaScriptTests(BellaOnPostgres server) : IClassFixtur
 /// <summary>Takes the tasks of a queue's first offline level and answers each with its own body.</summary>
 internal static class BatchWorker
 {
-    public static async Task RunAsync(HttpClient http, string queue, CancellationToken stop)
+    public static async Task RunAsync(HttpClient http, string queue, CancellationToken cancellationToken)
     {
-        while (!stop.IsCancellationRequested)
+        while (!cancellationToken.IsCancellationRequested)
         {
             var tasks = await Eventually.UntilAsync(
-                async () => stop.IsCancellationRequested ? [] : await TakeAsync(http, queue) is { Count: > 0 } taken ? taken : null,
+                async () => cancellationToken.IsCancellationRequested ? [] : await TakeAsync(http, queue) is { Count: > 0 } taken ? taken : null,
                 TimeSpan.FromSeconds(90), $"a task comes to {queue}, or the end");
             foreach (var task in tasks)
             {

@@ -33,7 +33,7 @@ internal sealed class OutageLoad : IAsyncDisposable
     private OutageLoad(Uri address)
     {
         _http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = address, Timeout = Patience };
-        _calls = Task.WhenAll(OutageDoor.All.Select(door => Task.Run(() => CallAsync(door, Pause))));
+        _calls = Task.WhenAll(OutageApi.All.Select(door => Task.Run(() => CallAsync(door, Pause))));
         _work = Task.Run(WorkAsync);
     }
 
@@ -49,17 +49,17 @@ internal sealed class OutageLoad : IAsyncDisposable
     public static async Task<OutageLoad> StartAsync(Uri address)
     {
         using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = address };
-        (await http.PostAsync("/v1/queue/register", new { queue = OutageDoor.Bella, endpoint = "/v1/x" })).Status.ShouldBe(200);
-        (await http.PostAsync("/moab/CreateQueue", new { name = OutageDoor.Moab, keepalive_timeout_in_seconds = 10 })).Status.ShouldBe(200);
+        (await http.PostAsync("/v1/queue/register", new { queue = OutageApi.Bella, endpoint = "/v1/x" })).Status.ShouldBe(200);
+        (await http.PostAsync("/moab/CreateQueue", new { name = OutageApi.Moab, keepalive_timeout_in_seconds = 10 })).Status.ShouldBe(200);
         return new OutageLoad(address);
     }
 
     /// <summary>Offers more than may wait, from so many callers, until the stop.</summary>
-    public void Flood(int callers, CancellationToken stop)
+    public void Flood(int callers, CancellationToken cancellationToken)
     {
         var task = new { action = "uppercase", data = new { text = new string('x', 100_000) } };
-        var flood = new OutageDoor("flood", () => OutageDoor.Post("/tasks", task), b => b.TryGetProperty("error", out _), b => [b.GetProperty("id").GetGuid()]);
-        _flood = Task.WhenAll(_flood, Task.WhenAll(Enumerable.Range(0, callers).Select(_ => Task.Run(() => CallAsync(flood, TimeSpan.FromSeconds(1), stop), CancellationToken.None))));
+        var flood = new OutageApi("flood", () => OutageApi.Post("/tasks", task), b => b.TryGetProperty("error", out _), b => [b.GetProperty("id").GetGuid()]);
+        _flood = Task.WhenAll(_flood, Task.WhenAll(Enumerable.Range(0, callers).Select(_ => Task.Run(() => CallAsync(flood, TimeSpan.FromSeconds(1), cancellationToken), CancellationToken.None))));
     }
 
     /// <summary>No more tasks; what is there is worked on.</summary>
@@ -80,9 +80,9 @@ internal sealed class OutageLoad : IAsyncDisposable
         _stopWork.Dispose();
     }
 
-    private async Task CallAsync(OutageDoor door, TimeSpan pause, CancellationToken stop = default)
+    private async Task CallAsync(OutageApi door, TimeSpan pause, CancellationToken cancellationToken = default)
     {
-        while (!_stop.IsCancellationRequested && !stop.IsCancellationRequested)
+        while (!_stop.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
             var (body, wait) = await AskAsync(door);
             foreach (var id in body is { } accepted ? door.Accepted(accepted) : [])
@@ -92,7 +92,7 @@ internal sealed class OutageLoad : IAsyncDisposable
     }
 
     /// <returns>The body of a success, or how long to wait.</returns>
-    private async Task<(JsonElement? Body, TimeSpan? Wait)> AskAsync(OutageDoor door)
+    private async Task<(JsonElement? Body, TimeSpan? Wait)> AskAsync(OutageApi door)
     {
         var begin = Stopwatch.GetTimestamp();
         try
@@ -120,7 +120,7 @@ internal sealed class OutageLoad : IAsyncDisposable
     /// <summary>A worker as one should be: what it did it reports until somebody takes it.</summary>
     private async Task WorkAsync()
     {
-        var claim = new OutageDoor("claim", () => OutageDoor.Post("/workers/claim", new { queues = OutageDoor.PulledQueues, worker = "w", max = 50, lease_seconds = 10, wait_seconds = 1 }), OutageDoor.IsProblem, _ => []);
+        var claim = new OutageApi("claim", () => OutageApi.Post("/workers/claim", new { queues = OutageApi.PulledQueues, worker = "w", max = 50, lease_seconds = 10, wait_seconds = 1 }), OutageApi.IsProblem, _ => []);
         while (!_stopWork.IsCancellationRequested)
         {
             var (claimed, wait) = await AskAsync(claim);
@@ -133,7 +133,7 @@ internal sealed class OutageLoad : IAsyncDisposable
 
     private async Task ReportAsync(object[] tasks)
     {
-        var report = new OutageDoor("report", () => OutageDoor.Post("/workers/report", new { tasks }), OutageDoor.IsProblem, _ => []);
+        var report = new OutageApi("report", () => OutageApi.Post("/workers/report", new { tasks }), OutageApi.IsProblem, _ => []);
         while (!_stopWork.IsCancellationRequested)
         {
             var (body, wait) = await AskAsync(report);

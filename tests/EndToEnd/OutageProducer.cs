@@ -54,7 +54,7 @@ internal sealed class OutageProducer : IAsyncDisposable
         {
             try
             {
-                var task = new NewTask(OutageDoor.Pulled, "x");
+                var task = new NewTask(OutageApi.Pulled, "x");
                 await producer.EnqueueAsync(task);
                 _confirmed.Enqueue(task.Id);
             }

@@ -53,7 +53,7 @@ public sealed class OutageTests : IAsyncLifetime
 
             await _servers.RunAsync("stop-postgres");
             await FloodAsync(Away, cluster, load);
-            OutageDoor.All.Select(d => d.Name).Except(load.Refusals.Keys).ShouldBeEmpty("doors that never said 503");
+            OutageApi.All.Select(d => d.Name).Except(load.Refusals.Keys).ShouldBeEmpty("doors that never said 503");
             await _servers.RunAsync("start-postgres");
             await AcceptsAsync(load);
             await cluster.SaidAsync("database", lines, maxLines: 30);

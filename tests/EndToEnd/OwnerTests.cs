@@ -188,7 +188,7 @@ public abstract class OwnerTests(OwnerServer keys)
 
     private static async Task<Guid> FirstTaskAsync(StreamReader events)
     {
-        using var patience = new CancellationTokenSource(Door.Patience);
+        using var patience = new CancellationTokenSource(TestHttp.Patience);
         while (await events.ReadLineAsync(patience.Token) is { } line)
         {
             if (line.StartsWith("data:", StringComparison.Ordinal))

@@ -115,10 +115,10 @@ public abstract class PushTests(Stack stack) : BusTests(stack)
         });
         (await Http.PostAsync($"/queues/{Queue}/pause", "")).Status.ShouldBe(200);
         await Eventually.UntilAsync(
-            async () => (await Stack.OtherHttp.ReadAsync($"/queues/{Queue}")).Json.GetProperty("paused").GetBoolean(), Door.Patience, "everybody knows");
+            async () => (await Stack.OtherHttp.ReadAsync($"/queues/{Queue}")).Json.GetProperty("paused").GetBoolean(), TestHttp.Patience, "everybody knows");
         var id = await Http.SubmitAsync(new { action = "a", queue = Queue });
         await Eventually.UntilAsync(
-            async () => await Stack.Database.FindAsync(id) is { DispatchAt: null }, Door.Patience, "the scheduler has put the task aside");
+            async () => await Stack.Database.FindAsync(id) is { DispatchAt: null }, TestHttp.Patience, "the scheduler has put the task aside");
         arrived.ShouldBeEmpty();
 
         (await Http.PostAsync($"/queues/{Queue}/resume", "")).Status.ShouldBe(200);
@@ -147,7 +147,7 @@ public abstract class PushTests(Stack stack) : BusTests(stack)
             return Task.CompletedTask;
         });
         var id = await Http.SubmitAsync(new { action = "a", queue = Queue });
-        var task = await dispatched.Task.WaitAsync(Door.Patience);
+        var task = await dispatched.Task.WaitAsync(TestHttp.Patience);
 
         await ReportAsync(new ReportTasks("first", [new AttemptStarted(id, 1)], [], []));
         await Http.TaskAsync(id, "running");
@@ -175,12 +175,12 @@ public abstract class PushTests(Stack stack) : BusTests(stack)
             return Task.CompletedTask;
         });
         var now = await Http.SubmitAsync(new { action = "a", queue = Queue });
-        await Eventually.UntilAsync(() => Task.FromResult(arrived.ContainsKey(now)), Door.Patience, "the worker works");
+        await Eventually.UntilAsync(() => Task.FromResult(arrived.ContainsKey(now)), TestHttp.Patience, "the worker works");
 
         var start = TimeProvider.System.GetUtcNow().AddMilliseconds(500);
         var due = Enumerable.Range(0, 5).Select(i => start.AddMilliseconds(100 * i)).ToList();
         var ids = await Http.SubmitManyAsync(due.Select(d => new { action = "a", queue = Queue, scheduled_at = d }));
-        await Eventually.UntilAsync(() => Task.FromResult(ids.TrueForAll(arrived.ContainsKey)), Door.Patience, "the scheduled tasks have arrived");
+        await Eventually.UntilAsync(() => Task.FromResult(ids.TrueForAll(arrived.ContainsKey)), TestHttp.Patience, "the scheduled tasks have arrived");
 
         var late = ids.Zip(due, (id, d) => arrived[id] - d).ToList();
         late.ShouldAllBe(l => l >= TimeSpan.FromMicroseconds(-1)); // cut to microseconds on its way
@@ -196,7 +196,7 @@ public abstract class PushTests(Stack stack) : BusTests(stack)
         for (var i = 0; i < 10; i++)
             ids.AddRange(await Http.SubmitManyAsync(Enumerable.Range(0, 20).Select(_ => new { action = "zzz" })));
         await Eventually.UntilAsync(
-            () => Task.FromResult(steps.Count(s => s.Event == nameof(TasksCompleted) && ids.Contains(s.Step.TaskId)) >= ids.Count), Door.Patience, "all were completed");
+            () => Task.FromResult(steps.Count(s => s.Event == nameof(TasksCompleted) && ids.Contains(s.Step.TaskId)) >= ids.Count), TestHttp.Patience, "all were completed");
 
         var byTask = steps.ToLookup(s => s.Step.TaskId);
         foreach (var id in ids)
@@ -230,7 +230,7 @@ public abstract class PushTests(Stack stack) : BusTests(stack)
         (step.DueAt - step.At).ShouldBe(TimeSpan.FromSeconds(2));
 
         Task<TaskStep> SeenAsync(string name, Guid id) =>
-            Eventually.UntilAsync(() => Task.FromResult<TaskStep?>(steps.FirstOrDefault(s => s.Event == name && s.Step.TaskId == id).Step), Door.Patience, $"{name} of {id}");
+            Eventually.UntilAsync(() => Task.FromResult<TaskStep?>(steps.FirstOrDefault(s => s.Event == name && s.Step.TaskId == id).Step), TestHttp.Patience, $"{name} of {id}");
     }
 
     private static ReportTasks Completed(DispatchedTask task, string worker, string result) =>

@@ -58,7 +58,7 @@ public sealed class QuotaServersTests : IAsyncLifetime
         {
             var replies = await Task.WhenAll(here.PostAsync("/tasks", new { queue = "q", action = "a" }), there.PostAsync("/tasks", new { queue = "q", action = "a" }));
             return replies.All(r => r.Status == 429);
-        }, Door.Patience, "both refuse");
+        }, TestHttp.Patience, "both refuse");
 
         await using var db = _database.CreateContext();
         db.Tasks.Count(t => t.Owner == "ann").ShouldBeInRange(20, 40); // the other's of a second are not seen
@@ -72,7 +72,7 @@ public sealed class QuotaServersTests : IAsyncLifetime
         using var leave = new CancellationTokenSource();
         var waits = new[] { here, here, there, there }.Select(http => WaitAsync(http, leave.Token)).ToList();
         foreach (var http in new[] { here, there })
-            await Eventually.UntilAsync(async () => await ClaimAsync(http) == 429, Door.Patience, "both refuse the fifth");
+            await Eventually.UntilAsync(async () => await ClaimAsync(http) == 429, TestHttp.Patience, "both refuse the fifth");
         using (var ben = _hosts[0].ClientOf("ben"))
             (await ClaimAsync(ben)).ShouldBe(200);
 
@@ -116,12 +116,12 @@ public sealed class QuotaServersTests : IAsyncLifetime
 
     private static async Task<int> ClaimAsync(HttpClient http) => (await http.PostAsync("/workers/claim", """{"queues":["empty"],"worker":"w","wait_seconds":0.05}""")).Status;
 
-    private static async Task WaitAsync(HttpClient http, CancellationToken leave)
+    private static async Task WaitAsync(HttpClient http, CancellationToken cancellationToken)
     {
         using var body = new StringContent("""{"queues":["idle"],"worker":"w","wait_seconds":30}""", Encoding.UTF8, "application/json");
         try
         {
-            using var answer = await http.PostAsync(new Uri("/workers/claim", UriKind.Relative), body, leave);
+            using var answer = await http.PostAsync(new Uri("/workers/claim", UriKind.Relative), body, cancellationToken);
         }
         catch (Exception fault) when (fault is OperationCanceledException or HttpRequestException)
         {

@@ -54,10 +54,10 @@ public sealed partial class RollingRestartTests
     }
 
     /// <summary>So many tasks ten times a second.</summary>
-    private static async Task PostAsync(CrashProducer producer, int count, CancellationToken stop)
+    private static async Task PostAsync(CrashProducer producer, int count, CancellationToken cancellationToken)
     {
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(100));
-        while (!stop.IsCancellationRequested && await timer.WaitForNextTickAsync(CancellationToken.None))
+        while (!cancellationToken.IsCancellationRequested && await timer.WaitForNextTickAsync(CancellationToken.None))
             await producer.PostAsync(count);
     }
 
@@ -66,18 +66,18 @@ public sealed partial class RollingRestartTests
         {
             o.Queues.Add(Pulled);
             o.Concurrency = 8;
-            o.AddProcessor("uppercase", async (task, cancel) =>
+            o.AddProcessor("uppercase", async (task, cancellationToken) =>
             {
                 _runs.AddOrUpdate(task.Id, 1, (_, runs) => runs + 1);
-                await Task.Delay(TimeSpan.FromMilliseconds(20), cancel);
+                await Task.Delay(TimeSpan.FromMilliseconds(20), cancellationToken);
                 return TaskOutcome.Completed("true");
             });
         });
 
-    private async Task ListenAsync(Uri server, CancellationToken stop)
+    private async Task ListenAsync(Uri server, CancellationToken cancellationToken)
     {
         await using var services = new ServiceCollection().AddTaskQueueClient(o => o.BaseAddress = server).BuildServiceProvider();
-        await foreach (var e in services.GetRequiredService<TaskQueueClient>().EventsAsync(new LiveEventQuery { After = EventCursor.ToText([]) }, stop))
+        await foreach (var e in services.GetRequiredService<TaskQueueClient>().EventsAsync(new LiveEventQuery { After = EventCursor.ToText([]) }, cancellationToken))
         {
             if (e.Type == "completed")
                 _heard.TryAdd(e.TaskId, 0);

@@ -29,7 +29,7 @@ public sealed class SamplesTests(SqliteStack stack) : IClassFixture<SqliteStack>
         using var worker = Sample("SampleWorker", _queue);
         using var producer = Sample("SampleProducer", _queue, "hello");
 
-        (await producer.WaitAsync(Door.Patience)).ShouldBe(0, producer.Output);
+        (await producer.WaitAsync(TestHttp.Patience)).ShouldBe(0, producer.Output);
         producer.Output.Trim().ShouldBe("HELLO");
         worker.Kill();
     }
@@ -48,7 +48,7 @@ public sealed class SamplesTests(SqliteStack stack) : IClassFixture<SqliteStack>
         (await Http.TaskAsync(bad, "failed")).Text("error").ShouldNotBeNullOrEmpty();
 
         SendSignal(worker.Id, SigTerm).ShouldBe(0);
-        (await worker.WaitAsync(Door.Patience)).ShouldBe(0, worker.Output);
+        (await worker.WaitAsync(TestHttp.Patience)).ShouldBe(0, worker.Output);
     }
 
     private Task<Guid> SubmitAsync(object data) => Http.SubmitAsync(new { action = "upper", data, queue = _queue, max_attempts = 1 });

@@ -33,7 +33,7 @@ public sealed class TelemetryTests(SqliteStack stack) : IClassFixture<SqliteStac
 
         foreach (var (path, word) in new[] { ("/v1/traces", "process tasks"), ("/v1/metrics", "taskqueue.tasks"), ("/v1/logs", "TaskQueue roles") })
         {
-            await Eventually.UntilAsync(() => Task.FromResult(collector.All.Any(r => r.Path == path && r.Body.Contains(word, StringComparison.Ordinal))), Door.Patience, $"{path} got '{word}'");
+            await Eventually.UntilAsync(() => Task.FromResult(collector.All.Any(r => r.Path == path && r.Body.Contains(word, StringComparison.Ordinal))), TestHttp.Patience, $"{path} got '{word}'");
             collector.All.First(r => r.Path == path).Body.ShouldContain("taskqueue.roles");
         }
     }
@@ -97,7 +97,7 @@ public sealed class TelemetryTests(SqliteStack stack) : IClassFixture<SqliteStac
 
         string? line = null;
         await Eventually.UntilAsync(
-            () => Task.FromResult((line = process.Lines.FirstOrDefault(l => l.Contains("retry 1 of", StringComparison.Ordinal))) is not null), Door.Patience, "the retry is logged");
+            () => Task.FromResult((line = process.Lines.FirstOrDefault(l => l.Contains("retry 1 of", StringComparison.Ordinal))) is not null), TestHttp.Patience, "the retry is logged");
         var scopes = System.Text.Json.JsonSerializer.Deserialize<System.Text.Json.JsonElement>(line!).GetProperty("Scopes").EnumerateArray().ToList();
         scopes.ShouldContain(s => s.GetRawText().Contains("\"TaskId\":", StringComparison.Ordinal) && s.GetRawText().Contains("\"Attempt\":1", StringComparison.Ordinal));
     }

@@ -42,7 +42,7 @@ public sealed class TlsServersTests(TlsServers servers) : IClassFixture<TlsServe
         using var programs = host.Build();
         await programs.StartAsync();
         var task = await programs.Services.GetRequiredService<TaskQueueBusProducer>().EnqueueAsync(new NewTask("tls-work", "greet"));
-        await done.Task.WaitAsync(Door.Patience);
+        await done.Task.WaitAsync(TestHttp.Patience);
         await server.Http.TaskAsync(task.Id, "completed");
         await programs.StopAsync();
     }

@@ -72,7 +72,7 @@ public sealed class TracingTests(TracedStack stack) : IClassFixture<TracedStack>
         });
         await PostAsync("/tasks", new { queue = Queue, action = "a" });
 
-        var headers = JsonSerializer.Deserialize<JsonElement>((await got.Task.WaitAsync(Door.Patience)).Headers!);
+        var headers = JsonSerializer.Deserialize<JsonElement>((await got.Task.WaitAsync(TestHttp.Patience)).Headers!);
         headers.Text("traceparent").ShouldBe(Span($"send {Queue}").Id);
         headers.Text("tracestate").ShouldBe("vendor=1");
     }
@@ -107,7 +107,7 @@ public sealed class TracingTests(TracedStack stack) : IClassFixture<TracedStack>
     private Activity Span(string name) => Spans.Single(s => s.DisplayName == name);
 
     private Task HasSpanAsync(string name) =>
-        Eventually.UntilAsync(() => Task.FromResult(Spans.Exists(s => s.DisplayName == name)), Door.Patience, $"the span '{name}' has ended");
+        Eventually.UntilAsync(() => Task.FromResult(Spans.Exists(s => s.DisplayName == name)), TestHttp.Patience, $"the span '{name}' has ended");
 
     private async Task PostAsync(string path, object body)
     {

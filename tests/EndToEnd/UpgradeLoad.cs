@@ -56,11 +56,11 @@ internal sealed class UpgradeLoad : IAsyncDisposable
             await LeaveAsync(http);
     }
 
-    private async Task ProduceAsync(HttpClient http, CancellationToken stop)
+    private async Task ProduceAsync(HttpClient http, CancellationToken cancellationToken)
     {
         using var clock = new PeriodicTimer(Pace);
         var pull = new { action = "noop", queue = Queue };
-        while (!stop.IsCancellationRequested)
+        while (!cancellationToken.IsCancellationRequested)
         {
             await TryAsync(async () => _accepted.Enqueue(await http.SubmitAsync(new { action = "uppercase", data = new { text = "new" } })));
             await TryAsync(async () => _accepted.Enqueue(await http.SubmitAsync(pull)));
@@ -69,9 +69,9 @@ internal sealed class UpgradeLoad : IAsyncDisposable
         }
     }
 
-    private async Task WorkAsync(HttpClient http, CancellationToken stop)
+    private async Task WorkAsync(HttpClient http, CancellationToken cancellationToken)
     {
-        while (!stop.IsCancellationRequested)
+        while (!cancellationToken.IsCancellationRequested)
             await TryAsync(() => TakeAsync(http));
     }
 

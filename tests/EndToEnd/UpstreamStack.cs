@@ -116,7 +116,7 @@ public abstract class UpstreamStack(DatabaseProvider provider, params string?[] 
     internal async Task<Guid> SubmitAsync(string name, Func<TaskSubmission, TaskSubmission> change)
     {
         var submission = change(new TaskSubmission(TaskId.New(TimeProvider.System), $"v1-{name}", "{}") { Name = $"/v1/{name}", MaxAttempts = 1 });
-        (await Host.Services.GetRequiredService<TaskVerbs>().SubmitAsync(submission)).Result.ShouldBe(Admitted.Accepted);
+        (await Host.Services.GetRequiredService<TaskService>().SubmitAsync(submission)).Result.ShouldBe(SubmitStatus.Accepted);
         return submission.Id;
     }
 

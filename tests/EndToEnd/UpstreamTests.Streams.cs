@@ -82,8 +82,8 @@ public abstract partial class UpstreamTests
     {
         var services = stack.Host.Services;
         var id = TaskId.New(TimeProvider.System);
-        var caller = services.GetRequiredService<ReplyDesk>().Open(id, wantsProgress: true)!;
-        var ending = new TaskEnding { ReplyTo = services.GetRequiredService<ReplyAddress>().Name, LapseResult = """{"status_code":"408","request_id":"TASK-1"}""" };
+        var caller = services.GetRequiredService<CompletionRouter>().Open(id, wantsProgress: true)!;
+        var ending = new CompletionActions { ReplyTo = services.GetRequiredService<ReplyAddress>().Name, LapseResult = """{"status_code":"408","request_id":"TASK-1"}""" };
         await stack.SubmitAsync("stream", t => t with { Id = id, Ending = ending, Headers = """{"response_mode":"streaming"}""", Payload = """{"stream":true}""" });
         caller.Accepted();
         return caller;

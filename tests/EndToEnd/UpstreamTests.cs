@@ -175,7 +175,7 @@ public abstract partial class UpstreamTests(UpstreamStack stack)
         var id = await stack.SubmitAsync("cancelled", t => t);
         await Eventually.UntilAsync(() => Task.FromResult(!stack["cancelled"].Requests.IsEmpty), UpstreamStack.Patience, "the upstream was asked");
 
-        await stack.Host.Services.GetRequiredService<TaskVerbs>().CancelAsync(id, Access.All);
+        await stack.Host.Services.GetRequiredService<TaskService>().CancelAsync(id, Access.All);
 
         await Eventually.UntilAsync(() => Task.FromResult(stack["cancelled"].Broken == 1), UpstreamStack.Patience, "the request is broken off");
         (await stack.StateAsync(id, TaskStates.Cancelled)).Result.ShouldBeNull();

@@ -83,10 +83,10 @@ public abstract partial class WorkerConformance
         var first = await StartAsync(o =>
         {
             o.DrainTimeout = TimeSpan.FromMilliseconds(300);
-            o.AddProcessor("a", async (_, cancel) =>
+            o.AddProcessor("a", async (_, cancellationToken) =>
             {
                 started.SetResult();
-                await Task.Delay(Timeout.Infinite, cancel);
+                await Task.Delay(Timeout.Infinite, cancellationToken);
                 return TaskOutcome.Completed("\"first\"");
             });
         });

@@ -176,10 +176,10 @@ public abstract partial class WorkerConformance(Stack stack)
         await using var worker = await StartAsync(o =>
         {
             o.Lease = TimeSpan.FromSeconds(1);
-            o.AddProcessor("a", async (task, cancel) =>
+            o.AddProcessor("a", async (task, cancellationToken) =>
             {
                 started.TrySetResult();
-                await Task.Delay(Timeout.Infinite, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 cancelled.TrySetResult(task.LeaseLost);
                 return TaskOutcome.Completed("\"too late\"");
             });
@@ -281,6 +281,6 @@ public abstract partial class WorkerConformance(Stack stack)
 
     private sealed class ScopedHandler(ScopedThing thing) : ITaskHandler
     {
-        public Task<TaskOutcome> ProcessAsync(TaskContext task, CancellationToken cancel) => Task.FromResult(TaskOutcome.Completed($"\"{thing.Id}\""));
+        public Task<TaskOutcome> ProcessAsync(TaskContext task, CancellationToken cancellationToken) => Task.FromResult(TaskOutcome.Completed($"\"{thing.Id}\""));
     }
 }

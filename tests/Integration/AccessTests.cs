@@ -62,12 +62,12 @@ public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
         var id = await SubmitAsync("ann");
         var before = await _database.GetAsync(id);
 
-        (await _engine.Verbs.CancelAsync(id, Ben)).ShouldBe(Verdict.NotFound);
-        (await _engine.Verbs.RetryAsync(id, Ben)).ShouldBe(Verdict.NotFound);
-        (await _engine.Verbs.ApplyAsync([_engine.Verbs.Delete(id)], Ben))[0].Verdict.ShouldBe(Verdict.NotFound);
+        (await _engine.Verbs.CancelAsync(id, Ben)).ShouldBe(CommandResult.NotFound);
+        (await _engine.Verbs.RetryAsync(id, Ben)).ShouldBe(CommandResult.NotFound);
+        (await _engine.Verbs.ApplyAsync([_engine.Verbs.Delete(id)], Ben))[0].CommandResult.ShouldBe(CommandResult.NotFound);
         (await _database.GetAsync(id)).Describe().ShouldBe(before.Describe());
 
-        (await _engine.Verbs.CancelAsync(id, Ann)).ShouldBe(Verdict.Applied);
+        (await _engine.Verbs.CancelAsync(id, Ann)).ShouldBe(CommandResult.Applied);
     }
 
     [Fact]
@@ -76,10 +76,10 @@ public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
         var id = await SubmitAsync("ann");
         await _engine.Claims.ClaimAsync(new ClaimRequest([new("q", 0)], 1, "w", null), TimeSpan.Zero, default);
 
-        (await _engine.Verbs.ApplyAsync([_engine.Verbs.Complete(id, 1, null, "1")], Mail))[0].Verdict.ShouldBe(Verdict.NotFound);
+        (await _engine.Verbs.ApplyAsync([_engine.Verbs.Complete(id, 1, null, "1")], Mail))[0].CommandResult.ShouldBe(CommandResult.NotFound);
         (await _database.GetAsync(id)).State.ShouldBe(TaskStates.Running);
 
-        (await _engine.Verbs.ApplyAsync([_engine.Verbs.Complete(id, 1, null, "1")], new Access { Others = QueuePatterns.Of(["q"]) }))[0].Verdict.ShouldBe(Verdict.Applied);
+        (await _engine.Verbs.ApplyAsync([_engine.Verbs.Complete(id, 1, null, "1")], new Access { Others = QueuePatterns.Of(["q"]) }))[0].CommandResult.ShouldBe(CommandResult.Applied);
     }
 
     [Fact]
@@ -89,11 +89,11 @@ public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
         await _engine.Verbs.SubmitAsync(mine);
 
         var other = await _engine.Verbs.SubmitAsync(New("ben") with { DedupeKey = "k", Payload = "2", Overwrite = OverwriteFields.Payload });
-        other.Result.ShouldBe(Admitted.Accepted);
-        (await _engine.Verbs.SubmitAsync(New(null) with { DedupeKey = "k" })).Result.ShouldBe(Admitted.Accepted);
+        other.Result.ShouldBe(SubmitStatus.Accepted);
+        (await _engine.Verbs.SubmitAsync(New(null) with { DedupeKey = "k" })).Result.ShouldBe(SubmitStatus.Accepted);
         (await _database.GetAsync(mine.Id)).Payload.ShouldBe("1");
 
-        (await _engine.Verbs.SubmitAsync(New("ann") with { DedupeKey = "k", Payload = "3", Overwrite = OverwriteFields.Payload })).Result.ShouldBe(Admitted.Overwritten);
+        (await _engine.Verbs.SubmitAsync(New("ann") with { DedupeKey = "k", Payload = "3", Overwrite = OverwriteFields.Payload })).Result.ShouldBe(SubmitStatus.Overwritten);
         (await _database.GetAsync(mine.Id)).Payload.ShouldBe("3");
     }
 
@@ -126,7 +126,7 @@ public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
         (await Should.ThrowAsync<TaskIdConflictException>(() => _engine.Verbs.SubmitManyAsync([beside, again with { DedupeKey = "k" }]))).Id.ShouldBe(hers.Id);
 
         (await _engine.Queries.FindAsync(beside.Id, Access.All, default)).ShouldBeNull();
-        (await _engine.Verbs.SubmitManyAsync([beside])).ShouldHaveSingleItem().Result.ShouldBe(Admitted.Accepted);
+        (await _engine.Verbs.SubmitManyAsync([beside])).ShouldHaveSingleItem().Result.ShouldBe(SubmitStatus.Accepted);
     }
 
     [Fact]
@@ -136,11 +136,11 @@ public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
         Access one = Worker("one"), two = Worker("two");
         await _engine.Claims.ClaimAsync(new ClaimRequest([new("q", 0)], 1, "w", null) { Credential = "one" }, TimeSpan.Zero, default);
 
-        (await _engine.Verbs.ApplyAsync([_engine.Verbs.Renew(id, 1, null)], two))[0].Verdict.ShouldBe(Verdict.StaleAttempt);
-        (await _engine.Verbs.ApplyAsync([_engine.Verbs.Complete(id, 1, null, "1")], two))[0].Verdict.ShouldBe(Verdict.StaleAttempt);
+        (await _engine.Verbs.ApplyAsync([_engine.Verbs.Renew(id, 1, null)], two))[0].CommandResult.ShouldBe(CommandResult.StaleAttempt);
+        (await _engine.Verbs.ApplyAsync([_engine.Verbs.Complete(id, 1, null, "1")], two))[0].CommandResult.ShouldBe(CommandResult.StaleAttempt);
         (await _database.GetAsync(id)).State.ShouldBe(TaskStates.Running);
 
-        (await _engine.Verbs.ApplyAsync([_engine.Verbs.Complete(id, 1, null, "1")], one))[0].Verdict.ShouldBe(Verdict.Applied);
+        (await _engine.Verbs.ApplyAsync([_engine.Verbs.Complete(id, 1, null, "1")], one))[0].CommandResult.ShouldBe(CommandResult.Applied);
     }
 
     private static Access Worker(string name) => new() { Credential = name, Others = QueuePatterns.All };
@@ -149,7 +149,7 @@ public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
     public async Task A_schedule_exists_for_its_tenant_only()
     {
         await _engine.Queues.CreateAsync("q", Delivery.Pull, QueueSettings.Default);
-        var schedules = _engine.Services.GetService(typeof(ScheduleVerbs)).ShouldBeOfType<ScheduleVerbs>();
+        var schedules = _engine.Services.GetService(typeof(ScheduleService)).ShouldBeOfType<ScheduleService>();
         await schedules.CreateAsync("q", "s", new ScheduleSettings { Cron = "0 8 * * *", TimeZone = "UTC", Owner = "ann" });
 
         (await schedules.FindAsync("q", "s", Ben)).ShouldBeNull();
@@ -164,7 +164,7 @@ public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
     public async Task Tasks_of_a_schedule_belong_to_who_made_it()
     {
         await _engine.Queues.CreateAsync("q", Delivery.Pull, QueueSettings.Default);
-        var schedules = _engine.Services.GetService(typeof(ScheduleVerbs)).ShouldBeOfType<ScheduleVerbs>();
+        var schedules = _engine.Services.GetService(typeof(ScheduleService)).ShouldBeOfType<ScheduleService>();
         await schedules.CreateAsync("q", "s", new ScheduleSettings { Cron = "0 8 * * *", TimeZone = "UTC", Owner = "ann" });
 
         var made = await schedules.RunNowAsync("q", "s", Ann);

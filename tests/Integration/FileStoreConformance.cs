@@ -23,7 +23,7 @@ public abstract class FileStoreConformance(DatabaseProvider provider, FileStoreK
     private TestDatabase _database = null!;
     private TestEngine _engine = null!;
 
-    private protected FileVerbs Files => _engine.Files;
+    private protected FileService Files => _engine.Files;
 
     private protected string Folder => _database.Folder;
 

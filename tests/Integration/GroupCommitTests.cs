@@ -42,7 +42,7 @@ public abstract class GroupCommitTests(DatabaseProvider provider, bool rowVersio
 
         var verdicts = await Task.WhenAll(submissions.Select(s => Task.Run(() => _engine.Verbs.SubmitAsync(s))));
 
-        verdicts.ShouldAllBe(v => v.Result == Admitted.Accepted);
+        verdicts.ShouldAllBe(v => v.Result == SubmitStatus.Accepted);
         _engine.Committer.Groups.ShouldBeLessThan(count / 2);
         _store.Saves.Sum(s => s.Inserts).ShouldBe(count);
         (await _store.ReadForDispatchAsync([.. submissions.Select(s => s.Id)], int.MaxValue)).Count.ShouldBe(count);
@@ -59,7 +59,7 @@ public abstract class GroupCommitTests(DatabaseProvider provider, bool rowVersio
             new CompleteTask(task.CorrelationId, T0.AddSeconds(2), 1, "w", "1"),
             new CompleteTask(task.CorrelationId, T0.AddSeconds(2), 1, "w", "1"));
 
-        commands.Select(c => c.Verdict).ShouldBe([Verdict.Applied, Verdict.Applied, Verdict.Applied, Verdict.Duplicate]);
+        commands.Select(c => c.CommandResult).ShouldBe([CommandResult.Applied, CommandResult.Applied, CommandResult.Applied, CommandResult.Duplicate]);
         _store.Saves.ShouldBe([(0, 1)]);
         (await _database.GetAsync(task.CorrelationId)).State.ShouldBe(TaskStates.Completed);
         (await StepsAsync(task)).ShouldBe([TaskEventType.Submitted, TaskEventType.Started, TaskEventType.Completed]);
@@ -87,7 +87,7 @@ public abstract class GroupCommitTests(DatabaseProvider provider, bool rowVersio
 
         var commands = await TogetherAsync(new RenewLease(task.CorrelationId, T0, 1, "w"), new CancelTask(Guid.NewGuid(), T0));
 
-        commands.Select(c => c.Verdict).ShouldBe([Verdict.StaleAttempt, Verdict.NotFound]);
+        commands.Select(c => c.CommandResult).ShouldBe([CommandResult.StaleAttempt, CommandResult.NotFound]);
         _store.Tries.ShouldBe(0);
     }
 
@@ -147,7 +147,7 @@ public abstract class GroupCommitTests(DatabaseProvider provider, bool rowVersio
         _store.Open();
         await Task.WhenAll(sends).WaitAsync(Deadline);
 
-        commands.Select(c => c.Verdict).ShouldBe([Verdict.NotFound, Verdict.Applied]);
+        commands.Select(c => c.CommandResult).ShouldBe([CommandResult.NotFound, CommandResult.Applied]);
     }
 
     [Fact]
@@ -162,7 +162,7 @@ public abstract class GroupCommitTests(DatabaseProvider provider, bool rowVersio
             await Should.ThrowAsync<LostDatabaseException>(send);
         _store.Tries.ShouldBe(1);
         _store.Fault = null;
-        (await _engine.SendAsync(new CancelTask(tasks[0].CorrelationId, T0))).ShouldBe(Verdict.Applied);
+        (await _engine.SendAsync(new CancelTask(tasks[0].CorrelationId, T0))).ShouldBe(CommandResult.Applied);
     }
 
     [Fact]
@@ -174,8 +174,8 @@ public abstract class GroupCommitTests(DatabaseProvider provider, bool rowVersio
 
         var commands = await TogetherAsync([new SubmitTask(fresh[0]), new SubmitTask(again), .. fresh[1..].Select(t => new SubmitTask(t)), new SubmitTask(fresh[1])]);
 
-        commands.Select(c => c.Verdict).ShouldBe(
-            [Verdict.Applied, Verdict.Duplicate, Verdict.Applied, Verdict.Applied, Verdict.Applied, Verdict.Applied, Verdict.Duplicate]);
+        commands.Select(c => c.CommandResult).ShouldBe(
+            [CommandResult.Applied, CommandResult.Duplicate, CommandResult.Applied, CommandResult.Applied, CommandResult.Applied, CommandResult.Applied, CommandResult.Duplicate]);
         (await _database.GetAsync(old.CorrelationId)).Describe().ShouldBe(old.Describe());
         foreach (var task in fresh.Append(old))
             (await StepsAsync(task)).ShouldBe([TaskEventType.Submitted]);
@@ -196,7 +196,7 @@ public abstract class GroupCommitTests(DatabaseProvider provider, bool rowVersio
 
         await Task.WhenAll(sends).ContinueWith(_ => { }, TaskScheduler.Default).WaitAsync(Deadline);
         foreach (var send in sends.Where((_, i) => i % 2 == 1))
-            (await send).ShouldBe(Verdict.Applied);
+            (await send).ShouldBe(CommandResult.Applied);
         foreach (var task in tasks)
         {
             (await _database.GetAsync(task.CorrelationId)).State.ShouldBe(TaskStates.Cancelled);
@@ -217,7 +217,7 @@ public abstract class GroupCommitTests(DatabaseProvider provider, bool rowVersio
         _store.Open();
         await stopping.WaitAsync(Deadline);
 
-        (await Task.WhenAll(sends).WaitAsync(Deadline)).ShouldAllBe(v => v == Verdict.Applied);
+        (await Task.WhenAll(sends).WaitAsync(Deadline)).ShouldAllBe(v => v == CommandResult.Applied);
         (await _store.ReadForDispatchAsync([.. tasks.Select(t => t.CorrelationId)], int.MaxValue)).Count.ShouldBe(600);
     }
 

@@ -23,8 +23,8 @@ public sealed class IntakeTests
         waiting.ShouldAllBe(t => !t.IsFaulted);
 
         bed.Store.Open();
-        (await Task.WhenAll(waiting)).ShouldAllBe(a => a.Result == Admitted.Accepted);
-        (await bed.Engine.Verbs.SubmitAsync(Submission(""))).Result.ShouldBe(Admitted.Accepted);
+        (await Task.WhenAll(waiting)).ShouldAllBe(a => a.Result == SubmitStatus.Accepted);
+        (await bed.Engine.Verbs.SubmitAsync(Submission(""))).Result.ShouldBe(SubmitStatus.Accepted);
     }
 
     [Fact]
@@ -36,7 +36,7 @@ public sealed class IntakeTests
         await Should.ThrowAsync<OverloadedException>(bed.Engine.Verbs.SubmitAsync(Submission("")));
 
         bed.Store.Open();
-        (await large).Result.ShouldBe(Admitted.Accepted);
+        (await large).Result.ShouldBe(SubmitStatus.Accepted);
     }
 
     [Fact]
@@ -51,9 +51,9 @@ public sealed class IntakeTests
         await Eventually.UntilAsync(() => Task.FromResult(Stopwatch.GetElapsedTime(began) > TimeSpan.FromSeconds(1.2)), Deadline, "its time is over");
 
         bed.Store.Open();
-        (await first).Result.ShouldBe(Admitted.Accepted);
+        (await first).Result.ShouldBe(SubmitStatus.Accepted);
         await Should.ThrowAsync<OverloadedException>(second);
-        (await bed.Engine.Verbs.SubmitAsync(late)).Result.ShouldBe(Admitted.Accepted);
+        (await bed.Engine.Verbs.SubmitAsync(late)).Result.ShouldBe(SubmitStatus.Accepted);
     }
 
     private static TaskSubmission Submission(string text) => new(TaskId.New(TimeProvider.System), "q", $"\"{text}\"");

@@ -191,7 +191,7 @@ public sealed class PostgresTaskStoreTests(PostgresStoreFixture fixture) : TaskS
         async () => await CountAsync("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'") > 0,
         Deadline, "a session waits for another");
 
-    private static Task<IRelayLease?> LeadAsync(ITaskStore store) => store.TryLeadRelayAsync(() => { }, CancellationToken.None);
+    private static Task<IOutboxLease?> LeadAsync(ITaskStore store) => store.TryLeadRelayAsync(() => { }, CancellationToken.None);
 
     private async Task ExecuteAsync(string sql)
     {

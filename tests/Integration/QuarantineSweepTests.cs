@@ -56,7 +56,7 @@ public sealed class QuarantineSweepTests
         var items = await ItemsAsync(database);
         items.ShouldAllBe(i => i.Kind == "lease" && i.Queue == "q" && i.Owner == "ann" && i.Count == 1 && i.Reason.Length > 10 && i.State != null);
         items.Select(i => i.Subject).ShouldBe(bad.Select(t => t.CorrelationId.ToString()), ignoreOrder: true);
-        var pulses = engine.Services.GetRequiredService<Pulses>();
+        var pulses = engine.Services.GetRequiredService<LoopHeartbeats>();
         pulses.FaultOf("lease-sweep").ShouldBeNull();
 
         // Mended, and put back.
@@ -241,12 +241,12 @@ public sealed class QuarantineSweepTests
     }
 
     private static LeaseSweep Sweep(TestEngine engine) =>
-        new(engine.Store, engine.Verbs, engine.Services.GetRequiredService<TaskQuarantine>(), engine.Services.GetRequiredService<Pulses>(), engine.Services.GetRequiredService<Outages>(), TimeProvider.System, NullLogger<LeaseSweep>.Instance);
+        new(engine.Store, engine.Verbs, engine.Services.GetRequiredService<TaskQuarantine>(), engine.Services.GetRequiredService<LoopHeartbeats>(), engine.Services.GetRequiredService<DependencyHealth>(), TimeProvider.System, NullLogger<LeaseSweep>.Instance);
 
     private static ExpirySweep Expiries(TestEngine engine) =>
-        new(engine.Store, engine.Verbs, engine.Services.GetRequiredService<TaskQuarantine>(), engine.Services.GetRequiredService<Pulses>(), engine.Services.GetRequiredService<Outages>(), TimeProvider.System, NullLogger<ExpirySweep>.Instance);
+        new(engine.Store, engine.Verbs, engine.Services.GetRequiredService<TaskQuarantine>(), engine.Services.GetRequiredService<LoopHeartbeats>(), engine.Services.GetRequiredService<DependencyHealth>(), TimeProvider.System, NullLogger<ExpirySweep>.Instance);
 
     private static DispatchSweep Dispatches(TestEngine engine) =>
-        new(engine.Store, engine.Verbs, engine.Services.GetRequiredService<TaskQuarantine>(), engine.Services.GetRequiredService<Doorbell>(), engine.Services.GetRequiredService<DispatchWindow>(),
-            new BusAddress(new Uri("amqp://nowhere")), engine.Services.GetRequiredService<Pulses>(), engine.Services.GetRequiredService<Outages>(), TimeProvider.System, NullLogger<DispatchSweep>.Instance);
+        new(engine.Store, engine.Verbs, engine.Services.GetRequiredService<TaskQuarantine>(), engine.Services.GetRequiredService<WorkNotifier>(), engine.Services.GetRequiredService<InFlightLimiter>(),
+            new BusAddress(new Uri("amqp://nowhere")), engine.Services.GetRequiredService<LoopHeartbeats>(), engine.Services.GetRequiredService<DependencyHealth>(), TimeProvider.System, NullLogger<DispatchSweep>.Instance);
 }

@@ -47,8 +47,8 @@ public sealed partial class QueryPlanTests(PostgresStoreFixture fixture) : IClas
         await ListAsync(new TaskQueries(contexts, Options.Create(new MemoryOptions()), TimeProvider.System));
         await using (var db = contexts.CreateDbContext())
         {
-            await ScheduleService.NextAsync(db, []);
-            var due = (await ScheduleService.Due(db, now, []).ToListAsync())[0];
+            await ScheduleFiring.NextAsync(db, []);
+            var due = (await ScheduleFiring.Due(db, now, []).ToListAsync())[0];
             var tick = new ScheduleTick(due.Id, due.NextAt!.Value, now.AddDays(1));
             await new PlannedWork<PostgresTaskStore>(new PostgresTaskStore(watch.Source), now, tick).RunAsync();
         }

@@ -119,7 +119,7 @@ internal sealed partial class QueueHistory(int seed, TestDatabase database, Test
     }
 
     /// <summary>Mostly the attempt that runs; at times one of before, of somebody else, or of a task that does not run.</summary>
-    private async Task AttemptAsync(string what, string? detail, Func<Guid, int, string?, int?, (TaskCommand Command, Verdict Expected)> act)
+    private async Task AttemptAsync(string what, string? detail, Func<Guid, int, string?, int?, (TaskCommand Command, CommandResult Expected)> act)
     {
         var task = Chance(85) ? AnyTask(t => t.State == TaskStates.Running) : AnyTask(_ => true);
         var (id, attempt) = (task?.CorrelationId ?? NewId(), (task?.Attempt ?? 1) + (Chance(10) ? -1 : 0));
@@ -162,7 +162,7 @@ internal sealed partial class QueueHistory(int seed, TestDatabase database, Test
     private async Task LapseAsync()
     {
         Log("lapse");
-        var ids = await SweepAsync(Sweep.Lapsed, id => new LapseLease(id, _model.Now));
+        var ids = await SweepAsync(Sweep.Lapsed, id => new ExpireLease(id, _model.Now));
         ids.Order().ShouldBe(_model.Lapse().Order());
     }
 
@@ -177,7 +177,7 @@ internal sealed partial class QueueHistory(int seed, TestDatabase database, Test
     {
         var ids = await engine.Store.SelectAsync(sweep, _model.Now, 1000);
         var commands = await engine.Verbs.ApplyAsync([.. ids.Select(command)]);
-        Answered(commands.Count).ShouldBe(commands.Count(c => c.Verdict == Verdict.Applied));
+        Answered(commands.Count).ShouldBe(commands.Count(c => c.CommandResult == CommandResult.Applied));
         return ids;
     }
 

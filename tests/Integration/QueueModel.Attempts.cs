@@ -65,57 +65,57 @@ internal sealed partial class QueueModel
 
     private long NowNs => (Now - DateTime.UnixEpoch).Ticks * 100;
 
-    public Verdict Renew(Guid id, int attempt, string? worker, int? leaseMs) => OfAttempt(id, attempt, worker, null, task =>
+    public CommandResult Renew(Guid id, int attempt, string? worker, int? leaseMs) => OfAttempt(id, attempt, worker, null, task =>
     {
         task.LeaseMs = leaseMs ?? task.LeaseMs;
         task.LeaseUntil = Now.AddMilliseconds(task.LeaseMs);
     });
 
-    public Verdict Complete(Guid id, int attempt, string? worker, string? result) => OfAttempt(id, attempt, worker, TaskStates.Completed, task =>
+    public CommandResult Complete(Guid id, int attempt, string? worker, string? result) => OfAttempt(id, attempt, worker, TaskStates.Completed, task =>
     {
         task.Result = result;
         task.Error = null;
         Close(task, TaskStates.Completed, TaskEventType.Completed);
     });
 
-    public Verdict Fail(Guid id, int attempt, string? worker, string error, bool retryable) =>
+    public CommandResult Fail(Guid id, int attempt, string? worker, string error, bool retryable) =>
         OfAttempt(id, attempt, worker, TaskStates.Failed, task => Fail(task, error, retryable, lapsed: false));
 
-    public Verdict Snooze(Guid id, int attempt, string? worker, TimeSpan wait) => OfAttempt(id, attempt, worker, null, task =>
+    public CommandResult Snooze(Guid id, int attempt, string? worker, TimeSpan wait) => OfAttempt(id, attempt, worker, null, task =>
     {
         task.AttemptsLeft++;
         WaitAgain(task, TaskStates.Pending, Now + wait, TaskEventType.Snoozed);
     });
 
-    public Verdict Cancel(Guid id) => Of(id, task =>
+    public CommandResult Cancel(Guid id) => Of(id, task =>
     {
         if (!IsLive(task))
-            return task.State == TaskStates.Cancelled ? Verdict.Duplicate : Verdict.Finished;
+            return task.State == TaskStates.Cancelled ? CommandResult.Duplicate : CommandResult.Finished;
         Close(task, TaskStates.Cancelled, TaskEventType.Cancelled);
-        return Verdict.Applied;
+        return CommandResult.Applied;
     });
 
-    public Verdict Delete(Guid id) => Of(id, task =>
+    public CommandResult Delete(Guid id) => Of(id, task =>
     {
         if (IsLive(task))
             Close(task, TaskStates.Cancelled, TaskEventType.Cancelled);
         task.Dead = false;
         task.DeleteAt = Now;
-        return Verdict.Applied;
+        return CommandResult.Applied;
     });
 
-    public Verdict Restart(Guid id, DateTime? scheduledAt, DateTime? expiresAt) => Of(id, task =>
+    public CommandResult Restart(Guid id, DateTime? scheduledAt, DateTime? expiresAt) => Of(id, task =>
     {
         if (task.State is not (TaskStates.Failed or TaskStates.Cancelled))
-            return Verdict.NotAllowed;
+            return CommandResult.NotAllowed;
         if (HolderOf(task) is not null)
-            return Verdict.KeyTaken;
+            return CommandResult.KeyTaken;
         (task.State, task.Dead, task.AttemptsLeft) = (TaskStates.Pending, false, task.MaxAttempts);
         (task.Result, task.Error, task.FinishedAt, task.DeleteAt) = (null, null, null, null);
         task.DueAt = scheduledAt is { } at && Cut(at) > Now ? Cut(at) : Now;
         task.ExpiresAt = ExpiryOf(task.Queue, task.Level, task.DueAt, expiresAt);
         Note(task, TaskEventType.Submitted);
-        return Verdict.Applied;
+        return CommandResult.Applied;
     });
 
     /// <returns>The tasks whose leases are over, which were taken back.</returns>
@@ -188,21 +188,21 @@ internal sealed partial class QueueModel
         _ended[(task.Queue, type)] = _ended.GetValueOrDefault((task.Queue, type)) + 1;
     }
 
-    private Verdict OfAttempt(Guid id, int attempt, string? worker, int? endsIn, Action<TaskState> change) => Of(id, task =>
+    private CommandResult OfAttempt(Guid id, int attempt, string? worker, int? endsIn, Action<TaskState> change) => Of(id, task =>
     {
         var holds = task.Attempt == attempt && (worker is null || worker == task.Worker);
         if (IsWaiting(task) || (IsLive(task) && !holds))
-            return Verdict.StaleAttempt;
+            return CommandResult.StaleAttempt;
         if (!IsLive(task))
-            return task.State == endsIn && holds ? Verdict.Duplicate : Verdict.Finished;
+            return task.State == endsIn && holds ? CommandResult.Duplicate : CommandResult.Finished;
         change(task);
-        return Verdict.Applied;
+        return CommandResult.Applied;
     });
 
-    private Verdict Of(Guid id, Func<TaskState, Verdict> decide)
+    private CommandResult Of(Guid id, Func<TaskState, CommandResult> decide)
     {
         if (!Tasks.TryGetValue(id, out var task) || IsGone(task))
-            return Verdict.NotFound;
+            return CommandResult.NotFound;
         var verdict = decide(task);
         GiveTurns();
         return verdict;

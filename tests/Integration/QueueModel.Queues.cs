@@ -38,7 +38,7 @@ internal sealed partial class QueueModel
     public (int Restarted, int Skipped) Redrive(string queue)
     {
         var verdicts = List(queue, TaskList.Dead).ConvertAll(t => Restart(t.CorrelationId, null, null));
-        return (verdicts.Count(v => v == Verdict.Applied), verdicts.Count(v => v != Verdict.Applied));
+        return (verdicts.Count(v => v == CommandResult.Applied), verdicts.Count(v => v != CommandResult.Applied));
     }
 
     public void Publish() => _unpublished.Clear();

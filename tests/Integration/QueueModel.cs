@@ -35,7 +35,7 @@ internal sealed partial class QueueModel
     /// <summary>Whether the id of one was that of a task that is gone: then none is accepted.</summary>
     public bool HasConflict(IEnumerable<TaskSubmission> submissions) => submissions.Any(s => Tasks.TryGetValue(s.Id, out var task) && IsGone(task));
 
-    public List<Admission> Submit(IReadOnlyList<TaskSubmission> submissions)
+    public List<SubmitResult> Submit(IReadOnlyList<TaskSubmission> submissions)
     {
         var seen = new HashSet<Guid>();
         var answers = submissions.Select(s => Submit(s, isFirst: seen.Add(s.Id))).ToList();
@@ -43,25 +43,25 @@ internal sealed partial class QueueModel
         return answers;
     }
 
-    private Admission Submit(TaskSubmission submission, bool isFirst)
+    private SubmitResult Submit(TaskSubmission submission, bool isFirst)
     {
         if (!isFirst || Tasks.ContainsKey(submission.Id))
-            return new Admission(submission.Id, Admitted.IdTaken, null);
+            return new SubmitResult(submission.Id, SubmitStatus.IdTaken, null);
         var task = NewTask(submission);
         if (HolderOf(task) is { } holder)
             return Meet(task, submission.Overwrite, holder);
         Tasks.Add(task.CorrelationId, task);
         _retries[task.CorrelationId] = RetryOf(submission);
         Note(task, TaskEventType.Submitted);
-        return new Admission(task.CorrelationId, Admitted.Accepted, task);
+        return new SubmitResult(task.CorrelationId, SubmitStatus.Accepted, task);
     }
 
-    private Admission Meet(TaskState task, OverwriteFields overwrite, TaskState holder)
+    private SubmitResult Meet(TaskState task, OverwriteFields overwrite, TaskState holder)
     {
         if (overwrite == OverwriteFields.None)
-            return new Admission(holder.CorrelationId, Admitted.Skipped, null);
+            return new SubmitResult(holder.CorrelationId, SubmitStatus.Skipped, null);
         if (holder.State == TaskStates.Running)
-            return new Admission(holder.CorrelationId, Admitted.Running, holder);
+            return new SubmitResult(holder.CorrelationId, SubmitStatus.Running, holder);
         if (overwrite.HasFlag(OverwriteFields.Payload))
             holder.Payload = task.Payload;
         if (overwrite.HasFlag(OverwriteFields.ScheduledAt))
@@ -69,7 +69,7 @@ internal sealed partial class QueueModel
         if (overwrite.HasFlag(OverwriteFields.ExpiresAt))
             holder.ExpiresAt = task.ExpiresAt;
         Note(holder, TaskEventType.Overwritten);
-        return new Admission(holder.CorrelationId, Admitted.Overwritten, holder);
+        return new SubmitResult(holder.CorrelationId, SubmitStatus.Overwritten, holder);
     }
 
     private TaskState NewTask(TaskSubmission submission)

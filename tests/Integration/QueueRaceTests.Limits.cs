@@ -28,7 +28,7 @@ public abstract partial class QueueRaceTests
                 foreach (var task in tasks)
                 {
                     Interlocked.Decrement(ref running); // before it ends, so that a place is never counted twice
-                    (await CompleteAsync(task)).ShouldBe(Verdict.Applied);
+                    (await CompleteAsync(task)).ShouldBe(CommandResult.Applied);
                     Interlocked.Increment(ref done);
                 }
 
@@ -89,7 +89,7 @@ public abstract partial class QueueRaceTests
             var tasks = await ClaimAsync(10);
             var letters = await DeadAsync();
             var refused = ManyAsync(letters.Count * 2, i => CompleteAsync(letters[i / 2]), atOnce: 3); // a worker that comes too late
-            (await ManyAsync(tasks.Count, i => FailAsync(tasks[i], retryable: false))).ShouldAllBe(v => v == Verdict.Applied);
+            (await ManyAsync(tasks.Count, i => FailAsync(tasks[i], retryable: false))).ShouldAllBe(v => v == CommandResult.Applied);
             await refused;
 
             var dead = await DeadAsync();

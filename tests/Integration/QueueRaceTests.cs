@@ -45,13 +45,13 @@ public abstract partial class QueueRaceTests(DatabaseProvider provider, bool row
         {
             var answers = await ManyAsync(12, i => Any().Verbs.SubmitAsync(New($"\"{i}\"") with { DedupeKey = "k", Overwrite = overwrite }));
 
-            var accepted = answers.Where(a => a.Result == Admitted.Accepted).ShouldHaveSingleItem();
+            var accepted = answers.Where(a => a.Result == SubmitStatus.Accepted).ShouldHaveSingleItem();
             answers.ShouldAllBe(a => a.Id == accepted.Id);
-            answers.Count(a => a.Result == (overwrite == OverwriteFields.None ? Admitted.Skipped : Admitted.Overwritten)).ShouldBe(11);
+            answers.Count(a => a.Result == (overwrite == OverwriteFields.None ? SubmitStatus.Skipped : SubmitStatus.Overwritten)).ShouldBe(11);
             var task = (await ClaimAsync(10)).ShouldHaveSingleItem();
             if (overwrite != OverwriteFields.None)
-                (await ManyAsync(4, _ => Any().Verbs.SubmitAsync(New() with { DedupeKey = "k", Overwrite = overwrite }))).ShouldAllBe(a => a.Result == Admitted.Running);
-            (await CompleteAsync(task)).ShouldBe(Verdict.Applied);
+                (await ManyAsync(4, _ => Any().Verbs.SubmitAsync(New() with { DedupeKey = "k", Overwrite = overwrite }))).ShouldAllBe(a => a.Result == SubmitStatus.Running);
+            (await CompleteAsync(task)).ShouldBe(CommandResult.Applied);
         }
     }
 
@@ -63,13 +63,13 @@ public abstract partial class QueueRaceTests(DatabaseProvider provider, bool row
         while (!answers.IsCompleted)
         {
             foreach (var task in await ClaimAsync(10))
-                completed += await CompleteAsync(task) == Verdict.Applied ? 1 : 0;
+                completed += await CompleteAsync(task) == CommandResult.Applied ? 1 : 0;
         }
 
         foreach (var task in await ClaimAsync(10))
-            completed += await CompleteAsync(task) == Verdict.Applied ? 1 : 0;
+            completed += await CompleteAsync(task) == CommandResult.Applied ? 1 : 0;
 
-        (await answers).Count(a => a.Result == Admitted.Accepted).ShouldBe(completed);
+        (await answers).Count(a => a.Result == SubmitStatus.Accepted).ShouldBe(completed);
         (await CountAsync(_ => true)).ShouldBe(completed);
     }
 
@@ -84,7 +84,7 @@ public abstract partial class QueueRaceTests(DatabaseProvider provider, bool row
                 return Any().Verbs.SubmitManyAsync(i % 2 == 0 ? tasks : [.. tasks.Reverse()]);
             });
 
-            answers.SelectMany(a => a).Count(a => a.Result == Admitted.Accepted).ShouldBe(2);
+            answers.SelectMany(a => a).Count(a => a.Result == SubmitStatus.Accepted).ShouldBe(2);
             answers.SelectMany(a => a).Select(a => a.Id).Distinct().Count().ShouldBe(2);
         }
     }
@@ -100,7 +100,7 @@ public abstract partial class QueueRaceTests(DatabaseProvider provider, bool row
             var answers = await ManyAsync(8, _ => Any().Store.InsertAsync([new NewTask(TestTasks.New())], taken));
 
             answers.Count(a => a is not null).ShouldBe(1);
-            answers.SelectMany(a => a ?? []).ShouldHaveSingleItem().Result.ShouldBe(Admitted.Accepted);
+            answers.SelectMany(a => a ?? []).ShouldHaveSingleItem().Result.ShouldBe(SubmitStatus.Accepted);
         }
 
         (await CountAsync(_ => true)).ShouldBe(10);
@@ -138,13 +138,13 @@ public abstract partial class QueueRaceTests(DatabaseProvider provider, bool row
     private async Task<IReadOnlyList<TaskState>> ClaimAsync(int max) =>
         await Any().Claims.ClaimAsync(new ClaimRequest([new("q", 0)], max, "w", null), TimeSpan.Zero, CancellationToken.None);
 
-    private async Task<Verdict> CompleteAsync(TaskState task)
+    private async Task<CommandResult> CompleteAsync(TaskState task)
     {
         var engine = Any();
         return await engine.SendAsync(engine.Verbs.Complete(task.CorrelationId, task.Attempt, "w", null));
     }
 
-    private async Task<Verdict> FailAsync(TaskState task, bool retryable)
+    private async Task<CommandResult> FailAsync(TaskState task, bool retryable)
     {
         var engine = Any();
         return await engine.SendAsync(engine.Verbs.Fail(task.CorrelationId, task.Attempt, "w", "broken", retryable));

@@ -66,7 +66,7 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
 
         var answers = await _engine.Verbs.SubmitManyAsync([first, first with { DedupeKey = "a" }, New() with { DedupeKey = "a" }]);
 
-        answers.Select(a => a.Result).ShouldBe([Admitted.Accepted, Admitted.IdTaken, Admitted.Accepted]);
+        answers.Select(a => a.Result).ShouldBe([SubmitStatus.Accepted, SubmitStatus.IdTaken, SubmitStatus.Accepted]);
         (await _database.GetAsync(first.Id)).DedupeKey.ShouldBe("b");
     }
 
@@ -109,7 +109,7 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
         var (due, lapse) = ((await _database.GetAsync(plain)).DueAt, _time.Now.AddMinutes(1));
 
         foreach (var id in new[] { chosen, plain })
-            (await _engine.SendAsync(new LapseLease(id, lapse))).ShouldBe(Verdict.Applied);
+            (await _engine.SendAsync(new ExpireLease(id, lapse))).ShouldBe(CommandResult.Applied);
 
         (await _database.GetAsync(chosen)).DueAt.ShouldBe(lapse.AddSeconds(2));
         (await _database.GetAsync(plain)).DueAt.ShouldBe(due); // its place in the line
@@ -179,7 +179,7 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
         _time.Now = _time.Now.AddMilliseconds(1);
         var id = (await _engine.Verbs.SubmitAsync(New())).Id;
         await ClaimAsync(1, new QueueLevel("q", 0));
-        (await _engine.SendAsync(_engine.Verbs.Fail(id, 1, "w", "broken", retryable: false))).ShouldBe(Verdict.Applied);
+        (await _engine.SendAsync(_engine.Verbs.Fail(id, 1, "w", "broken", retryable: false))).ShouldBe(CommandResult.Applied);
         return id;
     }
 

@@ -48,7 +48,7 @@ public abstract class QueueVerbsTests(DatabaseProvider provider) : IAsyncLifetim
         (await deletion).ShouldBeTrue();
         foreach (var id in new[] { before, meanwhile })
             (await _database.GetAsync(id)).State.ShouldBe(TaskStates.Cancelled);
-        (await _one.Verbs.SubmitAsync(New())).Result.ShouldBe(Admitted.Accepted); // the name is free
+        (await _one.Verbs.SubmitAsync(New())).Result.ShouldBe(SubmitStatus.Accepted); // the name is free
         (await ClaimAsync(_one, "q")).Count.ShouldBe(1);
     }
 
@@ -183,7 +183,7 @@ public abstract class QueueVerbsTests(DatabaseProvider provider) : IAsyncLifetim
     private Task<T[]> AtOnceAsync<T>(int times, Func<TestEngine, int, Task<T>> act) =>
         Task.WhenAll(Enumerable.Range(0, times).Select(i => Task.Run(() => act(i % 2 == 0 ? _one : _other, i))));
 
-    private static ScheduleVerbs Schedules(TestEngine engine) => engine.Services.GetRequiredService<ScheduleVerbs>();
+    private static ScheduleService Schedules(TestEngine engine) => engine.Services.GetRequiredService<ScheduleService>();
 
     private static TaskSubmission New() => new(TaskId.New(TimeProvider.System), "q", "{}");
 

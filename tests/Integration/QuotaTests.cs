@@ -132,7 +132,7 @@ public sealed class QuotaTests
     {
         await using var database = await TestDatabase.CreateAsync(provider);
         await using var engine = new TestEngine(database.Address, settings: Small);
-        var schedules = engine.Services.GetRequiredService<ScheduleVerbs>();
+        var schedules = engine.Services.GetRequiredService<ScheduleService>();
         var made = await Task.WhenAll(Enumerable.Range(0, 6).Select(n => TryAsync(() => schedules.CreateAsync("tasks", $"s{n}", Yearly("ann")))));
         made.Count(isMade => isMade).ShouldBe(2);
         (await schedules.CreateAsync("tasks", "b", Yearly("ben"))).Change.ShouldBe(ScheduleChange.Done);

@@ -123,7 +123,7 @@ public abstract class ScalingTests(DatabaseProvider provider) : IAsyncLifetime
         await SubmitAsync(5);
         var store = new Broken(Store);
         var options = Options.Create(new TelemetryOptions());
-        var watch = new BacklogWatch(store, _engine.Services.GetRequiredService<System.Diagnostics.Metrics.IMeterFactory>(), options, _engine.Services.GetRequiredService<Outages>(), _time, NullLogger<BacklogWatch>.Instance);
+        var watch = new BacklogWatch(store, _engine.Services.GetRequiredService<System.Diagnostics.Metrics.IMeterFactory>(), options, _engine.Services.GetRequiredService<DependencyHealth>(), _time, NullLogger<BacklogWatch>.Instance);
         var scaling = new Scaling(watch, _engine.Services.GetRequiredService<QueueCatalog>(), Options.Create(new ScalingOptions()), _time);
         (await scaling.AskAsync("q", null, null, CancellationToken.None))!.Slots.ShouldBe(5);
 
@@ -157,7 +157,7 @@ public abstract class ScalingTests(DatabaseProvider provider) : IAsyncLifetime
         {
             (await _engine.SendAsync(failed
                 ? _engine.Verbs.Fail(task.CorrelationId, task.Attempt, "w", "e", retryable: false)
-                : _engine.Verbs.Complete(task.CorrelationId, task.Attempt, "w", null))).ShouldBe(Verdict.Applied);
+                : _engine.Verbs.Complete(task.CorrelationId, task.Attempt, "w", null))).ShouldBe(CommandResult.Applied);
         }
     }
 

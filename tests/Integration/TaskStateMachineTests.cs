@@ -63,17 +63,17 @@ public sealed class TaskStateMachineTests(StateMachineFixture fixture) : IClassF
 
         verdict.ToString().ShouldBe(answer[0]);
         var after = await fixture.Database.FindAsync(before.CorrelationId);
-        if (verdict == Verdict.Applied)
+        if (verdict == CommandResult.Applied)
             after.ShouldNotBeNull().State.ShouldBe(Number(answer.Length > 1 ? answer[1] : state));
         else
             after?.Describe().ShouldBe(before.Describe());
-        (after is null).ShouldBe(verdict == Verdict.NotFound);
+        (after is null).ShouldBe(verdict == CommandResult.NotFound);
         (await fixture.Database.EventsOfAsync(before.CorrelationId)).Count.ShouldBe(ExpectedEvents(state, @event, verdict));
     }
 
     /// <summary>Acceptance and every applied event but a heartbeat, and the deletion of what has ended, are on the timeline, once.</summary>
-    private static int ExpectedEvents(string state, string @event, Verdict verdict) =>
-        (state == "Absent" ? 0 : 1) + (verdict == Verdict.Applied && @event != "Renew" && !(@event == "Delete" && TaskStates.IsTerminal(Number(state))) ? 1 : 0);
+    private static int ExpectedEvents(string state, string @event, CommandResult verdict) =>
+        (state == "Absent" ? 0 : 1) + (verdict == CommandResult.Applied && @event != "Renew" && !(@event == "Delete" && TaskStates.IsTerminal(Number(state))) ? 1 : 0);
 
     private static int Number(string state) => TaskStates.Parse(state.ToLowerInvariant())!.Value;
 
@@ -92,7 +92,7 @@ public sealed class TaskStateMachineTests(StateMachineFixture fixture) : IClassF
             "FailForGood" => new FailTask(id, at, attempt: 1, "w", "broken", retryable: false),
             "Snooze" => new SnoozeTask(id, at, attempt: 1, "w", TimeSpan.FromSeconds(5)),
             "Delete" => new DeleteTask(id, at),
-            "Lapse" => new LapseLease(id, T0.AddMinutes(1)),
+            "Lapse" => new ExpireLease(id, T0.AddMinutes(1)),
             "Dispatch" => new DispatchTask(id, at),
             "Expire" => new ExpireTask(id, T0.AddHours(1)),
             "Cancel" => new CancelTask(id, at),

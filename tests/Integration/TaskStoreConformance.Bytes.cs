@@ -51,7 +51,7 @@ public abstract partial class TaskStoreConformance
     {
         await fixture.Engine.Services.GetRequiredService<IQueueStore>().GateAsync("gated");
         await Store.InsertAsync([.. Enumerable.Range(0, 6).Select(_ => New("gated", t => t.Payload = Text(700))).Select(t => new NewTask(t))]);
-        var rules = new ClaimRules([new QueueGate("gated", 0, new RateLimit(5, 86_400_000))], []);
+        var rules = new ClaimRules([new QueueLimit("gated", 0, new RateLimit(5, 86_400_000))], []);
         var request = Request(100, "gated") with { MaxBytes = 1500 };
 
         var claimed = new List<int>();
@@ -68,7 +68,7 @@ public abstract partial class TaskStoreConformance
         await Store.InsertAsync([.. Enumerable.Range(0, 6).Select(_ => New("gated", t => t.Payload = Text(700))).Select(t => new NewTask(t))]);
         ClaimRequest[] requests = [Request(2, "gated") with { MaxBytes = 2200 }, Request(2, "gated"), Request(2, "gated")];
 
-        var claimed = await Store.ClaimTogetherAsync(requests, new ClaimRules([new QueueGate("gated", 100, null)], []), Later);
+        var claimed = await Store.ClaimTogetherAsync(requests, new ClaimRules([new QueueLimit("gated", 100, null)], []), Later);
 
         claimed.Select(c => c.Count).ShouldBe([2, 1, 0]);
     }

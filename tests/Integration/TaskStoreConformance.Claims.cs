@@ -23,7 +23,7 @@ public abstract partial class TaskStoreConformance
             Request(5, "gated") with { Worker = "c", LeaseMs = 3000 }, Request(5, "gated") with { Worker = "d" },
         ];
 
-        var claimed = await Store.ClaimTogetherAsync(requests, new ClaimRules([new QueueGate("gated", 5, null)], []), Later);
+        var claimed = await Store.ClaimTogetherAsync(requests, new ClaimRules([new QueueLimit("gated", 5, null)], []), Later);
 
         claimed.Select(c => c.Count).ShouldBe([2, 1, 2, 0]);
         claimed.SelectMany(c => c).Select(t => t.CorrelationId).ShouldBe(tasks.Take(5).Select(t => t.CorrelationId));
@@ -33,7 +33,7 @@ public abstract partial class TaskStoreConformance
             ("c", 3000, Later.AddSeconds(3), true), ("c", 3000, Later.AddSeconds(3), true),
         ]);
         (await Database.EventsOfAsync(tasks[2].CorrelationId)).Last().Worker.ShouldBe("b");
-        (await Store.ClaimTogetherAsync(requests, new ClaimRules([new QueueGate("gated", 5, null)], []), Later)).ShouldAllBe(c => c.Count == 0);
+        (await Store.ClaimTogetherAsync(requests, new ClaimRules([new QueueLimit("gated", 5, null)], []), Later)).ShouldAllBe(c => c.Count == 0);
     }
 
     private static readonly DateTime Later = T0.AddMinutes(1);
@@ -126,7 +126,7 @@ public abstract partial class TaskStoreConformance
     {
         await Store.InsertAsync([New()]);
 
-        var claimed = await Store.ClaimAsync(Request(1, "q") with { LeaseMs = TaskVerbs.MaxLeaseMs }, Later);
+        var claimed = await Store.ClaimAsync(Request(1, "q") with { LeaseMs = TaskService.MaxLeaseMs }, Later);
 
         claimed[0].LeaseUntil.ShouldBe(Later.AddDays(1));
     }
@@ -177,12 +177,12 @@ public abstract partial class TaskStoreConformance
         for (var i = 0; i < twins.Count; i++)
         {
             var (claimed, started) = twins[i];
-            (claims[i].Count == 1).ShouldBe(verdicts[i] == Verdict.Applied, claimed.Describe());
+            (claims[i].Count == 1).ShouldBe(verdicts[i] == CommandResult.Applied, claimed.Describe());
             (await Database.GetAsync(claimed.CorrelationId)).Describe("CorrelationId", "Queue").ShouldBe((await Database.GetAsync(started.CorrelationId)).Describe("CorrelationId", "Queue"));
             (await Database.EventsOfAsync(claimed.CorrelationId)).Select(Step).ShouldBe((await Database.EventsOfAsync(started.CorrelationId)).Select(Step));
         }
 
-        verdicts.Count(v => v == Verdict.Applied).ShouldBe(2 * 2 * 2); // waiting, due before or now, and without expiry or before it
+        verdicts.Count(v => v == CommandResult.Applied).ShouldBe(2 * 2 * 2); // waiting, due before or now, and without expiry or before it
     }
 
     /// <summary>Every state, due before, now and later, without an expiry and before, at and after it.</summary>

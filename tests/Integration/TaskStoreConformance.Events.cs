@@ -103,7 +103,7 @@ public abstract partial class TaskStoreConformance
         foreach (var chunk in bulk.Chunk(5))
             await Store.InsertAsync(chunk);
         foreach (var task in await Store.ClaimAsync(Request(count, queue), Later))
-            (await SendAsync(new CompleteTask(task.CorrelationId, Later, 1, null, "1"))).ShouldBe(Verdict.Applied);
+            (await SendAsync(new CompleteTask(task.CorrelationId, Later, 1, null, "1"))).ShouldBe(CommandResult.Applied);
         for (var i = bulk.Count; i < count; i++)
         {
             var task = New(queue, t => t.State = 0);
@@ -111,9 +111,9 @@ public abstract partial class TaskStoreConformance
                 SendAsync(new SubmitTask(task)),
                 SendAsync(new StartTask(task.CorrelationId, Later, 1, "w", 1000)),
                 SendAsync(new CompleteTask(task.CorrelationId, Later, 1, "w", "1")));
-            verdicts.ShouldAllBe(v => v == Verdict.Applied);
+            verdicts.ShouldAllBe(v => v == CommandResult.Applied);
         }
     }
 
-    private Task<Verdict> SendAsync(TaskCommand command) => fixture.Engine.SendAsync(command);
+    private Task<CommandResult> SendAsync(TaskCommand command) => fixture.Engine.SendAsync(command);
 }

@@ -12,9 +12,9 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
     private static readonly DateTime Now = T0.AddSeconds(30);
 
     [Theory]
-    [InlineData(-1, Verdict.NotAllowed)]
-    [InlineData(0, Verdict.Applied)]
-    public async Task A_task_starts_when_it_is_due_and_not_before(int microseconds, Verdict verdict)
+    [InlineData(-1, CommandResult.NotAllowed)]
+    [InlineData(0, CommandResult.Applied)]
+    public async Task A_task_starts_when_it_is_due_and_not_before(int microseconds, CommandResult verdict)
     {
         var task = await fixture.GivenAsync(TaskStates.Pending);
 
@@ -22,9 +22,9 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
     }
 
     [Theory]
-    [InlineData(-1, Verdict.Applied, Verdict.NotAllowed)]
-    [InlineData(0, Verdict.NotAllowed, Verdict.Applied)]
-    public async Task At_its_expiry_a_task_expires_and_neither_starts_nor_is_dispatched(int microseconds, Verdict start, Verdict expire)
+    [InlineData(-1, CommandResult.Applied, CommandResult.NotAllowed)]
+    [InlineData(0, CommandResult.NotAllowed, CommandResult.Applied)]
+    public async Task At_its_expiry_a_task_expires_and_neither_starts_nor_is_dispatched(int microseconds, CommandResult start, CommandResult expire)
     {
         foreach (var state in new[] { TaskStates.Pending, TaskStates.Retrying })
         {
@@ -42,17 +42,17 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
     {
         var task = await fixture.GivenAsync(TaskStates.Pending, t => t.ExpiresAt = null);
 
-        (await SendAsync(new ExpireTask(task.CorrelationId, DateTime.MaxValue))).ShouldBe(Verdict.NotAllowed);
+        (await SendAsync(new ExpireTask(task.CorrelationId, DateTime.MaxValue))).ShouldBe(CommandResult.NotAllowed);
     }
 
     [Theory]
-    [InlineData(TaskStates.Pending, 1, Verdict.StaleAttempt)]
-    [InlineData(TaskStates.Pending, 3, Verdict.NotAllowed)]
-    [InlineData(TaskStates.Retrying, 0, Verdict.StaleAttempt)]
-    [InlineData(TaskStates.Retrying, 3, Verdict.NotAllowed)]
-    [InlineData(TaskStates.Running, 0, Verdict.StaleAttempt)]
-    [InlineData(TaskStates.Running, 2, Verdict.StaleAttempt)]
-    public async Task Only_the_next_attempt_starts(int state, int attempt, Verdict verdict)
+    [InlineData(TaskStates.Pending, 1, CommandResult.StaleAttempt)]
+    [InlineData(TaskStates.Pending, 3, CommandResult.NotAllowed)]
+    [InlineData(TaskStates.Retrying, 0, CommandResult.StaleAttempt)]
+    [InlineData(TaskStates.Retrying, 3, CommandResult.NotAllowed)]
+    [InlineData(TaskStates.Running, 0, CommandResult.StaleAttempt)]
+    [InlineData(TaskStates.Running, 2, CommandResult.StaleAttempt)]
+    public async Task Only_the_next_attempt_starts(int state, int attempt, CommandResult verdict)
     {
         var task = await fixture.GivenAsync(state);
 
@@ -64,18 +64,18 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
     {
         var task = await fixture.GivenAsync(TaskStates.Running);
 
-        (await SendAsync(new StartTask(task.CorrelationId, Now, 1, "w", 1000))).ShouldBe(Verdict.Duplicate);
-        (await SendAsync(new StartTask(task.CorrelationId, Now, 1, "other", 1000))).ShouldBe(Verdict.StaleAttempt);
+        (await SendAsync(new StartTask(task.CorrelationId, Now, 1, "w", 1000))).ShouldBe(CommandResult.Duplicate);
+        (await SendAsync(new StartTask(task.CorrelationId, Now, 1, "other", 1000))).ShouldBe(CommandResult.StaleAttempt);
 
         (await fixture.Database.GetAsync(task.CorrelationId)).Describe().ShouldBe(task.Describe());
     }
 
     [Theory]
-    [InlineData(0, "w", Verdict.StaleAttempt)]
-    [InlineData(2, "w", Verdict.StaleAttempt)]
-    [InlineData(1, "other", Verdict.StaleAttempt)]
-    [InlineData(1, null, Verdict.Applied)]
-    public async Task Only_the_attempt_and_the_worker_that_hold_the_lease_are_heard(int attempt, string? worker, Verdict verdict)
+    [InlineData(0, "w", CommandResult.StaleAttempt)]
+    [InlineData(2, "w", CommandResult.StaleAttempt)]
+    [InlineData(1, "other", CommandResult.StaleAttempt)]
+    [InlineData(1, null, CommandResult.Applied)]
+    public async Task Only_the_attempt_and_the_worker_that_hold_the_lease_are_heard(int attempt, string? worker, CommandResult verdict)
     {
         foreach (var command in new Func<Guid, TaskCommand>[]
         {
@@ -86,17 +86,17 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
         {
             var task = await fixture.GivenAsync(TaskStates.Running);
             (await SendAsync(command(task.CorrelationId))).ShouldBe(verdict);
-            if (verdict != Verdict.Applied)
+            if (verdict != CommandResult.Applied)
                 (await fixture.Database.GetAsync(task.CorrelationId)).Describe().ShouldBe(task.Describe());
         }
     }
 
     [Theory]
-    [InlineData(1, "w", Verdict.Duplicate)]
-    [InlineData(1, null, Verdict.Duplicate)]
-    [InlineData(1, "other", Verdict.Finished)]
-    [InlineData(0, "w", Verdict.Finished)]
-    public async Task An_outcome_repeated_by_its_attempt_is_a_duplicate(int attempt, string? worker, Verdict verdict)
+    [InlineData(1, "w", CommandResult.Duplicate)]
+    [InlineData(1, null, CommandResult.Duplicate)]
+    [InlineData(1, "other", CommandResult.Finished)]
+    [InlineData(0, "w", CommandResult.Finished)]
+    public async Task An_outcome_repeated_by_its_attempt_is_a_duplicate(int attempt, string? worker, CommandResult verdict)
     {
         var completed = await fixture.GivenAsync(TaskStates.Completed);
         var failed = await fixture.GivenAsync(TaskStates.Failed);
@@ -109,19 +109,19 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
     }
 
     [Theory]
-    [InlineData(-1, Verdict.NotAllowed)]
-    [InlineData(0, Verdict.Applied)]
-    public async Task A_lease_lapses_at_its_end_and_not_before(int microseconds, Verdict verdict)
+    [InlineData(-1, CommandResult.NotAllowed)]
+    [InlineData(0, CommandResult.Applied)]
+    public async Task A_lease_lapses_at_its_end_and_not_before(int microseconds, CommandResult verdict)
     {
         var task = await fixture.GivenAsync(TaskStates.Running);
 
-        (await SendAsync(new LapseLease(task.CorrelationId, T0.AddMinutes(1).AddMicroseconds(microseconds)))).ShouldBe(verdict);
+        (await SendAsync(new ExpireLease(task.CorrelationId, T0.AddMinutes(1).AddMicroseconds(microseconds)))).ShouldBe(verdict);
     }
 
     [Theory]
-    [InlineData(-1, Verdict.NotAllowed)]
-    [InlineData(0, Verdict.Applied)]
-    public async Task A_push_task_is_dispatched_at_its_time_and_not_before(int microseconds, Verdict verdict)
+    [InlineData(-1, CommandResult.NotAllowed)]
+    [InlineData(0, CommandResult.Applied)]
+    public async Task A_push_task_is_dispatched_at_its_time_and_not_before(int microseconds, CommandResult verdict)
     {
         var task = await fixture.GivenAsync(TaskStates.Pending);
 
@@ -133,7 +133,7 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
     {
         var task = await fixture.GivenAsync(TaskStates.Pending, t => (t.Push, t.DispatchAt) = (false, null));
 
-        (await SendAsync(new DispatchTask(task.CorrelationId, Now))).ShouldBe(Verdict.NotAllowed);
+        (await SendAsync(new DispatchTask(task.CorrelationId, Now))).ShouldBe(CommandResult.NotAllowed);
     }
 
     [Fact]
@@ -200,8 +200,8 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
         var at = T0.AddMinutes(2);
         const string error = "lease of attempt 1 lapsed: no heartbeat for 60000 ms";
 
-        await SendAsync(new LapseLease(task.CorrelationId, at));
-        await SendAsync(new LapseLease(last.CorrelationId, at));
+        await SendAsync(new ExpireLease(task.CorrelationId, at));
+        await SendAsync(new ExpireLease(last.CorrelationId, at));
 
         (task.State, task.Error, task.LeaseUntil, task.DueAt, task.DispatchAt) = (TaskStates.Retrying, error, null, at, at);
         (last.State, last.Error, last.LeaseUntil, last.FinishedAt, last.DeleteAt, last.Dead) = (TaskStates.Failed, error, null, at, at.AddDays(7), true);
@@ -219,9 +219,9 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
         (task.State, task.AttemptsLeft, task.Error, task.FinishedAt, task.ExpiresAt) = (TaskStates.Pending, 3, null, null, null);
         (task.DueAt, task.DispatchAt) = (Now, Now + TaskStateMachine.RedispatchAfter);
         await ShouldBeAsync(task, (TaskEventType.Submitted, 3, null));
-        (await SendAsync(new StartTask(task.CorrelationId, Now, 1, "w", 1000))).ShouldBe(Verdict.StaleAttempt);
-        (await SendAsync(new StartTask(task.CorrelationId, Now, 4, "w", 1000))).ShouldBe(Verdict.Applied);
-        (await SendAsync(new CompleteTask(task.CorrelationId, Now, 3, "w", "1"))).ShouldBe(Verdict.StaleAttempt);
+        (await SendAsync(new StartTask(task.CorrelationId, Now, 1, "w", 1000))).ShouldBe(CommandResult.StaleAttempt);
+        (await SendAsync(new StartTask(task.CorrelationId, Now, 4, "w", 1000))).ShouldBe(CommandResult.Applied);
+        (await SendAsync(new CompleteTask(task.CorrelationId, Now, 3, "w", "1"))).ShouldBe(CommandResult.StaleAttempt);
         await SendAsync(new FailTask(task.CorrelationId, Now, 4, "w", "first of its run", retryable: true));
         (await fixture.Database.GetAsync(task.CorrelationId)).DueAt.ShouldBe(Now.AddSeconds(2));
     }
@@ -252,7 +252,7 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
         var task = New(change: t => (t.State, t.Push, t.DueAt) = (0, push, T0.AddSeconds(dueSeconds)));
         task.DispatchAt = TaskStateMachine.FirstDispatch(task, atOnce);
 
-        (await SendAsync(new SubmitTask(task))).ShouldBe(Verdict.Applied);
+        (await SendAsync(new SubmitTask(task))).ShouldBe(CommandResult.Applied);
 
         (task.State, task.DispatchAt) = (TaskStates.Pending, dispatchSeconds is { } s ? T0.AddSeconds(s) : null);
         (await fixture.Database.GetAsync(task.CorrelationId)).Describe().ShouldBe(task.Describe());
@@ -260,10 +260,10 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
         (submitted.Type, submitted.Attempt, submitted.Worker, submitted.DueAt, submitted.Dispatch).ShouldBe((TaskEventType.Submitted, 0, null, task.DueAt, dispatched));
     }
 
-    private Task<Verdict> SendAsync(TaskCommand command) => fixture.Engine.SendAsync(command);
+    private Task<CommandResult> SendAsync(TaskCommand command) => fixture.Engine.SendAsync(command);
 
     private async Task StartAsync(TaskState task, int attempt, DateTime at) =>
-        (await SendAsync(new StartTask(task.CorrelationId, at, attempt, "w", 60_000))).ShouldBe(Verdict.Applied);
+        (await SendAsync(new StartTask(task.CorrelationId, at, attempt, "w", 60_000))).ShouldBe(CommandResult.Applied);
 
     private async Task ShouldBeAsync(TaskState expected, params (TaskEventType Type, int Attempt, string? Error)[] steps)
     {

@@ -42,29 +42,29 @@ internal sealed class TestEngine : IAsyncDisposable
 
     public IMediator Mediator => _services.GetRequiredService<IMediator>();
 
-    public TaskVerbs Verbs => _services.GetRequiredService<TaskVerbs>();
+    public TaskService Verbs => _services.GetRequiredService<TaskService>();
 
     public ITaskStore Store => _services.GetRequiredService<ITaskStore>();
 
     public IQueueStore QueueStore => _services.GetRequiredService<IQueueStore>();
 
-    public QueueVerbs Queues => _services.GetRequiredService<QueueVerbs>();
+    public QueueService Queues => _services.GetRequiredService<QueueService>();
 
     public TaskQueries Queries => _services.GetRequiredService<TaskQueries>();
 
-    public Claims Claims => _services.GetRequiredService<Claims>();
+    public TaskClaimer Claims => _services.GetRequiredService<TaskClaimer>();
 
-    public FileVerbs Files => _services.GetRequiredService<FileVerbs>();
+    public FileService Files => _services.GetRequiredService<FileService>();
 
     public GroupCommitter Committer => _services.GetRequiredService<GroupCommitter>();
 
     public IServiceProvider Services => _services;
 
     /// <summary>Sends one command to the machine; its verdict is the reply.</summary>
-    public async Task<Verdict> SendAsync(TaskCommand command, CancellationToken stop = default)
+    public async Task<CommandResult> SendAsync(TaskCommand command, CancellationToken cancellationToken = default)
     {
-        await Mediator.Send((object)command, command.GetType(), stop);
-        return command.Verdict;
+        await Mediator.Send((object)command, command.GetType(), cancellationToken);
+        return command.CommandResult;
     }
 
     public async ValueTask DisposeAsync()

@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using TaskQueue.Api.Hosting;
 
 namespace TaskQueue.Tests.Servers;
@@ -28,9 +29,10 @@ internal sealed class TestHost : IAsyncDisposable
     /// <param name="roles">As on the command line; null is all.</param>
     /// <param name="settings">Configuration keys such as TaskQueue:MaxPayloadBytes.</param>
     /// <param name="services">Changes to the container, such as another TimeProvider.</param>
+    /// <param name="log">Gets what the server logs.</param>
     public static async Task<TestHost> StartAsync(
         string database, string? rabbitMq = null, string? roles = null,
-        IReadOnlyDictionary<string, string?>? settings = null, Action<IServiceCollection>? services = null)
+        IReadOnlyDictionary<string, string?>? settings = null, Action<IServiceCollection>? services = null, ILoggerProvider? log = null)
     {
         var app = Server.Build(new ServerOptions(roles, "http://127.0.0.1:0"), builder =>
         {
@@ -43,6 +45,8 @@ internal sealed class TestHost : IAsyncDisposable
             SqlServerTranslation.AddTo(builder.Services);
             services?.Invoke(builder.Services);
         });
+        if (log is not null)
+            app.Services.GetRequiredService<ILoggerFactory>().AddProvider(log); // the server chooses its providers itself
         await StartupChecks.RunAsync(app.Services, CancellationToken.None);
         await app.StartAsync();
         var host = new TestHost(app);

@@ -47,7 +47,7 @@ internal sealed class WatchedStore(ITaskStore inner) : ITaskStore, IAsyncDisposa
         return inner.SelectAsync(sweep, now, max);
     }
 
-    public Task<IReadOnlyList<Admission>?> InsertAsync(IReadOnlyList<NewTask> tasks, InsertStep? step = null) => inner.InsertAsync(tasks, step);
+    public Task<IReadOnlyList<SubmitResult>?> InsertAsync(IReadOnlyList<NewTask> tasks, InsertStep? step = null) => inner.InsertAsync(tasks, step);
 
     public Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, ClaimRules rules, DateTime now) => inner.ClaimAsync(request, rules, now);
 
@@ -68,7 +68,7 @@ internal sealed class WatchedStore(ITaskStore inner) : ITaskStore, IAsyncDisposa
 
     public Task RedispatchAllAsync(DateTime now) => inner.RedispatchAllAsync(now);
 
-    public Task<IRelayLease?> TryLeadRelayAsync(Action wake, CancellationToken stop) => inner.TryLeadRelayAsync(wake, stop);
+    public Task<IOutboxLease?> TryLeadRelayAsync(Action wake, CancellationToken cancellationToken) => inner.TryLeadRelayAsync(wake, cancellationToken);
 
     public Task WakeRelayAsync() => inner.WakeRelayAsync();
 

@@ -3,30 +3,30 @@ using Xunit;
 
 namespace TaskQueue.Tests.SqlServer;
 
-public sealed class TasksDoorOnOneProcess(OneProcess stack) : TasksDoorTests(stack), IClassFixture<OneProcess>;
+public sealed class TasksApiOnOneProcess(OneProcess stack) : TasksApiTests(stack), IClassFixture<OneProcess>;
 
-public sealed class TasksDoorOnSplitRoles(SplitRoles stack) : TasksDoorTests(stack), IClassFixture<SplitRoles>;
+public sealed class TasksApiOnSplitRoles(SplitRoles stack) : TasksApiTests(stack), IClassFixture<SplitRoles>;
 
-public sealed class TasksDoorChecksOnSqlServer() : TasksDoorChecks(new OneProcess());
+public sealed class TasksApiChecksOnSqlServer() : TasksApiChecks(new OneProcess());
 
-public sealed class WorkersDoorOnSqlServer(SplitRoles stack) : WorkersDoorTests(stack), IClassFixture<SplitRoles>;
+public sealed class WorkersApiOnSqlServer(SplitRoles stack) : WorkersApiTests(stack), IClassFixture<SplitRoles>;
 
-public sealed class QueuesDoorOnSqlServer(SplitRoles stack) : QueuesDoorTests(stack), IClassFixture<SplitRoles>;
+public sealed class QueuesApiOnSqlServer(SplitRoles stack) : QueuesApiTests(stack), IClassFixture<SplitRoles>;
 
-public sealed class SchedulesDoorOnSqlServer(SplitRoles stack) : SchedulesDoorTests(stack), IClassFixture<SplitRoles>;
+public sealed class SchedulesApiOnSqlServer(SplitRoles stack) : SchedulesApiTests(stack), IClassFixture<SplitRoles>;
 
-public sealed class EventsDoorOnSqlServer(SplitRoles stack) : EventsDoorTests(stack), IClassFixture<SplitRoles>;
+public sealed class EventsApiOnSqlServer(SplitRoles stack) : EventsApiTests(stack), IClassFixture<SplitRoles>;
 
 public sealed class BadInputOnSqlServer(OneProcess stack) : BadInputTests(stack), IClassFixture<OneProcess>;
 
 public sealed class FuzzOnSqlServer(OneProcess stack) : FuzzTests(stack), IClassFixture<OneProcess>;
 
-public sealed class MoabDoorOnSqlServer(MoabOnSqlServer server) : MoabDoorTests(server), IClassFixture<MoabOnSqlServer>;
+public sealed class MoabApiOnSqlServer(MoabOnSqlServer server) : MoabApiTests(server), IClassFixture<MoabOnSqlServer>;
 
-public sealed class BellaDoorOnSqlServer(BellaOnSqlServer server) : BellaDoorTests(server), IClassFixture<BellaOnSqlServer>;
+public sealed class BellaApiOnSqlServer(BellaOnSqlServer server) : BellaApiTests(server), IClassFixture<BellaOnSqlServer>;
 
-public sealed class BatchesDoorOnSqlServer(BellaOnSqlServer server) : BatchesDoorTests(server), IClassFixture<BellaOnSqlServer>;
+public sealed class BatchesApiOnSqlServer(BellaOnSqlServer server) : BatchesApiTests(server), IClassFixture<BellaOnSqlServer>;
 
-public sealed class FilesDoorOnSqlServer(BellaOnSqlServer server) : FilesDoorTests(server), IClassFixture<BellaOnSqlServer>;
+public sealed class FilesApiOnSqlServer(BellaOnSqlServer server) : FilesApiTests(server), IClassFixture<BellaOnSqlServer>;
 
 public sealed class CallbacksOnSqlServer(BellaOnSqlServer server) : CallbackTests(server), IClassFixture<BellaOnSqlServer>;

@@ -28,7 +28,7 @@ public sealed class BusAccessTests
         [typeof(ReportTasks)] = [Own, Sibling, Worker],
         [typeof(BellaBusEvent)] = [Own, Sibling, Worker],
         [typeof(DispatchTasks)] = [Own, Sibling],
-        [typeof(WorkArrived)] = [Own, Sibling],
+        [typeof(WorkAvailable)] = [Own, Sibling],
         [typeof(QueuesChanged)] = [Own, Sibling],
         [typeof(TaskReplies)] = [Own, Sibling],
         [typeof(Canary)] = [Own, Sibling],

@@ -14,7 +14,7 @@ public sealed class DuplicateRulesTests
     {
         var holder = Holder();
 
-        Meet(holder, OverwriteFields.None).ShouldBe(new Admission(holder.CorrelationId, Admitted.Skipped, null));
+        Meet(holder, OverwriteFields.None).ShouldBe(new SubmitResult(holder.CorrelationId, SubmitStatus.Skipped, null));
 
         holder.Describe().ShouldBe(Holder(holder.CorrelationId).Describe());
         holder.Events.ShouldBeEmpty();
@@ -36,7 +36,7 @@ public sealed class DuplicateRulesTests
         if (overwrite.HasFlag(OverwriteFields.ExpiresAt))
             expected.ExpiresAt = T0.AddSeconds(60);
 
-        Meet(holder, overwrite).ShouldBe(new Admission(holder.CorrelationId, Admitted.Overwritten, holder));
+        Meet(holder, overwrite).ShouldBe(new SubmitResult(holder.CorrelationId, SubmitStatus.Overwritten, holder));
 
         holder.Describe().ShouldBe(expected.Describe());
         holder.Events.ShouldHaveSingleItem().Type.ShouldBe(TaskEventType.Overwritten);
@@ -60,7 +60,7 @@ public sealed class DuplicateRulesTests
         holder.State = TaskStates.Running;
         var before = holder.Describe();
 
-        Meet(holder, OverwriteFields.Payload).ShouldBe(new Admission(holder.CorrelationId, Admitted.Running, holder));
+        Meet(holder, OverwriteFields.Payload).ShouldBe(new SubmitResult(holder.CorrelationId, SubmitStatus.Running, holder));
 
         holder.Describe().ShouldBe(before);
         holder.Events.ShouldBeEmpty();
@@ -75,7 +75,7 @@ public sealed class DuplicateRulesTests
         var answers = Answer([new(first), new(second, OverwriteFields.Payload), new(third)], inserted: [first.CorrelationId]).ShouldNotBeNull();
 
         answers.Select(a => (a.Id, a.Result)).ShouldBe(
-            [(first.CorrelationId, Admitted.Accepted), (first.CorrelationId, Admitted.Overwritten), (first.CorrelationId, Admitted.Skipped)]);
+            [(first.CorrelationId, SubmitStatus.Accepted), (first.CorrelationId, SubmitStatus.Overwritten), (first.CorrelationId, SubmitStatus.Skipped)]);
         first.Payload.ShouldBe("second");
         first.Events.Select(e => e.Type).ShouldBe([TaskEventType.Submitted, TaskEventType.Overwritten]);
     }
@@ -86,9 +86,9 @@ public sealed class DuplicateRulesTests
         var (task, holder) = (Duplicate(), Holder());
 
         Answer([new(task)], taken: [task.CorrelationId], holders: holder).ShouldNotBeNull().ShouldHaveSingleItem()
-            .ShouldBe(new Admission(task.CorrelationId, Admitted.IdTaken, null));
+            .ShouldBe(new SubmitResult(task.CorrelationId, SubmitStatus.IdTaken, null));
         Answer([new(task), new(task.Copy())], inserted: [task.CorrelationId]).ShouldNotBeNull().Select(a => a.Result)
-            .ShouldBe([Admitted.Accepted, Admitted.IdTaken]);
+            .ShouldBe([SubmitStatus.Accepted, SubmitStatus.IdTaken]);
     }
 
     [Fact]
@@ -100,9 +100,9 @@ public sealed class DuplicateRulesTests
     private static TaskState Duplicate() => New(change: t =>
         (t.DedupeKey, t.Payload, t.DueAt, t.ExpiresAt) = ("k", "new", T0.AddSeconds(30), T0.AddSeconds(60)));
 
-    private static Admission Meet(TaskState holder, OverwriteFields overwrite) =>
+    private static SubmitResult Meet(TaskState holder, OverwriteFields overwrite) =>
         Answer([new(Duplicate(), overwrite)], holders: holder).ShouldNotBeNull().ShouldHaveSingleItem();
 
-    private static List<Admission>? Answer(IReadOnlyList<NewTask> tasks, HashSet<Guid>? inserted = null, HashSet<Guid>? taken = null, params TaskState[] holders) =>
+    private static List<SubmitResult>? Answer(IReadOnlyList<NewTask> tasks, HashSet<Guid>? inserted = null, HashSet<Guid>? taken = null, params TaskState[] holders) =>
         DuplicateRules.Answer(tasks, inserted ?? [], (taken ?? []).ToDictionary(id => id, id => new TakenId(id, null, null)), holders.ToDictionary(h => (h.Queue, h.DedupeKey!)));
 }

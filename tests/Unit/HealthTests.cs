@@ -17,14 +17,14 @@ public sealed class HealthTests : IAsyncDisposable
 
     private readonly SetTime _time = new(Start);
     private readonly ServiceProvider _services;
-    private readonly Excuses _excuses;
-    private readonly Pulses _pulses;
+    private readonly OutageGracePeriod _excuses;
+    private readonly LoopHeartbeats _pulses;
 
     public HealthTests()
     {
         _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
-        _excuses = new Excuses(_time);
-        _pulses = new Pulses(_excuses, _services.GetRequiredService<IMeterFactory>(), _time);
+        _excuses = new OutageGracePeriod(_time);
+        _pulses = new LoopHeartbeats(_excuses, _services.GetRequiredService<IMeterFactory>(), _time);
     }
 
     public ValueTask DisposeAsync() => _services.DisposeAsync();
@@ -51,7 +51,7 @@ public sealed class HealthTests : IAsyncDisposable
     public async Task A_loop_whose_turns_all_fail_is_unwell_though_it_beats_and_well_again_with_the_first_that_succeeds()
     {
         using var lifetime = new Lifetime();
-        var health = new LoopHealth(_pulses, new HealthVerdict(Options.Create(new HealthOptions()), lifetime), "some-loop", null);
+        var health = new LoopHealth(_pulses, new HealthThresholds(Options.Create(new HealthOptions()), lifetime), "some-loop", null);
         var pulse = _pulses.Of(typeof(SomeLoop));
         for (var i = 0; i <= 6; i++)
         {
@@ -116,7 +116,7 @@ public sealed class HealthTests : IAsyncDisposable
     [Fact]
     public void An_endpoint_is_silent_from_the_first_canary_that_nothing_came_after()
     {
-        var ear = new Ear("tasks", "tasks", _time);
+        var ear = new EndpointProbe("tasks", "tasks", _time);
         After(1000);
         ear.Silence.ShouldBe(TimeSpan.Zero); // nothing was sent
         var first = _time.GetTimestamp();
@@ -132,7 +132,7 @@ public sealed class HealthTests : IAsyncDisposable
     [Fact]
     public void A_canary_that_is_back_before_its_confirm_is_not_missed()
     {
-        var ear = new Ear("tasks", "tasks", _time);
+        var ear = new EndpointProbe("tasks", "tasks", _time);
         After(10);
         var at = _time.GetTimestamp();
         ear.Heard();
@@ -144,7 +144,7 @@ public sealed class HealthTests : IAsyncDisposable
     [Fact]
     public void A_canary_that_the_broker_did_not_take_proves_nothing()
     {
-        var ear = new Ear("tasks", "tasks", _time);
+        var ear = new EndpointProbe("tasks", "tasks", _time);
         After(10);
         ear.Sent(_time.GetTimestamp());
         After(100);
@@ -163,7 +163,7 @@ public sealed class HealthTests : IAsyncDisposable
     public void Silence_first_takes_a_process_out_of_service_and_then_restarts_it(double seconds, HealthStatus expected)
     {
         using var lifetime = new Lifetime();
-        var verdict = new HealthVerdict(Options.Create(new HealthOptions()), lifetime);
+        var verdict = new HealthThresholds(Options.Create(new HealthOptions()), lifetime);
         verdict.Of(TimeSpan.FromSeconds(seconds), "problem").Status.ShouldBe(expected);
         lifetime.StopApplication();
         verdict.Of(TimeSpan.FromSeconds(seconds), "problem").Status.ShouldBe(HealthStatus.Healthy);
@@ -174,7 +174,7 @@ public sealed class HealthTests : IAsyncDisposable
     {
         using var lifetime = new Lifetime();
         using var loop = new SomeLoop();
-        var health = new LoopHealth(_pulses, new HealthVerdict(Options.Create(new HealthOptions()), lifetime), "some-loop", loop);
+        var health = new LoopHealth(_pulses, new HealthThresholds(Options.Create(new HealthOptions()), lifetime), "some-loop", loop);
         (await health.CheckHealthAsync(new HealthCheckContext())).Status.ShouldBe(HealthStatus.Healthy);
         await loop.StartAsync(CancellationToken.None);
         await Eventually.UntilAsync(() => Task.FromResult(loop.ExecuteTask!.IsCompleted), TimeSpan.FromSeconds(20), "it has ended");

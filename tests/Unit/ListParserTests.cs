@@ -33,7 +33,7 @@ public sealed class ListParserTests
     [InlineData("""{"tasks":null}""")]
     [InlineData("""{"tasks":[1,2,3,4]}""")]
     public void A_body_without_such_a_list_breaks_the_rule(string body) =>
-        Should.Throw<DoorException>(() => Parse(Encoding.UTF8.GetBytes(body), 3)).Message.ShouldBe("the rule");
+        Should.Throw<ApiException>(() => Parse(Encoding.UTF8.GetBytes(body), 3)).Message.ShouldBe("the rule");
 
     [Theory]
     [InlineData("")]
@@ -55,7 +55,7 @@ public sealed class ListParserTests
     {
         byte[] body = [.. "{\"tasks\":[\""u8, 0xC3, 0x28, .. "\"]}"u8];
         for (var size = 1; size <= body.Length; size++)
-            Should.Throw<DoorException>(() => Parse(body, size)).Fault.Code.ShouldBe("invalid_json");
+            Should.Throw<ApiException>(() => Parse(body, size)).Fault.Code.ShouldBe("invalid_json");
     }
 
     /// <summary>As a pipe does: what was not consumed comes again, with the next part behind it.</summary>

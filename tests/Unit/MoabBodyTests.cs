@@ -41,7 +41,7 @@ public sealed class MoabBodyTests
     [InlineData("[]")]
     public void What_is_no_integer_is_refused_with_its_place(string number)
     {
-        var fault = Should.Throw<DoorException>(() => Enqueue($$"""{"entries":[{},{"scheduled_at":{{number}}}]}""")).Fault;
+        var fault = Should.Throw<ApiException>(() => Enqueue($$"""{"entries":[{},{"scheduled_at":{{number}}}]}""")).Fault;
 
         fault.Status.ShouldBe(400);
         fault.Message.ShouldStartWith("entries[1].scheduled_at must be an integer");
@@ -106,7 +106,7 @@ public sealed class MoabBodyTests
     [InlineData("""{"entries":[{"overwrite_on_duplicate":"PAYLOAD"}]}""", "entries[0].overwrite_on_duplicate")]
     public void Another_shape_is_refused_with_its_place(string body, string place)
     {
-        var fault = Should.Throw<DoorException>(() => Enqueue(body)).Fault;
+        var fault = Should.Throw<ApiException>(() => Enqueue(body)).Fault;
 
         fault.Status.ShouldBe(400);
         fault.Message.ShouldStartWith(place + " ");
@@ -130,7 +130,7 @@ public sealed class MoabBodyTests
     [InlineData("STATUS_")]
     [InlineData("succeeded")]
     [InlineData("TASK_STATE_FAILED")]
-    public void Another_status_is_refused(string? word) => Should.Throw<DoorException>(() => MoabWords.Status(word, "status")).Fault.Status.ShouldBe(400);
+    public void Another_status_is_refused(string? word) => Should.Throw<ApiException>(() => MoabWords.Status(word, "status")).Fault.Status.ShouldBe(400);
 
     [Theory]
     [InlineData(null, TaskList.Live)]
@@ -156,13 +156,13 @@ public sealed class MoabBodyTests
         }
 
         foreach (var wrong in new[] { null, "", "INTERVAL_UNIT_INVALID", "DAYS", "seconds" })
-            Should.Throw<DoorException>(() => MoabWords.Unit(wrong, "interval_unit"));
+            Should.Throw<ApiException>(() => MoabWords.Unit(wrong, "interval_unit"));
         MoabWords.Overwrite(null, "o").ShouldBe(OverwriteFields.None);
         MoabWords.Overwrite([], "o").ShouldBe(OverwriteFields.None);
         MoabWords.Overwrite(["PAYLOAD", "OVERWRITE_ON_DUPLICATE_SCHEDULED_AT", "EXPIRES_AT", "PAYLOAD"], "o")
             .ShouldBe(OverwriteFields.Payload | OverwriteFields.ScheduledAt | OverwriteFields.ExpiresAt);
         foreach (var wrong in new[] { null, "", "OVERWRITE_ON_DUPLICATE_INVALID", "payload" })
-            Should.Throw<DoorException>(() => MoabWords.Overwrite(["PAYLOAD", wrong], "o"));
+            Should.Throw<ApiException>(() => MoabWords.Overwrite(["PAYLOAD", wrong], "o"));
     }
 
     [Theory]

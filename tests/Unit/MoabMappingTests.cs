@@ -135,10 +135,10 @@ public sealed class MoabMappingTests
         var token = MoabPages.Of('q', ["a", "b"], name => name, null, 1).Next;
 
         foreach (var wrong in new[] { token[..^1], "?", "AA", "AA==", new string('A', 1025), new string('A', 1024), MoabPlace.End(TaskList.Live) })
-            Should.Throw<DoorException>(() => MoabPages.Of('q', ["a", "b"], name => name, wrong, 1)).Fault.Status.ShouldBe(400);
-        Should.Throw<DoorException>(() => MoabPages.Of('s', ["a", "b"], name => name, token, 1));
-        Should.Throw<DoorException>(() => MoabPlace.Parse(token, TaskList.Live));
-        Should.Throw<DoorException>(() => MoabPlace.Parse(MoabPlace.End(TaskList.Live), TaskList.Dead));
+            Should.Throw<ApiException>(() => MoabPages.Of('q', ["a", "b"], name => name, wrong, 1)).Fault.Status.ShouldBe(400);
+        Should.Throw<ApiException>(() => MoabPages.Of('s', ["a", "b"], name => name, token, 1));
+        Should.Throw<ApiException>(() => MoabPlace.Parse(token, TaskList.Live));
+        Should.Throw<ApiException>(() => MoabPlace.Parse(MoabPlace.End(TaskList.Live), TaskList.Dead));
     }
 
     [Fact]
@@ -148,7 +148,7 @@ public sealed class MoabMappingTests
 
         MoabPages.Token(longest)!.Length.ShouldBe(768);
         MoabPages.Token($"{longest[..1020]} ")!.Length.ShouldBe(765); // base64 may have spaces
-        Should.Throw<DoorException>(() => MoabPages.Token($"{longest} ")).Fault.Status.ShouldBe(400);
+        Should.Throw<ApiException>(() => MoabPages.Token($"{longest} ")).Fault.Status.ShouldBe(400);
     }
 
     [Fact]
@@ -159,7 +159,7 @@ public sealed class MoabMappingTests
 
         foreach (var at in new[] { horizon - 100, horizon })
             MoabFields.ScheduledAt(at, now, "scheduled_at").ShouldBe(DateTime.UnixEpoch.AddTicks(at / 100));
-        Should.Throw<DoorException>(() => MoabFields.ScheduledAt(horizon + 100, now, "scheduled_at")).Fault.Status.ShouldBe(400);
+        Should.Throw<ApiException>(() => MoabFields.ScheduledAt(horizon + 100, now, "scheduled_at")).Fault.Status.ShouldBe(400);
     }
 
     [Fact]

@@ -24,7 +24,7 @@ internal static class AgentEndpoints
     }
 
     private static async Task<IResult> ProcessAsync(
-        HttpContext context, TaskVerbs verbs, TimeProvider time, IOptions<EngineOptions> options, IOptions<AgentOptions> agent)
+        HttpContext context, TaskService verbs, TimeProvider time, IOptions<EngineOptions> options, IOptions<AgentOptions> agent)
     {
         using var body = await RequestJson.ReadDocumentAsync(context, BodyLimits.One(options.Value));
         context.Demand(agent.Value.Queue);
@@ -38,19 +38,19 @@ internal static class AgentEndpoints
             return Results.Json(new AgentProblems(wrong.Problems), AgentJson.Shapes.AgentProblems, statusCode: 422);
         }
 
-        if ((await verbs.SubmitAsync(task)).Result != Admitted.Accepted)
-            throw new DoorException(500, "not_queued", "Failed to enqueue task");
+        if ((await verbs.SubmitAsync(task)).Result != SubmitStatus.Accepted)
+            throw new ApiException(500, "not_queued", "Failed to enqueue task");
         return Results.Json(new AgentQueued(AgentMapping.ToId(task.Id), "enqueued", "Request has been queued for asynchronous processing"), AgentJson.Shapes.AgentQueued);
     }
 
-    private static async Task<IResult> StatusAsync(string id, HttpContext context, TaskQueries queries, Redaction redaction, TimeProvider time, CancellationToken stop) =>
-        AgentMapping.ParseId(id) is { } guid && await queries.FindAsync(guid, context.Access(), context.Memory().ReserveAnswerAsync, stop) is { } task
+    private static async Task<IResult> StatusAsync(string id, HttpContext context, TaskQueries queries, Redaction redaction, TimeProvider time, CancellationToken cancellationToken) =>
+        AgentMapping.ParseId(id) is { } guid && await queries.FindAsync(guid, context.Access(), context.Memory().ReserveAnswerAsync, cancellationToken) is { } task
             && AgentMapping.ToStatus(task, id, time.GetUtcNow().UtcDateTime, redaction.For(context.Caller())) is { } status
             ? Results.Json(status, AgentJson.Shapes.AgentStatus)
-            : throw new DoorException(404, "not_found", "Task not found");
+            : throw new ApiException(404, "not_found", "Task not found");
 
     /// <summary>A fault in the words of the door.</summary>
-    private static IResult ToError(DoorFault fault, string what) =>
+    private static IResult ToError(ApiError fault, string what) =>
         fault.Code switch
         {
             "invalid_json" => Results.Json(new AgentProblems([new(["body"], $"JSON decode error: {fault.Message}", "json_invalid")]), AgentJson.Shapes.AgentProblems, statusCode: 422),

@@ -60,5 +60,5 @@ internal static class AuditEndpoints
 
     private static IResult Page(IReadOnlyList<AuditDetails> records, string? next) => Results.Json(new AuditPage(records, next), AuditJson.Shapes.AuditPage);
 
-    private static DoorException Wrong(string message) => new(400, "invalid_request", message);
+    private static ApiException Wrong(string message) => new(400, "invalid_request", message);
 }

@@ -41,7 +41,7 @@ internal static class AuditedRoutes
             catch (Exception fault)
             {
                 // Refusals are recorded where they are answered.
-                if (DoorFaults.ToFault(fault) is { Status: not 401 and not 403 and not 429 } failure && IsWanted(http, onlyWhenNoted))
+                if (ApiErrors.ToFault(fault) is { Status: not 401 and not 403 and not 429 } failure && IsWanted(http, onlyWhenNoted))
                     Log(http).RecordRefusal(EntryOf(http, action, $"failed: {failure.Code.ToLowerInvariant()}"), action);
                 throw;
             }
@@ -61,7 +61,7 @@ internal static class AuditedRoutes
     public static void AuditAfter<T>(this HttpContext context, T after, JsonTypeInfo<T> type) => Note(context).After = JsonSerializer.Serialize(after, type);
 
     /// <summary>Records that a request was refused, or its caller not known.</summary>
-    public static void AuditRefusal(this HttpContext context, DoorFault fault)
+    public static void AuditRefusal(this HttpContext context, ApiError fault)
     {
         var action = fault.Status switch
         {

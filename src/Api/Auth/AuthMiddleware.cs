@@ -18,12 +18,12 @@ internal sealed class AuthMiddleware(
 {
     private const string Bearer = "Bearer ";
 
-    private static readonly DoorFault Unauthorized = new(401, "unauthorized", "send a valid API key or token as 'Authorization: Bearer …'");
-    private static readonly DoorFault Throttled = new(429, "too_many_failures", "too many requests with invalid keys or tokens come from this address; wait, and send a valid one");
-    private static readonly DoorFault Busy = new(503, "busy", "the server has as many requests as it works on at a time; try again");
+    private static readonly ApiError Unauthorized = new(401, "unauthorized", "send a valid API key or token as 'Authorization: Bearer …'");
+    private static readonly ApiError Throttled = new(429, "too_many_failures", "too many requests with invalid keys or tokens come from this address; wait, and send a valid one");
+    private static readonly ApiError Busy = new(503, "busy", "the server has as many requests as it works on at a time; try again");
 
     public Task InvokeAsync(HttpContext context) =>
-        !keys.IsOn && StrangerFault(context.Request) is { } stranger ? DoorFaults.AnswerAsync(context, stranger)
+        !keys.IsOn && StrangerFault(context.Request) is { } stranger ? ApiErrors.AnswerAsync(context, stranger)
         : context.GetEndpoint()?.Metadata.GetMetadata<NeededScope>() is { } needed ? AdmitAsync(context, needed.Scope)
         : next(context);
 
@@ -36,28 +36,28 @@ internal sealed class AuthMiddleware(
         return place is null && check.IsCompletedSuccessfully ? GoOnAsync(context, check.Result) : AdmitAsync(context, place, check);
     }
 
-    private async Task AdmitAsync(HttpContext context, RateLimitLease? place, ValueTask<DoorFault?> check)
+    private async Task AdmitAsync(HttpContext context, RateLimitLease? place, ValueTask<ApiError?> check)
     {
         using (place)
             await GoOnAsync(context, await check);
     }
 
-    private Task GoOnAsync(HttpContext context, DoorFault? fault) => fault is null ? next(context) : DoorFaults.AnswerAsync(context, fault);
+    private Task GoOnAsync(HttpContext context, ApiError? fault) => fault is null ? next(context) : ApiErrors.AnswerAsync(context, fault);
 
-    private async ValueTask<DoorFault?> CheckAsync(HttpContext context, Scope needed, bool isCounted)
+    private async ValueTask<ApiError?> CheckAsync(HttpContext context, Scope needed, bool isCounted)
     {
         Found found;
         try
         {
             found = await FindAsync(context);
         }
-        catch (DoorException door)
+        catch (ApiException door)
         {
             return door.Fault;
         }
         catch (Exception fault) when (StorageFaults.IsTransient(fault))
         {
-            return DoorFaults.Unavailable;
+            return ApiErrors.Unavailable;
         }
 
         if (found.Caller is not { } caller)
@@ -68,7 +68,7 @@ internal sealed class AuthMiddleware(
         if (isCounted && limits.Count(caller) is { } wait)
             return new(429, "rate_limited", "too many requests with this key; try again later") { RetryAfter = wait };
         if (isCounted && await quota.CountAsync(caller.Tenant) is { } refused)
-            return DoorFaults.ToFault(refused);
+            return ApiErrors.ToFault(refused);
         return null;
     }
 
@@ -126,7 +126,7 @@ internal sealed class AuthMiddleware(
     /// Without keys whoever reaches the socket may do anything, and a browser of this machine reaches it for any page: so the
     /// request must name this machine, and come from no page of another origin.
     /// </summary>
-    private static DoorFault? StrangerFault(HttpRequest request)
+    private static ApiError? StrangerFault(HttpRequest request)
     {
         if (!IsThisMachine(request.Host.Host))
             return new(403, "forbidden_host", $"without API keys the server answers to localhost only, not to '{request.Host.Host}'");
@@ -145,5 +145,5 @@ internal sealed class AuthMiddleware(
 
     /// <summary>Who calls; or why nobody.</summary>
     [StructLayout(LayoutKind.Auto)]
-    private readonly record struct Found(Caller? Caller, DoorFault? Fault = null);
+    private readonly record struct Found(Caller? Caller, ApiError? Fault = null);
 }

@@ -79,7 +79,7 @@ internal static class Callers
     });
 
     /// <summary>A queue that the caller names must be one that its key covers with the scope of the route.</summary>
-    /// <exception cref="DoorException">403.</exception>
+    /// <exception cref="ApiException">403.</exception>
     public static void Demand(this HttpContext context, string queue)
     {
         if (!context.Access().Allows(queue))
@@ -87,25 +87,25 @@ internal static class Callers
     }
 
     /// <summary>Demands a caller that may use what belongs to no queue.</summary>
-    /// <exception cref="DoorException">403.</exception>
+    /// <exception cref="ApiException">403.</exception>
     public static void DemandTenant(this HttpContext context)
     {
         if (context.Access().InQueuesOnly)
-            throw new DoorException(403, "forbidden", "a token that was lent for a task is for its queue only");
+            throw new ApiException(403, "forbidden", "a token that was lent for a task is for its queue only");
     }
 
     /// <summary>A declared queue that an administrator changes must be its own, or its role must cover the queue for all tenants.</summary>
     /// <param name="context">The request.</param>
     /// <param name="queue">Base name.</param>
     /// <param name="owner">Who declared it, or null.</param>
-    /// <exception cref="DoorException">403.</exception>
+    /// <exception cref="ApiException">403.</exception>
     public static void DemandChange(this HttpContext context, string queue, string? owner)
     {
         if (!context.Access().CanChangeQueue(owner, queue))
-            throw new DoorException(403, "forbidden", $"queue {queue} is not this tenant's own; use a key whose role covers it for all tenants");
+            throw new ApiException(403, "forbidden", $"queue {queue} is not this tenant's own; use a key whose role covers it for all tenants");
     }
 
-    /// <summary>Demands that the queue in a value of the route is one that the key covers; put it inside of <see cref="DoorFaults.AnswerFaults"/>.</summary>
+    /// <summary>Demands that the queue in a value of the route is one that the key covers; put it inside of <see cref="ApiErrors.AnswerFaults"/>.</summary>
     public static T DemandQueue<T>(this T endpoints, string value)
         where T : IEndpointConventionBuilder =>
         endpoints.AddEndpointFilter((context, next) =>
@@ -116,5 +116,5 @@ internal static class Callers
         });
 
     /// <summary>The answer to a caller that names a queue which its key does not cover.</summary>
-    public static DoorException NotForQueue(string queue) => new(403, "forbidden", $"this key does not cover queue {queue} with the scope that the request needs");
+    public static ApiException NotForQueue(string queue) => new(403, "forbidden", $"this key does not cover queue {queue} with the scope that the request needs");
 }

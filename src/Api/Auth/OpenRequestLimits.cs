@@ -11,8 +11,8 @@ namespace TaskQueue.Api.Auth;
 /// </summary>
 internal sealed class OpenRequestLimits : IDisposable
 {
-    private static readonly DoorFault Busy = new(503, "busy", "the server has as many requests of this kind as it works on at a time; try again");
-    private static readonly DoorFault TooMany = new(429, "rate_limited", "too many requests from this address; try again later") { RetryAfter = TimeSpan.FromSeconds(1) };
+    private static readonly ApiError Busy = new(503, "busy", "the server has as many requests of this kind as it works on at a time; try again");
+    private static readonly ApiError TooMany = new(429, "rate_limited", "too many requests from this address; try again later") { RetryAfter = TimeSpan.FromSeconds(1) };
 
     private readonly RequestDelegate _next;
     private readonly IDisposable? _watch;
@@ -38,9 +38,9 @@ internal sealed class OpenRequestLimits : IDisposable
         var isProbe = context.GetEndpoint()?.Metadata.GetMetadata<OperationsRoute>() is not null;
         using var place = isProbe || count is { IsAcquired: false } ? null : limits.Places?.AttemptAcquire();
         if (count is { IsAcquired: false })
-            await DoorFaults.AnswerAsync(context, TooMany);
+            await ApiErrors.AnswerAsync(context, TooMany);
         else if (place is { IsAcquired: false })
-            await DoorFaults.AnswerAsync(context, Busy);
+            await ApiErrors.AnswerAsync(context, Busy);
         else
             await _next(context);
     }

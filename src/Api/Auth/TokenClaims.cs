@@ -1,4 +1,5 @@
 using System.Text.Json;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
 
 namespace TaskQueue.Api.Auth;
@@ -22,30 +23,17 @@ internal sealed class TokenClaims(JsonElement payload)
     public bool Has(string claim) => payload.TryGetProperty(claim, out _);
 
     /// <summary>A text; null where it is missing or something else.</summary>
-    public string? Text(string claim) => payload.TryGetProperty(claim, out var value) ? Text(value) : null;
+    public string? Text(string claim) => payload.TryGetProperty(claim, out var value) ? TextRules.Read(value) : null;
 
     /// <summary>A text, in words where it is split, or a list of texts; null where it is missing or something else.</summary>
     public IReadOnlyList<string>? Words(string claim, bool split = true)
     {
         if (!payload.TryGetProperty(claim, out var value))
             return null;
-        var texts = value.ValueKind == JsonValueKind.Array ? value.EnumerateArray().Select(Text).ToList() : [Text(value)];
+        var texts = value.ValueKind == JsonValueKind.Array ? value.EnumerateArray().Select(TextRules.Read).ToList() : [TextRules.Read(value)];
         if (texts.Contains(null))
             return null;
         return split ? [.. texts.SelectMany(t => t!.Split(' ', StringSplitOptions.RemoveEmptyEntries))] : [.. texts.Select(t => t!)];
-    }
-
-    /// <summary>The value of a text; null for another kind, and for one that has half of a surrogate pair.</summary>
-    internal static string? Text(JsonElement value)
-    {
-        try
-        {
-            return value.ValueKind == JsonValueKind.String ? value.GetString() : null;
-        }
-        catch (InvalidOperationException)
-        {
-            return null;
-        }
     }
 
     private bool IsLive(TimeSpan? maxLifetime, DateTimeOffset now)

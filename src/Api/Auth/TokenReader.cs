@@ -1,6 +1,7 @@
 using System.Buffers.Text;
 using System.Text.Json;
 using System.Text.Unicode;
+using TaskQueue.Engine;
 
 namespace TaskQueue.Api.Auth;
 
@@ -52,14 +53,14 @@ internal static class TokenReader
     /// </summary>
     private static bool IsPlain(JsonElement header) =>
         !Refused.Any(name => header.TryGetProperty(name, out _))
-        && header.TryGetProperty("alg", out var algorithm) && TokenClaims.Text(algorithm) is { Length: > 0 }
-        && (!header.TryGetProperty("kid", out var key) || (TokenClaims.Text(key) is { Length: <= MaxKeyId } id && !id.Any(char.IsControl)));
+        && header.TryGetProperty("alg", out var algorithm) && TextRules.Read(algorithm) is { Length: > 0 }
+        && (!header.TryGetProperty("kid", out var key) || (TextRules.Read(key) is { Length: <= MaxKeyId } id && !id.Any(char.IsControl)));
 
     private static bool HasType(JsonElement header, IReadOnlyCollection<string> types)
     {
         if (!header.TryGetProperty("typ", out var value))
             return types.Count == 0;
-        if (TokenClaims.Text(value) is not { } type)
+        if (TextRules.Read(value) is not { } type)
             return false;
         // RFC 7515, 4.1.9: the prefix may be left out.
         if (type.StartsWith(MediaType, StringComparison.OrdinalIgnoreCase))

@@ -50,13 +50,13 @@ internal sealed class Tokens : IDisposable
     public bool Knows(string token) => _rules is { } rules && _verified.Knows(token, rules.Options);
 
     /// <summary>The caller with a token; null where it is none, or is not valid.</summary>
-    /// <exception cref="DoorException">503: the authority's keys cannot be had.</exception>
-    public async ValueTask<Caller?> FindAsync(string token, CancellationToken stop)
+    /// <exception cref="ApiException">503: the authority's keys cannot be had.</exception>
+    public async ValueTask<Caller?> FindAsync(string token, CancellationToken cancellationToken)
     {
         if (_rules is not { } rules || TokenReader.Read(token, rules.Types) is not { } claims || !claims.Fits(rules.Options, _time.GetUtcNow()))
             return null;
         if (rules.Authority is { } authority)
-            await ReachAsync(authority, stop);
+            await ReachAsync(authority, cancellationToken);
         var result = await _handler.ValidateTokenAsync(token, rules.Parameters);
         if (!result.IsValid || ToCaller(claims, rules.Options) is not { } caller)
             return null;
@@ -71,15 +71,15 @@ internal sealed class Tokens : IDisposable
     }
 
     /// <summary>Reads the authority's keys before the first token needs them; later they are at hand, and are read again now and then.</summary>
-    private static async ValueTask ReachAsync(ConfigurationManager<OpenIdConnectConfiguration> authority, CancellationToken stop)
+    private static async ValueTask ReachAsync(ConfigurationManager<OpenIdConnectConfiguration> authority, CancellationToken cancellationToken)
     {
         try
         {
-            await authority.GetConfigurationAsync(stop);
+            await authority.GetConfigurationAsync(cancellationToken);
         }
         catch (InvalidOperationException)
         {
-            throw new DoorException(503, "authority_unavailable", "the keys of the authority that signs tokens cannot be read; try again");
+            throw new ApiException(503, "authority_unavailable", "the keys of the authority that signs tokens cannot be read; try again");
         }
     }
 

@@ -31,7 +31,7 @@ internal static class BatchEndpoints
             .WithSummary("Cancel a batch; what runs may end within a short time.");
     }
 
-    private static async Task<IResult> CreateAsync(HttpContext context, BatchRequest request, BatchVerbs verbs, IOptions<EngineOptions> options)
+    private static async Task<IResult> CreateAsync(HttpContext context, BatchRequest request, BatchService verbs, IOptions<EngineOptions> options)
     {
         var body = await RequestJson.ReadAsync(context, BatchBodyJson.Shapes.BatchBody, BodyLimits.One(options.Value));
         var batch = await verbs.CreateAsync(await request.ReadAsync(context, body));
@@ -69,7 +69,7 @@ internal static class BatchEndpoints
     }
 
     /// <summary>Bella answers with the batch as it was, because the cancel goes on (bella.md 10.4).</summary>
-    private static async Task<IResult> CancelAsync(string id, HttpContext context, BatchQueries queries, BatchVerbs verbs, Redaction redaction)
+    private static async Task<IResult> CancelAsync(string id, HttpContext context, BatchQueries queries, BatchService verbs, Redaction redaction)
     {
         var before = await FindAsync(id, context, queries) ?? throw NotFound(id);
         if (context.Caller() is { Name: not null } caller && before.Owner != caller.Tenant)
@@ -91,5 +91,5 @@ internal static class BatchEndpoints
             ? Results.Json(RedactedBatches.Of(BatchObjects.ToOpenAI(batch, progress), redactor), BatchJson.Shapes.OpenAIBatch, statusCode: status)
             : Results.Json(RedactedBatches.Of(BatchObjects.ToBella(batch, progress), redactor), BatchJson.Shapes.BellaBatch, statusCode: status);
 
-    private static DoorException NotFound(string id) => new(404, "not_found", $"there is no batch {id}");
+    private static ApiException NotFound(string id) => new(404, "not_found", $"there is no batch {id}");
 }

@@ -16,13 +16,13 @@ namespace TaskQueue.Api.Batches;
 
 /// <summary>Reads what a batch is to be, and finds its queue (bella.md 10.1, 12).</summary>
 internal sealed partial class BatchRequest(
-    FileVerbs files, QueueCatalog queues, QueueRouter router, IOptions<BatchLimits> limits, IOptions<WebhookOptions> webhooks, IOptions<EngineOptions> engine)
+    FileService files, QueueCatalog queues, QueueRouter router, IOptions<BatchLimits> limits, IOptions<WebhookOptions> webhooks, IOptions<EngineOptions> engine)
 {
     private const string QueueHeader = "X-BELLA-QUEUE-NAME", DefaultWindow = "24h", Callback = "callback_url";
     private const int OfflineLevel = 1, MaxPairs = 16, MaxKey = 64, MaxValue = 512, MaxEndpoint = 64;
     private static readonly TimeSpan Shortest = TimeSpan.FromMinutes(1), Longest = TimeSpan.FromDays(30);
 
-    /// <exception cref="DoorException">400 or 404.</exception>
+    /// <exception cref="ApiException">400 or 404.</exception>
     public async Task<NewBatch> ReadAsync(HttpContext context, BatchBody body)
     {
         var (access, strict) = (context.Access(), context.DialectOf() == Dialect.OpenAI);
@@ -46,9 +46,9 @@ internal sealed partial class BatchRequest(
         };
     }
 
-    private async Task<FileRecord> FindFileAsync(string id, Access access, bool strict, CancellationToken stop)
+    private async Task<FileRecord> FindFileAsync(string id, Access access, bool strict, CancellationToken cancellationToken)
     {
-        var file = await files.FindAsync(id, access, stop) ?? throw new DoorException(404, "not_found", $"there is no file {id}");
+        var file = await files.FindAsync(id, access, cancellationToken) ?? throw new ApiException(404, "not_found", $"there is no file {id}");
         if (strict && file.Purpose != "batch")
             throw BellaMapping.Wrong($"file {id} was uploaded for {file.Purpose}; upload it with purpose batch");
         return file.Bytes <= limits.Value.MaxBytes ? file : throw BellaMapping.Wrong($"file {id} has {file.Bytes} bytes; a batch may have {limits.Value.MaxBytes}");
@@ -68,12 +68,12 @@ internal sealed partial class BatchRequest(
     }
 
     /// <summary>The model of the first line, where that can be read.</summary>
-    private async Task<string?> ModelAsync(FileRecord file, CancellationToken stop)
+    private async Task<string?> ModelAsync(FileRecord file, CancellationToken cancellationToken)
     {
         var probe = new BatchState();
         await using var content = files.OpenRead(file);
-        await foreach (var line in BatchInput.ReadAsync(content, 0, engine.Value.MaxPayloadBytes, stop))
-            return BatchLine.Parse(line.Text, probe, engine.Value.MaxPayloadBytes).Model;
+        await foreach (var line in BatchInput.ReadAsync(content, 0, engine.Value.MaxPayloadBytes, cancellationToken))
+            return BatchItem.Parse(line.Text, probe, engine.Value.MaxPayloadBytes).Model;
         return null;
     }
 

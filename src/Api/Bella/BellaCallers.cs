@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using TaskQueue.Api.Http;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Draining;
 using TaskQueue.Engine.Replies;
@@ -12,18 +13,20 @@ namespace TaskQueue.Api.Bella;
 /// Callers that wait for their task (bella.md 7.3, 7.4). One that leaves, and one whose time is over, cancels its task: nobody
 /// would hear of its end. A process that stops lets them wait on, until it must end.
 /// </summary>
-internal sealed class BellaCallers(ReplyDesk desk, TaskVerbs verbs, TaskQueries queries, TimeProvider time, Drain drain)
+internal sealed class BellaCallers(CompletionRouter desk, TaskService verbs, TaskQueries queries, TimeProvider time, Drain drain)
 {
+    private static readonly JsonDocumentOptions AnyDepth = new() { MaxDepth = int.MaxValue };
+
     /// <summary>Registers a caller; before its task is submitted, so that the quickest worker is not missed.</summary>
-    /// <exception cref="DoorException">503: too many wait.</exception>
+    /// <exception cref="ApiException">503: too many wait.</exception>
     public WaitingCaller Open(Guid taskId, BellaMode mode) =>
-        desk.Open(taskId, wantsProgress: mode == BellaMode.Streaming) ?? throw new DoorException(503, "too_many_callers", $"{ReplyDesk.MaxCallers} callers wait already; try again");
+        desk.Open(taskId, wantsProgress: mode == BellaMode.Streaming) ?? throw new ApiException(503, "too_many_callers", $"{CompletionRouter.MaxCallers} callers wait already; try again");
 
     /// <summary>Answers what the worker completed the task with: its status and its body.</summary>
     public async Task<IResult> BlockAsync(WaitingCaller caller, TimeSpan wait, HttpContext context) => ToAnswer(await ReadAsync(await WaitAsync(caller, wait, context.RequestAborted), caller.TaskId, context));
 
     /// <summary>The end with its result, once there is memory for it.</summary>
-    private async Task<TaskEnd?> ReadAsync(TaskEnd? end, Guid taskId, HttpContext context)
+    private async Task<TaskCompletion?> ReadAsync(TaskCompletion? end, Guid taskId, HttpContext context)
     {
         if (end is null)
             return null;
@@ -32,9 +35,9 @@ internal sealed class BellaCallers(ReplyDesk desk, TaskVerbs verbs, TaskQueries 
     }
 
     /// <returns>The end; null where the time was over first.</returns>
-    private async Task<TaskEnd?> WaitAsync(WaitingCaller caller, TimeSpan wait, CancellationToken gone)
+    private async Task<TaskCompletion?> WaitAsync(WaitingCaller caller, TimeSpan wait, CancellationToken cancellationToken)
     {
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(gone, drain.Over);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, drain.Over);
         try
         {
             return await caller.Ended.WaitAsync(wait, time, stop.Token);
@@ -47,7 +50,7 @@ internal sealed class BellaCallers(ReplyDesk desk, TaskVerbs verbs, TaskQueries 
         catch (OperationCanceledException)
         {
             await verbs.CancelAsync(caller.TaskId, Access.All);
-            throw gone.IsCancellationRequested ? new OperationCanceledException(gone) : new DoorException(503, "stopping", "the server stops; try again");
+            throw cancellationToken.IsCancellationRequested ? new OperationCanceledException(cancellationToken) : new ApiException(503, "stopping", "the server stops; try again");
         }
     }
 
@@ -77,13 +80,13 @@ internal sealed class BellaCallers(ReplyDesk desk, TaskVerbs verbs, TaskQueries 
     }
 
     /// <summary>As many events in one write as there are.</summary>
-    private static async Task CopyAsync(WaitingCaller caller, HttpResponse response, CancellationToken stop)
+    private static async Task CopyAsync(WaitingCaller caller, HttpResponse response, CancellationToken cancellationToken)
     {
-        while (await caller.Progress.WaitToReadAsync(stop))
+        while (await caller.Progress.WaitToReadAsync(cancellationToken))
         {
             while (caller.Progress.TryRead(out var progress))
                 Write(response.BodyWriter, progress);
-            await response.BodyWriter.FlushAsync(stop);
+            await response.BodyWriter.FlushAsync(cancellationToken);
         }
     }
 
@@ -104,32 +107,46 @@ internal sealed class BellaCallers(ReplyDesk desk, TaskVerbs verbs, TaskQueries 
     {
         if (!data.StartsWith('"'))
             return data;
-        var text = JsonSerializer.Deserialize(data, BellaJson.Shapes.String) ?? "";
+        if (TextRules.Read(JsonElement.Parse(data)) is not { } text)
+            return data; // half of a surrogate pair cannot be sent in any other way
         return text.StartsWith("data:", StringComparison.Ordinal) ? text["data:".Length..].Trim() : text;
     }
 
     /// <summary>Without what would end the field, or be taken for no id.</summary>
     private static string OneLine(string text) => string.Concat(text.ReplaceLineEndings(" ").Select(c => char.IsControl(c) ? ' ' : c));
 
-    private static IResult ToAnswer(TaskEnd? end) =>
+    private static IResult ToAnswer(TaskCompletion? end) =>
         end?.State switch
         {
             TaskStates.Completed => ToAnswer(end.Result),
-            TaskStates.Failed => throw new DoorException(500, "task_failed", end.Error ?? "the task failed"),
+            TaskStates.Failed => throw new ApiException(500, "task_failed", end.Error ?? "the task failed"),
             _ => Results.StatusCode(StatusCodes.Status408RequestTimeout),
         };
 
+    /// <exception cref="ApiException">502: workers of the bus may send anything.</exception>
+    private static string BodyOf(string result)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(result, AnyDepth);
+            var root = document.RootElement;
+            return root.ValueKind == JsonValueKind.Object && root.TryGetProperty("body", out var inner) && inner.ValueKind != JsonValueKind.Null ? inner.GetRawText() : "{}";
+        }
+        catch (Exception fault) when (fault is JsonException or InvalidOperationException)
+        {
+            throw new ApiException(502, "bad_result", "the worker's result is no JSON");
+        }
+    }
+
     private static IResult ToAnswer(string? result)
     {
-        using var document = JsonDocument.Parse(result ?? "{}");
-        var root = document.RootElement;
-        var body = root.ValueKind == JsonValueKind.Object && root.TryGetProperty("body", out var inner) && inner.ValueKind != JsonValueKind.Null ? inner.GetRawText() : "{}";
-        var status = TaskEndings.StatusOf(result);
+        var body = BodyOf(result ?? "{}");
+        var status = CompletionActionsJson.StatusOf(result);
         return status switch
         {
             StatusCodes.Status204NoContent or StatusCodes.Status304NotModified => Results.StatusCode(status), // which have no body
             >= 200 and <= 599 => Results.Text(body, "application/json; charset=utf-8", Encoding.UTF8, status),
-            _ => throw new DoorException(502, "bad_status", $"the worker answered with status {status}, which is none"),
+            _ => throw new ApiException(502, "bad_status", $"the worker answered with status {status}, which is none"),
         };
     }
 }

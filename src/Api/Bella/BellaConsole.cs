@@ -46,7 +46,7 @@ internal static class BellaConsole
         return Results.Json(all, BellaJson.Shapes.ListBellaStats);
     }
 
-    private static async Task<IResult> ClearAsync(string queue, HttpContext context, QueueCatalog queues, TaskVerbs verbs)
+    private static async Task<IResult> ClearAsync(string queue, HttpContext context, QueueCatalog queues, TaskService verbs)
     {
         context.AuditTarget($"queue/{queue}");
         var level = Parse(queue, context);

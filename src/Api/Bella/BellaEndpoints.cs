@@ -50,19 +50,19 @@ internal static class BellaEndpoints
     }
 
     /// <summary>The error body of this door and of the batch API.</summary>
-    internal static Func<DoorFault, IResult> Error(TimeProvider time) => fault =>
+    internal static Func<ApiError, IResult> Error(TimeProvider time) => fault =>
     {
         var details = new BellaErrorDetails(fault.Message, ErrorType(fault));
         return Results.Json(new BellaError(fault.Status, fault.Message, time.GetUtcNow().ToUnixTimeMilliseconds(), details), BellaJson.Shapes.BellaError, statusCode: fault.Status);
     };
 
     /// <summary>OpenAI's word for a kind of error.</summary>
-    internal static string ErrorType(DoorFault fault) =>
-        fault.Code == DoorFaults.QuotaExceeded ? "insufficient_quota" : fault.Status < 500 ? "invalid_request_error" : "internal_server_error";
+    internal static string ErrorType(ApiError fault) =>
+        fault.Code == ApiErrors.QuotaExceeded ? "insufficient_quota" : fault.Status < 500 ? "invalid_request_error" : "internal_server_error";
 
     internal static readonly AnswerCaching NoCache = new("no-cache");
 
-    private static async Task<IResult> RegisterAsync(HttpContext context, QueueVerbs queues, IOptions<EngineOptions> options)
+    private static async Task<IResult> RegisterAsync(HttpContext context, QueueService queues, IOptions<EngineOptions> options)
     {
         var body = await RequestJson.ReadAsync(context, BellaJson.Shapes.BellaRegisterBody, BodyLimits.One(options.Value));
         if (body.Queue is not { } name || !BellaMapping.IsName(name))
@@ -84,7 +84,7 @@ internal static class BellaEndpoints
 
     private static async Task<IResult> PutAsync(HttpContext context, BellaPuts puts) => await puts.AnswerAsync(await puts.AcceptAsync(context), context);
 
-    private static async Task<IResult> TakeAsync(HttpContext context, QueueCatalog queues, Claims claims, BellaMapping mapping, IOptions<EngineOptions> options, IOptions<BellaOptions> bella)
+    private static async Task<IResult> TakeAsync(HttpContext context, QueueCatalog queues, TaskClaimer claims, BellaMapping mapping, IOptions<EngineOptions> options, IOptions<BellaOptions> bella)
     {
         var body = await RequestJson.ReadAsync(context, BellaJson.Shapes.BellaTakeBody, BodyLimits.One(options.Value));
         var request = BellaTakes.ToClaim(body, bella.Value) with { Credential = context.Access().Credential };
@@ -119,13 +119,18 @@ internal static class BellaEndpoints
         var progress = new TaskProgress(Plain(body.EventId), body.EventName, body.EventData?.Text ?? "null");
         return BellaTaskId.ParseAny(taskId) is { } id && await events.ProgressAsync(id, progress, context.Access(), context.RequestAborted)
             ? Text(taskId)
-            : throw new DoorException(404, "not_found", $"nobody waits for task {taskId}");
+            : throw new ApiException(404, "not_found", $"nobody waits for task {taskId}");
     }
 
-    private static string? Plain(RawJson? id) =>
-        id is not { Text: not "null" and var text } ? null : text.StartsWith('"') ? JsonSerializer.Deserialize(text, BellaJson.Shapes.String) : text;
+    /// <summary>Workers send numbers and texts.</summary>
+    private static string? Plain(RawJson? id)
+    {
+        if (id is not { Text: not "null" and var text } || !text.StartsWith('"'))
+            return id is { Text: "null" } ? null : id?.Text;
+        return TextRules.Read(JsonElement.Parse(text)) ?? throw BellaMapping.Wrong($"eventId: {TextRules.Rule}");
+    }
 
-    private static async Task<IResult> CancelAsync(string taskId, HttpContext context, TaskVerbs verbs)
+    private static async Task<IResult> CancelAsync(string taskId, HttpContext context, TaskService verbs)
     {
         if (BellaTaskId.ParseAny(taskId) is { } id)
             await verbs.CancelAsync(id, context.Access());
@@ -145,12 +150,12 @@ internal static class BellaEndpoints
         var task = BellaTaskId.ParseAny(taskId) is { } id ? await queries.FindAsync(id, context.Access(), context.Memory().ReserveAnswerAsync, context.RequestAborted) : null;
         return task is not null
             ? Results.Json(BellaMapping.Redact(mapping.ToTask(task), redaction.For(context.Caller())), BellaJson.Shapes.BellaTask)
-            : throw new DoorException(404, "not_found", $"there is no task {taskId}");
+            : throw new ApiException(404, "not_found", $"there is no task {taskId}");
     }
 
     internal static async Task<QueueRecord> FindAsync(QueueCatalog queues, string name) => await LookUpAsync(queues, name) ?? throw NotRegistered(name);
 
-    internal static DoorException NotRegistered(string queue) => new(404, "not_found", $"queue {queue} is not registered");
+    internal static ApiException NotRegistered(string queue) => new(404, "not_found", $"queue {queue} is not registered");
 
     private static async Task<QueueRecord?> LookUpAsync(QueueCatalog queues, string name) => QueueNames.IsValid(name) ? await queues.LookUpAsync(name) : null;
 

@@ -11,7 +11,7 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Api.Bella;
 
 /// <summary>What workers say of running tasks, over HTTP or the bus: progress, and the end.</summary>
-internal sealed class BellaEvents(ReplyDesk desk, ReplySender sender, TaskQueries queries, TaskVerbs verbs, TimeProvider time) : IDisposable
+internal sealed class BellaEvents(CompletionRouter desk, ReplySender sender, TaskQueries queries, TaskService verbs, TimeProvider time) : IDisposable
 {
     private const int MaxKnown = 100_000;
 
@@ -21,30 +21,30 @@ internal sealed class BellaEvents(ReplyDesk desk, ReplySender sender, TaskQuerie
 
     /// <summary>Tells the caller of a task of its progress, wherever it waits.</summary>
     /// <returns>Whether the task may still have a caller that waits.</returns>
-    /// <exception cref="DoorException">503: the broker did not take it.</exception>
-    public async Task<bool> ProgressAsync(Guid taskId, TaskProgress progress, Access access, CancellationToken stop)
+    /// <exception cref="ApiException">503: the broker did not take it.</exception>
+    public async Task<bool> ProgressAsync(Guid taskId, TaskProgress progress, Access access, CancellationToken cancellationToken)
     {
-        if (!await MayReportAsync(taskId, access, stop))
+        if (!await MayReportAsync(taskId, access, cancellationToken))
             return false;
         if (desk.Holds(taskId))
-            return await desk.DeliverAsync(new Reply(taskId, progress, null), stop);
-        if (await FindReplyToAsync(taskId, stop) is not { } replyTo)
+            return await desk.DeliverAsync(new Reply(taskId, progress, null), cancellationToken);
+        if (await FindReplyToAsync(taskId, cancellationToken) is not { } replyTo)
             return false;
         try
         {
-            await sender.ProgressAsync(replyTo, taskId, progress, stop);
+            await sender.ProgressAsync(replyTo, taskId, progress, cancellationToken);
             return true;
         }
         catch (BrokerSilentException)
         {
-            throw new DoorException(503, "broker_unavailable", "the broker is unavailable; try again");
+            throw new ApiException(503, "broker_unavailable", "the broker is unavailable; try again");
         }
     }
 
     /// <summary>Ends a task with a result. What cannot be completed is left alone (bella.md 4.5).</summary>
-    public async Task CompleteAsync(Guid taskId, string result, Access access, CancellationToken stop)
+    public async Task CompleteAsync(Guid taskId, string result, Access access, CancellationToken cancellationToken)
     {
-        if (await queries.FindAsync(taskId, access, stop, texts: false) is { } task && !(task.ExpiresAt < time.GetUtcNow().UtcDateTime))
+        if (await queries.FindAsync(taskId, access, cancellationToken, texts: false) is { } task && !(task.ExpiresAt < time.GetUtcNow().UtcDateTime))
             await verbs.ApplyAsync([verbs.Complete(taskId, task.Attempt, worker: null, result)], access);
     }
 
@@ -69,11 +69,11 @@ internal sealed class BellaEvents(ReplyDesk desk, ReplySender sender, TaskQuerie
         return may;
     }
 
-    private async Task<string?> FindReplyToAsync(Guid taskId, CancellationToken stop)
+    private async Task<string?> FindReplyToAsync(Guid taskId, CancellationToken cancellationToken)
     {
         if (_known.TryGetValue(taskId, out string? known))
             return known;
-        var task = await queries.FindAsync(taskId, Access.All, stop, texts: false);
+        var task = await queries.FindAsync(taskId, Access.All, cancellationToken, texts: false);
         var replyTo = task is null || TaskStates.IsTerminal(task.State) ? null : task.ReplyTo;
         if (replyTo is not null)
             _known.Set(taskId, replyTo, new MemoryCacheEntryOptions { Size = 1, SlidingExpiration = TimeSpan.FromMinutes(10) });
@@ -123,18 +123,18 @@ internal sealed partial class BellaBusEventConsumer(BellaEvents events, ILogger<
         }
     }
 
-    private async Task ConsumeAsync(string? name, JsonElement payload, Access access, CancellationToken stop)
+    private async Task ConsumeAsync(string? name, JsonElement payload, Access access, CancellationToken cancellationToken)
     {
         if (payload.GetProperty("taskId").GetString() is not { } text || BellaTaskId.ParseAny(text) is not { } id)
             return;
         if (name == "task-progress-event")
         {
-            await events.ProgressFromBusAsync(id, Progress(payload), access, stop);
+            await events.ProgressFromBusAsync(id, Progress(payload), access, cancellationToken);
         }
         else if (name == "task-completion-event")
         {
             var result = payload.TryGetProperty("result", out var r) && r.ValueKind != JsonValueKind.Null ? r.GetRawText() : "{}";
-            await events.CompleteAsync(id, result, access, stop);
+            await events.CompleteAsync(id, result, access, cancellationToken);
         }
     }
 

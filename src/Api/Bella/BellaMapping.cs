@@ -36,7 +36,7 @@ internal sealed class BellaMapping(ReplyAddress self, SubmitterTokens tokens, IO
     public static bool IsName(string? name) => name is { Length: <= 64 } && QueueNames.IsValid(name);
 
     /// <summary>Checks a put; its queue may still be unknown.</summary>
-    /// <exception cref="DoorException">400.</exception>
+    /// <exception cref="ApiException">400.</exception>
     public static void Check(BellaPutBody put)
     {
         if (!string.IsNullOrWhiteSpace(put.Queue) && !IsName(put.Queue))
@@ -85,7 +85,7 @@ internal sealed class BellaMapping(ReplyAddress self, SubmitterTokens tokens, IO
             ExpiresAt = (now + LifeOf(put)).UtcDateTime,
             MaxAttempts = 1,
             Headers = JsonSerializer.Serialize(headers, BellaJson.Shapes.BellaHeaders),
-            Ending = new TaskEnding
+            Ending = new CompletionActions
             {
                 CallbackUrl = id.Mode == BellaMode.Callback && !string.IsNullOrEmpty(put.CallbackUrl) ? put.CallbackUrl : null,
                 ReplyTo = id.Mode is BellaMode.Blocking or BellaMode.Streaming ? self.Name : null,
@@ -149,7 +149,7 @@ internal sealed class BellaMapping(ReplyAddress self, SubmitterTokens tokens, IO
         };
     }
 
-    public static DoorException Wrong(string message) => new(400, "invalid_request", message);
+    public static ApiException Wrong(string message) => new(400, "invalid_request", message);
 
     private static BellaHeaders? Headers(string? text)
     {

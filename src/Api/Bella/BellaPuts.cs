@@ -21,11 +21,11 @@ internal sealed record AcceptedPut(BellaTaskId Id, DateTimeOffset At, TimeSpan L
 
 /// <summary>Accepts the tasks of puts, and answers their callers at once or when the task has ended.</summary>
 internal sealed class BellaPuts(
-    QueueCatalog queues, QueueRouter router, TaskVerbs verbs, BellaTaskIds ids, BellaMapping mapping, BellaCallers callers, StreamQuota streams,
+    QueueCatalog queues, QueueRouter router, TaskService verbs, BellaTaskIds ids, BellaMapping mapping, BellaCallers callers, StreamQuota streams,
     IOptions<EngineOptions> options, TimeProvider time)
 {
     /// <summary>Reads a put and commits its task. It is a part of its own, so that a caller that waits holds neither its body nor its payload.</summary>
-    /// <exception cref="DoorException">400, 404 or 503.</exception>
+    /// <exception cref="ApiException">400, 404 or 503.</exception>
     public async Task<AcceptedPut> AcceptAsync(HttpContext context)
     {
         var body = await RequestJson.ReadAsync(context, BellaJson.Shapes.BellaPutBody, BodyLimits.One(options.Value));
@@ -80,7 +80,7 @@ internal sealed class BellaPuts(
         try
         {
             caller = id.Mode == BellaMode.Callback ? null : callers.Open(submission.Id, id.Mode);
-            isAccepted = await verbs.SubmitAsync(submission) is { Result: Admitted.Accepted };
+            isAccepted = await verbs.SubmitAsync(submission) is { Result: SubmitStatus.Accepted };
             if (isAccepted)
                 caller?.Accepted();
             return isAccepted ? new AcceptedPut(id, now, mapping.LifeOf(body), caller, counted) : null;
@@ -95,10 +95,12 @@ internal sealed class BellaPuts(
         }
     }
 
+    private static readonly JsonDocumentOptions AnyDepth = new() { MaxDepth = int.MaxValue };
+
     private async Task<QueueRecord> RouteAsync(BellaPutBody body)
     {
-        using var data = JsonDocument.Parse(body.Data!.Value.Text);
-        var model = data.RootElement.TryGetProperty("model", out var m) && m.ValueKind == JsonValueKind.String ? m.GetString() : null;
+        using var data = JsonDocument.Parse(body.Data!.Value.Text, AnyDepth);
+        var model = TextRules.Read(data.RootElement, "model");
         if (model is null)
             throw BellaMapping.Wrong("queue is missing, and data.model names no model to find one by");
         return await router.FindAsync(body.Endpoint!, model) ?? throw BellaMapping.Wrong($"queue is missing, and there is none for model {model} at {body.Endpoint}");

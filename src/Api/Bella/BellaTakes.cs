@@ -13,7 +13,7 @@ internal static class BellaTakes
     private const int MaxTasks = 1000, MaxQueues = 1000, MaxAgeSeconds = 1_000_000;
 
     /// <summary>What a take asks for; its queues may still be unknown.</summary>
-    /// <exception cref="Http.DoorException">400.</exception>
+    /// <exception cref="Http.ApiException">400.</exception>
     public static ClaimRequest ToClaim(BellaTakeBody take, BellaOptions options)
     {
         var order = OrderOf(take.Strategy);
@@ -56,7 +56,7 @@ internal static class BellaTakes
     }
 
     private static int LeaseMs(int processTimeout) =>
-        processTimeout <= TaskVerbs.MaxLeaseMs / 1000
+        processTimeout <= TaskService.MaxLeaseMs / 1000
             ? processTimeout * 1000
-            : throw BellaMapping.Wrong($"process_timeout must be at most {TaskVerbs.MaxLeaseMs / 1000} seconds");
+            : throw BellaMapping.Wrong($"process_timeout must be at most {TaskService.MaxLeaseMs / 1000} seconds");
 }

@@ -40,7 +40,7 @@ internal static class Dialects
     private const string Header = "X-Bella-Dialect";
 
     /// <summary>The dialect of a request: what its header demands, else what its client shows, else the configured one.</summary>
-    /// <exception cref="DoorException">400: the header names none.</exception>
+    /// <exception cref="ApiException">400: the header names none.</exception>
     public static Dialect DialectOf(this HttpContext context)
     {
         var request = context.Request;
@@ -48,7 +48,7 @@ internal static class Dialects
         {
             return Enum.TryParse<Dialect>(word, ignoreCase: true, out var dialect) && Enum.IsDefined(dialect)
                 ? dialect
-                : throw new DoorException(400, "invalid_request", $"{Header} must be bella or openai");
+                : throw new ApiException(400, "invalid_request", $"{Header} must be bella or openai");
         }
 
         var agent = request.Headers.UserAgent.ToString();

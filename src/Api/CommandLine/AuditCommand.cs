@@ -20,7 +20,7 @@ internal static class AuditCommand
     public static Command Create() =>
         Session.Command("audit", "Administrative acts, and what was refused, newest first.", RunAsync, Actor, Tenant, Action, Target, Result, Address, From, To, Limit, After);
 
-    private static async Task<int> RunAsync(Session session, ParseResult parsed, CancellationToken stop)
+    private static async Task<int> RunAsync(Session session, ParseResult parsed, CancellationToken cancellationToken)
     {
         (string Name, string? Value)[] query =
         [
@@ -28,7 +28,7 @@ internal static class AuditCommand
             ("result", parsed.GetValue(Result)), ("address", parsed.GetValue(Address)), ("from", Time(parsed.GetValue(From), "--from")), ("to", Time(parsed.GetValue(To), "--to")),
             ("limit", parsed.GetValue(Limit)?.ToString(CultureInfo.InvariantCulture)), ("after", parsed.GetValue(After)),
         ];
-        var page = await session.GetAsync($"/audit?{string.Join('&', query.Where(q => q.Value is not null).Select(q => $"{q.Name}={Uri.EscapeDataString(q.Value!)}"))}", stop);
+        var page = await session.GetAsync($"/audit?{string.Join('&', query.Where(q => q.Value is not null).Select(q => $"{q.Name}={Uri.EscapeDataString(q.Value!)}"))}", cancellationToken);
         if (session.Output.IsJson)
         {
             session.Output.Json(page);
@@ -51,7 +51,7 @@ internal static class AuditCommand
         if (text is null)
             return null;
         var now = TimeProvider.System.GetUtcNow();
-        var time = Moments.Duration(text) is { } ago ? now - ago : Moments.Time(text, option, now);
+        var time = TimeParser.Duration(text) is { } ago ? now - ago : TimeParser.Time(text, option, now);
         return time.UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture);
     }
 }

@@ -34,19 +34,19 @@ internal sealed partial class BulkEnqueue
 
     private bool IsOver => _stopsOnError && _refused > 0;
 
-    public static async Task<int> RunAsync(Session session, string path, JsonObject defaults, bool stopsOnError, CancellationToken stop)
+    public static async Task<int> RunAsync(Session session, string path, JsonObject defaults, bool stopsOnError, CancellationToken cancellationToken)
     {
         await using var file = Open(path);
         if (!session.Output.ShowsProgress)
         {
             var quiet = new BulkEnqueue(session, defaults, stopsOnError, Output.Error);
-            await quiet.ReadAsync(file, (_, _) => { }, stop);
+            await quiet.ReadAsync(file, (_, _) => { }, cancellationToken);
             return quiet.Report();
         }
 
         var screen = session.Output.Progress;
         var shown = new BulkEnqueue(session, defaults, stopsOnError, text => screen.WriteLine($"taskqueue: {Output.Clean(text)}"));
-        await screen.Progress().AutoClear(true).StartAsync(progress => shown.ReadAsync(file, Bar(progress, file), stop));
+        await screen.Progress().AutoClear(true).StartAsync(progress => shown.ReadAsync(file, Bar(progress, file), cancellationToken));
         return shown.Report();
     }
 
@@ -74,22 +74,22 @@ internal sealed partial class BulkEnqueue
         }
     }
 
-    private async Task ReadAsync(Stream file, Action<long, long> progress, CancellationToken stop)
+    private async Task ReadAsync(Stream file, Action<long, long> progress, CancellationToken cancellationToken)
     {
         try
         {
             long bytes = 0;
-            await foreach (var line in JsonLines.ReadAsync(file, stop))
+            await foreach (var line in JsonLines.ReadAsync(file, cancellationToken))
             {
                 bytes += line.Length;
-                await TakeAsync(line, stop);
+                await TakeAsync(line, cancellationToken);
                 if (_chunk.Count == 0)
                     progress(bytes, _read);
                 if (IsOver)
                     break;
             }
 
-            await FlushAsync(stop);
+            await FlushAsync(cancellationToken);
         }
         catch (Exception fault) when (fault is TaskQueueException or IOException or OperationCanceledException)
         {
@@ -97,7 +97,7 @@ internal sealed partial class BulkEnqueue
         }
     }
 
-    private async Task TakeAsync(FileLine line, CancellationToken stop)
+    private async Task TakeAsync(FileLine line, CancellationToken cancellationToken)
     {
         _read = line.Number;
         if (TaskLine.IsBlank(line))
@@ -106,7 +106,7 @@ internal sealed partial class BulkEnqueue
         {
             var ready = _lines.Read(line);
             if (_bytes + ready.Json.Length > MaxBytes)
-                await FlushAsync(stop);
+                await FlushAsync(cancellationToken);
             if (IsOver)
                 return;
             _chunk.Add(ready);
@@ -115,24 +115,24 @@ internal sealed partial class BulkEnqueue
         catch (FormatException fault)
         {
             if (_stopsOnError)
-                await FlushAsync(stop);
+                await FlushAsync(cancellationToken);
             if (!IsOver)
                 Refuse(line.Number, fault.Message);
             return;
         }
 
         if (_chunk.Count == MaxTasks)
-            await FlushAsync(stop);
+            await FlushAsync(cancellationToken);
     }
 
     /// <summary>Sends what is collected until it is accepted without the lines that are refused.</summary>
-    private async Task FlushAsync(CancellationToken stop)
+    private async Task FlushAsync(CancellationToken cancellationToken)
     {
         while (_chunk.Count > 0)
         {
             try
             {
-                Count(await SafeSend.PostAsync(_session, "/tasks/bulk", Body(), stop));
+                Count(await IdempotentRetry.PostAsync(_session, "/tasks/bulk", Body(), cancellationToken));
                 _settled = _chunk[^1].Number;
                 Clear(0);
             }

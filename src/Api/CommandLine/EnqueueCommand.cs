@@ -22,33 +22,33 @@ internal static class EnqueueCommand
     public static Command Create() =>
         Session.Command("enqueue", "Accepts a task, or every line of a file.", RunAsync, [Queue, Name, Data, .. TaskOptions.All, Wait, File, StopOnError]);
 
-    private static Task<int> RunAsync(Session session, ParseResult parsed, CancellationToken stop)
+    private static Task<int> RunAsync(Session session, ParseResult parsed, CancellationToken cancellationToken)
     {
         var (queue, name) = (parsed.GetValue(Queue), parsed.GetValue(Name));
         if (parsed.GetValue(File) is { } file)
         {
             if (parsed.GetValue(Data) is not null || parsed.GetResult(Wait) is not null || parsed.GetValue(TaskOptions.DedupeKey) is not null)
                 throw CommandException.Usage("DATA, --wait and --dedupe-key are for one task and cannot go with --file; lines say data and dedupe_key themselves");
-            return BulkEnqueue.RunAsync(session, file, TaskOptions.Read(parsed, queue, name), parsed.GetValue(StopOnError), stop);
+            return BulkEnqueue.RunAsync(session, file, TaskOptions.Read(parsed, queue, name), parsed.GetValue(StopOnError), cancellationToken);
         }
 
         if (queue is null || name is null)
             throw CommandException.Usage("say QUEUE and NAME, or --file FILE");
         if (parsed.GetValue(StopOnError))
             throw CommandException.Usage("--stop-on-error goes with --file");
-        return OneAsync(session, parsed, TaskOptions.Read(parsed, queue, name), stop);
+        return OneAsync(session, parsed, TaskOptions.Read(parsed, queue, name), cancellationToken);
     }
 
-    private static async Task<int> OneAsync(Session session, ParseResult parsed, JsonObject task, CancellationToken stop)
+    private static async Task<int> OneAsync(Session session, ParseResult parsed, JsonObject task, CancellationToken cancellationToken)
     {
         var isWaiting = parsed.GetResult(Wait) is not null;
-        TimeSpan? limit = parsed.GetValue(Wait) is { } text ? Moments.Duration(text) ?? throw CommandException.Usage($"--wait must be {Moments.DurationRule}, not '{text}'") : null;
+        TimeSpan? limit = parsed.GetValue(Wait) is { } text ? TimeParser.Duration(text) ?? throw CommandException.Usage($"--wait must be {TimeParser.DurationRule}, not '{text}'") : null;
         if (parsed.GetValue(Data) is { } data)
-            task["data"] = await ReadAsync(data, stop);
+            task["data"] = await ReadAsync(data, cancellationToken);
         task["id"] = TaskId.New(TimeProvider.System);
-        var answer = await SafeSend.PostAsync(session, "/tasks", JsonSerializer.SerializeToElement(task), stop);
+        var answer = await IdempotentRetry.PostAsync(session, "/tasks", JsonSerializer.SerializeToElement(task), cancellationToken);
         if (isWaiting)
-            return await WaitAsync(session, answer.Cell("id"), limit, stop);
+            return await WaitAsync(session, answer.Cell("id"), limit, cancellationToken);
         if (session.Output.IsJson)
             session.Output.Json(answer);
         else
@@ -56,11 +56,11 @@ internal static class EnqueueCommand
         return ExitCode.Done;
     }
 
-    private static async Task<JsonNode?> ReadAsync(string data, CancellationToken stop)
+    private static async Task<JsonNode?> ReadAsync(string data, CancellationToken cancellationToken)
     {
         try
         {
-            return JsonNode.Parse(data == "-" ? await Console.In.ReadToEndAsync(stop) : data);
+            return JsonNode.Parse(data == "-" ? await Console.In.ReadToEndAsync(cancellationToken) : data);
         }
         catch (JsonException fault)
         {
@@ -68,9 +68,9 @@ internal static class EnqueueCommand
         }
     }
 
-    private static async Task<int> WaitAsync(Session session, string id, TimeSpan? limit, CancellationToken stop)
+    private static async Task<int> WaitAsync(Session session, string id, TimeSpan? limit, CancellationToken cancellationToken)
     {
-        using var over = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         if (limit is { } most)
             over.CancelAfter(most);
         var pause = TimeSpan.FromMilliseconds(100);
@@ -88,7 +88,7 @@ internal static class EnqueueCommand
                 pause = pause < TimeSpan.FromSeconds(1) ? pause * 2 : TimeSpan.FromSeconds(2);
             }
         }
-        catch (OperationCanceledException) when (!stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             throw CommandException.Failed($"task {id} has not ended within {limit!.Value.TotalSeconds} s; it is not cancelled");
         }

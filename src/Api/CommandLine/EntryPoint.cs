@@ -17,9 +17,9 @@ internal static class EntryPoint
     public static async Task<int> RunAsync(string[] args)
     {
         var root = new RootCommand("TaskQueue: a durable distributed task queue. Without a command, it is the server.") { Roles, Urls };
-        root.SetAction((parsed, stop) => GuardAsync(() => ServeAsync(parsed.GetValue(Roles), parsed.GetValue(Urls), stop)));
+        root.SetAction((parsed, cancellationToken) => GuardAsync(() => ServeAsync(parsed.GetValue(Roles), parsed.GetValue(Urls), cancellationToken)));
         var migrate = new Command("migrate", "Brings the database to the version of this program; safe to run again.") { ServerOption.Json };
-        migrate.SetAction((parsed, stop) => GuardAsync(() => MigrateCommand.RunAsync(parsed.GetValue(ServerOption.Json), stop)));
+        migrate.SetAction((parsed, cancellationToken) => GuardAsync(() => MigrateCommand.RunAsync(parsed.GetValue(ServerOption.Json), cancellationToken)));
         root.Add(migrate);
         var given = new Option<bool>("--stdin") { Description = "Read the key from standard input instead." };
         var hash = new Command("hash-key", "Makes an API key and prints it with its KeyHash.") { given };
@@ -49,14 +49,14 @@ internal static class EntryPoint
         KeyCommands.Keys(), AuditCommand.Create(),
     ];
 
-    private static async Task<int> ServeAsync(string? roles, string? urls, CancellationToken stop)
+    private static async Task<int> ServeAsync(string? roles, string? urls, CancellationToken cancellationToken)
     {
         var options = new ServerOptions(roles, urls);
         var app = Server.Build(options);
         await using (app)
         {
             Server.Announce(app, options);
-            await StartupChecks.RunAsync(app.Services, stop);
+            await StartupChecks.RunAsync(app.Services, cancellationToken);
             var drain = app.Services.GetRequiredService<Drain>();
             try
             {

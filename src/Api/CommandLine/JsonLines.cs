@@ -15,13 +15,13 @@ internal static class JsonLines
 {
     public const int Longest = 16 * 1024 * 1024;
 
-    public static async IAsyncEnumerable<FileLine> ReadAsync(Stream file, [EnumeratorCancellation] CancellationToken stop)
+    public static async IAsyncEnumerable<FileLine> ReadAsync(Stream file, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var reader = PipeReader.Create(file, new StreamPipeReaderOptions(bufferSize: 64 * 1024, leaveOpen: true));
         long number = 0, dropped = 0;
         while (true)
         {
-            var read = await reader.ReadAsync(stop);
+            var read = await reader.ReadAsync(cancellationToken);
             var rest = read.Buffer;
             while (rest.PositionOf((byte)'\n') is { } end)
             {

@@ -22,16 +22,16 @@ internal static class KeyCommands
 
     public static Command Keys() => new("keys", "Issues, lists, rotates and revokes API keys.")
     {
-        Session.Command("list", "The issued keys, or one in detail. Configured keys are not among them.", (session, parsed, stop) =>
-            parsed.GetValue(OneId) is { } id ? ShowAsync(session, id, stop) : ListAsync(session, stop), OneId),
+        Session.Command("list", "The issued keys, or one in detail. Configured keys are not among them.", (session, parsed, cancellationToken) =>
+            parsed.GetValue(OneId) is { } id ? ShowAsync(session, id, cancellationToken) : ListAsync(session, cancellationToken), OneId),
         Session.Command("create", "Issues a key and prints it, once.", CreateAsync, Name, Tenant, Scope, Queue, Expires, Rate, Burst, Quota),
         Session.Command("revoke", "Revokes a key: every process refuses it within two seconds.", RevokeAsync, Id),
         Session.Command("rotate", "Gives a key a new text and prints it, once.", RotateAsync, Id, Overlap),
     };
 
-    private static async Task<int> ListAsync(Session session, CancellationToken stop)
+    private static async Task<int> ListAsync(Session session, CancellationToken cancellationToken)
     {
-        var list = await session.GetAsync("/keys", stop);
+        var list = await session.GetAsync("/keys", cancellationToken);
         if (session.Output.IsJson)
         {
             session.Output.Json(list);
@@ -45,9 +45,9 @@ internal static class KeyCommands
         return ExitCode.Done;
     }
 
-    private static async Task<int> ShowAsync(Session session, string id, CancellationToken stop)
+    private static async Task<int> ShowAsync(Session session, string id, CancellationToken cancellationToken)
     {
-        var key = await session.GetAsync(Session.Path("keys", id), stop);
+        var key = await session.GetAsync(Session.Path("keys", id), cancellationToken);
         if (session.Output.IsJson)
             session.Output.Json(key);
         else
@@ -55,7 +55,7 @@ internal static class KeyCommands
         return ExitCode.Done;
     }
 
-    private static async Task<int> CreateAsync(Session session, ParseResult parsed, CancellationToken stop)
+    private static async Task<int> CreateAsync(Session session, ParseResult parsed, CancellationToken cancellationToken)
     {
         var body = new JsonObject { ["name"] = parsed.GetRequiredValue(Name) };
         if (parsed.GetValue(Tenant) is { } tenant)
@@ -65,7 +65,7 @@ internal static class KeyCommands
         if (parsed.GetValue(Queue) is { Length: > 0 } queues)
             body["queues"] = new JsonArray([.. queues.Select(q => JsonValue.Create(q))]);
         if (parsed.GetValue(Expires) is { } expires)
-            body["expires_at"] = Moments.Time(expires, "--expires", TimeProvider.System.GetUtcNow()).UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture);
+            body["expires_at"] = TimeParser.Time(expires, "--expires", TimeProvider.System.GetUtcNow()).UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture);
         var (rate, burst) = (parsed.GetValue(Rate), parsed.GetValue(Burst));
         if (rate is null && burst is not null)
             throw CommandException.Usage("--burst needs --rate");
@@ -73,20 +73,20 @@ internal static class KeyCommands
             body["rate"] = burst is null ? new JsonObject { ["per_second"] = rate } : new JsonObject { ["per_second"] = rate, ["burst"] = burst };
         if (parsed.GetValue(Quota) is { } quota)
             body["quota"] = Parse(quota);
-        return Print(session, await session.PostAsync("/keys", JsonSerializer.SerializeToElement(body), stop));
+        return Print(session, await session.PostAsync("/keys", JsonSerializer.SerializeToElement(body), cancellationToken));
     }
 
-    private static async Task<int> RotateAsync(Session session, ParseResult parsed, CancellationToken stop)
+    private static async Task<int> RotateAsync(Session session, ParseResult parsed, CancellationToken cancellationToken)
     {
-        var overlap = parsed.GetValue(Overlap) is not { } text ? TimeSpan.Zero : Moments.Duration(text) ?? throw CommandException.Usage($"--overlap must be {Moments.DurationRule}");
+        var overlap = parsed.GetValue(Overlap) is not { } text ? TimeSpan.Zero : TimeParser.Duration(text) ?? throw CommandException.Usage($"--overlap must be {TimeParser.DurationRule}");
         var body = JsonSerializer.SerializeToElement(new JsonObject { ["overlap_seconds"] = (long)overlap.TotalSeconds });
-        return Print(session, await session.PostAsync(Session.Path("keys", parsed.GetRequiredValue(Id), "/rotate"), body, stop));
+        return Print(session, await session.PostAsync(Session.Path("keys", parsed.GetRequiredValue(Id), "/rotate"), body, cancellationToken));
     }
 
-    private static async Task<int> RevokeAsync(Session session, ParseResult parsed, CancellationToken stop)
+    private static async Task<int> RevokeAsync(Session session, ParseResult parsed, CancellationToken cancellationToken)
     {
         var id = parsed.GetRequiredValue(Id);
-        await session.Client.CallAsync(HttpMethod.Delete, Session.Path("keys", id), null, stop);
+        await session.Client.CallAsync(HttpMethod.Delete, Session.Path("keys", id), null, cancellationToken);
         if (session.Output.IsJson)
             session.Output.Json(JsonSerializer.SerializeToElement(new { id, revoked = true }));
         else

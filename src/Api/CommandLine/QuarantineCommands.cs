@@ -18,13 +18,13 @@ internal static class QuarantineCommands
     public static Command Create() => new("quarantine", "What cannot be processed and is set aside: list it, put it back, or give it up.")
     {
         Session.Command("list", "The items with their reasons.", ListAsync, Kind, Queue),
-        Session.Command("release", "Puts items back, so that they are processed again.", (session, parsed, stop) =>
-            EachAsync(session, parsed.GetRequiredValue(Ids), "released", id => session.PostAsync(Session.Path("quarantine", id, "/release"), null, stop)), Ids),
-        Session.Command("drop", "Gives items up: a task is cancelled, a batch fails, an event or a callback is not sent.", (session, parsed, stop) =>
-            EachAsync(session, parsed.GetRequiredValue(Ids), "dropped", id => session.Client.CallAsync(HttpMethod.Delete, Session.Path("quarantine", id), null, stop)), Ids),
+        Session.Command("release", "Puts items back, so that they are processed again.", (session, parsed, cancellationToken) =>
+            EachAsync(session, parsed.GetRequiredValue(Ids), "released", id => session.PostAsync(Session.Path("quarantine", id, "/release"), null, cancellationToken)), Ids),
+        Session.Command("drop", "Gives items up: a task is cancelled, a batch fails, an event or a callback is not sent.", (session, parsed, cancellationToken) =>
+            EachAsync(session, parsed.GetRequiredValue(Ids), "dropped", id => session.Client.CallAsync(HttpMethod.Delete, Session.Path("quarantine", id), null, cancellationToken)), Ids),
     };
 
-    private static async Task<int> ListAsync(Session session, ParseResult parsed, CancellationToken stop)
+    private static async Task<int> ListAsync(Session session, ParseResult parsed, CancellationToken cancellationToken)
     {
         var filter = string.Concat(
             parsed.GetValue(Kind) is { } kind ? $"&kind={Uri.EscapeDataString(kind)}" : "",
@@ -33,7 +33,7 @@ internal static class QuarantineCommands
         var table = Output.NewTable("ID", "KIND", "SUBJECT", "QUEUE", "OWNER", "COUNT", "AT", "REASON");
         for (string? after = "0"; after is not null;)
         {
-            var page = await session.GetAsync(string.Create(CultureInfo.InvariantCulture, $"/quarantine?limit={Page}&after={after}{filter}"), stop);
+            var page = await session.GetAsync(string.Create(CultureInfo.InvariantCulture, $"/quarantine?limit={Page}&after={after}{filter}"), cancellationToken);
             foreach (var item in page.GetProperty("items").EnumerateArray())
             {
                 items.Add(JsonObject.Create(item));

@@ -16,35 +16,35 @@ internal static class QueueCommands
     private static readonly Option<bool> Yes = new("--yes") { Description = "Do not ask." };
 
     public static Command Queues() =>
-        Session.Command("queues", "The queues with their counts, or one in detail.", (session, parsed, stop) =>
-            parsed.GetValue(OneName) is { } name ? ShowAsync(session, name, stop) : ListAsync(session, stop), OneName);
+        Session.Command("queues", "The queues with their counts, or one in detail.", (session, parsed, cancellationToken) =>
+            parsed.GetValue(OneName) is { } name ? ShowAsync(session, name, cancellationToken) : ListAsync(session, cancellationToken), OneName);
 
     public static Command Pause() =>
-        Session.Command("pause", "Hands out no more tasks of a queue; running ones go on.", (session, parsed, stop) => SetPausedAsync(session, parsed.GetRequiredValue(Name), "pause", stop), Name);
+        Session.Command("pause", "Hands out no more tasks of a queue; running ones go on.", (session, parsed, cancellationToken) => SetPausedAsync(session, parsed.GetRequiredValue(Name), "pause", cancellationToken), Name);
 
     public static Command Resume() =>
-        Session.Command("resume", "Hands out tasks of a queue again.", (session, parsed, stop) => SetPausedAsync(session, parsed.GetRequiredValue(Name), "resume", stop), Name);
+        Session.Command("resume", "Hands out tasks of a queue again.", (session, parsed, cancellationToken) => SetPausedAsync(session, parsed.GetRequiredValue(Name), "resume", cancellationToken), Name);
 
     public static Command Purge() =>
-        Session.Command("purge", "Deletes what waits, runs or is a dead letter of a queue; asks first.", (session, parsed, stop) =>
-            PurgeAsync(session, parsed.GetRequiredValue(Name), parsed.GetValue(Yes), stop), Name, Yes);
+        Session.Command("purge", "Deletes what waits, runs or is a dead letter of a queue; asks first.", (session, parsed, cancellationToken) =>
+            PurgeAsync(session, parsed.GetRequiredValue(Name), parsed.GetValue(Yes), cancellationToken), Name, Yes);
 
     /// <summary>Queues that are declared or have tasks, with their counts, in order of their names.</summary>
-    public static async Task<List<JsonElement>> ReadAllAsync(Session session, CancellationToken stop)
+    public static async Task<List<JsonElement>> ReadAllAsync(Session session, CancellationToken cancellationToken)
     {
-        var list = await session.GetAsync("/queues", stop);
-        return await ReadAsync(session, [.. list.GetProperty("queues").EnumerateArray().Select(q => q.Cell("name"))], isGoneAllowed: true, stop);
+        var list = await session.GetAsync("/queues", cancellationToken);
+        return await ReadAsync(session, [.. list.GetProperty("queues").EnumerateArray().Select(q => q.Cell("name"))], isGoneAllowed: true, cancellationToken);
     }
 
     /// <summary>Queues with their counts, in the order of the names.</summary>
-    public static async Task<List<JsonElement>> ReadAsync(Session session, string[] names, bool isGoneAllowed, CancellationToken stop)
+    public static async Task<List<JsonElement>> ReadAsync(Session session, string[] names, bool isGoneAllowed, CancellationToken cancellationToken)
     {
         var found = new JsonElement?[names.Length];
-        await Parallel.ForAsync(0, names.Length, new ParallelOptions { MaxDegreeOfParallelism = Together, CancellationToken = stop }, async (i, cancel) =>
+        await Parallel.ForAsync(0, names.Length, new ParallelOptions { MaxDegreeOfParallelism = Together, CancellationToken = cancellationToken }, async (i, cancellationToken) =>
         {
             try
             {
-                found[i] = await session.GetAsync(Session.Path("queues", names[i]), cancel);
+                found[i] = await session.GetAsync(Session.Path("queues", names[i]), cancellationToken);
             }
             catch (TaskQueueException gone) when (gone.Status == 404 && isGoneAllowed)
             {
@@ -54,9 +54,9 @@ internal static class QueueCommands
         return [.. found.OfType<JsonElement>()];
     }
 
-    private static async Task<int> ListAsync(Session session, CancellationToken stop)
+    private static async Task<int> ListAsync(Session session, CancellationToken cancellationToken)
     {
-        var queues = await ReadAllAsync(session, stop);
+        var queues = await ReadAllAsync(session, cancellationToken);
         if (session.Output.IsJson)
         {
             session.Output.Json(JsonSerializer.SerializeToElement(new { queues }, JsonStyle.Options));
@@ -79,9 +79,9 @@ internal static class QueueCommands
     public static string State(JsonElement queue) =>
         queue.GetProperty("paused").GetBoolean() ? "paused" : queue.GetProperty("version").GetInt32() == 0 ? "undeclared" : "open";
 
-    private static async Task<int> ShowAsync(Session session, string name, CancellationToken stop)
+    private static async Task<int> ShowAsync(Session session, string name, CancellationToken cancellationToken)
     {
-        var queue = await session.GetAsync(Session.Path("queues", name), stop);
+        var queue = await session.GetAsync(Session.Path("queues", name), cancellationToken);
         if (session.Output.IsJson)
         {
             session.Output.Json(queue);
@@ -92,9 +92,9 @@ internal static class QueueCommands
         return ExitCode.Done;
     }
 
-    private static async Task<int> SetPausedAsync(Session session, string name, string verb, CancellationToken stop)
+    private static async Task<int> SetPausedAsync(Session session, string name, string verb, CancellationToken cancellationToken)
     {
-        var queue = await session.PostAsync(Session.Path("queues", name, $"/{verb}"), null, stop);
+        var queue = await session.PostAsync(Session.Path("queues", name, $"/{verb}"), null, cancellationToken);
         if (session.Output.IsJson)
             session.Output.Json(queue);
         else
@@ -102,13 +102,13 @@ internal static class QueueCommands
         return ExitCode.Done;
     }
 
-    private static async Task<int> PurgeAsync(Session session, string name, bool isSure, CancellationToken stop)
+    private static async Task<int> PurgeAsync(Session session, string name, bool isSure, CancellationToken cancellationToken)
     {
-        var counts = (await session.GetAsync(Session.Path("queues", name), stop)).GetProperty("counts");
+        var counts = (await session.GetAsync(Session.Path("queues", name), cancellationToken)).GetProperty("counts");
         var (waiting, running, dead) = (counts.Count("waiting"), counts.Count("running"), counts.Count("dead_letters"));
         if (!isSure && !Confirm(session, $"Delete {waiting} waiting and {running} running tasks and {dead} dead letters of queue {Output.Clean(name)}? [y/N] "))
             throw CommandException.Failed("nothing was deleted");
-        await session.Client.PurgeAsync(name, stop);
+        await session.Client.PurgeAsync(name, cancellationToken);
         if (session.Output.IsJson)
             session.Output.Json(JsonSerializer.SerializeToElement(new { queue = name, purged = true, waiting, running, dead_letters = dead }));
         else

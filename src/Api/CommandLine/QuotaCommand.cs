@@ -9,9 +9,9 @@ internal static class QuotaCommand
 
     public static Command Create() => Session.Command("quota", "The limits of a tenant, and what it uses of them.", RunAsync, Tenant);
 
-    private static async Task<int> RunAsync(Session session, ParseResult parsed, CancellationToken stop)
+    private static async Task<int> RunAsync(Session session, ParseResult parsed, CancellationToken cancellationToken)
     {
-        var quota = await session.GetAsync(parsed.GetValue(Tenant) is { } tenant ? $"/quota?tenant={Uri.EscapeDataString(tenant)}" : "/quota", stop);
+        var quota = await session.GetAsync(parsed.GetValue(Tenant) is { } tenant ? $"/quota?tenant={Uri.EscapeDataString(tenant)}" : "/quota", cancellationToken);
         if (session.Output.IsJson)
         {
             session.Output.Json(quota);

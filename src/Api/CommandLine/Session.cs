@@ -37,18 +37,18 @@ internal sealed class Session : IAsyncDisposable
 
         foreach (var option in new Option[] { ServerOption.Server, ServerOption.Key, ServerOption.Json })
             command.Add(option);
-        command.SetAction((parsed, stop) => RunAsync(parsed, run, stop));
+        command.SetAction((parsed, cancellationToken) => RunAsync(parsed, run, cancellationToken));
         return command;
     }
 
     /// <summary>The path of a queue or a task, and what is below.</summary>
     public static string Path(string kind, string name, string below = "") => $"/{kind}/{Uri.EscapeDataString(name)}{below}";
 
-    public async Task<JsonElement> GetAsync(string path, CancellationToken stop) =>
-        await Client.CallAsync(HttpMethod.Get, path, null, stop) ?? throw CommandException.Failed($"the server answered {path} with nothing");
+    public async Task<JsonElement> GetAsync(string path, CancellationToken cancellationToken) =>
+        await Client.CallAsync(HttpMethod.Get, path, null, cancellationToken) ?? throw CommandException.Failed($"the server answered {path} with nothing");
 
-    public async Task<JsonElement> PostAsync(string path, JsonElement? body, CancellationToken stop) =>
-        await Client.CallAsync(HttpMethod.Post, path, body, stop) ?? default;
+    public async Task<JsonElement> PostAsync(string path, JsonElement? body, CancellationToken cancellationToken) =>
+        await Client.CallAsync(HttpMethod.Post, path, body, cancellationToken) ?? default;
 
     public async ValueTask DisposeAsync()
     {
@@ -67,12 +67,12 @@ internal sealed class Session : IAsyncDisposable
             _ => fault.Message,
         };
 
-    private static async Task<int> RunAsync(ParseResult parsed, Func<Session, ParseResult, CancellationToken, Task<int>> run, CancellationToken stop)
+    private static async Task<int> RunAsync(ParseResult parsed, Func<Session, ParseResult, CancellationToken, Task<int>> run, CancellationToken cancellationToken)
     {
         try
         {
             await using var session = new Session(ServerOption.Address(parsed), ServerOption.ApiKey(parsed), parsed.GetValue(ServerOption.Json));
-            return await session.GuardAsync(parsed, run, stop);
+            return await session.GuardAsync(parsed, run, cancellationToken);
         }
         catch (CommandException refused)
         {
@@ -81,17 +81,17 @@ internal sealed class Session : IAsyncDisposable
         }
     }
 
-    private async Task<int> GuardAsync(ParseResult parsed, Func<Session, ParseResult, CancellationToken, Task<int>> run, CancellationToken stop)
+    private async Task<int> GuardAsync(ParseResult parsed, Func<Session, ParseResult, CancellationToken, Task<int>> run, CancellationToken cancellationToken)
     {
         try
         {
-            return await run(this, parsed, stop);
+            return await run(this, parsed, cancellationToken);
         }
         catch (TaskQueueException fault)
         {
             throw CommandException.Failed(Output.Clean(Explain(fault)));
         }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
             throw CommandException.Failed("interrupted");
         }

@@ -25,7 +25,7 @@ internal static class StatsCommand
     public static Command Create() =>
         Session.Command("stats", "Counts of queues; with --watch also rates.", RunAsync, Names, Watch, Every);
 
-    private static async Task<int> RunAsync(Session session, ParseResult parsed, CancellationToken stop)
+    private static async Task<int> RunAsync(Session session, ParseResult parsed, CancellationToken cancellationToken)
     {
         var names = parsed.GetValue(Names) ?? [];
         var every = parsed.GetValue(Every);
@@ -33,15 +33,15 @@ internal static class StatsCommand
             throw CommandException.Usage("--every must be 0.1 to 3600 seconds");
         if (!parsed.GetValue(Watch))
         {
-            Show(session.Output, await LookAsync(session, names, stop), null, 0);
+            Show(session.Output, await LookAsync(session, names, cancellationToken), null, 0);
             return ExitCode.Done;
         }
 
         try
         {
-            await WatchAsync(session, names, TimeSpan.FromSeconds(every), stop);
+            await WatchAsync(session, names, TimeSpan.FromSeconds(every), cancellationToken);
         }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
             // Ctrl-C is how it ends.
         }
@@ -49,31 +49,31 @@ internal static class StatsCommand
         return ExitCode.Done;
     }
 
-    private static async Task WatchAsync(Session session, string[] names, TimeSpan every, CancellationToken stop)
+    private static async Task WatchAsync(Session session, string[] names, TimeSpan every, CancellationToken cancellationToken)
     {
         if (session.Output.IsLive)
-            await session.Output.Screen.Live(new Text("")).StartAsync(screen => RepeatAsync(session, names, every, (looks, before, seconds) => screen.UpdateTarget(ToTable(looks, before, seconds)), stop));
+            await session.Output.Screen.Live(new Text("")).StartAsync(screen => RepeatAsync(session, names, every, (looks, before, seconds) => screen.UpdateTarget(ToTable(looks, before, seconds)), cancellationToken));
         else
-            await RepeatAsync(session, names, every, (looks, before, seconds) => Show(session.Output, looks, before, seconds), stop);
+            await RepeatAsync(session, names, every, (looks, before, seconds) => Show(session.Output, looks, before, seconds), cancellationToken);
     }
 
-    private static async Task RepeatAsync(Session session, string[] names, TimeSpan every, Action<List<Look>, Dictionary<string, Look>, double> show, CancellationToken stop)
+    private static async Task RepeatAsync(Session session, string[] names, TimeSpan every, Action<List<Look>, Dictionary<string, Look>, double> show, CancellationToken cancellationToken)
     {
         Dictionary<string, Look> before = []; // of the first look, none has a rate
         var last = Stopwatch.GetTimestamp();
         while (true)
         {
-            var looks = await LookAsync(session, names, stop);
+            var looks = await LookAsync(session, names, cancellationToken);
             var now = Stopwatch.GetTimestamp();
             show(looks, before, Stopwatch.GetElapsedTime(last, now).TotalSeconds);
             (before, last) = (looks.ToDictionary(l => l.Details.Cell("name")), now);
-            await Task.Delay(every, stop);
+            await Task.Delay(every, cancellationToken);
         }
     }
 
-    private static async Task<List<Look>> LookAsync(Session session, string[] names, CancellationToken stop)
+    private static async Task<List<Look>> LookAsync(Session session, string[] names, CancellationToken cancellationToken)
     {
-        var queues = names.Length == 0 ? await QueueCommands.ReadAllAsync(session, stop) : await QueueCommands.ReadAsync(session, names, isGoneAllowed: false, stop);
+        var queues = names.Length == 0 ? await QueueCommands.ReadAllAsync(session, cancellationToken) : await QueueCommands.ReadAsync(session, names, isGoneAllowed: false, cancellationToken);
         return [.. queues.Select(queue =>
         {
             var counts = queue.GetProperty("counts");

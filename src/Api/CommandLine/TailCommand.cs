@@ -14,19 +14,19 @@ internal static class TailCommand
 
     public static Command Create() => Session.Command("tail", "What happens to tasks, as it happens, until Ctrl-C.", RunAsync, Queues, Ids, After);
 
-    private static async Task<int> RunAsync(Session session, ParseResult parsed, CancellationToken stop)
+    private static async Task<int> RunAsync(Session session, ParseResult parsed, CancellationToken cancellationToken)
     {
         var ids = (parsed.GetValue(Ids) ?? []).Select(id => Guid.TryParse(id, out var guid) ? guid : throw CommandException.Usage($"--id must be the id of a task, not '{id}'")).ToHashSet();
         var query = new LiveEventQuery { Queues = parsed.GetValue(Queues) ?? [], After = parsed.GetValue(After), Lost = loss => Output.Error($"{session.Explain(loss)}; trying again") };
         try
         {
-            await foreach (var happened in session.Client.EventsAsync(query, stop))
+            await foreach (var happened in session.Client.EventsAsync(query, cancellationToken))
             {
                 if (ids.Count == 0 || ids.Contains(happened.TaskId))
                     Write(session.Output, happened);
             }
         }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
             // Ctrl-C is how it ends.
         }

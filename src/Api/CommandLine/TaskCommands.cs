@@ -18,7 +18,7 @@ internal static class TaskCommands
     public static Command Show() => Session.Command("show", "A task with its timeline.", ShowAsync, Id);
 
     public static Command Cancel() =>
-        Session.Command("cancel", "Cancels tasks that have not ended.", (session, parsed, stop) => EachAsync(session, parsed.GetRequiredValue(Ids), "cancel", stop), Ids);
+        Session.Command("cancel", "Cancels tasks that have not ended.", (session, parsed, cancellationToken) => EachAsync(session, parsed.GetRequiredValue(Ids), "cancel", cancellationToken), Ids);
 
     public static Command Retry() => Session.Command("retry", "Runs failed or cancelled tasks again, or all dead letters of a queue.", RetryAsync, SomeIds, Queue, Dead);
 
@@ -41,23 +41,23 @@ internal static class TaskCommands
         output.Table(table);
     }
 
-    private static async Task<int> ShowAsync(Session session, ParseResult parsed, CancellationToken stop)
+    private static async Task<int> ShowAsync(Session session, ParseResult parsed, CancellationToken cancellationToken)
     {
-        Write(session.Output, await session.GetAsync(Session.Path("tasks", parsed.GetRequiredValue(Id)), stop));
+        Write(session.Output, await session.GetAsync(Session.Path("tasks", parsed.GetRequiredValue(Id)), cancellationToken));
         return ExitCode.Done;
     }
 
-    private static Task<int> RetryAsync(Session session, ParseResult parsed, CancellationToken stop) =>
+    private static Task<int> RetryAsync(Session session, ParseResult parsed, CancellationToken cancellationToken) =>
         (parsed.GetValue(SomeIds), parsed.GetValue(Queue), parsed.GetValue(Dead)) switch
         {
-            ({ Length: > 0 } ids, null, false) => EachAsync(session, ids, "retry", stop),
-            (null or [], { } queue, true) => RedriveAsync(session, queue, stop),
+            ({ Length: > 0 } ids, null, false) => EachAsync(session, ids, "retry", cancellationToken),
+            (null or [], { } queue, true) => RedriveAsync(session, queue, cancellationToken),
             _ => throw CommandException.Usage("say either ids of tasks, or --queue QUEUE --dead for all dead letters of a queue"),
         };
 
-    private static async Task<int> RedriveAsync(Session session, string queue, CancellationToken stop)
+    private static async Task<int> RedriveAsync(Session session, string queue, CancellationToken cancellationToken)
     {
-        var done = await session.Client.RedriveAsync(queue, stop);
+        var done = await session.Client.RedriveAsync(queue, cancellationToken);
         if (session.Output.IsJson)
             session.Output.Json(JsonSerializer.SerializeToElement(done, JsonStyle.Options));
         else
@@ -66,7 +66,7 @@ internal static class TaskCommands
     }
 
     /// <summary>Goes on behind a task that is refused; the exit code says that there was one.</summary>
-    private static async Task<int> EachAsync(Session session, string[] ids, string verb, CancellationToken stop)
+    private static async Task<int> EachAsync(Session session, string[] ids, string verb, CancellationToken cancellationToken)
     {
         var answers = new JsonArray();
         var refused = 0;
@@ -74,7 +74,7 @@ internal static class TaskCommands
         {
             try
             {
-                var answer = await session.PostAsync(Session.Path("tasks", id, $"/{verb}"), null, stop);
+                var answer = await session.PostAsync(Session.Path("tasks", id, $"/{verb}"), null, cancellationToken);
                 answers.Add(JsonObject.Create(answer));
                 if (!session.Output.IsJson)
                     session.Output.Line($"{answer.Cell("id")}  {answer.Cell("status")}");

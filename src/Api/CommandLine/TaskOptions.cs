@@ -9,7 +9,7 @@ internal static class TaskOptions
 {
     private static readonly Option<string?> Priority = new("--priority") { Description = "low, normal, high or critical." };
     private static readonly Option<int?> Level = new("--level") { Description = "Level of the queue: 0, the default, is the most urgent one." };
-    private static readonly Option<string?> Delay = new("--delay") { Description = $"Not before so long from now: {Moments.DurationRule}.", HelpName = "DURATION" };
+    private static readonly Option<string?> Delay = new("--delay") { Description = $"Not before so long from now: {TimeParser.DurationRule}.", HelpName = "DURATION" };
     private static readonly Option<string?> At = new("--at") { Description = "Not before this time, such as 2030-01-31T12:00:00Z.", HelpName = "TIME" };
     private static readonly Option<string?> Expires = new("--expires") { Description = "Not started at or after this time, or so long from now.", HelpName = "TIME|DURATION" };
     private static readonly Option<string?> Thread = new("--thread") { Description = "Tasks of one thread run one at a time, in order." };
@@ -32,7 +32,7 @@ internal static class TaskOptions
         Set(task, "action", name);
         Set(task, "priority", parsed.GetValue(Priority));
         Set(task, "scheduled_at", Scheduled(parsed.GetValue(Delay), parsed.GetValue(At), now));
-        Set(task, "expires_at", parsed.GetValue(Expires) is { } expires ? (DateTimeOffset?)Moments.Time(expires, Expires.Name, now) : null);
+        Set(task, "expires_at", parsed.GetValue(Expires) is { } expires ? (DateTimeOffset?)TimeParser.Time(expires, Expires.Name, now) : null);
         Set(task, "dedupe_key", parsed.GetValue(DedupeKey));
         Set(task, "thread_id", parsed.GetValue(Thread));
         Set(task, "max_attempts", parsed.GetValue(MaxAttempts));
@@ -62,8 +62,8 @@ internal static class TaskOptions
         (delay, at) switch
         {
             (null, null) => null,
-            ({ } span, null) => now + (Moments.Duration(span) ?? throw CommandException.Usage($"--delay must be {Moments.DurationRule}")),
-            (null, { } time) => Moments.Time(time, At.Name, now),
+            ({ } span, null) => now + (TimeParser.Duration(span) ?? throw CommandException.Usage($"--delay must be {TimeParser.DurationRule}")),
+            (null, { } time) => TimeParser.Time(time, At.Name, now),
             _ => throw CommandException.Usage("--delay and --at cannot go together"),
         };
 

@@ -55,15 +55,15 @@ internal static class EventEndpoints
         return Results.Empty;
     }
 
-    private static async Task CopyAsync(IAsyncEnumerator<EventBatch> batches, HttpResponse response, EventErrors errors, CancellationToken gone)
+    private static async Task CopyAsync(IAsyncEnumerator<EventBatch> batches, HttpResponse response, EventErrors errors, CancellationToken cancellationToken)
     {
         response.ContentType = "text/event-stream";
         response.Headers.CacheControl = "no-cache";
         response.Headers["X-Accel-Buffering"] = "no"; // of nginx and its like
         do
         {
-            Write(response.BodyWriter, batches.Current, await errors.OfAsync(batches.Current, gone));
-            await response.BodyWriter.FlushAsync(gone); // given up, it would cut the connection
+            Write(response.BodyWriter, batches.Current, await errors.OfAsync(batches.Current, cancellationToken));
+            await response.BodyWriter.FlushAsync(cancellationToken); // given up, it would cut the connection
         }
         while (await batches.MoveNextAsync());
     }
@@ -96,5 +96,5 @@ internal static class EventEndpoints
         : header.Count == 1 && EventCursor.Parse(header[0] ?? "") is { } cursor ? cursor
         : throw Wrong($"{LastEventId} must be the id of an event of this stream");
 
-    private static DoorException Wrong(string message) => new(400, "invalid_request", message);
+    private static ApiException Wrong(string message) => new(400, "invalid_request", message);
 }

@@ -33,21 +33,21 @@ internal static class FileEndpoints
         files.MapDelete("/{id}", DeleteAsync).Audited("file.delete", onlyWhenNoted: true).Needs(Scope.Enqueue).Produces<FileDeleted>().Produces<FileError>(401).Produces<FileError>(404).WithSummary("Delete a file.");
     }
 
-    private static IResult Error(DoorFault fault)
+    private static IResult Error(ApiError fault)
     {
         var details = new BellaErrorDetails(fault.Message, BellaEndpoints.ErrorType(fault));
         return Results.Json(new FileError(details), FileJson.Of(Dialect.OpenAI).FileError, statusCode: fault.Status);
     }
 
-    private static async Task<IResult> UploadAsync(HttpContext context, FileVerbs files, IOptions<FileStoreOptions> options)
+    private static async Task<IResult> UploadAsync(HttpContext context, FileService files, IOptions<FileStoreOptions> options)
     {
         context.DemandTenant();
         return Answer(await new FileUpload(context, files, options.Value.MaxBytes).StoreAsync(), context);
     }
 
-    private static async Task<IResult> GetAsync(string id, HttpContext context, FileVerbs files) => Answer(await FindAsync(id, context, files), context);
+    private static async Task<IResult> GetAsync(string id, HttpContext context, FileService files) => Answer(await FindAsync(id, context, files), context);
 
-    private static async Task<IResult> ContentAsync(string id, HttpContext context, FileVerbs files)
+    private static async Task<IResult> ContentAsync(string id, HttpContext context, FileService files)
     {
         var file = await FindAsync(id, context, files);
         await context.Memory().ReserveAnswerAsync(FileUpload.Cost / 3, 0, context.RequestAborted);
@@ -61,7 +61,7 @@ internal static class FileEndpoints
         }
     }
 
-    private static async Task<IResult> ListAsync(HttpContext context, FileVerbs files)
+    private static async Task<IResult> ListAsync(HttpContext context, FileService files)
     {
         var (query, access, dialect) = (context.Request.Query, context.Access(), context.DialectOf());
         var limit = MaxPage;
@@ -79,7 +79,7 @@ internal static class FileEndpoints
         return Results.Json(new FileList("list", page, page.FirstOrDefault()?.Id, page.LastOrDefault()?.Id, found.Count > limit), FileJson.Of(dialect).FileList);
     }
 
-    private static async Task<IResult> DeleteAsync(string id, HttpContext context, FileVerbs files)
+    private static async Task<IResult> DeleteAsync(string id, HttpContext context, FileService files)
     {
         var file = await FindAsync(id, context, files);
         if (context.Caller() is { Name: not null } caller && file.Owner != caller.Tenant)
@@ -89,7 +89,7 @@ internal static class FileEndpoints
             : throw NotFound(id);
     }
 
-    private static async Task<FileRecord> FindAsync(string id, HttpContext context, FileVerbs files) =>
+    private static async Task<FileRecord> FindAsync(string id, HttpContext context, FileService files) =>
         (IsId(id) ? await files.FindAsync(id, context.Access(), context.RequestAborted) : null) ?? throw NotFound(id);
 
     /// <summary>Whether there may be such a file; the rest, such as a NUL, no database needs to see.</summary>
@@ -101,5 +101,5 @@ internal static class FileEndpoints
         return Results.Json(FileObject.Of(file, dialect), FileJson.Of(dialect).FileObject);
     }
 
-    private static DoorException NotFound(string id) => new(404, "not_found", $"there is no file {id}");
+    private static ApiException NotFound(string id) => new(404, "not_found", $"there is no file {id}");
 }

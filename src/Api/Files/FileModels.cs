@@ -40,14 +40,14 @@ internal static class FilePurposes
     private static readonly HashSet<string> Known = [Batch, BatchOutput, "user_data", "assistants", "assistants_output", "fine-tune", "fine-tune-results", "vision", "evals"];
 
     /// <summary>The purpose to store a file with.</summary>
-    /// <exception cref="DoorException">400: OpenAI knows no such purpose; Bella calls it temp.</exception>
+    /// <exception cref="ApiException">400: OpenAI knows no such purpose; Bella calls it temp.</exception>
     public static string Parse(string? purpose, Dialect dialect) =>
         purpose is not null && Known.Contains(purpose) ? purpose
         : dialect == Dialect.Bella ? Other
-        : throw new DoorException(400, "invalid_request", $"purpose must be one of {string.Join(", ", Known)}");
+        : throw new ApiException(400, "invalid_request", $"purpose must be one of {string.Join(", ", Known)}");
 
     /// <summary>The purposes of the files that a list of one shows.</summary>
-    /// <exception cref="DoorException">400.</exception>
+    /// <exception cref="ApiException">400.</exception>
     public static string[] ParseFilter(string purpose, Dialect dialect) =>
         Parse(purpose, dialect) is var known && known == Batch && dialect == Dialect.Bella ? [Batch, BatchOutput] : [known];
 

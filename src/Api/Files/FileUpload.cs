@@ -9,7 +9,7 @@ using TaskQueue.Engine.Files;
 namespace TaskQueue.Api.Files;
 
 /// <summary>Reads a multipart upload straight into the store: it is never held in memory, and what is broken leaves nothing.</summary>
-internal sealed class FileUpload(HttpContext context, FileVerbs files, long maxBytes)
+internal sealed class FileUpload(HttpContext context, FileService files, long maxBytes)
 {
     private const int Buffer = 64 * 1024, MaxField = 16 * 1024, MaxName = 1024, MaxParts = 32, MaxBoundary = 200;
 
@@ -21,7 +21,7 @@ internal sealed class FileUpload(HttpContext context, FileVerbs files, long maxB
 
     private readonly Dialect _dialect = context.DialectOf();
 
-    /// <exception cref="DoorException">400 or 413.</exception>
+    /// <exception cref="ApiException">400 or 413.</exception>
     /// <exception cref="Engine.Quotas.QuotaExceededException">429: the caller's files have no room.</exception>
     public async Task<FileRecord> StoreAsync()
     {
@@ -114,7 +114,7 @@ internal sealed class FileUpload(HttpContext context, FileVerbs files, long maxB
         return boundary is { Length: > 0 and <= MaxBoundary } ? boundary : throw Wrong("the body must be multipart/form-data with a boundary");
     }
 
-    private DoorException TooLarge() => new(413, "too_large", $"the file must have at most {maxBytes} bytes");
+    private ApiException TooLarge() => new(413, "too_large", $"the file must have at most {maxBytes} bytes");
 
-    public static DoorException Wrong(string message) => new(400, "invalid_request", message);
+    public static ApiException Wrong(string message) => new(400, "invalid_request", message);
 }

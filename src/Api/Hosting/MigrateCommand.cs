@@ -8,8 +8,8 @@ namespace TaskQueue.Api.Hosting;
 internal static class MigrateCommand
 {
     /// <param name="json">Writes a document for programs; nothing is logged then.</param>
-    /// <param name="stop">Stops before the next migration.</param>
-    public static async Task<int> RunAsync(bool json, CancellationToken stop)
+    /// <param name="cancellationToken">Stops before the next migration.</param>
+    public static async Task<int> RunAsync(bool json, CancellationToken cancellationToken)
     {
         await using var app = Server.Build(new ServerOptions(Roles: null, Urls: null), builder =>
         {
@@ -17,7 +17,7 @@ internal static class MigrateCommand
                 builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?> { ["Logging:LogLevel:Default"] = "None" });
         });
         var address = app.Services.GetRequiredService<DatabaseAddress>();
-        var applied = await StartupChecks.ReachAsync(address, () => app.Services.GetRequiredService<DatabaseMigrator>().MigrateAsync(stop));
+        var applied = await StartupChecks.ReachAsync(address, () => app.Services.GetRequiredService<DatabaseMigrator>().MigrateAsync(cancellationToken));
         Console.WriteLine(
             json ? JsonSerializer.Serialize(new { database = address.ToString(), applied }, JsonStyle.Options)
             : applied.Count == 0 ? $"{address}: nothing to do"

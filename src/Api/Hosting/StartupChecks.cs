@@ -15,21 +15,21 @@ namespace TaskQueue.Api.Hosting;
 /// <summary>What must be right before a process starts to serve.</summary>
 internal static partial class StartupChecks
 {
-    public static async Task RunAsync(IServiceProvider services, CancellationToken stop)
+    public static async Task RunAsync(IServiceProvider services, CancellationToken cancellationToken)
     {
         services.GetService<IStartupValidator>()?.Validate(); // before anything is touched
         services.GetRequiredService<ApiKeyStore>(); // which knows from here on whether there are keys
         var database = services.GetRequiredService<DatabaseAddress>();
         var migrator = services.GetRequiredService<DatabaseMigrator>();
         if (database.Provider == DatabaseProvider.Sqlite)
-            await ReachAsync(database, () => migrator.MigrateAsync(stop));
-        else if (await ReachAsync(database, () => migrator.PendingAsync(stop)) is { Count: > 0 } pending)
+            await ReachAsync(database, () => migrator.MigrateAsync(cancellationToken));
+        else if (await ReachAsync(database, () => migrator.PendingAsync(cancellationToken)) is { Count: > 0 } pending)
             throw new StartupException($"{database} lacks {pending.Count} migration(s); run 'taskqueue migrate' first.");
 
         var queues = await ReachAsync(database, async () => await services.GetRequiredService<QueueCatalog>().AllAsync());
         await ReachAsync(database, async () =>
         {
-            await services.GetRequiredService<IssuedKeys>().RefreshAsync(stop); // issued keys turn authentication on
+            await services.GetRequiredService<IssuedKeys>().RefreshAsync(cancellationToken); // issued keys turn authentication on
             return true;
         });
         UseFiles(services);

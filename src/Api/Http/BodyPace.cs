@@ -51,11 +51,11 @@ internal sealed class BodyPace
     public void Restart() => (_since, _arrived) = (_time.GetTimestamp(), 0);
 
     /// <summary>Refuses the rest: the connection is closed.</summary>
-    public DoorException TooSlow(HttpContext context)
+    public ApiException TooSlow(HttpContext context)
     {
         if (!context.Response.HasStarted)
             context.Response.Headers.Connection = "close";
-        return new DoorException(408, "too_slow", $"the body arrives too slowly: send at least {BytesPerSecond} bytes a second");
+        return new ApiException(408, "too_slow", $"the body arrives too slowly: send at least {BytesPerSecond} bytes a second");
     }
 }
 

@@ -16,7 +16,7 @@ internal static class HttpRegistration
         services.AddSingleton<IssuedKeys>().AddSingleton<ApiKeyStore>().AddSingleton<AuthFailures>().AddSingleton<SubmitterTokens>().AddSingleton<Tokens>().AddSingleton<RequestLimits>().AddSingleton<OpenApiCache>();
         services.AddHostedService<ApiKeyRefresh>().AddLoopHealth<ApiKeyRefresh>();
         services.AddOptions<LimitOptions>().BindConfiguration("TaskQueue:Limits").ValidateDataAnnotations().ValidateOnStart();
-        services.AddSingleton<IOptionsMonitor<LimitOptions>, LastValidOptions<LimitOptions>>();
+        services.AddSingleton<IOptionsMonitor<LimitOptions>, ValidatedOptionsMonitor<LimitOptions>>();
         services.AddOptions<RedactionOptions>().BindConfiguration("TaskQueue:Redaction");
         services.AddSingleton<Redaction>();
         services.ConfigureHttpJsonOptions(o =>
@@ -53,6 +53,6 @@ internal static class HttpRegistration
     }
 
     /// <summary>RFC 9457 for native routes; <c>code</c> is the stable word.</summary>
-    public static IResult Problem(DoorFault fault) =>
+    public static IResult Problem(ApiError fault) =>
         Results.Problem(statusCode: fault.Status, detail: fault.Message, extensions: new Dictionary<string, object?> { ["code"] = fault.Code });
 }

@@ -7,12 +7,12 @@ internal static class OpenApiDetails
 {
     /// <summary>The shape of the body. Unlike Accepts it demands no content type.</summary>
     public static RouteHandlerBuilder TakesJson<T>(this RouteHandlerBuilder route) =>
-        route.AddOpenApiOperationTransformer(async (operation, context, stop) => operation.RequestBody = new OpenApiRequestBody
+        route.AddOpenApiOperationTransformer(async (operation, context, cancellationToken) => operation.RequestBody = new OpenApiRequestBody
         {
             Required = true,
             Content = new Dictionary<string, OpenApiMediaType>
             {
-                ["application/json"] = new() { Schema = await context.GetOrCreateSchemaAsync(typeof(T), cancellationToken: stop) },
+                ["application/json"] = new() { Schema = await context.GetOrCreateSchemaAsync(typeof(T), cancellationToken: cancellationToken) },
             },
         });
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using TaskQueue.Engine;
 
 namespace TaskQueue.Api.Http;
 
@@ -30,7 +31,7 @@ internal static class PointInTime
     public static DateTime? Parse(JsonElement value) =>
         value.ValueKind switch
         {
-            JsonValueKind.String => Parse(value.GetString()!),
+            JsonValueKind.String when TextRules.Read(value) is { } text => Parse(text),
             JsonValueKind.Number when value.TryGetDouble(out var seconds) => OfUnix(seconds),
             _ => null,
         };

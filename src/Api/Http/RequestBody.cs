@@ -18,7 +18,7 @@ internal sealed class RequestBody
     private long _consumed, _arrived;
     private ReadOnlySequence<byte> _buffer;
 
-    /// <exception cref="DoorException">413.</exception>
+    /// <exception cref="ApiException">413.</exception>
     public RequestBody(HttpContext context, long maxBytes)
     {
         (_context, _maxBytes, _reader) = (context, maxBytes, context.Request.BodyReader);
@@ -49,7 +49,7 @@ internal sealed class RequestBody
     }
 
     /// <summary>Reads on; <see cref="Advance"/> before the next call.</summary>
-    /// <exception cref="DoorException">408 or 413.</exception>
+    /// <exception cref="ApiException">408 or 413.</exception>
     public async ValueTask<ReadResult> ReadAsync()
     {
         var pending = _reader.ReadAsync(_context.RequestAborted);
@@ -98,6 +98,6 @@ internal sealed class RequestBody
     private void Limit(long bytes)
     {
         if (bytes > _maxBytes)
-            throw new DoorException(413, "too_large", $"the body must have at most {_maxBytes} bytes");
+            throw new ApiException(413, "too_large", $"the body must have at most {_maxBytes} bytes");
     }
 }

@@ -24,7 +24,7 @@ internal static class RequestJson
     private const int FirstBuffer = 128 * 1024;
 
     /// <summary>The body as a document; dispose it.</summary>
-    /// <exception cref="DoorException">413 too_large, 408 too_slow, or 400 invalid_json.</exception>
+    /// <exception cref="ApiException">413 too_large, 408 too_slow, or 400 invalid_json.</exception>
     public static Task<JsonDocument> ReadDocumentAsync(HttpContext context, long maxBytes, JsonReaderOptions options = default) =>
         ReadAsync(context, maxBytes, (body, owned) =>
         {
@@ -51,7 +51,7 @@ internal static class RequestJson
     }
 
     /// <summary>The body as an object.</summary>
-    /// <exception cref="DoorException">413 too_large, 408 too_slow, 400 invalid_json or 400 invalid_request.</exception>
+    /// <exception cref="ApiException">413 too_large, 408 too_slow, 400 invalid_json or 400 invalid_request.</exception>
     public static async Task<T> ReadAsync<T>(HttpContext context, JsonTypeInfo<T> type, long maxBytes)
         where T : class
     {
@@ -71,16 +71,16 @@ internal static class RequestJson
                 throw WrongShape(fault, fault.Path!);
             }
         });
-        return value ?? throw new DoorException(400, "invalid_request", "the body must be a JSON object");
+        return value ?? throw new ApiException(400, "invalid_request", "the body must be a JSON object");
     }
 
     /// <summary>Whether the JSON is valid and a member of it is not what it should be.</summary>
     public static bool IsWrongShape(JsonException fault) => fault.Path is { Length: > 0 } and not "$" && fault.InnerException is not JsonException { Source: null };
 
-    public static DoorException WrongShape(JsonException fault, string path)
+    public static ApiException WrongShape(JsonException fault, string path)
     {
         var unknown = fault.Message.Contains("could not be mapped", StringComparison.Ordinal);
-        return new DoorException(400, "invalid_request", unknown ? $"{path} is no member of this request" : $"{path} has the wrong type or form");
+        return new ApiException(400, "invalid_request", unknown ? $"{path} is no member of this request" : $"{path} has the wrong type or form");
     }
 
     /// <summary>What a text costs that is parsed at once.</summary>
@@ -112,7 +112,7 @@ internal static class RequestJson
         }
     }
 
-    public static DoorException Invalid(string problem) => new(400, "invalid_json", $"the body is not valid {problem}");
+    public static ApiException Invalid(string problem) => new(400, "invalid_json", $"the body is not valid {problem}");
 
     /// <param name="context">The request.</param>
     /// <param name="maxBytes">Its limit.</param>

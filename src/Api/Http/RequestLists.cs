@@ -13,7 +13,7 @@ namespace TaskQueue.Api.Http;
 /// <param name="Rule">What is said where the body has no such list.</param>
 internal sealed record RequestList(string Member, long MaxBytes, long MaxEntryBytes, int MaxEntries, string Rule)
 {
-    public DoorException Wrong() => new(400, "invalid_request", Rule);
+    public ApiException Wrong() => new(400, "invalid_request", Rule);
 }
 
 /// <summary>
@@ -28,7 +28,7 @@ internal static class RequestLists
     /// <param name="context">The request.</param>
     /// <param name="list">Its limits.</param>
     /// <param name="make">Gets an entry, which it must not keep, and its number.</param>
-    /// <exception cref="DoorException">400, 408 or 413.</exception>
+    /// <exception cref="ApiException">400, 408 or 413.</exception>
     public static async Task<List<T>> ReadAsync<T>(HttpContext context, RequestList list, Func<JsonElement, int, T> make)
     {
         var body = RequestBody.Of(context, list.MaxBytes);
@@ -52,7 +52,7 @@ internal static class RequestLists
                     await body.ReserveAsync(CostOf(body.Arrived, buffer.Length), CostOf(body.Length ?? body.Arrived, Math.Min(body.Length ?? 0, list.MaxEntryBytes)));
                 var left = buffer.Slice(parser.Parse(buffer, read.IsCompleted));
                 if (left.Length > list.MaxEntryBytes)
-                    throw new DoorException(413, "too_large", $"an entry of {list.Member} must have at most {list.MaxEntryBytes} bytes");
+                    throw new ApiException(413, "too_large", $"an entry of {list.Member} must have at most {list.MaxEntryBytes} bytes");
                 body.Advance(left.Start);
                 if (read.IsCompleted)
                     return parser.Entries.Count > 0 ? parser.Entries : throw list.Wrong();
@@ -76,7 +76,7 @@ internal static class RequestLists
         {
             try
             {
-                return make(element.Deserialize(type) ?? throw new DoorException(400, "invalid_request", "an entry must be an object"));
+                return make(element.Deserialize(type) ?? throw new ApiException(400, "invalid_request", "an entry must be an object"));
             }
             catch (JsonException fault)
             {

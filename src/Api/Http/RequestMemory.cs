@@ -20,11 +20,11 @@ internal sealed class RequestMemory(MemoryBudget budget, MemoryScope.Holder? sco
     /// <param name="most">How much it will be.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="OverloadedException">There is no memory.</exception>
-    /// <exception cref="DoorException">413: there never is so much.</exception>
+    /// <exception cref="ApiException">413: there never is so much.</exception>
     public async ValueTask GrowBodyAsync(long bytes, long most, CancellationToken cancellationToken)
     {
         if (Math.Max(bytes, most) > budget.Bytes)
-            throw new DoorException(413, "too_large", $"the body needs about {Math.Max(bytes, most)} bytes of memory, and this process may use {budget.Bytes}; send it in parts");
+            throw new ApiException(413, "too_large", $"the body needs about {Math.Max(bytes, most)} bytes of memory, and this process may use {budget.Bytes}; send it in parts");
         if (_body is null)
         {
             _body = await budget.Bodies.ReserveAsync(bytes, most, cancellationToken);

@@ -29,7 +29,7 @@ internal static class KeyEndpoints
     {
         var body = await RequestJson.ReadAsync(context, KeyJson.Shapes.KeyBody, MaxBody);
         if (!store.IsOn)
-            throw new DoorException(409, "authentication_off", "without authentication a key protects nothing: configure a first key with the scope admin (TaskQueue:Auth:ApiKeys), and issue others with it");
+            throw new ApiException(409, "authentication_off", "without authentication a key protects nothing: configure a first key with the scope admin (TaskQueue:Auth:ApiKeys), and issue others with it");
         var caller = context.Caller();
         var key = KeyMapping.ToRecord(body, caller, time);
         context.AuditTarget($"key/{key.Id}");
@@ -58,7 +58,7 @@ internal static class KeyEndpoints
     {
         var key = await FindToChangeAsync(id, context, keys);
         if (!context.Caller().IsOperator && key.QuotaText is not null)
-            throw new DoorException(403, "forbidden", "this key holds the quota of the tenant; an operator revokes it");
+            throw new ApiException(403, "forbidden", "this key holds the quota of the tenant; an operator revokes it");
         if (!await keys.RemoveAsync(key.Id))
             throw NotFound(id);
         await issued.RefreshAsync(CancellationToken.None);
@@ -74,7 +74,7 @@ internal static class KeyEndpoints
         var text = KeyDigest.NewKey();
         DateTime? until = overlap == 0 ? null : Micros.Now(time).AddSeconds(overlap);
         if (!await keys.RotateAsync(key, KeyDigest.Of(text).ToHex(), until))
-            throw new DoorException(409, "changed", $"key {id} was rotated or revoked at the same time; read it again");
+            throw new ApiException(409, "changed", $"key {id} was rotated or revoked at the same time; read it again");
         await issued.RefreshAsync(CancellationToken.None);
         key.PreviousUntil = until;
         var details = KeyMapping.ToDetails(key);
@@ -101,5 +101,5 @@ internal static class KeyEndpoints
     private static async Task<ApiKeyRecord> FindAsync(string id, HttpContext context, ApiKeys keys) =>
         Guid.TryParseExact(id, "D", out var guid) && await keys.FindAsync(guid, context.RequestAborted) is { } key && KeyRules.CanSee(context.Caller(), key) ? key : throw NotFound(id);
 
-    private static DoorException NotFound(string id) => new(404, "not_found", $"there is no key {id}");
+    private static ApiException NotFound(string id) => new(404, "not_found", $"there is no key {id}");
 }

@@ -13,7 +13,7 @@ internal static class KeyMapping
     private const int MaxPatterns = 100;
 
     /// <summary>What the caller asks for, before anybody decides whether it may have it. The row lacks its hash.</summary>
-    /// <exception cref="DoorException">400.</exception>
+    /// <exception cref="ApiException">400.</exception>
     public static ApiKeyRecord ToRecord(KeyBody body, Caller caller, TimeProvider time)
     {
         var name = CallerNames.IsValid(body.Name) ? body.Name! : throw Wrong($"name must be {CallerNames.Rule}");
@@ -49,7 +49,7 @@ internal static class KeyMapping
         key.QuotaText is { } quota ? JsonSerializer.Deserialize(quota, KeyJson.Shapes.KeyQuota) : null,
         key.CreatedAt, key.CreatedBy, key.LastUsedAt, key.PreviousUntil, text);
 
-    public static DoorException Wrong(string message) => new(400, "invalid_request", message);
+    public static ApiException Wrong(string message) => new(400, "invalid_request", message);
 
     private static List<string>? List(IReadOnlyList<string?>? values, string name, Func<string?, bool> isValid, string rule) =>
         values is null ? null

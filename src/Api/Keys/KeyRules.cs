@@ -14,7 +14,7 @@ internal static class KeyRules
     public static bool CanSee(Caller caller, ApiKeyRecord key) => caller.IsOperator || key.Tenant == caller.Tenant;
 
     /// <summary>A key that the caller issues must be within its own rights. Sets what it inherits.</summary>
-    /// <exception cref="DoorException">403.</exception>
+    /// <exception cref="ApiException">403.</exception>
     /// <param name="caller">The administrator.</param>
     /// <param name="key">What it asks for.</param>
     /// <param name="common">The rate of callers without one of their own; null is no limit.</param>
@@ -34,7 +34,7 @@ internal static class KeyRules
     }
 
     /// <summary>A key that the caller rotates or revokes must be within its own rights.</summary>
-    /// <exception cref="DoorException">403.</exception>
+    /// <exception cref="ApiException">403.</exception>
     public static void DemandChange(Caller caller, ApiKeyRecord key)
     {
         if (caller.IsOperator)
@@ -51,5 +51,5 @@ internal static class KeyRules
             throw Forbidden("the key must not last longer than yours");
     }
 
-    private static DoorException Forbidden(string message) => new(403, "forbidden", message);
+    private static ApiException Forbidden(string message) => new(403, "forbidden", message);
 }

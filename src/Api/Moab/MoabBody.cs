@@ -21,7 +21,7 @@ internal static class MoabBody
     /// <summary>Names of earlier versions.</summary>
     private static readonly Dictionary<string, string> Renamed = new() { ["max_inflight_tasks"] = "max_in_progress_tasks" };
 
-    /// <exception cref="DoorException">400, or 413 where the body is larger than any valid one.</exception>
+    /// <exception cref="ApiException">400, or 413 where the body is larger than any valid one.</exception>
     public static async Task<T> ReadAsync<T>(HttpContext context, JsonTypeInfo<T> type)
         where T : class
     {
@@ -40,7 +40,7 @@ internal static class MoabBody
     }
 
     /// <summary>The object in a document.</summary>
-    /// <exception cref="DoorException">400: it has another shape.</exception>
+    /// <exception cref="ApiException">400: it has another shape.</exception>
     /// <exception cref="InvalidOperationException">A string has half of a surrogate pair.</exception>
     public static T Read<T>(JsonElement body, JsonTypeInfo<T> type)
         where T : class

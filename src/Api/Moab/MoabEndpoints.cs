@@ -45,31 +45,31 @@ internal static class MoabEndpoints
     }
 
     /// <summary>A declared queue.</summary>
-    /// <exception cref="DoorException">403 or 404.</exception>
+    /// <exception cref="ApiException">403 or 404.</exception>
     public static async Task<QueueRecord> FindQueueAsync(HttpContext context, QueueCatalog queues, string name)
     {
         context.Demand(name);
         return await queues.LookUpAsync(name) ?? throw NoQueue(name);
     }
 
-    public static DoorException NoQueue(string name) => new(404, Codes[404], $"there is no queue {name}", Details("queue_name", name));
+    public static ApiException NoQueue(string name) => new(404, Codes[404], $"there is no queue {name}", Details("queue_name", name));
 
     /// <summary>The version that a change expects; null is any.</summary>
-    /// <exception cref="DoorException">400.</exception>
+    /// <exception cref="ApiException">400.</exception>
     public static int? ExpectedVersion(long? version) => MoabFields.Count(version, "expected_version") is > 0 and var expected ? expected : null;
 
-    public static DoorException WrongVersion(int? expected, int? actual) =>
+    public static ApiException WrongVersion(int? expected, int? actual) =>
         MoabFields.Wrong($"expected_version is {expected}, but the version is {actual}", Details("actual_version", $"{actual}"));
 
-    public static DoorException Taken(string message, string key, string name) => new(409, Codes[409], message, Details(key, name));
+    public static ApiException Taken(string message, string key, string name) => new(409, Codes[409], message, Details(key, name));
 
-    public static DoorException Exhausted(string message, int limit) => new(429, Codes[429], message, Details("limit", $"{limit}"));
+    public static ApiException Exhausted(string message, int limit) => new(429, Codes[429], message, Details("limit", $"{limit}"));
 
     private static Dictionary<string, string> Details(string key, string value) => new() { [key] = value };
 
     private static RouteGroupBuilder Group(WebApplication app, string path) => app.MapGroup(path).WithTags("moab").AnswerFaults(Error);
 
-    private static IResult Error(DoorFault fault) =>
+    private static IResult Error(ApiError fault) =>
         Results.Json(
             new MoabError(Codes.GetValueOrDefault(fault.Status, "INTERNAL"), fault.Message, fault.Details ?? new Dictionary<string, string>()),
             MoabJson.Shapes.MoabError, statusCode: fault.Status);
@@ -116,13 +116,13 @@ internal sealed class MoabRoutes(IReadOnlyList<RouteGroupBuilder> groups)
             group.Map("/{rpc}", NoRpc).Needs(Scope.None).AddEndpointFilter(PostOnlyAsync).ExcludeFromDescription();
     }
 
-    private static IResult NoRpc(string rpc) => throw new DoorException(501, "UNIMPLEMENTED", $"there is no RPC {rpc}");
+    private static IResult NoRpc(string rpc) => throw new ApiException(501, "UNIMPLEMENTED", $"there is no RPC {rpc}");
 
     private static ValueTask<object?> PostOnlyAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
     {
         if (HttpMethods.IsPost(context.HttpContext.Request.Method))
             return next(context);
         context.HttpContext.Response.Headers.Allow = HttpMethods.Post;
-        throw new DoorException(405, "UNIMPLEMENTED", "an RPC is a POST");
+        throw new ApiException(405, "UNIMPLEMENTED", "an RPC is a POST");
     }
 }

@@ -17,7 +17,7 @@ internal static class MoabFields
     private const int MinLifeSeconds = 5, MinKeepalive = 5, MaxKeepalive = 60, MaxIntervals = 21, MaxInterval = 900;
     private static readonly TimeSpan Horizon = TimeSpan.FromDays(14);
 
-    public static DoorException Wrong(string message, IReadOnlyDictionary<string, string>? details = null) => new(400, "INVALID_ARGUMENT", message, details);
+    public static ApiException Wrong(string message, IReadOnlyDictionary<string, string>? details = null) => new(400, "INVALID_ARGUMENT", message, details);
 
     /// <summary>The name of a queue or a schedule.</summary>
     public static string Name(string? name, string field) =>
@@ -115,7 +115,7 @@ internal static class MoabFields
 
     public static int? Milliseconds(int? seconds) => seconds * 1000;
 
-    private static DoorException TooLarge(string field) => Wrong($"{field} must have at most {MaxPayloadBytes} bytes");
+    private static ApiException TooLarge(string field) => Wrong($"{field} must have at most {MaxPayloadBytes} bytes");
 
     // No database column takes NUL.
     private static string? Text(string? text, string field) =>

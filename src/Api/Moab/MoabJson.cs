@@ -13,7 +13,7 @@ namespace TaskQueue.Api.Moab;
 [JsonSerializable(typeof(MoabGetQueueAnswer))]
 [JsonSerializable(typeof(MoabQueuesAnswer))]
 [JsonSerializable(typeof(MoabNothing))]
-[JsonSerializable(typeof(MoabQueueDoor))]
+[JsonSerializable(typeof(MoabQueueMark))]
 [JsonSerializable(typeof(MoabError))]
 [JsonSerializable(typeof(MoabEnqueueBody))]
 [JsonSerializable(typeof(MoabDequeueBody))]

@@ -16,12 +16,12 @@ internal static class MoabPages
     private const char Forward = 'n', Backward = 'p';
     private const string BeforeAll = "!", BehindAll = "~"; // around every letter of a name
 
-    /// <exception cref="DoorException">400.</exception>
+    /// <exception cref="ApiException">400.</exception>
     public static int Limit(long? limit) =>
         limit is null or 0 ? DefaultLimit : limit is > 0 and <= MaxLimit ? (int)limit : throw MoabFields.Wrong($"limit must be 1 to {MaxLimit}, or 0 for {DefaultLimit}");
 
     /// <summary>The bytes of a token, or null where none is given.</summary>
-    /// <exception cref="DoorException">400: it is no base64.</exception>
+    /// <exception cref="ApiException">400: it is no base64.</exception>
     public static byte[]? Token(string? text)
     {
         if (string.IsNullOrEmpty(text))
@@ -30,7 +30,7 @@ internal static class MoabPages
         return text.Length <= MaxToken && Convert.TryFromBase64String(text, bytes, out var length) && length > 0 ? bytes[..length] : throw WrongToken();
     }
 
-    public static DoorException WrongToken() => MoabFields.Wrong("pagination_token must be one from an earlier answer to the same question");
+    public static ApiException WrongToken() => MoabFields.Wrong("pagination_token must be one from an earlier answer to the same question");
 
     /// <summary>A page of named things.</summary>
     /// <param name="list">A letter of its own for each list: a token leads through one list only.</param>
@@ -38,7 +38,7 @@ internal static class MoabPages
     /// <param name="name">Their names, which order them.</param>
     /// <param name="token">From an earlier answer.</param>
     /// <param name="limit">Size of a page.</param>
-    /// <exception cref="DoorException">400: the token is not of this list.</exception>
+    /// <exception cref="ApiException">400: the token is not of this list.</exception>
     public static MoabPage<T> Of<T>(char list, IEnumerable<T> items, Func<T, string> name, string? token, int limit)
     {
         var all = items.OrderBy(name, StringComparer.Ordinal).ToList();

@@ -22,7 +22,7 @@ internal static class MoabQueueEndpoints
         routes.Add<MoabQueueBody, MoabNothing>("PurgeQueue", Scope.Admin, PurgeAsync, "Delete all tasks of a queue; its schedules stay.", 404);
     }
 
-    private static async Task<IResult> CreateAsync(HttpContext context, QueueVerbs verbs, IOptions<MoabOptions> options)
+    private static async Task<IResult> CreateAsync(HttpContext context, QueueService verbs, IOptions<MoabOptions> options)
     {
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabCreateQueueBody);
         var name = MoabFields.Name(body.Name, "name");
@@ -41,7 +41,7 @@ internal static class MoabQueueEndpoints
         }
     }
 
-    private static async Task<IResult> GetAsync(HttpContext context, QueueCatalog queues, QueueVerbs verbs, ScheduleVerbs schedules, Redaction redaction, TimeProvider time)
+    private static async Task<IResult> GetAsync(HttpContext context, QueueCatalog queues, QueueService verbs, ScheduleService schedules, Redaction redaction, TimeProvider time)
     {
         var queue = await FindAsync(context, queues);
         var stats = await verbs.StatsAsync(queue.Name, context.Access(), context.RequestAborted);
@@ -53,7 +53,7 @@ internal static class MoabQueueEndpoints
             MoabJson.Shapes.MoabGetQueueAnswer);
     }
 
-    private static async Task<IResult> UpdateAsync(HttpContext context, QueueVerbs verbs, QueueCatalog queues)
+    private static async Task<IResult> UpdateAsync(HttpContext context, QueueService verbs, QueueCatalog queues)
     {
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabUpdateQueueBody);
         var name = MoabFields.Name(body.QueueName, "queue_name");
@@ -71,7 +71,7 @@ internal static class MoabQueueEndpoints
         };
     }
 
-    private static async Task<IResult> DeleteAsync(HttpContext context, QueueVerbs verbs, QueueCatalog queues)
+    private static async Task<IResult> DeleteAsync(HttpContext context, QueueService verbs, QueueCatalog queues)
     {
         var name = await NameAsync(context);
         if (name == BuiltInQueues.Tasks)
@@ -87,7 +87,7 @@ internal static class MoabQueueEndpoints
         return Results.Json(new MoabQueuesAnswer([.. page.Items.Select(q => MoabQueueMapping.ToQueue(q, redaction.For(context.Caller())))], page.Next, page.Previous), MoabJson.Shapes.MoabQueuesAnswer);
     }
 
-    private static async Task<IResult> PurgeAsync(HttpContext context, QueueVerbs verbs, QueueCatalog queues)
+    private static async Task<IResult> PurgeAsync(HttpContext context, QueueService verbs, QueueCatalog queues)
     {
         var name = await NameAsync(context);
         await FindToChangeAsync(context, queues, name);

@@ -14,11 +14,11 @@ internal static class MoabQueueMapping
     private const int MaxLimit = 1_000_000; // the engine's
     private static readonly TimeSpan LongestInterval = TimeSpan.FromDays(365);
 
-    /// <exception cref="Http.DoorException">400.</exception>
+    /// <exception cref="Http.ApiException">400.</exception>
     public static QueueSettings ToSettings(MoabCreateQueueBody body)
     {
         MoabFields.Retry(body.RetryStrategy, "retry_strategy");
-        var door = new MoabQueueDoor(Door, Full(body.RetryStrategy), Full(body.DequeuingSettings), Full(body.DeadLetterQueueConfig));
+        var door = new MoabQueueMark(Door, Full(body.RetryStrategy), Full(body.DequeuingSettings), Full(body.DeadLetterQueueConfig));
         var (retry, attempts) = Retries(door.Retry);
         return new QueueSettings
         {
@@ -32,7 +32,7 @@ internal static class MoabQueueMapping
             Paused = door.Dequeuing?.DequeuingPaused ?? false,
             DeadLetters = DeadLetters(door.DeadLetters),
             Events = EventPolicy.All,
-            Door = JsonSerializer.Serialize(door, MoabJson.Shapes.MoabQueueDoor),
+            Door = JsonSerializer.Serialize(door, MoabJson.Shapes.MoabQueueMark),
         };
     }
 
@@ -52,7 +52,7 @@ internal static class MoabQueueMapping
         var door = DoorOf(settings);
         return new MoabQueue(
             queue.Name, redactor.Text("description", settings.Description), MoabFields.Nanoseconds(queue.CreatedAt), MoabFields.Nanoseconds(queue.UpdatedAt), queue.Version,
-            (settings.LeaseMs ?? TaskVerbs.DefaultLeaseMs) / 1000, (settings.ExpireAfterMs ?? 0) / 1000,
+            (settings.LeaseMs ?? TaskService.DefaultLeaseMs) / 1000, (settings.ExpireAfterMs ?? 0) / 1000,
             Retries(door?.Retry) is var (retry, attempts) && attempts == settings.MaxAttempts && Same(retry, settings.Retry) ? door?.Retry : Rebuild(settings),
             Dequeuing(settings, door?.Dequeuing),
             DeadLetters(door?.DeadLetters) == settings.DeadLetters ? door?.DeadLetters : Rebuild(settings.DeadLetters));
@@ -141,11 +141,11 @@ internal static class MoabQueueMapping
     private static bool Same(RetryPolicy? one, RetryPolicy? other) =>
         one is null || other is null ? one == other : one.Intervals is { } a && other.Intervals is { } b && a.SequenceEqual(b);
 
-    private static MoabQueueDoor? DoorOf(QueueSettings settings)
+    private static MoabQueueMark? DoorOf(QueueSettings settings)
     {
         try
         {
-            return settings.Door is { } text && JsonSerializer.Deserialize(text, MoabJson.Shapes.MoabQueueDoor) is { Door: Door } door ? door : null;
+            return settings.Door is { } text && JsonSerializer.Deserialize(text, MoabJson.Shapes.MoabQueueMark) is { Door: Door } door ? door : null;
         }
         catch (JsonException)
         {

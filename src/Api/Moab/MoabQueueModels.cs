@@ -87,7 +87,7 @@ internal sealed record MoabNothing;
 /// <param name="Retry">Null where absent, like the others.</param>
 /// <param name="Dequeuing">With its defaults.</param>
 /// <param name="DeadLetters">With its defaults.</param>
-internal sealed record MoabQueueDoor(string Door, MoabRetryStrategy? Retry, MoabDequeuingSettings? Dequeuing, MoabDeadLetters? DeadLetters);
+internal sealed record MoabQueueMark(string Door, MoabRetryStrategy? Retry, MoabDequeuingSettings? Dequeuing, MoabDeadLetters? DeadLetters);
 
 /// <summary>Every error of this door.</summary>
 /// <param name="Code">Such as <c>NOT_FOUND</c>.</param>

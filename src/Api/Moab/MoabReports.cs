@@ -10,7 +10,7 @@ namespace TaskQueue.Api.Moab;
 /// <summary>The RPCs that act on tasks by their ids. Each reads the tasks once, for the engine counts attempts otherwise.</summary>
 internal static class MoabReports
 {
-    public static async Task<IResult> ReportAsync(HttpContext context, QueueCatalog queues, TaskQueries queries, TaskVerbs verbs)
+    public static async Task<IResult> ReportAsync(HttpContext context, QueueCatalog queues, TaskQueries queries, TaskService verbs)
     {
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabReportBody);
         var queue = MoabFields.Name(body.QueueName, "queue_name");
@@ -22,13 +22,13 @@ internal static class MoabReports
         for (var i = 0; i < reports.Count; i++)
             commands[i] = Judge(tasks, reports[i]) == MoabWords.Ok ? Command(verbs, reports[i], tasks[reports[i].Id].Attempt) : null;
         await verbs.ApplyAsync([.. commands.OfType<TaskCommand>()], context.Access());
-        if (commands.Any(c => c is not null && c.Verdict != Verdict.Applied))
+        if (commands.Any(c => c is not null && c.CommandResult != CommandResult.Applied))
             tasks = await FindAsync(queries, queue, reports.Select(r => r.Id), context.Access(), context.RequestAborted); // something else came first
         var results = reports.Select((report, i) => new MoabReportResult(report.Text, Result(tasks, report, commands[i])));
         return Results.Json(new MoabReportAnswer([.. results]), MoabJson.Shapes.MoabReportAnswer);
     }
 
-    public static async Task<IResult> DeleteAsync(HttpContext context, QueueCatalog queues, TaskQueries queries, TaskVerbs verbs)
+    public static async Task<IResult> DeleteAsync(HttpContext context, QueueCatalog queues, TaskQueries queries, TaskService verbs)
     {
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabDeleteTasksBody);
         var queue = MoabFields.Name(body.QueueName, "queue_name");
@@ -39,7 +39,7 @@ internal static class MoabReports
         return MoabQueueEndpoints.Nothing();
     }
 
-    public static async Task<IResult> RestartAsync(HttpContext context, QueueCatalog queues, TaskQueries queries, TaskVerbs verbs, Redaction redaction, TimeProvider time)
+    public static async Task<IResult> RestartAsync(HttpContext context, QueueCatalog queues, TaskQueries queries, TaskService verbs, Redaction redaction, TimeProvider time)
     {
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabRestartTasksBody);
         var queue = MoabFields.Name(body.QueueName, "queue_name");
@@ -48,7 +48,7 @@ internal static class MoabReports
 
         var tasks = await FindAsync(queries, queue, restarts.Select(r => r.Id), context.Access(), context.RequestAborted);
         var dead = restarts.Where(r => tasks.TryGetValue(r.Id, out var task) && task.State == TaskStates.Failed && MoabTaskMapping.IsVisible(task, queue, Micros.Now(time)));
-        var retries = (await verbs.ApplyAsync([.. dead.Select(r => verbs.Retry(r.Id, r.ScheduledAt, r.ExpiresAt))], context.Access())).ToDictionary(c => c.CorrelationId, c => c.Verdict);
+        var retries = (await verbs.ApplyAsync([.. dead.Select(r => verbs.Retry(r.Id, r.ScheduledAt, r.ExpiresAt))], context.Access())).ToDictionary(c => c.CorrelationId, c => c.CommandResult);
         tasks = await FindAsync(queries, queue, restarts.Select(r => r.Id), context.Access(), context.RequestAborted, context.Memory().ReserveAnswerAsync);
         var (now, redactor) = (Micros.Now(time), redaction.For(context.Caller()));
         return Results.Json(new MoabRestartAnswer([.. restarts.Select(r => Result(r, tasks, retries, queue, redactor, now))], MoabFields.Nanoseconds(now)), MoabJson.Shapes.MoabRestartAnswer);
@@ -77,8 +77,8 @@ internal static class MoabReports
     }
 
     /// <summary>Those of the tasks that Moab knows in the queue; their texts only where there is memory for them.</summary>
-    private static async Task<Dictionary<Guid, TaskState>> FindAsync(TaskQueries queries, string queue, IEnumerable<Guid> ids, Access access, CancellationToken stop, ReserveAnswer? reserve = null) =>
-        (await queries.FindManyAsync([.. ids.Distinct()], access, stop, texts: reserve is not null, reserve)).Where(task => MoabTaskMapping.Exists(task, queue)).ToDictionary(task => task.CorrelationId);
+    private static async Task<Dictionary<Guid, TaskState>> FindAsync(TaskQueries queries, string queue, IEnumerable<Guid> ids, Access access, CancellationToken cancellationToken, ReserveAnswer? reserve = null) =>
+        (await queries.FindManyAsync([.. ids.Distinct()], access, cancellationToken, texts: reserve is not null, reserve)).Where(task => MoabTaskMapping.Exists(task, queue)).ToDictionary(task => task.CorrelationId);
 
     /// <summary>Whether a report is of the running attempt.</summary>
     private static string Judge(Dictionary<Guid, TaskState> tasks, Report report)
@@ -92,13 +92,13 @@ internal static class MoabReports
 
     private static string Result(Dictionary<Guid, TaskState> tasks, Report report, TaskCommand? command)
     {
-        if (command?.Verdict == Verdict.Applied)
+        if (command?.CommandResult == CommandResult.Applied)
             return MoabWords.Ok;
         var result = Judge(tasks, report);
         return result == MoabWords.Ok ? MoabWords.StaleAttempt : result; // restarted and taken again meanwhile
     }
 
-    private static AttemptCommand Command(TaskVerbs verbs, Report report, int attempt) =>
+    private static AttemptCommand Command(TaskService verbs, Report report, int attempt) =>
         report.Status switch
         {
             MoabStatus.Succeeded => verbs.Complete(report.Id, attempt, worker: null, result: null),
@@ -106,14 +106,14 @@ internal static class MoabReports
             _ => verbs.Renew(report.Id, attempt, worker: null, report.LeaseMs),
         };
 
-    private static MoabRestartResult Result(Restart restart, Dictionary<Guid, TaskState> tasks, Dictionary<Guid, Verdict> retries, string queue, Redactor redactor, DateTime now)
+    private static MoabRestartResult Result(Restart restart, Dictionary<Guid, TaskState> tasks, Dictionary<Guid, CommandResult> retries, string queue, Redactor redactor, DateTime now)
     {
         var task = tasks.GetValueOrDefault(restart.Id);
         if (retries.TryGetValue(restart.Id, out var verdict))
         {
-            if (verdict == Verdict.KeyTaken)
+            if (verdict == CommandResult.KeyTaken)
                 return new(restart.Text, MoabWords.DedupeConflict);
-            if (verdict == Verdict.Applied && task is not null)
+            if (verdict == CommandResult.Applied && task is not null)
                 return new(restart.Text, MoabWords.Restarted, MoabTaskMapping.ToTask(task, redactor));
         }
 

@@ -21,7 +21,7 @@ internal static class MoabScheduleEndpoints
         routes.Add<MoabListSchedulesBody, MoabSchedulesAnswer>("ListSchedules", Scope.Read, ListAsync, "Schedules of a queue by name, a page of them.", 404);
     }
 
-    private static async Task<IResult> CreateAsync(HttpContext context, ScheduleVerbs schedules, IOptions<MoabOptions> options)
+    private static async Task<IResult> CreateAsync(HttpContext context, ScheduleService schedules, IOptions<MoabOptions> options)
     {
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabCreateScheduleBody);
         var (queue, name) = (MoabFields.Name(body.QueueName, "queue_name"), MoabFields.Name(body.Name, "name"));
@@ -40,14 +40,14 @@ internal static class MoabScheduleEndpoints
         };
     }
 
-    private static async Task<IResult> GetAsync(HttpContext context, QueueCatalog queues, ScheduleVerbs schedules, Redaction redaction)
+    private static async Task<IResult> GetAsync(HttpContext context, QueueCatalog queues, ScheduleService schedules, Redaction redaction)
     {
         var (queue, name) = await NamesAsync(context);
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
         return Answer(await schedules.FindAsync(queue, name, context.Access()) ?? throw NoSchedule(queue, name), redaction.For(context.Caller()));
     }
 
-    private static async Task<IResult> UpdateAsync(HttpContext context, QueueCatalog queues, ScheduleVerbs schedules)
+    private static async Task<IResult> UpdateAsync(HttpContext context, QueueCatalog queues, ScheduleService schedules)
     {
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabUpdateScheduleBody);
         var (queue, name) = (MoabFields.Name(body.QueueName, "queue_name"), MoabFields.Name(body.ScheduleName, "schedule_name"));
@@ -64,7 +64,7 @@ internal static class MoabScheduleEndpoints
         return Answer(context, Noted(context, done), queue, name, expected);
     }
 
-    private static async Task<IResult> DeleteAsync(HttpContext context, QueueCatalog queues, ScheduleVerbs schedules)
+    private static async Task<IResult> DeleteAsync(HttpContext context, QueueCatalog queues, ScheduleService schedules)
     {
         var (queue, name) = await NamesAsync(context);
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
@@ -72,7 +72,7 @@ internal static class MoabScheduleEndpoints
         return await schedules.DeleteAsync(queue, name, context.Access()) ? MoabQueueEndpoints.Nothing() : throw NoSchedule(queue, name);
     }
 
-    private static async Task<IResult> ListAsync(HttpContext context, QueueCatalog queues, ScheduleVerbs schedules, Redaction redaction)
+    private static async Task<IResult> ListAsync(HttpContext context, QueueCatalog queues, ScheduleService schedules, Redaction redaction)
     {
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabListSchedulesBody);
         var queue = MoabFields.Name(body.QueueName, "queue_name");
@@ -89,7 +89,7 @@ internal static class MoabScheduleEndpoints
         return (MoabFields.Name(body.QueueName, "queue_name"), MoabFields.Name(body.ScheduleName, "schedule_name"));
     }
 
-    private static async Task NoteBeforeAsync(HttpContext context, ScheduleVerbs schedules, string queue, string name)
+    private static async Task NoteBeforeAsync(HttpContext context, ScheduleService schedules, string queue, string name)
     {
         context.AuditTarget($"schedule/{queue}/{name}");
         if (await schedules.FindAsync(queue, name, context.Access()) is { } before)
@@ -115,6 +115,6 @@ internal static class MoabScheduleEndpoints
 
     private static IResult Answer(ScheduleRecord schedule, Redactor redactor) => Results.Json(new MoabScheduleAnswer(MoabScheduleMapping.ToSchedule(schedule, redactor)), MoabJson.Shapes.MoabScheduleAnswer);
 
-    private static DoorException NoSchedule(string queue, string name) =>
+    private static ApiException NoSchedule(string queue, string name) =>
         new(404, "NOT_FOUND", $"there is no schedule {name} in queue {queue}", new Dictionary<string, string> { ["queue_name"] = queue, ["schedule_name"] = name });
 }

@@ -6,7 +6,7 @@ namespace TaskQueue.Api.Moab;
 /// <summary>Between Moab's schedules and the engine's.</summary>
 internal static class MoabScheduleMapping
 {
-    /// <exception cref="Http.DoorException">400.</exception>
+    /// <exception cref="Http.ApiException">400.</exception>
     public static ScheduleSettings ToSettings(MoabCreateScheduleBody body)
     {
         MoabFields.Retry(body.RetryStrategy, "retry_strategy");

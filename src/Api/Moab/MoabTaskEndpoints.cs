@@ -25,7 +25,7 @@ internal static class MoabTaskEndpoints
     }
 
     private static async Task<IResult> EnqueueAsync(
-        HttpContext context, QueueCatalog queues, TaskVerbs verbs, MoabTaskIds ids, TimeProvider time, IOptions<MoabOptions> options)
+        HttpContext context, QueueCatalog queues, TaskService verbs, MoabTaskIds ids, TimeProvider time, IOptions<MoabOptions> options)
     {
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabEnqueueBody);
         var queue = MoabFields.Name(body.QueueName, "queue_name");
@@ -39,13 +39,13 @@ internal static class MoabTaskEndpoints
     /// Submits under ids that nobody has; where another process made the same one, its entry goes again under a later one.
     /// Of a task that two entries stand for the later state is told, once.
     /// </summary>
-    private static async Task<IEnumerable<TaskState>> SubmitAsync(TaskVerbs verbs, MoabTaskIds ids, List<TaskSubmission> submissions)
+    private static async Task<IEnumerable<TaskState>> SubmitAsync(TaskService verbs, MoabTaskIds ids, List<TaskSubmission> submissions)
     {
         var stands = new TaskState?[submissions.Count];
         List<int> open = [.. Enumerable.Range(0, submissions.Count)];
         while (open.Count > 0)
         {
-            IReadOnlyList<Admission> admissions;
+            IReadOnlyList<SubmitResult> admissions;
             try
             {
                 admissions = await SubmitAsync(verbs, [.. open.Select(index => submissions[index] with { Id = ids.New() })]);
@@ -57,8 +57,8 @@ internal static class MoabTaskEndpoints
             }
 
             foreach (var (index, admission) in open.Zip(admissions))
-                stands[index] = admission.Result == Admitted.Skipped ? null : admission.Task;
-            open = [.. open.Where((_, position) => admissions[position].Result == Admitted.IdTaken)];
+                stands[index] = admission.Result == SubmitStatus.Skipped ? null : admission.Task;
+            open = [.. open.Where((_, position) => admissions[position].Result == SubmitStatus.IdTaken)];
             if (open.Count > 0)
                 ids.DrawInstance();
         }
@@ -66,7 +66,7 @@ internal static class MoabTaskEndpoints
         return stands.OfType<TaskState>().GroupBy(task => task.CorrelationId).Select(states => states.Last());
     }
 
-    private static async Task<IReadOnlyList<Admission>> SubmitAsync(TaskVerbs verbs, IReadOnlyList<TaskSubmission> submissions)
+    private static async Task<IReadOnlyList<SubmitResult>> SubmitAsync(TaskService verbs, IReadOnlyList<TaskSubmission> submissions)
     {
         try
         {
@@ -78,7 +78,7 @@ internal static class MoabTaskEndpoints
         }
     }
 
-    private static async Task<IResult> DequeueAsync(HttpContext context, QueueCatalog queues, Claims claims, TimeProvider time)
+    private static async Task<IResult> DequeueAsync(HttpContext context, QueueCatalog queues, TaskClaimer claims, TimeProvider time)
     {
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabDequeueBody);
         var name = MoabFields.Name(body.QueueName, "queue_name");
@@ -105,7 +105,7 @@ internal static class MoabTaskEndpoints
         var now = Micros.Now(time);
         return task is not null && MoabTaskMapping.IsVisible(task, queue, now)
             ? Results.Json(new MoabTaskAnswer(MoabTaskMapping.ToTask(task, redaction.For(context.Caller())), MoabFields.Nanoseconds(now)), MoabJson.Shapes.MoabTaskAnswer)
-            : throw new DoorException(
+            : throw new ApiException(
                 404, "NOT_FOUND", $"there is no task {body.TaskId} in queue {queue}", new Dictionary<string, string> { ["queue_name"] = queue, ["task_id"] = body.TaskId! });
     }
 

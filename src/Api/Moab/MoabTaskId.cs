@@ -68,7 +68,7 @@ internal static class MoabTaskId
 /// <summary>Makes the ids of this process: each greater than the one before, and none twice.</summary>
 internal sealed class MoabTaskIds(TimeProvider time)
 {
-    private readonly InstanceStamps _stamps = new(time, 1 << MoabTaskId.CounterBits, 1 << MoabTaskId.InstanceBits);
+    private readonly SnowflakeIds _stamps = new(time, 1 << MoabTaskId.CounterBits, 1 << MoabTaskId.InstanceBits);
 
     /// <summary>Tells the ids of processes apart, mostly.</summary>
     public int Instance => _stamps.Instance;

@@ -18,7 +18,7 @@ internal static class MoabTaskMapping
     };
 
     /// <summary>The task of an entry; its id is chosen when it is submitted.</summary>
-    /// <exception cref="Http.DoorException">400.</exception>
+    /// <exception cref="Http.ApiException">400.</exception>
     public static TaskSubmission ToSubmission(string queue, MoabEnqueueEntry entry, int index, DateTime now)
     {
         var at = $"entries[{index}]";

@@ -14,15 +14,15 @@ internal sealed class MoabTaskPages(TaskQueries queries)
     /// <param name="limit">Size of a page.</param>
     /// <param name="access">Who asks.</param>
     /// <param name="reserve">Reserves the memory of the page before it is read.</param>
-    /// <param name="stop">Stops the read.</param>
-    public async Task<MoabPage<TaskState>> ReadAsync(string queue, TaskList list, MoabPlace? place, int limit, Access access, ReserveAnswer reserve, CancellationToken stop)
+    /// <param name="cancellationToken">Stops the read.</param>
+    public async Task<MoabPage<TaskState>> ReadAsync(string queue, TaskList list, MoabPlace? place, int limit, Access access, ReserveAnswer reserve, CancellationToken cancellationToken)
     {
-        var page = await queries.ListAsync(queue, list, place?.Cursor, limit, access, stop, place?.IsBack ?? false, reserve);
+        var page = await queries.ListAsync(queue, list, place?.Cursor, limit, access, cancellationToken, place?.IsBack ?? false, reserve);
         if (place is { IsBack: true })
         {
             return page is { First: { } first, Last: { } last }
                 ? new(page.Tasks, MoabPlace.Behind(list, last), page.HasMore ? MoabPlace.Before(list, first) : "")
-                : await ReadAsync(queue, list, place: null, limit, access, reserve, stop); // those before have all gone: this is the first page now
+                : await ReadAsync(queue, list, place: null, limit, access, reserve, cancellationToken); // those before have all gone: this is the first page now
         }
 
         return new(
@@ -41,7 +41,7 @@ internal sealed record MoabPlace(TaskCursor Cursor, bool IsBack)
     private const byte Kind = (byte)'t', Forward = (byte)'n', Back = (byte)'p';
     private static readonly DateTime Latest = new(9999, 1, 1, 0, 0, 0, DateTimeKind.Utc);
 
-    /// <exception cref="Http.DoorException">400: the token is not of this list.</exception>
+    /// <exception cref="Http.ApiException">400: the token is not of this list.</exception>
     public static MoabPlace? Parse(string? token, TaskList list)
     {
         if (MoabPages.Token(token) is not { } bytes)

@@ -47,22 +47,22 @@ internal static class MoabWords
 
     private static readonly Dictionary<string, long> Units = new() { ["SECONDS"] = 1_000, ["MINUTES"] = 60_000, ["HOURS"] = 3_600_000 };
 
-    /// <exception cref="DoorException">400: no such status.</exception>
+    /// <exception cref="ApiException">400: no such status.</exception>
     public static MoabStatus Status(string? word, string member) =>
         Read(Statuses, word, "STATUS_", member, "STATUS_SUCCEEDED, STATUS_IN_PROGRESS or STATUS_FAILED");
 
     /// <summary>The list of a state; where none is said, of all.</summary>
-    /// <exception cref="DoorException">400: no such state.</exception>
+    /// <exception cref="ApiException">400: no such state.</exception>
     public static TaskList List(string? word) =>
         string.IsNullOrEmpty(word) ? TaskList.Live : Read(Lists, word, "TASK_STATE_", "state", $"{Enqueued}, {InProgress} or {Dead}");
 
-    /// <exception cref="DoorException">400: no such field.</exception>
+    /// <exception cref="ApiException">400: no such field.</exception>
     public static OverwriteFields Overwrite(IReadOnlyList<string?>? words, string member) =>
         (words ?? []).Aggregate(
             OverwriteFields.None, (fields, word) => fields | Read(Fields, word, "OVERWRITE_ON_DUPLICATE_", member, "PAYLOAD, SCHEDULED_AT or EXPIRES_AT"));
 
     /// <summary>The word that is written for a unit, and its milliseconds.</summary>
-    /// <exception cref="DoorException">400: no such unit, or none.</exception>
+    /// <exception cref="ApiException">400: no such unit, or none.</exception>
     public static (string Word, long Ms) Unit(string? word, string member)
     {
         var ms = Read(Units, word, "INTERVAL_UNIT_", member, "SECONDS, MINUTES or HOURS");

@@ -54,7 +54,7 @@ internal static class ScalingEndpoints
             route.Needs(Scope.Read);
     }
 
-    private static async Task<IResult> AskAsync(string queue, HttpRequest request, QueueCatalog queues, Scaling scaling, CancellationToken stop)
+    private static async Task<IResult> AskAsync(string queue, HttpRequest request, QueueCatalog queues, Scaling scaling, CancellationToken cancellationToken)
     {
         if (!QueueNames.IsValid(queue))
             throw Wrong($"queue must be {QueueNames.Rule}");
@@ -62,8 +62,8 @@ internal static class ScalingEndpoints
             throw Callers.NotForQueue(queue);
         var level = Number(request, "level", whole => whole is >= 0 and <= QueueNames.MaxLevel && double.IsInteger(whole), $"a whole number from 0 to {QueueNames.MaxLevel}");
         var within = Number(request, "within_seconds", s => s is >= 1 and <= ScalingOptions.MaxWithinSeconds, $"1 to {ScalingOptions.MaxWithinSeconds}");
-        var demand = await scaling.AskAsync(queue, (int?)level, within, stop)
-            ?? throw new DoorException(DoorFaults.Unavailable.Status, DoorFaults.Unavailable.Code, DoorFaults.Unavailable.Message);
+        var demand = await scaling.AskAsync(queue, (int?)level, within, cancellationToken)
+            ?? throw new ApiException(ApiErrors.Unavailable.Status, ApiErrors.Unavailable.Code, ApiErrors.Unavailable.Message);
         return Results.Json(ToAnswer(queue, (int?)level, demand), ScalingJson.Shapes.ScalingAnswer);
     }
 
@@ -71,7 +71,7 @@ internal static class ScalingEndpoints
         queue, level, demand.Slots, demand.Due, demand.Later, demand.Held, demand.Running, demand.OldestAgeSeconds, demand.FinishedPerSecond, demand.ArrivedPerSecond,
         demand.RunSeconds, demand.Paused, demand.WithinSeconds);
 
-    /// <exception cref="DoorException">400.</exception>
+    /// <exception cref="ApiException">400.</exception>
     private static double? Number(HttpRequest request, string name, Predicate<double> isAllowed, string rule)
     {
         if (request.Query[name] is not { Count: > 0 } values)
@@ -81,5 +81,5 @@ internal static class ScalingEndpoints
             : throw Wrong($"{name} must be {rule}");
     }
 
-    private static DoorException Wrong(string message) => new(400, "invalid_request", message);
+    private static ApiException Wrong(string message) => new(400, "invalid_request", message);
 }

@@ -56,12 +56,12 @@ internal static class QuarantineEndpoints
 
     private static QuarantinedItem Demand(string id, (QuarantinedItem? Item, string? Refusal) done) =>
         done.Item is not { } item ? throw NotFound(id)
-        : done.Refusal is { } refusal ? throw new DoorException(409, "not_possible", refusal)
+        : done.Refusal is { } refusal ? throw new ApiException(409, "not_possible", refusal)
         : item;
 
     private static long Number(string id) => long.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : throw NotFound(id);
 
-    private static DoorException NotFound(string id) => new(404, "not_found", $"there is no item {id} in quarantine");
+    private static ApiException NotFound(string id) => new(404, "not_found", $"there is no item {id} in quarantine");
 
-    private static DoorException Wrong(string message) => new(400, "invalid_request", message);
+    private static ApiException Wrong(string message) => new(400, "invalid_request", message);
 }

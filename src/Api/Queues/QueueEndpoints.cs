@@ -37,7 +37,7 @@ internal static class QueueEndpoints
         queues.MapPost("/{name}/pause", PauseAsync).Audited("queue.pause").Produces<QueueDetails>().ProducesProblem(404).WithSummary("Hand out nothing more; running tasks go on.");
         queues.MapPost("/{name}/resume", ResumeAsync).Audited("queue.resume").Produces<QueueDetails>().ProducesProblem(404).WithSummary("Hand out tasks again.");
         queues.MapPost("/{name}/purge", PurgeAsync).Audited("queue.purge").Produces(204).ProducesProblem(404).WithSummary("Delete what waits, runs or is a dead letter.");
-        queues.MapPost("/{name}/redrive", RedriveAsync).Audited("queue.redrive").Produces<Redriven>().ProducesProblem(404).WithSummary("Run all dead letters again.");
+        queues.MapPost("/{name}/redrive", RedriveAsync).Audited("queue.redrive").Produces<RedriveResult>().ProducesProblem(404).WithSummary("Run all dead letters again.");
         queues.MapGet("/{name}/tasks", TasksAsync).Needs(Scope.Read).Produces<QueueTasks>().ProducesProblem(400)
             .TakesQuery("list", "live (waiting, running and dead letters; the default), waiting, running or dead.")
             .TakesQuery("limit", "1 to 1000; default 100.").TakesQuery("after", "next of the page before.")
@@ -58,7 +58,7 @@ internal static class QueueEndpoints
     /// <summary>A queue that has the default settings, because nobody gave it any.</summary>
     private static QueueRecord Undeclared(string name) => new() { Name = name, Version = 0 };
 
-    private static async Task<IResult> PutAsync(string name, HttpContext context, QueueVerbs queues, QueueCatalog catalog, BusAddress bus, SubmitterTokens tokens, IOptions<EngineOptions> options)
+    private static async Task<IResult> PutAsync(string name, HttpContext context, QueueService queues, QueueCatalog catalog, BusAddress bus, SubmitterTokens tokens, IOptions<EngineOptions> options)
     {
         var body = await RequestJson.ReadAsync(context, QueueJson.Shapes.QueueBody, BodyLimits.One(options.Value));
         if (!QueueNames.IsValid(name))
@@ -67,7 +67,7 @@ internal static class QueueEndpoints
             throw QueueMapping.Wrong($"{name} is a queue of the engine itself; choose another name");
         var settings = QueueMapping.ToSettings(body);
         if (settings.SubmitterToken && !tokens.IsOn)
-            throw new DoorException(409, "no_token_key", "submitter_token needs a key to sign tokens with: set TaskQueue:Auth:TokenKey");
+            throw new ApiException(409, "no_token_key", "submitter_token needs a key to sign tokens with: set TaskQueue:Auth:TokenKey");
         // A queue that an administrator of all tenants makes is shared.
         var owner = context.Access() is var access && access.Others.Match(name) ? null : access.Tenant;
         while (true)
@@ -81,7 +81,7 @@ internal static class QueueEndpoints
             if (body.ExpectedVersion is not null)
                 throw NotFound(name);
             if (delivery == Delivery.Push && bus.RabbitMq is null)
-                throw new DoorException(409, "no_broker", "a push queue needs bus workers, and the in-process bus has none; set ConnectionStrings:RabbitMq");
+                throw new ApiException(409, "no_broker", "a push queue needs bus workers, and the in-process bus has none; set ConnectionStrings:RabbitMq");
             if (await queues.CreateAsync(name, delivery, settings, owner: owner) is { } created)
             {
                 context.AuditAfter(QueueMapping.ToDetails(created), QueueJson.Shapes.QueueDetails);
@@ -101,10 +101,10 @@ internal static class QueueEndpoints
         };
         return known is null || known.Delivery == delivery
             ? delivery
-            : throw new DoorException(409, "declared_otherwise", $"queue {known.Name} is declared as {QueueMapping.Word(known.Delivery)} already");
+            : throw new ApiException(409, "declared_otherwise", $"queue {known.Name} is declared as {QueueMapping.Word(known.Delivery)} already");
     }
 
-    private static async Task<IResult?> UpdateAsync(HttpContext context, QueueVerbs queues, string name, QueueSettings settings, int? expectedVersion)
+    private static async Task<IResult?> UpdateAsync(HttpContext context, QueueService queues, string name, QueueSettings settings, int? expectedVersion)
     {
         var (change, queue) = await queues.UpdateAsync(name, settings, expectedVersion);
         if (change == QueueChange.Done)
@@ -112,12 +112,12 @@ internal static class QueueEndpoints
         return change switch
         {
             QueueChange.Done => Results.Json(QueueMapping.ToDetails(queue!), QueueJson.Shapes.QueueDetails),
-            QueueChange.VersionMismatch => throw new DoorException(409, "version_mismatch", $"queue {name} has version {queue!.Version}, not {expectedVersion}; read it again"),
+            QueueChange.VersionMismatch => throw new ApiException(409, "version_mismatch", $"queue {name} has version {queue!.Version}, not {expectedVersion}; read it again"),
             _ => null,
         };
     }
 
-    private static async Task<IResult> GetAsync(string name, HttpContext context, QueueVerbs queues, QueueCatalog catalog, Redaction redaction, TimeProvider time)
+    private static async Task<IResult> GetAsync(string name, HttpContext context, QueueService queues, QueueCatalog catalog, Redaction redaction, TimeProvider time)
     {
         var queue = await catalog.LookUpAsync(name);
         var stats = await queues.StatsAsync(name, context.Access(), context.RequestAborted);
@@ -128,19 +128,19 @@ internal static class QueueEndpoints
         return Results.Json(Shown(QueueMapping.ToDetails(queue ?? Undeclared(name), stats, time.GetUtcNow().UtcDateTime), context, redaction), QueueJson.Shapes.QueueDetails);
     }
 
-    private static async Task<IResult> DeleteAsync(string name, HttpContext context, QueueVerbs queues, QueueCatalog catalog)
+    private static async Task<IResult> DeleteAsync(string name, HttpContext context, QueueService queues, QueueCatalog catalog)
     {
         if (name == BuiltInQueues.Tasks)
-            throw new DoorException(409, "built_in", $"{name} is the queue behind POST /tasks and cannot be deleted; purge it instead");
+            throw new ApiException(409, "built_in", $"{name} is the queue behind POST /tasks and cannot be deleted; purge it instead");
         DemandChange(context, await catalog.LookUpAsync(name) ?? throw NotFound(name));
         return await queues.DeleteAsync(name) ? Results.NoContent() : throw NotFound(name);
     }
 
-    private static Task<IResult> PauseAsync(string name, HttpContext context, QueueVerbs queues, QueueCatalog catalog) => SetPausedAsync(name, context, queues, catalog, true);
+    private static Task<IResult> PauseAsync(string name, HttpContext context, QueueService queues, QueueCatalog catalog) => SetPausedAsync(name, context, queues, catalog, true);
 
-    private static Task<IResult> ResumeAsync(string name, HttpContext context, QueueVerbs queues, QueueCatalog catalog) => SetPausedAsync(name, context, queues, catalog, false);
+    private static Task<IResult> ResumeAsync(string name, HttpContext context, QueueService queues, QueueCatalog catalog) => SetPausedAsync(name, context, queues, catalog, false);
 
-    private static async Task<IResult> SetPausedAsync(string name, HttpContext context, QueueVerbs queues, QueueCatalog catalog, bool paused)
+    private static async Task<IResult> SetPausedAsync(string name, HttpContext context, QueueService queues, QueueCatalog catalog, bool paused)
     {
         DemandChange(context, await catalog.LookUpAsync(name) ?? throw NotFound(name));
         var (_, queue) = await queues.UpdateAsync(name, settings => settings with { Paused = paused });
@@ -150,22 +150,22 @@ internal static class QueueEndpoints
         return Results.Json(QueueMapping.ToDetails(queue), QueueJson.Shapes.QueueDetails);
     }
 
-    private static async Task<IResult> PurgeAsync(string name, HttpContext context, QueueVerbs queues, QueueCatalog catalog)
+    private static async Task<IResult> PurgeAsync(string name, HttpContext context, QueueService queues, QueueCatalog catalog)
     {
         DemandChange(context, await catalog.LookUpAsync(name) ?? throw NotFound(name));
         return await queues.PurgeAsync(name) ? Results.NoContent() : throw NotFound(name);
     }
 
-    private static async Task<IResult> RedriveAsync(string name, HttpContext context, QueueCatalog catalog, TaskVerbs tasks, CancellationToken stop)
+    private static async Task<IResult> RedriveAsync(string name, HttpContext context, QueueCatalog catalog, TaskService tasks, CancellationToken cancellationToken)
     {
         DemandChange(context, await catalog.LookUpAsync(name) ?? throw NotFound(name));
-        var (restarted, skipped) = await tasks.RedriveAsync(name, stop);
-        var redriven = new Redriven(restarted, skipped);
-        context.AuditAfter(redriven, QueueJson.Shapes.Redriven);
-        return Results.Json(redriven, QueueJson.Shapes.Redriven);
+        var (restarted, skipped) = await tasks.RedriveAsync(name, cancellationToken);
+        var redriven = new RedriveResult(restarted, skipped);
+        context.AuditAfter(redriven, QueueJson.Shapes.RedriveResult);
+        return Results.Json(redriven, QueueJson.Shapes.RedriveResult);
     }
 
-    private static async Task<IResult> TasksAsync(string name, HttpContext context, TaskQueries queries, Redaction redaction, CancellationToken stop)
+    private static async Task<IResult> TasksAsync(string name, HttpContext context, TaskQueries queries, Redaction redaction, CancellationToken cancellationToken)
     {
         var request = context.Request;
         var list = request.Query["list"].ToString() is { Length: > 0 } word
@@ -175,7 +175,7 @@ internal static class QueueEndpoints
             ? int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var whole) && whole is >= 1 and <= MaxPage ? whole : throw QueueMapping.Wrong($"limit must be 1 to {MaxPage}")
             : DefaultPage;
         var after = request.Query["after"].ToString() is { Length: > 0 } text ? QueueCursor.Parse(text) ?? throw QueueMapping.Wrong("after must be next of another page") : null;
-        var page = await queries.ListAsync(name, list, after, limit, context.Access(), stop, reserve: context.Memory().ReserveAnswerAsync);
+        var page = await queries.ListAsync(name, list, after, limit, context.Access(), cancellationToken, reserve: context.Memory().ReserveAnswerAsync);
         var redactor = redaction.For(context.Caller());
         return Results.Json(new QueueTasks([.. page.Tasks.Select(task => TaskMapping.ToRow(task, redactor))], page is { HasMore: true, Last: { } last } ? QueueCursor.ToText(last) : null), QueueJson.Shapes.QueueTasks);
     }
@@ -191,7 +191,7 @@ internal static class QueueEndpoints
     private static QueueDetails Shown(QueueDetails queue, HttpContext context, Redaction redaction) =>
         queue with { Description = redaction.For(context.Caller()).Text("description", queue.Description) };
 
-    private static DoorException NotFound(string name) => new(404, "not_found", $"there is no queue {name}");
+    private static ApiException NotFound(string name) => new(404, "not_found", $"there is no queue {name}");
 }
 
 /// <summary>A place in a list as text: Unix microseconds and the id.</summary>

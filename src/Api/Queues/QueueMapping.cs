@@ -9,7 +9,7 @@ namespace TaskQueue.Api.Queues;
 /// <summary>Between the door's words and the engine's.</summary>
 internal static class QueueMapping
 {
-    /// <exception cref="DoorException">400.</exception>
+    /// <exception cref="ApiException">400.</exception>
     public static QueueSettings ToSettings(QueueBody body) => new()
     {
         Description = body.Description ?? "",
@@ -50,7 +50,7 @@ internal static class QueueMapping
 
     public static string Word(Delivery delivery) => delivery.ToString().ToLowerInvariant();
 
-    public static DoorException Wrong(string message) => new(400, "invalid_request", message);
+    public static ApiException Wrong(string message) => new(400, "invalid_request", message);
 
     private static long? ToMs(double? seconds, string name) =>
         seconds is not { } s ? null : s * 1000 is > -int.MaxValue and < 1e15 ? (long)(s * 1000) : throw Wrong($"{name} is out of range");

@@ -69,13 +69,13 @@ internal sealed record QueueList(IReadOnlyList<QueueDetails> Queues);
 internal sealed record QueueTasks(IReadOnlyList<TaskRow> Tasks, string? Next);
 
 /// <summary>How many dead letters run again, and how many stay because another task has their dedupe key.</summary>
-internal sealed record Redriven(int Restarted, int Skipped);
+internal sealed record RedriveResult(int Restarted, int Skipped);
 
 [JsonSerializable(typeof(QueueBody))]
 [JsonSerializable(typeof(QueueDetails))]
 [JsonSerializable(typeof(QueueList))]
 [JsonSerializable(typeof(QueueTasks))]
-[JsonSerializable(typeof(Redriven))]
+[JsonSerializable(typeof(RedriveResult))]
 internal sealed partial class QueueJson : JsonSerializerContext
 {
     /// <summary>The context with the house's options.</summary>

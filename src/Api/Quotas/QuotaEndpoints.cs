@@ -21,9 +21,9 @@ internal static class QuotaEndpoints
         if (context.Request.Query.TryGetValue("tenant", out var named))
         {
             if (named.Count != 1 || !CallerNames.IsValid(named[0]))
-                throw new DoorException(400, "invalid_request", $"tenant must be {CallerNames.Rule}");
+                throw new ApiException(400, "invalid_request", $"tenant must be {CallerNames.Rule}");
             if (named[0] != tenant && !caller.IsOperator)
-                throw new DoorException(403, "forbidden", "only an administrator of all tenants may see the quota of another tenant");
+                throw new ApiException(403, "forbidden", "only an administrator of all tenants may see the quota of another tenant");
             tenant = named[0];
         }
 

@@ -30,10 +30,10 @@ internal static class ScheduleEndpoints
         schedules.MapPost("/{name}/run", RunAsync).Audited("schedule.run").Produces<TaskQueued>(202).ProducesProblem(404).ProducesProblem(429).WithSummary("Make a task of a schedule now; its ticks go on as they would.");
     }
 
-    private static async Task<IResult> ListAsync(string queue, HttpContext context, ScheduleVerbs schedules, Redaction redaction) =>
+    private static async Task<IResult> ListAsync(string queue, HttpContext context, ScheduleService schedules, Redaction redaction) =>
         Results.Json(new ScheduleList([.. (await schedules.ListAsync(queue, context.Access())).Select(s => ToDetails(s, redaction.For(context.Caller())))]), ScheduleJson.Shapes.ScheduleList);
 
-    private static async Task<IResult> PutAsync(string queue, string name, HttpContext context, ScheduleVerbs schedules, IOptions<EngineOptions> options)
+    private static async Task<IResult> PutAsync(string queue, string name, HttpContext context, ScheduleService schedules, IOptions<EngineOptions> options)
     {
         var body = await RequestJson.ReadAsync(context, ScheduleJson.Shapes.ScheduleBody, BodyLimits.One(options.Value));
         if (!QueueNames.IsValid(name))
@@ -46,7 +46,7 @@ internal static class ScheduleEndpoints
             if (change == ScheduleChange.Done)
                 return Changed(context, schedule!);
             if (change == ScheduleChange.VersionMismatch)
-                throw new DoorException(409, "version_mismatch", $"schedule {name} has version {schedule!.Version}, not {body.ExpectedVersion}; read it again");
+                throw new ApiException(409, "version_mismatch", $"schedule {name} has version {schedule!.Version}, not {body.ExpectedVersion}; read it again");
             if (body.ExpectedVersion is not null)
                 throw NotFound(queue, name);
             (change, schedule) = await schedules.CreateAsync(queue, name, settings);
@@ -55,34 +55,34 @@ internal static class ScheduleEndpoints
             if (change == ScheduleChange.Done)
                 return Json(context, schedule!, 201);
             if (change == ScheduleChange.NameTaken && await schedules.FindAsync(queue, name, context.Access()) is null)
-                throw new DoorException(409, "name_taken", $"queue {queue} has a schedule {name} of another tenant; choose another name");
+                throw new ApiException(409, "name_taken", $"queue {queue} has a schedule {name} of another tenant; choose another name");
             if (change == ScheduleChange.QueueNotFound)
-                throw new DoorException(404, "not_found", $"there is no queue {queue}: declare it first");
+                throw new ApiException(404, "not_found", $"there is no queue {queue}: declare it first");
         }
     }
 
-    private static async Task<IResult> GetAsync(string queue, string name, HttpContext context, ScheduleVerbs schedules) =>
+    private static async Task<IResult> GetAsync(string queue, string name, HttpContext context, ScheduleService schedules) =>
         Json(context, await schedules.FindAsync(queue, name, context.Access()) ?? throw NotFound(queue, name));
 
-    private static async Task<IResult> DeleteAsync(string queue, string name, HttpContext context, ScheduleVerbs schedules)
+    private static async Task<IResult> DeleteAsync(string queue, string name, HttpContext context, ScheduleService schedules)
     {
         await NoteBeforeAsync(queue, name, context, schedules);
         return await schedules.DeleteAsync(queue, name, context.Access()) ? Results.NoContent() : throw NotFound(queue, name);
     }
 
-    private static async Task<IResult> PauseAsync(string queue, string name, HttpContext context, ScheduleVerbs schedules)
+    private static async Task<IResult> PauseAsync(string queue, string name, HttpContext context, ScheduleService schedules)
     {
         await NoteBeforeAsync(queue, name, context, schedules);
         return Changed(context, (await schedules.PauseAsync(queue, name, true, context.Access())).Schedule ?? throw NotFound(queue, name));
     }
 
-    private static async Task<IResult> ResumeAsync(string queue, string name, HttpContext context, ScheduleVerbs schedules)
+    private static async Task<IResult> ResumeAsync(string queue, string name, HttpContext context, ScheduleService schedules)
     {
         await NoteBeforeAsync(queue, name, context, schedules);
         return Changed(context, (await schedules.PauseAsync(queue, name, false, context.Access())).Schedule ?? throw NotFound(queue, name));
     }
 
-    private static async Task<IResult> RunAsync(string queue, string name, HttpContext context, ScheduleVerbs schedules)
+    private static async Task<IResult> RunAsync(string queue, string name, HttpContext context, ScheduleService schedules)
     {
         var answer = await schedules.RunNowAsync(queue, name, context.Access()) ?? throw NotFound(queue, name);
         var queued = new TaskQueued(answer.Id, TaskMapping.Word(answer.Result));
@@ -103,7 +103,7 @@ internal static class ScheduleEndpoints
         ThreadId = body.ThreadId,
         ExpireAfterMs = Ms(body.ExpireAfterSeconds, "expire_after_seconds"),
         LeaseMs = Ms(body.LeaseSeconds, "lease_seconds") is not { } ms ? null
-            : ms <= TaskVerbs.MaxLeaseMs ? (int)ms : throw Wrong($"lease_seconds must be 1 to {TaskVerbs.MaxLeaseMs / 1000}"),
+            : ms <= TaskService.MaxLeaseMs ? (int)ms : throw Wrong($"lease_seconds must be 1 to {TaskService.MaxLeaseMs / 1000}"),
         MaxAttempts = body.MaxAttempts,
         Retry = RetryBodies.ToPolicy(body.Retry),
         Paused = body.Paused ?? false,
@@ -112,7 +112,7 @@ internal static class ScheduleEndpoints
     private static long? Ms(double? seconds, string name) =>
         seconds is not { } s ? null : s is >= 1 and <= 315_360_000 ? (long)(s * 1000) : throw Wrong($"{name} must be 1 to 315360000");
 
-    private static async Task NoteBeforeAsync(string queue, string name, HttpContext context, ScheduleVerbs schedules)
+    private static async Task NoteBeforeAsync(string queue, string name, HttpContext context, ScheduleService schedules)
     {
         if (await schedules.FindAsync(queue, name, context.Access()) is { } before)
             context.AuditBefore(ToAudited(before), ScheduleJson.Shapes.ScheduleDetails);
@@ -136,10 +136,10 @@ internal static class ScheduleEndpoints
         return new ScheduleDetails(
             schedule.Queue, schedule.Name, schedule.Version, schedule.CreatedAt, schedule.UpdatedAt, s.Cron, s.TimeZone, s.TaskName, new RawJson(redactor.Json(s.Payload)), redactor.Text("description", s.Description),
             s.Level, s.Priority is { } priority ? TaskMapping.Word(priority) : null, s.DedupeKey, s.ThreadId, s.ExpireAfterMs / 1000.0, s.LeaseMs / 1000.0, s.MaxAttempts,
-            RetryBodies.ToBody(s.Retry), s.Paused, schedule.LastAt, ScheduleVerbs.Upcoming(schedule, Upcoming), ScheduleVerbs.ProblemOf(schedule));
+            RetryBodies.ToBody(s.Retry), s.Paused, schedule.LastAt, ScheduleService.Upcoming(schedule, Upcoming), ScheduleService.ProblemOf(schedule));
     }
 
-    private static DoorException Wrong(string message) => new(400, "invalid_request", message);
+    private static ApiException Wrong(string message) => new(400, "invalid_request", message);
 
-    private static DoorException NotFound(string queue, string name) => new(404, "not_found", $"queue {queue} has no schedule {name}");
+    private static ApiException NotFound(string queue, string name) => new(404, "not_found", $"queue {queue} has no schedule {name}");
 }

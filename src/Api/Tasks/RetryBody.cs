@@ -17,7 +17,7 @@ internal sealed record RetryBody(IReadOnlyList<double>? Intervals, double? First
 /// <summary>Between the body and the engine's policy.</summary>
 internal static class RetryBodies
 {
-    /// <exception cref="DoorException">400.</exception>
+    /// <exception cref="ApiException">400.</exception>
     public static RetryPolicy Read(JsonElement retry)
     {
         try
@@ -30,7 +30,7 @@ internal static class RetryBodies
             // Said below.
         }
 
-        throw new DoorException(400, "invalid_task", "retry must be {\"intervals\": [seconds, …]} or {\"first\", \"factor\", \"cap\", \"jitter\"}");
+        throw new ApiException(400, "invalid_task", "retry must be {\"intervals\": [seconds, …]} or {\"first\", \"factor\", \"cap\", \"jitter\"}");
     }
 
     public static RetryPolicy? ToPolicy(RetryBody? body) =>

@@ -41,10 +41,10 @@ internal static partial class TaskEndpoints
             .WithSummary("Run a failed or cancelled task again.");
     }
 
-    private static IResult SeedError(DoorFault fault) =>
+    private static IResult SeedError(ApiError fault) =>
         Results.Json(new TaskError(fault.Code == "invalid_json" ? "invalid JSON" : fault.Message), TaskJson.Shapes.TaskError, statusCode: fault.Status);
 
-    private static async Task<IResult> PostAsync(HttpContext context, TaskVerbs verbs, TimeProvider time, IOptions<EngineOptions> options)
+    private static async Task<IResult> PostAsync(HttpContext context, TaskService verbs, TimeProvider time, IOptions<EngineOptions> options)
     {
         using var body = await RequestJson.ReadDocumentAsync(context, BodyLimits.One(options.Value));
         while (true)
@@ -54,17 +54,17 @@ internal static partial class TaskEndpoints
             try
             {
                 // An id that the caller chose and that exists is what was sent before.
-                if (await verbs.SubmitAsync(task) is var answer && (answer.Result != Admitted.IdTaken || task.Id != newId))
+                if (await verbs.SubmitAsync(task) is var answer && (answer.Result != SubmitStatus.IdTaken || task.Id != newId))
                     return Results.Json(new TaskQueued(answer.Id, TaskMapping.Word(answer.Result)), TaskJson.Shapes.TaskQueued, statusCode: 202);
             }
             catch (TaskIdConflictException taken)
             {
                 if (task.Id != newId)
-                    throw new DoorException(409, "id_taken", taken.Message);
+                    throw new ApiException(409, "id_taken", taken.Message);
             }
             catch (Exception fault) when (fault is not (InvalidSubmissionException or QuotaExceededException))
             {
-                throw new DoorException(Note(context, fault) ? StatusCodes.Status503ServiceUnavailable : StatusCodes.Status500InternalServerError, "not_queued", "failed to queue task");
+                throw new ApiException(Note(context, fault) ? StatusCodes.Status503ServiceUnavailable : StatusCodes.Status500InternalServerError, "not_queued", "failed to queue task");
             }
         }
     }
@@ -90,11 +90,11 @@ internal static partial class TaskEndpoints
         catch (Exception fault) when (fault is not (OperationCanceledException or OverloadedException))
         {
             Note(context, fault);
-            throw new DoorException(StatusCodes.Status500InternalServerError, "database_unavailable", "database unavailable"); // whatever is wrong (dtq-and-wippy.md B2)
+            throw new ApiException(StatusCodes.Status500InternalServerError, "database_unavailable", "database unavailable"); // whatever is wrong (dtq-and-wippy.md B2)
         }
     }
 
-    private static async Task<IResult> PostManyAsync(HttpContext context, TaskVerbs verbs, TimeProvider time, IOptions<EngineOptions> options)
+    private static async Task<IResult> PostManyAsync(HttpContext context, TaskService verbs, TimeProvider time, IOptions<EngineOptions> options)
     {
         var (now, access) = (time.GetUtcNow(), context.Access());
         var list = new RequestList("tasks", BodyLimits.Many(options.Value), BodyLimits.One(options.Value), BulkMax, $"the body must be {{\"tasks\": [...]}} with 1 to {BulkMax} tasks");
@@ -106,16 +106,16 @@ internal static partial class TaskEndpoints
         }
         catch (InvalidSubmissionException refused)
         {
-            throw new DoorException(400, "invalid_task", $"tasks[{refused.Index}]: {refused.Message}");
+            throw new ApiException(400, "invalid_task", $"tasks[{refused.Index}]: {refused.Message}");
         }
     }
 
-    private static async Task<IResult> CallbacksAsync(string id, HttpContext context, TaskQueries queries, BatchQueries batches, Redaction redaction, CancellationToken stop)
+    private static async Task<IResult> CallbacksAsync(string id, HttpContext context, TaskQueries queries, BatchQueries batches, Redaction redaction, CancellationToken cancellationToken)
     {
         var (access, guid) = (context.Access(), Id(id));
-        var callbacks = await queries.CallbacksAsync(guid, stop);
+        var callbacks = await queries.CallbacksAsync(guid, cancellationToken);
         // The log outlives its task, and knows the owner itself, but not the queue.
-        var isSeen = await queries.IsSeenAsync(guid, access, stop) || await batches.FindAsync(guid, access, stop) is not null
+        var isSeen = await queries.IsSeenAsync(guid, access, cancellationToken) || await batches.FindAsync(guid, access, cancellationToken) is not null
             || ((access.Own.IsAll || access.SeesAllTenants) && callbacks.Exists(c => access.CanRead(c.Owner)));
         return isSeen ? Results.Json(new TaskCallbacks([.. callbacks.Select(c => TaskMapping.ToCallback(c, redaction.For(context.Caller())))]), TaskJson.Shapes.TaskCallbacks) : throw NotFound(id);
     }
@@ -126,54 +126,54 @@ internal static partial class TaskEndpoints
         {
             return TaskRequest.Read(task, id, now, access);
         }
-        catch (DoorException door)
+        catch (ApiException door)
         {
-            throw new DoorException(door.Fault.Status, door.Fault.Code, $"tasks[{index}]: {door.Message}");
+            throw new ApiException(door.Fault.Status, door.Fault.Code, $"tasks[{index}]: {door.Message}");
         }
     }
 
-    private static async Task<IResult> GetAsync(string id, HttpContext context, TaskQueries queries, TaskWaits waits, Redaction redaction, StreamQuota streams, CancellationToken stop)
+    private static async Task<IResult> GetAsync(string id, HttpContext context, TaskQueries queries, TaskWaits waits, Redaction redaction, StreamQuota streams, CancellationToken cancellationToken)
     {
         var access = context.Access();
         var wait = TaskWaits.Read(context.Request.Query);
         using var counted = wait > TimeSpan.Zero ? streams.Open(access.Tenant) : null;
         using var end = wait > TimeSpan.Zero ? waits.Register(Id(id)) : null;
-        if (end is not null && !await queries.HasEndedAsync(Id(id), access, stop))
-            await waits.WaitAsync(end, wait, stop); // which holds nothing of the task
-        var task = await queries.FindAsync(Id(id), access, context.Memory().ReserveAnswerAsync, stop) ?? throw NotFound(id);
-        return Results.Json(TaskMapping.ToDetails(task, await queries.TimelineAsync(task.CorrelationId, stop), redaction.For(context.Caller())), TaskJson.Shapes.TaskDetails);
+        if (end is not null && !await queries.HasEndedAsync(Id(id), access, cancellationToken))
+            await waits.WaitAsync(end, wait, cancellationToken); // which holds nothing of the task
+        var task = await queries.FindAsync(Id(id), access, context.Memory().ReserveAnswerAsync, cancellationToken) ?? throw NotFound(id);
+        return Results.Json(TaskMapping.ToDetails(task, await queries.TimelineAsync(task.CorrelationId, cancellationToken), redaction.For(context.Caller())), TaskJson.Shapes.TaskDetails);
     }
 
-    private static async Task<IResult> CancelAsync(string id, HttpContext context, TaskVerbs verbs) => Changed(id, await verbs.CancelAsync(Id(id), context.Access()), "cancelled");
+    private static async Task<IResult> CancelAsync(string id, HttpContext context, TaskService verbs) => Changed(id, await verbs.CancelAsync(Id(id), context.Access()), "cancelled");
 
-    private static async Task<IResult> DeleteAsync(string id, HttpContext context, TaskVerbs verbs)
+    private static async Task<IResult> DeleteAsync(string id, HttpContext context, TaskService verbs)
     {
         var delete = verbs.Delete(Id(id));
         await verbs.ApplyAsync([delete], context.Access());
-        return delete.Verdict == Verdict.Applied ? Results.NoContent() : throw NotFound(id);
+        return delete.CommandResult == CommandResult.Applied ? Results.NoContent() : throw NotFound(id);
     }
 
-    private static async Task<IResult> RetryAsync(string id, HttpContext context, TaskVerbs verbs) => Changed(id, await verbs.RetryAsync(Id(id), context.Access()), "pending");
+    private static async Task<IResult> RetryAsync(string id, HttpContext context, TaskService verbs) => Changed(id, await verbs.RetryAsync(Id(id), context.Access()), "pending");
 
-    private static IResult Changed(string id, Verdict verdict, string status) =>
+    private static IResult Changed(string id, CommandResult verdict, string status) =>
         verdict switch
         {
-            Verdict.Applied or Verdict.Duplicate => Results.Json(new TaskChanged(Id(id), status), TaskJson.Shapes.TaskChanged),
-            Verdict.NotFound => throw NotFound(id),
-            Verdict.KeyTaken => throw new DoorException(409, "dedupe_key_taken", $"another task that waits or runs has the dedupe key of task {id}"),
-            Verdict.Finished => throw new DoorException(409, "finished", $"task {id} has ended and cannot be cancelled"),
-            _ => throw new DoorException(409, "not_allowed", $"task {id} is neither failed nor cancelled, so it cannot be retried"),
+            CommandResult.Applied or CommandResult.Duplicate => Results.Json(new TaskChanged(Id(id), status), TaskJson.Shapes.TaskChanged),
+            CommandResult.NotFound => throw NotFound(id),
+            CommandResult.KeyTaken => throw new ApiException(409, "dedupe_key_taken", $"another task that waits or runs has the dedupe key of task {id}"),
+            CommandResult.Finished => throw new ApiException(409, "finished", $"task {id} has ended and cannot be cancelled"),
+            _ => throw new ApiException(409, "not_allowed", $"task {id} is neither failed nor cancelled, so it cannot be retried"),
         };
 
     private static Guid Id(string id) => Guid.TryParse(id, out var guid) ? guid : throw NotFound(id);
 
-    private static DoorException NotFound(string id) => new(404, "not_found", $"there is no task {id}");
+    private static ApiException NotFound(string id) => new(404, "not_found", $"there is no task {id}");
 
     /// <summary>Logs a fault, where it is no part of an outage.</summary>
     /// <returns>Whether it passes by itself: a task that cannot be accepted for that is 503 with Retry-After, though the seed knows 500 only.</returns>
     private static bool Note(HttpContext context, Exception fault)
     {
-        var passes = context.RequestServices.GetRequiredService<Outages>().Covers(fault);
+        var passes = context.RequestServices.GetRequiredService<DependencyHealth>().TryHandle(fault);
         if (!passes)
             LogFailed(context.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(TaskEndpoints)), fault, context.Request.Path);
         return passes;

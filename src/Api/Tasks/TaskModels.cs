@@ -100,11 +100,11 @@ internal static class TaskMapping
         new($"cb_{c.Id}", redactor.Text("callback_url", c.Url), c.State.ToString().ToLowerInvariant(), c.Attempts, c.FinishedAt is null ? c.DueAt : null, c.CreatedAt, c.FinishedAt, new RawJson(redactor.Json(c.Log)));
 
     /// <summary>What became of a submission: queued, or what it was a duplicate of.</summary>
-    public static string Word(Admitted result) =>
+    public static string Word(SubmitStatus result) =>
         result switch
         {
-            Admitted.Overwritten => "updated",
-            Admitted.Skipped or Admitted.Running or Admitted.IdTaken => "duplicate",
+            SubmitStatus.Overwritten => "updated",
+            SubmitStatus.Skipped or SubmitStatus.Running or SubmitStatus.IdTaken => "duplicate",
             _ => "queued",
         };
 

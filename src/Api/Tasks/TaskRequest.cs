@@ -22,12 +22,12 @@ internal static class TaskRequest
     /// <param name="newId">Its id where it says none.</param>
     /// <param name="now">Written into the message.</param>
     /// <param name="access">Who submits it.</param>
-    /// <exception cref="DoorException">400, with the seed's words where the action is missing; 403.</exception>
+    /// <exception cref="ApiException">400, with the seed's words where the action is missing; 403.</exception>
     public static TaskSubmission Read(JsonElement task, Guid newId, DateTimeOffset now, Access access)
     {
         // Only Lua's false values are no action: "" and 0 are.
         if (task.ValueKind != JsonValueKind.Object || !task.TryGetProperty("action", out var action) || IsFalse(action))
-            throw new DoorException(400, "action_required", "action required");
+            throw new ApiException(400, "action_required", "action required");
         var id = Words(task, "id") is { } chosen ? ChosenId(chosen) : newId;
         var target = Target(task);
         if (!access.Allows(target.Queue))
@@ -45,7 +45,7 @@ internal static class TaskRequest
             Overwrite = Overwrite(task),
             ThreadId = Words(task, "thread_id"),
             LeaseSeconds = Number(task, "lease_seconds"),
-            Ending = Words(task, "callback_url") is { } url ? new TaskEnding { CallbackUrl = url } : null,
+            Ending = Words(task, "callback_url") is { } url ? new CompletionActions { CallbackUrl = url } : null,
             Retry = Member(task, "retry") is { } retry ? RetryBodies.Read(retry) : null,
         };
     }
@@ -132,5 +132,5 @@ internal static class TaskRequest
         }
     }
 
-    private static DoorException Wrong(string message) => new(400, "invalid_task", message);
+    private static ApiException Wrong(string message) => new(400, "invalid_task", message);
 }

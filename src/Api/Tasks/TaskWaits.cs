@@ -6,33 +6,33 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Api.Tasks;
 
 /// <summary>Requests that wait for the end of a task. A process that stops lets them go.</summary>
-internal sealed class TaskWaits(TaskEnds ends, TimeProvider time, Drain drain)
+internal sealed class TaskWaits(CompletionWaiters ends, TimeProvider time, Drain drain)
 {
     private const double MaxSeconds = 30;
 
     /// <summary>How long a request wants to wait.</summary>
-    /// <exception cref="DoorException">400.</exception>
+    /// <exception cref="ApiException">400.</exception>
     public static TimeSpan Read(IQueryCollection query)
     {
         if (!query.TryGetValue("wait_seconds", out var text))
             return TimeSpan.Zero;
         return double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds) && seconds <= MaxSeconds
             ? TimeSpan.FromSeconds(seconds)
-            : throw new DoorException(400, "invalid_request", $"wait_seconds must be 0 to {MaxSeconds}");
+            : throw new ApiException(400, "invalid_request", $"wait_seconds must be 0 to {MaxSeconds}");
     }
 
     /// <summary>Waits for the end of a task from now on; look at the task afterwards.</summary>
-    public EndWaiter Register(Guid taskId) => ends.Register(taskId);
+    public CompletionWaiter Register(Guid taskId) => ends.Register(taskId);
 
     /// <summary>Waits until the task has ended, the time is over, or the process stops.</summary>
-    public async Task WaitAsync(EndWaiter end, TimeSpan wait, CancellationToken gone)
+    public async Task WaitAsync(CompletionWaiter end, TimeSpan wait, CancellationToken cancellationToken)
     {
-        using var leave = drain.EndWait(gone);
+        using var leave = drain.EndWait(cancellationToken);
         try
         {
             await end.Ended.WaitAsync(drain.Shorten(wait), time, leave.Token);
         }
-        catch (Exception fault) when (fault is TimeoutException || (fault is OperationCanceledException && !gone.IsCancellationRequested))
+        catch (Exception fault) when (fault is TimeoutException || (fault is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
             // The answer says how far it is.
         }

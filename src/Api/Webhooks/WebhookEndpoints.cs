@@ -35,10 +35,10 @@ internal static class WebhookEndpoints
         var caller = context.Caller();
         var asked = context.Request.Query["owner"];
         if (asked.Count > 1 || (asked is [{ Length: > 0 } name] && !CallerNames.IsValid(name)))
-            throw new DoorException(400, "invalid_request", $"owner must be given once, as a name of {CallerNames.Rule}");
+            throw new ApiException(400, "invalid_request", $"owner must be given once, as a name of {CallerNames.Rule}");
         var owner = asked is [var one] ? (one is { Length: > 0 } ? one : null) : caller.Tenant;
         if (owner != caller.Tenant && !caller.IsOperator)
-            throw new DoorException(403, "forbidden", "only an operator reads secrets of other owners; leave owner out for those of this key's tenant");
+            throw new ApiException(403, "forbidden", "only an operator reads secrets of other owners; leave owner out for those of this key's tenant");
         var secrets = WebhookSecrets.Of(options.Value, owner).Select(WebhookSecrets.Format);
         return Results.Json(new WebhookSecretList(owner, [.. secrets]), WebhookJson.Shapes.WebhookSecretList);
     }

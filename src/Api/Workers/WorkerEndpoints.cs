@@ -31,7 +31,7 @@ internal static class WorkerEndpoints
             .WithSummary("Report attempts that ended, completed or failed, or give tasks back for later.");
     }
 
-    private static async Task<IResult> ClaimAsync(HttpContext context, Claims claims, TaskVerbs verbs, QueueCatalog queues, StreamQuota streams, IOptions<EngineOptions> options, Drain drain)
+    private static async Task<IResult> ClaimAsync(HttpContext context, TaskClaimer claims, TaskService verbs, QueueCatalog queues, StreamQuota streams, IOptions<EngineOptions> options, Drain drain)
     {
         var body = await RequestJson.ReadAsync(context, WorkerJson.Shapes.ClaimBody, BodyLimits.One(options.Value));
         var request = new ClaimRequest(
@@ -44,7 +44,7 @@ internal static class WorkerEndpoints
         {
             context.Demand(target.Queue);
             if (await queues.DeliveryOfAsync(target.Queue) == Delivery.Push)
-                throw new DoorException(409, "push_queue", $"queue {target.Queue} is dispatched to bus workers and cannot be claimed from");
+                throw new ApiException(409, "push_queue", $"queue {target.Queue} is dispatched to bus workers and cannot be claimed from");
         }
 
         context.Memory().ReleaseBody();
@@ -57,44 +57,44 @@ internal static class WorkerEndpoints
     }
 
     /// <summary>A process that stops lets its long-polls go, with what there is: nothing.</summary>
-    private static async Task<IReadOnlyList<TaskState>> TakeAsync(Claims claims, ClaimRequest request, TimeSpan wait, Drain drain, HttpContext context)
+    private static async Task<IReadOnlyList<TaskState>> TakeAsync(TaskClaimer claims, ClaimRequest request, TimeSpan wait, Drain drain, HttpContext context)
     {
-        var gone = context.RequestAborted;
-        using var leave = drain.EndWait(gone);
+        var cancellationToken = context.RequestAborted;
+        using var leave = drain.EndWait(cancellationToken);
         try
         {
             return await claims.ClaimAsync(request, drain.Shorten(wait), leave.Token, keep: context.Memory().Keep);
         }
-        catch (OperationCanceledException) when (!gone.IsCancellationRequested)
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             return [];
         }
     }
 
-    private static Task<IResult> HeartbeatAsync(HttpContext context, TaskVerbs verbs, IOptions<EngineOptions> options) =>
+    private static Task<IResult> HeartbeatAsync(HttpContext context, TaskService verbs, IOptions<EngineOptions> options) =>
         ApplyAsync(context, verbs, options.Value, WorkerJson.Shapes.HeartbeatEntry, e => verbs.Renew(Id(e.Id), Attempt(e.Attempt), worker: null, LeaseMs(e.LeaseSeconds), Progress(e.Progress)));
 
-    private static Task<IResult> ReportAsync(HttpContext context, TaskVerbs verbs, IOptions<EngineOptions> options) =>
+    private static Task<IResult> ReportAsync(HttpContext context, TaskService verbs, IOptions<EngineOptions> options) =>
         ApplyAsync(context, verbs, options.Value, WorkerJson.Shapes.ReportEntry, e => ToCommand(verbs, e));
 
-    private static AttemptCommand ToCommand(TaskVerbs verbs, ReportEntry e) =>
+    private static AttemptCommand ToCommand(TaskService verbs, ReportEntry e) =>
         e.Outcome switch
         {
             "completed" => verbs.Complete(Id(e.Id), Attempt(e.Attempt), worker: null, e.Result is { ValueKind: not JsonValueKind.Undefined } result ? result.GetRawText() : null),
             "failed" => verbs.Fail(Id(e.Id), Attempt(e.Attempt), worker: null, e.Error ?? throw Wrong("error must say why a failed attempt failed"), e.Retryable ?? true),
-            "snoozed" => verbs.Snooze(Id(e.Id), Attempt(e.Attempt), worker: null, TimeSpan.FromSeconds(Within(e.DelaySeconds ?? 0, 0, TaskVerbs.MaxSnooze.TotalSeconds, "delay_seconds"))),
+            "snoozed" => verbs.Snooze(Id(e.Id), Attempt(e.Attempt), worker: null, TimeSpan.FromSeconds(Within(e.DelaySeconds ?? 0, 0, TaskService.MaxSnooze.TotalSeconds, "delay_seconds"))),
             _ => throw Wrong("outcome must be completed, failed or snoozed"),
         };
 
     /// <summary>Checks every entry before the first is applied.</summary>
-    private static async Task<IResult> ApplyAsync<TEntry, TCommand>(HttpContext context, TaskVerbs verbs, EngineOptions options, JsonTypeInfo<TEntry> type, Func<TEntry, TCommand> toCommand)
+    private static async Task<IResult> ApplyAsync<TEntry, TCommand>(HttpContext context, TaskService verbs, EngineOptions options, JsonTypeInfo<TEntry> type, Func<TEntry, TCommand> toCommand)
         where TEntry : class
         where TCommand : AttemptCommand
     {
         var list = new RequestList("tasks", BodyLimits.Many(options), BodyLimits.One(options), MaxEntries, $"tasks must be a list of 1 to {MaxEntries} entries");
         var commands = await RequestLists.ReadAsync(context, list, type, toCommand);
         await verbs.ApplyAsync(commands, context.Access());
-        return Results.Json(new Answers([.. commands.Select(c => new Answer(c.CorrelationId, c.Attempt, WorkerMapping.Code(c.Verdict)))]), WorkerJson.Shapes.Answers);
+        return Results.Json(new Answers([.. commands.Select(c => new Answer(c.CorrelationId, c.Attempt, WorkerMapping.Code(c.CommandResult)))]), WorkerJson.Shapes.Answers);
     }
 
     private static List<QueueLevel> Targets(IReadOnlyList<string>? queues)
@@ -110,11 +110,11 @@ internal static class WorkerEndpoints
 
     private static string? Progress(JsonElement? progress) =>
         progress is not { ValueKind: not (JsonValueKind.Undefined or JsonValueKind.Null) } said ? null
-        : said.GetRawText() is { Length: <= TaskVerbs.MaxProgress } text ? text
-        : throw Wrong($"progress must have at most {TaskVerbs.MaxProgress} characters");
+        : said.GetRawText() is { Length: <= TaskService.MaxProgress } text ? text
+        : throw Wrong($"progress must have at most {TaskService.MaxProgress} characters");
 
     private static int? LeaseMs(double? seconds) =>
-        seconds is { } s ? (int)Within(s * 1000, TaskVerbs.MinLeaseMs, TaskVerbs.MaxLeaseMs, "lease_seconds", 1000) : null;
+        seconds is { } s ? (int)Within(s * 1000, TaskService.MinLeaseMs, TaskService.MaxLeaseMs, "lease_seconds", 1000) : null;
 
     private static T Within<T>(T value, T least, T most, string name, int unit = 1)
         where T : struct, IComparable<T>, IConvertible =>
@@ -122,5 +122,5 @@ internal static class WorkerEndpoints
             ? value
             : throw Wrong($"{name} must be {least.ToDouble(null) / unit:0} to {most.ToDouble(null) / unit:0}");
 
-    private static DoorException Wrong(string message) => new(400, "invalid_request", message);
+    private static ApiException Wrong(string message) => new(400, "invalid_request", message);
 }

@@ -77,13 +77,13 @@ internal static class WorkerMapping
             t.LeaseUntil ?? t.CreatedAt, t.CreatedAt, t.ExpiresAt, TenantKey.Show(t.ThreadId), trace?.Parent, trace?.State);
     }
 
-    public static string Code(Verdict verdict) =>
+    public static string Code(CommandResult verdict) =>
         verdict switch
         {
-            Verdict.Applied => "ok",
-            Verdict.Duplicate => "duplicate",
-            Verdict.NotFound => "not_found",
-            Verdict.Finished => "finished",
+            CommandResult.Applied => "ok",
+            CommandResult.Duplicate => "duplicate",
+            CommandResult.NotFound => "not_found",
+            CommandResult.Finished => "finished",
             _ => "stale_attempt",
         };
 }

@@ -23,7 +23,7 @@ public sealed class TaskQueueBusProducer : ITaskProducer
     private readonly ITaskQueueProducerBus _bus;
     private readonly BusProducerOptions _options;
     private readonly TimeProvider _time;
-    private readonly GivenUpSends _givenUp;
+    private readonly ExpiredConfirms _givenUp;
     private readonly ITaskPayloadCodec? _codec;
     private readonly string _user;
 
@@ -33,15 +33,15 @@ public sealed class TaskQueueBusProducer : ITaskProducer
         _bus = bus;
         _options = options;
         _time = time;
-        _givenUp = new GivenUpSends(time);
+        _givenUp = new ExpiredConfirms(time);
         _user = options.Tls.UserOf(options.ConnectionString!);
     }
 
     /// <inheritdoc />
-    public async Task<EnqueuedTask> EnqueueAsync(NewTask task, CancellationToken cancel = default) => (await EnqueueManyAsync([task], cancel))[0];
+    public async Task<EnqueuedTask> EnqueueAsync(NewTask task, CancellationToken cancellationToken = default) => (await EnqueueManyAsync([task], cancellationToken))[0];
 
     /// <inheritdoc />
-    public async Task<IReadOnlyList<EnqueuedTask>> EnqueueManyAsync(IEnumerable<NewTask> tasks, CancellationToken cancel = default)
+    public async Task<IReadOnlyList<EnqueuedTask>> EnqueueManyAsync(IEnumerable<NewTask> tasks, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(tasks);
         var answers = new List<EnqueuedTask>();
@@ -51,7 +51,7 @@ public sealed class TaskQueueBusProducer : ITaskProducer
             var submission = ToSubmission(_codec.EncodeTask(task));
             if (message.Count == MaxMany || (message.Count > 0 && chars + submission.Payload.Length > MaxChars))
             {
-                await SendAsync(message, cancel);
+                await SendAsync(message, cancellationToken);
                 (message, chars) = ([], 0);
             }
 
@@ -61,11 +61,11 @@ public sealed class TaskQueueBusProducer : ITaskProducer
         }
 
         if (message.Count > 0)
-            await SendAsync(message, cancel);
+            await SendAsync(message, cancellationToken);
         return answers;
     }
 
-    private async Task SendAsync(List<SubmittedTask> tasks, CancellationToken cancel)
+    private async Task SendAsync(List<SubmittedTask> tasks, CancellationToken cancellationToken)
     {
         using var activity = ClientTelemetry.Source.StartActivity($"send {tasks[0].Queue}", ActivityKind.Producer);
         if (_givenUp.AreTooMany)
@@ -73,7 +73,7 @@ public sealed class TaskQueueBusProducer : ITaskProducer
         try
         {
             // The send itself must not be cancelled: RabbitMQ's client miscounts its confirms then. It may hang where a connection breaks.
-            await _givenUp.WaitAsync(SendAsync(new SubmitTasks(tasks), activity ?? Activity.Current), _options.Timeout, cancel);
+            await _givenUp.WaitAsync(SendAsync(new SubmitTasks(tasks), activity ?? Activity.Current), _options.Timeout, cancellationToken);
         }
         catch (TimeoutException fault)
         {
@@ -87,7 +87,7 @@ public sealed class TaskQueueBusProducer : ITaskProducer
         {
             throw new TaskQueueException($"the broker's user '{_user}' may not write to {Addresses.SubmitQueue}", 0, "forbidden", fault);
         }
-        catch (Exception fault) when (!cancel.IsCancellationRequested)
+        catch (Exception fault) when (!cancellationToken.IsCancellationRequested)
         {
             // A connection that breaks ends its sends with whatever its parts make of it.
             throw new TaskQueueException($"the broker did not confirm: {fault.Message} The tasks may be enqueued, and may be sent again", 0, "not_confirmed", fault);

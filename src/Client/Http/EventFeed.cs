@@ -21,25 +21,25 @@ internal sealed class EventFeed(IHttpClientFactory clients, LiveEventQuery query
 
     /// <summary>The next event.</summary>
     /// <exception cref="TaskQueueException">The server refused, or the first connection failed.</exception>
-    public async Task<LiveEvent> NextAsync(CancellationToken cancel)
+    public async Task<LiveEvent> NextAsync(CancellationToken cancellationToken)
     {
         while (true)
         {
             TaskQueueException loss;
             try
             {
-                if (await ReadAsync(cancel) is { } read)
+                if (await ReadAsync(cancellationToken) is { } read)
                     return read;
                 loss = new TaskQueueException("the server ended the stream", 0);
             }
-            catch (Exception fault) when (!cancel.IsCancellationRequested && ToLoss(fault) is { } known)
+            catch (Exception fault) when (!cancellationToken.IsCancellationRequested && ToLoss(fault) is { } known)
             {
                 loss = known;
             }
 
             await CloseAsync();
             query.Lost?.Invoke(loss);
-            await Task.Delay(loss.RetryAfter is { } wish && wish > _pause ? wish : _pause, cancel);
+            await Task.Delay(loss.RetryAfter is { } wish && wish > _pause ? wish : _pause, cancellationToken);
             _pause = _pause * 2 < LongestPause ? _pause * 2 : LongestPause;
         }
     }
@@ -47,10 +47,10 @@ internal sealed class EventFeed(IHttpClientFactory clients, LiveEventQuery query
     public async ValueTask DisposeAsync() => await CloseAsync();
 
     /// <returns>Null where the stream has ended.</returns>
-    private async Task<LiveEvent?> ReadAsync(CancellationToken cancel)
+    private async Task<LiveEvent?> ReadAsync(CancellationToken cancellationToken)
     {
         if (_items is null)
-            await OpenAsync(cancel);
+            await OpenAsync(cancellationToken);
         while (await _items!.MoveNextAsync())
         {
             _pause = FirstPause;
@@ -62,17 +62,17 @@ internal sealed class EventFeed(IHttpClientFactory clients, LiveEventQuery query
         return null;
     }
 
-    private async Task OpenAsync(CancellationToken cancel)
+    private async Task OpenAsync(CancellationToken cancellationToken)
     {
         var queues = string.Join('&', query.Queues.Select(q => $"queue={Uri.EscapeDataString(q)}"));
         using var request = new HttpRequestMessage(HttpMethod.Get, new Uri($"/events?{queues}".TrimEnd('?'), UriKind.Relative));
         request.Headers.Accept.ParseAdd("text/event-stream");
         if (_cursor is { Length: > 0 } cursor)
             request.Headers.Add("Last-Event-ID", cursor);
-        _response = await clients.Connect().OpenAsync(request, cancel);
+        _response = await clients.Connect().OpenAsync(request, cancellationToken);
         _wasConnected = true;
-        _parser = SseParser.Create(new WatchedStream(await _response.Content.ReadAsStreamAsync(cancel)));
-        _items = _parser.EnumerateAsync(cancel).GetAsyncEnumerator(cancel);
+        _parser = SseParser.Create(new WatchedStream(await _response.Content.ReadAsStreamAsync(cancellationToken)));
+        _items = _parser.EnumerateAsync(cancellationToken).GetAsyncEnumerator(cancellationToken);
     }
 
     private async ValueTask CloseAsync()

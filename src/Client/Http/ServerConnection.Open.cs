@@ -7,21 +7,21 @@ internal sealed partial class ServerConnection
 {
     /// <summary>Sends a request; its answer is a success, and is the caller's to dispose.</summary>
     /// <exception cref="TaskQueueException">The server refused, or did not answer.</exception>
-    public async Task<HttpResponseMessage> OpenAsync(HttpRequestMessage request, CancellationToken cancel)
+    public async Task<HttpResponseMessage> OpenAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         try
         {
-            var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel);
+            var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
             if (response.IsSuccessStatusCode)
                 return response;
             using (response)
-                throw await ErrorAsync(response, cancel);
+                throw await ErrorAsync(response, cancellationToken);
         }
         catch (HttpRequestException fault)
         {
             throw new TaskQueueException($"{http.BaseAddress} cannot be reached: {fault.Message}", 0, inner: fault);
         }
-        catch (OperationCanceledException fault) when (!cancel.IsCancellationRequested)
+        catch (OperationCanceledException fault) when (!cancellationToken.IsCancellationRequested)
         {
             throw new TaskQueueException($"{http.BaseAddress} did not answer {request.RequestUri} in time", 0, inner: fault);
         }
@@ -29,14 +29,14 @@ internal sealed partial class ServerConnection
 
     /// <summary>Sends JSON and reads JSON; null where the answer has no body.</summary>
     /// <exception cref="TaskQueueException">The server refused, or did not answer.</exception>
-    public async Task<JsonElement?> CallAsync(HttpMethod method, string path, JsonElement? body, CancellationToken cancel)
+    public async Task<JsonElement?> CallAsync(HttpMethod method, string path, JsonElement? body, CancellationToken cancellationToken)
     {
         using var content = body is { } json ? new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(json, OperationsJson.Default.JsonElement)) { Headers = { ContentType = Json } } : null;
         using var request = new HttpRequestMessage(method, new Uri(path, UriKind.Relative)) { Content = content };
-        using var response = await OpenAsync(request, cancel);
+        using var response = await OpenAsync(request, cancellationToken);
         try
         {
-            var answer = await response.Content.ReadAsByteArrayAsync(cancel);
+            var answer = await response.Content.ReadAsByteArrayAsync(cancellationToken);
             return answer.Length == 0 ? null : JsonSerializer.Deserialize(answer, OperationsJson.Default.JsonElement);
         }
         catch (Exception fault) when (fault is HttpRequestException or IOException or JsonException)

@@ -13,24 +13,24 @@ internal sealed partial class ServerConnection(HttpClient http)
     /// <summary>Sends a body and reads the answer.</summary>
     /// <exception cref="TaskQueueException">The server refused, or did not answer.</exception>
     public async Task<TAnswer> SendAsync<TBody, TAnswer>(
-        HttpMethod method, string path, TBody body, JsonTypeInfo<TBody> bodyType, JsonTypeInfo<TAnswer> answerType, CancellationToken cancel)
+        HttpMethod method, string path, TBody body, JsonTypeInfo<TBody> bodyType, JsonTypeInfo<TAnswer> answerType, CancellationToken cancellationToken)
     {
         using var content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(body, bodyType)) { Headers = { ContentType = Json } };
-        return await SendAsync(method, path, content, answerType, cancel);
+        return await SendAsync(method, path, content, answerType, cancellationToken);
     }
 
     /// <summary>Sends a request without a body, or with one that is ready, and reads the answer.</summary>
     /// <exception cref="TaskQueueException">The server refused, or did not answer.</exception>
-    public async Task<TAnswer> SendAsync<TAnswer>(HttpMethod method, string path, HttpContent? content, JsonTypeInfo<TAnswer> answerType, CancellationToken cancel)
+    public async Task<TAnswer> SendAsync<TAnswer>(HttpMethod method, string path, HttpContent? content, JsonTypeInfo<TAnswer> answerType, CancellationToken cancellationToken)
     {
         using var request = new HttpRequestMessage(method, new Uri(path, UriKind.Relative)) { Content = content };
         try
         {
-            using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel);
+            using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
             if (!response.IsSuccessStatusCode)
-                throw await ErrorAsync(response, cancel);
-            await using var stream = await response.Content.ReadAsStreamAsync(cancel);
-            return await JsonSerializer.DeserializeAsync(stream, answerType, cancel) ?? throw new JsonException("null");
+                throw await ErrorAsync(response, cancellationToken);
+            await using var stream = await response.Content.ReadAsStreamAsync(cancellationToken);
+            return await JsonSerializer.DeserializeAsync(stream, answerType, cancellationToken) ?? throw new JsonException("null");
         }
         catch (HttpRequestException fault)
         {
@@ -40,15 +40,15 @@ internal sealed partial class ServerConnection(HttpClient http)
         {
             throw new TaskQueueException($"{http.BaseAddress} answered {path} with something else than expected: {fault.Message}", 0, inner: fault);
         }
-        catch (OperationCanceledException fault) when (!cancel.IsCancellationRequested)
+        catch (OperationCanceledException fault) when (!cancellationToken.IsCancellationRequested)
         {
             throw new TaskQueueException($"{http.BaseAddress} did not answer {path} in time", 0, inner: fault);
         }
     }
 
-    private static async Task<TaskQueueException> ErrorAsync(HttpResponseMessage response, CancellationToken cancel)
+    private static async Task<TaskQueueException> ErrorAsync(HttpResponseMessage response, CancellationToken cancellationToken)
     {
-        var text = await response.Content.ReadAsStringAsync(cancel);
+        var text = await response.Content.ReadAsStringAsync(cancellationToken);
         ServerError? error = null;
         try
         {

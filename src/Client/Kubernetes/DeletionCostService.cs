@@ -50,7 +50,7 @@ internal sealed partial class DeletionCostService(OwnPod pod, Func<int> running,
         }
     }
 
-    private async Task LookAsync(CancellationToken stop)
+    private async Task LookAsync(CancellationToken cancellationToken)
     {
         var cost = CostOf(running());
         if (cost >= _cost || time.GetElapsedTime(_costAt) >= Calm)
@@ -60,10 +60,10 @@ internal sealed partial class DeletionCostService(OwnPod pod, Func<int> running,
         _triedAt = time.GetTimestamp();
         try
         {
-            await pod.PatchCostAsync(_cost, stop);
+            await pod.PatchCostAsync(_cost, cancellationToken);
             (_published, _failures) = (_cost, 0);
         }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
             throw;
         }

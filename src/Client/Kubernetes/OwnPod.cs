@@ -36,7 +36,7 @@ internal sealed class OwnPod(Func<string, string?> environment, string account)
 
     /// <summary>Writes the cost. Token and CA are read each time, because they rotate.</summary>
     /// <exception cref="HttpRequestException">The API server refused, or cannot be reached.</exception>
-    public async Task PatchCostAsync(int cost, CancellationToken stop)
+    public async Task PatchCostAsync(int cost, CancellationToken cancellationToken)
     {
         using var handler = new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false, SslOptions = new SslClientAuthenticationOptions { CertificateChainPolicy = Trust() } };
         using var http = new HttpClient(handler) { Timeout = Timeout };
@@ -44,8 +44,8 @@ internal sealed class OwnPod(Func<string, string?> environment, string account)
         {
             Content = new StringContent($"{{\"metadata\":{{\"annotations\":{{\"{Annotation}\":\"{cost}\"}}}}}}", Encoding.UTF8, new MediaTypeHeaderValue("application/merge-patch+json")),
         };
-        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", (await File.ReadAllTextAsync(_token, stop)).Trim());
-        using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, stop);
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", (await File.ReadAllTextAsync(_token, cancellationToken)).Trim());
+        using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
         if (!response.IsSuccessStatusCode)
             throw new HttpRequestException($"the API server answered {(int)response.StatusCode}", null, response.StatusCode);
     }

@@ -7,7 +7,7 @@ public interface ITaskProducer
 {
     /// <summary>Enqueues a task. It is safe to call again with the same <see cref="NewTask"/>: that is the same task.</summary>
     /// <exception cref="TaskQueueException">It was refused, or nobody answered.</exception>
-    Task<EnqueuedTask> EnqueueAsync(NewTask task, CancellationToken cancel = default);
+    Task<EnqueuedTask> EnqueueAsync(NewTask task, CancellationToken cancellationToken = default);
 
     /// <summary>
     /// Enqueues many tasks, up to 1,000 in one transaction: of each thousand all are accepted or none. A fault tells of the first
@@ -15,7 +15,7 @@ public interface ITaskProducer
     /// </summary>
     /// <returns>What became of each, in order.</returns>
     /// <exception cref="TaskQueueException">One was refused, or nobody answered.</exception>
-    Task<IReadOnlyList<EnqueuedTask>> EnqueueManyAsync(IEnumerable<NewTask> tasks, CancellationToken cancel = default);
+    Task<IReadOnlyList<EnqueuedTask>> EnqueueManyAsync(IEnumerable<NewTask> tasks, CancellationToken cancellationToken = default);
 }
 
 /// <summary>Shorter forms.</summary>
@@ -27,12 +27,12 @@ public static class TaskProducers
     /// <param name="name">Which processor runs it.</param>
     /// <param name="data">What it works on.</param>
     /// <param name="type">How the value is written, of a source-generated context.</param>
-    /// <param name="cancel">Stops waiting for the answer.</param>
+    /// <param name="cancellationToken">Stops waiting for the answer.</param>
     /// <exception cref="TaskQueueException">It was refused, or nobody answered.</exception>
     public static Task<EnqueuedTask> EnqueueAsync<T>(
-        this ITaskProducer producer, string queue, string name, T data, JsonTypeInfo<T> type, CancellationToken cancel = default)
+        this ITaskProducer producer, string queue, string name, T data, JsonTypeInfo<T> type, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(producer);
-        return producer.EnqueueAsync(NewTask.Of(queue, name, data, type), cancel);
+        return producer.EnqueueAsync(NewTask.Of(queue, name, data, type), cancellationToken);
     }
 }

@@ -16,7 +16,7 @@ public sealed partial class TaskQueueClient
     private static readonly TimeSpan FirstLook = TimeSpan.FromMilliseconds(100), LongestLook = TimeSpan.FromSeconds(2);
 
     /// <inheritdoc />
-    public async Task<EnqueuedTask> EnqueueAsync(NewTask task, CancellationToken cancel = default)
+    public async Task<EnqueuedTask> EnqueueAsync(NewTask task, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(task);
         using var activity = ClientTelemetry.Source.StartActivity($"send {task.Queue}", ActivityKind.Producer);
@@ -24,13 +24,13 @@ public sealed partial class TaskQueueClient
         return await TryAsync(async (server, i) =>
         {
             using var content = Content(body);
-            var answer = await server.SendAsync(HttpMethod.Post, "/tasks", content, TaskJson.Default.QueuedAnswer, cancel);
+            var answer = await server.SendAsync(HttpMethod.Post, "/tasks", content, TaskJson.Default.QueuedAnswer, cancellationToken);
             return Answer(task, answer.Id, answer.Status, i);
-        }, cancel);
+        }, cancellationToken);
     }
 
     /// <inheritdoc />
-    public async Task<IReadOnlyList<EnqueuedTask>> EnqueueManyAsync(IEnumerable<NewTask> tasks, CancellationToken cancel = default)
+    public async Task<IReadOnlyList<EnqueuedTask>> EnqueueManyAsync(IEnumerable<NewTask> tasks, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(tasks);
         var answers = new List<EnqueuedTask>();
@@ -41,9 +41,9 @@ public sealed partial class TaskQueueClient
             answers.AddRange(await TryAsync(async (server, i) =>
             {
                 using var content = Content(body);
-                var answer = await server.SendAsync(HttpMethod.Post, "/tasks/bulk", content, TaskJson.Default.ManyQueuedAnswer, cancel);
+                var answer = await server.SendAsync(HttpMethod.Post, "/tasks/bulk", content, TaskJson.Default.ManyQueuedAnswer, cancellationToken);
                 return chunk.Select((task, n) => Answer(task, answer.Ids[n], answer.Results[n], i)).ToList();
-            }, cancel));
+            }, cancellationToken));
         }
 
         return answers;
@@ -51,25 +51,25 @@ public sealed partial class TaskQueueClient
 
     /// <summary>A task; null where there is none that this key may see.</summary>
     /// <exception cref="TaskQueueException">The server refused, or did not answer.</exception>
-    public Task<TaskInfo?> GetAsync(Guid id, CancellationToken cancel = default) => GetAsync(id, TimeSpan.Zero, cancel);
+    public Task<TaskInfo?> GetAsync(Guid id, CancellationToken cancellationToken = default) => GetAsync(id, TimeSpan.Zero, cancellationToken);
 
     /// <summary>Where a task is in its life; null where there is none that this key may see.</summary>
     /// <exception cref="TaskQueueException">The server refused, or did not answer.</exception>
-    public async Task<QueuedTaskStatus?> GetStatusAsync(Guid id, CancellationToken cancel = default) => (await GetAsync(id, cancel))?.Status;
+    public async Task<QueuedTaskStatus?> GetStatusAsync(Guid id, CancellationToken cancellationToken = default) => (await GetAsync(id, cancellationToken))?.Status;
 
     /// <summary>The result of a task as a value; the default of the type where it has not completed, or completed with nothing.</summary>
     /// <exception cref="TaskQueueException">There is no such task, or the server did not answer.</exception>
     /// <exception cref="TaskPayloadException">The result is encoded, and the client's codec cannot decode it.</exception>
-    public async Task<T?> GetResultAsync<T>(Guid id, JsonTypeInfo<T> type, CancellationToken cancel = default) =>
-        (await GetAsync(id, cancel) ?? throw NotFound(id)).GetResult(type);
+    public async Task<T?> GetResultAsync<T>(Guid id, JsonTypeInfo<T> type, CancellationToken cancellationToken = default) =>
+        (await GetAsync(id, cancellationToken) ?? throw NotFound(id)).GetResult(type);
 
     /// <summary>Waits until a task has ended, however it ends.</summary>
     /// <param name="id">The task.</param>
     /// <param name="timeout">How long at most.</param>
-    /// <param name="cancel">Ends the wait.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="TaskQueueException">There is no such task, or the server did not answer.</exception>
     /// <exception cref="TimeoutException">It has not ended in time.</exception>
-    public async Task<TaskInfo> WaitAsync(Guid id, TimeSpan timeout, CancellationToken cancel = default)
+    public async Task<TaskInfo> WaitAsync(Guid id, TimeSpan timeout, CancellationToken cancellationToken = default)
     {
         var start = _time.GetTimestamp();
         for (var look = FirstLook; ;)
@@ -77,7 +77,7 @@ public sealed partial class TaskQueueClient
             var left = timeout - _time.GetElapsedTime(start);
             var asked = _time.GetTimestamp();
             var wait = left > LongestWait ? LongestWait : left > TimeSpan.Zero ? left : TimeSpan.Zero;
-            var task = await GetAsync(id, wait, cancel) ?? throw NotFound(id);
+            var task = await GetAsync(id, wait, cancellationToken) ?? throw NotFound(id);
             if (task.HasEnded)
                 return task;
             left = timeout - _time.GetElapsedTime(start);
@@ -86,7 +86,7 @@ public sealed partial class TaskQueueClient
             if (_time.GetElapsedTime(asked) >= wait)
                 continue;
             // A server that stops answers early, and so does one that cannot wait.
-            await Task.Delay(look < left ? look : left, _time, cancel);
+            await Task.Delay(look < left ? look : left, _time, cancellationToken);
             look = look * 2 < LongestLook ? look * 2 : LongestLook;
         }
     }
@@ -95,35 +95,35 @@ public sealed partial class TaskQueueClient
     /// <param name="id">The task.</param>
     /// <param name="type">How the result is read, of a source-generated context.</param>
     /// <param name="timeout">How long at most.</param>
-    /// <param name="cancel">Ends the wait.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>The result; the default of the type where the task completed with nothing.</returns>
     /// <exception cref="TaskNotCompletedException">It failed, was cancelled, or expired.</exception>
     /// <exception cref="TaskQueueException">There is no such task, or the server did not answer.</exception>
     /// <exception cref="TimeoutException">It has not ended in time.</exception>
-    public async Task<T?> WaitForResultAsync<T>(Guid id, JsonTypeInfo<T> type, TimeSpan timeout, CancellationToken cancel = default)
+    public async Task<T?> WaitForResultAsync<T>(Guid id, JsonTypeInfo<T> type, TimeSpan timeout, CancellationToken cancellationToken = default)
     {
-        var task = await WaitAsync(id, timeout, cancel);
+        var task = await WaitAsync(id, timeout, cancellationToken);
         return task.Status == QueuedTaskStatus.Completed ? task.GetResult(type) : throw new TaskNotCompletedException(task);
     }
 
     /// <summary>Cancels a task that has not ended. A worker that runs it hears of it with its next heartbeat.</summary>
     /// <exception cref="TaskQueueException">There is no such task (404), it has ended (409), or the server did not answer.</exception>
-    public Task CancelAsync(Guid id, CancellationToken cancel = default) => ChangeAsync(id, "cancel", cancel);
+    public Task CancelAsync(Guid id, CancellationToken cancellationToken = default) => ChangeAsync(id, "cancel", cancellationToken);
 
     /// <summary>Runs a failed or cancelled task again.</summary>
     /// <exception cref="TaskQueueException">There is no such task (404), it is neither failed nor cancelled (409), or the server did not answer.</exception>
-    public Task RetryAsync(Guid id, CancellationToken cancel = default) => ChangeAsync(id, "retry", cancel);
+    public Task RetryAsync(Guid id, CancellationToken cancellationToken = default) => ChangeAsync(id, "retry", cancellationToken);
 
     /// <summary>Deletes a task, whatever its status.</summary>
     /// <exception cref="TaskQueueException">There is no such task, or the server did not answer.</exception>
-    public async Task DeleteAsync(Guid id, CancellationToken cancel = default) => await CallAsync(HttpMethod.Delete, Path(id), null, cancel);
+    public async Task DeleteAsync(Guid id, CancellationToken cancellationToken = default) => await CallAsync(HttpMethod.Delete, Path(id), null, cancellationToken);
 
-    private async Task<TaskInfo?> GetAsync(Guid id, TimeSpan wait, CancellationToken cancel)
+    private async Task<TaskInfo?> GetAsync(Guid id, TimeSpan wait, CancellationToken cancellationToken)
     {
         var path = wait > TimeSpan.Zero ? string.Create(CultureInfo.InvariantCulture, $"{Path(id)}?wait_seconds={wait.TotalSeconds:0.###}") : Path(id);
         try
         {
-            return _codec.DecodeTask(await TryAsync((server, _) => server.SendAsync(HttpMethod.Get, path, null, TaskJson.Default.TaskInfo, cancel), cancel));
+            return _codec.DecodeTask(await TryAsync((server, _) => server.SendAsync(HttpMethod.Get, path, null, TaskJson.Default.TaskInfo, cancellationToken), cancellationToken));
         }
         catch (TaskQueueException fault) when (fault.Status == 404)
         {
@@ -131,8 +131,8 @@ public sealed partial class TaskQueueClient
         }
     }
 
-    private async Task ChangeAsync(Guid id, string verb, CancellationToken cancel) =>
-        await _clients.Connect().SendAsync(HttpMethod.Post, $"{Path(id)}/{verb}", null, TaskJson.Default.ChangedAnswer, cancel);
+    private async Task ChangeAsync(Guid id, string verb, CancellationToken cancellationToken) =>
+        await _clients.Connect().SendAsync(HttpMethod.Post, $"{Path(id)}/{verb}", null, TaskJson.Default.ChangedAnswer, cancellationToken);
 
     /// <summary>A duplicate by its own id that was sent before is the very task.</summary>
     private static EnqueuedTask Answer(NewTask task, Guid id, string status, int tries) =>

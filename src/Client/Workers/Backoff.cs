@@ -10,10 +10,10 @@ internal sealed class Backoff(TimeProvider time)
     public void Reset() => _next = First;
 
     /// <summary>Waits; not less than what the server asked for.</summary>
-    public async Task WaitAsync(TimeSpan? atLeast, CancellationToken cancel)
+    public async Task WaitAsync(TimeSpan? atLeast, CancellationToken cancellationToken)
     {
         var wait = _next * (1 - (Random.Shared.NextDouble() / 2));
         _next = _next * 2 < Cap ? _next * 2 : Cap;
-        await Task.Delay(atLeast > wait ? atLeast.Value : wait, time, cancel);
+        await Task.Delay(atLeast > wait ? atLeast.Value : wait, time, cancellationToken);
     }
 }

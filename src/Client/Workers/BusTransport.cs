@@ -33,43 +33,43 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
     private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _stop = new();
     private readonly SemaphoreSlim _turn = new(1);
-    private readonly GivenUpSends _givenUp = new(time);
+    private readonly ExpiredConfirms _givenUp = new(time);
     private readonly string _user = tls.UserOf(address);
     private Task _starting = Task.CompletedTask;
     private Task _announcing = Task.CompletedTask;
     private Task _listening = Task.CompletedTask;
     private Task _leaving = Task.CompletedTask;
     private IBusControl? _bus;
-    private BusEcho? _echo;
+    private ConsumerProbe? _echo;
 
-    public Contact Contact { get; } = new(time);
+    public ConnectionHealth Contact { get; } = new(time);
 
     public bool HasLease(Attempt attempt) => attempt.IsAnnounced;
 
-    public async Task FetchAsync(AttemptDesk desk, CancellationToken stop)
+    public async Task FetchAsync(InFlightAttempts desk, CancellationToken cancellationToken)
     {
         LogContext.ConfigureCurrentLogContext(loggers);
-        _echo = new BusEcho(options.DeafAfter, Contact, time);
+        _echo = new ConsumerProbe(options.DeafAfter, Contact, time);
         _bus = Bus.Factory.CreateUsingRabbitMq(cfg => Configure(cfg, desk));
         _starting = _bus.StartAsync(_stop.Token); // goes on trying while there is no broker
         var endpoints = options.Queues.Select(queue => Connect(_bus, queue, desk)).ToList();
         _announcing = AnnounceAllAsync(desk);
         _listening = _echo.RunAsync(_bus, _stop.Token);
-        await Task.Delay(Timeout.Infinite, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         // The bus goes on and takes reports. An endpoint ends with its deliveries, and those with their tasks.
         _leaving = Task.WhenAll(endpoints.Select(e => e.StopAsync(CancellationToken.None)));
         await Task.WhenAny(_leaving, Task.Delay(Closing, time, CancellationToken.None));
         _closed.TrySetResult();
     }
 
-    public Task BeatAsync(IReadOnlyList<Beat> beats, CancellationToken cancel) =>
-        SendAsync([], [.. beats.Select(b => new AttemptHeartbeat(b.Attempt.Item.Id, b.Attempt.Item.Attempt, b.Progress))], [], cancel);
+    public Task BeatAsync(IReadOnlyList<Heartbeat> beats, CancellationToken cancellationToken) =>
+        SendAsync([], [.. beats.Select(b => new AttemptHeartbeat(b.Attempt.Item.Id, b.Attempt.Item.Attempt, b.Progress))], [], cancellationToken);
 
     /// <summary>The starts go with the outcomes even where they were reported: reports may overtake each other.</summary>
-    public Task ReportAsync(IReadOnlyList<Attempt> attempts, CancellationToken cancel) =>
-        SendAsync([.. attempts.Select(Start)], [], [.. attempts.Select(ToOutcome)], cancel);
+    public Task ReportAsync(IReadOnlyList<Attempt> attempts, CancellationToken cancellationToken) =>
+        SendAsync([.. attempts.Select(Start)], [], [.. attempts.Select(ToOutcome)], cancellationToken);
 
-    public async Task CloseAsync(CancellationToken cancel)
+    public async Task CloseAsync(CancellationToken cancellationToken)
     {
         if (_bus is null)
             return;
@@ -89,7 +89,7 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
     }
 
     /// <summary>Goes on while the worker drains: what it announces is kept, should the process die.</summary>
-    private async Task AnnounceAllAsync(AttemptDesk desk)
+    private async Task AnnounceAllAsync(InFlightAttempts desk)
     {
         using var timer = new PeriodicTimer(Quick / 2, time);
         try
@@ -103,7 +103,7 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
         }
     }
 
-    private void Configure(IRabbitMqBusFactoryConfigurator cfg, AttemptDesk desk)
+    private void Configure(IRabbitMqBusFactoryConfigurator cfg, InFlightAttempts desk)
     {
         ForeignTopology.Host(cfg, address, tls);
         var own = $"{_user}.{Guid.NewGuid():N}"; // a name that the broker can let this user have, and no other
@@ -122,7 +122,7 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
         });
     }
 
-    private HostReceiveEndpointHandle Connect(IBusControl bus, string queue, AttemptDesk desk) =>
+    private HostReceiveEndpointHandle Connect(IBusControl bus, string queue, InFlightAttempts desk) =>
         bus.ConnectReceiveEndpoint(queue, e =>
         {
             ((IRabbitMqReceiveEndpointConfigurator)e).ConsumeForeign(); // the server has declared it
@@ -134,7 +134,7 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
         });
 
     /// <summary>Takes the tasks of a delivery as there is room for them.</summary>
-    private async Task TakeAsync(AttemptDesk desk, ConsumeContext<DispatchTasks> context)
+    private async Task TakeAsync(InFlightAttempts desk, ConsumeContext<DispatchTasks> context)
     {
         var taken = new List<Attempt>();
         try
@@ -157,7 +157,7 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
     }
 
     /// <summary>One delivery at a time takes the room that there is.</summary>
-    private async Task<Attempt> TakeAsync(AttemptDesk desk, DispatchedTask task, CancellationToken lost)
+    private async Task<Attempt> TakeAsync(InFlightAttempts desk, DispatchedTask task, CancellationToken lost)
     {
         await _turn.WaitAsync(lost);
         try
@@ -178,14 +178,14 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
     }
 
     /// <summary>Says of attempts that are not quick that they began.</summary>
-    private async Task AnnounceAsync(AttemptDesk desk, CancellationToken cancel)
+    private async Task AnnounceAsync(InFlightAttempts desk, CancellationToken cancellationToken)
     {
         var slow = desk.Held.Where(a => !a.IsAnnounced && a.BeganAt is { } began && time.GetElapsedTime(began) > Quick / 2).ToList();
         if (slow.Count == 0)
             return;
         try
         {
-            await SendAsync([.. slow.Select(Start)], [], [], cancel);
+            await SendAsync([.. slow.Select(Start)], [], [], cancellationToken);
             foreach (var attempt in slow)
             {
                 attempt.IsAnnounced = true;
@@ -198,22 +198,22 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
         catch (Exception fault)
 #pragma warning restore CA1031
         {
-            if (!cancel.IsCancellationRequested)
+            if (!cancellationToken.IsCancellationRequested)
                 LogNotAnnounced(slow.Count, fault.Message);
         }
     }
 
     private async Task SendAsync(
-        IReadOnlyList<AttemptStarted> started, IReadOnlyList<AttemptHeartbeat> beats, IReadOnlyList<AttemptOutcome> outcomes, CancellationToken cancel)
+        IReadOnlyList<AttemptStarted> started, IReadOnlyList<AttemptHeartbeat> beats, IReadOnlyList<AttemptOutcome> outcomes, CancellationToken cancellationToken)
     {
         if (_givenUp.AreTooMany)
             throw new TimeoutException("the broker does not confirm what was sent before");
         var send = ForeignTopology.SendAsync(_bus!, Addresses.ReportQueue, new ReportTasks(options.Name, started, beats, outcomes), _user);
-        await _givenUp.WaitAsync(send, Confirm, cancel);
+        await _givenUp.WaitAsync(send, Confirm, cancellationToken);
     }
 
     /// <summary>Whatever ends an attempt, or gives its task away, while it still runs here: a cancel, a lapsed lease.</summary>
-    private Task EndAsync(AttemptDesk desk, IEnumerable<TaskStep> steps)
+    private Task EndAsync(InFlightAttempts desk, IEnumerable<TaskStep> steps)
     {
         foreach (var step in steps)
         {

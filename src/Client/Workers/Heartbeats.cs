@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 namespace TaskQueue.Client;
 
 /// <summary>Renews the leases of what a worker holds, each third of the shortest, and carries progress.</summary>
-internal sealed partial class Heartbeats(AttemptDesk desk, IWorkerTransport transport, TimeProvider time, ILogger logger)
+internal sealed partial class Heartbeats(InFlightAttempts desk, IWorkerTransport transport, TimeProvider time, ILogger logger)
 {
     /// <summary>The period where nothing is held.</summary>
     public static readonly TimeSpan Longest = TimeSpan.FromSeconds(5);
@@ -11,18 +11,18 @@ internal sealed partial class Heartbeats(AttemptDesk desk, IWorkerTransport tran
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
     private long _beatAt;
 
-    public async Task RunAsync(CancellationToken cancel)
+    public async Task RunAsync(CancellationToken cancellationToken)
     {
         _beatAt = time.GetTimestamp();
-        while (!cancel.IsCancellationRequested)
+        while (!cancellationToken.IsCancellationRequested)
         {
             var due = Period() - time.GetElapsedTime(_beatAt);
             if (due > TimeSpan.Zero)
-                await Quietly(desk.Progress.WaitAsync(due, time, cancel));
+                await Quietly(desk.Progress.WaitAsync(due, time, cancellationToken));
             var all = time.GetElapsedTime(_beatAt) >= Period();
             if (all)
                 _beatAt = time.GetTimestamp();
-            await BeatAsync(all, cancel);
+            await BeatAsync(all, cancellationToken);
         }
     }
 
@@ -33,7 +33,7 @@ internal sealed partial class Heartbeats(AttemptDesk desk, IWorkerTransport tran
         return third < Shortest ? Shortest : third;
     }
 
-    private async Task BeatAsync(bool all, CancellationToken cancel)
+    private async Task BeatAsync(bool all, CancellationToken cancellationToken)
     {
         var taken = desk.Held.Where(a => transport.HasLease(a)).Select(a => (Attempt: a, Progress: a.TakeProgress()))
             .Where(t => all || t.Progress.Json is not null).Take(1000).ToList();
@@ -42,15 +42,15 @@ internal sealed partial class Heartbeats(AttemptDesk desk, IWorkerTransport tran
         try
         {
             using var patience = new CancellationTokenSource(Patience, time);
-            using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancel);
-            await transport.BeatAsync([.. taken.Select(t => new Beat(t.Attempt, t.Progress.Json))], either.Token);
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
+            await transport.BeatAsync([.. taken.Select(t => new Heartbeat(t.Attempt, t.Progress.Json))], either.Token);
         }
 #pragma warning disable CA1031 // the next one comes soon; a lease bears one that fails
         catch (Exception fault)
 #pragma warning restore CA1031
         {
             taken.ForEach(t => t.Attempt.PutBack(t.Progress.Json));
-            if (!cancel.IsCancellationRequested)
+            if (!cancellationToken.IsCancellationRequested)
                 LogFailed(taken.Count, fault.Message);
         }
         finally

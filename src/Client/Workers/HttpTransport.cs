@@ -20,28 +20,28 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
     /// <summary>An idle worker hears of the server several times before it takes itself for deaf.</summary>
     private readonly double _waitSeconds = (options.DeafAfter / 3 < LongestWait ? options.DeafAfter / 3 : LongestWait).TotalSeconds;
 
-    private AttemptDesk? _desk;
+    private InFlightAttempts? _desk;
 
-    public Contact Contact { get; } = new(time);
+    public ConnectionHealth Contact { get; } = new(time);
 
     public bool HasLease(Attempt attempt) => true;
 
-    public async Task FetchAsync(AttemptDesk desk, CancellationToken stop)
+    public async Task FetchAsync(InFlightAttempts desk, CancellationToken cancellationToken)
     {
         _desk = desk;
         using var giveUp = new CancellationTokenSource();
-        await using var stopping = stop.Register(() => giveUp.CancelAfter(LastClaim));
+        await using var stopping = cancellationToken.Register(() => giveUp.CancelAfter(LastClaim));
         try
         {
-            while (!stop.IsCancellationRequested)
+            while (!cancellationToken.IsCancellationRequested)
             {
                 Contact.Rest(); // without room the heartbeats go on
-                var room = await desk.RoomAsync(stop);
+                var room = await desk.RoomAsync(cancellationToken);
                 Contact.Wake();
-                await FetchOnceAsync(desk, room, stop, giveUp.Token);
+                await FetchOnceAsync(desk, room, cancellationToken, giveUp.Token);
             }
         }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
             // The end.
         }
@@ -51,11 +51,11 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
         }
     }
 
-    public async Task BeatAsync(IReadOnlyList<Beat> beats, CancellationToken cancel)
+    public async Task BeatAsync(IReadOnlyList<Heartbeat> beats, CancellationToken cancellationToken)
     {
         try
         {
-            await SendBeatsAsync(beats, cancel);
+            await SendBeatsAsync(beats, cancellationToken);
         }
         catch (TaskQueueException fault)
         {
@@ -64,11 +64,11 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
         }
     }
 
-    private async Task SendBeatsAsync(IReadOnlyList<Beat> beats, CancellationToken cancel)
+    private async Task SendBeatsAsync(IReadOnlyList<Heartbeat> beats, CancellationToken cancellationToken)
     {
         var request = new HeartbeatRequest([.. beats.Select(b => new HeartbeatLine(b.Attempt.Item.Id, b.Attempt.Item.Attempt, options.Lease?.TotalSeconds, b.Progress))]);
         var answers = await clients.Connect().SendAsync(
-            HttpMethod.Post, "/workers/heartbeat", request, WorkerJson.Default.HeartbeatRequest, WorkerJson.Default.LineAnswers, cancel);
+            HttpMethod.Post, "/workers/heartbeat", request, WorkerJson.Default.HeartbeatRequest, WorkerJson.Default.LineAnswers, cancellationToken);
         if (Contact.Rests)
             Contact.Heard(); // while it claims, claims alone count
         foreach (var (beat, answer) in beats.Zip(answers.Tasks))
@@ -78,29 +78,29 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
         }
     }
 
-    public async Task ReportAsync(IReadOnlyList<Attempt> attempts, CancellationToken cancel)
+    public async Task ReportAsync(IReadOnlyList<Attempt> attempts, CancellationToken cancellationToken)
     {
         try
         {
-            await SendAsync([.. attempts.Select(Line)], cancel);
+            await SendAsync([.. attempts.Select(Line)], cancellationToken);
         }
         catch (TaskQueueException fault) when (IsOfContent(fault))
         {
             if (attempts.Count == 1)
             {
                 LogRefused(attempts[0].Item.Id, fault.Message);
-                await SendAsync([Refusal(attempts[0], fault.Message)], cancel);
+                await SendAsync([Refusal(attempts[0], fault.Message)], cancellationToken);
                 return;
             }
 
             foreach (var attempt in attempts) // one spoils the rest
-                await ReportAsync([attempt], cancel);
+                await ReportAsync([attempt], cancellationToken);
         }
     }
 
-    public Task CloseAsync(CancellationToken cancel) => Task.CompletedTask;
+    public Task CloseAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    private async Task FetchOnceAsync(AttemptDesk desk, int room, CancellationToken stop, CancellationToken giveUp)
+    private async Task FetchOnceAsync(InFlightAttempts desk, int room, CancellationToken cancellationToken, CancellationToken giveUp)
     {
         try
         {
@@ -116,13 +116,13 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
         {
             LogUnreachable(fault.Message);
             Contact.Failed(fault.Message, isAway: true);
-            await _backoff.WaitAsync(fault.RetryAfter, stop);
+            await _backoff.WaitAsync(fault.RetryAfter, cancellationToken);
         }
         catch (TaskQueueException fault)
         {
             LogCannotClaim(string.Join(", ", options.Queues), Advice(fault));
             Contact.Failed(Advice(fault), isAway: false);
-            await Task.Delay(Refused, time, stop);
+            await Task.Delay(Refused, time, cancellationToken);
         }
     }
 
@@ -150,10 +150,10 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
 
     private static bool IsOfContent(TaskQueueException fault) => fault.Status is 400 or 413 or 422;
 
-    private async Task SendAsync(IReadOnlyList<ReportLine> lines, CancellationToken cancel)
+    private async Task SendAsync(IReadOnlyList<ReportLine> lines, CancellationToken cancellationToken)
     {
         var answers = await clients.Connect().SendAsync(
-            HttpMethod.Post, "/workers/report", new ReportRequest(lines), WorkerJson.Default.ReportRequest, WorkerJson.Default.LineAnswers, cancel);
+            HttpMethod.Post, "/workers/report", new ReportRequest(lines), WorkerJson.Default.ReportRequest, WorkerJson.Default.LineAnswers, cancellationToken);
         foreach (var answer in answers.Tasks.Where(a => a.IsGone))
             LogLost(answer.Id, answer.Attempt, answer.Code);
     }

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 namespace TaskQueue.Client;
 
 /// <summary>Reports outcomes, as many in one request as are ready when the last one was answered, until they have arrived.</summary>
-internal sealed partial class Reporter(AttemptDesk desk, IWorkerTransport transport, TimeProvider time, ILogger logger)
+internal sealed partial class Reporter(InFlightAttempts desk, IWorkerTransport transport, TimeProvider time, ILogger logger)
 {
     private const int MaxEntries = 200;
     private readonly Backoff _backoff = new(time);

@@ -9,18 +9,18 @@ internal sealed class Signal
 
     public void Set() => _set.Writer.TryWrite(true);
 
-    public async Task WaitAsync(CancellationToken cancel) => await _set.Reader.ReadAsync(cancel);
+    public async Task WaitAsync(CancellationToken cancellationToken) => await _set.Reader.ReadAsync(cancellationToken);
 
     /// <summary>Waits no longer than a time.</summary>
-    public async Task WaitAsync(TimeSpan atMost, TimeProvider time, CancellationToken cancel)
+    public async Task WaitAsync(TimeSpan atMost, TimeProvider time, CancellationToken cancellationToken)
     {
         using var over = new CancellationTokenSource(atMost, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(over.Token, cancel);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(over.Token, cancellationToken);
         try
         {
             await _set.Reader.ReadAsync(either.Token);
         }
-        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             // The time is over.
         }

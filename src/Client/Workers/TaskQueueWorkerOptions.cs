@@ -66,7 +66,7 @@ public sealed class TaskQueueWorkerOptions
     public void AddProcessor(string name, Func<TaskContext, CancellationToken, Task<TaskOutcome>> processor)
     {
         ArgumentNullException.ThrowIfNull(processor);
-        Add(name, (_, task, cancel) => processor(task, cancel));
+        Add(name, (_, task, cancellationToken) => processor(task, cancellationToken));
     }
 
     /// <summary>Processes tasks of exactly this name with a value that is read from the payload and one that becomes the result.</summary>
@@ -82,7 +82,7 @@ public sealed class TaskQueueWorkerOptions
         ArgumentNullException.ThrowIfNull(input);
         ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(processor);
-        Add(name, async (_, task, cancel) =>
+        Add(name, async (_, task, cancellationToken) =>
         {
             TIn data;
             try
@@ -94,7 +94,7 @@ public sealed class TaskQueueWorkerOptions
                 return TaskOutcome.Failed($"the payload cannot be read: {fault.Message}");
             }
 
-            return TaskOutcome.Completed(await processor(data, task, cancel), output);
+            return TaskOutcome.Completed(await processor(data, task, cancellationToken), output);
         });
     }
 
@@ -103,10 +103,10 @@ public sealed class TaskQueueWorkerOptions
     /// <typeparam name="THandler">Registered or not; its constructor's parameters are.</typeparam>
     public void AddProcessor<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(string name)
         where THandler : class, ITaskHandler =>
-        Add(name, async (services, task, cancel) =>
+        Add(name, async (services, task, cancellationToken) =>
         {
             await using var scope = services.CreateAsyncScope();
-            return await ActivatorUtilities.GetServiceOrCreateInstance<THandler>(scope.ServiceProvider).ProcessAsync(task, cancel);
+            return await ActivatorUtilities.GetServiceOrCreateInstance<THandler>(scope.ServiceProvider).ProcessAsync(task, cancellationToken);
         });
 
     internal Processor? ProcessorOf(string? name) => name is null ? null : _processors.GetValueOrDefault(name);

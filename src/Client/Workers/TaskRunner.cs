@@ -6,7 +6,7 @@ using Microsoft.Extensions.Options;
 namespace TaskQueue.Client;
 
 /// <summary>Runs processors, so many at once.</summary>
-internal sealed partial class TaskRunner(AttemptDesk desk, TaskQueueWorkerOptions options, IServiceProvider services, TimeProvider time, ILogger logger)
+internal sealed partial class TaskRunner(InFlightAttempts desk, TaskQueueWorkerOptions options, IServiceProvider services, TimeProvider time, ILogger logger)
 {
     private readonly ITaskPayloadCodec? _codec = options.Codec ?? services.GetService<IOptions<TaskQueueClientOptions>>()?.Value.Codec;
 

@@ -15,7 +15,7 @@ internal sealed partial class WorkerService : BackgroundService
     private readonly IWorkerTransport _transport;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
-    private readonly AttemptDesk _desk;
+    private readonly InFlightAttempts _desk;
     private readonly TaskRunner _runner;
     private readonly CancellationToken _stopping;
 
@@ -25,7 +25,7 @@ internal sealed partial class WorkerService : BackgroundService
         _transport = transport;
         _time = time;
         _logger = logger;
-        _desk = new AttemptDesk(options);
+        _desk = new InFlightAttempts(options);
         _runner = new TaskRunner(_desk, options, services, time, logger);
         _stopping = services.GetService<IHostApplicationLifetime>()?.ApplicationStopping ?? default;
     }

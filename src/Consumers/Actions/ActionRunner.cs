@@ -21,7 +21,7 @@ namespace TaskQueue.Consumers.Actions;
 /// what was delivered goes back to the broker, and what runs may end while the bus still takes reports.
 /// </summary>
 internal sealed partial class ActionRunner(
-    WorkEndpoints endpoints, WorkReporter reporter, DispatchWindow window, Drain drain, IOptions<ActionOptions> options, Pulses pulses, Hearing hearing, TimeProvider time, ILogger<ActionRunner> logger)
+    WorkEndpoints endpoints, WorkReporter reporter, InFlightLimiter window, Drain drain, IOptions<ActionOptions> options, LoopHeartbeats pulses, ConsumerLiveness hearing, TimeProvider time, ILogger<ActionRunner> logger)
     : BackgroundService
 {
     private const int Prefetch = 32;
@@ -33,7 +33,7 @@ internal sealed partial class ActionRunner(
     private static readonly TimeSpan Closing = TimeSpan.FromMilliseconds(250);
 
     private static readonly TimeSpan Quick = TimeSpan.FromMilliseconds(200);
-    private static readonly TimeSpan HeartbeatEvery = TimeSpan.FromMilliseconds(TaskVerbs.DefaultLeaseMs / 3d);
+    private static readonly TimeSpan HeartbeatEvery = TimeSpan.FromMilliseconds(TaskService.DefaultLeaseMs / 3d);
 
     private readonly SemaphoreSlim _slots = new(options.Value.Concurrency);
     private readonly ConcurrentDictionary<Guid, AttemptHeartbeat> _slow = new();

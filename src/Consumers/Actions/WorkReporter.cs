@@ -19,13 +19,13 @@ internal sealed partial class WorkReporter : IAsyncDisposable
     private readonly IBus _bus;
     private readonly BusAddress _queues;
     private readonly Uri _address;
-    private readonly SendGuard _guard;
+    private readonly ConfirmTimeout _guard;
     private readonly TimeProvider _time;
     private readonly ILogger<WorkReporter> _logger;
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _running;
 
-    public WorkReporter(IBus bus, BusAddress address, SendGuard guard, TimeProvider time, ILogger<WorkReporter> logger)
+    public WorkReporter(IBus bus, BusAddress address, ConfirmTimeout guard, TimeProvider time, ILogger<WorkReporter> logger)
     {
         _bus = bus;
         _guard = guard;

@@ -15,7 +15,7 @@ namespace TaskQueue.Consumers.Agent;
 /// cannot be reported while the database is away is tried again until its lease lapses.
 /// </summary>
 internal sealed partial class AgentService(
-    Claims claims, TaskVerbs verbs, IOptions<AgentOptions> options, Drain drain, Pulses pulses, Outages outages, TimeProvider time, ILogger<AgentService> logger) : BackgroundService
+    TaskClaimer claims, TaskService verbs, IOptions<AgentOptions> options, Drain drain, LoopHeartbeats pulses, DependencyHealth outages, TimeProvider time, ILogger<AgentService> logger) : BackgroundService
 {
     private const int LeaseMs = 30_000;
     private static readonly TimeSpan AfterFault = TimeSpan.FromMilliseconds(500);
@@ -54,7 +54,7 @@ internal sealed partial class AgentService(
             catch (Exception fault)
 #pragma warning restore CA1031
             {
-                if (!outages.Covers(fault))
+                if (!outages.TryHandle(fault))
                 {
                     pulse.Failed(fault);
                     LogFailed(fault, options.Value.Queue);

@@ -10,7 +10,7 @@ namespace TaskQueue.Consumers.Tasks;
 /// Applies what bus workers report of tasks in their queues. What cannot be read is set aside; a late or repeated entry is refused
 /// by the machine and logged, nothing more.
 /// </summary>
-internal sealed partial class ReportConsumer(TaskVerbs verbs, ReportRules rules, SetAside aside, ILogger<ReportConsumer> logger)
+internal sealed partial class ReportConsumer(TaskService verbs, ReportRules rules, SetAside aside, ILogger<ReportConsumer> logger)
     : IConsumer<ReportTasks>
 {
     public async Task Consume(ConsumeContext<ReportTasks> context)
@@ -27,8 +27,8 @@ internal sealed partial class ReportConsumer(TaskVerbs verbs, ReportRules rules,
         Add(report.Outcomes, rules.Problem, o => (o.TaskId, o.Attempt), o => ToCommand(o, worker));
         if (commands.Count > 0)
             await verbs.ApplyAsync(commands, sender.Access);
-        foreach (var late in commands.OfType<AttemptCommand>().Where(c => c.Verdict is not (Verdict.Applied or Verdict.Duplicate)))
-            LogRefused(late.GetType().Name, late.CorrelationId, late.Attempt, worker, late.Verdict);
+        foreach (var late in commands.OfType<AttemptCommand>().Where(c => c.CommandResult is not (CommandResult.Applied or CommandResult.Duplicate)))
+            LogRefused(late.GetType().Name, late.CorrelationId, late.Attempt, worker, late.CommandResult);
         await aside.EntriesAsync(nameof(ReportTasks), sender.User, owner: null, refused);
 
         void Add<T>(
@@ -56,8 +56,8 @@ internal sealed partial class ReportConsumer(TaskVerbs verbs, ReportRules rules,
         };
 
     private static int? ToMs(double? seconds) =>
-        seconds is { } s ? (int)Math.Clamp(s * 1000, TaskVerbs.MinLeaseMs, TaskVerbs.MaxLeaseMs) : null;
+        seconds is { } s ? (int)Math.Clamp(s * 1000, TaskService.MinLeaseMs, TaskService.MaxLeaseMs) : null;
 
     [LoggerMessage(LogLevel.Information, "{Command} of task {TaskId} attempt {Attempt} by {Worker} was refused: {Verdict}")]
-    private partial void LogRefused(string command, Guid taskId, int attempt, string worker, Verdict verdict);
+    private partial void LogRefused(string command, Guid taskId, int attempt, string worker, CommandResult verdict);
 }

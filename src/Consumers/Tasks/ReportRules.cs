@@ -23,15 +23,15 @@ internal sealed class ReportRules(IOptions<EngineOptions> options)
         : null;
 
     public static string? Problem(AttemptStarted entry) =>
-        entry.LeaseSeconds is { } lease && !(lease > 0 && lease * 1000 <= TaskVerbs.MaxLeaseMs)
-            ? $"lease_seconds must be above 0 and at most {TaskVerbs.MaxLeaseMs / 1000}" : null;
+        entry.LeaseSeconds is { } lease && !(lease > 0 && lease * 1000 <= TaskService.MaxLeaseMs)
+            ? $"lease_seconds must be above 0 and at most {TaskService.MaxLeaseMs / 1000}" : null;
 
     /// <summary>Progress that is too long is left out, and the lease is renewed nevertheless.</summary>
     public static string? Problem(AttemptHeartbeat entry) => entry.Attempt < 1 ? "attempt must be 1 or more" : null;
 
     public string? Problem(AttemptOutcome entry) =>
-        entry.SnoozeSeconds is { } snooze && !(snooze >= 0 && snooze <= TaskVerbs.MaxSnooze.TotalSeconds)
-            ? $"snooze_seconds must be 0 to {TaskVerbs.MaxSnooze.TotalSeconds:0}"
+        entry.SnoozeSeconds is { } snooze && !(snooze >= 0 && snooze <= TaskService.MaxSnooze.TotalSeconds)
+            ? $"snooze_seconds must be 0 to {TaskService.MaxSnooze.TotalSeconds:0}"
         : IsTooLong(entry.Result) || IsTooLong(entry.Error) ? $"result and error must have at most {options.Value.MaxPayloadBytes} bytes"
         : null;
 

@@ -13,7 +13,7 @@ namespace TaskQueue.Consumers.Tasks;
 /// Accepts tasks of bus producers. Their owner is the tenant of the broker's user. What breaks a rule is set aside with its
 /// reason; the rest of the message is accepted.
 /// </summary>
-internal sealed class SubmitConsumer(TaskVerbs verbs, WaitingTaskQuota quota, SetAside aside) : IConsumer<SubmitTasks>
+internal sealed class SubmitConsumer(TaskService verbs, WaitingTaskQuota quota, SetAside aside) : IConsumer<SubmitTasks>
 {
     /// <summary>Tasks of one message.</summary>
     public const int MaxTasks = 1000;
@@ -114,7 +114,7 @@ internal sealed class SubmitConsumer(TaskVerbs verbs, WaitingTaskQuota quota, Se
         ThreadId = sent.ThreadId,
         LeaseSeconds = sent.LeaseSeconds,
         Retry = sent.Retry,
-        Ending = sent.CallbackUrl is { } url ? new TaskEnding { CallbackUrl = url } : null,
+        Ending = sent.CallbackUrl is { } url ? new CompletionActions { CallbackUrl = url } : null,
         Owner = owner,
     };
 

@@ -10,7 +10,7 @@ namespace TaskQueue.Consumers.Upstreams;
 /// Applies the outcomes of this process's attempts at upstreams, as many together as wait when the last ones were committed.
 /// While the database is away they wait, and with them those who bring more.
 /// </summary>
-internal sealed partial class OutcomeReporter(TaskVerbs verbs, Outages outages, TimeProvider time, ILogger<OutcomeReporter> logger)
+internal sealed partial class OutcomeReporter(TaskService verbs, DependencyHealth outages, TimeProvider time, ILogger<OutcomeReporter> logger)
 {
     private const int MaxWaiting = 1000, MaxTogether = 250;
     private static readonly TimeSpan AfterFault = TimeSpan.FromMilliseconds(500);
@@ -48,8 +48,8 @@ internal sealed partial class OutcomeReporter(TaskVerbs verbs, Outages outages, 
         try
         {
             await verbs.ApplyAsync([outcome]);
-            if (outcome.Verdict is not (Verdict.Applied or Verdict.Duplicate))
-                LogRefused(outcome.CorrelationId, outcome.Attempt, outcome.Verdict);
+            if (outcome.CommandResult is not (CommandResult.Applied or CommandResult.Duplicate))
+                LogRefused(outcome.CorrelationId, outcome.Attempt, outcome.CommandResult);
             return false;
         }
 #pragma warning disable CA1031 // one that cannot be applied must not hold up the others
@@ -57,14 +57,14 @@ internal sealed partial class OutcomeReporter(TaskVerbs verbs, Outages outages, 
 #pragma warning restore CA1031
         {
             var again = StorageFaults.IsTransient(fault);
-            if (!outages.Covers(fault))
+            if (!outages.TryHandle(fault))
                 LogFailed(fault, outcome.CorrelationId, outcome.Attempt, again);
             return again;
         }
     }
 
     [LoggerMessage(LogLevel.Information, "The outcome of task {TaskId} attempt {Attempt} was refused: {Verdict}")]
-    private partial void LogRefused(Guid taskId, int attempt, Verdict verdict);
+    private partial void LogRefused(Guid taskId, int attempt, CommandResult verdict);
 
     [LoggerMessage(LogLevel.Warning, "The outcome of task {TaskId} attempt {Attempt} was not applied; tried again: {Again}")]
     private partial void LogFailed(Exception fault, Guid taskId, int attempt, bool again);

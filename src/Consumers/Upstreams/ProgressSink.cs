@@ -14,22 +14,22 @@ internal sealed class ProgressSink(ReplySender replies, string replyTo, Guid tas
 
     /// <summary>Passes one event on; returns when the caller, or the broker, has it.</summary>
     /// <param name="data">JSON text.</param>
-    /// <param name="stop">Gives up.</param>
+    /// <param name="cancellationToken">Gives up.</param>
     /// <param name="name">What kind of event it is.</param>
-    public Task TellAsync(string data, CancellationToken stop, string name = SseParser.EventTypeDefault) =>
-        replies.ProgressAsync(replyTo, taskId, new TaskProgress((_next++).ToString(CultureInfo.InvariantCulture), name, data), stop);
+    public Task TellAsync(string data, CancellationToken cancellationToken, string name = SseParser.EventTypeDefault) =>
+        replies.ProgressAsync(replyTo, taskId, new TaskProgress((_next++).ToString(CultureInfo.InvariantCulture), name, data), cancellationToken);
 
     /// <summary>Passes a stream of events on.</summary>
     /// <param name="events">The stream.</param>
     /// <param name="timeout">How long the next event may take; a caller who reads slowly does not count.</param>
     /// <param name="limit">Cancelled when an event took longer.</param>
-    /// <param name="stop">Gives up.</param>
-    public async Task PassAsync(Stream events, TimeSpan timeout, CancellationTokenSource limit, CancellationToken stop)
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task PassAsync(Stream events, TimeSpan timeout, CancellationTokenSource limit, CancellationToken cancellationToken)
     {
         await foreach (var item in SseParser.Create(events, (_, data) => UpstreamAnswer.ToJson(data)).EnumerateAsync(limit.Token))
         {
             limit.CancelAfter(Timeout.InfiniteTimeSpan);
-            await TellAsync(item.Data, stop, item.EventType);
+            await TellAsync(item.Data, cancellationToken, item.EventType);
             limit.CancelAfter(timeout);
         }
     }

@@ -25,10 +25,10 @@ internal sealed class Upstream
     public Uri? UrlOf(string? endpoint) => _urls.GetValueOrDefault(endpoint ?? Options.Endpoint);
 
     /// <summary>Waits until the upstream wants to be asked again.</summary>
-    public async Task ReadyAsync(CancellationToken stop)
+    public async Task ReadyAsync(CancellationToken cancellationToken)
     {
         while (_time.GetElapsedTime(_time.GetTimestamp(), Interlocked.Read(ref _pausedUntil)) is var wait && wait > TimeSpan.Zero)
-            await Task.Delay(wait, _time, stop);
+            await Task.Delay(wait, _time, cancellationToken);
     }
 
     /// <summary>The upstream does not want to be asked for so long.</summary>

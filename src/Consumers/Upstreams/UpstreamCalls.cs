@@ -31,26 +31,26 @@ internal sealed partial class UpstreamCalls(
     /// <summary>Runs a task to its result.</summary>
     /// <param name="upstream">Where.</param>
     /// <param name="task">The task.</param>
-    /// <param name="stopping">No request is begun any more.</param>
+    /// <param name="cancellationToken">No request is begun any more.</param>
     /// <param name="abort">The one under way is broken off.</param>
     /// <exception cref="OperationCanceledException">There is no result: somebody else must run the task.</exception>
-    public async Task<string> RunAsync(Upstream upstream, TaskState task, CancellationToken stopping, CancellationToken abort)
+    public async Task<string> RunAsync(Upstream upstream, TaskState task, CancellationToken cancellationToken, CancellationToken abort)
     {
-        var ending = TaskEndings.Of(task);
+        var ending = CompletionActionsJson.Of(task);
         var headers = TaskHeaders.Of(task);
         var sink = headers.IsStreaming && task.Level == 0 && ending?.ReplyTo is { } replyTo ? new ProgressSink(replies, replyTo, task.CorrelationId) : null;
         var requestId = UpstreamAnswer.RequestId(task, ending?.LapseResult);
         var answer = upstream.UrlOf(task.Name) is { } url
-            ? await AskAsync(upstream, new Request(url, Encoding.UTF8.GetBytes(task.Payload), requestId, upstream.Options.ApiKey, TaskTrace.Onward(task.Headers)), sink, stopping, abort)
+            ? await AskAsync(upstream, new Request(url, Encoding.UTF8.GetBytes(task.Payload), requestId, upstream.Options.ApiKey, TaskTrace.Onward(task.Headers)), sink, cancellationToken, abort)
             : UpstreamAnswer.Error((int)HttpStatusCode.NotFound, $"no upstream of this queue serves {task.Name}");
         if (sink is not null && !answer.IsTold)
             await sink.TellAsync(answer.Body, abort);
         return answer.ToResult(requestId);
     }
 
-    private async Task<UpstreamAnswer> AskAsync(Upstream upstream, Request request, ProgressSink? sink, CancellationToken stopping, CancellationToken abort)
+    private async Task<UpstreamAnswer> AskAsync(Upstream upstream, Request request, ProgressSink? sink, CancellationToken cancellationToken, CancellationToken abort)
     {
-        using var noMore = CancellationTokenSource.CreateLinkedTokenSource(stopping, abort);
+        using var noMore = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, abort);
         for (var retries = 0; ; retries++)
         {
             noMore.Token.ThrowIfCancellationRequested();
@@ -102,11 +102,11 @@ internal sealed partial class UpstreamCalls(
         }
     }
 
-    private async Task<UpstreamAnswer> ReadAsync(HttpResponseMessage response, CancellationToken stop)
+    private async Task<UpstreamAnswer> ReadAsync(HttpResponseMessage response, CancellationToken cancellationToken)
     {
-        await response.Content.LoadIntoBufferAsync(engine.Value.MaxPayloadBytes, stop);
+        await response.Content.LoadIntoBufferAsync(engine.Value.MaxPayloadBytes, cancellationToken);
         var mayRetry = response.StatusCode == HttpStatusCode.TooManyRequests || (int)response.StatusCode >= 500;
-        return new UpstreamAnswer((int)response.StatusCode, UpstreamAnswer.ToJson(await response.Content.ReadAsByteArrayAsync(stop)))
+        return new UpstreamAnswer((int)response.StatusCode, UpstreamAnswer.ToJson(await response.Content.ReadAsByteArrayAsync(cancellationToken)))
         {
             MayRetry = mayRetry,
             RetryAfter = mayRetry ? RetryAfter.Of(response, time.GetUtcNow()) : null,
@@ -149,14 +149,11 @@ internal sealed record TaskHeaders(bool IsStreaming)
         try
         {
             using var headers = JsonDocument.Parse(task.Headers ?? "{}");
-            return new(Text(headers, "response_mode") == "streaming");
+            return new(TextRules.Read(headers.RootElement, "response_mode") == "streaming");
         }
         catch (Exception fault) when (fault is JsonException or InvalidOperationException)
         {
             return new(false); // of a bus producer
         }
     }
-
-    private static string? Text(JsonDocument headers, string name) =>
-        headers.RootElement.ValueKind == JsonValueKind.Object && headers.RootElement.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 }

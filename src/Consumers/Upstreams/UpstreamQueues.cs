@@ -5,7 +5,7 @@ using TaskQueue.Engine.Storage;
 namespace TaskQueue.Consumers.Upstreams;
 
 /// <summary>Which queues an upstream serves.</summary>
-internal sealed class UpstreamQueues(QueueCatalog catalog, QueueVerbs queues, IOptions<UpstreamList> list)
+internal sealed class UpstreamQueues(QueueCatalog catalog, QueueService queues, IOptions<UpstreamList> list)
 {
     private static readonly int[] UsualLevels = [0, 1];
 

@@ -10,7 +10,7 @@ namespace TaskQueue.Consumers.Upstreams;
 
 /// <summary>Keeps one upstream busy: claims as many tasks as it may still be asked, and renews the leases of those under way.</summary>
 internal sealed partial class UpstreamRunner(
-    Upstream upstream, UpstreamQueues queues, UpstreamCalls calls, OutcomeReporter reporter, Claims claims, TaskVerbs verbs, Pulses pulses, Outages outages, TimeProvider time, ILogger<UpstreamRunner> logger) : IDisposable
+    Upstream upstream, UpstreamQueues queues, UpstreamCalls calls, OutcomeReporter reporter, TaskClaimer claims, TaskService verbs, LoopHeartbeats pulses, DependencyHealth outages, TimeProvider time, ILogger<UpstreamRunner> logger) : IDisposable
 {
     private const int LeaseMs = 30_000;
     private static readonly TimeSpan AfterFault = TimeSpan.FromMilliseconds(500);
@@ -21,7 +21,7 @@ internal sealed partial class UpstreamRunner(
     private readonly string _worker = $"upstream@{Environment.MachineName}:{Environment.ProcessId}:{Guid.NewGuid():N}"[..Math.Min(100, Environment.MachineName.Length + 40)];
     private readonly ConcurrentDictionary<UpstreamAttempt, byte> _running = new();
     private readonly SemaphoreSlim _slots = new(upstream.Options.MaxConcurrency);
-    private readonly Pulse _pulse = pulses.Of(typeof(UpstreamService));
+    private readonly LoopHeartbeat _pulse = pulses.Of(typeof(UpstreamService));
     private int _turn;
 
     /// <summary>Tasks that were claimed and are not reported yet.</summary>
@@ -30,16 +30,16 @@ internal sealed partial class UpstreamRunner(
     public void Dispose() => _slots.Dispose();
 
     /// <summary>Claims until it is to stop, then waits for what is under way.</summary>
-    public async Task RunAsync(CancellationToken stopping)
+    public async Task RunAsync(CancellationToken cancellationToken)
     {
-        while (!stopping.IsCancellationRequested)
+        while (!cancellationToken.IsCancellationRequested)
         {
             try
             {
-                await ClaimAsync(stopping);
+                await ClaimAsync(cancellationToken);
                 _pulse.Succeeded();
             }
-            catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
             {
                 break;
             }
@@ -47,13 +47,13 @@ internal sealed partial class UpstreamRunner(
             catch (Exception fault)
 #pragma warning restore CA1031
             {
-                if (!outages.Covers(fault))
+                if (!outages.TryHandle(fault))
                 {
                     _pulse.Failed(fault);
                     LogClaimFailed(fault, upstream.Options.Endpoint);
                 }
 
-                await Task.Delay(AfterFault, time, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.Delay(AfterFault, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
 
@@ -68,14 +68,14 @@ internal sealed partial class UpstreamRunner(
         try
         {
             var renewals = await verbs.ApplyAsync(attempts.ConvertAll(a => verbs.Renew(a.Task.CorrelationId, a.Task.Attempt, _worker)));
-            foreach (var (attempt, renewal) in attempts.Zip(renewals).Where(r => r.Second.Verdict != Verdict.Applied))
+            foreach (var (attempt, renewal) in attempts.Zip(renewals).Where(r => r.Second.CommandResult != CommandResult.Applied))
                 attempt.Lose();
         }
 #pragma warning disable CA1031 // the lease outlasts two heartbeats that fail
         catch (Exception fault)
 #pragma warning restore CA1031
         {
-            if (!outages.Covers(fault))
+            if (!outages.TryHandle(fault))
                 LogRenewFailed(fault, upstream.Options.Endpoint);
         }
     }
@@ -87,11 +87,11 @@ internal sealed partial class UpstreamRunner(
             attempt.Abort();
     }
 
-    private async Task ClaimAsync(CancellationToken stopping)
+    private async Task ClaimAsync(CancellationToken cancellationToken)
     {
         _pulse.Rest();
-        await upstream.ReadyAsync(stopping);
-        await _slots.WaitAsync(stopping);
+        await upstream.ReadyAsync(cancellationToken);
+        await _slots.WaitAsync(cancellationToken);
         _pulse.Beat();
         var free = 1;
         while (_slots.Wait(0, CancellationToken.None))
@@ -99,7 +99,7 @@ internal sealed partial class UpstreamRunner(
         IReadOnlyList<TaskState> tasks = [];
         try
         {
-            tasks = await claims.ClaimAsync(new ClaimRequest(await queues.TargetsAsync(upstream.Options, _turn++), free, _worker, LeaseMs), LookAgain, stopping, _pulse);
+            tasks = await claims.ClaimAsync(new ClaimRequest(await queues.TargetsAsync(upstream.Options, _turn++), free, _worker, LeaseMs), LookAgain, cancellationToken, _pulse);
         }
         finally
         {
@@ -111,13 +111,13 @@ internal sealed partial class UpstreamRunner(
         {
             var attempt = new UpstreamAttempt(task);
             _running[attempt] = 0;
-            _ = Task.Run(() => RunAsync(attempt, stopping), CancellationToken.None);
+            _ = Task.Run(() => RunAsync(attempt, cancellationToken), CancellationToken.None);
         }
     }
 
-    private async Task RunAsync(UpstreamAttempt attempt, CancellationToken stopping)
+    private async Task RunAsync(UpstreamAttempt attempt, CancellationToken cancellationToken)
     {
-        var outcome = await TraceAsync(attempt, stopping);
+        var outcome = await TraceAsync(attempt, cancellationToken);
         if (outcome is not null)
             await reporter.ReportAsync(outcome);
         _running.TryRemove(attempt, out _);
@@ -125,24 +125,24 @@ internal sealed partial class UpstreamRunner(
         _slots.Release();
     }
 
-    private async Task<AttemptCommand?> TraceAsync(UpstreamAttempt attempt, CancellationToken stopping)
+    private async Task<AttemptCommand?> TraceAsync(UpstreamAttempt attempt, CancellationToken cancellationToken)
     {
         var task = attempt.Task;
         using var activity = TaskTrace.StartProcess(task.Queue, task.CorrelationId, task.Attempt, task.Name, task.Headers);
         using var scope = logger.BeginAttempt(task.CorrelationId, task.Attempt);
-        var outcome = await OutcomeAsync(attempt, stopping);
+        var outcome = await OutcomeAsync(attempt, cancellationToken);
         if (outcome is FailTask failed)
             activity?.SetStatus(ActivityStatusCode.Error, failed.Error);
         return outcome;
     }
 
     /// <returns>What to report; null where the attempt was lost.</returns>
-    private async Task<AttemptCommand?> OutcomeAsync(UpstreamAttempt attempt, CancellationToken stopping)
+    private async Task<AttemptCommand?> OutcomeAsync(UpstreamAttempt attempt, CancellationToken cancellationToken)
     {
         var (id, number) = (attempt.Task.CorrelationId, attempt.Task.Attempt);
         try
         {
-            return verbs.Complete(id, number, _worker, await calls.RunAsync(upstream, attempt.Task, stopping, attempt.Aborted));
+            return verbs.Complete(id, number, _worker, await calls.RunAsync(upstream, attempt.Task, cancellationToken, attempt.Aborted));
         }
 #pragma warning disable CA1031 // a broken off request may end with any fault
         catch (Exception) when (attempt.IsLost)
@@ -150,7 +150,7 @@ internal sealed partial class UpstreamRunner(
             LogLost(id, number);
             return null;
         }
-        catch (Exception fault) when (attempt.Aborted.IsCancellationRequested || (fault is OperationCanceledException && stopping.IsCancellationRequested))
+        catch (Exception fault) when (attempt.Aborted.IsCancellationRequested || (fault is OperationCanceledException && cancellationToken.IsCancellationRequested))
         {
             return verbs.Snooze(id, number, _worker, TimeSpan.Zero);
         }

@@ -18,7 +18,7 @@ public abstract class BatchCommand(Guid batchId, DateTime at) : CorrelatedBy<Gui
     public DateTime At { get; } = at;
 
     /// <summary>Set by the machine.</summary>
-    public Verdict Verdict { get; set; } = Verdict.NotFound;
+    public CommandResult Verdict { get; set; } = CommandResult.NotFound;
 }
 
 /// <summary>Accept a batch.</summary>

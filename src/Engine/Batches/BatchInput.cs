@@ -21,10 +21,10 @@ public static class BatchInput
     private static ReadOnlySpan<byte> ByteOrderMark => "\uFEFF"u8;
 
     /// <summary>The content of an input; null where it was deleted.</summary>
-    public static async Task<Stream?> OpenAsync(FileVerbs files, string id, CancellationToken stop)
+    public static async Task<Stream?> OpenAsync(FileService files, string id, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(files);
-        if (await files.FindAsync(id, Access.All, stop) is not { } file)
+        if (await files.FindAsync(id, Access.All, cancellationToken) is not { } file)
             return null;
         try
         {
@@ -40,8 +40,8 @@ public static class BatchInput
     /// <param name="input">Can be sought.</param>
     /// <param name="from">Bytes to leave out.</param>
     /// <param name="maxPayload">Most bytes of the request in a line.</param>
-    /// <param name="stop">Stops the read.</param>
-    public static async IAsyncEnumerable<InputLine> ReadAsync(Stream input, long from, int maxPayload, [EnumeratorCancellation] CancellationToken stop)
+    /// <param name="cancellationToken">Stops the read.</param>
+    public static async IAsyncEnumerable<InputLine> ReadAsync(Stream input, long from, int maxPayload, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(input);
         var maxLine = maxPayload + Envelope;
@@ -50,7 +50,7 @@ public static class BatchInput
         var (number, at, tooLong) = (0, from, false);
         while (true)
         {
-            var read = await reader.ReadAsync(stop);
+            var read = await reader.ReadAsync(cancellationToken);
             var buffer = read.Buffer;
             while (buffer.PositionOf((byte)'\n') is { } end)
             {

@@ -19,10 +19,10 @@ public sealed record BatchProgress(int Total, int Completed, int Failed)
     }
 
     /// <summary>The counts of a batch whose lines have ended so.</summary>
-    internal static BatchProgress Of(BatchState batch, IReadOnlyDictionary<BatchLineEnd, int> ends)
+    internal static BatchProgress Of(BatchState batch, IReadOnlyDictionary<BatchItemOutcome, int> ends)
     {
-        var (good, refused) = (ends.GetValueOrDefault(BatchLineEnd.Succeeded), ends.GetValueOrDefault(BatchLineEnd.Refused));
-        var lost = batch.BadLines + ends.GetValueOrDefault(BatchLineEnd.Lost);
+        var (good, refused) = (ends.GetValueOrDefault(BatchItemOutcome.Succeeded), ends.GetValueOrDefault(BatchItemOutcome.Refused));
+        var lost = batch.BadLines + ends.GetValueOrDefault(BatchItemOutcome.Lost);
         return batch.Strict ? new(batch.Total, good, refused + lost) : new(batch.Total, good + refused, lost);
     }
 }
@@ -31,37 +31,37 @@ public sealed record BatchProgress(int Total, int Completed, int Failed)
 public sealed class BatchQueries(IDbContextFactory<TaskDbContext> databases)
 {
     /// <summary>One batch, or null where there is none that this caller may see.</summary>
-    public async Task<BatchState?> FindAsync(Guid id, Access access, CancellationToken stop)
+    public async Task<BatchState?> FindAsync(Guid id, Access access, CancellationToken cancellationToken)
     {
-        await using var db = await databases.CreateDbContextAsync(stop);
-        return db.Open(await Visible(db, access).SingleOrDefaultAsync(b => b.CorrelationId == id, stop));
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        return db.Open(await Visible(db, access).SingleOrDefaultAsync(b => b.CorrelationId == id, cancellationToken));
     }
 
     /// <summary>A page of the batches that a caller may see, newest first.</summary>
     /// <param name="access">Who asks.</param>
     /// <param name="after">Behind this one; null is from the newest.</param>
     /// <param name="max">At most so many.</param>
-    /// <param name="stop">Stops the read.</param>
-    public async Task<List<BatchState>> ListAsync(Access access, BatchState? after, int max, CancellationToken stop)
+    /// <param name="cancellationToken">Stops the read.</param>
+    public async Task<List<BatchState>> ListAsync(Access access, BatchState? after, int max, CancellationToken cancellationToken)
     {
-        await using var db = await databases.CreateDbContextAsync(stop);
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
         var batches = Visible(db, access);
         if (after is not null)
             batches = batches.Where(b => b.CreatedAt < after.CreatedAt || (b.CreatedAt == after.CreatedAt && b.CorrelationId < after.CorrelationId));
-        return db.Open(await batches.OrderByDescending(b => b.CreatedAt).ThenByDescending(b => b.CorrelationId).Take(max).ToListAsync(stop));
+        return db.Open(await batches.OrderByDescending(b => b.CreatedAt).ThenByDescending(b => b.CorrelationId).Take(max).ToListAsync(cancellationToken));
     }
 
     /// <summary>How far each of these batches has come.</summary>
-    public async Task<IReadOnlyDictionary<Guid, BatchProgress>> ProgressAsync(IReadOnlyList<BatchState> batches, CancellationToken stop)
+    public async Task<IReadOnlyDictionary<Guid, BatchProgress>> ProgressAsync(IReadOnlyList<BatchState> batches, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(batches);
         var live = batches.Where(b => !BatchStates.IsTerminal(b.State)).Select(b => b.CorrelationId).ToList();
-        var ends = new Dictionary<Guid, Dictionary<BatchLineEnd, int>>();
+        var ends = new Dictionary<Guid, Dictionary<BatchItemOutcome, int>>();
         if (live.Count > 0)
         {
-            await using var db = await databases.CreateDbContextAsync(stop);
+            await using var db = await databases.CreateDbContextAsync(cancellationToken);
             var counts = await db.BatchCounts.Where(c => live.Contains(c.BatchId)).GroupBy(c => new { c.BatchId, c.End })
-                .Select(g => new { g.Key.BatchId, g.Key.End, Count = g.Sum(c => c.Count) }).ToListAsync(stop);
+                .Select(g => new { g.Key.BatchId, g.Key.End, Count = g.Sum(c => c.Count) }).ToListAsync(cancellationToken);
             ends = counts.GroupBy(c => c.BatchId).ToDictionary(g => g.Key, g => g.ToDictionary(c => c.End, c => c.Count));
         }
 

@@ -25,11 +25,11 @@ internal sealed class BatchRepository(IDbContextFactory<TaskDbContext> databases
         var command = (BatchCommand)(object)context.Message;
         for (var tries = 1; ; tries++)
         {
-            command.Verdict = Verdict.NotFound; // what an earlier try said was not written
+            command.Verdict = CommandResult.NotFound; // what an earlier try said was not written
             await using var db = await databases.CreateDbContextAsync();
             var saga = new BatchSagaContext<T>(context, db);
             await next.Send(saga);
-            if (command.Verdict != Verdict.Applied)
+            if (command.Verdict != CommandResult.Applied)
                 return;
             try
             {

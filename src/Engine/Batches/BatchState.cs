@@ -147,14 +147,14 @@ public sealed class BatchCount
     public int Stream { get; set; }
 
     /// <summary>How the lines ended.</summary>
-    public BatchLineEnd End { get; set; }
+    public BatchItemOutcome End { get; set; }
 
     /// <summary>How many.</summary>
     public int Count { get; set; }
 }
 
 /// <summary>How a line of a batch ended.</summary>
-public enum BatchLineEnd
+public enum BatchItemOutcome
 {
     /// <summary>With a status of 2xx.</summary>
     Succeeded = 1,
@@ -167,7 +167,7 @@ public enum BatchLineEnd
 }
 
 /// <summary>A row of table <c>batch_bad_lines</c>: a line that cannot be run, for the error file.</summary>
-public sealed class BatchBadLine
+public sealed class InvalidBatchItem
 {
     /// <summary>The batch.</summary>
     public Guid BatchId { get; set; }

@@ -17,8 +17,8 @@ public sealed class BatchStateMachine : MassTransitStateMachine<BatchState>
 
         Event(() => Create, e => e.SetSagaFactory(c => c.Message.Batch));
 
-        Initially(When(Create).TransitionTo(Validating).Then(c => c.Message.Verdict = Verdict.Applied));
-        DuringAny(When(Create).Answer(Verdict.Duplicate));
+        Initially(When(Create).TransitionTo(Validating).Then(c => c.Message.Verdict = CommandResult.Applied));
+        DuringAny(When(Create).Answer(CommandResult.Duplicate));
 
         WhileComing();
         WhileGoing();
@@ -78,17 +78,17 @@ public sealed class BatchStateMachine : MassTransitStateMachine<BatchState>
         During([Validating, InProgress],
             When(Cancel).TransitionTo(Cancelling).Then(c => c.Saga.CancellingAt = Apply(c)),
             When(Expire).IfElse(c => c.Saga.DeadlineAt <= c.Message.At,
-                then => then.TransitionTo(Expiring).Then(c => Apply(c)), refused => refused.Answer(Verdict.NotAllowed)),
-            When(Finish).Answer(Verdict.NotAllowed));
+                then => then.TransitionTo(Expiring).Then(c => Apply(c)), refused => refused.Answer(CommandResult.NotAllowed)),
+            When(Finish).Answer(CommandResult.NotAllowed));
         During(Validating,
             When(Begin).TransitionTo(InProgress).Then(KeepCounts),
             When(Refuse).TransitionTo(Failed).Then(KeepErrors),
-            When(Finalize).Answer(Verdict.NotAllowed));
+            When(Finalize).Answer(CommandResult.NotAllowed));
         During(InProgress,
-            When(Begin).Answer(Verdict.Duplicate),
-            When(Refuse).Answer(Verdict.NotAllowed),
+            When(Begin).Answer(CommandResult.Duplicate),
+            When(Refuse).Answer(CommandResult.NotAllowed),
             When(Finalize).IfElse(c => c.Saga.LinesDone >= c.Saga.Total,
-                then => then.TransitionTo(Finalizing).Then(c => c.Saga.FinalizingAt = Apply(c)), refused => refused.Answer(Verdict.NotAllowed)));
+                then => then.TransitionTo(Finalizing).Then(c => c.Saga.FinalizingAt = Apply(c)), refused => refused.Answer(CommandResult.NotAllowed)));
     }
 
     /// <summary>A batch that was cancelled or expired stays so while its files are written; the time says that they are.</summary>
@@ -96,38 +96,38 @@ public sealed class BatchStateMachine : MassTransitStateMachine<BatchState>
     {
         During([Cancelling, Expiring],
             When(Finalize).IfElse(c => c.Saga.FinalizingAt is null,
-                then => then.Then(c => c.Saga.FinalizingAt = Apply(c)), refused => refused.Answer(Verdict.Duplicate)));
+                then => then.Then(c => c.Saga.FinalizingAt = Apply(c)), refused => refused.Answer(CommandResult.Duplicate)));
         During([Cancelling, Expiring, Finalizing],
-            When(Begin).Answer(Verdict.NotAllowed),
-            When(Refuse).Answer(Verdict.NotAllowed));
+            When(Begin).Answer(CommandResult.NotAllowed),
+            When(Refuse).Answer(CommandResult.NotAllowed));
         During(Cancelling,
-            When(Cancel).Answer(Verdict.Duplicate),
-            When(Expire).Answer(Verdict.NotAllowed),
-            When(Finish).IfElse(c => c.Saga.FinalizingAt is not null, then => then.TransitionTo(Cancelled).Then(KeepFiles), refused => refused.Answer(Verdict.NotAllowed)));
+            When(Cancel).Answer(CommandResult.Duplicate),
+            When(Expire).Answer(CommandResult.NotAllowed),
+            When(Finish).IfElse(c => c.Saga.FinalizingAt is not null, then => then.TransitionTo(Cancelled).Then(KeepFiles), refused => refused.Answer(CommandResult.NotAllowed)));
         During(Expiring,
-            When(Cancel).Answer(Verdict.NotAllowed),
-            When(Expire).Answer(Verdict.Duplicate),
-            When(Finish).IfElse(c => c.Saga.FinalizingAt is not null, then => then.TransitionTo(Expired).Then(KeepFiles), refused => refused.Answer(Verdict.NotAllowed)));
+            When(Cancel).Answer(CommandResult.NotAllowed),
+            When(Expire).Answer(CommandResult.Duplicate),
+            When(Finish).IfElse(c => c.Saga.FinalizingAt is not null, then => then.TransitionTo(Expired).Then(KeepFiles), refused => refused.Answer(CommandResult.NotAllowed)));
         During(Finalizing,
-            When(Cancel).Answer(Verdict.NotAllowed),
-            When(Expire).Answer(Verdict.NotAllowed),
-            When(Finalize).Answer(Verdict.Duplicate),
+            When(Cancel).Answer(CommandResult.NotAllowed),
+            When(Expire).Answer(CommandResult.NotAllowed),
+            When(Finalize).Answer(CommandResult.Duplicate),
             When(Finish).TransitionTo(Completed).Then(KeepFiles));
     }
 
     private void WhenEnded() =>
         During([Completed, Failed, Expired, Cancelled],
-            When(Begin).Answer(Verdict.Finished),
-            When(Refuse).Answer(Verdict.Finished),
-            When(Cancel).Answer(Verdict.Finished),
-            When(Expire).Answer(Verdict.Finished),
-            When(Finalize).Answer(Verdict.Finished),
-            When(Finish).Answer(Verdict.Finished));
+            When(Begin).Answer(CommandResult.Finished),
+            When(Refuse).Answer(CommandResult.Finished),
+            When(Cancel).Answer(CommandResult.Finished),
+            When(Expire).Answer(CommandResult.Finished),
+            When(Finalize).Answer(CommandResult.Finished),
+            When(Finish).Answer(CommandResult.Finished));
 
     private static DateTime Apply<T>(BehaviorContext<BatchState, T> c)
         where T : BatchCommand
     {
-        c.Message.Verdict = Verdict.Applied;
+        c.Message.Verdict = CommandResult.Applied;
         return c.Message.At;
     }
 
@@ -160,7 +160,7 @@ public sealed class BatchStateMachine : MassTransitStateMachine<BatchState>
 internal static class BatchStateMachineExtensions
 {
     /// <summary>Answers and changes nothing.</summary>
-    public static EventActivityBinder<BatchState, T> Answer<T>(this EventActivityBinder<BatchState, T> binder, Verdict verdict)
+    public static EventActivityBinder<BatchState, T> Answer<T>(this EventActivityBinder<BatchState, T> binder, CommandResult verdict)
         where T : BatchCommand =>
         binder.Then(c => c.Message.Verdict = verdict);
 }

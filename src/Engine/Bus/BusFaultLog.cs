@@ -1,4 +1,5 @@
 using System.Runtime.Serialization;
+using System.Text.Json;
 using MassTransit;
 using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Telemetry;
@@ -9,7 +10,7 @@ namespace TaskQueue.Engine.Bus;
 /// Says what goes wrong with messages of the bus. MassTransit's own lines are switched off by default: it logs the
 /// commands of the machine as messages too, so a lost database connection would be thousands of errors with their stacks.
 /// </summary>
-internal sealed partial class BusFaultLog(Outages outages, ILogger<BusFaultLog> logger) : IReceiveObserver
+internal sealed partial class BusFaultLog(DependencyHealth outages, ILogger<BusFaultLog> logger) : IReceiveObserver
 {
     public Task PreReceive(ReceiveContext context) => Task.CompletedTask;
 
@@ -21,14 +22,14 @@ internal sealed partial class BusFaultLog(Outages outages, ILogger<BusFaultLog> 
     public Task ConsumeFault<T>(ConsumeContext<T> context, TimeSpan duration, string consumerType, Exception exception)
         where T : class
     {
-        if (exception is not (OperationCanceledException or ConsumerCanceledException) && !outages.Covers(exception))
+        if (exception is not (OperationCanceledException or ConsumerCanceledException) && !outages.TryHandle(exception))
             LogFault(typeof(T).Name, context.MessageId, exception.GetType().Name, exception.Message);
         return Task.CompletedTask;
     }
 
     public Task ReceiveFault(ReceiveContext context, Exception exception)
     {
-        if (exception is SerializationException)
+        if (exception is SerializationException or JsonException)
             LogUnreadable(context.InputAddress.AbsolutePath, exception.GetBaseException().Message); // its sender's fault
         else if (exception is not (OperationCanceledException or ConsumerCanceledException))
             LogFailed(exception, context.InputAddress.AbsolutePath);

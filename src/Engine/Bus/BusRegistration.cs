@@ -34,19 +34,19 @@ public static class BusRegistration
     public static IServiceCollection AddTaskQueueBus(this IServiceCollection services, BusAddress address, IReadOnlyList<BusRole> roles)
     {
         ArgumentNullException.ThrowIfNull(address);
-        services.AddSingleton(address).AddSingleton<PushTopology>().AddSingleton<WorkEndpoints>().AddTransient<SendGuard>();
+        services.AddSingleton(address).AddSingleton<PushTopology>().AddSingleton<WorkEndpoints>().AddTransient<ConfirmTimeout>();
         services.AddOptions<BusOptions>().BindConfiguration("TaskQueue:Bus").ValidateDataAnnotations().ValidateOnStart();
-        services.AddSingleton<IOptionsMonitor<BusOptions>, LastValidOptions<BusOptions>>().AddSingleton<BusAccess>().AddSingleton<SetAside>();
+        services.AddSingleton<IOptionsMonitor<BusOptions>, ValidatedOptionsMonitor<BusOptions>>().AddSingleton<BusAccess>().AddSingleton<SetAside>();
         services.Configure<MassTransitHostOptions>(o => o.ConsumerStopTimeout = ConsumerStopTimeout);
         services.AddMassTransit(bus =>
         {
             bus.DisableUsageTelemetry();
-            bus.AddConsumer<DoorbellConsumer>();
+            bus.AddConsumer<WorkNotifierConsumer>();
             bus.AddConsumer<QueuesChangedConsumer>();
             bus.AddConsumer<ReplyConsumer>();
             bus.AddConsumer<CanaryConsumer>();
             bus.AddReceiveObserver<BusFaultLog>();
-            bus.AddReceiveObserver(sp => sp.GetRequiredService<Hearing>());
+            bus.AddReceiveObserver(sp => sp.GetRequiredService<ConsumerLiveness>());
             foreach (var role in roles)
                 role.AddConsumers(bus);
             if (address.RabbitMq is null)
@@ -70,7 +70,7 @@ public static class BusRegistration
                     var endpoints = new RabbitMqEndpoints(cfg, context);
                     endpoints.OwnQueue("doorbell", null, e =>
                     {
-                        e.ConfigureConsumer<DoorbellConsumer>(context);
+                        e.ConfigureConsumer<WorkNotifierConsumer>(context);
                         e.ConfigureConsumer<QueuesChangedConsumer>(context);
                     });
                     endpoints.OwnQueue("replies", null, e => BindReplies((IRabbitMqReceiveEndpointConfigurator)e, context));
@@ -109,7 +109,7 @@ public static class BusRegistration
 
     private sealed class RabbitMqEndpoints(IRabbitMqBusFactoryConfigurator cfg, IBusRegistrationContext context) : IBusEndpoints
     {
-        private readonly Hearing _hearing = context.GetRequiredService<Hearing>();
+        private readonly ConsumerLiveness _hearing = context.GetRequiredService<ConsumerLiveness>();
 
         public void Queue(string name, ushort prefetch, Action<IReceiveEndpointConfigurator> configure) =>
             cfg.ReceiveEndpoint(name, e =>

@@ -5,7 +5,7 @@ using TaskQueue.Engine.Replies;
 namespace TaskQueue.Engine.Bus;
 
 /// <summary>Hands what other processes heard to the callers of this one.</summary>
-internal sealed class ReplyConsumer(ReplyDesk desk, Hearing hearing) : IConsumer<TaskReplies>
+internal sealed class ReplyConsumer(CompletionRouter desk, ConsumerLiveness hearing) : IConsumer<TaskReplies>
 {
     public async Task Consume(ConsumeContext<TaskReplies> context)
     {

@@ -5,7 +5,7 @@ using TaskQueue.Engine.Health;
 namespace TaskQueue.Engine.Bus;
 
 /// <summary>Adds endpoints that bring work and can be stopped while the bus goes on to carry reports.</summary>
-public sealed class WorkEndpoints(IReceiveEndpointConnector connector, BusAddress address, Hearing hearing)
+public sealed class WorkEndpoints(IReceiveEndpointConnector connector, BusAddress address, ConsumerLiveness hearing)
 {
     /// <summary>Begins to consume from a durable queue (a quorum queue on RabbitMQ); what is not finished goes back to it.</summary>
     /// <param name="name">The queue.</param>
@@ -22,7 +22,7 @@ public sealed class WorkEndpoints(IReceiveEndpointConnector connector, BusAddres
         });
 
     /// <summary>Lets canaries arrive there, and sees to it that some are sent.</summary>
-    internal static void Watch(Hearing hearing, string name, IRegistrationContext context, IReceiveEndpointConfigurator endpoint)
+    internal static void Watch(ConsumerLiveness hearing, string name, IRegistrationContext context, IReceiveEndpointConfigurator endpoint)
     {
         endpoint.ConfigureConsumer<CanaryConsumer>(context);
         hearing.Watch(name, endpoint.InputAddress);

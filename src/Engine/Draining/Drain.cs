@@ -56,8 +56,8 @@ public sealed class Drain : IDisposable
     public TimeSpan Shorten(TimeSpan wait) => HasBegun && wait > ShortWait ? ShortWait : wait;
 
     /// <summary>Ends a wait when its caller has left, or when the process is told to stop; one that begins after that is short anyway.</summary>
-    /// <param name="gone">The caller has left.</param>
-    public CancellationTokenSource EndWait(CancellationToken gone) => CancellationTokenSource.CreateLinkedTokenSource(gone, HasBegun ? default : Begun);
+    /// <param name="cancellationToken">The caller has left.</param>
+    public CancellationTokenSource EndWait(CancellationToken cancellationToken) => CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, HasBegun ? default : Begun);
 
     /// <summary>Somebody loses patience: all of it is over now.</summary>
     public void Hurry()

@@ -7,7 +7,7 @@ namespace TaskQueue.Engine.Encryption;
 internal static class BadLineCipher
 {
     /// <summary>A line as it is stored.</summary>
-    public static BatchBadLine Seal(DataCipher cipher, BatchBadLine line, Guid batchId) => new()
+    public static InvalidBatchItem Seal(DataCipher cipher, InvalidBatchItem line, Guid batchId) => new()
     {
         BatchId = line.BatchId,
         Line = line.Line,
@@ -17,12 +17,12 @@ internal static class BadLineCipher
     };
 
     /// <summary>Opens a line in place.</summary>
-    public static void Open(DataCipher cipher, BatchBadLine line)
+    public static void Open(DataCipher cipher, InvalidBatchItem line)
     {
         line.CustomId = cipher.Open(At("custom_id", line.BatchId, line), line.CustomId);
         line.Message = cipher.Open(At("message", line.BatchId, line), line.Message);
     }
 
-    private static Place At(string column, Guid batchId, BatchBadLine line) =>
+    private static Place At(string column, Guid batchId, InvalidBatchItem line) =>
         new($"batch_bad_lines.{column}", batchId, line.Line.ToString(CultureInfo.InvariantCulture));
 }

@@ -34,7 +34,7 @@ public static class EncryptedReads
             case TaskEvent taskEvent when DataCipher.IsMarked(taskEvent.Error):
                 new TaskCipher(db.GetService<DataCipher>()).Open(taskEvent);
                 break;
-            case BatchBadLine line when DataCipher.IsMarked(line.Message) || DataCipher.IsMarked(line.CustomId):
+            case InvalidBatchItem line when DataCipher.IsMarked(line.Message) || DataCipher.IsMarked(line.CustomId):
                 BadLineCipher.Open(db.GetService<DataCipher>(), line);
                 break;
             case Callback or ScheduleRecord or BatchState:

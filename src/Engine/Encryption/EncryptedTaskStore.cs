@@ -10,7 +10,7 @@ internal sealed class EncryptedTaskStore(ITaskStore inner, DataCipher cipher, Un
 
     public async Task<ITaskSession> BeginAsync() => new EncryptedTaskSession(await inner.BeginAsync(), _tasks);
 
-    public async Task<IReadOnlyList<Admission>?> InsertAsync(IReadOnlyList<NewTask> tasks, InsertStep? step = null)
+    public async Task<IReadOnlyList<SubmitResult>?> InsertAsync(IReadOnlyList<NewTask> tasks, InsertStep? step = null)
     {
         var answers = await inner.InsertAsync(Seal(tasks), Seal(step));
         if (answers is null)
@@ -72,7 +72,7 @@ internal sealed class EncryptedTaskStore(ITaskStore inner, DataCipher cipher, Un
 
     public Task RedispatchAllAsync(DateTime now) => inner.RedispatchAllAsync(now);
 
-    public Task<IRelayLease?> TryLeadRelayAsync(Action wake, CancellationToken stop) => inner.TryLeadRelayAsync(wake, stop);
+    public Task<IOutboxLease?> TryLeadRelayAsync(Action wake, CancellationToken cancellationToken) => inner.TryLeadRelayAsync(wake, cancellationToken);
 
     public Task WakeRelayAsync() => inner.WakeRelayAsync();
 

@@ -58,7 +58,7 @@ internal sealed class TaskCipher(DataCipher cipher)
 
     /// <summary>Opens what a batch reads of its tasks.</summary>
     /// <exception cref="UnreadableDataException">A text cannot be opened.</exception>
-    public static EndedLine Open(DataCipher cipher, EndedLine line) =>
+    public static EndedBatchItem Open(DataCipher cipher, EndedBatchItem line) =>
         !DataCipher.IsMarked(line.Result) && !DataCipher.IsMarked(line.Error) && !DataCipher.IsMarked(line.Headers)
             ? line
             : line with

@@ -25,7 +25,7 @@ internal sealed partial class UnreadableTasks(IServiceProvider services, ILogger
     {
         try
         {
-            var tasks = services.GetRequiredService<TaskVerbs>();
+            var tasks = services.GetRequiredService<TaskService>();
             await tasks.ApplyAsync([tasks.Snooze(id, attempt, worker, Wait)]);
         }
 #pragma warning disable CA1031 // its lease expires instead

@@ -13,7 +13,7 @@ namespace TaskQueue.Engine.Events;
 /// What happens to tasks, as it happens: read from the table of events while anybody in this process listens, by one reader for
 /// all. Events of one task come in order, and none is left out between the place where a listener begins and where it ends.
 /// </summary>
-public sealed partial class EventFeed(ITaskStore store, TaskQueries queries, CommitSignals signals, Pulses pulses, Outages outages, TimeProvider time, ILogger<EventFeed> logger) : BackgroundService
+public sealed partial class EventFeed(ITaskStore store, TaskQueries queries, PostCommitNotifier signals, LoopHeartbeats pulses, DependencyHealth outages, TimeProvider time, ILogger<EventFeed> logger) : BackgroundService
 {
     private const int MaxRead = 250; // of each of the table's streams
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(250);
@@ -40,27 +40,27 @@ public sealed partial class EventFeed(ITaskStore store, TaskQueries queries, Com
     /// <param name="filter">What of.</param>
     /// <param name="after">Where to begin, as <see cref="EventCursor"/> reads it; null is now. What is not kept any more is passed over.</param>
     /// <param name="idle">An empty batch comes when nothing happened for so long.</param>
-    /// <param name="stop">Ends it.</param>
+    /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="TimeoutException">The listener takes its batches too slowly; it may begin again where it was.</exception>
-    public async IAsyncEnumerable<EventBatch> ListenAsync(EventFilter filter, long[]? after, TimeSpan idle, [EnumeratorCancellation] CancellationToken stop)
+    public async IAsyncEnumerable<EventBatch> ListenAsync(EventFilter filter, long[]? after, TimeSpan idle, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var listener = new EventListener(filter);
         try
         {
             if (after is null)
-                await JoinAsync(listener, stop);
+                await JoinAsync(listener, cancellationToken);
             var at = await store.EndOfEventsAsync();
             if (after is not null)
             {
                 at = [.. after.Zip(at, Math.Min)]; // a place that never was would hide what comes before it
-                await foreach (var batch in CatchUpAsync(listener, at, stop))
+                await foreach (var batch in CatchUpAsync(listener, at, cancellationToken))
                     yield return batch;
             }
 
             yield return new EventBatch([], EventCursor.ToText(at));
             while (true)
             {
-                if (await NextAsync(listener, at, idle, stop) is { } batch)
+                if (await NextAsync(listener, at, idle, cancellationToken) is { } batch)
                     yield return batch;
             }
         }
@@ -94,7 +94,7 @@ public sealed partial class EventFeed(ITaskStore store, TaskQueries queries, Com
             catch (Exception fault)
 #pragma warning restore CA1031
             {
-                if (!outages.Covers(fault))
+                if (!outages.TryHandle(fault))
                 {
                     pulse.Failed(fault);
                     LogFailed(fault);
@@ -107,16 +107,16 @@ public sealed partial class EventFeed(ITaskStore store, TaskQueries queries, Com
         }
     }
 
-    private async Task IdleAsync(Pulse pulse, CancellationToken stop)
+    private async Task IdleAsync(LoopHeartbeat pulse, CancellationToken cancellationToken)
     {
         pulse.Rest();
-        await _joined.WaitAsync(Timeout.InfiniteTimeSpan, stop);
+        await _joined.WaitAsync(Timeout.InfiniteTimeSpan, cancellationToken);
         pulse.Beat();
     }
 
-    private async Task JoinAsync(EventListener listener, CancellationToken stop)
+    private async Task JoinAsync(EventListener listener, CancellationToken cancellationToken)
     {
-        await _turn.WaitAsync(stop);
+        await _turn.WaitAsync(cancellationToken);
         try
         {
             _read ??= await store.EndOfEventsAsync();
@@ -132,9 +132,9 @@ public sealed partial class EventFeed(ITaskStore store, TaskQueries queries, Com
 
     /// <summary>One read for all listeners.</summary>
     /// <returns>How many events there were.</returns>
-    private async Task<int> ReadAsync(CancellationToken stop)
+    private async Task<int> ReadAsync(CancellationToken cancellationToken)
     {
-        await _turn.WaitAsync(stop);
+        await _turn.WaitAsync(cancellationToken);
         try
         {
             if (_listeners.IsEmpty)
@@ -144,7 +144,7 @@ public sealed partial class EventFeed(ITaskStore store, TaskQueries queries, Com
             var page = await store.ReadEventsAsync(_read, MaxRead);
             if (page.Count == 0)
                 return 0;
-            var owners = _listeners.Keys.Any(l => l.Filter.NeedsOwners) ? await OwnersAsync(page, stop) : NoOwners;
+            var owners = _listeners.Keys.Any(l => l.Filter.NeedsOwners) ? await OwnersAsync(page, cancellationToken) : NoOwners;
             _read = [.. _read];
             Array.ForEach([.. page], e => _read[e.Stream] = e.Id);
             foreach (var listener in _listeners.Keys)
@@ -158,14 +158,14 @@ public sealed partial class EventFeed(ITaskStore store, TaskQueries queries, Com
     }
 
     /// <summary>Reads up to the present; then the listener joins, and what came meanwhile is read too. Where both tell of an event, the second is passed over.</summary>
-    private async IAsyncEnumerable<EventBatch> CatchUpAsync(EventListener listener, long[] at, [EnumeratorCancellation] CancellationToken stop)
+    private async IAsyncEnumerable<EventBatch> CatchUpAsync(EventListener listener, long[] at, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var joined = false;
         while (true)
         {
-            stop.ThrowIfCancellationRequested();
+            cancellationToken.ThrowIfCancellationRequested();
             var page = await store.ReadEventsAsync(at, MaxRead);
-            var owners = listener.Filter.NeedsOwners ? await OwnersAsync(page, stop) : NoOwners;
+            var owners = listener.Filter.NeedsOwners ? await OwnersAsync(page, cancellationToken) : NoOwners;
             var events = Number(page, at, e => listener.Filter.Passes(e, owners));
             if (page.Count > 0)
                 yield return new EventBatch(events, EventCursor.ToText(at));
@@ -173,13 +173,13 @@ public sealed partial class EventFeed(ITaskStore store, TaskQueries queries, Com
                 continue;
             if (joined)
                 yield break;
-            await JoinAsync(listener, stop);
+            await JoinAsync(listener, cancellationToken);
             joined = true;
         }
     }
 
     /// <summary>What the listener hears next; null where there was nothing new in it.</summary>
-    private async Task<EventBatch?> NextAsync(EventListener listener, long[] at, TimeSpan idle, CancellationToken stop)
+    private async Task<EventBatch?> NextAsync(EventListener listener, long[] at, TimeSpan idle, CancellationToken cancellationToken)
     {
         var read = listener.Read;
         if (listener.Take() is { } page)
@@ -190,7 +190,7 @@ public sealed partial class EventFeed(ITaskStore store, TaskQueries queries, Com
 
         for (var i = 0; i < read?.Length; i++)
             at[i] = Math.Max(at[i], read[i]);
-        return await listener.WaitAsync(idle, time, stop) ? null : new EventBatch([], EventCursor.ToText(at));
+        return await listener.WaitAsync(idle, time, cancellationToken) ? null : new EventBatch([], EventCursor.ToText(at));
     }
 
     /// <summary>Moves the place on over a page.</summary>
@@ -210,8 +210,8 @@ public sealed partial class EventFeed(ITaskStore store, TaskQueries queries, Com
         return events;
     }
 
-    private Task<Dictionary<Guid, TaskState>> OwnersAsync(IEnumerable<TaskEvent> page, CancellationToken stop) =>
-        queries.OwnersAsync([.. page.Select(e => e.TaskId).Distinct()], stop);
+    private Task<Dictionary<Guid, TaskState>> OwnersAsync(IEnumerable<TaskEvent> page, CancellationToken cancellationToken) =>
+        queries.OwnersAsync([.. page.Select(e => e.TaskId).Distinct()], cancellationToken);
 
     [LoggerMessage(LogLevel.Warning, "Reading the stream of events failed; trying again")]
     private partial void LogFailed(Exception fault);

@@ -70,15 +70,15 @@ internal sealed class EventListener(EventFilter filter)
 
     /// <summary>Waits until a page is there; false when the time was over first.</summary>
     /// <exception cref="TimeoutException">The listener was too slow.</exception>
-    public async Task<bool> WaitAsync(TimeSpan time, TimeProvider clock, CancellationToken stop)
+    public async Task<bool> WaitAsync(TimeSpan time, TimeProvider clock, CancellationToken cancellationToken)
     {
         using var late = new CancellationTokenSource(time, clock);
-        using var over = CancellationTokenSource.CreateLinkedTokenSource(late.Token, stop);
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(late.Token, cancellationToken);
         try
         {
             return await _pages.Reader.WaitToReadAsync(over.Token);
         }
-        catch (OperationCanceledException) when (!stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             return false;
         }

@@ -12,7 +12,7 @@ namespace TaskQueue.Engine.Events;
 
 /// <summary>Turns events into messages: lifecycle events to whoever subscribed, dispatches to the workers of push queues.</summary>
 internal sealed class EventPublisher(
-    IBus bus, BusAddress address, PushTopology topology, DispatchWindow window, QueueCatalog queues, ITaskStore store, IOptions<EngineOptions> options)
+    IBus bus, BusAddress address, PushTopology topology, InFlightLimiter window, QueueCatalog queues, ITaskStore store, IOptions<EngineOptions> options)
 {
     /// <summary>Entries of a message. Those of events have no payloads, and of an error only its beginning.</summary>
     private const int MaxEntries = 200;
@@ -34,7 +34,7 @@ internal sealed class EventPublisher(
     /// <summary>Publishes events and returns when the broker has confirmed all.</summary>
     public async Task PublishAsync(IReadOnlyList<TaskEvent> events)
     {
-        var arrived = WorkArrived.Of(events);
+        var arrived = WorkAvailable.Of(events);
         var rung = address.RabbitMq is not null && arrived.Arrivals.Count > 0 ? bus.Publish(arrived) : Task.CompletedTask;
         // The n-th event of each task makes the n-th wave: a wave is confirmed before the next leaves, so order is kept.
         var seen = new Dictionary<Guid, int>(events.Count);
@@ -48,7 +48,7 @@ internal sealed class EventPublisher(
     public Task PublishStepsAsync(IReadOnlyList<TaskEvent> events) => Task.WhenAll(events.GroupBy(e => e.Type).SelectMany(PublishSteps));
 
     /// <summary>Publishes something that every broker takes.</summary>
-    public Task ProbeAsync() => address.RabbitMq is null ? Task.CompletedTask : bus.Publish(new WorkArrived([]));
+    public Task ProbeAsync() => address.RabbitMq is null ? Task.CompletedTask : bus.Publish(new WorkAvailable([]));
 
     private IEnumerable<Task> PublishSteps(IGrouping<TaskEventType, TaskEvent> events) =>
         Groups(events.Select(ToStep)).Select(steps => events.Key switch
@@ -176,7 +176,7 @@ internal sealed class EventPublisher(
         foreach (var t in tasks)
         {
             Demand(t.Payload, t.Headers);
-            var size = Claims.BytesOf(t);
+            var size = TaskClaimer.BytesOf(t);
             if (batch.Count > 0 && (batch.Count == MaxDispatch || bytes + size > Math.Min(MaxDispatchBytes, MaxChars)))
             {
                 yield return new DispatchTasks(batch);

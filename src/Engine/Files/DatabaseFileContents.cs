@@ -99,10 +99,10 @@ internal sealed class DatabaseFileContents(IDbContextFactory<TaskDbContext> data
             return part;
         }
 
-        private async Task LoadAsync(int number, CancellationToken stop)
+        private async Task LoadAsync(int number, CancellationToken cancellationToken)
         {
-            await using var db = await databases.CreateDbContextAsync(stop);
-            _chunk = await db.Set<FileChunk>().AsNoTracking().Where(c => c.FileId == id && c.Number == number).Select(c => c.Data).SingleOrDefaultAsync(stop)
+            await using var db = await databases.CreateDbContextAsync(cancellationToken);
+            _chunk = await db.Set<FileChunk>().AsNoTracking().Where(c => c.FileId == id && c.Number == number).Select(c => c.Data).SingleOrDefaultAsync(cancellationToken)
                 ?? throw new IOException($"Chunk {number} of {id} is gone: the file was deleted.");
             _number = number;
         }

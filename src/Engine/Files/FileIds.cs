@@ -8,7 +8,7 @@ namespace TaskQueue.Engine.Files;
 /// <summary>Makes ids of files, <c>file-{yyMMddHHmmss}{instance}{serial}-{hash of the owner}</c> (bella.md 11). Processes may draw the same, rarely.</summary>
 internal sealed class FileIds(TimeProvider time)
 {
-    private readonly InstanceStamps _stamps = new(time, BellaTaskId.Counters, BellaTaskId.Instances);
+    private readonly SnowflakeIds _stamps = new(time, BellaTaskId.Counters, BellaTaskId.Instances);
 
     public string New(string? owner)
     {

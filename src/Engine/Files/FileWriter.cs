@@ -10,11 +10,11 @@ internal delegate Task<long> FileReserve(FileRecord file, long reserved, long ne
 /// <summary>A file that is being written. Disposed before it is committed, it is gone.</summary>
 public sealed class FileWriter : IAsyncDisposable
 {
-    private readonly FileVerbs _verbs;
+    private readonly FileService _verbs;
     private readonly CountedStream _content;
     private bool _committed;
 
-    internal FileWriter(FileVerbs verbs, FileRecord file, Stream content, long maxBytes, FileReserve? reserve)
+    internal FileWriter(FileService verbs, FileRecord file, Stream content, long maxBytes, FileReserve? reserve)
     {
         _verbs = verbs;
         File = file;

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 namespace TaskQueue.Engine.Health;
 
 /// <summary>Every receive endpoint of this process hears what is sent to it.</summary>
-internal sealed class CanaryHealth(Hearing hearing, HealthVerdict verdict) : IHealthCheck
+internal sealed class CanaryHealth(ConsumerLiveness hearing, HealthThresholds verdict) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {

@@ -21,11 +21,11 @@ public static class HealthRegistration
     /// <typeparam name="T">The class that runs it.</typeparam>
     public static IServiceCollection AddLoopHealth<T>(this IServiceCollection services)
     {
-        var name = Pulses.NameOf(typeof(T));
+        var name = LoopHeartbeats.NameOf(typeof(T));
         services.AddHealthChecks().Add(new HealthCheckRegistration(
             name,
             sp => new LoopHealth(
-                sp.GetRequiredService<Pulses>(), sp.GetRequiredService<HealthVerdict>(), name, sp.GetServices<IHostedService>().OfType<T>().FirstOrDefault() as BackgroundService),
+                sp.GetRequiredService<LoopHeartbeats>(), sp.GetRequiredService<HealthThresholds>(), name, sp.GetServices<IHostedService>().OfType<T>().FirstOrDefault() as BackgroundService),
             failureStatus: null,
             Both));
         return services;
@@ -34,8 +34,8 @@ public static class HealthRegistration
     internal static IServiceCollection AddTaskQueueHealth(this IServiceCollection services, BusAddress bus)
     {
         services.AddOptions<HealthOptions>().BindConfiguration("TaskQueue:Health").ValidateDataAnnotations().ValidateOnStart();
-        services.AddSingleton<Excuses>().AddSingleton<Pulses>().AddSingleton<PollingServices>().AddSingleton<Hearing>().AddSingleton<HealthVerdict>();
-        services.AddSingleton<DatabaseProbe>().AddSingleton<CanaryLine>();
+        services.AddSingleton<OutageGracePeriod>().AddSingleton<LoopHeartbeats>().AddSingleton<PollingServices>().AddSingleton<ConsumerLiveness>().AddSingleton<HealthThresholds>();
+        services.AddSingleton<DatabaseProbe>().AddSingleton<CanaryPublisher>();
         services.AddHostedService<HealthWatch>().AddLoopHealth<HealthWatch>();
         if (bus.RabbitMq is not null)
             services.AddHealthChecks().AddCheck<CanaryHealth>("canary", tags: Both);

@@ -7,7 +7,7 @@ namespace TaskQueue.Engine.Health;
 
 /// <summary>Every few seconds: does the database answer, does the broker, and do our own endpoints hear what we send them?</summary>
 internal sealed class HealthWatch(
-    DatabaseProbe database, CanaryLine canaries, BusAddress bus, Excuses excuses, Pulses pulses, IOptions<HealthOptions> options, TimeProvider time) : BackgroundService
+    DatabaseProbe database, CanaryPublisher canaries, BusAddress bus, OutageGracePeriod excuses, LoopHeartbeats pulses, IOptions<HealthOptions> options, TimeProvider time) : BackgroundService
 {
     /// <summary>A server that takes longer to answer next to nothing is as good as away.</summary>
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(5);

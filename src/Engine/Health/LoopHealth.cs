@@ -8,7 +8,7 @@ namespace TaskQueue.Engine.Health;
 /// <param name="verdict">How long is too long.</param>
 /// <param name="loop">Its name.</param>
 /// <param name="service">The service that runs it, where it is one that may end by a fault.</param>
-internal sealed class LoopHealth(Pulses pulses, HealthVerdict verdict, string loop, BackgroundService? service) : IHealthCheck
+internal sealed class LoopHealth(LoopHeartbeats pulses, HealthThresholds verdict, string loop, BackgroundService? service) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {

@@ -9,7 +9,7 @@ namespace TaskQueue.Engine.Health;
 /// <param name="Outages">Tells a database or broker that is away from a fault.</param>
 /// <param name="Time">The clock.</param>
 /// <param name="Loggers">For the category of the loop.</param>
-public sealed record PollingServices(Pulses Pulses, Outages Outages, TimeProvider Time, ILoggerFactory Loggers);
+public sealed record PollingServices(LoopHeartbeats Pulses, DependencyHealth Outages, TimeProvider Time, ILoggerFactory Loggers);
 
 /// <summary>
 /// A loop of turns with waits between them. A turn that fails is logged and repeated; the health of the process sees a loop whose
@@ -51,9 +51,9 @@ public abstract partial class PollingService(PollingServices services) : Backgro
         catch (Exception fault)
 #pragma warning restore CA1031
         {
-            if (!services.Outages.Covers(fault))
+            if (!services.Outages.TryHandle(fault))
             {
-                LogFailed(Logger, fault, Pulses.NameOf(GetType()));
+                LogFailed(Logger, fault, LoopHeartbeats.NameOf(GetType()));
                 return fault;
             }
         }

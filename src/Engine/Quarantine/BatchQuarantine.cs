@@ -10,7 +10,7 @@ namespace TaskQueue.Engine.Quarantine;
 
 /// <summary>Batches that cannot be validated, split or finished. One that is set aside is held for ever, by nobody.</summary>
 internal sealed class BatchQuarantine(
-    IDbContextFactory<TaskDbContext> databases, QuarantineStore quarantine, BatchWork work, TaskVerbs tasks, CommitSignals signals, TimeProvider time) : IQuarantineKind
+    IDbContextFactory<TaskDbContext> databases, QuarantineStore quarantine, BatchStore work, TaskService tasks, PostCommitNotifier signals, TimeProvider time) : IQuarantineKind
 {
     private const int Group = 500;
 
@@ -65,7 +65,7 @@ internal sealed class BatchQuarantine(
         while (await work.LiveAsync(id, alsoRunning: true, Group, cancellationToken) is { Count: > 0 } ids)
         {
             var commands = await tasks.ApplyAsync(ids.ConvertAll(task => new CancelTask(task, now)), Access.All);
-            if (!commands.Any(c => c.Verdict == Verdict.Applied))
+            if (!commands.Any(c => c.CommandResult == CommandResult.Applied))
                 break;
         }
 

@@ -7,7 +7,7 @@ using TaskQueue.Engine.Storage;
 namespace TaskQueue.Engine.Quarantine;
 
 /// <summary>Callbacks that cannot be sent or noted. One that is set aside is given up without an end, so that it is kept.</summary>
-internal sealed class CallbackQuarantine(IDbContextFactory<TaskDbContext> databases, QuarantineStore quarantine, CommitSignals signals, TimeProvider time) : IQuarantineKind
+internal sealed class CallbackQuarantine(IDbContextFactory<TaskDbContext> databases, QuarantineStore quarantine, PostCommitNotifier signals, TimeProvider time) : IQuarantineKind
 {
     public IReadOnlyCollection<string> Kinds { get; } = [QuarantineKinds.Callback];
 

@@ -10,7 +10,7 @@ namespace TaskQueue.Engine.Quarantine;
 public sealed class QuarantineMetrics
 {
     private readonly IDbContextFactory<TaskDbContext> _databases;
-    private readonly Outages _outages;
+    private readonly DependencyHealth _outages;
     private readonly TimeProvider _time;
     private readonly TimeSpan _interval;
     private readonly Counter<long> _additions;
@@ -21,7 +21,7 @@ public sealed class QuarantineMetrics
     private volatile IReadOnlyList<Measurement<long>> _shown = [];
 
     /// <summary>Makes the instruments.</summary>
-    public QuarantineMetrics(IDbContextFactory<TaskDbContext> databases, IMeterFactory meters, IOptions<TelemetryOptions> options, Outages outages, TimeProvider time)
+    public QuarantineMetrics(IDbContextFactory<TaskDbContext> databases, IMeterFactory meters, IOptions<TelemetryOptions> options, DependencyHealth outages, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(meters);
         ArgumentNullException.ThrowIfNull(options);
@@ -64,7 +64,7 @@ public sealed class QuarantineMetrics
         catch (Exception fault)
 #pragma warning restore CA1031
         {
-            _outages.Covers(fault);
+            _outages.TryHandle(fault);
         }
 
         lock (_gate)

@@ -11,7 +11,7 @@ namespace TaskQueue.Engine.Quarantine;
 /// Tasks that a sweep cannot process. The time that the sweep goes by is taken away, so that the sweep does not see the task, and kept
 /// in the item.
 /// </summary>
-internal sealed class TaskQuarantine(IDbContextFactory<TaskDbContext> databases, QuarantineStore quarantine, TaskVerbs verbs, TimeProvider time) : IQuarantineKind
+internal sealed class TaskQuarantine(IDbContextFactory<TaskDbContext> databases, QuarantineStore quarantine, TaskService verbs, TimeProvider time) : IQuarantineKind
 {
     /// <summary>No worker gets a task that is due then, and no scheduler a batch that is held until then.</summary>
     internal static readonly DateTime Never = new(9999, 1, 1, 0, 0, 0, DateTimeKind.Utc);

@@ -34,8 +34,8 @@ public static class QueueRules
 
     private static string? CheckDefaults(int? leaseMs, long? expireAfterMs, int? maxAttempts, Contracts.RetryPolicy? retry)
     {
-        if (leaseMs is < TaskVerbs.MinLeaseMs or > TaskVerbs.MaxLeaseMs)
-            return $"lease_seconds must be {TaskVerbs.MinLeaseMs / 1000} to {TaskVerbs.MaxLeaseMs / 1000}";
+        if (leaseMs is < TaskService.MinLeaseMs or > TaskService.MaxLeaseMs)
+            return $"lease_seconds must be {TaskService.MinLeaseMs / 1000} to {TaskService.MaxLeaseMs / 1000}";
         if (Outside(expireAfterMs))
             return $"expire_after_seconds must be 1 to {MaxTimeMs / 1000}";
         return maxAttempts is < 1 or > 100 ? "max_attempts must be 1 to 100" : RetryBackoff.Check(retry);

@@ -15,12 +15,12 @@ internal static class QuotaRegistration
     public static IServiceCollection AddTaskQueueQuotas(this IServiceCollection services)
     {
         services.AddOptions<QuotaOptions>().BindConfiguration("TaskQueue:Quotas").ValidateDataAnnotations().ValidateOnStart();
-        services.AddSingleton<IOptionsMonitor<QuotaOptions>, LastValidOptions<QuotaOptions>>();
+        services.AddSingleton<IOptionsMonitor<QuotaOptions>, ValidatedOptionsMonitor<QuotaOptions>>();
         services.AddSingleton<TenantQuotas>().AddSingleton<QuotaMetrics>().AddSingleton<WaitingTaskQuota>().AddSingleton<FileQuota>().AddSingleton<ProcessPresence>();
         services.AddSingleton(sp => new StreamQuota(sp.GetRequiredService<TenantQuotas>(), sp.GetRequiredService<ProcessPresence>(), sp.GetRequiredService<QuotaMetrics>()));
         services.AddSingleton(sp => new RequestQuota(
             sp.GetRequiredService<TenantQuotas>(), sp.GetRequiredService<IDbContextFactory<TaskDbContext>>(), sp.GetRequiredService<DatabaseAddress>(),
-            sp.GetRequiredService<ProcessPresence>(), sp.GetRequiredService<QuotaMetrics>(), sp.GetRequiredService<Outages>(), sp.GetRequiredService<TimeProvider>()));
+            sp.GetRequiredService<ProcessPresence>(), sp.GetRequiredService<QuotaMetrics>(), sp.GetRequiredService<DependencyHealth>(), sp.GetRequiredService<TimeProvider>()));
         services.AddSingleton(sp => new QuotaUsage(
             sp.GetRequiredService<TenantQuotas>(), sp.GetRequiredService<WaitingTaskQuota>(), sp.GetRequiredService<FileQuota>(), sp.GetRequiredService<StreamQuota>(),
             sp.GetRequiredService<RequestQuota>(), sp.GetRequiredService<IDbContextFactory<TaskDbContext>>(), sp.GetRequiredService<DatabaseAddress>()));

@@ -10,7 +10,7 @@ namespace TaskQueue.Engine.Quotas;
 /// <summary>Reads the quotas of issued keys, and exchanges with the other processes what each of them uses.</summary>
 internal sealed partial class QuotaService(
     TenantQuotas quotas, StreamQuota streams, RequestQuota requests, WaitingTaskQuota waiting, FileQuota files, ProcessPresence presence, IDbContextFactory<TaskDbContext> databases,
-    DatabaseAddress address, Pulses pulses, Outages outages, TimeProvider time, ILogger<QuotaService> logger) : BackgroundService
+    DatabaseAddress address, LoopHeartbeats pulses, DependencyHealth outages, TimeProvider time, ILogger<QuotaService> logger) : BackgroundService
 {
     private const string Presence = "process";
 
@@ -40,7 +40,7 @@ internal sealed partial class QuotaService(
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
 #pragma warning restore CA1031
             {
-                if (!outages.Covers(fault))
+                if (!outages.TryHandle(fault))
                     LogFailed(fault);
             }
 
@@ -105,7 +105,7 @@ internal sealed partial class QuotaService(
         catch (Exception fault)
 #pragma warning restore CA1031
         {
-            outages.Covers(fault);
+            outages.TryHandle(fault);
         }
     }
 

@@ -17,7 +17,7 @@ public sealed class RequestQuota
     private readonly Func<string, Bucket> _make;
 
     internal RequestQuota(
-        TenantQuotas quotas, IDbContextFactory<TaskDbContext> databases, DatabaseAddress address, ProcessPresence presence, QuotaMetrics metrics, Outages outages, TimeProvider time)
+        TenantQuotas quotas, IDbContextFactory<TaskDbContext> databases, DatabaseAddress address, ProcessPresence presence, QuotaMetrics metrics, DependencyHealth outages, TimeProvider time)
     {
         (_quotas, _metrics, _time) = (quotas, metrics, time);
         _make = tenant =>

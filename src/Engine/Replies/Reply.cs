@@ -13,10 +13,10 @@ public sealed record TaskProgress(string? EventId, string? EventName, string Dat
 /// <param name="Result">JSON text of the result of a success, where it is small.</param>
 /// <param name="Error">Why it failed.</param>
 /// <param name="ResultBytes">Size of a result that is not small: whoever needs it reads it from the database, once it has reserved memory for it.</param>
-public sealed record TaskEnd(int State, string? Result, string? Error, long ResultBytes = 0)
+public sealed record TaskCompletion(int State, string? Result, string? Error, long ResultBytes = 0)
 {
     /// <summary>An end as it is handed from process to process and from the commit to its caller.</summary>
-    public static TaskEnd Of(int state, string? result, string? error) =>
+    public static TaskCompletion Of(int state, string? result, string? error) =>
         result is { Length: > MemoryBudget.SmallBytes } ? new(state, null, error, 3L * result.Length) : new(state, result, error);
 }
 
@@ -24,7 +24,7 @@ public sealed record TaskEnd(int State, string? Result, string? Error, long Resu
 /// <param name="TaskId">The task.</param>
 /// <param name="Progress">Progress, or null.</param>
 /// <param name="End">The end, or null.</param>
-public sealed record Reply(Guid TaskId, TaskProgress? Progress, TaskEnd? End);
+public sealed record Reply(Guid TaskId, TaskProgress? Progress, TaskCompletion? End);
 
 /// <summary>From the process that hears of them to the one whose callers wait: 1..N replies, in order.</summary>
 /// <param name="Replies">The replies.</param>

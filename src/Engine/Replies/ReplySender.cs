@@ -13,7 +13,7 @@ namespace TaskQueue.Engine.Replies;
 /// the last one was confirmed. Replies of one task keep their order. A reply may be lost with its process; the end of a task
 /// is then found in the database.
 /// </summary>
-public sealed partial class ReplySender(ReplyDesk desk, ReplyAddress self, IBus bus, BusAddress address, Outages outages, TimeProvider time, ILogger<ReplySender> logger)
+public sealed partial class ReplySender(CompletionRouter desk, ReplyAddress self, IBus bus, BusAddress address, DependencyHealth outages, TimeProvider time, ILogger<ReplySender> logger)
 {
     private const int MaxReplies = 200;
 
@@ -27,13 +27,13 @@ public sealed partial class ReplySender(ReplyDesk desk, ReplyAddress self, IBus 
 
     /// <summary>Tells of progress; returns when the caller, or the broker, has it.</summary>
     /// <exception cref="BrokerSilentException">The broker did not take it.</exception>
-    public async Task ProgressAsync(string replyTo, Guid taskId, TaskProgress progress, CancellationToken stop)
+    public async Task ProgressAsync(string replyTo, Guid taskId, TaskProgress progress, CancellationToken cancellationToken)
     {
         var reply = new Reply(taskId, progress, null);
         if (replyTo == self.Name)
-            await desk.DeliverAsync(reply, stop);
+            await desk.DeliverAsync(reply, cancellationToken);
         else
-            await LineTo(replyTo).SendAsync(reply).WaitAsync(stop);
+            await LineTo(replyTo).SendAsync(reply).WaitAsync(cancellationToken);
     }
 
     /// <summary>Tells the callers of tasks that were committed as ended.</summary>
@@ -42,7 +42,7 @@ public sealed partial class ReplySender(ReplyDesk desk, ReplyAddress self, IBus 
         foreach (var task in written.Where(t => t.Ending is not null && TaskStates.IsTerminal(t.State) && t.Events.Any(e => TaskEvent.IsTerminal(e.Type))))
         {
             if (ReplyToOf(task) is { } replyTo)
-                _ = TellAsync(replyTo, new Reply(task.CorrelationId, null, TaskEnd.Of(task.State, task.Result, task.Error)));
+                _ = TellAsync(replyTo, new Reply(task.CorrelationId, null, TaskCompletion.Of(task.State, task.Result, task.Error)));
         }
     }
 
@@ -97,11 +97,11 @@ public sealed partial class ReplySender(ReplyDesk desk, ReplyAddress self, IBus 
         {
             var endpoint = await bus.GetSendEndpoint(new Uri($"exchange:{TaskReplies.Exchange}?type=direct"));
             await endpoint.Send(new TaskReplies(replies), c => c.SetRoutingKey(replyTo)).WaitAsync(Patience, time);
-            outages.Broker.Works();
+            outages.Broker.ReportSuccess();
         }
         catch (TimeoutException fault)
         {
-            outages.Broker.Met($"no confirm within {Patience.TotalSeconds:0} s");
+            outages.Broker.ReportFailure($"no confirm within {Patience.TotalSeconds:0} s");
             throw new BrokerSilentException($"the broker did not confirm within {Patience.TotalSeconds:0} s", fault);
         }
     }

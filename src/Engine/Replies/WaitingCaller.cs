@@ -9,16 +9,16 @@ public sealed class WaitingCaller : IDisposable
     /// <summary>Progress that may wait for a slow caller: entries, and characters in them. One entry always may.</summary>
     private const int MaxWaiting = 256, MaxWaitingChars = 256 * 1024;
 
-    private readonly ReplyDesk _desk;
+    private readonly CompletionRouter _desk;
     private readonly Channel<TaskProgress>? _progress;
-    private readonly TaskCompletionSource<TaskEnd> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<TaskCompletion> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _gate = new();
     private readonly CountedReader? _reader;
     private TaskCompletionSource? _room;
     private int _chars;
     private bool _hasLeft;
 
-    internal WaitingCaller(ReplyDesk desk, Guid taskId, bool wantsProgress)
+    internal WaitingCaller(CompletionRouter desk, Guid taskId, bool wantsProgress)
     {
         _desk = desk;
         TaskId = taskId;
@@ -30,7 +30,7 @@ public sealed class WaitingCaller : IDisposable
     public Guid TaskId { get; }
 
     /// <summary>The end of the task.</summary>
-    public Task<TaskEnd> Ended => _ended.Task;
+    public Task<TaskCompletion> Ended => _ended.Task;
 
     /// <summary>Progress in order; complete when the task has ended.</summary>
     public ChannelReader<TaskProgress> Progress => _reader ?? throw new InvalidOperationException("This caller wants no progress.");
@@ -72,7 +72,7 @@ public sealed class WaitingCaller : IDisposable
         _ended.TrySetException(fault);
     }
 
-    internal void Finish(TaskEnd end)
+    internal void Finish(TaskCompletion end)
     {
         _ended.TrySetResult(end);
         Close(null);

@@ -8,29 +8,29 @@ public sealed class DatabaseMigrator(IDbContextFactory<TaskDbContext> databases)
 {
     /// <summary>Applies what is missing.</summary>
     /// <returns>Names of the migrations that were applied; none where there was nothing to do.</returns>
-    public async Task<IReadOnlyList<string>> MigrateAsync(CancellationToken stop)
+    public async Task<IReadOnlyList<string>> MigrateAsync(CancellationToken cancellationToken)
     {
-        await using var db = await databases.CreateDbContextAsync(stop);
-        var pending = await PendingAsync(db, stop);
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var pending = await PendingAsync(db, cancellationToken);
         db.Database.SetCommandTimeout(0); // an index of a large table takes what it takes
         if (pending.Count > 0)
-            await db.Database.MigrateAsync(stop);
+            await db.Database.MigrateAsync(cancellationToken);
         return pending;
     }
 
     /// <summary>Names of the migrations that are missing.</summary>
-    public async Task<IReadOnlyList<string>> PendingAsync(CancellationToken stop)
+    public async Task<IReadOnlyList<string>> PendingAsync(CancellationToken cancellationToken)
     {
-        await using var db = await databases.CreateDbContextAsync(stop);
-        return await PendingAsync(db, stop);
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        return await PendingAsync(db, cancellationToken);
     }
 
-    private static async Task<List<string>> PendingAsync(TaskDbContext db, CancellationToken stop)
+    private static async Task<List<string>> PendingAsync(TaskDbContext db, CancellationToken cancellationToken)
     {
         // A database that does not exist yet has everything to come; one that cannot be reached says so.
         try
         {
-            return [.. await db.Database.GetPendingMigrationsAsync(stop)];
+            return [.. await db.Database.GetPendingMigrationsAsync(cancellationToken)];
         }
         catch (DbException fault) when (fault.SqlState == "3D000" || SqlServerAssembly.Loaded?.IsMissing(fault) == true)
         {

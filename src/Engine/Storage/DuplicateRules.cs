@@ -8,9 +8,9 @@ internal static class DuplicateRules
 {
     /// <summary>A line of a batch whose id another task has would be lost: then the step is not taken.</summary>
     /// <exception cref="TaskIdTakenException">There is one.</exception>
-    public static void DemandNew(InsertStep? step, IEnumerable<Admission> answers)
+    public static void DemandNew(InsertStep? step, IEnumerable<SubmitResult> answers)
     {
-        if (step is BatchStep && answers.Any(a => a.Result == Admitted.IdTaken))
+        if (step is BatchStep && answers.Any(a => a.Result == SubmitStatus.IdTaken))
             throw new TaskIdTakenException();
     }
 
@@ -21,10 +21,10 @@ internal static class DuplicateRules
     /// <param name="holders">Tasks that wait or run, by queue and key: locked.</param>
     /// <returns>Null where the holder of a key has ended meanwhile.</returns>
     /// <exception cref="TaskIdConflictException">An id is another tenant's, or that of a deleted task.</exception>
-    public static List<Admission>? Answer(
+    public static List<SubmitResult>? Answer(
         IReadOnlyList<NewTask> tasks, HashSet<Guid> inserted, IReadOnlyDictionary<Guid, TakenId> taken, Dictionary<(string Queue, string Key), TaskState> holders)
     {
-        var answers = new List<Admission>(tasks.Count);
+        var answers = new List<SubmitResult>(tasks.Count);
         var seen = new HashSet<Guid>(tasks.Count);
         foreach (var submitted in tasks)
         {
@@ -35,7 +35,7 @@ internal static class DuplicateRules
             else if (taken.TryGetValue(task.CorrelationId, out var other) && !other.Is(task))
                 throw new TaskIdConflictException(task.CorrelationId);
             else if (!isFirst || other is not null)
-                answers.Add(new Admission(task.CorrelationId, Admitted.IdTaken, null));
+                answers.Add(new SubmitResult(task.CorrelationId, SubmitStatus.IdTaken, null));
             else if (task.DedupeKey is { } key && holders.TryGetValue((task.Queue, key), out var holder))
                 answers.Add(Meet(submitted, holder));
             else
@@ -45,21 +45,21 @@ internal static class DuplicateRules
         return answers;
     }
 
-    private static Admission Accept(TaskState task, Dictionary<(string Queue, string Key), TaskState> holders)
+    private static SubmitResult Accept(TaskState task, Dictionary<(string Queue, string Key), TaskState> holders)
     {
         task.Record(TaskEventType.Submitted, task.CreatedAt, dispatch: task.DispatchAt > task.DueAt, frees: task.ThreadId is not null);
         if (task.DedupeKey is { } key)
             holders[(task.Queue, key)] = task; // a later one of the same list may change it
-        return new Admission(task.CorrelationId, Admitted.Accepted, task);
+        return new SubmitResult(task.CorrelationId, SubmitStatus.Accepted, task);
     }
 
-    private static Admission Meet(NewTask submitted, TaskState holder)
+    private static SubmitResult Meet(NewTask submitted, TaskState holder)
     {
         var (task, overwrite) = submitted;
         if (overwrite == OverwriteFields.None)
-            return new Admission(holder.CorrelationId, Admitted.Skipped, null);
+            return new SubmitResult(holder.CorrelationId, SubmitStatus.Skipped, null);
         if (holder.State == TaskStates.Running)
-            return new Admission(holder.CorrelationId, Admitted.Running, holder);
+            return new SubmitResult(holder.CorrelationId, SubmitStatus.Running, holder);
         holder.Settings = task.Settings;
         if (overwrite.HasFlag(OverwriteFields.Payload))
             holder.Payload = submitted.PayloadFor?.Invoke(holder.CorrelationId) ?? task.Payload;
@@ -72,7 +72,7 @@ internal static class DuplicateRules
         if (overwrite.HasFlag(OverwriteFields.ExpiresAt))
             holder.ExpiresAt = task.ExpiresAt;
         holder.Record(TaskEventType.Overwritten, task.CreatedAt, frees: holder.ThreadId is not null);
-        return new Admission(holder.CorrelationId, Admitted.Overwritten, holder);
+        return new SubmitResult(holder.CorrelationId, SubmitStatus.Overwritten, holder);
     }
 }
 

@@ -19,7 +19,7 @@ public interface ITaskStore
     /// <param name="step">What they are made for; moved on in the same transaction.</param>
     /// <returns>What became of each, in order; null where another process took the step.</returns>
     /// <exception cref="TaskIdTakenException">The id of a line of a batch exists; nothing was written.</exception>
-    Task<IReadOnlyList<Admission>?> InsertAsync(IReadOnlyList<NewTask> tasks, InsertStep? step = null);
+    Task<IReadOnlyList<SubmitResult>?> InsertAsync(IReadOnlyList<NewTask> tasks, InsertStep? step = null);
 
     /// <summary>Takes due tasks for a worker, exactly as the machine's Start would, in one statement: what it takes it returns.</summary>
     /// <returns>The tasks, first target first, then by priority, due time and id.</returns>
@@ -55,8 +55,8 @@ public interface ITaskStore
 
     /// <summary>Tries to become the one relay of the database; null where another process is.</summary>
     /// <param name="wake">Called when another process committed events.</param>
-    /// <param name="stop">Stops the try.</param>
-    Task<IRelayLease?> TryLeadRelayAsync(Action wake, CancellationToken stop);
+    /// <param name="cancellationToken">Stops the try.</param>
+    Task<IOutboxLease?> TryLeadRelayAsync(Action wake, CancellationToken cancellationToken);
 
     /// <summary>Tells the relay, wherever it runs, that events were committed.</summary>
     Task WakeRelayAsync();
@@ -103,7 +103,7 @@ public sealed class DedupeKeyTakenException(Exception inner) : Exception(inner.M
 }
 
 /// <summary>Holds the right to relay.</summary>
-public interface IRelayLease : IAsyncDisposable
+public interface IOutboxLease : IAsyncDisposable
 {
     /// <summary>Ends when the right is lost.</summary>
     Task Lost { get; }
@@ -146,7 +146,7 @@ public sealed record ScheduleTick(int ScheduleId, DateTime At, DateTime? Next) :
 /// <param name="To">Lines that are done with this insert.</param>
 /// <param name="Bytes">Bytes of the input behind them.</param>
 /// <param name="Bad">Those among them that cannot be run.</param>
-public sealed record BatchStep(Guid BatchId, int From, int To, long Bytes, IReadOnlyList<BatchBadLine> Bad) : InsertStep;
+public sealed record BatchStep(Guid BatchId, int From, int To, long Bytes, IReadOnlyList<InvalidBatchItem> Bad) : InsertStep;
 
 /// <summary>One level of a queue; written <c>name:level</c>.</summary>
 /// <param name="Queue">Base name.</param>
@@ -211,7 +211,7 @@ public enum ClaimOrder
 /// <summary>What the settings of its queues mean for a claim.</summary>
 /// <param name="Gates">The limits of those that have any.</param>
 /// <param name="Silent">Queues whose starts are not written to the timeline.</param>
-public sealed record ClaimRules(IReadOnlyList<QueueGate> Gates, IReadOnlyList<string> Silent)
+public sealed record ClaimRules(IReadOnlyList<QueueLimit> Gates, IReadOnlyList<string> Silent)
 {
     /// <summary>No settings.</summary>
     public static readonly ClaimRules None = new([], []);
@@ -221,4 +221,4 @@ public sealed record ClaimRules(IReadOnlyList<QueueGate> Gates, IReadOnlyList<st
 /// <param name="Queue">Base name.</param>
 /// <param name="MaxRunning">At most so many run; 0 is unlimited.</param>
 /// <param name="Rate">Token bucket; null is unlimited.</param>
-public sealed record QueueGate(string Queue, int MaxRunning, RateLimit? Rate);
+public sealed record QueueLimit(string Queue, int MaxRunning, RateLimit? Rate);

@@ -39,7 +39,7 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
     public DbSet<BatchCount> BatchCounts => Set<BatchCount>();
 
     /// <summary>Table <c>batch_bad_lines</c>.</summary>
-    public DbSet<BatchBadLine> BatchBadLines => Set<BatchBadLine>();
+    public DbSet<InvalidBatchItem> BatchBadLines => Set<InvalidBatchItem>();
 
     /// <summary>Table <c>callbacks</c>.</summary>
     public DbSet<Callback> Callbacks => Set<Callback>();
@@ -70,13 +70,13 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
         modelBuilder.Entity<QueueRecord>(MapQueues);
         modelBuilder.Entity<ScheduleRecord>(MapSchedules);
         modelBuilder.Entity<TaskEvent>(MapEvents);
-        modelBuilder.Entity<QueueGateRow>(e =>
+        modelBuilder.Entity<QueueLimitRow>(e =>
         {
             e.ToTable("queue_gates").HasKey(x => x.Queue);
             e.Property(x => x.Queue).HasColumnName("queue").HasMaxLength(128);
             e.Property(x => x.BucketBase).HasColumnName("bucket_base");
         });
-        DoorTables.Map(modelBuilder);
+        CommonTables.Map(modelBuilder);
         AccessTables.Map(modelBuilder);
         TextSize.Map(modelBuilder, Database.ProviderName);
         modelBuilder.Entity<QueueCount>(e =>
@@ -88,12 +88,12 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
             e.Property(x => x.Type).HasColumnName("type");
             e.Property(x => x.Count).HasColumnName("count");
         });
-        modelBuilder.Entity<EventStream>(e =>
+        modelBuilder.Entity<OutboxPartition>(e =>
         {
             e.ToTable("event_streams").HasKey(x => x.Id);
             e.Property(x => x.Id).HasColumnName("id").ValueGeneratedNever();
             e.Property(x => x.Cursor).HasColumnName("cursor");
-            e.HasData(Enumerable.Range(0, Streams).Select(id => new EventStream { Id = id }));
+            e.HasData(Enumerable.Range(0, Streams).Select(id => new OutboxPartition { Id = id }));
         });
     }
 
@@ -259,7 +259,7 @@ public sealed class SqliteTaskDbContext(DbContextOptions<SqliteTaskDbContext> op
 }
 
 /// <summary>A row of table <c>event_streams</c>: how far the relay has come in one stream.</summary>
-public sealed class EventStream
+public sealed class OutboxPartition
 {
     /// <summary>0 to <see cref="TaskDbContext.Streams"/> − 1.</summary>
     public int Id { get; set; }
@@ -272,7 +272,7 @@ public sealed class EventStream
 /// A row of table <c>queue_gates</c>, for each queue with limits. Claims lock it first, so that what they count stays true
 /// until they commit.
 /// </summary>
-public sealed class QueueGateRow
+public sealed class QueueLimitRow
 {
     /// <summary>Base name.</summary>
     public string Queue { get; set; } = "";

@@ -97,7 +97,7 @@ public sealed record BellaTaskId(long Milliseconds, int Counter, BellaMode Mode,
 /// <summary>Makes the ids of this process: each greater than the one before.</summary>
 public sealed class BellaTaskIds(TimeProvider time)
 {
-    private readonly InstanceStamps _stamps = new(time, BellaTaskId.Counters, BellaTaskId.Instances);
+    private readonly SnowflakeIds _stamps = new(time, BellaTaskId.Counters, BellaTaskId.Instances);
 
     /// <summary>Tells the ids of processes apart, mostly.</summary>
     public int Instance => _stamps.Instance;

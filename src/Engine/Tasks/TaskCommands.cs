@@ -4,7 +4,7 @@ using TaskQueue.Engine.Auth;
 namespace TaskQueue.Engine.Tasks;
 
 /// <summary>What became of a command for one task.</summary>
-public enum Verdict
+public enum CommandResult
 {
     /// <summary>No such task.</summary>
     NotFound,
@@ -32,7 +32,7 @@ public enum Verdict
 }
 
 /// <summary>
-/// An event of the machine. It goes through the in-process mediator, so the sender reads <see cref="Verdict"/> when the
+/// An event of the machine. It goes through the in-process mediator, so the sender reads <see cref="CommandResult"/> when the
 /// send returns, which is after the commit.
 /// </summary>
 /// <param name="taskId">The task.</param>
@@ -49,7 +49,7 @@ public abstract class TaskCommand(Guid taskId, DateTime at) : CorrelatedBy<Guid>
     public Access Access { get; internal set; } = Access.All;
 
     /// <summary>Set by the machine.</summary>
-    public Verdict Verdict { get; set; } = Verdict.NotFound;
+    public CommandResult CommandResult { get; set; } = CommandResult.NotFound;
 }
 
 /// <summary>Accept a task.</summary>
@@ -120,7 +120,7 @@ public sealed class SnoozeTask(Guid taskId, DateTime at, int attempt, string? wo
 }
 
 /// <summary>The scheduler found the lease of the running attempt in the past.</summary>
-public sealed class LapseLease(Guid taskId, DateTime at) : TaskCommand(taskId, at);
+public sealed class ExpireLease(Guid taskId, DateTime at) : TaskCommand(taskId, at);
 
 /// <summary>The scheduler found a waiting push task due for dispatch.</summary>
 public sealed class DispatchTask(Guid taskId, DateTime at) : TaskCommand(taskId, at);

@@ -91,7 +91,7 @@ public sealed class TaskEvent
     internal bool IsWritten { get; set; } = true;
 
     /// <summary>The batch that the end of its task counts for; not stored.</summary>
-    internal (Guid Batch, BatchLineEnd End)? Line { get; set; }
+    internal (Guid Batch, BatchItemOutcome End)? Line { get; set; }
 
     /// <summary>Whether somebody wants the result of its task at a URL; not stored.</summary>
     internal bool Owes { get; set; }

@@ -71,7 +71,7 @@ public sealed class TaskState : SagaStateMachineInstance, IOwnedInQueue
     public string? Retry { get; set; }
 
     /// <summary>Length of a lease where the claim does not say it; from the task or its queue.</summary>
-    public int DefaultLeaseMs { get; set; } = TaskVerbs.DefaultLeaseMs;
+    public int DefaultLeaseMs { get; set; } = TaskService.DefaultLeaseMs;
 
     /// <summary>Length of the lease of the running attempt; a heartbeat renews it by this much.</summary>
     public int LeaseMs { get; set; }
@@ -112,7 +112,7 @@ public sealed class TaskState : SagaStateMachineInstance, IOwnedInQueue
     /// <summary>When the scheduler dispatches a waiting push task (again): its due time, or later when a dispatch is under way.</summary>
     public DateTime? DispatchAt { get; set; }
 
-    /// <summary>Text of the <see cref="TaskEnding"/>: what else happens when the task ends; null is nothing.</summary>
+    /// <summary>Text of the <see cref="CompletionActions"/>: what else happens when the task ends; null is nothing.</summary>
     public string? Ending { get; set; }
 
     /// <summary>The batch whose line it is, or null. It is kept until the batch has ended, and not run again by hand.</summary>
@@ -127,8 +127,8 @@ public sealed class TaskState : SagaStateMachineInstance, IOwnedInQueue
     /// <summary>What its queue's operator decided, as of now; not stored.</summary>
     internal QueueSettings Settings { get; set; } = QueueSettings.Default;
 
-    /// <summary><see cref="Ending"/> as <see cref="TaskEndings.Of"/> has read it: an ending never changes. Not stored.</summary>
-    internal TaskEnding? EndingRead { get; set; }
+    /// <summary><see cref="Ending"/> as <see cref="CompletionActionsJson.Of"/> has read it: an ending never changes. Not stored.</summary>
+    internal CompletionActions? EndingRead { get; set; }
 
     /// <summary>Steps since the row was loaded, written to table <c>task_events</c> in the same transaction.</summary>
     internal IReadOnlyList<TaskEvent> Events => _events ?? [];
@@ -137,7 +137,7 @@ public sealed class TaskState : SagaStateMachineInstance, IOwnedInQueue
     internal int RunAttempt => MaxAttempts - AttemptsLeft;
 
     /// <summary>The process that holds a caller who waits for the end, or null.</summary>
-    public string? ReplyTo => TaskEndings.Of(this)?.ReplyTo;
+    public string? ReplyTo => CompletionActionsJson.Of(this)?.ReplyTo;
 
     /// <summary>Whether the task is gone.</summary>
     internal bool IsDeleted(DateTime now) => DeleteAt <= now;
@@ -183,8 +183,8 @@ public sealed class TaskState : SagaStateMachineInstance, IOwnedInQueue
             Dispatch = dispatch,
             Frees = frees,
             IsWritten = !silent || dispatch,
-            Line = BatchId is { } batch && TaskEvent.IsTerminal(type) ? (batch, TaskEndings.LineEnd(type, Result)) : null,
-            Owes = type == TaskEventType.Completed && TaskEndings.Of(this)?.CallbackUrl is not null,
+            Line = BatchId is { } batch && TaskEvent.IsTerminal(type) ? (batch, CompletionActionsJson.LineEnd(type, Result)) : null,
+            Owes = type == TaskEventType.Completed && CompletionActionsJson.Of(this)?.CallbackUrl is not null,
         });
     }
 }

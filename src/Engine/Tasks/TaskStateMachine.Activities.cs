@@ -21,7 +21,7 @@ public sealed partial class TaskStateMachine
 
     private static void Accept(BehaviorContext<TaskState, SubmitTask> c)
     {
-        c.Message.Verdict = Verdict.Applied;
+        c.Message.CommandResult = CommandResult.Applied;
         c.Saga.Record(TaskEventType.Submitted, c.Message.At, dispatch: c.Saga.DispatchAt > c.Saga.DueAt);
     }
 
@@ -36,27 +36,27 @@ public sealed partial class TaskStateMachine
         task.LeaseUntil = c.Message.At.AddMilliseconds(task.LeaseMs);
         task.StartedAt = c.Message.At;
         task.DispatchAt = null;
-        c.Message.Verdict = Verdict.Applied;
+        c.Message.CommandResult = CommandResult.Applied;
         task.Record(TaskEventType.Started, c.Message.At);
     }
 
     private static void RefuseStart(BehaviorContext<TaskState, StartTask> c) =>
-        c.Message.Verdict = c.Message.Attempt <= c.Saga.Attempt ? Verdict.StaleAttempt : Verdict.NotAllowed;
+        c.Message.CommandResult = c.Message.Attempt <= c.Saga.Attempt ? CommandResult.StaleAttempt : CommandResult.NotAllowed;
 
     private static void ExtendLease(BehaviorContext<TaskState, RenewLease> c)
     {
         c.Saga.LeaseMs = c.Message.LeaseMs ?? c.Saga.LeaseMs;
         c.Saga.LeaseUntil = c.Message.At.AddMilliseconds(c.Saga.LeaseMs);
         c.Saga.Progress = c.Message.Progress ?? c.Saga.Progress;
-        c.Message.Verdict = Verdict.Applied;
+        c.Message.CommandResult = CommandResult.Applied;
     }
 
-    private static bool EndsByLapse(BehaviorContext<TaskState, LapseLease> c) =>
-        c.Saga.AttemptsLeft == 0 && !(c.Saga.ExpiresAt <= c.Message.At) && TaskEndings.Of(c.Saga)?.LapseResult is not null;
+    private static bool EndsByLapse(BehaviorContext<TaskState, ExpireLease> c) =>
+        c.Saga.AttemptsLeft == 0 && !(c.Saga.ExpiresAt <= c.Message.At) && CompletionActionsJson.Of(c.Saga)?.LapseResult is not null;
 
-    private void KeepLapseResult(BehaviorContext<TaskState, LapseLease> c)
+    private void KeepLapseResult(BehaviorContext<TaskState, ExpireLease> c)
     {
-        c.Saga.Result = TaskEndings.Of(c.Saga)!.LapseResult;
+        c.Saga.Result = CompletionActionsJson.Of(c.Saga)!.LapseResult;
         c.Saga.Error = null;
         Close(c.Saga, c.Message, TaskEventType.Completed);
     }
@@ -74,7 +74,7 @@ public sealed partial class TaskStateMachine
         var task = c.Saga;
         // A crash of the worker costs the task neither time nor its place in the line, unless somebody chose the waits. A broker
         // has no places, and how long a task has been due says when to send it once more.
-        var due = c.Message is LapseLease && task.Retry is null
+        var due = c.Message is ExpireLease && task.Retry is null
             ? task.Push ? c.Message.At : task.DueAt
             : Micros.Cut(c.Message.At + RetryBackoff.After(task.Retry, Math.Max(1, task.RunAttempt), task.CorrelationId));
         WaitAgain(task, c.Message, due, TaskEventType.Retrying);
@@ -93,7 +93,7 @@ public sealed partial class TaskStateMachine
         task.Gated = false;
         task.DueAt = due;
         task.DispatchAt = task.Push ? due : null;
-        command.Verdict = Verdict.Applied;
+        command.CommandResult = CommandResult.Applied;
         task.Record(type, command.At, frees: frees);
     }
 
@@ -126,7 +126,7 @@ public sealed partial class TaskStateMachine
         task.DispatchAt = null;
         task.Gated = false;
         task.Held = false;
-        command.Verdict = Verdict.Applied;
+        command.CommandResult = CommandResult.Applied;
         task.Record(type, command.At, frees: frees);
     }
 
@@ -137,7 +137,7 @@ public sealed partial class TaskStateMachine
 
     private static void SendToWorkers(BehaviorContext<TaskState, DispatchTask> c)
     {
-        c.Message.Verdict = Verdict.Applied;
+        c.Message.CommandResult = CommandResult.Applied;
         if (c.Saga.Settings.Paused)
         {
             c.Saga.DispatchAt = null; // set again when the queue goes on
@@ -152,7 +152,7 @@ public sealed partial class TaskStateMachine
 
     private static void AnswerAgain<T>(BehaviorContext<TaskState, T> c)
         where T : AttemptCommand =>
-        c.Message.Verdict = HoldsLease(c) ? Verdict.Duplicate : Verdict.Finished;
+        c.Message.CommandResult = HoldsLease(c) ? CommandResult.Duplicate : CommandResult.Finished;
 
     private static void RunAgain(BehaviorContext<TaskState, RetryTask> c)
     {
@@ -169,7 +169,7 @@ public sealed partial class TaskStateMachine
         task.ExpiresAt = SubmissionRules.Expiry(task.Settings, task.Level, task.DueAt, c.Message.ExpiresAt);
         var dispatch = task.Push && !task.Settings.Paused && task.DueAt <= c.Message.At;
         task.DispatchAt = dispatch ? c.Message.At + RedispatchAfter : task.Push ? task.DueAt : null;
-        c.Message.Verdict = Verdict.Applied;
+        c.Message.CommandResult = CommandResult.Applied;
         task.Record(TaskEventType.Submitted, c.Message.At, dispatch);
     }
 }

@@ -30,7 +30,7 @@ public sealed partial class TaskStateMachine : MassTransitStateMachine<TaskState
 
         Initially(When(Submit).TransitionTo(Pending).Then(Accept));
         DuringAny(When(Submit).Then(c =>
-            c.Message.Verdict = c.Saga.Owner == c.Message.Task.Owner && !c.Saga.IsDeleted(c.Message.At) ? Verdict.Duplicate : Verdict.IdConflict));
+            c.Message.CommandResult = c.Saga.Owner == c.Message.Task.Owner && !c.Saga.IsDeleted(c.Message.At) ? CommandResult.Duplicate : CommandResult.IdConflict));
 
         WhileWaiting();
         WhileRunning();
@@ -77,8 +77,8 @@ public sealed partial class TaskStateMachine : MassTransitStateMachine<TaskState
     /// <summary>See <see cref="SnoozeTask"/>.</summary>
     public Event<SnoozeTask> Snooze { get; private set; } = null!;
 
-    /// <summary>See <see cref="LapseLease"/>.</summary>
-    public Event<LapseLease> Lapse { get; private set; } = null!;
+    /// <summary>See <see cref="ExpireLease"/>.</summary>
+    public Event<ExpireLease> Lapse { get; private set; } = null!;
 
     /// <summary>See <see cref="DispatchTask"/>.</summary>
     public Event<DispatchTask> Dispatch { get; private set; } = null!;
@@ -105,36 +105,36 @@ public sealed partial class TaskStateMachine : MassTransitStateMachine<TaskState
     private void WhileWaiting() =>
         During(Pending, Retrying,
             When(Start).IfElse(MayStart, then => then.TransitionTo(Running).Then(BeginAttempt), refused => refused.Then(RefuseStart)),
-            When(Dispatch).IfElse(MayDispatch, then => then.Then(SendToWorkers), refused => refused.Answer(Verdict.NotAllowed)),
-            When(Expire).IfElse(c => c.Saga.ExpiresAt <= c.Message.At, then => then.TransitionTo(Expired).Then(End), refused => refused.Answer(Verdict.NotAllowed)),
+            When(Dispatch).IfElse(MayDispatch, then => then.Then(SendToWorkers), refused => refused.Answer(CommandResult.NotAllowed)),
+            When(Expire).IfElse(c => c.Saga.ExpiresAt <= c.Message.At, then => then.TransitionTo(Expired).Then(End), refused => refused.Answer(CommandResult.NotAllowed)),
             When(Cancel).TransitionTo(Cancelled).Then(End),
             When(Delete).TransitionTo(Cancelled).Then(Forget),
-            When(Renew).Answer(Verdict.StaleAttempt),
-            When(Complete).Answer(Verdict.StaleAttempt),
-            When(Fail).Answer(Verdict.StaleAttempt),
-            When(Snooze).Answer(Verdict.StaleAttempt),
-            When(Lapse).Answer(Verdict.NotAllowed),
-            When(Retry).Answer(Verdict.NotAllowed));
+            When(Renew).Answer(CommandResult.StaleAttempt),
+            When(Complete).Answer(CommandResult.StaleAttempt),
+            When(Fail).Answer(CommandResult.StaleAttempt),
+            When(Snooze).Answer(CommandResult.StaleAttempt),
+            When(Lapse).Answer(CommandResult.NotAllowed),
+            When(Retry).Answer(CommandResult.NotAllowed));
 
     private void WhileRunning() =>
         During(Running,
-            When(Renew).IfElse(HoldsLease, then => then.Then(ExtendLease), refused => refused.Answer(Verdict.StaleAttempt)),
-            When(Complete).IfElse(HoldsLease, then => then.TransitionTo(Completed).Then(KeepResult), refused => refused.Answer(Verdict.StaleAttempt)),
+            When(Renew).IfElse(HoldsLease, then => then.Then(ExtendLease), refused => refused.Answer(CommandResult.StaleAttempt)),
+            When(Complete).IfElse(HoldsLease, then => then.TransitionTo(Completed).Then(KeepResult), refused => refused.Answer(CommandResult.StaleAttempt)),
             When(Fail).IfElse(HoldsLease,
                 then => AfterFailure(then, c => c.Message.Retryable, c => c.Message.Error),
-                refused => refused.Answer(Verdict.StaleAttempt)),
-            When(Snooze).IfElse(HoldsLease, then => then.TransitionTo(Pending).Then(GiveBack), refused => refused.Answer(Verdict.StaleAttempt)),
+                refused => refused.Answer(CommandResult.StaleAttempt)),
+            When(Snooze).IfElse(HoldsLease, then => then.TransitionTo(Pending).Then(GiveBack), refused => refused.Answer(CommandResult.StaleAttempt)),
             When(Lapse).IfElse(c => c.Saga.LeaseUntil <= c.Message.At,
                 then => then.IfElse(EndsByLapse,
                     ends => ends.TransitionTo(Completed).Then(KeepLapseResult),
                     fails => AfterFailure(fails, _ => true, c => LapsedError(c.Saga))),
-                refused => refused.Answer(Verdict.NotAllowed)),
+                refused => refused.Answer(CommandResult.NotAllowed)),
             When(Cancel).TransitionTo(Cancelled).Then(End),
             When(Delete).TransitionTo(Cancelled).Then(Forget),
-            When(Start).Then(c => c.Message.Verdict = c.Message.Attempt == c.Saga.Attempt && c.Message.Worker == c.Saga.Worker ? Verdict.Duplicate : Verdict.StaleAttempt),
-            When(Dispatch).Answer(Verdict.NotAllowed),
-            When(Expire).Answer(Verdict.NotAllowed),
-            When(Retry).Answer(Verdict.NotAllowed));
+            When(Start).Then(c => c.Message.CommandResult = c.Message.Attempt == c.Saga.Attempt && c.Message.Worker == c.Saga.Worker ? CommandResult.Duplicate : CommandResult.StaleAttempt),
+            When(Dispatch).Answer(CommandResult.NotAllowed),
+            When(Expire).Answer(CommandResult.NotAllowed),
+            When(Retry).Answer(CommandResult.NotAllowed));
 
     /// <summary>A failed delivery past the expiry is over, whatever attempts are left, and no dead letter (moab.md 6).</summary>
     private EventActivityBinder<TaskState, T> AfterFailure<T>(
@@ -149,22 +149,22 @@ public sealed partial class TaskStateMachine : MassTransitStateMachine<TaskState
     private void WhenEnded()
     {
         During([Completed, Failed, Cancelled, Expired],
-            When(Start).Answer(Verdict.Finished),
-            When(Renew).Answer(Verdict.Finished),
-            When(Snooze).Answer(Verdict.Finished),
-            When(Lapse).Answer(Verdict.Finished),
-            When(Dispatch).Answer(Verdict.Finished),
-            When(Expire).Answer(Verdict.Finished));
-        During([Failed, Cancelled, Expired], When(Complete).Answer(Verdict.Finished));
-        During([Completed, Cancelled, Expired], When(Fail).Answer(Verdict.Finished));
-        During([Completed, Failed, Expired], When(Cancel).Answer(Verdict.Finished));
-        During([Completed, Expired], When(Retry).Answer(Verdict.NotAllowed));
+            When(Start).Answer(CommandResult.Finished),
+            When(Renew).Answer(CommandResult.Finished),
+            When(Snooze).Answer(CommandResult.Finished),
+            When(Lapse).Answer(CommandResult.Finished),
+            When(Dispatch).Answer(CommandResult.Finished),
+            When(Expire).Answer(CommandResult.Finished));
+        During([Failed, Cancelled, Expired], When(Complete).Answer(CommandResult.Finished));
+        During([Completed, Cancelled, Expired], When(Fail).Answer(CommandResult.Finished));
+        During([Completed, Failed, Expired], When(Cancel).Answer(CommandResult.Finished));
+        During([Completed, Expired], When(Retry).Answer(CommandResult.NotAllowed));
         During(Completed, When(Complete).Then(AnswerAgain));
         During(Failed, When(Fail).Then(AnswerAgain));
-        During(Cancelled, When(Cancel).Answer(Verdict.Duplicate));
+        During(Cancelled, When(Cancel).Answer(CommandResult.Duplicate));
         // A line of a batch has been counted.
         During([Failed, Cancelled], When(Retry).IfElse(c => c.Saga.BatchId is null,
-            then => then.TransitionTo(Pending).Then(RunAgain), refused => refused.Answer(Verdict.NotAllowed)));
+            then => then.TransitionTo(Pending).Then(RunAgain), refused => refused.Answer(CommandResult.NotAllowed)));
     }
 
     /// <summary>What has ended keeps its state; it only goes out of sight now.</summary>
@@ -173,7 +173,7 @@ public sealed partial class TaskStateMachine : MassTransitStateMachine<TaskState
         {
             c.Saga.DeleteAt = DeleteTime(c.Saga, c.Message.At);
             c.Saga.Dead = false;
-            c.Message.Verdict = Verdict.Applied;
+            c.Message.CommandResult = CommandResult.Applied;
         }));
 }
 
@@ -181,7 +181,7 @@ public sealed partial class TaskStateMachine : MassTransitStateMachine<TaskState
 internal static class TaskStateMachineExtensions
 {
     /// <summary>Answers and changes nothing.</summary>
-    public static EventActivityBinder<TaskState, T> Answer<T>(this EventActivityBinder<TaskState, T> binder, Verdict verdict)
+    public static EventActivityBinder<TaskState, T> Answer<T>(this EventActivityBinder<TaskState, T> binder, CommandResult verdict)
         where T : TaskCommand =>
-        binder.Then(c => c.Message.Verdict = verdict);
+        binder.Then(c => c.Message.CommandResult = verdict);
 }

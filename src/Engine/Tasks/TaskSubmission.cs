@@ -45,7 +45,7 @@ public sealed record TaskSubmission(Guid Id, string Queue, string Payload)
     public RetryPolicy? Retry { get; init; }
 
     /// <summary>What else happens when the task ends; null is nothing.</summary>
-    public TaskEnding? Ending { get; init; }
+    public CompletionActions? Ending { get; init; }
 
     /// <summary>Whose task it is: callers see what their tenant owns. Null is nobody's: administrators see it. At most 128 characters.</summary>
     public string? Owner { get; init; }

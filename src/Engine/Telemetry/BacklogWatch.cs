@@ -14,7 +14,7 @@ public sealed partial class BacklogWatch
     private const int LeastShare = 20;
 
     private readonly IBacklogStore _store;
-    private readonly Outages _outages;
+    private readonly DependencyHealth _outages;
     private readonly TimeProvider _time;
     private readonly TimeSpan _interval;
     private readonly BoundedLabels<QueueLevel> _levels;
@@ -28,7 +28,7 @@ public sealed partial class BacklogWatch
     private bool _isFailing;
 
     /// <summary>Makes the gauges.</summary>
-    public BacklogWatch(IBacklogStore store, IMeterFactory meters, IOptions<TelemetryOptions> options, Outages outages, TimeProvider time, ILogger<BacklogWatch> logger)
+    public BacklogWatch(IBacklogStore store, IMeterFactory meters, IOptions<TelemetryOptions> options, DependencyHealth outages, TimeProvider time, ILogger<BacklogWatch> logger)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(meters);
@@ -87,7 +87,7 @@ public sealed partial class BacklogWatch
 #pragma warning restore CA1031
         {
             Volatile.Write(ref _isFailing, true);
-            if (!_outages.Covers(fault))
+            if (!_outages.TryHandle(fault))
                 LogReadFailed(fault);
         }
 

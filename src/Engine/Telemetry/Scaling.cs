@@ -29,11 +29,11 @@ public sealed class Scaling(BacklogWatch backlog, QueueCatalog queues, IOptions<
     /// <param name="queue">Base name.</param>
     /// <param name="level">One level; null is all together.</param>
     /// <param name="within">Seconds within which what waits should be begun; null is as configured.</param>
-    /// <param name="stop">Ends the wait for the database.</param>
-    public async Task<QueueDemand?> AskAsync(string queue, int? level, double? within, CancellationToken stop)
+    /// <param name="cancellationToken">Ends the wait for the database.</param>
+    public async Task<QueueDemand?> AskAsync(string queue, int? level, double? within, CancellationToken cancellationToken)
     {
         var history = backlog.Follow(queue);
-        await Task.WhenAny(backlog.RefreshAsync(), Task.Delay(Patience, stop));
+        await Task.WhenAny(backlog.RefreshAsync(), Task.Delay(Patience, cancellationToken));
         var samples = history?.Samples ?? [];
         if (samples.Count == 0 && backlog.Last(queue) is { } last)
             samples = [last];

@@ -29,7 +29,7 @@ public sealed record TraceHeaders(string Parent, string? State)
         try
         {
             using var document = JsonDocument.Parse(headers);
-            return Of(Text(document, ParentName), Text(document, StateName));
+            return Of(TextRules.Read(document.RootElement, ParentName), TextRules.Read(document.RootElement, StateName));
         }
         catch (Exception fault) when (fault is JsonException or InvalidOperationException)
         {
@@ -63,9 +63,6 @@ public sealed record TraceHeaders(string Parent, string? State)
     }
 
     private static bool Has(JsonDocument document, string name) => document.RootElement.TryGetProperty(name, out _);
-
-    private static string? Text(JsonDocument document, string name) =>
-        document.RootElement.ValueKind == JsonValueKind.Object && document.RootElement.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 }
 
 [System.Text.Json.Serialization.JsonSerializable(typeof(string))]

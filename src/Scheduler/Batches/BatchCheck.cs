@@ -22,7 +22,7 @@ internal sealed class BatchCheck(bool strict, int maxLines)
 
     /// <summary>Looks at the next line.</summary>
     /// <returns>Whether it makes sense to go on.</returns>
-    public bool Add(InputLine line, BatchLine read)
+    public bool Add(InputLine line, BatchItem read)
     {
         if (Total == maxLines)
         {
@@ -48,7 +48,7 @@ internal sealed class BatchCheck(bool strict, int maxLines)
     public void Refuse(string code, string message) => _errors.Add(new BatchInputError(code, message, "input_file_id", null));
 
     /// <summary>Every line must have an id of its own and the model of the first.</summary>
-    private BatchProblem? Compare(BatchLine line)
+    private BatchProblem? Compare(BatchItem line)
     {
         if (!_customIds.Add(line.CustomId!))
             return new BatchProblem("duplicate_custom_id", $"custom_id {line.CustomId} was used before", "custom_id");

@@ -8,24 +8,24 @@ using TaskQueue.Engine.Quarantine;
 namespace TaskQueue.Scheduler.Batches;
 
 /// <summary>Writes the output and the error file of a batch whose tasks have all ended, with flat memory.</summary>
-internal sealed class BatchFileWriter(BatchWork work, FileVerbs files, IQuarantine quarantine, IOptions<BatchLimits> limits, IOptions<EngineOptions> engine)
+internal sealed class BatchFileWriter(BatchStore work, FileService files, IQuarantine quarantine, IOptions<BatchLimits> limits, IOptions<EngineOptions> engine)
 {
     /// <summary>Writes both; where nothing belongs into one there is none.</summary>
-    public async Task<BatchFiles> WriteAsync(BatchState batch, CancellationToken stop)
+    public async Task<BatchFiles> WriteAsync(BatchState batch, CancellationToken cancellationToken)
     {
         var id = BellaBatchId.Format(batch.CorrelationId);
         await using var output = new LineFile(() => files.OpenWriteAsync(batch.Owner, "batch_output", $"output_{id}.jsonl"));
         await using var errors = new LineFile(() => files.OpenWriteAsync(batch.Owner, "batch_output", $"errors_{id}.jsonl"));
-        await foreach (var ended in work.EndedAsync(batch.CorrelationId, stop))
+        await foreach (var ended in work.EndedAsync(batch.CorrelationId, cancellationToken))
         {
-            var (text, isError) = await RenderAsync(batch, ended, stop);
-            await (isError ? errors : output).AddAsync(text, stop);
+            var (text, isError) = await RenderAsync(batch, ended, cancellationToken);
+            await (isError ? errors : output).AddAsync(text, cancellationToken);
         }
 
-        await foreach (var bad in work.BadAsync(batch.CorrelationId, stop))
-            await errors.AddAsync(BatchResults.Of(bad), stop);
-        await WriteRestAsync(batch, errors, stop);
-        stop.ThrowIfCancellationRequested();
+        await foreach (var bad in work.BadAsync(batch.CorrelationId, cancellationToken))
+            await errors.AddAsync(BatchResults.Of(bad), cancellationToken);
+        await WriteRestAsync(batch, errors, cancellationToken);
+        cancellationToken.ThrowIfCancellationRequested();
         var outputId = await output.CommitAsync();
         try
         {
@@ -39,7 +39,7 @@ internal sealed class BatchFileWriter(BatchWork work, FileVerbs files, IQuaranti
     }
 
     /// <summary>The line of a task; where its row cannot be read as one, an error that says so, which is listed as set aside.</summary>
-    private async Task<(byte[] Text, bool IsError)> RenderAsync(BatchState batch, EndedLine ended, CancellationToken stop)
+    private async Task<(byte[] Text, bool IsError)> RenderAsync(BatchState batch, EndedBatchItem ended, CancellationToken cancellationToken)
     {
         try
         {
@@ -51,25 +51,25 @@ internal sealed class BatchFileWriter(BatchWork work, FileVerbs files, IQuaranti
             {
                 Kind = QuarantineKinds.BatchItem, Subject = ended.Id.ToString(), Queue = batch.Queue, Owner = batch.Owner,
                 Reason = $"line of {BellaBatchId.Format(batch.CorrelationId)}: {PoisonRules.Reason(fault)}",
-            }, stop);
+            }, cancellationToken);
             return (BatchResults.OfUnreadable(ended.Id), true);
         }
     }
 
     /// <summary>Lines that had not become tasks when the batch was cancelled or its deadline came, as far as the input is still there.</summary>
-    private async Task WriteRestAsync(BatchState batch, LineFile errors, CancellationToken stop)
+    private async Task WriteRestAsync(BatchState batch, LineFile errors, CancellationToken cancellationToken)
     {
         if (batch.InProgressAt is not null && batch.LinesDone >= batch.Total)
             return;
-        await using var content = await BatchInput.OpenAsync(files, batch.InputFileId, stop);
+        await using var content = await BatchInput.OpenAsync(files, batch.InputFileId, cancellationToken);
         if (content is null)
             return;
         var line = batch.LinesDone;
-        await foreach (var text in BatchInput.ReadAsync(content, batch.BytesDone, engine.Value.MaxPayloadBytes, stop))
+        await foreach (var text in BatchInput.ReadAsync(content, batch.BytesDone, engine.Value.MaxPayloadBytes, cancellationToken))
         {
             if (line == limits.Value.MaxLines)
                 break; // it was not found out any more that it has too many
-            await errors.AddAsync(BatchResults.OfRest(batch, BatchLine.Parse(text.Text, batch, engine.Value.MaxPayloadBytes), line++), stop);
+            await errors.AddAsync(BatchResults.OfRest(batch, BatchItem.Parse(text.Text, batch, engine.Value.MaxPayloadBytes), line++), cancellationToken);
         }
     }
 
@@ -83,13 +83,13 @@ internal sealed class BatchFileWriter(BatchWork work, FileVerbs files, IQuaranti
 
         public int Lines { get; private set; }
 
-        public async ValueTask AddAsync(ReadOnlyMemory<byte> line, CancellationToken stop)
+        public async ValueTask AddAsync(ReadOnlyMemory<byte> line, CancellationToken cancellationToken)
         {
             _waiting.Write(line.Span);
             _waiting.WriteByte((byte)'\n');
             Lines++;
             if (_waiting.Length >= Buffer)
-                await FlushAsync(stop);
+                await FlushAsync(cancellationToken);
         }
 
         /// <returns>Its id, or null where it has no line.</returns>
@@ -108,10 +108,10 @@ internal sealed class BatchFileWriter(BatchWork work, FileVerbs files, IQuaranti
             await _waiting.DisposeAsync();
         }
 
-        private async Task FlushAsync(CancellationToken stop)
+        private async Task FlushAsync(CancellationToken cancellationToken)
         {
             _file ??= await open();
-            await _file.Stream.WriteAsync(_waiting.GetBuffer().AsMemory(0, (int)_waiting.Length), stop);
+            await _file.Stream.WriteAsync(_waiting.GetBuffer().AsMemory(0, (int)_waiting.Length), cancellationToken);
             _waiting.SetLength(0);
         }
     }

@@ -19,7 +19,7 @@ internal static class BatchResults
     private static readonly JsonDocumentOptions AnyDepth = new() { MaxDepth = int.MaxValue };
 
     /// <summary>The line of a task that has ended, and which file it belongs into.</summary>
-    public static (byte[] Text, bool IsError) Of(BatchState batch, EndedLine task)
+    public static (byte[] Text, bool IsError) Of(BatchState batch, EndedBatchItem task)
     {
         var (id, customId) = (BellaTaskId.Format(task.Id), BatchHeaders.CustomIdOf(task.Headers));
         if (task.State != TaskStates.Completed)
@@ -27,16 +27,16 @@ internal static class BatchResults
         using var result = Parse(task.Result);
         if (batch.Strict && IsLapse(result?.RootElement))
             return (Line(id, customId, null, ("request_timeout", "the worker did not answer in time")), true);
-        var status = TaskEndings.StatusOf(task.Result);
+        var status = CompletionActionsJson.StatusOf(task.Result);
         return (Line(id, customId, w => WriteResponse(w, id, status, result?.RootElement, task.Result), null), batch.Strict && status is < 200 or > 299);
     }
 
     /// <summary>The line of one that could not be run.</summary>
-    public static byte[] Of(BatchBadLine line) =>
+    public static byte[] Of(InvalidBatchItem line) =>
         Line("", line.CustomId, null, (line.Code == FileNotFound ? FileNotFound : ParseError, line.Message), line.Line);
 
     /// <summary>The line of one that was not run before its batch ended.</summary>
-    public static byte[] OfRest(BatchState batch, BatchLine line, int number)
+    public static byte[] OfRest(BatchState batch, BatchItem line, int number)
     {
         var error = line.Problem is { } problem ? (ParseError, problem.Message)
             : batch.State == BatchStates.Expiring ? (Expired, "the batch expired before this request was run")
@@ -47,7 +47,7 @@ internal static class BatchResults
     /// <summary>The line of a task whose row cannot be read.</summary>
     public static byte[] OfUnreadable(Guid task) => Line(BellaTaskId.Format(task), null, null, ("unreadable", "the result cannot be written; the operator was told"));
 
-    private static (string Code, string Message) ErrorOf(BatchState batch, EndedLine task) =>
+    private static (string Code, string Message) ErrorOf(BatchState batch, EndedBatchItem task) =>
         (task.State, batch.State) switch
         {
             (TaskStates.Failed, _) => ("task_failed", task.Error ?? "the task failed"),

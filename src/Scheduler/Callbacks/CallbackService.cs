@@ -18,9 +18,9 @@ namespace TaskQueue.Scheduler.Callbacks;
 /// not hold up the others. Any number of processes may do it at once; each counts its own.
 /// </summary>
 internal sealed partial class CallbackService(
-    ICallbackStore store, CallbackEvents events, CallbackSender sender, CallbackQuarantine quarantine, CommitSignals signals, IOptions<WebhookOptions> options,
+    ICallbackStore store, CallbackEvents events, CallbackSender sender, CallbackQuarantine quarantine, PostCommitNotifier signals, IOptions<WebhookOptions> options,
     IOptions<EngineOptions> engine,
-    TaskMetrics metrics, Drain drain, Pulses pulses, Outages outages, TimeProvider time, ILogger<CallbackService> logger) : BackgroundService
+    TaskMetrics metrics, Drain drain, LoopHeartbeats pulses, DependencyHealth outages, TimeProvider time, ILogger<CallbackService> logger) : BackgroundService
 {
     private const int MaxRemoved = 500;
 
@@ -56,7 +56,7 @@ internal sealed partial class CallbackService(
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
 #pragma warning restore CA1031
             {
-                if (!outages.Covers(fault))
+                if (!outages.TryHandle(fault))
                 {
                     pulse.Failed(fault);
                     LogFailed(fault);
@@ -131,7 +131,7 @@ internal sealed partial class CallbackService(
         catch (Exception fault)
 #pragma warning restore CA1031
         {
-            if (!outages.Covers(fault))
+            if (!outages.TryHandle(fault))
                 LogFailed(fault);
             // At once: its receiver may have it, and each further try would send it again.
             if (PoisonRules.IsOfRow(fault))
@@ -161,7 +161,7 @@ internal sealed partial class CallbackService(
             catch (Exception fault) when (!PoisonRules.IsOfRow(fault) && time.GetElapsedTime(taken) < _lease && !_end.IsCancellationRequested)
 #pragma warning restore CA1031
             {
-                if (!outages.Covers(fault))
+                if (!outages.TryHandle(fault))
                     LogFailed(fault);
             }
 

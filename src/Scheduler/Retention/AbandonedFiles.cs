@@ -4,7 +4,7 @@ using TaskQueue.Engine.Health;
 namespace TaskQueue.Scheduler.Retention;
 
 /// <summary>Removes uploads that were never finished, and contents that have no row. Several processes may do it at once.</summary>
-internal sealed class AbandonedFiles(FileVerbs files, PollingServices services) : PollingService(services)
+internal sealed class AbandonedFiles(FileService files, PollingServices services) : PollingService(services)
 {
     /// <summary>What is left is a day old, and nobody sees it.</summary>
     private static readonly TimeSpan LookAgain = TimeSpan.FromHours(1);

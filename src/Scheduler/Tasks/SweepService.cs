@@ -14,7 +14,7 @@ namespace TaskQueue.Scheduler.Tasks;
 /// set aside when it fails again and again, so that it does not hold up the others.
 /// </summary>
 internal abstract partial class SweepService(
-    Sweep sweep, ITaskStore store, TaskVerbs verbs, TaskQuarantine quarantine, Pulses pulses, Outages outages, TimeProvider time, ILogger logger) : BackgroundService
+    Sweep sweep, ITaskStore store, TaskService verbs, TaskQuarantine quarantine, LoopHeartbeats pulses, DependencyHealth outages, TimeProvider time, ILogger logger) : BackgroundService
 {
     private const int MaxBatch = 500;
 
@@ -25,7 +25,7 @@ internal abstract partial class SweepService(
     /// How often to look where nothing is known to come: for leases and times that other processes set. A lease is no
     /// shorter, so each is seen before it lapses.
     /// </summary>
-    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(TaskVerbs.MinLeaseMs);
+    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(TaskService.MinLeaseMs);
 
     private static readonly TimeSpan LookAgainBehindFailures = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(5);
@@ -74,14 +74,14 @@ internal abstract partial class SweepService(
 
                 // What the machine refuses stays in sight for a moment; a full window empties soon. What fails is not looked at all the time.
                 wait = wait > TimeSpan.Zero ? wait : _failures.Excluded > 0 ? LookAgainBehindFailures : Pause;
-                outages.Database.Works();
+                outages.Database.ReportSuccess();
                 pulse.Succeeded();
             }
 #pragma warning disable CA1031 // the next round tries again
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
 #pragma warning restore CA1031
             {
-                if (!outages.Covers(fault))
+                if (!outages.TryHandle(fault))
                 {
                     pulse.Failed(fault);
                     LogSweepFailed(fault, sweep);
@@ -94,7 +94,7 @@ internal abstract partial class SweepService(
 
     /// <summary>One batch.</summary>
     /// <returns>How many tasks the machine changed, or failed to.</returns>
-    private async Task<int> RunOnceAsync(CancellationToken stop)
+    private async Task<int> RunOnceAsync(CancellationToken cancellationToken)
     {
         var now = Micros.Now(time);
         // As many more as are left out: they are the oldest, and must not hide the others.
@@ -108,7 +108,7 @@ internal abstract partial class SweepService(
             if (faults[i] is not { } fault)
             {
                 _failures.Succeeded(commands[i].CorrelationId);
-                done += commands[i].Verdict == Verdict.Applied ? 1 : 0;
+                done += commands[i].CommandResult == CommandResult.Applied ? 1 : 0;
             }
             else if (!PoisonRules.IsOfRow(fault))
             {
@@ -125,7 +125,7 @@ internal abstract partial class SweepService(
         foreach (var (id, reason) in _hopeless.Take(MaxSetAside).ToList())
         {
             _hopeless.Remove(id);
-            var unlisted = await SetAsideAsync(id, reason, stop);
+            var unlisted = await SetAsideAsync(id, reason, cancellationToken);
             problem ??= unlisted;
         }
 
@@ -133,9 +133,9 @@ internal abstract partial class SweepService(
     }
 
     /// <returns>Why it cannot even be listed; it is left out all the same, for longer and longer.</returns>
-    private async Task<Exception?> SetAsideAsync(Guid id, Exception reason, CancellationToken stop)
+    private async Task<Exception?> SetAsideAsync(Guid id, Exception reason, CancellationToken cancellationToken)
     {
-        var (isParked, fault) = await quarantine.SetAsideAsync(sweep, id, reason, stop);
+        var (isParked, fault) = await quarantine.SetAsideAsync(sweep, id, reason, cancellationToken);
         if (isParked)
             _failures.Succeeded(id);
         return fault;

@@ -14,10 +14,10 @@ internal sealed class DispatchSweep : SweepService
 {
     private readonly ITaskStore _store;
     private readonly BusAddress _bus;
-    private readonly DispatchWindow _window;
+    private readonly InFlightLimiter _window;
     private readonly TimeProvider _time;
 
-    public DispatchSweep(ITaskStore store, TaskVerbs verbs, TaskQuarantine quarantine, Doorbell doorbell, DispatchWindow window, BusAddress bus, Pulses pulses, Outages outages, TimeProvider time, ILogger<DispatchSweep> logger)
+    public DispatchSweep(ITaskStore store, TaskService verbs, TaskQuarantine quarantine, WorkNotifier doorbell, InFlightLimiter window, BusAddress bus, LoopHeartbeats pulses, DependencyHealth outages, TimeProvider time, ILogger<DispatchSweep> logger)
         : base(Sweep.Dispatch, store, verbs, quarantine, pulses, outages, time, logger)
     {
         _store = store;
@@ -46,11 +46,11 @@ internal sealed partial class LeaseSweep : SweepService
     private readonly ITaskStore _store;
     private readonly TimeProvider _time;
     private readonly ILogger<LeaseSweep> _logger;
-    private readonly ClockWatch _clock;
+    private readonly ClockJumpRecovery _clock;
 
-    public LeaseSweep(ITaskStore store, TaskVerbs verbs, TaskQuarantine quarantine, Pulses pulses, Outages outages, TimeProvider time, ILogger<LeaseSweep> logger)
+    public LeaseSweep(ITaskStore store, TaskService verbs, TaskQuarantine quarantine, LoopHeartbeats pulses, DependencyHealth outages, TimeProvider time, ILogger<LeaseSweep> logger)
         : base(Sweep.Lapsed, store, verbs, quarantine, pulses, outages, time, logger) =>
-        (_store, _time, _logger, _clock) = (store, time, logger, new ClockWatch(time));
+        (_store, _time, _logger, _clock) = (store, time, logger, new ClockJumpRecovery(time));
 
     /// <summary>
     /// The times in the database are of the clock. Where somebody sets it, every lease seems to be over, or to last for hours, and
@@ -68,11 +68,11 @@ internal sealed partial class LeaseSweep : SweepService
     [LoggerMessage(LogLevel.Warning, "The clock was set by {Seconds:0} s; leases that run begin anew")]
     private partial void LogStep(double seconds);
 
-    protected override TaskCommand Command(Guid id, DateTime at) => new LapseLease(id, at);
+    protected override TaskCommand Command(Guid id, DateTime at) => new ExpireLease(id, at);
 }
 
 /// <summary>Ends tasks that nobody started in time.</summary>
-internal sealed class ExpirySweep(ITaskStore store, TaskVerbs verbs, TaskQuarantine quarantine, Pulses pulses, Outages outages, TimeProvider time, ILogger<ExpirySweep> logger)
+internal sealed class ExpirySweep(ITaskStore store, TaskService verbs, TaskQuarantine quarantine, LoopHeartbeats pulses, DependencyHealth outages, TimeProvider time, ILogger<ExpirySweep> logger)
     : SweepService(Sweep.Expired, store, verbs, quarantine, pulses, outages, time, logger)
 {
     protected override TaskCommand Command(Guid id, DateTime at) => new ExpireTask(id, at);

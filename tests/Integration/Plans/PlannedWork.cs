@@ -49,7 +49,7 @@ internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTi
         await store.NextDueAsync([.. names.Select(n => new QueueLevel(n, 0))], now.AddDays(1));
         return tasks;
 
-        static ClaimRules Limited(string[] queues) => new([.. queues.Select(q => new QueueGate(q, 1000, new RateLimit(1000, 1000)))], []);
+        static ClaimRules Limited(string[] queues) => new([.. queues.Select(q => new QueueLimit(q, 1000, new RateLimit(1000, 1000)))], []);
     }
 
     private Task<IReadOnlyList<TaskState>> ClaimAsync(string[] queues, ClaimRules rules) =>

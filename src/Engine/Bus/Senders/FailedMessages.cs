@@ -1,4 +1,5 @@
 using System.Runtime.Serialization;
+using System.Text.Json;
 using MassTransit;
 using MassTransit.Context;
 using MassTransit.Middleware;
@@ -86,7 +87,7 @@ internal static class FailedMessages
         public void Probe(ProbeContext context) => context.CreateFilterScope("giveBackRead");
 
         public Task Send(ExceptionReceiveContext context, IPipe<ExceptionReceiveContext> next) =>
-            context.Exception is SerializationException ? next.Send(context) : _rethrow.Send(context, next);
+            context.Exception is SerializationException or JsonException ? next.Send(context) : _rethrow.Send(context, next);
     }
 
     private sealed class NoteFailed(SetAside aside, string? suffix) : IFilter<ExceptionReceiveContext>

@@ -32,17 +32,17 @@ internal sealed partial class GroupCommitter : IHostedService
 
     private readonly ITaskStore _store;
     private readonly QueueCatalog _queues;
-    private readonly CommitSignals _signals;
+    private readonly PostCommitNotifier _signals;
     private readonly ReplySender _replies;
     private readonly TaskMetrics _metrics;
-    private readonly Outages _outages;
+    private readonly DependencyHealth _outages;
     private readonly TimeSpan _maxWait;
     private readonly ILogger<GroupCommitter> _logger;
     private readonly Channel<GroupEntry>[] _lanes;
     private readonly Task _running;
     private long _groups;
 
-    public GroupCommitter(ITaskStore store, QueueCatalog queues, CommitSignals signals, ReplySender replies, TaskMetrics metrics, GroupCommitOptions options, Pulses pulses, Outages outages, IOptions<EngineOptions> engine, ILogger<GroupCommitter> logger)
+    public GroupCommitter(ITaskStore store, QueueCatalog queues, PostCommitNotifier signals, ReplySender replies, TaskMetrics metrics, GroupCommitOptions options, LoopHeartbeats pulses, DependencyHealth outages, IOptions<EngineOptions> engine, ILogger<GroupCommitter> logger)
     {
         _store = store;
         _queues = queues;
@@ -77,7 +77,7 @@ internal sealed partial class GroupCommitter : IHostedService
         await _running.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    private async Task RunAsync(ChannelReader<GroupEntry> reader, Pulse pulse)
+    private async Task RunAsync(ChannelReader<GroupEntry> reader, LoopHeartbeat pulse)
     {
         while (true)
         {
@@ -130,7 +130,7 @@ internal sealed partial class GroupCommitter : IHostedService
         }
         catch (DedupeKeyTakenException) when (group.Count == 1)
         {
-            group[0].Refuse(Verdict.KeyTaken);
+            group[0].Refuse(CommandResult.KeyTaken);
             return;
         }
 #pragma warning disable CA1031 // the callers get it
@@ -141,7 +141,7 @@ internal sealed partial class GroupCommitter : IHostedService
             // commands of one task keep their order. A lost connection, or a wait that was too long, is nobody's row and fails everyone.
             if (group.Count == 1 || StorageFaults.IsTransient(fault))
             {
-                if (!_outages.Covers(fault))
+                if (!_outages.TryHandle(fault))
                     LogGroupFailed(fault, group.Count);
                 group.ForEach(e => e.Fail(fault));
                 return;
@@ -152,7 +152,7 @@ internal sealed partial class GroupCommitter : IHostedService
             return;
         }
 
-        _outages.Database.Works();
+        _outages.Database.ReportSuccess();
         Tell(written);
         group.ForEach(e => e.Release());
     }

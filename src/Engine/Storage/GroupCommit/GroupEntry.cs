@@ -56,13 +56,13 @@ internal abstract class GroupEntry(Guid taskId)
     public void Fail(Exception fault) => _committed.TrySetException(fault);
 
     /// <summary>The database refused what the machine had decided.</summary>
-    public void Refuse(Verdict verdict)
+    public void Refuse(CommandResult verdict)
     {
         SetVerdict(verdict);
         _committed.TrySetResult();
     }
 
-    protected abstract void SetVerdict(Verdict verdict);
+    protected abstract void SetVerdict(CommandResult verdict);
 
     protected abstract Task SendAsync(GroupSlot slot);
 }
@@ -82,7 +82,7 @@ internal sealed class GroupEntry<T>(ConsumeContext<T> context, IPipe<SagaReposit
     : GroupEntry(context.CorrelationId ?? throw new ArgumentException("A command needs a task id.", nameof(context)))
     where T : class
 {
-    public override bool HasLapsed => context.Message is LapseLease { Verdict: Verdict.Applied };
+    public override bool HasLapsed => context.Message is ExpireLease { CommandResult: CommandResult.Applied };
 
     public override int Chars => context.Message switch
     {
@@ -91,15 +91,15 @@ internal sealed class GroupEntry<T>(ConsumeContext<T> context, IPipe<SagaReposit
         _ => 0,
     };
 
-    protected override void SetVerdict(Verdict verdict)
+    protected override void SetVerdict(CommandResult verdict)
     {
         if (context.Message is TaskCommand command)
-            command.Verdict = verdict;
+            command.CommandResult = verdict;
     }
 
     protected override Task SendAsync(GroupSlot slot)
     {
-        SetVerdict(Verdict.NotFound); // what an earlier run said was rolled back
+        SetVerdict(CommandResult.NotFound); // what an earlier run said was rolled back
         return next.Send(new GroupSagaContext<T>(context, this, slot));
     }
 }
@@ -145,7 +145,7 @@ internal sealed class GroupSagaContext<T>(ConsumeContext<T> context, GroupEntry 
 
     private Task Keep(TaskState task)
     {
-        if (Message is TaskCommand { Verdict: not Verdict.Applied })
+        if (Message is TaskCommand { CommandResult: not CommandResult.Applied })
             return Task.CompletedTask; // refused or a duplicate: nothing changed
         slot.IsNew |= slot.Task is null;
         slot.IsChanged = true;

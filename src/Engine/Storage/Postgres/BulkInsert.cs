@@ -33,9 +33,9 @@ internal sealed partial class PostgresTaskStore
         select 1
         """;
 
-    public async Task<IReadOnlyList<Admission>?> InsertAsync(IReadOnlyList<NewTask> tasks, InsertStep? step = null) =>
+    public async Task<IReadOnlyList<SubmitResult>?> InsertAsync(IReadOnlyList<NewTask> tasks, InsertStep? step = null) =>
         step is null && tasks.All(t => t.Task is { DedupeKey: null, ThreadId: null }) && await InsertPlainAsync([.. tasks.Select(t => t.Task)])
-            ? [.. tasks.Select(t => new Admission(t.Task.CorrelationId, Admitted.Accepted, t.Task))]
+            ? [.. tasks.Select(t => new SubmitResult(t.Task.CorrelationId, SubmitStatus.Accepted, t.Task))]
             : (await RetryRacesAsync(() => InsertOrderedAsync(tasks, step))).Answers;
 
     /// <summary>No task meets another: one statement. False where an id exists; then nothing was inserted.</summary>

@@ -34,17 +34,17 @@ internal sealed partial class PostgresTaskStore
         order by e.id
         """;
 
-    public async Task<IRelayLease?> TryLeadRelayAsync(Action wake, CancellationToken stop)
+    public async Task<IOutboxLease?> TryLeadRelayAsync(Action wake, CancellationToken cancellationToken)
     {
-        var connection = await source.OpenConnectionAsync(stop);
+        var connection = await source.OpenConnectionAsync(cancellationToken);
         try
         {
             await using var command = new NpgsqlCommand($"select pg_try_advisory_lock({LockSpace}, {RelayLock})", connection);
-            if (await command.ExecuteScalarAsync(stop) is true)
+            if (await command.ExecuteScalarAsync(cancellationToken) is true)
             {
                 command.CommandText = $"listen {Channel}";
-                await command.ExecuteNonQueryAsync(stop);
-                return new RelayLease(connection, wake);
+                await command.ExecuteNonQueryAsync(cancellationToken);
+                return new OutboxLease(connection, wake);
             }
         }
         catch
@@ -115,12 +115,12 @@ internal sealed partial class PostgresTaskStore
     }
 
     /// <summary>The session-level lock lives and dies with its connection, which also listens.</summary>
-    private sealed class RelayLease : IRelayLease
+    private sealed class OutboxLease : IOutboxLease
     {
         private readonly NpgsqlConnection _connection;
         private readonly CancellationTokenSource _stop = new();
 
-        public RelayLease(NpgsqlConnection connection, Action wake)
+        public OutboxLease(NpgsqlConnection connection, Action wake)
         {
             _connection = connection;
             connection.Notification += (_, _) => wake();

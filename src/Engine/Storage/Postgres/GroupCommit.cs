@@ -98,7 +98,7 @@ internal sealed partial class PostgresTaskStore
         }
     }
 
-    private static NpgsqlBatchCommand Owe(IReadOnlyList<OwedCallback> owed) =>
+    private static NpgsqlBatchCommand Owe(IReadOnlyList<DueCallback> owed) =>
         Command(OweSql, Value<Guid[]>([.. owed.Select(o => o.SubjectId)]), Value<string[]>([.. owed.Select(o => o.Url)]),
             Value<string[]>([.. owed.Select(o => o.Body)]), Value<DateTime[]>([.. owed.Select(o => o.At)]),
             new NpgsqlParameter<string?[]> { TypedValue = [.. owed.Select(o => o.Owner)] }, Value<string[]>([.. owed.Select(o => o.Origin)]));

@@ -41,8 +41,8 @@ internal sealed partial class PostgresTaskStore
         if (await MeetHoldersAsync(connection, transaction, tasks, inserted) is not { } answers)
             return null;
         DuplicateRules.DemandNew(step, answers);
-        var changed = answers.Where(a => a.Result is Admitted.Accepted or Admitted.Overwritten).Select(a => a.Task!).Distinct().ToList();
-        var threads = changed.Where(t => t.ThreadId is not null).Select(t => new ThreadKey(t.Queue, t.ThreadId!)).Distinct().ToList();
+        var changed = answers.Where(a => a.Result is SubmitStatus.Accepted or SubmitStatus.Overwritten).Select(a => a.Task!).Distinct().ToList();
+        var threads = changed.Where(t => t.ThreadId is not null).Select(t => new OrderingKey(t.Queue, t.ThreadId!)).Distinct().ToList();
         if (threads.Count > 0)
             await ElectAsync(connection, transaction, threads);
         await ExecuteAsync(connection, transaction, Append([.. changed.SelectMany(t => t.Events)]));
@@ -51,7 +51,7 @@ internal sealed partial class PostgresTaskStore
     }
 
     /// <summary>What an insert came to; no answers where another process took the step.</summary>
-    private sealed record Inserted(IReadOnlyList<Admission>? Answers);
+    private sealed record Inserted(IReadOnlyList<SubmitResult>? Answers);
 
     private static async Task<bool> TakeStepAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, InsertStep step)
     {
@@ -89,7 +89,7 @@ internal sealed partial class PostgresTaskStore
     }
 
     /// <summary>What became of each, in the order of submission; duplicates change the holders of their keys.</summary>
-    private static async Task<List<Admission>?> MeetHoldersAsync(
+    private static async Task<List<SubmitResult>?> MeetHoldersAsync(
         NpgsqlConnection connection, NpgsqlTransaction transaction, IReadOnlyList<NewTask> tasks, HashSet<Guid> inserted)
     {
         IReadOnlyDictionary<Guid, TakenId> taken = new Dictionary<Guid, TakenId>();
@@ -101,7 +101,7 @@ internal sealed partial class PostgresTaskStore
         }
 
         var answers = DuplicateRules.Answer(tasks, inserted, taken, holders);
-        var changed = answers?.Where(a => a.Result == Admitted.Overwritten).Select(a => a.Task!).Distinct().ToList();
+        var changed = answers?.Where(a => a.Result == SubmitStatus.Overwritten).Select(a => a.Task!).Distinct().ToList();
         if (changed is { Count: > 0 })
             await ExecuteAsync(connection, transaction, [Update(OverwriteSql, TaskColumn.Overwritten, changed)]);
         return answers;
@@ -140,5 +140,5 @@ internal sealed partial class PostgresTaskStore
 
     /// <summary>Tries a transaction again that lost a race: a deadlock, two who gave a thread its first turn, a holder that ended meanwhile.</summary>
     private static Task<T> RetryRacesAsync<T>(Func<Task<T?>> work)
-        where T : class => Races.RetryAsync(work, StorageFaults.IsRace);
+        where T : class => ConflictRetry.RetryAsync(work, StorageFaults.IsRace);
 }

@@ -132,15 +132,15 @@ internal sealed partial class PostgresTaskStore
         return [.. ids];
     }
 
-    private static async Task<List<ThreadKey>> ThreadsAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, string queue)
+    private static async Task<List<OrderingKey>> ThreadsAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, string queue)
     {
         await using var command = new NpgsqlCommand(ThreadsSql, connection, transaction);
         command.CommandTimeout = StorageRegistration.LongCommandSeconds;
         command.Parameters.Add(Value(queue));
         await using var reader = await command.ExecuteReaderAsync();
-        var threads = new List<ThreadKey>();
+        var threads = new List<OrderingKey>();
         while (await reader.ReadAsync())
-            threads.Add(new ThreadKey(queue, reader.GetString(0)));
+            threads.Add(new OrderingKey(queue, reader.GetString(0)));
         return threads;
     }
 

@@ -53,7 +53,7 @@ internal sealed partial class PostgresTaskStore
         """;
 
     /// <summary>Gives the turns of threads to whom they belong, after their members were written.</summary>
-    private static async Task ElectAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, IReadOnlyCollection<ThreadKey> threads)
+    private static async Task ElectAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, IReadOnlyCollection<OrderingKey> threads)
     {
         string[] queues = [.. threads.Select(t => t.Queue)], ids = [.. threads.Select(t => t.Thread)];
         bool again;

@@ -23,8 +23,8 @@ internal sealed partial class SqliteTaskStore
     private static readonly string HolderSql =
         $"select {TaskColumn.List(TaskColumn.All)} from tasks where queue = @0 and dedupe_key = @1 and dedupe_key is not null and state in (3, 4, 7)";
 
-    public Task<IReadOnlyList<Admission>?> InsertAsync(IReadOnlyList<NewTask> tasks, InsertStep? step = null) =>
-        UseAsync<IReadOnlyList<Admission>?>(() => step is null || TakeStep(step) ? Insert(tasks, step) : null, write: true);
+    public Task<IReadOnlyList<SubmitResult>?> InsertAsync(IReadOnlyList<NewTask> tasks, InsertStep? step = null) =>
+        UseAsync<IReadOnlyList<SubmitResult>?>(() => step is null || TakeStep(step) ? Insert(tasks, step) : null, write: true);
 
     private bool TakeStep(InsertStep step)
     {
@@ -39,7 +39,7 @@ internal sealed partial class SqliteTaskStore
         return true;
     }
 
-    private List<Admission> Insert(IReadOnlyList<NewTask> tasks, InsertStep? step)
+    private List<SubmitResult> Insert(IReadOnlyList<NewTask> tasks, InsertStep? step)
     {
         tasks = [.. tasks.Select(t => t with { Task = t.Task.Copy() })]; // another try must find them unchanged
         var inserted = new HashSet<Guid>(tasks.Count);
@@ -57,10 +57,10 @@ internal sealed partial class SqliteTaskStore
 
         var answers = DuplicateRules.Answer(tasks, inserted, taken, holders)!; // nobody else writes, so no holder has ended
         DuplicateRules.DemandNew(step, answers);
-        var changed = answers.Where(a => a.Result is Admitted.Accepted or Admitted.Overwritten).Select(a => a.Task!).Distinct().ToList();
-        foreach (var holder in answers.Where(a => a.Result == Admitted.Overwritten).Select(a => a.Task!).Distinct())
+        var changed = answers.Where(a => a.Result is SubmitStatus.Accepted or SubmitStatus.Overwritten).Select(a => a.Task!).Distinct().ToList();
+        foreach (var holder in answers.Where(a => a.Result == SubmitStatus.Overwritten).Select(a => a.Task!).Distinct())
             Overwrite(holder);
-        Elect(changed.Where(t => t.ThreadId is not null).Select(t => new ThreadKey(t.Queue, t.ThreadId!)).Distinct());
+        Elect(changed.Where(t => t.ThreadId is not null).Select(t => new OrderingKey(t.Queue, t.ThreadId!)).Distinct());
         Append([.. changed.SelectMany(t => t.Events)]);
         return answers;
     }

@@ -66,7 +66,7 @@ internal sealed partial class SqliteTaskStore
             },
             write: true);
 
-    private List<TaskState> Take(ClaimRequest request, Queue<Due> due, Dictionary<string, OpenedGate> gates, ClaimRules rules, DateTime now)
+    private List<TaskState> Take(ClaimRequest request, Queue<Due> due, Dictionary<string, OpenedLimit> gates, ClaimRules rules, DateTime now)
     {
         var tasks = new List<TaskState>();
         while (tasks.Count < request.Max && due.TryDequeue(out var next))
@@ -100,7 +100,7 @@ internal sealed partial class SqliteTaskStore
     private static readonly int[] Priorities = [4, 3, 2, 1];
 
     /// <summary>In the order of the claim, as far as the limits allow.</summary>
-    private List<Due> SelectDue(ClaimRequest request, Dictionary<string, OpenedGate> gates, long now)
+    private List<Due> SelectDue(ClaimRequest request, Dictionary<string, OpenedLimit> gates, long now)
     {
         var due = new List<Due>();
         var mixed = request.Order is ClaimOrder.Oldest or ClaimOrder.RoundRobin;
@@ -137,7 +137,7 @@ internal sealed partial class SqliteTaskStore
     }
 
     /// <summary>What is behind so many bytes stays, and its places in the gates are left to others.</summary>
-    private static List<Due> Cut(List<Due> due, long maxBytes, Dictionary<string, OpenedGate> gates)
+    private static List<Due> Cut(List<Due> due, long maxBytes, Dictionary<string, OpenedLimit> gates)
     {
         var (count, bytes) = (0, 0L);
         while (count < due.Count && (count == 0 || bytes + due[count].Bytes <= maxBytes))
@@ -151,7 +151,7 @@ internal sealed partial class SqliteTaskStore
         return due[..count];
     }
 
-    private static bool LetThrough(Due due, Dictionary<string, OpenedGate> gates)
+    private static bool LetThrough(Due due, Dictionary<string, OpenedLimit> gates)
     {
         if (!gates.TryGetValue(due.Target.Queue, out var gate))
             return true;

@@ -18,7 +18,7 @@ internal sealed partial class SqliteTaskStore
         """;
 
     // One process owns the file, so it is the relay, and its own signal is all there is.
-    public Task<IRelayLease?> TryLeadRelayAsync(Action wake, CancellationToken stop) => Task.FromResult<IRelayLease?>(new RelayLease());
+    public Task<IOutboxLease?> TryLeadRelayAsync(Action wake, CancellationToken cancellationToken) => Task.FromResult<IOutboxLease?>(new OutboxLease());
 
     public Task WakeRelayAsync() => Task.CompletedTask;
 
@@ -64,7 +64,7 @@ internal sealed partial class SqliteTaskStore
         order by t.id
         """;
 
-    private sealed class RelayLease : IRelayLease
+    private sealed class OutboxLease : IOutboxLease
     {
         public Task Lost { get; } = new TaskCompletionSource().Task;
 

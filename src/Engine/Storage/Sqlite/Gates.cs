@@ -9,7 +9,7 @@ internal sealed partial class SqliteTaskStore
 
     private const string SpendSql = "update queue_gates set bucket_base = @1 where queue = @0";
 
-    private OpenedGate OpenGate(QueueGate gate, long nowMicros)
+    private OpenedLimit OpenGate(QueueLimit gate, long nowMicros)
     {
         long allowed = int.MaxValue;
         if (gate.MaxRunning > 0)
@@ -23,16 +23,16 @@ internal sealed partial class SqliteTaskStore
             allowed = Math.Min(allowed, Math.Max(0, (now - bucket) / rate.PeriodNs));
         }
 
-        return new OpenedGate(gate, (int)allowed, bucket);
+        return new OpenedLimit(gate, (int)allowed, bucket);
     }
 
-    private void CloseGate(OpenedGate gate)
+    private void CloseGate(OpenedLimit gate)
     {
         if (gate.Gate.Rate is { } rate && gate.Taken > 0)
             Execute(SpendSql, gate.Gate.Queue, gate.Bucket + (gate.Taken * rate.PeriodNs));
     }
 
-    private sealed record OpenedGate(QueueGate Gate, int Allowed, long Bucket)
+    private sealed record OpenedLimit(QueueLimit Gate, int Allowed, long Bucket)
     {
         /// <summary>Tasks claimed through it.</summary>
         public int Taken { get; set; }

@@ -96,7 +96,7 @@ internal sealed partial class SqliteTaskStore
                     Execute(CancelledEventsSql, queue, at, before);
                 var cancelled = Execute(CancelAllSql, queue, at, before);
                 Execute(BuryLettersSql, queue, at, before);
-                var threads = Query(ThreadsSql, r => new ThreadKey(queue, r.GetString(0)), queue);
+                var threads = Query(ThreadsSql, r => new OrderingKey(queue, r.GetString(0)), queue);
                 Elect(threads);
                 if (acceptedBefore is not null)
                     return cancelled;

@@ -22,7 +22,7 @@ internal sealed partial class SqliteTaskStore
         """;
 
     /// <summary>Gives the turns of threads to whom they belong, after their members were written.</summary>
-    private void Elect(IEnumerable<ThreadKey> threads)
+    private void Elect(IEnumerable<OrderingKey> threads)
     {
         foreach (var (queue, thread) in threads)
         {

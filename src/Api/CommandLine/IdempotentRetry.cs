@@ -1,0 +1,31 @@
+using System.Text.Json;
+using TaskQueue.Client;
+
+namespace TaskQueue.Api.CommandLine;
+
+/// <summary>Tasks whose ids are chosen here may be sent again where no answer came: the server knows them by their ids.</summary>
+internal static class IdempotentRetry
+{
+    private const int Tries = 6;
+
+    /// <exception cref="TaskQueueException">The server refused, or does not answer.</exception>
+    public static async Task<JsonElement> PostAsync(Session session, string path, JsonElement body, CancellationToken cancellationToken)
+    {
+        var pause = TimeSpan.FromMilliseconds(200);
+        for (var i = 1; ; i++)
+        {
+            try
+            {
+                return await session.PostAsync(path, body, cancellationToken);
+            }
+            catch (TaskQueueException fault) when (fault.IsTransient && i < Tries && !IsAbsent(fault, i))
+            {
+                await Task.Delay(fault.RetryAfter is { } wish && wish > pause ? wish : pause, cancellationToken);
+                pause *= 2;
+            }
+        }
+    }
+
+    /// <summary>Nobody listens at all: no wait helps a wrong address.</summary>
+    private static bool IsAbsent(TaskQueueException fault, int tries) => tries == 1 && fault.InnerException is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError };
+}

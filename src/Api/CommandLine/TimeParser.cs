@@ -1,0 +1,30 @@
+using System.Globalization;
+
+namespace TaskQueue.Api.CommandLine;
+
+/// <summary>Durations such as <c>90</c>, <c>90s</c>, <c>1.5m</c>, <c>2h</c> and <c>7d</c>, and points in time.</summary>
+internal static class TimeParser
+{
+    public const string DurationRule = "a number of seconds, or such as 90s, 15m, 2h or 7d";
+
+    /// <summary>Null where it is none.</summary>
+    public static TimeSpan? Duration(string text)
+    {
+        var seconds = text.Length == 0 ? 1 : text[^1] switch { 's' => 1, 'm' => 60, 'h' => 3600, 'd' => 86400, _ => 0 };
+        var number = seconds == 0 ? text : text[..^1];
+        return double.TryParse(number, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var value) && value * Math.Max(1, seconds) <= 1e10
+            ? TimeSpan.FromSeconds(value * Math.Max(1, seconds))
+            : null;
+    }
+
+    /// <summary>A point in time, or a duration from now. What names no zone is UTC.</summary>
+    /// <exception cref="CommandException">It is neither.</exception>
+    public static DateTimeOffset Time(string text, string option, DateTimeOffset now)
+    {
+        if (Duration(text) is { } span)
+            return now + span;
+        return DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time)
+            ? time
+            : throw CommandException.Usage($"{option} must be a time such as 2030-01-31T12:00:00Z, or {DurationRule}, from now");
+    }
+}

@@ -1,0 +1,85 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Unicode;
+
+namespace TaskQueue.Engine.Batches;
+
+/// <summary>A line of an input that was read: its request, or what is wrong with it.</summary>
+/// <param name="CustomId">The line's own id, where it has one.</param>
+/// <param name="Body">JSON of the request; null where the line is bad.</param>
+/// <param name="Model">The model that the request names, if any.</param>
+/// <param name="Problem">What is wrong, or null.</param>
+public sealed record BatchItem(string? CustomId, string? Body, string? Model, BatchProblem? Problem)
+{
+    private const int MaxCustomId = 128;
+    private const string InvalidJson = "invalid_json_line";
+
+    /// <summary>Reads a line. By OpenAI's rules it must be complete and for the endpoint of its batch; by Bella's only JSON (bella.md 10.6, 12).</summary>
+    /// <param name="text">Its bytes; null where they are too many.</param>
+    /// <param name="batch">Says by which rules.</param>
+    /// <param name="maxPayload">Most bytes of the request.</param>
+    public static BatchItem Parse(byte[]? text, BatchState batch, int maxPayload)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        if (text is null)
+            return Bad(null, InvalidJson, $"the line is too long: its request may have {maxPayload} bytes", null);
+        if (!Utf8.IsValid(text))
+            return Bad(null, InvalidJson, "the line is not valid UTF-8", null);
+        try
+        {
+            using var document = JsonDocument.Parse(text);
+            return Parse(document.RootElement, batch, maxPayload);
+        }
+        catch (Exception fault) when (fault is JsonException or InvalidOperationException)
+        {
+            return Bad(null, InvalidJson, $"the line is not valid JSON: {fault.Message}", null);
+        }
+    }
+
+    private static BatchItem Parse(JsonElement line, BatchState batch, int maxPayload)
+    {
+        if (line.ValueKind != JsonValueKind.Object)
+            return Bad(null, InvalidJson, "the line is not a JSON object", null);
+        if (CustomIdProblem(line) is { } wrong)
+            return Bad(null, "invalid_custom_id", wrong, "custom_id");
+        var customId = Text(line, "custom_id");
+        var hasBody = line.TryGetProperty("body", out var body) && body.ValueKind != JsonValueKind.Null;
+        if (hasBody && body.ValueKind != JsonValueKind.Object)
+            return Bad(customId, "invalid_body", "body must be an object", "body");
+        var text = hasBody ? body.GetRawText() : "{}";
+        if (Encoding.UTF8.GetByteCount(text) > maxPayload)
+            return Bad(customId, "invalid_body", $"body must have at most {maxPayload} bytes", "body");
+        if (batch.Strict && Demand(line, batch, customId, hasBody) is { } problem)
+            return new BatchItem(customId, null, null, problem);
+        return new BatchItem(customId, text, hasBody ? Text(body, "model") : null, null);
+    }
+
+    private static string? CustomIdProblem(JsonElement line)
+    {
+        if (!line.TryGetProperty("custom_id", out var id) || id.ValueKind == JsonValueKind.Null)
+            return null;
+        if (id.ValueKind != JsonValueKind.String)
+            return "custom_id must be text";
+        return id.GetString() is { Length: <= MaxCustomId } text && !text.Contains('\0', StringComparison.Ordinal)
+            ? null
+            : $"custom_id must have at most {MaxCustomId} characters, and none of them U+0000";
+    }
+
+    private static BatchProblem? Demand(JsonElement line, BatchState batch, string? customId, bool hasBody) =>
+        string.IsNullOrEmpty(customId) ? new("missing_custom_id", "custom_id is missing", "custom_id")
+        : Text(line, "method") != "POST" ? new("invalid_method", "method must be POST", "method")
+        : Text(line, "url") != batch.Endpoint ? new("url_mismatch", $"url must be the endpoint of the batch, {batch.Endpoint}", "url")
+        : !hasBody ? new("missing_body", "body is missing", "body")
+        : null;
+
+    private static string? Text(JsonElement value, string name) =>
+        value.TryGetProperty(name, out var text) && text.ValueKind == JsonValueKind.String ? text.GetString() : null;
+
+    private static BatchItem Bad(string? customId, string code, string message, string? param) => new(customId, null, null, new BatchProblem(code, message, param));
+}
+
+/// <summary>What is wrong with a line.</summary>
+/// <param name="Code">A stable word.</param>
+/// <param name="Message">For people.</param>
+/// <param name="Param">The member that is wrong, or null.</param>
+public sealed record BatchProblem(string Code, string Message, string? Param);

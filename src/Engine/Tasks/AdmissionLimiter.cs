@@ -1,0 +1,84 @@
+using Microsoft.Extensions.Options;
+using TaskQueue.Engine.Memory;
+
+namespace TaskQueue.Engine.Tasks;
+
+/// <summary>
+/// Bounds what of this process waits for the database: tasks to accept and commands to apply, by their number and by the memory of
+/// their payloads and results, which is a part of the budget. What is above is refused at once, with nothing done, instead of growing with an
+/// outage. Texts of a request whose body is counted already are not counted again.
+/// </summary>
+public sealed class AdmissionLimiter(IOptions<EngineOptions> options, MemoryBudget budget)
+{
+    /// <summary>What a command takes beside its texts: its message, its context in the machine, its place in the group.</summary>
+    private const int PerCommand = 1024;
+
+    private readonly Lock _gate = new();
+    private int _commands;
+
+    /// <summary>Commands that wait.</summary>
+    public int Commands => Volatile.Read(ref _commands);
+
+    /// <summary>Takes a place for tasks to accept; give it back when they are committed or refused.</summary>
+    /// <exception cref="OverloadedException">There is no room.</exception>
+    public Place Enter(IReadOnlyList<TaskSubmission> submissions)
+    {
+        ArgumentNullException.ThrowIfNull(submissions);
+        return Enter(submissions.Count, submissions.Sum(s => (long)s.Payload.Length + (s.Headers?.Length ?? 0)));
+    }
+
+    /// <summary>Takes a place for commands.</summary>
+    /// <exception cref="OverloadedException">There is no room.</exception>
+    public Place Enter(IReadOnlyList<TaskCommand> commands)
+    {
+        ArgumentNullException.ThrowIfNull(commands);
+        return Enter(commands.Count, commands.Sum(c => c is CompleteTask { Result: { } result } ? (long)result.Length : 0));
+    }
+
+    private Place Enter(int commands, long chars)
+    {
+        var bytes = (chars * sizeof(char)) + (commands * (long)PerCommand);
+        lock (_gate)
+        {
+            // Whatever their number, those that come to an empty room get in; so they do whatever their size.
+            if (_commands > 0 && _commands + commands > options.Value.MaxWaiting)
+                throw Overloaded();
+            _commands += commands;
+        }
+
+        if (MemoryScope.Covers(bytes))
+            return new Place(this, commands, null);
+        if (budget.Commands.TryReserve(bytes) is { } memory)
+            return new Place(this, commands, memory);
+        Leave(commands);
+        throw Overloaded();
+    }
+
+    private OverloadedException Overloaded() => new($"{Commands} tasks and reports wait for the database; nothing of this request was done: try again");
+
+    private void Leave(int commands)
+    {
+        lock (_gate)
+            _commands -= commands;
+    }
+
+    /// <summary>Room that was taken; disposed once.</summary>
+    public sealed class Place : IDisposable
+    {
+        private readonly AdmissionLimiter _intake;
+        private readonly int _commands;
+        private readonly MemoryLease? _memory;
+
+        internal Place(AdmissionLimiter intake, int commands, MemoryLease? memory) => (_intake, _commands, _memory) = (intake, commands, memory);
+
+        /// <inheritdoc />
+        public void Dispose()
+        {
+            _memory?.Dispose();
+            _intake.Leave(_commands);
+        }
+    }
+}
+
+/// <summary>More waits for the database or for memory than may, or waited for longer than it may: nothing was done, and the same may succeed later.</summary>
+public sealed class OverloadedException(string message) : Exception(message);

@@ -1,0 +1,261 @@
+using MassTransit.Mediator;
+using Microsoft.Extensions.Options;
+using TaskQueue.Contracts;
+using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Callbacks;
+using TaskQueue.Engine.Events;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Quotas;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Telemetry;
+
+namespace TaskQueue.Engine.Tasks;
+
+/// <summary>
+/// What can be done with tasks. Doors and bus consumers call these and nothing else. When a verb returns, its effect is
+/// committed.
+/// </summary>
+public sealed class TaskService(
+    IMediator mediator, ITaskStore store, PostCommitNotifier signals, QueueCatalog queues, TaskQueries queries, InFlightLimiter window, AdmissionLimiter intake, WaitingTaskQuota quota, TaskMetrics metrics, IOptions<EngineOptions> options, IOptions<WebhookOptions> webhooks, TimeProvider time)
+{
+    /// <summary>Length of a lease where nobody says it.</summary>
+    public const int DefaultLeaseMs = 15_000;
+
+    /// <summary>Longest and shortest lease that may be asked for.</summary>
+    public const int MinLeaseMs = 1_000, MaxLeaseMs = 24 * 3600 * 1000;
+
+    /// <summary>Characters of what a worker may say of its progress.</summary>
+    public const int MaxProgress = 4096;
+
+    /// <summary>Longest time for which a worker may give a task back.</summary>
+    public static readonly TimeSpan MaxSnooze = TimeSpan.FromDays(30);
+
+    /// <summary>Accepts one task.</summary>
+    /// <returns>What became of it: accepted, or a duplicate of another by its id or its dedupe key.</returns>
+    /// <exception cref="InvalidSubmissionException">It breaks a rule.</exception>
+    /// <exception cref="TaskIdConflictException">Its id is taken by another tenant, or was that of a deleted task.</exception>
+    /// <exception cref="OverloadedException">Too much waits for the database; nothing was done.</exception>
+    /// <exception cref="QuotaExceededException">Its owner has as many waiting tasks as may be; nothing was done.</exception>
+    public async Task<SubmitResult> SubmitAsync(TaskSubmission submission)
+    {
+        TaskSubmission[] one = [submission];
+        // Tasks that may meet others are inserted by a statement of their own: it must see the others.
+        if (submission is not { DedupeKey: null, ThreadId: null })
+            return (await SubmitManyAsync(one))[0];
+        using var room = await quota.ReserveAsync(one);
+        using var place = intake.Enter(one);
+        using var send = TaskTrace.StartSend(one);
+        var command = new SubmitTask((await AdmitAsync(one, TaskTrace.Sent(send)))[0].Task);
+        await mediator.Send(command);
+        if (command.CommandResult == CommandResult.IdConflict)
+            throw new TaskIdConflictException(submission.Id);
+        if (command.CommandResult != CommandResult.Applied)
+            return new SubmitResult(submission.Id, SubmitStatus.IdTaken, null);
+        room?.Accept(submission.Owner);
+        command.Task.State = TaskStates.Pending; // the machine worked on a copy
+        return new SubmitResult(submission.Id, SubmitStatus.Accepted, command.Task);
+    }
+
+    /// <summary>Accepts many tasks in one transaction; ids that exist are left alone.</summary>
+    /// <param name="submissions">The tasks.</param>
+    /// <param name="step">What they are made for, such as the tick of a schedule.</param>
+    /// <returns>What became of each, in order; nothing where another process took the step.</returns>
+    /// <exception cref="InvalidSubmissionException">One breaks a rule: none is accepted.</exception>
+    /// <exception cref="TaskIdConflictException">The id of one is taken by another tenant, or was that of a deleted task: none is accepted.</exception>
+    /// <exception cref="QuotaExceededException">Their owner may not have so many more waiting tasks: none is accepted.</exception>
+    public async Task<IReadOnlyList<SubmitResult>> SubmitManyAsync(IReadOnlyList<TaskSubmission> submissions, InsertStep? step = null)
+    {
+        using var room = await quota.ReserveAsync(submissions);
+        using var place = intake.Enter(submissions);
+        using var send = TaskTrace.StartSend(submissions);
+        var tasks = await AdmitAsync(submissions, TaskTrace.Sent(send));
+        foreach (var (task, _) in tasks)
+            task.State = TaskStates.Pending;
+        var answers = await store.InsertAsync(tasks, step) ?? [];
+        foreach (var answer in answers)
+        {
+            if (answer.Result != SubmitStatus.Accepted)
+                continue;
+            room?.Accept(answer.Task!.Owner);
+            metrics.Inserted(answer.Task!.Queue);
+        }
+
+        signals.Inserted(answers.Where(a => a.Result is SubmitStatus.Accepted or SubmitStatus.Overwritten).Select(a => a.Task!));
+        return answers;
+    }
+
+    /// <summary>Checks a submission without accepting it.</summary>
+    /// <exception cref="InvalidSubmissionException">It breaks a rule.</exception>
+    public void Check(TaskSubmission submission)
+    {
+        if (ProblemOf(submission) is { } problem)
+            throw new InvalidSubmissionException(problem);
+    }
+
+    /// <summary>Which rule a submission breaks, and what to change; null where it breaks none.</summary>
+    public string? ProblemOf(TaskSubmission submission) =>
+        SubmissionRules.Check(submission, options.Value.MaxPayloadBytes)
+            ?? (submission.Ending?.CallbackUrl is { } url ? CallbackRules.Check(url, webhooks.Value) : null);
+
+    /// <summary>Applies what a worker reports of many attempts; the commands of one task in the order given.</summary>
+    /// <returns>The same commands, each with its verdict.</returns>
+    public Task<IReadOnlyList<T>> ApplyAsync<T>(IReadOnlyList<T> commands)
+        where T : TaskCommand => ApplyAsync(commands, Access.All);
+
+    /// <summary>The same on somebody's behalf: what is out of the caller's sight is not found.</summary>
+    public async Task<IReadOnlyList<T>> ApplyAsync<T>(IReadOnlyList<T> commands, Access access)
+        where T : TaskCommand
+    {
+        using var place = intake.Enter(commands);
+        foreach (var command in commands)
+            command.Access = access;
+        // Each send runs up to the group's queue before the next begins, so order is kept.
+        await Task.WhenAll(commands.Select(c => mediator.Send((object)c, c.GetType())));
+        return commands;
+    }
+
+    /// <summary>Applies commands of the engine's own loops, each for itself: one that fails does not hide what became of the others.</summary>
+    /// <returns>The fault of each, in order; null where the machine answered.</returns>
+    internal async Task<IReadOnlyList<Exception?>> TryApplyAsync(IReadOnlyList<TaskCommand> commands)
+    {
+        using var place = intake.Enter(commands);
+        return await Task.WhenAll(commands.Select(async command =>
+        {
+            try
+            {
+                await mediator.Send((object)command, command.GetType());
+                return null;
+            }
+#pragma warning disable CA1031 // the caller gets it
+            catch (Exception fault)
+#pragma warning restore CA1031
+            {
+                return fault;
+            }
+        }));
+    }
+
+    /// <summary>Begins an attempt that was dispatched to a bus worker.</summary>
+    public StartTask Start(Guid id, int attempt, string worker, int? leaseMs) => new(id, Now, attempt, TextRules.Clean(worker)!, leaseMs);
+
+    /// <summary>Renews the lease of a running attempt.</summary>
+    /// <param name="id">The task.</param>
+    /// <param name="attempt">The running attempt.</param>
+    /// <param name="worker">Who runs it, where that is known.</param>
+    /// <param name="leaseMs">A new length of the lease, or null.</param>
+    /// <param name="progress">JSON text of at most <see cref="MaxProgress"/> characters, or null; what is longer is left out.</param>
+    public RenewLease Renew(Guid id, int attempt, string? worker, int? leaseMs = null, string? progress = null) =>
+        new(id, Now, attempt, worker, leaseMs, progress?.Length > MaxProgress ? null : TextRules.Clean(progress));
+
+    /// <summary>Ends a running attempt with a result.</summary>
+    public CompleteTask Complete(Guid id, int attempt, string? worker, string? result) => new(id, Now, attempt, worker, TextRules.Clean(result));
+
+    /// <summary>Ends a running attempt with an error.</summary>
+    public FailTask Fail(Guid id, int attempt, string? worker, string error, bool retryable) => new(id, Now, attempt, worker, TextRules.Clean(error)!, retryable);
+
+    /// <summary>Gives the task of a running attempt back for later; no attempt is counted.</summary>
+    public SnoozeTask Snooze(Guid id, int attempt, string? worker, TimeSpan wait) => new(id, Now, attempt, worker, wait);
+
+    /// <summary>Deletes a task, whatever its state.</summary>
+    public DeleteTask Delete(Guid id) => new(id, Now);
+
+    /// <summary>Sends a failed or cancelled task to run again.</summary>
+    public RetryTask Retry(Guid id, DateTime? scheduledAt, DateTime? expiresAt) => new(id, Now, Cut(scheduledAt), Cut(expiresAt));
+
+    /// <summary>Cancels a task that has not ended.</summary>
+    public async Task<CommandResult> CancelAsync(Guid id, Access access) => (await ApplyAsync([new CancelTask(id, Now)], access))[0].CommandResult;
+
+    /// <summary>Sends a failed or cancelled task to run again at once.</summary>
+    public async Task<CommandResult> RetryAsync(Guid id, Access access) => (await ApplyAsync([new RetryTask(id, Now)], access))[0].CommandResult;
+
+    /// <summary>Sends all letters of a queue that are dead by now to run again; one that dies again stays.</summary>
+    /// <returns>How many do, and how many stay: another task has their dedupe key, or they are being restarted already.</returns>
+    public async Task<(int Restarted, int Skipped)> RedriveAsync(string queue, CancellationToken cancellationToken)
+    {
+        var (restarted, skipped) = (0, 0);
+        var start = Now;
+        TaskCursor? from = null;
+        while ((await queries.DeadAsync(queue, from, RedriveBatch, cancellationToken)).FindAll(t => t.At <= start) is { Count: > 0 } letters)
+        {
+            var commands = await ApplyAsync(letters.ConvertAll(t => Retry(t.Id, null, null)));
+            var done = commands.Count(c => c.CommandResult == CommandResult.Applied);
+            restarted += done;
+            skipped += commands.Count - done;
+            from = letters[^1];
+        }
+
+        return (restarted, skipped);
+    }
+
+    /// <summary>Cancels what waits in a queue and level as of now, of what the caller may see, and frees it for sequential claims.</summary>
+    public async Task ClearAsync(QueueLevel level, Access access, CancellationToken cancellationToken)
+    {
+        var now = Now;
+        await store.UnlockAsync(level);
+        while (await queries.WaitingIdsAsync(level, now, RedriveBatch, access, cancellationToken) is { Count: > 0 } ids)
+            await ApplyAsync(ids.ConvertAll(id => new CancelTask(id, now)), access);
+    }
+
+    private const int RedriveBatch = 500;
+
+    private DateTime Now => Micros.Now(time);
+
+    private async ValueTask<List<NewTask>> AdmitAsync(IReadOnlyList<TaskSubmission> submissions, TraceHeaders? trace)
+    {
+        var known = await queues.AllAsync();
+        var now = Now;
+        var tasks = new List<NewTask>(submissions.Count);
+        for (var i = 0; i < submissions.Count; i++)
+        {
+            var submission = submissions[i];
+            if (ProblemOf(submission) is { } problem)
+                throw new InvalidSubmissionException(problem, i);
+            var queue = known.GetValueOrDefault(submission.Queue);
+            if (submission.ThreadId is not null && queue?.Delivery == Delivery.Push)
+                throw new InvalidSubmissionException($"thread_id needs a pull queue, and {submission.Queue} is a push queue", i);
+            tasks.Add(new NewTask(ToTask(submission, queue, now, trace), submission.Overwrite));
+        }
+
+        return tasks;
+    }
+
+    /// <summary>The row of a submission: what it does not say is taken from its level, then its queue, and stays as it is.</summary>
+    private TaskState ToTask(TaskSubmission submission, QueueRecord? queue, DateTime now, TraceHeaders? trace)
+    {
+        var settings = queue?.Settings ?? QueueSettings.Default;
+        var level = settings.At(submission.Level);
+        var retry = submission.Retry ?? level?.Retry ?? settings.Retry;
+        var attempts = submission.MaxAttempts ?? (submission.Retry?.Intervals?.Count + 1) ?? level?.MaxAttempts ?? settings.MaxAttempts
+            ?? (retry?.Intervals?.Count + 1) ?? SubmissionRules.DefaultMaxAttempts;
+        var due = Cut(submission.ScheduledAt) is { } at && at > now ? at : now;
+        var task = new TaskState
+        {
+            CorrelationId = submission.Id,
+            Queue = submission.Queue,
+            Level = submission.Level,
+            Priority = submission.Priority ?? level?.Priority ?? Priority.Normal,
+            Push = queue?.Delivery == Delivery.Push,
+            Name = submission.Name,
+            DedupeKey = TenantKey.Of(submission.Owner, submission.DedupeKey),
+            ThreadId = TenantKey.Of(submission.Owner, submission.ThreadId),
+            Held = submission.ThreadId is not null,
+            Payload = submission.Payload,
+            Headers = trace is null ? submission.Headers : trace.Into(submission.Headers),
+            AttemptsLeft = attempts,
+            MaxAttempts = attempts,
+            Retry = RetryBackoff.ToText(retry),
+            DefaultLeaseMs = submission.LeaseSeconds is { } lease ? (int)(lease * 1000) : level?.LeaseMs ?? settings.LeaseMs ?? DefaultLeaseMs,
+            CreatedAt = now,
+            DueAt = due,
+            ExpiresAt = SubmissionRules.Expiry(settings, submission.Level, due, Cut(submission.ExpiresAt)),
+            Ending = CompletionActionsJson.ToText(submission.Ending),
+            BatchId = submission.BatchId,
+            Owner = submission.Owner,
+            Settings = settings,
+        };
+        task.DispatchAt = TaskStateMachine.FirstDispatch(task, atOnce: !window.IsFull);
+        return task;
+    }
+
+    private static DateTime? Cut(DateTime? time) => time is { } t ? Micros.Cut(t) : null;
+}

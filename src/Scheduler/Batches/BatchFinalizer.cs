@@ -1,0 +1,64 @@
+using TaskQueue.Engine.Auth;
+using Microsoft.Extensions.Options;
+using TaskQueue.Engine;
+using TaskQueue.Engine.Batches;
+using TaskQueue.Engine.Files;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Scheduler.Batches;
+
+/// <summary>
+/// Ends batches: cancels what is left of one that was cancelled or is over, writes the files when nothing is left, and then gives
+/// the tasks to retention. Each step says whether there may be more to do at once.
+/// </summary>
+internal sealed class BatchFinalizer(
+    BatchService verbs, BatchStore work, BatchFileWriter writer, FileService files, TaskService tasks, QueueCatalog queues,
+    IOptions<BatchLimits> limits, IOptions<EngineOptions> engine, TimeProvider time)
+{
+    private const int Group = 500;
+
+    /// <summary>The deadline is over.</summary>
+    public Task<bool> ExpireAsync(BatchState batch) => ApplyAsync(new ExpireBatch(batch.CorrelationId, Micros.Now(time)));
+
+    /// <summary>Notes that nothing is left to run; of a batch that was cancelled or is over, once that is brought about.</summary>
+    public async Task<bool> FinalizeAsync(BatchState batch, CancellationToken cancellationToken)
+    {
+        if (batch.State != BatchStates.InProgress)
+            await CancelTasksAsync(batch, cancellationToken);
+        return !await work.HasLiveTasksAsync(batch.CorrelationId, cancellationToken) && await ApplyAsync(new FinalizeBatch(batch.CorrelationId, Micros.Now(time)));
+    }
+
+    /// <summary>Writes the files. They count from the moment on in which the batch ends; those of a scheduler that came too late are deleted.</summary>
+    public async Task<bool> FinishAsync(BatchState batch, CancellationToken cancellationToken)
+    {
+        var written = await writer.WriteAsync(batch, cancellationToken);
+        if (await ApplyAsync(new FinishBatch(batch.CorrelationId, Micros.Now(time), written)))
+            return true;
+        foreach (var id in new[] { written.OutputFileId, written.ErrorFileId }.OfType<string>())
+            await files.DeleteAsync(id, Access.All);
+        return false;
+    }
+
+    /// <summary>The tasks may go, after as long as others of their queue.</summary>
+    public async Task<bool> ReleaseAsync(BatchState batch, CancellationToken cancellationToken)
+    {
+        var keep = (await queues.FindAsync(batch.Queue))?.Settings.KeepFinishedMs is { } ms ? TimeSpan.FromMilliseconds(ms) : engine.Value.KeepFinished;
+        await work.ReleaseAsync(batch.CorrelationId, Micros.Now(time) + keep, cancellationToken);
+        return false;
+    }
+
+    /// <summary>What waits goes at once; what runs when somebody cancelled may end within the grace period.</summary>
+    private async Task CancelTasksAsync(BatchState batch, CancellationToken cancellationToken)
+    {
+        var graceOver = batch.CancellingAt is not { } at || at.AddSeconds(limits.Value.GraceSeconds) <= Micros.Now(time);
+        while (await work.LiveAsync(batch.CorrelationId, alsoRunning: graceOver, Group, cancellationToken) is { Count: > 0 } ids)
+        {
+            var now = Micros.Now(time);
+            await tasks.ApplyAsync(ids.ConvertAll(id => new CancelTask(id, now)));
+        }
+    }
+
+    private async Task<bool> ApplyAsync(BatchCommand command) => await verbs.ApplyAsync(command) == CommandResult.Applied;
+}

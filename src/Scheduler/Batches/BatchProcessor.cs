@@ -1,0 +1,147 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using TaskQueue.Engine.Batches;
+using TaskQueue.Engine.Encryption;
+using TaskQueue.Engine.Events;
+using TaskQueue.Engine.Health;
+using TaskQueue.Engine.Quarantine;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Telemetry;
+
+namespace TaskQueue.Scheduler.Batches;
+
+/// <summary>
+/// Brings batches to their ends: reads their inputs, makes their lines tasks, waits for these, writes the files. A few at once;
+/// any number of processes may do it, one of them works on a batch at a time.
+/// </summary>
+internal sealed partial class BatchProcessor(
+    BatchStore work, BatchExpander splitter, BatchFinalizer closer, BatchQuarantine quarantine, PostCommitNotifier signals, IOptions<BatchLimits> limits, LoopHeartbeats pulses, DependencyHealth outages, TimeProvider time, ILogger<BatchProcessor> logger) : BackgroundService
+{
+    private const int MaxAtOnce = 4;
+
+    /// <summary>How often to look for what other processes did.</summary>
+    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>Between two looks, however often tasks end.</summary>
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>How often to look for what a process that crashed left of batches that had ended.</summary>
+    private static readonly TimeSpan Tidy = TimeSpan.FromMinutes(1);
+
+    private readonly ConcurrentDictionary<Guid, Task> _running = new();
+    private readonly RepeatedFailures<Guid> _failures = new(time); // a batch that fails waits, and leaves its place to others
+    private readonly Dictionary<Guid, long> _begun = []; // timestamps, of those that are due
+    private bool _crowded;
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        var pulse = pulses.Of(GetType());
+        long? tidied = null;
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                if (tidied is not { } at || time.GetElapsedTime(at) >= Tidy)
+                {
+                    Begin(await work.UnreleasedAsync(stoppingToken), stoppingToken);
+                    tidied = time.GetTimestamp();
+                }
+
+                Begin(await work.DueAsync(TimeSpan.FromSeconds(limits.Value.GraceSeconds), stoppingToken), stoppingToken);
+                pulse.Succeeded();
+            }
+#pragma warning disable CA1031 // the next round tries again
+            catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
+#pragma warning restore CA1031
+            {
+                if (!outages.TryHandle(fault))
+                {
+                    pulse.Failed(fault);
+                    LogFailed(fault);
+                }
+            }
+
+            await Task.Delay(Pause, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await ((Task)signals.Batches.WaitAsync(LookAgain, stoppingToken)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        await Task.WhenAll(_running.Values);
+    }
+
+    private void Begin(List<Guid> ids, CancellationToken cancellationToken)
+    {
+        foreach (var gone in _begun.Keys.Except(ids).ToList())
+            _begun.Remove(gone);
+        // In turn: those that wait for something, such as their owner's quota, stay due and must not keep others from their turn.
+        var more = ids.Where(id => !_running.ContainsKey(id) && !_failures.IsExcluded(id)).OrderBy(id => _begun.GetValueOrDefault(id)).ToList();
+        _crowded = _running.Count + more.Count > MaxAtOnce;
+        foreach (var id in more.Take(MaxAtOnce - _running.Count))
+        {
+            _begun[id] = time.GetTimestamp();
+            _running[id] = Task.Run(() => RunAsync(id, cancellationToken), CancellationToken.None);
+        }
+    }
+
+    private async Task RunAsync(Guid id, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await WorkAsync(id, cancellationToken);
+            _failures.Succeeded(id);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // The next process goes on where this one stood.
+        }
+#pragma warning disable CA1031 // the next round tries again
+        catch (Exception fault)
+#pragma warning restore CA1031
+        {
+            if (!outages.TryHandle(fault))
+                LogBatchFailed(fault, BellaBatchId.Format(id));
+            // It was let go of, so nobody holds it now. What a key that is not here yet would open is not its fault.
+            if (PoisonRules.IsOfRow(fault) && fault.GetBaseException() is not UnreadableDataException && _failures.Failed(id) && await quarantine.SetAsideAsync(id, fault, cancellationToken) is null)
+                _failures.Succeeded(id);
+        }
+        finally
+        {
+            _running.TryRemove(id, out _);
+            if (_crowded)
+                signals.Batches.Set();
+        }
+    }
+
+    private async Task WorkAsync(Guid id, CancellationToken cancellationToken)
+    {
+        await using var hold = await work.TakeAsync(id);
+        if (hold is null)
+            return;
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, hold.Lost);
+        while (await StepAsync(await work.GetAsync(id, both.Token), both.Token))
+        {
+        }
+    }
+
+    /// <returns>Whether there may be more to do at once.</returns>
+    private Task<bool> StepAsync(BatchState batch, CancellationToken cancellationToken)
+    {
+        var isOver = batch.State is BatchStates.Validating or BatchStates.InProgress && batch.DeadlineAt <= Micros.Now(time);
+        return batch.State switch
+        {
+            _ when isOver => closer.ExpireAsync(batch),
+            BatchStates.Validating => splitter.ValidateAsync(batch, cancellationToken),
+            BatchStates.InProgress when batch.LinesDone < batch.Total => splitter.SplitAsync(batch, cancellationToken),
+            _ when BatchStates.IsTerminal(batch.State) => closer.ReleaseAsync(batch, cancellationToken),
+            _ when batch.FinalizingAt is null => closer.FinalizeAsync(batch, cancellationToken),
+            _ => closer.FinishAsync(batch, cancellationToken),
+        };
+    }
+
+    [LoggerMessage(LogLevel.Warning, "Looking for batches failed; trying again")]
+    private partial void LogFailed(Exception fault);
+
+    [LoggerMessage(LogLevel.Warning, "Working on {Batch} failed; trying again")]
+    private partial void LogBatchFailed(Exception fault, string batch);
+}

@@ -1,0 +1,44 @@
+using Shouldly;
+using Xunit;
+
+namespace TaskQueue.Tests.EndToEnd;
+
+/// <summary>How many run, and how many are handed out in a time.</summary>
+public abstract partial class QueuesApiTests
+{
+    [Fact]
+    public async Task No_more_run_than_the_limit_and_an_end_lets_a_waiting_worker_have_the_next()
+    {
+        await PutAsync(new { max_running = 2 });
+        await Http.SubmitManyAsync(Enumerable.Range(0, 4).Select(i => new { action = $"a{i}", queue = _queue }));
+        var running = await Http.ClaimAsync(_queue, max: 10);
+        running.Count.ShouldBe(2);
+        (await Http.ClaimAsync(_queue, max: 10)).ShouldBeEmpty();
+        var waiting = Http.ClaimAsync(_queue, max: 10, wait_seconds: 20);
+
+        await Http.TellAsync("report", new { id = running[0].Id(), attempt = 1, outcome = "completed" });
+
+        (await waiting).Count.ShouldBe(1);
+        (await Http.ClaimAsync(_queue, max: 10)).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_limit_counts_the_tasks_that_ran_before_it()
+    {
+        await PutAsync(new { });
+        await Http.SubmitManyAsync(Enumerable.Range(0, 4).Select(i => new { action = $"a{i}", queue = _queue }));
+        (await Http.ClaimAsync(_queue, max: 2)).Count.ShouldBe(2);
+        await PutAsync(new { max_running = 3 }, 200);
+        (await Http.ClaimAsync(_queue, max: 10)).Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Tokens_come_back_one_by_one()
+    {
+        await PutAsync(new { rate = new { tokens = 2, interval_seconds = 10 } });
+        await Http.SubmitManyAsync(Enumerable.Range(0, 4).Select(i => new { action = $"a{i}", queue = _queue }));
+        (await Http.ClaimAsync(_queue, max: 10)).Count.ShouldBe(2);
+        (await Http.ClaimAsync(_queue, max: 10)).ShouldBeEmpty();
+        (await Http.ClaimAsync(_queue, max: 10, wait_seconds: 30)).Count.ShouldBe(1);
+    }
+}

@@ -1,0 +1,153 @@
+using Shouldly;
+using TaskQueue.Engine.Events;
+using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Tasks;
+using Xunit;
+
+namespace TaskQueue.Tests.Unit;
+
+public sealed class WorkNotifierTests
+{
+    private static readonly QueueLevel A = new("a", 0);
+    private static readonly QueueLevel B = new("b", 0);
+
+    private readonly WorkNotifier _doorbell = new(TimeProvider.System);
+
+    private static DateTime Now => TimeProvider.System.GetUtcNow().UtcDateTime;
+
+    [Fact]
+    public async Task A_due_task_wakes_one_waiter_of_its_target()
+    {
+        using var other = _doorbell.Register([B]);
+        using var level = _doorbell.Register([new("a", 1)]);
+        using var first = _doorbell.Register([A]);
+        using var second = _doorbell.Register([A]);
+
+        _doorbell.Ring(A, Now);
+
+        (await RungAsync(first, second)).ShouldBe(1);
+        (await RungAsync(other, level)).ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task Each_due_task_wakes_another_waiter()
+    {
+        using var first = _doorbell.Register([A, B]);
+        using var second = _doorbell.Register([A]);
+        using var third = _doorbell.Register([A]);
+
+        _doorbell.Ring(A, Now);
+        _doorbell.Ring(A, Now);
+
+        (await RungAsync(first, second, third)).ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task A_turn_that_is_free_wakes_one_waiter_of_each_level_of_its_queue_here_and_elsewhere()
+    {
+        using var first = _doorbell.Register([A]);
+        using var second = _doorbell.Register([A]);
+        using var third = _doorbell.Register([A]);
+        using var level = _doorbell.Register([new("a", 1)]);
+        using var other = _doorbell.Register([B]);
+
+        _doorbell.RingLevels("a");
+        (await RungAsync(first, second, third)).ShouldBe(1);
+        (await RungAsync(level)).ShouldBe(1);
+
+        using var late = _doorbell.Register([new("a", 7)]);
+        var end = new TaskEvent { Queue = "a", Level = 3, Type = TaskEventType.Completed, At = Now, Frees = true };
+        foreach (var arrival in WorkAvailable.Of([end]).Arrivals)
+            _doorbell.Ring(arrival);
+        (await RungAsync(second, third)).ShouldBe(1);
+        (await RungAsync(late)).ShouldBe(1);
+        (await RungAsync(other)).ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task A_task_of_the_future_wakes_all_and_the_scheduler()
+    {
+        var told = new List<DateTime>();
+        _doorbell.DueLater = told.Add;
+        using var first = _doorbell.Register([A]);
+        using var second = _doorbell.Register([A]);
+        var due = Now.AddHours(1);
+
+        _doorbell.Ring(A, due);
+        _doorbell.Ring(B, Now);
+
+        (await RungAsync(first, second)).ShouldBe(2);
+        told.ShouldBe([due]);
+    }
+
+    [Fact]
+    public async Task A_ring_for_a_waiter_that_left_goes_to_the_next()
+    {
+        var gone = _doorbell.Register([A]);
+        using var next = _doorbell.Register([A]);
+        _doorbell.Ring(A, Now);
+
+        (await RungAsync(next)).ShouldBe(0);
+        gone.Dispose();
+
+        (await RungAsync(next)).ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_ring_that_was_heard_is_not_passed_on()
+    {
+        var first = _doorbell.Register([A]);
+        using var next = _doorbell.Register([A]);
+        _doorbell.Ring(A, Now);
+
+        (await RungAsync(first)).ShouldBe(1);
+        first.Dispose();
+
+        (await RungAsync(next)).ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task A_waiter_whose_caller_gave_up_passes_the_ring_on()
+    {
+        using var stop = new CancellationTokenSource();
+        var gone = _doorbell.Register([A]);
+        using var next = _doorbell.Register([A]);
+        var waiting = gone.WaitAsync(TimeSpan.FromMinutes(1), stop.Token);
+
+        await stop.CancelAsync();
+        await Should.ThrowAsync<OperationCanceledException>(waiting);
+        _doorbell.Ring(A, Now);
+        gone.Dispose();
+
+        (await RungAsync(next)).ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_ring_between_the_registration_and_the_wait_is_not_lost()
+    {
+        using var waiter = _doorbell.Register([A]);
+        _doorbell.Ring(A, Now); // while the worker looks for work
+
+        (await waiter.WaitAsync(TimeSpan.FromMinutes(1), CancellationToken.None)).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task Nobody_at_the_door_means_no_ring_later()
+    {
+        _doorbell.Register([A]).Dispose();
+        _doorbell.Ring(A, Now);
+
+        using var waiter = _doorbell.Register([A]);
+
+        (await RungAsync(waiter)).ShouldBe(0);
+    }
+
+    /// <summary>How many of them have been rung; nobody waits.</summary>
+    private static async Task<int> RungAsync(params WorkNotifier.Waiter[] waiters)
+    {
+        var rung = 0;
+        foreach (var waiter in waiters)
+            rung += await waiter.WaitAsync(TimeSpan.Zero, CancellationToken.None) ? 1 : 0;
+        return rung;
+    }
+}
