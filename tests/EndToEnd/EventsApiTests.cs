@@ -190,7 +190,7 @@ public abstract class EventsApiTests(Stack stack)
     public async Task A_listener_hears_only_of_what_it_may_see()
     {
         var feed = stack.Host.Services.GetRequiredService<EventFeed>();
-        var verbs = stack.Host.Services.GetRequiredService<TaskService>();
+        var taskService = stack.Host.Services.GetRequiredService<TaskService>();
         var anns = new TaskSubmission(TaskId.New(TimeProvider.System), _queue, "{}") { Owner = "ann" };
         var bens = new TaskSubmission(TaskId.New(TimeProvider.System), _queue, "{}") { Owner = "ben" };
         var elsewhere = new TaskSubmission(TaskId.New(TimeProvider.System), $"z{_queue}", "{}") { Owner = "ann" };
@@ -200,7 +200,7 @@ public abstract class EventsApiTests(Stack stack)
         await foreach (var batch in feed.ListenAsync(filter, null, Idle, default))
         {
             if (start is null)
-                await verbs.SubmitManyAsync([bens, elsewhere, anns]);
+                await taskService.SubmitManyAsync([bens, elsewhere, anns]);
             start ??= batch.Cursor;
             heard.AddRange(batch.Events.Select(e => e.Event.TaskId));
             if (heard.Count > 0)
@@ -217,7 +217,7 @@ public abstract class EventsApiTests(Stack stack)
         }
 
         again.ShouldBe([anns.Id]);
-        await verbs.ApplyAsync([verbs.Delete(anns.Id)]);
+        await taskService.ApplyAsync([taskService.Delete(anns.Id)]);
         await foreach (var batch in feed.ListenAsync(filter, EventCursor.Parse(start!), Idle, default))
         {
             batch.Events.ShouldBeEmpty(); // the task is gone

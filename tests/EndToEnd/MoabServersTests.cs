@@ -38,10 +38,10 @@ public sealed class MoabServersTests(MoabOnPostgres server) : IClassFixture<Moab
         await using var other = await server.StartSecondAsync(services => services.AddSingleton(ids));
         var name = await server.QueueAsync();
         var first = (((ulong)new StoppedClock().GetUtcNow().ToUnixTimeMilliseconds() << MoabTaskId.InstanceBits) | (uint)ids.Instance) << MoabTaskId.CounterBits;
-        var verbs = other.Services.GetRequiredService<TaskService>();
+        var taskService = other.Services.GetRequiredService<TaskService>();
         var elsewhere = await server.QueueAsync();
         foreach (var taken in new[] { first, first + 2 })
-            (await verbs.SubmitAsync(new TaskSubmission(MoabTaskId.ToGuid(taken), elsewhere, "theirs"))).Result.ShouldBe(SubmitStatus.Accepted);
+            (await taskService.SubmitAsync(new TaskSubmission(MoabTaskId.ToGuid(taken), elsewhere, "theirs"))).Result.ShouldBe(SubmitStatus.Accepted);
 
         var reply = await other.Http.PostAsync("/moab/Enqueue", $$"""{"queue_name":"{{name}}","entries":[{"payload":"a"},{"payload":"b"},{"payload":"c"}]}""");
 

@@ -132,8 +132,8 @@ public sealed class TaskWaitStopTests
         await using var host = await TestHost.StartAsync(database.ConnectionString);
         var id = await host.Http.SubmitAsync(new { action = "a", queue = "q" });
         var wait = host.Http.ReadAsync($"/tasks/{id}?wait_seconds=30");
-        var ends = (CompletionWaiters)host.Services.GetService(typeof(CompletionWaiters))!;
-        await Eventually.UntilAsync(() => Task.FromResult(ends.IsAwaited(id)), TestHttp.Patience, "somebody waits");
+        var waiters = (CompletionWaiters)host.Services.GetService(typeof(CompletionWaiters))!;
+        await Eventually.UntilAsync(() => Task.FromResult(waiters.IsAwaited(id)), TestHttp.Patience, "somebody waits");
 
         await host.StopAsync();
 

@@ -56,8 +56,8 @@ public sealed class QuarantineSweepTests
         var items = await ItemsAsync(database);
         items.ShouldAllBe(i => i.Kind == "lease" && i.Queue == "q" && i.Owner == "ann" && i.Count == 1 && i.Reason.Length > 10 && i.State != null);
         items.Select(i => i.Subject).ShouldBe(bad.Select(t => t.CorrelationId.ToString()), ignoreOrder: true);
-        var pulses = engine.Services.GetRequiredService<LoopHeartbeats>();
-        pulses.FaultOf("lease-sweep").ShouldBeNull();
+        var heartbeats = engine.Services.GetRequiredService<LoopHeartbeats>();
+        heartbeats.FaultOf("lease-sweep").ShouldBeNull();
 
         // Mended, and put back.
         var desk = engine.Services.GetRequiredService<QuarantineDesk>();

@@ -203,8 +203,8 @@ internal sealed partial class QueueModel
     {
         if (!Tasks.TryGetValue(id, out var task) || IsGone(task))
             return CommandResult.NotFound;
-        var verdict = decide(task);
+        var commandResult = decide(task);
         GiveTurns();
-        return verdict;
+        return commandResult;
     }
 }

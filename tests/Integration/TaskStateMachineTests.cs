@@ -59,21 +59,21 @@ public sealed class TaskStateMachineTests(StateMachineFixture fixture) : IClassF
         var before = state == "Absent" ? New() : await fixture.GivenAsync(Number(state));
         var answer = expected.Split('>');
 
-        var verdict = await fixture.Engine.SendAsync(Command(@event, before));
+        var commandResult = await fixture.Engine.SendAsync(Command(@event, before));
 
-        verdict.ToString().ShouldBe(answer[0]);
+        commandResult.ToString().ShouldBe(answer[0]);
         var after = await fixture.Database.FindAsync(before.CorrelationId);
-        if (verdict == CommandResult.Applied)
+        if (commandResult == CommandResult.Applied)
             after.ShouldNotBeNull().State.ShouldBe(Number(answer.Length > 1 ? answer[1] : state));
         else
             after?.Describe().ShouldBe(before.Describe());
-        (after is null).ShouldBe(verdict == CommandResult.NotFound);
-        (await fixture.Database.EventsOfAsync(before.CorrelationId)).Count.ShouldBe(ExpectedEvents(state, @event, verdict));
+        (after is null).ShouldBe(commandResult == CommandResult.NotFound);
+        (await fixture.Database.EventsOfAsync(before.CorrelationId)).Count.ShouldBe(ExpectedEvents(state, @event, commandResult));
     }
 
     /// <summary>Acceptance and every applied event but a heartbeat, and the deletion of what has ended, are on the timeline, once.</summary>
-    private static int ExpectedEvents(string state, string @event, CommandResult verdict) =>
-        (state == "Absent" ? 0 : 1) + (verdict == CommandResult.Applied && @event != "Renew" && !(@event == "Delete" && TaskStates.IsTerminal(Number(state))) ? 1 : 0);
+    private static int ExpectedEvents(string state, string @event, CommandResult commandResult) =>
+        (state == "Absent" ? 0 : 1) + (commandResult == CommandResult.Applied && @event != "Renew" && !(@event == "Delete" && TaskStates.IsTerminal(Number(state))) ? 1 : 0);
 
     private static int Number(string state) => TaskStates.Parse(state.ToLowerInvariant())!.Value;
 

@@ -14,11 +14,11 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
     [Theory]
     [InlineData(-1, CommandResult.NotAllowed)]
     [InlineData(0, CommandResult.Applied)]
-    public async Task A_task_starts_when_it_is_due_and_not_before(int microseconds, CommandResult verdict)
+    public async Task A_task_starts_when_it_is_due_and_not_before(int microseconds, CommandResult commandResult)
     {
         var task = await fixture.GivenAsync(TaskStates.Pending);
 
-        (await SendAsync(new StartTask(task.CorrelationId, T0.AddMicroseconds(microseconds), 2, "x", 1000))).ShouldBe(verdict);
+        (await SendAsync(new StartTask(task.CorrelationId, T0.AddMicroseconds(microseconds), 2, "x", 1000))).ShouldBe(commandResult);
     }
 
     [Theory]
@@ -52,11 +52,11 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
     [InlineData(TaskStates.Retrying, 3, CommandResult.NotAllowed)]
     [InlineData(TaskStates.Running, 0, CommandResult.StaleAttempt)]
     [InlineData(TaskStates.Running, 2, CommandResult.StaleAttempt)]
-    public async Task Only_the_next_attempt_starts(int state, int attempt, CommandResult verdict)
+    public async Task Only_the_next_attempt_starts(int state, int attempt, CommandResult commandResult)
     {
         var task = await fixture.GivenAsync(state);
 
-        (await SendAsync(new StartTask(task.CorrelationId, Now, attempt, "w", 1000))).ShouldBe(verdict);
+        (await SendAsync(new StartTask(task.CorrelationId, Now, attempt, "w", 1000))).ShouldBe(commandResult);
     }
 
     [Fact]
@@ -75,7 +75,7 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
     [InlineData(2, "w", CommandResult.StaleAttempt)]
     [InlineData(1, "other", CommandResult.StaleAttempt)]
     [InlineData(1, null, CommandResult.Applied)]
-    public async Task Only_the_attempt_and_the_worker_that_hold_the_lease_are_heard(int attempt, string? worker, CommandResult verdict)
+    public async Task Only_the_attempt_and_the_worker_that_hold_the_lease_are_heard(int attempt, string? worker, CommandResult commandResult)
     {
         foreach (var command in new Func<Guid, TaskCommand>[]
         {
@@ -85,8 +85,8 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
         })
         {
             var task = await fixture.GivenAsync(TaskStates.Running);
-            (await SendAsync(command(task.CorrelationId))).ShouldBe(verdict);
-            if (verdict != CommandResult.Applied)
+            (await SendAsync(command(task.CorrelationId))).ShouldBe(commandResult);
+            if (commandResult != CommandResult.Applied)
                 (await fixture.Database.GetAsync(task.CorrelationId)).Describe().ShouldBe(task.Describe());
         }
     }
@@ -96,13 +96,13 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
     [InlineData(1, null, CommandResult.Duplicate)]
     [InlineData(1, "other", CommandResult.Finished)]
     [InlineData(0, "w", CommandResult.Finished)]
-    public async Task An_outcome_repeated_by_its_attempt_is_a_duplicate(int attempt, string? worker, CommandResult verdict)
+    public async Task An_outcome_repeated_by_its_attempt_is_a_duplicate(int attempt, string? worker, CommandResult commandResult)
     {
         var completed = await fixture.GivenAsync(TaskStates.Completed);
         var failed = await fixture.GivenAsync(TaskStates.Failed);
 
-        (await SendAsync(new CompleteTask(completed.CorrelationId, Now, attempt, worker, "3"))).ShouldBe(verdict);
-        (await SendAsync(new FailTask(failed.CorrelationId, Now, attempt, worker, "again", retryable: true))).ShouldBe(verdict);
+        (await SendAsync(new CompleteTask(completed.CorrelationId, Now, attempt, worker, "3"))).ShouldBe(commandResult);
+        (await SendAsync(new FailTask(failed.CorrelationId, Now, attempt, worker, "again", retryable: true))).ShouldBe(commandResult);
 
         (await fixture.Database.GetAsync(completed.CorrelationId)).Describe().ShouldBe(completed.Describe());
         (await fixture.Database.GetAsync(failed.CorrelationId)).Describe().ShouldBe(failed.Describe());
@@ -111,21 +111,21 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
     [Theory]
     [InlineData(-1, CommandResult.NotAllowed)]
     [InlineData(0, CommandResult.Applied)]
-    public async Task A_lease_lapses_at_its_end_and_not_before(int microseconds, CommandResult verdict)
+    public async Task A_lease_lapses_at_its_end_and_not_before(int microseconds, CommandResult commandResult)
     {
         var task = await fixture.GivenAsync(TaskStates.Running);
 
-        (await SendAsync(new ExpireLease(task.CorrelationId, T0.AddMinutes(1).AddMicroseconds(microseconds)))).ShouldBe(verdict);
+        (await SendAsync(new ExpireLease(task.CorrelationId, T0.AddMinutes(1).AddMicroseconds(microseconds)))).ShouldBe(commandResult);
     }
 
     [Theory]
     [InlineData(-1, CommandResult.NotAllowed)]
     [InlineData(0, CommandResult.Applied)]
-    public async Task A_push_task_is_dispatched_at_its_time_and_not_before(int microseconds, CommandResult verdict)
+    public async Task A_push_task_is_dispatched_at_its_time_and_not_before(int microseconds, CommandResult commandResult)
     {
         var task = await fixture.GivenAsync(TaskStates.Pending);
 
-        (await SendAsync(new DispatchTask(task.CorrelationId, T0.AddMicroseconds(microseconds)))).ShouldBe(verdict);
+        (await SendAsync(new DispatchTask(task.CorrelationId, T0.AddMicroseconds(microseconds)))).ShouldBe(commandResult);
     }
 
     [Fact]

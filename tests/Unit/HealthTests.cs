@@ -17,14 +17,14 @@ public sealed class HealthTests : IAsyncDisposable
 
     private readonly SetTime _time = new(Start);
     private readonly ServiceProvider _services;
-    private readonly OutageGracePeriod _excuses;
-    private readonly LoopHeartbeats _pulses;
+    private readonly OutageGracePeriod _gracePeriod;
+    private readonly LoopHeartbeats _heartbeats;
 
     public HealthTests()
     {
         _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
-        _excuses = new OutageGracePeriod(_time);
-        _pulses = new LoopHeartbeats(_excuses, _services.GetRequiredService<IMeterFactory>(), _time);
+        _gracePeriod = new OutageGracePeriod(_time);
+        _heartbeats = new LoopHeartbeats(_gracePeriod, _services.GetRequiredService<IMeterFactory>(), _time);
     }
 
     public ValueTask DisposeAsync() => _services.DisposeAsync();
@@ -32,17 +32,17 @@ public sealed class HealthTests : IAsyncDisposable
     [Fact]
     public void A_loop_is_silent_from_its_last_turn_on_and_not_while_it_rests()
     {
-        var pulse = _pulses.Of(typeof(SomeLoop));
+        var heartbeat = _heartbeats.Of(typeof(SomeLoop));
         After(30);
         Silence.ShouldBe(30);
-        pulse.Beat();
+        heartbeat.Beat();
         Silence.ShouldBe(0);
         After(7);
         Silence.ShouldBe(7);
-        pulse.Rest();
+        heartbeat.Rest();
         After(10_000);
         Silence.ShouldBe(0);
-        pulse.Beat();
+        heartbeat.Beat();
         After(3);
         Silence.ShouldBe(3);
     }
@@ -51,25 +51,25 @@ public sealed class HealthTests : IAsyncDisposable
     public async Task A_loop_whose_turns_all_fail_is_unwell_though_it_beats_and_well_again_with_the_first_that_succeeds()
     {
         using var lifetime = new Lifetime();
-        var health = new LoopHealth(_pulses, new HealthThresholds(Options.Create(new HealthOptions()), lifetime), "some-loop", null);
-        var pulse = _pulses.Of(typeof(SomeLoop));
+        var health = new LoopHealth(_heartbeats, new HealthThresholds(Options.Create(new HealthOptions()), lifetime), "some-loop", null);
+        var heartbeat = _heartbeats.Of(typeof(SomeLoop));
         for (var i = 0; i <= 6; i++)
         {
-            pulse.Beat();
-            pulse.Failed(new InvalidOperationException("secret"));
+            heartbeat.Beat();
+            heartbeat.Failed(new InvalidOperationException("secret"));
             (await health.CheckHealthAsync(new HealthCheckContext())).Status.ShouldBe(i < 6 ? HealthStatus.Healthy : HealthStatus.Degraded);
             After(10);
         }
 
         Silence.ShouldBe(70);
         (await health.CheckHealthAsync(new HealthCheckContext())).Description.ShouldBe("all its turns have failed for 70 s (InvalidOperationException); the log says more");
-        pulse.Rest();
+        heartbeat.Rest();
         Silence.ShouldBe(70);
-        _excuses.DatabaseIsAway();
+        _gracePeriod.DatabaseIsAway();
         Silence.ShouldBe(0);
         After(65);
         Silence.ShouldBe(65);
-        pulse.Succeeded();
+        heartbeat.Succeeded();
         Silence.ShouldBe(0);
         (await health.CheckHealthAsync(new HealthCheckContext())).Status.ShouldBe(HealthStatus.Healthy);
     }
@@ -78,9 +78,9 @@ public sealed class HealthTests : IAsyncDisposable
     public void Of_several_pulses_of_a_loop_the_oldest_counts_and_a_loop_that_does_not_run_is_not_silent()
     {
         Silence.ShouldBe(0);
-        _pulses.Of(typeof(SomeLoop));
+        _heartbeats.Of(typeof(SomeLoop));
         After(5);
-        var younger = _pulses.Of(typeof(SomeLoop));
+        var younger = _heartbeats.Of(typeof(SomeLoop));
         After(1);
         younger.Beat();
         Silence.ShouldBe(6);
@@ -89,11 +89,11 @@ public sealed class HealthTests : IAsyncDisposable
     [Fact]
     public void Silence_counts_anew_from_the_end_of_an_outage()
     {
-        _pulses.Of(typeof(SomeLoop));
+        _heartbeats.Of(typeof(SomeLoop));
         for (var i = 0; i < 100; i++)
         {
             After(10);
-            _excuses.DatabaseIsAway();
+            _gracePeriod.DatabaseIsAway();
             Silence.ShouldBe(0);
         }
 
@@ -104,55 +104,55 @@ public sealed class HealthTests : IAsyncDisposable
     [Fact]
     public void A_broker_that_is_away_excuses_only_who_needs_it()
     {
-        _pulses.Of(typeof(SomeLoop));
-        _pulses.Of(typeof(OtherLoop), needsBroker: true);
+        _heartbeats.Of(typeof(SomeLoop));
+        _heartbeats.Of(typeof(OtherLoop), needsBroker: true);
         After(100);
-        _excuses.BrokerIsAway();
+        _gracePeriod.BrokerIsAway();
         After(1);
         Silence.ShouldBe(101);
-        _pulses.SilenceOf("other-loop").TotalSeconds.ShouldBe(1);
+        _heartbeats.SilenceOf("other-loop").TotalSeconds.ShouldBe(1);
     }
 
     [Fact]
     public void An_endpoint_is_silent_from_the_first_canary_that_nothing_came_after()
     {
-        var ear = new EndpointProbe("tasks", "tasks", _time);
+        var probe = new EndpointProbe("tasks", "tasks", _time);
         After(1000);
-        ear.Silence.ShouldBe(TimeSpan.Zero); // nothing was sent
+        probe.Silence.ShouldBe(TimeSpan.Zero); // nothing was sent
         var first = _time.GetTimestamp();
         After(1);
-        ear.Sent(first);
+        probe.Sent(first);
         After(9);
-        ear.Sent(_time.GetTimestamp());
-        ear.Silence.TotalSeconds.ShouldBe(10);
-        ear.Heard();
-        ear.Silence.ShouldBe(TimeSpan.Zero);
+        probe.Sent(_time.GetTimestamp());
+        probe.Silence.TotalSeconds.ShouldBe(10);
+        probe.Heard();
+        probe.Silence.ShouldBe(TimeSpan.Zero);
     }
 
     [Fact]
     public void A_canary_that_is_back_before_its_confirm_is_not_missed()
     {
-        var ear = new EndpointProbe("tasks", "tasks", _time);
+        var probe = new EndpointProbe("tasks", "tasks", _time);
         After(10);
         var at = _time.GetTimestamp();
-        ear.Heard();
-        ear.Sent(at);
+        probe.Heard();
+        probe.Sent(at);
         After(100);
-        ear.Silence.ShouldBe(TimeSpan.Zero);
+        probe.Silence.ShouldBe(TimeSpan.Zero);
     }
 
     [Fact]
     public void A_canary_that_the_broker_did_not_take_proves_nothing()
     {
-        var ear = new EndpointProbe("tasks", "tasks", _time);
+        var probe = new EndpointProbe("tasks", "tasks", _time);
         After(10);
-        ear.Sent(_time.GetTimestamp());
+        probe.Sent(_time.GetTimestamp());
         After(100);
-        ear.Excuse();
-        ear.Silence.ShouldBe(TimeSpan.Zero);
-        ear.Sent(_time.GetTimestamp());
+        probe.Excuse();
+        probe.Silence.ShouldBe(TimeSpan.Zero);
+        probe.Sent(_time.GetTimestamp());
         After(20);
-        ear.Silence.TotalSeconds.ShouldBe(20);
+        probe.Silence.TotalSeconds.ShouldBe(20);
     }
 
     [Theory]
@@ -174,7 +174,7 @@ public sealed class HealthTests : IAsyncDisposable
     {
         using var lifetime = new Lifetime();
         using var loop = new SomeLoop();
-        var health = new LoopHealth(_pulses, new HealthThresholds(Options.Create(new HealthOptions()), lifetime), "some-loop", loop);
+        var health = new LoopHealth(_heartbeats, new HealthThresholds(Options.Create(new HealthOptions()), lifetime), "some-loop", loop);
         (await health.CheckHealthAsync(new HealthCheckContext())).Status.ShouldBe(HealthStatus.Healthy);
         await loop.StartAsync(CancellationToken.None);
         await Eventually.UntilAsync(() => Task.FromResult(loop.ExecuteTask!.IsCompleted), TimeSpan.FromSeconds(20), "it has ended");
@@ -197,7 +197,7 @@ public sealed class HealthTests : IAsyncDisposable
             problems.ShouldHaveSingleItem().ShouldContain(problem);
     }
 
-    private double Silence => _pulses.SilenceOf("some-loop").TotalSeconds;
+    private double Silence => _heartbeats.SilenceOf("some-loop").TotalSeconds;
 
     private void After(double seconds) => _time.Now = _time.Now.AddSeconds(seconds);
 

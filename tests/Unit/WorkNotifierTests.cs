@@ -11,19 +11,19 @@ public sealed class WorkNotifierTests
     private static readonly QueueLevel A = new("a", 0);
     private static readonly QueueLevel B = new("b", 0);
 
-    private readonly WorkNotifier _doorbell = new(TimeProvider.System);
+    private readonly WorkNotifier _workNotifier = new(TimeProvider.System);
 
     private static DateTime Now => TimeProvider.System.GetUtcNow().UtcDateTime;
 
     [Fact]
     public async Task A_due_task_wakes_one_waiter_of_its_target()
     {
-        using var other = _doorbell.Register([B]);
-        using var level = _doorbell.Register([new("a", 1)]);
-        using var first = _doorbell.Register([A]);
-        using var second = _doorbell.Register([A]);
+        using var other = _workNotifier.Register([B]);
+        using var level = _workNotifier.Register([new("a", 1)]);
+        using var first = _workNotifier.Register([A]);
+        using var second = _workNotifier.Register([A]);
 
-        _doorbell.Ring(A, Now);
+        _workNotifier.Ring(A, Now);
 
         (await RungAsync(first, second)).ShouldBe(1);
         (await RungAsync(other, level)).ShouldBe(0);
@@ -32,12 +32,12 @@ public sealed class WorkNotifierTests
     [Fact]
     public async Task Each_due_task_wakes_another_waiter()
     {
-        using var first = _doorbell.Register([A, B]);
-        using var second = _doorbell.Register([A]);
-        using var third = _doorbell.Register([A]);
+        using var first = _workNotifier.Register([A, B]);
+        using var second = _workNotifier.Register([A]);
+        using var third = _workNotifier.Register([A]);
 
-        _doorbell.Ring(A, Now);
-        _doorbell.Ring(A, Now);
+        _workNotifier.Ring(A, Now);
+        _workNotifier.Ring(A, Now);
 
         (await RungAsync(first, second, third)).ShouldBe(2);
     }
@@ -45,20 +45,20 @@ public sealed class WorkNotifierTests
     [Fact]
     public async Task A_turn_that_is_free_wakes_one_waiter_of_each_level_of_its_queue_here_and_elsewhere()
     {
-        using var first = _doorbell.Register([A]);
-        using var second = _doorbell.Register([A]);
-        using var third = _doorbell.Register([A]);
-        using var level = _doorbell.Register([new("a", 1)]);
-        using var other = _doorbell.Register([B]);
+        using var first = _workNotifier.Register([A]);
+        using var second = _workNotifier.Register([A]);
+        using var third = _workNotifier.Register([A]);
+        using var level = _workNotifier.Register([new("a", 1)]);
+        using var other = _workNotifier.Register([B]);
 
-        _doorbell.RingLevels("a");
+        _workNotifier.RingLevels("a");
         (await RungAsync(first, second, third)).ShouldBe(1);
         (await RungAsync(level)).ShouldBe(1);
 
-        using var late = _doorbell.Register([new("a", 7)]);
+        using var late = _workNotifier.Register([new("a", 7)]);
         var end = new TaskEvent { Queue = "a", Level = 3, Type = TaskEventType.Completed, At = Now, Frees = true };
         foreach (var arrival in WorkAvailable.Of([end]).Arrivals)
-            _doorbell.Ring(arrival);
+            _workNotifier.Ring(arrival);
         (await RungAsync(second, third)).ShouldBe(1);
         (await RungAsync(late)).ShouldBe(1);
         (await RungAsync(other)).ShouldBe(0);
@@ -68,13 +68,13 @@ public sealed class WorkNotifierTests
     public async Task A_task_of_the_future_wakes_all_and_the_scheduler()
     {
         var told = new List<DateTime>();
-        _doorbell.DueLater = told.Add;
-        using var first = _doorbell.Register([A]);
-        using var second = _doorbell.Register([A]);
+        _workNotifier.DueLater = told.Add;
+        using var first = _workNotifier.Register([A]);
+        using var second = _workNotifier.Register([A]);
         var due = Now.AddHours(1);
 
-        _doorbell.Ring(A, due);
-        _doorbell.Ring(B, Now);
+        _workNotifier.Ring(A, due);
+        _workNotifier.Ring(B, Now);
 
         (await RungAsync(first, second)).ShouldBe(2);
         told.ShouldBe([due]);
@@ -83,9 +83,9 @@ public sealed class WorkNotifierTests
     [Fact]
     public async Task A_ring_for_a_waiter_that_left_goes_to_the_next()
     {
-        var gone = _doorbell.Register([A]);
-        using var next = _doorbell.Register([A]);
-        _doorbell.Ring(A, Now);
+        var gone = _workNotifier.Register([A]);
+        using var next = _workNotifier.Register([A]);
+        _workNotifier.Ring(A, Now);
 
         (await RungAsync(next)).ShouldBe(0);
         gone.Dispose();
@@ -96,9 +96,9 @@ public sealed class WorkNotifierTests
     [Fact]
     public async Task A_ring_that_was_heard_is_not_passed_on()
     {
-        var first = _doorbell.Register([A]);
-        using var next = _doorbell.Register([A]);
-        _doorbell.Ring(A, Now);
+        var first = _workNotifier.Register([A]);
+        using var next = _workNotifier.Register([A]);
+        _workNotifier.Ring(A, Now);
 
         (await RungAsync(first)).ShouldBe(1);
         first.Dispose();
@@ -110,13 +110,13 @@ public sealed class WorkNotifierTests
     public async Task A_waiter_whose_caller_gave_up_passes_the_ring_on()
     {
         using var stop = new CancellationTokenSource();
-        var gone = _doorbell.Register([A]);
-        using var next = _doorbell.Register([A]);
+        var gone = _workNotifier.Register([A]);
+        using var next = _workNotifier.Register([A]);
         var waiting = gone.WaitAsync(TimeSpan.FromMinutes(1), stop.Token);
 
         await stop.CancelAsync();
         await Should.ThrowAsync<OperationCanceledException>(waiting);
-        _doorbell.Ring(A, Now);
+        _workNotifier.Ring(A, Now);
         gone.Dispose();
 
         (await RungAsync(next)).ShouldBe(1);
@@ -125,8 +125,8 @@ public sealed class WorkNotifierTests
     [Fact]
     public async Task A_ring_between_the_registration_and_the_wait_is_not_lost()
     {
-        using var waiter = _doorbell.Register([A]);
-        _doorbell.Ring(A, Now); // while the worker looks for work
+        using var waiter = _workNotifier.Register([A]);
+        _workNotifier.Ring(A, Now); // while the worker looks for work
 
         (await waiter.WaitAsync(TimeSpan.FromMinutes(1), CancellationToken.None)).ShouldBeTrue();
     }
@@ -134,10 +134,10 @@ public sealed class WorkNotifierTests
     [Fact]
     public async Task Nobody_at_the_door_means_no_ring_later()
     {
-        _doorbell.Register([A]).Dispose();
-        _doorbell.Ring(A, Now);
+        _workNotifier.Register([A]).Dispose();
+        _workNotifier.Ring(A, Now);
 
-        using var waiter = _doorbell.Register([A]);
+        using var waiter = _workNotifier.Register([A]);
 
         (await RungAsync(waiter)).ShouldBe(0);
     }

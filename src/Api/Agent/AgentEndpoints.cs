@@ -24,7 +24,7 @@ internal static class AgentEndpoints
     }
 
     private static async Task<IResult> ProcessAsync(
-        HttpContext context, TaskService verbs, TimeProvider time, IOptions<EngineOptions> options, IOptions<AgentOptions> agent)
+        HttpContext context, TaskService taskService, TimeProvider time, IOptions<EngineOptions> options, IOptions<AgentOptions> agent)
     {
         using var body = await RequestJson.ReadDocumentAsync(context, BodyLimits.One(options.Value));
         context.Demand(agent.Value.Queue);
@@ -38,7 +38,7 @@ internal static class AgentEndpoints
             return Results.Json(new AgentProblems(wrong.Problems), AgentJson.Shapes.AgentProblems, statusCode: 422);
         }
 
-        if ((await verbs.SubmitAsync(task)).Result != SubmitStatus.Accepted)
+        if ((await taskService.SubmitAsync(task)).Result != SubmitStatus.Accepted)
             throw new ApiException(500, "not_queued", "Failed to enqueue task");
         return Results.Json(new AgentQueued(AgentMapping.ToId(task.Id), "enqueued", "Request has been queued for asynchronous processing"), AgentJson.Shapes.AgentQueued);
     }

@@ -51,9 +51,9 @@ internal sealed class AuthMiddleware(
         {
             found = await FindAsync(context);
         }
-        catch (ApiException door)
+        catch (ApiException refusal)
         {
-            return door.Fault;
+            return refusal.Fault;
         }
         catch (Exception fault) when (StorageFaults.IsTransient(fault))
         {

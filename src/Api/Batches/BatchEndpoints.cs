@@ -31,10 +31,10 @@ internal static class BatchEndpoints
             .WithSummary("Cancel a batch; what runs may end within a short time.");
     }
 
-    private static async Task<IResult> CreateAsync(HttpContext context, BatchRequest request, BatchService verbs, IOptions<EngineOptions> options)
+    private static async Task<IResult> CreateAsync(HttpContext context, BatchRequest request, BatchService batchService, IOptions<EngineOptions> options)
     {
         var body = await RequestJson.ReadAsync(context, BatchBodyJson.Shapes.BatchBody, BodyLimits.One(options.Value));
-        var batch = await verbs.CreateAsync(await request.ReadAsync(context, body));
+        var batch = await batchService.CreateAsync(await request.ReadAsync(context, body));
         return Answer(batch, BatchProgress.Of(batch), context.DialectOf(), Redactor.None);
     }
 
@@ -69,12 +69,12 @@ internal static class BatchEndpoints
     }
 
     /// <summary>Bella answers with the batch as it was, because the cancel goes on (bella.md 10.4).</summary>
-    private static async Task<IResult> CancelAsync(string id, HttpContext context, BatchQueries queries, BatchService verbs, Redaction redaction)
+    private static async Task<IResult> CancelAsync(string id, HttpContext context, BatchQueries queries, BatchService batchService, Redaction redaction)
     {
         var before = await FindAsync(id, context, queries) ?? throw NotFound(id);
         if (context.Caller() is { Name: not null } caller && before.Owner != caller.Tenant)
             context.AuditTarget($"batch/{id} of {before.Owner}");
-        await verbs.CancelAsync(before.CorrelationId);
+        await batchService.CancelAsync(before.CorrelationId);
         var dialect = context.DialectOf();
         var shown = dialect == Dialect.OpenAI ? await FindAsync(id, context, queries) ?? before : before;
         return Answer(shown, await ProgressAsync(shown, context, queries), dialect, redaction.For(context.Caller()), dialect == Dialect.OpenAI ? StatusCodes.Status200OK : StatusCodes.Status202Accepted);

@@ -13,14 +13,14 @@ namespace TaskQueue.Api.Bella;
 /// Callers that wait for their task (bella.md 7.3, 7.4). One that leaves, and one whose time is over, cancels its task: nobody
 /// would hear of its end. A process that stops lets them wait on, until it must end.
 /// </summary>
-internal sealed class BellaCallers(CompletionRouter desk, TaskService verbs, TaskQueries queries, TimeProvider time, Drain drain)
+internal sealed class BellaCallers(CompletionRouter router, TaskService taskService, TaskQueries queries, TimeProvider time, Drain drain)
 {
     private static readonly JsonDocumentOptions AnyDepth = new() { MaxDepth = int.MaxValue };
 
     /// <summary>Registers a caller; before its task is submitted, so that the quickest worker is not missed.</summary>
     /// <exception cref="ApiException">503: too many wait.</exception>
     public WaitingCaller Open(Guid taskId, BellaMode mode) =>
-        desk.Open(taskId, wantsProgress: mode == BellaMode.Streaming) ?? throw new ApiException(503, "too_many_callers", $"{CompletionRouter.MaxCallers} callers wait already; try again");
+        router.Open(taskId, wantsProgress: mode == BellaMode.Streaming) ?? throw new ApiException(503, "too_many_callers", $"{CompletionRouter.MaxCallers} callers wait already; try again");
 
     /// <summary>Answers what the worker completed the task with: its status and its body.</summary>
     public async Task<IResult> BlockAsync(WaitingCaller caller, TimeSpan wait, HttpContext context) => ToAnswer(await ReadAsync(await WaitAsync(caller, wait, context.RequestAborted), caller.TaskId, context));
@@ -44,12 +44,12 @@ internal sealed class BellaCallers(CompletionRouter desk, TaskService verbs, Tas
         }
         catch (TimeoutException)
         {
-            await verbs.CancelAsync(caller.TaskId, Access.All);
+            await taskService.CancelAsync(caller.TaskId, Access.All);
             return null;
         }
         catch (OperationCanceledException)
         {
-            await verbs.CancelAsync(caller.TaskId, Access.All);
+            await taskService.CancelAsync(caller.TaskId, Access.All);
             throw cancellationToken.IsCancellationRequested ? new OperationCanceledException(cancellationToken) : new ApiException(503, "stopping", "the server stops; try again");
         }
     }
@@ -73,7 +73,7 @@ internal sealed class BellaCallers(CompletionRouter desk, TaskService verbs, Tas
         }
         catch (Exception fault) when (fault is OperationCanceledException or TimeoutException or IOException)
         {
-            await verbs.CancelAsync(caller.TaskId, Access.All);
+            await taskService.CancelAsync(caller.TaskId, Access.All);
             if (!drain.Over.IsCancellationRequested)
                 context.Abort(); // an end without the mark of an end: the stream is not complete
         }

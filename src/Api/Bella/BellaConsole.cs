@@ -46,14 +46,14 @@ internal static class BellaConsole
         return Results.Json(all, BellaJson.Shapes.ListBellaStats);
     }
 
-    private static async Task<IResult> ClearAsync(string queue, HttpContext context, QueueCatalog queues, TaskService verbs)
+    private static async Task<IResult> ClearAsync(string queue, HttpContext context, QueueCatalog queues, TaskService taskService)
     {
         context.AuditTarget($"queue/{queue}");
         var level = Parse(queue, context);
         var known = await queues.LookUpAsync(level.Queue) ?? throw BellaEndpoints.NotRegistered(level.Queue);
         if (!context.Access().CanChangeQueue(known.Owner, known.Name))
             throw BellaMapping.Wrong($"queue {level.Queue} is not this tenant's own; an administrator of the queue can clear it");
-        await verbs.ClearAsync(level, context.Access(), context.RequestAborted);
+        await taskService.ClearAsync(level, context.Access(), context.RequestAborted);
         return Results.Json(queue, BellaJson.Shapes.String);
     }
 

@@ -130,10 +130,10 @@ internal static class BellaEndpoints
         return TextRules.Read(JsonElement.Parse(text)) ?? throw BellaMapping.Wrong($"eventId: {TextRules.Rule}");
     }
 
-    private static async Task<IResult> CancelAsync(string taskId, HttpContext context, TaskService verbs)
+    private static async Task<IResult> CancelAsync(string taskId, HttpContext context, TaskService taskService)
     {
         if (BellaTaskId.ParseAny(taskId) is { } id)
-            await verbs.CancelAsync(id, context.Access());
+            await taskService.CancelAsync(id, context.Access());
         return Results.Json(taskId, BellaJson.Shapes.String, statusCode: StatusCodes.Status202Accepted);
     }
 

@@ -11,7 +11,7 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Api.Bella;
 
 /// <summary>What workers say of running tasks, over HTTP or the bus: progress, and the end.</summary>
-internal sealed class BellaEvents(CompletionRouter desk, ReplySender sender, TaskQueries queries, TaskService verbs, TimeProvider time) : IDisposable
+internal sealed class BellaEvents(CompletionRouter router, ReplySender sender, TaskQueries queries, TaskService taskService, TimeProvider time) : IDisposable
 {
     private const int MaxKnown = 100_000;
 
@@ -26,8 +26,8 @@ internal sealed class BellaEvents(CompletionRouter desk, ReplySender sender, Tas
     {
         if (!await MayReportAsync(taskId, access, cancellationToken))
             return false;
-        if (desk.Holds(taskId))
-            return await desk.DeliverAsync(new Reply(taskId, progress, null), cancellationToken);
+        if (router.Holds(taskId))
+            return await router.DeliverAsync(new Reply(taskId, progress, null), cancellationToken);
         if (await FindReplyToAsync(taskId, cancellationToken) is not { } replyTo)
             return false;
         try
@@ -45,14 +45,14 @@ internal sealed class BellaEvents(CompletionRouter desk, ReplySender sender, Tas
     public async Task CompleteAsync(Guid taskId, string result, Access access, CancellationToken cancellationToken)
     {
         if (await queries.FindAsync(taskId, access, cancellationToken, texts: false) is { } task && !(task.ExpiresAt < time.GetUtcNow().UtcDateTime))
-            await verbs.ApplyAsync([verbs.Complete(taskId, task.Attempt, worker: null, result)], access);
+            await taskService.ApplyAsync([taskService.Complete(taskId, task.Attempt, worker: null, result)], access);
     }
 
     /// <summary>Tells a caller of this process of progress that came over the bus, where its sender may report on the task.</summary>
     public async Task ProgressFromBusAsync(Guid taskId, TaskProgress progress, Access access, CancellationToken cancellationToken)
     {
-        if (desk.Holds(taskId) && await MayReportAsync(taskId, access, cancellationToken))
-            await desk.DeliverOrDropAsync(new Reply(taskId, progress, null));
+        if (router.Holds(taskId) && await MayReportAsync(taskId, access, cancellationToken))
+            await router.DeliverOrDropAsync(new Reply(taskId, progress, null));
     }
 
     /// <summary>A stream has many parts: what the database says holds for a moment.</summary>

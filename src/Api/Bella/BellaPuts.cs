@@ -21,7 +21,7 @@ internal sealed record AcceptedPut(BellaTaskId Id, DateTimeOffset At, TimeSpan L
 
 /// <summary>Accepts the tasks of puts, and answers their callers at once or when the task has ended.</summary>
 internal sealed class BellaPuts(
-    QueueCatalog queues, QueueRouter router, TaskService verbs, BellaTaskIds ids, BellaMapping mapping, BellaCallers callers, StreamQuota streams,
+    QueueCatalog queues, QueueRouter router, TaskService taskService, BellaTaskIds ids, BellaMapping mapping, BellaCallers callers, StreamQuota streams,
     IOptions<EngineOptions> options, TimeProvider time)
 {
     /// <summary>Reads a put and commits its task. It is a part of its own, so that a caller that waits holds neither its body nor its payload.</summary>
@@ -80,7 +80,7 @@ internal sealed class BellaPuts(
         try
         {
             caller = id.Mode == BellaMode.Callback ? null : callers.Open(submission.Id, id.Mode);
-            isAccepted = await verbs.SubmitAsync(submission) is { Result: SubmitStatus.Accepted };
+            isAccepted = await taskService.SubmitAsync(submission) is { Result: SubmitStatus.Accepted };
             if (isAccepted)
                 caller?.Accepted();
             return isAccepted ? new AcceptedPut(id, now, mapping.LifeOf(body), caller, counted) : null;

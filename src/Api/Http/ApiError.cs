@@ -82,7 +82,7 @@ internal static partial class ApiErrors
     public static ApiError ToFault(Exception exception) =>
         exception switch
         {
-            ApiException door => door.Fault,
+            ApiException refusal => refusal.Fault,
             InvalidSubmissionException => new(400, "invalid_task", exception.Message),
             InvalidQueueException => new(400, "invalid_request", exception.Message),
             InvalidScheduleException => new(400, "invalid_schedule", exception.Message),

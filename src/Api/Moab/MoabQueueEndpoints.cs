@@ -22,7 +22,7 @@ internal static class MoabQueueEndpoints
         routes.Add<MoabQueueBody, MoabNothing>("PurgeQueue", Scope.Admin, PurgeAsync, "Delete all tasks of a queue; its schedules stay.", 404);
     }
 
-    private static async Task<IResult> CreateAsync(HttpContext context, QueueService verbs, IOptions<MoabOptions> options)
+    private static async Task<IResult> CreateAsync(HttpContext context, QueueService queueService, IOptions<MoabOptions> options)
     {
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabCreateQueueBody);
         var name = MoabFields.Name(body.Name, "name");
@@ -31,7 +31,7 @@ internal static class MoabQueueEndpoints
         var settings = MoabQueueMapping.ToSettings(body);
         try
         {
-            return await verbs.CreateAsync(name, Delivery.Pull, settings, owner: OwnerOf(context, name), quota: new(options.Value.MaxQueues, MoabQueueMapping.IsOurs)) is { } queue
+            return await queueService.CreateAsync(name, Delivery.Pull, settings, owner: OwnerOf(context, name), quota: new(options.Value.MaxQueues, MoabQueueMapping.IsOurs)) is { } queue
                 ? Changed(context, queue)
                 : throw MoabEndpoints.Taken($"queue {name} exists already", "queue_name", name);
         }
@@ -41,10 +41,10 @@ internal static class MoabQueueEndpoints
         }
     }
 
-    private static async Task<IResult> GetAsync(HttpContext context, QueueCatalog queues, QueueService verbs, ScheduleService schedules, Redaction redaction, TimeProvider time)
+    private static async Task<IResult> GetAsync(HttpContext context, QueueCatalog queues, QueueService queueService, ScheduleService schedules, Redaction redaction, TimeProvider time)
     {
         var queue = await FindAsync(context, queues);
-        var stats = await verbs.StatsAsync(queue.Name, context.Access(), context.RequestAborted);
+        var stats = await queueService.StatsAsync(queue.Name, context.Access(), context.RequestAborted);
         var redactor = redaction.For(context.Caller());
         var planned = (await schedules.ListAsync(queue.Name, context.Access())).OrderBy(s => s.Name, StringComparer.Ordinal).Select(s => MoabScheduleMapping.ToSchedule(s, redactor));
         var now = Micros.Now(time);
@@ -53,7 +53,7 @@ internal static class MoabQueueEndpoints
             MoabJson.Shapes.MoabGetQueueAnswer);
     }
 
-    private static async Task<IResult> UpdateAsync(HttpContext context, QueueService verbs, QueueCatalog queues)
+    private static async Task<IResult> UpdateAsync(HttpContext context, QueueService queueService, QueueCatalog queues)
     {
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabUpdateQueueBody);
         var name = MoabFields.Name(body.QueueName, "queue_name");
@@ -61,7 +61,7 @@ internal static class MoabQueueEndpoints
         var settings = MoabQueueMapping.ToSettings(MoabQueueMapping.ToSettingsBody(body));
         var expected = MoabEndpoints.ExpectedVersion(body.ExpectedVersion);
         // What Moab has no words for stays.
-        var (change, queue) = await verbs.UpdateAsync(
+        var (change, queue) = await queueService.UpdateAsync(
             name, before => settings with { Levels = before.Levels, KeepFinishedMs = before.KeepFinishedMs, Events = before.Events, SubmitterToken = before.SubmitterToken }, expected);
         return change switch
         {
@@ -71,13 +71,13 @@ internal static class MoabQueueEndpoints
         };
     }
 
-    private static async Task<IResult> DeleteAsync(HttpContext context, QueueService verbs, QueueCatalog queues)
+    private static async Task<IResult> DeleteAsync(HttpContext context, QueueService queueService, QueueCatalog queues)
     {
         var name = await NameAsync(context);
         if (name == BuiltInQueues.Tasks)
             throw MoabFields.Wrong($"queue {name} is built in and cannot be deleted");
         await FindToChangeAsync(context, queues, name);
-        return await verbs.DeleteAsync(name) ? Nothing() : throw MoabEndpoints.NoQueue(name);
+        return await queueService.DeleteAsync(name) ? Nothing() : throw MoabEndpoints.NoQueue(name);
     }
 
     private static async Task<IResult> ListAsync(HttpContext context, QueueCatalog queues, Redaction redaction)
@@ -87,11 +87,11 @@ internal static class MoabQueueEndpoints
         return Results.Json(new MoabQueuesAnswer([.. page.Items.Select(q => MoabQueueMapping.ToQueue(q, redaction.For(context.Caller())))], page.Next, page.Previous), MoabJson.Shapes.MoabQueuesAnswer);
     }
 
-    private static async Task<IResult> PurgeAsync(HttpContext context, QueueService verbs, QueueCatalog queues)
+    private static async Task<IResult> PurgeAsync(HttpContext context, QueueService queueService, QueueCatalog queues)
     {
         var name = await NameAsync(context);
         await FindToChangeAsync(context, queues, name);
-        return await verbs.PurgeAsync(name) ? Nothing() : throw MoabEndpoints.NoQueue(name);
+        return await queueService.PurgeAsync(name) ? Nothing() : throw MoabEndpoints.NoQueue(name);
     }
 
     private static async Task<string> NameAsync(HttpContext context)

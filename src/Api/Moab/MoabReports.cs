@@ -10,7 +10,7 @@ namespace TaskQueue.Api.Moab;
 /// <summary>The RPCs that act on tasks by their ids. Each reads the tasks once, for the engine counts attempts otherwise.</summary>
 internal static class MoabReports
 {
-    public static async Task<IResult> ReportAsync(HttpContext context, QueueCatalog queues, TaskQueries queries, TaskService verbs)
+    public static async Task<IResult> ReportAsync(HttpContext context, QueueCatalog queues, TaskQueries queries, TaskService taskService)
     {
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabReportBody);
         var queue = MoabFields.Name(body.QueueName, "queue_name");
@@ -20,26 +20,26 @@ internal static class MoabReports
         var tasks = await FindAsync(queries, queue, reports.Select(r => r.Id), context.Access(), context.RequestAborted);
         var commands = new TaskCommand?[reports.Count];
         for (var i = 0; i < reports.Count; i++)
-            commands[i] = Judge(tasks, reports[i]) == MoabWords.Ok ? Command(verbs, reports[i], tasks[reports[i].Id].Attempt) : null;
-        await verbs.ApplyAsync([.. commands.OfType<TaskCommand>()], context.Access());
+            commands[i] = Judge(tasks, reports[i]) == MoabWords.Ok ? Command(taskService, reports[i], tasks[reports[i].Id].Attempt) : null;
+        await taskService.ApplyAsync([.. commands.OfType<TaskCommand>()], context.Access());
         if (commands.Any(c => c is not null && c.CommandResult != CommandResult.Applied))
             tasks = await FindAsync(queries, queue, reports.Select(r => r.Id), context.Access(), context.RequestAborted); // something else came first
         var results = reports.Select((report, i) => new MoabReportResult(report.Text, Result(tasks, report, commands[i])));
         return Results.Json(new MoabReportAnswer([.. results]), MoabJson.Shapes.MoabReportAnswer);
     }
 
-    public static async Task<IResult> DeleteAsync(HttpContext context, QueueCatalog queues, TaskQueries queries, TaskService verbs)
+    public static async Task<IResult> DeleteAsync(HttpContext context, QueueCatalog queues, TaskQueries queries, TaskService taskService)
     {
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabDeleteTasksBody);
         var queue = MoabFields.Name(body.QueueName, "queue_name");
         var ids = MoabFields.TaskIds(body.TaskIds, "task_ids");
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
         var tasks = await FindAsync(queries, queue, ids, context.Access(), context.RequestAborted);
-        await verbs.ApplyAsync([.. tasks.Keys.Select(verbs.Delete)], context.Access());
+        await taskService.ApplyAsync([.. tasks.Keys.Select(taskService.Delete)], context.Access());
         return MoabQueueEndpoints.Nothing();
     }
 
-    public static async Task<IResult> RestartAsync(HttpContext context, QueueCatalog queues, TaskQueries queries, TaskService verbs, Redaction redaction, TimeProvider time)
+    public static async Task<IResult> RestartAsync(HttpContext context, QueueCatalog queues, TaskQueries queries, TaskService taskService, Redaction redaction, TimeProvider time)
     {
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabRestartTasksBody);
         var queue = MoabFields.Name(body.QueueName, "queue_name");
@@ -48,7 +48,7 @@ internal static class MoabReports
 
         var tasks = await FindAsync(queries, queue, restarts.Select(r => r.Id), context.Access(), context.RequestAborted);
         var dead = restarts.Where(r => tasks.TryGetValue(r.Id, out var task) && task.State == TaskStates.Failed && MoabTaskMapping.IsVisible(task, queue, Micros.Now(time)));
-        var retries = (await verbs.ApplyAsync([.. dead.Select(r => verbs.Retry(r.Id, r.ScheduledAt, r.ExpiresAt))], context.Access())).ToDictionary(c => c.CorrelationId, c => c.CommandResult);
+        var retries = (await taskService.ApplyAsync([.. dead.Select(r => taskService.Retry(r.Id, r.ScheduledAt, r.ExpiresAt))], context.Access())).ToDictionary(c => c.CorrelationId, c => c.CommandResult);
         tasks = await FindAsync(queries, queue, restarts.Select(r => r.Id), context.Access(), context.RequestAborted, context.Memory().ReserveAnswerAsync);
         var (now, redactor) = (Micros.Now(time), redaction.For(context.Caller()));
         return Results.Json(new MoabRestartAnswer([.. restarts.Select(r => Result(r, tasks, retries, queue, redactor, now))], MoabFields.Nanoseconds(now)), MoabJson.Shapes.MoabRestartAnswer);
@@ -98,22 +98,22 @@ internal static class MoabReports
         return result == MoabWords.Ok ? MoabWords.StaleAttempt : result; // restarted and taken again meanwhile
     }
 
-    private static AttemptCommand Command(TaskService verbs, Report report, int attempt) =>
+    private static AttemptCommand Command(TaskService taskService, Report report, int attempt) =>
         report.Status switch
         {
-            MoabStatus.Succeeded => verbs.Complete(report.Id, attempt, worker: null, result: null),
-            MoabStatus.Failed => verbs.Fail(report.Id, attempt, worker: null, "failed", retryable: true),
-            _ => verbs.Renew(report.Id, attempt, worker: null, report.LeaseMs),
+            MoabStatus.Succeeded => taskService.Complete(report.Id, attempt, worker: null, result: null),
+            MoabStatus.Failed => taskService.Fail(report.Id, attempt, worker: null, "failed", retryable: true),
+            _ => taskService.Renew(report.Id, attempt, worker: null, report.LeaseMs),
         };
 
     private static MoabRestartResult Result(Restart restart, Dictionary<Guid, TaskState> tasks, Dictionary<Guid, CommandResult> retries, string queue, Redactor redactor, DateTime now)
     {
         var task = tasks.GetValueOrDefault(restart.Id);
-        if (retries.TryGetValue(restart.Id, out var verdict))
+        if (retries.TryGetValue(restart.Id, out var commandResult))
         {
-            if (verdict == CommandResult.KeyTaken)
+            if (commandResult == CommandResult.KeyTaken)
                 return new(restart.Text, MoabWords.DedupeConflict);
-            if (verdict == CommandResult.Applied && task is not null)
+            if (commandResult == CommandResult.Applied && task is not null)
                 return new(restart.Text, MoabWords.Restarted, MoabTaskMapping.ToTask(task, redactor));
         }
 

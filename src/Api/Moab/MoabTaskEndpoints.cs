@@ -25,21 +25,21 @@ internal static class MoabTaskEndpoints
     }
 
     private static async Task<IResult> EnqueueAsync(
-        HttpContext context, QueueCatalog queues, TaskService verbs, MoabTaskIds ids, TimeProvider time, IOptions<MoabOptions> options)
+        HttpContext context, QueueCatalog queues, TaskService taskService, MoabTaskIds ids, TimeProvider time, IOptions<MoabOptions> options)
     {
         var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabEnqueueBody);
         var queue = MoabFields.Name(body.QueueName, "queue_name");
         var now = Micros.Now(time);
         var submissions = MoabFields.Entries(body.Entries, options.Value.MaxEnqueueEntries).Select((entry, index) => MoabTaskMapping.ToSubmission(queue, entry, index, now) with { Owner = context.Access().Tenant }).ToList();
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
-        return Answer(await SubmitAsync(verbs, ids, submissions), time);
+        return Answer(await SubmitAsync(taskService, ids, submissions), time);
     }
 
     /// <summary>
     /// Submits under ids that nobody has; where another process made the same one, its entry goes again under a later one.
     /// Of a task that two entries stand for the later state is told, once.
     /// </summary>
-    private static async Task<IEnumerable<TaskState>> SubmitAsync(TaskService verbs, MoabTaskIds ids, List<TaskSubmission> submissions)
+    private static async Task<IEnumerable<TaskState>> SubmitAsync(TaskService taskService, MoabTaskIds ids, List<TaskSubmission> submissions)
     {
         var stands = new TaskState?[submissions.Count];
         List<int> open = [.. Enumerable.Range(0, submissions.Count)];
@@ -48,7 +48,7 @@ internal static class MoabTaskEndpoints
             IReadOnlyList<SubmitResult> admissions;
             try
             {
-                admissions = await SubmitAsync(verbs, [.. open.Select(index => submissions[index] with { Id = ids.New() })]);
+                admissions = await SubmitAsync(taskService, [.. open.Select(index => submissions[index] with { Id = ids.New() })]);
             }
             catch (TaskIdConflictException)
             {
@@ -56,8 +56,8 @@ internal static class MoabTaskEndpoints
                 continue;
             }
 
-            foreach (var (index, admission) in open.Zip(admissions))
-                stands[index] = admission.Result == SubmitStatus.Skipped ? null : admission.Task;
+            foreach (var (index, submitResult) in open.Zip(admissions))
+                stands[index] = submitResult.Result == SubmitStatus.Skipped ? null : submitResult.Task;
             open = [.. open.Where((_, position) => admissions[position].Result == SubmitStatus.IdTaken)];
             if (open.Count > 0)
                 ids.DrawInstance();
@@ -66,11 +66,11 @@ internal static class MoabTaskEndpoints
         return stands.OfType<TaskState>().GroupBy(task => task.CorrelationId).Select(states => states.Last());
     }
 
-    private static async Task<IReadOnlyList<SubmitResult>> SubmitAsync(TaskService verbs, IReadOnlyList<TaskSubmission> submissions)
+    private static async Task<IReadOnlyList<SubmitResult>> SubmitAsync(TaskService taskService, IReadOnlyList<TaskSubmission> submissions)
     {
         try
         {
-            return await verbs.SubmitManyAsync(submissions);
+            return await taskService.SubmitManyAsync(submissions);
         }
         catch (InvalidSubmissionException fault)
         {

@@ -44,7 +44,7 @@ internal static partial class TaskEndpoints
     private static IResult SeedError(ApiError fault) =>
         Results.Json(new TaskError(fault.Code == "invalid_json" ? "invalid JSON" : fault.Message), TaskJson.Shapes.TaskError, statusCode: fault.Status);
 
-    private static async Task<IResult> PostAsync(HttpContext context, TaskService verbs, TimeProvider time, IOptions<EngineOptions> options)
+    private static async Task<IResult> PostAsync(HttpContext context, TaskService taskService, TimeProvider time, IOptions<EngineOptions> options)
     {
         using var body = await RequestJson.ReadDocumentAsync(context, BodyLimits.One(options.Value));
         while (true)
@@ -54,7 +54,7 @@ internal static partial class TaskEndpoints
             try
             {
                 // An id that the caller chose and that exists is what was sent before.
-                if (await verbs.SubmitAsync(task) is var answer && (answer.Result != SubmitStatus.IdTaken || task.Id != newId))
+                if (await taskService.SubmitAsync(task) is var answer && (answer.Result != SubmitStatus.IdTaken || task.Id != newId))
                     return Results.Json(new TaskQueued(answer.Id, TaskMapping.Word(answer.Result)), TaskJson.Shapes.TaskQueued, statusCode: 202);
             }
             catch (TaskIdConflictException taken)
@@ -94,14 +94,14 @@ internal static partial class TaskEndpoints
         }
     }
 
-    private static async Task<IResult> PostManyAsync(HttpContext context, TaskService verbs, TimeProvider time, IOptions<EngineOptions> options)
+    private static async Task<IResult> PostManyAsync(HttpContext context, TaskService taskService, TimeProvider time, IOptions<EngineOptions> options)
     {
         var (now, access) = (time.GetUtcNow(), context.Access());
         var list = new RequestList("tasks", BodyLimits.Many(options.Value), BodyLimits.One(options.Value), BulkMax, $"the body must be {{\"tasks\": [...]}} with 1 to {BulkMax} tasks");
         var tasks = await RequestLists.ReadAsync(context, list, (task, index) => ReadOne(task, index, TaskId.New(time), now, access));
         try
         {
-            var answers = await verbs.SubmitManyAsync(tasks);
+            var answers = await taskService.SubmitManyAsync(tasks);
             return Results.Json(new TasksQueued([.. answers.Select(a => a.Id)], answers.Count, [.. answers.Select(a => TaskMapping.Word(a.Result))]), TaskJson.Shapes.TasksQueued, statusCode: 202);
         }
         catch (InvalidSubmissionException refused)
@@ -126,9 +126,9 @@ internal static partial class TaskEndpoints
         {
             return TaskRequest.Read(task, id, now, access);
         }
-        catch (ApiException door)
+        catch (ApiException refusal)
         {
-            throw new ApiException(door.Fault.Status, door.Fault.Code, $"tasks[{index}]: {door.Message}");
+            throw new ApiException(refusal.Fault.Status, refusal.Fault.Code, $"tasks[{index}]: {refusal.Message}");
         }
     }
 
@@ -144,19 +144,19 @@ internal static partial class TaskEndpoints
         return Results.Json(TaskMapping.ToDetails(task, await queries.TimelineAsync(task.CorrelationId, cancellationToken), redaction.For(context.Caller())), TaskJson.Shapes.TaskDetails);
     }
 
-    private static async Task<IResult> CancelAsync(string id, HttpContext context, TaskService verbs) => Changed(id, await verbs.CancelAsync(Id(id), context.Access()), "cancelled");
+    private static async Task<IResult> CancelAsync(string id, HttpContext context, TaskService taskService) => Changed(id, await taskService.CancelAsync(Id(id), context.Access()), "cancelled");
 
-    private static async Task<IResult> DeleteAsync(string id, HttpContext context, TaskService verbs)
+    private static async Task<IResult> DeleteAsync(string id, HttpContext context, TaskService taskService)
     {
-        var delete = verbs.Delete(Id(id));
-        await verbs.ApplyAsync([delete], context.Access());
+        var delete = taskService.Delete(Id(id));
+        await taskService.ApplyAsync([delete], context.Access());
         return delete.CommandResult == CommandResult.Applied ? Results.NoContent() : throw NotFound(id);
     }
 
-    private static async Task<IResult> RetryAsync(string id, HttpContext context, TaskService verbs) => Changed(id, await verbs.RetryAsync(Id(id), context.Access()), "pending");
+    private static async Task<IResult> RetryAsync(string id, HttpContext context, TaskService taskService) => Changed(id, await taskService.RetryAsync(Id(id), context.Access()), "pending");
 
-    private static IResult Changed(string id, CommandResult verdict, string status) =>
-        verdict switch
+    private static IResult Changed(string id, CommandResult commandResult, string status) =>
+        commandResult switch
         {
             CommandResult.Applied or CommandResult.Duplicate => Results.Json(new TaskChanged(Id(id), status), TaskJson.Shapes.TaskChanged),
             CommandResult.NotFound => throw NotFound(id),

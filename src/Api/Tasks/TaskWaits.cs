@@ -6,7 +6,7 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Api.Tasks;
 
 /// <summary>Requests that wait for the end of a task. A process that stops lets them go.</summary>
-internal sealed class TaskWaits(CompletionWaiters ends, TimeProvider time, Drain drain)
+internal sealed class TaskWaits(CompletionWaiters waiters, TimeProvider time, Drain drain)
 {
     private const double MaxSeconds = 30;
 
@@ -22,7 +22,7 @@ internal sealed class TaskWaits(CompletionWaiters ends, TimeProvider time, Drain
     }
 
     /// <summary>Waits for the end of a task from now on; look at the task afterwards.</summary>
-    public CompletionWaiter Register(Guid taskId) => ends.Register(taskId);
+    public CompletionWaiter Register(Guid taskId) => waiters.Register(taskId);
 
     /// <summary>Waits until the task has ended, the time is over, or the process stops.</summary>
     public async Task WaitAsync(CompletionWaiter end, TimeSpan wait, CancellationToken cancellationToken)

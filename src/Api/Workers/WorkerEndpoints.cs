@@ -31,7 +31,7 @@ internal static class WorkerEndpoints
             .WithSummary("Report attempts that ended, completed or failed, or give tasks back for later.");
     }
 
-    private static async Task<IResult> ClaimAsync(HttpContext context, TaskClaimer claims, TaskService verbs, QueueCatalog queues, StreamQuota streams, IOptions<EngineOptions> options, Drain drain)
+    private static async Task<IResult> ClaimAsync(HttpContext context, TaskClaimer claims, TaskService taskService, QueueCatalog queues, StreamQuota streams, IOptions<EngineOptions> options, Drain drain)
     {
         var body = await RequestJson.ReadAsync(context, WorkerJson.Shapes.ClaimBody, BodyLimits.One(options.Value));
         var request = new ClaimRequest(
@@ -52,7 +52,7 @@ internal static class WorkerEndpoints
         var tasks = await TakeAsync(claims, request, TimeSpan.FromSeconds(wait), drain, context);
         // A worker that left meanwhile, as one does that stops, will never know of them.
         if (tasks.Count > 0 && context.RequestAborted.IsCancellationRequested)
-            await verbs.ApplyAsync([.. tasks.Select(t => verbs.Snooze(t.CorrelationId, t.Attempt, t.Worker, TimeSpan.Zero))]);
+            await taskService.ApplyAsync([.. tasks.Select(t => taskService.Snooze(t.CorrelationId, t.Attempt, t.Worker, TimeSpan.Zero))]);
         return Results.Json(new Claimed([.. tasks.Select(WorkerMapping.ToClaimed)]), WorkerJson.Shapes.Claimed);
     }
 
@@ -71,29 +71,29 @@ internal static class WorkerEndpoints
         }
     }
 
-    private static Task<IResult> HeartbeatAsync(HttpContext context, TaskService verbs, IOptions<EngineOptions> options) =>
-        ApplyAsync(context, verbs, options.Value, WorkerJson.Shapes.HeartbeatEntry, e => verbs.Renew(Id(e.Id), Attempt(e.Attempt), worker: null, LeaseMs(e.LeaseSeconds), Progress(e.Progress)));
+    private static Task<IResult> HeartbeatAsync(HttpContext context, TaskService taskService, IOptions<EngineOptions> options) =>
+        ApplyAsync(context, taskService, options.Value, WorkerJson.Shapes.HeartbeatEntry, e => taskService.Renew(Id(e.Id), Attempt(e.Attempt), worker: null, LeaseMs(e.LeaseSeconds), Progress(e.Progress)));
 
-    private static Task<IResult> ReportAsync(HttpContext context, TaskService verbs, IOptions<EngineOptions> options) =>
-        ApplyAsync(context, verbs, options.Value, WorkerJson.Shapes.ReportEntry, e => ToCommand(verbs, e));
+    private static Task<IResult> ReportAsync(HttpContext context, TaskService taskService, IOptions<EngineOptions> options) =>
+        ApplyAsync(context, taskService, options.Value, WorkerJson.Shapes.ReportEntry, e => ToCommand(taskService, e));
 
-    private static AttemptCommand ToCommand(TaskService verbs, ReportEntry e) =>
+    private static AttemptCommand ToCommand(TaskService taskService, ReportEntry e) =>
         e.Outcome switch
         {
-            "completed" => verbs.Complete(Id(e.Id), Attempt(e.Attempt), worker: null, e.Result is { ValueKind: not JsonValueKind.Undefined } result ? result.GetRawText() : null),
-            "failed" => verbs.Fail(Id(e.Id), Attempt(e.Attempt), worker: null, e.Error ?? throw Wrong("error must say why a failed attempt failed"), e.Retryable ?? true),
-            "snoozed" => verbs.Snooze(Id(e.Id), Attempt(e.Attempt), worker: null, TimeSpan.FromSeconds(Within(e.DelaySeconds ?? 0, 0, TaskService.MaxSnooze.TotalSeconds, "delay_seconds"))),
+            "completed" => taskService.Complete(Id(e.Id), Attempt(e.Attempt), worker: null, e.Result is { ValueKind: not JsonValueKind.Undefined } result ? result.GetRawText() : null),
+            "failed" => taskService.Fail(Id(e.Id), Attempt(e.Attempt), worker: null, e.Error ?? throw Wrong("error must say why a failed attempt failed"), e.Retryable ?? true),
+            "snoozed" => taskService.Snooze(Id(e.Id), Attempt(e.Attempt), worker: null, TimeSpan.FromSeconds(Within(e.DelaySeconds ?? 0, 0, TaskService.MaxSnooze.TotalSeconds, "delay_seconds"))),
             _ => throw Wrong("outcome must be completed, failed or snoozed"),
         };
 
     /// <summary>Checks every entry before the first is applied.</summary>
-    private static async Task<IResult> ApplyAsync<TEntry, TCommand>(HttpContext context, TaskService verbs, EngineOptions options, JsonTypeInfo<TEntry> type, Func<TEntry, TCommand> toCommand)
+    private static async Task<IResult> ApplyAsync<TEntry, TCommand>(HttpContext context, TaskService taskService, EngineOptions options, JsonTypeInfo<TEntry> type, Func<TEntry, TCommand> toCommand)
         where TEntry : class
         where TCommand : AttemptCommand
     {
         var list = new RequestList("tasks", BodyLimits.Many(options), BodyLimits.One(options), MaxEntries, $"tasks must be a list of 1 to {MaxEntries} entries");
         var commands = await RequestLists.ReadAsync(context, list, type, toCommand);
-        await verbs.ApplyAsync(commands, context.Access());
+        await taskService.ApplyAsync(commands, context.Access());
         return Results.Json(new Answers([.. commands.Select(c => new Answer(c.CorrelationId, c.Attempt, WorkerMapping.Code(c.CommandResult)))]), WorkerJson.Shapes.Answers);
     }
 

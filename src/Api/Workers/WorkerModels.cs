@@ -77,8 +77,8 @@ internal static class WorkerMapping
             t.LeaseUntil ?? t.CreatedAt, t.CreatedAt, t.ExpiresAt, TenantKey.Show(t.ThreadId), trace?.Parent, trace?.State);
     }
 
-    public static string Code(CommandResult verdict) =>
-        verdict switch
+    public static string Code(CommandResult commandResult) =>
+        commandResult switch
         {
             CommandResult.Applied => "ok",
             CommandResult.Duplicate => "duplicate",

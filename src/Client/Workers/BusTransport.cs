@@ -40,21 +40,21 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
     private Task _listening = Task.CompletedTask;
     private Task _leaving = Task.CompletedTask;
     private IBusControl? _bus;
-    private ConsumerProbe? _echo;
+    private ConsumerProbe? _probe;
 
     public ConnectionHealth Contact { get; } = new(time);
 
     public bool HasLease(Attempt attempt) => attempt.IsAnnounced;
 
-    public async Task FetchAsync(InFlightAttempts desk, CancellationToken cancellationToken)
+    public async Task FetchAsync(InFlightAttempts attempts, CancellationToken cancellationToken)
     {
         LogContext.ConfigureCurrentLogContext(loggers);
-        _echo = new ConsumerProbe(options.DeafAfter, Contact, time);
-        _bus = Bus.Factory.CreateUsingRabbitMq(cfg => Configure(cfg, desk));
+        _probe = new ConsumerProbe(options.DeafAfter, Contact, time);
+        _bus = Bus.Factory.CreateUsingRabbitMq(cfg => Configure(cfg, attempts));
         _starting = _bus.StartAsync(_stop.Token); // goes on trying while there is no broker
-        var endpoints = options.Queues.Select(queue => Connect(_bus, queue, desk)).ToList();
-        _announcing = AnnounceAllAsync(desk);
-        _listening = _echo.RunAsync(_bus, _stop.Token);
+        var endpoints = options.Queues.Select(queue => Connect(_bus, queue, attempts)).ToList();
+        _announcing = AnnounceAllAsync(attempts);
+        _listening = _probe.RunAsync(_bus, _stop.Token);
         await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         // The bus goes on and takes reports. An endpoint ends with its deliveries, and those with their tasks.
         _leaving = Task.WhenAll(endpoints.Select(e => e.StopAsync(CancellationToken.None)));
@@ -89,13 +89,13 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
     }
 
     /// <summary>Goes on while the worker drains: what it announces is kept, should the process die.</summary>
-    private async Task AnnounceAllAsync(InFlightAttempts desk)
+    private async Task AnnounceAllAsync(InFlightAttempts attempts)
     {
         using var timer = new PeriodicTimer(Quick / 2, time);
         try
         {
             while (await timer.WaitForNextTickAsync(_stop.Token))
-                await AnnounceAsync(desk, _stop.Token);
+                await AnnounceAsync(attempts, _stop.Token);
         }
         catch (OperationCanceledException) when (_stop.IsCancellationRequested)
         {
@@ -103,7 +103,7 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
         }
     }
 
-    private void Configure(IRabbitMqBusFactoryConfigurator cfg, InFlightAttempts desk)
+    private void Configure(IRabbitMqBusFactoryConfigurator cfg, InFlightAttempts attempts)
     {
         ForeignTopology.Host(cfg, address, tls);
         var own = $"{_user}.{Guid.NewGuid():N}"; // a name that the broker can let this user have, and no other
@@ -115,14 +115,14 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
             e.DiscardFaultedMessages();
             e.DiscardSkippedMessages();
             e.BindForeign(own, options.Queues.Select(Addresses.EndedOf));
-            _echo!.ReceiveAt(e);
-            e.Handler<TasksCancelled>(c => EndAsync(desk, c.Message.Tasks));
-            e.Handler<TasksFailed>(c => EndAsync(desk, c.Message.Tasks));
-            e.Handler<TasksRetrying>(c => EndAsync(desk, c.Message.Tasks));
+            _probe!.ReceiveAt(e);
+            e.Handler<TasksCancelled>(c => EndAsync(attempts, c.Message.Tasks));
+            e.Handler<TasksFailed>(c => EndAsync(attempts, c.Message.Tasks));
+            e.Handler<TasksRetrying>(c => EndAsync(attempts, c.Message.Tasks));
         });
     }
 
-    private HostReceiveEndpointHandle Connect(IBusControl bus, string queue, InFlightAttempts desk) =>
+    private HostReceiveEndpointHandle Connect(IBusControl bus, string queue, InFlightAttempts attempts) =>
         bus.ConnectReceiveEndpoint(queue, e =>
         {
             ((IRabbitMqReceiveEndpointConfigurator)e).ConsumeForeign(); // the server has declared it
@@ -130,20 +130,20 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
             e.DiscardSkippedMessages();
             e.PrefetchCount = (ushort)(options.Concurrency + options.Prefetch);
             e.RethrowFaultedMessages(); // given back to the broker: what this worker does not finish, another must
-            e.Handler<DispatchTasks>(context => TakeAsync(desk, context));
+            e.Handler<DispatchTasks>(context => TakeAsync(attempts, context));
         });
 
     /// <summary>Takes the tasks of a delivery as there is room for them.</summary>
-    private async Task TakeAsync(InFlightAttempts desk, ConsumeContext<DispatchTasks> context)
+    private async Task TakeAsync(InFlightAttempts attempts, ConsumeContext<DispatchTasks> context)
     {
         var taken = new List<Attempt>();
         try
         {
             foreach (var task in context.Message.Tasks)
             {
-                if (taken.Count == 0 && desk.IsClosed)
+                if (taken.Count == 0 && attempts.IsClosed)
                     await GoBackAsync(context.CancellationToken);
-                taken.Add(await TakeAsync(desk, task, context.CancellationToken));
+                taken.Add(await TakeAsync(attempts, task, context.CancellationToken));
             }
 
             await Task.WhenAll(taken.Select(a => a.Kept)).WaitAsync(context.CancellationToken);
@@ -151,19 +151,19 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
         catch (OperationCanceledException) when (context.CancellationToken.IsCancellationRequested)
         {
             // The broker has taken the delivery back: what was not begun is somebody else's.
-            taken.Where(a => a.BeganAt is null).ToList().ForEach(a => desk.Lose(a));
+            taken.Where(a => a.BeganAt is null).ToList().ForEach(a => attempts.Lose(a));
             throw;
         }
     }
 
     /// <summary>One delivery at a time takes the room that there is.</summary>
-    private async Task<Attempt> TakeAsync(InFlightAttempts desk, DispatchedTask task, CancellationToken lost)
+    private async Task<Attempt> TakeAsync(InFlightAttempts attempts, DispatchedTask task, CancellationToken lost)
     {
         await _turn.WaitAsync(lost);
         try
         {
-            await desk.RoomForOneAsync(lost);
-            return desk.Take(ToItem(task));
+            await attempts.RoomForOneAsync(lost);
+            return attempts.Take(ToItem(task));
         }
         finally
         {
@@ -178,9 +178,9 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
     }
 
     /// <summary>Says of attempts that are not quick that they began.</summary>
-    private async Task AnnounceAsync(InFlightAttempts desk, CancellationToken cancellationToken)
+    private async Task AnnounceAsync(InFlightAttempts attempts, CancellationToken cancellationToken)
     {
-        var slow = desk.Held.Where(a => !a.IsAnnounced && a.BeganAt is { } began && time.GetElapsedTime(began) > Quick / 2).ToList();
+        var slow = attempts.Held.Where(a => !a.IsAnnounced && a.BeganAt is { } began && time.GetElapsedTime(began) > Quick / 2).ToList();
         if (slow.Count == 0)
             return;
         try
@@ -192,7 +192,7 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
                 attempt.Keep();
             }
 
-            desk.Progress.Set();
+            attempts.Progress.Set();
         }
 #pragma warning disable CA1031 // tried again with the next tick
         catch (Exception fault)
@@ -213,13 +213,13 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
     }
 
     /// <summary>Whatever ends an attempt, or gives its task away, while it still runs here: a cancel, a lapsed lease.</summary>
-    private Task EndAsync(InFlightAttempts desk, IEnumerable<TaskStep> steps)
+    private Task EndAsync(InFlightAttempts attempts, IEnumerable<TaskStep> steps)
     {
         foreach (var step in steps)
         {
-            foreach (var attempt in desk.Held.Where(a => a.Item.Id == step.TaskId && a.Item.Attempt <= step.Attempt))
+            foreach (var attempt in attempts.Held.Where(a => a.Item.Id == step.TaskId && a.Item.Attempt <= step.Attempt))
             {
-                if (desk.Lose(attempt))
+                if (attempts.Lose(attempt))
                     LogLost(step.TaskId, attempt.Item.Attempt);
             }
         }

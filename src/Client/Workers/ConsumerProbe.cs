@@ -6,7 +6,7 @@ namespace TaskQueue.Client;
 /// <summary>Sends a worker a message over its own bus now and then: only one that arrives shows that the worker can be reached.</summary>
 [RequiresUnreferencedCode("MassTransit makes its messages by reflection")]
 [RequiresDynamicCode("MassTransit makes its messages by reflection")]
-internal sealed class ConsumerProbe(TimeSpan deafAfter, ConnectionHealth contact, TimeProvider time)
+internal sealed class ConsumerProbe(TimeSpan deafAfter, ConnectionHealth connectionHealth, TimeProvider time)
 {
     /// <summary>How many in the time after which a worker takes itself for deaf.</summary>
     private const int Sounds = 6;
@@ -34,28 +34,28 @@ internal sealed class ConsumerProbe(TimeSpan deafAfter, ConnectionHealth contact
             {
                 var endpoint = await bus.GetSendEndpoint(_own!).WaitAsync(patience, time, cancellationToken);
                 await endpoint.Send(new ProbeMessage(), CancellationToken.None).WaitAsync(patience, time, cancellationToken);
-                if (!contact.HasHeardSince(at))
-                    contact.Failed("the broker takes messages for it, but none arrives", isAway: false);
+                if (!connectionHealth.HasHeardSince(at))
+                    connectionHealth.Failed("the broker takes messages for it, but none arrives", isAway: false);
             }
 #pragma warning disable CA1031 // whatever it is, the broker is not there for us
             catch (Exception fault)
 #pragma warning restore CA1031
             {
-                contact.Failed($"the broker did not take a message: {fault.Message}", isAway: true);
+                connectionHealth.Failed($"the broker did not take a message: {fault.Message}", isAway: true);
             }
 
             await Task.Delay(deafAfter / Sounds, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
-        contact.Rest();
+        connectionHealth.Rest();
     }
 
     private Task ArrivedAsync()
     {
         if (_bus?.CheckHealth() is { Status: not BusHealthStatus.Healthy } health)
-            contact.Failed($"it does not consume: {health.Description}", isAway: false);
+            connectionHealth.Failed($"it does not consume: {health.Description}", isAway: false);
         else
-            contact.Heard();
+            connectionHealth.Heard();
         return Task.CompletedTask;
     }
 

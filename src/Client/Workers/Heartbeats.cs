@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 namespace TaskQueue.Client;
 
 /// <summary>Renews the leases of what a worker holds, each third of the shortest, and carries progress.</summary>
-internal sealed partial class Heartbeats(InFlightAttempts desk, IWorkerTransport transport, TimeProvider time, ILogger logger)
+internal sealed partial class Heartbeats(InFlightAttempts attempts, IWorkerTransport transport, TimeProvider time, ILogger logger)
 {
     /// <summary>The period where nothing is held.</summary>
     public static readonly TimeSpan Longest = TimeSpan.FromSeconds(5);
@@ -18,7 +18,7 @@ internal sealed partial class Heartbeats(InFlightAttempts desk, IWorkerTransport
         {
             var due = Period() - time.GetElapsedTime(_beatAt);
             if (due > TimeSpan.Zero)
-                await Quietly(desk.Progress.WaitAsync(due, time, cancellationToken));
+                await Quietly(attempts.Progress.WaitAsync(due, time, cancellationToken));
             var all = time.GetElapsedTime(_beatAt) >= Period();
             if (all)
                 _beatAt = time.GetTimestamp();
@@ -29,13 +29,13 @@ internal sealed partial class Heartbeats(InFlightAttempts desk, IWorkerTransport
     /// <summary>A third of the shortest lease.</summary>
     private TimeSpan Period()
     {
-        var third = desk.Held.Select(a => a.Item.Lease / 3).DefaultIfEmpty(Longest).Min();
+        var third = attempts.Held.Select(a => a.Item.Lease / 3).DefaultIfEmpty(Longest).Min();
         return third < Shortest ? Shortest : third;
     }
 
     private async Task BeatAsync(bool all, CancellationToken cancellationToken)
     {
-        var taken = desk.Held.Where(a => transport.HasLease(a)).Select(a => (Attempt: a, Progress: a.TakeProgress()))
+        var taken = attempts.Held.Where(a => transport.HasLease(a)).Select(a => (Attempt: a, Progress: a.TakeProgress()))
             .Where(t => all || t.Progress.Json is not null).Take(1000).ToList();
         if (taken.Count == 0)
             return;

@@ -20,15 +20,15 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
     /// <summary>An idle worker hears of the server several times before it takes itself for deaf.</summary>
     private readonly double _waitSeconds = (options.DeafAfter / 3 < LongestWait ? options.DeafAfter / 3 : LongestWait).TotalSeconds;
 
-    private InFlightAttempts? _desk;
+    private InFlightAttempts? _attempts;
 
     public ConnectionHealth Contact { get; } = new(time);
 
     public bool HasLease(Attempt attempt) => true;
 
-    public async Task FetchAsync(InFlightAttempts desk, CancellationToken cancellationToken)
+    public async Task FetchAsync(InFlightAttempts attempts, CancellationToken cancellationToken)
     {
-        _desk = desk;
+        _attempts = attempts;
         using var giveUp = new CancellationTokenSource();
         await using var stopping = cancellationToken.Register(() => giveUp.CancelAfter(LastClaim));
         try
@@ -36,9 +36,9 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
             while (!cancellationToken.IsCancellationRequested)
             {
                 Contact.Rest(); // without room the heartbeats go on
-                var room = await desk.RoomAsync(cancellationToken);
+                var room = await attempts.RoomAsync(cancellationToken);
                 Contact.Wake();
-                await FetchOnceAsync(desk, room, cancellationToken, giveUp.Token);
+                await FetchOnceAsync(attempts, room, cancellationToken, giveUp.Token);
             }
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -73,7 +73,7 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
             Contact.Heard(); // while it claims, claims alone count
         foreach (var (beat, answer) in beats.Zip(answers.Tasks))
         {
-            if (answer.IsGone && _desk?.Lose(beat.Attempt) == true)
+            if (answer.IsGone && _attempts?.Lose(beat.Attempt) == true)
                 LogLost(answer.Id, answer.Attempt, answer.Code);
         }
     }
@@ -100,7 +100,7 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
 
     public Task CloseAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    private async Task FetchOnceAsync(InFlightAttempts desk, int room, CancellationToken cancellationToken, CancellationToken giveUp)
+    private async Task FetchOnceAsync(InFlightAttempts attempts, int room, CancellationToken cancellationToken, CancellationToken giveUp)
     {
         try
         {
@@ -110,7 +110,7 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
             _backoff.Reset();
             Contact.Heard();
             foreach (var task in answer.Tasks)
-                desk.Take(ToItem(task));
+                attempts.Take(ToItem(task));
         }
         catch (TaskQueueException fault) when (fault.IsTransient)
         {

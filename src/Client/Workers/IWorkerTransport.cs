@@ -7,7 +7,7 @@ internal interface IWorkerTransport
     ConnectionHealth Contact { get; }
 
     /// <summary>Brings tasks to the desk until it stops; waits for what is under way.</summary>
-    Task FetchAsync(InFlightAttempts desk, CancellationToken cancellationToken);
+    Task FetchAsync(InFlightAttempts attempts, CancellationToken cancellationToken);
 
     /// <summary>Whether heartbeats are due for an attempt: the server counts its lease.</summary>
     bool HasLease(Attempt attempt);

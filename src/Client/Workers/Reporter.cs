@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 namespace TaskQueue.Client;
 
 /// <summary>Reports outcomes, as many in one request as are ready when the last one was answered, until they have arrived.</summary>
-internal sealed partial class Reporter(InFlightAttempts desk, IWorkerTransport transport, TimeProvider time, ILogger logger)
+internal sealed partial class Reporter(InFlightAttempts inFlight, IWorkerTransport transport, TimeProvider time, ILogger logger)
 {
     private const int MaxEntries = 200;
     private readonly Backoff _backoff = new(time);
@@ -12,13 +12,13 @@ internal sealed partial class Reporter(InFlightAttempts desk, IWorkerTransport t
     /// <param name="giveUp">Ends it before that; the leases of what was not reported lapse.</param>
     public async Task RunAsync(CancellationToken giveUp)
     {
-        while (await desk.Ended.WaitToReadAsync(CancellationToken.None))
+        while (await inFlight.Ended.WaitToReadAsync(CancellationToken.None))
         {
             var attempts = new List<Attempt>();
-            while (attempts.Count < MaxEntries && desk.Ended.TryRead(out var attempt))
+            while (attempts.Count < MaxEntries && inFlight.Ended.TryRead(out var attempt))
                 attempts.Add(attempt);
             await DeliverAsync(attempts, giveUp);
-            attempts.ForEach(desk.Remove);
+            attempts.ForEach(inFlight.Remove);
         }
     }
 

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Options;
 namespace TaskQueue.Client;
 
 /// <summary>Runs processors, so many at once.</summary>
-internal sealed partial class TaskRunner(InFlightAttempts desk, TaskQueueWorkerOptions options, IServiceProvider services, TimeProvider time, ILogger logger)
+internal sealed partial class TaskRunner(InFlightAttempts attempts, TaskQueueWorkerOptions options, IServiceProvider services, TimeProvider time, ILogger logger)
 {
     private readonly ITaskPayloadCodec? _codec = options.Codec ?? services.GetService<IOptions<TaskQueueClientOptions>>()?.Value.Codec;
 
@@ -17,13 +17,13 @@ internal sealed partial class TaskRunner(InFlightAttempts desk, TaskQueueWorkerO
 
     private async Task LoopAsync()
     {
-        await foreach (var attempt in desk.Waiting.ReadAllAsync())
+        await foreach (var attempt in attempts.Waiting.ReadAllAsync())
         {
-            desk.Begun();
+            attempts.Begun();
             if (!attempt.TryBegin(time))
                 continue;
             var outcome = await RunAsync(attempt);
-            if (!desk.Settle(attempt, outcome))
+            if (!attempts.Settle(attempt, outcome))
                 LogDropped(attempt.Item.Id, attempt.Item.Attempt);
         }
     }

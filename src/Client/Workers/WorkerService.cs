@@ -15,7 +15,7 @@ internal sealed partial class WorkerService : BackgroundService
     private readonly IWorkerTransport _transport;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
-    private readonly InFlightAttempts _desk;
+    private readonly InFlightAttempts _attempts;
     private readonly TaskRunner _runner;
     private readonly CancellationToken _stopping;
 
@@ -25,13 +25,13 @@ internal sealed partial class WorkerService : BackgroundService
         _transport = transport;
         _time = time;
         _logger = logger;
-        _desk = new InFlightAttempts(options);
-        _runner = new TaskRunner(_desk, options, services, time, logger);
+        _attempts = new InFlightAttempts(options);
+        _runner = new TaskRunner(_attempts, options, services, time, logger);
         _stopping = services.GetService<IHostApplicationLifetime>()?.ApplicationStopping ?? default;
     }
 
     /// <summary>How many tasks run.</summary>
-    public int Running => _desk.Running;
+    public int Running => _attempts.Running;
 
     /// <summary>Whether it works.</summary>
     public HealthCheckResult Check()
@@ -58,18 +58,18 @@ internal sealed partial class WorkerService : BackgroundService
         using var giveUp = new CancellationTokenSource();
         using var beatsEnd = new CancellationTokenSource();
         var running = _runner.RunAsync();
-        var reporting = new Reporter(_desk, _transport, _time, _logger).RunAsync(giveUp.Token);
-        var beating = new Heartbeats(_desk, _transport, _time, _logger).RunAsync(beatsEnd.Token);
+        var reporting = new Reporter(_attempts, _transport, _time, _logger).RunAsync(giveUp.Token);
+        var beating = new Heartbeats(_attempts, _transport, _time, _logger).RunAsync(beatsEnd.Token);
         // The host stops its services one after the other; all workers drain at once.
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken, _stopping);
-        var fetching = _transport.FetchAsync(_desk, stop.Token);
+        var fetching = _transport.FetchAsync(_attempts, stop.Token);
 
-        await using var closing = stop.Token.Register(_desk.Close);
+        await using var closing = stop.Token.Register(_attempts.Close);
         await fetching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        _desk.Close();
+        _attempts.Close();
         await Task.WhenAny(running, Task.Delay(_options.DrainTimeout, _time, CancellationToken.None));
-        _desk.GiveBackAll();
-        _desk.Complete();
+        _attempts.GiveBackAll();
+        _attempts.Complete();
         giveUp.CancelAfter(ReportTimeout);
         await reporting;
         await beatsEnd.CancelAsync();

@@ -21,7 +21,7 @@ namespace TaskQueue.Consumers.Actions;
 /// what was delivered goes back to the broker, and what runs may end while the bus still takes reports.
 /// </summary>
 internal sealed partial class ActionRunner(
-    WorkEndpoints endpoints, WorkReporter reporter, InFlightLimiter window, Drain drain, IOptions<ActionOptions> options, LoopHeartbeats pulses, ConsumerLiveness hearing, TimeProvider time, ILogger<ActionRunner> logger)
+    WorkEndpoints endpoints, WorkReporter reporter, InFlightLimiter inFlight, Drain drain, IOptions<ActionOptions> options, LoopHeartbeats heartbeats, ConsumerLiveness liveness, TimeProvider time, ILogger<ActionRunner> logger)
     : BackgroundService
 {
     private const int Prefetch = 32;
@@ -64,7 +64,7 @@ internal sealed partial class ActionRunner(
     {
         if (!await TryEnterAsync(lost))
             return false;
-        window.Taken();
+        inFlight.Taken();
         Interlocked.Increment(ref _inWork);
         var run = RunAsync(task);
         if (await Task.WhenAny(run, Task.Delay(Quick, time, CancellationToken.None)) == run)
@@ -101,17 +101,17 @@ internal sealed partial class ActionRunner(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var timer = new PeriodicTimer(HeartbeatEvery, time);
-        var pulse = pulses.Of(GetType(), needsBroker: true);
+        var heartbeat = heartbeats.Of(GetType(), needsBroker: true);
         try
         {
             while (true)
             {
-                pulse.Rest();
+                heartbeat.Rest();
                 if (!await timer.WaitForNextTickAsync(stoppingToken))
                     return;
-                pulse.Beat();
+                heartbeat.Beat();
                 if (_slots.CurrentCount == 0 && !_slow.IsEmpty)
-                    hearing.IsBusy(BuiltInQueues.Tasks); // what is delivered waits for them
+                    liveness.IsBusy(BuiltInQueues.Tasks); // what is delivered waits for them
                 await Task.WhenAll(_slow.Values.Select(reporter.ReportAsync));
             }
         }

@@ -19,16 +19,16 @@ internal sealed partial class WorkReporter : IAsyncDisposable
     private readonly IBus _bus;
     private readonly BusAddress _queues;
     private readonly Uri _address;
-    private readonly ConfirmTimeout _guard;
+    private readonly ConfirmTimeout _confirmTimeout;
     private readonly TimeProvider _time;
     private readonly ILogger<WorkReporter> _logger;
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _running;
 
-    public WorkReporter(IBus bus, BusAddress address, ConfirmTimeout guard, TimeProvider time, ILogger<WorkReporter> logger)
+    public WorkReporter(IBus bus, BusAddress address, ConfirmTimeout confirmTimeout, TimeProvider time, ILogger<WorkReporter> logger)
     {
         _bus = bus;
-        _guard = guard;
+        _confirmTimeout = confirmTimeout;
         _time = time;
         _logger = logger;
         _queues = address;
@@ -40,7 +40,7 @@ internal sealed partial class WorkReporter : IAsyncDisposable
     public string Worker { get; } = $"actions@{Environment.MachineName}:{Environment.ProcessId}:{Guid.NewGuid():N}"[..Math.Min(100, Environment.MachineName.Length + 40)];
 
     /// <summary>Whether there is a broker to take reports.</summary>
-    public bool IsConnected => _guard.IsConnected;
+    public bool IsConnected => _confirmTimeout.IsConnected;
 
     public Task ReportAsync(AttemptStarted started) => EnqueueAsync(new Entry(started, null, null));
 
@@ -85,7 +85,7 @@ internal sealed partial class WorkReporter : IAsyncDisposable
     {
         try
         {
-            await _guard.ConfirmedAsync(() => SendAsync(entries), _stop.Token);
+            await _confirmTimeout.ConfirmedAsync(() => SendAsync(entries), _stop.Token);
             entries.ForEach(e => e.Sent.TrySetResult());
             return true;
         }
@@ -95,7 +95,7 @@ internal sealed partial class WorkReporter : IAsyncDisposable
         {
             if (!_stop.IsCancellationRequested)
             {
-                if (!_guard.Covers(fault))
+                if (!_confirmTimeout.Covers(fault))
                     LogReportFailed(fault, entries.Count);
                 return false;
             }

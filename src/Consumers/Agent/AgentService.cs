@@ -15,7 +15,7 @@ namespace TaskQueue.Consumers.Agent;
 /// cannot be reported while the database is away is tried again until its lease lapses.
 /// </summary>
 internal sealed partial class AgentService(
-    TaskClaimer claims, TaskService verbs, IOptions<AgentOptions> options, Drain drain, LoopHeartbeats pulses, DependencyHealth outages, TimeProvider time, ILogger<AgentService> logger) : BackgroundService
+    TaskClaimer claims, TaskService taskService, IOptions<AgentOptions> options, Drain drain, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<AgentService> logger) : BackgroundService
 {
     private const int LeaseMs = 30_000;
     private static readonly TimeSpan AfterFault = TimeSpan.FromMilliseconds(500);
@@ -33,18 +33,18 @@ internal sealed partial class AgentService(
         using var stopping = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken, drain.Begun);
         var request = new ClaimRequest([new(options.Value.Queue, 0), new(options.Value.Queue, 1)], options.Value.Concurrency, _worker, LeaseMs);
         IReadOnlyList<TaskState> tasks = [];
-        var pulse = pulses.Of(GetType());
+        var heartbeat = heartbeats.Of(GetType());
         while (!stopping.IsCancellationRequested || (tasks.Count > 0 && !drain.Over.IsCancellationRequested))
         {
             try
             {
                 if (tasks.Count == 0)
-                    tasks = await claims.ClaimAsync(request, LongestWait, stopping.Token, pulse);
+                    tasks = await claims.ClaimAsync(request, LongestWait, stopping.Token, heartbeat);
                 Running = tasks.Count;
-                await verbs.ApplyAsync([.. tasks.Select(End)]);
+                await taskService.ApplyAsync([.. tasks.Select(End)]);
                 tasks = [];
                 Running = 0;
-                pulse.Succeeded();
+                heartbeat.Succeeded();
             }
             catch (OperationCanceledException) when (stopping.IsCancellationRequested)
             {
@@ -54,9 +54,9 @@ internal sealed partial class AgentService(
             catch (Exception fault)
 #pragma warning restore CA1031
             {
-                if (!outages.TryHandle(fault))
+                if (!dependencies.TryHandle(fault))
                 {
-                    pulse.Failed(fault);
+                    heartbeat.Failed(fault);
                     LogFailed(fault, options.Value.Queue);
                 }
 
@@ -69,8 +69,8 @@ internal sealed partial class AgentService(
 
     private TaskCommand End(TaskState task) =>
         options.Value.Processor == AgentProcessor.Echo
-            ? verbs.Complete(task.CorrelationId, task.Attempt, _worker, task.Payload)
-            : verbs.Fail(task.CorrelationId, task.Attempt, _worker, $"no processor is registered for {task.Name ?? "a task without a name"}", retryable: false);
+            ? taskService.Complete(task.CorrelationId, task.Attempt, _worker, task.Payload)
+            : taskService.Fail(task.CorrelationId, task.Attempt, _worker, $"no processor is registered for {task.Name ?? "a task without a name"}", retryable: false);
 
     [LoggerMessage(LogLevel.Warning, "Running tasks of queue {Queue} failed; trying again")]
     private partial void LogFailed(Exception fault, string queue);

@@ -10,7 +10,7 @@ namespace TaskQueue.Consumers.Tasks;
 /// Applies what bus workers report of tasks in their queues. What cannot be read is set aside; a late or repeated entry is refused
 /// by the machine and logged, nothing more.
 /// </summary>
-internal sealed partial class ReportConsumer(TaskService verbs, ReportRules rules, SetAside aside, ILogger<ReportConsumer> logger)
+internal sealed partial class ReportConsumer(TaskService taskService, ReportRules rules, SetAside aside, ILogger<ReportConsumer> logger)
     : IConsumer<ReportTasks>
 {
     public async Task Consume(ConsumeContext<ReportTasks> context)
@@ -22,11 +22,11 @@ internal sealed partial class ReportConsumer(TaskService verbs, ReportRules rule
         var refused = new List<RefusedEntry>();
         var commands = new List<TaskCommand>();
         var worker = report.Worker;
-        Add(report.Started, ReportRules.Problem, s => (s.TaskId, s.Attempt), s => verbs.Start(s.TaskId, s.Attempt, worker, ToMs(s.LeaseSeconds)));
-        Add(report.Heartbeats, ReportRules.Problem, h => (h.TaskId, h.Attempt), h => verbs.Renew(h.TaskId, h.Attempt, worker, progress: h.Progress));
+        Add(report.Started, ReportRules.Problem, s => (s.TaskId, s.Attempt), s => taskService.Start(s.TaskId, s.Attempt, worker, ToMs(s.LeaseSeconds)));
+        Add(report.Heartbeats, ReportRules.Problem, h => (h.TaskId, h.Attempt), h => taskService.Renew(h.TaskId, h.Attempt, worker, progress: h.Progress));
         Add(report.Outcomes, rules.Problem, o => (o.TaskId, o.Attempt), o => ToCommand(o, worker));
         if (commands.Count > 0)
-            await verbs.ApplyAsync(commands, sender.Access);
+            await taskService.ApplyAsync(commands, sender.Access);
         foreach (var late in commands.OfType<AttemptCommand>().Where(c => c.CommandResult is not (CommandResult.Applied or CommandResult.Duplicate)))
             LogRefused(late.GetType().Name, late.CorrelationId, late.Attempt, worker, late.CommandResult);
         await aside.EntriesAsync(nameof(ReportTasks), sender.User, owner: null, refused);
@@ -50,14 +50,14 @@ internal sealed partial class ReportConsumer(TaskService verbs, ReportRules rule
     private TaskCommand ToCommand(AttemptOutcome outcome, string worker) =>
         outcome switch
         {
-            { SnoozeSeconds: { } seconds } => verbs.Snooze(outcome.TaskId, outcome.Attempt, worker, TimeSpan.FromSeconds(seconds)),
-            { Error: { } error } => verbs.Fail(outcome.TaskId, outcome.Attempt, worker, error, outcome.Retryable),
-            _ => verbs.Complete(outcome.TaskId, outcome.Attempt, worker, outcome.Result),
+            { SnoozeSeconds: { } seconds } => taskService.Snooze(outcome.TaskId, outcome.Attempt, worker, TimeSpan.FromSeconds(seconds)),
+            { Error: { } error } => taskService.Fail(outcome.TaskId, outcome.Attempt, worker, error, outcome.Retryable),
+            _ => taskService.Complete(outcome.TaskId, outcome.Attempt, worker, outcome.Result),
         };
 
     private static int? ToMs(double? seconds) =>
         seconds is { } s ? (int)Math.Clamp(s * 1000, TaskService.MinLeaseMs, TaskService.MaxLeaseMs) : null;
 
-    [LoggerMessage(LogLevel.Information, "{Command} of task {TaskId} attempt {Attempt} by {Worker} was refused: {Verdict}")]
-    private partial void LogRefused(string command, Guid taskId, int attempt, string worker, CommandResult verdict);
+    [LoggerMessage(LogLevel.Information, "{Command} of task {TaskId} attempt {Attempt} by {Worker} was refused: {CommandResult}")]
+    private partial void LogRefused(string command, Guid taskId, int attempt, string worker, CommandResult commandResult);
 }

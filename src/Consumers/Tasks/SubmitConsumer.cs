@@ -13,7 +13,7 @@ namespace TaskQueue.Consumers.Tasks;
 /// Accepts tasks of bus producers. Their owner is the tenant of the broker's user. What breaks a rule is set aside with its
 /// reason; the rest of the message is accepted.
 /// </summary>
-internal sealed class SubmitConsumer(TaskService verbs, WaitingTaskQuota quota, SetAside aside) : IConsumer<SubmitTasks>
+internal sealed class SubmitConsumer(TaskService taskService, WaitingTaskQuota quota, SetAside aside) : IConsumer<SubmitTasks>
 {
     /// <summary>Tasks of one message.</summary>
     public const int MaxTasks = 1000;
@@ -69,7 +69,7 @@ internal sealed class SubmitConsumer(TaskService verbs, WaitingTaskQuota quota, 
 
             try
             {
-                await verbs.SubmitManyAsync(valid.ConvertAll(v => v.Task));
+                await taskService.SubmitManyAsync(valid.ConvertAll(v => v.Task));
                 return;
             }
             catch (TaskIdConflictException conflict)
@@ -95,7 +95,7 @@ internal sealed class SubmitConsumer(TaskService verbs, WaitingTaskQuota quota, 
 
     private string? ProblemOf(TaskSubmission task, Sender<SubmitTasks> sender) =>
         task.Id == Guid.Empty ? "id must be given"
-        : verbs.ProblemOf(task) is { } problem ? problem
+        : taskService.ProblemOf(task) is { } problem ? problem
         : !sender.Access.Allows(task.Queue) ? $"user '{sender.User}' may not submit to queue {task.Queue}"
         : null;
 

@@ -10,7 +10,7 @@ namespace TaskQueue.Consumers.Upstreams;
 /// Applies the outcomes of this process's attempts at upstreams, as many together as wait when the last ones were committed.
 /// While the database is away they wait, and with them those who bring more.
 /// </summary>
-internal sealed partial class OutcomeReporter(TaskService verbs, DependencyHealth outages, TimeProvider time, ILogger<OutcomeReporter> logger)
+internal sealed partial class OutcomeReporter(TaskService taskService, DependencyHealth dependencies, TimeProvider time, ILogger<OutcomeReporter> logger)
 {
     private const int MaxWaiting = 1000, MaxTogether = 250;
     private static readonly TimeSpan AfterFault = TimeSpan.FromMilliseconds(500);
@@ -47,7 +47,7 @@ internal sealed partial class OutcomeReporter(TaskService verbs, DependencyHealt
     {
         try
         {
-            await verbs.ApplyAsync([outcome]);
+            await taskService.ApplyAsync([outcome]);
             if (outcome.CommandResult is not (CommandResult.Applied or CommandResult.Duplicate))
                 LogRefused(outcome.CorrelationId, outcome.Attempt, outcome.CommandResult);
             return false;
@@ -57,14 +57,14 @@ internal sealed partial class OutcomeReporter(TaskService verbs, DependencyHealt
 #pragma warning restore CA1031
         {
             var again = StorageFaults.IsTransient(fault);
-            if (!outages.TryHandle(fault))
+            if (!dependencies.TryHandle(fault))
                 LogFailed(fault, outcome.CorrelationId, outcome.Attempt, again);
             return again;
         }
     }
 
-    [LoggerMessage(LogLevel.Information, "The outcome of task {TaskId} attempt {Attempt} was refused: {Verdict}")]
-    private partial void LogRefused(Guid taskId, int attempt, CommandResult verdict);
+    [LoggerMessage(LogLevel.Information, "The outcome of task {TaskId} attempt {Attempt} was refused: {CommandResult}")]
+    private partial void LogRefused(Guid taskId, int attempt, CommandResult commandResult);
 
     [LoggerMessage(LogLevel.Warning, "The outcome of task {TaskId} attempt {Attempt} was not applied; tried again: {Again}")]
     private partial void LogFailed(Exception fault, Guid taskId, int attempt, bool again);

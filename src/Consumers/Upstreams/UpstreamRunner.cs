@@ -10,7 +10,7 @@ namespace TaskQueue.Consumers.Upstreams;
 
 /// <summary>Keeps one upstream busy: claims as many tasks as it may still be asked, and renews the leases of those under way.</summary>
 internal sealed partial class UpstreamRunner(
-    Upstream upstream, UpstreamQueues queues, UpstreamCalls calls, OutcomeReporter reporter, TaskClaimer claims, TaskService verbs, LoopHeartbeats pulses, DependencyHealth outages, TimeProvider time, ILogger<UpstreamRunner> logger) : IDisposable
+    Upstream upstream, UpstreamQueues queues, UpstreamCalls calls, OutcomeReporter reporter, TaskClaimer claims, TaskService taskService, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<UpstreamRunner> logger) : IDisposable
 {
     private const int LeaseMs = 30_000;
     private static readonly TimeSpan AfterFault = TimeSpan.FromMilliseconds(500);
@@ -21,7 +21,7 @@ internal sealed partial class UpstreamRunner(
     private readonly string _worker = $"upstream@{Environment.MachineName}:{Environment.ProcessId}:{Guid.NewGuid():N}"[..Math.Min(100, Environment.MachineName.Length + 40)];
     private readonly ConcurrentDictionary<UpstreamAttempt, byte> _running = new();
     private readonly SemaphoreSlim _slots = new(upstream.Options.MaxConcurrency);
-    private readonly LoopHeartbeat _pulse = pulses.Of(typeof(UpstreamService));
+    private readonly LoopHeartbeat _heartbeat = heartbeats.Of(typeof(UpstreamService));
     private int _turn;
 
     /// <summary>Tasks that were claimed and are not reported yet.</summary>
@@ -37,7 +37,7 @@ internal sealed partial class UpstreamRunner(
             try
             {
                 await ClaimAsync(cancellationToken);
-                _pulse.Succeeded();
+                _heartbeat.Succeeded();
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
             {
@@ -47,9 +47,9 @@ internal sealed partial class UpstreamRunner(
             catch (Exception fault)
 #pragma warning restore CA1031
             {
-                if (!outages.TryHandle(fault))
+                if (!dependencies.TryHandle(fault))
                 {
-                    _pulse.Failed(fault);
+                    _heartbeat.Failed(fault);
                     LogClaimFailed(fault, upstream.Options.Endpoint);
                 }
 
@@ -67,7 +67,7 @@ internal sealed partial class UpstreamRunner(
         var attempts = _running.Keys.ToList();
         try
         {
-            var renewals = await verbs.ApplyAsync(attempts.ConvertAll(a => verbs.Renew(a.Task.CorrelationId, a.Task.Attempt, _worker)));
+            var renewals = await taskService.ApplyAsync(attempts.ConvertAll(a => taskService.Renew(a.Task.CorrelationId, a.Task.Attempt, _worker)));
             foreach (var (attempt, renewal) in attempts.Zip(renewals).Where(r => r.Second.CommandResult != CommandResult.Applied))
                 attempt.Lose();
         }
@@ -75,7 +75,7 @@ internal sealed partial class UpstreamRunner(
         catch (Exception fault)
 #pragma warning restore CA1031
         {
-            if (!outages.TryHandle(fault))
+            if (!dependencies.TryHandle(fault))
                 LogRenewFailed(fault, upstream.Options.Endpoint);
         }
     }
@@ -89,17 +89,17 @@ internal sealed partial class UpstreamRunner(
 
     private async Task ClaimAsync(CancellationToken cancellationToken)
     {
-        _pulse.Rest();
+        _heartbeat.Rest();
         await upstream.ReadyAsync(cancellationToken);
         await _slots.WaitAsync(cancellationToken);
-        _pulse.Beat();
+        _heartbeat.Beat();
         var free = 1;
         while (_slots.Wait(0, CancellationToken.None))
             free++;
         IReadOnlyList<TaskState> tasks = [];
         try
         {
-            tasks = await claims.ClaimAsync(new ClaimRequest(await queues.TargetsAsync(upstream.Options, _turn++), free, _worker, LeaseMs), LookAgain, cancellationToken, _pulse);
+            tasks = await claims.ClaimAsync(new ClaimRequest(await queues.TargetsAsync(upstream.Options, _turn++), free, _worker, LeaseMs), LookAgain, cancellationToken, _heartbeat);
         }
         finally
         {
@@ -142,7 +142,7 @@ internal sealed partial class UpstreamRunner(
         var (id, number) = (attempt.Task.CorrelationId, attempt.Task.Attempt);
         try
         {
-            return verbs.Complete(id, number, _worker, await calls.RunAsync(upstream, attempt.Task, cancellationToken, attempt.Aborted));
+            return taskService.Complete(id, number, _worker, await calls.RunAsync(upstream, attempt.Task, cancellationToken, attempt.Aborted));
         }
 #pragma warning disable CA1031 // a broken off request may end with any fault
         catch (Exception) when (attempt.IsLost)
@@ -152,13 +152,13 @@ internal sealed partial class UpstreamRunner(
         }
         catch (Exception fault) when (attempt.Aborted.IsCancellationRequested || (fault is OperationCanceledException && cancellationToken.IsCancellationRequested))
         {
-            return verbs.Snooze(id, number, _worker, TimeSpan.Zero);
+            return taskService.Snooze(id, number, _worker, TimeSpan.Zero);
         }
         catch (Exception fault) // of ours: the slot must come free and the task must end
 #pragma warning restore CA1031
         {
             LogFault(fault, id);
-            return verbs.Fail(id, number, _worker, $"{fault.GetType().Name}: {fault.Message}", retryable: true);
+            return taskService.Fail(id, number, _worker, $"{fault.GetType().Name}: {fault.Message}", retryable: true);
         }
     }
 

@@ -30,7 +30,7 @@ public sealed record NewBatch(QueueRecord Queue, int Level, string Endpoint, str
 }
 
 /// <summary>What can be done with batches. When a verb returns, its effect is committed.</summary>
-public sealed class BatchService(IMediator mediator, BellaTaskIds ids, PostCommitNotifier signals, TimeProvider time)
+public sealed class BatchService(IMediator mediator, BellaTaskIds ids, PostCommitNotifier postCommit, TimeProvider time)
 {
     /// <summary>Accepts a batch; a scheduler reads its input from then on.</summary>
     public async Task<BatchState> CreateAsync(NewBatch batch)
@@ -54,7 +54,7 @@ public sealed class BatchService(IMediator mediator, BellaTaskIds ids, PostCommi
         ArgumentNullException.ThrowIfNull(command);
         await mediator.Send((object)command, command.GetType());
         if (command.Verdict == CommandResult.Applied)
-            signals.Batches.Set();
+            postCommit.Batches.Set();
         return command.Verdict;
     }
 

@@ -160,7 +160,7 @@ public sealed class BatchStateMachine : MassTransitStateMachine<BatchState>
 internal static class BatchStateMachineExtensions
 {
     /// <summary>Answers and changes nothing.</summary>
-    public static EventActivityBinder<BatchState, T> Answer<T>(this EventActivityBinder<BatchState, T> binder, CommandResult verdict)
+    public static EventActivityBinder<BatchState, T> Answer<T>(this EventActivityBinder<BatchState, T> binder, CommandResult commandResult)
         where T : BatchCommand =>
-        binder.Then(c => c.Message.Verdict = verdict);
+        binder.Then(c => c.Message.Verdict = commandResult);
 }

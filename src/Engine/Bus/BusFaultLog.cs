@@ -10,7 +10,7 @@ namespace TaskQueue.Engine.Bus;
 /// Says what goes wrong with messages of the bus. MassTransit's own lines are switched off by default: it logs the
 /// commands of the machine as messages too, so a lost database connection would be thousands of errors with their stacks.
 /// </summary>
-internal sealed partial class BusFaultLog(DependencyHealth outages, ILogger<BusFaultLog> logger) : IReceiveObserver
+internal sealed partial class BusFaultLog(DependencyHealth dependencies, ILogger<BusFaultLog> logger) : IReceiveObserver
 {
     public Task PreReceive(ReceiveContext context) => Task.CompletedTask;
 
@@ -22,7 +22,7 @@ internal sealed partial class BusFaultLog(DependencyHealth outages, ILogger<BusF
     public Task ConsumeFault<T>(ConsumeContext<T> context, TimeSpan duration, string consumerType, Exception exception)
         where T : class
     {
-        if (exception is not (OperationCanceledException or ConsumerCanceledException) && !outages.TryHandle(exception))
+        if (exception is not (OperationCanceledException or ConsumerCanceledException) && !dependencies.TryHandle(exception))
             LogFault(typeof(T).Name, context.MessageId, exception.GetType().Name, exception.Message);
         return Task.CompletedTask;
     }

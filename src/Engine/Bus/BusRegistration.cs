@@ -109,14 +109,14 @@ public static class BusRegistration
 
     private sealed class RabbitMqEndpoints(IRabbitMqBusFactoryConfigurator cfg, IBusRegistrationContext context) : IBusEndpoints
     {
-        private readonly ConsumerLiveness _hearing = context.GetRequiredService<ConsumerLiveness>();
+        private readonly ConsumerLiveness _liveness = context.GetRequiredService<ConsumerLiveness>();
 
         public void Queue(string name, ushort prefetch, Action<IReceiveEndpointConfigurator> configure) =>
             cfg.ReceiveEndpoint(name, e =>
             {
                 WorkEndpoints.Shape(e, prefetch, context);
                 configure(e);
-                WorkEndpoints.Watch(_hearing, name, context, e);
+                WorkEndpoints.Watch(_liveness, name, context, e);
             });
 
         public void OwnQueue(string role, string? name, Action<IReceiveEndpointConfigurator> configure)
@@ -138,7 +138,7 @@ public static class BusRegistration
             endpoint.ConcurrentMessageLimit = 1;
             FailedMessages.Drop(endpoint, context);
             configure(endpoint);
-            WorkEndpoints.Watch(_hearing, role, context, endpoint);
+            WorkEndpoints.Watch(_liveness, role, context, endpoint);
         }
     }
 

@@ -19,7 +19,7 @@ public sealed class ConfirmTimeout : IReceiveEndpointObserver
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(5);
 
     private readonly IBusControl _bus;
-    private readonly DependencyHealth _outages;
+    private readonly DependencyHealth _dependencies;
     private readonly TimeProvider _time;
     private long? _lostAt;
     private bool _toldOfLoss;
@@ -27,12 +27,12 @@ public sealed class ConfirmTimeout : IReceiveEndpointObserver
     private volatile Task? _givenUp;
 
     /// <param name="bus">The bus, to see whether it is connected.</param>
-    /// <param name="outages">Where to say that the broker does not answer.</param>
+    /// <param name="dependencies">Where to say that the broker does not answer.</param>
     /// <param name="time">The clock.</param>
-    public ConfirmTimeout(IBusControl bus, DependencyHealth outages, TimeProvider time)
+    public ConfirmTimeout(IBusControl bus, DependencyHealth dependencies, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(bus);
-        (_bus, _outages, _time) = (bus, outages, time);
+        (_bus, _dependencies, _time) = (bus, dependencies, time);
         bus.ConnectReceiveEndpointObserver(this);
     }
 
@@ -45,15 +45,15 @@ public sealed class ConfirmTimeout : IReceiveEndpointObserver
             {
                 _lostAt = null;
                 if (_toldOfLoss)
-                    _outages.Broker.ReportSuccess();
-                _toldOfLoss &= _outages.Broker.IsOn;
+                    _dependencies.Broker.ReportSuccess();
+                _toldOfLoss &= _dependencies.Broker.IsOn;
                 return true;
             }
 
             // A bus that starts or stops is not connected for a moment.
             if (_time.GetElapsedTime(_lostAt ??= _time.GetTimestamp()) >= Patience)
             {
-                _outages.Broker.ReportFailure("not connected");
+                _dependencies.Broker.ReportFailure("not connected");
                 _toldOfLoss = true;
             }
 
@@ -79,7 +79,7 @@ public sealed class ConfirmTimeout : IReceiveEndpointObserver
         }
 
         await sending;
-        _outages.Broker.ReportSuccess();
+        _dependencies.Broker.ReportSuccess();
     }
 
     /// <summary>Counts a fault that is part of an outage of the broker.</summary>
@@ -91,7 +91,7 @@ public sealed class ConfirmTimeout : IReceiveEndpointObserver
             return false;
         if (fault is not (BrokerSilentException or ConnectionException or RabbitMQClientException) && IsConnected)
             return false;
-        _outages.Broker.ReportFailure(fault.Message);
+        _dependencies.Broker.ReportFailure(fault.Message);
         return true;
     }
 

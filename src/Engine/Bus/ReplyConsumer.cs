@@ -5,14 +5,14 @@ using TaskQueue.Engine.Replies;
 namespace TaskQueue.Engine.Bus;
 
 /// <summary>Hands what other processes heard to the callers of this one.</summary>
-internal sealed class ReplyConsumer(CompletionRouter desk, ConsumerLiveness hearing) : IConsumer<TaskReplies>
+internal sealed class ReplyConsumer(CompletionRouter router, ConsumerLiveness liveness) : IConsumer<TaskReplies>
 {
     public async Task Consume(ConsumeContext<TaskReplies> context)
     {
         foreach (var reply in context.Message.Replies)
         {
-            await desk.DeliverOrDropAsync(reply);
-            hearing.IsBusy(context.ReceiveContext.InputAddress); // many callers may read slowly
+            await router.DeliverOrDropAsync(reply);
+            liveness.IsBusy(context.ReceiveContext.InputAddress); // many callers may read slowly
         }
     }
 }

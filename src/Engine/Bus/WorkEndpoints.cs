@@ -5,7 +5,7 @@ using TaskQueue.Engine.Health;
 namespace TaskQueue.Engine.Bus;
 
 /// <summary>Adds endpoints that bring work and can be stopped while the bus goes on to carry reports.</summary>
-public sealed class WorkEndpoints(IReceiveEndpointConnector connector, BusAddress address, ConsumerLiveness hearing)
+public sealed class WorkEndpoints(IReceiveEndpointConnector connector, BusAddress address, ConsumerLiveness liveness)
 {
     /// <summary>Begins to consume from a durable queue (a quorum queue on RabbitMQ); what is not finished goes back to it.</summary>
     /// <param name="name">The queue.</param>
@@ -18,14 +18,14 @@ public sealed class WorkEndpoints(IReceiveEndpointConnector connector, BusAddres
             Shape(endpoint, prefetch, context);
             configure(context, endpoint);
             if (address.RabbitMq is not null)
-                Watch(hearing, name, context, endpoint);
+                Watch(liveness, name, context, endpoint);
         });
 
     /// <summary>Lets canaries arrive there, and sees to it that some are sent.</summary>
-    internal static void Watch(ConsumerLiveness hearing, string name, IRegistrationContext context, IReceiveEndpointConfigurator endpoint)
+    internal static void Watch(ConsumerLiveness liveness, string name, IRegistrationContext context, IReceiveEndpointConfigurator endpoint)
     {
         endpoint.ConfigureConsumer<CanaryConsumer>(context);
-        hearing.Watch(name, endpoint.InputAddress);
+        liveness.Watch(name, endpoint.InputAddress);
     }
 
     internal static void Shape(IReceiveEndpointConfigurator endpoint, ushort prefetch, IRegistrationContext context)

@@ -6,25 +6,25 @@ using TaskQueue.Engine.Telemetry;
 namespace TaskQueue.Engine.Bus;
 
 /// <summary>Rings the doorbell of this process for tasks that other processes accepted.</summary>
-internal sealed class WorkNotifierConsumer(WorkNotifier doorbell, DependencyHealth outages) : IConsumer<WorkAvailable>
+internal sealed class WorkNotifierConsumer(WorkNotifier workNotifier, DependencyHealth dependencies) : IConsumer<WorkAvailable>
 {
     public Task Consume(ConsumeContext<WorkAvailable> context)
     {
-        outages.Broker.ReportSuccess();
+        dependencies.Broker.ReportSuccess();
         foreach (var arrival in context.Message.Arrivals)
-            doorbell.Ring(arrival);
+            workNotifier.Ring(arrival);
         return Task.CompletedTask;
     }
 }
 
 /// <summary>Forgets what this process knew of queues that another one changed.</summary>
-internal sealed class QueuesChangedConsumer(QueueCatalog catalog, WorkNotifier doorbell) : IConsumer<QueuesChanged>
+internal sealed class QueuesChangedConsumer(QueueCatalog catalog, WorkNotifier workNotifier) : IConsumer<QueuesChanged>
 {
     public Task Consume(ConsumeContext<QueuesChanged> context)
     {
         catalog.Invalidate();
         foreach (var name in context.Message.Names)
-            doorbell.RingAll(name);
+            workNotifier.RingAll(name);
         return Task.CompletedTask;
     }
 }

@@ -13,7 +13,7 @@ namespace TaskQueue.Engine.Events;
 /// What happens to tasks, as it happens: read from the table of events while anybody in this process listens, by one reader for
 /// all. Events of one task come in order, and none is left out between the place where a listener begins and where it ends.
 /// </summary>
-public sealed partial class EventFeed(ITaskStore store, TaskQueries queries, PostCommitNotifier signals, LoopHeartbeats pulses, DependencyHealth outages, TimeProvider time, ILogger<EventFeed> logger) : BackgroundService
+public sealed partial class EventFeed(ITaskStore store, TaskQueries queries, PostCommitNotifier postCommit, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<EventFeed> logger) : BackgroundService
 {
     private const int MaxRead = 250; // of each of the table's streams
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(250);
@@ -73,18 +73,18 @@ public sealed partial class EventFeed(ITaskStore store, TaskQueries queries, Pos
     /// <inheritdoc />
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var pulse = pulses.Of(GetType());
+        var heartbeat = heartbeats.Of(GetType());
         while (!stoppingToken.IsCancellationRequested)
         {
             try
             {
                 if (_listeners.IsEmpty)
-                    await IdleAsync(pulse, stoppingToken);
+                    await IdleAsync(heartbeat, stoppingToken);
                 var read = await ReadAsync(stoppingToken);
-                pulse.Succeeded();
+                heartbeat.Succeeded();
                 if (read >= MaxRead)
                     continue;
-                await signals.Stream.WaitAsync(LookAgain, stoppingToken);
+                await postCommit.Stream.WaitAsync(LookAgain, stoppingToken);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
@@ -94,9 +94,9 @@ public sealed partial class EventFeed(ITaskStore store, TaskQueries queries, Pos
             catch (Exception fault)
 #pragma warning restore CA1031
             {
-                if (!outages.TryHandle(fault))
+                if (!dependencies.TryHandle(fault))
                 {
-                    pulse.Failed(fault);
+                    heartbeat.Failed(fault);
                     LogFailed(fault);
                 }
 
@@ -107,11 +107,11 @@ public sealed partial class EventFeed(ITaskStore store, TaskQueries queries, Pos
         }
     }
 
-    private async Task IdleAsync(LoopHeartbeat pulse, CancellationToken cancellationToken)
+    private async Task IdleAsync(LoopHeartbeat heartbeat, CancellationToken cancellationToken)
     {
-        pulse.Rest();
+        heartbeat.Rest();
         await _joined.WaitAsync(Timeout.InfiniteTimeSpan, cancellationToken);
-        pulse.Beat();
+        heartbeat.Beat();
     }
 
     private async Task JoinAsync(EventListener listener, CancellationToken cancellationToken)

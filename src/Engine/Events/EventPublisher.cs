@@ -12,7 +12,7 @@ namespace TaskQueue.Engine.Events;
 
 /// <summary>Turns events into messages: lifecycle events to whoever subscribed, dispatches to the workers of push queues.</summary>
 internal sealed class EventPublisher(
-    IBus bus, BusAddress address, PushTopology topology, InFlightLimiter window, QueueCatalog queues, ITaskStore store, IOptions<EngineOptions> options)
+    IBus bus, BusAddress address, PushTopology topology, InFlightLimiter inFlight, QueueCatalog queues, ITaskStore store, IOptions<EngineOptions> options)
 {
     /// <summary>Entries of a message. Those of events have no payloads, and of an error only its beginning.</summary>
     private const int MaxEntries = 200;
@@ -156,7 +156,7 @@ internal sealed class EventPublisher(
         var endpoint = await bus.GetSendEndpoint(address.Of(tasks.Key));
         await Task.WhenAll(Batches(tasks).Select(async batch =>
         {
-            window.Sent(batch.Tasks.Count);
+            inFlight.Sent(batch.Tasks.Count);
             try
             {
                 await endpoint.Send(batch, c => BusAddress.DemandQueue(c));

@@ -11,7 +11,7 @@ namespace TaskQueue.Engine.Events;
 /// be published; that one is set aside, and the others keep their order.
 /// </summary>
 internal sealed partial class IsolatingPublisher(
-    EventPublisher publisher, ConfirmTimeout guard, EventQuarantine events, TaskQuarantine tasks, TimeProvider time, ILogger<IsolatingPublisher> logger)
+    EventPublisher publisher, ConfirmTimeout confirmTimeout, EventQuarantine events, TaskQuarantine tasks, TimeProvider time, ILogger<IsolatingPublisher> logger)
 {
     /// <summary>Failures of one page, with a broker that is connected, after which the page itself is suspected whatever the fault looks like.</summary>
     private const int Patience = 3;
@@ -46,7 +46,7 @@ internal sealed partial class IsolatingPublisher(
         if (IsTheirs(fault))
             return true;
         var first = (page[0].Stream, page[0].Id);
-        if (!guard.IsConnected || IsOutage(fault))
+        if (!confirmTimeout.IsConnected || IsOutage(fault))
             return false;
         (_suspect, _suspicions) = first == _suspect ? (first, _suspicions + 1) : (first, 1);
         return _suspicions >= Patience;
@@ -109,7 +109,7 @@ internal sealed partial class IsolatingPublisher(
     {
         // Nothing is set aside because the broker is away.
         await ReconnectAsync(cancellationToken);
-        await guard.ConfirmedAsync(publisher.ProbeAsync, cancellationToken);
+        await confirmTimeout.ConfirmedAsync(publisher.ProbeAsync, cancellationToken);
         if (e.Dispatch && await TryStepAsync(e, cancellationToken))
         {
             // Subscribers have the step; it is the task that cannot be sent to its workers.
@@ -126,7 +126,7 @@ internal sealed partial class IsolatingPublisher(
     {
         try
         {
-            await guard.ConfirmedAsync(() => publisher.PublishStepsAsync([e]), cancellationToken);
+            await confirmTimeout.ConfirmedAsync(() => publisher.PublishStepsAsync([e]), cancellationToken);
             return true;
         }
         catch (Exception fault) when (!cancellationToken.IsCancellationRequested && IsTheirs(fault))
@@ -135,13 +135,13 @@ internal sealed partial class IsolatingPublisher(
         }
     }
 
-    private Task SendAsync(IReadOnlyList<TaskEvent> page, CancellationToken cancellationToken) => guard.ConfirmedAsync(() => publisher.PublishAsync(page), cancellationToken);
+    private Task SendAsync(IReadOnlyList<TaskEvent> page, CancellationToken cancellationToken) => confirmTimeout.ConfirmedAsync(() => publisher.PublishAsync(page), cancellationToken);
 
     /// <summary>A broker that refused something closed the channel, which opens again in a moment.</summary>
     private async Task ReconnectAsync(CancellationToken cancellationToken)
     {
         var begun = time.GetTimestamp();
-        while (!guard.IsConnected)
+        while (!confirmTimeout.IsConnected)
         {
             if (time.GetElapsedTime(begun) > LongestReconnect)
                 throw new BrokerSilentException("the broker is not connected");

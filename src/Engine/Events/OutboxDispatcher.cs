@@ -14,7 +14,7 @@ namespace TaskQueue.Engine.Events;
 /// does not confirm leaves it to others.
 /// </summary>
 internal sealed partial class OutboxDispatcher(
-    ITaskStore store, IsolatingPublisher publisher, ConfirmTimeout guard, PostCommitNotifier signals, LoopHeartbeats pulses, DependencyHealth outages, TimeProvider time, ILogger<OutboxDispatcher> logger)
+    ITaskStore store, IsolatingPublisher publisher, ConfirmTimeout confirmTimeout, PostCommitNotifier postCommit, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<OutboxDispatcher> logger)
     : BackgroundService
 {
     /// <summary>Events of each stream in one read; their errors are cut, so that a read is bounded in bytes too.</summary>
@@ -31,7 +31,7 @@ internal sealed partial class OutboxDispatcher(
     /// <summary>How long what is being published may take when the process stops: given up sooner, the next relay would repeat it.</summary>
     private static readonly TimeSpan LastPublish = TimeSpan.FromSeconds(3);
 
-    private readonly LoopHeartbeat _pulse = pulses.Of(typeof(OutboxDispatcher));
+    private readonly LoopHeartbeat _heartbeat = heartbeats.Of(typeof(OutboxDispatcher));
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -40,7 +40,7 @@ internal sealed partial class OutboxDispatcher(
             try
             {
                 await TakeTurnAsync(stoppingToken);
-                _pulse.Succeeded();
+                _heartbeat.Succeeded();
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
@@ -50,9 +50,9 @@ internal sealed partial class OutboxDispatcher(
             catch (Exception fault)
 #pragma warning restore CA1031
             {
-                if (!outages.TryHandle(fault) && !guard.Covers(fault))
+                if (!dependencies.TryHandle(fault) && !confirmTimeout.Covers(fault))
                 {
-                    _pulse.Failed(fault);
+                    _heartbeat.Failed(fault);
                     LogRelayFailed(fault);
                 }
 
@@ -63,14 +63,14 @@ internal sealed partial class OutboxDispatcher(
 
     private async Task TakeTurnAsync(CancellationToken cancellationToken)
     {
-        if (!guard.IsConnected)
+        if (!confirmTimeout.IsConnected)
         {
             await FollowAsync(LookForBroker, cancellationToken);
             return;
         }
 
-        await using var lease = await store.TryLeadRelayAsync(signals.Events.Set, cancellationToken);
-        outages.Database.ReportSuccess();
+        await using var lease = await store.TryLeadRelayAsync(postCommit.Events.Set, cancellationToken);
+        dependencies.Database.ReportSuccess();
         if (lease is null)
             await FollowAsync(LookAgain, cancellationToken);
         else
@@ -83,7 +83,7 @@ internal sealed partial class OutboxDispatcher(
         var begin = time.GetTimestamp();
         while (length - time.GetElapsedTime(begin) is var left && left > TimeSpan.Zero)
         {
-            if (await signals.Events.WaitAsync(left, cancellationToken))
+            if (await postCommit.Events.WaitAsync(left, cancellationToken))
                 await store.WakeRelayAsync();
         }
     }
@@ -110,9 +110,9 @@ internal sealed partial class OutboxDispatcher(
                     savedAt = time.GetTimestamp();
                 }
 
-                _pulse.Succeeded();
+                _heartbeat.Succeeded();
                 if (events.Count == 0)
-                    await signals.Events.WaitAsync(LookAgain, cancellationToken);
+                    await postCommit.Events.WaitAsync(LookAgain, cancellationToken);
             }
         }
         finally
@@ -127,14 +127,14 @@ internal sealed partial class OutboxDispatcher(
     /// <summary>A queue of somebody that takes nothing more holds this up, and no restart would help.</summary>
     private async Task PublishAsync(IReadOnlyList<TaskEvent> events, CancellationToken cancellationToken)
     {
-        _pulse.Rest();
+        _heartbeat.Rest();
         try
         {
             await publisher.PublishAsync(events, cancellationToken);
         }
         finally
         {
-            _pulse.Beat();
+            _heartbeat.Beat();
         }
     }
 

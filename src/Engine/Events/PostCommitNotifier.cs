@@ -3,7 +3,7 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Engine.Events;
 
 /// <summary>What happens in this process right after a commit: waiting workers and the relay are woken.</summary>
-public sealed class PostCommitNotifier(WorkNotifier doorbell) : IDisposable
+public sealed class PostCommitNotifier(WorkNotifier workNotifier) : IDisposable
 {
     /// <summary>Set after every commit that appended events.</summary>
     public Signal Events { get; } = new();
@@ -37,9 +37,9 @@ public sealed class PostCommitNotifier(WorkNotifier doorbell) : IDisposable
         {
             any = true;
             if (e.DueAt is { } due)
-                doorbell.Ring(new(e.Queue, e.Level), due);
+                workNotifier.Ring(new(e.Queue, e.Level), due);
             if (e.Frees)
-                doorbell.RingLevels(e.Queue);
+                workNotifier.RingLevels(e.Queue);
             if (e.Line is not null)
                 Batches.Set();
             if (e.Owes)
@@ -64,9 +64,9 @@ public sealed class PostCommitNotifier(WorkNotifier doorbell) : IDisposable
     {
         foreach (var task in tasks)
         {
-            doorbell.Ring(new(task.Queue, task.Level), task.DueAt);
+            workNotifier.Ring(new(task.Queue, task.Level), task.DueAt);
             if (task.Events.Any(e => e is { Type: TaskEventType.Overwritten, Frees: true })) // it may wait longer now than others of its thread
-                doorbell.RingLevels(task.Queue);
+                workNotifier.RingLevels(task.Queue);
         }
 
         Appended();

@@ -111,13 +111,13 @@ public sealed class WorkNotifier(TimeProvider time)
     /// <summary>One long-poll at the door.</summary>
     public sealed class Waiter : IDisposable
     {
-        private readonly WorkNotifier _doorbell;
+        private readonly WorkNotifier _workNotifier;
         private readonly TaskCompletionSource _rung = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private bool _heard;
 
-        internal Waiter(WorkNotifier doorbell, IReadOnlyList<QueueLevel> targets)
+        internal Waiter(WorkNotifier workNotifier, IReadOnlyList<QueueLevel> targets)
         {
-            _doorbell = doorbell;
+            _workNotifier = workNotifier;
             Targets = targets;
         }
 
@@ -128,7 +128,7 @@ public sealed class WorkNotifier(TimeProvider time)
         {
             try
             {
-                await _rung.Task.WaitAsync(wait, _doorbell.Clock, cancellationToken);
+                await _rung.Task.WaitAsync(wait, _workNotifier.Clock, cancellationToken);
                 return _heard = true;
             }
             catch (TimeoutException)
@@ -140,11 +140,11 @@ public sealed class WorkNotifier(TimeProvider time)
         /// <summary>Leaves the door; a ring that came too late for this waiter is passed on.</summary>
         public void Dispose()
         {
-            _doorbell.Leave(this);
+            _workNotifier.Leave(this);
             if (_rung.Task.IsCompleted && !_heard)
             {
                 foreach (var target in Targets)
-                    _doorbell.Ring(target, DateTime.MinValue);
+                    _workNotifier.Ring(target, DateTime.MinValue);
             }
         }
 

@@ -10,13 +10,13 @@ internal delegate Task<long> FileReserve(FileRecord file, long reserved, long ne
 /// <summary>A file that is being written. Disposed before it is committed, it is gone.</summary>
 public sealed class FileWriter : IAsyncDisposable
 {
-    private readonly FileService _verbs;
+    private readonly FileService _fileService;
     private readonly CountedStream _content;
     private bool _committed;
 
-    internal FileWriter(FileService verbs, FileRecord file, Stream content, long maxBytes, FileReserve? reserve)
+    internal FileWriter(FileService fileService, FileRecord file, Stream content, long maxBytes, FileReserve? reserve)
     {
-        _verbs = verbs;
+        _fileService = fileService;
         File = file;
         Stream = _content = new CountedStream(content, maxBytes, reserve is null ? null : (reserved, needed) => reserve(file, reserved, needed));
     }
@@ -32,7 +32,7 @@ public sealed class FileWriter : IAsyncDisposable
     {
         await Stream.DisposeAsync();
         (File.Bytes, File.Purpose) = (_content.Bytes, purpose ?? File.Purpose);
-        await _verbs.ShowAsync(File);
+        await _fileService.ShowAsync(File);
         _committed = true;
         return File;
     }
@@ -48,7 +48,7 @@ public sealed class FileWriter : IAsyncDisposable
         }
         finally
         {
-            await _verbs.DropAsync(File.Id);
+            await _fileService.DropAsync(File.Id);
         }
     }
 

@@ -3,11 +3,11 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 namespace TaskQueue.Engine.Health;
 
 /// <summary>Every receive endpoint of this process hears what is sent to it.</summary>
-internal sealed class CanaryHealth(ConsumerLiveness hearing, HealthThresholds verdict) : IHealthCheck
+internal sealed class CanaryHealth(ConsumerLiveness liveness, HealthThresholds verdict) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
-        var silent = hearing.Silent().OrderByDescending(s => s.Silence).ToList();
+        var silent = liveness.Silent().OrderByDescending(s => s.Silence).ToList();
         var longest = silent.Select(s => s.Silence).FirstOrDefault();
         var deaf = silent.Where(s => verdict.IsDeaf(s.Silence)).Select(s => $"{s.Ear.Name} for {s.Silence.TotalSeconds:0} s");
         return Task.FromResult(verdict.Of(longest, $"the broker takes canaries, but nothing reaches {string.Join(", ", deaf)}"));

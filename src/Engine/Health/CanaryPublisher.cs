@@ -9,7 +9,7 @@ namespace TaskQueue.Engine.Health;
 /// Brings canaries to the broker over a connection of its own, so that a confirm shows that the broker is there whatever became of
 /// the connection of the bus.
 /// </summary>
-internal sealed class CanaryPublisher(BusAddress address, ConsumerLiveness hearing, OutageGracePeriod excuses, TimeProvider time) : IAsyncDisposable
+internal sealed class CanaryPublisher(BusAddress address, ConsumerLiveness liveness, OutageGracePeriod gracePeriod, TimeProvider time) : IAsyncDisposable
 {
     private static readonly CreateChannelOptions Confirmed = new(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true);
 
@@ -30,7 +30,7 @@ internal sealed class CanaryPublisher(BusAddress address, ConsumerLiveness heari
         try
         {
             var connection = await ConnectAsync(patience);
-            sent = (await Task.WhenAll(hearing.Ears.Select(e => TrySendAsync(connection, e, patience, life)))).All(s => s);
+            sent = (await Task.WhenAll(liveness.Ears.Select(e => TrySendAsync(connection, e, patience, life)))).All(s => s);
         }
 #pragma warning disable CA1031 // whatever it is, there is no broker for us at the moment
         catch (Exception)
@@ -41,7 +41,7 @@ internal sealed class CanaryPublisher(BusAddress address, ConsumerLiveness heari
 
         if (sent)
             return;
-        excuses.BrokerIsAway();
+        gracePeriod.BrokerIsAway();
         _ = AbandonAsync(Interlocked.Exchange(ref _connection, null)); // a broker that takes nothing may not say goodbye either
     }
 
@@ -66,10 +66,10 @@ internal sealed class CanaryPublisher(BusAddress address, ConsumerLiveness heari
     }
 
     /// <returns>Whether the broker answered.</returns>
-    private async Task<bool> TrySendAsync(IConnection connection, EndpointProbe ear, TimeSpan patience, TimeSpan life)
+    private async Task<bool> TrySendAsync(IConnection connection, EndpointProbe probe, TimeSpan patience, TimeSpan life)
     {
         var at = time.GetTimestamp();
-        var publishing = PublishAsync(connection, ear.Queue, address.User!, life);
+        var publishing = PublishAsync(connection, probe.Queue, address.User!, life);
         try
         {
             await publishing.WaitAsync(patience, time);
@@ -87,11 +87,11 @@ internal sealed class CanaryPublisher(BusAddress address, ConsumerLiveness heari
 #pragma warning restore CA1031
         {
             _ = publishing.ContinueWith(static t => _ = t.Exception, TaskScheduler.Default);
-            ear.Excuse();
+            probe.Excuse();
             return false;
         }
 
-        ear.Sent(at);
+        probe.Sent(at);
         return true;
     }
 

@@ -9,14 +9,14 @@ namespace TaskQueue.Engine.Health;
 public sealed class ConsumerLiveness : IReceiveObserver
 {
     private readonly ConcurrentDictionary<string, EndpointProbe> _ears = new(StringComparer.Ordinal); // by queue
-    private readonly OutageGracePeriod _excuses;
+    private readonly OutageGracePeriod _gracePeriod;
     private readonly TimeProvider _time;
 
     /// <summary>Makes the gauge.</summary>
-    public ConsumerLiveness(OutageGracePeriod excuses, IMeterFactory meters, TimeProvider time)
+    public ConsumerLiveness(OutageGracePeriod gracePeriod, IMeterFactory meters, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(meters);
-        (_excuses, _time) = (excuses, time);
+        (_gracePeriod, _time) = (gracePeriod, time);
         meters.Create(TaskMetrics.MeterName).CreateObservableGauge(
             "taskqueue.canary.age", Ages, "s", "Since when canaries go out to a receive endpoint of this process and nothing comes back; 0 where it consumes.");
     }
@@ -31,15 +31,15 @@ public sealed class ConsumerLiveness : IReceiveObserver
     /// <summary>The endpoint of a queue is at work, though it takes nothing more at the moment.</summary>
     public void IsBusy(string queue)
     {
-        if (_ears.TryGetValue(queue, out var ear))
-            ear.Heard();
+        if (_ears.TryGetValue(queue, out var probe))
+            probe.Heard();
     }
 
     /// <summary>The same, by the address of the endpoint.</summary>
     public void IsBusy(Uri input) => IsBusy(QueueOf(input));
 
     /// <summary>The endpoints that are silent without an excuse, and for how long.</summary>
-    internal IEnumerable<(EndpointProbe Ear, TimeSpan Silence)> Silent() => Ears.Select(e => (e, _excuses.Excuse(e.Silence, needsBroker: true)));
+    internal IEnumerable<(EndpointProbe Ear, TimeSpan Silence)> Silent() => Ears.Select(e => (e, _gracePeriod.Excuse(e.Silence, needsBroker: true)));
 
     Task IReceiveObserver.PreReceive(ReceiveContext context) => Heard(context);
 

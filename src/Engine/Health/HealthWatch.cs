@@ -7,7 +7,7 @@ namespace TaskQueue.Engine.Health;
 
 /// <summary>Every few seconds: does the database answer, does the broker, and do our own endpoints hear what we send them?</summary>
 internal sealed class HealthWatch(
-    DatabaseProbe database, CanaryPublisher canaries, BusAddress bus, OutageGracePeriod excuses, LoopHeartbeats pulses, IOptions<HealthOptions> options, TimeProvider time) : BackgroundService
+    DatabaseProbe database, CanaryPublisher canaryPublisher, BusAddress bus, OutageGracePeriod gracePeriod, LoopHeartbeats heartbeats, IOptions<HealthOptions> options, TimeProvider time) : BackgroundService
 {
     /// <summary>A server that takes longer to answer next to nothing is as good as away.</summary>
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(5);
@@ -16,21 +16,21 @@ internal sealed class HealthWatch(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var pulse = pulses.Of(GetType());
+        var heartbeat = heartbeats.Of(GetType());
         var patience = _every < Longest ? _every : Longest;
         while (!stoppingToken.IsCancellationRequested)
         {
             await Task.Delay(_every, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (stoppingToken.IsCancellationRequested)
                 return;
-            await Task.WhenAll(LookAsync(patience), bus.RabbitMq is null ? Task.CompletedTask : canaries.SendAsync(patience, options.Value.DeafAfter));
-            pulse.Beat();
+            await Task.WhenAll(LookAsync(patience), bus.RabbitMq is null ? Task.CompletedTask : canaryPublisher.SendAsync(patience, options.Value.DeafAfter));
+            heartbeat.Beat();
         }
     }
 
     private async Task LookAsync(TimeSpan patience)
     {
         if (!await database.AnswersAsync(patience))
-            excuses.DatabaseIsAway();
+            gracePeriod.DatabaseIsAway();
     }
 }

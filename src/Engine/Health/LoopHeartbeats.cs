@@ -9,14 +9,14 @@ namespace TaskQueue.Engine.Health;
 public sealed class LoopHeartbeats
 {
     private readonly ConcurrentDictionary<string, ConcurrentBag<LoopHeartbeat>> _loops = new(StringComparer.Ordinal);
-    private readonly OutageGracePeriod _excuses;
+    private readonly OutageGracePeriod _gracePeriod;
     private readonly TimeProvider _time;
 
     /// <summary>Makes the gauge.</summary>
-    public LoopHeartbeats(OutageGracePeriod excuses, IMeterFactory meters, TimeProvider time)
+    public LoopHeartbeats(OutageGracePeriod gracePeriod, IMeterFactory meters, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(meters);
-        (_excuses, _time) = (excuses, time);
+        (_gracePeriod, _time) = (gracePeriod, time);
         meters.Create(TaskMetrics.MeterName).CreateObservableGauge("taskqueue.loop.age", Ages, "s", "Since when a loop of this process has not finished a turn, or all its turns failed; 0 while it waits for work.");
     }
 
@@ -25,9 +25,9 @@ public sealed class LoopHeartbeats
     /// <param name="needsBroker">Whether its turns wait for the broker, so that one that is away explains its silence.</param>
     public LoopHeartbeat Of(Type loop, bool needsBroker = false)
     {
-        var pulse = new LoopHeartbeat(_time, needsBroker);
-        _loops.GetOrAdd(NameOf(loop), _ => []).Add(pulse);
-        return pulse;
+        var heartbeat = new LoopHeartbeat(_time, needsBroker);
+        _loops.GetOrAdd(NameOf(loop), _ => []).Add(heartbeat);
+        return heartbeat;
     }
 
     /// <summary>The name of a loop, in metrics and in the answer of <c>/health/ready</c>.</summary>
@@ -35,12 +35,12 @@ public sealed class LoopHeartbeats
 
     /// <summary>How long a loop has been silent, or has failed each turn, without an excuse: zero where it does not run here.</summary>
     internal TimeSpan SilenceOf(string loop) =>
-        _loops.TryGetValue(loop, out var pulses) ? pulses.Max(p => _excuses.Excuse(Longer(p), p.NeedsBroker)) : TimeSpan.Zero;
+        _loops.TryGetValue(loop, out var pulses) ? pulses.Max(p => _gracePeriod.Excuse(Longer(p), p.NeedsBroker)) : TimeSpan.Zero;
 
     /// <summary>Why a loop fails each turn; null where it does not.</summary>
     internal Exception? FaultOf(string loop) => _loops.TryGetValue(loop, out var pulses) ? pulses.OrderByDescending(p => p.Failing).First().Fault : null;
 
-    private static TimeSpan Longer(LoopHeartbeat pulse) => pulse.Failing > pulse.Age ? pulse.Failing : pulse.Age;
+    private static TimeSpan Longer(LoopHeartbeat heartbeat) => heartbeat.Failing > heartbeat.Age ? heartbeat.Failing : heartbeat.Age;
 
     private IEnumerable<Measurement<double>> Ages() =>
         _loops.Select(l => new Measurement<double>(l.Value.Max(Longer).TotalSeconds, new KeyValuePair<string, object?>("loop", l.Key)));

@@ -64,19 +64,19 @@ public abstract partial class PollingService(PollingServices services) : Backgro
     /// <inheritdoc />
     protected sealed override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var pulse = services.Pulses.Of(GetType());
+        var heartbeat = services.Pulses.Of(GetType());
         while (!stoppingToken.IsCancellationRequested)
         {
-            pulse.Beat();
+            heartbeat.Beat();
             var wait = AfterFault;
             var fault = await TryAsync(async () =>
             {
                 wait = await TurnAsync(stoppingToken);
-                pulse.Succeeded();
+                heartbeat.Succeeded();
             }, stoppingToken);
             if (fault is not null)
-                pulse.Failed(fault);
-            pulse.Rest();
+                heartbeat.Failed(fault);
+            heartbeat.Rest();
             await Task.Delay(wait, Time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }

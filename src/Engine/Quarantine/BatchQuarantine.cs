@@ -10,7 +10,7 @@ namespace TaskQueue.Engine.Quarantine;
 
 /// <summary>Batches that cannot be validated, split or finished. One that is set aside is held for ever, by nobody.</summary>
 internal sealed class BatchQuarantine(
-    IDbContextFactory<TaskDbContext> databases, QuarantineStore quarantine, BatchStore work, TaskService tasks, PostCommitNotifier signals, TimeProvider time) : IQuarantineKind
+    IDbContextFactory<TaskDbContext> databases, QuarantineStore quarantine, BatchStore batchStore, TaskService tasks, PostCommitNotifier postCommit, TimeProvider time) : IQuarantineKind
 {
     private const int Group = 500;
 
@@ -39,7 +39,7 @@ internal sealed class BatchQuarantine(
         // One that has ended keeps a mark until its tasks are released.
         var changed = await db.Batches.Where(b => b.CorrelationId == id && b.WorkedUntil == TaskQuarantine.Never)
             .ExecuteUpdateAsync(b => b.SetProperty(x => x.WorkedUntil, now.AddSeconds(-1)), cancellationToken);
-        signals.Batches.Set();
+        postCommit.Batches.Set();
         return changed > 0 ? null : $"{item.Subject} is not held back, or is gone: drop the item";
     }
 
@@ -62,7 +62,7 @@ internal sealed class BatchQuarantine(
                 return null;
         }
 
-        while (await work.LiveAsync(id, alsoRunning: true, Group, cancellationToken) is { Count: > 0 } ids)
+        while (await batchStore.LiveAsync(id, alsoRunning: true, Group, cancellationToken) is { Count: > 0 } ids)
         {
             var commands = await tasks.ApplyAsync(ids.ConvertAll(task => new CancelTask(task, now)), Access.All);
             if (!commands.Any(c => c.CommandResult == CommandResult.Applied))

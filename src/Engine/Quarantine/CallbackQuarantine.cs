@@ -7,7 +7,7 @@ using TaskQueue.Engine.Storage;
 namespace TaskQueue.Engine.Quarantine;
 
 /// <summary>Callbacks that cannot be sent or noted. One that is set aside is given up without an end, so that it is kept.</summary>
-internal sealed class CallbackQuarantine(IDbContextFactory<TaskDbContext> databases, QuarantineStore quarantine, PostCommitNotifier signals, TimeProvider time) : IQuarantineKind
+internal sealed class CallbackQuarantine(IDbContextFactory<TaskDbContext> databases, QuarantineStore quarantine, PostCommitNotifier postCommit, TimeProvider time) : IQuarantineKind
 {
     public IReadOnlyCollection<string> Kinds { get; } = [QuarantineKinds.Callback];
 
@@ -39,7 +39,7 @@ internal sealed class CallbackQuarantine(IDbContextFactory<TaskDbContext> databa
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         var changed = await db.Callbacks.Where(c => c.Id == id && c.State == CallbackState.Failed).ExecuteUpdateAsync(
             c => c.SetProperty(x => x.State, CallbackState.Waiting).SetProperty(x => x.DueAt, now).SetProperty(x => x.Log, "[]").SetProperty(x => x.FinishedAt, (DateTime?)null), cancellationToken);
-        signals.Callbacks.Set();
+        postCommit.Callbacks.Set();
         return changed > 0 ? null : $"callback {item.Subject} was sent, or is gone: drop the item";
     }
 

@@ -10,7 +10,7 @@ namespace TaskQueue.Engine.Quarantine;
 public sealed class QuarantineMetrics
 {
     private readonly IDbContextFactory<TaskDbContext> _databases;
-    private readonly DependencyHealth _outages;
+    private readonly DependencyHealth _dependencies;
     private readonly TimeProvider _time;
     private readonly TimeSpan _interval;
     private readonly Counter<long> _additions;
@@ -21,11 +21,11 @@ public sealed class QuarantineMetrics
     private volatile IReadOnlyList<Measurement<long>> _shown = [];
 
     /// <summary>Makes the instruments.</summary>
-    public QuarantineMetrics(IDbContextFactory<TaskDbContext> databases, IMeterFactory meters, IOptions<TelemetryOptions> options, DependencyHealth outages, TimeProvider time)
+    public QuarantineMetrics(IDbContextFactory<TaskDbContext> databases, IMeterFactory meters, IOptions<TelemetryOptions> options, DependencyHealth dependencies, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(meters);
         ArgumentNullException.ThrowIfNull(options);
-        (_databases, _outages, _time, _interval) = (databases, outages, time, TimeSpan.FromSeconds(options.Value.RefreshSeconds));
+        (_databases, _dependencies, _time, _interval) = (databases, dependencies, time, TimeSpan.FromSeconds(options.Value.RefreshSeconds));
         var meter = meters.Create(TaskMetrics.MeterName);
         _additions = meter.CreateCounter<long>("taskqueue.quarantine.additions", "{item}", "Items that this process set aside because they cannot be processed.");
         meter.CreateObservableGauge("taskqueue.quarantine", Show, "{item}", "Items that are set aside, in the whole database.");
@@ -64,7 +64,7 @@ public sealed class QuarantineMetrics
         catch (Exception fault)
 #pragma warning restore CA1031
         {
-            _outages.TryHandle(fault);
+            _dependencies.TryHandle(fault);
         }
 
         lock (_gate)

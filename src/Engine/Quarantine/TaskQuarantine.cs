@@ -11,7 +11,7 @@ namespace TaskQueue.Engine.Quarantine;
 /// Tasks that a sweep cannot process. The time that the sweep goes by is taken away, so that the sweep does not see the task, and kept
 /// in the item.
 /// </summary>
-internal sealed class TaskQuarantine(IDbContextFactory<TaskDbContext> databases, QuarantineStore quarantine, TaskService verbs, TimeProvider time) : IQuarantineKind
+internal sealed class TaskQuarantine(IDbContextFactory<TaskDbContext> databases, QuarantineStore quarantine, TaskService taskService, TimeProvider time) : IQuarantineKind
 {
     /// <summary>No worker gets a task that is due then, and no scheduler a batch that is held until then.</summary>
     internal static readonly DateTime Never = new(9999, 1, 1, 0, 0, 0, DateTimeKind.Utc);
@@ -57,7 +57,7 @@ internal sealed class TaskQuarantine(IDbContextFactory<TaskDbContext> databases,
             return null;
         try
         {
-            await verbs.CancelAsync(id, Access.All);
+            await taskService.CancelAsync(id, Access.All);
             return null;
         }
         catch (Exception fault) when (PoisonRules.IsOfRow(fault))
@@ -73,7 +73,7 @@ internal sealed class TaskQuarantine(IDbContextFactory<TaskDbContext> databases,
                 t => t.SetProperty(x => x.Ending, (string?)null).SetProperty(x => x.Retry, (string?)null).SetProperty(x => x.Result, (string?)null)
                     .SetProperty(x => x.Progress, (string?)null).SetProperty(x => x.Error, error),
                 cancellationToken);
-            await verbs.CancelAsync(id, Access.All);
+            await taskService.CancelAsync(id, Access.All);
             return null;
         }
         catch (Exception fault) when (PoisonRules.IsOfRow(fault))

@@ -6,7 +6,7 @@ using TaskQueue.Engine.Telemetry;
 namespace TaskQueue.Engine.Queues;
 
 /// <summary>The declared queues, cached for a second, or until somebody says that one changed.</summary>
-public sealed class QueueCatalog(IDbContextFactory<TaskDbContext> databases, DependencyHealth outages, TimeProvider time) : IDisposable
+public sealed class QueueCatalog(IDbContextFactory<TaskDbContext> databases, DependencyHealth dependencies, TimeProvider time) : IDisposable
 {
     /// <summary>How long a process may not know what another one changed, at most.</summary>
     public static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(1);
@@ -70,7 +70,7 @@ public sealed class QueueCatalog(IDbContextFactory<TaskDbContext> databases, Dep
         {
             await LoadAsync();
             _failure = null;
-            outages.Database.ReportSuccess();
+            dependencies.Database.ReportSuccess();
         }
         catch (Exception fault)
         {

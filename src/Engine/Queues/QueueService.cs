@@ -26,7 +26,7 @@ public enum QueueChange
 
 /// <summary>What can be done with queues. A change is known to all processes within a second.</summary>
 public sealed partial class QueueService(
-    QueueCatalog catalog, TaskQueries queries, IDbContextFactory<TaskDbContext> databases, PushTopology topology, IQueueStore store, WorkNotifier doorbell,
+    QueueCatalog catalog, TaskQueries queries, IDbContextFactory<TaskDbContext> databases, PushTopology topology, IQueueStore store, WorkNotifier workNotifier,
     IBus bus, TenantQuotas quotas, QuotaMetrics refusals, TaskMetrics metrics, TimeProvider time, ILogger<QueueService> logger)
 {
     /// <summary>
@@ -175,7 +175,7 @@ public sealed partial class QueueService(
         if (await catalog.LookUpAsync(name) is not { } queue)
             return false;
         metrics.Purged(name, await store.PurgeAsync(name, queue.Settings.Events, Micros.Now(time)));
-        doorbell.RingAll(name); // places and turns are free
+        workNotifier.RingAll(name); // places and turns are free
         return true;
     }
 
@@ -214,7 +214,7 @@ public sealed partial class QueueService(
     private async Task TellAsync(string name)
     {
         catalog.Invalidate();
-        doorbell.RingAll(name);
+        workNotifier.RingAll(name);
         try
         {
             await bus.Publish(new QueuesChanged([name])).WaitAsync(TellTimeout, time);

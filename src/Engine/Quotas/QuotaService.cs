@@ -10,7 +10,7 @@ namespace TaskQueue.Engine.Quotas;
 /// <summary>Reads the quotas of issued keys, and exchanges with the other processes what each of them uses.</summary>
 internal sealed partial class QuotaService(
     TenantQuotas quotas, StreamQuota streams, RequestQuota requests, WaitingTaskQuota waiting, FileQuota files, ProcessPresence presence, IDbContextFactory<TaskDbContext> databases,
-    DatabaseAddress address, LoopHeartbeats pulses, DependencyHealth outages, TimeProvider time, ILogger<QuotaService> logger) : BackgroundService
+    DatabaseAddress address, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<QuotaService> logger) : BackgroundService
 {
     private const string Presence = "process";
 
@@ -26,7 +26,7 @@ internal sealed partial class QuotaService(
     /// <inheritdoc />
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var pulse = pulses.Of(GetType());
+        var heartbeat = heartbeats.Of(GetType());
         if (address.Provider != DatabaseProvider.Sqlite)
             streams.OnOpen = Wake;
         while (!stoppingToken.IsCancellationRequested)
@@ -34,13 +34,13 @@ internal sealed partial class QuotaService(
             try
             {
                 await TurnAsync(stoppingToken);
-                pulse.Beat();
+                heartbeat.Beat();
             }
 #pragma warning disable CA1031 // the next round tries again
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
 #pragma warning restore CA1031
             {
-                if (!outages.TryHandle(fault))
+                if (!dependencies.TryHandle(fault))
                     LogFailed(fault);
             }
 
@@ -105,7 +105,7 @@ internal sealed partial class QuotaService(
         catch (Exception fault)
 #pragma warning restore CA1031
         {
-            outages.TryHandle(fault);
+            dependencies.TryHandle(fault);
         }
     }
 

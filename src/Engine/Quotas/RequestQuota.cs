@@ -17,12 +17,12 @@ public sealed class RequestQuota
     private readonly Func<string, Bucket> _make;
 
     internal RequestQuota(
-        TenantQuotas quotas, IDbContextFactory<TaskDbContext> databases, DatabaseAddress address, ProcessPresence presence, QuotaMetrics metrics, DependencyHealth outages, TimeProvider time)
+        TenantQuotas quotas, IDbContextFactory<TaskDbContext> databases, DatabaseAddress address, ProcessPresence presence, QuotaMetrics metrics, DependencyHealth dependencies, TimeProvider time)
     {
         (_quotas, _metrics, _time) = (quotas, metrics, time);
         _make = tenant =>
         {
-            var shared = new SharedTokens(tenant, databases, address, presence, outages, time);
+            var shared = new SharedTokens(tenant, databases, address, presence, dependencies, time);
             return new(shared, new TokenLeases(shared.LeaseAsync, time));
         };
     }

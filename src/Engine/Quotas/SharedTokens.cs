@@ -9,7 +9,7 @@ namespace TaskQueue.Engine.Quotas;
 /// The token bucket of a tenant's requests, one row of <c>tenant_usage</c> for all processes. Where the database does not answer,
 /// each process grants its share of the limit by itself. A SQLite file serves one process, which needs no row.
 /// </summary>
-internal sealed class SharedTokens(string tenant, IDbContextFactory<TaskDbContext> databases, DatabaseAddress address, ProcessPresence presence, DependencyHealth outages, TimeProvider time)
+internal sealed class SharedTokens(string tenant, IDbContextFactory<TaskDbContext> databases, DatabaseAddress address, ProcessPresence presence, DependencyHealth dependencies, TimeProvider time)
 {
     public const string Resource = "requests";
 
@@ -42,7 +42,7 @@ internal sealed class SharedTokens(string tenant, IDbContextFactory<TaskDbContex
         catch (Exception fault)
 #pragma warning restore CA1031
         {
-            outages.TryHandle(fault);
+            dependencies.TryHandle(fault);
             _failedAt = time.GetTimestamp();
             return Local(Share(limit), wanted);
         }

@@ -12,7 +12,7 @@ namespace TaskQueue.Engine.Quotas;
 /// this process has accepted since. What other processes accept in that time is not seen.
 /// </summary>
 public sealed partial class WaitingTaskQuota(
-    TenantQuotas quotas, IDbContextFactory<TaskDbContext> databases, QuotaMetrics metrics, DependencyHealth outages, TimeProvider time, ILogger<WaitingTaskQuota> logger)
+    TenantQuotas quotas, IDbContextFactory<TaskDbContext> databases, QuotaMetrics metrics, DependencyHealth dependencies, TimeProvider time, ILogger<WaitingTaskQuota> logger)
 {
     /// <summary>Shortest time between two counts of one tenant.</summary>
     internal static readonly TimeSpan CountEvery = TimeSpan.FromSeconds(1);
@@ -112,7 +112,7 @@ public sealed partial class WaitingTaskQuota(
         catch (Exception fault)
 #pragma warning restore CA1031
         {
-            if (!outages.TryHandle(fault))
+            if (!dependencies.TryHandle(fault))
                 LogFailed(fault, tenant);
         }
         finally

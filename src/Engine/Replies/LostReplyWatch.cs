@@ -5,7 +5,7 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Engine.Replies;
 
 /// <summary>Looks up the ends of tasks whose callers have heard nothing for a while: replies may be lost, ends are not.</summary>
-internal sealed class LostReplyWatch(CompletionRouter desk, TaskQueries queries, PollingServices services) : PollingService(services)
+internal sealed class LostReplyWatch(CompletionRouter router, TaskQueries queries, PollingServices services) : PollingService(services)
 {
     private const int MaxLooks = 1000;
 
@@ -15,7 +15,7 @@ internal sealed class LostReplyWatch(CompletionRouter desk, TaskQueries queries,
 
     protected override async Task<TimeSpan> TurnAsync(CancellationToken cancellationToken)
     {
-        if (desk.Unheard(LookAfter, MaxLooks) is { Count: > 0 } waiting)
+        if (router.Unheard(LookAfter, MaxLooks) is { Count: > 0 } waiting)
             await LookAsync(waiting, cancellationToken);
         return LookAfter;
     }
@@ -27,7 +27,7 @@ internal sealed class LostReplyWatch(CompletionRouter desk, TaskQueries queries,
         {
             var isSmall = outcome.ResultBytes <= MemoryBudget.SmallBytes;
             var result = isSmall && outcome.ResultBytes > 0 ? await queries.ResultAsync(outcome.Id, cancellationToken) : null;
-            await desk.DeliverAsync(new Reply(outcome.Id, null, new TaskCompletion(outcome.State, result, outcome.Error, isSmall ? 0 : outcome.ResultBytes)), cancellationToken);
+            await router.DeliverAsync(new Reply(outcome.Id, null, new TaskCompletion(outcome.State, result, outcome.Error, isSmall ? 0 : outcome.ResultBytes)), cancellationToken);
         }
     }
 }

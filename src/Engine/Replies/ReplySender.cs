@@ -13,7 +13,7 @@ namespace TaskQueue.Engine.Replies;
 /// the last one was confirmed. Replies of one task keep their order. A reply may be lost with its process; the end of a task
 /// is then found in the database.
 /// </summary>
-public sealed partial class ReplySender(CompletionRouter desk, ReplyAddress self, IBus bus, BusAddress address, DependencyHealth outages, TimeProvider time, ILogger<ReplySender> logger)
+public sealed partial class ReplySender(CompletionRouter router, ReplyAddress self, IBus bus, BusAddress address, DependencyHealth dependencies, TimeProvider time, ILogger<ReplySender> logger)
 {
     private const int MaxReplies = 200;
 
@@ -31,7 +31,7 @@ public sealed partial class ReplySender(CompletionRouter desk, ReplyAddress self
     {
         var reply = new Reply(taskId, progress, null);
         if (replyTo == self.Name)
-            await desk.DeliverAsync(reply, cancellationToken);
+            await router.DeliverAsync(reply, cancellationToken);
         else
             await LineTo(replyTo).SendAsync(reply).WaitAsync(cancellationToken);
     }
@@ -63,7 +63,7 @@ public sealed partial class ReplySender(CompletionRouter desk, ReplyAddress self
         try
         {
             if (replyTo == self.Name)
-                await desk.DeliverAsync(reply, CancellationToken.None);
+                await router.DeliverAsync(reply, CancellationToken.None);
             else
                 await LineTo(replyTo).SendAsync(reply);
         }
@@ -71,7 +71,7 @@ public sealed partial class ReplySender(CompletionRouter desk, ReplyAddress self
         catch (Exception fault)
 #pragma warning restore CA1031
         {
-            if (!outages.Broker.IsOn)
+            if (!dependencies.Broker.IsOn)
                 LogLost(fault, reply.TaskId);
         }
     }
@@ -91,17 +91,17 @@ public sealed partial class ReplySender(CompletionRouter desk, ReplyAddress self
         if (address.RabbitMq is null)
             return; // the only process is another life of this one: its callers are gone
         // What is given up on stays inside the bus, and what waits behind it here: while the broker is silent a try now and then is enough.
-        if (outages.Broker.IsFresh)
+        if (dependencies.Broker.IsFresh)
             throw new BrokerSilentException("the broker did not confirm a moment ago");
         try
         {
             var endpoint = await bus.GetSendEndpoint(new Uri($"exchange:{TaskReplies.Exchange}?type=direct"));
             await endpoint.Send(new TaskReplies(replies), c => c.SetRoutingKey(replyTo)).WaitAsync(Patience, time);
-            outages.Broker.ReportSuccess();
+            dependencies.Broker.ReportSuccess();
         }
         catch (TimeoutException fault)
         {
-            outages.Broker.ReportFailure($"no confirm within {Patience.TotalSeconds:0} s");
+            dependencies.Broker.ReportFailure($"no confirm within {Patience.TotalSeconds:0} s");
             throw new BrokerSilentException($"the broker did not confirm within {Patience.TotalSeconds:0} s", fault);
         }
     }

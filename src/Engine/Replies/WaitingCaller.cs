@@ -9,7 +9,7 @@ public sealed class WaitingCaller : IDisposable
     /// <summary>Progress that may wait for a slow caller: entries, and characters in them. One entry always may.</summary>
     private const int MaxWaiting = 256, MaxWaitingChars = 256 * 1024;
 
-    private readonly CompletionRouter _desk;
+    private readonly CompletionRouter _router;
     private readonly Channel<TaskProgress>? _progress;
     private readonly TaskCompletionSource<TaskCompletion> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _gate = new();
@@ -18,9 +18,9 @@ public sealed class WaitingCaller : IDisposable
     private int _chars;
     private bool _hasLeft;
 
-    internal WaitingCaller(CompletionRouter desk, Guid taskId, bool wantsProgress)
+    internal WaitingCaller(CompletionRouter router, Guid taskId, bool wantsProgress)
     {
-        _desk = desk;
+        _router = router;
         TaskId = taskId;
         _progress = wantsProgress ? Channel.CreateBounded<TaskProgress>(new BoundedChannelOptions(MaxWaiting) { SingleReader = true }) : null;
         _reader = _progress is null ? null : new CountedReader(this, _progress.Reader);
@@ -39,12 +39,12 @@ public sealed class WaitingCaller : IDisposable
     internal long? LookedAt { get; set; }
 
     /// <summary>The task was accepted: from now on it can be looked up.</summary>
-    public void Accepted() => LookedAt = _desk.Now;
+    public void Accepted() => LookedAt = _router.Now;
 
     /// <inheritdoc />
     public void Dispose()
     {
-        _desk.Leave(this);
+        _router.Leave(this);
         Close(null);
     }
 

@@ -65,17 +65,17 @@ public sealed class AdmissionLimiter(IOptions<EngineOptions> options, MemoryBudg
     /// <summary>Room that was taken; disposed once.</summary>
     public sealed class Place : IDisposable
     {
-        private readonly AdmissionLimiter _intake;
+        private readonly AdmissionLimiter _admission;
         private readonly int _commands;
         private readonly MemoryLease? _memory;
 
-        internal Place(AdmissionLimiter intake, int commands, MemoryLease? memory) => (_intake, _commands, _memory) = (intake, commands, memory);
+        internal Place(AdmissionLimiter admission, int commands, MemoryLease? memory) => (_admission, _commands, _memory) = (admission, commands, memory);
 
         /// <inheritdoc />
         public void Dispose()
         {
             _memory?.Dispose();
-            _intake.Leave(_commands);
+            _admission.Leave(_commands);
         }
     }
 }

@@ -86,10 +86,10 @@ public sealed class CompletionWaiters : IDisposable
 /// <summary>One who waits; disposed when it has left.</summary>
 public sealed class CompletionWaiter : IDisposable
 {
-    private readonly CompletionWaiters _ends;
+    private readonly CompletionWaiters _waiters;
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    internal CompletionWaiter(CompletionWaiters ends, Guid taskId) => (_ends, TaskId) = (ends, taskId);
+    internal CompletionWaiter(CompletionWaiters waiters, Guid taskId) => (_waiters, TaskId) = (waiters, taskId);
 
     internal Guid TaskId { get; }
 
@@ -97,7 +97,7 @@ public sealed class CompletionWaiter : IDisposable
     public Task Ended => _ended.Task;
 
     /// <inheritdoc />
-    public void Dispose() => _ends.Leave(this);
+    public void Dispose() => _waiters.Leave(this);
 
     internal void Tell() => _ended.TrySetResult();
 }
@@ -106,24 +106,24 @@ public sealed class CompletionWaiter : IDisposable
 /// Hears of the ends that this process commits, and looks for those of others: while anybody waits, some times a second, at
 /// so many tasks that thousands who wait cost no more than a thousand.
 /// </summary>
-internal sealed partial class CompletionWatch(CompletionWaiters ends, TaskQueries queries, PostCommitNotifier signals, LoopHeartbeats pulses, DependencyHealth outages, TimeProvider time, ILogger<CompletionWatch> logger) : BackgroundService
+internal sealed partial class CompletionWatch(CompletionWaiters waiters, TaskQueries queries, PostCommitNotifier postCommit, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<CompletionWatch> logger) : BackgroundService
 {
     private const int MaxLooks = 1000;
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(200);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var pulse = pulses.Of(GetType());
-        signals.Ended = ends.Tell;
+        var heartbeat = heartbeats.Of(GetType());
+        postCommit.Ended = waiters.Tell;
         while (!stoppingToken.IsCancellationRequested)
         {
             try
             {
-                if (ends.Next(MaxLooks) is { Count: > 0 } waiting)
-                    (await queries.EndedAsync(waiting, stoppingToken)).ForEach(ends.Tell);
+                if (waiters.Next(MaxLooks) is { Count: > 0 } waiting)
+                    (await queries.EndedAsync(waiting, stoppingToken)).ForEach(waiters.Tell);
                 else
-                    await IdleAsync(pulse, stoppingToken);
-                pulse.Succeeded();
+                    await IdleAsync(heartbeat, stoppingToken);
+                heartbeat.Succeeded();
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
@@ -133,9 +133,9 @@ internal sealed partial class CompletionWatch(CompletionWaiters ends, TaskQuerie
             catch (Exception fault)
 #pragma warning restore CA1031
             {
-                if (!outages.TryHandle(fault))
+                if (!dependencies.TryHandle(fault))
                 {
-                    pulse.Failed(fault);
+                    heartbeat.Failed(fault);
                     LogFailed(fault);
                 }
             }
@@ -144,10 +144,10 @@ internal sealed partial class CompletionWatch(CompletionWaiters ends, TaskQuerie
         }
     }
 
-    private async Task IdleAsync(LoopHeartbeat pulse, CancellationToken cancellationToken)
+    private async Task IdleAsync(LoopHeartbeat heartbeat, CancellationToken cancellationToken)
     {
-        pulse.Rest();
-        await ends.Begun.WaitAsync(Timeout.InfiniteTimeSpan, cancellationToken);
+        heartbeat.Rest();
+        await waiters.Begun.WaitAsync(Timeout.InfiniteTimeSpan, cancellationToken);
     }
 
     [LoggerMessage(LogLevel.Warning, "Looking for the ends of tasks failed; trying again")]

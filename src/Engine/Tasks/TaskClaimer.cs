@@ -10,7 +10,7 @@ using TaskQueue.Engine.Telemetry;
 namespace TaskQueue.Engine.Tasks;
 
 /// <summary>Hands due tasks to pull workers, at once or as soon as there are some.</summary>
-public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotifier doorbell, PostCommitNotifier signals, TaskMetrics metrics, MemoryBudget budget, TimeProvider time)
+public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotifier workNotifier, PostCommitNotifier postCommit, TaskMetrics metrics, MemoryBudget budget, TimeProvider time)
 {
     /// <summary>Bytes of a first claim, where payloads may not be larger: many small tasks, and one that is large.</summary>
     private const long FirstBytes = 1024 * 1024;
@@ -27,15 +27,15 @@ public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotif
     /// <param name="request">What the worker asks for.</param>
     /// <param name="wait">How long to wait where nothing is due; zero returns at once.</param>
     /// <param name="cancellationToken">Ends the wait: the worker has left.</param>
-    /// <param name="pulse">Of a worker in this process: it rests while there is no work, and beats with every look for some.</param>
+    /// <param name="heartbeat">Of a worker in this process: it rests while there is no work, and beats with every look for some.</param>
     /// <param name="keep">Gets the memory that was reserved for what was claimed, and disposes it; without it nobody counts it from then on.</param>
     /// <exception cref="OverloadedException">There is no memory for what might be claimed.</exception>
-    public async Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, TimeSpan wait, CancellationToken cancellationToken, LoopHeartbeat? pulse = null, Action<MemoryLease>? keep = null)
+    public async Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, TimeSpan wait, CancellationToken cancellationToken, LoopHeartbeat? heartbeat = null, Action<MemoryLease>? keep = null)
     {
         var begin = time.GetTimestamp();
         while (true)
         {
-            using var waiter = wait > TimeSpan.Zero ? doorbell.Register(request.Targets) : null;
+            using var waiter = wait > TimeSpan.Zero ? workNotifier.Register(request.Targets) : null;
             cancellationToken.ThrowIfCancellationRequested();
             var known = await queues.AllAsync();
             var now = Micros.Now(time);
@@ -43,20 +43,20 @@ public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotif
             var rules = RulesOf(open.Targets, known);
             var (tasks, isCut) = open.Targets.Count == 0 ? ([], false) : await TakeAsync(open, rules, now, keep, cancellationToken);
             if (tasks.Count > 0)
-                signals.Appended();
+                postCommit.Appended();
             if (isCut)
             {
                 // It had locked more than it took; who looked meanwhile found nothing.
                 foreach (var queue in open.Targets.Select(t => t.Queue).Distinct(StringComparer.Ordinal))
-                    doorbell.RingAll(queue);
+                    workNotifier.RingAll(queue);
             }
 
             if (tasks.Count > 0 || waiter is null || wait <= time.GetElapsedTime(begin))
                 return tasks;
             var look = await TimeToLookAsync(open.Targets, now, wait - time.GetElapsedTime(begin));
-            pulse?.Rest();
+            heartbeat?.Rest();
             await waiter.WaitAsync(rules.Gates.Count > 0 && look > LookAgainAtGate ? LookAgainAtGate : look, cancellationToken);
-            pulse?.Beat();
+            heartbeat?.Beat();
         }
     }
 

@@ -16,7 +16,7 @@ namespace TaskQueue.Engine.Tasks;
 /// committed.
 /// </summary>
 public sealed class TaskService(
-    IMediator mediator, ITaskStore store, PostCommitNotifier signals, QueueCatalog queues, TaskQueries queries, InFlightLimiter window, AdmissionLimiter intake, WaitingTaskQuota quota, TaskMetrics metrics, IOptions<EngineOptions> options, IOptions<WebhookOptions> webhooks, TimeProvider time)
+    IMediator mediator, ITaskStore store, PostCommitNotifier postCommit, QueueCatalog queues, TaskQueries queries, InFlightLimiter inFlight, AdmissionLimiter admission, WaitingTaskQuota quota, TaskMetrics metrics, IOptions<EngineOptions> options, IOptions<WebhookOptions> webhooks, TimeProvider time)
 {
     /// <summary>Length of a lease where nobody says it.</summary>
     public const int DefaultLeaseMs = 15_000;
@@ -43,7 +43,7 @@ public sealed class TaskService(
         if (submission is not { DedupeKey: null, ThreadId: null })
             return (await SubmitManyAsync(one))[0];
         using var room = await quota.ReserveAsync(one);
-        using var place = intake.Enter(one);
+        using var place = admission.Enter(one);
         using var send = TaskTrace.StartSend(one);
         var command = new SubmitTask((await AdmitAsync(one, TaskTrace.Sent(send)))[0].Task);
         await mediator.Send(command);
@@ -66,7 +66,7 @@ public sealed class TaskService(
     public async Task<IReadOnlyList<SubmitResult>> SubmitManyAsync(IReadOnlyList<TaskSubmission> submissions, InsertStep? step = null)
     {
         using var room = await quota.ReserveAsync(submissions);
-        using var place = intake.Enter(submissions);
+        using var place = admission.Enter(submissions);
         using var send = TaskTrace.StartSend(submissions);
         var tasks = await AdmitAsync(submissions, TaskTrace.Sent(send));
         foreach (var (task, _) in tasks)
@@ -80,7 +80,7 @@ public sealed class TaskService(
             metrics.Inserted(answer.Task!.Queue);
         }
 
-        signals.Inserted(answers.Where(a => a.Result is SubmitStatus.Accepted or SubmitStatus.Overwritten).Select(a => a.Task!));
+        postCommit.Inserted(answers.Where(a => a.Result is SubmitStatus.Accepted or SubmitStatus.Overwritten).Select(a => a.Task!));
         return answers;
     }
 
@@ -106,7 +106,7 @@ public sealed class TaskService(
     public async Task<IReadOnlyList<T>> ApplyAsync<T>(IReadOnlyList<T> commands, Access access)
         where T : TaskCommand
     {
-        using var place = intake.Enter(commands);
+        using var place = admission.Enter(commands);
         foreach (var command in commands)
             command.Access = access;
         // Each send runs up to the group's queue before the next begins, so order is kept.
@@ -118,7 +118,7 @@ public sealed class TaskService(
     /// <returns>The fault of each, in order; null where the machine answered.</returns>
     internal async Task<IReadOnlyList<Exception?>> TryApplyAsync(IReadOnlyList<TaskCommand> commands)
     {
-        using var place = intake.Enter(commands);
+        using var place = admission.Enter(commands);
         return await Task.WhenAll(commands.Select(async command =>
         {
             try
@@ -253,7 +253,7 @@ public sealed class TaskService(
             Owner = submission.Owner,
             Settings = settings,
         };
-        task.DispatchAt = TaskStateMachine.FirstDispatch(task, atOnce: !window.IsFull);
+        task.DispatchAt = TaskStateMachine.FirstDispatch(task, atOnce: !inFlight.IsFull);
         return task;
     }
 

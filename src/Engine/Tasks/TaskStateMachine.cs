@@ -181,7 +181,7 @@ public sealed partial class TaskStateMachine : MassTransitStateMachine<TaskState
 internal static class TaskStateMachineExtensions
 {
     /// <summary>Answers and changes nothing.</summary>
-    public static EventActivityBinder<TaskState, T> Answer<T>(this EventActivityBinder<TaskState, T> binder, CommandResult verdict)
+    public static EventActivityBinder<TaskState, T> Answer<T>(this EventActivityBinder<TaskState, T> binder, CommandResult commandResult)
         where T : TaskCommand =>
-        binder.Then(c => c.Message.CommandResult = verdict);
+        binder.Then(c => c.Message.CommandResult = commandResult);
 }

@@ -14,7 +14,7 @@ public sealed partial class BacklogWatch
     private const int LeastShare = 20;
 
     private readonly IBacklogStore _store;
-    private readonly DependencyHealth _outages;
+    private readonly DependencyHealth _dependencies;
     private readonly TimeProvider _time;
     private readonly TimeSpan _interval;
     private readonly BoundedLabels<QueueLevel> _levels;
@@ -28,11 +28,11 @@ public sealed partial class BacklogWatch
     private bool _isFailing;
 
     /// <summary>Makes the gauges.</summary>
-    public BacklogWatch(IBacklogStore store, IMeterFactory meters, IOptions<TelemetryOptions> options, DependencyHealth outages, TimeProvider time, ILogger<BacklogWatch> logger)
+    public BacklogWatch(IBacklogStore store, IMeterFactory meters, IOptions<TelemetryOptions> options, DependencyHealth dependencies, TimeProvider time, ILogger<BacklogWatch> logger)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(meters);
-        (_store, _outages, _time, _logger) = (store, outages, time, logger);
+        (_store, _dependencies, _time, _logger) = (store, dependencies, time, logger);
         _interval = TimeSpan.FromSeconds(options.Value.RefreshSeconds);
         _levels = new(options.Value.MaxQueues);
         _history = new(time);
@@ -87,7 +87,7 @@ public sealed partial class BacklogWatch
 #pragma warning restore CA1031
         {
             Volatile.Write(ref _isFailing, true);
-            if (!_outages.TryHandle(fault))
+            if (!_dependencies.TryHandle(fault))
                 LogReadFailed(fault);
         }
 

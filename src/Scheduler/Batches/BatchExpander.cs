@@ -14,7 +14,7 @@ namespace TaskQueue.Scheduler.Batches;
 /// whether there may be more to do at once.
 /// </summary>
 internal sealed class BatchExpander(
-    BatchService verbs, FileService files, TaskService tasks, WaitingTaskQuota quota, BellaTaskIds ids, IOptions<BatchLimits> limits, IOptions<EngineOptions> engine, TimeProvider time)
+    BatchService batchService, FileService files, TaskService tasks, WaitingTaskQuota quota, BellaTaskIds ids, IOptions<BatchLimits> limits, IOptions<EngineOptions> engine, TimeProvider time)
 {
     /// <summary>Lines and bytes of one transaction, at most.</summary>
     private const int ChunkLines = 1000, ChunkBytes = 4 * 1024 * 1024;
@@ -34,7 +34,7 @@ internal sealed class BatchExpander(
         }
 
         var now = Micros.Now(time);
-        return await verbs.ApplyAsync(check.Errors.Count > 0
+        return await batchService.ApplyAsync(check.Errors.Count > 0
             ? new RefuseBatch(batch.CorrelationId, now, JsonSerializer.Serialize(check.Errors, BatchJson.Shapes.IReadOnlyListBatchInputError))
             : new BeginBatch(batch.CorrelationId, now, check.Total, check.Bad)) == CommandResult.Applied;
     }

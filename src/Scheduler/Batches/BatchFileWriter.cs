@@ -8,7 +8,7 @@ using TaskQueue.Engine.Quarantine;
 namespace TaskQueue.Scheduler.Batches;
 
 /// <summary>Writes the output and the error file of a batch whose tasks have all ended, with flat memory.</summary>
-internal sealed class BatchFileWriter(BatchStore work, FileService files, IQuarantine quarantine, IOptions<BatchLimits> limits, IOptions<EngineOptions> engine)
+internal sealed class BatchFileWriter(BatchStore batchStore, FileService files, IQuarantine quarantine, IOptions<BatchLimits> limits, IOptions<EngineOptions> engine)
 {
     /// <summary>Writes both; where nothing belongs into one there is none.</summary>
     public async Task<BatchFiles> WriteAsync(BatchState batch, CancellationToken cancellationToken)
@@ -16,13 +16,13 @@ internal sealed class BatchFileWriter(BatchStore work, FileService files, IQuara
         var id = BellaBatchId.Format(batch.CorrelationId);
         await using var output = new LineFile(() => files.OpenWriteAsync(batch.Owner, "batch_output", $"output_{id}.jsonl"));
         await using var errors = new LineFile(() => files.OpenWriteAsync(batch.Owner, "batch_output", $"errors_{id}.jsonl"));
-        await foreach (var ended in work.EndedAsync(batch.CorrelationId, cancellationToken))
+        await foreach (var ended in batchStore.EndedAsync(batch.CorrelationId, cancellationToken))
         {
             var (text, isError) = await RenderAsync(batch, ended, cancellationToken);
             await (isError ? errors : output).AddAsync(text, cancellationToken);
         }
 
-        await foreach (var bad in work.BadAsync(batch.CorrelationId, cancellationToken))
+        await foreach (var bad in batchStore.BadAsync(batch.CorrelationId, cancellationToken))
             await errors.AddAsync(BatchResults.Of(bad), cancellationToken);
         await WriteRestAsync(batch, errors, cancellationToken);
         cancellationToken.ThrowIfCancellationRequested();

@@ -14,7 +14,7 @@ namespace TaskQueue.Scheduler.Batches;
 /// the tasks to retention. Each step says whether there may be more to do at once.
 /// </summary>
 internal sealed class BatchFinalizer(
-    BatchService verbs, BatchStore work, BatchFileWriter writer, FileService files, TaskService tasks, QueueCatalog queues,
+    BatchService batchService, BatchStore batchStore, BatchFileWriter writer, FileService files, TaskService tasks, QueueCatalog queues,
     IOptions<BatchLimits> limits, IOptions<EngineOptions> engine, TimeProvider time)
 {
     private const int Group = 500;
@@ -27,7 +27,7 @@ internal sealed class BatchFinalizer(
     {
         if (batch.State != BatchStates.InProgress)
             await CancelTasksAsync(batch, cancellationToken);
-        return !await work.HasLiveTasksAsync(batch.CorrelationId, cancellationToken) && await ApplyAsync(new FinalizeBatch(batch.CorrelationId, Micros.Now(time)));
+        return !await batchStore.HasLiveTasksAsync(batch.CorrelationId, cancellationToken) && await ApplyAsync(new FinalizeBatch(batch.CorrelationId, Micros.Now(time)));
     }
 
     /// <summary>Writes the files. They count from the moment on in which the batch ends; those of a scheduler that came too late are deleted.</summary>
@@ -45,7 +45,7 @@ internal sealed class BatchFinalizer(
     public async Task<bool> ReleaseAsync(BatchState batch, CancellationToken cancellationToken)
     {
         var keep = (await queues.FindAsync(batch.Queue))?.Settings.KeepFinishedMs is { } ms ? TimeSpan.FromMilliseconds(ms) : engine.Value.KeepFinished;
-        await work.ReleaseAsync(batch.CorrelationId, Micros.Now(time) + keep, cancellationToken);
+        await batchStore.ReleaseAsync(batch.CorrelationId, Micros.Now(time) + keep, cancellationToken);
         return false;
     }
 
@@ -53,12 +53,12 @@ internal sealed class BatchFinalizer(
     private async Task CancelTasksAsync(BatchState batch, CancellationToken cancellationToken)
     {
         var graceOver = batch.CancellingAt is not { } at || at.AddSeconds(limits.Value.GraceSeconds) <= Micros.Now(time);
-        while (await work.LiveAsync(batch.CorrelationId, alsoRunning: graceOver, Group, cancellationToken) is { Count: > 0 } ids)
+        while (await batchStore.LiveAsync(batch.CorrelationId, alsoRunning: graceOver, Group, cancellationToken) is { Count: > 0 } ids)
         {
             var now = Micros.Now(time);
             await tasks.ApplyAsync(ids.ConvertAll(id => new CancelTask(id, now)));
         }
     }
 
-    private async Task<bool> ApplyAsync(BatchCommand command) => await verbs.ApplyAsync(command) == CommandResult.Applied;
+    private async Task<bool> ApplyAsync(BatchCommand command) => await batchService.ApplyAsync(command) == CommandResult.Applied;
 }

@@ -17,7 +17,7 @@ namespace TaskQueue.Scheduler.Batches;
 /// any number of processes may do it, one of them works on a batch at a time.
 /// </summary>
 internal sealed partial class BatchProcessor(
-    BatchStore work, BatchExpander splitter, BatchFinalizer closer, BatchQuarantine quarantine, PostCommitNotifier signals, IOptions<BatchLimits> limits, LoopHeartbeats pulses, DependencyHealth outages, TimeProvider time, ILogger<BatchProcessor> logger) : BackgroundService
+    BatchStore batchStore, BatchExpander expander, BatchFinalizer finalizer, BatchQuarantine quarantine, PostCommitNotifier postCommit, IOptions<BatchLimits> limits, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<BatchProcessor> logger) : BackgroundService
 {
     private const int MaxAtOnce = 4;
 
@@ -37,7 +37,7 @@ internal sealed partial class BatchProcessor(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var pulse = pulses.Of(GetType());
+        var heartbeat = heartbeats.Of(GetType());
         long? tidied = null;
         while (!stoppingToken.IsCancellationRequested)
         {
@@ -45,26 +45,26 @@ internal sealed partial class BatchProcessor(
             {
                 if (tidied is not { } at || time.GetElapsedTime(at) >= Tidy)
                 {
-                    Begin(await work.UnreleasedAsync(stoppingToken), stoppingToken);
+                    Begin(await batchStore.UnreleasedAsync(stoppingToken), stoppingToken);
                     tidied = time.GetTimestamp();
                 }
 
-                Begin(await work.DueAsync(TimeSpan.FromSeconds(limits.Value.GraceSeconds), stoppingToken), stoppingToken);
-                pulse.Succeeded();
+                Begin(await batchStore.DueAsync(TimeSpan.FromSeconds(limits.Value.GraceSeconds), stoppingToken), stoppingToken);
+                heartbeat.Succeeded();
             }
 #pragma warning disable CA1031 // the next round tries again
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
 #pragma warning restore CA1031
             {
-                if (!outages.TryHandle(fault))
+                if (!dependencies.TryHandle(fault))
                 {
-                    pulse.Failed(fault);
+                    heartbeat.Failed(fault);
                     LogFailed(fault);
                 }
             }
 
             await Task.Delay(Pause, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            await ((Task)signals.Batches.WaitAsync(LookAgain, stoppingToken)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await ((Task)postCommit.Batches.WaitAsync(LookAgain, stoppingToken)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
         await Task.WhenAll(_running.Values);
@@ -99,7 +99,7 @@ internal sealed partial class BatchProcessor(
         catch (Exception fault)
 #pragma warning restore CA1031
         {
-            if (!outages.TryHandle(fault))
+            if (!dependencies.TryHandle(fault))
                 LogBatchFailed(fault, BellaBatchId.Format(id));
             // It was let go of, so nobody holds it now. What a key that is not here yet would open is not its fault.
             if (PoisonRules.IsOfRow(fault) && fault.GetBaseException() is not UnreadableDataException && _failures.Failed(id) && await quarantine.SetAsideAsync(id, fault, cancellationToken) is null)
@@ -109,17 +109,17 @@ internal sealed partial class BatchProcessor(
         {
             _running.TryRemove(id, out _);
             if (_crowded)
-                signals.Batches.Set();
+                postCommit.Batches.Set();
         }
     }
 
     private async Task WorkAsync(Guid id, CancellationToken cancellationToken)
     {
-        await using var hold = await work.TakeAsync(id);
-        if (hold is null)
+        await using var lease = await batchStore.TakeAsync(id);
+        if (lease is null)
             return;
-        using var both = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, hold.Lost);
-        while (await StepAsync(await work.GetAsync(id, both.Token), both.Token))
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lease.Lost);
+        while (await StepAsync(await batchStore.GetAsync(id, both.Token), both.Token))
         {
         }
     }
@@ -130,12 +130,12 @@ internal sealed partial class BatchProcessor(
         var isOver = batch.State is BatchStates.Validating or BatchStates.InProgress && batch.DeadlineAt <= Micros.Now(time);
         return batch.State switch
         {
-            _ when isOver => closer.ExpireAsync(batch),
-            BatchStates.Validating => splitter.ValidateAsync(batch, cancellationToken),
-            BatchStates.InProgress when batch.LinesDone < batch.Total => splitter.SplitAsync(batch, cancellationToken),
-            _ when BatchStates.IsTerminal(batch.State) => closer.ReleaseAsync(batch, cancellationToken),
-            _ when batch.FinalizingAt is null => closer.FinalizeAsync(batch, cancellationToken),
-            _ => closer.FinishAsync(batch, cancellationToken),
+            _ when isOver => finalizer.ExpireAsync(batch),
+            BatchStates.Validating => expander.ValidateAsync(batch, cancellationToken),
+            BatchStates.InProgress when batch.LinesDone < batch.Total => expander.SplitAsync(batch, cancellationToken),
+            _ when BatchStates.IsTerminal(batch.State) => finalizer.ReleaseAsync(batch, cancellationToken),
+            _ when batch.FinalizingAt is null => finalizer.FinalizeAsync(batch, cancellationToken),
+            _ => finalizer.FinishAsync(batch, cancellationToken),
         };
     }
 

@@ -18,9 +18,9 @@ namespace TaskQueue.Scheduler.Callbacks;
 /// not hold up the others. Any number of processes may do it at once; each counts its own.
 /// </summary>
 internal sealed partial class CallbackService(
-    ICallbackStore store, CallbackEvents events, CallbackSender sender, CallbackQuarantine quarantine, PostCommitNotifier signals, IOptions<WebhookOptions> options,
+    ICallbackStore store, CallbackEvents events, CallbackSender sender, CallbackQuarantine quarantine, PostCommitNotifier postCommit, IOptions<WebhookOptions> options,
     IOptions<EngineOptions> engine,
-    TaskMetrics metrics, Drain drain, LoopHeartbeats pulses, DependencyHealth outages, TimeProvider time, ILogger<CallbackService> logger) : BackgroundService
+    TaskMetrics metrics, Drain drain, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<CallbackService> logger) : BackgroundService
 {
     private const int MaxRemoved = 500;
 
@@ -40,7 +40,7 @@ internal sealed partial class CallbackService(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var pulse = pulses.Of(GetType());
+        var heartbeat = heartbeats.Of(GetType());
         var removed = time.GetTimestamp();
         while (!stoppingToken.IsCancellationRequested)
         {
@@ -50,26 +50,26 @@ internal sealed partial class CallbackService(
                 wait = await TakeAsync() ? TimeSpan.Zero : await TimeToNextAsync();
                 if (time.GetElapsedTime(removed) >= RemoveEvery && await RemoveAsync())
                     removed = time.GetTimestamp();
-                pulse.Succeeded();
+                heartbeat.Succeeded();
             }
 #pragma warning disable CA1031 // the next round tries again
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
 #pragma warning restore CA1031
             {
-                if (!outages.TryHandle(fault))
+                if (!dependencies.TryHandle(fault))
                 {
-                    pulse.Failed(fault);
+                    heartbeat.Failed(fault);
                     LogFailed(fault);
                 }
             }
 
-            await ((Task)signals.Callbacks.WaitAsync(wait, stoppingToken)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await ((Task)postCommit.Callbacks.WaitAsync(wait, stoppingToken)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
         _end.CancelAfter(Grace);
         await using var over = drain.Over.UnsafeRegister(e => ((CancellationTokenSource)e!).Cancel(), _end);
         while (!_underWay.IsEmpty)
-            await signals.Callbacks.WaitAsync(LookAgain, CancellationToken.None);
+            await postCommit.Callbacks.WaitAsync(LookAgain, CancellationToken.None);
     }
 
     /// <returns>Whether there were any.</returns>
@@ -131,7 +131,7 @@ internal sealed partial class CallbackService(
         catch (Exception fault)
 #pragma warning restore CA1031
         {
-            if (!outages.TryHandle(fault))
+            if (!dependencies.TryHandle(fault))
                 LogFailed(fault);
             // At once: its receiver may have it, and each further try would send it again.
             if (PoisonRules.IsOfRow(fault))
@@ -140,7 +140,7 @@ internal sealed partial class CallbackService(
         finally
         {
             _underWay.TryRemove((callback.Id, callback.Attempts), out _);
-            signals.Callbacks.Set();
+            postCommit.Callbacks.Set();
         }
     }
 
@@ -161,7 +161,7 @@ internal sealed partial class CallbackService(
             catch (Exception fault) when (!PoisonRules.IsOfRow(fault) && time.GetElapsedTime(taken) < _lease && !_end.IsCancellationRequested)
 #pragma warning restore CA1031
             {
-                if (!outages.TryHandle(fault))
+                if (!dependencies.TryHandle(fault))
                     LogFailed(fault);
             }
 

@@ -17,7 +17,7 @@ namespace TaskQueue.Scheduler.Schedules;
 /// transaction that inserts its task, so it fires once, whoever comes first.
 /// </summary>
 internal sealed partial class ScheduleFiring(
-    IDbContextFactory<TaskDbContext> databases, TaskService tasks, ScheduleQuarantine quarantine, ScheduleSignal signal, LoopHeartbeats pulses, DependencyHealth outages, TimeProvider time, ILogger<ScheduleFiring> logger) : BackgroundService
+    IDbContextFactory<TaskDbContext> databases, TaskService tasks, ScheduleQuarantine quarantine, ScheduleSignal signal, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<ScheduleFiring> logger) : BackgroundService
 {
     /// <summary>
     /// A schedule that is this late, because no scheduler ran, fires once and leaves out what it missed. One that is less
@@ -42,7 +42,7 @@ internal sealed partial class ScheduleFiring(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var pulse = pulses.Of(GetType());
+        var heartbeat = heartbeats.Of(GetType());
         signal.OnChange = () => _wake.Release();
         while (!stoppingToken.IsCancellationRequested)
         {
@@ -51,17 +51,17 @@ internal sealed partial class ScheduleFiring(
             try
             {
                 while (!stoppingToken.IsCancellationRequested && await FireDueAsync())
-                    pulse.Beat();
+                    heartbeat.Beat();
                 wait = await TimeToNextAsync();
-                pulse.Succeeded();
+                heartbeat.Succeeded();
             }
 #pragma warning disable CA1031 // the next round tries again
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
 #pragma warning restore CA1031
             {
-                if (!outages.TryHandle(fault))
+                if (!dependencies.TryHandle(fault))
                 {
-                    pulse.Failed(fault);
+                    heartbeat.Failed(fault);
                     LogFailed(fault);
                 }
             }

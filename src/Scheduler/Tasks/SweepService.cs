@@ -14,7 +14,7 @@ namespace TaskQueue.Scheduler.Tasks;
 /// set aside when it fails again and again, so that it does not hold up the others.
 /// </summary>
 internal abstract partial class SweepService(
-    Sweep sweep, ITaskStore store, TaskService verbs, TaskQuarantine quarantine, LoopHeartbeats pulses, DependencyHealth outages, TimeProvider time, ILogger logger) : BackgroundService
+    Sweep sweep, ITaskStore store, TaskService taskService, TaskQuarantine quarantine, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger logger) : BackgroundService
 {
     private const int MaxBatch = 500;
 
@@ -56,7 +56,7 @@ internal abstract partial class SweepService(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var pulse = pulses.Of(GetType());
+        var heartbeat = heartbeats.Of(GetType());
         while (!stoppingToken.IsCancellationRequested)
         {
             var wait = AfterFault;
@@ -65,25 +65,25 @@ internal abstract partial class SweepService(
                 Interlocked.Exchange(ref _next, long.MaxValue);
                 await PrepareAsync();
                 wait = await TimeToNextAsync();
-                pulse.Beat();
+                heartbeat.Beat();
                 while (wait == TimeSpan.Zero && !MustWait && !stoppingToken.IsCancellationRequested && await RunOnceAsync(stoppingToken) > 0)
                 {
                     wait = await TimeToNextAsync();
-                    pulse.Beat();
+                    heartbeat.Beat();
                 }
 
                 // What the machine refuses stays in sight for a moment; a full window empties soon. What fails is not looked at all the time.
                 wait = wait > TimeSpan.Zero ? wait : _failures.Excluded > 0 ? LookAgainBehindFailures : Pause;
-                outages.Database.ReportSuccess();
-                pulse.Succeeded();
+                dependencies.Database.ReportSuccess();
+                heartbeat.Succeeded();
             }
 #pragma warning disable CA1031 // the next round tries again
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
 #pragma warning restore CA1031
             {
-                if (!outages.TryHandle(fault))
+                if (!dependencies.TryHandle(fault))
                 {
-                    pulse.Failed(fault);
+                    heartbeat.Failed(fault);
                     LogSweepFailed(fault, sweep);
                 }
             }
@@ -100,7 +100,7 @@ internal abstract partial class SweepService(
         // As many more as are left out: they are the oldest, and must not hide the others.
         var ids = (await store.SelectAsync(sweep, now, MaxBatch + _failures.Excluded)).Where(id => !_failures.IsExcluded(id)).Take(MaxBatch);
         TaskCommand[] commands = [.. ids.Select(id => Command(id, now))];
-        var faults = await verbs.TryApplyAsync(commands);
+        var faults = await taskService.TryApplyAsync(commands);
         var done = 0;
         Exception? problem = null;
         for (var i = 0; i < commands.Length; i++)

@@ -14,17 +14,17 @@ internal sealed class DispatchSweep : SweepService
 {
     private readonly ITaskStore _store;
     private readonly BusAddress _bus;
-    private readonly InFlightLimiter _window;
+    private readonly InFlightLimiter _inFlight;
     private readonly TimeProvider _time;
 
-    public DispatchSweep(ITaskStore store, TaskService verbs, TaskQuarantine quarantine, WorkNotifier doorbell, InFlightLimiter window, BusAddress bus, LoopHeartbeats pulses, DependencyHealth outages, TimeProvider time, ILogger<DispatchSweep> logger)
-        : base(Sweep.Dispatch, store, verbs, quarantine, pulses, outages, time, logger)
+    public DispatchSweep(ITaskStore store, TaskService taskService, TaskQuarantine quarantine, WorkNotifier workNotifier, InFlightLimiter inFlight, BusAddress bus, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<DispatchSweep> logger)
+        : base(Sweep.Dispatch, store, taskService, quarantine, heartbeats, dependencies, time, logger)
     {
         _store = store;
         _bus = bus;
-        _window = window;
+        _inFlight = inFlight;
         _time = time;
-        doorbell.DueLater = Expect;
+        workNotifier.DueLater = Expect;
     }
 
     /// <summary>What the in-process bus held when the last process ended is sent again.</summary>
@@ -35,7 +35,7 @@ internal sealed class DispatchSweep : SweepService
         await base.StartAsync(cancellationToken);
     }
 
-    protected override bool MustWait => _window.IsFull;
+    protected override bool MustWait => _inFlight.IsFull;
 
     protected override TaskCommand Command(Guid id, DateTime at) => new DispatchTask(id, at);
 }
@@ -48,8 +48,8 @@ internal sealed partial class LeaseSweep : SweepService
     private readonly ILogger<LeaseSweep> _logger;
     private readonly ClockJumpRecovery _clock;
 
-    public LeaseSweep(ITaskStore store, TaskService verbs, TaskQuarantine quarantine, LoopHeartbeats pulses, DependencyHealth outages, TimeProvider time, ILogger<LeaseSweep> logger)
-        : base(Sweep.Lapsed, store, verbs, quarantine, pulses, outages, time, logger) =>
+    public LeaseSweep(ITaskStore store, TaskService taskService, TaskQuarantine quarantine, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<LeaseSweep> logger)
+        : base(Sweep.Lapsed, store, taskService, quarantine, heartbeats, dependencies, time, logger) =>
         (_store, _time, _logger, _clock) = (store, time, logger, new ClockJumpRecovery(time));
 
     /// <summary>
@@ -72,8 +72,8 @@ internal sealed partial class LeaseSweep : SweepService
 }
 
 /// <summary>Ends tasks that nobody started in time.</summary>
-internal sealed class ExpirySweep(ITaskStore store, TaskService verbs, TaskQuarantine quarantine, LoopHeartbeats pulses, DependencyHealth outages, TimeProvider time, ILogger<ExpirySweep> logger)
-    : SweepService(Sweep.Expired, store, verbs, quarantine, pulses, outages, time, logger)
+internal sealed class ExpirySweep(ITaskStore store, TaskService taskService, TaskQuarantine quarantine, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<ExpirySweep> logger)
+    : SweepService(Sweep.Expired, store, taskService, quarantine, heartbeats, dependencies, time, logger)
 {
     protected override TaskCommand Command(Guid id, DateTime at) => new ExpireTask(id, at);
 }

@@ -32,28 +32,28 @@ internal sealed partial class GroupCommitter : IHostedService
 
     private readonly ITaskStore _store;
     private readonly QueueCatalog _queues;
-    private readonly PostCommitNotifier _signals;
+    private readonly PostCommitNotifier _postCommit;
     private readonly ReplySender _replies;
     private readonly TaskMetrics _metrics;
-    private readonly DependencyHealth _outages;
+    private readonly DependencyHealth _dependencies;
     private readonly TimeSpan _maxWait;
     private readonly ILogger<GroupCommitter> _logger;
     private readonly Channel<GroupEntry>[] _lanes;
     private readonly Task _running;
     private long _groups;
 
-    public GroupCommitter(ITaskStore store, QueueCatalog queues, PostCommitNotifier signals, ReplySender replies, TaskMetrics metrics, GroupCommitOptions options, LoopHeartbeats pulses, DependencyHealth outages, IOptions<EngineOptions> engine, ILogger<GroupCommitter> logger)
+    public GroupCommitter(ITaskStore store, QueueCatalog queues, PostCommitNotifier postCommit, ReplySender replies, TaskMetrics metrics, GroupCommitOptions options, LoopHeartbeats heartbeats, DependencyHealth dependencies, IOptions<EngineOptions> engine, ILogger<GroupCommitter> logger)
     {
         _store = store;
         _queues = queues;
-        _signals = signals;
+        _postCommit = postCommit;
         _replies = replies;
         _metrics = metrics;
-        _outages = outages;
+        _dependencies = dependencies;
         _maxWait = TimeSpan.FromSeconds(engine.Value.MaxWaitSeconds);
         _logger = logger;
         _lanes = [.. Enumerable.Range(0, options.Lanes).Select(_ => Channel.CreateBounded<GroupEntry>(new BoundedChannelOptions(LaneCapacity) { SingleReader = true }))];
-        _running = Task.WhenAll(_lanes.Select(lane => Task.Run(() => RunAsync(lane.Reader, pulses.Of(GetType())))));
+        _running = Task.WhenAll(_lanes.Select(lane => Task.Run(() => RunAsync(lane.Reader, heartbeats.Of(GetType())))));
     }
 
     /// <summary>Transactions so far.</summary>
@@ -77,14 +77,14 @@ internal sealed partial class GroupCommitter : IHostedService
         await _running.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    private async Task RunAsync(ChannelReader<GroupEntry> reader, LoopHeartbeat pulse)
+    private async Task RunAsync(ChannelReader<GroupEntry> reader, LoopHeartbeat heartbeat)
     {
         while (true)
         {
-            pulse.Rest();
+            heartbeat.Rest();
             if (!await reader.WaitToReadAsync())
                 return;
-            pulse.Beat();
+            heartbeat.Beat();
             await CommitNextAsync(reader);
         }
     }
@@ -141,7 +141,7 @@ internal sealed partial class GroupCommitter : IHostedService
             // commands of one task keep their order. A lost connection, or a wait that was too long, is nobody's row and fails everyone.
             if (group.Count == 1 || StorageFaults.IsTransient(fault))
             {
-                if (!_outages.TryHandle(fault))
+                if (!_dependencies.TryHandle(fault))
                     LogGroupFailed(fault, group.Count);
                 group.ForEach(e => e.Fail(fault));
                 return;
@@ -152,7 +152,7 @@ internal sealed partial class GroupCommitter : IHostedService
             return;
         }
 
-        _outages.Database.ReportSuccess();
+        _dependencies.Database.ReportSuccess();
         Tell(written);
         group.ForEach(e => e.Release());
     }
@@ -162,7 +162,7 @@ internal sealed partial class GroupCommitter : IHostedService
     {
         try
         {
-            _signals.Committed(written.SelectMany(t => t.Events));
+            _postCommit.Committed(written.SelectMany(t => t.Events));
             _replies.Ended(written);
         }
 #pragma warning disable CA1031 // who waits looks by itself a moment later

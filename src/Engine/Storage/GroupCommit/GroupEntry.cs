@@ -56,13 +56,13 @@ internal abstract class GroupEntry(Guid taskId)
     public void Fail(Exception fault) => _committed.TrySetException(fault);
 
     /// <summary>The database refused what the machine had decided.</summary>
-    public void Refuse(CommandResult verdict)
+    public void Refuse(CommandResult commandResult)
     {
-        SetVerdict(verdict);
+        SetVerdict(commandResult);
         _committed.TrySetResult();
     }
 
-    protected abstract void SetVerdict(CommandResult verdict);
+    protected abstract void SetVerdict(CommandResult commandResult);
 
     protected abstract Task SendAsync(GroupSlot slot);
 }
@@ -91,10 +91,10 @@ internal sealed class GroupEntry<T>(ConsumeContext<T> context, IPipe<SagaReposit
         _ => 0,
     };
 
-    protected override void SetVerdict(CommandResult verdict)
+    protected override void SetVerdict(CommandResult commandResult)
     {
         if (context.Message is TaskCommand command)
-            command.CommandResult = verdict;
+            command.CommandResult = commandResult;
     }
 
     protected override Task SendAsync(GroupSlot slot)
