@@ -18,7 +18,7 @@ public sealed class DeafTests : ProcessTests
         ["TaskQueue:Health:RestartAfterSeconds"] = "9",
     };
 
-    private static readonly string[] Silenced = ["taskqueue-submit", "tasks", "doorbell", "replies"];
+    private static readonly string[] Silenced = ["taskqueue-submit", "tasks", "work-available", "replies"];
 
     [Fact]
     public async Task One_whose_consumers_get_nothing_is_found_though_another_on_the_same_queues_hears_everything()

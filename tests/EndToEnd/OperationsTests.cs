@@ -16,8 +16,8 @@ public sealed class OperationsTests(SqliteStack stack) : IClassFixture<SqliteSta
 {
     private static readonly string[] Loops =
     [
-        "health-watch", "quota-service", "group-committer", "event-relay", "reply-watch", "task-end-watch", "event-feed", "dispatch-sweep", "lease-sweep", "expiry-sweep",
-        "schedule-service", "retention-service", "batch-service", "callback-service", "action-runner", "upstream-service", "agent-service", "api-key-refresh",
+        "health-watch", "quota-service", "group-committer", "outbox-dispatcher", "lost-reply-watch", "completion-watch", "event-feed", "dispatch-sweep", "lease-sweep", "expiry-sweep",
+        "schedule-firing", "retention-service", "abandoned-files", "audit-retention", "refused-message-retention", "audit-writer", "batch-processor", "callback-service", "action-runner", "upstream-service", "agent-service", "api-key-refresh",
     ];
 
     [Fact]

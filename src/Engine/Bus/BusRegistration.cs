@@ -68,7 +68,7 @@ public static class BusRegistration
                     cfg.UseConsumeFilter(typeof(SenderFilter<>), context);
                     cfg.DeployPublishTopology = true;
                     var endpoints = new RabbitMqEndpoints(cfg, context);
-                    endpoints.OwnQueue("doorbell", null, e =>
+                    endpoints.OwnQueue("work-available", null, e =>
                     {
                         e.ConfigureConsumer<WorkNotifierConsumer>(context);
                         e.ConfigureConsumer<QueuesChangedConsumer>(context);
