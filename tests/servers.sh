@@ -126,7 +126,7 @@ detached() {
 # A pid may have been given to another process since: ours carry the folder in their environment.
 alive() {
   [ -s "$1" ] || return 1
-  { tr '\0' '\n' <"/proc/$(cat "$1")/environ" | grep -qxF "TASKQUEUE_SERVERS_DIR=$dir"; } 2>/dev/null
+  grep -zqxF "TASKQUEUE_SERVERS_DIR=$dir" "/proc/$(cat "$1")/environ" 2>/dev/null
 }
 
 dead() { ! alive "$1"; }
@@ -274,6 +274,7 @@ start_rabbitmq() {
   # The AMQP port opens last, after the management plugin's.
   if ! until_ok 60 amqp_answers_or_dead || ! amqp_answers; then
     tail -n 30 "$home/console.log" >&2
+    tail -n 30 "$home"/log/*.log >&2 || true # why it ended is not on its console
     die "RabbitMQ did not start"
   fi
 }

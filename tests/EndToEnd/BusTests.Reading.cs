@@ -110,7 +110,7 @@ public abstract partial class BusTests
         await SendAsync(new BusAddress(stack.RabbitMq is { } uri ? new Uri(uri) : null).Of(queue), queue, new UnreadableDispatch { Tasks = JsonSerializer.SerializeToElement("no list") });
         await Eventually.UntilAsync(async () => (await WholeAsync(queue))?.State == $"moved to {queue}_error", TestHttp.Patience, "the unreadable dispatch is set aside");
 
-        await Http.TaskAsync(await Http.SubmitAsync(new { }), "completed");
+        await Http.TaskAsync(await Http.SubmitAsync(new { action = "uppercase", data = new { text = "a" } }), "completed");
     }
 
     [Fact]

@@ -8,7 +8,7 @@ using Xunit;
 namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>
-/// The program of before the newest migration and this one on one database and one broker: what a roll-out and a
+/// The newest release and this version on one database and one broker: what a roll-out and a
 /// roll-back look like from outside.
 /// </summary>
 [Collection(ProcessesCollection.Name)]

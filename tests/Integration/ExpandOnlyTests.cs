@@ -16,25 +16,11 @@ public sealed class ExpandOnlyTests
 {
     private static readonly string[] LargeTables = ["tasks", "task_events"];
 
-    /// <summary>What the first versions did, before there were roll-outs, and what else is known to do no harm. Nothing is added here for convenience.</summary>
-    private static readonly string[] Known =
-    [
-        "QueueRules: DropIndex tasks.ix_tasks_claim", // made again in the same migration, for more rows
-        "QueueRules: Sql update tasks set delete_at = finished_at + interval '7 days' where finished_at is not null",
-        "QueueRules: Sql update tasks set dead = true where state = 6",
-        "QueueRules: Sql update queues set updated_at = created_at",
-        .. LockingIndexes("QueueRules", "claim", "dead", "dedupe", "delete", "gated", "thread", "turn"),
-        "Doors: DropPrimaryKey queue_counts", // a level more; the program of before cannot count any more
-        "Doors: AddPrimaryKey queue_counts",
-        .. LockingIndexes("Doors", "batch", "batch_live"),
-        .. LockingIndexes("Owners", "owner"),
-    ];
+    [Fact]
+    public void Each_migration_on_postgresql_only_adds_and_locks_no_large_table_for_long() => OnlyAdds(DatabaseProvider.Postgres);
 
     [Fact]
-    public void Each_migration_on_postgresql_only_adds_and_locks_no_large_table_for_long() => OnlyAdds(DatabaseProvider.Postgres, Known);
-
-    [Fact]
-    public void Each_migration_on_sql_server_only_adds() => OnlyAdds(DatabaseProvider.SqlServer, []);
+    public void Each_migration_on_sql_server_only_adds() => OnlyAdds(DatabaseProvider.SqlServer);
 
     [Theory]
     [MemberData(nameof(Examples))]
@@ -60,7 +46,7 @@ public sealed class ExpandOnlyTests
         { new CreateTableOperation { Name = "x" }, false },
     };
 
-    private static void OnlyAdds(DatabaseProvider provider, string[] known)
+    private static void OnlyAdds(DatabaseProvider provider)
     {
         using var context = TestDatabase.CreateContext(provider);
         var migrations = context.GetService<IMigrationsAssembly>();
@@ -69,10 +55,8 @@ public sealed class ExpandOnlyTests
         var found = migrations.Migrations.Where(m => m.Key != first)
             .SelectMany(m => Breaks(migrations.CreateMigration(m.Value, context.Database.ProviderName!)).Select(b => $"{m.Key[(m.Key.IndexOf('_', StringComparison.Ordinal) + 1)..]}: {b}"));
 
-        found.ShouldBe(known, ignoreOrder: true, "see Migrations in CONTRIBUTING.md");
+        found.ShouldBeEmpty("see Migrations in CONTRIBUTING.md");
     }
-
-    private static IEnumerable<string> LockingIndexes(string migration, params string[] names) => names.Select(n => $"{migration}: CreateIndex tasks.ix_tasks_{n}");
 
     private static IEnumerable<string> Breaks(Migration migration)
     {

@@ -2,7 +2,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.Servers;
 
-/// <summary>The program as it was before the newest migration, built by tests/previous.sh.</summary>
+/// <summary>The newest release, built by tests/previous.sh.</summary>
 internal static class PreviousVersion
 {
     private const string Variable = "TASKQUEUE_TEST_PREVIOUS";
@@ -10,7 +10,7 @@ internal static class PreviousVersion
     /// <summary>Path of its executable, or null.</summary>
     public static string? Executable { get; } = Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } path ? path : null;
 
-    public static string WhyNot => $"{Variable} is not set: test.sh builds the previous version where the git history is at hand";
+    public static string WhyNot => $"there is no release to upgrade from yet ({Variable}, which test.sh sets once there is one)";
 }
 
 /// <summary>A test that needs the previous version; skipped where there is none.</summary>
