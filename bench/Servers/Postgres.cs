@@ -92,13 +92,13 @@ internal sealed class PostgresDatabase(Postgres postgres, NpgsqlConnectionString
     public override async Task InsertTasksAsync(TaskRow row, long first, int count)
     {
         var queue = row.Queues > 0 ? $"'{row.Queue}' || n % {row.Queues}" : $"'{row.Queue}'";
-        var columns = "id, queue, level, priority, push, name, payload, attempt, attempts_left, max_attempts, lease_ms, created_at, due_at, state";
-        var values = $"{Id}, {queue}, {row.Level}, 2, false, 'noop', {Payload}, 0, {row.MaxAttempts}, {row.MaxAttempts}, 0, {Created}, {Created}, 3";
+        var columns = "id, queue, level, priority, push, name, payload, attempt, attempts_left, max_attempts, lease_ms, created_at, due_at, state, default_lease_ms, held, gated, dead";
+        var values = $"{Id}, {queue}, {row.Level}, 2, false, 'noop', {Payload}, 0, {row.MaxAttempts}, {row.MaxAttempts}, 0, {Created}, {Created}, 3, 15000, false, false, false";
         if (row.IsFinished)
         {
             columns += ", started_at, finished_at, delete_at, worker, result";
             values = $$"""
-                {{Id}}, {{queue}}, {{row.Level}}, 2, false, 'noop', {{Payload}}, 1, {{row.MaxAttempts - 1}}, {{row.MaxAttempts}}, 15000, {{Created}}, {{Created}}, 5,
+                {{Id}}, {{queue}}, {{row.Level}}, 2, false, 'noop', {{Payload}}, 1, {{row.MaxAttempts - 1}}, {{row.MaxAttempts}}, 15000, {{Created}}, {{Created}}, 5, 15000, false, false, false,
                 {{Created}}, {{Created}}, now() + interval '7 days', 'bench', '{"output":"processed"}'
                 """;
         }

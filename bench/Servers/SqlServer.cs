@@ -74,13 +74,13 @@ internal sealed class SqlServerDatabase(SqlServer server, SqlConnectionStringBui
     {
         var queue = row.Queues > 0 ? $"concat(N'{row.Queue}', n % {row.Queues})" : $"N'{row.Queue}'";
         const string name = "cast(N'noop' as varbinary(512))";
-        var columns = "id, queue, level, priority, push, name, payload, attempt, attempts_left, max_attempts, lease_ms, created_at, due_at, state";
-        var values = $"{Id}, {queue}, {row.Level}, 2, 0, {name}, {Payload}, 0, {row.MaxAttempts}, {row.MaxAttempts}, 0, {Created}, {Created}, 3";
+        var columns = "id, queue, level, priority, push, name, payload, attempt, attempts_left, max_attempts, lease_ms, created_at, due_at, state, default_lease_ms, held, gated, dead";
+        var values = $"{Id}, {queue}, {row.Level}, 2, 0, {name}, {Payload}, 0, {row.MaxAttempts}, {row.MaxAttempts}, 0, {Created}, {Created}, 3, 15000, 0, 0, 0";
         if (row.IsFinished)
         {
             columns += ", started_at, finished_at, delete_at, worker, result";
             values = $$"""
-                {{Id}}, {{queue}}, {{row.Level}}, 2, 0, {{name}}, {{Payload}}, 1, {{row.MaxAttempts - 1}}, {{row.MaxAttempts}}, 15000, {{Created}}, {{Created}}, 5,
+                {{Id}}, {{queue}}, {{row.Level}}, 2, 0, {{name}}, {{Payload}}, 1, {{row.MaxAttempts - 1}}, {{row.MaxAttempts}}, 15000, {{Created}}, {{Created}}, 5, 15000, 0, 0, 0,
                 {{Created}}, {{Created}}, dateadd(day, 7, sysutcdatetime()), N'bench', N'{"output":"processed"}'
                 """;
         }

@@ -31,6 +31,19 @@ public sealed class MigrationTests
 
     [Theory]
     [MemberData(nameof(TestDatabase.Providers), MemberType = typeof(TestDatabase))]
+    public async Task A_database_with_another_history_is_refused(DatabaseProvider provider)
+    {
+        await using var database = await TestDatabase.CreateAsync(provider);
+        await using var engine = new TestEngine(database.Address);
+        await using (var db = database.CreateContext())
+            await db.Database.ExecuteSqlRawAsync("""update "__EFMigrationsHistory" set "MigrationId" = '20200101000000_Initial'""");
+        var migrator = engine.Services.GetRequiredService<DatabaseMigrator>();
+
+        (await Should.ThrowAsync<UnknownDatabaseException>(() => migrator.MigrateAsync(CancellationToken.None))).Message.ShouldContain("empty database");
+    }
+
+    [Theory]
+    [MemberData(nameof(TestDatabase.Providers), MemberType = typeof(TestDatabase))]
     public async Task The_migrations_lead_to_the_model(DatabaseProvider provider)
     {
         await using var database = await TestDatabase.CreateAsync(provider);

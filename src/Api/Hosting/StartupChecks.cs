@@ -43,6 +43,10 @@ internal static partial class StartupChecks
         {
             return await use();
         }
+        catch (UnknownDatabaseException fault)
+        {
+            throw new StartupException($"cannot use {database}: {fault.Message}");
+        }
         catch (Exception fault) when (fault is DbException or TimeoutException or InvalidOperationException { InnerException: DbException } || IsOfFiles(fault))
         {
             var hint = fault is SqliteException ? "the folder must exist and be writable" : "check ConnectionStrings:TaskQueue";

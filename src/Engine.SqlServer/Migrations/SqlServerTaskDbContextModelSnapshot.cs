@@ -18,7 +18,7 @@ namespace TaskQueue.Engine.SqlServer.Migrations
         {
 #pragma warning disable 612, 618
             modelBuilder
-                .HasAnnotation("ProductVersion", "10.0.14")
+                .HasAnnotation("ProductVersion", "10.0.15")
                 .HasAnnotation("Relational:MaxIdentifierLength", 128);
 
             SqlServerModelBuilderExtensions.UseIdentityColumns(modelBuilder);
@@ -179,39 +179,6 @@ namespace TaskQueue.Engine.SqlServer.Migrations
                         .IsUnique();
 
                     b.ToTable("api_keys", (string)null);
-                });
-
-            modelBuilder.Entity("TaskQueue.Engine.Batches.BatchBadLine", b =>
-                {
-                    b.Property<byte[]>("BatchId")
-                        .HasColumnType("binary(16)")
-                        .HasColumnName("batch_id");
-
-                    b.Property<int>("Line")
-                        .HasColumnType("int")
-                        .HasColumnName("line");
-
-                    b.Property<string>("Code")
-                        .IsRequired()
-                        .HasMaxLength(64)
-                        .HasColumnType("nvarchar(64)")
-                        .HasColumnName("code")
-                        .UseCollation("Latin1_General_100_BIN2");
-
-                    b.Property<string>("CustomId")
-                        .HasColumnType("nvarchar(max)")
-                        .HasColumnName("custom_id")
-                        .UseCollation("Latin1_General_100_BIN2");
-
-                    b.Property<string>("Message")
-                        .IsRequired()
-                        .HasColumnType("nvarchar(max)")
-                        .HasColumnName("message")
-                        .UseCollation("Latin1_General_100_BIN2");
-
-                    b.HasKey("BatchId", "Line");
-
-                    b.ToTable("batch_bad_lines", (string)null);
                 });
 
             modelBuilder.Entity("TaskQueue.Engine.Batches.BatchCount", b =>
@@ -384,6 +351,39 @@ namespace TaskQueue.Engine.SqlServer.Migrations
                         .HasFilter("state < 8");
 
                     b.ToTable("batches", (string)null);
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Batches.InvalidBatchItem", b =>
+                {
+                    b.Property<byte[]>("BatchId")
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("batch_id");
+
+                    b.Property<int>("Line")
+                        .HasColumnType("int")
+                        .HasColumnName("line");
+
+                    b.Property<string>("Code")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("code")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("CustomId")
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("custom_id")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("Message")
+                        .IsRequired()
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("message")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.HasKey("BatchId", "Line");
+
+                    b.ToTable("batch_bad_lines", (string)null);
                 });
 
             modelBuilder.Entity("TaskQueue.Engine.Callbacks.Callback", b =>
@@ -774,7 +774,7 @@ namespace TaskQueue.Engine.SqlServer.Migrations
                     b.ToTable("schedules", (string)null);
                 });
 
-            modelBuilder.Entity("TaskQueue.Engine.Storage.EventStream", b =>
+            modelBuilder.Entity("TaskQueue.Engine.Storage.OutboxPartition", b =>
                 {
                     b.Property<int>("Id")
                         .HasColumnType("int")
@@ -1140,7 +1140,7 @@ namespace TaskQueue.Engine.SqlServer.Migrations
                     b.ToTable("queue_counts", (string)null);
                 });
 
-            modelBuilder.Entity("TaskQueue.Engine.Storage.QueueGateRow", b =>
+            modelBuilder.Entity("TaskQueue.Engine.Storage.QueueLimitRow", b =>
                 {
                     b.Property<string>("Queue")
                         .HasMaxLength(128)

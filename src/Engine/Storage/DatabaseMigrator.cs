@@ -30,7 +30,11 @@ public sealed class DatabaseMigrator(IDbContextFactory<TaskDbContext> databases)
         // A database that does not exist yet has everything to come; one that cannot be reached says so.
         try
         {
-            return [.. await db.Database.GetPendingMigrationsAsync(cancellationToken)];
+            var known = db.Database.GetMigrations().ToList();
+            var applied = (await db.Database.GetAppliedMigrationsAsync(cancellationToken)).ToHashSet(StringComparer.Ordinal);
+            if (applied.Count > 0 && !known.Exists(applied.Contains))
+                throw new UnknownDatabaseException();
+            return known.FindAll(m => !applied.Contains(m));
         }
         catch (DbException fault) when (fault.SqlState == "3D000" || SqlServerAssembly.Loaded?.IsMissing(fault) == true)
         {
@@ -38,3 +42,6 @@ public sealed class DatabaseMigrator(IDbContextFactory<TaskDbContext> databases)
         }
     }
 }
+
+/// <summary>The database has another history than this program's: it belongs to a version that was never released, or to another program.</summary>
+public sealed class UnknownDatabaseException() : Exception("it has migrations of another program or of a version that was never released; name an empty database");

@@ -20,19 +20,19 @@ internal static class PlanRows
     // Every twentieth failed, half of them dead letters; a hundredth is past its retention.
     private static readonly string InsertFinished =
         $$"""
-        insert into tasks ({{Columns}}, started_at, finished_at, result, dead, delete_at)
+        insert into tasks ({{Columns}}, started_at, finished_at, result, dead, delete_at, held, gated)
         select gen_random_uuid(), case when n % 20 = 0 then 6 when n % 50 = 1 then 8 when n % 50 = 2 then 9 else 5 end, 'q' || n % {{Queues}}, n % 2, 1 + n % 4,
             false, 'work', '{"text":"hello world"}', 1, 3, 4, 15000, 15000, t, t, t, t, '"done"', n % 40 = 0,
-            case when n % 100 = 7 then now() - interval '1 minute' else now() + interval '6 days' end
+            case when n % 100 = 7 then now() - interval '1 minute' else now() + interval '6 days' end, false, false
         from generate_series(1, {{Finished}}) as n cross join lateral (select now() - n * interval '1 second' as t) as at
         """;
 
     private static readonly string InsertWaiting =
         $$"""
-        insert into tasks ({{Columns}}, expires_at, dispatch_at, dedupe_key, thread_id, held)
+        insert into tasks ({{Columns}}, expires_at, dispatch_at, dedupe_key, thread_id, held, dead, gated)
         select gen_random_uuid(), case when n % 7 = 0 then 7 else 3 end, 'q' || q, n % 2, 1 + n % 4, q % 10 = 9, 'work', '{"text":"hello world"}',
             0, 4, 4, 0, 15000, t, t, case when n % 10 = 0 then t + interval '1 day' end, case when q % 10 = 9 then t end,
-            case when q % 3 = 1 then 'k' || m end, case when q % 3 = 0 and q % 10 < 9 then 't' || m / 5 end, q % 3 = 0 and q % 10 < 9 and m % 5 > 0
+            case when q % 3 = 1 then 'k' || m end, case when q % 3 = 0 and q % 10 < 9 then 't' || m / 5 end, q % 3 = 0 and q % 10 < 9 and m % 5 > 0, false, false
         from generate_series(0, {{Waiting - 1}}) as n
         cross join lateral (select n % {{Queues}} as q, n / {{Queues}} as m) as place
         cross join lateral (select now() - interval '1 hour' + n * interval '0.2 seconds' as t) as at
@@ -40,9 +40,9 @@ internal static class PlanRows
 
     private static readonly string InsertRunning =
         $$"""
-        insert into tasks ({{Columns}}, started_at, lease_until, worker, gated)
+        insert into tasks ({{Columns}}, started_at, lease_until, worker, gated, held, dead)
         select gen_random_uuid(), 4, 'q' || n % {{Queues}}, n % 2, 1 + n % 4, false, 'work', '{"text":"hello world"}',
-            1, 3, 4, 15000, 15000, now(), now(), now(), now() + (n - 100) * interval '0.1 seconds', 'w', n % {{Queues}} < 100
+            1, 3, 4, 15000, 15000, now(), now(), now(), now() + (n - 100) * interval '0.1 seconds', 'w', n % {{Queues}} < 100, false, false
         from generate_series(0, {{Running - 1}}) as n
         """;
 
@@ -74,7 +74,7 @@ internal static class PlanRows
     private static readonly string InsertQueues =
         $"""
         insert into queue_gates (queue, bucket_base) select 'q' || n, 0 from generate_series(0, 99) as n;
-        insert into queue_counts (queue, stream, type, count) select 'q' || n, s, 3, 10 from generate_series(0, {Queues - 1}) as n cross join generate_series(0, 3) as s;
+        insert into queue_counts (queue, level, stream, type, count) select 'q' || n, 0, s, 3, 10 from generate_series(0, {Queues - 1}) as n cross join generate_series(0, 3) as s;
         """;
 
     // Nobody else gathers statistics while plans are looked at, and ours are of all rows instead of a sample by chance.

@@ -17,7 +17,7 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
         {
 #pragma warning disable 612, 618
             modelBuilder
-                .HasAnnotation("ProductVersion", "10.0.14")
+                .HasAnnotation("ProductVersion", "10.0.15")
                 .HasAnnotation("Relational:MaxIdentifierLength", 63);
 
             NpgsqlModelBuilderExtensions.UseIdentityByDefaultColumns(modelBuilder);
@@ -161,36 +161,6 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                         .IsUnique();
 
                     b.ToTable("api_keys", (string)null);
-                });
-
-            modelBuilder.Entity("TaskQueue.Engine.Batches.BatchBadLine", b =>
-                {
-                    b.Property<Guid>("BatchId")
-                        .HasColumnType("uuid")
-                        .HasColumnName("batch_id");
-
-                    b.Property<int>("Line")
-                        .HasColumnType("integer")
-                        .HasColumnName("line");
-
-                    b.Property<string>("Code")
-                        .IsRequired()
-                        .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("code");
-
-                    b.Property<string>("CustomId")
-                        .HasColumnType("text")
-                        .HasColumnName("custom_id");
-
-                    b.Property<string>("Message")
-                        .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("message");
-
-                    b.HasKey("BatchId", "Line");
-
-                    b.ToTable("batch_bad_lines", (string)null);
                 });
 
             modelBuilder.Entity("TaskQueue.Engine.Batches.BatchCount", b =>
@@ -354,6 +324,36 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                         .HasFilter("state < 8");
 
                     b.ToTable("batches", (string)null);
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Batches.InvalidBatchItem", b =>
+                {
+                    b.Property<Guid>("BatchId")
+                        .HasColumnType("uuid")
+                        .HasColumnName("batch_id");
+
+                    b.Property<int>("Line")
+                        .HasColumnType("integer")
+                        .HasColumnName("line");
+
+                    b.Property<string>("Code")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)")
+                        .HasColumnName("code");
+
+                    b.Property<string>("CustomId")
+                        .HasColumnType("text")
+                        .HasColumnName("custom_id");
+
+                    b.Property<string>("Message")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("message");
+
+                    b.HasKey("BatchId", "Line");
+
+                    b.ToTable("batch_bad_lines", (string)null);
                 });
 
             modelBuilder.Entity("TaskQueue.Engine.Callbacks.Callback", b =>
@@ -728,7 +728,7 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                     b.ToTable("schedules", (string)null);
                 });
 
-            modelBuilder.Entity("TaskQueue.Engine.Storage.EventStream", b =>
+            modelBuilder.Entity("TaskQueue.Engine.Storage.OutboxPartition", b =>
                 {
                     b.Property<int>("Id")
                         .HasColumnType("integer")
@@ -1093,7 +1093,7 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                     b.ToTable("queue_counts", (string)null);
                 });
 
-            modelBuilder.Entity("TaskQueue.Engine.Storage.QueueGateRow", b =>
+            modelBuilder.Entity("TaskQueue.Engine.Storage.QueueLimitRow", b =>
                 {
                     b.Property<string>("Queue")
                         .HasMaxLength(128)

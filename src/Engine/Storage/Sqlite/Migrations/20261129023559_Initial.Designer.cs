@@ -11,14 +11,14 @@ using TaskQueue.Engine.Storage;
 namespace TaskQueue.Engine.Storage.Sqlite.Migrations
 {
     [DbContext(typeof(SqliteTaskDbContext))]
-    [Migration("20261128221447_Tenants")]
-    partial class Tenants
+    [Migration("20261129023559_Initial")]
+    partial class Initial
     {
         /// <inheritdoc />
         protected override void BuildTargetModel(ModelBuilder modelBuilder)
         {
 #pragma warning disable 612, 618
-            modelBuilder.HasAnnotation("ProductVersion", "10.0.14");
+            modelBuilder.HasAnnotation("ProductVersion", "10.0.15");
 
             modelBuilder.Entity("TaskQueue.Engine.Audit.AuditRecord", b =>
                 {
@@ -157,36 +157,6 @@ namespace TaskQueue.Engine.Storage.Sqlite.Migrations
                         .IsUnique();
 
                     b.ToTable("api_keys", (string)null);
-                });
-
-            modelBuilder.Entity("TaskQueue.Engine.Batches.BatchBadLine", b =>
-                {
-                    b.Property<Guid>("BatchId")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("batch_id");
-
-                    b.Property<int>("Line")
-                        .HasColumnType("INTEGER")
-                        .HasColumnName("line");
-
-                    b.Property<string>("Code")
-                        .IsRequired()
-                        .HasMaxLength(64)
-                        .HasColumnType("TEXT")
-                        .HasColumnName("code");
-
-                    b.Property<string>("CustomId")
-                        .HasColumnType("TEXT")
-                        .HasColumnName("custom_id");
-
-                    b.Property<string>("Message")
-                        .IsRequired()
-                        .HasColumnType("TEXT")
-                        .HasColumnName("message");
-
-                    b.HasKey("BatchId", "Line");
-
-                    b.ToTable("batch_bad_lines", (string)null);
                 });
 
             modelBuilder.Entity("TaskQueue.Engine.Batches.BatchCount", b =>
@@ -350,6 +320,36 @@ namespace TaskQueue.Engine.Storage.Sqlite.Migrations
                         .HasFilter("state < 8");
 
                     b.ToTable("batches", (string)null);
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Batches.InvalidBatchItem", b =>
+                {
+                    b.Property<Guid>("BatchId")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("batch_id");
+
+                    b.Property<int>("Line")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("line");
+
+                    b.Property<string>("Code")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("code");
+
+                    b.Property<string>("CustomId")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("custom_id");
+
+                    b.Property<string>("Message")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("message");
+
+                    b.HasKey("BatchId", "Line");
+
+                    b.ToTable("batch_bad_lines", (string)null);
                 });
 
             modelBuilder.Entity("TaskQueue.Engine.Callbacks.Callback", b =>
@@ -715,7 +715,7 @@ namespace TaskQueue.Engine.Storage.Sqlite.Migrations
                     b.ToTable("schedules", (string)null);
                 });
 
-            modelBuilder.Entity("TaskQueue.Engine.Storage.EventStream", b =>
+            modelBuilder.Entity("TaskQueue.Engine.Storage.OutboxPartition", b =>
                 {
                     b.Property<int>("Id")
                         .HasColumnType("INTEGER")
@@ -1080,7 +1080,7 @@ namespace TaskQueue.Engine.Storage.Sqlite.Migrations
                     b.ToTable("queue_counts", (string)null);
                 });
 
-            modelBuilder.Entity("TaskQueue.Engine.Storage.QueueGateRow", b =>
+            modelBuilder.Entity("TaskQueue.Engine.Storage.QueueLimitRow", b =>
                 {
                     b.Property<string>("Queue")
                         .HasMaxLength(128)

@@ -2,75 +2,204 @@
 using System;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Metadata;
 using Microsoft.EntityFrameworkCore.Migrations;
 using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 using Npgsql.EntityFrameworkCore.PostgreSQL.Metadata;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.SqlServer;
 
 #nullable disable
 
-namespace TaskQueue.Engine.Storage.Postgres.Migrations
+namespace TaskQueue.Engine.SqlServer.Migrations
 {
-    [DbContext(typeof(PostgresTaskDbContext))]
-    [Migration("20261125033003_Owners")]
-    partial class Owners
+    [DbContext(typeof(SqlServerTaskDbContext))]
+    [Migration("20261129023638_Initial")]
+    partial class Initial
     {
         /// <inheritdoc />
         protected override void BuildTargetModel(ModelBuilder modelBuilder)
         {
 #pragma warning disable 612, 618
             modelBuilder
-                .HasAnnotation("ProductVersion", "10.0.14")
-                .HasAnnotation("Relational:MaxIdentifierLength", 63);
+                .HasAnnotation("ProductVersion", "10.0.15")
+                .HasAnnotation("Relational:MaxIdentifierLength", 128);
 
-            NpgsqlModelBuilderExtensions.UseIdentityByDefaultColumns(modelBuilder);
+            SqlServerModelBuilderExtensions.UseIdentityColumns(modelBuilder);
 
-            modelBuilder.Entity("TaskQueue.Engine.Batches.BatchBadLine", b =>
+            modelBuilder.Entity("TaskQueue.Engine.Audit.AuditRecord", b =>
                 {
-                    b.Property<Guid>("BatchId")
-                        .HasColumnType("uuid")
-                        .HasColumnName("batch_id");
+                    b.Property<long>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("bigint")
+                        .HasColumnName("id");
 
-                    b.Property<int>("Line")
-                        .HasColumnType("integer")
-                        .HasColumnName("line");
+                    SqlServerPropertyBuilderExtensions.UseIdentityColumn(b.Property<long>("Id"));
 
-                    b.Property<string>("Code")
+                    b.Property<string>("Action")
                         .IsRequired()
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("code");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("action")
+                        .UseCollation("Latin1_General_100_BIN2");
 
-                    b.Property<string>("CustomId")
-                        .HasColumnType("text")
-                        .HasColumnName("custom_id");
+                    b.Property<string>("Actor")
+                        .HasMaxLength(128)
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("actor")
+                        .UseCollation("Latin1_General_100_BIN2");
 
-                    b.Property<string>("Message")
+                    b.Property<string>("Address")
+                        .HasMaxLength(64)
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("address")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("After")
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("after")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<DateTime>("At")
+                        .HasColumnType("datetime2(6)")
+                        .HasColumnName("at");
+
+                    b.Property<string>("Before")
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("before")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("Result")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("message");
+                        .HasMaxLength(512)
+                        .HasColumnType("nvarchar(512)")
+                        .HasColumnName("result")
+                        .UseCollation("Latin1_General_100_BIN2");
 
-                    b.HasKey("BatchId", "Line");
+                    b.Property<string>("Target")
+                        .HasMaxLength(512)
+                        .HasColumnType("nvarchar(512)")
+                        .HasColumnName("target")
+                        .UseCollation("Latin1_General_100_BIN2");
 
-                    b.ToTable("batch_bad_lines", (string)null);
+                    b.Property<string>("Tenant")
+                        .HasMaxLength(128)
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("tenant")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex(new[] { "At" }, "ix_audit_at");
+
+                    b.HasIndex(new[] { "Tenant", "Id" }, "ix_audit_tenant");
+
+                    b.ToTable("audit", (string)null);
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Auth.ApiKeyRecord", b =>
+                {
+                    b.Property<byte[]>("Id")
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("id");
+
+                    b.Property<DateTime>("CreatedAt")
+                        .HasColumnType("datetime2(6)")
+                        .HasColumnName("created_at");
+
+                    b.Property<string>("CreatedBy")
+                        .HasMaxLength(128)
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("created_by")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<DateTime?>("ExpiresAt")
+                        .HasColumnType("datetime2(6)")
+                        .HasColumnName("expires_at");
+
+                    b.Property<string>("Hash")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("hash")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<DateTime?>("LastUsedAt")
+                        .HasColumnType("datetime2(6)")
+                        .HasColumnName("last_used_at");
+
+                    b.Property<string>("Name")
+                        .IsRequired()
+                        .HasMaxLength(128)
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("name")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("PreviousHash")
+                        .HasMaxLength(64)
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("previous_hash")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<DateTime?>("PreviousUntil")
+                        .HasColumnType("datetime2(6)")
+                        .HasColumnName("previous_until");
+
+                    b.Property<string>("QueuesText")
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("queues")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("QuotaText")
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("quota")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("RateText")
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("rate")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<DateTime?>("RevokedAt")
+                        .HasColumnType("datetime2(6)")
+                        .HasColumnName("revoked_at");
+
+                    b.Property<string>("ScopesText")
+                        .IsRequired()
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("scopes")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("Tenant")
+                        .IsRequired()
+                        .HasMaxLength(128)
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("tenant")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex(new[] { "Hash" }, "ix_api_keys_hash")
+                        .IsUnique();
+
+                    b.ToTable("api_keys", (string)null);
                 });
 
             modelBuilder.Entity("TaskQueue.Engine.Batches.BatchCount", b =>
                 {
-                    b.Property<Guid>("BatchId")
-                        .HasColumnType("uuid")
+                    b.Property<byte[]>("BatchId")
+                        .HasColumnType("binary(16)")
                         .HasColumnName("batch_id");
 
                     b.Property<int>("Stream")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("stream");
 
                     b.Property<int>("End")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("line_end");
 
                     b.Property<int>("Count")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("count");
 
                     b.HasKey("BatchId", "Stream", "End");
@@ -80,12 +209,12 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
 
             modelBuilder.Entity("TaskQueue.Engine.Batches.BatchState", b =>
                 {
-                    b.Property<Guid>("CorrelationId")
-                        .HasColumnType("uuid")
+                    b.Property<byte[]>("CorrelationId")
+                        .HasColumnType("binary(16)")
                         .HasColumnName("id");
 
                     b.Property<int>("BadLines")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("bad_lines");
 
                     b.Property<long>("BytesDone")
@@ -93,119 +222,128 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                         .HasColumnName("bytes_done");
 
                     b.Property<string>("CallbackUrl")
-                        .HasColumnType("text")
-                        .HasColumnName("callback_url");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("callback_url")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTime?>("CancellingAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasColumnType("datetime2(6)")
                         .HasColumnName("cancelling_at");
 
                     b.Property<int>("Completed")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("completed");
 
                     b.Property<string>("CompletionWindow")
                         .IsRequired()
                         .HasMaxLength(16)
-                        .HasColumnType("character varying(16)")
-                        .HasColumnName("completion_window");
+                        .HasColumnType("nvarchar(16)")
+                        .HasColumnName("completion_window")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTime>("CreatedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasColumnType("datetime2(6)")
                         .HasColumnName("created_at");
 
                     b.Property<DateTime>("DeadlineAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasColumnType("datetime2(6)")
                         .HasColumnName("deadline_at");
 
                     b.Property<string>("Endpoint")
                         .IsRequired()
                         .HasMaxLength(256)
-                        .HasColumnType("character varying(256)")
-                        .HasColumnName("endpoint");
+                        .HasColumnType("nvarchar(256)")
+                        .HasColumnName("endpoint")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("ErrorFileId")
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("error_file_id");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("error_file_id")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Errors")
-                        .HasColumnType("text")
-                        .HasColumnName("errors");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("errors")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<int>("FailedLines")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("failed_lines");
 
                     b.Property<DateTime?>("FinalizingAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasColumnType("datetime2(6)")
                         .HasColumnName("finalizing_at");
 
                     b.Property<DateTime?>("FinishedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasColumnType("datetime2(6)")
                         .HasColumnName("finished_at");
 
                     b.Property<DateTime?>("InProgressAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasColumnType("datetime2(6)")
                         .HasColumnName("in_progress_at");
 
                     b.Property<string>("InputFileId")
                         .IsRequired()
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("input_file_id");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("input_file_id")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<int>("Level")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("level");
 
                     b.Property<int>("LinesDone")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("lines_done");
 
                     b.Property<string>("Metadata")
-                        .HasColumnType("text")
-                        .HasColumnName("metadata");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("metadata")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("OutputFileId")
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("output_file_id");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("output_file_id")
+                        .UseCollation("Latin1_General_100_BIN2");
 
-                    b.Property<string>("Owner")
-                        .HasMaxLength(128)
-                        .HasColumnType("character varying(128)")
+                    b.Property<byte[]>("Owner")
+                        .HasColumnType("varbinary(800)")
                         .HasColumnName("owner");
 
                     b.Property<string>("Queue")
                         .IsRequired()
                         .HasMaxLength(128)
-                        .HasColumnType("character varying(128)")
-                        .HasColumnName("queue");
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("queue")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<int>("State")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("state");
 
                     b.Property<bool>("Strict")
-                        .HasColumnType("boolean")
+                        .HasColumnType("bit")
                         .HasColumnName("strict");
 
-                    b.Property<string>("SubmitterKey")
-                        .HasColumnType("text")
-                        .HasColumnName("submitter_key");
+                    b.Property<string>("Submitter")
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("submitter_key")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<int>("Total")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("total");
 
                     b.Property<int>("Version")
                         .IsConcurrencyToken()
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("version");
 
                     b.Property<DateTime?>("WorkedUntil")
-                        .HasColumnType("timestamp with time zone")
+                        .HasColumnType("datetime2(6)")
                         .HasColumnName("worked_until");
 
                     b.HasKey("CorrelationId");
@@ -218,6 +356,39 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                     b.ToTable("batches", (string)null);
                 });
 
+            modelBuilder.Entity("TaskQueue.Engine.Batches.InvalidBatchItem", b =>
+                {
+                    b.Property<byte[]>("BatchId")
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("batch_id");
+
+                    b.Property<int>("Line")
+                        .HasColumnType("int")
+                        .HasColumnName("line");
+
+                    b.Property<string>("Code")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("code")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("CustomId")
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("custom_id")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("Message")
+                        .IsRequired()
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("message")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.HasKey("BatchId", "Line");
+
+                    b.ToTable("batch_bad_lines", (string)null);
+                });
+
             modelBuilder.Entity("TaskQueue.Engine.Callbacks.Callback", b =>
                 {
                     b.Property<long>("Id")
@@ -225,46 +396,60 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                         .HasColumnType("bigint")
                         .HasColumnName("id");
 
-                    NpgsqlPropertyBuilderExtensions.UseIdentityByDefaultColumn(b.Property<long>("Id"));
+                    SqlServerPropertyBuilderExtensions.UseIdentityColumn(b.Property<long>("Id"));
 
                     b.Property<int>("Attempts")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("attempts");
 
                     b.Property<string>("Body")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("body");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("body")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTime>("CreatedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasColumnType("datetime2(6)")
                         .HasColumnName("created_at");
 
                     b.Property<DateTime>("DueAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasColumnType("datetime2(6)")
                         .HasColumnName("due_at");
 
                     b.Property<DateTime?>("FinishedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasColumnType("datetime2(6)")
                         .HasColumnName("finished_at");
 
                     b.Property<string>("Log")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("log");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("log")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("Origin")
+                        .HasMaxLength(300)
+                        .HasColumnType("nvarchar(300)")
+                        .HasColumnName("origin")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<byte[]>("Owner")
+                        .HasColumnType("varbinary(800)")
+                        .HasColumnName("owner");
 
                     b.Property<int>("State")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("state");
 
-                    b.Property<Guid>("SubjectId")
-                        .HasColumnType("uuid")
+                    b.Property<byte[]>("SubjectId")
+                        .IsRequired()
+                        .HasColumnType("binary(16)")
                         .HasColumnName("subject_id");
 
                     b.Property<string>("Url")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("url");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("url")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.HasKey("Id");
 
@@ -279,20 +464,46 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                     b.ToTable("callbacks", (string)null);
                 });
 
+            modelBuilder.Entity("TaskQueue.Engine.Callbacks.WebhookReceiver", b =>
+                {
+                    b.Property<byte[]>("Owner")
+                        .HasColumnType("varbinary(800)")
+                        .HasColumnName("owner");
+
+                    b.Property<string>("Origin")
+                        .HasMaxLength(300)
+                        .HasColumnType("nvarchar(300)")
+                        .HasColumnName("origin")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<DateTime?>("ChallengedAt")
+                        .HasColumnType("datetime2(6)")
+                        .HasColumnName("challenged_at");
+
+                    b.Property<DateTime?>("VerifiedAt")
+                        .HasColumnType("datetime2(6)")
+                        .HasColumnName("verified_at");
+
+                    b.HasKey("Owner", "Origin");
+
+                    b.ToTable("webhook_receivers", (string)null);
+                });
+
             modelBuilder.Entity("TaskQueue.Engine.Files.FileChunk", b =>
                 {
                     b.Property<string>("FileId")
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("file_id");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("file_id")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<int>("Number")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("number");
 
                     b.Property<byte[]>("Data")
                         .IsRequired()
-                        .HasColumnType("bytea")
+                        .HasColumnType("varbinary(max)")
                         .HasColumnName("data");
 
                     b.HasKey("FileId", "Number");
@@ -304,36 +515,38 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                 {
                     b.Property<string>("Id")
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("id");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("id")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<long>("Bytes")
                         .HasColumnType("bigint")
                         .HasColumnName("bytes");
 
                     b.Property<DateTime>("CreatedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasColumnType("datetime2(6)")
                         .HasColumnName("created_at");
 
                     b.Property<string>("FileName")
                         .IsRequired()
                         .HasMaxLength(1024)
-                        .HasColumnType("character varying(1024)")
-                        .HasColumnName("file_name");
+                        .HasColumnType("nvarchar(1024)")
+                        .HasColumnName("file_name")
+                        .UseCollation("Latin1_General_100_BIN2");
 
-                    b.Property<string>("Owner")
-                        .HasMaxLength(128)
-                        .HasColumnType("character varying(128)")
+                    b.Property<byte[]>("Owner")
+                        .HasColumnType("varbinary(800)")
                         .HasColumnName("owner");
 
                     b.Property<string>("Purpose")
                         .IsRequired()
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("purpose");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("purpose")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<bool>("Ready")
-                        .HasColumnType("boolean")
+                        .HasColumnType("bit")
                         .HasColumnName("ready");
 
                     b.HasKey("Id");
@@ -343,52 +556,112 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                     b.ToTable("files", (string)null);
                 });
 
+            modelBuilder.Entity("TaskQueue.Engine.Quarantine.QuarantinedItem", b =>
+                {
+                    b.Property<long>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("bigint")
+                        .HasColumnName("id");
+
+                    SqlServerPropertyBuilderExtensions.UseIdentityColumn(b.Property<long>("Id"));
+
+                    b.Property<DateTime>("At")
+                        .HasColumnType("datetime2(6)")
+                        .HasColumnName("at");
+
+                    b.Property<int>("Count")
+                        .HasColumnType("int")
+                        .HasColumnName("count");
+
+                    b.Property<string>("Kind")
+                        .IsRequired()
+                        .HasMaxLength(32)
+                        .HasColumnType("nvarchar(32)")
+                        .HasColumnName("kind")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<byte[]>("Owner")
+                        .HasColumnType("varbinary(800)")
+                        .HasColumnName("owner");
+
+                    b.Property<string>("Queue")
+                        .HasMaxLength(128)
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("queue")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("Reason")
+                        .IsRequired()
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("reason")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("State")
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("state")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("Subject")
+                        .IsRequired()
+                        .HasMaxLength(128)
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("subject")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex(new[] { "Kind", "Subject" }, "ix_quarantine_subject")
+                        .IsUnique();
+
+                    b.ToTable("quarantine", (string)null);
+                });
+
             modelBuilder.Entity("TaskQueue.Engine.Queues.QueueRecord", b =>
                 {
                     b.Property<int>("Id")
                         .ValueGeneratedOnAdd()
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("id");
 
-                    NpgsqlPropertyBuilderExtensions.UseIdentityByDefaultColumn(b.Property<int>("Id"));
-                    NpgsqlPropertyBuilderExtensions.HasIdentityOptions(b.Property<int>("Id"), 2L, null, null, null, null, null);
+                    SqlServerPropertyBuilderExtensions.UseIdentityColumn(b.Property<int>("Id"));
 
                     b.Property<DateTime>("CreatedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasColumnType("datetime2(6)")
                         .HasColumnName("created_at");
 
                     b.Property<int>("Delivery")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("delivery");
 
                     b.Property<string>("Endpoint")
                         .HasMaxLength(256)
-                        .HasColumnType("character varying(256)")
-                        .HasColumnName("endpoint");
+                        .HasColumnType("nvarchar(256)")
+                        .HasColumnName("endpoint")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Name")
                         .IsRequired()
                         .HasMaxLength(128)
-                        .HasColumnType("character varying(128)")
-                        .HasColumnName("name");
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("name")
+                        .UseCollation("Latin1_General_100_BIN2");
 
-                    b.Property<string>("Owner")
-                        .HasMaxLength(128)
-                        .HasColumnType("character varying(128)")
+                    b.Property<byte[]>("Owner")
+                        .HasColumnType("varbinary(800)")
                         .HasColumnName("owner");
 
                     b.Property<string>("Settings")
                         .IsRequired()
-                        .HasColumnType("text")
+                        .HasColumnType("nvarchar(max)")
                         .HasColumnName("settings");
 
                     b.Property<DateTime>("UpdatedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasColumnType("datetime2(6)")
                         .HasColumnName("updated_at");
 
                     b.Property<int>("Version")
                         .IsConcurrencyToken()
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("version");
 
                     b.HasKey("Id");
@@ -405,57 +678,92 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                             CreatedAt = new DateTime(1970, 1, 1, 0, 0, 0, 0, DateTimeKind.Utc),
                             Delivery = 1,
                             Name = "tasks",
-                            Settings = "{\"Description\":\"\",\"MaxRunning\":0,\"Paused\":false,\"DeadLetters\":{\"Enabled\":true,\"MaxSize\":0},\"Events\":0}",
+                            Settings = "{\"Description\":\"\",\"MaxRunning\":0,\"SubmitterToken\":false,\"Paused\":false,\"DeadLetters\":{\"Enabled\":true,\"MaxSize\":0},\"Events\":0}",
                             UpdatedAt = new DateTime(1970, 1, 1, 0, 0, 0, 0, DateTimeKind.Utc),
                             Version = 1
                         });
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Quotas.TenantUsage", b =>
+                {
+                    b.Property<string>("Tenant")
+                        .HasMaxLength(128)
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("tenant")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("Resource")
+                        .HasMaxLength(64)
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("resource")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("Process")
+                        .HasMaxLength(128)
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("process")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<long>("Amount")
+                        .HasColumnType("bigint")
+                        .HasColumnName("amount");
+
+                    b.Property<DateTime>("UpdatedAt")
+                        .HasColumnType("datetime2(6)")
+                        .HasColumnName("updated_at");
+
+                    b.HasKey("Tenant", "Resource", "Process");
+
+                    b.ToTable("tenant_usage", (string)null);
                 });
 
             modelBuilder.Entity("TaskQueue.Engine.Schedules.ScheduleRecord", b =>
                 {
                     b.Property<int>("Id")
                         .ValueGeneratedOnAdd()
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("id");
 
-                    NpgsqlPropertyBuilderExtensions.UseIdentityByDefaultColumn(b.Property<int>("Id"));
+                    SqlServerPropertyBuilderExtensions.UseIdentityColumn(b.Property<int>("Id"));
 
                     b.Property<DateTime>("CreatedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasColumnType("datetime2(6)")
                         .HasColumnName("created_at");
 
                     b.Property<DateTime?>("LastAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasColumnType("datetime2(6)")
                         .HasColumnName("last_at");
 
                     b.Property<string>("Name")
                         .IsRequired()
                         .HasMaxLength(128)
-                        .HasColumnType("character varying(128)")
-                        .HasColumnName("name");
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("name")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTime?>("NextAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasColumnType("datetime2(6)")
                         .HasColumnName("next_at");
 
                     b.Property<string>("Queue")
                         .IsRequired()
                         .HasMaxLength(128)
-                        .HasColumnType("character varying(128)")
-                        .HasColumnName("queue");
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("queue")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Settings")
                         .IsRequired()
-                        .HasColumnType("text")
+                        .HasColumnType("nvarchar(max)")
                         .HasColumnName("settings");
 
                     b.Property<DateTime>("UpdatedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasColumnType("datetime2(6)")
                         .HasColumnName("updated_at");
 
                     b.Property<int>("Version")
                         .IsConcurrencyToken()
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("version");
 
                     b.HasKey("Id");
@@ -469,10 +777,10 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                     b.ToTable("schedules", (string)null);
                 });
 
-            modelBuilder.Entity("TaskQueue.Engine.Storage.EventStream", b =>
+            modelBuilder.Entity("TaskQueue.Engine.Storage.OutboxPartition", b =>
                 {
                     b.Property<int>("Id")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("id");
 
                     b.Property<long>("Cursor")
@@ -810,19 +1118,20 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                 {
                     b.Property<string>("Queue")
                         .HasMaxLength(128)
-                        .HasColumnType("character varying(128)")
-                        .HasColumnName("queue");
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("queue")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<int>("Level")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("level");
 
                     b.Property<int>("Stream")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("stream");
 
                     b.Property<int>("Type")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("type");
 
                     b.Property<long>("Count")
@@ -834,12 +1143,13 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                     b.ToTable("queue_counts", (string)null);
                 });
 
-            modelBuilder.Entity("TaskQueue.Engine.Storage.QueueGateRow", b =>
+            modelBuilder.Entity("TaskQueue.Engine.Storage.QueueLimitRow", b =>
                 {
                     b.Property<string>("Queue")
                         .HasMaxLength(128)
-                        .HasColumnType("character varying(128)")
-                        .HasColumnName("queue");
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("queue")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<long>("BucketBase")
                         .HasColumnType("bigint")
@@ -854,23 +1164,25 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                 {
                     b.Property<string>("Queue")
                         .HasMaxLength(128)
-                        .HasColumnType("character varying(128)")
-                        .HasColumnName("queue");
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("queue")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<int>("Level")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("level");
 
                     b.Property<int>("Attempt")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("attempt");
 
-                    b.Property<Guid>("TaskId")
-                        .HasColumnType("uuid")
+                    b.Property<byte[]>("TaskId")
+                        .IsRequired()
+                        .HasColumnType("binary(16)")
                         .HasColumnName("task_id");
 
                     b.Property<DateTime>("Until")
-                        .HasColumnType("timestamp with time zone")
+                        .HasColumnType("datetime2(6)")
                         .HasColumnName("until");
 
                     b.HasKey("Queue", "Level");
@@ -881,61 +1193,66 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
             modelBuilder.Entity("TaskQueue.Engine.Tasks.TaskEvent", b =>
                 {
                     b.Property<int>("Stream")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("stream");
 
                     b.Property<long>("Id")
                         .ValueGeneratedOnAdd()
                         .HasColumnType("bigint")
-                        .HasColumnName("id");
+                        .HasColumnName("id")
+                        .HasAnnotation("Npgsql:ValueGenerationStrategy", NpgsqlValueGenerationStrategy.IdentityByDefaultColumn);
 
-                    NpgsqlPropertyBuilderExtensions.UseIdentityByDefaultColumn(b.Property<long>("Id"));
+                    SqlServerPropertyBuilderExtensions.UseIdentityColumn(b.Property<long>("Id"));
 
                     b.Property<DateTime>("At")
-                        .HasColumnType("timestamp with time zone")
+                        .HasColumnType("datetime2(6)")
                         .HasColumnName("at");
 
                     b.Property<int>("Attempt")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("attempt");
 
                     b.Property<bool>("Dispatch")
-                        .HasColumnType("boolean")
+                        .HasColumnType("bit")
                         .HasColumnName("dispatch");
 
                     b.Property<DateTime?>("DueAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasColumnType("datetime2(6)")
                         .HasColumnName("due_at");
 
                     b.Property<string>("Error")
-                        .HasColumnType("text")
-                        .HasColumnName("error");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("error")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<bool>("Frees")
-                        .HasColumnType("boolean")
+                        .HasColumnType("bit")
                         .HasColumnName("frees");
 
                     b.Property<int>("Level")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("level");
 
                     b.Property<string>("Queue")
                         .IsRequired()
                         .HasMaxLength(128)
-                        .HasColumnType("character varying(128)")
-                        .HasColumnName("queue");
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("queue")
+                        .UseCollation("Latin1_General_100_BIN2");
 
-                    b.Property<Guid>("TaskId")
-                        .HasColumnType("uuid")
+                    b.Property<byte[]>("TaskId")
+                        .IsRequired()
+                        .HasColumnType("binary(16)")
                         .HasColumnName("task_id");
 
                     b.Property<int>("Type")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("type");
 
                     b.Property<string>("Worker")
-                        .HasColumnType("text")
-                        .HasColumnName("worker");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("worker")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.HasKey("Stream", "Id");
 
@@ -946,152 +1263,163 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
 
             modelBuilder.Entity("TaskQueue.Engine.Tasks.TaskState", b =>
                 {
-                    b.Property<Guid>("CorrelationId")
-                        .HasColumnType("uuid")
+                    b.Property<byte[]>("CorrelationId")
+                        .HasColumnType("binary(16)")
                         .HasColumnName("id");
 
                     b.Property<int>("Attempt")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("attempt");
 
                     b.Property<int>("AttemptsLeft")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("attempts_left");
 
-                    b.Property<Guid?>("BatchId")
-                        .HasColumnType("uuid")
+                    b.Property<byte[]>("BatchId")
+                        .HasColumnType("binary(16)")
                         .HasColumnName("batch_id");
 
+                    b.Property<string>("ClaimedBy")
+                        .HasMaxLength(128)
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("claimed_by")
+                        .UseCollation("Latin1_General_100_BIN2");
+
                     b.Property<DateTime>("CreatedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasColumnType("datetime2(6)")
                         .HasColumnName("created_at");
 
                     b.Property<bool>("Dead")
-                        .HasColumnType("boolean")
+                        .HasColumnType("bit")
                         .HasColumnName("dead");
 
-                    b.Property<string>("DedupeKey")
-                        .HasMaxLength(256)
-                        .HasColumnType("character varying(256)")
+                    b.Property<byte[]>("DedupeKey")
+                        .HasColumnType("varbinary(800)")
                         .HasColumnName("dedupe_key");
 
                     b.Property<int>("DefaultLeaseMs")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("default_lease_ms");
 
                     b.Property<DateTime?>("DeleteAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasColumnType("datetime2(6)")
                         .HasColumnName("delete_at");
 
                     b.Property<DateTime?>("DispatchAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasColumnType("datetime2(6)")
                         .HasColumnName("dispatch_at");
 
                     b.Property<DateTime>("DueAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasColumnType("datetime2(6)")
                         .HasColumnName("due_at");
 
                     b.Property<string>("Ending")
-                        .HasColumnType("text")
-                        .HasColumnName("ending");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("ending")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Error")
-                        .HasColumnType("text")
-                        .HasColumnName("error");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("error")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTime?>("ExpiresAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasColumnType("datetime2(6)")
                         .HasColumnName("expires_at");
 
                     b.Property<DateTime?>("FinishedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasColumnType("datetime2(6)")
                         .HasColumnName("finished_at");
 
                     b.Property<bool>("Gated")
-                        .HasColumnType("boolean")
+                        .HasColumnType("bit")
                         .HasColumnName("gated");
 
                     b.Property<string>("Headers")
-                        .HasColumnType("text")
-                        .HasColumnName("headers");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("headers")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<bool>("Held")
-                        .HasColumnType("boolean")
+                        .HasColumnType("bit")
                         .HasColumnName("held");
 
                     b.Property<int>("LeaseMs")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("lease_ms");
 
                     b.Property<DateTime?>("LeaseUntil")
-                        .HasColumnType("timestamp with time zone")
+                        .HasColumnType("datetime2(6)")
                         .HasColumnName("lease_until");
 
                     b.Property<int>("Level")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("level");
 
                     b.Property<int>("MaxAttempts")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("max_attempts");
 
-                    b.Property<string>("Name")
-                        .HasMaxLength(256)
-                        .HasColumnType("character varying(256)")
+                    b.Property<byte[]>("Name")
+                        .HasColumnType("varbinary(800)")
                         .HasColumnName("name");
 
-                    b.Property<string>("Owner")
-                        .HasMaxLength(128)
-                        .HasColumnType("character varying(128)")
+                    b.Property<byte[]>("Owner")
+                        .HasColumnType("varbinary(800)")
                         .HasColumnName("owner");
 
                     b.Property<string>("Payload")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("payload");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("payload")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<int>("Priority")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("priority");
 
                     b.Property<string>("Progress")
-                        .HasColumnType("text")
-                        .HasColumnName("progress");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("progress")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<bool>("Push")
-                        .HasColumnType("boolean")
+                        .HasColumnType("bit")
                         .HasColumnName("push");
 
                     b.Property<string>("Queue")
                         .IsRequired()
                         .HasMaxLength(128)
-                        .HasColumnType("character varying(128)")
-                        .HasColumnName("queue");
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("queue")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Result")
-                        .HasColumnType("text")
-                        .HasColumnName("result");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("result")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Retry")
-                        .HasColumnType("text")
-                        .HasColumnName("retry");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("retry")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTime?>("StartedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasColumnType("datetime2(6)")
                         .HasColumnName("started_at");
 
                     b.Property<int>("State")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("state");
 
-                    b.Property<string>("ThreadId")
-                        .HasMaxLength(256)
-                        .HasColumnType("character varying(256)")
+                    b.Property<byte[]>("ThreadId")
+                        .HasColumnType("varbinary(800)")
                         .HasColumnName("thread_id");
 
                     b.Property<string>("Worker")
-                        .HasColumnType("text")
-                        .HasColumnName("worker");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("worker")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.HasKey("CorrelationId");
 
@@ -1102,10 +1430,12 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                         .HasFilter("batch_id is not null and state in (3, 4, 7)");
 
                     b.HasIndex(new[] { "Queue", "Level", "Priority", "DueAt", "CorrelationId" }, "ix_tasks_claim")
-                        .HasFilter("state in (3, 7) and not held");
+                        .HasFilter("state in (3, 7) and held = 0");
 
                     b.HasIndex(new[] { "Queue", "FinishedAt", "CorrelationId" }, "ix_tasks_dead")
-                        .HasFilter("dead");
+                        .HasFilter("dead = 1");
+
+                    SqlServerIndexBuilderExtensions.IncludeProperties(b.HasIndex(new[] { "Queue", "FinishedAt", "CorrelationId" }, "ix_tasks_dead"), new[] { "DeleteAt" });
 
                     b.HasIndex(new[] { "Queue", "DedupeKey" }, "ix_tasks_dedupe")
                         .IsUnique()
@@ -1124,10 +1454,12 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
                         .HasFilter("state in (3, 7) and expires_at is not null");
 
                     b.HasIndex(new[] { "Queue" }, "ix_tasks_gated")
-                        .HasFilter("state = 4 and gated");
+                        .HasFilter("state = 4 and gated = 1");
 
                     b.HasIndex(new[] { "LeaseUntil" }, "ix_tasks_lease")
                         .HasFilter("state = 4");
+
+                    SqlServerIndexBuilderExtensions.IncludeProperties(b.HasIndex(new[] { "LeaseUntil" }, "ix_tasks_lease"), new[] { "Queue", "Level", "Gated" });
 
                     b.HasIndex(new[] { "Owner", "CorrelationId" }, "ix_tasks_owner")
                         .HasFilter("owner is not null");
@@ -1137,7 +1469,7 @@ namespace TaskQueue.Engine.Storage.Postgres.Migrations
 
                     b.HasIndex(new[] { "Queue", "ThreadId" }, "ix_tasks_turn")
                         .IsUnique()
-                        .HasFilter("thread_id is not null and not held and state in (3, 4, 7)");
+                        .HasFilter("thread_id is not null and held = 0 and state in (3, 4, 7)");
 
                     b.ToTable("tasks", (string)null);
                 });
