@@ -25,9 +25,9 @@ internal static class AuthScenario
         using var many = await ServerProcess.StartAsync(BenchRun.AllRoles, manyDatabase.ConnectionString, rabbitMq: null, run.Stop, await WriteKeysAsync(run));
         var body = Bodies.One(Bodies.PullQueue);
         var free = new Wrk(run, open, "/tasks", body, PostScenario.Connections);
-        var key = new Wrk(run, closed, "/tasks", body, PostScenario.Connections, token: "key-5");
+        var key = new Wrk(run, closed, "/tasks", body, PostScenario.Connections, token: Key(5));
         var token = new Wrk(run, closed, "/tasks", body, PostScenario.Connections, token: Token());
-        var manyKey = new Wrk(run, many, "/tasks", body, PostScenario.Connections, token: "key-500");
+        var manyKey = new Wrk(run, many, "/tasks", body, PostScenario.Connections, token: Key(500));
         foreach (var wrk in new[] { free, key, manyKey, token })
             await wrk.RunAsync(run.Sizes.WarmUp);
 
@@ -82,7 +82,10 @@ internal static class AuthScenario
         return new() { ["TaskQueue__Auth__KeysFile"] = file };
     }
 
-    private static string Hash(int key) => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes($"key-{key}")));
+    /// <summary>As strong as the server wants them.</summary>
+    private static string Key(int number) => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes($"key {number} of the benchmark")));
+
+    private static string Hash(int key) => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(Key(key))));
 
     private static string Token()
     {
