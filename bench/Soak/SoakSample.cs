@@ -13,7 +13,7 @@ internal sealed record TableLook(long Heap, long Indexes, long Toast, long Live,
 /// <summary>What the database shows at one moment.</summary>
 /// <param name="Tables">By name.</param>
 /// <param name="Wal">Bytes of write-ahead log since the server was made.</param>
-/// <param name="OutboxSeconds">Age of the oldest event that the relay has not noted as published; it notes once a second.</param>
+/// <param name="OutboxSeconds">Age of the oldest event that the outbox dispatcher has not noted as published; it notes once a second.</param>
 /// <param name="OverdueSeconds">How long ago the oldest row that is still there was to be removed.</param>
 /// <param name="Connections">By process.</param>
 internal sealed record DatabaseLook(

@@ -71,7 +71,7 @@ internal sealed partial class SqlServerTaskStore
         return null;
     }
 
-    /// <summary>SQL Server tells nobody anything: the relay looks by itself, see <see cref="OutboxLease"/>.</summary>
+    /// <summary>SQL Server tells nobody anything: the outbox dispatcher looks by itself, see <see cref="OutboxLease"/>.</summary>
     public Task WakeRelayAsync() => Task.CompletedTask;
 
     public Task<long[]> LoadCursorsAsync() => CursorsAsync(LoadCursorsSql);

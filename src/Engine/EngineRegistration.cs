@@ -29,7 +29,7 @@ namespace TaskQueue.Engine;
 /// <summary>Puts the engine together.</summary>
 public static class EngineRegistration
 {
-    /// <summary>Adds the engine: the verbs, the machine behind the mediator, storage, the bus and the relay.</summary>
+    /// <summary>Adds the engine: the services, the machine behind the mediator, storage, the bus and the outbox dispatcher.</summary>
     /// <param name="services">Where to.</param>
     /// <param name="database">The database.</param>
     /// <param name="bus">The bus.</param>
@@ -72,7 +72,7 @@ public static class EngineRegistration
         services.AddOptions<RoutingOptions>().BindConfiguration("TaskQueue:Routing");
         services.AddSingleton<AdmissionLimiter>().AddSingleton<TaskService>().AddSingleton<TaskQueries>().AddSingleton<TaskClaimer>();
 
-        // Hosted services stop in reverse: the relay first, so that another process relays on, then the bus, then the group commit, which drains.
+        // Hosted services stop in reverse: the outbox dispatcher first, so that another process continues, then the bus, then the group commit, which drains.
         services.AddTaskQueueStorage(database);
         services.AddSingleton(sp => new TaskStateMachine(sp.GetRequiredService<IOptions<EngineOptions>>().Value.KeepFinished));
         services.AddSingleton<BatchStateMachine>().AddSingleton<BatchRepository>().AddSingleton<BatchService>().AddSingleton<BatchQueries>().AddSingleton<BatchStore>();

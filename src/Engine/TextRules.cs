@@ -42,8 +42,17 @@ public static class TextRules
     }
 
     /// <summary>The string in a member of a JSON object; null where there is none: see <see cref="Read(JsonElement)"/>.</summary>
-    public static string? Read(JsonElement value, string name) =>
-        value.ValueKind == JsonValueKind.Object && value.TryGetProperty(name, out var member) ? Read(member) : null;
+    public static string? Read(JsonElement value, string name)
+    {
+        try
+        {
+            return value.ValueKind == JsonValueKind.Object && value.TryGetProperty(name, out var member) ? Read(member) : null;
+        }
+        catch (InvalidOperationException)
+        {
+            return null; // the name of another member is no text
+        }
+    }
 
     /// <summary>Whether a text is clean and has no control characters, as names and keys must not.</summary>
     public static bool IsPlain(string? text) => IsClean(text) && text?.Any(char.IsControl) != true;

@@ -71,7 +71,7 @@ public sealed class DeployedServer : IAsyncLifetime
     }
 
     private static bool IsComplete(MetricsText metrics) =>
-        metrics.Sum("taskqueue_lease_lapses_total") > 0 && metrics.Sum("taskqueue_tasks_total", ("event", "expired")) > 0 && metrics.Sum("taskqueue_tasks_total", ("event", "cancelled")) > 0
+        metrics.Sum("taskqueue_lease_expirations_total") > 0 && metrics.Sum("taskqueue_tasks_total", ("event", "expired")) > 0 && metrics.Sum("taskqueue_tasks_total", ("event", "cancelled")) > 0
         && metrics.Sum("taskqueue_callbacks_total", ("outcome", "delivered")) > 0
         && metrics.Sum("taskqueue_callbacks_total", ("outcome", "failed")) > 0 && metrics.Of("taskqueue_canary_age_seconds").Any()
         && metrics.Sum("taskqueue_bus_set_aside_total") > 0;

@@ -8,6 +8,7 @@ using Microsoft.Extensions.Hosting;
 using RabbitMQ.Client;
 using Shouldly;
 using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Tasks;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
@@ -91,6 +92,7 @@ public abstract class BusFuzzTests(DatabaseProvider provider) : IAsyncLifetime
         var (applied, refused) = await OutcomesAsync(tasks);
         applied.ShouldBeGreaterThan(0, "some messages are right");
         refused.ShouldBeGreaterThan(0, "some are wrong");
+        (await TypesAsync()).ShouldContain(TaskEventType.Started, "some reports are right");
         Console.WriteLine($"{provider}: {sent} messages, {applied} tasks accepted, {refused} set aside, {compared} compared, seed {seed}");
     }
 
@@ -119,8 +121,14 @@ public abstract class BusFuzzTests(DatabaseProvider provider) : IAsyncLifetime
     {
         await using var db = _database.CreateContext();
         var refused = await db.Quarantine.Where(q => q.Subject.Contains(":message:") || q.Subject.Contains(":sender:")).SumAsync(q => q.Count);
-        var states = await db.Tasks.GroupBy(t => t.State).Select(g => new { g.Key, Count = g.Count(), Attempts = g.Sum(t => t.Attempt) }).OrderBy(g => g.Key).ToListAsync();
-        return (refused, string.Join(';', states) + await db.TaskEvents.CountAsync());
+        var tasks = await db.Tasks.AsNoTracking().OrderBy(t => t.CorrelationId).ToListAsync();
+        return (refused, string.Join('\n', tasks.Select(t => t.Describe())) + await db.TaskEvents.CountAsync());
+    }
+
+    private async Task<List<TaskEventType>> TypesAsync()
+    {
+        await using var db = _database.CreateContext();
+        return await db.TaskEvents.Select(e => e.Type).Distinct().ToListAsync();
     }
 
     private async Task<(int Applied, int Refused)> OutcomesAsync(List<Guid> own)

@@ -70,7 +70,7 @@ public sealed class DrainSchedulerTests
         return await db.Batches.AsNoTracking().SingleAsync();
     }
 
-    /// <summary>Who has the relay's lock.</summary>
+    /// <summary>Who has the outbox dispatcher's lock.</summary>
     private static async Task<string?> RelayAsync(TestDatabase database)
     {
         await using var db = database.CreateContext();

@@ -47,7 +47,9 @@ public sealed class KeyRulesTests(KeyServer server) : IClassFixture<KeyServer>
         await using var host = await TestHost.StartAsync(database.ConnectionString, settings: settings);
         var reply = await KeyServer.CallAsync(host.Http, KeyServer.AnnAdmin, "POST", "/keys", body);
         reply.Status.ShouldBe(status, reply.Text);
-        (await KeyServer.CallAsync(host.Http, KeyServer.Boss, "POST", "/keys", """{"name":"k","rate":{"per_second":1000}}""")).Status.ShouldBe(201);
+        var fast = await KeyServer.CallAsync(host.Http, KeyServer.Boss, "POST", "/keys", """{"name":"k","tenant":"ann","rate":{"per_second":1000}}""");
+        fast.Status.ShouldBe(201);
+        (await KeyServer.CallAsync(host.Http, KeyServer.AnnAdmin, "POST", $"/keys/{fast.Json.Text("id")}/rotate")).Status.ShouldBe(403, "nor takes one over");
     }
 
     [Fact]

@@ -76,7 +76,7 @@ public abstract partial class MetricsTests(MetricsStack stack)
         await Http.SubmitAsync(new { queue = Queue, action = "a" });
         (await Http.ClaimAsync(Queue, lease_seconds: 1)).ShouldHaveSingleItem();
 
-        await stack.ShowsAsync(m => m.Sum("taskqueue_lease_lapses_total", ("queue", Queue)) == 1, "the lapse is counted");
+        await stack.ShowsAsync(m => m.Sum("taskqueue_lease_expirations_total", ("queue", Queue)) == 1, "the lapse is counted");
         (await stack.CountsAsync("taskqueue_tasks_total", "event", Queue)).ShouldBe(
             new Dictionary<string, double> { ["submitted"] = 1, ["started"] = 1, ["retried"] = 1 }, ignoreOrder: true);
     }

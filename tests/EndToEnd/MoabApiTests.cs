@@ -173,7 +173,7 @@ public abstract partial class MoabApiTests(MoabServer server)
         var id = await server.EnqueueOneAsync(queue);
         (await server.DequeueAsync(queue)).Single().Whole("attempts").ShouldBe(1);
 
-        var again = (await server.DequeueSoonAsync(queue, 1, Long)).Single(); // once the lease has lapsed
+        var again = (await server.DequeueSoonAsync(queue, 1, Long)).Single(); // once the lease has expired
 
         again.Text("id").ShouldBe(id);
         again.Whole("attempts").ShouldBe(2);

@@ -201,7 +201,7 @@ public abstract class PushTests(Stack stack) : BusTests(stack)
         var byTask = steps.ToLookup(s => s.Step.TaskId);
         foreach (var id in ids)
         {
-            // At least once: a relay that takes over may repeat, but never goes back.
+            // At least once: a dispatcher that takes over may repeat, but never goes back.
             byTask[id].Select(s => s.Event).Distinct().ShouldBe([nameof(TasksSubmitted), nameof(TasksStarted), nameof(TasksCompleted)]);
             byTask[id].Select(s => s.Step.At).ShouldBeInOrder();
             byTask[id].ShouldAllBe(s => s.Step.Queue == "tasks" && s.Step.Level == 0);

@@ -58,7 +58,7 @@ internal sealed partial class QueueHistory
         string[] Lines(TaskState? task) => task?.Describe(without).Split('\n') ?? ["null"];
     }
 
-    /// <summary>As if the relay had published all events.</summary>
+    /// <summary>As if the outbox dispatcher had published all events.</summary>
     private async Task PublishAsync()
     {
         await using var context = database.CreateContext();

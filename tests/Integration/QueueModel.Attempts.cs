@@ -123,7 +123,7 @@ internal sealed partial class QueueModel
     {
         var lapsed = Tasks.Values.Where(t => t.State == TaskStates.Running && t.LeaseUntil <= Now).OrderBy(t => t.LeaseUntil).ToList();
         foreach (var task in lapsed)
-            Fail(task, $"lease of attempt {task.Attempt} lapsed: no heartbeat for {task.LeaseMs} ms", retryable: true, lapsed: true);
+            Fail(task, $"lease of attempt {task.Attempt} expired: no heartbeat for {task.LeaseMs} ms", retryable: true, lapsed: true);
         GiveTurns();
         return lapsed.ConvertAll(t => t.CorrelationId);
     }

@@ -87,7 +87,7 @@ public abstract partial class TaskStoreConformance
         (await Store.ReadEventsAsync(cursors, 10)).ShouldBeEmpty();
     }
 
-    /// <summary>Reads on, as the relay does.</summary>
+    /// <summary>Reads on, as the outbox dispatcher does.</summary>
     private async Task<IReadOnlyList<TaskEvent>> FollowAsync(long[] cursors, int max)
     {
         var events = await Store.ReadEventsAsync(cursors, max);

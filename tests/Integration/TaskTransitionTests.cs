@@ -111,7 +111,7 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
     [Theory]
     [InlineData(-1, CommandResult.NotAllowed)]
     [InlineData(0, CommandResult.Applied)]
-    public async Task A_lease_lapses_at_its_end_and_not_before(int microseconds, CommandResult commandResult)
+    public async Task A_lease_expirations_at_its_end_and_not_before(int microseconds, CommandResult commandResult)
     {
         var task = await fixture.GivenAsync(TaskStates.Running);
 
@@ -198,7 +198,7 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
         var task = await fixture.GivenAsync(TaskStates.Running);
         var last = await fixture.GivenAsync(TaskStates.Running, t => t.AttemptsLeft = 0);
         var at = T0.AddMinutes(2);
-        const string error = "lease of attempt 1 lapsed: no heartbeat for 60000 ms";
+        const string error = "lease of attempt 1 expired: no heartbeat for 60000 ms";
 
         await SendAsync(new ExpireLease(task.CorrelationId, at));
         await SendAsync(new ExpireLease(last.CorrelationId, at));

@@ -9,7 +9,7 @@ using TaskQueue.Engine.Storage;
 namespace TaskQueue.Api.Auth;
 
 /// <summary>
-/// Lets a request through to its route, or answers in the shape of its door. Before anything of the body is read it looks at:
+/// Lets a request through to its route, or answers in the shape of its API. Before anything of the body is read it looks at:
 /// places, who calls, scope, rate.
 /// </summary>
 internal sealed class AuthMiddleware(
@@ -113,7 +113,7 @@ internal sealed class AuthMiddleware(
         }
         finally
         {
-            if (isCounted && (caller is not null || !isChecked))
+            if (isCounted && (caller is not null || (!isChecked && !context.RequestAborted.IsCancellationRequested))) // who leaves before the answer may guess too
                 failures.GiveBack(address);
         }
 

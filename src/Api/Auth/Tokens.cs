@@ -16,6 +16,8 @@ internal sealed class Tokens : IDisposable
     private const int MinRsaBits = 2048;
     private const int MinEcdsaBits = 256;
 
+    private static readonly TimeSpan KeysRefresh = TimeSpan.FromMinutes(5);
+
     private static readonly string[] Asymmetric =
     [
         SecurityAlgorithms.RsaSha256, SecurityAlgorithms.RsaSha384, SecurityAlgorithms.RsaSha512,
@@ -39,7 +41,7 @@ internal sealed class Tokens : IDisposable
     public Tokens(IOptionsMonitor<AuthOptions> options, TimeProvider time)
     {
         (_time, _verified) = (time, new VerifiedTokens(time));
-        _watch = options.OnChange((changed, _) => _rules = Read(changed.Jwt));
+        _watch = options.OnChange((changed, _) => Change(changed.Jwt));
         _rules = Read(options.CurrentValue.Jwt);
     }
 
@@ -83,6 +85,13 @@ internal sealed class Tokens : IDisposable
         }
     }
 
+    /// <summary>Any change of the configuration comes here; one of something else must not forget what is verified, nor the authority's keys.</summary>
+    private void Change(JwtOptions jwt)
+    {
+        if (_rules?.Options.IsSame(jwt) != true)
+            _rules = Read(jwt);
+    }
+
     private static Rules? Read(JwtOptions jwt)
     {
         if (!jwt.IsOn)
@@ -106,7 +115,12 @@ internal sealed class Tokens : IDisposable
 
         var authority = new ConfigurationManager<OpenIdConnectConfiguration>(
             $"{jwt.Authority!.TrimEnd('/')}/.well-known/openid-configuration", new OpenIdConnectConfigurationRetriever(),
-            new HttpDocumentRetriever(Http) { RequireHttps = !new Uri(jwt.Authority).IsLoopback });
+            new HttpDocumentRetriever(Http) { RequireHttps = !new Uri(jwt.Authority).IsLoopback })
+        {
+            // A signing key that the authority takes back must not count for long; by default it would for half a day.
+            AutomaticRefreshInterval = KeysRefresh,
+            UseLastKnownGoodConfiguration = false,
+        };
         parameters.ValidAlgorithms = Asymmetric;
         parameters.ConfigurationManager = authority;
         parameters.ValidateIssuerSigningKey = true;

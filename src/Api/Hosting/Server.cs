@@ -205,7 +205,7 @@ internal static partial class Server
     [LoggerMessage(LogLevel.Information, "TaskQueue roles {Roles} on {Database}, bus {Bus}")]
     private static partial void LogRoles(ILogger logger, Roles roles, DatabaseAddress database, BusAddress bus);
 
-    [LoggerMessage(LogLevel.Warning, "Not everything ended in time; what was under way is found by others when its lease lapses")]
+    [LoggerMessage(LogLevel.Warning, "Not everything ended in time; what was under way is found by others when its lease expires")]
     private static partial void LogLate(ILogger logger);
 
     [LoggerMessage(LogLevel.Information, "No API keys are configured: listening on loopback only")]

@@ -94,7 +94,7 @@ internal static class KeyEndpoints
         context.AuditTarget($"key/{id}");
         var key = await FindAsync(id, context, keys);
         context.AuditBefore(KeyMapping.ToDetails(key), KeyJson.Shapes.KeyDetails);
-        KeyRules.DemandChange(context.Caller(), key);
+        KeyRules.DemandChange(context.Caller(), key, context.RequestServices.GetRequiredService<IOptionsMonitor<LimitOptions>>().CurrentValue.Rate);
         return key;
     }
 

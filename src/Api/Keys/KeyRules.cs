@@ -24,18 +24,15 @@ internal static class KeyRules
             return;
         if (key.QuotaText is not null)
             throw Forbidden("only an operator gives a quota");
-        if ((caller.Rate ?? common) is { } own && KeyTexts.Rate(key) is { } rate
-            && (rate.PerSecond > own.PerSecond || (rate.Burst ?? rate.PerSecond) > (own.Burst ?? own.PerSecond)))
-            throw Forbidden($"the rate of the key must not exceed the one of yours, which is {own.PerSecond} a second and {own.Burst ?? own.PerSecond} at once");
         key.RateText ??= KeyTexts.OfRate(caller.Rate);
 
         key.ExpiresAt ??= caller.ExpiresAt;
-        DemandChange(caller, key);
+        DemandChange(caller, key, common);
     }
 
     /// <summary>A key that the caller rotates or revokes must be within its own rights.</summary>
     /// <exception cref="ApiException">403.</exception>
-    public static void DemandChange(Caller caller, ApiKeyRecord key)
+    public static void DemandChange(Caller caller, ApiKeyRecord key, RequestRate? common)
     {
         if (caller.IsOperator)
             return;
@@ -47,9 +44,13 @@ internal static class KeyRules
         // Workers get the tasks of every tenant, so an administrator of one tenant gives work only where it may work itself.
         if (KeyTexts.Grants(key).FirstOrDefault(grant => !(grant.Scope == Scope.Work ? work : own).Covers(grant.Queues)) is { } beyond)
             throw Forbidden($"your key may not give {Scopes.Word(beyond.Scope == Scope.All ? Scope.Admin : beyond.Scope)} in {beyond.Queues}: it administrates {own}, and works on {(work.IsNone ? "no queue" : work)}");
+        if ((caller.Rate ?? common) is { } most && (KeyTexts.Rate(key) ?? common) is var rate && (rate is null || rate.PerSecond > most.PerSecond || BurstOf(rate) > BurstOf(most)))
+            throw Forbidden($"the rate of the key must not exceed the one of yours, which is {most.PerSecond} a second and {BurstOf(most)} at once");
         if (caller.ExpiresAt is { } until && !(key.ExpiresAt <= until))
             throw Forbidden("the key must not last longer than yours");
     }
+
+    private static int BurstOf(RequestRate rate) => rate.Burst ?? rate.PerSecond;
 
     private static ApiException Forbidden(string message) => new(403, "forbidden", message);
 }

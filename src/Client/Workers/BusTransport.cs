@@ -212,7 +212,7 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
         await _givenUp.WaitAsync(send, Confirm, cancellationToken);
     }
 
-    /// <summary>Whatever ends an attempt, or gives its task away, while it still runs here: a cancel, a lapsed lease.</summary>
+    /// <summary>Whatever ends an attempt, or gives its task away, while it still runs here: a cancel, an expired lease.</summary>
     private Task EndAsync(InFlightAttempts attempts, IEnumerable<TaskStep> steps)
     {
         foreach (var step in steps)
@@ -263,6 +263,6 @@ internal sealed partial class BusTransport(TaskQueueWorkerOptions options, Uri a
     [LoggerMessage(LogLevel.Warning, "The start of {Count} tasks could not be reported and is tried again: {Why}")]
     private partial void LogNotAnnounced(int count, string why);
 
-    [LoggerMessage(LogLevel.Information, "Task {TaskId} attempt {Attempt} is no longer this worker's: it was cancelled, or its lease has lapsed")]
+    [LoggerMessage(LogLevel.Information, "Task {TaskId} attempt {Attempt} is no longer this worker's: it was cancelled, or its lease has expired")]
     private partial void LogLost(Guid taskId, int attempt);
 }

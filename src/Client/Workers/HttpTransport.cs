@@ -9,7 +9,7 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan DefaultLease = TimeSpan.FromSeconds(15);
 
-    /// <summary>What a claim that is under way when the worker stops may take: given up, tasks that it took would wait for their leases to lapse.</summary>
+    /// <summary>What a claim that is under way when the worker stops may take: given up, tasks that it took would wait for their leases to expire.</summary>
     private static readonly TimeSpan LastClaim = TimeSpan.FromSeconds(1);
 
     /// <summary>Between tries of what cannot succeed before somebody changes something.</summary>

@@ -6,7 +6,7 @@ internal interface IWorkerTransport
     /// <summary>Whether work can come.</summary>
     ConnectionHealth Contact { get; }
 
-    /// <summary>Brings tasks to the desk until it stops; waits for what is under way.</summary>
+    /// <summary>Brings tasks to the worker until it stops; waits for what is under way.</summary>
     Task FetchAsync(InFlightAttempts attempts, CancellationToken cancellationToken);
 
     /// <summary>Whether heartbeats are due for an attempt: the server counts its lease.</summary>

@@ -9,7 +9,7 @@ internal sealed partial class Reporter(InFlightAttempts inFlight, IWorkerTranspo
     private readonly Backoff _backoff = new(time);
 
     /// <summary>Ends when nothing more will end and all is reported.</summary>
-    /// <param name="giveUp">Ends it before that; the leases of what was not reported lapse.</param>
+    /// <param name="giveUp">Ends it before that; the leases of what was not reported expire.</param>
     public async Task RunAsync(CancellationToken giveUp)
     {
         while (await inFlight.Ended.WaitToReadAsync(CancellationToken.None))
@@ -51,6 +51,6 @@ internal sealed partial class Reporter(InFlightAttempts inFlight, IWorkerTranspo
     [LoggerMessage(LogLevel.Warning, "The report of {Count} tasks failed and is tried again: {Why}")]
     private partial void LogFailed(int count, string why);
 
-    [LoggerMessage(LogLevel.Error, "The outcomes of {Count} tasks could not be reported before the worker stopped; they run again when their leases have lapsed: {Why}")]
+    [LoggerMessage(LogLevel.Error, "The outcomes of {Count} tasks could not be reported before the worker stopped; they run again when their leases have expired: {Why}")]
     private partial void LogGivenUp(int count, string why);
 }

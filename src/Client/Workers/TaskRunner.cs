@@ -12,7 +12,7 @@ internal sealed partial class TaskRunner(InFlightAttempts attempts, TaskQueueWor
 
     private static readonly TimeSpan UnknownDelay = TimeSpan.FromSeconds(10);
 
-    /// <summary>Ends when the desk is closed and what was begun has ended.</summary>
+    /// <summary>Ends when no more attempts are taken and what was begun has ended.</summary>
     public Task RunAsync() => Task.WhenAll(Enumerable.Range(0, options.Concurrency).Select(_ => Task.Run(LoopAsync)));
 
     private async Task LoopAsync()

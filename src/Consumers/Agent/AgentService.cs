@@ -12,7 +12,7 @@ namespace TaskQueue.Consumers.Agent;
 
 /// <summary>
 /// The default processor of the agent door's queue. A task ends as soon as it was claimed, so there are no heartbeats; what
-/// cannot be reported while the database is away is tried again until its lease lapses.
+/// cannot be reported while the database is away is tried again until its lease expires.
 /// </summary>
 internal sealed partial class AgentService(
     TaskClaimer claims, TaskService taskService, IOptions<AgentOptions> options, Drain drain, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<AgentService> logger) : BackgroundService
@@ -61,7 +61,7 @@ internal sealed partial class AgentService(
                 }
 
                 if (!StorageFaults.IsTransient(fault))
-                    tasks = []; // their leases lapse
+                    tasks = []; // their leases expire
                 await Task.Delay(AfterFault, time, drain.Over).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }

@@ -25,7 +25,7 @@ internal sealed class SubmitConsumer(TaskService taskService, WaitingTaskQuota q
     private static readonly JsonSerializerOptions Json = new() { NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
 
     /// <summary>Characters of an entry that are kept where it is set aside.</summary>
-    private const int MaxKept = 1024 * 1024;
+    private const int MaxKept = 64 * 1024;
 
     public async Task Consume(ConsumeContext<SubmitTasks> context)
     {

@@ -23,7 +23,7 @@ internal sealed partial class OutcomeReporter(TaskService taskService, Dependenc
     public void Complete() => _waiting.Writer.Complete();
 
     /// <summary>Runs until everything is reported.</summary>
-    /// <param name="giveUp">What can still not be reported is left: its leases lapse.</param>
+    /// <param name="giveUp">What can still not be reported is left: its leases expire.</param>
     public async Task RunAsync(CancellationToken giveUp)
     {
         while (await _waiting.Reader.WaitToReadAsync(CancellationToken.None))

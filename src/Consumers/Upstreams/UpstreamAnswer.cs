@@ -47,7 +47,7 @@ internal sealed record UpstreamAnswer(int Status, string Body)
     }
 
     /// <summary>
-    /// The id of a task as its submitter knows it. Doors that have ids of their own say it in the result of a lapse; elsewhere it
+    /// The id of a task as its submitter knows it. APIs that have ids of their own say it in the result of an expired lease; elsewhere it
     /// is the engine's, and where theirs cannot be a header.
     /// </summary>
     public static string RequestId(TaskState task, string? lapseResult)

@@ -75,10 +75,10 @@ public sealed partial class AuditLog(IDbContextFactory<TaskDbContext> databases,
             {
                 var (id, after) = (change.Window.RowId, ToRecord(change).After);
                 await db.Audit.Where(r => r.Id == id).ExecuteUpdateAsync(r => r.SetProperty(x => x.After, after));
-                if (change.IsOver)
-                    LogRepeated(change.Key.Action, change.Key.Actor, change.Key.Address, change.Count);
             }
 
+            if (change is { IsOver: true, Count: > 1 })
+                LogRepeated(change.Key.Action, change.Key.Actor, change.Key.Address, change.Count);
             _windows.Written(change, rowId: null);
         }
     }

@@ -49,6 +49,16 @@ public sealed class JwtOptions
     /// <summary>Whether tokens are accepted.</summary>
     public bool IsOn => Secret is not null || Authority is not null;
 
+    /// <summary>Whether all settings are the same.</summary>
+    public bool IsSame(JwtOptions other)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        return (Secret, Authority, Issuer, Audience, MaxLifetime, ScopeClaim, QueuesClaim, TenantClaim, NameClaim)
+            == (other.Secret, other.Authority, other.Issuer, other.Audience, other.MaxLifetime, other.ScopeClaim, other.QueuesClaim, other.TenantClaim, other.NameClaim)
+            && Types.SequenceEqual(other.Types) && DefaultScopes.SequenceEqual(other.DefaultScopes)
+            && (Queues is null ? other.Queues is null : other.Queues is not null && Queues.SequenceEqual(other.Queues));
+    }
+
     internal string? Problem =>
         Secret is not null && Authority is not null ? "Secret and Jwt:Authority exclude each other; set one of them"
         : Secret is not null && SigningSecret.Problem(Secret) is { } weak ? $"Secret {weak}"

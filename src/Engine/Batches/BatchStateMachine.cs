@@ -5,7 +5,7 @@ namespace TaskQueue.Engine.Batches;
 
 /// <summary>
 /// The only place that decides a transition of a batch. Every event is answered in every state: done, a duplicate, or refused.
-/// Activities are pure: they change the instance and set the verdict.
+/// Activities are pure: they change the instance and set the command result.
 /// </summary>
 public sealed class BatchStateMachine : MassTransitStateMachine<BatchState>
 {

@@ -5,7 +5,7 @@ using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Bus;
 
-/// <summary>Rings the doorbell of this process for tasks that other processes accepted.</summary>
+/// <summary>Wakes the waiting workers of this process for tasks that other processes accepted.</summary>
 internal sealed class WorkNotifierConsumer(WorkNotifier workNotifier, DependencyHealth dependencies) : IConsumer<WorkAvailable>
 {
     public Task Consume(ConsumeContext<WorkAvailable> context)

@@ -23,7 +23,10 @@ internal sealed partial class EncryptedCallbackStore(
         foreach (var callback in taken)
         {
             if (Open(callback) is not { } unreadable)
+            {
                 opened.Add(callback);
+                _failures.Succeeded(callback.Id);
+            }
             else if (_failures.Failed(callback.Id) && await quarantine.SetAsideAsync(callback, unreadable, CancellationToken.None) is null)
                 _failures.Succeeded(callback.Id);
         }

@@ -7,7 +7,7 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Engine.Events;
 
 /// <summary>
-/// Publishes the pages of the relay. Where a page fails though the broker is there, it is halved until the event stands alone that cannot
+/// Publishes the pages of the outbox dispatcher. Where a page fails though the broker is there, it is halved until the event stands alone that cannot
 /// be published; that one is set aside, and the others keep their order.
 /// </summary>
 internal sealed partial class IsolatingPublisher(

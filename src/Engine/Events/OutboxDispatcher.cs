@@ -10,7 +10,7 @@ namespace TaskQueue.Engine.Events;
 
 /// <summary>
 /// Carries committed events to the bus, in order per task, at least once. Every process is ready to do it; the holder of
-/// the database's relay lock does, woken by its own commits and by notifications of others. One whose broker is away or
+/// the database's outbox lock does, woken by its own commits and by notifications of others. One whose broker is away or
 /// does not confirm leaves it to others.
 /// </summary>
 internal sealed partial class OutboxDispatcher(
@@ -20,15 +20,15 @@ internal sealed partial class OutboxDispatcher(
     /// <summary>Events of each stream in one read; their errors are cut, so that a read is bounded in bytes too.</summary>
     private const int MaxRead = 500;
 
-    /// <summary>How long a fresh commit may go unnoticed if its wake-up was lost, and how often others try to become the relay.</summary>
+    /// <summary>How long a fresh commit may go unnoticed if its wake-up was lost, and how often others try to become the dispatcher.</summary>
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
 
     private static readonly TimeSpan LookForBroker = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>How much a relay that takes over may repeat.</summary>
+    /// <summary>How much a dispatcher that takes over may repeat.</summary>
     private static readonly TimeSpan SaveEvery = TimeSpan.FromSeconds(1);
 
-    /// <summary>How long what is being published may take when the process stops: given up sooner, the next relay would repeat it.</summary>
+    /// <summary>How long what is being published may take when the process stops: given up sooner, the next dispatcher would repeat it.</summary>
     private static readonly TimeSpan LastPublish = TimeSpan.FromSeconds(3);
 
     private readonly LoopHeartbeat _heartbeat = heartbeats.Of(typeof(OutboxDispatcher));
@@ -77,7 +77,7 @@ internal sealed partial class OutboxDispatcher(
             await LeadAsync(lease, cancellationToken);
     }
 
-    /// <summary>Passes wake-ups on to the relay for a while, then lets the caller try to lead again.</summary>
+    /// <summary>Passes wake-ups on to the outbox dispatcher for a while, then lets the caller try to lead again.</summary>
     private async Task FollowAsync(TimeSpan length, CancellationToken cancellationToken)
     {
         var begin = time.GetTimestamp();
@@ -146,6 +146,6 @@ internal sealed partial class OutboxDispatcher(
         cursors.CopyTo(saved, 0);
     }
 
-    [LoggerMessage(LogLevel.Warning, "Relaying events stopped; trying again")]
+    [LoggerMessage(LogLevel.Warning, "Dispatching the outbox stopped; trying again")]
     private partial void LogRelayFailed(Exception fault);
 }

@@ -2,7 +2,7 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Events;
 
-/// <summary>What happens in this process right after a commit: waiting workers and the relay are woken.</summary>
+/// <summary>What happens in this process right after a commit: waiting workers and the outbox dispatcher are woken.</summary>
 public sealed class PostCommitNotifier(WorkNotifier workNotifier) : IDisposable
 {
     /// <summary>Set after every commit that appended events.</summary>

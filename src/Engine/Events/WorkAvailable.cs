@@ -4,7 +4,7 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Engine.Events;
 
 /// <summary>
-/// From the relay to the doorbells of all processes: a line a queue, where the lifecycle events have a line a task. A
+/// From the outbox dispatcher to the waiting workers of all processes: a line a queue, where the lifecycle events have a line a task. A
 /// process that only wakes its long-polls need not read those.
 /// </summary>
 /// <param name="Arrivals">One for each queue and level.</param>

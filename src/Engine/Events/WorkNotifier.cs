@@ -76,7 +76,7 @@ public sealed class WorkNotifier(TimeProvider time)
         }
     }
 
-    /// <summary>Waits at the door of the targets from now on. Register first, look for work second, so that no ring is missed.</summary>
+    /// <summary>Waits for work of the targets from now on. Register first, look for work second, so that no ring is missed.</summary>
     public Waiter Register(IReadOnlyList<QueueLevel> targets)
     {
         var waiter = new Waiter(this, targets);
@@ -108,7 +108,7 @@ public sealed class WorkNotifier(TimeProvider time)
         }
     }
 
-    /// <summary>One long-poll at the door.</summary>
+    /// <summary>One long poll.</summary>
     public sealed class Waiter : IDisposable
     {
         private readonly WorkNotifier _workNotifier;
@@ -137,7 +137,7 @@ public sealed class WorkNotifier(TimeProvider time)
             }
         }
 
-        /// <summary>Leaves the door; a ring that came too late for this waiter is passed on.</summary>
+        /// <summary>Stops waiting; a ring that came too late for this waiter is passed on.</summary>
         public void Dispose()
         {
             _workNotifier.Leave(this);

@@ -109,14 +109,17 @@ public sealed class FileService(IDbContextFactory<TaskDbContext> databases, IFil
     }
 
     /// <summary>Removes contents without a row, such as from before a backup of the database was restored.</summary>
-    public async Task RemoveStraysAsync()
+    /// <param name="goOn">Called after each part of the work; what it throws ends the rest.</param>
+    public async Task RemoveStraysAsync(Action goOn)
     {
+        ArgumentNullException.ThrowIfNull(goOn);
         await using var db = await databases.CreateDbContextAsync();
         foreach (var ids in contents.Before(Micros.Now(time) - Abandoned).Chunk(500))
         {
             var known = await db.Files.Where(f => ids.Contains(f.Id)).Select(f => f.Id).ToListAsync();
             foreach (var id in ids.Except(known))
                 await contents.DeleteAsync(id);
+            goOn();
         }
     }
 

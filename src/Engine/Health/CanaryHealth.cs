@@ -3,13 +3,13 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 namespace TaskQueue.Engine.Health;
 
 /// <summary>Every receive endpoint of this process hears what is sent to it.</summary>
-internal sealed class CanaryHealth(ConsumerLiveness liveness, HealthThresholds verdict) : IHealthCheck
+internal sealed class CanaryHealth(ConsumerLiveness liveness, HealthThresholds thresholds) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
         var silent = liveness.Silent().OrderByDescending(s => s.Silence).ToList();
         var longest = silent.Select(s => s.Silence).FirstOrDefault();
-        var deaf = silent.Where(s => verdict.IsDeaf(s.Silence)).Select(s => $"{s.Ear.Name} for {s.Silence.TotalSeconds:0} s");
-        return Task.FromResult(verdict.Of(longest, $"the broker takes canaries, but nothing reaches {string.Join(", ", deaf)}"));
+        var deaf = silent.Where(s => thresholds.IsDeaf(s.Silence)).Select(s => $"{s.Probe.Name} for {s.Silence.TotalSeconds:0} s");
+        return Task.FromResult(thresholds.Of(longest, $"the broker takes canaries, but nothing reaches {string.Join(", ", deaf)}"));
     }
 }

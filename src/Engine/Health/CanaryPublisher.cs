@@ -30,7 +30,7 @@ internal sealed class CanaryPublisher(BusAddress address, ConsumerLiveness liven
         try
         {
             var connection = await ConnectAsync(patience);
-            sent = (await Task.WhenAll(liveness.Ears.Select(e => TrySendAsync(connection, e, patience, life)))).All(s => s);
+            sent = (await Task.WhenAll(liveness.Probes.Select(e => TrySendAsync(connection, e, patience, life)))).All(s => s);
         }
 #pragma warning disable CA1031 // whatever it is, there is no broker for us at the moment
         catch (Exception)

@@ -8,7 +8,7 @@ namespace TaskQueue.Engine.Health;
 /// <summary>The receive endpoints of this process on RabbitMQ, and what they hear.</summary>
 public sealed class ConsumerLiveness : IReceiveObserver
 {
-    private readonly ConcurrentDictionary<string, EndpointProbe> _ears = new(StringComparer.Ordinal); // by queue
+    private readonly ConcurrentDictionary<string, EndpointProbe> _probes = new(StringComparer.Ordinal); // by queue
     private readonly OutageGracePeriod _gracePeriod;
     private readonly TimeProvider _time;
 
@@ -21,25 +21,25 @@ public sealed class ConsumerLiveness : IReceiveObserver
             "taskqueue.canary.age", Ages, "s", "Since when canaries go out to a receive endpoint of this process and nothing comes back; 0 where it consumes.");
     }
 
-    internal IEnumerable<EndpointProbe> Ears => _ears.Values;
+    internal IEnumerable<EndpointProbe> Probes => _probes.Values;
 
     /// <summary>An endpoint that must consume.</summary>
     /// <param name="name">Its name in metrics.</param>
     /// <param name="input">Its address.</param>
-    internal void Watch(string name, Uri input) => _ears.TryAdd(QueueOf(input), new EndpointProbe(name, QueueOf(input), _time));
+    internal void Watch(string name, Uri input) => _probes.TryAdd(QueueOf(input), new EndpointProbe(name, QueueOf(input), _time));
 
     /// <summary>The endpoint of a queue is at work, though it takes nothing more at the moment.</summary>
     public void IsBusy(string queue)
     {
-        if (_ears.TryGetValue(queue, out var probe))
+        if (_probes.TryGetValue(queue, out var probe))
             probe.Heard();
     }
 
     /// <summary>The same, by the address of the endpoint.</summary>
     public void IsBusy(Uri input) => IsBusy(QueueOf(input));
 
-    /// <summary>The endpoints that are silent without an excuse, and for how long.</summary>
-    internal IEnumerable<(EndpointProbe Ear, TimeSpan Silence)> Silent() => Ears.Select(e => (e, _gracePeriod.Excuse(e.Silence, needsBroker: true)));
+    /// <summary>The endpoints that are silent while nothing is away, and for how long.</summary>
+    internal IEnumerable<(EndpointProbe Probe, TimeSpan Silence)> Silent() => Probes.Select(e => (e, _gracePeriod.Excuse(e.Silence, needsBroker: true)));
 
     Task IReceiveObserver.PreReceive(ReceiveContext context) => Heard(context);
 
@@ -61,5 +61,5 @@ public sealed class ConsumerLiveness : IReceiveObserver
     private static string QueueOf(Uri input) => Uri.UnescapeDataString(input.Segments[^1]);
 
     private IEnumerable<Measurement<double>> Ages() =>
-        Ears.Select(e => new Measurement<double>(e.Silence.TotalSeconds, new KeyValuePair<string, object?>("endpoint", e.Name)));
+        Probes.Select(e => new Measurement<double>(e.Silence.TotalSeconds, new KeyValuePair<string, object?>("endpoint", e.Name)));
 }

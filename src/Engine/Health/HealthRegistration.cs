@@ -17,7 +17,7 @@ public static class HealthRegistration
 
     private static readonly string[] Both = [Ready, Live];
 
-    /// <summary>Watches a loop of this process that keeps a pulse.</summary>
+    /// <summary>Watches a loop of this process that keeps a heartbeat.</summary>
     /// <typeparam name="T">The class that runs it.</typeparam>
     public static IServiceCollection AddLoopHealth<T>(this IServiceCollection services)
     {

@@ -9,7 +9,7 @@ internal sealed class HealthThresholds(IOptions<HealthOptions> options, IHostApp
 {
     public bool IsDeaf(TimeSpan silence) => silence >= options.Value.DeafAfter;
 
-    /// <summary>The verdict; loops that end because the process stops are silent for a good reason.</summary>
+    /// <summary>The result of a check; loops that end because the process stops are silent for a good reason.</summary>
     public HealthCheckResult Of(TimeSpan silence, string problem) =>
         !IsDeaf(silence) || lifetime.ApplicationStopping.IsCancellationRequested ? HealthCheckResult.Healthy()
         : silence < options.Value.RestartAfter ? HealthCheckResult.Degraded(problem)

@@ -4,18 +4,18 @@ using Microsoft.Extensions.Hosting;
 namespace TaskQueue.Engine.Health;
 
 /// <summary>A loop finishes its turns, and not all of them fail.</summary>
-/// <param name="heartbeats">Where its pulse is.</param>
-/// <param name="verdict">How long is too long.</param>
+/// <param name="heartbeats">Where its heartbeat is.</param>
+/// <param name="thresholds">How long is too long.</param>
 /// <param name="loop">Its name.</param>
 /// <param name="service">The service that runs it, where it is one that may end by a fault.</param>
-internal sealed class LoopHealth(LoopHeartbeats heartbeats, HealthThresholds verdict, string loop, BackgroundService? service) : IHealthCheck
+internal sealed class LoopHealth(LoopHeartbeats heartbeats, HealthThresholds thresholds, string loop, BackgroundService? service) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
         if (service?.ExecuteTask is { IsFaulted: true, Exception: var fault })
             return Task.FromResult(HealthCheckResult.Unhealthy($"it has ended: {fault.InnerException?.GetType().Name}"));
         var silence = heartbeats.SilenceOf(loop);
-        return Task.FromResult(verdict.Of(silence, heartbeats.FaultOf(loop) is { } failure
+        return Task.FromResult(thresholds.Of(silence, heartbeats.FaultOf(loop) is { } failure
             ? $"all its turns have failed for {silence.TotalSeconds:0} s ({failure.GetBaseException().GetType().Name}); the log says more"
             : $"it has not finished a turn for {silence.TotalSeconds:0} s, though the database answers"));
     }

@@ -5,7 +5,7 @@ using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Health;
 
-/// <summary>The loops of this process. A loop may have several pulses, such as one for each lane; the oldest counts.</summary>
+/// <summary>The loops of this process. A loop may have several heartbeats, such as one for each partition; the oldest counts.</summary>
 public sealed class LoopHeartbeats
 {
     private readonly ConcurrentDictionary<string, ConcurrentBag<LoopHeartbeat>> _loops = new(StringComparer.Ordinal);
@@ -20,7 +20,7 @@ public sealed class LoopHeartbeats
         meters.Create(TaskMetrics.MeterName).CreateObservableGauge("taskqueue.loop.age", Ages, "s", "Since when a loop of this process has not finished a turn, or all its turns failed; 0 while it waits for work.");
     }
 
-    /// <summary>A pulse for a loop, which beats from now on.</summary>
+    /// <summary>A heartbeat for a loop, which beats from now on.</summary>
     /// <param name="loop">The class that runs it.</param>
     /// <param name="needsBroker">Whether its turns wait for the broker, so that one that is away explains its silence.</param>
     public LoopHeartbeat Of(Type loop, bool needsBroker = false)
@@ -33,7 +33,7 @@ public sealed class LoopHeartbeats
     /// <summary>The name of a loop, in metrics and in the answer of <c>/health/ready</c>.</summary>
     internal static string NameOf(Type loop) => JsonNamingPolicy.KebabCaseLower.ConvertName(loop.Name);
 
-    /// <summary>How long a loop has been silent, or has failed each turn, without an excuse: zero where it does not run here.</summary>
+    /// <summary>How long a loop has been silent, or has failed each turn, while nothing is away: zero where it does not run here.</summary>
     internal TimeSpan SilenceOf(string loop) =>
         _loops.TryGetValue(loop, out var pulses) ? pulses.Max(p => _gracePeriod.Excuse(Longer(p), p.NeedsBroker)) : TimeSpan.Zero;
 

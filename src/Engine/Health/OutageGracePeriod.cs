@@ -1,7 +1,7 @@
 namespace TaskQueue.Engine.Health;
 
 /// <summary>
-/// When the database and the broker were last seen to be away. What is silent then has an excuse, and all the time again from
+/// When the database and the broker were last seen to be away. Silence during an outage is ignored, and the timeout begins anew from
 /// the moment they are back: a restart would not help.
 /// </summary>
 public sealed class OutageGracePeriod(TimeProvider time)

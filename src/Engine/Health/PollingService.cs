@@ -5,11 +5,11 @@ using TaskQueue.Engine.Telemetry;
 namespace TaskQueue.Engine.Health;
 
 /// <summary>What every loop needs.</summary>
-/// <param name="Pulses">Where its health is kept.</param>
-/// <param name="Outages">Tells a database or broker that is away from a fault.</param>
+/// <param name="Heartbeats">Where its health is kept.</param>
+/// <param name="Dependencies">Tells a database or broker that is away from a fault.</param>
 /// <param name="Time">The clock.</param>
 /// <param name="Loggers">For the category of the loop.</param>
-public sealed record PollingServices(LoopHeartbeats Pulses, DependencyHealth Outages, TimeProvider Time, ILoggerFactory Loggers);
+public sealed record PollingServices(LoopHeartbeats Heartbeats, DependencyHealth Dependencies, TimeProvider Time, ILoggerFactory Loggers);
 
 /// <summary>
 /// A loop of turns with waits between them. A turn that fails is logged and repeated; the health of the process sees a loop whose
@@ -21,6 +21,8 @@ public abstract partial class PollingService(PollingServices services) : Backgro
     /// <summary>The wait after a turn that failed.</summary>
     protected virtual TimeSpan AfterFault => TimeSpan.FromSeconds(5);
 
+    private LoopHeartbeat? _heartbeat;
+
     /// <summary>The clock.</summary>
     protected TimeProvider Time => services.Time;
 
@@ -31,6 +33,9 @@ public abstract partial class PollingService(PollingServices services) : Backgro
     /// <param name="cancellationToken">The process stops.</param>
     /// <returns>The wait until the next turn.</returns>
     protected abstract Task<TimeSpan> TurnAsync(CancellationToken cancellationToken);
+
+    /// <summary>A part of a long turn is done: the loop does not hang.</summary>
+    protected void Beat() => _heartbeat?.Beat();
 
     /// <summary>Does something whose fault is only logged, such as the last turn while the process stops.</summary>
     /// <param name="act">What is done.</param>
@@ -51,7 +56,7 @@ public abstract partial class PollingService(PollingServices services) : Backgro
         catch (Exception fault)
 #pragma warning restore CA1031
         {
-            if (!services.Outages.TryHandle(fault))
+            if (!services.Dependencies.TryHandle(fault))
             {
                 LogFailed(Logger, fault, LoopHeartbeats.NameOf(GetType()));
                 return fault;
@@ -64,7 +69,7 @@ public abstract partial class PollingService(PollingServices services) : Backgro
     /// <inheritdoc />
     protected sealed override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var heartbeat = services.Pulses.Of(GetType());
+        var heartbeat = _heartbeat = services.Heartbeats.Of(GetType());
         while (!stoppingToken.IsCancellationRequested)
         {
             heartbeat.Beat();

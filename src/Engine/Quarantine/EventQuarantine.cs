@@ -14,7 +14,7 @@ internal sealed class EventQuarantine(IDbContextFactory<TaskDbContext> databases
 
     public IReadOnlyCollection<string> Kinds { get; } = [QuarantineKinds.Event];
 
-    /// <summary>Lists an event that the relay passes over.</summary>
+    /// <summary>Lists an event that the outbox dispatcher passes over.</summary>
     /// <returns>Why it could not be listed, or null.</returns>
     public async Task<Exception?> SetAsideAsync(TaskEvent e, Exception reason, CancellationToken cancellationToken) =>
         await quarantine.TryAddAsync(new QuarantinedItem

@@ -57,13 +57,14 @@ internal sealed partial class QuarantineStore(IDbContextFactory<TaskDbContext> d
     /// <summary>Removes the oldest refused messages of an owner.</summary>
     /// <returns>How many.</returns>
     public Task<int> RemoveMessagesAsync(string? owner, int limit, CancellationToken cancellationToken) =>
-        RemoveAsync(q => q.Owner == owner, limit, cancellationToken);
+        RemoveAsync(q => q.Owner == owner && !q.Subject.Contains(":sender:") && !q.Subject.Contains(":message:"), limit, cancellationToken);
 
     /// <summary>An owner with more refused messages than so many, and how many more; null where nobody has.</summary>
     public async Task<(string? Owner, int Excess)?> FindCrowdAsync(int most, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        var crowd = await db.Quarantine.Where(q => q.Kind == QuarantineKinds.Message).GroupBy(q => q.Owner)
+        // Rows of a sender or an endpoint as a whole are few, and say who sent the rest.
+        var crowd = await db.Quarantine.Where(q => q.Kind == QuarantineKinds.Message && !q.Subject.Contains(":sender:") && !q.Subject.Contains(":message:")).GroupBy(q => q.Owner)
             .Select(g => new { Owner = g.Key, Count = g.Count() }).Where(g => g.Count > most).OrderBy(g => g.Owner).FirstOrDefaultAsync(cancellationToken);
         return crowd is null ? null : (crowd.Owner, crowd.Count - most);
     }

@@ -11,7 +11,7 @@ public interface IBacklogStore
 
 /// <summary>What waits and runs.</summary>
 /// <param name="Levels">Queues and levels that have any tasks.</param>
-/// <param name="OutboxRows">Events that the relay has not noted as sent, up to <see cref="MaxOutboxRows"/>.</param>
+/// <param name="OutboxRows">Events that the outbox dispatcher has not noted as sent, up to <see cref="MaxOutboxRows"/>.</param>
 /// <param name="OutboxOldestAt">Time of the oldest of them.</param>
 /// <param name="Finished">How many tasks of the counted queues have completed or failed since the last purge, by level; none where there is no entry.</param>
 public sealed record Backlog(IReadOnlyList<LevelBacklog> Levels, long OutboxRows, DateTime? OutboxOldestAt, IReadOnlyDictionary<QueueLevel, long> Finished)

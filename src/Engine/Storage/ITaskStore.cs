@@ -5,7 +5,7 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Storage;
 
-/// <summary>The hot statements of the engine. One implementation a provider, with the same file names for the same verbs.</summary>
+/// <summary>The hot statements of the engine. One implementation a provider, with the same file names for the same operations.</summary>
 public interface ITaskStore
 {
     /// <summary>Begins the transaction of a group of commands.</summary>
@@ -53,15 +53,15 @@ public interface ITaskStore
     /// <summary>Makes every push task that waits for its worker due for dispatch: after a start with the in-process bus, which forgets.</summary>
     Task RedispatchAllAsync(DateTime now);
 
-    /// <summary>Tries to become the one relay of the database; null where another process is.</summary>
+    /// <summary>Tries to become the one outbox dispatcher of the database; null where another process is.</summary>
     /// <param name="wake">Called when another process committed events.</param>
     /// <param name="cancellationToken">Stops the try.</param>
     Task<IOutboxLease?> TryLeadRelayAsync(Action wake, CancellationToken cancellationToken);
 
-    /// <summary>Tells the relay, wherever it runs, that events were committed.</summary>
+    /// <summary>Tells the outbox dispatcher, wherever it runs, that events were committed.</summary>
     Task WakeRelayAsync();
 
-    /// <summary>Where the relay stood when it last saved its cursors.</summary>
+    /// <summary>Where the outbox dispatcher stood when it last saved its cursors.</summary>
     Task<long[]> LoadCursorsAsync();
 
     /// <summary>Saves the cursors of all streams.</summary>
@@ -102,7 +102,7 @@ public sealed class DedupeKeyTakenException(Exception inner) : Exception(inner.M
 {
 }
 
-/// <summary>Holds the right to relay.</summary>
+/// <summary>Holds the right to dispatch the outbox.</summary>
 public interface IOutboxLease : IAsyncDisposable
 {
     /// <summary>Ends when the right is lost.</summary>

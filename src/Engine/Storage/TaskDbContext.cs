@@ -258,13 +258,13 @@ public sealed class SqliteTaskDbContext(DbContextOptions<SqliteTaskDbContext> op
     private sealed class MicrosConverter() : ValueConverter<DateTime, long>(v => Micros.FromTime(v), v => Micros.ToTime(v));
 }
 
-/// <summary>A row of table <c>event_streams</c>: how far the relay has come in one stream.</summary>
+/// <summary>A row of table <c>event_streams</c>: how far the outbox dispatcher has come in one stream.</summary>
 public sealed class OutboxPartition
 {
     /// <summary>0 to <see cref="TaskDbContext.Streams"/> − 1.</summary>
     public int Id { get; set; }
 
-    /// <summary>The last event that was published; written at most once a second, so a new relay may repeat some.</summary>
+    /// <summary>The last event that was published; written at most once a second, so a new dispatcher may repeat some.</summary>
     public long Cursor { get; set; }
 }
 

@@ -9,6 +9,6 @@ public sealed record CompletionActions
     /// <summary>The process that holds a caller who waits for the end; set by adapters.</summary>
     public string? ReplyTo { get; init; }
 
-    /// <summary>JSON text: where the lease of the last attempt lapses, the task ends with this result instead of failing.</summary>
+    /// <summary>JSON text: where the lease of the last attempt expires, the task ends with this result instead of failing.</summary>
     public string? LapseResult { get; init; }
 }

@@ -16,7 +16,7 @@ public static class RetryBackoff
     /// <param name="seed">Jitter follows from it, so that the same failure waits the same whenever it is computed again.</param>
     public static TimeSpan After(string? policy, int failure, Guid seed) => After(policy is null ? Default : Parse(policy), failure, seed);
 
-    /// <summary>The text of a policy as a task keeps it; null where nobody chose one, though it were the default: a lapse tells them apart.</summary>
+    /// <summary>The text of a policy as a task keeps it; null where nobody chose one, though it were the default: an expired lease tells them apart.</summary>
     public static string? ToText(RetryPolicy? policy) => policy is null ? null : JsonSerializer.Serialize(policy, RetryJson.Default.RetryPolicy);
 
     /// <summary>What is wrong with a policy and what to change, or null.</summary>

@@ -45,7 +45,7 @@ public abstract class TaskCommand(Guid taskId, DateTime at) : CorrelatedBy<Guid>
     /// <summary>The time of the event, UTC.</summary>
     public DateTime At { get; } = at;
 
-    /// <summary>What the sender may touch: of any other task the verdict is NotFound.</summary>
+    /// <summary>What the sender may touch: of any other task the result is NotFound.</summary>
     public Access Access { get; internal set; } = Access.All;
 
     /// <summary>Set by the machine.</summary>

@@ -37,7 +37,7 @@ public enum TaskEventType
 }
 
 /// <summary>
-/// A row of table <c>task_events</c>: the task's timeline and the outbox at once. Rows are only ever appended; the relay
+/// A row of table <c>task_events</c>: the task's timeline and the outbox at once. Rows are only ever appended; the outbox dispatcher
 /// keeps a cursor for each stream.
 /// </summary>
 public sealed class TaskEvent
@@ -75,7 +75,7 @@ public sealed class TaskEvent
     /// <summary>When the task may run next, while it waits.</summary>
     public DateTime? DueAt { get; set; }
 
-    /// <summary>Whether the relay sends the task to the bus workers of its queue.</summary>
+    /// <summary>Whether the outbox dispatcher sends the task to the bus workers of its queue.</summary>
     public bool Dispatch { get; set; }
 
     /// <summary>Whether another task of the queue may run because of it: the next of the thread, or one more below the limit.</summary>

@@ -98,7 +98,7 @@ public sealed class TaskService(
             ?? (submission.Ending?.CallbackUrl is { } url ? CallbackRules.Check(url, webhooks.Value) : null);
 
     /// <summary>Applies what a worker reports of many attempts; the commands of one task in the order given.</summary>
-    /// <returns>The same commands, each with its verdict.</returns>
+    /// <returns>The same commands, each with its result.</returns>
     public Task<IReadOnlyList<T>> ApplyAsync<T>(IReadOnlyList<T> commands)
         where T : TaskCommand => ApplyAsync(commands, Access.All);
 

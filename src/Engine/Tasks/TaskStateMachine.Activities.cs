@@ -17,7 +17,7 @@ public sealed partial class TaskStateMachine
         c.Message.Attempt == c.Saga.Attempt && (c.Message.Worker is null || c.Message.Worker == c.Saga.Worker)
         && (c.Message.Access.Credential is null || c.Message.Access.Credential == c.Saga.ClaimedBy);
 
-    private static string LapsedError(TaskState task) => $"lease of attempt {task.Attempt} lapsed: no heartbeat for {task.LeaseMs} ms";
+    private static string LapsedError(TaskState task) => $"lease of attempt {task.Attempt} expired: no heartbeat for {task.LeaseMs} ms";
 
     private static void Accept(BehaviorContext<TaskState, SubmitTask> c)
     {

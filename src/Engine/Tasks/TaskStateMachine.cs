@@ -4,7 +4,7 @@ namespace TaskQueue.Engine.Tasks;
 
 /// <summary>
 /// The only place that decides a transition. Every event is answered in every state: done, a duplicate, or refused.
-/// Activities are pure: they change the instance, note what happened, and set the verdict.
+/// Activities are pure: they change the instance, note what happened, and set the command result.
 /// </summary>
 public sealed partial class TaskStateMachine : MassTransitStateMachine<TaskState>
 {

@@ -15,7 +15,7 @@ public static class TaskStates
     /// <summary>Terminal until retried by hand: an attempt failed for good, or none was left.</summary>
     public const int Failed = 6;
 
-    /// <summary>An attempt failed or its lease lapsed; waits for its due time.</summary>
+    /// <summary>An attempt failed or its lease expired; waits for its due time.</summary>
     public const int Retrying = 7;
 
     /// <summary>Terminal until retried by hand: cancelled before it ended.</summary>

@@ -43,7 +43,7 @@ public sealed class TaskMetrics
         _pairs = new(options.Value.MaxQueues);
         var meter = meters.Create(MeterName);
         _tasks = meter.CreateCounter<long>("taskqueue.tasks", "{task}", "Steps in the life of tasks that this process committed.");
-        _lapses = meter.CreateCounter<long>("taskqueue.lease.lapses", "{lease}", "Leases that ended without a heartbeat.");
+        _lapses = meter.CreateCounter<long>("taskqueue.lease.expirations", "{lease}", "Leases that ended without a heartbeat.");
         _errors = meter.CreateCounter<long>("taskqueue.task.errors", "{attempt}", "Attempts that failed, by name of the task.");
         _callbacks = meter.CreateCounter<long>("taskqueue.callbacks", "{try}", "Tries of callbacks that this process noted.");
         _setAside = meter.CreateCounter<long>("taskqueue.bus.set_aside", "{entry}", "Messages of the bus, and entries of messages, that were refused or could not be read.");
@@ -80,7 +80,7 @@ public sealed class TaskMetrics
             Started(task, Queue(task.Queue), task.StartedAt);
     }
 
-    /// <summary>A lease lapsed.</summary>
+    /// <summary>A lease expired.</summary>
     internal void Lapsed(string queue) => _lapses.Add(1, Queue(queue));
 
     /// <summary>A try of a callback was noted.</summary>

@@ -14,8 +14,14 @@ internal sealed class AbandonedFiles(FileService files, PollingServices services
     protected override async Task<TimeSpan> TurnAsync(CancellationToken cancellationToken)
     {
         while (await files.RemoveAbandonedAsync() > 0)
-            cancellationToken.ThrowIfCancellationRequested();
-        await files.RemoveStraysAsync();
+            GoOn();
+        await files.RemoveStraysAsync(GoOn);
         return LookAgain;
+
+        void GoOn()
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            Beat();
+        }
     }
 }

@@ -23,7 +23,7 @@ internal abstract partial class SweepService(
 
     /// <summary>
     /// How often to look where nothing is known to come: for leases and times that other processes set. A lease is no
-    /// shorter, so each is seen before it lapses.
+    /// shorter, so each is seen before it expires.
     /// </summary>
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(TaskService.MinLeaseMs);
 

@@ -55,7 +55,7 @@ public sealed class ProvidersTests
         ("RemoveCallbacks", "RemoveCallbacksSql", "RemoveCallbacksSql", "RemoveCallbacksSql"),
     ];
 
-    /// <summary>Of SQL Server: locks, the relay's look, and the sweeps, whose column and condition are one text in each provider.</summary>
+    /// <summary>Of SQL Server: locks, the outbox dispatcher's look, and the sweeps, whose column and condition are one text in each provider.</summary>
     private const string Others =
         "LeadSql LookSql LockStreamSql LockLettersSql SelectDispatchSql SelectLapsedSql SelectExpiredSql NextDispatchSql NextLapsedSql NextExpiredSql";
 

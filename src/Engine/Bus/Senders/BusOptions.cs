@@ -80,11 +80,16 @@ public sealed class BusWorkerUser
     /// <summary>Name of the configured API key, or the name in the token, with which the same worker takes tasks over HTTP; its events on the bus count for those.</summary>
     public string? Key { get; set; }
 
+    /// <summary>Tenant of that key or token.</summary>
+    /// <value>Null: that of the configured key with the name, else the name.</value>
+    public string? KeyTenant { get; set; }
+
     internal string? Problem =>
         !BusOptions.IsUser(User) ? $"needs a User: {BusOptions.UserRule}"
         : Queues.Count == 0 ? "needs Queues: list the queues that it works on, or [\"*\"] for those of every tenant"
         : Queues.FirstOrDefault(q => !QueuePatterns.IsValid(q)) is { } pattern
             ? $"has '{pattern}' among its Queues; each must be {QueuePatterns.Rule}"
         : Key is not null && !CallerNames.IsValid(Key) ? $"has a Key that is not {CallerNames.Rule}"
+        : KeyTenant is not null && (Key is null || !CallerNames.IsValid(KeyTenant)) ? $"has a KeyTenant without a Key, or one that is not {CallerNames.Rule}"
         : null;
 }

@@ -23,7 +23,7 @@ internal abstract class GroupEntry(Guid taskId)
     /// <summary>Whether the row may be inserted without a look whether it exists.</summary>
     public bool InsertsBlindly { get; set; }
 
-    /// <summary>Whether it ended an attempt whose lease had lapsed.</summary>
+    /// <summary>Whether it ended an attempt whose lease had expired.</summary>
     public abstract bool HasLapsed { get; }
 
     /// <summary>Length of its payload or result.</summary>

@@ -6,7 +6,7 @@ namespace TaskQueue.Engine.Storage.Postgres;
 
 /// <summary>
 /// The store on PostgreSQL. Every transaction that appends events first locks one of the event streams until it ends:
-/// within a stream ids so become visible in order, and the relay needs no more than a cursor.
+/// within a stream ids so become visible in order, and the outbox dispatcher needs no more than a cursor.
 /// Locks are always taken rows first, in the order of ids, then the stream, so that no two transactions wait in a ring.
 /// </summary>
 internal sealed partial class PostgresTaskStore(NpgsqlDataSource source) : ITaskStore, IQueueStore, ICallbackStore, IBacklogStore

@@ -17,7 +17,7 @@ internal sealed partial class SqliteTaskStore
         from task_events where id > @0 order by id limit @1
         """;
 
-    // One process owns the file, so it is the relay, and its own signal is all there is.
+    // One process owns the file, so it is the outbox dispatcher, and its own signal is all there is.
     public Task<IOutboxLease?> TryLeadRelayAsync(Action wake, CancellationToken cancellationToken) => Task.FromResult<IOutboxLease?>(new OutboxLease());
 
     public Task WakeRelayAsync() => Task.CompletedTask;
