@@ -71,7 +71,7 @@ public abstract partial class MetricsTests(MetricsStack stack)
     }
 
     [Fact]
-    public async Task A_lease_that_lapses_is_counted()
+    public async Task A_lease_that_expires_is_counted()
     {
         await Http.SubmitAsync(new { queue = Queue, action = "a" });
         (await Http.ClaimAsync(Queue, lease_seconds: 1)).ShouldHaveSingleItem();

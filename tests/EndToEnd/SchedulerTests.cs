@@ -48,13 +48,13 @@ public abstract class SchedulerChecks(Stack stack)
     }
 
     [Fact]
-    public async Task A_lapsed_lease_leads_to_the_next_attempt_and_after_the_last_to_failure()
+    public async Task An_expired_lease_leads_to_the_next_attempt_and_after_the_last_to_failure()
     {
         var id = await Stack.Http.SubmitAsync(new { action = "x", queue = "lapsing", max_attempts = 2 });
         (await ClaimedAsync("lapsing")).Whole("attempt").ShouldBe(1);
-        (await Stack.Http.TaskAsync(id, "retrying")).Text("error").ShouldStartWith("lease of attempt 1 lapsed");
+        (await Stack.Http.TaskAsync(id, "retrying")).Text("error").ShouldStartWith("lease of attempt 1 expired");
         (await ClaimedAsync("lapsing")).Whole("attempt").ShouldBe(2);
-        (await Stack.Http.TaskAsync(id, "failed")).Text("error").ShouldStartWith("lease of attempt 2 lapsed");
+        (await Stack.Http.TaskAsync(id, "failed")).Text("error").ShouldStartWith("lease of attempt 2 expired");
 
         var events = await EventsAsync([id], TaskEventType.Failed);
         events.Select(e => e.Type).ShouldBe(

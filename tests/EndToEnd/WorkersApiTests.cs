@@ -113,7 +113,7 @@ public abstract class WorkersApiTests(Stack stack)
     }
 
     [Fact]
-    public async Task A_lapsed_lease_gives_the_task_to_another_and_the_first_is_refused()
+    public async Task An_expired_lease_gives_the_task_to_another_and_the_first_is_refused()
     {
         var id = await SubmitAsync(new { action = "a", queue = _queue });
         var start = TimeProvider.System.GetUtcNow();
@@ -129,7 +129,7 @@ public abstract class WorkersApiTests(Stack stack)
         var task = await Http.TaskAsync(id);
         task.Text("result").ShouldBe("quick");
         var lapse = task.GetProperty("timeline").EnumerateArray().Single(s => s.Text("event") == "retrying");
-        lapse.Text("error")!.ShouldContain("lapsed");
+        lapse.Text("error")!.ShouldContain("expired");
     }
 
     [Fact]

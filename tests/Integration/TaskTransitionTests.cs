@@ -193,7 +193,7 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
     }
 
     [Fact]
-    public async Task A_lapsed_lease_is_retried_at_once_while_attempts_are_left()
+    public async Task An_expired_lease_is_retried_at_once_while_attempts_are_left()
     {
         var task = await fixture.GivenAsync(TaskStates.Running);
         var last = await fixture.GivenAsync(TaskStates.Running, t => t.AttemptsLeft = 0);
