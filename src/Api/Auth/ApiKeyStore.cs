@@ -26,13 +26,10 @@ internal sealed class ApiKeyStore : IDisposable
     public bool IsOn => _isOn || (_isOn = _issued.Any);
 
     /// <summary>The caller with a key; null if it is unknown or expired. Looks only at memory.</summary>
-    public Caller? Find(string token)
-    {
-        var digest = KeyDigest.Of(token);
-        return _entries.TryGetValue(digest, out var entry)
+    public Caller? Find(string token, KeyDigest digest) =>
+        _entries.TryGetValue(digest, out var entry)
             ? entry.ExpiresAt <= _time.GetUtcNow() || !entry.IsStrong(token) ? null : entry.Caller
             : _issued.Find(digest);
-    }
 
     /// <summary>The caller with a key that memory lacks: another process may have issued it a moment ago.</summary>
     public ValueTask<Caller?> FindNewAsync(string token, CancellationToken cancellationToken) =>

@@ -89,13 +89,14 @@ internal sealed class AuthMiddleware(
         }
 
         // Keys and tokens that memory knows are accepted however many others fail at the same address.
-        var caller = keys.Find(token) ?? (token.StartsWith(SubmitterTokens.Prefix, StringComparison.Ordinal) ? submitters.Find(token) : tokens.FindVerified(token));
-        return caller is null ? CheckUnknownAsync(context, token) : new(new Found(caller));
+        var digest = KeyDigest.Of(token);
+        var caller = keys.Find(token, digest) ?? (token.StartsWith(SubmitterTokens.Prefix, StringComparison.Ordinal) ? submitters.Find(token) : tokens.FindVerified(digest));
+        return caller is null ? CheckUnknownAsync(context, token, digest) : new(new Found(caller));
     }
 
-    private async ValueTask<Found> CheckUnknownAsync(HttpContext context, string token)
+    private async ValueTask<Found> CheckUnknownAsync(HttpContext context, string token, KeyDigest digest)
     {
-        var (address, isCounted) = (context.Connection.RemoteIpAddress, !tokens.Knows(token));
+        var (address, isCounted) = (context.Connection.RemoteIpAddress, !tokens.Knows(digest));
         if (isCounted && failures.Take(address) is { } wait)
         {
             failures.Count("throttled");

@@ -46,10 +46,10 @@ internal sealed class Tokens : IDisposable
     }
 
     /// <summary>The caller with a token that was verified lately; null where it must be verified. Looks only at memory.</summary>
-    public Caller? FindVerified(string token) => _rules is { } rules ? _verified.Find(token, rules.Options) : null;
+    public Caller? FindVerified(KeyDigest digest) => _rules is { } rules ? _verified.Find(digest, rules.Options) : null;
 
     /// <summary>Whether a token was valid a while ago.</summary>
-    public bool Knows(string token) => _rules is { } rules && _verified.Knows(token, rules.Options);
+    public bool Knows(KeyDigest digest) => _rules is { } rules && _verified.Knows(digest, rules.Options);
 
     /// <summary>The caller with a token; null where it is none, or is not valid.</summary>
     /// <exception cref="ApiException">503: the authority's keys cannot be had.</exception>

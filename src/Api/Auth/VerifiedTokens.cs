@@ -18,13 +18,13 @@ internal sealed class VerifiedTokens(TimeProvider time) : IDisposable
     private readonly MemoryCache _cache = new(new MemoryCacheOptions { SizeLimit = Most });
 
     /// <summary>The caller with a token; null where it must be verified.</summary>
-    /// <param name="token">What the caller sent.</param>
+    /// <param name="digest">Its digest.</param>
     /// <param name="rules">By which it must have been verified.</param>
-    public Caller? Find(string token, JwtOptions rules) =>
-        Get(token, rules) is { } found && time.GetElapsedTime(found.At) < Fresh && found.Claims.Fits(rules, time.GetUtcNow()) ? found.Caller : null;
+    public Caller? Find(KeyDigest digest, JwtOptions rules) =>
+        Get(digest, rules) is { } found && time.GetElapsedTime(found.At) < Fresh && found.Claims.Fits(rules, time.GetUtcNow()) ? found.Caller : null;
 
     /// <summary>Whether a token was valid a while ago: whoever sends it does not guess.</summary>
-    public bool Knows(string token, JwtOptions rules) => Get(token, rules) is not null;
+    public bool Knows(KeyDigest digest, JwtOptions rules) => Get(digest, rules) is not null;
 
     /// <summary>A token was verified.</summary>
     public void Add(string token, JwtOptions rules, TokenClaims claims, Caller caller) =>
@@ -32,8 +32,8 @@ internal sealed class VerifiedTokens(TimeProvider time) : IDisposable
 
     public void Dispose() => _cache.Dispose();
 
-    private Entry? Get(string token, JwtOptions rules) =>
-        _cache.TryGetValue(KeyDigest.Of(token), out Entry? found) && ReferenceEquals(found!.Rules, rules) ? found : null;
+    private Entry? Get(KeyDigest digest, JwtOptions rules) =>
+        _cache.TryGetValue(digest, out Entry? found) && ReferenceEquals(found!.Rules, rules) ? found : null;
 
     private sealed record Entry(JwtOptions Rules, TokenClaims Claims, Caller Caller, long At);
 }

@@ -82,8 +82,8 @@ public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotif
             if (isCut && bytes < most && request.Order != ClaimOrder.Sequential
                 && memory.TryGrow(MemoryBudget.AnswerCost(most, request.Max)))
             {
-                tasks = [.. tasks, .. await TakeRestAsync(request with { Max = request.Max - tasks.Count, MaxBytes = most - bytes }, rules, now)];
-                bytes = tasks.Sum(BytesOf);
+                var rest = await TakeRestAsync(request with { Max = request.Max - tasks.Count, MaxBytes = most - bytes }, rules, now);
+                (tasks, bytes) = ([.. tasks, .. rest], bytes + rest.Sum(BytesOf));
             }
 
             if (tasks.Count == 0 || keep is null)
