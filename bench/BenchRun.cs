@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using TaskQueue.Bench.Servers;
 using TaskQueue.Bench.Soak;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Storage;
 
 namespace TaskQueue.Bench;
 
@@ -21,7 +21,7 @@ internal sealed class BenchRun(BenchOptions options, CancellationToken cancellat
 
     public SoakPlan Soak => Options.Soak;
 
-    public IBenchServer Server { get; } = DatabaseAddress.Parse(options.Database, provider: null).Provider switch
+    public IBenchServer Server { get; } = DatabaseAddress.Guess(options.Database) switch
     {
         DatabaseProvider.Postgres => new Postgres(options.Database, options.Scratch, cancellationToken),
         DatabaseProvider.SqlServer => new SqlServer(options.Database, cancellationToken),

@@ -1,8 +1,10 @@
 using System.CommandLine;
+using System.Globalization;
 using TaskQueue.Bench;
 using TaskQueue.Bench.Scenarios;
 using TaskQueue.Bench.Soak;
 
+CultureInfo.CurrentCulture = CultureInfo.DefaultThreadCurrentCulture = CultureInfo.InvariantCulture;
 var scenarios = new Argument<string[]>("scenarios") { Description = "Which to run; default all but soak.", Arity = ArgumentArity.ZeroOrMore };
 scenarios.AcceptOnlyFromAmong([.. ScenarioList.All.Select(s => s.Name)]);
 var quick = new Option<bool>("--quick") { Description = "Tiny sizes, one sample: shows that everything works, measures nothing." };

@@ -67,10 +67,8 @@ trap 'exit 130' INT TERM HUP
     as_root apt-get update -q
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 wrk
   }
-  driver_of_database=()
-  case $database in Server=* | server=*) driver_of_database=(-p:SqlServer=true) ;; esac
   # No build process may stay behind, nor take part in the measurement.
-  dotnet build bench/TaskQueue.Bench.csproj -c Release --nodeReuse:false -p:UseSharedCompilation=false ${driver_of_database[@]+"${driver_of_database[@]}"}
+  dotnet build bench/TaskQueue.Bench.csproj -c Release --nodeReuse:false -p:UseSharedCompilation=false
 } >&2
 
 if [ -z "$database" ] || [ -z "$rabbitmq" ]; then

@@ -11,7 +11,7 @@ internal sealed class BusWorker : IAsyncDisposable
     private long _reported;
 
     private BusWorker(Uri rabbitMq, Action<DispatchTasks> begin) =>
-        _bus = Bus.Factory.CreateUsingRabbitMq(bus =>
+        _bus = MassTransit.Bus.Factory.CreateUsingRabbitMq(bus =>
         {
             bus.Host(rabbitMq);
             bus.ReceiveEndpoint(Broker.PushQueue, e =>

@@ -1,6 +1,5 @@
-using System.Globalization;
 using TaskQueue.Api.CommandLine;
+using TaskQueue.Api.Hosting;
 
-// With the driver of SQL Server there are cultures (Directory.Build.props), and nothing here follows that of the machine.
-CultureInfo.CurrentCulture = CultureInfo.DefaultThreadCurrentCulture = CultureInfo.InvariantCulture;
+Cultures.EnableWhereAvailable(); // before anything else
 return await EntryPoint.RunAsync(args);

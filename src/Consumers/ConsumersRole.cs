@@ -2,12 +2,13 @@ using MassTransit;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using TaskQueue.Bus;
 using TaskQueue.Consumers.Actions;
 using TaskQueue.Consumers.Agent;
 using TaskQueue.Consumers.Tasks;
 using TaskQueue.Consumers.Upstreams;
+using TaskQueue.Consumers.Workers;
 using TaskQueue.Contracts;
-using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Health;
 
 namespace TaskQueue.Consumers;
@@ -15,13 +16,12 @@ namespace TaskQueue.Consumers;
 /// <summary>The Consumers role: takes submissions and reports from the bus, runs the built-in actions, and forwards tasks to upstreams.</summary>
 public static class ConsumersRole
 {
-    /// <summary>Receive endpoints of the role, but for that of the built-in actions, which stops earlier: see <see cref="ActionRunner"/>.</summary>
+    /// <summary>Receive endpoints of the role, but for that of the built-in actions, which stops earlier: see <see cref="ActionTransport"/>.</summary>
     public static BusRole Bus { get; } = new(
         bus =>
         {
             bus.AddConsumer<SubmitConsumer>();
             bus.AddConsumer<ReportConsumer>();
-            bus.AddConsumer<ActionConsumer>();
         },
         (context, endpoints) =>
         {
@@ -41,22 +41,15 @@ public static class ConsumersRole
     public static IServiceCollection AddTaskQueueConsumers(this IServiceCollection services)
     {
         services.AddOptions<ActionOptions>().BindConfiguration("TaskQueue:Actions").ValidateDataAnnotations().ValidateOnStart();
-        services.AddSingleton<ReportRules>().AddSingleton<WorkReporter>();
-        services.AddSingleton<ActionRunner>();
-        services.AddHostedService(sp => sp.GetRequiredService<ActionRunner>()).AddLoopHealth<ActionRunner>();
+        services.AddSingleton<ReportRules>();
+        services.AddHostedService<ActionRunner>().AddLoopHealth<ActionRunner>();
         services.AddOptions<UpstreamList>().Configure<IConfiguration>((list, configuration) => list.Read(configuration)).ValidateDataAnnotations().ValidateOnStart();
-        services.AddSingleton<UpstreamQueues>().AddSingleton<UpstreamCalls>().AddSingleton<OutcomeReporter>();
+        services.AddSingleton<UpstreamQueues>().AddSingleton<UpstreamCalls>();
         services.AddHostedService<UpstreamService>().AddLoopHealth<UpstreamService>();
         services.AddHostedService<AgentService>().AddLoopHealth<AgentService>();
         return services;
     }
 
-    /// <summary>How many tasks run in this process: built-in actions, requests to upstreams, tasks of the agent door.</summary>
-    public static int RunningTasks(IServiceProvider services) => services.GetServices<IHostedService>().Sum(service => service switch
-    {
-        ActionRunner actions => actions.Running,
-        UpstreamService upstreams => upstreams.Running,
-        AgentService agent => agent.Running,
-        _ => 0,
-    });
+    /// <summary>How many tasks run in this process: built-in actions, requests to upstreams, tasks of the agent API.</summary>
+    public static int RunningTasks(IServiceProvider services) => services.GetServices<IHostedService>().OfType<EngineWorker>().Sum(w => w.Running);
 }

@@ -4,7 +4,7 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using TaskQueue.Engine.Health;
 using TaskQueue.Scheduler.Batches;
 using TaskQueue.Scheduler.Callbacks;
-using TaskQueue.Scheduler.Retention;
+using TaskQueue.Scheduler.Maintenance;
 using TaskQueue.Scheduler.Schedules;
 using TaskQueue.Scheduler.Tasks;
 
@@ -20,14 +20,11 @@ public static class SchedulerRole
         services.AddHostedService<LeaseSweep>().AddLoopHealth<LeaseSweep>();
         services.AddHostedService<ExpirySweep>().AddLoopHealth<ExpirySweep>();
         services.AddHostedService<ScheduleFiring>().AddLoopHealth<ScheduleFiring>();
-        services.AddHostedService<RetentionService>().AddLoopHealth<RetentionService>();
-        services.AddHostedService<AbandonedFiles>().AddLoopHealth<AbandonedFiles>();
-        services.AddHostedService<AuditRetention>().AddLoopHealth<AuditRetention>();
-        services.AddHostedService<RefusedMessageRetention>().AddLoopHealth<RefusedMessageRetention>();
+        services.AddMaintenanceServer();
         services.AddSingleton<BatchExpander>().AddSingleton<BatchFinalizer>().AddSingleton<BatchFileWriter>();
         services.AddHostedService<BatchProcessor>().AddLoopHealth<BatchProcessor>();
         services.TryAddSingleton<ResolveHost>(Dns.GetHostAddressesAsync);
-        services.AddSingleton<ReceiverClient>().AddSingleton<ReceiverVerifier>().AddSingleton<CallbackSender>();
+        services.AddSingleton<CallbackEvents>().AddSingleton<ReceiverClient>().AddSingleton<ReceiverVerifier>().AddSingleton<CallbackSender>();
         services.AddHostedService<CallbackService>().AddLoopHealth<CallbackService>();
         return services;
     }

@@ -1,6 +1,6 @@
 using Microsoft.AspNetCore.Http;
 using TaskQueue.Contracts;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Storage;
 using TaskQueue.Tests.EndToEnd;
 using TaskQueue.Tests.Servers;
 using Xunit;

@@ -11,8 +11,6 @@ public sealed class DockerfileTests
 {
     private static readonly Dockerfile Image = Dockerfile.Read();
 
-    private static readonly string[] LockFiles = ["packages.lock.json", "packages.sqlserver.lock.json"];
-
     [Fact]
     public void What_it_copies_is_there_and_not_ignored()
     {
@@ -35,8 +33,8 @@ public sealed class DockerfileTests
 
         projects.Order().ShouldBe(ProjectsOf(Repository.FileAt("src", "Api", "Api.csproj")).Select(p => Path.GetRelativePath(Repository.FileAt(), p)).Distinct().Order());
         beforeRestore.Where(c => c.Sources[0].EndsWith(".csproj", StringComparison.Ordinal)).ShouldAllBe(c => c.Target == $"{Path.GetDirectoryName(c.Sources[0])}/");
-        string[] read = ["global.json", "nuget.config", ".config/dotnet-tools.json", "Directory.Build.props", "Directory.Packages.props", "BannedSymbols.txt", ".editorconfig"];
-        projects.SelectMany(p => LockFiles.Select(l => $"{Path.GetDirectoryName(p)}/{l}")).Except(beforeRestore.SelectMany(c => c.Sources)).ShouldBeEmpty();
+        string[] read = ["global.json", "nuget.config", ".config/dotnet-tools.json", "Directory.Build.props", "Directory.Packages.props", "Package.props", "BannedSymbols.txt", ".editorconfig"];
+        projects.Select(p => $"{Path.GetDirectoryName(p)}/packages.lock.json").Except(beforeRestore.SelectMany(c => c.Sources)).ShouldBeEmpty();
         read.Except(beforeRestore.SelectMany(c => c.Sources)).ShouldBeEmpty();
         Image.Runs.ShouldContain(r => r.Contains("dotnet restore src/Api/Api.csproj --locked-mode", StringComparison.Ordinal));
     }

@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using TaskQueue.Api.Hosting;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 
 namespace TaskQueue.Tests.Deployment;

@@ -104,6 +104,8 @@ public static class AccessTable
             ["GET /quarantine"] = (TenantAdmins, async s => await s.QuarantinedAsync() is var id ? new("GET", "/quarantine?limit=1000", Marker: $"\"id\":{id},") : null!),
             ["POST /quarantine/{id}/release"] = (TenantAdmins, async s => new("POST", $"/quarantine/{await s.QuarantinedAsync()}/release", Marker: AccessServer.IsThere)),
             ["DELETE /quarantine/{id}"] = (TenantAdmins, async s => new("DELETE", $"/quarantine/{await s.QuarantinedAsync()}", Marker: AccessServer.IsThere)),
+            ["GET /maintenance"] = ("operator", _ => Is("GET", "/maintenance")),
+            ["POST /maintenance/{job}/run"] = ("operator", _ => Is("POST", "/maintenance/stale-usage/run")),
             ["GET /quota"] = ("a a2 admin-a operator narrow", _ => Is("GET", "/quota?tenant=a")),
             ["GET /webhooks/secret"] = ("a a2 admin-a operator narrow", _ => Is("GET", "/webhooks/secret?owner=a")),
             ["GET /events"] = (QueueReaders, _ => Is("GET", "/events?queue=a-1")),

@@ -1,9 +1,9 @@
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
-using TaskQueue.Api.Auth;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Http.Auth;
 using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;

@@ -149,4 +149,4 @@ public sealed class AgentChecks7To13(TwoServers stack) : IClassFixture<TwoServer
 }
 
 /// <summary>Two processes with all roles on one PostgreSQL and one RabbitMQ.</summary>
-public sealed class TwoServers() : Stack(TaskQueue.Engine.Storage.DatabaseProvider.Postgres, null as string, null as string);
+public sealed class TwoServers() : Stack(TaskQueue.Storage.DatabaseProvider.Postgres, null as string, null as string);

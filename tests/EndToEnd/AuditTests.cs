@@ -3,9 +3,10 @@ using Microsoft.AspNetCore.Routing;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
-using TaskQueue.Api.Audit;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Audit;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Http.Audit;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
@@ -44,6 +45,7 @@ public sealed class AuditTests(KeyServer server) : IClassFixture<KeyServer>
             ("POST", "/moab/DeleteQueue", new { queue_name = m }, "queue.delete", $"queue/{m}"),
             ("POST", "/v1/queue/register", new { queue = b, endpoint = "/x" }, "queue.put", $"queue/{b}"),
             ("POST", $"/v1/console/{b}:1/clear", null, "queue.clear", $"queue/{b}:1"),
+            ("POST", "/maintenance/stale-usage/run", null, "maintenance.run", "maintenance/stale-usage"),
         ];
         foreach (var act in acts)
         {

@@ -2,7 +2,7 @@ using System.Globalization;
 using Microsoft.EntityFrameworkCore;
 using Shouldly;
 using TaskQueue.Engine.Audit;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 

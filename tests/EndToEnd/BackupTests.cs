@@ -2,8 +2,8 @@ using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
 using Npgsql;
 using Shouldly;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 

@@ -140,7 +140,7 @@ public abstract partial class BatchesApiTests
         using var stop = new CancellationTokenSource();
         var workers = Enumerable.Range(0, 4).Select(n => BatchWorker.RunAsync(n % 2 == 0 ? server.Http : server.OtherHttp, queue, stop.Token)).ToList();
 
-        var done = await EndAsync(id);
+        var done = await EndAsync(id, deadline: TimeSpan.FromMinutes(2));
         await stop.CancelAsync();
         await Task.WhenAll(workers);
 

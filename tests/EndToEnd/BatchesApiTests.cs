@@ -294,10 +294,10 @@ public abstract partial class BatchesApiTests(BellaServer server)
     private async Task CompleteAsync(JsonElement task, string body) =>
         (await server.CompleteAsync(Id(task), $$"""{"status_code":200,"request_id":"{{Id(task)}}","body":{{body}}}""")).Ok();
 
-    private Task<JsonElement> EndAsync(string id, bool openAI = false) =>
+    private Task<JsonElement> EndAsync(string id, bool openAI = false, TimeSpan? deadline = null) =>
         Eventually.UntilAsync(
             async () => (await GetAsync(id, openAI)).Ok() is var b && b.GetProperty("status").GetString() is "completed" or "failed" or "expired" or "cancelled" ? (object)b : null,
-            Deadline, "the batch has ended").ContinueWith(t => (JsonElement)t.Result, TaskScheduler.Default);
+            deadline ?? Deadline, "the batch has ended").ContinueWith(t => (JsonElement)t.Result, TaskScheduler.Default);
 
     private async Task<List<JsonElement>> LinesAsync(string file) =>
         [.. (await server.OtherHttp.GetStringAsync(new Uri($"/v1/files/{file}/content", UriKind.Relative))).TrimEnd('\n').Split('\n').Select(l => JsonDocument.Parse(l).RootElement)];

@@ -2,7 +2,7 @@ using System.Net;
 using System.Text;
 using System.Text.Json;
 using Shouldly;
-using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Ids;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
@@ -106,7 +106,7 @@ public abstract partial class BellaApiTests
             answer.StatusCode.ShouldBe(HttpStatusCode.RequestTimeout);
 
         var failed = server.PutWaitingAsync(name, "blocking");
-        var id = BellaTaskId.ParseAny(Id(await server.TakeFirstAsync($"{name}:0", server.OtherHttp)));
+        var id = NumberedTaskId.ParseAny(Id(await server.TakeFirstAsync($"{name}:0", server.OtherHttp)));
         using var report = await server.OtherHttp.PostAsync(new Uri("/workers/report", UriKind.Relative), new StringContent(
             $$"""{"tasks":[{"id":"{{id}}","attempt":1,"outcome":"failed","error":"out of paper","retryable":false}]}""", Encoding.UTF8, "application/json"));
         report.StatusCode.ShouldBe(HttpStatusCode.OK);

@@ -3,7 +3,7 @@ using System.Net;
 using System.Text;
 using System.Text.Json;
 using Shouldly;
-using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Ids;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
@@ -121,7 +121,7 @@ public abstract partial class BellaApiTests
         var id = await server.PutAsync(name, 1, ""","timeout":1""");
         (await server.TakeOneAsync($"{name}:1")).ShouldBe(id);
         var waiting = await server.PutAsync(name, 1, ""","timeout":1""");
-        var guid = BellaTaskId.Parse(waiting)!.ToGuid();
+        var guid = NumberedTaskId.Parse(waiting)!.ToGuid();
         await Eventually.UntilAsync(
             async () => (await server.Http.GetStringAsync(new Uri($"/tasks/{guid}", UriKind.Relative))).Contains("\"status\":\"expired\"", StringComparison.Ordinal), Deadline, "the task has expired");
 
@@ -251,6 +251,6 @@ public abstract partial class BellaApiTests
     {
         await server.PutAsync(name);
         var id = await server.TakeOneAsync($"{name}:1", more);
-        return (id, BellaTaskId.ParseAny(id)!.Value);
+        return (id, NumberedTaskId.ParseAny(id)!.Value);
     }
 }

@@ -7,9 +7,8 @@ using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
-using TaskQueue.Engine.Batches;
-using TaskQueue.Engine.Storage;
-using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Ids;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
@@ -140,7 +139,7 @@ public abstract class BellaServer(DatabaseProvider provider) : IAsyncLifetime
 
     /// <summary>The steps of a task, as the native door shows them.</summary>
     internal async Task<string> TimelineAsync(string id) =>
-        await Http.GetStringAsync(new Uri($"/tasks/{BellaTaskId.ParseAny(id)}", UriKind.Relative));
+        await Http.GetStringAsync(new Uri($"/tasks/{NumberedTaskId.ParseAny(id)}", UriKind.Relative));
 
     /// <summary>Files that nobody sees.</summary>
     internal async Task<int> FilesLeftAsync()
@@ -152,7 +151,7 @@ public abstract class BellaServer(DatabaseProvider provider) : IAsyncLifetime
     /// <summary>Moves the deadline of a batch into the past.</summary>
     internal async Task ExpireBatchAsync(string id)
     {
-        var guid = BellaBatchId.Parse(id)!.ToGuid();
+        var guid = BatchId.Parse(id)!.ToGuid();
         await using var db = await _host.Services.GetRequiredService<IDbContextFactory<TaskDbContext>>().CreateDbContextAsync();
         await db.Batches.Where(b => b.CorrelationId == guid).ExecuteUpdateAsync(b => b.SetProperty(x => x.DeadlineAt, DateTime.UnixEpoch));
     }

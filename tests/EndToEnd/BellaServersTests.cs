@@ -1,6 +1,8 @@
 using System.Net;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Time.Testing;
 using Shouldly;
+using TaskQueue.Engine.Ids;
 using TaskQueue.Engine.Tasks;
 using Xunit;
 
@@ -36,11 +38,12 @@ public sealed class BellaServersTests(BellaOnPostgres server) : IClassFixture<Be
     [Fact]
     public async Task A_put_whose_id_another_process_has_made_gets_another_one()
     {
-        var ids = new BellaTaskIds(new StoppedClock());
+        var clock = new FakeTimeProvider(new DateTimeOffset(2030, 1, 2, 3, 4, 5, TimeSpan.Zero));
+        var ids = new NumberedTaskIds(clock);
         await using var other = await server.StartSecondAsync(services => services.AddSingleton(ids));
         var name = await server.RegisterAsync();
-        var queue = BellaTaskId.Parse(await server.PutAsync(name, 1))!.Queue;
-        var made = new BellaTaskId(new StoppedClock().GetUtcNow().ToUnixTimeMilliseconds(), 0, BellaMode.Callback, ids.Instance, 1, queue);
+        var queue = NumberedTaskId.Parse(await server.PutAsync(name, 1))!.Queue;
+        var made = new NumberedTaskId(clock.GetUtcNow().ToUnixTimeMilliseconds(), 0, NumberedTaskMode.Callback, ids.Instance, 1, queue);
         (await other.Services.GetRequiredService<TaskService>().SubmitAsync(new TaskSubmission(made.ToGuid(), name, "{}") { Owner = "ann" })).Result.ShouldBe(SubmitStatus.Accepted);
 
         var put = await other.Http.PostAsync(BellaServer.Uri("put"), new StringContent($$$"""{"queue":"{{{name}}}","endpoint":"/x","level":1,"data":{"mine":1}}"""));
@@ -49,10 +52,5 @@ public sealed class BellaServersTests(BellaOnPostgres server) : IClassFixture<Be
         id.ShouldNotBe(made.ToString());
         (await server.GetAsync(id)).Ok().GetProperty("data").GetRawText().ShouldBe("""{"mine":1}""");
         (await server.GetAsync(made.ToString())).Ok().GetProperty("data").GetRawText().ShouldBe("{}");
-    }
-
-    private sealed class StoppedClock : TimeProvider
-    {
-        public override DateTimeOffset GetUtcNow() => new(2030, 1, 2, 3, 4, 5, TimeSpan.Zero);
     }
 }

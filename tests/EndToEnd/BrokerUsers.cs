@@ -1,6 +1,6 @@
 using System.Net.Http.Headers;
 using RabbitMQ.Client;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 

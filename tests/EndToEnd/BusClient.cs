@@ -74,7 +74,7 @@ internal sealed class BusClient(string? rabbitMq) : IAsyncDisposable
 
     private async Task<IBusControl> StartAsync(Action<IRabbitMqBusFactoryConfigurator> configure)
     {
-        var bus = Bus.Factory.CreateUsingRabbitMq(cfg =>
+        var bus = MassTransit.Bus.Factory.CreateUsingRabbitMq(cfg =>
         {
             cfg.Host(new Uri(rabbitMq!));
             configure(cfg);

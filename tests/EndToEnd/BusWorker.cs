@@ -12,7 +12,7 @@ internal sealed class BusWorker : IConsumer<DispatchTasks>, IAsyncDisposable
     private BusWorker(string rabbitMq, string queue, Func<BusWorker, DispatchedTask, Task> work)
     {
         _work = work;
-        _bus = Bus.Factory.CreateUsingRabbitMq(cfg =>
+        _bus = MassTransit.Bus.Factory.CreateUsingRabbitMq(cfg =>
         {
             cfg.Host(new Uri(rabbitMq));
             cfg.ReceiveEndpoint(queue, e =>

@@ -1,5 +1,6 @@
+using Microsoft.EntityFrameworkCore;
 using Shouldly;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
@@ -91,6 +92,8 @@ public sealed class CallbackCrashTests
         {
             ["TaskQueue:Webhooks:AllowPrivateNetworks"] = "true",
             ["TaskQueue:KeepFinished"] = "00:00:02",
+            ["TaskQueue:Maintenance:PollSeconds"] = "1",
+            ["TaskQueue:Maintenance:CallbackRetentionInterval"] = "00:00:01",
         });
         var id = await CompletedAsync(host.Http, $"{receiver.Url}/x");
         await host.Http.CallbackAsync(id, c => c.Text("state") == "delivered");
@@ -99,7 +102,7 @@ public sealed class CallbackCrashTests
             async () => (await host.Http.ReadAsync($"/tasks/{id}/callbacks")).Status == 404, TimeSpan.FromSeconds(30), "task and callback are gone");
 
         await using var db = database.CreateContext();
-        db.Callbacks.ShouldBeEmpty();
+        await Eventually.UntilAsync(async () => !await db.Callbacks.AnyAsync(), TimeSpan.FromSeconds(30), "its row is removed");
     }
 
     private static Task HangFirst(Microsoft.AspNetCore.Http.HttpContext context, int number) =>

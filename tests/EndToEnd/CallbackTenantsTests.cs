@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Http;
 using Shouldly;
 using StandardWebhooks;
 using StandardWebhooks.Diagnostics;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 

@@ -4,7 +4,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Shouldly;
-using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Ids;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
@@ -200,11 +200,11 @@ public abstract class CallbackTests(BellaServer server)
         return id;
     }
 
-    private Task<JsonElement> SettledAsync(string id) => SettledAsync(BellaTaskId.ParseAny(id)!.Value);
+    private Task<JsonElement> SettledAsync(string id) => SettledAsync(NumberedTaskId.ParseAny(id)!.Value);
 
     private Task<JsonElement> SettledAsync(Guid id) => server.Http.CallbackAsync(id, c => c.Text("state") != "waiting");
 
-    private async Task<JsonElement?> CallbackAsync(string id) => await server.Http.CallbackAsync(BellaTaskId.ParseAny(id)!.Value);
+    private async Task<JsonElement?> CallbackAsync(string id) => await server.Http.CallbackAsync(NumberedTaskId.ParseAny(id)!.Value);
 
     private static TimeSpan Pause(JsonElement log) => log[1].GetProperty("at").GetDateTime() - log[0].GetProperty("at").GetDateTime();
 

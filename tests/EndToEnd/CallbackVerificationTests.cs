@@ -4,7 +4,7 @@ using Microsoft.EntityFrameworkCore;
 using Shouldly;
 using StandardWebhooks;
 using TaskQueue.Engine.Callbacks;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 

@@ -3,7 +3,7 @@ using System.Net.Sockets;
 using System.Text.Json;
 using Npgsql;
 using Shouldly;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
@@ -131,22 +131,6 @@ public sealed class CommandLineTests
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite, migrate: false);
         await File.WriteAllBytesAsync(new Microsoft.Data.Sqlite.SqliteConnectionStringBuilder(database.ConnectionString).DataSource, []);
         Refused(await RunAsync(["migrate"], new() { ["ConnectionStrings:TaskQueue"] = $"{database.ConnectionString};Mode=ReadOnly" }), "SQLite file", "readonly");
-    }
-
-    /// <summary>The program as it is published, which has the driver only if it was asked for; these tests have an assembly of that name beside them.</summary>
-    [Fact]
-    public async Task A_program_without_the_driver_of_SQL_Server_says_how_to_build_with_it()
-    {
-        var program = Repository.FileAt("artifacts", "bin", "Api", "release", "taskqueue.dll");
-        var hasDriver = File.Exists(Path.Combine(Path.GetDirectoryName(program)!, "TaskQueue.Engine.SqlServer.dll"));
-        var environment = new Dictionary<string, string> { ["ConnectionStrings__TaskQueue"] = $"Server=127.0.0.1,1;Database=taskqueue;User ID=sa;Password={Secret}" };
-
-        hasDriver.ShouldBe(SqlServerDatabases.Server is not null);
-        foreach (var args in new string[][] { ["migrate"], ["--urls", "http://127.0.0.1:0"] })
-        {
-            Refused(await TaskQueueProcess.RunAsync(args, environment, program),
-                hasDriver ? ["ConnectionStrings:TaskQueue", "127.0.0.1,1/taskqueue"] : ["ConnectionStrings:TaskQueue", "dotnet publish src/Api -c Release -p:SqlServer=true"]);
-        }
     }
 
     [Fact]

@@ -26,7 +26,7 @@ internal static class CrashChecks
             completions.Keys.ShouldBe(rows, ignoreOrder: true);
             completions.Values.ShouldAllBe(count => count == 1);
             if (cluster.RabbitMq is not null)
-                (await TestServers.QueueDepthsAsync(cluster.RabbitMq)).Where(q => q.Name.EndsWith("_error", StringComparison.Ordinal)).ShouldBeEmpty();
+                (await cluster.QueueDepthsAsync()).Where(q => q.Name.EndsWith("_error", StringComparison.Ordinal)).ShouldBeEmpty();
         });
     }
 
@@ -60,7 +60,7 @@ internal static class CrashChecks
         {
             await using var db = cluster.Database.CreateContext();
             var states = await db.Tasks.GroupBy(t => t.State).Select(g => new { g.Key, Count = g.Count() }).ToListAsync();
-            var depths = cluster.RabbitMq is null ? [] : await TestServers.QueueDepthsAsync(cluster.RabbitMq);
+            var depths = cluster.RabbitMq is null ? [] : await cluster.QueueDepthsAsync();
             return string.Join(", ", states.Select(s => $"{s.Count} {TaskStates.Word(s.Key)}").Concat(depths.Select(q => $"{q.Messages} in {q.Name}")));
         }
         catch (Exception fault) when (fault is DbException or InvalidOperationException or HttpRequestException)

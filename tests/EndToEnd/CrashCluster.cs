@@ -1,5 +1,5 @@
 using System.Collections.Concurrent;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 
 namespace TaskQueue.Tests.EndToEnd;
@@ -15,9 +15,11 @@ internal sealed class CrashCluster : IAsyncDisposable
     private readonly ConcurrentDictionary<string, TaskQueueProcess> _processes = new();
     private readonly ConcurrentQueue<string> _history = new();
     private readonly IReadOnlyDictionary<string, string> _settings;
+    private readonly OwnServers? _servers;
 
-    private CrashCluster(TestDatabase database, string? rabbitMq, IReadOnlyDictionary<string, string>? settings)
+    private CrashCluster(OwnServers? servers, TestDatabase database, string? rabbitMq, IReadOnlyDictionary<string, string>? settings)
     {
+        _servers = servers;
         Database = database;
         RabbitMq = rabbitMq;
         _settings = settings ?? NoSettings;
@@ -35,10 +37,21 @@ internal sealed class CrashCluster : IAsyncDisposable
         IReadOnlyDictionary<string, string>? settings = null, DatabaseProvider provider = DatabaseProvider.Postgres, params string[] roles)
     {
         var rabbitMq = provider == DatabaseProvider.Postgres ? await TestServers.CreateVirtualHostAsync() : null;
-        var cluster = new CrashCluster(await TestDatabase.CreateAsync(provider), rabbitMq, settings);
+        var cluster = new CrashCluster(servers: null, await TestDatabase.CreateAsync(provider), rabbitMq, settings);
         await Task.WhenAll(roles.Select(role => cluster.StartAsync(role)));
         return cluster;
     }
+
+    /// <summary>The same on servers that the tests may stop.</summary>
+    public static async Task<CrashCluster> StartAsync(OwnServers servers, IReadOnlyDictionary<string, string> settings, string[] roles)
+    {
+        var cluster = new CrashCluster(servers, await TestDatabase.CreateAsync(servers), servers.RabbitMq, settings);
+        await Task.WhenAll(roles.Select(role => cluster.StartAsync(role)));
+        return cluster;
+    }
+
+    /// <summary>The queues of the broker.</summary>
+    public Task<IReadOnlyList<QueueDepth>> QueueDepthsAsync() => _servers is null ? TestServers.QueueDepthsAsync(RabbitMq!) : _servers.QueueDepthsAsync();
 
     public TaskQueueProcess Process(string role) => _processes[role];
 
@@ -87,7 +100,7 @@ internal sealed class CrashCluster : IAsyncDisposable
         foreach (var process in _processes.Values)
             await process.DisposeAsync();
         await Database.DisposeAsync();
-        if (RabbitMq is not null)
+        if (RabbitMq is not null && _servers is null)
             await TestServers.DeleteVirtualHostAsync(RabbitMq);
     }
 

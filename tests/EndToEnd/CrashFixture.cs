@@ -1,19 +1,22 @@
+using TaskQueue.Tests.Servers;
 using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>These tests kill processes and servers that every other test shares, so they run alone.</summary>
+/// <summary>These tests kill processes and servers of their own, one test after the other, while nothing else runs: their times are of a free machine.</summary>
 [CollectionDefinition(Name, DisableParallelization = true)]
 public sealed class CrashCollection : ICollectionFixture<CrashFixture>
 {
     public const string Name = "crash";
 }
 
-/// <summary>A process for each role, and a subscriber. The tests run one after the other; each leaves all of it up and idle.</summary>
+/// <summary>A process for each role on servers of their own, and a subscriber. The tests run one after the other; each leaves all of it up and idle.</summary>
 public sealed class CrashFixture : IAsyncLifetime
 {
     /// <summary>Slower than the producers, so that work is under way when something dies.</summary>
     private static readonly Dictionary<string, string> Settings = new() { ["TaskQueue:Actions:SimulatedWorkMs"] = "10" };
+
+    internal OwnServers Servers { get; private set; } = null!;
 
     internal CrashCluster Cluster { get; private set; } = null!;
 
@@ -21,7 +24,8 @@ public sealed class CrashFixture : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        Cluster = await CrashCluster.StartAsync(Settings, roles: CrashCluster.Roles);
+        Servers = await OwnServers.StartAsync();
+        Cluster = await CrashCluster.StartAsync(Servers, Settings, CrashCluster.Roles);
         Subscriber = await CrashSubscriber.StartAsync(Cluster.RabbitMq!);
     }
 
@@ -29,5 +33,6 @@ public sealed class CrashFixture : IAsyncLifetime
     {
         await Subscriber.DisposeAsync();
         await Cluster.DisposeAsync();
+        await Servers.DisposeAsync();
     }
 }

@@ -1,6 +1,6 @@
 using Microsoft.EntityFrameworkCore;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Queues;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Tests.Servers;
 

@@ -1,6 +1,5 @@
-using Npgsql;
 using Shouldly;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
@@ -34,27 +33,27 @@ public sealed class CrashStopTests(CrashFixture fixture)
     {
         using var producer = new CrashProducer(() => Cluster.Address("api"));
         await producer.PostAsync(1000);
-        await TestServers.ServersAsync("stop-postgres", "immediate");
+        await fixture.Servers.RunAsync("stop-postgres", "immediate");
         try
         {
             // What was dispatched runs without the database; its reports wait for it and go back to the broker.
             await Eventually.UntilAsync(
-                async () => (await TestServers.QueueDepthsAsync(Cluster.RabbitMq!)).Any(q => q is { Name: "taskqueue-report", Messages: > 0 }),
+                async () => (await Cluster.QueueDepthsAsync()).Any(q => q is { Name: "taskqueue-report", Messages: > 0 }),
                 TimeSpan.FromSeconds(10), "reports wait");
             await ExpectCleanEndAsync("consumers");
-            await TestServers.ServersAsync("stop-rabbitmq", "kill");
+            await fixture.Servers.RunAsync("stop-rabbitmq", "kill");
             await ExpectCleanEndAsync("scheduler");
         }
         finally
         {
-            await TestServers.ServersAsync("start-postgres");
-            NpgsqlConnection.ClearAllPools(); // this process's own connections broke as well
+            await fixture.Servers.RunAsync("start-postgres");
+            Cluster.Database.ClearConnections(); // this process's own connections broke as well
         }
 
         await ExpectCleanEndAsync("api");
         // The broker may come last: a process that starts without it is ready once it is there.
         var starting = Task.WhenAll(CrashCluster.Roles.Select(role => Cluster.StartAsync(role)));
-        await TestServers.ServersAsync("start-rabbitmq");
+        await fixture.Servers.RunAsync("start-rabbitmq");
         await starting;
         await Cluster.AllCompletedOnceAsync(producer);
         await Cluster.AllAnnouncedAsync(producer, fixture.Subscriber);

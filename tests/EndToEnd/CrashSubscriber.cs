@@ -13,7 +13,7 @@ internal sealed class CrashSubscriber :
     private readonly IBusControl _bus;
 
     private CrashSubscriber(string rabbitMq) =>
-        _bus = Bus.Factory.CreateUsingRabbitMq(cfg =>
+        _bus = MassTransit.Bus.Factory.CreateUsingRabbitMq(cfg =>
         {
             cfg.Host(new Uri(rabbitMq));
             cfg.ReceiveEndpoint("subscriber", e =>

@@ -1,7 +1,5 @@
-using Npgsql;
 using Shouldly;
-using TaskQueue.Engine.Storage;
-using TaskQueue.Tests.Servers;
+using TaskQueue.Storage;
 using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
@@ -34,8 +32,8 @@ public sealed class CrashTests(CrashFixture fixture)
 
         await FlowAsync(producer, Total, ["rabbitmq", "rabbitmq"], async _ =>
         {
-            await TestServers.ServersAsync("stop-rabbitmq", "kill");
-            await TestServers.ServersAsync("start-rabbitmq");
+            await fixture.Servers.RunAsync("stop-rabbitmq", "kill");
+            await fixture.Servers.RunAsync("start-rabbitmq");
         });
 
         await Cluster.AllCompletedOnceAsync(producer);
@@ -49,9 +47,9 @@ public sealed class CrashTests(CrashFixture fixture)
 
         await FlowAsync(producer, Total, ["postgres", "postgres"], async _ =>
         {
-            await TestServers.ServersAsync("stop-postgres", "immediate");
-            await TestServers.ServersAsync("start-postgres");
-            NpgsqlConnection.ClearAllPools(); // this process's own connections broke as well
+            await fixture.Servers.RunAsync("stop-postgres", "immediate");
+            await fixture.Servers.RunAsync("start-postgres");
+            Cluster.Database.ClearConnections(); // this process's own connections broke as well
         });
 
         await Cluster.AllCompletedOnceAsync(producer);

@@ -5,7 +5,7 @@ using Shouldly;
 using TaskQueue.Client;
 using TaskQueue.Client.Kubernetes;
 using TaskQueue.Consumers;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 

@@ -3,7 +3,7 @@ using System.Net.Sockets;
 using System.Text;
 using Microsoft.EntityFrameworkCore;
 using Shouldly;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 

@@ -1,7 +1,7 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Storage;
 
 namespace TaskQueue.Tests.EndToEnd;
 

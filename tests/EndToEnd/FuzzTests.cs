@@ -4,7 +4,7 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Shouldly;
-using TaskQueue.Scheduler.Retention;
+using TaskQueue.Scheduler.Maintenance;
 using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
@@ -46,7 +46,7 @@ public abstract class FuzzTests(Stack stack)
     public async Task Ten_thousand_random_requests_do_no_harm()
     {
         // Some requests delete a queue with its tasks: their rows stay, so that each can be counted.
-        await stack.Host.Services.GetServices<IHostedService>().OfType<RetentionService>().Single().StopAsync(CancellationToken.None);
+        await stack.Host.Services.GetServices<IHostedService>().OfType<MaintenanceServer>().Single().StopAsync(CancellationToken.None);
         var seed = Random.Shared.Next();
         var faults = await Task.WhenAll(Enumerable.Range(0, Clients).Select(i => Task.Run(() => RunAsync(new Random(seed + i)))));
         faults.OfType<string>().ShouldBeEmpty($"seed {seed}");

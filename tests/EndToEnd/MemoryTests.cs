@@ -4,7 +4,7 @@ using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using Shouldly;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
@@ -14,7 +14,7 @@ namespace TaskQueue.Tests.EndToEnd;
 /// A process with a heap of 768 MiB stays alive whatever its callers send and ask for at once, and another caller's tasks are accepted
 /// throughout. It prints how long the slowest took: see docs/benchmarks.md.
 /// </summary>
-[Collection(ProcessesCollection.Name)]
+[Collection(AloneCollection.Name)]
 public sealed class MemoryTests
 {
     private const int MiB = 1024 * 1024;

@@ -1,6 +1,6 @@
 using System.Text.RegularExpressions;
 using Shouldly;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 

@@ -151,11 +151,11 @@ public abstract partial class MoabApiTests
 
         var tasks = await server.DequeueAsync(queue, 10, Long);
 
-        var id = Api.Moab.MoabTaskId.Format(native);
+        var id = Adapters.Moab.MoabTaskId.Format(native);
         tasks.Ids().ShouldBe([id, own]);
         id.Length.ShouldBeGreaterThan(24);
         JsonDocument.Parse(tasks[0].Text("payload")!).RootElement.Text("action").ShouldBe("a");
-        var guid = Api.Moab.MoabTaskId.Parse(own)!.Value;
+        var guid = Adapters.Moab.MoabTaskId.Parse(own)!.Value;
         (await server.Http.TaskAsync(guid)).Text("payload").ShouldBe("not json");
         (await server.ReportAsync(queue, id, 1, Succeeded)).ShouldBe("RESULT_OK");
         (await server.Http.TaskAsync(native)).Text("status").ShouldBe("completed");
@@ -213,7 +213,7 @@ public abstract partial class MoabApiTests
         {
             var tasks = await server.EnqueueAsync(queue, [.. Enumerable.Range(0, 10).Select(i => $$"""{"payload":"{{i}}"}""")]);
             tasks.Payloads().ShouldBe([.. Enumerable.Range(0, 10).Select(i => $"{i}")]);
-            ids.AddRange(tasks.Ids().Select(id => Api.Moab.MoabTaskId.Parse(id!)!.Value));
+            ids.AddRange(tasks.Ids().Select(id => Adapters.Moab.MoabTaskId.Parse(id!)!.Value));
         }
 
         ids.ShouldBe(ids.Distinct().Order());

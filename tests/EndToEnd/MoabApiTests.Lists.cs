@@ -12,7 +12,7 @@ public abstract partial class MoabApiTests
     {
         var queue = await server.QueueAsync();
         var task = await server.EnqueueOneAsync(queue);
-        string[] ids = [task, .. Enumerable.Range(1, 50).Select(i => Api.Moab.MoabTaskId.Format(Api.Moab.MoabTaskId.ToGuid((ulong)i)))];
+        string[] ids = [task, .. Enumerable.Range(1, 50).Select(i => Adapters.Moab.MoabTaskId.Format(Adapters.Moab.MoabTaskId.ToGuid((ulong)i)))];
         foreach (var wrong in new string[][] { [], ids, [task, task], ["", task], ["tsk_!"], [task[..^1]] })
         {
             var list = string.Join(',', wrong.Select(id => $"\"{id}\""));

@@ -204,7 +204,7 @@ public abstract partial class MoabApiTests
     }
 
     /// <summary>The tick of a schedule's task, in Unix milliseconds.</summary>
-    private static long TickOf(string id) => Convert.ToInt64($"{Api.Moab.MoabTaskId.Parse(id):N}"[..12], 16);
+    private static long TickOf(string id) => Convert.ToInt64($"{Adapters.Moab.MoabTaskId.Parse(id):N}"[..12], 16);
 
     private async Task<JsonElement> RestartAsync(string queue, string entries)
     {

@@ -1,9 +1,10 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Time.Testing;
 using Shouldly;
-using TaskQueue.Api.Moab;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Adapters.Moab;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
@@ -34,10 +35,11 @@ public sealed class MoabServersTests(MoabOnPostgres server) : IClassFixture<Moab
     [Fact]
     public async Task An_entry_whose_id_another_process_has_made_gets_another_one()
     {
-        var ids = new MoabTaskIds(new StoppedClock());
+        var clock = new FakeTimeProvider(new DateTimeOffset(2030, 1, 2, 3, 4, 5, TimeSpan.Zero));
+        var ids = new MoabTaskIds(clock);
         await using var other = await server.StartSecondAsync(services => services.AddSingleton(ids));
         var name = await server.QueueAsync();
-        var first = (((ulong)new StoppedClock().GetUtcNow().ToUnixTimeMilliseconds() << MoabTaskId.InstanceBits) | (uint)ids.Instance) << MoabTaskId.CounterBits;
+        var first = (((ulong)clock.GetUtcNow().ToUnixTimeMilliseconds() << MoabTaskId.InstanceBits) | (uint)ids.Instance) << MoabTaskId.CounterBits;
         var taskService = other.Services.GetRequiredService<TaskService>();
         var elsewhere = await server.QueueAsync();
         foreach (var taken in new[] { first, first + 2 })
@@ -67,10 +69,5 @@ public sealed class MoabServersTests(MoabOnPostgres server) : IClassFixture<Moab
             () => TestHost.StartAsync(database.ConnectionString, settings: new Dictionary<string, string?> { [$"TaskQueue:Moab:{key}"] = "0" }));
 
         fault.Message.ShouldContain(key);
-    }
-
-    private sealed class StoppedClock : TimeProvider
-    {
-        public override DateTimeOffset GetUtcNow() => new(2030, 1, 2, 3, 4, 5, TimeSpan.Zero);
     }
 }

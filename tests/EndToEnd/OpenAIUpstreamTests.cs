@@ -4,7 +4,7 @@ using System.Text.Json;
 using OpenAI;
 using OpenAI.Files;
 using Shouldly;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 

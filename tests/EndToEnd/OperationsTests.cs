@@ -5,7 +5,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
 using TaskQueue.Api.Hosting;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
@@ -17,7 +17,7 @@ public sealed class OperationsTests(SqliteStack stack) : IClassFixture<SqliteSta
     private static readonly string[] Loops =
     [
         "health-watch", "quota-service", "group-committer", "outbox-dispatcher", "lost-reply-watch", "completion-watch", "event-feed", "dispatch-sweep", "lease-sweep", "expiry-sweep",
-        "schedule-firing", "retention-service", "abandoned-files", "audit-retention", "refused-message-retention", "audit-writer", "batch-processor", "callback-service", "action-runner", "upstream-service", "agent-service", "api-key-refresh",
+        "schedule-firing", "task-retention", "callback-retention", "abandoned-files", "audit-retention", "refused-message-retention", "stale-usage", "maintenance-watch", "audit-writer", "batch-processor", "callback-service", "action-runner", "upstream-service", "agent-service", "api-key-refresh",
     ];
 
     [Fact]

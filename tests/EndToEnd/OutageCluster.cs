@@ -1,8 +1,8 @@
 using System.Globalization;
 using Microsoft.EntityFrameworkCore;
 using Shouldly;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Storage.Postgres;
 using TaskQueue.Tests.Servers;
 
 namespace TaskQueue.Tests.EndToEnd;

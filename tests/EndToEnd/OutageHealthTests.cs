@@ -8,7 +8,6 @@ using Xunit;
 namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>What is away is no reason to restart a process.</summary>
-[Collection(ProcessesCollection.Name)]
 public sealed class OutageHealthTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);

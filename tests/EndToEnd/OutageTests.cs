@@ -21,7 +21,7 @@ public sealed class OutageTests : IAsyncLifetime
     {
         _servers = await OwnServers.StartAsync();
         _virtualHost = await TestServers.CreateVirtualHostAsync();
-        _database = await TestDatabase.CreateAsync(Engine.Storage.DatabaseProvider.Postgres);
+        _database = await TestDatabase.CreateAsync(TaskQueue.Storage.DatabaseProvider.Postgres);
     }
 
     public async Task DisposeAsync()

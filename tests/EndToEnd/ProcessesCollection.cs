@@ -1,33 +1,10 @@
-using TaskQueue.Engine.Storage;
-using TaskQueue.Tests.Servers;
 using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Tests that start many processes: one after the other, while other tests run.</summary>
+/// <summary>Tests that start many processes and keep them busy: one after the other, while other tests run.</summary>
 [CollectionDefinition(Name)]
 public sealed class ProcessesCollection
 {
     public const string Name = "processes";
-}
-
-/// <summary>Such tests on a database and a virtual host of their own.</summary>
-[Collection(ProcessesCollection.Name)]
-public abstract class ProcessTests : IAsyncLifetime
-{
-    private protected TestDatabase Database { get; private set; } = null!;
-
-    private protected string RabbitMq { get; private set; } = null!;
-
-    public async Task InitializeAsync()
-    {
-        Database = await TestDatabase.CreateAsync(DatabaseProvider.Postgres);
-        RabbitMq = await TestServers.CreateVirtualHostAsync();
-    }
-
-    public async Task DisposeAsync()
-    {
-        await TestServers.DeleteVirtualHostAsync(RabbitMq);
-        await Database.DisposeAsync();
-    }
 }

@@ -2,12 +2,13 @@ using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Files;
+using TaskQueue.Engine.Ids;
 using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Schedules;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Tests.Servers;
 using Xunit;
@@ -69,7 +70,7 @@ public abstract class QuarantineApiTests(Stack stack)
         }
 
         var item = await ItemAsync("batch", _queue);
-        item.Text("subject").ShouldBe(BellaBatchId.Format(bad.CorrelationId));
+        item.Text("subject").ShouldBe(BatchId.Format(bad.CorrelationId));
         item.Text("reason")!.ShouldContain("lines");
         await Eventually.UntilAsync(async () => (await BatchAsync(good)).State != BatchStates.Validating, Deadline, "the other one goes on");
 
@@ -150,7 +151,7 @@ public abstract class QuarantineApiTests(Stack stack)
     {
         var batch = new BatchState
         {
-            CorrelationId = stack.Host.Services.GetRequiredService<BellaTaskIds>().New(1, 1, BellaMode.Batch).ToGuid(), Queue = _queue, Level = 1, Endpoint = "/v1/x", CompletionWindow = "24h",
+            CorrelationId = stack.Host.Services.GetRequiredService<NumberedTaskIds>().New(1, 1, NumberedTaskMode.Batch).ToGuid(), Queue = _queue, Level = 1, Endpoint = "/v1/x", CompletionWindow = "24h",
             InputFileId = file, CreatedAt = now, DeadlineAt = now.AddDays(1),
         };
         change(batch);

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Text;
 using Shouldly;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 

@@ -1,12 +1,11 @@
 using Shouldly;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>A broker that refuses some messages, because they are too large for it.</summary>
-[Collection(ProcessesCollection.Name)]
 public sealed class RefusedEventsTests
 {
     private const int Largest = 300_000;

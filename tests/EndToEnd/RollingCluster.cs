@@ -1,4 +1,4 @@
-using TaskQueue.Engine.Storage;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 
 namespace TaskQueue.Tests.EndToEnd;

@@ -3,8 +3,8 @@ using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
-using TaskQueue.Api.Auth;
 using TaskQueue.Engine.Auth;
+using TaskQueue.Http.Auth;
 using TaskQueue.Tests.Servers;
 using Xunit;
 

@@ -1,4 +1,4 @@
-using TaskQueue.Engine.Storage;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
@@ -28,7 +28,10 @@ public abstract class Stack : IAsyncLifetime
     public string? RabbitMq { get; private set; }
 
     /// <summary>Configuration of every process.</summary>
-    protected virtual Dictionary<string, string?> Settings => new() { ["Logging:LogLevel:Default"] = "Error" };
+    protected virtual Dictionary<string, string?> Settings => new()
+    {
+        ["Logging:LogLevel:Default"] = "Error", ["TaskQueue:Maintenance:PollSeconds"] = "1", ["TaskQueue:Maintenance:TaskRetentionInterval"] = "00:00:01",
+    };
 
     internal TestHost Host => _hosts[0];
 

@@ -67,7 +67,7 @@ public sealed class TlsServersTests(TlsServers servers) : IClassFixture<TlsServe
     [InlineData("half", "ours", "TaskQueue:RabbitMq:Tls")]
     public async Task RabbitMQ_refuses_other_clients_and_is_refused_with_another_authority(string client, string authority, string key)
     {
-        await using var database = await TestDatabase.CreateAsync(Engine.Storage.DatabaseProvider.Sqlite);
+        await using var database = await TestDatabase.CreateAsync(TaskQueue.Storage.DatabaseProvider.Sqlite);
         var settings = Tls(authority == "none" ? null : Authority(authority), Client(client));
         if (client == "half")
             settings["TaskQueue:RabbitMq:Tls:Certificate"] = servers.Client.Certificate;
@@ -80,7 +80,7 @@ public sealed class TlsServersTests(TlsServers servers) : IClassFixture<TlsServe
     [Fact]
     public async Task Certificates_need_an_address_with_TLS()
     {
-        await using var database = await TestDatabase.CreateAsync(Engine.Storage.DatabaseProvider.Sqlite);
+        await using var database = await TestDatabase.CreateAsync(TaskQueue.Storage.DatabaseProvider.Sqlite);
         var environment = Tls(servers.Authority, null).ToDictionary(s => s.Key.Replace(":", "__", StringComparison.Ordinal), s => s.Value);
         environment["ConnectionStrings__TaskQueue"] = database.ConnectionString;
         environment["ConnectionStrings__RabbitMq"] = servers.RabbitMqWithPassword.Replace("amqps:", "amqp:", StringComparison.Ordinal);

@@ -3,8 +3,8 @@ using System.Diagnostics;
 using Microsoft.Extensions.DependencyInjection;
 using OpenTelemetry;
 using OpenTelemetry.Trace;
-using TaskQueue.Api.Operations;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Api.Hosting;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 

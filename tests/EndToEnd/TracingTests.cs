@@ -27,6 +27,7 @@ public sealed class TracingTests(TracedStack stack) : IClassFixture<TracedStack>
         var spans = Spans;
         var (request, send, process) = (spans.Single(s => s.Kind == ActivityKind.Server), Span("send tasks"), Span("process tasks"));
         request.ParentSpanId.ShouldBe(_mine);
+        (request.DisplayName, request.GetTagItem("http.route"), request.GetTagItem("http.response.status_code")).ShouldBe(("POST /tasks/", "/tasks/", 202));
         send.ParentSpanId.ShouldBe(request.SpanId);
         send.Kind.ShouldBe(ActivityKind.Producer);
         process.ParentSpanId.ShouldBe(send.SpanId);

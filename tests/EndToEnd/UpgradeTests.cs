@@ -1,7 +1,7 @@
 using Microsoft.EntityFrameworkCore;
 using Shouldly;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 

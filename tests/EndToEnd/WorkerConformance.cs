@@ -196,6 +196,33 @@ public abstract partial class WorkerConformance(Stack stack)
     }
 
     [Fact]
+    public async Task An_attempt_that_runs_too_long_is_cancelled_and_tried_again()
+    {
+        await DeclareAsync();
+        var cancelled = new TaskCompletionSource();
+        await using var worker = await StartAsync(o =>
+        {
+            o.RunTimeLimit = TimeSpan.FromSeconds(1);
+            o.AddProcessor("a", async (task, cancellationToken) =>
+            {
+                if (task.Attempt == 1)
+                {
+                    await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                    cancelled.TrySetResult();
+                }
+
+                return TaskOutcome.Completed("\"in time\"");
+            });
+        });
+        var id = await SubmitAsync("a", retry: new { intervals = Soon });
+
+        var task = await Http.TaskAsync(id, "completed");
+        (task.Whole("attempt"), task.Text("result")).ShouldBe((2, "in time"));
+        cancelled.Task.IsCompleted.ShouldBeTrue();
+        task.GetProperty("timeline").GetRawText().ShouldContain("the attempt ran longer than 00:00:01");
+    }
+
+    [Fact]
     public async Task No_more_tasks_run_or_leave_the_queue_than_concurrency_and_prefetch_say()
     {
         await DeclareAsync();

@@ -13,7 +13,7 @@ namespace TaskQueue.Tests.EndToEnd;
 public sealed class WorkerHealthTests(ServersStack stack) : IClassFixture<ServersStack>
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(40);
-    private static readonly TimeSpan DeafAfter = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan UnresponsiveAfter = TimeSpan.FromSeconds(3);
 
     private readonly string _queue = $"h{Guid.NewGuid():N}";
 
@@ -90,7 +90,7 @@ public sealed class WorkerHealthTests(ServersStack stack) : IClassFixture<Server
         WorkerRun.StartAsync(server, o =>
         {
             o.Queues.Add(_queue);
-            o.DeafAfter = DeafAfter;
+            o.UnresponsiveAfter = UnresponsiveAfter;
             configure(o);
         });
 
@@ -107,7 +107,7 @@ public sealed class WorkerHealthTests(ServersStack stack) : IClassFixture<Server
                     status.ShouldBe(HealthStatus.Healthy, description);
                 }
 
-                return TimeProvider.System.GetElapsedTime(begun) > DeafAfter * 1.5;
+                return TimeProvider.System.GetElapsedTime(begun) > UnresponsiveAfter * 1.5;
             },
             Patience,
             "the workers are well");

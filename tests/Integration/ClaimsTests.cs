@@ -1,12 +1,10 @@
 using System.Reflection;
 using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
-using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Memory;
 using TaskQueue.Engine.Queues;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
-using TaskQueue.Engine.Telemetry;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 

@@ -2,9 +2,9 @@ using System.Security.Cryptography;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
-using TaskQueue.Engine.Encryption;
 using TaskQueue.Engine.Schedules;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Storage;
+using TaskQueue.Storage.Encryption;
 using TaskQueue.Tests.Servers;
 using Xunit;
 

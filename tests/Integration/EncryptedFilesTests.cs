@@ -1,9 +1,10 @@
 using System.Security.Cryptography;
 using Microsoft.EntityFrameworkCore;
 using Shouldly;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Encryption;
 using TaskQueue.Engine.Files;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 

@@ -2,7 +2,7 @@ using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Migrations;
 using Microsoft.EntityFrameworkCore.Migrations.Operations;
 using Shouldly;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 

@@ -1,13 +1,11 @@
 using System.Security.Cryptography;
 using System.Text;
 using Microsoft.EntityFrameworkCore;
-using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Files;
-using TaskQueue.Engine.Health;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Scheduler.Retention;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
@@ -186,11 +184,9 @@ public abstract class FileStoreConformance(DatabaseProvider provider, FileStoreK
         var young = await Files.OpenWriteAsync("ann", "batch", "young");
         _time.Now = Start.AddDays(1).AddSeconds(1);
 
-        using var sweep = new AbandonedFiles(Files, _engine.Services.GetRequiredService<PollingServices>());
-        await sweep.StartAsync(default);
-        await Eventually.UntilAsync(async () => await RowsAsync() == 2, TimeSpan.FromSeconds(20), "the upload is swept");
-        await sweep.StopAsync(default);
+        (await new AbandonedFiles(Files).RunAsync(() => { }, default)).ShouldBe(1, "the upload is swept");
 
+        (await RowsAsync()).ShouldBe(2);
         (await ReadAsync(kept)).ShouldBe([1]);
         await young.CommitAsync();
         (await Should.ThrowAsync<InvalidOperationException>(() => crashed.CommitAsync())).Message.ShouldContain("given up");

@@ -1,8 +1,9 @@
 using System.Diagnostics;
 using Shouldly;
 using TaskQueue.Contracts;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 

@@ -1,8 +1,8 @@
 using Microsoft.EntityFrameworkCore;
 using Npgsql;
 using Shouldly;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 using static TaskQueue.Tests.Servers.TestTasks;
@@ -88,7 +88,7 @@ public sealed class PostgresTaskStoreTests(PostgresStoreFixture fixture) : TaskS
         {
             await using var other = _fixture.Database.CreateContext();
             await using var transaction = await other.Database.BeginTransactionAsync();
-            await other.Database.ExecuteSqlRawAsync($"select pg_advisory_xact_lock({LockSpace}, s) from generate_series(0, {TaskDbContext.Streams - 1}) as s");
+            await other.Database.ExecuteSqlRawAsync($"select pg_advisory_xact_lock({LockSpace}, s) from generate_series(0, {TaskEvent.Streams - 1}) as s");
             var drawn = await CountAsync(LastEventId);
 
             var writing = write();
@@ -158,9 +158,9 @@ public sealed class PostgresTaskStoreTests(PostgresStoreFixture fixture) : TaskS
     {
         await using var second = new TestEngine(_fixture.Database.Address);
         var woken = new TaskCompletionSource();
-        await using var lease = await Store.TryLeadRelayAsync(() => woken.TrySetResult(), CancellationToken.None);
+        await using var lease = await Store.TryAcquireOutboxLeaseAsync(() => woken.TrySetResult(), CancellationToken.None);
 
-        await second.Store.WakeRelayAsync();
+        await second.Store.WakeDispatcherAsync();
 
         await woken.Task.WaitAsync(Deadline);
     }
@@ -191,7 +191,7 @@ public sealed class PostgresTaskStoreTests(PostgresStoreFixture fixture) : TaskS
         async () => await CountAsync("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'") > 0,
         Deadline, "a session waits for another");
 
-    private static Task<IOutboxLease?> LeadAsync(ITaskStore store) => store.TryLeadRelayAsync(() => { }, CancellationToken.None);
+    private static Task<IOutboxLease?> LeadAsync(ITaskStore store) => store.TryAcquireOutboxLeaseAsync(() => { }, CancellationToken.None);
 
     private async Task ExecuteAsync(string sql)
     {

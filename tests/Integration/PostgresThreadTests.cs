@@ -2,8 +2,8 @@ using Npgsql;
 using Shouldly;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Queues;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 

@@ -3,16 +3,17 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging.Abstractions;
 using Shouldly;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
-using TaskQueue.Engine.Events;
-using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Health;
+using TaskQueue.Engine.Notifications;
 using TaskQueue.Engine.Quarantine;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Telemetry;
 using TaskQueue.Scheduler.Retention;
 using TaskQueue.Scheduler.Tasks;
+using TaskQueue.Storage;
+using TaskQueue.Storage.Postgres;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
@@ -60,7 +61,7 @@ public sealed class QuarantineSweepTests
         heartbeats.FaultOf("lease-sweep").ShouldBeNull();
 
         // Mended, and put back.
-        var desk = engine.Services.GetRequiredService<QuarantineDesk>();
+        var desk = engine.Services.GetRequiredService<QuarantineService>();
         var (mended, dropped) = (bad[0].CorrelationId, bad[1].CorrelationId);
         await using (var db = database.CreateContext())
             await db.Tasks.Where(t => t.CorrelationId == mended).ExecuteUpdateAsync(t => t.SetProperty(x => x.Ending, (string?)null).SetProperty(x => x.AttemptsLeft, 2));
@@ -98,7 +99,7 @@ public sealed class QuarantineSweepTests
         await using (var db = database.CreateContext()) // as the late heartbeat of its worker does
             await db.Tasks.ExecuteUpdateAsync(t => t.SetProperty(x => x.LeaseUntil, now.AddHours(1)));
 
-        var desk = engine.Services.GetRequiredService<QuarantineDesk>();
+        var desk = engine.Services.GetRequiredService<QuarantineService>();
         var item = (await ItemsAsync(database)).Single();
         (await desk.DropAsync(item.Id, Access.All, CancellationToken.None)).Refusal.ShouldBeNull();
         (await database.GetAsync(task.CorrelationId)).State.ShouldBe(TaskStates.Running);
@@ -159,7 +160,7 @@ public sealed class QuarantineSweepTests
         (await engine.Store.ClaimAsync(new ClaimRequest([new("q", 0)], 10, "w", 1000), now)).ShouldNotContain(t => t.CorrelationId == late.CorrelationId, "nobody starts what should have expired");
 
         store.Fault = null;
-        var desk = engine.Services.GetRequiredService<QuarantineDesk>();
+        var desk = engine.Services.GetRequiredService<QuarantineService>();
         foreach (var item in items)
             (await desk.ReleaseAsync(item.Id, Access.All, CancellationToken.None)).Refusal.ShouldBeNull();
         await Eventually.UntilAsync(async () => (await database.GetAsync(late.CorrelationId)).State == TaskStates.Expired, Soon, "it expires");
@@ -187,10 +188,8 @@ public sealed class QuarantineSweepTests
             await db.SaveChangesAsync();
         }
 
-        using var retention = ActivatorUtilities.CreateInstance<RefusedMessageRetention>(engine.Services);
-        await retention.StartAsync(CancellationToken.None);
-        await Eventually.UntilAsync(async () => (await ItemsAsync(database)).Count == 102, Soon, "the others are removed");
-        await retention.StopAsync(CancellationToken.None);
+        var retention = ActivatorUtilities.CreateInstance<RefusedMessageRetention>(engine.Services);
+        (await retention.RunAsync(() => { }, CancellationToken.None)).ShouldBe(31, "the others are removed");
 
         var left = (await ItemsAsync(database)).ConvertAll(i => i.Subject);
         left.ShouldBe([.. Enumerable.Range(30, 100).Select(i => $"many-{i:000}"), "young", "kept"], ignoreOrder: true);
@@ -212,11 +211,12 @@ public sealed class QuarantineSweepTests
 
         await database.RenameTableAsync("quarantine", "away");
         await quarantine.AddAsync(new QuarantinedItem { Kind = "message", Subject = "n", Reason = "r" }, CancellationToken.None); // does not throw
-        PoisonRules.IsOfRow(new Microsoft.Data.Sqlite.SqliteException("disk full", 13)).ShouldBeFalse();
-        PoisonRules.IsOfRow(new TimeoutException()).ShouldBeFalse();
-        PoisonRules.IsOfRow(new Npgsql.PostgresException("read-only", "ERROR", "ERROR", "25006")).ShouldBeFalse();
-        PoisonRules.IsOfRow(new Npgsql.PostgresException("NUL", "ERROR", "ERROR", "22021")).ShouldBeTrue();
-        PoisonRules.IsOfRow(new InvalidOperationException("x", new FormatException())).ShouldBeTrue();
+        StorageFaults.IsOfRow(new Microsoft.Data.Sqlite.SqliteException("disk full", 13)).ShouldBeFalse();
+        StorageFaults.IsOfRow(new TimeoutException()).ShouldBeFalse();
+        StorageFaults.Use(new PostgresFaultClassifier());
+        StorageFaults.IsOfRow(new Npgsql.PostgresException("read-only", "ERROR", "ERROR", "25006")).ShouldBeFalse();
+        StorageFaults.IsOfRow(new Npgsql.PostgresException("NUL", "ERROR", "ERROR", "22021")).ShouldBeTrue();
+        StorageFaults.IsOfRow(new InvalidOperationException("x", new FormatException())).ShouldBeTrue();
     }
 
     private static long IdOf(List<QuarantinedItem> items, Guid task) => items.Single(i => i.Subject == task.ToString()).Id;
@@ -248,5 +248,5 @@ public sealed class QuarantineSweepTests
 
     private static DispatchSweep Dispatches(TestEngine engine) =>
         new(engine.Store, engine.Verbs, engine.Services.GetRequiredService<TaskQuarantine>(), engine.Services.GetRequiredService<WorkNotifier>(), engine.Services.GetRequiredService<InFlightLimiter>(),
-            new BusAddress(new Uri("amqp://nowhere")), engine.Services.GetRequiredService<LoopHeartbeats>(), engine.Services.GetRequiredService<DependencyHealth>(), TimeProvider.System, NullLogger<DispatchSweep>.Instance);
+            new BusTransport(IsInProcess: false), engine.Services.GetRequiredService<LoopHeartbeats>(), engine.Services.GetRequiredService<DependencyHealth>(), TimeProvider.System, NullLogger<DispatchSweep>.Instance);
 }

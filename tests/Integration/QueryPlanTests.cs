@@ -4,12 +4,15 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using Shouldly;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Memory;
-using TaskQueue.Engine.Storage;
-using TaskQueue.Engine.Storage.Postgres;
+using TaskQueue.Engine.Schedules;
 using TaskQueue.Engine.Tasks;
-using TaskQueue.Scheduler.Schedules;
+using TaskQueue.Storage;
+using TaskQueue.Storage.Postgres;
+using TaskQueue.Storage.Schedules;
+using TaskQueue.Storage.Tasks;
 using TaskQueue.Tests.Integration.Plans;
 using TaskQueue.Tests.Servers;
 using Xunit;
@@ -45,13 +48,11 @@ public sealed partial class QueryPlanTests(PostgresStoreFixture fixture) : IClas
         using var watch = new PlanWatch(fixture.Database.ConnectionString, planCacheMode);
         var (contexts, now) = (new Contexts(watch.Source), Micros.Now(TimeProvider.System));
         await ListAsync(new TaskQueries(contexts, Options.Create(new MemoryOptions()), TimeProvider.System));
-        await using (var db = contexts.CreateDbContext())
-        {
-            await ScheduleFiring.NextAsync(db, []);
-            var due = (await ScheduleFiring.Due(db, now, []).ToListAsync())[0];
-            var tick = new ScheduleTick(due.Id, due.NextAt!.Value, now.AddDays(1));
-            await new PlannedWork<PostgresTaskStore>(new PostgresTaskStore(watch.Source), now, tick).RunAsync();
-        }
+        var schedules = new ScheduleStore(contexts);
+        await schedules.NextAsync([]);
+        var due = (await schedules.ListDueAsync(now, []))[0].Schedule;
+        var tick = new ScheduleTick(due.Id, due.NextAt!.Value, now.AddDays(1));
+        await new PlannedWork<PostgresTaskStore>(new PostgresTaskStore(watch.Source), now, tick).RunAsync();
 
         return watch.Statements.Where(s => !TypeLoading().IsMatch(s.Sql))
             .Select(s => (Known: KnownStatement.Of(s), Ran: s)).Where(s => s.Known is not null).ToLookup(s => s.Known!, s => s.Ran);
@@ -81,7 +82,7 @@ public sealed partial class QueryPlanTests(PostgresStoreFixture fixture) : IClas
             """
             # Query plans
 
-            How PostgreSQL runs the hot statements (`src/Engine/Storage/Postgres`) and the lists of tasks on 200,000 finished and 20,000 waiting tasks of
+            How PostgreSQL runs the hot statements (`src/Storage.Postgres`) and the lists of tasks on 200,000 finished and 20,000 waiting tasks of
             1,000 queues, 2,000 running ones, and two events for each; and 200,000 callbacks, 2,000 of which wait. These are generic plans, by which a connection runs a statement
             that it has prepared; `$1` and so on are parameters. A test (`tests/Integration/QueryPlanTests.cs`) runs the statements with
             generic and with custom plans, and fails where one reads the whole of `tasks`, `task_events` or `callbacks`. It does not compare the text

@@ -1,7 +1,7 @@
 using Microsoft.EntityFrameworkCore;
 using Shouldly;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Tests.Servers;
 
@@ -62,7 +62,7 @@ internal sealed partial class QueueHistory
     private async Task PublishAsync()
     {
         await using var context = database.CreateContext();
-        var cursors = new long[TaskDbContext.Streams];
+        var cursors = new long[TaskEvent.Streams];
         foreach (var last in await context.TaskEvents.GroupBy(e => e.Stream).Select(g => new { Stream = g.Key, Id = g.Max(e => e.Id) }).ToListAsync())
             cursors[last.Stream] = last.Id;
         await engine.Store.SaveCursorsAsync(cursors);

@@ -1,8 +1,9 @@
 using System.Globalization;
 using Shouldly;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Administration;
 using TaskQueue.Engine.Queues;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Tests.Servers;
 
@@ -162,7 +163,7 @@ internal sealed partial class QueueHistory(int seed, TestDatabase database, Test
     private async Task LapseAsync()
     {
         Log("lapse");
-        var ids = await SweepAsync(Sweep.Lapsed, id => new ExpireLease(id, _model.Now));
+        var ids = await SweepAsync(Sweep.ExpiredLease, id => new ExpireLease(id, _model.Now));
         ids.Order().ShouldBe(_model.Lapse().Order());
     }
 

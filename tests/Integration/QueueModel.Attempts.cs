@@ -1,6 +1,5 @@
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Queues;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Tests.Integration;

@@ -1,5 +1,4 @@
 using TaskQueue.Engine.Queues;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Tests.Integration;

@@ -3,8 +3,8 @@ using Shouldly;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Schedules;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 

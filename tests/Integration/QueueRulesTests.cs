@@ -1,9 +1,10 @@
+using Microsoft.Extensions.Time.Testing;
 using Shouldly;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Queues;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
@@ -115,13 +116,14 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
         (await _database.GetAsync(plain)).DueAt.ShouldBe(due); // its place in the line
     }
 
+    /// <summary>The clock stands, so no timer wakes it.</summary>
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
     public async Task The_end_of_a_turn_or_of_a_limit_wakes_a_worker_that_waits_at_another_level(bool thread)
     {
         WatchedStore store = null!;
-        await using var engine = new TestEngine(_database.Address, decorate: inner => store = new WatchedStore(inner), time: new OnlyRings());
+        await using var engine = new TestEngine(_database.Address, decorate: inner => store = new WatchedStore(inner), time: new FakeTimeProvider(TimeProvider.System.GetUtcNow()));
         if (!thread)
             await _engine.Queues.CreateAsync("q", Delivery.Pull, new QueueSettings { MaxRunning = 1 });
         var tasks = Enumerable.Range(0, 2).Select(level => New() with { Level = level, ThreadId = thread ? "t" : null }).ToList();
@@ -133,13 +135,6 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
         await engine.SendAsync(engine.Verbs.Complete(first.CorrelationId, 1, "w", null));
 
         (await waiting.WaitAsync(TimeSpan.FromSeconds(20))).Single().CorrelationId.ShouldBe(tasks[1].Id);
-    }
-
-    /// <summary>The clock of someone whom only a ring wakes.</summary>
-    private sealed class OnlyRings : TimeProvider
-    {
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
-            base.CreateTimer(callback, state, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
     [Fact]

@@ -4,9 +4,10 @@ using Microsoft.Extensions.Options;
 using Shouldly;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Queues;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Scaling;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Telemetry;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
@@ -19,7 +20,7 @@ public abstract class ScalingTests(DatabaseProvider provider) : IAsyncLifetime
     private TestDatabase _database = null!;
     private TestEngine _engine = null!;
 
-    private Scaling Scaling => _engine.Services.GetRequiredService<Scaling>();
+    private QueueScaling Scaling => _engine.Services.GetRequiredService<QueueScaling>();
 
     private IBacklogStore Store => _engine.Services.GetRequiredService<IBacklogStore>();
 
@@ -124,7 +125,7 @@ public abstract class ScalingTests(DatabaseProvider provider) : IAsyncLifetime
         var store = new Broken(Store);
         var options = Options.Create(new TelemetryOptions());
         var watch = new BacklogWatch(store, _engine.Services.GetRequiredService<System.Diagnostics.Metrics.IMeterFactory>(), options, _engine.Services.GetRequiredService<DependencyHealth>(), _time, NullLogger<BacklogWatch>.Instance);
-        var scaling = new Scaling(watch, _engine.Services.GetRequiredService<QueueCatalog>(), Options.Create(new ScalingOptions()), _time);
+        var scaling = new QueueScaling(watch, _engine.Services.GetRequiredService<QueueCatalog>(), Options.Create(new ScalingOptions()), _time);
         (await scaling.AskAsync("q", null, null, CancellationToken.None))!.Slots.ShouldBe(5);
 
         store.IsAway = true;

@@ -2,9 +2,11 @@ using System.Data.Common;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
 using Shouldly;
-using TaskQueue.Engine.Storage;
-using TaskQueue.Engine.Storage.Sqlite;
+using TaskQueue.Engine;
+using TaskQueue.Engine.Schedules;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Storage.Sqlite;
+using TaskQueue.Storage.Tasks;
 using TaskQueue.Tests.Integration.Plans;
 using Xunit;
 

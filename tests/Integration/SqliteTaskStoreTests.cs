@@ -11,7 +11,7 @@ public sealed class SqliteTaskStoreTests(SqliteStoreFixture fixture) : TaskStore
     [Fact]
     public async Task The_one_process_is_the_relay()
     {
-        await using var lease = await _fixture.Engine.Store.TryLeadRelayAsync(() => { }, CancellationToken.None);
+        await using var lease = await _fixture.Engine.Store.TryAcquireOutboxLeaseAsync(() => { }, CancellationToken.None);
 
         lease.ShouldNotBeNull().Lost.IsCompleted.ShouldBeFalse();
     }

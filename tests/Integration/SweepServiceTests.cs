@@ -1,12 +1,13 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Shouldly;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Quarantine;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Telemetry;
 using TaskQueue.Scheduler.Tasks;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 

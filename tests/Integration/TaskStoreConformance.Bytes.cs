@@ -1,8 +1,8 @@
 using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
 using TaskQueue.Engine.Queues;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Tests.Servers;
 using Xunit;
 using static TaskQueue.Tests.Servers.TestTasks;
 

@@ -1,7 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
 using TaskQueue.Contracts;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Tests.Servers;
 using Xunit;
@@ -126,7 +126,7 @@ public abstract partial class TaskStoreConformance
     {
         await Store.InsertAsync([New()]);
 
-        var claimed = await Store.ClaimAsync(Request(1, "q") with { LeaseMs = TaskService.MaxLeaseMs }, Later);
+        var claimed = await Store.ClaimAsync(Request(1, "q") with { LeaseMs = LeaseLimits.MaxMs }, Later);
 
         claimed[0].LeaseUntil.ShouldBe(Later.AddDays(1));
     }

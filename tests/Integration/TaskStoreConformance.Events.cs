@@ -1,5 +1,4 @@
 using Shouldly;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Tests.Servers;
 using Xunit;
@@ -14,7 +13,7 @@ public abstract partial class TaskStoreConformance
     {
         for (var i = 0; i < 40; i++)
             await Store.InsertAsync([New()]);
-        var cursors = new long[TaskDbContext.Streams];
+        var cursors = new long[TaskEvent.Streams];
 
         var events = await Store.ReadEventsAsync(cursors, 1000);
 
@@ -34,7 +33,7 @@ public abstract partial class TaskStoreConformance
         foreach (var chunk in tasks.Chunk(4))
             await Store.InsertAsync(chunk);
         await Store.ClaimAsync(Request(30, "q"), Later);
-        var cursors = new long[TaskDbContext.Streams];
+        var cursors = new long[TaskEvent.Streams];
 
         var all = new List<TaskEvent>();
         while (await FollowAsync(cursors, max) is { Count: > 0 } events)
@@ -49,7 +48,7 @@ public abstract partial class TaskStoreConformance
     public async Task A_reader_beside_many_writers_sees_every_event_once_and_those_of_a_task_in_order()
     {
         const int writers = 8, tasks = 60;
-        var cursors = new long[TaskDbContext.Streams];
+        var cursors = new long[TaskEvent.Streams];
         var seen = new List<TaskEvent>();
 
         var writing = Task.WhenAll(Enumerable.Range(0, writers).Select(w => Task.Run(() => WriteAsync($"w{w}", tasks))));
@@ -75,8 +74,8 @@ public abstract partial class TaskStoreConformance
     {
         await Store.InsertAsync([New()]);
         var cursors = await Store.LoadCursorsAsync();
-        cursors.Length.ShouldBe(TaskDbContext.Streams);
-        var e = (await Store.ReadEventsAsync(new long[TaskDbContext.Streams], 10)).ShouldHaveSingleItem();
+        cursors.Length.ShouldBe(TaskEvent.Streams);
+        var e = (await Store.ReadEventsAsync(new long[TaskEvent.Streams], 10)).ShouldHaveSingleItem();
         var older = cursors.ToArray();
         cursors[e.Stream] = e.Id;
 

@@ -1,5 +1,4 @@
 using Shouldly;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Tests.Servers;
 using Xunit;
@@ -11,7 +10,7 @@ public abstract partial class TaskStoreConformance
 {
     [Theory]
     [InlineData(Sweep.Dispatch)]
-    [InlineData(Sweep.Lapsed)]
+    [InlineData(Sweep.ExpiredLease)]
     [InlineData(Sweep.Expired)]
     public async Task A_sweep_finds_what_is_overdue_the_longest_overdue_first(Sweep sweep)
     {
@@ -25,7 +24,7 @@ public abstract partial class TaskStoreConformance
 
     [Theory]
     [InlineData(Sweep.Dispatch)]
-    [InlineData(Sweep.Lapsed)]
+    [InlineData(Sweep.ExpiredLease)]
     [InlineData(Sweep.Expired)]
     public async Task A_sweep_that_will_find_nothing_has_no_next_time(Sweep sweep)
     {
@@ -54,7 +53,7 @@ public abstract partial class TaskStoreConformance
     {
         if (sweep == Sweep.Dispatch)
             (t.Push, t.DispatchAt) = (true, since);
-        else if (sweep == Sweep.Lapsed)
+        else if (sweep == Sweep.ExpiredLease)
             (t.State, t.LeaseUntil) = (TaskStates.Running, since);
         else
             (t.State, t.ExpiresAt) = (TaskStates.Retrying, since);
@@ -66,7 +65,7 @@ public abstract partial class TaskStoreConformance
         var other = sweep switch
         {
             Sweep.Dispatch => New(),
-            Sweep.Lapsed => New(change: t => t.ExpiresAt = T0.AddHours(-1)),
+            Sweep.ExpiredLease => New(change: t => t.ExpiresAt = T0.AddHours(-1)),
             _ => New(change: t => (t.State, t.LeaseUntil, t.ExpiresAt) = (TaskStates.Running, T0.AddHours(-1), T0.AddHours(-1))),
         };
         return TaskStates.All.Where(TaskStates.IsTerminal).Select(state => New(change: t => (t.State, t.ExpiresAt) = (state, T0.AddHours(-1)))).Append(other);

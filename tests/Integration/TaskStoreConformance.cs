@@ -1,6 +1,5 @@
 using Shouldly;
 using TaskQueue.Contracts;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Tests.Servers;
 using Xunit;

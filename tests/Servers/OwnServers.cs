@@ -1,5 +1,6 @@
 using System.Net.Http.Headers;
 using System.Text;
+using System.Text.Json;
 using Npgsql;
 
 namespace TaskQueue.Tests.Servers;
@@ -38,6 +39,10 @@ internal sealed class OwnServers : IAsyncDisposable
         await command.ExecuteNonQueryAsync();
         return new NpgsqlConnectionStringBuilder(server.ConnectionString) { Database = name };
     }
+
+    /// <summary>The queues of the broker: see <see cref="TestServers.QueueDepthsAsync"/>.</summary>
+    public async Task<IReadOnlyList<QueueDepth>> QueueDepthsAsync() =>
+        JsonSerializer.Deserialize<List<QueueDepth>>(await ManagementAsync("/api/queues/%2F?disable_stats=true&enable_queue_totals=true")) ?? [];
 
     /// <summary>An answer of the broker's management API.</summary>
     public async Task<string> ManagementAsync(string path)

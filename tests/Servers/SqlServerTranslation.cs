@@ -5,7 +5,9 @@ using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Query;
 using Microsoft.Extensions.DependencyInjection;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Storage;
+using TaskQueue.Storage.Postgres;
+using TaskQueue.Storage.Sqlite;
 
 namespace TaskQueue.Tests.Servers;
 

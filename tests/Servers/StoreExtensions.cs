@@ -1,4 +1,3 @@
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Tests.Servers;

@@ -1,6 +1,8 @@
 using Microsoft.EntityFrameworkCore;
-using TaskQueue.Engine.SqlServer;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Storage;
+using TaskQueue.Storage.Postgres;
+using TaskQueue.Storage.SqlServer;
+using TaskQueue.Storage.Sqlite;
 using Xunit;
 
 namespace TaskQueue.Tests.Servers;
@@ -9,11 +11,13 @@ namespace TaskQueue.Tests.Servers;
 internal sealed class TestDatabase : IAsyncDisposable
 {
     private readonly string? _file;
+    private readonly OwnServers? _servers;
 
-    private TestDatabase(DatabaseAddress address, string? file)
+    private TestDatabase(DatabaseAddress address, string? file, OwnServers? servers = null)
     {
         Address = address;
         _file = file;
+        _servers = servers;
     }
 
     public DatabaseAddress Address { get; }
@@ -26,14 +30,16 @@ internal sealed class TestDatabase : IAsyncDisposable
     public static async Task<TestDatabase> CreateAsync(DatabaseProvider provider, bool migrate = true, bool rowVersions = true)
     {
         var file = provider == DatabaseProvider.Sqlite ? Path.Combine(Path.GetTempPath(), $"taskqueue-{Guid.NewGuid():N}.db") : null;
+        if (file is not null && migrate)
+            await TemplateDatabases.CreateSqliteAsync(file);
         var connectionString = provider switch
         {
             DatabaseProvider.Sqlite => $"Data Source={file}",
-            DatabaseProvider.Postgres => await TestServers.CreateDatabaseAsync(),
+            DatabaseProvider.Postgres => await (migrate ? TemplateDatabases.CreatePostgresAsync() : TestServers.CreateDatabaseAsync()),
             _ => await SqlServerDatabases.CreateAsync(rowVersions),
         };
         var database = new TestDatabase(new DatabaseAddress(provider, connectionString), file);
-        if (migrate)
+        if (migrate && provider == DatabaseProvider.SqlServer)
         {
             await using var context = database.CreateContext();
             await context.Database.MigrateAsync();
@@ -42,13 +48,32 @@ internal sealed class TestDatabase : IAsyncDisposable
         return database;
     }
 
+    /// <summary>A fresh, migrated database on servers of the test's own; it goes with them.</summary>
+    public static async Task<TestDatabase> CreateAsync(OwnServers servers)
+    {
+        var settings = await servers.CreateDatabaseAsync("taskqueue_test");
+        settings.Pooling = true;
+        settings.MaxPoolSize = 20;
+        var database = new TestDatabase(new DatabaseAddress(DatabaseProvider.Postgres, settings.ConnectionString), file: null, servers);
+        await using var context = database.CreateContext();
+        await context.Database.MigrateAsync();
+        return database;
+    }
+
+    /// <summary>Closes the connections that this process keeps.</summary>
+    public void ClearConnections()
+    {
+        using var connection = new Npgsql.NpgsqlConnection(ConnectionString);
+        Npgsql.NpgsqlConnection.ClearPool(connection);
+    }
+
     /// <summary>A context of its own, for looking behind the engine's back.</summary>
     public TaskDbContext CreateContext() => CreateContext(Address.Provider, ConnectionString);
 
     /// <summary>A context of no database, for looking at its model.</summary>
     public static TaskDbContext CreateContext(DatabaseProvider provider) => CreateContext(provider, "");
 
-    private static TaskDbContext CreateContext(DatabaseProvider provider, string connectionString)
+    internal static TaskDbContext CreateContext(DatabaseProvider provider, string connectionString)
     {
         switch (provider)
         {
@@ -79,6 +104,12 @@ internal sealed class TestDatabase : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (_servers is not null)
+        {
+            ClearConnections();
+            return;
+        }
+
         if (_file is null)
         {
             await (Address.Provider == DatabaseProvider.Postgres ? TestServers.DropDatabaseAsync(ConnectionString) : SqlServerDatabases.DropAsync(ConnectionString));

@@ -1,13 +1,15 @@
 using MassTransit.Mediator;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
-using TaskQueue.Engine;
-using TaskQueue.Engine.Bus;
+using TaskQueue.Adapters.OpenAI.Batches;
+using TaskQueue.Api.Hosting;
+using TaskQueue.Bus.Connection;
+using TaskQueue.Engine.Administration;
 using TaskQueue.Engine.Files;
 using TaskQueue.Engine.Queues;
-using TaskQueue.Engine.Storage;
-using TaskQueue.Engine.Storage.GroupCommit;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Storage;
+using TaskQueue.Storage.GroupCommit;
 
 namespace TaskQueue.Tests.Servers;
 
@@ -29,7 +31,7 @@ internal sealed class TestEngine : IAsyncDisposable
         services.AddLogging();
         services.AddSingleton<IConfiguration>(new ConfigurationBuilder()
             .AddInMemoryCollection(new Dictionary<string, string?>(settings ?? []) { ["TaskQueue:CommitLanes"] = $"{lanes}" }).Build());
-        services.AddTaskQueueEngine(database, new BusAddress(null));
+        services.AddTaskQueue(database, new BusAddress(null)).AddBatches();
         SqlServerTranslation.AddTo(services);
         if (decorate is not null)
         {
@@ -50,7 +52,7 @@ internal sealed class TestEngine : IAsyncDisposable
 
     public QueueService Queues => _services.GetRequiredService<QueueService>();
 
-    public TaskQueries Queries => _services.GetRequiredService<TaskQueries>();
+    public ITaskQueries Queries => _services.GetRequiredService<ITaskQueries>();
 
     public TaskClaimer Claims => _services.GetRequiredService<TaskClaimer>();
 

@@ -1,4 +1,8 @@
-using TaskQueue.Tests.Servers;
+using System.Globalization;
+using TaskQueue.Storage;
+using TaskQueue.Storage.Postgres;
+using TaskQueue.Storage.SqlServer;
+using TaskQueue.Storage.Sqlite;
 using Xunit;
 using Xunit.Abstractions;
 using Xunit.Sdk;
@@ -8,8 +12,15 @@ using Xunit.Sdk;
 namespace TaskQueue.Tests.Servers;
 
 /// <summary>Finds the tests of namespace TaskQueue.Tests.SqlServer only where TASKQUEUE_TEST_SQLSERVER names a server for them.</summary>
-public sealed class TestFramework(IMessageSink messageSink) : XunitTestFramework(messageSink)
+public sealed class TestFramework : XunitTestFramework
 {
+    public TestFramework(IMessageSink messageSink)
+        : base(messageSink)
+    {
+        StorageProviders.Register(new SqliteProvider(), new PostgresProvider(), new SqlServerProvider());
+        CultureInfo.CurrentCulture = CultureInfo.DefaultThreadCurrentCulture = CultureInfo.InvariantCulture; // as the program does
+    }
+
     protected override ITestFrameworkDiscoverer CreateDiscoverer(IAssemblyInfo assemblyInfo) => new Discoverer(assemblyInfo, SourceInformationProvider, DiagnosticMessageSink);
 
     private sealed class Discoverer(IAssemblyInfo assembly, ISourceInformationProvider source, IMessageSink sink) : XunitTestFrameworkDiscoverer(assembly, source, sink)

@@ -24,11 +24,11 @@ public static class TestServers
 
     private static HttpClient Management => ManagementClient.Value;
 
-    /// <summary>Creates an empty database and returns its connection string.</summary>
-    public static async Task<string> CreateDatabaseAsync()
+    /// <summary>Creates a database, empty or a copy of another, and returns its connection string.</summary>
+    public static async Task<string> CreateDatabaseAsync(string template = "template1")
     {
         var name = UniqueName();
-        await ExecuteAsync($"CREATE DATABASE {name}");
+        await ExecuteAsync($"CREATE DATABASE {name} TEMPLATE {template}");
         return new NpgsqlConnectionStringBuilder(Postgres) { Database = name, MaxPoolSize = 20 }.ConnectionString;
     }
 

@@ -1,4 +1,4 @@
-using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Tests.Servers;
@@ -68,9 +68,9 @@ internal sealed class WatchedStore(ITaskStore inner) : ITaskStore, IAsyncDisposa
 
     public Task RedispatchAllAsync(DateTime now) => inner.RedispatchAllAsync(now);
 
-    public Task<IOutboxLease?> TryLeadRelayAsync(Action wake, CancellationToken cancellationToken) => inner.TryLeadRelayAsync(wake, cancellationToken);
+    public Task<IOutboxLease?> TryAcquireOutboxLeaseAsync(Action wake, CancellationToken cancellationToken) => inner.TryAcquireOutboxLeaseAsync(wake, cancellationToken);
 
-    public Task WakeRelayAsync() => inner.WakeRelayAsync();
+    public Task WakeDispatcherAsync() => inner.WakeDispatcherAsync();
 
     public Task<long[]> LoadCursorsAsync() => inner.LoadCursorsAsync();
 

@@ -1,5 +1,5 @@
 using TaskQueue.Engine.Files;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Integration;
 using Xunit;
 
@@ -18,6 +18,8 @@ public sealed class GroupCommitWithLocks() : GroupCommitTests(DatabaseProvider.S
 public sealed class QueueRacesWithRowVersions() : QueueRaceTests(DatabaseProvider.SqlServer);
 
 public sealed class QueueRacesWithLocks() : QueueRaceTests(DatabaseProvider.SqlServer, rowVersions: false);
+
+public sealed class QueueModelOnSqlServer() : QueueModelTests(DatabaseProvider.SqlServer);
 
 public sealed class QueueRulesOnSqlServer() : QueueRulesTests(DatabaseProvider.SqlServer);
 

@@ -1,5 +1,6 @@
+using Microsoft.Extensions.Time.Testing;
 using Shouldly;
-using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Ids;
 using Xunit;
 
 namespace TaskQueue.Tests.Unit;
@@ -19,10 +20,10 @@ public sealed class BellaTaskIdTests
             var text = id.ToString();
 
             text.ShouldMatch("^TASK-[0-9]+-[0-9]+-[BSCP]-[0-9]{12}-[0-9]{4}-[0-9]{6}$");
-            BellaTaskId.Parse(text).ShouldBe(id);
-            BellaTaskId.FromGuid(guid).ShouldBe(id);
-            BellaTaskId.ParseAny(text).ShouldBe(guid);
-            BellaTaskId.Format(guid).ShouldBe(text);
+            NumberedTaskId.Parse(text).ShouldBe(id);
+            NumberedTaskId.FromGuid(guid).ShouldBe(id);
+            NumberedTaskId.ParseAny(text).ShouldBe(guid);
+            NumberedTaskId.Format(guid).ShouldBe(text);
             guid.Version.ShouldBe(8);
             (guid.Variant & 0b1100).ShouldBe(0b1000);
         }
@@ -31,21 +32,21 @@ public sealed class BellaTaskIdTests
     [Fact]
     public void The_largest_and_the_smallest_parts_survive()
     {
-        foreach (var id in new BellaTaskId[]
+        foreach (var id in new NumberedTaskId[]
         {
-            new(Milliseconds(2000, 1, 1), 0, BellaMode.Blocking, 0, 0, 1),
-            new(Milliseconds(2100, 1, 1) - 1, 999, BellaMode.Batch, 9999, ushort.MaxValue, int.MaxValue),
+            new(Milliseconds(2000, 1, 1), 0, NumberedTaskMode.Blocking, 0, 0, 1),
+            new(Milliseconds(2100, 1, 1) - 1, 999, NumberedTaskMode.Batch, 9999, ushort.MaxValue, int.MaxValue),
         })
         {
-            BellaTaskId.FromGuid(id.ToGuid()).ShouldBe(id);
-            BellaTaskId.Parse(id.ToString()).ShouldBe(id);
+            NumberedTaskId.FromGuid(id.ToGuid()).ShouldBe(id);
+            NumberedTaskId.Parse(id.ToString()).ShouldBe(id);
         }
     }
 
     [Fact]
     public void The_text_shows_the_parts_in_UTC()
     {
-        var id = new BellaTaskId(Milliseconds(2025, 11, 11) + 20 * 3_600_000 + 15 * 60_000 + 7_042, 9, BellaMode.Callback, 1, 1, 7);
+        var id = new NumberedTaskId(Milliseconds(2025, 11, 11) + 20 * 3_600_000 + 15 * 60_000 + 7_042, 9, NumberedTaskMode.Callback, 1, 1, 7);
 
         id.ToString().ShouldBe("TASK-7-1-C-251111201507-0001-042009");
     }
@@ -74,8 +75,8 @@ public sealed class BellaTaskIdTests
     [InlineData("TASK-X-X-X-XXXXXXXXXXXX-XXXX-XXXXXX")]
     public void Other_text_is_no_id(string text)
     {
-        BellaTaskId.Parse(text).ShouldBeNull();
-        BellaTaskId.ParseAny(text).ShouldBeNull();
+        NumberedTaskId.Parse(text).ShouldBeNull();
+        NumberedTaskId.ParseAny(text).ShouldBeNull();
     }
 
     [Fact]
@@ -83,19 +84,19 @@ public sealed class BellaTaskIdTests
     {
         foreach (var guid in new[] { Guid.Empty, Guid.NewGuid(), Guid.CreateVersion7(), Guid.AllBitsSet, new Guid("ffffffff-ffff-8fff-bfff-ffffffffffff") })
         {
-            BellaTaskId.FromGuid(guid).ShouldBeNull();
-            BellaTaskId.Format(guid).ShouldBe(guid.ToString());
-            BellaTaskId.ParseAny(guid.ToString()).ShouldBe(guid);
+            NumberedTaskId.FromGuid(guid).ShouldBeNull();
+            NumberedTaskId.Format(guid).ShouldBe(guid.ToString());
+            NumberedTaskId.ParseAny(guid.ToString()).ShouldBe(guid);
         }
     }
 
     [Fact]
     public void Made_ids_increase_even_where_the_clock_stands_still()
     {
-        var time = new StoppedClock(new DateTimeOffset(2026, 5, 6, 7, 8, 9, 998, TimeSpan.Zero));
-        var ids = new BellaTaskIds(time);
+        var time = new FakeTimeProvider(new DateTimeOffset(2026, 5, 6, 7, 8, 9, 998, TimeSpan.Zero));
+        var ids = new NumberedTaskIds(time);
 
-        var made = Enumerable.Range(0, 2500).Select(_ => ids.New(3, 1, BellaMode.Callback)).ToList();
+        var made = Enumerable.Range(0, 2500).Select(_ => ids.New(3, 1, NumberedTaskMode.Callback)).ToList();
 
         made[0].ToString().ShouldMatch("^TASK-3-1-C-260506070809-[0-9]{4}-998000$");
         made[^1].ToString().ShouldMatch("^TASK-3-1-C-260506070810-[0-9]{4}-000499$");
@@ -107,32 +108,27 @@ public sealed class BellaTaskIdTests
     [Fact]
     public void A_new_instance_is_another_number()
     {
-        var ids = new BellaTaskIds(TimeProvider.System);
-        var first = ids.New(1, 0, BellaMode.Callback).Instance;
+        var ids = new NumberedTaskIds(TimeProvider.System);
+        var first = ids.New(1, 0, NumberedTaskMode.Callback).Instance;
 
         var drawn = Enumerable.Range(0, 20).Select(_ =>
         {
             ids.DrawInstance();
-            return ids.New(1, 0, BellaMode.Callback).Instance;
+            return ids.New(1, 0, NumberedTaskMode.Callback).Instance;
         }).ToList();
 
         drawn.ShouldContain(instance => instance != first);
         drawn.ShouldAllBe(instance => instance >= 0 && instance < 10_000);
     }
 
-    private static BellaTaskId Any(Random random) => new(
+    private static NumberedTaskId Any(Random random) => new(
         random.NextInt64(Milliseconds(2000, 1, 1), Milliseconds(2100, 1, 1)),
         random.Next(1000),
-        (BellaMode)random.Next(4),
+        (NumberedTaskMode)random.Next(4),
         random.Next(10_000),
         random.Next(ushort.MaxValue + 1),
         random.Next(1, int.MaxValue));
 
     private static long Milliseconds(int year, int month, int day) =>
         new DateTimeOffset(year, month, day, 0, 0, 0, TimeSpan.Zero).ToUnixTimeMilliseconds();
-
-    private sealed class StoppedClock(DateTimeOffset now) : TimeProvider
-    {
-        public override DateTimeOffset GetUtcNow() => now;
-    }
 }

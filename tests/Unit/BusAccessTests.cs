@@ -1,17 +1,16 @@
 using MassTransit;
 using Microsoft.Extensions.Options;
 using Shouldly;
-using TaskQueue.Api.Bella;
+using TaskQueue.Adapters.Bella;
+using TaskQueue.Bus.Connection;
+using TaskQueue.Bus.Health;
+using TaskQueue.Bus.Senders;
 using TaskQueue.Consumers;
 using TaskQueue.Contracts;
-using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
-using TaskQueue.Engine.Bus;
-using TaskQueue.Engine.Bus.Senders;
-using TaskQueue.Engine.Events;
-using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Replies;
+using TaskQueue.Engine.Tasks;
 using Xunit;
 
 namespace TaskQueue.Tests.Unit;
@@ -49,7 +48,7 @@ public sealed class BusAccessTests
     [Fact]
     public void Every_message_that_the_server_consumes_is_in_the_table()
     {
-        var consumed = new[] { typeof(EngineOptions), typeof(ConsumersRole), typeof(BellaBusEvent) }.SelectMany(t => t.Assembly.GetTypes())
+        var consumed = new[] { typeof(BusAddress), typeof(ConsumersRole), typeof(BellaBusEvent) }.SelectMany(t => t.Assembly.GetTypes())
             .Where(t => t is { IsClass: true, IsAbstract: false })
             .SelectMany(t => t.GetInterfaces()).Where(i => i.IsGenericType && i.GetGenericTypeDefinition() == typeof(IConsumer<>))
             .Select(i => i.GetGenericArguments()[0]).Distinct();

@@ -2,6 +2,7 @@ using System.Net;
 using System.Text;
 using Shouldly;
 using TaskQueue.Engine.Callbacks;
+using TaskQueue.Scheduler.Callbacks;
 using Xunit;
 
 namespace TaskQueue.Tests.Unit;

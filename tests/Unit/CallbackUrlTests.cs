@@ -1,6 +1,7 @@
 using System.Net;
 using Shouldly;
 using TaskQueue.Engine.Callbacks;
+using TaskQueue.Scheduler.Callbacks;
 using Xunit;
 
 namespace TaskQueue.Tests.Unit;

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Shouldly;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Encryption;
 using Xunit;
 

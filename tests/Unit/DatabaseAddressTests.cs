@@ -1,5 +1,5 @@
 using Shouldly;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Storage;
 using Xunit;
 
 namespace TaskQueue.Tests.Unit;

@@ -1,7 +1,8 @@
 using Shouldly;
 using TaskQueue.Contracts;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Storage;
+using TaskQueue.Tests.Servers;
 using Xunit;
 using static TaskQueue.Tests.Servers.TestTasks;
 

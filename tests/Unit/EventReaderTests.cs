@@ -1,6 +1,6 @@
 using Shouldly;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Storage;
 using Xunit;
 
 namespace TaskQueue.Tests.Unit;

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
 using Shouldly;
+using TaskQueue.Bus.Health;
 using TaskQueue.Engine.Health;
 using TaskQueue.Tests.Servers;
 using Xunit;
@@ -148,7 +149,7 @@ public sealed class HealthTests : IAsyncDisposable
         After(10);
         probe.Sent(_time.GetTimestamp());
         After(100);
-        probe.Excuse();
+        probe.Ignore();
         probe.Silence.ShouldBe(TimeSpan.Zero);
         probe.Sent(_time.GetTimestamp());
         After(20);

@@ -2,7 +2,8 @@ using System.Buffers;
 using System.Text;
 using System.Text.Json;
 using Shouldly;
-using TaskQueue.Api.Http;
+using TaskQueue.Http.Errors;
+using TaskQueue.Http.Requests;
 using Xunit;
 
 namespace TaskQueue.Tests.Unit;

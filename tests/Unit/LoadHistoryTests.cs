@@ -1,6 +1,6 @@
 using Shouldly;
-using TaskQueue.Engine.Storage;
-using TaskQueue.Engine.Telemetry;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Scaling;
 using TaskQueue.Tests.Servers;
 using Xunit;
 

@@ -1,6 +1,6 @@
 using Shouldly;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Memory;
-using TaskQueue.Engine.Tasks;
 using Xunit;
 
 namespace TaskQueue.Tests.Unit;

@@ -1,9 +1,9 @@
 using System.Text.Json;
 using Shouldly;
-using TaskQueue.Api.Http;
-using TaskQueue.Api.Moab;
+using TaskQueue.Adapters.Moab;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Http.Errors;
 using Xunit;
 
 namespace TaskQueue.Tests.Unit;

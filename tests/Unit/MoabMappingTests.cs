@@ -1,10 +1,10 @@
 using System.ComponentModel.DataAnnotations;
 using Shouldly;
-using TaskQueue.Api.Http;
-using TaskQueue.Api.Moab;
+using TaskQueue.Adapters.Moab;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Http.Errors;
 using Xunit;
 
 namespace TaskQueue.Tests.Unit;

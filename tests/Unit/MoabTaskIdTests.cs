@@ -1,7 +1,8 @@
+using Microsoft.Extensions.Time.Testing;
 using Shouldly;
-using TaskQueue.Api.Moab;
+using TaskQueue.Adapters.Moab;
 using TaskQueue.Contracts;
-using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Ids;
 using Xunit;
 
 namespace TaskQueue.Tests.Unit;
@@ -36,17 +37,17 @@ public sealed class MoabTaskIdTests
             MoabTaskId.ToNumber(id).ShouldBe(number);
             MoabTaskId.Format(id).ShouldMatch("^tsk_[0-9a-zA-Z]{11,13}$");
             MoabTaskId.Parse(MoabTaskId.Format(id)).ShouldBe(id);
-            BellaTaskId.FromGuid(id).ShouldBeNull();
+            NumberedTaskId.FromGuid(id).ShouldBeNull();
         }
     }
 
     [Fact]
     public void Ids_of_other_doors_survive_the_text()
     {
-        var bella = new BellaTaskIds(TimeProvider.System);
+        var bella = new NumberedTaskIds(TimeProvider.System);
         for (var sample = 0; sample < Samples; sample++)
         {
-            foreach (var id in new[] { TaskId.New(TimeProvider.System), bella.New(1, 1, BellaMode.Callback).ToGuid(), Guid.NewGuid() })
+            foreach (var id in new[] { TaskId.New(TimeProvider.System), bella.New(1, 1, NumberedTaskMode.Callback).ToGuid(), Guid.NewGuid() })
             {
                 MoabTaskId.ToNumber(id).ShouldBeNull();
                 MoabTaskId.Format(id).ShouldMatch("^tsk_[0-9a-zA-Z]{22,26}$");
@@ -108,7 +109,7 @@ public sealed class MoabTaskIdTests
     [Fact]
     public void New_ids_grow_while_the_clock_stands_goes_back_and_the_instance_is_drawn_again()
     {
-        var clock = new Clock { Now = DateTimeOffset.UnixEpoch.AddYears(56) };
+        var clock = new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddYears(56));
         var ids = new MoabTaskIds(clock);
         var all = new List<Guid>();
         for (var i = 0; i < 5000; i++)
@@ -117,7 +118,7 @@ public sealed class MoabTaskIdTests
             if (i % 100 == 0)
                 ids.DrawInstance();
             if (i % 250 == 0)
-                clock.Now = clock.Now.AddMilliseconds(i % 500 == 0 ? 3 : -2);
+                clock.AdjustTime(clock.GetUtcNow().AddMilliseconds(i % 500 == 0 ? 3 : -2));
         }
 
         all.ShouldBe(all.Order());
@@ -129,15 +130,15 @@ public sealed class MoabTaskIdTests
     [Fact]
     public void Own_ids_sort_by_time_among_those_of_other_doors()
     {
-        var clock = new Clock { Now = DateTimeOffset.UnixEpoch.AddYears(57) };
+        var clock = new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddYears(57));
         var ids = new MoabTaskIds(clock);
         var mixed = new List<Guid>();
         for (var i = 0; i < 100; i++)
         {
             mixed.Add(ids.New());
-            clock.Now = clock.Now.AddMilliseconds(1);
-            mixed.Add(OfAnotherDoor(clock.Now));
-            clock.Now = clock.Now.AddMilliseconds(1);
+            clock.Advance(TimeSpan.FromMilliseconds(1));
+            mixed.Add(OfAnotherDoor(clock.GetUtcNow()));
+            clock.Advance(TimeSpan.FromMilliseconds(1));
         }
 
         mixed.ShouldBe(mixed.Order());
@@ -157,12 +158,5 @@ public sealed class MoabTaskIdTests
         Span<byte> bytes = stackalloc byte[8];
         random.NextBytes(bytes);
         return BitConverter.ToUInt64(bytes) >> random.Next(64);
-    }
-
-    private sealed class Clock : TimeProvider
-    {
-        public DateTimeOffset Now { get; set; }
-
-        public override DateTimeOffset GetUtcNow() => Now;
     }
 }

@@ -1,10 +1,10 @@
 using System.Text.Json;
 using Shouldly;
-using TaskQueue.Api.Auth;
-using TaskQueue.Api.Http;
 using TaskQueue.Api.Tasks;
 using TaskQueue.Api.Workers;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Http.Auth;
+using TaskQueue.Http.Json;
 using Xunit;
 
 namespace TaskQueue.Tests.Unit;

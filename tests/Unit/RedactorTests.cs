@@ -1,5 +1,5 @@
 using Shouldly;
-using TaskQueue.Api.Auth;
+using TaskQueue.Http.Auth;
 using Xunit;
 
 namespace TaskQueue.Tests.Unit;

@@ -1,6 +1,6 @@
 using Shouldly;
 using TaskQueue.Contracts;
-using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Queues;
 using Xunit;
 
 namespace TaskQueue.Tests.Unit;

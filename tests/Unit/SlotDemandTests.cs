@@ -1,5 +1,5 @@
 using Shouldly;
-using TaskQueue.Engine.Telemetry;
+using TaskQueue.Engine.Scaling;
 using Xunit;
 
 namespace TaskQueue.Tests.Unit;

@@ -11,7 +11,8 @@ namespace TaskQueue.Tests.Unit;
 /// </summary>
 internal sealed class StateDiagram : StateMachineVisitor
 {
-    private readonly SortedSet<(string From, string To, string Event)> _transitions = [];
+    private readonly SortedSet<(string From, string To, string Event)> _transitions = new(Comparer<(string From, string To, string Event)>.Create(
+        (a, b) => string.CompareOrdinal($"{a.From}\0{a.To}\0{a.Event}", $"{b.From}\0{b.To}\0{b.Event}")));
     private string _state = "";
     private string _event = "";
 
@@ -27,7 +28,7 @@ internal sealed class StateDiagram : StateMachineVisitor
         var text = new StringBuilder("stateDiagram-v2\n");
         foreach (var edge in _transitions.GroupBy(t => (t.From, t.To), t => t.Event))
             text.Append($"  {edge.Key.From} --> {edge.Key.To}: {string.Join(", ", edge)}\n");
-        foreach (var end in _transitions.Select(t => t.To).Except(_transitions.Select(t => t.From)).Order())
+        foreach (var end in _transitions.Select(t => t.To).Except(_transitions.Select(t => t.From)).Order(StringComparer.Ordinal))
             text.Append($"  {end} --> [*]\n");
         return text.ToString();
     }

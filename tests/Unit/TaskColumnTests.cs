@@ -1,8 +1,9 @@
 using Microsoft.EntityFrameworkCore;
 using Shouldly;
 using TaskQueue.Contracts;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Storage;
+using TaskQueue.Storage.Sqlite;
 using TaskQueue.Tests.Servers;
 using Xunit;
 

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Time.Testing;
 using Shouldly;
 using TaskQueue.Contracts;
 using Xunit;
@@ -11,7 +12,7 @@ public sealed class TaskIdTests
     {
         var now = new DateTimeOffset(2101, 1, 1, 0, 0, 0, TimeSpan.Zero); // later than the clock of any other test: ids never go back
 
-        var bytes = TaskId.New(new Clock(now)).ToByteArray(bigEndian: true);
+        var bytes = TaskId.New(new FakeTimeProvider(now)).ToByteArray(bigEndian: true);
 
         (bytes[6] >> 4).ShouldBe(4);
         (bytes[8] >> 6).ShouldBe(0b10);
@@ -38,9 +39,9 @@ public sealed class TaskIdTests
     [Fact]
     public void Ids_increase_where_the_clock_stands_still_or_goes_back()
     {
-        var first = TaskId.New(new Clock(DateTimeOffset.UnixEpoch.AddDays(1)));
+        var first = TaskId.New(new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddDays(1)));
 
-        TaskId.New(new Clock(DateTimeOffset.UnixEpoch)).CompareTo(first).ShouldBeGreaterThan(0);
+        TaskId.New(new FakeTimeProvider(DateTimeOffset.UnixEpoch)).CompareTo(first).ShouldBeGreaterThan(0);
     }
 
     [Fact]
@@ -53,10 +54,5 @@ public sealed class TaskIdTests
 
         // Not by their random half alone: the first half is unique too.
         ids.SelectMany(x => x).Select(id => id.ToString()[..18]).Distinct().Count().ShouldBe(80_000);
-    }
-
-    private sealed class Clock(DateTimeOffset now) : TimeProvider
-    {
-        public override DateTimeOffset GetUtcNow() => now;
     }
 }

@@ -1,7 +1,6 @@
 using Shouldly;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Queues;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 using Xunit;
 

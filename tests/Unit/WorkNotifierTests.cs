@@ -1,6 +1,5 @@
 using Shouldly;
-using TaskQueue.Engine.Events;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Tasks;
 using Xunit;
 

@@ -1,9 +1,11 @@
 using System.Globalization;
-using TaskQueue.Api.Auth;
-using TaskQueue.Api.Http;
 using TaskQueue.Engine;
-using TaskQueue.Engine.Audit;
 using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Audit;
+using TaskQueue.Http.Answers;
+using TaskQueue.Http.Auth;
+using TaskQueue.Http.Errors;
+using TaskQueue.Http.Json;
 
 namespace TaskQueue.Api.Audit;
 
@@ -14,7 +16,7 @@ internal static class AuditEndpoints
     private const int MaxPage = 1000;
 
     public static void MapAudit(this WebApplication app) =>
-        app.MapGroup("/audit").WithTags("audit").AnswerFaults(HttpRegistration.Problem).Needs(Scope.Admin)
+        app.MapGroup("/audit").WithTags("audit").AnswerFaults(ApiErrors.Problem).Needs(Scope.Admin)
             .MapGet("", ListAsync).Produces<AuditPage>().ProducesProblem(400)
             .TakesQuery("actor", "Name of the caller.").TakesQuery("tenant", "Tenant of the caller.").TakesQuery("action", "Beginning of the action, such as queue.")
             .TakesQuery("target", "The target, such as queue/mail.").TakesQuery("result", "Beginning of the result: done, refused or failed.")
@@ -22,7 +24,7 @@ internal static class AuditEndpoints
             .TakesQuery("limit", "1 to 1000; default 100.").TakesQuery("after", "next of the page before.")
             .WithSummary("Administrative acts, and what was refused, newest first.");
 
-    private static async Task<IResult> ListAsync(HttpContext context, AuditQueries audit)
+    private static async Task<IResult> ListAsync(HttpContext context, IAuditStore audit)
     {
         var query = context.Request.Query;
         var limit = Text("limit") is { } number ? Number(number, "limit", MaxPage) : DefaultPage;

@@ -1,6 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using TaskQueue.Api.Http;
+using TaskQueue.Http.Json;
 
 namespace TaskQueue.Api.Audit;
 

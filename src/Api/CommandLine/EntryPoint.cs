@@ -1,3 +1,4 @@
+using TaskQueue.Engine;
 using System.CommandLine;
 using Microsoft.Extensions.Options;
 using TaskQueue.Api.Hosting;
@@ -45,7 +46,7 @@ internal static class EntryPoint
     private static Command[] ClientCommands() =>
     [
         QueueCommands.Queues(), EnqueueCommand.Create(), TailCommand.Create(), StatsCommand.Create(), TaskCommands.Show(), TaskCommands.Retry(), TaskCommands.Cancel(),
-        QueueCommands.Pause(), QueueCommands.Resume(), QueueCommands.Purge(), QuarantineCommands.Create(), QuotaCommand.Create(),
+        QueueCommands.Pause(), QueueCommands.Resume(), QueueCommands.Purge(), QuarantineCommands.Create(), MaintenanceCommands.Create(), QuotaCommand.Create(),
         KeyCommands.Keys(), AuditCommand.Create(),
     ];
 

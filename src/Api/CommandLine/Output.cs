@@ -4,7 +4,7 @@ using System.Text.Json.Serialization.Metadata;
 using Microsoft.Win32.SafeHandles;
 using Spectre.Console;
 using Spectre.Console.Rendering;
-using TaskQueue.Api.Http;
+using TaskQueue.Http.Json;
 
 namespace TaskQueue.Api.CommandLine;
 

@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
-using TaskQueue.Api.Http;
 using TaskQueue.Client;
+using TaskQueue.Http.Json;
 
 namespace TaskQueue.Api.CommandLine;
 

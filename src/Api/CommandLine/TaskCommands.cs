@@ -1,8 +1,8 @@
 using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using TaskQueue.Api.Http;
 using TaskQueue.Client;
+using TaskQueue.Http.Json;
 
 namespace TaskQueue.Api.CommandLine;
 

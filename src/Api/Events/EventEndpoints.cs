@@ -2,14 +2,15 @@ using System.Buffers;
 using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Primitives;
-using TaskQueue.Api.Auth;
-using TaskQueue.Api.Http;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Draining;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Quotas;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Http.Answers;
+using TaskQueue.Http.Auth;
+using TaskQueue.Http.Errors;
 
 namespace TaskQueue.Api.Events;
 
@@ -21,12 +22,12 @@ internal static class EventEndpoints
     private static readonly TimeSpan HeartbeatEvery = TimeSpan.FromSeconds(15);
 
     public static void MapEvents(this WebApplication app) =>
-        app.MapGroup("/events").WithTags("events").AnswerFaults(HttpRegistration.Problem)
+        app.MapGroup("/events").WithTags("events").AnswerFaults(ApiErrors.Problem)
             .MapGet("", ListenAsync).Needs(Scope.Read).MayWait().TakesQuery("queue", "Only tasks of this queue; may be given up to 100 times. Default all.")
             .Produces<string>(200, "text/event-stream").ProducesProblem(400).ProducesProblem(429)
             .WithSummary("What happens to tasks, as it happens, as server-sent events: submitted, started, completed, failed, retrying, snoozed, cancelled, expired. Goes on behind the header Last-Event-ID, else begins now.");
 
-    private static async Task<IResult> ListenAsync(HttpContext context, EventFeed stream, StreamQuota streams, TaskQueries queries, Redaction redaction, Drain drain)
+    private static async Task<IResult> ListenAsync(HttpContext context, EventFeed stream, StreamQuota streams, ITaskQueries queries, Redaction redaction, Drain drain)
     {
         var queues = Queues(context.Request.Query["queue"]);
         foreach (var queue in queues ?? [])

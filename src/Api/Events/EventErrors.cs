@@ -1,13 +1,13 @@
-using TaskQueue.Api.Auth;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
-using TaskQueue.Engine.Encryption;
 using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Http.Auth;
 
 namespace TaskQueue.Api.Events;
 
 /// <summary>The errors of events as a caller sees them. Only where values are hidden are the tasks of events with errors read.</summary>
-internal sealed class EventErrors(TaskQueries queries, Redaction redaction, Caller caller)
+internal sealed class EventErrors(ITaskQueries queries, Redaction redaction, Caller caller)
 {
     /// <summary>Payloads in memory at a time, for each listener.</summary>
     private const int MaxPayloads = 10;

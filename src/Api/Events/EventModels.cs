@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using TaskQueue.Api.Http;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Http.Json;
 
 namespace TaskQueue.Api.Events;
 

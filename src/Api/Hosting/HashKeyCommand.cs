@@ -1,3 +1,4 @@
+using TaskQueue.Engine;
 using System.Buffers.Text;
 using System.Security.Cryptography;
 using System.Text;

@@ -1,5 +1,5 @@
 using System.Net;
-using TaskQueue.Api.Operations;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
 
 namespace TaskQueue.Api.Hosting;

@@ -24,6 +24,8 @@ internal static class Logs
         ["Logging:LogLevel:Microsoft.Extensions.Diagnostics.HealthChecks"] = "None",
         // It logs every command that fails, and every try to reach the broker: BusFaultLog and Outages say the same of the bus alone, once.
         ["Logging:LogLevel:MassTransit"] = "None",
+        // Its warnings are about runs that it repeats; MaintenanceRunner and the answer of GET /maintenance say what failed.
+        ["Logging:LogLevel:Hangfire"] = "Error",
         ["Logging:Console:FormatterOptions:SingleLine"] = "true",
         ["Logging:Console:FormatterOptions:UseUtcTimestamp"] = "true",
         ["Logging:Console:FormatterOptions:TimestampFormat"] = "yyyy-MM-ddTHH:mm:ss.fffZ ",

@@ -1,6 +1,6 @@
 using System.Text.Json;
-using TaskQueue.Api.Http;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Http.Json;
+using TaskQueue.Storage;
 
 namespace TaskQueue.Api.Hosting;
 
@@ -18,6 +18,7 @@ internal static class MigrateCommand
         });
         var address = app.Services.GetRequiredService<DatabaseAddress>();
         var applied = await StartupChecks.ReachAsync(address, () => app.Services.GetRequiredService<DatabaseMigrator>().MigrateAsync(cancellationToken));
+        await StartupChecks.PrepareMaintenanceAsync(app.Services, cancellationToken);
         Console.WriteLine(
             json ? JsonSerializer.Serialize(new { database = address.ToString(), applied }, JsonStyle.Options)
             : applied.Count == 0 ? $"{address}: nothing to do"

@@ -1,3 +1,4 @@
+using TaskQueue.Engine;
 namespace TaskQueue.Api.Hosting;
 
 /// <summary>What a process does. Roles only decide which services and receive endpoints start.</summary>
@@ -31,6 +32,3 @@ internal static class RoleList
             _ => throw new StartupException($"TaskQueue:Roles names '{word}'; it must be a list of api, scheduler, consumers."),
         };
 }
-
-/// <summary>The process cannot start; the message is one line that says what to change.</summary>
-internal sealed class StartupException(string message) : Exception(message);

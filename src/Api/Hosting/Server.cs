@@ -3,16 +3,15 @@ using System.Security.Cryptography;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Options;
-using TaskQueue.Api.Agent;
+using TaskQueue.Adapters.Agent;
+using TaskQueue.Adapters.Bella;
+using TaskQueue.Adapters.Moab;
+using TaskQueue.Adapters.OpenAI.Batches;
+using TaskQueue.Adapters.OpenAI.Files;
 using TaskQueue.Api.Audit;
-using TaskQueue.Api.Auth;
-using TaskQueue.Api.Batches;
-using TaskQueue.Api.Bella;
 using TaskQueue.Api.Events;
-using TaskQueue.Api.Files;
-using TaskQueue.Api.Http;
 using TaskQueue.Api.Keys;
-using TaskQueue.Api.Moab;
+using TaskQueue.Api.Maintenance;
 using TaskQueue.Api.Operations;
 using TaskQueue.Api.Quarantine;
 using TaskQueue.Api.Queues;
@@ -21,15 +20,22 @@ using TaskQueue.Api.Schedules;
 using TaskQueue.Api.Tasks;
 using TaskQueue.Api.Webhooks;
 using TaskQueue.Api.Workers;
+using TaskQueue.Bus;
+using TaskQueue.Bus.Connection;
 using TaskQueue.Client;
 using TaskQueue.Consumers;
 using TaskQueue.Contracts;
 using TaskQueue.Engine;
-using TaskQueue.Engine.Bus;
 using TaskQueue.Engine.Draining;
 using TaskQueue.Engine.Replies;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Http.Adapters;
+using TaskQueue.Http.Auth;
 using TaskQueue.Scheduler;
+using TaskQueue.Scheduler.Maintenance;
+using TaskQueue.Storage.Postgres;
+using TaskQueue.Storage.SqlServer;
+using TaskQueue.Storage.Sqlite;
+using TaskQueue.Storage;
 
 namespace TaskQueue.Api.Hosting;
 
@@ -41,6 +47,7 @@ internal static partial class Server
 {
     public static WebApplication Build(ServerOptions options, Action<WebApplicationBuilder>? configure = null)
     {
+        StorageProviders.Register(new SqliteProvider(), new PostgresProvider(), new SqlServerProvider());
         var builder = WebApplication.CreateSlimBuilder();
         configure?.Invoke(builder);
         var configuration = builder.Configuration;
@@ -55,7 +62,9 @@ internal static partial class Server
         builder.Services.AddOptions<HostOptions>().Configure<IOptions<DrainOptions>>((host, drain) => host.ShutdownTimeout = drain.Value.Longest);
         var self = ReplyAddressOf(addresses.All[0].Binding);
         builder.Services.AddSingleton(self);
-        builder.Services.AddTaskQueueEngine(database, bus, [.. BusRoles(roles, bus, self)]);
+        builder.Services.AddTaskQueue(database, bus, [.. BusRoles(roles, bus, self)]);
+        if (roles != Roles.Consumers)
+            builder.Services.AddTaskQueueMaintenance();
         if (roles.HasFlag(Roles.Scheduler))
             builder.Services.AddTaskQueueScheduler();
         if (roles.HasFlag(Roles.Consumers))
@@ -130,6 +139,7 @@ internal static partial class Server
         app.MapQueues();
         app.MapSchedules();
         app.MapQuarantine();
+        app.MapMaintenance();
         app.MapKeys();
         app.MapAudit();
         app.MapBella();
@@ -140,6 +150,8 @@ internal static partial class Server
         app.MapEvents();
         app.MapWebhooks();
         app.MapQuotas();
+        foreach (var adapter in app.Services.GetServices<IHttpAdapter>())
+            adapter.Map(app);
     }
 
     private static void ConfigureKestrel(KestrelServerOptions kestrel, ListenAddresses addresses, ServerCertificates certificates, IConfiguration configuration)

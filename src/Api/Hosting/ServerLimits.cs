@@ -1,9 +1,9 @@
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Options;
-using TaskQueue.Api.Auth;
-using TaskQueue.Api.Http;
 using TaskQueue.Engine.Memory;
+using TaskQueue.Http.Auth;
+using TaskQueue.Http.Requests;
 
 namespace TaskQueue.Api.Hosting;
 

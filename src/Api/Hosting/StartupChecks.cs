@@ -4,11 +4,13 @@ using System.Security.Cryptography;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Options;
 using RabbitMQ.Client.Exceptions;
-using TaskQueue.Api.Auth;
-using TaskQueue.Engine.Bus;
+using TaskQueue.Bus.Connection;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Files;
 using TaskQueue.Engine.Queues;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Http.Auth;
+using TaskQueue.Scheduler.Maintenance;
+using TaskQueue.Storage;
 
 namespace TaskQueue.Api.Hosting;
 
@@ -32,8 +34,29 @@ internal static partial class StartupChecks
             await services.GetRequiredService<IssuedKeys>().RefreshAsync(cancellationToken); // issued keys turn authentication on
             return true;
         });
+        await PrepareMaintenanceAsync(services, cancellationToken);
         UseFiles(services);
         await DeclareQueuesAsync(services, queues.Values);
+    }
+
+    /// <summary>Makes the tables of maintenance where they are missing, in processes that use them.</summary>
+    public static async Task PrepareMaintenanceAsync(IServiceProvider services, CancellationToken cancellationToken)
+    {
+        if (services.GetService<MaintenanceSchema>() is not { } schema)
+            return;
+        var database = services.GetRequiredService<DatabaseAddress>();
+        try
+        {
+            await ReachAsync(database, async () =>
+            {
+                await schema.PrepareAsync(cancellationToken);
+                return true;
+            });
+        }
+        catch (StartupException fault)
+        {
+            throw new StartupException($"{fault.Message}; the tables of maintenance are missing or old: run 'taskqueue migrate' as a user who may create the schema {MaintenanceSchema.Name}");
+        }
     }
 
     /// <summary>Runs something on the database; where it cannot be reached, says so in one line.</summary>

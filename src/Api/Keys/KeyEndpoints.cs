@@ -1,9 +1,11 @@
 using Microsoft.Extensions.Options;
-using TaskQueue.Api.Audit;
-using TaskQueue.Api.Auth;
-using TaskQueue.Api.Http;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Http.Answers;
+using TaskQueue.Http.Audit;
+using TaskQueue.Http.Auth;
+using TaskQueue.Http.Errors;
+using TaskQueue.Http.Requests;
 
 namespace TaskQueue.Api.Keys;
 
@@ -15,7 +17,7 @@ internal static class KeyEndpoints
 
     public static void MapKeys(this WebApplication app)
     {
-        var keys = app.MapGroup("/keys").WithTags("keys").AnswerFaults(HttpRegistration.Problem).Needs(Scope.Admin);
+        var keys = app.MapGroup("/keys").WithTags("keys").AnswerFaults(ApiErrors.Problem).Needs(Scope.Admin);
         keys.MapPost("", IssueAsync).Audited("key.issue").TakesJson<KeyBody>().Produces<KeyDetails>(201).ProducesProblem(400).ProducesProblem(409)
             .WithSummary("Issue a key. Its text is in this answer and nowhere else.");
         keys.MapGet("", ListAsync).Produces<KeyList>().WithSummary("The issued keys, without their text.");
@@ -25,7 +27,7 @@ internal static class KeyEndpoints
             .WithSummary("Give a key a new text, which is in this answer and nowhere else.");
     }
 
-    private static async Task<IResult> IssueAsync(HttpContext context, ApiKeys keys, ApiKeyStore store, IssuedKeys issued, IOptionsMonitor<LimitOptions> limits, TimeProvider time)
+    private static async Task<IResult> IssueAsync(HttpContext context, IIssuedKeyStore keys, ApiKeyStore store, IssuedKeys issued, IOptionsMonitor<LimitOptions> limits, TimeProvider time)
     {
         var body = await RequestJson.ReadAsync(context, KeyJson.Shapes.KeyBody, MaxBody);
         if (!store.IsOn)
@@ -44,17 +46,17 @@ internal static class KeyEndpoints
         return Results.Json(details with { Key = text }, KeyJson.Shapes.KeyDetails, statusCode: 201);
     }
 
-    private static async Task<IResult> ListAsync(HttpContext context, ApiKeys keys)
+    private static async Task<IResult> ListAsync(HttpContext context, IIssuedKeyStore keys)
     {
         var caller = context.Caller();
         var list = await keys.ListAsync(caller.IsOperator ? null : caller.Tenant, context.RequestAborted);
         return Results.Json(new KeyList(list.ConvertAll(key => KeyMapping.ToDetails(key))), KeyJson.Shapes.KeyList);
     }
 
-    private static async Task<IResult> GetAsync(string id, HttpContext context, ApiKeys keys) =>
+    private static async Task<IResult> GetAsync(string id, HttpContext context, IIssuedKeyStore keys) =>
         Results.Json(KeyMapping.ToDetails(await FindAsync(id, context, keys)), KeyJson.Shapes.KeyDetails);
 
-    private static async Task<IResult> RevokeAsync(string id, HttpContext context, ApiKeys keys, IssuedKeys issued)
+    private static async Task<IResult> RevokeAsync(string id, HttpContext context, IIssuedKeyStore keys, IssuedKeys issued)
     {
         var key = await FindToChangeAsync(id, context, keys);
         if (!context.Caller().IsOperator && key.QuotaText is not null)
@@ -65,7 +67,7 @@ internal static class KeyEndpoints
         return Results.NoContent();
     }
 
-    private static async Task<IResult> RotateAsync(string id, HttpContext context, ApiKeys keys, IssuedKeys issued, TimeProvider time)
+    private static async Task<IResult> RotateAsync(string id, HttpContext context, IIssuedKeyStore keys, IssuedKeys issued, TimeProvider time)
     {
         var overlap = await HasBodyAsync(context) ? (await RequestJson.ReadAsync(context, KeyJson.Shapes.KeyRotateBody, MaxBody)).OverlapSeconds ?? 0 : 0;
         if (overlap is < 0 or > MaxOverlapSeconds)
@@ -89,7 +91,7 @@ internal static class KeyEndpoints
         return !read.Buffer.IsEmpty;
     }
 
-    private static async Task<ApiKeyRecord> FindToChangeAsync(string id, HttpContext context, ApiKeys keys)
+    private static async Task<ApiKeyRecord> FindToChangeAsync(string id, HttpContext context, IIssuedKeyStore keys)
     {
         context.AuditTarget($"key/{id}");
         var key = await FindAsync(id, context, keys);
@@ -98,7 +100,7 @@ internal static class KeyEndpoints
         return key;
     }
 
-    private static async Task<ApiKeyRecord> FindAsync(string id, HttpContext context, ApiKeys keys) =>
+    private static async Task<ApiKeyRecord> FindAsync(string id, HttpContext context, IIssuedKeyStore keys) =>
         Guid.TryParseExact(id, "D", out var guid) && await keys.FindAsync(guid, context.RequestAborted) is { } key && KeyRules.CanSee(context.Caller(), key) ? key : throw NotFound(id);
 
     private static ApiException NotFound(string id) => new(404, "not_found", $"there is no key {id}");

@@ -1,9 +1,10 @@
 using System.Text.Json;
-using TaskQueue.Api.Auth;
-using TaskQueue.Api.Http;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Quotas;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Http.Auth;
+using TaskQueue.Http.Errors;
+using TaskQueue.Http.Json;
 
 namespace TaskQueue.Api.Keys;
 

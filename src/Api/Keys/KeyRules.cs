@@ -1,6 +1,6 @@
-using TaskQueue.Api.Auth;
-using TaskQueue.Api.Http;
 using TaskQueue.Engine.Auth;
+using TaskQueue.Http.Auth;
+using TaskQueue.Http.Errors;
 
 namespace TaskQueue.Api.Keys;
 

@@ -1,5 +1,5 @@
 using Microsoft.Extensions.Diagnostics.HealthChecks;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Storage;
 
 namespace TaskQueue.Api.Operations;
 

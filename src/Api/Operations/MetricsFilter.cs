@@ -1,8 +1,8 @@
 using System.Text;
 using System.Text.RegularExpressions;
-using TaskQueue.Api.Auth;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Queues;
+using TaskQueue.Http.Auth;
 
 namespace TaskQueue.Api.Operations;
 

@@ -2,12 +2,13 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
-using TaskQueue.Api.Auth;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Draining;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Quarantine;
+using TaskQueue.Engine.Scaling;
 using TaskQueue.Engine.Telemetry;
+using TaskQueue.Http.Auth;
 
 namespace TaskQueue.Api.Operations;
 

@@ -2,11 +2,14 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.Extensions.Options;
-using TaskQueue.Api.Auth;
-using TaskQueue.Api.Http;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Scaling;
 using TaskQueue.Engine.Telemetry;
+using TaskQueue.Http.Answers;
+using TaskQueue.Http.Auth;
+using TaskQueue.Http.Errors;
+using TaskQueue.Http.Json;
 
 namespace TaskQueue.Api.Operations;
 
@@ -43,7 +46,7 @@ internal static class ScalingEndpoints
 {
     public static void MapScaling(this WebApplication app)
     {
-        var route = app.MapGet("/scaling/{queue}", AskAsync).WithTags("operations").AnswerFaults(HttpRegistration.Problem).DemandQueue("queue").ForOperations()
+        var route = app.MapGet("/scaling/{queue}", AskAsync).WithTags("operations").AnswerFaults(ApiErrors.Problem).DemandQueue("queue").ForOperations()
             .Produces<ScalingAnswer>().ProducesProblem(400).ProducesProblem(503)
             .TakesQuery("level", "One level of the queue; default all together.")
             .TakesQuery("within_seconds", "Within which time what waits should be begun: 1 to 86400; default as the server is configured.")
@@ -54,7 +57,7 @@ internal static class ScalingEndpoints
             route.Needs(Scope.Read);
     }
 
-    private static async Task<IResult> AskAsync(string queue, HttpRequest request, QueueCatalog queues, Scaling scaling, CancellationToken cancellationToken)
+    private static async Task<IResult> AskAsync(string queue, HttpRequest request, QueueCatalog queues, QueueScaling scaling, CancellationToken cancellationToken)
     {
         if (!QueueNames.IsValid(queue))
             throw Wrong($"queue must be {QueueNames.Rule}");

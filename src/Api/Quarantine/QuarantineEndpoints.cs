@@ -1,9 +1,10 @@
 using System.Globalization;
-using TaskQueue.Api.Audit;
-using TaskQueue.Api.Auth;
-using TaskQueue.Api.Http;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Quarantine;
+using TaskQueue.Http.Answers;
+using TaskQueue.Http.Audit;
+using TaskQueue.Http.Auth;
+using TaskQueue.Http.Errors;
 
 namespace TaskQueue.Api.Quarantine;
 
@@ -14,7 +15,7 @@ internal static class QuarantineEndpoints
 
     public static void MapQuarantine(this WebApplication app)
     {
-        var items = app.MapGroup("/quarantine").WithTags("quarantine").AnswerFaults(HttpRegistration.Problem).Needs(Scope.Admin);
+        var items = app.MapGroup("/quarantine").WithTags("quarantine").AnswerFaults(ApiErrors.Problem).Needs(Scope.Admin);
         items.MapGet("", ListAsync).Produces<QuarantineList>().ProducesProblem(400)
             .TakesQuery("kind", "Only items of this kind.").TakesQuery("queue", "Only items of this queue.")
             .TakesQuery("limit", "1 to 1000; default 100.").TakesQuery("after", "next of the page before.")
@@ -25,7 +26,7 @@ internal static class QuarantineEndpoints
             .WithSummary("Give an item up: a task is cancelled, a batch fails, an event or a callback is not sent.");
     }
 
-    private static async Task<IResult> ListAsync(HttpContext context, QuarantineDesk desk)
+    private static async Task<IResult> ListAsync(HttpContext context, QuarantineService desk)
     {
         var query = context.Request.Query;
         var limit = DefaultPage;
@@ -42,13 +43,13 @@ internal static class QuarantineEndpoints
         return Results.Json(new QuarantineList(shown, page.Count > limit ? shown[^1].Id : null), QuarantineJson.Shapes.QuarantineList);
     }
 
-    private static async Task<IResult> ReleaseAsync(string id, HttpContext context, QuarantineDesk desk)
+    private static async Task<IResult> ReleaseAsync(string id, HttpContext context, QuarantineService desk)
     {
         var item = Demand(id, await desk.ReleaseAsync(Number(id), context.Access(), context.RequestAborted));
         return Results.Json(new QuarantineReleased(item.Id, item.Kind, item.Subject, "released"), QuarantineJson.Shapes.QuarantineReleased);
     }
 
-    private static async Task<IResult> DropAsync(string id, HttpContext context, QuarantineDesk desk)
+    private static async Task<IResult> DropAsync(string id, HttpContext context, QuarantineService desk)
     {
         Demand(id, await desk.DropAsync(Number(id), context.Access(), context.RequestAborted));
         return Results.NoContent();

@@ -1,17 +1,19 @@
 using System.Globalization;
 using Microsoft.Extensions.Options;
-using TaskQueue.Api.Audit;
-using TaskQueue.Api.Auth;
-using TaskQueue.Api.Http;
 using TaskQueue.Api.Tasks;
 using TaskQueue.Contracts;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
-using TaskQueue.Engine.Bus;
+using TaskQueue.Engine.Administration;
+using TaskQueue.Engine.Notifications;
 using TaskQueue.Engine.Queues;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Scaling;
 using TaskQueue.Engine.Tasks;
-using TaskQueue.Engine.Telemetry;
+using TaskQueue.Http.Answers;
+using TaskQueue.Http.Audit;
+using TaskQueue.Http.Auth;
+using TaskQueue.Http.Errors;
+using TaskQueue.Http.Requests;
 using TaskList = TaskQueue.Engine.Tasks.TaskList;
 
 namespace TaskQueue.Api.Queues;
@@ -27,7 +29,7 @@ internal static class QueueEndpoints
 
     public static void MapQueues(this WebApplication app)
     {
-        var queues = app.MapGroup("/queues").WithTags("queues").AnswerFaults(HttpRegistration.Problem).DemandQueue("name").Needs(Scope.Admin);
+        var queues = app.MapGroup("/queues").WithTags("queues").AnswerFaults(ApiErrors.Problem).DemandQueue("name").Needs(Scope.Admin);
         queues.MapGet("", ListAsync).Needs(Scope.Read).Produces<QueueList>().WithSummary("The declared queues, and those with tasks that nobody declared (version 0).");
         queues.MapPut("/{name}", PutAsync).Audited("queue.put").TakesJson<QueueBody>().Produces<QueueDetails>().Produces<QueueDetails>(201)
             .ProducesProblem(400).ProducesProblem(409).ProducesProblem(429).WithSummary("Declare a queue, or replace all of its settings.");
@@ -44,7 +46,7 @@ internal static class QueueEndpoints
             .WithSummary("A page of the tasks of a queue, declared or not.");
     }
 
-    private static async Task<IResult> ListAsync(HttpContext context, QueueCatalog queues, BacklogWatch backlog, TaskQueries tasks, Redaction redaction)
+    private static async Task<IResult> ListAsync(HttpContext context, QueueCatalog queues, BacklogWatch backlog, ITaskQueries tasks, Redaction redaction)
     {
         await Task.WhenAny(backlog.RefreshAsync(), Task.Delay(Patience, context.RequestAborted));
         var declared = await queues.AllAsync();
@@ -58,7 +60,7 @@ internal static class QueueEndpoints
     /// <summary>A queue that has the default settings, because nobody gave it any.</summary>
     private static QueueRecord Undeclared(string name) => new() { Name = name, Version = 0 };
 
-    private static async Task<IResult> PutAsync(string name, HttpContext context, QueueService queues, QueueCatalog catalog, BusAddress bus, SubmitterTokens tokens, IOptions<EngineOptions> options)
+    private static async Task<IResult> PutAsync(string name, HttpContext context, QueueService queues, QueueCatalog catalog, BusTransport bus, SubmitterTokens tokens, IOptions<EngineOptions> options)
     {
         var body = await RequestJson.ReadAsync(context, QueueJson.Shapes.QueueBody, BodyLimits.One(options.Value));
         if (!QueueNames.IsValid(name))
@@ -80,11 +82,11 @@ internal static class QueueEndpoints
                 return await UpdateAsync(context, queues, name, settings, body.ExpectedVersion) ?? throw NotFound(name);
             if (body.ExpectedVersion is not null)
                 throw NotFound(name);
-            if (delivery == Delivery.Push && bus.RabbitMq is null)
+            if (delivery == Delivery.Push && bus.IsInProcess)
                 throw new ApiException(409, "no_broker", "a push queue needs bus workers, and the in-process bus has none; set ConnectionStrings:RabbitMq");
             if (await queues.CreateAsync(name, delivery, settings, owner: owner) is { } created)
             {
-                context.AuditAfter(QueueMapping.ToDetails(created), QueueJson.Shapes.QueueDetails);
+                context.AuditAfter(context.Snapshots().Of(created));
                 return Results.Json(QueueMapping.ToDetails(created), QueueJson.Shapes.QueueDetails, statusCode: 201);
             }
         }
@@ -108,7 +110,7 @@ internal static class QueueEndpoints
     {
         var (change, queue) = await queues.UpdateAsync(name, settings, expectedVersion);
         if (change == QueueChange.Done)
-            context.AuditAfter(QueueMapping.ToDetails(queue!), QueueJson.Shapes.QueueDetails);
+            context.AuditAfter(context.Snapshots().Of(queue!));
         return change switch
         {
             QueueChange.Done => Results.Json(QueueMapping.ToDetails(queue!), QueueJson.Shapes.QueueDetails),
@@ -146,7 +148,7 @@ internal static class QueueEndpoints
         var (_, queue) = await queues.UpdateAsync(name, settings => settings with { Paused = paused });
         if (queue is null)
             throw NotFound(name);
-        context.AuditAfter(QueueMapping.ToDetails(queue), QueueJson.Shapes.QueueDetails);
+        context.AuditAfter(context.Snapshots().Of(queue));
         return Results.Json(QueueMapping.ToDetails(queue), QueueJson.Shapes.QueueDetails);
     }
 
@@ -165,7 +167,7 @@ internal static class QueueEndpoints
         return Results.Json(redriven, QueueJson.Shapes.RedriveResult);
     }
 
-    private static async Task<IResult> TasksAsync(string name, HttpContext context, TaskQueries queries, Redaction redaction, CancellationToken cancellationToken)
+    private static async Task<IResult> TasksAsync(string name, HttpContext context, ITaskQueries queries, Redaction redaction, CancellationToken cancellationToken)
     {
         var request = context.Request;
         var list = request.Query["list"].ToString() is { Length: > 0 } word
@@ -184,7 +186,7 @@ internal static class QueueEndpoints
     {
         if (!context.Access().CanSeeQueue(queue.Owner, queue.Name))
             throw NotFound(queue.Name);
-        context.AuditBefore(QueueMapping.ToDetails(queue), QueueJson.Shapes.QueueDetails);
+        context.AuditBefore(context.Snapshots().Of(queue));
         context.DemandChange(queue.Name, queue.Owner);
     }
 

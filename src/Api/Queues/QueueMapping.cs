@@ -1,8 +1,7 @@
 using System.Globalization;
-using TaskQueue.Api.Http;
 using TaskQueue.Api.Tasks;
 using TaskQueue.Engine.Queues;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Http.Errors;
 
 namespace TaskQueue.Api.Queues;
 

@@ -1,7 +1,8 @@
-using TaskQueue.Api.Auth;
-using TaskQueue.Api.Http;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Quotas;
+using TaskQueue.Http.Answers;
+using TaskQueue.Http.Auth;
+using TaskQueue.Http.Errors;
 
 namespace TaskQueue.Api.Quotas;
 
@@ -9,7 +10,7 @@ namespace TaskQueue.Api.Quotas;
 internal static class QuotaEndpoints
 {
     public static void MapQuotas(this WebApplication app) =>
-        app.MapGroup("/quota").WithTags("operations").AnswerFaults(HttpRegistration.Problem)
+        app.MapGroup("/quota").WithTags("operations").AnswerFaults(ApiErrors.Problem)
             .MapGet("", GetAsync).Needs(Scope.Read).TakesQuery("tenant", "Another tenant, for administrators of all tenants. Default: the caller's.")
             .Produces<QuotaDetails>().ProducesProblem(400).ProducesProblem(403)
             .WithSummary("The limits of a tenant, and what it uses of them.");

@@ -1,14 +1,16 @@
 using System.Text.Json;
 using Microsoft.Extensions.Options;
-using TaskQueue.Api.Audit;
-using TaskQueue.Api.Auth;
-using TaskQueue.Api.Http;
 using TaskQueue.Api.Tasks;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Schedules;
-using TaskQueue.Engine.Tasks;
+using TaskQueue.Http.Answers;
+using TaskQueue.Http.Audit;
+using TaskQueue.Http.Auth;
+using TaskQueue.Http.Errors;
+using TaskQueue.Http.Json;
+using TaskQueue.Http.Requests;
 
 namespace TaskQueue.Api.Schedules;
 
@@ -19,7 +21,7 @@ internal static class ScheduleEndpoints
 
     public static void MapSchedules(this WebApplication app)
     {
-        var schedules = app.MapGroup("/queues/{queue}/schedules").WithTags("schedules").AnswerFaults(HttpRegistration.Problem).DemandQueue("queue").Needs(Scope.Admin);
+        var schedules = app.MapGroup("/queues/{queue}/schedules").WithTags("schedules").AnswerFaults(ApiErrors.Problem).DemandQueue("queue").Needs(Scope.Admin);
         schedules.MapGet("", ListAsync).Needs(Scope.Read).Produces<ScheduleList>().WithSummary("The schedules of a queue.");
         schedules.MapPut("/{name}", PutAsync).Audited("schedule.put").TakesJson<ScheduleBody>().Produces<ScheduleDetails>().Produces<ScheduleDetails>(201)
             .ProducesProblem(400).ProducesProblem(404).ProducesProblem(409).ProducesProblem(429).WithSummary("Make a schedule of a declared queue, or replace all of its settings.");
@@ -103,7 +105,7 @@ internal static class ScheduleEndpoints
         ThreadId = body.ThreadId,
         ExpireAfterMs = Ms(body.ExpireAfterSeconds, "expire_after_seconds"),
         LeaseMs = Ms(body.LeaseSeconds, "lease_seconds") is not { } ms ? null
-            : ms <= TaskService.MaxLeaseMs ? (int)ms : throw Wrong($"lease_seconds must be 1 to {TaskService.MaxLeaseMs / 1000}"),
+            : ms <= LeaseLimits.MaxMs ? (int)ms : throw Wrong($"lease_seconds must be 1 to {LeaseLimits.MaxMs / 1000}"),
         MaxAttempts = body.MaxAttempts,
         Retry = RetryBodies.ToPolicy(body.Retry),
         Paused = body.Paused ?? false,
@@ -115,12 +117,12 @@ internal static class ScheduleEndpoints
     private static async Task NoteBeforeAsync(string queue, string name, HttpContext context, ScheduleService schedules)
     {
         if (await schedules.FindAsync(queue, name, context.Access()) is { } before)
-            context.AuditBefore(ToAudited(before), ScheduleJson.Shapes.ScheduleDetails);
+            context.AuditBefore(context.Snapshots().Of(before));
     }
 
     private static IResult Changed(HttpContext context, ScheduleRecord schedule)
     {
-        context.AuditAfter(ToAudited(schedule), ScheduleJson.Shapes.ScheduleDetails);
+        context.AuditAfter(context.Snapshots().Of(schedule));
         return Json(context, schedule);
     }
 

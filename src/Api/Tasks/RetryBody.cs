@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using TaskQueue.Api.Http;
 using TaskQueue.Contracts;
+using TaskQueue.Http.Errors;
 
 namespace TaskQueue.Api.Tasks;
 

@@ -1,7 +1,5 @@
 using System.Text.Json;
 using Microsoft.Extensions.Options;
-using TaskQueue.Api.Auth;
-using TaskQueue.Api.Http;
 using TaskQueue.Contracts;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
@@ -9,6 +7,10 @@ using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Quotas;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Telemetry;
+using TaskQueue.Http.Answers;
+using TaskQueue.Http.Auth;
+using TaskQueue.Http.Errors;
+using TaskQueue.Http.Requests;
 
 namespace TaskQueue.Api.Tasks;
 
@@ -26,7 +28,7 @@ internal static partial class TaskEndpoints
         seed.MapGet("", ListAsync).Needs(Scope.Read).TakesQuery("status", "Only tasks of this status.").Produces<TaskList>().Produces<TaskError>(500)
             .WithSummary("The newest 100 tasks, or those of one status: pending, running, retrying, completed, failed, cancelled, expired.");
 
-        var native = app.MapGroup("/tasks").WithTags("tasks").AnswerFaults(HttpRegistration.Problem);
+        var native = app.MapGroup("/tasks").WithTags("tasks").AnswerFaults(ApiErrors.Problem);
         native.MapPost("/bulk", PostManyAsync).Needs(Scope.Enqueue).TakesJson<TasksBody>().Produces<TasksQueued>(202).ProducesProblem(400).ProducesProblem(409).ProducesProblem(413).ProducesProblem(429)
             .WithSummary("Accept 1 to 1,000 tasks in one transaction: {\"tasks\": [...]}, each as in POST /tasks.");
         native.MapGet("/{id}", GetAsync).Needs(Scope.Read).MayWait().Produces<TaskDetails>().ProducesProblem(404).ProducesProblem(400).ProducesProblem(429)
@@ -69,7 +71,7 @@ internal static partial class TaskEndpoints
         }
     }
 
-    private static async Task<IResult> ListAsync(HttpContext context, TaskQueries queries, Redaction redaction)
+    private static async Task<IResult> ListAsync(HttpContext context, ITaskQueries queries, Redaction redaction)
     {
         int? state = null;
         if (context.Request.Query.TryGetValue("status", out var status))
@@ -110,7 +112,7 @@ internal static partial class TaskEndpoints
         }
     }
 
-    private static async Task<IResult> CallbacksAsync(string id, HttpContext context, TaskQueries queries, BatchQueries batches, Redaction redaction, CancellationToken cancellationToken)
+    private static async Task<IResult> CallbacksAsync(string id, HttpContext context, ITaskQueries queries, IBatchQueries batches, Redaction redaction, CancellationToken cancellationToken)
     {
         var (access, guid) = (context.Access(), Id(id));
         var callbacks = await queries.CallbacksAsync(guid, cancellationToken);
@@ -132,7 +134,7 @@ internal static partial class TaskEndpoints
         }
     }
 
-    private static async Task<IResult> GetAsync(string id, HttpContext context, TaskQueries queries, TaskWaits waits, Redaction redaction, StreamQuota streams, CancellationToken cancellationToken)
+    private static async Task<IResult> GetAsync(string id, HttpContext context, ITaskQueries queries, TaskWaits waits, Redaction redaction, StreamQuota streams, CancellationToken cancellationToken)
     {
         var access = context.Access();
         var wait = TaskWaits.Read(context.Request.Query);

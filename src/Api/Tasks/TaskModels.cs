@@ -1,11 +1,11 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using TaskQueue.Api.Auth;
-using TaskQueue.Api.Http;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Http.Auth;
+using TaskQueue.Http.Json;
 
 namespace TaskQueue.Api.Tasks;
 

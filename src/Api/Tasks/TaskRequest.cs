@@ -1,12 +1,12 @@
 using System.Globalization;
 using System.Text.Json;
-using TaskQueue.Api.Auth;
-using TaskQueue.Api.Http;
 using TaskQueue.Contracts;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Http.Auth;
+using TaskQueue.Http.Errors;
 
 namespace TaskQueue.Api.Tasks;
 
@@ -64,7 +64,7 @@ internal static class TaskRequest
         return $$"""{"id":"{{id}}","action":{{action.GetRawText()}},"data":{{data}},"created_at":{{now.ToUnixTimeSeconds()}}}""";
     }
 
-    private static Engine.Storage.QueueLevel Target(JsonElement task) =>
+    private static QueueLevel Target(JsonElement task) =>
         Member(task, "queue") is not { } queue
             ? new(BuiltInQueues.Tasks, 0)
             : QueueNames.Parse(queue.ValueKind == JsonValueKind.String ? Text(queue, "queue") : null)

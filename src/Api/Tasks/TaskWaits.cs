@@ -1,7 +1,7 @@
 using System.Globalization;
-using TaskQueue.Api.Http;
 using TaskQueue.Engine.Draining;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Http.Errors;
 
 namespace TaskQueue.Api.Tasks;
 

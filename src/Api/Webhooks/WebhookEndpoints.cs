@@ -1,10 +1,12 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.Extensions.Options;
-using TaskQueue.Api.Auth;
-using TaskQueue.Api.Http;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Callbacks;
+using TaskQueue.Http.Answers;
+using TaskQueue.Http.Auth;
+using TaskQueue.Http.Errors;
+using TaskQueue.Http.Json;
 
 namespace TaskQueue.Api.Webhooks;
 
@@ -24,7 +26,7 @@ internal sealed partial class WebhookJson : JsonSerializerContext
 internal static class WebhookEndpoints
 {
     public static void MapWebhooks(this WebApplication app) =>
-        app.MapGet("/webhooks/secret", GetSecret).WithTags("webhooks").AnswerFaults(HttpRegistration.Problem).Needs(Scope.Enqueue)
+        app.MapGet("/webhooks/secret", GetSecret).WithTags("webhooks").AnswerFaults(ApiErrors.Problem).Needs(Scope.Enqueue)
             .Produces<WebhookSecretList>().ProducesProblem(400).ProducesProblem(403)
             .TakesQuery("owner", "Another owner, for operators; default the caller's own tenant. An empty one is nobody.")
             .WithSummary("The secrets that the callbacks of the caller's tenant are signed with.");

@@ -1,15 +1,16 @@
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Microsoft.Extensions.Options;
-using TaskQueue.Api.Auth;
-using TaskQueue.Api.Http;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Draining;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Quotas;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Http.Answers;
+using TaskQueue.Http.Auth;
+using TaskQueue.Http.Errors;
+using TaskQueue.Http.Requests;
 
 namespace TaskQueue.Api.Workers;
 
@@ -22,7 +23,7 @@ internal static class WorkerEndpoints
 
     public static void MapWorkers(this WebApplication app)
     {
-        var workers = app.MapGroup("/workers").WithTags("workers").AnswerFaults(HttpRegistration.Problem).Needs(Scope.Work);
+        var workers = app.MapGroup("/workers").WithTags("workers").AnswerFaults(ApiErrors.Problem).Needs(Scope.Work);
         workers.MapPost("/claim", ClaimAsync).MayWait().TakesJson<ClaimBody>().Produces<Claimed>().ProducesProblem(400).ProducesProblem(429)
             .WithSummary("Take up to max due tasks with a lease; waits up to 30 s for work where asked to.");
         workers.MapPost("/heartbeat", HeartbeatAsync).TakesJson<HeartbeatBody>().Produces<Answers>().ProducesProblem(400)
@@ -114,7 +115,7 @@ internal static class WorkerEndpoints
         : throw Wrong($"progress must have at most {TaskService.MaxProgress} characters");
 
     private static int? LeaseMs(double? seconds) =>
-        seconds is { } s ? (int)Within(s * 1000, TaskService.MinLeaseMs, TaskService.MaxLeaseMs, "lease_seconds", 1000) : null;
+        seconds is { } s ? (int)Within(s * 1000, LeaseLimits.MinMs, LeaseLimits.MaxMs, "lease_seconds", 1000) : null;
 
     private static T Within<T>(T value, T least, T most, string name, int unit = 1)
         where T : struct, IComparable<T>, IConvertible =>

@@ -1,10 +1,10 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using TaskQueue.Api.Http;
 using TaskQueue.Api.Tasks;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Telemetry;
+using TaskQueue.Http.Json;
 
 namespace TaskQueue.Api.Workers;
 

@@ -2,7 +2,7 @@ using System.Text.Json.Serialization.Metadata;
 
 namespace TaskQueue.Client;
 
-/// <summary>Enqueues tasks, over HTTP (<see cref="TaskQueueClient"/>) or RabbitMQ (<see cref="TaskQueueBusProducer"/>). Workers see no difference.</summary>
+/// <summary>Enqueues tasks, over HTTP (<see cref="TaskQueueClient"/>) or RabbitMQ (package TaskQueue.Client.RabbitMq). Workers see no difference.</summary>
 public interface ITaskProducer
 {
     /// <summary>Enqueues a task. It is safe to call again with the same <see cref="NewTask"/>: that is the same task.</summary>

@@ -1,7 +1,7 @@
 namespace TaskQueue.Client;
 
 /// <summary>A task this worker holds: from its claim until its outcome is with the server, or it is lost.</summary>
-#pragma warning disable CA1001 // a source without a timer holds nothing that must be released, and a processor may look at its token late
+#pragma warning disable CA1001 // a source without a timer holds nothing that must be released, and a handler may look at its token late
 internal sealed class Attempt(WorkItem item, Signal progress)
 #pragma warning restore CA1001
 {
@@ -21,13 +21,16 @@ internal sealed class Attempt(WorkItem item, Signal progress)
 
     public bool IsLost { get; private set; }
 
-    /// <summary>When a processor began; null before.</summary>
+    /// <summary>Not begun, and back where it came from: see <see cref="IWorkerTransport.ReturnsUnbegun"/>.</summary>
+    public bool IsReturned { get; private set; }
+
+    /// <summary>When a handler began; null before.</summary>
     public long? BeganAt { get; private set; }
 
-    /// <summary>Bus only: whether the engine was told of the start.</summary>
+    /// <summary>Push queues only: whether the engine was told of the start.</summary>
     public bool IsAnnounced { get; set; }
 
-    /// <summary>Bus only: done when the engine knows of the task's start or outcome, so that the delivery may be acknowledged.</summary>
+    /// <summary>Push queues only: done when the engine knows of the task's start or outcome, so that the delivery may be acknowledged.</summary>
     public Task Kept => _kept.Task;
 
     /// <returns>False where the attempt is over already.</returns>
@@ -35,7 +38,7 @@ internal sealed class Attempt(WorkItem item, Signal progress)
     {
         lock (_gate)
         {
-            if (IsLost || Outcome is not null)
+            if (IsLost || IsReturned || Outcome is not null)
                 return false;
             BeganAt = time.GetTimestamp();
             return true;
@@ -46,19 +49,19 @@ internal sealed class Attempt(WorkItem item, Signal progress)
     {
         lock (_gate)
         {
-            if (IsLost || Outcome is not null)
+            if (IsLost || IsReturned || Outcome is not null)
                 return false;
             Outcome = outcome;
             return true;
         }
     }
 
-    /// <summary>Somebody else has the task, or nobody: whatever the processor says is dropped.</summary>
+    /// <summary>Another worker has the task, or none: the outcome of the handler is dropped.</summary>
     public bool TryLose()
     {
         lock (_gate)
         {
-            if (IsLost || Outcome is not null)
+            if (IsLost || IsReturned || Outcome is not null)
                 return false;
             IsLost = true;
         }
@@ -67,7 +70,17 @@ internal sealed class Attempt(WorkItem item, Signal progress)
         return true;
     }
 
-    /// <summary>Tells the processor that its outcome no longer counts. Not under the lock: what runs then is the processor's.</summary>
+    public bool TryReturn()
+    {
+        lock (_gate)
+        {
+            if (IsLost || Outcome is not null || BeganAt is not null)
+                return false;
+            return IsReturned = true;
+        }
+    }
+
+    /// <summary>Tells the handler that its outcome no longer counts. Not under the lock: what runs then is the handler's code.</summary>
     public void Abort() => _ = _cancel.CancelAsync().ContinueWith(static t => _ = t.Exception, TaskScheduler.Default);
 
     public void Keep() => _kept.TrySetResult();

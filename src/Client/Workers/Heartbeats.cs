@@ -9,6 +9,7 @@ internal sealed partial class Heartbeats(InFlightAttempts attempts, IWorkerTrans
     public static readonly TimeSpan Longest = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+    private const int MaxEntries = 1000;
     private long _beatAt;
 
     public async Task RunAsync(CancellationToken cancellationToken)
@@ -36,26 +37,32 @@ internal sealed partial class Heartbeats(InFlightAttempts attempts, IWorkerTrans
     private async Task BeatAsync(bool all, CancellationToken cancellationToken)
     {
         var taken = attempts.Held.Where(a => transport.HasLease(a)).Select(a => (Attempt: a, Progress: a.TakeProgress()))
-            .Where(t => all || t.Progress.Json is not null).Take(1000).ToList();
-        if (taken.Count == 0)
-            return;
+            .Where(t => all || t.Progress.Json is not null).ToList();
+        foreach (var some in taken.Chunk(MaxEntries))
+            await BeatAsync(some, cancellationToken);
+    }
+
+    private async Task BeatAsync((Attempt Attempt, (string? Json, TaskCompletionSource? Told) Progress)[] taken, CancellationToken cancellationToken)
+    {
         try
         {
             using var patience = new CancellationTokenSource(Patience, time);
             using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
-            await transport.BeatAsync([.. taken.Select(t => new Heartbeat(t.Attempt, t.Progress.Json))], either.Token);
+            await transport.HeartbeatAsync([.. taken.Select(t => new Heartbeat(t.Attempt, t.Progress.Json))], either.Token);
         }
 #pragma warning disable CA1031 // the next one comes soon; a lease bears one that fails
         catch (Exception fault)
 #pragma warning restore CA1031
         {
-            taken.ForEach(t => t.Attempt.PutBack(t.Progress.Json));
+            foreach (var (attempt, progress) in taken)
+                attempt.PutBack(progress.Json);
             if (!cancellationToken.IsCancellationRequested)
-                LogFailed(taken.Count, fault.Message);
+                LogFailed(taken.Length, fault.Message);
         }
         finally
         {
-            taken.ForEach(t => t.Progress.Told?.TrySetResult());
+            foreach (var (_, progress) in taken)
+                progress.Told?.TrySetResult();
         }
     }
 

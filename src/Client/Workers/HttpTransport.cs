@@ -4,7 +4,7 @@ using TaskQueue.Client.Http;
 namespace TaskQueue.Client;
 
 /// <summary>Takes tasks of pull queues over HTTP.</summary>
-internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHttpClientFactory clients, TimeProvider time, ILogger<HttpTransport> logger) : IWorkerTransport
+internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHttpClientFactory clients, TimeProvider time, ILogger<HttpTransport> logger) : IRemoteTransport
 {
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan DefaultLease = TimeSpan.FromSeconds(15);
@@ -15,14 +15,18 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
     /// <summary>Between tries of what cannot succeed before somebody changes something.</summary>
     private static readonly TimeSpan Refused = TimeSpan.FromSeconds(15);
 
-    private readonly Backoff _backoff = new(time);
+    private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(10);
 
-    /// <summary>An idle worker hears of the server several times before it takes itself for deaf.</summary>
-    private readonly double _waitSeconds = (options.DeafAfter / 3 < LongestWait ? options.DeafAfter / 3 : LongestWait).TotalSeconds;
+    private readonly Backoff _backoff = new(LongestBackoff, time);
+
+    /// <summary>An idle worker hears of the server several times before it takes itself for unresponsive.</summary>
+    private readonly double _waitSeconds = (options.UnresponsiveAfter / 3 < LongestWait ? options.UnresponsiveAfter / 3 : LongestWait).TotalSeconds;
 
     private InFlightAttempts? _attempts;
 
-    public ConnectionHealth Contact { get; } = new(time);
+    public ConnectionHealth Health { get; } = new(time);
+
+    public bool ReturnsUnbegun => false;
 
     public bool HasLease(Attempt attempt) => true;
 
@@ -35,9 +39,9 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
         {
             while (!cancellationToken.IsCancellationRequested)
             {
-                Contact.Rest(); // without room the heartbeats go on
+                Health.Rest(); // without room the heartbeats go on
                 var room = await attempts.RoomAsync(cancellationToken);
-                Contact.Wake();
+                Health.Wake();
                 await FetchOnceAsync(attempts, room, cancellationToken, giveUp.Token);
             }
         }
@@ -47,38 +51,38 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
         }
         finally
         {
-            Contact.Rest();
+            Health.Rest();
         }
     }
 
-    public async Task BeatAsync(IReadOnlyList<Heartbeat> beats, CancellationToken cancellationToken)
+    public async Task HeartbeatAsync(IReadOnlyList<Heartbeat> heartbeats, CancellationToken cancellationToken)
     {
         try
         {
-            await SendBeatsAsync(beats, cancellationToken);
+            await SendHeartbeatsAsync(heartbeats, cancellationToken);
         }
         catch (TaskQueueException fault)
         {
-            Contact.Failed(fault.Message, fault.IsTransient);
+            Health.Failed(fault.Message, fault.IsTransient);
             throw;
         }
     }
 
-    private async Task SendBeatsAsync(IReadOnlyList<Heartbeat> beats, CancellationToken cancellationToken)
+    private async Task SendHeartbeatsAsync(IReadOnlyList<Heartbeat> heartbeats, CancellationToken cancellationToken)
     {
-        var request = new HeartbeatRequest([.. beats.Select(b => new HeartbeatLine(b.Attempt.Item.Id, b.Attempt.Item.Attempt, options.Lease?.TotalSeconds, b.Progress))]);
+        var request = new HeartbeatRequest([.. heartbeats.Select(h => new HeartbeatLine(h.Attempt.Item.Id, h.Attempt.Item.Attempt, options.Lease?.TotalSeconds, h.Progress))]);
         var answers = await clients.Connect().SendAsync(
             HttpMethod.Post, "/workers/heartbeat", request, WorkerJson.Default.HeartbeatRequest, WorkerJson.Default.LineAnswers, cancellationToken);
-        if (Contact.Rests)
-            Contact.Heard(); // while it claims, claims alone count
-        foreach (var (beat, answer) in beats.Zip(answers.Tasks))
+        if (Health.Rests)
+            Health.Heard(); // while it claims, claims alone count
+        foreach (var (heartbeat, answer) in heartbeats.Zip(answers.Tasks))
         {
-            if (answer.IsGone && _attempts?.Lose(beat.Attempt) == true)
+            if (answer.IsGone && _attempts?.Lose(heartbeat.Attempt) == true)
                 LogLost(answer.Id, answer.Attempt, answer.Code);
         }
     }
 
-    public async Task ReportAsync(IReadOnlyList<Attempt> attempts, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<Attempt>> ReportAsync(IReadOnlyList<Attempt> attempts, CancellationToken cancellationToken)
     {
         try
         {
@@ -90,12 +94,14 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
             {
                 LogRefused(attempts[0].Item.Id, fault.Message);
                 await SendAsync([Refusal(attempts[0], fault.Message)], cancellationToken);
-                return;
+                return [];
             }
 
             foreach (var attempt in attempts) // one spoils the rest
                 await ReportAsync([attempt], cancellationToken);
         }
+
+        return [];
     }
 
     public Task CloseAsync(CancellationToken cancellationToken) => Task.CompletedTask;
@@ -108,20 +114,20 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
             var answer = await clients.Connect().SendAsync(
                 HttpMethod.Post, "/workers/claim", request, WorkerJson.Default.ClaimRequest, WorkerJson.Default.ClaimAnswer, giveUp);
             _backoff.Reset();
-            Contact.Heard();
+            Health.Heard();
             foreach (var task in answer.Tasks)
                 attempts.Take(ToItem(task));
         }
         catch (TaskQueueException fault) when (fault.IsTransient)
         {
             LogUnreachable(fault.Message);
-            Contact.Failed(fault.Message, isAway: true);
+            Health.Failed(fault.Message, isAway: true);
             await _backoff.WaitAsync(fault.RetryAfter, cancellationToken);
         }
         catch (TaskQueueException fault)
         {
             LogCannotClaim(string.Join(", ", options.Queues), Advice(fault));
-            Contact.Failed(Advice(fault), isAway: false);
+            Health.Failed(Advice(fault), isAway: false);
             await Task.Delay(Refused, time, cancellationToken);
         }
     }
@@ -129,7 +135,7 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
     private static string Advice(TaskQueueException fault) =>
         fault switch
         {
-            { Code: "push_queue" } => $"{fault.Message}; call UseRabbitMq of the worker's options, or use a pull queue",
+            { Code: "push_queue" } => $"{fault.Message}; call UseRabbitMq of TaskQueue.Client.RabbitMq on the worker's options, or use a pull queue",
             { Status: 401 } => $"the server asks for a valid key: set ApiKey ({fault.Message})",
             { Status: 403 } => $"the key may not work on the queue ({fault.Message})",
             _ => fault.Message,

@@ -22,9 +22,12 @@ public sealed record TaskOutcome
     /// <summary>Null where the attempt ended.</summary>
     internal TimeSpan? Delay { get; private init; }
 
+    /// <summary>The task is done, and has no result.</summary>
+    public static TaskOutcome Completed() => new();
+
     /// <summary>The task is done.</summary>
     /// <param name="resultJson">JSON text of the result; null is none.</param>
-    public static TaskOutcome Completed(string? resultJson = null)
+    public static TaskOutcome Completed(string? resultJson)
     {
         if (resultJson is not null)
             JsonText.Check(resultJson, nameof(resultJson));
@@ -53,6 +56,10 @@ public sealed record TaskOutcome
         ArgumentOutOfRangeException.ThrowIfGreaterThan(delay, MaxDelay);
         return new TaskOutcome { Delay = delay };
     }
+
+    /// <summary>The task is done.</summary>
+    /// <param name="json">JSON text, which is not checked; null is none.</param>
+    internal static TaskOutcome CompletedUnchecked(string? json) => new() { Result = json };
 
     /// <summary>The outcome as it is reported.</summary>
     internal TaskOutcome Encode(ITaskPayloadCodec? codec) =>

@@ -3,7 +3,6 @@ using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
-using TaskQueue.Contracts;
 
 namespace TaskQueue.Client;
 
@@ -13,6 +12,7 @@ using Processor = Func<IServiceProvider, TaskContext, CancellationToken, Task<Ta
 public sealed class TaskQueueWorkerOptions
 {
     private static readonly TimeSpan MaxLease = TimeSpan.FromDays(1);
+    private static readonly TimeSpan MaxRunTime = TimeSpan.FromDays(30);
     private readonly Dictionary<string, Processor> _processors = new(StringComparer.Ordinal);
 
     /// <summary>Queues, most wanted first: <c>name</c> (level 0), or over HTTP also <c>name:level</c>; 1 to 100.</summary>
@@ -33,8 +33,14 @@ public sealed class TaskQueueWorkerOptions
     /// <summary>How long a worker that stops lets running tasks go on; default 25 s. Keep the host's ShutdownTimeout (30 s) above it.</summary>
     public TimeSpan DrainTimeout { get; set; } = TimeSpan.FromSeconds(25);
 
-    /// <summary>How long a worker may hear nothing of its server before its health check says so: 3 s to 1 day; default 60 s.</summary>
-    public TimeSpan DeafAfter { get; set; } = TimeSpan.FromSeconds(60);
+    /// <summary>
+    /// How long an attempt may run: 1 s to 30 days; null, the default, is as long as it needs. At the limit the attempt fails, to be tried
+    /// again while attempts are left, and the processor's token is cancelled.
+    /// </summary>
+    public TimeSpan? RunTimeLimit { get; set; }
+
+    /// <summary>How long a worker may hear nothing of its server before its health check reports it: 3 s to 1 day; default 60 s.</summary>
+    public TimeSpan UnresponsiveAfter { get; set; } = TimeSpan.FromSeconds(60);
 
     /// <summary>What becomes of tasks whose name has no processor; default <see cref="UnknownNames.Echo"/>.</summary>
     public UnknownNames UnknownNames { get; set; }
@@ -43,22 +49,7 @@ public sealed class TaskQueueWorkerOptions
     public ITaskPayloadCodec? Codec { get; set; }
 
     /// <summary>Makes the transport; null is HTTP.</summary>
-    internal Func<IServiceProvider, TimeProvider, IWorkerTransport>? Transport { get; private set; }
-
-    /// <summary>Consumes push queues from RabbitMQ instead of claiming from pull queues over HTTP.</summary>
-    /// <param name="address">The server's broker: <c>amqp://user:password@host:5672/vhost</c>.</param>
-    /// <param name="tls">How an address <c>amqps://</c> is used.</param>
-    /// <exception cref="OptionsValidationException">A file of <paramref name="tls"/> cannot be used.</exception>
-    [RequiresUnreferencedCode("MassTransit makes its messages by reflection")]
-    [RequiresDynamicCode("MassTransit makes its messages by reflection")]
-    public void UseRabbitMq(Uri address, BrokerTls? tls = null)
-    {
-        ArgumentNullException.ThrowIfNull(address);
-        tls ??= new BrokerTls();
-        if (tls.ProblemWith(address) is { } problem)
-            throw new OptionsValidationException(nameof(TaskQueueWorkerOptions), typeof(TaskQueueWorkerOptions), [$"UseRabbitMq: tls {problem}"]);
-        Transport = (services, time) => ActivatorUtilities.CreateInstance<BusTransport>(services, this, address, tls, time);
-    }
+    internal Func<IServiceProvider, TimeProvider, IRemoteTransport>? Transport { get; set; }
 
     /// <summary>Processes tasks of exactly this name; the last one added for a name wins.</summary>
     /// <param name="name">The name, called action in POST /tasks.</param>
@@ -100,7 +91,7 @@ public sealed class TaskQueueWorkerOptions
 
     /// <summary>Processes tasks of exactly this name with a class that is made once a task, in a scope of its own.</summary>
     /// <param name="name">The name, called action in POST /tasks.</param>
-    /// <typeparam name="THandler">Registered or not; its constructor's parameters are.</typeparam>
+    /// <typeparam name="THandler">Need not be registered; its dependencies must be.</typeparam>
     public void AddProcessor<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(string name)
         where THandler : class, ITaskHandler =>
         Add(name, async (services, task, cancellationToken) =>
@@ -120,7 +111,8 @@ public sealed class TaskQueueWorkerOptions
         Demand(Prefetch is >= 0 and <= 500, "Prefetch must be 0 to 500");
         Demand(Lease is null || (Lease >= TimeSpan.FromSeconds(1) && Lease <= MaxLease), "Lease must be 1 s to 1 day");
         Demand(DrainTimeout >= TimeSpan.Zero && DrainTimeout <= MaxLease, "DrainTimeout must be 0 to 1 day");
-        Demand(DeafAfter >= TimeSpan.FromSeconds(3) && DeafAfter <= MaxLease, "DeafAfter must be 3 s to 1 day");
+        Demand(RunTimeLimit is null || (RunTimeLimit >= TimeSpan.FromSeconds(1) && RunTimeLimit <= MaxRunTime), "RunTimeLimit must be 1 s to 30 days");
+        Demand(UnresponsiveAfter >= TimeSpan.FromSeconds(3) && UnresponsiveAfter <= MaxLease, "UnresponsiveAfter must be 3 s to 1 day");
         Demand(Transport is null || !Queues.Any(q => q.Contains(':', StringComparison.Ordinal)), "Queues must be names without a level on RabbitMQ: a push queue has all levels");
     }
 

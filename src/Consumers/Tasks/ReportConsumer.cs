@@ -1,7 +1,8 @@
 using MassTransit;
 using Microsoft.Extensions.Logging;
+using TaskQueue.Bus.Senders;
 using TaskQueue.Contracts;
-using TaskQueue.Engine.Bus.Senders;
+using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Consumers.Tasks;
@@ -56,7 +57,7 @@ internal sealed partial class ReportConsumer(TaskService taskService, ReportRule
         };
 
     private static int? ToMs(double? seconds) =>
-        seconds is { } s ? (int)Math.Clamp(s * 1000, TaskService.MinLeaseMs, TaskService.MaxLeaseMs) : null;
+        seconds is { } s ? (int)Math.Clamp(s * 1000, LeaseLimits.MinMs, LeaseLimits.MaxMs) : null;
 
     [LoggerMessage(LogLevel.Information, "{Command} of task {TaskId} attempt {Attempt} by {Worker} was refused: {CommandResult}")]
     private partial void LogRefused(string command, Guid taskId, int attempt, string worker, CommandResult commandResult);

@@ -1,6 +1,7 @@
 using System.Text;
 using Microsoft.Extensions.Options;
 using TaskQueue.Contracts;
+using TaskQueue.Engine.Queues;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Tasks;
 
@@ -23,8 +24,8 @@ internal sealed class ReportRules(IOptions<EngineOptions> options)
         : null;
 
     public static string? Problem(AttemptStarted entry) =>
-        entry.LeaseSeconds is { } lease && !(lease > 0 && lease * 1000 <= TaskService.MaxLeaseMs)
-            ? $"lease_seconds must be above 0 and at most {TaskService.MaxLeaseMs / 1000}" : null;
+        entry.LeaseSeconds is { } lease && !(lease > 0 && lease * 1000 <= LeaseLimits.MaxMs)
+            ? $"lease_seconds must be above 0 and at most {LeaseLimits.MaxMs / 1000}" : null;
 
     /// <summary>Progress that is too long is left out, and the lease is renewed nevertheless.</summary>
     public static string? Problem(AttemptHeartbeat entry) => entry.Attempt < 1 ? "attempt must be 1 or more" : null;

@@ -1,8 +1,8 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using MassTransit;
+using TaskQueue.Bus.Senders;
 using TaskQueue.Contracts;
-using TaskQueue.Engine.Bus.Senders;
 using TaskQueue.Engine.Quotas;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Telemetry;

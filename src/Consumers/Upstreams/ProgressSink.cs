@@ -5,7 +5,7 @@ using TaskQueue.Engine.Replies;
 namespace TaskQueue.Consumers.Upstreams;
 
 /// <summary>Passes the answer to one task on to its caller, who reads it as events numbered from 0.</summary>
-internal sealed class ProgressSink(ReplySender replies, string replyTo, Guid taskId)
+internal sealed class ProgressSink(IReplySender replies, string replyTo, Guid taskId)
 {
     private int _next;
 

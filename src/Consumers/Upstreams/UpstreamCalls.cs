@@ -14,7 +14,7 @@ namespace TaskQueue.Consumers.Upstreams;
 
 /// <summary>Sends tasks to their upstreams, again where that helps, and makes results of the answers.</summary>
 internal sealed partial class UpstreamCalls(
-    ReplySender replies, IOptions<EngineOptions> engine, TimeProvider time, ILogger<UpstreamCalls> logger) : IDisposable
+    IReplySender replies, IOptions<EngineOptions> engine, TimeProvider time, ILogger<UpstreamCalls> logger) : IDisposable
 {
     private readonly HttpMessageInvoker _http = new(new SocketsHttpHandler
     {
@@ -109,7 +109,7 @@ internal sealed partial class UpstreamCalls(
         return new UpstreamAnswer((int)response.StatusCode, UpstreamAnswer.ToJson(await response.Content.ReadAsByteArrayAsync(cancellationToken)))
         {
             MayRetry = mayRetry,
-            RetryAfter = mayRetry ? RetryAfter.Of(response, time.GetUtcNow()) : null,
+            RetryAfter = mayRetry ? RetryAfter.Of(response.Headers.RetryAfter?.ToString(), time.GetUtcNow()) : null,
         };
     }
 

@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Options;
+using TaskQueue.Engine.Administration;
 using TaskQueue.Engine.Queues;
-using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Consumers.Upstreams;
 

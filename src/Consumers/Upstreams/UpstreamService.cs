@@ -1,46 +1,40 @@
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using TaskQueue.Client;
+using TaskQueue.Consumers.Workers;
 using TaskQueue.Engine.Draining;
+using TaskQueue.Engine.Health;
+using ClaimRequest = TaskQueue.Engine.Tasks.ClaimRequest;
 
 namespace TaskQueue.Consumers.Upstreams;
 
-/// <summary>
-/// Forwards tasks to the configured upstreams. From the moment the process is to stop nothing is claimed; what is under way may
-/// end within the grace period, and the rest is given back.
-/// </summary>
-internal sealed partial class UpstreamService : BackgroundService
+/// <summary>Forwards tasks to the configured upstreams, each with a worker of its own.</summary>
+internal sealed partial class UpstreamService : EngineWorker
 {
-    private static readonly TimeSpan HeartbeatEvery = TimeSpan.FromSeconds(10);
+    private const int LeaseMs = 30_000;
 
+    /// <summary>A claim waits no longer, so that queues that were registered meanwhile are served.</summary>
+    private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
+
+    private readonly IServiceProvider _services;
     private readonly UpstreamQueues _queues;
-    private readonly OutcomeReporter _reporter;
-    private readonly List<UpstreamRunner> _runners;
-    private readonly TimeProvider _time;
     private readonly Drain _drain;
-    private readonly CancellationTokenSource _giveUp = new();
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
 
     public UpstreamService(
-        IServiceProvider services, IOptions<UpstreamList> list, UpstreamQueues queues, OutcomeReporter reporter, Drain drain,
-        TimeProvider time, ILogger<UpstreamService> logger)
+        IServiceProvider services, IOptions<UpstreamList> list, UpstreamQueues queues, Drain drain, TimeProvider time, ILogger<UpstreamService> logger)
+        : base(drain)
     {
-        (_queues, _reporter, _drain, _time) = (queues, reporter, drain, time);
+        (_services, _queues, _drain, _time, _logger) = (services, queues, drain, time, logger);
         var upstreams = list.Value.Upstreams;
-        _runners = [.. upstreams.Select(u => ActivatorUtilities.CreateInstance<UpstreamRunner>(services, new Upstream(u, upstreams, time)))];
+        Runtimes = [.. upstreams.Select(u => Create(new Upstream(u, upstreams, time)))];
         foreach (var upstream in upstreams)
-            LogServes(logger, upstream.Endpoint, upstream.BaseUrl, upstream.MaxConcurrency);
+            LogServes(upstream.Endpoint, upstream.BaseUrl, upstream.MaxConcurrency);
     }
 
-    /// <summary>Tasks under way at all upstreams.</summary>
-    public int Running => _runners.Sum(r => r.Running);
-
-    public override void Dispose()
-    {
-        _runners.ForEach(r => r.Dispose());
-        _giveUp.Dispose();
-        base.Dispose();
-    }
+    protected override IReadOnlyList<WorkerRuntime> Runtimes { get; }
 
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
@@ -48,33 +42,21 @@ internal sealed partial class UpstreamService : BackgroundService
         await base.StartAsync(cancellationToken);
     }
 
-    public override async Task StopAsync(CancellationToken cancellationToken)
+    /// <summary>Keeps one upstream busy: claims as many tasks as it may still be asked.</summary>
+    private WorkerRuntime Create(Upstream upstream)
     {
-        await using var end = cancellationToken.UnsafeRegister(g => ((CancellationTokenSource)g!).Cancel(), _giveUp);
-        await base.StopAsync(cancellationToken);
-    }
-
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        using var stopping = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken, _drain.Begun);
-        var reports = _reporter.RunAsync(_giveUp.Token);
-        var runs = Task.WhenAll(_runners.Select(r => r.RunAsync(stopping.Token)));
-        var heartbeats = HeartbeatsAsync(runs);
-        await Task.Delay(Timeout.InfiniteTimeSpan, stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        await runs.WaitAsync(_drain.Over).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        _runners.ForEach(r => r.GiveBack());
-        await runs;
-        await heartbeats;
-        _reporter.Complete();
-        await reports;
-    }
-
-    private async Task HeartbeatsAsync(Task runs)
-    {
-        while (await Task.WhenAny(runs, Task.Delay(HeartbeatEvery, _time, CancellationToken.None)) != runs)
-            await Task.WhenAll(_runners.Select(r => r.RenewAsync()));
+        var turn = 0;
+        var reports = ActivatorUtilities.CreateInstance<EngineReports>(_services, "upstream", typeof(UpstreamService));
+        var plan = new ClaimPlan(LookAgain, async max => new ClaimRequest(await _queues.TargetsAsync(upstream.Options, turn++), max, reports.Worker, LeaseMs))
+        {
+            ReadyAsync = upstream.ReadyAsync,
+        };
+        var heartbeat = _services.GetRequiredService<LoopHeartbeats>().Of(typeof(UpstreamService));
+        var transport = ActivatorUtilities.CreateInstance<EngineClaims>(_services, reports, plan, heartbeat);
+        var handler = new UpstreamHandler(upstream, _services.GetRequiredService<UpstreamCalls>(), _drain);
+        return new WorkerRuntime(LimitsOf(upstream.Options.MaxConcurrency), transport, handler, _time, _logger);
     }
 
     [LoggerMessage(LogLevel.Information, "Tasks of {Endpoint} are forwarded to {BaseUrl}, {MaxConcurrency} at once")]
-    private static partial void LogServes(ILogger logger, string endpoint, string baseUrl, int maxConcurrency);
+    private partial void LogServes(string endpoint, string baseUrl, int maxConcurrency);
 }

@@ -1,16 +1,13 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
-using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Logging;
-using TaskQueue.Engine.Quarantine;
-using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Engine.Audit;
 
 /// <summary>
 /// Records administrative acts and what was refused, in table <c>audit</c> and in the log category <c>TaskQueue.Audit</c>.
 /// </summary>
-public sealed partial class AuditLog(IDbContextFactory<TaskDbContext> databases, TimeProvider time, ILoggerFactory loggers)
+public sealed partial class AuditLog(IAuditStore store, TimeProvider time, ILoggerFactory loggers)
 {
     /// <summary>Category of its log lines.</summary>
     public const string Category = "TaskQueue.Audit";
@@ -29,7 +26,7 @@ public sealed partial class AuditLog(IDbContextFactory<TaskDbContext> databases,
         Log(record);
         try
         {
-            await InsertAsync([record]);
+            await store.AddAsync(record);
         }
         catch
         {
@@ -53,14 +50,14 @@ public sealed partial class AuditLog(IDbContextFactory<TaskDbContext> databases,
     {
         while (_late.TryPeek(out var record))
         {
-            await InsertAloneAsync(record);
+            await AddEachAsync([record]);
             _late.TryDequeue(out _);
         }
 
         var due = _windows.Due(isLast);
         var fresh = due.Where(c => c.Window.RowId is null).ToList();
         var records = fresh.ConvertAll(c => ToRecord(c));
-        await InsertEachAsync(records);
+        await AddEachAsync(records);
         foreach (var (change, record) in fresh.Zip(records))
             _windows.Written(change, record.Id == 0 ? null : record.Id);
         await UpdateAsync(due.Where(c => !fresh.Contains(c)));
@@ -68,14 +65,10 @@ public sealed partial class AuditLog(IDbContextFactory<TaskDbContext> databases,
 
     private async Task UpdateAsync(IEnumerable<AuditWindows.Change> changes)
     {
-        await using var db = await databases.CreateDbContextAsync();
         foreach (var change in changes)
         {
-            if (change.Count > change.Window.Written)
-            {
-                var (id, after) = (change.Window.RowId, ToRecord(change).After);
-                await db.Audit.Where(r => r.Id == id).ExecuteUpdateAsync(r => r.SetProperty(x => x.After, after));
-            }
+            if (change.Count > change.Window.Written && change.Window.RowId is { } id)
+                await store.ReplaceAfterAsync(id, ToRecord(change).After);
 
             if (change is { IsOver: true, Count: > 1 })
                 LogRepeated(change.Key.Action, change.Key.Actor, change.Key.Address, change.Count);
@@ -91,41 +84,10 @@ public sealed partial class AuditLog(IDbContextFactory<TaskDbContext> databases,
         return record;
     }
 
-    /// <summary>One that the database refuses must not keep the others from being written.</summary>
-    private async Task InsertEachAsync(List<AuditRecord> records)
+    private async Task AddEachAsync(List<AuditRecord> records)
     {
-        try
-        {
-            await InsertAsync(records);
-        }
-        catch (Exception fault) when (PoisonRules.IsOfRow(fault))
-        {
-            foreach (var record in records)
-                await InsertAloneAsync(record);
-        }
-    }
-
-    private async Task InsertAloneAsync(AuditRecord record)
-    {
-        record.Id = 0; // given by an insert that failed
-        try
-        {
-            await InsertAsync([record]);
-        }
-        catch (Exception fault) when (PoisonRules.IsOfRow(fault))
-        {
-            record.Id = 0;
+        foreach (var (record, fault) in await store.AddEachAsync(records))
             LogRefused(fault, record.Action, record.Actor);
-        }
-    }
-
-    private async Task InsertAsync(List<AuditRecord> records)
-    {
-        if (records.Count == 0)
-            return;
-        await using var db = await databases.CreateDbContextAsync();
-        db.Audit.AddRange(records);
-        await db.SaveChangesAsync();
     }
 
     private void Defer(AuditRecord record)

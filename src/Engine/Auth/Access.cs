@@ -37,21 +37,6 @@ public sealed record Access
     /// <summary>Whether a task, batch or schedule exists for the caller.</summary>
     public bool CanRead(string? owner, string queue) => Others.Match(queue) || (owner is not null && owner == Tenant && Own.Match(queue));
 
-    /// <summary>The rows that exist for the caller: <see cref="CanRead(string, string)"/> as a query.</summary>
-    public IQueryable<T> Filter<T>(IQueryable<T> rows)
-        where T : class, IOwnedInQueue
-    {
-        if (Others.IsAll)
-            return rows;
-        if (Tenant is null || Own.IsNone)
-            return Others.Filter(rows);
-        if (Others.IsNone)
-            return Own.Filter(rows.Where(row => row.Owner == Tenant));
-        var (tenant, all, names, prefixes, otherNames, otherPrefixes) = (Tenant, Own.IsAll, Own.Names, Own.Prefixes, Others.Names, Others.Prefixes);
-        return rows.Where(row => otherNames.Contains(row.Queue) || otherPrefixes.Any(prefix => row.Queue.StartsWith(prefix))
-            || (row.Owner == tenant && (all || names.Contains(row.Queue) || prefixes.Any(prefix => row.Queue.StartsWith(prefix)))));
-    }
-
     /// <summary>Whether something that belongs to no queue, such as a file, exists for the caller.</summary>
     public bool CanRead(string? owner) => SeesAllTenants || (owner is not null && owner == Tenant && !InQueuesOnly);
 

@@ -1,6 +1,6 @@
 namespace TaskQueue.Engine.Auth;
 
-/// <summary>Something in a queue that belongs to a tenant: <see cref="Access.Filter"/> decides who sees it.</summary>
+/// <summary>Something in a queue that belongs to a tenant: <see cref="Access.CanRead(string, string)"/> decides who sees it.</summary>
 public interface IOwnedInQueue
 {
     /// <summary>Its tenant; null is nobody.</summary>

@@ -82,16 +82,6 @@ public sealed class QueuePatterns : IEquatable<QueuePatterns>
             && other.Prefixes.All(prefix => Prefixes.Any(own => prefix.StartsWith(own, StringComparison.Ordinal))));
     }
 
-    /// <summary>The rows whose queue matches.</summary>
-    public IQueryable<T> Filter<T>(IQueryable<T> rows)
-        where T : class, IOwnedInQueue
-    {
-        var (names, prefixes) = (Names, Prefixes);
-        return IsAll ? rows
-            : prefixes.Count == 0 ? rows.Where(row => names.Contains(row.Queue))
-            : rows.Where(row => names.Contains(row.Queue) || prefixes.Any(prefix => row.Queue.StartsWith(prefix)));
-    }
-
     /// <summary>Every queue that matches either.</summary>
     public QueuePatterns Or(QueuePatterns other) => IsAll || other.IsNone ? this : other.IsAll || IsNone ? other : new([.. Patterns, .. other.Patterns], [.. Names, .. other.Names], [.. Prefixes, .. other.Prefixes]);
 

@@ -4,7 +4,7 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Engine.Batches;
 
 /// <summary>
-/// An event of the batch machine. It goes through the in-process mediator, so the sender reads <see cref="Verdict"/> when the
+/// An event of the batch machine. It goes through the in-process mediator, so the sender reads <see cref="Result"/> when the
 /// send returns, which is after the commit.
 /// </summary>
 /// <param name="batchId">The batch.</param>
@@ -18,7 +18,7 @@ public abstract class BatchCommand(Guid batchId, DateTime at) : CorrelatedBy<Gui
     public DateTime At { get; } = at;
 
     /// <summary>Set by the machine.</summary>
-    public CommandResult Verdict { get; set; } = CommandResult.NotFound;
+    public CommandResult Result { get; set; } = CommandResult.NotFound;
 }
 
 /// <summary>Accept a batch.</summary>

@@ -1,7 +1,7 @@
-using TaskQueue.Engine.Auth;
 using System.Buffers;
 using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Files;
 
 namespace TaskQueue.Engine.Batches;

@@ -1,18 +1,15 @@
-using Microsoft.EntityFrameworkCore;
-using TaskQueue.Engine.Storage;
-
 namespace TaskQueue.Engine.Batches;
 
 /// <summary>
-/// The right of this process to work on a batch, renewed until it is disposed. Two that work on one do no harm, but the same
-/// twice: each step of a batch is taken once.
+/// The lease of this process on a batch, renewed until it is disposed. Concurrent holders are safe but duplicate work: each step of a
+/// batch is applied once.
 /// </summary>
 public sealed class BatchLease : IAsyncDisposable
 {
-    /// <summary>Another scheduler takes over a batch whose holder has said nothing for so long.</summary>
+    /// <summary>Another scheduler takes over a batch whose lease was not renewed for this long.</summary>
     public static readonly TimeSpan Length = TimeSpan.FromSeconds(15);
 
-    private readonly IDbContextFactory<TaskDbContext> _databases;
+    private readonly IBatchStore _store;
     private readonly TimeProvider _time;
     private readonly Guid _batchId;
     private readonly CancellationTokenSource _lost = new();
@@ -20,36 +17,33 @@ public sealed class BatchLease : IAsyncDisposable
     private readonly Task _renewing;
     private DateTime _until;
 
-    private BatchLease(IDbContextFactory<TaskDbContext> databases, TimeProvider time, Guid batchId, DateTime until)
+    private BatchLease(IBatchStore store, TimeProvider time, Guid batchId, DateTime until)
     {
-        (_databases, _time, _batchId, _until) = (databases, time, batchId, until);
+        (_store, _time, _batchId, _until) = (store, time, batchId, until);
         _renewing = Task.Run(RenewAsync);
     }
 
     /// <summary>Cancelled when another process may have taken over.</summary>
     public CancellationToken Lost => _lost.Token;
 
-    /// <summary>Takes a batch; null where somebody else has it.</summary>
-    internal static async Task<BatchLease?> TakeAsync(IDbContextFactory<TaskDbContext> databases, TimeProvider time, Guid batchId)
+    /// <summary>Acquires the lease; null where another process holds it.</summary>
+    public static async Task<BatchLease?> TryAcquireAsync(IBatchStore store, TimeProvider time, Guid batchId)
     {
+        ArgumentNullException.ThrowIfNull(store);
+        ArgumentNullException.ThrowIfNull(time);
         var now = Micros.Now(time);
         var until = now + Length;
-        await using var db = await databases.CreateDbContextAsync();
-        var taken = await db.Batches.Where(b => b.CorrelationId == batchId && (b.WorkedUntil == null || b.WorkedUntil < now))
-            .ExecuteUpdateAsync(b => b.SetProperty(x => x.WorkedUntil, until));
-        return taken == 0 ? null : new BatchLease(databases, time, batchId, until);
+        return await store.TryAcquireLeaseAsync(batchId, now, until) ? new BatchLease(store, time, batchId, until) : null;
     }
 
-    /// <summary>Leaves the batch to whoever comes next. One that has ended keeps the mark until its tasks are released.</summary>
+    /// <summary>Releases the lease. A batch that has ended keeps its mark until its tasks are released.</summary>
     public async ValueTask DisposeAsync()
     {
         await _over.CancelAsync();
         await _renewing;
         _over.Dispose();
         _lost.Dispose();
-        await using var db = await _databases.CreateDbContextAsync();
-        await db.Batches.Where(b => b.CorrelationId == _batchId && b.WorkedUntil == _until && b.State < BatchStates.Completed)
-            .ExecuteUpdateAsync(b => b.SetProperty(x => x.WorkedUntil, (DateTime?)null));
+        await _store.ReleaseLeaseAsync(_batchId, _until);
     }
 
     private async Task RenewAsync()
@@ -72,11 +66,10 @@ public sealed class BatchLease : IAsyncDisposable
         var now = Micros.Now(_time);
         try
         {
-            await using var db = await _databases.CreateDbContextAsync();
-            var renewed = await db.Batches.Where(b => b.CorrelationId == _batchId && b.WorkedUntil == _until)
-                .ExecuteUpdateAsync(b => b.SetProperty(x => x.WorkedUntil, now + Length));
-            _until = renewed == 1 ? now + Length : _until;
-            return renewed == 1;
+            if (!await _store.RenewLeaseAsync(_batchId, _until, now + Length))
+                return false;
+            _until = now + Length;
+            return true;
         }
         catch (Exception fault) when (StorageFaults.IsTransient(fault))
         {

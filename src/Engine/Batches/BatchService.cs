@@ -1,7 +1,6 @@
 using MassTransit.Mediator;
-using TaskQueue.Engine.Events;
+using TaskQueue.Engine.Ids;
 using TaskQueue.Engine.Queues;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Batches;
@@ -30,7 +29,7 @@ public sealed record NewBatch(QueueRecord Queue, int Level, string Endpoint, str
 }
 
 /// <summary>What can be done with batches. When a verb returns, its effect is committed.</summary>
-public sealed class BatchService(IMediator mediator, BellaTaskIds ids, PostCommitNotifier postCommit, TimeProvider time)
+public sealed class BatchService(IMediator mediator, NumberedTaskIds ids, PostCommitNotifier postCommit, TimeProvider time)
 {
     /// <summary>Accepts a batch; a scheduler reads its input from then on.</summary>
     public async Task<BatchState> CreateAsync(NewBatch batch)
@@ -53,9 +52,9 @@ public sealed class BatchService(IMediator mediator, BellaTaskIds ids, PostCommi
     {
         ArgumentNullException.ThrowIfNull(command);
         await mediator.Send((object)command, command.GetType());
-        if (command.Verdict == CommandResult.Applied)
+        if (command.Result == CommandResult.Applied)
             postCommit.Batches.Set();
-        return command.Verdict;
+        return command.Result;
     }
 
     private BatchState ToRow(NewBatch batch)
@@ -63,7 +62,7 @@ public sealed class BatchService(IMediator mediator, BellaTaskIds ids, PostCommi
         var now = Micros.Now(time);
         return new BatchState
         {
-            CorrelationId = ids.New(batch.Queue.Id, batch.Level, BellaMode.Batch).ToGuid(),
+            CorrelationId = ids.New(batch.Queue.Id, batch.Level, NumberedTaskMode.Batch).ToGuid(),
             Queue = batch.Queue.Name,
             Level = batch.Level,
             Endpoint = batch.Endpoint,

@@ -1,5 +1,6 @@
 using MassTransit;
 using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Batches;
 
@@ -151,19 +152,6 @@ public sealed class BatchCount
 
     /// <summary>How many.</summary>
     public int Count { get; set; }
-}
-
-/// <summary>How a line of a batch ended.</summary>
-public enum BatchItemOutcome
-{
-    /// <summary>With a status of 2xx.</summary>
-    Succeeded = 1,
-
-    /// <summary>With another status.</summary>
-    Refused = 2,
-
-    /// <summary>Without a result: failed, expired, cancelled.</summary>
-    Lost = 3,
 }
 
 /// <summary>A row of table <c>batch_bad_lines</c>: a line that cannot be run, for the error file.</summary>

@@ -17,7 +17,7 @@ public sealed class BatchStateMachine : MassTransitStateMachine<BatchState>
 
         Event(() => Create, e => e.SetSagaFactory(c => c.Message.Batch));
 
-        Initially(When(Create).TransitionTo(Validating).Then(c => c.Message.Verdict = CommandResult.Applied));
+        Initially(When(Create).TransitionTo(Validating).Then(c => c.Message.Result = CommandResult.Applied));
         DuringAny(When(Create).Answer(CommandResult.Duplicate));
 
         WhileComing();
@@ -127,7 +127,7 @@ public sealed class BatchStateMachine : MassTransitStateMachine<BatchState>
     private static DateTime Apply<T>(BehaviorContext<BatchState, T> c)
         where T : BatchCommand
     {
-        c.Message.Verdict = CommandResult.Applied;
+        c.Message.Result = CommandResult.Applied;
         return c.Message.At;
     }
 
@@ -162,5 +162,5 @@ internal static class BatchStateMachineExtensions
     /// <summary>Answers and changes nothing.</summary>
     public static EventActivityBinder<BatchState, T> Answer<T>(this EventActivityBinder<BatchState, T> binder, CommandResult commandResult)
         where T : BatchCommand =>
-        binder.Then(c => c.Message.Verdict = commandResult);
+        binder.Then(c => c.Message.Result = commandResult);
 }

@@ -1,6 +1,6 @@
 namespace TaskQueue.Engine.Callbacks;
 
-/// <summary>Statements about callbacks. The classes of <see cref="Storage.ITaskStore"/> implement it too.</summary>
+/// <summary>Statements about callbacks. One implementation for each provider.</summary>
 public interface ICallbackStore
 {
     /// <summary>Takes due callbacks for a try, those due longest first; they fall due again when the try is given up.</summary>

@@ -1,4 +1,5 @@
-using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Batches;
+using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Encryption;
@@ -72,9 +73,9 @@ internal sealed class EncryptedTaskStore(ITaskStore inner, DataCipher cipher, Un
 
     public Task RedispatchAllAsync(DateTime now) => inner.RedispatchAllAsync(now);
 
-    public Task<IOutboxLease?> TryLeadRelayAsync(Action wake, CancellationToken cancellationToken) => inner.TryLeadRelayAsync(wake, cancellationToken);
+    public Task<IOutboxLease?> TryAcquireOutboxLeaseAsync(Action wake, CancellationToken cancellationToken) => inner.TryAcquireOutboxLeaseAsync(wake, cancellationToken);
 
-    public Task WakeRelayAsync() => inner.WakeRelayAsync();
+    public Task WakeDispatcherAsync() => inner.WakeDispatcherAsync();
 
     public Task<long[]> LoadCursorsAsync() => inner.LoadCursorsAsync();
 

@@ -1,5 +1,5 @@
 using System.Buffers.Text;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Events;
 
@@ -9,7 +9,7 @@ namespace TaskQueue.Engine.Events;
 /// </summary>
 public static class EventCursor
 {
-    private const int MaxBytes = 10 * (TaskDbContext.Streams + 2);
+    private const int MaxBytes = 10 * (TaskEvent.Streams + 2);
 
     /// <summary>The text of a place.</summary>
     public static string ToText(ReadOnlySpan<long> cursors)
@@ -34,9 +34,9 @@ public static class EventCursor
         if (text.Length > 2 * MaxBytes || !Base64Url.IsValid(text) || !Base64Url.TryDecodeFromChars(text, buffer, out var length))
             return null;
         ReadOnlySpan<byte> bytes = buffer[..length];
-        if (Read(ref bytes) is not { } highest || Read(ref bytes) is not { } streams || streams > TaskDbContext.Streams)
+        if (Read(ref bytes) is not { } highest || Read(ref bytes) is not { } streams || streams > TaskEvent.Streams)
             return null;
-        var cursors = new long[TaskDbContext.Streams];
+        var cursors = new long[TaskEvent.Streams];
         for (var i = 0; i < streams; i++)
         {
             if (Read(ref bytes) is not { } behind || behind > highest)

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Health;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Notifications;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Telemetry;
 
@@ -13,7 +13,7 @@ namespace TaskQueue.Engine.Events;
 /// What happens to tasks, as it happens: read from the table of events while anybody in this process listens, by one reader for
 /// all. Events of one task come in order, and none is left out between the place where a listener begins and where it ends.
 /// </summary>
-public sealed partial class EventFeed(ITaskStore store, TaskQueries queries, PostCommitNotifier postCommit, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<EventFeed> logger) : BackgroundService
+public sealed partial class EventFeed(ITaskStore store, ITaskQueries queries, PostCommitNotifier postCommit, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<EventFeed> logger) : BackgroundService
 {
     private const int MaxRead = 250; // of each of the table's streams
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(250);

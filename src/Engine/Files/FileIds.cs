@@ -1,20 +1,20 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
-using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Ids;
 
 namespace TaskQueue.Engine.Files;
 
 /// <summary>Makes ids of files, <c>file-{yyMMddHHmmss}{instance}{serial}-{hash of the owner}</c> (bella.md 11). Processes may draw the same, rarely.</summary>
 internal sealed class FileIds(TimeProvider time)
 {
-    private readonly SnowflakeIds _stamps = new(time, BellaTaskId.Counters, BellaTaskId.Instances);
+    private readonly SnowflakeIds _stamps = new(time, NumberedTaskId.Counters, NumberedTaskId.Instances);
 
     public string New(string? owner)
     {
         var stamp = _stamps.Next();
         var at = DateTimeOffset.FromUnixTimeMilliseconds(stamp.Milliseconds);
-        var serial = (at.Millisecond * BellaTaskId.Counters) + stamp.Counter;
+        var serial = (at.Millisecond * NumberedTaskId.Counters) + stamp.Counter;
         var space = BitConverter.ToUInt32(SHA256.HashData(Encoding.UTF8.GetBytes(owner ?? ""))) % 1_000_000_000;
         return string.Create(CultureInfo.InvariantCulture, $"file-{at:yyMMddHHmmss}{stamp.Instance:D4}{serial:D6}-{space:D9}");
     }

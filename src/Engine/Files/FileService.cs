@@ -1,12 +1,10 @@
-using Microsoft.EntityFrameworkCore;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Quotas;
-using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Engine.Files;
 
 /// <summary>What can be done with files. A caller sees the files of its tenant; see <see cref="Access"/>.</summary>
-public sealed class FileService(IDbContextFactory<TaskDbContext> databases, IFileContents contents, FileQuota quota, TimeProvider time)
+public sealed class FileService(IFileStore store, IFileContents contents, FileQuota quota, TimeProvider time)
 {
     /// <summary>An upload that is not finished after so long never will be.</summary>
     private static readonly TimeSpan Abandoned = TimeSpan.FromDays(1);
@@ -54,11 +52,7 @@ public sealed class FileService(IDbContextFactory<TaskDbContext> databases, IFil
     }
 
     /// <summary>A file, or null.</summary>
-    public async Task<FileRecord?> FindAsync(string id, Access access, CancellationToken cancellationToken)
-    {
-        await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        return await Visible(db, access).SingleOrDefaultAsync(f => f.Id == id, cancellationToken);
-    }
+    public Task<FileRecord?> FindAsync(string id, Access access, CancellationToken cancellationToken) => store.FindAsync(id, access, cancellationToken);
 
     /// <summary>The content of a file, which can be sought.</summary>
     public Stream OpenRead(FileRecord file) => contents.OpenRead(file);
@@ -70,22 +64,8 @@ public sealed class FileService(IDbContextFactory<TaskDbContext> databases, IFil
     /// <param name="max">At most so many.</param>
     /// <param name="newestFirst">The order.</param>
     /// <param name="cancellationToken">Stops the read.</param>
-    public async Task<List<FileRecord>> ListAsync(Access access, IReadOnlyList<string>? purposes, FileRecord? after, int max, bool newestFirst, CancellationToken cancellationToken)
-    {
-        await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        var files = Visible(db, access);
-        if (purposes is not null)
-            files = files.Where(f => purposes.Contains(f.Purpose));
-        if (after is { CreatedAt: var at, Id: var id })
-        {
-            files = newestFirst
-                ? files.Where(f => f.CreatedAt < at || (f.CreatedAt == at && string.Compare(f.Id, id) < 0))
-                : files.Where(f => f.CreatedAt > at || (f.CreatedAt == at && string.Compare(f.Id, id) > 0));
-        }
-
-        files = newestFirst ? files.OrderByDescending(f => f.CreatedAt).ThenByDescending(f => f.Id) : files.OrderBy(f => f.CreatedAt).ThenBy(f => f.Id);
-        return await files.Take(max).ToListAsync(cancellationToken);
-    }
+    public Task<List<FileRecord>> ListAsync(Access access, IReadOnlyList<string>? purposes, FileRecord? after, int max, bool newestFirst, CancellationToken cancellationToken) =>
+        store.ListAsync(access, purposes, after, max, newestFirst, cancellationToken);
 
     /// <summary>Deletes a file; false where there is none.</summary>
     public async Task<bool> DeleteAsync(string id, Access access)
@@ -100,9 +80,7 @@ public sealed class FileService(IDbContextFactory<TaskDbContext> databases, IFil
     /// <returns>How many there were.</returns>
     public async Task<int> RemoveAbandonedAsync()
     {
-        await using var db = await databases.CreateDbContextAsync();
-        var before = Micros.Now(time) - Abandoned;
-        var ids = await db.Files.Where(f => !f.Ready && f.CreatedAt < before).OrderBy(f => f.CreatedAt).Select(f => f.Id).Take(100).ToListAsync();
+        var ids = await store.ListIncompleteAsync(Micros.Now(time) - Abandoned);
         foreach (var id in ids)
             await DropAsync(id);
         return ids.Count;
@@ -110,25 +88,28 @@ public sealed class FileService(IDbContextFactory<TaskDbContext> databases, IFil
 
     /// <summary>Removes contents without a row, such as from before a backup of the database was restored.</summary>
     /// <param name="goOn">Called after each part of the work; what it throws ends the rest.</param>
-    public async Task RemoveStraysAsync(Action goOn)
+    /// <returns>How many there were.</returns>
+    public async Task<int> RemoveStraysAsync(Action goOn)
     {
         ArgumentNullException.ThrowIfNull(goOn);
-        await using var db = await databases.CreateDbContextAsync();
+        var removed = 0;
         foreach (var ids in contents.Before(Micros.Now(time) - Abandoned).Chunk(500))
         {
-            var known = await db.Files.Where(f => ids.Contains(f.Id)).Select(f => f.Id).ToListAsync();
-            foreach (var id in ids.Except(known))
+            foreach (var id in ids.Except(await store.FilterKnownAsync(ids)))
+            {
                 await contents.DeleteAsync(id);
+                removed++;
+            }
+
             goOn();
         }
+
+        return removed;
     }
 
     internal async Task ShowAsync(FileRecord file)
     {
-        await using var db = await databases.CreateDbContextAsync();
-        var shown = await db.Files.Where(f => f.Id == file.Id && !f.Ready).ExecuteUpdateAsync(
-            f => f.SetProperty(x => x.Ready, true).SetProperty(x => x.Bytes, file.Bytes).SetProperty(x => x.Purpose, file.Purpose));
-        if (shown == 0)
+        if (!await store.ShowAsync(file))
             throw new InvalidOperationException($"{file.Id} was given up: it took longer than {Abandoned.TotalHours:0} hours.");
         file.Ready = true;
     }
@@ -136,10 +117,9 @@ public sealed class FileService(IDbContextFactory<TaskDbContext> databases, IFil
     /// <summary>The row is hidden first and goes last, so that what a crash leaves is swept.</summary>
     internal async Task DropAsync(string id)
     {
-        await using var db = await databases.CreateDbContextAsync();
-        await db.Files.Where(f => f.Id == id).ExecuteUpdateAsync(f => f.SetProperty(x => x.Ready, false));
+        await store.HideAsync(id);
         await contents.DeleteAsync(id);
-        await db.Files.Where(f => f.Id == id).ExecuteDeleteAsync();
+        await store.DeleteAsync(id);
     }
 
     private async Task<FileRecord> AddAsync(string? owner, string purpose, string fileName)
@@ -147,24 +127,10 @@ public sealed class FileService(IDbContextFactory<TaskDbContext> databases, IFil
         while (true)
         {
             var file = new FileRecord { Id = _ids.New(owner), Owner = owner, Purpose = purpose, FileName = fileName, CreatedAt = Micros.Now(time) };
-            await using var db = await databases.CreateDbContextAsync();
-            db.Files.Add(file);
-            try
-            {
-                await db.SaveChangesAsync();
+            if (await store.TryAddAsync(file))
                 return file;
-            }
-            catch (DbUpdateException) when (db.Files.AsNoTracking().Any(f => f.Id == file.Id))
-            {
-                _ids.DrawInstance();
-            }
+            _ids.DrawInstance();
         }
-    }
-
-    private static IQueryable<FileRecord> Visible(TaskDbContext db, Access access)
-    {
-        var files = db.Files.AsNoTracking().Where(f => f.Ready);
-        return access.SeesAllTenants ? files : access.InQueuesOnly ? files.Where(_ => false) : files.Where(f => f.Owner != null && f.Owner == access.Tenant);
     }
 }
 

@@ -1,6 +1,4 @@
 using System.ComponentModel.DataAnnotations;
-using Microsoft.Data.Sqlite;
-using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Engine.Files;
 
@@ -35,14 +33,7 @@ public sealed class FileStoreOptions
     [Range(1, 100L * 1024 * 1024 * 1024, ErrorMessage = "TaskQueue:Files:MaxBytes must be 1 to 107374182400")]
     public long MaxBytes { get; set; } = 512L * 1024 * 1024;
 
-    internal bool IsOnDisk(DatabaseAddress database) => Store == FileStoreKind.Disk || (Store == FileStoreKind.Auto && database.Provider == DatabaseProvider.Sqlite);
+    internal bool IsOnDisk(LocalDatabaseFolder local) => Store == FileStoreKind.Disk || (Store == FileStoreKind.Auto && local.Path is not null);
 
-    internal string FolderOf(DatabaseAddress database)
-    {
-        if (!string.IsNullOrEmpty(Path))
-            return Path;
-        return database.Provider == DatabaseProvider.Sqlite
-            ? System.IO.Path.ChangeExtension(new SqliteConnectionStringBuilder(database.ConnectionString).DataSource, null) + "-files"
-            : DefaultName;
-    }
+    internal string FolderOf(LocalDatabaseFolder local) => !string.IsNullOrEmpty(Path) ? Path : local.Path ?? DefaultName;
 }

@@ -1,8 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
-using TaskQueue.Engine.Bus;
-using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Engine.Health;
 
@@ -15,30 +13,33 @@ public static class HealthRegistration
     /// <summary>Tag of the checks of <c>/health/live</c>: unhealthy is 503.</summary>
     public const string Live = "live";
 
-    private static readonly string[] Both = [Ready, Live];
+    /// <summary>Tags of checks that count for both.</summary>
+    internal static readonly string[] Both = [Ready, Live];
 
     /// <summary>Watches a loop of this process that keeps a heartbeat.</summary>
     /// <typeparam name="T">The class that runs it.</typeparam>
-    public static IServiceCollection AddLoopHealth<T>(this IServiceCollection services)
+    public static IServiceCollection AddLoopHealth<T>(this IServiceCollection services) => services.AddLoopHealth(typeof(T));
+
+    /// <summary>Watches a loop of this process that keeps a heartbeat.</summary>
+    /// <param name="services">Where to.</param>
+    /// <param name="loop">The class that runs it.</param>
+    public static IServiceCollection AddLoopHealth(this IServiceCollection services, Type loop)
     {
-        var name = LoopHeartbeats.NameOf(typeof(T));
+        var name = LoopHeartbeats.NameOf(loop);
         services.AddHealthChecks().Add(new HealthCheckRegistration(
             name,
             sp => new LoopHealth(
-                sp.GetRequiredService<LoopHeartbeats>(), sp.GetRequiredService<HealthThresholds>(), name, sp.GetServices<IHostedService>().OfType<T>().FirstOrDefault() as BackgroundService),
+                sp.GetRequiredService<LoopHeartbeats>(), sp.GetRequiredService<HealthThresholds>(), name, sp.GetServices<IHostedService>().FirstOrDefault(loop.IsInstanceOfType) as BackgroundService),
             failureStatus: null,
             Both));
         return services;
     }
 
-    internal static IServiceCollection AddTaskQueueHealth(this IServiceCollection services, BusAddress bus)
+    internal static IServiceCollection AddTaskQueueHealth(this IServiceCollection services)
     {
         services.AddOptions<HealthOptions>().BindConfiguration("TaskQueue:Health").ValidateDataAnnotations().ValidateOnStart();
-        services.AddSingleton<OutageGracePeriod>().AddSingleton<LoopHeartbeats>().AddSingleton<PollingServices>().AddSingleton<ConsumerLiveness>().AddSingleton<HealthThresholds>();
-        services.AddSingleton<DatabaseProbe>().AddSingleton<CanaryPublisher>();
+        services.AddSingleton<OutageGracePeriod>().AddSingleton<LoopHeartbeats>().AddSingleton<PollingServices>().AddSingleton<HealthThresholds>();
         services.AddHostedService<HealthWatch>().AddLoopHealth<HealthWatch>();
-        if (bus.RabbitMq is not null)
-            services.AddHealthChecks().AddCheck<CanaryHealth>("canary", tags: Both);
         return services;
     }
 }

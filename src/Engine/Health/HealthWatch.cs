@@ -1,13 +1,11 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
-using TaskQueue.Engine.Bus;
-using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Engine.Health;
 
 /// <summary>Every few seconds: does the database answer, does the broker, and do our own endpoints hear what we send them?</summary>
 internal sealed class HealthWatch(
-    DatabaseProbe database, CanaryPublisher canaryPublisher, BusAddress bus, OutageGracePeriod gracePeriod, LoopHeartbeats heartbeats, IOptions<HealthOptions> options, TimeProvider time) : BackgroundService
+    IDatabaseProbe database, IEnumerable<IDependencyProbe> others, OutageGracePeriod gracePeriod, LoopHeartbeats heartbeats, IOptions<HealthOptions> options, TimeProvider time) : BackgroundService
 {
     /// <summary>A server that takes longer to answer next to nothing is as good as away.</summary>
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(5);
@@ -23,7 +21,7 @@ internal sealed class HealthWatch(
             await Task.Delay(_every, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (stoppingToken.IsCancellationRequested)
                 return;
-            await Task.WhenAll(LookAsync(patience), bus.RabbitMq is null ? Task.CompletedTask : canaryPublisher.SendAsync(patience, options.Value.DeafAfter));
+            await Task.WhenAll([LookAsync(patience), .. others.Select(o => o.ProbeAsync(patience))]);
             heartbeat.Beat();
         }
     }

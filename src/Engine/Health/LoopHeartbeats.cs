@@ -17,7 +17,7 @@ public sealed class LoopHeartbeats
     {
         ArgumentNullException.ThrowIfNull(meters);
         (_gracePeriod, _time) = (gracePeriod, time);
-        meters.Create(TaskMetrics.MeterName).CreateObservableGauge("taskqueue.loop.age", Ages, "s", "Since when a loop of this process has not finished a turn, or all its turns failed; 0 while it waits for work.");
+        meters.Create(TaskQueueMeter.Name).CreateObservableGauge("taskqueue.loop.age", Ages, "s", "Since when a loop of this process has not finished a turn, or all its turns failed; 0 while it waits for work.");
     }
 
     /// <summary>A heartbeat for a loop, which beats from now on.</summary>
@@ -35,7 +35,7 @@ public sealed class LoopHeartbeats
 
     /// <summary>How long a loop has been silent, or has failed each turn, while nothing is away: zero where it does not run here.</summary>
     internal TimeSpan SilenceOf(string loop) =>
-        _loops.TryGetValue(loop, out var pulses) ? pulses.Max(p => _gracePeriod.Excuse(Longer(p), p.NeedsBroker)) : TimeSpan.Zero;
+        _loops.TryGetValue(loop, out var pulses) ? pulses.Max(p => _gracePeriod.Counted(Longer(p), p.NeedsBroker)) : TimeSpan.Zero;
 
     /// <summary>Why a loop fails each turn; null where it does not.</summary>
     internal Exception? FaultOf(string loop) => _loops.TryGetValue(loop, out var pulses) ? pulses.OrderByDescending(p => p.Failing).First().Fault : null;

@@ -17,7 +17,7 @@ public sealed class OutageGracePeriod(TimeProvider time)
     internal void BrokerIsAway() => Interlocked.Exchange(ref _brokerAt, time.GetTimestamp());
 
     /// <summary>What counts of a silence: no more than the time since the last outage.</summary>
-    internal TimeSpan Excuse(TimeSpan silence, bool needsBroker)
+    internal TimeSpan Counted(TimeSpan silence, bool needsBroker)
     {
         silence = Least(silence, Interlocked.Read(ref _databaseAt));
         return needsBroker ? Least(silence, Interlocked.Read(ref _brokerAt)) : silence;

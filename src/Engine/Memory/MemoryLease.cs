@@ -20,7 +20,7 @@ public sealed class MemoryLease : IDisposable
     internal bool IsGrowing => Bytes > 0 && Most > Bytes;
 
     /// <summary>Waits until it holds at least <paramref name="bytes"/>.</summary>
-    /// <exception cref="Tasks.OverloadedException">There was no room in time; it holds what it held before.</exception>
+    /// <exception cref="OverloadedException">There was no room in time; it holds what it held before.</exception>
     public ValueTask GrowAsync(long bytes, CancellationToken cancellationToken) => _pool.GrowAsync(this, bytes, cancellationToken);
 
     /// <summary>Grows without a wait.</summary>

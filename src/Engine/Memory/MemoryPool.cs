@@ -1,5 +1,3 @@
-using TaskQueue.Engine.Tasks;
-
 namespace TaskQueue.Engine.Memory;
 
 /// <summary>

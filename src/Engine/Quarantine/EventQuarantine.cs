@@ -1,14 +1,11 @@
 using System.Globalization;
-using Microsoft.EntityFrameworkCore;
-using TaskQueue.Engine.Encryption;
 using TaskQueue.Engine.Events;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Quarantine;
 
 /// <summary>Events that the broker refuses or nobody can write down. Subject: stream and id; the row stays in <c>task_events</c>.</summary>
-internal sealed class EventQuarantine(IDbContextFactory<TaskDbContext> databases, QuarantineStore quarantine, EventPublisher publisher, TimeProvider time) : IQuarantineKind
+internal sealed class EventQuarantine(IParkingStore store, QuarantineWriter quarantine, IEventPublisher publisher, TimeProvider time) : IQuarantineKind
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
@@ -17,26 +14,24 @@ internal sealed class EventQuarantine(IDbContextFactory<TaskDbContext> databases
     /// <summary>Lists an event that the outbox dispatcher passes over.</summary>
     /// <returns>Why it could not be listed, or null.</returns>
     public async Task<Exception?> SetAsideAsync(TaskEvent e, Exception reason, CancellationToken cancellationToken) =>
-        await quarantine.TryAddAsync(new QuarantinedItem
+        await quarantine.AddAsync(new QuarantinedItem
         {
             Kind = QuarantineKinds.Event,
             Subject = string.Create(CultureInfo.InvariantCulture, $"{e.Stream}:{e.Id}"),
             Queue = e.Queue,
-            Owner = await OwnerAsync(e.TaskId, cancellationToken),
+            Owner = await store.OwnerOfTaskAsync(e.TaskId, cancellationToken),
             Reason = $"{e.Type} of task {e.TaskId}: {PoisonRules.Reason(reason)}",
-        }, null, cancellationToken);
+        }, cancellationToken);
 
     /// <summary>Publishes the event now, behind later ones of its task.</summary>
     public async Task<string?> ReleaseAsync(QuarantinedItem item, CancellationToken cancellationToken)
     {
         if (item.Subject.Split(':') is not [var streamText, var idText] || !int.TryParse(streamText, CultureInfo.InvariantCulture, out var stream) || !long.TryParse(idText, CultureInfo.InvariantCulture, out var id))
             return $"{item.Subject} is not the number of an event: drop the item";
-        await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        if (await db.TaskEvents.AsNoTracking().SingleOrDefaultAsync(e => e.Stream == stream && e.Id == id, cancellationToken) is not { } found)
+        if (await store.FindEventAsync(stream, id, cancellationToken) is not { } found)
             return "the event is gone with its task: drop the item";
         try
         {
-            db.Open(found);
             // What is given up on may still arrive: everything on the bus may come twice.
             await publisher.PublishAsync([found]).WaitAsync(Patience, time, cancellationToken);
             return null;
@@ -50,10 +45,4 @@ internal sealed class EventQuarantine(IDbContextFactory<TaskDbContext> databases
     }
 
     public Task<string?> DropAsync(QuarantinedItem item, CancellationToken cancellationToken) => Task.FromResult<string?>(null);
-
-    private async Task<string?> OwnerAsync(Guid taskId, CancellationToken cancellationToken)
-    {
-        await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        return await db.Tasks.Where(t => t.CorrelationId == taskId).Select(t => t.Owner).FirstOrDefaultAsync(cancellationToken);
-    }
 }

@@ -1,7 +1,5 @@
 using System.Diagnostics.Metrics;
-using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Quarantine;
@@ -9,7 +7,7 @@ namespace TaskQueue.Engine.Quarantine;
 /// <summary>What is set aside in the whole database, and what this process added.</summary>
 public sealed class QuarantineMetrics
 {
-    private readonly IDbContextFactory<TaskDbContext> _databases;
+    private readonly IQuarantineStore _store;
     private readonly DependencyHealth _dependencies;
     private readonly TimeProvider _time;
     private readonly TimeSpan _interval;
@@ -21,12 +19,12 @@ public sealed class QuarantineMetrics
     private volatile IReadOnlyList<Measurement<long>> _shown = [];
 
     /// <summary>Makes the instruments.</summary>
-    public QuarantineMetrics(IDbContextFactory<TaskDbContext> databases, IMeterFactory meters, IOptions<TelemetryOptions> options, DependencyHealth dependencies, TimeProvider time)
+    public QuarantineMetrics(IQuarantineStore store, IMeterFactory meters, IOptions<TelemetryOptions> options, DependencyHealth dependencies, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(meters);
         ArgumentNullException.ThrowIfNull(options);
-        (_databases, _dependencies, _time, _interval) = (databases, dependencies, time, TimeSpan.FromSeconds(options.Value.RefreshSeconds));
-        var meter = meters.Create(TaskMetrics.MeterName);
+        (_store, _dependencies, _time, _interval) = (store, dependencies, time, TimeSpan.FromSeconds(options.Value.RefreshSeconds));
+        var meter = meters.Create(TaskQueueMeter.Name);
         _additions = meter.CreateCounter<long>("taskqueue.quarantine.additions", "{item}", "Items that this process set aside because they cannot be processed.");
         meter.CreateObservableGauge("taskqueue.quarantine", Show, "{item}", "Items that are set aside, in the whole database.");
     }
@@ -55,8 +53,7 @@ public sealed class QuarantineMetrics
     {
         try
         {
-            await using var db = await _databases.CreateDbContextAsync();
-            var counts = await db.Quarantine.AsNoTracking().GroupBy(q => q.Kind).Select(g => new { g.Key, Count = g.LongCount() }).ToDictionaryAsync(g => g.Key, g => g.Count);
+            var counts = await _store.CountAsync();
             _seen.UnionWith(counts.Keys);
             _shown = [.. _seen.Select(kind => new Measurement<long>(counts.GetValueOrDefault(kind), new KeyValuePair<string, object?>("kind", kind)))];
         }

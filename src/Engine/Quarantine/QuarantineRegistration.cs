@@ -7,8 +7,8 @@ internal static class QuarantineRegistration
     public static IServiceCollection AddTaskQueueQuarantine(this IServiceCollection services)
     {
         services.AddOptions<QuarantineOptions>().BindConfiguration("TaskQueue:Quarantine").ValidateDataAnnotations().ValidateOnStart();
-        return services.AddSingleton<QuarantineMetrics>().AddSingleton<QuarantineStore>().AddSingleton<IQuarantine>(sp => sp.GetRequiredService<QuarantineStore>())
-            .AddSingleton<QuarantineDesk>()
+        return services.AddSingleton<QuarantineMetrics>().AddSingleton<QuarantineWriter>().AddSingleton<IQuarantine>(sp => sp.GetRequiredService<QuarantineWriter>())
+            .AddSingleton<QuarantineService>()
             .AddKind<TaskQuarantine>().AddKind<EventQuarantine>().AddKind<CallbackQuarantine>().AddKind<BatchQuarantine>().AddKind<ScheduleQuarantine>();
     }
 

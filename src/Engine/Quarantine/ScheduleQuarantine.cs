@@ -1,12 +1,10 @@
 using System.Globalization;
-using Microsoft.EntityFrameworkCore;
 using TaskQueue.Engine.Schedules;
-using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Engine.Quarantine;
 
 /// <summary>Schedules that cannot be fired. One that is set aside has no next tick; a change of it, or a release, finds one.</summary>
-internal sealed class ScheduleQuarantine(IDbContextFactory<TaskDbContext> databases, QuarantineStore quarantine, ScheduleSignal signal, TimeProvider time) : IQuarantineKind
+internal sealed class ScheduleQuarantine(IParkingStore store, QuarantineWriter quarantine, ScheduleSignal signal, TimeProvider time) : IQuarantineKind
 {
     public IReadOnlyCollection<string> Kinds { get; } = [QuarantineKinds.Schedule];
 
@@ -20,24 +18,13 @@ internal sealed class ScheduleQuarantine(IDbContextFactory<TaskDbContext> databa
             Kind = QuarantineKinds.Schedule, Subject = id.ToString(CultureInfo.InvariantCulture), Queue = schedule.Queue, Owner = schedule.Settings.Owner,
             Reason = $"schedule {schedule.Name}: {reason}",
         };
-        return await quarantine.TryAddAsync(
-            item,
-            async db => await db.Schedules.Where(s => s.Id == id && s.NextAt == tick).ExecuteUpdateAsync(s => s.SetProperty(x => x.NextAt, (DateTime?)null), cancellationToken) > 0,
-            cancellationToken);
-    }
-
-    /// <summary>A change or the deletion of a schedule ends its item.</summary>
-    public static Task ForgetAsync(TaskDbContext db, int id)
-    {
-        var subject = id.ToString(CultureInfo.InvariantCulture);
-        return db.Quarantine.Where(q => q.Kind == QuarantineKinds.Schedule && q.Subject == subject).ExecuteDeleteAsync();
+        return await quarantine.TryAddAsync(item, () => store.ParkScheduleAsync(item, id, tick, cancellationToken), cancellationToken);
     }
 
     public async Task<string?> ReleaseAsync(QuarantinedItem item, CancellationToken cancellationToken)
     {
         var id = int.Parse(item.Subject, CultureInfo.InvariantCulture);
-        await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        if (await db.Schedules.AsNoTracking().SingleOrDefaultAsync(s => s.Id == id, cancellationToken) is not { } schedule)
+        if (await store.FindScheduleAsync(id, cancellationToken) is not { } schedule)
             return "the schedule is gone: drop the item";
         if (schedule.Settings.Paused || schedule.NextAt is not null)
             return null;
@@ -51,7 +38,7 @@ internal sealed class ScheduleQuarantine(IDbContextFactory<TaskDbContext> databa
             return $"schedule {schedule.Name} of queue {schedule.Queue} still cannot be read ({unreadable.Message}): change it, or drop the item";
         }
 
-        await db.Schedules.Where(s => s.Id == id && s.NextAt == null && s.Version == schedule.Version).ExecuteUpdateAsync(s => s.SetProperty(x => x.NextAt, next), cancellationToken);
+        await store.UnparkScheduleAsync(schedule, next, cancellationToken);
         signal.Changed();
         return null;
     }

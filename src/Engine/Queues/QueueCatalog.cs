@@ -1,12 +1,10 @@
 using System.Runtime.ExceptionServices;
-using Microsoft.EntityFrameworkCore;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Queues;
 
 /// <summary>The declared queues, cached for a second, or until somebody says that one changed.</summary>
-public sealed class QueueCatalog(IDbContextFactory<TaskDbContext> databases, DependencyHealth dependencies, TimeProvider time) : IDisposable
+public sealed class QueueCatalog(IQueueRecordStore store, DependencyHealth dependencies, TimeProvider time) : IDisposable
 {
     /// <summary>How long a process may not know what another one changed, at most.</summary>
     public static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(1);
@@ -49,8 +47,7 @@ public sealed class QueueCatalog(IDbContextFactory<TaskDbContext> databases, Dep
     {
         if (await FindAsync(name) is { } known)
             return known;
-        await using var db = await databases.CreateDbContextAsync();
-        if (!await db.Queues.AnyAsync(q => q.Name == name))
+        if (!await store.ExistsAsync(name))
             return null;
         Invalidate();
         return await FindAsync(name);
@@ -82,21 +79,18 @@ public sealed class QueueCatalog(IDbContextFactory<TaskDbContext> databases, Dep
     private async Task LoadAsync()
     {
         var (valid, at) = (Interlocked.Read(ref _invalid), time.GetTimestamp());
-        await using var db = await databases.CreateDbContextAsync();
-        // Every change shows in one of these, so thousands of queues are not read every second for nothing.
-        var mark = await db.Queues.GroupBy(_ => 1).Select(g => new Mark(g.Count(), g.Max(q => q.Id), g.Sum(q => (long)q.Version))).SingleOrDefaultAsync();
-        var queues = mark == _current.Mark ? _current.Queues : await db.Queues.AsNoTracking().ToDictionaryAsync(q => q.Name);
-        _current = new(valid, queues) { At = at, Mark = mark };
+        // Every change shows in the version, so thousands of queues are not read every second for nothing.
+        var version = await store.ReadVersionAsync();
+        var queues = version == _current.Version ? _current.Queues : await store.ReadAllAsync();
+        _current = new(valid, queues) { At = at, Version = version };
     }
 
     private sealed record Snapshot(long Valid, IReadOnlyDictionary<string, QueueRecord> Queues)
     {
         public long At { get; init; }
 
-        public Mark? Mark { get; init; }
+        public QueueListVersion? Version { get; init; }
     }
 
     private sealed record Failure(ExceptionDispatchInfo Fault, long At);
-
-    private sealed record Mark(int Count, int LastId, long Versions);
 }

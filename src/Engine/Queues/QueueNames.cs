@@ -1,5 +1,4 @@
 using System.Globalization;
-using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Engine.Queues;
 

@@ -1,5 +1,3 @@
-using TaskQueue.Engine.Tasks;
-
 namespace TaskQueue.Engine.Queues;
 
 /// <summary>What every door demands of the settings of a queue.</summary>
@@ -34,8 +32,8 @@ public static class QueueRules
 
     private static string? CheckDefaults(int? leaseMs, long? expireAfterMs, int? maxAttempts, Contracts.RetryPolicy? retry)
     {
-        if (leaseMs is < TaskService.MinLeaseMs or > TaskService.MaxLeaseMs)
-            return $"lease_seconds must be {TaskService.MinLeaseMs / 1000} to {TaskService.MaxLeaseMs / 1000}";
+        if (leaseMs is < LeaseLimits.MinMs or > LeaseLimits.MaxMs)
+            return $"lease_seconds must be {LeaseLimits.MinMs / 1000} to {LeaseLimits.MaxMs / 1000}";
         if (Outside(expireAfterMs))
             return $"expire_after_seconds must be 1 to {MaxTimeMs / 1000}";
         return maxAttempts is < 1 or > 100 ? "max_attempts must be 1 to 100" : RetryBackoff.Check(retry);

@@ -1,6 +1,4 @@
 using System.Collections.Concurrent;
-using Microsoft.EntityFrameworkCore;
-using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Engine.Quotas;
 
@@ -8,7 +6,7 @@ namespace TaskQueue.Engine.Quotas;
 /// Limits the bytes of a tenant's files. An upload reserves what it is about to write in its own row, then adds up all rows of the
 /// tenant: of two uploads at once, in any process, at least one sees the other.
 /// </summary>
-public sealed class FileQuota(TenantQuotas quotas, IDbContextFactory<TaskDbContext> databases, QuotaMetrics metrics, TimeProvider time)
+public sealed class FileQuota(TenantQuotas quotas, IQuotaStore store, QuotaMetrics metrics, TimeProvider time)
 {
     /// <summary>An upload reserves so much at a time.</summary>
     private const long Chunk = 4 * 1024 * 1024;
@@ -31,11 +29,7 @@ public sealed class FileQuota(TenantQuotas quotas, IDbContextFactory<TaskDbConte
     }
 
     /// <summary>Bytes of a tenant's files, with what is reserved for uploads.</summary>
-    public async Task<long> UsedAsync(string tenant)
-    {
-        await using var db = await databases.CreateDbContextAsync();
-        return await db.Files.Where(f => f.Owner == tenant).SumAsync(f => f.Bytes);
-    }
+    public Task<long> UsedAsync(string tenant) => store.SumFileBytesAsync(tenant);
 
     /// <summary>Forgets sums of tenants that have uploaded nothing for a while.</summary>
     internal void Prune()
@@ -59,12 +53,12 @@ public sealed class FileQuota(TenantQuotas quotas, IDbContextFactory<TaskDbConte
         if (tenant is null || quotas.Of(tenant).FileBytes is not { } limit)
             return long.MaxValue;
         var wanted = Math.Max(needed, reserved + Chunk);
-        await SetAsync(fileId, wanted);
+        await store.ReserveFileBytesAsync(fileId, wanted);
         var used = await UsedAsync(tenant, limit, wanted - reserved, isReserved: true);
         if (used <= limit)
             return wanted;
         // There is no room for a chunk, but perhaps for what is needed.
-        await SetAsync(fileId, needed);
+        await store.ReserveFileBytesAsync(fileId, needed);
         _sums.TryRemove(tenant, out _);
         used = await UsedAsync(tenant, limit, 0);
         return used <= limit ? needed : throw Refused(tenant, limit, used - needed);
@@ -79,12 +73,6 @@ public sealed class FileQuota(TenantQuotas quotas, IDbContextFactory<TaskDbConte
         var exact = await UsedAsync(tenant);
         _sums[tenant] = new Sum(exact, at);
         return exact;
-    }
-
-    private async Task SetAsync(string fileId, long bytes)
-    {
-        await using var db = await databases.CreateDbContextAsync();
-        await db.Files.Where(f => f.Id == fileId && !f.Ready).ExecuteUpdateAsync(f => f.SetProperty(x => x.Bytes, bytes));
     }
 
     private QuotaExceededException Refused(string tenant, long limit, long used) => metrics.Refused(new QuotaExceededException(QuotaResource.FileBytes, tenant, limit, used));

@@ -1,9 +1,7 @@
-using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Health;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Quotas;
@@ -17,13 +15,13 @@ internal static class QuotaRegistration
         services.AddOptions<QuotaOptions>().BindConfiguration("TaskQueue:Quotas").ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<IOptionsMonitor<QuotaOptions>, ValidatedOptionsMonitor<QuotaOptions>>();
         services.AddSingleton<TenantQuotas>().AddSingleton<QuotaMetrics>().AddSingleton<WaitingTaskQuota>().AddSingleton<FileQuota>().AddSingleton<ProcessPresence>();
-        services.AddSingleton(sp => new StreamQuota(sp.GetRequiredService<TenantQuotas>(), sp.GetRequiredService<ProcessPresence>(), sp.GetRequiredService<QuotaMetrics>()));
+        services.AddSingleton(sp => new StreamQuota(sp.GetRequiredService<TenantQuotas>(), sp.GetRequiredService<QuotaMetrics>()));
         services.AddSingleton(sp => new RequestQuota(
-            sp.GetRequiredService<TenantQuotas>(), sp.GetRequiredService<IDbContextFactory<TaskDbContext>>(), sp.GetRequiredService<DatabaseAddress>(),
-            sp.GetRequiredService<ProcessPresence>(), sp.GetRequiredService<QuotaMetrics>(), sp.GetRequiredService<DependencyHealth>(), sp.GetRequiredService<TimeProvider>()));
+            sp.GetRequiredService<TenantQuotas>(), sp.GetRequiredService<ITenantUsageStore>(), sp.GetRequiredService<ProcessPresence>(),
+            sp.GetRequiredService<QuotaMetrics>(), sp.GetRequiredService<DependencyHealth>(), sp.GetRequiredService<TimeProvider>()));
         services.AddSingleton(sp => new QuotaUsage(
             sp.GetRequiredService<TenantQuotas>(), sp.GetRequiredService<WaitingTaskQuota>(), sp.GetRequiredService<FileQuota>(), sp.GetRequiredService<StreamQuota>(),
-            sp.GetRequiredService<RequestQuota>(), sp.GetRequiredService<IDbContextFactory<TaskDbContext>>(), sp.GetRequiredService<DatabaseAddress>()));
+            sp.GetRequiredService<RequestQuota>(), sp.GetRequiredService<IQuotaStore>()));
         services.AddHostedService<QuotaService>().AddLoopHealth<QuotaService>();
         return services;
     }

@@ -1,19 +1,15 @@
-using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Health;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Quotas;
 
 /// <summary>Reads the quotas of issued keys, and exchanges with the other processes what each of them uses.</summary>
 internal sealed partial class QuotaService(
-    TenantQuotas quotas, StreamQuota streams, RequestQuota requests, WaitingTaskQuota waiting, FileQuota files, ProcessPresence presence, IDbContextFactory<TaskDbContext> databases,
-    DatabaseAddress address, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<QuotaService> logger) : BackgroundService
+    TenantQuotas quotas, StreamQuota streams, RequestQuota requests, WaitingTaskQuota waiting, FileQuota files, ProcessPresence presence, ITenantUsageStore store,
+    LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<QuotaService> logger) : BackgroundService
 {
-    private const string Presence = "process";
-
     private static readonly TimeSpan Round = TimeSpan.FromSeconds(3);
 
     /// <summary>Between two rounds, however often streams are opened.</summary>
@@ -27,7 +23,7 @@ internal sealed partial class QuotaService(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         var heartbeat = heartbeats.Of(GetType());
-        if (address.Provider != DatabaseProvider.Sqlite)
+        if (store.IsShared)
             streams.OnOpen = Wake;
         while (!stoppingToken.IsCancellationRequested)
         {
@@ -68,26 +64,15 @@ internal sealed partial class QuotaService(
             files.Prune();
         }
 
-        // A SQLite file serves one process, and a process that uses nothing has nothing to say.
-        if (address.Provider == DatabaseProvider.Sqlite || !(streams.IsActive || requests.IsActive || _isPublished))
+        // A process that uses nothing has nothing to say.
+        if (!store.IsShared || !(streams.IsActive || requests.IsActive || _isPublished))
             return;
         var now = Micros.Now(time);
-        await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        await PublishPresenceAsync(db, now, cancellationToken);
-        await streams.ExchangeAsync(db, now, cancellationToken);
+        var mine = new ProcessUsage(presence.Name, streams.Counts(), now, Since: now - StreamQuota.MaxAge);
+        var others = await store.ExchangeAsync(mine, cancellationToken);
+        presence.Processes = 1 + others.Count;
+        streams.SetOthers(others.Streams);
         _isPublished = true;
-    }
-
-    private async Task PublishPresenceAsync(TaskDbContext db, DateTime now, CancellationToken cancellationToken)
-    {
-        var mine = db.TenantUsage.Where(u => u.Tenant == "" && u.Resource == Presence && u.Process == presence.Name);
-        if (await mine.ExecuteUpdateAsync(u => u.SetProperty(x => x.UpdatedAt, now), cancellationToken) == 0)
-            db.TenantUsage.Add(new TenantUsage { Resource = Presence, Process = presence.Name, Amount = 1, UpdatedAt = now });
-        var since = now - StreamQuota.MaxAge;
-        presence.Processes = 1 + await db.TenantUsage.CountAsync(u => u.Tenant == "" && u.Resource == Presence && u.Process != presence.Name && u.UpdatedAt > since, cancellationToken);
-        // What processes that are gone left behind.
-        var before = now - (20 * StreamQuota.MaxAge);
-        await db.TenantUsage.Where(u => u.Process != "" && u.UpdatedAt < before).ExecuteDeleteAsync(cancellationToken);
     }
 
     /// <summary>A process that stops takes its counts with it.</summary>
@@ -98,8 +83,7 @@ internal sealed partial class QuotaService(
         try
         {
             using var patience = new CancellationTokenSource(Round, time);
-            await using var db = await databases.CreateDbContextAsync(patience.Token);
-            await db.TenantUsage.Where(u => u.Process == presence.Name).ExecuteDeleteAsync(patience.Token);
+            await store.RemoveProcessAsync(presence.Name, patience.Token);
         }
 #pragma warning disable CA1031 // the rows count for 15 seconds more
         catch (Exception fault)

@@ -1,6 +1,4 @@
 using System.Collections.Concurrent;
-using Microsoft.EntityFrameworkCore;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Quotas;
@@ -12,17 +10,18 @@ public sealed class RequestQuota
 
     private readonly ConcurrentDictionary<string, Bucket> _buckets = new(StringComparer.Ordinal);
     private readonly TenantQuotas _quotas;
+    private readonly ITenantUsageStore _store;
     private readonly QuotaMetrics _metrics;
     private readonly TimeProvider _time;
     private readonly Func<string, Bucket> _make;
 
     internal RequestQuota(
-        TenantQuotas quotas, IDbContextFactory<TaskDbContext> databases, DatabaseAddress address, ProcessPresence presence, QuotaMetrics metrics, DependencyHealth dependencies, TimeProvider time)
+        TenantQuotas quotas, ITenantUsageStore store, ProcessPresence presence, QuotaMetrics metrics, DependencyHealth dependencies, TimeProvider time)
     {
-        (_quotas, _metrics, _time) = (quotas, metrics, time);
+        (_quotas, _store, _metrics, _time) = (quotas, store, metrics, time);
         _make = tenant =>
         {
-            var shared = new SharedTokens(tenant, databases, address, presence, dependencies, time);
+            var shared = new SharedTokens(tenant, store, presence, dependencies, time);
             return new(shared, new TokenLeases(shared.LeaseAsync, time));
         };
     }
@@ -41,8 +40,8 @@ public sealed class RequestQuota
     }
 
     /// <summary>Requests of about the last second.</summary>
-    internal async Task<long> UsedAsync(TaskDbContext db, DatabaseAddress address, string tenant, long limit, CancellationToken cancellationToken) =>
-        address.Provider != DatabaseProvider.Sqlite ? await SharedTokens.UsedAsync(db, tenant, limit, cancellationToken)
+    internal async Task<long> UsedAsync(string tenant, long limit, CancellationToken cancellationToken) =>
+        _store.IsShared ? await SharedTokens.UsedAsync(_store, tenant, limit, cancellationToken)
         : _buckets.TryGetValue(tenant, out var bucket) ? bucket.Shared.UsedHere(limit) : 0;
 
     /// <summary>Forgets tenants that have sent nothing for a while.</summary>

@@ -1,18 +1,13 @@
-using System.Data.Common;
-using Microsoft.EntityFrameworkCore;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Quotas;
 
 /// <summary>
-/// The token bucket of a tenant's requests, one row of <c>tenant_usage</c> for all processes. Where the database does not answer,
-/// each process grants its share of the limit by itself. A SQLite file serves one process, which needs no row.
+/// The token bucket of a tenant's requests, one for all processes. Where the database does not answer, each process grants its
+/// share of the limit by itself. Where no other process shares the database, the bucket is in memory.
 /// </summary>
-internal sealed class SharedTokens(string tenant, IDbContextFactory<TaskDbContext> databases, DatabaseAddress address, ProcessPresence presence, DependencyHealth dependencies, TimeProvider time)
+internal sealed class SharedTokens(string tenant, ITenantUsageStore store, ProcessPresence presence, DependencyHealth dependencies, TimeProvider time)
 {
-    public const string Resource = "requests";
-
     private const int MaxTries = 10;
 
     /// <summary>Requests wait for the database no longer than this.</summary>
@@ -27,7 +22,7 @@ internal sealed class SharedTokens(string tenant, IDbContextFactory<TaskDbContex
     /// <summary>Leases tokens.</summary>
     public async Task<TokenGrant> LeaseAsync(long limit, long wanted)
     {
-        if (address.Provider == DatabaseProvider.Sqlite)
+        if (!store.IsShared)
             return Local(limit, wanted);
         if (_failedAt is { } failed && time.GetElapsedTime(failed) < Spare)
             return Local(Share(limit), wanted);
@@ -49,8 +44,8 @@ internal sealed class SharedTokens(string tenant, IDbContextFactory<TaskDbContex
     }
 
     /// <summary>Tokens that all processes together have leased and that are not yet back.</summary>
-    public static async Task<long> UsedAsync(TaskDbContext db, string tenant, long limit, CancellationToken cancellationToken) =>
-        await ReadAsync(db, tenant, cancellationToken) is { } row ? TokenBucket.Used(row.Spent, row.Now, limit) : 0;
+    public static async Task<long> UsedAsync(ITenantUsageStore store, string tenant, long limit, CancellationToken cancellationToken) =>
+        await store.FindBucketAsync(tenant, cancellationToken) is { } bucket ? TokenBucket.Used(bucket.Spent, TokenBucket.Nanoseconds(bucket.Now), limit) : 0;
 
     /// <summary>The same of the local bucket.</summary>
     public long UsedHere(long limit) => TokenBucket.Used(Volatile.Read(ref _spent), TokenBucket.Nanoseconds(time.GetUtcNow().UtcDateTime), limit);
@@ -66,50 +61,19 @@ internal sealed class SharedTokens(string tenant, IDbContextFactory<TaskDbContex
 
     private async Task<TokenGrant> SharedAsync(long limit, long wanted, CancellationToken cancellationToken)
     {
-        await using var db = await databases.CreateDbContextAsync(cancellationToken);
         for (var tries = 0; tries < MaxTries; tries++)
         {
-            if (await ReadAsync(db, tenant, cancellationToken) is not { } row)
+            if (await store.FindBucketAsync(tenant, cancellationToken) is not { } bucket)
             {
-                await AddAsync(cancellationToken);
+                await store.AddBucketAsync(tenant, Micros.Now(time), cancellationToken);
                 continue;
             }
 
-            var (grant, spent) = TokenBucket.Take(row.Spent, row.Now, limit, wanted);
-            if (grant.Tokens == 0)
-                return grant;
-            var taken = await Row(db, tenant).Where(u => u.Amount == row.Spent)
-                .ExecuteUpdateAsync(u => u.SetProperty(x => x.Amount, spent).SetProperty(x => x.UpdatedAt, row.At), cancellationToken);
-            if (taken == 1)
+            var (grant, spent) = TokenBucket.Take(bucket.Spent, TokenBucket.Nanoseconds(bucket.Now), limit, wanted);
+            if (grant.Tokens == 0 || await store.TryUpdateBucketAsync(tenant, bucket, spent, cancellationToken))
                 return grant;
         }
 
         return new TokenGrant(0, TimeSpan.Zero); // other processes were faster each time; the next lease comes soon
     }
-
-    private async Task AddAsync(CancellationToken cancellationToken)
-    {
-        await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        db.TenantUsage.Add(new TenantUsage { Tenant = tenant, Resource = Resource, Process = "", UpdatedAt = Micros.Now(time) });
-        try
-        {
-            await db.SaveChangesAsync(cancellationToken);
-        }
-        catch (DbUpdateException fault) when (fault.InnerException is DbException { IsTransient: false })
-        {
-            // Another process has added it.
-        }
-    }
-
-    /// <summary>Processes' clocks differ; the database's is one.</summary>
-    private static async Task<(long Spent, long Now, DateTime At)?> ReadAsync(TaskDbContext db, string tenant, CancellationToken cancellationToken)
-    {
-#pragma warning disable RS0030 // becomes the database's now()
-        var row = await Row(db, tenant).Select(u => new { u.Amount, DateTime.UtcNow }).SingleOrDefaultAsync(cancellationToken);
-#pragma warning restore RS0030
-        return row is null ? null : (row.Amount, TokenBucket.Nanoseconds(row.UtcNow), row.UtcNow);
-    }
-
-    private static IQueryable<TenantUsage> Row(TaskDbContext db, string tenant) =>
-        db.TenantUsage.AsNoTracking().Where(u => u.Tenant == tenant && u.Resource == Resource && u.Process == "");
 }

@@ -1,7 +1,5 @@
 using System.Collections.Concurrent;
 using System.Collections.Frozen;
-using Microsoft.EntityFrameworkCore;
-using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Engine.Quotas;
 
@@ -11,18 +9,15 @@ namespace TaskQueue.Engine.Quotas;
 /// </summary>
 public sealed class StreamQuota
 {
-    private const string Resource = "streams";
-
     /// <summary>Counts of processes that have stopped publishing are ignored after this.</summary>
     internal static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(15);
 
     private readonly ConcurrentDictionary<string, Count> _counts = new(StringComparer.Ordinal);
     private readonly TenantQuotas _quotas;
-    private readonly ProcessPresence _presence;
     private readonly QuotaMetrics _metrics;
     private volatile FrozenDictionary<string, long> _others = FrozenDictionary<string, long>.Empty;
 
-    internal StreamQuota(TenantQuotas quotas, ProcessPresence presence, QuotaMetrics metrics) => (_quotas, _presence, _metrics) = (quotas, presence, metrics);
+    internal StreamQuota(TenantQuotas quotas, QuotaMetrics metrics) => (_quotas, _metrics) = (quotas, metrics);
 
     /// <summary>Called when a stream was opened.</summary>
     internal Action? OnOpen { get; set; }
@@ -57,32 +52,23 @@ public sealed class StreamQuota
     /// <summary>Streams of a tenant: of this process, and of the others as of the last seconds.</summary>
     public long Used(string tenant) => OthersOf(tenant) + (_counts.TryGetValue(tenant, out var count) ? count.Open : 0);
 
-    /// <summary>Publishes the counts of this process and reads those of the others.</summary>
-    internal async Task ExchangeAsync(TaskDbContext db, DateTime now, CancellationToken cancellationToken)
+    /// <summary>Open streams of this process by tenant, to be published; forgets tenants without any.</summary>
+    internal Dictionary<string, long> Counts()
     {
-        var rows = await db.TenantUsage.Where(u => u.Resource == Resource && u.Process == _presence.Name).ToDictionaryAsync(u => u.Tenant, StringComparer.Ordinal, cancellationToken);
+        var open = new Dictionary<string, long>(StringComparer.Ordinal);
         foreach (var (tenant, count) in _counts)
         {
-            if (count.Open > 0 && !rows.ContainsKey(tenant))
-                db.TenantUsage.Add(rows[tenant] = new TenantUsage { Tenant = tenant, Resource = Resource, Process = _presence.Name });
-            else if (count.Open == 0)
+            if (count.Open is > 0 and var streams)
+                open[tenant] = streams;
+            else
                 RemoveIfIdle(tenant, count);
         }
 
-        foreach (var (tenant, row) in rows)
-        {
-            if (_counts.TryGetValue(tenant, out var count) && count.Open is > 0 and var open)
-                (row.Amount, row.UpdatedAt) = (open, now);
-            else
-                db.TenantUsage.Remove(row);
-        }
-
-        await db.SaveChangesAsync(cancellationToken);
-        var since = now - MaxAge;
-        var others = await db.TenantUsage.Where(u => u.Resource == Resource && u.Process != _presence.Name && u.UpdatedAt > since)
-            .GroupBy(u => u.Tenant).Select(g => new { Tenant = g.Key, Open = g.Sum(u => u.Amount) }).ToListAsync(cancellationToken);
-        _others = others.ToFrozenDictionary(o => o.Tenant, o => o.Open, StringComparer.Ordinal);
+        return open;
     }
+
+    /// <summary>Takes over the open streams of the other processes.</summary>
+    internal void SetOthers(IReadOnlyDictionary<string, long> streams) => _others = streams.ToFrozenDictionary(StringComparer.Ordinal);
 
     private long OthersOf(string tenant) => _others.GetValueOrDefault(tenant);
 

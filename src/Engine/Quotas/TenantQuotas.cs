@@ -1,9 +1,7 @@
 using System.Collections.Frozen;
 using System.Text.Json;
-using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
-using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Engine.Quotas;
 
@@ -13,7 +11,7 @@ namespace TaskQueue.Engine.Quotas;
 /// </summary>
 public sealed partial class TenantQuotas : IDisposable
 {
-    private readonly IDbContextFactory<TaskDbContext> _databases;
+    private readonly IQuotaStore _store;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly IDisposable? _watch;
@@ -24,10 +22,10 @@ public sealed partial class TenantQuotas : IDisposable
     private volatile Snapshot _current;
 
     /// <summary>Reads the configuration now and whenever it changes.</summary>
-    public TenantQuotas(IDbContextFactory<TaskDbContext> databases, IOptionsMonitor<QuotaOptions> options, TimeProvider time, ILogger<TenantQuotas> logger)
+    public TenantQuotas(IQuotaStore store, IOptionsMonitor<QuotaOptions> options, TimeProvider time, ILogger<TenantQuotas> logger)
     {
         ArgumentNullException.ThrowIfNull(options);
-        (_databases, _time, _logger) = (databases, time, logger);
+        (_store, _time, _logger) = (store, time, logger);
         _options = options.CurrentValue;
         _current = Snapshot.Of(_options, _keys);
         _watch = options.OnChange((changed, _) => Change(() => _options = changed));
@@ -45,14 +43,11 @@ public sealed partial class TenantQuotas : IDisposable
     /// <summary>Reads the quotas of issued keys.</summary>
     internal async Task ReadKeysAsync(CancellationToken cancellationToken)
     {
-        var now = _time.GetUtcNow().UtcDateTime;
-        await using var db = await _databases.CreateDbContextAsync(cancellationToken);
-        var keys = await db.ApiKeys.AsNoTracking().Where(k => k.QuotaText != null && k.RevokedAt == null && (k.ExpiresAt == null || k.ExpiresAt > now))
-            .Select(k => new { k.Id, k.Tenant, k.QuotaText }).ToListAsync(cancellationToken);
+        var keys = await _store.ReadKeysAsync(_time.GetUtcNow().UtcDateTime, cancellationToken);
         var found = new Dictionary<string, QuotaLimits>(StringComparer.Ordinal);
         foreach (var key in keys)
         {
-            if (Read(key.Id, key.QuotaText!) is { } limits)
+            if (Read(key.KeyId, key.Text) is { } limits)
                 found[key.Tenant] = found.TryGetValue(key.Tenant, out var others) ? others.Min(limits) : limits;
         }
 

@@ -1,8 +1,5 @@
 using System.Collections.Concurrent;
-using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Logging;
-using TaskQueue.Engine.Storage;
-using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Quotas;
@@ -12,7 +9,7 @@ namespace TaskQueue.Engine.Quotas;
 /// this process has accepted since. What other processes accept in that time is not seen.
 /// </summary>
 public sealed partial class WaitingTaskQuota(
-    TenantQuotas quotas, IDbContextFactory<TaskDbContext> databases, QuotaMetrics metrics, DependencyHealth dependencies, TimeProvider time, ILogger<WaitingTaskQuota> logger)
+    TenantQuotas quotas, IQuotaStore store, QuotaMetrics metrics, DependencyHealth dependencies, TimeProvider time, ILogger<WaitingTaskQuota> logger)
 {
     /// <summary>Shortest time between two counts of one tenant.</summary>
     internal static readonly TimeSpan CountEvery = TimeSpan.FromSeconds(1);
@@ -26,8 +23,8 @@ public sealed partial class WaitingTaskQuota(
 
     /// <summary>Reserves room for submissions; null where none of their tenants has a limit. Dispose it when they are committed or refused.</summary>
     /// <exception cref="QuotaExceededException">There is no room for all of them; none is reserved.</exception>
-    internal ValueTask<WaitingReservation?> ReserveAsync(IReadOnlyList<TaskSubmission> submissions) =>
-        quotas.Limits(QuotaResource.WaitingTasks) ? ReserveEachAsync(submissions) : default;
+    internal ValueTask<WaitingReservation?> ReserveAsync<T>(IReadOnlyList<T> submissions, Func<T, string?> owner) =>
+        quotas.Limits(QuotaResource.WaitingTasks) ? ReserveEachAsync(submissions, owner) : default;
 
     /// <summary>How many more tasks of a tenant may wait.</summary>
     public async Task<long> RoomAsync(string? tenant)
@@ -53,21 +50,12 @@ public sealed partial class WaitingTaskQuota(
         }
     }
 
-    /// <summary>The waiting tasks of an owner, at most so many: through the index of what waits, or the owner's, whichever has less.</summary>
-    internal static IQueryable<int> Waiting(TaskDbContext db, string owner, int max)
-    {
-        // As the filters of ix_tasks_claim and ix_tasks_thread have it.
-        var free = db.Tasks.Where(t => t.Owner == owner && (t.State == TaskStates.Pending || t.State == TaskStates.Retrying) && !t.Held);
-        var blocked = db.Tasks.Where(t => t.Owner == owner && t.ThreadId != null && (t.State == TaskStates.Pending || t.State == TaskStates.Retrying) && t.Held);
-        return free.Select(_ => 1).Concat(blocked.Select(_ => 1)).Take(max);
-    }
-
-    private async ValueTask<WaitingReservation?> ReserveEachAsync(IReadOnlyList<TaskSubmission> submissions)
+    private async ValueTask<WaitingReservation?> ReserveEachAsync<T>(IReadOnlyList<T> submissions, Func<T, string?> owner)
     {
         WaitingReservation? reservation = null;
         try
         {
-            foreach (var (tenant, count) in CountByOwner(submissions))
+            foreach (var (tenant, count) in CountByOwner(submissions, owner))
             {
                 if (quotas.Of(tenant).WaitingTasks is not { } limit)
                     continue;
@@ -91,10 +79,10 @@ public sealed partial class WaitingTaskQuota(
     }
 
     /// <summary>Nearly always one owner.</summary>
-    private static IEnumerable<(string Tenant, int Count)> CountByOwner(IReadOnlyList<TaskSubmission> submissions) =>
+    private static IEnumerable<(string Tenant, int Count)> CountByOwner<T>(IReadOnlyList<T> submissions, Func<T, string?> owner) =>
         submissions.Count == 1
-            ? submissions[0].Owner is { } owner ? [(owner, 1)] : []
-            : submissions.Where(s => s.Owner is not null).CountBy(s => s.Owner!, StringComparer.Ordinal).Select(c => (c.Key, c.Value));
+            ? owner(submissions[0]) is { } one ? [(one, 1)] : []
+            : submissions.Select(owner).OfType<string>().CountBy(o => o, StringComparer.Ordinal).Select(c => (c.Key, c.Value));
 
     private Task CountIfDueAsync(string tenant, WaitingTasks tasks, long limit) => tasks.CountIfDue(time, () => CountAsync(tenant, tasks, limit));
 
@@ -104,8 +92,7 @@ public sealed partial class WaitingTaskQuota(
         try
         {
             var committed = tasks.Committed;
-            await using var db = await databases.CreateDbContextAsync();
-            var count = await Waiting(db, tenant, (int)Math.Min(limit, int.MaxValue - 1) + 1).CountAsync();
+            var count = await store.CountWaitingTasksAsync(tenant, (int)Math.Min(limit, int.MaxValue - 1) + 1);
             tasks.Counted(count, committed, time.GetTimestamp());
         }
 #pragma warning disable CA1031 // without a database nothing is accepted either; the last count goes on to be used

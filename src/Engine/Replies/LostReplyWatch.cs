@@ -5,7 +5,7 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Engine.Replies;
 
 /// <summary>Looks up the ends of tasks whose callers have heard nothing for a while: replies may be lost, ends are not.</summary>
-internal sealed class LostReplyWatch(CompletionRouter router, TaskQueries queries, PollingServices services) : PollingService(services)
+internal sealed class LostReplyWatch(CompletionRouter router, ITaskQueries queries, PollingServices services) : PollingService(services)
 {
     private const int MaxLooks = 1000;
 

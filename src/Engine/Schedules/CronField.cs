@@ -17,7 +17,7 @@ internal sealed class CronField
     /// <summary>The values, with Sunday as 0 only.</summary>
     public SortedSet<int> Values { get; } = [];
 
-    /// <summary>Days that differ from month to month (<c>L</c>, <c>15W</c>, <c>5L</c>, <c>1#2</c>), in Quartz's words.</summary>
+    /// <summary>Days that differ from month to month (<c>L</c>, <c>15W</c>, <c>5L</c>, <c>1#2</c>), as Cronos reads them.</summary>
     public SortedSet<string> Moving { get; } = new(StringComparer.Ordinal);
 
     /// <summary>Whether the field restricts nothing. A list that happens to name every value still counts as a restriction.</summary>
@@ -69,7 +69,7 @@ internal sealed class CronField
             throw Invalid(part, "L and # follow one weekday, such as 5L or 1#2");
         if (!last && (hash.Length != 2 || CronFieldRule.Number(hash[1]) is not (>= 1 and <= 5)))
             throw Invalid(part, "a number from 1 to 5 follows #, such as 1#2 for the second Monday");
-        Moving.Add(QuartzWeekday(weekday % 7) + (last ? "L" : $"#{CronFieldRule.Number(hash[1])}"));
+        Moving.Add(weekday % 7 + (last ? "L" : $"#{CronFieldRule.Number(hash[1])}"));
         return true;
     }
 
@@ -126,9 +126,6 @@ internal sealed class CronField
 
     private int Value(string part, string text) => rule.Value(text)
         ?? throw Invalid(part, $"use {(rule.Names.Count > 0 ? $"names ({rule.Names[0]} to {rule.Names[^1]}) or " : "")}numbers from {rule.Min} to {rule.Max}");
-
-    /// <summary>Quartz counts weekdays from Sunday as 1.</summary>
-    internal static int QuartzWeekday(int weekday) => weekday + 1;
 
     private InvalidScheduleException Invalid(string part, string advice) =>
         new($"cron: '{(part.Length > 40 ? part[..40] + "…" : part)}' is not valid in the field {rule.Name}: {advice}");

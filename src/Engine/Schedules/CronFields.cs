@@ -24,9 +24,10 @@ internal sealed record CronFields(
     };
 
     /// <summary>
-    /// Whether a time must satisfy day and weekday both. Otherwise, with both restricted, one of them is enough.
+    /// Whether a time must satisfy day and weekday both. Otherwise both are restricted, and one of them is enough.
     /// </summary>
-    public bool NeedsBothDays => Day.Text.StartsWith('*') || Day.Text == "?" || Weekday.Text.StartsWith("*/", StringComparison.Ordinal);
+    public bool NeedsBothDays =>
+        Weekday.IsAny || Day.Text.StartsWith('*') || Day.Text == "?" || Weekday.Text.StartsWith("*/", StringComparison.Ordinal);
 
     /// <exception cref="InvalidScheduleException">The text is not of the dialect.</exception>
     public static CronFields Parse(string cron)

@@ -1,11 +1,11 @@
-using Quartz;
+using Cronos;
 
 namespace TaskQueue.Engine.Schedules;
 
-/// <summary>The ticks of a cron text on a clock without time zone, found by Quartz.</summary>
+/// <summary>The ticks of a cron text on a clock without time zone, found by Cronos.</summary>
 /// <remarks>
-/// Quartz gets plain lists of numbers, and one expression for each day that moves (<c>L</c>, <c>1#2</c>): its own reading of
-/// steps, ranges, names, <c>*</c> in a list and of two restricted day fields differs from the dialect's.
+/// Cronos gets lists of numbers, and one expression for each day that moves (<c>L</c>, <c>1#2</c>), which its lists do not hold.
+/// It has no years, and where both day fields are restricted it knows no "either".
 /// </remarks>
 internal sealed class CronTicks
 {
@@ -13,70 +13,58 @@ internal sealed class CronTicks
     public const int FirstYear = 1970, LastYear = 2099;
 
     /// <summary>A tick must be one of every group; in a group, one expression is enough.</summary>
-    private readonly List<CronExpression[]> groups = [];
+    private readonly CronExpression[][] groups;
+    private readonly SortedSet<int> years;
 
     public CronTicks(CronFields fields)
     {
-        if (fields.Year.Values.Count == 0)
-            return;
         var time = $"{List(fields.Second)} {List(fields.Minute)} {List(fields.Hour)}";
-        var month = List(fields.Month);
-        var year = List(fields.Year);
-        var days = Days(fields.Day, 0).Select(day => Expression($"{time} {day} {month} ? {year}")).ToArray();
-        var weekdays = Days(fields.Weekday, CronField.QuartzWeekday(0)).Select(day => Expression($"{time} ? {month} {day} {year}")).ToArray();
-
-        if (fields.Weekday.IsAny)
-            groups.Add(days);
-        else if (fields.Day.IsAny)
-            groups.Add(weekdays);
-        else if (fields.NeedsBothDays)
-            groups.AddRange([days, weekdays]);
-        else
-            groups.Add([.. days, .. weekdays]);
+        var days = Dates(fields).Select(date => Expression($"{time} {date} *")).ToArray();
+        var weekdays = Entries(fields.Weekday).Select(weekday => Expression($"{time} * {List(fields.Month)} {weekday}")).ToArray();
+        groups = fields.NeedsBothDays ? [days, weekdays] : [[.. days, .. weekdays]];
+        years = fields.Year.Values;
     }
 
     /// <summary>The first tick strictly after a time; null where there is none up to <see cref="LastYear"/>.</summary>
     public DateTime? Next(DateTime after)
     {
-        if (groups.Count == 0)
-            return null;
         while (true)
         {
-            var (first, last) = (DateTime.MaxValue, DateTime.MinValue);
-            foreach (var group in groups)
-            {
-                if (Earliest(group, after) is not { } tick)
-                    return null;
-                (first, last) = (tick < first ? tick : first, tick > last ? tick : last);
-            }
-            if (first == last)
-                return first;
-            // No tick before the later one can be in both groups. Every round moves on, so the last year ends the search.
-            after = last.AddTicks(-1);
+            var from = DateTime.SpecifyKind(after, DateTimeKind.Utc);
+            var ticks = Array.ConvertAll(groups, group => group.Min(expression => expression.GetNextOccurrence(from)));
+            if (ticks.Max() is not { Year: <= LastYear } last || ticks.Contains(null))
+                return null;
+            // No tick before the latest can be in all groups. Every round moves on, so the last year ends the search.
+            if (ticks.Min() != last)
+                after = last.AddTicks(-1);
+            else if (years.Contains(last.Year))
+                return DateTime.SpecifyKind(last, DateTimeKind.Unspecified);
+            else if (years.GetViewBetween(last.Year, LastYear) is { Count: > 0 } later)
+                after = new DateTime(later.Min, 1, 1).AddTicks(-1);
+            else
+                return null;
         }
     }
 
-    private static DateTime? Earliest(CronExpression[] group, DateTime after)
+    /// <summary>Day and month of every entry of the day field.</summary>
+    private static IEnumerable<string> Dates(CronFields fields)
     {
-        DateTime? earliest = null;
-        foreach (var expression in group)
+        foreach (var day in Entries(fields.Day))
         {
-            var tick = expression.GetNextValidTimeAfter(new DateTimeOffset(after, TimeSpan.Zero))?.DateTime;
-            if (tick is { Year: <= LastYear } && !(tick >= earliest))
-                earliest = tick;
+            // Cronos finds no weekday near a day that the month lacks; the nearest is the last one.
+            var wanted = day[^1] == 'W' ? CronFieldRule.Number(day[..^1]) : 1;
+            var months = fields.Month.Values.ToLookup(month => DateTime.DaysInMonth(2001, month) >= wanted);
+            if (months[true].Any())
+                yield return $"{day} {string.Join(',', months[true])}";
+            if (months[false].Any())
+                yield return $"LW {string.Join(',', months[false])}";
         }
-        return earliest;
     }
+
+    private static IEnumerable<string> Entries(CronField field) =>
+        field.Values.Count > 0 ? field.Moving.Prepend(List(field)) : field.Moving;
 
     private static string List(CronField field) => field.HasAll ? "*" : string.Join(',', field.Values);
 
-    private static IEnumerable<string> Days(CronField field, int shift)
-    {
-        if (field.Values.Count > 0)
-            yield return field.HasAll ? "*" : string.Join(',', field.Values.Select(value => value + shift));
-        foreach (var day in field.Moving)
-            yield return day;
-    }
-
-    private static CronExpression Expression(string text) => new(text, TimeZoneInfo.Utc);
+    private static CronExpression Expression(string text) => CronExpression.Parse(text, CronFormat.IncludeSeconds);
 }

@@ -1,11 +1,6 @@
-using Microsoft.EntityFrameworkCore;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Auth;
-using TaskQueue.Engine.Encryption;
-using TaskQueue.Engine.Quarantine;
-using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Quotas;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Schedules;
@@ -42,7 +37,7 @@ public sealed record ScheduleQuota(int PerQueue, int Max);
 
 /// <summary>What can be done with schedules.</summary>
 public sealed class ScheduleService(
-    IDbContextFactory<TaskDbContext> databases, TaskService tasks, ScheduleSignal signal, TenantQuotas quotas, QuotaMetrics refusals, TimeProvider time)
+    IScheduleStore store, TaskService tasks, ScheduleSignal signal, TenantQuotas quotas, QuotaMetrics refusals, TimeProvider time)
 {
     /// <summary>Makes a schedule of a declared queue.</summary>
     /// <exception cref="InvalidScheduleException">The cron or the time zone is wrong.</exception>
@@ -53,34 +48,14 @@ public sealed class ScheduleService(
         tasks.Check(ScheduledTasks.Of(queue, settings, Guid.Empty, time.GetUtcNow().UtcDateTime));
         var now = Micros.Now(time);
         var schedule = new ScheduleRecord { Queue = queue, Name = name, Settings = settings, CreatedAt = now, UpdatedAt = now, NextAt = NextOf(settings, now) };
-        await using var db = await databases.CreateDbContextAsync();
-        await using var transaction = await db.Database.BeginTransactionAsync();
-        if (await ObstacleAsync(db, queue, name, settings.Owner, quota) is { } obstacle)
-            return (obstacle, null);
-        db.Schedules.Add(schedule);
-        await db.SaveChangesAsync();
-        await transaction.CommitAsync();
+        var limit = quotas.Of(settings.Owner).Schedules;
+        var result = await store.TryAddAsync(schedule, quota, limit);
+        if (result.Used is { } used)
+            throw refusals.Refused(new QuotaExceededException(QuotaResource.Schedules, settings.Owner!, limit!.Value, used));
+        if (result.Change != ScheduleChange.Done)
+            return (result.Change, null);
         signal.Changed();
         return (ScheduleChange.Done, schedule);
-    }
-
-    /// <summary>What is in the way of a new schedule; what is found stays true until the transaction ends.</summary>
-    private async Task<ScheduleChange?> ObstacleAsync(TaskDbContext db, string queue, string name, string? owner, ScheduleQuota? quota)
-    {
-        var limit = quotas.Of(owner).Schedules;
-        if (quota is not null || limit is not null)
-            await db.LockQueueAsync(BuiltInQueues.Tasks); // one counts all schedules at a time
-        if (!await db.LockQueueAsync(queue))
-            return ScheduleChange.QueueNotFound;
-        if (await db.Schedules.CountAsync(s => s.Queue == queue) >= quota?.PerQueue)
-            return ScheduleChange.QueueFull;
-        if (await db.Schedules.CountAsync() >= quota?.Max)
-            return ScheduleChange.Full;
-        if (await db.Schedules.AnyAsync(s => s.Queue == queue && s.Name == name))
-            return ScheduleChange.NameTaken;
-        return limit is { } most && await QuotaUsage.SchedulesAsync(db, owner!) is var used && used >= most
-            ? throw refusals.Refused(new QuotaExceededException(QuotaResource.Schedules, owner!, most, used))
-            : null;
     }
 
     /// <summary>Replaces the settings of a schedule; its version grows by one, and its next tick is found anew.</summary>
@@ -89,35 +64,30 @@ public sealed class ScheduleService(
     public async Task<(ScheduleChange Change, ScheduleRecord? Schedule)> UpdateAsync(
         string queue, string name, Func<ScheduleSettings, ScheduleSettings> change, Access access, int? expectedVersion = null)
     {
-        while (true)
+        var result = ScheduleChange.Done;
+        var schedule = await store.UpdateAsync(queue, name, found =>
         {
-            await using var db = await databases.CreateDbContextAsync();
-            if (db.Open(await db.Schedules.SingleOrDefaultAsync(s => s.Queue == queue && s.Name == name)) is not { } schedule || !CanRead(access, schedule))
-                return (ScheduleChange.NotFound, null);
-            if (expectedVersion is { } expected && schedule.Version != expected)
-                return (ScheduleChange.VersionMismatch, schedule);
-            var settings = change(schedule.Settings);
+            result = !CanRead(access, found) ? ScheduleChange.NotFound
+                : expectedVersion is { } expected && found.Version != expected ? ScheduleChange.VersionMismatch
+                : ScheduleChange.Done;
+            if (result != ScheduleChange.Done)
+                return false;
+            var before = found.Settings;
+            var settings = change(before);
             if (settings.IsUnreadable)
                 throw new InvalidScheduleException($"the settings of schedule {name} cannot be read: replace all of them, or delete it");
             tasks.Check(ScheduledTasks.Of(queue, settings, Guid.Empty, time.GetUtcNow().UtcDateTime));
-            var before = schedule.Settings;
-            schedule.Settings = settings;
-            schedule.Version++;
-            schedule.UpdatedAt = Micros.Now(time);
-            schedule.NextAt = NextOf(settings, schedule.UpdatedAt, before);
-            try
-            {
-                await db.SaveChangesAsync();
-                await ScheduleQuarantine.ForgetAsync(db, schedule.Id);
-            }
-            catch (DbUpdateConcurrencyException)
-            {
-                continue; // somebody else changed or deleted it in between
-            }
-
+            found.Settings = settings;
+            found.Version++;
+            found.UpdatedAt = Micros.Now(time);
+            found.NextAt = NextOf(settings, found.UpdatedAt, before);
+            return true;
+        });
+        if (schedule is null || result == ScheduleChange.NotFound)
+            return (ScheduleChange.NotFound, null);
+        if (result == ScheduleChange.Done)
             signal.Changed();
-            return (ScheduleChange.Done, schedule);
-        }
+        return (result, schedule);
     }
 
     /// <summary>Replaces the settings of a schedule.</summary>
@@ -130,14 +100,8 @@ public sealed class ScheduleService(
 
     /// <summary>Deletes a schedule; tasks that it made stay.</summary>
     /// <returns>Whether there was one.</returns>
-    public async Task<bool> DeleteAsync(string queue, string name, Access access)
-    {
-        if (await FindAsync(queue, name, access) is not { Id: var id })
-            return false;
-        await using var db = await databases.CreateDbContextAsync();
-        await ScheduleQuarantine.ForgetAsync(db, id);
-        return await db.Schedules.Where(s => s.Id == id).ExecuteDeleteAsync() > 0;
-    }
+    public async Task<bool> DeleteAsync(string queue, string name, Access access) =>
+        await FindAsync(queue, name, access) is { Id: var id } && await store.DeleteAsync(id);
 
     /// <summary>Makes a task of a schedule now, paused or not; its ticks go on as they would.</summary>
     /// <returns>The task that stands; null where there is no such schedule.</returns>
@@ -150,18 +114,11 @@ public sealed class ScheduleService(
     }
 
     /// <summary>A schedule; null where there is none that the caller may see.</summary>
-    public async Task<ScheduleRecord?> FindAsync(string queue, string name, Access access)
-    {
-        await using var db = await databases.CreateDbContextAsync();
-        return db.Open(await db.Schedules.AsNoTracking().SingleOrDefaultAsync(s => s.Queue == queue && s.Name == name)) is { } found && CanRead(access, found) ? found : null;
-    }
+    public async Task<ScheduleRecord?> FindAsync(string queue, string name, Access access) =>
+        await store.FindAsync(queue, name) is { } found && CanRead(access, found) ? found : null;
 
     /// <summary>The schedules of a queue that the caller may see, by name.</summary>
-    public async Task<List<ScheduleRecord>> ListAsync(string queue, Access access)
-    {
-        await using var db = await databases.CreateDbContextAsync();
-        return db.Open((await db.Schedules.AsNoTracking().Where(s => s.Queue == queue).OrderBy(s => s.Name).ToListAsync()).FindAll(s => CanRead(access, s)));
-    }
+    public Task<List<ScheduleRecord>> ListAsync(string queue, Access access) => store.ListAsync(queue, access);
 
     private static bool CanRead(Access access, ScheduleRecord schedule) => access.CanRead(schedule.Settings.Owner, schedule.Queue);
 

@@ -76,9 +76,10 @@ internal sealed class ZoneClock
     {
         try
         {
-            // A zone that was found once is found in any case of letters from then on, so the name is compared.
+            // A zone that was found once is found in any case of letters from then on, so the name is compared. ICU knows names of
+            // Windows too, such as UTC-11.
             var found = TimeZoneInfo.FindSystemTimeZoneById(timeZone);
-            return found.Id == timeZone ? found : null;
+            return found.Id == timeZone && found.HasIanaId ? found : null;
         }
         catch (Exception e) when (e is TimeZoneNotFoundException or InvalidTimeZoneException or System.Security.SecurityException)
         {

@@ -1,7 +1,7 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Health;
+using TaskQueue.Engine.Notifications;
 using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Tasks;
@@ -106,7 +106,7 @@ public sealed class CompletionWaiter : IDisposable
 /// Hears of the ends that this process commits, and looks for those of others: while anybody waits, some times a second, at
 /// so many tasks that thousands who wait cost no more than a thousand.
 /// </summary>
-internal sealed partial class CompletionWatch(CompletionWaiters waiters, TaskQueries queries, PostCommitNotifier postCommit, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<CompletionWatch> logger) : BackgroundService
+internal sealed partial class CompletionWatch(CompletionWaiters waiters, ITaskQueries queries, PostCommitNotifier postCommit, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<CompletionWatch> logger) : BackgroundService
 {
     private const int MaxLooks = 1000;
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(200);

@@ -1,5 +1,3 @@
-using TaskQueue.Engine.Storage;
-
 namespace TaskQueue.Engine.Tasks;
 
 /// <summary>

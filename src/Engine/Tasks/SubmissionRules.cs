@@ -38,8 +38,8 @@ public static class SubmissionRules
             return "overwrite names payload, scheduled_at or expires_at, and needs a dedupe_key";
         if (task.Owner is { Length: 0 or > 128 })
             return "owner must have 1 to 128 characters";
-        if (task.LeaseSeconds is { } lease && !(lease * 1000 >= TaskService.MinLeaseMs && lease * 1000 <= TaskService.MaxLeaseMs))
-            return $"lease_seconds must be {TaskService.MinLeaseMs / 1000} to {TaskService.MaxLeaseMs / 1000}";
+        if (task.LeaseSeconds is { } lease && !(lease * 1000 >= LeaseLimits.MinMs && lease * 1000 <= LeaseLimits.MaxMs))
+            return $"lease_seconds must be {LeaseLimits.MinMs / 1000} to {LeaseLimits.MaxMs / 1000}";
         if (RetryBackoff.Check(task.Retry) is { } problem)
             return problem;
         if (task.Payload is null || Encoding.UTF8.GetByteCount(task.Payload) > maxPayloadBytes)

@@ -1,11 +1,8 @@
 using System.Diagnostics;
 using System.Text;
-using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Memory;
 using TaskQueue.Engine.Queues;
-using TaskQueue.Engine.Storage;
-using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Tasks;
 

@@ -1,5 +1,3 @@
-using TaskQueue.Engine.Batches;
-
 namespace TaskQueue.Engine.Tasks;
 
 /// <summary>What happened to a task.</summary>
@@ -42,6 +40,9 @@ public enum TaskEventType
 /// </summary>
 public sealed class TaskEvent
 {
+    /// <summary>Number of streams; a transaction locks one of them while it appends.</summary>
+    public const int Streams = 64;
+
     /// <summary>Which stream: rows of one stream commit in the order of their ids.</summary>
     public int Stream { get; set; }
 

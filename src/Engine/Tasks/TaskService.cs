@@ -3,10 +3,9 @@ using Microsoft.Extensions.Options;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Callbacks;
-using TaskQueue.Engine.Events;
+using TaskQueue.Engine.Notifications;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Quotas;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Tasks;
@@ -16,13 +15,10 @@ namespace TaskQueue.Engine.Tasks;
 /// committed.
 /// </summary>
 public sealed class TaskService(
-    IMediator mediator, ITaskStore store, PostCommitNotifier postCommit, QueueCatalog queues, TaskQueries queries, InFlightLimiter inFlight, AdmissionLimiter admission, WaitingTaskQuota quota, TaskMetrics metrics, IOptions<EngineOptions> options, IOptions<WebhookOptions> webhooks, TimeProvider time)
+    IMediator mediator, ITaskStore store, PostCommitNotifier postCommit, QueueCatalog queues, ITaskQueries queries, InFlightLimiter inFlight, AdmissionLimiter admission, WaitingTaskQuota quota, TaskMetrics metrics, IOptions<EngineOptions> options, IOptions<WebhookOptions> webhooks, TimeProvider time)
 {
     /// <summary>Length of a lease where nobody says it.</summary>
     public const int DefaultLeaseMs = 15_000;
-
-    /// <summary>Longest and shortest lease that may be asked for.</summary>
-    public const int MinLeaseMs = 1_000, MaxLeaseMs = 24 * 3600 * 1000;
 
     /// <summary>Characters of what a worker may say of its progress.</summary>
     public const int MaxProgress = 4096;
@@ -42,7 +38,7 @@ public sealed class TaskService(
         // Tasks that may meet others are inserted by a statement of their own: it must see the others.
         if (submission is not { DedupeKey: null, ThreadId: null })
             return (await SubmitManyAsync(one))[0];
-        using var room = await quota.ReserveAsync(one);
+        using var room = await quota.ReserveAsync(one, static s => s.Owner);
         using var place = admission.Enter(one);
         using var send = TaskTrace.StartSend(one);
         var command = new SubmitTask((await AdmitAsync(one, TaskTrace.Sent(send)))[0].Task);
@@ -65,7 +61,7 @@ public sealed class TaskService(
     /// <exception cref="QuotaExceededException">Their owner may not have so many more waiting tasks: none is accepted.</exception>
     public async Task<IReadOnlyList<SubmitResult>> SubmitManyAsync(IReadOnlyList<TaskSubmission> submissions, InsertStep? step = null)
     {
-        using var room = await quota.ReserveAsync(submissions);
+        using var room = await quota.ReserveAsync(submissions, static s => s.Owner);
         using var place = admission.Enter(submissions);
         using var send = TaskTrace.StartSend(submissions);
         var tasks = await AdmitAsync(submissions, TaskTrace.Sent(send));

@@ -1,5 +1,5 @@
 using MassTransit;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Queues;
 
 namespace TaskQueue.Engine.Tasks;
 

@@ -1,6 +1,4 @@
 using Microsoft.Extensions.Logging;
-using TaskQueue.Engine.Storage;
-using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Telemetry;
 

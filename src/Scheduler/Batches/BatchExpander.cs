@@ -3,8 +3,8 @@ using Microsoft.Extensions.Options;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Files;
+using TaskQueue.Engine.Ids;
 using TaskQueue.Engine.Quotas;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Scheduler.Batches;
@@ -14,7 +14,7 @@ namespace TaskQueue.Scheduler.Batches;
 /// whether there may be more to do at once.
 /// </summary>
 internal sealed class BatchExpander(
-    BatchService batchService, FileService files, TaskService tasks, WaitingTaskQuota quota, BellaTaskIds ids, IOptions<BatchLimits> limits, IOptions<EngineOptions> engine, TimeProvider time)
+    BatchService batchService, FileService files, TaskService tasks, WaitingTaskQuota quota, NumberedTaskIds ids, IOptions<BatchLimits> limits, IOptions<EngineOptions> engine, TimeProvider time)
 {
     /// <summary>Lines and bytes of one transaction, at most.</summary>
     private const int ChunkLines = 1000, ChunkBytes = 4 * 1024 * 1024;
@@ -118,14 +118,14 @@ internal sealed class BatchExpander(
 
     private TaskSubmission ToTask(BatchState batch, BatchItem line)
     {
-        var id = ids.New(BellaTaskId.FromGuid(batch.CorrelationId)!.Queue, batch.Level, BellaMode.Batch);
+        var id = ids.New(NumberedTaskId.FromGuid(batch.CorrelationId)!.Queue, batch.Level, NumberedTaskMode.Batch);
         return new TaskSubmission(id.ToGuid(), batch.Queue, line.Body!)
         {
             Level = batch.Level,
             Name = batch.Endpoint,
             ExpiresAt = batch.DeadlineAt,
             MaxAttempts = 1,
-            Headers = new BatchHeaders(BellaBatchId.Format(batch.CorrelationId), "batch", line.CustomId, batch.Submitter).ToText(),
+            Headers = new BatchHeaders(BatchId.Format(batch.CorrelationId), "batch", line.CustomId, batch.Submitter).ToText(),
             Ending = new CompletionActions { LapseResult = id.LapseResult },
             BatchId = batch.CorrelationId,
             Owner = batch.Owner,

@@ -1,19 +1,20 @@
-using TaskQueue.Engine.Auth;
 using Microsoft.Extensions.Options;
 using TaskQueue.Engine;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Files;
+using TaskQueue.Engine.Ids;
 using TaskQueue.Engine.Quarantine;
 
 namespace TaskQueue.Scheduler.Batches;
 
 /// <summary>Writes the output and the error file of a batch whose tasks have all ended, with flat memory.</summary>
-internal sealed class BatchFileWriter(BatchStore batchStore, FileService files, IQuarantine quarantine, IOptions<BatchLimits> limits, IOptions<EngineOptions> engine)
+internal sealed class BatchFileWriter(IBatchStore batchStore, FileService files, IQuarantine quarantine, IOptions<BatchLimits> limits, IOptions<EngineOptions> engine)
 {
     /// <summary>Writes both; where nothing belongs into one there is none.</summary>
     public async Task<BatchFiles> WriteAsync(BatchState batch, CancellationToken cancellationToken)
     {
-        var id = BellaBatchId.Format(batch.CorrelationId);
+        var id = BatchId.Format(batch.CorrelationId);
         await using var output = new LineFile(() => files.OpenWriteAsync(batch.Owner, "batch_output", $"output_{id}.jsonl"));
         await using var errors = new LineFile(() => files.OpenWriteAsync(batch.Owner, "batch_output", $"errors_{id}.jsonl"));
         await foreach (var ended in batchStore.EndedAsync(batch.CorrelationId, cancellationToken))
@@ -45,12 +46,12 @@ internal sealed class BatchFileWriter(BatchStore batchStore, FileService files, 
         {
             return BatchResults.Of(batch, ended);
         }
-        catch (Exception fault) when (PoisonRules.IsOfRow(fault))
+        catch (Exception fault) when (StorageFaults.IsOfRow(fault))
         {
             await quarantine.AddAsync(new QuarantinedItem
             {
                 Kind = QuarantineKinds.BatchItem, Subject = ended.Id.ToString(), Queue = batch.Queue, Owner = batch.Owner,
-                Reason = $"line of {BellaBatchId.Format(batch.CorrelationId)}: {PoisonRules.Reason(fault)}",
+                Reason = $"line of {BatchId.Format(batch.CorrelationId)}: {PoisonRules.Reason(fault)}",
             }, cancellationToken);
             return (BatchResults.OfUnreadable(ended.Id), true);
         }

@@ -1,10 +1,9 @@
-using TaskQueue.Engine.Auth;
 using Microsoft.Extensions.Options;
 using TaskQueue.Engine;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Files;
 using TaskQueue.Engine.Queues;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Scheduler.Batches;
@@ -14,7 +13,7 @@ namespace TaskQueue.Scheduler.Batches;
 /// the tasks to retention. Each step says whether there may be more to do at once.
 /// </summary>
 internal sealed class BatchFinalizer(
-    BatchService batchService, BatchStore batchStore, BatchFileWriter writer, FileService files, TaskService tasks, QueueCatalog queues,
+    BatchService batchService, IBatchStore batchStore, BatchFileWriter writer, FileService files, TaskService tasks, QueueCatalog queues,
     IOptions<BatchLimits> limits, IOptions<EngineOptions> engine, TimeProvider time)
 {
     private const int Group = 500;

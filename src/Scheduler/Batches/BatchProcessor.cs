@@ -2,12 +2,12 @@ using System.Collections.Concurrent;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Batches;
-using TaskQueue.Engine.Encryption;
-using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Health;
+using TaskQueue.Engine.Ids;
 using TaskQueue.Engine.Quarantine;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Scheduler.Batches;
@@ -17,7 +17,7 @@ namespace TaskQueue.Scheduler.Batches;
 /// any number of processes may do it, one of them works on a batch at a time.
 /// </summary>
 internal sealed partial class BatchProcessor(
-    BatchStore batchStore, BatchExpander expander, BatchFinalizer finalizer, BatchQuarantine quarantine, PostCommitNotifier postCommit, IOptions<BatchLimits> limits, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<BatchProcessor> logger) : BackgroundService
+    IBatchStore batchStore, BatchExpander expander, BatchFinalizer finalizer, BatchQuarantine quarantine, PostCommitNotifier postCommit, IOptions<BatchLimits> limits, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<BatchProcessor> logger) : BackgroundService
 {
     private const int MaxAtOnce = 4;
 
@@ -100,9 +100,9 @@ internal sealed partial class BatchProcessor(
 #pragma warning restore CA1031
         {
             if (!dependencies.TryHandle(fault))
-                LogBatchFailed(fault, BellaBatchId.Format(id));
+                LogBatchFailed(fault, BatchId.Format(id));
             // It was let go of, so nobody holds it now. What a key that is not here yet would open is not its fault.
-            if (PoisonRules.IsOfRow(fault) && fault.GetBaseException() is not UnreadableDataException && _failures.Failed(id) && await quarantine.SetAsideAsync(id, fault, cancellationToken) is null)
+            if (StorageFaults.IsOfRow(fault) && fault.GetBaseException() is not UnreadableDataException && _failures.Failed(id) && await quarantine.SetAsideAsync(id, fault, cancellationToken) is null)
                 _failures.Succeeded(id);
         }
         finally
@@ -115,7 +115,7 @@ internal sealed partial class BatchProcessor(
 
     private async Task WorkAsync(Guid id, CancellationToken cancellationToken)
     {
-        await using var lease = await batchStore.TakeAsync(id);
+        await using var lease = await BatchLease.TryAcquireAsync(batchStore, time, id);
         if (lease is null)
             return;
         using var both = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lease.Lost);

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using TaskQueue.Engine.Batches;
+using TaskQueue.Engine.Ids;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Scheduler.Batches;
@@ -21,7 +22,7 @@ internal static class BatchResults
     /// <summary>The line of a task that has ended, and which file it belongs into.</summary>
     public static (byte[] Text, bool IsError) Of(BatchState batch, EndedBatchItem task)
     {
-        var (id, customId) = (BellaTaskId.Format(task.Id), BatchHeaders.CustomIdOf(task.Headers));
+        var (id, customId) = (NumberedTaskId.Format(task.Id), BatchHeaders.CustomIdOf(task.Headers));
         if (task.State != TaskStates.Completed)
             return (Line(id, customId, null, ErrorOf(batch, task)), true);
         using var result = Parse(task.Result);
@@ -45,7 +46,7 @@ internal static class BatchResults
     }
 
     /// <summary>The line of a task whose row cannot be read.</summary>
-    public static byte[] OfUnreadable(Guid task) => Line(BellaTaskId.Format(task), null, null, ("unreadable", "the result cannot be written; the operator was told"));
+    public static byte[] OfUnreadable(Guid task) => Line(NumberedTaskId.Format(task), null, null, ("unreadable", "the result cannot be written; the operator was told"));
 
     private static (string Code, string Message) ErrorOf(BatchState batch, EndedBatchItem task) =>
         (task.State, batch.State) switch

@@ -2,14 +2,13 @@ using System.Collections.Concurrent;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
-using TaskQueue.Engine;
 using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Draining;
-using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Quarantine;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Telemetry;
+using TaskQueue.Engine;
 
 namespace TaskQueue.Scheduler.Callbacks;
 
@@ -19,13 +18,10 @@ namespace TaskQueue.Scheduler.Callbacks;
 /// </summary>
 internal sealed partial class CallbackService(
     ICallbackStore store, CallbackEvents events, CallbackSender sender, CallbackQuarantine quarantine, PostCommitNotifier postCommit, IOptions<WebhookOptions> options,
-    IOptions<EngineOptions> engine,
     TaskMetrics metrics, Drain drain, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<CallbackService> logger) : BackgroundService
 {
-    private const int MaxRemoved = 500;
-
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(500), Pause = TimeSpan.FromMilliseconds(5), AfterFault = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan RemoveEvery = TimeSpan.FromSeconds(10), LookForOthers = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan LookForOthers = TimeSpan.FromMilliseconds(100);
 
     /// <summary>How long tries may go on when the process stops, where its patience ends no sooner.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
@@ -41,15 +37,12 @@ internal sealed partial class CallbackService(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         var heartbeat = heartbeats.Of(GetType());
-        var removed = time.GetTimestamp();
         while (!stoppingToken.IsCancellationRequested)
         {
             var wait = AfterFault;
             try
             {
                 wait = await TakeAsync() ? TimeSpan.Zero : await TimeToNextAsync();
-                if (time.GetElapsedTime(removed) >= RemoveEvery && await RemoveAsync())
-                    removed = time.GetTimestamp();
                 heartbeat.Succeeded();
             }
 #pragma warning disable CA1031 // the next round tries again
@@ -134,7 +127,7 @@ internal sealed partial class CallbackService(
             if (!dependencies.TryHandle(fault))
                 LogFailed(fault);
             // At once: its receiver may have it, and each further try would send it again.
-            if (PoisonRules.IsOfRow(fault))
+            if (StorageFaults.IsOfRow(fault))
                 await quarantine.SetAsideAsync(callback, fault, CancellationToken.None);
         }
         finally
@@ -158,7 +151,7 @@ internal sealed partial class CallbackService(
                 return;
             }
 #pragma warning disable CA1031 // the next round tries again
-            catch (Exception fault) when (!PoisonRules.IsOfRow(fault) && time.GetElapsedTime(taken) < _lease && !_end.IsCancellationRequested)
+            catch (Exception fault) when (!StorageFaults.IsOfRow(fault) && time.GetElapsedTime(taken) < _lease && !_end.IsCancellationRequested)
 #pragma warning restore CA1031
             {
                 if (!dependencies.TryHandle(fault))
@@ -176,9 +169,6 @@ internal sealed partial class CallbackService(
         // A timer may fire a millisecond early.
         return wait <= TimeSpan.Zero || wait >= LookAgain ? LookAgain : wait + Pause;
     }
-
-    /// <returns>Whether that was all.</returns>
-    private async Task<bool> RemoveAsync() => await store.RemoveSettledAsync(Micros.Now(time) - engine.Value.KeepFinished, MaxRemoved) < MaxRemoved;
 
     [LoggerMessage(LogLevel.Warning, "Sending callbacks failed; trying again")]
     private partial void LogFailed(Exception fault);

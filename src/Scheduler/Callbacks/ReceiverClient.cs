@@ -83,7 +83,7 @@ internal sealed partial class ReceiverClient : IDisposable
             var status = (int)response.StatusCode;
             return new ReceiverAnswer(status, null, MayRetry: status is 429 or >= 500)
             {
-                RetryAfter = RetryAfter.Of(response, _time.GetUtcNow()),
+                RetryAfter = RetryAfter.Of(response.Headers.RetryAfter?.ToString(), _time.GetUtcNow()),
                 Body = maxBody > 0 ? await ReadAsync(response, maxBody, over.Token) : null,
             };
         }

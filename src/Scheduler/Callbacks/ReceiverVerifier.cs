@@ -1,8 +1,8 @@
 using System.Security.Cryptography;
 using System.Text.Json;
 using Microsoft.Extensions.Options;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Callbacks;
-using TaskQueue.Engine.Storage;
 
 namespace TaskQueue.Scheduler.Callbacks;
 
@@ -10,7 +10,7 @@ namespace TaskQueue.Scheduler.Callbacks;
 /// Asks a receiver, once for each owner, whether it wants callbacks: it must send back a random text. Until then they wait. The
 /// answer counts for <see cref="WebhookOptions.VerificationDays"/>; a failed challenge is repeated every minute.
 /// </summary>
-internal sealed class ReceiverVerifier(WebhookReceivers receivers, ReceiverClient client, IOptions<WebhookOptions> options, TimeProvider time)
+internal sealed class ReceiverVerifier(IWebhookStore receivers, ReceiverClient client, IOptions<WebhookOptions> options, TimeProvider time)
 {
     private const int MaxAnswer = 1024, ChallengeBytes = 24;
 

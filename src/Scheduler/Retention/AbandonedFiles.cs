@@ -1,27 +1,27 @@
 using TaskQueue.Engine.Files;
-using TaskQueue.Engine.Health;
 
 namespace TaskQueue.Scheduler.Retention;
 
-/// <summary>Removes uploads that were never finished, and contents that have no row. Several processes may do it at once.</summary>
-internal sealed class AbandonedFiles(FileService files, PollingServices services) : PollingService(services)
+/// <summary>
+/// Removes uploads that were never finished, and contents that have no row. What is left is a day old, and nobody sees it.
+/// </summary>
+internal sealed class AbandonedFiles(FileService files) : IMaintenanceJob
 {
-    /// <summary>What is left is a day old, and nobody sees it.</summary>
-    private static readonly TimeSpan LookAgain = TimeSpan.FromHours(1);
-
-    protected override TimeSpan AfterFault => TimeSpan.FromMinutes(1);
-
-    protected override async Task<TimeSpan> TurnAsync(CancellationToken cancellationToken)
+    public async Task<long> RunAsync(Action progress, CancellationToken cancellationToken)
     {
-        while (await files.RemoveAbandonedAsync() > 0)
+        long total = 0;
+        while (await files.RemoveAbandonedAsync() is > 0 and var removed)
+        {
+            total += removed;
             GoOn();
-        await files.RemoveStraysAsync(GoOn);
-        return LookAgain;
+        }
+
+        return total + await files.RemoveStraysAsync(GoOn);
 
         void GoOn()
         {
             cancellationToken.ThrowIfCancellationRequested();
-            Beat();
+            progress();
         }
     }
 }

@@ -1,8 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
-using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Quarantine;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Engine;
 
 namespace TaskQueue.Scheduler.Retention;
 
@@ -10,27 +9,31 @@ namespace TaskQueue.Scheduler.Retention;
 /// Removes what was refused on the bus: old entries, and the oldest of an owner that has too many. Their senders decide how many there
 /// are, so without an end they would fill the database.
 /// </summary>
-internal sealed partial class RefusedMessageRetention(QuarantineStore quarantine, IOptions<QuarantineOptions> options, PollingServices services)
-    : PollingService(services)
+internal sealed partial class RefusedMessageRetention(
+    IQuarantineStore quarantine, IOptions<QuarantineOptions> options, TimeProvider time, ILogger<RefusedMessageRetention> logger)
+    : IMaintenanceJob
 {
-    private const int MaxBatch = 500;
-
-    private static readonly TimeSpan LookAgain = TimeSpan.FromMinutes(1);
-
-    protected override async Task<TimeSpan> TurnAsync(CancellationToken cancellationToken)
+    public async Task<long> RunAsync(Action progress, CancellationToken cancellationToken)
     {
-        var start = Time.GetTimestamp();
-        var old = await quarantine.RemoveMessagesAsync(Micros.Now(Time).AddDays(-options.Value.KeepMessagesDays), MaxBatch, cancellationToken);
-        var excess = 0;
-        if (await quarantine.FindCrowdAsync(options.Value.MaxMessages, cancellationToken) is { } crowd)
+        var removed = await RemoveInSteps.RunAsync(
+            () => quarantine.RemoveMessagesAsync(
+                Micros.Now(time).AddDays(-options.Value.KeepMessagesDays), RemoveInSteps.Max, cancellationToken),
+            progress, time, cancellationToken);
+        while (await quarantine.FindCrowdAsync(options.Value.MaxMessages, cancellationToken) is { } crowd)
         {
-            excess = await quarantine.RemoveMessagesAsync(crowd.Owner, Math.Min(crowd.Excess, MaxBatch), cancellationToken);
-            LogCrowd(Logger, excess, crowd.Owner, options.Value.MaxMessages);
+            var start = time.GetTimestamp();
+            var excess = await quarantine.RemoveMessagesAsync(crowd.Owner, Math.Min(crowd.Excess, RemoveInSteps.Max), cancellationToken);
+            LogCrowd(excess, crowd.Owner, options.Value.MaxMessages);
+            progress();
+            if (excess == 0)
+                break;
+            removed += excess;
+            await Task.Delay(time.GetElapsedTime(start), time, cancellationToken);
         }
 
-        return old < MaxBatch && excess == 0 ? LookAgain : Time.GetElapsedTime(start); // a pause as long as the step took
+        return removed;
     }
 
     [LoggerMessage(LogLevel.Warning, "Removed {Count} refused messages of {Owner} from the quarantine, which keeps {Max} of each owner")]
-    private static partial void LogCrowd(ILogger logger, int count, string? owner, int max);
+    private partial void LogCrowd(int count, string? owner, int max);
 }

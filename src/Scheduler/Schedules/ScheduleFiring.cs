@@ -1,12 +1,10 @@
-using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using TaskQueue.Engine.Encryption;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Quotas;
 using TaskQueue.Engine.Schedules;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Telemetry;
 
@@ -17,7 +15,7 @@ namespace TaskQueue.Scheduler.Schedules;
 /// transaction that inserts its task, so it fires once, whoever comes first.
 /// </summary>
 internal sealed partial class ScheduleFiring(
-    IDbContextFactory<TaskDbContext> databases, TaskService tasks, ScheduleQuarantine quarantine, ScheduleSignal signal, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<ScheduleFiring> logger) : BackgroundService
+    IScheduleStore store, TaskService tasks, ScheduleQuarantine quarantine, ScheduleSignal signal, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<ScheduleFiring> logger) : BackgroundService
 {
     /// <summary>
     /// A schedule that is this late, because no scheduler ran, fires once and leaves out what it missed. One that is less
@@ -27,8 +25,6 @@ internal sealed partial class ScheduleFiring(
 
     /// <summary>How often to look for schedules that other processes changed.</summary>
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
-
-    private const int MaxBatch = 100;
 
     /// <summary>How long a schedule that this host cannot read, because it lacks its time zone, is left to other hosts before it is set aside.</summary>
     private static readonly TimeSpan ForOthers = TimeSpan.FromMinutes(1);
@@ -74,34 +70,28 @@ internal sealed partial class ScheduleFiring(
     private async Task<bool> FireDueAsync()
     {
         var now = Micros.Now(time);
-        await using var db = await databases.CreateDbContextAsync();
-        var due = await Due(db, now, _skipped).ToListAsync();
+        var due = await store.ListDueAsync(now, _skipped);
         foreach (var schedule in due)
         {
-            if (_failures.IsExcluded(schedule.Id))
-                _skipped.Add(schedule.Id);
+            if (_failures.IsExcluded(schedule.Schedule.Id))
+                _skipped.Add(schedule.Schedule.Id);
             else
-                await TryFireAsync(db, schedule, now);
+                await TryFireAsync(schedule, now);
         }
 
         return due.Count > 0;
     }
 
-    internal static IQueryable<ScheduleRecord> Due(TaskDbContext db, DateTime now, IEnumerable<int> skipped) =>
-        db.Schedules.AsNoTracking().Where(s => s.NextAt <= now && !skipped.Contains(s.Id)).OrderBy(s => s.NextAt).Take(MaxBatch);
-
-    internal static Task<DateTime?> NextAsync(TaskDbContext db, IEnumerable<int> skipped) =>
-        db.Schedules.Where(s => s.NextAt != null && !skipped.Contains(s.Id)).MinAsync(s => s.NextAt);
-
     /// <summary>One that fails does not hold up the others.</summary>
-    private async Task TryFireAsync(TaskDbContext db, ScheduleRecord schedule, DateTime now)
+    private async Task TryFireAsync(DueSchedule due, DateTime now)
     {
+        var schedule = due.Schedule;
         try
         {
-            await FireAsync(db, schedule, now);
+            await FireAsync(due, now);
             _failures.Succeeded(schedule.Id);
         }
-        catch (Exception fault) when (PoisonRules.IsOfRow(fault))
+        catch (Exception fault) when (StorageFaults.IsOfRow(fault))
         {
             LogFireFailed(fault, schedule.Name, schedule.Queue);
             _skipped.Add(schedule.Id);
@@ -110,10 +100,11 @@ internal sealed partial class ScheduleFiring(
         }
     }
 
-    private async Task FireAsync(TaskDbContext db, ScheduleRecord schedule, DateTime now)
+    private async Task FireAsync(DueSchedule due, DateTime now)
     {
+        var schedule = due.Schedule;
         var tick = schedule.NextAt!.Value;
-        if (await ReadAsync(db, schedule, tick) is not { } cron)
+        if (await ReadAsync(due, tick) is not { } cron)
             return;
         var next = cron.Next(now - tick > CatchUp ? now : tick);
         var task = ScheduledTasks.Of(schedule.Queue, schedule.Settings, ScheduledTasks.IdOf(schedule.Id, tick), tick);
@@ -131,11 +122,13 @@ internal sealed partial class ScheduleFiring(
     }
 
     /// <summary>Null where this host cannot read it. Where no other host has fired it for a while, nobody can.</summary>
-    private async Task<CronSchedule?> ReadAsync(TaskDbContext db, ScheduleRecord schedule, DateTime tick)
+    private async Task<CronSchedule?> ReadAsync(DueSchedule due, DateTime tick)
     {
+        var schedule = due.Schedule;
         try
         {
-            db.Open(schedule);
+            if (due.Problem is { } problem)
+                throw problem;
             var cron = CronSchedule.Parse(schedule.Settings.Cron, schedule.Settings.TimeZone);
             _unreadable.Remove(schedule.Id);
             return cron;
@@ -155,8 +148,7 @@ internal sealed partial class ScheduleFiring(
 
     private async Task<TimeSpan> TimeToNextAsync()
     {
-        await using var db = await databases.CreateDbContextAsync();
-        var next = await NextAsync(db, _skipped);
+        var next = await store.NextAsync(_skipped);
         var wait = (next ?? DateTime.MaxValue) - time.GetUtcNow().UtcDateTime;
         // A timer may fire a millisecond early.
         return wait >= LookAgain ? LookAgain : wait <= TimeSpan.Zero ? TimeSpan.Zero : wait + TimeSpan.FromMilliseconds(1);

@@ -1,8 +1,9 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Quarantine;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Telemetry;
 
@@ -25,7 +26,7 @@ internal abstract partial class SweepService(
     /// How often to look where nothing is known to come: for leases and times that other processes set. A lease is no
     /// shorter, so each is seen before it expires.
     /// </summary>
-    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(TaskService.MinLeaseMs);
+    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(LeaseLimits.MinMs);
 
     private static readonly TimeSpan LookAgainBehindFailures = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(5);
@@ -110,7 +111,7 @@ internal abstract partial class SweepService(
                 _failures.Succeeded(commands[i].CorrelationId);
                 done += commands[i].CommandResult == CommandResult.Applied ? 1 : 0;
             }
-            else if (!PoisonRules.IsOfRow(fault))
+            else if (!StorageFaults.IsOfRow(fault))
             {
                 problem ??= fault;
             }

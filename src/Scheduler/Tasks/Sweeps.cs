@@ -1,9 +1,8 @@
 using Microsoft.Extensions.Logging;
-using TaskQueue.Engine.Bus;
-using TaskQueue.Engine.Events;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Health;
+using TaskQueue.Engine.Notifications;
 using TaskQueue.Engine.Quarantine;
-using TaskQueue.Engine.Storage;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Telemetry;
 
@@ -13,15 +12,15 @@ namespace TaskQueue.Scheduler.Tasks;
 internal sealed class DispatchSweep : SweepService
 {
     private readonly ITaskStore _store;
-    private readonly BusAddress _bus;
+    private readonly BusTransport _transport;
     private readonly InFlightLimiter _inFlight;
     private readonly TimeProvider _time;
 
-    public DispatchSweep(ITaskStore store, TaskService taskService, TaskQuarantine quarantine, WorkNotifier workNotifier, InFlightLimiter inFlight, BusAddress bus, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<DispatchSweep> logger)
+    public DispatchSweep(ITaskStore store, TaskService taskService, TaskQuarantine quarantine, WorkNotifier workNotifier, InFlightLimiter inFlight, BusTransport transport, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<DispatchSweep> logger)
         : base(Sweep.Dispatch, store, taskService, quarantine, heartbeats, dependencies, time, logger)
     {
         _store = store;
-        _bus = bus;
+        _transport = transport;
         _inFlight = inFlight;
         _time = time;
         workNotifier.DueLater = Expect;
@@ -30,7 +29,7 @@ internal sealed class DispatchSweep : SweepService
     /// <summary>What the in-process bus held when the last process ended is sent again.</summary>
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
-        if (_bus.RabbitMq is null)
+        if (_transport.IsInProcess)
             await _store.RedispatchAllAsync(Micros.Now(_time));
         await base.StartAsync(cancellationToken);
     }
@@ -49,7 +48,7 @@ internal sealed partial class LeaseSweep : SweepService
     private readonly ClockJumpRecovery _clock;
 
     public LeaseSweep(ITaskStore store, TaskService taskService, TaskQuarantine quarantine, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<LeaseSweep> logger)
-        : base(Sweep.Lapsed, store, taskService, quarantine, heartbeats, dependencies, time, logger) =>
+        : base(Sweep.ExpiredLease, store, taskService, quarantine, heartbeats, dependencies, time, logger) =>
         (_store, _time, _logger, _clock) = (store, time, logger, new ClockJumpRecovery(time));
 
     /// <summary>

@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Npgsql;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Storage.Postgres;
 
 namespace TaskQueue.Tests.Integration.Plans;
 
@@ -25,9 +25,9 @@ internal sealed class PlanWatch : ILoggerProvider, ILogger
     {
         _loggers.AddProvider(this);
         var builder = new NpgsqlDataSourceBuilder(connectionString).UseLoggerFactory(_loggers);
-        builder.ConnectionStringBuilder.MaxAutoPrepare = StorageRegistration.MaxAutoPrepare;
+        builder.ConnectionStringBuilder.MaxAutoPrepare = PostgresProvider.MaxAutoPrepare;
         builder.ConnectionStringBuilder.Options =
-            $"{StorageRegistration.SessionOptions} -c plan_cache_mode={planCacheMode}"
+            $"{PostgresProvider.SessionOptions} -c plan_cache_mode={planCacheMode}"
             + " -c session_preload_libraries=auto_explain -c auto_explain.log_min_duration=0 -c client_min_messages=log";
         Source = builder.Build();
     }

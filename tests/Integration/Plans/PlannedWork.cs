@@ -1,7 +1,8 @@
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Queues;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Engine.Scaling;
+using TaskQueue.Engine.Schedules;
 using TaskQueue.Engine.Tasks;
 using static TaskQueue.Tests.Servers.TestTasks;
 

@@ -1,9 +1,9 @@
 using System.Reflection;
 using Microsoft.Data.SqlClient;
 using Shouldly;
-using TaskQueue.Engine.Quarantine;
-using TaskQueue.Engine.SqlServer;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Engine;
+using TaskQueue.Storage;
+using TaskQueue.Storage.SqlServer;
 using Xunit;
 
 namespace TaskQueue.Tests.Unit.SqlServer;
@@ -67,7 +67,7 @@ public sealed class FaultTests
     [Fact]
     public void The_engine_asks_the_provider()
     {
-        SqlServerAssembly.Load();
+        StorageFaults.Use(new SqlServerFaultClassifier());
 
         StorageFaults.IsTransient(Fault(1205)).ShouldBeTrue();
         StorageFaults.IsRace(Fault(1205)).ShouldBeTrue();
@@ -82,9 +82,9 @@ public sealed class FaultTests
     [InlineData(8152, true)]
     public void What_is_refused_to_everybody_is_no_rows_fault(int number, bool isOfRow)
     {
-        SqlServerAssembly.Load();
+        StorageFaults.Use(new SqlServerFaultClassifier());
 
-        PoisonRules.IsOfRow(Fault(number)).ShouldBe(isOfRow);
+        StorageFaults.IsOfRow(Fault(number)).ShouldBe(isOfRow);
     }
 
     private static SqlException Duplicate(string index) => Fault(2601, DuplicateRow.Replace("{0}", index, StringComparison.Ordinal));

@@ -1,10 +1,10 @@
 using System.Reflection;
 using Microsoft.EntityFrameworkCore;
 using Shouldly;
-using TaskQueue.Engine.SqlServer;
-using TaskQueue.Engine.Storage;
-using TaskQueue.Engine.Storage.Postgres;
-using TaskQueue.Engine.Storage.Sqlite;
+using TaskQueue.Storage;
+using TaskQueue.Storage.Postgres;
+using TaskQueue.Storage.SqlServer;
+using TaskQueue.Storage.Sqlite;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
@@ -98,14 +98,17 @@ public sealed class ProvidersTests
     [Fact]
     public void Files_of_statements_have_the_same_names()
     {
-        string[] postgres = Files("src", "Engine", "Storage", "Postgres"), sqlServer = Files("src", "Engine.SqlServer"), sqlite = Files("src", "Engine", "Storage", "Sqlite");
+        string[] postgres = FilesOf("Postgres"), sqlServer = FilesOf("SqlServer"), sqlite = FilesOf("Sqlite");
 
         postgres.Except(sqlServer).ShouldBe(["PostgresTaskStore.cs"]);
         // One connection at a time needs no order of inserts; and its gates are code.
         sqlite.Except(postgres).ShouldBe(["Gates.cs", "SqliteTaskStore.cs"]);
     }
 
-    private static string[] Files(params string[] folder) => [.. Directory.GetFiles(Repository.FileAt(folder), "*.cs").Select(f => Path.GetFileName(f)).Order(StringComparer.Ordinal)];
+    /// <summary>The files of the store of a provider.</summary>
+    private static string[] FilesOf(string provider) =>
+        [.. Directory.GetFiles(Repository.FileAt("src", $"Storage.{provider}"), "*.cs").Where(f => File.ReadAllText(f).Contains($"class {provider}TaskStore", StringComparison.Ordinal))
+            .Select(f => Path.GetFileName(f)).Order(StringComparer.Ordinal)];
 
     private static IEnumerable<string> Difference(List<string> expected, List<string> actual) =>
         [.. actual.Except(expected).Select(e => $"+ {e}"), .. expected.Except(actual).Select(e => $"- {e}")];

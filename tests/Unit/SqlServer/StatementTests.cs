@@ -4,8 +4,8 @@ using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Metadata;
 using Microsoft.SqlServer.TransactSql.ScriptDom;
 using Shouldly;
-using TaskQueue.Engine.SqlServer;
-using TaskQueue.Engine.Storage;
+using TaskQueue.Storage;
+using TaskQueue.Storage.SqlServer;
 using TaskQueue.Tests.Servers;
 using Xunit;
 

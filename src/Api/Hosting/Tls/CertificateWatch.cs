@@ -1,3 +1,4 @@
+using TaskQueue.Engine;
 namespace TaskQueue.Api.Hosting;
 
 /// <summary>Looks at the files of the certificates every four seconds, as at the file of the keys.</summary>

@@ -1,0 +1,129 @@
+using Microsoft.Extensions.Options;
+using TaskQueue.Engine;
+using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Tasks;
+using TaskQueue.Http.Auth;
+using TaskQueue.Http.Errors;
+using TaskQueue.Http.Requests;
+
+namespace TaskQueue.Adapters.Moab;
+
+/// <summary>The RPCs of tasks, but for those that workers report with and those that change many: see <see cref="MoabReports"/>.</summary>
+internal static class MoabTaskEndpoints
+{
+    private const int MaxBatch = 10;
+
+    public static void MapTasks(this MoabRoutes routes)
+    {
+        routes.Add<MoabEnqueueBody, MoabTasksAnswer>("Enqueue", Scope.Enqueue, EnqueueAsync, "Put a batch of tasks into a queue; answers those that are new or changed.", 404, 429);
+        routes.Add<MoabDequeueBody, MoabTasksAnswer>("Dequeue", Scope.Work, DequeueAsync, "Take due tasks, at once: none is an answer too.", 404);
+        routes.Add<MoabReportBody, MoabReportAnswer>("ReportStatus", Scope.Work, MoabReports.ReportAsync, "Say what became of deliveries, or that they go on.", 404);
+        routes.Add<MoabTaskBody, MoabTaskAnswer>("GetTask", Scope.Read, GetAsync, "One task.", 404);
+        routes.Add<MoabListTasksBody, MoabTaskPageAnswer>("ListTasks", Scope.Read, ListAsync, "Tasks of a queue, a page of them.", 404);
+        routes.Add<MoabDeleteTasksBody, MoabNothing>("DeleteTasks", Scope.Enqueue, MoabReports.DeleteAsync, "Delete tasks in whatever state.", 404);
+        routes.Add<MoabRestartTasksBody, MoabRestartAnswer>("RestartTasks", Scope.Enqueue, MoabReports.RestartAsync, "Run dead tasks again.", 404);
+    }
+
+    private static async Task<IResult> EnqueueAsync(
+        HttpContext context, QueueCatalog queues, TaskService taskService, MoabTaskIds ids, TimeProvider time, IOptions<MoabOptions> options)
+    {
+        var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabEnqueueBody);
+        var queue = MoabFields.Name(body.QueueName, "queue_name");
+        var now = Micros.Now(time);
+        var submissions = MoabFields.Entries(body.Entries, options.Value.MaxEnqueueEntries).Select((entry, index) => MoabTaskMapping.ToSubmission(queue, entry, index, now) with { Owner = context.Access().Tenant }).ToList();
+        await MoabEndpoints.FindQueueAsync(context, queues, queue);
+        return Answer(await SubmitAsync(taskService, ids, submissions), time);
+    }
+
+    /// <summary>
+    /// Submits under ids that nobody has; where another process made the same one, its entry goes again under a later one.
+    /// Of a task that two entries stand for the later state is told, once.
+    /// </summary>
+    private static async Task<IEnumerable<TaskState>> SubmitAsync(TaskService taskService, MoabTaskIds ids, List<TaskSubmission> submissions)
+    {
+        var stands = new TaskState?[submissions.Count];
+        List<int> open = [.. Enumerable.Range(0, submissions.Count)];
+        while (open.Count > 0)
+        {
+            IReadOnlyList<SubmitResult> admissions;
+            try
+            {
+                admissions = await SubmitAsync(taskService, [.. open.Select(index => submissions[index] with { Id = ids.New() })]);
+            }
+            catch (TaskIdConflictException)
+            {
+                ids.DrawInstance(); // another process has made one of them, for another tenant
+                continue;
+            }
+
+            foreach (var (index, submitResult) in open.Zip(admissions))
+                stands[index] = submitResult.Result == SubmitStatus.Skipped ? null : submitResult.Task;
+            open = [.. open.Where((_, position) => admissions[position].Result == SubmitStatus.IdTaken)];
+            if (open.Count > 0)
+                ids.DrawInstance();
+        }
+
+        return stands.OfType<TaskState>().GroupBy(task => task.CorrelationId).Select(states => states.Last());
+    }
+
+    private static async Task<IReadOnlyList<SubmitResult>> SubmitAsync(TaskService taskService, IReadOnlyList<TaskSubmission> submissions)
+    {
+        try
+        {
+            return await taskService.SubmitManyAsync(submissions);
+        }
+        catch (InvalidSubmissionException fault)
+        {
+            throw MoabFields.Wrong($"entries[{fault.Index}]: {fault.Message}");
+        }
+    }
+
+    private static async Task<IResult> DequeueAsync(HttpContext context, QueueCatalog queues, TaskClaimer claims, TimeProvider time)
+    {
+        var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabDequeueBody);
+        var name = MoabFields.Name(body.QueueName, "queue_name");
+        var size = body.BatchSize switch
+        {
+            null or 0 => 1,
+            > 0 and <= MaxBatch => (int)body.BatchSize,
+            _ => throw MoabFields.Wrong($"batch_size must be 1 to {MaxBatch}, or 0 for 1"),
+        };
+        var lease = MoabFields.KeepaliveOverride(body.KeepaliveTimeoutInSeconds, "keepalive_timeout_in_seconds");
+        if ((await MoabEndpoints.FindQueueAsync(context, queues, name)).Delivery == Delivery.Push)
+            throw MoabFields.Wrong($"queue {name} is dispatched to bus workers and cannot be dequeued from");
+        var request = new ClaimRequest([new QueueLevel(name, 0)], size, "moab", MoabFields.Milliseconds(lease)) { Credential = context.Access().Credential };
+        return Answer(await claims.ClaimAsync(request, TimeSpan.Zero, context.RequestAborted, keep: context.Memory().Keep), time);
+    }
+
+    private static async Task<IResult> GetAsync(HttpContext context, QueueCatalog queues, ITaskQueries queries, Redaction redaction, TimeProvider time)
+    {
+        var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabTaskBody);
+        var queue = MoabFields.Name(body.QueueName, "queue_name");
+        var id = MoabFields.TaskId(body.TaskId, "task_id");
+        await MoabEndpoints.FindQueueAsync(context, queues, queue);
+        var task = await queries.FindAsync(id, context.Access(), context.Memory().ReserveAnswerAsync, context.RequestAborted);
+        var now = Micros.Now(time);
+        return task is not null && MoabTaskMapping.IsVisible(task, queue, now)
+            ? Results.Json(new MoabTaskAnswer(MoabTaskMapping.ToTask(task, redaction.For(context.Caller())), MoabFields.Nanoseconds(now)), MoabJson.Shapes.MoabTaskAnswer)
+            : throw new ApiException(
+                404, "NOT_FOUND", $"there is no task {body.TaskId} in queue {queue}", new Dictionary<string, string> { ["queue_name"] = queue, ["task_id"] = body.TaskId! });
+    }
+
+    private static async Task<IResult> ListAsync(HttpContext context, QueueCatalog queues, MoabTaskPages pages, Redaction redaction, TimeProvider time)
+    {
+        var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabListTasksBody);
+        var queue = MoabFields.Name(body.QueueName, "queue_name");
+        var (list, limit) = (MoabWords.List(body.State), MoabPages.Limit(body.Limit));
+        var place = MoabPlace.Parse(body.PaginationToken, list);
+        await MoabEndpoints.FindQueueAsync(context, queues, queue);
+        var page = await pages.ReadAsync(queue, list, place, limit, context.Access(), context.Memory().ReserveAnswerAsync, context.RequestAborted);
+        var now = Micros.Now(time);
+        var redactor = redaction.For(context.Caller());
+        var tasks = page.Items.Where(task => MoabTaskMapping.IsVisible(task, queue, now)).Select(task => MoabTaskMapping.ToTask(task, redactor));
+        return Results.Json(new MoabTaskPageAnswer([.. tasks], page.Next, page.Previous, MoabFields.Nanoseconds(now)), MoabJson.Shapes.MoabTaskPageAnswer);
+    }
+
+    private static IResult Answer(IEnumerable<TaskState> tasks, TimeProvider time) =>
+        Results.Json(new MoabTasksAnswer([.. tasks.Select(task => MoabTaskMapping.ToTask(task))], MoabFields.Nanoseconds(Micros.Now(time))), MoabJson.Shapes.MoabTasksAnswer);
+}

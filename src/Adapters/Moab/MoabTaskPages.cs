@@ -1,0 +1,74 @@
+using System.Buffers.Binary;
+using TaskQueue.Engine;
+using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Adapters.Moab;
+
+/// <summary>Pages of tasks, of which there may be any number.</summary>
+internal sealed class MoabTaskPages(ITaskQueries queries)
+{
+    /// <param name="queue">Base name.</param>
+    /// <param name="list">Which tasks, and in which order.</param>
+    /// <param name="place">Where the page is; null is the start.</param>
+    /// <param name="limit">Size of a page.</param>
+    /// <param name="access">Who asks.</param>
+    /// <param name="reserve">Reserves the memory of the page before it is read.</param>
+    /// <param name="cancellationToken">Stops the read.</param>
+    public async Task<MoabPage<TaskState>> ReadAsync(string queue, TaskList list, MoabPlace? place, int limit, Access access, ReserveAnswer reserve, CancellationToken cancellationToken)
+    {
+        var page = await queries.ListAsync(queue, list, place?.Cursor, limit, access, cancellationToken, place?.IsBack ?? false, reserve);
+        if (place is { IsBack: true })
+        {
+            return page is { First: { } first, Last: { } last }
+                ? new(page.Tasks, MoabPlace.Behind(list, last), page.HasMore ? MoabPlace.Before(list, first) : "")
+                : await ReadAsync(queue, list, place: null, limit, access, reserve, cancellationToken); // those before have all gone: this is the first page now
+        }
+
+        return new(
+            page.Tasks,
+            page is { HasMore: true, Last: { } end } ? MoabPlace.Behind(list, end) : "",
+            place is null ? "" : page.First is { } begin ? MoabPlace.Before(list, begin) : MoabPlace.End(list));
+    }
+}
+
+/// <summary>A place in a list of tasks, as a token has it: three bytes for kind, list and direction, then the cursor.</summary>
+/// <param name="Cursor">The task beside it.</param>
+/// <param name="IsBack">The page ends before the task; else it begins behind.</param>
+internal sealed record MoabPlace(TaskCursor Cursor, bool IsBack)
+{
+    private const int Head = 3, Size = Head + 24;
+    private const byte Kind = (byte)'t', Forward = (byte)'n', Back = (byte)'p';
+    private static readonly DateTime Latest = new(9999, 1, 1, 0, 0, 0, DateTimeKind.Utc);
+
+    /// <exception cref="TaskQueue.Http.Errors.ApiException">400: the token is not of this list.</exception>
+    public static MoabPlace? Parse(string? token, TaskList list)
+    {
+        if (MoabPages.Token(token) is not { } bytes)
+            return null;
+        if (bytes.Length != Size || bytes[0] != Kind || bytes[1] != (byte)list || bytes[2] is not (Forward or Back))
+            throw MoabPages.WrongToken();
+        var micros = BinaryPrimitives.ReadInt64BigEndian(bytes.AsSpan(Head));
+        return micros >= 0 && micros <= Micros.FromTime(Latest)
+            ? new(new TaskCursor(Micros.ToTime(micros), new Guid(bytes.AsSpan(Head + 8), bigEndian: true)), bytes[2] == Back)
+            : throw MoabPages.WrongToken();
+    }
+
+    /// <summary>The token of the page behind a task.</summary>
+    public static string Behind(TaskList list, TaskCursor task) => Write(list, Forward, task.At, task.Id);
+
+    /// <summary>The token of the page before a task.</summary>
+    public static string Before(TaskList list, TaskCursor task) => Write(list, Back, task.At, task.Id);
+
+    /// <summary>The token of the last page.</summary>
+    public static string End(TaskList list) => Write(list, Back, Latest, Guid.AllBitsSet);
+
+    private static string Write(TaskList list, byte direction, DateTime at, Guid id)
+    {
+        var bytes = new byte[Size];
+        (bytes[0], bytes[1], bytes[2]) = (Kind, (byte)list, direction);
+        BinaryPrimitives.WriteInt64BigEndian(bytes.AsSpan(Head), Micros.FromTime(at));
+        id.TryWriteBytes(bytes.AsSpan(Head + 8), bigEndian: true, out _);
+        return Convert.ToBase64String(bytes);
+    }
+}

@@ -1,0 +1,253 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using TaskQueue.Engine.Batches;
+using TaskQueue.Engine.Ids;
+
+namespace TaskQueue.Adapters.OpenAI.Batches;
+
+/// <summary>A batch as Bella's clients read it: Unix milliseconds, and a time of the past for what has not happened.</summary>
+public sealed record BellaBatch
+{
+    /// <summary>The original's mark of a time that is not set: the year 2000 in Beijing.</summary>
+    public const long NotYet = 946_656_000_000;
+
+    /// <summary><c>BATCH-…</c>.</summary>
+    public required string Id { get; init; }
+
+    /// <summary><c>batch</c>.</summary>
+    public required string Object { get; init; }
+
+    /// <summary>What processes the lines.</summary>
+    public required string Endpoint { get; init; }
+
+    /// <summary>validating, in_progress, finalizing, completed, failed, expired or cancelled.</summary>
+    public required string Status { get; init; }
+
+    /// <summary>File of the lines.</summary>
+    public required string InputFileId { get; init; }
+
+    /// <summary>As given, or 24h.</summary>
+    public required string CompletionWindow { get; init; }
+
+    /// <summary>File of results, or "".</summary>
+    public required string OutputFileId { get; init; }
+
+    /// <summary>File of errors, or "".</summary>
+    public required string ErrorFileId { get; init; }
+
+    /// <summary>When it was accepted.</summary>
+    public required long CreatedAt { get; init; }
+
+    /// <summary>When its input was found good.</summary>
+    public required long InProgressAt { get; init; }
+
+    /// <summary>When its last task ended.</summary>
+    public required long FinalizingAt { get; init; }
+
+    /// <summary>When it completed.</summary>
+    public required long CompletedAt { get; init; }
+
+    /// <summary>When it failed.</summary>
+    public required long FailedAt { get; init; }
+
+    /// <summary>Its deadline.</summary>
+    public required long ExpiredAt { get; init; }
+
+    /// <summary>When somebody cancelled it.</summary>
+    public required long CancellingAt { get; init; }
+
+    /// <summary>When it was cancelled.</summary>
+    public required long CancelledAt { get; init; }
+
+    /// <summary>Lines.</summary>
+    public required BatchProgress RequestCounts { get; init; }
+
+    /// <summary>As given.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyDictionary<string, string>? Metadata { get; init; }
+
+    /// <summary>What is wrong with the input of a batch that failed.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public BatchErrors? Errors { get; init; }
+}
+
+/// <summary>A batch as the official SDKs of OpenAI read it: Unix seconds, and null for what has not happened.</summary>
+public sealed record OpenAIBatch
+{
+    /// <summary><c>BATCH-…</c>.</summary>
+    public required string Id { get; init; }
+
+    /// <summary><c>batch</c>.</summary>
+    public required string Object { get; init; }
+
+    /// <summary>What processes the lines.</summary>
+    public required string Endpoint { get; init; }
+
+    /// <summary>What is wrong with the input of a batch that failed.</summary>
+    public BatchErrors? Errors { get; init; }
+
+    /// <summary>File of the lines.</summary>
+    public required string InputFileId { get; init; }
+
+    /// <summary>As given, or 24h.</summary>
+    public required string CompletionWindow { get; init; }
+
+    /// <summary>validating, in_progress, finalizing, completed, failed, expired, cancelling or cancelled.</summary>
+    public required string Status { get; init; }
+
+    /// <summary>File of results.</summary>
+    public string? OutputFileId { get; init; }
+
+    /// <summary>File of errors.</summary>
+    public string? ErrorFileId { get; init; }
+
+    /// <summary>When it was accepted.</summary>
+    public required long CreatedAt { get; init; }
+
+    /// <summary>When its input was found good.</summary>
+    public long? InProgressAt { get; init; }
+
+    /// <summary>Its deadline.</summary>
+    public required long ExpiresAt { get; init; }
+
+    /// <summary>When its last task ended.</summary>
+    public long? FinalizingAt { get; init; }
+
+    /// <summary>When it completed.</summary>
+    public long? CompletedAt { get; init; }
+
+    /// <summary>When it failed.</summary>
+    public long? FailedAt { get; init; }
+
+    /// <summary>When it expired.</summary>
+    public long? ExpiredAt { get; init; }
+
+    /// <summary>When somebody cancelled it.</summary>
+    public long? CancellingAt { get; init; }
+
+    /// <summary>When it was cancelled.</summary>
+    public long? CancelledAt { get; init; }
+
+    /// <summary>Lines.</summary>
+    public required BatchProgress RequestCounts { get; init; }
+
+    /// <summary>As given.</summary>
+    public required IReadOnlyDictionary<string, string> Metadata { get; init; }
+}
+
+/// <summary>What is wrong with the input of a batch.</summary>
+public sealed record BatchErrors(string Object, IReadOnlyList<BatchInputError> Data);
+
+/// <summary>A page of batches, newest first.</summary>
+/// <typeparam name="T">A batch in a dialect.</typeparam>
+public sealed record BatchPage<T>(string Object, IReadOnlyList<T> Data, string? FirstId, string? LastId, bool HasMore);
+
+/// <summary>Batches in both dialects (bella.md appendix A).</summary>
+internal static class BatchObjects
+{
+    private const string Batch = "batch";
+
+    private static readonly Dictionary<int, string> Status = new()
+    {
+        [BatchStates.Validating] = "validating",
+        [BatchStates.InProgress] = "in_progress",
+        [BatchStates.Cancelling] = "cancelling",
+        [BatchStates.Expiring] = "finalizing",
+        [BatchStates.Finalizing] = "finalizing",
+        [BatchStates.Completed] = "completed",
+        [BatchStates.Failed] = "failed",
+        [BatchStates.Expired] = "expired",
+        [BatchStates.Cancelled] = "cancelled",
+    };
+
+    /// <summary>A batch for Bella's clients, who know no cancelling.</summary>
+    public static BellaBatch ToBella(BatchState batch, BatchProgress progress)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        return new BellaBatch
+        {
+            Id = BatchId.Format(batch.CorrelationId),
+            Object = Batch,
+            Endpoint = batch.Endpoint,
+            Status = Status[batch.State == BatchStates.Cancelling ? BatchStates.Finalizing : batch.State],
+            InputFileId = batch.InputFileId,
+            CompletionWindow = batch.CompletionWindow,
+            OutputFileId = batch.OutputFileId ?? "",
+            ErrorFileId = batch.ErrorFileId ?? "",
+            CreatedAt = Milliseconds(batch.CreatedAt),
+            InProgressAt = Milliseconds(batch.InProgressAt),
+            FinalizingAt = Milliseconds(batch.FinalizingAt),
+            CompletedAt = Milliseconds(batch.EndedAs(BatchStates.Completed)),
+            FailedAt = Milliseconds(batch.EndedAs(BatchStates.Failed)),
+            ExpiredAt = Milliseconds(batch.DeadlineAt),
+            CancellingAt = Milliseconds(batch.CancellingAt),
+            CancelledAt = Milliseconds(batch.EndedAs(BatchStates.Cancelled)),
+            RequestCounts = progress,
+            Metadata = Metadata(batch),
+            Errors = Errors(batch),
+        };
+    }
+
+    /// <summary>A batch for OpenAI's SDKs.</summary>
+    public static OpenAIBatch ToOpenAI(BatchState batch, BatchProgress progress)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        return new OpenAIBatch
+        {
+            Id = BatchId.Format(batch.CorrelationId),
+            Object = Batch,
+            Endpoint = batch.Endpoint,
+            Errors = Errors(batch),
+            InputFileId = batch.InputFileId,
+            CompletionWindow = batch.CompletionWindow,
+            Status = Status[batch.State],
+            OutputFileId = batch.OutputFileId,
+            ErrorFileId = batch.ErrorFileId,
+            CreatedAt = Seconds(batch.CreatedAt)!.Value,
+            InProgressAt = Seconds(batch.InProgressAt),
+            ExpiresAt = Seconds(batch.CreatedAt)!.Value + (long)(batch.DeadlineAt - batch.CreatedAt).TotalSeconds,
+            FinalizingAt = Seconds(batch.FinalizingAt),
+            CompletedAt = Seconds(batch.EndedAs(BatchStates.Completed)),
+            FailedAt = Seconds(batch.EndedAs(BatchStates.Failed)),
+            ExpiredAt = Seconds(batch.EndedAs(BatchStates.Expired)),
+            CancellingAt = Seconds(batch.CancellingAt),
+            CancelledAt = Seconds(batch.EndedAs(BatchStates.Cancelled)),
+            RequestCounts = progress,
+            Metadata = Metadata(batch) ?? [],
+        };
+    }
+
+    /// <summary>A batch as JSON text.</summary>
+    public static string ToText(BatchState batch, BatchProgress progress, bool openAI) =>
+        openAI
+            ? JsonSerializer.Serialize(ToOpenAI(batch, progress), BatchObjectJson.Shapes.OpenAIBatch)
+            : JsonSerializer.Serialize(ToBella(batch, progress), BatchObjectJson.Shapes.BellaBatch);
+
+    private static Dictionary<string, string>? Metadata(BatchState batch) =>
+        batch.Metadata is null ? null : JsonSerializer.Deserialize(batch.Metadata, BatchJson.Shapes.DictionaryStringString);
+
+    private static BatchErrors? Errors(BatchState batch) =>
+        batch.Errors is null ? null : new BatchErrors("list", JsonSerializer.Deserialize(batch.Errors, BatchJson.Shapes.IReadOnlyListBatchInputError)!);
+
+    private static DateTime? EndedAs(this BatchState batch, int state) => batch.State == state ? batch.FinishedAt : null;
+
+    private static long Milliseconds(DateTime? time) => time is { } t ? new DateTimeOffset(t).ToUnixTimeMilliseconds() : BellaBatch.NotYet;
+
+    private static long? Seconds(DateTime? time) => time is { } t ? new DateTimeOffset(t).ToUnixTimeSeconds() : null;
+}
+
+/// <summary>Shapes of batches in JSON.</summary>
+[JsonSerializable(typeof(BellaBatch))]
+[JsonSerializable(typeof(OpenAIBatch))]
+[JsonSerializable(typeof(BatchPage<BellaBatch>))]
+[JsonSerializable(typeof(BatchPage<OpenAIBatch>))]
+internal sealed partial class BatchObjectJson : JsonSerializerContext
+{
+    /// <summary>The context with these options: snake_case, and letters as they are.</summary>
+    public static BatchObjectJson Shapes { get; } = new(new JsonSerializerOptions
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    });
+}

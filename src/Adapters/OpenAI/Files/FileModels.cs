@@ -1,0 +1,64 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using TaskQueue.Engine.Files;
+using TaskQueue.Http.Errors;
+using TaskQueue.Http.Json;
+
+namespace TaskQueue.Adapters.OpenAI.Files;
+
+/// <summary>
+/// A file. OpenAI's clients read seconds and a status, which is always <c>processed</c>; Bella's read milliseconds. It never
+/// expires: files stay until they are deleted.
+/// </summary>
+public sealed record FileObject(
+    string Id, string Object, long Bytes, long CreatedAt, long? ExpiresAt, [property: JsonPropertyName("filename")] string FileName, string Purpose, string? Status, string? StatusDetails)
+{
+    /// <summary>A file in the words of a dialect. What a batch wrote has another purpose in each (bella.md 11).</summary>
+    internal static FileObject Of(FileRecord file, Dialect dialect)
+    {
+        var (at, isOpenAI) = (new DateTimeOffset(file.CreatedAt), dialect == Dialect.OpenAI);
+        return new FileObject(
+            file.Id, "file", file.Bytes, isOpenAI ? at.ToUnixTimeSeconds() : at.ToUnixTimeMilliseconds(), ExpiresAt: null, file.FileName,
+            FilePurposes.Show(file.Purpose, dialect), isOpenAI ? "processed" : null, StatusDetails: null);
+    }
+}
+
+/// <summary>GET /v1/files.</summary>
+public sealed record FileList(string Object, IReadOnlyList<FileObject> Data, string? FirstId, string? LastId, bool HasMore);
+
+/// <summary>DELETE /v1/files/{id}.</summary>
+public sealed record FileDeleted(string Id, string Object, bool Deleted);
+
+/// <summary>What files may be for.</summary>
+internal static class FilePurposes
+{
+    private const string Batch = "batch", BatchOutput = "batch_output", Other = "temp";
+
+    private static readonly HashSet<string> Known = [Batch, BatchOutput, "user_data", "assistants", "assistants_output", "fine-tune", "fine-tune-results", "vision", "evals"];
+
+    /// <summary>The purpose to store a file with.</summary>
+    /// <exception cref="ApiException">400: OpenAI knows no such purpose; Bella calls it temp.</exception>
+    public static string Parse(string? purpose, Dialect dialect) =>
+        purpose is not null && Known.Contains(purpose) ? purpose
+        : dialect == Dialect.Bella ? Other
+        : throw new ApiException(400, "invalid_request", $"purpose must be one of {string.Join(", ", Known)}");
+
+    /// <summary>The purposes of the files that a list of one shows.</summary>
+    /// <exception cref="ApiException">400.</exception>
+    public static string[] ParseFilter(string purpose, Dialect dialect) =>
+        Parse(purpose, dialect) is var known && known == Batch && dialect == Dialect.Bella ? [Batch, BatchOutput] : [known];
+
+    public static string Show(string purpose, Dialect dialect) => purpose == BatchOutput && dialect == Dialect.Bella ? Batch : purpose;
+}
+
+[JsonSerializable(typeof(FileObject))]
+[JsonSerializable(typeof(FileList))]
+[JsonSerializable(typeof(FileDeleted))]
+internal sealed partial class FileJson : JsonSerializerContext
+{
+    private static readonly FileJson Full = new(new JsonSerializerOptions(JsonStyle.Options));
+    private static readonly FileJson Short = new(new JsonSerializerOptions(JsonStyle.Options) { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull });
+
+    /// <summary>The context with the options of a dialect: Bella leaves a null out.</summary>
+    public static FileJson Of(Dialect dialect) => dialect == Dialect.OpenAI ? Full : Short;
+}

@@ -1,0 +1,120 @@
+using System.Text;
+using Microsoft.AspNetCore.WebUtilities;
+using Microsoft.Net.Http.Headers;
+using TaskQueue.Engine.Files;
+using TaskQueue.Http.Auth;
+using TaskQueue.Http.Errors;
+using TaskQueue.Http.Requests;
+
+namespace TaskQueue.Adapters.OpenAI.Files;
+
+/// <summary>Reads a multipart upload straight into the store: it is never held in memory, and what is broken leaves nothing.</summary>
+internal sealed class FileUpload(HttpContext context, FileService files, long maxBytes)
+{
+    private const int Buffer = 64 * 1024, MaxField = 16 * 1024, MaxName = 1024, MaxParts = 32, MaxBoundary = 200;
+
+    /// <summary>Room around the file for the other parts.</summary>
+    private const int Envelope = 1024 * 1024;
+
+    /// <summary>What an upload or a download holds: its buffers, and a chunk that is stored.</summary>
+    public const long Cost = 384 * 1024;
+
+    private readonly Dialect _dialect = context.DialectOf();
+
+    /// <exception cref="ApiException">400 or 413.</exception>
+    /// <exception cref="Engine.Quotas.QuotaExceededException">429: the caller's files have no room.</exception>
+    public async Task<FileRecord> StoreAsync()
+    {
+        // Before anything is read: a client that asks first sends nothing at all.
+        if (context.Request.ContentLength > maxBytes + Envelope)
+            throw TooLarge();
+        if (context.Request.ContentLength is { } length)
+            await files.DemandRoomAsync(context.Access().Tenant, length - Envelope);
+        var body = BodyPace.Of(context) is { } pace ? new PacedStream(context, pace) : context.Request.Body;
+        var reader = new MultipartReader(BoundaryOf(context.Request), body) { HeadersLengthLimit = MaxField };
+        FileWriter? file = null;
+        string? purpose = null;
+        try
+        {
+            for (var parts = 0; await ReadAsync(() => reader.ReadNextSectionAsync(context.RequestAborted)) is { } part; parts++)
+            {
+                if (parts == MaxParts)
+                    throw Wrong($"the upload has more than {MaxParts} parts");
+                var disposition = part.GetContentDispositionHeader() ?? throw Wrong("a part of the upload has no Content-Disposition");
+                var name = HeaderUtilities.UnescapeAsQuotedString(disposition.Name).Value;
+                if (name == "file")
+                {
+                    file = file is null ? await OpenAsync(disposition) : throw Wrong("the upload has more than one file");
+                    await FillAsync(file, part.Body);
+                    continue;
+                }
+
+                var value = await ReadFieldAsync(part.Body);
+                if (name == "purpose")
+                    purpose = FilePurposes.Parse(value, _dialect);
+            }
+
+            return await (file ?? throw Wrong("the upload has no part named file")).CommitAsync(purpose ?? FilePurposes.Parse(null, _dialect));
+        }
+        finally
+        {
+            if (file is not null)
+                await file.DisposeAsync();
+        }
+    }
+
+    private async Task<FileWriter> OpenAsync(ContentDispositionHeaderValue disposition)
+    {
+        await context.Memory().GrowBodyAsync(Cost, Cost, context.RequestAborted);
+        var name = (disposition.FileNameStar.HasValue ? disposition.FileNameStar : HeaderUtilities.UnescapeAsQuotedString(disposition.FileName)).Value;
+        return name is { Length: > 0 and <= MaxName } && !name.Contains('\0', StringComparison.Ordinal)
+            ? await files.OpenUploadAsync(context.Access().Tenant, purpose: "", name, maxBytes)
+            : throw Wrong($"the part named file must have a filename of 1 to {MaxName} characters");
+    }
+
+    /// <summary>Not by one copy: a body that breaks off is the client's fault, a store that fails is not.</summary>
+    private async Task FillAsync(FileWriter file, Stream body)
+    {
+        var buffer = new byte[Buffer];
+        try
+        {
+            while (await ReadAsync(() => body.ReadAsync(buffer, context.RequestAborted).AsTask()) is var read and > 0)
+                await file.Stream.WriteAsync(buffer.AsMemory(0, read), context.RequestAborted);
+        }
+        catch (FileTooLargeException)
+        {
+            throw TooLarge();
+        }
+    }
+
+    private async Task<string> ReadFieldAsync(Stream body)
+    {
+        var buffer = new byte[MaxField + 1];
+        var read = await ReadAsync(() => body.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, context.RequestAborted).AsTask());
+        return read <= MaxField ? Encoding.UTF8.GetString(buffer, 0, read) : throw Wrong($"a field of the upload has more than {MaxField} bytes");
+    }
+
+    private static async Task<T> ReadAsync<T>(Func<Task<T>> read)
+    {
+        try
+        {
+            return await read();
+        }
+        catch (Exception fault) when (fault is IOException and not BadHttpRequestException or InvalidDataException)
+        {
+            throw Wrong($"the multipart body is broken: {fault.Message}");
+        }
+    }
+
+    private static string BoundaryOf(HttpRequest request)
+    {
+        var boundary = MediaTypeHeaderValue.TryParse(request.ContentType, out var type) && type.MediaType.Equals("multipart/form-data", StringComparison.OrdinalIgnoreCase)
+            ? HeaderUtilities.RemoveQuotes(type.Boundary).Value
+            : null;
+        return boundary is { Length: > 0 and <= MaxBoundary } ? boundary : throw Wrong("the body must be multipart/form-data with a boundary");
+    }
+
+    private ApiException TooLarge() => new(413, "too_large", $"the file must have at most {maxBytes} bytes");
+
+    public static ApiException Wrong(string message) => new(400, "invalid_request", message);
+}

@@ -1,0 +1,59 @@
+using System.Text.Json.Serialization;
+using Microsoft.AspNetCore.WebUtilities;
+using Microsoft.Extensions.Options;
+using TaskQueue.Api.Audit;
+using TaskQueue.Api.OpenApi;
+using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Health;
+using TaskQueue.Http.Answers;
+using TaskQueue.Http.Audit;
+using TaskQueue.Http.Auth;
+using TaskQueue.Http.Errors;
+using TaskQueue.Http.Requests;
+
+namespace TaskQueue.Api.Hosting;
+
+/// <summary>What all doors share: JSON, problem details, the gate before them, the OpenAPI document.</summary>
+internal static class HttpRegistration
+{
+    public static IServiceCollection AddHttp(this IServiceCollection services)
+    {
+        services.AddSingleton<IssuedKeys>().AddSingleton<ApiKeyStore>().AddSingleton<AuthFailures>().AddSingleton<SubmitterTokens>().AddSingleton<Tokens>().AddSingleton<RequestLimits>().AddSingleton<OpenApiCache>();
+        services.AddHostedService<ApiKeyRefresh>().AddLoopHealth<ApiKeyRefresh>();
+        services.AddOptions<LimitOptions>().BindConfiguration("TaskQueue:Limits").ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<IOptionsMonitor<LimitOptions>, ValidatedOptionsMonitor<LimitOptions>>();
+        services.AddOptions<RedactionOptions>().BindConfiguration("TaskQueue:Redaction");
+        services.AddSingleton<Redaction>().AddSingleton<IApiErrorObserver, RefusalAudit>().AddSingleton<IAuditSnapshots, AuditSnapshots>();
+        services.ConfigureHttpJsonOptions(o =>
+        {
+            o.SerializerOptions.PropertyNamingPolicy = System.Text.Json.JsonNamingPolicy.SnakeCaseLower;
+            o.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.Never;
+        });
+        // What the server itself refuses, such as a method or a media type, has a code too: its reason phrase.
+        services.AddProblemDetails(o => o.CustomizeProblemDetails = c =>
+            c.ProblemDetails.Extensions.TryAdd("code", ReasonPhrases.GetReasonPhrase(c.ProblemDetails.Status ?? 500).ToLowerInvariant().Replace(' ', '_')));
+        services.AddOpenApi("v1", o => o.AddOperationTransformer(OpenApiSecurity.DescribeAsync).AddDocumentTransformer((document, _, _) =>
+        {
+            document.Info.Title = "TaskQueue";
+            document.Info.Version = "v1";
+            document.Servers?.Clear();
+            OpenApiSecurity.Describe(document);
+            return Task.CompletedTask;
+        }));
+        return services;
+    }
+
+    /// <summary>Faults outside of every door, and unknown routes, are problem details too.</summary>
+    public static void UseHttp(this WebApplication app)
+    {
+        app.UseTrustedProxies();
+        app.UseMiddleware<SecureHeaders>();
+        app.UseExceptionHandler();
+        app.UseStatusCodePages();
+        app.UseOperationsPort();
+        app.UseMiddleware<OpenRequestLimits>();
+        app.UseMiddleware<RequestMemoryMiddleware>();
+        app.UseMiddleware<AuthMiddleware>();
+        app.MapOpenApi("/openapi/v1.json").Open().WithMetadata(new AnswerCaching("no-cache")).Finally(app.Services.GetRequiredService<OpenApiCache>().Serve);
+    }
+}

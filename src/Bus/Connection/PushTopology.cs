@@ -1,0 +1,34 @@
+using RabbitMQ.Client;
+using TaskQueue.Contracts;
+using TaskQueue.Engine.Queues;
+
+namespace TaskQueue.Bus.Connection;
+
+/// <summary>
+/// Declares quorum queues and their exchanges, as MassTransit does for a consumer, before there is a consumer: nothing
+/// that is sent may meet a missing queue and be dropped.
+/// </summary>
+public sealed class PushTopology(BusAddress address)
+{
+    /// <summary>Declares the engine's own queues and the declared push queues.</summary>
+    public Task DeclareAllAsync(IEnumerable<QueueRecord> queues) =>
+        DeclareAsync([Addresses.SubmitQueue, Addresses.ReportQueue, .. queues.Where(q => q.Delivery == Delivery.Push).Select(q => q.Name)]);
+
+    /// <summary>Declares queues; those that exist stay as they are.</summary>
+    public async Task DeclareAsync(params IEnumerable<string> names)
+    {
+        if (address.RabbitMq is null)
+            return;
+        await using var connection = await address.NewFactory().CreateConnectionAsync();
+        await using var channel = await connection.CreateChannelAsync();
+        foreach (var name in names)
+        {
+            await channel.ExchangeDeclareAsync(name, ExchangeType.Fanout, durable: true);
+            await channel.QueueDeclareAsync(name, durable: true, exclusive: false, autoDelete: false,
+                arguments: new Dictionary<string, object?> { ["x-queue-type"] = "quorum" });
+            await channel.QueueBindAsync(name, name, routingKey: "");
+            if (name is not (Addresses.SubmitQueue or Addresses.ReportQueue))
+                await channel.ExchangeDeclareAsync(Addresses.EndedOf(name), ExchangeType.Fanout, durable: true);
+        }
+    }
+}

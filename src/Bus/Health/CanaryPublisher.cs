@@ -1,0 +1,110 @@
+using System.Text;
+using Microsoft.Extensions.Options;
+using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
+using TaskQueue.Bus.Connection;
+using TaskQueue.Engine.Health;
+
+namespace TaskQueue.Bus.Health;
+
+/// <summary>
+/// Brings canaries to the broker over a connection of its own, so that a confirm shows that the broker is there whatever became of
+/// the connection of the bus.
+/// </summary>
+internal sealed class CanaryPublisher(BusAddress address, ConsumerLiveness liveness, OutageGracePeriod gracePeriod, IOptions<HealthOptions> options, TimeProvider time)
+    : IDependencyProbe, IAsyncDisposable
+{
+    private static readonly CreateChannelOptions Confirmed = new(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true);
+
+    private static readonly ReadOnlyMemory<byte> Body = Encoding.UTF8.GetBytes($$"""{"messageType":["{{MassTransit.MessageUrn.ForTypeString<Canary>()}}"],"message":{ } }""");
+
+    private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(1);
+
+    private IConnection? _connection;
+
+    public async ValueTask DisposeAsync() => await AbandonAsync(Interlocked.Exchange(ref _connection, null)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+    /// <inheritdoc />
+    public Task ProbeAsync(TimeSpan timeout) => SendAsync(timeout, options.Value.DeafAfter);
+
+    /// <summary>Sends a canary to each endpoint. It does not outlive the next few, should nobody take it.</summary>
+    /// <param name="patience">How long the broker may take.</param>
+    /// <param name="life">How long a canary may wait in its queue.</param>
+    private async Task SendAsync(TimeSpan patience, TimeSpan life)
+    {
+        var sent = false;
+        try
+        {
+            var connection = await ConnectAsync(patience);
+            sent = (await Task.WhenAll(liveness.Probes.Select(e => TrySendAsync(connection, e, patience, life)))).All(s => s);
+        }
+#pragma warning disable CA1031 // whatever it is, there is no broker for us at the moment
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+            // As below.
+        }
+
+        if (sent)
+            return;
+        gracePeriod.BrokerIsAway();
+        _ = AbandonAsync(Interlocked.Exchange(ref _connection, null)); // a broker that takes nothing may not say goodbye either
+    }
+
+    private async Task<IConnection> ConnectAsync(TimeSpan patience)
+    {
+        if (_connection is { IsOpen: true })
+            return _connection;
+        _ = AbandonAsync(Interlocked.Exchange(ref _connection, null));
+        var factory = address.NewFactory();
+        factory.ClientProvidedName = "taskqueue canary";
+        factory.AutomaticRecoveryEnabled = false;
+        factory.RequestedConnectionTimeout = factory.ContinuationTimeout = factory.HandshakeContinuationTimeout = patience;
+        return _connection = await factory.CreateConnectionAsync();
+    }
+
+    private static async Task AbandonAsync(IConnection? connection)
+    {
+        if (connection is null)
+            return;
+        await connection.AbortAsync(Farewell);
+        await connection.DisposeAsync();
+    }
+
+    /// <returns>Whether the broker answered.</returns>
+    private async Task<bool> TrySendAsync(IConnection connection, EndpointProbe probe, TimeSpan patience, TimeSpan life)
+    {
+        var at = time.GetTimestamp();
+        var publishing = PublishAsync(connection, probe.Queue, address.User!, life);
+        try
+        {
+            await publishing.WaitAsync(patience, time);
+        }
+        catch (PublishException nobody) when (nobody.IsReturn)
+        {
+            // The broker is there, but not the queue: whoever consumed it hears nothing.
+        }
+        catch (OperationInterruptedException missing) when (missing.ShutdownReason?.ReplyCode == Constants.NotFound)
+        {
+            // The same, with its exchange.
+        }
+#pragma warning disable CA1031 // no confirm: an alarm, a queue without a majority, or no broker
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+            _ = publishing.ContinueWith(static t => _ = t.Exception, TaskScheduler.Default);
+            probe.Ignore();
+            return false;
+        }
+
+        probe.Sent(at);
+        return true;
+    }
+
+    private static async Task PublishAsync(IConnection connection, string queue, string user, TimeSpan life)
+    {
+        await using var channel = await connection.CreateChannelAsync(Confirmed);
+        var properties = new BasicProperties { ContentType = "application/vnd.masstransit+json", Expiration = $"{life.TotalMilliseconds:0}", UserId = user };
+        await channel.BasicPublishAsync(exchange: queue, routingKey: "", mandatory: true, properties, Body);
+    }
+}

@@ -1,0 +1,66 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
+using MassTransit;
+using TaskQueue.Engine.Health;
+using TaskQueue.Engine.Telemetry;
+
+namespace TaskQueue.Bus.Health;
+
+/// <summary>The receive endpoints of this process on RabbitMQ, and what they hear.</summary>
+public sealed class ConsumerLiveness : IReceiveObserver
+{
+    private readonly ConcurrentDictionary<string, EndpointProbe> _probes = new(StringComparer.Ordinal); // by queue
+    private readonly OutageGracePeriod _gracePeriod;
+    private readonly TimeProvider _time;
+
+    /// <summary>Makes the gauge.</summary>
+    public ConsumerLiveness(OutageGracePeriod gracePeriod, IMeterFactory meters, TimeProvider time)
+    {
+        ArgumentNullException.ThrowIfNull(meters);
+        (_gracePeriod, _time) = (gracePeriod, time);
+        meters.Create(TaskQueueMeter.Name).CreateObservableGauge(
+            "taskqueue.canary.age", Ages, "s", "Since when canaries go out to a receive endpoint of this process and nothing comes back; 0 where it consumes.");
+    }
+
+    internal IEnumerable<EndpointProbe> Probes => _probes.Values;
+
+    /// <summary>An endpoint that must consume.</summary>
+    /// <param name="name">Its name in metrics.</param>
+    /// <param name="input">Its address.</param>
+    internal void Watch(string name, Uri input) => _probes.TryAdd(QueueOf(input), new EndpointProbe(name, QueueOf(input), _time));
+
+    /// <summary>The endpoint of a queue is at work, though it takes nothing more at the moment.</summary>
+    public void IsBusy(string queue)
+    {
+        if (_probes.TryGetValue(queue, out var probe))
+            probe.Heard();
+    }
+
+    /// <summary>The same, by the address of the endpoint.</summary>
+    public void IsBusy(Uri input) => IsBusy(QueueOf(input));
+
+    /// <summary>The endpoints that are silent while nothing is away, and for how long.</summary>
+    internal IEnumerable<(EndpointProbe Probe, TimeSpan Silence)> Silent() => Probes.Select(e => (e, _gracePeriod.Counted(e.Silence, needsBroker: true)));
+
+    Task IReceiveObserver.PreReceive(ReceiveContext context) => Heard(context);
+
+    Task IReceiveObserver.PostReceive(ReceiveContext context) => Heard(context);
+
+    Task IReceiveObserver.PostConsume<T>(ConsumeContext<T> context, TimeSpan duration, string consumerType) => Task.CompletedTask;
+
+    Task IReceiveObserver.ConsumeFault<T>(ConsumeContext<T> context, TimeSpan duration, string consumerType, Exception exception) => Task.CompletedTask;
+
+    Task IReceiveObserver.ReceiveFault(ReceiveContext context, Exception exception) => Heard(context);
+
+    private Task Heard(ReceiveContext context)
+    {
+        IsBusy(context.InputAddress);
+        return Task.CompletedTask;
+    }
+
+    /// <summary>MassTransit's addresses end with the queue.</summary>
+    private static string QueueOf(Uri input) => Uri.UnescapeDataString(input.Segments[^1]);
+
+    private IEnumerable<Measurement<double>> Ages() =>
+        Probes.Select(e => new Measurement<double>(e.Silence.TotalSeconds, new KeyValuePair<string, object?>("endpoint", e.Name)));
+}

@@ -1,0 +1,150 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using TaskQueue.Bus.Connection;
+using TaskQueue.Engine.Health;
+using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Telemetry;
+
+namespace TaskQueue.Bus.Outbox;
+
+/// <summary>
+/// Carries committed events to the bus, in order per task, at least once. Every process is ready to do it; the holder of
+/// the database's outbox lock does, woken by its own commits and by notifications of others. One whose broker is away or
+/// does not confirm leaves it to others.
+/// </summary>
+internal sealed partial class OutboxDispatcher(
+    ITaskStore store, IsolatingPublisher publisher, ConfirmTimeout confirmTimeout, PostCommitNotifier postCommit, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<OutboxDispatcher> logger)
+    : BackgroundService
+{
+    /// <summary>Events of each stream in one read; their errors are cut, so that a read is bounded in bytes too.</summary>
+    private const int MaxRead = 500;
+
+    /// <summary>How long a fresh commit may go unnoticed if its wake-up was lost, and how often others try to become the dispatcher.</summary>
+    private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
+
+    private static readonly TimeSpan LookForBroker = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>How much a dispatcher that takes over may repeat.</summary>
+    private static readonly TimeSpan SaveEvery = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long what is being published may take when the process stops: given up sooner, the next dispatcher would repeat it.</summary>
+    private static readonly TimeSpan LastPublish = TimeSpan.FromSeconds(3);
+
+    private readonly LoopHeartbeat _heartbeat = heartbeats.Of(typeof(OutboxDispatcher));
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                await TakeTurnAsync(stoppingToken);
+                _heartbeat.Succeeded();
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+            {
+                return;
+            }
+#pragma warning disable CA1031 // whatever it is, the next try starts from the saved cursors
+            catch (Exception fault)
+#pragma warning restore CA1031
+            {
+                if (!dependencies.TryHandle(fault) && !confirmTimeout.Covers(fault))
+                {
+                    _heartbeat.Failed(fault);
+                    LogFailed(fault);
+                }
+
+                await Task.Delay(LookAgain, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+    }
+
+    private async Task TakeTurnAsync(CancellationToken cancellationToken)
+    {
+        if (!confirmTimeout.IsConnected)
+        {
+            await FollowAsync(LookForBroker, cancellationToken);
+            return;
+        }
+
+        await using var lease = await store.TryAcquireOutboxLeaseAsync(postCommit.Events.Set, cancellationToken);
+        dependencies.Database.ReportSuccess();
+        if (lease is null)
+            await FollowAsync(LookAgain, cancellationToken);
+        else
+            await LeadAsync(lease, cancellationToken);
+    }
+
+    /// <summary>Passes wake-ups on to the outbox dispatcher for a while, then lets the caller try to lead again.</summary>
+    private async Task FollowAsync(TimeSpan length, CancellationToken cancellationToken)
+    {
+        var begin = time.GetTimestamp();
+        while (length - time.GetElapsedTime(begin) is var left && left > TimeSpan.Zero)
+        {
+            if (await postCommit.Events.WaitAsync(left, cancellationToken))
+                await store.WakeDispatcherAsync();
+        }
+    }
+
+    private async Task LeadAsync(IOutboxLease lease, CancellationToken cancellationToken)
+    {
+        var cursors = await store.LoadCursorsAsync();
+        var saved = cursors.ToArray();
+        var savedAt = time.GetTimestamp();
+        using var giveUp = new CancellationTokenSource();
+        await using var stopping = cancellationToken.UnsafeRegister(g => ((CancellationTokenSource)g!).CancelAfter(LastPublish), giveUp);
+        try
+        {
+            while (!lease.Lost.IsCompleted && !cancellationToken.IsCancellationRequested)
+            {
+                var events = await store.ReadEventsAsync(cursors, MaxRead);
+                if (events.Count > 0)
+                    await PublishAsync(events, giveUp.Token);
+                foreach (var e in events)
+                    cursors[e.Stream] = e.Id;
+                if (time.GetElapsedTime(savedAt) >= SaveEvery)
+                {
+                    await SaveAsync(cursors, saved);
+                    savedAt = time.GetTimestamp();
+                }
+
+                _heartbeat.Succeeded();
+                if (events.Count == 0)
+                    await postCommit.Events.WaitAsync(LookAgain, cancellationToken);
+            }
+        }
+        finally
+        {
+            await SaveAsync(cursors, saved);
+        }
+
+        cancellationToken.ThrowIfCancellationRequested();
+        await lease.Lost; // throws what broke it
+    }
+
+    /// <summary>A queue of somebody that takes nothing more holds this up, and no restart would help.</summary>
+    private async Task PublishAsync(IReadOnlyList<TaskEvent> events, CancellationToken cancellationToken)
+    {
+        _heartbeat.Rest();
+        try
+        {
+            await publisher.PublishAsync(events, cancellationToken);
+        }
+        finally
+        {
+            _heartbeat.Beat();
+        }
+    }
+
+    private async Task SaveAsync(long[] cursors, long[] saved)
+    {
+        if (cursors.AsSpan().SequenceEqual(saved))
+            return;
+        await store.SaveCursorsAsync(cursors);
+        cursors.CopyTo(saved, 0);
+    }
+
+    [LoggerMessage(LogLevel.Warning, "Dispatching the outbox stopped; trying again")]
+    private partial void LogFailed(Exception fault);
+}

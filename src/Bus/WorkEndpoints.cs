@@ -1,0 +1,40 @@
+using MassTransit;
+using TaskQueue.Bus.Connection;
+using TaskQueue.Bus.Health;
+using TaskQueue.Bus.Senders;
+
+namespace TaskQueue.Bus;
+
+/// <summary>Adds endpoints that bring work and can be stopped while the bus goes on to carry reports.</summary>
+public sealed class WorkEndpoints(IReceiveEndpointConnector connector, BusAddress address, ConsumerLiveness liveness)
+{
+    /// <summary>Begins to consume from a durable queue (a quorum queue on RabbitMQ); what is not finished goes back to it.</summary>
+    /// <param name="name">The queue.</param>
+    /// <param name="prefetch">Messages that may be under way.</param>
+    /// <param name="configure">What is done with them.</param>
+    public HostReceiveEndpointHandle Connect(string name, ushort prefetch, Action<IRegistrationContext, IReceiveEndpointConfigurator> configure) =>
+        connector.ConnectReceiveEndpoint(name, (context, endpoint) =>
+        {
+            FailedMessages.GiveBack(endpoint);
+            Shape(endpoint, prefetch, context);
+            configure(context, endpoint);
+            if (address.RabbitMq is not null)
+                Watch(liveness, name, context, endpoint);
+        });
+
+    /// <summary>Lets canaries arrive there, and sees to it that some are sent.</summary>
+    internal static void Watch(ConsumerLiveness liveness, string name, IRegistrationContext context, IReceiveEndpointConfigurator endpoint)
+    {
+        endpoint.ConfigureConsumer<CanaryConsumer>(context);
+        liveness.Watch(name, endpoint.InputAddress);
+    }
+
+    internal static void Shape(IReceiveEndpointConfigurator endpoint, ushort prefetch, IRegistrationContext context)
+    {
+        if (endpoint is IRabbitMqReceiveEndpointConfigurator rabbitMq)
+            rabbitMq.SetQuorumQueue();
+        endpoint.PrefetchCount = prefetch;
+        endpoint.ConfigureConsumeTopology = false;
+        FailedMessages.Move(endpoint, context);
+    }
+}

@@ -1,0 +1,30 @@
+using MassTransit;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Telemetry;
+
+namespace TaskQueue.Bus;
+
+/// <summary>Wakes the waiting workers of this process for tasks that other processes accepted.</summary>
+internal sealed class WorkNotifierConsumer(WorkNotifier workNotifier, DependencyHealth dependencies) : IConsumer<WorkAvailable>
+{
+    public Task Consume(ConsumeContext<WorkAvailable> context)
+    {
+        dependencies.Broker.ReportSuccess();
+        foreach (var arrival in context.Message.Arrivals)
+            workNotifier.Ring(arrival);
+        return Task.CompletedTask;
+    }
+}
+
+/// <summary>Forgets what this process knew of queues that another one changed.</summary>
+internal sealed class QueuesChangedConsumer(QueueCatalog catalog, WorkNotifier workNotifier) : IConsumer<QueuesChanged>
+{
+    public Task Consume(ConsumeContext<QueuesChanged> context)
+    {
+        catalog.Invalidate();
+        foreach (var name in context.Message.Names)
+            workNotifier.RingAll(name);
+        return Task.CompletedTask;
+    }
+}

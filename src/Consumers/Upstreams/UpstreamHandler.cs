@@ -1,0 +1,22 @@
+using TaskQueue.Client;
+using TaskQueue.Consumers.Workers;
+using TaskQueue.Engine.Draining;
+
+namespace TaskQueue.Consumers.Upstreams;
+
+/// <summary>Forwards tasks to an upstream. Once the process is to stop, requests under way go on and none is begun or repeated.</summary>
+internal sealed class UpstreamHandler(Upstream upstream, UpstreamCalls calls, Drain drain) : EngineHandler
+{
+    public override async Task<TaskOutcome> RunAsync(Attempt attempt)
+    {
+        try
+        {
+            var task = ((EngineItem)attempt.Item).Claimed!;
+            return TaskOutcome.CompletedUnchecked(await calls.RunAsync(upstream, task, drain.Begun, attempt.Cancelled));
+        }
+        catch (OperationCanceledException) when (drain.HasBegun)
+        {
+            return TaskOutcome.Snooze(TimeSpan.Zero);
+        }
+    }
+}

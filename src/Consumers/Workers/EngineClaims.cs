@@ -1,0 +1,84 @@
+using Microsoft.Extensions.Logging;
+using TaskQueue.Client;
+using TaskQueue.Engine.Health;
+using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Telemetry;
+using ClaimRequest = TaskQueue.Engine.Tasks.ClaimRequest;
+
+namespace TaskQueue.Consumers.Workers;
+
+/// <summary>What a worker of this process claims.</summary>
+/// <param name="Wait">How long a claim may wait for work.</param>
+/// <param name="NextAsync">The next claim, of at most so many tasks.</param>
+internal sealed record ClaimPlan(TimeSpan Wait, Func<int, ValueTask<ClaimRequest>> NextAsync)
+{
+    /// <summary>Waits until tasks may be claimed at all.</summary>
+    public Func<CancellationToken, Task> ReadyAsync { get; init; } = _ => Task.CompletedTask;
+}
+
+/// <summary>Takes tasks of pull queues from the engine of the same process.</summary>
+internal sealed partial class EngineClaims(
+    EngineReports reports, ClaimPlan plan, LoopHeartbeat heartbeat, TaskClaimer claims, DependencyHealth dependencies, TimeProvider time,
+    ILogger<EngineClaims> logger) : IWorkerTransport
+{
+    private static readonly TimeSpan AfterFault = TimeSpan.FromMilliseconds(500);
+    private InFlightAttempts? _attempts;
+
+    public bool ReturnsUnbegun => false;
+
+    public async Task FetchAsync(InFlightAttempts attempts, CancellationToken cancellationToken)
+    {
+        _attempts = attempts;
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            try
+            {
+                await ClaimAsync(attempts, cancellationToken);
+                heartbeat.Succeeded();
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                break;
+            }
+#pragma warning disable CA1031 // such as a database that is away: the next round tries again
+            catch (Exception fault)
+#pragma warning restore CA1031
+            {
+                if (!dependencies.TryHandle(fault))
+                {
+                    heartbeat.Failed(fault);
+                    LogFailed(fault, reports.Worker);
+                }
+
+                await Task.Delay(AfterFault, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+
+        heartbeat.Rest();
+    }
+
+    public bool HasLease(Attempt attempt) => true;
+
+    public Task HeartbeatAsync(IReadOnlyList<Heartbeat> heartbeats, CancellationToken cancellationToken) =>
+        reports.RenewAsync(_attempts!, heartbeats);
+
+    public Task<IReadOnlyList<Attempt>> ReportAsync(IReadOnlyList<Attempt> attempts, CancellationToken cancellationToken) =>
+        reports.ReportAsync(attempts, needStart: false);
+
+    public Task CloseAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    private async Task ClaimAsync(InFlightAttempts attempts, CancellationToken cancellationToken)
+    {
+        heartbeat.Rest();
+        await plan.ReadyAsync(cancellationToken);
+        var room = await attempts.RoomAsync(cancellationToken);
+        heartbeat.Beat();
+        var request = await plan.NextAsync(room);
+        var lease = TimeSpan.FromMilliseconds(request.LeaseMs ?? TaskService.DefaultLeaseMs);
+        foreach (var task in await claims.ClaimAsync(request, plan.Wait, cancellationToken, heartbeat))
+            attempts.Take(EngineItem.Of(task, lease));
+    }
+
+    [LoggerMessage(LogLevel.Warning, "Claiming tasks for {Worker} failed; trying again")]
+    private partial void LogFailed(Exception fault, string worker);
+}

@@ -1,0 +1,143 @@
+using Microsoft.Extensions.Logging;
+using TaskQueue.Client;
+using TaskQueue.Engine.Health;
+using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Telemetry;
+using TaskQueue.Engine;
+
+namespace TaskQueue.Consumers.Workers;
+
+/// <summary>
+/// What a worker of this process reports, straight to the engine. An outage of the database is not logged here: see
+/// <see cref="DependencyHealth"/>.
+/// </summary>
+/// <param name="prefix">Of the worker's name.</param>
+/// <param name="loop">The class that runs the worker, which the heartbeats of its reports are named after.</param>
+/// <param name="taskService">The engine.</param>
+/// <param name="dependencies">Gets outages.</param>
+/// <param name="heartbeats">Of the loops of this process.</param>
+/// <param name="logger">Gets other faults.</param>
+internal sealed partial class EngineReports(
+    string prefix, Type loop, TaskService taskService, DependencyHealth dependencies, LoopHeartbeats heartbeats,
+    ILogger<EngineReports> logger)
+{
+    private readonly LoopHeartbeat _heartbeat = Resting(heartbeats.Of(loop));
+
+    /// <summary>Unique, because an attempt belongs to the worker that started it.</summary>
+    public string Worker { get; } = Unique($"{prefix}@{Environment.MachineName}");
+
+    /// <summary>Begins attempts that were dispatched. One that is refused belongs to another worker, or to none: it is lost.</summary>
+    /// <returns>Those to begin again.</returns>
+    public async Task<IReadOnlyList<Attempt>> StartAsync(InFlightAttempts inFlight, IReadOnlyList<Attempt> attempts)
+    {
+        var starts = await TryApplyAsync([.. attempts.Select(Start)]);
+        if (starts is null)
+            return attempts;
+        foreach (var (attempt, start) in attempts.Zip(starts))
+        {
+            if (start.CommandResult is not (CommandResult.Applied or CommandResult.Duplicate))
+                Lose(inFlight, attempt, start.CommandResult);
+        }
+
+        return [];
+    }
+
+    /// <summary>Renews leases; attempts that are no longer the running ones are lost. A lease outlasts two heartbeats that fail.</summary>
+    public async Task RenewAsync(InFlightAttempts inFlight, IReadOnlyList<Heartbeat> beats)
+    {
+        var renewals = await TryApplyAsync([.. beats.Select(Renew)]);
+        foreach (var (beat, renewal) in beats.Zip(renewals ?? []).Where(r => r.Second.CommandResult != CommandResult.Applied))
+            Lose(inFlight, beat.Attempt, renewal.CommandResult);
+    }
+
+    /// <summary>Applies outcomes, each for itself; the group commit takes them together.</summary>
+    /// <param name="attempts">Those that ended.</param>
+    /// <param name="needStart">Whether attempts begin with their first report, because they were dispatched and not claimed.</param>
+    /// <returns>Those to report again: the database was away. What fails otherwise is left, and its lease expires.</returns>
+    public async Task<IReadOnlyList<Attempt>> ReportAsync(IReadOnlyList<Attempt> attempts, bool needStart)
+    {
+        _heartbeat.Beat();
+        try
+        {
+            var again = await Task.WhenAll(attempts.Select(a => IsToReportAgainAsync(a, needStart && !a.IsAnnounced)));
+            return [.. attempts.Where((_, i) => again[i])];
+        }
+        finally
+        {
+            _heartbeat.Rest();
+        }
+    }
+
+    private static LoopHeartbeat Resting(LoopHeartbeat heartbeat)
+    {
+        heartbeat.Rest();
+        return heartbeat;
+    }
+
+    private async Task<bool> IsToReportAgainAsync(Attempt attempt, bool needStart)
+    {
+        var (id, number) = (attempt.Item.Id, attempt.Item.Attempt);
+        var outcome = ToCommand(attempt);
+        try
+        {
+            await taskService.ApplyAsync<TaskCommand>(needStart ? [Start(attempt), outcome] : [outcome]);
+            if (outcome.CommandResult is not (CommandResult.Applied or CommandResult.Duplicate))
+                LogRefused(id, number, outcome.CommandResult);
+            return false;
+        }
+#pragma warning disable CA1031 // one that cannot be applied must not hold up the others
+        catch (Exception fault)
+#pragma warning restore CA1031
+        {
+            var again = StorageFaults.IsTransient(fault);
+            if (!dependencies.TryHandle(fault))
+                LogFailed(fault, id, number, again);
+            return again;
+        }
+    }
+
+    /// <returns>The commands with their results; null while the database is away.</returns>
+    private async Task<IReadOnlyList<TaskCommand>?> TryApplyAsync(List<TaskCommand> commands)
+    {
+        try
+        {
+            return await taskService.ApplyAsync(commands);
+        }
+        catch (Exception fault) when (dependencies.TryHandle(fault))
+        {
+            return null;
+        }
+    }
+
+    private static string Unique(string name) => $"{name[..Math.Min(name.Length, 60)]}:{Environment.ProcessId}:{Guid.NewGuid():N}";
+
+    private RenewLease Renew(Heartbeat beat) => taskService.Renew(beat.Attempt.Item.Id, beat.Attempt.Item.Attempt, Worker, progress: beat.Progress);
+
+    private StartTask Start(Attempt attempt) => taskService.Start(attempt.Item.Id, attempt.Item.Attempt, Worker, leaseMs: null);
+
+    private AttemptCommand ToCommand(Attempt attempt)
+    {
+        var (id, number) = (attempt.Item.Id, attempt.Item.Attempt);
+        return attempt.Outcome switch
+        {
+            { Delay: { } delay } => taskService.Snooze(id, number, Worker, delay),
+            { Error: { } error } outcome => taskService.Fail(id, number, Worker, error, outcome.Retryable),
+            var outcome => taskService.Complete(id, number, Worker, outcome?.Result),
+        };
+    }
+
+    private void Lose(InFlightAttempts inFlight, Attempt attempt, CommandResult result)
+    {
+        if (inFlight.Lose(attempt))
+            LogLost(attempt.Item.Id, attempt.Item.Attempt, result);
+    }
+
+    [LoggerMessage(LogLevel.Information, "Task {TaskId} attempt {Attempt} is no longer to be run here ({CommandResult}): its work was broken off")]
+    private partial void LogLost(Guid taskId, int attempt, CommandResult commandResult);
+
+    [LoggerMessage(LogLevel.Information, "The outcome of task {TaskId} attempt {Attempt} was refused: {CommandResult}")]
+    private partial void LogRefused(Guid taskId, int attempt, CommandResult commandResult);
+
+    [LoggerMessage(LogLevel.Warning, "The outcome of task {TaskId} attempt {Attempt} was not applied; tried again: {Again}")]
+    private partial void LogFailed(Exception fault, Guid taskId, int attempt, bool again);
+}

@@ -1,4 +1,0 @@
-namespace TaskQueue.Engine.Bus;
-
-/// <summary>The broker did not confirm in time: what was sent may or may not have arrived.</summary>
-public sealed class BrokerSilentException(string message, Exception? inner = null) : Exception(message, inner);

@@ -1,0 +1,9 @@
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Engine.Schedules;
+
+/// <summary>A tick of a schedule.</summary>
+/// <param name="ScheduleId">The schedule.</param>
+/// <param name="At">The tick.</param>
+/// <param name="Next">The one after it; null where there is none.</param>
+public sealed record ScheduleTick(int ScheduleId, DateTime At, DateTime? Next) : InsertStep;

@@ -1,0 +1,74 @@
+using TaskQueue.Engine.Notifications;
+
+namespace TaskQueue.Engine.Tasks;
+
+/// <summary>What happens in this process right after a commit: waiting workers and the outbox dispatcher are woken.</summary>
+public sealed class PostCommitNotifier(WorkNotifier workNotifier) : IDisposable
+{
+    /// <summary>Set after every commit that appended events.</summary>
+    public Signal Events { get; } = new();
+
+    /// <summary>The same, for those who watch the stream of events.</summary>
+    public Signal Stream { get; } = new();
+
+    /// <summary>Called for every task that ended.</summary>
+    public Action<Guid>? Ended { get; set; }
+
+    /// <summary>Set after every commit that owed a callback.</summary>
+    public Signal Callbacks { get; } = new();
+
+    /// <summary>Set after every change of a batch and every end of one of its tasks.</summary>
+    public Signal Batches { get; } = new();
+
+    /// <inheritdoc />
+    public void Dispose()
+    {
+        Events.Dispose();
+        Stream.Dispose();
+        Batches.Dispose();
+        Callbacks.Dispose();
+    }
+
+    /// <summary>Tells of events that were committed.</summary>
+    public void Committed(IEnumerable<TaskEvent> events)
+    {
+        var any = false;
+        foreach (var e in events)
+        {
+            any = true;
+            if (e.DueAt is { } due)
+                workNotifier.Ring(new(e.Queue, e.Level), due);
+            if (e.Frees)
+                workNotifier.RingLevels(e.Queue);
+            if (e.Line is not null)
+                Batches.Set();
+            if (e.Owes)
+                Callbacks.Set();
+            if (TaskEvent.IsTerminal(e.Type))
+                Ended?.Invoke(e.TaskId);
+        }
+
+        if (any)
+            Appended();
+    }
+
+    /// <summary>Tells of events that a statement of the store appended.</summary>
+    public void Appended()
+    {
+        Events.Set();
+        Stream.Set();
+    }
+
+    /// <summary>Tells of tasks that were inserted in bulk, with their events.</summary>
+    public void Inserted(IEnumerable<TaskState> tasks)
+    {
+        foreach (var task in tasks)
+        {
+            workNotifier.Ring(new(task.Queue, task.Level), task.DueAt);
+            if (task.Events.Any(e => e is { Type: TaskEventType.Overwritten, Frees: true })) // it may wait longer now than others of its thread
+                workNotifier.RingLevels(task.Queue);
+        }
+
+        Appended();
+    }
+}

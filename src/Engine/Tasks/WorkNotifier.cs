@@ -1,0 +1,155 @@
+using System.Collections.Concurrent;
+using TaskQueue.Engine.Queues;
+
+namespace TaskQueue.Engine.Tasks;
+
+/// <summary>Wakes long-polls when work for their queues arrives, in this process or, through the bus, in another.</summary>
+public sealed class WorkNotifier(TimeProvider time)
+{
+    // By queue, then by level; the inner ones are used under the gate only.
+    private readonly ConcurrentDictionary<string, Dictionary<int, List<Waiter>>> _waiters = new();
+    private readonly Lock _gate = new();
+
+    /// <summary>Called for every task that is due at a time known in advance: the scheduler sets its clock by it.</summary>
+    public Action<DateTime>? DueLater { get; set; }
+
+    /// <summary>
+    /// A task of the target waits to run. If it is due one waiter is woken, and if that one has left meanwhile, the next;
+    /// if it is due later all are, to set their clocks by it.
+    /// </summary>
+    public void Ring(QueueLevel target, DateTime due)
+    {
+        var later = due > time.GetUtcNow().UtcDateTime;
+        if (later)
+            DueLater?.Invoke(due);
+        if (!_waiters.TryGetValue(target.Queue, out var levels))
+            return;
+        lock (_gate)
+        {
+            if (levels.TryGetValue(target.Level, out var waiters))
+                Wake(waiters, all: later);
+        }
+    }
+
+    /// <summary>A turn or a place of a queue is free, and whose it is may wait at any level: one waiter of each is woken.</summary>
+    public void RingLevels(string queue)
+    {
+        if (!_waiters.TryGetValue(queue, out var levels))
+            return;
+        lock (_gate)
+        {
+            foreach (var waiters in levels.Values)
+                Wake(waiters, all: false);
+        }
+    }
+
+    /// <summary>The settings of a queue changed: whoever waits for it looks again.</summary>
+    public void RingAll(string queue)
+    {
+        if (!_waiters.TryGetValue(queue, out var levels))
+            return;
+        lock (_gate)
+        {
+            foreach (var waiters in levels.Values)
+                Wake(waiters, all: true);
+        }
+    }
+
+    /// <summary>Tasks of another process wait to run.</summary>
+    public void Ring(AvailableWork arrival)
+    {
+        var target = new QueueLevel(arrival.Queue, arrival.Level);
+        for (var i = 0; i < arrival.Due && _waiters.ContainsKey(target.Queue); i++)
+            Ring(target, DateTime.MinValue);
+        for (var i = 0; i < arrival.Freed && _waiters.ContainsKey(target.Queue); i++)
+            RingLevels(target.Queue);
+        if (arrival.NextDue is { } due)
+            Ring(target, due);
+    }
+
+    private static void Wake(List<Waiter> waiters, bool all)
+    {
+        foreach (var waiter in waiters)
+        {
+            if (waiter.Wake() && !all)
+                return;
+        }
+    }
+
+    /// <summary>Waits for work of the targets from now on. Register first, look for work second, so that no ring is missed.</summary>
+    public Waiter Register(IReadOnlyList<QueueLevel> targets)
+    {
+        var waiter = new Waiter(this, targets);
+        lock (_gate)
+        {
+            foreach (var target in targets)
+            {
+                var levels = _waiters.GetOrAdd(target.Queue, _ => []);
+                if (!levels.TryGetValue(target.Level, out var waiters))
+                    levels.Add(target.Level, waiters = []);
+                waiters.Add(waiter);
+            }
+        }
+
+        return waiter;
+    }
+
+    private void Leave(Waiter waiter)
+    {
+        lock (_gate)
+        {
+            foreach (var target in waiter.Targets)
+            {
+                if (!_waiters.TryGetValue(target.Queue, out var levels) || !levels.TryGetValue(target.Level, out var waiters))
+                    continue;
+                if (waiters.Remove(waiter) && waiters.Count == 0 && levels.Remove(target.Level) && levels.Count == 0)
+                    _waiters.TryRemove(target.Queue, out _);
+            }
+        }
+    }
+
+    /// <summary>One long poll.</summary>
+    public sealed class Waiter : IDisposable
+    {
+        private readonly WorkNotifier _workNotifier;
+        private readonly TaskCompletionSource _rung = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private bool _heard;
+
+        internal Waiter(WorkNotifier workNotifier, IReadOnlyList<QueueLevel> targets)
+        {
+            _workNotifier = workNotifier;
+            Targets = targets;
+        }
+
+        internal IReadOnlyList<QueueLevel> Targets { get; }
+
+        /// <summary>Waits for a ring; false when the time was over first.</summary>
+        public async Task<bool> WaitAsync(TimeSpan wait, CancellationToken cancellationToken)
+        {
+            try
+            {
+                await _rung.Task.WaitAsync(wait, _workNotifier.Clock, cancellationToken);
+                return _heard = true;
+            }
+            catch (TimeoutException)
+            {
+                return false;
+            }
+        }
+
+        /// <summary>Stops waiting; a ring that came too late for this waiter is passed on.</summary>
+        public void Dispose()
+        {
+            _workNotifier.Leave(this);
+            if (_rung.Task.IsCompleted && !_heard)
+            {
+                foreach (var target in Targets)
+                    _workNotifier.Ring(target, DateTime.MinValue);
+            }
+        }
+
+        internal bool Wake() => _rung.TrySetResult();
+    }
+
+    private TimeProvider Clock => time;
+}

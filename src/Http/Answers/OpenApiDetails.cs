@@ -1,0 +1,52 @@
+using Microsoft.OpenApi;
+
+namespace TaskQueue.Http.Answers;
+
+/// <summary>What the OpenAPI document cannot see in a handler that reads the request itself.</summary>
+internal static class OpenApiDetails
+{
+    /// <summary>The shape of the body. Unlike Accepts it demands no content type.</summary>
+    public static RouteHandlerBuilder TakesJson<T>(this RouteHandlerBuilder route) =>
+        route.AddOpenApiOperationTransformer(async (operation, context, cancellationToken) => operation.RequestBody = new OpenApiRequestBody
+        {
+            Required = true,
+            Content = new Dictionary<string, OpenApiMediaType>
+            {
+                ["application/json"] = new() { Schema = await context.GetOrCreateSchemaAsync(typeof(T), cancellationToken: cancellationToken) },
+            },
+        });
+
+    /// <summary>A parameter of the query.</summary>
+    public static RouteHandlerBuilder TakesQuery(this RouteHandlerBuilder route, string name, string description) =>
+        route.AddOpenApiOperationTransformer((operation, _, _) =>
+        {
+            (operation.Parameters ??= []).Add(new OpenApiParameter
+            {
+                Name = name,
+                In = ParameterLocation.Query,
+                Description = description,
+                Schema = new OpenApiSchema { Type = JsonSchemaType.String },
+            });
+            return Task.CompletedTask;
+        });
+
+    /// <summary>A multipart form with a file and a text.</summary>
+    public static RouteHandlerBuilder TakesFile(this RouteHandlerBuilder route, string file, string text) =>
+        route.AddOpenApiOperationTransformer((operation, _, _) =>
+        {
+            var properties = new Dictionary<string, IOpenApiSchema>
+            {
+                [file] = new OpenApiSchema { Type = JsonSchemaType.String, Format = "binary" },
+                [text] = new OpenApiSchema { Type = JsonSchemaType.String },
+            };
+            operation.RequestBody = new OpenApiRequestBody
+            {
+                Required = true,
+                Content = new Dictionary<string, OpenApiMediaType>
+                {
+                    ["multipart/form-data"] = new() { Schema = new OpenApiSchema { Type = JsonSchemaType.Object, Properties = properties, Required = new HashSet<string> { file } } },
+                },
+            };
+            return Task.CompletedTask;
+        });
+}

@@ -1,0 +1,25 @@
+using TaskQueue.Http.Errors;
+
+namespace TaskQueue.Http.Audit;
+
+/// <summary>Records requests that were refused, or whose caller is unknown.</summary>
+internal sealed class RefusalAudit : IApiErrorObserver
+{
+    /// <inheritdoc />
+    public void OnError(HttpContext context, ApiError error)
+    {
+        var action = error.Status switch
+        {
+            StatusCodes.Status401Unauthorized => "auth.refused",
+            StatusCodes.Status403Forbidden => "access.refused",
+            StatusCodes.Status429TooManyRequests => "rate.refused",
+            _ => null,
+        };
+        if (action is null)
+            return;
+        var pattern = (context.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText;
+        var entry = AuditedRoutes.Entry(context, action, $"refused: {error.Code.ToLowerInvariant()}") with { Target = $"{context.Request.Method} {context.Request.Path}" };
+        // Nothing that a stranger chooses tells rows apart.
+        AuditedRoutes.Log(context).RecordRefusal(error.Status == StatusCodes.Status401Unauthorized ? entry with { Target = $"{context.Request.Method} {pattern}" } : entry, pattern);
+    }
+}

@@ -1,0 +1,64 @@
+using Microsoft.Extensions.Options;
+using TaskQueue.Engine.Auth;
+
+namespace TaskQueue.Http.Auth;
+
+/// <summary>The configured keys, hashed when the configuration changes and not with every request, and the issued ones.</summary>
+internal sealed class ApiKeyStore : IDisposable
+{
+    private readonly TimeProvider _time;
+    private readonly IssuedKeys _issued;
+    private readonly IDisposable? _watch;
+    private volatile Dictionary<KeyDigest, Entry> _entries = [];
+    private volatile bool _isOn;
+
+    public ApiKeyStore(IOptionsMonitor<AuthOptions> options, IssuedKeys issued, TimeProvider time)
+    {
+        (_time, _issued) = (time, issued);
+        _watch = options.OnChange((changed, _) => Read(changed));
+        Read(options.CurrentValue);
+    }
+
+    /// <summary>
+    /// Whether callers must authenticate: a key or token is configured, or a key was issued. Once enabled, it stays enabled: a
+    /// configuration that loses its last key shuts everybody out instead of letting everybody in.
+    /// </summary>
+    public bool IsOn => _isOn || (_isOn = _issued.Any);
+
+    /// <summary>The caller with a key; null if it is unknown or expired. Looks only at memory.</summary>
+    public Caller? Find(string token, KeyDigest digest) =>
+        _entries.TryGetValue(digest, out var entry)
+            ? entry.ExpiresAt <= _time.GetUtcNow() || !entry.IsStrong(token) ? null : entry.Caller
+            : _issued.Find(digest);
+
+    /// <summary>The caller with a key that memory lacks: another process may have issued it a moment ago.</summary>
+    public ValueTask<Caller?> FindNewAsync(string token, CancellationToken cancellationToken) =>
+        KeyDigest.IsIssuedKey(token) ? _issued.FindNewAsync(KeyDigest.Of(token), cancellationToken) : new((Caller?)null);
+
+    public void Dispose() => _watch?.Dispose();
+
+    private void Read(AuthOptions options)
+    {
+        var entries = new Dictionary<KeyDigest, Entry>();
+        foreach (var key in options.Keys)
+            entries[key.KeyHash is { } hash ? KeyDigest.FromHex(hash) : KeyDigest.Of(key.Key!)] = Entry.Of(key);
+        _entries = entries;
+        _isOn |= options.IsOn;
+    }
+
+    private sealed record Entry(Caller Caller, DateTimeOffset? ExpiresAt)
+    {
+        private bool? _isStrong;
+
+        /// <summary>A hash does not tell how weak its key is; all texts with one hash are the same, so one look is enough.</summary>
+        public bool IsStrong(string token) => _isStrong ??= KeyStrength.IsEnough(token);
+
+        public static Entry Of(ApiKeyOptions key) => new(
+            new Caller(key.Name, key.Tenant ?? key.Name, Scopes.Grants(key.Scopes.Count == 0 ? Scopes.Default : key.Scopes, key.Queues), key.Tenant is not null)
+            {
+                Rate = key.Rate,
+                ExpiresAt = key.ExpiresAt?.UtcDateTime,
+            },
+            key.ExpiresAt);
+    }
+}

@@ -1,0 +1,150 @@
+using System.Net;
+using System.Runtime.InteropServices;
+using System.Threading.RateLimiting;
+using TaskQueue.Engine;
+using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Quotas;
+using TaskQueue.Http.Errors;
+
+namespace TaskQueue.Http.Auth;
+
+/// <summary>
+/// Lets a request through to its route, or answers in the shape of its API. Before anything of the body is read it looks at:
+/// places, who calls, scope, rate.
+/// </summary>
+internal sealed class AuthMiddleware(
+    RequestDelegate next, ApiKeyStore keys, Tokens tokens, SubmitterTokens submitters, RequestLimits limits, AuthFailures failures,
+    RequestQuota quota)
+{
+    private const string Bearer = "Bearer ";
+
+    private static readonly ApiError Unauthorized = new(401, "unauthorized", "send a valid API key or token as 'Authorization: Bearer …'");
+    private static readonly ApiError Throttled = new(429, "too_many_failures", "too many requests with invalid keys or tokens come from this address; wait, and send a valid one");
+    private static readonly ApiError Busy = new(503, "busy", "the server has as many requests as it works on at a time; try again");
+
+    public Task InvokeAsync(HttpContext context) =>
+        !keys.IsOn && StrangerFault(context.Request) is { } stranger ? ApiErrors.AnswerAsync(context, stranger)
+        : context.GetEndpoint()?.Metadata.GetMetadata<NeededScope>() is { } needed ? AdmitAsync(context, needed.Scope)
+        : next(context);
+
+    private Task AdmitAsync(HttpContext context, Scope needed)
+    {
+        var route = context.GetEndpoint()!.Metadata;
+        var isOperations = route.GetMetadata<OperationsRoute>() is not null;
+        var place = isOperations || route.GetMetadata<WaitingRoute>() is not null ? null : limits.Enter();
+        var check = place is { IsAcquired: false } ? new(Busy) : CheckAsync(context, needed, isCounted: !isOperations);
+        return place is null && check.IsCompletedSuccessfully ? GoOnAsync(context, check.Result) : AdmitAsync(context, place, check);
+    }
+
+    private async Task AdmitAsync(HttpContext context, RateLimitLease? place, ValueTask<ApiError?> check)
+    {
+        using (place)
+            await GoOnAsync(context, await check);
+    }
+
+    private Task GoOnAsync(HttpContext context, ApiError? fault) => fault is null ? next(context) : ApiErrors.AnswerAsync(context, fault);
+
+    private async ValueTask<ApiError?> CheckAsync(HttpContext context, Scope needed, bool isCounted)
+    {
+        Found found;
+        try
+        {
+            found = await FindAsync(context);
+        }
+        catch (ApiException refusal)
+        {
+            return refusal.Fault;
+        }
+        catch (Exception fault) when (StorageFaults.IsTransient(fault))
+        {
+            return ApiErrors.Unavailable;
+        }
+
+        if (found.Caller is not { } caller)
+            return found.Fault ?? Unauthorized;
+        context.Features.Set(caller);
+        if (!caller.Scopes.HasFlag(needed))
+            return new(403, "forbidden", $"this key lacks the scope {Scopes.Word(needed)}, which {context.Request.Method} {context.Request.Path} needs");
+        if (isCounted && limits.Count(caller) is { } wait)
+            return new(429, "rate_limited", "too many requests with this key; try again later") { RetryAfter = wait };
+        if (isCounted && await quota.CountAsync(caller.Tenant) is { } refused)
+            return ApiErrors.ToFault(refused);
+        return null;
+    }
+
+    private ValueTask<Found> FindAsync(HttpContext context)
+    {
+        var request = context.Request;
+        var header = request.Headers.Authorization.FirstOrDefault();
+        // Where the header is absent a parameter of that name counts for bella's clients (bella.md 1.1).
+        if (header is null && request.Path.StartsWithSegments("/v1", StringComparison.Ordinal))
+            header = request.Query["Authorization"].FirstOrDefault();
+        var token = header is not null && header.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase) ? header[Bearer.Length..] : null;
+        if (!keys.IsOn)
+            return new(new Found(Caller.Anyone));
+        if (string.IsNullOrEmpty(token))
+        {
+            failures.Count("missing");
+            return new(default(Found));
+        }
+
+        // Keys and tokens that memory knows are accepted however many others fail at the same address.
+        var digest = KeyDigest.Of(token);
+        var caller = keys.Find(token, digest) ?? (token.StartsWith(SubmitterTokens.Prefix, StringComparison.Ordinal) ? submitters.Find(token) : tokens.FindVerified(digest));
+        return caller is null ? CheckUnknownAsync(context, token, digest) : new(new Found(caller));
+    }
+
+    private async ValueTask<Found> CheckUnknownAsync(HttpContext context, string token, KeyDigest digest)
+    {
+        var (address, isCounted) = (context.Connection.RemoteIpAddress, !tokens.Knows(digest));
+        if (isCounted && failures.Take(address) is { } wait)
+        {
+            failures.Count("throttled");
+            return new(null, Throttled with { RetryAfter = wait });
+        }
+
+        Caller? caller = null;
+        var isChecked = false;
+        try
+        {
+            caller = token.StartsWith(KeyDigest.Prefix, StringComparison.Ordinal)
+                ? await keys.FindNewAsync(token, context.RequestAborted)
+                : await tokens.FindAsync(token, context.RequestAborted);
+            isChecked = true;
+        }
+        finally
+        {
+            if (isCounted && (caller is not null || (!isChecked && !context.RequestAborted.IsCancellationRequested))) // who leaves before the answer may guess too
+                failures.GiveBack(address);
+        }
+
+        if (caller is null)
+            failures.Count("invalid");
+        return new(caller);
+    }
+
+    /// <summary>
+    /// Without keys whoever reaches the socket may do anything, and a browser of this machine reaches it for any page: so the
+    /// request must name this machine, and come from no page of another origin.
+    /// </summary>
+    private static ApiError? StrangerFault(HttpRequest request)
+    {
+        if (!IsThisMachine(request.Host.Host))
+            return new(403, "forbidden_host", $"without API keys the server answers to localhost only, not to '{request.Host.Host}'");
+        var origin = request.Headers.Origin.FirstOrDefault();
+        return origin is null || IsOwn(origin, request)
+            ? null
+            : new(403, "forbidden_origin", $"without API keys the server answers to pages of its own only, not of '{origin}'");
+    }
+
+    private static bool IsOwn(string origin, HttpRequest request) =>
+        Uri.TryCreate(origin, UriKind.Absolute, out var page) && page.Scheme == request.Scheme
+        && Uri.TryCreate($"{request.Scheme}://{request.Host}", UriKind.Absolute, out var own) && page.Authority == own.Authority;
+
+    private static bool IsThisMachine(string host) =>
+        host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || (IPAddress.TryParse(host.Trim('[', ']'), out var ip) && IPAddress.IsLoopback(ip));
+
+    /// <summary>Who calls; or why nobody.</summary>
+    [StructLayout(LayoutKind.Auto)]
+    private readonly record struct Found(Caller? Caller, ApiError? Fault = null);
+}

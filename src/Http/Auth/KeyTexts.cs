@@ -1,0 +1,55 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using TaskQueue.Engine.Auth;
+using TaskQueue.Http.Json;
+
+namespace TaskQueue.Http.Auth;
+
+/// <summary>The JSON in the columns of an issued key.</summary>
+internal static class KeyTexts
+{
+    /// <summary>
+    /// Stands among the stored scopes of a key that is not confined to its tenant. It is no scope, and cannot be asked for.
+    /// </summary>
+    private const string AllTenants = "all-tenants";
+
+    public static string OfScopes(IEnumerable<string> scopes, bool isConfined) =>
+        JsonSerializer.Serialize([.. isConfined ? scopes : scopes.Append(AllTenants)], KeyTextJson.Shapes.StringArray);
+
+    public static string? OfQueues(IReadOnlyList<string>? queues) => queues is null ? null : JsonSerializer.Serialize([.. queues], KeyTextJson.Shapes.StringArray);
+
+    public static string? OfRate(RequestRate? rate) => rate is null ? null : JsonSerializer.Serialize(rate, KeyTextJson.Shapes.RequestRate);
+
+    public static bool IsConfined(ApiKeyRecord key) => !Read(key.ScopesText).Contains(AllTenants);
+
+    public static IReadOnlyList<string> Scopes(ApiKeyRecord key) => [.. Read(key.ScopesText).Where(scope => scope != AllTenants)];
+
+    public static IReadOnlyList<string>? Queues(ApiKeyRecord key) => key.QueuesText is null ? null : Read(key.QueuesText);
+
+    public static RequestRate? Rate(ApiKeyRecord key) => key.RateText is null ? null : JsonSerializer.Deserialize(key.RateText, KeyTextJson.Shapes.RequestRate);
+
+    public static IReadOnlyList<Grant> Grants(ApiKeyRecord key) => Engine.Auth.Scopes.Grants(Scopes(key), Queues(key));
+
+    /// <summary>Who calls with a key; null if its row cannot be read.</summary>
+    public static Caller? ToCaller(ApiKeyRecord key)
+    {
+        try
+        {
+            return new Caller(key.Name, key.Tenant, Grants(key), IsConfined(key)) { Rate = Rate(key), KeyId = key.Id, ExpiresAt = key.ExpiresAt };
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    private static string[] Read(string json) => JsonSerializer.Deserialize(json, KeyTextJson.Shapes.StringArray) ?? [];
+}
+
+[JsonSerializable(typeof(string[]))]
+[JsonSerializable(typeof(RequestRate))]
+internal sealed partial class KeyTextJson : JsonSerializerContext
+{
+    /// <summary>The context with the house's options; what is computed is not stored.</summary>
+    public static KeyTextJson Shapes { get; } = new(new JsonSerializerOptions(JsonStyle.Options) { IgnoreReadOnlyProperties = true });
+}

@@ -1,0 +1,55 @@
+using Microsoft.Extensions.Configuration.Json;
+using Microsoft.Extensions.FileProviders;
+using TaskQueue.Engine.Auth;
+
+namespace TaskQueue.Http.Auth;
+
+/// <summary>The file of <see cref="AuthOptions.KeysFile"/>, such as a mounted secret, as a part of the configuration.</summary>
+internal sealed class KeysFile : JsonConfigurationSource
+{
+    private const string Section = "TaskQueue:Auth";
+
+    public override IConfigurationProvider Build(IConfigurationBuilder builder)
+    {
+        EnsureDefaults(builder);
+        return new Provider(this);
+    }
+
+    /// <summary>Adds the file where one is configured.</summary>
+    public static void AddTo(ConfigurationManager configuration)
+    {
+        if (configuration[$"{Section}:KeysFile"] is not { Length: > 0 } path)
+            return;
+        var full = System.IO.Path.GetFullPath(path);
+        var folder = System.IO.Path.GetDirectoryName(full)!;
+        ((IConfigurationBuilder)configuration).Add(new KeysFile
+        {
+            Path = System.IO.Path.GetFileName(full),
+            Optional = true, // the options say that it is missing
+            ReloadOnChange = true,
+            // Polled every 4 s: a mounted secret changes by a link to another folder, of which no event tells.
+            FileProvider = Directory.Exists(folder) ? new PhysicalFileProvider(folder) { UsePollingFileWatcher = true, UseActivePolling = true } : new NullFileProvider(),
+        });
+    }
+
+    private sealed class Provider(KeysFile source) : JsonConfigurationProvider(source)
+    {
+        private const string Keys = "ApiKeys:";
+
+        public override void Load(Stream stream)
+        {
+            try
+            {
+                base.Load(stream);
+                Data = Data.Where(entry => entry.Key.StartsWith(Keys, StringComparison.OrdinalIgnoreCase))
+                    .ToDictionary(entry => $"{Section}:{nameof(AuthOptions.FileKeys)}:{entry.Key[Keys.Length..]}", entry => entry.Value, StringComparer.OrdinalIgnoreCase);
+            }
+            catch (FormatException fault)
+            {
+                // The options refuse it with these words; what was valid before goes on to count.
+                var problem = $"is not valid JSON: {fault.InnerException?.Message ?? fault.Message}";
+                Data = new Dictionary<string, string?>(StringComparer.OrdinalIgnoreCase) { [$"{Section}:{nameof(AuthOptions.FileProblem)}"] = problem };
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+using System.Text;
+using System.Text.Json;
+
+namespace TaskQueue.Http.Auth;
+
+/// <summary>Hides the values of named members, in JSON and in other texts.</summary>
+internal sealed class Redactor(IEnumerable<string> members)
+{
+    /// <summary>What stands in place of a hidden value.</summary>
+    public const string Hidden = "***";
+
+    private const string HiddenJson = "\"***\"";
+
+    /// <summary>Shorter values occur in other words by chance.</summary>
+    private const int MinRecurring = 4;
+
+    /// <summary>Hides nothing.</summary>
+    public static readonly Redactor None = new([]);
+
+    private static readonly JsonReaderOptions AnyDepth = new() { MaxDepth = int.MaxValue };
+
+    private readonly HashSet<string> _members = new(members, StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>Whether anything is hidden.</summary>
+    public bool IsOn => _members.Count > 0;
+
+    private bool HidesAll => _members.Contains("*");
+
+    /// <summary>Whether a member of this name is not shown.</summary>
+    public bool Hides(string member) => _members.Contains(member) || HidesAll;
+
+    /// <summary>JSON as it is shown: byte for byte but for what is hidden. What is no JSON cannot be looked into and is hidden whole.</summary>
+    public string Json(string json)
+    {
+        if (!IsOn)
+            return json;
+        return HidesAll ? HiddenJson : TryRedact(json) ?? HiddenJson;
+    }
+
+    /// <summary>A text of a named field for people: hidden by its name, else without the values of the members that occur in it.</summary>
+    public string Text(string field, string text) => !IsOn || text.Length == 0 ? text : Hides(field) ? Hidden : Text(text);
+
+    /// <summary>
+    /// Why an attempt failed, without the values of the members that occur in the text, and without those of the payload, which errors
+    /// tend to quote.
+    /// </summary>
+    public string? Error(string? error, string? payload)
+    {
+        if (!IsOn || string.IsNullOrEmpty(error))
+            return error;
+        if (Hides("error"))
+            return Hidden;
+        foreach (var value in ValuesOf(payload))
+            error = error.Replace(value, Hidden, StringComparison.Ordinal);
+        return Text(error);
+    }
+
+    private string Text(string text)
+    {
+        var begin = text.AsSpan().TrimStart();
+        return (begin.StartsWith('{') || begin.StartsWith('[') ? TryRedact(text) : null) ?? TextScan.Hide(text, _members, Hidden);
+    }
+
+    private string? TryRedact(string json)
+    {
+        try
+        {
+            return RedactMembers(Encoding.UTF8.GetBytes(json));
+        }
+        catch (Exception fault) when (fault is JsonException or InvalidOperationException)
+        {
+            return null; // the latter: a name that is no valid text
+        }
+    }
+
+    private string RedactMembers(ReadOnlySpan<byte> json)
+    {
+        var shown = new StringBuilder(json.Length);
+        var reader = new Utf8JsonReader(json, AnyDepth);
+        var from = 0;
+        while (reader.Read())
+        {
+            if (reader.TokenType != JsonTokenType.PropertyName || !_members.Contains(reader.GetString()!))
+                continue;
+            reader.Read();
+            shown.Append(Encoding.UTF8.GetString(json[from..(int)reader.TokenStartIndex])).Append(HiddenJson);
+            reader.Skip();
+            from = (int)reader.BytesConsumed;
+        }
+
+        return shown.Append(Encoding.UTF8.GetString(json[from..])).ToString();
+    }
+
+    /// <summary>The hidden values of a payload as an error may quote them, the longest first. What is no JSON is hidden as a whole.</summary>
+    private IEnumerable<string> ValuesOf(string? payload)
+    {
+        if (payload is null)
+            return [];
+        var values = new HashSet<string>(StringComparer.Ordinal);
+        try
+        {
+            Collect(Encoding.UTF8.GetBytes(payload), values);
+        }
+        catch (Exception fault) when (fault is JsonException or InvalidOperationException)
+        {
+            values.Add(payload);
+        }
+
+        return values.Where(v => v.Length >= MinRecurring).OrderByDescending(v => v.Length);
+    }
+
+    private void Collect(ReadOnlySpan<byte> json, HashSet<string> values)
+    {
+        var reader = new Utf8JsonReader(json, AnyDepth);
+        int? hiddenFrom = null; // the depth of the member whose values are collected
+        while (reader.Read())
+        {
+            if (hiddenFrom is null)
+            {
+                if (reader.TokenType != JsonTokenType.PropertyName || !_members.Contains(reader.GetString()!))
+                    continue;
+                hiddenFrom = reader.CurrentDepth;
+                reader.Read();
+            }
+
+            if (reader.TokenType is JsonTokenType.String or JsonTokenType.Number)
+                values.Add(Encoding.UTF8.GetString(reader.ValueSpan)); // as it is written
+            if (reader.TokenType == JsonTokenType.String)
+                values.Add(reader.GetString()!);
+            if (reader.CurrentDepth <= hiddenFrom && reader.TokenType is not (JsonTokenType.StartObject or JsonTokenType.StartArray))
+                hiddenFrom = null;
+        }
+    }
+}

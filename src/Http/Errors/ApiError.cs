@@ -1,0 +1,118 @@
+using System.Data.Common;
+using System.Globalization;
+using TaskQueue.Engine;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Quotas;
+using TaskQueue.Engine.Schedules;
+using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Telemetry;
+
+namespace TaskQueue.Http.Errors;
+
+/// <summary>A request cannot be answered as asked: the door renders it in its own shape.</summary>
+/// <param name="Status">HTTP status.</param>
+/// <param name="Code">Stable word for programs.</param>
+/// <param name="Message">What to change.</param>
+/// <param name="Details">What programs may want to know of it, for the doors that say so.</param>
+internal sealed record ApiError(int Status, string Code, string Message, IReadOnlyDictionary<string, string>? Details = null)
+{
+    /// <summary>When it is worth trying again, where that is known.</summary>
+    public TimeSpan? RetryAfter { get; init; } = Status == StatusCodes.Status503ServiceUnavailable ? TimeSpan.FromSeconds(1) : null;
+}
+
+/// <summary>How the door of a route renders faults.</summary>
+internal sealed record ApiErrorFormat(Func<ApiError, IResult> Render);
+
+/// <summary>Stops a request with a fault.</summary>
+internal sealed class ApiException(int status, string code, string message, IReadOnlyDictionary<string, string>? details = null) : Exception(message)
+{
+    public ApiError Fault { get; } = new(status, code, message, details);
+}
+
+internal static partial class ApiErrors
+{
+    /// <summary>Renders every fault of a group of endpoints in the shape of their door.</summary>
+    public static T AnswerFaults<T>(this T endpoints, Func<ApiError, IResult> shape)
+        where T : IEndpointConventionBuilder =>
+        endpoints.WithMetadata(new ApiErrorFormat(shape)).AddEndpointFilter(async (context, next) =>
+        {
+            try
+            {
+                return await next(context);
+            }
+            catch (OperationCanceledException) when (context.HttpContext.RequestAborted.IsCancellationRequested)
+            {
+                return Results.StatusCode(StatusCodes.Status499ClientClosedRequest);
+            }
+#pragma warning disable CA1031 // the door's own words, whatever it is
+            catch (Exception exception)
+#pragma warning restore CA1031
+            {
+                var fault = ToFault(exception);
+                if (fault.Status >= 500 && exception is not ApiException // a door that says so itself knows why
+                    && !context.HttpContext.RequestServices.GetRequiredService<DependencyHealth>().TryHandle(exception))
+                    LogFailed(context.HttpContext.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger<ApiError>(), exception, context.HttpContext.Request.Method, context.HttpContext.Request.Path);
+                Announce(context.HttpContext, fault);
+                return shape(fault);
+            }
+        });
+
+    /// <summary>Answers a request that does not reach its route, in the shape of its door.</summary>
+    public static Task AnswerAsync(HttpContext context, ApiError fault)
+    {
+        Announce(context, fault);
+        return (context.GetEndpoint()?.Metadata.GetMetadata<ApiErrorFormat>()?.Render ?? Problem)(fault).ExecuteAsync(context);
+    }
+
+    private static void Announce(HttpContext context, ApiError fault)
+    {
+        var response = context.Response;
+        context.RequestServices.GetService<IApiErrorObserver>()?.OnError(context, fault);
+        if (fault.Status == StatusCodes.Status401Unauthorized)
+            response.Headers.WWWAuthenticate = "Bearer";
+        if (fault.RetryAfter is { } wait)
+            response.Headers.RetryAfter = Math.Max(1, Math.Ceiling(wait.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>RFC 9457, the format of routes that name no other; <c>code</c> is the stable word.</summary>
+    public static IResult Problem(ApiError fault) =>
+        Results.Problem(statusCode: fault.Status, detail: fault.Message, extensions: new Dictionary<string, object?> { ["code"] = fault.Code });
+
+    /// <summary>How a fault is answered.</summary>
+    public static ApiError ToFault(Exception exception) =>
+        exception switch
+        {
+            ApiException refusal => refusal.Fault,
+            InvalidSubmissionException => new(400, "invalid_task", exception.Message),
+            InvalidQueueException => new(400, "invalid_request", exception.Message),
+            InvalidScheduleException => new(400, "invalid_schedule", exception.Message),
+            TaskIdConflictException => new(409, "id_taken", exception.Message),
+            BadHttpRequestException bad => new(bad.StatusCode, bad.StatusCode == 413 ? "too_large" : "bad_request", bad.Message),
+            QuotaExceededException quota => ToFault(quota),
+            OverloadedException => new(503, "overloaded", exception.Message),
+            BrokerSilentException => new(503, "broker_unavailable", $"{exception.Message}; try again"),
+            UnreadableDataException => new(500, "unreadable_data", exception.Message),
+            DbException or InvalidOperationException { InnerException: DbException } => Unavailable,
+            _ when StorageFaults.IsTransient(exception) => Unavailable,
+            _ => new(500, "internal_error", "the server failed; its log says more"),
+        };
+
+    /// <summary>A tenant's quota is exhausted.</summary>
+    public static ApiError ToFault(QuotaExceededException quota) =>
+        new(StatusCodes.Status429TooManyRequests, QuotaExceeded, quota.Message, new Dictionary<string, string>
+        {
+            ["resource"] = QuotaResources.Word(quota.Resource),
+            ["limit"] = quota.Limit.ToString(CultureInfo.InvariantCulture),
+            ["used"] = quota.Used.ToString(CultureInfo.InvariantCulture),
+        })
+        { RetryAfter = quota.RetryAfter };
+
+    /// <summary>The code of an exhausted quota.</summary>
+    public const string QuotaExceeded = "quota_exceeded";
+
+    /// <summary>The database is away.</summary>
+    public static ApiError Unavailable { get; } = new(503, "database_unavailable", "the database is unavailable; try again, with the same id or dedupe_key where the request may have taken effect");
+
+    [LoggerMessage(LogLevel.Error, "{Method} {Path} failed")]
+    private static partial void LogFailed(ILogger logger, Exception exception, string method, PathString path);
+}

@@ -1,0 +1,181 @@
+using System.Buffers;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using TaskQueue.Engine.Memory;
+using TaskQueue.Http.Errors;
+
+namespace TaskQueue.Http.Requests;
+
+/// <summary>Limits of a list in a body.</summary>
+/// <param name="Member">Its name.</param>
+/// <param name="MaxBytes">Bytes of the body.</param>
+/// <param name="MaxEntryBytes">Bytes of an entry.</param>
+/// <param name="MaxEntries">Entries.</param>
+/// <param name="Rule">What is said where the body has no such list.</param>
+internal sealed record RequestList(string Member, long MaxBytes, long MaxEntryBytes, int MaxEntries, string Rule)
+{
+    public ApiException Wrong() => new(400, "invalid_request", Rule);
+}
+
+/// <summary>
+/// Reads bodies of the form <c>{"tasks": [...]}</c> entry by entry, as they arrive: there is never more than one entry as JSON, and what is made of
+/// the others. Nothing is done with them before the end of the body is there and valid.
+/// </summary>
+internal static class RequestLists
+{
+    private const long Step = 1024 * 1024;
+
+    /// <summary>What is made of each entry.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="list">Its limits.</param>
+    /// <param name="make">Gets an entry, which it must not keep, and its number.</param>
+    /// <exception cref="ApiException">400, 408 or 413.</exception>
+    public static async Task<List<T>> ReadAsync<T>(HttpContext context, RequestList list, Func<JsonElement, int, T> make)
+    {
+        var body = RequestBody.Of(context, list.MaxBytes);
+        var parser = new ListParser<T>(list, make);
+        try
+        {
+            var read = await body.ReadStartAsync();
+            var isSmall = read.IsCompleted && read.Buffer.Length <= MemoryBudget.SmallBytes;
+            if (isSmall)
+                await body.Memory.ReserveSmallBodyAsync(RequestJson.CostOf(read.Buffer), context.RequestAborted);
+            for (var wanted = 0L; ; read = await body.ReadAsync())
+            {
+                var buffer = read.Buffer;
+                if (!read.IsCompleted && buffer.Length < wanted)
+                {
+                    body.Advance(buffer.Start);
+                    continue;
+                }
+
+                if (!isSmall)
+                    await body.ReserveAsync(CostOf(body.Arrived, buffer.Length), CostOf(body.Length ?? body.Arrived, Math.Min(body.Length ?? 0, list.MaxEntryBytes)));
+                var left = buffer.Slice(parser.Parse(buffer, read.IsCompleted));
+                if (left.Length > list.MaxEntryBytes)
+                    throw new ApiException(413, "too_large", $"an entry of {list.Member} must have at most {list.MaxEntryBytes} bytes");
+                body.Advance(left.Start);
+                if (read.IsCompleted)
+                    return parser.Entries.Count > 0 ? parser.Entries : throw list.Wrong();
+                wanted = 2 * left.Length; // an entry is not looked at again with every packet
+            }
+        }
+        catch (Exception fault) when (fault is JsonException or InvalidOperationException)
+        {
+            throw RequestJson.Invalid($"JSON: {fault.Message}");
+        }
+        finally
+        {
+            body.End();
+        }
+    }
+
+    /// <summary>The same of entries that are objects of a type.</summary>
+    public static Task<List<T>> ReadAsync<TEntry, T>(HttpContext context, RequestList list, JsonTypeInfo<TEntry> type, Func<TEntry, T> make)
+        where TEntry : class =>
+        ReadAsync(context, list, (element, index) =>
+        {
+            try
+            {
+                return make(element.Deserialize(type) ?? throw new ApiException(400, "invalid_request", "an entry must be an object"));
+            }
+            catch (JsonException fault)
+            {
+                throw RequestJson.WrongShape(fault, $"$.{list.Member}[{index}]{fault.Path?[1..]}");
+            }
+        });
+
+    /// <summary>The texts of the entries so far, two bytes a character, and the entry that is being read, several times.</summary>
+    private static long CostOf(long bytes, long entry) => ((((9 * bytes / 4) + (6 * entry)) / Step) + 1) * Step;
+}
+
+/// <summary>Parses such a body, part by part.</summary>
+internal sealed class ListParser<T>(RequestList list, Func<JsonElement, int, T> make)
+{
+    private Place _place;
+    private JsonReaderState _state;
+
+    private enum Place
+    {
+        Start,
+        Members,
+        Skip,
+        List,
+        Entries,
+        End,
+    }
+
+    public List<T> Entries { get; } = [];
+
+    /// <summary>Parses as far as the part allows.</summary>
+    /// <returns>Up to where; the rest must come again.</returns>
+    /// <exception cref="JsonException">It is no valid JSON.</exception>
+    public SequencePosition Parse(ReadOnlySequence<byte> part, bool isLast)
+    {
+        var reader = new Utf8JsonReader(part, isLast, _state);
+        while (Step(ref reader, part))
+        {
+        }
+
+        _state = reader.CurrentState;
+        return reader.Position;
+    }
+
+    /// <returns>False where more must arrive first; then the reader has not moved.</returns>
+    private bool Step(ref Utf8JsonReader reader, ReadOnlySequence<byte> part)
+    {
+        switch (_place)
+        {
+            case Place.Skip:
+                if (!reader.TrySkip())
+                    return false;
+                _place = Place.Members;
+                return true;
+            case Place.Entries:
+                return Entry(ref reader, part);
+        }
+
+        if (!reader.Read())
+            return false;
+        _place = (_place, reader.TokenType) switch
+        {
+            (Place.Start, JsonTokenType.StartObject) => Place.Members,
+            (Place.Members, JsonTokenType.EndObject) => Place.End,
+            (Place.Members, JsonTokenType.PropertyName) => reader.ValueTextEquals(list.Member) ? Place.List : Place.Skip,
+            (Place.List, JsonTokenType.StartArray) => Place.Entries,
+            _ => throw list.Wrong(),
+        };
+        if (_place == Place.Entries)
+            Entries.Clear(); // of two members of that name the last counts
+        return true;
+    }
+
+    private bool Entry(ref Utf8JsonReader reader, ReadOnlySequence<byte> part)
+    {
+        var before = reader;
+        if (!reader.Read())
+            return false;
+        if (reader.TokenType == JsonTokenType.EndArray)
+        {
+            _place = Place.Members;
+            return true;
+        }
+
+        if (!JsonDocument.TryParseValue(ref reader, out var entry))
+        {
+            reader = before;
+            return false;
+        }
+
+        using (entry)
+        {
+            if (!RequestJson.IsUtf8(part.Slice(before.Position, reader.Position)))
+                throw RequestJson.Invalid("UTF-8");
+            if (Entries.Count == list.MaxEntries)
+                throw list.Wrong();
+            Entries.Add(make(entry.RootElement, Entries.Count));
+        }
+
+        return true;
+    }
+}

@@ -1,0 +1,68 @@
+using TaskQueue.Engine.Health;
+
+namespace TaskQueue.Scheduler.Maintenance;
+
+/// <summary>
+/// The heartbeats of the jobs in this process: of a run under way here whether it hangs, and of every job whether its last run failed,
+/// wherever that was.
+/// </summary>
+internal sealed class MaintenanceHealth
+{
+    private readonly Dictionary<string, LoopHeartbeat> _heartbeats = [];
+    private readonly HashSet<string> _running = [];
+    private readonly Lock _gate = new();
+
+    public MaintenanceHealth(LoopHeartbeats heartbeats)
+    {
+        foreach (var job in MaintenanceJobs.All)
+        {
+            _heartbeats[job.Name] = heartbeats.Of(job.Type);
+            _heartbeats[job.Name].Rest();
+        }
+    }
+
+    /// <summary>A run begins here.</summary>
+    public void Began(string job)
+    {
+        lock (_gate)
+        {
+            _running.Add(job);
+            _heartbeats[job].Beat();
+        }
+    }
+
+    /// <summary>A part of it is done.</summary>
+    public void Progressed(string job) => _heartbeats[job].Beat();
+
+    public void Succeeded(string job) => _heartbeats[job].Succeeded();
+
+    public void Failed(string job, Exception fault) => _heartbeats[job].Failed(fault);
+
+    /// <summary>No run is under way here any more.</summary>
+    public void Ended(string job)
+    {
+        lock (_gate)
+        {
+            _running.Remove(job);
+            _heartbeats[job].Rest();
+        }
+    }
+
+    /// <summary>What the storage says of the last run.</summary>
+    public void Saw(string job, MaintenanceState state)
+    {
+        lock (_gate)
+        {
+            if (_running.Contains(job))
+                return;
+            if (state.Outcome == MaintenanceOutcomes.Failed && !state.IsTransient)
+                _heartbeats[job].Failed(new MaintenanceFailedException(state.Error));
+            else if (state.Outcome == MaintenanceOutcomes.Succeeded)
+                _heartbeats[job].Succeeded();
+            _heartbeats[job].Rest();
+        }
+    }
+}
+
+/// <summary>A run failed, here or in another process.</summary>
+internal sealed class MaintenanceFailedException(string? message) : Exception(message);

@@ -1,0 +1,75 @@
+namespace TaskQueue.Scheduler.Maintenance;
+
+/// <summary>
+/// A run of this process, which holds its job and renews that until it is disposed. Concurrent runs are safe, but do the same twice.
+/// </summary>
+internal sealed class MaintenanceRun : IAsyncDisposable
+{
+    private readonly MaintenanceStates _states;
+    private readonly string _job;
+    private readonly MaintenanceState _begun;
+    private readonly TimeSpan _length;
+    private readonly TimeProvider _time;
+    private readonly CancellationTokenSource _lost = new();
+    private readonly CancellationTokenSource _over = new();
+    private readonly Task _renewing;
+
+    public MaintenanceRun(
+        MaintenanceStates states, string job, MaintenanceState begun, string? takenFrom, TimeSpan length, TimeProvider time)
+    {
+        (_states, _job, _begun, _length, _time, TakenFrom) = (states, job, begun, length, time, takenFrom);
+        _renewing = Task.Run(RenewAsync);
+    }
+
+    /// <summary>The process whose run was interrupted; null where the last run came to its end.</summary>
+    public string? TakenFrom { get; }
+
+    /// <summary>Cancelled when another process may have taken over.</summary>
+    public CancellationToken Lost => _lost.Token;
+
+    /// <summary>Notes how the run went, and gives the job back.</summary>
+    public void End(string outcome, long? removed = null, Exception? fault = null) => _states.End(_job, _begun, outcome, removed, fault);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _over.CancelAsync();
+        await _renewing;
+        _over.Dispose();
+        _lost.Dispose();
+    }
+
+    private async Task RenewAsync()
+    {
+        var renewed = _time.GetTimestamp();
+        while (true)
+        {
+            await Task.Delay(_length / 4, _time, _over.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (_over.IsCancellationRequested)
+                return;
+            var at = _time.GetTimestamp();
+            if (TryRenew())
+                renewed = at;
+            else if (_lost.IsCancellationRequested || _time.GetElapsedTime(renewed) >= _length)
+                break;
+        }
+
+        await _lost.CancelAsync();
+    }
+
+    private bool TryRenew()
+    {
+        try
+        {
+            if (_states.Renew(_job, _begun))
+                return true;
+            _lost.Cancel();
+            return false;
+        }
+#pragma warning disable CA1031 // the next look tries again, while nobody else has it
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+            return false;
+        }
+    }
+}

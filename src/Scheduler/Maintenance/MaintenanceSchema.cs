@@ -1,0 +1,77 @@
+using System.Globalization;
+using Hangfire.PostgreSql;
+using Hangfire.SqlServer;
+using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
+using TaskQueue.Storage;
+
+namespace TaskQueue.Scheduler.Maintenance;
+
+/// <summary>Hangfire's tables in our database.</summary>
+public sealed class MaintenanceSchema(DatabaseAddress database, IServiceProvider services)
+{
+    /// <summary>Name of the schema.</summary>
+    public const string Name = "maintenance";
+
+    /// <summary>Processes that start together make it one after the other.</summary>
+    private const long AdvisoryLock = 0x6d61_696e_7465;
+
+    private const int LongCommandSeconds = 120;
+
+    /// <summary>Creates the tables, or brings them to the version of this program. Idempotent.</summary>
+    public async Task PrepareAsync(CancellationToken cancellationToken)
+    {
+        if (database.Provider == DatabaseProvider.Postgres)
+            await PreparePostgresAsync(cancellationToken);
+        else if (database.Provider == DatabaseProvider.SqlServer)
+            await Task.Run(PrepareSqlServer, cancellationToken);
+    }
+
+    private async Task PreparePostgresAsync(CancellationToken cancellationToken)
+    {
+        await using var connection = await services.GetRequiredService<NpgsqlDataSource>().OpenConnectionAsync(cancellationToken);
+        if (await VersionAsync(connection, cancellationToken) >= LatestVersion)
+            return;
+        await LockAsync(connection, "select pg_advisory_lock($1)");
+        try
+        {
+            PostgreSqlObjectsInstaller.Install(connection, Name);
+        }
+        finally
+        {
+            await LockAsync(connection, "select pg_advisory_unlock($1)");
+        }
+    }
+
+    private void PrepareSqlServer()
+    {
+        using var connection = StorageProviders.Of(DatabaseProvider.SqlServer).Connect(database.ConnectionString, LongCommandSeconds);
+        connection.Open();
+        SqlServerObjectsInstaller.Install(connection, Name);
+    }
+
+    /// <summary>Its scripts have the versions in their names.</summary>
+    private static int LatestVersion => typeof(PostgreSqlStorage).Assembly.GetManifestResourceNames()
+        .Select(n => n.Split('.')).Where(p => p is [.., "Scripts", "Install", _, "sql"])
+        .Max(p => int.Parse(p[^2].AsSpan(1), CultureInfo.InvariantCulture));
+
+    private static async Task<int> VersionAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var command = new NpgsqlCommand($"select max(version) from {Name}.schema", connection);
+            return await command.ExecuteScalarAsync(cancellationToken) as int? ?? 0;
+        }
+        catch (PostgresException fault) when (fault.SqlState is PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.InvalidSchemaName)
+        {
+            return 0;
+        }
+    }
+
+    private static async Task LockAsync(NpgsqlConnection connection, string sql)
+    {
+        await using var command = new NpgsqlCommand(sql, connection) { CommandTimeout = LongCommandSeconds };
+        command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = AdvisoryLock });
+        await command.ExecuteNonQueryAsync();
+    }
+}

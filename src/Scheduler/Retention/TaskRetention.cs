@@ -1,0 +1,11 @@
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine;
+
+namespace TaskQueue.Scheduler.Retention;
+
+/// <summary>Removes the rows of tasks that are gone: deleted, or finished so long ago that nobody needs them.</summary>
+internal sealed class TaskRetention(IQueueStore store, TimeProvider time) : IMaintenanceJob
+{
+    public Task<long> RunAsync(Action progress, CancellationToken cancellationToken) =>
+        RemoveInSteps.RunAsync(() => store.RemoveDeletedAsync(Micros.Now(time), RemoveInSteps.Max), progress, time, cancellationToken);
+}

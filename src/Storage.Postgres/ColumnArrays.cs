@@ -1,0 +1,31 @@
+using Npgsql;
+using NpgsqlTypes;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Storage.Postgres;
+
+/// <summary>Makes array parameters of columns, for <c>unnest</c>.</summary>
+internal static class ColumnArrays
+{
+    /// <summary>One array parameter with the values of many tasks.</summary>
+    public static NpgsqlParameter ArrayOf(this TaskColumn column, IReadOnlyList<TaskState> tasks) => column.Accept(new Visitor(tasks));
+
+    private static NpgsqlDbType TypeOf(Type type) =>
+        type == typeof(Guid) ? NpgsqlDbType.Uuid
+        : type == typeof(int) ? NpgsqlDbType.Integer
+        : type == typeof(bool) ? NpgsqlDbType.Boolean
+        : type == typeof(DateTime) ? NpgsqlDbType.TimestampTz
+        : type == typeof(string) ? NpgsqlDbType.Text
+        : throw new NotSupportedException($"no column has the type {type}");
+
+    private sealed class Visitor(IReadOnlyList<TaskState> tasks) : ITaskColumnVisitor<NpgsqlParameter>
+    {
+        public NpgsqlParameter Visit<T>(TaskColumn<T> column)
+        {
+            var values = new T[tasks.Count];
+            for (var i = 0; i < values.Length; i++)
+                values[i] = column.Get(tasks[i]);
+            return new NpgsqlParameter<T[]> { TypedValue = values, NpgsqlDbType = NpgsqlDbType.Array | TypeOf(column.Type) };
+        }
+    }
+}

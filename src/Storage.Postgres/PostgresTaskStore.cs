@@ -1,0 +1,57 @@
+using Npgsql;
+using NpgsqlTypes;
+using TaskQueue.Engine.Callbacks;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Scaling;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Storage.Postgres;
+
+/// <summary>
+/// The store on PostgreSQL. Every transaction that appends events first locks one of the event streams until it ends:
+/// within a stream ids so become visible in order, and the outbox dispatcher needs no more than a cursor.
+/// Locks are always taken rows first, in the order of ids, then the stream, so that no two transactions wait in a ring.
+/// </summary>
+internal sealed partial class PostgresTaskStore(NpgsqlDataSource source) : ITaskStore, IQueueStore, ICallbackStore, IBacklogStore
+{
+    /// <summary>First key of our advisory locks ("task"); the second is the stream, or <see cref="DispatcherLock"/>.</summary>
+    private const int LockSpace = 0x7461736B;
+
+    private const int DispatcherLock = -1;
+
+    /// <summary>First key of the advisory locks of dead letters; the second is the hash of their queue.</summary>
+    private const int LettersSpace = LockSpace + 1;
+
+    /// <summary>First key of the advisory locks of claims that go one after the other; the second stands for their targets.</summary>
+    private const int TargetsSpace = LockSpace + 2;
+
+    /// <summary>Two transactions rarely draw the same stream; when they do, one waits for the other's commit.</summary>
+    private static int PickStream() => Random.Shared.Next(TaskEvent.Streams);
+
+    private static NpgsqlBatchCommand LockStream(int stream) =>
+        Command($"select pg_advisory_xact_lock({LockSpace}, $1)", Value(stream));
+
+    private static NpgsqlBatchCommand Command(string sql, params NpgsqlParameter[] parameters)
+    {
+        var command = new NpgsqlBatchCommand(sql);
+        foreach (var parameter in parameters)
+            command.Parameters.Add(parameter);
+        return command;
+    }
+
+    private static NpgsqlParameter<T> Value<T>(T value) => new() { TypedValue = value };
+
+    private static NpgsqlParameter Nullable(int? value) => new() { Value = (object?)value ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Integer };
+
+    private static NpgsqlParameter Nullable(string? value) => new() { Value = (object?)value ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Text };
+
+    private static NpgsqlParameter Nullable(DateTime? value) => new() { Value = (object?)value ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.TimestampTz };
+
+    private async Task<DateTime?> ReadTimeAsync(string sql, params NpgsqlParameter[] parameters)
+    {
+        await using var command = source.CreateCommand(sql);
+        foreach (var parameter in parameters)
+            command.Parameters.Add(parameter);
+        return await command.ExecuteScalarAsync() as DateTime?;
+    }
+}

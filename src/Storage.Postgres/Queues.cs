@@ -1,0 +1,191 @@
+using Npgsql;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Tasks;
+using TaskQueue.Storage.Hosting;
+
+namespace TaskQueue.Storage.Postgres;
+
+/// <summary>Statements about whole queues. Each reads the rows of its queue through the partial indexes.</summary>
+internal sealed partial class PostgresTaskStore
+{
+    private const string AddGateSql = "insert into queue_gates (queue, bucket_base) values ($1, 0) on conflict (queue) do nothing";
+
+    private const string FillBucketSql = "update queue_gates set bucket_base = 0 where queue = $1";
+
+    private const string ForgetCountsSql = "delete from queue_counts where queue = $1";
+
+    private const string ThreadsSql = "select distinct thread_id from tasks where queue = $1 and thread_id is not null and state in (3, 7)";
+
+    // Rows are locked in the order of ids before they are changed: an update alone would lock them in that of an index.
+    // Threads end with the queue that they are pushed to: the broker has no such order.
+    private const string AdoptSql =
+        """
+        with found as (
+            select id from tasks where not push and state in (3, 7) and id = any(array(
+                select id from tasks where queue = $1 and state in (3, 7) and not held
+                union all select id from tasks where queue = $1 and thread_id is not null and state in (3, 7)))
+            order by id for update)
+        update tasks set push = true, dispatch_at = due_at, thread_id = null, held = false where id = any(array(select id from found))
+        """;
+
+    private const string RearmSql =
+        """
+        with found as (
+            select id from tasks where queue = $1 and state in (3, 7) and not held and push and dispatch_at is null order by id for update)
+        update tasks set dispatch_at = greatest(due_at, $2) where id = any(array(select id from found))
+        """;
+
+    private const string GateRunningSql =
+        """
+        with found as (select id from tasks where queue = $1 and state = 4 and not gated order by id for update)
+        update tasks set gated = true where id = any(array(select id from found))
+        """;
+
+    // A task may die, or a letter wait again, while we wait for its row: what it is now decides.
+    private static readonly string PurgeSql =
+        $"""
+        with gone as (
+            select id, dead from tasks where (state in (3, 4, 7) or dead) and created_at < coalesce($3, 'infinity') and id = any(array(
+                select id from tasks where queue = $1 and state in (3, 7) and not held
+                union all select id from tasks where queue = $1 and thread_id is not null and state in (3, 7)
+                union all select id from tasks where queue = $1 and state = 4
+                union all select id from tasks where queue = $1 and dead))
+            order by id for update),
+        letters as (
+            update tasks set delete_at = $2, dead = false where id = any(array(select id from gone where dead))),
+        cancelled as (
+            update tasks set state = {TaskStates.Cancelled}, finished_at = $2, delete_at = case when batch_id is null then $2 end, lease_until = null, dispatch_at = null,
+                held = false, gated = false
+            where id = any(array(select id from gone where not dead)))
+        select id from gone where not dead
+        """;
+
+    private static readonly string CancelledEventsSql =
+        $"""
+        insert into task_events (stream, task_id, type, queue, level, attempt, worker, at, dispatch, frees)
+        select $1, id, {(int)TaskEventType.Cancelled}, queue, level, attempt, worker, $2, false, false from tasks where id = any($3)
+        """;
+
+    private const string StatsSql =
+        """
+        select
+            (select count(*) from tasks where queue = $1 and state in (3, 7) and not held)
+                + (select count(*) from tasks where queue = $1 and thread_id is not null and state in (3, 7) and held),
+            (select count(*) from tasks where queue = $1 and state = 4),
+            (select count(*) from tasks where queue = $1 and dead and not coalesce(delete_at <= $2, false)),
+            (select coalesce(sum(count), 0)::bigint from queue_counts where queue = $1 and type = 3),
+            (select coalesce(sum(count), 0)::bigint from queue_counts where queue = $1 and type = 7),
+            (select min(due_at) from tasks where queue = $1 and state in (3, 7) and not held and due_at <= $2 and (expires_at is null or expires_at > $2))
+        """;
+
+    // Not before all its events are published: they would be lost.
+    private static readonly string RemoveSql =
+        $"""
+        with gone as (
+            select id, queue, dead from tasks t where delete_at is not null and delete_at <= $1
+              and not exists (
+                select 1 from task_events e join event_streams s on s.id = e.stream where e.task_id = t.id and e.id > s.cursor)
+            order by delete_at limit $2 for update skip locked),
+        events as (delete from task_events where task_id = any(array(select id from gone))),
+        removed as (delete from tasks where id = any(array(select id from gone)))
+        select queue, dead from gone
+        """;
+
+    public Task AdoptAsync(string queue) => RunAsync(AdoptSql, () => [Value(queue)]);
+
+    public async Task GateAsync(string queue)
+    {
+        await RunAsync(AddGateSql, () => [Value(queue)]);
+        await RunAsync(GateRunningSql, () => [Value(queue)]);
+    }
+
+    public Task RearmAsync(string queue, DateTime now) => RunAsync(RearmSql, () => [Value(queue), Value(now)]);
+
+    public async Task<int> PurgeAsync(string queue, EventPolicy events, DateTime now, DateTime? acceptedBefore = null) =>
+        (await RetryRacesAsync<Guid[]>(async () =>
+        {
+            await using var connection = await source.OpenConnectionAsync();
+            await using var transaction = await connection.BeginTransactionAsync();
+            if (acceptedBefore is null)
+                await ExecuteAsync(connection, transaction, [Command(FillBucketSql, Value(queue))]);
+            var cancelled = await IdsAsync(connection, transaction, Command(PurgeSql, Value(queue), Value(now), Nullable(acceptedBefore)));
+            // Members that came while we waited for the holder of their turn are kept, and one of them has it now.
+            if (await ThreadsAsync(connection, transaction, queue) is { Count: > 0 } threads)
+                await ElectAsync(connection, transaction, threads);
+            var stream = PickStream();
+            List<NpgsqlBatchCommand> last = [LockStream(stream)];
+            if (events != EventPolicy.None)
+                last.Add(Command(CancelledEventsSql, Value(stream), Value(now), Value(cancelled)));
+            if (acceptedBefore is null)
+                last.Add(Command(ForgetCountsSql, Value(queue)));
+            await ExecuteAsync(connection, transaction, last, StorageRegistration.LongCommandSeconds);
+            await transaction.CommitAsync();
+            return cancelled;
+        })).Length;
+
+    private static async Task<Guid[]> IdsAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, NpgsqlBatchCommand select)
+    {
+        await using var batch = new NpgsqlBatch(connection, transaction) { BatchCommands = { select }, Timeout = StorageRegistration.LongCommandSeconds };
+        await using var reader = await batch.ExecuteReaderAsync();
+        var ids = new List<Guid>();
+        while (await reader.ReadAsync())
+            ids.Add(reader.GetGuid(0));
+        return [.. ids];
+    }
+
+    private static async Task<List<OrderingKey>> ThreadsAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, string queue)
+    {
+        await using var command = new NpgsqlCommand(ThreadsSql, connection, transaction);
+        command.CommandTimeout = StorageRegistration.LongCommandSeconds;
+        command.Parameters.Add(Value(queue));
+        await using var reader = await command.ExecuteReaderAsync();
+        var threads = new List<OrderingKey>();
+        while (await reader.ReadAsync())
+            threads.Add(new OrderingKey(queue, reader.GetString(0)));
+        return threads;
+    }
+
+    public async Task<QueueStats> StatsAsync(string queue, DateTime now)
+    {
+        await using var command = source.CreateCommand(StatsSql);
+        command.CommandTimeout = StorageRegistration.LongCommandSeconds;
+        command.Parameters.Add(Value(queue));
+        command.Parameters.Add(Value(now));
+        await using var reader = await command.ExecuteReaderAsync();
+        await reader.ReadAsync();
+        return new QueueStats(reader.GetInt64(0), reader.GetInt64(1), reader.GetInt64(2), reader.GetInt64(3), reader.GetInt64(4),
+            await reader.IsDBNullAsync(5) ? null : reader.GetDateTime(5));
+    }
+
+    public async Task<int> RemoveDeletedAsync(DateTime now, int max)
+    {
+        await using var connection = await source.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        var removed = new List<(string Queue, bool Dead)>();
+        await using (var command = new NpgsqlCommand(RemoveSql, connection, transaction))
+        {
+            command.CommandTimeout = StorageRegistration.LongCommandSeconds;
+            command.Parameters.Add(Value(now));
+            command.Parameters.Add(Value(max));
+            await using var reader = await command.ExecuteReaderAsync();
+            while (await reader.ReadAsync())
+                removed.Add((reader.GetString(0), reader.GetBoolean(1)));
+        }
+
+        // A letter past its retention counts as expired (moab.md 4).
+        await ExecuteAsync(connection, transaction, Append([.. removed.Where(r => r.Dead).Select(r =>
+            new TaskEvent { Queue = r.Queue, Type = TaskEventType.Expired, IsWritten = false })]));
+        await transaction.CommitAsync();
+        return removed.Count;
+    }
+
+    private async Task RunAsync(string sql, Func<NpgsqlParameter[]> parameters) =>
+        await RetryRacesAsync(async () =>
+        {
+            await using var command = source.CreateCommand(sql);
+            command.CommandTimeout = StorageRegistration.LongCommandSeconds;
+            command.Parameters.AddRange(parameters());
+            await command.ExecuteNonQueryAsync();
+            return sql;
+        });
+}

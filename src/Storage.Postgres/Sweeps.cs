@@ -1,0 +1,70 @@
+using TaskQueue.Engine.Tasks;
+using TaskQueue.Storage.Hosting;
+
+namespace TaskQueue.Storage.Postgres;
+
+internal sealed partial class PostgresTaskStore
+{
+    private static readonly string FollowLeasesSql =
+        $"""
+        update tasks set lease_until = $1 + lease_ms * interval '1 millisecond'
+        where id = any(array(
+            select id from tasks where state = {TaskStates.Running} and lease_until is distinct from expires_at
+              and (lease_until <= $1 or lease_until > $1 + lease_ms * interval '1 millisecond')
+            order by id for update))
+        """;
+
+    private const string FollowDuesSql =
+        """
+        update tasks set due_at = $1, dispatch_at = case when dispatch_at is null then null else $1 end
+        where id = any(array(
+            select id from tasks where state in (3, 7) and due_at > $1 and greatest(created_at, started_at) > $1 and due_at < greatest(created_at, started_at) + interval '1 hour'
+            order by id for update))
+        """;
+
+    private const string RedispatchSql = "update tasks set dispatch_at = greatest(due_at, $1) where dispatch_at is not null";
+
+    public async Task<IReadOnlyList<Guid>> SelectAsync(Sweep sweep, DateTime now, int max)
+    {
+        var (column, condition) = SweepColumn(sweep);
+        await using var command = source.CreateCommand(
+            $"select id from tasks where {condition} and {column} <= $1 order by {column} limit $2 for update skip locked");
+        command.Parameters.Add(Value(now));
+        command.Parameters.Add(Value(max));
+        await using var reader = await command.ExecuteReaderAsync();
+        var ids = new List<Guid>();
+        while (await reader.ReadAsync())
+            ids.Add(reader.GetGuid(0));
+        return ids;
+    }
+
+    public Task<DateTime?> NextAsync(Sweep sweep)
+    {
+        var (column, condition) = SweepColumn(sweep);
+        return ReadTimeAsync($"select {column} from tasks where {condition} order by {column} limit 1");
+    }
+
+    public async Task FollowClockAsync(DateTime now)
+    {
+        await using var batch = source.CreateBatch();
+        batch.Timeout = StorageRegistration.LongCommandSeconds;
+        batch.BatchCommands.Add(Command(FollowLeasesSql, Value(now)));
+        batch.BatchCommands.Add(Command(FollowDuesSql, Value(now)));
+        await batch.ExecuteNonQueryAsync();
+    }
+
+    public async Task RedispatchAllAsync(DateTime now)
+    {
+        await using var command = source.CreateCommand(RedispatchSql);
+        command.Parameters.Add(Value(now));
+        await command.ExecuteNonQueryAsync();
+    }
+
+    /// <summary>The time a sweep goes by, and the condition of its partial index.</summary>
+    private static (string Column, string Condition) SweepColumn(Sweep sweep) => sweep switch
+    {
+        Sweep.Dispatch => ("dispatch_at", "dispatch_at is not null"),
+        Sweep.ExpiredLease => ("lease_until", $"state = {TaskStates.Running} and lease_until is not null"),
+        _ => ("expires_at", "state in (3, 7) and expires_at is not null"),
+    };
+}

@@ -1,0 +1,181 @@
+using System.Data;
+using Microsoft.Data.SqlClient;
+using TaskQueue.Engine.Tasks;
+using static TaskQueue.Storage.SqlServer.Statement;
+
+namespace TaskQueue.Storage.SqlServer;
+
+internal sealed partial class SqlServerTaskStore
+{
+    // Their threads first: who ends a turn and who adds a member must not wait for one another.
+    private static readonly Statement LoadSql = new(
+        $"""
+        {AllOrNothing}
+        declare @wanted table (id binary(16) primary key);
+        insert into @wanted select id from {Rows.Table("@ids", "id binary(16)")} as j;
+        {LockThreadsText($"from @wanted w inner loop join tasks k {Sought} on k.id = w.id where k.thread_id is not null")}
+        {LockInOrder("@wanted", Rows.Read(TaskColumn.Loaded, "t."))};
+        """,
+        Json("@ids"));
+
+    private static readonly Statement UpdateSql = UpdateOf(TaskColumn.Changed);
+
+    private static readonly Statement AppendSql = new(
+        $"""
+        insert into task_events (stream, task_id, type, queue, level, attempt, worker, error, at, due_at, dispatch, frees)
+        select @stream, e.task_id, e.type, e.queue, e.level, e.attempt, e.worker, e.error, e.at, e.due_at, e.dispatch, e.frees
+        from {Rows.Table("@events", "task_id binary(16)", "type int", "queue nvarchar(128)", "level int", "attempt int", "worker nvarchar(max)", "error nvarchar(max)",
+            "at datetime2(6)", "due_at datetime2(6)", "dispatch bit", "frees bit", "ord int")} as e
+        order by e.ord
+        """,
+        Int("@stream"), Json("@events"));
+
+    // Only the holder of the stream's lock has these rows, so nobody comes between the two statements.
+    private static readonly Statement CountSql = new(
+        $"""
+        {AllOrNothing}
+        declare @counts table (queue nvarchar(128) collate {SqlServerTaskDbContext.Collation}, level int, type int, count bigint, primary key (queue, level, type));
+        insert into @counts select queue, level, type, count from {Rows.Table("@rows", "queue nvarchar(128)", "level int", "type int", "count bigint")} as r;
+        update c set count = c.count + n.count from @counts n
+        inner loop join queue_counts c {Sought} on c.queue = n.queue and c.level = n.level and c.stream = @stream and c.type = n.type;
+        insert into queue_counts (queue, level, stream, type, count)
+        select n.queue, n.level, @stream, n.type, n.count from @counts n
+        where not exists (select 1 from queue_counts c with (forceseek) where c.queue = n.queue and c.level = n.level and c.stream = @stream and c.type = n.type);
+        """,
+        Int("@stream"), Json("@rows"));
+
+    private static readonly Statement CountLinesSql = new(
+        $"""
+        {AllOrNothing}
+        declare @counts table (batch_id binary(16), line_end int, count int, primary key (batch_id, line_end));
+        insert into @counts select batch_id, line_end, count from {Rows.Table("@rows", "batch_id binary(16)", "line_end int", "count int")} as r;
+        update c set count = c.count + n.count from @counts n
+        inner loop join batch_counts c {Sought} on c.batch_id = n.batch_id and c.stream = @stream and c.line_end = n.line_end;
+        insert into batch_counts (batch_id, stream, line_end, count)
+        select n.batch_id, @stream, n.line_end, n.count from @counts n
+        where not exists (select 1 from batch_counts c with (forceseek) where c.batch_id = n.batch_id and c.stream = @stream and c.line_end = n.line_end);
+        """,
+        Int("@stream"), Json("@rows"));
+
+    private static readonly Statement OweSql = new(
+        $"""
+        insert into callbacks (subject_id, url, body, state, attempts, due_at, log, created_at, owner, origin)
+        select o.subject_id, o.url, o.body, 0, 0, o.at, N'[]', o.at, o.owner, o.origin
+        from {Rows.Table("@owed", "subject_id binary(16)", "url nvarchar(max)", "body nvarchar(max)", "at datetime2(6)", Owner, Origin)} as o
+        """,
+        Json("@owed"));
+
+    // Two deaths at once would not see each other's letter: each waits for the commit of the one before, and that before it writes its own.
+    private static readonly Statement LockLettersSql = new(TakeLock("concat(N'taskqueue:letters:', @queue)"), Queue("@queue"));
+
+    private static readonly Statement EvictSql = new(
+        $"""
+        {AllOrNothing}
+        declare @old table (id binary(16) primary key);
+        insert into @old
+        select id from tasks {Newest} where queue = @queue and dead = 1 and delete_at > @now order by finished_at desc, id desc offset @max rows;
+        update t set delete_at = @now, dead = 0 from @old o inner loop join tasks t {Sought} on t.id = o.id where t.dead = 1;
+        """,
+        Queue("@queue"), Int("@max"), Time("@now"));
+
+    /// <summary>Reads rows and locks them, one after the other in the order of their ids: the ids come sorted, and a loop takes each by its key.</summary>
+    private static string LockInOrder(string ids, string columns, string? still = null) =>
+        $"""
+        select {columns} from (select top (2147483647) id from {ids} order by id) as i inner loop join tasks t {Locked} on t.id = i.id
+        {(still is null ? "" : $"where {still} ")}order by i.id option (force order, maxdop 1)
+        """;
+
+    public async Task<ITaskSession> BeginAsync()
+    {
+        var connection = await OpenAsync();
+        try
+        {
+            return new Session(connection, (SqlTransaction)await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted));
+        }
+        catch
+        {
+            await connection.DisposeAsync();
+            throw;
+        }
+    }
+
+    private static Statement UpdateOf(TaskColumn[] columns) => new(
+        $"""
+        update t set {string.Join(", ", columns.Select(c => $"{c.Name} = u.{c.Name}"))}
+        from {Rows.Table("@rows", [TaskColumn.Id, .. columns])} as u inner loop join tasks t {Sought} on t.id = u.id
+        """,
+        Json("@rows"));
+
+    private static string UpdateRows(TaskColumn[] columns, IReadOnlyList<TaskState> tasks) => Rows.Json([TaskColumn.Id, .. columns], tasks);
+
+    /// <summary>Locks a stream, then appends the events to it and counts the ends among them. The last thing before a commit.</summary>
+    private static async Task AppendAsync(SqlConnection connection, SqlTransaction transaction, IReadOnlyList<TaskEvent> events)
+    {
+        if (events.Count == 0)
+            return;
+        var stream = PickStream();
+        await ExecuteAsync(connection, transaction, LockStreamSql, stream);
+        var written = events.Where(e => e.IsWritten).ToList();
+        if (written.Count > 0)
+        {
+            await ExecuteAsync(connection, transaction, AppendSql, stream, Rows.Json(written.Select((e, ord) => (object?[])
+                [e.TaskId, (int)e.Type, e.Queue, e.Level, e.Attempt, e.Worker, e.Error, e.At, e.DueAt, e.Dispatch, e.Frees, ord])));
+        }
+
+        var ends = events.Where(e => TaskEvent.IsTerminal(e.Type)).CountBy(e => (e.Queue, e.Level, e.Type)).ToList();
+        if (ends.Count > 0)
+            await ExecuteAsync(connection, transaction, CountSql, stream, Rows.Json(ends.Select(c => (object?[])[c.Key.Queue, c.Key.Level, (int)c.Key.Type, (long)c.Value])));
+        var lines = events.Where(e => e.Line is not null).CountBy(e => e.Line!.Value).ToList();
+        if (lines.Count > 0)
+            await ExecuteAsync(connection, transaction, CountLinesSql, stream, Rows.Json(lines.Select(c => (object?[])[c.Key.Batch, (int)c.Key.End, c.Value])));
+    }
+
+    private sealed class Session(SqlConnection connection, SqlTransaction transaction) : ITaskSession
+    {
+        public async Task<Dictionary<Guid, TaskState>> LoadAsync(IReadOnlyList<Guid> ids) =>
+            (await ReadAsync(connection, transaction, LoadSql, r => TaskColumn.ReadRow(TaskColumn.Loaded, r), Rows.Json(ids.Distinct())))
+                .ToDictionary(t => t.CorrelationId);
+
+        public async Task SaveAsync(IReadOnlyList<TaskState> inserts, IReadOnlyList<TaskState> updates)
+        {
+            try
+            {
+                await WriteAsync(inserts, updates);
+                await transaction.CommitAsync();
+            }
+            catch (SqlException taken) when (SqlServerFaults.IsDuplicateOf(taken, "PK_tasks"))
+            {
+                throw new TaskIdTakenException();
+            }
+            catch (SqlException taken) when (SqlServerFaults.IsDuplicateOf(taken, TaskDbContext.DedupeIndex))
+            {
+                throw new DedupeKeyTakenException(taken);
+            }
+        }
+
+        private async Task WriteAsync(IReadOnlyList<TaskState> inserts, IReadOnlyList<TaskState> updates)
+        {
+            List<TaskState> full = [.. TaskChanges.FullQueues(updates)];
+            foreach (var letter in full)
+                await ExecuteAsync(connection, transaction, LockLettersSql, letter.Queue);
+            if (inserts.Count > 0
+                && (await ReadAsync(connection, transaction, InsertTasksSql, r => StoredValue.Id(r, 0), Rows.Json(TaskColumn.All, inserts))).Count < inserts.Count)
+                throw new TaskIdTakenException();
+            if (updates.Count > 0)
+                await ExecuteAsync(connection, transaction, UpdateSql, UpdateRows(TaskColumn.Changed, updates));
+            var owed = TaskChanges.Owed(updates);
+            if (owed.Count > 0)
+                await ExecuteAsync(connection, transaction, OweSql, Rows.Json(owed.Select(o => (object?[])[o.SubjectId, o.Url, o.Body, o.At, o.Owner, o.Origin])));
+            foreach (var letter in full)
+                await ExecuteAsync(connection, transaction, EvictSql, letter.Queue, letter.Settings.DeadLetters.MaxSize, letter.FinishedAt!.Value);
+            await ElectAsync(connection, transaction, [.. TaskChanges.Threads(updates)]);
+            await AppendAsync(connection, transaction, [.. inserts.Concat(updates).SelectMany(t => t.Events)]);
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await transaction.DisposeAsync();
+            await connection.DisposeAsync();
+        }
+    }
+}

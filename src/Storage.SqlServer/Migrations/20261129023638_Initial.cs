@@ -1,0 +1,704 @@
+using System;
+using Microsoft.EntityFrameworkCore.Migrations;
+
+#nullable disable
+
+#pragma warning disable CA1814 // Prefer jagged arrays over multidimensional
+
+namespace TaskQueue.Storage.SqlServer.Migrations
+{
+    /// <inheritdoc />
+    public partial class Initial : Migration
+    {
+        /// <inheritdoc />
+        protected override void Up(MigrationBuilder migrationBuilder)
+        {
+            migrationBuilder.CreateTable(
+                name: "api_keys",
+                columns: table => new
+                {
+                    id = table.Column<byte[]>(type: "binary(16)", nullable: false),
+                    name = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    tenant = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    hash = table.Column<string>(type: "nvarchar(64)", maxLength: 64, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    previous_hash = table.Column<string>(type: "nvarchar(64)", maxLength: 64, nullable: true, collation: "Latin1_General_100_BIN2"),
+                    previous_until = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
+                    scopes = table.Column<string>(type: "nvarchar(max)", nullable: false, collation: "Latin1_General_100_BIN2"),
+                    queues = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
+                    rate = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
+                    quota = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
+                    expires_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
+                    created_at = table.Column<DateTime>(type: "datetime2(6)", nullable: false),
+                    created_by = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: true, collation: "Latin1_General_100_BIN2"),
+                    last_used_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
+                    revoked_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_api_keys", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
+                name: "audit",
+                columns: table => new
+                {
+                    id = table.Column<long>(type: "bigint", nullable: false)
+                        .Annotation("SqlServer:Identity", "1, 1"),
+                    at = table.Column<DateTime>(type: "datetime2(6)", nullable: false),
+                    actor = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: true, collation: "Latin1_General_100_BIN2"),
+                    tenant = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: true, collation: "Latin1_General_100_BIN2"),
+                    action = table.Column<string>(type: "nvarchar(64)", maxLength: 64, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    target = table.Column<string>(type: "nvarchar(512)", maxLength: 512, nullable: true, collation: "Latin1_General_100_BIN2"),
+                    before = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
+                    after = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
+                    address = table.Column<string>(type: "nvarchar(64)", maxLength: 64, nullable: true, collation: "Latin1_General_100_BIN2"),
+                    result = table.Column<string>(type: "nvarchar(512)", maxLength: 512, nullable: false, collation: "Latin1_General_100_BIN2")
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_audit", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
+                name: "batch_bad_lines",
+                columns: table => new
+                {
+                    batch_id = table.Column<byte[]>(type: "binary(16)", nullable: false),
+                    line = table.Column<int>(type: "int", nullable: false),
+                    custom_id = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
+                    code = table.Column<string>(type: "nvarchar(64)", maxLength: 64, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    message = table.Column<string>(type: "nvarchar(max)", nullable: false, collation: "Latin1_General_100_BIN2")
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_batch_bad_lines", x => new { x.batch_id, x.line });
+                });
+
+            migrationBuilder.CreateTable(
+                name: "batch_counts",
+                columns: table => new
+                {
+                    batch_id = table.Column<byte[]>(type: "binary(16)", nullable: false),
+                    stream = table.Column<int>(type: "int", nullable: false),
+                    line_end = table.Column<int>(type: "int", nullable: false),
+                    count = table.Column<int>(type: "int", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_batch_counts", x => new { x.batch_id, x.stream, x.line_end });
+                });
+
+            migrationBuilder.CreateTable(
+                name: "batches",
+                columns: table => new
+                {
+                    id = table.Column<byte[]>(type: "binary(16)", nullable: false),
+                    state = table.Column<int>(type: "int", nullable: false),
+                    queue = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    level = table.Column<int>(type: "int", nullable: false),
+                    endpoint = table.Column<string>(type: "nvarchar(256)", maxLength: 256, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    completion_window = table.Column<string>(type: "nvarchar(16)", maxLength: 16, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    input_file_id = table.Column<string>(type: "nvarchar(64)", maxLength: 64, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    output_file_id = table.Column<string>(type: "nvarchar(64)", maxLength: 64, nullable: true, collation: "Latin1_General_100_BIN2"),
+                    error_file_id = table.Column<string>(type: "nvarchar(64)", maxLength: 64, nullable: true, collation: "Latin1_General_100_BIN2"),
+                    strict = table.Column<bool>(type: "bit", nullable: false),
+                    owner = table.Column<byte[]>(type: "varbinary(800)", nullable: true),
+                    submitter_key = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
+                    metadata = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
+                    callback_url = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
+                    errors = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
+                    total = table.Column<int>(type: "int", nullable: false),
+                    bad_lines = table.Column<int>(type: "int", nullable: false),
+                    completed = table.Column<int>(type: "int", nullable: false),
+                    failed_lines = table.Column<int>(type: "int", nullable: false),
+                    lines_done = table.Column<int>(type: "int", nullable: false),
+                    bytes_done = table.Column<long>(type: "bigint", nullable: false),
+                    worked_until = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
+                    created_at = table.Column<DateTime>(type: "datetime2(6)", nullable: false),
+                    deadline_at = table.Column<DateTime>(type: "datetime2(6)", nullable: false),
+                    in_progress_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
+                    finalizing_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
+                    cancelling_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
+                    finished_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
+                    version = table.Column<int>(type: "int", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_batches", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
+                name: "callbacks",
+                columns: table => new
+                {
+                    id = table.Column<long>(type: "bigint", nullable: false)
+                        .Annotation("SqlServer:Identity", "1, 1"),
+                    subject_id = table.Column<byte[]>(type: "binary(16)", nullable: false),
+                    url = table.Column<string>(type: "nvarchar(max)", nullable: false, collation: "Latin1_General_100_BIN2"),
+                    body = table.Column<string>(type: "nvarchar(max)", nullable: false, collation: "Latin1_General_100_BIN2"),
+                    state = table.Column<int>(type: "int", nullable: false),
+                    attempts = table.Column<int>(type: "int", nullable: false),
+                    due_at = table.Column<DateTime>(type: "datetime2(6)", nullable: false),
+                    log = table.Column<string>(type: "nvarchar(max)", nullable: false, collation: "Latin1_General_100_BIN2"),
+                    created_at = table.Column<DateTime>(type: "datetime2(6)", nullable: false),
+                    finished_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
+                    owner = table.Column<byte[]>(type: "varbinary(800)", nullable: true),
+                    origin = table.Column<string>(type: "nvarchar(300)", maxLength: 300, nullable: true, collation: "Latin1_General_100_BIN2")
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_callbacks", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
+                name: "event_streams",
+                columns: table => new
+                {
+                    id = table.Column<int>(type: "int", nullable: false),
+                    cursor = table.Column<long>(type: "bigint", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_event_streams", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
+                name: "file_chunks",
+                columns: table => new
+                {
+                    file_id = table.Column<string>(type: "nvarchar(64)", maxLength: 64, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    number = table.Column<int>(type: "int", nullable: false),
+                    data = table.Column<byte[]>(type: "varbinary(max)", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_file_chunks", x => new { x.file_id, x.number });
+                });
+
+            migrationBuilder.CreateTable(
+                name: "files",
+                columns: table => new
+                {
+                    id = table.Column<string>(type: "nvarchar(64)", maxLength: 64, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    owner = table.Column<byte[]>(type: "varbinary(800)", nullable: true),
+                    purpose = table.Column<string>(type: "nvarchar(64)", maxLength: 64, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    file_name = table.Column<string>(type: "nvarchar(1024)", maxLength: 1024, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    bytes = table.Column<long>(type: "bigint", nullable: false),
+                    created_at = table.Column<DateTime>(type: "datetime2(6)", nullable: false),
+                    ready = table.Column<bool>(type: "bit", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_files", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
+                name: "quarantine",
+                columns: table => new
+                {
+                    id = table.Column<long>(type: "bigint", nullable: false)
+                        .Annotation("SqlServer:Identity", "1, 1"),
+                    kind = table.Column<string>(type: "nvarchar(32)", maxLength: 32, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    subject = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    queue = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: true, collation: "Latin1_General_100_BIN2"),
+                    owner = table.Column<byte[]>(type: "varbinary(800)", nullable: true),
+                    reason = table.Column<string>(type: "nvarchar(max)", nullable: false, collation: "Latin1_General_100_BIN2"),
+                    state = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
+                    at = table.Column<DateTime>(type: "datetime2(6)", nullable: false),
+                    count = table.Column<int>(type: "int", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_quarantine", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
+                name: "queue_counts",
+                columns: table => new
+                {
+                    queue = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    level = table.Column<int>(type: "int", nullable: false),
+                    stream = table.Column<int>(type: "int", nullable: false),
+                    type = table.Column<int>(type: "int", nullable: false),
+                    count = table.Column<long>(type: "bigint", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_queue_counts", x => new { x.queue, x.level, x.stream, x.type });
+                });
+
+            migrationBuilder.CreateTable(
+                name: "queue_gates",
+                columns: table => new
+                {
+                    queue = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    bucket_base = table.Column<long>(type: "bigint", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_queue_gates", x => x.queue);
+                });
+
+            migrationBuilder.CreateTable(
+                name: "queue_locks",
+                columns: table => new
+                {
+                    queue = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    level = table.Column<int>(type: "int", nullable: false),
+                    task_id = table.Column<byte[]>(type: "binary(16)", nullable: false),
+                    attempt = table.Column<int>(type: "int", nullable: false),
+                    until = table.Column<DateTime>(type: "datetime2(6)", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_queue_locks", x => new { x.queue, x.level });
+                });
+
+            migrationBuilder.CreateTable(
+                name: "queues",
+                columns: table => new
+                {
+                    id = table.Column<int>(type: "int", nullable: false)
+                        .Annotation("SqlServer:Identity", "1, 1"),
+                    name = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    delivery = table.Column<int>(type: "int", nullable: false),
+                    endpoint = table.Column<string>(type: "nvarchar(256)", maxLength: 256, nullable: true, collation: "Latin1_General_100_BIN2"),
+                    owner = table.Column<byte[]>(type: "varbinary(800)", nullable: true),
+                    version = table.Column<int>(type: "int", nullable: false),
+                    settings = table.Column<string>(type: "nvarchar(max)", nullable: false),
+                    created_at = table.Column<DateTime>(type: "datetime2(6)", nullable: false),
+                    updated_at = table.Column<DateTime>(type: "datetime2(6)", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_queues", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
+                name: "schedules",
+                columns: table => new
+                {
+                    id = table.Column<int>(type: "int", nullable: false)
+                        .Annotation("SqlServer:Identity", "1, 1"),
+                    queue = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    name = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    version = table.Column<int>(type: "int", nullable: false),
+                    settings = table.Column<string>(type: "nvarchar(max)", nullable: false),
+                    created_at = table.Column<DateTime>(type: "datetime2(6)", nullable: false),
+                    updated_at = table.Column<DateTime>(type: "datetime2(6)", nullable: false),
+                    next_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
+                    last_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_schedules", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
+                name: "task_events",
+                columns: table => new
+                {
+                    stream = table.Column<int>(type: "int", nullable: false),
+                    id = table.Column<long>(type: "bigint", nullable: false)
+                        .Annotation("SqlServer:Identity", "1, 1"),
+                    task_id = table.Column<byte[]>(type: "binary(16)", nullable: false),
+                    type = table.Column<int>(type: "int", nullable: false),
+                    queue = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    level = table.Column<int>(type: "int", nullable: false),
+                    attempt = table.Column<int>(type: "int", nullable: false),
+                    worker = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
+                    error = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
+                    at = table.Column<DateTime>(type: "datetime2(6)", nullable: false),
+                    due_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
+                    dispatch = table.Column<bool>(type: "bit", nullable: false),
+                    frees = table.Column<bool>(type: "bit", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_task_events", x => new { x.stream, x.id });
+                });
+
+            migrationBuilder.CreateTable(
+                name: "tasks",
+                columns: table => new
+                {
+                    id = table.Column<byte[]>(type: "binary(16)", nullable: false),
+                    state = table.Column<int>(type: "int", nullable: false),
+                    queue = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    level = table.Column<int>(type: "int", nullable: false),
+                    priority = table.Column<int>(type: "int", nullable: false),
+                    push = table.Column<bool>(type: "bit", nullable: false),
+                    name = table.Column<byte[]>(type: "varbinary(800)", nullable: true),
+                    dedupe_key = table.Column<byte[]>(type: "varbinary(800)", nullable: true),
+                    thread_id = table.Column<byte[]>(type: "varbinary(800)", nullable: true),
+                    held = table.Column<bool>(type: "bit", nullable: false),
+                    payload = table.Column<string>(type: "nvarchar(max)", nullable: false, collation: "Latin1_General_100_BIN2"),
+                    headers = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
+                    result = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
+                    error = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
+                    attempt = table.Column<int>(type: "int", nullable: false),
+                    attempts_left = table.Column<int>(type: "int", nullable: false),
+                    max_attempts = table.Column<int>(type: "int", nullable: false),
+                    retry = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
+                    default_lease_ms = table.Column<int>(type: "int", nullable: false),
+                    lease_ms = table.Column<int>(type: "int", nullable: false),
+                    lease_until = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
+                    worker = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
+                    claimed_by = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: true, collation: "Latin1_General_100_BIN2"),
+                    created_at = table.Column<DateTime>(type: "datetime2(6)", nullable: false),
+                    due_at = table.Column<DateTime>(type: "datetime2(6)", nullable: false),
+                    expires_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
+                    started_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
+                    finished_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
+                    gated = table.Column<bool>(type: "bit", nullable: false),
+                    dead = table.Column<bool>(type: "bit", nullable: false),
+                    delete_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
+                    dispatch_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
+                    ending = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
+                    batch_id = table.Column<byte[]>(type: "binary(16)", nullable: true),
+                    owner = table.Column<byte[]>(type: "varbinary(800)", nullable: true),
+                    progress = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2")
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_tasks", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
+                name: "tenant_usage",
+                columns: table => new
+                {
+                    tenant = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    resource = table.Column<string>(type: "nvarchar(64)", maxLength: 64, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    process = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    amount = table.Column<long>(type: "bigint", nullable: false),
+                    updated_at = table.Column<DateTime>(type: "datetime2(6)", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_tenant_usage", x => new { x.tenant, x.resource, x.process });
+                });
+
+            migrationBuilder.CreateTable(
+                name: "webhook_receivers",
+                columns: table => new
+                {
+                    owner = table.Column<byte[]>(type: "varbinary(800)", nullable: false),
+                    origin = table.Column<string>(type: "nvarchar(300)", maxLength: 300, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    verified_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
+                    challenged_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_webhook_receivers", x => new { x.owner, x.origin });
+                });
+
+            migrationBuilder.InsertData(
+                table: "event_streams",
+                columns: new[] { "id", "cursor" },
+                values: new object[,]
+                {
+                    { 0, 0L },
+                    { 1, 0L },
+                    { 2, 0L },
+                    { 3, 0L },
+                    { 4, 0L },
+                    { 5, 0L },
+                    { 6, 0L },
+                    { 7, 0L },
+                    { 8, 0L },
+                    { 9, 0L },
+                    { 10, 0L },
+                    { 11, 0L },
+                    { 12, 0L },
+                    { 13, 0L },
+                    { 14, 0L },
+                    { 15, 0L },
+                    { 16, 0L },
+                    { 17, 0L },
+                    { 18, 0L },
+                    { 19, 0L },
+                    { 20, 0L },
+                    { 21, 0L },
+                    { 22, 0L },
+                    { 23, 0L },
+                    { 24, 0L },
+                    { 25, 0L },
+                    { 26, 0L },
+                    { 27, 0L },
+                    { 28, 0L },
+                    { 29, 0L },
+                    { 30, 0L },
+                    { 31, 0L },
+                    { 32, 0L },
+                    { 33, 0L },
+                    { 34, 0L },
+                    { 35, 0L },
+                    { 36, 0L },
+                    { 37, 0L },
+                    { 38, 0L },
+                    { 39, 0L },
+                    { 40, 0L },
+                    { 41, 0L },
+                    { 42, 0L },
+                    { 43, 0L },
+                    { 44, 0L },
+                    { 45, 0L },
+                    { 46, 0L },
+                    { 47, 0L },
+                    { 48, 0L },
+                    { 49, 0L },
+                    { 50, 0L },
+                    { 51, 0L },
+                    { 52, 0L },
+                    { 53, 0L },
+                    { 54, 0L },
+                    { 55, 0L },
+                    { 56, 0L },
+                    { 57, 0L },
+                    { 58, 0L },
+                    { 59, 0L },
+                    { 60, 0L },
+                    { 61, 0L },
+                    { 62, 0L },
+                    { 63, 0L }
+                });
+
+            migrationBuilder.InsertData(
+                table: "queues",
+                columns: new[] { "id", "created_at", "delivery", "endpoint", "name", "owner", "settings", "updated_at", "version" },
+                values: new object[] { 1, new DateTime(1970, 1, 1, 0, 0, 0, 0, DateTimeKind.Utc), 1, null, "tasks", null, "{\"Description\":\"\",\"MaxRunning\":0,\"SubmitterToken\":false,\"Paused\":false,\"DeadLetters\":{\"Enabled\":true,\"MaxSize\":0},\"Events\":0}", new DateTime(1970, 1, 1, 0, 0, 0, 0, DateTimeKind.Utc), 1 });
+
+            migrationBuilder.CreateIndex(
+                name: "ix_api_keys_hash",
+                table: "api_keys",
+                column: "hash",
+                unique: true);
+
+            migrationBuilder.CreateIndex(
+                name: "ix_audit_at",
+                table: "audit",
+                column: "at");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_audit_tenant",
+                table: "audit",
+                columns: new[] { "tenant", "id" });
+
+            migrationBuilder.CreateIndex(
+                name: "ix_batches_created",
+                table: "batches",
+                columns: new[] { "created_at", "id" });
+
+            migrationBuilder.CreateIndex(
+                name: "ix_batches_live",
+                table: "batches",
+                column: "state",
+                filter: "state < 8");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_callbacks_due",
+                table: "callbacks",
+                column: "due_at",
+                filter: "state = 0");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_callbacks_finished",
+                table: "callbacks",
+                column: "finished_at",
+                filter: "finished_at is not null");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_callbacks_subject",
+                table: "callbacks",
+                column: "subject_id");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_files_created",
+                table: "files",
+                columns: new[] { "created_at", "id" });
+
+            migrationBuilder.CreateIndex(
+                name: "ix_quarantine_subject",
+                table: "quarantine",
+                columns: new[] { "kind", "subject" },
+                unique: true);
+
+            migrationBuilder.CreateIndex(
+                name: "ix_queues_name",
+                table: "queues",
+                column: "name",
+                unique: true);
+
+            migrationBuilder.CreateIndex(
+                name: "ix_schedules_name",
+                table: "schedules",
+                columns: new[] { "queue", "name" },
+                unique: true);
+
+            migrationBuilder.CreateIndex(
+                name: "ix_schedules_next",
+                table: "schedules",
+                column: "next_at",
+                filter: "next_at is not null");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_task_events_task",
+                table: "task_events",
+                column: "task_id");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_tasks_batch",
+                table: "tasks",
+                columns: new[] { "batch_id", "id" },
+                filter: "batch_id is not null");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_tasks_batch_live",
+                table: "tasks",
+                column: "batch_id",
+                filter: "batch_id is not null and state in (3, 4, 7)");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_tasks_claim",
+                table: "tasks",
+                columns: new[] { "queue", "level", "priority", "due_at", "id" },
+                filter: "state in (3, 7) and held = 0");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_tasks_dead",
+                table: "tasks",
+                columns: new[] { "queue", "finished_at", "id" },
+                filter: "dead = 1")
+                .Annotation("SqlServer:Include", new[] { "delete_at" });
+
+            migrationBuilder.CreateIndex(
+                name: "ix_tasks_dedupe",
+                table: "tasks",
+                columns: new[] { "queue", "dedupe_key" },
+                unique: true,
+                filter: "dedupe_key is not null and state in (3, 4, 7)");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_tasks_delete",
+                table: "tasks",
+                column: "delete_at",
+                filter: "delete_at is not null");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_tasks_dispatch",
+                table: "tasks",
+                column: "dispatch_at",
+                filter: "dispatch_at is not null");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_tasks_ended",
+                table: "tasks",
+                columns: new[] { "state", "id" },
+                filter: "state in (6, 8, 9)");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_tasks_expiry",
+                table: "tasks",
+                column: "expires_at",
+                filter: "state in (3, 7) and expires_at is not null");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_tasks_gated",
+                table: "tasks",
+                column: "queue",
+                filter: "state = 4 and gated = 1");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_tasks_lease",
+                table: "tasks",
+                column: "lease_until",
+                filter: "state = 4")
+                .Annotation("SqlServer:Include", new[] { "queue", "level", "gated" });
+
+            migrationBuilder.CreateIndex(
+                name: "ix_tasks_owner",
+                table: "tasks",
+                columns: new[] { "owner", "id" },
+                filter: "owner is not null");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_tasks_thread",
+                table: "tasks",
+                columns: new[] { "queue", "thread_id", "due_at", "id" },
+                filter: "thread_id is not null and state in (3, 7)");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_tasks_turn",
+                table: "tasks",
+                columns: new[] { "queue", "thread_id" },
+                unique: true,
+                filter: "thread_id is not null and held = 0 and state in (3, 4, 7)");
+
+            // Five thousand row locks of one statement would become a lock of the table, and every claim would wait for it.
+            migrationBuilder.Sql("alter table tasks set (lock_escalation = disable)");
+            migrationBuilder.Sql("alter table task_events set (lock_escalation = disable)");
+        }
+
+        /// <inheritdoc />
+        protected override void Down(MigrationBuilder migrationBuilder)
+        {
+            migrationBuilder.DropTable(
+                name: "api_keys");
+
+            migrationBuilder.DropTable(
+                name: "audit");
+
+            migrationBuilder.DropTable(
+                name: "batch_bad_lines");
+
+            migrationBuilder.DropTable(
+                name: "batch_counts");
+
+            migrationBuilder.DropTable(
+                name: "batches");
+
+            migrationBuilder.DropTable(
+                name: "callbacks");
+
+            migrationBuilder.DropTable(
+                name: "event_streams");
+
+            migrationBuilder.DropTable(
+                name: "file_chunks");
+
+            migrationBuilder.DropTable(
+                name: "files");
+
+            migrationBuilder.DropTable(
+                name: "quarantine");
+
+            migrationBuilder.DropTable(
+                name: "queue_counts");
+
+            migrationBuilder.DropTable(
+                name: "queue_gates");
+
+            migrationBuilder.DropTable(
+                name: "queue_locks");
+
+            migrationBuilder.DropTable(
+                name: "queues");
+
+            migrationBuilder.DropTable(
+                name: "schedules");
+
+            migrationBuilder.DropTable(
+                name: "task_events");
+
+            migrationBuilder.DropTable(
+                name: "tasks");
+
+            migrationBuilder.DropTable(
+                name: "tenant_usage");
+
+            migrationBuilder.DropTable(
+                name: "webhook_receivers");
+        }
+    }
+}

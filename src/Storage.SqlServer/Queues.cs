@@ -1,0 +1,178 @@
+using Microsoft.Data.SqlClient;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Tasks;
+using TaskQueue.Storage.Hosting;
+using static TaskQueue.Storage.SqlServer.Statement;
+
+namespace TaskQueue.Storage.SqlServer;
+
+/// <summary>Statements about whole queues. Each reads the rows of its queue through the filtered indexes.</summary>
+internal sealed partial class SqlServerTaskStore
+{
+    private const string Waiting = "t.state in (3, 7) and t.held = 0";
+
+    private const string Threaded = "t.thread_id is not null and t.state in (3, 7)";
+
+    // Threads end with the queue that they are pushed to: the broker has no such order.
+    private static readonly Statement AdoptSql = Changing(
+        $"t.push = 0 and t.state in (3, 7) and t.id in ({Ids($"{Waiting}")} union all {Ids(Threaded)})",
+        "push = 1, dispatch_at = due_at, thread_id = null, held = 0", "t.push = 0 and t.state in (3, 7)", Queue("@queue"));
+
+    private static readonly Statement RearmSql = Changing(
+        $"t.queue = @queue and {Waiting} and t.push = 1 and t.dispatch_at is null",
+        "dispatch_at = case when due_at > @now then due_at else @now end", $"{Waiting} and t.push = 1 and t.dispatch_at is null", Queue("@queue"), Time("@now"));
+
+    private static readonly Statement GateRunningSql = Changing(
+        "t.queue = @queue and t.state = 4 and t.gated = 0", "gated = 1", "t.state = 4 and t.gated = 0", Queue("@queue"));
+
+    private static readonly Statement AddGateSql = new(
+        "insert into queue_gates (queue, bucket_base) select @queue, 0 where not exists (select 1 from queue_gates where queue = @queue)", Queue("@queue"));
+
+    private static readonly Statement FillBucketSql = new("update queue_gates set bucket_base = 0 where queue = @queue", Queue("@queue"));
+
+    // Its ids are collected twice, as a task may move from one part of the first read to another behind its back. And it may die, or a
+    // letter wait again, while we wait for its row: what it is now decides.
+    private static readonly Statement PurgeSql = new(
+        $"""
+        {AllOrNothing}
+        declare @found table (id binary(16) primary key);
+        declare @gone table (id binary(16) primary key, dead bit);
+        insert into @found select distinct id from ({Members}) as m;
+        insert into @found select distinct id from ({Members}) as m where id not in (select id from @found);
+        insert into @gone {LockInOrder("@found", "t.id, t.dead", "(t.state in (3, 4, 7) or t.dead = 1) and (@before is null or t.created_at < @before)")};
+        update t set delete_at = @now, dead = 0 from @gone g inner loop join tasks t {Sought} on t.id = g.id where g.dead = 1;
+        update t set state = {TaskStates.Cancelled}, finished_at = @now, delete_at = case when t.batch_id is null then @now end, lease_until = null, dispatch_at = null,
+            held = 0, gated = 0
+        from @gone g inner loop join tasks t {Sought} on t.id = g.id where g.dead = 0;
+        select id from @gone where dead = 0;
+        """,
+        Queue("@queue"), Time("@now"), Time("@before"));
+
+    private static string Members => $"{Ids(Waiting)} union all {Ids(Threaded)} union all {Ids("t.state = 4")} union all {Ids("t.dead = 1")}";
+
+    // As bytes, in which no two are taken for equal that are not.
+    private static readonly Statement ThreadsSql = new(
+        $"select cast(d.thread_id as nvarchar(400)) from (select distinct t.thread_id from tasks t where t.queue = @queue and {Threaded}) as d", Queue("@queue"));
+
+    private static readonly Statement CancelledEventsSql = new(
+        $"""
+        insert into task_events (stream, task_id, type, queue, level, attempt, worker, at, dispatch, frees)
+        select @stream, t.id, {(int)TaskEventType.Cancelled}, t.queue, t.level, t.attempt, t.worker, @now, 0, 0
+        from {Rows.Table("@ids", "id binary(16)")} as k inner loop join tasks t {Sought} on t.id = k.id
+        """,
+        Int("@stream"), Time("@now"), Json("@ids"));
+
+    private static readonly Statement ForgetCountsSql = new("delete from queue_counts where queue = @queue", Queue("@queue"));
+
+    private static readonly Statement StatsSql = new(
+        """
+        select
+            (select count_big(*) from tasks where queue = @queue and state in (3, 7) and held = 0)
+                + (select count_big(*) from tasks where queue = @queue and thread_id is not null and state in (3, 7) and held = 1),
+            (select count_big(*) from tasks where queue = @queue and state = 4),
+            (select count_big(*) from tasks where queue = @queue and dead = 1 and (delete_at is null or delete_at > @now)),
+            (select coalesce(sum(count), 0) from queue_counts where queue = @queue and type = 3),
+            (select coalesce(sum(count), 0) from queue_counts where queue = @queue and type = 7),
+            (select min(due_at) from tasks where queue = @queue and state in (3, 7) and held = 0 and due_at <= @now and (expires_at is null or expires_at > @now))
+        """,
+        Queue("@queue"), Time("@now"));
+
+    // Not before all its events are published: they would be lost. It is asked again once the row is locked, as who changed it last may
+    // have committed between the begin of the statement, of which row versions are, and the lock.
+    private static readonly Statement RemoveSql = new(
+        $"""
+        {AllOrNothing}
+        declare @gone table (id binary(16) primary key, queue nvarchar(128), dead bit);
+        insert into @gone
+        select top (@max) t.id, t.queue, t.dead from tasks t {Skipping}
+        where t.delete_at is not null and t.delete_at <= @now
+          and not exists ({Unpublished("t.id")})
+        order by t.delete_at;
+        delete g from @gone g where exists ({Unpublished("g.id")});
+        delete e from @gone g inner loop join task_events e on e.task_id = g.id;
+        delete t from @gone g inner loop join tasks t {Sought} on t.id = g.id;
+        select queue, dead from @gone;
+        """,
+        Time("@now"), Int("@max"));
+
+    private static string Unpublished(string id) =>
+        $"select 1 from task_events e join event_streams s on s.id = e.stream where e.task_id = {id} and e.id > s.[cursor]";
+
+    private static string Ids(string condition) => $"select t.id from tasks t where t.queue = @queue and {condition}";
+
+    /// <summary>Locks rows in the order of their ids, then changes those of them that the state test still fits.</summary>
+    private static Statement Changing(string which, string set, string still, params Parameter[] parameters) => new(
+        $"""
+        {AllOrNothing}
+        declare @found table (id binary(16) primary key);
+        declare @locked table (id binary(16) primary key);
+        begin transaction;
+        insert into @found select distinct t.id from tasks t where {which};
+        insert into @locked {LockInOrder("@found", "t.id", still)};
+        update t set {set} from @locked l inner loop join tasks t {Sought} on t.id = l.id;
+        commit;
+        """,
+        parameters);
+
+    public Task AdoptAsync(string queue) => RunAsync(AdoptSql, queue);
+
+    public async Task GateAsync(string queue)
+    {
+        await RunAsync(AddGateSql, queue);
+        await RunAsync(GateRunningSql, queue);
+    }
+
+    public Task RearmAsync(string queue, DateTime now) => RunAsync(RearmSql, queue, now);
+
+    public async Task<int> PurgeAsync(string queue, EventPolicy events, DateTime now, DateTime? acceptedBefore = null) =>
+        (await InTransactionAsync<List<Guid>>(async (connection, transaction) =>
+        {
+            if (acceptedBefore is null)
+                await ExecuteAsync(connection, transaction, FillBucketSql, queue);
+            await ExecuteLongAsync(connection, transaction, LockThreadsSql, KeyRows(await ReadThreadsAsync(connection, transaction, queue)));
+            var cancelled = await ReadLongAsync(connection, transaction, PurgeSql, r => StoredValue.Id(r, 0), queue, now, acceptedBefore);
+            // Members that came while we waited for the holder of their turn are kept, and one of them has it now.
+            await ElectAsync(connection, transaction, await ReadThreadsAsync(connection, transaction, queue));
+            var stream = PickStream();
+            await ExecuteAsync(connection, transaction, LockStreamSql, stream);
+            if (events != EventPolicy.None)
+                await ExecuteLongAsync(connection, transaction, CancelledEventsSql, stream, now, Rows.Json(cancelled));
+            if (acceptedBefore is null)
+                await ExecuteAsync(connection, transaction, ForgetCountsSql, queue);
+            await transaction.CommitAsync();
+            return cancelled;
+        })).Count;
+
+    private static Task<List<OrderingKey>> ReadThreadsAsync(SqlConnection connection, SqlTransaction transaction, string queue) =>
+        ReadLongAsync(connection, transaction, ThreadsSql, r => new OrderingKey(queue, r.GetString(0)), queue);
+
+    public async Task<QueueStats> StatsAsync(string queue, DateTime now) =>
+        (await QueryLongAsync(StatsSql,
+            r => new QueueStats(r.GetInt64(0), r.GetInt64(1), r.GetInt64(2), r.GetInt64(3), r.GetInt64(4), ReadTime(r, 5)), queue, now))[0];
+
+    public async Task<int> RemoveDeletedAsync(DateTime now, int max) =>
+        (await InTransactionAsync<List<(string Queue, bool Dead)>>(async (connection, transaction) =>
+        {
+            var removed = await ReadLongAsync(connection, transaction, RemoveSql, r => (Queue: r.GetString(0), Dead: r.GetBoolean(1)), now, max);
+            // A letter past its retention counts as expired (moab.md 4).
+            await AppendAsync(connection, transaction, [.. removed.Where(r => r.Dead).Select(r =>
+                new TaskEvent { Queue = r.Queue, Type = TaskEventType.Expired, IsWritten = false })]);
+            await transaction.CommitAsync();
+            return removed;
+        })).Count;
+
+    private static async Task<List<T>> ReadLongAsync<T>(
+        SqlConnection connection, SqlTransaction transaction, Statement statement, Func<System.Data.Common.DbDataReader, T> read, params object?[] values)
+    {
+        await using var command = statement.On(connection, transaction, values);
+        command.CommandTimeout = StorageRegistration.LongCommandSeconds;
+        return await ReadAsync(command, read);
+    }
+
+    private static async Task ExecuteLongAsync(SqlConnection connection, SqlTransaction transaction, Statement statement, params object?[] values)
+    {
+        await using var command = statement.On(connection, transaction, values);
+        command.CommandTimeout = StorageRegistration.LongCommandSeconds;
+        await command.ExecuteNonQueryAsync();
+    }
+}

@@ -1,0 +1,17 @@
+using System.Data.Common;
+using Microsoft.Data.Sqlite;
+using TaskQueue.Engine;
+
+namespace TaskQueue.Storage.Sqlite;
+
+/// <summary>Classifies errors of SQLite by their primary result code.</summary>
+internal sealed class SqliteFaultClassifier : StorageFaultClassifier
+{
+    /// <summary>Busy, locked.</summary>
+    public override bool IsTransient(DbException fault) => fault is SqliteException { SqliteErrorCode: 5 or 6 };
+
+    public override bool IsRace(DbException fault) => false;
+
+    /// <summary>Error in SQL, permissions, read-only, I/O, corrupt, full, cannot open, schema, not a database.</summary>
+    public override bool RefusesEveryone(DbException fault) => fault is SqliteException { SqliteErrorCode: 1 or 3 or 8 or 10 or 11 or 13 or 14 or 17 or 23 or 26 };
+}

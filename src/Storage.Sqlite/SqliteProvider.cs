@@ -1,0 +1,41 @@
+using System.Data.Common;
+using Microsoft.Data.Sqlite;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using TaskQueue.Engine;
+using TaskQueue.Engine.Files;
+using TaskQueue.Storage.Encryption;
+using TaskQueue.Storage.GroupCommit;
+using TaskQueue.Storage.Hosting;
+
+namespace TaskQueue.Storage.Sqlite;
+
+/// <summary>SQLite: a file, for one process.</summary>
+public sealed class SqliteProvider : IStorageProvider
+{
+    /// <inheritdoc />
+    public DatabaseProvider Provider => DatabaseProvider.Sqlite;
+
+    /// <inheritdoc />
+    public string Describe(string connectionString) => $"SQLite file {Path.GetFullPath(new SqliteConnectionStringBuilder(connectionString).DataSource)}";
+
+    /// <inheritdoc />
+    public void AddStorage(IServiceCollection services, string connectionString)
+    {
+        StorageFaults.Use(new SqliteFaultClassifier());
+        StorageRegistration.AddProbe(services, seconds => Connect(connectionString, seconds));
+        services.AddSingleton(new LocalDatabaseFolder(Path.ChangeExtension(new SqliteConnectionStringBuilder(connectionString).DataSource, null) + "-files"));
+        services.AddPooledDbContextFactory<SqliteTaskDbContext>(o => o.UseSqlite(connectionString).AddInterceptors(EncryptedEntities.Instance));
+        StorageRegistration.AddStore<SqliteTaskDbContext, SqliteTaskStore>(services, _ => new SqliteTaskStore(connectionString));
+        services.AddSingleton(new GroupCommitOptions(Lanes: 1));
+    }
+
+    /// <summary>Nobody else uses the file: there is nothing to wait for.</summary>
+    public string WithLimits(string connectionString) => connectionString;
+
+    /// <inheritdoc />
+    public DbConnection Connect(string connectionString, int seconds) => new SqliteConnection(connectionString);
+
+    /// <summary>A file is made when it is opened.</summary>
+    public bool IsMissing(DbException fault) => false;
+}

@@ -1,0 +1,121 @@
+using Microsoft.Data.Sqlite;
+using TaskQueue.Engine;
+using TaskQueue.Engine.Callbacks;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Scaling;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Storage.Sqlite;
+
+/// <summary>
+/// The store on SQLite: one connection, used by one caller at a time. The database has a single writer anyway, and
+/// waiting for our own gate is fair, where waiting for SQLite's lock is a poll. So one event stream is enough.
+/// </summary>
+internal sealed partial class SqliteTaskStore(string connectionString) : ITaskStore, IQueueStore, ICallbackStore, IBacklogStore, IAsyncDisposable
+{
+    private const int Stream = 0;
+
+    private readonly SemaphoreSlim _gate = new(1);
+    private readonly Dictionary<string, SqliteCommand> _prepared = [];
+    private SqliteConnection? _connection;
+    private bool _disposed;
+
+    /// <summary>The statements that were run so far.</summary>
+    internal IReadOnlyCollection<string> Statements => _prepared.Keys;
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_disposed)
+            return; // the container knows the store under more than one interface
+        _disposed = true;
+        await _gate.WaitAsync();
+        foreach (var command in _prepared.Values)
+            await command.DisposeAsync();
+        if (_connection is not null)
+            await _connection.DisposeAsync();
+        _gate.Dispose();
+    }
+
+    /// <summary>Runs work on the connection; with <paramref name="write"/> in a transaction that commits at its end.</summary>
+    private async Task<T> UseAsync<T>(Func<T> work, bool write)
+    {
+        await _gate.WaitAsync();
+        try
+        {
+            Open();
+            if (!write)
+                return work();
+            Execute("begin immediate");
+            var result = work();
+            Execute("commit");
+            return result;
+        }
+        catch
+        {
+            Rollback();
+            throw;
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    private void Open()
+    {
+        if (_connection is not null)
+            return;
+        var connection = new SqliteConnection(connectionString);
+        connection.Open();
+        using var command = connection.CreateCommand();
+        command.CommandText = "pragma journal_mode = wal; pragma synchronous = full; pragma busy_timeout = 5000;";
+        command.ExecuteNonQuery();
+        _connection = connection;
+    }
+
+    /// <summary>A prepared statement, kept for the life of the connection; parameters are named @0, @1 ….</summary>
+    private SqliteCommand Prepare(string sql, params ReadOnlySpan<object> values)
+    {
+        if (!_prepared.TryGetValue(sql, out var command))
+        {
+            command = _connection!.CreateCommand();
+            command.CommandText = sql;
+            for (var i = 0; i < values.Length; i++)
+                command.Parameters.Add(new SqliteParameter { ParameterName = $"@{i}" });
+            _prepared.Add(sql, command);
+        }
+
+        for (var i = 0; i < values.Length; i++)
+            command.Parameters[i].Value = values[i];
+        return command;
+    }
+
+    private int Execute(string sql, params ReadOnlySpan<object> values) => Prepare(sql, values).ExecuteNonQuery();
+
+    private List<T> Query<T>(string sql, Func<SqliteDataReader, T> read, params ReadOnlySpan<object> values)
+    {
+        using var reader = Prepare(sql, values).ExecuteReader();
+        var rows = new List<T>();
+        while (reader.Read())
+            rows.Add(read(reader));
+        return rows;
+    }
+
+    private void Rollback()
+    {
+        try
+        {
+            Execute("rollback");
+        }
+        catch (SqliteException)
+        {
+            // No transaction was open: SQLite rolls back by itself on some errors.
+        }
+    }
+
+    private static string Placeholders(int count, int from = 0) => string.Join(", ", Enumerable.Range(from, count).Select(i => $"@{i}"));
+
+    private static object OrNull(object? value) => value ?? DBNull.Value;
+
+    private static DateTime? ToTime(long? micros) => micros is { } value ? Micros.ToTime(value) : null;
+}

@@ -1,0 +1,123 @@
+using System.Runtime.CompilerServices;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using TaskQueue.Engine;
+using TaskQueue.Engine.Batches;
+using TaskQueue.Engine.Encryption;
+using TaskQueue.Engine.Tasks;
+using TaskQueue.Storage.Encryption;
+
+namespace TaskQueue.Storage.Batches;
+
+/// <summary>Table <c>batches</c> as schedulers use it, with the tasks and the bad lines of batches.</summary>
+internal sealed class BatchStore(IDbContextFactory<TaskDbContext> databases, TimeProvider time) : IBatchStore
+{
+    private const int Page = 1000;
+
+    /// <summary>Neither a batch nor what is left of it outlives this.</summary>
+    private static readonly TimeSpan Longest = TimeSpan.FromDays(60);
+
+    public async Task<List<Guid>> DueAsync(TimeSpan grace, CancellationToken cancellationToken)
+    {
+        var now = Micros.Now(time);
+        var graceOver = now - grace;
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        return await db.Batches.Where(b => b.State < BatchStates.Completed && (b.WorkedUntil == null || b.WorkedUntil < now))
+            .Where(b =>
+                (b.State == BatchStates.InProgress && (b.DeadlineAt <= now || b.LinesDone < b.Total))
+                || (b.State == BatchStates.Cancelling && (b.CancellingAt <= graceOver || b.FinalizingAt != null))
+                || (b.State != BatchStates.InProgress && b.State != BatchStates.Cancelling)
+                || !db.Tasks.Any(t => t.BatchId == b.CorrelationId && (t.State == TaskStates.Pending || t.State == TaskStates.Running || t.State == TaskStates.Retrying))
+                || (b.State == BatchStates.Cancelling && db.Tasks.Any(t => t.BatchId == b.CorrelationId && (t.State == TaskStates.Pending || t.State == TaskStates.Running || t.State == TaskStates.Retrying) && t.State != TaskStates.Running)))
+            .OrderBy(b => b.CreatedAt).Select(b => b.CorrelationId).ToListAsync(cancellationToken);
+    }
+
+    public async Task<List<Guid>> UnreleasedAsync(CancellationToken cancellationToken)
+    {
+        var now = Micros.Now(time);
+        var since = now - Longest;
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        return await db.Batches.Where(b => b.CreatedAt > since && b.State >= BatchStates.Completed && b.WorkedUntil < now).Select(b => b.CorrelationId).ToListAsync(cancellationToken);
+    }
+
+    public async Task<bool> TryAcquireLeaseAsync(Guid id, DateTime now, DateTime until)
+    {
+        await using var db = await databases.CreateDbContextAsync();
+        return await db.Batches.Where(b => b.CorrelationId == id && (b.WorkedUntil == null || b.WorkedUntil < now))
+            .ExecuteUpdateAsync(b => b.SetProperty(x => x.WorkedUntil, until)) > 0;
+    }
+
+    public async Task<bool> RenewLeaseAsync(Guid id, DateTime held, DateTime until)
+    {
+        await using var db = await databases.CreateDbContextAsync();
+        return await db.Batches.Where(b => b.CorrelationId == id && b.WorkedUntil == held)
+            .ExecuteUpdateAsync(b => b.SetProperty(x => x.WorkedUntil, until)) == 1;
+    }
+
+    public async Task ReleaseLeaseAsync(Guid id, DateTime held)
+    {
+        await using var db = await databases.CreateDbContextAsync();
+        await db.Batches.Where(b => b.CorrelationId == id && b.WorkedUntil == held && b.State < BatchStates.Completed)
+            .ExecuteUpdateAsync(b => b.SetProperty(x => x.WorkedUntil, (DateTime?)null));
+    }
+
+    public async Task<BatchState> GetAsync(Guid id, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        return db.Open(await db.Batches.AsNoTracking().SingleAsync(b => b.CorrelationId == id, cancellationToken))!;
+    }
+
+    public async Task<bool> HasLiveTasksAsync(Guid id, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        return await BatchTasks.Live(db, id).AnyAsync(cancellationToken);
+    }
+
+    public async Task<List<Guid>> LiveAsync(Guid id, bool alsoRunning, int max, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        return await (alsoRunning ? BatchTasks.Live(db, id) : BatchTasks.Waiting(db, id)).Select(t => t.CorrelationId).Take(max).ToListAsync(cancellationToken);
+    }
+
+    public async IAsyncEnumerable<EndedBatchItem> EndedAsync(Guid id, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var cipher = db.GetService<DataCipher>();
+        for (var (after, count) = (Guid.Empty, Page); count == Page;)
+        {
+            count = 0;
+            await foreach (var line in db.Tasks.AsNoTracking().Where(t => t.BatchId == id && t.CorrelationId > after).OrderBy(t => t.CorrelationId).Take(Page)
+                .Select(t => new EndedBatchItem(t.CorrelationId, t.State, t.Result, t.Error, t.Headers)).AsAsyncEnumerable().WithCancellation(cancellationToken))
+            {
+                (after, count) = (line.Id, count + 1);
+                yield return TaskCipher.Open(cipher, line);
+            }
+        }
+    }
+
+    public async IAsyncEnumerable<InvalidBatchItem> BadAsync(Guid id, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        await foreach (var line in db.BatchBadLines.AsNoTracking().Where(l => l.BatchId == id).OrderBy(l => l.Line).AsAsyncEnumerable().WithCancellation(cancellationToken))
+            yield return db.Open(line)!;
+    }
+
+    public async Task ReleaseAsync(Guid id, DateTime deleteAt, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        for (var after = Guid.Empty; ;)
+        {
+            var page = db.Tasks.Where(t => t.BatchId == id && t.CorrelationId > after).OrderBy(t => t.CorrelationId).Select(t => t.CorrelationId).Take(Page);
+            if (await page.ToListAsync(cancellationToken) is not { Count: > 0 } ids)
+                break;
+            var last = ids[^1];
+            await db.Tasks.Where(t => t.BatchId == id && t.CorrelationId > after && t.CorrelationId <= last && t.DeleteAt == null)
+                .ExecuteUpdateAsync(t => t.SetProperty(x => x.DeleteAt, deleteAt), cancellationToken);
+            after = last;
+        }
+
+        await db.BatchBadLines.Where(l => l.BatchId == id).ExecuteDeleteAsync(cancellationToken);
+        await db.BatchCounts.Where(c => c.BatchId == id).ExecuteDeleteAsync(cancellationToken);
+        await db.Batches.Where(b => b.CorrelationId == id).ExecuteUpdateAsync(b => b.SetProperty(x => x.WorkedUntil, (DateTime?)null), cancellationToken);
+    }
+}

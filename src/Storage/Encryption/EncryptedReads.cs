@@ -1,0 +1,66 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using TaskQueue.Engine;
+using TaskQueue.Engine.Batches;
+using TaskQueue.Engine.Callbacks;
+using TaskQueue.Engine.Encryption;
+using TaskQueue.Engine.Schedules;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Storage.Encryption;
+
+/// <summary>Decrypts entities that were read with EF Core, in place. Those that are not encrypted cost a look at each text.</summary>
+public static class EncryptedReads
+{
+    /// <summary>Opens all of a list.</summary>
+    /// <exception cref="UnreadableDataException">One cannot be opened.</exception>
+    public static List<T> Open<T>(this TaskDbContext db, List<T> entities)
+        where T : class
+    {
+        foreach (var entity in entities)
+            db.Open(entity);
+        return entities;
+    }
+
+    /// <summary>Opens an entity, tracked or not; null stays null.</summary>
+    /// <exception cref="UnreadableDataException">It cannot be opened.</exception>
+    public static T? Open<T>(this TaskDbContext db, T? entity)
+        where T : class
+    {
+        switch (entity)
+        {
+            case TaskState task when Array.Exists(TaskCipher.All, text => DataCipher.IsMarked(text.Get(task))):
+                new TaskCipher(db.GetService<DataCipher>()).Open(task);
+                break;
+            case TaskEvent taskEvent when DataCipher.IsMarked(taskEvent.Error):
+                new TaskCipher(db.GetService<DataCipher>()).Open(taskEvent);
+                break;
+            case InvalidBatchItem line when DataCipher.IsMarked(line.Message) || DataCipher.IsMarked(line.CustomId):
+                BadLineCipher.Open(db.GetService<DataCipher>(), line);
+                break;
+            case Callback or ScheduleRecord or BatchState:
+                OpenTexts(db, entity);
+                break;
+        }
+
+        return entity;
+    }
+
+    private static void OpenTexts(TaskDbContext db, object entity)
+    {
+        List<StoredText> sealedTexts = [.. StoredText.Of(entity).Where(text => DataCipher.IsMarked(text.Value))];
+        if (sealedTexts.Count == 0)
+            return;
+        var entry = db.Entry(entity);
+        var isUnchanged = entry.State == EntityState.Unchanged;
+        foreach (var text in sealedTexts)
+        {
+            text.Set(db.GetService<DataCipher>().Open(text.Place, text.Value));
+            if (!isUnchanged)
+                continue;
+            var property = entry.Property(text.Property); // a read is no change
+            property.OriginalValue = property.CurrentValue;
+            property.IsModified = false;
+        }
+    }
+}

@@ -1,0 +1,40 @@
+using System.Data.Common;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Storage;
+
+/// <summary>Reads rows of <c>task_events</c>; the select lists of all providers have the same order.</summary>
+internal static class EventReader
+{
+    /// <summary>One row.</summary>
+    public static TaskEvent Read(DbDataReader r) => new()
+    {
+        Stream = r.GetInt32(0),
+        Id = r.GetInt64(1),
+        TaskId = StoredValue.Id(r, 2),
+        Type = (TaskEventType)r.GetInt32(3),
+        Queue = r.GetString(4),
+        Level = r.GetInt32(5),
+        Attempt = r.GetInt32(6),
+        Worker = r.IsDBNull(7) ? null : r.GetString(7),
+        Error = r.IsDBNull(8) ? null : r.GetString(8),
+        At = Time(r, 9)!.Value,
+        DueAt = Time(r, 10),
+        Dispatch = r.GetBoolean(11),
+        Frees = r.GetBoolean(12),
+    };
+
+    /// <summary>
+    /// Cuts a read back to what is complete. Events of one task may lie in several streams; where a stream gave as many
+    /// rows as were asked for it may have more, and ids behind its last must wait for them.
+    /// </summary>
+    public static List<TaskEvent> Complete(List<TaskEvent> events, int max)
+    {
+        var cut = events.GroupBy(e => e.Stream).Where(g => g.Count() >= max).Select(g => g.Max(e => e.Id)).DefaultIfEmpty(long.MaxValue).Min();
+        if (cut != long.MaxValue)
+            events.RemoveAll(e => e.Id > cut);
+        return events;
+    }
+
+    private static DateTime? Time(DbDataReader r, int i) => r.IsDBNull(i) ? null : StoredValue.Time(r, i);
+}

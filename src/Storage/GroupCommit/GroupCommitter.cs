@@ -1,0 +1,232 @@
+using System.Diagnostics;
+using System.Threading.Channels;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using TaskQueue.Engine;
+using TaskQueue.Engine.Health;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Replies;
+using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Telemetry;
+
+namespace TaskQueue.Storage.GroupCommit;
+
+/// <summary>
+/// Commits what waits, together: one SELECT … FOR UPDATE in id order, the machine on each row, one write, one commit.
+/// There is no timer: a group is whatever came while the last one committed. Lanes work side by side; a task always
+/// goes to the same lane, so its commands are applied in the order in which they came.
+/// </summary>
+internal sealed partial class GroupCommitter : IHostedService
+{
+    private const int MaxGroup = 256;
+
+    /// <summary>A group takes no more once it has so many characters of payloads and results: those behind it wait for less.</summary>
+    private const long MaxChars = 4 * 1024 * 1024;
+
+    /// <summary>Commands that may wait in a lane before senders wait too.</summary>
+    private const int LaneCapacity = 8192;
+
+    /// <summary>How often a group that lost a race is tried again.</summary>
+    private const int MaxRaces = 20;
+
+    private readonly ITaskStore _store;
+    private readonly QueueCatalog _queues;
+    private readonly PostCommitNotifier _postCommit;
+    private readonly IReplySender _replies;
+    private readonly TaskMetrics _metrics;
+    private readonly DependencyHealth _dependencies;
+    private readonly TimeSpan _maxWait;
+    private readonly ILogger<GroupCommitter> _logger;
+    private readonly Channel<GroupEntry>[] _lanes;
+    private readonly Task _running;
+    private long _groups;
+
+    public GroupCommitter(ITaskStore store, QueueCatalog queues, PostCommitNotifier postCommit, IReplySender replies, TaskMetrics metrics, GroupCommitOptions options, LoopHeartbeats heartbeats, DependencyHealth dependencies, IOptions<EngineOptions> engine, ILogger<GroupCommitter> logger)
+    {
+        _store = store;
+        _queues = queues;
+        _postCommit = postCommit;
+        _replies = replies;
+        _metrics = metrics;
+        _dependencies = dependencies;
+        _maxWait = TimeSpan.FromSeconds(engine.Value.MaxWaitSeconds);
+        _logger = logger;
+        _lanes = [.. Enumerable.Range(0, options.Lanes).Select(_ => Channel.CreateBounded<GroupEntry>(new BoundedChannelOptions(LaneCapacity) { SingleReader = true }))];
+        _running = Task.WhenAll(_lanes.Select(lane => Task.Run(() => RunAsync(lane.Reader, heartbeats.Of(GetType())))));
+    }
+
+    /// <summary>Transactions so far.</summary>
+    public long Groups => Interlocked.Read(ref _groups);
+
+    /// <summary>Queues a command. From here on its caller's cancellation is ignored: the group decides.</summary>
+    public async Task CommitAsync(GroupEntry entry)
+    {
+        await _lanes[(uint)entry.TaskId.GetHashCode() % (uint)_lanes.Length].Writer.WriteAsync(entry);
+        await entry.Committed;
+    }
+
+    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <summary>Takes no more and commits what waits.</summary>
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        foreach (var lane in _lanes)
+            lane.Writer.TryComplete();
+        // Where the database does not answer, nobody was told that anything is committed.
+        await _running.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    private async Task RunAsync(ChannelReader<GroupEntry> reader, LoopHeartbeat heartbeat)
+    {
+        while (true)
+        {
+            heartbeat.Rest();
+            if (!await reader.WaitToReadAsync())
+                return;
+            heartbeat.Beat();
+            await CommitNextAsync(reader);
+        }
+    }
+
+    /// <summary>A method of its own: a lane that waits holds nothing of its last group.</summary>
+    private async Task CommitNextAsync(ChannelReader<GroupEntry> reader)
+    {
+        var group = new List<GroupEntry>();
+        for (var chars = 0L; group.Count < MaxGroup && chars < MaxChars && reader.TryRead(out var entry);)
+        {
+            if (Stopwatch.GetElapsedTime(entry.Came) <= _maxWait)
+            {
+                group.Add(entry);
+                chars += entry.Chars;
+            }
+            else
+            {
+                entry.Fail(new OverloadedException($"the database took nothing for {_maxWait.TotalSeconds:0} s; nothing of this request was done: try again"));
+            }
+        }
+
+        if (group.Count > 0)
+            await CommitGroupAsync(group);
+    }
+
+    private async Task CommitGroupAsync(List<GroupEntry> group, int races = 0)
+    {
+        IReadOnlyList<TaskState> written;
+        try
+        {
+            written = await WriteGroupAsync(group);
+        }
+        catch (TaskIdTakenException)
+        {
+            group.ForEach(e => e.InsertsBlindly = false);
+            await CommitGroupAsync(group, races);
+            return;
+        }
+        catch (Exception race) when (StorageFaults.IsRace(race) && races < MaxRaces)
+        {
+            await CommitGroupAsync(group, races + 1);
+            return;
+        }
+        catch (DedupeKeyTakenException) when (group.Count == 1)
+        {
+            group[0].Refuse(CommandResult.KeyTaken);
+            return;
+        }
+#pragma warning disable CA1031 // the callers get it
+        catch (Exception fault)
+#pragma warning restore CA1031
+        {
+            // One poison row must not fail its neighbours: halve until it stands alone. The first half goes first, so the
+            // commands of one task keep their order. A lost connection, or a wait that was too long, is nobody's row and fails everyone.
+            if (group.Count == 1 || StorageFaults.IsTransient(fault))
+            {
+                if (!_dependencies.TryHandle(fault))
+                    LogGroupFailed(fault, group.Count);
+                group.ForEach(e => e.Fail(fault));
+                return;
+            }
+
+            await CommitGroupAsync(group[..(group.Count / 2)]);
+            await CommitGroupAsync(group[(group.Count / 2)..]);
+            return;
+        }
+
+        _dependencies.Database.ReportSuccess();
+        Tell(written);
+        group.ForEach(e => e.Release());
+    }
+
+    /// <summary>What is committed stays so, whatever goes wrong here; and the lane must go on.</summary>
+    private void Tell(IReadOnlyList<TaskState> written)
+    {
+        try
+        {
+            _postCommit.Committed(written.SelectMany(t => t.Events));
+            _replies.Ended(written);
+        }
+#pragma warning disable CA1031 // who waits looks by itself a moment later
+        catch (Exception fault)
+#pragma warning restore CA1031
+        {
+            LogNotTold(fault);
+        }
+    }
+
+    /// <returns>What was written.</returns>
+    private async Task<IReadOnlyList<TaskState>> WriteGroupAsync(List<GroupEntry> group)
+    {
+        var begun = Stopwatch.GetTimestamp();
+        var queues = await _queues.AllAsync();
+        await using var session = await _store.BeginAsync();
+        var slots = await LoadAsync(session, group, queues);
+        foreach (var entry in group)
+            await entry.RunAsync(slots[entry.TaskId]);
+
+        var inserts = slots.Values.Where(s => s is { IsChanged: true, IsNew: true }).Select(s => s.Task!).ToList();
+        var updates = slots.Values.Where(s => s is { IsChanged: true, IsNew: false }).Select(s => s.Task!).ToList();
+        if (inserts.Count + updates.Count == 0)
+            return [];
+        await session.SaveAsync(inserts, updates);
+        Interlocked.Increment(ref _groups);
+        IReadOnlyList<TaskState> written = [.. inserts, .. updates];
+        _metrics.Committed(group.Count, Stopwatch.GetElapsedTime(begun), written);
+        foreach (var entry in group.Where(e => e.HasExpired))
+            _metrics.LeaseExpired(slots[entry.TaskId].Task!.Queue);
+        return written;
+    }
+
+    private static async Task<Dictionary<Guid, GroupSlot>> LoadAsync(
+        ITaskSession session, List<GroupEntry> group, IReadOnlyDictionary<string, QueueRecord> queues)
+    {
+        var slots = new Dictionary<Guid, GroupSlot>(group.Count);
+        var ids = new List<Guid>();
+        foreach (var entry in group)
+        {
+            // Only the first command of a task decides whether its row must be read.
+            if (slots.TryAdd(entry.TaskId, new GroupSlot()) && !entry.InsertsBlindly)
+                ids.Add(entry.TaskId);
+        }
+
+        if (ids.Count > 0)
+        {
+            foreach (var (id, task) in await session.LoadAsync(ids))
+            {
+                task.Settings = queues.GetValueOrDefault(task.Queue)?.Settings ?? QueueSettings.Default;
+                slots[id].Task = task;
+            }
+        }
+
+        return slots;
+    }
+
+    [LoggerMessage(LogLevel.Error, "Telling of what was committed failed; who waits finds it later")]
+    private partial void LogNotTold(Exception fault);
+
+    [LoggerMessage(LogLevel.Warning, "A group of {Count} commands was not committed")]
+    private partial void LogGroupFailed(Exception fault, int count);
+}
+
+/// <summary>How the group commit works on this database.</summary>
+/// <param name="Lanes">Groups that commit side by side: 1 on SQLite, which has one writer.</param>
+internal sealed record GroupCommitOptions(int Lanes);

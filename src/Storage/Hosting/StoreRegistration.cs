@@ -1,0 +1,56 @@
+using MassTransit.Saga;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Audit;
+using TaskQueue.Engine.Batches;
+using TaskQueue.Engine.Callbacks;
+using TaskQueue.Engine.Encryption;
+using TaskQueue.Engine.Files;
+using TaskQueue.Engine.Quarantine;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Quotas;
+using TaskQueue.Engine.Schedules;
+using TaskQueue.Engine.Tasks;
+using TaskQueue.Storage.Auth;
+using TaskQueue.Storage.Audit;
+using TaskQueue.Storage.Batches;
+using TaskQueue.Storage.Callbacks;
+using TaskQueue.Storage.Files;
+using TaskQueue.Storage.GroupCommit;
+using TaskQueue.Storage.Quarantine;
+using TaskQueue.Storage.Queues;
+using TaskQueue.Storage.Quotas;
+using TaskQueue.Storage.Schedules;
+using TaskQueue.Storage.Tasks;
+
+namespace TaskQueue.Storage.Hosting;
+
+/// <summary>Adds the stores behind the ports of the engine.</summary>
+internal static class StoreRegistration
+{
+    /// <summary>Adds the stores that are the same on every database.</summary>
+    public static void AddStores(this IServiceCollection services)
+    {
+        services.AddSingleton<IQuotaStore, QuotaStore>().AddSingleton<ITenantUsageStore, TenantUsageStore>()
+            .AddSingleton<IAuditStore, AuditStore>()
+            .AddSingleton<IIssuedKeyStore, IssuedKeyStore>();
+        services.AddSingleton<IFileStore, FileStore>().AddSingleton(FileContents)
+            .AddSingleton<IQueueRecordStore, QueueRecordStore>()
+            .AddSingleton<IScheduleStore, ScheduleStore>();
+        services.AddSingleton<ITaskQueries, TaskQueries>().AddSingleton<ISagaRepositoryContextFactory<TaskState>, GroupCommitRepository>();
+        services.AddSingleton<IBatchQueries, BatchQueries>().AddSingleton<IBatchStore, BatchStore>();
+        services.AddSingleton<ISagaRepositoryContextFactory<BatchState>, BatchRepository>();
+        services.AddSingleton<IWebhookStore, WebhookStore>();
+        services.AddSingleton<QuarantineStore>().AddSingleton<IQuarantineStore>(sp => sp.GetRequiredService<QuarantineStore>());
+        services.AddSingleton<IParkingStore, ParkingStore>();
+    }
+
+    private static IFileContents FileContents(IServiceProvider services)
+    {
+        var (options, local) = (services.GetRequiredService<IOptions<FileStoreOptions>>().Value, services.GetRequiredService<LocalDatabaseFolder>());
+        return new EncryptedFileContents(
+            options.IsOnDisk(local) ? new DiskFileContents(options.FolderOf(local)) : ActivatorUtilities.CreateInstance<DatabaseFileContents>(services),
+            services.GetRequiredService<DataCipher>());
+    }
+}

@@ -1,0 +1,71 @@
+using Microsoft.EntityFrameworkCore;
+using TaskQueue.Engine.Quarantine;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Storage.Quarantine;
+
+/// <summary>Parks rows of tasks.</summary>
+internal sealed partial class ParkingStore
+{
+    public Task<bool> ParkTaskAsync(QuarantinedItem item, Sweep sweep, Guid id, CancellationToken cancellationToken) =>
+        quarantine.AddAsync(item, db => ParkAsync(db, sweep, id, item, cancellationToken), cancellationToken);
+
+    public async Task<bool> IsTaskParkedAsync(string kind, Guid id, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var task = db.Tasks.Where(t => t.CorrelationId == id);
+        var waiting = Waiting(task);
+        return await (kind switch
+        {
+            QuarantineKinds.Lease => task.Where(t => t.State == TaskStates.Running && t.LeaseUntil == null),
+            QuarantineKinds.Dispatch => waiting.Where(t => t.DispatchAt == null),
+            _ => waiting.Where(t => t.ExpiresAt == null && t.DueAt == ParkedTimes.Never),
+        }).AnyAsync(cancellationToken);
+    }
+
+    public async Task<bool> UnparkTaskAsync(string kind, Guid id, ParkedTimes times, DateTime now, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var task = db.Tasks.Where(t => t.CorrelationId == id);
+        var waiting = Waiting(task);
+        return await (kind switch
+        {
+            QuarantineKinds.Lease => task.Where(t => t.State == TaskStates.Running && t.LeaseUntil == null)
+                .ExecuteUpdateAsync(t => t.SetProperty(x => x.LeaseUntil, now), cancellationToken),
+            QuarantineKinds.Dispatch => waiting.Where(t => t.DispatchAt == null).ExecuteUpdateAsync(t => t.SetProperty(x => x.DispatchAt, now), cancellationToken),
+            _ => waiting.Where(t => t.ExpiresAt == null).ExecuteUpdateAsync(
+                t => t.SetProperty(x => x.ExpiresAt, times.ExpiresAt).SetProperty(x => x.DueAt, times.DueAt ?? now).SetProperty(x => x.DispatchAt, times.DispatchAt), cancellationToken),
+        }) > 0;
+    }
+
+    public async Task StripTaskAsync(Guid id, string error, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        await db.Tasks.Where(t => t.CorrelationId == id).ExecuteUpdateAsync(
+            t => t.SetProperty(x => x.Ending, (string?)null).SetProperty(x => x.Retry, (string?)null).SetProperty(x => x.Result, (string?)null)
+                .SetProperty(x => x.Progress, (string?)null).SetProperty(x => x.Error, error),
+            cancellationToken);
+    }
+
+    private static IQueryable<TaskState> Waiting(IQueryable<TaskState> task) => task.Where(t => t.State == TaskStates.Pending || t.State == TaskStates.Retrying);
+
+    private static async Task<bool> ParkAsync(TaskDbContext db, Sweep sweep, Guid id, QuarantinedItem item, CancellationToken cancellationToken)
+    {
+        var task = db.Tasks.Where(t => t.CorrelationId == id);
+        if (await task.Select(t => new { t.Queue, t.Owner, t.LeaseUntil, t.DispatchAt, t.ExpiresAt, t.DueAt }).SingleOrDefaultAsync(cancellationToken) is not { } now)
+            return false;
+        (item.Queue, item.Owner) = (now.Queue, now.Owner);
+        item.State = new ParkedTimes(now.LeaseUntil, now.DispatchAt, now.ExpiresAt, now.DueAt).ToText();
+        return await (sweep switch
+        {
+            Sweep.ExpiredLease => task.Where(t => t.State == TaskStates.Running && t.LeaseUntil != null && t.LeaseUntil == now.LeaseUntil)
+                .ExecuteUpdateAsync(t => t.SetProperty(x => x.LeaseUntil, (DateTime?)null), cancellationToken),
+            Sweep.Dispatch => task.Where(t => t.DispatchAt != null && t.DispatchAt == now.DispatchAt)
+                .ExecuteUpdateAsync(t => t.SetProperty(x => x.DispatchAt, (DateTime?)null), cancellationToken),
+            // Nobody must start it once it no longer expires.
+            _ => task.Where(t => (t.State == TaskStates.Pending || t.State == TaskStates.Retrying) && t.ExpiresAt != null && t.ExpiresAt == now.ExpiresAt)
+                .ExecuteUpdateAsync(
+                    t => t.SetProperty(x => x.ExpiresAt, (DateTime?)null).SetProperty(x => x.DueAt, ParkedTimes.Never).SetProperty(x => x.DispatchAt, (DateTime?)null), cancellationToken),
+        }) > 0;
+    }
+}

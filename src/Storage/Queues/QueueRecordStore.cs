@@ -1,0 +1,86 @@
+using Microsoft.EntityFrameworkCore;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Storage.Queues;
+
+/// <summary>Table <c>queues</c>.</summary>
+internal sealed class QueueRecordStore(IDbContextFactory<TaskDbContext> databases) : IQueueRecordStore
+{
+    public async Task<bool> ExistsAsync(string name)
+    {
+        await using var db = await databases.CreateDbContextAsync();
+        return await db.Queues.AnyAsync(q => q.Name == name);
+    }
+
+    public async Task<QueueListVersion?> ReadVersionAsync()
+    {
+        await using var db = await databases.CreateDbContextAsync();
+        return await db.Queues.GroupBy(_ => 1).Select(g => new QueueListVersion(g.Count(), g.Max(q => q.Id), g.Sum(q => (long)q.Version))).SingleOrDefaultAsync();
+    }
+
+    public async Task<IReadOnlyDictionary<string, QueueRecord>> ReadAllAsync()
+    {
+        await using var db = await databases.CreateDbContextAsync();
+        return await db.Queues.AsNoTracking().ToDictionaryAsync(q => q.Name);
+    }
+
+    public async Task<long> CountAsync(string owner)
+    {
+        await using var db = await databases.CreateDbContextAsync();
+        return await CountAsync(db, owner);
+    }
+
+    private static Task<long> CountAsync(TaskDbContext db, string owner) => db.Queues.LongCountAsync(q => q.Owner == owner);
+
+    public async Task<QueueInsertResult> TryAddAsync(QueueRecord queue, QueueQuota? quota, long? ownerLimit)
+    {
+        await using var db = await databases.CreateDbContextAsync();
+        await using var transaction = await db.Database.BeginTransactionAsync();
+        await db.LockQueueAsync(BuiltInQueues.Tasks); // one makes a queue at a time, so what is counted stays true
+        if (await db.Queues.AnyAsync(q => q.Name == queue.Name))
+            return new(QueueInsertStatus.NameTaken);
+        if (queue.Owner is { } tenant && await db.Tasks.AnyAsync(t => t.Queue == queue.Name && t.Owner != tenant
+            && (t.State == TaskStates.Pending || t.State == TaskStates.Running || t.State == TaskStates.Retrying || t.Dead)))
+            return new(QueueInsertStatus.HoldsForeignTasks);
+        if (quota is not null && (await db.Queues.AsNoTracking().ToListAsync()).Count(quota.Counts) >= quota.Max)
+            return new(QueueInsertStatus.QuotaReached);
+        if (queue.Owner is { } owner && ownerLimit is { } limit && await CountAsync(db, owner) is var used && used >= limit)
+            return new(QueueInsertStatus.OwnerLimitReached, used);
+        db.Queues.Add(queue);
+        await db.SaveChangesAsync();
+        await transaction.CommitAsync();
+        return new(QueueInsertStatus.Added);
+    }
+
+    public async Task<QueueRecord?> UpdateAsync(string name, Func<QueueRecord, Task<bool>> edit)
+    {
+        while (true)
+        {
+            await using var db = await databases.CreateDbContextAsync();
+            if (await db.Queues.SingleOrDefaultAsync(q => q.Name == name) is not { } queue)
+                return null;
+            if (!await edit(queue))
+                return queue;
+            try
+            {
+                await db.SaveChangesAsync();
+                return queue;
+            }
+            catch (DbUpdateConcurrencyException)
+            {
+                // Somebody else changed or deleted it in between: look again.
+            }
+        }
+    }
+
+    public async Task<bool> DeleteAsync(string name)
+    {
+        await using var db = await databases.CreateDbContextAsync();
+        await using var transaction = await db.Database.BeginTransactionAsync();
+        var removed = await db.Queues.Where(q => q.Name == name).ExecuteDeleteAsync(); // first: whoever makes a schedule of it has locked it
+        await db.Schedules.Where(s => s.Queue == name).ExecuteDeleteAsync();
+        await transaction.CommitAsync();
+        return removed > 0;
+    }
+}

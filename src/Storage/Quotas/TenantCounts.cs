@@ -1,0 +1,44 @@
+using System.Text.Json;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Storage;
+using TaskQueue.Engine.Schedules;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Storage.Quotas;
+
+/// <summary>Queries that count what a tenant has; inside a transaction of their caller where it must stay true.</summary>
+internal static class TenantCounts
+{
+    /// <summary>The waiting tasks of an owner, at most <paramref name="max"/>, through the index of waiting tasks or that of owners.</summary>
+    public static IQueryable<int> Waiting(TaskDbContext db, string owner, int max)
+    {
+        // As the filters of ix_tasks_claim and ix_tasks_thread have it.
+        var free = db.Tasks.Where(
+            t => t.Owner == owner && (t.State == TaskStates.Pending || t.State == TaskStates.Retrying) && !t.Held);
+        var blocked = db.Tasks.Where(
+            t => t.Owner == owner && t.ThreadId != null && (t.State == TaskStates.Pending || t.State == TaskStates.Retrying) && t.Held);
+        return free.Select(_ => 1).Concat(blocked.Select(_ => 1)).Take(max);
+    }
+
+    /// <summary>Queues that a tenant has declared.</summary>
+    public static Task<long> QueuesAsync(TaskDbContext db, string tenant, CancellationToken cancellationToken = default) =>
+        db.Queues.LongCountAsync(q => q.Owner == tenant, cancellationToken);
+
+    /// <summary>
+    /// Schedules of a tenant. Their settings are one JSON text, with their payload in it: they are counted where they are, and not read.
+    /// </summary>
+    public static async Task<long> SchedulesAsync(TaskDbContext db, string tenant, CancellationToken cancellationToken = default)
+    {
+        var owner = $"\"{nameof(ScheduleSettings.Owner)}\":\"{JsonEncodedText.Encode(tenant)}\"";
+        var place = db.Database.ProviderName switch
+        {
+            { } name when name.EndsWith("Sqlite", StringComparison.Ordinal) => "instr(settings, {0})",
+            { } name when name.EndsWith("PostgreSQL", StringComparison.Ordinal) => "strpos(settings, {0})",
+            _ => "charindex({0}, settings)",
+        };
+        var value = db.GetService<ISqlGenerationHelper>().DelimitIdentifier("Value");
+        var sql = $"select cast(count(*) as bigint) as {value} from schedules where {place} > 0";
+        return await db.Database.SqlQueryRaw<long>(sql, owner).SingleAsync(cancellationToken);
+    }
+}

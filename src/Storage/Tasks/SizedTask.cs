@@ -1,0 +1,74 @@
+using System.Linq.Expressions;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Storage.Tasks;
+
+/// <summary>A task of a page before it is read: where it stands, and how large it is.</summary>
+internal sealed class SizedTask
+{
+    /// <summary>What is read of each.</summary>
+    public static readonly Expression<Func<TaskState, SizedTask>> Of = t => new SizedTask
+    {
+        Id = t.CorrelationId,
+        DueAt = t.DueAt,
+        LeaseUntil = t.LeaseUntil,
+        FinishedAt = t.FinishedAt,
+        Bytes = (TextSize.Of(t.Payload) ?? 0) + (TextSize.Of(t.Result) ?? 0) + (TextSize.Of(t.Headers) ?? 0) + (TextSize.Of(t.Progress) ?? 0) + (TextSize.Of(t.Error) ?? 0),
+    };
+
+    /// <summary>A task without its payload, headers, result, error and progress.</summary>
+    public static readonly Expression<Func<TaskState, TaskState>> Textless = t => new TaskState
+    {
+        CorrelationId = t.CorrelationId,
+        State = t.State,
+        Queue = t.Queue,
+        Level = t.Level,
+        Priority = t.Priority,
+        Name = t.Name,
+        DedupeKey = t.DedupeKey,
+        ThreadId = t.ThreadId,
+        Attempt = t.Attempt,
+        AttemptsLeft = t.AttemptsLeft,
+        MaxAttempts = t.MaxAttempts,
+        CreatedAt = t.CreatedAt,
+        DueAt = t.DueAt,
+        ExpiresAt = t.ExpiresAt,
+        StartedAt = t.StartedAt,
+        LeaseUntil = t.LeaseUntil,
+        FinishedAt = t.FinishedAt,
+        DeleteAt = t.DeleteAt,
+        Dead = t.Dead,
+        Ending = t.Ending,
+        BatchId = t.BatchId,
+        Owner = t.Owner,
+        ClaimedBy = t.ClaimedBy,
+    };
+
+    public Guid Id { get; init; }
+
+    public DateTime DueAt { get; init; }
+
+    public DateTime? LeaseUntil { get; init; }
+
+    public DateTime? FinishedAt { get; init; }
+
+    /// <summary>Its texts in bytes.</summary>
+    public long Bytes { get; init; }
+
+    /// <summary>Its place in a list.</summary>
+    public TaskCursor Cursor(TaskList list) => TaskCursor.Of(list, new TaskState { CorrelationId = Id, DueAt = DueAt, LeaseUntil = LeaseUntil, FinishedAt = FinishedAt });
+
+    /// <summary>As many from the first on as have so many bytes, and one in any case.</summary>
+    public static List<SizedTask> Cut(List<SizedTask> tasks, long maxBytes, out long bytes)
+    {
+        bytes = 0;
+        for (var i = 0; i < tasks.Count; i++)
+        {
+            if (i > 0 && bytes + tasks[i].Bytes > maxBytes)
+                return tasks[..i];
+            bytes += tasks[i].Bytes;
+        }
+
+        return tasks;
+    }
+}

@@ -1,0 +1,125 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
+using TaskQueue.Engine;
+using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Callbacks;
+using TaskQueue.Engine.Memory;
+using TaskQueue.Engine.Tasks;
+using TaskQueue.Storage.Encryption;
+
+namespace TaskQueue.Storage.Tasks;
+
+/// <summary>Reads of tasks by id.</summary>
+internal sealed partial class TaskQueries(IDbContextFactory<TaskDbContext> databases, IOptions<MemoryOptions> memory, TimeProvider time) : ITaskQueries
+{
+    public async Task<TaskState?> FindAsync(Guid id, Access access, CancellationToken cancellationToken, bool texts = true)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var task = Tasks(db, access).Where(t => t.CorrelationId == id);
+        return db.Open(await (texts ? task : task.Select(SizedTask.Textless)).SingleOrDefaultAsync(cancellationToken));
+    }
+
+    public async Task<TaskState?> FindAsync(Guid id, Access access, ReserveAnswer reserve, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(reserve);
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var task = Tasks(db, access).Where(t => t.CorrelationId == id);
+        if (await task.Where(t => (TextSize.Of(t.Payload) ?? 0) + (TextSize.Of(t.Result) ?? 0) + (TextSize.Of(t.Headers) ?? 0) <= MemoryBudget.SmallBytes).SingleOrDefaultAsync(cancellationToken) is { } small)
+            return db.Open(small);
+        if (await task.Select(SizedTask.Of).SingleOrDefaultAsync(cancellationToken) is not { } large)
+            return null;
+        await reserve(large.Bytes, 1, cancellationToken);
+        return db.Open(await task.SingleOrDefaultAsync(cancellationToken));
+    }
+
+    public async Task<bool> IsSeenAsync(Guid id, Access access, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        return await Tasks(db, access).AnyAsync(t => t.CorrelationId == id, cancellationToken);
+    }
+
+    public async Task<bool> HasEndedAsync(Guid id, Access access, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        return !await Tasks(db, access).AnyAsync(t => t.CorrelationId == id && (t.State == TaskStates.Pending || t.State == TaskStates.Running || t.State == TaskStates.Retrying), cancellationToken);
+    }
+
+    public async Task<List<TaskState>> FindManyAsync(IReadOnlyList<Guid> ids, Access access, CancellationToken cancellationToken, bool texts = true, ReserveAnswer? reserve = null)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var tasks = Tasks(db, access).Where(t => ids.Contains(t.CorrelationId));
+        if (!texts)
+            tasks = tasks.Select(SizedTask.Textless);
+        if (reserve is not null)
+        {
+            var sizes = await tasks.Select(SizedTask.Of).ToListAsync(cancellationToken);
+            await reserve(sizes.Sum(t => t.Bytes), sizes.Count, cancellationToken);
+        }
+
+        return db.Open(await tasks.ToListAsync(cancellationToken));
+    }
+
+    public async Task<List<FinishedTask>> OutcomesAsync(IReadOnlyList<Guid> ids, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var rows = await Tasks(db, Access.All).Where(t => ids.Contains(t.CorrelationId))
+            .Select(t => new { Task = new TaskState { CorrelationId = t.CorrelationId, State = t.State, Error = t.Error }, Bytes = TextSize.Of(t.Result) ?? 0 }).ToListAsync(cancellationToken);
+        var found = rows.ConvertAll(row => new FinishedTask(row.Task.CorrelationId, row.Task.State, ErrorOf(db, row.Task), row.Bytes));
+        var gone = ids.Except(found.Select(t => t.Id)).Select(id => new FinishedTask(id, TaskStates.Cancelled, null, 0));
+        return [.. found.Where(t => TaskStates.IsTerminal(t.State)), .. gone];
+    }
+
+    /// <summary>One that cannot be decrypted must not keep the ends of the others from their callers.</summary>
+    private static string? ErrorOf(TaskDbContext db, TaskState task)
+    {
+        try
+        {
+            return db.Open(task)!.Error;
+        }
+        catch (UnreadableDataException unreadable)
+        {
+            return unreadable.Message;
+        }
+    }
+
+    public async Task<string?> ResultAsync(Guid id, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var row = await db.Tasks.AsNoTracking().Where(t => t.CorrelationId == id).Select(t => new TaskState { CorrelationId = t.CorrelationId, Result = t.Result }).SingleOrDefaultAsync(cancellationToken);
+        return db.Open(row)?.Result;
+    }
+
+    public async Task<Dictionary<Guid, TaskState>> OwnersAsync(IReadOnlyCollection<Guid> ids, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        return await Tasks(db, Access.All).Where(t => ids.Contains(t.CorrelationId)).Select(t => new TaskState { CorrelationId = t.CorrelationId, Owner = t.Owner, Queue = t.Queue })
+            .ToDictionaryAsync(t => t.CorrelationId, cancellationToken);
+    }
+
+    public async Task<List<Guid>> EndedAsync(IReadOnlyList<Guid> ids, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var open = await Tasks(db, Access.All).Where(t => ids.Contains(t.CorrelationId) && (t.State == TaskStates.Pending || t.State == TaskStates.Running || t.State == TaskStates.Retrying))
+            .Select(t => t.CorrelationId).ToListAsync(cancellationToken);
+        return [.. ids.Except(open)];
+    }
+
+    public async Task<List<TaskEvent>> TimelineAsync(Guid id, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        return db.Open(await db.TaskEvents.AsNoTracking().Where(e => e.TaskId == id).OrderBy(e => e.Id).ToListAsync(cancellationToken));
+    }
+
+    public async Task<List<Callback>> CallbacksAsync(Guid id, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        return db.Open(await db.Callbacks.AsNoTracking().Where(c => c.SubjectId == id).OrderBy(c => c.Id).ToListAsync(cancellationToken));
+    }
+
+    private IQueryable<TaskState> Tasks(TaskDbContext db, Access access)
+    {
+        var now = Micros.Now(time);
+        var tasks = db.Tasks.AsNoTracking().Where(t => t.DeleteAt == null || t.DeleteAt > now);
+        return access.Filter(tasks);
+    }
+}

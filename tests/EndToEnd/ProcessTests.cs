@@ -1,0 +1,26 @@
+using TaskQueue.Storage;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.EndToEnd;
+
+/// <summary>Tests that start processes, on a database and a virtual host of their own.</summary>
+[Collection(ProcessesCollection.Name)]
+public abstract class ProcessTests : IAsyncLifetime
+{
+    private protected TestDatabase Database { get; private set; } = null!;
+
+    private protected string RabbitMq { get; private set; } = null!;
+
+    public async Task InitializeAsync()
+    {
+        Database = await TestDatabase.CreateAsync(DatabaseProvider.Postgres);
+        RabbitMq = await TestServers.CreateVirtualHostAsync();
+    }
+
+    public async Task DisposeAsync()
+    {
+        await TestServers.DeleteVirtualHostAsync(RabbitMq);
+        await Database.DisposeAsync();
+    }
+}

@@ -1,0 +1,207 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using Microsoft.Extensions.Logging.Abstractions;
+using Shouldly;
+using TaskQueue.Client;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.Unit;
+
+/// <summary>What the runtime of workers does on every transport, beyond what the conformance suite shows.</summary>
+public sealed class WorkerRuntimeTests : IDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Lease = TimeSpan.FromMinutes(1);
+
+    private readonly CancellationTokenSource _stopping = new(), _drainOver = new();
+
+    public void Dispose()
+    {
+        _stopping.Dispose();
+        _drainOver.Dispose();
+    }
+
+    [Fact]
+    public async Task What_was_not_begun_goes_back_without_a_report_where_the_transport_takes_it()
+    {
+        var goOn = new TaskCompletionSource();
+        var transport = new Transport(returnsUnbegun: true);
+        var run = Run(transport, new WorkerRuntimeOptions(1, 2), async _ =>
+        {
+            await goOn.Task;
+            return TaskOutcome.CompletedUnchecked("1");
+        });
+        var attempts = (await transport.Fetching.WaitAsync(Patience)).Take(3, Lease);
+        await Eventually.UntilAsync(() => Task.FromResult(attempts.Count(a => a.BeganAt is not null) == 1), Patience, "one runs");
+
+        await _stopping.CancelAsync();
+
+        var waiting = attempts.Where(a => a.BeganAt is null).ToList();
+        await Task.WhenAll(waiting.Select(a => a.Kept)).WaitAsync(Patience);
+        waiting.ShouldAllBe(a => a.IsReturned && a.Outcome == null);
+        goOn.SetResult();
+        await run.WaitAsync(Patience);
+        transport.Reported.ShouldBe([attempts.Single(a => a.BeganAt is not null)]);
+    }
+
+    [Fact]
+    public async Task What_runs_when_the_drain_is_over_may_come_to_an_outcome_of_its_own()
+    {
+        var transport = new Transport();
+        var run = Run(transport, new WorkerRuntimeOptions(3, 0) { AbortTimeout = Patience }, async attempt =>
+        {
+            if (attempt.Item.Level == 0)
+                await Task.Delay(Timeout.Infinite, attempt.Cancelled).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            else
+                await Task.Delay(Timeout.Infinite, attempt.Cancelled);
+            return TaskOutcome.CompletedUnchecked("\"broken off\"");
+        });
+        var inFlight = await transport.Fetching.WaitAsync(Patience);
+        var (ends, throws) = (inFlight.Take(Item(0)), inFlight.Take(Item(1)));
+        await Eventually.UntilAsync(() => Task.FromResult(inFlight.Running == 2), Patience, "both run");
+
+        await _stopping.CancelAsync();
+        await _drainOver.CancelAsync();
+        await run.WaitAsync(Patience);
+
+        ends.Outcome!.Result.ShouldBe("\"broken off\"");
+        (throws.Outcome!.Delay, throws.Outcome.Error).ShouldBe((TimeSpan.Zero, null));
+    }
+
+    [Fact]
+    public async Task A_handler_that_ignores_its_token_does_not_hold_up_the_drain()
+    {
+        var never = new TaskCompletionSource<TaskOutcome>();
+        var transport = new Transport();
+        var run = Run(transport, new WorkerRuntimeOptions(1, 0), _ => never.Task);
+        var attempt = (await transport.Fetching.WaitAsync(Patience)).Take(Item(0));
+        await Eventually.UntilAsync(() => Task.FromResult(attempt.BeganAt is not null), Patience, "it runs");
+
+        await _stopping.CancelAsync();
+        await _drainOver.CancelAsync();
+        await run.WaitAsync(Patience);
+
+        attempt.Outcome!.Delay.ShouldBe(TimeSpan.Zero);
+        attempt.Cancelled.IsCancellationRequested.ShouldBeTrue();
+        never.SetResult(TaskOutcome.Completed());
+    }
+
+    [Fact]
+    public async Task Outcomes_that_were_not_taken_are_reported_again_and_the_others_are_not()
+    {
+        var transport = new Transport { Refuses = 1 };
+        var run = Run(transport, new WorkerRuntimeOptions(8, 0) { LongestBackoff = TimeSpan.FromMilliseconds(1) }, _ => Task.FromResult(TaskOutcome.Completed()));
+        var attempts = (await transport.Fetching.WaitAsync(Patience)).Take(8, Lease);
+        await Task.WhenAll(attempts.Select(a => a.Kept)).WaitAsync(Patience);
+
+        await _stopping.CancelAsync();
+        await run.WaitAsync(Patience);
+
+        transport.Reported.Order(Comparer<Attempt>.Create((a, b) => a.Item.Id.CompareTo(b.Item.Id))).ShouldBe(attempts.OrderBy(a => a.Item.Id));
+    }
+
+    [Fact]
+    public async Task Outcomes_on_their_way_leave_room_up_to_the_backlog()
+    {
+        var transport = new Transport { Holds = new TaskCompletionSource() };
+        var run = Run(transport, new WorkerRuntimeOptions(2, 0) { ReportBacklog = 3 }, _ => Task.FromResult(TaskOutcome.Completed()));
+        var inFlight = await transport.Fetching.WaitAsync(Patience);
+        for (var i = 0; i < 5; i++)
+        {
+            await inFlight.RoomForOneAsync(CancellationToken.None).WaitAsync(Patience);
+            inFlight.Take(Item(0));
+        }
+
+        await Eventually.UntilAsync(() => Task.FromResult(inFlight.Running == 5), Patience, "all have been begun");
+        inFlight.Room.ShouldBe(0);
+        transport.Holds.SetResult();
+        await Eventually.UntilAsync(() => Task.FromResult(inFlight.Room == 2), Patience, "all have been reported");
+        await _stopping.CancelAsync();
+        await run.WaitAsync(Patience);
+    }
+
+    [Fact]
+    public async Task A_newer_attempt_at_a_task_replaces_the_older_one_and_the_same_is_taken_once()
+    {
+        var goOn = new TaskCompletionSource();
+        var transport = new Transport();
+        var run = Run(transport, new WorkerRuntimeOptions(4, 0), async _ =>
+        {
+            await goOn.Task;
+            return TaskOutcome.Completed();
+        });
+        var inFlight = await transport.Fetching.WaitAsync(Patience);
+        var item = Item(0);
+        var first = inFlight.Take(item);
+        inFlight.Take(item).ShouldBeSameAs(first);
+        var second = inFlight.Take(item with { Attempt = 2 });
+
+        first.IsLost.ShouldBeTrue();
+        inFlight.Find(item.Id).ShouldBeSameAs(second);
+        inFlight.Room.ShouldBe(3);
+        goOn.SetResult();
+        await _stopping.CancelAsync();
+        await run.WaitAsync(Patience);
+        transport.Reported.ShouldBe([second]);
+        inFlight.Room.ShouldBe(4);
+    }
+
+    private static WorkItem Item(int level) => new(Guid.NewGuid(), 1, "q", level, "a", "{}", Lease);
+
+    private Task Run(Transport transport, WorkerRuntimeOptions options, Func<Attempt, Task<TaskOutcome>> handler) =>
+        new WorkerRuntime(options, transport, new Handler(handler), TimeProvider.System, NullLogger.Instance).RunAsync(_stopping.Token, _drainOver.Token);
+
+    private sealed class Handler(Func<Attempt, Task<TaskOutcome>> run) : IAttemptHandler
+    {
+        public Activity? StartActivity(WorkItem item) => null;
+
+        public Task<TaskOutcome> RunAsync(Attempt attempt) => run(attempt);
+    }
+
+    private sealed class Transport(bool returnsUnbegun = false) : IWorkerTransport
+    {
+        private readonly TaskCompletionSource<InFlightAttempts> _fetching = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task<InFlightAttempts> Fetching => _fetching.Task;
+
+        public ConcurrentQueue<Attempt> Reported { get; } = new();
+
+        /// <summary>How many of each first report are to be reported again.</summary>
+        public int Refuses { get; set; }
+
+        public TaskCompletionSource? Holds { get; init; }
+
+        public bool ReturnsUnbegun => returnsUnbegun;
+
+        public async Task FetchAsync(InFlightAttempts attempts, CancellationToken cancellationToken)
+        {
+            _fetching.SetResult(attempts);
+            await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        public bool HasLease(Attempt attempt) => true;
+
+        public Task HeartbeatAsync(IReadOnlyList<Heartbeat> heartbeats, CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public async Task<IReadOnlyList<Attempt>> ReportAsync(IReadOnlyList<Attempt> attempts, CancellationToken cancellationToken)
+        {
+            if (Holds is { } holds)
+                await holds.Task.WaitAsync(cancellationToken);
+            var refused = attempts.Take(Refuses).ToList();
+            Refuses -= refused.Count;
+            foreach (var attempt in attempts.Except(refused))
+                Reported.Enqueue(attempt);
+            return refused;
+        }
+
+        public Task CloseAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}
+
+/// <summary>Shorter forms.</summary>
+internal static class InFlightForTests
+{
+    public static List<Attempt> Take(this InFlightAttempts attempts, int count, TimeSpan lease) =>
+        [.. Enumerable.Range(0, count).Select(_ => attempts.Take(new WorkItem(Guid.NewGuid(), 1, "q", 0, "a", "{}", lease)))];
+}
