@@ -34,7 +34,6 @@ public sealed class PostgresProvider : IStorageProvider
     public void AddStorage(IServiceCollection services, string connectionString)
     {
         StorageFaults.Use(new PostgresFaultClassifier());
-        StorageRegistration.AddProbe(services, seconds => Connect(connectionString, seconds));
         services.AddSingleton(_ =>
         {
             var builder = new NpgsqlDataSourceBuilder(connectionString);

@@ -34,7 +34,6 @@ public sealed class SqlServerProvider : IStorageProvider
     public void AddStorage(IServiceCollection services, string connectionString)
     {
         StorageFaults.Use(new SqlServerFaultClassifier());
-        StorageRegistration.AddProbe(services, seconds => Connect(connectionString, seconds));
         SqlServerStorage.RequireCultures();
         connectionString = WithLimits(connectionString);
         services.AddPooledDbContextFactory<SqlServerTaskDbContext>(o => Use(o, connectionString).AddInterceptors(EncryptedEntities.Instance));

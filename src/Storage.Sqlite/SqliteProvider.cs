@@ -23,7 +23,6 @@ public sealed class SqliteProvider : IStorageProvider
     public void AddStorage(IServiceCollection services, string connectionString)
     {
         StorageFaults.Use(new SqliteFaultClassifier());
-        StorageRegistration.AddProbe(services, seconds => Connect(connectionString, seconds));
         services.AddSingleton(new LocalDatabaseFolder(Path.ChangeExtension(new SqliteConnectionStringBuilder(connectionString).DataSource, null) + "-files"));
         services.AddPooledDbContextFactory<SqliteTaskDbContext>(o => o.UseSqlite(connectionString).AddInterceptors(EncryptedEntities.Instance));
         StorageRegistration.AddStore<SqliteTaskDbContext, SqliteTaskStore>(services, _ => new SqliteTaskStore(connectionString));

@@ -21,7 +21,7 @@ public enum QueueChange
 
 /// <summary>What can be done with queues. A change is known to all processes within a second.</summary>
 public sealed partial class QueueService(
-    QueueCatalog catalog, ITaskQueries queries, IQueueRecordStore records, IQueueAnnouncer announcer, IQueueStore store, WorkNotifier workNotifier,
+    QueueCatalog catalog, ITaskQueries queries, IQueueRecordStore records, IQuotaStore stored, IQueueAnnouncer announcer, IQueueStore store, WorkNotifier workNotifier,
     TenantQuotas quotas, QuotaMetrics refusals, TaskMetrics metrics, TimeProvider time, ILogger<QueueService> logger)
 {
     /// <summary>
@@ -39,7 +39,7 @@ public sealed partial class QueueService(
         if (await catalog.LookUpAsync(name) is not null)
             return null;
         // Refuses early, before anything is declared at the broker; what counts is the same look in the transaction.
-        if (owner is not null && quotas.Of(owner).Queues is { } limit && await records.CountAsync(owner) is var used && used >= limit)
+        if (owner is not null && quotas.Of(owner).Queues is { } limit && await stored.CountQueuesAsync(owner, CancellationToken.None) is var used && used >= limit)
             throw Refused(owner, limit, used);
         if (delivery == Delivery.Push)
             await announcer.DeclareAsync(name);

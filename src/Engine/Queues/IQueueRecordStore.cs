@@ -12,9 +12,6 @@ public interface IQueueRecordStore
     /// <summary>All declared queues by name.</summary>
     Task<IReadOnlyDictionary<string, QueueRecord>> ReadAllAsync();
 
-    /// <summary>Number of queues that a tenant has declared.</summary>
-    Task<long> CountAsync(string owner);
-
     /// <summary>Adds a queue in one transaction, which excludes other additions: what it counts stays true until it commits.</summary>
     /// <param name="queue">The queue; gets its id.</param>
     /// <param name="quota">The limit of an API; null is none.</param>

@@ -1,4 +1,3 @@
-using System.Data.Common;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -21,7 +20,9 @@ public static class StorageRegistration
     {
         ArgumentNullException.ThrowIfNull(address);
         services.AddSingleton(address).AddSingleton<DatabaseMigrator>();
-        StorageProviders.Of(address.Provider).AddStorage(services, address.ConnectionString);
+        var provider = StorageProviders.Of(address.Provider);
+        services.AddSingleton<IDatabaseProbe>(sp => new DatabaseProbe(seconds => provider.Connect(address.ConnectionString, seconds), sp.GetRequiredService<TimeProvider>()));
+        provider.AddStorage(services, address.ConnectionString);
         services.AddStores();
         services.TryAddSingleton(new LocalDatabaseFolder(null));
         services.AddSingleton<GroupCommitter>();
@@ -33,12 +34,6 @@ public static class StorageRegistration
 
     /// <summary>For statements that read or change a whole queue at once, and for migrations.</summary>
     internal const int LongCommandSeconds = 120;
-
-    /// <summary>Adds the probe of a database.</summary>
-    /// <param name="services">Where to.</param>
-    /// <param name="connect">Makes a closed connection that no pool keeps, with this many seconds to connect, and for a command.</param>
-    internal static void AddProbe(IServiceCollection services, Func<int, DbConnection> connect) =>
-        services.AddSingleton<IDatabaseProbe>(sp => new DatabaseProbe(connect, sp.GetRequiredService<TimeProvider>()));
 
     /// <summary>Adds one store under all its names, and the factory of its context.</summary>
     internal static void AddStore<TContext, TStore>(IServiceCollection services, Func<IServiceProvider, TStore> create)

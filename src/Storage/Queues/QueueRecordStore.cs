@@ -1,6 +1,7 @@
 using Microsoft.EntityFrameworkCore;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Storage.Quotas;
 
 namespace TaskQueue.Storage.Queues;
 
@@ -25,14 +26,6 @@ internal sealed class QueueRecordStore(IDbContextFactory<TaskDbContext> database
         return await db.Queues.AsNoTracking().ToDictionaryAsync(q => q.Name);
     }
 
-    public async Task<long> CountAsync(string owner)
-    {
-        await using var db = await databases.CreateDbContextAsync();
-        return await CountAsync(db, owner);
-    }
-
-    private static Task<long> CountAsync(TaskDbContext db, string owner) => db.Queues.LongCountAsync(q => q.Owner == owner);
-
     public async Task<QueueInsertResult> TryAddAsync(QueueRecord queue, QueueQuota? quota, long? ownerLimit)
     {
         await using var db = await databases.CreateDbContextAsync();
@@ -45,7 +38,7 @@ internal sealed class QueueRecordStore(IDbContextFactory<TaskDbContext> database
             return new(QueueInsertStatus.HoldsForeignTasks);
         if (quota is not null && (await db.Queues.AsNoTracking().ToListAsync()).Count(quota.Counts) >= quota.Max)
             return new(QueueInsertStatus.QuotaReached);
-        if (queue.Owner is { } owner && ownerLimit is { } limit && await CountAsync(db, owner) is var used && used >= limit)
+        if (queue.Owner is { } owner && ownerLimit is { } limit && await TenantCounts.QueuesAsync(db, owner) is var used && used >= limit)
             return new(QueueInsertStatus.OwnerLimitReached, used);
         db.Queues.Add(queue);
         await db.SaveChangesAsync();
