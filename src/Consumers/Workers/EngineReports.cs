@@ -77,10 +77,11 @@ internal sealed partial class EngineReports(
     private async Task<bool> IsToReportAgainAsync(Attempt attempt, bool needStart)
     {
         var (id, number) = (attempt.Item.Id, attempt.Item.Attempt);
+        TaskCommand[] start = needStart ? [Start(attempt)] : []; // first: a command has the time when it is made
         var outcome = ToCommand(attempt);
         try
         {
-            await taskService.ApplyAsync<TaskCommand>(needStart ? [Start(attempt), outcome] : [outcome]);
+            await taskService.ApplyAsync<TaskCommand>([.. start, outcome]);
             if (outcome.CommandResult is not (CommandResult.Applied or CommandResult.Duplicate))
                 LogRefused(id, number, outcome.CommandResult);
             return false;
