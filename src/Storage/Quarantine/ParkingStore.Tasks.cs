@@ -32,9 +32,11 @@ internal sealed partial class ParkingStore
         {
             QuarantineKinds.Lease => task.Where(t => t.State == TaskStates.Running && t.LeaseUntil == null)
                 .ExecuteUpdateAsync(t => t.SetProperty(x => x.LeaseUntil, now), cancellationToken),
-            QuarantineKinds.Dispatch => waiting.Where(t => t.DispatchAt == null).ExecuteUpdateAsync(t => t.SetProperty(x => x.DispatchAt, now), cancellationToken),
+            QuarantineKinds.Dispatch =>
+                waiting.Where(t => t.DispatchAt == null).ExecuteUpdateAsync(t => t.SetProperty(x => x.DispatchAt, now), cancellationToken),
             _ => waiting.Where(t => t.ExpiresAt == null).ExecuteUpdateAsync(
-                t => t.SetProperty(x => x.ExpiresAt, times.ExpiresAt).SetProperty(x => x.DueAt, times.DueAt ?? now).SetProperty(x => x.DispatchAt, times.DispatchAt), cancellationToken),
+                t => t.SetProperty(x => x.ExpiresAt, times.ExpiresAt).SetProperty(x => x.DueAt, times.DueAt ?? now)
+                    .SetProperty(x => x.DispatchAt, times.DispatchAt), cancellationToken),
         }) > 0;
     }
 
@@ -42,17 +44,21 @@ internal sealed partial class ParkingStore
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         await db.Tasks.Where(t => t.CorrelationId == id).ExecuteUpdateAsync(
-            t => t.SetProperty(x => x.Ending, (string?)null).SetProperty(x => x.Retry, (string?)null).SetProperty(x => x.Result, (string?)null)
+            t => t.SetProperty(x => x.Ending, (string?)null).SetProperty(x => x.Retry, (string?)null)
+                .SetProperty(x => x.Result, (string?)null)
                 .SetProperty(x => x.Progress, (string?)null).SetProperty(x => x.Error, error),
             cancellationToken);
     }
 
-    private static IQueryable<TaskState> Waiting(IQueryable<TaskState> task) => task.Where(t => t.State == TaskStates.Pending || t.State == TaskStates.Retrying);
+    private static IQueryable<TaskState> Waiting(IQueryable<TaskState> task) =>
+        task.Where(t => t.State == TaskStates.Pending || t.State == TaskStates.Retrying);
 
-    private static async Task<bool> ParkAsync(TaskDbContext db, Sweep sweep, Guid id, QuarantinedItem item, CancellationToken cancellationToken)
+    private static async Task<bool> ParkAsync(TaskDbContext db, Sweep sweep, Guid id, QuarantinedItem item,
+        CancellationToken cancellationToken)
     {
         var task = db.Tasks.Where(t => t.CorrelationId == id);
-        if (await task.Select(t => new { t.Queue, t.Owner, t.LeaseUntil, t.DispatchAt, t.ExpiresAt, t.DueAt }).SingleOrDefaultAsync(cancellationToken) is not { } now)
+        if (await task.Select(t => new { t.Queue, t.Owner, t.LeaseUntil, t.DispatchAt, t.ExpiresAt, t.DueAt })
+            .SingleOrDefaultAsync(cancellationToken) is not { } now)
             return false;
         (item.Queue, item.Owner) = (now.Queue, now.Owner);
         item.State = new ParkedTimes(now.LeaseUntil, now.DispatchAt, now.ExpiresAt, now.DueAt).ToText();
@@ -63,9 +69,11 @@ internal sealed partial class ParkingStore
             Sweep.Dispatch => task.Where(t => t.DispatchAt != null && t.DispatchAt == now.DispatchAt)
                 .ExecuteUpdateAsync(t => t.SetProperty(x => x.DispatchAt, (DateTime?)null), cancellationToken),
             // Nobody must start it once it no longer expires.
-            _ => task.Where(t => (t.State == TaskStates.Pending || t.State == TaskStates.Retrying) && t.ExpiresAt != null && t.ExpiresAt == now.ExpiresAt)
+            _ => task.Where(t => (t.State == TaskStates.Pending || t.State == TaskStates.Retrying) && t.ExpiresAt != null
+                && t.ExpiresAt == now.ExpiresAt)
                 .ExecuteUpdateAsync(
-                    t => t.SetProperty(x => x.ExpiresAt, (DateTime?)null).SetProperty(x => x.DueAt, ParkedTimes.Never).SetProperty(x => x.DispatchAt, (DateTime?)null), cancellationToken),
+                    t => t.SetProperty(x => x.ExpiresAt, (DateTime?)null).SetProperty(x => x.DueAt, ParkedTimes.Never)
+                        .SetProperty(x => x.DispatchAt, (DateTime?)null), cancellationToken),
         }) > 0;
     }
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Microsoft.EntityFrameworkCore;
 using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Quarantine;
@@ -11,32 +10,28 @@ namespace TaskQueue.Storage.Quarantine;
 /// <summary>Parks rows of callbacks and schedules, and reads events and owners.</summary>
 internal sealed partial class ParkingStore(IDbContextFactory<TaskDbContext> databases, QuarantineStore quarantine) : IParkingStore
 {
-    /// <summary>A change or the deletion of a schedule ends its item.</summary>
-    public static Task ForgetScheduleAsync(TaskDbContext db, int id)
-    {
-        var subject = id.ToString(CultureInfo.InvariantCulture);
-        return db.Quarantine.Where(q => q.Kind == QuarantineKinds.Schedule && q.Subject == subject).ExecuteDeleteAsync();
-    }
-
-    public Task<bool> ParkCallbackAsync(QuarantinedItem item, Callback callback, CancellationToken cancellationToken) => quarantine.AddAsync(
-        item,
-        async db =>
+    public Task<bool> ParkCallbackAsync(QuarantinedItem item, Callback callback, CancellationToken cancellationToken) =>
+        quarantine.AddAsync(item, async db =>
         {
             var (id, attempts) = (callback.Id, callback.Attempts); // another process may have taken it since
             var subject = callback.SubjectId;
-            var task = await db.Tasks.Where(t => t.CorrelationId == subject).Select(t => new { t.Queue, t.Owner }).FirstOrDefaultAsync(cancellationToken)
-                ?? await db.Batches.Where(b => b.CorrelationId == subject).Select(b => new { b.Queue, b.Owner }).FirstOrDefaultAsync(cancellationToken);
+            var task = await db.Tasks.Where(t => t.CorrelationId == subject).Select(t => new { t.Queue, t.Owner })
+                .FirstOrDefaultAsync(cancellationToken)
+                ?? await db.Batches.Where(b => b.CorrelationId == subject).Select(b => new { b.Queue, b.Owner })
+                    .FirstOrDefaultAsync(cancellationToken);
             (item.Queue, item.Owner) = (task?.Queue, task?.Owner ?? item.Owner);
             return await db.Callbacks.Where(c => c.Id == id && c.State == CallbackState.Waiting && c.Attempts == attempts)
-                .ExecuteUpdateAsync(c => c.SetProperty(x => x.State, CallbackState.Failed).SetProperty(x => x.FinishedAt, (DateTime?)null), cancellationToken) > 0;
-        },
-        cancellationToken);
+                .ExecuteUpdateAsync(
+                    c => c.SetProperty(x => x.State, CallbackState.Failed).SetProperty(x => x.FinishedAt, (DateTime?)null),
+                    cancellationToken) > 0;
+        }, cancellationToken);
 
     public async Task<bool> UnparkCallbackAsync(long id, DateTime now, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         return await db.Callbacks.Where(c => c.Id == id && c.State == CallbackState.Failed).ExecuteUpdateAsync(
-            c => c.SetProperty(x => x.State, CallbackState.Waiting).SetProperty(x => x.DueAt, now).SetProperty(x => x.Log, "[]").SetProperty(x => x.FinishedAt, (DateTime?)null),
+            c => c.SetProperty(x => x.State, CallbackState.Waiting).SetProperty(x => x.DueAt, now).SetProperty(x => x.Log, "[]")
+                .SetProperty(x => x.FinishedAt, (DateTime?)null),
             cancellationToken) > 0;
     }
 
@@ -47,10 +42,12 @@ internal sealed partial class ParkingStore(IDbContextFactory<TaskDbContext> data
             .ExecuteUpdateAsync(c => c.SetProperty(x => x.FinishedAt, now), cancellationToken);
     }
 
-    public Task<bool> ParkScheduleAsync(QuarantinedItem item, int id, DateTime? tick, CancellationToken cancellationToken) => quarantine.AddAsync(
-        item,
-        async db => await db.Schedules.Where(s => s.Id == id && s.NextAt == tick).ExecuteUpdateAsync(s => s.SetProperty(x => x.NextAt, (DateTime?)null), cancellationToken) > 0,
-        cancellationToken);
+    public Task<bool> ParkScheduleAsync(QuarantinedItem item, int id, DateTime? tick, CancellationToken cancellationToken) =>
+        quarantine.AddAsync(
+            item,
+            async db => await db.Schedules.Where(s => s.Id == id && s.NextAt == tick)
+                .ExecuteUpdateAsync(s => s.SetProperty(x => x.NextAt, (DateTime?)null), cancellationToken) > 0,
+            cancellationToken);
 
     public async Task<ScheduleRecord?> FindScheduleAsync(int id, CancellationToken cancellationToken)
     {

@@ -26,7 +26,8 @@ internal sealed class ScheduleStore(IDbContextFactory<TaskDbContext> databases) 
     public async Task<List<ScheduleRecord>> ListAsync(string queue, Access access)
     {
         await using var db = await databases.CreateDbContextAsync();
-        return db.Open((await db.Schedules.AsNoTracking().Where(s => s.Queue == queue).OrderBy(s => s.Name).ToListAsync()).FindAll(s => access.CanRead(s.Settings.Owner, s.Queue)));
+        return db.Open((await db.Schedules.AsNoTracking().Where(s => s.Queue == queue).OrderBy(s => s.Name).ToListAsync())
+            .FindAll(s => access.CanRead(s.Settings.Owner, s.Queue)));
     }
 
     public async Task<ScheduleInsertResult> TryAddAsync(ScheduleRecord schedule, ScheduleQuota? quota, long? ownerLimit)
@@ -42,7 +43,8 @@ internal sealed class ScheduleStore(IDbContextFactory<TaskDbContext> databases) 
     }
 
     /// <summary>What is in the way of a new schedule; what is found stays true until the transaction ends.</summary>
-    private static async Task<ScheduleInsertResult?> ObstacleAsync(TaskDbContext db, ScheduleRecord schedule, ScheduleQuota? quota, long? ownerLimit)
+    private static async Task<ScheduleInsertResult?> ObstacleAsync(TaskDbContext db, ScheduleRecord schedule, ScheduleQuota? quota,
+        long? ownerLimit)
     {
         var (queue, name) = (schedule.Queue, schedule.Name);
         if (quota is not null || ownerLimit is not null)
@@ -55,7 +57,8 @@ internal sealed class ScheduleStore(IDbContextFactory<TaskDbContext> databases) 
             return new(ScheduleChange.Full);
         if (await db.Schedules.AnyAsync(s => s.Queue == queue && s.Name == name))
             return new(ScheduleChange.NameTaken);
-        return ownerLimit is { } limit && await TenantCounts.SchedulesAsync(db, schedule.Settings.Owner!) is var used && used >= limit ? new(ScheduleChange.Full, used) : null;
+        return ownerLimit is { } limit && await TenantCounts.SchedulesAsync(db, schedule.Settings.Owner!) is var used && used >= limit
+            ? new(ScheduleChange.Full, used) : null;
     }
 
     public async Task<ScheduleRecord?> UpdateAsync(string queue, string name, Func<ScheduleRecord, bool> edit)
@@ -97,7 +100,8 @@ internal sealed class ScheduleStore(IDbContextFactory<TaskDbContext> databases) 
     public async Task<List<DueSchedule>> ListDueAsync(DateTime now, IReadOnlyCollection<int> skipped)
     {
         await using var db = await databases.CreateDbContextAsync();
-        var due = await db.Schedules.AsNoTracking().Where(s => s.NextAt <= now && !skipped.Contains(s.Id)).OrderBy(s => s.NextAt).Take(MaxDue).ToListAsync();
+        var due = await db.Schedules.AsNoTracking().Where(s => s.NextAt <= now && !skipped.Contains(s.Id)).OrderBy(s => s.NextAt)
+            .Take(MaxDue).ToListAsync();
         return due.ConvertAll(schedule => Open(db, schedule));
     }
 

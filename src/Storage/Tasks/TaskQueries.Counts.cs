@@ -23,12 +23,14 @@ internal sealed partial class TaskQueries
         var waiting = await CountAsync(TaskLists.Waiting(tasks), cancellationToken);
         var held = await CountAsync(TaskLists.Held(tasks), cancellationToken);
         var running = await CountAsync(TaskLists.Running(tasks), cancellationToken);
-        var completed = access.SeesAllTenants ? await SumAsync(counts.Where(c => c.Type == TaskEventType.Completed), cancellationToken) : await CountAsync(tasks.Where(t => t.State == TaskStates.Completed), cancellationToken);
+        var completed = access.SeesAllTenants ? await SumAsync(counts.Where(c => c.Type == TaskEventType.Completed), cancellationToken)
+            : await CountAsync(tasks.Where(t => t.State == TaskStates.Completed), cancellationToken);
         var ended = access.SeesAllTenants ? await SumAsync(counts, cancellationToken) : await CountAsync(Ended(tasks), cancellationToken);
         return
         [
             .. waiting.Keys.Concat(held.Keys).Concat(running.Keys).Concat(ended.Keys).Distinct().Select(at => new LevelStats(
-                at, waiting.GetValueOrDefault(at) + held.GetValueOrDefault(at), running.GetValueOrDefault(at), completed.GetValueOrDefault(at), ended.GetValueOrDefault(at))),
+                at, waiting.GetValueOrDefault(at) + held.GetValueOrDefault(at), running.GetValueOrDefault(at),
+                completed.GetValueOrDefault(at), ended.GetValueOrDefault(at))),
         ];
     }
 
@@ -39,21 +41,26 @@ internal sealed partial class TaskQueries
         var tasks = Tasks(db, access).Where(t => t.Queue == queue);
         var waiting = TaskLists.Waiting(tasks);
         return new QueueStats(
-            await waiting.LongCountAsync(cancellationToken) + await TaskLists.Held(tasks).LongCountAsync(cancellationToken), await TaskLists.Running(tasks).LongCountAsync(cancellationToken),
+            await waiting.LongCountAsync(cancellationToken) + await TaskLists.Held(tasks).LongCountAsync(cancellationToken),
+            await TaskLists.Running(tasks).LongCountAsync(cancellationToken),
             await tasks.LongCountAsync(t => t.Dead, cancellationToken),
-            await tasks.LongCountAsync(t => t.State == TaskStates.Completed, cancellationToken), await tasks.LongCountAsync(t => t.State == TaskStates.Expired, cancellationToken),
-            await waiting.Where(t => t.DueAt <= now && (t.ExpiresAt == null || t.ExpiresAt > now)).MinAsync(t => (DateTime?)t.DueAt, cancellationToken));
+            await tasks.LongCountAsync(t => t.State == TaskStates.Completed, cancellationToken),
+            await tasks.LongCountAsync(t => t.State == TaskStates.Expired, cancellationToken),
+            await waiting.Where(t => t.DueAt <= now && (t.ExpiresAt == null || t.ExpiresAt > now))
+                .MinAsync(t => (DateTime?)t.DueAt, cancellationToken));
     }
 
     public async Task<List<string>> QueuesAsync(Access access, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         var tasks = Tasks(db, access);
-        return await tasks.Where(t => t.State == TaskStates.Pending || t.State == TaskStates.Running || t.State == TaskStates.Retrying).Select(t => t.Queue).Distinct().ToListAsync(cancellationToken);
+        return await tasks.Where(t => t.State == TaskStates.Pending || t.State == TaskStates.Running || t.State == TaskStates.Retrying)
+            .Select(t => t.Queue).Distinct().ToListAsync(cancellationToken);
     }
 
     private static IQueryable<TaskState> Ended(IQueryable<TaskState> tasks) =>
-        tasks.Where(t => t.State == TaskStates.Completed || t.State == TaskStates.Failed || t.State == TaskStates.Cancelled || t.State == TaskStates.Expired);
+        tasks.Where(t => t.State == TaskStates.Completed || t.State == TaskStates.Failed || t.State == TaskStates.Cancelled
+            || t.State == TaskStates.Expired);
 
     private static Task<Dictionary<QueueLevel, long>> SumAsync(IQueryable<QueueCount> counts, CancellationToken cancellationToken) =>
         counts.GroupBy(c => new { c.Queue, c.Level }).Select(g => new { g.Key, Count = g.Sum(c => c.Count) })

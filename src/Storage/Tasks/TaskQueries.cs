@@ -10,7 +10,8 @@ using TaskQueue.Storage.Encryption;
 namespace TaskQueue.Storage.Tasks;
 
 /// <summary>Reads of tasks by id.</summary>
-internal sealed partial class TaskQueries(IDbContextFactory<TaskDbContext> databases, IOptions<MemoryOptions> memory, TimeProvider time) : ITaskQueries
+internal sealed partial class TaskQueries(IDbContextFactory<TaskDbContext> databases, IOptions<MemoryOptions> memory, TimeProvider time)
+    : ITaskQueries
 {
     public async Task<TaskState?> FindAsync(Guid id, Access access, CancellationToken cancellationToken, bool texts = true)
     {
@@ -24,7 +25,9 @@ internal sealed partial class TaskQueries(IDbContextFactory<TaskDbContext> datab
         ArgumentNullException.ThrowIfNull(reserve);
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         var task = Tasks(db, access).Where(t => t.CorrelationId == id);
-        if (await task.Where(t => (TextSize.Of(t.Payload) ?? 0) + (TextSize.Of(t.Result) ?? 0) + (TextSize.Of(t.Headers) ?? 0) <= MemoryBudget.SmallBytes).SingleOrDefaultAsync(cancellationToken) is { } small)
+        var ifSmall = task.Where(
+            t => (TextSize.Of(t.Payload) ?? 0) + (TextSize.Of(t.Result) ?? 0) + (TextSize.Of(t.Headers) ?? 0) <= MemoryBudget.SmallBytes);
+        if (await ifSmall.SingleOrDefaultAsync(cancellationToken) is { } small)
             return db.Open(small);
         if (await task.Select(SizedTask.Of).SingleOrDefaultAsync(cancellationToken) is not { } large)
             return null;
@@ -41,10 +44,14 @@ internal sealed partial class TaskQueries(IDbContextFactory<TaskDbContext> datab
     public async Task<bool> HasEndedAsync(Guid id, Access access, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        return !await Tasks(db, access).AnyAsync(t => t.CorrelationId == id && (t.State == TaskStates.Pending || t.State == TaskStates.Running || t.State == TaskStates.Retrying), cancellationToken);
+        return !await Tasks(db, access).AnyAsync(
+            t => t.CorrelationId == id
+                && (t.State == TaskStates.Pending || t.State == TaskStates.Running || t.State == TaskStates.Retrying),
+            cancellationToken);
     }
 
-    public async Task<List<TaskState>> FindManyAsync(IReadOnlyList<Guid> ids, Access access, CancellationToken cancellationToken, bool texts = true, ReserveAnswer? reserve = null)
+    public async Task<List<TaskState>> FindManyAsync(IReadOnlyList<Guid> ids, Access access, CancellationToken cancellationToken,
+        bool texts = true, ReserveAnswer? reserve = null)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         var tasks = Tasks(db, access).Where(t => ids.Contains(t.CorrelationId));
@@ -63,7 +70,11 @@ internal sealed partial class TaskQueries(IDbContextFactory<TaskDbContext> datab
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         var rows = await Tasks(db, Access.All).Where(t => ids.Contains(t.CorrelationId))
-            .Select(t => new { Task = new TaskState { CorrelationId = t.CorrelationId, State = t.State, Error = t.Error }, Bytes = TextSize.Of(t.Result) ?? 0 }).ToListAsync(cancellationToken);
+            .Select(t => new
+            {
+                Task = new TaskState { CorrelationId = t.CorrelationId, State = t.State, Error = t.Error },
+                Bytes = TextSize.Of(t.Result) ?? 0,
+            }).ToListAsync(cancellationToken);
         var found = rows.ConvertAll(row => new FinishedTask(row.Task.CorrelationId, row.Task.State, ErrorOf(db, row.Task), row.Bytes));
         var gone = ids.Except(found.Select(t => t.Id)).Select(id => new FinishedTask(id, TaskStates.Cancelled, null, 0));
         return [.. found.Where(t => TaskStates.IsTerminal(t.State)), .. gone];
@@ -85,21 +96,25 @@ internal sealed partial class TaskQueries(IDbContextFactory<TaskDbContext> datab
     public async Task<string?> ResultAsync(Guid id, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        var row = await db.Tasks.AsNoTracking().Where(t => t.CorrelationId == id).Select(t => new TaskState { CorrelationId = t.CorrelationId, Result = t.Result }).SingleOrDefaultAsync(cancellationToken);
+        var row = await db.Tasks.AsNoTracking().Where(t => t.CorrelationId == id)
+            .Select(t => new TaskState { CorrelationId = t.CorrelationId, Result = t.Result }).SingleOrDefaultAsync(cancellationToken);
         return db.Open(row)?.Result;
     }
 
     public async Task<Dictionary<Guid, TaskState>> OwnersAsync(IReadOnlyCollection<Guid> ids, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        return await Tasks(db, Access.All).Where(t => ids.Contains(t.CorrelationId)).Select(t => new TaskState { CorrelationId = t.CorrelationId, Owner = t.Owner, Queue = t.Queue })
+        return await Tasks(db, Access.All).Where(t => ids.Contains(t.CorrelationId))
+            .Select(t => new TaskState { CorrelationId = t.CorrelationId, Owner = t.Owner, Queue = t.Queue })
             .ToDictionaryAsync(t => t.CorrelationId, cancellationToken);
     }
 
     public async Task<List<Guid>> EndedAsync(IReadOnlyList<Guid> ids, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        var open = await Tasks(db, Access.All).Where(t => ids.Contains(t.CorrelationId) && (t.State == TaskStates.Pending || t.State == TaskStates.Running || t.State == TaskStates.Retrying))
+        var open = await Tasks(db, Access.All)
+            .Where(t => ids.Contains(t.CorrelationId)
+                && (t.State == TaskStates.Pending || t.State == TaskStates.Running || t.State == TaskStates.Retrying))
             .Select(t => t.CorrelationId).ToListAsync(cancellationToken);
         return [.. ids.Except(open)];
     }

@@ -26,25 +26,32 @@ internal static class BatchEndpoints
 
     public static void MapBatches(this WebApplication app)
     {
-        var batches = app.MapGroup("/v1/batches").WithTags("openai").AnswerFaults(OpenAIErrors.Batch(app.Services.GetRequiredService<TimeProvider>()))
+        var batches = app.MapGroup("/v1/batches").WithTags("openai")
+            .AnswerFaults(OpenAIErrors.Batch(app.Services.GetRequiredService<TimeProvider>()))
             .WithMetadata(OpenAIErrors.NoCache).Needs(Scope.Read);
         batches.MapPost("", CreateAsync).Needs(Scope.Enqueue).Produces<OpenAIBatch>().Produces<BatchError>(400).Produces<BatchError>(404)
-            .WithSummary("Run the lines of a file: {\"input_file_id\", \"endpoint\", \"completion_window\"}, and optionally metadata. The queue is that of X-BELLA-QUEUE-NAME, or of the first line's model.");
-        batches.MapGet("", ListAsync).TakesQuery("limit", "1 to 100, default 20.").TakesQuery("after", "Batches behind this one.").Produces<BatchPage<OpenAIBatch>>().Produces<BatchError>(400)
+            .WithSummary(
+                "Run the lines of a file: {\"input_file_id\", \"endpoint\", \"completion_window\"}, and optionally metadata. "
+                + "The queue is that of X-BELLA-QUEUE-NAME, or of the first line's model.");
+        batches.MapGet("", ListAsync).TakesQuery("limit", "1 to 100, default 20.").TakesQuery("after", "Batches behind this one.")
+            .Produces<BatchPage<OpenAIBatch>>().Produces<BatchError>(400)
             .WithSummary("Batches, the newest first.");
         batches.MapGet("/{id}", GetAsync).Produces<OpenAIBatch>().Produces<BatchError>(404).WithSummary("One batch with its live counts.");
-        batches.MapPost("/{id}/cancel", CancelAsync).Audited("batch.cancel", onlyWhenNoted: true).Needs(Scope.Enqueue).Produces<OpenAIBatch>().Produces<OpenAIBatch>(202).Produces<BatchError>(404)
+        batches.MapPost("/{id}/cancel", CancelAsync).Audited("batch.cancel", onlyWhenNoted: true).Needs(Scope.Enqueue)
+            .Produces<OpenAIBatch>().Produces<OpenAIBatch>(202).Produces<BatchError>(404)
             .WithSummary("Cancel a batch; what runs may end within a short time.");
     }
 
-    private static async Task<IResult> CreateAsync(HttpContext context, BatchRequest request, BatchService batchService, IOptions<EngineOptions> options)
+    private static async Task<IResult> CreateAsync(HttpContext context, BatchRequest request, BatchService batchService,
+        IOptions<EngineOptions> options)
     {
         var body = await RequestJson.ReadAsync(context, BatchBodyJson.Shapes.BatchBody, BodyLimits.One(options.Value));
         var batch = await batchService.CreateAsync(await request.ReadAsync(context, body));
         return Answer(batch, BatchProgress.Of(batch), context.DialectOf(), Redactor.None);
     }
 
-    private static async Task<IResult> GetAsync(string id, HttpContext context, IBatchQueries queries, Redaction redaction, IOptions<DialectOptions> options)
+    private static async Task<IResult> GetAsync(string id, HttpContext context, IBatchQueries queries, Redaction redaction,
+        IOptions<DialectOptions> options)
     {
         if (await FindAsync(id, context, queries) is not { } batch)
             return options.Value.EmptyForUnknown && context.DialectOf() == Dialect.Bella ? Results.Ok() : throw NotFound(id);
@@ -54,7 +61,8 @@ internal static class BatchEndpoints
     private static async Task<IResult> ListAsync(HttpContext context, IBatchQueries queries, Redaction redaction)
     {
         var limit = DefaultPage;
-        if (context.Request.Query["limit"].FirstOrDefault() is { } text && !(int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out limit) && limit is >= 1 and <= MaxPage))
+        if (context.Request.Query["limit"].FirstOrDefault() is { } text
+            && !(int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out limit) && limit is >= 1 and <= MaxPage))
             throw OpenAIErrors.Invalid($"limit must be 1 to {MaxPage}");
         BatchState? after = null;
         if (context.Request.Query["after"].FirstOrDefault() is { Length: > 0 } id)
@@ -64,18 +72,24 @@ internal static class BatchEndpoints
         var progress = await queries.ProgressAsync(shown, context.RequestAborted);
         var redactor = redaction.For(context.Caller());
         return context.DialectOf() == Dialect.OpenAI
-            ? Page(shown, b => RedactedBatches.Of(BatchObjects.ToOpenAI(b, progress[b.CorrelationId]), redactor), page.Count > limit, BatchObjectJson.Shapes.BatchPageOpenAIBatch)
-            : Page(shown, b => RedactedBatches.Of(BatchObjects.ToBella(b, progress[b.CorrelationId]), redactor), page.Count > limit, BatchObjectJson.Shapes.BatchPageBellaBatch);
+            ? Page(
+                shown, b => RedactedBatches.Of(BatchObjects.ToOpenAI(b, progress[b.CorrelationId]), redactor), page.Count > limit,
+                BatchObjectJson.Shapes.BatchPageOpenAIBatch)
+            : Page(
+                shown, b => RedactedBatches.Of(BatchObjects.ToBella(b, progress[b.CorrelationId]), redactor), page.Count > limit,
+                BatchObjectJson.Shapes.BatchPageBellaBatch);
     }
 
     private static IResult Page<T>(List<BatchState> batches, Func<BatchState, T> show, bool hasMore, JsonTypeInfo<BatchPage<T>> type)
     {
         var ids = batches.ConvertAll(b => BatchId.Format(b.CorrelationId));
-        return Results.Json(new BatchPage<T>("list", batches.ConvertAll(b => show(b)), ids.FirstOrDefault(), ids.LastOrDefault(), hasMore), type);
+        var page = new BatchPage<T>("list", batches.ConvertAll(b => show(b)), ids.FirstOrDefault(), ids.LastOrDefault(), hasMore);
+        return Results.Json(page, type);
     }
 
     /// <summary>Bella answers with the batch as it was, because the cancel goes on (bella.md 10.4).</summary>
-    private static async Task<IResult> CancelAsync(string id, HttpContext context, IBatchQueries queries, BatchService batchService, Redaction redaction)
+    private static async Task<IResult> CancelAsync(string id, HttpContext context, IBatchQueries queries, BatchService batchService,
+        Redaction redaction)
     {
         var before = await FindAsync(id, context, queries) ?? throw NotFound(id);
         if (context.Caller() is { Name: not null } caller && before.Owner != caller.Tenant)
@@ -83,7 +97,8 @@ internal static class BatchEndpoints
         await batchService.CancelAsync(before.CorrelationId);
         var dialect = context.DialectOf();
         var shown = dialect == Dialect.OpenAI ? await FindAsync(id, context, queries) ?? before : before;
-        return Answer(shown, await ProgressAsync(shown, context, queries), dialect, redaction.For(context.Caller()), dialect == Dialect.OpenAI ? StatusCodes.Status200OK : StatusCodes.Status202Accepted);
+        return Answer(shown, await ProgressAsync(shown, context, queries), dialect, redaction.For(context.Caller()),
+            dialect == Dialect.OpenAI ? StatusCodes.Status200OK : StatusCodes.Status202Accepted);
     }
 
     private static async Task<BatchState?> FindAsync(string id, HttpContext context, IBatchQueries queries) =>
@@ -92,10 +107,13 @@ internal static class BatchEndpoints
     private static async Task<BatchProgress> ProgressAsync(BatchState batch, HttpContext context, IBatchQueries queries) =>
         (await queries.ProgressAsync([batch], context.RequestAborted))[batch.CorrelationId];
 
-    private static IResult Answer(BatchState batch, BatchProgress progress, Dialect dialect, Redactor redactor, int status = StatusCodes.Status200OK) =>
+    private static IResult Answer(BatchState batch, BatchProgress progress, Dialect dialect, Redactor redactor,
+        int status = StatusCodes.Status200OK) =>
         dialect == Dialect.OpenAI
-            ? Results.Json(RedactedBatches.Of(BatchObjects.ToOpenAI(batch, progress), redactor), BatchObjectJson.Shapes.OpenAIBatch, statusCode: status)
-            : Results.Json(RedactedBatches.Of(BatchObjects.ToBella(batch, progress), redactor), BatchObjectJson.Shapes.BellaBatch, statusCode: status);
+            ? Results.Json(RedactedBatches.Of(BatchObjects.ToOpenAI(batch, progress), redactor), BatchObjectJson.Shapes.OpenAIBatch,
+                statusCode: status)
+            : Results.Json(RedactedBatches.Of(BatchObjects.ToBella(batch, progress), redactor), BatchObjectJson.Shapes.BellaBatch,
+                statusCode: status);
 
     private static ApiException NotFound(string id) => new(404, "not_found", $"there is no batch {id}");
 }

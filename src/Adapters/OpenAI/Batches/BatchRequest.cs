@@ -15,7 +15,8 @@ namespace TaskQueue.Adapters.OpenAI.Batches;
 
 /// <summary>Reads what a batch is to be, and finds its queue (bella.md 10.1, 12).</summary>
 internal sealed partial class BatchRequest(
-    FileService files, QueueCatalog queues, QueueRouter router, IOptions<BatchLimits> limits, IOptions<WebhookOptions> webhooks, IOptions<EngineOptions> engine)
+    FileService files, QueueCatalog queues, QueueRouter router, IOptions<BatchLimits> limits, IOptions<WebhookOptions> webhooks,
+    IOptions<EngineOptions> engine)
 {
     private const string QueueHeader = "X-BELLA-QUEUE-NAME", DefaultWindow = "24h", Callback = "callback_url";
     private const int OfflineLevel = 1, MaxPairs = 16, MaxKey = 64, MaxValue = 512, MaxEndpoint = 64;
@@ -27,8 +28,10 @@ internal sealed partial class BatchRequest(
         var (access, strict) = (context.Access(), context.DialectOf() == Dialect.OpenAI);
         if (string.IsNullOrWhiteSpace(body.InputFileId))
             throw OpenAIErrors.Invalid("input_file_id is missing");
-        if (body.Endpoint is not { Length: > 1 and <= MaxEndpoint } endpoint || endpoint[0] != '/' || endpoint.Contains('\0', StringComparison.Ordinal))
-            throw OpenAIErrors.Invalid($"endpoint must begin with '/', such as /v1/chat/completions, and have at most {MaxEndpoint} characters");
+        if (body.Endpoint is not { Length: > 1 and <= MaxEndpoint } endpoint || endpoint[0] != '/'
+            || endpoint.Contains('\0', StringComparison.Ordinal))
+            throw OpenAIErrors.Invalid(
+                $"endpoint must begin with '/', such as /v1/chat/completions, and have at most {MaxEndpoint} characters");
         var callback = Check(body.Metadata) ?? limits.Value.CallbackUrl;
         if (callback is not null && CallbackRules.Check(callback, webhooks.Value) is { } problem)
             throw OpenAIErrors.Invalid(problem);
@@ -40,30 +43,37 @@ internal sealed partial class BatchRequest(
         {
             Owner = access.Tenant,
             Submitter = context.Caller().Name,
-            Metadata = body.Metadata is null ? null : JsonSerializer.Serialize(body.Metadata.ToDictionary(p => p.Key, p => p.Value!), BatchJson.Shapes.DictionaryStringString),
+            Metadata = body.Metadata is null ? null
+                : JsonSerializer.Serialize(body.Metadata.ToDictionary(p => p.Key, p => p.Value!), BatchJson.Shapes.DictionaryStringString),
             CallbackUrl = callback,
         };
     }
 
     private async Task<FileRecord> FindFileAsync(string id, Access access, bool strict, CancellationToken cancellationToken)
     {
-        var file = await files.FindAsync(id, access, cancellationToken) ?? throw new ApiException(404, "not_found", $"there is no file {id}");
+        var file = await files.FindAsync(id, access, cancellationToken)
+            ?? throw new ApiException(404, "not_found", $"there is no file {id}");
         if (strict && file.Purpose != "batch")
             throw OpenAIErrors.Invalid($"file {id} was uploaded for {file.Purpose}; upload it with purpose batch");
-        return file.Bytes <= limits.Value.MaxBytes ? file : throw OpenAIErrors.Invalid($"file {id} has {file.Bytes} bytes; a batch may have {limits.Value.MaxBytes}");
+        return file.Bytes <= limits.Value.MaxBytes ? file
+            : throw OpenAIErrors.Invalid($"file {id} has {file.Bytes} bytes; a batch may have {limits.Value.MaxBytes}");
     }
 
     private async Task<QueueRecord> FindQueueAsync(HttpContext context, FileRecord file, string endpoint)
     {
         if (context.Request.Headers[QueueHeader].FirstOrDefault() is { Length: > 0 } name)
         {
-            var named = (QueueNames.IsValid(name) ? await queues.LookUpAsync(name) : null) ?? throw new ApiException(404, "not_found", $"queue {name} is not registered");
-            return named.Delivery == Delivery.Pull ? named : throw OpenAIErrors.Invalid($"queue {name} is dispatched to bus workers and takes no batches");
+            var named = (QueueNames.IsValid(name) ? await queues.LookUpAsync(name) : null)
+                ?? throw new ApiException(404, "not_found", $"queue {name} is not registered");
+            return named.Delivery == Delivery.Pull ? named
+                : throw OpenAIErrors.Invalid($"queue {name} is dispatched to bus workers and takes no batches");
         }
 
         var model = await ModelAsync(file, context.RequestAborted);
         return await router.FindAsync(endpoint, model)
-            ?? throw OpenAIErrors.Invalid($"there is no queue for model {model ?? "(none)"} at {endpoint}: name one with {QueueHeader}, or configure TaskQueue:Routing");
+            ?? throw OpenAIErrors.Invalid(
+                $"there is no queue for model {model ?? "(none)"} at {endpoint}: name one with {QueueHeader}, "
+                + "or configure TaskQueue:Routing");
     }
 
     /// <summary>The model of the first line, where that can be read.</summary>
@@ -82,7 +92,9 @@ internal sealed partial class BatchRequest(
         if (metadata is null)
             return null;
         if (metadata.Count > MaxPairs || metadata.Any(p => p.Key.Length > MaxKey || p.Value is not { Length: <= MaxValue }))
-            throw OpenAIErrors.Invalid($"metadata must have at most {MaxPairs} pairs of text, keys of at most {MaxKey} and values of at most {MaxValue} characters");
+            throw OpenAIErrors.Invalid(
+                $"metadata must have at most {MaxPairs} pairs of text, keys of at most {MaxKey} "
+                + $"and values of at most {MaxValue} characters");
         if (metadata.Any(p => p.Key.Contains('\0', StringComparison.Ordinal) || p.Value!.Contains('\0', StringComparison.Ordinal)))
             throw OpenAIErrors.Invalid("metadata must not contain the character U+0000");
         return metadata.GetValueOrDefault(Callback);
