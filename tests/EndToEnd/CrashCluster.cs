@@ -82,18 +82,18 @@ internal sealed class CrashCluster : IAsyncDisposable
         return exitCode;
     }
 
-    /// <summary>SIGTERM, and a new process on the same port.</summary>
-    public async Task StopAndStartAsync(string role, TimeSpan grace)
+    /// <summary>SIGTERM, and a new process on the same port, with the cluster's settings or others.</summary>
+    public async Task StopAndStartAsync(string role, TimeSpan grace, IReadOnlyDictionary<string, string>? settings = null)
     {
         var port = _processes[role].Port;
         var exitCode = await TerminateAsync(role, grace);
         if (exitCode != 0)
             throw new InvalidOperationException($"{role} exited with {exitCode}");
-        await StartAsync(role, port);
+        await StartAsync(role, port, settings);
     }
 
-    public async Task StartAsync(string role, int? port = null) =>
-        _processes[role] = await TaskQueueProcess.StartAsync(role, Database.ConnectionString, RabbitMq, _settings, port);
+    public async Task StartAsync(string role, int? port = null, IReadOnlyDictionary<string, string>? settings = null) =>
+        _processes[role] = await TaskQueueProcess.StartAsync(role, Database.ConnectionString, RabbitMq, settings ?? _settings, port);
 
     public async ValueTask DisposeAsync()
     {
