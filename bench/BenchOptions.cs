@@ -4,7 +4,8 @@ namespace TaskQueue.Bench;
 
 /// <summary>What the command line says.</summary>
 internal sealed record BenchOptions(
-    IReadOnlyList<string> Scenarios, bool Quick, int Repeat, string Database, Uri RabbitMq, string Scratch, string Command, string Commit, SoakPlan Soak)
+    IReadOnlyList<string> Scenarios, bool Quick, int Repeat, string Database, Uri RabbitMq, string Scratch, string Command, string Commit,
+    SoakPlan Soak)
 {
     public Sizes Sizes => Quick ? Sizes.Quick : Sizes.Full;
 }

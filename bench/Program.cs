@@ -5,19 +5,23 @@ using TaskQueue.Bench.Scenarios;
 using TaskQueue.Bench.Soak;
 
 CultureInfo.CurrentCulture = CultureInfo.DefaultThreadCurrentCulture = CultureInfo.InvariantCulture;
-var scenarios = new Argument<string[]>("scenarios") { Description = "Which to run; default all but soak.", Arity = ArgumentArity.ZeroOrMore };
+var scenarios = new Argument<string[]>("scenarios") { Description = "Which to run; default all but soak.",
+    Arity = ArgumentArity.ZeroOrMore };
 scenarios.AcceptOnlyFromAmong([.. ScenarioList.All.Select(s => s.Name)]);
 var quick = new Option<bool>("--quick") { Description = "Tiny sizes, one sample: shows that everything works, measures nothing." };
 var repeat = new Option<int?>("--repeat") { Description = "Samples of each figure; default 3." };
-var database = new Option<string>("--database") { Description = "PostgreSQL as a superuser, or SQL Server as who may create databases.", Required = true };
+var database = new Option<string>("--database") { Description = "PostgreSQL as a superuser, or SQL Server as who may create databases.",
+    Required = true };
 var rabbitMq = new Option<string>("--rabbitmq") { Description = "RabbitMQ, with a virtual host of its own.", Required = true };
 var scratch = new Option<string>("--scratch") { Description = "A folder for temporary files.", Required = true };
-var command = new Option<string>("--command") { Description = "The command that the report shows.", DefaultValueFactory = _ => "TaskQueue.Bench" };
+var command = new Option<string>("--command") { Description = "The command that the report shows.", DefaultValueFactory = _ =>
+    "TaskQueue.Bench" };
 var commit = new Option<string>("--commit") { Description = "The commit that the report shows.", DefaultValueFactory = _ => "unknown" };
 var seconds = new Option<int?>("--seconds") { Description = "Soak: how long; default 1200." };
 var rate = new Option<int?>("--rate") { Description = "Soak: tasks a second; default 2000." };
 var retention = new Option<int?>("--retention") { Description = "Soak: seconds that finished tasks stay; default 120." };
-var output = new Option<string>("--out") { Description = "Soak: folder of soak.md and soak.svg.", DefaultValueFactory = _ => "artifacts/soak" };
+var output = new Option<string>("--out") { Description = "Soak: folder of soak.md and soak.svg.", DefaultValueFactory = _ =>
+    "artifacts/soak" };
 repeat.Validators.Add(result =>
 {
     if (result.GetValueOrDefault<int?>() < 1)
@@ -32,7 +36,8 @@ root.SetAction(async (parsed, _) =>
 {
     var isQuick = parsed.GetValue(quick);
     var soak = new SoakPlan(
-        parsed.GetValue(seconds) ?? (isQuick ? 20 : 1200), parsed.GetValue(rate) ?? (isQuick ? 200 : 2000), parsed.GetValue(retention) ?? (isQuick ? 5 : 120),
+        parsed.GetValue(seconds) ?? (isQuick ? 20 : 1200), parsed.GetValue(rate) ?? (isQuick ? 200 : 2000), parsed.GetValue(retention)
+            ?? (isQuick ? 5 : 120),
         parsed.GetValue(output)!);
     var options = new BenchOptions(
         parsed.GetValue(scenarios) ?? [], isQuick, parsed.GetValue(repeat) ?? (isQuick ? 1 : 3), parsed.GetValue(database)!,

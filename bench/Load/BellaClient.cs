@@ -5,7 +5,7 @@ using TaskQueue.Bench.Servers;
 
 namespace TaskQueue.Bench.Load;
 
-/// <summary>A client and worker of the bella door.</summary>
+/// <summary>A client and worker of the bella API.</summary>
 internal sealed class BellaClient(ServerProcess server, CancellationToken cancellationToken)
 {
     public async Task RegisterAsync(IEnumerable<string> queues)
@@ -15,18 +15,20 @@ internal sealed class BellaClient(ServerProcess server, CancellationToken cancel
     }
 
     /// <summary>Body of a put.</summary>
-    public static string Put(string queue, string mode, int level = 0) =>
-        $$$"""{"queue":"{{{queue}}}","endpoint":"/v1/chat/completions","level":{{{level}}},"response_mode":"{{{mode}}}","data":{"model":"m","text":"hello worldhello worldhello world"}}""";
+    public static string Put(string queue, string mode, int tier = 0) =>
+        $$$"""{"queue":"{{{queue}}}","endpoint":"/v1/chat/completions","level":{{{tier}}}"""
+        + $$$""","response_mode":"{{{mode}}}","data":{"model":"m","text":"hello worldhello worldhello world"}}""";
 
     /// <summary>Takes at a fixed rate, however long each needs: a slow one does not spare those behind it.</summary>
     /// <returns>How long after its time each take had its answer, and tasks taken.</returns>
-    public async Task<(Latency Latency, int Tasks)> TakeAtRateAsync(string body, int perSecond, TimeSpan duration, Func<IReadOnlyList<string>, Task>? taken)
+    public async Task<(Latency Latency, int Tasks)> TakeAtRateAsync(string body, int perSecond, TimeSpan duration,
+        Func<IReadOnlyList<string>, Task>? taken)
     {
         var count = (int)(perSecond * duration.TotalSeconds);
         var (times, tasks, since) = (new TimeSpan[count], 0, Stopwatch.GetTimestamp());
-        await Task.WhenAll(Enumerable.Range(0, 64).Select(lane => Task.Run(async () =>
+        await Task.WhenAll(Enumerable.Range(0, 64).Select(partition => Task.Run(async () =>
         {
-            for (var n = lane; n < count; n += 64)
+            for (var n = partition; n < count; n += 64)
             {
                 var due = TimeSpan.FromSeconds((double)n / perSecond);
                 if (due - Stopwatch.GetElapsedTime(since) is var wait && wait > TimeSpan.Zero)
@@ -50,12 +52,14 @@ internal sealed class BellaClient(ServerProcess server, CancellationToken cancel
         using var content = Bodies.Json(body);
         using var answer = await server.Http.PostAsync(path, content, cancellationToken);
         var bytes = await answer.Content.ReadAsByteArrayAsync(cancellationToken);
-        return answer.IsSuccessStatusCode ? bytes : throw new BenchException($"{path}: {(int)answer.StatusCode} {System.Text.Encoding.UTF8.GetString(bytes)}");
+        return answer.IsSuccessStatusCode ? bytes
+            : throw new BenchException($"{path}: {(int)answer.StatusCode} {System.Text.Encoding.UTF8.GetString(bytes)}");
     }
 
     private static List<string> Ids(byte[] answer)
     {
         using var document = JsonDocument.Parse(answer);
-        return [.. document.RootElement.EnumerateObject().SelectMany(q => q.Value.EnumerateArray()).Select(t => t.GetProperty("task_id").GetString()!)];
+        return [.. document.RootElement.EnumerateObject().SelectMany(q => q.Value.EnumerateArray())
+            .Select(t => t.GetProperty("task_id").GetString()!)];
     }
 }

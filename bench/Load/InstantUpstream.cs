@@ -8,7 +8,9 @@ namespace TaskQueue.Bench.Load;
 /// <summary>An upstream that answers every request at once with the same body.</summary>
 internal sealed class InstantUpstream : IAsyncDisposable
 {
-    private static readonly byte[] Body = """{"id":"chatcmpl-1","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"hello"}}]}"""u8.ToArray();
+    private static readonly byte[] Body =
+        ("""{"id":"chatcmpl-1","object":"chat.completion","choices":"""u8
+        + """[{"index":0,"message":{"role":"assistant","content":"hello"}}]}"""u8).ToArray();
 
     private readonly WebApplication _app;
     private int _requests;

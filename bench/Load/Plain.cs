@@ -14,8 +14,10 @@ internal static class Plain
     /// <returns>Rows per second.</returns>
     public static async Task<double> ClaimAsync(BenchRun run, BenchDatabase database, int clients, int batch)
     {
-        var rate = batch * await database.ClaimPlainAsync(Bodies.Plain, run.Sizes.Waiting, clients, batch, run.Sizes.Claimed / batch / clients);
+        var rate = batch * await database.ClaimPlainAsync(Bodies.Plain, run.Sizes.Waiting, clients, batch,
+            run.Sizes.Claimed / batch / clients);
         var claimed = await database.ReadAsync("select count(*) from bench_claim where state = 1");
-        return claimed == run.Sizes.Claimed ? rate : throw new BenchException($"the reference claimed {claimed} rows instead of {run.Sizes.Claimed}");
+        return claimed == run.Sizes.Claimed ? rate
+            : throw new BenchException($"the reference claimed {claimed} rows instead of {run.Sizes.Claimed}");
     }
 }

@@ -23,10 +23,13 @@ internal static class Producer
     }
 
     /// <summary>Submits many tasks, each with a body of its own by its number, 500 a request.</summary>
-    public static Task SubmitManyAsync(HttpClient http, Func<long, string> bodyOf, long first, int tasks, CancellationToken cancellationToken) =>
-        SubmitRequestsAsync(http, tasks, from => Bodies.Many(Enumerable.Range(0, PerRequest).Select(i => bodyOf(first + from + i))), cancellationToken);
+    public static Task SubmitManyAsync(HttpClient http, Func<long, string> bodyOf, long first, int tasks,
+        CancellationToken cancellationToken) =>
+        SubmitRequestsAsync(http, tasks,
+            from => Bodies.Many(Enumerable.Range(0, PerRequest).Select(i => bodyOf(first + from + i))), cancellationToken);
 
-    private static async Task SubmitRequestsAsync(HttpClient http, int tasks, Func<int, string> bodyFrom, CancellationToken cancellationToken)
+    private static async Task SubmitRequestsAsync(HttpClient http, int tasks, Func<int, string> bodyFrom,
+        CancellationToken cancellationToken)
     {
         var next = -PerRequest;
         await Task.WhenAll(Enumerable.Range(0, Connections).Select(_ => Task.Run(async () =>
@@ -36,7 +39,8 @@ internal static class Producer
                 using var content = Bodies.Json(bodyFrom(from));
                 using var answer = await http.PostAsync("/tasks/bulk", content, cancellationToken);
                 if (!answer.IsSuccessStatusCode)
-                    throw new BenchException($"POST /tasks/bulk: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync(cancellationToken)}");
+                    throw new BenchException($"POST /tasks/bulk: {(int)answer.StatusCode} "
+                        + $"{await answer.Content.ReadAsStringAsync(cancellationToken)}");
             }
         }, cancellationToken)));
     }

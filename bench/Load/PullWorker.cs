@@ -6,7 +6,8 @@ using System.Text.Json;
 namespace TaskQueue.Bench.Load;
 
 /// <summary>A worker that pulls over HTTP, does nothing, and reports that it is done.</summary>
-internal sealed class PullWorker(HttpClient http, int max, double leaseSeconds = 15, int waitSeconds = 0, IReadOnlyList<string>? queues = null)
+internal sealed class PullWorker(HttpClient http, int max, double leaseSeconds = 15, int waitSeconds = 0,
+    IReadOnlyList<string>? queues = null)
 {
     private static readonly MediaTypeHeaderValue Json = new("application/json");
 
@@ -20,7 +21,8 @@ internal sealed class PullWorker(HttpClient http, int max, double leaseSeconds =
 
     /// <summary>Claims tasks and keeps their report.</summary>
     /// <returns>How many it got.</returns>
-    public async Task<int> ClaimAsync(CancellationToken cancellationToken) => Prepare(await PostAsync("/workers/claim", _claim, cancellationToken));
+    public async Task<int> ClaimAsync(CancellationToken cancellationToken) =>
+        Prepare(await PostAsync("/workers/claim", _claim, cancellationToken));
 
     /// <summary>Reports what was claimed last.</summary>
     public async Task ReportAsync(int claimed, CancellationToken cancellationToken)
@@ -55,7 +57,8 @@ internal sealed class PullWorker(HttpClient http, int max, double leaseSeconds =
         using var content = new ReadOnlyMemoryContent(body) { Headers = { ContentType = Json } };
         using var answer = await http.PostAsync(path, content, cancellationToken);
         var bytes = await answer.Content.ReadAsByteArrayAsync(cancellationToken);
-        return answer.IsSuccessStatusCode ? bytes : throw new BenchException($"{path}: {(int)answer.StatusCode} {System.Text.Encoding.UTF8.GetString(bytes)}");
+        return answer.IsSuccessStatusCode ? bytes
+            : throw new BenchException($"{path}: {(int)answer.StatusCode} {System.Text.Encoding.UTF8.GetString(bytes)}");
     }
 
     /// <summary>Writes the report of a claim's answer, copying ids and attempts.</summary>
@@ -95,7 +98,8 @@ internal sealed class PullWorker(HttpClient http, int max, double leaseSeconds =
         var reader = new Utf8JsonReader(answer);
         while (reader.Read())
         {
-            if (reader.TokenType == JsonTokenType.PropertyName && reader.ValueTextEquals("code"u8) && reader.Read() && reader.ValueTextEquals("ok"u8))
+            if (reader.TokenType == JsonTokenType.PropertyName && reader.ValueTextEquals("code"u8) && reader.Read()
+                && reader.ValueTextEquals("ok"u8))
                 ok++;
         }
 

@@ -27,7 +27,8 @@ internal static class RawRabbit
             arguments: new Dictionary<string, object?> { ["x-queue-type"] = "quorum" }, cancellationToken: cancellationToken);
         var consumed = await ConsumeAsync(channel, messages);
         var since = Stopwatch.GetTimestamp();
-        await Task.WhenAll(Enumerable.Range(0, Publishers).Select(_ => Task.Run(() => PublishAsync(publishing, messages / Publishers), cancellationToken)));
+        await Task.WhenAll(Enumerable.Range(0, Publishers)
+            .Select(_ => Task.Run(() => PublishAsync(publishing, messages / Publishers), cancellationToken)));
         await consumed.WaitAsync(TimeSpan.FromMinutes(10), cancellationToken);
         return messages / Stopwatch.GetElapsedTime(since).TotalSeconds;
     }

@@ -17,7 +17,8 @@ internal sealed class StartSignal : IAsyncDisposable
     {
         var signal = new StartSignal();
         signal._worker = await BusWorker.StartAsync(
-            run.Options.RabbitMq, _ => Volatile.Read(ref signal._next).TrySetResult(new Start(Stopwatch.GetTimestamp(), TimeProvider.System.GetUtcNow())));
+            run.Options.RabbitMq, _ =>
+                Volatile.Read(ref signal._next).TrySetResult(new Start(Stopwatch.GetTimestamp(), TimeProvider.System.GetUtcNow())));
         return signal;
     }
 

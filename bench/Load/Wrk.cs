@@ -3,7 +3,8 @@ using TaskQueue.Bench.Servers;
 namespace TaskQueue.Bench.Load;
 
 /// <summary>wrk: POSTs one body over and over on many connections. It keeps count of what was accepted.</summary>
-internal sealed class Wrk(BenchRun run, ServerProcess server, string path, string body, int connections, int tasksPerRequest = 1, string? token = null)
+internal sealed class Wrk(BenchRun run, ServerProcess server, string path, string body, int connections, int tasksPerRequest = 1,
+    string? token = null)
 {
     private long _accepted;
     private long _unanswered; // requests that may have been under way when a load ended
@@ -20,11 +21,13 @@ internal sealed class Wrk(BenchRun run, ServerProcess server, string path, strin
             "wrk",
             [
                 "-t", "2", "-c", $"{connections}", "-d", $"{duration.TotalSeconds:0}s", "--timeout", "30s", "-s", script,
-                .. token is null ? Array.Empty<string>() : ["-H", $"Authorization: Bearer {token}"], $"{new Uri(server.Address, path)}", "--", file,
+                .. token is null ? Array.Empty<string>()
+                    : ["-H", $"Authorization: Bearer {token}"], $"{new Uri(server.Address, path)}", "--", file,
             ],
             environment: null, run.Stop);
         // requests, duration in µs, then errors by kind
-        var result = lines.SingleOrDefault(l => l.StartsWith("result ", StringComparison.Ordinal))?.Split(' ').Skip(1).Select(long.Parse).ToArray()
+        var result = lines.SingleOrDefault(l => l.StartsWith("result ", StringComparison.Ordinal))?.Split(' ').Skip(1).Select(long.Parse)
+            .ToArray()
             ?? throw new BenchException($"wrk gave no result:\n{string.Join('\n', lines)}");
         if (result[0] == 0 || result[2..].Any(errors => errors > 0))
             throw new BenchException($"requests to {path} failed:\n{string.Join('\n', [.. lines, .. server.Trouble.Take(10)])}");
@@ -33,7 +36,9 @@ internal sealed class Wrk(BenchRun run, ServerProcess server, string path, strin
         return result[0] * tasksPerRequest / (result[1] / 1e6);
     }
 
-    /// <summary>Compares the rows in the database with what was accepted; a request that wrk did not wait for may or may not have one.</summary>
+    /// <summary>
+    /// Compares the rows in the database with what was accepted; a request that wrk did not wait for may or may not have one.
+    /// </summary>
     public void DemandRows(long rows)
     {
         if (rows < _accepted || rows > _accepted + _unanswered)

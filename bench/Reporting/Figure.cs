@@ -30,7 +30,8 @@ internal sealed record Series(IReadOnlyList<double> Samples, Unit Unit)
     public double Median => Statistics.Median(Samples);
 
     public override string ToString() =>
-        Samples.Count == 1 ? Unit.Show(Median) : $"{Unit.Show(Median)} ({Samples.Min().ToString(Unit.Format)}–{Samples.Max().ToString(Unit.Format)})";
+        Samples.Count == 1 ? Unit.Show(Median)
+            : $"{Unit.Show(Median)} ({Samples.Min().ToString(Unit.Format)}–{Samples.Max().ToString(Unit.Format)})";
 }
 
 /// <summary>What a figure was compared with, in the same run.</summary>
@@ -53,7 +54,8 @@ internal sealed record Goal(bool OfRatio, bool AtLeast, double Bound)
         return AtLeast ? value >= Bound : value <= Bound;
     }
 
-    public string Show(Unit unit) => (OfRatio ? "ratio " : "") + (AtLeast ? "≥ " : "≤ ") + (OfRatio ? $"{Bound}" : $"{Bound:#,0} {unit.Name}");
+    public string Show(Unit unit) =>
+        (OfRatio ? "ratio " : "") + (AtLeast ? "≥ " : "≤ ") + (OfRatio ? $"{Bound}" : $"{Bound:#,0} {unit.Name}");
 }
 
 /// <summary>A row of the report.</summary>

@@ -9,13 +9,16 @@ internal static class Machine
         var processor = Field("/proc/cpuinfo", "model name") ?? "unknown processor";
         var kilobytes = long.Parse((Field("/proc/meminfo", "MemTotal") ?? "0").Split(' ')[0]);
         var kernel = File.ReadAllText("/proc/sys/kernel/osrelease").Trim();
-        return $"{Environment.ProcessorCount} cores, {processor}, {kilobytes / 1024d / 1024:0.0} GiB of memory, Linux {kernel}, data on {FileSystem(folder)}";
+        return $"{Environment.ProcessorCount} cores, {processor}, {kilobytes / 1024d / 1024:0.0} GiB of memory, Linux {kernel}, data on "
+            + $"{FileSystem(folder)}";
     }
 
     /// <summary>A field of a file of <c>name: value</c> lines.</summary>
     public static string? Field(string path, string name) =>
-        File.ReadLines(path).FirstOrDefault(l => l.StartsWith(name, StringComparison.Ordinal)) is { } line ? line[(line.IndexOf(':', StringComparison.Ordinal) + 1)..].Trim() : null;
+        File.ReadLines(path).FirstOrDefault(l => l.StartsWith(name, StringComparison.Ordinal)) is { } line
+            ? line[(line.IndexOf(':', StringComparison.Ordinal) + 1)..].Trim() : null;
 
     private static string FileSystem(string folder) =>
-        DriveInfo.GetDrives().Where(d => folder.StartsWith(d.Name, StringComparison.Ordinal)).MaxBy(d => d.Name.Length)?.DriveFormat ?? "an unknown file system";
+        DriveInfo.GetDrives().Where(d => folder.StartsWith(d.Name, StringComparison.Ordinal)).MaxBy(d => d.Name.Length)?.DriveFormat
+            ?? "an unknown file system";
 }

@@ -13,7 +13,8 @@ internal static class Report
         text.AppendLine($"| figure | measured: median (min–max) of {run.Options.Repeat} | reference of the same run | ratio | to reach |");
         text.AppendLine("|---|---|---|---|---|");
         foreach (var figure in figures)
-            text.AppendLine($"| {figure.Name} | {figure.Measured} | {Show(figure.Reference)} | {(figure.Ratio is { } ratio ? $"{ratio:0.00}" : "–")} | {Goals(figure)} |");
+            text.AppendLine($"| {figure.Name} | {figure.Measured} | {Show(figure.Reference)} | "
+                + $"{(figure.Ratio is { } ratio ? $"{ratio:0.00}" : "–")} | {Goals(figure)} |");
         text.AppendLine();
         text.AppendLine($"- Machine: {Machine.Describe(run.Options.Scratch)}");
         text.AppendLine($"- Commit: {run.Options.Commit}");

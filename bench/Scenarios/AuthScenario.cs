@@ -21,8 +21,10 @@ internal static class AuthScenario
         await using var closedDatabase = await run.CreateDatabaseAsync();
         await using var manyDatabase = await run.CreateDatabaseAsync();
         using var open = await ServerProcess.StartAsync(BenchRun.AllRoles, openDatabase.ConnectionString, rabbitMq: null, run.Stop);
-        using var closed = await ServerProcess.StartAsync(BenchRun.AllRoles, closedDatabase.ConnectionString, rabbitMq: null, run.Stop, Settings());
-        using var many = await ServerProcess.StartAsync(BenchRun.AllRoles, manyDatabase.ConnectionString, rabbitMq: null, run.Stop, await WriteKeysAsync(run));
+        using var closed = await ServerProcess.StartAsync(BenchRun.AllRoles, closedDatabase.ConnectionString, rabbitMq: null, run.Stop,
+            Settings());
+        using var many = await ServerProcess.StartAsync(BenchRun.AllRoles, manyDatabase.ConnectionString, rabbitMq: null, run.Stop,
+            await WriteKeysAsync(run));
         var body = Bodies.One(Bodies.PullQueue);
         var free = new Wrk(run, open, "/tasks", body, PostScenario.Connections);
         var key = new Wrk(run, closed, "/tasks", body, PostScenario.Connections, token: Key(5));
@@ -48,7 +50,8 @@ internal static class AuthScenario
         ];
     }
 
-    private static Task<(List<double> Measured, List<double> Reference)> CompareAsync(BenchRun run, BenchDatabase openDatabase, Wrk free, BenchDatabase closedDatabase, Wrk named) =>
+    private static Task<(List<double> Measured, List<double> Reference)> CompareAsync(BenchRun run, BenchDatabase openDatabase, Wrk free,
+        BenchDatabase closedDatabase, Wrk named) =>
         run.AlternateAsync(
             async () =>
             {

@@ -28,15 +28,18 @@ internal static class BatchScenario
             var there = await CountAsync(database) + run.Sizes.Lines;
             await CreateAsync(run, server, file);
             var since = Stopwatch.GetTimestamp();
-            await Wait.UntilAsync(async () => await CountAsync(database) == there, TimeSpan.FromMinutes(5), "every line is a task", run.Stop);
+            await Wait.UntilAsync(
+                async () => await CountAsync(database) == there, TimeSpan.FromMinutes(5), "every line is a task", run.Stop);
             grown.Add(server.ReadMemory().Peak - before.Peak);
             return Stopwatch.GetElapsedTime(since).TotalSeconds;
         });
         server.DemandNoTrouble();
         return
         [
-            new($"batch of {run.Sizes.Lines:#,0} lines, accepted → all tasks visible", new Series(seconds, Unit.Seconds), Goals: Goal.ValueAtMost(SplitGoal)),
-            new("growth of the peak of resident memory by it (VmHWM)", new Series(grown, Unit.Megabytes), Goals: Goal.ValueAtMost(MemoryGoal)),
+            new($"batch of {run.Sizes.Lines:#,0} lines, accepted → all tasks visible", new Series(seconds, Unit.Seconds),
+                Goals: Goal.ValueAtMost(SplitGoal)),
+            new("growth of the peak of resident memory by it (VmHWM)", new Series(grown, Unit.Megabytes),
+                Goals: Goal.ValueAtMost(MemoryGoal)),
         ];
     }
 
@@ -46,7 +49,8 @@ internal static class BatchScenario
         await using var upstream = await InstantUpstream.StartAsync();
         await using var database = await run.CreateDatabaseAsync();
         await run.Broker.CleanAsync();
-        using var server = await ServerProcess.StartAsync(BenchRun.AllRoles, database.ConnectionString, run.Options.RabbitMq, run.Stop, new Dictionary<string, string>
+        using var server = await ServerProcess.StartAsync(BenchRun.AllRoles, database.ConnectionString, run.Options.RabbitMq, run.Stop,
+            new Dictionary<string, string>
         {
             ["TaskQueue__Upstreams__0__Endpoint"] = Endpoint,
             ["TaskQueue__Upstreams__0__BaseUrl"] = upstream.Url,
@@ -57,27 +61,35 @@ internal static class BatchScenario
         {
             var since = Stopwatch.GetTimestamp();
             var id = await CreateAsync(run, server, file);
-            await Wait.UntilAsync(async () => await StatusAsync(run, server, id) == "completed", TimeSpan.FromMinutes(10), "the batch is completed", run.Stop);
+            await Wait.UntilAsync(
+                async () => await StatusAsync(run, server, id) == "completed",
+                TimeSpan.FromMinutes(10), "the batch is completed", run.Stop);
             return run.Sizes.Lines / Stopwatch.GetElapsedTime(since).TotalSeconds;
         });
         if (upstream.Requests != rates.Count * run.Sizes.Lines)
             throw new BenchException($"the upstream had {upstream.Requests} requests for {rates.Count * run.Sizes.Lines} lines");
         server.DemandNoTrouble();
-        return [new($"batch of {run.Sizes.Lines:#,0} lines against an instant upstream, 64 at once, end to end", new Series(rates, Unit.LinesPerSecond), Goals: Goal.ValueAtLeast(RateGoal))];
+        return [new($"batch of {run.Sizes.Lines:#,0} lines against an instant upstream, 64 at once, end to end",
+            new Series(rates, Unit.LinesPerSecond), Goals: Goal.ValueAtLeast(RateGoal))];
     }
 
     private static async Task<string> UploadAsync(BenchRun run, ServerProcess server)
     {
         var lines = string.Join('\n', Enumerable.Range(0, run.Sizes.Lines).Select(n =>
-            $$$"""{"custom_id":"request-{{{n}}}","method":"POST","url":"/v1/chat/completions","body":{"model":"model","messages":[{"role":"user","content":"hello worldhello worldhello world"}]}}"""));
-        using var form = new MultipartFormDataContent { { new StringContent("batch"), "purpose" }, { new ByteArrayContent(Encoding.UTF8.GetBytes(lines)), "file", "in.jsonl" } };
+            $$$"""{"custom_id":"request-{{{n}}}","method":"POST","url":"/v1/chat/completions","body":"""
+            + """{"model":"model","messages":[{"role":"user","content":"hello worldhello worldhello world"}]}}"""));
+        using var form = new MultipartFormDataContent { { new StringContent("batch"), "purpose" },
+            { new ByteArrayContent(Encoding.UTF8.GetBytes(lines)), "file", "in.jsonl" } };
         using var answer = await server.Http.PostAsync("/v1/files", form, run.Stop);
         return await TextAsync(answer, "id", run.Stop);
     }
 
     private static async Task<string> CreateAsync(BenchRun run, ServerProcess server, string file)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/batches") { Content = Bodies.Json($$"""{"input_file_id":"{{file}}","endpoint":"{{Endpoint}}","completion_window":"24h"}""") };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/batches")
+        {
+            Content = Bodies.Json($$"""{"input_file_id":"{{file}}","endpoint":"{{Endpoint}}","completion_window":"24h"}"""),
+        };
         request.Headers.Add("X-Bella-Dialect", "openai");
         using var answer = await server.Http.SendAsync(request, run.Stop);
         return await TextAsync(answer, "id", run.Stop);

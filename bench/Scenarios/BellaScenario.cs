@@ -5,7 +5,7 @@ using TaskQueue.Bench.Servers;
 
 namespace TaskQueue.Bench.Scenarios;
 
-/// <summary>The bella door: puts against POST /tasks, takes by every strategy, and callers that wait.</summary>
+/// <summary>The bella API: puts against POST /tasks, takes by every strategy, and callers that wait.</summary>
 internal static class BellaScenario
 {
     private const int TakesPerSecond = 1000, Size = 10;
@@ -18,7 +18,7 @@ internal static class BellaScenario
         using var server = await run.StartServerAsync(database);
         await new BellaClient(server, run.Stop).RegisterAsync(["bella"]);
         var post = new Wrk(run, server, "/tasks", Bodies.One(Bodies.PullQueue), PostScenario.Connections);
-        var put = new Wrk(run, server, "/v1/queue/put", BellaClient.Put("bella", "callback", level: 1), PostScenario.Connections);
+        var put = new Wrk(run, server, "/v1/queue/put", BellaClient.Put("bella", "callback", tier: 1), PostScenario.Connections);
         await post.RunAsync(run.Sizes.WarmUp);
         await put.RunAsync(run.Sizes.WarmUp);
         var (measured, reference) = await run.AlternateAsync(Settled(post), Settled(put));
@@ -46,8 +46,10 @@ internal static class BellaScenario
         foreach (var strategy in new[] { "fifo", "round_robin", "active_passive", "sequential" })
         {
             var samples = await MeasureAsync(run, strategy, twenty);
-            figures.Add(new($"take {Size} at {TakesPerSecond:#,0}/s, {strategy}, 20 queues; p50", new Series([.. samples.Select(l => l.P50)], Unit.Milliseconds)));
-            figures.Add(new($"take {Size} at {TakesPerSecond:#,0}/s, {strategy}, 20 queues; p99", new Series([.. samples.Select(l => l.P99)], Unit.Milliseconds),
+            figures.Add(new($"take {Size} at {TakesPerSecond:#,0}/s, {strategy}, 20 queues; p50",
+                new Series([.. samples.Select(l => l.P50)], Unit.Milliseconds)));
+            figures.Add(new($"take {Size} at {TakesPerSecond:#,0}/s, {strategy}, 20 queues; p99",
+                new Series([.. samples.Select(l => l.P99)], Unit.Milliseconds),
                 strategy == "fifo" ? new Reference("fifo, one queue; p99", new Series(one, Unit.Milliseconds)) : null,
                 strategy == "fifo" ? [Goal.ValueAtMost(TakeGoal), Goal.RatioAtMost(2)] : [Goal.ValueAtMost(TakeGoal)]));
         }
@@ -61,10 +63,11 @@ internal static class BellaScenario
         using var server = await run.StartServerAsync(database);
         var client = new BellaClient(server, run.Stop);
         await client.RegisterAsync(queues);
-        await database.InsertTasksAsync(new TaskRow("bella", queues.Length, Level: 1, MaxAttempts: 1), 1, run.Sizes.Takeable);
+        await database.InsertTasksAsync(new TaskRow("bella", queues.Length, Tier: 1, MaxAttempts: 1), 1, run.Sizes.Takeable);
         await database.TidyAsync("tasks");
         var body = $$"""{"queues":[{{string.Join(',', queues.Select(q => $"\"{q}:1\""))}}],"size":{{Size}},"strategy":"{{strategy}}"}""";
-        Func<IReadOnlyList<string>, Task>? complete = strategy == "sequential" ? ids => Task.WhenAll(ids.Select(client.CompleteAsync)) : null;
+        Func<IReadOnlyList<string>, Task>? complete = strategy == "sequential" ? ids =>
+            Task.WhenAll(ids.Select(client.CompleteAsync)) : null;
         run.Say($"{strategy} over {queues.Length}");
         await client.TakeAtRateAsync(body, TakesPerSecond / 4, run.Sizes.WarmUp, complete);
         var samples = await run.SampleAsync(async () =>

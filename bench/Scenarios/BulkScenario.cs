@@ -29,7 +29,8 @@ internal static class BulkScenario
         return
         [
             new($"POST /tasks/bulk, {TasksPerRequest} tasks a request", new Series(measured, Unit.TasksPerSecond),
-                new Reference($"{database.Tool}, {RowsPerStatement} rows an INSERT", new Series(reference, Unit.RowsPerSecond)), Goal.RatioAtLeast(0.5)),
+                new Reference($"{database.Tool}, {RowsPerStatement} rows an INSERT", new Series(reference, Unit.RowsPerSecond)),
+                Goal.RatioAtLeast(0.5)),
         ];
     }
 }

@@ -19,7 +19,8 @@ internal static class ClaimLatencyScenario
         return [Row("p50", l => l.P50), Row("p99", l => l.P99)];
 
         Figure Row(string percentile, Func<Latency, double> pick) => new(
-            $"claim of {Batch} among {run.Sizes.LatencyFinished:#,0} finished and {run.Sizes.LatencyWaiting:#,0} waiting tasks, {percentile}",
+            $"claim of {Batch} among {run.Sizes.LatencyFinished:#,0} finished and {run.Sizes.LatencyWaiting:#,0} waiting tasks, "
+                + $"{percentile}",
             new Series([.. measured.Select(pick)], Unit.Milliseconds),
             new Reference("none finished", new Series([.. reference.Select(pick)], Unit.Milliseconds)),
             Goal.RatioAtMost(1.3));

@@ -18,7 +18,8 @@ internal static class ClaimRulesScenario
             var (plain, ruled) = (new RuleLoad(run, plainDatabase, RuleCase.Plain), new RuleLoad(run, database, rule));
             await ruled.PrepareAsync();
             var (measured, reference) = await run.AlternateAsync(plain.MeasureAsync, ruled.MeasureAsync);
-            figures.AddRange(Rows.OfLoad($"claim and report: {rule.Name}", measured, RuleCase.Plain.Name, reference, Goal.RatioAtLeast(rule.Bound)));
+            figures.AddRange(Rows.OfLoad($"claim and report: {rule.Name}", measured, RuleCase.Plain.Name, reference,
+                Goal.RatioAtLeast(rule.Bound)));
         }
 
         return figures;
@@ -44,7 +45,8 @@ internal static class ClaimRulesScenario
             var servers = await run.StartServersAsync(database, rule.Servers);
             try
             {
-                var load = new PullLoad([.. servers.Where((_, i) => rule.Servers[i].Contains("api", StringComparison.Ordinal))], rule.Targets);
+                var load = new PullLoad([.. servers.Where((_, i) => rule.Servers[i].Contains("api", StringComparison.Ordinal))],
+                    rule.Targets);
                 await TopUpAsync(servers[0]);
                 await TakeAsync(load, run.Sizes.RuleClaimed / 4);
                 await database.SettleAsync();

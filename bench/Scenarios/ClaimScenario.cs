@@ -29,8 +29,10 @@ internal static class ClaimScenario
         server.DemandNoTrouble();
         return
         [
-            new($"claim {Batch} and report {Batch}, {Workers} pull workers, {run.Sizes.Waiting:#,0} tasks waiting", new Series(measured, Unit.TasksPerSecond),
-                new Reference($"{database.Tool}, claims of {Batch} rows", new Series(reference, Unit.RowsPerSecond)), Goal.RatioAtLeast(0.35)),
+            new($"claim {Batch} and report {Batch}, {Workers} pull workers, {run.Sizes.Waiting:#,0} tasks waiting",
+                new Series(measured, Unit.TasksPerSecond),
+                new Reference($"{database.Tool}, claims of {Batch} rows", new Series(reference, Unit.RowsPerSecond)),
+                Goal.RatioAtLeast(0.35)),
             .. Rows.OfMemory("claim and report", memory),
         ];
     }
@@ -49,7 +51,8 @@ internal static class ClaimScenario
             var rate = await PullWorker.RunAsync(server.Http, Workers, Batch, count, run.Stop);
             _taken += count;
             var completed = await database.CountTasksAsync("state = 5");
-            return completed == _taken ? rate : throw new BenchException($"{_taken} tasks were claimed and reported, and {completed} are completed");
+            return completed == _taken ? rate
+                : throw new BenchException($"{_taken} tasks were claimed and reported, and {completed} are completed");
         }
 
         private async Task TopUpAsync()

@@ -31,7 +31,8 @@ internal static partial class ClientScenario
         await MeasureAsync(run.Sizes.WarmUp, ByClientAsync);
         await MeasureAsync(run.Sizes.WarmUp, ByHandAsync);
 
-        var (measured, reference) = await run.AlternateAsync(() => MeasureAsync(run.Sizes.Load, ByHandAsync), () => MeasureAsync(run.Sizes.Load, ByClientAsync));
+        var (measured, reference) = await run.AlternateAsync(() => MeasureAsync(run.Sizes.Load, ByHandAsync), () =>
+            MeasureAsync(run.Sizes.Load, ByClientAsync));
         server.DemandNoTrouble();
         return
         [
@@ -47,7 +48,8 @@ internal static partial class ClientScenario
 
         Task ByClientAsync() => client.EnqueueAsync(Bodies.PullQueue, "noop", Text, LineJson.Default.Line, run.Stop);
 
-        Task ByHandAsync() => Producer.SubmitAsync(server.Http, Bodies.One(Bodies.PullQueue, "id", $"{TaskId.New(TimeProvider.System)}"), run.Stop);
+        Task ByHandAsync() =>
+            Producer.SubmitAsync(server.Http, Bodies.One(Bodies.PullQueue, "id", $"{TaskId.New(TimeProvider.System)}"), run.Stop);
     }
 
     /// <summary>A worker of the client drains a queue.</summary>
@@ -62,7 +64,8 @@ internal static partial class ClientScenario
         return
         [
             new($"client worker over HTTP, {Workers} at once, prefetch {Prefetch}", new Series(measured, Unit.TasksPerSecond),
-                new Reference($"claim {Batch} and report {Batch} by hand, {Workers} workers", new Series(reference, Unit.TasksPerSecond)), Goal.RatioAtLeast(0.7)),
+                new Reference($"claim {Batch} and report {Batch} by hand, {Workers} workers", new Series(reference, Unit.TasksPerSecond)),
+                Goal.RatioAtLeast(0.7)),
         ];
 
         async Task<double> ByHandAsync()

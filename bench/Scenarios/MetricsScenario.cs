@@ -72,7 +72,8 @@ internal static class MetricsScenario
         var since = Stopwatch.GetTimestamp();
         var text = await server.Http.GetStringAsync(new Uri("/metrics", UriKind.Relative), run.Stop);
         var took = Stopwatch.GetElapsedTime(since);
-        var line = text.Split('\n').SingleOrDefault(l => l.StartsWith(Duration, StringComparison.Ordinal)) ?? throw new BenchException("the scrape has no duration of its read");
+        var line = text.Split('\n').SingleOrDefault(l => l.StartsWith(Duration, StringComparison.Ordinal))
+            ?? throw new BenchException("the scrape has no duration of its read");
         if (!text.Contains($"state=\"due\"}} {run.Sizes.ScrapeWaiting}\n", StringComparison.Ordinal))
             throw new BenchException("the scrape does not show what waits");
         var read = TimeSpan.FromSeconds(double.Parse(line[Duration.Length..], CultureInfo.InvariantCulture));

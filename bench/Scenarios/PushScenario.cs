@@ -54,7 +54,8 @@ internal static class PushScenario
             var since = Stopwatch.GetTimestamp();
             await Producer.SubmitManyAsync(server.Http, Broker.PushQueue, count, run.Stop);
             _submitted += count;
-            await Wait.UntilAsync(() => Task.FromResult(worker.Reported >= _submitted), Deadline, "the worker has reported all tasks", run.Stop);
+            await Wait.UntilAsync(
+                () => Task.FromResult(worker.Reported >= _submitted), Deadline, "the worker has reported all tasks", run.Stop);
             await database.WaitUntilIdleAsync();
             var rate = count / Stopwatch.GetElapsedTime(since).TotalSeconds;
             var completed = await database.CountTasksAsync("state = 5");

@@ -38,7 +38,9 @@ internal static class RetentionScenario
         /// <summary>Rows a second that were removed while samples were taken.</summary>
         public List<double> Removed { get; } = [];
 
-        /// <summary>Takes half a sample's tasks, waits until the first of them are removed where they will be, then takes the sample.</summary>
+        /// <summary>
+        /// Takes half a sample's tasks, waits until the first of them are removed where they will be, then takes the sample.
+        /// </summary>
         public async Task<LoadSample> MeasureAsync()
         {
             using var server = await run.StartServerAsync(database);
@@ -56,7 +58,8 @@ internal static class RetentionScenario
             var removed = before + run.Sizes.Claimed - await CountAsync();
             Removed.Add(removed / Stopwatch.GetElapsedTime(since).TotalSeconds);
             server.DemandNoTrouble();
-            return keepSeconds < SevenDays || removed == 0 ? sample : throw new BenchException($"{removed} tasks were removed that were to be kept");
+            return keepSeconds < SevenDays || removed == 0 ? sample
+                : throw new BenchException($"{removed} tasks were removed that were to be kept");
         }
 
         private async Task InsertAsync(int count)
@@ -73,7 +76,8 @@ internal static class RetentionScenario
             _taken += count;
             // The rows are gone, but their number stays.
             var completed = await database.CountCompletedAsync();
-            return completed == _taken ? sample : throw new BenchException($"{_taken} tasks were claimed and reported, and {completed} are completed");
+            return completed == _taken ? sample
+                : throw new BenchException($"{_taken} tasks were claimed and reported, and {completed} are completed");
         }
 
         private Task<long> CountAsync() => database.CountTasksAsync("state = 5");

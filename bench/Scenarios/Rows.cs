@@ -11,8 +11,10 @@ internal static class Rows
     /// <summary>Resident memory of the server: at the end of each sample's load, and the peak of its life.</summary>
     public static IReadOnlyList<Figure> OfMemory(string load, IReadOnlyList<Memory> samples) =>
     [
-        new($"resident memory under {load} (VmRSS)", new Series([.. samples.Select(m => m.Now)], Unit.Megabytes), Goals: Goal.ValueAtMost(MemoryGoal)),
-        new($"peak of resident memory under {load} (VmHWM)", new Series([samples[^1].Peak], Unit.Megabytes), Goals: Goal.ValueAtMost(MemoryGoal)),
+        new($"resident memory under {load} (VmRSS)", new Series([.. samples.Select(m => m.Now)], Unit.Megabytes),
+            Goals: Goal.ValueAtMost(MemoryGoal)),
+        new($"peak of resident memory under {load} (VmHWM)", new Series([samples[^1].Peak], Unit.Megabytes),
+            Goals: Goal.ValueAtMost(MemoryGoal)),
     ];
 
     /// <summary>p50 and p99.</summary>
@@ -23,7 +25,8 @@ internal static class Rows
     ];
 
     /// <summary>Rate, and p50 and p99 of the claims meanwhile, each against the same of a reference.</summary>
-    public static IReadOnlyList<Figure> OfLoad(string name, IReadOnlyList<LoadSample> measured, string referenceName, IReadOnlyList<LoadSample> reference, Goal goal)
+    public static IReadOnlyList<Figure> OfLoad(string name, IReadOnlyList<LoadSample> measured, string referenceName,
+        IReadOnlyList<LoadSample> reference, Goal goal)
     {
         return
         [
@@ -33,6 +36,7 @@ internal static class Rows
         ];
 
         Figure Row(string row, Func<LoadSample, double> pick, Unit unit, params IReadOnlyList<Goal> goals) => new(
-            row, new Series([.. measured.Select(pick)], unit), new Reference(referenceName, new Series([.. reference.Select(pick)], unit)), goals);
+            row, new Series([.. measured.Select(pick)], unit),
+            new Reference(referenceName, new Series([.. reference.Select(pick)], unit)), goals);
     }
 }

@@ -39,6 +39,7 @@ internal static class ScheduledScenario
         await Producer.SubmitAsync(http, Bodies.One(Broker.PushQueue, at), cancellationToken);
         var lateness = (await started).Time - at;
         // The engine keeps microseconds.
-        return lateness > TimeSpan.FromMicroseconds(-1) ? lateness : throw new BenchException($"a task started {-lateness.TotalMilliseconds} ms before its time");
+        return lateness > TimeSpan.FromMicroseconds(-1) ? lateness
+            : throw new BenchException($"a task started {-lateness.TotalMilliseconds} ms before its time");
     }
 }

@@ -20,7 +20,10 @@ internal static class StreamScenario
         using var server = await run.StartServerAsync(database);
         var client = new BellaClient(server, run.Stop);
         await client.RegisterAsync(["bella"]);
-        using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false, MaxConnectionsPerServer = 2 * streams }) { BaseAddress = server.Address, Timeout = TimeSpan.FromMinutes(10) };
+        using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false, MaxConnectionsPerServer = 2 * streams })
+        {
+            BaseAddress = server.Address, Timeout = TimeSpan.FromMinutes(10),
+        };
         var reading = Enumerable.Range(0, streams).Select(_ => ReadAsync(http, run.Stop)).ToList();
         var tasks = await TakeAsync(client, streams, run.Stop);
         run.Say($"{streams} streams are open");
@@ -36,15 +39,19 @@ internal static class StreamScenario
         run.Say($"sent in {sent.TotalSeconds:0.0} s, read after {done.TotalSeconds:0.0} s");
         return
         [
-            new($"events to {streams:#,0} open streams, none lost, in order", new Series([streams * PerSecond * seconds / done.TotalSeconds], Unit.EventsPerSecond), Goals: Goal.ValueAtLeast(streams * PerSecond)),
-            new($"resident memory with {streams:#,0} open streams (VmHWM)", new Series([server.ReadMemory().Peak], Unit.Megabytes), Goals: Goal.ValueAtMost(MemoryGoal)),
+            new($"events to {streams:#,0} open streams, none lost, in order",
+                new Series([streams * PerSecond * seconds / done.TotalSeconds], Unit.EventsPerSecond),
+                Goals: Goal.ValueAtLeast(streams * PerSecond)),
+            new($"resident memory with {streams:#,0} open streams (VmHWM)", new Series([server.ReadMemory().Peak], Unit.Megabytes),
+                Goals: Goal.ValueAtMost(MemoryGoal)),
         ];
     }
 
     /// <returns>Events of one stream; they must come in the order of their numbers.</returns>
     private static async Task<int> ReadAsync(HttpClient http, CancellationToken cancellationToken)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/queue/put") { Content = Bodies.Json(BellaClient.Put("bella", "streaming")) };
+        using var request = new HttpRequestMessage(HttpMethod.Post,
+            "/v1/queue/put") { Content = Bodies.Json(BellaClient.Put("bella", "streaming")) };
         using var answer = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
         using var reader = new StreamReader(await answer.Content.ReadAsStreamAsync(cancellationToken));
         var events = 0;
@@ -57,7 +64,8 @@ internal static class StreamScenario
         return events;
     }
 
-    private static async Task<List<(string Id, string Instance)>> TakeAsync(BellaClient client, int count, CancellationToken cancellationToken)
+    private static async Task<List<(string Id, string Instance)>> TakeAsync(BellaClient client, int count,
+        CancellationToken cancellationToken)
     {
         var tasks = new List<(string, string)>();
         while (tasks.Count < count)
@@ -81,7 +89,8 @@ internal static class StreamScenario
         {
             await ticks.WaitForNextTickAsync(run.Stop);
             foreach (var (id, instance) in tasks)
-                await PublishAsync(channel, instance, "task-progress-event", $$$"""{"taskId":"{{{id}}}","eventId":"{{{n}}}","eventName":"message","eventData":{"n":{{{n}}}}}""");
+                await PublishAsync(channel, instance, "task-progress-event",
+                    $$$"""{"taskId":"{{{id}}}","eventId":"{{{n}}}","eventName":"message","eventData":{"n":{{{n}}}}}""");
         }
 
         foreach (var (id, instance) in tasks)
@@ -89,5 +98,6 @@ internal static class StreamScenario
     }
 
     private static ValueTask PublishAsync(IChannel channel, string instance, string name, string payload) => channel.BasicPublishAsync(
-        "", "taskqueue.events:" + instance, Encoding.UTF8.GetBytes($$"""{"name":"{{name}}","from":"","payload":{{payload}},"context":"","timestamp":"0"}"""));
+        "", "taskqueue.events:" + instance,
+        Encoding.UTF8.GetBytes($$"""{"name":"{{name}}","from":"","payload":{{payload}},"context":"","timestamp":"0"}"""));
 }

@@ -63,7 +63,8 @@ internal static class WakeUpScenario
         });
 
         async Task<long> ClaimAsync() =>
-            await worker.ClaimAsync(run.Stop) == 1 ? Stopwatch.GetTimestamp() : throw new BenchException("a long-poll returned without its task");
+            await worker.ClaimAsync(run.Stop) == 1 ? Stopwatch.GetTimestamp()
+                : throw new BenchException("a long-poll returned without its task");
     }
 
     private static async Task<Latency> OneByOneAsync(int tasks, Func<Task<TimeSpan>> measure)

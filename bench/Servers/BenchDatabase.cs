@@ -45,7 +45,8 @@ internal abstract class BenchDatabase(string connectionString, CancellationToken
     }
 
     /// <summary>Tasks of which a condition is true; without one, all.</summary>
-    public Task<long> CountTasksAsync(string? condition = null) => ReadAsync($"select count(*) from tasks{(condition is null ? "" : $" where {condition}")}");
+    public Task<long> CountTasksAsync(string? condition = null) =>
+        ReadAsync($"select count(*) from tasks{(condition is null ? "" : $" where {condition}")}");
 
     /// <summary>Tasks that completed, whether their rows are there or not.</summary>
     public Task<long> CountCompletedAsync() => ReadAsync("select sum(count) from queue_counts where type = 3");
@@ -53,7 +54,10 @@ internal abstract class BenchDatabase(string connectionString, CancellationToken
     /// <summary>Lets the planner know what is in a table, and leaves nothing to clean up.</summary>
     public abstract Task TidyAsync(string table);
 
-    /// <summary>Writes rows for the numbers from first on, by SQL: by the million it is quicker. Numbers make the ids, so those of one database must not meet.</summary>
+    /// <summary>
+    /// Writes rows for the numbers from first on, by SQL: by the million it is quicker. Numbers make
+    /// the ids, so those of one database must not meet.
+    /// </summary>
     public abstract Task InsertTasksAsync(TaskRow row, long first, int count);
 
     /// <summary>Clients that insert rows of a payload into a plain table, which is empty at the start.</summary>
@@ -111,7 +115,7 @@ internal abstract class BenchDatabase(string connectionString, CancellationToken
 /// <summary>A task as a row that SQL makes from a number, as the engine would have written it.</summary>
 /// <param name="Queue">The queue of most.</param>
 /// <param name="Queues">Where the number is at the end of the queue's name: how many there are.</param>
-/// <param name="Level">Its level.</param>
+/// <param name="Tier">Its tier.</param>
 /// <param name="MaxAttempts">How often it may be tried.</param>
 /// <param name="IsFinished">Completed long ago, or waiting and due for long.</param>
-internal sealed record TaskRow(string Queue, int Queues = 0, int Level = 0, int MaxAttempts = 4, bool IsFinished = false);
+internal sealed record TaskRow(string Queue, int Queues = 0, int Tier = 0, int MaxAttempts = 4, bool IsFinished = false);

@@ -63,7 +63,8 @@ internal sealed class Postgres(string connectionString, string scratch, Cancella
 }
 
 /// <summary>A database of PostgreSQL; references are pgbench.</summary>
-internal sealed class PostgresDatabase(Postgres postgres, NpgsqlConnectionStringBuilder address, string scratch, CancellationToken cancellationToken)
+internal sealed class PostgresDatabase(Postgres postgres, NpgsqlConnectionStringBuilder address, string scratch,
+    CancellationToken cancellationToken)
     : BenchDatabase(address.ConnectionString, cancellationToken)
 {
     private const int Chunk = 1_000_000;
@@ -85,44 +86,53 @@ internal sealed class PostgresDatabase(Postgres postgres, NpgsqlConnectionString
         """;
 
     protected override string TasksWait =>
-        "select case when exists (select from tasks where dispatch_at is not null) or exists (select from tasks where state = 4) then 1 else 0 end";
+        "select case when exists (select from tasks where dispatch_at is not null) or exists (select from tasks where state = 4) then 1 "
+            + "else 0 end";
 
     public override Task TidyAsync(string table) => ExecuteAsync($"vacuum analyze {table}");
 
     public override async Task InsertTasksAsync(TaskRow row, long first, int count)
     {
         var queue = row.Queues > 0 ? $"'{row.Queue}' || n % {row.Queues}" : $"'{row.Queue}'";
-        var columns = "id, queue, level, priority, push, name, payload, attempt, attempts_left, max_attempts, lease_ms, created_at, due_at, state, default_lease_ms, held, gated, dead";
-        var values = $"{Id}, {queue}, {row.Level}, 2, false, 'noop', {Payload}, 0, {row.MaxAttempts}, {row.MaxAttempts}, 0, {Created}, {Created}, 3, 15000, false, false, false";
+        var columns = "id, queue, tier, priority, push, name, payload, attempt, attempts_left, max_attempts, lease_ms, created_at, "
+            + "due_at, state, default_lease_ms, held, gated, dead";
+        var values = $"{Id}, {queue}, {row.Tier}, 2, false, 'noop', {Payload}, 0, {row.MaxAttempts}, {row.MaxAttempts}, 0, {Created}, "
+            + $"{Created}, 3, 15000, false, false, false";
         if (row.IsFinished)
         {
             columns += ", started_at, finished_at, delete_at, worker, result";
             values = $$"""
-                {{Id}}, {{queue}}, {{row.Level}}, 2, false, 'noop', {{Payload}}, 1, {{row.MaxAttempts - 1}}, {{row.MaxAttempts}}, 15000, {{Created}}, {{Created}}, 5, 15000, false, false, false,
+                {{Id}}, {{queue}}, {{row.Tier}}, 2, false, 'noop', {{Payload}}, 1, {{row.MaxAttempts - 1}}, {{row.MaxAttempts}}, 15000,
+                {{Created}}, {{Created}}, 5, 15000, false, false, false,
                 {{Created}}, {{Created}}, now() + interval '7 days', 'bench', '{"output":"processed"}'
                 """;
         }
 
         for (var end = first + count; first < end; first += Chunk)
-            await ExecuteAsync($"insert into tasks ({columns}) select {values} from generate_series({first}, {Math.Min(first + Chunk, end) - 1}) as n");
+            await ExecuteAsync($"insert into tasks ({columns}) select {values} from generate_series({first}, "
+                + $"{Math.Min(first + Chunk, end) - 1}) as n");
     }
 
     public override async Task<double> InsertPlainAsync(string payload, int clients, int rowsPerStatement, TimeSpan time)
     {
-        await ExecuteAsync("create table if not exists bench_insert (id uuid primary key, payload text not null, created_at timestamptz not null)");
+        await ExecuteAsync("create table if not exists bench_insert (id uuid primary key, payload text not null, created_at timestamptz "
+            + "not null)");
         await ExecuteAsync("truncate bench_insert");
         await SettleAsync();
         // The payload travels with every statement, as it does in a request.
         var rows = string.Join(',', Enumerable.Repeat("(gen_random_uuid(), :payload, now())", rowsPerStatement));
         return await PgBenchAsync(
-            $"insert into bench_insert (id, payload, created_at) values {rows};", ["-c", $"{clients}", "-j", "2", "-T", $"{time.TotalSeconds:0}", "-D", $"payload={payload}"]);
+            $"insert into bench_insert (id, payload, created_at) values {rows};",
+            ["-c", $"{clients}", "-j", "2", "-T", $"{time.TotalSeconds:0}", "-D", $"payload={payload}"]);
     }
 
-    public override async Task<double> ClaimPlainAsync(string payload, int waiting, int clients, int rowsPerStatement, int statementsPerClient)
+    public override async Task<double> ClaimPlainAsync(string payload, int waiting, int clients, int rowsPerStatement,
+        int statementsPerClient)
     {
         await ExecuteAsync(
             """
-            create table if not exists bench_claim (id uuid primary key, state int not null, payload text not null, created_at timestamptz not null);
+            create table if not exists bench_claim (id uuid primary key, state int not null, payload text not null,
+                created_at timestamptz not null);
             create index if not exists ix_bench_claim on bench_claim (created_at, id) where state = 0
             """);
         await ExecuteAsync("truncate bench_claim");
@@ -144,7 +154,8 @@ internal sealed class PostgresDatabase(Postgres postgres, NpgsqlConnectionString
 
     public override async ValueTask DisposeAsync() => await postgres.DropAsync(address.Database!);
 
-    protected override DbConnection Connect() => new NpgsqlConnection(new NpgsqlConnectionStringBuilder(ConnectionString) { Pooling = false }.ConnectionString);
+    protected override DbConnection Connect() =>
+        new NpgsqlConnection(new NpgsqlConnectionStringBuilder(ConnectionString) { Pooling = false }.ConnectionString);
 
     private async Task<double> PgBenchAsync(string script, IReadOnlyList<string> args)
     {
@@ -153,7 +164,8 @@ internal sealed class PostgresDatabase(Postgres postgres, NpgsqlConnectionString
         var environment = new Dictionary<string, string> { ["PGPASSWORD"] = address.Password ?? "" };
         var lines = await ChildProcess.RunAsync(
             "pgbench",
-            ["-h", address.Host!, "-p", $"{address.Port}", "-U", address.Username!, "-n", "-M", "prepared", "-f", file, .. args, address.Database!],
+            ["-h", address.Host!, "-p", $"{address.Port}", "-U", address.Username!, "-n", "-M", "prepared", "-f", file, .. args,
+                address.Database!],
             environment, Stop);
         var tps = lines.FirstOrDefault(l => l.StartsWith("tps = ", StringComparison.Ordinal));
         return tps is not null && lines.Any(l => l.StartsWith("number of failed transactions: 0 ", StringComparison.Ordinal))

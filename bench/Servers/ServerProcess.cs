@@ -31,14 +31,16 @@ internal sealed class ServerProcess : IDisposable
     public HttpClient Http { get; }
 
     /// <summary>Warnings and errors that it logged since it was ready.</summary>
-    public IEnumerable<string> Trouble => _process.Lines.Skip(_linesWhenReady).Where(line => TroubleWords.Any(word => line.Contains(word, StringComparison.Ordinal)));
+    public IEnumerable<string> Trouble =>
+        _process.Lines.Skip(_linesWhenReady).Where(line => TroubleWords.Any(word => line.Contains(word, StringComparison.Ordinal)));
 
     /// <summary>Runs <c>taskqueue migrate</c>.</summary>
     public static Task MigrateAsync(string database, CancellationToken cancellationToken) =>
         ChildProcess.RunAsync(DotNet, [Executable, "migrate"], Settings(database, rabbitMq: null), cancellationToken);
 
     /// <summary>Starts a server and waits until it is ready. Without a RabbitMQ its bus is in process.</summary>
-    public static async Task<ServerProcess> StartAsync(string roles, string database, Uri? rabbitMq, CancellationToken cancellationToken, IReadOnlyDictionary<string, string>? more = null)
+    public static async Task<ServerProcess> StartAsync(string roles, string database, Uri? rabbitMq, CancellationToken cancellationToken,
+        IReadOnlyDictionary<string, string>? more = null)
     {
         var settings = Settings(database, rabbitMq);
         foreach (var (key, value) in more ?? new Dictionary<string, string>())
@@ -69,7 +71,8 @@ internal sealed class ServerProcess : IDisposable
     }
 
     /// <summary>Declares a push queue.</summary>
-    public Task DeclarePushAsync(string queue, CancellationToken cancellationToken) => PutQueueAsync(queue, """{"delivery":"push"}""", cancellationToken);
+    public Task DeclarePushAsync(string queue, CancellationToken cancellationToken) =>
+        PutQueueAsync(queue, """{"delivery":"push"}""", cancellationToken);
 
     /// <summary>Declares a queue, or replaces its settings.</summary>
     public async Task PutQueueAsync(string queue, string settings, CancellationToken cancellationToken)

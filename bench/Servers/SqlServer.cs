@@ -37,7 +37,8 @@ internal sealed class SqlServer(string connectionString, CancellationToken cance
 
     private async Task ExecuteAsync(string sql, CancellationToken cancellationToken)
     {
-        await using var connection = new SqlConnection(new SqlConnectionStringBuilder(connectionString) { Pooling = false }.ConnectionString);
+        var unpooled = new SqlConnectionStringBuilder(connectionString) { Pooling = false };
+        await using var connection = new SqlConnection(unpooled.ConnectionString);
         await connection.OpenAsync(cancellationToken);
         await using var command = new SqlCommand(sql, connection) { CommandTimeout = 3600 };
         await command.ExecuteNonQueryAsync(cancellationToken);
@@ -45,7 +46,8 @@ internal sealed class SqlServer(string connectionString, CancellationToken cance
 }
 
 /// <summary>A database of SQL Server; references are clients in the driver, as there is no pgbench for it.</summary>
-internal sealed class SqlServerDatabase(SqlServer server, SqlConnectionStringBuilder address, CancellationToken cancellationToken) : BenchDatabase(address.ConnectionString, cancellationToken)
+internal sealed class SqlServerDatabase(SqlServer server, SqlConnectionStringBuilder address, CancellationToken cancellationToken)
+    : BenchDatabase(address.ConnectionString, cancellationToken)
 {
     private const int Chunk = 1_000_000;
 
@@ -54,7 +56,8 @@ internal sealed class SqlServerDatabase(SqlServer server, SqlConnectionStringBui
 
     private const string Created = "dateadd(microsecond, n % 1000000, dateadd(second, n / 1000000, dateadd(day, -1, sysutcdatetime())))";
 
-    private static readonly string Payload = $$"""N'{{Bodies.Plain[..^1]}},"id":"' + convert(nvarchar(32), {{Id}}, 2) + N'","created_at":1700000000}'""";
+    private static readonly string Payload =
+        $$"""N'{{Bodies.Plain[..^1]}},"id":"' + convert(nvarchar(32), {{Id}}, 2) + N'","created_at":1700000000}'""";
 
     public override string Tool => "SqlClient";
 
@@ -66,7 +69,8 @@ internal sealed class SqlServerDatabase(SqlServer server, SqlConnectionStringBui
         """;
 
     protected override string TasksWait =>
-        "select case when exists (select 1 from tasks where dispatch_at is not null) or exists (select 1 from tasks where state = 4) then 1 else 0 end";
+        "select case when exists (select 1 from tasks where dispatch_at is not null) or exists (select 1 from tasks where state = 4) then "
+            + "1 else 0 end";
 
     public override Task TidyAsync(string table) => ExecuteAsync($"update statistics {table}");
 
@@ -74,19 +78,23 @@ internal sealed class SqlServerDatabase(SqlServer server, SqlConnectionStringBui
     {
         var queue = row.Queues > 0 ? $"concat(N'{row.Queue}', n % {row.Queues})" : $"N'{row.Queue}'";
         const string name = "cast(N'noop' as varbinary(512))";
-        var columns = "id, queue, level, priority, push, name, payload, attempt, attempts_left, max_attempts, lease_ms, created_at, due_at, state, default_lease_ms, held, gated, dead";
-        var values = $"{Id}, {queue}, {row.Level}, 2, 0, {name}, {Payload}, 0, {row.MaxAttempts}, {row.MaxAttempts}, 0, {Created}, {Created}, 3, 15000, 0, 0, 0";
+        var columns = "id, queue, tier, priority, push, name, payload, attempt, attempts_left, max_attempts, lease_ms, created_at, "
+            + "due_at, state, default_lease_ms, held, gated, dead";
+        var values = $"{Id}, {queue}, {row.Tier}, 2, 0, {name}, {Payload}, 0, {row.MaxAttempts}, {row.MaxAttempts}, 0, {Created}, "
+            + $"{Created}, 3, 15000, 0, 0, 0";
         if (row.IsFinished)
         {
             columns += ", started_at, finished_at, delete_at, worker, result";
             values = $$"""
-                {{Id}}, {{queue}}, {{row.Level}}, 2, 0, {{name}}, {{Payload}}, 1, {{row.MaxAttempts - 1}}, {{row.MaxAttempts}}, 15000, {{Created}}, {{Created}}, 5, 15000, 0, 0, 0,
+                {{Id}}, {{queue}}, {{row.Tier}}, 2, 0, {{name}}, {{Payload}}, 1, {{row.MaxAttempts - 1}}, {{row.MaxAttempts}}, 15000,
+                {{Created}}, {{Created}}, 5, 15000, 0, 0, 0,
                 {{Created}}, {{Created}}, dateadd(day, 7, sysutcdatetime()), N'bench', N'{"output":"processed"}'
                 """;
         }
 
         for (var end = first + count; first < end; first += Chunk)
-            await ExecuteAsync($"insert into tasks ({columns}) select {values} from ({Numbers(first, Math.Min(Chunk, end - first))}) as numbers");
+            await ExecuteAsync($"insert into tasks ({columns}) select {values} from ({Numbers(first, Math.Min(Chunk, end - first))}) as "
+                + "numbers");
     }
 
     public override async Task<double> InsertPlainAsync(string payload, int clients, int rowsPerStatement, TimeSpan time)
@@ -94,34 +102,40 @@ internal sealed class SqlServerDatabase(SqlServer server, SqlConnectionStringBui
         await ExecuteAsync(
             """
             if object_id(N'bench_insert') is null
-                create table bench_insert (id uniqueidentifier primary key nonclustered, payload nvarchar(max) not null, created_at datetime2(6) not null)
+                create table bench_insert (id uniqueidentifier primary key nonclustered, payload nvarchar(max) not null,
+                    created_at datetime2(6) not null)
             """);
         await ExecuteAsync("truncate table bench_insert");
         await SettleAsync();
         // The payload travels with every statement, as it does in a request.
         var rows = string.Join(',', Enumerable.Repeat("(newid(), @payload, sysutcdatetime())", rowsPerStatement));
-        return await RunClientsAsync($"insert into bench_insert (id, payload, created_at) values {rows}", payload, clients, (elapsed, _) => elapsed < time);
+        return await RunClientsAsync($"insert into bench_insert (id, payload, created_at) values {rows}", payload, clients, (elapsed, _) =>
+            elapsed < time);
     }
 
-    public override async Task<double> ClaimPlainAsync(string payload, int waiting, int clients, int rowsPerStatement, int statementsPerClient)
+    public override async Task<double> ClaimPlainAsync(string payload, int waiting, int clients, int rowsPerStatement,
+        int statementsPerClient)
     {
         await ExecuteAsync(
             """
             if object_id(N'bench_claim') is null
             begin
-                create table bench_claim (id uniqueidentifier primary key nonclustered, state int not null, payload nvarchar(max) not null, created_at datetime2(6) not null);
+                create table bench_claim (id uniqueidentifier primary key nonclustered, state int not null, payload nvarchar(max) not null,
+                    created_at datetime2(6) not null);
                 create index ix_bench_claim on bench_claim (created_at, id) where state = 0;
             end
             """);
         await ExecuteAsync("truncate table bench_claim");
         await ExecuteAsync(
-            $"insert into bench_claim (id, state, payload, created_at) select newid(), 0, N'{payload}', {Created} from ({Numbers(1, waiting)}) as numbers");
+            $"insert into bench_claim (id, state, payload, created_at) select newid(), 0, N'{payload}', {Created} from "
+                + $"({Numbers(1, waiting)}) as numbers");
         await TidyAsync("bench_claim");
         await SettleAsync();
         return await RunClientsAsync(
             $"""
             with due as (
-                select top ({rowsPerStatement}) id, state, payload from bench_claim with (updlock, readpast, rowlock) where state = 0 order by created_at, id)
+                select top ({rowsPerStatement}) id, state, payload
+                from bench_claim with (updlock, readpast, rowlock) where state = 0 order by created_at, id)
             update due set state = 1 output inserted.id, inserted.payload
             """,
             payload: null, clients, (_, done) => done < statementsPerClient);
@@ -129,17 +143,20 @@ internal sealed class SqlServerDatabase(SqlServer server, SqlConnectionStringBui
 
     public override async ValueTask DisposeAsync() => await server.DropAsync(address.InitialCatalog);
 
-    protected override DbConnection Connect() => new SqlConnection(new SqlConnectionStringBuilder(ConnectionString) { Pooling = false }.ConnectionString);
+    protected override DbConnection Connect() =>
+        new SqlConnection(new SqlConnectionStringBuilder(ConnectionString) { Pooling = false }.ConnectionString);
 
     /// <summary>Numbers n, for which 2019 has no function yet.</summary>
     private static string Numbers(long first, long count) =>
-        $"select top ({count}) {first} - 1 + row_number() over (order by (select null)) as n from sys.all_columns a cross join sys.all_columns b";
+        $"select top ({count}) {first} - 1 + row_number() over (order by (select null)) as n from sys.all_columns a cross join "
+            + "sys.all_columns b";
 
     /// <returns>Statements per second.</returns>
     private async Task<double> RunClientsAsync(string sql, string? payload, int clients, Func<TimeSpan, int, bool> goesOn)
     {
         var start = Stopwatch.GetTimestamp();
-        var done = await Task.WhenAll(Enumerable.Range(0, clients).Select(_ => Task.Run(() => RunClientAsync(sql, payload, start, goesOn))));
+        var done = await Task.WhenAll(Enumerable.Range(0, clients)
+            .Select(_ => Task.Run(() => RunClientAsync(sql, payload, start, goesOn))));
         return done.Sum() / Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
 

@@ -35,13 +35,17 @@ internal static class SoakChart
     public static string Draw(SoakVerdict run)
     {
         var svg = new StringBuilder();
-        svg.AppendLine($"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {2 * Width} {2 * Height}" role="img" aria-label="Sizes, claims, memory and rates over the run">""");
+        svg.Append($"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {2 * Width} {2 * Height}" role="img" """)
+            .AppendLine("""aria-label="Sizes, claims, memory and rates over the run">""");
         svg.AppendLine($"<style>{Style}</style>").AppendLine("""<rect class="page" width="100%" height="100%"/>""");
         IReadOnlyList<ChartLine> memory = [.. SoakPlan.Roles.Select((role, i) => new ChartLine(role, s => s.Processes[i].Megabytes))];
-        Panel(svg, run, 0, 0, "Size, MB", [new("tasks", s => s.TasksHeap), new("its indexes", s => s.TasksIndexes), new("task_events", s => s.EventsHeap), new("its indexes", s => s.EventsIndexes)]);
+        Panel(svg, run, 0, 0, "Size, MB",
+            [new("tasks", s => s.TasksHeap), new("its indexes", s => s.TasksIndexes), new("task_events", s => s.EventsHeap),
+                new("its indexes", s => s.EventsIndexes)]);
         Panel(svg, run, Width, 0, "Claim, ms", [new("p99", s => s.Claim.P99), new("p50", s => s.Claim.P50)]);
         Panel(svg, run, 0, Height, "Resident memory, MB", memory);
-        Panel(svg, run, Width, Height, "Tasks a second", [new("accepted", s => s.Accepted), new("completed", s => s.Completed), new("removed", s => s.Removed)]);
+        Panel(svg, run, Width, Height, "Tasks a second",
+            [new("accepted", s => s.Accepted), new("completed", s => s.Completed), new("removed", s => s.Removed)]);
         return svg.Append("</svg>").ToString();
     }
 
@@ -53,7 +57,8 @@ internal static class SoakChart
         for (var i = 0; i < lines.Count; i++)
         {
             var line = lines[i];
-            var points = run.Samples.Select(s => $"{At(s.Seconds / run.Plan.Seconds, Left, Width - Right)},{At(line.Value(s) / top, Height - Bottom, Top)}");
+            var points = run.Samples.Select(s =>
+                $"{At(s.Seconds / run.Plan.Seconds, Left, Width - Right)},{At(line.Value(s) / top, Height - Bottom, Top)}");
             svg.AppendLine($"""<polyline class="l{i}" points="{string.Join(' ', points)}"/>""");
             svg.AppendLine($"""<text x="{Left + (i * 98)}" y="44"><tspan class="l{i}">■</tspan> {line.Name}</text>""");
         }
@@ -68,12 +73,16 @@ internal static class SoakChart
             var share = (double)i / GridLines;
             var (across, down) = (At(share, Left, Width - Right), At(share, Height - Bottom, Top));
             svg.AppendLine($"""<line class="grid" x1="{Left}" x2="{Width - Right}" y1="{down}" y2="{down}"/>""");
-            svg.AppendLine($"""<text x="{Left - 6}" y="{down}" text-anchor="end" dy="0.32em">{(top * share).ToString("#,0.##", CultureInfo.InvariantCulture)}</text>""");
-            svg.AppendLine($"""<text x="{across}" y="{Height - 8}" text-anchor="{(i == GridLines ? "end" : "middle")}">{(seconds * share / 60).ToString("0.#", CultureInfo.InvariantCulture)} min</text>""");
+            var value = (top * share).ToString("#,0.##", CultureInfo.InvariantCulture);
+            svg.AppendLine($"""<text x="{Left - 6}" y="{down}" text-anchor="end" dy="0.32em">{value}</text>""");
+            var anchor = i == GridLines ? "end" : "middle";
+            var minutes = (seconds * share / 60).ToString("0.#", CultureInfo.InvariantCulture);
+            svg.AppendLine($"""<text x="{across}" y="{Height - 8}" text-anchor="{anchor}">{minutes} min</text>""");
         }
     }
 
-    private static string At(double share, double from, double to) => (from + (share * (to - from))).ToString("0.#", CultureInfo.InvariantCulture);
+    private static string At(double share, double from, double to) =>
+        (from + (share * (to - from))).ToString("0.#", CultureInfo.InvariantCulture);
 
     /// <summary>The next number of 1, 2, 4 or 8 times a power of ten, so that a quarter of it is short.</summary>
     private static double Round(double value)

@@ -19,7 +19,7 @@ internal sealed class SoakLoad(HttpClient http, SoakPlan plan)
     private static readonly TimeSpan Breath = TimeSpan.FromMilliseconds(20);
 
     private readonly string _body = Bodies.Many(Bodies.PullQueue, PerRequest);
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private ConcurrentBag<TimeSpan> _claims = [];
     private TimeSpan _late;
     private long _accepted;
@@ -34,7 +34,7 @@ internal sealed class SoakLoad(HttpClient http, SoakPlan plan)
     public (Latency Claim, double LateMs) Take()
     {
         var claims = Interlocked.Exchange(ref _claims, []);
-        lock (_gate)
+        lock (_lock)
         {
             var late = _late.TotalMilliseconds;
             _late = TimeSpan.Zero;
@@ -76,7 +76,8 @@ internal sealed class SoakLoad(HttpClient http, SoakPlan plan)
             using var content = Bodies.Json(_body);
             using var answer = await http.PostAsync("/tasks/bulk", content, cancellationToken);
             if (!answer.IsSuccessStatusCode)
-                throw new BenchException($"POST /tasks/bulk: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync(cancellationToken)}");
+                throw new BenchException($"POST /tasks/bulk: {(int)answer.StatusCode} "
+                    + $"{await answer.Content.ReadAsStringAsync(cancellationToken)}");
             Interlocked.Add(ref _accepted, PerRequest);
         }
     }
@@ -99,7 +100,7 @@ internal sealed class SoakLoad(HttpClient http, SoakPlan plan)
 
     private void Note(TimeSpan late)
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (late > _late)
                 _late = late;

@@ -7,7 +7,8 @@ internal sealed class SoakProbe(NpgsqlConnection connection) : IAsyncDisposable
 {
     private const string TablesSql =
         """
-        select s.relname::text, pg_relation_size(s.relid), pg_indexes_size(s.relid), coalesce(pg_total_relation_size(nullif(c.reltoastrelid, 0)), 0),
+        select s.relname::text, pg_relation_size(s.relid), pg_indexes_size(s.relid),
+            coalesce(pg_total_relation_size(nullif(c.reltoastrelid, 0)), 0),
             s.n_live_tup, s.n_dead_tup, s.n_tup_ins, s.n_tup_del, s.autovacuum_count
         from pg_stat_user_tables s join pg_class c on c.oid = s.relid
         """;
@@ -22,7 +23,8 @@ internal sealed class SoakProbe(NpgsqlConnection connection) : IAsyncDisposable
         """;
 
     private const string ConnectionsSql =
-        "select application_name, count(*)::int from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() group by 1";
+        "select application_name, count(*)::int from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() "
+            + "group by 1";
 
     private const string IndexesSql =
         """
@@ -33,18 +35,21 @@ internal sealed class SoakProbe(NpgsqlConnection connection) : IAsyncDisposable
     private static readonly string[] Settings =
     [
         "shared_buffers", "max_wal_size", "synchronous_commit", "fsync", "full_page_writes", "autovacuum", "autovacuum_naptime",
-        "autovacuum_vacuum_scale_factor", "autovacuum_vacuum_cost_limit", "autovacuum_vacuum_cost_delay", "checkpoint_timeout", "max_connections",
+        "autovacuum_vacuum_scale_factor", "autovacuum_vacuum_cost_limit", "autovacuum_vacuum_cost_delay", "checkpoint_timeout",
+        "max_connections",
     ];
 
     public async Task<DatabaseLook> LookAsync(CancellationToken cancellationToken)
     {
         var tables = new Dictionary<string, TableLook>();
         await ReadAsync(TablesSql, r => tables.Add(r.GetString(0), new TableLook(
-            r.GetInt64(1), r.GetInt64(2), r.GetInt64(3), r.GetInt64(4), r.GetInt64(5), r.GetInt64(6), r.GetInt64(7), r.GetInt64(8))), cancellationToken);
+            r.GetInt64(1), r.GetInt64(2), r.GetInt64(3), r.GetInt64(4), r.GetInt64(5), r.GetInt64(6), r.GetInt64(7), r.GetInt64(8))),
+                cancellationToken);
         var connections = new Dictionary<string, int>();
         await ReadAsync(ConnectionsSql, r => connections.Add(r.GetString(0), r.GetInt32(1)), cancellationToken);
         DatabaseLook? look = null;
-        await ReadAsync(TimesSql, r => look = new DatabaseLook(tables, r.GetDouble(0), r.GetDouble(1), r.GetDouble(2), connections), cancellationToken);
+        await ReadAsync(TimesSql,
+            r => look = new DatabaseLook(tables, r.GetDouble(0), r.GetDouble(1), r.GetDouble(2), connections), cancellationToken);
         return look!;
     }
 
@@ -63,7 +68,8 @@ internal sealed class SoakProbe(NpgsqlConnection connection) : IAsyncDisposable
         foreach (var name in Settings)
             await ReadAsync($"show {name}", r => settings.Add($"{name} = {r.GetString(0)}"), cancellationToken);
         await ReadAsync(
-            "select relname::text, array_to_string(reloptions, ', ') from pg_class where relkind = 'r' and reloptions is not null and relnamespace = 'public'::regnamespace order by 1",
+            "select relname::text, array_to_string(reloptions, ', ') from pg_class where relkind = 'r' and reloptions is not null and "
+                + "relnamespace = 'public'::regnamespace order by 1",
             r => settings.Add($"{r.GetString(0)}: {r.GetString(1)}"), cancellationToken);
         return settings;
     }

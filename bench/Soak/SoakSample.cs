@@ -13,11 +13,13 @@ internal sealed record TableLook(long Heap, long Indexes, long Toast, long Live,
 /// <summary>What the database shows at one moment.</summary>
 /// <param name="Tables">By name.</param>
 /// <param name="Wal">Bytes of write-ahead log since the server was made.</param>
-/// <param name="OutboxSeconds">Age of the oldest event that the outbox dispatcher has not noted as published; it notes once a second.</param>
+/// <param name="OutboxSeconds">Age of the oldest event that the outbox dispatcher has not noted as published;
+/// it notes once a second.</param>
 /// <param name="OverdueSeconds">How long ago the oldest row that is still there was to be removed.</param>
 /// <param name="Connections">By process.</param>
 internal sealed record DatabaseLook(
-    IReadOnlyDictionary<string, TableLook> Tables, double Wal, double OutboxSeconds, double OverdueSeconds, IReadOnlyDictionary<string, int> Connections)
+    IReadOnlyDictionary<string, TableLook> Tables, double Wal, double OutboxSeconds, double OverdueSeconds,
+    IReadOnlyDictionary<string, int> Connections)
 {
     public TableLook Tasks => Table("tasks");
 
@@ -40,7 +42,8 @@ internal sealed record ProcessLook(double Megabytes, double Cores);
 /// <param name="Wal">Bytes of write-ahead log.</param>
 /// <param name="LateMs">How late the latest request was sent.</param>
 internal sealed record SoakSample(
-    double Seconds, DatabaseLook Database, IReadOnlyList<ProcessLook> Processes, Latency Claim, double Accepted, double Completed, double Removed, double Wal, double LateMs)
+    double Seconds, DatabaseLook Database, IReadOnlyList<ProcessLook> Processes, Latency Claim, double Accepted, double Completed,
+    double Removed, double Wal, double LateMs)
 {
     public double TasksHeap => Database.Tasks.Heap / 1e6;
 
@@ -53,8 +56,10 @@ internal sealed record SoakSample(
     public double Megabytes => Processes.Sum(p => p.Megabytes);
 
     public override string ToString() =>
-        $"{Accepted:0}/s in, {Completed:0}/s done, {Removed:0}/s removed, {Database.Tasks.Rows:#,0} tasks ({Database.Tasks.Dead:#,0} dead), " +
-        $"tasks {TasksHeap:0}+{TasksIndexes:0} MB, events {EventsHeap:0}+{EventsIndexes:0} MB, claims {Claim}, " +
-        $"{string.Join('/', Processes.Select(p => $"{p.Megabytes:0}"))} MB, {string.Join('/', Processes.Select(p => $"{p.Cores:0.00}"))} cores, " +
-        $"WAL {Wal / 1e6:0.0} MB/s, outbox {Database.OutboxSeconds:0.0} s, overdue {Database.OverdueSeconds:0.0} s, late {LateMs:0} ms";
+        $"{Accepted:0}/s in, {Completed:0}/s done, {Removed:0}/s removed, "
+        + $"{Database.Tasks.Rows:#,0} tasks ({Database.Tasks.Dead:#,0} dead), "
+        + $"tasks {TasksHeap:0}+{TasksIndexes:0} MB, events {EventsHeap:0}+{EventsIndexes:0} MB, claims {Claim}, "
+        + $"{string.Join('/', Processes.Select(p => $"{p.Megabytes:0}"))} MB, "
+        + $"{string.Join('/', Processes.Select(p => $"{p.Cores:0.00}"))} cores, "
+        + $"WAL {Wal / 1e6:0.0} MB/s, outbox {Database.OutboxSeconds:0.0} s, overdue {Database.OverdueSeconds:0.0} s, late {LateMs:0} ms";
 }

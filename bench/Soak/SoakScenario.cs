@@ -48,7 +48,8 @@ internal static class SoakScenario
         try
         {
             foreach (var role in SoakPlan.Roles)
-                servers.Add(await ServerProcess.StartAsync(role, $"{database.ConnectionString};Application Name={role}", run.Options.RabbitMq, run.Stop));
+                servers.Add(await ServerProcess.StartAsync(role, $"{database.ConnectionString};Application Name={role}",
+                    run.Options.RabbitMq, run.Stop));
             return servers;
         }
         catch

@@ -27,13 +27,15 @@ internal sealed class SoakWatch(IReadOnlyList<ServerProcess> servers, SoakProbe 
             now.Seconds, now.Database,
             [.. servers.Select((s, i) => new ProcessLook(s.ReadMemory().Now, (now.CpuSeconds[i] - before.CpuSeconds[i]) / seconds))],
             claim, (now.Accepted - before.Accepted) / seconds, (now.Completed - before.Completed) / seconds,
-            (now.Database.Tasks.Deleted - before.Database.Tasks.Deleted) / seconds, (now.Database.Wal - before.Database.Wal) / seconds, late);
+            (now.Database.Tasks.Deleted - before.Database.Tasks.Deleted) / seconds,
+            (now.Database.Wal - before.Database.Wal) / seconds, late);
     }
 
     private async Task<Look> LookAsync(CancellationToken cancellationToken)
     {
         var database = await probe.LookAsync(cancellationToken);
-        return new Look(Stopwatch.GetElapsedTime(_begun).TotalSeconds, database, load.Accepted, load.Completed, [.. servers.Select(s => s.ReadCpuTime().TotalSeconds)]);
+        return new Look(Stopwatch.GetElapsedTime(_begun).TotalSeconds, database, load.Accepted, load.Completed,
+            [.. servers.Select(s => s.ReadCpuTime().TotalSeconds)]);
     }
 
     private sealed record Look(double Seconds, DatabaseLook Database, long Accepted, long Completed, IReadOnlyList<double> CpuSeconds);

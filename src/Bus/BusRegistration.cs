@@ -19,7 +19,8 @@ namespace TaskQueue.Bus;
 /// <summary>Receive endpoints that a role adds to the bus.</summary>
 /// <param name="AddConsumers">Registers the consumers.</param>
 /// <param name="AddEndpoints">Configures the endpoints.</param>
-public sealed record BusRole(Action<IBusRegistrationConfigurator> AddConsumers, Action<IBusRegistrationContext, IBusEndpoints> AddEndpoints);
+public sealed record BusRole(Action<IBusRegistrationConfigurator> AddConsumers,
+    Action<IBusRegistrationContext, IBusEndpoints> AddEndpoints);
 
 /// <summary>Adds endpoints, on whichever transport there is.</summary>
 public interface IBusEndpoints
@@ -42,8 +43,10 @@ public static class BusRegistration
     {
         ArgumentNullException.ThrowIfNull(address);
         services.AddSingleton(address).AddSingleton(new BusTransport(address.RabbitMq is null));
-        services.AddSingleton<PushTopology>().AddSingleton<IQueueAnnouncer, QueueAnnouncer>().AddSingleton<WorkEndpoints>().AddTransient<ConfirmTimeout>();
-        services.AddSingleton<EventPublisher>().AddSingleton<IEventPublisher>(sp => sp.GetRequiredService<EventPublisher>()).AddSingleton<IsolatingPublisher>();
+        services.AddSingleton<PushTopology>().AddSingleton<IQueueAnnouncer, QueueAnnouncer>().AddSingleton<WorkEndpoints>()
+            .AddTransient<ConfirmTimeout>();
+        services.AddSingleton<EventPublisher>().AddSingleton<IEventPublisher>(sp => sp.GetRequiredService<EventPublisher>())
+            .AddSingleton<IsolatingPublisher>();
         services.AddSingleton<IReplySender, ReplySender>().AddSingleton<ConsumerLiveness>();
         if (address.RabbitMq is not null)
         {
@@ -52,7 +55,8 @@ public static class BusRegistration
         }
 
         services.AddOptions<BusOptions>().BindConfiguration("TaskQueue:Bus").ValidateDataAnnotations().ValidateOnStart();
-        services.AddSingleton<IOptionsMonitor<BusOptions>, ValidatedOptionsMonitor<BusOptions>>().AddSingleton<BusAccess>().AddSingleton<SetAside>();
+        services.AddSingleton<IOptionsMonitor<BusOptions>, ValidatedOptionsMonitor<BusOptions>>().AddSingleton<BusAccess>()
+            .AddSingleton<SetAside>();
         services.Configure<MassTransitHostOptions>(o => o.ConsumerStopTimeout = ConsumerStopTimeout);
         services.AddMassTransit(bus =>
         {
@@ -139,7 +143,8 @@ public static class BusRegistration
         public void OwnQueue(string role, string? name, Action<IReceiveEndpointConfigurator> configure)
         {
             if (name is null)
-                cfg.ReceiveEndpoint(new TemporaryEndpointDefinition(), (IRabbitMqReceiveEndpointConfigurator e) => InOrder(role, e, configure));
+                cfg.ReceiveEndpoint(new TemporaryEndpointDefinition(), (IRabbitMqReceiveEndpointConfigurator e) =>
+                    InOrder(role, e, configure));
             else
                 cfg.ReceiveEndpoint(name, (IRabbitMqReceiveEndpointConfigurator e) =>
                 {

@@ -12,10 +12,11 @@ public sealed class WorkEndpoints(IReceiveEndpointConnector connector, BusAddres
     /// <param name="name">The queue.</param>
     /// <param name="prefetch">Messages that may be under way.</param>
     /// <param name="configure">What is done with them.</param>
-    public HostReceiveEndpointHandle Connect(string name, ushort prefetch, Action<IRegistrationContext, IReceiveEndpointConfigurator> configure) =>
+    public HostReceiveEndpointHandle Connect(string name, ushort prefetch,
+        Action<IRegistrationContext, IReceiveEndpointConfigurator> configure) =>
         connector.ConnectReceiveEndpoint(name, (context, endpoint) =>
         {
-            FailedMessages.GiveBack(endpoint);
+            FailedMessages.Requeue(endpoint);
             Shape(endpoint, prefetch, context);
             configure(context, endpoint);
             if (address.RabbitMq is not null)

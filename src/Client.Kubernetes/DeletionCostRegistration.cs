@@ -15,16 +15,20 @@ public static class DeletionCostRegistration
     /// (downward API) and a service account that may patch pods; outside Kubernetes it does nothing.
     /// </summary>
     /// <param name="services">The host's services.</param>
-    /// <param name="running">How many tasks run in this process; null counts those of its workers (<see cref="WorkerRegistration.AddTaskQueueWorker"/>).</param>
+    /// <param name="running">How many tasks run in this process; null counts those of its workers (<see
+    /// cref="WorkerRegistration.AddTaskQueueWorker"/>).</param>
     public static IServiceCollection AddTaskQueueDeletionCost(this IServiceCollection services, Func<IServiceProvider, int>? running = null)
     {
         services.AddLogging();
         services.TryAddSingleton(new OwnPod(Environment.GetEnvironmentVariable, OwnPod.MountedAccount));
         services.AddSingleton<IHostedService>(sp => new DeletionCostService(
-            sp.GetRequiredService<OwnPod>(), () => (running ?? RunningOfWorkers)(sp), sp.GetService<TimeProvider>() ?? TimeProvider.System, sp.GetRequiredService<ILogger<DeletionCostService>>()));
+            sp.GetRequiredService<OwnPod>(), () =>
+                (running ?? RunningOfWorkers)(sp), sp.GetService<TimeProvider>()
+                    ?? TimeProvider.System, sp.GetRequiredService<ILogger<DeletionCostService>>()));
         return services;
     }
 
     /// <summary>How many tasks the workers of a host run.</summary>
-    internal static int RunningOfWorkers(IServiceProvider services) => services.GetServices<IHostedService>().OfType<WorkerService>().Sum(w => w.Running);
+    internal static int RunningOfWorkers(IServiceProvider services) =>
+        services.GetServices<IHostedService>().OfType<WorkerService>().Sum(w => w.Running);
 }

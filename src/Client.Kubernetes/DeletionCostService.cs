@@ -8,7 +8,8 @@ namespace TaskQueue.Client.Kubernetes;
 /// Publishes how busy this process is. Each change costs the API server a write, so only coarse steps are told, and seldom; what
 /// goes wrong is said once and hurts nobody.
 /// </summary>
-internal sealed partial class DeletionCostService(OwnPod pod, Func<int> running, TimeProvider time, ILogger<DeletionCostService> logger) : BackgroundService
+internal sealed partial class DeletionCostService(OwnPod pod, Func<int> running, TimeProvider time, ILogger<DeletionCostService> logger)
+    : BackgroundService
 {
     private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan ShortestPause = TimeSpan.FromSeconds(15);
@@ -89,6 +90,7 @@ internal sealed partial class DeletionCostService(OwnPod pod, Func<int> running,
     [LoggerMessage(LogLevel.Information, "Kubernetes is not told how busy this pod is: {Missing}")]
     private partial void LogMissing(string missing);
 
-    [LoggerMessage(LogLevel.Warning, "Kubernetes could not be told how busy this pod is ({Why}); going on to try, and saying no more of it until it works again")]
+    [LoggerMessage(LogLevel.Warning,
+        "Kubernetes could not be told how busy this pod is ({Why}); going on to try, and saying no more of it until it works again")]
     private partial void LogFailed(string why);
 }

@@ -6,7 +6,9 @@ using k8s.Models;
 
 namespace TaskQueue.Client.Kubernetes;
 
-/// <summary>The pod that this process runs in, as the API server knows it. It reads nothing of the cluster and writes one annotation.</summary>
+/// <summary>
+/// The pod that this process runs in, as the API server knows it. It reads nothing of the cluster and writes one annotation.
+/// </summary>
 /// <param name="environment">Reads an environment variable.</param>
 /// <param name="account">Folder with the credentials of the service account.</param>
 internal sealed class OwnPod(Func<string, string?> environment, string account)

@@ -32,7 +32,9 @@ internal static class ForeignTopology
         }));
     }
 
-    /// <summary>Sends to an exchange that exists, or fails. What no queue would get comes back as an error instead of being dropped.</summary>
+    /// <summary>
+    /// Sends to an exchange that exists, or fails. What no queue would get comes back as an error instead of being dropped.
+    /// </summary>
     public static async Task SendAsync<T>(IBus bus, string exchange, T message, string user, Action<SendContext>? configure = null)
         where T : class
     {
@@ -75,19 +77,24 @@ internal static class ForeignTopology
             : base(channel, channel.CancellationToken) => (_channel, _own) = (channel, own);
 
         Task ChannelContext.ExchangeDeclare(
-            string exchange, string type, bool durable, bool autoDelete, IDictionary<string, object> arguments, CancellationToken cancellationToken) =>
-            exchange == _own ? _channel.ExchangeDeclare(exchange, type, durable, autoDelete, arguments, cancellationToken) : Task.CompletedTask;
+            string exchange, string type, bool durable, bool autoDelete, IDictionary<string, object> arguments,
+                CancellationToken cancellationToken) =>
+            exchange == _own ? _channel.ExchangeDeclare(exchange, type, durable, autoDelete, arguments, cancellationToken)
+                : Task.CompletedTask;
 
         Task<QueueDeclareOk> ChannelContext.QueueDeclare(
-            string queue, bool durable, bool exclusive, bool autoDelete, IDictionary<string, object> arguments, CancellationToken cancellationToken) =>
+            string queue, bool durable, bool exclusive, bool autoDelete, IDictionary<string, object> arguments,
+                CancellationToken cancellationToken) =>
             queue == _own
                 ? _channel.QueueDeclare(queue, durable, exclusive, autoDelete, arguments, cancellationToken)
                 : Task.FromResult(new QueueDeclareOk(queue, 0, 0));
 
-        Task ChannelContext.QueueBind(string queue, string exchange, string routingKey, IDictionary<string, object> arguments, CancellationToken cancellationToken) =>
+        Task ChannelContext.QueueBind(string queue, string exchange, string routingKey, IDictionary<string, object> arguments,
+            CancellationToken cancellationToken) =>
             queue == _own ? _channel.QueueBind(queue, exchange, routingKey, arguments, cancellationToken) : Task.CompletedTask;
 
-        Task ChannelContext.ExchangeBind(string destination, string source, string routingKey, IDictionary<string, object> arguments, CancellationToken cancellationToken) =>
+        Task ChannelContext.ExchangeBind(string destination, string source, string routingKey, IDictionary<string, object> arguments,
+            CancellationToken cancellationToken) =>
             destination == _own ? _channel.ExchangeBind(destination, source, routingKey, arguments, cancellationToken) : Task.CompletedTask;
     }
 }

@@ -2,10 +2,10 @@ using System.Diagnostics;
 
 namespace TaskQueue.Client;
 
-/// <summary>The traces of clients and workers.</summary>
+/// <summary>Tracing of clients and workers.</summary>
 public static class ClientTelemetry
 {
-    /// <summary>Name of the <see cref="ActivitySource"/>, for <c>AddSource</c> of OpenTelemetry.</summary>
+    /// <summary>Name of the <see cref="ActivitySource"/>; pass it to OpenTelemetry's <c>AddSource</c>.</summary>
     public const string SourceName = "TaskQueue.Client";
 
     internal static ActivitySource Source { get; } = new(SourceName);

@@ -4,39 +4,43 @@ using TaskQueue.Client.Http;
 
 namespace TaskQueue.Client;
 
-/// <summary>What operators do.</summary>
+/// <summary>Operations for operators.</summary>
 public sealed partial class TaskQueueClient
 {
     /// <summary>
-    /// What happens to tasks, from now on or from <see cref="LiveEventQuery.After"/>, until <paramref name="cancellationToken"/>. A
-    /// connection that is lost is made again and goes on behind the last event, so none is missed or repeated while the
-    /// server keeps them. The first connection must succeed.
+    /// Streams task events from now, or from <see cref="LiveEventQuery.After"/>, until <paramref name="cancellationToken"/> is
+    /// cancelled. A lost connection is reopened and resumes after the last event, so no event is missed or repeated while the
+    /// server retains it. The first connection must succeed.
     /// </summary>
-    /// <exception cref="TaskQueueException">The server refused, or could not be reached at first.</exception>
-    public async IAsyncEnumerable<LiveEvent> EventsAsync(LiveEventQuery? query = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    /// <exception cref="TaskQueueException">The server refused, or the first connection failed.</exception>
+    public async IAsyncEnumerable<LiveEvent> EventsAsync(LiveEventQuery? query = null,
+        [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         await using var feed = new EventFeed(_clients, query ?? new LiveEventQuery());
         while (true)
             yield return await feed.NextAsync(cancellationToken);
     }
 
-    /// <summary>Runs all dead letters of a queue again.</summary>
+    /// <summary>Requeues all dead letters of a queue.</summary>
     /// <exception cref="TaskQueueException">There is no such queue, or the server did not answer.</exception>
     public async Task<RedriveResult> RedriveAsync(string queue, CancellationToken cancellationToken = default) =>
-        await _clients.Connect().SendAsync(HttpMethod.Post, $"/queues/{Uri.EscapeDataString(queue)}/redrive", null, OperationsJson.Default.RedriveResult, cancellationToken);
+        await _clients.Connect()
+            .SendAsync(HttpMethod.Post, $"/queues/{Uri.EscapeDataString(queue)}/redrive", null, OperationsJson.Default.RedriveResult,
+                cancellationToken);
 
-    /// <summary>Deletes what waits, runs or is a dead letter of a queue; the queue stays.</summary>
+    /// <summary>Deletes the waiting and running tasks and the dead letters of a queue; the queue itself stays.</summary>
     /// <exception cref="TaskQueueException">There is no such queue, or the server did not answer.</exception>
     public async Task PurgeAsync(string queue, CancellationToken cancellationToken = default) =>
         await CallAsync(HttpMethod.Post, $"/queues/{Uri.EscapeDataString(queue)}/purge", null, cancellationToken);
 
-    /// <summary>Calls a route that has no method here. The request is sent once.</summary>
-    /// <param name="method">Its method.</param>
-    /// <param name="path">Its path and query, such as <c>/queues/mails/tasks?list=dead</c>.</param>
-    /// <param name="body">Its JSON body; null sends none.</param>
-    /// <param name="cancellationToken">Stops waiting for the answer.</param>
-    /// <returns>The server's JSON; null where the answer has no body.</returns>
+    /// <summary>Calls a route that this client has no method for. The request is sent once, without retries.</summary>
+    /// <param name="method">HTTP method.</param>
+    /// <param name="path">Path and query, such as <c>/queues/mails/tasks?list=dead</c>.</param>
+    /// <param name="body">JSON body; null sends none.</param>
+    /// <param name="cancellationToken">Stops waiting for the response.</param>
+    /// <returns>The server's JSON; null if the response has no body.</returns>
     /// <exception cref="TaskQueueException">The server refused, or did not answer.</exception>
-    public async Task<JsonElement?> CallAsync(HttpMethod method, string path, JsonElement? body = null, CancellationToken cancellationToken = default) =>
+    public async Task<JsonElement?> CallAsync(HttpMethod method, string path, JsonElement? body = null,
+        CancellationToken cancellationToken = default) =>
         await _clients.Connect().CallAsync(method, path, body, cancellationToken);
 }

@@ -5,7 +5,7 @@ using TaskQueue.Client.Http;
 
 namespace TaskQueue.Client;
 
-/// <summary>Talks to a server over HTTP. One for a whole program; safe to use from many threads.</summary>
+/// <summary>HTTP client of a TaskQueue server. Thread-safe; use one instance per program.</summary>
 public sealed partial class TaskQueueClient : ITaskProducer
 {
     private const int Tries = 5;
@@ -23,9 +23,9 @@ public sealed partial class TaskQueueClient : ITaskProducer
         _codec = codec;
     }
 
-    /// <summary>For requests that mean the same however often they are sent: what fails for the moment is tried again.</summary>
-    /// <param name="send">Sends it; gets the number of the try, from 1.</param>
-    /// <param name="cancellationToken">Ends the tries.</param>
+    /// <summary>Retries transient failures. For idempotent requests only.</summary>
+    /// <param name="send">Sends the request; receives the number of the try, from 1.</param>
+    /// <param name="cancellationToken">Stops retrying.</param>
     private async Task<T> TryAsync<T>(Func<ServerConnection, int, Task<T>> send, CancellationToken cancellationToken)
     {
         var pause = FirstPause;
@@ -47,7 +47,7 @@ public sealed partial class TaskQueueClient : ITaskProducer
 /// <summary>Registers the client.</summary>
 public static class ClientRegistration
 {
-    /// <summary>Adds a <see cref="TaskQueueClient"/>, which is the <see cref="ITaskProducer"/> too where there is none yet.</summary>
+    /// <summary>Adds a <see cref="TaskQueueClient"/>, also as <see cref="ITaskProducer"/> if none is registered yet.</summary>
     public static IServiceCollection AddTaskQueueClient(this IServiceCollection services, Action<TaskQueueClientOptions> configure) =>
         services.AddConnection().Configure(configure)
             .AddSingleton(Create)
@@ -55,7 +55,9 @@ public static class ClientRegistration
 
     private static TaskQueueClient Create(IServiceProvider services)
     {
-        var options = services.GetRequiredService<IOptions<TaskQueueClientOptions>>().Value; // what is wrong with them is said here, not with the first request
-        return new TaskQueueClient(services.GetRequiredService<IHttpClientFactory>(), services.GetService<TimeProvider>() ?? TimeProvider.System, options.Codec);
+        var options = services.GetRequiredService<IOptions<TaskQueueClientOptions>>()
+            .Value; // validates here rather than with the first request
+        return new TaskQueueClient(services.GetRequiredService<IHttpClientFactory>(), services.GetService<TimeProvider>()
+            ?? TimeProvider.System, options.Codec);
     }
 }

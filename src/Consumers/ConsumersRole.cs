@@ -13,10 +13,14 @@ using TaskQueue.Engine.Health;
 
 namespace TaskQueue.Consumers;
 
-/// <summary>The Consumers role: takes submissions and reports from the bus, runs the built-in actions, and forwards tasks to upstreams.</summary>
+/// <summary>
+/// The Consumers role: takes submissions and reports from the bus, runs the built-in actions, and forwards tasks to upstreams.
+/// </summary>
 public static class ConsumersRole
 {
-    /// <summary>Receive endpoints of the role, but for that of the built-in actions, which stops earlier: see <see cref="ActionTransport"/>.</summary>
+    /// <summary>
+    /// Receive endpoints of the role, but for that of the built-in actions, which stops earlier: see <see cref="ActionTransport"/>.
+    /// </summary>
     public static BusRole Bus { get; } = new(
         bus =>
         {
@@ -43,7 +47,8 @@ public static class ConsumersRole
         services.AddOptions<ActionOptions>().BindConfiguration("TaskQueue:Actions").ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<ReportRules>();
         services.AddHostedService<ActionRunner>().AddLoopHealth<ActionRunner>();
-        services.AddOptions<UpstreamList>().Configure<IConfiguration>((list, configuration) => list.Read(configuration)).ValidateDataAnnotations().ValidateOnStart();
+        services.AddOptions<UpstreamList>().Configure<IConfiguration>((list, configuration) => list.Read(configuration))
+            .ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<UpstreamQueues>().AddSingleton<UpstreamCalls>();
         services.AddHostedService<UpstreamService>().AddLoopHealth<UpstreamService>();
         services.AddHostedService<AgentService>().AddLoopHealth<AgentService>();
@@ -51,5 +56,6 @@ public static class ConsumersRole
     }
 
     /// <summary>How many tasks run in this process: built-in actions, requests to upstreams, tasks of the agent API.</summary>
-    public static int RunningTasks(IServiceProvider services) => services.GetServices<IHostedService>().OfType<EngineWorker>().Sum(w => w.Running);
+    public static int RunningTasks(IServiceProvider services) =>
+        services.GetServices<IHostedService>().OfType<EngineWorker>().Sum(w => w.Running);
 }

@@ -35,7 +35,8 @@ public sealed class BrokerTls
             return "needs an address that begins with amqps://";
         if (Certificate is null != Key is null)
             return "needs both Certificate and Key, or none of them";
-        return Unusable(nameof(CaCertificate), CaCertificate, () => ReadAuthorities()) ?? Unusable(nameof(Certificate), Certificate, () => ReadCertificate());
+        return Unusable(nameof(CaCertificate), CaCertificate, () => ReadAuthorities())
+            ?? Unusable(nameof(Certificate), Certificate, () => ReadCertificate());
     }
 
     /// <summary>Whether the certificate is the login as well: the address names no user (SASL EXTERNAL).</summary>
@@ -46,7 +47,10 @@ public sealed class BrokerTls
         return Certificate is not null && address.UserInfo.Length == 0;
     }
 
-    /// <summary>The broker's user of a connection, with which its messages are signed: that of the address, else the CN of a certificate that is the login.</summary>
+    /// <summary>
+    /// The broker's user of a connection, with which its messages are signed: that of the address, else the CN of a certificate that is the
+    /// login.
+    /// </summary>
     /// <param name="address">Where the broker is.</param>
     public string UserOf(Uri address)
     {
@@ -73,7 +77,10 @@ public sealed class BrokerTls
             return X509CertificateLoader.LoadPkcs12(certificate.Export(X509ContentType.Pkcs12), null);
     }
 
-    /// <summary>Decides whether the broker's certificate is right: its name always, and the authority, of <see cref="CaCertificate"/> or of the machine.</summary>
+    /// <summary>
+    /// Decides whether the broker's certificate is right: its name always, and the authority, of <see cref="CaCertificate"/> or of the
+    /// machine.
+    /// </summary>
     public bool Accepts(object sender, X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors)
     {
         if (certificate is null || (errors & ~SslPolicyErrors.RemoteCertificateChainErrors) != SslPolicyErrors.None)
@@ -99,7 +106,8 @@ public sealed class BrokerTls
         var authorities = new X509Certificate2Collection();
         if (CaCertificate is not null)
             authorities.ImportFromPemFile(CaCertificate);
-        return CaCertificate is null || authorities.Count > 0 ? authorities : throw new CryptographicException("it has no certificate in PEM");
+        return CaCertificate is null || authorities.Count > 0 ? authorities
+            : throw new CryptographicException("it has no certificate in PEM");
     }
 
     private static string? Unusable(string key, string? path, Func<object?> read)

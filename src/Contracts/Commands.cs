@@ -1,6 +1,8 @@
 namespace TaskQueue.Contracts;
 
-/// <summary>Asks the engine to accept 1..N tasks. Send it to <see cref="Addresses.Submit"/>; a redelivery with the same ids changes nothing.</summary>
+/// <summary>
+/// Asks the engine to accept 1..N tasks. Send it to <see cref="Addresses.Submit"/>; a redelivery with the same ids changes nothing.
+/// </summary>
 /// <remarks>The message headers <c>traceparent</c> and <c>tracestate</c> are the trace context of its tasks.</remarks>
 /// <param name="Tasks">The tasks, at most 1,000; a single task is a batch of one.</param>
 public sealed record SubmitTasks(IReadOnlyList<SubmittedTask> Tasks);
@@ -12,12 +14,12 @@ public sealed record SubmitTasks(IReadOnlyList<SubmittedTask> Tasks);
 public sealed record SubmittedTask(Guid Id, string Queue, string Payload)
 {
     /// <summary>0 is online, 1..N offline.</summary>
-    public int Level { get; init; }
+    public int Tier { get; init; }
 
     /// <summary>Which handler of a worker runs the task; null where the queue says enough.</summary>
     public string? Name { get; init; }
 
-    /// <summary>Higher runs first within a queue and level; null is the level's default, which is Normal where nobody set it.</summary>
+    /// <summary>Higher runs first within a queue and tier; null is the tier's default, which is Normal where nobody set it.</summary>
     public Priority? Priority { get; init; }
 
     /// <summary>Not runnable earlier (UTC); null is at once.</summary>
@@ -26,7 +28,9 @@ public sealed record SubmittedTask(Guid Id, string Queue, string Payload)
     /// <summary>Not started at or after this time (UTC); null is never.</summary>
     public DateTime? ExpiresAt { get; init; }
 
-    /// <summary>How many attempts a run of the task has, 1..100; null is as many as its own retry intervals allow, else the queue's, else 4.</summary>
+    /// <summary>
+    /// How many attempts a run of the task has, 1..100; null is as many as its own retry intervals allow, else the queue's, else 4.
+    /// </summary>
     public int? MaxAttempts { get; init; }
 
     /// <summary>At most one task of the queue with this key waits or runs; a duplicate is skipped. At most 256 characters.</summary>
@@ -35,10 +39,14 @@ public sealed record SubmittedTask(Guid Id, string Queue, string Payload)
     /// <summary>What a duplicate changes on the task that holds the key, while that one waits.</summary>
     public OverwriteFields Overwrite { get; init; }
 
-    /// <summary>Tasks of one thread of a queue run one at a time, earliest first. Pull queues only; at most 256 characters.</summary>
-    public string? ThreadId { get; init; }
+    /// <summary>
+    /// Tasks of a queue with the same ordering key run one at a time, earliest first. Pull queues only; at most 256 characters.
+    /// </summary>
+    public string? OrderingKey { get; init; }
 
-    /// <summary>How long an attempt may go without a heartbeat where its claim does not say, 1 to 86,400; null is the queue's default.</summary>
+    /// <summary>
+    /// How long an attempt may go without a heartbeat where its claim does not say, 1 to 86,400; null is the queue's default.
+    /// </summary>
     public double? LeaseSeconds { get; init; }
 
     /// <summary>How failed attempts are tried again; null is the queue's policy.</summary>
@@ -55,14 +63,17 @@ public sealed record DispatchTasks(IReadOnlyList<DispatchedTask> Tasks);
 /// <summary>One task to run.</summary>
 /// <param name="Id">The task.</param>
 /// <param name="Queue">Base name of its queue.</param>
-/// <param name="Level">0 is online, 1..N offline.</param>
+/// <param name="Tier">0 is online, 1..N offline.</param>
 /// <param name="Name">Which handler runs it; may be null.</param>
 /// <param name="Attempt">The number of the attempt that a worker starts; its fencing token in every report.</param>
 /// <param name="Payload">JSON text as submitted.</param>
-/// <param name="Headers">JSON object with the trace context of the task, <c>traceparent</c> and <c>tracestate</c>; null where it has none.</param>
-public sealed record DispatchedTask(Guid Id, string Queue, int Level, string? Name, int Attempt, string Payload, string? Headers);
+/// <param name="Headers">JSON object with the trace context of the task, <c>traceparent</c> and <c>tracestate</c>; null where it has
+/// none.</param>
+public sealed record DispatchedTask(Guid Id, string Queue, int Tier, string? Name, int Attempt, string Payload, string? Headers);
 
-/// <summary>What a bus worker reports of 1..N tasks, at most 1,000 entries of each kind. Send it to <see cref="Addresses.Report"/>.</summary>
+/// <summary>
+/// What a bus worker reports of 1..N tasks, at most 1,000 entries of each kind. Send it to <see cref="Addresses.Report"/>.
+/// </summary>
 /// <param name="Worker">Name of the worker, at most 200 characters.</param>
 /// <param name="Started">Attempts that began; applied before heartbeats and outcomes.</param>
 /// <param name="Heartbeats">Attempts that go on: their leases are renewed.</param>
@@ -91,5 +102,7 @@ public sealed record AttemptHeartbeat(Guid TaskId, int Attempt, string? Progress
 /// <param name="Result">JSON text of the result of a success.</param>
 /// <param name="Error">Text of the error of a failure; null means success.</param>
 /// <param name="Retryable">Whether a failure may be tried again while attempts are left.</param>
-/// <param name="SnoozeSeconds">Gives the task back for so much later, 0 to 2,592,000, and no attempt is counted; null where the attempt ended.</param>
-public sealed record AttemptOutcome(Guid TaskId, int Attempt, string? Result = null, string? Error = null, bool Retryable = true, double? SnoozeSeconds = null);
+/// <param name="SnoozeSeconds">Gives the task back for so much later, 0 to 2,592,000, and no attempt is counted; null where the attempt
+/// ended.</param>
+public sealed record AttemptOutcome(Guid TaskId, int Attempt, string? Result = null, string? Error = null, bool Retryable = true,
+    double? SnoozeSeconds = null);

@@ -3,13 +3,14 @@ namespace TaskQueue.Contracts;
 /// <summary>One step in the life of a task. Steps of one task are published in order, at least once.</summary>
 /// <param name="TaskId">The task.</param>
 /// <param name="Queue">Base name of its queue.</param>
-/// <param name="Level">0 is online, 1..N offline.</param>
+/// <param name="Tier">0 is online, 1..N offline.</param>
 /// <param name="Attempt">The attempt it belongs to; 0 before the first.</param>
 /// <param name="At">When it happened (UTC).</param>
 /// <param name="DueAt">When the task may run next, where it waits to run.</param>
 /// <param name="Worker">Who ran the attempt, if any.</param>
 /// <param name="Error">Why the attempt failed, if it did.</param>
-public sealed record TaskStep(Guid TaskId, string Queue, int Level, int Attempt, DateTime At, DateTime? DueAt, string? Worker, string? Error);
+public sealed record TaskStep(Guid TaskId, string Queue, int Tier, int Attempt, DateTime At, DateTime? DueAt, string? Worker,
+    string? Error);
 
 /// <summary>Tasks were accepted, or sent to run again. 1..200 entries, as in all events.</summary>
 /// <param name="Tasks">The steps.</param>

@@ -1,6 +1,6 @@
 namespace TaskQueue.Contracts;
 
-/// <summary>Order among the tasks of one queue and level; first in, first out within one priority.</summary>
+/// <summary>Order among the tasks of one queue and tier; first in, first out within one priority.</summary>
 public enum Priority
 {
     /// <summary>Runs when nothing else waits.</summary>

@@ -10,7 +10,7 @@ namespace TaskQueue.Contracts;
 /// </summary>
 public static class TaskId
 {
-    private static readonly Lock Gate = new();
+    private static readonly Lock Sync = new();
     private static long _last; // milliseconds << 12 | counter: strictly increasing within the process
 
     /// <summary>A new id, greater than every id this process made before.</summary>
@@ -26,7 +26,7 @@ public static class TaskId
 
     private static long NextStamp(long milliseconds)
     {
-        lock (Gate)
+        lock (Sync)
             return _last = Math.Max(milliseconds << 12, _last + 1);
     }
 }

@@ -19,16 +19,18 @@ public sealed class EngineOptions
     public int MaxMessageBytes { get; set; } = 16 * 1024 * 1024;
 
     /// <summary>Groups of commands that commit side by side on PostgreSQL.</summary>
-    /// <value>2; 1 to 16. More lanes mean smaller groups: worth it where a commit waits long for its disk.</value>
+    /// <value>2; 1 to 16. More partitions mean smaller groups: worth it where a commit waits long for its disk.</value>
     [Range(1, 16)]
-    public int CommitLanes { get; set; } = 2;
+    public int CommitPartitions { get; set; } = 2;
 
     /// <summary>Tasks and reports of a process that may wait for the database at a time; more are answered 503.</summary>
     /// <value>16,384, some seconds of work; 1,000 to 1,000,000.</value>
     [Range(1000, 1_000_000)]
     public int MaxWaiting { get; set; } = 16_384;
 
-    /// <summary>Memory of their payloads and results in bytes, two for each character: a part of <c>TaskQueue:Limits:MemoryBytes</c>.</summary>
+    /// <summary>
+    /// Memory of their payloads and results in bytes, two for each character: a part of <c>TaskQueue:Limits:MemoryBytes</c>.
+    /// </summary>
     /// <value>Null: an eighth of that. 1 MiB to 8 GiB, and at most half of it.</value>
     [Range(1L << 20, 8L << 30)]
     public long? MaxWaitingBytes { get; set; }

@@ -8,7 +8,9 @@ public static class RetryAfter
     /// <summary>A longer wait is cut to this.</summary>
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(10);
 
-    /// <summary>What a header Retry-After asks for, in seconds or as a date of RFC 1123; null where it is absent or makes no sense.</summary>
+    /// <summary>
+    /// What a header Retry-After asks for, in seconds or as a date of RFC 1123; null where it is absent or makes no sense.
+    /// </summary>
     public static TimeSpan? Of(string? header, DateTimeOffset now)
     {
         TimeSpan wait;

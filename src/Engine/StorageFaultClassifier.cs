@@ -11,6 +11,9 @@ public abstract class StorageFaultClassifier
     /// <summary>Whether the transaction lost a race and succeeds when it is retried at once.</summary>
     public abstract bool IsRace(DbException fault);
 
-    /// <summary>Whether the database refuses every caller, whatever the row: it is full, damaged or read-only, permissions are missing, or its schema has another version.</summary>
+    /// <summary>
+    /// Whether the database refuses every caller, whatever the row: it is full, damaged or read-only, permissions are missing, or its
+    /// schema has another version.
+    /// </summary>
     public abstract bool RefusesEveryone(DbException fault);
 }

@@ -28,7 +28,9 @@ public static class TextRules
         }
     }
 
-    /// <summary>The value of a JSON string; null for another kind of value, and for a string with half of a surrogate pair, which is no text.</summary>
+    /// <summary>
+    /// The value of a JSON string; null for another kind of value, and for a string with half of a surrogate pair, which is no text.
+    /// </summary>
     public static string? Read(JsonElement value)
     {
         try

@@ -24,7 +24,8 @@ public static class SchedulerRole
         services.AddSingleton<BatchExpander>().AddSingleton<BatchFinalizer>().AddSingleton<BatchFileWriter>();
         services.AddHostedService<BatchProcessor>().AddLoopHealth<BatchProcessor>();
         services.TryAddSingleton<ResolveHost>(Dns.GetHostAddressesAsync);
-        services.AddSingleton<CallbackEvents>().AddSingleton<ReceiverClient>().AddSingleton<ReceiverVerifier>().AddSingleton<CallbackSender>();
+        services.AddSingleton<CallbackEvents>().AddSingleton<ReceiverClient>().AddSingleton<ReceiverVerifier>()
+            .AddSingleton<CallbackSender>();
         services.AddHostedService<CallbackService>().AddLoopHealth<CallbackService>();
         return services;
     }

@@ -11,16 +11,18 @@ internal sealed partial class PostgresTaskStore
     // Each part reads one partial index from end to end, which has no finished tasks.
     private const string BacklogSql =
         """
-        select queue, level, sum(due)::bigint, sum(later)::bigint, sum(held)::bigint, sum(running)::bigint, min(oldest)
+        select queue, tier, sum(due)::bigint, sum(later)::bigint, sum(blocked)::bigint, sum(running)::bigint, min(oldest)
         from (
-            select queue, level, count(*) filter (where due_at <= $1) as due, count(*) filter (where due_at > $1) as later, 0 as held, 0 as running,
+            select queue, tier, count(*) filter (where due_at <= $1) as due, count(*) filter (where due_at > $1) as later, 0 as blocked,
+                0 as running,
                 min(due_at) filter (where due_at <= $1) as oldest
-            from tasks where state in (3, 7) and not held group by queue, level
+            from tasks where state in (3, 7) and not blocked group by queue, tier
             union all
-            select queue, level, 0, 0, count(*), 0, null from tasks where thread_id is not null and state in (3, 7) and held group by queue, level
+            select queue, tier, 0, 0, count(*), 0, null from tasks where ordering_key is not null and state in (3, 7) and blocked
+                group by queue, tier
             union all
-            select queue, level, 0, 0, 0, count(*), null from tasks where state = 4 group by queue, level) as parts
-        group by queue, level
+            select queue, tier, 0, 0, 0, count(*), null from tasks where state = 4 group by queue, tier) as parts
+        group by queue, tier
         """;
 
     private static readonly string OutboxSql =
@@ -28,12 +30,13 @@ internal sealed partial class PostgresTaskStore
         select coalesce(sum(c.rows), 0)::bigint, min(c.oldest)
         from event_streams s cross join lateral (
             select count(*) as rows, min(e.at) as oldest from (
-                select at from task_events where stream = s.id and id > s.cursor order by id limit {Backlog.MaxOutboxRows / TaskEvent.Streams}) as e) as c
+                select at from task_events where stream = s.id and id > s.cursor order by id
+                    limit {Backlog.MaxOutboxRows / TaskEvent.Streams}) as e) as c
         """;
 
     // What was cancelled or expired took no worker's time, or an unknown one.
     private const string FinishedSql =
-        "select queue, level, sum(count)::bigint from queue_counts where queue = any($1) and type in (3, 4) group by queue, level";
+        "select queue, tier, sum(count)::bigint from queue_counts where queue = any($1) and type in (3, 4) group by queue, tier";
 
     public async Task<Backlog> ReadBacklogAsync(DateTime now, IReadOnlyCollection<string> counted)
     {
@@ -44,17 +47,18 @@ internal sealed partial class PostgresTaskStore
         if (counted.Count > 0)
             batch.BatchCommands.Add(Command(FinishedSql, Value<string[]>([.. counted])));
         await using var reader = await batch.ExecuteReaderAsync();
-        var levels = new List<LevelBacklog>();
+        var tiers = new List<TierBacklog>();
         while (await reader.ReadAsync())
-            levels.Add(new(new(reader.GetString(0), reader.GetInt32(1)), reader.GetInt64(2), reader.GetInt64(3), reader.GetInt64(4), reader.GetInt64(5), ReadTime(reader, 6)));
+            tiers.Add(new(new(reader.GetString(0), reader.GetInt32(1)), reader.GetInt64(2), reader.GetInt64(3), reader.GetInt64(4),
+                reader.GetInt64(5), ReadTime(reader, 6)));
         await reader.NextResultAsync();
         await reader.ReadAsync();
         var (rows, oldest) = (reader.GetInt64(0), ReadTime(reader, 1));
-        var finished = new Dictionary<QueueLevel, long>();
+        var finished = new Dictionary<QueueTier, long>();
         await reader.NextResultAsync();
         while (await reader.ReadAsync())
             finished[new(reader.GetString(0), reader.GetInt32(1))] = reader.GetInt64(2);
-        return new Backlog(levels, rows, oldest, finished);
+        return new Backlog(tiers, rows, oldest, finished);
     }
 
     private static DateTime? ReadTime(NpgsqlDataReader reader, int column) => reader.IsDBNull(column) ? null : reader.GetDateTime(column);

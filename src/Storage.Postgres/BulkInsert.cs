@@ -20,21 +20,23 @@ internal sealed partial class PostgresTaskStore
         $"""
         with inserted as (
             {InsertTasksSql}
-            returning id, queue, level, attempt, created_at, due_at, dispatch_at),
+            returning id, queue, tier, attempt, created_at, due_at, dispatch_at),
         locked as (
             select pg_advisory_xact_lock({LockSpace}, ${TaskColumn.All.Length + 1}) where (select count(*) from inserted) > 0),
         appended as (
-            insert into task_events (stream, task_id, type, queue, level, attempt, at, due_at, dispatch, frees)
+            insert into task_events (stream, task_id, type, queue, tier, attempt, at, due_at, dispatch, frees)
             select ${TaskColumn.All.Length + 1}, id,
-                case when queue = any(${TaskColumn.All.Length + 2}) then {(int)TaskEventType.Dispatched} else {(int)TaskEventType.Submitted} end,
-                queue, level, attempt, created_at, due_at, coalesce(dispatch_at > due_at, false), false
+                case when queue = any(${TaskColumn.All.Length + 2}) then {(int)TaskEventType.Dispatched}
+                    else {(int)TaskEventType.Submitted} end,
+                queue, tier, attempt, created_at, due_at, coalesce(dispatch_at > due_at, false), false
             from locked, inserted
             where not queue = any(${TaskColumn.All.Length + 2}) or coalesce(dispatch_at > due_at, false))
         select 1
         """;
 
     public async Task<IReadOnlyList<SubmitResult>?> InsertAsync(IReadOnlyList<NewTask> tasks, InsertStep? step = null) =>
-        step is null && tasks.All(t => t.Task is { DedupeKey: null, ThreadId: null }) && await InsertPlainAsync([.. tasks.Select(t => t.Task)])
+        step is null && tasks.All(t => t.Task is { DedupeKey: null, OrderingKey: null })
+            && await InsertPlainAsync([.. tasks.Select(t => t.Task)])
             ? [.. tasks.Select(t => new SubmitResult(t.Task.CorrelationId, SubmitStatus.Accepted, t.Task))]
             : (await RetryRacesAsync(() => InsertOrderedAsync(tasks, step))).Answers;
 

@@ -12,7 +12,8 @@ internal sealed partial class PostgresTaskStore
         with ready as (
             select c.id, c.due_at, coalesce(c.owner, '') as owner, coalesce(c.origin, '') as origin from callbacks c
             where c.state = 0 and c.due_at <= $1 and coalesce(c.owner, '') <> all($4)
-                and not exists (select 1 from unnest($5, $6) as f(owner, origin) where f.owner = coalesce(c.owner, '') and f.origin = coalesce(c.origin, ''))
+                and not exists (select 1 from unnest($5, $6) as f(owner, origin) where f.owner = coalesce(c.owner, '')
+                    and f.origin = coalesce(c.origin, ''))
             order by c.due_at limit 1000),
         placed as (
             select id, due_at, owner, origin, row_number() over (partition by owner, origin order by due_at, id) as place from ready),
@@ -20,7 +21,8 @@ internal sealed partial class PostgresTaskStore
             select id, due_at, owner, row_number() over (partition by owner order by due_at, id)
                 + (select count(*) from unnest($7) as b(owner) where b.owner = placed.owner) as place
             from placed
-            where place <= $9 - (select count(*) from unnest($7, $8) as b(owner, origin) where b.owner = placed.owner and b.origin = placed.origin)),
+            where place <= $9 - (select count(*) from unnest($7, $8) as b(owner, origin) where b.owner = placed.owner
+                and b.origin = placed.origin)),
         fitting as (
             select id from open_ones where place <= case owner when '' then $11 else $10 end order by place, due_at, id limit $3),
         taken as (
@@ -35,7 +37,8 @@ internal sealed partial class PostgresTaskStore
     private const string NextCallbackSql = "select due_at from callbacks where state = 0 order by due_at limit 1";
 
     private const string RemoveCallbacksSql =
-        "delete from callbacks where id = any(array(select id from callbacks where finished_at is not null and finished_at < $1 order by finished_at limit $2 for update skip locked))";
+        "delete from callbacks where id = any(array(select id from callbacks where finished_at is not null and finished_at < $1 order by "
+            + "finished_at limit $2 for update skip locked))";
 
     public async Task<IReadOnlyList<Callback>> TakeAsync(CallbackClaim claim, DateTime now)
     {
@@ -62,7 +65,8 @@ internal sealed partial class PostgresTaskStore
     }
 
     public Task SettleAsync(Callback callback) => RunAsync(SettleCallbackSql, () =>
-        [Value(callback.Id), Value(callback.Attempts), Value((int)callback.State), Value(callback.DueAt), Value(callback.Log), Nullable(callback.FinishedAt)]);
+        [Value(callback.Id), Value(callback.Attempts), Value((int)callback.State), Value(callback.DueAt), Value(callback.Log),
+            Nullable(callback.FinishedAt)]);
 
     public Task<DateTime?> NextCallbackAsync() => ReadTimeAsync(NextCallbackSql);
 

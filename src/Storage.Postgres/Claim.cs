@@ -15,8 +15,9 @@ internal sealed partial class PostgresTaskStore
         $"""
         due as (
             select f.id, f.ord from (
-                select c.id, q.ord, c.octets, sum(c.octets) over (order by q.ord, -p.priority, c.due_at, c.id rows unbounded preceding) as octets_so_far
-                from unnest($1, $2) with ordinality as q(queue, level, ord)
+                select c.id, q.ord, c.octets,
+                    sum(c.octets) over (order by q.ord, -p.priority, c.due_at, c.id rows unbounded preceding) as octets_so_far
+                from unnest($1, $2) with ordinality as q(queue, tier, ord)
                 cross join (values (4), (3), (2), (1)) as p(priority)
                 cross join lateral ({DueTasks("$4")}
                     for update skip locked) as c
@@ -24,15 +25,15 @@ internal sealed partial class PostgresTaskStore
                 limit $4) as f
             where f.octets_so_far <= $12 or f.octets_so_far = f.octets)
         """,
-        "where t.id = any(array(select id from due))", worker: "$5", claimedBy: "$11", lease: "$6", gated: "false",
+        "where t.id = any(array(select id from due))", worker: "$5", claimedBy: "$11", lease: "$6", limited: "false",
         order: "due.ord, -c.priority, c.due_at, c.id");
 
     private static string DueTasks(string limit) =>
         $"""
 
             select t.id, t.due_at, octet_length(t.payload) + coalesce(octet_length(t.headers), 0) as octets from tasks t
-            where t.queue = q.queue and t.level = q.level and t.priority = p.priority
-              and t.state in (3, 7) and not t.held and not t.push and t.due_at <= $9
+            where t.queue = q.queue and t.tier = q.tier and t.priority = p.priority
+              and t.state in (3, 7) and not t.blocked and not t.push and t.due_at <= $9
               and (t.expires_at is null or t.expires_at > $3)
             order by t.due_at, t.id limit {limit}
         """;
@@ -42,29 +43,33 @@ internal sealed partial class PostgresTaskStore
     /// <param name="worker">Who claims.</param>
     /// <param name="claimedBy">The credential that claims.</param>
     /// <param name="lease">Length of the lease in milliseconds, 0 for the task's life, or null for the task's own.</param>
-    /// <param name="gated">Whether the task counts against a limit.</param>
+    /// <param name="limited">Whether the task counts against a limit.</param>
     /// <param name="order">Order of the answer.</param>
     /// <param name="more">CTEs behind claimed.</param>
     /// <param name="share">What to select beside the tasks.</param>
     private static string ClaimStatement(
-        string due, string which, string worker, string claimedBy, string lease, string gated, string order, string more = "", string share = "") =>
+        string due, string which, string worker, string claimedBy, string lease, string limited, string order, string more = "",
+            string share = "") =>
         $"""
         with {due},
         claimed as (
             update tasks t
             set state = {TaskStates.Running}, attempt = t.attempt + 1, worker = {worker}, claimed_by = {claimedBy},
-                attempts_left = case when $10 is null then t.attempts_left - 1 when t.level = 0 then 0 when $10 < 0 then 100 else greatest(0, $10 - t.attempt) end,
-                lease_ms = case when {lease} = 0 then least({int.MaxValue}, extract(epoch from {Life} - $3) * 1000)::int else coalesce({lease}, t.default_lease_ms) end,
-                lease_until = case when {lease} = 0 then {Life} else $3 + coalesce({lease}, t.default_lease_ms) * interval '1 millisecond' end,
-                started_at = $3, dispatch_at = null, gated = {gated}
-            {which} and t.state in (3, 7) and not t.held
+                attempts_left = case when $10 is null then t.attempts_left - 1 when t.tier = 0 then 0 when $10 < 0 then 100
+                    else greatest(0, $10 - t.attempt) end,
+                lease_ms = case when {lease} = 0 then least({int.MaxValue}, extract(epoch from {Life} - $3) * 1000)::int
+                    else coalesce({lease}, t.default_lease_ms) end,
+                lease_until = case when {lease} = 0 then {Life}
+                    else $3 + coalesce({lease}, t.default_lease_ms) * interval '1 millisecond' end,
+                started_at = $3, dispatch_at = null, limited = {limited}
+            {which} and t.state in (3, 7) and not t.blocked
             returning {TaskColumn.List(TaskColumn.All, "t.")}),
         {more}
         locked as (
             select pg_advisory_xact_lock({LockSpace}, $7) where (select count(*) from claimed) > 0),
         appended as (
-            insert into task_events (stream, task_id, type, queue, level, attempt, worker, at, dispatch, frees)
-            select $7, id, {(int)TaskEventType.Started}, queue, level, attempt, worker, started_at, false, false from locked, claimed
+            insert into task_events (stream, task_id, type, queue, tier, attempt, worker, at, dispatch, frees)
+            select $7, id, {(int)TaskEventType.Started}, queue, tier, attempt, worker, started_at, false, false from locked, claimed
             where not queue = any($8))
         select {TaskColumn.List(TaskColumn.All, "c.")}{share} from claimed c join due on due.id = c.id
         order by {order}
@@ -76,25 +81,26 @@ internal sealed partial class PostgresTaskStore
     private const string NextDueSql =
         """
         select min(c.due_at)
-        from unnest($1, $2) as q(queue, level)
+        from unnest($1, $2) as q(queue, tier)
         cross join (values (4), (3), (2), (1)) as p(priority)
         cross join lateral (
             select t.due_at from tasks t
-            where t.queue = q.queue and t.level = q.level and t.priority = p.priority
-              and t.state in (3, 7) and not t.held and not t.push and t.due_at > $3
+            where t.queue = q.queue and t.tier = q.tier and t.priority = p.priority
+              and t.state in (3, 7) and not t.blocked and not t.push and t.due_at > $3
             order by t.due_at limit 1) as c
         """;
 
     public async Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, ClaimRules rules, DateTime now)
     {
-        if (rules.Gates.Count > 0 || request.IsStrict)
+        if (rules.Limits.Count > 0 || request.IsStrict)
             return (await ClaimTogetherAsync([request], rules, now))[0];
         await using var command = source.CreateCommand(ClaimSql);
         command.Parameters.AddRange((NpgsqlParameter[])
         [
-            Value(Queues(request.Targets)), Value(Levels(request.Targets)), Value(now), Value(request.Max),
+            Value(Queues(request.Targets)), Value(Tiers(request.Targets)), Value(now), Value(request.Max),
             Value(request.Worker), Nullable(request.LeaseMs), Value(PickStream()), Value<string[]>([.. rules.Silent]),
-            Value(now.AddMilliseconds(-request.MinAgeMs)), Nullable(request.MaxRetries), Nullable(request.Credential), Value(request.MaxBytes),
+            Value(now.AddMilliseconds(-request.MinAgeMs)), Nullable(request.MaxRetries), Nullable(request.Credential),
+                Value(request.MaxBytes),
         ]);
         await using var reader = await command.ExecuteReaderAsync();
         var tasks = new List<TaskState>();
@@ -103,10 +109,10 @@ internal sealed partial class PostgresTaskStore
         return tasks;
     }
 
-    public Task<DateTime?> NextDueAsync(IReadOnlyList<QueueLevel> targets, DateTime now) =>
-        ReadTimeAsync(NextDueSql, Value(Queues(targets)), Value(Levels(targets)), Value(now));
+    public Task<DateTime?> NextDueAsync(IReadOnlyList<QueueTier> targets, DateTime now) =>
+        ReadTimeAsync(NextDueSql, Value(Queues(targets)), Value(Tiers(targets)), Value(now));
 
-    private static string[] Queues(IReadOnlyList<QueueLevel> targets) => [.. targets.Select(t => t.Queue)];
+    private static string[] Queues(IReadOnlyList<QueueTier> targets) => [.. targets.Select(t => t.Queue)];
 
-    private static int[] Levels(IReadOnlyList<QueueLevel> targets) => [.. targets.Select(t => t.Level)];
+    private static int[] Tiers(IReadOnlyList<QueueTier> targets) => [.. targets.Select(t => t.Tier)];
 }

@@ -8,16 +8,19 @@ internal sealed partial class PostgresTaskStore
     private const string LoadCursorsSql = "select id, cursor from event_streams";
 
     private const string SaveCursorsSql =
-        "update event_streams s set cursor = u.cursor from unnest($1) with ordinality as u(cursor, ord) where s.id = u.ord - 1 and s.cursor < u.cursor";
+        "update event_streams s set cursor = u.cursor from unnest($1) with ordinality as u(cursor, ord) where s.id = u.ord - 1 and "
+            + "s.cursor < u.cursor";
 
-    private const string EndOfEventsSql = "select s.id, coalesce((select max(e.id) from task_events e where e.stream = s.id), 0) from event_streams s";
+    private const string EndOfEventsSql = "select s.id, coalesce((select max(e.id) from task_events e where e.stream = s.id), 0) from "
+        + "event_streams s";
 
     private static readonly string ReadForDispatchSql =
         $"""
         select {TaskColumn.List(TaskColumn.All, "t.")} from tasks t join (
             select s.id from (
                 select id, octet_length(payload) + coalesce(octet_length(headers), 0) as octets,
-                    sum(octet_length(payload) + coalesce(octet_length(headers), 0)) over (order by id rows unbounded preceding) as octets_so_far
+                    sum(octet_length(payload) + coalesce(octet_length(headers),
+                        0)) over (order by id rows unbounded preceding) as octets_so_far
                 from tasks where id = any($1) and state in (3, 7)) as s
             where s.octets_so_far <= $2 or s.octets_so_far = s.octets) as f on f.id = t.id
         order by t.id
@@ -27,7 +30,8 @@ internal sealed partial class PostgresTaskStore
 
     private const string ReadEventsSql =
         """
-        select e.stream, e.id, e.task_id, e.type, e.queue, e.level, e.attempt, e.worker, left(e.error, 1000), e.at, e.due_at, e.dispatch, e.frees
+        select e.stream, e.id, e.task_id, e.type, e.queue, e.tier, e.attempt, e.worker, left(e.error, 1000), e.at, e.due_at, e.dispatch,
+            e.frees
         from unnest($1) with ordinality as s(cursor, ord)
         cross join lateral (
             select * from task_events e where e.stream = s.ord - 1 and e.id > s.cursor order by e.id limit $2) as e
@@ -136,7 +140,8 @@ internal sealed partial class PostgresTaskStore
             if (_connection.State == System.Data.ConnectionState.Open)
             {
                 // A connection that goes back to the pool would keep the lock until its next use.
-                await using var unlock = new NpgsqlCommand($"unlisten *; select pg_advisory_unlock({LockSpace}, {DispatcherLock})", _connection);
+                await using var unlock = new NpgsqlCommand($"unlisten *; select pg_advisory_unlock({LockSpace}, {DispatcherLock})",
+                    _connection);
                 await unlock.ExecuteNonQueryAsync();
             }
 

@@ -13,15 +13,15 @@ internal sealed partial class PostgresTaskStore
 
     private static readonly string AppendSql =
         $"""
-        insert into task_events (stream, task_id, type, queue, level, attempt, worker, error, at, due_at, dispatch, frees)
+        insert into task_events (stream, task_id, type, queue, tier, attempt, worker, error, at, due_at, dispatch, frees)
         select $1, u.* from unnest({Placeholders(11, from: 2)}) as u
         """;
 
     private const string CountSql =
         """
-        insert into queue_counts (queue, level, stream, type, count)
-        select u.queue, u.level, $1, u.type, u.count from unnest($2, $3, $4, $5) as u(queue, level, type, count)
-        on conflict (queue, level, stream, type) do update set count = queue_counts.count + excluded.count
+        insert into queue_counts (queue, tier, stream, type, count)
+        select u.queue, u.tier, $1, u.type, u.count from unnest($2, $3, $4, $5) as u(queue, tier, type, count)
+        on conflict (queue, tier, stream, type) do update set count = queue_counts.count + excluded.count
         """;
 
     private const string CountLinesSql =
@@ -31,14 +31,15 @@ internal sealed partial class PostgresTaskStore
         on conflict (batch_id, stream, line_end) do update set count = batch_counts.count + excluded.count
         """;
 
-    private const string OweSql =
+    private const string AddCallbacksSql =
         """
         insert into callbacks (subject_id, url, body, state, attempts, due_at, log, created_at, owner, origin)
-        select u.subject_id, u.url, u.body, 0, 0, u.at, '[]', u.at, u.owner, u.origin from unnest($1, $2, $3, $4, $5, $6) as u(subject_id, url, body, at, owner, origin)
+        select u.subject_id, u.url, u.body, 0, 0, u.at, '[]', u.at, u.owner, u.origin
+            from unnest($1, $2, $3, $4, $5, $6) as u(subject_id, url, body, at, owner, origin)
         """;
 
     // Two deaths at once would not see each other's letter: each waits for the commit of the one before.
-    private const string LockLettersSql = "select pg_advisory_xact_lock($1, hashtext($2))";
+    private const string LockDeadLettersSql = "select pg_advisory_xact_lock($1, hashtext($2))";
 
     private const string EvictSql =
         """
@@ -83,11 +84,12 @@ internal sealed partial class PostgresTaskStore
         var written = events.Where(e => e.IsWritten).ToList();
         if (written.Count > 0)
             yield return Append(stream, written);
-        var ends = events.Where(e => TaskEvent.IsTerminal(e.Type)).CountBy(e => (e.Queue, e.Level, e.Type))
-            .OrderBy(c => c.Key.Queue, StringComparer.Ordinal).ThenBy(c => c.Key.Level).ThenBy(c => c.Key.Type).ToList();
+        var ends = events.Where(e => TaskEvent.IsTerminal(e.Type)).CountBy(e => (e.Queue, e.Tier, e.Type))
+            .OrderBy(c => c.Key.Queue, StringComparer.Ordinal).ThenBy(c => c.Key.Tier).ThenBy(c => c.Key.Type).ToList();
         if (ends.Count > 0)
         {
-            yield return Command(CountSql, Value(stream), Value<string[]>([.. ends.Select(c => c.Key.Queue)]), Value<int[]>([.. ends.Select(c => c.Key.Level)]),
+            yield return Command(CountSql, Value(stream), Value<string[]>([.. ends.Select(c => c.Key.Queue)]),
+                Value<int[]>([.. ends.Select(c => c.Key.Tier)]),
                 Value<int[]>([.. ends.Select(c => (int)c.Key.Type)]), Value<long[]>([.. ends.Select(c => (long)c.Value)]));
         }
 
@@ -99,16 +101,18 @@ internal sealed partial class PostgresTaskStore
         }
     }
 
-    private static NpgsqlBatchCommand Owe(IReadOnlyList<DueCallback> owed) =>
-        Command(OweSql, Value<Guid[]>([.. owed.Select(o => o.SubjectId)]), Value<string[]>([.. owed.Select(o => o.Url)]),
-            Value<string[]>([.. owed.Select(o => o.Body)]), Value<DateTime[]>([.. owed.Select(o => o.At)]),
-            new NpgsqlParameter<string?[]> { TypedValue = [.. owed.Select(o => o.Owner)] }, Value<string[]>([.. owed.Select(o => o.Origin)]));
+    private static NpgsqlBatchCommand AddCallbacks(IReadOnlyList<DueCallback> dueCallbacks) =>
+        Command(AddCallbacksSql, Value<Guid[]>([.. dueCallbacks.Select(o => o.SubjectId)]),
+            Value<string[]>([.. dueCallbacks.Select(o => o.Url)]),
+            Value<string[]>([.. dueCallbacks.Select(o => o.Body)]), Value<DateTime[]>([.. dueCallbacks.Select(o => o.At)]),
+            new NpgsqlParameter<string?[]> { TypedValue = [.. dueCallbacks.Select(o => o.Owner)] },
+                Value<string[]>([.. dueCallbacks.Select(o => o.Origin)]));
 
     private static NpgsqlBatchCommand Append(int stream, List<TaskEvent> events)
     {
         return Command(AppendSql, Value(stream),
             Array(NpgsqlDbType.Uuid, e => e.TaskId), Array(NpgsqlDbType.Integer, e => (int)e.Type),
-            Array(NpgsqlDbType.Text, e => e.Queue), Array(NpgsqlDbType.Integer, e => e.Level),
+            Array(NpgsqlDbType.Text, e => e.Queue), Array(NpgsqlDbType.Integer, e => e.Tier),
             Array(NpgsqlDbType.Integer, e => e.Attempt), Array(NpgsqlDbType.Text, e => e.Worker),
             Array(NpgsqlDbType.Text, e => e.Error), Array(NpgsqlDbType.TimestampTz, e => e.At),
             Array(NpgsqlDbType.TimestampTz, e => e.DueAt), Array(NpgsqlDbType.Boolean, e => e.Dispatch),
@@ -118,7 +122,8 @@ internal sealed partial class PostgresTaskStore
             new NpgsqlParameter<T[]> { TypedValue = [.. events.Select(get)], NpgsqlDbType = NpgsqlDbType.Array | type };
     }
 
-    private static async Task ExecuteAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, IEnumerable<NpgsqlBatchCommand> commands, int? timeoutSeconds = null)
+    private static async Task ExecuteAsync(NpgsqlConnection connection, NpgsqlTransaction transaction,
+        IEnumerable<NpgsqlBatchCommand> commands, int? timeoutSeconds = null)
     {
         await using var batch = new NpgsqlBatch(connection, transaction);
         batch.Timeout = timeoutSeconds ?? batch.Timeout;
@@ -152,7 +157,8 @@ internal sealed partial class PostgresTaskStore
                 await WriteAsync(inserts, updates);
                 await transaction.CommitAsync();
             }
-            catch (PostgresException taken) when (taken is { SqlState: PostgresErrorCodes.UniqueViolation, ConstraintName: TaskDbContext.DedupeIndex })
+            catch (PostgresException taken) when (taken is { SqlState: PostgresErrorCodes.UniqueViolation,
+                ConstraintName: TaskDbContext.DedupeIndex })
             {
                 throw new DedupeKeyTakenException(taken);
             }
@@ -165,25 +171,25 @@ internal sealed partial class PostgresTaskStore
                 rows.Add(Command(InsertNewTasksSql, [.. InsertValues(inserts)]));
             if (updates.Count > 0)
                 rows.Add(Update(UpdateSql, TaskColumn.Changed, updates));
-            var owed = TaskChanges.Owed(updates);
-            if (owed.Count > 0)
-                rows.Add(Owe(owed));
+            var dueCallbacks = TaskChanges.DueCallbacks(updates);
+            if (dueCallbacks.Count > 0)
+                rows.Add(AddCallbacks(dueCallbacks));
             foreach (var full in TaskChanges.FullQueues(updates))
             {
-                rows.Add(Command(LockLettersSql, Value(LettersSpace), Value(full.Queue)));
+                rows.Add(Command(LockDeadLettersSql, Value(DeadLettersLockSpace), Value(full.Queue)));
                 rows.Add(Command(EvictSql, Value(full.Queue), Value(full.Settings.DeadLetters.MaxSize), Value(full.FinishedAt!.Value)));
             }
 
             var appends = Append([.. inserts.Concat(updates).SelectMany(t => t.Events)]);
-            var threads = TaskChanges.Threads(updates);
-            if (threads.Count == 0)
+            var orderingKeys = TaskChanges.OrderingKeysOf(updates);
+            if (orderingKeys.Count == 0)
             {
                 await ExecuteAsync(connection, transaction, [.. rows, .. appends]);
             }
             else
             {
                 await ExecuteAsync(connection, transaction, rows);
-                await ElectAsync(connection, transaction, threads);
+                await PromoteAsync(connection, transaction, orderingKeys);
                 await ExecuteAsync(connection, transaction, appends);
             }
 

@@ -5,7 +5,7 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Storage.Postgres;
 
-/// <summary>Inserts tasks that meet others: by a dedupe key, in a thread, or at the tick of a schedule.</summary>
+/// <summary>Inserts tasks that meet others: by a dedupe key, an ordering key, or at the tick of a schedule.</summary>
 internal sealed partial class PostgresTaskStore
 {
     private const string ExistingSql = "select id, owner, delete_at from tasks where id = any($1)";
@@ -13,7 +13,8 @@ internal sealed partial class PostgresTaskStore
     private static readonly string HoldersSql =
         $"""
         select {TaskColumn.List(TaskColumn.All, "t.")} from tasks t
-        join (select distinct queue, dedupe_key from unnest($1, $2) as u(queue, dedupe_key)) k on t.queue = k.queue and t.dedupe_key = k.dedupe_key
+        join (select distinct queue, dedupe_key from unnest($1, $2) as u(queue, dedupe_key)) k on t.queue = k.queue
+            and t.dedupe_key = k.dedupe_key
         where t.dedupe_key is not null and t.state in (3, 4, 7)
         order by t.id for update of t
         """;
@@ -43,10 +44,12 @@ internal sealed partial class PostgresTaskStore
         if (await MeetHoldersAsync(connection, transaction, tasks, inserted) is not { } answers)
             return null;
         DuplicateRules.DemandNew(step, answers);
-        var changed = answers.Where(a => a.Result is SubmitStatus.Accepted or SubmitStatus.Overwritten).Select(a => a.Task!).Distinct().ToList();
-        var threads = changed.Where(t => t.ThreadId is not null).Select(t => new OrderingKey(t.Queue, t.ThreadId!)).Distinct().ToList();
-        if (threads.Count > 0)
-            await ElectAsync(connection, transaction, threads);
+        var changed = answers.Where(a => a.Result is SubmitStatus.Accepted or SubmitStatus.Overwritten).Select(a => a.Task!).Distinct()
+            .ToList();
+        var orderingKeys = changed.Where(t => t.OrderingKey is not null).Select(t => new OrderingKey(t.Queue, t.OrderingKey!)).Distinct()
+            .ToList();
+        if (orderingKeys.Count > 0)
+            await PromoteAsync(connection, transaction, orderingKeys);
         await ExecuteAsync(connection, transaction, Append([.. changed.SelectMany(t => t.Events)]));
         await transaction.CommitAsync();
         return new Inserted(answers);
@@ -68,7 +71,8 @@ internal sealed partial class PostgresTaskStore
         {
             await ExecuteAsync(connection, transaction,
             [
-                Command(BadLinesSql, Value(batch.BatchId), Value<int[]>([.. bad.Select(l => l.Line)]), Value<string?[]>([.. bad.Select(l => l.CustomId)]),
+                Command(BadLinesSql, Value(batch.BatchId), Value<int[]>([.. bad.Select(l => l.Line)]),
+                    Value<string?[]>([.. bad.Select(l => l.CustomId)]),
                     Value<string[]>([.. bad.Select(l => l.Code)]), Value<string[]>([.. bad.Select(l => l.Message)])),
             ]);
         }
@@ -76,8 +80,11 @@ internal sealed partial class PostgresTaskStore
         return take.Rows == 1;
     }
 
-    /// <summary>In the order of keys, in which everybody waits for those of others; the first of one key, or of one id, comes first.</summary>
-    private static async Task<HashSet<Guid>> InsertRowsAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, IReadOnlyList<NewTask> tasks)
+    /// <summary>
+    /// In the order of keys, in which everybody waits for those of others; the first of one key, or of one id, comes first.
+    /// </summary>
+    private static async Task<HashSet<Guid>> InsertRowsAsync(NpgsqlConnection connection, NpgsqlTransaction transaction,
+        IReadOnlyList<NewTask> tasks)
     {
         List<TaskState> ordered = [.. tasks.Select(t => t.Task).DistinctBy(t => t.CorrelationId)
             .OrderBy(t => t.Queue, StringComparer.Ordinal).ThenBy(t => t.DedupeKey, StringComparer.Ordinal)];
@@ -98,7 +105,8 @@ internal sealed partial class PostgresTaskStore
         var holders = new Dictionary<(string, string), TaskState>();
         if (inserted.Count < tasks.Count)
         {
-            taken = await ExistingAsync(connection, transaction, [.. tasks.Select(t => t.Task.CorrelationId).Where(id => !inserted.Contains(id))]);
+            taken = await ExistingAsync(connection, transaction,
+                [.. tasks.Select(t => t.Task.CorrelationId).Where(id => !inserted.Contains(id))]);
             holders = await HoldersAsync(connection, transaction, [.. tasks.Select(t => t.Task).Where(t => t.DedupeKey is not null)]);
         }
 
@@ -109,7 +117,8 @@ internal sealed partial class PostgresTaskStore
         return answers;
     }
 
-    private static async Task<Dictionary<Guid, TakenId>> ExistingAsync(NpgsqlConnection connection, NpgsqlTransaction? transaction, Guid[] ids)
+    private static async Task<Dictionary<Guid, TakenId>> ExistingAsync(
+        NpgsqlConnection connection, NpgsqlTransaction? transaction, Guid[] ids)
     {
         await using var command = new NpgsqlCommand(ExistingSql, connection, transaction);
         command.Parameters.Add(Value(ids));
@@ -118,13 +127,15 @@ internal sealed partial class PostgresTaskStore
         while (await reader.ReadAsync())
         {
             var id = reader.GetGuid(0);
-            existing[id] = new TakenId(id, await reader.IsDBNullAsync(1) ? null : reader.GetString(1), await reader.IsDBNullAsync(2) ? null : reader.GetDateTime(2));
+            existing[id] = new TakenId(id, await reader.IsDBNullAsync(1) ? null : reader.GetString(1), await reader.IsDBNullAsync(2) ? null
+                : reader.GetDateTime(2));
         }
 
         return existing;
     }
 
-    private static async Task<Dictionary<(string, string), TaskState>> HoldersAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, List<TaskState> tasks)
+    private static async Task<Dictionary<(string, string), TaskState>> HoldersAsync(
+        NpgsqlConnection connection, NpgsqlTransaction transaction, List<TaskState> tasks)
     {
         await using var command = new NpgsqlCommand(HoldersSql, connection, transaction);
         command.Parameters.Add(Value<string[]>([.. tasks.Select(t => t.Queue)]));
@@ -140,7 +151,10 @@ internal sealed partial class PostgresTaskStore
         return holders;
     }
 
-    /// <summary>Tries a transaction again that lost a race: a deadlock, two who gave a thread its first turn, a holder that ended meanwhile.</summary>
+    /// <summary>
+    /// Tries a transaction again that lost a race: a deadlock, two that promoted the first task of an ordering key, a holder that ended
+    /// meanwhile.
+    /// </summary>
     private static Task<T> RetryRacesAsync<T>(Func<Task<T?>> work)
         where T : class => ConflictRetry.RetryAsync(work, PostgresFaultClassifier.IsLostRace);
 }

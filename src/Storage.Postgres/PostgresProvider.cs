@@ -45,9 +45,11 @@ public sealed class PostgresProvider : IStorageProvider
             LimitWaits(builder.ConnectionStringBuilder);
             return builder.Build();
         });
-        services.AddPooledDbContextFactory<PostgresTaskDbContext>((sp, o) => o.UseNpgsql(sp.GetRequiredService<NpgsqlDataSource>()).AddInterceptors(EncryptedEntities.Instance));
-        StorageRegistration.AddStore<PostgresTaskDbContext, PostgresTaskStore>(services, sp => new PostgresTaskStore(sp.GetRequiredService<NpgsqlDataSource>()));
-        services.AddSingleton(sp => new GroupCommitOptions(sp.GetRequiredService<IOptions<EngineOptions>>().Value.CommitLanes));
+        services.AddPooledDbContextFactory<PostgresTaskDbContext>((sp, o) =>
+            o.UseNpgsql(sp.GetRequiredService<NpgsqlDataSource>()).AddInterceptors(EncryptedEntities.Instance));
+        StorageRegistration.AddStore<PostgresTaskDbContext,
+            PostgresTaskStore>(services, sp => new PostgresTaskStore(sp.GetRequiredService<NpgsqlDataSource>()));
+        services.AddSingleton(sp => new GroupCommitOptions(sp.GetRequiredService<IOptions<EngineOptions>>().Value.CommitPartitions));
     }
 
     /// <inheritdoc />
@@ -60,7 +62,8 @@ public sealed class PostgresProvider : IStorageProvider
 
     /// <inheritdoc />
     public DbConnection Connect(string connectionString, int seconds) =>
-        new NpgsqlConnection(new NpgsqlConnectionStringBuilder(connectionString) { Pooling = false, Timeout = seconds, CommandTimeout = seconds }.ConnectionString);
+        new NpgsqlConnection(new NpgsqlConnectionStringBuilder(connectionString) { Pooling = false, Timeout = seconds,
+            CommandTimeout = seconds }.ConnectionString);
 
     /// <inheritdoc />
     public bool IsMissing(DbException fault) => fault is { SqlState: PostgresErrorCodes.InvalidCatalogName };

@@ -20,7 +20,7 @@ internal sealed partial class PostgresTaskStore(NpgsqlDataSource source) : ITask
     private const int DispatcherLock = -1;
 
     /// <summary>First key of the advisory locks of dead letters; the second is the hash of their queue.</summary>
-    private const int LettersSpace = LockSpace + 1;
+    private const int DeadLettersLockSpace = LockSpace + 1;
 
     /// <summary>First key of the advisory locks of claims that go one after the other; the second stands for their targets.</summary>
     private const int TargetsSpace = LockSpace + 2;
@@ -41,11 +41,14 @@ internal sealed partial class PostgresTaskStore(NpgsqlDataSource source) : ITask
 
     private static NpgsqlParameter<T> Value<T>(T value) => new() { TypedValue = value };
 
-    private static NpgsqlParameter Nullable(int? value) => new() { Value = (object?)value ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Integer };
+    private static NpgsqlParameter Nullable(int? value) =>
+        new() { Value = (object?)value ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Integer };
 
-    private static NpgsqlParameter Nullable(string? value) => new() { Value = (object?)value ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Text };
+    private static NpgsqlParameter Nullable(string? value) =>
+        new() { Value = (object?)value ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Text };
 
-    private static NpgsqlParameter Nullable(DateTime? value) => new() { Value = (object?)value ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.TimestampTz };
+    private static NpgsqlParameter Nullable(DateTime? value) =>
+        new() { Value = (object?)value ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.TimestampTz };
 
     private async Task<DateTime?> ReadTimeAsync(string sql, params NpgsqlParameter[] parameters)
     {

@@ -8,37 +8,39 @@ namespace TaskQueue.Storage.Postgres;
 /// <summary>Statements about whole queues. Each reads the rows of its queue through the partial indexes.</summary>
 internal sealed partial class PostgresTaskStore
 {
-    private const string AddGateSql = "insert into queue_gates (queue, bucket_base) values ($1, 0) on conflict (queue) do nothing";
+    private const string AddLimitSql = "insert into queue_limits (queue, bucket_base) values ($1, 0) on conflict (queue) do nothing";
 
-    private const string FillBucketSql = "update queue_gates set bucket_base = 0 where queue = $1";
+    private const string FillBucketSql = "update queue_limits set bucket_base = 0 where queue = $1";
 
     private const string ForgetCountsSql = "delete from queue_counts where queue = $1";
 
-    private const string ThreadsSql = "select distinct thread_id from tasks where queue = $1 and thread_id is not null and state in (3, 7)";
+    private const string OrderingKeysSql = "select distinct ordering_key from tasks where queue = $1 and ordering_key is not null and "
+        + "state in (3, 7)";
 
     // Rows are locked in the order of ids before they are changed: an update alone would lock them in that of an index.
-    // Threads end with the queue that they are pushed to: the broker has no such order.
+    // Ordering keys end where the queue becomes a push queue: the broker has no such order.
     private const string AdoptSql =
         """
         with found as (
             select id from tasks where not push and state in (3, 7) and id = any(array(
-                select id from tasks where queue = $1 and state in (3, 7) and not held
-                union all select id from tasks where queue = $1 and thread_id is not null and state in (3, 7)))
+                select id from tasks where queue = $1 and state in (3, 7) and not blocked
+                union all select id from tasks where queue = $1 and ordering_key is not null and state in (3, 7)))
             order by id for update)
-        update tasks set push = true, dispatch_at = due_at, thread_id = null, held = false where id = any(array(select id from found))
+        update tasks set push = true, dispatch_at = due_at, ordering_key = null, blocked = false where id = any(array(select id from found))
         """;
 
     private const string RearmSql =
         """
         with found as (
-            select id from tasks where queue = $1 and state in (3, 7) and not held and push and dispatch_at is null order by id for update)
+            select id from tasks where queue = $1 and state in (3, 7) and not blocked and push and dispatch_at is null order by id
+                for update)
         update tasks set dispatch_at = greatest(due_at, $2) where id = any(array(select id from found))
         """;
 
-    private const string GateRunningSql =
+    private const string LimitRunningSql =
         """
-        with found as (select id from tasks where queue = $1 and state = 4 and not gated order by id for update)
-        update tasks set gated = true where id = any(array(select id from found))
+        with found as (select id from tasks where queue = $1 and state = 4 and not limited order by id for update)
+        update tasks set limited = true where id = any(array(select id from found))
         """;
 
     // A task may die, or a letter wait again, while we wait for its row: what it is now decides.
@@ -46,36 +48,38 @@ internal sealed partial class PostgresTaskStore
         $"""
         with gone as (
             select id, dead from tasks where (state in (3, 4, 7) or dead) and created_at < coalesce($3, 'infinity') and id = any(array(
-                select id from tasks where queue = $1 and state in (3, 7) and not held
-                union all select id from tasks where queue = $1 and thread_id is not null and state in (3, 7)
+                select id from tasks where queue = $1 and state in (3, 7) and not blocked
+                union all select id from tasks where queue = $1 and ordering_key is not null and state in (3, 7)
                 union all select id from tasks where queue = $1 and state = 4
                 union all select id from tasks where queue = $1 and dead))
             order by id for update),
-        letters as (
+        dead_letters as (
             update tasks set delete_at = $2, dead = false where id = any(array(select id from gone where dead))),
         cancelled as (
-            update tasks set state = {TaskStates.Cancelled}, finished_at = $2, delete_at = case when batch_id is null then $2 end, lease_until = null, dispatch_at = null,
-                held = false, gated = false
+            update tasks set state = {TaskStates.Cancelled}, finished_at = $2, delete_at = case when batch_id is null
+                then $2 end, lease_until = null, dispatch_at = null,
+                blocked = false, limited = false
             where id = any(array(select id from gone where not dead)))
         select id from gone where not dead
         """;
 
     private static readonly string CancelledEventsSql =
         $"""
-        insert into task_events (stream, task_id, type, queue, level, attempt, worker, at, dispatch, frees)
-        select $1, id, {(int)TaskEventType.Cancelled}, queue, level, attempt, worker, $2, false, false from tasks where id = any($3)
+        insert into task_events (stream, task_id, type, queue, tier, attempt, worker, at, dispatch, frees)
+        select $1, id, {(int)TaskEventType.Cancelled}, queue, tier, attempt, worker, $2, false, false from tasks where id = any($3)
         """;
 
     private const string StatsSql =
         """
         select
-            (select count(*) from tasks where queue = $1 and state in (3, 7) and not held)
-                + (select count(*) from tasks where queue = $1 and thread_id is not null and state in (3, 7) and held),
+            (select count(*) from tasks where queue = $1 and state in (3, 7) and not blocked)
+                + (select count(*) from tasks where queue = $1 and ordering_key is not null and state in (3, 7) and blocked),
             (select count(*) from tasks where queue = $1 and state = 4),
             (select count(*) from tasks where queue = $1 and dead and not coalesce(delete_at <= $2, false)),
             (select coalesce(sum(count), 0)::bigint from queue_counts where queue = $1 and type = 3),
             (select coalesce(sum(count), 0)::bigint from queue_counts where queue = $1 and type = 7),
-            (select min(due_at) from tasks where queue = $1 and state in (3, 7) and not held and due_at <= $2 and (expires_at is null or expires_at > $2))
+            (select min(due_at) from tasks where queue = $1 and state in (3, 7) and not blocked and due_at <= $2
+                and (expires_at is null or expires_at > $2))
         """;
 
     // Not before all its events are published: they would be lost.
@@ -93,10 +97,10 @@ internal sealed partial class PostgresTaskStore
 
     public Task AdoptAsync(string queue) => RunAsync(AdoptSql, () => [Value(queue)]);
 
-    public async Task GateAsync(string queue)
+    public async Task ApplyLimitsAsync(string queue)
     {
-        await RunAsync(AddGateSql, () => [Value(queue)]);
-        await RunAsync(GateRunningSql, () => [Value(queue)]);
+        await RunAsync(AddLimitSql, () => [Value(queue)]);
+        await RunAsync(LimitRunningSql, () => [Value(queue)]);
     }
 
     public Task RearmAsync(string queue, DateTime now) => RunAsync(RearmSql, () => [Value(queue), Value(now)]);
@@ -109,9 +113,9 @@ internal sealed partial class PostgresTaskStore
             if (acceptedBefore is null)
                 await ExecuteAsync(connection, transaction, [Command(FillBucketSql, Value(queue))]);
             var cancelled = await IdsAsync(connection, transaction, Command(PurgeSql, Value(queue), Value(now), Nullable(acceptedBefore)));
-            // Members that came while we waited for the holder of their turn are kept, and one of them has it now.
-            if (await ThreadsAsync(connection, transaction, queue) is { Count: > 0 } threads)
-                await ElectAsync(connection, transaction, threads);
+            // Tasks that came while we waited for the head of their key are kept, and one of them is the head now.
+            if (await ReadOrderingKeysAsync(connection, transaction, queue) is { Count: > 0 } orderingKeys)
+                await PromoteAsync(connection, transaction, orderingKeys);
             var stream = PickStream();
             List<NpgsqlBatchCommand> last = [LockStream(stream)];
             if (events != EventPolicy.None)
@@ -125,7 +129,8 @@ internal sealed partial class PostgresTaskStore
 
     private static async Task<Guid[]> IdsAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, NpgsqlBatchCommand select)
     {
-        await using var batch = new NpgsqlBatch(connection, transaction) { BatchCommands = { select }, Timeout = StorageRegistration.LongCommandSeconds };
+        await using var batch = new NpgsqlBatch(connection, transaction) { BatchCommands = { select },
+            Timeout = StorageRegistration.LongCommandSeconds };
         await using var reader = await batch.ExecuteReaderAsync();
         var ids = new List<Guid>();
         while (await reader.ReadAsync())
@@ -133,16 +138,17 @@ internal sealed partial class PostgresTaskStore
         return [.. ids];
     }
 
-    private static async Task<List<OrderingKey>> ThreadsAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, string queue)
+    private static async Task<List<OrderingKey>> ReadOrderingKeysAsync(NpgsqlConnection connection, NpgsqlTransaction transaction,
+        string queue)
     {
-        await using var command = new NpgsqlCommand(ThreadsSql, connection, transaction);
+        await using var command = new NpgsqlCommand(OrderingKeysSql, connection, transaction);
         command.CommandTimeout = StorageRegistration.LongCommandSeconds;
         command.Parameters.Add(Value(queue));
         await using var reader = await command.ExecuteReaderAsync();
-        var threads = new List<OrderingKey>();
+        var orderingKeys = new List<OrderingKey>();
         while (await reader.ReadAsync())
-            threads.Add(new OrderingKey(queue, reader.GetString(0)));
-        return threads;
+            orderingKeys.Add(new OrderingKey(queue, reader.GetString(0)));
+        return orderingKeys;
     }
 
     public async Task<QueueStats> StatsAsync(string queue, DateTime now)

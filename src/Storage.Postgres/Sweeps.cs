@@ -18,7 +18,8 @@ internal sealed partial class PostgresTaskStore
         """
         update tasks set due_at = $1, dispatch_at = case when dispatch_at is null then null else $1 end
         where id = any(array(
-            select id from tasks where state in (3, 7) and due_at > $1 and greatest(created_at, started_at) > $1 and due_at < greatest(created_at, started_at) + interval '1 hour'
+            select id from tasks where state in (3, 7) and due_at > $1 and greatest(created_at, started_at) > $1
+                and due_at < greatest(created_at, started_at) + interval '1 hour'
             order by id for update))
         """;
 

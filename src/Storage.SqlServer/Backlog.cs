@@ -10,16 +10,18 @@ internal sealed partial class SqlServerTaskStore
     // Each part reads one filtered index from end to end, which has no finished tasks.
     private static readonly Statement BacklogSql = new(
         """
-        select queue, level, sum(due), sum(later), sum(held), sum(running), min(oldest)
+        select queue, tier, sum(due), sum(later), sum(blocked), sum(running), min(oldest)
         from (
-            select queue, level, count_big(case when due_at <= @now then 1 end) as due, count_big(case when due_at > @now then 1 end) as later,
-                cast(0 as bigint) as held, cast(0 as bigint) as running, min(case when due_at <= @now then due_at end) as oldest
-            from tasks where state in (3, 7) and held = 0 group by queue, level
+            select queue, tier, count_big(case when due_at <= @now then 1 end) as due, count_big(case when due_at > @now
+                then 1 end) as later,
+                cast(0 as bigint) as blocked, cast(0 as bigint) as running, min(case when due_at <= @now then due_at end) as oldest
+            from tasks where state in (3, 7) and blocked = 0 group by queue, tier
             union all
-            select queue, level, 0, 0, count_big(*), 0, null from tasks where thread_id is not null and state in (3, 7) and held = 1 group by queue, level
+            select queue, tier, 0, 0, count_big(*), 0, null from tasks where ordering_key is not null and state in (3, 7) and blocked = 1
+                group by queue, tier
             union all
-            select queue, level, 0, 0, 0, count_big(*), null from tasks where state = 4 group by queue, level) as parts
-        group by queue, level
+            select queue, tier, 0, 0, 0, count_big(*), null from tasks where state = 4 group by queue, tier) as parts
+        group by queue, tier
         """,
         Time("@now"));
 
@@ -28,24 +30,27 @@ internal sealed partial class SqlServerTaskStore
         select coalesce(sum(c.rows), 0), min(c.oldest)
         from event_streams s cross apply (
             select count_big(*) as rows, min(e.at) as oldest from (
-                select top ({Backlog.MaxOutboxRows / TaskEvent.Streams}) at from task_events where stream = s.id and id > s.[cursor] order by id) as e) as c
+                select top ({Backlog.MaxOutboxRows / TaskEvent.Streams}) at from task_events where stream = s.id and id > s.[cursor]
+                    order by id) as e) as c
         """);
 
     // What was cancelled or expired took no worker's time, or an unknown one.
     private static readonly Statement FinishedSql = new(
         $"""
-        select c.queue, c.level, sum(c.count) from queue_counts c
-        where c.queue in (select queue from {Rows.Table("@queues", "queue nvarchar(128)")} as q) and c.type in (3, 4) group by c.queue, c.level
+        select c.queue, c.tier, sum(c.count) from queue_counts c
+        where c.queue in (select queue from {Rows.Table("@queues", "queue nvarchar(128)")} as q) and c.type in (3, 4)
+            group by c.queue, c.tier
         """,
         Json("@queues"));
 
     public async Task<Backlog> ReadBacklogAsync(DateTime now, IReadOnlyCollection<string> counted)
     {
-        var levels = await QueryLongAsync(BacklogSql,
-            r => new LevelBacklog(new(r.GetString(0), r.GetInt32(1)), r.GetInt64(2), r.GetInt64(3), r.GetInt64(4), r.GetInt64(5), ReadTime(r, 6)), now);
+        var tiers = await QueryLongAsync(BacklogSql,
+            r => new TierBacklog(new(r.GetString(0), r.GetInt32(1)), r.GetInt64(2), r.GetInt64(3), r.GetInt64(4), r.GetInt64(5),
+                ReadTime(r, 6)), now);
         var (rows, oldest) = (await QueryLongAsync(OutboxSql, r => (r.GetInt64(0), ReadTime(r, 1))))[0];
         var finished = counted.Count == 0 ? [] : await QueryLongAsync(FinishedSql,
-            r => (At: new QueueLevel(r.GetString(0), r.GetInt32(1)), Count: r.GetInt64(2)), Rows.Json(counted.Select(q => (object?[])[q])));
-        return new Backlog(levels, rows, oldest, finished.ToDictionary(f => f.At, f => f.Count));
+            r => (At: new QueueTier(r.GetString(0), r.GetInt32(1)), Count: r.GetInt64(2)), Rows.Json(counted.Select(q => (object?[])[q])));
+        return new Backlog(tiers, rows, oldest, finished.ToDictionary(f => f.At, f => f.Count));
     }
 }

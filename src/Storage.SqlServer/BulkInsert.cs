@@ -14,15 +14,17 @@ internal sealed partial class SqlServerTaskStore
     private static readonly Statement InsertWithEventsSql = new(
         $"""
         {AllOrNothing}
-        declare @inserted table (id binary(16), queue nvarchar(128) collate {SqlServerTaskDbContext.Collation}, level int, attempt int,
+        declare @inserted table (id binary(16), queue nvarchar(128) collate {SqlServerTaskDbContext.Collation}, tier int, attempt int,
             created_at datetime2(6), due_at datetime2(6), dispatch_at datetime2(6));
-        {InsertText("r.id", ", inserted.queue, inserted.level, inserted.attempt, inserted.created_at, inserted.due_at, inserted.dispatch_at into @inserted")}
+        {InsertText(
+            "r.id",
+            ", inserted.queue, inserted.tier, inserted.attempt, inserted.created_at, inserted.due_at, inserted.dispatch_at into @inserted")}
         select id from @inserted;
         if not exists (select 1 from @inserted) return;
         {LockStreamText}
-        insert into task_events (stream, task_id, type, queue, level, attempt, at, due_at, dispatch, frees)
+        insert into task_events (stream, task_id, type, queue, tier, attempt, at, due_at, dispatch, frees)
         select @stream, id, case when s.queue is null then {(int)TaskEventType.Submitted} else {(int)TaskEventType.Dispatched} end,
-            i.queue, level, attempt, created_at, due_at, case when dispatch_at > due_at then 1 else 0 end, 0
+            i.queue, tier, attempt, created_at, due_at, case when dispatch_at > due_at then 1 else 0 end, 0
         from @inserted i left join {Rows.Table("@silent", "queue nvarchar(128)")} as s on s.queue = i.queue
         where s.queue is null or dispatch_at > due_at;
         """,
@@ -37,12 +39,13 @@ internal sealed partial class SqlServerTaskStore
         select {TaskColumn.List(TaskColumn.All, "r.")} from {Rows.Table("@rows", TaskColumn.All)} as r
         where not exists (select 1 from tasks t where t.id = r.id)
           and not exists (
-            select 1 from tasks h where h.queue = r.queue and h.dedupe_key = r.dedupe_key and h.dedupe_key is not null and h.state in (3, 4, 7))
+            select 1 from tasks h where h.queue = r.queue and h.dedupe_key = r.dedupe_key and h.dedupe_key is not null
+                and h.state in (3, 4, 7))
         order by {order};
         """;
 
     public async Task<IReadOnlyList<SubmitResult>?> InsertAsync(IReadOnlyList<NewTask> tasks, InsertStep? step = null) =>
-        step is null && tasks.All(t => t.Task is { DedupeKey: null, ThreadId: null })
+        step is null && tasks.All(t => t.Task is { DedupeKey: null, OrderingKey: null })
             ? await InsertPlainAsync(tasks)
             : (await InTransactionAsync((connection, transaction) => InsertOrderedAsync(connection, transaction, tasks, step))).Answers;
 
@@ -51,11 +54,14 @@ internal sealed partial class SqlServerTaskStore
     {
         List<TaskState> distinct = [.. tasks.Select(t => t.Task).DistinctBy(t => t.CorrelationId)];
         var rows = Rows.Json(TaskColumn.All, distinct);
-        var silent = Rows.Json(distinct.Where(t => t.Settings.Events != EventPolicy.All).Select(t => t.Queue).Distinct().Select(q => (object?[])[q]));
+        var silent = Rows.Json(distinct.Where(t => t.Settings.Events != EventPolicy.All).Select(t => t.Queue).Distinct()
+            .Select(q => (object?[])[q]));
         return InTransactionAsync(async (connection, transaction) =>
         {
-            HashSet<Guid> inserted = [.. await ReadAsync(connection, transaction, InsertWithEventsSql, r => StoredValue.Id(r, 0), rows, PickStream(), silent)];
-            var taken = inserted.Count == distinct.Count ? [] : await ExistingAsync(connection, transaction, distinct.Where(t => !inserted.Contains(t.CorrelationId)));
+            HashSet<Guid> inserted = [.. await ReadAsync(connection, transaction, InsertWithEventsSql, r =>
+                StoredValue.Id(r, 0), rows, PickStream(), silent)];
+            var taken = inserted.Count == distinct.Count ? []
+                : await ExistingAsync(connection, transaction, distinct.Where(t => !inserted.Contains(t.CorrelationId)));
             var answers = Answer(tasks, inserted, taken);
             await transaction.CommitAsync();
             return answers;
@@ -65,6 +71,7 @@ internal sealed partial class SqlServerTaskStore
     /// <summary>The first of two tasks with one id is the one that was inserted.</summary>
     private static List<SubmitResult> Answer(IReadOnlyList<NewTask> tasks, HashSet<Guid> inserted, Dictionary<Guid, TakenId> taken) =>
         [.. tasks.Select(t => inserted.Remove(t.Task.CorrelationId) ? new SubmitResult(t.Task.CorrelationId, SubmitStatus.Accepted, t.Task)
-            : taken.TryGetValue(t.Task.CorrelationId, out var other) && !other.Is(t.Task) ? throw new TaskIdConflictException(t.Task.CorrelationId)
+            : taken.TryGetValue(t.Task.CorrelationId, out var other) && !other.Is(t.Task)
+                ? throw new TaskIdConflictException(t.Task.CorrelationId)
             : new SubmitResult(t.Task.CorrelationId, SubmitStatus.IdTaken, null))];
 }

@@ -7,19 +7,22 @@ namespace TaskQueue.Storage.SqlServer;
 internal sealed partial class SqlServerTaskStore
 {
     private static readonly Statement LeadSql = new(
-        "declare @granted int; exec @granted = sp_getapplock @Resource = N'taskqueue:relay', @LockMode = 'Exclusive', @LockOwner = 'Session', @LockTimeout = 0; select @granted;");
+        "declare @granted int; exec @granted = sp_getapplock @Resource = N'taskqueue:relay', @LockMode = 'Exclusive', @LockOwner = "
+            + "'Session', @LockTimeout = 0; select @granted;");
 
     // Another sum than before means new events. One seek a stream, and no wait for a transaction that has not committed its own.
     private static readonly Statement LookSql = new(
         """
         select coalesce(sum(e.id), 0)
-        from event_streams s cross apply (select top (1) id from task_events with (readpast, readcommittedlock, rowlock) where stream = s.id order by id desc) as e
+        from event_streams s cross apply (select top (1) id from task_events with (readpast, readcommittedlock, rowlock) where stream = s.id
+            order by id desc) as e
         """);
 
     private static readonly Statement LoadCursorsSql = new("select id, [cursor] from event_streams");
 
     private static readonly Statement SaveCursorsSql = new(
-        $"update s set [cursor] = u.cursor_at from event_streams s join {Rows.Table("@cursors", "id int", "cursor_at bigint")} as u on u.id = s.id where s.[cursor] < u.cursor_at",
+        $"update s set [cursor] = u.cursor_at from event_streams s join {Rows.Table("@cursors", "id int", "cursor_at bigint")} as u on "
+            + "u.id = s.id where s.[cursor] < u.cursor_at",
         Json("@cursors"));
 
     // Streams are read one after the other, and where readers wait for locks, not at one moment. But an id up to the last that was drawn
@@ -27,14 +30,17 @@ internal sealed partial class SqlServerTaskStore
     private const string End = "declare @end bigint = cast(ident_current(N'task_events') as bigint);";
 
     private static readonly Statement EndOfEventsSql = new(
-        $"{End}\nselect s.id, coalesce((select max(e.id) from task_events e where e.stream = s.id and e.id <= @end), 0) from event_streams s");
+        $"{End}\nselect s.id, coalesce((select max(e.id) from task_events e where e.stream = s.id and e.id <= @end), 0) from "
+            + "event_streams s");
 
     private static readonly Statement ReadEventsSql = new(
         $"""
         {End}
-        select e.stream, e.id, e.task_id, e.type, e.queue, e.level, e.attempt, e.worker, left(e.error, 1000), e.at, e.due_at, e.dispatch, e.frees
+        select e.stream, e.id, e.task_id, e.type, e.queue, e.tier, e.attempt, e.worker, left(e.error, 1000), e.at, e.due_at, e.dispatch,
+            e.frees
         from {Rows.Table("@cursors", "id int", "cursor_at bigint")} as s
-        cross apply (select top (@max) * from task_events e where e.stream = s.id and e.id > s.cursor_at and e.id <= @end order by e.id) as e
+        cross apply (select top (@max) * from task_events e where e.stream = s.id and e.id > s.cursor_at and e.id <= @end
+            order by e.id) as e
         order by e.id
         """,
         Json("@cursors"), Int("@max"));
@@ -54,7 +60,8 @@ internal sealed partial class SqlServerTaskStore
     public async Task<IOutboxLease?> TryAcquireOutboxLeaseAsync(Action wake, CancellationToken cancellationToken)
     {
         // Not of the pool: whatever goes wrong, the lock ends with the connection.
-        var connection = await OpenAsync(new SqlConnectionStringBuilder(connectionString) { Pooling = false }.ConnectionString, cancellationToken);
+        var connection = await OpenAsync(new SqlConnectionStringBuilder(connectionString) { Pooling = false }.ConnectionString,
+            cancellationToken);
         try
         {
             if ((await ReadAsync(connection, null, LeadSql, r => r.GetInt32(0)))[0] >= 0)

@@ -7,13 +7,13 @@ namespace TaskQueue.Storage.SqlServer;
 
 internal sealed partial class SqlServerTaskStore
 {
-    // Their threads first: who ends a turn and who adds a member must not wait for one another.
+    // Their ordering keys first: the end of a head and a new task must not wait for one another.
     private static readonly Statement LoadSql = new(
         $"""
         {AllOrNothing}
         declare @wanted table (id binary(16) primary key);
         insert into @wanted select id from {Rows.Table("@ids", "id binary(16)")} as j;
-        {LockThreadsText($"from @wanted w inner loop join tasks k {Sought} on k.id = w.id where k.thread_id is not null")}
+        {LockOrderingKeysText($"from @wanted w inner loop join tasks k {Sought} on k.id = w.id where k.ordering_key is not null")}
         {LockInOrder("@wanted", Rows.Read(TaskColumn.Loaded, "t."))};
         """,
         Json("@ids"));
@@ -22,9 +22,10 @@ internal sealed partial class SqlServerTaskStore
 
     private static readonly Statement AppendSql = new(
         $"""
-        insert into task_events (stream, task_id, type, queue, level, attempt, worker, error, at, due_at, dispatch, frees)
-        select @stream, e.task_id, e.type, e.queue, e.level, e.attempt, e.worker, e.error, e.at, e.due_at, e.dispatch, e.frees
-        from {Rows.Table("@events", "task_id binary(16)", "type int", "queue nvarchar(128)", "level int", "attempt int", "worker nvarchar(max)", "error nvarchar(max)",
+        insert into task_events (stream, task_id, type, queue, tier, attempt, worker, error, at, due_at, dispatch, frees)
+        select @stream, e.task_id, e.type, e.queue, e.tier, e.attempt, e.worker, e.error, e.at, e.due_at, e.dispatch, e.frees
+        from {Rows.Table("@events", "task_id binary(16)", "type int", "queue nvarchar(128)", "tier int", "attempt int",
+            "worker nvarchar(max)", "error nvarchar(max)",
             "at datetime2(6)", "due_at datetime2(6)", "dispatch bit", "frees bit", "ord int")} as e
         order by e.ord
         """,
@@ -34,13 +35,16 @@ internal sealed partial class SqlServerTaskStore
     private static readonly Statement CountSql = new(
         $"""
         {AllOrNothing}
-        declare @counts table (queue nvarchar(128) collate {SqlServerTaskDbContext.Collation}, level int, type int, count bigint, primary key (queue, level, type));
-        insert into @counts select queue, level, type, count from {Rows.Table("@rows", "queue nvarchar(128)", "level int", "type int", "count bigint")} as r;
+        declare @counts table (queue nvarchar(128) collate {SqlServerTaskDbContext.Collation}, tier int, type int, count bigint,
+            primary key (queue, tier, type));
+        insert into @counts select queue, tier, type, count
+            from {Rows.Table("@rows", "queue nvarchar(128)", "tier int", "type int", "count bigint")} as r;
         update c set count = c.count + n.count from @counts n
-        inner loop join queue_counts c {Sought} on c.queue = n.queue and c.level = n.level and c.stream = @stream and c.type = n.type;
-        insert into queue_counts (queue, level, stream, type, count)
-        select n.queue, n.level, @stream, n.type, n.count from @counts n
-        where not exists (select 1 from queue_counts c with (forceseek) where c.queue = n.queue and c.level = n.level and c.stream = @stream and c.type = n.type);
+        inner loop join queue_counts c {Sought} on c.queue = n.queue and c.tier = n.tier and c.stream = @stream and c.type = n.type;
+        insert into queue_counts (queue, tier, stream, type, count)
+        select n.queue, n.tier, @stream, n.type, n.count from @counts n
+        where not exists (select 1 from queue_counts c with (forceseek) where c.queue = n.queue and c.tier = n.tier and c.stream = @stream
+            and c.type = n.type);
         """,
         Int("@stream"), Json("@rows"));
 
@@ -48,37 +52,43 @@ internal sealed partial class SqlServerTaskStore
         $"""
         {AllOrNothing}
         declare @counts table (batch_id binary(16), line_end int, count int, primary key (batch_id, line_end));
-        insert into @counts select batch_id, line_end, count from {Rows.Table("@rows", "batch_id binary(16)", "line_end int", "count int")} as r;
+        insert into @counts select batch_id, line_end, count
+            from {Rows.Table("@rows", "batch_id binary(16)", "line_end int", "count int")} as r;
         update c set count = c.count + n.count from @counts n
         inner loop join batch_counts c {Sought} on c.batch_id = n.batch_id and c.stream = @stream and c.line_end = n.line_end;
         insert into batch_counts (batch_id, stream, line_end, count)
         select n.batch_id, @stream, n.line_end, n.count from @counts n
-        where not exists (select 1 from batch_counts c with (forceseek) where c.batch_id = n.batch_id and c.stream = @stream and c.line_end = n.line_end);
+        where not exists (select 1 from batch_counts c with (forceseek) where c.batch_id = n.batch_id and c.stream = @stream
+            and c.line_end = n.line_end);
         """,
         Int("@stream"), Json("@rows"));
 
-    private static readonly Statement OweSql = new(
+    private static readonly Statement AddCallbacksSql = new(
         $"""
         insert into callbacks (subject_id, url, body, state, attempts, due_at, log, created_at, owner, origin)
         select o.subject_id, o.url, o.body, 0, 0, o.at, N'[]', o.at, o.owner, o.origin
-        from {Rows.Table("@owed", "subject_id binary(16)", "url nvarchar(max)", "body nvarchar(max)", "at datetime2(6)", Owner, Origin)} as o
+        from {Rows.Table("@owed", "subject_id binary(16)", "url nvarchar(max)", "body nvarchar(max)", "at datetime2(6)", Owner,
+            Origin)} as o
         """,
         Json("@owed"));
 
     // Two deaths at once would not see each other's letter: each waits for the commit of the one before, and that before it writes its own.
-    private static readonly Statement LockLettersSql = new(TakeLock("concat(N'taskqueue:letters:', @queue)"), Queue("@queue"));
+    private static readonly Statement LockDeadLettersSql = new(TakeLock("concat(N'taskqueue:letters:', @queue)"), Queue("@queue"));
 
     private static readonly Statement EvictSql = new(
         $"""
         {AllOrNothing}
         declare @old table (id binary(16) primary key);
         insert into @old
-        select id from tasks {Newest} where queue = @queue and dead = 1 and delete_at > @now order by finished_at desc, id desc offset @max rows;
+        select id from tasks {Newest} where queue = @queue and dead = 1 and delete_at > @now
+            order by finished_at desc, id desc offset @max rows;
         update t set delete_at = @now, dead = 0 from @old o inner loop join tasks t {Sought} on t.id = o.id where t.dead = 1;
         """,
         Queue("@queue"), Int("@max"), Time("@now"));
 
-    /// <summary>Reads rows and locks them, one after the other in the order of their ids: the ids come sorted, and a loop takes each by its key.</summary>
+    /// <summary>
+    /// Reads rows and locks them, one after the other in the order of their ids: the ids come sorted, and a loop takes each by its key.
+    /// </summary>
     private static string LockInOrder(string ids, string columns, string? still = null) =>
         $"""
         select {columns} from (select top (2147483647) id from {ids} order by id) as i inner loop join tasks t {Locked} on t.id = i.id
@@ -119,15 +129,17 @@ internal sealed partial class SqlServerTaskStore
         if (written.Count > 0)
         {
             await ExecuteAsync(connection, transaction, AppendSql, stream, Rows.Json(written.Select((e, ord) => (object?[])
-                [e.TaskId, (int)e.Type, e.Queue, e.Level, e.Attempt, e.Worker, e.Error, e.At, e.DueAt, e.Dispatch, e.Frees, ord])));
+                [e.TaskId, (int)e.Type, e.Queue, e.Tier, e.Attempt, e.Worker, e.Error, e.At, e.DueAt, e.Dispatch, e.Frees, ord])));
         }
 
-        var ends = events.Where(e => TaskEvent.IsTerminal(e.Type)).CountBy(e => (e.Queue, e.Level, e.Type)).ToList();
+        var ends = events.Where(e => TaskEvent.IsTerminal(e.Type)).CountBy(e => (e.Queue, e.Tier, e.Type)).ToList();
         if (ends.Count > 0)
-            await ExecuteAsync(connection, transaction, CountSql, stream, Rows.Json(ends.Select(c => (object?[])[c.Key.Queue, c.Key.Level, (int)c.Key.Type, (long)c.Value])));
+            await ExecuteAsync(connection, transaction, CountSql, stream,
+                Rows.Json(ends.Select(c => (object?[])[c.Key.Queue, c.Key.Tier, (int)c.Key.Type, (long)c.Value])));
         var lines = events.Where(e => e.Line is not null).CountBy(e => e.Line!.Value).ToList();
         if (lines.Count > 0)
-            await ExecuteAsync(connection, transaction, CountLinesSql, stream, Rows.Json(lines.Select(c => (object?[])[c.Key.Batch, (int)c.Key.End, c.Value])));
+            await ExecuteAsync(connection, transaction, CountLinesSql, stream,
+                Rows.Json(lines.Select(c => (object?[])[c.Key.Batch, (int)c.Key.End, c.Value])));
     }
 
     private sealed class Session(SqlConnection connection, SqlTransaction transaction) : ITaskSession
@@ -157,18 +169,21 @@ internal sealed partial class SqlServerTaskStore
         {
             List<TaskState> full = [.. TaskChanges.FullQueues(updates)];
             foreach (var letter in full)
-                await ExecuteAsync(connection, transaction, LockLettersSql, letter.Queue);
+                await ExecuteAsync(connection, transaction, LockDeadLettersSql, letter.Queue);
             if (inserts.Count > 0
-                && (await ReadAsync(connection, transaction, InsertTasksSql, r => StoredValue.Id(r, 0), Rows.Json(TaskColumn.All, inserts))).Count < inserts.Count)
+                && (await ReadAsync(connection, transaction, InsertTasksSql, r => StoredValue.Id(r, 0), Rows.Json(TaskColumn.All, inserts)))
+                    .Count < inserts.Count)
                 throw new TaskIdTakenException();
             if (updates.Count > 0)
                 await ExecuteAsync(connection, transaction, UpdateSql, UpdateRows(TaskColumn.Changed, updates));
-            var owed = TaskChanges.Owed(updates);
-            if (owed.Count > 0)
-                await ExecuteAsync(connection, transaction, OweSql, Rows.Json(owed.Select(o => (object?[])[o.SubjectId, o.Url, o.Body, o.At, o.Owner, o.Origin])));
+            var dueCallbacks = TaskChanges.DueCallbacks(updates);
+            if (dueCallbacks.Count > 0)
+                await ExecuteAsync(connection, transaction, AddCallbacksSql,
+                    Rows.Json(dueCallbacks.Select(o => (object?[])[o.SubjectId, o.Url, o.Body, o.At, o.Owner, o.Origin])));
             foreach (var letter in full)
-                await ExecuteAsync(connection, transaction, EvictSql, letter.Queue, letter.Settings.DeadLetters.MaxSize, letter.FinishedAt!.Value);
-            await ElectAsync(connection, transaction, [.. TaskChanges.Threads(updates)]);
+                await ExecuteAsync(connection, transaction, EvictSql, letter.Queue, letter.Settings.DeadLetters.MaxSize,
+                    letter.FinishedAt!.Value);
+            await PromoteAsync(connection, transaction, [.. TaskChanges.OrderingKeysOf(updates)]);
             await AppendAsync(connection, transaction, [.. inserts.Concat(updates).SelectMany(t => t.Events)]);
         }
 

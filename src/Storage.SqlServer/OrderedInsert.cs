@@ -7,7 +7,7 @@ using static TaskQueue.Storage.SqlServer.Statement;
 
 namespace TaskQueue.Storage.SqlServer;
 
-/// <summary>Inserts tasks that meet others: by a dedupe key, in a thread, or at the tick of a schedule.</summary>
+/// <summary>Inserts tasks that meet others: by a dedupe key, an ordering key, or at the tick of a schedule.</summary>
 internal sealed partial class SqlServerTaskStore
 {
     private static readonly Statement HoldersSql = new(
@@ -18,18 +18,21 @@ internal sealed partial class SqlServerTaskStore
         select t.id from {Rows.Table("@keys", "queue nvarchar(128)", $"dedupe_key {SqlServerTaskDbContext.ExactType}")} as k
         inner loop join tasks t on t.queue = k.queue and t.dedupe_key = k.dedupe_key
         where t.dedupe_key is not null and t.state in (3, 4, 7);
-        {LockThreadsText($"from @found f inner loop join tasks k {Sought} on k.id = f.id where k.thread_id is not null")}
+        {LockOrderingKeysText($"from @found f inner loop join tasks k {Sought} on k.id = f.id where k.ordering_key is not null")}
         {LockInOrder("@found", Rows.Read(TaskColumn.All, "t."), "t.dedupe_key is not null and t.state in (3, 4, 7)")};
         """,
         Json("@keys"));
 
-    private static readonly Statement ExistingSql = new($"select t.id, {Rows.Read("owner", "t.")}, t.delete_at from {Rows.Table("@ids", "id binary(16)")} as k inner loop join tasks t {Sought} on t.id = k.id", Json("@ids"));
+    private static readonly Statement ExistingSql = new($"select t.id, {Rows.Read("owner", "t.")}, t.delete_at from "
+        + $"{Rows.Table("@ids", "id binary(16)")} as k inner loop join tasks t {Sought} on t.id = k.id", Json("@ids"));
 
     private static readonly Statement TakeTickSql = new(
-        "set nocount off; update schedules set next_at = @next, last_at = @at where id = @id and next_at = @at", Int("@id"), Time("@at"), Time("@next"));
+        "set nocount off; update schedules set next_at = @next, last_at = @at where id = @id and next_at = @at", Int("@id"), Time("@at"),
+            Time("@next"));
 
     private static readonly Statement TakeLinesSql = new(
-        "set nocount off; update batches set lines_done = @to, bytes_done = @bytes, version = version + 1 where id = @id and lines_done = @from and state = 4",
+        "set nocount off; update batches set lines_done = @to, bytes_done = @bytes, version = version + 1 where id = @id and lines_done = "
+            + "@from and state = 4",
         Id("@id"), Int("@from"), Int("@to"), BigInt("@bytes"));
 
     private static readonly Statement BadLinesSql = new(
@@ -43,16 +46,18 @@ internal sealed partial class SqlServerTaskStore
     private static readonly Statement OverwriteSql = UpdateOf(TaskColumn.Overwritten);
 
     /// <summary>Null where the holder of a key ended between two statements: the transaction must be tried again.</summary>
-    private static async Task<Inserted?> InsertOrderedAsync(SqlConnection connection, SqlTransaction transaction, IReadOnlyList<NewTask> tasks, InsertStep? step)
+    private static async Task<Inserted?> InsertOrderedAsync(SqlConnection connection, SqlTransaction transaction,
+        IReadOnlyList<NewTask> tasks, InsertStep? step)
     {
         tasks = [.. tasks.Select(t => t with { Task = t.Task.Copy() })]; // another try must find them unchanged
         if (step is not null && !await TakeStepAsync(connection, transaction, step))
             return new Inserted(null);
-        await LockThreadsAsync(connection, transaction, tasks.Select(t => t.Task));
+        await LockOrderingKeysAsync(connection, transaction, tasks.Select(t => t.Task));
         List<TaskState> distinct = [.. tasks.Select(t => t.Task).DistinctBy(t => t.CorrelationId)];
         var taken = await ExistingAsync(connection, transaction, distinct);
         // The first of one key, of those whose ids are free: what PostgreSQL finds by itself while it inserts one after the other.
-        var rows = distinct.Where(t => !taken.ContainsKey(t.CorrelationId)).DistinctBy(t => t.DedupeKey is { } key ? (t.Queue, key) : (t.Queue, t.CorrelationId.ToString("N") + "\0"));
+        var rows = distinct.Where(t => !taken.ContainsKey(t.CorrelationId))
+            .DistinctBy(t => t.DedupeKey is { } key ? (t.Queue, key) : (t.Queue, t.CorrelationId.ToString("N") + "\0"));
         HashSet<Guid> inserted =
             [.. await ReadAsync(connection, transaction, InsertTasksSql, r => StoredValue.Id(r, 0), Rows.Json(TaskColumn.All, rows))];
         var holders = inserted.Count == tasks.Count ? [] : await HoldersAsync(connection, transaction, tasks.Select(t => t.Task));
@@ -62,8 +67,10 @@ internal sealed partial class SqlServerTaskStore
         if (overwritten.Count > 0)
             await ExecuteAsync(connection, transaction, OverwriteSql, UpdateRows(TaskColumn.Overwritten, overwritten));
         DuplicateRules.DemandNew(step, answers);
-        List<TaskState> changed = [.. answers.Where(a => a.Result is SubmitStatus.Accepted or SubmitStatus.Overwritten).Select(a => a.Task!).Distinct()];
-        await ElectAsync(connection, transaction, [.. changed.Where(t => t.ThreadId is not null).Select(t => new OrderingKey(t.Queue, t.ThreadId!)).Distinct()]);
+        List<TaskState> changed = [.. answers.Where(a => a.Result is SubmitStatus.Accepted or SubmitStatus.Overwritten).Select(a => a.Task!)
+            .Distinct()];
+        await PromoteAsync(connection, transaction,
+            [.. changed.Where(t => t.OrderingKey is not null).Select(t => new OrderingKey(t.Queue, t.OrderingKey!)).Distinct()]);
         await AppendAsync(connection, transaction, [.. changed.SelectMany(t => t.Events)]);
         await transaction.CommitAsync();
         return new Inserted(answers);
@@ -81,19 +88,24 @@ internal sealed partial class SqlServerTaskStore
             _ => throw new ArgumentOutOfRangeException(nameof(step)),
         };
         if (rows == 1 && step is BatchStep { Bad: { Count: > 0 } bad } batch)
-            await ExecuteAsync(connection, transaction, BadLinesSql, batch.BatchId, Rows.Json(bad.Select(l => (object?[])[l.Line, l.CustomId, l.Code, l.Message])));
+            await ExecuteAsync(connection, transaction, BadLinesSql, batch.BatchId,
+                Rows.Json(bad.Select(l => (object?[])[l.Line, l.CustomId, l.Code, l.Message])));
         return rows == 1;
     }
 
-    private static async Task<Dictionary<Guid, TakenId>> ExistingAsync(SqlConnection connection, SqlTransaction transaction, IEnumerable<TaskState> tasks) =>
-        (await ReadAsync(connection, transaction, ExistingSql, ReadTaken, Rows.Json(tasks.Select(t => t.CorrelationId)))).ToDictionary(t => t.Id);
+    private static async Task<Dictionary<Guid, TakenId>> ExistingAsync(
+        SqlConnection connection, SqlTransaction transaction, IEnumerable<TaskState> tasks) =>
+        (await ReadAsync(connection, transaction, ExistingSql, ReadTaken, Rows.Json(tasks.Select(t => t.CorrelationId))))
+            .ToDictionary(t => t.Id);
 
     private static TakenId ReadTaken(DbDataReader row) =>
         new(StoredValue.Id(row, 0), row.IsDBNull(1) ? null : row.GetString(1), row.IsDBNull(2) ? null : StoredValue.Time(row, 2));
 
-    private static async Task<Dictionary<(string, string), TaskState>> HoldersAsync(SqlConnection connection, SqlTransaction transaction, IEnumerable<TaskState> tasks)
+    private static async Task<Dictionary<(string, string), TaskState>> HoldersAsync(
+        SqlConnection connection, SqlTransaction transaction, IEnumerable<TaskState> tasks)
     {
-        var keys = Rows.Json(tasks.Where(t => t.DedupeKey is not null).Select(t => (t.Queue, t.DedupeKey)).Distinct().Select(k => (object?[])[k.Queue, k.DedupeKey]));
+        var keys = Rows.Json(tasks.Where(t => t.DedupeKey is not null).Select(t => (t.Queue, t.DedupeKey)).Distinct()
+            .Select(k => (object?[])[k.Queue, k.DedupeKey]));
         var holders = await ReadAsync(connection, transaction, HoldersSql, r => TaskColumn.ReadRow(TaskColumn.All, r), keys);
         return holders.ToDictionary(t => (t.Queue, t.DedupeKey!));
     }

@@ -9,26 +9,28 @@ namespace TaskQueue.Storage.SqlServer;
 /// <summary>Statements about whole queues. Each reads the rows of its queue through the filtered indexes.</summary>
 internal sealed partial class SqlServerTaskStore
 {
-    private const string Waiting = "t.state in (3, 7) and t.held = 0";
+    private const string Waiting = "t.state in (3, 7) and t.blocked = 0";
 
-    private const string Threaded = "t.thread_id is not null and t.state in (3, 7)";
+    private const string Ordered = "t.ordering_key is not null and t.state in (3, 7)";
 
-    // Threads end with the queue that they are pushed to: the broker has no such order.
+    // Ordering keys end where the queue becomes a push queue: the broker has no such order.
     private static readonly Statement AdoptSql = Changing(
-        $"t.push = 0 and t.state in (3, 7) and t.id in ({Ids($"{Waiting}")} union all {Ids(Threaded)})",
-        "push = 1, dispatch_at = due_at, thread_id = null, held = 0", "t.push = 0 and t.state in (3, 7)", Queue("@queue"));
+        $"t.push = 0 and t.state in (3, 7) and t.id in ({Ids($"{Waiting}")} union all {Ids(Ordered)})",
+        "push = 1, dispatch_at = due_at, ordering_key = null, blocked = 0", "t.push = 0 and t.state in (3, 7)", Queue("@queue"));
 
     private static readonly Statement RearmSql = Changing(
         $"t.queue = @queue and {Waiting} and t.push = 1 and t.dispatch_at is null",
-        "dispatch_at = case when due_at > @now then due_at else @now end", $"{Waiting} and t.push = 1 and t.dispatch_at is null", Queue("@queue"), Time("@now"));
+        "dispatch_at = case when due_at > @now then due_at else @now end", $"{Waiting} and t.push = 1 and t.dispatch_at is null",
+            Queue("@queue"), Time("@now"));
 
-    private static readonly Statement GateRunningSql = Changing(
-        "t.queue = @queue and t.state = 4 and t.gated = 0", "gated = 1", "t.state = 4 and t.gated = 0", Queue("@queue"));
+    private static readonly Statement LimitRunningSql = Changing(
+        "t.queue = @queue and t.state = 4 and t.limited = 0", "limited = 1", "t.state = 4 and t.limited = 0", Queue("@queue"));
 
-    private static readonly Statement AddGateSql = new(
-        "insert into queue_gates (queue, bucket_base) select @queue, 0 where not exists (select 1 from queue_gates where queue = @queue)", Queue("@queue"));
+    private static readonly Statement AddLimitSql = new(
+        "insert into queue_limits (queue, bucket_base) select @queue, 0 where not exists (select 1 from queue_limits where queue = @queue)",
+            Queue("@queue"));
 
-    private static readonly Statement FillBucketSql = new("update queue_gates set bucket_base = 0 where queue = @queue", Queue("@queue"));
+    private static readonly Statement FillBucketSql = new("update queue_limits set bucket_base = 0 where queue = @queue", Queue("@queue"));
 
     // Its ids are collected twice, as a task may move from one part of the first read to another behind its back. And it may die, or a
     // letter wait again, while we wait for its row: what it is now decides.
@@ -39,25 +41,29 @@ internal sealed partial class SqlServerTaskStore
         declare @gone table (id binary(16) primary key, dead bit);
         insert into @found select distinct id from ({Members}) as m;
         insert into @found select distinct id from ({Members}) as m where id not in (select id from @found);
-        insert into @gone {LockInOrder("@found", "t.id, t.dead", "(t.state in (3, 4, 7) or t.dead = 1) and (@before is null or t.created_at < @before)")};
+        insert into @gone {LockInOrder(
+            "@found", "t.id, t.dead", "(t.state in (3, 4, 7) or t.dead = 1) and (@before is null or t.created_at < @before)")};
         update t set delete_at = @now, dead = 0 from @gone g inner loop join tasks t {Sought} on t.id = g.id where g.dead = 1;
-        update t set state = {TaskStates.Cancelled}, finished_at = @now, delete_at = case when t.batch_id is null then @now end, lease_until = null, dispatch_at = null,
-            held = 0, gated = 0
+        update t set state = {TaskStates.Cancelled}, finished_at = @now, delete_at = case when t.batch_id is null
+            then @now end, lease_until = null, dispatch_at = null,
+            blocked = 0, limited = 0
         from @gone g inner loop join tasks t {Sought} on t.id = g.id where g.dead = 0;
         select id from @gone where dead = 0;
         """,
         Queue("@queue"), Time("@now"), Time("@before"));
 
-    private static string Members => $"{Ids(Waiting)} union all {Ids(Threaded)} union all {Ids("t.state = 4")} union all {Ids("t.dead = 1")}";
+    private static string Members =>
+        $"{Ids(Waiting)} union all {Ids(Ordered)} union all {Ids("t.state = 4")} union all {Ids("t.dead = 1")}";
 
     // As bytes, in which no two are taken for equal that are not.
-    private static readonly Statement ThreadsSql = new(
-        $"select cast(d.thread_id as nvarchar(400)) from (select distinct t.thread_id from tasks t where t.queue = @queue and {Threaded}) as d", Queue("@queue"));
+    private static readonly Statement OrderingKeysSql = new(
+        "select cast(d.ordering_key as nvarchar(400)) from (select distinct t.ordering_key from tasks t where t.queue = @queue and "
+            + $"{Ordered}) as d", Queue("@queue"));
 
     private static readonly Statement CancelledEventsSql = new(
         $"""
-        insert into task_events (stream, task_id, type, queue, level, attempt, worker, at, dispatch, frees)
-        select @stream, t.id, {(int)TaskEventType.Cancelled}, t.queue, t.level, t.attempt, t.worker, @now, 0, 0
+        insert into task_events (stream, task_id, type, queue, tier, attempt, worker, at, dispatch, frees)
+        select @stream, t.id, {(int)TaskEventType.Cancelled}, t.queue, t.tier, t.attempt, t.worker, @now, 0, 0
         from {Rows.Table("@ids", "id binary(16)")} as k inner loop join tasks t {Sought} on t.id = k.id
         """,
         Int("@stream"), Time("@now"), Json("@ids"));
@@ -67,13 +73,14 @@ internal sealed partial class SqlServerTaskStore
     private static readonly Statement StatsSql = new(
         """
         select
-            (select count_big(*) from tasks where queue = @queue and state in (3, 7) and held = 0)
-                + (select count_big(*) from tasks where queue = @queue and thread_id is not null and state in (3, 7) and held = 1),
+            (select count_big(*) from tasks where queue = @queue and state in (3, 7) and blocked = 0)
+                + (select count_big(*) from tasks where queue = @queue and ordering_key is not null and state in (3, 7) and blocked = 1),
             (select count_big(*) from tasks where queue = @queue and state = 4),
             (select count_big(*) from tasks where queue = @queue and dead = 1 and (delete_at is null or delete_at > @now)),
             (select coalesce(sum(count), 0) from queue_counts where queue = @queue and type = 3),
             (select coalesce(sum(count), 0) from queue_counts where queue = @queue and type = 7),
-            (select min(due_at) from tasks where queue = @queue and state in (3, 7) and held = 0 and due_at <= @now and (expires_at is null or expires_at > @now))
+            (select min(due_at) from tasks where queue = @queue and state in (3, 7) and blocked = 0 and due_at <= @now
+                and (expires_at is null or expires_at > @now))
         """,
         Queue("@queue"), Time("@now"));
 
@@ -116,10 +123,10 @@ internal sealed partial class SqlServerTaskStore
 
     public Task AdoptAsync(string queue) => RunAsync(AdoptSql, queue);
 
-    public async Task GateAsync(string queue)
+    public async Task ApplyLimitsAsync(string queue)
     {
-        await RunAsync(AddGateSql, queue);
-        await RunAsync(GateRunningSql, queue);
+        await RunAsync(AddLimitSql, queue);
+        await RunAsync(LimitRunningSql, queue);
     }
 
     public Task RearmAsync(string queue, DateTime now) => RunAsync(RearmSql, queue, now);
@@ -129,10 +136,11 @@ internal sealed partial class SqlServerTaskStore
         {
             if (acceptedBefore is null)
                 await ExecuteAsync(connection, transaction, FillBucketSql, queue);
-            await ExecuteLongAsync(connection, transaction, LockThreadsSql, KeyRows(await ReadThreadsAsync(connection, transaction, queue)));
+            await ExecuteLongAsync(connection, transaction, LockOrderingKeysSql,
+                KeyRows(await ReadOrderingKeysAsync(connection, transaction, queue)));
             var cancelled = await ReadLongAsync(connection, transaction, PurgeSql, r => StoredValue.Id(r, 0), queue, now, acceptedBefore);
-            // Members that came while we waited for the holder of their turn are kept, and one of them has it now.
-            await ElectAsync(connection, transaction, await ReadThreadsAsync(connection, transaction, queue));
+            // Tasks that came while we waited for the head of their key are kept, and one of them is the head now.
+            await PromoteAsync(connection, transaction, await ReadOrderingKeysAsync(connection, transaction, queue));
             var stream = PickStream();
             await ExecuteAsync(connection, transaction, LockStreamSql, stream);
             if (events != EventPolicy.None)
@@ -143,8 +151,8 @@ internal sealed partial class SqlServerTaskStore
             return cancelled;
         })).Count;
 
-    private static Task<List<OrderingKey>> ReadThreadsAsync(SqlConnection connection, SqlTransaction transaction, string queue) =>
-        ReadLongAsync(connection, transaction, ThreadsSql, r => new OrderingKey(queue, r.GetString(0)), queue);
+    private static Task<List<OrderingKey>> ReadOrderingKeysAsync(SqlConnection connection, SqlTransaction transaction, string queue) =>
+        ReadLongAsync(connection, transaction, OrderingKeysSql, r => new OrderingKey(queue, r.GetString(0)), queue);
 
     public async Task<QueueStats> StatsAsync(string queue, DateTime now) =>
         (await QueryLongAsync(StatsSql,
@@ -153,7 +161,8 @@ internal sealed partial class SqlServerTaskStore
     public async Task<int> RemoveDeletedAsync(DateTime now, int max) =>
         (await InTransactionAsync<List<(string Queue, bool Dead)>>(async (connection, transaction) =>
         {
-            var removed = await ReadLongAsync(connection, transaction, RemoveSql, r => (Queue: r.GetString(0), Dead: r.GetBoolean(1)), now, max);
+            var removed = await ReadLongAsync(connection, transaction, RemoveSql, r =>
+                (Queue: r.GetString(0), Dead: r.GetBoolean(1)), now, max);
             // A letter past its retention counts as expired (moab.md 4).
             await AppendAsync(connection, transaction, [.. removed.Where(r => r.Dead).Select(r =>
                 new TaskEvent { Queue = r.Queue, Type = TaskEventType.Expired, IsWritten = false })]);
@@ -162,14 +171,16 @@ internal sealed partial class SqlServerTaskStore
         })).Count;
 
     private static async Task<List<T>> ReadLongAsync<T>(
-        SqlConnection connection, SqlTransaction transaction, Statement statement, Func<System.Data.Common.DbDataReader, T> read, params object?[] values)
+        SqlConnection connection, SqlTransaction transaction, Statement statement, Func<System.Data.Common.DbDataReader, T> read,
+            params object?[] values)
     {
         await using var command = statement.On(connection, transaction, values);
         command.CommandTimeout = StorageRegistration.LongCommandSeconds;
         return await ReadAsync(command, read);
     }
 
-    private static async Task ExecuteLongAsync(SqlConnection connection, SqlTransaction transaction, Statement statement, params object?[] values)
+    private static async Task ExecuteLongAsync(SqlConnection connection, SqlTransaction transaction, Statement statement,
+        params object?[] values)
     {
         await using var command = statement.On(connection, transaction, values);
         command.CommandTimeout = StorageRegistration.LongCommandSeconds;

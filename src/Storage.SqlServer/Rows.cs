@@ -31,15 +31,18 @@ internal static class Rows
     }
 
     /// <summary>Tasks, with the values of these columns.</summary>
-    public static string Json(TaskColumn[] columns, IEnumerable<TaskState> tasks) => Json(tasks.Select(t => Array.ConvertAll(columns, c => c.Value(t))));
+    public static string Json(TaskColumn[] columns, IEnumerable<TaskState> tasks) =>
+        Json(tasks.Select(t => Array.ConvertAll(columns, c => c.Value(t))));
 
     /// <summary>Ids alone.</summary>
     public static string Json(IEnumerable<Guid> ids) => Json(ids.Select(id => (object?[])[id]));
 
-    /// <summary>Queues and levels, with their place among them.</summary>
-    public static string Json(IReadOnlyList<QueueLevel> targets) => Json(targets.Select((t, ord) => (object?[])[t.Queue, t.Level, ord]));
+    /// <summary>Queues and tiers, with their place among them.</summary>
+    public static string Json(IReadOnlyList<QueueTier> targets) => Json(targets.Select((t, ord) => (object?[])[t.Queue, t.Tier, ord]));
 
-    /// <summary>A table with columns such as "queue nvarchar(128), level int", from a parameter whose rows have them in this order.</summary>
+    /// <summary>
+    /// A table with columns such as "queue nvarchar(128), tier int", from a parameter whose rows have them in this order.
+    /// </summary>
     /// <remarks>Texts get the collation of the columns: that of the database would meet them on equal terms, which is an error.</remarks>
     public static string Table(string parameter, params string[] columns)
     {
@@ -50,7 +53,8 @@ internal static class Rows
     }
 
     /// <summary>The same of columns of the tasks.</summary>
-    public static string Table(string parameter, TaskColumn[] columns) => Table(parameter, Array.ConvertAll(columns, c => $"{c.Name} {TypeOf(c)}"));
+    public static string Table(string parameter, TaskColumn[] columns) =>
+        Table(parameter, Array.ConvertAll(columns, c => $"{c.Name} {TypeOf(c)}"));
 
     /// <summary>What a select list makes of a column, so that a reader finds the same as elsewhere.</summary>
     public static string Read(string column, string prefix) =>

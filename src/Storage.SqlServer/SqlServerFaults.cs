@@ -8,7 +8,9 @@ internal static class SqlServerFaults
     /// <summary>The database of the connection string does not exist, or this login may not open it.</summary>
     public const int NoDatabase = 4060;
 
-    /// <summary>Thrown by our own statements where sp_getapplock came back without the lock, which it tells by a return code only.</summary>
+    /// <summary>
+    /// Thrown by our own statements where sp_getapplock came back without the lock, which it tells by a return code only.
+    /// </summary>
     public const int LockNotGranted = 51205;
 
     private const int Deadlock = 1205, LockTimeout = 1222, SnapshotConflict = 3960, DuplicateIndexKey = 2601, DuplicateKey = 2627;
@@ -24,12 +26,18 @@ internal static class SqlServerFaults
         102 or 156 or 207 or 208 or 213 or 2812 or 229 or 230 or 262 or 297 or 300 or 916 or NoDatabase or 18456
         or 1101 or 1105 or 9002 or 823 or 824 or 825 or 945 };
 
-    /// <summary>The victim of a deadlock, a lock that was not given, a row that changed under a snapshot, two that gave a thread its first turn.</summary>
+    /// <summary>
+    /// The victim of a deadlock, a lock that was not given, a row that changed under a snapshot, two that promoted the first task of an
+    /// ordering key.
+    /// </summary>
     public static bool IsRace(Exception fault) => fault is SqlException sql
-        && (sql.Number is Deadlock or LockTimeout or SnapshotConflict or LockNotGranted || IsDuplicateOf(sql, TaskDbContext.TurnIndex));
+        && (sql.Number is Deadlock or LockTimeout or SnapshotConflict or LockNotGranted || IsDuplicateOf(sql, TaskDbContext.HeadIndex));
 
-    /// <summary>A unique index has such a row. Messages quote its name; connections ask for them in English, as others quote otherwise.</summary>
-    public static bool IsDuplicateOf(SqlException fault, string index) => IsDuplicate(fault) && fault.Message.Contains($"'{index}'", StringComparison.Ordinal);
+    /// <summary>
+    /// A unique index has such a row. Messages quote its name; connections ask for them in English, as others quote otherwise.
+    /// </summary>
+    public static bool IsDuplicateOf(SqlException fault, string index) =>
+        IsDuplicate(fault) && fault.Message.Contains($"'{index}'", StringComparison.Ordinal);
 
     /// <summary>Some unique index has such a row.</summary>
     public static bool IsDuplicate(Exception fault) => fault is SqlException { Number: DuplicateIndexKey or DuplicateKey };

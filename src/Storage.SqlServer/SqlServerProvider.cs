@@ -36,9 +36,10 @@ public sealed class SqlServerProvider : IStorageProvider
         StorageFaults.Use(new SqlServerFaultClassifier());
         SqlServerStorage.RequireCultures();
         connectionString = WithLimits(connectionString);
-        services.AddPooledDbContextFactory<SqlServerTaskDbContext>(o => Use(o, connectionString).AddInterceptors(EncryptedEntities.Instance));
+        services.AddPooledDbContextFactory<SqlServerTaskDbContext>(o =>
+            Use(o, connectionString).AddInterceptors(EncryptedEntities.Instance));
         StorageRegistration.AddStore<SqlServerTaskDbContext, SqlServerTaskStore>(services, _ => new SqlServerTaskStore(connectionString));
-        services.AddSingleton(sp => new GroupCommitOptions(sp.GetRequiredService<IOptions<EngineOptions>>().Value.CommitLanes));
+        services.AddSingleton(sp => new GroupCommitOptions(sp.GetRequiredService<IOptions<EngineOptions>>().Value.CommitPartitions));
     }
 
     /// <summary>One row a command: EF Core makes a MERGE of more, which is not safe beside others that write.</summary>
@@ -47,7 +48,8 @@ public sealed class SqlServerProvider : IStorageProvider
 
     /// <inheritdoc />
     public DbConnection Connect(string connectionString, int seconds) =>
-        new SqlConnection(new SqlConnectionStringBuilder(connectionString) { Pooling = false, ConnectTimeout = seconds, CommandTimeout = seconds }.ConnectionString);
+        new SqlConnection(new SqlConnectionStringBuilder(connectionString) { Pooling = false, ConnectTimeout = seconds,
+            CommandTimeout = seconds }.ConnectionString);
 
     /// <inheritdoc />
     public bool IsMissing(DbException fault) => fault is SqlException { Number: SqlServerFaults.NoDatabase };

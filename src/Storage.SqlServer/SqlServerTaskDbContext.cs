@@ -16,8 +16,11 @@ public sealed class SqlServerTaskDbContext(DbContextOptions<SqlServerTaskDbConte
     /// <summary>Of every text: case and accents count, and the order is that of UTF-16 code units.</summary>
     internal const string Collation = "Latin1_General_100_BIN2";
 
-    /// <summary>Texts of callers in table tasks, and owners everywhere, in which a space at the end counts: SQL Server would take it for equal to none, so they are bytes of UTF-16.</summary>
-    internal static readonly string[] Exact = ["dedupe_key", "thread_id", "owner", "name"];
+    /// <summary>
+    /// Texts of callers in table tasks, and owners everywhere, in which a space at the end counts: SQL Server would take it for equal to
+    /// none, so they are bytes of UTF-16.
+    /// </summary>
+    internal static readonly string[] Exact = ["dedupe_key", "ordering_key", "owner", "name"];
 
     /// <summary>The type of such a column.</summary>
     internal const string ExactType = "varbinary(800)";
@@ -27,7 +30,7 @@ public sealed class SqlServerTaskDbContext(DbContextOptions<SqlServerTaskDbConte
     /// </summary>
     private static readonly Dictionary<string, string[]> Included = new()
     {
-        ["ix_tasks_lease"] = [nameof(TaskState.Queue), nameof(TaskState.Level), nameof(TaskState.Gated)],
+        ["ix_tasks_lease"] = [nameof(TaskState.Queue), nameof(TaskState.Tier), nameof(TaskState.Limited)],
         ["ix_tasks_dead"] = [nameof(TaskState.DeleteAt)],
     };
 
@@ -64,7 +67,8 @@ public sealed class SqlServerTaskDbContext(DbContextOptions<SqlServerTaskDbConte
 
     private static void MapText(IMutableProperty text)
     {
-        if (Exact.Contains(text.GetColumnName()) && (text.Name != nameof(TaskState.Name) || text.DeclaringType.ClrType == typeof(TaskState)))
+        if (Exact.Contains(text.GetColumnName())
+            && (text.Name != nameof(TaskState.Name) || text.DeclaringType.ClrType == typeof(TaskState)))
         {
             text.SetMaxLength(null);
             text.SetValueConverter(new ExactConverter());
@@ -81,8 +85,8 @@ public sealed class SqlServerTaskDbContext(DbContextOptions<SqlServerTaskDbConte
     {
         var terms = filter.Split(" and ").Select(t => t switch
         {
-            "held" or "dead" or "gated" => $"{t} = 1",
-            "not held" => "held = 0",
+            "blocked" or "dead" or "limited" => $"{t} = 1",
+            "not blocked" => "blocked = 0",
             _ => t,
         });
         return string.Join(" and ", terms);
@@ -92,5 +96,6 @@ public sealed class SqlServerTaskDbContext(DbContextOptions<SqlServerTaskDbConte
 
     private sealed class UtcConverter() : ValueConverter<DateTime, DateTime>(v => v, v => DateTime.SpecifyKind(v, DateTimeKind.Utc));
 
-    private sealed class ExactConverter() : ValueConverter<string, byte[]>(v => Encoding.Unicode.GetBytes(v), v => Encoding.Unicode.GetString(v));
+    private sealed class ExactConverter()
+        : ValueConverter<string, byte[]>(v => Encoding.Unicode.GetBytes(v), v => Encoding.Unicode.GetString(v));
 }

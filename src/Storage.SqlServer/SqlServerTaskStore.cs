@@ -12,7 +12,8 @@ namespace TaskQueue.Storage.SqlServer;
 
 /// <summary>
 /// The store on SQL Server. As on PostgreSQL every transaction that appends events first locks one of the event streams until it
-/// ends. Locks are taken threads first, then rows, in the order of ids, then letters, then the stream. A statement that decides by
+/// ends. Locks are taken ordering keys first, then rows, in the order of ids, then dead letters, then the partition. A statement that
+/// decides by
 /// what it reads does so on the newest state: so it does the same whether readers see row versions (READ_COMMITTED_SNAPSHOT) or wait
 /// for locks. An update lock that is taken through an index locks its key alone, and a change goes the other way, from row to key: so
 /// rows that are to be locked are found by a plain read first, and locked by their ids.
@@ -71,7 +72,8 @@ internal sealed partial class SqlServerTaskStore(string connectionString) : ITas
     }
 
     /// <summary>Reads the rows of the one result that a statement has.</summary>
-    private static async Task<List<T>> ReadAsync<T>(SqlConnection connection, SqlTransaction? transaction, Statement statement, Func<DbDataReader, T> read, params object?[] values)
+    private static async Task<List<T>> ReadAsync<T>(SqlConnection connection, SqlTransaction? transaction, Statement statement,
+        Func<DbDataReader, T> read, params object?[] values)
     {
         await using var command = statement.On(connection, transaction, values);
         return await ReadAsync(command, read);
@@ -92,13 +94,15 @@ internal sealed partial class SqlServerTaskStore(string connectionString) : ITas
     }
 
     /// <summary>The same on a connection of its own; where readers wait for locks, they may be the victims of deadlocks.</summary>
-    private Task<List<T>> QueryAsync<T>(Statement statement, Func<DbDataReader, T> read, params object?[] values) => QueryAsync(statement, read, seconds: null, values);
+    private Task<List<T>> QueryAsync<T>(Statement statement, Func<DbDataReader, T> read, params object?[] values) =>
+        QueryAsync(statement, read, seconds: null, values);
 
     /// <summary>The same of a statement that reads a whole queue, or all.</summary>
     private Task<List<T>> QueryLongAsync<T>(Statement statement, Func<DbDataReader, T> read, params object?[] values) =>
         QueryAsync(statement, read, StorageRegistration.LongCommandSeconds, values);
 
-    private Task<List<T>> QueryAsync<T>(Statement statement, Func<DbDataReader, T> read, int? seconds, object?[] values) => RetryRacesAsync<List<T>>(async () =>
+    private Task<List<T>> QueryAsync<T>(Statement statement, Func<DbDataReader, T> read, int? seconds, object?[] values) =>
+        RetryRacesAsync<List<T>>(async () =>
     {
         await using var connection = await OpenAsync();
         await using var command = statement.On(connection, null, values);
@@ -106,7 +110,8 @@ internal sealed partial class SqlServerTaskStore(string connectionString) : ITas
         return await ReadAsync(command, read);
     });
 
-    private static async Task<int> ExecuteAsync(SqlConnection connection, SqlTransaction? transaction, Statement statement, params object?[] values)
+    private static async Task<int> ExecuteAsync(SqlConnection connection, SqlTransaction? transaction, Statement statement,
+        params object?[] values)
     {
         await using var command = statement.On(connection, transaction, values);
         return await command.ExecuteNonQueryAsync();
@@ -133,7 +138,8 @@ internal sealed partial class SqlServerTaskStore(string connectionString) : ITas
     private static Task<T> RetryRacesAsync<T>(Func<Task<T?>> work)
         where T : class => ConflictRetry.RetryAsync(work, fault => SqlServerFaults.IsRace(fault) || SqlServerFaults.IsDuplicate(fault));
 
-    private static async Task<int> RetryRacesAsync(Func<Task<int?>> work) => (await RetryRacesAsync<object>(async () => await work()) as int?)!.Value;
+    private static async Task<int> RetryRacesAsync(Func<Task<int?>> work) =>
+        (await RetryRacesAsync<object>(async () => await work()) as int?)!.Value;
 
     private static DateTime? ReadTime(DbDataReader reader, int column) => reader.IsDBNull(column) ? null : StoredValue.Time(reader, column);
 }

@@ -11,26 +11,30 @@ internal sealed partial class SqliteTaskStore
     // Each part reads one partial index from end to end, which has no finished tasks.
     private const string BacklogSql =
         """
-        select queue, level, sum(due), sum(later), sum(held), sum(running), min(oldest)
+        select queue, tier, sum(due), sum(later), sum(blocked), sum(running), min(oldest)
         from (
-            select queue, level, sum(due_at <= @0) as due, sum(due_at > @0) as later, 0 as held, 0 as running, min(case when due_at <= @0 then due_at end) as oldest
-            from tasks where state in (3, 7) and not held group by queue, level
+            select queue, tier, sum(due_at <= @0) as due, sum(due_at > @0) as later, 0 as blocked, 0 as running, min(case when due_at <= @0
+                then due_at end) as oldest
+            from tasks where state in (3, 7) and not blocked group by queue, tier
             union all
-            select queue, level, 0, 0, count(*), 0, null from tasks where thread_id is not null and state in (3, 7) and held group by queue, level
+            select queue, tier, 0, 0, count(*), 0, null from tasks where ordering_key is not null and state in (3, 7) and blocked
+                group by queue, tier
             union all
-            select queue, level, 0, 0, 0, count(*), null from tasks where state = 4 group by queue, level) as parts
-        group by queue, level
+            select queue, tier, 0, 0, 0, count(*), null from tasks where state = 4 group by queue, tier) as parts
+        group by queue, tier
         """;
 
     private static readonly string OutboxSql =
         $"""
         select count(*), min(at) from (
-            select at from task_events where id > (select cursor from event_streams where id = {Stream}) order by id limit {Backlog.MaxOutboxRows})
+            select at from task_events where id > (select cursor from event_streams where id = {Stream}) order by id
+                limit {Backlog.MaxOutboxRows})
         """;
 
     // What was cancelled or expired took no worker's time, or an unknown one.
     private const string FinishedSql =
-        "select queue, level, sum(count) from queue_counts where queue in (select value from json_each(@0)) and type in (3, 4) group by queue, level";
+        "select queue, tier, sum(count) from queue_counts where queue in (select value from json_each(@0)) and type in (3, 4) group by "
+            + "queue, tier";
 
     /// <summary>What is read without our connection, which commits meanwhile.</summary>
     internal static IReadOnlyList<string> BacklogStatements => [BacklogSql, OutboxSql, FinishedSql];
@@ -42,23 +46,25 @@ internal sealed partial class SqliteTaskStore
         await using var command = connection.CreateCommand();
         command.CommandText = BacklogSql;
         command.Parameters.AddWithValue("@0", Micros.FromTime(now));
-        var levels = new List<LevelBacklog>();
+        var tiers = new List<TierBacklog>();
         await using (var reader = await command.ExecuteReaderAsync())
         {
             while (await reader.ReadAsync())
-                levels.Add(new(new(reader.GetString(0), reader.GetInt32(1)), reader.GetInt64(2), reader.GetInt64(3), reader.GetInt64(4), reader.GetInt64(5), ReadTime(reader, 6)));
+                tiers.Add(new(new(reader.GetString(0), reader.GetInt32(1)), reader.GetInt64(2), reader.GetInt64(3), reader.GetInt64(4),
+                    reader.GetInt64(5), ReadTime(reader, 6)));
         }
 
         command.CommandText = OutboxSql;
         command.Parameters.Clear();
         await using var outbox = await command.ExecuteReaderAsync();
         await outbox.ReadAsync();
-        return new Backlog(levels, outbox.GetInt64(0), ReadTime(outbox, 1), await ReadFinishedAsync(connection, counted));
+        return new Backlog(tiers, outbox.GetInt64(0), ReadTime(outbox, 1), await ReadFinishedAsync(connection, counted));
     }
 
-    private static async Task<Dictionary<QueueLevel, long>> ReadFinishedAsync(SqliteConnection connection, IReadOnlyCollection<string> counted)
+    private static async Task<Dictionary<QueueTier, long>> ReadFinishedAsync(
+        SqliteConnection connection, IReadOnlyCollection<string> counted)
     {
-        var finished = new Dictionary<QueueLevel, long>();
+        var finished = new Dictionary<QueueTier, long>();
         if (counted.Count == 0)
             return finished;
         await using var command = connection.CreateCommand();
@@ -70,5 +76,6 @@ internal sealed partial class SqliteTaskStore
         return finished;
     }
 
-    private static DateTime? ReadTime(SqliteDataReader reader, int column) => reader.IsDBNull(column) ? null : Micros.ToTime(reader.GetInt64(column));
+    private static DateTime? ReadTime(SqliteDataReader reader, int column) =>
+        reader.IsDBNull(column) ? null : Micros.ToTime(reader.GetInt64(column));
 }

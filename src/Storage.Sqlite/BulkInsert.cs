@@ -24,7 +24,8 @@ internal sealed partial class SqliteTaskStore
     private static readonly string OverwriteSql = UpdateOf(TaskColumn.Overwritten);
 
     private static readonly string HolderSql =
-        $"select {TaskColumn.List(TaskColumn.All)} from tasks where queue = @0 and dedupe_key = @1 and dedupe_key is not null and state in (3, 4, 7)";
+        $"select {TaskColumn.List(TaskColumn.All)} from tasks where queue = @0 and dedupe_key = @1 and dedupe_key is not null and state "
+            + "in (3, 4, 7)";
 
     public Task<IReadOnlyList<SubmitResult>?> InsertAsync(IReadOnlyList<NewTask> tasks, InsertStep? step = null) =>
         UseAsync<IReadOnlyList<SubmitResult>?>(() => step is null || TakeStep(step) ? Insert(tasks, step) : null, write: true);
@@ -32,7 +33,8 @@ internal sealed partial class SqliteTaskStore
     private bool TakeStep(InsertStep step)
     {
         if (step is ScheduleTick tick)
-            return Execute(TakeTickSql, tick.ScheduleId, Micros.FromTime(tick.At), tick.Next is { } next ? Micros.FromTime(next) : DBNull.Value) == 1;
+            return Execute(TakeTickSql, tick.ScheduleId, Micros.FromTime(tick.At), tick.Next is { } next ? Micros.FromTime(next)
+                : DBNull.Value) == 1;
 
         var lines = (BatchStep)step;
         if (Execute(TakeLinesSql, lines.BatchId, lines.From, lines.To, lines.Bytes) == 0)
@@ -60,10 +62,11 @@ internal sealed partial class SqliteTaskStore
 
         var answers = DuplicateRules.Answer(tasks, inserted, taken, holders)!; // nobody else writes, so no holder has ended
         DuplicateRules.DemandNew(step, answers);
-        var changed = answers.Where(a => a.Result is SubmitStatus.Accepted or SubmitStatus.Overwritten).Select(a => a.Task!).Distinct().ToList();
+        var changed = answers.Where(a => a.Result is SubmitStatus.Accepted or SubmitStatus.Overwritten).Select(a => a.Task!).Distinct()
+            .ToList();
         foreach (var holder in answers.Where(a => a.Result == SubmitStatus.Overwritten).Select(a => a.Task!).Distinct())
             Overwrite(holder);
-        Elect(changed.Where(t => t.ThreadId is not null).Select(t => new OrderingKey(t.Queue, t.ThreadId!)).Distinct());
+        Promote(changed.Where(t => t.OrderingKey is not null).Select(t => new OrderingKey(t.Queue, t.OrderingKey!)).Distinct());
         Append([.. changed.SelectMany(t => t.Events)]);
         return answers;
     }

@@ -21,7 +21,8 @@ internal sealed partial class SqliteTaskStore
     private const string NextCallbackSql = "select due_at from callbacks where state = 0 order by due_at limit 1";
 
     private const string RemoveCallbacksSql =
-        "delete from callbacks where id in (select id from callbacks where finished_at is not null and finished_at < @0 order by finished_at limit @1)";
+        "delete from callbacks where id in (select id from callbacks where finished_at is not null and finished_at < @0 order by "
+            + "finished_at limit @1)";
 
     public Task<IReadOnlyList<Callback>> TakeAsync(CallbackClaim claim, DateTime now) =>
         UseAsync<IReadOnlyList<Callback>>(
@@ -30,7 +31,8 @@ internal sealed partial class SqliteTaskStore
                 r => new Callback
                 {
                     Id = r.GetInt64(0), SubjectId = r.GetGuid(1), Url = r.GetString(2), Body = r.GetString(3),
-                    Attempts = r.GetInt32(4), DueAt = Micros.ToTime(r.GetInt64(5)), Log = r.GetString(6), CreatedAt = Micros.ToTime(r.GetInt64(7)),
+                    Attempts = r.GetInt32(4), DueAt = Micros.ToTime(r.GetInt64(5)), Log = r.GetString(6),
+                        CreatedAt = Micros.ToTime(r.GetInt64(7)),
                     Owner = r.IsDBNull(8) ? null : r.GetString(8), Origin = r.IsDBNull(9) ? null : r.GetString(9),
                 },
                 id, Micros.FromTime(claim.GivenUpAt))[0]),
@@ -38,16 +40,20 @@ internal sealed partial class SqliteTaskStore
 
     public Task SettleAsync(Callback callback) =>
         UseAsync(
-            () => Execute(SettleCallbackSql, callback.Id, callback.Attempts, (int)callback.State, Micros.FromTime(callback.DueAt), callback.Log,
+            () => Execute(SettleCallbackSql, callback.Id, callback.Attempts, (int)callback.State, Micros.FromTime(callback.DueAt),
+                callback.Log,
                 callback.FinishedAt is { } at ? Micros.FromTime(at) : DBNull.Value),
             write: true);
 
     public Task<DateTime?> NextCallbackAsync() =>
         UseAsync(() => ToTime(Query(NextCallbackSql, r => (long?)r.GetInt64(0)).SingleOrDefault()), write: false);
 
-    public Task<int> RemoveSettledAsync(DateTime before, int max) => UseAsync(() => Execute(RemoveCallbacksSql, Micros.FromTime(before), max), write: true);
+    public Task<int> RemoveSettledAsync(DateTime before, int max) =>
+        UseAsync(() => Execute(RemoveCallbacksSql, Micros.FromTime(before), max), write: true);
 
-    /// <summary>Reads no further than it must; but past the callbacks of owners and receivers that have enough, however many they are.</summary>
+    /// <summary>
+    /// Reads no further than it must; but past the callbacks of owners and receivers that have enough, however many they are.
+    /// </summary>
     private List<long> FittingCallbacks(CallbackClaim claim, DateTime now)
     {
         var owners = claim.Busy.CountBy(b => b.Owner).ToDictionary();
@@ -65,6 +71,7 @@ internal sealed partial class SqliteTaskStore
             fitting.Add((ofOwner + 1, reader.GetInt64(0)));
         }
 
-        return [.. fitting.OrderBy(f => f.Place).Take(claim.Max).Select(f => f.Id)]; // those due longest first where the places are the same
+        return [.. fitting.OrderBy(f => f.Place).Take(claim.Max)
+            .Select(f => f.Id)]; // those due longest first where the places are the same
     }
 }

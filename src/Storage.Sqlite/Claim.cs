@@ -6,12 +6,12 @@ namespace TaskQueue.Storage.Sqlite;
 
 internal sealed partial class SqliteTaskStore
 {
-    private const string UnlockSql = "delete from queue_locks where queue = @0 and level = @1";
+    private const string UnlockSql = "delete from queue_locks where queue = @0 and tier = @1";
 
     private const string DueSql =
         """
         select id, due_at, octet_length(payload) + coalesce(octet_length(headers), 0) from tasks
-        where queue = @0 and level = @1 and priority = @2 and state in (3, 7) and not held and not push and due_at <= @5
+        where queue = @0 and tier = @1 and priority = @2 and state in (3, 7) and not blocked and not push and due_at <= @5
           and (expires_at is null or expires_at > @3)
         order by due_at, id limit @4
         """;
@@ -20,10 +20,11 @@ internal sealed partial class SqliteTaskStore
         $"""
         update tasks
         set state = {TaskStates.Running}, attempt = attempt + 1, worker = @1, claimed_by = @6,
-            attempts_left = case when @5 is null then attempts_left - 1 when level = 0 then 0 when @5 < 0 then 100 else max(0, @5 - attempt) end,
+            attempts_left = case when @5 is null then attempts_left - 1 when tier = 0 then 0 when @5 < 0 then 100
+                else max(0, @5 - attempt) end,
             lease_ms = case when @2 = 0 then min({int.MaxValue}, ({Life} - @3) / 1000) else coalesce(@2, default_lease_ms) end,
             lease_until = case when @2 = 0 then {Life} else @3 + coalesce(@2, default_lease_ms) * 1000 end,
-            started_at = @3, dispatch_at = null, gated = @4
+            started_at = @3, dispatch_at = null, limited = @4
         where id = @0
         returning {TaskColumn.List(TaskColumn.All)}
         """;
@@ -34,52 +35,55 @@ internal sealed partial class SqliteTaskStore
     private const string IsLockedSql =
         """
         select 1 from queue_locks l join tasks h on h.id = l.task_id
-        where l.queue = @0 and l.level = @1 and l.until > @2 and h.state = 4 and h.attempt = l.attempt
+        where l.queue = @0 and l.tier = @1 and l.until > @2 and h.state = 4 and h.attempt = l.attempt
         """;
 
     private const string LockSql =
         """
-        insert into queue_locks (queue, level, task_id, attempt, until) values (@0, @1, @2, @3, @4)
-        on conflict (queue, level) do update set task_id = @2, attempt = @3, until = @4
+        insert into queue_locks (queue, tier, task_id, attempt, until) values (@0, @1, @2, @3, @4)
+        on conflict (queue, tier) do update set task_id = @2, attempt = @3, until = @4
         """;
 
     private const string NextDueSql =
         """
         select due_at from tasks
-        where queue = @0 and level = @1 and priority = @2 and state in (3, 7) and not held and not push and due_at > @3
+        where queue = @0 and tier = @1 and priority = @2 and state in (3, 7) and not blocked and not push and due_at > @3
         order by due_at limit 1
         """;
 
     public async Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, ClaimRules rules, DateTime now) =>
         (await ClaimTogetherAsync([request], rules, now))[0];
 
-    public Task<IReadOnlyList<IReadOnlyList<TaskState>>> ClaimTogetherAsync(IReadOnlyList<ClaimRequest> requests, ClaimRules rules, DateTime now) =>
+    public Task<IReadOnlyList<IReadOnlyList<TaskState>>> ClaimTogetherAsync(IReadOnlyList<ClaimRequest> requests, ClaimRules rules,
+        DateTime now) =>
         UseAsync<IReadOnlyList<IReadOnlyList<TaskState>>>(
             () =>
             {
                 var micros = Micros.FromTime(now);
-                var gates = rules.Gates.Select(g => OpenGate(g, micros)).ToDictionary(g => g.Gate.Queue);
-                var due = new Queue<Due>(Cut(SelectDue(requests[0] with { Max = requests.Sum(r => r.Max) }, gates, micros), requests[0].MaxBytes, gates));
-                var tasks = requests.Select(r => Take(r, due, gates, rules, now)).ToList();
+                var limits = rules.Limits.Select(g => OpenLimit(g, micros)).ToDictionary(g => g.Limit.Queue);
+                var due = new Queue<Due>(Cut(SelectDue(requests[0] with { Max = requests.Sum(r => r.Max) }, limits, micros),
+                    requests[0].MaxBytes, limits));
+                var tasks = requests.Select(r => Take(r, due, limits, rules, now)).ToList();
                 Append([.. tasks.SelectMany(list => list).SelectMany(t => t.Events)]);
-                foreach (var gate in gates.Values)
-                    CloseGate(gate);
+                foreach (var limit in limits.Values)
+                    CloseLimit(limit);
                 return tasks;
             },
             write: true);
 
-    private List<TaskState> Take(ClaimRequest request, Queue<Due> due, Dictionary<string, OpenedLimit> gates, ClaimRules rules, DateTime now)
+    private List<TaskState> Take(ClaimRequest request, Queue<Due> due, Dictionary<string, OpenedLimit> limits, ClaimRules rules,
+        DateTime now)
     {
         var tasks = new List<TaskState>();
         while (tasks.Count < request.Max && due.TryDequeue(out var next))
         {
             var task = Query(ClaimRowSql, r => TaskColumn.ReadRow(TaskColumn.All, r), next.Id, request.Worker, OrNull(request.LeaseMs),
-                Micros.FromTime(now), gates.ContainsKey(next.Target.Queue), OrNull(request.MaxRetries), OrNull(request.Credential))[0];
+                Micros.FromTime(now), limits.ContainsKey(next.Target.Queue), OrNull(request.MaxRetries), OrNull(request.Credential))[0];
             if (!rules.Silent.Contains(task.Queue, StringComparer.Ordinal))
                 task.Record(TaskEventType.Started, now);
             if (request.Order == ClaimOrder.Sequential)
             {
-                Execute(LockSql, task.Queue, task.Level, TaskColumn.Id.SqliteValue(task), task.Attempt,
+                Execute(LockSql, task.Queue, task.Tier, TaskColumn.Id.SqliteValue(task), task.Attempt,
                     Micros.FromTime(now.AddMilliseconds(Math.Max(request.LockMs, request.LeaseMs ?? 0))));
             }
 
@@ -89,32 +93,33 @@ internal sealed partial class SqliteTaskStore
         return tasks;
     }
 
-    public Task UnlockAsync(QueueLevel level) =>
-        UseAsync(() => Execute(UnlockSql, level.Queue, level.Level), write: true);
+    public Task UnlockAsync(QueueTier tier) =>
+        UseAsync(() => Execute(UnlockSql, tier.Queue, tier.Tier), write: true);
 
-    public Task<DateTime?> NextDueAsync(IReadOnlyList<QueueLevel> targets, DateTime now) =>
+    public Task<DateTime?> NextDueAsync(IReadOnlyList<QueueTier> targets, DateTime now) =>
         UseAsync(
             () => ToTime(targets
-                .SelectMany(t => Priorities.SelectMany(p => Query(NextDueSql, r => (long?)r.GetInt64(0), t.Queue, t.Level, p, Micros.FromTime(now))))
+                .SelectMany(t =>
+                    Priorities.SelectMany(p => Query(NextDueSql, r => (long?)r.GetInt64(0), t.Queue, t.Tier, p, Micros.FromTime(now))))
                 .Min()),
             write: false);
 
     private static readonly int[] Priorities = [4, 3, 2, 1];
 
     /// <summary>In the order of the claim, as far as the limits allow.</summary>
-    private List<Due> SelectDue(ClaimRequest request, Dictionary<string, OpenedLimit> gates, long now)
+    private List<Due> SelectDue(ClaimRequest request, Dictionary<string, OpenedLimit> limits, long now)
     {
         var due = new List<Due>();
         var mixed = request.Order is ClaimOrder.Oldest or ClaimOrder.RoundRobin;
         foreach (var target in request.Targets.TakeWhile(_ => mixed || due.Count < request.Max))
         {
-            if (request.Order == ClaimOrder.Sequential && Query(IsLockedSql, r => r.GetInt32(0), target.Queue, target.Level, now).Count > 0)
+            if (request.Order == ClaimOrder.Sequential && Query(IsLockedSql, r => r.GetInt32(0), target.Queue, target.Tier, now).Count > 0)
                 continue;
             var max = request.Order == ClaimOrder.Sequential ? 1 : request.Max;
-            if (gates.TryGetValue(target.Queue, out var gate))
-                max = Math.Min(gate.Allowed, max);
+            if (limits.TryGetValue(target.Queue, out var limit))
+                max = Math.Min(limit.Allowed, max);
             var found = SelectDue(target, request, max, now);
-            due.AddRange(mixed ? found : found.Where(d => LetThrough(d, gates)).Take(request.Max - due.Count));
+            due.AddRange(mixed ? found : found.Where(d => LetThrough(d, limits)).Take(request.Max - due.Count));
         }
 
         if (!mixed)
@@ -122,46 +127,46 @@ internal sealed partial class SqliteTaskStore
         var ordered = request.Order == ClaimOrder.Oldest
             ? due.OrderBy(d => d.DueAt).ThenBy(d => d.Id, StringComparer.Ordinal)
             : due.OrderBy(d => d.Turn); // stable: the targets stay in their order
-        return [.. ordered.Where(d => LetThrough(d, gates)).Take(request.Max)];
+        return [.. ordered.Where(d => LetThrough(d, limits)).Take(request.Max)];
     }
 
     /// <summary>Of one target: by priority, but for the oldest of each where only age counts.</summary>
-    private List<Due> SelectDue(QueueLevel target, ClaimRequest request, int max, long now)
+    private List<Due> SelectDue(QueueTier target, ClaimRequest request, int max, long now)
     {
         var found = new List<Due>();
         foreach (var priority in Priorities.TakeWhile(_ => request.Order == ClaimOrder.Oldest || found.Count < max))
         {
             found.AddRange(Query(DueSql, r => new Due(r.GetString(0), target, r.GetInt64(1), 0, r.GetInt64(2)),
-                target.Queue, target.Level, priority, now, max, now - (request.MinAgeMs * 1000L)));
+                target.Queue, target.Tier, priority, now, max, now - (request.MinAgeMs * 1000L)));
         }
 
         return [.. found.Select((d, turn) => d with { Turn = turn })];
     }
 
-    /// <summary>What is behind so many bytes stays, and its places in the gates are left to others.</summary>
-    private static List<Due> Cut(List<Due> due, long maxBytes, Dictionary<string, OpenedLimit> gates)
+    /// <summary>What is behind so many bytes stays, and its places in the limits are left to others.</summary>
+    private static List<Due> Cut(List<Due> due, long maxBytes, Dictionary<string, OpenedLimit> limits)
     {
         var (count, bytes) = (0, 0L);
         while (count < due.Count && (count == 0 || bytes + due[count].Bytes <= maxBytes))
             bytes += due[count++].Bytes;
         foreach (var left in due[count..])
         {
-            if (gates.TryGetValue(left.Target.Queue, out var gate))
-                gate.Taken--;
+            if (limits.TryGetValue(left.Target.Queue, out var limit))
+                limit.Taken--;
         }
 
         return due[..count];
     }
 
-    private static bool LetThrough(Due due, Dictionary<string, OpenedLimit> gates)
+    private static bool LetThrough(Due due, Dictionary<string, OpenedLimit> limits)
     {
-        if (!gates.TryGetValue(due.Target.Queue, out var gate))
+        if (!limits.TryGetValue(due.Target.Queue, out var limit))
             return true;
-        if (gate.Taken >= gate.Allowed)
+        if (limit.Taken >= limit.Allowed)
             return false;
-        gate.Taken++;
+        limit.Taken++;
         return true;
     }
 
-    private readonly record struct Due(string Id, QueueLevel Target, long DueAt, int Turn, long Bytes);
+    private readonly record struct Due(string Id, QueueTier Target, long DueAt, int Turn, long Bytes);
 }

@@ -13,12 +13,13 @@ internal sealed partial class SqliteTaskStore
 
     private const string ReadEventsSql =
         """
-        select stream, id, task_id, type, queue, level, attempt, worker, substr(error, 1, 1000), at, due_at, dispatch, frees
+        select stream, id, task_id, type, queue, tier, attempt, worker, substr(error, 1, 1000), at, due_at, dispatch, frees
         from task_events where id > @0 order by id limit @1
         """;
 
     // One process owns the file, so it is the outbox dispatcher, and its own signal is all there is.
-    public Task<IOutboxLease?> TryAcquireOutboxLeaseAsync(Action wake, CancellationToken cancellationToken) => Task.FromResult<IOutboxLease?>(new OutboxLease());
+    public Task<IOutboxLease?> TryAcquireOutboxLeaseAsync(Action wake, CancellationToken cancellationToken) =>
+        Task.FromResult<IOutboxLease?>(new OutboxLease());
 
     public Task WakeDispatcherAsync() => Task.CompletedTask;
 
@@ -50,7 +51,9 @@ internal sealed partial class SqliteTaskStore
 
     public Task<IReadOnlyList<TaskState>> ReadForDispatchAsync(IReadOnlyList<Guid> ids, long maxBytes) =>
         UseAsync<IReadOnlyList<TaskState>>(
-            () => Query(ReadForDispatchSql, r => TaskColumn.ReadRow(TaskColumn.All, r), JsonSerializer.Serialize(ids.Select(id => id.ToString().ToUpperInvariant())), maxBytes),
+            () => Query(ReadForDispatchSql, r =>
+                TaskColumn.ReadRow(TaskColumn.All, r), JsonSerializer.Serialize(ids.Select(id => id.ToString().ToUpperInvariant())),
+                    maxBytes),
             write: false);
 
     private static readonly string ReadForDispatchSql =
@@ -58,7 +61,8 @@ internal sealed partial class SqliteTaskStore
         select {TaskColumn.List(TaskColumn.All, "t.")} from tasks t join (
             select s.id from (
                 select id, octet_length(payload) + coalesce(octet_length(headers), 0) as octets,
-                    sum(octet_length(payload) + coalesce(octet_length(headers), 0)) over (order by id rows unbounded preceding) as octets_so_far
+                    sum(octet_length(payload) + coalesce(octet_length(headers),
+                        0)) over (order by id rows unbounded preceding) as octets_so_far
                 from tasks where id in (select value from json_each(@0)) and state in (3, 7)) as s
             where s.octets_so_far <= @1 or s.octets_so_far = s.octets) as f on f.id = t.id
         order by t.id

@@ -14,14 +14,14 @@ internal sealed partial class SqliteTaskStore
 
     private const string AppendSql =
         """
-        insert into task_events (stream, task_id, type, queue, level, attempt, worker, error, at, due_at, dispatch, frees)
+        insert into task_events (stream, task_id, type, queue, tier, attempt, worker, error, at, due_at, dispatch, frees)
         values (@0, @1, @2, @3, @4, @5, @6, @7, @8, @9, @10, @11)
         """;
 
     private const string CountSql =
         """
-        insert into queue_counts (queue, level, stream, type, count) values (@0, @1, @2, @3, @4)
-        on conflict (queue, level, stream, type) do update set count = count + @4
+        insert into queue_counts (queue, tier, stream, type, count) values (@0, @1, @2, @3, @4)
+        on conflict (queue, tier, stream, type) do update set count = count + @4
         """;
 
     private const string CountLinesSql =
@@ -30,13 +30,15 @@ internal sealed partial class SqliteTaskStore
         on conflict (batch_id, stream, line_end) do update set count = count + @3
         """;
 
-    private const string OweSql =
-        "insert into callbacks (subject_id, url, body, state, attempts, due_at, log, created_at, owner, origin) values (@0, @1, @2, 0, 0, @3, '[]', @3, @4, @5)";
+    private const string AddCallbacksSql =
+        "insert into callbacks (subject_id, url, body, state, attempts, due_at, log, created_at, owner, origin) values (@0, @1, @2, 0, 0, "
+            + "@3, '[]', @3, @4, @5)";
 
     private const string EvictSql =
         """
         update tasks set delete_at = @2, dead = 0
-        where id in (select id from tasks where queue = @0 and dead and delete_at > @2 order by finished_at desc, id desc limit -1 offset @1)
+        where id in (select id from tasks where queue = @0 and dead and delete_at > @2 order by finished_at desc, id desc
+            limit -1 offset @1)
         """;
 
     private static string UpdateOf(TaskColumn[] columns) =>
@@ -44,7 +46,7 @@ internal sealed partial class SqliteTaskStore
 
     public async Task<ITaskSession> BeginAsync()
     {
-        await _gate.WaitAsync();
+        await _lock.WaitAsync();
         try
         {
             Open();
@@ -53,7 +55,7 @@ internal sealed partial class SqliteTaskStore
         }
         catch
         {
-            _gate.Release();
+            _lock.Release();
             throw;
         }
     }
@@ -63,12 +65,12 @@ internal sealed partial class SqliteTaskStore
     {
         foreach (var e in events.Where(e => e.IsWritten))
         {
-            Execute(AppendSql, Stream, e.TaskId, (int)e.Type, e.Queue, e.Level, e.Attempt, OrNull(e.Worker), OrNull(e.Error),
+            Execute(AppendSql, Stream, e.TaskId, (int)e.Type, e.Queue, e.Tier, e.Attempt, OrNull(e.Worker), OrNull(e.Error),
                 Micros.FromTime(e.At), e.DueAt is { } due ? Micros.FromTime(due) : DBNull.Value, e.Dispatch, e.Frees);
         }
 
-        foreach (var (end, count) in events.Where(e => TaskEvent.IsTerminal(e.Type)).CountBy(e => (e.Queue, e.Level, e.Type)))
-            Execute(CountSql, end.Queue, end.Level, Stream, (int)end.Type, count);
+        foreach (var (end, count) in events.Where(e => TaskEvent.IsTerminal(e.Type)).CountBy(e => (e.Queue, e.Tier, e.Type)))
+            Execute(CountSql, end.Queue, end.Tier, Stream, (int)end.Type, count);
         foreach (var (line, count) in events.Where(e => e.Line is not null).CountBy(e => e.Line!.Value))
             Execute(CountLinesSql, line.Batch, Stream, (int)line.End, count);
     }
@@ -95,16 +97,18 @@ internal sealed partial class SqliteTaskStore
                 foreach (var task in updates)
                     store.Execute(UpdateSql, [TaskColumn.Id.SqliteValue(task), .. TaskColumn.Changed.Select(c => c.SqliteValue(task))]);
             }
-            catch (SqliteException taken) when (taken.SqliteExtendedErrorCode == UniqueViolation && taken.Message.Contains("dedupe_key", StringComparison.Ordinal))
+            catch (SqliteException taken) when (taken.SqliteExtendedErrorCode == UniqueViolation
+                && taken.Message.Contains("dedupe_key", StringComparison.Ordinal))
             {
                 return Task.FromException(new DedupeKeyTakenException(taken));
             }
 
-            foreach (var owed in TaskChanges.Owed(updates))
-                store.Execute(OweSql, owed.SubjectId, owed.Url, owed.Body, Micros.FromTime(owed.At), OrNull(owed.Owner), owed.Origin);
+            foreach (var dueCallbacks in TaskChanges.DueCallbacks(updates))
+                store.Execute(AddCallbacksSql, dueCallbacks.SubjectId, dueCallbacks.Url, dueCallbacks.Body,
+                    Micros.FromTime(dueCallbacks.At), OrNull(dueCallbacks.Owner), dueCallbacks.Origin);
             foreach (var full in TaskChanges.FullQueues(updates))
                 store.Execute(EvictSql, full.Queue, full.Settings.DeadLetters.MaxSize, Micros.FromTime(full.FinishedAt!.Value));
-            store.Elect(TaskChanges.Threads(updates));
+            store.Promote(TaskChanges.OrderingKeysOf(updates));
             store.Append([.. inserts.Concat(updates).SelectMany(t => t.Events)]);
             store.Execute("commit");
             _committed = true;
@@ -115,7 +119,7 @@ internal sealed partial class SqliteTaskStore
         {
             if (!_committed)
                 store.Rollback();
-            store._gate.Release();
+            store._lock.Release();
             return ValueTask.CompletedTask;
         }
     }

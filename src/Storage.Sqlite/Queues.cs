@@ -7,28 +7,30 @@ namespace TaskQueue.Storage.Sqlite;
 /// <summary>Statements about whole queues. Each reads the rows of its queue through the partial indexes.</summary>
 internal sealed partial class SqliteTaskStore
 {
-    private const string AddGateSql = "insert into queue_gates (queue, bucket_base) values (@0, 0) on conflict (queue) do nothing";
+    private const string AddLimitSql = "insert into queue_limits (queue, bucket_base) values (@0, 0) on conflict (queue) do nothing";
 
-    private const string GateRunningSql = "update tasks set gated = 1 where queue = @0 and state = 4 and not gated";
+    private const string LimitRunningSql = "update tasks set limited = 1 where queue = @0 and state = 4 and not limited";
 
-    private const string BuryLettersSql = "update tasks set delete_at = @1, dead = 0 where queue = @0 and dead and created_at < @2";
+    private const string DropDeadLettersSql = "update tasks set delete_at = @1, dead = 0 where queue = @0 and dead and created_at < @2";
 
-    private const string ThreadsSql = "select distinct thread_id from tasks where queue = @0 and thread_id is not null and state in (3, 7)";
+    private const string OrderingKeysSql = "select distinct ordering_key from tasks where queue = @0 and ordering_key is not null and "
+        + "state in (3, 7)";
 
-    private const string FillBucketSql = "update queue_gates set bucket_base = 0 where queue = @0";
+    private const string FillBucketSql = "update queue_limits set bucket_base = 0 where queue = @0";
 
     private const string ForgetCountsSql = "delete from queue_counts where queue = @0";
 
     private const string StatsSql =
         """
         select
-            (select count(*) from tasks where queue = @0 and state in (3, 7) and not held)
-                + (select count(*) from tasks where queue = @0 and thread_id is not null and state in (3, 7) and held),
+            (select count(*) from tasks where queue = @0 and state in (3, 7) and not blocked)
+                + (select count(*) from tasks where queue = @0 and ordering_key is not null and state in (3, 7) and blocked),
             (select count(*) from tasks where queue = @0 and state = 4),
             (select count(*) from tasks where queue = @0 and dead and not coalesce(delete_at <= @1, 0)),
             (select coalesce(sum(count), 0) from queue_counts where queue = @0 and type = 3),
             (select coalesce(sum(count), 0) from queue_counts where queue = @0 and type = 7),
-            (select min(due_at) from tasks where queue = @0 and state in (3, 7) and not held and due_at <= @1 and (expires_at is null or expires_at > @1))
+            (select min(due_at) from tasks where queue = @0 and state in (3, 7) and not blocked and due_at <= @1
+                and (expires_at is null or expires_at > @1))
         """;
 
     private const string RemoveEventsSql = "delete from task_events where task_id = @0";
@@ -38,35 +40,36 @@ internal sealed partial class SqliteTaskStore
     // Not by the queue alone: no index has finished tasks by their queue, and the partial ones only serve their own condition.
     private const string WaitingIds =
         """
-        select id from tasks where queue = @0 and state in (3, 7) and not held
-            union all select id from tasks where queue = @0 and thread_id is not null and state in (3, 7)
+        select id from tasks where queue = @0 and state in (3, 7) and not blocked
+            union all select id from tasks where queue = @0 and ordering_key is not null and state in (3, 7)
         """;
 
     private const string LiveIds = $"{WaitingIds} union all select id from tasks where queue = @0 and state = 4";
 
-    // Threads end with the queue that they are pushed to: the broker has no such order.
+    // Ordering keys end where the queue becomes a push queue: the broker has no such order.
     private const string AdoptSql =
         $"""
-        update tasks set push = 1, dispatch_at = due_at, thread_id = null, held = 0
+        update tasks set push = 1, dispatch_at = due_at, ordering_key = null, blocked = 0
         where not push and state in (3, 7) and id in ({WaitingIds})
         """;
 
     private const string RearmSql =
         """
         update tasks set dispatch_at = max(due_at, @1)
-        where queue = @0 and state in (3, 7) and not held and push and dispatch_at is null
+        where queue = @0 and state in (3, 7) and not blocked and push and dispatch_at is null
         """;
 
     private static readonly string CancelAllSql =
         $"""
-        update tasks set state = {TaskStates.Cancelled}, finished_at = @1, delete_at = case when batch_id is null then @1 end, lease_until = null, dispatch_at = null, held = 0, gated = 0
+        update tasks set state = {TaskStates.Cancelled}, finished_at = @1, delete_at = case when batch_id is null
+            then @1 end, lease_until = null, dispatch_at = null, blocked = 0, limited = 0
         where state in (3, 4, 7) and created_at < @2 and id in ({LiveIds})
         """;
 
     private static readonly string CancelledEventsSql =
         $"""
-        insert into task_events (stream, task_id, type, queue, level, attempt, worker, at, dispatch, frees)
-        select {Stream}, id, {(int)TaskEventType.Cancelled}, queue, level, attempt, worker, @1, 0, 0
+        insert into task_events (stream, task_id, type, queue, tier, attempt, worker, at, dispatch, frees)
+        select {Stream}, id, {(int)TaskEventType.Cancelled}, queue, tier, attempt, worker, @1, 0, 0
         from tasks where state in (3, 4, 7) and created_at < @2 and id in ({LiveIds})
         """;
 
@@ -80,10 +83,10 @@ internal sealed partial class SqliteTaskStore
 
     public Task AdoptAsync(string queue) => UseAsync(() => Execute(AdoptSql, queue), write: true);
 
-    public Task GateAsync(string queue) =>
+    public Task ApplyLimitsAsync(string queue) =>
         UseAsync(
-            () => Execute(AddGateSql, queue)
-                + Execute(GateRunningSql, queue),
+            () => Execute(AddLimitSql, queue)
+                + Execute(LimitRunningSql, queue),
             write: true);
 
     public Task RearmAsync(string queue, DateTime now) => UseAsync(() => Execute(RearmSql, queue, Micros.FromTime(now)), write: true);
@@ -96,9 +99,9 @@ internal sealed partial class SqliteTaskStore
                 if (events != EventPolicy.None)
                     Execute(CancelledEventsSql, queue, at, before);
                 var cancelled = Execute(CancelAllSql, queue, at, before);
-                Execute(BuryLettersSql, queue, at, before);
-                var threads = Query(ThreadsSql, r => new OrderingKey(queue, r.GetString(0)), queue);
-                Elect(threads);
+                Execute(DropDeadLettersSql, queue, at, before);
+                var orderingKeys = Query(OrderingKeysSql, r => new OrderingKey(queue, r.GetString(0)), queue);
+                Promote(orderingKeys);
                 if (acceptedBefore is not null)
                     return cancelled;
                 Execute(FillBucketSql, queue);
@@ -110,7 +113,8 @@ internal sealed partial class SqliteTaskStore
     public Task<QueueStats> StatsAsync(string queue, DateTime now) =>
         UseAsync(
             () => Query(StatsSql,
-                r => new QueueStats(r.GetInt64(0), r.GetInt64(1), r.GetInt64(2), r.GetInt64(3), r.GetInt64(4), ToTime(r.IsDBNull(5) ? null : r.GetInt64(5))),
+                r => new QueueStats(r.GetInt64(0), r.GetInt64(1), r.GetInt64(2), r.GetInt64(3), r.GetInt64(4),
+                    ToTime(r.IsDBNull(5) ? null : r.GetInt64(5))),
                 queue, Micros.FromTime(now))[0],
             write: false);
 
@@ -118,7 +122,8 @@ internal sealed partial class SqliteTaskStore
         UseAsync(
             () =>
             {
-                var gone = Query(RemoveSql, r => (Id: r.GetString(0), Queue: r.GetString(1), Dead: r.GetBoolean(2)), Micros.FromTime(now), max);
+                var gone = Query(RemoveSql, r =>
+                    (Id: r.GetString(0), Queue: r.GetString(1), Dead: r.GetBoolean(2)), Micros.FromTime(now), max);
                 foreach (var task in gone)
                 {
                     Execute(RemoveEventsSql, task.Id);
@@ -126,7 +131,8 @@ internal sealed partial class SqliteTaskStore
                 }
 
                 // A letter past its retention counts as expired (moab.md 4).
-                Append([.. gone.Where(t => t.Dead).Select(t => new TaskEvent { Queue = t.Queue, Type = TaskEventType.Expired, IsWritten = false })]);
+                Append([.. gone.Where(t => t.Dead)
+                    .Select(t => new TaskEvent { Queue = t.Queue, Type = TaskEventType.Expired, IsWritten = false })]);
                 return gone.Count;
             },
             write: true);

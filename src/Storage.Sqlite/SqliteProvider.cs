@@ -17,16 +17,19 @@ public sealed class SqliteProvider : IStorageProvider
     public DatabaseProvider Provider => DatabaseProvider.Sqlite;
 
     /// <inheritdoc />
-    public string Describe(string connectionString) => $"SQLite file {Path.GetFullPath(new SqliteConnectionStringBuilder(connectionString).DataSource)}";
+    public string Describe(string connectionString) =>
+        $"SQLite file {Path.GetFullPath(new SqliteConnectionStringBuilder(connectionString).DataSource)}";
 
     /// <inheritdoc />
     public void AddStorage(IServiceCollection services, string connectionString)
     {
         StorageFaults.Use(new SqliteFaultClassifier());
-        services.AddSingleton(new LocalDatabaseFolder(Path.ChangeExtension(new SqliteConnectionStringBuilder(connectionString).DataSource, null) + "-files"));
-        services.AddPooledDbContextFactory<SqliteTaskDbContext>(o => o.UseSqlite(connectionString).AddInterceptors(EncryptedEntities.Instance));
+        services.AddSingleton(new LocalDatabaseFolder(Path.ChangeExtension(new SqliteConnectionStringBuilder(connectionString)
+            .DataSource, null) + "-files"));
+        services.AddPooledDbContextFactory<SqliteTaskDbContext>(o =>
+            o.UseSqlite(connectionString).AddInterceptors(EncryptedEntities.Instance));
         StorageRegistration.AddStore<SqliteTaskDbContext, SqliteTaskStore>(services, _ => new SqliteTaskStore(connectionString));
-        services.AddSingleton(new GroupCommitOptions(Lanes: 1));
+        services.AddSingleton(new GroupCommitOptions(Partitions: 1));
     }
 
     /// <summary>Nobody else uses the file: there is nothing to wait for.</summary>

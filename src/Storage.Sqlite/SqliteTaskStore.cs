@@ -9,13 +9,14 @@ namespace TaskQueue.Storage.Sqlite;
 
 /// <summary>
 /// The store on SQLite: one connection, used by one caller at a time. The database has a single writer anyway, and
-/// waiting for our own gate is fair, where waiting for SQLite's lock is a poll. So one event stream is enough.
+/// waiting for our own lock is fair, where waiting for SQLite's is a poll. So one partition is enough.
 /// </summary>
-internal sealed partial class SqliteTaskStore(string connectionString) : ITaskStore, IQueueStore, ICallbackStore, IBacklogStore, IAsyncDisposable
+internal sealed partial class SqliteTaskStore(string connectionString)
+    : ITaskStore, IQueueStore, ICallbackStore, IBacklogStore, IAsyncDisposable
 {
     private const int Stream = 0;
 
-    private readonly SemaphoreSlim _gate = new(1);
+    private readonly SemaphoreSlim _lock = new(1);
     private readonly Dictionary<string, SqliteCommand> _prepared = [];
     private SqliteConnection? _connection;
     private bool _disposed;
@@ -28,18 +29,18 @@ internal sealed partial class SqliteTaskStore(string connectionString) : ITaskSt
         if (_disposed)
             return; // the container knows the store under more than one interface
         _disposed = true;
-        await _gate.WaitAsync();
+        await _lock.WaitAsync();
         foreach (var command in _prepared.Values)
             await command.DisposeAsync();
         if (_connection is not null)
             await _connection.DisposeAsync();
-        _gate.Dispose();
+        _lock.Dispose();
     }
 
     /// <summary>Runs work on the connection; with <paramref name="write"/> in a transaction that commits at its end.</summary>
     private async Task<T> UseAsync<T>(Func<T> work, bool write)
     {
-        await _gate.WaitAsync();
+        await _lock.WaitAsync();
         try
         {
             Open();
@@ -57,7 +58,7 @@ internal sealed partial class SqliteTaskStore(string connectionString) : ITaskSt
         }
         finally
         {
-            _gate.Release();
+            _lock.Release();
         }
     }
 

@@ -24,7 +24,8 @@ internal sealed partial class SqliteTaskStore
     {
         var (column, condition) = SweepColumn(sweep);
         return UseAsync<IReadOnlyList<Guid>>(
-            () => Query($"select id from tasks where {condition} and {column} <= @0 order by {column} limit @1", r => r.GetGuid(0), Micros.FromTime(now), max),
+            () => Query($"select id from tasks where {condition} and {column} <= @0 order by {column} limit @1", r =>
+                r.GetGuid(0), Micros.FromTime(now), max),
             write: false);
     }
 
@@ -32,7 +33,8 @@ internal sealed partial class SqliteTaskStore
     {
         var (column, condition) = SweepColumn(sweep);
         return UseAsync(
-            () => ToTime(Query($"select {column} from tasks where {condition} order by {column} limit 1", r => (long?)r.GetInt64(0)).SingleOrDefault()),
+            () => ToTime(Query($"select {column} from tasks where {condition} order by {column} limit 1", r => (long?)r.GetInt64(0))
+                .SingleOrDefault()),
             write: false);
     }
 

@@ -40,9 +40,9 @@ internal static class CommonTables
         });
         model.Entity<QueueLock>(e =>
         {
-            e.ToTable("queue_locks").HasKey(x => new { x.Queue, x.Level });
+            e.ToTable("queue_locks").HasKey(x => new { x.Queue, x.Tier });
             e.Property(x => x.Queue).HasColumnName("queue").HasMaxLength(128);
-            e.Property(x => x.Level).HasColumnName("level");
+            e.Property(x => x.Tier).HasColumnName("tier");
             e.Property(x => x.TaskId).HasColumnName("task_id");
             e.Property(x => x.Attempt).HasColumnName("attempt");
             e.Property(x => x.Until).HasColumnName("until");
@@ -88,7 +88,7 @@ internal static class CommonTables
         e.Property(x => x.CorrelationId).HasColumnName("id").ValueGeneratedNever();
         e.Property(x => x.State).HasColumnName("state");
         e.Property(x => x.Queue).HasColumnName("queue").HasMaxLength(128);
-        e.Property(x => x.Level).HasColumnName("level");
+        e.Property(x => x.Tier).HasColumnName("tier");
         e.Property(x => x.Endpoint).HasColumnName("endpoint").HasMaxLength(256);
         e.Property(x => x.CompletionWindow).HasColumnName("completion_window").HasMaxLength(16);
         e.Property(x => x.InputFileId).HasColumnName("input_file_id").HasMaxLength(64);
@@ -120,7 +120,7 @@ internal static class CommonTables
 }
 
 /// <summary>
-/// A row of table <c>queue_locks</c>: the task that a sequential take handed out last. It locks its queue and level while
+/// A row of table <c>queue_locks</c>: the task that a sequential take handed out last. It locks its queue and tier while
 /// that attempt runs, at most until a safety limit; so nothing has to release it.
 /// </summary>
 public sealed class QueueLock
@@ -129,7 +129,7 @@ public sealed class QueueLock
     public string Queue { get; set; } = "";
 
     /// <summary>Level.</summary>
-    public int Level { get; set; }
+    public int Tier { get; set; }
 
     /// <summary>Who has it.</summary>
     public Guid TaskId { get; set; }

@@ -29,7 +29,8 @@ public sealed record DatabaseAddress(DatabaseProvider Provider, string Connectio
     {
         try
         {
-            var address = new DatabaseAddress(provider is { Length: > 0 } ? ParseProvider(provider) : Guess(connectionString), connectionString);
+            var address = new DatabaseAddress(provider is { Length: > 0 } ? ParseProvider(provider)
+                : Guess(connectionString), connectionString);
             _ = address.ToString(); // the provider's own parser has a look
             return address;
         }
@@ -60,6 +61,7 @@ public sealed record DatabaseAddress(DatabaseProvider Provider, string Connectio
             return DatabaseProvider.SqlServer;
         if (keys.ContainsKey("Data Source") || keys.ContainsKey("DataSource") || keys.ContainsKey("Filename"))
             return DatabaseProvider.Sqlite;
-        throw new FormatException("ConnectionStrings:TaskQueue must begin with Data Source=… (SQLite), Host=… (PostgreSQL) or Server=… (SQL Server).");
+        throw new FormatException("ConnectionStrings:TaskQueue must begin with Data Source=… (SQLite), Host=… (PostgreSQL) or Server=… "
+            + "(SQL Server).");
     }
 }

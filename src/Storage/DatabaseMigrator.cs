@@ -43,5 +43,8 @@ public sealed class DatabaseMigrator(IDbContextFactory<TaskDbContext> databases,
     }
 }
 
-/// <summary>The database has another history than this program's: it belongs to a version that was never released, or to another program.</summary>
-public sealed class UnknownDatabaseException() : Exception("it has migrations of another program or of a version that was never released; name an empty database");
+/// <summary>
+/// The database has another history than this program's: it belongs to a version that was never released, or to another program.
+/// </summary>
+public sealed class UnknownDatabaseException()
+    : Exception("it has migrations of another program or of a version that was never released; name an empty database");

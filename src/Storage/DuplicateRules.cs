@@ -23,7 +23,8 @@ internal static class DuplicateRules
     /// <returns>Null where the holder of a key has ended meanwhile.</returns>
     /// <exception cref="TaskIdConflictException">An id is another tenant's, or that of a deleted task.</exception>
     public static List<SubmitResult>? Answer(
-        IReadOnlyList<NewTask> tasks, HashSet<Guid> inserted, IReadOnlyDictionary<Guid, TakenId> taken, Dictionary<(string Queue, string Key), TaskState> holders)
+        IReadOnlyList<NewTask> tasks, HashSet<Guid> inserted, IReadOnlyDictionary<Guid, TakenId> taken,
+            Dictionary<(string Queue, string Key), TaskState> holders)
     {
         var answers = new List<SubmitResult>(tasks.Count);
         var seen = new HashSet<Guid>(tasks.Count);
@@ -48,7 +49,7 @@ internal static class DuplicateRules
 
     private static SubmitResult Accept(TaskState task, Dictionary<(string Queue, string Key), TaskState> holders)
     {
-        task.Record(TaskEventType.Submitted, task.CreatedAt, dispatch: task.DispatchAt > task.DueAt, frees: task.ThreadId is not null);
+        task.Record(TaskEventType.Submitted, task.CreatedAt, dispatch: task.DispatchAt > task.DueAt, frees: task.OrderingKey is not null);
         if (task.DedupeKey is { } key)
             holders[(task.Queue, key)] = task; // a later one of the same list may change it
         return new SubmitResult(task.CorrelationId, SubmitStatus.Accepted, task);
@@ -72,7 +73,7 @@ internal static class DuplicateRules
 
         if (overwrite.HasFlag(OverwriteFields.ExpiresAt))
             holder.ExpiresAt = task.ExpiresAt;
-        holder.Record(TaskEventType.Overwritten, task.CreatedAt, frees: holder.ThreadId is not null);
+        holder.Record(TaskEventType.Overwritten, task.CreatedAt, frees: holder.OrderingKey is not null);
         return new SubmitResult(holder.CorrelationId, SubmitStatus.Overwritten, holder);
     }
 }

@@ -14,7 +14,7 @@ internal static class EventReader
         TaskId = StoredValue.Id(r, 2),
         Type = (TaskEventType)r.GetInt32(3),
         Queue = r.GetString(4),
-        Level = r.GetInt32(5),
+        Tier = r.GetInt32(5),
         Attempt = r.GetInt32(6),
         Worker = r.IsDBNull(7) ? null : r.GetString(7),
         Error = r.IsDBNull(8) ? null : r.GetString(8),
@@ -30,7 +30,8 @@ internal static class EventReader
     /// </summary>
     public static List<TaskEvent> Complete(List<TaskEvent> events, int max)
     {
-        var cut = events.GroupBy(e => e.Stream).Where(g => g.Count() >= max).Select(g => g.Max(e => e.Id)).DefaultIfEmpty(long.MaxValue).Min();
+        var cut = events.GroupBy(e => e.Stream).Where(g => g.Count() >= max).Select(g => g.Max(e => e.Id))
+            .DefaultIfEmpty(long.MaxValue).Min();
         if (cut != long.MaxValue)
             events.RemoveAll(e => e.Id > cut);
         return events;

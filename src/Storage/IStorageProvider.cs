@@ -3,7 +3,9 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace TaskQueue.Storage;
 
-/// <summary>One database: its model, its statements and its driver. The host registers those it has with <see cref="StorageProviders"/>.</summary>
+/// <summary>
+/// One database: its model, its statements and its driver. The host registers those it has with <see cref="StorageProviders"/>.
+/// </summary>
 public interface IStorageProvider
 {
     /// <summary>Which database.</summary>

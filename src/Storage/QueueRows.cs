@@ -3,7 +3,7 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Storage;
 
 /// <summary>
-/// A row of table <c>queue_gates</c>, for each queue with limits. Claims lock it first, so that what they count stays true
+/// A row of table <c>queue_limits</c>, for each queue with limits. Claims lock it first, so that what they count stays true
 /// until they commit.
 /// </summary>
 public sealed class QueueLimitRow
@@ -19,7 +19,7 @@ public sealed class QueueLimitRow
 }
 
 /// <summary>
-/// A row of table <c>queue_counts</c>: how many tasks of a queue and level ended so. A row a stream, which only the holder of the
+/// A row of table <c>queue_counts</c>: how many tasks of a queue and tier ended so. A row a stream, which only the holder of the
 /// stream's lock changes, so that nobody waits for a counter.
 /// </summary>
 public sealed class QueueCount
@@ -28,7 +28,7 @@ public sealed class QueueCount
     public string Queue { get; set; } = "";
 
     /// <summary>Level of the tasks.</summary>
-    public int Level { get; set; }
+    public int Tier { get; set; }
 
     /// <summary>The stream that the transactions held.</summary>
     public int Stream { get; set; }

@@ -17,5 +17,7 @@ public static class StorageProviders
     /// <summary>The provider of a database.</summary>
     /// <exception cref="FormatException">The host has none.</exception>
     public static IStorageProvider Of(DatabaseProvider provider) =>
-        Registered.GetValueOrDefault(provider) ?? throw new FormatException($"ConnectionStrings:TaskQueue names a database of {provider}, which this program does not support.");
+        Registered.GetValueOrDefault(provider)
+            ?? throw new FormatException($"ConnectionStrings:TaskQueue names a database of {provider}, which this program does not "
+                + "support.");
 }

@@ -16,13 +16,13 @@ internal abstract class TaskColumn(string name, bool changes, bool bulky)
         new TaskColumn<Guid>("id", t => t.CorrelationId, (t, v) => t.CorrelationId = v),
         new TaskColumn<int>("state", t => t.State, (t, v) => t.State = v, changes: true),
         new TaskColumn<string>("queue", t => t.Queue, (t, v) => t.Queue = v),
-        new TaskColumn<int>("level", t => t.Level, (t, v) => t.Level = v),
+        new TaskColumn<int>("tier", t => t.Tier, (t, v) => t.Tier = v),
         new TaskColumn<int>("priority", t => (int)t.Priority, (t, v) => t.Priority = (Priority)v),
         new TaskColumn<bool>("push", t => t.Push, (t, v) => t.Push = v),
         new TaskColumn<string?>("name", t => t.Name, (t, v) => t.Name = v),
         new TaskColumn<string?>("dedupe_key", t => t.DedupeKey, (t, v) => t.DedupeKey = v),
-        new TaskColumn<string?>("thread_id", t => t.ThreadId, (t, v) => t.ThreadId = v),
-        new TaskColumn<bool>("held", t => t.Held, (t, v) => t.Held = v, changes: true),
+        new TaskColumn<string?>("ordering_key", t => t.OrderingKey, (t, v) => t.OrderingKey = v),
+        new TaskColumn<bool>("blocked", t => t.Blocked, (t, v) => t.Blocked = v, changes: true),
         new TaskColumn<string>("payload", t => t.Payload, (t, v) => t.Payload = v, bulky: true),
         new TaskColumn<string?>("headers", t => t.Headers, (t, v) => t.Headers = v, bulky: true),
         new TaskColumn<string?>("result", t => t.Result, (t, v) => t.Result = v, changes: true),
@@ -41,7 +41,7 @@ internal abstract class TaskColumn(string name, bool changes, bool bulky)
         new TaskColumn<DateTime?>("expires_at", t => t.ExpiresAt, (t, v) => t.ExpiresAt = v, changes: true),
         new TaskColumn<DateTime?>("started_at", t => t.StartedAt, (t, v) => t.StartedAt = v, changes: true),
         new TaskColumn<DateTime?>("finished_at", t => t.FinishedAt, (t, v) => t.FinishedAt = v, changes: true),
-        new TaskColumn<bool>("gated", t => t.Gated, (t, v) => t.Gated = v, changes: true),
+        new TaskColumn<bool>("limited", t => t.Limited, (t, v) => t.Limited = v, changes: true),
         new TaskColumn<bool>("dead", t => t.Dead, (t, v) => t.Dead = v, changes: true),
         new TaskColumn<DateTime?>("delete_at", t => t.DeleteAt, (t, v) => t.DeleteAt = v, changes: true),
         new TaskColumn<DateTime?>("dispatch_at", t => t.DispatchAt, (t, v) => t.DispatchAt = v, changes: true),
@@ -85,7 +85,8 @@ internal abstract class TaskColumn(string name, bool changes, bool bulky)
     public abstract object? Value(TaskState task);
 
     /// <summary>The names of columns, each behind a prefix, with commas between.</summary>
-    public static string List(IEnumerable<TaskColumn> columns, string prefix = "") => string.Join(", ", columns.Select(c => prefix + c.Name));
+    public static string List(IEnumerable<TaskColumn> columns, string prefix = "") =>
+        string.Join(", ", columns.Select(c => prefix + c.Name));
 
     /// <summary>A task read from a row that begins with these columns.</summary>
     public static TaskState ReadRow(TaskColumn[] columns, DbDataReader reader)

@@ -68,7 +68,7 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
         modelBuilder.Entity<TaskEvent>(MapEvents);
         modelBuilder.Entity<QueueLimitRow>(e =>
         {
-            e.ToTable("queue_gates").HasKey(x => x.Queue);
+            e.ToTable("queue_limits").HasKey(x => x.Queue);
             e.Property(x => x.Queue).HasColumnName("queue").HasMaxLength(128);
             e.Property(x => x.BucketBase).HasColumnName("bucket_base");
         });
@@ -77,9 +77,9 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
         TextSize.Map(modelBuilder, Database.ProviderName);
         modelBuilder.Entity<QueueCount>(e =>
         {
-            e.ToTable("queue_counts").HasKey(x => new { x.Queue, x.Level, x.Stream, x.Type });
+            e.ToTable("queue_counts").HasKey(x => new { x.Queue, x.Tier, x.Stream, x.Type });
             e.Property(x => x.Queue).HasColumnName("queue").HasMaxLength(128);
-            e.Property(x => x.Level).HasColumnName("level");
+            e.Property(x => x.Tier).HasColumnName("tier");
             e.Property(x => x.Stream).HasColumnName("stream");
             e.Property(x => x.Type).HasColumnName("type");
             e.Property(x => x.Count).HasColumnName("count");
@@ -102,13 +102,13 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
         e.Property(x => x.CorrelationId).HasColumnName("id").ValueGeneratedNever();
         e.Property(x => x.State).HasColumnName("state");
         e.Property(x => x.Queue).HasColumnName("queue").HasMaxLength(128);
-        e.Property(x => x.Level).HasColumnName("level");
+        e.Property(x => x.Tier).HasColumnName("tier");
         e.Property(x => x.Priority).HasColumnName("priority");
         e.Property(x => x.Push).HasColumnName("push");
         e.Property(x => x.Name).HasColumnName("name").HasMaxLength(256);
         e.Property(x => x.DedupeKey).HasColumnName("dedupe_key").HasMaxLength(StoredKeyLength);
-        e.Property(x => x.ThreadId).HasColumnName("thread_id").HasMaxLength(StoredKeyLength);
-        e.Property(x => x.Held).HasColumnName("held");
+        e.Property(x => x.OrderingKey).HasColumnName("ordering_key").HasMaxLength(StoredKeyLength);
+        e.Property(x => x.Blocked).HasColumnName("blocked");
         e.Property(x => x.Payload).HasColumnName("payload");
         e.Property(x => x.Headers).HasColumnName("headers");
         e.Property(x => x.Result).HasColumnName("result");
@@ -132,13 +132,14 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
         e.Property(x => x.BatchId).HasColumnName("batch_id");
         e.Property(x => x.Owner).HasColumnName("owner").HasMaxLength(128);
         e.Property(x => x.Progress).HasColumnName("progress");
-        e.Property(x => x.Gated).HasColumnName("gated");
+        e.Property(x => x.Limited).HasColumnName("limited");
         e.Property(x => x.Dead).HasColumnName("dead");
         e.Property(x => x.DeleteAt).HasColumnName("delete_at");
         e.Ignore(x => x.Events).Ignore(x => x.Settings).Ignore(x => x.RunAttempt).Ignore(x => x.ReplyTo);
 
         // Claims walk this index only, so their cost does not grow with finished tasks. Filters use the numbers of TaskStates.
-        e.HasIndex(x => new { x.Queue, x.Level, x.Priority, x.DueAt, x.CorrelationId }, "ix_tasks_claim").HasFilter("state in (3, 7) and not held");
+        e.HasIndex(x => new { x.Queue, x.Tier, x.Priority, x.DueAt, x.CorrelationId }, "ix_tasks_claim")
+            .HasFilter("state in (3, 7) and not blocked");
         e.HasIndex(x => x.DispatchAt, "ix_tasks_dispatch").HasFilter("dispatch_at is not null");
         e.HasIndex(x => x.LeaseUntil, "ix_tasks_lease").HasFilter("state = 4");
         e.HasIndex(x => x.ExpiresAt, "ix_tasks_expiry").HasFilter("state in (3, 7) and expires_at is not null");
@@ -148,23 +149,25 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
         e.HasIndex(x => new { x.Queue, x.FinishedAt, x.CorrelationId }, "ix_tasks_dead").HasFilter("dead");
         // For the lists of one owner.
         e.HasIndex(x => new { x.Owner, x.CorrelationId }, "ix_tasks_owner").HasFilter("owner is not null");
-        e.HasIndex(x => x.Queue, "ix_tasks_gated").HasFilter("state = 4 and gated");
+        e.HasIndex(x => x.Queue, "ix_tasks_limited").HasFilter("state = 4 and limited");
 
         // The tasks of a batch in the order of its lines, and those that it waits for.
         e.HasIndex(x => new { x.BatchId, x.CorrelationId }, "ix_tasks_batch").HasFilter("batch_id is not null");
         e.HasIndex(x => x.BatchId, "ix_tasks_batch_live").HasFilter("batch_id is not null and state in (3, 4, 7)");
 
-        // At most one holder of a key, and of the turn in a thread, whoever writes at the same time.
+        // At most one holder of a dedupe key, and one head of an ordering key, with concurrent writers too.
         e.HasIndex(x => new { x.Queue, x.DedupeKey }, DedupeIndex).IsUnique().HasFilter("dedupe_key is not null and state in (3, 4, 7)");
-        e.HasIndex(x => new { x.Queue, x.ThreadId }, TurnIndex).IsUnique().HasFilter("thread_id is not null and not held and state in (3, 4, 7)");
-        e.HasIndex(x => new { x.Queue, x.ThreadId, x.DueAt, x.CorrelationId }, "ix_tasks_thread").HasFilter("thread_id is not null and state in (3, 7)");
+        e.HasIndex(x => new { x.Queue, x.OrderingKey }, HeadIndex).IsUnique()
+            .HasFilter("ordering_key is not null and not blocked and state in (3, 4, 7)");
+        e.HasIndex(x => new { x.Queue, x.OrderingKey, x.DueAt, x.CorrelationId }, "ix_tasks_ordering_key")
+            .HasFilter("ordering_key is not null and state in (3, 7)");
     }
 
     /// <summary>A key behind its tenant: see <see cref="TenantKey"/>.</summary>
     private const int StoredKeyLength = 256;
 
     internal const string DedupeIndex = "ix_tasks_dedupe";
-    internal const string TurnIndex = "ix_tasks_turn";
+    internal const string HeadIndex = "ix_tasks_head";
 
     private static void MapQueues(EntityTypeBuilder<QueueRecord> e)
     {
@@ -179,7 +182,8 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
         e.Property(x => x.CreatedAt).HasColumnName("created_at");
         e.Property(x => x.UpdatedAt).HasColumnName("updated_at");
         e.HasIndex(x => x.Name, "ix_queues_name").IsUnique();
-        e.HasData(new QueueRecord { Id = 1, Name = BuiltInQueues.Tasks, Delivery = Delivery.Push, CreatedAt = DateTime.UnixEpoch, UpdatedAt = DateTime.UnixEpoch });
+        e.HasData(new QueueRecord { Id = 1, Name = BuiltInQueues.Tasks, Delivery = Delivery.Push, CreatedAt = DateTime.UnixEpoch,
+            UpdatedAt = DateTime.UnixEpoch });
     }
 
     private static void MapSchedules(EntityTypeBuilder<ScheduleRecord> e)
@@ -207,7 +211,7 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
         e.Property(x => x.TaskId).HasColumnName("task_id");
         e.Property(x => x.Type).HasColumnName("type");
         e.Property(x => x.Queue).HasColumnName("queue").HasMaxLength(128);
-        e.Property(x => x.Level).HasColumnName("level");
+        e.Property(x => x.Tier).HasColumnName("tier");
         e.Property(x => x.Attempt).HasColumnName("attempt");
         e.Property(x => x.Worker).HasColumnName("worker");
         e.Property(x => x.Error).HasColumnName("error");

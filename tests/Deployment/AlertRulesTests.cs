@@ -11,7 +11,8 @@ public sealed partial class AlertRulesTests
 {
     private static readonly string[] Monitoring = ["deploy", "prometheus"];
 
-    private static List<JsonNode> Rules => [.. Yaml.ReadFile(Repository.FileAt([.. Monitoring, "alerts.yaml"])).All("groups").SelectMany(g => g.All("rules"))];
+    private static List<JsonNode> Rules =>
+        [.. Yaml.ReadFile(Repository.FileAt([.. Monitoring, "alerts.yaml"])).All("groups").SelectMany(g => g.All("rules"))];
 
     [Theory]
     [InlineData("check", "config", "prometheus.yml")]
@@ -26,7 +27,8 @@ public sealed partial class AlertRulesTests
     [Fact]
     public void Every_alert_is_seen_to_fire_and_to_be_silent()
     {
-        var cases = Yaml.ReadFile(Repository.FileAt([.. Monitoring, "alerts.test.yaml"])).All("tests").SelectMany(t => t.All("alert_rule_test")).ToList();
+        var cases = Yaml.ReadFile(Repository.FileAt([.. Monitoring, "alerts.test.yaml"])).All("tests")
+            .SelectMany(t => t.All("alert_rule_test")).ToList();
         var names = Rules.Select(r => r.Text("alert")).ToList();
 
         names.ShouldBeUnique();
@@ -37,7 +39,8 @@ public sealed partial class AlertRulesTests
     [Fact]
     public void Every_alert_says_what_it_is_and_where_to_read_on()
     {
-        var headings = Heading().Matches(File.ReadAllText(Repository.FileAt("docs", "operations.md"))).Select(m => m.Groups["text"].Value.ToLowerInvariant().Replace(":", "", StringComparison.Ordinal).Replace(' ', '-')).ToList();
+        var headings = Heading().Matches(File.ReadAllText(Repository.FileAt("docs", "operations.md")))
+            .Select(m => m.Groups["text"].Value.ToLowerInvariant().Replace(":", "", StringComparison.Ordinal).Replace(' ', '-')).ToList();
 
         Rules.ShouldAllBe(r => r.Text("labels.severity") == "critical" || r.Text("labels.severity") == "warning");
         Rules.ShouldAllBe(r => r.Text("annotations.summary") != null && r.Text("annotations.description") != null);
@@ -54,11 +57,15 @@ public sealed partial class AlertRulesTests
 
         panels.Select(p => p.Whole("id")).ShouldBeUnique();
         panels.ShouldAllBe(p => p.Whole("gridPos.x") + p.Whole("gridPos.w") <= 24);
-        panels.Where(p => p.Text("type") != "row").ShouldAllBe(p => p.All("targets").Any() && p.All("targets").All(t => t.Text("datasource.uid") == "${datasource}"));
+        panels.Where(p => p.Text("type") != "row")
+            .ShouldAllBe(p => p.All("targets").Any() && p.All("targets").All(t => t.Text("datasource.uid") == "${datasource}"));
         var variables = dashboard.All("templating.list").Select(v => v.Text("name")!).ToHashSet();
-        Variable().Matches(dashboard.At("panels")!.ToJsonString()).Select(m => m.Groups["name"].Value).Where(n => !n.StartsWith("__", StringComparison.Ordinal)).Distinct().ShouldBe(variables, ignoreOrder: true);
-        var volume = Deployed.Compose.All("services.grafana.volumes").Select(v => v.ToString().Split(':')).Single(v => v[0] == "./deploy/grafana/taskqueue.json")[1];
-        var provider = Yaml.ReadFile(Repository.FileAt("deploy", "grafana", "provisioning", "dashboards", "taskqueue.yaml")).All("providers").ShouldHaveSingleItem();
+        Variable().Matches(dashboard.At("panels")!.ToJsonString()).Select(m => m.Groups["name"].Value)
+            .Where(n => !n.StartsWith("__", StringComparison.Ordinal)).Distinct().ShouldBe(variables, ignoreOrder: true);
+        var volume = Deployed.Compose.All("services.grafana.volumes").Select(v => v.ToString().Split(':'))
+            .Single(v => v[0] == "./deploy/grafana/taskqueue.json")[1];
+        var provider = Yaml.ReadFile(Repository.FileAt("deploy", "grafana", "provisioning", "dashboards", "taskqueue.yaml"))
+            .All("providers").ShouldHaveSingleItem();
         provider.Text("options.path").ShouldBe(Path.GetDirectoryName(volume));
         Deployed.Compose.Text("services.grafana.environment.GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH").ShouldBe(volume);
     }

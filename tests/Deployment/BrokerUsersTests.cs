@@ -18,7 +18,8 @@ public sealed class BrokerUsersTests
     [Fact]
     public async Task Every_role_connects_with_a_user_of_its_own_and_its_password()
     {
-        var dev = Yaml.ReadFile(Repository.FileAt("k8s", "overlays", "dev", "kustomization.yaml")).All("secretGenerator").SelectMany(s => s.All("literals")).Select(l => l.ToString());
+        var dev = Yaml.ReadFile(Repository.FileAt("k8s", "overlays", "dev", "kustomization.yaml")).All("secretGenerator")
+            .SelectMany(s => s.All("literals")).Select(l => l.ToString());
         var addresses = Deployed.InCompose().Where(d => d.Arguments is not ["migrate"])
             .ToDictionary(d => $"compose {d.Arguments[1]}", d => new Uri(d.Environment["ConnectionStrings__RabbitMq"]));
         foreach (var literal in dev.Where(l => l.StartsWith("rabbitmq-", StringComparison.Ordinal)).Select(l => l.Split('=', 2)))
@@ -59,7 +60,8 @@ public sealed class BrokerUsersTests
     [InlineData("taskqueue-submit")]
     [InlineData("shop")]
     public void What_users_can_fill_without_an_end_is_bounded_and_nothing_else(string queue, params string[] bounds) =>
-        Definitions.All("policies").Where(p => Regex.IsMatch(queue, p.Text("pattern")!, RegexOptions.None, TimeSpan.FromSeconds(1))).SelectMany(p => p["definition"]!.AsObject().Select(d => d.Key)).Except(["overflow"])
+        Definitions.All("policies").Where(p => Regex.IsMatch(queue, p.Text("pattern")!, RegexOptions.None, TimeSpan.FromSeconds(1)))
+            .SelectMany(p => p["definition"]!.AsObject().Select(d => d.Key)).Except(["overflow"])
             .ShouldBe(bounds, ignoreOrder: true);
 
     [Theory]
@@ -73,7 +75,8 @@ public sealed class BrokerUsersTests
     {
         foreach (var user in Definitions.All("users").Select(u => u.Text("name")!))
             HashMatches(user, $"{user}-dev").ShouldBeTrue(user);
-        Definitions.All("users").ShouldAllBe(u => u.Text("password") == null && u.Text("hashing_algorithm") == "rabbit_password_hashing_sha256");
+        Definitions.All("users")
+            .ShouldAllBe(u => u.Text("password") == null && u.Text("hashing_algorithm") == "rabbit_password_hashing_sha256");
     }
 
     [Fact]
@@ -90,7 +93,8 @@ public sealed class BrokerUsersTests
         return (permission.Text("configure"), permission.Text("write"), permission.Text("read"));
     }
 
-    private static bool HashMatches(string user, string password) => Matches(Definitions.All("users").Single(u => u.Text("name") == user).Text("password_hash")!, password);
+    private static bool HashMatches(string user, string password) =>
+        Matches(Definitions.All("users").Single(u => u.Text("name") == user).Text("password_hash")!, password);
 
     private static bool Matches(string text, string password)
     {

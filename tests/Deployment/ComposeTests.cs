@@ -14,7 +14,8 @@ public sealed class ComposeTests
     public void One_of_each_role_starts_when_the_database_is_migrated_and_the_broker_answers()
     {
         var starts = Deployed.InCompose().ToList();
-        starts.Select(s => string.Join(' ', s.Arguments.Take(2))).ShouldBe(["migrate", "--roles api", "--roles scheduler", "--roles consumers"]);
+        starts.Select(s => string.Join(' ', s.Arguments.Take(2)))
+            .ShouldBe(["migrate", "--roles api", "--roles scheduler", "--roles consumers"]);
         starts.Select(s => s.Image).Distinct().ShouldHaveSingleItem();
         Services["migrate"].Text("depends_on.postgres.condition").ShouldBe("service_healthy");
         foreach (var (name, service) in Services.Where(s => s.Key.StartsWith("taskqueue-", StringComparison.Ordinal)))
@@ -31,20 +32,24 @@ public sealed class ComposeTests
     [Fact]
     public void Nothing_listens_beyond_this_machine_and_every_file_is_there()
     {
-        Services.SelectMany(s => s.Value.All("ports")).Select(p => p.ToString()).ShouldAllBe(p => p.StartsWith("127.0.0.1:", StringComparison.Ordinal));
-        var files = Services.SelectMany(s => s.Value.All("volumes")).Select(v => v.ToString().Split(':')[0]).Where(v => v.StartsWith("./", StringComparison.Ordinal))
+        Services.SelectMany(s => s.Value.All("ports")).Select(p => p.ToString())
+            .ShouldAllBe(p => p.StartsWith("127.0.0.1:", StringComparison.Ordinal));
+        var files = Services.SelectMany(s => s.Value.All("volumes")).Select(v => v.ToString().Split(':')[0])
+            .Where(v => v.StartsWith("./", StringComparison.Ordinal))
             .Concat(Deployed.Compose.At("secrets")!.AsObject().Select(s => s.Value.Text("file")!)).ToList();
 
         files.Count.ShouldBe(6);
         files.ShouldAllBe(f => Path.Exists(Repository.FileAt(f)));
-        var volumes = Services.SelectMany(s => s.Value.All("volumes")).Select(v => v.ToString().Split(':')[0]).Where(v => !v.StartsWith('.'));
+        var volumes = Services.SelectMany(s => s.Value.All("volumes")).Select(v => v.ToString().Split(':')[0])
+            .Where(v => !v.StartsWith('.'));
         volumes.ShouldBe(Deployed.Compose.At("volumes")!.AsObject().Select(v => v.Key), ignoreOrder: true);
     }
 
     [Fact]
     public void Who_is_depended_on_or_connected_to_is_a_service()
     {
-        foreach (var needed in Services.SelectMany(s => s.Value.At("depends_on") switch { JsonObject o => o.Select(m => m.Key), JsonArray a => a.Select(n => n!.ToString()), _ => [] }))
+        foreach (var needed in Services.SelectMany(s =>
+            s.Value.At("depends_on") switch { JsonObject o => o.Select(m => m.Key), JsonArray a => a.Select(n => n!.ToString()), _ => [] }))
             Services.ContainsKey(needed).ShouldBeTrue(needed);
         foreach (var start in Deployed.InCompose())
         {
@@ -53,7 +58,8 @@ public sealed class ComposeTests
                 new Uri(broker).Host.ShouldBe("rabbitmq");
         }
 
-        new Uri(Yaml.ReadFile(Repository.FileAt("deploy", "grafana", "provisioning", "datasources", "prometheus.yaml")).Text("datasources.0.url")!).Authority.ShouldBe("prometheus:9090");
+        new Uri(Yaml.ReadFile(Repository.FileAt("deploy", "grafana", "provisioning", "datasources", "prometheus.yaml"))
+            .Text("datasources.0.url")!).Authority.ShouldBe("prometheus:9090");
     }
 
     [Fact]
@@ -61,7 +67,8 @@ public sealed class ComposeTests
     {
         var jobs = Yaml.ReadFile(Repository.FileAt("deploy", "prometheus", "prometheus.yml")).All("scrape_configs").ToList();
 
-        jobs.Select(j => j.Text("job_name")).ShouldBe(Services.Select(s => s.Key).Where(k => k.StartsWith("taskqueue-", StringComparison.Ordinal)));
+        jobs.Select(j => j.Text("job_name"))
+            .ShouldBe(Services.Select(s => s.Key).Where(k => k.StartsWith("taskqueue-", StringComparison.Ordinal)));
         foreach (var job in jobs)
         {
             var target = job.All("dns_sd_configs").ShouldHaveSingleItem();
@@ -77,7 +84,8 @@ public sealed class ComposeTests
         {
             var given = int.Parse(Services[start.Where.Split(' ')[1]].Text("stop_grace_period")!.TrimEnd('s'));
             var environment = start.Environment.ToDictionary();
-            (ManifestPodTests.Seconds(environment, "TaskQueue__Drain__AnnounceSeconds") + ManifestPodTests.Seconds(environment, "TaskQueue__Drain__GraceSeconds") + ManifestPodTests.Margin)
+            (ManifestPodTests.Seconds(environment, "TaskQueue__Drain__AnnounceSeconds")
+                + ManifestPodTests.Seconds(environment, "TaskQueue__Drain__GraceSeconds") + ManifestPodTests.Margin)
                 .ShouldBeLessThanOrEqualTo(given, start.Where);
         }
     }

@@ -7,8 +7,10 @@ namespace TaskQueue.Tests.Deployment;
 /// <summary>What the consumers' account may do to pods, as the expressions of its policy decide it.</summary>
 public sealed class DeletionCostPolicyTests
 {
-    private const string Pod = """{"metadata": {"name": "own", "labels": {"a": "b"}, "annotations": {"k": "v"}}, "spec": {"containers": [{"image": "i"}]}}""";
-    private const string Account = "system:serviceaccount:taskqueue:taskqueue-consumers", OnlyMetadata = "nothing of its pod but", OnlyCost = "no other annotation", OnlyOwn = "no other pod", OnlyPatch = "only patch";
+    private const string Pod =
+        """{"metadata": {"name": "own", "labels": {"a": "b"}, "annotations": {"k": "v"}}, "spec": {"containers": [{"image": "i"}]}}""";
+    private const string Account = "system:serviceaccount:taskqueue:taskqueue-consumers", OnlyMetadata = "nothing of its pod but",
+        OnlyCost = "no other annotation", OnlyOwn = "no other pod", OnlyPatch = "only patch";
 
     [Theory]
     [InlineData("""{"annotations": {"k": "v", "controller.kubernetes.io/pod-deletion-cost": "5"}}""", null)]
@@ -20,7 +22,8 @@ public sealed class DeletionCostPolicyTests
     [InlineData("""{"labels": null}""", OnlyMetadata)]
     [InlineData("""{"finalizers": ["f"]}""", OnlyMetadata)]
     [InlineData("""{"ownerReferences": [{"kind": "Node"}]}""", OnlyMetadata)]
-    public async Task Of_its_own_pod_it_may_change_the_cost_alone(string metadata, string? refusal) => ShouldBe(await AskAsync(Changed(metadata)), refusal);
+    public async Task Of_its_own_pod_it_may_change_the_cost_alone(string metadata, string? refusal) =>
+        ShouldBe(await AskAsync(Changed(metadata)), refusal);
 
     [Fact]
     public async Task The_first_cost_of_a_pod_without_annotations_is_let_through()
@@ -45,7 +48,8 @@ public sealed class DeletionCostPolicyTests
     }
 
     [Fact]
-    public async Task It_is_about_no_other_account() => (await AskAsync(null, operation: "DELETE", user: "system:serviceaccount:kube-system:replicaset-controller")).ShouldBeNull();
+    public async Task It_is_about_no_other_account() =>
+        (await AskAsync(null, operation: "DELETE", user: "system:serviceaccount:kube-system:replicaset-controller")).ShouldBeNull();
 
     private static JsonNode Changed(string metadata)
     {
@@ -70,11 +74,13 @@ public sealed class DeletionCostPolicyTests
     }
 
     private static async Task<string[]?> AskAsync(
-        JsonNode? after, JsonNode? before = null, string name = "own", string user = Account, string operation = "UPDATE", string subResource = "",
+        JsonNode? after, JsonNode? before = null, string name = "own", string user = Account, string operation = "UPDATE",
+        string subResource = "",
         string extra = """{"authentication.kubernetes.io/pod-name": ["own"]}""")
     {
         var policy = (await Overlay.RenderAsync(Overlay.Production)).Find("ValidatingAdmissionPolicy", "taskqueue-deletion-cost");
         var request = new { userInfo = new { username = user, extra = JsonNode.Parse(extra) }, name, operation, subResource };
-        return (await NodeScript.RunAsync<string[]?[]>("policy.mjs", new { policy, requests = new[] { new { request, @object = after, oldObject = before ?? JsonNode.Parse(Pod) } } }))[0];
+        return (await NodeScript.RunAsync<string[]?[]>("policy.mjs",
+            new { policy, requests = new[] { new { request, @object = after, oldObject = before ?? JsonNode.Parse(Pod) } } }))[0];
     }
 }

@@ -8,7 +8,8 @@ namespace TaskQueue.Tests.Deployment;
 /// <param name="Image">The image.</param>
 /// <param name="Arguments">Arguments of the entry point.</param>
 /// <param name="Environment">Environment variables.</param>
-internal sealed record Deployed(string Where, string Image, IReadOnlyList<string> Arguments, IReadOnlyDictionary<string, string> Environment)
+internal sealed record Deployed(string Where, string Image, IReadOnlyList<string> Arguments,
+    IReadOnlyDictionary<string, string> Environment)
 {
     public static JsonNode Compose { get; } = Yaml.ReadFile(Repository.FileAt("compose.yaml"));
 
@@ -21,7 +22,8 @@ internal sealed record Deployed(string Where, string Image, IReadOnlyList<string
             var overlay = await Overlay.RenderAsync(name);
             all.AddRange(from pod in overlay.OwnPods
                          let container = pod.Pod.At("spec.containers.0")!
-                         select new Deployed($"{name}: {Overlay.NameOf(pod.Owner)}", container.Text("image")!, TextsOf(container, "args"), overlay.EnvironmentOf(container)));
+                         select new Deployed($"{name}: {Overlay.NameOf(pod.Owner)}", container.Text("image")!, TextsOf(container, "args"),
+                             overlay.EnvironmentOf(container)));
         }
 
         return all;
@@ -31,7 +33,8 @@ internal sealed record Deployed(string Where, string Image, IReadOnlyList<string
     public static IEnumerable<Deployed> InCompose() =>
         from service in Compose.At("services")!.AsObject()
         where service.Value.At("build") is not null
-        select new Deployed($"compose.yaml: {service.Key}", service.Value.Text("image")!, TextsOf(service.Value!, "command"), service.Value.Map("environment"));
+        select new Deployed($"compose.yaml: {service.Key}", service.Value.Text("image")!, TextsOf(service.Value!, "command"),
+            service.Value.Map("environment"));
 
     private static List<string> TextsOf(JsonNode container, string member) => [.. container.All(member).Select(a => a.ToString())];
 }

@@ -13,7 +13,8 @@ internal sealed partial class Dockerfile
     private Dockerfile(string text)
     {
         var joined = Continued().Replace(Comment().Replace(text, ""), " ");
-        _instructions = [.. joined.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(l => l.Split(' ', 2)).Select(p => (p[0], p[1].Trim()))];
+        _instructions = [.. joined.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
+            .Select(l => l.Split(' ', 2)).Select(p => (p[0], p[1].Trim()))];
     }
 
     /// <summary>The instructions of the last stage.</summary>
@@ -29,7 +30,8 @@ internal sealed partial class Dockerfile
 
     public int User => int.Parse(Last.Last(i => i.Name == "USER").Text.Split(':')[0], CultureInfo.InvariantCulture);
 
-    public IEnumerable<int> Ports => Last.Where(i => i.Name == "EXPOSE").SelectMany(i => i.Text.Split(' ')).Select(p => int.Parse(p, CultureInfo.InvariantCulture));
+    public IEnumerable<int> Ports =>
+        Last.Where(i => i.Name == "EXPOSE").SelectMany(i => i.Text.Split(' ')).Select(p => int.Parse(p, CultureInfo.InvariantCulture));
 
     public string[] EntryPoint => JsonSerializer.Deserialize<string[]>(Last.Single(i => i.Name == "ENTRYPOINT").Text)!;
 

@@ -31,10 +31,15 @@ public sealed class DockerfileTests
         var beforeRestore = Image.Copies.TakeWhile(c => c.Target != "src/").ToList();
         var projects = beforeRestore.SelectMany(c => c.Sources).Where(s => s.EndsWith(".csproj", StringComparison.Ordinal)).ToList();
 
-        projects.Order().ShouldBe(ProjectsOf(Repository.FileAt("src", "Api", "Api.csproj")).Select(p => Path.GetRelativePath(Repository.FileAt(), p)).Distinct().Order());
-        beforeRestore.Where(c => c.Sources[0].EndsWith(".csproj", StringComparison.Ordinal)).ShouldAllBe(c => c.Target == $"{Path.GetDirectoryName(c.Sources[0])}/");
-        string[] read = ["global.json", "nuget.config", ".config/dotnet-tools.json", "Directory.Build.props", "Directory.Packages.props", "Package.props", "BannedSymbols.txt", ".editorconfig"];
-        projects.Select(p => $"{Path.GetDirectoryName(p)}/packages.lock.json").Except(beforeRestore.SelectMany(c => c.Sources)).ShouldBeEmpty();
+        projects.Order()
+            .ShouldBe(ProjectsOf(Repository.FileAt("src", "Api", "Api.csproj")).Select(p => Path.GetRelativePath(Repository.FileAt(), p))
+                .Distinct().Order());
+        beforeRestore.Where(c => c.Sources[0].EndsWith(".csproj", StringComparison.Ordinal))
+            .ShouldAllBe(c => c.Target == $"{Path.GetDirectoryName(c.Sources[0])}/");
+        string[] read = ["global.json", "nuget.config", ".config/dotnet-tools.json", "Directory.Build.props", "Directory.Packages.props",
+            "Package.props", "BannedSymbols.txt", ".editorconfig"];
+        projects.Select(p => $"{Path.GetDirectoryName(p)}/packages.lock.json").Except(beforeRestore.SelectMany(c => c.Sources))
+            .ShouldBeEmpty();
         read.Except(beforeRestore.SelectMany(c => c.Sources)).ShouldBeEmpty();
         Image.Runs.ShouldContain(r => r.Contains("dotnet restore src/Api/Api.csproj --locked-mode", StringComparison.Ordinal));
     }
@@ -55,10 +60,14 @@ public sealed class DockerfileTests
     [Fact]
     public void Its_base_has_no_shell_but_the_time_zones_and_the_framework_of_the_program()
     {
-        var framework = XDocument.Load(Repository.FileAt("Directory.Build.props")).Descendants("TargetFramework").Single().Value["net".Length..];
-        Image.Images.ShouldBe([$"mcr.microsoft.com/dotnet/sdk:{framework}", $"mcr.microsoft.com/dotnet/aspnet:{framework}-noble-chiseled-extra"]);
+        var framework = XDocument.Load(Repository.FileAt("Directory.Build.props")).Descendants("TargetFramework").Single()
+            .Value["net".Length..];
+        Image.Images.ShouldBe([$"mcr.microsoft.com/dotnet/sdk:{framework}",
+            $"mcr.microsoft.com/dotnet/aspnet:{framework}-noble-chiseled-extra"]);
     }
 
     private static IEnumerable<string> ProjectsOf(string project) =>
-        XDocument.Load(project).Descendants("ProjectReference").Select(r => Path.GetFullPath(r.Attribute("Include")!.Value, Path.GetDirectoryName(project)!)).SelectMany(ProjectsOf).Prepend(project);
+        XDocument.Load(project).Descendants("ProjectReference")
+            .Select(r => Path.GetFullPath(r.Attribute("Include")!.Value, Path.GetDirectoryName(project)!)).SelectMany(ProjectsOf)
+            .Prepend(project);
 }

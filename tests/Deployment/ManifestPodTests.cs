@@ -70,12 +70,15 @@ public sealed class ManifestPodTests
             deployment.Text("spec.strategy.rollingUpdate.maxUnavailable").ShouldBe("0", role);
             deployment.Whole("spec.revisionHistoryLimit").ShouldBeGreaterThan(0, role);
             overlay.Find("PodDisruptionBudget", $"taskqueue-{role}");
-            deployment.All("spec.template.spec.topologySpreadConstraints").Select(c => c.Text("topologyKey")).ShouldBe(["topology.kubernetes.io/zone", "kubernetes.io/hostname"]);
+            deployment.All("spec.template.spec.topologySpreadConstraints").Select(c => c.Text("topologyKey"))
+                .ShouldBe(["topology.kubernetes.io/zone", "kubernetes.io/hostname"]);
             var container = deployment.At("spec.template.spec.containers.0");
             container.All("args").Select(a => a.ToString()).Take(2).ShouldBe(["--roles", role]);
             container.All("ports").Select(p => p.Text("name")).ShouldBe(["http", "operations"]);
-            foreach (var (probe, path) in new[] { ("startupProbe", "/health/live"), ("livenessProbe", "/health/live"), ("readinessProbe", "/health/ready") })
-                (container.Text($"{probe}.httpGet.path"), container.Text($"{probe}.httpGet.port")).ShouldBe((path, "operations"), $"{probe} of {role}");
+            foreach (var (probe, path) in new[] { ("startupProbe", "/health/live"), ("livenessProbe", "/health/live"),
+                ("readinessProbe", "/health/ready") })
+                (container.Text($"{probe}.httpGet.path"), container.Text($"{probe}.httpGet.port"))
+                    .ShouldBe((path, "operations"), $"{probe} of {role}");
         }
     }
 
@@ -87,10 +90,12 @@ public sealed class ManifestPodTests
         foreach (var (owner, pod) in overlay.OwnPods.Where(p => p.Owner.Text("kind") == "Deployment"))
         {
             var environment = overlay.EnvironmentOf(pod.At("spec.containers.0")!);
-            var needed = Seconds(environment, "TaskQueue__Drain__AnnounceSeconds") + Seconds(environment, "TaskQueue__Drain__GraceSeconds") + Margin;
+            var needed = Seconds(environment, "TaskQueue__Drain__AnnounceSeconds") + Seconds(environment,
+                "TaskQueue__Drain__GraceSeconds") + Margin;
             pod.Whole("spec.terminationGracePeriodSeconds").ShouldBeGreaterThanOrEqualTo(needed, Overlay.NameOf(owner));
             // A load balancer has seen the announcement before the port closes.
-            pod.Whole("spec.containers.0.readinessProbe.periodSeconds").ShouldBeLessThan(Seconds(environment, "TaskQueue__Drain__AnnounceSeconds"));
+            pod.Whole("spec.containers.0.readinessProbe.periodSeconds")
+                .ShouldBeLessThan(Seconds(environment, "TaskQueue__Drain__AnnounceSeconds"));
         }
     }
 
@@ -107,7 +112,8 @@ public sealed class ManifestPodTests
             var ports = container.All("ports").ToDictionary(p => p.Text("name")!, p => p.Whole("containerPort"));
             var arguments = container.All("args").Select(a => a.ToString()).ToList();
             new Uri(arguments[arguments.IndexOf("--urls") + 1]).Port.ShouldBe(ports["http"], Overlay.NameOf(owner));
-            new Uri(overlay.EnvironmentOf(container)["TaskQueue__Operations__Urls"]).Port.ShouldBe(ports["operations"], Overlay.NameOf(owner));
+            new Uri(overlay.EnvironmentOf(container)["TaskQueue__Operations__Urls"])
+                .Port.ShouldBe(ports["operations"], Overlay.NameOf(owner));
             Dockerfile.Read().Ports.ShouldBe(ports.Values, ignoreOrder: true);
         }
     }

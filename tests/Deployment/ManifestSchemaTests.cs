@@ -60,5 +60,6 @@ public sealed class ManifestSchemaTests
             problems.ShouldContain(p => p.StartsWith(kind, StringComparison.Ordinal), kind);
     }
 
-    private static async Task<IReadOnlyList<string>> ProblemsAsync(IReadOnlyList<JsonNode> documents) => await NodeScript.RunAsync<string[]>("manifests.mjs", documents);
+    private static async Task<IReadOnlyList<string>> ProblemsAsync(IReadOnlyList<JsonNode> documents) =>
+        await NodeScript.RunAsync<string[]>("manifests.mjs", documents);
 }

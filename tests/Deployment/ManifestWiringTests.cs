@@ -24,14 +24,17 @@ public sealed class ManifestWiringTests
                 Selects(spread.At("labelSelector")!, pod).ShouldBeTrue($"spread of {Overlay.NameOf(owner)}");
         }
 
-        var selectors = new (string Kind, string Path)[] { ("PodDisruptionBudget", "spec.selector"), ("NetworkPolicy", "spec.podSelector"), ("PodMonitor", "spec.selector") };
+        var selectors = new (string Kind, string Path)[] { ("PodDisruptionBudget", "spec.selector"), ("NetworkPolicy", "spec.podSelector"),
+            ("PodMonitor", "spec.selector") };
         foreach (var (kind, path) in selectors)
         {
             foreach (var document in overlay.OfKind(kind))
                 overlay.Pods.ShouldContain(p => Selects(document.At(path)!, p.Pod), $"{kind} {Overlay.NameOf(document)}");
         }
 
-        foreach (var peer in overlay.OfKind("NetworkPolicy").SelectMany(p => p.All("spec.ingress").SelectMany(i => i.All("from")).Concat(p.All("spec.egress").SelectMany(e => e.All("to")))))
+        foreach (var peer in overlay.OfKind("NetworkPolicy")
+            .SelectMany(p =>
+                p.All("spec.ingress").SelectMany(i => i.All("from")).Concat(p.All("spec.egress").SelectMany(e => e.All("to")))))
         {
             if (peer.At("podSelector") is { } pods && peer.At("namespaceSelector") is null)
                 overlay.Pods.ShouldContain(p => Selects(pods, p.Pod), peer.ToJsonString());
@@ -45,7 +48,8 @@ public sealed class ManifestWiringTests
         var overlay = await Overlay.RenderAsync(name);
         foreach (var service in overlay.OfKind("Service"))
         {
-            var pods = overlay.Pods.Where(p => service.Map("spec.selector").All(l => p.Pod.Map("metadata.labels").GetValueOrDefault(l.Key) == l.Value)).ToList();
+            var pods = overlay.Pods.Where(p =>
+                service.Map("spec.selector").All(l => p.Pod.Map("metadata.labels").GetValueOrDefault(l.Key) == l.Value)).ToList();
             pods.ShouldHaveSingleItem(Overlay.NameOf(service));
             foreach (var port in service.All("spec.ports"))
                 PortsOf(pods[0].Pod).ShouldContain(port.Text("targetPort")!, Overlay.NameOf(service));
@@ -55,15 +59,19 @@ public sealed class ManifestWiringTests
         {
             foreach (var port in policy.All("spec.ingress").SelectMany(i => i.All("ports")).Select(p => p.Text("port")!))
             {
-                foreach (var (owner, pod) in overlay.Pods.Where(p => p.Owner.Text("kind") != "Job" && Selects(policy.At("spec.podSelector")!, p.Pod)))
+                foreach (var (owner, pod) in overlay.Pods.Where(p => p.Owner.Text("kind") != "Job"
+                    && Selects(policy.At("spec.podSelector")!, p.Pod)))
                     PortsOf(pod).Concat(NumbersOf(pod)).ShouldContain(port, $"{Overlay.NameOf(policy)} and {Overlay.NameOf(owner)}");
             }
         }
 
         foreach (var monitor in overlay.OfKind("PodMonitor"))
-            overlay.Pods.Where(p => Selects(monitor.At("spec.selector")!, p.Pod)).ShouldAllBe(p => monitor.All("spec.podMetricsEndpoints").All(e => PortsOf(p.Pod).Contains(e.Text("port")!)));
-        foreach (var backend in overlay.OfKind("Ingress").SelectMany(i => i.All("spec.rules")).SelectMany(r => r.All("http.paths")).Select(p => p.At("backend.service")))
-            overlay.Find("Service", backend.Text("name")!).All("spec.ports").Select(p => p.Text("name")).ShouldContain(backend.Text("port.name"));
+            overlay.Pods.Where(p => Selects(monitor.At("spec.selector")!, p.Pod))
+                .ShouldAllBe(p => monitor.All("spec.podMetricsEndpoints").All(e => PortsOf(p.Pod).Contains(e.Text("port")!)));
+        foreach (var backend in overlay.OfKind("Ingress").SelectMany(i => i.All("spec.rules")).SelectMany(r => r.All("http.paths"))
+            .Select(p => p.At("backend.service")))
+            overlay.Find("Service", backend.Text("name")!).All("spec.ports").Select(p => p.Text("name"))
+                .ShouldContain(backend.Text("port.name"));
     }
 
     [Theory]
@@ -79,7 +87,8 @@ public sealed class ManifestWiringTests
                 overlay.Find("ServiceAccount", account);
             foreach (var container in pod.All("spec.containers"))
             {
-                foreach (var reference in overlay.EnvironmentOf(container).Values.Where(v => v.StartsWith("secret:", StringComparison.Ordinal)))
+                foreach (var reference in overlay.EnvironmentOf(container)
+                    .Values.Where(v => v.StartsWith("secret:", StringComparison.Ordinal)))
                     secrets.ShouldContain(reference, about);
                 container.All("volumeMounts").Select(m => m.Text("name")).Except(VolumesOf(owner, pod)).ShouldBeEmpty(about);
             }
@@ -92,12 +101,15 @@ public sealed class ManifestWiringTests
             secrets.ShouldContain($"secret:{reference.Text("name")}/{reference.Text("key")}");
         foreach (var target in overlay.Documents.Select(d => d.At("spec.scaleTargetRef")).OfType<JsonNode>())
             overlay.Find("Deployment", target.Text("name")!);
-        foreach (var trigger in overlay.OfKind("ScaledObject").SelectMany(s => s.All("spec.triggers")).Where(t => t.At("authenticationRef") is not null))
+        foreach (var trigger in overlay.OfKind("ScaledObject").SelectMany(s => s.All("spec.triggers"))
+            .Where(t => t.At("authenticationRef") is not null))
             overlay.Find("TriggerAuthentication", trigger.Text("authenticationRef.name")!);
         foreach (var binding in overlay.OfKind("RoleBinding"))
         {
             overlay.Find(binding.Text("roleRef.kind")!, binding.Text("roleRef.name")!);
-            binding.All("subjects").ShouldAllBe(s => s.Text("namespace") == binding.Text("metadata.namespace") && overlay.Find("ServiceAccount", s.Text("name")!) != null);
+            binding.All("subjects")
+                .ShouldAllBe(s => s.Text("namespace") == binding.Text("metadata.namespace")
+                    && overlay.Find("ServiceAccount", s.Text("name")!) != null);
         }
 
         foreach (var binding in overlay.OfKind("ValidatingAdmissionPolicyBinding"))
@@ -126,15 +138,19 @@ public sealed class ManifestWiringTests
     {
         var labels = pod.Map("metadata.labels");
         return selector.Map("matchLabels").All(l => labels.GetValueOrDefault(l.Key) == l.Value)
-            && selector.All("matchExpressions").All(e => e.Text("operator") == "In" && e.All("values").Any(v => v.ToString() == labels.GetValueOrDefault(e.Text("key")!)));
+            && selector.All("matchExpressions")
+                .All(e => e.Text("operator") == "In" && e.All("values").Any(v => v.ToString() == labels.GetValueOrDefault(e.Text("key")!)));
     }
 
-    private static IEnumerable<string> PortsOf(JsonNode pod) => pod.All("spec.containers").SelectMany(c => c.All("ports")).Select(p => p.Text("name")!);
+    private static IEnumerable<string> PortsOf(JsonNode pod) =>
+        pod.All("spec.containers").SelectMany(c => c.All("ports")).Select(p => p.Text("name")!);
 
-    private static IEnumerable<string> NumbersOf(JsonNode pod) => pod.All("spec.containers").SelectMany(c => c.All("ports")).Select(p => p.Text("containerPort")!);
+    private static IEnumerable<string> NumbersOf(JsonNode pod) =>
+        pod.All("spec.containers").SelectMany(c => c.All("ports")).Select(p => p.Text("containerPort")!);
 
     private static IEnumerable<string?> VolumesOf(JsonNode owner, JsonNode pod) =>
-        pod.All("spec.volumes").Select(v => v.Text("name")).Concat(owner.All("spec.volumeClaimTemplates").Select(v => v.Text("metadata.name")));
+        pod.All("spec.volumes").Select(v => v.Text("name"))
+            .Concat(owner.All("spec.volumeClaimTemplates").Select(v => v.Text("metadata.name")));
 
     /// <summary>The keys of its secrets. Production brings its own: it has the keys that dev makes.</summary>
     private static async Task<HashSet<string>> SecretsAsync(Overlay overlay)
@@ -143,7 +159,8 @@ public sealed class ManifestWiringTests
         if (keys.Count == 0)
         {
             var dev = await Overlay.RenderAsync(Overlay.Dev);
-            keys.UnionWith(dev.OfKind("Secret").Single(s => Overlay.NameOf(s).StartsWith($"{Secret}-", StringComparison.Ordinal)).Map("data").Keys.Select(k => $"secret:{Secret}/{k}"));
+            keys.UnionWith(dev.OfKind("Secret").Single(s => Overlay.NameOf(s).StartsWith($"{Secret}-", StringComparison.Ordinal))
+                .Map("data").Keys.Select(k => $"secret:{Secret}/{k}"));
         }
 
         return keys;

@@ -6,7 +6,8 @@ namespace TaskQueue.Tests.Deployment;
 internal sealed record PromQuery(IReadOnlyList<PromMetric> Metrics, IReadOnlyList<string> Grouping)
 {
     /// <summary>Reads expressions; one that is no PromQL fails.</summary>
-    public static Task<IReadOnlyList<PromQuery>> ReadAsync(IReadOnlyList<string> expressions) => NodeScript.RunAsync<IReadOnlyList<PromQuery>>("promql.mjs", expressions);
+    public static Task<IReadOnlyList<PromQuery>> ReadAsync(IReadOnlyList<string> expressions) =>
+        NodeScript.RunAsync<IReadOnlyList<PromQuery>>("promql.mjs", expressions);
 }
 
 /// <summary>A metric with the label, the operator and the value of each matcher.</summary>

@@ -20,9 +20,11 @@ public sealed partial class MonitoringTests(DeployedServer server) : IClassFixtu
     public async Task Alerts_and_panels_name_metrics_labels_and_words_that_there_are()
     {
         var alerts = Rules.Select(r => r.Text("expr")!).ToList();
-        var panels = Dashboard.All("panels").SelectMany(p => p.All("targets")).Select(t => Variable().Replace(t.Text("expr")!.Replace("$__rate_interval", "5m", StringComparison.Ordinal), ".*")).ToList();
+        var panels = Dashboard.All("panels").SelectMany(p => p.All("targets"))
+            .Select(t => Variable().Replace(t.Text("expr")!.Replace("$__rate_interval", "5m", StringComparison.Ordinal), ".*")).ToList();
 
-        var choices = Dashboard.All("templating.list").Where(v => v.Text("type") == "query").Select(v => LabelValues().Replace(v.Text("query.query")!, "count by (${label}) (${metric})")).ToList();
+        var choices = Dashboard.All("templating.list").Where(v => v.Text("type") == "query")
+            .Select(v => LabelValues().Replace(v.Text("query.query")!, "count by (${label}) (${metric})")).ToList();
 
         (alerts.Count, panels.Count, choices.Count).ShouldBe((20, 32, 2));
         (await MetricNames.UnknownAsync([.. alerts, .. panels, .. choices], server.Metrics)).ShouldBeEmpty();
@@ -31,8 +33,10 @@ public sealed partial class MonitoringTests(DeployedServer server) : IClassFixtu
     [Fact]
     public void Everything_that_is_shown_is_in_the_documentation()
     {
-        var documented = Documented().Matches(File.ReadAllText(Repository.FileAt("docs", "telemetry.md"))).Select(m => m.Groups["name"].Value).ToHashSet();
-        var shown = server.Metrics.Samples.Select(s => Suffix().Replace(s.Name, "")).Where(n => n.StartsWith("taskqueue_", StringComparison.Ordinal) || n.StartsWith("dtq_", StringComparison.Ordinal)).Distinct();
+        var documented = Documented().Matches(File.ReadAllText(Repository.FileAt("docs", "telemetry.md")))
+            .Select(m => m.Groups["name"].Value).ToHashSet();
+        var shown = server.Metrics.Samples.Select(s => Suffix().Replace(s.Name, ""))
+            .Where(n => n.StartsWith("taskqueue_", StringComparison.Ordinal) || n.StartsWith("dtq_", StringComparison.Ordinal)).Distinct();
 
         shown.Except(documented).ShouldBeEmpty();
     }
@@ -48,13 +52,18 @@ public sealed partial class MonitoringTests(DeployedServer server) : IClassFixtu
     [Fact]
     public async Task Roles_are_the_jobs_that_are_scraped()
     {
-        var jobs = Yaml.ReadFile(Repository.FileAt("deploy", "prometheus", "prometheus.yml")).All("scrape_configs").Select(j => j.Text("job_name")).ToList();
-        var named = (await PromQuery.ReadAsync([.. Rules.Select(r => r.Text("expr")!)])).SelectMany(q => q.Metrics).SelectMany(m => m.Labels).Where(l => l[0] == "job").Select(l => l[2]).Distinct().ToList();
+        var jobs = Yaml.ReadFile(Repository.FileAt("deploy", "prometheus", "prometheus.yml")).All("scrape_configs")
+            .Select(j => j.Text("job_name")).ToList();
+        var named = (await PromQuery.ReadAsync([.. Rules.Select(r => r.Text("expr")!)])).SelectMany(q => q.Metrics)
+            .SelectMany(m => m.Labels).Where(l => l[0] == "job").Select(l => l[2]).Distinct().ToList();
 
         named.ShouldBe(jobs!, ignoreOrder: true);
         var overlay = await Overlay.RenderAsync(Overlay.Production);
         var relabeling = overlay.Find("PodMonitor", "taskqueue").At("spec.podMetricsEndpoints.0.relabelings.0");
-        overlay.OfKind("Deployment").Select(d => relabeling.Text("replacement")!.Replace("$1", d.Map("spec.template.metadata.labels")["app.kubernetes.io/component"], StringComparison.Ordinal)).ShouldBe(jobs!, ignoreOrder: true);
+        overlay.OfKind("Deployment")
+            .Select(d =>
+                relabeling.Text("replacement")!.Replace("$1", d.Map("spec.template.metadata.labels")["app.kubernetes.io/component"],
+                    StringComparison.Ordinal)).ShouldBe(jobs!, ignoreOrder: true);
     }
 
     [Fact]
@@ -62,13 +71,16 @@ public sealed partial class MonitoringTests(DeployedServer server) : IClassFixtu
     {
         var overlay = await Overlay.RenderAsync(Overlay.Production);
         string[] probes = ["startupProbe", "livenessProbe", "readinessProbe"];
-        var paths = overlay.OfKind("Deployment").SelectMany(d => probes.Select(p => d.Text($"spec.template.spec.containers.0.{p}.httpGet.path")!))
-            .Concat(overlay.OfKind("PodMonitor").SelectMany(m => m.All("spec.podMetricsEndpoints")).Select(e => e.Text("path")!)).Distinct().ToList();
+        var paths = overlay.OfKind("Deployment")
+            .SelectMany(d => probes.Select(p => d.Text($"spec.template.spec.containers.0.{p}.httpGet.path")!))
+            .Concat(overlay.OfKind("PodMonitor").SelectMany(m => m.All("spec.podMetricsEndpoints")).Select(e => e.Text("path")!)).Distinct()
+            .ToList();
 
         paths.ShouldBe(["/health/live", "/health/ready", "/metrics"], ignoreOrder: true);
         foreach (var path in paths)
             (await server.Operations.ReadAsync(path)).Status.ShouldBe(200, path);
-        foreach (var trigger in overlay.OfKind("ScaledObject").SelectMany(s => s.All("spec.triggers")).Where(t => t.Text("type") == "metrics-api"))
+        foreach (var trigger in overlay.OfKind("ScaledObject").SelectMany(s => s.All("spec.triggers"))
+            .Where(t => t.Text("type") == "metrics-api"))
         {
             var answer = await server.Operations.ReadAsync(new Uri(trigger.Text("metadata.url")!).PathAndQuery);
             answer.Status.ShouldBe(200, answer.Text);
@@ -80,18 +92,22 @@ public sealed partial class MonitoringTests(DeployedServer server) : IClassFixtu
     public async Task The_memory_alerts_come_before_the_limits()
     {
         var overlay = await Overlay.RenderAsync(Overlay.Production);
-        var limits = overlay.OfKind("Deployment").ToDictionary(Overlay.NameOf, d => Mebibytes(d.Text("spec.template.spec.containers.0.resources.limits.memory")!));
+        var limits = overlay.OfKind("Deployment")
+            .ToDictionary(Overlay.NameOf, d => Mebibytes(d.Text("spec.template.spec.containers.0.resources.limits.memory")!));
         var expression = Rules.Single(r => r.Text("alert") == "TaskQueueMemory").Text("expr")!;
-        var thresholds = Threshold().Matches(expression).ToDictionary(m => (m.Groups["operator"].Value, m.Groups["job"].Value), m => int.Parse(m.Groups["mebibytes"].Value));
+        var thresholds = Threshold().Matches(expression)
+            .ToDictionary(m => (m.Groups["operator"].Value, m.Groups["job"].Value), m => int.Parse(m.Groups["mebibytes"].Value));
 
         foreach (var (name, limit) in limits)
         {
-            var threshold = thresholds.TryGetValue(("=", name), out var own) ? own : thresholds.Single(t => t.Key.Item1 == "!=" && t.Key.Item2 != name).Value;
+            var threshold = thresholds.TryGetValue(("=", name), out var own) ? own
+                : thresholds.Single(t => t.Key.Item1 == "!=" && t.Key.Item2 != name).Value;
             ((double)threshold / limit).ShouldBeInRange(0.8, 0.95, name);
         }
     }
 
-    private static int Mebibytes(string quantity) => quantity.EndsWith("Gi", StringComparison.Ordinal) ? 1024 * int.Parse(quantity[..^2]) : int.Parse(quantity[..^2]);
+    private static int Mebibytes(string quantity) =>
+        quantity.EndsWith("Gi", StringComparison.Ordinal) ? 1024 * int.Parse(quantity[..^2]) : int.Parse(quantity[..^2]);
 
     [GeneratedRegex("^label_values\\((?<metric>.*), (?<label>[a-z_]+)\\)$", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex LabelValues();

@@ -23,7 +23,8 @@ internal sealed class Overlay
         Documents.Where(d => d.Text("kind") is "Deployment" or "StatefulSet" or "Job").Select(d => (d, d.At("spec.template")!));
 
     /// <summary>The pods of them that run the program.</summary>
-    public IEnumerable<(JsonNode Owner, JsonNode Pod)> OwnPods => Pods.Where(p => NameOf(p.Owner).StartsWith("taskqueue-", StringComparison.Ordinal));
+    public IEnumerable<(JsonNode Owner, JsonNode Pod)> OwnPods =>
+        Pods.Where(p => NameOf(p.Owner).StartsWith("taskqueue-", StringComparison.Ordinal));
 
     public static Task<Overlay> RenderAsync(string name) => Rendered.GetOrAdd(name, n => new(() => RunAsync(n))).Value;
 
@@ -37,11 +38,13 @@ internal sealed class Overlay
     /// <summary>The environment of a container, ConfigMaps and secrets resolved; a value of a secret is <c>secret:name/key</c>.</summary>
     public Dictionary<string, string> EnvironmentOf(JsonNode container)
     {
-        var environment = container.All("envFrom").SelectMany(source => Find("ConfigMap", source.Text("configMapRef.name")!).Map("data")).ToDictionary();
+        var environment = container.All("envFrom").SelectMany(source => Find("ConfigMap", source.Text("configMapRef.name")!).Map("data"))
+            .ToDictionary();
         foreach (var variable in container.All("env"))
         {
             environment[variable.Text("name")!] = variable.Text("value")
-                ?? (variable.At("valueFrom.secretKeyRef") is { } secret ? $"secret:{secret.Text("name")}/{secret.Text("key")}" : variable.Text("valueFrom.fieldRef.fieldPath")!);
+                ?? (variable.At("valueFrom.secretKeyRef") is { } secret ? $"secret:{secret.Text("name")}/{secret.Text("key")}"
+                    : variable.Text("valueFrom.fieldRef.fieldPath")!);
         }
 
         return environment;

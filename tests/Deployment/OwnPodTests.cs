@@ -37,7 +37,8 @@ public sealed class OwnPodTests
         binding.All("subjects").ShouldHaveSingleItem().Text("name").ShouldBe(pod.Text("spec.serviceAccountName"));
         var rule = overlay.Find("Role", binding.Text("roleRef.name")!).All("rules").ShouldHaveSingleItem();
 
-        (rule.At("apiGroups")!.ToJsonString(), rule.At("resources")!.ToJsonString(), rule.At("verbs")!.ToJsonString()).ShouldBe(("[\"\"]", "[\"pods\"]", "[\"patch\"]"));
+        (rule.At("apiGroups")!.ToJsonString(), rule.At("resources")!.ToJsonString(), rule.At("verbs")!.ToJsonString())
+            .ShouldBe(("[\"\"]", "[\"pods\"]", "[\"patch\"]"));
         overlay.OfKind("ClusterRoleBinding").ShouldBeEmpty();
     }
 

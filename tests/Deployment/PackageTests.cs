@@ -43,7 +43,8 @@ public sealed class PackageTests(PackedPackages packages) : IClassFixture<Packed
         var dependencies = DependenciesOf("TaskQueue.Client");
 
         dependencies["TaskQueue.Contracts"].ShouldBe(PackedPackages.Version);
-        dependencies.Keys.Where(d => d != "TaskQueue.Contracts").ShouldAllBe(d => d.StartsWith("Microsoft.Extensions.", StringComparison.Ordinal));
+        dependencies.Keys.Where(d => d != "TaskQueue.Contracts")
+            .ShouldAllBe(d => d.StartsWith("Microsoft.Extensions.", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -59,7 +60,8 @@ public sealed class PackageTests(PackedPackages packages) : IClassFixture<Packed
     public void No_other_project_is_a_package()
     {
         var packable = Directory.EnumerateFiles(Repository.FileAt("."), "*.csproj", SearchOption.AllDirectories)
-            .Where(p => !p.Contains("/artifacts/", StringComparison.Ordinal) && File.ReadAllText(p).Contains("Package.props", StringComparison.Ordinal));
+            .Where(p => !p.Contains("/artifacts/", StringComparison.Ordinal)
+                && File.ReadAllText(p).Contains("Package.props", StringComparison.Ordinal));
 
         packable.Select(p => Path.GetFileNameWithoutExtension(p)).Order().ShouldBe(PackedPackages.Projects.Order());
         XDocument.Load(Repository.FileAt("Directory.Build.props")).Descendants("IsPackable").Single().Value.ShouldBe("false");

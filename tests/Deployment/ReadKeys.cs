@@ -24,18 +24,26 @@ internal sealed class ReadKeys : ConfigurationProvider, IConfigurationSource
         return base.TryGet(key, out value);
     }
 
-    /// <summary>Starts a server with all roles on settings, as environment variables write them, and returns those that it did not ask for.</summary>
+    /// <summary>
+    /// Starts a server with all roles on settings, as environment variables write them, and returns those that it did not ask for.
+    /// </summary>
     public static async Task<IReadOnlyList<string>> UnreadAsync(IEnumerable<KeyValuePair<string, string>> environment)
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
-        var given = environment.Select(v => KeyValuePair.Create(v.Key.Replace("__", ":", StringComparison.Ordinal), (string?)v.Value)).ToDictionary();
+        var given = environment.Select(v => KeyValuePair.Create(v.Key.Replace("__", ":", StringComparison.Ordinal), (string?)v.Value))
+            .ToDictionary();
         var here = Here(database.ConnectionString);
         var settings = new ReadKeys(given.Where(s => !here.ContainsKey(s.Key)).Concat(here));
-        await using var app = Server.Build(new ServerOptions(null, "http://127.0.0.1:0"), builder => ((IConfigurationBuilder)builder.Configuration).Add(settings));
+        await using var app = Server.Build(new ServerOptions(null, "http://127.0.0.1:0"), builder =>
+            ((IConfigurationBuilder)builder.Configuration).Add(settings));
         await StartupChecks.RunAsync(app.Services, CancellationToken.None);
         await app.StartAsync();
-        using var http = new HttpClient { BaseAddress = new Uri(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()) };
-        await Eventually.UntilAsync(async () => (await http.GetAsync("/health/ready")).IsSuccessStatusCode, TimeSpan.FromSeconds(30), "the server is ready");
+        using var http = new HttpClient
+        {
+            BaseAddress = new Uri(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()),
+        };
+        await Eventually.UntilAsync(
+            async () => (await http.GetAsync("/health/ready")).IsSuccessStatusCode, TimeSpan.FromSeconds(30), "the server is ready");
         await app.StopAsync();
         return [.. given.Keys.Where(k => !settings._read.ContainsKey(k)).Order(StringComparer.Ordinal)];
     }

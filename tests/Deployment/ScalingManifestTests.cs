@@ -21,18 +21,22 @@ public sealed class ScalingManifestTests
 
         var concurrency = new Dictionary<string, string>
         {
-            [$"/scaling/{BuiltInQueues.Tasks}"] = environment["TaskQueue__Actions__Concurrency"], [$"/scaling/{new AgentOptions().Queue}"] = environment["TaskQueue__Agent__Concurrency"],
+            [$"/scaling/{BuiltInQueues.Tasks}"] = environment["TaskQueue__Actions__Concurrency"],
+            [$"/scaling/{new AgentOptions().Queue}"] = environment["TaskQueue__Agent__Concurrency"],
         };
-        var asked = triggers.Where(t => t.Text("type") == "metrics-api").ToDictionary(t => new Uri(t.Text("metadata.url")!).AbsolutePath, t => t.Text("metadata.targetValue")!);
+        var asked = triggers.Where(t => t.Text("type") == "metrics-api")
+            .ToDictionary(t => new Uri(t.Text("metadata.url")!).AbsolutePath, t => t.Text("metadata.targetValue")!);
         asked.ShouldBe(concurrency, ignoreOrder: true);
-        triggers.Where(t => t.Text("type") == "rabbitmq").Select(t => t.Text("metadata.queueName")).ShouldBe([Addresses.SubmitQueue, Addresses.ReportQueue]);
+        triggers.Where(t => t.Text("type") == "rabbitmq").Select(t => t.Text("metadata.queueName"))
+            .ShouldBe([Addresses.SubmitQueue, Addresses.ReportQueue]);
     }
 
     [Fact]
     public async Task The_scaler_asks_a_service_of_this_namespace_at_its_port()
     {
         var overlay = await Overlay.RenderAsync(Overlay.Production);
-        foreach (var trigger in overlay.Find("ScaledObject", "taskqueue-consumers").All("spec.triggers").Where(t => t.Text("type") == "metrics-api"))
+        foreach (var trigger in overlay.Find("ScaledObject", "taskqueue-consumers").All("spec.triggers")
+            .Where(t => t.Text("type") == "metrics-api"))
         {
             var url = new Uri(trigger.Text("metadata.url")!);
             var service = overlay.Find("Service", url.Host.Split('.')[0]);
@@ -56,7 +60,8 @@ public sealed class ScalingManifestTests
     [Fact]
     public async Task The_ingress_neither_buffers_nor_cuts_what_the_doors_hold_open()
     {
-        var annotations = (await Overlay.RenderAsync(Overlay.Production)).Find("Ingress", "taskqueue").Map("metadata.annotations").ToDictionary(a => a.Key["nginx.ingress.kubernetes.io/".Length..], a => a.Value);
+        var annotations = (await Overlay.RenderAsync(Overlay.Production)).Find("Ingress", "taskqueue").Map("metadata.annotations")
+            .ToDictionary(a => a.Key["nginx.ingress.kubernetes.io/".Length..], a => a.Value);
 
         annotations["proxy-buffering"].ShouldBe("off");
         annotations["proxy-request-buffering"].ShouldBe("off");
@@ -69,6 +74,7 @@ public sealed class ScalingManifestTests
     public async Task The_operator_gets_the_alerts_of_the_rules_file()
     {
         var rule = (await Overlay.RenderAsync(Overlay.Production)).Find("PrometheusRule", "taskqueue");
-        JsonNode.DeepEquals(rule.At("spec.groups"), Yaml.ReadFile(Repository.FileAt("deploy", "prometheus", "alerts.yaml")).At("groups")).ShouldBeTrue();
+        JsonNode.DeepEquals(rule.At("spec.groups"), Yaml.ReadFile(Repository.FileAt("deploy", "prometheus", "alerts.yaml")).At("groups"))
+            .ShouldBeTrue();
     }
 }

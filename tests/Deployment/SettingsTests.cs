@@ -12,7 +12,8 @@ public sealed class SettingsTests
     [Fact]
     public async Task Every_variable_is_a_setting_that_the_program_asks_for()
     {
-        var variables = (await Deployed.AllAsync()).SelectMany(d => d.Environment).Where(v => v.Key.Contains("__", StringComparison.Ordinal)).DistinctBy(v => v.Key).ToList();
+        var variables = (await Deployed.AllAsync()).SelectMany(d => d.Environment)
+            .Where(v => v.Key.Contains("__", StringComparison.Ordinal)).DistinctBy(v => v.Key).ToList();
 
         variables.Count.ShouldBeGreaterThan(8);
         (await ReadKeys.UnreadAsync(variables)).ShouldBeEmpty();
@@ -23,10 +24,12 @@ public sealed class SettingsTests
     {
         var variables = new Dictionary<string, string>
         {
-            ["TaskQueue__Telemetry__PublicMetrics"] = "true", ["TaskQueue__Telemetry__PublicMetric"] = "true", ["TaskQueue__Agents__Concurrency"] = "16",
+            ["TaskQueue__Telemetry__PublicMetrics"] = "true", ["TaskQueue__Telemetry__PublicMetric"] = "true",
+            ["TaskQueue__Agents__Concurrency"] = "16",
             ["ConnectionStrings__TaskQueue"] = "", ["ConnectionStrings__Rabbit"] = "",
         };
-        (await ReadKeys.UnreadAsync(variables)).ShouldBe(["ConnectionStrings:Rabbit", "TaskQueue:Agents:Concurrency", "TaskQueue:Telemetry:PublicMetric"]);
+        (await ReadKeys.UnreadAsync(variables))
+            .ShouldBe(["ConnectionStrings:Rabbit", "TaskQueue:Agents:Concurrency", "TaskQueue:Telemetry:PublicMetric"]);
     }
 
     [Fact]
@@ -58,7 +61,10 @@ public sealed class SettingsTests
         try
         {
             var keys = Repository.FileAt("deploy", "compose", "keys.json");
-            return (await TaskQueueProcess.RunAsync([.. arguments], new Dictionary<string, string> { ["ConnectionStrings__TaskQueue"] = $"Data Source={file}", ["TaskQueue__Auth__KeysFile"] = keys })).ExitCode;
+            return (await TaskQueueProcess.RunAsync([.. arguments], new Dictionary<string, string>
+            {
+                ["ConnectionStrings__TaskQueue"] = $"Data Source={file}", ["TaskQueue__Auth__KeysFile"] = keys,
+            })).ExitCode;
         }
         finally
         {

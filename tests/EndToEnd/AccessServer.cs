@@ -92,7 +92,8 @@ public sealed class AccessServer : IAsyncLifetime
 
     internal string NewName(string prefix) => $"{prefix}{Interlocked.Increment(ref _names)}x";
 
-    internal async Task<string> TaskAsync() => (await DoneAsync("a", HttpMethod.Post, "/tasks", new { queue = "a-1", action = "x" })).Json.Text("id")!;
+    internal async Task<string> TaskAsync() =>
+        (await DoneAsync("a", HttpMethod.Post, "/tasks", new { queue = "a-1", action = "x" })).Json.Text("id")!;
 
     internal async Task<string> CancelledTaskAsync()
     {
@@ -111,7 +112,8 @@ public sealed class AccessServer : IAsyncLifetime
     }
 
     internal async Task<string> BellaTaskAsync() =>
-        (await DoneAsync("a", HttpMethod.Post, "/v1/queue/put", new { queue = "a-1", endpoint = "/x", level = 3, data = new { } })).Json.Text("data")!;
+        (await DoneAsync("a", HttpMethod.Post, "/v1/queue/put", new { queue = "a-1", endpoint = "/x", level = 3, data = new { } }))
+            .Json.Text("data")!;
 
     internal async Task<string> MoabTaskAsync()
     {
@@ -144,7 +146,8 @@ public sealed class AccessServer : IAsyncLifetime
     }
 
     internal async Task<string> KeyAsync() =>
-        (await DoneAsync("admin-a", HttpMethod.Post, "/keys", new { name = NewName("k"), tenant = "a", scopes = ReadOnly })).Json.Text("id")!;
+        (await DoneAsync("admin-a", HttpMethod.Post, "/keys", new { name = NewName("k"), tenant = "a", scopes = ReadOnly }))
+            .Json.Text("id")!;
 
     /// <summary>The target of an act of tenant a's administrator.</summary>
     internal async Task<string> AuditedAsync() => $"{await KeyAsync()}";
@@ -152,7 +155,8 @@ public sealed class AccessServer : IAsyncLifetime
     internal async Task<long> QuarantinedAsync()
     {
         await using var db = Database.CreateContext();
-        var item = new QuarantinedItem { Kind = "message", Subject = NewName("m"), Owner = "a", Queue = "a-1", Reason = "r", At = DateTime.UnixEpoch };
+        var item = new QuarantinedItem { Kind = "message", Subject = NewName("m"), Owner = "a", Queue = "a-1", Reason = "r",
+            At = DateTime.UnixEpoch };
         db.Quarantine.Add(item);
         await db.SaveChangesAsync();
         return item.Id;
@@ -169,7 +173,8 @@ public sealed class AccessServer : IAsyncLifetime
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/batches");
         request.Headers.Add("X-BELLA-QUEUE-NAME", "a-1");
-        request.Content = new StringContent(JsonSerializer.Serialize(new { input_file_id = await FileAsync(), endpoint = "/v1/x", completion_window = "24h" }), Encoding.UTF8, "application/json");
+        var batch = new { input_file_id = await FileAsync(), endpoint = "/v1/x", completion_window = "24h" };
+        request.Content = new StringContent(JsonSerializer.Serialize(batch), Encoding.UTF8, "application/json");
         using var response = await this["a"].SendAsync(request);
         var text = await response.Content.ReadAsStringAsync();
         return response.IsSuccessStatusCode ? JsonDocument.Parse(text).RootElement.Text("id")! : throw new InvalidOperationException(text);
@@ -189,7 +194,11 @@ public sealed class AccessServer : IAsyncLifetime
 
     private static Dictionary<string, string?> Settings()
     {
-        var settings = new Dictionary<string, string?> { ["Logging:LogLevel:Default"] = "Error", ["TaskQueue:Moab:MaxSchedulesPerQueue"] = "1000", ["TaskQueue:Moab:MaxQueues"] = "1000", ["TaskQueue:Moab:MaxSchedules"] = "1000" };
+        var settings = new Dictionary<string, string?>
+        {
+            ["Logging:LogLevel:Default"] = "Error", ["TaskQueue:Moab:MaxSchedulesPerQueue"] = "1000", ["TaskQueue:Moab:MaxQueues"] = "1000",
+            ["TaskQueue:Moab:MaxSchedules"] = "1000",
+        };
         foreach (var (index, key) in Keys.Index())
         {
             var at = $"TaskQueue:Auth:ApiKeys:{index}";

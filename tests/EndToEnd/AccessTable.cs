@@ -28,16 +28,22 @@ public static class AccessTable
         new Dictionary<string, (string, Func<AccessServer, Task<AccessProbe>>)>
         {
             ["POST /tasks"] = (Submitters, _ => Is("POST", "/tasks", new { queue = "a-1", action = "x" })),
-            ["POST /tasks/bulk"] = (Submitters, _ => Is("POST", "/tasks/bulk", new { tasks = new[] { new { queue = "a-1", action = "x" } } })),
+            ["POST /tasks/bulk"] = (Submitters, _ =>
+                Is("POST", "/tasks/bulk", new { tasks = new[] { new { queue = "a-1", action = "x" } } })),
             ["GET /tasks"] = (Readers, async s => new("GET", "/tasks", Marker: await s.TaskAsync())),
             ["GET /tasks/{id}"] = (Readers, async s => new("GET", $"/tasks/{await s.TaskAsync()}")),
             ["GET /tasks/{id}/callbacks"] = (Readers, async s => new("GET", $"/tasks/{await s.TaskAsync()}/callbacks")),
             ["POST /tasks/{id}/cancel"] = (Readers, async s => new("POST", $"/tasks/{await s.TaskAsync()}/cancel")),
             ["DELETE /tasks/{id}"] = (Readers, async s => new("DELETE", $"/tasks/{await s.TaskAsync()}")),
             ["POST /tasks/{id}/retry"] = (Readers, async s => new("POST", $"/tasks/{await s.CancelledTaskAsync()}/retry")),
-            ["POST /workers/claim"] = (Workers, async s => new("POST", "/workers/claim", new { queues = new[] { "a-1" }, worker = "w", max = 1000 }, await s.TaskAsync())),
-            ["POST /workers/heartbeat"] = ("worker", async s => new("POST", "/workers/heartbeat", new { tasks = new[] { new { id = await s.ClaimedTaskAsync(), attempt = 1 } } }, "\"ok\"")),
-            ["POST /workers/report"] = ("worker", async s => new("POST", "/workers/report", new { tasks = new[] { new { id = await s.ClaimedTaskAsync(), attempt = 1, outcome = "completed" } } }, "\"ok\"")),
+            ["POST /workers/claim"] = (Workers, async s =>
+                new("POST", "/workers/claim", new { queues = new[] { "a-1" }, worker = "w", max = 1000 }, await s.TaskAsync())),
+            ["POST /workers/heartbeat"] = ("worker", async s =>
+                new("POST", "/workers/heartbeat", new { tasks = new[] { new { id = await s.ClaimedTaskAsync(), attempt = 1 } } },
+                    "\"ok\"")),
+            ["POST /workers/report"] = ("worker", async s =>
+                new("POST", "/workers/report",
+                    new { tasks = new[] { new { id = await s.ClaimedTaskAsync(), attempt = 1, outcome = "completed" } } }, "\"ok\"")),
             ["GET /queues"] = (QueueReaders, _ => Is("GET", "/queues", marker: "\"a-1\"")),
             ["PUT /queues/{name}"] = (QueueAdmins, _ => Is("PUT", "/queues/a-1", new { description = "changed" })),
             ["GET /queues/{name}"] = (QueueReaders, _ => Is("GET", "/queues/a-1")),
@@ -47,63 +53,103 @@ public static class AccessTable
             ["POST /queues/{name}/purge"] = (QueueAdmins, async s => new("POST", $"/queues/{await s.QueueAsync()}/purge")),
             ["POST /queues/{name}/redrive"] = (QueueAdmins, async s => new("POST", $"/queues/{await s.QueueAsync()}/redrive")),
             ["GET /queues/{name}/tasks"] = (Readers, async s => new("GET", "/queues/a-1/tasks?limit=1000", Marker: await s.TaskAsync())),
-            ["GET /queues/{queue}/schedules"] = (Readers, async s => new("GET", "/queues/a-1/schedules", Marker: $"\"{await s.ScheduleAsync()}\"")),
-            ["PUT /queues/{queue}/schedules/{name}"] = (TenantAdmins, async s => new("PUT", $"/queues/a-1/schedules/{await s.ScheduleAsync()}", new { cron = "0 9 * * *" })),
+            ["GET /queues/{queue}/schedules"] = (Readers, async s =>
+                new("GET", "/queues/a-1/schedules", Marker: $"\"{await s.ScheduleAsync()}\"")),
+            ["PUT /queues/{queue}/schedules/{name}"] = (TenantAdmins, async s =>
+                new("PUT", $"/queues/a-1/schedules/{await s.ScheduleAsync()}", new { cron = "0 9 * * *" })),
             ["GET /queues/{queue}/schedules/{name}"] = (Readers, async s => new("GET", $"/queues/a-1/schedules/{await s.ScheduleAsync()}")),
-            ["DELETE /queues/{queue}/schedules/{name}"] = (TenantAdmins, async s => new("DELETE", $"/queues/a-1/schedules/{await s.ScheduleAsync()}")),
-            ["POST /queues/{queue}/schedules/{name}/pause"] = (TenantAdmins, async s => new("POST", $"/queues/a-1/schedules/{await s.ScheduleAsync()}/pause")),
-            ["POST /queues/{queue}/schedules/{name}/resume"] = (TenantAdmins, async s => new("POST", $"/queues/a-1/schedules/{await s.ScheduleAsync()}/resume")),
-            ["POST /queues/{queue}/schedules/{name}/run"] = (TenantAdmins, async s => new("POST", $"/queues/a-1/schedules/{await s.ScheduleAsync()}/run")),
-            ["POST /v1/queue/register"] = (Submitters, s => Is("POST", "/v1/queue/register", new { queue = s.NewName("a-"), endpoint = "/x" })),
+            ["DELETE /queues/{queue}/schedules/{name}"] = (TenantAdmins, async s =>
+                new("DELETE", $"/queues/a-1/schedules/{await s.ScheduleAsync()}")),
+            ["POST /queues/{queue}/schedules/{name}/pause"] = (TenantAdmins, async s =>
+                new("POST", $"/queues/a-1/schedules/{await s.ScheduleAsync()}/pause")),
+            ["POST /queues/{queue}/schedules/{name}/resume"] = (TenantAdmins, async s =>
+                new("POST", $"/queues/a-1/schedules/{await s.ScheduleAsync()}/resume")),
+            ["POST /queues/{queue}/schedules/{name}/run"] = (TenantAdmins, async s =>
+                new("POST", $"/queues/a-1/schedules/{await s.ScheduleAsync()}/run")),
+            ["POST /v1/queue/register"] = (Submitters, s =>
+                Is("POST", "/v1/queue/register", new { queue = s.NewName("a-"), endpoint = "/x" })),
             ["GET /v1/queue/{queue}/metadata"] = (QueueReaders, _ => Is("GET", "/v1/queue/a-1/metadata")),
             ["POST /v1/queue/put"] = (Submitters, _ => Is("POST", "/v1/queue/put", new { queue = "a-1", endpoint = "/x", data = new { } })),
-            ["POST /v1/queue/take"] = (Workers, async s => new("POST", "/v1/queue/take", new { queues = new[] { "a-1:3" }, size = 1000, strategy = "active_passive" }, await s.BellaTaskAsync())),
-            ["POST /v1/queue/{taskId}/complete"] = ("worker", async s => new("POST", $"/v1/queue/{await s.ClaimedTaskAsync()}/complete", new { x = 1 }, AccessServer.AsksState)),
-            ["POST /v1/queue/{taskId}/progress"] = ("", async s => new("POST", $"/v1/queue/{await s.ClaimedTaskAsync()}/progress", new { eventId = 1 })), // 404: nobody waits for it
-            ["POST /v1/queue/{taskId}/cancel"] = (Readers, async s => new("POST", $"/v1/queue/{await s.TaskAsync()}/cancel", Marker: AccessServer.AsksState)),
+            ["POST /v1/queue/take"] = (Workers, async s =>
+                new("POST", "/v1/queue/take", new { queues = new[] { "a-1:3" }, size = 1000, strategy = "active_passive" },
+                    await s.BellaTaskAsync())),
+            ["POST /v1/queue/{taskId}/complete"] = ("worker", async s =>
+                new("POST", $"/v1/queue/{await s.ClaimedTaskAsync()}/complete", new { x = 1 }, AccessServer.AsksState)),
+            ["POST /v1/queue/{taskId}/progress"] = ("", async s =>
+                new("POST", $"/v1/queue/{await s.ClaimedTaskAsync()}/progress", new { eventId = 1 })), // 404: nobody waits for it
+            ["POST /v1/queue/{taskId}/cancel"] = (Readers, async s =>
+                new("POST", $"/v1/queue/{await s.TaskAsync()}/cancel", Marker: AccessServer.AsksState)),
             ["GET /v1/queue/eventbus"] = ("worker admin-queue admin-other operator", _ => Is("GET", "/v1/queue/eventbus")),
             ["GET /v1/queue/{queue}/stats"] = (QueueReaders, _ => Is("GET", "/v1/queue/a-1:1/stats")),
             ["GET /v1/queue/{taskId}"] = (Readers, async s => new("GET", $"/v1/queue/{await s.TaskAsync()}")),
             ["POST /v1/console/{queue}/clear"] = (QueueAdmins, _ => Is("POST", "/v1/console/a-1:9/clear")),
             ["GET /v1/console/queue/stats"] = (QueueReaders, _ => Is("GET", "/v1/console/queue/stats", marker: "\"a-1\"")),
-            ["POST /v1/files"] = ("a a2 b narrow admin-a admin-b admin-queue admin-other operator", _ => Is("POST", "/v1/files", AccessServer.File)),
+            ["POST /v1/files"] = ("a a2 b narrow admin-a admin-b admin-queue admin-other operator", _ =>
+                Is("POST", "/v1/files", AccessServer.File)),
             ["GET /v1/files"] = (Owners, async s => new("GET", "/v1/files", Marker: await s.FileAsync())),
             ["GET /v1/files/{id}"] = (Owners, async s => new("GET", $"/v1/files/{await s.FileAsync()}")),
             ["GET /v1/files/{id}/content"] = (Owners, async s => new("GET", $"/v1/files/{await s.FileAsync()}/content")),
             ["DELETE /v1/files/{id}"] = (Owners, async s => new("DELETE", $"/v1/files/{await s.FileAsync()}")),
-            ["POST /v1/batches"] = ("a a2 admin-a operator", async s => new("POST", "/v1/batches", new { input_file_id = await s.FileAsync(), endpoint = "/v1/x", completion_window = "24h" })),
+            ["POST /v1/batches"] = ("a a2 admin-a operator", async s =>
+                new("POST", "/v1/batches", new { input_file_id = await s.FileAsync(), endpoint = "/v1/x", completion_window = "24h" })),
             ["GET /v1/batches"] = (Readers, async s => new("GET", "/v1/batches?limit=100", Marker: await s.BatchAsync())),
             ["GET /v1/batches/{id}"] = (Readers, async s => new("GET", $"/v1/batches/{await s.BatchAsync()}")),
             ["POST /v1/batches/{id}/cancel"] = (Readers, async s => new("POST", $"/v1/batches/{await s.BatchAsync()}/cancel")),
-            ["POST /moab/Enqueue"] = (Submitters, _ => Is("POST", "/moab/Enqueue", new { queue_name = "a-1", entries = new[] { new { payload = "1" } } })),
+            ["POST /moab/Enqueue"] = (Submitters, _ =>
+                Is("POST", "/moab/Enqueue", new { queue_name = "a-1", entries = new[] { new { payload = "1" } } })),
             ["POST /moab/Dequeue"] = (Workers, _ => Is("POST", "/moab/Dequeue", new { queue_name = "a-1" })),
-            ["POST /moab/ReportStatus"] = ("worker", async s => await s.DequeuedTaskAsync() is var id ? new("POST", "/moab/ReportStatus", new { queue_name = s.MoabQueue, entries = new[] { new { task_id = id, attempt = 1, status = "SUCCEEDED" } } }, AccessServer.AsksState) : null!),
-            ["POST /moab/GetTask"] = (Readers, async s => await s.MoabTaskAsync() is var id ? new("POST", "/moab/GetTask", new { queue_name = s.MoabQueue, task_id = id }) : null!),
-            ["POST /moab/ListTasks"] = (Readers, async s => await s.MoabTaskAsync() is var id ? new("POST", "/moab/ListTasks", new { queue_name = s.MoabQueue, limit = 100 }, id) : null!),
-            ["POST /moab/DeleteTasks"] = (Readers, async s => await s.MoabTaskAsync() is var id ? new("POST", "/moab/DeleteTasks", new { queue_name = s.MoabQueue, task_ids = new[] { id } }, AccessServer.AsksState) : null!),
-            ["POST /moab/RestartTasks"] = (Readers, async s => await s.MoabTaskAsync() is var id ? new("POST", "/moab/RestartTasks", new { queue_name = s.MoabQueue, task_ids = new[] { id } }, "NOT_DEAD") : null!),
-            ["POST /moab/CreateQueue"] = ("admin-a admin-b admin-queue operator", s => Is("POST", "/moab/CreateQueue", new { name = s.NewName("a-"), keepalive_timeout_in_seconds = 5 })),
+            ["POST /moab/ReportStatus"] = ("worker", async s => await s.DequeuedTaskAsync() is var id
+                ? new("POST", "/moab/ReportStatus",
+                    new { queue_name = s.MoabQueue, entries = new[] { new { task_id = id, attempt = 1, status = "SUCCEEDED" } } },
+                    AccessServer.AsksState)
+                : null!),
+            ["POST /moab/GetTask"] = (Readers, async s => await s.MoabTaskAsync() is var id
+                ? new("POST", "/moab/GetTask", new { queue_name = s.MoabQueue, task_id = id }) : null!),
+            ["POST /moab/ListTasks"] = (Readers, async s => await s.MoabTaskAsync() is var id
+                ? new("POST", "/moab/ListTasks", new { queue_name = s.MoabQueue, limit = 100 }, id) : null!),
+            ["POST /moab/DeleteTasks"] = (Readers, async s => await s.MoabTaskAsync() is var id
+                ? new("POST", "/moab/DeleteTasks", new { queue_name = s.MoabQueue, task_ids = new[] { id } }, AccessServer.AsksState)
+                : null!),
+            ["POST /moab/RestartTasks"] = (Readers, async s => await s.MoabTaskAsync() is var id
+                ? new("POST", "/moab/RestartTasks", new { queue_name = s.MoabQueue, task_ids = new[] { id } }, "NOT_DEAD") : null!),
+            ["POST /moab/CreateQueue"] = ("admin-a admin-b admin-queue operator", s =>
+                Is("POST", "/moab/CreateQueue", new { name = s.NewName("a-"), keepalive_timeout_in_seconds = 5 })),
             ["POST /moab/GetQueue"] = (QueueReaders, _ => Is("POST", "/moab/GetQueue", new { queue_name = "a-1" })),
-            ["POST /moab/UpdateQueue"] = (QueueAdmins, _ => Is("POST", "/moab/UpdateQueue", new { queue_name = "a-1", keepalive_timeout_in_seconds = 5 })),
-            ["POST /moab/DeleteQueue"] = (QueueAdmins, async s => new("POST", "/moab/DeleteQueue", new { queue_name = await s.QueueAsync() })),
+            ["POST /moab/UpdateQueue"] = (QueueAdmins, _ =>
+                Is("POST", "/moab/UpdateQueue", new { queue_name = "a-1", keepalive_timeout_in_seconds = 5 })),
+            ["POST /moab/DeleteQueue"] = (QueueAdmins, async s =>
+                new("POST", "/moab/DeleteQueue", new { queue_name = await s.QueueAsync() })),
             ["POST /moab/ListQueues"] = (QueueReaders, _ => Is("POST", "/moab/ListQueues", new { }, "\"a-1\"")),
-            ["POST /moab/PurgeQueue"] = (QueueAdmins, async s => new("POST", "/moab/PurgeQueue", new { queue_name = await s.QueueAsync() })),
-            ["POST /moab/CreateSchedule"] = ("admin-a admin-b admin-queue operator", s => Is("POST", "/moab/CreateSchedule", new { queue_name = "a-1", name = s.NewName("s"), cron = "0 8 * * *", timezone = "UTC", payload = "1" })),
-            ["POST /moab/GetSchedule"] = (Readers, async s => new("POST", "/moab/GetSchedule", new { queue_name = "a-1", schedule_name = await s.ScheduleAsync() })),
-            ["POST /moab/UpdateSchedule"] = (TenantAdmins, async s => new("POST", "/moab/UpdateSchedule", new { queue_name = "a-1", schedule_name = await s.ScheduleAsync(), cron = "0 9 * * *", timezone = "UTC" })),
-            ["POST /moab/DeleteSchedule"] = (TenantAdmins, async s => new("POST", "/moab/DeleteSchedule", new { queue_name = "a-1", schedule_name = await s.ScheduleAsync() })),
-            ["POST /moab/ListSchedules"] = (Readers, async s => new("POST", "/moab/ListSchedules", new { queue_name = "a-1", limit = 100 }, $"\"{await s.ScheduleAsync()}\"")),
-            ["POST /agent/process-async"] = ("a a2 b admin-a admin-b operator", _ => Is("POST", "/agent/process-async", new { query = "q" })),
+            ["POST /moab/PurgeQueue"] = (QueueAdmins, async s =>
+                new("POST", "/moab/PurgeQueue", new { queue_name = await s.QueueAsync() })),
+            ["POST /moab/CreateSchedule"] = ("admin-a admin-b admin-queue operator", s =>
+                Is("POST", "/moab/CreateSchedule",
+                    new { queue_name = "a-1", name = s.NewName("s"), cron = "0 8 * * *", timezone = "UTC", payload = "1" })),
+            ["POST /moab/GetSchedule"] = (Readers, async s =>
+                new("POST", "/moab/GetSchedule", new { queue_name = "a-1", schedule_name = await s.ScheduleAsync() })),
+            ["POST /moab/UpdateSchedule"] = (TenantAdmins, async s =>
+                new("POST", "/moab/UpdateSchedule",
+                    new { queue_name = "a-1", schedule_name = await s.ScheduleAsync(), cron = "0 9 * * *", timezone = "UTC" })),
+            ["POST /moab/DeleteSchedule"] = (TenantAdmins, async s =>
+                new("POST", "/moab/DeleteSchedule", new { queue_name = "a-1", schedule_name = await s.ScheduleAsync() })),
+            ["POST /moab/ListSchedules"] = (Readers, async s =>
+                new("POST", "/moab/ListSchedules", new { queue_name = "a-1", limit = 100 }, $"\"{await s.ScheduleAsync()}\"")),
+            ["POST /agent/process-async"] = ("a a2 b admin-a admin-b operator", _ =>
+                Is("POST", "/agent/process-async", new { query = "q" })),
             ["GET /agent/task-status/{id}"] = (Readers, async s => new("GET", $"/agent/task-status/{await s.TaskAsync()}")),
-            ["POST /keys"] = ("admin-a operator", _ => Is("POST", "/keys", new { name = "k", tenant = "a", scopes = new[] { "read" }, queues = new[] { "a-1" } })),
+            ["POST /keys"] = ("admin-a operator", _ =>
+                Is("POST", "/keys", new { name = "k", tenant = "a", scopes = new[] { "read" }, queues = new[] { "a-1" } })),
             ["GET /keys"] = ("admin-a operator", async s => new("GET", "/keys", Marker: await s.KeyAsync())),
             ["GET /keys/{id}"] = ("admin-a operator", async s => new("GET", $"/keys/{await s.KeyAsync()}")),
             ["DELETE /keys/{id}"] = ("admin-a operator", async s => new("DELETE", $"/keys/{await s.KeyAsync()}")),
             ["POST /keys/{id}/rotate"] = ("admin-a operator", async s => new("POST", $"/keys/{await s.KeyAsync()}/rotate")),
             ["GET /audit"] = ("admin-a operator", async s => new("GET", "/audit?limit=1000", Marker: await s.AuditedAsync())),
-            ["GET /quarantine"] = (TenantAdmins, async s => await s.QuarantinedAsync() is var id ? new("GET", "/quarantine?limit=1000", Marker: $"\"id\":{id},") : null!),
-            ["POST /quarantine/{id}/release"] = (TenantAdmins, async s => new("POST", $"/quarantine/{await s.QuarantinedAsync()}/release", Marker: AccessServer.IsThere)),
-            ["DELETE /quarantine/{id}"] = (TenantAdmins, async s => new("DELETE", $"/quarantine/{await s.QuarantinedAsync()}", Marker: AccessServer.IsThere)),
+            ["GET /quarantine"] = (TenantAdmins, async s => await s.QuarantinedAsync() is var id
+                ? new("GET", "/quarantine?limit=1000", Marker: $"\"id\":{id},") : null!),
+            ["POST /quarantine/{id}/release"] = (TenantAdmins, async s =>
+                new("POST", $"/quarantine/{await s.QuarantinedAsync()}/release", Marker: AccessServer.IsThere)),
+            ["DELETE /quarantine/{id}"] = (TenantAdmins, async s =>
+                new("DELETE", $"/quarantine/{await s.QuarantinedAsync()}", Marker: AccessServer.IsThere)),
             ["GET /maintenance"] = ("operator", _ => Is("GET", "/maintenance")),
             ["POST /maintenance/{job}/run"] = ("operator", _ => Is("POST", "/maintenance/stale-usage/run")),
             ["GET /quota"] = ("a a2 admin-a operator narrow", _ => Is("GET", "/quota?tenant=a")),
@@ -113,5 +159,6 @@ public static class AccessTable
             ["GET /scaling/{queue}"] = (QueueAdmins, _ => Is("GET", "/scaling/a-1")),
         };
 
-    private static Task<AccessProbe> Is(string method, string path, object? body = null, string? marker = null) => Task.FromResult(new AccessProbe(method, path, body, marker));
+    private static Task<AccessProbe> Is(string method, string path, object? body = null, string? marker = null) =>
+        Task.FromResult(new AccessProbe(method, path, body, marker));
 }

@@ -20,7 +20,8 @@ public sealed class AccessTableTests(AccessServer server) : IClassFixture<Access
     {
         var mapped = from endpoint in server.Host.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
                      where endpoint.Metadata.GetMetadata<NeededScope>() is { Scope: not Scope.None }
-                     from method in endpoint.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods ?? [endpoint.RoutePattern.RawText!.StartsWith(MoabGrpc, StringComparison.Ordinal) ? "POST" : "GET"]
+                     from method in endpoint.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods
+                         ?? [endpoint.RoutePattern.RawText!.StartsWith(MoabGrpc, StringComparison.Ordinal) ? "POST" : "GET"]
                      select $"{method} /{endpoint.RoutePattern.RawText!.Replace(MoabGrpc, "/moab", StringComparison.Ordinal).Trim('/')}";
 
         mapped.Distinct().Order(StringComparer.Ordinal).ShouldBe(AccessTable.Rows.Keys.Order(StringComparer.Ordinal));
@@ -47,7 +48,8 @@ public sealed class AccessTableTests(AccessServer server) : IClassFixture<Access
         if (route is "POST /v1/batches")
             request.Headers.Add("X-BELLA-QUEUE-NAME", "a-1");
         if (probe.Method is not "GET")
-            request.Content = probe.Body == AccessServer.File ? AccessServer.Form() : System.Net.Http.Json.JsonContent.Create(probe.Body ?? new { });
+            request.Content = probe.Body == AccessServer.File ? AccessServer.Form()
+                : System.Net.Http.Json.JsonContent.Create(probe.Body ?? new { });
         using var response = await server[caller].SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
         var status = (int)response.StatusCode;
         status.ShouldBeLessThan(500, $"{caller} {route}");

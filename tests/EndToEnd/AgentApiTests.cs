@@ -6,19 +6,20 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Nothing runs the tasks of the agent door: the test is their worker, on a queue of another name.</summary>
+/// <summary>Nothing runs the tasks of the agent API: the test is their worker, on a queue of another name.</summary>
 public abstract class AgentStack(DatabaseProvider provider) : Stack(provider, null as string)
 {
     internal const string Queue = "questions";
 
-    protected override Dictionary<string, string?> Settings => new(base.Settings) { ["TaskQueue:Agent:Processor"] = "none", ["TaskQueue:Agent:Queue"] = Queue };
+    protected override Dictionary<string, string?> Settings =>
+        new(base.Settings) { ["TaskQueue:Agent:Processor"] = "none", ["TaskQueue:Agent:Queue"] = Queue };
 }
 
 public sealed class AgentOnSqlite() : AgentStack(DatabaseProvider.Sqlite);
 
 public sealed class AgentOnServers() : AgentStack(DatabaseProvider.Postgres);
 
-/// <summary>What the agent door answers, while its tasks wait and run.</summary>
+/// <summary>What the agent API answers, while its tasks wait and run.</summary>
 public abstract class AgentApiTests(AgentStack stack)
 {
     private HttpClient Http => stack.Http;
@@ -26,7 +27,8 @@ public abstract class AgentApiTests(AgentStack stack)
     [Fact]
     public async Task Check1_a_question_is_queued_in_three_keys()
     {
-        var reply = await Http.PostAsync("/agent/process-async", """{"query":"Привет, как дела?","user_id":"user123","session_id":"session456"}""");
+        var reply = await Http.PostAsync("/agent/process-async",
+            """{"query":"Привет, как дела?","user_id":"user123","session_id":"session456"}""");
 
         reply.Status.ShouldBe(200);
         reply.ContentType.ShouldBe("application/json");
@@ -89,7 +91,8 @@ public abstract class AgentApiTests(AgentStack stack)
     [Fact]
     public async Task Check6_an_unknown_task_is_not_found()
     {
-        foreach (var id in new[] { "nope", "1", $"{Guid.NewGuid()}", $"async_task_{Guid.NewGuid():N}", "async_task_", "async_task_12345", $"{Guid.NewGuid():B}", "%F0%9F%98%80" })
+        foreach (var id in new[] { "nope", "1", $"{Guid.NewGuid()}", $"async_task_{Guid.NewGuid():N}", "async_task_", "async_task_12345",
+            $"{Guid.NewGuid():B}", "%F0%9F%98%80" })
             NotFound(await Http.ReadAsync($"/agent/task-status/{id}"));
     }
 
@@ -120,7 +123,8 @@ public abstract class AgentApiTests(AgentStack stack)
     [InlineData("\"half of a pair \\ud83d\"")]
     public async Task What_a_client_sends_is_kept_as_it_is(string query)
     {
-        var id = Plain(await AskAsync($$"""{"query":{{query}},"user_id":"","session_id":null,"metadata":{"a":[1.50,{}]},"context":{"b":null},"stream":true}"""));
+        var id = Plain(await AskAsync(
+            $$"""{"query":{{query}},"user_id":"","session_id":null,"metadata":{"a":[1.50,{}]},"context":{"b":null},"stream":true}"""));
         var reply = await Http.ReadAsync($"/tasks/{id}");
         reply.Text.ShouldContain($$"""{"query":{{query}},"user_id":"","session_id":"session_""");
         reply.Text.ShouldContain(""","metadata":{"a":[1.50,{}]},"context":{"b":null}}""");
@@ -176,7 +180,8 @@ public abstract class AgentApiTests(AgentStack stack)
         var queue = $"q{Guid.NewGuid():N}";
         var id = await Http.SubmitAsync(new { action = "a", queue });
         await Http.ClaimAsync(queue);
-        (await Http.PostAsync("/workers/report", $$"""{"tasks":[{"id":"{{id}}","attempt":1,"outcome":"completed","result":{{result}}}]}""")).Status.ShouldBe(200);
+        (await Http.PostAsync("/workers/report",
+            $$"""{"tasks":[{"id":"{{id}}","attempt":1,"outcome":"completed","result":{{result}}}]}""")).Status.ShouldBe(200);
 
         var status = await StatusAsync($"{id}");
         status.Text("status").ShouldBe("completed");

@@ -109,7 +109,8 @@ public sealed class AgentChecks7To13(TwoServers stack) : IClassFixture<TwoServer
     public async Task Check_11_a_high_task_of_later_does_not_hold_up_a_low_one_that_is_due()
     {
         await using var worker = await StartAsync(_ => { });
-        var later = await Http.SubmitAsync(new { action = "a", queue = _queue, priority = "high", scheduled_at = TimeProvider.System.GetUtcNow().AddSeconds(5) });
+        var later = await Http.SubmitAsync(
+            new { action = "a", queue = _queue, priority = "high", scheduled_at = TimeProvider.System.GetUtcNow().AddSeconds(5) });
         var now = await Http.SubmitAsync(new { action = "a", queue = _queue, priority = "low" });
         await Http.TaskAsync(now, "completed");
         (await Http.TaskAsync(later)).Text("status").ShouldBe("pending");

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>What runs the tasks of the agent door where nobody says otherwise.</summary>
+/// <summary>What runs the tasks of the agent API where nobody says otherwise.</summary>
 public abstract class AgentProcessorTests(Stack stack)
 {
     private HttpClient Http => stack.Http;
@@ -14,7 +14,8 @@ public abstract class AgentProcessorTests(Stack stack)
     [Fact]
     public async Task Check5_the_default_processor_echoes()
     {
-        var reply = await Http.PostAsync("/agent/process-async", """{"query":"Привет, как дела?","user_id":"user123","session_id":"session456"}""");
+        var reply = await Http.PostAsync("/agent/process-async",
+            """{"query":"Привет, как дела?","user_id":"user123","session_id":"session456"}""");
         var status = (await Http.EndedAsync(reply.Json.Text("task_id")!)).Json;
 
         status.Text("status").ShouldBe("completed");
@@ -39,7 +40,8 @@ public abstract class AgentProcessorTests(Stack stack)
     [Fact]
     public async Task Many_questions_are_all_answered()
     {
-        var replies = await Task.WhenAll(Enumerable.Range(0, 200).Select(i => Http.PostAsync("/agent/process-async", new { query = $"{i}" })));
+        var replies = await Task.WhenAll(Enumerable.Range(0, 200)
+            .Select(i => Http.PostAsync("/agent/process-async", new { query = $"{i}" })));
         foreach (var (i, reply) in replies.Index())
             (await Http.EndedAsync(reply.Json.Text("task_id")!)).Json.GetProperty("result").Text("query").ShouldBe($"{i}");
     }
@@ -85,7 +87,8 @@ public sealed class AgentServersTests
         var late = AuthServer.Token($"\"sub\":\"jo\",\"exp\":{now - 1}");
         var scoped = AuthServer.Token($"\"sub\":\"jo\",\"scope\":\"\",\"exp\":{now + 600}");
 
-        foreach (var key in new[] { null, "wrong", TestKeys.Of("expired"), late, AuthServer.Token($"\"sub\":\"jo\",\"exp\":{now + 600}", secret: null, alg: "none") })
+        foreach (var key in new[] { null, "wrong", TestKeys.Of("expired"), late,
+            AuthServer.Token($"\"sub\":\"jo\",\"exp\":{now + 600}", secret: null, alg: "none") })
         {
             using var post = await SendAsync(host.Http, HttpMethod.Post, "/agent/process-async", key);
             await UnauthorizedAsync(post);
@@ -110,7 +113,8 @@ public sealed class AgentServersTests
     public async Task A_setting_that_makes_no_sense_keeps_a_server_from_starting(string key, string value)
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
-        var fault = await Should.ThrowAsync<OptionsValidationException>(() => StartAsync(database, new() { [$"TaskQueue:Agent:{key}"] = value }));
+        var fault = await Should.ThrowAsync<OptionsValidationException>(() =>
+            StartAsync(database, new() { [$"TaskQueue:Agent:{key}"] = value }));
         fault.Message.ShouldContain(key);
     }
 
@@ -121,7 +125,8 @@ public sealed class AgentServersTests
         await using var host = await StartAsync(database, new() { ["Logging:LogLevel:Default"] = "None" });
         await TestServers.DropDatabaseAsync(database.ConnectionString);
 
-        foreach (var reply in new[] { await host.Http.PostAsync("/agent/process-async", new { query = "q" }), await host.Http.ReadAsync($"/agent/task-status/{Guid.NewGuid()}") })
+        foreach (var reply in new[] { await host.Http.PostAsync("/agent/process-async", new { query = "q" }),
+            await host.Http.ReadAsync($"/agent/task-status/{Guid.NewGuid()}") })
         {
             reply.Status.ShouldBe(503);
             reply.Text.ShouldBe("""{"detail":"Task queue not available"}""");
@@ -133,7 +138,8 @@ public sealed class AgentServersTests
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         string id;
-        await using (var first = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database.ConnectionString, null, new Dictionary<string, string> { ["TaskQueue:Agent:Processor"] = "none" }))
+        await using (var first = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database.ConnectionString, null,
+            new Dictionary<string, string> { ["TaskQueue:Agent:Processor"] = "none" }))
         {
             id = (await first.Http.PostAsync("/agent/process-async", new { query = "again" })).Json.Text("task_id")!;
             (await first.Http.ClaimAsync("agent", lease_seconds: 1)).Count.ShouldBe(1);
@@ -174,6 +180,8 @@ internal static class AgentClient
     /// <summary>The status of a task, once it has ended.</summary>
     public static Task<Reply> EndedAsync(this HttpClient http, string id) =>
         Eventually.UntilAsync(
-            async () => await http.ReadAsync($"/agent/task-status/{id}") is var reply && reply.Json.Text("status") is "completed" or "failed" ? reply : null,
+            async () =>
+                await http.ReadAsync($"/agent/task-status/{id}") is var reply && reply.Json.Text("status") is "completed" or "failed"
+                    ? reply : null,
             TimeSpan.FromSeconds(30), $"{id} has ended");
 }

@@ -28,7 +28,8 @@ public sealed class AuditTests(KeyServer server) : IClassFixture<KeyServer>
             ("POST", $"/queues/{q}/pause", null, "queue.pause", $"queue/{q}"),
             ("POST", $"/queues/{q}/resume", null, "queue.resume", $"queue/{q}"),
             ("POST", $"/queues/{q}/redrive", null, "queue.redrive", $"queue/{q}"),
-            ("PUT", $"/queues/{q}/schedules/s", new { cron = "0 0 1 1 *", action = "a", data = new { password = "hunter2" } }, "schedule.put", $"schedule/{q}/s"),
+            ("PUT", $"/queues/{q}/schedules/s", new { cron = "0 0 1 1 *", action = "a", data = new { password = "hunter2" } },
+                "schedule.put", $"schedule/{q}/s"),
             ("POST", $"/queues/{q}/schedules/s/pause", null, "schedule.pause", $"schedule/{q}/s"),
             ("POST", $"/queues/{q}/schedules/s/resume", null, "schedule.resume", $"schedule/{q}/s"),
             ("POST", $"/queues/{q}/schedules/s/run", null, "schedule.run", $"schedule/{q}/s"),
@@ -37,9 +38,12 @@ public sealed class AuditTests(KeyServer server) : IClassFixture<KeyServer>
             ("DELETE", $"/queues/{q}", null, "queue.delete", $"queue/{q}"),
             ("POST", "/moab/CreateQueue", new { name = m, keepalive_timeout_in_seconds = 5 }, "queue.put", $"queue/{m}"),
             ("POST", "/moab/UpdateQueue", new { queue_name = m, keepalive_timeout_in_seconds = 6 }, "queue.put", $"queue/{m}"),
-            ("POST", "/com.evrblk.moab.preview.MoabPreviewApi/UpdateQueue", new { queue_name = m, keepalive_timeout_in_seconds = 6 }, "queue.put", $"queue/{m}"),
-            ("POST", "/moab/CreateSchedule", new { queue_name = m, name = "s", cron = "0 0 1 1 *", timezone = "UTC", payload = "hunter2" }, "schedule.put", $"schedule/{m}/s"),
-            ("POST", "/moab/UpdateSchedule", new { queue_name = m, schedule_name = "s", cron = "0 0 2 1 *", timezone = "UTC" }, "schedule.put", $"schedule/{m}/s"),
+            ("POST", "/com.evrblk.moab.preview.MoabPreviewApi/UpdateQueue", new { queue_name = m, keepalive_timeout_in_seconds = 6 },
+                "queue.put", $"queue/{m}"),
+            ("POST", "/moab/CreateSchedule", new { queue_name = m, name = "s", cron = "0 0 1 1 *", timezone = "UTC", payload = "hunter2" },
+                "schedule.put", $"schedule/{m}/s"),
+            ("POST", "/moab/UpdateSchedule", new { queue_name = m, schedule_name = "s", cron = "0 0 2 1 *", timezone = "UTC" },
+                "schedule.put", $"schedule/{m}/s"),
             ("POST", "/moab/DeleteSchedule", new { queue_name = m, schedule_name = "s" }, "schedule.delete", $"schedule/{m}/s"),
             ("POST", "/moab/PurgeQueue", new { queue_name = m }, "queue.purge", $"queue/{m}"),
             ("POST", "/moab/DeleteQueue", new { queue_name = m }, "queue.delete", $"queue/{m}"),
@@ -60,13 +64,18 @@ public sealed class AuditTests(KeyServer server) : IClassFixture<KeyServer>
         changes.Select(c => c.GetProperty("after").Whole("max_running")).ShouldBe([4, 3]);
         changes[0].GetProperty("before").Whole("max_running").ShouldBe(3);
         changes[1].GetProperty("before").ValueKind.ShouldBe(JsonValueKind.Null);
-        (await server.AuditAsync($"target=queue/{q}&action=queue.pause"))[0].GetProperty("after").GetProperty("paused").GetBoolean().ShouldBeTrue();
-        var schedules = (await server.AuditAsync($"action=schedule.put")).Where(r => r.Text("target")!.Contains(_queue, StringComparison.Ordinal)).ToList();
+        (await server.AuditAsync($"target=queue/{q}&action=queue.pause"))[0].GetProperty("after").GetProperty("paused").GetBoolean()
+            .ShouldBeTrue();
+        var schedules = (await server.AuditAsync($"action=schedule.put"))
+            .Where(r => r.Text("target")!.Contains(_queue, StringComparison.Ordinal)).ToList();
         schedules.Count.ShouldBe(3);
         string.Concat(schedules).ShouldNotContain("hunter2");
 
-        var mapped = server.Host.Services.GetRequiredService<EndpointDataSource>().Endpoints.Select(e => e.Metadata.GetMetadata<AuditedRoute>()).OfType<AuditedRoute>();
-        mapped.Where(r => !r.OnlyWhenNoted).Select(r => r.Action).Distinct().Except(["key.issue", "key.rotate", "key.revoke", "quarantine.release", "quarantine.drop"]).ShouldBe(acts.Select(a => a.Action).Distinct(), ignoreOrder: true);
+        var mapped = server.Host.Services.GetRequiredService<EndpointDataSource>()
+            .Endpoints.Select(e => e.Metadata.GetMetadata<AuditedRoute>()).OfType<AuditedRoute>();
+        mapped.Where(r => !r.OnlyWhenNoted).Select(r => r.Action).Distinct()
+            .Except(["key.issue", "key.rotate", "key.revoke", "quarantine.release", "quarantine.drop"])
+            .ShouldBe(acts.Select(a => a.Action).Distinct(), ignoreOrder: true);
     }
 
     [Fact]
@@ -103,10 +112,17 @@ public sealed class AuditTests(KeyServer server) : IClassFixture<KeyServer>
         (await server.CallAsync(KeyServer.Reader, "POST", $"/queues/{_queue}/purge", from: "2001:db8:1:2:3:4:5:6")).Status.ShouldBe(403);
         (await server.CallAsync(KeyServer.ShopAdmin, "POST", $"/queues/{_queue}/purge")).Status.ShouldBe(403);
 
-        await Eventually.UntilAsync(async () => (await server.AuditAsync($"target=queue/{_queue}&result=failed: not_found")).Count == 1, TestHttp.Patience, "the failure is recorded");
-        await Eventually.UntilAsync(async () => (await server.AuditAsync("action=access.refused&actor=reader")).Any(r =>
-            (r.Text("target"), r.Text("address"), r.Text("result")) == ($"POST /queues/{_queue}/purge", "2001:db8:1:2::/64", "refused: forbidden")), TestHttp.Patience, "the refusal is recorded");
-        await Eventually.UntilAsync(async () => (await server.AuditAsync("action=access.refused&actor=shop-admin")).Count > 0, TestHttp.Patience, "so is the other one");
+        await Eventually.UntilAsync(
+            async () => (await server.AuditAsync($"target=queue/{_queue}&result=failed: not_found")).Count == 1,
+            TestHttp.Patience, "the failure is recorded");
+        await Eventually.UntilAsync(
+            async () => (await server.AuditAsync("action=access.refused&actor=reader")).Any(r =>
+                (r.Text("target"), r.Text("address"), r.Text("result"))
+                    == ($"POST /queues/{_queue}/purge", "2001:db8:1:2::/64", "refused: forbidden")),
+            TestHttp.Patience, "the refusal is recorded");
+        await Eventually.UntilAsync(
+            async () => (await server.AuditAsync("action=access.refused&actor=shop-admin")).Count > 0,
+            TestHttp.Patience, "so is the other one");
     }
 
     [Fact]
@@ -131,7 +147,8 @@ public sealed class AuditTests(KeyServer server) : IClassFixture<KeyServer>
         string? after = null;
         do
         {
-            var page = (await server.CallAsync(KeyServer.Boss, "GET", $"/audit?target=queue/{_queue}&limit=2{(after is null ? "" : $"&after={after}")}")).Json;
+            var page = (await server.CallAsync(KeyServer.Boss, "GET",
+                $"/audit?target=queue/{_queue}&limit=2{(after is null ? "" : $"&after={after}")}")).Json;
             seen.AddRange(page.GetProperty("records").EnumerateArray().Select(r => r.GetProperty("after").Whole("max_running")));
             after = page.Text("next");
         }
@@ -152,18 +169,23 @@ public sealed class AuditTests(KeyServer server) : IClassFixture<KeyServer>
         var now = Micros.Now(TimeProvider.System);
         await using (var db = database.CreateContext())
         {
-            db.Audit.AddRange(Enumerable.Range(0, 1200).Select(i => new AuditRecord { At = now.AddDays(i == 0 ? -6 : -8), Action = "a", Result = "done" }));
+            db.Audit.AddRange(Enumerable.Range(0, 1200)
+                .Select(i => new AuditRecord { At = now.AddDays(i == 0 ? -6 : -8), Action = "a", Result = "done" }));
             await db.SaveChangesAsync();
         }
 
-        await using var host = await TestHost.StartAsync(database.ConnectionString, settings: new Dictionary<string, string?> { ["TaskQueue:Audit:KeepDays"] = "7" });
+        await using var host = await TestHost.StartAsync(database.ConnectionString, settings: new Dictionary<string, string?>
+        {
+            ["TaskQueue:Audit:KeepDays"] = "7",
+        });
         await using var look = database.CreateContext();
         await Eventually.UntilAsync(async () => await look.Audit.CountAsync() == 1, TestHttp.Patience, "only the young record is left");
     }
 
     private async Task<string> UploadAsync(string key)
     {
-        using var form = new MultipartFormDataContent { { new StringContent("batch"), "purpose" }, { new ByteArrayContent("{}"u8.ToArray()), "file", "f.jsonl" } };
+        using var form = new MultipartFormDataContent { { new StringContent("batch"), "purpose" },
+            { new ByteArrayContent("{}"u8.ToArray()), "file", "f.jsonl" } };
         using var request = new HttpRequestMessage(HttpMethod.Post, new Uri("/v1/files", UriKind.Relative)) { Content = form };
         request.Headers.Authorization = new("Bearer", key);
         using var answer = await server.Http.SendAsync(request);

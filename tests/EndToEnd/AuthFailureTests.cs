@@ -29,12 +29,14 @@ public sealed class AuthFailureTests(KeyServer server) : IClassFixture<KeyServer
         statuses.ShouldAllBe(s => s == 401 || s == 429);
         statuses.Count(s => s == 401).ShouldBeInRange(10, 60); // 10 at once, then one a second
         (await server.CallAsync(KeyServer.Reader, "GET", "/queues", from: attacker)).Status.ShouldBe(200, "a known key of the same office");
-        (await server.CallAsync("guess", "GET", "/queues", from: "203.0.113.10")).Status.ShouldBe(401, "another address has its own bucket");
+        (await server.CallAsync("guess", "GET", "/queues", from: "203.0.113.10"))
+            .Status.ShouldBe(401, "another address has its own bucket");
         var (_, issued) = await server.IssueAsync(new { name = "fresh" });
         (await server.CallAsync(issued, "GET", "/queues", from: attacker)).Status.ShouldBe(200, "an issued key is known");
 
         await Eventually.UntilAsync(async () => await CountAsync(attacker) == Guesses, TimeSpan.FromSeconds(30), "all guesses are counted");
-        (await server.AuditAsync($"address={attacker}")).Select(r => r.Text("action")).Order(StringComparer.Ordinal).ShouldBe(["auth.refused", "rate.refused"]);
+        (await server.AuditAsync($"address={attacker}")).Select(r => r.Text("action")).Order(StringComparer.Ordinal)
+            .ShouldBe(["auth.refused", "rate.refused"]);
     }
 
     [Fact]
@@ -51,8 +53,11 @@ public sealed class AuthFailureTests(KeyServer server) : IClassFixture<KeyServer
         ((int)answer.StatusCode).ShouldBe(429);
         answer.Headers.RetryAfter!.Delta!.Value.TotalSeconds.ShouldBe(1);
         (await answer.Content.ReadAsStringAsync()).ShouldContain("too_many_failures");
-        (await server.CallAsync(null, "GET", "/queues", from: address)).Status.ShouldBe(401, "without a credential there is nothing to guess");
-        await Eventually.UntilAsync(async () => (await server.CallAsync("guess", "GET", "/queues", from: address)).Status == 401, TestHttp.Patience, "the bucket fills again");
+        (await server.CallAsync(null, "GET", "/queues", from: address))
+            .Status.ShouldBe(401, "without a credential there is nothing to guess");
+        await Eventually.UntilAsync(
+            async () => (await server.CallAsync("guess", "GET", "/queues", from: address)).Status == 401,
+            TestHttp.Patience, "the bucket fills again");
     }
 
     [Fact]
@@ -98,7 +103,8 @@ public sealed class AuthFailureTests(KeyServer server) : IClassFixture<KeyServer
         await using (var host = await TestHost.StartAsync(database.ConnectionString, settings: KeyServer.Settings()))
         {
             await Parallel.ForAsync(0, addresses, new ParallelOptions { MaxDegreeOfParallelism = 16 }, async (i, _) =>
-                await KeyServer.CallAsync(host.Http, "guess", "GET", "/queues", from: string.Create(CultureInfo.InvariantCulture, $"198.51.{i / 250}.{i % 250}")));
+                await KeyServer.CallAsync(host.Http, "guess", "GET", "/queues",
+                    from: string.Create(CultureInfo.InvariantCulture, $"198.51.{i / 250}.{i % 250}")));
         }
 
         await using var db = database.CreateContext();
@@ -108,8 +114,11 @@ public sealed class AuthFailureTests(KeyServer server) : IClassFixture<KeyServer
     }
 
     private async Task<long> CountAsync(string address) =>
-        (await server.AuditAsync($"address={address}")).Sum(r => r.GetProperty("after") is { ValueKind: System.Text.Json.JsonValueKind.Object } after ? after.GetProperty("count").GetInt64() : 1);
+        (await server.AuditAsync($"address={address}"))
+            .Sum(r => r.GetProperty("after") is { ValueKind: System.Text.Json.JsonValueKind.Object } after
+                ? after.GetProperty("count").GetInt64() : 1);
 
     private static long Count(AuditRecord record) =>
-        record.After is null ? 1 : System.Text.Json.JsonSerializer.Deserialize<System.Text.Json.JsonElement>(record.After).GetProperty("count").GetInt64();
+        record.After is null ? 1
+            : System.Text.Json.JsonSerializer.Deserialize<System.Text.Json.JsonElement>(record.After).GetProperty("count").GetInt64();
 }

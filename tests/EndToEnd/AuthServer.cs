@@ -32,7 +32,10 @@ public sealed class AuthServer : IAsyncLifetime
 
     internal static Dictionary<string, string?> Settings()
     {
-        var settings = new Dictionary<string, string?> { ["TaskQueue:Auth:Jwt:Secret"] = Secret, ["TaskQueue:Auth:Jwt:Audience"] = "tasks", ["Logging:LogLevel:Default"] = "Error" };
+        var settings = new Dictionary<string, string?>
+        {
+            ["TaskQueue:Auth:Jwt:Secret"] = Secret, ["TaskQueue:Auth:Jwt:Audience"] = "tasks", ["Logging:LogLevel:Default"] = "Error",
+        };
         // Tests send more wrong keys than an address may.
         settings["TaskQueue:Limits:FailedAuthentications:PerSecond"] = settings["TaskQueue:Limits:FailedAuthentications:Burst"] = "1000000";
         Add(settings, 0, "enqueue", "enqueue");
@@ -54,7 +57,8 @@ public sealed class AuthServer : IAsyncLifetime
     /// <summary>A token; members of the payload in JSON.</summary>
     internal static string Token(string payload, string? secret = Secret, string alg = "HS256")
     {
-        var signed = $"{Encode(Encoding.UTF8.GetBytes(JsonSerializer.Serialize(new { alg, typ = "JWT" })))}.{Encode(Encoding.UTF8.GetBytes($"{{{payload}}}"))}";
+        var header = JsonSerializer.Serialize(new { alg, typ = "JWT" });
+        var signed = $"{Encode(Encoding.UTF8.GetBytes(header))}.{Encode(Encoding.UTF8.GetBytes($"{{{payload}}}"))}";
         if (secret is null)
             return $"{signed}.";
         var (key, data) = (Encoding.UTF8.GetBytes(secret), Encoding.UTF8.GetBytes(signed));
@@ -65,9 +69,11 @@ public sealed class AuthServer : IAsyncLifetime
     internal static string Claims(string scope, int lasts = 600, string name = "jo") =>
         $"\"sub\":\"{name}\",\"aud\":\"tasks\",\"scope\":\"{scope}\",\"exp\":{TimeProvider.System.GetUtcNow().ToUnixTimeSeconds() + lasts}";
 
-    internal Task<HttpResponseMessage> SendAsync(string method, string path, string? authorization, string? body = null) => SendAsync(Http, method, path, authorization, body);
+    internal Task<HttpResponseMessage> SendAsync(string method, string path, string? authorization, string? body = null) =>
+        SendAsync(Http, method, path, authorization, body);
 
-    internal static async Task<HttpResponseMessage> SendAsync(HttpClient http, string method, string path, string? authorization, string? body = null)
+    internal static async Task<HttpResponseMessage> SendAsync(HttpClient http, string method, string path, string? authorization,
+        string? body = null)
     {
         using var request = new HttpRequestMessage(new HttpMethod(method), new Uri(path, UriKind.Relative));
         if (method is not "GET" and not "HEAD")
@@ -79,12 +85,14 @@ public sealed class AuthServer : IAsyncLifetime
 
     /// <summary>Tests name keys, such as <c>key-read</c>.</summary>
     private static string Written(string authorization) =>
-        authorization.StartsWith("Bearer key-", StringComparison.OrdinalIgnoreCase) ? $"{authorization[..7]}{TestKeys.Of(authorization[7..])}" : authorization;
+        authorization.StartsWith("Bearer key-", StringComparison.OrdinalIgnoreCase)
+            ? $"{authorization[..7]}{TestKeys.Of(authorization[7..])}" : authorization;
 
     private static void Add(Dictionary<string, string?> settings, int index, string name, string? scope)
     {
         settings[$"TaskQueue:Auth:ApiKeys:{index}:Name"] = name;
-        settings[$"TaskQueue:Auth:ApiKeys:{index}:KeyHash"] = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(TestKeys.Of($"key-{name}"))));
+        settings[$"TaskQueue:Auth:ApiKeys:{index}:KeyHash"] =
+            Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(TestKeys.Of($"key-{name}"))));
         if (scope is not null)
             settings[$"TaskQueue:Auth:ApiKeys:{index}:Scopes:0"] = scope;
     }

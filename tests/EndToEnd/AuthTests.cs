@@ -43,11 +43,14 @@ public sealed class AuthTests(AuthServer server) : IClassFixture<AuthServer>
     [Fact]
     public async Task The_subject_of_a_token_owns_what_it_makes()
     {
-        using var made = await server.SendAsync("POST", "/tasks", $"Bearer {AuthServer.Token(AuthServer.Claims("enqueue", name: "kim"))}", """{"action":"a","queue":"kims"}""");
+        using var made = await server.SendAsync("POST", "/tasks", $"Bearer {AuthServer.Token(AuthServer.Claims("enqueue", name: "kim"))}",
+            """{"action":"a","queue":"kims"}""");
         ((int)made.StatusCode).ShouldBe(202);
 
-        using var own = await server.SendAsync("GET", "/queues/kims/tasks", $"Bearer {AuthServer.Token(AuthServer.Claims("read", name: "kim"))}");
-        using var other = await server.SendAsync("GET", "/queues/kims/tasks", $"Bearer {AuthServer.Token(AuthServer.Claims("read", name: "lee"))}");
+        using var own = await server.SendAsync("GET", "/queues/kims/tasks",
+            $"Bearer {AuthServer.Token(AuthServer.Claims("read", name: "kim"))}");
+        using var other = await server.SendAsync("GET", "/queues/kims/tasks",
+            $"Bearer {AuthServer.Token(AuthServer.Claims("read", name: "lee"))}");
 
         (await own.Content.ReadAsStringAsync()).ShouldContain("\"status\"");
         (await other.Content.ReadAsStringAsync()).ShouldNotContain("\"status\"");
@@ -84,7 +87,8 @@ public sealed class AuthTests(AuthServer server) : IClassFixture<AuthServer>
     [Fact]
     public async Task Every_answer_has_the_headers_that_browsers_heed()
     {
-        foreach (var (path, authorization) in new[] { ("/tasks", "Bearer key-read"), ("/tasks", ""), ("/health/live", ""), ("/nothing", "") })
+        foreach (var (path, authorization) in new[] { ("/tasks", "Bearer key-read"), ("/tasks", ""), ("/health/live", ""),
+            ("/nothing", "") })
         {
             using var answer = await server.SendAsync("GET", path, authorization);
             answer.Headers.GetValues("X-Content-Type-Options").ShouldBe(["nosniff"]);
@@ -153,7 +157,10 @@ public sealed class AuthTests(AuthServer server) : IClassFixture<AuthServer>
         try
         {
             await using var app = Server.Build(new ServerOptions(null, "http://127.0.0.1:0"), builder => builder.Configuration
-                .AddInMemoryCollection(new Dictionary<string, string?> { ["ConnectionStrings:TaskQueue"] = database.ConnectionString, ["Logging:LogLevel:Default"] = "None" })
+                .AddInMemoryCollection(new Dictionary<string, string?>
+                {
+                    ["ConnectionStrings:TaskQueue"] = database.ConnectionString, ["Logging:LogLevel:Default"] = "None",
+                })
                 .AddJsonFile(file));
             await StartupChecks.RunAsync(app.Services, CancellationToken.None);
             await app.StartAsync();

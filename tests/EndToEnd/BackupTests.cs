@@ -36,7 +36,8 @@ public sealed class BackupTests
             kept.Count.ShouldBeInRange(200, accepted.Count - 1, "the dump is of the middle");
             if (freshBroker)
                 await ExecuteAsync(restored, RedispatchSql);
-            await GoOnAsync(restored, freshBroker ? otherRabbitMq : rabbitMq, kept, lost: accepted.Except(kept).First(), hearsOfLost: !freshBroker);
+            await GoOnAsync(restored, freshBroker ? otherRabbitMq : rabbitMq, kept, lost: accepted.Except(kept).First(),
+                hearsOfLost: !freshBroker);
         }
         finally
         {
@@ -58,7 +59,8 @@ public sealed class BackupTests
         {
             file = await UploadAsync(server.Http);
             using var producer = new CrashProducer(() => server.Http.BaseAddress!);
-            await UnderLoadAsync(producer, () => ExecuteAsync(database, $"vacuum into '{new SqliteConnectionStringBuilder(copy.ConnectionString).DataSource}'"));
+            await UnderLoadAsync(producer, () =>
+                ExecuteAsync(database, $"vacuum into '{new SqliteConnectionStringBuilder(copy.ConnectionString).DataSource}'"));
             CopyFolder(database.Folder, copy.Folder); // after the rows: of each that the copy knows the contents are there
             kept = await IdsAsync(copy);
             kept.Count.ShouldBeInRange(200, producer.Count - 1, "the copy is of the middle");
@@ -76,7 +78,9 @@ public sealed class BackupTests
         using var producer = new CrashProducer(() => server.Http.BaseAddress!);
         await UnderLoadAsync(producer, () => PostgresToolAsync("pg_dump", database, "--format=custom", "--file", dump));
         await Eventually.UntilAsync(
-            async () => (await TestServers.QueueDepthsAsync(rabbitMq)).Any(q => q is { Name: "tasks", Messages: > 0 }) && await AllSentAsync(database),
+            async () =>
+                (await TestServers.QueueDepthsAsync(rabbitMq)).Any(q => q is { Name: "tasks", Messages: > 0 })
+                    && await AllSentAsync(database),
             Deadline, "dispatches wait at the broker");
         return producer.Accepted;
     }
@@ -104,8 +108,11 @@ public sealed class BackupTests
         await AllCompletedOnceAsync(restored, kept);
         (await server.Http.ReadAsync($"/tasks/{lost}")).Status.ShouldBe(404);
         if (hearsOfLost)
-            await Eventually.UntilAsync(() => Task.FromResult(server.Lines.Any(l => l.Contains("was refused: NotFound", StringComparison.Ordinal))), Deadline, "reports of lost tasks are refused");
-        await Eventually.UntilAsync(async () => (await TestServers.QueueDepthsAsync(rabbitMq)).All(q => q.Messages == 0), Deadline, "no message is left");
+            await Eventually.UntilAsync(
+                () => Task.FromResult(server.Lines.Any(l => l.Contains("was refused: NotFound", StringComparison.Ordinal))), Deadline,
+                "reports of lost tasks are refused");
+        await Eventually.UntilAsync(
+            async () => (await TestServers.QueueDepthsAsync(rabbitMq)).All(q => q.Messages == 0), Deadline, "no message is left");
         (await TestServers.QueueDepthsAsync(rabbitMq)).Where(q => q.Name.EndsWith("_error", StringComparison.Ordinal)).ShouldBeEmpty();
         await server.Http.TaskAsync(await server.Http.SubmitAsync(new { action = "uppercase", data = new { text = "new" } }), "completed");
     }
@@ -113,9 +120,11 @@ public sealed class BackupTests
     private static async Task AllCompletedOnceAsync(TestDatabase database, IReadOnlyCollection<Guid> kept)
     {
         await using var db = database.CreateContext();
-        await Eventually.UntilAsync(async () => !await db.Tasks.AnyAsync(t => t.State != TaskStates.Completed), Deadline, "every task is completed");
+        await Eventually.UntilAsync(
+            async () => !await db.Tasks.AnyAsync(t => t.State != TaskStates.Completed), Deadline, "every task is completed");
         (await IdsAsync(database)).ShouldBe(kept, ignoreOrder: true);
-        var completions = await db.TaskEvents.Where(e => e.Type == TaskEventType.Completed).GroupBy(e => e.TaskId).Select(g => g.Count()).ToListAsync();
+        var completions = await db.TaskEvents.Where(e => e.Type == TaskEventType.Completed).GroupBy(e => e.TaskId).Select(g => g.Count())
+            .ToListAsync();
         completions.Count.ShouldBe(kept.Count);
         completions.ShouldAllBe(count => count == 1);
     }
@@ -145,14 +154,16 @@ public sealed class BackupTests
     {
         var server = new NpgsqlConnectionStringBuilder(database.ConnectionString);
         using var command = new Command(
-            tool, ["--host", server.Host!, "--port", $"{server.Port}", "--username", server.Username!, "--dbname", server.Database!, .. args],
+            tool, ["--host", server.Host!, "--port", $"{server.Port}", "--username", server.Username!, "--dbname", server.Database!,
+                .. args],
             new Dictionary<string, string> { ["PGPASSWORD"] = server.Password! });
         (await command.WaitAsync(Deadline)).ShouldBe(0, command.Output);
     }
 
     private static async Task<string> UploadAsync(HttpClient http)
     {
-        using var form = new MultipartFormDataContent { { new StringContent("batch"), "purpose" }, { new StringContent("{}\n"), "file", "lines.jsonl" } };
+        using var form = new MultipartFormDataContent { { new StringContent("batch"), "purpose" },
+            { new StringContent("{}\n"), "file", "lines.jsonl" } };
         var reply = await http.SendAsync(HttpMethod.Post, "/v1/files", form);
         return reply.Json.Text("id")!;
     }

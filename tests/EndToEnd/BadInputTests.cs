@@ -5,10 +5,11 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Bad input gets an answer in the shape of its door and changes nothing.</summary>
+/// <summary>Bad input gets an answer in the shape of its API and changes nothing.</summary>
 public abstract class BadInputTests(Stack stack)
 {
-    private const string Claim = "/workers/claim", Heartbeat = "/workers/heartbeat", Report = "/workers/report", Tasks = "/tasks", Bulk = "/tasks/bulk";
+    private const string Claim = "/workers/claim", Heartbeat = "/workers/heartbeat", Report = "/workers/report", Tasks = "/tasks",
+        Bulk = "/tasks/bulk";
 
     internal static readonly bool[] Framings = [false, true]; // Content-Length, chunked
 
@@ -64,21 +65,31 @@ public abstract class BadInputTests(Stack stack)
         { Report, """{"tasks":[{"id":"00000000-0000-4000-8000-000000000000","attempt":1,"outcome":"done"}]}""" },
         { Report, """{"tasks":[{"id":"00000000-0000-4000-8000-000000000000","attempt":1,"outcome":"failed"}]}""" },
         { Report, """{"tasks":[{"id":"00000000-0000-4000-8000-000000000000","attempt":1,"outcome":"failed","error":"\udc00"}]}""" },
-        { Report, """{"tasks":[{"id":"00000000-0000-4000-8000-000000000000","attempt":1,"outcome":"failed","error":"e","retryable":1}]}""" },
-        { Report, $$"""{"tasks":[{{string.Join(',', Enumerable.Repeat("""{"id":"00000000-0000-4000-8000-000000000000","attempt":1,"outcome":"completed"}""", 1001))}}]}""" },
+        {
+            Report,
+            """{"tasks":[{"id":"00000000-0000-4000-8000-000000000000","attempt":1,"outcome":"failed","error":"e","retryable":1}]}"""
+        },
+        {
+            Report,
+            """{"tasks":[""" + string.Join(',', Enumerable.Repeat(
+                """{"id":"00000000-0000-4000-8000-000000000000","attempt":1,"outcome":"completed"}""", 1001)) + "]}"
+        },
         { Bulk, "" }, { Bulk, "{" }, { Bulk, "[]" }, { Bulk, "{}" }, { Bulk, """{"tasks":{}}""" }, { Bulk, """{"tasks":[null]}""" },
-        { Tasks, "{" }, { Tasks, "nul" }, { Tasks, "[{}]" }, { Tasks, """{"action":"a","queue":"q\u0000"}""" }, { Tasks, """{"action":"a","queue":"\ud800"}""" },
-        { Tasks, """{"action":"\ud800"}""" }, { Tasks, """{"action":"a","\udc00\ud800":null}""" },
+        { Tasks, "{" }, { Tasks, "nul" }, { Tasks, "[{}]" }, { Tasks, """{"action":"a","queue":"q\u0000"}""" },
+        { Tasks, """{"action":"a","queue":"\ud800"}""" }, { Tasks, """{"action":"\ud800"}""" },
+        { Tasks, """{"action":"a","\udc00\ud800":null}""" },
     };
 
     [Theory]
     [MemberData(nameof(Refused))]
-    public async Task A_wrong_body_is_refused(string path, string body) => await UnchangedAsync(async () => Expect400(path, await Http.PostAsync(path, body)));
+    public async Task A_wrong_body_is_refused(string path, string body) =>
+        await UnchangedAsync(async () => Expect400(path, await Http.PostAsync(path, body)));
 
     [Fact]
     public async Task A_body_that_is_not_UTF8_is_refused()
     {
-        byte[][] bodies = [[0xFF, 0xFE], [.. "{\"action\":\""u8, 0xC3, 0x28, .. "\"}"u8], [0xEF, 0xBB, 0xBF, 0xED, 0xA0, 0x80], Encoding.Unicode.GetBytes("{\"action\":1}")];
+        byte[][] bodies = [[0xFF, 0xFE], [.. "{\"action\":\""u8, 0xC3, 0x28, .. "\"}"u8], [0xEF, 0xBB, 0xBF, 0xED, 0xA0, 0x80],
+            Encoding.Unicode.GetBytes("{\"action\":1}")];
         await UnchangedAsync(async () =>
         {
             foreach (var body in bodies)
@@ -93,9 +104,13 @@ public abstract class BadInputTests(Stack stack)
     public async Task Ten_thousand_brackets_are_refused()
     {
         var deep = new string('[', 10_000);
+        var closed = deep + new string(']', 10_000);
         await UnchangedAsync(async () =>
         {
-            foreach (var body in new[] { deep, deep + new string(']', 10_000), $$"""{"action":"a","data":{{deep}}{{new string(']', 10_000)}}}""", $$"""{"tasks":{{deep}}""", $$"""{"queues":{{deep}}""" })
+            foreach (var body in new[]
+            {
+                deep, closed, $$"""{"action":"a","data":{{closed}}}""", $$"""{"tasks":{{deep}}""", $$"""{"queues":{{deep}}""",
+            })
             {
                 foreach (var path in new[] { Tasks, Bulk, Claim, Heartbeat, Report })
                     Expect400(path, await Http.PostAsync(path, body));
@@ -125,7 +140,8 @@ public abstract class BadInputTests(Stack stack)
         var text = new string('ä', 65 * 512);
         foreach (var chunked in Framings)
         {
-            var reply = await Http.PostAsync(Tasks, Json(Encoding.UTF8.GetBytes($$"""{"action":"a","queue":"{{_queue}}","data":{"text":"{{text}}"} }"""), chunked));
+            var reply = await Http.PostAsync(Tasks, Json(Encoding.UTF8.GetBytes(
+                $$"""{"action":"a","queue":"{{_queue}}","data":{"text":"{{text}}"} }"""), chunked));
             reply.Status.ShouldBe(202, reply.Text);
         }
 
@@ -135,7 +151,8 @@ public abstract class BadInputTests(Stack stack)
     [Fact]
     public async Task Strange_but_valid_json_goes_through_unharmed()
     {
-        string[] data = ["""{"text":"\u0000\ud800"}""", "1e999", "-0.0", """{"a":1,"a":2}""", new string('[', 62) + new string(']', 62), "\"\\u00e4 ä \\ud83d\\ude00 😀\""];
+        string[] data = ["""{"text":"\u0000\ud800"}""", "1e999", "-0.0", """{"a":1,"a":2}""",
+            new string('[', 62) + new string(']', 62), "\"\\u00e4 ä \\ud83d\\ude00 😀\""];
         foreach (var value in data)
         {
             var id = await Http.SubmitAsync($$"""{"action":"a\u0000","queue":"{{_queue}}","data":{{value}}}""");
@@ -157,7 +174,8 @@ public abstract class BadInputTests(Stack stack)
     {
         var id = await Http.SubmitAsync(new { action = "a", queue = _queue });
         await Http.ClaimAsync(_queue);
-        (await Http.TellAsync("report", new { id, attempt = 1, outcome = "failed", error = "bad\0 luck", retryable = false })).ShouldBe(["ok"]);
+        (await Http.TellAsync("report", new { id, attempt = 1, outcome = "failed", error = "bad\0 luck", retryable = false }))
+            .ShouldBe(["ok"]);
         (await Http.TaskAsync(id)).Text("error").ShouldBe("bad luck");
     }
 
@@ -194,10 +212,10 @@ public abstract class BadInputTests(Stack stack)
     [InlineData("q", """{"dead_letters":{"retention_seconds":0}}""")]
     [InlineData("q", """{"keep_finished_seconds":0}""")]
     [InlineData("q", """{"events":"some"}""")]
-    [InlineData("q", """{"levels":{"x":{}}}""")]
-    [InlineData("q", """{"levels":{"65536":{}}}""")]
-    [InlineData("q", """{"levels":{"1":null}}""")]
-    [InlineData("q", """{"levels":{"1":{"priority":"5"}}}""")]
+    [InlineData("q", """{"tiers":{"x":{}}}""")]
+    [InlineData("q", """{"tiers":{"65536":{}}}""")]
+    [InlineData("q", """{"tiers":{"1":null}}""")]
+    [InlineData("q", """{"tiers":{"1":{"priority":"5"}}}""")]
     [InlineData("q", """{"delivery":1}""")]
     [InlineData("q", """{"delivery":"pull"}}""")]
     [InlineData("q", "")]
@@ -206,14 +224,15 @@ public abstract class BadInputTests(Stack stack)
         {
             var reply = await Http.PutAsync($"/queues/{name}", body);
             reply.Status.ShouldBe(400, reply.Text);
-            if (!name.Contains('%', StringComparison.Ordinal)) // refused by the server before any door
+            if (!name.Contains('%', StringComparison.Ordinal)) // refused by the server before any API
                 reply.Json.Text("code").ShouldBeOneOf("invalid_request", "invalid_json");
         });
 
     [Fact]
     public async Task A_queue_name_has_at_most_128_characters()
     {
-        await UnchangedAsync(async () => Problems.Expect(await Http.PutAsync($"/queues/{new string('q', 129)}", new { delivery = "pull" }), 400, "invalid_request"));
+        await UnchangedAsync(async () =>
+            Problems.Expect(await Http.PutAsync($"/queues/{new string('q', 129)}", new { delivery = "pull" }), 400, "invalid_request"));
         (await Http.PutAsync($"/queues/{_queue}{new string('q', 128 - _queue.Length)}", new { delivery = "pull" })).Status.ShouldBe(201);
     }
 
@@ -278,10 +297,12 @@ public sealed class SmallPayloads(SmallPayloads.Stack stack) : IClassFixture<Sma
         var over = await stack.Http.PostAsync("/tasks", new { action = new string('a', 1024), queue = "q" });
         over.Status.ShouldBe(400);
         over.Text.ShouldBe("""{"error":"payload must have at most 1024 bytes"}""");
-        Problems.Expect(await stack.Http.PostAsync("/tasks/bulk", new { tasks = new[] { new { action = new string('a', 1024) } } }), 400, "invalid_task");
+        Problems.Expect(await stack.Http.PostAsync("/tasks/bulk", new { tasks = new[] { new { action = new string('a', 1024) } } }), 400,
+            "invalid_task");
         foreach (var chunked in BadInputTests.Framings)
         {
-            var far = await stack.Http.PostAsync("/tasks", BadInputTests.Json(Encoding.UTF8.GetBytes($$"""{"action":"{{new string('a', 32 * 1024)}}"}"""), chunked));
+            var far = await stack.Http.PostAsync("/tasks", BadInputTests.Json(Encoding.UTF8.GetBytes(
+                $$"""{"action":"{{new string('a', 32 * 1024)}}"}"""), chunked));
             far.Status.ShouldBe(413);
             far.Json.Names().ShouldBe(["error"]);
         }
@@ -291,6 +312,7 @@ public sealed class SmallPayloads(SmallPayloads.Stack stack) : IClassFixture<Sma
 
     public sealed class Stack : SqliteStack
     {
-        protected override Dictionary<string, string?> Settings => new() { ["TaskQueue:MaxPayloadBytes"] = "1024", ["Logging:LogLevel:Default"] = "Error" };
+        protected override Dictionary<string, string?> Settings =>
+            new() { ["TaskQueue:MaxPayloadBytes"] = "1024", ["Logging:LogLevel:Default"] = "Error" };
     }
 }

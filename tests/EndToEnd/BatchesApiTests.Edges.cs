@@ -40,10 +40,12 @@ public abstract partial class BatchesApiTests
         }
 
         ((int)(await CreateAsync(file, "nobody-registered-this")).Status).ShouldBe(404);
-        ((int)(await SendAsync(HttpMethod.Post, "", $$"""{"input_file_id":"{{file}}","endpoint":"/x"}""")).Status).ShouldBe(400); // no queue for its model
+        // No queue for its model
+        ((int)(await SendAsync(HttpMethod.Post, "", $$"""{"input_file_id":"{{file}}","endpoint":"/x"}""")).Status).ShouldBe(400);
         foreach (var query in new[] { "?limit=0", "?limit=101", "?limit=x", "?after=BATCH-1" })
             ((int)(await SendAsync(HttpMethod.Get, query)).Status).ShouldBe(400);
-        foreach (var (method, path) in new[] { (HttpMethod.Get, "/BATCH-1"), (HttpMethod.Post, "/BATCH-1-1-251111201500-0001-000001/cancel") })
+        foreach (var (method, path) in new[] { (HttpMethod.Get, "/BATCH-1"),
+            (HttpMethod.Post, "/BATCH-1-1-251111201500-0001-000001/cancel") })
             ((int)(await SendAsync(method, path)).Status).ShouldBe(404);
         ((int)(await SendAsync(HttpMethod.Get, "", key: "C")).Status).ShouldBe(401);
     }
@@ -56,7 +58,8 @@ public abstract partial class BatchesApiTests
 
         ((int)(await SendAsync(HttpMethod.Get, $"/{id}", key: "B")).Status).ShouldBe(404);
         ((int)(await SendAsync(HttpMethod.Post, $"/{id}/cancel", key: "B")).Status).ShouldBe(404);
-        (await SendAsync(HttpMethod.Get, "", key: "B")).Ok().GetProperty("data").EnumerateArray().ShouldNotContain(b => b.GetProperty("id").GetString() == id);
+        (await SendAsync(HttpMethod.Get, "", key: "B")).Ok().GetProperty("data").EnumerateArray()
+            .ShouldNotContain(b => b.GetProperty("id").GetString() == id);
         (await GetAsync(id)).Ok().GetProperty("status").GetString().ShouldBeOneOf("validating", "in_progress");
     }
 
@@ -86,7 +89,8 @@ public abstract partial class BatchesApiTests
         await using var receiver = await TestReceiver.StartAsync();
         var queue = await server.RegisterAsync();
         var file = await UploadAsync(Line("r1"));
-        var id = (await CreateAsync(file, queue, $$$""","metadata":{"callback_url":"{{{receiver.Url}}}/batch","k":"v"}""")).Ok().GetProperty("id").GetString()!;
+        var id = (await CreateAsync(file, queue,
+            $$$""","metadata":{"callback_url":"{{{receiver.Url}}}/batch","k":"v"}""")).Ok().GetProperty("id").GetString()!;
         await CompleteAsync((await TakeAllAsync(queue, 1))[0], "{}");
         await EndAsync(id);
 
@@ -113,7 +117,8 @@ public abstract partial class BatchesApiTests
         var done = await EndAsync(id);
         done.GetProperty("status").GetString().ShouldBe("expired");
         Counts(done).ShouldBe((3, 1, 2));
-        (await LinesAsync(done.GetProperty("error_file_id").GetString()!)).Select(l => l.GetProperty("error").GetProperty("code").GetString()).ShouldBe(["batch_expired", "batch_expired"]);
+        (await LinesAsync(done.GetProperty("error_file_id").GetString()!))
+            .Select(l => l.GetProperty("error").GetProperty("code").GetString()).ShouldBe(["batch_expired", "batch_expired"]);
         (await server.TakeAsync($"{queue}:1")).GetRawText().ShouldBe("{}");
     }
 
@@ -138,13 +143,15 @@ public abstract partial class BatchesApiTests
         var queue = await server.RegisterAsync();
         var id = await StartAsync(queue, string.Join('\n', Enumerable.Range(0, Lines).Select(n => Line($"r{n}"))));
         using var stop = new CancellationTokenSource();
-        var workers = Enumerable.Range(0, 4).Select(n => BatchWorker.RunAsync(n % 2 == 0 ? server.Http : server.OtherHttp, queue, stop.Token)).ToList();
+        var workers = Enumerable.Range(0, 4)
+            .Select(n => BatchWorker.RunAsync(n % 2 == 0 ? server.Http : server.OtherHttp, queue, stop.Token)).ToList();
 
         var done = await EndAsync(id, deadline: TimeSpan.FromMinutes(2));
         await stop.CancelAsync();
         await Task.WhenAll(workers);
 
         Counts(done).ShouldBe((Lines, Lines, 0));
-        (await LinesAsync(done.GetProperty("output_file_id").GetString()!)).Select(l => l.GetProperty("custom_id").GetString()).ShouldBe(Enumerable.Range(0, Lines).Select(n => $"r{n}"));
+        (await LinesAsync(done.GetProperty("output_file_id").GetString()!)).Select(l => l.GetProperty("custom_id").GetString())
+            .ShouldBe(Enumerable.Range(0, Lines).Select(n => $"r{n}"));
     }
 }

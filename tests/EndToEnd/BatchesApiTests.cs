@@ -28,7 +28,8 @@ public abstract partial class BatchesApiTests(BellaServer server)
         var id = created.GetProperty("id").GetString()!;
         id.ShouldMatch(@"^BATCH-\d+-\d+-\d{12}-\d{4}-\d{6}$");
         Keys(created).ShouldBe(
-            "cancelled_at cancelling_at completed_at completion_window created_at endpoint error_file_id expired_at failed_at finalizing_at id in_progress_at input_file_id object output_file_id request_counts status");
+            "cancelled_at cancelling_at completed_at completion_window created_at endpoint error_file_id expired_at failed_at "
+                + "finalizing_at id in_progress_at input_file_id object output_file_id request_counts status");
         created.GetProperty("object").GetString().ShouldBe("batch");
         created.GetProperty("status").GetString().ShouldBe("validating");
         created.GetProperty("created_at").GetInt64().ShouldBeInRange(1_000_000_000_000, 9_999_999_999_999);
@@ -59,7 +60,9 @@ public abstract partial class BatchesApiTests(BellaServer server)
         done.GetProperty("completed_at").GetInt64().ShouldBeGreaterThan(NotYet);
         var lines = await LinesAsync(done.GetProperty("output_file_id").GetString()!);
         lines.Select(l => l.GetProperty("custom_id").GetString()).ShouldBe(["r1", "r2"]);
-        Json(lines[0]).ShouldBe(Json($$$"""{"id":"{{{Id(tasks[0])}}}","custom_id":"r1","response":{"status_code":200,"request_id":"{{{Id(tasks[0])}}}","body":{"ok":1}},"error":null}"""));
+        Json(lines[0]).ShouldBe(Json(
+            $$$"""{"id":"{{{Id(tasks[0])}}}","custom_id":"r1","response":"""
+            + $$$"""{"status_code":200,"request_id":"{{{Id(tasks[0])}}}","body":{"ok":1}},"error":null}"""));
     }
 
     [Fact]
@@ -73,7 +76,8 @@ public abstract partial class BatchesApiTests(BellaServer server)
 
         Counts(done).ShouldBe((2, 1, 1));
         var error = (await LinesAsync(done.GetProperty("error_file_id").GetString()!)).ShouldHaveSingleItem();
-        (error.GetProperty("id").GetString(), error.GetProperty("customId").GetString(), error.GetProperty("custom_id").ValueKind).ShouldBe(("", "1", JsonValueKind.Null));
+        (error.GetProperty("id").GetString(), error.GetProperty("customId").GetString(), error.GetProperty("custom_id").ValueKind)
+            .ShouldBe(("", "1", JsonValueKind.Null));
         error.GetProperty("error").GetProperty("code").GetString().ShouldBe("parse_error");
         error.GetProperty("response").ValueKind.ShouldBe(JsonValueKind.Null);
     }
@@ -109,8 +113,10 @@ public abstract partial class BatchesApiTests(BellaServer server)
         done.GetProperty("status").GetString().ShouldBe("cancelled");
         Counts(done).ShouldBe((4, 1, 3));
         done.GetProperty("cancelled_at").GetInt64().ShouldBeGreaterThan(NotYet);
-        (await LinesAsync(done.GetProperty("output_file_id").GetString()!)).ShouldHaveSingleItem().GetProperty("custom_id").GetString().ShouldBe("r0");
-        (await LinesAsync(done.GetProperty("error_file_id").GetString()!)).Select(l => (l.GetProperty("custom_id").GetString(), l.GetProperty("error").GetProperty("code").GetString()))
+        (await LinesAsync(done.GetProperty("output_file_id").GetString()!)).ShouldHaveSingleItem().GetProperty("custom_id").GetString()
+            .ShouldBe("r0");
+        (await LinesAsync(done.GetProperty("error_file_id").GetString()!))
+            .Select(l => (l.GetProperty("custom_id").GetString(), l.GetProperty("error").GetProperty("code").GetString()))
             .ShouldBe([("r1", "batch_cancelled"), ("r2", "batch_cancelled"), ("r3", "batch_cancelled")]);
         (await server.TakeAsync($"{queue}:1")).GetRawText().ShouldBe("{}");
         ((int)(await SendAsync(HttpMethod.Post, $"/{id}/cancel")).Status).ShouldBe(202); // no effect
@@ -124,11 +130,14 @@ public abstract partial class BatchesApiTests(BellaServer server)
         var file = await UploadAsync(Line("r1", model: queue), openAI: true);
         (await SendAsync(HttpMethod.Get, "?after=", openAI: true)).Ok();
 
-        var created = (await SendAsync(HttpMethod.Post, "", $$$"""{"input_file_id":"{{{file}}}","endpoint":"/v1/chat/completions","completion_window":"24h","metadata":{"a":"b"}}""", openAI: true)).Ok();
+        var created = (await SendAsync(HttpMethod.Post, "",
+            $$$"""{"input_file_id":"{{{file}}}","endpoint":"/v1/chat/completions","completion_window":"24h","metadata":{"a":"b"}}""",
+            openAI: true)).Ok();
 
         var id = created.GetProperty("id").GetString()!;
         Keys(created).ShouldBe(
-            "cancelled_at cancelling_at completed_at completion_window created_at endpoint error_file_id errors expired_at expires_at failed_at finalizing_at id in_progress_at input_file_id metadata object output_file_id request_counts status");
+            "cancelled_at cancelling_at completed_at completion_window created_at endpoint error_file_id errors expired_at expires_at "
+                + "failed_at finalizing_at id in_progress_at input_file_id metadata object output_file_id request_counts status");
         created.GetProperty("status").GetString().ShouldBe("validating");
         created.GetProperty("created_at").GetInt64().ShouldBeInRange(1_000_000_000, 9_999_999_999);
         created.GetProperty("expires_at").GetInt64().ShouldBe(created.GetProperty("created_at").GetInt64() + 86_400);
@@ -153,7 +162,8 @@ public abstract partial class BatchesApiTests(BellaServer server)
     [InlineData("duplicate_custom_id", 2, "{0}\n{0}")]
     [InlineData("invalid_json_line", 2, "{0}\n{{oops")]
     [InlineData("url_mismatch", 2, "{0}\n{{\"custom_id\":\"x\",\"method\":\"POST\",\"url\":\"/v1/other\",\"body\":{{}}}}")]
-    [InlineData("model_mismatch", 3, "{0}\n\n{{\"custom_id\":\"x\",\"method\":\"POST\",\"url\":\"/v1/chat/completions\",\"body\":{{\"model\":\"other\"}}}}")]
+    [InlineData("model_mismatch", 3,
+        "{0}\n\n{{\"custom_id\":\"x\",\"method\":\"POST\",\"url\":\"/v1/chat/completions\",\"body\":{{\"model\":\"other\"}}}}")]
     [InlineData("missing_custom_id", 2, "{0}\n{{\"method\":\"POST\",\"url\":\"/v1/chat/completions\",\"body\":{{}}}}")]
     [InlineData("invalid_method", 2, "{0}\n{{\"custom_id\":\"x\",\"method\":\"GET\",\"url\":\"/v1/chat/completions\",\"body\":{{}}}}")]
     public async Task Check24_bad_input_fails_the_whole_batch(string code, int line, string text)
@@ -189,7 +199,8 @@ public abstract partial class BatchesApiTests(BellaServer server)
             Counts(done).ShouldBe(openAI ? (3, 1, 2) : (3, 3, 0));
             var output = await LinesAsync(done.GetProperty("output_file_id").GetString()!);
             output.Count.ShouldBe(openAI ? 1 : 3);
-            output.Single(l => l.GetProperty("custom_id").GetString() == "r2").GetProperty("response").GetProperty("status_code").GetInt32().ShouldBe(200);
+            output.Single(l => l.GetProperty("custom_id").GetString() == "r2").GetProperty("response").GetProperty("status_code").GetInt32()
+                .ShouldBe(200);
             if (!openAI)
                 continue;
             var errors = await LinesAsync(done.GetProperty("error_file_id").GetString()!);
@@ -212,21 +223,24 @@ public abstract partial class BatchesApiTests(BellaServer server)
         var done = await EndAsync(id);
 
         Counts(done).ShouldBe((4, 4, 0)); // Bella takes duplicates and lines without anything
-        (await LinesAsync(done.GetProperty("output_file_id").GetString()!)).Select(l => l.GetProperty("custom_id").GetString()).ShouldBe(["r1", "r2", "r1", null]);
+        (await LinesAsync(done.GetProperty("output_file_id").GetString()!)).Select(l => l.GetProperty("custom_id").GetString())
+            .ShouldBe(["r1", "r2", "r1", null]);
     }
 
     [Fact]
     public async Task A_line_of_20_megabytes_is_an_error_and_the_others_run()
     {
         var queue = await server.RegisterAsync();
-        var id = await StartAsync(queue, $"{Line("r1")}\n{{\"custom_id\":\"big\",\"body\":{{\"x\":\"{new string('x', 20_000_000)}\"}}}}\n{Line("r2")}\n");
+        var id = await StartAsync(queue,
+            $"{Line("r1")}\n{{\"custom_id\":\"big\",\"body\":{{\"x\":\"{new string('x', 20_000_000)}\"}}}}\n{Line("r2")}\n");
         foreach (var task in await TakeAllAsync(queue, 2))
             await CompleteAsync(task, "{}");
 
         var done = await EndAsync(id);
 
         Counts(done).ShouldBe((3, 2, 1));
-        (await LinesAsync(done.GetProperty("error_file_id").GetString()!)).ShouldHaveSingleItem().GetProperty("customId").GetString().ShouldBe("1");
+        (await LinesAsync(done.GetProperty("error_file_id").GetString()!)).ShouldHaveSingleItem().GetProperty("customId").GetString()
+            .ShouldBe("1");
     }
 
     [Fact]
@@ -234,7 +248,8 @@ public abstract partial class BatchesApiTests(BellaServer server)
     {
         var queue = await server.RegisterAsync();
         var done = await EndAsync(await StartAsync(queue, "\n\n"));
-        (done.GetProperty("status").GetString(), Counts(done), done.GetProperty("output_file_id").GetString()).ShouldBe(("completed", (0, 0, 0), ""));
+        (done.GetProperty("status").GetString(), Counts(done), done.GetProperty("output_file_id").GetString())
+            .ShouldBe(("completed", (0, 0, 0), ""));
 
         var failed = await EndAsync(await StartAsync(queue, "\n", openAI: true), openAI: true);
         failed.GetProperty("errors").GetProperty("data")[0].GetProperty("code").GetString().ShouldBe("empty_file");
@@ -243,7 +258,8 @@ public abstract partial class BatchesApiTests(BellaServer server)
     private static string Line(string customId, string model = "m") =>
         $$$"""{"custom_id":"{{{customId}}}","method":"POST","url":"/v1/chat/completions","body":{"model":"{{{model}}}","n":1}}""";
 
-    private static string Keys(JsonElement value) => string.Join(' ', value.EnumerateObject().Select(p => p.Name).Order(StringComparer.Ordinal));
+    private static string Keys(JsonElement value) =>
+        string.Join(' ', value.EnumerateObject().Select(p => p.Name).Order(StringComparer.Ordinal));
 
     private static string Json(JsonElement value) => JsonSerializer.Serialize(value);
 
@@ -252,17 +268,20 @@ public abstract partial class BatchesApiTests(BellaServer server)
     private static string Id(JsonElement task) => task.GetProperty("task_id").GetString()!;
 
     private static (int, int, int) Counts(JsonElement batch) =>
-        batch.GetProperty("request_counts") is var c ? (c.GetProperty("total").GetInt32(), c.GetProperty("completed").GetInt32(), c.GetProperty("failed").GetInt32()) : default;
+        batch.GetProperty("request_counts") is var c
+            ? (c.GetProperty("total").GetInt32(), c.GetProperty("completed").GetInt32(), c.GetProperty("failed").GetInt32()) : default;
 
     private async Task<string> StartAsync(string queue, string lines, bool openAI = false) =>
         (await CreateAsync(await UploadAsync(lines, openAI), queue, openAI: openAI)).Ok().GetProperty("id").GetString()!;
 
     private Task<BellaReply> CreateAsync(string file, string queue, string more = "", bool openAI = false) =>
-        SendAsync(HttpMethod.Post, "", $$"""{"input_file_id":"{{file}}","endpoint":"/v1/chat/completions"{{more}}}""", queue, openAI: openAI);
+        SendAsync(HttpMethod.Post, "",
+            $$"""{"input_file_id":"{{file}}","endpoint":"/v1/chat/completions"{{more}}}""", queue, openAI: openAI);
 
     private async Task<string> UploadAsync(string lines, bool openAI = false)
     {
-        using var form = new MultipartFormDataContent { { new StringContent("batch"), "purpose" }, { new ByteArrayContent(Encoding.UTF8.GetBytes(lines)), "file", "in.jsonl" } };
+        using var form = new MultipartFormDataContent { { new StringContent("batch"), "purpose" },
+            { new ByteArrayContent(Encoding.UTF8.GetBytes(lines)), "file", "in.jsonl" } };
         using var request = new HttpRequestMessage(HttpMethod.Post, new Uri("/v1/files", UriKind.Relative)) { Content = form };
         if (openAI)
             request.Headers.Add("X-Stainless-Lang", "python");
@@ -271,7 +290,8 @@ public abstract partial class BatchesApiTests(BellaServer server)
 
     private Task<BellaReply> GetAsync(string id, bool openAI = false) => SendAsync(HttpMethod.Get, $"/{id}", openAI: openAI, other: true);
 
-    private async Task<BellaReply> SendAsync(HttpMethod method, string path, string? body = null, string? queue = null, string key = "A", bool openAI = false, bool other = false)
+    private async Task<BellaReply> SendAsync(HttpMethod method, string path, string? body = null, string? queue = null, string key = "A",
+        bool openAI = false, bool other = false)
     {
         using var request = new HttpRequestMessage(method, new Uri($"/v1/batches{path}", UriKind.Relative));
         request.Content = body is null ? null : new StringContent(body);
@@ -296,9 +316,12 @@ public abstract partial class BatchesApiTests(BellaServer server)
 
     private Task<JsonElement> EndAsync(string id, bool openAI = false, TimeSpan? deadline = null) =>
         Eventually.UntilAsync(
-            async () => (await GetAsync(id, openAI)).Ok() is var b && b.GetProperty("status").GetString() is "completed" or "failed" or "expired" or "cancelled" ? (object)b : null,
+            async () =>
+                (await GetAsync(id, openAI)).Ok() is var b
+                    && b.GetProperty("status").GetString() is "completed" or "failed" or "expired" or "cancelled" ? (object)b : null,
             deadline ?? Deadline, "the batch has ended").ContinueWith(t => (JsonElement)t.Result, TaskScheduler.Default);
 
     private async Task<List<JsonElement>> LinesAsync(string file) =>
-        [.. (await server.OtherHttp.GetStringAsync(new Uri($"/v1/files/{file}/content", UriKind.Relative))).TrimEnd('\n').Split('\n').Select(l => JsonDocument.Parse(l).RootElement)];
+        [.. (await server.OtherHttp.GetStringAsync(new Uri($"/v1/files/{file}/content", UriKind.Relative))).TrimEnd('\n').Split('\n')
+            .Select(l => JsonDocument.Parse(l).RootElement)];
 }

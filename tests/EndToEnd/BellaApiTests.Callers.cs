@@ -19,7 +19,9 @@ public abstract partial class BellaApiTests
 
         var task = await server.TakeFirstAsync($"{name}:0", server.OtherHttp);
 
-        Keys(task).ShouldBe("ak callback_url completed_time data endpoint expire_time instance_id level queue response_mode running_time start_time status task_id");
+        Keys(task)
+            .ShouldBe("ak callback_url completed_time data endpoint expire_time instance_id level queue response_mode running_time "
+                + "start_time status task_id");
         task.GetProperty("level").GetInt32().ShouldBe(0);
         task.GetProperty("instance_id").GetString().ShouldNotBeNullOrEmpty();
         task.GetProperty("response_mode").GetString().ShouldBe("blocking");
@@ -108,7 +110,8 @@ public abstract partial class BellaApiTests
         var failed = server.PutWaitingAsync(name, "blocking");
         var id = NumberedTaskId.ParseAny(Id(await server.TakeFirstAsync($"{name}:0", server.OtherHttp)));
         using var report = await server.OtherHttp.PostAsync(new Uri("/workers/report", UriKind.Relative), new StringContent(
-            $$"""{"tasks":[{"id":"{{id}}","attempt":1,"outcome":"failed","error":"out of paper","retryable":false}]}""", Encoding.UTF8, "application/json"));
+            $$"""{"tasks":[{"id":"{{id}}","attempt":1,"outcome":"failed","error":"out of paper","retryable":false}]}""",
+            Encoding.UTF8, "application/json"));
         report.StatusCode.ShouldBe(HttpStatusCode.OK);
         ShouldBeFault(await BellaServer.ReadAsync(await failed.WaitAsync(Deadline)), 500, "out of paper");
     }
@@ -175,7 +178,8 @@ public abstract partial class BellaApiTests
         await using var bus = await BellaBus.ConnectAsync(server);
 
         for (var n = 0; n < 500; n++)
-            await bus.PublishAsync(task, "task-progress-event", $$$"""{"taskId":"{{{Id(task)}}}","eventId":"{{{n}}}","eventName":"message","eventData":{"n":{{{n}}}}}""");
+            await bus.PublishAsync(task, "task-progress-event",
+                $$$"""{"taskId":"{{{Id(task)}}}","eventId":"{{{n}}}","eventName":"message","eventData":{"n":{{{n}}}}}""");
         await bus.PublishAsync(task, "task-progress-event", "\"no JSON\"");
         await bus.PublishAsync(task, "unheard-of", $$"""{"taskId":"{{Id(task)}}"}""");
         await bus.PublishAsync(task, "task-completion-event", $$$"""{"taskId":"{{{Id(task)}}}","result":{}}""");
@@ -197,7 +201,10 @@ public abstract partial class BellaApiTests
 
         // It expires at the same moment: whichever comes first.
         await Eventually.UntilAsync(
-            async () => await server.TimelineAsync(id) is var task && (task.Contains("\"status\":\"cancelled\"", StringComparison.Ordinal) || task.Contains("\"status\":\"expired\"", StringComparison.Ordinal)),
+            async () =>
+                await server.TimelineAsync(id) is var task
+                    && (task.Contains("\"status\":\"cancelled\"", StringComparison.Ordinal)
+                        || task.Contains("\"status\":\"expired\"", StringComparison.Ordinal)),
             Deadline, "the task has ended");
     }
 

@@ -9,7 +9,8 @@ namespace TaskQueue.Tests.EndToEnd;
 public abstract partial class BellaApiTests
 {
     private const string StatsKeys =
-        "ctime cu_name cuid id last_scanned_id last_scanned_sharding_key last_wrote_id last_wrote_sharding_key level mtime mu_name muid queue total_completed_cnt total_loaded_cnt total_put_cnt";
+        "ctime cu_name cuid id last_scanned_id last_scanned_sharding_key last_wrote_id last_wrote_sharding_key level mtime mu_name muid "
+            + "queue total_completed_cnt total_loaded_cnt total_put_cnt";
 
     [Fact]
     public async Task Check01_auth()
@@ -46,7 +47,8 @@ public abstract partial class BellaApiTests
     public async Task Check05_the_worker_learns_the_name_of_the_submitter_and_never_its_key()
     {
         var name = await server.RegisterAsync();
-        (await WithKeyAsync("/v1/queue/put", $"Bearer {TestKeys.Of("B")}", "POST", $$$"""{"queue":"{{{name}}}","endpoint":"/x","data":{}}""")).Ok();
+        (await WithKeyAsync("/v1/queue/put", $"Bearer {TestKeys.Of("B")}", "POST",
+            $$$"""{"queue":"{{{name}}}","endpoint":"/x","data":{}}""")).Ok();
 
         (await server.TakeFirstAsync($"{name}:0")).GetProperty("ak").GetString().ShouldBe("ben");
     }
@@ -56,7 +58,7 @@ public abstract partial class BellaApiTests
     {
         var name = await server.RegisterAsync();
         var before = await StatsAsync(name, 1);
-        var ids = await PutAsync(name, 3, level: 1);
+        var ids = await PutAsync(name, 3, tier: 1);
         await PutAsync(name, 2);
         (await server.TakeOneAsync($"{name}:1")).ShouldBe(ids[0]);
         (await server.CompleteAsync(ids[0], "{}")).Ok();
@@ -101,7 +103,7 @@ public abstract partial class BellaApiTests
     public async Task Check19_console_stats_list_the_offline_levels()
     {
         var name = await server.RegisterAsync();
-        await PutAsync(name, 2, level: 2);
+        await PutAsync(name, 2, tier: 2);
         await PutAsync(name, 1);
 
         var all = JsonDocument.Parse(await server.Http.GetStringAsync(new Uri("/v1/console/queue/stats", UriKind.Relative))).RootElement;
@@ -122,7 +124,7 @@ public abstract partial class BellaApiTests
         ShouldBeError(await server.PostAsync("put", """{"queue":" ","endpoint":"/x","data":{"model":1}}"""), 400);
     }
 
-    private async Task<JsonElement> StatsAsync(string queue, int level) => (await server.GetAsync($"{queue}:{level}/stats")).Ok();
+    private async Task<JsonElement> StatsAsync(string queue, int tier) => (await server.GetAsync($"{queue}:{tier}/stats")).Ok();
 
     private static long Count(JsonElement stats, string name) => stats.GetProperty(name).GetInt64();
 

@@ -9,7 +9,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Bad input, other doors' tasks, expiry, leases and many workers at once.</summary>
+/// <summary>Bad input, other APIs' tasks, expiry, leases and many workers at once.</summary>
 public abstract partial class BellaApiTests
 {
     [Fact]
@@ -56,7 +56,9 @@ public abstract partial class BellaApiTests
         var name = await server.RegisterAsync();
         var id = await server.PutAsync(name, 1, ""","surprise":[1] """);
 
-        (await server.TakeOneAsync($"{name}:1", $$$""","worker":{"id":"w","capacities":{"{{{name}}}:1":3}},"process_timeout":0,"process_max_retries":-1,"min_age_seconds":0""")).ShouldBe(id);
+        (await server.TakeOneAsync($"{name}:1",
+            $$$""","worker":{"id":"w","capacities":{"{{{name}}}:1":3}},"process_timeout":0,"process_max_retries":-1,"min_age_seconds":0"""))
+            .ShouldBe(id);
     }
 
     [Theory]
@@ -123,7 +125,8 @@ public abstract partial class BellaApiTests
         var waiting = await server.PutAsync(name, 1, ""","timeout":1""");
         var guid = NumberedTaskId.Parse(waiting)!.ToGuid();
         await Eventually.UntilAsync(
-            async () => (await server.Http.GetStringAsync(new Uri($"/tasks/{guid}", UriKind.Relative))).Contains("\"status\":\"expired\"", StringComparison.Ordinal), Deadline, "the task has expired");
+            async () => (await server.Http.GetStringAsync(new Uri($"/tasks/{guid}", UriKind.Relative)))
+                .Contains("\"status\":\"expired\"", StringComparison.Ordinal), Deadline, "the task has expired");
 
         (await server.CompleteAsync(id, "{}")).Ok();
 
@@ -137,7 +140,8 @@ public abstract partial class BellaApiTests
     {
         var name = await server.RegisterAsync();
         var (id, guid) = await TakeWithGuidAsync(name);
-        (await server.Http.PostAsync(new Uri($"/tasks/{guid}/cancel", UriKind.Relative), content: null)).StatusCode.ShouldBe(HttpStatusCode.OK);
+        (await server.Http.PostAsync(new Uri($"/tasks/{guid}/cancel", UriKind.Relative), content: null))
+            .StatusCode.ShouldBe(HttpStatusCode.OK);
 
         (await server.CompleteAsync(id, "{}")).Ok();
 
@@ -153,7 +157,8 @@ public abstract partial class BellaApiTests
         var name = await server.RegisterAsync();
         var (id, guid) = await TakeWithGuidAsync(name);
         foreach (var verb in new[] { "cancel", "retry" })
-            (await server.Http.PostAsync(new Uri($"/tasks/{guid}/{verb}", UriKind.Relative), content: null)).StatusCode.ShouldBe(HttpStatusCode.OK);
+            (await server.Http.PostAsync(new Uri($"/tasks/{guid}/{verb}", UriKind.Relative), content: null))
+                .StatusCode.ShouldBe(HttpStatusCode.OK);
 
         var task = (await server.TakeAsync($"{name}:1")).GetProperty($"{name}:1")[0];
 
@@ -230,11 +235,13 @@ public abstract partial class BellaApiTests
     [Fact]
     public async Task The_routes_are_in_the_OpenAPI_document_under_bella()
     {
-        var paths = JsonDocument.Parse(await server.Http.GetStringAsync(new Uri("/openapi/v1.json", UriKind.Relative))).RootElement.GetProperty("paths");
+        var paths = JsonDocument.Parse(await server.Http.GetStringAsync(new Uri("/openapi/v1.json", UriKind.Relative)))
+            .RootElement.GetProperty("paths");
 
         foreach (var (path, method) in new[]
         {
-            ("register", "post"), ("{queue}/metadata", "get"), ("put", "post"), ("take", "post"), ("{taskId}/complete", "post"), ("{taskId}", "get"),
+            ("register", "post"), ("{queue}/metadata", "get"), ("put", "post"), ("take", "post"), ("{taskId}/complete", "post"),
+            ("{taskId}", "get"),
             ("{taskId}/progress", "post"), ("{taskId}/cancel", "post"), ("eventbus", "get"), ("{queue}/stats", "get"),
         })
         {

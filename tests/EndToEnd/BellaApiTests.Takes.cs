@@ -78,15 +78,15 @@ public abstract partial class BellaApiTests
     {
         var qa = await server.RegisterAsync();
         var qb = await server.RegisterAsync();
-        var a = await PutAsync(qa, 2, level: 1);
-        var b = await PutAsync(qb, 1, level: 1);
+        var a = await PutAsync(qa, 2, tier: 1);
+        var b = await PutAsync(qb, 1, tier: 1);
 
         ShouldBeTasks(await TakeAsync("sequential", 1, $"{qa}:1", $"{qb}:1"), ($"{qa}:1", a[..1]), ($"{qb}:1", b));
         (await TakeAsync("sequential", 1, $"{qa}:1", $"{qb}:1")).GetRawText().ShouldBe("{}");
         (await server.CompleteAsync(a[0], "{}")).Ok();
         ShouldBeTasks(await TakeAsync("sequential", 1, $"{qa}:1", $"{qb}:1"), ($"{qa}:1", a[1..]));
         await server.PostAsync($"{a[1]}/cancel", "");
-        a = await PutAsync(qa, 1, level: 1);
+        a = await PutAsync(qa, 1, tier: 1);
         ShouldBeTasks(await TakeAsync("sequential", 1, $"{qa}:1", $"{qb}:1"), ($"{qa}:1", a));
     }
 
@@ -94,7 +94,7 @@ public abstract partial class BellaApiTests
     public async Task Check14_a_sequential_lock_is_of_one_level_and_other_strategies_pass_it()
     {
         var name = await server.RegisterAsync();
-        var (online, offline) = (await PutAsync(name, 2), await PutAsync(name, 2, level: 1));
+        var (online, offline) = (await PutAsync(name, 2), await PutAsync(name, 2, tier: 1));
 
         ShouldBeTasks(await TakeAsync("sequential", 1, $"{name}:0", $"{name}:1"), ($"{name}:0", online[..1]), ($"{name}:1", offline[..1]));
         ShouldBeTasks(await TakeAsync("fifo", 1, $"{name}:0"), ($"{name}:0", online[1..]));
@@ -105,16 +105,17 @@ public abstract partial class BellaApiTests
     public async Task Check14_a_sequential_lock_ends_with_clear_lapse_and_redelivery()
     {
         var (cleared, lapsed) = (await server.RegisterAsync(), await server.RegisterAsync());
-        var ids = await PutAsync(lapsed, 1, level: 1);
-        await PutAsync(cleared, 2, level: 1);
+        var ids = await PutAsync(lapsed, 1, tier: 1);
+        await PutAsync(cleared, 2, tier: 1);
         await TakeAsync("sequential", 1, $"{cleared}:1");
 
         (await server.ClearAsync($"{cleared}:1")).Ok();
-        var fresh = await PutAsync(cleared, 1, level: 1);
+        var fresh = await PutAsync(cleared, 1, tier: 1);
         ShouldBeTasks(await TakeAsync("sequential", 1, $"{cleared}:1"), ($"{cleared}:1", fresh));
 
         await TakeAsync("sequential", 1, [$"{lapsed}:1"], ""","process_timeout":1,"process_max_retries":1""");
-        (await server.TakeFirstAsync($"{lapsed}:1", more: ""","strategy":"sequential" """)).GetProperty("task_id").GetString().ShouldBe(ids[0]);
+        (await server.TakeFirstAsync($"{lapsed}:1", more:
+            ""","strategy":"sequential" """)).GetProperty("task_id").GetString().ShouldBe(ids[0]);
     }
 
     [Fact]
@@ -129,7 +130,8 @@ public abstract partial class BellaApiTests
 
         var task = await server.TakeFirstAsync($"{name}:0", more: Old);
         task.GetProperty("task_id").GetString().ShouldBe(id);
-        (TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds() - task.GetProperty("start_time").GetInt64()).ShouldBeGreaterThanOrEqualTo(3000);
+        (TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds() - task.GetProperty("start_time").GetInt64())
+            .ShouldBeGreaterThanOrEqualTo(3000);
     }
 
     [Fact]
@@ -153,12 +155,13 @@ public abstract partial class BellaApiTests
     public async Task Check17_a_redelivered_task_comes_first_and_an_online_one_never_comes_again()
     {
         var name = await server.RegisterAsync();
-        var (offline, online) = (await PutAsync(name, 2, level: 1), await PutAsync(name, 1));
+        var (offline, online) = (await PutAsync(name, 2, tier: 1), await PutAsync(name, 1));
         await server.TakeAsync($"{name}:1", 1, ""","process_timeout":1,"process_max_retries":-1""");
         await server.TakeAsync($"{name}:0", 1, ""","process_timeout":1,"process_max_retries":-1""");
 
         await Eventually.UntilAsync(async () => await StatusAsync(online[0]) == "succeeded", Deadline, "the online task was given up");
-        await Eventually.UntilAsync(async () => (await server.TimelineAsync(offline[0])).Contains("retrying"), Deadline, "the offline task is back");
+        await Eventually.UntilAsync(
+            async () => (await server.TimelineAsync(offline[0])).Contains("retrying"), Deadline, "the offline task is back");
 
         ShouldBeTasks(await server.TakeAsync($"{name}:1", 2), ($"{name}:1", offline));
     }
@@ -196,7 +199,8 @@ public abstract partial class BellaApiTests
         {
             for (var q = 0; q < queues.Length; q++)
             {
-                var (older, newer) = (one.Ids.Select(id => place[id]).Where(p => p % queues.Length == q), later.Ids.Select(id => place[id]).Where(p => p % queues.Length == q));
+                var (older, newer) = (one.Ids.Select(id => place[id]).Where(p => p % queues.Length == q),
+                    later.Ids.Select(id => place[id]).Where(p => p % queues.Length == q));
                 older.Append(-1).Max().ShouldBeLessThan(newer.Append(int.MaxValue).Min());
             }
         }
@@ -218,7 +222,8 @@ public abstract partial class BellaApiTests
             var until = TimeProvider.System.GetUtcNow() + TimeSpan.FromMinutes(1);
             while (done.Count < put.Count && TimeProvider.System.GetUtcNow() < until)
             {
-                foreach (var queue in (await BellaServer.TakeAtAsync(http, "sequential", 1, queues.Select(q => $"{q}:1"))).EnumerateObject())
+                foreach (var queue in (await BellaServer.TakeAtAsync(http, "sequential", 1, queues.Select(q => $"{q}:1")))
+                    .EnumerateObject())
                 {
                     var id = queue.Value.EnumerateArray().Single().GetProperty("task_id").GetString()!;
                     running.TryAdd(queue.Name, id).ShouldBeTrue($"{queue.Name} runs already");
@@ -244,8 +249,10 @@ public abstract partial class BellaApiTests
             while (true)
             {
                 var began = TimeProvider.System.GetUtcNow();
-                var tasks = await BellaServer.TakeAtAsync(taker % 2 == 0 ? server.Http : server.OtherHttp, strategy, size, queues.Select(q => $"{q}:1"));
-                var ids = tasks.EnumerateObject().SelectMany(q => q.Value.EnumerateArray()).Select(t => t.GetProperty("task_id").GetString()!).ToList();
+                var tasks = await BellaServer.TakeAtAsync(
+                    taker % 2 == 0 ? server.Http : server.OtherHttp, strategy, size, queues.Select(q => $"{q}:1"));
+                var ids = tasks.EnumerateObject().SelectMany(q => q.Value.EnumerateArray())
+                    .Select(t => t.GetProperty("task_id").GetString()!).ToList();
                 if (ids.Count == 0)
                     return;
                 takes.Enqueue(new Taken(began, TimeProvider.System.GetUtcNow(), ids));
@@ -254,11 +261,11 @@ public abstract partial class BellaApiTests
         return [.. takes];
     }
 
-    private async Task<List<string>> PutAsync(string queue, int count, int level = 0)
+    private async Task<List<string>> PutAsync(string queue, int count, int tier = 0)
     {
         var ids = new List<string>();
         for (var n = 0; n < count; n++)
-            ids.Add(await server.PutAsync(queue, level));
+            ids.Add(await server.PutAsync(queue, tier));
         return ids;
     }
 

@@ -5,7 +5,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>The acceptance checks of the bella door, by their numbers.</summary>
+/// <summary>The acceptance checks of the bella API, by their numbers.</summary>
 public abstract partial class BellaApiTests(BellaServer server)
 {
     private const string IdPattern = "^TASK-[0-9]+-[0-9]+-[BSCP]-[0-9]{12}-[0-9]{4}-[0-9]{6}$";
@@ -133,7 +133,8 @@ public abstract partial class BellaApiTests(BellaServer server)
         start.ShouldBeInRange(FirstMs, LastMs);
         (expiry - start).ShouldBeInRange(86_398_000, 86_402_000);
         ShouldBeJson(task, $$"""
-            {"ak":"ann","endpoint":"/v1/chat/completions","queue":"{{name}}","level":1,"data":{"k":"v"},"status":"waiting","task_id":"{{id}}",
+            {"ak":"ann","endpoint":"/v1/chat/completions","queue":"{{name}}","level":1,"data":{"k":"v"},"status":"waiting",
+             "task_id":"{{id}}",
              "batch_id":"","trace_id":"","start_time":{{start}},"running_time":0,"expire_time":{{expiry}},"completed_time":0,
              "callback_url":"http://cb/x","response_mode":"callback"}
             """);
@@ -142,9 +143,12 @@ public abstract partial class BellaApiTests(BellaServer server)
     [Fact]
     public async Task Check05_data_and_trace_pass_through_as_sent()
     {
-        const string Data = """{"n": null, "list":[null,{"x":null}],"e":1.50e+3,"big":12345678901234567890,"s":"é\u00e9\/\ud83d\ude00 <&> \ud800","z":[]}""";
+        const string Data =
+            """{"n": null, "list":[null,{"x":null}],"e":1.50e+3,"big":12345678901234567890"""
+            + ""","s":"é\u00e9\/\ud83d\ude00 <&> \ud800","z":[]}""";
         var name = await server.RegisterAsync();
-        await server.PostAsync("put", $$"""{"queue":"{{name}}","endpoint":"","level":2,"data":{{Data}},"trace_id":"BATCH \"trace\"","timeout":0}""");
+        await server.PostAsync("put",
+            $$"""{"queue":"{{name}}","endpoint":"","level":2,"data":{{Data}},"trace_id":"BATCH \"trace\"","timeout":0}""");
 
         var reply = await server.PostAsync("take", $$"""{"queues":["{{name}}:2"],"size":1}""");
 
@@ -160,14 +164,16 @@ public abstract partial class BellaApiTests(BellaServer server)
     public async Task Check05_take_online_has_an_instance_and_no_batch()
     {
         var name = await server.RegisterAsync();
-        var plain = (await server.PostAsync("put", $$$"""{"queue":"{{{name}}}","endpoint":"/x","data":{}}""")).Ok().GetProperty("data").GetString()!;
+        var plain = (await server.PostAsync("put",
+            $$$"""{"queue":"{{{name}}}","endpoint":"/x","data":{}}""")).Ok().GetProperty("data").GetString()!;
         var traced = await server.PutAsync(name, 0, ""","trace_id":"t-1","response_mode":"callback" """);
 
         var tasks = (await server.TakeAsync($"{name}:0", 2)).GetProperty($"{name}:0");
 
         plain.ShouldContain("-0-C-");
         Keys(tasks[0]).ShouldBe(
-            "ak callback_url completed_time data endpoint expire_time instance_id level queue response_mode running_time start_time status task_id");
+            "ak callback_url completed_time data endpoint expire_time instance_id level queue response_mode running_time start_time "
+                + "status task_id");
         tasks[0].GetProperty("task_id").GetString().ShouldBe(plain);
         tasks[0].GetProperty("status").GetString().ShouldBe("waiting");
         tasks[0].GetProperty("callback_url").GetString().ShouldBe("");
@@ -192,12 +198,12 @@ public abstract partial class BellaApiTests(BellaServer server)
     [Theory]
     [InlineData(0)]
     [InlineData(1)]
-    public async Task Check08_lifecycle(int level)
+    public async Task Check08_lifecycle(int tier)
     {
         var name = await server.RegisterAsync();
-        var id = await server.PutAsync(name, level);
+        var id = await server.PutAsync(name, tier);
         (await server.GetAsync(id)).Ok().GetProperty("status").GetString().ShouldBe("waiting");
-        (await server.TakeOneAsync($"{name}:{level}")).ShouldBe(id);
+        (await server.TakeOneAsync($"{name}:{tier}")).ShouldBe(id);
         var queued = (await server.GetAsync(id)).Ok();
         var result = $$$"""{"status_code":200,"request_id":"{{{id}}}","body":{"a":1, "n":null}}""";
 
@@ -213,8 +219,9 @@ public abstract partial class BellaApiTests(BellaServer server)
         done.Body.ShouldContain($"\"result\":{result}");
         task.GetProperty("status").GetString().ShouldBe("succeeded");
         task.GetProperty("completed_time").GetInt64().ShouldBeInRange(task.GetProperty("start_time").GetInt64(), LastMs);
-        task.GetProperty("running_time").GetInt64().ShouldBe(task.GetProperty("completed_time").GetInt64() - task.GetProperty("start_time").GetInt64());
-        task.TryGetProperty("batch_id", out _).ShouldBe(level > 0);
+        task.GetProperty("running_time").GetInt64()
+            .ShouldBe(task.GetProperty("completed_time").GetInt64() - task.GetProperty("start_time").GetInt64());
+        task.TryGetProperty("batch_id", out _).ShouldBe(tier > 0);
     }
 
     [Fact]
@@ -264,7 +271,8 @@ public abstract partial class BellaApiTests(BellaServer server)
         ShouldBeTasks(await server.TakeAsync($"{name}:0", 15), ($"{name}:0", ids[10..]));
     }
 
-    private static string Keys(JsonElement value) => string.Join(' ', value.EnumerateObject().Select(p => p.Name).Order(StringComparer.Ordinal));
+    private static string Keys(JsonElement value) =>
+        string.Join(' ', value.EnumerateObject().Select(p => p.Name).Order(StringComparer.Ordinal));
 
     private static void ShouldBeJson(JsonElement actual, string expected) =>
         JsonElement.DeepEquals(actual, JsonDocument.Parse(expected).RootElement).ShouldBeTrue($"{actual}\nis not\n{expected}");

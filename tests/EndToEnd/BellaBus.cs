@@ -24,7 +24,8 @@ internal sealed class BellaBus : IAsyncDisposable
         var eventbus = (await server.GetAsync("eventbus")).Ok();
         var uri = new UriBuilder(eventbus.GetProperty("url").GetString()!) { UserName = "guest", Password = "guest" }.Uri;
         var connection = await new ConnectionFactory { Uri = uri }.CreateConnectionAsync();
-        var channel = await connection.CreateChannelAsync(new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true));
+        var channel = await connection.CreateChannelAsync(
+            new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true));
         return new BellaBus(connection, channel, eventbus.GetProperty("topic").GetString()!);
     }
 
@@ -33,11 +34,13 @@ internal sealed class BellaBus : IAsyncDisposable
     /// <param name="payload">JSON.</param>
     public async Task PublishAsync(JsonElement task, string name, string payload)
     {
-        var body = Encoding.UTF8.GetBytes($$"""{"name":"{{name}}","from":"","payload":{{payload}},"context":"","timestamp":"1762867000123"}""");
+        var body = Encoding.UTF8.GetBytes(
+            $$"""{"name":"{{name}}","from":"","payload":{{payload}},"context":"","timestamp":"1762867000123"}""");
         var instance = task.GetProperty("instance_id").GetString();
         instance.ShouldNotBeNullOrEmpty();
         // Mandatory: a queue that does not exist is a failure here, not a message that is gone.
-        await _channel.BasicPublishAsync("", _topic + instance, mandatory: true, new BasicProperties { ContentType = "application/json", UserId = "guest" }, body);
+        await _channel.BasicPublishAsync("", _topic + instance, mandatory: true,
+            new BasicProperties { ContentType = "application/json", UserId = "guest" }, body);
     }
 
     public async ValueTask DisposeAsync()

@@ -14,7 +14,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>An answer of the bella door.</summary>
+/// <summary>An answer of the bella API.</summary>
 internal sealed record BellaReply(HttpStatusCode Status, string Body, HttpResponseMessage Response)
 {
     public JsonElement Json => JsonDocument.Parse(Body).RootElement;
@@ -26,7 +26,10 @@ internal sealed record BellaReply(HttpStatusCode Status, string Body, HttpRespon
     }
 }
 
-/// <summary>Servers of their own for a class of tests, which name their queues apart: one on SQLite, two on PostgreSQL and RabbitMQ. Keys A and B may use them, and boss may do anything.</summary>
+/// <summary>
+/// Servers of their own for a class of tests, which name their queues apart: one on SQLite, two on PostgreSQL and RabbitMQ. Keys A and B
+/// may use them, and boss may do anything.
+/// </summary>
 public abstract class BellaServer(DatabaseProvider provider) : IAsyncLifetime
 {
     internal static readonly Dictionary<string, string?> Settings = new()
@@ -95,7 +98,8 @@ public abstract class BellaServer(DatabaseProvider provider) : IAsyncLifetime
         return host;
     }
 
-    private static void Authorize(HttpClient http) => http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", TestKeys.Of("A"));
+    private static void Authorize(HttpClient http) =>
+        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", TestKeys.Of("A"));
 
     internal string NewName() => string.Create(CultureInfo.InvariantCulture, $"acc-q_{Interlocked.Increment(ref _queues)}");
 
@@ -107,16 +111,21 @@ public abstract class BellaServer(DatabaseProvider provider) : IAsyncLifetime
     }
 
     /// <summary>Puts a callback task and returns its id.</summary>
-    internal async Task<string> PutAsync(string queue, int level = 1, string more = "") =>
-        (await PostAsync("put", $$$"""{"queue":"{{{queue}}}","endpoint":"/v1/chat/completions","level":{{{level}}},"data":{"k":"v"}{{{more}}}}""")).Ok()
+    internal async Task<string> PutAsync(string queue, int tier = 1, string more = "") =>
+        (await PostAsync("put",
+            $$$"""{"queue":"{{{queue}}}","endpoint":"/v1/chat/completions","level":{{{tier}}},"data":{"k":"v"}{{{more}}}}""")).Ok()
             .GetProperty("data").GetString()!;
 
     /// <summary>A put whose caller waits; the answer comes when the task has ended, or, of a stream, when it begins.</summary>
-    internal Task<HttpResponseMessage> PutWaitingAsync(string queue, string mode, string more = "", CancellationToken cancellationToken = default) =>
+    internal Task<HttpResponseMessage> PutWaitingAsync(string queue, string mode, string more = "",
+        CancellationToken cancellationToken = default) =>
         Http.SendAsync(
             new HttpRequestMessage(HttpMethod.Post, Uri("put"))
             {
-                Content = new StringContent($$$"""{"queue":"{{{queue}}}","endpoint":"/v1/chat/completions","data":{"k":"v"},"response_mode":"{{{mode}}}"{{{more}}}}""", Encoding.UTF8, "application/json"),
+                Content = new StringContent(
+                    $$$"""{"queue":"{{{queue}}}","endpoint":"/v1/chat/completions","data":{"k":"v"}"""
+                        + $$$""","response_mode":"{{{mode}}}"{{{more}}}}""",
+                    Encoding.UTF8, "application/json"),
             },
             HttpCompletionOption.ResponseHeadersRead, cancellationToken);
 
@@ -124,7 +133,8 @@ public abstract class BellaServer(DatabaseProvider provider) : IAsyncLifetime
     internal Task<JsonElement> TakeFirstAsync(string queue, HttpClient? http = null, string more = "") =>
         Eventually.UntilAsync(async () =>
         {
-            var reply = await ReadAsync(await (http ?? Http).PostAsync(Uri("take"), new StringContent($$"""{"queues":["{{queue}}"],"size":1{{more}}}""")));
+            var reply = await ReadAsync(await (http ?? Http).PostAsync(Uri("take"), new StringContent(
+                $$"""{"queues":["{{queue}}"],"size":1{{more}}}""")));
             return reply.Ok().TryGetProperty(queue, out var tasks) ? (object)tasks[0] : null;
         }, TimeSpan.FromSeconds(15), $"a task comes to {queue}").ContinueWith(t => (JsonElement)t.Result, TaskScheduler.Default);
 
@@ -137,7 +147,7 @@ public abstract class BellaServer(DatabaseProvider provider) : IAsyncLifetime
     internal async Task<BellaReply> ClearAsync(string queue) =>
         await ReadAsync(await Http.PostAsync(new Uri($"/v1/console/{queue}/clear", UriKind.Relative), content: null));
 
-    /// <summary>The steps of a task, as the native door shows them.</summary>
+    /// <summary>The steps of a task, as the native API shows them.</summary>
     internal async Task<string> TimelineAsync(string id) =>
         await Http.GetStringAsync(new Uri($"/tasks/{NumberedTaskId.ParseAny(id)}", UriKind.Relative));
 
@@ -159,7 +169,8 @@ public abstract class BellaServer(DatabaseProvider provider) : IAsyncLifetime
     internal async Task<string> StatusAsync(string id) => (await GetAsync(id)).Ok().GetProperty("status").GetString()!;
 
     internal async Task<JsonElement> TakeAsync(string queues, int size = 1, string more = "") =>
-        (await PostAsync("take", $$"""{"queues":[{{string.Join(',', queues.Split(' ').Select(q => $"\"{q}\""))}}],"size":{{size}}{{more}}}""")).Ok();
+        (await PostAsync("take",
+            $$"""{"queues":[{{string.Join(',', queues.Split(' ').Select(q => $"\"{q}\""))}}],"size":{{size}}{{more}}}""")).Ok();
 
     /// <summary>Takes the one task that waits and returns its id.</summary>
     internal async Task<string> TakeOneAsync(string queue, string more = "") =>

@@ -44,9 +44,11 @@ public sealed class BellaServersTests(BellaOnPostgres server) : IClassFixture<Be
         var name = await server.RegisterAsync();
         var queue = NumberedTaskId.Parse(await server.PutAsync(name, 1))!.Queue;
         var made = new NumberedTaskId(clock.GetUtcNow().ToUnixTimeMilliseconds(), 0, NumberedTaskMode.Callback, ids.Instance, 1, queue);
-        (await other.Services.GetRequiredService<TaskService>().SubmitAsync(new TaskSubmission(made.ToGuid(), name, "{}") { Owner = "ann" })).Result.ShouldBe(SubmitStatus.Accepted);
+        (await other.Services.GetRequiredService<TaskService>()
+            .SubmitAsync(new TaskSubmission(made.ToGuid(), name, "{}") { Owner = "ann" })).Result.ShouldBe(SubmitStatus.Accepted);
 
-        var put = await other.Http.PostAsync(BellaServer.Uri("put"), new StringContent($$$"""{"queue":"{{{name}}}","endpoint":"/x","level":1,"data":{"mine":1}}"""));
+        var put = await other.Http.PostAsync(BellaServer.Uri("put"), new StringContent(
+            $$$"""{"queue":"{{{name}}}","endpoint":"/x","level":1,"data":{"mine":1}}"""));
 
         var id = (await BellaServer.ReadAsync(put)).Ok().GetProperty("data").GetString()!;
         id.ShouldNotBe(made.ToString());

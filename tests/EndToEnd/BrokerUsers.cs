@@ -26,7 +26,8 @@ public sealed class BrokerUsers : IAsyncLifetime
     {
         _database = await TestDatabase.CreateAsync(DatabaseProvider.Postgres);
         _virtualHost = await TestServers.CreateVirtualHostAsync();
-        await TestServers.ImportDefinitionsAsync(_virtualHost, await File.ReadAllTextAsync(Repository.FileAt("deploy", "rabbitmq", "definitions.json")));
+        await TestServers.ImportDefinitionsAsync(_virtualHost,
+            await File.ReadAllTextAsync(Repository.FileAt("deploy", "rabbitmq", "definitions.json")));
         var roles = new[] { "api", "scheduler", "consumers" };
         _hosts.AddRange(await Task.WhenAll(roles.Select(role =>
             TestHost.StartAsync(Database.ConnectionString, AddressOf($"taskqueue-{role}").ToString(), role, Settings))));
@@ -44,7 +45,8 @@ public sealed class BrokerUsers : IAsyncLifetime
     internal Uri AddressOf(string user) => new UriBuilder(_virtualHost) { UserName = user, Password = $"{user}-dev" }.Uri;
 
     /// <summary>A connection without anything of ours.</summary>
-    internal Task<IConnection> ConnectAsync(string user) => new ConnectionFactory { Uri = AddressOf(user), AutomaticRecoveryEnabled = false }.CreateConnectionAsync();
+    internal Task<IConnection> ConnectAsync(string user) =>
+        new ConnectionFactory { Uri = AddressOf(user), AutomaticRecoveryEnabled = false }.CreateConnectionAsync();
 
     /// <summary>Tasks of the producer's tenant that may wait.</summary>
     internal const int MaxWaiting = 50;

@@ -75,8 +75,10 @@ public sealed class BrokerUsersTests(BrokerUsers users) : IClassFixture<BrokerUs
     public async Task Of_a_message_beyond_the_quota_the_first_tasks_are_accepted_and_the_others_are_set_aside()
     {
         var ids = Enumerable.Range(0, BrokerUsers.MaxWaiting + 5).Select(_ => TaskId.New(TimeProvider.System)).ToList();
-        var entries = string.Join(',', ids.Select(id => $$"""{"id":"{{id}}","queue":"shop","payload":"{}","scheduledAt":"2100-01-01T00:00:00Z"}"""));
-        await PublishAsync("shop", Addresses.SubmitQueue, $$"""{"messageType":["urn:message:TaskQueue.Contracts:SubmitTasks"],"message":{"tasks":[{{entries}}]} }""", "shop");
+        var entries = string.Join(',', ids.Select(id =>
+            $$"""{"id":"{{id}}","queue":"shop","payload":"{}","scheduledAt":"2100-01-01T00:00:00Z"}"""));
+        await PublishAsync("shop", Addresses.SubmitQueue,
+            $$"""{"messageType":["urn:message:TaskQueue.Contracts:SubmitTasks"],"message":{"tasks":[{{entries}}]} }""", "shop");
         var refused = await SetAsideAsync($"SubmitTasks:{ids[^1]}:ann");
         refused.Reason.ShouldContain($"{BrokerUsers.MaxWaiting}");
         refused.Owner.ShouldBe("ann");
@@ -87,10 +89,13 @@ public sealed class BrokerUsersTests(BrokerUsers users) : IClassFixture<BrokerUs
         await using var producer = await ProducerAsync("shop");
         await Eventually.UntilAsync(async () =>
         {
-            var id = (await producer.SendAsync(new NewTask(Queue, "later") { ScheduledAt = TimeProvider.System.GetUtcNow().AddDays(1) })).Id;
+            var tomorrow = TimeProvider.System.GetUtcNow().AddDays(1);
+            var id = (await producer.SendAsync(new NewTask(Queue, "later") { ScheduledAt = tomorrow })).Id;
             var accepted = false;
             await Eventually.UntilAsync(
-                async () => (accepted = (await users.Http.ReadAsync($"/tasks/{id}")).Status == 200) || await FindAsync($"SubmitTasks:{id}:ann") is not null, TestHttp.Patience, "it is accepted or set aside");
+                async () => (accepted = (await users.Http.ReadAsync($"/tasks/{id}")).Status == 200)
+                    || await FindAsync($"SubmitTasks:{id}:ann") is not null,
+                TestHttp.Patience, "it is accepted or set aside");
             return accepted;
         }, TestHttp.Patience, "there is room again");
     }
@@ -103,10 +108,12 @@ public sealed class BrokerUsersTests(BrokerUsers users) : IClassFixture<BrokerUs
         var id = (await producer.SendAsync(new NewTask(Queue, "n"))).Id;
         (await SetAsideAsync("SubmitTasks:sender:taskqueue-admin")).Reason.ShouldContain("TaskQueue:Bus:Producers");
         await using var client = new BusClient(users.Administrator);
-        await (await (await client.BusAsync()).GetSendEndpoint(Addresses.Submit)).Send(new SubmitTasks([new SubmittedTask(Guid.NewGuid(), Queue, "{}")]));
+        await (await (await client.BusAsync()).GetSendEndpoint(Addresses.Submit))
+            .Send(new SubmitTasks([new SubmittedTask(Guid.NewGuid(), Queue, "{}")]));
         (await SetAsideAsync("SubmitTasks:sender:")).Reason.ShouldContain("user_id");
 
-        await Eventually.UntilAsync(async () => await users.DepthAsync("taskqueue-submit_error") >= before + 2, TestHttp.Patience, "both messages are kept");
+        await Eventually.UntilAsync(
+            async () => await users.DepthAsync("taskqueue-submit_error") >= before + 2, TestHttp.Patience, "both messages are kept");
         (await users.Http.ReadAsync($"/tasks/{id}")).Status.ShouldBe(404);
     }
 
@@ -115,10 +122,12 @@ public sealed class BrokerUsersTests(BrokerUsers users) : IClassFixture<BrokerUs
     {
         var before = await users.DepthAsync("taskqueue-submit_error");
         await PublishAsync("shop", Addresses.SubmitQueue, "no JSON", "shop");
-        await Eventually.UntilAsync(async () => await users.DepthAsync("taskqueue-submit_error") > before, TestHttp.Patience, "the message is kept");
+        await Eventually.UntilAsync(
+            async () => await users.DepthAsync("taskqueue-submit_error") > before, TestHttp.Patience, "the message is kept");
         (await SetAsideAsync("taskqueue-submit:message:shop")).State.ShouldBe("moved to taskqueue-submit_error");
         await using var producer = await ProducerAsync("shop");
-        await AcceptedAsync((await producer.SendAsync(new NewTask(Queue, "later") { ScheduledAt = TimeProvider.System.GetUtcNow().AddDays(1) })).Id);
+        var tomorrow = TimeProvider.System.GetUtcNow().AddDays(1);
+        await AcceptedAsync((await producer.SendAsync(new NewTask(Queue, "later") { ScheduledAt = tomorrow })).Id);
     }
 
     [Theory]
@@ -141,7 +150,9 @@ public sealed class BrokerUsersTests(BrokerUsers users) : IClassFixture<BrokerUs
     public async Task A_user_may_publish_nowhere_else(string user, string exchange)
     {
         await DeclareAsync();
-        await RefusedAsync(user, Constants.AccessRefused, channel => channel.BasicPublishAsync(exchange, "taskqueue-submit", mandatory: true, new BasicProperties { UserId = user }, "{}"u8.ToArray()).AsTask());
+        await RefusedAsync(user, Constants.AccessRefused, channel =>
+            channel.BasicPublishAsync(exchange, "taskqueue-submit", mandatory: true, new BasicProperties { UserId = user },
+                "{}"u8.ToArray()).AsTask());
     }
 
     [Theory]
@@ -153,7 +164,8 @@ public sealed class BrokerUsersTests(BrokerUsers users) : IClassFixture<BrokerUs
     public async Task A_user_may_not_consume_from_another_queue(string user, string queue)
     {
         await DeclareAsync();
-        await RefusedAsync(user, Constants.AccessRefused, channel => channel.BasicConsumeAsync(queue, autoAck: false, new AsyncDefaultBasicConsumerOf(channel)));
+        await RefusedAsync(user, Constants.AccessRefused, channel =>
+            channel.BasicConsumeAsync(queue, autoAck: false, new AsyncDefaultBasicConsumerOf(channel)));
     }
 
     [Theory]
@@ -165,8 +177,10 @@ public sealed class BrokerUsersTests(BrokerUsers users) : IClassFixture<BrokerUs
     public async Task A_user_may_not_declare_or_delete(string user, string name)
     {
         await DeclareAsync();
-        await RefusedAsync(user, Constants.AccessRefused, channel => channel.QueueDeclareAsync(name, durable: true, exclusive: false, autoDelete: false));
-        await RefusedAsync(user, Constants.AccessRefused, channel => channel.ExchangeDeclareAsync(name, ExchangeType.Fanout, durable: true));
+        await RefusedAsync(user, Constants.AccessRefused, channel =>
+            channel.QueueDeclareAsync(name, durable: true, exclusive: false, autoDelete: false));
+        await RefusedAsync(user, Constants.AccessRefused, channel =>
+            channel.ExchangeDeclareAsync(name, ExchangeType.Fanout, durable: true));
         await RefusedAsync(user, Constants.AccessRefused, channel => channel.ExchangeDeleteAsync(name));
     }
 
@@ -185,18 +199,22 @@ public sealed class BrokerUsersTests(BrokerUsers users) : IClassFixture<BrokerUs
     [InlineData("shop-worker", "taskqueue-report")]
     public async Task Nobody_sends_in_the_name_of_another(string user, string exchange) =>
         await RefusedAsync(user, Constants.PreconditionFailed, channel =>
-            channel.BasicPublishAsync(exchange, "", mandatory: true, new BasicProperties { UserId = "taskqueue-api" }, "{}"u8.ToArray()).AsTask());
+            channel.BasicPublishAsync(exchange, "", mandatory: true, new BasicProperties { UserId = "taskqueue-api" }, "{}"u8.ToArray())
+                .AsTask());
 
     [Fact]
     public async Task A_worker_reports_on_tasks_of_its_queues_alone_and_submits_nothing()
     {
         var id = await users.Http.SubmitAsync(new { queue = "mail", action = "n" });
         var entry = $$"""{"taskId":"{{id}}","attempt":1,"result":"1"}""";
-        var report = """{"messageType":["urn:message:TaskQueue.Contracts:ReportTasks"],"message":{"worker":"w","started":[ENTRY],"outcomes":[ENTRY]} }"""
-            .Replace("ENTRY", entry, StringComparison.Ordinal);
+        var report =
+            """{"messageType":["urn:message:TaskQueue.Contracts:ReportTasks"],"message":"""
+            + """{"worker":"w","started":[ENTRY],"outcomes":[ENTRY]} }""".Replace("ENTRY", entry, StringComparison.Ordinal);
         await PublishAsync("shop-worker", Addresses.ReportQueue, report, "shop-worker");
-        var own = await users.Http.SubmitAsync(new { queue = "shop", action = "n", scheduled_at = TimeProvider.System.GetUtcNow().AddDays(1) });
-        await Eventually.UntilAsync(async () => await users.DepthAsync(Addresses.ReportQueue) == 0, TestHttp.Patience, "the report was read");
+        var own = await users.Http.SubmitAsync(
+            new { queue = "shop", action = "n", scheduled_at = TimeProvider.System.GetUtcNow().AddDays(1) });
+        await Eventually.UntilAsync(
+            async () => await users.DepthAsync(Addresses.ReportQueue) == 0, TestHttp.Patience, "the report was read");
         (await users.Http.TaskAsync(id)).Text("status").ShouldBe("pending");
         (await users.Http.TaskAsync(own)).Text("status").ShouldNotBe("completed");
 
@@ -216,27 +234,32 @@ public sealed class BrokerUsersTests(BrokerUsers users) : IClassFixture<BrokerUs
     private async Task PublishAsync(string user, string exchange, string body, string name)
     {
         await using var connection = await users.ConnectAsync(user);
-        await using var channel = await connection.CreateChannelAsync(new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true));
+        await using var channel = await connection.CreateChannelAsync(
+            new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true));
         await channel.BasicPublishAsync(
-            exchange, "", mandatory: true, new BasicProperties { UserId = name, ContentType = "application/vnd.masstransit+json" }, Encoding.UTF8.GetBytes(body));
+            exchange, "", mandatory: true, new BasicProperties { UserId = name, ContentType = "application/vnd.masstransit+json" },
+            Encoding.UTF8.GetBytes(body));
     }
 
     private async Task RefusedAsync(string user, ushort code, Func<IChannel, Task> act)
     {
         await using var connection = await users.ConnectAsync(user);
-        await using var channel = await connection.CreateChannelAsync(new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true));
+        await using var channel = await connection.CreateChannelAsync(
+            new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true));
         var fault = await Should.ThrowAsync<Exception>(() => act(channel));
         var closed = channel.CloseReason ?? (fault as OperationInterruptedException)?.ShutdownReason;
         closed.ShouldNotBeNull(fault.ToString()).ReplyCode.ShouldBe(code, closed!.ReplyText);
     }
 
     private async Task AcceptedAsync(Guid id) =>
-        await Eventually.UntilAsync(async () => (await users.Http.ReadAsync($"/tasks/{id}")).Status == 200, TestHttp.Patience, $"task {id} is accepted");
+        await Eventually.UntilAsync(
+            async () => (await users.Http.ReadAsync($"/tasks/{id}")).Status == 200, TestHttp.Patience, $"task {id} is accepted");
 
     private async Task<QuarantinedItem> SetAsideAsync(string subject)
     {
         QuarantinedItem? item = null;
-        await Eventually.UntilAsync(async () => (item = await FindAsync(subject)) is not null, TestHttp.Patience, $"{subject} is set aside");
+        await Eventually.UntilAsync(
+            async () => (item = await FindAsync(subject)) is not null, TestHttp.Patience, $"{subject} is set aside");
         return item!;
     }
 

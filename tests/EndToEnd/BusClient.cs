@@ -8,20 +8,20 @@ namespace TaskQueue.Tests.EndToEnd;
 internal sealed class BusClient(string? rabbitMq) : IAsyncDisposable
 {
     private readonly List<IBusControl> _started = [];
-    private readonly SemaphoreSlim _gate = new(1);
+    private readonly SemaphoreSlim _lock = new(1);
     private IBusControl? _producer;
 
     /// <summary>A bus without consumers.</summary>
     public async Task<IBus> BusAsync()
     {
-        await _gate.WaitAsync();
+        await _lock.WaitAsync();
         try
         {
             return _producer ??= await StartAsync(_ => { });
         }
         finally
         {
-            _gate.Release();
+            _lock.Release();
         }
     }
 
@@ -69,7 +69,7 @@ internal sealed class BusClient(string? rabbitMq) : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await Task.WhenAll(_started.Select(bus => bus.StopAsync(TimeSpan.FromSeconds(10))));
-        _gate.Dispose();
+        _lock.Dispose();
     }
 
     private async Task<IBusControl> StartAsync(Action<IRabbitMqBusFactoryConfigurator> configure)

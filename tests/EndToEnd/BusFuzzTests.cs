@@ -25,7 +25,8 @@ public abstract class BusFuzzTests(DatabaseProvider provider) : IAsyncLifetime
 
     private static readonly TimeSpan Budget = TimeSpan.FromSeconds(10);
 
-    private readonly FailureLog _log = new(line => line.StartsWith("Set aside message ", StringComparison.Ordinal) || line.StartsWith("A message of ", StringComparison.Ordinal));
+    private readonly FailureLog _log = new(line => line.StartsWith("Set aside message ", StringComparison.Ordinal)
+        || line.StartsWith("A message of ", StringComparison.Ordinal));
     private readonly HandledMessages _handled = new();
     private readonly Dictionary<string, (IConnection Connection, IChannel Channel)> _users = [];
     private TestDatabase _database = null!;
@@ -36,16 +37,20 @@ public abstract class BusFuzzTests(DatabaseProvider provider) : IAsyncLifetime
     {
         _database = await TestDatabase.CreateAsync(provider);
         _virtualHost = await TestServers.CreateVirtualHostAsync();
-        await TestServers.ImportDefinitionsAsync(_virtualHost, await File.ReadAllTextAsync(Repository.FileAt("deploy", "rabbitmq", "definitions.json")));
-        _host = await TestHost.StartAsync(_database.ConnectionString, AddressOf("taskqueue-admin").ToString(), settings: Settings, log: _log,
-            services: services => services.AddReceiveObserver(_ => _handled));
+        await TestServers.ImportDefinitionsAsync(_virtualHost,
+            await File.ReadAllTextAsync(Repository.FileAt("deploy", "rabbitmq", "definitions.json")));
+        _host = await TestHost.StartAsync(_database.ConnectionString, AddressOf("taskqueue-admin").ToString(), settings: Settings,
+            log: _log, services: services => services.AddReceiveObserver(_ => _handled));
         // What the scheduler changes, no message does.
-        foreach (var service in _host.Services.GetServices<IHostedService>().Where(s => s.GetType().Namespace!.StartsWith("TaskQueue.Scheduler", StringComparison.Ordinal)))
+        foreach (var service in _host.Services.GetServices<IHostedService>()
+            .Where(s => s.GetType().Namespace!.StartsWith("TaskQueue.Scheduler", StringComparison.Ordinal)))
             await service.StopAsync(CancellationToken.None);
         foreach (var user in new[] { BusFuzz.Producer, BusFuzz.Worker, BusFuzz.EventWorker })
         {
             var connection = await new ConnectionFactory { Uri = AddressOf(user) }.CreateConnectionAsync();
-            _users[user] = (connection, await connection.CreateChannelAsync(new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true)));
+            _users[user] = (connection,
+                await connection.CreateChannelAsync(new CreateChannelOptions(publisherConfirmationsEnabled: true,
+                    publisherConfirmationTrackingEnabled: true)));
         }
     }
 
@@ -67,17 +72,22 @@ public abstract class BusFuzzTests(DatabaseProvider provider) : IAsyncLifetime
     {
         (await _host.Http.PutAsync("/queues/shop", new { delivery = "push" })).Status.ShouldBe(201);
         var tasks = await _host.Http.SubmitManyAsync(Enumerable.Range(0, Tasks).Select(_ => (object)new { queue = "shop", action = "a" }));
-        var name = (await TestServers.QueueDepthsAsync(_virtualHost)).Single(q => q.Name.StartsWith("taskqueue.events:", StringComparison.Ordinal)).Name;
+        var name = (await TestServers.QueueDepthsAsync(_virtualHost))
+            .Single(q => q.Name.StartsWith("taskqueue.events:", StringComparison.Ordinal)).Name;
         var fuzz = new BusFuzz(tasks, name);
-        var seed = Environment.GetEnvironmentVariable("TASKQUEUE_FUZZ_SEED") is { Length: > 0 } given ? int.Parse(given, CultureInfo.InvariantCulture) : DefaultSeed;
-        var wanted = Environment.GetEnvironmentVariable("TASKQUEUE_FUZZ_MESSAGES") is { Length: > 0 } number ? int.Parse(number, CultureInfo.InvariantCulture) : (int?)null;
+        var seed = Environment.GetEnvironmentVariable("TASKQUEUE_FUZZ_SEED") is { Length: > 0 } given
+            ? int.Parse(given, CultureInfo.InvariantCulture) : DefaultSeed;
+        var wanted = Environment.GetEnvironmentVariable("TASKQUEUE_FUZZ_MESSAGES") is { Length: > 0 } number
+            ? int.Parse(number, CultureInfo.InvariantCulture) : (int?)null;
         var (random, begun) = (new Random(seed), TimeProvider.System.GetTimestamp());
         var (sent, compared) = (0, 0);
         while (wanted is { } most ? sent < most : TimeProvider.System.GetElapsedTime(begun) < Budget)
         {
             var before = random.Next(2) == 0 ? await StateAsync() : ((int Refused, string Fingerprint)?)null;
             List<FuzzMessage> messages = [.. Enumerable.Range(0, before is null ? AtOnce : 1).Select(_ => fuzz.Next(random))];
-            var what = $"seed {seed}, messages from {sent}: {string.Join('\n', messages.Select(m => $"{m.Exchange} {m.ContentType} {Encoding.Latin1.GetString(m.Body[..Math.Min(2000, m.Body.Length)])}"))}";
+            var shown = messages.Select(m =>
+                $"{m.Exchange} {m.ContentType} {Encoding.Latin1.GetString(m.Body[..Math.Min(2000, m.Body.Length)])}");
+            var what = $"seed {seed}, messages from {sent}: {string.Join('\n', shown)}";
             await Task.WhenAll(messages.Select((message, i) => PublishAsync(message, sent + i)));
             var upTo = sent += messages.Count;
             await Eventually.UntilAsync(() => Task.FromResult(_handled.Count == upTo), TestHttp.Patience, $"all are handled; {what}");
@@ -110,7 +120,10 @@ public abstract class BusFuzzTests(DatabaseProvider provider) : IAsyncLifetime
 
     private async Task PublishAsync(FuzzMessage message, int number)
     {
-        var properties = new BasicProperties { UserId = message.User, Headers = new Dictionary<string, object?> { [HandledMessages.Header] = number } };
+        var properties = new BasicProperties
+        {
+            UserId = message.User, Headers = new Dictionary<string, object?> { [HandledMessages.Header] = number },
+        };
         if (message.ContentType is { } type)
             properties.ContentType = type;
         await _users[message.User].Channel.BasicPublishAsync(message.Exchange, "", mandatory: true, properties, message.Body);
@@ -120,7 +133,8 @@ public abstract class BusFuzzTests(DatabaseProvider provider) : IAsyncLifetime
     private async Task<(int Refused, string Fingerprint)> StateAsync()
     {
         await using var db = _database.CreateContext();
-        var refused = await db.Quarantine.Where(q => q.Subject.Contains(":message:") || q.Subject.Contains(":sender:")).SumAsync(q => q.Count);
+        var refused = await db.Quarantine.Where(q => q.Subject.Contains(":message:") || q.Subject.Contains(":sender:"))
+            .SumAsync(q => q.Count);
         var tasks = await db.Tasks.AsNoTracking().OrderBy(t => t.CorrelationId).ToListAsync();
         return (refused, string.Join('\n', tasks.Select(t => t.Describe())) + await db.TaskEvents.CountAsync());
     }

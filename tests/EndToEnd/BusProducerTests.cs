@@ -40,7 +40,8 @@ public sealed class BusProducerTests(ServersStack stack) : IClassFixture<Servers
     {
         var sent = NewTask.Of(_queue, "ship \"it\"", new Parcel("ann", 7), ParcelJson.Default.Parcel) with
         {
-            Level = 1, Priority = Priority.High, MaxAttempts = 3, DedupeKey = "k", Lease = TimeSpan.FromSeconds(40), Retry = new RetryPolicy { Intervals = [1, 2] },
+            Tier = 1, Priority = Priority.High, MaxAttempts = 3, DedupeKey = "k", Lease = TimeSpan.FromSeconds(40),
+            Retry = new RetryPolicy { Intervals = [1, 2] },
         };
 
         (await Producer.EnqueueAsync(sent)).ShouldBe(new EnqueuedTask(sent.Id, EnqueueResult.Sent));
@@ -49,7 +50,8 @@ public sealed class BusProducerTests(ServersStack stack) : IClassFixture<Servers
         (task.Id(), task.Text("name"), task.Text("priority"), task.Whole("max_attempts")).ShouldBe((sent.Id, "ship \"it\"", "high", 3));
         var payload = task.GetProperty("payload");
         payload.Names().ShouldBe(["id", "action", "data", "created_at"]);
-        (payload.GetProperty("id").GetGuid(), payload.Text("action"), payload.GetProperty("data").GetRawText()).ShouldBe((sent.Id, "ship \"it\"", """{"to":"ann","weight":7}"""));
+        (payload.GetProperty("id").GetGuid(), payload.Text("action"), payload.GetProperty("data").GetRawText())
+            .ShouldBe((sent.Id, "ship \"it\"", """{"to":"ann","weight":7}"""));
         (await stack.Database.GetAsync(sent.Id)).DefaultLeaseMs.ShouldBe(40_000);
     }
 
@@ -87,7 +89,8 @@ public sealed class BusProducerTests(ServersStack stack) : IClassFixture<Servers
 
     [Fact]
     public void A_wrong_address_is_refused_in_words() =>
-        Should.Throw<OptionsValidationException>(() => new ServiceCollection().AddTaskQueueBusProducer(o => o.ConnectionString = new Uri("http://localhost")))
+        Should.Throw<OptionsValidationException>(() =>
+            new ServiceCollection().AddTaskQueueBusProducer(o => o.ConnectionString = new Uri("http://localhost")))
             .Message.ShouldContain("amqp://user:password@host:5672/vhost");
 
     private async Task<List<JsonElement>> ClaimAsync(string queue, int count)

@@ -19,7 +19,8 @@ public abstract partial class BusTests
     {
         var forged = new ForgedTask(TaskId.New(TimeProvider.System), Queue, "{}")
         {
-            Owner = "ann", BatchId = Guid.NewGuid(), Headers = """{"ak":"stolen"}""", Ending = new ForgedEnding("http://127.0.0.1/", "elsewhere", "\"forged\0\""),
+            Owner = "ann", BatchId = Guid.NewGuid(), Headers =
+                """{"ak":"stolen"}""", Ending = new ForgedEnding("http://127.0.0.1/", "elsewhere", "\"forged\0\""),
         };
         await SendAsync(Addresses.Submit, Addresses.SubmitQueue, new ForgedSubmit([null, forged]));
         await AcceptedAsync(forged.Id);
@@ -38,7 +39,8 @@ public abstract partial class BusTests
         foreach (var task in tasks)
             await AcceptedAsync(task.Id);
         await SendReportAsync(new LooseReport { Worker = "w" });
-        await SendReportAsync(new LooseReport { Worker = "w", Started = tasks.Select(t => new { taskId = t.Id, attempt = 1 }).Append(null) });
+        await SendReportAsync(
+            new LooseReport { Worker = "w", Started = tasks.Select(t => new { taskId = t.Id, attempt = 1 }).Append(null) });
         foreach (var task in tasks)
             await Http.TaskAsync(task.Id, "running");
 
@@ -71,7 +73,8 @@ public abstract partial class BusTests
         var task = NewTask();
         await SubmitAsync(task);
         await AcceptedAsync(task.Id);
-        await SendReportAsync(new LooseReport { Worker = "w", Started = new[] { new { taskId = task.Id, attempt = 1, leaseSeconds = lease } } });
+        await SendReportAsync(
+            new LooseReport { Worker = "w", Started = new[] { new { taskId = task.Id, attempt = 1, leaseSeconds = lease } } });
 
         (await SetAsideAsync($"ReportTasks:{task.Id}:1:AttemptStarted")).Reason.ShouldContain("lease_seconds");
         (await Http.TaskAsync(task.Id)).Text("status").ShouldBe("pending");
@@ -81,10 +84,16 @@ public abstract partial class BusTests
     public async Task A_worker_without_a_proper_name_and_a_message_with_too_much_are_set_aside_whole()
     {
         await SendReportAsync(new LooseReport { Worker = new string('w', 201) });
-        await Eventually.UntilAsync(async () => (await WholeAsync(Addresses.ReportQueue))?.Reason.Contains("worker", StringComparison.Ordinal) == true, TestHttp.Patience, "the report is set aside");
+        await Eventually.UntilAsync(
+            async () => (await WholeAsync(Addresses.ReportQueue))?.Reason.Contains("worker", StringComparison.Ordinal) == true,
+            TestHttp.Patience,
+            "the report is set aside");
 
         await SubmitAsync([.. Enumerable.Range(0, 1001).Select(_ => NewTask())]);
-        await Eventually.UntilAsync(async () => (await WholeAsync(Addresses.SubmitQueue))?.Reason.Contains("1001 tasks", StringComparison.Ordinal) == true, TestHttp.Patience, "the message is set aside");
+        await Eventually.UntilAsync(
+            async () => (await WholeAsync(Addresses.SubmitQueue))?.Reason.Contains("1001 tasks", StringComparison.Ordinal) == true,
+            TestHttp.Patience,
+            "the message is set aside");
         (await WholeAsync(Addresses.SubmitQueue))!.State.ShouldBe("moved to taskqueue-submit_error");
     }
 
@@ -93,10 +102,13 @@ public abstract partial class BusTests
     {
         await SendAsync(Addresses.Submit, Addresses.SubmitQueue, new UnknownMessage("?"));
         await Eventually.UntilAsync(
-            async () => (await WholeAsync(Addresses.SubmitQueue))?.State == "moved to taskqueue-submit_skipped", TestHttp.Patience, "the unknown message is set aside");
-        await SendAsync(Addresses.Submit, Addresses.SubmitQueue, new UnreadableSubmit { Tasks = JsonSerializer.SerializeToElement("no list") });
+            async () => (await WholeAsync(Addresses.SubmitQueue))?.State == "moved to taskqueue-submit_skipped", TestHttp.Patience,
+            "the unknown message is set aside");
+        await SendAsync(Addresses.Submit, Addresses.SubmitQueue,
+            new UnreadableSubmit { Tasks = JsonSerializer.SerializeToElement("no list") });
         await Eventually.UntilAsync(
-            async () => (await WholeAsync(Addresses.SubmitQueue))?.State == "moved to taskqueue-submit_error", TestHttp.Patience, "the unreadable message is set aside");
+            async () => (await WholeAsync(Addresses.SubmitQueue))?.State == "moved to taskqueue-submit_error", TestHttp.Patience,
+            "the unreadable message is set aside");
 
         var task = NewTask();
         await SubmitAsync(task);
@@ -107,8 +119,11 @@ public abstract partial class BusTests
     public async Task A_dispatch_that_cannot_be_read_is_set_aside_and_the_next_is_run()
     {
         const string queue = BuiltInQueues.Tasks;
-        await SendAsync(new BusAddress(stack.RabbitMq is { } uri ? new Uri(uri) : null).Of(queue), queue, new UnreadableDispatch { Tasks = JsonSerializer.SerializeToElement("no list") });
-        await Eventually.UntilAsync(async () => (await WholeAsync(queue))?.State == $"moved to {queue}_error", TestHttp.Patience, "the unreadable dispatch is set aside");
+        await SendAsync(new BusAddress(stack.RabbitMq is { } uri ? new Uri(uri) : null).Of(queue), queue,
+            new UnreadableDispatch { Tasks = JsonSerializer.SerializeToElement("no list") });
+        await Eventually.UntilAsync(
+            async () => (await WholeAsync(queue))?.State == $"moved to {queue}_error",
+            TestHttp.Patience, "the unreadable dispatch is set aside");
 
         await Http.TaskAsync(await Http.SubmitAsync(new { action = "uppercase", data = new { text = "a" } }), "completed");
     }
@@ -117,7 +132,8 @@ public abstract partial class BusTests
     public async Task A_message_that_asks_for_an_answer_is_refused()
     {
         var (bus, task) = (await BusAsync(), NewTask());
-        var endpoint = await bus.GetSendEndpoint(stack.RabbitMq is null ? new BusAddress(null as Uri).Of(Addresses.SubmitQueue) : Addresses.Submit);
+        var endpoint = await bus.GetSendEndpoint(
+            stack.RabbitMq is null ? new BusAddress(null as Uri).Of(Addresses.SubmitQueue) : Addresses.Submit);
         await endpoint.Send(new SubmitTasks([task]), c => c.FaultAddress = bus.Address);
 
         (await SetAsideAsync("SubmitTasks:sender:")).Reason.ShouldContain("answer");

@@ -31,7 +31,7 @@ public abstract partial class BusTests(Stack stack) : IAsyncLifetime
         var due = TimeProvider.System.GetUtcNow().UtcDateTime.AddHours(1);
         var full = NewTask() with
         {
-            Level = 2, Name = "resize", Priority = Priority.High, ScheduledAt = due, ExpiresAt = due.AddHours(1), MaxAttempts = 9,
+            Tier = 2, Name = "resize", Priority = Priority.High, ScheduledAt = due, ExpiresAt = due.AddHours(1), MaxAttempts = 9,
         };
         var plain = NewTask() with { Payload = """{"n":1}""" };
         await SubmitAsync(full, plain);
@@ -39,7 +39,7 @@ public abstract partial class BusTests(Stack stack) : IAsyncLifetime
 
         var task = await Http.TaskAsync(full.Id);
         task.Text("queue").ShouldBe(Queue);
-        task.Whole("level").ShouldBe(2);
+        task.Whole("tier").ShouldBe(2);
         task.Text("name").ShouldBe("resize");
         task.Text("priority").ShouldBe("high");
         task.Whole("max_attempts").ShouldBe(9);
@@ -75,7 +75,8 @@ public abstract partial class BusTests(Stack stack) : IAsyncLifetime
     [Fact]
     public async Task A_duplicate_of_a_dedupe_key_changes_the_task_that_waits()
     {
-        var first = NewTask() with { Payload = "1", DedupeKey = "k", ThreadId = "t", LeaseSeconds = 60, Retry = new RetryPolicy { Intervals = [5, 7] } };
+        var first = NewTask() with { Payload = "1", DedupeKey = "k", OrderingKey = "t", LeaseSeconds = 60,
+            Retry = new RetryPolicy { Intervals = [5, 7] } };
         var second = NewTask() with { Payload = "2", DedupeKey = "k", Overwrite = OverwriteFields.Payload };
         var last = NewTask();
         await SubmitAsync(first);
@@ -84,7 +85,8 @@ public abstract partial class BusTests(Stack stack) : IAsyncLifetime
         await AcceptedAsync(last.Id);
 
         var task = await Http.TaskAsync(first.Id);
-        (task.GetProperty("payload").GetInt32(), task.Text("dedupe_key"), task.Text("thread_id"), task.Whole("max_attempts")).ShouldBe((2, "k", "t", 3));
+        (task.GetProperty("payload").GetInt32(), task.Text("dedupe_key"), task.Text("ordering_key"), task.Whole("max_attempts"))
+            .ShouldBe((2, "k", "t", 3));
         (await Http.ReadAsync($"/tasks/{second.Id}")).Status.ShouldBe(404);
     }
 
@@ -101,7 +103,8 @@ public abstract partial class BusTests(Stack stack) : IAsyncLifetime
     public async Task Of_one_message_the_valid_tasks_are_accepted_and_the_others_are_set_aside_with_their_reasons()
     {
         var good = NewTask();
-        SubmittedTask[] bad = [NewTask() with { Queue = "a b" }, NewTask() with { MaxAttempts = 0 }, NewTask() with { Payload = "\"\0\"" }, NewTask() with { Level = -1 },
+        SubmittedTask[] bad = [NewTask() with { Queue = "a b" }, NewTask() with { MaxAttempts = 0 }, NewTask() with { Payload = "\"\0\"" },
+            NewTask() with { Tier = -1 },
             NewTask() with { CallbackUrl = "http://127.0.0.1/x" }, NewTask() with { LeaseSeconds = 1e300 },
             NewTask() with { ScheduledAt = DateTime.MaxValue }];
         await SubmitAsync([bad[0], good, .. bad[1..]]);
@@ -117,7 +120,8 @@ public abstract partial class BusTests(Stack stack) : IAsyncLifetime
 
     private protected SubmittedTask NewTask() => new(TaskId.New(TimeProvider.System), Queue, "{}");
 
-    private protected Task SubmitAsync(params SubmittedTask[] tasks) => SendAsync(Addresses.Submit, Addresses.SubmitQueue, new SubmitTasks(tasks));
+    private protected Task SubmitAsync(params SubmittedTask[] tasks) =>
+        SendAsync(Addresses.Submit, Addresses.SubmitQueue, new SubmitTasks(tasks));
 
     private protected Task ReportAsync(ReportTasks report) => SendAsync(Addresses.Report, Addresses.ReportQueue, report);
 
@@ -127,7 +131,8 @@ public abstract partial class BusTests(Stack stack) : IAsyncLifetime
 
     private protected async Task<System.Text.Json.JsonElement> AcceptedAsync(Guid id)
     {
-        await Eventually.UntilAsync(async () => (await Http.ReadAsync($"/tasks/{id}")).Status == 200, TestHttp.Patience, $"task {id} is accepted");
+        await Eventually.UntilAsync(
+            async () => (await Http.ReadAsync($"/tasks/{id}")).Status == 200, TestHttp.Patience, $"task {id} is accepted");
         return await Http.TaskAsync(id);
     }
 
@@ -145,7 +150,8 @@ public abstract partial class BusTests(Stack stack) : IAsyncLifetime
         await Eventually.UntilAsync(async () =>
         {
             await using var db = stack.Database.CreateContext();
-            return (item = await db.Set<QuarantinedItem>().SingleOrDefaultAsync(i => i.Kind == "message" && i.Subject == subject)) is not null;
+            return (item = await db.Set<QuarantinedItem>()
+                .SingleOrDefaultAsync(i => i.Kind == "message" && i.Subject == subject)) is not null;
         }, TestHttp.Patience, $"{subject} is set aside");
         return item!;
     }

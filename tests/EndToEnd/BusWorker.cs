@@ -36,15 +36,18 @@ internal sealed class BusWorker : IConsumer<DispatchTasks>, IAsyncDisposable
     public Task Consume(ConsumeContext<DispatchTasks> context) => Task.WhenAll(context.Message.Tasks.Select(t => _work(this, t)));
 
     /// <summary>Says that an attempt began, with a lease of a second.</summary>
-    public Task BeginAsync(DispatchedTask task) => ReportAsync(new ReportTasks(Name, [new AttemptStarted(task.Id, task.Attempt, LeaseSeconds: 1)], [], []));
+    public Task BeginAsync(DispatchedTask task) =>
+        ReportAsync(new ReportTasks(Name, [new AttemptStarted(task.Id, task.Attempt, LeaseSeconds: 1)], [], []));
 
     /// <summary>Says that an attempt began and succeeded.</summary>
     public Task CompleteAsync(DispatchedTask task) =>
-        ReportAsync(new ReportTasks(Name, [new AttemptStarted(task.Id, task.Attempt)], [], [new AttemptOutcome(task.Id, task.Attempt, Result: "true")]));
+        ReportAsync(new ReportTasks(Name, [new AttemptStarted(task.Id, task.Attempt)], [],
+            [new AttemptOutcome(task.Id, task.Attempt, Result: "true")]));
 
     /// <summary>Says that an attempt began and failed, and that another may help.</summary>
     public Task FailAsync(DispatchedTask task) =>
-        ReportAsync(new ReportTasks(Name, [new AttemptStarted(task.Id, task.Attempt)], [], [new AttemptOutcome(task.Id, task.Attempt, Error: "no luck")]));
+        ReportAsync(new ReportTasks(Name, [new AttemptStarted(task.Id, task.Attempt)], [],
+            [new AttemptOutcome(task.Id, task.Attempt, Error: "no luck")]));
 
     public async ValueTask DisposeAsync() => await _bus.StopAsync(TimeSpan.FromSeconds(10));
 

@@ -20,7 +20,10 @@ public sealed class CallbackGuardTests : IAsyncLifetime
     public async Task InitializeAsync()
     {
         _database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
-        _host = await TestHost.StartAsync(_database.ConnectionString, settings: new Dictionary<string, string?> { ["Logging:LogLevel:Default"] = "Error" }, services: s => s.AddSingleton<ResolveHost>(Resolve));
+        _host = await TestHost.StartAsync(_database.ConnectionString, settings: new Dictionary<string, string?>
+        {
+            ["Logging:LogLevel:Default"] = "Error",
+        }, services: s => s.AddSingleton<ResolveHost>(Resolve));
     }
 
     public async Task DisposeAsync()
@@ -90,7 +93,8 @@ public sealed class CallbackGuardTests : IAsyncLifetime
         var subject = await _host.Http.SubmitAsync(new { action = "a" });
         await using (var db = _database.CreateContext())
         {
-            db.Callbacks.Add(new() { SubjectId = subject, Url = $"{receiver.Url}/x", Body = "{}", DueAt = DateTime.UnixEpoch, CreatedAt = DateTime.UnixEpoch });
+            db.Callbacks.Add(new() { SubjectId = subject, Url = $"{receiver.Url}/x", Body = "{}", DueAt = DateTime.UnixEpoch,
+                CreatedAt = DateTime.UnixEpoch });
             await db.SaveChangesAsync();
         }
 

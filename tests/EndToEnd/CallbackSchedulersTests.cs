@@ -73,7 +73,10 @@ public sealed class CallbackCrashTests
         const string all = "api,scheduler,consumers";
         await using var receiver = await TestReceiver.StartAsync();
         receiver.Answer = HangFirst;
-        await using var cluster = await CrashCluster.StartAsync(new Dictionary<string, string>(Settings) { ["TaskQueue:Webhooks:TimeoutSeconds"] = "300" }, DatabaseProvider.Sqlite, all);
+        await using var cluster = await CrashCluster.StartAsync(new Dictionary<string, string>(Settings)
+        {
+            ["TaskQueue:Webhooks:TimeoutSeconds"] = "300",
+        }, DatabaseProvider.Sqlite, all);
         var id = await CompletedAsync(cluster.Process(all).Http, $"{receiver.Url}/x");
         await Eventually.UntilAsync(() => Task.FromResult(receiver.All.Count == 1), TimeSpan.FromSeconds(20), "it is sent");
 
@@ -99,14 +102,16 @@ public sealed class CallbackCrashTests
         await host.Http.CallbackAsync(id, c => c.Text("state") == "delivered");
 
         await Eventually.UntilAsync(
-            async () => (await host.Http.ReadAsync($"/tasks/{id}/callbacks")).Status == 404, TimeSpan.FromSeconds(30), "task and callback are gone");
+            async () => (await host.Http.ReadAsync($"/tasks/{id}/callbacks")).Status == 404,
+            TimeSpan.FromSeconds(30), "task and callback are gone");
 
         await using var db = database.CreateContext();
         await Eventually.UntilAsync(async () => !await db.Callbacks.AnyAsync(), TimeSpan.FromSeconds(30), "its row is removed");
     }
 
     private static Task HangFirst(Microsoft.AspNetCore.Http.HttpContext context, int number) =>
-        number == 1 ? Task.Delay(Timeout.Infinite, context.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default) : Task.CompletedTask;
+        number == 1 ? Task.Delay(Timeout.Infinite, context.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default)
+            : Task.CompletedTask;
 
     private static async Task<Guid> CompletedAsync(HttpClient http, string url)
     {

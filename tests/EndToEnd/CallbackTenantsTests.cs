@@ -46,7 +46,8 @@ public abstract class TenantServer(DatabaseProvider provider, bool verifies = fa
         foreach (var name in Names)
         {
             _clients[name] = new HttpClient { BaseAddress = _host.Http.BaseAddress };
-            _clients[name].DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", $"{name}-0123456789abcdefghijklmnopqrstuvwxyz");
+            _clients[name].DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer",
+                $"{name}-0123456789abcdefghijklmnopqrstuvwxyz");
         }
     }
 
@@ -61,7 +62,8 @@ public abstract class TenantServer(DatabaseProvider provider, bool verifies = fa
     }
 
     /// <summary>Submits a task that completes by itself.</summary>
-    internal Task<Guid> SubmitAsync(string owner, string url) => this[owner].SubmitAsync(new { action = "uppercase", data = new { text = owner }, callback_url = url });
+    internal Task<Guid> SubmitAsync(string owner, string url) =>
+        this[owner].SubmitAsync(new { action = "uppercase", data = new { text = owner }, callback_url = url });
 }
 
 public sealed class SqliteTenantServer() : TenantServer(DatabaseProvider.Sqlite);
@@ -83,16 +85,24 @@ public abstract class CallbackTenantsTests(TenantServer server)
         await using var hanging = await TestReceiver.StartAsync();
         await using var other = await TestReceiver.StartAsync();
         await using var quick = await TestReceiver.StartAsync();
-        hanging.Answer = other.Answer = (context, _) => Task.Delay(Timeout.Infinite, context.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default);
+        hanging.Answer = other.Answer = (context, _) =>
+            Task.Delay(Timeout.Infinite, context.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default);
         var ids = await server["ann"].SubmitManyAsync(Enumerable.Range(0, 300).Select(n =>
-            new { action = "uppercase", data = new { text = "a" }, callback_url = n % 10 == 0 ? $"{other.Url}/{n}" : $"{hanging.Url}?{n}" }));
+            new
+            {
+                action = "uppercase", data = new { text = "a" },
+                callback_url = n % 10 == 0 ? $"{other.Url}/{n}" : $"{hanging.Url}?{n}",
+            }));
         foreach (var id in ids)
             await server["ann"].CallbackAsync(id, _ => true);
-        await Eventually.UntilAsync(() => Task.FromResult(hanging.All.Count + other.All.Count == 8), Deadline, "the tenant has all the tries that it may have");
+        await Eventually.UntilAsync(
+            () => Task.FromResult(hanging.All.Count + other.All.Count == 8), Deadline, "the tenant has all the tries that it may have");
 
-        var callback = await server["ben"].CallbackAsync(await server.SubmitAsync("ben", $"{quick.Url}/x"), c => c.Text("state") == "delivered");
+        var callback = await server["ben"].CallbackAsync(await server.SubmitAsync("ben", $"{quick.Url}/x"), c =>
+            c.Text("state") == "delivered");
 
-        (callback.GetProperty("finished_at").GetDateTime() - callback.GetProperty("created_at").GetDateTime()).ShouldBeLessThan(TimeSpan.FromSeconds(2));
+        (callback.GetProperty("finished_at").GetDateTime() - callback.GetProperty("created_at").GetDateTime())
+            .ShouldBeLessThan(TimeSpan.FromSeconds(2));
         (hanging.All.Count, other.All.Count).ShouldBe((4, 4));
     }
 
@@ -100,7 +110,11 @@ public abstract class CallbackTenantsTests(TenantServer server)
     public async Task Each_tenant_verifies_its_callbacks_and_those_of_no_other()
     {
         await using var receiver = await TestReceiver.StartAsync();
-        var ids = new Dictionary<string, Guid> { ["ann"] = await server.SubmitAsync("ann", $"{receiver.Url}/ann"), ["ben"] = await server.SubmitAsync("ben", $"{receiver.Url}/ben") };
+        var ids = new Dictionary<string, Guid>
+        {
+            ["ann"] = await server.SubmitAsync("ann", $"{receiver.Url}/ann"),
+            ["ben"] = await server.SubmitAsync("ben", $"{receiver.Url}/ben"),
+        };
         foreach (var (owner, id) in ids)
             await server[owner].CallbackAsync(id, c => c.Text("state") == "delivered");
 
@@ -114,7 +128,8 @@ public abstract class CallbackTenantsTests(TenantServer server)
                 headers[name] = value;
             foreach (var (index, secret) in (await SecretsAsync(owner)).Index())
             {
-                headers["webhook-signature"] = got.Headers["webhook-signature"].Split(' ')[index]; // the library passes over the last of several
+                // The library passes over the last of several
+                headers["webhook-signature"] = got.Headers["webhook-signature"].Split(' ')[index];
                 new StandardWebhook(secret).Verify(got.Body, headers);
             }
 
@@ -133,8 +148,10 @@ public abstract class CallbackTenantsTests(TenantServer server)
         var ann = await SecretsAsync("ann");
 
         ann.Count.ShouldBe(2);
-        (await server["boss"].ReadAsync("/webhooks/secret?owner=ann")).Json.GetProperty("secrets").EnumerateArray().Select(s => s.GetString()).ShouldBe(ann);
-        (await server["boss"].ReadAsync("/webhooks/secret?owner=")).Json.GetProperty("owner").ValueKind.ShouldBe(System.Text.Json.JsonValueKind.Null);
+        (await server["boss"].ReadAsync("/webhooks/secret?owner=ann")).Json.GetProperty("secrets").EnumerateArray()
+            .Select(s => s.GetString()).ShouldBe(ann);
+        (await server["boss"].ReadAsync("/webhooks/secret?owner=")).Json.GetProperty("owner")
+            .ValueKind.ShouldBe(System.Text.Json.JsonValueKind.Null);
         (await server["ann"].ReadAsync("/webhooks/secret?owner=ann")).Status.ShouldBe(200);
         (await server["ann"].ReadAsync("/webhooks/secret?owner=ben")).Status.ShouldBe(403);
         (await server["ann"].ReadAsync("/webhooks/secret?owner=")).Status.ShouldBe(403);

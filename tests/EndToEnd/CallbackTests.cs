@@ -22,12 +22,12 @@ public abstract class CallbackTests(BellaServer server)
     [Theory]
     [InlineData(0)]
     [InlineData(1)]
-    public async Task Check21_callback_delivery(int level)
+    public async Task Check21_callback_delivery(int tier)
     {
         await using var receiver = await TestReceiver.StartAsync();
         var name = await server.RegisterAsync();
-        var id = await server.PutAsync(name, level, $""","callback_url":"{receiver.Url}/x" """);
-        await server.TakeOneAsync($"{name}:{level}", ""","strategy":"fifo" """);
+        var id = await server.PutAsync(name, tier, $""","callback_url":"{receiver.Url}/x" """);
+        await server.TakeOneAsync($"{name}:{tier}", ""","strategy":"fifo" """);
         const string Result = """{"status_code":500,"body":{"e":"x", "n":null}}""";
 
         (await server.CompleteAsync(id, Result)).Ok();
@@ -39,12 +39,14 @@ public abstract class CallbackTests(BellaServer server)
         (got.Path, got.Body, got.ContentType).ShouldBe(("/x", Result, "application/json; charset=utf-8"));
         got.Headers.ContainsKey("Authorization").ShouldBeFalse();
         got.Headers["webhook-id"].ShouldBe($"task.completed/ann/{id}");
-        (got.Headers["taskqueue-event"], got.Headers["taskqueue-owner"], got.Headers["taskqueue-task"]).ShouldBe(("task.completed", "ann", id));
+        (got.Headers["taskqueue-event"], got.Headers["taskqueue-owner"], got.Headers["taskqueue-task"])
+            .ShouldBe(("task.completed", "ann", id));
         var signed = $"{got.Headers["webhook-id"]}.{got.Headers["webhook-timestamp"]}.{Result}";
         var master = Convert.FromBase64String(BellaServer.Settings["TaskQueue:Webhooks:SigningKeys:0"]!["whsec_".Length..]);
         var key = HKDF.DeriveKey(HashAlgorithmName.SHA256, master, 32, [], "webhook:ann"u8.ToArray());
         got.Headers["webhook-signature"].ShouldBe($"v1,{Convert.ToBase64String(HMACSHA256.HashData(key, Encoding.UTF8.GetBytes(signed)))}");
-        DateTimeOffset.FromUnixTimeSeconds(long.Parse(got.Headers["webhook-timestamp"])).ShouldBe(TimeProvider.System.GetUtcNow(), TimeSpan.FromSeconds(60));
+        DateTimeOffset.FromUnixTimeSeconds(long.Parse(got.Headers["webhook-timestamp"]))
+            .ShouldBe(TimeProvider.System.GetUtcNow(), TimeSpan.FromSeconds(60));
     }
 
     [Fact]
@@ -52,7 +54,9 @@ public abstract class CallbackTests(BellaServer server)
     {
         var port = FreePort();
         var id = await CompletedAsync($"http://127.0.0.1:{port}/late");
-        await Eventually.UntilAsync(async () => await CallbackAsync(id) is { } c && c.GetProperty("log").GetArrayLength() > 0, Deadline, "the first try was refused");
+        await Eventually.UntilAsync(
+            async () => await CallbackAsync(id) is { } c && c.GetProperty("log").GetArrayLength() > 0,
+            Deadline, "the first try was refused");
 
         await using var receiver = await TestReceiver.StartAsync(port);
 
@@ -140,10 +144,15 @@ public abstract class CallbackTests(BellaServer server)
     {
         await using var receiver = await TestReceiver.StartAsync();
         var name = server.NewName();
-        var failed = await server.Http.SubmitAsync(new { action = "x", queue = name, max_attempts = 1, callback_url = $"{receiver.Url}/failed" });
+        var failed = await server.Http.SubmitAsync(
+            new { action = "x", queue = name, max_attempts = 1, callback_url = $"{receiver.Url}/failed" });
         var task = (await server.Http.ClaimAsync(name)).ShouldHaveSingleItem();
         (await server.Http.TellAsync("report", new { id = task.Id(), attempt = 1, outcome = "failed", error = "no" })).ShouldBe(["ok"]);
-        var expired = await server.Http.SubmitAsync(new { action = "x", queue = name, expires_at = TimeProvider.System.GetUtcNow().AddSeconds(1), callback_url = $"{receiver.Url}/expired" });
+        var expired = await server.Http.SubmitAsync(new
+        {
+            action = "x", queue = name, expires_at = TimeProvider.System.GetUtcNow().AddSeconds(1),
+            callback_url = $"{receiver.Url}/expired",
+        });
         await server.Http.TaskAsync(failed, "failed");
         await server.Http.TaskAsync(expired, "expired");
 
@@ -172,12 +181,15 @@ public abstract class CallbackTests(BellaServer server)
     public async Task Native_tasks_have_callbacks_too()
     {
         await using var receiver = await TestReceiver.StartAsync();
-        var one = await server.Http.SubmitAsync(new { action = "uppercase", data = new { text = "a" }, callback_url = $"{receiver.Url}/one?secret=1" });
-        var many = await server.Http.SubmitManyAsync([new { action = "uppercase", data = new { text = "b" }, callback_url = $"{receiver.Url}/many" }]);
+        var one = await server.Http.SubmitAsync(
+            new { action = "uppercase", data = new { text = "a" }, callback_url = $"{receiver.Url}/one?secret=1" });
+        var many = await server.Http.SubmitManyAsync(
+            [new { action = "uppercase", data = new { text = "b" }, callback_url = $"{receiver.Url}/many" }]);
 
         await Eventually.UntilAsync(() => Task.FromResult(receiver.All.Count == 2), Deadline, "the callbacks came");
 
-        receiver.All.OrderBy(r => r.Body).Select(r => (r.Path, r.Body)).ShouldBe([("/one", """{"output":"A"}"""), ("/many", """{"output":"B"}""")]);
+        receiver.All.OrderBy(r => r.Body).Select(r => (r.Path, r.Body))
+            .ShouldBe([("/one", """{"output":"A"}"""), ("/many", """{"output":"B"}""")]);
         var callback = await SettledAsync(one);
         callback.Names().ShouldBe(["id", "url", "state", "attempts", "due_at", "created_at", "finished_at", "log"]);
         callback.GetProperty("url").GetString().ShouldBe($"{receiver.Url}/one?secret=1");

@@ -21,7 +21,8 @@ public abstract class CallbackVerificationTests(TenantServer server)
 
     public sealed class OnSqlite(SqliteVerifyingServer server) : CallbackVerificationTests(server), IClassFixture<SqliteVerifyingServer>;
 
-    public sealed class OnPostgres(PostgresVerifyingServer server) : CallbackVerificationTests(server), IClassFixture<PostgresVerifyingServer>;
+    public sealed class OnPostgres(PostgresVerifyingServer server)
+        : CallbackVerificationTests(server), IClassFixture<PostgresVerifyingServer>;
 
     [Theory]
     [InlineData("{0}")]
@@ -32,7 +33,8 @@ public abstract class CallbackVerificationTests(TenantServer server)
         await using var receiver = await TestReceiver.StartAsync();
         receiver.Answer = (context, _) => AnswerAsync(context, receiver, answer);
         foreach (var owner in new[] { "ann", "ann", "ben" })
-            (await DeliveredAsync(owner, await server.SubmitAsync(owner, $"{receiver.Url}/x"))).GetProperty("log").EnumerateArray().Last().Whole("status").ShouldBe(200);
+            (await DeliveredAsync(owner, await server.SubmitAsync(owner, $"{receiver.Url}/x"))).GetProperty("log").EnumerateArray().Last()
+                .Whole("status").ShouldBe(200);
 
         receiver.All.Select(r => (r.Headers["taskqueue-event"], r.Headers["taskqueue-owner"])).ShouldBe(
             [(Challenge, "ann"), ("task.completed", "ann"), ("task.completed", "ann"), (Challenge, "ben"), ("task.completed", "ben")]);
@@ -66,7 +68,8 @@ public abstract class CallbackVerificationTests(TenantServer server)
         {
             // A minute later.
             var origin = CallbackOrigin.Of(receiver.Url);
-            await db.Set<WebhookReceiver>().Where(r => r.Origin == origin).ExecuteUpdateAsync(s => s.SetProperty(r => r.ChallengedAt, DateTime.UnixEpoch));
+            await db.Set<WebhookReceiver>().Where(r => r.Origin == origin)
+                .ExecuteUpdateAsync(s => s.SetProperty(r => r.ChallengedAt, DateTime.UnixEpoch));
             await db.Callbacks.Where(c => c.Origin == origin).ExecuteUpdateAsync(s => s.SetProperty(c => c.DueAt, DateTime.UnixEpoch));
         }
 

@@ -43,15 +43,19 @@ public abstract class ClientTests(Stack stack) : IAsyncLifetime
         var at = new DateTimeOffset(2040, 1, 2, 3, 4, 5, TimeSpan.FromHours(1));
         var sent = NewTask.Of(_queue, "ship", new Parcel("Ann \"A\"", 7), ParcelJson.Default.Parcel) with
         {
-            Level = 2, Priority = Priority.Critical, ScheduledAt = at, ExpiresAt = at.AddHours(1), MaxAttempts = 9, DedupeKey = "k", ThreadId = "t",
-            Lease = TimeSpan.FromSeconds(90), Retry = new RetryPolicy { FirstSeconds = 3, Factor = 1.5, CapSeconds = 60, Jitter = 0.1 }, CallbackUrl = new Uri("https://example.org/done"),
+            Tier = 2, Priority = Priority.Critical, ScheduledAt = at, ExpiresAt = at.AddHours(1), MaxAttempts = 9, DedupeKey = "k",
+            OrderingKey = "t",
+            Lease = TimeSpan.FromSeconds(90), Retry = new RetryPolicy { FirstSeconds = 3, Factor = 1.5, CapSeconds = 60, Jitter = 0.1 },
+            CallbackUrl = new Uri("https://example.org/done"),
         };
 
         (await Client.EnqueueAsync(sent)).ShouldBe(new EnqueuedTask(sent.Id, EnqueueResult.Queued));
 
         var task = (await Client.GetAsync(sent.Id)).ShouldNotBeNull();
-        (task.Id, task.Queue, task.Level, task.Name, task.Priority, task.Status).ShouldBe((sent.Id, _queue, 2, "ship", Priority.Critical, QueuedTaskStatus.Pending));
-        (task.DueAt, task.ExpiresAt, task.MaxAttempts, task.DedupeKey, task.ThreadId).ShouldBe((at.ToUniversalTime(), at.AddHours(1).ToUniversalTime(), 9, "k", "t"));
+        (task.Id, task.Queue, task.Tier, task.Name, task.Priority, task.Status)
+            .ShouldBe((sent.Id, _queue, 2, "ship", Priority.Critical, QueuedTaskStatus.Pending));
+        (task.DueAt, task.ExpiresAt, task.MaxAttempts, task.DedupeKey, task.OrderingKey)
+            .ShouldBe((at.ToUniversalTime(), at.AddHours(1).ToUniversalTime(), 9, "k", "t"));
         task.Payload.GetProperty("data").Deserialize(ParcelJson.Default.Parcel).ShouldBe(new Parcel("Ann \"A\"", 7));
         task.Timeline.Select(s => s.Event).ShouldBe(["submitted"]);
         var row = await stack.Database.GetAsync(sent.Id);
@@ -63,14 +67,16 @@ public abstract class ClientTests(Stack stack) : IAsyncLifetime
     [Fact]
     public async Task Many_are_enqueued_in_thousands_and_answered_in_order()
     {
-        var tasks = Enumerable.Range(0, 2_100).Select(i => new NewTask(_queue, "n") { Data = $"{i}", Priority = (Priority)(1 + (i % 4)) }).ToList();
+        var tasks = Enumerable.Range(0, 2_100).Select(i => new NewTask(_queue, "n") { Data = $"{i}", Priority = (Priority)(1 + (i % 4)) })
+            .ToList();
 
         var answers = await Client.EnqueueManyAsync(tasks);
 
         answers.Select(a => a.Id).ShouldBe(tasks.Select(t => t.Id));
         answers.ShouldAllBe(a => a.Result == EnqueueResult.Queued);
         (await Client.EnqueueManyAsync(tasks[..3])).ShouldAllBe(a => a.Result == EnqueueResult.Duplicate);
-        (await Http.ClaimAsync(_queue, max: 1000)).ShouldAllBe(t => t.GetProperty("priority").GetString() == "critical" || t.GetProperty("priority").GetString() == "high");
+        (await Http.ClaimAsync(_queue, max: 1000))
+            .ShouldAllBe(t => t.GetProperty("priority").GetString() == "critical" || t.GetProperty("priority").GetString() == "high");
     }
 
     [Fact]
@@ -79,8 +85,10 @@ public abstract class ClientTests(Stack stack) : IAsyncLifetime
         var first = new NewTask(_queue, "n") { Data = "1", DedupeKey = "k" };
         await Client.EnqueueAsync(first);
 
-        (await Client.EnqueueAsync(new NewTask(_queue, "n") { DedupeKey = "k" })).ShouldBe(new EnqueuedTask(first.Id, EnqueueResult.Duplicate));
-        (await Client.EnqueueAsync(new NewTask(_queue, "n") { Data = "2", DedupeKey = "k", Overwrite = OverwriteFields.Payload })).ShouldBe(new EnqueuedTask(first.Id, EnqueueResult.Updated));
+        (await Client.EnqueueAsync(new NewTask(_queue, "n") { DedupeKey = "k" }))
+            .ShouldBe(new EnqueuedTask(first.Id, EnqueueResult.Duplicate));
+        (await Client.EnqueueAsync(new NewTask(_queue, "n") { Data = "2", DedupeKey = "k", Overwrite = OverwriteFields.Payload }))
+            .ShouldBe(new EnqueuedTask(first.Id, EnqueueResult.Updated));
         (await Client.GetAsync(first.Id))!.Payload.GetProperty("data").GetInt32().ShouldBe(2);
     }
 
@@ -105,7 +113,8 @@ public abstract class ClientTests(Stack stack) : IAsyncLifetime
         (refused.Status, refused.IsTransient).ShouldBe((400, false));
         refused.Message.ShouldContain("queue must be a name");
 
-        var many = await Should.ThrowAsync<TaskQueueException>(Client.EnqueueManyAsync([new NewTask(_queue, "n"), new NewTask(_queue, "n") { MaxAttempts = 0 }]));
+        var many = await Should.ThrowAsync<TaskQueueException>(Client.EnqueueManyAsync([new NewTask(_queue, "n"),
+            new NewTask(_queue, "n") { MaxAttempts = 0 }]));
         (many.Code, many.Message).ShouldBe(("invalid_task", "tasks[1]: max_attempts must be 1 to 100"));
         (await Http.ClaimAsync(_queue)).ShouldBeEmpty();
     }
@@ -145,8 +154,10 @@ public abstract class ClientTests(Stack stack) : IAsyncLifetime
         var cancelled = (await Client.EnqueueAsync(new NewTask(_queue, "n"))).Id;
         await Client.CancelAsync(cancelled);
 
-        (await Should.ThrowAsync<TaskNotCompletedException>(Client.WaitForResultAsync(failed, ParcelJson.Default.Parcel, Patience))).Message.ShouldBe($"task {failed} is failed: boom");
-        (await Should.ThrowAsync<TaskNotCompletedException>(Client.WaitForResultAsync(cancelled, ParcelJson.Default.Parcel, Patience))).Task.Status.ShouldBe(QueuedTaskStatus.Cancelled);
+        (await Should.ThrowAsync<TaskNotCompletedException>(Client.WaitForResultAsync(failed, ParcelJson.Default.Parcel, Patience)))
+            .Message.ShouldBe($"task {failed} is failed: boom");
+        (await Should.ThrowAsync<TaskNotCompletedException>(Client.WaitForResultAsync(cancelled, ParcelJson.Default.Parcel, Patience)))
+            .Task.Status.ShouldBe(QueuedTaskStatus.Cancelled);
 
         await Client.RetryAsync(cancelled);
         (await Client.GetStatusAsync(cancelled)).ShouldBe(QueuedTaskStatus.Pending);
@@ -182,12 +193,15 @@ public abstract class ClientTests(Stack stack) : IAsyncLifetime
     [InlineData("http://localhost", "a key")]
     public void Wrong_options_are_refused_in_words(string address, string? key)
     {
-        using var services = new ServiceCollection().AddTaskQueueClient(o => (o.BaseAddress, o.ApiKey) = (new Uri(address), key)).BuildServiceProvider();
+        using var services = new ServiceCollection().AddTaskQueueClient(o => (o.BaseAddress, o.ApiKey) = (new Uri(address), key))
+            .BuildServiceProvider();
 
-        Should.Throw<OptionsValidationException>(() => services.GetRequiredService<TaskQueueClient>()).Message.ShouldContain("TaskQueueClientOptions.");
+        Should.Throw<OptionsValidationException>(() => services.GetRequiredService<TaskQueueClient>())
+            .Message.ShouldContain("TaskQueueClientOptions.");
     }
 
-    private static ServiceProvider Services(Uri server) => new ServiceCollection().AddTaskQueueClient(o => o.BaseAddress = server).BuildServiceProvider();
+    private static ServiceProvider Services(Uri server) =>
+        new ServiceCollection().AddTaskQueueClient(o => o.BaseAddress = server).BuildServiceProvider();
 }
 
 /// <summary>The client against SQLite.</summary>

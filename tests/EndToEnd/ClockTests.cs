@@ -20,8 +20,10 @@ public abstract class ClockTests(DatabaseProvider provider) : IAsyncLifetime
     {
         _database = await TestDatabase.CreateAsync(provider);
         _rabbitMq = provider == DatabaseProvider.Sqlite ? null : await TestServers.CreateVirtualHostAsync();
-        _host = await TestHost.StartAsync(_database.ConnectionString, _rabbitMq, settings: new Dictionary<string, string?> { ["Logging:LogLevel:Default"] = "Error" },
-            services: s => s.AddSingleton<TimeProvider>(_time));
+        _host = await TestHost.StartAsync(_database.ConnectionString, _rabbitMq, settings: new Dictionary<string, string?>
+        {
+            ["Logging:LogLevel:Default"] = "Error",
+        }, services: s => s.AddSingleton<TimeProvider>(_time));
     }
 
     public async Task DisposeAsync()
@@ -37,7 +39,8 @@ public abstract class ClockTests(DatabaseProvider provider) : IAsyncLifetime
     {
         const string queue = "forward";
         (await Http.PutAsync($"/queues/{queue}", new { })).Status.ShouldBe(201);
-        (await Http.PutAsync($"/queues/{queue}/schedules/often", new { cron = "* * * * *", action = "tick" })).Status.ShouldBeInRange(200, 201);
+        (await Http.PutAsync($"/queues/{queue}/schedules/often", new { cron = "* * * * *", action = "tick" }))
+            .Status.ShouldBeInRange(200, 201);
         var id = await Http.SubmitAsync(new { action = "x", queue });
         (await Http.ClaimAsync(queue, lease_seconds: 5)).Single().Id().ShouldBe(id);
 

@@ -12,14 +12,15 @@ public sealed partial class CommandLineClientTests
     public async Task A_task_is_enqueued_with_all_that_the_command_line_says()
     {
         var run = (await RunAsync(
-            "enqueue", _queue, "mail", """{"to":"größe \"x\""}""", "--level", "2", "--priority", "high", "--delay", "1h", "--expires", "2040-01-01T00:00:00Z", "--dedupe-key", "k",
-            "--thread", "t", "--max-attempts", "5", "--retry", "1,2.5", "--callback-url", "https://example.com/x")).Done();
+            "enqueue", _queue, "mail", """{"to":"größe \"x\""}""", "--tier", "2", "--priority", "high", "--delay", "1h",
+            "--expires", "2040-01-01T00:00:00Z", "--dedupe-key", "k", "--ordering-key", "t", "--max-attempts", "5", "--retry", "1,2.5",
+            "--callback-url", "https://example.com/x")).Done();
         var cells = run.Text.Split("  ");
         cells[1].ShouldBe("queued");
         var task = await Http.TaskAsync(Guid.Parse(cells[0]));
-        (task.Text("queue"), task.Whole("level"), task.Text("name"), task.Text("priority")).ShouldBe((_queue, 2, "mail", "high"));
+        (task.Text("queue"), task.Whole("tier"), task.Text("name"), task.Text("priority")).ShouldBe((_queue, 2, "mail", "high"));
         task.GetProperty("payload").GetProperty("data").Text("to").ShouldBe("größe \"x\"");
-        (task.Text("dedupe_key"), task.Text("thread_id"), task.Whole("max_attempts")).ShouldBe(("k", "t", 5));
+        (task.Text("dedupe_key"), task.Text("ordering_key"), task.Whole("max_attempts")).ShouldBe(("k", "t", 5));
         (task.GetProperty("due_at").GetDateTime() - task.GetProperty("created_at").GetDateTime()).TotalMinutes.ShouldBe(60, tolerance: 1);
         task.GetProperty("expires_at").GetDateTime().Year.ShouldBe(2040);
 
@@ -43,7 +44,8 @@ public sealed partial class CommandLineClientTests
         (await RunAsync("enqueue", "tasks", "echo", "--json", "--wait=20")).Done().Json.Text("status").ShouldBe("completed");
         (await RunAsync("enqueue", _queue, "later", "--wait", "0.3")).Refused(1, "not ended", "0.3").Lines.ShouldBeEmpty();
 
-        using var waiting = TaskQueueProcess.StartCommand(["enqueue", $"{_queue}f", "mail", "--max-attempts", "1", "--wait"], CommandRun.Environment(Http.BaseAddress!));
+        using var waiting = TaskQueueProcess.StartCommand(["enqueue", $"{_queue}f", "mail", "--max-attempts", "1", "--wait"],
+            CommandRun.Environment(Http.BaseAddress!));
         var task = (await Http.ClaimAsync($"{_queue}f", wait_seconds: 20)).Single();
         await Http.TellAsync("report", new { id = task.Id(), attempt = 1, outcome = "failed", error = "no such address" });
         (await waiting.WaitAsync(TestHttp.Patience)).ShouldBe(1);
@@ -58,7 +60,8 @@ public sealed partial class CommandLineClientTests
         var run = await RunAsync("enqueue", _queue, "mail", "--file", path, "--json");
         run.ExitCode.ShouldBe(1, run.All);
         var json = run.Json;
-        (json.Whole("lines"), json.Whole("accepted"), json.Whole("duplicate"), json.Whole("refused")).ShouldBe((2500, 2500 - bad.Count - 2, 1, bad.Count));
+        (json.Whole("lines"), json.Whole("accepted"), json.Whole("duplicate"), json.Whole("refused"))
+            .ShouldBe((2500, 2500 - bad.Count - 2, 1, bad.Count));
         json.GetProperty("errors").EnumerateArray().Select(e => e.Whole("line")).ShouldBe(bad.Keys);
         foreach (var error in json.GetProperty("errors").EnumerateArray())
             error.Text("error")!.ShouldContain(bad[error.Whole("line")]);
@@ -77,7 +80,8 @@ public sealed partial class CommandLineClientTests
         foreach (var (line, word) in new[] { ("{oops", "JSON"), ("""{"data":{},"priority":"huge"}""", "priority") })
         {
             var lines = Enumerable.Range(1, 1200).Select(n => n == 1150 ? line : """{"data":{}}""");
-            var run = (await CommandRun.OfAsync(Http.BaseAddress!, ["enqueue", _queue, "mail", "--stop-on-error", "--file", "-"], input: string.Join('\n', lines))).Refused(1, "line 1150", word);
+            var run = (await CommandRun.OfAsync(Http.BaseAddress!, ["enqueue", _queue, "mail", "--stop-on-error", "--file", "-"],
+                input: string.Join('\n', lines))).Refused(1, "line 1150", word);
             run.Text.ShouldStartWith("1149 accepted");
         }
 
@@ -88,7 +92,8 @@ public sealed partial class CommandLineClientTests
     public async Task A_good_file_ends_with_0_and_one_that_is_not_there_with_1()
     {
         await DeclareAsync(new { });
-        (await CommandRun.OfAsync(Http.BaseAddress!, ["enqueue", _queue, "mail", "--file", "-"], input: "{}\r\n\r\n  \n{\"priority\":\"low\"}")).Done().Text.ShouldStartWith("2 accepted");
+        (await CommandRun.OfAsync(Http.BaseAddress!, ["enqueue", _queue, "mail", "--file", "-"],
+            input: "{}\r\n\r\n  \n{\"priority\":\"low\"}")).Done().Text.ShouldStartWith("2 accepted");
         (await RunAsync("enqueue", "--file", "/none/such.jsonl")).Refused(1, "/none/such.jsonl");
         (await CommandRun.OfAsync(Nowhere, ["enqueue", _queue, "mail", "--file", "-", "--json"], input: "{}")).ExitCode.ShouldBe(1);
     }
@@ -111,7 +116,8 @@ public sealed partial class CommandLineClientTests
             await context.Response.WriteAsync(reply.Text);
         };
         (await CommandRun.OfAsync(new Uri(line.Url), ["enqueue", _queue, "mail"])).Done();
-        (await CommandRun.OfAsync(new Uri(line.Url), ["enqueue", _queue, "mail", "--file", "-"], input: "{}\n{}\n")).Done().Text.ShouldStartWith("2 accepted, 0 updated, 0 duplicate");
+        (await CommandRun.OfAsync(new Uri(line.Url), ["enqueue", _queue, "mail", "--file", "-"], input: "{}\n{}\n")).Done()
+            .Text.ShouldStartWith("2 accepted, 0 updated, 0 duplicate");
         line.All.Count.ShouldBe(4);
         (await CountsAsync()).Whole("waiting").ShouldBe(3);
     }
@@ -120,7 +126,11 @@ public sealed partial class CommandLineClientTests
     private static async Task<(string Path, SortedDictionary<int, string> Bad)> WriteAsync(int n)
     {
         var path = Path.Combine(Path.GetTempPath(), $"taskqueue-{Guid.NewGuid():N}.jsonl");
-        var bad = new SortedDictionary<int, string> { [10] = "JSON", [11] = "object", [500] = "priority", [999] = "scheduled_at", [1500] = "UTF-8", [1501] = "queue", [2499] = "max_attempts" };
+        var bad = new SortedDictionary<int, string>
+        {
+            [10] = "JSON", [11] = "object", [500] = "priority", [999] = "scheduled_at", [1500] = "UTF-8", [1501] = "queue",
+            [2499] = "max_attempts",
+        };
         await using var file = File.Create(path);
         await file.WriteAsync("\uFEFF"u8.ToArray());
         for (var i = 1; i <= n; i++)

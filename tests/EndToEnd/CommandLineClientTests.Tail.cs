@@ -21,13 +21,15 @@ public sealed partial class CommandLineClientTests
             if (time == 2)
                 context.Response.StatusCode = 503;
             else if (time == 1)
-                await context.Response.WriteAsync($": hello\n\n{Event(1, "submitted")}{Event(2, "started")}id: 3\nevent: completed\ndata: {{\"task"); // cut off in the middle
+                await context.Response.WriteAsync($": hello\n\n{Event(1, "submitted")}{Event(2, "started")}id: 3\nevent: completed\ndata: "
+                    + $"{{\"task"); // cut off in the middle
             else if (time == 3)
                 await context.Response.WriteAsync($"{Event(3, "completed")}{Event(4, "later_word")}event: ping\ndata: {{}}\n\n");
             else
                 await Task.Delay(Timeout.Infinite, context.RequestAborted);
         };
-        using var tail = TaskQueueProcess.StartCommand(["tail", "--json", "--queue", "a b", "--queue", "c", "--after", "zero"], CommandRun.Environment(new Uri(server.Url)));
+        using var tail = TaskQueueProcess.StartCommand(["tail", "--json", "--queue", "a b", "--queue", "c", "--after", "zero"],
+            CommandRun.Environment(new Uri(server.Url)));
         await Eventually.UntilAsync(() => Task.FromResult(server.All.Count >= 4), TestHttp.Patience, "the fourth connection");
 
         (await TaskQueueProcess.SignalAsync(tail, Interrupt)).ShouldBe(0, tail.Output);
@@ -54,11 +56,15 @@ public sealed partial class CommandLineClientTests
         var seen = sent.FindIndex(id => tail.Results[0].Contains(id.ToString()));
 
         first.Kill();
-        await Eventually.UntilAsync(() => Task.FromResult(tail.Errors.Any(l => l.Contains("trying again"))), TestHttp.Patience, "the loss is said");
-        await using var second = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database.ConnectionString, rabbitMq: null, port: first.Port);
+        await Eventually.UntilAsync(
+            () => Task.FromResult(tail.Errors.Any(l => l.Contains("trying again"))), TestHttp.Patience, "the loss is said");
+        await using var second = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database.ConnectionString, rabbitMq: null,
+            port: first.Port);
         for (var i = 0; i < 5; i++)
             sent.Add(await second.Http.SubmitAsync(new { action = "a", queue = "live" }));
-        await Eventually.UntilAsync(() => Task.FromResult(tail.Results.Any(l => l.Contains(sent[^1].ToString()))), TimeSpan.FromSeconds(60), "the last task is seen");
+        await Eventually.UntilAsync(
+            () => Task.FromResult(tail.Results.Any(l => l.Contains(sent[^1].ToString()))),
+            TimeSpan.FromSeconds(60), "the last task is seen");
 
         (await TaskQueueProcess.SignalAsync(tail, Interrupt)).ShouldBe(0, tail.Output);
         tail.Results.Select(l => Guid.Parse(l.Split(' ', StringSplitOptions.RemoveEmptyEntries)[2])).ShouldBe(sent[seen..]);
@@ -68,8 +74,10 @@ public sealed partial class CommandLineClientTests
     [Fact]
     public async Task Tail_follows_single_tasks()
     {
-        var (id, other) = (await Http.SubmitAsync(new { action = "a", queue = _queue }), await Http.SubmitAsync(new { action = "a", queue = _queue }));
-        using var tail = TaskQueueProcess.StartCommand(["tail", "--json", "--id", id.ToString()], CommandRun.Environment(Http.BaseAddress!));
+        var (id, other) = (await Http.SubmitAsync(new { action = "a", queue = _queue }),
+            await Http.SubmitAsync(new { action = "a", queue = _queue }));
+        using var tail = TaskQueueProcess.StartCommand(["tail", "--json", "--id", id.ToString()],
+            CommandRun.Environment(Http.BaseAddress!));
         await Eventually.UntilAsync(async () =>
         {
             foreach (var task in new[] { other, id })
@@ -81,7 +89,8 @@ public sealed partial class CommandLineClientTests
             return tail.Results.Any(l => l.Contains("cancelled"));
         }, TestHttp.Patience, "tail shows the task");
         (await TaskQueueProcess.SignalAsync(tail, Interrupt)).ShouldBe(0, tail.Output);
-        tail.Results.ShouldAllBe(l => JsonSerializer.Deserialize<JsonElement>(l).Text("task_id") == id.ToString() && JsonSerializer.Deserialize<JsonElement>(l).Text("queue") == _queue);
+        tail.Results.ShouldAllBe(l => JsonSerializer.Deserialize<JsonElement>(l).Text("task_id") == id.ToString()
+            && JsonSerializer.Deserialize<JsonElement>(l).Text("queue") == _queue);
         tail.Errors.ShouldBeEmpty();
     }
 
@@ -94,7 +103,8 @@ public sealed partial class CommandLineClientTests
             if (time == 1)
             {
                 context.Response.StatusCode = 400;
-                await context.Response.WriteAsync("""{"title":"Bad Request","detail":"Last-Event-ID is garbage","code":"invalid_request"}""");
+                await context.Response.WriteAsync(
+                    """{"title":"Bad Request","detail":"Last-Event-ID is garbage","code":"invalid_request"}""");
                 return;
             }
 
@@ -107,19 +117,18 @@ public sealed partial class CommandLineClientTests
         };
         (await CommandRun.OfAsync(new Uri(server.Url), ["tail", "--after", "x"])).Refused(1, "garbage");
 
-        var line = $"'{Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet"}' '{Path.Combine(AppContext.BaseDirectory, "taskqueue.dll")}' tail --server {server.Url} | head -n 1";
+        var line = $"'{Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet"}' "
+            + $"'{Path.Combine(AppContext.BaseDirectory, "taskqueue.dll")}' tail --server {server.Url} | head -n 1";
         using var shell = new Command("sh", ["-c", line]);
         (await shell.WaitAsync(TimeSpan.FromSeconds(30))).ShouldBe(0, shell.Output);
         shell.Results.ShouldHaveSingleItem().ShouldContain("submitted");
         shell.Errors.ShouldBeEmpty();
     }
 
-    private static string Event(int id, string type) =>
-        $$"""
-          event: {{type}}
-          id: {{id}}
-          data: {"task_id":"00000000-0000-4000-8000-00000000000{{id}}","queue":"c","level":1,"attempt":1,"at":"2030-01-01T00:00:00Z","due_at":null,"worker":"w","error":null}
-
-
-          """;
+    private static string Event(int id, string type)
+    {
+        var data = $$"""{"task_id":"00000000-0000-4000-8000-00000000000{{id}}","queue":"c","tier":1,"attempt":1"""
+            + ""","at":"2030-01-01T00:00:00Z","due_at":null,"worker":"w","error":null}""";
+        return $"event: {type}\nid: {id}\ndata: {data}\n\n";
+    }
 }

@@ -26,8 +26,10 @@ public sealed partial class CommandLineClientTests(SqliteStack stack) : IClassFi
         await Http.ClaimAsync(_queue);
 
         (await RunAsync("queues")).Done().Row(_queue)[1..5].ShouldBe(["pull", "open", "1", "1"]);
-        var json = (await RunAsync("queues", "--json")).Done().Json.GetProperty("queues").EnumerateArray().Single(q => q.Text("name") == _queue);
-        (json.Whole("max_running"), json.GetProperty("counts").Whole("waiting"), json.GetProperty("counts").Whole("running")).ShouldBe((7, 1, 1));
+        var json = (await RunAsync("queues", "--json")).Done().Json.GetProperty("queues").EnumerateArray()
+            .Single(q => q.Text("name") == _queue);
+        (json.Whole("max_running"), json.GetProperty("counts").Whole("waiting"), json.GetProperty("counts").Whole("running"))
+            .ShouldBe((7, 1, 1));
 
         var details = (await RunAsync("queues", _queue)).Done();
         details.Lines.ShouldContain(l => l.StartsWith("max running ") && l.TrimEnd().EndsWith(" 7"));
@@ -89,7 +91,8 @@ public sealed partial class CommandLineClientTests(SqliteStack stack) : IClassFi
     [Fact]
     public async Task Tasks_are_cancelled_and_run_again_one_by_one()
     {
-        var (waiting, ended) = (await Http.SubmitAsync(new { action = "a", queue = _queue }), await Http.SubmitAsync(new { action = "echo" }));
+        var (waiting, ended) = (await Http.SubmitAsync(new { action = "a", queue = _queue }),
+            await Http.SubmitAsync(new { action = "echo" }));
         await Http.TaskAsync(ended, "completed");
 
         var run = await RunAsync("cancel", waiting.ToString(), ended.ToString(), "nonsense");
@@ -128,10 +131,14 @@ public sealed partial class CommandLineClientTests(SqliteStack stack) : IClassFi
         (await RunAsync("stats", _queue, "--json")).Done().Json.GetProperty("queues")[0].Whole("waiting").ShouldBe(1);
         (await RunAsync("stats", "none-such")).Refused(1, "none-such");
 
-        using var watch = TaskQueueProcess.StartCommand(["stats", _queue, "--watch", "--every", "0.2", "--json"], CommandRun.Environment(Http.BaseAddress!));
+        using var watch = TaskQueueProcess.StartCommand(["stats", _queue, "--watch", "--every", "0.2", "--json"],
+            CommandRun.Environment(Http.BaseAddress!));
         await Eventually.UntilAsync(() => Task.FromResult(watch.Results.Count > 0), TestHttp.Patience, "the first look");
         await Http.SubmitAsync(new { action = "a", queue = _queue });
-        await Eventually.UntilAsync(() => Task.FromResult(watch.Results.Any(l => Queue(l).GetProperty("in_per_second") is { ValueKind: JsonValueKind.Number } rate && rate.GetDouble() > 0)), TestHttp.Patience, "a rate of arrivals");
+        await Eventually.UntilAsync(
+            () => Task.FromResult(watch.Results.Any(l =>
+                Queue(l).GetProperty("in_per_second") is { ValueKind: JsonValueKind.Number } rate && rate.GetDouble() > 0)),
+            TestHttp.Patience, "a rate of arrivals");
         Queue(watch.Results[0]).GetProperty("in_per_second").ValueKind.ShouldBe(JsonValueKind.Null);
         Queue(watch.Results[^1]).Whole("waiting").ShouldBe(2);
         (await TaskQueueProcess.SignalAsync(watch, Interrupt)).ShouldBe(0);
@@ -156,8 +163,8 @@ public sealed partial class CommandLineClientTests(SqliteStack stack) : IClassFi
     [InlineData("enqueue q a --delay 5 --at 2030-01-01", "--delay", "--at")]
     [InlineData("enqueue q a --at never", "--at", "2030-01-31T12:00:00Z")]
     [InlineData("enqueue q a --retry 1;2", "--retry", "1,10,60")]
-    [InlineData("enqueue q:1 a --level 2", "--level")]
-    [InlineData("enqueue q a --level -1", "--level")]
+    [InlineData("enqueue q:1 a --tier 2", "--tier")]
+    [InlineData("enqueue q a --tier -1", "--tier")]
     [InlineData("enqueue q a --max-attempts many", "--max-attempts")]
     [InlineData("enqueue q a --wait long", "--wait")]
     [InlineData("enqueue --file f --wait", "--file")]
@@ -200,13 +207,15 @@ public sealed partial class CommandLineClientTests(SqliteStack stack) : IClassFi
         foreach (var args in new[] { "queues", "enqueue mails a", "tail" })
         {
             (await CommandRun.OfAsync(server, args.Split(' '))).Refused(1, "TASKQUEUE_KEY");
-            (await CommandRun.OfAsync(server, args.Split(' '), key: "other-key")).Refused(1, "TASKQUEUE_KEY").All.ShouldNotContain("other-key");
+            (await CommandRun.OfAsync(server, args.Split(' '), key: "other-key")).Refused(1, "TASKQUEUE_KEY")
+                .All.ShouldNotContain("other-key");
         }
 
         (await CommandRun.OfAsync(server, ["queues"], key: TestKeys.Of("operator-key"))).Done().Row("tasks");
         (await CommandRun.OfAsync(server, ["pause", "tasks"], key: TestKeys.Of("mails-key"))).Refused(1, "admin");
         (await CommandRun.OfAsync(server, ["enqueue", "bills", "a"], key: TestKeys.Of("mails-key"))).Refused(1, "bills");
-        (await CommandRun.OfAsync(server, ["enqueue", "mails", "a", "--file", "-"], input: "{}\n{\"queue\":\"bills\"}\n{}", key: TestKeys.Of("mails-key")))
+        (await CommandRun.OfAsync(server, ["enqueue", "mails", "a", "--file", "-"], input: "{}\n{\"queue\":\"bills\"}\n{}",
+            key: TestKeys.Of("mails-key")))
             .Refused(1, "line 2: ", "bills").Text.ShouldStartWith("2 accepted");
     }
 

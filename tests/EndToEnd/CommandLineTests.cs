@@ -46,7 +46,7 @@ public sealed class CommandLineTests
     [InlineData("TaskQueue:Files:Path", "/proc/none", "TaskQueue:Files:Path", "/proc/none")]
     [InlineData("TaskQueue:Upstreams:0:BaseUrl", "http://user:" + Secret + "@host", "TaskQueue:Upstreams:0:Endpoint")]
     [InlineData("TaskQueue:Upstreams:3:MaxConcurrency", "abc", "TaskQueue:Upstreams:3:MaxConcurrency")]
-    [InlineData("TaskQueue:Upstreams:0:Levels:0", "abc", "TaskQueue:Upstreams:0:Levels:0")]
+    [InlineData("TaskQueue:Upstreams:0:Tiers:0", "abc", "TaskQueue:Upstreams:0:Tiers:0")]
     [InlineData("TaskQueue:Upstreams:0:Timeout", "5", "Timeout")]
     [InlineData("TaskQueue:Roles", "boss", "TaskQueue:Roles")]
     [InlineData("TaskQueue:Provider", "oracle", "TaskQueue:Provider")]
@@ -78,7 +78,8 @@ public sealed class CommandLineTests
     [InlineData("Kestrel:Endpoints:A:Url", "http://0.0.0.0:8080", "Kestrel:Endpoints")]
     [InlineData("ConnectionStrings:TaskQueue", "nonsense;Password=" + Secret, "ConnectionStrings:TaskQueue")]
     [InlineData("ConnectionStrings:TaskQueue", "Host=127.0.0.1;Port=abc;Password=" + Secret, "ConnectionStrings:TaskQueue")]
-    [InlineData("ConnectionStrings:TaskQueue", "Host=127.0.0.1;Port=1;Username=u;Password=" + Secret, "ConnectionStrings:TaskQueue", "127.0.0.1:1")]
+    [InlineData("ConnectionStrings:TaskQueue", "Host=127.0.0.1;Port=1;Username=u;Password=" + Secret, "ConnectionStrings:TaskQueue",
+        "127.0.0.1:1")]
     [InlineData("ConnectionStrings:TaskQueue", "Data Source=/proc/none/taskqueue.db", "/proc/none/taskqueue.db")]
     [InlineData("ConnectionStrings:RabbitMq", "http://guest:" + Secret + "@127.0.0.1", "ConnectionStrings:RabbitMq")]
     [InlineData("ConnectionStrings:RabbitMq", "nonsense", "ConnectionStrings:RabbitMq")]
@@ -95,7 +96,10 @@ public sealed class CommandLineTests
     public async Task A_port_for_operations_must_be_another_than_that_of_everybody(string operations)
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite, migrate: false);
-        var settings = new Dictionary<string, string> { ["ConnectionStrings:TaskQueue"] = database.ConnectionString, ["TaskQueue:Operations:Urls"] = operations };
+        var settings = new Dictionary<string, string>
+        {
+            ["ConnectionStrings:TaskQueue"] = database.ConnectionString, ["TaskQueue:Operations:Urls"] = operations,
+        };
         Refused(await RunAsync(["--urls", "http://127.0.0.1:9091"], settings), "TaskQueue:Operations:Urls", "9091", "urls already");
     }
 
@@ -130,7 +134,8 @@ public sealed class CommandLineTests
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite, migrate: false);
         await File.WriteAllBytesAsync(new Microsoft.Data.Sqlite.SqliteConnectionStringBuilder(database.ConnectionString).DataSource, []);
-        Refused(await RunAsync(["migrate"], new() { ["ConnectionStrings:TaskQueue"] = $"{database.ConnectionString};Mode=ReadOnly" }), "SQLite file", "readonly");
+        Refused(await RunAsync(["migrate"], new() { ["ConnectionStrings:TaskQueue"] = $"{database.ConnectionString};Mode=ReadOnly" }),
+            "SQLite file", "readonly");
     }
 
     [Fact]
@@ -185,7 +190,8 @@ public sealed class CommandLineTests
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Postgres);
         var rabbitMq = await TestServers.CreateVirtualHostAsync();
-        var processes = await Task.WhenAll("api,scheduler,consumers".Split(',').Select(role => TaskQueueProcess.StartAsync(role, database.ConnectionString, rabbitMq)));
+        var processes = await Task.WhenAll("api,scheduler,consumers".Split(',')
+            .Select(role => TaskQueueProcess.StartAsync(role, database.ConnectionString, rabbitMq)));
         var api = processes[0];
         await api.Http.TaskAsync(await api.Http.SubmitAsync(new { action = "zzz" }), "completed");
 

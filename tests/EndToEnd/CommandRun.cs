@@ -25,7 +25,8 @@ internal sealed record CommandRun(int ExitCode, IReadOnlyList<string> Lines, IRe
         return new CommandRun(exitCode, command.Results, command.Errors);
     }
 
-    public static Dictionary<string, string> Environment(Uri server, string? key = null) => new() { ["TASKQUEUE_SERVER"] = server.ToString(), ["TASKQUEUE_KEY"] = key ?? "" };
+    public static Dictionary<string, string> Environment(Uri server, string? key = null) =>
+        new() { ["TASKQUEUE_SERVER"] = server.ToString(), ["TASKQUEUE_KEY"] = key ?? "" };
 
     /// <summary>It was done, without a word on the error stream.</summary>
     public CommandRun Done()

@@ -11,7 +11,9 @@ internal static class CrashChecks
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
 
-    /// <summary>Every task that was accepted, or committed without an answer, is completed exactly once; none waits, runs or failed.</summary>
+    /// <summary>
+    /// Every task that was accepted, or committed without an answer, is completed exactly once; none waits, runs or failed.
+    /// </summary>
     public static async Task AllCompletedOnceAsync(this CrashCluster cluster, CrashProducer producer)
     {
         await cluster.ExplainedAsync(async () =>
@@ -35,7 +37,8 @@ internal static class CrashChecks
         cluster.ExplainedAsync(async () =>
         {
             await Eventually.UntilAsync(
-                () => Task.FromResult(producer.Accepted.All(id => subscriber.Seen(id).Contains("completed"))), Deadline, "the last completion is announced");
+                () => Task.FromResult(producer.Accepted.All(id => subscriber.Seen(id).Contains("completed"))), Deadline,
+                "the last completion is announced");
             string[] inOrder = ["submitted", "started", "completed"];
             var wrong = producer.Accepted.Select(subscriber.Seen).Where(seen => !seen.Intersect(inOrder).SequenceEqual(inOrder));
             wrong.Select(seen => string.Join(", ", seen)).ShouldBeEmpty();
@@ -61,7 +64,8 @@ internal static class CrashChecks
             await using var db = cluster.Database.CreateContext();
             var states = await db.Tasks.GroupBy(t => t.State).Select(g => new { g.Key, Count = g.Count() }).ToListAsync();
             var depths = cluster.RabbitMq is null ? [] : await cluster.QueueDepthsAsync();
-            return string.Join(", ", states.Select(s => $"{s.Count} {TaskStates.Word(s.Key)}").Concat(depths.Select(q => $"{q.Messages} in {q.Name}")));
+            return string.Join(", ", states.Select(s => $"{s.Count} {TaskStates.Word(s.Key)}")
+                .Concat(depths.Select(q => $"{q.Messages} in {q.Name}")));
         }
         catch (Exception fault) when (fault is DbException or InvalidOperationException or HttpRequestException)
         {

@@ -31,7 +31,9 @@ internal sealed class CrashCluster : IAsyncDisposable
     public string? RabbitMq { get; }
 
     /// <summary>What the processes wrote at warning level and above, those that were killed first.</summary>
-    public string Log => string.Join('\n', _history.Concat(_processes.Values.SelectMany(Complaints)).TakeLast(60).Select(l => l.Length > 600 ? l[..600] : l));
+    public string Log =>
+        string.Join('\n', _history.Concat(_processes.Values.SelectMany(Complaints)).TakeLast(60)
+            .Select(l => l.Length > 600 ? l[..600] : l));
 
     public static async Task<CrashCluster> StartAsync(
         IReadOnlyDictionary<string, string>? settings = null, DatabaseProvider provider = DatabaseProvider.Postgres, params string[] roles)
@@ -51,7 +53,8 @@ internal sealed class CrashCluster : IAsyncDisposable
     }
 
     /// <summary>The queues of the broker.</summary>
-    public Task<IReadOnlyList<QueueDepth>> QueueDepthsAsync() => _servers is null ? TestServers.QueueDepthsAsync(RabbitMq!) : _servers.QueueDepthsAsync();
+    public Task<IReadOnlyList<QueueDepth>> QueueDepthsAsync() =>
+        _servers is null ? TestServers.QueueDepthsAsync(RabbitMq!) : _servers.QueueDepthsAsync();
 
     public TaskQueueProcess Process(string role) => _processes[role];
 

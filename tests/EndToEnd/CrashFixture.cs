@@ -3,14 +3,19 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>These tests kill processes and servers of their own, one test after the other, while nothing else runs: their times are of a free machine.</summary>
+/// <summary>
+/// These tests kill processes and servers of their own, one test after the other, while nothing
+/// else runs: their times are of a free machine.
+/// </summary>
 [CollectionDefinition(Name, DisableParallelization = true)]
 public sealed class CrashCollection : ICollectionFixture<CrashFixture>
 {
     public const string Name = "crash";
 }
 
-/// <summary>A process for each role on servers of their own, and a subscriber. The tests run one after the other; each leaves all of it up and idle.</summary>
+/// <summary>
+/// A process for each role on servers of their own, and a subscriber. The tests run one after the other; each leaves all of it up and idle.
+/// </summary>
 public sealed class CrashFixture : IAsyncLifetime
 {
     /// <summary>Slower than the producers, so that work is under way when something dies.</summary>

@@ -36,7 +36,8 @@ internal sealed class CrashHistory
 
     /// <summary>Every broken promise, in words.</summary>
     public IEnumerable<string> Faults(int? maxRunning = null, RateLimit? rate = null) =>
-        Ends().Concat(Attempts()).Concat(Turns()).Concat(Keys()).Concat(maxRunning is { } max ? Limit(max) : []).Concat(rate is null ? [] : Rate(rate));
+        Ends().Concat(Attempts()).Concat(Turns()).Concat(Keys()).Concat(maxRunning is { } max ? Limit(max) : [])
+            .Concat(rate is null ? [] : Rate(rate));
 
     /// <summary>Each task came to one end, the one that its row shows.</summary>
     private IEnumerable<string> Ends()
@@ -46,7 +47,8 @@ internal sealed class CrashHistory
         {
             if (!TaskStates.IsTerminal(task.State))
                 yield return $"{id} is {TaskStates.Word(task.State)}";
-            else if (ends[id].Select(e => e.Type.ToString().ToLowerInvariant()).ToList() is not [var end] || end != TaskStates.Word(task.State))
+            else if (ends[id].Select(e => e.Type.ToString().ToLowerInvariant()).ToList() is not [var end]
+                || end != TaskStates.Word(task.State))
                 yield return $"{id} is {TaskStates.Word(task.State)} and ended {string.Join(", ", ends[id].Select(e => e.Type))}";
         }
     }
@@ -70,26 +72,27 @@ internal sealed class CrashHistory
         }
     }
 
-    /// <summary>Of a thread one task runs at a time, and of those that never waited again the earlier begins first.</summary>
+    /// <summary>With an ordering key one task runs at a time, and of those that never waited again the earlier begins first.</summary>
     private IEnumerable<string> Turns()
     {
         var running = new Dictionary<string, Guid>();
         var steady = _events.Where(e => e.Type is TaskEventType.Retrying or TaskEventType.Snoozed).Select(e => e.TaskId).ToHashSet();
         var last = new Dictionary<string, TaskState>();
-        foreach (var e in _events.Where(e => _tasks[e.TaskId].ThreadId is not null))
+        foreach (var e in _events.Where(e => _tasks[e.TaskId].OrderingKey is not null))
         {
             var task = _tasks[e.TaskId];
-            if (Leaves(e) && running.GetValueOrDefault(task.ThreadId!) == e.TaskId)
-                running.Remove(task.ThreadId!);
+            if (Leaves(e) && running.GetValueOrDefault(task.OrderingKey!) == e.TaskId)
+                running.Remove(task.OrderingKey!);
             if (e.Type != TaskEventType.Started)
                 continue;
-            if (!running.TryAdd(task.ThreadId!, e.TaskId))
-                yield return $"{e.TaskId} began while {running[task.ThreadId!]} of the same thread ran";
+            if (!running.TryAdd(task.OrderingKey!, e.TaskId))
+                yield return $"{e.TaskId} began while {running[task.OrderingKey!]} with the same ordering key ran";
             if (steady.Contains(e.TaskId))
                 continue;
-            if (last.TryGetValue(task.ThreadId!, out var before) && (before.CreatedAt, before.CorrelationId).CompareTo((task.CreatedAt, task.CorrelationId)) > 0)
-                yield return $"{e.TaskId} began after {before.CorrelationId} of the same thread, which came later";
-            last[task.ThreadId!] = task;
+            if (last.TryGetValue(task.OrderingKey!, out var before)
+                && (before.CreatedAt, before.CorrelationId).CompareTo((task.CreatedAt, task.CorrelationId)) > 0)
+                yield return $"{e.TaskId} began after {before.CorrelationId} with the same ordering key, which came later";
+            last[task.OrderingKey!] = task;
         }
     }
 

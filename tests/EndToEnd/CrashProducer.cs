@@ -53,7 +53,8 @@ internal sealed class CrashProducer(Func<Uri> address, string? queue = null) : I
     }
 
     /// <summary>Waits until so many tasks are accepted in all.</summary>
-    public Task ReachAsync(int count) => Eventually.UntilAsync(() => Task.FromResult(Count >= count), Deadline, $"{count} tasks are accepted");
+    public Task ReachAsync(int count) =>
+        Eventually.UntilAsync(() => Task.FromResult(Count >= count), Deadline, $"{count} tasks are accepted");
 
     private async Task<bool> CountedAsync(int size)
     {
@@ -74,7 +75,8 @@ internal sealed class CrashProducer(Func<Uri> address, string? queue = null) : I
             if (response.StatusCode != HttpStatusCode.Accepted)
                 return false;
             var body = await response.Content.ReadFromJsonAsync<JsonElement>();
-            foreach (var id in size == 1 ? [body.GetProperty("id").GetGuid()] : body.GetProperty("ids").EnumerateArray().Select(i => i.GetGuid()))
+            foreach (var id in size == 1 ? [body.GetProperty("id").GetGuid()]
+                : body.GetProperty("ids").EnumerateArray().Select(i => i.GetGuid()))
                 _accepted.TryAdd(id, 0);
             return true;
         }

@@ -54,7 +54,8 @@ public sealed class CrashRulesTests(CrashRulesFixture fixture) : IClassFixture<C
             })).Status.ShouldBe(201);
         using var done = new CancellationTokenSource();
         var accepted = new HashSet<Guid>();
-        var workers = Enumerable.Range(0, 8).Select(i => Task.Run(() => WorkAsync(CrashRulesFixture.Processes[i % 2], queue, new Random(i), done.Token))).ToList();
+        var workers = Enumerable.Range(0, 8)
+            .Select(i => Task.Run(() => WorkAsync(CrashRulesFixture.Processes[i % 2], queue, new Random(i), done.Token))).ToList();
 
         foreach (var victim in new[] { "api,scheduler", "scheduler", "scheduler,api", "api,scheduler" })
         {
@@ -95,15 +96,18 @@ public sealed class CrashRulesTests(CrashRulesFixture fixture) : IClassFixture<C
     private async Task<List<Guid>> TicksAsync()
     {
         await using var db = Cluster.Database.CreateContext();
-        return await db.Tasks.Where(t => t.Queue == CrashRulesFixture.Ticks).OrderBy(t => t.CorrelationId).Select(t => t.CorrelationId).ToListAsync();
+        return await db.Tasks.Where(t => t.Queue == CrashRulesFixture.Ticks).OrderBy(t => t.CorrelationId).Select(t => t.CorrelationId)
+            .ToListAsync();
     }
 
-    /// <summary>Tasks of threads, tasks with keys that some have already, and plain ones, to whichever server answers.</summary>
+    /// <summary>
+    /// Tasks with ordering keys, tasks with dedupe keys that some have already, and plain ones, to whichever server answers.
+    /// </summary>
     private async Task SubmitAsync(string queue, HashSet<Guid> accepted, int round)
     {
         var tasks = Enumerable.Range(0, 25).Select(i => (object)(i % 5 == 0
             ? new { action = "keyed", queue, dedupe_key = $"k{i}" }
-            : new { action = "threaded", queue, thread_id = $"t{(i + (round * 7)) % Threads}" })).ToList();
+            : new { action = "ordered", queue, ordering_key = $"t{(i + (round * 7)) % Threads}" })).ToList();
         await Eventually.UntilAsync(
             async () =>
             {
@@ -115,7 +119,8 @@ public sealed class CrashRulesTests(CrashRulesFixture fixture) : IClassFixture<C
                         if (reply.Status != 202)
                             continue;
                         var results = reply.Json.GetProperty("results").EnumerateArray().Select(r => r.GetString()).ToList();
-                        accepted.UnionWith(reply.Json.GetProperty("ids").EnumerateArray().Where((_, i) => results[i] == "queued").Select(id => id.GetGuid()));
+                        accepted.UnionWith(reply.Json.GetProperty("ids").EnumerateArray().Where((_, i) => results[i] == "queued")
+                            .Select(id => id.GetGuid()));
                         return true;
                     }
                     catch (HttpRequestException)
@@ -132,7 +137,8 @@ public sealed class CrashRulesTests(CrashRulesFixture fixture) : IClassFixture<C
     /// <summary>Completes most, fails or snoozes some, and forgets some, as if it had crashed.</summary>
     private async Task WorkAsync(string process, string queue, Random random, CancellationToken done)
     {
-        using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = Cluster.Address(process), Timeout = TimeSpan.FromSeconds(20) };
+        using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = Cluster.Address(process),
+            Timeout = TimeSpan.FromSeconds(20) };
         while (!done.IsCancellationRequested)
         {
             try
@@ -140,7 +146,8 @@ public sealed class CrashRulesTests(CrashRulesFixture fixture) : IClassFixture<C
                 foreach (var task in await http.ClaimAsync(queue, max: random.Next(1, 4), lease_seconds: 1, wait_seconds: 0.5))
                     await EndAsync(http, task, random.Next(20));
             }
-            catch (Exception fault) when (fault is HttpRequestException or IOException or InvalidOperationException or OperationCanceledException)
+            catch (Exception fault) when (fault is HttpRequestException or IOException or InvalidOperationException
+                or OperationCanceledException)
             {
                 await Eventually.UntilAsync(() => IsUpAsync(http), Patience, $"{process} is back");
             }

@@ -4,7 +4,9 @@ using TaskQueue.Contracts;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Subscribes to the seven lifecycle events with a durable queue, and remembers the order in which each task's came first.</summary>
+/// <summary>
+/// Subscribes to the seven lifecycle events with a durable queue, and remembers the order in which each task's came first.
+/// </summary>
 internal sealed class CrashSubscriber :
     IConsumer<TasksSubmitted>, IConsumer<TasksStarted>, IConsumer<TasksCompleted>, IConsumer<TasksFailed>,
     IConsumer<TasksRetrying>, IConsumer<TasksCancelled>, IConsumer<TasksExpired>, IAsyncDisposable

@@ -30,7 +30,8 @@ public sealed class CrashWorkerTests(CrashFixture fixture)
         again.Select(t => t.Id()).ShouldBe(ids, ignoreOrder: true);
         again.ShouldAllBe(t => t.Whole("attempt") == 2);
         (await Http.TellAsync("report", [.. again.Select(Completed)])).ShouldAllBe(code => code == "ok");
-        (await Http.TellAsync("report", [.. ids.Select(id => new { id, attempt = 1, outcome = "completed" })])).ShouldAllBe(code => code == "finished");
+        (await Http.TellAsync("report", [.. ids.Select(id => new { id, attempt = 1, outcome = "completed" })]))
+            .ShouldAllBe(code => code == "finished");
     }
 
     [Fact]
@@ -45,7 +46,8 @@ public sealed class CrashWorkerTests(CrashFixture fixture)
         foreach (var half in new[] { 500, 1000 })
         {
             var posting = producer.PostAsync(500);
-            await Eventually.UntilAsync(() => Task.FromResult(reported.Count >= half - 400), TimeSpan.FromSeconds(20), "workers are at work");
+            await Eventually.UntilAsync(
+                () => Task.FromResult(reported.Count >= half - 400), TimeSpan.FromSeconds(20), "workers are at work");
             await Cluster.RestartAsync("api");
             await posting;
         }
@@ -76,10 +78,12 @@ public sealed class CrashWorkerTests(CrashFixture fixture)
         await using var second = await BusWorker.StartAsync(Cluster.RabbitMq!, queue, (w, t) => w.CompleteAsync(t));
         var task = await Http.TaskAsync(id, "completed");
         task.Whole("attempt").ShouldBe(2);
-        task.GetProperty("timeline").EnumerateArray().Select(e => e.Text("event")).ShouldBe(["submitted", "started", "retrying", "dispatched", "started", "completed"]);
+        task.GetProperty("timeline").EnumerateArray().Select(e => e.Text("event"))
+            .ShouldBe(["submitted", "started", "retrying", "dispatched", "started", "completed"]);
     }
 
-    private static object Completed(System.Text.Json.JsonElement task) => new { id = task.Id(), attempt = task.Whole("attempt"), outcome = "completed" };
+    private static object Completed(System.Text.Json.JsonElement task) =>
+        new { id = task.Id(), attempt = task.Whole("attempt"), outcome = "completed" };
 
     private async Task<(Guid Id, string Queue)> DispatchedAsync(string queue)
     {
@@ -100,7 +104,8 @@ public sealed class CrashWorkerTests(CrashFixture fixture)
     /// <summary>Claims with a lease of a second and reports; what it cannot report it forgets, as a simple worker would.</summary>
     private async Task WorkAsync(string queue, ConcurrentDictionary<Guid, byte> reported, CancellationToken done)
     {
-        using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = Cluster.Address("api"), Timeout = TimeSpan.FromSeconds(20) };
+        using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = Cluster.Address("api"),
+            Timeout = TimeSpan.FromSeconds(20) };
         while (!done.IsCancellationRequested)
         {
             try

@@ -20,7 +20,8 @@ public sealed class CulturesTests : IDisposable
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite, migrate: false);
 
-        await using var server = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database.ConnectionString, rabbitMq: null, WithoutIcu());
+        await using var server = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database.ConnectionString, rabbitMq: null,
+            WithoutIcu());
 
         (await server.TerminateAsync()).ShouldBe(0, server.Output);
     }
@@ -30,7 +31,8 @@ public sealed class CulturesTests : IDisposable
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Postgres);
 
-        await using var server = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database.ConnectionString, rabbitMq: null, WithoutIcu());
+        await using var server = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database.ConnectionString, rabbitMq: null,
+            WithoutIcu());
 
         (await server.TerminateAsync()).ShouldBe(0, server.Output);
     }
@@ -41,7 +43,8 @@ public sealed class CulturesTests : IDisposable
 
     [Fact]
     public async Task Where_the_environment_asks_for_no_cultures_the_line_says_what_to_unset() =>
-        await RefusedAsync(new() { ["DOTNET_SYSTEM_GLOBALIZATION_INVARIANT"] = "1" }, "ConnectionStrings:TaskQueue", "unset DOTNET_SYSTEM_GLOBALIZATION_INVARIANT");
+        await RefusedAsync(new() { ["DOTNET_SYSTEM_GLOBALIZATION_INVARIANT"] = "1" }, "ConnectionStrings:TaskQueue",
+            "unset DOTNET_SYSTEM_GLOBALIZATION_INVARIANT");
 
     [Fact]
     public async Task With_ICU_the_driver_connects() =>

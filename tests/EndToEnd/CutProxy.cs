@@ -3,7 +3,9 @@ using TaskQueue.Tests.Servers;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Stands before a server, passes requests on, and cuts the first answers off: the server did it, and the client never hears.</summary>
+/// <summary>
+/// Stands before a server, passes requests on, and cuts the first answers off: the server did it, and the client never hears.
+/// </summary>
 internal sealed class CutProxy(Uri server, int cuts) : TcpProxy(server.Port)
 {
     private int _cuts = cuts;

@@ -5,7 +5,9 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Three processes of the operating system accept tasks with the same keys at the same time. A SQLite file has one process.</summary>
+/// <summary>
+/// Three processes of the operating system accept tasks with the same keys at the same time. A SQLite file has one process.
+/// </summary>
 public sealed class DedupeServersTests
 {
     private const string Queue = "keyed";
@@ -23,7 +25,8 @@ public sealed class DedupeServersTests
         await using var cluster = await CrashCluster.StartAsync(roles: Processes);
         var queued = new ConcurrentBag<Guid>();
         var skipped = new ConcurrentBag<Guid>();
-        var posting = Task.WhenAll(Enumerable.Range(0, 2 * Processes.Length).Select(i => PostAsync(cluster.Process(Processes[i % Processes.Length]).Http, new Random(i), queued, skipped)));
+        var posting = Task.WhenAll(Enumerable.Range(0, 2 * Processes.Length)
+            .Select(i => PostAsync(cluster.Process(Processes[i % Processes.Length]).Http, new Random(i), queued, skipped)));
 
         await CompleteAllAsync(cluster.Process("api").Http, posting);
 
@@ -42,10 +45,12 @@ public sealed class DedupeServersTests
         {
             var keys = Enumerable.Range(0, Keys).ToArray();
             random.Shuffle(keys);
-            var tasks = keys.Take(i % 2 == 0 ? 1 : Keys).Select(k => new { action = "a", queue = Queue, dedupe_key = $"k{k}", overwrite = i % 3 == 0 ? Payload : null });
+            var tasks = keys.Take(i % 2 == 0 ? 1 : Keys)
+                .Select(k => new { action = "a", queue = Queue, dedupe_key = $"k{k}", overwrite = i % 3 == 0 ? Payload : null });
             var reply = await http.PostAsync("/tasks/bulk", new { tasks });
             reply.Status.ShouldBe(202, reply.Text);
-            foreach (var (id, result) in reply.Json.GetProperty("ids").EnumerateArray().Zip(reply.Json.GetProperty("results").EnumerateArray()))
+            foreach (var (id, result) in reply.Json.GetProperty("ids").EnumerateArray()
+                .Zip(reply.Json.GetProperty("results").EnumerateArray()))
                 (result.GetString() == "queued" ? queued : skipped).Add(id.GetGuid());
         }
     }

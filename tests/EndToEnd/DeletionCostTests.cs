@@ -116,7 +116,8 @@ public sealed class DeletionCostTests : IAsyncLifetime
     [InlineData("POD_NAMESPACE", "", 1)]
     public async Task Outside_of_Kubernetes_it_is_off_and_what_is_missing_within_is_said(string variable, string? value, int lines)
     {
-        using var service = new DeletionCostService(_cluster.Pod((variable, value)), () => throw new InvalidOperationException("nobody asks"), _time, _log);
+        using var service = new DeletionCostService(_cluster.Pod((variable, value)),
+            () => throw new InvalidOperationException("nobody asks"), _time, _log);
         await service.StartAsync(CancellationToken.None);
         await service.ExecuteTask!;
         _log.All.Count.ShouldBe(lines);
@@ -149,9 +150,12 @@ public sealed class DeletionCostTests : IAsyncLifetime
         (await SentAsync(1))[0].Body.ShouldContain("\"0\"");
 
         await server.Http.SubmitManyAsync(Enumerable.Range(0, 5).Select(_ => new { queue = "q", action = "a" }));
-        await Eventually.UntilAsync(() => Task.FromResult(DeletionCostRegistration.RunningOfWorkers(services!) == 2), TestHttp.Patience, "two run; those that wait in the worker do not count");
+        await Eventually.UntilAsync(
+            () => Task.FromResult(DeletionCostRegistration.RunningOfWorkers(services!) == 2), TestHttp.Patience,
+            "two run; those that wait in the worker do not count");
         goOn.SetResult();
-        await Eventually.UntilAsync(() => Task.FromResult(DeletionCostRegistration.RunningOfWorkers(services!) == 0), TestHttp.Patience, "none runs");
+        await Eventually.UntilAsync(
+            () => Task.FromResult(DeletionCostRegistration.RunningOfWorkers(services!) == 0), TestHttp.Patience, "none runs");
     }
 
     [Fact]
@@ -159,14 +163,18 @@ public sealed class DeletionCostTests : IAsyncLifetime
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         await using var host = await TestHost.StartAsync(
-            database.ConnectionString, settings: new Dictionary<string, string?> { ["TaskQueue:Actions:SimulatedWorkMs"] = "1000" }, services: s => s.AddSingleton(_cluster.Pod()));
+            database.ConnectionString, settings: new Dictionary<string, string?> { ["TaskQueue:Actions:SimulatedWorkMs"] = "1000" },
+            services: s => s.AddSingleton(_cluster.Pod()));
         (await SentAsync(1))[0].Body.ShouldContain("\"0\"");
 
         await host.Http.SubmitManyAsync(Enumerable.Range(0, 3).Select(_ => new { action = "uppercase", data = new { text = "a" } }));
         await Eventually.UntilAsync(() => Task.FromResult(ConsumersRole.RunningTasks(host.Services) > 0), TestHttp.Patience, "some run");
         await Eventually.UntilAsync(() => Task.FromResult(ConsumersRole.RunningTasks(host.Services) == 0), TestHttp.Patience, "none runs");
 
-        await using var off = await TestHost.StartAsync(database.ConnectionString, settings: new Dictionary<string, string?> { ["TaskQueue:Kubernetes:DeletionCost"] = "false" });
+        await using var off = await TestHost.StartAsync(database.ConnectionString, settings: new Dictionary<string, string?>
+        {
+            ["TaskQueue:Kubernetes:DeletionCost"] = "false",
+        });
         off.Services.GetServices<IHostedService>().ShouldNotContain(s => s is DeletionCostService);
     }
 
@@ -227,6 +235,7 @@ public sealed class DeletionCostTests : IAsyncLifetime
 
         public bool IsEnabled(LogLevel logLevel) => true;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) => All.Enqueue(formatter(state, exception));
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception,
+            Func<TState, Exception?, string> formatter) => All.Enqueue(formatter(state, exception));
     }
 }

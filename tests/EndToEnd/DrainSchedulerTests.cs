@@ -36,7 +36,8 @@ public sealed class DrainSchedulerTests
             left.LinesDone.ShouldBeLessThan(Lines);
             await Eventually.UntilAsync(async () => await RelayAsync(database) == "api", Patience, "the other process is the relay");
             await using var second = await StartAsync(database, rabbitMq, "scheduler");
-            await Eventually.UntilAsync(async () => (await BatchAsync(database)).LinesDone == Lines, Patience, $"{id} is made tasks to its last line");
+            await Eventually.UntilAsync(
+                async () => (await BatchAsync(database)).LinesDone == Lines, Patience, $"{id} is made tasks to its last line");
             await using var db = database.CreateContext();
             (await db.Tasks.CountAsync()).ShouldBe(Lines);
         }
@@ -45,7 +46,8 @@ public sealed class DrainSchedulerTests
     }
 
     private static Task<TestHost> StartAsync(TestDatabase database, string rabbitMq, string roles) =>
-        TestHost.StartAsync(new NpgsqlConnectionStringBuilder(database.ConnectionString) { ApplicationName = roles }.ConnectionString, rabbitMq, roles, Quiet);
+        TestHost.StartAsync(new NpgsqlConnectionStringBuilder(database.ConnectionString) { ApplicationName = roles }.ConnectionString,
+            rabbitMq, roles, Quiet);
 
     private static async Task<string> CreateBatchAsync(HttpClient http)
     {
@@ -53,7 +55,8 @@ public sealed class DrainSchedulerTests
         var lines = new StringBuilder();
         for (var i = 0; i < Lines; i++)
             lines.Append($$$"""{"custom_id":"{{{i}}}","method":"POST","url":"/v1/chat/completions","body":{"model":"m"}}""").Append('\n');
-        using var form = new MultipartFormDataContent { { new StringContent("batch"), "purpose" }, { new ByteArrayContent(Encoding.UTF8.GetBytes(lines.ToString())), "file", "in.jsonl" } };
+        using var form = new MultipartFormDataContent { { new StringContent("batch"), "purpose" },
+            { new ByteArrayContent(Encoding.UTF8.GetBytes(lines.ToString())), "file", "in.jsonl" } };
         var file = (await http.SendAsync(HttpMethod.Post, "/v1/files", form)).Json.Text("id");
         using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/batches")
         {

@@ -18,7 +18,8 @@ public sealed class DrainTests
     public async Task Readiness_falls_first_while_all_is_served_and_who_waits_is_answered()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
-        await using var server = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database.ConnectionString, null, Settings("60", "60"));
+        await using var server = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database.ConnectionString, null,
+            Settings("60", "60"));
         var http = server.Http;
         var id = await http.SubmitAsync(new { action = "a", queue = "q", scheduled_at = TimeProvider.System.GetUtcNow().AddHours(1) });
         await using var events = await EventClient.ListenAsync(http);
@@ -30,7 +31,8 @@ public sealed class DrainTests
         var exit = server.TerminateAsync(Patience);
 
         Reply? ready = null;
-        await Eventually.UntilAsync(async () => (ready = await http.ReadAsync("/health/ready")).Status != 200, Patience, "the process is not ready");
+        await Eventually.UntilAsync(
+            async () => (ready = await http.ReadAsync("/health/ready")).Status != 200, Patience, "the process is not ready");
         ready!.Status.ShouldBe(503);
         ready.Json.GetProperty("checks").GetProperty("draining").Text("description").ShouldBe("draining");
         (await http.ReadAsync("/health/live")).Status.ShouldBe(200);
@@ -51,17 +53,22 @@ public sealed class DrainTests
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Postgres);
         var rabbitMq = await TestServers.CreateVirtualHostAsync();
-        await using (var api = await TestHost.StartAsync(database.ConnectionString, rabbitMq, "api,scheduler", new Dictionary<string, string?> { ["Logging:LogLevel:Default"] = "Error" }))
+        await using (var api = await TestHost.StartAsync(database.ConnectionString, rabbitMq, "api,scheduler",
+            new Dictionary<string, string?> { ["Logging:LogLevel:Default"] = "Error" }))
         {
-            await using var first = await TaskQueueProcess.StartAsync("consumers", database.ConnectionString, rabbitMq, new Dictionary<string, string>(Settings("0", "4"))
+            await using var first = await TaskQueueProcess.StartAsync("consumers", database.ConnectionString, rabbitMq,
+                new Dictionary<string, string>(Settings("0", "4"))
             {
                 ["TaskQueue:Actions:Concurrency"] = "1",
                 ["TaskQueue:Actions:SimulatedWorkMs"] = "60000",
             });
-            var ids = await api.Http.SubmitManyAsync(Enumerable.Repeat(new { action = "uppercase", data = new { text = "x" }, max_attempts = 1 }, 5));
+            var ids = await api.Http.SubmitManyAsync(
+                Enumerable.Repeat(new { action = "uppercase", data = new { text = "x" }, max_attempts = 1 }, 5));
             Guid? running = null;
-            await Eventually.UntilAsync(async () => (running = await RunningAsync(database, ids)) is not null, Patience, "the first process runs one of them");
-            await using var second = await TaskQueueProcess.StartAsync("consumers", database.ConnectionString, rabbitMq, Settings("0", "4"));
+            await Eventually.UntilAsync(
+                async () => (running = await RunningAsync(database, ids)) is not null, Patience, "the first process runs one of them");
+            await using var second = await TaskQueueProcess.StartAsync("consumers", database.ConnectionString, rabbitMq,
+                Settings("0", "4"));
 
             var exit = first.TerminateAsync(Patience);
             foreach (var id in ids.Where(id => id != running))
@@ -71,7 +78,8 @@ public sealed class DrainTests
 
             (await exit).ShouldBe(0, first.Output);
             var last = await api.Http.TaskAsync(running!.Value, "completed"); // though it may have one attempt only
-            last.GetProperty("timeline").EnumerateArray().Select(e => e.Text("event")).ShouldBe(["submitted", "started", "snoozed", "dispatched", "started", "completed"]);
+            last.GetProperty("timeline").EnumerateArray().Select(e => e.Text("event"))
+                .ShouldBe(["submitted", "started", "snoozed", "dispatched", "started", "completed"]);
             (await database.GetAsync(running.Value)).AttemptsLeft.ShouldBe(0);
             (await second.TerminateAsync(Patience)).ShouldBe(0, second.Output);
         }
@@ -101,7 +109,9 @@ public sealed class DrainTests
     {
         Reply? taken = null;
         await Eventually.UntilAsync(
-            async () => (taken = await http.PostAsync("/v1/queue/take", """{"queues":["b:0"],"size":1}""")).Text.Contains("TASK-", StringComparison.Ordinal), Patience, "the task is taken");
+            async () => (taken = await http.PostAsync("/v1/queue/take", """{"queues":["b:0"],"size":1}"""))
+                .Text.Contains("TASK-", StringComparison.Ordinal),
+            Patience, "the task is taken");
         var id = taken!.Json.GetProperty("b:0")[0].Text("task_id");
         (await http.PostAsync($"/v1/queue/{id}/complete", """{"status_code":200,"body":{"n":1}}""")).Status.ShouldBe(200);
     }

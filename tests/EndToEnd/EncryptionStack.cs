@@ -24,7 +24,8 @@ internal sealed class EncryptionStack(TestDatabase database) : IAsyncDisposable
     {
         var settings = new Dictionary<string, string?>
         {
-            ["TaskQueue:Encryption:ActiveKeyId"] = active, ["TaskQueue:Webhooks:AllowPrivateNetworks"] = "true", ["Logging:LogLevel:Default"] = "None",
+            ["TaskQueue:Encryption:ActiveKeyId"] = active, ["TaskQueue:Webhooks:AllowPrivateNetworks"] = "true",
+            ["Logging:LogLevel:Default"] = "None",
         };
         for (var i = 0; i < known.Length; i++)
         {
@@ -75,7 +76,8 @@ internal sealed class EncryptionStack(TestDatabase database) : IAsyncDisposable
     {
         await using var source = NpgsqlDataSource.Create(database.ConnectionString);
         var columns = new List<(string Table, string Column, string Type)>();
-        await using (var command = source.CreateCommand("select table_name, column_name, data_type from information_schema.columns where table_schema = 'public' and data_type in ('text', 'character varying', 'bytea', 'jsonb', 'json')"))
+        await using (var command = source.CreateCommand("select table_name, column_name, data_type from information_schema.columns where "
+            + "table_schema = 'public' and data_type in ('text', 'character varying', 'bytea', 'jsonb', 'json')"))
         {
             await using var reader = await command.ExecuteReaderAsync();
             while (await reader.ReadAsync())
@@ -85,7 +87,8 @@ internal sealed class EncryptionStack(TestDatabase database) : IAsyncDisposable
         var found = new List<string>();
         foreach (var (table, column, type) in columns)
         {
-            var where = type == "bytea" ? $"position(convert_to($1, 'UTF8') in \"{column}\") > 0" : $"position($1 in \"{column}\"::text) > 0";
+            var where = type == "bytea" ? $"position(convert_to($1, 'UTF8') in \"{column}\") > 0"
+                : $"position($1 in \"{column}\"::text) > 0";
             await using var command = source.CreateCommand($"select count(*) from \"{table}\" where {where}");
             command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = text });
             if (Convert.ToInt64(await command.ExecuteScalarAsync(), CultureInfo.InvariantCulture) > 0)
@@ -99,7 +102,8 @@ internal sealed class EncryptionStack(TestDatabase database) : IAsyncDisposable
     {
         var bytes = Encoding.UTF8.GetBytes(text);
         var file = new Microsoft.Data.Sqlite.SqliteConnectionStringBuilder(database.ConnectionString).DataSource;
-        IEnumerable<string> files = [file, $"{file}-wal", .. Directory.Exists(database.Folder) ? Directory.EnumerateFiles(database.Folder) : []];
+        IEnumerable<string> files =
+            [file, $"{file}-wal", .. Directory.Exists(database.Folder) ? Directory.EnumerateFiles(database.Folder) : []];
         return [.. files.Where(File.Exists).Where(f => Read(f).AsSpan().IndexOf(bytes) >= 0)];
     }
 

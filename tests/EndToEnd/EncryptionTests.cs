@@ -8,7 +8,9 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Payloads, results, errors and files that are encrypted at rest, from a request to what lies in the database and on the disk.</summary>
+/// <summary>
+/// Payloads, results, errors and files that are encrypted at rest, from a request to what lies in the database and on the disk.
+/// </summary>
 public sealed class EncryptionTests
 {
     private const string Marker = "marker-4e1d7c";
@@ -60,7 +62,8 @@ public sealed class EncryptionTests
         (await stack.StoredAsync(tasks[2], "payload")).ShouldNotBeNull().ShouldStartWith("enc:v1:k2:");
         (await stack.StoredAsync(tasks[3], "payload")).ShouldNotBeNull().ShouldContain(Marker);
         await using var last = await stack.StartAsync("k2", "k1", "k2");
-        (await last.Http.ClaimAsync("q", max: 10)).Select(t => t.GetProperty("payload").GetProperty("data").Text("text")).ShouldBe(Enumerable.Repeat(Marker, 4));
+        (await last.Http.ClaimAsync("q", max: 10)).Select(t => t.GetProperty("payload").GetProperty("data").Text("text"))
+            .ShouldBe(Enumerable.Repeat(Marker, 4));
     }
 
     [Theory]
@@ -134,7 +137,8 @@ public sealed class EncryptionTests
         var mine = await host.Http.SubmitAsync(new { action = "a", queue = "q", data = "mine" });
         var theirs = await host.Http.SubmitAsync(new { action = "a", queue = "q", data = Marker });
 
-        await stack.ExecuteAsync($"update tasks set payload = '{await stack.StoredAsync(theirs, "payload")}' where payload = '{await stack.StoredAsync(mine, "payload")}'");
+        await stack.ExecuteAsync($"update tasks set payload = '{await stack.StoredAsync(theirs, "payload")}' where payload = "
+            + $"'{await stack.StoredAsync(mine, "payload")}'");
         var moved = await host.Http.ReadAsync($"/tasks/{mine}");
         (moved.Status, moved.Text.Contains(Marker, StringComparison.Ordinal)).ShouldBe((500, false));
 
@@ -203,8 +207,12 @@ public sealed class EncryptionTests
     public async Task A_wrong_key_stops_the_start()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
-        var settings = new Dictionary<string, string?> { ["TaskQueue:Encryption:ActiveKeyId"] = "k1", ["Logging:LogLevel:Default"] = "None" };
-        var refused = await Should.ThrowAsync<Exception>(async () => await (await TestHost.StartAsync(database.ConnectionString, settings: settings)).DisposeAsync());
+        var settings = new Dictionary<string, string?>
+        {
+            ["TaskQueue:Encryption:ActiveKeyId"] = "k1", ["Logging:LogLevel:Default"] = "None",
+        };
+        var refused = await Should.ThrowAsync<Exception>(async () =>
+            await (await TestHost.StartAsync(database.ConnectionString, settings: settings)).DisposeAsync());
         refused.Message.ShouldContain("ActiveKeyId names 'k1'");
     }
 
@@ -217,7 +225,8 @@ public sealed class EncryptionTests
     private static async Task CompleteWithCallbackAsync(HttpClient http)
     {
         await using var receiver = await TestReceiver.StartAsync();
-        var id = await http.SubmitAsync(new { action = "a", queue = "q", data = new { text = Marker }, callback_url = $"{receiver.Url}/x" });
+        var id = await http.SubmitAsync(new { action = "a", queue = "q", data = new { text = Marker },
+            callback_url = $"{receiver.Url}/x" });
         var claimed = (await http.ClaimAsync("q"))[0];
         claimed.GetProperty("payload").GetProperty("data").Text("text").ShouldBe(Marker);
         var attempt = claimed.Whole("attempt");
@@ -242,7 +251,8 @@ public sealed class EncryptionTests
     private static async Task OverwriteAsync(HttpClient http)
     {
         var first = await http.SubmitAsync(new { action = "a", queue = "dedupe", data = "first", dedupe_key = "k" });
-        var second = await http.PostAsync("/tasks", new { action = "a", queue = "dedupe", data = $"second {Marker}", dedupe_key = "k", overwrite = Payload });
+        var second = await http.PostAsync("/tasks",
+            new { action = "a", queue = "dedupe", data = $"second {Marker}", dedupe_key = "k", overwrite = Payload });
         (second.Json.Text("status"), second.Json.Id()).ShouldBe(("updated", first));
         (await http.ClaimAsync("dedupe"))[0].GetProperty("payload").Text("data").ShouldBe($"second {Marker}");
     }
@@ -261,10 +271,12 @@ public sealed class EncryptionTests
     private static async Task AnswerAsync(HttpClient http)
     {
         (await http.PostAsync("/v1/queue/register", """{"queue":"online","endpoint":"/x"}""")).Status.ShouldBe(200);
-        var asked = http.PostAsync("/v1/queue/put", $$$"""{"queue":"online","endpoint":"/x","response_mode":"blocking","data":{"text":"{{{Marker}}}"}}""");
+        var asked = http.PostAsync("/v1/queue/put",
+            $$$"""{"queue":"online","endpoint":"/x","response_mode":"blocking","data":{"text":"{{{Marker}}}"}}""");
         JsonElement taken = default;
         await Eventually.UntilAsync(
-            async () => (await http.PostAsync("/v1/queue/take", """{"queues":["online:0"],"size":1}""")).Json.TryGetProperty("online:0", out taken), Deadline, "the task is there");
+            async () => (await http.PostAsync("/v1/queue/take",
+                """{"queues":["online:0"],"size":1}""")).Json.TryGetProperty("online:0", out taken), Deadline, "the task is there");
         taken[0].GetProperty("data").Text("text").ShouldBe(Marker);
         await http.PostAsync($"/v1/queue/{taken[0].Text("task_id")}/complete", $$"""{"body":"answer {{Marker}}"}""");
         (await asked).Text.ShouldContain($"answer {Marker}");
@@ -273,20 +285,26 @@ public sealed class EncryptionTests
     private static async Task BatchAsync(HttpClient http)
     {
         (await http.PostAsync("/v1/queue/register", """{"queue":"b","endpoint":"/v1/chat/completions"}""")).Status.ShouldBe(200);
-        var good = $$$"""{"custom_id":"c-{{{Marker}}}","method":"POST","url":"/v1/chat/completions","body":{"model":"b","text":"{{{Marker}}}"}}""";
+        var good = $$$"""{"custom_id":"c-{{{Marker}}}","method":"POST","url":"/v1/chat/completions","body":"""
+            + $$$"""{"model":"b","text":"{{{Marker}}}"}}""";
         var lines = $"{good}\n{{\"custom_id\":\"bad-{Marker}\",\"body\":\"{Marker}\"}}";
-        using var form = new MultipartFormDataContent { { new StringContent("batch"), "purpose" }, { new ByteArrayContent(Encoding.UTF8.GetBytes(lines)), "file", "in.jsonl" } };
+        using var form = new MultipartFormDataContent { { new StringContent("batch"), "purpose" },
+            { new ByteArrayContent(Encoding.UTF8.GetBytes(lines)), "file", "in.jsonl" } };
         var file = (await http.SendAsync(HttpMethod.Post, "/v1/files", (object)form)).Json.Text("id");
         (await http.ReadAsync($"/v1/files/{file}/content")).Text.ShouldBe(lines);
-        var made = await http.PostAsync("/v1/batches", $$$"""{"input_file_id":"{{{file}}}","endpoint":"/v1/chat/completions","metadata":{"note":"{{{Marker}}}"}}""");
+        var made = await http.PostAsync("/v1/batches",
+            $$$"""{"input_file_id":"{{{file}}}","endpoint":"/v1/chat/completions","metadata":{"note":"{{{Marker}}}"}}""");
         var id = made.Json.Text("id");
         JsonElement taken = default;
         await Eventually.UntilAsync(
-            async () => (await http.PostAsync("/v1/queue/take", """{"queues":["b:1"],"size":5}""")).Json.TryGetProperty("b:1", out taken), Deadline, "the line is a task");
+            async () => (await http.PostAsync("/v1/queue/take",
+                """{"queues":["b:1"],"size":5}""")).Json.TryGetProperty("b:1", out taken), Deadline, "the line is a task");
         taken[0].GetProperty("data").Text("text").ShouldBe(Marker);
         await http.PostAsync($"/v1/queue/{taken[0].Text("task_id")}/complete", $$"""{"answer":"{{Marker}}"}""");
         Reply batch = null!;
-        await Eventually.UntilAsync(async () => (batch = await http.ReadAsync($"/v1/batches/{id}")).Json.Text("status") == "completed", Deadline, "the batch completes");
+        await Eventually.UntilAsync(
+            async () => (batch = await http.ReadAsync($"/v1/batches/{id}")).Json.Text("status") == "completed",
+            Deadline, "the batch completes");
         batch.Text.ShouldContain(Marker);
         (await http.ReadAsync($"/v1/files/{batch.Json.Text("output_file_id")}/content")).Text.ShouldContain($"\"answer\":\"{Marker}\"");
         (await http.ReadAsync($"/v1/files/{batch.Json.Text("error_file_id")}/content")).Text.ShouldContain($"bad-{Marker}");

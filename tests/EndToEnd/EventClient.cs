@@ -40,7 +40,8 @@ internal sealed class EventClient : IAsyncDisposable
         if (after is not null)
             request.Headers.Add("Last-Event-ID", after);
         var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
-        return (int)response.StatusCode == 200 ? new EventClient(response) : throw new InvalidOperationException($"{response.StatusCode}: {await response.Content.ReadAsStringAsync()}");
+        return (int)response.StatusCode == 200 ? new EventClient(response)
+            : throw new InvalidOperationException($"{response.StatusCode}: {await response.Content.ReadAsStringAsync()}");
     }
 
     /// <summary>Waits until a task's events are as expected.</summary>

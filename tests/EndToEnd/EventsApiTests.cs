@@ -26,9 +26,9 @@ public abstract class EventsApiTests(Stack stack)
         await using var there = await EventClient.ListenAsync(stack.OtherHttp);
         var id = await Http.SubmitAsync(new { action = "a", queue = $"{_queue}:2", retry = new { first = 0.01 } });
         await here.HeardAsync(id, "submitted");
-        await EndAsync(id, 1, "snoozed", level: 2);
-        await EndAsync(id, 2, "failed", level: 2);
-        await EndAsync(id, 3, "completed", level: 2);
+        await EndAsync(id, 1, "snoozed", tier: 2);
+        await EndAsync(id, 2, "failed", tier: 2);
+        await EndAsync(id, 3, "completed", tier: 2);
 
         const string Life = "submitted started snoozed started retrying started completed";
         await here.HeardAsync(id, Life);
@@ -36,9 +36,9 @@ public abstract class EventsApiTests(Stack stack)
         var steps = here.Seen.Where(e => e.Task == id).ToList();
         steps.ConvertAll(e => e.Data.Whole("attempt")).ShouldBe([0, 1, 1, 2, 2, 3, 3]);
         var failed = steps[4].Data;
-        failed.Names().ShouldBe(["task_id", "queue", "level", "attempt", "at", "due_at", "worker", "error"]);
+        failed.Names().ShouldBe(["task_id", "queue", "tier", "attempt", "at", "due_at", "worker", "error"]);
         failed.Text("queue").ShouldBe(_queue);
-        failed.Whole("level").ShouldBe(2);
+        failed.Whole("tier").ShouldBe(2);
         failed.Text("worker").ShouldBe("anna");
         failed.Text("error").ShouldBe("no luck");
         failed.GetProperty("due_at").GetDateTimeOffset().ShouldBeGreaterThan(failed.GetProperty("at").GetDateTimeOffset());
@@ -53,7 +53,8 @@ public abstract class EventsApiTests(Stack stack)
         await EndAsync(failed, 1, "failed");
         var cancelled = await Http.SubmitAsync(new { action = "a", queue = _queue });
         await Http.PostAsync($"/tasks/{cancelled}/cancel", "");
-        var expired = await Http.SubmitAsync(new { action = "a", queue = _queue, expires_at = TimeProvider.System.GetUtcNow().AddMilliseconds(1) });
+        var expired = await Http.SubmitAsync(
+            new { action = "a", queue = _queue, expires_at = TimeProvider.System.GetUtcNow().AddMilliseconds(1) });
 
         await events.HeardAsync(failed, "submitted started failed");
         await events.HeardAsync(cancelled, "submitted cancelled");
@@ -87,7 +88,8 @@ public abstract class EventsApiTests(Stack stack)
             ids.RemoveAll(id => events.Seen.Take(10).Any(e => e.Task == id));
         }
 
-        ids.AddRange(await stack.OtherHttp.SubmitManyAsync(Enumerable.Range(0, 30).Select(_ => (object)new { action = "a", queue = _queue })));
+        ids.AddRange(await stack.OtherHttp.SubmitManyAsync(Enumerable.Range(0, 30)
+            .Select(_ => (object)new { action = "a", queue = _queue })));
         await using var again = await EventClient.ListenAsync(stack.OtherHttp, $"?queue={_queue}", last);
         ids.Add(await Http.SubmitAsync(new { action = "a", queue = _queue }));
 
@@ -103,20 +105,23 @@ public abstract class EventsApiTests(Stack stack)
         var producers = Task.WhenAll(Enumerable.Range(0, 4).Select(async n =>
         {
             for (var i = 0; i < 10; i++)
-                await (n % 2 == 0 ? Http : stack.OtherHttp).SubmitManyAsync(Enumerable.Range(0, 25).Select(_ => (object)new { action = "a", queue = _queue }));
+                await (n % 2 == 0 ? Http : stack.OtherHttp)
+                    .SubmitManyAsync(Enumerable.Range(0, 25).Select(_ => (object)new { action = "a", queue = _queue }));
         }));
         var ended = 0;
         await Eventually.UntilAsync(async () =>
         {
             var claimed = await Http.ClaimAsync(_queue, 100);
             if (claimed.Count > 0)
-                await stack.OtherHttp.TellAsync("report", [.. claimed.Select(t => (object)new { id = t.Id(), attempt = 1, outcome = "completed" })]);
+                await stack.OtherHttp.TellAsync("report",
+                    [.. claimed.Select(t => (object)new { id = t.Id(), attempt = 1, outcome = "completed" })]);
             return (ended += claimed.Count) == 1000;
         }, TimeSpan.FromSeconds(60), "1000 tasks are completed");
         await producers;
 
         await Eventually.UntilAsync(() => Task.FromResult(events.Seen.Count >= 3000), TestHttp.Patience, "3000 events were heard");
-        events.Seen.GroupBy(e => e.Task).Select(g => string.Join(' ', g.Select(e => e.Type))).ShouldAllBe(life => life == "submitted started completed");
+        events.Seen.GroupBy(e => e.Task).Select(g => string.Join(' ', g.Select(e => e.Type)))
+            .ShouldAllBe(life => life == "submitted started completed");
         events.Seen.Count.ShouldBe(3000);
     }
 
@@ -162,7 +167,8 @@ public abstract class EventsApiTests(Stack stack)
             await using var quick = await EventClient.ListenAsync(Http, $"?queue={_queue}");
             for (var i = 0; i < 12; i++)
                 await Http.SubmitManyAsync(Enumerable.Range(0, 1000).Select(_ => (object)new { action = "a", queue = _queue }));
-            await Eventually.UntilAsync(() => Task.FromResult(quick.Seen.Count == 12_000), TestHttp.Patience, "a quick listener has heard all");
+            await Eventually.UntilAsync(
+                () => Task.FromResult(quick.Seen.Count == 12_000), TestHttp.Patience, "a quick listener has heard all");
 
             await Should.ThrowAsync<TimeoutException>(async () =>
             {
@@ -226,9 +232,9 @@ public abstract class EventsApiTests(Stack stack)
         }
     }
 
-    private async Task EndAsync(Guid id, int attempt, string outcome, int level = 0)
+    private async Task EndAsync(Guid id, int attempt, string outcome, int tier = 0)
     {
-        var claimed = await Http.ClaimAsync($"{_queue}:{level}", wait_seconds: 10, worker: "anna");
+        var claimed = await Http.ClaimAsync($"{_queue}:{tier}", wait_seconds: 10, worker: "anna");
         claimed.Single().Id().ShouldBe(id);
         (await Http.TellAsync("report", new { id, attempt, outcome, error = "no luck", delay_seconds = 0.01 })).ShouldBe(["ok"]);
     }

@@ -79,7 +79,9 @@ public sealed class FileUploadTests : IAsyncLifetime
             await Eventually.UntilAsync(async () => await RowsAsync() == 1, TestHttp.Patience, "the upload has begun");
         }
 
-        await Eventually.UntilAsync(async () => await RowsAsync() == 0 && Directory.GetFiles(_database.Folder).Length == 0, TestHttp.Patience, "nothing is left");
+        await Eventually.UntilAsync(
+            async () => await RowsAsync() == 0 && Directory.GetFiles(_database.Folder).Length == 0,
+            TestHttp.Patience, "nothing is left");
     }
 
     [Fact]
@@ -106,7 +108,8 @@ public sealed class FileUploadTests : IAsyncLifetime
         var client = new TcpClient();
         await client.ConnectAsync(_host.Http.BaseAddress!.Host, _host.Http.BaseAddress.Port);
         await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes(
-            $"POST /v1/files HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {TestKeys.Of(key)}\r\nContent-Type: multipart/form-data; boundary=b\r\n{framing}\r\n\r\n"));
+            $"POST /v1/files HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {TestKeys.Of(key)}\r\nContent-Type: multipart/form-data; "
+                + $"boundary=b\r\n{framing}\r\n\r\n"));
         return client;
     }
 
@@ -121,7 +124,8 @@ public sealed class FileUploadTests : IAsyncLifetime
     {
         using var deadline = new CancellationTokenSource(TestHttp.Patience);
         var (buffer, text) = (new byte[4096], "");
-        while (!text.Contains("}}", StringComparison.Ordinal) && await client.GetStream().ReadAsync(buffer, deadline.Token) is var read and > 0)
+        while (!text.Contains("}}", StringComparison.Ordinal)
+            && await client.GetStream().ReadAsync(buffer, deadline.Token) is var read and > 0)
             text += Encoding.UTF8.GetString(buffer, 0, read);
         return text;
     }

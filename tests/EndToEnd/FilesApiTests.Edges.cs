@@ -21,7 +21,8 @@ public abstract partial class FilesApiTests
 
             var listed = list.GetProperty("data").EnumerateArray().Single(f => f.GetProperty("id").GetString() == id);
             listed.GetRawText().ShouldBe(one.GetRawText());
-            (dialect == "openai").ShouldBe(one.TryGetProperty("status_details", out var details) && details.ValueKind == JsonValueKind.Null);
+            (dialect == "openai")
+                .ShouldBe(one.TryGetProperty("status_details", out var details) && details.ValueKind == JsonValueKind.Null);
         }
     }
 
@@ -37,7 +38,8 @@ public abstract partial class FilesApiTests
     [Fact]
     public async Task What_a_batch_wrote_has_the_purpose_of_its_dialect()
     {
-        var file = await server.Services.GetRequiredService<FileService>().CreateAsync("ann", "batch_output", "out.jsonl", new MemoryStream("x"u8.ToArray()), 10, default);
+        var file = await server.Services.GetRequiredService<FileService>()
+            .CreateAsync("ann", "batch_output", "out.jsonl", new MemoryStream("x"u8.ToArray()), 10, default);
 
         foreach (var (dialect, purpose) in new[] { ("bella", "batch"), ("openai", "batch_output") })
         {
@@ -121,7 +123,8 @@ public abstract partial class FilesApiTests
         ShouldBeError(await SendAsync("GET", "", dialect: "klingon"), 400);
     }
 
-    private static string Part(string disposition, string value) => $"--{Boundary}\r\nContent-Disposition: form-data; {disposition}\r\n\r\n{value}\r\n";
+    private static string Part(string disposition, string value) =>
+        $"--{Boundary}\r\nContent-Disposition: form-data; {disposition}\r\n\r\n{value}\r\n";
 
     private async Task<BellaReply> PostAsync(string parts, string dialect = "bella")
     {

@@ -9,7 +9,9 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>The acceptance check of files, and what else a client may send. What one server stores the other reads, where there is one.</summary>
+/// <summary>
+/// The acceptance check of files, and what else a client may send. What one server stores the other reads, where there is one.
+/// </summary>
 public abstract partial class FilesApiTests(BellaServer server)
 {
     private const string Boundary = "------------------------d74496d66958873e";
@@ -39,7 +41,8 @@ public abstract partial class FilesApiTests(BellaServer server)
         ShouldBeError(await SendAsync("GET", "?limit=0"), 400);
 
         var deleted = (await SendAsync("DELETE", $"/{id}")).Ok();
-        (Keys(deleted), deleted.GetProperty("id").GetString(), deleted.GetProperty("object").GetString(), deleted.GetProperty("deleted").GetBoolean())
+        (Keys(deleted), deleted.GetProperty("id").GetString(), deleted.GetProperty("object").GetString(),
+            deleted.GetProperty("deleted").GetBoolean())
             .ShouldBe(("deleted id object", id, "file", true));
         foreach (var gone in new[] { $"/{id}", $"/{id}/content" })
             ShouldBeError(await SendAsync("GET", gone), 404);
@@ -109,9 +112,14 @@ public abstract partial class FilesApiTests(BellaServer server)
     [Theory]
     [InlineData("multipart/form-data", "")]
     [InlineData("application/json", "{}")]
-    [InlineData("multipart/form-data; boundary=" + Boundary, "--" + Boundary + "\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\nbatch\r\n--" + Boundary + "--\r\n")]
-    [InlineData("multipart/form-data; boundary=" + Boundary, "--" + Boundary + "\r\nContent-Disposition: form-data; name=\"file\"; filename=\"broken-off\"\r\n\r\nonly the first ha")]
-    [InlineData("multipart/form-data; boundary=" + Boundary, "--" + Boundary + "\r\nContent-Disposition: form-data; name=\"file\"; filename=\"one\"\r\n\r\n1\r\n--" + Boundary + "\r\nContent-Disposition: form-data; name=\"file\"; filename=\"two\"\r\n\r\n2\r\n--" + Boundary + "--\r\n")]
+    [InlineData("multipart/form-data; boundary=" + Boundary,
+        "--" + Boundary + "\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\nbatch\r\n--" + Boundary + "--\r\n")]
+    [InlineData("multipart/form-data; boundary=" + Boundary,
+        "--" + Boundary + "\r\nContent-Disposition: form-data; name=\"file\"; filename=\"broken-off\"\r\n\r\nonly the first ha")]
+    [InlineData("multipart/form-data; boundary=" + Boundary,
+        "--" + Boundary + "\r\nContent-Disposition: form-data; name=\"file\"; filename=\"one\"\r\n\r\n1\r\n"
+        + "--" + Boundary + "\r\nContent-Disposition: form-data; name=\"file\"; filename=\"two\"\r\n\r\n2\r\n"
+        + "--" + Boundary + "--\r\n")]
     [InlineData("multipart/form-data; boundary=" + Boundary, "")]
     public async Task A_broken_upload_is_400_and_leaves_nothing(string type, string body)
     {
@@ -175,7 +183,8 @@ public abstract partial class FilesApiTests(BellaServer server)
             var page = (await SendAsync("GET", $"?purpose=evals&limit=2&order={order}{(all.Count > 0 ? $"&after={all[^1]}" : "")}")).Ok();
             Keys(page).ShouldBe("data first_id has_more last_id object");
             var ids = Ids(page);
-            (page.GetProperty("first_id").GetString(), page.GetProperty("last_id").GetString()).ShouldBe((ids.FirstOrDefault(), ids.LastOrDefault()));
+            (page.GetProperty("first_id").GetString(), page.GetProperty("last_id").GetString())
+                .ShouldBe((ids.FirstOrDefault(), ids.LastOrDefault()));
             all.AddRange(ids);
             if (!page.GetProperty("has_more").GetBoolean())
                 return all;
@@ -184,7 +193,8 @@ public abstract partial class FilesApiTests(BellaServer server)
 
     private async Task<BellaReply> UploadAsync(byte[] content, string purpose = "batch", bool openAI = false)
     {
-        using var form = new MultipartFormDataContent { { new StringContent(purpose), "purpose" }, { new ByteArrayContent(content), "file", "in.jsonl" } };
+        using var form = new MultipartFormDataContent { { new StringContent(purpose), "purpose" },
+            { new ByteArrayContent(content), "file", "in.jsonl" } };
         using var request = new HttpRequestMessage(HttpMethod.Post, Uri("")) { Content = form };
         if (openAI)
             request.Headers.Add("X-Stainless-Lang", "python");
@@ -202,9 +212,11 @@ public abstract partial class FilesApiTests(BellaServer server)
 
     private static Uri Uri(string path) => new($"/v1/files{path}", UriKind.Relative);
 
-    private static List<string> Ids(JsonElement list) => [.. list.GetProperty("data").EnumerateArray().Select(f => f.GetProperty("id").GetString()!)];
+    private static List<string> Ids(JsonElement list) =>
+        [.. list.GetProperty("data").EnumerateArray().Select(f => f.GetProperty("id").GetString()!)];
 
-    private static string Keys(JsonElement value) => string.Join(' ', value.EnumerateObject().Select(p => p.Name).Order(StringComparer.Ordinal));
+    private static string Keys(JsonElement value) =>
+        string.Join(' ', value.EnumerateObject().Select(p => p.Name).Order(StringComparer.Ordinal));
 
     private static void ShouldBeError(BellaReply reply, int status)
     {

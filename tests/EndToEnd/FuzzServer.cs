@@ -5,7 +5,9 @@ using TaskQueue.Storage;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>The server of <see cref="AccessServer"/> on a database of choice, watched: what it logs, and whether its tables change.</summary>
+/// <summary>
+/// The server of <see cref="AccessServer"/> on a database of choice, watched: what it logs, and whether its tables change.
+/// </summary>
 internal sealed class FuzzServer(DatabaseProvider provider, FailureLog log) : IAsyncDisposable
 {
     public AccessServer Access { get; } = new(provider, log);
@@ -14,7 +16,8 @@ internal sealed class FuzzServer(DatabaseProvider provider, FailureLog log) : IA
     public async Task InitializeAsync()
     {
         await Access.InitializeAsync();
-        foreach (var service in Access.Host.Services.GetServices<IHostedService>().Where(s => s.GetType().Namespace!.StartsWith("TaskQueue.Scheduler", StringComparison.Ordinal)))
+        foreach (var service in Access.Host.Services.GetServices<IHostedService>()
+            .Where(s => s.GetType().Namespace!.StartsWith("TaskQueue.Scheduler", StringComparison.Ordinal)))
             await service.StopAsync(CancellationToken.None);
     }
 
@@ -24,7 +27,8 @@ internal sealed class FuzzServer(DatabaseProvider provider, FailureLog log) : IA
         await using var db = Access.Database.CreateContext();
         var queues = await db.Queues.OrderBy(q => q.Id).Select(q => q.Name + q.Version).ToListAsync();
         var schedules = await db.Schedules.OrderBy(s => s.Id).Select(s => s.Name + s.Version).ToListAsync();
-        var counts = new[] { await db.Tasks.CountAsync(), await db.Files.CountAsync(), await db.Batches.CountAsync(), await db.ApiKeys.CountAsync() };
+        var counts = new[] { await db.Tasks.CountAsync(), await db.Files.CountAsync(), await db.Batches.CountAsync(),
+            await db.ApiKeys.CountAsync() };
         return string.Join(';', queues.Concat(schedules).Concat(counts.Select(c => $"{c}")));
     }
 

@@ -19,26 +19,36 @@ public abstract class FuzzTests(Stack stack)
 
     private static readonly string[] Bodies =
     [
-        """{"action":"uppercase","data":{"text":"hello"},"queue":"fuzz","priority":"high","scheduled_at":"2030-01-31T12:00:00Z","expires_at":null,"max_attempts":3}""",
+        """{"action":"uppercase","data":{"text":"hello"}"""
+            + ""","queue":"fuzz","priority":"high","scheduled_at":"2030-01-31T12:00:00Z","expires_at":null,"max_attempts":3}""",
         """{"tasks":[{"action":"a","queue":"fuzz:2"},{"action":1,"data":[1,2]}]}""",
         """{"queues":["fuzz","fuzz:2"],"worker":"w","max":10,"lease_seconds":20,"wait_seconds":0}""",
         """{"tasks":[{"id":"01a20000-0000-4000-8000-000000000000","attempt":1,"lease_seconds":5}]}""",
         """{"tasks":[{"id":"01a20000-0000-4000-8000-000000000000","attempt":1,"outcome":"failed","error":"e","retryable":false}]}""",
         """{"delivery":"pull"}""",
-        """{"description":"d","lease_seconds":5,"max_attempts":2,"retry":{"intervals":[1,2]},"max_running":3,"rate":{"tokens":5,"interval_seconds":1},"paused":false,"dead_letters":{"enabled":true,"max_size":2},"events":"terminal","levels":{"1":{"priority":"low"}}}""",
-        """{"action":"a","queue":"fuzz:1","dedupe_key":"k","overwrite":["payload","scheduled_at"],"thread_id":"t","lease_seconds":3,"retry":{"first":1,"factor":2,"cap":9,"jitter":0.5}}""",
-        """{"name":"fuzz1","keepalive_timeout_in_seconds":15,"retry_strategy":{"retry_intervals_in_seconds":[1]},"dequeuing_settings":{"max_in_progress_tasks":3,"rate_limiting":{"max_tokens":1,"interval":1,"interval_unit":"MINUTES"}},"dead_letter_queue_config":{"enable":true,"retention_period_in_seconds":60}}""",
-        """{"queue_name":"fuzz1","batch_size":3,"task_ids":["tsk_BAAAAAAAAAA"],"entries":[{"payload":"p","scheduled_at":0,"thread_id":"t","task_id":"tsk_BAAAAAAAAAA","attempt":1,"status":"FAILED","retry_strategy":{}}]}""",
+        """{"description":"d","lease_seconds":5,"max_attempts":2,"retry":{"intervals":[1,2]},"max_running":3"""
+            + ""","rate":{"tokens":5,"interval_seconds":1},"paused":false,"dead_letters":{"enabled":true,"max_size":2}"""
+            + ""","events":"terminal","tiers":{"1":{"priority":"low"}}}""",
+        """{"action":"a","queue":"fuzz:1","dedupe_key":"k","overwrite":["payload","scheduled_at"]"""
+            + ""","ordering_key":"t","lease_seconds":3,"retry":{"first":1,"factor":2,"cap":9,"jitter":0.5}}""",
+        """{"name":"fuzz1","keepalive_timeout_in_seconds":15,"retry_strategy":{"retry_intervals_in_seconds":[1]}"""
+            + ""","dequeuing_settings":{"max_in_progress_tasks":3,"rate_limiting":"""
+            + """{"max_tokens":1,"interval":1,"interval_unit":"MINUTES"}}"""
+            + ""","dead_letter_queue_config":{"enable":true,"retention_period_in_seconds":60}}""",
+        """{"queue_name":"fuzz1","batch_size":3,"task_ids":["tsk_BAAAAAAAAAA"],"entries":[{"payload":"p","scheduled_at":0"""
+            + ""","thread_id":"t","task_id":"tsk_BAAAAAAAAAA","attempt":1,"status":"FAILED","retry_strategy":{}}]}""",
         """{"cron":"*/5 * * * *","time_zone":"Europe/Berlin","data":{"a":1},"dedupe_key":"k","paused":true}""",
     ];
 
     private static readonly string[] Values =
-        ["null", "true", "false", "0", "-1", "1e308", "1e-308", "99999999999999999999", "\"\"", "\"\\u0000\"", "\"\\ud800\"", "[]", "{}", "[[[[]]]]", "\"fuzz\"", "\"9999-12-31T23:59:59Z\"", "\"a:b:c\"", "{\"a\":1}"];
+        ["null", "true", "false", "0", "-1", "1e308", "1e-308", "99999999999999999999", "\"\"", "\"\\u0000\"", "\"\\ud800\"", "[]", "{}",
+            "[[[[]]]]", "\"fuzz\"", "\"9999-12-31T23:59:59Z\"", "\"a:b:c\"", "{\"a\":1}"];
 
     private static readonly string[] Verbs = ["pause", "resume", "redrive", "tasks?list=dead&limit=3"];
 
     private static readonly string[] Rpcs =
-        ["CreateQueue", "Enqueue", "Enqueue", "Dequeue", "ReportStatus", "GetTask", "ListTasks", "DeleteTasks", "RestartTasks", "GetQueue", "UpdateQueue", "ListQueues", "CreateSchedule", "ListSchedules", "Nothing"];
+        ["CreateQueue", "Enqueue", "Enqueue", "Dequeue", "ReportStatus", "GetTask", "ListTasks", "DeleteTasks", "RestartTasks", "GetQueue",
+            "UpdateQueue", "ListQueues", "CreateSchedule", "ListSchedules", "Nothing"];
 
     private int _tasks, _queues;
 
@@ -115,7 +125,8 @@ public abstract class FuzzTests(Stack stack)
             8 => $"/tasks/{Name(random)}/{(random.Next(2) == 0 ? "cancel" : "retry")}",
             _ => "/tasks?status=" + Name(random),
         };
-        var usual = path.StartsWith("/queues/", StringComparison.Ordinal) && (path.Contains("/schedules/", StringComparison.Ordinal) || path.Count(c => c == '/') == 2) ? "PUT" : "POST";
+        var usual = path.StartsWith("/queues/", StringComparison.Ordinal)
+            && (path.Contains("/schedules/", StringComparison.Ordinal) || path.Count(c => c == '/') == 2) ? "PUT" : "POST";
         return (random.Next(4) == 0 ? Methods[random.Next(Methods.Length)] : usual, path);
     }
 
@@ -165,15 +176,18 @@ public abstract class FuzzTests(Stack stack)
     private static string Swapped(Random random)
     {
         var members = JsonSerializer.Deserialize<Dictionary<string, JsonElement>>(Bodies[random.Next(Bodies.Length)])!;
-        return "{" + string.Join(',', members.Select(m => $"\"{m.Key}\":{(random.Next(4) == 0 ? Values[random.Next(Values.Length)] : m.Value.GetRawText())}")) + "}";
+        return "{" + string.Join(',',
+            members.Select(m => $"\"{m.Key}\":{(random.Next(4) == 0 ? Values[random.Next(Values.Length)] : m.Value.GetRawText())}")) + "}";
     }
 
     private static string RandomJson(Random random, int depth) => random.Next(depth > 4 ? 1 : 4) switch
     {
         0 => Values[random.Next(Values.Length)],
         1 => $"[{string.Join(',', Enumerable.Range(0, random.Next(4)).Select(_ => RandomJson(random, depth + 1)))}]",
-        _ => $"{{{string.Join(',', Enumerable.Range(0, random.Next(4)).Select(_ => $"\"{Member(random)}\":{RandomJson(random, depth + 1)}"))}}}",
+        _ => $"{{{string.Join(',', Enumerable.Range(0, random.Next(4)).Select(_ => RandomMember(random, depth)))}}}",
     };
+
+    private static string RandomMember(Random random, int depth) => $"\"{Member(random)}\":{RandomJson(random, depth + 1)}";
 
     private static string Member(Random random) =>
         "action data queue priority tasks queues worker max id attempt outcome result error delivery x".Split(' ')[random.Next(15)];

@@ -30,7 +30,8 @@ public sealed class HttpsTests : IDisposable
     {
         var (certificate, key) = (Path.Combine(_folder, "tls.crt"), Path.Combine(_folder, "tls.key"));
         Link("first"); // as Kubernetes mounts a secret
-        await using var server = await StartAsync("https://127.0.0.1:0", new() { [$"{Section}:Path"] = certificate, [$"{Section}:KeyPath"] = key });
+        await using var server = await StartAsync("https://127.0.0.1:0",
+            new() { [$"{Section}:Path"] = certificate, [$"{Section}:KeyPath"] = key });
         using var http = _ca.Client(new Uri(server.App.Urls.Single()), leaf => _seen = leaf.Subject);
         (await SubjectAsync(http)).ShouldBe("CN=first");
 
@@ -58,9 +59,13 @@ public sealed class HttpsTests : IDisposable
     {
         var file = Path.Combine(_folder, "server.pfx");
         await File.WriteAllBytesAsync(file, _ca.IssuePkcs12("packed", "secret"));
-        var settings = new Dictionary<string, string?>(AuthServer.Settings()) { [$"{Section}:Path"] = file, [$"{Section}:Password"] = "secret" };
+        var settings = new Dictionary<string, string?>(AuthServer.Settings())
+        {
+            [$"{Section}:Path"] = file, [$"{Section}:Password"] = "secret",
+        };
         await using var server = await StartAsync("https://127.0.0.1:0;http://127.0.0.1:0", settings);
-        using var http = _ca.Client(new Uri(server.App.Urls.Single(u => u.StartsWith("https", StringComparison.Ordinal))), leaf => _seen = leaf.Subject);
+        using var http = _ca.Client(new Uri(server.App.Urls.Single(u => u.StartsWith("https", StringComparison.Ordinal))), leaf =>
+            _seen = leaf.Subject);
 
         using var secure = await http.GetAsync("/health/live");
         _seen.ShouldBe("CN=packed");
@@ -70,7 +75,8 @@ public sealed class HttpsTests : IDisposable
         using var local = await http.GetAsync("/health/live");
         local.Headers.Contains("Strict-Transport-Security").ShouldBeFalse();
 
-        using var open = new HttpClient { BaseAddress = new Uri(server.App.Urls.Single(u => u.StartsWith("http:", StringComparison.Ordinal))) };
+        var address = server.App.Urls.Single(u => u.StartsWith("http:", StringComparison.Ordinal));
+        using var open = new HttpClient { BaseAddress = new Uri(address) };
         using var plain = await open.GetAsync("/health/live");
         plain.Headers.Contains("Strict-Transport-Security").ShouldBeFalse();
     }
@@ -117,7 +123,9 @@ public sealed class HttpsTests : IDisposable
     [InlineData("", "Kestrel:Endpoints:A:Port=1", "Kestrel:Endpoints:A:Url is missing")]
     [InlineData("", "Kestrel:Endpoints:A:Url=http://unix:/tmp/x.sock", "Kestrel:Endpoints:A:Url")]
     [InlineData("http://127.0.0.1:0", "Kestrel:Endpoints:A:Url=http://127.0.0.1:0", "Kestrel:Endpoints and urls are both set")]
-    [InlineData("", $"Kestrel:Endpoints:A:Url=https://127.0.0.1:0;Kestrel:Endpoints:A:SslProtocols:0=Tls11;{Section}:Path=tls.pem;{Section}:KeyPath=tls.key", "SslProtocols", "Tls12")]
+    [InlineData("",
+        "Kestrel:Endpoints:A:Url=https://127.0.0.1:0;Kestrel:Endpoints:A:SslProtocols:0=Tls11;"
+        + $"{Section}:Path=tls.pem;{Section}:KeyPath=tls.key", "SslProtocols", "Tls12")]
     public async Task What_keeps_it_from_listening_is_one_line(string urls, string settings, params string[] words)
     {
         Write(Path.Combine(_folder, "tls.pem"), Path.Combine(_folder, "tls.key"), "server");
@@ -125,7 +133,8 @@ public sealed class HttpsTests : IDisposable
         await File.WriteAllBytesAsync(Path.Combine(_folder, "tls.pfx"), _ca.IssuePkcs12("server", "right"));
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite, migrate: false);
         var environment = settings.Split(';', StringSplitOptions.RemoveEmptyEntries).Select(s => s.Split('=', 2))
-            .ToDictionary(s => s[0].Replace(":", "__", StringComparison.Ordinal), s => s[0].EndsWith("Path", StringComparison.Ordinal) ? Path.Combine(_folder, s[1]) : s[1]);
+            .ToDictionary(s => s[0].Replace(":", "__", StringComparison.Ordinal),
+                s => s[0].EndsWith("Path", StringComparison.Ordinal) ? Path.Combine(_folder, s[1]) : s[1]);
         environment["ConnectionStrings__TaskQueue"] = database.ConnectionString;
 
         var (code, output) = await TaskQueueProcess.RunAsync(urls.Length > 0 ? ["--urls", urls] : [], environment);
@@ -179,12 +188,14 @@ public sealed class HttpsTests : IDisposable
         return _seen;
     }
 
-    private Task BecomesAsync(HttpClient http, string subject) => Eventually.UntilAsync(async () => await SubjectAsync(http) == subject, TestHttp.Patience, subject);
+    private Task BecomesAsync(HttpClient http, string subject) =>
+        Eventually.UntilAsync(async () => await SubjectAsync(http) == subject, TestHttp.Patience, subject);
 
     private static async Task<Running> StartAsync(string? urls, Dictionary<string, string?> settings)
     {
         var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
-        var app = Server.Build(new ServerOptions(null, urls), builder => builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>(settings)
+        var app = Server.Build(new ServerOptions(null, urls), builder =>
+            builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>(settings)
         {
             ["ConnectionStrings:TaskQueue"] = database.ConnectionString,
             ["Logging:LogLevel:Default"] = "None",

@@ -11,7 +11,9 @@ public sealed class KeyCommandTests(KeyServer server) : IClassFixture<KeyServer>
     [Fact]
     public async Task Keys_are_created_listed_rotated_and_revoked()
     {
-        var created = await RunAsync("keys", "create", _name, "--tenant", "ann", "--scope", "enqueue", "--scope", "admin:mail-*", "--queue", "mail-*", "--expires", "90d", "--rate", "5", "--burst", "9", "--quota", """{"queues":2}""");
+        var created = await RunAsync("keys", "create", _name, "--tenant", "ann", "--scope", "enqueue", "--scope", "admin:mail-*",
+            "--queue", "mail-*", "--expires", "90d", "--rate", "5", "--burst", "9", "--quota",
+            """{"queues":2}""");
         created.ExitCode.ShouldBe(0, created.All);
         var key = created.Lines.ShouldHaveSingleItem();
         key.ShouldStartWith("tq_");
@@ -37,7 +39,8 @@ public sealed class KeyCommandTests(KeyServer server) : IClassFixture<KeyServer>
 
         var audit = (await RunAsync("audit", "--target", $"key/{id}", "--from", "1h")).Done();
         audit.Lines.Count(l => l.Contains("key.", StringComparison.Ordinal) && l.Contains("done", StringComparison.Ordinal)).ShouldBe(3);
-        (await RunAsync("audit", "--action", "key.", "--limit", "2", "--json")).Done().Json.GetProperty("records").GetArrayLength().ShouldBe(2);
+        (await RunAsync("audit", "--action", "key.", "--limit", "2", "--json")).Done().Json.GetProperty("records").GetArrayLength()
+            .ShouldBe(2);
         (await RunAsync("audit", "--from", "whenever")).Refused(2, "--from");
     }
 

@@ -47,9 +47,11 @@ public sealed class KeyRulesTests(KeyServer server) : IClassFixture<KeyServer>
         await using var host = await TestHost.StartAsync(database.ConnectionString, settings: settings);
         var reply = await KeyServer.CallAsync(host.Http, KeyServer.AnnAdmin, "POST", "/keys", body);
         reply.Status.ShouldBe(status, reply.Text);
-        var fast = await KeyServer.CallAsync(host.Http, KeyServer.Boss, "POST", "/keys", """{"name":"k","tenant":"ann","rate":{"per_second":1000}}""");
+        var fast = await KeyServer.CallAsync(host.Http, KeyServer.Boss, "POST", "/keys",
+            """{"name":"k","tenant":"ann","rate":{"per_second":1000}}""");
         fast.Status.ShouldBe(201);
-        (await KeyServer.CallAsync(host.Http, KeyServer.AnnAdmin, "POST", $"/keys/{fast.Json.Text("id")}/rotate")).Status.ShouldBe(403, "nor takes one over");
+        (await KeyServer.CallAsync(host.Http, KeyServer.AnnAdmin, "POST", $"/keys/{fast.Json.Text("id")}/rotate"))
+            .Status.ShouldBe(403, "nor takes one over");
     }
 
     [Fact]
@@ -102,7 +104,8 @@ public sealed class KeyRulesTests(KeyServer server) : IClassFixture<KeyServer>
     public async Task A_key_passes_on_neither_more_time_nor_more_requests_than_it_has()
     {
         var until = TimeProvider.System.GetUtcNow().AddDays(1).ToUnixTimeSeconds();
-        var (_, admin) = await server.IssueAsync(new { name = "brief", tenant = "brief", scopes = KeyServer.List("admin"), expires_at = until, rate = new { per_second = 500 } });
+        var (_, admin) = await server.IssueAsync(new { name = "brief", tenant = "brief", scopes = KeyServer.List("admin"),
+            expires_at = until, rate = new { per_second = 500 } });
         var (lasting, _) = await server.IssueAsync(new { name = "lasting", tenant = "brief" });
 
         (await server.CallAsync(admin, "POST", "/keys", new { name = "k", expires_at = until + 1 })).Status.ShouldBe(403);
@@ -117,15 +120,20 @@ public sealed class KeyRulesTests(KeyServer server) : IClassFixture<KeyServer>
     public async Task A_name_gives_no_lease_of_another_key()
     {
         var queue = $"q{Guid.NewGuid():N}"[..12];
-        var (_, one) = await server.IssueAsync(new { name = "same", tenant = "t1", scopes = KeyServer.List("enqueue", "work"), queues = KeyServer.List(queue) });
-        var (_, other) = await server.IssueAsync(new { name = "same", tenant = "t2", scopes = KeyServer.List("work"), queues = KeyServer.List(queue) });
+        var (_, one) = await server.IssueAsync(new { name = "same", tenant = "t1", scopes = KeyServer.List("enqueue", "work"),
+            queues = KeyServer.List(queue) });
+        var (_, other) = await server.IssueAsync(new { name = "same", tenant = "t2", scopes = KeyServer.List("work"),
+            queues = KeyServer.List(queue) });
         (await server.CallAsync(one, "POST", "/tasks", new { action = "a", queue })).Status.ShouldBe(202);
-        var task = (await server.CallAsync(one, "POST", "/workers/claim", new { queues = KeyServer.List(queue), worker = "w", max = 1 })).Json.GetProperty("tasks")[0];
+        var task = (await server.CallAsync(one, "POST", "/workers/claim", new { queues = KeyServer.List(queue), worker = "w", max = 1 }))
+            .Json.GetProperty("tasks")[0];
         var report = new { tasks = new[] { new { id = task.Text("id"), attempt = task.Whole("attempt"), outcome = "completed" } } };
 
         Code(await server.CallAsync(other, "POST", "/workers/report", report)).ShouldNotBe("ok");
         Code(await server.CallAsync(one, "POST", "/workers/report", report)).ShouldBe("ok");
     }
 
-    private static string Code(Reply reply) => reply.Status == 200 ? reply.Json.GetProperty("tasks")[0].Text("code")! : throw new InvalidOperationException($"{reply.Status}: {reply.Text}");
+    private static string Code(Reply reply) =>
+        reply.Status == 200 ? reply.Json.GetProperty("tasks")[0].Text("code")!
+            : throw new InvalidOperationException($"{reply.Status}: {reply.Text}");
 }

@@ -26,7 +26,8 @@ public sealed class KeyServersTests
                 (await StatusAsync(other, issued.Text("key")!)).ShouldBe(200, "at once on the other process");
                 (await StatusAsync(one, issued.Text("key")!)).ShouldBe(200);
 
-                var rotated = (await KeyServer.CallAsync(other.Http, KeyServer.Boss, "POST", $"/keys/{issued.Text("id")}/rotate")).Json.Text("key")!;
+                var rotated = (await KeyServer.CallAsync(other.Http, KeyServer.Boss, "POST", $"/keys/{issued.Text("id")}/rotate"))
+                    .Json.Text("key")!;
                 (await StatusAsync(one, rotated)).ShouldBe(200);
                 await RefusedAsync(one, issued.Text("key")!);
 
@@ -43,7 +44,8 @@ public sealed class KeyServersTests
     }
 
     private static async Task<int> StatusAsync(TaskQueueProcess process, string key) =>
-        (await KeyServer.CallAsync(process.Http, key, "GET", "/queues", from: $"10.1.{Random.Shared.Next(256)}.{Random.Shared.Next(256)}")).Status;
+        (await KeyServer.CallAsync(process.Http, key, "GET", "/queues",
+            from: $"10.1.{Random.Shared.Next(256)}.{Random.Shared.Next(256)}")).Status;
 
     private static async Task RefusedAsync(TaskQueueProcess process, string key)
     {

@@ -16,7 +16,8 @@ public sealed class KeyTests(KeyServer server) : IClassFixture<KeyServer>
     {
         var issued = await server.CallAsync(KeyServer.Boss, "POST", "/keys", new
         {
-            name = _name, tenant = "ann", scopes = KeyServer.List("enqueue", "read"), queues = KeyServer.List("mail-*"), expires_at = "2990-01-01T00:00:00+01:00",
+            name = _name, tenant = "ann", scopes = KeyServer.List("enqueue", "read"), queues = KeyServer.List("mail-*"),
+            expires_at = "2990-01-01T00:00:00+01:00",
             rate = new { per_second = 100, burst = 200 }, quota = new { waiting_tasks = 1000, file_bytes = 0 },
         });
 
@@ -30,11 +31,14 @@ public sealed class KeyTests(KeyServer server) : IClassFixture<KeyServer>
         var id = issued.Json.Text("id");
         var shown = (await server.CallAsync(KeyServer.Boss, "GET", $"/keys/{id}")).Json;
         shown.Names().ShouldBe(issued.Json.Names().Where(n => n != "key"));
-        (shown.Text("name"), shown.Text("tenant"), shown.Text("created_by"), shown.Text("expires_at")).ShouldBe((_name, "ann", "boss", "2989-12-31T23:00:00Z"));
-        (shown.GetProperty("rate").Whole("burst"), shown.GetProperty("quota").GetRawText()).ShouldBe((200, """{"waiting_tasks":1000,"file_bytes":0}"""));
+        (shown.Text("name"), shown.Text("tenant"), shown.Text("created_by"), shown.Text("expires_at"))
+            .ShouldBe((_name, "ann", "boss", "2989-12-31T23:00:00Z"));
+        (shown.GetProperty("rate").Whole("burst"), shown.GetProperty("quota").GetRawText())
+            .ShouldBe((200, """{"waiting_tasks":1000,"file_bytes":0}"""));
         shown.GetProperty("all_tenants").GetBoolean().ShouldBeFalse();
         (await server.CallAsync(KeyServer.Boss, "GET", "/keys")).Text.ShouldContain(id!);
-        (await server.CallAsync(KeyServer.Boss, "GET", "/keys")).Text.ShouldNotContain("boss-", Case.Sensitive, "configured keys are not listed");
+        (await server.CallAsync(KeyServer.Boss, "GET", "/keys"))
+            .Text.ShouldNotContain("boss-", Case.Sensitive, "configured keys are not listed");
         foreach (var file in Directory.GetFiles(Path.GetTempPath(), $"{Path.GetFileName(server.Database.ConnectionString.Split('=')[1])}*"))
             System.Text.Encoding.Latin1.GetString(await ReadSharedAsync(file)).ShouldNotContain(key);
     }
@@ -101,9 +105,12 @@ public sealed class KeyTests(KeyServer server) : IClassFixture<KeyServer>
         third.Text("id").ShouldBe(id);
         (await server.CallAsync(third.Text("key"), "GET", "/queues")).Status.ShouldBe(200);
         (await server.CallAsync(second, "GET", "/queues", from: "10.9.0.3")).Status.ShouldBe(200);
-        await Eventually.UntilAsync(async () => (await server.CallAsync(second, "GET", "/queues", from: "10.9.0.3")).Status != 200, TestHttp.Patience, "the overlap ends");
+        await Eventually.UntilAsync(
+            async () => (await server.CallAsync(second, "GET", "/queues", from: "10.9.0.3")).Status != 200,
+            TestHttp.Patience, "the overlap ends");
         (await server.CallAsync(third.Text("key"), "GET", "/queues")).Status.ShouldBe(200);
-        Problems.Expect(await server.CallAsync(KeyServer.Boss, "POST", $"/keys/{id}/rotate", new { overlap_seconds = 604_801 }), 400, "invalid_request");
+        Problems.Expect(await server.CallAsync(KeyServer.Boss, "POST", $"/keys/{id}/rotate", new { overlap_seconds = 604_801 }), 400,
+            "invalid_request");
     }
 
     [Fact]
@@ -112,17 +119,22 @@ public sealed class KeyTests(KeyServer server) : IClassFixture<KeyServer>
         var soon = TimeProvider.System.GetUtcNow().AddSeconds(2).ToUnixTimeSeconds() + 1;
         var (_, key) = await server.IssueAsync(new { name = _name, expires_at = soon });
         (await server.CallAsync(key, "GET", "/queues")).Status.ShouldBe(200);
-        await Eventually.UntilAsync(async () => (await server.CallAsync(key, "GET", "/queues", from: "10.9.0.4")).Status is 401 or 429, TestHttp.Patience, "the key expires");
+        await Eventually.UntilAsync(
+            async () => (await server.CallAsync(key, "GET", "/queues", from: "10.9.0.4")).Status is 401 or 429,
+            TestHttp.Patience, "the key expires");
     }
 
     [Fact]
     public async Task The_minute_of_the_last_use_is_shown()
     {
         var (id, key) = await server.IssueAsync(new { name = _name });
-        (await server.CallAsync(KeyServer.Boss, "GET", $"/keys/{id}")).Json.GetProperty("last_used_at").ValueKind.ShouldBe(JsonValueKind.Null);
+        (await server.CallAsync(KeyServer.Boss, "GET", $"/keys/{id}")).Json.GetProperty("last_used_at")
+            .ValueKind.ShouldBe(JsonValueKind.Null);
         await server.CallAsync(key, "GET", "/queues");
         await Eventually.UntilAsync(
-            async () => (await server.CallAsync(KeyServer.Boss, "GET", $"/keys/{id}")).Json.Text("last_used_at") is { } at && at.EndsWith(":00Z", StringComparison.Ordinal),
+            async () =>
+                (await server.CallAsync(KeyServer.Boss, "GET", $"/keys/{id}")).Json.Text("last_used_at") is { } at
+                    && at.EndsWith(":00Z", StringComparison.Ordinal),
             TestHttp.Patience, "the last use is written");
     }
 
@@ -131,7 +143,8 @@ public sealed class KeyTests(KeyServer server) : IClassFixture<KeyServer>
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         await using var host = await TestHost.StartAsync(database.ConnectionString);
-        Problems.Expect(await host.Http.PostAsync("/keys", new { name = "x" }), 409, "authentication_off").Text("detail")!.ShouldContain("TaskQueue:Auth:ApiKeys");
+        Problems.Expect(await host.Http.PostAsync("/keys", new { name = "x" }), 409, "authentication_off")
+            .Text("detail")!.ShouldContain("TaskQueue:Auth:ApiKeys");
     }
 
     [Fact]
@@ -148,15 +161,17 @@ public sealed class KeyTests(KeyServer server) : IClassFixture<KeyServer>
     }
 
     [Fact]
-    public async Task No_key_is_in_the_log_at_any_level()
+    public async Task No_key_is_in_the_log_at_any_tier()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         var settings = KeyServer.Settings().Where(s => s.Value is not null).ToDictionary(s => s.Key, s => s.Value!);
-        foreach (var category in KeyServer.List("Default", "Microsoft.AspNetCore", "Microsoft.EntityFrameworkCore", "Microsoft.EntityFrameworkCore.Database.Command"))
+        foreach (var category in KeyServer.List("Default", "Microsoft.AspNetCore", "Microsoft.EntityFrameworkCore",
+            "Microsoft.EntityFrameworkCore.Database.Command"))
             settings[$"Logging:LogLevel:{category}"] = "Trace";
         await using var process = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database.ConnectionString, null, settings);
         var issued = (await KeyServer.CallAsync(process.Http, KeyServer.Boss, "POST", "/keys", new { name = "x" })).Json;
-        var rotated = (await KeyServer.CallAsync(process.Http, KeyServer.Boss, "POST", $"/keys/{issued.Text("id")}/rotate", new { overlap_seconds = 60 })).Json;
+        var rotated = (await KeyServer.CallAsync(process.Http, KeyServer.Boss, "POST", $"/keys/{issued.Text("id")}/rotate",
+            new { overlap_seconds = 60 })).Json;
         foreach (var key in new[] { issued, rotated })
             (await KeyServer.CallAsync(process.Http, key.Text("key"), "GET", "/queues")).Status.ShouldBe(200);
         await process.TerminateAsync();

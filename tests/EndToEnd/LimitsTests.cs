@@ -44,7 +44,8 @@ public sealed class LimitsTests : IAsyncLifetime
     public async Task One_address_that_asks_open_routes_without_end_is_refused_and_tasks_are_accepted_all_the_same()
     {
         var http = await StartAsync(("TaskQueue:Limits:OpenPerSecond", "5"));
-        var answers = await Task.WhenAll(Enumerable.Range(0, 40).Select(n => http.GetAsync(n % 2 == 0 ? "/openapi/v1.json" : "/nothing/here")));
+        var answers = await Task.WhenAll(Enumerable.Range(0, 40)
+            .Select(n => http.GetAsync(n % 2 == 0 ? "/openapi/v1.json" : "/nothing/here")));
 
         var refused = answers.Where(a => a.StatusCode == HttpStatusCode.TooManyRequests).ToList();
         refused.Count.ShouldBeInRange(20, 39);
@@ -64,7 +65,8 @@ public sealed class LimitsTests : IAsyncLifetime
         var stream = client.GetStream();
         await stream.WriteAsync(Encoding.ASCII.GetBytes(
             $"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 900000\r\n\r\n"
-            + (path == "/v1/files" ? "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n" : "{\"tasks\":[{\"action\":\"") + new string('x', 300_000)));
+            + (path == "/v1/files" ? "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n"
+                : "{\"tasks\":[{\"action\":\"") + new string('x', 300_000)));
         var reading = ReadAsync(stream, words);
         await Eventually.UntilAsync(() => TrickleAsync(stream, reading), TestHttp.Patience, "the server ends it");
         var text = await reading;
@@ -118,7 +120,8 @@ public sealed class LimitsTests : IAsyncLifetime
     public async Task Pages_end_at_a_number_of_bytes_and_their_cursors_go_on()
     {
         var http = await StartAsync(("TaskQueue:Limits:MaxAnswerBytes", "65536"));
-        var ids = await http.SubmitManyAsync(Enumerable.Range(0, 10).Select(n => (object)new { action = "a", queue = "q", data = new string('x', n == 4 ? 200_000 : 20_000) }));
+        var ids = await http.SubmitManyAsync(Enumerable.Range(0, 10)
+            .Select(n => (object)new { action = "a", queue = "q", data = new string('x', n == 4 ? 200_000 : 20_000) }));
 
         foreach (var list in new[] { "live", "waiting" })
         {
@@ -144,14 +147,19 @@ public sealed class LimitsTests : IAsyncLifetime
     {
         var http = await StartAsync();
         (await http.PostAsync("/v1/queue/register", new { queue = "b", endpoint = "e" })).Status.ShouldBe(200);
-        var put = http.PostAsync("/v1/queue/put", new { queue = "b", endpoint = "e", response_mode = "blocking", data = new { text = new string('x', 500_000) } });
-        await Eventually.UntilAsync(async () => (await http.ReadAsync("/v1/queue/b:0/stats")).Json.GetProperty("total_put_cnt").GetInt32() == 1, TestHttp.Patience, "the task is there");
-        await Eventually.UntilAsync(() => Task.FromResult(Budget is { Bodies.Used: 0, Commands.Used: 0 }), TestHttp.Patience, "its caller holds nothing");
+        var put = http.PostAsync("/v1/queue/put",
+            new { queue = "b", endpoint = "e", response_mode = "blocking", data = new { text = new string('x', 500_000) } });
+        await Eventually.UntilAsync(
+            async () => (await http.ReadAsync("/v1/queue/b:0/stats")).Json.GetProperty("total_put_cnt").GetInt32() == 1,
+            TestHttp.Patience, "the task is there");
+        await Eventually.UntilAsync(
+            () => Task.FromResult(Budget is { Bodies.Used: 0, Commands.Used: 0 }), TestHttp.Patience, "its caller holds nothing");
         put.IsCompleted.ShouldBeFalse();
 
         var taken = (await http.PostAsync("/v1/queue/take", "{\"queues\": [\"b:0\"], \"size\": 1}")).Json.GetProperty("b:0")[0];
         var result = new string('y', 300_000);
-        (await http.PostAsync($"/v1/queue/{taken.Text("task_id")}/complete", new { status_code = 200, body = new { result } })).Status.ShouldBe(200);
+        (await http.PostAsync($"/v1/queue/{taken.Text("task_id")}/complete", new { status_code = 200, body = new { result } }))
+            .Status.ShouldBe(200);
 
         (await put).Json.Text("result").ShouldBe(result);
         await Eventually.UntilAsync(() => Task.FromResult(Budget.Answers.Used == 0), TestHttp.Patience, "its answer is written");
@@ -166,7 +174,8 @@ public sealed class LimitsTests : IAsyncLifetime
     [InlineData("TaskQueue:Limits:MaxHeaders", "1", "MaxHeaders must be 10 to 1000")]
     [InlineData("TaskQueue:MaxWaitingBytes", "8000000000", "may be at most half")]
     public async Task A_limit_that_cannot_be_stops_the_start(string key, string value, string words) =>
-        (await Should.ThrowAsync<Exception>(StartAsync((key, value), ("TaskQueue:Limits:MaxConcurrentRequests", "0")))).Message.ShouldContain(words);
+        (await Should.ThrowAsync<Exception>(StartAsync((key, value), ("TaskQueue:Limits:MaxConcurrentRequests", "0"))))
+            .Message.ShouldContain(words);
 
     private static async Task<bool> TrickleAsync(NetworkStream stream, Task reading)
     {

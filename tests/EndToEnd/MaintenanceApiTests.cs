@@ -25,13 +25,15 @@ public abstract class MaintenanceApiTests(Stack stack)
         asked.Json.Names().ShouldBe(["name", "status"]);
         asked.Json.Text("status").ShouldBeOneOf("queued", "running");
 
-        var ran = await JobAsync("abandoned-files", j => j.Text("outcome") == "succeeded" && j.GetProperty("last_run_at").GetRawText() != before, "it ran");
+        var ran = await JobAsync("abandoned-files",
+            j => j.Text("outcome") == "succeeded" && j.GetProperty("last_run_at").GetRawText() != before, "it ran");
         ran.GetProperty("last_success_at").GetDateTime().ShouldBeGreaterThanOrEqualTo(ran.GetProperty("last_run_at").GetDateTime());
         ran.GetProperty("duration_ms").GetInt64().ShouldBeGreaterThanOrEqualTo(0);
         ran.GetProperty("removed").GetInt64().ShouldBe(0);
         ran.GetProperty("error").ValueKind.ShouldBe(JsonValueKind.Null);
         ran.Text("process").ShouldBe($"{Environment.MachineName}:{Environment.ProcessId}");
-        (ran.GetProperty("next_run_at").GetDateTime() - ran.GetProperty("last_run_at").GetDateTime()).ShouldBeLessThanOrEqualTo(TimeSpan.FromMinutes(61));
+        (ran.GetProperty("next_run_at").GetDateTime() - ran.GetProperty("last_run_at").GetDateTime())
+            .ShouldBeLessThanOrEqualTo(TimeSpan.FromMinutes(61));
     }
 
     [Fact]
@@ -46,7 +48,8 @@ public abstract class MaintenanceApiTests(Stack stack)
     public async Task A_job_runs_when_it_is_due()
     {
         var first = await JobAsync("task-retention", j => j.Text("outcome") == "succeeded", "it ran");
-        await JobAsync("task-retention", j => j.GetProperty("last_success_at").GetDateTime() > first.GetProperty("last_success_at").GetDateTime(), "it ran again");
+        await JobAsync("task-retention",
+            j => j.GetProperty("last_success_at").GetDateTime() > first.GetProperty("last_success_at").GetDateTime(), "it ran again");
     }
 
     [Fact]
@@ -56,12 +59,15 @@ public abstract class MaintenanceApiTests(Stack stack)
         var list = (await CommandRun.OfAsync(address, ["maintenance", "list"])).Done();
         list.Lines.Count.ShouldBe(1 + MaintenanceService.Names.Count);
         list.Row("abandoned-files")[1].ShouldBe("3600");
-        (await CommandRun.OfAsync(address, ["maintenance", "list", "--json"])).Done().Json.GetProperty("jobs").GetArrayLength().ShouldBe(MaintenanceService.Names.Count);
+        (await CommandRun.OfAsync(address, ["maintenance", "list", "--json"])).Done().Json.GetProperty("jobs").GetArrayLength()
+            .ShouldBe(MaintenanceService.Names.Count);
 
-        (await CommandRun.OfAsync(address, ["maintenance", "run", "stale-usage"])).Done().Lines.ShouldHaveSingleItem().ShouldMatch("^stale-usage  (queued|running)$");
+        (await CommandRun.OfAsync(address, ["maintenance", "run", "stale-usage"])).Done().Lines.ShouldHaveSingleItem()
+            .ShouldMatch("^stale-usage  (queued|running)$");
         var both = await CommandRun.OfAsync(address, ["maintenance", "run", "nothing", "stale-usage", "--json"]);
         both.ExitCode.ShouldBe(1);
-        JsonSerializer.Deserialize<JsonElement>(both.Lines.Single()).GetProperty("jobs").EnumerateArray().Select(j => j.Text("name")).ShouldBe(["nothing", "stale-usage"]);
+        JsonSerializer.Deserialize<JsonElement>(both.Lines.Single()).GetProperty("jobs").EnumerateArray().Select(j => j.Text("name"))
+            .ShouldBe(["nothing", "stale-usage"]);
         both.Errors.ShouldHaveSingleItem().ShouldContain("task-retention");
     }
 
@@ -69,7 +75,9 @@ public abstract class MaintenanceApiTests(Stack stack)
     {
         JsonElement job = default;
         await Eventually.UntilAsync(
-            async () => expected(job = (await stack.Http.ReadAsync("/maintenance")).Json.GetProperty("jobs").EnumerateArray().Single(j => j.Text("name") == name)),
+            async () =>
+                expected(job = (await stack.Http.ReadAsync("/maintenance")).Json.GetProperty("jobs").EnumerateArray()
+                    .Single(j => j.Text("name") == name)),
             TestHttp.Patience, $"{name}: {what}");
         return job;
     }
@@ -89,8 +97,10 @@ public sealed class MaintenanceFailureTests
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         await using var host = await TestHost.StartAsync(database.ConnectionString, settings: new Dictionary<string, string?>
         {
-            ["Logging:LogLevel:Default"] = "None", ["TaskQueue:Maintenance:PollSeconds"] = "1", ["TaskQueue:Maintenance:StaleUsageInterval"] = "12:00:00",
-            ["TaskQueue:Health:CanarySeconds"] = "0.5", ["TaskQueue:Health:DeafAfterSeconds"] = "2", ["TaskQueue:Health:RestartAfterSeconds"] = "600",
+            ["Logging:LogLevel:Default"] = "None", ["TaskQueue:Maintenance:PollSeconds"] = "1",
+            ["TaskQueue:Maintenance:StaleUsageInterval"] = "12:00:00",
+            ["TaskQueue:Health:CanarySeconds"] = "0.5", ["TaskQueue:Health:UnresponsiveAfterSeconds"] = "2",
+            ["TaskQueue:Health:RestartAfterSeconds"] = "600",
         });
         await UntilAsync(host, j => j.Text("outcome") == "succeeded", "it ran when the server started, because the storage is in memory");
 
@@ -101,14 +111,17 @@ public sealed class MaintenanceFailureTests
         failed.GetProperty("duration_ms").ValueKind.ShouldBe(JsonValueKind.Number);
         failed.GetProperty("last_success_at").ValueKind.ShouldBe(JsonValueKind.String);
         await Eventually.UntilAsync(async () => (await CheckAsync(host)).Text("status") == "degraded", TestHttp.Patience, "health says it");
-        (await CheckAsync(host)).Text("description")!.ShouldStartWith("all its turns have failed");
+        (await CheckAsync(host)).Text("description")!.ShouldStartWith("all its runs have failed");
         var metrics = (await host.Http.ReadAsync("/metrics")).Text;
         metrics.ShouldContain("taskqueue_maintenance_age_seconds{");
-        metrics.Split('\n').ShouldContain(l => l.StartsWith("taskqueue_maintenance_runs_total{", StringComparison.Ordinal) && l.Contains("name=\"stale-usage\"") && l.Contains("outcome=\"failed\""));
+        metrics.Split('\n')
+            .ShouldContain(l => l.StartsWith("taskqueue_maintenance_runs_total{", StringComparison.Ordinal)
+                && l.Contains("name=\"stale-usage\"") && l.Contains("outcome=\"failed\""));
 
         await database.RenameTableAsync("away", "tenant_usage");
         await UntilAsync(host, j => j.Text("outcome") == "succeeded", "it is tried again by itself");
-        await Eventually.UntilAsync(async () => (await CheckAsync(host)).Text("status") == "healthy", TestHttp.Patience, "it is well again");
+        await Eventually.UntilAsync(
+            async () => (await CheckAsync(host)).Text("status") == "healthy", TestHttp.Patience, "it is well again");
     }
 
     [Fact]
@@ -116,17 +129,23 @@ public sealed class MaintenanceFailureTests
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         var fault = await Should.ThrowAsync<Microsoft.Extensions.Options.OptionsValidationException>(() =>
-            TestHost.StartAsync(database.ConnectionString, settings: new Dictionary<string, string?> { ["TaskQueue:Maintenance:AuditRetentionInterval"] = "00:00:07", ["Logging:LogLevel:Default"] = "None" }));
+            TestHost.StartAsync(database.ConnectionString, settings: new Dictionary<string, string?>
+            {
+                ["TaskQueue:Maintenance:AuditRetentionInterval"] = "00:00:07", ["Logging:LogLevel:Default"] = "None",
+            }));
         fault.Message.ShouldContain("TaskQueue:Maintenance:AuditRetentionInterval must be");
     }
 
-    private static async Task<JsonElement> CheckAsync(TestHost host) => (await host.Http.ReadAsync("/health/ready")).Json.GetProperty("checks").GetProperty("stale-usage");
+    private static async Task<JsonElement> CheckAsync(TestHost host) =>
+        (await host.Http.ReadAsync("/health/ready")).Json.GetProperty("checks").GetProperty("stale-usage");
 
     private static async Task<JsonElement> UntilAsync(TestHost host, Func<JsonElement, bool> expected, string what)
     {
         JsonElement job = default;
         await Eventually.UntilAsync(
-            async () => expected(job = (await host.Http.ReadAsync("/maintenance")).Json.GetProperty("jobs").EnumerateArray().Single(j => j.Text("name") == "stale-usage")),
+            async () =>
+                expected(job = (await host.Http.ReadAsync("/maintenance")).Json.GetProperty("jobs").EnumerateArray()
+                    .Single(j => j.Text("name") == "stale-usage")),
             TimeSpan.FromSeconds(40), what);
         return job;
     }

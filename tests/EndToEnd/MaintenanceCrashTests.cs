@@ -17,7 +17,8 @@ public sealed class MaintenanceCrashTests
     /// <summary>Nobody takes the job over because it is due: it is once a day.</summary>
     private static readonly Dictionary<string, string> Settings = new()
     {
-        ["TaskQueue:Maintenance:PollSeconds"] = "1", ["TaskQueue:Maintenance:TakeOverAfterSeconds"] = "5", ["TaskQueue:Maintenance:TaskRetentionInterval"] = "1.00:00:00",
+        ["TaskQueue:Maintenance:PollSeconds"] = "1", ["TaskQueue:Maintenance:TakeOverAfterSeconds"] = "5",
+        ["TaskQueue:Maintenance:TaskRetentionInterval"] = "1.00:00:00",
     };
 
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(60);
@@ -44,12 +45,14 @@ public sealed class MaintenanceCrashTests
             killed.Kill();
 
             (await CountAsync(database)).ShouldBeGreaterThan(0, "it was in the middle");
-            await Eventually.UntilAsync(async () => (await JobAsync(api)).Text("outcome") == "succeeded", Soon, $"another one finishes: {other.Output}");
+            await Eventually.UntilAsync(
+                async () => (await JobAsync(api)).Text("outcome") == "succeeded", Soon, $"another one finishes: {other.Output}");
             (await CountAsync(database)).ShouldBe(0);
             var done = await JobAsync(api);
             done.Text("process").ShouldBe(ProcessOf(other));
             done.GetProperty("removed").GetInt64().ShouldBeInRange(1, Rows - 1);
-            other.Output.ShouldContain($"Maintenance job task-retention was interrupted in process {ProcessOf(killed)}; it is done here now");
+            other.Output.ShouldContain($"Maintenance job task-retention was interrupted in process {ProcessOf(killed)}; it is done here "
+                + "now");
             other.Lines.ShouldAllBe(l => !l.Contains("Hangfire", StringComparison.Ordinal), "its log is quiet");
             (await other.TerminateAsync()).ShouldBe(0);
         }
@@ -62,14 +65,16 @@ public sealed class MaintenanceCrashTests
     private static string ProcessOf(TaskQueueProcess process) => $"{Environment.MachineName}:{process.ProcessId}";
 
     private static async Task<JsonElement> JobAsync(TaskQueueProcess api) =>
-        (await api.Http.ReadAsync("/maintenance")).Json.GetProperty("jobs").EnumerateArray().Single(j => j.Text("name") == "task-retention");
+        (await api.Http.ReadAsync("/maintenance")).Json.GetProperty("jobs").EnumerateArray()
+            .Single(j => j.Text("name") == "task-retention");
 
     /// <summary>Tasks past their retention, each of which takes a moment to remove.</summary>
     private static async Task FillAsync(TestDatabase database)
     {
         await using var db = database.CreateContext();
         var gone = Micros.Now(TimeProvider.System).AddHours(-1);
-        db.Tasks.AddRange(Enumerable.Range(0, Rows).Select(_ => TestTasks.New(change: t => (t.State, t.DeleteAt) = (TaskStates.Completed, gone))));
+        db.Tasks.AddRange(Enumerable.Range(0, Rows)
+            .Select(_ => TestTasks.New(change: t => (t.State, t.DeleteAt) = (TaskStates.Completed, gone))));
         await db.SaveChangesAsync();
         await db.Database.ExecuteSqlRawAsync(
             """

@@ -15,7 +15,8 @@ public sealed class MaintenanceServersTests : IAsyncLifetime
 {
     private static readonly Dictionary<string, string?> Settings = new()
     {
-        ["Logging:LogLevel:Default"] = "None", ["TaskQueue:Maintenance:PollSeconds"] = "1", ["TaskQueue:Maintenance:TakeOverAfterSeconds"] = "5", ["TaskQueue:Maintenance:StaleUsageInterval"] = "1.00:00:00",
+        ["Logging:LogLevel:Default"] = "None", ["TaskQueue:Maintenance:PollSeconds"] = "1",
+        ["TaskQueue:Maintenance:TakeOverAfterSeconds"] = "5", ["TaskQueue:Maintenance:StaleUsageInterval"] = "1.00:00:00",
     };
 
     private readonly List<TestHost> _hosts = [];
@@ -46,7 +47,9 @@ public sealed class MaintenanceServersTests : IAsyncLifetime
             host.Services.GetRequiredService<MaintenanceSchedule>().Enqueue(MaintenanceJobs.Find("stale-usage")!);
         await Eventually.UntilAsync(() => Task.FromResult(probe.Running == 1), TestHttp.Patience, "one runs");
         await Eventually.UntilAsync(
-            async () => await TextAsync("select count(*)::text from maintenance.job where statename = 'Succeeded' and arguments::text like '%stale-usage%'") == $"{asked.Length - 1}",
+            async () =>
+                await TextAsync("select count(*)::text from maintenance.job where statename = 'Succeeded' and arguments::text like "
+                    + "'%stale-usage%'") == $"{asked.Length - 1}",
             TestHttp.Patience, "the others find it taken");
         (await first.Http.PostAsync("/maintenance/stale-usage/run", "")).Json.Text("status").ShouldBe("running");
         (await JobAsync(second)).Text("outcome").ShouldBe("running");
@@ -68,7 +71,8 @@ public sealed class MaintenanceServersTests : IAsyncLifetime
 
         await first.StopAsync();
         one.Running.ShouldBe(0);
-        await Eventually.UntilAsync(async () => (await JobAsync(second)).Text("outcome") == "succeeded", TestHttp.Patience, "the other one does it");
+        await Eventually.UntilAsync(
+            async () => (await JobAsync(second)).Text("outcome") == "succeeded", TestHttp.Patience, "the other one does it");
         other.Runs.ShouldBe(1);
     }
 
@@ -79,14 +83,20 @@ public sealed class MaintenanceServersTests : IAsyncLifetime
         var file = Path.GetTempFileName();
         (string Type, string Method, string Parameters, string[] Arguments, string Reason)[] foreign =
         [
-            ("System.IO.File, mscorlib", "Delete", """["System.String, mscorlib"]""", [JsonSerializer.Serialize(file)], "System.IO.File, mscorlib is no job of maintenance"),
+            ("System.IO.File, mscorlib", "Delete",
+                """["System.String, mscorlib"]""", [JsonSerializer.Serialize(file)], "System.IO.File, mscorlib is no job of maintenance"),
             (typeof(ForeignCode).AssemblyQualifiedName!, nameof(ForeignCode.Run), "[]", [], typeof(ForeignCode).FullName!),
-            ("maintenance", "RunAsync", """["string","context","token"]""", ["\"format-disk\"", null!, null!], "there is no maintenance job format-disk"), // as ours, so that rows like these do run
+            // As ours, so that rows like these do run.
+            ("maintenance", "RunAsync",
+                """["string","context","token"]""", ["\"format-disk\"", null!, null!], "there is no maintenance job format-disk"),
         ];
         foreach (var row in foreign)
         {
-            var id = await InsertAsync(JsonSerializer.Serialize(new { row.Type, row.Method, ParameterTypes = row.Parameters }), JsonSerializer.Serialize(row.Arguments));
-            var reason = await Eventually.UntilAsync(() => TextAsync($"select reason from maintenance.state where jobid = {id} and name = 'Scheduled'"), TestHttp.Patience, row.Type);
+            var id = await InsertAsync(JsonSerializer.Serialize(new { row.Type, row.Method, ParameterTypes = row.Parameters }),
+                JsonSerializer.Serialize(row.Arguments));
+            var reason = await Eventually.UntilAsync(
+                () => TextAsync($"select reason from maintenance.state where jobid = {id} and name = 'Scheduled'"),
+                TestHttp.Patience, row.Type);
             reason.ShouldContain(row.Reason);
             (await TextAsync($"select name from maintenance.state where jobid = {id} and name = 'Succeeded'")).ShouldBeNull();
         }
@@ -95,25 +105,29 @@ public sealed class MaintenanceServersTests : IAsyncLifetime
         File.Delete(file);
         ForeignCode.HasRun.ShouldBeFalse();
         (await host.Http.PostAsync("/maintenance/audit-retention/run", "")).Status.ShouldBe(202);
-        await Eventually.UntilAsync(async () => (await JobAsync(host, "audit-retention")).Text("outcome") == "succeeded", TestHttp.Patience, "others go on");
+        await Eventually.UntilAsync(
+            async () => (await JobAsync(host, "audit-retention")).Text("outcome") == "succeeded", TestHttp.Patience, "others go on");
     }
 
     [Fact]
     public async Task Processes_that_start_together_make_the_tables_once()
     {
-        var hosts = await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => TestHost.StartAsync(_database.ConnectionString, _rabbitMq, "api", Settings)));
+        var hosts = await Task.WhenAll(Enumerable.Range(0, 3)
+            .Select(_ => TestHost.StartAsync(_database.ConnectionString, _rabbitMq, "api", Settings)));
         _hosts.AddRange(hosts);
         foreach (var host in hosts)
         {
             var reply = await host.Http.ReadAsync("/maintenance");
             reply.Status.ShouldBe(200, reply.Text);
-            reply.Json.GetProperty("jobs").EnumerateArray().ShouldAllBe(j => j.GetProperty("next_run_at").ValueKind == JsonValueKind.Null, "no scheduler has started");
+            reply.Json.GetProperty("jobs").EnumerateArray()
+                .ShouldAllBe(j => j.GetProperty("next_run_at").ValueKind == JsonValueKind.Null, "no scheduler has started");
         }
     }
 
     private async Task<TestHost> StartAsync(Probe probe)
     {
-        var host = await TestHost.StartAsync(_database.ConnectionString, _rabbitMq, "api,scheduler", Settings, services => services.AddSingleton(typeof(StaleUsage), _ => probe));
+        var host = await TestHost.StartAsync(_database.ConnectionString, _rabbitMq, "api,scheduler", Settings, services =>
+            services.AddSingleton(typeof(StaleUsage), _ => probe));
         _hosts.Add(host);
         return host;
     }
@@ -124,7 +138,8 @@ public sealed class MaintenanceServersTests : IAsyncLifetime
     /// <summary>A row as Hangfire would write it, in the queue.</summary>
     private async Task<string> InsertAsync(string invocation, string arguments) => (await TextAsync(
         $"""
-        with job as (insert into maintenance.job (invocationdata, arguments, createdat, statename) values ('{invocation}'::jsonb, '{arguments}'::jsonb, now(), 'Enqueued') returning id),
+        with job as (insert into maintenance.job (invocationdata, arguments, createdat, statename) values ('{invocation}'::jsonb,
+            '{arguments}'::jsonb, now(), 'Enqueued') returning id),
         queued as (insert into maintenance.jobqueue (jobid, queue) select id, 'maintenance' from job)
         select id::text from job
         """))!;

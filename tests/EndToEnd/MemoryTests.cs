@@ -31,7 +31,8 @@ public sealed class MemoryTests
     public async Task Nobody_exhausts_the_memory_and_a_second_caller_is_answered_throughout(DatabaseProvider provider)
     {
         await using var database = await TestDatabase.CreateAsync(provider);
-        await using var server = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database.ConnectionString, rabbitMq: null, new Dictionary<string, string>
+        await using var server = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database.ConnectionString, rabbitMq: null,
+            new Dictionary<string, string>
         {
             ["DOTNET_GCHeapHardLimit"] = (768 * MiB).ToString("X", CultureInfo.InvariantCulture),
             ["Logging:LogLevel:Default"] = "Warning",
@@ -46,7 +47,8 @@ public sealed class MemoryTests
         using var callers = new CancellationTokenSource();
         var bulks = Enumerable.Range(0, Bulks).Select(_ => PostAsync(http, "/tasks/bulk", Bulk(), callers.Token)).ToList();
         var puts = Enumerable.Range(0, Puts).Select(_ => PutAsync(http, callers.Token)).ToList();
-        var uploads = Enumerable.Range(0, Uploads).Select(n => TrickleAsync(server.Port, n % 2 == 0 ? "/v1/files" : "/tasks/bulk", callers.Token)).ToList();
+        var uploads = Enumerable.Range(0, Uploads)
+            .Select(n => TrickleAsync(server.Port, n % 2 == 0 ? "/v1/files" : "/tasks/bulk", callers.Token)).ToList();
         var (list, newest, claim) = (http.ReadAsync($"/queues/big/tasks?limit={Tasks}"), http.ReadAsync("/tasks"), ClaimAsync(http));
 
         var statuses = await Task.WhenAll(bulks).WaitAsync(Deadline);
@@ -93,16 +95,19 @@ public sealed class MemoryTests
 
     private static async Task SeedAsync(HttpClient http)
     {
-        var tasks = string.Join(',', Enumerable.Repeat($$"""{"action":"a","queue":"big","data":"{{new string('x', TaskBytes - 200)}}"}""", 20));
+        var tasks = string.Join(',', Enumerable.Repeat(
+            $$"""{"action":"a","queue":"big","data":"{{new string('x', TaskBytes - 200)}}"}""", 20));
         for (var i = 0; i < Tasks / 20; i++)
             (await http.PostAsync("/tasks/bulk", $$"""{"tasks":[{{tasks}}]}""")).Status.ShouldBe(202);
     }
 
     private static readonly byte[] BulkBody = Encoding.UTF8.GetBytes(
-        $$"""{"tasks":[{{string.Join(',', Enumerable.Repeat($$"""{"action":"a","queue":"bulk","data":"{{new string('y', (BulkBytes / 1000) - 60)}}"}""", 1000))}}]}""");
+        """{"tasks":[""" + string.Join(',', Enumerable.Repeat(
+            $$"""{"action":"a","queue":"bulk","data":"{{new string('y', (BulkBytes / 1000) - 60)}}"}""", 1000)) + "]}");
 
     private static readonly byte[] PutBody = Encoding.UTF8.GetBytes(
-        $$$"""{"queue":"blocking","endpoint":"e","level":0,"response_mode":"blocking","timeout":600,"data":{"text":"{{{new string('z', TaskBytes)}}}"}}""");
+        """{"queue":"blocking","endpoint":"e","level":0,"response_mode":"blocking","timeout":600,"data":"""
+        + $$$"""{"text":"{{{new string('z', TaskBytes)}}}"}}""");
 
     private static ByteArrayContent Bulk() => new ByteArrayContent(BulkBody);
 
@@ -144,8 +149,10 @@ public sealed class MemoryTests
             await client.ConnectAsync("127.0.0.1", port, cancellationToken);
             var stream = client.GetStream();
             await stream.WriteAsync(Encoding.ASCII.GetBytes(
-                $"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: {BulkBytes}\r\n\r\n"
-                + (path == "/v1/files" ? "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n" : "{\"tasks\":[{\"action\":\"")), cancellationToken);
+                $"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: "
+                + $"{BulkBytes}\r\n\r\n"
+                + (path == "/v1/files" ? "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n"
+                    : "{\"tasks\":[{\"action\":\"")), cancellationToken);
             var part = Encoding.ASCII.GetBytes(new string('x', 2000));
             while (true)
             {
@@ -178,5 +185,6 @@ public sealed class MemoryTests
         return (slowest, count, wrong);
     }
 
-    private static async Task<int> WaitingAsync(HttpClient http) => (await http.ReadAsync("/v1/queue/blocking:0/stats")).Json.GetProperty("total_put_cnt").GetInt32();
+    private static async Task<int> WaitingAsync(HttpClient http) =>
+        (await http.ReadAsync("/v1/queue/blocking:0/stats")).Json.GetProperty("total_put_cnt").GetInt32();
 }

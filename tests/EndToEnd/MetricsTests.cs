@@ -17,13 +17,15 @@ public abstract partial class MetricsTests(MetricsStack stack)
     public async Task Counters_move_by_exactly_what_was_done()
     {
         await Http.SubmitAsync(new { queue = Queue, action = "first" });
-        await stack.OtherHttp.SubmitManyAsync(Enumerable.Range(0, 4).Select(n => (object)new { queue = Queue, action = "many", dedupe_key = $"{n % 3}" }));
+        await stack.OtherHttp.SubmitManyAsync(Enumerable.Range(0, 4)
+            .Select(n => (object)new { queue = Queue, action = "many", dedupe_key = $"{n % 3}" }));
         var tasks = await Http.ClaimAsync(Queue, max: 10);
         tasks.Count.ShouldBe(4);
         await stack.OtherHttp.TellAsync("report", new { id = tasks[0].Id(), attempt = 1, outcome = "completed" });
         await Http.TellAsync("report", new { id = tasks[1].Id(), attempt = 1, outcome = "failed", error = "e", retryable = false });
         await Http.TellAsync("report", new { id = tasks[2].Id(), attempt = 1, outcome = "failed", error = "e" });
-        await Http.TellAsync("report", new { id = tasks[2].Id(), attempt = 1, outcome = "failed", error = "e" }); // again: it changes nothing
+        await Http.TellAsync("report",
+            new { id = tasks[2].Id(), attempt = 1, outcome = "failed", error = "e" }); // again: it changes nothing
         await Http.TellAsync("report", new { id = tasks[3].Id(), attempt = 1, outcome = "snoozed", delay_seconds = 3600 });
         (await stack.OtherHttp.PostAsync($"/tasks/{tasks[2].Id()}/cancel", "")).Status.ShouldBe(200);
         (await Http.PostAsync($"/tasks/{tasks[1].Id()}/retry", "")).Status.ShouldBeLessThan(300);
@@ -45,15 +47,17 @@ public abstract partial class MetricsTests(MetricsStack stack)
         (await Http.PutAsync($"/queues/{Queue}", "{}")).Status.ShouldBeLessThan(300);
         await Http.SubmitManyAsync(
         [
-            new { queue = Queue, action = "a" }, new { queue = Queue, action = "a" }, new { queue = Queue, action = "a", thread_id = "t" }, new { queue = Queue, action = "a", thread_id = "t" },
+            new { queue = Queue, action = "a" }, new { queue = Queue, action = "a" },
+            new { queue = Queue, action = "a", ordering_key = "t" }, new { queue = Queue, action = "a", ordering_key = "t" },
             new { queue = Queue, action = "a", scheduled_at = TimeProvider.System.GetUtcNow().AddHours(1) },
         ]);
         foreach (var http in new[] { Http, stack.OtherHttp })
         {
-            await ShowsAsync(http, m => m.Sum("taskqueue_queue_depth", ("queue", Queue), ("level", "0"), ("state", "due")) == 3, "three are due");
+            await ShowsAsync(http,
+                m => m.Sum("taskqueue_queue_depth", ("queue", Queue), ("tier", "0"), ("state", "due")) == 3, "three are due");
             var shown = await MetricsText.ReadAsync(http);
             shown.Sum("taskqueue_queue_depth", ("queue", Queue), ("state", "later")).ShouldBe(1);
-            shown.Sum("taskqueue_queue_depth", ("queue", Queue), ("state", "held")).ShouldBe(1);
+            shown.Sum("taskqueue_queue_depth", ("queue", Queue), ("state", "blocked")).ShouldBe(1);
             shown.Sum("taskqueue_queue_oldest_age_seconds", ("queue", Queue)).ShouldBeGreaterThan(0);
             shown.Sum("dtq_queue_size").ShouldBeGreaterThanOrEqualTo(5);
             shown.Sum("taskqueue_backlog_age_seconds").ShouldBeLessThan(60);
@@ -62,12 +66,15 @@ public abstract partial class MetricsTests(MetricsStack stack)
         (await Http.ClaimAsync(Queue, max: 3)).Count.ShouldBe(3);
         await ShowsAsync(Http, m => m.Sum("taskqueue_queue_running", ("queue", Queue)) == 3, "three run");
         (await Http.PostAsync($"/queues/{Queue}/purge", "")).Status.ShouldBeLessThan(300);
-        await ShowsAsync(Http, m => m.Sum("taskqueue_queue_depth", ("queue", Queue)) + m.Sum("taskqueue_queue_running", ("queue", Queue)) == 0, "nothing waits or runs");
+        await ShowsAsync(Http, m =>
+            m.Sum("taskqueue_queue_depth", ("queue", Queue)) + m.Sum("taskqueue_queue_running", ("queue", Queue)) == 0,
+                "nothing waits or runs");
         var empty = await MetricsText.ReadAsync(Http);
         empty.Of("taskqueue_queue_depth", ("queue", Queue)).Count().ShouldBe(3, "a queue that was shown stays, at zero");
         (await stack.CountsAsync("taskqueue_tasks_total", "event", Queue))["cancelled"].ShouldBe(5);
         empty.Sum("taskqueue_queue_oldest_age_seconds", ("queue", Queue)).ShouldBe(0);
-        await ShowsAsync(Http, m => m.Of("taskqueue_outbox_rows").Single().Value == 0 && m.Of("taskqueue_outbox_age_seconds").Single().Value == 0, "every event was sent");
+        await ShowsAsync(Http, m => m.Of("taskqueue_outbox_rows").Single().Value == 0
+            && m.Of("taskqueue_outbox_age_seconds").Single().Value == 0, "every event was sent");
     }
 
     [Fact]
@@ -90,19 +97,24 @@ public abstract partial class MetricsTests(MetricsStack stack)
 
         foreach (var name in new[]
         {
-            "taskqueue_group_size_count", "taskqueue_commit_duration_seconds_bucket", "taskqueue_claim_duration_seconds_sum", "taskqueue_outbox_rows", "taskqueue_backlog_duration_seconds",
-            "dtq_queue_size", "dtq_tasks_total", "dtq_task_execution_seconds_count", "http_server_request_duration_seconds_count", "dotnet_gc_collections_total",
+            "taskqueue_group_size_count", "taskqueue_commit_duration_seconds_bucket", "taskqueue_claim_duration_seconds_sum",
+            "taskqueue_outbox_rows", "taskqueue_backlog_duration_seconds",
+            "dtq_queue_size", "dtq_tasks_total", "dtq_task_execution_seconds_count", "http_server_request_duration_seconds_count",
+            "dotnet_gc_collections_total",
         })
             all.Any(m => m.Of(name).Any()).ShouldBeTrue(name);
         all.Sum(m => m.Sum("dtq_tasks_total", ("status", "completed"))).ShouldBeGreaterThan(0);
         all.Sum(m => m.Sum("http_server_request_duration_seconds_count", ("http_route", "/tasks/{id}"))).ShouldBeGreaterThan(0);
-        all.SelectMany(m => m.Samples).SelectMany(s => s.Labels).Where(l => l.Key is not ("service_instance_id" or "service_version" or "queue") && Identifier().IsMatch(l.Value)).ShouldBeEmpty();
+        all.SelectMany(m => m.Samples).SelectMany(s => s.Labels)
+            .Where(l => l.Key is not ("service_instance_id" or "service_version" or "queue") && Identifier().IsMatch(l.Value))
+            .ShouldBeEmpty();
     }
 
     private static Task ShowsAsync(HttpClient http, Func<MetricsText, bool> expected, string what) =>
         Eventually.UntilAsync(async () => expected(await MetricsText.ReadAsync(http)), TestHttp.Patience, what);
 
-    [GeneratedRegex("[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}", RegexOptions.ExplicitCapture | RegexOptions.IgnoreCase, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex("[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}", RegexOptions.ExplicitCapture | RegexOptions.IgnoreCase,
+        matchTimeoutMilliseconds: 1000)]
     private static partial Regex Identifier();
 }
 
@@ -146,7 +158,8 @@ public abstract class MetricsStack(DatabaseProvider provider, params string[] ro
 
     /// <summary>The sums over all processes, by a label, of a queue.</summary>
     internal async Task<Dictionary<string, double>> CountsAsync(string name, string label, string queue) =>
-        (await ScrapeAsync()).SelectMany(m => m.Of(name, ("queue", queue))).GroupBy(s => s.Labels[label]).ToDictionary(g => g.Key, g => g.Sum(s => s.Value));
+        (await ScrapeAsync()).SelectMany(m => m.Of(name, ("queue", queue))).GroupBy(s => s.Labels[label])
+            .ToDictionary(g => g.Key, g => g.Sum(s => s.Value));
 }
 
 public sealed class MetricsOnSqlite() : MetricsStack(DatabaseProvider.Sqlite, "api,scheduler,consumers");

@@ -30,7 +30,8 @@ internal sealed partial class MetricsText
         {
             var match = Line().Match(line);
             match.Success.ShouldBeTrue(line);
-            var labels = match.Groups["label"].Captures.Zip(match.Groups["text"].Captures).ToDictionary(p => p.First.Value, p => p.Second.Value);
+            var labels = match.Groups["label"].Captures.Zip(match.Groups["text"].Captures)
+                .ToDictionary(p => p.First.Value, p => p.Second.Value);
             samples.Add(new(match.Groups["name"].Value, labels, double.Parse(match.Groups["value"].Value, CultureInfo.InvariantCulture)));
         }
 
@@ -47,7 +48,8 @@ internal sealed partial class MetricsText
     private static partial Regex Comment();
 
     [GeneratedRegex(
-        """^(?<name>[a-zA-Z_:][a-zA-Z0-9_:]*)(\{((?<label>[a-zA-Z_][a-zA-Z0-9_]*)="(?<text>([^"\\]|\\.)*)",?)*\})? (?<value>-?[0-9.eE+-]+|\+Inf|NaN)( [0-9.]+)?$""",
+        """^(?<name>[a-zA-Z_:][a-zA-Z0-9_:]*)(\{((?<label>[a-zA-Z_][a-zA-Z0-9_]*)="(?<text>([^"\\]|\\.)*)",?)*\})?"""
+            + """ (?<value>-?[0-9.eE+-]+|\+Inf|NaN)( [0-9.]+)?$""",
         RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Line();
 }

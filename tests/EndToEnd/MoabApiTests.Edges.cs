@@ -6,7 +6,7 @@ using static TaskQueue.Tests.EndToEnd.MoabJsonReading;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>What the checks leave open: duplicates, overrides, other doors.</summary>
+/// <summary>What the checks leave open: duplicates, overrides, other APIs.</summary>
 public abstract partial class MoabApiTests
 {
     [Fact]
@@ -17,12 +17,17 @@ public abstract partial class MoabApiTests
         var at = await server.NowAsync(queue) + (60 * Second);
 
         (await server.EnqueueAsync(queue, """{"payload":"2","dedupe_key":"k"}""")).ShouldBeEmpty();
-        var scheduled = (await server.EnqueueAsync(queue, $$"""{"payload":"3","dedupe_key":"k","scheduled_at":{{at}},"overwrite_on_duplicate":["SCHEDULED_AT"],"thread_id":"U"}""")).Single();
-        var expiring = (await server.EnqueueAsync(queue, """{"payload":"4","dedupe_key":"k","overwrite_on_duplicate":["OVERWRITE_ON_DUPLICATE_EXPIRES_AT"]}""")).Single();
-        var back = (await server.EnqueueAsync(queue, """{"payload":"5","dedupe_key":"k","scheduled_at":1,"overwrite_on_duplicate":["SCHEDULED_AT","PAYLOAD"]}""")).Single();
+        var scheduled = (await server.EnqueueAsync(queue,
+            $$"""{"payload":"3","dedupe_key":"k","scheduled_at":{{at}},"overwrite_on_duplicate":["SCHEDULED_AT"],"thread_id":"U"}"""))
+            .Single();
+        var expiring = (await server.EnqueueAsync(queue,
+            """{"payload":"4","dedupe_key":"k","overwrite_on_duplicate":["OVERWRITE_ON_DUPLICATE_EXPIRES_AT"]}""")).Single();
+        var back = (await server.EnqueueAsync(queue,
+            """{"payload":"5","dedupe_key":"k","scheduled_at":1,"overwrite_on_duplicate":["SCHEDULED_AT","PAYLOAD"]}""")).Single();
 
         new[] { scheduled, expiring, back }.Ids().ShouldAllBe(id => id == first.Text("id"));
-        (scheduled.Text("payload"), scheduled.Long("scheduled_at"), scheduled.Long("expires_at"), scheduled.Text("thread_id")).ShouldBe(("1", at / 1000 * 1000, first.Long("expires_at"), "T"));
+        (scheduled.Text("payload"), scheduled.Long("scheduled_at"), scheduled.Long("expires_at"), scheduled.Text("thread_id"))
+            .ShouldBe(("1", at / 1000 * 1000, first.Long("expires_at"), "T"));
         (expiring.Text("payload"), expiring.Long("scheduled_at")).ShouldBe(("1", at / 1000 * 1000));
         expiring.Long("expires_at").ShouldBeAbout(await server.NowAsync(queue) + (600 * Second), 5);
         back.Text("payload").ShouldBe("5");
@@ -30,7 +35,8 @@ public abstract partial class MoabApiTests
 
         // One in progress is told, and stays as it is.
         (await server.DequeueAsync(queue, 10, Long)).Single().Text("payload").ShouldBe("5");
-        var running = (await server.EnqueueAsync(queue, """{"payload":"6","dedupe_key":"k","overwrite_on_duplicate":["PAYLOAD"]}""")).Single();
+        var running = (await server.EnqueueAsync(queue,
+            """{"payload":"6","dedupe_key":"k","overwrite_on_duplicate":["PAYLOAD"]}""")).Single();
         (running.Text("id"), running.Text("payload"), running.Text("state")).ShouldBe((first.Text("id"), "5", "TASK_STATE_IN_PROGRESS"));
         (await server.ReportAsync(queue, running.Text("id")!, 1, Succeeded)).ShouldBe("RESULT_OK");
         (await server.EnqueueAsync(queue, """{"dedupe_key":"k"}""")).Single().Text("id").ShouldNotBe(first.Text("id"));
@@ -42,7 +48,8 @@ public abstract partial class MoabApiTests
         var queue = await server.QueueAsync();
 
         var tasks = await server.EnqueueAsync(
-            queue, """{"payload":"1","dedupe_key":"k"}""", """{"payload":"2","dedupe_key":"k"}""", """{"payload":"3"}""", """{"payload":"4","dedupe_key":"k","overwrite_on_duplicate":["PAYLOAD"]}""");
+            queue, """{"payload":"1","dedupe_key":"k"}""", """{"payload":"2","dedupe_key":"k"}""", """{"payload":"3"}""",
+            """{"payload":"4","dedupe_key":"k","overwrite_on_duplicate":["PAYLOAD"]}""");
 
         tasks.Payloads().ShouldBe(["4", "3"]);
         (await server.ListAsync(queue)).Payloads().ShouldBe(["4", "3"]);
@@ -61,8 +68,10 @@ public abstract partial class MoabApiTests
         tasks[0].Long("visible_at").ShouldBeAbout(now + (5 * Second), 4);
         tasks[1].Long("visible_at").ShouldBeAbout(now + (30 * Second), 4);
         tasks[2].Long("visible_at").ShouldBeAbout(now + (60 * Second), 4);
-        (await server.ReportAsync(queue, tasks[0].Text("id")!, 1, InProgress, ""","keepalive_timeout_in_seconds":45""")).ShouldBe("RESULT_OK");
-        (await server.TaskAsync(queue, tasks[0].Text("id")!)).Long("visible_at").ShouldBeAbout(await server.NowAsync(queue) + (45 * Second), 4);
+        (await server.ReportAsync(queue, tasks[0].Text("id")!, 1, InProgress,
+            ""","keepalive_timeout_in_seconds":45""")).ShouldBe("RESULT_OK");
+        (await server.TaskAsync(queue, tasks[0].Text("id")!)).Long("visible_at")
+            .ShouldBeAbout(await server.NowAsync(queue) + (45 * Second), 4);
     }
 
     [Fact]
@@ -74,7 +83,8 @@ public abstract partial class MoabApiTests
         await server.ShouldBeGoneAsync(queue, id);
         (await server.DequeueAsync(queue)).ShouldBeEmpty();
         (await server.ListAsync(queue)).ShouldBeEmpty();
-        await Eventually.UntilAsync(async () => (await server.StatsAsync(queue)).Long("expired_tasks_count") == 1, TestHttp.Patience, "it is swept");
+        await Eventually.UntilAsync(
+            async () => (await server.StatsAsync(queue)).Long("expired_tasks_count") == 1, TestHttp.Patience, "it is swept");
         (await server.EnqueueAsync(queue, """{"dedupe_key":"k"}""")).Count.ShouldBe(1);
     }
 
@@ -85,7 +95,8 @@ public abstract partial class MoabApiTests
         var empty = await server.GetQueueAsync(queue);
         empty.Names().ShouldBe(["queue", "schedules", "stats", "now"]);
         empty.GetProperty("stats").GetRawText().ShouldBe(
-            """{"enqueued_tasks_count":0,"in_progress_tasks_count":0,"dead_tasks_count":0,"processed_tasks_count":0,"expired_tasks_count":0,"age_of_oldest_enqueued_task":0}""");
+            """{"enqueued_tasks_count":0,"in_progress_tasks_count":0,"dead_tasks_count":0"""
+            + ""","processed_tasks_count":0,"expired_tasks_count":0,"age_of_oldest_enqueued_task":0}""");
         var later = empty.Long("now") + (3600 * Second);
         await server.EnqueueOneAsync(queue, $$"""{"scheduled_at":{{later}}}""");
         (await server.StatsAsync(queue)).Long("age_of_oldest_enqueued_task").ShouldBe(0);
@@ -120,22 +131,29 @@ public abstract partial class MoabApiTests
     public async Task Schedules_are_read_replaced_and_deleted()
     {
         var queue = await server.QueueAsync();
-        var made = (await server.OkAsync("CreateSchedule", Schedule(queue, "s", ""","description":"d","payload":"p","dedupe_key":"k","retry_strategy":{},"keepalive_timeout_in_seconds":7,"expires_in_seconds":9"""))).GetProperty("schedule");
+        var made = (await server.OkAsync("CreateSchedule", Schedule(queue, "s",
+            ""","description":"d","payload":"p","dedupe_key":"k","retry_strategy":{}"""
+            + ""","keepalive_timeout_in_seconds":7,"expires_in_seconds":9"""))).GetProperty("schedule");
         const string Get = "GetSchedule";
         var names = $$"""{"queue_name":"{{queue}}","schedule_name":"s"}""";
 
         (await server.OkAsync(Get, names)).GetProperty("schedule").GetRawText().ShouldBe(made.GetRawText());
         made.GetProperty("retry_strategy").GetRawText().ShouldBe("""{"retry_intervals_in_seconds":[]}""");
-        (made.Text("description"), made.Text("payload"), made.Text("dedupe_key"), made.Long("keepalive_timeout_in_seconds"), made.Long("expires_in_seconds")).ShouldBe(("d", "p", "k", 7, 9));
-        var updated = (await server.OkAsync("UpdateSchedule", ScheduleUpdate(queue, "s", ""","expected_version":1"""))).GetProperty("schedule");
+        (made.Text("description"), made.Text("payload"), made.Text("dedupe_key"), made.Long("keepalive_timeout_in_seconds"),
+            made.Long("expires_in_seconds")).ShouldBe(("d", "p", "k", 7, 9));
+        var updated = (await server.OkAsync("UpdateSchedule", ScheduleUpdate(queue, "s",
+            ""","expected_version":1"""))).GetProperty("schedule");
         updated.Whole("version").ShouldBe(2);
         updated.Long("created_at").ShouldBe(made.Long("created_at"));
-        (updated.Text("description"), updated.Text("payload"), updated.Text("dedupe_key"), updated.Long("keepalive_timeout_in_seconds"), updated.Long("expires_in_seconds")).ShouldBe(("", "", "", 0, 0));
+        (updated.Text("description"), updated.Text("payload"), updated.Text("dedupe_key"), updated.Long("keepalive_timeout_in_seconds"),
+            updated.Long("expires_in_seconds")).ShouldBe(("", "", "", 0, 0));
         updated.GetProperty("retry_strategy").ValueKind.ShouldBe(JsonValueKind.Null);
         await RefusedUnchangedAsync(queue, "UpdateSchedule", ScheduleUpdate(queue, "s", ""","expected_version":1"""));
         foreach (var (cron, zone) in new[] { ("", "UTC"), ("61 * * * *", "UTC"), ("* * * * *", ""), ("* * * * *", "Mars/X") })
-            await RefusedUnchangedAsync(queue, "UpdateSchedule", $$"""{"queue_name":"{{queue}}","schedule_name":"s","cron":"{{cron}}","timezone":"{{zone}}"}""");
-        await server.RefusedAsync("CreateSchedule", """{"queue_name":"nobody","name":"s","cron":"bad","timezone":"UTC"}"""); // the fields go first
+            await RefusedUnchangedAsync(queue, "UpdateSchedule",
+                $$"""{"queue_name":"{{queue}}","schedule_name":"s","cron":"{{cron}}","timezone":"{{zone}}"}""");
+        // The fields go first
+        await server.RefusedAsync("CreateSchedule", """{"queue_name":"nobody","name":"s","cron":"bad","timezone":"UTC"}""");
         await server.OkAsync("DeleteSchedule", names);
         foreach (var rpc in new[] { Get, "DeleteSchedule" })
             (await server.RefusedAsync(rpc, names, 404, "NOT_FOUND")).GetProperty("details").Text("schedule_name").ShouldBe("s");
@@ -177,7 +195,8 @@ public abstract partial class MoabApiTests
         await UpdateAsync(queue, "");
 
         var read = (await server.Http.ReadAsync($"/queues/{queue}")).Json;
-        (read.Text("events"), read.GetProperty("keep_finished_seconds").GetDouble(), read.Text("description")).ShouldBe(("terminal", 120, ""));
+        (read.Text("events"), read.GetProperty("keep_finished_seconds").GetDouble(), read.Text("description"))
+            .ShouldBe(("terminal", 120, ""));
         read.GetProperty("levels").GetProperty("1").Text("priority").ShouldBe("low");
     }
 

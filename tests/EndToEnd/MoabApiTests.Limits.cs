@@ -92,7 +92,8 @@ public abstract partial class MoabApiTests
         foreach (var count in new[] { 1, 9, 10 })
             (await server.EnqueueAsync(queue, [.. Enumerable.Repeat("{}", count)])).Count.ShouldBe(count);
         foreach (var count in new[] { 0, 11 })
-            await RefusedUnchangedAsync(queue, "Enqueue", $$"""{"queue_name":"{{queue}}","entries":[{{string.Join(',', Enumerable.Repeat("{}", count))}}]}""");
+            await RefusedUnchangedAsync(queue, "Enqueue",
+                $$"""{"queue_name":"{{queue}}","entries":[{{string.Join(',', Enumerable.Repeat("{}", count))}}]}""");
         await RefusedUnchangedAsync(queue, "Enqueue", $$"""{"queue_name":"{{queue}}"}""");
         await RefusedUnchangedAsync(queue, "Enqueue", $$"""{"queue_name":"{{queue}}","entries":[{},null]}""");
         await RefusedUnchangedAsync(queue, "Enqueue", """{"entries":[{}]}""");
@@ -120,7 +121,8 @@ public abstract partial class MoabApiTests
         foreach (var seconds in new[] { 5, 6, 59, 60 })
         {
             var name = server.NewName();
-            (await server.OkAsync("CreateQueue", $$"""{"name":"{{name}}","keepalive_timeout_in_seconds":{{seconds}}}""")).GetProperty("queue").Long("keepalive_timeout_in_seconds").ShouldBe(seconds);
+            (await server.OkAsync("CreateQueue", $$"""{"name":"{{name}}","keepalive_timeout_in_seconds":{{seconds}}}"""))
+                .GetProperty("queue").Long("keepalive_timeout_in_seconds").ShouldBe(seconds);
         }
 
         var queue = await server.QueueAsync();
@@ -147,13 +149,15 @@ public abstract partial class MoabApiTests
         foreach (var seconds in new[] { 0, 5, 6, 59, 60 }) // the last for the time that the rest takes
         {
             foreach (var id in tasks.Ids())
-                (await server.ReportAsync(queue, id!, 1, InProgress, $$""","keepalive_timeout_in_seconds":{{seconds}}""")).ShouldBe("RESULT_OK");
+                (await server.ReportAsync(queue, id!, 1, InProgress,
+                    $$""","keepalive_timeout_in_seconds":{{seconds}}""")).ShouldBe("RESULT_OK");
         }
 
         foreach (var seconds in new[] { -1, 4, 61 })
         {
             await RefusedUnchangedAsync(queue, "ReportStatus", $$"""
-                {"queue_name":"{{queue}}","entries":[{"task_id":"{{tasks[0].Text("id")}}","attempt":1,"status":"IN_PROGRESS","keepalive_timeout_in_seconds":{{seconds}}}]}
+                {"queue_name":"{{queue}}","entries":[{"task_id":"{{tasks[0].Text("id")}}","attempt":1,"status":"IN_PROGRESS",
+                 "keepalive_timeout_in_seconds":{{seconds}}}]}
                 """);
         }
     }
@@ -169,9 +173,12 @@ public abstract partial class MoabApiTests
         }
 
         var schedules = await server.QueueAsync();
-        foreach (var (seconds, shown) in new[] { (0, LongestLife), (5, 5), (6, 6), (LongestLife - 1, LongestLife - 1), (LongestLife, LongestLife) })
+        foreach (var (seconds, shown) in new[] { (0, LongestLife), (5, 5), (6, 6), (LongestLife - 1, LongestLife - 1),
+            (LongestLife, LongestLife) })
         {
-            var name = await server.QueueAsync($$""","expires_in_seconds":{{seconds}},"dead_letter_queue_config":{"enable":true,"retention_period_in_seconds":{{seconds}}}""");
+            var name = await server.QueueAsync(
+                $$""","expires_in_seconds":{{seconds}},"dead_letter_queue_config":"""
+                + $$"""{"enable":true,"retention_period_in_seconds":{{seconds}}}""");
             var queue = (await server.GetQueueAsync(name)).GetProperty("queue");
             queue.Long("expires_in_seconds").ShouldBe(shown);
             queue.GetProperty("dead_letter_queue_config").Long("retention_period_in_seconds").ShouldBe(shown);
@@ -190,12 +197,15 @@ public abstract partial class MoabApiTests
         {
             await RefusedSettingsAsync($$""" "dead_letter_queue_config":{"enable":true,"max_size":{{number}}}""");
             await RefusedSettingsAsync($$""" "dequeuing_settings":{"max_in_progress_tasks":{{number}}}""");
-            await RefusedSettingsAsync($$$""" "dequeuing_settings":{"rate_limiting":{"max_tokens":{{{number}}},"interval":1,"interval_unit":"SECONDS"}}""");
-            await RefusedSettingsAsync($$$""" "dequeuing_settings":{"rate_limiting":{"max_tokens":1,"interval":{{{number}}},"interval_unit":"SECONDS"}}""");
+            await RefusedSettingsAsync(
+                $$$""" "dequeuing_settings":{"rate_limiting":{"max_tokens":{{{number}}},"interval":1,"interval_unit":"SECONDS"}}""");
+            await RefusedSettingsAsync(
+                $$$""" "dequeuing_settings":{"rate_limiting":{"max_tokens":1,"interval":{{{number}}},"interval_unit":"SECONDS"}}""");
         }
 
         await RefusedSettingsAsync(""" "dequeuing_settings":{"max_in_progress_tasks":1000001}""");
-        await RefusedSettingsAsync(""" "dequeuing_settings":{"rate_limiting":{"max_tokens":1000001,"interval":1,"interval_unit":"SECONDS"}}""");
+        await RefusedSettingsAsync(
+            """ "dequeuing_settings":{"rate_limiting":{"max_tokens":1000001,"interval":1,"interval_unit":"SECONDS"}}""");
         await RefusedSettingsAsync(""" "dequeuing_settings":{"rate_limiting":{"max_tokens":1,"interval":8761,"interval_unit":"HOURS"}}""");
         await server.QueueAsync(""","dequeuing_settings":{"rate_limiting":{"max_tokens":1,"interval":8760,"interval_unit":"HOURS"}}""");
 
@@ -205,7 +215,9 @@ public abstract partial class MoabApiTests
             await server.QueueAsync($$""","dead_letter_queue_config":{"enable":true,"max_size":{{number}}}""");
         foreach (var number in new[] { 0, 1, 1_000_000 })
         {
-            await server.QueueAsync($$$""","dequeuing_settings":{"max_in_progress_tasks":{{{number}}},"rate_limiting":{"max_tokens":{{{number}}},"interval":1,"interval_unit":"SECONDS"}}""");
+            await server.QueueAsync(
+                $$$""","dequeuing_settings":{"max_in_progress_tasks":{{{number}}},"rate_limiting":"""
+                + $$$"""{"max_tokens":{{{number}}},"interval":1,"interval_unit":"SECONDS"}}""");
         }
     }
 
@@ -224,7 +236,8 @@ public abstract partial class MoabApiTests
         foreach (var intervals in new[] { "", "0", "1", "899", "900", Intervals(20), Intervals(21) })
         {
             var strategy = $$""" "retry_strategy":{"retry_intervals_in_seconds":[{{intervals}}]}""";
-            var shown = (await server.GetQueueAsync(await server.QueueAsync("," + strategy))).GetProperty("queue").GetProperty("retry_strategy");
+            var shown = (await server.GetQueueAsync(await server.QueueAsync("," + strategy))).GetProperty("queue")
+                .GetProperty("retry_strategy");
             shown.GetProperty("retry_intervals_in_seconds").GetRawText().ShouldBe($"[{intervals}]");
             await server.EnqueueOneAsync(queue, $$"""{{{strategy}}}""");
         }
@@ -247,7 +260,8 @@ public abstract partial class MoabApiTests
         (await server.DequeueAsync(queue)).Payloads().ShouldBe(["", "", "always"]);
     }
 
-    private static string Text(int length, string start = "") => length < start.Length ? new string('a', length) : start.PadRight(length, 'a');
+    private static string Text(int length, string start = "") =>
+        length < start.Length ? new string('a', length) : start.PadRight(length, 'a');
 
     private static string Intervals(int count) => string.Join(',', Enumerable.Range(0, count));
 
@@ -266,7 +280,8 @@ public abstract partial class MoabApiTests
 
     /// <summary>A wrong entry between two right ones refuses them all.</summary>
     private Task RefusedEntryAsync(string queue, string entry) =>
-        RefusedUnchangedAsync(queue, "Enqueue", $$"""{"queue_name":"{{queue}}","entries":[{"payload":"right"},{{entry}},{"payload":"right"}]}""");
+        RefusedUnchangedAsync(queue, "Enqueue",
+            $$"""{"queue_name":"{{queue}}","entries":[{"payload":"right"},{{entry}},{"payload":"right"}]}""");
 
     /// <summary>Settings that neither make a queue nor change one.</summary>
     private async Task RefusedSettingsAsync(string settings, int keepalive = 5)
@@ -276,6 +291,7 @@ public abstract partial class MoabApiTests
         await server.RefusedAsync("CreateQueue", $$"""{"name":"{{name}}","keepalive_timeout_in_seconds":{{keepalive}}{{more}}}""");
         await server.RefusedAsync("GetQueue", $$"""{"queue_name":"{{name}}"}""", 404, "NOT_FOUND");
         var queue = await server.QueueAsync();
-        await RefusedUnchangedAsync(queue, "UpdateQueue", $$"""{"queue_name":"{{queue}}","keepalive_timeout_in_seconds":{{keepalive}}{{more}}}""");
+        await RefusedUnchangedAsync(queue, "UpdateQueue",
+            $$"""{"queue_name":"{{queue}}","keepalive_timeout_in_seconds":{{keepalive}}{{more}}}""");
     }
 }

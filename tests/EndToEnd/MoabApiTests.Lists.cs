@@ -12,7 +12,8 @@ public abstract partial class MoabApiTests
     {
         var queue = await server.QueueAsync();
         var task = await server.EnqueueOneAsync(queue);
-        string[] ids = [task, .. Enumerable.Range(1, 50).Select(i => Adapters.Moab.MoabTaskId.Format(Adapters.Moab.MoabTaskId.ToGuid((ulong)i)))];
+        string[] ids =
+            [task, .. Enumerable.Range(1, 50).Select(i => Adapters.Moab.MoabTaskId.Format(Adapters.Moab.MoabTaskId.ToGuid((ulong)i)))];
         foreach (var wrong in new string[][] { [], ids, [task, task], ["", task], ["tsk_!"], [task[..^1]] })
         {
             var list = string.Join(',', wrong.Select(id => $"\"{id}\""));
@@ -23,12 +24,14 @@ public abstract partial class MoabApiTests
         }
 
         await RefusedUnchangedAsync(queue, "DeleteTasks", $$"""{"queue_name":"{{queue}}"}""");
-        await RefusedUnchangedAsync(queue, "RestartTasks", $$"""{"queue_name":"{{queue}}","task_ids":["{{task}}"],"entries":[{"task_id":"{{ids[1]}}"}]}""");
+        await RefusedUnchangedAsync(queue, "RestartTasks",
+            $$"""{"queue_name":"{{queue}}","task_ids":["{{task}}"],"entries":[{"task_id":"{{ids[1]}}"}]}""");
         await RefusedUnchangedAsync(queue, "DeleteTasks", $$"""{"task_ids":["{{task}}"]}""");
         foreach (var count in new[] { 1, 49, 50 })
         {
             var entries = string.Join(',', ids[1..(count + 1)].Select(id => $$"""{"task_id":"{{id}}"}"""));
-            var results = (await server.OkAsync("RestartTasks", $$"""{"queue_name":"{{queue}}","entries":[{{entries}}]}""")).GetProperty("entries").EnumerateArray().ToList();
+            var results = (await server.OkAsync("RestartTasks",
+                $$"""{"queue_name":"{{queue}}","entries":[{{entries}}]}""")).GetProperty("entries").EnumerateArray().ToList();
             results.Select(r => r.Text("task_id")).ShouldBe(ids[1..(count + 1)]);
             results.ShouldAllBe(r => r.Text("result") == "RESULT_NOT_FOUND");
             var list = string.Join(',', ids[..count].Select(id => $"\"{id}\""));
@@ -46,20 +49,27 @@ public abstract partial class MoabApiTests
         var right = Entry();
         foreach (var entries in new[]
         {
-            "", string.Join(',', Enumerable.Repeat(right, 51)), right + "," + Entry(attempt: "0"), right + "," + Entry(attempt: "-1"), right + "," + Entry(status: "DONE"),
-            right + "," + Entry(status: ""), right + "," + Entry(attempt: "null"), right + """,{"task_id":"x","attempt":1,"status":"FAILED"}""", right + ",null", "{}",
+            "", string.Join(',', Enumerable.Repeat(right, 51)), right + "," + Entry(attempt: "0"), right + "," + Entry(attempt: "-1"),
+            right + "," + Entry(status: "DONE"),
+            right + "," + Entry(status: ""), right + "," + Entry(attempt: "null"),
+            right + """,{"task_id":"x","attempt":1,"status":"FAILED"}""", right + ",null", "{}",
         })
             await RefusedUnchangedAsync(queue, "ReportStatus", $$"""{"queue_name":"{{queue}}","entries":[{{entries}}]}""");
         await server.RefusedAsync("ReportStatus", $$"""{"queue_name":"nobody","entries":[{{right}}]}""", 404, "NOT_FOUND");
 
-        var fewer = await server.OkAsync("ReportStatus", $$"""{"queue_name":"{{queue}}","entries":[{{string.Join(',', Enumerable.Repeat(right, 49))}}]}""");
+        var fewer = await server.OkAsync("ReportStatus",
+            $$"""{"queue_name":"{{queue}}","entries":[{{string.Join(',', Enumerable.Repeat(right, 49))}}]}""");
         fewer.GetProperty("entries").EnumerateArray().Select(e => e.Text("result")).ShouldBe(Enumerable.Repeat("RESULT_OK", 49));
 
         // The same task as often as one likes: heartbeats, and then what came first counts.
-        var many = await server.OkAsync("ReportStatus", $$"""{"queue_name":"{{queue}}","entries":[{{string.Join(',', Enumerable.Repeat(right, 48))}},{{Entry(status: "SUCCEEDED")}},{{Entry(status: "FAILED")}}]}""");
-        many.GetProperty("entries").EnumerateArray().Select(e => e.Text("result")).ShouldBe([.. Enumerable.Repeat("RESULT_OK", 49), "RESULT_NOT_FOUND"]);
+        var heartbeats = string.Join(',', Enumerable.Repeat(right, 48));
+        var many = await server.OkAsync("ReportStatus",
+            $$"""{"queue_name":"{{queue}}","entries":[{{heartbeats}},{{Entry(status: "SUCCEEDED")}},{{Entry(status: "FAILED")}}]}""");
+        many.GetProperty("entries").EnumerateArray().Select(e => e.Text("result"))
+            .ShouldBe([.. Enumerable.Repeat("RESULT_OK", 49), "RESULT_NOT_FOUND"]);
 
-        string Entry(string attempt = "1", string status = "INFLIGHT") => $$"""{"task_id":"{{id}}","attempt":{{attempt}},"status":"{{status}}"}""";
+        string Entry(string attempt = "1", string status = "INFLIGHT") =>
+            $$"""{"task_id":"{{id}}","attempt":{{attempt}},"status":"{{status}}"}""";
     }
 
     [Fact]
@@ -92,7 +102,8 @@ public abstract partial class MoabApiTests
     {
         var queue = await server.QueueAsync(DeadLetters);
         for (var batch = 0; batch < 3; batch++)
-            await server.EnqueueAsync(queue, [.. Enumerable.Range(0, 10).Select(i => $$"""{"payload":"{{batch}}{{i}}","keepalive_timeout_in_seconds":60}""")]);
+            await server.EnqueueAsync(queue, [.. Enumerable.Range(0, 10).Select(i =>
+                $$"""{"payload":"{{batch}}{{i}}","keepalive_timeout_in_seconds":60}""")]);
         if (state is "TASK_STATE_IN_PROGRESS" or "TASK_STATE_DEAD")
         {
             for (var batch = 0; batch < 3; batch++)
@@ -129,7 +140,8 @@ public abstract partial class MoabApiTests
             var first = Names(page);
             page = await server.OkAsync("ListQueues", $$"""{"limit":3,"pagination_token":"{{next}}"}""");
             seen.AddRange(Names(page));
-            var back = Names(await server.OkAsync("ListQueues", $$"""{"limit":3,"pagination_token":"{{page.Text("previous_pagination_token")}}"}"""));
+            var back = Names(await server.OkAsync("ListQueues",
+                $$"""{"limit":3,"pagination_token":"{{page.Text("previous_pagination_token")}}"}"""));
             back[^1].ShouldBe(seen[^(Names(page).Count + 1)]);
         }
 
@@ -165,7 +177,8 @@ public abstract partial class MoabApiTests
             Keys(await PageAsync(before.Text("next_pagination_token")!)).ShouldBe(Keys(page));
         }
 
-        Task<JsonElement> PageAsync(string token) => server.OkAsync(rpc, $$"""{{question}},"limit":{{limit}},"pagination_token":"{{token}}"}""");
+        Task<JsonElement> PageAsync(string token) => server.OkAsync(rpc,
+            $$"""{{question}},"limit":{{limit}},"pagination_token":"{{token}}"}""");
 
         List<string?> Keys(JsonElement answer) => [.. answer.GetProperty(list).EnumerateArray().Select(item => item.Text(key))];
     }

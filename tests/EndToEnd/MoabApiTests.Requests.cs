@@ -13,17 +13,22 @@ public abstract partial class MoabApiTests
         var name = server.NewName();
         var made = await server.OkAsync("CreateQueue", $$$"""
             // a commented sample
-            {"name": "{{{name}}}", "keepaliveTimeoutInSeconds": "30", "expiresInSeconds": "60", "dead_tasks_set_config": {"x": [1.5]}, /* unknown */
-             "dequeuingSettings": {"maxInflightTasks": "3", "rateLimiting": {"maxTokens": "5", "interval": 1, "intervalUnit": "INTERVAL_UNIT_MINUTES"} } }
+            {"name": "{{{name}}}", "keepaliveTimeoutInSeconds": "30", "expiresInSeconds": "60",
+             "dead_tasks_set_config": {"x": [1.5]}, /* unknown */
+             "dequeuingSettings": {"maxInflightTasks": "3",
+              "rateLimiting": {"maxTokens": "5", "interval": 1, "intervalUnit": "INTERVAL_UNIT_MINUTES"} } }
             """);
 
         var queue = made.GetProperty("queue");
         queue.Long("keepalive_timeout_in_seconds").ShouldBe(30);
         queue.Long("expires_in_seconds").ShouldBe(60);
         queue.GetProperty("dequeuing_settings").GetRawText().ShouldBe(
-            """{"max_in_progress_tasks":3,"rate_limiting":{"max_tokens":5,"interval":1,"interval_unit":"MINUTES"},"dequeuing_paused":false}""");
+            """{"max_in_progress_tasks":3,"rate_limiting":{"max_tokens":5,"interval":1,"interval_unit":"MINUTES"}"""
+            + ""","dequeuing_paused":false}""");
         var at = await server.NowAsync(name) + (3600 * Second) + 1;
-        var task = (await server.OkAsync("Enqueue", $$"""{"queueName":"{{name}}","entries":[{"scheduledAt":"{{at}}","threadId":"T","overwriteOnDuplicate":[]}]}""")).GetProperty("tasks")[0];
+        var task = (await server.OkAsync("Enqueue",
+            $$"""{"queueName":"{{name}}","entries":[{"scheduledAt":"{{at}}","threadId":"T","overwriteOnDuplicate":[]}]}"""))
+            .GetProperty("tasks")[0];
         task.Long("scheduled_at").ShouldBe(at / 1000 * 1000);
         task.Text("thread_id").ShouldBe("T");
     }
@@ -73,10 +78,13 @@ public abstract partial class MoabApiTests
         const string Id = "tsk_BAAAAAAAAAA";
         foreach (var (rpc, more) in new[]
         {
-            ("GetQueue", ""), ("DeleteQueue", ""), ("PurgeQueue", ""), ("UpdateQueue", ""","keepalive_timeout_in_seconds":5"""), ("Enqueue", ""","entries":[{}]"""), ("Dequeue", ""),
-            ("ReportStatus", $$""","entries":[{"task_id":"{{Id}}","attempt":1,"status":"FAILED"}]"""), ("GetTask", $$""","task_id":"{{Id}}" """), ("ListTasks", ""),
-            ("DeleteTasks", $$""","task_ids":["{{Id}}"]"""), ("RestartTasks", $$""","task_ids":["{{Id}}"]"""), ("CreateSchedule", ""","name":"s","cron":"* * * * *","timezone":"UTC" """),
-            ("GetSchedule", ""","schedule_name":"s" """), ("UpdateSchedule", ""","schedule_name":"s","cron":"* * * * *","timezone":"UTC" """),
+            ("GetQueue", ""), ("DeleteQueue", ""), ("PurgeQueue", ""), ("UpdateQueue", ""","keepalive_timeout_in_seconds":5"""),
+            ("Enqueue", ""","entries":[{}]"""), ("Dequeue", ""),
+            ("ReportStatus", $$""","entries":[{"task_id":"{{Id}}","attempt":1,"status":"FAILED"}]"""),
+            ("GetTask", $$""","task_id":"{{Id}}" """), ("ListTasks", ""),
+            ("DeleteTasks", $$""","task_ids":["{{Id}}"]"""), ("RestartTasks", $$""","task_ids":["{{Id}}"]"""),
+            ("CreateSchedule", ""","name":"s","cron":"* * * * *","timezone":"UTC" """), ("GetSchedule", ""","schedule_name":"s" """),
+            ("UpdateSchedule", ""","schedule_name":"s","cron":"* * * * *","timezone":"UTC" """),
             ("DeleteSchedule", ""","schedule_name":"s" """), ("ListSchedules", ""),
         })
         {
@@ -91,9 +99,11 @@ public abstract partial class MoabApiTests
         var queue = await server.QueueAsync();
         const string Bytes = "AP/+gA==", Text = "eyJhIjoi4oKsIn0="; // {"a":"€"}
 
-        var tasks = await server.EnqueueAsync(queue, $$"""{"payload_base64":"{{Bytes}}"}""", $$"""{"payload_base64":"{{Text}}"}""", """{"payload":"a\u0000b"}""");
+        var tasks = await server.EnqueueAsync(queue, $$"""{"payload_base64":"{{Bytes}}"}""", $$"""{"payload_base64":"{{Text}}"}""",
+            """{"payload":"a\u0000b"}""");
 
-        foreach (var read in new[] { tasks, await server.ListAsync(queue), await server.DequeueAsync(queue), [await server.TaskAsync(queue, tasks[0].Text("id")!)] })
+        foreach (var read in new[] { tasks, await server.ListAsync(queue), await server.DequeueAsync(queue),
+            [await server.TaskAsync(queue, tasks[0].Text("id")!)] })
         {
             read[0].Text("payload").ShouldBe("");
             read[0].Text("payload_base64").ShouldBe(Bytes);
@@ -104,7 +114,10 @@ public abstract partial class MoabApiTests
             read.Skip(1).ShouldAllBe(t => !t.Names().Contains("payload_base64"));
         }
 
-        foreach (var wrong in new[] { """{"payload_base64":"*"}""", """{"payload_base64":"AA=="},{"payload":"x","payload_base64":"AA=="}""" })
+        foreach (var wrong in new[]
+        {
+            """{"payload_base64":"*"}""", """{"payload_base64":"AA=="},{"payload":"x","payload_base64":"AA=="}""",
+        })
             await RefusedEntryAsync(queue, wrong);
     }
 }

@@ -44,7 +44,8 @@ public abstract partial class MoabApiTests
         var queue = await server.QueueAsync(DeadLetters + ""","expires_in_seconds":60""");
         var id = await server.KillAsync(queue);
         var at = await server.NowAsync(queue) + (30 * Second);
-        await server.RefusedAsync("RestartTasks", $$"""{"queue_name":"{{queue}}","entries":[{"task_id":"{{id}}","scheduled_at":{{at + (15 * 86_400 * Second)}}}]}""");
+        await server.RefusedAsync("RestartTasks",
+            $$"""{"queue_name":"{{queue}}","entries":[{"task_id":"{{id}}","scheduled_at":{{at + (15 * 86_400 * Second)}}}]}""");
 
         var task = (await RestartAsync(queue, $$"""entries":[{"task_id":"{{id}}","scheduled_at":{{at}}}]""")).GetProperty("task");
 
@@ -71,7 +72,8 @@ public abstract partial class MoabApiTests
     [Fact]
     public async Task Check_17_a_rate_limit()
     {
-        var queue = await server.QueueAsync(""","dequeuing_settings":{"rate_limiting":{"max_tokens":2,"interval":10,"interval_unit":"SECONDS"}}""");
+        var queue = await server.QueueAsync(
+            ""","dequeuing_settings":{"rate_limiting":{"max_tokens":2,"interval":10,"interval_unit":"SECONDS"}}""");
         (await server.EnqueueAsync(queue, [.. Enumerable.Repeat("{}", 5)])).Count.ShouldBe(5);
 
         var full = await server.NowAsync(queue);
@@ -104,7 +106,8 @@ public abstract partial class MoabApiTests
     [Fact]
     public async Task Check_18_an_update_replaces_everything()
     {
-        var queue = await server.QueueAsync(""","description":"d","retry_strategy":{"retry_intervals_in_seconds":[1]},"expires_in_seconds":60""" + DeadLetters);
+        var queue = await server.QueueAsync(
+            ""","description":"d","retry_strategy":{"retry_intervals_in_seconds":[1]},"expires_in_seconds":60""" + DeadLetters);
         var before = (await server.GetQueueAsync(queue)).GetProperty("queue");
 
         var updated = await UpdateAsync(queue, "");
@@ -118,7 +121,8 @@ public abstract partial class MoabApiTests
         updated.Long("created_at").ShouldBe(before.Long("created_at"));
         updated.Long("updated_at").ShouldBeGreaterThan(before.Long("updated_at"));
         (await server.GetQueueAsync(queue)).GetProperty("queue").GetRawText().ShouldBe(updated.GetRawText());
-        var stale = await server.RefusedAsync("UpdateQueue", $$"""{"queue_name":"{{queue}}","keepalive_timeout_in_seconds":5,"expected_version":1}""");
+        var stale = await server.RefusedAsync("UpdateQueue",
+            $$"""{"queue_name":"{{queue}}","keepalive_timeout_in_seconds":5,"expected_version":1}""");
         stale.GetProperty("details").Text("actual_version").ShouldBe("2");
         (await UpdateAsync(queue, ""","expected_version":2""")).Whole("version").ShouldBe(3);
         (await UpdateAsync(queue, ""","expected_version":0""")).Whole("version").ShouldBe(4);
@@ -129,7 +133,8 @@ public abstract partial class MoabApiTests
     public async Task Check_19_a_thread_runs_one_task_at_a_time()
     {
         var queue = await server.QueueAsync();
-        await server.EnqueueAsync(queue, """{"payload":"t1","thread_id":"T"}""", """{"payload":"t2","thread_id":"T"}""", """{"payload":"u"}""");
+        await server.EnqueueAsync(queue, """{"payload":"t1","thread_id":"T"}""", """{"payload":"t2","thread_id":"T"}""",
+            """{"payload":"u"}""");
 
         (await server.ListAsync(queue, ""","state":"ENQUEUED" """)).Payloads().ShouldBe(["t1", "u"]);
         var first = await server.DequeueAsync(queue, 10, Long);
@@ -145,12 +150,16 @@ public abstract partial class MoabApiTests
     public async Task Check_20_schedules()
     {
         var queue = await server.QueueAsync();
-        var body = $$"""{"queue_name":"{{queue}}","name":"every-second","cron":"* * * * * *","timezone":"America/Los_Angeles","payload":"tick","description":"d"}""";
+        var body = $$"""
+            {"queue_name":"{{queue}}","name":"every-second","cron":"* * * * * *","timezone":"America/Los_Angeles",
+             "payload":"tick","description":"d"}
+            """;
 
         var schedule = (await server.OkAsync("CreateSchedule", body)).GetProperty("schedule");
 
         schedule.Names().ShouldBe(
-            ["name", "description", "queue_name", "created_at", "updated_at", "version", "cron", "timezone", "payload", "dedupe_key", "expires_in_seconds", "keepalive_timeout_in_seconds", "retry_strategy"]);
+            ["name", "description", "queue_name", "created_at", "updated_at", "version", "cron", "timezone", "payload", "dedupe_key",
+                "expires_in_seconds", "keepalive_timeout_in_seconds", "retry_strategy"]);
         schedule.Whole("version").ShouldBe(1);
         var ticks = new List<JsonElement>();
         await Eventually.UntilAsync(
@@ -165,11 +174,14 @@ public abstract partial class MoabApiTests
         at.ShouldAllBe(tick => tick % 1000 == 0);
         at.Order().ShouldBe(Enumerable.Range(0, at.Count).Select(i => at.Min() + (i * 1000L)), "each second once");
 
-        await server.RefusedAsync("CreateSchedule", body.Replace("* * * * * *", "61 * * * *", StringComparison.Ordinal).Replace("every-second", "x", StringComparison.Ordinal));
-        await server.RefusedAsync("CreateSchedule", body.Replace("America/Los_Angeles", "Mars/X", StringComparison.Ordinal).Replace("every-second", "x", StringComparison.Ordinal));
+        await server.RefusedAsync("CreateSchedule", body.Replace("* * * * * *", "61 * * * *", StringComparison.Ordinal)
+            .Replace("every-second", "x", StringComparison.Ordinal));
+        await server.RefusedAsync("CreateSchedule", body.Replace("America/Los_Angeles", "Mars/X", StringComparison.Ordinal)
+            .Replace("every-second", "x", StringComparison.Ordinal));
         await server.RefusedAsync("CreateSchedule", body, 409, "ALREADY_EXISTS");
         (await server.GetQueueAsync(queue)).GetProperty("schedules").EnumerateArray().Single().GetRawText().ShouldBe(schedule.GetRawText());
-        (await server.OkAsync("DeleteSchedule", $$"""{"queue_name":"{{queue}}","schedule_name":"every-second"}""")).GetRawText().ShouldBe("{}");
+        (await server.OkAsync("DeleteSchedule",
+            $$"""{"queue_name":"{{queue}}","schedule_name":"every-second"}""")).GetRawText().ShouldBe("{}");
         (await server.GetQueueAsync(queue)).GetProperty("schedules").GetArrayLength().ShouldBe(0);
     }
 
@@ -214,5 +226,6 @@ public abstract partial class MoabApiTests
     }
 
     private async Task<JsonElement> UpdateAsync(string queue, string more) =>
-        (await server.OkAsync("UpdateQueue", $$"""{"queue_name":"{{queue}}","keepalive_timeout_in_seconds":5{{more}}}""")).GetProperty("queue");
+        (await server.OkAsync("UpdateQueue",
+            $$"""{"queue_name":"{{queue}}","keepalive_timeout_in_seconds":5{{more}}}""")).GetProperty("queue");
 }

@@ -5,12 +5,12 @@ using static TaskQueue.Tests.EndToEnd.MoabJsonReading;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>The acceptance checks of the Moab door, by their numbers (moab.md 10).</summary>
+/// <summary>The acceptance checks of the Moab API, by their numbers (moab.md 10).</summary>
 public abstract partial class MoabApiTests(MoabServer server)
 {
     private const string Succeeded = "STATUS_SUCCEEDED", InProgress = "STATUS_IN_PROGRESS", Failed = "STATUS_FAILED";
 
-    /// <summary>A lease for dequeues whose tasks must not lapse before the test reports on them, however slow the machine is.</summary>
+    /// <summary>A lease for dequeues whose tasks must not expire before the test reports on them, however slow the machine is.</summary>
     private const string Long = ""","keepalive_timeout_in_seconds":60""";
 
     private const string DeadLetters = ""","dead_letter_queue_config":{"enable":true}""";
@@ -51,7 +51,8 @@ public abstract partial class MoabApiTests(MoabServer server)
         })
             await server.RefusedAsync("CreateQueue", body);
 
-        (await server.OkAsync("ListQueues", "{}")).GetProperty("queues").EnumerateArray().ShouldNotContain(q => q.Text("name")!.StartsWith('A'));
+        (await server.OkAsync("ListQueues", "{}")).GetProperty("queues").EnumerateArray()
+            .ShouldNotContain(q => q.Text("name")!.StartsWith('A'));
     }
 
     [Fact]
@@ -67,11 +68,13 @@ public abstract partial class MoabApiTests(MoabServer server)
         task.Text("dedupe_key").ShouldBe("unique_key_123");
         task.Long("scheduled_at").ShouldBeGreaterThanOrEqualTo(task.Long("created_at"));
         task.Names().ShouldBe(
-            ["id", "queue_name", "payload", "created_at", "scheduled_at", "expires_at", "dedupe_key", "attempts", "thread_id", "state", "visible_at"]);
+            ["id", "queue_name", "payload", "created_at", "scheduled_at", "expires_at", "dedupe_key", "attempts", "thread_id", "state",
+                "visible_at"]);
 
         var again = await server.OkAsync("Enqueue", Sample);
-        var changed = MoabServer.Tasks(await server.OkAsync(
-            "Enqueue", """{"queue_name":"MyQueue1","entries":[{"payload":"new","dedupe_key":"unique_key_123","overwrite_on_duplicate":["PAYLOAD"]}]}""")).Single();
+        var changed = MoabServer.Tasks(await server.OkAsync("Enqueue",
+            """{"queue_name":"MyQueue1","entries":"""
+            + """[{"payload":"new","dedupe_key":"unique_key_123","overwrite_on_duplicate":["PAYLOAD"]}]}""")).Single();
 
         again.GetProperty("tasks").GetArrayLength().ShouldBe(0);
         again.Long("now").ShouldBeGreaterThan(0);
@@ -110,8 +113,10 @@ public abstract partial class MoabApiTests(MoabServer server)
 
         (await server.EnqueueAsync(queue, """{"payload":"past","scheduled_at":1}""")).Single().Long("scheduled_at").ShouldBeAbout(now, 10);
         var later = now + (3600 * Second);
-        (await server.EnqueueAsync(queue, $$"""{"payload":"later","scheduled_at":{{later}}}""")).Single().Long("scheduled_at").ShouldBe(later / 1000 * 1000);
-        await server.RefusedAsync("Enqueue", $$"""{"queue_name":"{{queue}}","entries":[{"scheduled_at":{{now + (15 * 86_400 * Second)}}}]}""");
+        (await server.EnqueueAsync(queue,
+            $$"""{"payload":"later","scheduled_at":{{later}}}""")).Single().Long("scheduled_at").ShouldBe(later / 1000 * 1000);
+        await server.RefusedAsync("Enqueue",
+            $$"""{"queue_name":"{{queue}}","entries":[{"scheduled_at":{{now + (15 * 86_400 * Second)}}}]}""");
         await server.RefusedAsync("Enqueue", $$"""{"queue_name":"{{queue}}","entries":[{"scheduled_at":-1}]}""");
 
         (await server.DequeueAsync(queue)).Payloads().ShouldBe(["past"]);
@@ -125,7 +130,9 @@ public abstract partial class MoabApiTests(MoabServer server)
         var queue = await server.QueueAsync(""","expires_in_seconds":60""");
         var at = await server.NowAsync(queue) + (30 * Second);
 
-        var tasks = await server.EnqueueAsync(queue, $$"""{"scheduled_at":{{at}}}""", $$"""{"scheduled_at":{{at}},"expires_at":{{at + (1_000_000 * Second)}}}""", $$"""{"scheduled_at":{{at}},"expires_at":{{at + (7 * Second)}}}""");
+        var tasks = await server.EnqueueAsync(queue, $$"""{"scheduled_at":{{at}}}""",
+            $$"""{"scheduled_at":{{at}},"expires_at":{{at + (1_000_000 * Second)}}}""",
+            $$"""{"scheduled_at":{{at}},"expires_at":{{at + (7 * Second)}}}""");
 
         tasks[0].Long("expires_at").ShouldBeAbout(at + (60 * Second));
         tasks[1].Long("expires_at").ShouldBe(tasks[0].Long("expires_at"));
@@ -187,7 +194,7 @@ public abstract partial class MoabApiTests(MoabServer server)
     {
         var queue = await server.QueueAsync(""","retry_strategy":{"retry_intervals_in_seconds":[0]}""");
         var id = await server.EnqueueOneAsync(queue, """{"keepalive_timeout_in_seconds":10}""");
-        var lapses = (await server.DequeueAsync(queue)).Single().Long("visible_at");
+        var visibleAt = (await server.DequeueAsync(queue)).Single().Long("visible_at");
 
         // On past the first lease, with a heartbeat whenever less than eight seconds of it are left.
         await Eventually.UntilAsync(
@@ -198,7 +205,7 @@ public abstract partial class MoabApiTests(MoabServer server)
                 if (task.Long("visible_at") - now < 8 * Second)
                     (await server.ReportAsync(queue, id, 1, InProgress)).ShouldBe("RESULT_OK");
                 (await server.DequeueAsync(queue)).ShouldBeEmpty();
-                return now > lapses + Second;
+                return now > visibleAt + Second;
             },
             TestHttp.Patience, "the first lease is over");
 
@@ -212,7 +219,8 @@ public abstract partial class MoabApiTests(MoabServer server)
     public async Task Check_12_retries_then_the_end(bool deadLetters)
     {
         var queue = await server.QueueAsync(
-            ""","retry_strategy":{"retry_intervals_in_seconds":[1,2]}""" + (deadLetters ? ""","dead_letter_queue_config":{"enable":true,"retention_period_in_seconds":600}""" : ""));
+            ""","retry_strategy":{"retry_intervals_in_seconds":[1,2]}"""
+            + (deadLetters ? ""","dead_letter_queue_config":{"enable":true,"retention_period_in_seconds":600}""" : ""));
         var id = await server.EnqueueOneAsync(queue);
 
         for (var attempt = 1; attempt <= 2; attempt++)
@@ -266,7 +274,8 @@ public abstract partial class MoabApiTests(MoabServer server)
         var second = await server.KillAsync(queue);
         var third = await server.KillAsync(queue);
 
-        await Eventually.UntilAsync(async () => (await server.StatsAsync(queue)).Long("dead_tasks_count") == 2, TestHttp.Patience, "two are dead");
+        await Eventually.UntilAsync(
+            async () => (await server.StatsAsync(queue)).Long("dead_tasks_count") == 2, TestHttp.Patience, "two are dead");
         await server.ShouldBeGoneAsync(queue, first);
         (await server.ListAsync(queue, ""","state":"TASK_STATE_DEAD" """)).Ids().ShouldBe([second, third]);
         (await server.TaskAsync(queue, second)).Text("state").ShouldBe("TASK_STATE_DEAD");

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>The quotas of the Moab door (moab.md 2), on a server where they are small.</summary>
+/// <summary>The quotas of the Moab API (moab.md 2), on a server where they are small.</summary>
 public abstract class MoabQuotaTests(MoabServer server)
 {
     private const string Everything = """{"queue_name":"a"}""";
@@ -28,7 +28,7 @@ public abstract class MoabQuotaTests(MoabServer server)
     [Fact]
     public async Task Quotas_hold_and_what_is_refused_changes_nothing()
     {
-        // Queues of other doors do not count.
+        // Queues of other APIs do not count.
         (await server.Http.PutAsync("/queues/native", new { delivery = "pull" })).Status.ShouldBe(201);
         foreach (var name in "abc")
             await server.OkAsync("CreateQueue", Queue($"{name}"));
@@ -59,5 +59,6 @@ public abstract class MoabQuotaTests(MoabServer server)
 
     private static string Queue(string name) => $$"""{"name":"{{name}}","keepalive_timeout_in_seconds":5}""";
 
-    private static string Schedule(string queue, string name) => $$"""{"queue_name":"{{queue}}","name":"{{name}}","cron":"0 0 1 1 *","timezone":"UTC"}""";
+    private static string Schedule(string queue, string name) =>
+        $$"""{"queue_name":"{{queue}}","name":"{{name}}","cron":"0 0 1 1 *","timezone":"UTC"}""";
 }

@@ -85,25 +85,31 @@ public abstract class MoabServer : IAsyncLifetime
         Tasks(await OkAsync("Enqueue", $$"""{"queue_name":"{{queue}}","entries":[{{string.Join(',', entries)}}]}"""));
 
     /// <summary>Enqueues a task and returns its id.</summary>
-    internal async Task<string> EnqueueOneAsync(string queue, string entry = "{}") => (await EnqueueAsync(queue, entry)).Single().Text("id")!;
+    internal async Task<string> EnqueueOneAsync(string queue, string entry = "{}") =>
+        (await EnqueueAsync(queue, entry)).Single().Text("id")!;
 
     internal async Task<List<JsonElement>> DequeueAsync(string queue, int batch = 10, string more = "") =>
         Tasks(await OkAsync("Dequeue", $$"""{"queue_name":"{{queue}}","batch_size":{{batch}}{{more}}}"""));
 
     /// <summary>Takes the next task, as soon as there is one.</summary>
     internal Task<List<JsonElement>> DequeueSoonAsync(string queue, int batch = 1, string more = "") =>
-        Eventually.UntilAsync(async () => await DequeueAsync(queue, batch, more) is { Count: > 0 } tasks ? tasks : null, TestHttp.Patience, $"a task of {queue} can be dequeued");
+        Eventually.UntilAsync(
+            async () => await DequeueAsync(queue, batch, more) is { Count: > 0 } tasks ? tasks : null,
+            TestHttp.Patience, $"a task of {queue} can be dequeued");
 
     /// <summary>Reports on one attempt and returns the result.</summary>
     internal async Task<string> ReportAsync(string queue, string id, int attempt, string status, string more = "")
     {
-        var entries = (await OkAsync("ReportStatus", $$"""{"queue_name":"{{queue}}","entries":[{"task_id":"{{id}}","attempt":{{attempt}},"status":"{{status}}"{{more}}}]}""")).GetProperty("entries");
+        var entries = (await OkAsync("ReportStatus",
+            $$"""{"queue_name":"{{queue}}","entries":[{"task_id":"{{id}}","attempt":{{attempt}},"status":"{{status}}"{{more}}}]}"""))
+            .GetProperty("entries");
         entries.GetArrayLength().ShouldBe(1);
         entries[0].Text("task_id").ShouldBe(id);
         return entries[0].Text("result")!;
     }
 
-    internal Task<Reply> ReadTaskAsync(string queue, string id) => CallAsync("GetTask", $$"""{"queue_name":"{{queue}}","task_id":"{{id}}"}""");
+    internal Task<Reply> ReadTaskAsync(string queue, string id) => CallAsync("GetTask",
+        $$"""{"queue_name":"{{queue}}","task_id":"{{id}}"}""");
 
     internal async Task<JsonElement> TaskAsync(string queue, string id)
     {
@@ -133,9 +139,12 @@ public abstract class MoabServer : IAsyncLifetime
     internal async Task<string> SnapshotAsync(string queue)
     {
         var read = await GetQueueAsync(queue);
-        var counts = read.GetProperty("stats").EnumerateObject().Where(m => m.Name != "age_of_oldest_enqueued_task").Select(m => $"{m.Name}={m.Value}");
+        var counts = read.GetProperty("stats").EnumerateObject().Where(m => m.Name != "age_of_oldest_enqueued_task")
+            .Select(m => $"{m.Name}={m.Value}");
         var tasks = await ListAsync(queue);
-        return string.Join('\n', [read.GetProperty("queue").GetRawText(), read.GetProperty("schedules").GetRawText(), .. counts, .. tasks.Select(t => t.GetRawText())]);
+        return string.Join('\n',
+            [read.GetProperty("queue").GetRawText(), read.GetProperty("schedules").GetRawText(), .. counts,
+                .. tasks.Select(t => t.GetRawText())]);
     }
 
     /// <summary>Lets the only attempt of a task fail.</summary>
@@ -154,7 +163,7 @@ public sealed class MoabOnSqlite() : MoabServer(DatabaseProvider.Sqlite);
 
 public sealed class MoabOnPostgres() : MoabServer(DatabaseProvider.Postgres);
 
-/// <summary>What the tests of the Moab door read.</summary>
+/// <summary>What the tests of the Moab API read.</summary>
 internal static class MoabJsonReading
 {
     public const long Second = 1_000_000_000;

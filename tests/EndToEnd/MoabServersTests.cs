@@ -24,9 +24,11 @@ public sealed class MoabServersTests(MoabOnPostgres server) : IClassFixture<Moab
         await server.OkAsync("CreateQueue", $$"""{"name":"{{name}}","keepalive_timeout_in_seconds":5}""");
         (await other.Http.PostAsync("/moab/GetQueue", question)).Status.ShouldBe(200);
         var id = await server.EnqueueOneAsync(name);
-        await server.OkAsync("UpdateQueue", $$"""{"queue_name":"{{name}}","keepalive_timeout_in_seconds":5,"dequeuing_settings":{"dequeuing_paused":true} }""");
+        await server.OkAsync("UpdateQueue",
+            $$"""{"queue_name":"{{name}}","keepalive_timeout_in_seconds":5,"dequeuing_settings":{"dequeuing_paused":true} }""");
         await Eventually.UntilAsync(
-            async () => (await other.Http.PostAsync("/moab/GetQueue", question)).Json.GetProperty("queue").Whole("version") == 2, TimeSpan.FromSeconds(10), "the change is known");
+            async () => (await other.Http.PostAsync("/moab/GetQueue", question)).Json.GetProperty("queue").Whole("version") == 2,
+            TimeSpan.FromSeconds(10), "the change is known");
 
         MoabServer.Tasks((await other.Http.PostAsync("/moab/Dequeue", question)).Json).ShouldBeEmpty();
         (await other.Http.PostAsync("/moab/GetTask", $$"""{"queue_name":"{{name}}","task_id":"{{id}}"}""")).Status.ShouldBe(200);
@@ -39,13 +41,16 @@ public sealed class MoabServersTests(MoabOnPostgres server) : IClassFixture<Moab
         var ids = new MoabTaskIds(clock);
         await using var other = await server.StartSecondAsync(services => services.AddSingleton(ids));
         var name = await server.QueueAsync();
-        var first = (((ulong)clock.GetUtcNow().ToUnixTimeMilliseconds() << MoabTaskId.InstanceBits) | (uint)ids.Instance) << MoabTaskId.CounterBits;
+        var first = (((ulong)clock.GetUtcNow().ToUnixTimeMilliseconds() << MoabTaskId.InstanceBits) | (uint)ids.Instance)
+            << MoabTaskId.CounterBits;
         var taskService = other.Services.GetRequiredService<TaskService>();
         var elsewhere = await server.QueueAsync();
         foreach (var taken in new[] { first, first + 2 })
-            (await taskService.SubmitAsync(new TaskSubmission(MoabTaskId.ToGuid(taken), elsewhere, "theirs"))).Result.ShouldBe(SubmitStatus.Accepted);
+            (await taskService.SubmitAsync(new TaskSubmission(MoabTaskId.ToGuid(taken), elsewhere, "theirs")))
+                .Result.ShouldBe(SubmitStatus.Accepted);
 
-        var reply = await other.Http.PostAsync("/moab/Enqueue", $$"""{"queue_name":"{{name}}","entries":[{"payload":"a"},{"payload":"b"},{"payload":"c"}]}""");
+        var reply = await other.Http.PostAsync("/moab/Enqueue",
+            $$"""{"queue_name":"{{name}}","entries":[{"payload":"a"},{"payload":"b"},{"payload":"c"}]}""");
 
         var tasks = MoabServer.Tasks(reply.Json);
         tasks.Payloads().ShouldBe(["a", "b", "c"]);
@@ -66,7 +71,8 @@ public sealed class MoabServersTests(MoabOnPostgres server) : IClassFixture<Moab
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
 
         var fault = await Should.ThrowAsync<OptionsValidationException>(
-            () => TestHost.StartAsync(database.ConnectionString, settings: new Dictionary<string, string?> { [$"TaskQueue:Moab:{key}"] = "0" }));
+            () => TestHost.StartAsync(database.ConnectionString,
+                settings: new Dictionary<string, string?> { [$"TaskQueue:Moab:{key}"] = "0" }));
 
         fault.Message.ShouldContain(key);
     }

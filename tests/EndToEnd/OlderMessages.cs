@@ -18,7 +18,7 @@ internal sealed record ForgedTask(Guid Id, string Queue, string Payload)
     public ForgedEnding? Ending { get; init; }
 }
 
-internal sealed record ForgedEnding(string? CallbackUrl, string? ReplyTo, string? LapseResult);
+internal sealed record ForgedEnding(string? CallbackUrl, string? ReplyTo, string? LeaseExpiryResult);
 
 /// <summary>A report with whatever it has, in whatever form.</summary>
 [MessageUrn("TaskQueue.Contracts:ReportTasks")]

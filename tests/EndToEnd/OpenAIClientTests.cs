@@ -38,11 +38,13 @@ public abstract class OpenAIClientTests(BellaServer server)
         batch.GetProperty("status").GetString().ShouldBe("completed");
         batch.GetProperty("request_counts").GetProperty("completed").GetInt32().ShouldBe(4);
         var output = (await Files.DownloadFileAsync(batch.GetProperty("output_file_id").GetString())).Value.ToString();
-        output.Trim().Split('\n').Select(l => JsonDocument.Parse(l).RootElement.GetProperty("custom_id").GetString()).Order().ShouldBe(["r0", "r1", "r2", "r3"]);
+        output.Trim().Split('\n').Select(l => JsonDocument.Parse(l).RootElement.GetProperty("custom_id").GetString()).Order()
+            .ShouldBe(["r0", "r1", "r2", "r3"]);
         var listed = new List<string>();
         await foreach (var page in Batches.GetBatchesAsync(after: null, limit: 1, options: null).GetRawPagesAsync())
         {
-            listed.AddRange(JsonDocument.Parse(page.GetRawResponse().Content).RootElement.GetProperty("data").EnumerateArray().Select(b => b.GetProperty("id").GetString()!));
+            listed.AddRange(JsonDocument.Parse(page.GetRawResponse().Content).RootElement.GetProperty("data").EnumerateArray()
+                .Select(b => b.GetProperty("id").GetString()!));
             if (listed.Contains(operation.BatchId))
                 break;
         }
@@ -70,24 +72,29 @@ public abstract class OpenAIClientTests(BellaServer server)
     [Fact]
     public async Task It_hears_what_is_wrong()
     {
-        var fault = await Should.ThrowAsync<ClientResultException>(() => Batches.CreateBatchAsync(Content("file-1"), waitUntilCompleted: false));
+        var fault = await Should.ThrowAsync<ClientResultException>(() =>
+            Batches.CreateBatchAsync(Content("file-1"), waitUntilCompleted: false));
 
         fault.Status.ShouldBeOneOf(400, 404);
         fault.Message.ShouldContain("file-1");
     }
 
-    private OpenAIClient Client => new(new ApiKeyCredential(TestKeys.Of("A")), new OpenAIClientOptions { Endpoint = new Uri(server.Http.BaseAddress!, "/v1"), RetryPolicy = new ClientRetryPolicy(0) });
+    private OpenAIClient Client =>
+        new(new ApiKeyCredential(TestKeys.Of("A")),
+            new OpenAIClientOptions { Endpoint = new Uri(server.Http.BaseAddress!, "/v1"), RetryPolicy = new ClientRetryPolicy(0) });
 
     private BatchClient Batches => Client.GetBatchClient();
 
     private OpenAIFileClient Files => Client.GetOpenAIFileClient();
 
     private static BinaryContent Content(string file) =>
-        BinaryContent.Create(BinaryData.FromString($$"""{"input_file_id":"{{file}}","endpoint":"/v1/chat/completions","completion_window":"24h"}"""));
+        BinaryContent.Create(BinaryData.FromString(
+            $$"""{"input_file_id":"{{file}}","endpoint":"/v1/chat/completions","completion_window":"24h"}"""));
 
     private async Task<OpenAIFile> UploadAsync(string queue, int lines)
     {
-        var text = string.Join('\n', Enumerable.Range(0, lines).Select(n => $$$"""{"custom_id":"r{{{n}}}","method":"POST","url":"/v1/chat/completions","body":{"model":"{{{queue}}}","n":{{{n}}}}}"""));
+        var text = string.Join('\n', Enumerable.Range(0, lines).Select(n =>
+            $$$"""{"custom_id":"r{{{n}}}","method":"POST","url":"/v1/chat/completions","body":{"model":"{{{queue}}}","n":{{{n}}}}}"""));
         return await Files.UploadFileAsync(new MemoryStream(Encoding.UTF8.GetBytes(text)), "in.jsonl", FileUploadPurpose.Batch);
     }
 

@@ -12,7 +12,8 @@ public sealed class OpenAIJavaScriptTests(BellaOnPostgres server) : IClassFixtur
     public async Task The_official_client_runs_batches()
     {
         var folder = Environment.GetEnvironmentVariable("TASKQUEUE_TEST_CLIENTS")
-            ?? throw new InvalidOperationException("TASKQUEUE_TEST_CLIENTS is not set: run the tests with ./test.sh, which installs the clients.");
+            ?? throw new InvalidOperationException("TASKQUEUE_TEST_CLIENTS is not set: run the tests with ./test.sh, which installs the "
+                + "clients.");
         var queue = await server.RegisterAsync();
         using var stop = new CancellationTokenSource();
         var working = BatchWorker.RunAsync(server.OtherHttp, queue, stop.Token);
@@ -34,7 +35,8 @@ public sealed class OpenAIJavaScriptTests(BellaOnPostgres server) : IClassFixtur
         lines.ShouldAllBe(l => l.GetProperty("response").GetProperty("status_code").GetInt32() == 200);
         said.GetProperty("cancelled").GetString().ShouldBeOneOf("cancelling", "cancelled", "completed");
         said.GetProperty("ended").GetString().ShouldBeOneOf("cancelled", "completed");
-        said.GetProperty("listed").EnumerateArray().Select(i => i.GetString()).ShouldBe([said.GetProperty("second").GetString(), said.GetProperty("created").GetProperty("id").GetString()]);
+        said.GetProperty("listed").EnumerateArray().Select(i => i.GetString())
+            .ShouldBe([said.GetProperty("second").GetString(), said.GetProperty("created").GetProperty("id").GetString()]);
         said.GetProperty("missing").GetInt32().ShouldBe(404);
     }
 }
@@ -47,13 +49,15 @@ internal static class BatchWorker
         while (!cancellationToken.IsCancellationRequested)
         {
             var tasks = await Eventually.UntilAsync(
-                async () => cancellationToken.IsCancellationRequested ? [] : await TakeAsync(http, queue) is { Count: > 0 } taken ? taken : null,
+                async () =>
+                    cancellationToken.IsCancellationRequested ? [] : await TakeAsync(http, queue) is { Count: > 0 } taken ? taken : null,
                 TimeSpan.FromSeconds(90), $"a task comes to {queue}, or the end");
             foreach (var task in tasks)
             {
                 var id = task.GetProperty("task_id").GetString();
                 var result = $$"""{"status_code":200,"request_id":"{{id}}","body":{{task.GetProperty("data").GetRawText()}}}""";
-                (await BellaServer.ReadAsync(await http.PostAsync(BellaServer.Uri($"{id}/complete"), new StringContent(result), CancellationToken.None))).Ok();
+                (await BellaServer.ReadAsync(await http.PostAsync(BellaServer.Uri($"{id}/complete"), new StringContent(result),
+                    CancellationToken.None))).Ok();
             }
         }
     }

@@ -24,20 +24,29 @@ public sealed class OpenAIUpstreamTests
     {
         await using var upstream = await TestUpstream.StartAsync();
         await using var servers = await Servers.StartAsync(provider, roles, upstream);
-        var client = new OpenAIClient(new ApiKeyCredential("sk-anything"), new OpenAIClientOptions { Endpoint = new Uri(servers.Api.Http.BaseAddress!, "/v1") });
-        var lines = string.Join('\n', Enumerable.Range(0, 20).Select(n => $$$"""{"custom_id":"r{{{n}}}","method":"POST","url":"/v1/chat/completions","body":{"model":"any","n":{{{n}}}}}"""));
+        var client = new OpenAIClient(new ApiKeyCredential("sk-anything"),
+            new OpenAIClientOptions { Endpoint = new Uri(servers.Api.Http.BaseAddress!, "/v1") });
+        var lines = string.Join('\n', Enumerable.Range(0, 20).Select(n =>
+            $$$"""{"custom_id":"r{{{n}}}","method":"POST","url":"/v1/chat/completions","body":{"model":"any","n":{{{n}}}}}"""));
         upstream.Next(400, """{"error":{"message":"no"}}""");
-        OpenAIFile file = await client.GetOpenAIFileClient().UploadFileAsync(new MemoryStream(Encoding.UTF8.GetBytes(lines)), "in.jsonl", FileUploadPurpose.Batch);
+        OpenAIFile file = await client.GetOpenAIFileClient()
+            .UploadFileAsync(new MemoryStream(Encoding.UTF8.GetBytes(lines)), "in.jsonl", FileUploadPurpose.Batch);
 
         var operation = await client.GetBatchClient().CreateBatchAsync(
-            BinaryContent.Create(BinaryData.FromString($$"""{"input_file_id":"{{file.Id}}","endpoint":"/v1/chat/completions","completion_window":"24h"}""")), waitUntilCompleted: false);
+            BinaryContent.Create(BinaryData.FromString(
+                $$"""{"input_file_id":"{{file.Id}}","endpoint":"/v1/chat/completions","completion_window":"24h"}""")),
+            waitUntilCompleted: false);
         var batch = await Eventually.UntilAsync(
-            async () => (await operation.GetBatchAsync(options: null)).GetRawResponse().Content.ToString() is var text && text.Contains("\"status\":\"completed\"", StringComparison.Ordinal) ? text : null,
+            async () =>
+                (await operation.GetBatchAsync(options: null)).GetRawResponse().Content.ToString() is var text
+                    && text.Contains("\"status\":\"completed\"", StringComparison.Ordinal) ? text : null,
             Deadline, "the batch is completed");
 
         var counts = JsonDocument.Parse(batch).RootElement.GetProperty("request_counts");
-        (counts.GetProperty("total").GetInt32(), counts.GetProperty("completed").GetInt32(), counts.GetProperty("failed").GetInt32()).ShouldBe((20, 19, 1));
-        var output = (await client.GetOpenAIFileClient().DownloadFileAsync(JsonDocument.Parse(batch).RootElement.GetProperty("output_file_id").GetString())).Value.ToString();
+        (counts.GetProperty("total").GetInt32(), counts.GetProperty("completed").GetInt32(), counts.GetProperty("failed").GetInt32())
+            .ShouldBe((20, 19, 1));
+        var output = (await client.GetOpenAIFileClient()
+            .DownloadFileAsync(JsonDocument.Parse(batch).RootElement.GetProperty("output_file_id").GetString())).Value.ToString();
         output.Trim().Split('\n').ShouldAllBe(l => l.Contains("\"body\":" + TestUpstream.Completion, StringComparison.Ordinal));
         upstream.Requests.Count.ShouldBe(20);
     }
@@ -49,13 +58,16 @@ public sealed class OpenAIUpstreamTests
     {
         await using var upstream = await TestUpstream.StartAsync();
         await using var servers = await Servers.StartAsync(provider, roles, upstream);
-        upstream.Next(context => TestUpstream.SayAsync(context, 200, "data: {\"n\":1}\n\ndata: {\"n\":2}\n\ndata: [DONE]\n\n", "text/event-stream"));
+        upstream.Next(context =>
+            TestUpstream.SayAsync(context, 200, "data: {\"n\":1}\n\ndata: {\"n\":2}\n\ndata: [DONE]\n\n", "text/event-stream"));
 
         using var answer = await servers.Api.Http.PostAsync(new Uri("/v1/queue/put", UriKind.Relative), new StringContent(
-            """{"queue":"v1-chat-completions","endpoint":"/v1/chat/completions","response_mode":"streaming","data":{"model":"m","stream":true}}"""));
+            """{"queue":"v1-chat-completions","endpoint":"/v1/chat/completions","response_mode":"streaming","data":"""
+            + """{"model":"m","stream":true}}"""));
 
         answer.Content.Headers.ContentType!.MediaType.ShouldBe("text/event-stream");
-        (await answer.Content.ReadAsStringAsync()).ShouldBe("id:0\nevent:message\ndata:{\"n\":1}\n\nid:1\nevent:message\ndata:{\"n\":2}\n\nid:2\nevent:message\ndata:[DONE]\n\n");
+        (await answer.Content.ReadAsStringAsync())
+            .ShouldBe("id:0\nevent:message\ndata:{\"n\":1}\n\nid:1\nevent:message\ndata:{\"n\":2}\n\nid:2\nevent:message\ndata:[DONE]\n\n");
     }
 
     [Fact]

@@ -37,10 +37,12 @@ public sealed class OperationsPortTests : ProcessTests
     public async Task Limits_of_requests_fail_no_probe()
     {
         var port = TaskQueueProcess.FreePort();
-        await using var process = await StartAsync("api", port, ("TaskQueue:Limits:PerSecond", "1"), ("TaskQueue:Limits:MaxConcurrentRequests", "1"));
+        await using var process = await StartAsync("api", port, ("TaskQueue:Limits:PerSecond", "1"),
+            ("TaskQueue:Limits:MaxConcurrentRequests", "1"));
         using var operations = Client(port);
 
-        var answers = await Task.WhenAll(Enumerable.Repeat(Health.Concat(Figures), 10).SelectMany(paths => paths).Select(operations.ReadAsync));
+        var answers = await Task.WhenAll(Enumerable.Repeat(Health.Concat(Figures), 10).SelectMany(paths => paths)
+            .Select(operations.ReadAsync));
         answers.ShouldAllBe(a => a.Status == 200);
         var others = await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => process.Http.ReadAsync("/queues")));
         others.ShouldContain(a => a.Status == 429 || a.Status == 503, "the limits do count elsewhere");
@@ -53,10 +55,12 @@ public sealed class OperationsPortTests : ProcessTests
     }
 
     private Task<TaskQueueProcess> StartAsync(string role, int port, params (string Key, string Value)[] settings) =>
-        TaskQueueProcess.StartAsync(role, Database.ConnectionString, RabbitMq, new Dictionary<string, string>(settings.Select(s => KeyValuePair.Create(s.Key, s.Value)))
+        TaskQueueProcess.StartAsync(role, Database.ConnectionString, RabbitMq,
+            new Dictionary<string, string>(settings.Select(s => KeyValuePair.Create(s.Key, s.Value)))
         {
             ["TaskQueue:Operations:Urls"] = $"http://127.0.0.1:{port}",
         });
 
-    private static HttpClient Client(int port) => new(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
+    private static HttpClient Client(int port) =>
+        new(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
 }

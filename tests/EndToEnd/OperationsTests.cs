@@ -16,8 +16,11 @@ public sealed class OperationsTests(SqliteStack stack) : IClassFixture<SqliteSta
 {
     private static readonly string[] Loops =
     [
-        "health-watch", "quota-service", "group-committer", "outbox-dispatcher", "lost-reply-watch", "completion-watch", "event-feed", "dispatch-sweep", "lease-sweep", "expiry-sweep",
-        "schedule-firing", "task-retention", "callback-retention", "abandoned-files", "audit-retention", "refused-message-retention", "stale-usage", "maintenance-watch", "audit-writer", "batch-processor", "callback-service", "action-runner", "upstream-service", "agent-service", "api-key-refresh",
+        "health-watch", "quota-service", "group-committer", "outbox-dispatcher", "lost-reply-watch", "completion-watch", "event-feed",
+        "dispatch-sweep", "lease-sweep", "expiry-sweep",
+        "schedule-firing", "task-retention", "callback-retention", "abandoned-files", "audit-retention", "refused-message-retention",
+        "stale-usage", "maintenance-watch", "audit-writer", "batch-processor", "callback-service", "action-runner", "upstream-service",
+        "agent-service", "api-key-refresh",
     ];
 
     [Fact]
@@ -52,8 +55,11 @@ public sealed class OperationsTests(SqliteStack stack) : IClassFixture<SqliteSta
     {
         var paths = (await stack.Http.ReadAsync("/openapi/v1.json")).Json.GetProperty("paths");
         var routes = stack.Host.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
-            .Where(e => e.Metadata.GetMetadata<HttpMethodMetadata>() is not null && !e.RoutePattern.RawText!.StartsWith("/openapi", StringComparison.Ordinal))
-            .SelectMany(e => e.Metadata.GetMetadata<HttpMethodMetadata>()!.HttpMethods.Select(m => (Path: e.RoutePattern.RawText!.TrimEnd('/'), Method: m.ToLowerInvariant())))
+            .Where(e => e.Metadata.GetMetadata<HttpMethodMetadata>() is not null
+                && !e.RoutePattern.RawText!.StartsWith("/openapi", StringComparison.Ordinal))
+            .SelectMany(e =>
+                e.Metadata.GetMetadata<HttpMethodMetadata>()!.HttpMethods.Select(m =>
+                    (Path: e.RoutePattern.RawText!.TrimEnd('/'), Method: m.ToLowerInvariant())))
             .ToList();
         routes.Count.ShouldBeGreaterThanOrEqualTo(11);
         foreach (var (path, method) in routes)
@@ -78,7 +84,8 @@ public sealed class OperationsTests(SqliteStack stack) : IClassFixture<SqliteSta
     public async Task Without_its_broker_a_process_of_doors_alone_is_ready_since_it_accepts_and_hands_out()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Postgres);
-        await using var app = Server.Build(new ServerOptions("api", "http://127.0.0.1:0"), builder => builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+        await using var app = Server.Build(new ServerOptions("api", "http://127.0.0.1:0"), builder =>
+            builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
         {
             ["ConnectionStrings:TaskQueue"] = database.ConnectionString,
             ["ConnectionStrings:RabbitMq"] = "amqp://127.0.0.1:1",
@@ -86,7 +93,10 @@ public sealed class OperationsTests(SqliteStack stack) : IClassFixture<SqliteSta
         }));
         await StartupChecks.RunAsync(app.Services, CancellationToken.None);
         await app.StartAsync();
-        using var http = new HttpClient { BaseAddress = new Uri(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()) };
+        using var http = new HttpClient
+        {
+            BaseAddress = new Uri(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()),
+        };
 
         var ready = await http.ReadAsync("/health/ready");
         ready.Status.ShouldBe(200, ready.Text);
@@ -98,7 +108,8 @@ public sealed class OperationsTests(SqliteStack stack) : IClassFixture<SqliteSta
     public async Task Without_its_broker_a_process_lives_and_accepts_but_is_not_ready()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
-        await using var app = Server.Build(new ServerOptions(null, "http://127.0.0.1:0"), builder => builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+        await using var app = Server.Build(new ServerOptions(null, "http://127.0.0.1:0"), builder =>
+            builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
         {
             ["ConnectionStrings:TaskQueue"] = database.ConnectionString,
             ["ConnectionStrings:RabbitMq"] = "amqp://127.0.0.1:1",
@@ -106,7 +117,10 @@ public sealed class OperationsTests(SqliteStack stack) : IClassFixture<SqliteSta
         }));
         await StartupChecks.RunAsync(app.Services, CancellationToken.None);
         await app.StartAsync();
-        using var http = new HttpClient { BaseAddress = new Uri(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()) };
+        using var http = new HttpClient
+        {
+            BaseAddress = new Uri(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()),
+        };
 
         (await http.ReadAsync("/health/live")).Status.ShouldBe(200);
         (await http.ReadAsync("/health/ready")).Status.ShouldBe(503);

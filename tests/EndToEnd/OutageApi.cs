@@ -7,25 +7,39 @@ namespace TaskQueue.Tests.EndToEnd;
 /// <summary>A call that the load makes again and again.</summary>
 /// <param name="Name">For messages.</param>
 /// <param name="Request">Makes the request.</param>
-/// <param name="Refused">Whether a body of a refusal has the shape of the door.</param>
+/// <param name="Refused">Whether a body of a refusal has the shape of the API.</param>
 /// <param name="Accepted">Ids of the tasks that the answer promises.</param>
 /// <param name="Says">The status of a refusal; a 503 says when to come again.</param>
-internal sealed record OutageApi(string Name, Func<HttpRequestMessage> Request, Func<JsonElement, bool> Refused, Func<JsonElement, IEnumerable<Guid>> Accepted, int Says = 503)
+internal sealed record OutageApi(string Name, Func<HttpRequestMessage> Request, Func<JsonElement, bool> Refused,
+    Func<JsonElement, IEnumerable<Guid>> Accepted, int Says = 503)
 {
     public const string Pulled = "pulled", Bella = "bella-out", Moab = "Moab_out";
 
     /// <summary>Queues that a pull worker serves.</summary>
     public static readonly string[] PulledQueues = [Pulled, Bella, $"{Bella}:1", Moab];
 
-    /// <summary>At least one call of each door.</summary>
+    /// <summary>At least one call of each API.</summary>
     public static IReadOnlyList<OutageApi> All { get; } =
     [
-        new("tasks", () => Post("/tasks", new { action = "uppercase", data = new { text = "outage" } }), b => b.TryGetProperty("error", out _), b => [b.GetProperty("id").GetGuid()]),
-        new("tasks, in order", () => Post("/tasks", new { action = "x", queue = Pulled, thread_id = "t" }), b => b.TryGetProperty("error", out _), b => [b.GetProperty("id").GetGuid()]),
-        new("bulk", () => Post("/tasks/bulk", new { tasks = Enumerable.Repeat(new { action = "x", queue = Pulled }, 5) }), IsProblem, b => b.GetProperty("ids").EnumerateArray().Select(i => i.GetGuid())),
+        new("tasks", () => Post("/tasks", new { action = "uppercase", data = new { text = "outage" } }),
+            b => b.TryGetProperty("error", out _), b => [b.GetProperty("id").GetGuid()]),
+        new("tasks, in order", () => Post("/tasks", new { action = "x", queue = Pulled, ordering_key = "t" }),
+            b => b.TryGetProperty("error", out _), b => [b.GetProperty("id").GetGuid()]),
+        new("bulk", () => Post("/tasks/bulk", new { tasks = Enumerable.Repeat(new { action = "x", queue = Pulled }, 5) }), IsProblem, b =>
+            b.GetProperty("ids").EnumerateArray().Select(i => i.GetGuid())),
         new("list", () => new(HttpMethod.Get, "/tasks?status=pending"), b => b.TryGetProperty("error", out _), _ => [], Says: 500),
-        new("bella", () => Post("/v1/queue/put", new { queue = Bella, endpoint = "/v1/x", level = 1, data = new { k = "v" } }), IsBella, _ => []),
-        new("moab", () => Post("/moab/Enqueue", new { queue_name = Moab, entries = new[] { new { payload = "{}", retry_strategy = new { retry_intervals_in_seconds = Enumerable.Repeat(1, 4) } } } }), b => b.GetProperty("code").GetString() == "UNAVAILABLE", _ => []),
+        new("bella",
+            () => Post("/v1/queue/put", new { queue = Bella, endpoint = "/v1/x", level = 1, data = new { k = "v" } }), IsBella, _ => []),
+        new("moab",
+            () => Post("/moab/Enqueue", new
+            {
+                queue_name = Moab,
+                entries = new[]
+                {
+                    new { payload = "{}", retry_strategy = new { retry_intervals_in_seconds = Enumerable.Repeat(1, 4) } },
+                },
+            }),
+            b => b.GetProperty("code").GetString() == "UNAVAILABLE", _ => []),
         new("agent", () => Post("/agent/process-async", new { query = "still there?" }), b => b.TryGetProperty("detail", out _), _ => []),
         new("files", Upload, IsOpenAI, _ => []),
         new("batches", () => new(HttpMethod.Get, "/v1/batches?limit=1"), IsBella, _ => []),
@@ -37,10 +51,12 @@ internal sealed record OutageApi(string Name, Func<HttpRequestMessage> Request, 
 
     private static bool IsBella(JsonElement body) => body.GetProperty("code").GetInt32() == 503 && IsOpenAI(body);
 
-    private static bool IsOpenAI(JsonElement body) => body.GetProperty("error").TryGetProperty("message", out _) && body.GetProperty("error").TryGetProperty("type", out _);
+    private static bool IsOpenAI(JsonElement body) =>
+        body.GetProperty("error").TryGetProperty("message", out _) && body.GetProperty("error").TryGetProperty("type", out _);
 
     private static HttpRequestMessage Upload() => new(HttpMethod.Post, "/v1/files")
     {
-        Content = new MultipartFormDataContent { { new StringContent("batch"), "purpose" }, { new ByteArrayContent(Encoding.UTF8.GetBytes("{}\n")), "file", $"{Guid.NewGuid():N}.jsonl" } },
+        Content = new MultipartFormDataContent { { new StringContent("batch"), "purpose" },
+            { new ByteArrayContent(Encoding.UTF8.GetBytes("{}\n")), "file", $"{Guid.NewGuid():N}.jsonl" } },
     };
 }

@@ -79,11 +79,15 @@ internal sealed class OutageCluster : IAsyncDisposable
         _processes.Values.ShouldAllBe(p => !p.HasExited);
     }
 
-    /// <summary>Every process that met the outage said so in a line when it began and in another when it was over, and little else.</summary>
+    /// <summary>
+    /// Every process that met the outage said so in a line when it began and in another when it was over, and little else.
+    /// </summary>
     public async Task SaidAsync(string what, int linesBefore, int maxLines)
     {
         await Eventually.UntilAsync(
-            () => Task.FromResult(_processes.Values.All(p => Said(p, $"The {what} does not answer") == Said(p, $"The {what} answers again"))), Recovery, $"the log tells that the {what} is back");
+            () => Task.FromResult(_processes.Values.All(p =>
+                Said(p, $"The {what} does not answer") == Said(p, $"The {what} answers again"))), Recovery,
+            $"the log tells that the {what} is back");
         _processes.Values.ShouldContain(p => Said(p, $"The {what} does not answer") > 0);
         (Lines - linesBefore).ShouldBeLessThanOrEqualTo(maxLines);
     }
@@ -108,11 +112,13 @@ internal sealed class OutageCluster : IAsyncDisposable
             await process.DisposeAsync();
     }
 
-    private static int Said(TaskQueueProcess process, string words) => process.Lines.Count(l => l.Contains(words, StringComparison.Ordinal));
+    private static int Said(TaskQueueProcess process, string words) =>
+        process.Lines.Count(l => l.Contains(words, StringComparison.Ordinal));
 
     private static long ResidentKiB(TaskQueueProcess process) =>
         long.Parse(
-            File.ReadLines($"/proc/{process.ProcessId}/status").First(l => l.StartsWith("VmRSS:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1],
+            File.ReadLines($"/proc/{process.ProcessId}/status").First(l => l.StartsWith("VmRSS:", StringComparison.Ordinal))
+                .Split(' ', StringSplitOptions.RemoveEmptyEntries)[1],
             CultureInfo.InvariantCulture);
 
     private PostgresTaskDbContext Context() => new(new DbContextOptionsBuilder<PostgresTaskDbContext>().UseNpgsql(_direct).Options);

@@ -17,11 +17,14 @@ public sealed class OutageHealthTests
     {
         await using var servers = await OwnServers.StartAsync();
         var database = new NpgsqlConnectionStringBuilder(servers.Postgres).ConnectionString;
-        (await TaskQueueProcess.RunAsync(["migrate"], new Dictionary<string, string> { ["ConnectionStrings__TaskQueue"] = database })).ExitCode.ShouldBe(0);
-        await using var process = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database, servers.RabbitMq, DeafTests.Quick);
+        (await TaskQueueProcess.RunAsync(["migrate"], new Dictionary<string, string> { ["ConnectionStrings__TaskQueue"] = database }))
+            .ExitCode.ShouldBe(0);
+        await using var process = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database, servers.RabbitMq,
+            UnresponsiveTests.Quick);
 
         // A queue lives through a kill of its broker once that has written its name, half a second after the last was declared.
-        await Eventually.UntilAsync(async () => await CanariesTakenAsync(servers) >= 4, Patience, "every queue is used for longer than that");
+        await Eventually.UntilAsync(
+            async () => await CanariesTakenAsync(servers) >= 4, Patience, "every queue is used for longer than that");
 
         await servers.RunAsync("stop-rabbitmq", "kill");
         await StaysLiveAsync(process, TimeSpan.FromSeconds(10));
@@ -39,12 +42,14 @@ public sealed class OutageHealthTests
     {
         using var queues = JsonDocument.Parse(await servers.ManagementAsync("/api/queues"));
         return queues.RootElement.EnumerateArray().Where(q => q.GetProperty("durable").GetBoolean())
-            .Min(q => q.TryGetProperty("message_stats", out var stats) && stats.TryGetProperty("ack", out var taken) ? taken.GetInt32() : 0);
+            .Min(q => q.TryGetProperty("message_stats", out var stats) && stats.TryGetProperty("ack", out var taken)
+                ? taken.GetInt32() : 0);
     }
 
     private static async Task ReadyAgainAsync(TaskQueueProcess process, string back)
     {
-        await Eventually.UntilAsync(async () => (await process.Http.ReadAsync("/health/ready")).Status == 200, Patience, $"it is ready, since {back} is back");
+        await Eventually.UntilAsync(
+            async () => (await process.Http.ReadAsync("/health/ready")).Status == 200, Patience, $"it is ready, since {back} is back");
         var id = await process.Http.SubmitAsync(new { action = "uppercase", data = new { text = "a" } });
         await process.Http.TaskAsync(id, "completed");
     }

@@ -6,7 +6,7 @@ using Shouldly;
 namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>
-/// Callers of every door, a worker and a flood of large tasks, at a modest rate and without an end. Each waits as Retry-After says
+/// Callers of every API, a worker and a flood of large tasks, at a modest rate and without an end. Each waits as Retry-After says
 /// and asks again; every answer is looked at.
 /// </summary>
 internal sealed class OutageLoad : IAsyncDisposable
@@ -33,14 +33,14 @@ internal sealed class OutageLoad : IAsyncDisposable
     private OutageLoad(Uri address)
     {
         _http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = address, Timeout = Patience };
-        _calls = Task.WhenAll(OutageApi.All.Select(door => Task.Run(() => CallAsync(door, Pause))));
+        _calls = Task.WhenAll(OutageApi.All.Select(mark => Task.Run(() => CallAsync(mark, Pause))));
         _work = Task.Run(WorkAsync);
     }
 
     /// <summary>Tasks that were promised.</summary>
     public IReadOnlyCollection<Guid> Accepted => [.. _accepted.Keys];
 
-    /// <summary>How often each door said 503.</summary>
+    /// <summary>How often each API said 503.</summary>
     public IReadOnlyDictionary<string, int> Refusals => _refusals;
 
     /// <summary>The answer that took longest.</summary>
@@ -58,8 +58,11 @@ internal sealed class OutageLoad : IAsyncDisposable
     public void Flood(int callers, CancellationToken cancellationToken)
     {
         var task = new { action = "uppercase", data = new { text = new string('x', 100_000) } };
-        var flood = new OutageApi("flood", () => OutageApi.Post("/tasks", task), b => b.TryGetProperty("error", out _), b => [b.GetProperty("id").GetGuid()]);
-        _flood = Task.WhenAll(_flood, Task.WhenAll(Enumerable.Range(0, callers).Select(_ => Task.Run(() => CallAsync(flood, TimeSpan.FromSeconds(1), cancellationToken), CancellationToken.None))));
+        var flood = new OutageApi("flood", () => OutageApi.Post("/tasks", task), b => b.TryGetProperty("error", out _), b =>
+            [b.GetProperty("id").GetGuid()]);
+        _flood = Task.WhenAll(_flood,
+            Task.WhenAll(Enumerable.Range(0, callers)
+                .Select(_ => Task.Run(() => CallAsync(flood, TimeSpan.FromSeconds(1), cancellationToken), CancellationToken.None))));
     }
 
     /// <summary>No more tasks; what is there is worked on.</summary>
@@ -80,39 +83,41 @@ internal sealed class OutageLoad : IAsyncDisposable
         _stopWork.Dispose();
     }
 
-    private async Task CallAsync(OutageApi door, TimeSpan pause, CancellationToken cancellationToken = default)
+    private async Task CallAsync(OutageApi mark, TimeSpan pause, CancellationToken cancellationToken = default)
     {
         while (!_stop.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
-            var (body, wait) = await AskAsync(door);
-            foreach (var id in body is { } accepted ? door.Accepted(accepted) : [])
+            var (body, wait) = await AskAsync(mark);
+            foreach (var id in body is { } accepted ? mark.Accepted(accepted) : [])
                 _accepted.TryAdd(id, 0);
             await Task.Delay(wait ?? pause, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
     /// <returns>The body of a success, or how long to wait.</returns>
-    private async Task<(JsonElement? Body, TimeSpan? Wait)> AskAsync(OutageApi door)
+    private async Task<(JsonElement? Body, TimeSpan? Wait)> AskAsync(OutageApi mark)
     {
         var begin = Stopwatch.GetTimestamp();
         try
         {
-            using var request = door.Request();
+            using var request = mark.Request();
             using var response = await _http.SendAsync(request);
             var text = await response.Content.ReadAsStringAsync();
             Note(Stopwatch.GetElapsedTime(begin));
             if (response.IsSuccessStatusCode)
                 return (JsonSerializer.Deserialize<JsonElement>(text), null);
             var wait = response.Headers.RetryAfter?.Delta;
-            if ((int)response.StatusCode == door.Says && (door.Says != 503 || wait > TimeSpan.Zero) && door.Refused(JsonSerializer.Deserialize<JsonElement>(text)))
-                _refusals.AddOrUpdate(door.Name, 1, (_, n) => n + 1);
+            if ((int)response.StatusCode == mark.Says && (mark.Says != 503 || wait > TimeSpan.Zero)
+                && mark.Refused(JsonSerializer.Deserialize<JsonElement>(text)))
+                _refusals.AddOrUpdate(mark.Name, 1, (_, n) => n + 1);
             else
-                _wrong.Enqueue($"{door.Name}: {(int)response.StatusCode} {response.Headers.RetryAfter} {text}");
+                _wrong.Enqueue($"{mark.Name}: {(int)response.StatusCode} {response.Headers.RetryAfter} {text}");
             return (null, wait ?? Pause);
         }
-        catch (Exception fault) when (fault is OperationCanceledException or HttpRequestException or JsonException or InvalidOperationException or KeyNotFoundException)
+        catch (Exception fault) when (fault is OperationCanceledException or HttpRequestException or JsonException
+            or InvalidOperationException or KeyNotFoundException)
         {
-            _wrong.Enqueue($"{door.Name}: {fault.Message} after {Stopwatch.GetElapsedTime(begin).TotalSeconds:0.0} s");
+            _wrong.Enqueue($"{mark.Name}: {fault.Message} after {Stopwatch.GetElapsedTime(begin).TotalSeconds:0.0} s");
             return (null, Pause);
         }
     }
@@ -120,12 +125,16 @@ internal sealed class OutageLoad : IAsyncDisposable
     /// <summary>A worker as one should be: what it did it reports until somebody takes it.</summary>
     private async Task WorkAsync()
     {
-        var claim = new OutageApi("claim", () => OutageApi.Post("/workers/claim", new { queues = OutageApi.PulledQueues, worker = "w", max = 50, lease_seconds = 10, wait_seconds = 1 }), OutageApi.IsProblem, _ => []);
+        var claim = new OutageApi("claim", () =>
+            OutageApi.Post("/workers/claim",
+                new { queues = OutageApi.PulledQueues, worker = "w", max = 50, lease_seconds = 10, wait_seconds = 1 }),
+                    OutageApi.IsProblem, _ => []);
         while (!_stopWork.IsCancellationRequested)
         {
             var (claimed, wait) = await AskAsync(claim);
             if (claimed?.GetProperty("tasks") is { } tasks && tasks.GetArrayLength() > 0)
-                await ReportAsync([.. tasks.EnumerateArray().Select(t => new { id = t.Id(), attempt = t.Whole("attempt"), outcome = "completed" })]);
+                await ReportAsync([.. tasks.EnumerateArray()
+                    .Select(t => new { id = t.Id(), attempt = t.Whole("attempt"), outcome = "completed" })]);
             else
                 await Task.Delay(wait ?? TimeSpan.Zero, _stopWork.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }

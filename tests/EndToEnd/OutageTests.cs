@@ -11,7 +11,8 @@ namespace TaskQueue.Tests.EndToEnd;
 /// </summary>
 public sealed class OutageTests : IAsyncLifetime
 {
-    private static readonly TimeSpan Away = TimeSpan.FromSeconds(30), Silent = TimeSpan.FromSeconds(15), Slow = TimeSpan.FromSeconds(8), Full = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Away = TimeSpan.FromSeconds(30), Silent = TimeSpan.FromSeconds(15), Slow = TimeSpan.FromSeconds(8),
+        Full = TimeSpan.FromSeconds(20);
 
     private OwnServers _servers = null!;
     private string _virtualHost = "";
@@ -53,7 +54,7 @@ public sealed class OutageTests : IAsyncLifetime
 
             await _servers.RunAsync("stop-postgres");
             await FloodAsync(Away, cluster, load);
-            OutageApi.All.Select(d => d.Name).Except(load.Refusals.Keys).ShouldBeEmpty("doors that never said 503");
+            OutageApi.All.Select(d => d.Name).Except(load.Refusals.Keys).ShouldBeEmpty("APIs that never said 503");
             await _servers.RunAsync("start-postgres");
             await AcceptsAsync(load);
             await cluster.SaidAsync("database", lines, maxLines: 30);
@@ -125,7 +126,8 @@ public sealed class OutageTests : IAsyncLifetime
     private static async Task AcceptsAsync(OutageLoad load)
     {
         var before = load.Accepted.Count;
-        await Eventually.UntilAsync(() => Task.FromResult(load.Accepted.Count > before + 20), TimeSpan.FromSeconds(30), "tasks are accepted again");
+        await Eventually.UntilAsync(
+            () => Task.FromResult(load.Accepted.Count > before + 20), TimeSpan.FromSeconds(30), "tasks are accepted again");
     }
 
     private static async Task EndAsync(OutageCluster cluster, OutageLoad load, IReadOnlyCollection<Guid> sent)

@@ -12,7 +12,8 @@ namespace TaskQueue.Tests.EndToEnd;
 public abstract class OwnerServer(DatabaseProvider provider) : IAsyncLifetime
 {
     private static readonly (string Name, string Scopes, string? Queues)[] Keys =
-        [("ann", "enqueue,read", null), ("ben", "enqueue,read", null), ("worker", "work", "*"), ("mailer", "enqueue,work,read", "mail*"), ("boss", "admin", null)];
+        [("ann", "enqueue,read", null), ("ben", "enqueue,read", null), ("worker", "work", "*"), ("mailer", "enqueue,work,read", "mail*"),
+            ("boss", "admin", null)];
 
     private readonly Dictionary<string, HttpClient> _clients = [];
     private TestDatabase _database = null!;
@@ -64,7 +65,9 @@ public sealed class SqliteOwnerServer() : OwnerServer(DatabaseProvider.Sqlite);
 
 public sealed class PostgresOwnerServer() : OwnerServer(DatabaseProvider.Postgres);
 
-/// <summary>A key sees and touches only its owner's tasks, batches and files, through every door; workers see what their queues allow.</summary>
+/// <summary>
+/// A key sees and touches only its owner's tasks, batches and files, through every API; workers see what their queues allow.
+/// </summary>
 public abstract class OwnerTests(OwnerServer keys)
 {
     private readonly string _queue = $"Q{Guid.NewGuid():N}";
@@ -98,12 +101,14 @@ public abstract class OwnerTests(OwnerServer keys)
     [Fact]
     public async Task Workers_run_the_tasks_of_every_owner()
     {
-        var ids = new[] { await keys["ann"].SubmitAsync(new { queue = _queue, action = "a" }), await keys["ben"].SubmitAsync(new { queue = _queue, action = "a" }) };
+        var ids = new[] { await keys["ann"].SubmitAsync(new { queue = _queue, action = "a" }),
+            await keys["ben"].SubmitAsync(new { queue = _queue, action = "a" }) };
 
         var claimed = await keys["worker"].ClaimAsync(_queue, max: 10);
 
         claimed.Select(t => t.Id()).ShouldBe(ids);
-        (await keys["worker"].TellAsync("report", [.. claimed.Select(t => (object)new { id = t.Id(), attempt = 1, outcome = "completed" })])).ShouldBe(["ok", "ok"]);
+        (await keys["worker"].TellAsync("report",
+            [.. claimed.Select(t => (object)new { id = t.Id(), attempt = 1, outcome = "completed" })])).ShouldBe(["ok", "ok"]);
         (await keys["ben"].TaskAsync(ids[1])).Text("status").ShouldBe("completed");
     }
 
@@ -114,8 +119,10 @@ public abstract class OwnerTests(OwnerServer keys)
         var other = await keys["ann"].SubmitAsync(new { queue = _queue, action = "a" });
 
         var refused = await keys["mailer"].PostAsync("/tasks", new { queue = _queue, action = "a" });
-        (refused.Status, refused.Text).ShouldBe((403, $$"""{"error":"this key does not cover queue {{_queue}} with the scope that the request needs"}"""));
-        (await keys["mailer"].PostAsync("/tasks/bulk", new { tasks = new[] { new { queue = "mail", action = "a" }, new { queue = _queue, action = "a" } } })).Status.ShouldBe(403);
+        (refused.Status, refused.Text).ShouldBe(
+            (403, $$"""{"error":"this key does not cover queue {{_queue}} with the scope that the request needs"}"""));
+        (await keys["mailer"].PostAsync("/tasks/bulk",
+            new { tasks = new[] { new { queue = "mail", action = "a" }, new { queue = _queue, action = "a" } } })).Status.ShouldBe(403);
         var claim = await keys["mailer"].PostAsync("/workers/claim", new { queues = new[] { "mail", _queue }, worker = "w" });
         (claim.Status, claim.Json.Text("code")).ShouldBe((403, "forbidden"));
         (await keys["mailer"].ReadAsync($"/queues/{_queue}/tasks")).Status.ShouldBe(403);
@@ -139,7 +146,8 @@ public abstract class OwnerTests(OwnerServer keys)
 
         (await keys["ben"].PostAsync("/moab/GetTask", task)).Status.ShouldBe(404);
         (await keys["ben"].PostAsync("/moab/ListTasks", task)).Json.GetProperty("tasks").GetArrayLength().ShouldBe(0);
-        (await keys["ben"].PostAsync("/moab/DeleteTasks", new { queue_name = _queue, task_ids = new[] { task.task_id } })).Status.ShouldBe(200);
+        (await keys["ben"].PostAsync("/moab/DeleteTasks", new { queue_name = _queue, task_ids = new[] { task.task_id } }))
+            .Status.ShouldBe(200);
 
         (await keys["ann"].PostAsync("/moab/GetTask", task)).Status.ShouldBe(200);
         (await keys["ann"].PostAsync("/moab/ListTasks", task)).Json.GetProperty("tasks").GetArrayLength().ShouldBe(1);
@@ -149,12 +157,15 @@ public abstract class OwnerTests(OwnerServer keys)
     public async Task Bellas_tasks_files_and_batches_have_owners_too()
     {
         (await keys["ann"].PostAsync("/v1/queue/register", new { queue = _queue, endpoint = "/v1/chat/completions" })).Status.ShouldBe(200);
-        var put = await keys["ann"].PostAsync("/v1/queue/put", new { queue = _queue, endpoint = "/v1/chat/completions", level = 0, data = new { a = 1 } });
+        var put = await keys["ann"].PostAsync("/v1/queue/put",
+            new { queue = _queue, endpoint = "/v1/chat/completions", level = 0, data = new { a = 1 } });
         var taskId = put.Json.Text("data");
         var file = await UploadAsync("ann");
         using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/batches")
         {
-            Content = new StringContent(JsonSerializer.Serialize(new { input_file_id = file, endpoint = "/v1/chat/completions", completion_window = "24h" }), Encoding.UTF8, "application/json"),
+            Content = new StringContent(
+                JsonSerializer.Serialize(new { input_file_id = file, endpoint = "/v1/chat/completions", completion_window = "24h" }),
+                Encoding.UTF8, "application/json"),
             Headers = { { "X-BELLA-QUEUE-NAME", _queue } },
         };
         using var response = await keys["ann"].SendAsync(request);
@@ -208,7 +219,8 @@ public abstract class OwnerTests(OwnerServer keys)
     private async Task<string> UploadAsync(string name)
     {
         var line = """{"custom_id":"1","method":"POST","url":"/v1/chat/completions","body":{"model":"m"}}""";
-        using var form = new MultipartFormDataContent { { new StringContent("batch"), "purpose" }, { new StringContent(line), "file", "in.jsonl" } };
+        using var form = new MultipartFormDataContent { { new StringContent("batch"), "purpose" },
+            { new StringContent(line), "file", "in.jsonl" } };
         var reply = await keys[name].PostAsync("/v1/files", (object)form);
         return reply.Status == 200 ? reply.Json.Text("id")! : throw new InvalidOperationException($"{reply.Status}: {reply.Text}");
     }

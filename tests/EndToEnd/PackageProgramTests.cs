@@ -40,13 +40,15 @@ public sealed partial class PackageProgramTests(ServersStack stack) : IClassFixt
     public void A_README_shows_nothing_but_what_these_tests_run(string project)
     {
         var compiled = Flat(File.ReadAllText(Repository.FileAt("tests", "EndToEnd", "PackagePrograms.cs")));
-        var shown = Example().Matches(File.ReadAllText(Repository.FileAt("src", project, "README.md"))).Select(m => Flat(m.Groups["code"].Value)).ToList();
+        var shown = Example().Matches(File.ReadAllText(Repository.FileAt("src", project, "README.md")))
+            .Select(m => Flat(m.Groups["code"].Value)).ToList();
 
         shown.ShouldNotBeEmpty();
         shown.ShouldAllBe(code => compiled.Contains(code, StringComparison.Ordinal));
     }
 
-    private static string Flat(string code) => string.Join('\n', code.Split('\n').Select(line => line.Trim()).Where(line => line.Length > 0));
+    private static string Flat(string code) =>
+        string.Join('\n', code.Split('\n').Select(line => line.Trim()).Where(line => line.Length > 0));
 
     [GeneratedRegex("```csharp\n(?<code>.*?)```", RegexOptions.Singleline | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Example();

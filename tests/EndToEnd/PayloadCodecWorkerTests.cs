@@ -37,14 +37,18 @@ public sealed class PayloadCodecWorkerTests(ServersStack stack) : IClassFixture<
             return TaskOutcome.Completed(parcel with { To = $"{parcel.To} done" }, ParcelJson.Default.Parcel);
         }));
         var sent = await Producer(producer, overBus).EnqueueAsync(_queue, "ship", new Parcel(Marker, 7), ParcelJson.Default.Parcel);
-        var many = await Producer(producer, overBus).EnqueueManyAsync([NewTask.Of(_queue, "none", new Parcel(Marker, 1), ParcelJson.Default.Parcel)]);
+        var many = await Producer(producer, overBus)
+            .EnqueueManyAsync([NewTask.Of(_queue, "none", new Parcel(Marker, 1), ParcelJson.Default.Parcel)]);
         var client = producer.Services.GetRequiredService<TaskQueueClient>();
 
-        await Eventually.UntilAsync(async () => (await client.GetAsync(sent.Id))?.Progress is { } progress && progress.GetString() == $"{Marker} progress", Patience, "the progress is there");
+        await Eventually.UntilAsync(
+            async () => (await client.GetAsync(sent.Id))?.Progress is { } progress && progress.GetString() == $"{Marker} progress",
+            Patience, "the progress is there");
         told.SetResult();
         (await client.WaitForResultAsync(sent.Id, ParcelJson.Default.Parcel, Patience)).ShouldBe(new Parcel($"{Marker} done", 7));
         (await client.GetAsync(sent.Id)).ShouldNotBeNull().Payload.GetProperty("data").GetProperty("to").GetString().ShouldBe(Marker);
-        (await client.WaitAsync(many[0].Id, Patience)).Result.ShouldNotBeNull().GetProperty("data").GetProperty("weight").GetInt32().ShouldBe(1); // echoed
+        (await client.WaitAsync(many[0].Id, Patience)).Result.ShouldNotBeNull().GetProperty("data").GetProperty("weight").GetInt32()
+            .ShouldBe(1); // echoed
         foreach (var id in new[] { sent.Id, many[0].Id })
         {
             var seen = await stack.Http.ReadAsync($"/tasks/{id}");
@@ -65,7 +69,11 @@ public sealed class PayloadCodecWorkerTests(ServersStack stack) : IClassFixture<
         using var producer = await ProducerAsync(overBus: false);
         var client = producer.Services.GetRequiredService<TaskQueueClient>();
         var other = new AesGcmPayloadCodec("k2", new Dictionary<string, byte[]> { ["k2"] = RandomNumberGenerator.GetBytes(32) });
-        foreach (var (codec, problem) in new (ITaskPayloadCodec?, string)[] { (null, "encoded with key 'k1', and this program has no codec"), (other, "key 'k1', which this codec does not have") })
+        foreach (var (codec, problem) in new (ITaskPayloadCodec?, string)[]
+        {
+            (null, "encoded with key 'k1', and this program has no codec"),
+            (other, "key 'k1', which this codec does not have"),
+        })
         {
             var ran = false;
             await using var worker = await WorkerRun.StartAsync(stack.Http.BaseAddress!, o => Configure(o, delivery, codec, _ =>
@@ -88,15 +96,19 @@ public sealed class PayloadCodecWorkerTests(ServersStack stack) : IClassFixture<
         using var producer = await ProducerAsync(overBus: false);
         await using var worker = await WorkerRun.StartAsync(
             stack.Http.BaseAddress!, o => Configure(o, "pull", _codec, _ => Task.FromResult(TaskOutcome.Completed("{}"))));
-        var sent = await producer.Services.GetRequiredService<ITaskProducer>().EnqueueAsync(_queue, "ship", new Parcel(Marker, 7), ParcelJson.Default.Parcel);
-        await using var services = new ServiceCollection().AddTaskQueueClient(o => o.BaseAddress = stack.Http.BaseAddress!).BuildServiceProvider();
+        var sent = await producer.Services.GetRequiredService<ITaskProducer>()
+            .EnqueueAsync(_queue, "ship", new Parcel(Marker, 7), ParcelJson.Default.Parcel);
+        await using var services = new ServiceCollection().AddTaskQueueClient(o => o.BaseAddress = stack.Http.BaseAddress!)
+            .BuildServiceProvider();
         var reader = services.GetRequiredService<TaskQueueClient>();
 
-        var refused = await Should.ThrowAsync<TaskPayloadException>(reader.WaitForResultAsync(sent.Id, ParcelJson.Default.Parcel, Patience));
+        var refused = await Should.ThrowAsync<TaskPayloadException>(reader.WaitForResultAsync(sent.Id, ParcelJson.Default.Parcel,
+            Patience));
         refused.Message.ShouldContain("set Codec");
     }
 
-    private void Configure(TaskQueueWorkerOptions options, string delivery, ITaskPayloadCodec? codec, Func<TaskContext, Task<TaskOutcome>> process)
+    private void Configure(TaskQueueWorkerOptions options, string delivery, ITaskPayloadCodec? codec,
+        Func<TaskContext, Task<TaskOutcome>> process)
     {
         options.Queues.Add(_queue);
         options.Codec = codec;

@@ -63,7 +63,7 @@ public abstract class PushTests(Stack stack) : BusTests(stack)
         }
 
         dispatched.Select(d => d.Id).ShouldBe(ids.Append(single), ignoreOrder: true);
-        dispatched.ShouldAllBe(d => d.Attempt == 1 && d.Queue == Queue && d.Level == (d.Id == single ? 0 : 1));
+        dispatched.ShouldAllBe(d => d.Attempt == 1 && d.Queue == Queue && d.Tier == (d.Id == single ? 0 : 1));
         dispatched.Single(d => d.Id == ids[3]).Name.ShouldBe("a3");
     }
 
@@ -115,10 +115,12 @@ public abstract class PushTests(Stack stack) : BusTests(stack)
         });
         (await Http.PostAsync($"/queues/{Queue}/pause", "")).Status.ShouldBe(200);
         await Eventually.UntilAsync(
-            async () => (await Stack.OtherHttp.ReadAsync($"/queues/{Queue}")).Json.GetProperty("paused").GetBoolean(), TestHttp.Patience, "everybody knows");
+            async () => (await Stack.OtherHttp.ReadAsync($"/queues/{Queue}")).Json.GetProperty("paused").GetBoolean(),
+            TestHttp.Patience, "everybody knows");
         var id = await Http.SubmitAsync(new { action = "a", queue = Queue });
         await Eventually.UntilAsync(
-            async () => await Stack.Database.FindAsync(id) is { DispatchAt: null }, TestHttp.Patience, "the scheduler has put the task aside");
+            async () => await Stack.Database.FindAsync(id) is { DispatchAt: null },
+            TestHttp.Patience, "the scheduler has put the task aside");
         arrived.ShouldBeEmpty();
 
         (await Http.PostAsync($"/queues/{Queue}/resume", "")).Status.ShouldBe(200);
@@ -128,12 +130,13 @@ public abstract class PushTests(Stack stack) : BusTests(stack)
     }
 
     [Fact]
-    public async Task Threads_and_limits_need_a_pull_queue()
+    public async Task Ordering_keys_and_limits_need_a_pull_queue()
     {
         await DeclareAsync();
         Problems.Expect(await Http.PutAsync($"/queues/{Queue}", new { max_running = 1 }), 400, "invalid_request");
-        Problems.Expect(await Http.PutAsync($"/queues/{Queue}x", new { delivery = "push", rate = new { tokens = 1 } }), 400, "invalid_request");
-        (await Http.PostAsync("/tasks", new { action = "a", queue = Queue, thread_id = "t" })).Status.ShouldBe(400);
+        Problems.Expect(await Http.PutAsync($"/queues/{Queue}x", new { delivery = "push", rate = new { tokens = 1 } }), 400,
+            "invalid_request");
+        (await Http.PostAsync("/tasks", new { action = "a", queue = Queue, ordering_key = "t" })).Status.ShouldBe(400);
     }
 
     [Fact]
@@ -154,7 +157,8 @@ public abstract class PushTests(Stack stack) : BusTests(stack)
         await ReportAsync(Completed(task, "second", "2"));
         // The report queue is not in order, so let another task of the second worker show that it was read.
         var other = await Http.SubmitAsync(new { action = "a", queue = Queue });
-        await ReportAsync(new ReportTasks("second", [new AttemptStarted(other, 1), new AttemptStarted(id, 1)], [], [new AttemptOutcome(id, 1, "2"), new AttemptOutcome(other, 1, "2")]));
+        await ReportAsync(new ReportTasks("second", [new AttemptStarted(other, 1), new AttemptStarted(id, 1)], [],
+            [new AttemptOutcome(id, 1, "2"), new AttemptOutcome(other, 1, "2")]));
         (await Http.TaskAsync(other, "completed")).Text("worker").ShouldBe("second");
 
         var running = await Http.TaskAsync(id);
@@ -180,7 +184,8 @@ public abstract class PushTests(Stack stack) : BusTests(stack)
         var start = TimeProvider.System.GetUtcNow().AddMilliseconds(500);
         var due = Enumerable.Range(0, 5).Select(i => start.AddMilliseconds(100 * i)).ToList();
         var ids = await Http.SubmitManyAsync(due.Select(d => new { action = "a", queue = Queue, scheduled_at = d }));
-        await Eventually.UntilAsync(() => Task.FromResult(ids.TrueForAll(arrived.ContainsKey)), TestHttp.Patience, "the scheduled tasks have arrived");
+        await Eventually.UntilAsync(
+            () => Task.FromResult(ids.TrueForAll(arrived.ContainsKey)), TestHttp.Patience, "the scheduled tasks have arrived");
 
         var late = ids.Zip(due, (id, d) => arrived[id] - d).ToList();
         late.ShouldAllBe(l => l >= TimeSpan.FromMicroseconds(-1)); // cut to microseconds on its way
@@ -196,7 +201,8 @@ public abstract class PushTests(Stack stack) : BusTests(stack)
         for (var i = 0; i < 10; i++)
             ids.AddRange(await Http.SubmitManyAsync(Enumerable.Range(0, 20).Select(_ => new { action = "zzz" })));
         await Eventually.UntilAsync(
-            () => Task.FromResult(steps.Count(s => s.Event == nameof(TasksCompleted) && ids.Contains(s.Step.TaskId)) >= ids.Count), TestHttp.Patience, "all were completed");
+            () => Task.FromResult(steps.Count(s => s.Event == nameof(TasksCompleted) && ids.Contains(s.Step.TaskId)) >= ids.Count),
+            TestHttp.Patience, "all were completed");
 
         var byTask = steps.ToLookup(s => s.Step.TaskId);
         foreach (var id in ids)
@@ -204,7 +210,7 @@ public abstract class PushTests(Stack stack) : BusTests(stack)
             // At least once: a dispatcher that takes over may repeat, but never goes back.
             byTask[id].Select(s => s.Event).Distinct().ShouldBe([nameof(TasksSubmitted), nameof(TasksStarted), nameof(TasksCompleted)]);
             byTask[id].Select(s => s.Step.At).ShouldBeInOrder();
-            byTask[id].ShouldAllBe(s => s.Step.Queue == "tasks" && s.Step.Level == 0);
+            byTask[id].ShouldAllBe(s => s.Step.Queue == "tasks" && s.Step.Tier == 0);
             byTask[id].Last().Step.Attempt.ShouldBe(1);
             byTask[id].Last().Step.Worker.ShouldNotBeNullOrEmpty();
         }
@@ -230,7 +236,9 @@ public abstract class PushTests(Stack stack) : BusTests(stack)
         (step.DueAt - step.At).ShouldBe(TimeSpan.FromSeconds(2));
 
         Task<TaskStep> SeenAsync(string name, Guid id) =>
-            Eventually.UntilAsync(() => Task.FromResult<TaskStep?>(steps.FirstOrDefault(s => s.Event == name && s.Step.TaskId == id).Step), TestHttp.Patience, $"{name} of {id}");
+            Eventually.UntilAsync(
+                () => Task.FromResult<TaskStep?>(steps.FirstOrDefault(s => s.Event == name && s.Step.TaskId == id).Step), TestHttp.Patience,
+                $"{name} of {id}");
     }
 
     private static ReportTasks Completed(DispatchedTask task, string worker, string result) =>

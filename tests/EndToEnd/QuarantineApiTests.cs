@@ -31,7 +31,8 @@ public abstract class QuarantineApiTests(Stack stack)
     {
         var quarantine = stack.Host.Services.GetRequiredService<IQuarantine>();
         for (var i = 0; i < 3; i++)
-            await quarantine.AddAsync(new QuarantinedItem { Kind = "message", Subject = $"{_queue}-{i}", Queue = _queue, Reason = "not a task" }, CancellationToken.None);
+            await quarantine.AddAsync(new QuarantinedItem { Kind = "message", Subject = $"{_queue}-{i}", Queue = _queue,
+                Reason = "not a task" }, CancellationToken.None);
 
         var first = (await Http.ReadAsync($"/quarantine?queue={_queue}&limit=2")).Json;
         first.GetProperty("items").EnumerateArray().Select(i => i.Text("subject")).ShouldBe([$"{_queue}-0", $"{_queue}-1"]);
@@ -59,7 +60,8 @@ public abstract class QuarantineApiTests(Stack stack)
     {
         (await Http.PutAsync($"/queues/{_queue}", new { })).Status.ShouldBe(201);
         var services = stack.Host.Services;
-        var file = await UploadAsync(services.GetRequiredService<FileService>(), "{\"custom_id\":\"a\",\"method\":\"POST\",\"url\":\"/v1/x\",\"body\":{\"model\":\"m\"}}\n");
+        var file = await UploadAsync(services.GetRequiredService<FileService>(),
+            "{\"custom_id\":\"a\",\"method\":\"POST\",\"url\":\"/v1/x\",\"body\":{\"model\":\"m\"}}\n");
         var now = Micros.Now(TimeProvider.System);
         var bad = NewBatch(file, now, b => (b.State, b.Total, b.InProgressAt) = (BatchStates.InProgress, 7, now)); // the file has one line
         var good = NewBatch(file, now.AddSeconds(1), b => b.State = BatchStates.Validating);
@@ -72,7 +74,8 @@ public abstract class QuarantineApiTests(Stack stack)
         var item = await ItemAsync("batch", _queue);
         item.Text("subject").ShouldBe(BatchId.Format(bad.CorrelationId));
         item.Text("reason")!.ShouldContain("lines");
-        await Eventually.UntilAsync(async () => (await BatchAsync(good)).State != BatchStates.Validating, Deadline, "the other one goes on");
+        await Eventually.UntilAsync(
+            async () => (await BatchAsync(good)).State != BatchStates.Validating, Deadline, "the other one goes on");
 
         (await Http.PostAsync($"/quarantine/{Id(item)}/release", "")).Status.ShouldBe(200);
         item = await ItemAsync("batch", _queue);
@@ -84,7 +87,8 @@ public abstract class QuarantineApiTests(Stack stack)
     [Fact]
     public async Task A_callback_that_cannot_be_noted_is_set_aside_and_sent_again_when_it_is_put_back()
     {
-        var callback = new Callback { SubjectId = Guid.NewGuid(), Url = "http://127.0.0.1:1/x", Body = "{}", Log = "{", DueAt = DateTime.UnixEpoch, CreatedAt = Micros.Now(TimeProvider.System) };
+        var callback = new Callback { SubjectId = Guid.NewGuid(), Url = "http://127.0.0.1:1/x", Body = "{}", Log = "{",
+            DueAt = DateTime.UnixEpoch, CreatedAt = Micros.Now(TimeProvider.System) };
         await using (var db = stack.Database.CreateContext())
         {
             db.Callbacks.Add(callback);
@@ -97,7 +101,8 @@ public abstract class QuarantineApiTests(Stack stack)
         await Eventually.UntilAsync(async () =>
         {
             await using var db = stack.Database.CreateContext();
-            return (await db.Callbacks.AsNoTracking().SingleAsync(c => c.Id == callback.Id)).Log.Contains("error", StringComparison.Ordinal);
+            return (await db.Callbacks.AsNoTracking().SingleAsync(c => c.Id == callback.Id))
+                .Log.Contains("error", StringComparison.Ordinal);
         }, Deadline, "it is tried and noted");
     }
 
@@ -110,7 +115,9 @@ public abstract class QuarantineApiTests(Stack stack)
         var schedule = await db.Schedules.SingleAsync(s => s.Queue == _queue);
         var tick = new DateTime(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc);
         // The id of the tick's task is taken by another tenant's.
-        var taken = TestTasks.New(_queue, t => (t.CorrelationId, t.Owner, t.State, t.FinishedAt) = (ScheduledTasks.IdOf(schedule.Id, tick), "somebody", TaskStates.Completed, tick));
+        var taken = TestTasks.New(_queue, t =>
+            (t.CorrelationId, t.Owner, t.State, t.FinishedAt) = (ScheduledTasks.IdOf(schedule.Id, tick), "somebody",
+                TaskStates.Completed, tick));
         db.Tasks.Add(taken);
         await db.SaveChangesAsync();
         await db.Schedules.Where(s => s.Id == schedule.Id).ExecuteUpdateAsync(s => s.SetProperty(x => x.NextAt, tick));
@@ -118,7 +125,8 @@ public abstract class QuarantineApiTests(Stack stack)
         var item = await ItemAsync("schedule", _queue);
         item.Text("reason")!.ShouldContain("schedule s");
         (await Http.ReadAsync($"/queues/{_queue}/schedules/s")).Json.GetProperty("next").GetArrayLength().ShouldBe(0);
-        (await Http.PutAsync($"/queues/{_queue}/schedules/s", new { cron = "0 0 1 1 *" })).Json.GetProperty("next").GetArrayLength().ShouldBe(5);
+        (await Http.PutAsync($"/queues/{_queue}/schedules/s", new { cron = "0 0 1 1 *" })).Json.GetProperty("next").GetArrayLength()
+            .ShouldBe(5);
         (await ItemsAsync("schedule")).ShouldBeEmpty();
     }
 
@@ -126,7 +134,8 @@ public abstract class QuarantineApiTests(Stack stack)
     {
         List<JsonElement> found = [];
         await Eventually.UntilAsync(
-            async () => (found = [.. (await ItemsAsync(kind, queue)).Where(which ?? (_ => true))]).Count == 1, Deadline, $"a {kind} is set aside");
+            async () => (found = [.. (await ItemsAsync(kind, queue)).Where(which ?? (_ => true))]).Count == 1,
+            Deadline, $"a {kind} is set aside");
         return found[0];
     }
 
@@ -151,7 +160,8 @@ public abstract class QuarantineApiTests(Stack stack)
     {
         var batch = new BatchState
         {
-            CorrelationId = stack.Host.Services.GetRequiredService<NumberedTaskIds>().New(1, 1, NumberedTaskMode.Batch).ToGuid(), Queue = _queue, Level = 1, Endpoint = "/v1/x", CompletionWindow = "24h",
+            CorrelationId = stack.Host.Services.GetRequiredService<NumberedTaskIds>().New(1, 1, NumberedTaskMode.Batch)
+                .ToGuid(), Queue = _queue, Tier = 1, Endpoint = "/v1/x", CompletionWindow = "24h",
             InputFileId = file, CreatedAt = now, DeadlineAt = now.AddDays(1),
         };
         change(batch);
@@ -172,12 +182,14 @@ public abstract class QuarantineApiTests(Stack stack)
         {
             await using var db = Stack.Database.CreateContext();
             await db.Database.ExecuteSqlRawAsync(
-                "create trigger poison after insert on tasks when new.name = 'poison' begin update tasks set created_at = 900000000000000000 where id = new.id; end");
+                "create trigger poison after insert on tasks when new.name = 'poison' begin update tasks set created_at = "
+                    + "900000000000000000 where id = new.id; end");
             var bad = await Http.SubmitAsync(new { action = "poison" });
             var good = await Http.SubmitAsync(new { action = "echo", data = 1 });
             await Http.TaskAsync(good, "completed");
             await Eventually.UntilAsync(
-                async () => (await ItemsAsync("dispatch", queue: null)).Exists(i => i.Text("subject") == bad.ToString()), Deadline, "it is set aside");
+                async () => (await ItemsAsync("dispatch", queue: null)).Exists(i => i.Text("subject") == bad.ToString()),
+                Deadline, "it is set aside");
             await db.Database.ExecuteSqlRawAsync("drop trigger poison");
         }
 
@@ -186,12 +198,14 @@ public abstract class QuarantineApiTests(Stack stack)
         {
             var quarantine = Stack.Host.Services.GetRequiredService<IQuarantine>();
             var subject = $"s{Guid.NewGuid():N}";
-            await quarantine.AddAsync(new QuarantinedItem { Kind = "message", Subject = subject, Queue = "cli", Reason = "not \u001b[31ma task" }, CancellationToken.None);
+            await quarantine.AddAsync(new QuarantinedItem { Kind = "message", Subject = subject, Queue = "cli",
+                Reason = "not \u001b[31ma task" }, CancellationToken.None);
             var list = (await RunAsync("quarantine", "list", "--queue", "cli")).Done();
             var line = list.Lines.Single(l => l.Contains(subject, StringComparison.Ordinal));
             list.Text.ShouldNotContain("\u001b");
             var id = line.Split(' ')[0];
-            (await RunAsync("quarantine", "list", "--kind", "message", "--json")).Done().Json.GetProperty("items").EnumerateArray().ShouldContain(i => i.Text("subject") == subject);
+            (await RunAsync("quarantine", "list", "--kind", "message", "--json")).Done().Json.GetProperty("items").EnumerateArray()
+                .ShouldContain(i => i.Text("subject") == subject);
             (await RunAsync("quarantine", "release", id)).Refused(1, "drop the item");
             (await RunAsync("quarantine", "drop", id)).Done().Text.ShouldBe($"{id}  dropped");
             (await RunAsync("quarantine", "drop", id, "--json")).ExitCode.ShouldBe(1);

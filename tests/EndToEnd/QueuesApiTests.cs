@@ -6,7 +6,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>The rules of queues through the native doors.</summary>
+/// <summary>The rules of queues through the native APIs.</summary>
 public abstract partial class QueuesApiTests(Stack stack)
 {
     private static readonly string[] Payload = ["payload"];
@@ -23,18 +23,18 @@ public abstract partial class QueuesApiTests(Stack stack)
             {"delivery":"pull","description":"größe","lease_seconds":20,"expire_after_seconds":3600,"max_attempts":5,
              "retry":{"intervals":[1,2.5]},"max_running":7,"rate":{"tokens":3,"interval_seconds":2},"paused":true,
              "dead_letters":{"enabled":true,"max_size":9,"retention_seconds":60},"keep_finished_seconds":120,"events":"terminal",
-             "levels":{"1":{"lease_seconds":5,"priority":"low","max_attempts":2,"retry":{"first":1,"factor":3,"cap":9,"jitter":0.5}}}}
+             "tiers":{"1":{"lease_seconds":5,"priority":"low","max_attempts":2,"retry":{"first":1,"factor":3,"cap":9,"jitter":0.5}}}}
             """;
         var created = await Http.PutAsync($"/queues/{_queue}", all);
         created.Status.ShouldBe(201, created.Text);
         var expected = JsonSerializer.Deserialize<JsonElement>(all);
 
         var read = (await Http.ReadAsync($"/queues/{_queue}")).Json;
-        foreach (var name in expected.Names().Except(["levels", "retry"]))
+        foreach (var name in expected.Names().Except(["tiers", "retry"]))
             JsonElement.DeepEquals(read.GetProperty(name), expected.GetProperty(name)).ShouldBeTrue(name);
         read.GetProperty("retry").GetProperty("intervals").EnumerateArray().Select(i => i.GetDouble()).ShouldBe([1, 2.5]);
-        read.GetProperty("levels").GetProperty("1").Text("priority").ShouldBe("low");
-        read.GetProperty("levels").GetProperty("1").GetProperty("retry").GetProperty("jitter").GetDouble().ShouldBe(0.5);
+        read.GetProperty("tiers").GetProperty("1").Text("priority").ShouldBe("low");
+        read.GetProperty("tiers").GetProperty("1").GetProperty("retry").GetProperty("jitter").GetDouble().ShouldBe(0.5);
         read.Whole("version").ShouldBe(1);
         (await Http.PutAsync($"/queues/{_queue}", read.GetRawText())).Status.ShouldBe(200, "what was read can be put back");
 
@@ -46,21 +46,26 @@ public abstract partial class QueuesApiTests(Stack stack)
     }
 
     [Fact]
-    public async Task A_task_takes_what_it_does_not_say_from_its_level_and_then_its_queue()
+    public async Task A_task_takes_what_it_does_not_say_from_its_tier_and_then_its_queue()
     {
-        await PutAsync(new { lease_seconds = 40, max_attempts = 9, expire_after_seconds = 100, levels = new Dictionary<string, object> { ["1"] = new { lease_seconds = 50, priority = "high" } } });
+        await PutAsync(new
+        {
+            lease_seconds = 40, max_attempts = 9, expire_after_seconds = 100,
+            tiers = new Dictionary<string, object> { ["1"] = new { lease_seconds = 50, priority = "high" } },
+        });
         await SubmitAsync(new { action = "a" });
         await SubmitAsync(new { action = "b", lease_seconds = 60, max_attempts = 2 });
         await Http.SubmitAsync(new { action = "c", queue = $"{_queue}:1", expires_at = TimeProvider.System.GetUtcNow().AddYears(1) });
 
         var plain = await Http.ClaimAsync(_queue, max: 2, lease_seconds: null);
-        var level = (await Http.ClaimAsync($"{_queue}:1", lease_seconds: null)).Single();
+        var tier = (await Http.ClaimAsync($"{_queue}:1", lease_seconds: null)).Single();
 
         plain.Select(t => t.Whole("max_attempts")).ShouldBe([9, 2]);
         plain.Select(LeaseSeconds).ShouldBe([40, 60], tolerance: 5);
-        LeaseSeconds(level).ShouldBe(50, 5);
-        level.Text("priority").ShouldBe("high");
-        (level.GetProperty("expires_at").GetDateTimeOffset() - level.GetProperty("created_at").GetDateTimeOffset()).TotalSeconds.ShouldBe(100, 0.01);
+        LeaseSeconds(tier).ShouldBe(50, 5);
+        tier.Text("priority").ShouldBe("high");
+        (tier.GetProperty("expires_at").GetDateTimeOffset() - tier.GetProperty("created_at").GetDateTimeOffset())
+            .TotalSeconds.ShouldBe(100, 0.01);
     }
 
     [Fact]
@@ -75,15 +80,17 @@ public abstract partial class QueuesApiTests(Stack stack)
         new[] { skipped, updated }.ShouldAllBe(r => r.Json.Id() == first.Json.Id());
         var task = (await Http.ClaimAsync(_queue, max: 10)).Single();
         task.GetProperty("payload").Whole("data").ShouldBe(3);
-        (await Http.PostAsync("/tasks", new { action = "a", queue = _queue, dedupe_key = "k", overwrite = Payload })).Json.Text("status").ShouldBe("duplicate");
+        (await Http.PostAsync("/tasks", new { action = "a", queue = _queue, dedupe_key = "k", overwrite = Payload })).Json.Text("status")
+            .ShouldBe("duplicate");
         await Http.TellAsync("report", new { id = task.Id(), attempt = 1, outcome = "completed" });
         (await Http.PostAsync("/tasks", new { action = "a", queue = _queue, dedupe_key = "k" })).Json.Text("status").ShouldBe("queued");
     }
 
     [Fact]
-    public async Task Tasks_of_one_thread_run_one_at_a_time_and_the_next_wakes_a_worker_of_its_level_here_or_elsewhere()
+    public async Task Tasks_of_one_thread_run_one_at_a_time_and_the_next_wakes_a_worker_of_its_tier_here_or_elsewhere()
     {
-        var ids = await Http.SubmitManyAsync(Enumerable.Range(0, 4).Select(i => new { action = $"a{i}", queue = $"{_queue}:{i}", thread_id = "t" }));
+        var ids = await Http.SubmitManyAsync(Enumerable.Range(0, 4)
+            .Select(i => new { action = $"a{i}", queue = $"{_queue}:{i}", ordering_key = "t" }));
         var task = (await Http.ClaimAsync($"{_queue}:0")).Single();
         for (var i = 1; i < 4; i++)
         {
@@ -97,7 +104,8 @@ public abstract partial class QueuesApiTests(Stack stack)
 
             task = (await next).Single();
             task.Id().ShouldBe(ids[i]);
-            Stopwatch.GetElapsedTime(start).ShouldBeLessThan(TimeSpan.FromSeconds(4), "a waiting claim looks again by itself after five seconds");
+            Stopwatch.GetElapsedTime(start)
+                .ShouldBeLessThan(TimeSpan.FromSeconds(4), "a waiting claim looks again by itself after five seconds");
         }
     }
 
@@ -115,7 +123,8 @@ public abstract partial class QueuesApiTests(Stack stack)
         (await Http.TellAsync("report", new { id, attempt = 2, outcome = "failed", error = "e" })).ShouldBe(["ok"]);
         (await Http.TaskAsync(id)).GetProperty("timeline").EnumerateArray().Select(e => e.Text("event"))
             .ShouldBe(["submitted", "started", "snoozed", "started", "failed"]);
-        Problems.Expect(await Http.PostAsync("/workers/report", new { tasks = new[] { new { id, attempt = 2, outcome = "snoozed", delay_seconds = 2_592_001 } } }), 400, "invalid_request");
+        Problems.Expect(await Http.PostAsync("/workers/report",
+            new { tasks = new[] { new { id, attempt = 2, outcome = "snoozed", delay_seconds = 2_592_001 } } }), 400, "invalid_request");
     }
 
     [Fact]
@@ -141,7 +150,8 @@ public abstract partial class QueuesApiTests(Stack stack)
         await PutAsync(new { paused = true }, 200);
 
         await Eventually.UntilAsync(
-            async () => (await stack.OtherHttp.ReadAsync($"/queues/{_queue}")).Json.GetProperty("paused").GetBoolean(), TimeSpan.FromSeconds(4), "the other process knows");
+            async () => (await stack.OtherHttp.ReadAsync($"/queues/{_queue}")).Json.GetProperty("paused").GetBoolean(),
+            TimeSpan.FromSeconds(4), "the other process knows");
         (await stack.OtherHttp.ClaimAsync(_queue)).ShouldBeEmpty();
     }
 
@@ -159,7 +169,8 @@ public abstract partial class QueuesApiTests(Stack stack)
         (await Http.ReadAsync($"/queues/{_queue}")).Json.GetProperty("counts").Whole("dead_letters").ShouldBe(2);
         (await Http.PostAsync($"/queues/{_queue}/redrive", "")).Json.Whole("restarted").ShouldBe(2);
         (await DeadAsync()).ShouldBeEmpty();
-        (await Http.ClaimAsync(_queue, max: 10)).Select(t => (t.Id(), t.Whole("attempt"))).ShouldBe([(ids[1], 2), (ids[2], 2)], ignoreOrder: true);
+        (await Http.ClaimAsync(_queue, max: 10)).Select(t => (t.Id(), t.Whole("attempt")))
+            .ShouldBe([(ids[1], 2), (ids[2], 2)], ignoreOrder: true);
     }
 
     [Fact]
@@ -180,7 +191,8 @@ public abstract partial class QueuesApiTests(Stack stack)
     public async Task A_purge_removes_what_waits_runs_and_is_dead_and_nothing_that_comes_after()
     {
         await PutAsync(new { max_attempts = 1 });
-        var ids = await Http.SubmitManyAsync(Enumerable.Range(0, 3).Select(i => new { action = $"a{i}", queue = _queue, thread_id = i == 2 ? "t" : null }));
+        var ids = await Http.SubmitManyAsync(Enumerable.Range(0, 3)
+            .Select(i => new { action = $"a{i}", queue = _queue, ordering_key = i == 2 ? "t" : null }));
         var claimed = await Http.ClaimAsync(_queue, max: 2);
         await Http.TellAsync("report", new { id = claimed[0].Id(), attempt = 1, outcome = "failed", error = "e" });
 
@@ -225,7 +237,8 @@ public abstract partial class QueuesApiTests(Stack stack)
         var id = await SubmitAsync(new { action = "a" });
         await Http.ClaimAsync(_queue);
         await Http.TellAsync("report", new { id, attempt = 1, outcome = "completed" });
-        await Eventually.UntilAsync(async () => (await Http.ReadAsync($"/tasks/{id}")).Status == 404, TestHttp.Patience, "the task is gone");
+        await Eventually.UntilAsync(
+            async () => (await Http.ReadAsync($"/tasks/{id}")).Status == 404, TestHttp.Patience, "the task is gone");
         await Eventually.UntilAsync(async () => await stack.Database.FindAsync(id) is null, TestHttp.Patience, "its row is removed");
         (await Http.ReadAsync($"/queues/{_queue}")).Json.GetProperty("counts").Whole("completed").ShouldBe(1);
     }
@@ -241,7 +254,8 @@ public abstract partial class QueuesApiTests(Stack stack)
         foreach (var task in await Http.ClaimAsync(_queue, max: 2))
             await Http.TellAsync("report", new { id = task.Id(), attempt = 1, outcome = "completed" });
         foreach (var done in new[] { id, keyed })
-            string.Join(' ', (await Http.TaskAsync(done)).GetProperty("timeline").EnumerateArray().Select(e => e.Text("event"))).ShouldBe(events);
+            string.Join(' ', (await Http.TaskAsync(done)).GetProperty("timeline").EnumerateArray().Select(e => e.Text("event")))
+                .ShouldBe(events);
     }
 
     [Fact]
@@ -253,7 +267,8 @@ public abstract partial class QueuesApiTests(Stack stack)
             var seen = new List<Guid>();
             for (string? after = null; ;)
             {
-                var page = (await Http.ReadAsync($"/queues/{_queue}/tasks?list={list}&limit=2{(after is null ? "" : $"&after={after}")}")).Json;
+                var cursor = after is null ? "" : $"&after={after}";
+                var page = (await Http.ReadAsync($"/queues/{_queue}/tasks?list={list}&limit=2{cursor}")).Json;
                 seen.AddRange(page.GetProperty("tasks").EnumerateArray().Select(t => t.Id()));
                 if ((after = page.Text("next")) is null)
                     break;
@@ -283,7 +298,8 @@ public abstract partial class QueuesApiTests(Stack stack)
     private async Task<List<Guid>> DeadAsync() =>
         [.. (await Http.ReadAsync($"/queues/{_queue}/tasks?list=dead")).Json.GetProperty("tasks").EnumerateArray().Select(t => t.Id())];
 
-    private static double LeaseSeconds(JsonElement task) => (task.GetProperty("lease_until").GetDateTimeOffset() - TimeProvider.System.GetUtcNow()).TotalSeconds;
+    private static double LeaseSeconds(JsonElement task) =>
+        (task.GetProperty("lease_until").GetDateTimeOffset() - TimeProvider.System.GetUtcNow()).TotalSeconds;
 }
 
 public sealed class QueuesApiOnSqlite(SqliteStack stack) : QueuesApiTests(stack), IClassFixture<SqliteStack>;

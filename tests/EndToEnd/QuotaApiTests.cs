@@ -22,7 +22,8 @@ internal static class QuotaKeys
         {
             settings[$"TaskQueue:Auth:ApiKeys:{index}:Name"] = name;
             settings[$"TaskQueue:Auth:ApiKeys:{index}:Tenant"] = name == "boss" ? null : name;
-            settings[$"TaskQueue:Auth:ApiKeys:{index}:KeyHash"] = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(TestKeys.Of($"key-{name}"))));
+            settings[$"TaskQueue:Auth:ApiKeys:{index}:KeyHash"] =
+                Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(TestKeys.Of($"key-{name}"))));
             settings[$"TaskQueue:Auth:ApiKeys:{index}:Scopes:0"] = "admin";
             settings[$"TaskQueue:Auth:ApiKeys:{index}:Scopes:1"] = "work:*";
         }
@@ -44,7 +45,8 @@ internal static class QuotaKeys
         using var purpose = new StringContent("batch");
         using var form = new MultipartFormDataContent { { purpose, "purpose" }, { content, "file", "f.jsonl" } };
         using var answer = await http.PostAsync("/v1/files", form);
-        return (new Reply((int)answer.StatusCode, answer.Content.Headers.ContentType?.MediaType, await answer.Content.ReadAsStringAsync()), answer.Headers.RetryAfter);
+        return (new Reply((int)answer.StatusCode, answer.Content.Headers.ContentType?.MediaType, await answer.Content.ReadAsStringAsync()),
+            answer.Headers.RetryAfter);
     }
 }
 
@@ -59,7 +61,8 @@ public sealed class QuotaApiTests : IAsyncLifetime
     {
         _database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         _host = await TestHost.StartAsync(_database.ConnectionString, settings: QuotaKeys.Settings(
-            ("Default:WaitingTasks", "3"), ("Default:FileBytes", "1000"), ("Default:Queues", "2"), ("Default:Schedules", "1"), ("Default:Streams", "2"),
+            ("Default:WaitingTasks", "3"), ("Default:FileBytes", "1000"), ("Default:Queues", "2"), ("Default:Schedules", "1"),
+            ("Default:Streams", "2"),
             ("Tenants:eve:RequestsPerSecond", "5"), ("Tenants:boss:Queues", "-1")));
         (_ann, _ben, _boss, _eve) = (_host.ClientOf("ann"), _host.ClientOf("ben"), _host.ClientOf("boss"), _host.ClientOf("eve"));
     }
@@ -83,20 +86,27 @@ public sealed class QuotaApiTests : IAsyncLifetime
         tasks.Status.ShouldBe(429, tasks.Text);
         tasks.Json.Names().ShouldBe(["error"]);
         tasks.Json.Text("error").ShouldBe(
-            "tenant ann may have 3 waiting tasks (waiting_tasks) and uses 3; wait until workers have taken some, or cancel some, or ask the operator for a larger quota");
-        var bulk = Problems.Expect(await _ann.PostAsync("/tasks/bulk", new { tasks = new[] { new { queue = "q", action = "a" } } }), 429, "quota_exceeded");
+            "tenant ann may have 3 waiting tasks (waiting_tasks) and uses 3; wait until workers have taken some, or cancel some, or ask "
+                + "the operator for a larger quota");
+        var bulk = Problems.Expect(await _ann.PostAsync("/tasks/bulk", new { tasks = new[] { new { queue = "q", action = "a" } } }), 429,
+            "quota_exceeded");
         bulk.Text("detail").ShouldBe(tasks.Json.Text("error"));
         var moab = await _ann.PostAsync("/moab/Enqueue", new { queue_name = "m", entries = new[] { new { payload = "1" } } });
-        (moab.Status, moab.Json.Text("code"), moab.Json.GetProperty("details").Text("limit"), moab.Json.GetProperty("details").Text("resource"))
+        (moab.Status, moab.Json.Text("code"), moab.Json.GetProperty("details").Text("limit"),
+            moab.Json.GetProperty("details").Text("resource"))
             .ShouldBe((429, "RESOURCE_EXHAUSTED", "3", "waiting_tasks"));
-        var bella = await _ann.PostAsync("/v1/queue/put", new { queue = "b", endpoint = "/e", data = new { model = "m" }, callback_url = "https://example.com/" });
-        (bella.Status, bella.Json.Whole("code"), bella.Json.GetProperty("error").Text("type")).ShouldBe((429, 429, "insufficient_quota"), bella.Text);
+        var bella = await _ann.PostAsync("/v1/queue/put",
+            new { queue = "b", endpoint = "/e", data = new { model = "m" }, callback_url = "https://example.com/" });
+        (bella.Status, bella.Json.Whole("code"), bella.Json.GetProperty("error").Text("type"))
+            .ShouldBe((429, 429, "insufficient_quota"), bella.Text);
         var agent = await _ann.PostAsync("/agent/process-async", new { query = "q" });
         (agent.Status, agent.Json.Text("detail")).ShouldBe((429, tasks.Json.Text("error")), agent.Text);
 
         await _ben.SubmitAsync(new { queue = "q", action = "a" });
         (await _ann.PostAsync($"/tasks/{ids[0]}/cancel", "")).Status.ShouldBe(200);
-        await Eventually.UntilAsync(async () => (await _ann.PostAsync("/tasks", new { queue = "q", action = "a" })).Status == 202, TestHttp.Patience, "there is room again");
+        await Eventually.UntilAsync(
+            async () => (await _ann.PostAsync("/tasks", new { queue = "q", action = "a" })).Status == 202,
+            TestHttp.Patience, "there is room again");
     }
 
     [Fact]
@@ -113,11 +123,13 @@ public sealed class QuotaApiTests : IAsyncLifetime
     {
         (await _ann.PutAsync("/queues/a1", new { })).Status.ShouldBe(201);
         (await _ann.PostAsync("/v1/queue/register", new { queue = "a2", endpoint = "/e" })).Status.ShouldBe(200);
-        Problems.Expect(await _ann.PutAsync("/queues/a3", new { }), 429, "quota_exceeded").Text("detail")!.ShouldContain("may have 2 queues (queues) and uses 2; delete a queue");
+        Problems.Expect(await _ann.PutAsync("/queues/a3", new { }), 429, "quota_exceeded")
+            .Text("detail")!.ShouldContain("may have 2 queues (queues) and uses 2; delete a queue");
         var bella = await _ann.PostAsync("/v1/queue/register", new { queue = "a4", endpoint = "/e" });
         (bella.Status, bella.Json.GetProperty("error").Text("type")).ShouldBe((429, "insufficient_quota"), bella.Text);
         var moab = await _ann.PostAsync("/moab/CreateQueue", new { name = "a5", keepalive_timeout_in_seconds = 5 });
-        (moab.Status, moab.Json.Text("code"), moab.Json.GetProperty("details").Text("limit")).ShouldBe((429, "RESOURCE_EXHAUSTED", "2"), moab.Text);
+        (moab.Status, moab.Json.Text("code"), moab.Json.GetProperty("details").Text("limit"))
+            .ShouldBe((429, "RESOURCE_EXHAUSTED", "2"), moab.Text);
         (await _ben.PutAsync("/queues/b1", new { })).Status.ShouldBe(201);
         (await _ann.PutAsync("/queues/a1", new { max_running = 3 })).Status.ShouldBe(200);
         (await _ann.RemoveAsync("/queues/a2")).Status.ShouldBe(204);
@@ -125,7 +137,8 @@ public sealed class QuotaApiTests : IAsyncLifetime
 
         (await _ann.PutAsync("/queues/a1/schedules/s", new { cron = "0 0 1 1 *", action = "a" })).Status.ShouldBe(201);
         Problems.Expect(await _ann.PutAsync("/queues/a1/schedules/t", new { cron = "0 0 1 1 *", action = "a" }), 429, "quota_exceeded");
-        var schedule = await _ann.PostAsync("/moab/CreateSchedule", new { queue_name = "a1", name = "u", cron = "0 0 1 1 *", timezone = "UTC" });
+        var schedule = await _ann.PostAsync("/moab/CreateSchedule",
+            new { queue_name = "a1", name = "u", cron = "0 0 1 1 *", timezone = "UTC" });
         (schedule.Status, schedule.Json.Text("code")).ShouldBe((429, "RESOURCE_EXHAUSTED"), schedule.Text);
         (await _ann.PutAsync("/queues/a1/schedules/s", new { cron = "0 0 2 1 *", action = "a" })).Status.ShouldBe(200);
     }
@@ -135,7 +148,8 @@ public sealed class QuotaApiTests : IAsyncLifetime
     {
         (await _ann.UploadAsync(600)).Reply.Status.ShouldBe(200);
         var (refused, retryAfter) = await _ann.UploadAsync(600);
-        (refused.Status, refused.Json.GetProperty("error").Text("type"), retryAfter).ShouldBe((429, "insufficient_quota", null), refused.Text);
+        (refused.Status, refused.Json.GetProperty("error").Text("type"), retryAfter)
+            .ShouldBe((429, "insufficient_quota", null), refused.Text);
         (await _ann.UploadAsync(3_000_000)).Reply.Status.ShouldBe(429); // by its announced length
         (await _ben.UploadAsync(600)).Reply.Status.ShouldBe(200);
         (await _ann.ReadAsync("/v1/files")).Json.GetProperty("data").GetArrayLength().ShouldBe(1);
@@ -148,7 +162,8 @@ public sealed class QuotaApiTests : IAsyncLifetime
         using var leave = new CancellationTokenSource();
         var waiting = ClaimAsync(_ann, leave.Token);
         using var events = await _ann.GetAsync("/events", HttpCompletionOption.ResponseHeadersRead);
-        await Eventually.UntilAsync(async () => (await QuotaAsync(_ann)).GetProperty("streams").Whole("used") == 2, TestHttp.Patience, "both are open");
+        await Eventually.UntilAsync(
+            async () => (await QuotaAsync(_ann)).GetProperty("streams").Whole("used") == 2, TestHttp.Patience, "both are open");
 
         Problems.Expect(await _ann.ReadAsync("/events"), 429, "quota_exceeded");
         Problems.Expect(await _ann.PostAsync("/workers/claim", Claim(1)), 429, "quota_exceeded");
@@ -169,8 +184,10 @@ public sealed class QuotaApiTests : IAsyncLifetime
     {
         var replies = await Task.WhenAll(Enumerable.Range(0, 30).Select(_ => _eve.ReadAsync("/queues")));
         replies.Count(r => r.Status == 200).ShouldBeInRange(5, 15);
-        Problems.Expect(replies.First(r => r.Status != 200), 429, "quota_exceeded").Text("detail")!.ShouldContain("may have 5 requests a second (requests_per_second)");
-        var bella = (await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => _eve.PostAsync("/v1/queue/take", new { })))).First(r => r.Status == 429);
+        Problems.Expect(replies.First(r => r.Status != 200), 429, "quota_exceeded")
+            .Text("detail")!.ShouldContain("may have 5 requests a second (requests_per_second)");
+        var bella = (await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => _eve.PostAsync("/v1/queue/take", new { }))))
+            .First(r => r.Status == 429);
         bella.Json.GetProperty("error").Text("type").ShouldBe("insufficient_quota");
         foreach (var client in new[] { _ann, _boss })
             (await client.ReadAsync("/queues")).Status.ShouldBe(200);
@@ -211,14 +228,17 @@ public sealed class QuotaApiTests : IAsyncLifetime
             await CreateBatchAsync(_ann, file);
 
         await CreateBatchAsync(_ben, await UploadLineAsync(_ben, "b"));
-        await Eventually.UntilAsync(async () => (await _ben.ReadAsync("/queues/b/tasks")).Json.GetProperty("tasks").GetArrayLength() == 1, TestHttp.Patience, "the other tenant's line is a task");
+        await Eventually.UntilAsync(
+            async () => (await _ben.ReadAsync("/queues/b/tasks")).Json.GetProperty("tasks").GetArrayLength() == 1,
+            TestHttp.Patience, "the other tenant's line is a task");
         (await _ann.ReadAsync("/queues/a/tasks")).Json.GetProperty("tasks").GetArrayLength().ShouldBe(0);
     }
 
     private static async Task<string> UploadLineAsync(HttpClient http, string model)
     {
         var line = $$$"""{"custom_id":"x","method":"POST","url":"/v1/chat/completions","body":{"model":"{{{model}}}"}}""";
-        using var form = new MultipartFormDataContent { { new StringContent("batch"), "purpose" }, { new ByteArrayContent(Encoding.UTF8.GetBytes(line)), "file", "f.jsonl" } };
+        using var form = new MultipartFormDataContent { { new StringContent("batch"), "purpose" },
+            { new ByteArrayContent(Encoding.UTF8.GetBytes(line)), "file", "f.jsonl" } };
         using var answer = await http.PostAsync("/v1/files", form);
         using var text = JsonDocument.Parse(await answer.Content.ReadAsStringAsync());
         return text.RootElement.Text("id")!;
@@ -226,11 +246,13 @@ public sealed class QuotaApiTests : IAsyncLifetime
 
     private static async Task CreateBatchAsync(HttpClient http, string file)
     {
-        var answer = await http.PostAsync("/v1/batches", new { input_file_id = file, endpoint = "/v1/chat/completions", completion_window = "24h" });
+        var answer = await http.PostAsync("/v1/batches",
+            new { input_file_id = file, endpoint = "/v1/chat/completions", completion_window = "24h" });
         answer.Status.ShouldBe(200, answer.Text);
     }
 
-    private static string Claim(double seconds) => $$"""{"queues":["q"],"worker":"w","wait_seconds":{{seconds.ToString(CultureInfo.InvariantCulture)}}}""";
+    private static string Claim(double seconds) =>
+        $$"""{"queues":["q"],"worker":"w","wait_seconds":{{seconds.ToString(CultureInfo.InvariantCulture)}}}""";
 
     private static async Task<JsonElement> QuotaAsync(HttpClient http) => (await http.ReadAsync("/quota")).Json;
 

@@ -20,8 +20,10 @@ public sealed class QuotaServersTests : IAsyncLifetime
     {
         _database = await TestDatabase.CreateAsync(DatabaseProvider.Postgres);
         _rabbitMq = await TestServers.CreateVirtualHostAsync();
-        var settings = QuotaKeys.Settings(("Default:FileBytes", $"{10 * MiB}"), ("Default:Streams", "4"), ("Tenants:eve:RequestsPerSecond", $"{PerSecond}"), ("Default:WaitingTasks", "20"));
-        _hosts = await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => TestHost.StartAsync(_database.ConnectionString, _rabbitMq, settings: settings)));
+        var settings = QuotaKeys.Settings(("Default:FileBytes", $"{10 * MiB}"), ("Default:Streams", "4"),
+            ("Tenants:eve:RequestsPerSecond", $"{PerSecond}"), ("Default:WaitingTasks", "20"));
+        _hosts = await Task.WhenAll(Enumerable.Range(0, 2)
+            .Select(_ => TestHost.StartAsync(_database.ConnectionString, _rabbitMq, settings: settings)));
     }
 
     public async Task DisposeAsync()
@@ -40,7 +42,8 @@ public sealed class QuotaServersTests : IAsyncLifetime
         var seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
 
         // The bucket holds what a second brings, and each process up to a chunk.
-        counts.Sum(c => c.Accepted).ShouldBeInRange((int)(PerSecond * length.TotalSeconds * 0.7), (int)(PerSecond * (seconds + 1)) + (2 * PerSecond / 3));
+        counts.Sum(c => c.Accepted)
+            .ShouldBeInRange((int)(PerSecond * length.TotalSeconds * 0.7), (int)(PerSecond * (seconds + 1)) + (2 * PerSecond / 3));
         counts.Sum(c => c.Refused).ShouldBeGreaterThan(0);
         foreach (var host in _hosts)
         {
@@ -56,7 +59,8 @@ public sealed class QuotaServersTests : IAsyncLifetime
         using var there = _hosts[1].ClientOf("ann");
         await Eventually.UntilAsync(async () =>
         {
-            var replies = await Task.WhenAll(here.PostAsync("/tasks", new { queue = "q", action = "a" }), there.PostAsync("/tasks", new { queue = "q", action = "a" }));
+            var replies = await Task.WhenAll(here.PostAsync("/tasks", new { queue = "q", action = "a" }),
+                there.PostAsync("/tasks", new { queue = "q", action = "a" }));
             return replies.All(r => r.Status == 429);
         }, TestHttp.Patience, "both refuse");
 
@@ -77,7 +81,8 @@ public sealed class QuotaServersTests : IAsyncLifetime
             (await ClaimAsync(ben)).ShouldBe(200);
 
         await _hosts[1].StopAsync();
-        await Eventually.UntilAsync(async () => await ClaimAsync(here) == 200, TimeSpan.FromSeconds(40), "streams of a process that stopped do not count");
+        await Eventually.UntilAsync(
+            async () => await ClaimAsync(here) == 200, TimeSpan.FromSeconds(40), "streams of a process that stopped do not count");
         await leave.CancelAsync();
         await Task.WhenAll(waits);
     }
@@ -114,7 +119,8 @@ public sealed class QuotaServersTests : IAsyncLifetime
         return (accepted, refused);
     }
 
-    private static async Task<int> ClaimAsync(HttpClient http) => (await http.PostAsync("/workers/claim", """{"queues":["empty"],"worker":"w","wait_seconds":0.05}""")).Status;
+    private static async Task<int> ClaimAsync(HttpClient http) => (await http.PostAsync("/workers/claim",
+        """{"queues":["empty"],"worker":"w","wait_seconds":0.05}""")).Status;
 
     private static async Task WaitAsync(HttpClient http, CancellationToken cancellationToken)
     {

@@ -22,18 +22,22 @@ public sealed class RedactionTests
         settings["TaskQueue:Auth:ApiKeys:0:Scopes:2"] = "work";
         settings["TaskQueue:Auth:ApiKeys:0:Queues:0"] = "*";
         await using var host = await TestHost.StartAsync(database.ConnectionString, settings: settings);
-        var native = JsonDocument.Parse(await TextAsync(host, "POST", "/tasks", "enqueue", """{"action":"a","queue":"q","data":{"pin":"4711"}}""")).RootElement.Id();
+        var native = JsonDocument.Parse(await TextAsync(host, "POST", "/tasks", "enqueue",
+            """{"action":"a","queue":"q","data":{"pin":"4711"}}""")).RootElement.Id();
         await TextAsync(host, "POST", "/v1/queue/register", "enqueue", """{"queue":"b","endpoint":"/x"}""");
-        var bella = JsonDocument.Parse(await TextAsync(host, "POST", "/v1/queue/put", "enqueue", """{"queue":"b","endpoint":"/x","level":1,"data":{"pin":"4711"}}""")).RootElement.Text("data");
+        var bella = JsonDocument.Parse(await TextAsync(host, "POST", "/v1/queue/put", "enqueue",
+            """{"queue":"b","endpoint":"/x","level":1,"data":{"pin":"4711"}}""")).RootElement.Text("data");
         await TextAsync(host, "POST", "/moab/CreateQueue", "admin", """{"name":"m","keepalive_timeout_in_seconds":5}""");
-        var moab = await TextAsync(host, "POST", "/moab/Enqueue", "enqueue", """{"queue_name":"m","entries":[{"payload":"{\"pin\":\"4711\"}"}]}""");
+        var moab = await TextAsync(host, "POST", "/moab/Enqueue", "enqueue",
+            """{"queue_name":"m","entries":[{"payload":"{\"pin\":\"4711\"}"}]}""");
         moab.ShouldContain("4711");
         var moabId = JsonDocument.Parse(moab).RootElement.GetProperty("tasks")[0].Text("id");
 
         foreach (var (method, path, body) in new[]
         {
             ("GET", "/tasks", ""), ("GET", $"/tasks/{native}", ""), ("GET", "/queues/q/tasks", ""), ("GET", $"/v1/queue/{bella}", ""),
-            ("POST", "/moab/GetTask", $$"""{"queue_name":"m","task_id":"{{moabId}}"}"""), ("POST", "/moab/ListTasks", """{"queue_name":"m","state":"ENQUEUED"}"""),
+            ("POST", "/moab/GetTask", $$"""{"queue_name":"m","task_id":"{{moabId}}"}"""),
+            ("POST", "/moab/ListTasks", """{"queue_name":"m","state":"ENQUEUED"}"""),
         })
         {
             var seen = await TextAsync(host, method, path, "enqueue", body);
@@ -97,47 +101,68 @@ public sealed class RedactionTests
     {
         var json = $$"""{"pin":"{{secret}}"}""";
         await TextAsync(host, "PUT", "/queues/q", "admin", $$"""{"description":"pin={{secret}}"}""");
-        await TextAsync(host, "PUT", "/queues/q/schedules/s", "admin", $$"""{"cron":"0 0 1 1 *","description":"pin: {{secret}}","data":{{json}}}""");
-        await TextAsync(host, "POST", "/moab/CreateQueue", "admin", $$"""{"name":"m","keepalive_timeout_in_seconds":5,"description":"pin={{secret}}"}""");
-        await TextAsync(host, "POST", "/moab/CreateSchedule", "admin", $$"""{"queue_name":"m","name":"s","cron":"0 0 1 1 *","timezone":"UTC","description":"pin={{secret}}","payload":"{\"pin\":\"{{secret}}\"}"}""");
-        var moab = Json(await TextAsync(host, "POST", "/moab/Enqueue", "enqueue", $$$"""{"queue_name":"m","entries":[{"payload":"{\"pin\":\"{{{secret}}}\"}"}]}""")).GetProperty("tasks")[0].Text("id")!;
+        await TextAsync(host, "PUT", "/queues/q/schedules/s", "admin",
+            $$"""{"cron":"0 0 1 1 *","description":"pin: {{secret}}","data":{{json}}}""");
+        await TextAsync(host, "POST", "/moab/CreateQueue", "admin",
+            $$"""{"name":"m","keepalive_timeout_in_seconds":5,"description":"pin={{secret}}"}""");
+        await TextAsync(host, "POST", "/moab/CreateSchedule", "admin",
+            $$"""
+            {"queue_name":"m","name":"s","cron":"0 0 1 1 *","timezone":"UTC","description":"pin={{secret}}",
+             "payload":"{\"pin\":\"{{secret}}\"}"}
+            """);
+        var moab = Json(await TextAsync(host, "POST", "/moab/Enqueue", "enqueue",
+            $$$"""{"queue_name":"m","entries":[{"payload":"{\"pin\":\"{{{secret}}}\"}"}]}""")).GetProperty("tasks")[0].Text("id")!;
         await TextAsync(host, "POST", "/v1/queue/register", "enqueue", """{"queue":"b","endpoint":"/v1/chat/completions"}""");
-        var bella = Json(await TextAsync(host, "POST", "/v1/queue/put", "enqueue", $$"""{"queue":"b","endpoint":"/x","level":1,"data":{{json}},"callback_url":"http://127.0.0.1:1/x?pin={{secret}}"}""")).Text("data")!;
+        var bella = Json(await TextAsync(host, "POST", "/v1/queue/put", "enqueue",
+            $$"""{"queue":"b","endpoint":"/x","level":1,"data":{{json}},"callback_url":"http://127.0.0.1:1/x?pin={{secret}}"}"""))
+            .Text("data")!;
         await TextAsync(host, "POST", "/v1/queue/take", "enqueue", """{"queues":["b:1"],"size":1}""");
         await TextAsync(host, "POST", $"/v1/queue/{bella}/complete", "enqueue", json);
-        var agent = Json(await TextAsync(host, "POST", "/agent/process-async", "enqueue", $$"""{"query":"x","metadata":{{json}}}""")).Text("task_id")!;
+        var agent = Json(await TextAsync(host, "POST", "/agent/process-async", "enqueue",
+            $$"""{"query":"x","metadata":{{json}}}""")).Text("task_id")!;
         var failed = await FailAsync(host, "q", secret);
         var done = Json(await TextAsync(host, "POST", "/tasks", "enqueue", $$"""{"action":"a","queue":"done","data":{{json}}}""")).Id();
-        var attempt = Json(await TextAsync(host, "POST", "/workers/claim", "enqueue", """{"queues":["done"],"worker":"w"}""")).GetProperty("tasks")[0].Whole("attempt");
-        await TextAsync(host, "POST", "/workers/heartbeat", "enqueue", $$"""{"tasks":[{"id":"{{done}}","attempt":{{attempt}},"progress":{{json}}}]}""");
-        await TextAsync(host, "POST", "/workers/report", "enqueue", $$"""{"tasks":[{"id":"{{done}}","attempt":{{attempt}},"outcome":"completed","result":{{json}}}]}""");
+        var attempt = Json(await TextAsync(host, "POST", "/workers/claim", "enqueue",
+            """{"queues":["done"],"worker":"w"}""")).GetProperty("tasks")[0].Whole("attempt");
+        await TextAsync(host, "POST", "/workers/heartbeat", "enqueue",
+            $$"""{"tasks":[{"id":"{{done}}","attempt":{{attempt}},"progress":{{json}}}]}""");
+        await TextAsync(host, "POST", "/workers/report", "enqueue",
+            $$"""{"tasks":[{"id":"{{done}}","attempt":{{attempt}},"outcome":"completed","result":{{json}}}]}""");
         var (file, batch) = await BatchAsync(host, secret);
         return new Dictionary<string, List<string>>
         {
-            ["id"] = [failed.ToString(), done.ToString(), agent, batch, file, bella], ["taskId"] = [bella], ["name"] = ["q", "s", "m", "b"], ["queue"] = ["q", "m", "b", "b:1"],
-            ["moab"] = [moab], ["shown"] = [$"/tasks/{failed}", $"/tasks/{done}", "/queues/q", "/queues", "/queues/q/schedules", $"/v1/queue/{bella}", $"/v1/batches/{batch}"],
+            ["id"] = [failed.ToString(), done.ToString(), agent, batch, file, bella], ["taskId"] = [bella],
+            ["name"] = ["q", "s", "m", "b"], ["queue"] = ["q", "m", "b", "b:1"],
+            ["moab"] = [moab],
+            ["shown"] = [$"/tasks/{failed}", $"/tasks/{done}", "/queues/q", "/queues", "/queues/q/schedules", $"/v1/queue/{bella}",
+                $"/v1/batches/{batch}"],
         };
     }
 
     /// <summary>A task that fails with an error that quotes its payload, in clear and as JSON.</summary>
     private static async Task<Guid> FailAsync(TestHost host, string queue, string secret)
     {
-        var id = Json(await TextAsync(host, "POST", "/tasks", "enqueue", $$$"""{"action":"a","queue":"{{{queue}}}","data":{"pin":"{{{secret}}}"}}""")).Id();
-        var attempt = Json(await TextAsync(host, "POST", "/workers/claim", "enqueue", $$"""{"queues":["{{queue}}"],"worker":"w"}""")).GetProperty("tasks")[0].Whole("attempt");
+        var id = Json(await TextAsync(host, "POST", "/tasks", "enqueue",
+            $$$"""{"action":"a","queue":"{{{queue}}}","data":{"pin":"{{{secret}}}"}}""")).Id();
+        var attempt = Json(await TextAsync(host, "POST", "/workers/claim", "enqueue",
+            $$"""{"queues":["{{queue}}"],"worker":"w"}""")).GetProperty("tasks")[0].Whole("attempt");
         await TextAsync(host, "POST", "/workers/report", "enqueue",
-            $$"""{"tasks":[{"id":"{{id}}","attempt":{{attempt}},"outcome":"failed","retryable":false,"error":"{{secret}} is wrong in {\"pin\":\"{{secret}}\"} and pin={{secret}}x"}]}""");
+            $$"""{"tasks":[{"id":"{{id}}","attempt":{{attempt}},"outcome":"failed","retryable":false"""
+            + $$""","error":"{{secret}} is wrong in {\"pin\":\"{{secret}}\"} and pin={{secret}}x"}]}""");
         return id;
     }
 
     private static async Task<(string File, string Batch)> BatchAsync(TestHost host, string secret)
     {
         var line = """{"custom_id":"a","method":"POST","url":"/v1/chat/completions","body":{"model":"b"}}""";
-        using var form = new MultipartFormDataContent { { new StringContent("batch"), "purpose" }, { new ByteArrayContent(Encoding.UTF8.GetBytes(line)), "file", "in.jsonl" } };
+        using var form = new MultipartFormDataContent { { new StringContent("batch"), "purpose" },
+            { new ByteArrayContent(Encoding.UTF8.GetBytes(line)), "file", "in.jsonl" } };
         using var request = new HttpRequestMessage(HttpMethod.Post, new Uri("/v1/files", UriKind.Relative)) { Content = form };
         request.Headers.Add("Authorization", $"Bearer {TestKeys.Of("key-enqueue")}");
         using var uploaded = await host.Http.SendAsync(request);
         var file = Json(await uploaded.Content.ReadAsStringAsync()).Text("id")!;
-        var body = $$$"""{"input_file_id":"{{{file}}}","endpoint":"/v1/chat/completions","metadata":{"pin":"{{{secret}}}","note":"pin={{{secret}}}"}}""";
+        var body = $$$"""{"input_file_id":"{{{file}}}","endpoint":"/v1/chat/completions","metadata":"""
+            + $$$"""{"pin":"{{{secret}}}","note":"pin={{{secret}}}"}}""";
         return (file, Json(await TextAsync(host, "POST", "/v1/batches", "enqueue", body)).Text("id")!);
     }
 
@@ -145,7 +170,8 @@ public sealed class RedactionTests
     private static IEnumerable<string> Paths(TestHost host) =>
         host.Services.GetServices<EndpointDataSource>().SelectMany(s => s.Endpoints).OfType<RouteEndpoint>()
             .Where(e => e.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods.Contains("GET") == true)
-            .Select(e => $"/{e.RoutePattern.RawText!.Trim('/')}").Where(path => path != "/events" && !path.StartsWith("/moab", StringComparison.Ordinal));
+            .Select(e => $"/{e.RoutePattern.RawText!.Trim('/')}")
+            .Where(path => path != "/events" && !path.StartsWith("/moab", StringComparison.Ordinal));
 
     private static IEnumerable<string> Fill(string route, Dictionary<string, List<string>> values)
     {
@@ -154,13 +180,16 @@ public sealed class RedactionTests
             return [route];
         var end = route.IndexOf('}', begin);
         var name = route[(begin + 1)..end].Split(':')[0].TrimStart('*');
-        return values.GetValueOrDefault(name, ["q"]).SelectMany(v => Fill($"{route[..begin]}{Uri.EscapeDataString(v)}{route[(end + 1)..]}", values));
+        return values.GetValueOrDefault(name, ["q"])
+            .SelectMany(v => Fill($"{route[..begin]}{Uri.EscapeDataString(v)}{route[(end + 1)..]}", values));
     }
 
     private static IEnumerable<(string Rpc, string Body)> Rpcs(Dictionary<string, List<string>> values) =>
     [
-        ("GetTask", $$"""{"queue_name":"m","task_id":"{{values["moab"][0]}}"}"""), ("ListTasks", """{"queue_name":"m","state":"ENQUEUED"}"""), ("GetQueue", """{"queue_name":"m"}"""),
-        ("GetQueue", """{"queue_name":"q"}"""), ("ListQueues", "{}"), ("GetSchedule", """{"queue_name":"m","schedule_name":"s"}"""), ("ListSchedules", """{"queue_name":"m"}"""),
+        ("GetTask", $$"""{"queue_name":"m","task_id":"{{values["moab"][0]}}"}"""),
+        ("ListTasks", """{"queue_name":"m","state":"ENQUEUED"}"""),
+        ("GetQueue", """{"queue_name":"m"}"""), ("GetQueue", """{"queue_name":"q"}"""), ("ListQueues", "{}"),
+        ("GetSchedule", """{"queue_name":"m","schedule_name":"s"}"""), ("ListSchedules", """{"queue_name":"m"}"""),
     ];
 
     /// <summary>What a reader hears until a task has failed.</summary>

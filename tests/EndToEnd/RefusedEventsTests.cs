@@ -16,17 +16,24 @@ public sealed class RefusedEventsTests
         await using var servers = await OwnServers.StartAsync();
         await servers.RunAsync("limit-messages", $"{Largest}");
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Postgres);
-        await using var host = await TestHost.StartAsync(database.ConnectionString, servers.RabbitMq, settings: new Dictionary<string, string?> { ["Logging:LogLevel:Default"] = "Error", ["TaskQueue:MaxMessageBytes"] = $"{Largest}" });
+        await using var host = await TestHost.StartAsync(database.ConnectionString, servers.RabbitMq,
+            settings: new Dictionary<string, string?>
+        {
+            ["Logging:LogLevel:Default"] = "Error", ["TaskQueue:MaxMessageBytes"] = $"{Largest}",
+        });
 
         var large = await host.Http.SubmitAsync(new { action = "echo", data = new string('x', 2 * Largest) });
         var small = await host.Http.SubmitAsync(new { action = "echo", data = 1 });
         await Eventually.UntilAsync(
-            async () => (await host.Http.ReadAsync("/quarantine?kind=dispatch")).Json.GetProperty("items").EnumerateArray().Any(i => i.Text("subject") == large.ToString()),
+            async () =>
+                (await host.Http.ReadAsync("/quarantine?kind=dispatch")).Json.GetProperty("items").EnumerateArray()
+                    .Any(i => i.Text("subject") == large.ToString()),
             TimeSpan.FromSeconds(90), "the large one is set aside");
         await Eventually.UntilAsync(
             async () => (await host.Http.TaskAsync(small)).Text("status") == "completed", TimeSpan.FromSeconds(60), "the small one runs");
         (await host.Http.TaskAsync(large)).Text("status").ShouldBe("pending");
         await Eventually.UntilAsync(
-            async () => (await host.Http.GetAsync(new Uri("/health/ready", UriKind.Relative))).IsSuccessStatusCode, TimeSpan.FromSeconds(60), "the server is well");
+            async () => (await host.Http.GetAsync(new Uri("/health/ready", UriKind.Relative))).IsSuccessStatusCode,
+            TimeSpan.FromSeconds(60), "the server is well");
     }
 }

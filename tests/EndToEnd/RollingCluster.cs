@@ -12,7 +12,8 @@ internal sealed class RollingCluster : IAsyncDisposable
     private readonly List<(string Role, TaskQueueProcess Process)> _running = [];
     private readonly List<(string Role, TaskQueueProcess Process)> _gone = [];
 
-    private RollingCluster(TestDatabase database, string rabbitMq, ServiceProxy proxy) => (Database, RabbitMq, Proxy) = (database, rabbitMq, proxy);
+    private RollingCluster(TestDatabase database, string rabbitMq, ServiceProxy proxy) =>
+        (Database, RabbitMq, Proxy) = (database, rabbitMq, proxy);
 
     public TestDatabase Database { get; }
 
@@ -21,12 +22,14 @@ internal sealed class RollingCluster : IAsyncDisposable
     public ServiceProxy Proxy { get; }
 
     /// <summary>What all processes have written, those that are gone too.</summary>
-    public IEnumerable<string> Lines => _gone.Concat(_running).SelectMany(p => p.Process.Lines.Select(line => $"{p.Role} {p.Process.Port}: {line}"));
+    public IEnumerable<string> Lines =>
+        _gone.Concat(_running).SelectMany(p => p.Process.Lines.Select(line => $"{p.Role} {p.Process.Port}: {line}"));
 
     public static async Task<RollingCluster> StartAsync()
     {
         var cluster = new RollingCluster(
-            await TestDatabase.CreateAsync(DatabaseProvider.Postgres), await TestServers.CreateVirtualHostAsync(), await ServiceProxy.StartAsync());
+            await TestDatabase.CreateAsync(DatabaseProvider.Postgres), await TestServers.CreateVirtualHostAsync(),
+            await ServiceProxy.StartAsync());
         foreach (var started in await Task.WhenAll(Roles.Select(cluster.StartAsync)))
             cluster.Add(started);
         return cluster;
@@ -66,7 +69,8 @@ internal sealed class RollingCluster : IAsyncDisposable
         {
             ["TaskQueue:Drain:AnnounceSeconds"] = role == "api" ? "1" : "0",
             ["TaskQueue:Drain:GraceSeconds"] = "8",
-            ["TaskQueue:Actions:SimulatedWorkMs"] = "20", // slower than the producers, so that work is under way when a process is told to stop
+            // Slower than the producers, so that work is under way when a process is told to stop.
+            ["TaskQueue:Actions:SimulatedWorkMs"] = "20",
         }));
 
     private void Add((string Role, TaskQueueProcess Process) started)

@@ -45,7 +45,9 @@ public sealed partial class RollingRestartTests
         (pushes.Refusals, pulls.Refusals).ShouldBe((0, 0));
         await Eventually.UntilAsync(() => AllCompletedAsync(cluster.Database), Patience, "every task is completed");
         List<Guid> accepted = [.. pushes.Accepted, .. pulls.Accepted];
-        await Eventually.UntilAsync(() => Task.FromResult(accepted.TrueForAll(id => _heard.ContainsKey(id) && subscriber.Seen(id).Contains("completed"))), Patience, "subscribers hear of every task");
+        await Eventually.UntilAsync(
+            () => Task.FromResult(accepted.TrueForAll(id => _heard.ContainsKey(id) && subscriber.Seen(id).Contains("completed"))), Patience,
+            "subscribers hear of every task");
         await ExpectOnceAsync(cluster, accepted);
         _runs.Keys.ToHashSet().SetEquals(pulls.Accepted).ShouldBeTrue();
         _runs.Values.ShouldAllBe(runs => runs == 1);
@@ -77,7 +79,8 @@ public sealed partial class RollingRestartTests
     private async Task ListenAsync(Uri server, CancellationToken cancellationToken)
     {
         await using var services = new ServiceCollection().AddTaskQueueClient(o => o.BaseAddress = server).BuildServiceProvider();
-        await foreach (var e in services.GetRequiredService<TaskQueueClient>().EventsAsync(new LiveEventQuery { After = EventCursor.ToText([]) }, cancellationToken))
+        await foreach (var e in services.GetRequiredService<TaskQueueClient>()
+            .EventsAsync(new LiveEventQuery { After = EventCursor.ToText([]) }, cancellationToken))
         {
             if (e.Type == "completed")
                 _heard.TryAdd(e.TaskId, 0);
@@ -100,10 +103,12 @@ public sealed partial class RollingRestartTests
         ends.Count.ShouldBe(accepted.Count);
         ends.Select(e => e.TaskId).ToHashSet().SetEquals(accepted).ShouldBeTrue();
         var workers = ends.ToDictionary(e => e.TaskId.ToString(), e => e.Worker);
-        cluster.Lines.Select(line => Refused().Match(line)).Where(m => m.Success && workers[m.Groups["task"].Value] != m.Groups["worker"].Value).Select(m => m.Value).ShouldBeEmpty();
+        cluster.Lines.Select(line => Refused().Match(line))
+            .Where(m => m.Success && workers[m.Groups["task"].Value] != m.Groups["worker"].Value).Select(m => m.Value).ShouldBeEmpty();
     }
 
     /// <summary>Who reports a start after somebody else's outcome ran the task again.</summary>
-    [GeneratedRegex(@"StartTask of task (?<task>\S+) attempt \d+ by (?<worker>\S+) was refused", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"StartTask of task (?<task>\S+) attempt \d+ by (?<worker>\S+) was refused", RegexOptions.ExplicitCapture,
+        matchTimeoutMilliseconds: 1000)]
     private static partial Regex Refused();
 }

@@ -8,20 +8,27 @@ internal static class RouteFuzz
 {
     private static readonly string[] Texts =
     [
-        "", " ", "\0", "a\0b", "\u001f", "\r\nX-Injected: 1", "\ud800", "\udc00\ud800", "\u2028", "\u202e", "..", "../..", "%00", "%2e%2e", "a-1", "*", "a-*", "'; drop table tasks; --",
-        "${jndi:x}", "{{7*7}}", "null", "true", "-1", "0", "1e400", "NaN", "Infinity", "9223372036854775808", "12:00", "Jan 5", "2026-02-30T00:00:00Z", "9999-12-31T23:59:59.9999999+14:00",
-        "0001-01-01T00:00:00Z", "urn:uuid:00000000-0000-0000-0000-000000000000", "data:;base64,AA==", "http://localhost/", "http://[::1]:0/", "javascript:1", new string('x', 300), new string('ü', 5000),
+        "", " ", "\0", "a\0b", "\u001f", "\r\nX-Injected: 1", "\ud800", "\udc00\ud800", "\u2028", "\u202e", "..", "../..", "%00", "%2e%2e",
+        "a-1", "*", "a-*", "'; drop table tasks; --",
+        "${jndi:x}", "{{7*7}}", "null", "true", "-1", "0", "1e400", "NaN", "Infinity", "9223372036854775808", "12:00", "Jan 5",
+        "2026-02-30T00:00:00Z", "9999-12-31T23:59:59.9999999+14:00",
+        "0001-01-01T00:00:00Z", "urn:uuid:00000000-0000-0000-0000-000000000000", "data:;base64,AA==", "http://localhost/",
+        "http://[::1]:0/", "javascript:1", new string('x', 300), new string('ü', 5000),
     ];
 
     private static readonly string[] Numbers =
-        ["-1", "0", "1", "-0", "0.5", "1e-320", "1e308", "1e400", "-1e400", "2147483648", "-2147483649", "4294967296", "9007199254740993", "9223372036854775808", "18446744073709551616", "0.1e1", "100000000000000000000000000000000"];
+        ["-1", "0", "1", "-0", "0.5", "1e-320", "1e308", "1e400", "-1e400", "2147483648", "-2147483649", "4294967296", "9007199254740993",
+            "9223372036854775808", "18446744073709551616", "0.1e1", "100000000000000000000000000000000"];
 
     /// <summary>A request with mutations; the method and path may be others too.</summary>
     public static (string Method, string Path, byte[]? Body) Mutate(AccessProbe probe, Random random)
     {
-        var method = random.Next(40) == 0 ? new[] { "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS" }[random.Next(7)] : probe.Method;
+        var method = random.Next(40) == 0 ? new[] { "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS" }[random.Next(7)]
+            : probe.Method;
         var path = random.Next(4) == 0 ? Path(probe.Path, random) : probe.Path;
-        return (method, path, probe.Body is null || probe.Body == AccessServer.File ? Raw(random) : Body(System.Text.Json.JsonSerializer.SerializeToNode(probe.Body)!, random));
+        return (method, path,
+            probe.Body is null || probe.Body == AccessServer.File ? Raw(random)
+                : Body(System.Text.Json.JsonSerializer.SerializeToNode(probe.Body)!, random));
     }
 
     /// <summary>Text of a path or a query with hostile parts, as an HTTP client can send them.</summary>
@@ -35,7 +42,8 @@ internal static class RouteFuzz
             return string.Join('/', segments);
         }
 
-        var names = new[] { "limit", "after", "list", "status", "queue", "purpose", "order", "wait_seconds", "level", "within_seconds", "Authorization", "from", "to", "tenant" };
+        var names = new[] { "limit", "after", "list", "status", "queue", "purpose", "order", "wait_seconds", "tier", "within_seconds",
+            "Authorization", "from", "to", "tenant" };
         return $"{path}{(path.Contains('?', StringComparison.Ordinal) ? '&' : '?')}{names[random.Next(names.Length)]}={hostile}";
     }
 
@@ -62,7 +70,8 @@ internal static class RouteFuzz
         }
     }
 
-    private static byte[]? Raw(Random random) => random.Next(3) == 0 ? Encoding.UTF8.GetBytes(Whole(Texts[random.Next(Texts.Length)])) : null;
+    private static byte[]? Raw(Random random) =>
+        random.Next(3) == 0 ? Encoding.UTF8.GetBytes(Whole(Texts[random.Next(Texts.Length)])) : null;
 
     /// <summary>Replaces, doubles, removes or adds one value somewhere.</summary>
     public static JsonNode Change(JsonNode node, Random random)

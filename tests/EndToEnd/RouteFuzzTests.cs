@@ -26,9 +26,11 @@ public abstract class RouteFuzzTests(DatabaseProvider provider)
         var log = new FailureLog();
         await using var server = new FuzzServer(provider, log);
         await server.InitializeAsync();
-        var seed = Environment.GetEnvironmentVariable("TASKQUEUE_FUZZ_SEED") is { Length: > 0 } given ? int.Parse(given, CultureInfo.InvariantCulture) : DefaultSeed;
+        var seed = Environment.GetEnvironmentVariable("TASKQUEUE_FUZZ_SEED") is { Length: > 0 } given
+            ? int.Parse(given, CultureInfo.InvariantCulture) : DefaultSeed;
         var random = new Random(seed);
-        var wanted = Environment.GetEnvironmentVariable("TASKQUEUE_FUZZ_REQUESTS") is { Length: > 0 } number ? int.Parse(number, CultureInfo.InvariantCulture) : (int?)null;
+        var wanted = Environment.GetEnvironmentVariable("TASKQUEUE_FUZZ_REQUESTS") is { Length: > 0 } number
+            ? int.Parse(number, CultureInfo.InvariantCulture) : (int?)null;
         var probes = await server.Access.ProbesAsync();
         var begun = TimeProvider.System.GetTimestamp();
         var (sent, refused, compared) = (0, 0, 0);
@@ -39,7 +41,8 @@ public abstract class RouteFuzzTests(DatabaseProvider provider)
             var before = random.Next(25) == 0 ? await server.FingerprintAsync() : null;
             var (status, text) = await SendAsync(server.Access["operator"], method, path, body);
             sent++;
-            var what = $"seed {seed}, request {sent}: {method} {path} {(body is null ? "" : Encoding.Latin1.GetString(body[..Math.Min(2000, body.Length)]))} -> {status} {text}";
+            var what = $"seed {seed}, request {sent}: {method} {path} "
+                + $"{(body is null ? "" : Encoding.Latin1.GetString(body[..Math.Min(2000, body.Length)]))} -> {status} {text}";
             (status < 500 || status == 503 || IsNoRpc(path, status)).ShouldBeTrue(what);
             log.Failures.ShouldBeEmpty(what);
             if (status is < 400 or 503)
@@ -90,10 +93,12 @@ internal sealed class FailureLog(Predicate<string>? isExpected = null) : ILogger
 
     public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Warning;
 
-    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception,
+        Func<TState, Exception?, string> formatter)
     {
         var line = formatter(state, exception);
-        if (exception is not null || line.Contains("\n   at ", StringComparison.Ordinal) || (logLevel >= LogLevel.Error && isExpected?.Invoke(line) != true))
+        if (exception is not null || line.Contains("\n   at ", StringComparison.Ordinal)
+            || (logLevel >= LogLevel.Error && isExpected?.Invoke(line) != true))
             Failures.Enqueue($"{logLevel} {line} {exception}");
     }
 

@@ -20,10 +20,14 @@ public sealed partial class RouteScopesTests(AuthServer server) : IClassFixture<
     {
         string?[] wrong =
         [
-            null, "Basic a2V5LWFkbWlu", "Bearer ", "Bearer wrong", "key-admin", "Bearer Bearer", "Bearer key-expired", $"Bearer {new string('k', 5000)}",
-            Bearer(AuthServer.Claims("admin", lasts: -5)), Bearer(AuthServer.Claims("admin"), "another-secret-of-thirty-two-bytes!"), Bearer(AuthServer.Claims("admin"), secret: null, "none"),
-            Bearer(AuthServer.Claims("admin"), alg: "HS512"), Bearer(AuthServer.Claims("admin").Replace("\"tasks\"", "\"others\"", StringComparison.Ordinal)),
-            Bearer("\"sub\":\"jo\",\"aud\":\"tasks\",\"scope\":\"admin\""), Bearer(AuthServer.Claims("admin").Replace("\"sub\"", "\"who\"", StringComparison.Ordinal)),
+            null, "Basic a2V5LWFkbWlu", "Bearer ", "Bearer wrong", "key-admin", "Bearer Bearer", "Bearer key-expired",
+            $"Bearer {new string('k', 5000)}",
+            Bearer(AuthServer.Claims("admin", lasts: -5)), Bearer(AuthServer.Claims("admin"), "another-secret-of-thirty-two-bytes!"),
+            Bearer(AuthServer.Claims("admin"), secret: null, "none"),
+            Bearer(AuthServer.Claims("admin"), alg: "HS512"),
+            Bearer(AuthServer.Claims("admin").Replace("\"tasks\"", "\"others\"", StringComparison.Ordinal)),
+            Bearer("\"sub\":\"jo\",\"aud\":\"tasks\",\"scope\":\"admin\""),
+            Bearer(AuthServer.Claims("admin").Replace("\"sub\"", "\"who\"", StringComparison.Ordinal)),
             $"{Bearer(AuthServer.Claims("admin"))[..^8]}garbled!", "Bearer a.b.c",
         ];
         foreach (var (method, path, _) in Routes())
@@ -50,7 +54,8 @@ public sealed partial class RouteScopesTests(AuthServer server) : IClassFixture<
                     if (scope == Scope.Admin || scope.HasFlag(needed))
                         ((int)answer.StatusCode).ShouldNotBeOneOf(401, 403, 500);
                     else
-                        (await ShouldBeAsync(answer, 403, path, $"{method} {path} with {scope}")).ShouldContain($"scope {Scopes.Word(needed)}");
+                        (await ShouldBeAsync(answer, 403, path, $"{method} {path} with {scope}"))
+                            .ShouldContain($"scope {Scopes.Word(needed)}");
                 }
             }
         }
@@ -69,7 +74,9 @@ public sealed partial class RouteScopesTests(AuthServer server) : IClassFixture<
         routes.ShouldContain("admin POST /moab/CreateQueue");
         var page = await File.ReadAllLinesAsync(Repository.FileAt("docs", "security.md"));
         var table = page.Select(line => TableRow().Match(line)).Where(m => m.Success)
-            .SelectMany(row => RouteInRow().Matches(row.Groups["routes"].Value).Select(route => $"{row.Groups["scope"].Value} {route.Groups["route"].Value}"));
+            .SelectMany(row =>
+                RouteInRow().Matches(row.Groups["routes"].Value)
+                    .Select(route => $"{row.Groups["scope"].Value} {route.Groups["route"].Value}"));
         table.Order(StringComparer.Ordinal).ShouldBe(routes);
     }
 
@@ -86,13 +93,15 @@ public sealed partial class RouteScopesTests(AuthServer server) : IClassFixture<
         var routes = from endpoint in server.Host.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
                      where endpoint.Metadata.GetMetadata<OpenRoute>() is null
                      from method in endpoint.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods ?? ["POST", "GET"]
-                     select (Method: method, Path: $"/{Parameter().Replace(endpoint.RoutePattern.RawText!, "x").Trim('/')}", Scope: endpoint.Metadata.GetRequiredMetadata<NeededScope>().Scope);
+                     select (Method: method, Path: $"/{Parameter().Replace(endpoint.RoutePattern.RawText!, "x").Trim('/')}",
+                         Scope: endpoint.Metadata.GetRequiredMetadata<NeededScope>().Scope);
         var all = routes.ToList();
         all.Count.ShouldBeGreaterThan(60);
         return all;
     }
 
-    private static string Bearer(string payload, string? secret = AuthServer.Secret, string alg = "HS256") => $"Bearer {AuthServer.Token(payload, secret, alg)}";
+    private static string Bearer(string payload, string? secret = AuthServer.Secret, string alg = "HS256") =>
+        $"Bearer {AuthServer.Token(payload, secret, alg)}";
 
     /// <summary>Checks the status and the shape, and returns the message.</summary>
     private static async Task<string> ShouldBeAsync(HttpResponseMessage answer, int status, string path, string what)

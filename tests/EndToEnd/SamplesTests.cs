@@ -21,7 +21,8 @@ public sealed class SamplesTests(SqliteStack stack) : IClassFixture<SqliteStack>
 
     [Fact]
     public Task The_worker_in_CSharp_works() =>
-        WorksAsync(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", Path.Combine(AppContext.BaseDirectory, "SampleWorker.dll"));
+        WorksAsync(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet",
+            Path.Combine(AppContext.BaseDirectory, "SampleWorker.dll"));
 
     [Fact]
     public async Task The_producer_in_CSharp_prints_what_a_worker_answers()
@@ -35,7 +36,8 @@ public sealed class SamplesTests(SqliteStack stack) : IClassFixture<SqliteStack>
     }
 
     private Command Sample(string name, params string[] args) =>
-        new(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", [Path.Combine(AppContext.BaseDirectory, $"{name}.dll"), Http.BaseAddress!.ToString(), .. args]);
+        new(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet",
+            [Path.Combine(AppContext.BaseDirectory, $"{name}.dll"), Http.BaseAddress!.ToString(), .. args]);
 
     /// <summary>It runs tasks, has those that fail tried again, and ends in peace.</summary>
     private async Task WorksAsync(string program, string file)

@@ -21,7 +21,8 @@ public abstract class ScalingApiTests(ScalingStack stack)
         reply.ContentType.ShouldBe("application/json");
         reply.Json.Names().ShouldBe(
         [
-            "queue", "level", "slots", "due", "later", "held", "running", "oldest_age_seconds", "finished_per_second", "arrived_per_second", "run_seconds", "paused", "within_seconds",
+            "queue", "tier", "slots", "due", "later", "blocked", "running", "oldest_age_seconds", "finished_per_second",
+            "arrived_per_second", "run_seconds", "paused", "within_seconds",
         ]);
         reply.Json.GetProperty("slots").ValueKind.ShouldBe(JsonValueKind.Number);
         (reply.Json.Text("queue"), reply.Json.Whole("slots"), reply.Json.Whole("within_seconds")).ShouldBe((_queue, 0, 30));
@@ -31,11 +32,12 @@ public abstract class ScalingApiTests(ScalingStack stack)
     public async Task What_waits_and_runs_asks_for_slots_until_it_is_done_or_paused()
     {
         (await Http.PutAsync($"/queues/{_queue}", new { })).Status.ShouldBe(201);
-        await Http.SubmitManyAsync([.. Enumerable.Range(0, 4).Select(_ => new { queue = _queue, action = "a" }), new { queue = $"{_queue}:3", action = "a" }]);
+        await Http.SubmitManyAsync([.. Enumerable.Range(0, 4)
+            .Select(_ => new { queue = _queue, action = "a" }), new { queue = $"{_queue}:3", action = "a" }]);
         await SaysAsync("", 5);
-        (await AskAsync("?level=3&within_seconds=60.5")).GetProperty("within_seconds").GetDouble().ShouldBe(60.5);
-        await SaysAsync("?level=3", 1);
-        await SaysAsync("?level=4", 0);
+        (await AskAsync("?tier=3&within_seconds=60.5")).GetProperty("within_seconds").GetDouble().ShouldBe(60.5);
+        await SaysAsync("?tier=3", 1);
+        await SaysAsync("?tier=4", 0);
 
         var task = (await stack.OtherHttp.ClaimAsync(_queue)).Single();
         (await Http.PostAsync($"/queues/{_queue}/pause", "")).Status.ShouldBe(200);
@@ -44,29 +46,35 @@ public abstract class ScalingApiTests(ScalingStack stack)
         (paused.GetProperty("paused").GetBoolean(), paused.Whole("due"), paused.Whole("running")).ShouldBe((true, 4, 1));
         await Http.TellAsync("report", new { id = task.Id(), attempt = 1, outcome = "completed" });
         await SaysAsync("", 0);
-        await Eventually.UntilAsync(async () => (await AskAsync()).GetProperty("finished_per_second") is { ValueKind: JsonValueKind.Number } rate && rate.GetDouble() > 0, TestHttp.Patience, "the rate is known");
+        await Eventually.UntilAsync(
+            async () => (await AskAsync()).GetProperty("finished_per_second") is { ValueKind: JsonValueKind.Number } rate
+                && rate.GetDouble() > 0,
+            TestHttp.Patience, "the rate is known");
     }
 
     [Theory]
-    [InlineData("?level=-1", "level")]
-    [InlineData("?level=one", "level")]
-    [InlineData("?level=1.5", "level")]
-    [InlineData("?level=65536", "level")]
-    [InlineData("?level=", "level")]
-    [InlineData("?level=1&level=2", "level")]
+    [InlineData("?tier=-1", "tier")]
+    [InlineData("?tier=one", "tier")]
+    [InlineData("?tier=1.5", "tier")]
+    [InlineData("?tier=65536", "tier")]
+    [InlineData("?tier=", "tier")]
+    [InlineData("?tier=1&tier=2", "tier")]
     [InlineData("?within_seconds=0", "within_seconds")]
     [InlineData("?within_seconds=86401", "within_seconds")]
     [InlineData("?within_seconds=soon", "within_seconds")]
     [InlineData("?within_seconds=NaN", "within_seconds")]
     public async Task A_parameter_that_makes_no_sense_is_named(string query, string parameter) =>
-        Problems.Expect(await Http.ReadAsync($"/scaling/{_queue}{query}"), 400, "invalid_request").Text("detail")!.ShouldStartWith($"{parameter} must be ");
+        Problems.Expect(await Http.ReadAsync($"/scaling/{_queue}{query}"), 400, "invalid_request")
+            .Text("detail")!.ShouldStartWith($"{parameter} must be ");
 
     [Fact]
     public async Task A_name_that_no_queue_can_have_is_refused() =>
-        Problems.Expect(await Http.ReadAsync("/scaling/mail%20box"), 400, "invalid_request").Text("detail")!.ShouldStartWith("queue must be ");
+        Problems.Expect(await Http.ReadAsync("/scaling/mail%20box"), 400, "invalid_request")
+            .Text("detail")!.ShouldStartWith("queue must be ");
 
     private Task SaysAsync(string query, int slots) =>
-        Eventually.UntilAsync(async () => (await AskAsync(query)).Whole("slots") == slots, TestHttp.Patience, $"{_queue}{query} needs {slots} slots");
+        Eventually.UntilAsync(
+            async () => (await AskAsync(query)).Whole("slots") == slots, TestHttp.Patience, $"{_queue}{query} needs {slots} slots");
 
     private async Task<JsonElement> AskAsync(string query = "")
     {
@@ -107,7 +115,11 @@ public sealed class ScalingAccessTests(AuthServer server) : IClassFixture<AuthSe
     public async Task Where_metrics_are_for_everybody_so_is_the_number()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
-        await using var host = await TestHost.StartAsync(database.ConnectionString, settings: new Dictionary<string, string?>(AuthServer.Settings()) { ["TaskQueue:Telemetry:PublicMetrics"] = "true" });
+        await using var host = await TestHost.StartAsync(database.ConnectionString,
+            settings: new Dictionary<string, string?>(AuthServer.Settings())
+        {
+            ["TaskQueue:Telemetry:PublicMetrics"] = "true",
+        });
         (await host.Http.ReadAsync("/scaling/mail")).Status.ShouldBe(200);
         (await host.Http.ReadAsync("/queues")).Status.ShouldBe(401);
     }

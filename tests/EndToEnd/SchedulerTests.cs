@@ -27,8 +27,10 @@ public abstract class SchedulerChecks(Stack stack)
         var events = await EventsAsync(ids, TaskEventType.Completed);
 
         foreach (var steps in events.GroupBy(e => e.TaskId))
-            steps.Select(e => e.Type).ShouldBe([TaskEventType.Submitted, TaskEventType.Dispatched, TaskEventType.Started, TaskEventType.Completed]);
-        events.Where(e => e.Type != TaskEventType.Submitted).Min(e => e.At).ShouldBeGreaterThanOrEqualTo(due.AddMicroseconds(-1)); // kept with microseconds
+            steps.Select(e => e.Type)
+                .ShouldBe([TaskEventType.Submitted, TaskEventType.Dispatched, TaskEventType.Started, TaskEventType.Completed]);
+        events.Where(e => e.Type != TaskEventType.Submitted).Min(e => e.At)
+            .ShouldBeGreaterThanOrEqualTo(due.AddMicroseconds(-1)); // kept with microseconds
         events.Where(e => e.Type == TaskEventType.Dispatched).Max(e => e.At).ShouldBeLessThan(due.AddSeconds(5));
     }
 
@@ -79,7 +81,8 @@ public abstract class SchedulerChecks(Stack stack)
         return events;
     }
 
-    private async Task<JsonElement> ClaimedAsync(string queue) => (await Stack.Http.ClaimAsync(queue, lease_seconds: 1, wait_seconds: 20)).ShouldHaveSingleItem();
+    private async Task<JsonElement> ClaimedAsync(string queue) =>
+        (await Stack.Http.ClaimAsync(queue, lease_seconds: 1, wait_seconds: 20)).ShouldHaveSingleItem();
 }
 
 public sealed class SchedulerOnSqliteTests(SqliteStack stack) : SchedulerChecks(stack), IClassFixture<SqliteStack>;
@@ -92,13 +95,15 @@ public sealed class SchedulersOnPostgresTests(SplitStack stack) : SchedulerCheck
     {
         const string queue = "failing-push";
         (await Stack.Http.PutAsync($"/queues/{queue}", new { delivery = "push" })).Status.ShouldBe(201);
-        await using var worker = await BusWorker.StartAsync(Stack.RabbitMq!, queue, (w, t) => t.Attempt == 1 ? w.FailAsync(t) : w.CompleteAsync(t));
+        await using var worker = await BusWorker.StartAsync(Stack.RabbitMq!, queue,
+            (w, t) => t.Attempt == 1 ? w.FailAsync(t) : w.CompleteAsync(t));
         var id = await Stack.Http.SubmitAsync(new { action = "x", queue });
 
         var events = await EventsAsync([id], TaskEventType.Completed);
 
         events.Select(e => e.Type).ShouldBe(
-            [TaskEventType.Submitted, TaskEventType.Started, TaskEventType.Retrying, TaskEventType.Dispatched, TaskEventType.Started, TaskEventType.Completed]);
+            [TaskEventType.Submitted, TaskEventType.Started, TaskEventType.Retrying, TaskEventType.Dispatched, TaskEventType.Started,
+                TaskEventType.Completed]);
         var (retrying, dispatched) = (events[2], events[3]);
         (retrying.DueAt!.Value - retrying.At).ShouldBe(RetryBackoff.After(null, 1, Guid.Empty));
         (dispatched.At - retrying.DueAt.Value).ShouldBeInRange(TimeSpan.Zero, TimeSpan.FromSeconds(5));

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Schedules through the native door.</summary>
+/// <summary>Schedules through the native API.</summary>
 public abstract class SchedulesApiTests(Stack stack) : IAsyncLifetime
 {
     private readonly string _queue = $"q{Guid.NewGuid():N}"[..12];
@@ -20,15 +20,18 @@ public abstract class SchedulesApiTests(Stack stack) : IAsyncLifetime
     [Fact]
     public async Task A_schedule_tells_its_next_five_ticks_in_its_zone()
     {
-        var reply = await PutAsync("s", new { cron = "30 12 * * 1-5", time_zone = "America/New_York", action = "report", data = new { a = 1 } });
+        var reply = await PutAsync("s",
+            new { cron = "30 12 * * 1-5", time_zone = "America/New_York", action = "report", data = new { a = 1 } });
 
         reply.Status.ShouldBe(201, reply.Text);
         reply.Json.Text("action").ShouldBe("report");
         reply.Json.GetProperty("data").Whole("a").ShouldBe(1);
         var zone = TimeZoneInfo.FindSystemTimeZoneById("America/New_York");
-        var next = reply.Json.GetProperty("next").EnumerateArray().Select(t => TimeZoneInfo.ConvertTimeFromUtc(t.GetDateTime(), zone)).ToList();
+        var next = reply.Json.GetProperty("next").EnumerateArray().Select(t => TimeZoneInfo.ConvertTimeFromUtc(t.GetDateTime(), zone))
+            .ToList();
         next.Count.ShouldBe(5);
-        next.ShouldAllBe(t => t.TimeOfDay == new TimeSpan(12, 30, 0) && t.DayOfWeek != DayOfWeek.Saturday && t.DayOfWeek != DayOfWeek.Sunday);
+        next.ShouldAllBe(t => t.TimeOfDay == new TimeSpan(12, 30, 0) && t.DayOfWeek != DayOfWeek.Saturday
+            && t.DayOfWeek != DayOfWeek.Sunday);
         next.ShouldBe(next.Distinct().Order());
         JsonElement.DeepEquals((await Http.ReadAsync($"/queues/{_queue}/schedules/s")).Json, reply.Json).ShouldBeTrue();
         (await Http.ReadAsync($"/queues/{_queue}/schedules")).Json.GetProperty("schedules").GetArrayLength().ShouldBe(1);
@@ -100,7 +103,8 @@ public abstract class SchedulesApiTests(Stack stack) : IAsyncLifetime
         (await Http.PostAsync($"/queues/{_queue}/schedules/zone/resume", "")).Status.ShouldBe(400);
         (await Http.PostAsync($"/queues/{_queue}/schedules/text/pause", "")).Status.ShouldBe(400);
         (await PutAsync("text", new { cron = "0 0 1 1 *", time_zone = "UTC" })).Status.ShouldBe(200);
-        (await PutAsync("zone", new { cron = "0 0 1 1 *", time_zone = "UTC" })).Json.GetProperty("problem").ValueKind.ShouldBe(JsonValueKind.Null);
+        (await PutAsync("zone", new { cron = "0 0 1 1 *", time_zone = "UTC" })).Json.GetProperty("problem")
+            .ValueKind.ShouldBe(JsonValueKind.Null);
         (await Http.RemoveAsync($"/queues/{_queue}/schedules/zone")).Status.ShouldBe(204);
     }
 
@@ -112,7 +116,8 @@ public abstract class SchedulesApiTests(Stack stack) : IAsyncLifetime
         run.Status.ShouldBe(202, run.Text);
         (await Http.PostAsync($"/queues/{_queue}/schedules/s/run", "")).Json.Text("status").ShouldBe("duplicate");
         (await Http.ClaimAsync(_queue)).Single().Id().ShouldBe(run.Json.Id());
-        JsonElement.DeepEquals((await Http.ReadAsync($"/queues/{_queue}/schedules/s")).Json.GetProperty("next"), before.GetProperty("next")).ShouldBeTrue();
+        JsonElement.DeepEquals((await Http.ReadAsync($"/queues/{_queue}/schedules/s")).Json.GetProperty("next"), before.GetProperty("next"))
+            .ShouldBeTrue();
     }
 
     [Fact]
@@ -120,7 +125,8 @@ public abstract class SchedulesApiTests(Stack stack) : IAsyncLifetime
     {
         await PutAsync("s", new { cron = "0 0 1 1 *", description = "d" });
         var replaced = await PutAsync("s", new { cron = "0 1 * * *", expected_version = 1 });
-        (replaced.Status, replaced.Json.Whole("version"), replaced.Json.Text("description"), replaced.Json.Text("time_zone")).ShouldBe((200, 2, "", "UTC"));
+        (replaced.Status, replaced.Json.Whole("version"), replaced.Json.Text("description"), replaced.Json.Text("time_zone"))
+            .ShouldBe((200, 2, "", "UTC"));
         Problems.Expect(await PutAsync("s", new { cron = "0 1 * * *", expected_version = 1 }), 409, "version_mismatch");
         (await Http.RemoveAsync($"/queues/{_queue}/schedules/s")).Status.ShouldBe(204);
         Problems.Expect(await Http.RemoveAsync($"/queues/{_queue}/schedules/s"), 404, "not_found");
@@ -133,7 +139,7 @@ public abstract class SchedulesApiTests(Stack stack) : IAsyncLifetime
     [InlineData("""{}""", "invalid_request")]
     [InlineData("""{"cron":"* * * * *","priority":"urgent"}""", "invalid_request")]
     [InlineData("""{"cron":"* * * * *","max_attempts":0}""", "invalid_task")]
-    [InlineData("""{"cron":"* * * * *","level":-1}""", "invalid_task")]
+    [InlineData("""{"cron":"* * * * *","tier":-1}""", "invalid_task")]
     [InlineData("""{"cron":"* * * * *","lease_seconds":0}""", "invalid_request")]
     [InlineData("""{"cron":1}""", "invalid_request")]
     [InlineData("""{"cron":"* * * * *","timezone":"UTC"}""", "invalid_request")]

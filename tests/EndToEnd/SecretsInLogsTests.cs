@@ -8,24 +8,26 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>What the process writes, at the level that writes most, has none of the secrets that it knows or is told.</summary>
+/// <summary>What the process writes, at the tier that writes most, has none of the secrets that it knows or is told.</summary>
 public sealed class SecretsInLogsTests
 {
-    private const string ClearKey = "clear-key-5f1c-0123456789abcdef", HashedKey = "hashed-key-77aa-0123456789abcdef", WrongKey = "wrong-key-90bd", UrlToken = "url-token-31ce", SigningKey = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    private const string ClearKey = "clear-key-5f1c-0123456789abcdef", HashedKey = "hashed-key-77aa-0123456789abcdef",
+        WrongKey = "wrong-key-90bd", UrlToken = "url-token-31ce", SigningKey = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     private const string EncryptionKey = "c2VjcmV0LW9mLXRoaXJ0eS10d28tYnl0ZXMtbG9uZyE=";
     private static readonly string KeptWith = Convert.ToBase64String(SHA256.HashData("kept"u8));
 
     [Theory]
     [InlineData("Debug")]
     [InlineData("Trace")]
-    public async Task No_secret_is_in_the_logs(string level)
+    public async Task No_secret_is_in_the_logs(string tier)
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Postgres);
         var rabbitMq = await TestServers.CreateVirtualHostAsync();
         await using var receiver = await TestReceiver.StartAsync();
-        var settings = Settings(level);
+        var settings = Settings(tier);
         string output;
-        await using (var process = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database.ConnectionString, rabbitMq, settings))
+        await using (var process = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database.ConnectionString, rabbitMq,
+            settings))
         {
             await UseAsync(process.Http, receiver);
             await process.TerminateAsync();
@@ -35,10 +37,13 @@ public sealed class SecretsInLogsTests
         await TestServers.DeleteVirtualHostAsync(rabbitMq);
         output.ShouldContain("dbug:");
         foreach (var secret in Secrets(database.ConnectionString, rabbitMq))
-            output.ShouldNotContain(secret, Case.Sensitive, $"{secret} in: {string.Join('\n', output.Split('\n').Where(line => line.Contains(secret, StringComparison.Ordinal)).Take(3))}");
+        {
+            var lines = output.Split('\n').Where(line => line.Contains(secret, StringComparison.Ordinal)).Take(3);
+            output.ShouldNotContain(secret, Case.Sensitive, $"{secret} in: {string.Join('\n', lines)}");
+        }
     }
 
-    private static Dictionary<string, string> Settings(string level) => new()
+    private static Dictionary<string, string> Settings(string tier) => new()
     {
         ["TaskQueue:Auth:ApiKeys:0:Name"] = "ann",
         ["TaskQueue:Auth:ApiKeys:0:Key"] = ClearKey,
@@ -52,13 +57,13 @@ public sealed class SecretsInLogsTests
         ["TaskQueue:Encryption:Keys:0:Id"] = "k1",
         ["TaskQueue:Encryption:Keys:0:Key"] = EncryptionKey,
         ["TaskQueue:Webhooks:SigningKeys:0"] = $"whsec_{SigningKey}",
-        ["Logging:LogLevel:Default"] = level,
-        ["Logging:LogLevel:Microsoft.AspNetCore"] = level,
-        ["Logging:LogLevel:Microsoft.EntityFrameworkCore"] = level,
-        ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Database.Command"] = level,
-        ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Database.Connection"] = level,
-        ["Logging:LogLevel:MassTransit"] = level,
-        ["Logging:LogLevel:MassTransit.ReceiveTransport"] = level,
+        ["Logging:LogLevel:Default"] = tier,
+        ["Logging:LogLevel:Microsoft.AspNetCore"] = tier,
+        ["Logging:LogLevel:Microsoft.EntityFrameworkCore"] = tier,
+        ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Database.Command"] = tier,
+        ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Database.Connection"] = tier,
+        ["Logging:LogLevel:MassTransit"] = tier,
+        ["Logging:LogLevel:MassTransit.ReceiveTransport"] = tier,
     };
 
     private static string Token() => AuthServer.Token("\"sub\":\"jo\",\"scope\":\"enqueue read\",\"exp\":4102444800");
@@ -90,13 +95,17 @@ public sealed class SecretsInLogsTests
         {
             foreach (var (method, path, body) in new[]
             {
-                ("POST", "/tasks", $$"""{"action":"a","data":1,"callback_url":"{{receiver.Url}}/cb?token={{UrlToken}}"}"""), ("POST", "/tasks", "{"), ("GET", "/tasks", ""), ("GET", "/nothing", ""),
+                ("POST", "/tasks", $$"""{"action":"a","data":1,"callback_url":"{{receiver.Url}}/cb?token={{UrlToken}}"}"""),
+                ("POST", "/tasks", "{"), ("GET", "/tasks", ""), ("GET", "/nothing", ""),
                 ("PUT", "/queues/pushed", """{"delivery":"push"}"""), ("POST", "/v1/queue/register", """{"queue":"b","endpoint":"/x"}"""),
-                ("POST", "/v1/queue/put", $$"""{"queue":"b","endpoint":"/x","data":{},"callback_url":"{{receiver.Url}}/cb?token={{UrlToken}}"}"""),
-                ("GET", $"/v1/queue/eventbus?Authorization=Bearer%20{key}", ""), ("POST", "/v1/queue/take", """{"queues":["b:0"],"size":1}"""), ("POST", "/moab/GetQueue", "{}"),
+                ("POST", "/v1/queue/put",
+                    $$"""{"queue":"b","endpoint":"/x","data":{},"callback_url":"{{receiver.Url}}/cb?token={{UrlToken}}"}"""),
+                ("GET", $"/v1/queue/eventbus?Authorization=Bearer%20{key}", ""),
+                ("POST", "/v1/queue/take", """{"queues":["b:0"],"size":1}"""), ("POST", "/moab/GetQueue", "{}"),
             })
             {
-                using var answer = await AuthServer.SendAsync(http, method, path, path.Contains('?', StringComparison.Ordinal) ? null : $"Bearer {key}", body);
+                using var answer = await AuthServer.SendAsync(http, method, path,
+                    path.Contains('?', StringComparison.Ordinal) ? null : $"Bearer {key}", body);
                 ((int)answer.StatusCode).ShouldBeLessThan(500, path);
             }
         }

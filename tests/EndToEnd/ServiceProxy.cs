@@ -19,13 +19,14 @@ internal sealed class ServiceProxy : IAsyncDisposable
     private static readonly TimeSpan ProbeEvery = TimeSpan.FromMilliseconds(200);
 
     private readonly WebApplication _app;
-    private readonly HttpMessageInvoker _http = new(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false, UseCookies = false, ActivityHeadersPropagator = null });
+    private readonly HttpMessageInvoker _http = new(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false,
+        UseCookies = false, ActivityHeadersPropagator = null });
     private readonly HttpClient _probe = new(new SocketsHttpHandler { UseProxy = false }) { Timeout = TimeSpan.FromSeconds(1) };
     private readonly ConcurrentDictionary<Uri, bool> _servers = new();
     private readonly ConcurrentQueue<string> _failures = new();
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _probing;
-    private int _turn;
+    private int _mutex;
     private int _requests;
 
     private ServiceProxy(WebApplication app)
@@ -81,20 +82,22 @@ internal sealed class ServiceProxy : IAsyncDisposable
             return;
         }
 
-        var server = ready[(uint)Interlocked.Increment(ref _turn) % (uint)ready.Length];
+        var server = ready[(uint)Interlocked.Increment(ref _mutex) % (uint)ready.Length];
         var forwarder = context.RequestServices.GetRequiredService<IHttpForwarder>();
         var error = await forwarder.SendAsync(context, server.ToString(), _http, ForwarderRequestConfig.Empty);
         if (context.RequestAborted.IsCancellationRequested)
             return; // the client left
         if (error != ForwarderError.None || context.Response.StatusCode >= 500)
-            _failures.Enqueue($"{what} at {server.Port}: {context.Response.StatusCode} {error} {context.Features.Get<IForwarderErrorFeature>()?.Exception?.Message}");
+            _failures.Enqueue($"{what} at {server.Port}: {context.Response.StatusCode} {error} "
+                + $"{context.Features.Get<IForwarderErrorFeature>()?.Exception?.Message}");
     }
 
     private async Task ProbeAsync()
     {
         using var timer = new PeriodicTimer(ProbeEvery);
         while (await timer.WaitForNextTickAsync(_stop.Token))
-            await Task.WhenAll(_servers.Keys.Select(async server => _servers.TryUpdate(server, await IsReadyAsync(server), _servers.GetValueOrDefault(server))));
+            await Task.WhenAll(_servers.Keys.Select(async server =>
+                _servers.TryUpdate(server, await IsReadyAsync(server), _servers.GetValueOrDefault(server))));
     }
 
     private async Task<bool> IsReadyAsync(Uri server)

@@ -16,7 +16,8 @@ internal static class SignedToken
     public static long Now => TimeProvider.System.GetUtcNow().ToUnixTimeSeconds();
 
     /// <summary>Signed with HS256, whatever the header says.</summary>
-    public static string Of(string header, string payload, string secret = AuthServer.Secret) => Of(header, Encoding.UTF8.GetBytes(payload), secret);
+    public static string Of(string header, string payload, string secret = AuthServer.Secret) =>
+        Of(header, Encoding.UTF8.GetBytes(payload), secret);
 
     public static string Of(string header, byte[] payload, string secret = AuthServer.Secret)
     {
@@ -27,8 +28,10 @@ internal static class SignedToken
     public static string Of(string header, string payload, RSA key)
     {
         var signed = Unsigned(header, Encoding.UTF8.GetBytes(payload));
-        return $"{signed}.{Base64Url.EncodeToString(key.SignData(Encoding.UTF8.GetBytes(signed), HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1))}";
+        var signature = key.SignData(Encoding.UTF8.GetBytes(signed), HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+        return $"{signed}.{Base64Url.EncodeToString(signature)}";
     }
 
-    public static string Unsigned(string header, byte[] payload) => $"{Base64Url.EncodeToString(Encoding.UTF8.GetBytes(header))}.{Base64Url.EncodeToString(payload)}";
+    public static string Unsigned(string header, byte[] payload) =>
+        $"{Base64Url.EncodeToString(Encoding.UTF8.GetBytes(header))}.{Base64Url.EncodeToString(payload)}";
 }

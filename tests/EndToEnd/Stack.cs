@@ -30,7 +30,8 @@ public abstract class Stack : IAsyncLifetime
     /// <summary>Configuration of every process.</summary>
     protected virtual Dictionary<string, string?> Settings => new()
     {
-        ["Logging:LogLevel:Default"] = "Error", ["TaskQueue:Maintenance:PollSeconds"] = "1", ["TaskQueue:Maintenance:TaskRetentionInterval"] = "00:00:01",
+        ["Logging:LogLevel:Default"] = "Error", ["TaskQueue:Maintenance:PollSeconds"] = "1",
+        ["TaskQueue:Maintenance:TaskRetentionInterval"] = "00:00:01",
     };
 
     internal TestHost Host => _hosts[0];

@@ -90,7 +90,8 @@ public abstract class TaskWaitTests(Stack stack)
     public async Task A_wait_that_makes_no_sense_is_refused(string wait)
     {
         var id = await Http.SubmitAsync(new { action = "a", queue = _queue });
-        Problems.Expect(await Http.ReadAsync($"/tasks/{id}?wait_seconds={wait}"), 400, "invalid_request").Text("detail")!.ShouldContain("wait_seconds");
+        Problems.Expect(await Http.ReadAsync($"/tasks/{id}?wait_seconds={wait}"), 400, "invalid_request")
+            .Text("detail")!.ShouldContain("wait_seconds");
     }
 
     [Fact]
@@ -98,13 +99,15 @@ public abstract class TaskWaitTests(Stack stack)
     {
         const int Tasks = 1500;
         var ids = await Http.SubmitManyAsync(Enumerable.Range(0, 1000).Select(_ => (object)new { action = "a", queue = _queue }));
-        ids.AddRange(await Http.SubmitManyAsync(Enumerable.Range(0, Tasks - 1000).Select(_ => (object)new { action = "a", queue = _queue })));
+        ids.AddRange(await Http.SubmitManyAsync(Enumerable.Range(0, Tasks - 1000)
+            .Select(_ => (object)new { action = "a", queue = _queue })));
         var waits = ids.ConvertAll(id => WaitAsync(Http, id));
 
         var claimed = await stack.OtherHttp.ClaimAsync(_queue, 1000);
         claimed.AddRange(await stack.OtherHttp.ClaimAsync(_queue, 1000));
         foreach (var chunk in claimed.Chunk(500))
-            await stack.OtherHttp.TellAsync("report", [.. chunk.Select(t => (object)new { id = t.Id(), attempt = 1, outcome = "completed" })]);
+            await stack.OtherHttp.TellAsync("report",
+                [.. chunk.Select(t => (object)new { id = t.Id(), attempt = 1, outcome = "completed" })]);
 
         claimed.Count.ShouldBe(Tasks);
         (await Task.WhenAll(waits)).ShouldAllBe(s => s == "completed");

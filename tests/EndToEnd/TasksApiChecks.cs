@@ -6,7 +6,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>The checks of the seed's two routes, each on a fresh database.</summary>
+/// <summary>The checks of the two original routes, each on a fresh database.</summary>
 public abstract class TasksApiChecks(Stack stack) : IAsyncLifetime
 {
     public Task InitializeAsync() => stack.InitializeAsync();
@@ -35,7 +35,8 @@ public abstract class TasksApiChecks(Stack stack) : IAsyncLifetime
         var created = row.GetProperty("created_at").GetInt64();
         payload.GetProperty("created_at").GetInt64().ShouldBeInRange(created - 1, created);
         row.GetProperty("processed_at").GetInt64().ShouldBeGreaterThanOrEqualTo(created);
-        created.ShouldBeInRange(TimeProvider.System.GetUtcNow().ToUnixTimeSeconds() - 60, TimeProvider.System.GetUtcNow().ToUnixTimeSeconds());
+        created.ShouldBeInRange(
+            TimeProvider.System.GetUtcNow().ToUnixTimeSeconds() - 60, TimeProvider.System.GetUtcNow().ToUnixTimeSeconds());
     }
 
     [Fact]
@@ -91,7 +92,8 @@ public abstract class TasksApiChecks(Stack stack) : IAsyncLifetime
         (await OnlyRowAsync()).Text("id").ShouldBe(id);
 
         (await RowsAsync("completed", 1))[0].Text("id").ShouldBe(id);
-        foreach (var query in new[] { "status=pending", "status=nonsense", "status=", "status", "status=COMPLETED", "status=pending&status=completed" })
+        foreach (var query in new[] { "status=pending", "status=nonsense", "status=", "status", "status=COMPLETED",
+            "status=pending&status=completed" })
             (await stack.Http.ReadAsync($"/tasks?{query}")).Text.ShouldBe("""{"tasks":[],"count":0}""", query);
         (await stack.Http.ReadAsync("/tasks?status=completed&status=pending")).Json.Whole("count").ShouldBe(1);
     }
@@ -163,7 +165,9 @@ public abstract class TasksApiChecks(Stack stack) : IAsyncLifetime
     {
         List<JsonElement> rows = [];
         await Eventually.UntilAsync(
-            async () => (rows = [.. (await stack.Http.ReadAsync($"/tasks?status={status}")).Json.GetProperty("tasks").EnumerateArray()]).Count == count,
+            async () =>
+                (rows = [.. (await stack.Http.ReadAsync($"/tasks?status={status}")).Json.GetProperty("tasks").EnumerateArray()])
+                    .Count == count,
             TestHttp.Patience, $"{count} tasks are {status}");
         return rows;
     }

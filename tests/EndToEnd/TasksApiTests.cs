@@ -6,7 +6,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>The native routes beside the seed's, and what the seed's POST takes in addition.</summary>
+/// <summary>The native routes beside the original API's, and what the original API's POST takes in addition.</summary>
 public abstract class TasksApiTests(Stack stack)
 {
     private readonly string _queue = $"q{Guid.NewGuid():N}";
@@ -31,13 +31,14 @@ public abstract class TasksApiTests(Stack stack)
         var task = await Http.TaskAsync(id);
         task.Names().ShouldBe(
             [
-                "id", "queue", "level", "name", "priority", "status", "attempt", "max_attempts", "dedupe_key", "thread_id", "dead_letter", "payload", "result", "error", "progress", "worker", "owner",
+                "id", "queue", "tier", "name", "priority", "status", "attempt", "max_attempts", "dedupe_key", "ordering_key",
+                "dead_letter", "payload", "result", "error", "progress", "worker", "owner",
                 "created_at", "due_at", "expires_at", "started_at", "lease_until", "finished_at", "timeline",
             ],
             ignoreOrder: true);
         task.Id().ShouldBe(id);
         task.Text("queue").ShouldBe(_queue);
-        task.Whole("level").ShouldBe(2);
+        task.Whole("tier").ShouldBe(2);
         task.Text("name").ShouldBe("resize");
         task.Text("priority").ShouldBe("high");
         task.Text("status").ShouldBe("pending");
@@ -159,7 +160,8 @@ public abstract class TasksApiTests(Stack stack)
     [Fact]
     public async Task A_task_that_nobody_starts_in_time_expires()
     {
-        var id = await Http.SubmitAsync(new { action = "a", queue = _queue, expires_at = TimeProvider.System.GetUtcNow().AddMilliseconds(200) });
+        var id = await Http.SubmitAsync(
+            new { action = "a", queue = _queue, expires_at = TimeProvider.System.GetUtcNow().AddMilliseconds(200) });
         var task = await Http.TaskAsync(id, "expired");
         Timeline(task).ShouldBe(["submitted 0", "expired 0"]);
         (await Http.ClaimAsync(_queue)).ShouldBeEmpty();
@@ -191,7 +193,10 @@ public abstract class TasksApiTests(Stack stack)
     public async Task Of_many_tasks_none_is_accepted_where_one_is_wrong()
     {
         var good = $$"""{"action":"a","queue":"{{_queue}}"}""";
-        foreach (var bad in new[] { "{}", "1", """{"action":"a","priority":"urgent"}""", """{"action":"a","max_attempts":0}""", """{"action":"a","queue":"a b"}""" })
+        foreach (var bad in new[]
+        {
+            "{}", "1", """{"action":"a","priority":"urgent"}""", """{"action":"a","max_attempts":0}""", """{"action":"a","queue":"a b"}""",
+        })
         {
             var code = bad is "{}" or "1" ? "action_required" : "invalid_task";
             var problem = Problems.Expect(await Http.PostAsync("/tasks/bulk", $$"""{"tasks":[{{good}},{{bad}},{{good}}]}"""), 400, code);
@@ -199,7 +204,8 @@ public abstract class TasksApiTests(Stack stack)
         }
 
         foreach (var count in new[] { 0, 1001 })
-            Problems.Expect(await Http.PostAsync("/tasks/bulk", $$"""{"tasks":[{{string.Join(',', Enumerable.Repeat(good, count))}}]}"""), 400, "invalid_request");
+            Problems.Expect(await Http.PostAsync("/tasks/bulk",
+                $$"""{"tasks":[{{string.Join(',', Enumerable.Repeat(good, count))}}]}"""), 400, "invalid_request");
         (await Http.ClaimAsync(_queue)).ShouldBeEmpty();
         await using var db = stack.Database.CreateContext();
         (await db.Tasks.AnyAsync(t => t.Queue == _queue)).ShouldBeFalse();
@@ -238,7 +244,9 @@ public abstract class TasksApiTests(Stack stack)
     [Fact]
     public async Task Additions_that_are_null_are_as_if_absent()
     {
-        var id = await Http.SubmitAsync("""{"action":"a","data":{ },"queue":null,"priority":null,"scheduled_at":null,"expires_at":null,"max_attempts":null,"other":1}""");
+        var id = await Http.SubmitAsync(
+            """{"action":"a","data":{ },"queue":null,"priority":null,"scheduled_at":null"""
+            + ""","expires_at":null,"max_attempts":null,"other":1}""");
         var task = await Http.TaskAsync(id, "completed");
         task.Text("queue").ShouldBe("tasks");
         task.Text("priority").ShouldBe("normal");

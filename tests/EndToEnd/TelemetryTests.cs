@@ -21,7 +21,8 @@ public sealed class TelemetryTests(SqliteStack stack) : IClassFixture<SqliteStac
     {
         await using var collector = await TestReceiver.StartAsync();
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
-        await using var process = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database.ConnectionString, rabbitMq: null, new Dictionary<string, string>
+        await using var process = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database.ConnectionString, rabbitMq: null,
+            new Dictionary<string, string>
         {
             ["TaskQueue:Telemetry:Otlp"] = collector.Url,
             ["TaskQueue:Telemetry:Protocol"] = "http/protobuf",
@@ -31,9 +32,12 @@ public sealed class TelemetryTests(SqliteStack stack) : IClassFixture<SqliteStac
         });
         await process.Http.SubmitAsync(new { action = "uppercase", data = new { text = "a" } });
 
-        foreach (var (path, word) in new[] { ("/v1/traces", "process tasks"), ("/v1/metrics", "taskqueue.tasks"), ("/v1/logs", "TaskQueue roles") })
+        foreach (var (path, word) in new[] { ("/v1/traces", "process tasks"), ("/v1/metrics", "taskqueue.tasks"),
+            ("/v1/logs", "TaskQueue roles") })
         {
-            await Eventually.UntilAsync(() => Task.FromResult(collector.All.Any(r => r.Path == path && r.Body.Contains(word, StringComparison.Ordinal))), TestHttp.Patience, $"{path} got '{word}'");
+            await Eventually.UntilAsync(() =>
+                Task.FromResult(collector.All.Any(r => r.Path == path && r.Body.Contains(word, StringComparison.Ordinal))),
+                    TestHttp.Patience, $"{path} got '{word}'");
             collector.All.First(r => r.Path == path).Body.ShouldContain("taskqueue.roles");
         }
     }
@@ -87,7 +91,8 @@ public sealed class TelemetryTests(SqliteStack stack) : IClassFixture<SqliteStac
         await using var upstream = await TestUpstream.StartAsync();
         upstream.Next(500, "{}");
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
-        await using var process = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database.ConnectionString, rabbitMq: null, new Dictionary<string, string>
+        await using var process = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database.ConnectionString, rabbitMq: null,
+            new Dictionary<string, string>
         {
             ["Logging:Console:FormatterName"] = "json",
             ["TaskQueue:Upstreams:0:Endpoint"] = "/v1/x",
@@ -97,8 +102,12 @@ public sealed class TelemetryTests(SqliteStack stack) : IClassFixture<SqliteStac
 
         string? line = null;
         await Eventually.UntilAsync(
-            () => Task.FromResult((line = process.Lines.FirstOrDefault(l => l.Contains("retry 1 of", StringComparison.Ordinal))) is not null), TestHttp.Patience, "the retry is logged");
-        var scopes = System.Text.Json.JsonSerializer.Deserialize<System.Text.Json.JsonElement>(line!).GetProperty("Scopes").EnumerateArray().ToList();
-        scopes.ShouldContain(s => s.GetRawText().Contains("\"TaskId\":", StringComparison.Ordinal) && s.GetRawText().Contains("\"Attempt\":1", StringComparison.Ordinal));
+            () => Task.FromResult(
+                (line = process.Lines.FirstOrDefault(l => l.Contains("retry 1 of", StringComparison.Ordinal))) is not null),
+            TestHttp.Patience, "the retry is logged");
+        var scopes = System.Text.Json.JsonSerializer.Deserialize<System.Text.Json.JsonElement>(line!).GetProperty("Scopes").EnumerateArray()
+            .ToList();
+        scopes.ShouldContain(s => s.GetRawText().Contains("\"TaskId\":", StringComparison.Ordinal)
+            && s.GetRawText().Contains("\"Attempt\":1", StringComparison.Ordinal));
     }
 }

@@ -50,7 +50,8 @@ public static class TestHttp
     public static async Task<Guid> SubmitAsync(this HttpClient http, object body)
     {
         var reply = await http.PostAsync("/tasks", body);
-        return reply.Status == 202 ? reply.Json.GetProperty("id").GetGuid() : throw new InvalidOperationException($"{reply.Status}: {reply.Text}");
+        return reply.Status == 202 ? reply.Json.GetProperty("id").GetGuid()
+            : throw new InvalidOperationException($"{reply.Status}: {reply.Text}");
     }
 
     /// <summary>Submits many tasks in one request.</summary>
@@ -82,7 +83,8 @@ public static class TestHttp
         this HttpClient http, string queue, int max = 1, double? lease_seconds = 15, double wait_seconds = 0, string worker = "w")
     {
         var reply = await http.PostAsync("/workers/claim", new { queues = new[] { queue }, worker, max, lease_seconds, wait_seconds });
-        return reply.Status == 200 ? [.. reply.Json.GetProperty("tasks").EnumerateArray()] : throw new InvalidOperationException($"{reply.Status}: {reply.Text}");
+        return reply.Status == 200 ? [.. reply.Json.GetProperty("tasks").EnumerateArray()]
+            : throw new InvalidOperationException($"{reply.Status}: {reply.Text}");
     }
 
     /// <summary>Reports or renews attempts and returns the code of each.</summary>
@@ -98,7 +100,8 @@ public static class TestHttp
     public static async Task<JsonElement?> CallbackAsync(this HttpClient http, Guid id)
     {
         var reply = await http.ReadAsync($"/tasks/{id}/callbacks");
-        var callbacks = reply.Status == 200 ? reply.Json.GetProperty("callbacks") : throw new InvalidOperationException($"{reply.Status}: {reply.Text}");
+        var callbacks = reply.Status == 200 ? reply.Json.GetProperty("callbacks")
+            : throw new InvalidOperationException($"{reply.Status}: {reply.Text}");
         return callbacks.GetArrayLength() == 0 ? null : callbacks[0];
     }
 
@@ -107,7 +110,8 @@ public static class TestHttp
     {
         JsonElement? callback = null;
         await Eventually.UntilAsync(
-            async () => (callback = await http.CallbackAsync(id)) is { } c && expected(c), TimeSpan.FromSeconds(40), $"the callback of task {id} is as expected");
+            async () => (callback = await http.CallbackAsync(id)) is { } c && expected(c),
+            TimeSpan.FromSeconds(40), $"the callback of task {id} is as expected");
         return callback!.Value;
     }
 

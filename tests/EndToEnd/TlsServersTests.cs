@@ -18,8 +18,10 @@ public sealed class TlsServersTests(TlsServers servers) : IClassFixture<TlsServe
     {
         var database = await CreateDatabaseAsync(hasPassword ? "with_password" : "with_certificate");
         var address = hasPassword ? servers.RabbitMqWithPassword : servers.RabbitMq;
-        (await TaskQueueProcess.RunAsync(["migrate"], new Dictionary<string, string> { ["ConnectionStrings__TaskQueue"] = database })).ExitCode.ShouldBe(0);
-        await using var server = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database, address, Tls(servers.Authority, servers.Client));
+        (await TaskQueueProcess.RunAsync(["migrate"], new Dictionary<string, string> { ["ConnectionStrings__TaskQueue"] = database }))
+            .ExitCode.ShouldBe(0);
+        await using var server = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database, address,
+            Tls(servers.Authority, servers.Client));
         (await server.Http.PutAsync("/queues/tls-work", new { delivery = "push" })).Status.ShouldBe(201);
 
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -27,12 +29,14 @@ public sealed class TlsServersTests(TlsServers servers) : IClassFixture<TlsServe
         host.Services.AddTaskQueueBusProducer(options =>
         {
             options.ConnectionString = new Uri(address);
-            (options.Tls.CaCertificate, options.Tls.Certificate, options.Tls.Key) = (servers.Authority, servers.Client.Certificate, servers.Client.Key);
+            (options.Tls.CaCertificate, options.Tls.Certificate, options.Tls.Key) = (servers.Authority, servers.Client.Certificate,
+                servers.Client.Key);
         });
         host.Services.AddTaskQueueWorker(options =>
         {
             options.Queues.Add("tls-work");
-            options.UseRabbitMq(new Uri(address), new() { CaCertificate = servers.Authority, Certificate = servers.Client.Certificate, Key = servers.Client.Key });
+            options.UseRabbitMq(new Uri(address),
+                new() { CaCertificate = servers.Authority, Certificate = servers.Client.Certificate, Key = servers.Client.Key });
             options.AddProcessor("greet", (_, _) =>
             {
                 done.TrySetResult();
@@ -55,7 +59,10 @@ public sealed class TlsServersTests(TlsServers servers) : IClassFixture<TlsServe
     public async Task PostgreSQL_refuses_other_clients_and_is_refused_with_another_authority(string client, string authority)
     {
         var database = servers.Postgres(Authority(authority), Client(client), "refused");
-        Refused(await TaskQueueProcess.RunAsync(["--urls", "http://127.0.0.1:0"], new Dictionary<string, string> { ["ConnectionStrings__TaskQueue"] = database }), "ConnectionStrings:TaskQueue");
+        Refused(await TaskQueueProcess.RunAsync(["--urls", "http://127.0.0.1:0"], new Dictionary<string, string>
+        {
+            ["ConnectionStrings__TaskQueue"] = database,
+        }), "ConnectionStrings:TaskQueue");
     }
 
     [Theory]

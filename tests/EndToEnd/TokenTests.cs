@@ -19,15 +19,19 @@ public sealed class TokenTests(AuthServer server) : IClassFixture<AuthServer>
         ["no typ"] = () => SignedToken.Of("""{"alg":"HS256"}""", SignedToken.Payload()),
         ["typ of access tokens"] = () => SignedToken.Of("""{"alg":"HS256","typ":"application/AT+JWT"}""", SignedToken.Payload()),
         ["one of several audiences"] = () => SignedToken.Of(SignedToken.Header, SignedToken.Payload(aud: """["x","tasks"]""")),
-        ["times with fractions"] = () => SignedToken.Of(SignedToken.Header, SignedToken.Payload($"\"iat\":{SignedToken.Now}.25", exp: $"{SignedToken.Now + 600}.5")),
+        ["times with fractions"] = () =>
+            SignedToken.Of(SignedToken.Header, SignedToken.Payload($"\"iat\":{SignedToken.Now}.25", exp: $"{SignedToken.Now + 600}.5")),
         ["nbf within the skew"] = () => SignedToken.Of(SignedToken.Header, SignedToken.Payload($"\"nbf\":{SignedToken.Now + 30}")),
         ["any issuer"] = () => SignedToken.Of(SignedToken.Header, SignedToken.Payload("\"iss\":\"me\"")),
         ["kid is a path"] = () => SignedToken.Of("""{"alg":"HS256","kid":"../../../../dev/null"}""", SignedToken.Payload()),
         ["kid is SQL"] = () => SignedToken.Of("""{"alg":"HS256","kid":"x' union select 'key' --"}""", SignedToken.Payload()),
-        ["jku, jwk, x5u and x5c are ignored"] = () => SignedToken.Of("""{"alg":"HS256","jku":"http://127.0.0.1:1/","x5u":"http://127.0.0.1:1/","jwk":{"kty":"oct","k":"AAAA"},"x5c":["AAAA"]}""", SignedToken.Payload()),
+        ["jku, jwk, x5u and x5c are ignored"] = () => SignedToken.Of(
+            """{"alg":"HS256","jku":"http://127.0.0.1:1/","x5u":"http://127.0.0.1:1/","jwk":{"kty":"oct","k":"AAAA"},"x5c":["AAAA"]}""",
+            SignedToken.Payload()),
         ["another spelling of a claim"] = () => SignedToken.Of(SignedToken.Header, SignedToken.Payload("\"SUB\":7,\"Exp\":1,\"AUD\":[]")),
         ["a name of several scripts"] = () => SignedToken.Of(SignedToken.Header, SignedToken.Payload(sub: "\"Zoë 東京 🦉\"")),
-        ["nested values"] = () => SignedToken.Of(SignedToken.Header, SignedToken.Payload("\"realm_access\":{\"roles\":[\"a\",{\"b\":[1]}]}")),
+        ["nested values"] = () =>
+            SignedToken.Of(SignedToken.Header, SignedToken.Payload("\"realm_access\":{\"roles\":[\"a\",{\"b\":[1]}]}")),
     };
 
     private static readonly Dictionary<string, Func<string>> Bad = new()
@@ -44,11 +48,13 @@ public sealed class TokenTests(AuthServer server) : IClassFixture<AuthServer>
         ["two algs, one escaped"] = () => SignedToken.Of("""{"alg":"HS256","\u0061lg":"none"}""", SignedToken.Payload()),
         ["empty signature"] = () => $"{SignedToken.Unsigned(SignedToken.Header, Encoding.UTF8.GetBytes(SignedToken.Payload()))}.",
         ["no signature"] = () => SignedToken.Unsigned(SignedToken.Header, Encoding.UTF8.GetBytes(SignedToken.Payload())),
-        ["signature of another secret"] = () => SignedToken.Of(SignedToken.Header, SignedToken.Payload(), "another-secret-of-more-than-32-bytes"),
+        ["signature of another secret"] = () =>
+            SignedToken.Of(SignedToken.Header, SignedToken.Payload(), "another-secret-of-more-than-32-bytes"),
         ["signature cut short"] = () => SignedToken.Of(SignedToken.Header, SignedToken.Payload())[..^8],
         ["padding"] = () => $"{SignedToken.Of(SignedToken.Header, SignedToken.Payload())}=",
         ["a part more"] = () => $"{SignedToken.Of(SignedToken.Header, SignedToken.Payload())}.AAAA",
-        ["encrypted"] = () => $"{SignedToken.Unsigned("""{"alg":"dir","enc":"A256GCM"}""", [])}.AAAAAAAAAAAAAAAA.AAAA.AAAAAAAAAAAAAAAAAAAAAA",
+        ["encrypted"] = () =>
+            SignedToken.Unsigned("""{"alg":"dir","enc":"A256GCM"}""", []) + ".AAAAAAAAAAAAAAAA.AAAA.AAAAAAAAAAAAAAAAAAAAAA",
         ["enc in a signed one"] = () => SignedToken.Of("""{"alg":"HS256","enc":"A256GCM"}""", SignedToken.Payload()),
         ["zip"] = () => SignedToken.Of("""{"alg":"HS256","zip":"DEF"}""", Deflate(SignedToken.Payload())),
         ["zip of what is not compressed"] = () => SignedToken.Of("""{"alg":"HS256","zip":"DEF"}""", SignedToken.Payload()),
@@ -56,7 +62,8 @@ public sealed class TokenTests(AuthServer server) : IClassFixture<AuthServer>
         ["crit is empty"] = () => SignedToken.Of("""{"alg":"HS256","crit":[]}""", SignedToken.Payload()),
         ["b64 false"] = () => SignedToken.Of("""{"alg":"HS256","b64":false}""", SignedToken.Payload()),
         ["nested"] = () => SignedToken.Of("""{"alg":"HS256","cty":"JWT"}""", SignedToken.Of(SignedToken.Header, SignedToken.Payload())),
-        ["payload is a token"] = () => SignedToken.Of(SignedToken.Header, $"\"{SignedToken.Of(SignedToken.Header, SignedToken.Payload())}\""),
+        ["payload is a token"] = () =>
+            SignedToken.Of(SignedToken.Header, $"\"{SignedToken.Of(SignedToken.Header, SignedToken.Payload())}\""),
         ["typ logout+jwt"] = () => SignedToken.Of("""{"alg":"HS256","typ":"logout+jwt"}""", SignedToken.Payload()),
         ["typ secevent+jwt"] = () => SignedToken.Of("""{"alg":"HS256","typ":"application/secevent+jwt"}""", SignedToken.Payload()),
         ["typ is empty"] = () => SignedToken.Of("""{"alg":"HS256","typ":""}""", SignedToken.Payload()),
@@ -65,9 +72,12 @@ public sealed class TokenTests(AuthServer server) : IClassFixture<AuthServer>
         ["kid is an object"] = () => SignedToken.Of("""{"alg":"HS256","kid":{"$ne":null}}""", SignedToken.Payload()),
         ["kid is long"] = () => SignedToken.Of($$"""{"alg":"HS256","kid":"{{new string('k', 300)}}"}""", SignedToken.Payload()),
         ["header is a list"] = () => SignedToken.Of("""["alg","HS256"]""", SignedToken.Payload()),
-        ["header is deep"] = () => SignedToken.Of($$"""{"alg":"HS256","x":{{new string('[', 40)}}{{new string(']', 40)}}}""", SignedToken.Payload()),
+        ["header is deep"] = () => SignedToken.Of(
+            $$"""{"alg":"HS256","x":{{new string('[', 40)}}{{new string(']', 40)}}}""", SignedToken.Payload()),
         ["payload is no JSON"] = () => SignedToken.Of(SignedToken.Header, "sub=jo"),
-        ["payload is no UTF-8"] = () => SignedToken.Of(SignedToken.Header, [.. Encoding.UTF8.GetBytes(SignedToken.Payload("\"x\":\"")[..^1]), 0xC3, 0x28, (byte)'"', (byte)'}']),
+        ["payload is no UTF-8"] = () =>
+            SignedToken.Of(SignedToken.Header,
+                [.. Encoding.UTF8.GetBytes(SignedToken.Payload("\"x\":\"")[..^1]), 0xC3, 0x28, (byte)'"', (byte)'}']),
         ["a comment in the payload"] = () => SignedToken.Of(SignedToken.Header, $"/* */{SignedToken.Payload()}"),
         ["expired"] = () => SignedToken.Of(SignedToken.Header, SignedToken.Payload(exp: $"{SignedToken.Now - 1}")),
         ["no exp"] = () => SignedToken.Of(SignedToken.Header, """{"sub":"jo","aud":"tasks","scope":"read"}"""),
@@ -89,7 +99,8 @@ public sealed class TokenTests(AuthServer server) : IClassFixture<AuthServer>
         ["no one in the audience"] = () => SignedToken.Of(SignedToken.Header, SignedToken.Payload(aud: "[]")),
         ["issuer is a list"] = () => SignedToken.Of(SignedToken.Header, SignedToken.Payload("\"iss\":[\"me\"]")),
         ["no sub"] = () => SignedToken.Of(SignedToken.Header, $$"""{"aud":"tasks","scope":"read","exp":{{SignedToken.Now + 600}}}"""),
-        ["sub in capitals"] = () => SignedToken.Of(SignedToken.Header, $$"""{"SUB":"jo","aud":"tasks","scope":"read","exp":{{SignedToken.Now + 600}}}"""),
+        ["sub in capitals"] = () => SignedToken.Of(SignedToken.Header,
+            $$"""{"SUB":"jo","aud":"tasks","scope":"read","exp":{{SignedToken.Now + 600}}}"""),
         ["two subs"] = () => SignedToken.Of(SignedToken.Header, SignedToken.Payload("\"sub\":\"ann\"")),
         ["sub is a number"] = () => SignedToken.Of(SignedToken.Header, SignedToken.Payload(sub: "7")),
         ["sub is a list"] = () => SignedToken.Of(SignedToken.Header, SignedToken.Payload(sub: "[\"jo\"]")),
@@ -127,7 +138,8 @@ public sealed class TokenTests(AuthServer server) : IClassFixture<AuthServer>
     public async Task Issuer_types_and_lifetime_count_where_they_are_set()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
-        await using var host = await TestHost.StartAsync(database.ConnectionString, settings: new Dictionary<string, string?>(AuthServer.Settings())
+        await using var host = await TestHost.StartAsync(database.ConnectionString,
+            settings: new Dictionary<string, string?>(AuthServer.Settings())
         {
             ["TaskQueue:Auth:Jwt:Issuer"] = "https://id.example.com",
             ["TaskQueue:Auth:Jwt:Types:0"] = "at+jwt",
@@ -141,18 +153,23 @@ public sealed class TokenTests(AuthServer server) : IClassFixture<AuthServer>
         (await StatusAsync(host.Http, SignedToken.Of(SignedToken.Header, SignedToken.Payload(issued)))).ShouldBe(401, "typ is JWT");
         (await StatusAsync(host.Http, SignedToken.Of("""{"alg":"HS256"}""", SignedToken.Payload(issued)))).ShouldBe(401, "no typ");
         (await StatusAsync(host.Http, SignedToken.Of(Typed, SignedToken.Payload($"\"iat\":{now}")))).ShouldBe(401, "no issuer");
-        (await StatusAsync(host.Http, SignedToken.Of(Typed, SignedToken.Payload($"\"iss\":\"https://id.example.com/\",\"iat\":{now}")))).ShouldBe(401, "another issuer");
-        (await StatusAsync(host.Http, SignedToken.Of(Typed, SignedToken.Payload("\"iss\":\"https://id.example.com\"")))).ShouldBe(401, "no iat");
-        (await StatusAsync(host.Http, SignedToken.Of(Typed, SignedToken.Payload(issued, exp: $"{now + 3601}")))).ShouldBe(401, "lives too long");
+        (await StatusAsync(host.Http, SignedToken.Of(Typed, SignedToken.Payload($"\"iss\":\"https://id.example.com/\",\"iat\":{now}"))))
+            .ShouldBe(401, "another issuer");
+        (await StatusAsync(host.Http, SignedToken.Of(Typed, SignedToken.Payload("\"iss\":\"https://id.example.com\""))))
+            .ShouldBe(401, "no iat");
+        (await StatusAsync(host.Http, SignedToken.Of(Typed, SignedToken.Payload(issued, exp: $"{now + 3601}"))))
+            .ShouldBe(401, "lives too long");
     }
 
     [Fact]
     public async Task A_token_for_an_audience_is_refused_by_a_server_without_one()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
-        await using var host = await TestHost.StartAsync(database.ConnectionString, settings: new Dictionary<string, string?> { ["TaskQueue:Auth:Jwt:Secret"] = AuthServer.Secret });
+        await using var host = await TestHost.StartAsync(database.ConnectionString,
+            settings: new Dictionary<string, string?> { ["TaskQueue:Auth:Jwt:Secret"] = AuthServer.Secret });
 
-        (await StatusAsync(host.Http, SignedToken.Of(SignedToken.Header, $$"""{"sub":"jo","scope":"read","exp":{{SignedToken.Now + 600}}}"""))).ShouldBe(200);
+        (await StatusAsync(host.Http, SignedToken.Of(SignedToken.Header,
+            $$"""{"sub":"jo","scope":"read","exp":{{SignedToken.Now + 600}}}"""))).ShouldBe(200);
         (await StatusAsync(host.Http, SignedToken.Of(SignedToken.Header, SignedToken.Payload()))).ShouldBe(401);
     }
 
@@ -165,29 +182,38 @@ public sealed class TokenTests(AuthServer server) : IClassFixture<AuthServer>
         await using var attacker = await TestReceiver.StartAsync();
         attacker.Answer = (context, _) => context.Response.WriteAsync($$"""{"keys":[{{Jwk(own, "own")}}]}""");
         await using var authority = await TestReceiver.StartAsync();
+        var shared = System.Buffers.Text.Base64Url.EncodeToString(Encoding.UTF8.GetBytes(AuthServer.Secret));
         authority.Answer = (context, _) => context.Response.WriteAsync(context.Request.Path == "/jwks"
-            ? $$"""{"keys":[{{Jwk(key, "strong")}},{{Jwk(weak, "weak")}},{"kty":"oct","kid":"shared","k":"{{System.Buffers.Text.Base64Url.EncodeToString(Encoding.UTF8.GetBytes(AuthServer.Secret))}}"}]}"""
+            ? $$"""{"keys":[{{Jwk(key, "strong")}},{{Jwk(weak, "weak")}},{"kty":"oct","kid":"shared","k":"{{shared}}"}]}"""
             : $$"""{"issuer":"{{authority.Url}}","jwks_uri":"{{authority.Url}}/jwks"}""");
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         await using var host = await TestHost.StartAsync(database.ConnectionString, settings: new Dictionary<string, string?>
         {
-            ["TaskQueue:Auth:Jwt:Authority"] = authority.Url, ["TaskQueue:Auth:Jwt:Audience"] = "tasks", ["Logging:LogLevel:Default"] = "None",
+            ["TaskQueue:Auth:Jwt:Authority"] = authority.Url, ["TaskQueue:Auth:Jwt:Audience"] = "tasks",
+            ["Logging:LogLevel:Default"] = "None",
         });
         var payload = SignedToken.Payload($"\"iss\":\"{authority.Url}\"");
 
         (await StatusAsync(host.Http, SignedToken.Of("""{"alg":"RS256","kid":"strong"}""", payload, key))).ShouldBe(200);
         (await StatusAsync(host.Http, SignedToken.Of("""{"alg":"RS256","kid":"weak"}""", payload, weak))).ShouldBe(401);
-        (await StatusAsync(host.Http, SignedToken.Of($$"""{"alg":"RS256","kid":"own","jku":"{{attacker.Url}}/jwks","jwk":{{Jwk(own, "own")}}}""", payload, own))).ShouldBe(401);
-        (await StatusAsync(host.Http, SignedToken.Of("""{"alg":"HS256","kid":"shared"}""", payload))).ShouldBe(401, "published, but no secret");
-        foreach (var secret in new[] { key.ExportSubjectPublicKeyInfoPem(), key.ExportRSAPublicKeyPem(), Convert.ToBase64String(key.ExportRSAPublicKey()) })
-            (await StatusAsync(host.Http, SignedToken.Of("""{"alg":"HS256","kid":"strong"}""", payload, secret))).ShouldBe(401, "the public key as a secret");
+        (await StatusAsync(host.Http, SignedToken.Of(
+            $$"""{"alg":"RS256","kid":"own","jku":"{{attacker.Url}}/jwks","jwk":{{Jwk(own, "own")}}}""", payload, own))).ShouldBe(401);
+        (await StatusAsync(host.Http, SignedToken.Of(
+            """{"alg":"HS256","kid":"shared"}""", payload))).ShouldBe(401, "published, but no secret");
+        foreach (var secret in new[] { key.ExportSubjectPublicKeyInfoPem(), key.ExportRSAPublicKeyPem(),
+            Convert.ToBase64String(key.ExportRSAPublicKey()) })
+            (await StatusAsync(host.Http, SignedToken.Of(
+                """{"alg":"HS256","kid":"strong"}""", payload, secret))).ShouldBe(401, "the public key as a secret");
         attacker.All.ShouldBeEmpty();
     }
 
     private static string Jwk(RSA key, string id)
     {
         var parts = key.ExportParameters(includePrivateParameters: false);
-        return string.Create(CultureInfo.InvariantCulture, $$"""{"kty":"RSA","use":"sig","kid":"{{id}}","n":"{{System.Buffers.Text.Base64Url.EncodeToString(parts.Modulus!)}}","e":"{{System.Buffers.Text.Base64Url.EncodeToString(parts.Exponent!)}}"}""");
+        var modulus = System.Buffers.Text.Base64Url.EncodeToString(parts.Modulus!);
+        var exponent = System.Buffers.Text.Base64Url.EncodeToString(parts.Exponent!);
+        return string.Create(CultureInfo.InvariantCulture,
+            $$"""{"kty":"RSA","use":"sig","kid":"{{id}}","n":"{{modulus}}","e":"{{exponent}}"}""");
     }
 
     private static byte[] Deflate(string text)

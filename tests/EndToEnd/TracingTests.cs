@@ -27,7 +27,8 @@ public sealed class TracingTests(TracedStack stack) : IClassFixture<TracedStack>
         var spans = Spans;
         var (request, send, process) = (spans.Single(s => s.Kind == ActivityKind.Server), Span("send tasks"), Span("process tasks"));
         request.ParentSpanId.ShouldBe(_mine);
-        (request.DisplayName, request.GetTagItem("http.route"), request.GetTagItem("http.response.status_code")).ShouldBe(("POST /tasks/", "/tasks/", 202));
+        (request.DisplayName, request.GetTagItem("http.route"), request.GetTagItem("http.response.status_code"))
+            .ShouldBe(("POST /tasks/", "/tasks/", 202));
         send.ParentSpanId.ShouldBe(request.SpanId);
         send.Kind.ShouldBe(ActivityKind.Producer);
         process.ParentSpanId.ShouldBe(send.SpanId);
@@ -108,7 +109,8 @@ public sealed class TracingTests(TracedStack stack) : IClassFixture<TracedStack>
     private Activity Span(string name) => Spans.Single(s => s.DisplayName == name);
 
     private Task HasSpanAsync(string name) =>
-        Eventually.UntilAsync(() => Task.FromResult(Spans.Exists(s => s.DisplayName == name)), TestHttp.Patience, $"the span '{name}' has ended");
+        Eventually.UntilAsync(
+            () => Task.FromResult(Spans.Exists(s => s.DisplayName == name)), TestHttp.Patience, $"the span '{name}' has ended");
 
     private async Task PostAsync(string path, object body)
     {

@@ -20,9 +20,12 @@ public sealed class UndeclaredQueueTests(ScalingOnSqlite stack) : IClassFixture<
 
         var queue = await Http.ReadAsync($"/queues/{_queue}");
         queue.Status.ShouldBe(200, queue.Text);
-        (queue.Json.Whole("version"), queue.Json.Text("delivery"), queue.Json.GetProperty("counts").Whole("waiting")).ShouldBe((0, "pull", 1));
+        (queue.Json.Whole("version"), queue.Json.Text("delivery"), queue.Json.GetProperty("counts").Whole("waiting"))
+            .ShouldBe((0, "pull", 1));
         queue.Json.GetProperty("created_at").ValueKind.ShouldBe(JsonValueKind.Null);
-        await Eventually.UntilAsync(async () => (await ListAsync()).Any(q => q.Text("name") == _queue && q.Whole("version") == 0), TestHttp.Patience, "it is listed");
+        await Eventually.UntilAsync(
+            async () => (await ListAsync()).Any(q => q.Text("name") == _queue && q.Whole("version") == 0),
+            TestHttp.Patience, "it is listed");
         (await CommandRun.OfAsync(Http.BaseAddress!, ["queues"])).Done().Row(_queue)[1..4].ShouldBe(["pull", "undeclared", "1"]);
         (await CommandRun.OfAsync(Http.BaseAddress!, ["stats"])).Done().Row(_queue)[1..3].ShouldBe(["undeclared", "1"]);
 

@@ -40,13 +40,16 @@ internal sealed class UpgradeLoad : IAsyncDisposable
         server.Stop.Dispose();
     }
 
-    /// <summary>Waits until so many tasks more are accepted and so many pull tasks more are reported, and until every server in use handed out some.</summary>
+    /// <summary>
+    /// Waits until so many tasks more are accepted and so many pull tasks more are reported, and until every server in use handed out some.
+    /// </summary>
     public Task GrowAsync(int tasks)
     {
         var (accepted, reported) = (_accepted.Count + tasks, Volatile.Read(ref _reported) + tasks);
         var taken = _servers.Keys.ToDictionary(http => http, http => _taken.GetValueOrDefault(http));
         return Eventually.UntilAsync(
-            () => Task.FromResult(!_failures.IsEmpty || (_accepted.Count >= accepted && _reported >= reported && taken.All(t => _taken.GetValueOrDefault(t.Key) > t.Value))),
+            () => Task.FromResult(!_failures.IsEmpty
+                || (_accepted.Count >= accepted && _reported >= reported && taken.All(t => _taken.GetValueOrDefault(t.Key) > t.Value))),
             TimeSpan.FromSeconds(30), "all servers take and give tasks");
     }
 
@@ -62,7 +65,8 @@ internal sealed class UpgradeLoad : IAsyncDisposable
         var pull = new { action = "noop", queue = Queue };
         while (!cancellationToken.IsCancellationRequested)
         {
-            await TryAsync(async () => _accepted.Enqueue(await http.SubmitAsync(new { action = "uppercase", data = new { text = "new" } })));
+            await TryAsync(async () =>
+                _accepted.Enqueue(await http.SubmitAsync(new { action = "uppercase", data = new { text = "new" } })));
             await TryAsync(async () => _accepted.Enqueue(await http.SubmitAsync(pull)));
             await TryAsync(async () => (await http.SubmitManyAsync(Enumerable.Repeat<object>(pull, 3))).ForEach(_accepted.Enqueue));
             await clock.WaitForNextTickAsync(CancellationToken.None);
@@ -80,7 +84,8 @@ internal sealed class UpgradeLoad : IAsyncDisposable
         var claimed = await http.ClaimAsync(Queue, max: 5, wait_seconds: 1);
         if (claimed.Count == 0)
             return;
-        var codes = await http.TellAsync("report", [.. claimed.Select(t => new { id = t.Id(), attempt = t.Whole("attempt"), outcome = "completed" })]);
+        var codes = await http.TellAsync("report",
+            [.. claimed.Select(t => new { id = t.Id(), attempt = t.Whole("attempt"), outcome = "completed" })]);
         _taken.AddOrUpdate(http, claimed.Count, (_, before) => before + claimed.Count);
         Interlocked.Add(ref _reported, claimed.Count);
         foreach (var code in codes.Where(c => c != "ok"))

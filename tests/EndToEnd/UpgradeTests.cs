@@ -57,7 +57,9 @@ public sealed class UpgradeTests : IAsyncLifetime
         load.Failures.ShouldBeEmpty();
         await AllCompletedOnceAsync(back.Http, load.Accepted);
         // A process that stops gives back what it was handed and has not begun, and says so.
-        _processes.SelectMany(p => p.Lines).Where(l => l.Contains(" fail: ", StringComparison.Ordinal) && !l.Contains("ConsumerCanceledException", StringComparison.Ordinal)).ShouldBeEmpty();
+        _processes.SelectMany(p => p.Lines)
+            .Where(l => l.Contains(" fail: ", StringComparison.Ordinal)
+                && !l.Contains("ConsumerCanceledException", StringComparison.Ordinal)).ShouldBeEmpty();
     }
 
     private Dictionary<string, string> Environment => new() { ["ConnectionStrings__TaskQueue"] = _database.ConnectionString };
@@ -93,7 +95,9 @@ public sealed class UpgradeTests : IAsyncLifetime
         (await process.TerminateAsync()).ShouldBe(0);
     }
 
-    /// <summary>From now on each of the two ends actions that reach it over the bus; the name of a worker has the number of its process.</summary>
+    /// <summary>
+    /// From now on each of the two ends actions that reach it over the bus; the name of a worker has the number of its process.
+    /// </summary>
     private async Task BothRunActionsAsync(params TaskQueueProcess[] processes)
     {
         await using var db = _database.CreateContext();
@@ -101,7 +105,8 @@ public sealed class UpgradeTests : IAsyncLifetime
         foreach (var process in processes)
         {
             await Eventually.UntilAsync(
-                () => db.TaskEvents.AnyAsync(e => e.At >= since && e.Type == TaskEventType.Completed && e.Worker!.Contains($":{process.ProcessId}:")),
+                () => db.TaskEvents.AnyAsync(e => e.At >= since && e.Type == TaskEventType.Completed
+                    && e.Worker!.Contains($":{process.ProcessId}:")),
                 Deadline, "both processes run actions");
         }
     }
@@ -114,12 +119,14 @@ public sealed class UpgradeTests : IAsyncLifetime
             {
                 var left = await http.ClaimAsync(UpgradeLoad.Queue, max: 100);
                 if (left.Count > 0)
-                    await http.TellAsync("report", [.. left.Select(t => new { id = t.Id(), attempt = t.Whole("attempt"), outcome = "completed" })]);
+                    await http.TellAsync("report",
+                        [.. left.Select(t => new { id = t.Id(), attempt = t.Whole("attempt"), outcome = "completed" })]);
                 return !await db.Tasks.AnyAsync(t => t.State != TaskStates.Completed);
             },
             Deadline, "every task is completed");
         (await db.Tasks.Select(t => t.CorrelationId).ToListAsync()).ShouldBe(accepted, ignoreOrder: true);
-        var completions = await db.TaskEvents.Where(e => e.Type == TaskEventType.Completed).GroupBy(e => e.TaskId).Select(g => g.Count()).ToListAsync();
+        var completions = await db.TaskEvents.Where(e => e.Type == TaskEventType.Completed).GroupBy(e => e.TaskId).Select(g => g.Count())
+            .ToListAsync();
         completions.Count.ShouldBe(accepted.Count);
         completions.ShouldAllBe(count => count == 1);
         (await TestServers.QueueDepthsAsync(_rabbitMq)).Where(q => q.Name.EndsWith("_error", StringComparison.Ordinal)).ShouldBeEmpty();

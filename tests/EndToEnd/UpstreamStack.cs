@@ -9,7 +9,9 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Processes with several upstreams, each for a test of its own: upstream <c>x</c> serves endpoint <c>/v1/x</c> and queue <c>v1-x</c>.</summary>
+/// <summary>
+/// Processes with several upstreams, each for a test of its own: upstream <c>x</c> serves endpoint <c>/v1/x</c> and queue <c>v1-x</c>.
+/// </summary>
 public abstract class UpstreamStack(DatabaseProvider provider, params string?[] roles) : IAsyncLifetime
 {
     public const string ConfiguredKey = "sk-configured";
@@ -30,7 +32,8 @@ public abstract class UpstreamStack(DatabaseProvider provider, params string?[] 
     };
 
     private static readonly string[] Names =
-        ["plain", "busy", "broken", "final", "dead", "down", "hanging", "narrow", "cancelled", "stream", "levels", "named", "other", "large", "gone", "many", "stopped"];
+        ["plain", "busy", "broken", "final", "dead", "down", "hanging", "narrow", "cancelled", "stream", "levels", "named", "other",
+            "large", "gone", "many", "stopped"];
 
     private readonly Dictionary<string, TestUpstream> _upstreams = [];
     private readonly List<TestHost> _hosts = [];
@@ -95,10 +98,10 @@ public abstract class UpstreamStack(DatabaseProvider provider, params string?[] 
     }
 
     /// <summary>Puts a callback task and returns its id.</summary>
-    internal async Task<string> PutAsync(string name, string data = "{}", int level = 1, string? queue = null, string? endpoint = null)
+    internal async Task<string> PutAsync(string name, string data = "{}", int tier = 1, string? queue = null, string? endpoint = null)
     {
         var put = await Host.Http.PostAsync("/v1/queue/put",
-            $$"""{"queue":"{{queue ?? $"v1-{name}"}}","endpoint":"{{endpoint ?? $"/v1/{name}"}}","level":{{level}},"data":{{data}}}""");
+            $$"""{"queue":"{{queue ?? $"v1-{name}"}}","endpoint":"{{endpoint ?? $"/v1/{name}"}}","level":{{tier}},"data":{{data}}}""");
         put.Status.ShouldBe(200, put.Text);
         return put.Json.Text("data")!;
     }
@@ -108,14 +111,16 @@ public abstract class UpstreamStack(DatabaseProvider provider, params string?[] 
     {
         JsonElement task = default;
         await Eventually.UntilAsync(
-            async () => (task = (await Host.Http.ReadAsync($"/v1/queue/{id}")).Json).Text("status") == "succeeded", Patience, $"{id} has succeeded");
+            async () => (task = (await Host.Http.ReadAsync($"/v1/queue/{id}")).Json).Text("status") == "succeeded",
+            Patience, $"{id} has succeeded");
         return task.GetProperty("result");
     }
 
-    /// <summary>Submits a task past the doors.</summary>
+    /// <summary>Submits a task past the APIs.</summary>
     internal async Task<Guid> SubmitAsync(string name, Func<TaskSubmission, TaskSubmission> change)
     {
-        var submission = change(new TaskSubmission(TaskId.New(TimeProvider.System), $"v1-{name}", "{}") { Name = $"/v1/{name}", MaxAttempts = 1 });
+        var submission = change(new TaskSubmission(TaskId.New(TimeProvider.System), $"v1-{name}", "{}") { Name = $"/v1/{name}",
+            MaxAttempts = 1 });
         (await Host.Services.GetRequiredService<TaskService>().SubmitAsync(submission)).Result.ShouldBe(SubmitStatus.Accepted);
         return submission.Id;
     }
@@ -124,7 +129,8 @@ public abstract class UpstreamStack(DatabaseProvider provider, params string?[] 
     internal async Task<TaskState> StateAsync(Guid id, int state)
     {
         TaskState? task = null;
-        await Eventually.UntilAsync(async () => (task = await Database.GetAsync(id)).State == state, Patience, $"{id} is {TaskStates.Word(state)}");
+        await Eventually.UntilAsync(
+            async () => (task = await Database.GetAsync(id)).State == state, Patience, $"{id} is {TaskStates.Word(state)}");
         return task!;
     }
 }

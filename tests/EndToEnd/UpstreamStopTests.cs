@@ -26,9 +26,12 @@ public sealed class UpstreamStopTests(UpstreamsOnServers stack) : IClassFixture<
         var hangs = await SubmitAsync(2);
         upstream.Next(503, "", ("Retry-After", "600"));
         var waits = await SubmitAsync(3);
-        await Eventually.UntilAsync(async () => (await stack.Database.GetAsync(waits)).State == TaskStates.Running, UpstreamStack.Patience, "the last one waits for its retry");
+        await Eventually.UntilAsync(
+            async () => (await stack.Database.GetAsync(waits)).State == TaskStates.Running,
+            UpstreamStack.Patience, "the last one waits for its retry");
 
-        var stopping = first.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping.Register(() => answer.TrySetResult());
+        var stopping = first.Services.GetRequiredService<IHostApplicationLifetime>()
+            .ApplicationStopping.Register(() => answer.TrySetResult());
         var began = TimeProvider.System.GetTimestamp();
         await first.DisposeAsync();
 
@@ -51,7 +54,8 @@ public sealed class UpstreamStopTests(UpstreamsOnServers stack) : IClassFixture<
     private async Task<Guid> SubmitAsync(int requests)
     {
         var id = await stack.SubmitAsync("stopped", t => t);
-        await Eventually.UntilAsync(() => Task.FromResult(stack["stopped"].Requests.Count == requests), UpstreamStack.Patience, "the upstream has the request");
+        await Eventually.UntilAsync(
+            () => Task.FromResult(stack["stopped"].Requests.Count == requests), UpstreamStack.Patience, "the upstream has the request");
         return id;
     }
 }

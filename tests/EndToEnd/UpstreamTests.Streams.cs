@@ -77,14 +77,21 @@ public abstract partial class UpstreamTests
         await context.Response.Body.FlushAsync();
     }
 
-    /// <summary>Calls as the door of a streaming caller does.</summary>
+    /// <summary>Calls as the API of a streaming caller does.</summary>
     private async Task<WaitingCaller> CallAsync()
     {
         var services = stack.Host.Services;
         var id = TaskId.New(TimeProvider.System);
         var caller = services.GetRequiredService<CompletionRouter>().Open(id, wantsProgress: true)!;
-        var ending = new CompletionActions { ReplyTo = services.GetRequiredService<ReplyAddress>().Name, LapseResult = """{"status_code":"408","request_id":"TASK-1"}""" };
-        await stack.SubmitAsync("stream", t => t with { Id = id, Ending = ending, Headers = """{"response_mode":"streaming"}""", Payload = """{"stream":true}""" });
+        var ending = new CompletionActions
+        {
+            ReplyTo = services.GetRequiredService<ReplyAddress>().Name,
+            LeaseExpiryResult = """{"status_code":"408","request_id":"TASK-1"}""",
+        };
+        await stack.SubmitAsync("stream", t => t with
+        {
+            Id = id, Ending = ending, Headers = """{"response_mode":"streaming"}""", Payload = """{"stream":true}""",
+        });
         caller.Accepted();
         return caller;
     }

@@ -37,7 +37,8 @@ public abstract partial class UpstreamTests(UpstreamStack stack)
     {
         stack["busy"].Next(429, """{"error":{"message":"slow down"}}""", ("Retry-After", "2"));
         var first = await stack.PutAsync("busy", """{"n":1}""");
-        await Eventually.UntilAsync(() => Task.FromResult(!stack["busy"].Requests.IsEmpty), UpstreamStack.Patience, "the upstream was asked");
+        await Eventually.UntilAsync(
+            () => Task.FromResult(!stack["busy"].Requests.IsEmpty), UpstreamStack.Patience, "the upstream was asked");
         var asked = TimeProvider.System.GetTimestamp();
         var second = await stack.PutAsync("busy", """{"n":2}""");
 
@@ -125,9 +126,9 @@ public abstract partial class UpstreamTests(UpstreamStack stack)
     [Theory]
     [InlineData(65_536 - 2, 200)]
     [InlineData(65_537 - 2, 502)]
-    public async Task An_answer_may_be_as_large_as_a_payload(int letters, int status)
+    public async Task An_answer_may_be_as_large_as_a_payload(int deadLetters, int status)
     {
-        stack["large"].Next(context => TestUpstream.SayAsync(context, 200, $"\"{new string('x', letters)}\""));
+        stack["large"].Next(context => TestUpstream.SayAsync(context, 200, $"\"{new string('x', deadLetters)}\""));
         var before = stack["large"].Requests.Count;
 
         (await stack.ResultAsync(await stack.PutAsync("large"))).Whole("status_code").ShouldBe(status);
@@ -150,17 +151,18 @@ public abstract partial class UpstreamTests(UpstreamStack stack)
     [Fact]
     public async Task No_more_requests_are_under_way_than_the_upstream_may_have()
     {
-        var gate = new TaskCompletionSource();
+        var limit = new TaskCompletionSource();
         stack["narrow"].Usual = async context =>
         {
-            await gate.Task;
+            await limit.Task;
             await TestUpstream.SayAsync(context, 200, "{}");
         };
         var ids = new List<string>();
         for (var i = 0; i < 12; i++)
-            ids.Add(await stack.PutAsync("narrow", level: i % 2));
-        await Eventually.UntilAsync(() => Task.FromResult(stack["narrow"].Requests.Count == 3), UpstreamStack.Patience, "three are under way");
-        gate.SetResult();
+            ids.Add(await stack.PutAsync("narrow", tier: i % 2));
+        await Eventually.UntilAsync(
+            () => Task.FromResult(stack["narrow"].Requests.Count == 3), UpstreamStack.Patience, "three are under way");
+        limit.SetResult();
 
         foreach (var id in ids)
             (await stack.ResultAsync(id)).Whole("status_code").ShouldBe(200);
@@ -173,11 +175,13 @@ public abstract partial class UpstreamTests(UpstreamStack stack)
     {
         stack["cancelled"].Next(TestUpstream.HangAsync);
         var id = await stack.SubmitAsync("cancelled", t => t);
-        await Eventually.UntilAsync(() => Task.FromResult(!stack["cancelled"].Requests.IsEmpty), UpstreamStack.Patience, "the upstream was asked");
+        await Eventually.UntilAsync(
+            () => Task.FromResult(!stack["cancelled"].Requests.IsEmpty), UpstreamStack.Patience, "the upstream was asked");
 
         await stack.Host.Services.GetRequiredService<TaskService>().CancelAsync(id, Access.All);
 
-        await Eventually.UntilAsync(() => Task.FromResult(stack["cancelled"].Broken == 1), UpstreamStack.Patience, "the request is broken off");
+        await Eventually.UntilAsync(
+            () => Task.FromResult(stack["cancelled"].Broken == 1), UpstreamStack.Patience, "the request is broken off");
         (await stack.StateAsync(id, TaskStates.Cancelled)).Result.ShouldBeNull();
         stack["cancelled"].Requests.Count.ShouldBe(1);
     }
@@ -185,17 +189,18 @@ public abstract partial class UpstreamTests(UpstreamStack stack)
     [Fact]
     public async Task Online_tasks_go_first()
     {
-        var gate = new TaskCompletionSource();
+        var limit = new TaskCompletionSource();
         stack["levels"].Next(async context =>
         {
-            await gate.Task;
+            await limit.Task;
             await TestUpstream.SayAsync(context, 200, "{}");
         });
         await stack.PutAsync("levels", """{"n":0}""");
-        await Eventually.UntilAsync(() => Task.FromResult(!stack["levels"].Requests.IsEmpty), UpstreamStack.Patience, "the upstream is busy");
-        var last = await stack.PutAsync("levels", """{"n":2}""", level: 1);
-        await stack.PutAsync("levels", """{"n":1}""", level: 0);
-        gate.SetResult();
+        await Eventually.UntilAsync(
+            () => Task.FromResult(!stack["levels"].Requests.IsEmpty), UpstreamStack.Patience, "the upstream is busy");
+        var last = await stack.PutAsync("levels", """{"n":2}""", tier: 1);
+        await stack.PutAsync("levels", """{"n":1}""", tier: 0);
+        limit.SetResult();
 
         await stack.ResultAsync(last);
         stack["levels"].Requests.Select(r => r.Body).ShouldBe(["""{"n":0}""", """{"n":1}""", """{"n":2}"""]);
@@ -222,7 +227,8 @@ public abstract partial class UpstreamTests(UpstreamStack stack)
     [Fact]
     public async Task Many_tasks_are_each_asked_once()
     {
-        var ids = await Task.WhenAll(Enumerable.Range(0, 300).Select(i => stack.SubmitAsync("many", t => t with { Payload = i.ToString(CultureInfo.InvariantCulture) })));
+        var ids = await Task.WhenAll(Enumerable.Range(0, 300)
+            .Select(i => stack.SubmitAsync("many", t => t with { Payload = i.ToString(CultureInfo.InvariantCulture) })));
 
         foreach (var id in ids)
             await stack.StateAsync(id, TaskStates.Completed);

@@ -28,11 +28,13 @@ public abstract partial class WorkerConformance
         for (var i = 0; i < 4; i++)
             ids.Add(await SubmitAsync("a", attempts: 1));
         await Eventually.UntilAsync(() => Task.FromResult(begun == 1), Patience, "the first task runs");
-        await Eventually.UntilAsync(async () => await OutAsync(ids) == (ExpectedOut == 2 ? 1 : 4), Patience, "the worker holds what it can");
+        await Eventually.UntilAsync(
+            async () => await OutAsync(ids) == (ExpectedOut == 2 ? 1 : 4), Patience, "the worker holds what it can");
 
         var stopping = first.StopAsync();
         await using var second = await StartAsync(o => o.AddProcessor("a", (_, _) => Task.FromResult(TaskOutcome.Completed("\"second\""))));
-        await Eventually.UntilAsync(async () => await CompletedAsync(ids) == 3, Patience, "others have the rest while the first task still runs");
+        await Eventually.UntilAsync(
+            async () => await CompletedAsync(ids) == 3, Patience, "others have the rest while the first task still runs");
         stopping.IsCompleted.ShouldBeFalse();
 
         goOn.SetResult();
@@ -66,7 +68,9 @@ public abstract partial class WorkerConformance
 
         var (stopping, began) = (first.StopAsync(), TimeProvider.System.GetTimestamp());
         await Eventually.UntilAsync(
-            async () => TimeProvider.System.GetElapsedTime(began) > TimeSpan.FromSeconds(2) && (await Http.TaskAsync(id)).Text("status") == "running", Patience, "it runs longer than its lease");
+            async () => TimeProvider.System.GetElapsedTime(began) > TimeSpan.FromSeconds(2)
+                && (await Http.TaskAsync(id)).Text("status") == "running",
+            Patience, "it runs longer than its lease");
         goOn.SetResult();
         await stopping.WaitAsync(Patience);
         await first.DisposeAsync();
@@ -116,6 +120,7 @@ public abstract partial class WorkerConformance
         await Http.TaskAsync(id, "failed");
 
         var activity = activities.Single(a => a.GetTagItem("messaging.message.id") as string == id.ToString());
-        (activity.OperationName, activity.Kind, activity.Status).ShouldBe(($"process {Queue}", ActivityKind.Consumer, ActivityStatusCode.Error));
+        (activity.OperationName, activity.Kind, activity.Status)
+            .ShouldBe(($"process {Queue}", ActivityKind.Consumer, ActivityStatusCode.Error));
     }
 }

@@ -59,7 +59,7 @@ public abstract partial class WorkerConformance(Stack stack)
     public async Task A_name_without_a_processor_can_be_given_back_for_another_worker()
     {
         await DeclareAsync();
-        await using var worker = await StartAsync(o => o.UnknownNames = UnknownNames.GiveBack);
+        await using var worker = await StartAsync(o => o.UnknownNames = UnknownNames.Release);
         var id = await SubmitAsync("nobody");
         await Eventually.UntilAsync(async () => (await TimelineAsync(id)).Contains("snoozed"), Patience, "the task was given back");
         (await Http.TaskAsync(id)).Text("status").ShouldBe("pending");
@@ -101,7 +101,8 @@ public abstract partial class WorkerConformance(Stack stack)
     {
         await DeclareAsync();
         await using var worker = await StartAsync(o => o.AddProcessor(
-            "add", SumJson.Default.SumInput, SumJson.Default.SumOutput, (input, _, _) => Task.FromResult(new SumOutput((input.Left ?? 0) + (input.Right ?? 0)))));
+            "add", SumJson.Default.SumInput, SumJson.Default.SumOutput, (input, _, _) =>
+                Task.FromResult(new SumOutput((input.Left ?? 0) + (input.Right ?? 0)))));
         var sum = await SubmitAsync("add", data: new { Left = 1, Right = 2 });
         var nothing = await SubmitAsync("add");
         var poison = await SubmitAsync("add", data: "no object");
@@ -156,11 +157,14 @@ public abstract partial class WorkerConformance(Stack stack)
         });
         var id = await SubmitAsync("a");
         await Eventually.UntilAsync(
-            async () => (await Http.TaskAsync(id)).GetProperty("progress") is { ValueKind: System.Text.Json.JsonValueKind.Object } p && p.GetProperty("done").GetDouble() == 0.5,
+            async () =>
+                (await Http.TaskAsync(id)).GetProperty("progress") is { ValueKind: System.Text.Json.JsonValueKind.Object } p
+                    && p.GetProperty("done").GetDouble() == 0.5,
             Patience, "the progress shows");
         var began = TimeProvider.System.GetTimestamp();
         await Eventually.UntilAsync(
-            () => Task.FromResult(TimeProvider.System.GetElapsedTime(began) > TimeSpan.FromSeconds(3)), Patience, "three leases have passed");
+            () => Task.FromResult(TimeProvider.System.GetElapsedTime(began) > TimeSpan.FromSeconds(3)), Patience,
+            "three leases have passed");
         goOn.SetResult();
 
         (await Http.TaskAsync(id, "completed")).Whole("attempt").ShouldBe(1);
@@ -308,6 +312,7 @@ public abstract partial class WorkerConformance(Stack stack)
 
     private sealed class ScopedHandler(ScopedThing thing) : ITaskHandler
     {
-        public Task<TaskOutcome> ProcessAsync(TaskContext task, CancellationToken cancellationToken) => Task.FromResult(TaskOutcome.Completed($"\"{thing.Id}\""));
+        public Task<TaskOutcome> ProcessAsync(TaskContext task, CancellationToken cancellationToken) =>
+            Task.FromResult(TaskOutcome.Completed($"\"{thing.Id}\""));
     }
 }

@@ -15,7 +15,8 @@ internal sealed class WorkerRun : IAsyncDisposable
 
     public IServiceProvider Services => _host.Services;
 
-    public static async Task<WorkerRun> StartAsync(Uri server, Action<TaskQueueWorkerOptions> configure, Action<IServiceCollection>? services = null)
+    public static async Task<WorkerRun> StartAsync(Uri server, Action<TaskQueueWorkerOptions> configure,
+        Action<IServiceCollection>? services = null)
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Logging.SetMinimumLevel(LogLevel.Error);

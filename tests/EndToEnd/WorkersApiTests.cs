@@ -22,24 +22,27 @@ public abstract class WorkersApiTests(Stack stack)
     public async Task A_claim_hands_out_a_task_with_its_lease()
     {
         var expires = TimeProvider.System.GetUtcNow().AddHours(1);
-        var id = await SubmitAsync(new { action = "resize", data = new { width = 10 }, queue = $"{_queue}:3", priority = "critical", expires_at = expires, max_attempts = 2 });
+        var id = await SubmitAsync(new { action = "resize", data = new { width = 10 }, queue = $"{_queue}:3", priority = "critical",
+            expires_at = expires, max_attempts = 2 });
         var reply = await Http.PostAsync("/workers/claim", new { queues = new[] { $"{_queue}:3" }, worker = "w", lease_seconds = 60 });
 
         reply.ContentType.ShouldBe("application/json");
         reply.Json.Names().ShouldBe(["tasks"]);
         var task = reply.Json.GetProperty("tasks").EnumerateArray().Single();
         task.Names().ShouldBe(
-            ["id", "attempt", "queue", "level", "name", "priority", "payload", "max_attempts", "lease_until", "created_at", "expires_at", "thread_id", "traceparent", "tracestate"], ignoreOrder: true);
+            ["id", "attempt", "queue", "tier", "name", "priority", "payload", "max_attempts", "lease_until", "created_at", "expires_at",
+                "ordering_key", "traceparent", "tracestate"], ignoreOrder: true);
         task.Id().ShouldBe(id);
         task.Whole("attempt").ShouldBe(1);
         task.Text("queue").ShouldBe(_queue);
-        task.Whole("level").ShouldBe(3);
+        task.Whole("tier").ShouldBe(3);
         task.Text("name").ShouldBe("resize");
         task.Text("priority").ShouldBe("critical");
         task.GetProperty("payload").GetProperty("data").Whole("width").ShouldBe(10);
         task.Whole("max_attempts").ShouldBe(2);
         task.GetProperty("expires_at").GetDateTimeOffset().ShouldBe(expires, TimeSpan.FromMilliseconds(1));
-        task.GetProperty("lease_until").GetDateTimeOffset().ShouldBe(TimeProvider.System.GetUtcNow().AddSeconds(60), TimeSpan.FromSeconds(5));
+        task.GetProperty("lease_until").GetDateTimeOffset()
+            .ShouldBe(TimeProvider.System.GetUtcNow().AddSeconds(60), TimeSpan.FromSeconds(5));
 
         var running = await Http.TaskAsync(id);
         running.Text("status").ShouldBe("running");
@@ -61,7 +64,8 @@ public abstract class WorkersApiTests(Stack stack)
             await SubmitAsync(new { action = "a", queue = _queue }),
             await SubmitAsync(new { action = "a", queue = $"{other}:1", priority = "critical" }),
         };
-        var reply = await Http.PostAsync("/workers/claim", new { queues = new[] { _queue, other, $"{other}:1", _queue }, worker = "w", max = 6 });
+        var reply = await Http.PostAsync("/workers/claim",
+            new { queues = new[] { _queue, other, $"{other}:1", _queue }, worker = "w", max = 6 });
         int[] expected = [4, 3, 1, 5, 0, 2];
         reply.Json.GetProperty("tasks").EnumerateArray().Select(t => t.Id()).ShouldBe(expected.Select(i => order[i]));
         (await Http.ClaimAsync($"{other}:1", max: 1000)).Single().Id().ShouldBe(order[6]);
@@ -85,7 +89,8 @@ public abstract class WorkersApiTests(Stack stack)
     [Fact]
     public async Task Every_waiting_claim_gets_one_of_the_tasks_that_come()
     {
-        var claims = Enumerable.Range(0, 8).Select(i => (i % 2 == 0 ? stack.Http : stack.OtherHttp).ClaimAsync(_queue, wait_seconds: 30, worker: $"w{i}")).ToList();
+        var claims = Enumerable.Range(0, 8)
+            .Select(i => (i % 2 == 0 ? stack.Http : stack.OtherHttp).ClaimAsync(_queue, wait_seconds: 30, worker: $"w{i}")).ToList();
         var start = Stopwatch.GetTimestamp();
         var ids = await Http.SubmitManyAsync(Enumerable.Range(0, 8).Select(_ => new { action = "a", queue = _queue }));
         var claimed = await Task.WhenAll(claims);
@@ -177,7 +182,8 @@ public abstract class WorkersApiTests(Stack stack)
         (await Http.TaskAsync(ids[2])).Text("status").ShouldBe("cancelled");
         (await Http.TaskAsync(ids[3])).Text("status").ShouldBe("running");
         (await Http.TaskAsync(ids[4])).Text("error").ShouldBe("broken");
-        (await Http.TellAsync("heartbeat", new { id = ids[3], attempt = 1 }, new { id = ids[0], attempt = 1 }, new { id = ids[2], attempt = 1 }))
+        (await Http.TellAsync("heartbeat", new { id = ids[3], attempt = 1 }, new { id = ids[0], attempt = 1 },
+            new { id = ids[2], attempt = 1 }))
             .ShouldBe(["ok", "finished", "finished"]);
     }
 
@@ -204,7 +210,8 @@ public abstract class WorkersApiTests(Stack stack)
     [Fact]
     public async Task A_push_queue_cannot_be_claimed_from()
     {
-        Problems.Expect(await Http.PostAsync("/workers/claim", new { queues = new[] { _queue, "tasks" }, worker = "w" }), 409, "push_queue");
+        Problems.Expect(await Http.PostAsync("/workers/claim", new { queues = new[] { _queue, "tasks" }, worker = "w" }), 409,
+            "push_queue");
     }
 
     [Fact]
@@ -228,7 +235,8 @@ public abstract class WorkersApiTests(Stack stack)
         {
             foreach (var task in tasks)
                 seen.AddOrUpdate(task.Id(), 1, (_, times) => times + 1);
-            var codes = await http.TellAsync("report", [.. tasks.Select(t => new { id = t.Id(), attempt = t.Whole("attempt"), outcome = "completed", result = worker })]);
+            var codes = await http.TellAsync("report",
+                [.. tasks.Select(t => new { id = t.Id(), attempt = t.Whole("attempt"), outcome = "completed", result = worker })]);
             codes.ShouldAllBe(code => code == "ok");
         }
     }

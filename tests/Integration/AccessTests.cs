@@ -13,7 +13,8 @@ namespace TaskQueue.Tests.Integration;
 /// <summary>Whose tasks a caller sees and touches, on each database.</summary>
 public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
 {
-    private static readonly Access Ann = Access.Of("ann"), Ben = Access.Of("ben"), Mail = new() { Others = QueuePatterns.Of(["mail*", "post_"]) };
+    private static readonly Access Ann = Access.Of("ann"), Ben = Access.Of("ben"),
+        Mail = new() { Others = QueuePatterns.Of(["mail*", "post_"]) };
 
     private TestDatabase _database = null!;
     private TestEngine _engine = null!;
@@ -41,17 +42,20 @@ public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
         Ids(await _engine.Queries.FindManyAsync([hers, his, nobodys], Ben, default)).ShouldBe([his]);
         Ids(await _engine.Queries.NewestAsync(null, 10, Ann, default)).ShouldBe([hers]);
         Ids((await _engine.Queries.ListAsync("q", TaskList.Waiting, null, 10, Ben, default)).Tasks).ShouldBe([his]);
-        Ids((await _engine.Queries.ListAsync("q", TaskList.Waiting, null, 10, Access.All, default)).Tasks).ShouldBe([hers, his, nobodys], ignoreOrder: true);
+        Ids((await _engine.Queries.ListAsync("q", TaskList.Waiting, null, 10, Access.All, default)).Tasks)
+            .ShouldBe([hers, his, nobodys], ignoreOrder: true);
     }
 
     [Fact]
     public async Task Reads_show_the_queues_of_the_key_only()
     {
-        var (mail, post, other) = (await SubmitAsync("ann", "mail-out"), await SubmitAsync("ann", "post_1"), await SubmitAsync("ann", "mai"));
+        var (mail, post, other) = (await SubmitAsync("ann", "mail-out"), await SubmitAsync("ann", "post_1"),
+            await SubmitAsync("ann", "mai"));
 
         Ids(await _engine.Queries.NewestAsync(null, 10, Mail, default)).ShouldBe([post, mail]);
         (await _engine.Queries.FindAsync(other, Mail, default)).ShouldBeNull();
-        (await _engine.Queries.FindAsync(await SubmitAsync("ann", "postX1"), Mail, default)).ShouldBeNull("an underscore is itself, no wildcard");
+        (await _engine.Queries.FindAsync(await SubmitAsync("ann", "postX1"), Mail, default))
+            .ShouldBeNull("an underscore is itself, no wildcard");
         Mail.Allows("mail-out").ShouldBeTrue();
         Mail.Allows("mai").ShouldBeFalse();
     }
@@ -76,10 +80,12 @@ public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
         var id = await SubmitAsync("ann");
         await _engine.Claims.ClaimAsync(new ClaimRequest([new("q", 0)], 1, "w", null), TimeSpan.Zero, default);
 
-        (await _engine.Verbs.ApplyAsync([_engine.Verbs.Complete(id, 1, null, "1")], Mail))[0].CommandResult.ShouldBe(CommandResult.NotFound);
+        (await _engine.Verbs.ApplyAsync([_engine.Verbs.Complete(id, 1, null, "1")],
+            Mail))[0].CommandResult.ShouldBe(CommandResult.NotFound);
         (await _database.GetAsync(id)).State.ShouldBe(TaskStates.Running);
 
-        (await _engine.Verbs.ApplyAsync([_engine.Verbs.Complete(id, 1, null, "1")], new Access { Others = QueuePatterns.Of(["q"]) }))[0].CommandResult.ShouldBe(CommandResult.Applied);
+        (await _engine.Verbs.ApplyAsync([_engine.Verbs.Complete(id, 1, null, "1")],
+            new Access { Others = QueuePatterns.Of(["q"]) }))[0].CommandResult.ShouldBe(CommandResult.Applied);
     }
 
     [Fact]
@@ -88,21 +94,23 @@ public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
         var mine = New("ann") with { DedupeKey = "k", Payload = "1" };
         await _engine.Verbs.SubmitAsync(mine);
 
-        var other = await _engine.Verbs.SubmitAsync(New("ben") with { DedupeKey = "k", Payload = "2", Overwrite = OverwriteFields.Payload });
+        var other = await _engine.Verbs.SubmitAsync(New("ben") with { DedupeKey = "k", Payload = "2",
+            Overwrite = OverwriteFields.Payload });
         other.Result.ShouldBe(SubmitStatus.Accepted);
         (await _engine.Verbs.SubmitAsync(New(null) with { DedupeKey = "k" })).Result.ShouldBe(SubmitStatus.Accepted);
         (await _database.GetAsync(mine.Id)).Payload.ShouldBe("1");
 
-        (await _engine.Verbs.SubmitAsync(New("ann") with { DedupeKey = "k", Payload = "3", Overwrite = OverwriteFields.Payload })).Result.ShouldBe(SubmitStatus.Overwritten);
+        (await _engine.Verbs.SubmitAsync(New("ann") with { DedupeKey = "k", Payload = "3", Overwrite = OverwriteFields.Payload }))
+            .Result.ShouldBe(SubmitStatus.Overwritten);
         (await _database.GetAsync(mine.Id)).Payload.ShouldBe("3");
     }
 
     [Fact]
     public async Task An_ordering_key_is_one_tenants_own()
     {
-        await _engine.Verbs.SubmitAsync(New("ann") with { ThreadId = "t" });
-        await _engine.Verbs.SubmitAsync(New("ann") with { ThreadId = "t" });
-        await _engine.Verbs.SubmitAsync(New("ben") with { ThreadId = "t" });
+        await _engine.Verbs.SubmitAsync(New("ann") with { OrderingKey = "t" });
+        await _engine.Verbs.SubmitAsync(New("ann") with { OrderingKey = "t" });
+        await _engine.Verbs.SubmitAsync(New("ben") with { OrderingKey = "t" });
 
         var claimed = await _engine.Claims.ClaimAsync(new ClaimRequest([new("q", 0)], 10, "w", null), TimeSpan.Zero, default);
 
@@ -123,7 +131,8 @@ public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
 
         (await Should.ThrowAsync<TaskIdConflictException>(() => _engine.Verbs.SubmitAsync(again))).Id.ShouldBe(hers.Id);
         (await Should.ThrowAsync<TaskIdConflictException>(() => _engine.Verbs.SubmitManyAsync([beside, again]))).Id.ShouldBe(hers.Id);
-        (await Should.ThrowAsync<TaskIdConflictException>(() => _engine.Verbs.SubmitManyAsync([beside, again with { DedupeKey = "k" }]))).Id.ShouldBe(hers.Id);
+        (await Should.ThrowAsync<TaskIdConflictException>(() => _engine.Verbs.SubmitManyAsync([beside, again with { DedupeKey = "k" }])))
+            .Id.ShouldBe(hers.Id);
 
         (await _engine.Queries.FindAsync(beside.Id, Access.All, default)).ShouldBeNull();
         (await _engine.Verbs.SubmitManyAsync([beside])).ShouldHaveSingleItem().Result.ShouldBe(SubmitStatus.Accepted);
@@ -137,7 +146,8 @@ public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
         await _engine.Claims.ClaimAsync(new ClaimRequest([new("q", 0)], 1, "w", null) { Credential = "one" }, TimeSpan.Zero, default);
 
         (await _engine.Verbs.ApplyAsync([_engine.Verbs.Renew(id, 1, null)], two))[0].CommandResult.ShouldBe(CommandResult.StaleAttempt);
-        (await _engine.Verbs.ApplyAsync([_engine.Verbs.Complete(id, 1, null, "1")], two))[0].CommandResult.ShouldBe(CommandResult.StaleAttempt);
+        (await _engine.Verbs.ApplyAsync([_engine.Verbs.Complete(id, 1, null, "1")],
+            two))[0].CommandResult.ShouldBe(CommandResult.StaleAttempt);
         (await _database.GetAsync(id)).State.ShouldBe(TaskStates.Running);
 
         (await _engine.Verbs.ApplyAsync([_engine.Verbs.Complete(id, 1, null, "1")], one))[0].CommandResult.ShouldBe(CommandResult.Applied);
@@ -185,7 +195,8 @@ public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
         }
     }
 
-    private static TaskSubmission New(string? owner, string queue = "q") => new(TaskId.New(TimeProvider.System), queue, "{}") { Owner = owner };
+    private static TaskSubmission New(string? owner, string queue = "q") =>
+        new(TaskId.New(TimeProvider.System), queue, "{}") { Owner = owner };
 
     private static IEnumerable<Guid> Ids(IEnumerable<TaskState> tasks) => tasks.Select(t => t.CorrelationId);
 

@@ -46,14 +46,17 @@ public abstract class CallbackStoreTests(StoreFixture fixture) : IAsyncLifetime
     [Fact]
     public async Task Of_one_receiver_no_more_are_taken_than_fit_however_many_wait_before_the_others()
     {
-        await InsertAsync([.. Enumerable.Range(0, 1100).Select(n => ("http://hung:8080/x?n=" + n, -2000 + n)), .. Enumerable.Range(0, 6).Select(n => ("https://quick/" + n, -6 + n))]);
+        await InsertAsync([.. Enumerable.Range(0, 1100).Select(n => ("http://hung:8080/x?n=" + n, -2000 + n)),
+            .. Enumerable.Range(0, 6).Select(n => ("https://quick/" + n, -6 + n))]);
 
         (await TakeAsync(4)).ShouldAllBe(c => c.Url.StartsWith("http://hung:8080/", StringComparison.Ordinal));
 
-        var taken = await TakeAsync(10, "http://hung:8080", "http://hung:8080", "http://hung:8080", "http://hung:8080", "https://quick:443");
+        var taken = await TakeAsync(10, "http://hung:8080", "http://hung:8080", "http://hung:8080", "http://hung:8080",
+            "https://quick:443");
 
         taken.Select(c => c.Url).Order().ShouldBe(["https://quick/0", "https://quick/1", "https://quick/2"]);
-        (await TakeAsync(10, "http://hung:8080", "http://hung:8080", "http://hung:8080")).Count(c => c.Url.Contains("hung", StringComparison.Ordinal)).ShouldBe(1);
+        (await TakeAsync(10, "http://hung:8080", "http://hung:8080", "http://hung:8080"))
+            .Count(c => c.Url.Contains("hung", StringComparison.Ordinal)).ShouldBe(1);
     }
 
     [Fact]
@@ -67,7 +70,8 @@ public abstract class CallbackStoreTests(StoreFixture fixture) : IAsyncLifetime
 
         taken.Select(c => c.Id).Distinct().Count().ShouldBe(200);
         taken.Count.ShouldBe(200);
-        (await Store.TakeAsync(new CallbackClaim(GivenUpAt.AddSeconds(40), 300, Limits, []), GivenUpAt.AddMicroseconds(-1))).ShouldBeEmpty();
+        (await Store.TakeAsync(new CallbackClaim(GivenUpAt.AddSeconds(40), 300, Limits, []), GivenUpAt.AddMicroseconds(-1)))
+            .ShouldBeEmpty();
         (await Store.TakeAsync(new CallbackClaim(GivenUpAt.AddSeconds(40), 300, Limits, []), GivenUpAt)).Count.ShouldBe(200);
     }
 
@@ -131,11 +135,13 @@ public abstract class CallbackStoreTests(StoreFixture fixture) : IAsyncLifetime
         await InsertAsync("ben", [.. Enumerable.Range(0, 8).Select(n => ($"http://h{n}/", -8 + n))]);
 
         var first = await TakeAsync(100);
-        var second = await Store.TakeAsync(new CallbackClaim(GivenUpAt, 100, Limits, [.. first.Select(c => new CallbackSlot(c.Owner!, c.Origin!))]), T0);
+        var second = await Store.TakeAsync(new CallbackClaim(GivenUpAt, 100, Limits,
+            [.. first.Select(c => new CallbackSlot(c.Owner!, c.Origin!))]), T0);
 
         var taken = first.Concat(second).ToLookup(c => c.Owner);
         foreach (var owner in new[] { "ann", "ben" })
-            taken[owner].Select(c => c.Origin).Order(StringComparer.Ordinal).ShouldBe(Enumerable.Range(0, 6).Select(n => $"http://h{n}:80"));
+            taken[owner].Select(c => c.Origin).Order(StringComparer.Ordinal)
+                .ShouldBe(Enumerable.Range(0, 6).Select(n => $"http://h{n}:80"));
     }
 
     [Fact]
@@ -173,7 +179,8 @@ public abstract class CallbackStoreTests(StoreFixture fixture) : IAsyncLifetime
     {
         await using (var db = fixture.Database.CreateContext())
         {
-            db.Callbacks.AddRange(Enumerable.Range(0, 6).Select(n => new Callback { SubjectId = Guid.NewGuid(), Url = $"http://h{n}/", Body = "{}", DueAt = T0, CreatedAt = T0 }));
+            db.Callbacks.AddRange(Enumerable.Range(0, 6)
+                .Select(n => new Callback { SubjectId = Guid.NewGuid(), Url = $"http://h{n}/", Body = "{}", DueAt = T0, CreatedAt = T0 }));
             await db.SaveChangesAsync();
         }
 
@@ -199,7 +206,8 @@ public abstract class CallbackStoreTests(StoreFixture fixture) : IAsyncLifetime
     {
         var rows = callbacks.Select(c => new Callback
         {
-            SubjectId = Guid.NewGuid(), Url = c.Url, Body = """{"ö": 1}""", DueAt = T0.AddSeconds(c.Due), CreatedAt = T0.AddDays(-1), Owner = owner, Origin = CallbackOrigin.Of(c.Url),
+            SubjectId = Guid.NewGuid(), Url = c.Url, Body =
+                """{"ö": 1}""", DueAt = T0.AddSeconds(c.Due), CreatedAt = T0.AddDays(-1), Owner = owner, Origin = CallbackOrigin.Of(c.Url),
         }).ToList();
         await using var db = fixture.Database.CreateContext();
         db.Callbacks.AddRange(rows);

@@ -21,9 +21,11 @@ public sealed class ClaimsTests
         using var postCommit = new PostCommitNotifier(workNotifier);
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         await using var engine = new TestEngine(database.Address);
-        var claims = new TaskClaimer(store, engine.Services.GetRequiredService<QueueCatalog>(), workNotifier, postCommit, engine.Services.GetRequiredService<TaskMetrics>(), engine.Services.GetRequiredService<MemoryBudget>(), time);
+        var claims = new TaskClaimer(store, engine.Services.GetRequiredService<QueueCatalog>(), workNotifier, postCommit,
+            engine.Services.GetRequiredService<TaskMetrics>(), engine.Services.GetRequiredService<MemoryBudget>(), time);
 
-        (await claims.ClaimAsync(new ClaimRequest([new("q", 0)], 1, "w", 1000), TimeSpan.FromSeconds(3), CancellationToken.None)).ShouldBeEmpty();
+        (await claims.ClaimAsync(new ClaimRequest([new("q", 0)], 1, "w", 1000), TimeSpan.FromSeconds(3), CancellationToken.None))
+            .ShouldBeEmpty();
 
         var seen = (EmptyStore)store;
         seen.NextDueAfter.ShouldNotBeEmpty();

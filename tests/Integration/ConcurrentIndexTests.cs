@@ -16,7 +16,8 @@ public sealed class ConcurrentIndexTests
     public async Task A_migration_makes_an_index_while_others_write_to_the_table()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Postgres, migrate: false);
-        await using var context = new LargeTableContext(new DbContextOptionsBuilder<LargeTableContext>().UseNpgsql(database.ConnectionString).Options);
+        await using var context = new LargeTableContext(new DbContextOptionsBuilder<LargeTableContext>()
+            .UseNpgsql(database.ConnectionString).Options);
         await context.GetService<IMigrator>().MigrateAsync(TableMigration.Id);
         await using var writer = new NpgsqlConnection(database.ConnectionString);
         await writer.OpenAsync();
@@ -24,7 +25,8 @@ public sealed class ConcurrentIndexTests
         await ExecuteAsync(writer, "insert into large values (1)");
 
         var migrating = context.Database.MigrateAsync();
-        await Eventually.UntilAsync(() => WaitsForTheWriterAsync(database), TimeSpan.FromSeconds(20), "the index waits for the open transaction");
+        await Eventually.UntilAsync(
+            () => WaitsForTheWriterAsync(database), TimeSpan.FromSeconds(20), "the index waits for the open transaction");
         await using var other = new NpgsqlConnection(database.ConnectionString);
         await other.OpenAsync();
         await ExecuteAsync(other, "set lock_timeout = '5s'; insert into large values (2)"); // a plain CREATE INDEX would hold this up
@@ -32,7 +34,8 @@ public sealed class ConcurrentIndexTests
         await migrating;
 
         (await context.Database.GetAppliedMigrationsAsync()).ShouldBe([TableMigration.Id, IndexMigration.Id]);
-        (await context.Database.SqlQueryRaw<bool>("select indisvalid as \"Value\" from pg_index where indexrelid = 'ix_large'::regclass").SingleAsync()).ShouldBeTrue();
+        (await context.Database.SqlQueryRaw<bool>("select indisvalid as \"Value\" from pg_index where indexrelid = 'ix_large'::regclass")
+            .SingleAsync()).ShouldBeTrue();
     }
 
     private static async Task<bool> WaitsForTheWriterAsync(TestDatabase database)
@@ -40,7 +43,8 @@ public sealed class ConcurrentIndexTests
         await using var connection = new NpgsqlConnection(database.ConnectionString);
         await connection.OpenAsync();
         await using var command = new NpgsqlCommand(
-            "select exists (select from pg_stat_activity where datname = current_database() and query ilike 'create index%' and wait_event_type = 'Lock')", connection);
+            "select exists (select from pg_stat_activity where datname = current_database() and query ilike 'create index%' and "
+                + "wait_event_type = 'Lock')", connection);
         return await command.ExecuteScalarAsync() is true;
     }
 

@@ -66,7 +66,8 @@ public sealed class EncryptedEntitiesTests
     }
 
     private static ScheduleRecord Schedule(string name) =>
-        new() { Queue = "q", Name = name, Settings = new ScheduleSettings { Cron = "* * * * *", TimeZone = "UTC", Payload = Payload, Headers = "{}" } };
+        new() { Queue = "q", Name = name,
+            Settings = new ScheduleSettings { Cron = "* * * * *", TimeZone = "UTC", Payload = Payload, Headers = "{}" } };
 
     private static TestEngine Engine(TestDatabase database) => new(database.Address, settings: new()
     {

@@ -57,14 +57,18 @@ public sealed class EncryptedFilesTests : IAsyncLifetime
         byte[] tricky = [.. FileHeader.Magic, .. marker];
         byte[] shorter = [.. FileHeader.Magic[..7]];
         var files = new List<(FileRecord File, byte[] Content)>();
-        foreach (var settings in new (string?, (string, string)[])[] { (null, []), ("k1", [("k1", Key1)]), ("k2", [("k1", Key1), ("k2", Key2)]), (null, [("k1", Key1), ("k2", Key2)]) })
+        foreach (var settings in new (string?, (string, string)[])[] { (null, []), ("k1", [("k1", Key1)]),
+            ("k2", [("k1", Key1), ("k2", Key2)]), (null, [("k1", Key1), ("k2", Key2)]) })
         {
             await using var engine = Engine(store, settings.Item1, settings.Item2);
             foreach (var bytes in new[] { content, tricky, shorter })
             {
                 var file = await CreateAsync(engine, bytes);
                 files.Add((file, bytes));
-                (await StoredAsync(store, file.Id)).AsSpan().IndexOf(marker).ShouldBe(settings.Item1 is null ? bytes.AsSpan().IndexOf(marker) is var at && at >= 0 && bytes == tricky ? 64 + at : at : -1);
+                (await StoredAsync(store, file.Id)).AsSpan().IndexOf(marker)
+                    .ShouldBe(settings.Item1 is null
+                        ? bytes.AsSpan().IndexOf(marker) is var at && at >= 0 && bytes == tricky ? 64 + at : at
+                        : -1);
             }
 
             foreach (var (file, bytes) in files)
@@ -86,7 +90,8 @@ public sealed class EncryptedFilesTests : IAsyncLifetime
         var frame = Frame + 28;
 
         await RefusedAsync([.. stored[..100], (byte)(stored[100] ^ 1), .. stored[101..]]);
-        await RefusedAsync([.. stored[..64], .. stored[(64 + frame)..(64 + (2 * frame))], .. stored[64..(64 + frame)], .. stored[(64 + (2 * frame))..]]);
+        await RefusedAsync([.. stored[..64], .. stored[(64 + frame)..(64 + (2 * frame))], .. stored[64..(64 + frame)],
+            .. stored[(64 + (2 * frame))..]]);
         await RefusedAsync(await StoredAsync(FileStoreKind.Disk, other.Id));
         await RefusedAsync(stored[..^1]);
         await RefusedAsync(stored[..(64 + (2 * frame))], bytes: 2 * Frame); // a shorter file that ends with a whole frame
@@ -104,7 +109,10 @@ public sealed class EncryptedFilesTests : IAsyncLifetime
 
     private TestEngine Engine(FileStoreKind store, string? active, params (string Id, string Key)[] keys)
     {
-        var settings = new Dictionary<string, string?> { ["TaskQueue:Files:Store"] = store.ToString(), ["TaskQueue:Encryption:ActiveKeyId"] = active };
+        var settings = new Dictionary<string, string?>
+        {
+            ["TaskQueue:Files:Store"] = store.ToString(), ["TaskQueue:Encryption:ActiveKeyId"] = active,
+        };
         for (var i = 0; i < keys.Length; i++)
             (settings[$"TaskQueue:Encryption:Keys:{i}:Id"], settings[$"TaskQueue:Encryption:Keys:{i}:Key"]) = keys[i];
         return new TestEngine(_database.Address, settings: settings);

@@ -36,8 +36,10 @@ public sealed class ExpandOnlyTests
         { new AddColumnOperation { Table = "tasks", Name = "x", ClrType = typeof(int) }, true },
         { new AddColumnOperation { Table = "tasks", Name = "x", ClrType = typeof(int), IsNullable = true }, false },
         { new AddColumnOperation { Table = "tasks", Name = "x", ClrType = typeof(int), DefaultValue = 0 }, false },
-        { new AlterColumnOperation { Table = "tasks", Name = "x", MaxLength = 64, OldColumn = new AddColumnOperation { MaxLength = 128 } }, true },
-        { new AlterColumnOperation { Table = "tasks", Name = "x", MaxLength = 128, OldColumn = new AddColumnOperation { MaxLength = 64 } }, false },
+        { new AlterColumnOperation { Table = "tasks", Name = "x", MaxLength = 64,
+            OldColumn = new AddColumnOperation { MaxLength = 128 } }, true },
+        { new AlterColumnOperation { Table = "tasks", Name = "x", MaxLength = 128,
+            OldColumn = new AddColumnOperation { MaxLength = 64 } }, false },
         { new AlterColumnOperation { Table = "tasks", Name = "x", OldColumn = new AddColumnOperation { IsNullable = true } }, true },
         { new CreateIndexOperation { Table = "tasks", Name = "x" }, true },
         { new CreateIndexOperation { Table = "tasks", Name = "x", IsUnique = true, ["Npgsql:CreatedConcurrently"] = true }, true },
@@ -53,7 +55,9 @@ public sealed class ExpandOnlyTests
         var first = migrations.Migrations.Keys.Min(StringComparer.Ordinal);
 
         var found = migrations.Migrations.Where(m => m.Key != first)
-            .SelectMany(m => Breaks(migrations.CreateMigration(m.Value, context.Database.ProviderName!)).Select(b => $"{m.Key[(m.Key.IndexOf('_', StringComparison.Ordinal) + 1)..]}: {b}"));
+            .SelectMany(m =>
+                Breaks(migrations.CreateMigration(m.Value, context.Database.ProviderName!))
+                    .Select(b => $"{m.Key[(m.Key.IndexOf('_', StringComparison.Ordinal) + 1)..]}: {b}"));
 
         found.ShouldBeEmpty("see Migrations in CONTRIBUTING.md");
     }
@@ -71,7 +75,8 @@ public sealed class ExpandOnlyTests
         AddColumnOperation column => column is { IsNullable: false, DefaultValue: null, DefaultValueSql: null, ComputedColumnSql: null },
         AlterColumnOperation column => Narrows(column),
         CreateIndexOperation index when made.Contains(index.Table) => false,
-        CreateIndexOperation index => index.IsUnique || (LargeTables.Contains(index.Table) && index["Npgsql:CreatedConcurrently"] is not true),
+        CreateIndexOperation index =>
+            index.IsUnique || (LargeTables.Contains(index.Table) && index["Npgsql:CreatedConcurrently"] is not true),
         _ => true,
     };
 

@@ -51,7 +51,8 @@ public abstract class FileStoreConformance(DatabaseProvider provider, FileStoreK
 
         file.Id.ShouldMatch(@"^file-310203040506\d{10}-\d{9}$");
         var found = (await Files.FindAsync(file.Id, Access.All, default)).ShouldNotBeNull();
-        (found.Owner, found.Purpose, found.FileName, found.Bytes, found.CreatedAt, found.Ready).ShouldBe(("ann", "batch", "größe.jsonl", length, Start, true));
+        (found.Owner, found.Purpose, found.FileName, found.Bytes, found.CreatedAt, found.Ready)
+            .ShouldBe(("ann", "batch", "größe.jsonl", length, Start, true));
         (await ReadAsync(found)).ShouldBe(content);
     }
 
@@ -102,7 +103,8 @@ public abstract class FileStoreConformance(DatabaseProvider provider, FileStoreK
     {
         await using (var file = await Files.OpenWriteAsync(null, "batch", "a"))
             await file.Stream.WriteAsync(new byte[Chunk + 1]);
-        await Should.ThrowAsync<FileTooLargeException>(() => Files.CreateAsync(null, "batch", "a", new MemoryStream(new byte[2 * Chunk]), (2 * Chunk) - 1, default));
+        await Should.ThrowAsync<FileTooLargeException>(() =>
+            Files.CreateAsync(null, "batch", "a", new MemoryStream(new byte[2 * Chunk]), (2 * Chunk) - 1, default));
         await Should.ThrowAsync<IOException>(() => Files.CreateAsync(null, "batch", "a", new BrokenStream(), long.MaxValue, default));
 
         await NothingIsLeftAsync();
@@ -219,7 +221,8 @@ public abstract class FileStoreConformance(DatabaseProvider provider, FileStoreK
         return copy.ToArray();
     }
 
-    private async Task<List<string>> ListAsync(string? owner = null) => [.. (await Files.ListAsync(owner is null ? Access.All : Access.Of(owner), null, null, 100, true, default)).Select(f => f.Id)];
+    private async Task<List<string>> ListAsync(string? owner = null) =>
+        [.. (await Files.ListAsync(owner is null ? Access.All : Access.Of(owner), null, null, 100, true, default)).Select(f => f.Id)];
 
     private async Task NothingIsLeftAsync() => (await RowsAsync(), await StoredAsync()).ShouldBe((0, 0));
 
@@ -267,7 +270,8 @@ public sealed class FilesOnDisk() : FileStoreConformance(DatabaseProvider.Sqlite
 
         await Files.RemoveStraysAsync(() => { });
 
-        Directory.GetFiles(Folder).Order(StringComparer.Ordinal).ShouldBe(new[] { young, other, Path.Combine(Folder, known.Id) }.Order(StringComparer.Ordinal));
+        Directory.GetFiles(Folder).Order(StringComparer.Ordinal)
+            .ShouldBe(new[] { young, other, Path.Combine(Folder, known.Id) }.Order(StringComparer.Ordinal));
     }
 }
 

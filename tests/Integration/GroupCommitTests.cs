@@ -11,7 +11,9 @@ using static TaskQueue.Tests.Servers.TestTasks;
 
 namespace TaskQueue.Tests.Integration;
 
-/// <summary>Commands that commit together, and what one of them may do to the others: nothing. One lane, so that a closed gate gathers all.</summary>
+/// <summary>
+/// Commands that commit together, and what one of them may do to the others: nothing. One partition, so that a closed gate gathers all.
+/// </summary>
 public abstract class GroupCommitTests(DatabaseProvider provider, bool rowVersions = true) : IAsyncLifetime
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
@@ -23,7 +25,7 @@ public abstract class GroupCommitTests(DatabaseProvider provider, bool rowVersio
     public async Task InitializeAsync()
     {
         _database = await TestDatabase.CreateAsync(provider, rowVersions: rowVersions);
-        _engine = new TestEngine(_database.Address, lanes: 1, inner => _store = new WatchedStore(inner));
+        _engine = new TestEngine(_database.Address, partition: 1, inner => _store = new WatchedStore(inner));
         _ = _engine.Store;
     }
 
@@ -40,9 +42,9 @@ public abstract class GroupCommitTests(DatabaseProvider provider, bool rowVersio
         const int count = 2000;
         var submissions = Enumerable.Range(0, count).Select(_ => new TaskSubmission(TaskId.New(TimeProvider.System), "q", "{}")).ToList();
 
-        var verdicts = await Task.WhenAll(submissions.Select(s => Task.Run(() => _engine.Verbs.SubmitAsync(s))));
+        var results = await Task.WhenAll(submissions.Select(s => Task.Run(() => _engine.Verbs.SubmitAsync(s))));
 
-        verdicts.ShouldAllBe(v => v.Result == SubmitStatus.Accepted);
+        results.ShouldAllBe(v => v.Result == SubmitStatus.Accepted);
         _engine.Committer.Groups.ShouldBeLessThan(count / 2);
         _store.Saves.Sum(s => s.Inserts).ShouldBe(count);
         (await _store.ReadForDispatchAsync([.. submissions.Select(s => s.Id)], int.MaxValue)).Count.ShouldBe(count);
@@ -59,7 +61,8 @@ public abstract class GroupCommitTests(DatabaseProvider provider, bool rowVersio
             new CompleteTask(task.CorrelationId, T0.AddSeconds(2), 1, "w", "1"),
             new CompleteTask(task.CorrelationId, T0.AddSeconds(2), 1, "w", "1"));
 
-        commands.Select(c => c.CommandResult).ShouldBe([CommandResult.Applied, CommandResult.Applied, CommandResult.Applied, CommandResult.Duplicate]);
+        commands.Select(c => c.CommandResult)
+            .ShouldBe([CommandResult.Applied, CommandResult.Applied, CommandResult.Applied, CommandResult.Duplicate]);
         _store.Saves.ShouldBe([(0, 1)]);
         (await _database.GetAsync(task.CorrelationId)).State.ShouldBe(TaskStates.Completed);
         (await StepsAsync(task)).ShouldBe([TaskEventType.Submitted, TaskEventType.Started, TaskEventType.Completed]);
@@ -119,7 +122,8 @@ public abstract class GroupCommitTests(DatabaseProvider provider, bool rowVersio
         if (provider != DatabaseProvider.Postgres)
             _store.Fault = rows => rows.Any(t => t.Error == "\0") ? new InvalidOperationException("no NUL") : null;
 
-        var sends = await SendTogetherAsync([.. tasks.Select((t, i) => new FailTask(t.CorrelationId, T0, 1, "w", i == 4 ? "\0" : "broken", retryable: false))]);
+        var sends = await SendTogetherAsync([.. tasks.Select((t, i) =>
+            new FailTask(t.CorrelationId, T0, 1, "w", i == 4 ? "\0" : "broken", retryable: false))]);
 
         await Should.ThrowAsync<Exception>(sends[4]);
         await Task.WhenAll(sends.Where((_, i) => i != 4));
@@ -172,10 +176,12 @@ public abstract class GroupCommitTests(DatabaseProvider provider, bool rowVersio
         var again = New("another", t => (t.CorrelationId, t.State) = (old.CorrelationId, 0));
         var fresh = Enumerable.Range(0, 5).Select(_ => New(change: t => t.State = 0)).ToList();
 
-        var commands = await TogetherAsync([new SubmitTask(fresh[0]), new SubmitTask(again), .. fresh[1..].Select(t => new SubmitTask(t)), new SubmitTask(fresh[1])]);
+        var commands = await TogetherAsync([new SubmitTask(fresh[0]), new SubmitTask(again), .. fresh[1..].Select(t => new SubmitTask(t)),
+            new SubmitTask(fresh[1])]);
 
         commands.Select(c => c.CommandResult).ShouldBe(
-            [CommandResult.Applied, CommandResult.Duplicate, CommandResult.Applied, CommandResult.Applied, CommandResult.Applied, CommandResult.Applied, CommandResult.Duplicate]);
+            [CommandResult.Applied, CommandResult.Duplicate, CommandResult.Applied, CommandResult.Applied, CommandResult.Applied,
+                CommandResult.Applied, CommandResult.Duplicate]);
         (await _database.GetAsync(old.CorrelationId)).Describe().ShouldBe(old.Describe());
         foreach (var task in fresh.Append(old))
             (await StepsAsync(task)).ShouldBe([TaskEventType.Submitted]);
@@ -190,7 +196,8 @@ public abstract class GroupCommitTests(DatabaseProvider provider, bool rowVersio
         using var stop = new CancellationTokenSource();
 
         await CloseAsync();
-        var sends = tasks.Select((t, i) => _engine.SendAsync(new CancelTask(t.CorrelationId, T0), i % 2 == 0 ? stop.Token : default)).ToList();
+        var sends = tasks.Select((t, i) => _engine.SendAsync(new CancelTask(t.CorrelationId, T0), i % 2 == 0 ? stop.Token : default))
+            .ToList();
         await stop.CancelAsync();
         _store.Open();
 
@@ -236,9 +243,10 @@ public abstract class GroupCommitTests(DatabaseProvider provider, bool rowVersio
         await context.Tasks.Where(t => t.CorrelationId == task.CorrelationId).ExecuteDeleteAsync();
     }
 
-    private async Task<IEnumerable<TaskEventType>> StepsAsync(TaskState task) => (await _database.EventsOfAsync(task.CorrelationId)).Select(e => e.Type);
+    private async Task<IEnumerable<TaskEventType>> StepsAsync(TaskState task) =>
+        (await _database.EventsOfAsync(task.CorrelationId)).Select(e => e.Type);
 
-    /// <summary>Sends commands that are committed as one group, and returns them with their verdicts.</summary>
+    /// <summary>Sends commands that are committed as one group, and returns them with their results.</summary>
     private async Task<TaskCommand[]> TogetherAsync(params TaskCommand[] commands)
     {
         await Task.WhenAll(await SendTogetherAsync(commands)).WaitAsync(Deadline);

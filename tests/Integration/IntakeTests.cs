@@ -49,7 +49,8 @@ public sealed class IntakeTests
         var late = Submission("");
         var second = bed.Engine.Verbs.SubmitAsync(late);
         var began = Stopwatch.GetTimestamp();
-        await Eventually.UntilAsync(() => Task.FromResult(Stopwatch.GetElapsedTime(began) > TimeSpan.FromSeconds(1.2)), Deadline, "its time is over");
+        await Eventually.UntilAsync(
+            () => Task.FromResult(Stopwatch.GetElapsedTime(began) > TimeSpan.FromSeconds(1.2)), Deadline, "its time is over");
 
         bed.Store.Open();
         (await first).Result.ShouldBe(SubmitStatus.Accepted);
@@ -70,7 +71,7 @@ public sealed class IntakeTests
         {
             var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
             WatchedStore store = null!;
-            var engine = new TestEngine(database.Address, lanes: 1, inner => store = new WatchedStore(inner), settings: settings);
+            var engine = new TestEngine(database.Address, partition: 1, inner => store = new WatchedStore(inner), settings: settings);
             _ = engine.Store;
             store.Close();
             return new Bed(database, engine, store);

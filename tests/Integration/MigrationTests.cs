@@ -39,7 +39,8 @@ public sealed class MigrationTests
             await db.Database.ExecuteSqlRawAsync("""update "__EFMigrationsHistory" set "MigrationId" = '20200101000000_Initial'""");
         var migrator = engine.Services.GetRequiredService<DatabaseMigrator>();
 
-        (await Should.ThrowAsync<UnknownDatabaseException>(() => migrator.MigrateAsync(CancellationToken.None))).Message.ShouldContain("empty database");
+        (await Should.ThrowAsync<UnknownDatabaseException>(() => migrator.MigrateAsync(CancellationToken.None)))
+            .Message.ShouldContain("empty database");
     }
 
     [Theory]

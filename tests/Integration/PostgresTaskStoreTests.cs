@@ -10,7 +10,8 @@ using static TaskQueue.Tests.Servers.TestTasks;
 namespace TaskQueue.Tests.Integration;
 
 /// <summary>The store on PostgreSQL, which many processes share.</summary>
-public sealed class PostgresTaskStoreTests(PostgresStoreFixture fixture) : TaskStoreConformance(fixture), IClassFixture<PostgresStoreFixture>
+public sealed class PostgresTaskStoreTests(PostgresStoreFixture fixture)
+    : TaskStoreConformance(fixture), IClassFixture<PostgresStoreFixture>
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
 
@@ -34,7 +35,7 @@ public sealed class PostgresTaskStoreTests(PostgresStoreFixture fixture) : TaskS
         (await Store.ClaimAsync(new ClaimRequest([new("q", 0)], 1, "w", 1000), T0)).ShouldBeEmpty();
         await using var other = await Store.BeginAsync();
         var waiting = other.LoadAsync([task.CorrelationId]);
-        await UntilSomebodyWaitsAsync();
+        await UntilBlockedAsync();
         waiting.IsCompleted.ShouldBeFalse();
         await session.DisposeAsync();
 
@@ -42,7 +43,7 @@ public sealed class PostgresTaskStoreTests(PostgresStoreFixture fixture) : TaskS
     }
 
     [Fact]
-    public async Task A_sweep_skips_what_somebody_works_on()
+    public async Task A_sweep_skips_rows_that_are_locked()
     {
         var (locked, free) = (New(change: t => t.ExpiresAt = T0), New(change: t => t.ExpiresAt = T0));
         await Store.InsertAsync([locked, free]);
@@ -63,8 +64,9 @@ public sealed class PostgresTaskStoreTests(PostgresStoreFixture fixture) : TaskS
             await AddAsync(other, tasks[0]);
 
             var inserting = insert([tasks[1], tasks[0]]);
-            await UntilSomebodyWaitsAsync();
-            (await CountAsync("select count(*) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())"))
+            await UntilBlockedAsync();
+            (await CountAsync("select count(*) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database "
+                + "where datname = current_database())"))
                 .ShouldBe(0, "a stream is locked after the rows");
             await AddAsync(other, tasks[1]).WaitAsync(Deadline); // neither waits nor meets a deadlock
             await transaction.CommitAsync();
@@ -88,11 +90,12 @@ public sealed class PostgresTaskStoreTests(PostgresStoreFixture fixture) : TaskS
         {
             await using var other = _fixture.Database.CreateContext();
             await using var transaction = await other.Database.BeginTransactionAsync();
-            await other.Database.ExecuteSqlRawAsync($"select pg_advisory_xact_lock({LockSpace}, s) from generate_series(0, {TaskEvent.Streams - 1}) as s");
+            await other.Database.ExecuteSqlAsync(
+                $"select pg_advisory_xact_lock({LockSpace}, s) from generate_series(0, {TaskEvent.Streams - 1}) as s");
             var drawn = await CountAsync(LastEventId);
 
             var writing = write();
-            await UntilSomebodyWaitsAsync();
+            await UntilBlockedAsync();
             (await CountAsync(LastEventId)).ShouldBe(drawn);
             await transaction.CommitAsync();
 
@@ -109,12 +112,14 @@ public sealed class PostgresTaskStoreTests(PostgresStoreFixture fixture) : TaskS
         await ExecuteAsync(
             """
             create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no commit'; end $$;
-            create constraint trigger refuse after insert on task_events deferrable initially deferred for each row execute function refuse();
+            create constraint trigger refuse after insert on task_events deferrable initially deferred
+                for each row execute function refuse();
             """);
         try
         {
             (await Should.ThrowAsync<PostgresException>(() => Store.InsertAsync([fresh]))).MessageText.ShouldBe("no commit");
-            (await Should.ThrowAsync<PostgresException>(() => Store.ClaimAsync(new ClaimRequest([new("q", 0)], 1, "w", 1000), T0))).MessageText.ShouldBe("no commit");
+            (await Should.ThrowAsync<PostgresException>(() => Store.ClaimAsync(new ClaimRequest([new("q", 0)], 1, "w", 1000), T0)))
+                .MessageText.ShouldBe("no commit");
         }
         finally
         {
@@ -146,7 +151,8 @@ public sealed class PostgresTaskStoreTests(PostgresStoreFixture fixture) : TaskS
     {
         await using var first = (await LeadAsync(Store)).ShouldNotBeNull();
 
-        await ExecuteAsync("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())");
+        await ExecuteAsync("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and database = (select oid from "
+            + "pg_database where datname = current_database())");
 
         await Should.ThrowAsync<Exception>(first.Lost.WaitAsync(Deadline));
         first.Lost.IsFaulted.ShouldBeTrue();
@@ -187,8 +193,9 @@ public sealed class PostgresTaskStoreTests(PostgresStoreFixture fixture) : TaskS
         await session.SaveAsync([task], []);
     }
 
-    private Task UntilSomebodyWaitsAsync() => Eventually.UntilAsync(
-        async () => await CountAsync("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'") > 0,
+    private Task UntilBlockedAsync() => Eventually.UntilAsync(
+        async () =>
+            await CountAsync("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'") > 0,
         Deadline, "a session waits for another");
 
     private static Task<IOutboxLease?> LeadAsync(ITaskStore store) => store.TryAcquireOutboxLeaseAsync(() => { }, CancellationToken.None);

@@ -44,18 +44,22 @@ public sealed class QuarantineSweepTests
             // Text that cannot be parsed; and a result that PostgreSQL cannot store, as bus messages could once bring it.
             var half = bad.Take(Poison / 2).Select(t => t.CorrelationId).ToList();
             var rest = bad.Skip(Poison / 2).Select(t => t.CorrelationId).ToList();
-            await db.Tasks.Where(t => half.Contains(t.CorrelationId)).ExecuteUpdateAsync(t => t.SetProperty(x => x.Ending, "{").SetProperty(x => x.AttemptsLeft, 0));
-            var unstorable = provider == DatabaseProvider.Postgres ? """{"LapseResult":"a\u0000b"}""" : "[";
-            await db.Tasks.Where(t => rest.Contains(t.CorrelationId)).ExecuteUpdateAsync(t => t.SetProperty(x => x.Ending, unstorable).SetProperty(x => x.AttemptsLeft, 0));
+            await db.Tasks.Where(t => half.Contains(t.CorrelationId))
+                .ExecuteUpdateAsync(t => t.SetProperty(x => x.Ending, "{").SetProperty(x => x.AttemptsLeft, 0));
+            var unstorable = provider == DatabaseProvider.Postgres ? """{"LeaseExpiryResult":"a\u0000b"}""" : "[";
+            await db.Tasks.Where(t => rest.Contains(t.CorrelationId))
+                .ExecuteUpdateAsync(t => t.SetProperty(x => x.Ending, unstorable).SetProperty(x => x.AttemptsLeft, 0));
         }
 
         using var sweep = Sweep(engine);
         await sweep.StartAsync(CancellationToken.None);
-        await Eventually.UntilAsync(async () => (await database.GetAsync(good.CorrelationId)).State == TaskStates.Retrying, Soon, "the good lease is recovered");
+        await Eventually.UntilAsync(
+            async () => (await database.GetAsync(good.CorrelationId)).State == TaskStates.Retrying, Soon, "the good lease is recovered");
         await Eventually.UntilAsync(async () => (await ItemsAsync(database)).Count == Poison, Later, "the others are set aside");
 
         var items = await ItemsAsync(database);
-        items.ShouldAllBe(i => i.Kind == "lease" && i.Queue == "q" && i.Owner == "ann" && i.Count == 1 && i.Reason.Length > 10 && i.State != null);
+        items.ShouldAllBe(i => i.Kind == "lease" && i.Queue == "q" && i.Owner == "ann" && i.Count == 1 && i.Reason.Length > 10
+            && i.State != null);
         items.Select(i => i.Subject).ShouldBe(bad.Select(t => t.CorrelationId.ToString()), ignoreOrder: true);
         var heartbeats = engine.Services.GetRequiredService<LoopHeartbeats>();
         heartbeats.FaultOf("lease-sweep").ShouldBeNull();
@@ -64,13 +68,17 @@ public sealed class QuarantineSweepTests
         var desk = engine.Services.GetRequiredService<QuarantineService>();
         var (mended, dropped) = (bad[0].CorrelationId, bad[1].CorrelationId);
         await using (var db = database.CreateContext())
-            await db.Tasks.Where(t => t.CorrelationId == mended).ExecuteUpdateAsync(t => t.SetProperty(x => x.Ending, (string?)null).SetProperty(x => x.AttemptsLeft, 2));
+            await db.Tasks.Where(t => t.CorrelationId == mended)
+                .ExecuteUpdateAsync(t => t.SetProperty(x => x.Ending, (string?)null).SetProperty(x => x.AttemptsLeft, 2));
         (await desk.ReleaseAsync(IdOf(items, mended), Access.All, CancellationToken.None)).Refusal.ShouldBeNull();
-        await Eventually.UntilAsync(async () => (await database.GetAsync(mended)).State == TaskStates.Retrying, Soon, "the mended task is recovered");
+        await Eventually.UntilAsync(
+            async () => (await database.GetAsync(mended)).State == TaskStates.Retrying, Soon, "the mended task is recovered");
 
         // Not mended: it comes back. Given up: it ends, though what it should end with cannot be read.
         (await desk.ReleaseAsync(IdOf(items, bad[2].CorrelationId), Access.All, CancellationToken.None)).Refusal.ShouldBeNull();
-        await Eventually.UntilAsync(async () => (await ItemsAsync(database)).Exists(i => i.Subject == bad[2].CorrelationId.ToString()), Soon, "it is set aside again");
+        await Eventually.UntilAsync(
+            async () => (await ItemsAsync(database)).Exists(i => i.Subject == bad[2].CorrelationId.ToString()),
+            Soon, "it is set aside again");
         (await desk.DropAsync(IdOf(items, dropped), Access.All, CancellationToken.None)).Refusal.ShouldBeNull();
         (await database.GetAsync(dropped)).State.ShouldBe(TaskStates.Cancelled);
         (await desk.DropAsync(IdOf(items, dropped), Access.All, CancellationToken.None)).Item.ShouldBeNull();
@@ -125,12 +133,14 @@ public sealed class QuarantineSweepTests
             await db.Tasks.Where(t => ids.Contains(t.CorrelationId)).ExecuteUpdateAsync(t => t.SetProperty(x => x.Name, "poison"));
             await db.Database.ExecuteSqlRawAsync(provider == DatabaseProvider.Sqlite
                 ? "create trigger poison before update on tasks when old.name = 'poison' begin select raise(abort, 'poison'); end"
-                : "create function poison() returns trigger language plpgsql as $$ begin raise exception 'poison'; end $$; create trigger poison before update on tasks for each row when (old.name = 'poison') execute function poison()");
+                : "create function poison() returns trigger language plpgsql as $$ begin raise exception 'poison'; end $$; create trigger "
+                    + "poison before update on tasks for each row when (old.name = 'poison') execute function poison()");
         }
 
         using var sweep = Sweep(engine);
         await sweep.StartAsync(CancellationToken.None);
-        await Eventually.UntilAsync(async () => (await database.GetAsync(good.CorrelationId)).State == TaskStates.Retrying, Soon, "the good lease is recovered");
+        await Eventually.UntilAsync(
+            async () => (await database.GetAsync(good.CorrelationId)).State == TaskStates.Retrying, Soon, "the good lease is recovered");
         await Eventually.UntilAsync(async () => (await ItemsAsync(database)).Count >= 50, Later, "the others are listed");
         (await ItemsAsync(database)).ShouldAllBe(i => i.State == null && i.Reason.Contains("poison"));
         await sweep.StopAsync(CancellationToken.None);
@@ -145,25 +155,30 @@ public sealed class QuarantineSweepTests
         var now = Micros.Now(TimeProvider.System);
         var push = TestTasks.New(change: t => (t.Push, t.DispatchAt, t.Name) = (true, now.AddSeconds(-9), "poison"));
         var late = TestTasks.New(change: t => (t.DueAt, t.ExpiresAt, t.Name) = (now.AddSeconds(-9), now.AddSeconds(-5), "poison"));
-        var others = new[] { TestTasks.New(change: t => (t.Push, t.DispatchAt) = (true, now.AddSeconds(-1))), TestTasks.New(change: t => t.ExpiresAt = now.AddSeconds(-1)) };
+        var others = new[] { TestTasks.New(change: t => (t.Push, t.DispatchAt) = (true, now.AddSeconds(-1))),
+            TestTasks.New(change: t => t.ExpiresAt = now.AddSeconds(-1)) };
         await engine.Store.InsertAsync([push, late, .. others]);
         store.Fault = tasks => tasks.Any(t => t.Name == "poison") ? new InvalidOperationException("cannot be saved") : null;
 
         IHostedService[] sweeps = [Dispatches(engine), Expiries(engine)];
         foreach (var sweep in sweeps)
             await sweep.StartAsync(CancellationToken.None);
-        await Eventually.UntilAsync(async () => (await database.GetAsync(others[1].CorrelationId)).State == TaskStates.Expired, Soon, "the other one expires");
+        await Eventually.UntilAsync(
+            async () => (await database.GetAsync(others[1].CorrelationId)).State == TaskStates.Expired, Soon, "the other one expires");
         await Eventually.UntilAsync(async () => (await ItemsAsync(database)).Count == 2, Soon, "both are set aside");
         var items = await ItemsAsync(database);
-        items.Select(i => (i.Kind, i.Subject)).Order().ShouldBe([("dispatch", push.CorrelationId.ToString()), ("expiry", late.CorrelationId.ToString())]);
+        items.Select(i => (i.Kind, i.Subject)).Order()
+            .ShouldBe([("dispatch", push.CorrelationId.ToString()), ("expiry", late.CorrelationId.ToString())]);
         (await database.GetAsync(push.CorrelationId)).DispatchAt.ShouldBeNull();
-        (await engine.Store.ClaimAsync(new ClaimRequest([new("q", 0)], 10, "w", 1000), now)).ShouldNotContain(t => t.CorrelationId == late.CorrelationId, "nobody starts what should have expired");
+        (await engine.Store.ClaimAsync(new ClaimRequest([new("q", 0)], 10, "w", 1000), now))
+            .ShouldNotContain(t => t.CorrelationId == late.CorrelationId, "nobody starts what should have expired");
 
         store.Fault = null;
         var desk = engine.Services.GetRequiredService<QuarantineService>();
         foreach (var item in items)
             (await desk.ReleaseAsync(item.Id, Access.All, CancellationToken.None)).Refusal.ShouldBeNull();
-        await Eventually.UntilAsync(async () => (await database.GetAsync(late.CorrelationId)).State == TaskStates.Expired, Soon, "it expires");
+        await Eventually.UntilAsync(
+            async () => (await database.GetAsync(late.CorrelationId)).State == TaskStates.Expired, Soon, "it expires");
         (await database.GetAsync(late.CorrelationId)).DueAt.ShouldBe(late.DueAt);
         await Eventually.UntilAsync(async () => (await database.GetAsync(push.CorrelationId)).DispatchAt > now, Soon, "it is dispatched");
         foreach (var sweep in sweeps)
@@ -179,12 +194,14 @@ public sealed class QuarantineSweepTests
     {
         await using var database = await TestDatabase.CreateAsync(provider);
         await using var engine = new TestEngine(
-            database.Address, settings: new() { ["TaskQueue:Quarantine:KeepMessagesDays"] = "7", ["TaskQueue:Quarantine:MaxMessages"] = "100" });
+            database.Address,
+            settings: new() { ["TaskQueue:Quarantine:KeepMessagesDays"] = "7", ["TaskQueue:Quarantine:MaxMessages"] = "100" });
         var now = Micros.Now(TimeProvider.System);
         await using (var db = database.CreateContext())
         {
             db.Quarantine.AddRange(Enumerable.Range(0, 130).Select(i => Item("message", $"many-{i:000}", "ann", now.AddMinutes(i - 200))));
-            db.Quarantine.AddRange(Item("message", "old", "ben", now.AddDays(-8)), Item("message", "young", "ben", now.AddDays(-6)), Item("lease", "kept", "ben", now.AddDays(-90)));
+            db.Quarantine.AddRange(Item("message", "old", "ben", now.AddDays(-8)), Item("message", "young", "ben", now.AddDays(-6)),
+                Item("lease", "kept", "ben", now.AddDays(-90)));
             await db.SaveChangesAsync();
         }
 
@@ -194,7 +211,8 @@ public sealed class QuarantineSweepTests
         var left = (await ItemsAsync(database)).ConvertAll(i => i.Subject);
         left.ShouldBe([.. Enumerable.Range(30, 100).Select(i => $"many-{i:000}"), "young", "kept"], ignoreOrder: true);
 
-        static QuarantinedItem Item(string kind, string subject, string owner, DateTime at) => new() { Kind = kind, Subject = subject, Owner = owner, At = at, Reason = "r" };
+        static QuarantinedItem Item(string kind, string subject, string owner, DateTime at) =>
+            new() { Kind = kind, Subject = subject, Owner = owner, At = at, Reason = "r" };
     }
 
     [Fact]
@@ -204,13 +222,15 @@ public sealed class QuarantineSweepTests
         await using var engine = new TestEngine(database.Address);
         var quarantine = engine.Services.GetRequiredService<IQuarantine>();
         for (var i = 1; i <= 2; i++)
-            await quarantine.AddAsync(new QuarantinedItem { Kind = "message", Subject = "m", Queue = "q", Reason = $"half \ud800 and \0 {i}", State = "s" }, CancellationToken.None);
+            await quarantine.AddAsync(new QuarantinedItem { Kind = "message", Subject = "m", Queue = "q",
+                Reason = $"half \ud800 and \0 {i}", State = "s" }, CancellationToken.None);
         var item = (await ItemsAsync(database)).ShouldHaveSingleItem();
         (item.Count, item.State, item.Reason.Last()).ShouldBe((2, "s", '2'));
         TaskQueue.Engine.TextRules.IsClean(item.Reason).ShouldBeTrue();
 
         await database.RenameTableAsync("quarantine", "away");
-        await quarantine.AddAsync(new QuarantinedItem { Kind = "message", Subject = "n", Reason = "r" }, CancellationToken.None); // does not throw
+        await quarantine.AddAsync(new QuarantinedItem { Kind = "message", Subject = "n", Reason = "r" },
+            CancellationToken.None); // does not throw
         StorageFaults.IsOfRow(new Microsoft.Data.Sqlite.SqliteException("disk full", 13)).ShouldBeFalse();
         StorageFaults.IsOfRow(new TimeoutException()).ShouldBeFalse();
         StorageFaults.Use(new PostgresFaultClassifier());
@@ -231,8 +251,10 @@ public sealed class QuarantineSweepTests
     }
 
     private static Task<int> RunAsync(TaskDbContext db, TaskState task) =>
-        db.Tasks.Where(t => t.CorrelationId == task.CorrelationId).ExecuteUpdateAsync(t => t.SetProperty(x => x.State, TaskStates.Running).SetProperty(x => x.Attempt, 1)
-            .SetProperty(x => x.AttemptsLeft, 2).SetProperty(x => x.LeaseMs, 1000).SetProperty(x => x.LeaseUntil, task.LeaseUntil).SetProperty(x => x.Worker, "w"));
+        db.Tasks.Where(t => t.CorrelationId == task.CorrelationId)
+            .ExecuteUpdateAsync(t => t.SetProperty(x => x.State, TaskStates.Running).SetProperty(x => x.Attempt, 1)
+            .SetProperty(x => x.AttemptsLeft, 2).SetProperty(x => x.LeaseMs, 1000).SetProperty(x => x.LeaseUntil, task.LeaseUntil)
+            .SetProperty(x => x.Worker, "w"));
 
     private static async Task<List<QuarantinedItem>> ItemsAsync(TestDatabase database)
     {
@@ -241,12 +263,18 @@ public sealed class QuarantineSweepTests
     }
 
     private static LeaseSweep Sweep(TestEngine engine) =>
-        new(engine.Store, engine.Verbs, engine.Services.GetRequiredService<TaskQuarantine>(), engine.Services.GetRequiredService<LoopHeartbeats>(), engine.Services.GetRequiredService<DependencyHealth>(), TimeProvider.System, NullLogger<LeaseSweep>.Instance);
+        new(engine.Store, engine.Verbs, engine.Services.GetRequiredService<TaskQuarantine>(),
+            engine.Services.GetRequiredService<LoopHeartbeats>(), engine.Services.GetRequiredService<DependencyHealth>(),
+            TimeProvider.System, NullLogger<LeaseSweep>.Instance);
 
     private static ExpirySweep Expiries(TestEngine engine) =>
-        new(engine.Store, engine.Verbs, engine.Services.GetRequiredService<TaskQuarantine>(), engine.Services.GetRequiredService<LoopHeartbeats>(), engine.Services.GetRequiredService<DependencyHealth>(), TimeProvider.System, NullLogger<ExpirySweep>.Instance);
+        new(engine.Store, engine.Verbs, engine.Services.GetRequiredService<TaskQuarantine>(),
+            engine.Services.GetRequiredService<LoopHeartbeats>(), engine.Services.GetRequiredService<DependencyHealth>(),
+            TimeProvider.System, NullLogger<ExpirySweep>.Instance);
 
     private static DispatchSweep Dispatches(TestEngine engine) =>
-        new(engine.Store, engine.Verbs, engine.Services.GetRequiredService<TaskQuarantine>(), engine.Services.GetRequiredService<WorkNotifier>(), engine.Services.GetRequiredService<InFlightLimiter>(),
-            new BusTransport(IsInProcess: false), engine.Services.GetRequiredService<LoopHeartbeats>(), engine.Services.GetRequiredService<DependencyHealth>(), TimeProvider.System, NullLogger<DispatchSweep>.Instance);
+        new(engine.Store, engine.Verbs, engine.Services.GetRequiredService<TaskQuarantine>(),
+            engine.Services.GetRequiredService<WorkNotifier>(), engine.Services.GetRequiredService<InFlightLimiter>(),
+            new BusTransport(IsInProcess: false), engine.Services.GetRequiredService<LoopHeartbeats>(),
+            engine.Services.GetRequiredService<DependencyHealth>(), TimeProvider.System, NullLogger<DispatchSweep>.Instance);
 }

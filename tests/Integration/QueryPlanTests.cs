@@ -32,9 +32,11 @@ public sealed partial class QueryPlanTests(PostgresStoreFixture fixture) : IClas
         foreach (var plans in new[] { custom, generic })
         {
             KnownStatement.All.ShouldAllBe(s => plans[s].Any());
-            plans.Where(p => p.Key.Name != "Backlog").SelectMany(p => p).Where(p => WholeTable().IsMatch(p.Plan + "\n")).Select(p => $"{p.Sql}\n{p.Plan}").ShouldBeEmpty();
+            plans.Where(p => p.Key.Name != "Backlog").SelectMany(p => p).Where(p => WholeTable().IsMatch(p.Plan + "\n"))
+                .Select(p => $"{p.Sql}\n{p.Plan}").ShouldBeEmpty();
             plans.Where(p => p.Key.Name == "Backlog").SelectMany(p => p).ShouldAllBe(p => ReadsWaitingAlone(p.Plan));
-            plans.Where(p => p.Key.Name == "List: owner").SelectMany(p => p).ShouldAllBe(p => p.Plan.Contains("ix_tasks_owner", StringComparison.Ordinal));
+            plans.Where(p => p.Key.Name == "List: owner").SelectMany(p => p)
+                .ShouldAllBe(p => p.Plan.Contains("ix_tasks_owner", StringComparison.Ordinal));
             plans.Where(p => p.Key.Name is "Claim" or "Gated claim" or "Next due").SelectMany(p => p)
                 .ShouldAllBe(p => p.Plan.Contains("Index Scan using ix_tasks_claim on tasks t", StringComparison.Ordinal));
         }
@@ -62,7 +64,7 @@ public sealed partial class QueryPlanTests(PostgresStoreFixture fixture) : IClas
     private static bool ReadsWaitingAlone(string plan) =>
         !plan.Contains("Seq Scan", StringComparison.Ordinal)
         && plan.Contains("using ix_tasks_claim on tasks", StringComparison.Ordinal)
-        && plan.Contains("ix_tasks_thread", StringComparison.Ordinal)
+        && plan.Contains("ix_tasks_ordering_key", StringComparison.Ordinal)
         && plan.Contains("ix_tasks_lease", StringComparison.Ordinal);
 
     /// <summary>The first page of each list, and the next; and those of one owner.</summary>
@@ -82,10 +84,17 @@ public sealed partial class QueryPlanTests(PostgresStoreFixture fixture) : IClas
             """
             # Query plans
 
-            How PostgreSQL runs the hot statements (`src/Storage.Postgres`) and the lists of tasks on 200,000 finished and 20,000 waiting tasks of
-            1,000 queues, 2,000 running ones, and two events for each; and 200,000 callbacks, 2,000 of which wait. These are generic plans, by which a connection runs a statement
+            How PostgreSQL runs the hot statements (`src/Storage.Postgres`) and the lists of tasks on 200,000 finished and
+            """
+            + " 20,000 waiting tasks of\n"
+            + "1,000 queues, 2,000 running ones, and two events for each; and 200,000 callbacks, 2,000 of which wait."
+            + " These are generic plans, by which a connection runs a statement\n"
+            + """
             that it has prepared; `$1` and so on are parameters. A test (`tests/Integration/QueryPlanTests.cs`) runs the statements with
-            generic and with custom plans, and fails where one reads the whole of `tasks`, `task_events` or `callbacks`. It does not compare the text
+            generic and with custom plans, and fails where one reads the whole of `tasks`, `task_events` or `callbacks`.
+            """
+            + " It does not compare the text\n"
+            + """
             below, which moves with the statistics; run with `TASKQUEUE_WRITE_DOCS=1` it writes this file.
 
             """);
@@ -96,12 +105,16 @@ public sealed partial class QueryPlanTests(PostgresStoreFixture fixture) : IClas
 
     private sealed class Contexts(NpgsqlDataSource source) : IDbContextFactory<TaskDbContext>
     {
-        public TaskDbContext CreateDbContext() => new PostgresTaskDbContext(new DbContextOptionsBuilder<PostgresTaskDbContext>().UseNpgsql(source).Options);
+        public TaskDbContext CreateDbContext() =>
+            new PostgresTaskDbContext(new DbContextOptionsBuilder<PostgresTaskDbContext>().UseNpgsql(source).Options);
     }
 
-    /// <summary>A scan of a table that grows, or of an index from end to end; those that sweeps go by have only what waits for them.</summary>
+    /// <summary>
+    /// A scan of a table that grows, or of an index from end to end; those that sweeps go by have only what waits for them.
+    /// </summary>
     [GeneratedRegex(
-        "Seq Scan on (tasks|task_events|callbacks)\\b|using (?!ix_tasks_(lease|dispatch|expiry) |ix_callbacks_due )\\S*(PK|ix)_(tasks|task_|callbacks)\\S* on [^\n]*\n(?! *Index Cond)",
+        "Seq Scan on (tasks|task_events|callbacks)\\b|using (?!ix_tasks_(lease|dispatch|expiry) |ix_callbacks_due "
+            + ")\\S*(PK|ix)_(tasks|task_|callbacks)\\S* on [^\n]*\n(?! *Index Cond)",
         RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex WholeTable();
 

@@ -7,8 +7,8 @@ namespace TaskQueue.Tests.Integration;
 /// <summary>What is chosen at random.</summary>
 internal sealed partial class QueueHistory
 {
-    // Each seed leans to something else: in percent, how many tasks have a key, are in a thread, and die of one failure.
-    private readonly (int Keyed, int Threaded, int Frail) _lean = (10 + (seed % 3 * 40), 10 + (seed / 3 % 3 * 40), 10 + (seed % 4 * 25));
+    // Each seed leans to something else: in percent, how many tasks have a dedupe key, have an ordering key, and die of one failure.
+    private readonly (int Keyed, int Ordered, int Frail) _lean = (10 + (seed % 3 * 40), 10 + (seed / 3 % 3 * 40), 10 + (seed % 4 * 25));
 
     private bool Chance(int percent) => _random.Next(100) < percent;
 
@@ -25,7 +25,9 @@ internal sealed partial class QueueHistory
 
     /// <summary>A time around now, with more digits than the database keeps; often none.</summary>
     private DateTime? SomeTime(int fromSeconds, int toSeconds, int percent) =>
-        Chance(percent) ? _model.Now.AddTicks((long)((fromSeconds + (_random.NextDouble() * (toSeconds - fromSeconds))) * TimeSpan.TicksPerSecond)) : null;
+        Chance(percent)
+            ? _model.Now.AddTicks((long)((fromSeconds + (_random.NextDouble() * (toSeconds - fromSeconds))) * TimeSpan.TicksPerSecond))
+            : null;
 
     /// <summary>One of the newer tasks of a kind: in the order of the model's dictionary, which the seed gives too.</summary>
     private TaskState? AnyTask(Func<TaskState, bool> kind)
@@ -40,14 +42,14 @@ internal sealed partial class QueueHistory
         var id = Chance(3) && AnyTask(_ => true) is { } old ? old.CorrelationId : NewId();
         return new TaskSubmission(id, Pick(Queues), $"\"{_random.Next(1000)}\"")
         {
-            Level = _random.Next(2),
+            Tier = _random.Next(2),
             Priority = Chance(40) ? Pick(Enum.GetValues<Priority>()) : null,
             ScheduledAt = SomeTime(-10, 90, 30),
             ExpiresAt = SomeTime(-2, 240, 30),
             MaxAttempts = Chance(_lean.Frail) ? 1 : Chance(30) ? _random.Next(2, 4) : null,
             DedupeKey = key,
             Overwrite = key is not null && Chance(60) ? (OverwriteFields)_random.Next(8) : OverwriteFields.None,
-            ThreadId = Chance(_lean.Threaded) ? $"t{_random.Next(2)}" : null,
+            OrderingKey = Chance(_lean.Ordered) ? $"t{_random.Next(2)}" : null,
             LeaseSeconds = Chance(30) ? _random.Next(1, 60) : null,
             Retry = Retry(30),
         };
@@ -72,10 +74,11 @@ internal sealed partial class QueueHistory
         MaxRunning = Chance(40) ? _random.Next(1, 4) : 0,
         Rate = Chance(30) ? new RateLimit(_random.Next(1, 6), Pick([1L, 100, 3_333, 60_000])) : null,
         Paused = Chance(10),
-        DeadLetters = new DeadLetterSettings(Chance(80), Chance(50) ? _random.Next(1, 4) : 0, Chance(40) ? _random.Next(1, 120) * 1000 : null),
+        DeadLetters = new DeadLetterSettings(Chance(80), Chance(50) ? _random.Next(1, 4) : 0,
+            Chance(40) ? _random.Next(1, 120) * 1000 : null),
         KeepFinishedMs = Chance(40) ? _random.Next(1, 600) * 1000 : null,
         Events = Chance(60) ? EventPolicy.All : Pick(Enum.GetValues<EventPolicy>()),
-        Levels = !Chance(40) ? null : new Dictionary<int, LevelDefaults>
+        Tiers = !Chance(40) ? null : new Dictionary<int, TierDefaults>
         {
             [1] = new()
             {
@@ -89,7 +92,8 @@ internal sealed partial class QueueHistory
     };
 
     private static string Text(TaskSubmission s) =>
-        $"{Short(s.Id)} {s.Queue}:{s.Level} key {s.DedupeKey ?? "-"} ({s.Overwrite}) thread {s.ThreadId ?? "-"} priority {s.Priority} at {s.ScheduledAt:HH:mm:ss.fffffff}"
+        $"{Short(s.Id)} {s.Queue}:{s.Tier} key {s.DedupeKey ?? "-"} ({s.Overwrite}) thread {s.OrderingKey ?? "-"} priority {s.Priority} "
+        + $"at {s.ScheduledAt:HH:mm:ss.fffffff}"
         + $" until {s.ExpiresAt:HH:mm:ss.fffffff} attempts {s.MaxAttempts} retry {s.Retry} lease {s.LeaseSeconds}";
 
     private static string Short(Guid id) => id.ToString()[..8];

@@ -32,7 +32,8 @@ internal sealed partial class QueueHistory
         var events = await context.TaskEvents.AsNoTracking().OrderBy(e => e.Id).ToListAsync();
         events.Count.ShouldBe(_model.Timelines.Values.Sum(t => t.Count), "number of events");
         foreach (var timeline in events.GroupBy(e => e.TaskId))
-            timeline.Select(e => new Step(e.Type, e.Attempt, e.At)).ShouldBe(_model.Timelines[timeline.Key], $"timeline of {Short(timeline.Key)}");
+            timeline.Select(e => new Step(e.Type, e.Attempt, e.At))
+                .ShouldBe(_model.Timelines[timeline.Key], $"timeline of {Short(timeline.Key)}");
     }
 
     private async Task CompareListAsync(string queue, TaskList list)
@@ -44,7 +45,8 @@ internal sealed partial class QueueHistory
             return;
 
         var (place, back) = (_random.Next(all.Count), Chance(50));
-        var page = await engine.Queries.ListAsync(queue, list, TaskCursor.Of(list, all[place]), 2, Access.All, CancellationToken.None, back);
+        var page = await engine.Queries.ListAsync(queue, list, TaskCursor.Of(list, all[place]), 2, Access.All,
+            CancellationToken.None, back);
         var part = back ? expected[..place].TakeLast(2) : expected[(place + 1)..].Take(2);
         page.Tasks.Select(t => t.CorrelationId).ShouldBe(part, $"page of {list} of {queue}, back: {back}");
     }
@@ -63,7 +65,8 @@ internal sealed partial class QueueHistory
     {
         await using var context = database.CreateContext();
         var cursors = new long[TaskEvent.Streams];
-        foreach (var last in await context.TaskEvents.GroupBy(e => e.Stream).Select(g => new { Stream = g.Key, Id = g.Max(e => e.Id) }).ToListAsync())
+        foreach (var last in await context.TaskEvents.GroupBy(e => e.Stream).Select(g => new { Stream = g.Key, Id = g.Max(e => e.Id) })
+            .ToListAsync())
             cursors[last.Stream] = last.Id;
         await engine.Store.SaveCursorsAsync(cursors);
     }

@@ -43,7 +43,8 @@ internal sealed partial class QueueHistory(int seed, TestDatabase database, Test
         catch (Exception fault)
         {
             throw new InvalidOperationException(
-                $"Seed {seed}, step {_steps.Count} (again with TASKQUEUE_MODEL_SEED={seed}): {fault.Message}\n\nSteps:\n{string.Join('\n', _steps)}", fault);
+                $"Seed {seed}, step {_steps.Count} (again with TASKQUEUE_MODEL_SEED={seed}): "
+                    + $"{fault.Message}\n\nSteps:\n{string.Join('\n', _steps)}", fault);
         }
     }
 
@@ -62,7 +63,7 @@ internal sealed partial class QueueHistory(int seed, TestDatabase database, Test
         < 71 => DeleteAsync(),
         < 75 => RestartAsync(),
         < 76 => RedriveAsync(),
-        < 79 => LapseAsync(),
+        < 79 => ExpireLeasesAsync(),
         < 82 => ExpireAsync(),
         < 89 => ChangeAsync(),
         < 90 => PurgeAsync(),
@@ -78,7 +79,8 @@ internal sealed partial class QueueHistory(int seed, TestDatabase database, Test
         Log($"submit {string.Join("\n       ", tasks.Select(Text))}");
         if (_model.HasConflict(tasks))
         {
-            await Should.ThrowAsync<TaskIdConflictException>(() => many ? engine.Verbs.SubmitManyAsync(tasks) : engine.Verbs.SubmitAsync(tasks[0]));
+            await Should.ThrowAsync<TaskIdConflictException>(() =>
+                many ? engine.Verbs.SubmitManyAsync(tasks) : engine.Verbs.SubmitAsync(tasks[0]));
             Answered("conflict");
             return;
         }
@@ -89,14 +91,16 @@ internal sealed partial class QueueHistory(int seed, TestDatabase database, Test
         answers.Select(a => (a.Id, a.Result)).ShouldBe(expected.Select(a => (a.Id, a.Result)));
         // Who has the turn is found out after the answer is made.
         foreach (var (answer, wanted) in answers.Zip(expected))
-            ShouldBeSame(answer.Task, wanted.Task, nameof(TaskState.Held));
+            ShouldBeSame(answer.Task, wanted.Task, nameof(TaskState.Blocked));
     }
 
     private async Task ClaimAsync()
     {
-        var targets = Enumerable.Range(0, _random.Next(1, 5)).Select(_ => new QueueLevel(Pick(Queues), _random.Next(2))).ToList();
-        var request = new ClaimRequest(targets, _random.Next(1, 6), Worker(), Chance(30) ? _random.Next(1, 60) * 1000 : null, Chance(30) ? ClaimOrder.Oldest : ClaimOrder.FirstTarget);
-        Log($"claim {request.Max} of {string.Join(", ", targets.Select(t => $"{t.Queue}:{t.Level}"))} by {request.Worker} lease {request.LeaseMs} order {request.Order}");
+        var targets = Enumerable.Range(0, _random.Next(1, 5)).Select(_ => new QueueTier(Pick(Queues), _random.Next(2))).ToList();
+        var request = new ClaimRequest(targets, _random.Next(1, 6), Worker(), Chance(30) ? _random.Next(1, 60) * 1000 : null,
+            Chance(30) ? ClaimOrder.Oldest : ClaimOrder.FirstTarget);
+        Log($"claim {request.Max} of {string.Join(", ", targets.Select(t => $"{t.Queue}:{t.Tier}"))} by {request.Worker} "
+            + $"lease {request.LeaseMs} order {request.Order}");
         var taken = await engine.Claims.ClaimAsync(request, TimeSpan.Zero, CancellationToken.None);
         Answered(string.Join(", ", taken.Select(t => Short(t.CorrelationId))));
         var expected = _model.Claim(request);
@@ -120,7 +124,8 @@ internal sealed partial class QueueHistory(int seed, TestDatabase database, Test
     }
 
     /// <summary>Mostly the attempt that runs; at times one of before, of somebody else, or of a task that does not run.</summary>
-    private async Task AttemptAsync(string what, string? detail, Func<Guid, int, string?, int?, (TaskCommand Command, CommandResult Expected)> act)
+    private async Task AttemptAsync(string what, string? detail,
+        Func<Guid, int, string?, int?, (TaskCommand Command, CommandResult Expected)> act)
     {
         var task = Chance(85) ? AnyTask(t => t.State == TaskStates.Running) : AnyTask(_ => true);
         var (id, attempt) = (task?.CorrelationId ?? NewId(), (task?.Attempt ?? 1) + (Chance(10) ? -1 : 0));
@@ -160,11 +165,11 @@ internal sealed partial class QueueHistory(int seed, TestDatabase database, Test
         Answered(await engine.Verbs.RedriveAsync(queue, CancellationToken.None)).ShouldBe(_model.Redrive(queue));
     }
 
-    private async Task LapseAsync()
+    private async Task ExpireLeasesAsync()
     {
-        Log("lapse");
+        Log("lease expiry");
         var ids = await SweepAsync(Sweep.ExpiredLease, id => new ExpireLease(id, _model.Now));
-        ids.Order().ShouldBe(_model.Lapse().Order());
+        ids.Order().ShouldBe(_model.ExpireLease().Order());
     }
 
     private async Task ExpireAsync()

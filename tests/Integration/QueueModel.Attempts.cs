@@ -12,11 +12,12 @@ internal sealed partial class QueueModel
     public List<TaskState> Claim(ClaimRequest request)
     {
         var targets = request.Targets.Distinct().ToList();
-        var due = Tasks.Values.Where(t => IsWaiting(t) && !t.Held && t.DueAt <= Now && !(t.ExpiresAt <= Now)
-            && targets.Contains(new(t.Queue, t.Level)) && !SettingsOf(t.Queue).Paused);
+        var due = Tasks.Values.Where(t => IsWaiting(t) && !t.Blocked && t.DueAt <= Now && !(t.ExpiresAt <= Now)
+            && targets.Contains(new(t.Queue, t.Tier)) && !SettingsOf(t.Queue).Paused);
         var ordered = request.Order == ClaimOrder.Oldest
             ? due.OrderBy(t => t.DueAt).ThenBy(t => t.CorrelationId)
-            : due.OrderBy(t => targets.IndexOf(new(t.Queue, t.Level))).ThenByDescending(t => t.Priority).ThenBy(t => t.DueAt).ThenBy(t => t.CorrelationId);
+            : due.OrderBy(t => targets.IndexOf(new(t.Queue, t.Tier))).ThenByDescending(t => t.Priority).ThenBy(t => t.DueAt)
+                .ThenBy(t => t.CorrelationId);
         var taken = new List<TaskState>();
         var room = targets.Select(t => t.Queue).Distinct().ToDictionary(q => q, RoomOf);
         foreach (var task in ordered.ToList())
@@ -41,7 +42,7 @@ internal sealed partial class QueueModel
         task.LeaseMs = request.LeaseMs ?? task.DefaultLeaseMs;
         task.LeaseUntil = Now.AddMilliseconds(task.LeaseMs);
         task.StartedAt = Now;
-        task.Gated = SettingsOf(task.Queue).IsGated;
+        task.Limited = SettingsOf(task.Queue).IsLimited;
         Note(task, TaskEventType.Started);
     }
 
@@ -60,7 +61,8 @@ internal sealed partial class QueueModel
     }
 
     /// <summary>A bucket is full at first, and never more than full.</summary>
-    private long EmptyAt(string queue, RateLimit rate) => Math.Max(_emptyAt.GetValueOrDefault(queue), NowNs - (rate.MaxTokens * rate.PeriodNs));
+    private long EmptyAt(string queue, RateLimit rate) =>
+        Math.Max(_emptyAt.GetValueOrDefault(queue), NowNs - (rate.MaxTokens * rate.PeriodNs));
 
     private long NowNs => (Now - DateTime.UnixEpoch).Ticks * 100;
 
@@ -70,7 +72,8 @@ internal sealed partial class QueueModel
         task.LeaseUntil = Now.AddMilliseconds(task.LeaseMs);
     });
 
-    public CommandResult Complete(Guid id, int attempt, string? worker, string? result) => OfAttempt(id, attempt, worker, TaskStates.Completed, task =>
+    public CommandResult Complete(Guid id, int attempt, string? worker, string? result) =>
+        OfAttempt(id, attempt, worker, TaskStates.Completed, task =>
     {
         task.Result = result;
         task.Error = null;
@@ -78,7 +81,7 @@ internal sealed partial class QueueModel
     });
 
     public CommandResult Fail(Guid id, int attempt, string? worker, string error, bool retryable) =>
-        OfAttempt(id, attempt, worker, TaskStates.Failed, task => Fail(task, error, retryable, lapsed: false));
+        OfAttempt(id, attempt, worker, TaskStates.Failed, task => Fail(task, error, retryable, leaseExpired: false));
 
     public CommandResult Snooze(Guid id, int attempt, string? worker, TimeSpan wait) => OfAttempt(id, attempt, worker, null, task =>
     {
@@ -112,19 +115,20 @@ internal sealed partial class QueueModel
         (task.State, task.Dead, task.AttemptsLeft) = (TaskStates.Pending, false, task.MaxAttempts);
         (task.Result, task.Error, task.FinishedAt, task.DeleteAt) = (null, null, null, null);
         task.DueAt = scheduledAt is { } at && Cut(at) > Now ? Cut(at) : Now;
-        task.ExpiresAt = ExpiryOf(task.Queue, task.Level, task.DueAt, expiresAt);
+        task.ExpiresAt = ExpiryOf(task.Queue, task.Tier, task.DueAt, expiresAt);
         Note(task, TaskEventType.Submitted);
         return CommandResult.Applied;
     });
 
     /// <returns>The tasks whose leases are over, which were taken back.</returns>
-    public List<Guid> Lapse()
+    public List<Guid> ExpireLease()
     {
-        var lapsed = Tasks.Values.Where(t => t.State == TaskStates.Running && t.LeaseUntil <= Now).OrderBy(t => t.LeaseUntil).ToList();
-        foreach (var task in lapsed)
-            Fail(task, $"lease of attempt {task.Attempt} expired: no heartbeat for {task.LeaseMs} ms", retryable: true, lapsed: true);
-        GiveTurns();
-        return lapsed.ConvertAll(t => t.CorrelationId);
+        var leaseExpired = Tasks.Values.Where(t => t.State == TaskStates.Running && t.LeaseUntil <= Now).OrderBy(t => t.LeaseUntil)
+            .ToList();
+        foreach (var task in leaseExpired)
+            Fail(task, $"lease of attempt {task.Attempt} expired: no heartbeat for {task.LeaseMs} ms", retryable: true, leaseExpired: true);
+        Promote();
+        return leaseExpired.ConvertAll(t => t.CorrelationId);
     }
 
     /// <returns>The waiting tasks past their expiry, which were ended.</returns>
@@ -133,11 +137,11 @@ internal sealed partial class QueueModel
         var late = Tasks.Values.Where(t => IsWaiting(t) && t.ExpiresAt <= Now).ToList();
         foreach (var task in late)
             Close(task, TaskStates.Expired, TaskEventType.Expired);
-        GiveTurns();
+        Promote();
         return late.ConvertAll(t => t.CorrelationId);
     }
 
-    private void Fail(TaskState task, string error, bool retryable, bool lapsed)
+    private void Fail(TaskState task, string error, bool retryable, bool leaseExpired)
     {
         task.Error = error;
         if (task.ExpiresAt <= Now)
@@ -147,7 +151,8 @@ internal sealed partial class QueueModel
         else if (retryable && task.AttemptsLeft > 0)
         {
             var policy = _retries[task.CorrelationId];
-            var due = lapsed && task.Retry is null ? task.DueAt : Cut(Now + WaitAfter(policy ?? new RetryPolicy(), task.MaxAttempts - task.AttemptsLeft));
+            var due = leaseExpired && task.Retry is null ? task.DueAt
+                : Cut(Now + WaitAfter(policy ?? new RetryPolicy(), task.MaxAttempts - task.AttemptsLeft));
             WaitAgain(task, TaskStates.Retrying, due, TaskEventType.Retrying);
         }
         else
@@ -165,7 +170,8 @@ internal sealed partial class QueueModel
             task.ExpiresAt = task.DeleteAt = Now.AddMilliseconds(retention);
         if (SettingsOf(task.Queue).DeadLetters.MaxSize is not (> 0 and var size))
             return;
-        foreach (var old in DeadOf(task.Queue).OrderByDescending(t => t.FinishedAt).ThenByDescending(t => t.CorrelationId).Skip(size).ToList())
+        foreach (var old in DeadOf(task.Queue).OrderByDescending(t => t.FinishedAt).ThenByDescending(t => t.CorrelationId).Skip(size)
+            .ToList())
             (old.Dead, old.DeleteAt) = (false, Now);
     }
 
@@ -175,13 +181,13 @@ internal sealed partial class QueueModel
 
     private void WaitAgain(TaskState task, int state, DateTime due, TaskEventType type)
     {
-        (task.State, task.DueAt, task.LeaseUntil, task.Gated) = (state, due, null, false);
+        (task.State, task.DueAt, task.LeaseUntil, task.Limited) = (state, due, null, false);
         Note(task, type);
     }
 
     private void Close(TaskState task, int state, TaskEventType type)
     {
-        (task.State, task.FinishedAt, task.LeaseUntil, task.Gated, task.Held) = (state, Now, null, false, false);
+        (task.State, task.FinishedAt, task.LeaseUntil, task.Limited, task.Blocked) = (state, Now, null, false, false);
         task.DeleteAt = Now + (SettingsOf(task.Queue).KeepFinishedMs is { } ms ? TimeSpan.FromMilliseconds(ms) : TimeSpan.FromDays(7));
         Note(task, type);
         _ended[(task.Queue, type)] = _ended.GetValueOrDefault((task.Queue, type)) + 1;
@@ -203,7 +209,7 @@ internal sealed partial class QueueModel
         if (!Tasks.TryGetValue(id, out var task) || IsGone(task))
             return CommandResult.NotFound;
         var commandResult = decide(task);
-        GiveTurns();
+        Promote();
         return commandResult;
     }
 }

@@ -12,8 +12,8 @@ internal sealed partial class QueueModel
     public void Change(string queue, QueueSettings settings)
     {
         Queues[queue] = settings;
-        foreach (var task in Tasks.Values.Where(t => settings.IsGated && t.Queue == queue && t.State == TaskStates.Running))
-            task.Gated = true;
+        foreach (var task in Tasks.Values.Where(t => settings.IsLimited && t.Queue == queue && t.State == TaskStates.Running))
+            task.Limited = true;
     }
 
     public bool Purge(string queue)
@@ -36,8 +36,8 @@ internal sealed partial class QueueModel
     /// <summary>The dead letters of a queue restart, the oldest first, where no other task has their key.</summary>
     public (int Restarted, int Skipped) Redrive(string queue)
     {
-        var verdicts = List(queue, TaskList.Dead).ConvertAll(t => Restart(t.CorrelationId, null, null));
-        return (verdicts.Count(v => v == CommandResult.Applied), verdicts.Count(v => v != CommandResult.Applied));
+        var results = List(queue, TaskList.Dead).ConvertAll(t => Restart(t.CorrelationId, null, null));
+        return (results.Count(v => v == CommandResult.Applied), results.Count(v => v != CommandResult.Applied));
     }
 
     public void Publish() => _unpublished.Clear();
@@ -60,7 +60,7 @@ internal sealed partial class QueueModel
     public QueueStats Stats(string queue)
     {
         var tasks = Tasks.Values.Where(t => t.Queue == queue).ToList();
-        var claimable = tasks.Where(t => IsWaiting(t) && !t.Held && t.DueAt <= Now && !(t.ExpiresAt <= Now)).ToList();
+        var claimable = tasks.Where(t => IsWaiting(t) && !t.Blocked && t.DueAt <= Now && !(t.ExpiresAt <= Now)).ToList();
         return new QueueStats(tasks.Count(IsWaiting), tasks.Count(t => t.State == TaskStates.Running), DeadOf(queue).Count(),
             _ended.GetValueOrDefault((queue, TaskEventType.Completed)), _ended.GetValueOrDefault((queue, TaskEventType.Expired)),
             claimable.Count > 0 ? claimable.Min(t => t.DueAt) : null);
@@ -71,8 +71,9 @@ internal sealed partial class QueueModel
         var tasks = Tasks.Values.Where(t => t.Queue == queue);
         return list switch
         {
-            TaskList.Waiting => [.. tasks.Where(t => IsWaiting(t) && !t.Held).OrderBy(t => t.DueAt).ThenBy(t => t.CorrelationId)],
-            TaskList.Running => [.. tasks.Where(t => t.State == TaskStates.Running).OrderBy(t => t.LeaseUntil).ThenBy(t => t.CorrelationId)],
+            TaskList.Waiting => [.. tasks.Where(t => IsWaiting(t) && !t.Blocked).OrderBy(t => t.DueAt).ThenBy(t => t.CorrelationId)],
+            TaskList.Running =>
+                [.. tasks.Where(t => t.State == TaskStates.Running).OrderBy(t => t.LeaseUntil).ThenBy(t => t.CorrelationId)],
             TaskList.Dead => [.. DeadOf(queue).OrderBy(t => t.FinishedAt).ThenBy(t => t.CorrelationId)],
             _ => [.. tasks.Where(IsLive).Concat(DeadOf(queue)).OrderBy(t => t.CorrelationId)],
         };

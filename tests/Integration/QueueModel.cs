@@ -33,13 +33,14 @@ internal sealed partial class QueueModel
     public bool IsGone(TaskState task) => task.DeleteAt <= Now;
 
     /// <summary>Whether the id of one was that of a task that is gone: then none is accepted.</summary>
-    public bool HasConflict(IEnumerable<TaskSubmission> submissions) => submissions.Any(s => Tasks.TryGetValue(s.Id, out var task) && IsGone(task));
+    public bool HasConflict(IEnumerable<TaskSubmission> submissions) =>
+        submissions.Any(s => Tasks.TryGetValue(s.Id, out var task) && IsGone(task));
 
     public List<SubmitResult> Submit(IReadOnlyList<TaskSubmission> submissions)
     {
         var seen = new HashSet<Guid>();
         var answers = submissions.Select(s => Submit(s, isFirst: seen.Add(s.Id))).ToList();
-        GiveTurns();
+        Promote();
         return answers;
     }
 
@@ -74,7 +75,7 @@ internal sealed partial class QueueModel
 
     private TaskState NewTask(TaskSubmission submission)
     {
-        var (settings, level) = (SettingsOf(submission.Queue), LevelOf(submission.Queue, submission.Level));
+        var (settings, tier) = (SettingsOf(submission.Queue), TierOf(submission.Queue, submission.Tier));
         var due = submission.ScheduledAt is { } at && at > Now ? Cut(at) : Now;
         var attempts = AttemptsOf(submission);
         return new TaskState
@@ -82,54 +83,57 @@ internal sealed partial class QueueModel
             CorrelationId = submission.Id,
             State = TaskStates.Pending,
             Queue = submission.Queue,
-            Level = submission.Level,
-            Priority = submission.Priority ?? level.Priority ?? Priority.Normal,
+            Tier = submission.Tier,
+            Priority = submission.Priority ?? tier.Priority ?? Priority.Normal,
             Name = submission.Name,
             DedupeKey = submission.DedupeKey,
-            ThreadId = submission.ThreadId,
+            OrderingKey = submission.OrderingKey,
             Payload = submission.Payload,
             AttemptsLeft = attempts,
             MaxAttempts = attempts,
             Retry = RetryBackoff.ToText(RetryOf(submission)),
-            DefaultLeaseMs = submission.LeaseSeconds is { } lease ? (int)(lease * 1000) : level.LeaseMs ?? settings.LeaseMs ?? 15_000,
+            DefaultLeaseMs = submission.LeaseSeconds is { } lease ? (int)(lease * 1000) : tier.LeaseMs ?? settings.LeaseMs ?? 15_000,
             CreatedAt = Now,
             DueAt = due,
-            ExpiresAt = ExpiryOf(submission.Queue, submission.Level, due, submission.ExpiresAt),
+            ExpiresAt = ExpiryOf(submission.Queue, submission.Tier, due, submission.ExpiresAt),
         };
     }
 
     private RetryPolicy? RetryOf(TaskSubmission submission) =>
-        submission.Retry ?? LevelOf(submission.Queue, submission.Level).Retry ?? SettingsOf(submission.Queue).Retry;
+        submission.Retry ?? TierOf(submission.Queue, submission.Tier).Retry ?? SettingsOf(submission.Queue).Retry;
 
-    /// <summary>The task's own words first: its number, then its intervals; then the level's and the queue's in the same way.</summary>
+    /// <summary>The task's own words first: its number, then its intervals; then the tier's and the queue's in the same way.</summary>
     private int AttemptsOf(TaskSubmission submission) =>
         submission.MaxAttempts
         ?? (submission.Retry?.Intervals?.Count + 1)
-        ?? LevelOf(submission.Queue, submission.Level).MaxAttempts
+        ?? TierOf(submission.Queue, submission.Tier).MaxAttempts
         ?? SettingsOf(submission.Queue).MaxAttempts
         ?? (RetryOf(submission)?.Intervals?.Count + 1)
         ?? 4;
 
-    private LevelDefaults LevelOf(string queue, int level) => SettingsOf(queue).Levels?.GetValueOrDefault(level) ?? new LevelDefaults();
+    private TierDefaults TierOf(string queue, int tier) => SettingsOf(queue).Tiers?.GetValueOrDefault(tier) ?? new TierDefaults();
 
-    private DateTime? ExpiryOf(string queue, int level, DateTime due, DateTime? asked)
+    private DateTime? ExpiryOf(string queue, int tier, DateTime due, DateTime? asked)
     {
-        var ceiling = (LevelOf(queue, level).ExpireAfterMs ?? SettingsOf(queue).ExpireAfterMs) is { } ms ? due.AddMilliseconds(ms) : (DateTime?)null;
+        var ceiling = (TierOf(queue, tier).ExpireAfterMs ?? SettingsOf(queue).ExpireAfterMs) is { } ms ? due.AddMilliseconds(ms)
+            : (DateTime?)null;
         return asked is { } time && !(Cut(time) > ceiling) ? Cut(time) : ceiling;
     }
 
     private TaskState? HolderOf(TaskState task) => task.DedupeKey is null
         ? null
-        : Tasks.Values.SingleOrDefault(t => IsLive(t) && t.Queue == task.Queue && t.DedupeKey == task.DedupeKey && t.CorrelationId != task.CorrelationId);
+        : Tasks.Values.SingleOrDefault(t => IsLive(t) && t.Queue == task.Queue && t.DedupeKey == task.DedupeKey
+            && t.CorrelationId != task.CorrelationId);
 
-    /// <summary>In each thread one that runs, or else the earliest that waits, has the turn; all others are held.</summary>
-    private void GiveTurns()
+    /// <summary>With each ordering key the one that runs, or else the earliest that waits, is the head; all others are blocked.</summary>
+    private void Promote()
     {
-        foreach (var thread in Tasks.Values.Where(t => t.ThreadId is not null && IsLive(t)).GroupBy(t => (t.Queue, t.ThreadId)))
+        foreach (var orderingKey in Tasks.Values.Where(t => t.OrderingKey is not null && IsLive(t)).GroupBy(t => (t.Queue, t.OrderingKey)))
         {
-            var turn = thread.SingleOrDefault(t => t.State == TaskStates.Running) ?? thread.MinBy(t => (t.DueAt, t.CorrelationId));
-            foreach (var task in thread)
-                task.Held = task != turn;
+            var turn = orderingKey.SingleOrDefault(t => t.State == TaskStates.Running)
+                ?? orderingKey.MinBy(t => (t.DueAt, t.CorrelationId));
+            foreach (var task in orderingKey)
+                task.Blocked = task != turn;
         }
     }
 
@@ -138,7 +142,8 @@ internal sealed partial class QueueModel
         var written = SettingsOf(task.Queue).Events switch
         {
             EventPolicy.All => true,
-            EventPolicy.Terminal => type is TaskEventType.Completed or TaskEventType.Failed or TaskEventType.Cancelled or TaskEventType.Expired,
+            EventPolicy.Terminal =>
+                type is TaskEventType.Completed or TaskEventType.Failed or TaskEventType.Cancelled or TaskEventType.Expired,
             _ => false,
         };
         if (!written)

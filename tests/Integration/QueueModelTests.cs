@@ -19,7 +19,8 @@ public abstract class QueueModelTests(DatabaseProvider provider)
         {
             await using var database = await TestDatabase.CreateAsync(provider);
             var time = new SetTime(TestTasks.T0);
-            await using var engine = new TestEngine(database.Address, lanes: 1, time: time); // one lane, so that sweeps and redrives have an order
+            // One partition, so that sweeps and redrives have an order.
+            await using var engine = new TestEngine(database.Address, partition: 1, time: time);
             await new QueueHistory(seed, database, engine, time).RunAsync(Steps);
         }
     }

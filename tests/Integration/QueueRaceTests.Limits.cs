@@ -87,8 +87,9 @@ public abstract partial class QueueRaceTests
         {
             await ManyAsync(10, _ => Any().Verbs.SubmitAsync(New()));
             var tasks = await ClaimAsync(10);
-            var letters = await DeadAsync();
-            var refused = ManyAsync(letters.Count * 2, i => CompleteAsync(letters[i / 2]), atOnce: 3); // a worker that comes too late
+            var deadLetters = await DeadAsync();
+            var refused = ManyAsync(deadLetters.Count * 2,
+                i => CompleteAsync(deadLetters[i / 2]), atOnce: 3); // a worker that comes too late
             (await ManyAsync(tasks.Count, i => FailAsync(tasks[i], retryable: false))).ShouldAllBe(v => v == CommandResult.Applied);
             await refused;
 
@@ -98,7 +99,8 @@ public abstract partial class QueueRaceTests
         }
     }
 
-    private async Task<IReadOnlyList<TaskState>> DeadAsync() => (await Any().Queries.ListAsync("q", TaskList.Dead, null, 100, Access.All, CancellationToken.None)).Tasks;
+    private async Task<IReadOnlyList<TaskState>> DeadAsync() =>
+        (await Any().Queries.ListAsync("q", TaskList.Dead, null, 100, Access.All, CancellationToken.None)).Tasks;
 
     private async Task CreateAsync(QueueSettings settings) => await _engines[0].Queues.CreateAsync("q", Delivery.Pull, settings);
 

@@ -26,7 +26,7 @@ public abstract partial class QueueRaceTests(DatabaseProvider provider, bool row
     {
         _database = await TestDatabase.CreateAsync(provider, rowVersions: rowVersions);
         for (var i = 0; i < (provider == DatabaseProvider.Sqlite ? 1 : 4); i++)
-            _engines.Add(new TestEngine(_database.Address, lanes: 2));
+            _engines.Add(new TestEngine(_database.Address, partition: 2));
     }
 
     public async Task DisposeAsync()
@@ -43,14 +43,17 @@ public abstract partial class QueueRaceTests(DatabaseProvider provider, bool row
     {
         for (var round = 0; round < 10; round++)
         {
-            var answers = await ManyAsync(12, i => Any().Verbs.SubmitAsync(New($"\"{i}\"") with { DedupeKey = "k", Overwrite = overwrite }));
+            var answers = await ManyAsync(12, i =>
+                Any().Verbs.SubmitAsync(New($"\"{i}\"") with { DedupeKey = "k", Overwrite = overwrite }));
 
             var accepted = answers.Where(a => a.Result == SubmitStatus.Accepted).ShouldHaveSingleItem();
             answers.ShouldAllBe(a => a.Id == accepted.Id);
-            answers.Count(a => a.Result == (overwrite == OverwriteFields.None ? SubmitStatus.Skipped : SubmitStatus.Overwritten)).ShouldBe(11);
+            answers.Count(a => a.Result == (overwrite == OverwriteFields.None ? SubmitStatus.Skipped : SubmitStatus.Overwritten))
+                .ShouldBe(11);
             var task = (await ClaimAsync(10)).ShouldHaveSingleItem();
             if (overwrite != OverwriteFields.None)
-                (await ManyAsync(4, _ => Any().Verbs.SubmitAsync(New() with { DedupeKey = "k", Overwrite = overwrite }))).ShouldAllBe(a => a.Result == SubmitStatus.Running);
+                (await ManyAsync(4, _ => Any().Verbs.SubmitAsync(New() with { DedupeKey = "k", Overwrite = overwrite })))
+                    .ShouldAllBe(a => a.Result == SubmitStatus.Running);
             (await CompleteAsync(task)).ShouldBe(CommandResult.Applied);
         }
     }
@@ -59,7 +62,11 @@ public abstract partial class QueueRaceTests(DatabaseProvider provider, bool row
     public async Task While_holders_of_a_key_end_never_two_hold_it_and_none_is_lost()
     {
         var completed = 0;
-        var answers = ManyAsync(150, i => Any().Verbs.SubmitAsync(New() with { DedupeKey = "k", Overwrite = i % 2 == 0 ? OverwriteFields.None : OverwriteFields.Payload }), atOnce: 6);
+        var answers = ManyAsync(150,
+            i => Any().Verbs.SubmitAsync(New() with
+            {
+                DedupeKey = "k", Overwrite = i % 2 == 0 ? OverwriteFields.None : OverwriteFields.Payload,
+            }), atOnce: 6);
         while (!answers.IsCompleted)
         {
             foreach (var task in await ClaimAsync(10))
@@ -80,7 +87,8 @@ public abstract partial class QueueRaceTests(DatabaseProvider provider, bool row
         {
             var answers = await ManyAsync(8, i =>
             {
-                TaskSubmission[] tasks = [New() with { DedupeKey = $"a{round}" }, New() with { DedupeKey = $"b{round}", Overwrite = OverwriteFields.Payload }];
+                TaskSubmission[] tasks = [New() with { DedupeKey = $"a{round}" },
+                    New() with { DedupeKey = $"b{round}", Overwrite = OverwriteFields.Payload }];
                 return Any().Verbs.SubmitManyAsync(i % 2 == 0 ? tasks : [.. tasks.Reverse()]);
             });
 
@@ -160,7 +168,8 @@ public abstract partial class QueueRaceTests(DatabaseProvider provider, bool row
     private static async Task<List<T>> ManyAsync<T>(int times, Func<int, Task<T>> act, int atOnce = 12)
     {
         var results = new T[times];
-        await Parallel.ForEachAsync(Enumerable.Range(0, times), new ParallelOptions { MaxDegreeOfParallelism = atOnce }, async (i, _) => results[i] = await act(i));
+        await Parallel.ForEachAsync(Enumerable.Range(0, times), new ParallelOptions { MaxDegreeOfParallelism = atOnce }, async (i, _) =>
+            results[i] = await act(i));
         return [.. results];
     }
 }

@@ -45,7 +45,8 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
     public async Task What_a_limit_holds_back_does_not_hold_back_the_next_target()
     {
         await _engine.Queues.CreateAsync("q", Delivery.Pull, new QueueSettings { MaxRunning = 1 });
-        await _engine.Verbs.SubmitManyAsync([New() with { Priority = Priority.Critical }, New() with { Priority = Priority.High }, New(), New("other"), New("other")]);
+        await _engine.Verbs.SubmitManyAsync(
+            [New() with { Priority = Priority.Critical }, New() with { Priority = Priority.High }, New(), New("other"), New("other")]);
 
         (await ClaimAsync(3, new("q", 0), new("other", 0))).Select(t => t.Queue).ShouldBe(["q", "other", "other"]);
     }
@@ -55,7 +56,8 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
     {
         await _engine.Queues.CreateAsync("q", Delivery.Pull, new QueueSettings { MaxAttempts = 9 });
 
-        var answers = await _engine.Verbs.SubmitManyAsync([New() with { Retry = new RetryPolicy { FirstSeconds = 1 } }, New() with { Retry = new RetryPolicy { Intervals = [1] } }]);
+        var answers = await _engine.Verbs.SubmitManyAsync([New() with { Retry = new RetryPolicy { FirstSeconds = 1 } },
+            New() with { Retry = new RetryPolicy { Intervals = [1] } }]);
 
         answers.Select(a => a.Task!.MaxAttempts).ShouldBe([9, 2]);
     }
@@ -83,12 +85,13 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
 
         var late = await DieAsync();
 
-        (await _engine.Queries.ListAsync("q", TaskList.Dead, null, 10, Access.All, CancellationToken.None)).Tasks.Select(t => t.CorrelationId).ShouldBe([old, late]);
+        (await _engine.Queries.ListAsync("q", TaskList.Dead, null, 10, Access.All, CancellationToken.None))
+            .Tasks.Select(t => t.CorrelationId).ShouldBe([old, late]);
         (await _database.GetAsync(brief)).Dead.ShouldBeTrue(); // counts as expired when it is removed
     }
 
     [Fact]
-    public async Task Letters_that_die_after_a_redrive_began_stay()
+    public async Task Tasks_that_die_after_a_redrive_began_stay_dead()
     {
         var old = await DieAsync();
         _time.Now = _time.Now.AddSeconds(1);
@@ -102,17 +105,17 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
     }
 
     [Fact]
-    public async Task A_lapse_waits_where_somebody_chose_the_waits_though_they_are_the_default()
+    public async Task An_expired_lease_waits_as_the_retry_policy_of_the_task_says_even_where_it_is_the_default()
     {
         var chosen = (await _engine.Verbs.SubmitAsync(New() with { Retry = new RetryPolicy() })).Id;
         var plain = (await _engine.Verbs.SubmitAsync(New())).Id;
-        await ClaimAsync(2, new QueueLevel("q", 0));
-        var (due, lapse) = ((await _database.GetAsync(plain)).DueAt, _time.Now.AddMinutes(1));
+        await ClaimAsync(2, new QueueTier("q", 0));
+        var (due, expiry) = ((await _database.GetAsync(plain)).DueAt, _time.Now.AddMinutes(1));
 
         foreach (var id in new[] { chosen, plain })
-            (await _engine.SendAsync(new ExpireLease(id, lapse))).ShouldBe(CommandResult.Applied);
+            (await _engine.SendAsync(new ExpireLease(id, expiry))).ShouldBe(CommandResult.Applied);
 
-        (await _database.GetAsync(chosen)).DueAt.ShouldBe(lapse.AddSeconds(2));
+        (await _database.GetAsync(chosen)).DueAt.ShouldBe(expiry.AddSeconds(2));
         (await _database.GetAsync(plain)).DueAt.ShouldBe(due); // its place in the line
     }
 
@@ -120,16 +123,19 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task The_end_of_a_turn_or_of_a_limit_wakes_a_worker_that_waits_at_another_level(bool thread)
+    public async Task The_end_of_a_turn_or_of_a_limit_wakes_a_worker_that_waits_at_another_tier(bool orderingKey)
     {
         WatchedStore store = null!;
-        await using var engine = new TestEngine(_database.Address, decorate: inner => store = new WatchedStore(inner), time: new FakeTimeProvider(TimeProvider.System.GetUtcNow()));
-        if (!thread)
+        await using var engine = new TestEngine(_database.Address, decorate:
+            inner => store = new WatchedStore(inner), time: new FakeTimeProvider(TimeProvider.System.GetUtcNow()));
+        if (!orderingKey)
             await _engine.Queues.CreateAsync("q", Delivery.Pull, new QueueSettings { MaxRunning = 1 });
-        var tasks = Enumerable.Range(0, 2).Select(level => New() with { Level = level, ThreadId = thread ? "t" : null }).ToList();
+        var tasks = Enumerable.Range(0, 2).Select(tier => New() with { Tier = tier, OrderingKey = orderingKey ? "t" : null }).ToList();
         await engine.Verbs.SubmitManyAsync(tasks);
-        var first = (await engine.Claims.ClaimAsync(new ClaimRequest([new("q", 0)], 1, "w", null), TimeSpan.Zero, CancellationToken.None)).Single();
-        var waiting = engine.Claims.ClaimAsync(new ClaimRequest([new("q", 1)], 1, "w", null), TimeSpan.FromHours(1), CancellationToken.None);
+        var first = (await engine.Claims.ClaimAsync(new ClaimRequest([new("q", 0)], 1, "w", null), TimeSpan.Zero, CancellationToken.None))
+            .Single();
+        var waiting = engine.Claims.ClaimAsync(new ClaimRequest([new("q", 1)], 1, "w", null), TimeSpan.FromHours(1),
+            CancellationToken.None);
         await Eventually.UntilAsync(() => Task.FromResult(store.IdleClaims > 0), TimeSpan.FromSeconds(20), "the worker waits");
 
         await engine.SendAsync(engine.Verbs.Complete(first.CorrelationId, 1, "w", null));
@@ -138,15 +144,16 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
     }
 
     [Fact]
-    public async Task Deaths_at_once_leave_no_more_letters_than_the_ring_holds()
+    public async Task Concurrent_deaths_leave_no_more_dead_letters_than_the_ring_holds()
     {
         await _engine.Queues.CreateAsync("q", Delivery.Pull, new QueueSettings { DeadLetters = new DeadLetterSettings(MaxSize: 3) });
         for (var round = 0; round < 5; round++)
         {
             await _engine.Verbs.SubmitManyAsync([.. Enumerable.Range(0, 12).Select(_ => New())]);
-            var tasks = await ClaimAsync(12, new QueueLevel("q", 0));
+            var tasks = await ClaimAsync(12, new QueueTier("q", 0));
 
-            await Task.WhenAll(tasks.Select(t => _engine.SendAsync(_engine.Verbs.Fail(t.CorrelationId, 1, "w", "broken", retryable: false))));
+            await Task.WhenAll(tasks.Select(t =>
+                _engine.SendAsync(_engine.Verbs.Fail(t.CorrelationId, 1, "w", "broken", retryable: false))));
 
             (await _engine.Queues.StatsAsync("q", Access.All, default)).Dead.ShouldBe(3);
         }
@@ -158,13 +165,13 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
         await _engine.Queues.CreateAsync("q", Delivery.Pull, new QueueSettings { Rate = new RateLimit(2, 10) });
         await _engine.Verbs.SubmitManyAsync([New(), New(), New()]);
         _time.Now = _time.Now.AddSeconds(5);
-        (await ClaimAsync(3, new QueueLevel("q", 0))).Count.ShouldBe(2);
+        (await ClaimAsync(3, new QueueTier("q", 0))).Count.ShouldBe(2);
 
         _time.Now = _time.Now.AddSeconds(-1);
-        (await ClaimAsync(3, new QueueLevel("q", 0))).ShouldBeEmpty();
+        (await ClaimAsync(3, new QueueTier("q", 0))).ShouldBeEmpty();
 
         _time.Now = _time.Now.AddSeconds(2);
-        (await ClaimAsync(3, new QueueLevel("q", 0))).Count.ShouldBe(1);
+        (await ClaimAsync(3, new QueueTier("q", 0))).Count.ShouldBe(1);
     }
 
     private static TaskSubmission New(string queue = "q") => new(TaskId.New(TimeProvider.System), queue, "{}");
@@ -173,12 +180,12 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
     {
         _time.Now = _time.Now.AddMilliseconds(1);
         var id = (await _engine.Verbs.SubmitAsync(New())).Id;
-        await ClaimAsync(1, new QueueLevel("q", 0));
+        await ClaimAsync(1, new QueueTier("q", 0));
         (await _engine.SendAsync(_engine.Verbs.Fail(id, 1, "w", "broken", retryable: false))).ShouldBe(CommandResult.Applied);
         return id;
     }
 
-    private Task<IReadOnlyList<TaskState>> ClaimAsync(int max, params QueueLevel[] targets) =>
+    private Task<IReadOnlyList<TaskState>> ClaimAsync(int max, params QueueTier[] targets) =>
         _engine.Claims.ClaimAsync(new ClaimRequest(targets, max, "w", null), TimeSpan.Zero, CancellationToken.None);
 }
 

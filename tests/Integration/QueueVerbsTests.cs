@@ -61,7 +61,7 @@ public abstract class QueueVerbsTests(DatabaseProvider provider) : IAsyncLifetim
         var done = (await _other.Verbs.SubmitAsync(New())).Id;
         await ClaimAsync(_other, "q");
         await _other.SendAsync(_other.Verbs.Complete(done, 1, "w", null));
-        var waits = (await _other.Verbs.SubmitAsync(New() with { ThreadId = "t" })).Id;
+        var waits = (await _other.Verbs.SubmitAsync(New() with { OrderingKey = "t" })).Id;
 
         (await deletion).ShouldBeTrue();
 
@@ -123,7 +123,8 @@ public abstract class QueueVerbsTests(DatabaseProvider provider) : IAsyncLifetim
         foreach (var queue in new[] { "q0", "q1", "q2" })
             await _one.Queues.CreateAsync(queue, Delivery.Pull, new QueueSettings());
 
-        var made = await AtOnceAsync(30, (engine, i) => Schedules(engine).CreateAsync($"q{i % 3}", $"s{i}", Yearly, new ScheduleQuota(2, 5)));
+        var made = await AtOnceAsync(30, (engine, i) =>
+            Schedules(engine).CreateAsync($"q{i % 3}", $"s{i}", Yearly, new ScheduleQuota(2, 5)));
 
         made.Count(m => m.Change == ScheduleChange.Done).ShouldBe(5);
         await using var db = _database.CreateContext();
@@ -142,7 +143,7 @@ public abstract class QueueVerbsTests(DatabaseProvider provider) : IAsyncLifetim
         await creation;
 
         foreach (var task in claimed)
-            (await _database.GetAsync(task.CorrelationId)).Gated.ShouldBeTrue();
+            (await _database.GetAsync(task.CorrelationId)).Limited.ShouldBeTrue();
         (await ClaimAsync(_one, "q")).ShouldBeEmpty();
     }
 
@@ -188,7 +189,7 @@ public abstract class QueueVerbsTests(DatabaseProvider provider) : IAsyncLifetim
     private static TaskSubmission New() => new(TaskId.New(TimeProvider.System), "q", "{}");
 
     private static Task<IReadOnlyList<TaskState>> ClaimAsync(TestEngine engine, string queue, int max = 10) =>
-        engine.Claims.ClaimAsync(new ClaimRequest([new QueueLevel(queue, 0)], max, "w", null), TimeSpan.Zero, CancellationToken.None);
+        engine.Claims.ClaimAsync(new ClaimRequest([new QueueTier(queue, 0)], max, "w", null), TimeSpan.Zero, CancellationToken.None);
 }
 
 /// <summary>Two processes on PostgreSQL.</summary>

@@ -33,7 +33,8 @@ public sealed class QuotaTests
         await using var database = await TestDatabase.CreateAsync(provider);
         await using var engine = new TestEngine(database.Address, settings: Small);
         await engine.Committer.StartAsync(CancellationToken.None);
-        (await engine.Verbs.SubmitManyAsync([Of("ann"), Of("ann") with { ThreadId = "t" }, Of("ann") with { ThreadId = "t" }])).Count.ShouldBe(3);
+        (await engine.Verbs.SubmitManyAsync([Of("ann"), Of("ann") with { OrderingKey = "t" }, Of("ann") with { OrderingKey = "t" }]))
+            .Count.ShouldBe(3);
         await engine.Verbs.SubmitAsync(Of("ann") with { ScheduledAt = TimeProvider.System.GetUtcNow().UtcDateTime.AddHours(1) });
 
         var refused = await Should.ThrowAsync<QuotaExceededException>(() => engine.Verbs.SubmitManyAsync([Of("ann"), Of("ann")]));
@@ -46,7 +47,9 @@ public sealed class QuotaTests
         (await engine.Verbs.SubmitManyAsync([.. Enumerable.Range(0, 20).Select(_ => Of(null))])).Count.ShouldBe(20);
 
         await engine.Verbs.CancelAsync(last, Access.All);
-        await Eventually.UntilAsync(async () => await TryAsync(() => engine.Verbs.SubmitAsync(Of("ann"))), TimeSpan.FromSeconds(10), "the room of the cancelled task is used");
+        await Eventually.UntilAsync(
+            async () => await TryAsync(() => engine.Verbs.SubmitAsync(Of("ann"))),
+            TimeSpan.FromSeconds(10), "the room of the cancelled task is used");
     }
 
     [Theory]
@@ -71,7 +74,8 @@ public sealed class QuotaTests
         await using var database = await TestDatabase.CreateAsync(provider);
         await using (var db = database.CreateContext())
         {
-            db.ApiKeys.AddRange(Key("ann", new() { Queues = 7, Streams = 9 }), Key("ann", new() { Queues = 6 }), Key("small", new() { Queues = 2 }));
+            db.ApiKeys.AddRange(Key("ann", new() { Queues = 7, Streams = 9 }), Key("ann", new() { Queues = 6 }),
+                Key("small", new() { Queues = 2 }));
             db.ApiKeys.Add(Key("ann", new() { Queues = 1 }, revoked: true));
             var broken = Key("ben", new());
             broken.QuotaText = "{";
@@ -133,7 +137,8 @@ public sealed class QuotaTests
         await using var database = await TestDatabase.CreateAsync(provider);
         await using var engine = new TestEngine(database.Address, settings: Small);
         var schedules = engine.Services.GetRequiredService<ScheduleService>();
-        var made = await Task.WhenAll(Enumerable.Range(0, 6).Select(n => TryAsync(() => schedules.CreateAsync("tasks", $"s{n}", Yearly("ann")))));
+        var made = await Task.WhenAll(Enumerable.Range(0, 6)
+            .Select(n => TryAsync(() => schedules.CreateAsync("tasks", $"s{n}", Yearly("ann")))));
         made.Count(isMade => isMade).ShouldBe(2);
         (await schedules.CreateAsync("tasks", "b", Yearly("ben"))).Change.ShouldBe(ScheduleChange.Done);
         (await schedules.CreateAsync("tasks", "n", Yearly(null))).Change.ShouldBe(ScheduleChange.Done);

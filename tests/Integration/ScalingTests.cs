@@ -42,7 +42,8 @@ public abstract class ScalingTests(DatabaseProvider provider) : IAsyncLifetime
         await SubmitAsync(40);
         Pass(20);
         var first = await AskAsync();
-        (first.Slots, first.Due, first.Running, first.OldestAgeSeconds, first.FinishedPerSecond, first.RunSeconds).ShouldBe((10, 40, 0, 20, null, null));
+        (first.Slots, first.Due, first.Running, first.OldestAgeSeconds, first.FinishedPerSecond, first.RunSeconds)
+            .ShouldBe((10, 40, 0, 20, null, null));
 
         // Two at a time, ten seconds each.
         var running = await ClaimAsync(2);
@@ -83,11 +84,11 @@ public abstract class ScalingTests(DatabaseProvider provider) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task One_level_is_told_apart_and_limits_and_pauses_count()
+    public async Task One_tier_is_told_apart_and_limits_and_pauses_count()
     {
         await _engine.Queues.CreateAsync("q", Delivery.Pull, new QueueSettings { MaxRunning = 4 });
         await SubmitAsync(3);
-        await SubmitAsync(7, level: 2);
+        await SubmitAsync(7, tier: 2);
         var all = await AskAsync();
         (all.Slots, all.Due).ShouldBe((4, 10));
         var one = await Scaling.AskAsync("q", 2, null, CancellationToken.None);
@@ -103,17 +104,18 @@ public abstract class ScalingTests(DatabaseProvider provider) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Finished_tasks_are_counted_of_the_queues_that_were_named_by_level()
+    public async Task Finished_tasks_are_counted_of_the_queues_that_were_named_by_tier()
     {
         await SubmitAsync(3);
-        await SubmitAsync(2, level: 2);
+        await SubmitAsync(2, tier: 2);
         await EndAsync(await ClaimAsync(3), failed: false);
-        var second = await ClaimAsync(1, level: 2);
+        var second = await ClaimAsync(1, tier: 2);
         await EndAsync(second, failed: true);
         var waiting = (await SubmitAsync(1))[0];
         await _engine.SendAsync(new CancelTask(waiting, _time.Now));
 
-        (await Store.ReadBacklogAsync(_time.Now, ["q", "x"])).Finished.ShouldBe(new Dictionary<QueueLevel, long> { [new("q", 0)] = 3, [new("q", 2)] = 1 }, ignoreOrder: true);
+        (await Store.ReadBacklogAsync(_time.Now, ["q", "x"]))
+            .Finished.ShouldBe(new Dictionary<QueueTier, long> { [new("q", 0)] = 3, [new("q", 2)] = 1 }, ignoreOrder: true);
         (await Store.ReadBacklogAsync(_time.Now, [])).Finished.ShouldBeEmpty();
         (await Store.ReadBacklogAsync(_time.Now, ["x"])).Finished.ShouldBeEmpty();
     }
@@ -124,8 +126,10 @@ public abstract class ScalingTests(DatabaseProvider provider) : IAsyncLifetime
         await SubmitAsync(5);
         var store = new Broken(Store);
         var options = Options.Create(new TelemetryOptions());
-        var watch = new BacklogWatch(store, _engine.Services.GetRequiredService<System.Diagnostics.Metrics.IMeterFactory>(), options, _engine.Services.GetRequiredService<DependencyHealth>(), _time, NullLogger<BacklogWatch>.Instance);
-        var scaling = new QueueScaling(watch, _engine.Services.GetRequiredService<QueueCatalog>(), Options.Create(new ScalingOptions()), _time);
+        var watch = new BacklogWatch(store, _engine.Services.GetRequiredService<System.Diagnostics.Metrics.IMeterFactory>(), options,
+            _engine.Services.GetRequiredService<DependencyHealth>(), _time, NullLogger<BacklogWatch>.Instance);
+        var scaling = new QueueScaling(watch, _engine.Services.GetRequiredService<QueueCatalog>(),
+            Options.Create(new ScalingOptions()), _time);
         (await scaling.AskAsync("q", null, null, CancellationToken.None))!.Slots.ShouldBe(5);
 
         store.IsAway = true;
@@ -142,15 +146,15 @@ public abstract class ScalingTests(DatabaseProvider provider) : IAsyncLifetime
 
     private async Task<QueueDemand> AskAsync() => (await Scaling.AskAsync("q", null, null, CancellationToken.None)).ShouldNotBeNull();
 
-    private async Task<List<Guid>> SubmitAsync(int count, int level = 0)
+    private async Task<List<Guid>> SubmitAsync(int count, int tier = 0)
     {
         var ids = Enumerable.Range(0, count).Select(_ => TaskId.New(_time)).ToList();
-        await _engine.Verbs.SubmitManyAsync([.. ids.Select(id => new TaskSubmission(id, "q", "{}") { Level = level })]);
+        await _engine.Verbs.SubmitManyAsync([.. ids.Select(id => new TaskSubmission(id, "q", "{}") { Tier = tier })]);
         return ids;
     }
 
-    private Task<IReadOnlyList<TaskState>> ClaimAsync(int max, int level = 0) =>
-        _engine.Claims.ClaimAsync(new ClaimRequest([new QueueLevel("q", level)], max, "w", 60_000), TimeSpan.Zero, CancellationToken.None);
+    private Task<IReadOnlyList<TaskState>> ClaimAsync(int max, int tier = 0) =>
+        _engine.Claims.ClaimAsync(new ClaimRequest([new QueueTier("q", tier)], max, "w", 60_000), TimeSpan.Zero, CancellationToken.None);
 
     private async Task EndAsync(IReadOnlyList<TaskState> tasks, bool failed)
     {

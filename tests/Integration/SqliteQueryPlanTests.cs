@@ -24,12 +24,13 @@ public sealed class SqliteQueryPlanTests(SqliteStoreFixture fixture) : IClassFix
         await using var connection = new SqliteConnection(fixture.Database.ConnectionString);
         await connection.OpenAsync();
 
-        var hot = store.Statements.Where(sql => sql.Contains(" tasks", StringComparison.Ordinal) || sql.Contains(" task_events", StringComparison.Ordinal) || sql.Contains(" callbacks", StringComparison.Ordinal)).ToList();
+        var hot = store.Statements.Where(sql => sql.Contains(" tasks", StringComparison.Ordinal)
+            || sql.Contains(" task_events", StringComparison.Ordinal) || sql.Contains(" callbacks", StringComparison.Ordinal)).ToList();
         hot.Where(sql => !sql.StartsWith("insert into", StringComparison.Ordinal)).Count().ShouldBeGreaterThan(25);
         hot.SelectMany(sql => WholeReads(Explain(connection, sql)).Select(step => $"{step}: {sql}")).ShouldBeEmpty();
         SqliteTaskStore.BacklogStatements.SelectMany(sql => WholeReads(Explain(connection, sql))).ShouldBeEmpty();
         Explain(connection, hot.Single(sql => sql.StartsWith("select id, due_at, octet_length(payload)", StringComparison.Ordinal)))
-            .ShouldBe(["SEARCH tasks USING INDEX ix_tasks_claim (queue=? AND level=? AND priority=? AND due_at<?)"], "the claim");
+            .ShouldBe(["SEARCH tasks USING INDEX ix_tasks_claim (queue=? AND tier=? AND priority=? AND due_at<?)"], "the claim");
     }
 
     [Theory]
@@ -42,15 +43,20 @@ public sealed class SqliteQueryPlanTests(SqliteStoreFixture fixture) : IClassFix
         await using var database = fixture.Database.CreateContext();
         await database.Database.OpenConnectionAsync();
         await using var first = TaskLists.Page(database.Tasks, "q", list, from: null, max: 10, back: false).CreateDbCommand();
-        await using var next = TaskLists.Page(database.Tasks, "q", list, new TaskCursor(DateTime.UnixEpoch, Guid.NewGuid()), max: 10, back: true).CreateDbCommand();
+        await using var next = TaskLists.Page(database.Tasks, "q", list, new TaskCursor(DateTime.UnixEpoch, Guid.NewGuid()), max: 10,
+            back: true).CreateDbCommand();
 
         foreach (var steps in new[] { Explain(first), Explain(next) })
             WholeReads(steps).ShouldBeEmpty(string.Join('\n', steps));
     }
 
-    /// <summary>The partial indexes of tasks, none of which has finished tasks but for what is dead or to be deleted, and that of waiting callbacks may be read from end to end.</summary>
+    /// <summary>
+    /// The partial indexes of tasks, none of which has finished tasks but for what is dead or to be deleted, and that of waiting callbacks
+    /// may be read from end to end.
+    /// </summary>
     private static IEnumerable<string> WholeReads(List<string> steps) => steps.Where(step =>
-        step.StartsWith("SCAN ", StringComparison.Ordinal) && !step.Contains("INDEX ix_tasks_", StringComparison.Ordinal) && !step.Contains("INDEX ix_callbacks_due", StringComparison.Ordinal)
+        step.StartsWith("SCAN ", StringComparison.Ordinal) && !step.Contains("INDEX ix_tasks_", StringComparison.Ordinal)
+        && !step.Contains("INDEX ix_callbacks_due", StringComparison.Ordinal)
         && !step.StartsWith("SCAN json_each ", StringComparison.Ordinal) && step != "SCAN CONSTANT ROW"
         && !steps.Contains($"CO-ROUTINE {step["SCAN ".Length..]}")); // the rows of a part of the statement
 

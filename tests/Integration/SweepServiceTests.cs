@@ -26,10 +26,13 @@ public sealed class SweepServiceTests
         await engine.Store.InsertAsync([task]);
         await store.ClaimAsync(new ClaimRequest([new("q", 0)], 1, "w", 1000), now);
 
-        using var sweep = new LeaseSweep(engine.Store, engine.Verbs, engine.Services.GetRequiredService<TaskQuarantine>(), engine.Services.GetRequiredService<LoopHeartbeats>(), engine.Services.GetRequiredService<DependencyHealth>(), TimeProvider.System, NullLogger<LeaseSweep>.Instance);
+        using var sweep = new LeaseSweep(engine.Store, engine.Verbs, engine.Services.GetRequiredService<TaskQuarantine>(),
+            engine.Services.GetRequiredService<LoopHeartbeats>(), engine.Services.GetRequiredService<DependencyHealth>(),
+            TimeProvider.System, NullLogger<LeaseSweep>.Instance);
         await sweep.StartAsync(CancellationToken.None);
         await Eventually.UntilAsync(
-            async () => (await database.GetAsync(task.CorrelationId)).State == TaskStates.Retrying, TimeSpan.FromSeconds(20), "the lease is taken back");
+            async () => (await database.GetAsync(task.CorrelationId)).State == TaskStates.Retrying,
+            TimeSpan.FromSeconds(20), "the lease is taken back");
         await sweep.StopAsync(CancellationToken.None);
 
         store.Looks.ShouldBeLessThan(20); // one every half second, and one when the lease is over

@@ -9,24 +9,23 @@ namespace TaskQueue.Tests.Integration;
 /// <summary>Every event in every state: what the machine answers, and where the task goes.</summary>
 public sealed class TaskStateMachineTests(StateMachineFixture fixture) : IClassFixture<StateMachineFixture>
 {
-    /// <summary>What becomes of an event that comes at its time: a verdict, and the next state where it is another.</summary>
-    private const string Table =
-        """
-                    Absent            Pending           Running            Completed    Failed           Retrying          Cancelled        Expired
-        Submit      Applied>Pending   Duplicate         Duplicate          Duplicate    Duplicate        Duplicate         Duplicate        Duplicate
-        Start       NotFound          Applied>Running   StaleAttempt       Finished     Finished         Applied>Running   Finished         Finished
-        Renew       NotFound          StaleAttempt      Applied            Finished     Finished         StaleAttempt      Finished         Finished
-        Complete    NotFound          StaleAttempt      Applied>Completed  Duplicate    Finished         StaleAttempt      Finished         Finished
-        Fail        NotFound          StaleAttempt      Applied>Retrying   Finished     Duplicate        StaleAttempt      Finished         Finished
-        FailForGood NotFound          StaleAttempt      Applied>Failed     Finished     Duplicate        StaleAttempt      Finished         Finished
-        Snooze      NotFound          StaleAttempt      Applied>Pending    Finished     Finished         StaleAttempt      Finished         Finished
-        Lapse       NotFound          NotAllowed        Applied>Retrying   Finished     Finished         NotAllowed        Finished         Finished
-        Dispatch    NotFound          Applied           NotAllowed         Finished     Finished         Applied           Finished         Finished
-        Expire      NotFound          Applied>Expired   NotAllowed         Finished     Finished         Applied>Expired   Finished         Finished
-        Cancel      NotFound          Applied>Cancelled Applied>Cancelled  Finished     Finished         Applied>Cancelled Duplicate        Finished
-        Delete      NotFound          Applied>Cancelled Applied>Cancelled  Applied      Applied          Applied>Cancelled Applied          Applied
-        Retry       NotFound          NotAllowed        NotAllowed         NotAllowed   Applied>Pending  NotAllowed        Applied>Pending  NotAllowed
-        """;
+    /// <summary>What becomes of an event that comes at its time: a command result, and the next state where it is another.</summary>
+    private const string Table = """
+                Absent          Pending           Running           Completed  Failed          Retrying          Cancelled       Expired
+    Submit      Applied>Pending Duplicate         Duplicate         Duplicate  Duplicate       Duplicate         Duplicate       Duplicate
+    Start       NotFound        Applied>Running   StaleAttempt      Finished   Finished        Applied>Running   Finished        Finished
+    Renew       NotFound        StaleAttempt      Applied           Finished   Finished        StaleAttempt      Finished        Finished
+    Complete    NotFound        StaleAttempt      Applied>Completed Duplicate  Finished        StaleAttempt      Finished        Finished
+    Fail        NotFound        StaleAttempt      Applied>Retrying  Finished   Duplicate       StaleAttempt      Finished        Finished
+    FailForGood NotFound        StaleAttempt      Applied>Failed    Finished   Duplicate       StaleAttempt      Finished        Finished
+    Snooze      NotFound        StaleAttempt      Applied>Pending   Finished   Finished        StaleAttempt      Finished        Finished
+    LeaseExpiry NotFound        NotAllowed        Applied>Retrying  Finished   Finished        NotAllowed        Finished        Finished
+    Dispatch    NotFound        Applied           NotAllowed        Finished   Finished        Applied           Finished        Finished
+    Expire      NotFound        Applied>Expired   NotAllowed        Finished   Finished        Applied>Expired   Finished        Finished
+    Cancel      NotFound        Applied>Cancelled Applied>Cancelled Finished   Finished        Applied>Cancelled Duplicate       Finished
+    Delete      NotFound        Applied>Cancelled Applied>Cancelled Applied    Applied         Applied>Cancelled Applied         Applied
+    Retry       NotFound        NotAllowed        NotAllowed        NotAllowed Applied>Pending NotAllowed        Applied>Pending NotAllowed
+    """;
 
     public static TheoryData<string, string, string> Pairs()
     {
@@ -47,8 +46,11 @@ public sealed class TaskStateMachineTests(StateMachineFixture fixture) : IClassF
         var machine = new TaskStateMachine();
         var pairs = Pairs().Select(p => (State: (string)p[0], Event: (string)p[1])).ToList();
 
-        pairs.Select(p => p.State).Distinct().Order().ShouldBe(machine.States.Select(s => s.Name).Except(["Initial", "Final"]).Append("Absent").Order());
-        pairs.Select(p => p.Event).Distinct().Order().ShouldBe(machine.Events.Select(e => e.Name).Where(n => n.IndexOf('.', StringComparison.Ordinal) < 0).Append("FailForGood").Order());
+        pairs.Select(p => p.State).Distinct().Order()
+            .ShouldBe(machine.States.Select(s => s.Name).Except(["Initial", "Final"]).Append("Absent").Order());
+        pairs.Select(p => p.Event).Distinct().Order()
+            .ShouldBe(machine.Events.Select(e => e.Name).Where(n => n.IndexOf('.', StringComparison.Ordinal) < 0)
+                .Append("FailForGood").Order());
         pairs.Count.ShouldBe(8 * 13);
     }
 
@@ -71,9 +73,13 @@ public sealed class TaskStateMachineTests(StateMachineFixture fixture) : IClassF
         (await fixture.Database.EventsOfAsync(before.CorrelationId)).Count.ShouldBe(ExpectedEvents(state, @event, commandResult));
     }
 
-    /// <summary>Acceptance and every applied event but a heartbeat, and the deletion of what has ended, are on the timeline, once.</summary>
+    /// <summary>
+    /// Acceptance and every applied event but a heartbeat, and the deletion of what has ended, are on the timeline, once.
+    /// </summary>
     private static int ExpectedEvents(string state, string @event, CommandResult commandResult) =>
-        (state == "Absent" ? 0 : 1) + (commandResult == CommandResult.Applied && @event != "Renew" && !(@event == "Delete" && TaskStates.IsTerminal(Number(state))) ? 1 : 0);
+        (state == "Absent" ? 0 : 1)
+        + (commandResult == CommandResult.Applied && @event != "Renew"
+            && !(@event == "Delete" && TaskStates.IsTerminal(Number(state))) ? 1 : 0);
 
     private static int Number(string state) => TaskStates.Parse(state.ToLowerInvariant())!.Value;
 
@@ -92,7 +98,7 @@ public sealed class TaskStateMachineTests(StateMachineFixture fixture) : IClassF
             "FailForGood" => new FailTask(id, at, attempt: 1, "w", "broken", retryable: false),
             "Snooze" => new SnoozeTask(id, at, attempt: 1, "w", TimeSpan.FromSeconds(5)),
             "Delete" => new DeleteTask(id, at),
-            "Lapse" => new ExpireLease(id, T0.AddMinutes(1)),
+            "LeaseExpiry" => new ExpireLease(id, T0.AddMinutes(1)),
             "Dispatch" => new DispatchTask(id, at),
             "Expire" => new ExpireTask(id, T0.AddHours(1)),
             "Cancel" => new CancelTask(id, at),

@@ -17,7 +17,8 @@ public abstract partial class TaskStoreConformance
     [InlineData(ClaimOrder.ActivePassive)]
     public async Task A_claim_ends_at_a_number_of_bytes_and_leaves_the_rest_waiting(ClaimOrder order)
     {
-        var tasks = Enumerable.Range(0, 6).Select(n => New("q", t => (t.Payload, t.Headers) = (Text(700), n % 2 == 0 ? Text(300) : null))).ToList();
+        var tasks = Enumerable.Range(0, 6).Select(n => New("q", t => (t.Payload, t.Headers) = (Text(700), n % 2 == 0 ? Text(300) : null)))
+            .ToList();
         await Store.InsertAsync([.. tasks.Select(t => new NewTask(t))]);
         var request = Request(100, "q") with { Order = order, MaxBytes = 2000 };
 
@@ -49,10 +50,11 @@ public abstract partial class TaskStoreConformance
     [Fact]
     public async Task What_a_gate_lets_through_but_is_too_large_costs_no_token()
     {
-        await fixture.Engine.Services.GetRequiredService<IQueueStore>().GateAsync("gated");
-        await Store.InsertAsync([.. Enumerable.Range(0, 6).Select(_ => New("gated", t => t.Payload = Text(700))).Select(t => new NewTask(t))]);
-        var rules = new ClaimRules([new QueueLimit("gated", 0, new RateLimit(5, 86_400_000))], []);
-        var request = Request(100, "gated") with { MaxBytes = 1500 };
+        await fixture.Engine.Services.GetRequiredService<IQueueStore>().ApplyLimitsAsync("limited");
+        await Store.InsertAsync([.. Enumerable.Range(0, 6).Select(_ => New("limited", t => t.Payload = Text(700)))
+            .Select(t => new NewTask(t))]);
+        var rules = new ClaimRules([new QueueLimit("limited", 0, new RateLimit(5, 86_400_000))], []);
+        var request = Request(100, "limited") with { MaxBytes = 1500 };
 
         var claimed = new List<int>();
         while (await Store.ClaimAsync(request, rules, Later) is { Count: > 0 } some)
@@ -64,11 +66,12 @@ public abstract partial class TaskStoreConformance
     [Fact]
     public async Task Requests_that_claim_together_are_bounded_together()
     {
-        await fixture.Engine.Services.GetRequiredService<IQueueStore>().GateAsync("gated");
-        await Store.InsertAsync([.. Enumerable.Range(0, 6).Select(_ => New("gated", t => t.Payload = Text(700))).Select(t => new NewTask(t))]);
-        ClaimRequest[] requests = [Request(2, "gated") with { MaxBytes = 2200 }, Request(2, "gated"), Request(2, "gated")];
+        await fixture.Engine.Services.GetRequiredService<IQueueStore>().ApplyLimitsAsync("limited");
+        await Store.InsertAsync([.. Enumerable.Range(0, 6).Select(_ => New("limited", t => t.Payload = Text(700)))
+            .Select(t => new NewTask(t))]);
+        ClaimRequest[] requests = [Request(2, "limited") with { MaxBytes = 2200 }, Request(2, "limited"), Request(2, "limited")];
 
-        var claimed = await Store.ClaimTogetherAsync(requests, new ClaimRules([new QueueLimit("gated", 100, null)], []), Later);
+        var claimed = await Store.ClaimTogetherAsync(requests, new ClaimRules([new QueueLimit("limited", 100, null)], []), Later);
 
         claimed.Select(c => c.Count).ShouldBe([2, 1, 0]);
     }

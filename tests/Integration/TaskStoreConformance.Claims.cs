@@ -14,26 +14,27 @@ public abstract partial class TaskStoreConformance
     [Fact]
     public async Task Requests_that_go_through_a_gate_together_share_what_it_lets_through_in_their_order()
     {
-        await fixture.Engine.Services.GetRequiredService<IQueueStore>().GateAsync("gated");
-        var tasks = Enumerable.Range(0, 7).Select(_ => New("gated", t => t.DefaultLeaseMs = 7000)).ToList();
+        await fixture.Engine.Services.GetRequiredService<IQueueStore>().ApplyLimitsAsync("limited");
+        var tasks = Enumerable.Range(0, 7).Select(_ => New("limited", t => t.DefaultLeaseMs = 7000)).ToList();
         await Store.InsertAsync(tasks);
         ClaimRequest[] requests =
         [
-            Request(2, "gated") with { Worker = "a", LeaseMs = 1000 }, Request(1, "gated") with { Worker = "b", LeaseMs = null },
-            Request(5, "gated") with { Worker = "c", LeaseMs = 3000 }, Request(5, "gated") with { Worker = "d" },
+            Request(2, "limited") with { Worker = "a", LeaseMs = 1000 }, Request(1, "limited") with { Worker = "b", LeaseMs = null },
+            Request(5, "limited") with { Worker = "c", LeaseMs = 3000 }, Request(5, "limited") with { Worker = "d" },
         ];
 
-        var claimed = await Store.ClaimTogetherAsync(requests, new ClaimRules([new QueueLimit("gated", 5, null)], []), Later);
+        var claimed = await Store.ClaimTogetherAsync(requests, new ClaimRules([new QueueLimit("limited", 5, null)], []), Later);
 
         claimed.Select(c => c.Count).ShouldBe([2, 1, 2, 0]);
         claimed.SelectMany(c => c).Select(t => t.CorrelationId).ShouldBe(tasks.Take(5).Select(t => t.CorrelationId));
-        claimed.SelectMany(c => c).Select(t => (t.Worker, t.LeaseMs, t.LeaseUntil, t.Gated)).ShouldBe(
+        claimed.SelectMany(c => c).Select(t => (t.Worker, t.LeaseMs, t.LeaseUntil, t.Limited)).ShouldBe(
         [
             ("a", 1000, Later.AddSeconds(1), true), ("a", 1000, Later.AddSeconds(1), true), ("b", 7000, Later.AddSeconds(7), true),
             ("c", 3000, Later.AddSeconds(3), true), ("c", 3000, Later.AddSeconds(3), true),
         ]);
         (await Database.EventsOfAsync(tasks[2].CorrelationId)).Last().Worker.ShouldBe("b");
-        (await Store.ClaimTogetherAsync(requests, new ClaimRules([new QueueLimit("gated", 5, null)], []), Later)).ShouldAllBe(c => c.Count == 0);
+        (await Store.ClaimTogetherAsync(requests, new ClaimRules([new QueueLimit("limited", 5, null)], []), Later))
+            .ShouldAllBe(c => c.Count == 0);
     }
 
     private static readonly DateTime Later = T0.AddMinutes(1);
@@ -68,7 +69,7 @@ public abstract partial class TaskStoreConformance
         var tasks = new[]
         {
             New("a", t => (t.Priority, t.DueAt) = (Priority.Low, T0.AddSeconds(-9))),
-            New("b", t => (t.Level, t.DueAt) = (0, T0.AddSeconds(-8))),
+            New("b", t => (t.Tier, t.DueAt) = (0, T0.AddSeconds(-8))),
             New("a", t => t.Priority = Priority.Low),
             New("b", t => t.Priority = Priority.Critical),
             New("a"),
@@ -91,7 +92,7 @@ public abstract partial class TaskStoreConformance
             New(change: t => t.DueAt = Later.AddMicroseconds(1)),
             New(change: t => t.ExpiresAt = Later),
             New(change: t => t.Push = true),
-            New(change: t => t.Level = 1),
+            New(change: t => t.Tier = 1),
             New("other"),
             .. TaskStates.All.Except([TaskStates.Pending, TaskStates.Retrying]).Select(state => New(change: t => t.State = state)),
         ];
@@ -117,7 +118,8 @@ public abstract partial class TaskStoreConformance
         claimed.Describe().ShouldBe(task.Describe());
         (await Database.GetAsync(task.CorrelationId)).Describe().ShouldBe(task.Describe());
         var started = (await Database.EventsOfAsync(task.CorrelationId))[1];
-        (started.Type, started.Queue, started.Level, started.Attempt, started.Worker).ShouldBe((TaskEventType.Started, "reports", 7, 5, "w2"));
+        (started.Type, started.Queue, started.Tier, started.Attempt, started.Worker)
+            .ShouldBe((TaskEventType.Started, "reports", 7, 5, "w2"));
         (started.At, started.DueAt, started.Error, started.Dispatch).ShouldBe((Later, null, null, false));
     }
 
@@ -152,7 +154,7 @@ public abstract partial class TaskStoreConformance
             New(change: t => t.DueAt = T0),
             New(change: t => (t.DueAt, t.Push) = (T0.AddSeconds(1), true)),
             New(change: t => (t.DueAt, t.State) = (T0.AddSeconds(2), TaskStates.Cancelled)),
-            New(change: t => (t.DueAt, t.Level) = (T0.AddSeconds(3), 1)),
+            New(change: t => (t.DueAt, t.Tier) = (T0.AddSeconds(3), 1)),
             New("r", t => (t.DueAt, t.Priority, t.State) = (T0.AddSeconds(5), Priority.Critical, TaskStates.Retrying)),
             New(change: t => (t.DueAt, t.Priority) = (T0.AddSeconds(4), Priority.Low)),
         ]);
@@ -171,18 +173,20 @@ public abstract partial class TaskStoreConformance
         await Store.InsertAsync([.. twins.SelectMany(t => new[] { t.Claimed, t.Started })]);
 
         var claims = await Task.WhenAll(twins.Select(t => Store.ClaimAsync(Request(1, t.Claimed.Queue), T0)));
-        var verdicts = await Task.WhenAll(twins.Select(t =>
+        var results = await Task.WhenAll(twins.Select(t =>
             fixture.Engine.SendAsync(new StartTask(t.Started.CorrelationId, T0, t.Started.Attempt + 1, "w", 15_000))));
 
         for (var i = 0; i < twins.Count; i++)
         {
             var (claimed, started) = twins[i];
-            (claims[i].Count == 1).ShouldBe(verdicts[i] == CommandResult.Applied, claimed.Describe());
-            (await Database.GetAsync(claimed.CorrelationId)).Describe("CorrelationId", "Queue").ShouldBe((await Database.GetAsync(started.CorrelationId)).Describe("CorrelationId", "Queue"));
-            (await Database.EventsOfAsync(claimed.CorrelationId)).Select(Step).ShouldBe((await Database.EventsOfAsync(started.CorrelationId)).Select(Step));
+            (claims[i].Count == 1).ShouldBe(results[i] == CommandResult.Applied, claimed.Describe());
+            (await Database.GetAsync(claimed.CorrelationId)).Describe("CorrelationId", "Queue")
+                .ShouldBe((await Database.GetAsync(started.CorrelationId)).Describe("CorrelationId", "Queue"));
+            (await Database.EventsOfAsync(claimed.CorrelationId)).Select(Step)
+                .ShouldBe((await Database.EventsOfAsync(started.CorrelationId)).Select(Step));
         }
 
-        verdicts.Count(v => v == CommandResult.Applied).ShouldBe(2 * 2 * 2); // waiting, due before or now, and without expiry or before it
+        results.Count(v => v == CommandResult.Applied).ShouldBe(2 * 2 * 2); // waiting, due before or now, and without expiry or before it
     }
 
     /// <summary>Every state, due before, now and later, without an expiry and before, at and after it.</summary>
@@ -204,10 +208,13 @@ public abstract partial class TaskStoreConformance
         t.FinishedAt = TaskStates.IsTerminal(state) ? T0.AddSeconds(-1) : null;
     });
 
-    private static (TaskEventType Type, int Level, int Attempt, string? Worker, string? Error, DateTime At, DateTime? DueAt, bool Dispatch) Step(TaskEvent e) =>
-        (e.Type, e.Level, e.Attempt, e.Worker, e.Error, e.At, e.DueAt, e.Dispatch);
+    private static
+        (TaskEventType Type, int Tier, int Attempt, string? Worker, string? Error, DateTime At, DateTime? DueAt, bool Dispatch)
+        Step(TaskEvent e) =>
+        (e.Type, e.Tier, e.Attempt, e.Worker, e.Error, e.At, e.DueAt, e.Dispatch);
 
-    private static ClaimRequest Request(int max, params string[] queues) => new([.. queues.Select(q => new QueueLevel(q, 0))], max, "w", 15_000);
+    private static ClaimRequest Request(int max, params string[] queues) =>
+        new([.. queues.Select(q => new QueueTier(q, 0))], max, "w", 15_000);
 
     /// <summary>Claims until nothing waits; another claim may hold rows for a moment that it does not take.</summary>
     private async Task<List<TaskState>> ClaimAllAsync(string worker)

@@ -106,11 +106,11 @@ public abstract partial class TaskStoreConformance
         for (var i = bulk.Count; i < count; i++)
         {
             var task = New(queue, t => t.State = 0);
-            var verdicts = await Task.WhenAll(
+            var results = await Task.WhenAll(
                 SendAsync(new SubmitTask(task)),
                 SendAsync(new StartTask(task.CorrelationId, Later, 1, "w", 1000)),
                 SendAsync(new CompleteTask(task.CorrelationId, Later, 1, "w", "1")));
-            verdicts.ShouldAllBe(v => v == CommandResult.Applied);
+            results.ShouldAllBe(v => v == CommandResult.Applied);
         }
     }
 

@@ -33,7 +33,8 @@ public abstract partial class TaskStoreConformance
             var changed = (await session.LoadAsync([old.CorrelationId]))[old.CorrelationId];
             foreach (var task in new[] { changed, old })
             {
-                (task.State, task.Attempt, task.AttemptsLeft, task.Error, task.Result, task.Worker) = (TaskStates.Failed, 7, 1, "at last", null, null);
+                (task.State, task.Attempt, task.AttemptsLeft, task.Error, task.Result, task.Worker) = (TaskStates.Failed, 7, 1, "at last",
+                    null, null);
                 (task.LeaseMs, task.LeaseUntil, task.DueAt, task.ExpiresAt) = (1, null, Later, null);
                 (task.StartedAt, task.FinishedAt, task.DispatchAt) = (Later.AddMicroseconds(1), Later.AddMicroseconds(2), null);
             }
@@ -45,8 +46,10 @@ public abstract partial class TaskStoreConformance
 
         (await Database.GetAsync(old.CorrelationId)).Describe().ShouldBe(old.Describe());
         (await Database.GetAsync(fresh.CorrelationId)).Describe().ShouldBe(fresh.Describe());
-        (await Database.EventsOfAsync(old.CorrelationId))[1..].Select(Step).ShouldBe([(TaskEventType.Failed, 7, 7, null, "at last", Later, null, false)]);
-        (await Database.EventsOfAsync(fresh.CorrelationId)).Select(Step).ShouldBe([(TaskEventType.Submitted, 0, 0, null, null, T0, T0, true)]);
+        (await Database.EventsOfAsync(old.CorrelationId))[1..].Select(Step)
+            .ShouldBe([(TaskEventType.Failed, 7, 7, null, "at last", Later, null, false)]);
+        (await Database.EventsOfAsync(fresh.CorrelationId)).Select(Step)
+            .ShouldBe([(TaskEventType.Submitted, 0, 0, null, null, T0, T0, true)]);
     }
 
     [Fact]

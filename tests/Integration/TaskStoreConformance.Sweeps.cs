@@ -68,6 +68,7 @@ public abstract partial class TaskStoreConformance
             Sweep.ExpiredLease => New(change: t => t.ExpiresAt = T0.AddHours(-1)),
             _ => New(change: t => (t.State, t.LeaseUntil, t.ExpiresAt) = (TaskStates.Running, T0.AddHours(-1), T0.AddHours(-1))),
         };
-        return TaskStates.All.Where(TaskStates.IsTerminal).Select(state => New(change: t => (t.State, t.ExpiresAt) = (state, T0.AddHours(-1)))).Append(other);
+        return TaskStates.All.Where(TaskStates.IsTerminal)
+            .Select(state => New(change: t => (t.State, t.ExpiresAt) = (state, T0.AddHours(-1)))).Append(other);
     }
 }

@@ -64,15 +64,16 @@ public abstract partial class TaskStoreConformance(StoreFixture fixture) : IAsyn
     [InlineData(false, 0, false)]
     [InlineData(true, 0, true)]
     [InlineData(true, 1, false)]
-    public async Task An_inserted_task_is_announced_and_dispatched_at_once_where_it_is_pushed_and_due(bool push, int dueMicroseconds, bool dispatch)
+    public async Task An_inserted_task_is_announced_and_dispatched_at_once_where_it_is_pushed_and_due(bool push, int dueMicroseconds,
+        bool dispatch)
     {
-        var task = New("reports", t => (t.Level, t.Push, t.DueAt) = (3, push, T0.AddMicroseconds(dueMicroseconds)));
+        var task = New("reports", t => (t.Tier, t.Push, t.DueAt) = (3, push, T0.AddMicroseconds(dueMicroseconds)));
         task.DispatchAt = TaskStateMachine.FirstDispatch(task, atOnce: true);
 
         await Store.InsertAsync([task]);
 
         var e = (await Database.EventsOfAsync(task.CorrelationId)).ShouldHaveSingleItem();
-        (e.Type, e.Queue, e.Level, e.Attempt, e.Worker, e.Error).ShouldBe((TaskEventType.Submitted, "reports", 3, 0, null, null));
+        (e.Type, e.Queue, e.Tier, e.Attempt, e.Worker, e.Error).ShouldBe((TaskEventType.Submitted, "reports", 3, 0, null, null));
         (e.At, e.DueAt, e.Dispatch).ShouldBe((T0, task.DueAt, dispatch));
     }
 
@@ -105,7 +106,7 @@ public abstract partial class TaskStoreConformance(StoreFixture fixture) : IAsyn
     /// <summary>A waiting task with another value in every column.</summary>
     private static TaskState Full() => New("reports", t =>
     {
-        (t.State, t.Level, t.Priority, t.Push, t.Name) = (TaskStates.Retrying, 7, Priority.Critical, true, "größe 😀 'x' \"y\"");
+        (t.State, t.Tier, t.Priority, t.Push, t.Name) = (TaskStates.Retrying, 7, Priority.Critical, true, "größe 😀 'x' \"y\"");
         (t.Payload, t.Headers, t.Result, t.Error) = ("""{"text":"ö\n"}""", """{"trace":"1"}""", "[1]", "broken: ü");
         (t.Attempt, t.AttemptsLeft, t.MaxAttempts, t.LeaseMs, t.Worker) = (4, 5, 9, 86_400_000, "worker-1");
         (t.LeaseUntil, t.DueAt, t.ExpiresAt) = (T0.AddMicroseconds(1), T0.AddMicroseconds(2), T0.AddMicroseconds(3));

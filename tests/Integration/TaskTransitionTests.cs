@@ -24,7 +24,8 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
     [Theory]
     [InlineData(-1, CommandResult.Applied, CommandResult.NotAllowed)]
     [InlineData(0, CommandResult.NotAllowed, CommandResult.Applied)]
-    public async Task At_its_expiry_a_task_expires_and_neither_starts_nor_is_dispatched(int microseconds, CommandResult start, CommandResult expire)
+    public async Task At_its_expiry_a_task_expires_and_neither_starts_nor_is_dispatched(int microseconds, CommandResult start,
+        CommandResult expire)
     {
         foreach (var state in new[] { TaskStates.Pending, TaskStates.Retrying })
         {
@@ -75,7 +76,8 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
     [InlineData(2, "w", CommandResult.StaleAttempt)]
     [InlineData(1, "other", CommandResult.StaleAttempt)]
     [InlineData(1, null, CommandResult.Applied)]
-    public async Task Only_the_attempt_and_the_worker_that_hold_the_lease_are_heard(int attempt, string? worker, CommandResult commandResult)
+    public async Task Only_the_attempt_and_the_worker_that_hold_the_lease_are_heard(int attempt, string? worker,
+        CommandResult commandResult)
     {
         foreach (var command in new Func<Guid, TaskCommand>[]
         {
@@ -168,7 +170,8 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
 
         await SendAsync(new CompleteTask(task.CorrelationId, Now, 1, "w", """{"a":1}"""));
 
-        (task.State, task.Result, task.Error, task.FinishedAt, task.LeaseUntil, task.DeleteAt) = (TaskStates.Completed, """{"a":1}""", null, Now, null, Now.AddDays(7));
+        (task.State, task.Result, task.Error, task.FinishedAt, task.LeaseUntil, task.DeleteAt) = (TaskStates.Completed,
+            """{"a":1}""", null, Now, null, Now.AddDays(7));
         await ShouldBeAsync(task, (TaskEventType.Completed, 1, null));
     }
 
@@ -177,7 +180,8 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
     {
         var task = await fixture.GivenAsync(TaskStates.Running);
         await SendAsync(new FailTask(task.CorrelationId, Now, 1, "w", "one", retryable: true));
-        (task.State, task.Error, task.LeaseUntil, task.DueAt, task.DispatchAt) = (TaskStates.Retrying, "one", null, Now.AddSeconds(2), Now.AddSeconds(2));
+        (task.State, task.Error, task.LeaseUntil, task.DueAt, task.DispatchAt) = (TaskStates.Retrying, "one", null, Now.AddSeconds(2),
+            Now.AddSeconds(2));
         await ShouldBeAsync(task, (TaskEventType.Retrying, 1, "one"));
 
         await StartAsync(task, 2, Now.AddSeconds(2));
@@ -187,7 +191,8 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
         await StartAsync(task, 3, Now.AddSeconds(7));
         await SendAsync(new FailTask(task.CorrelationId, Now.AddSeconds(8), 3, "w", "three", retryable: true));
         var ended = await fixture.Database.GetAsync(task.CorrelationId);
-        (ended.State, ended.Error, ended.Attempt, ended.AttemptsLeft, ended.FinishedAt).ShouldBe((TaskStates.Failed, "three", 3, 0, Now.AddSeconds(8)));
+        (ended.State, ended.Error, ended.Attempt, ended.AttemptsLeft, ended.FinishedAt)
+            .ShouldBe((TaskStates.Failed, "three", 3, 0, Now.AddSeconds(8)));
         (await fixture.StepsAsync(task.CorrelationId)).Select(e => e.Type).ShouldBe(
             [TaskEventType.Retrying, TaskEventType.Started, TaskEventType.Retrying, TaskEventType.Started, TaskEventType.Failed]);
     }
@@ -204,7 +209,8 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
         await SendAsync(new ExpireLease(last.CorrelationId, at));
 
         (task.State, task.Error, task.LeaseUntil, task.DueAt, task.DispatchAt) = (TaskStates.Retrying, error, null, at, at);
-        (last.State, last.Error, last.LeaseUntil, last.FinishedAt, last.DeleteAt, last.Dead) = (TaskStates.Failed, error, null, at, at.AddDays(7), true);
+        (last.State, last.Error, last.LeaseUntil, last.FinishedAt, last.DeleteAt, last.Dead) = (TaskStates.Failed, error, null, at,
+            at.AddDays(7), true);
         await ShouldBeAsync(task, (TaskEventType.Retrying, 1, error));
         await ShouldBeAsync(last, (TaskEventType.Failed, 1, error));
     }
@@ -247,7 +253,8 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
     [InlineData(true, 0, true, true, 600)]
     [InlineData(true, 60, true, false, 60)]
     [InlineData(true, 0, false, false, 0)] // the in-process bus is full: left to the scheduler
-    public async Task A_new_push_task_is_dispatched_when_it_is_due(bool push, int dueSeconds, bool atOnce, bool dispatched, int? dispatchSeconds)
+    public async Task A_new_push_task_is_dispatched_when_it_is_due(bool push, int dueSeconds, bool atOnce, bool dispatched,
+        int? dispatchSeconds)
     {
         var task = New(change: t => (t.State, t.Push, t.DueAt) = (0, push, T0.AddSeconds(dueSeconds)));
         task.DispatchAt = TaskStateMachine.FirstDispatch(task, atOnce);
@@ -257,7 +264,8 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
         (task.State, task.DispatchAt) = (TaskStates.Pending, dispatchSeconds is { } s ? T0.AddSeconds(s) : null);
         (await fixture.Database.GetAsync(task.CorrelationId)).Describe().ShouldBe(task.Describe());
         var submitted = (await fixture.Database.EventsOfAsync(task.CorrelationId)).ShouldHaveSingleItem();
-        (submitted.Type, submitted.Attempt, submitted.Worker, submitted.DueAt, submitted.Dispatch).ShouldBe((TaskEventType.Submitted, 0, null, task.DueAt, dispatched));
+        (submitted.Type, submitted.Attempt, submitted.Worker, submitted.DueAt, submitted.Dispatch)
+            .ShouldBe((TaskEventType.Submitted, 0, null, task.DueAt, dispatched));
     }
 
     private Task<CommandResult> SendAsync(TaskCommand command) => fixture.Engine.SendAsync(command);

@@ -17,12 +17,15 @@ public sealed class PingAdapterTests
     public async Task A_fifth_adapter_submits_a_task_and_answers_what_the_worker_did()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
-        await using var host = await TestHost.StartAsync(database.ConnectionString, services: s => s.AddSingleton<IHttpAdapter, PingAdapter>());
+        await using var host = await TestHost.StartAsync(database.ConnectionString, services: s =>
+            s.AddSingleton<IHttpAdapter, PingAdapter>());
         var asking = host.Http.PostAsync(new Uri("/ping-task", UriKind.Relative), null);
 
-        var task = (await PostAsync(host, "/workers/claim", """{"queues":["pings"],"worker":"w","wait_seconds":20}""")).GetProperty("tasks")[0];
+        var task = (await PostAsync(host, "/workers/claim",
+            """{"queues":["pings"],"worker":"w","wait_seconds":20}""")).GetProperty("tasks")[0];
         await PostAsync(host, "/workers/report",
-            $$"""{"tasks":[{"id":"{{task.GetProperty("id")}}","attempt":{{task.GetProperty("attempt")}},"outcome":"completed","result":"pong"}]}""");
+            $$"""{"tasks":[{"id":"{{task.GetProperty("id")}}","attempt":{{task.GetProperty("attempt")}}"""
+            + ""","outcome":"completed","result":"pong"}]}""");
 
         (await (await asking).Content.ReadAsStringAsync()).ShouldBe("\"pong\"");
     }

@@ -42,13 +42,18 @@ internal sealed class OwnServers : IAsyncDisposable
 
     /// <summary>The queues of the broker: see <see cref="TestServers.QueueDepthsAsync"/>.</summary>
     public async Task<IReadOnlyList<QueueDepth>> QueueDepthsAsync() =>
-        JsonSerializer.Deserialize<List<QueueDepth>>(await ManagementAsync("/api/queues/%2F?disable_stats=true&enable_queue_totals=true")) ?? [];
+        JsonSerializer.Deserialize<List<QueueDepth>>(
+            await ManagementAsync("/api/queues/%2F?disable_stats=true&enable_queue_totals=true")) ?? [];
 
     /// <summary>An answer of the broker's management API.</summary>
     public async Task<string> ManagementAsync(string path)
     {
-        using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = new Uri(_variables["TASKQUEUE_TEST_RABBITMQ_MANAGEMENT"]) };
-        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.ASCII.GetBytes("guest:guest")));
+        using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false })
+        {
+            BaseAddress = new Uri(_variables["TASKQUEUE_TEST_RABBITMQ_MANAGEMENT"]),
+        };
+        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Basic",
+            Convert.ToBase64String(Encoding.ASCII.GetBytes("guest:guest")));
         return await http.GetStringAsync(new Uri(path, UriKind.Relative));
     }
 

@@ -1,3 +1,5 @@
+using Shouldly;
+
 namespace TaskQueue.Tests.Servers;
 
 /// <summary>The checkout that the tests were built in.</summary>
@@ -13,5 +15,20 @@ internal static class Repository
         while (!File.Exists(Path.Combine(folder.FullName, "TaskQueue.sln")))
             folder = folder.Parent ?? throw new InvalidOperationException("TaskQueue.sln is in no folder above the tests.");
         return Path.Combine([folder.FullName, .. parts]);
+    }
+
+    /// <summary>Compares the generated part of a file in <c>docs/</c>, or writes it.</summary>
+    public static void CompareGenerated(string file, string content)
+    {
+        const string begin = "<!-- generated: begin -->\n", end = "<!-- generated: end -->\n";
+        var path = FileAt("docs", file);
+        var text = File.ReadAllText(path);
+        var from = text.IndexOf(begin, StringComparison.Ordinal) + begin.Length;
+        var to = text.IndexOf(end, StringComparison.Ordinal);
+        from.ShouldBeInRange(begin.Length, to);
+        if (WritesDocs)
+            File.WriteAllText(path, text[..from] + content + text[to..]);
+        else
+            text[from..to].ShouldBe(content, $"docs/{file} is out of date: run this test with TASKQUEUE_WRITE_DOCS=1 to write it");
     }
 }

@@ -6,7 +6,8 @@ namespace TaskQueue.Tests.Servers;
 public static class SqlServerDatabases
 {
     /// <summary>Its connection string, without a database.</summary>
-    public static string? Server => Environment.GetEnvironmentVariable("TASKQUEUE_TEST_SQLSERVER") is { Length: > 0 } server ? server : null;
+    public static string? Server =>
+        Environment.GetEnvironmentVariable("TASKQUEUE_TEST_SQLSERVER") is { Length: > 0 } server ? server : null;
 
     /// <summary>Creates an empty database and returns its connection string.</summary>
     /// <param name="rowVersions">READ_COMMITTED_SNAPSHOT: whether readers see row versions, or wait for locks.</param>

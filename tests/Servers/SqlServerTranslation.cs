@@ -27,7 +27,8 @@ internal sealed class SqlServerTranslation : IQueryExpressionInterceptor
     {
         using var db = TestDatabase.CreateContext(DatabaseProvider.SqlServer);
         var query = new Moved(db).Visit(queryExpression);
-        var rows = query.Type.GetInterfaces().Append(query.Type).FirstOrDefault(i => i.IsGenericType && i.GetGenericTypeDefinition() == typeof(IQueryable<>));
+        var rows = query.Type.GetInterfaces().Append(query.Type)
+            .FirstOrDefault(i => i.IsGenericType && i.GetGenericTypeDefinition() == typeof(IQueryable<>));
         var result = rows is null ? query.Type : typeof(IEnumerable<>).MakeGenericType(rows.GetGenericArguments());
         var compilation = db.GetService<IQueryCompilationContextFactory>().Create(async: false);
         typeof(QueryCompilationContext).GetMethod(nameof(QueryCompilationContext.CreateQueryExecutor))!.MakeGenericMethod(result)
@@ -39,6 +40,7 @@ internal sealed class SqlServerTranslation : IQueryExpressionInterceptor
     private sealed class Moved(DbContext db) : ExpressionVisitor
     {
         protected override Expression VisitExtension(Expression node) =>
-            node is EntityQueryRootExpression root ? new EntityQueryRootExpression(db.Model.FindEntityType(root.EntityType.Name)!) : base.VisitExtension(node);
+            node is EntityQueryRootExpression root ? new EntityQueryRootExpression(db.Model.FindEntityType(root.EntityType.Name)!)
+                : base.VisitExtension(node);
     }
 }

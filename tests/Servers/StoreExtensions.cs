@@ -7,7 +7,8 @@ internal static class StoreExtensions
 {
     /// <returns>The ids that were inserted.</returns>
     public static async Task<IReadOnlySet<Guid>> InsertAsync(this ITaskStore store, IReadOnlyList<TaskState> tasks) =>
-        (await store.InsertAsync([.. tasks.Select(t => new NewTask(t))]))!.Where(a => a.Result == SubmitStatus.Accepted).Select(a => a.Id).ToHashSet();
+        (await store.InsertAsync([.. tasks.Select(t => new NewTask(t))]))!.Where(a => a.Result == SubmitStatus.Accepted).Select(a => a.Id)
+            .ToHashSet();
 
     public static Task<IReadOnlyList<TaskState>> ClaimAsync(this ITaskStore store, ClaimRequest request, DateTime now) =>
         store.ClaimAsync(request, ClaimRules.None, now);

@@ -81,7 +81,8 @@ public sealed class TaskQueueProcess : IAsyncDisposable
     }
 
     /// <summary>Starts a command that ends by itself or by a signal.</summary>
-    internal static Command StartCommand(string[] args, IReadOnlyDictionary<string, string>? environment = null, string? input = null) => Start(args, environment, input);
+    internal static Command StartCommand(string[] args, IReadOnlyDictionary<string, string>? environment = null, string? input = null) =>
+        Start(args, environment, input);
 
     /// <summary>Sends a signal, such as 2 for Ctrl-C, and returns the exit code.</summary>
     internal static async Task<int> SignalAsync(Command command, int signal)
@@ -115,7 +116,8 @@ public sealed class TaskQueueProcess : IAsyncDisposable
         return ValueTask.CompletedTask;
     }
 
-    private static Command Start(string[] args, IReadOnlyDictionary<string, string>? environment, string? input = null, string? executable = null)
+    private static Command Start(string[] args, IReadOnlyDictionary<string, string>? environment, string? input = null,
+        string? executable = null)
     {
         executable ??= Path.Combine(AppContext.BaseDirectory, "taskqueue.dll");
         var dotnet = Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";

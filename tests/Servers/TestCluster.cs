@@ -13,7 +13,9 @@ namespace TaskQueue.Tests.Servers;
 /// <summary>A request to the API server.</summary>
 internal sealed record ClusterRequest(string Target, string? ContentType, string? Authorization, string Body);
 
-/// <summary>What a pod sees of Kubernetes: an API server over TLS that notes what it is asked, and the folder with the credentials.</summary>
+/// <summary>
+/// What a pod sees of Kubernetes: an API server over TLS that notes what it is asked, and the folder with the credentials.
+/// </summary>
 internal sealed class TestCluster : IAsyncDisposable
 {
     private readonly WebApplication _app;
@@ -62,7 +64,8 @@ internal sealed class TestCluster : IAsyncDisposable
     public void Rotate(string token) => File.WriteAllText(Path.Combine(_folder, "token"), $"{token}\n");
 
     /// <summary>Another CA from now on; the server's own certificate where none is given.</summary>
-    public void Trust(X509Certificate2 certificate) => File.WriteAllText(Path.Combine(_folder, "ca.crt"), certificate.ExportCertificatePem());
+    public void Trust(X509Certificate2 certificate) =>
+        File.WriteAllText(Path.Combine(_folder, "ca.crt"), certificate.ExportCertificatePem());
 
     public static X509Certificate2 NewCertificate()
     {
@@ -71,7 +74,8 @@ internal sealed class TestCluster : IAsyncDisposable
         var names = new SubjectAlternativeNameBuilder();
         names.AddIpAddress(IPAddress.Loopback);
         request.CertificateExtensions.Add(names.Build());
-        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(certificateAuthority: true, hasPathLengthConstraint: false, pathLengthConstraint: 0, critical: true));
+        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(certificateAuthority: true, hasPathLengthConstraint: false,
+            pathLengthConstraint: 0, critical: true));
         var now = TimeProvider.System.GetUtcNow();
         using var certificate = request.CreateSelfSigned(now.AddDays(-1), now.AddDays(1));
         return X509CertificateLoader.LoadPkcs12(certificate.Export(X509ContentType.Pfx), password: null);
@@ -87,7 +91,8 @@ internal sealed class TestCluster : IAsyncDisposable
     {
         using var reader = new StreamReader(context.Request.Body);
         var body = await reader.ReadToEndAsync();
-        Requests.Enqueue(new($"{context.Request.Method} {context.Request.Path}{context.Request.QueryString}", context.Request.ContentType, context.Request.Headers.Authorization, body));
+        Requests.Enqueue(new($"{context.Request.Method} {context.Request.Path}{context.Request.QueryString}", context.Request.ContentType,
+            context.Request.Headers.Authorization, body));
         context.Response.StatusCode = Status;
         await context.Response.WriteAsJsonAsync(new { kind = "Pod" });
     }

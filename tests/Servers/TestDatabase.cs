@@ -112,7 +112,8 @@ internal sealed class TestDatabase : IAsyncDisposable
 
         if (_file is null)
         {
-            await (Address.Provider == DatabaseProvider.Postgres ? TestServers.DropDatabaseAsync(ConnectionString) : SqlServerDatabases.DropAsync(ConnectionString));
+            await (Address.Provider == DatabaseProvider.Postgres ? TestServers.DropDatabaseAsync(ConnectionString)
+                : SqlServerDatabases.DropAsync(ConnectionString));
             return;
         }
 

@@ -13,24 +13,28 @@ using TaskQueue.Storage.GroupCommit;
 
 namespace TaskQueue.Tests.Servers;
 
-/// <summary>The engine alone on a database: the machine behind the mediator, the group commit and the store. No bus, relay or scheduler runs.</summary>
+/// <summary>
+/// The engine alone on a database: the machine behind the mediator, the group commit and the store. No bus, relay or scheduler runs.
+/// </summary>
 internal sealed class TestEngine : IAsyncDisposable
 {
     private readonly ServiceProvider _services;
 
     /// <param name="database">A migrated database.</param>
-    /// <param name="lanes">Groups that commit side by side on PostgreSQL.</param>
+    /// <param name="partition">Groups that commit side by side on PostgreSQL.</param>
     /// <param name="decorate">Puts something around the store.</param>
     /// <param name="time">Its clock.</param>
     /// <param name="settings">Further configuration.</param>
     public TestEngine(
-        DatabaseAddress database, int lanes = 4, Func<ITaskStore, ITaskStore>? decorate = null, TimeProvider? time = null, Dictionary<string, string?>? settings = null)
+        DatabaseAddress database, int partition = 4, Func<ITaskStore, ITaskStore>? decorate = null, TimeProvider? time = null,
+        Dictionary<string, string?>? settings = null)
     {
         var services = new ServiceCollection();
         services.AddSingleton(time ?? TimeProvider.System);
         services.AddLogging();
         services.AddSingleton<IConfiguration>(new ConfigurationBuilder()
-            .AddInMemoryCollection(new Dictionary<string, string?>(settings ?? []) { ["TaskQueue:CommitLanes"] = $"{lanes}" }).Build());
+            .AddInMemoryCollection(new Dictionary<string, string?>(settings ?? []) { ["TaskQueue:CommitPartitions"] = $"{partition}" })
+            .Build());
         services.AddTaskQueue(database, new BusAddress(null)).AddBatches();
         SqlServerTranslation.AddTo(services);
         if (decorate is not null)
@@ -62,7 +66,7 @@ internal sealed class TestEngine : IAsyncDisposable
 
     public IServiceProvider Services => _services;
 
-    /// <summary>Sends one command to the machine; its verdict is the reply.</summary>
+    /// <summary>Sends one command to the machine; its command result is the reply.</summary>
     public async Task<CommandResult> SendAsync(TaskCommand command, CancellationToken cancellationToken = default)
     {
         await Mediator.Send((object)command, command.GetType(), cancellationToken);

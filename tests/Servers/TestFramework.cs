@@ -21,11 +21,14 @@ public sealed class TestFramework : XunitTestFramework
         CultureInfo.CurrentCulture = CultureInfo.DefaultThreadCurrentCulture = CultureInfo.InvariantCulture; // as the program does
     }
 
-    protected override ITestFrameworkDiscoverer CreateDiscoverer(IAssemblyInfo assemblyInfo) => new Discoverer(assemblyInfo, SourceInformationProvider, DiagnosticMessageSink);
+    protected override ITestFrameworkDiscoverer CreateDiscoverer(IAssemblyInfo assemblyInfo) =>
+        new Discoverer(assemblyInfo, SourceInformationProvider, DiagnosticMessageSink);
 
-    private sealed class Discoverer(IAssemblyInfo assembly, ISourceInformationProvider source, IMessageSink sink) : XunitTestFrameworkDiscoverer(assembly, source, sink)
+    private sealed class Discoverer(IAssemblyInfo assembly, ISourceInformationProvider source, IMessageSink sink)
+        : XunitTestFrameworkDiscoverer(assembly, source, sink)
     {
         protected override bool IsValidTestClass(ITypeInfo type) =>
-            base.IsValidTestClass(type) && (SqlServerDatabases.Server is not null || !type.Name.StartsWith("TaskQueue.Tests.SqlServer.", StringComparison.Ordinal));
+            base.IsValidTestClass(type)
+                && (SqlServerDatabases.Server is not null || !type.Name.StartsWith("TaskQueue.Tests.SqlServer.", StringComparison.Ordinal));
     }
 }

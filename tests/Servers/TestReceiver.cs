@@ -47,7 +47,8 @@ internal sealed class TestReceiver : IAsyncDisposable
     {
         using var reader = new StreamReader(context.Request.Body);
         var body = await reader.ReadToEndAsync();
-        All.Enqueue(new Received(context.Request.Path, body, context.Request.ContentType, context.Request.Headers.ToDictionary(h => h.Key, h => h.Value.ToString(), StringComparer.OrdinalIgnoreCase)));
+        All.Enqueue(new Received(context.Request.Path, body, context.Request.ContentType,
+            context.Request.Headers.ToDictionary(h => h.Key, h => h.Value.ToString(), StringComparer.OrdinalIgnoreCase)));
         if (Answer is { } answer)
             await answer(context, All.Count(r => r.Path == context.Request.Path));
     }

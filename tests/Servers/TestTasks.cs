@@ -11,7 +11,8 @@ internal static class TestTasks
     /// <summary>When test tasks are accepted and due, with microseconds.</summary>
     public static readonly DateTime T0 = new DateTime(2031, 2, 3, 4, 5, 6, DateTimeKind.Utc).AddTicks(1_234_560);
 
-    private static readonly PropertyInfo[] Columns = [.. typeof(TaskState).GetProperties().Where(p => p.SetMethod is { IsPublic: true }).OrderBy(p => p.Name)];
+    private static readonly PropertyInfo[] Columns =
+        [.. typeof(TaskState).GetProperties().Where(p => p.SetMethod is { IsPublic: true }).OrderBy(p => p.Name)];
 
     /// <summary>A waiting task, due at <see cref="T0"/>, with three attempts.</summary>
     public static TaskState New(string queue = "q", Action<TaskState>? change = null)

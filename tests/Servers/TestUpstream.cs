@@ -19,7 +19,8 @@ internal sealed record UpstreamRequest(string Target, string Body, IReadOnlyDict
 /// <summary>A small server in the manner of OpenAI's, which answers as it is told.</summary>
 internal sealed class TestUpstream : IAsyncDisposable
 {
-    public const string Completion = """{"id":"chatcmpl-1","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"ok"}}]}""";
+    public const string Completion =
+        """{"id":"chatcmpl-1","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"ok"}}]}""";
 
     private readonly WebApplication _app;
     private readonly ConcurrentQueue<Func<HttpContext, Task>> _next = new();

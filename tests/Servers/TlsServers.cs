@@ -41,10 +41,15 @@ public sealed class TlsServers : Xunit.IAsyncLifetime
         await TestServers.ScriptAsync("start", _folder);
         var lines = await File.ReadAllLinesAsync(Path.Combine(_folder, "env"));
         _variables = lines.Select(l => l["export ".Length..].Split('=', 2)).ToDictionary(l => l[0], l => l[1].Trim('"'));
-        using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = new Uri(_variables["TASKQUEUE_TEST_RABBITMQ_MANAGEMENT"]) };
-        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.ASCII.GetBytes("guest:guest")));
+        using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false })
+        {
+            BaseAddress = new Uri(_variables["TASKQUEUE_TEST_RABBITMQ_MANAGEMENT"]),
+        };
+        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Basic",
+            Convert.ToBase64String(Encoding.ASCII.GetBytes("guest:guest")));
         (await http.PutAsJsonAsync("/api/users/taskqueue", new { password_hash = "", tags = "" })).EnsureSuccessStatusCode();
-        (await http.PutAsJsonAsync("/api/permissions/%2F/taskqueue", new { configure = ".*", write = ".*", read = ".*" })).EnsureSuccessStatusCode();
+        (await http.PutAsJsonAsync("/api/permissions/%2F/taskqueue", new { configure = ".*", write = ".*", read = ".*" }))
+            .EnsureSuccessStatusCode();
     }
 
     public async Task DisposeAsync()

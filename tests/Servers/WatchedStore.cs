@@ -47,18 +47,21 @@ internal sealed class WatchedStore(ITaskStore inner) : ITaskStore, IAsyncDisposa
         return inner.SelectAsync(sweep, now, max);
     }
 
-    public Task<IReadOnlyList<SubmitResult>?> InsertAsync(IReadOnlyList<NewTask> tasks, InsertStep? step = null) => inner.InsertAsync(tasks, step);
+    public Task<IReadOnlyList<SubmitResult>?> InsertAsync(IReadOnlyList<NewTask> tasks, InsertStep? step = null) =>
+        inner.InsertAsync(tasks, step);
 
-    public Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, ClaimRules rules, DateTime now) => inner.ClaimAsync(request, rules, now);
+    public Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, ClaimRules rules, DateTime now) =>
+        inner.ClaimAsync(request, rules, now);
 
-    public Task<IReadOnlyList<IReadOnlyList<TaskState>>> ClaimTogetherAsync(IReadOnlyList<ClaimRequest> requests, ClaimRules rules, DateTime now) =>
+    public Task<IReadOnlyList<IReadOnlyList<TaskState>>> ClaimTogetherAsync(IReadOnlyList<ClaimRequest> requests, ClaimRules rules,
+        DateTime now) =>
         inner.ClaimTogetherAsync(requests, rules, now);
 
     public Task FollowClockAsync(DateTime now) => inner.FollowClockAsync(now);
 
-    public Task UnlockAsync(QueueLevel level) => inner.UnlockAsync(level);
+    public Task UnlockAsync(QueueTier tier) => inner.UnlockAsync(tier);
 
-    public Task<DateTime?> NextDueAsync(IReadOnlyList<QueueLevel> targets, DateTime now)
+    public Task<DateTime?> NextDueAsync(IReadOnlyList<QueueTier> targets, DateTime now)
     {
         Interlocked.Increment(ref _idleClaims);
         return inner.NextDueAsync(targets, now);
@@ -68,7 +71,8 @@ internal sealed class WatchedStore(ITaskStore inner) : ITaskStore, IAsyncDisposa
 
     public Task RedispatchAllAsync(DateTime now) => inner.RedispatchAllAsync(now);
 
-    public Task<IOutboxLease?> TryAcquireOutboxLeaseAsync(Action wake, CancellationToken cancellationToken) => inner.TryAcquireOutboxLeaseAsync(wake, cancellationToken);
+    public Task<IOutboxLease?> TryAcquireOutboxLeaseAsync(Action wake, CancellationToken cancellationToken) =>
+        inner.TryAcquireOutboxLeaseAsync(wake, cancellationToken);
 
     public Task WakeDispatcherAsync() => inner.WakeDispatcherAsync();
 
@@ -80,7 +84,8 @@ internal sealed class WatchedStore(ITaskStore inner) : ITaskStore, IAsyncDisposa
 
     public Task<IReadOnlyList<TaskEvent>> ReadEventsAsync(long[] cursors, int max) => inner.ReadEventsAsync(cursors, max);
 
-    public Task<IReadOnlyList<TaskState>> ReadForDispatchAsync(IReadOnlyList<Guid> ids, long maxBytes) => inner.ReadForDispatchAsync(ids, maxBytes);
+    public Task<IReadOnlyList<TaskState>> ReadForDispatchAsync(IReadOnlyList<Guid> ids, long maxBytes) =>
+        inner.ReadForDispatchAsync(ids, maxBytes);
 
     public ValueTask DisposeAsync() => inner is IAsyncDisposable disposable ? disposable.DisposeAsync() : ValueTask.CompletedTask;
 

@@ -11,7 +11,9 @@ namespace TaskQueue.Tests.Unit;
 /// <summary>Assemblies and folders use each other one way only.</summary>
 public sealed class ArchitectureTests
 {
-    /// <summary>What each assembly may reference of the others; a new edge is a decision, and belongs here and into docs/code-tour.md.</summary>
+    /// <summary>
+    /// What each assembly may reference of the others; a new edge is a decision, and belongs here and into docs/code-tour.md.
+    /// </summary>
     private static readonly Dictionary<string, string[]> Allowed = new(StringComparer.Ordinal)
     {
         ["Contracts"] = [],
@@ -33,13 +35,15 @@ public sealed class ArchitectureTests
         ["Client.Kubernetes"] = ["Client"],
         ["Api"] =
         [
-            "Adapters.Agent", "Adapters.Bella", "Adapters.Moab", "Adapters.OpenAI", "Bus", "Client", "Client.Kubernetes", "Client.RabbitMq", "Consumers", "Contracts", "Engine", "Http",
+            "Adapters.Agent", "Adapters.Bella", "Adapters.Moab", "Adapters.OpenAI", "Bus", "Client", "Client.Kubernetes",
+            "Client.RabbitMq", "Consumers", "Contracts", "Engine", "Http",
             "Scheduler", "Storage", "Storage.Postgres", "Storage.SqlServer", "Storage.Sqlite",
         ],
     };
 
     /// <summary>Packages that the engine must not need: it has no SQL, no broker and no HTTP.</summary>
-    private static readonly string[] NotInEngine = ["Microsoft.EntityFrameworkCore", "Npgsql", "Microsoft.Data.", "RabbitMQ.Client", "MassTransit.RabbitMq", "Microsoft.AspNetCore", "System.Net.Http"];
+    private static readonly string[] NotInEngine = ["Microsoft.EntityFrameworkCore", "Npgsql", "Microsoft.Data.", "RabbitMQ.Client",
+        "MassTransit.RabbitMq", "Microsoft.AspNetCore", "System.Net.Http"];
 
     private static readonly string[] ForeignNames = ["Bella", "Moab", "OpenAI"];
 
@@ -68,17 +72,23 @@ public sealed class ArchitectureTests
 
     [Fact]
     public void Engine_NeedsNoDatabaseNoBrokerAndNoHttp() =>
-        Load("Engine").GetReferencedAssemblies().Select(a => a.Name!).Where(a => NotInEngine.Any(n => a.StartsWith(n, StringComparison.OrdinalIgnoreCase))).ShouldBeEmpty();
+        Load("Engine").GetReferencedAssemblies().Select(a => a.Name!)
+            .Where(a => NotInEngine.Any(n => a.StartsWith(n, StringComparison.OrdinalIgnoreCase))).ShouldBeEmpty();
 
     [Fact]
     public void Engine_HasNoNameOfAForeignApi() =>
-        Load("Engine").GetTypes().SelectMany(t => t.GetMembers(BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Static | BindingFlags.Instance | BindingFlags.DeclaredOnly)
-            .Select(m => m.Name).Prepend(t.Name).Where(n => ForeignNames.Any(f => n.Contains(f, StringComparison.Ordinal))).Select(n => $"{t.Name}.{n}")).ShouldBeEmpty();
+        Load("Engine").GetTypes()
+            .SelectMany(t => t.GetMembers(
+                    BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Static | BindingFlags.Instance | BindingFlags.DeclaredOnly)
+                .Select(m => m.Name).Prepend(t.Name).Where(n => ForeignNames.Any(f => n.Contains(f, StringComparison.Ordinal)))
+                .Select(n => $"{t.Name}.{n}"))
+            .ShouldBeEmpty();
 
     private static Assembly Load(string name) => Assembly.Load(name == "Api" ? "taskqueue" : $"TaskQueue.{name}");
 
     private static string Namespace(string name) => $"TaskQueue.{name}";
 
     private static string? ShortName(string assembly) =>
-        assembly == "taskqueue" ? "Api" : assembly.StartsWith("TaskQueue.", StringComparison.Ordinal) ? assembly["TaskQueue.".Length..] : null;
+        assembly == "taskqueue" ? "Api" : assembly.StartsWith("TaskQueue.", StringComparison.Ordinal)
+            ? assembly["TaskQueue.".Length..] : null;
 }

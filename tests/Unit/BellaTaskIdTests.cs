@@ -46,7 +46,8 @@ public sealed class BellaTaskIdTests
     [Fact]
     public void The_text_shows_the_parts_in_UTC()
     {
-        var id = new NumberedTaskId(Milliseconds(2025, 11, 11) + 20 * 3_600_000 + 15 * 60_000 + 7_042, 9, NumberedTaskMode.Callback, 1, 1, 7);
+        var id = new NumberedTaskId(Milliseconds(2025, 11, 11) + 20 * 3_600_000 + 15 * 60_000 + 7_042, 9, NumberedTaskMode.Callback,
+            1, 1, 7);
 
         id.ToString().ShouldBe("TASK-7-1-C-251111201507-0001-042009");
     }
@@ -82,7 +83,8 @@ public sealed class BellaTaskIdTests
     [Fact]
     public void A_task_of_another_door_shows_its_uuid()
     {
-        foreach (var guid in new[] { Guid.Empty, Guid.NewGuid(), Guid.CreateVersion7(), Guid.AllBitsSet, new Guid("ffffffff-ffff-8fff-bfff-ffffffffffff") })
+        foreach (var guid in new[] { Guid.Empty, Guid.NewGuid(), Guid.CreateVersion7(), Guid.AllBitsSet,
+            new Guid("ffffffff-ffff-8fff-bfff-ffffffffffff") })
         {
             NumberedTaskId.FromGuid(guid).ShouldBeNull();
             NumberedTaskId.Format(guid).ShouldBe(guid.ToString());

@@ -21,7 +21,8 @@ public sealed class BuiltInActionsTests
         var output = BuiltInActions.Run(message);
 
         if (asJson)
-            System.Text.Json.Nodes.JsonNode.Parse(output)!["output"]!.GetValue<string>().ShouldBe(System.Text.Json.Nodes.JsonNode.Parse(result)!["output"]!.GetValue<string>());
+            System.Text.Json.Nodes.JsonNode.Parse(output)!["output"]!.GetValue<string>()
+                .ShouldBe(System.Text.Json.Nodes.JsonNode.Parse(result)!["output"]!.GetValue<string>());
         else
             output.ShouldBe(result);
     }

@@ -18,7 +18,8 @@ namespace TaskQueue.Tests.Unit;
 /// <summary>Which message of which user is accepted, and for whom it counts.</summary>
 public sealed class BusAccessTests
 {
-    private const string Own = "taskqueue-api", Sibling = "taskqueue-scheduler", Producer = "shop", Worker = "shop-worker", Stranger = "stranger";
+    private const string Own = "taskqueue-api", Sibling = "taskqueue-scheduler", Producer = "shop", Worker = "shop-worker",
+        Stranger = "stranger";
 
     /// <summary>Who may send each message that a consumer of the server takes.</summary>
     private static readonly Dictionary<Type, string[]> Senders = new()
@@ -98,7 +99,8 @@ public sealed class BusAccessTests
         var (id, longest) = (Guid.NewGuid(), new string('n', CallerNames.MaxLength));
         string[] credentials =
         [
-            Credentials.OfCaller("jo", "jo"), Credentials.OfCaller("jo", "a"), Credentials.OfCaller("jo", "b"), Credentials.OfCaller("a", "jo"),
+            Credentials.OfCaller("jo", "jo"), Credentials.OfCaller("jo", "a"), Credentials.OfCaller("jo", "b"),
+            Credentials.OfCaller("a", "jo"),
             Credentials.OfCaller($"{id:N}", "key"), Credentials.OfKey(id), Credentials.OfCaller("jo", "bus"), Credentials.OfBusUser("jo"),
             Credentials.OfCaller(longest, longest), Credentials.OfCaller(longest, "a"), Credentials.OfCaller(longest, "b"),
         ];
@@ -123,14 +125,16 @@ public sealed class BusAccessTests
     {
         var options = new BusOptions
         {
-            Producers = { new BusProducerUser(), new BusProducerUser { User = "a", Queues = ["a b"] }, new BusProducerUser { User = "a", Tenant = " x" } },
+            Producers = { new BusProducerUser(), new BusProducerUser { User = "a", Queues = ["a b"] },
+                new BusProducerUser { User = "a", Tenant = " x" } },
             Workers = { new BusWorkerUser { User = "w" } },
             EngineUsers = { "", "w" },
         };
         options.Validate(new(options)).Count().ShouldBe(7);
     }
 
-    private static BusAccess Access(BusOptions? users = null, AuthOptions? auth = null, string? rabbitMq = $"amqp://{Own}:x@localhost") => new(
+    private static BusAccess Access(BusOptions? users = null, AuthOptions? auth = null,
+        string? rabbitMq = $"amqp://{Own}:x@localhost") => new(
         new BusAddress(rabbitMq is null ? null : new Uri(rabbitMq)),
         new Fixed<BusOptions>(users ?? new BusOptions
         {

@@ -53,7 +53,8 @@ public sealed class CallbackRulesTests
     [InlineData("fec0::1", false)]
     [InlineData("fe80::1%1", false)]
     [InlineData("4000::1", false)]
-    public void Addresses_of_the_public_internet(string address, bool isPublic) => PublicAddresses.Contain(IPAddress.Parse(address)).ShouldBe(isPublic);
+    public void Addresses_of_the_public_internet(string address, bool isPublic) =>
+        PublicAddresses.Contain(IPAddress.Parse(address)).ShouldBe(isPublic);
 
     [Theory]
     [InlineData("https://example.com/hook?x=1", true)]
@@ -76,7 +77,8 @@ public sealed class CallbackRulesTests
     [InlineData("http://cb/a\nb", false)]
     [InlineData("http:///x", false)]
     [InlineData("", false)]
-    public void Urls_that_may_be_submitted(string url, bool allowed) => (CallbackRules.Check(url, new WebhookOptions()) is null).ShouldBe(allowed);
+    public void Urls_that_may_be_submitted(string url, bool allowed) =>
+        (CallbackRules.Check(url, new WebhookOptions()) is null).ShouldBe(allowed);
 
     [Theory]
     [InlineData("https://hooks.example.com:8443/x", true)]
@@ -87,7 +89,8 @@ public sealed class CallbackRulesTests
     [InlineData("https://hooks.example.com.evil.org/x", false)]
     [InlineData("http://10.0.0.1/x", false)]
     public void Hosts_can_be_listed(string url, bool allowed) =>
-        (CallbackRules.Check(url, new WebhookOptions { AllowedHosts = { "hooks.example.com", "*.example.org", "10.0.0.1" } }) is null).ShouldBe(allowed);
+        (CallbackRules.Check(url, new WebhookOptions { AllowedHosts = { "hooks.example.com", "*.example.org", "10.0.0.1" } }) is null)
+            .ShouldBe(allowed);
 
     [Fact]
     public void Half_of_a_surrogate_pair_is_no_url() => CallbackRules.Check("http://cb/\uD83D", new WebhookOptions()).ShouldNotBeNull();
@@ -102,7 +105,8 @@ public sealed class CallbackRulesTests
     }
 
     [Fact]
-    public void Private_networks_can_be_allowed() => CallbackRules.Check("http://10.0.0.1/x", new WebhookOptions { AllowPrivateNetworks = true }).ShouldBeNull();
+    public void Private_networks_can_be_allowed() =>
+        CallbackRules.Check("http://10.0.0.1/x", new WebhookOptions { AllowPrivateNetworks = true }).ShouldBeNull();
 
     [Fact]
     public void Signatures_are_those_of_Standard_Webhooks()
@@ -111,7 +115,8 @@ public sealed class CallbackRulesTests
         var key = Convert.FromBase64String("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
         var at = DateTimeOffset.FromUnixTimeSeconds(1614265330);
 
-        var signature = CallbackSignature.Of("msg_p5jXN8AQM9LWM0D4loKWxJek", at, "{\"test\": 2432232314}", [key, Encoding.UTF8.GetBytes("another")]);
+        var signature = CallbackSignature.Of("msg_p5jXN8AQM9LWM0D4loKWxJek", at, "{\"test\": 2432232314}",
+            [key, Encoding.UTF8.GetBytes("another")]);
 
         signature.Split(' ')[0].ShouldBe("v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
         signature.Split(' ').Length.ShouldBe(2);

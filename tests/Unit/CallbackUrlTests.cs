@@ -35,7 +35,8 @@ public sealed class CallbackUrlTests
     [InlineData("5f00::1")]
     [InlineData("fd00:ec2::254")]
     [InlineData("fd20:ce::254")]
-    public void Addresses_that_are_set_aside_are_not_public(string address) => PublicAddresses.Contain(IPAddress.Parse(address)).ShouldBeFalse();
+    public void Addresses_that_are_set_aside_are_not_public(string address) =>
+        PublicAddresses.Contain(IPAddress.Parse(address)).ShouldBeFalse();
 
     [Theory]
     [InlineData("192.31.195.255")]
@@ -114,7 +115,8 @@ public sealed class CallbackUrlTests
     {
         var options = new WebhookOptions { SigningKeys = { "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "C2FVsBQIhrscChlQIMV+b5sSYspob7oD" } };
 
-        var all = new[] { "ann", "ben", null }.SelectMany(owner => WebhookSecrets.Of(options, owner)).Select(WebhookSecrets.Format).ToList();
+        var all = new[] { "ann", "ben", null }.SelectMany(owner => WebhookSecrets.Of(options, owner)).Select(WebhookSecrets.Format)
+            .ToList();
 
         all.Distinct(StringComparer.Ordinal).Count().ShouldBe(6);
         foreach (var secret in all)

@@ -49,7 +49,8 @@ internal sealed class CronMatcher
         if (part[^1] != 'W')
             return Has(part, date.Day, 1, 31);
         var wanted = int.Parse(part[..^1]);
-        var nearest = Enumerable.Range(1, last).Where(day => new DateOnly(date.Year, date.Month, day).DayOfWeek is not (DayOfWeek.Saturday or DayOfWeek.Sunday))
+        var nearest = Enumerable.Range(1, last)
+            .Where(day => new DateOnly(date.Year, date.Month, day).DayOfWeek is not (DayOfWeek.Saturday or DayOfWeek.Sunday))
             .MinBy(day => Math.Abs(day - wanted));
         return date.Day == nearest;
     }

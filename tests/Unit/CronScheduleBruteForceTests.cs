@@ -44,7 +44,8 @@ public sealed class CronScheduleBruteForceTests(ITestOutputHelper output)
         var random = Seeded();
         var zone = TimeZoneInfo.FindSystemTimeZoneById(timeZone);
         var begin = new DateTime(year, 1, 1, 0, 0, 0, DateTimeKind.Utc);
-        var changes = Minutes(begin, begin.AddYears(1)).Where(minute => zone.GetUtcOffset(minute) != zone.GetUtcOffset(minute.AddMinutes(-1))).ToList();
+        var changes = Minutes(begin, begin.AddYears(1))
+            .Where(minute => zone.GetUtcOffset(minute) != zone.GetUtcOffset(minute.AddMinutes(-1))).ToList();
         changes.ShouldNotBeEmpty();
         foreach (var change in changes)
         {
@@ -54,7 +55,8 @@ public sealed class CronScheduleBruteForceTests(ITestOutputHelper output)
                 var cron = RandomCron.Time(random) + " * * *";
                 var start = change.AddMinutes(sample % 2 == 0 ? -2 * 24 * 60 : random.Next(-90, 90));
                 var end = change.AddDays(3);
-                Compare(cron, timeZone, start, end, Fired(new CronMatcher(cron), zone, change.AddDays(-4), end).Where(tick => tick >= start));
+                Compare(cron, timeZone, start, end,
+                    Fired(new CronMatcher(cron), zone, change.AddDays(-4), end).Where(tick => tick >= start));
             }
         }
     }
@@ -77,9 +79,11 @@ public sealed class CronScheduleBruteForceTests(ITestOutputHelper output)
         var actual = CronSchedule.Parse(cron, timeZone).Upcoming(start.AddTicks(-1), MostTicks).TakeWhile(tick => tick < end).ToList();
         var wanted = expected.Take(MostTicks).ToList();
         // Not ShouldBe on the lists: it would print them all.
-        var difference = Enumerable.Range(0, Math.Max(actual.Count, wanted.Count)).FirstOrDefault(i => i >= actual.Count || i >= wanted.Count || actual[i] != wanted[i], -1);
+        var difference = Enumerable.Range(0, Math.Max(actual.Count, wanted.Count))
+            .FirstOrDefault(i => i >= actual.Count || i >= wanted.Count || actual[i] != wanted[i], -1);
         if (difference >= 0)
-            Assert.Fail($"'{cron}' in {timeZone} from {start:s}: tick {difference} is {At(actual, difference)}, not {At(wanted, difference)}");
+            Assert.Fail($"'{cron}' in {timeZone} from {start:s}: tick {difference} is {At(actual, difference)}, not "
+                + $"{At(wanted, difference)}");
     }
 
     private static string At(List<DateTime> ticks, int index) => index < ticks.Count ? ticks[index].ToString("s") : "missing";

@@ -19,7 +19,8 @@ public sealed class DataCipherTests
         var random = new Random(20);
         var on = Cipher("k1", ("k1", Key1));
         var off = Cipher(null, ("k1", Key1));
-        List<string> texts = ["", "null", """{"a":"ä😀"}""", "enc:", "enc:v1:k1:AAAA", "enc:plain:x", "enc:v2", "ENC:v1:", new string('x', 1_000_000)];
+        List<string> texts = ["", "null",
+            """{"a":"ä😀"}""", "enc:", "enc:v1:k1:AAAA", "enc:plain:x", "enc:v2", "ENC:v1:", new string('x', 1_000_000)];
         for (var i = 0; i < 300; i++)
             texts.Add(string.Concat(Enumerable.Range(0, random.Next(200)).Select(_ => (char)random.Next(1, 0xD7FF))));
         foreach (var text in texts)
@@ -111,7 +112,8 @@ public sealed class DataCipherTests
 
     private static string? Validate(EncryptionOptions options) => new EncryptionKeys().Validate(null, options).FailureMessage;
 
-    internal static DataCipher Cipher(string? active, params (string Id, string Key)[] keys) => new(Microsoft.Extensions.Options.Options.Create(Options(active, keys)));
+    internal static DataCipher Cipher(string? active, params (string Id, string Key)[] keys) =>
+        new(Microsoft.Extensions.Options.Options.Create(Options(active, keys)));
 
     private static EncryptionOptions Options(string? active, params (string Id, string Key)[] keys)
     {

@@ -13,7 +13,8 @@ public sealed class DatabaseAddressTests
     [InlineData("Host=db;Database=tasks", DatabaseProvider.Postgres)]
     [InlineData("database=tasks;host=db", DatabaseProvider.Postgres)]
     [InlineData("Server=db;Database=tasks", DatabaseProvider.SqlServer)]
-    [InlineData("Server=tcp:tasks.database.windows.net,1433;Initial Catalog=tasks;Authentication=Active Directory Default", DatabaseProvider.SqlServer)]
+    [InlineData("Server=tcp:tasks.database.windows.net,1433;Initial Catalog=tasks;Authentication=Active Directory Default",
+        DatabaseProvider.SqlServer)]
     [InlineData("Data Source=db;Initial Catalog=tasks", DatabaseProvider.SqlServer)]
     public void The_provider_shows_in_the_keys(string connectionString, DatabaseProvider provider) =>
         DatabaseAddress.Parse(connectionString, provider: null).ShouldBe(new DatabaseAddress(provider, connectionString));
@@ -37,17 +38,21 @@ public sealed class DatabaseAddressTests
     [InlineData("Data Source=tasks.db;Host2=x", null)]
     [InlineData("Host=db", "sqlite")]
     public void An_error_names_the_key_of_the_connection_string(string connectionString, string? provider) =>
-        Should.Throw<FormatException>(() => DatabaseAddress.Parse(connectionString, provider)).Message.ShouldContain("ConnectionStrings:TaskQueue");
+        Should.Throw<FormatException>(() => DatabaseAddress.Parse(connectionString, provider))
+            .Message.ShouldContain("ConnectionStrings:TaskQueue");
 
     [Fact]
     public void An_error_names_the_key_of_the_provider() =>
-        Should.Throw<FormatException>(() => DatabaseAddress.Parse("Host=db", "oracle")).Message.ShouldBe("TaskQueue:Provider is 'oracle'; it must be sqlite, postgres or sqlserver.");
+        Should.Throw<FormatException>(() => DatabaseAddress.Parse("Host=db", "oracle"))
+            .Message.ShouldBe("TaskQueue:Provider is 'oracle'; it must be sqlite, postgres or sqlserver.");
 
     [Fact]
     public void Neither_user_nor_password_is_shown()
     {
-        DatabaseAddress.Parse("Host=db;Port=5433;Database=tasks;Username=me;Password=secret", null).ToString().ShouldBe("PostgreSQL db:5433/tasks");
+        DatabaseAddress.Parse("Host=db;Port=5433;Database=tasks;Username=me;Password=secret", null).ToString()
+            .ShouldBe("PostgreSQL db:5433/tasks");
         DatabaseAddress.Parse("Data Source=/data/tasks.db;Password=secret", null).ToString().ShouldBe("SQLite file /data/tasks.db");
-        DatabaseAddress.Parse("Server=db,1433;Database=tasks;User ID=me;Password=secret", null).ToString().ShouldBe("SQL Server db,1433/tasks");
+        DatabaseAddress.Parse("Server=db,1433;Database=tasks;User ID=me;Password=secret", null).ToString()
+            .ShouldBe("SQL Server db,1433/tasks");
     }
 }

@@ -73,10 +73,12 @@ public sealed class DuplicateRulesTests
         var (first, second, third) = (Duplicate(), Duplicate(), Duplicate());
         (second.Payload, third.Payload) = ("second", "third");
 
-        var answers = Answer([new(first), new(second, OverwriteFields.Payload), new(third)], inserted: [first.CorrelationId]).ShouldNotBeNull();
+        var answers = Answer([new(first), new(second, OverwriteFields.Payload), new(third)], inserted: [first.CorrelationId])
+            .ShouldNotBeNull();
 
         answers.Select(a => (a.Id, a.Result)).ShouldBe(
-            [(first.CorrelationId, SubmitStatus.Accepted), (first.CorrelationId, SubmitStatus.Overwritten), (first.CorrelationId, SubmitStatus.Skipped)]);
+            [(first.CorrelationId, SubmitStatus.Accepted), (first.CorrelationId, SubmitStatus.Overwritten),
+                (first.CorrelationId, SubmitStatus.Skipped)]);
         first.Payload.ShouldBe("second");
         first.Events.Select(e => e.Type).ShouldBe([TaskEventType.Submitted, TaskEventType.Overwritten]);
     }
@@ -96,7 +98,8 @@ public sealed class DuplicateRulesTests
     public void A_holder_that_ended_meanwhile_means_another_try() => Answer([new(Duplicate())]).ShouldBeNull();
 
     private static TaskState Holder(Guid? id = null) => New(change: t =>
-        (t.CorrelationId, t.DedupeKey, t.Payload, t.DueAt, t.ExpiresAt) = (id ?? t.CorrelationId, "k", "old", T0.AddSeconds(1), T0.AddSeconds(2)));
+        (t.CorrelationId, t.DedupeKey, t.Payload, t.DueAt, t.ExpiresAt) =
+            (id ?? t.CorrelationId, "k", "old", T0.AddSeconds(1), T0.AddSeconds(2)));
 
     private static TaskState Duplicate() => New(change: t =>
         (t.DedupeKey, t.Payload, t.DueAt, t.ExpiresAt) = ("k", "new", T0.AddSeconds(30), T0.AddSeconds(60)));
@@ -104,6 +107,8 @@ public sealed class DuplicateRulesTests
     private static SubmitResult Meet(TaskState holder, OverwriteFields overwrite) =>
         Answer([new(Duplicate(), overwrite)], holders: holder).ShouldNotBeNull().ShouldHaveSingleItem();
 
-    private static List<SubmitResult>? Answer(IReadOnlyList<NewTask> tasks, HashSet<Guid>? inserted = null, HashSet<Guid>? taken = null, params TaskState[] holders) =>
-        DuplicateRules.Answer(tasks, inserted ?? [], (taken ?? []).ToDictionary(id => id, id => new TakenId(id, null, null)), holders.ToDictionary(h => (h.Queue, h.DedupeKey!)));
+    private static List<SubmitResult>? Answer(IReadOnlyList<NewTask> tasks, HashSet<Guid>? inserted = null, HashSet<Guid>? taken = null,
+        params TaskState[] holders) =>
+        DuplicateRules.Answer(tasks, inserted ?? [], (taken ?? []).ToDictionary(id => id, id => new TakenId(id, null, null)),
+            holders.ToDictionary(h => (h.Queue, h.DedupeKey!)));
 }

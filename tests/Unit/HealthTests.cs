@@ -63,7 +63,8 @@ public sealed class HealthTests : IAsyncDisposable
         }
 
         Silence.ShouldBe(70);
-        (await health.CheckHealthAsync(new HealthCheckContext())).Description.ShouldBe("all its turns have failed for 70 s (InvalidOperationException); the log says more");
+        (await health.CheckHealthAsync(new HealthCheckContext()))
+            .Description.ShouldBe("all its runs have failed for 70 s (InvalidOperationException); the log says more");
         heartbeat.Rest();
         Silence.ShouldBe(70);
         _gracePeriod.DatabaseIsAway();
@@ -164,10 +165,10 @@ public sealed class HealthTests : IAsyncDisposable
     public void Silence_first_takes_a_process_out_of_service_and_then_restarts_it(double seconds, HealthStatus expected)
     {
         using var lifetime = new Lifetime();
-        var verdict = new HealthThresholds(Options.Create(new HealthOptions()), lifetime);
-        verdict.Of(TimeSpan.FromSeconds(seconds), "problem").Status.ShouldBe(expected);
+        var thresholds = new HealthThresholds(Options.Create(new HealthOptions()), lifetime);
+        thresholds.Of(TimeSpan.FromSeconds(seconds), "problem").Status.ShouldBe(expected);
         lifetime.StopApplication();
-        verdict.Of(TimeSpan.FromSeconds(seconds), "problem").Status.ShouldBe(HealthStatus.Healthy);
+        thresholds.Of(TimeSpan.FromSeconds(seconds), "problem").Status.ShouldBe(HealthStatus.Healthy);
     }
 
     [Fact]
@@ -185,12 +186,12 @@ public sealed class HealthTests : IAsyncDisposable
     }
 
     [Theory]
-    [InlineData(10, 29, 180, "DeafAfterSeconds must be at least three times")]
+    [InlineData(10, 29, 180, "UnresponsiveAfterSeconds must be at least three times")]
     [InlineData(10, 60, 60, "RestartAfterSeconds must be more than")]
     [InlineData(10, 60, 180, null)]
-    public void Settings_that_would_find_the_well_unwell_are_refused(double canary, double deaf, double restart, string? problem)
+    public void Settings_that_would_find_the_well_unwell_are_refused(double canary, double unresponsive, double restart, string? problem)
     {
-        var options = new HealthOptions { CanarySeconds = canary, DeafAfterSeconds = deaf, RestartAfterSeconds = restart };
+        var options = new HealthOptions { CanarySeconds = canary, UnresponsiveAfterSeconds = unresponsive, RestartAfterSeconds = restart };
         var problems = options.Validate(new(options)).Select(p => p.ErrorMessage!).ToList();
         if (problem is null)
             problems.ShouldBeEmpty();

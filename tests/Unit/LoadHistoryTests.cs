@@ -77,7 +77,9 @@ public sealed class LoadHistoryTests
     }
 
     private void Look(params string[] queues) => _history.Add(
-        queues.Length == 0 ? _history.Followed() : queues, new Backlog([], 0, null, new Dictionary<QueueLevel, long>()), Array.Empty<LevelBacklog>().ToLookup(l => l.At.Queue), _time.Now, _time.GetTimestamp());
+        queues.Length == 0 ? _history.Followed()
+            : queues, new Backlog([], 0, null, new Dictionary<QueueTier, long>()), Array.Empty<TierBacklog>()
+                .ToLookup(l => l.At.Queue), _time.Now, _time.GetTimestamp());
 
     private static List<int> Ages(QueueHistory queue) => [.. queue.Samples.Select(s => (int)(queue.Samples[^1].At - s.At).TotalSeconds)];
 }

@@ -43,7 +43,8 @@ public sealed class MaintenanceTests
     {
         MaintenanceInterval.ToCron(TimeSpan.Parse(interval, null)).ShouldBeNull();
         var options = new MaintenanceOptions { AbandonedFilesInterval = TimeSpan.Parse(interval, null) };
-        options.Validate(new ValidationContext(options)).ShouldHaveSingleItem().ErrorMessage.ShouldNotBeNull().ShouldStartWith("TaskQueue:Maintenance:AbandonedFilesInterval must be 1, 2,");
+        options.Validate(new ValidationContext(options)).ShouldHaveSingleItem().ErrorMessage.ShouldNotBeNull()
+            .ShouldStartWith("TaskQueue:Maintenance:AbandonedFilesInterval must be 1, 2,");
     }
 
     [Fact]
@@ -51,7 +52,8 @@ public sealed class MaintenanceTests
     {
         var options = new MaintenanceOptions();
         options.Validate(new ValidationContext(options)).ShouldBeEmpty();
-        MaintenanceService.Names.ShouldBe(["task-retention", "callback-retention", "audit-retention", "refused-message-retention", "abandoned-files", "stale-usage"]);
+        MaintenanceService.Names.ShouldBe(["task-retention", "callback-retention", "audit-retention", "refused-message-retention",
+            "abandoned-files", "stale-usage"]);
     }
 
     [Theory]
@@ -61,19 +63,23 @@ public sealed class MaintenanceTests
     [InlineData("System.String")]
     [InlineData("Maintenance")]
     [InlineData("")]
-    public void Nothing_but_the_names_of_ours_is_a_type(string name) => Should.Throw<ForbiddenJobException>(() => HangfireTypes.Resolve(name));
+    public void Nothing_but_the_names_of_ours_is_a_type(string name) =>
+        Should.Throw<ForbiddenJobException>(() => HangfireTypes.Resolve(name));
 
     [Fact]
     public void A_job_is_stored_by_names_and_read_again()
     {
         HangfireTypes.Apply(NullLoggerFactory.Instance);
-        var stored = InvocationData.SerializeJob(Job.FromExpression<MaintenanceRunner>(r => r.RunAsync("audit-retention", null!, CancellationToken.None), "maintenance"));
+        var stored = InvocationData.SerializeJob(Job.FromExpression<MaintenanceRunner>(
+            r => r.RunAsync("audit-retention", null!, CancellationToken.None), "maintenance"));
 
         (stored.Type, stored.Method, stored.ParameterTypes).ShouldBe(("maintenance", "RunAsync", """["string","context","token"]"""));
         var read = InvocationData.DeserializePayload(stored.SerializePayload()).DeserializeJob();
         (read.Type, read.Args[0], read.Queue).ShouldBe((typeof(MaintenanceRunner), "audit-retention", "maintenance"));
-        Should.Throw<JobLoadException>(() => new InvocationData("System.IO.File", "Delete", """["string"]""", """["\"x\""]""").DeserializeJob());
-        Should.Throw<JobLoadException>(() => new InvocationData("maintenance", "Equals", """["System.Object"]""", """["\"x\""]""").DeserializeJob());
+        Should.Throw<JobLoadException>(() =>
+            new InvocationData("System.IO.File", "Delete", """["string"]""", """["\"x\""]""").DeserializeJob());
+        Should.Throw<JobLoadException>(() =>
+            new InvocationData("maintenance", "Equals", """["System.Object"]""", """["\"x\""]""").DeserializeJob());
     }
 
     [Fact]
@@ -89,7 +95,8 @@ public sealed class MaintenanceTests
         var now = new DateTime(2031, 2, 3, 4, 5, 6, DateTimeKind.Utc).AddTicks(1_234_560);
         var state = new MaintenanceState
         {
-            Holder = "h", JobId = "7", HeldUntil = now.AddSeconds(60), Process = "host:1", StartedAt = now, Outcome = "running", Error = "e", IsTransient = true, DurationMs = 5, Removed = 6, SucceededAt = now.AddHours(-1),
+            Holder = "h", JobId = "7", HeldUntil = now.AddSeconds(60), Process = "host:1", StartedAt = now, Outcome = "running",
+            Error = "e", IsTransient = true, DurationMs = 5, Removed = 6, SucceededAt = now.AddHours(-1),
         };
         MaintenanceState.Read(state.ToHash()).ShouldBe(state);
         MaintenanceState.Read(new MaintenanceState().ToHash()).ShouldBe(new MaintenanceState());
@@ -101,9 +108,11 @@ public sealed class MaintenanceTests
     [Fact]
     public void The_storage_of_SQL_Server_asks_no_server_before_it_is_used()
     {
-        var address = new DatabaseAddress(DatabaseProvider.SqlServer, "Server=tcp:192.0.2.1,1433;Database=tasks;User ID=u;Password=p;Connect Timeout=30");
+        var address = new DatabaseAddress(DatabaseProvider.SqlServer,
+            "Server=tcp:192.0.2.1,1433;Database=tasks;User ID=u;Password=p;Connect Timeout=30");
         MaintenanceStorage.Create(address, new MaintenanceOptions()).ToString().ShouldNotBeNull().ShouldContain("SQL Server");
-        using var memory = (InMemoryStorage)MaintenanceStorage.Create(new DatabaseAddress(DatabaseProvider.Sqlite, "Data Source=x.db"), new MaintenanceOptions());
+        using var memory = (InMemoryStorage)MaintenanceStorage.Create(new DatabaseAddress(DatabaseProvider.Sqlite, "Data Source=x.db"),
+            new MaintenanceOptions());
         memory.JobExpirationTimeout.ShouldBe(TimeSpan.FromMinutes(5));
     }
 
@@ -118,7 +127,9 @@ public sealed class MaintenanceTests
         {
             using var connection = storage.GetConnection();
             manager.RemoveIfExists("x");
-            manager.AddOrUpdate("x", Job.FromExpression<MaintenanceRunner>(r => r.RunAsync("x", null!, CancellationToken.None), "maintenance"), cron, new RecurringJobOptions());
+            manager.AddOrUpdate("x",
+                Job.FromExpression<MaintenanceRunner>(r => r.RunAsync("x", null!, CancellationToken.None), "maintenance"), cron,
+                new RecurringJobOptions());
             now = JobHelper.DeserializeDateTime(connection.GetAllEntriesFromHash("recurring-job:x")["NextExecution"]).AddSeconds(1);
             ticks.Add(now);
         }

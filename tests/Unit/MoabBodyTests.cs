@@ -8,7 +8,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.Unit;
 
-/// <summary>How the Moab door reads JSON, words and payloads.</summary>
+/// <summary>How the Moab API reads JSON, words and payloads.</summary>
 public sealed class MoabBodyTests
 {
     private const long Nanoseconds = 1_695_826_539_671_432_001; // no double has it
@@ -58,14 +58,15 @@ public sealed class MoabBodyTests
               "dead_tasks_set_config": {"a": [1.5, {"b": null}]},
               "entries": [
                 {
-                  "dedupeKey": "k", "keepaliveTimeoutInSeconds": "60", "payloadBase64": "/w==", "threadId": "T", "overwriteOnDuplicate": ["PAYLOAD"],
+                  "dedupeKey": "k", "keepaliveTimeoutInSeconds": "60", "payloadBase64": "/w==", "threadId": "T",
+                  "overwriteOnDuplicate": ["PAYLOAD"],
                   "retryStrategy": {"retryIntervalsInSeconds": [1, "2"]},
                   // "expires_at": 1
                 },
               ],
             }
             """,
-            MoabJson.Shapes.MoabEnqueueBody);
+            MoabJson.Instance.MoabEnqueueBody);
 
         body.QueueName.ShouldBe("Q");
         var entry = body.Entries!.Single()!;
@@ -84,12 +85,15 @@ public sealed class MoabBodyTests
     [InlineData("max_inflight_tasks")]
     [InlineData("maxInflightTasks")]
     public void Older_names_are_read(string name) =>
-        Read($$$"""{"dequeuing_settings":{"{{{name}}}":7}}""", MoabJson.Shapes.MoabCreateQueueBody).DequeuingSettings!.MaxInProgressTasks.ShouldBe(7);
+        Read($$$"""{"dequeuing_settings":{"{{{name}}}":7}}""", MoabJson.Instance.MoabCreateQueueBody)
+            .DequeuingSettings!.MaxInProgressTasks.ShouldBe(7);
 
     [Fact]
     public void An_absent_a_null_and_an_empty_strategy_are_told_apart()
     {
-        var entries = Enqueue("""{"entries":[{},{"retry_strategy":null},{"retry_strategy":{}},{"retry_strategy":{"retry_intervals_in_seconds":[5]}}]}""").Entries!;
+        var entries = Enqueue(
+            """{"entries":[{},{"retry_strategy":null},{"retry_strategy":{}},{"retry_strategy":{"retry_intervals_in_seconds":[5]}}]}""")
+            .Entries!;
 
         entries.Select(e => MoabFields.Retries(e!.RetryStrategy).MaxAttempts).ShouldBe([null, null, 1, 2]);
         MoabFields.Retries(entries[3]!.RetryStrategy).Retry!.Intervals.ShouldBe([5.0]);
@@ -130,7 +134,8 @@ public sealed class MoabBodyTests
     [InlineData("STATUS_")]
     [InlineData("succeeded")]
     [InlineData("TASK_STATE_FAILED")]
-    public void Another_status_is_refused(string? word) => Should.Throw<ApiException>(() => MoabWords.Status(word, "status")).Fault.Status.ShouldBe(400);
+    public void Another_status_is_refused(string? word) =>
+        Should.Throw<ApiException>(() => MoabWords.Status(word, "status")).Fault.Status.ShouldBe(400);
 
     [Theory]
     [InlineData(null, TaskList.Live)]
@@ -202,12 +207,13 @@ public sealed class MoabBodyTests
     public void A_payload_of_another_door_that_only_looks_like_bytes_is_text() =>
         MoabPayload.Read("data:application/octet-stream;base64,***").ShouldBe(("data:application/octet-stream;base64,***", null));
 
-    private static MoabEnqueueBody Enqueue(string body) => Read(body, MoabJson.Shapes.MoabEnqueueBody);
+    private static MoabEnqueueBody Enqueue(string body) => Read(body, MoabJson.Instance.MoabEnqueueBody);
 
     private static T Read<T>(string body, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type)
         where T : class
     {
-        using var document = JsonDocument.Parse(body, new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
+        using var document = JsonDocument.Parse(body,
+            new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
         return MoabBody.Read(document.RootElement, type);
     }
 }

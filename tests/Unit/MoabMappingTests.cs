@@ -9,7 +9,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.Unit;
 
-/// <summary>Moab's queues from the engine's, pages, and the limits of the door.</summary>
+/// <summary>Moab's queues from the engine's, pages, and the limits of the API.</summary>
 public sealed class MoabMappingTests
 {
     private static readonly MoabCreateQueueBody Least = new("Q", 15);
@@ -24,7 +24,7 @@ public sealed class MoabMappingTests
         settings.MaxAttempts.ShouldBe(1);
         settings.Retry.ShouldBeNull();
         settings.DeadLetters.ShouldBe(new DeadLetterSettings(Enabled: false));
-        settings.IsGated.ShouldBeFalse();
+        settings.IsLimited.ShouldBeFalse();
         var queue = MoabQueueMapping.ToQueue(Record(settings));
         queue.ShouldBe(new MoabQueue("Q", "", 0, 0, 1, 15, 1_209_600, null, null, null));
     }
@@ -75,10 +75,10 @@ public sealed class MoabMappingTests
     [InlineData(null)]
     [InlineData("not json")]
     [InlineData("{}")]
-    [InlineData("""{"door":"other"}""")]
-    public void A_queue_of_another_door_is_shown_as_well_as_can_be(string? door)
+    [InlineData("""{"API":"other"}""")]
+    public void A_queue_of_another_door_is_shown_as_well_as_can_be(string? mark)
     {
-        var record = Record(new QueueSettings { Door = door, Rate = new RateLimit(5, 1_500) });
+        var record = Record(new QueueSettings { Adapter = mark, Rate = new RateLimit(5, 1_500) });
 
         var queue = MoabQueueMapping.ToQueue(record);
 
@@ -134,7 +134,8 @@ public sealed class MoabMappingTests
     {
         var token = MoabPages.Of('q', ["a", "b"], name => name, null, 1).Next;
 
-        foreach (var wrong in new[] { token[..^1], "?", "AA", "AA==", new string('A', 1025), new string('A', 1024), MoabPlace.End(TaskList.Live) })
+        foreach (var wrong in new[] { token[..^1], "?", "AA", "AA==", new string('A', 1025), new string('A', 1024),
+            MoabPlace.End(TaskList.Live) })
             Should.Throw<ApiException>(() => MoabPages.Of('q', ["a", "b"], name => name, wrong, 1)).Fault.Status.ShouldBe(400);
         Should.Throw<ApiException>(() => MoabPages.Of('s', ["a", "b"], name => name, token, 1));
         Should.Throw<ApiException>(() => MoabPlace.Parse(token, TaskList.Live));
@@ -172,10 +173,13 @@ public sealed class MoabMappingTests
             LeaseUntil = DateTime.UnixEpoch.AddTicks(10),
             FinishedAt = DateTime.UnixEpoch.AddYears(100),
         };
-        foreach (var (list, at) in new[] { (TaskList.Live, DateTime.UnixEpoch), (TaskList.Waiting, task.DueAt), (TaskList.Running, task.LeaseUntil.Value), (TaskList.Dead, task.FinishedAt.Value) })
+        foreach (var (list, at) in new[] { (TaskList.Live, DateTime.UnixEpoch), (TaskList.Waiting, task.DueAt),
+            (TaskList.Running, task.LeaseUntil.Value), (TaskList.Dead, task.FinishedAt.Value) })
         {
-            MoabPlace.Parse(MoabPlace.Behind(list, TaskCursor.Of(list, task)), list).ShouldBe(new MoabPlace(new TaskCursor(at, task.CorrelationId), IsBack: false));
-            MoabPlace.Parse(MoabPlace.Before(list, TaskCursor.Of(list, task)), list).ShouldBe(new MoabPlace(new TaskCursor(at, task.CorrelationId), IsBack: true));
+            MoabPlace.Parse(MoabPlace.Behind(list, TaskCursor.Of(list, task)), list)
+                .ShouldBe(new MoabPlace(new TaskCursor(at, task.CorrelationId), IsBack: false));
+            MoabPlace.Parse(MoabPlace.Before(list, TaskCursor.Of(list, task)), list)
+                .ShouldBe(new MoabPlace(new TaskCursor(at, task.CorrelationId), IsBack: true));
         }
     }
 
@@ -185,7 +189,8 @@ public sealed class MoabMappingTests
         var options = new MoabOptions();
         (options.MaxEnqueueEntries, options.MaxQueues, options.MaxSchedulesPerQueue, options.MaxSchedules).ShouldBe((10, 100, 5, 50));
         Validator.TryValidateObject(options, new ValidationContext(options), null, validateAllProperties: true).ShouldBeTrue();
-        foreach (var wrong in new MoabOptions[] { new() { MaxEnqueueEntries = 0 }, new() { MaxQueues = 0 }, new() { MaxSchedulesPerQueue = 0 }, new() { MaxSchedules = 0 } })
+        foreach (var wrong in new MoabOptions[] { new() { MaxEnqueueEntries = 0 }, new() { MaxQueues = 0 },
+            new() { MaxSchedulesPerQueue = 0 }, new() { MaxSchedules = 0 } })
             Validator.TryValidateObject(wrong, new ValidationContext(wrong), null, validateAllProperties: true).ShouldBeFalse();
     }
 
@@ -194,7 +199,8 @@ public sealed class MoabMappingTests
 
     private sealed class SamePage : IEqualityComparer<MoabPage<string>>
     {
-        public bool Equals(MoabPage<string>? x, MoabPage<string>? y) => x!.Items.SequenceEqual(y!.Items) && x.Next == y.Next && x.Previous == y.Previous;
+        public bool Equals(MoabPage<string>? x, MoabPage<string>? y) =>
+            x!.Items.SequenceEqual(y!.Items) && x.Next == y.Next && x.Previous == y.Previous;
 
         public int GetHashCode(MoabPage<string> page) => page.Items.Count;
     }

@@ -47,7 +47,10 @@ public sealed class MoabTaskIdTests
         var bella = new NumberedTaskIds(TimeProvider.System);
         for (var sample = 0; sample < Samples; sample++)
         {
-            foreach (var id in new[] { TaskId.New(TimeProvider.System), bella.New(1, 1, NumberedTaskMode.Callback).ToGuid(), Guid.NewGuid() })
+            foreach (var id in new[]
+            {
+                TaskId.New(TimeProvider.System), bella.New(1, 1, NumberedTaskMode.Callback).ToGuid(), Guid.NewGuid(),
+            })
             {
                 MoabTaskId.ToNumber(id).ShouldBeNull();
                 MoabTaskId.Format(id).ShouldMatch("^tsk_[0-9a-zA-Z]{22,26}$");
@@ -84,7 +87,8 @@ public sealed class MoabTaskIdTests
         {
             var bytes = new byte[16];
             MoabTaskId.ToGuid(Any(random)).TryWriteBytes(bytes, bigEndian: true, out _);
-            MoabTaskId.Parse("tsk_" + MoabBase62.Encode(System.Buffers.Binary.BinaryPrimitives.ReadUInt128BigEndian(bytes), 128)).ShouldBeNull();
+            MoabTaskId.Parse("tsk_" + MoabBase62.Encode(System.Buffers.Binary.BinaryPrimitives.ReadUInt128BigEndian(bytes), 128))
+                .ShouldBeNull();
         }
     }
 
@@ -137,7 +141,7 @@ public sealed class MoabTaskIdTests
         {
             mixed.Add(ids.New());
             clock.Advance(TimeSpan.FromMilliseconds(1));
-            mixed.Add(OfAnotherDoor(clock.GetUtcNow()));
+            mixed.Add(OfAnotherApi(clock.GetUtcNow()));
             clock.Advance(TimeSpan.FromMilliseconds(1));
         }
 
@@ -145,7 +149,7 @@ public sealed class MoabTaskIdTests
     }
 
     /// <summary>48 bits of Unix milliseconds in front, as <c>TaskId</c> makes them; that has one counter for the whole process.</summary>
-    private static Guid OfAnotherDoor(DateTimeOffset at)
+    private static Guid OfAnotherApi(DateTimeOffset at)
     {
         var bytes = Guid.NewGuid().ToByteArray(bigEndian: true);
         for (var i = 0; i < 6; i++)

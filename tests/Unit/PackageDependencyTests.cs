@@ -28,13 +28,15 @@ public sealed class PackageDependencyTests
 
     [Fact]
     public void No_assembly_of_the_client_refers_to_a_bus() =>
-        new[] { typeof(TaskQueueClient).Assembly, typeof(TaskId).Assembly }.SelectMany(a => a.GetReferencedAssemblies()).Select(a => a.Name!)
+        new[] { typeof(TaskQueueClient).Assembly, typeof(TaskId).Assembly }.SelectMany(a => a.GetReferencedAssemblies())
+            .Select(a => a.Name!)
             .ShouldAllBe(name => !Bus.Any(b => name.StartsWith(b, StringComparison.OrdinalIgnoreCase)));
 
     /// <summary>The lock file names every package of the closure, direct or not.</summary>
     private static List<string> ClosureOf(string project)
     {
         using var locked = JsonDocument.Parse(File.ReadAllBytes(Repository.FileAt("src", project, "packages.lock.json")));
-        return [.. locked.RootElement.GetProperty("dependencies").EnumerateObject().SelectMany(framework => framework.Value.EnumerateObject()).Select(p => p.Name)];
+        return [.. locked.RootElement.GetProperty("dependencies").EnumerateObject()
+            .SelectMany(framework => framework.Value.EnumerateObject()).Select(p => p.Name)];
     }
 }

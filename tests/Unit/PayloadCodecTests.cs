@@ -60,5 +60,6 @@ public sealed class PayloadCodecTests
 
     private static string Refused(Func<string> decode) => Should.Throw<TaskPayloadException>(() => decode()).Message;
 
-    private static AesGcmPayloadCodec Codec(string active, params (string Id, byte[] Key)[] keys) => new(active, keys.ToDictionary(k => k.Id, k => k.Key));
+    private static AesGcmPayloadCodec Codec(string active, params (string Id, byte[] Key)[] keys) =>
+        new(active, keys.ToDictionary(k => k.Id, k => k.Key));
 }

@@ -18,13 +18,15 @@ public sealed class PlainConsoleTests
     public async Task Control_characters_do_not_reach_the_console(string name)
     {
         var services = new ServiceCollection();
-        services.AddLogging(logging => logging.AddSimpleConsole(o => (o.SingleLine, o.ColorBehavior) = (true, LoggerColorBehavior.Disabled)));
+        services.AddLogging(logging =>
+            logging.AddSimpleConsole(o => (o.SingleLine, o.ColorBehavior) = (true, LoggerColorBehavior.Disabled)));
         PlainConsole.AddTo(services);
         await using var provider = services.BuildServiceProvider();
         var formatter = provider.GetServices<ConsoleFormatter>().Single(f => f.Name == name);
         await using var text = new StringWriter();
 
-        formatter.Write(Entry("w\u001b[2J\rfake\ninfo: forged\u0085x\u2028y\u202e", new InvalidOperationException("e\u001b]0;t\u0007")), null, text);
+        formatter.Write(Entry("w\u001b[2J\rfake\ninfo: forged\u0085x\u2028y\u202e", new InvalidOperationException("e\u001b]0;t\u0007")),
+            null, text);
 
         var line = text.ToString().TrimEnd('\n');
         line.ShouldNotContain('\n');
@@ -42,5 +44,6 @@ public sealed class PlainConsoleTests
         PlainConsole.Clean("a\r\nb\rc").ShouldBe("a\nb\\u000Dc");
     }
 
-    private static LogEntry<string> Entry(string message, Exception fault) => new(LogLevel.Warning, "Test", new EventId(1), message, fault, (text, _) => text);
+    private static LogEntry<string> Entry(string message, Exception fault) =>
+        new(LogLevel.Warning, "Test", new EventId(1), message, fault, (text, _) => text);
 }

@@ -20,7 +20,7 @@ public sealed class QueueSettingsTests
             Rate = new RateLimit(1, 1),
             DeadLetters = new DeadLetterSettings(RetentionMs: 1000),
             KeepFinishedMs = 1000,
-            Levels = new Dictionary<int, LevelDefaults> { [0] = new(), [QueueNames.MaxLevel] = new() },
+            Tiers = new Dictionary<int, TierDefaults> { [0] = new(), [QueueNames.MaxTier] = new() },
         };
         var most = new QueueSettings
         {
@@ -33,7 +33,7 @@ public sealed class QueueSettingsTests
             DeadLetters = new DeadLetterSettings(false, int.MaxValue, TenYearsMs),
             KeepFinishedMs = TenYearsMs,
             Events = EventPolicy.None,
-            Levels = Enumerable.Range(0, 1000).ToDictionary(l => l, _ => new LevelDefaults()),
+            Tiers = Enumerable.Range(0, 1000).ToDictionary(l => l, _ => new TierDefaults()),
         };
 
         foreach (var settings in new[] { QueueSettings.Default, least, most })
@@ -63,15 +63,17 @@ public sealed class QueueSettingsTests
         Problem(new() { DeadLetters = new DeadLetterSettings(RetentionMs: 999) }).ShouldStartWith("dead_letters must have");
         Problem(new() { KeepFinishedMs = 999 }).ShouldStartWith("keep_finished_seconds must be");
         Problem(new() { Events = (EventPolicy)3 }).ShouldStartWith("events must be");
-        Problem(new() { Levels = new Dictionary<int, LevelDefaults> { [-1] = new() } }).ShouldStartWith("levels must be");
-        Problem(new() { Levels = new Dictionary<int, LevelDefaults> { [QueueNames.MaxLevel + 1] = new() } }).ShouldStartWith("levels must be");
-        Problem(new() { Levels = new Dictionary<int, LevelDefaults> { [0] = new(), [1] = new() { LeaseMs = 1 } } }).ShouldStartWith("lease_seconds must be");
+        Problem(new() { Tiers = new Dictionary<int, TierDefaults> { [-1] = new() } }).ShouldStartWith("tiers must be");
+        Problem(new() { Tiers = new Dictionary<int, TierDefaults> { [QueueNames.MaxTier + 1] = new() } }).ShouldStartWith("tiers must be");
+        Problem(new() { Tiers = new Dictionary<int, TierDefaults> { [0] = new(), [1] = new() { LeaseMs = 1 } } })
+            .ShouldStartWith("lease_seconds must be");
     }
 
     [Fact]
     public void Limits_need_a_pull_queue()
     {
-        QueueRules.Check(new QueueSettings { MaxRunning = 1 }, Delivery.Push).ShouldNotBeNull().ShouldStartWith("max_running and rate need a pull queue");
+        QueueRules.Check(new QueueSettings { MaxRunning = 1 }, Delivery.Push).ShouldNotBeNull()
+            .ShouldStartWith("max_running and rate need a pull queue");
         QueueRules.Check(new QueueSettings { Rate = new RateLimit(1, 1) }, Delivery.Push).ShouldNotBeNull();
     }
 
@@ -98,14 +100,15 @@ public sealed class QueueSettingsTests
             DeadLetters = new DeadLetterSettings(false, 11, 12_000),
             KeepFinishedMs = 13_000,
             Events = EventPolicy.Terminal,
-            Levels = new Dictionary<int, LevelDefaults> { [3] = new() { Priority = Priority.High, MaxAttempts = 2 } },
-            Door = """{"a":1}""",
+            Tiers = new Dictionary<int, TierDefaults> { [3] = new() { Priority = Priority.High, MaxAttempts = 2 } },
+            Adapter = """{"a":1}""",
         };
 
         var read = QueueSettings.FromText(settings.ToText());
 
         read.ToText().ShouldBe(settings.ToText());
-        (read.Description, read.Rate, read.DeadLetters, read.Events, read.Door).ShouldBe((settings.Description, settings.Rate, settings.DeadLetters, settings.Events, settings.Door));
+        (read.Description, read.Rate, read.DeadLetters, read.Events, read.Adapter)
+            .ShouldBe((settings.Description, settings.Rate, settings.DeadLetters, settings.Events, settings.Adapter));
         read.Retry!.Intervals.ShouldBe([1, 2.5]);
         read.At(3).ShouldBe(settings.At(3));
         read.At(4).ShouldBeNull();

@@ -43,7 +43,8 @@ public sealed class QuotaTests
         (grant.Tokens, same).ShouldBe((0, spent));
         grant.RetryAfter.ShouldBe(TimeSpan.FromMilliseconds(100));
         TokenBucket.Take(spent, now + Second / 10, 10, 1).Grant.Tokens.ShouldBe(1);
-        TokenBucket.Take(spent, now - (3600 * Second), 10, 1).Grant.RetryAfter.ShouldBeLessThanOrEqualTo(TimeSpan.FromMilliseconds(100)); // the clock was set back
+        TokenBucket.Take(spent, now - (3600 * Second), 10, 1)
+            .Grant.RetryAfter.ShouldBeLessThanOrEqualTo(TimeSpan.FromMilliseconds(100)); // the clock was set back
         TokenBucket.Used(spent, now + Second, 10).ShouldBe(0);
     }
 
@@ -52,10 +53,10 @@ public sealed class QuotaTests
     {
         const long limit = 100;
         var time = new SetTime(new DateTime(2027, 1, 1, 0, 0, 0, DateTimeKind.Utc));
-        var (gate, spent, leases) = (new Lock(), 0L, 0);
+        var (bucket, spent, leases) = (new Lock(), 0L, 0);
         Task<TokenGrant> Lease(long most, long wanted)
         {
-            lock (gate)
+            lock (bucket)
             {
                 leases++;
                 (var grant, spent) = TokenBucket.Take(spent, TokenBucket.Nanoseconds(time.Now), most, wanted);
@@ -100,11 +101,13 @@ public sealed class QuotaTests
     [Fact]
     public void The_smallest_quota_of_the_keys_counts_then_the_tenants_then_the_default()
     {
-        var keys = new QuotaLimits { Queues = 5, Streams = QuotaLimits.Unlimited, FileBytes = 100 }.Min(new QuotaLimits { Queues = 3, Streams = 7, Schedules = QuotaLimits.Unlimited });
+        var keys = new QuotaLimits { Queues = 5, Streams = QuotaLimits.Unlimited,
+            FileBytes = 100 }.Min(new QuotaLimits { Queues = 3, Streams = 7, Schedules = QuotaLimits.Unlimited });
         var tenant = new QuotaLimits { Queues = 99, Schedules = 4, WaitingTasks = QuotaLimits.Unlimited };
         var limits = keys.Or(tenant).Or(new QuotaLimits { WaitingTasks = 1, RequestsPerSecond = 2 }).Effective();
 
-        limits.ShouldBe(new QuotaLimits { Queues = 3, Streams = 7, FileBytes = 100, Schedules = null, WaitingTasks = null, RequestsPerSecond = 2 });
+        limits.ShouldBe(new QuotaLimits { Queues = 3, Streams = 7, FileBytes = 100, Schedules = null, WaitingTasks = null,
+            RequestsPerSecond = 2 });
     }
 
     [Fact]

@@ -27,17 +27,18 @@ public sealed class RawJsonTests
     [InlineData("{} {}")]
     [InlineData("text")]
     public void Other_text_is_written_as_a_string(string text) =>
-        JsonSerializer.Deserialize<Dictionary<string, string>>(JsonSerializer.Serialize(new { Value = new RawJson(text) }))!["Value"].ShouldBe(text);
+        JsonSerializer.Deserialize<Dictionary<string, string>>(JsonSerializer.Serialize(new { Value = new RawJson(text) }))!["Value"]
+            .ShouldBe(text);
 
     [Fact]
     public void A_payload_with_half_a_surrogate_pair_is_handed_to_workers_and_shown()
     {
         var task = new TaskState { Queue = "q", State = TaskStates.Completed, Payload = """{"s":"\ud800"}""", Result = """["\udc00"]""" };
 
-        JsonSerializer.Serialize(WorkerMapping.ToClaimed(task), WorkerJson.Shapes.ClaimedTask).ShouldContain("""
+        JsonSerializer.Serialize(WorkerMapping.ToClaimed(task), WorkerJson.Instance.ClaimedTask).ShouldContain("""
             "payload":{"s":"\ud800"}
             """);
-        JsonSerializer.Serialize(TaskMapping.ToDetails(task, [], Redactor.None), TaskJson.Shapes.TaskDetails).ShouldContain("""
+        JsonSerializer.Serialize(TaskMapping.ToDetails(task, [], Redactor.None), TaskJson.Instance.TaskDetails).ShouldContain("""
             "payload":{"s":"\ud800"},"result":["\udc00"]
             """);
     }

@@ -5,25 +5,30 @@ using Xunit;
 
 namespace TaskQueue.Tests.Unit;
 
-/// <summary>The README is short, what it shows of .NET is code that tests run, and its links lead somewhere; so do those of the documentation.</summary>
+/// <summary>
+/// The README is short, what it shows of .NET is code that tests run, and its links lead somewhere; so do those of the documentation.
+/// </summary>
 public sealed partial class ReadmeTests
 {
     private const int MaxWords = 700;
 
     [Fact]
     public void It_has_at_most_700_words() =>
-        File.ReadAllText(Repository.FileAt("README.md")).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Length.ShouldBeLessThanOrEqualTo(MaxWords);
+        File.ReadAllText(Repository.FileAt("README.md")).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)
+            .Length.ShouldBeLessThanOrEqualTo(MaxWords);
 
     public static TheoryData<string> Pages =>
         [.. Directory.EnumerateFiles(Repository.FileAt("docs"), "*.md", SearchOption.AllDirectories).Append(Repository.FileAt("README.md"))
-            .Append(Repository.FileAt("CONTRIBUTING.md")).Append(Repository.FileAt("SECURITY.md")).Select(f => Path.GetRelativePath(Repository.FileAt("."), f))];
+            .Append(Repository.FileAt("CONTRIBUTING.md")).Append(Repository.FileAt("SECURITY.md"))
+            .Select(f => Path.GetRelativePath(Repository.FileAt("."), f))];
 
     [Theory]
     [MemberData(nameof(Pages))]
     public void Links_between_pages_lead_to_a_page_and_a_heading(string page)
     {
         var file = Repository.FileAt(page);
-        foreach (var link in Link().Matches(File.ReadAllText(file)).Select(m => m.Groups["to"].Value).Where(to => !to.Contains("://", StringComparison.Ordinal) && !to.StartsWith("mailto:", StringComparison.Ordinal)))
+        foreach (var link in Link().Matches(File.ReadAllText(file)).Select(m => m.Groups["to"].Value)
+            .Where(to => !to.Contains("://", StringComparison.Ordinal) && !to.StartsWith("mailto:", StringComparison.Ordinal)))
         {
             var (path, heading) = link.Split('#') is [var p, var h] ? (p, h) : (link, null);
             var target = path.Length == 0 ? file : Path.GetFullPath(Path.Combine(Path.GetDirectoryName(file)!, path));
@@ -36,7 +41,8 @@ public sealed partial class ReadmeTests
     [Fact]
     public void Its_examples_are_those_of_the_samples()
     {
-        var samples = File.ReadAllText(Repository.FileAt("samples", "Producer", "Program.cs")) + File.ReadAllText(Repository.FileAt("samples", "Worker", "Program.cs"));
+        var samples = File.ReadAllText(Repository.FileAt("samples", "Producer", "Program.cs"))
+            + File.ReadAllText(Repository.FileAt("samples", "Worker", "Program.cs"));
         var shown = Example().Matches(File.ReadAllText(Repository.FileAt("README.md"))).Select(m => m.Groups["code"].Value.Trim()).ToList();
 
         shown.Count.ShouldBe(2);

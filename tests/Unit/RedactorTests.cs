@@ -15,7 +15,8 @@ public sealed class RedactorTests
     [InlineData("""{"passwort":1}""", """{"passwort":1}""")]
     [InlineData("not json with a password", "\"***\"")]
     [InlineData("""{"\ud800":1}""", "\"***\"")]
-    public void Members_of_JSON_are_hidden_at_any_depth_and_the_rest_is_as_it_was(string json, string shown) => Some.Json(json).ShouldBe(shown);
+    public void Members_of_JSON_are_hidden_at_any_depth_and_the_rest_is_as_it_was(string json, string shown) =>
+        Some.Json(json).ShouldBe(shown);
 
     [Theory]
     [InlineData("the password was wrong", "the password was wrong")]
@@ -45,7 +46,8 @@ public sealed class RedactorTests
     [InlineData("""{"password":"abc"}""", "abcdef", "abcdef")]
     [InlineData("""{"password":"long","token":"longer"}""", "longer long", "*** ***")]
     [InlineData("secret bytes", "cannot read secret bytes", "cannot read ***")]
-    public void Errors_do_not_quote_hidden_values_of_the_payload(string payload, string error, string shown) => Some.Error(error, payload).ShouldBe(shown);
+    public void Errors_do_not_quote_hidden_values_of_the_payload(string payload, string error, string shown) =>
+        Some.Error(error, payload).ShouldBe(shown);
 
     [Fact]
     public void A_field_can_be_hidden_by_its_name_and_everything_by_a_star()
@@ -63,7 +65,8 @@ public sealed class RedactorTests
         const string Parts = "\"'\\{}[]:=,; \ntoken=password:x";
         for (var i = 0; i < 20_000; i++)
         {
-            var text = string.Concat(Enumerable.Range(0, random.Next(30)).Select(_ => random.Next(4) == 0 ? "token" : Parts[random.Next(Parts.Length)].ToString()));
+            var text = string.Concat(Enumerable.Range(0, random.Next(30))
+                .Select(_ => random.Next(4) == 0 ? "token" : Parts[random.Next(Parts.Length)].ToString()));
             Some.Text("description", text).Replace("***", "", StringComparison.Ordinal).Length.ShouldBeLessThanOrEqualTo(text.Length);
         }
     }

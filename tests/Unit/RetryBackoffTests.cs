@@ -32,14 +32,16 @@ public sealed class RetryBackoffTests
 
     [Fact]
     public void A_factor_of_one_waits_the_same_each_time() =>
-        Enumerable.Range(1, 9).Select(n => After(new RetryPolicy { FirstSeconds = 7, Factor = 1 }, n)).ShouldAllBe(w => w == TimeSpan.FromSeconds(7));
+        Enumerable.Range(1, 9).Select(n => After(new RetryPolicy { FirstSeconds = 7, Factor = 1 }, n))
+            .ShouldAllBe(w => w == TimeSpan.FromSeconds(7));
 
     [Fact]
     public void Jitter_varies_a_wait_by_its_share_and_each_failure_and_task_otherwise()
     {
         var policy = new RetryPolicy { FirstSeconds = 100, Factor = 1, CapSeconds = 1000, Jitter = 0.25 };
         var waits = Enumerable.Range(1, 50).Select(n => After(policy, n).TotalSeconds)
-            .Concat(Enumerable.Range(0, 150).Select(_ => RetryBackoff.After(RetryBackoff.ToText(policy), 1, Guid.NewGuid()).TotalSeconds)).ToList();
+            .Concat(Enumerable.Range(0, 150).Select(_ => RetryBackoff.After(RetryBackoff.ToText(policy), 1, Guid.NewGuid()).TotalSeconds))
+            .ToList();
 
         waits.ShouldAllBe(w => w >= 75 && w <= 125);
         waits.Distinct().Count().ShouldBeGreaterThan(100);
@@ -48,7 +50,8 @@ public sealed class RetryBackoffTests
 
     [Fact]
     public void Jitter_never_exceeds_the_cap() =>
-        Enumerable.Range(1, 50).Select(n => After(new RetryPolicy { FirstSeconds = 10, CapSeconds = 10, Jitter = 1 }, n)).ShouldAllBe(w => w <= TimeSpan.FromSeconds(10) && w >= TimeSpan.Zero);
+        Enumerable.Range(1, 50).Select(n => After(new RetryPolicy { FirstSeconds = 10, CapSeconds = 10, Jitter = 1 }, n))
+            .ShouldAllBe(w => w <= TimeSpan.FromSeconds(10) && w >= TimeSpan.Zero);
 
     [Fact]
     public void The_same_failure_of_the_same_task_waits_the_same_again()
@@ -62,7 +65,8 @@ public sealed class RetryBackoffTests
     [Fact]
     public void The_text_of_a_policy_says_all_of_it()
     {
-        RetryPolicy[] policies = [new() { Intervals = [0.25, 3] }, new() { FirstSeconds = 0.1, Factor = 1.5, CapSeconds = 12.5, Jitter = 0.75 }, new() { Factor = 3 }];
+        RetryPolicy[] policies = [new() { Intervals = [0.25, 3] },
+            new() { FirstSeconds = 0.1, Factor = 1.5, CapSeconds = 12.5, Jitter = 0.75 }, new() { Factor = 3 }];
 
         foreach (var policy in policies)
         {

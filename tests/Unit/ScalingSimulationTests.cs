@@ -4,7 +4,9 @@ using Xunit;
 
 namespace TaskQueue.Tests.Unit;
 
-/// <summary>An autoscaler that does as it is told, with pods that take a while to come, on a queue that is simulated in small steps.</summary>
+/// <summary>
+/// An autoscaler that does as it is told, with pods that take a while to come, on a queue that is simulated in small steps.
+/// </summary>
 public sealed class ScalingSimulationTests
 {
     [Theory]
@@ -76,7 +78,10 @@ public sealed class ScalingSimulationTests
         last.Running.ShouldBeGreaterThan(30);
     }
 
-    /// <summary>Tasks are taken in order, each takes a slot for its time. Slots come 20 seconds after they were asked for; those too many go when idle.</summary>
+    /// <summary>
+    /// Tasks are taken in order, each takes a slot for its time. Slots come 20 seconds after they
+    /// were asked for; those too many go when idle.
+    /// </summary>
     private sealed class Simulation(double runSeconds)
     {
         public const double Within = 30;
@@ -101,11 +106,11 @@ public sealed class ScalingSimulationTests
 
         public void Run(double seconds)
         {
-            var owed = 0d;
+            var dueCallbacks = 0d;
             for (var (t, next) = (0d, 0d); t < seconds; t += Step)
             {
-                owed += Arrivals(t) * Step * 2 * _random.NextDouble();
-                for (; owed >= 1; owed--)
+                dueCallbacks += Arrivals(t) * Step * 2 * _random.NextDouble();
+                for (; dueCallbacks >= 1; dueCallbacks--)
                     _waiting.Enqueue(t);
                 Work(t);
                 if (t < next)

@@ -13,7 +13,7 @@ public sealed class SlotDemandTests
     public void A_queue_that_nobody_knows_needs_nothing() => Of(Look(0)).Slots.ShouldBe(0);
 
     [Fact]
-    public void Nothing_that_is_only_for_later_or_held_needs_a_slot() => Of(Look(0) with { Later = 100, Held = 5 }).Slots.ShouldBe(0);
+    public void Nothing_that_is_only_for_later_or_held_needs_a_slot() => Of(Look(0) with { Later = 100, Blocked = 5 }).Slots.ShouldBe(0);
 
     [Theory]
     [InlineData(3, 0, 3)]
@@ -27,7 +27,8 @@ public sealed class SlotDemandTests
         var demand = Of(Look(0, running, due, age: 1));
         demand.Slots.ShouldBe(slots);
         (demand.FinishedPerSecond, demand.ArrivedPerSecond, demand.RunSeconds).ShouldBe((null, null, null));
-        Of(Look(0, running, due, age: 1), Look(0.5, running, due, finished: 3, age: 1)).Slots.ShouldBe(slots, "half a second is too short for a rate");
+        Of(Look(0, running, due, age: 1), Look(0.5, running, due, finished: 3, age: 1))
+            .Slots.ShouldBe(slots, "half a second is too short for a rate");
         Of(Look(0, running, due, age: 500), Look(60, running, due, age: 560)).Slots.ShouldBe(slots, "nothing has finished");
     }
 
@@ -62,7 +63,8 @@ public sealed class SlotDemandTests
     [Fact]
     public void Old_tasks_ask_for_more_than_there_is_and_the_older_the_more()
     {
-        int SlotsAt(double age) => Of(Look(0, running: 2, due: 10, age: age - 60), Look(60, running: 2, due: 10, finished: 2, age: age)).Slots;
+        int SlotsAt(double age) =>
+            Of(Look(0, running: 2, due: 10, age: age - 60), Look(60, running: 2, due: 10, finished: 2, age: age)).Slots;
 
         SlotsAt(60).ShouldBeGreaterThan(2);
         SlotsAt(90).ShouldBeGreaterThan(SlotsAt(60));
@@ -123,7 +125,8 @@ public sealed class SlotDemandTests
     [Fact]
     public void A_purge_sets_the_counts_back_and_rates_begin_anew()
     {
-        var demand = Of(Look(0, running: 5, finished: 1000), Look(30, running: 5, finished: 1300), Look(35, running: 5, due: 5), Look(45, running: 5, due: 5, finished: 10));
+        var demand = Of(Look(0, running: 5, finished: 1000), Look(30, running: 5, finished: 1300), Look(35, running: 5, due: 5),
+            Look(45, running: 5, due: 5, finished: 10));
         demand.FinishedPerSecond!.Value.ShouldBe(1, 0.001);
         demand.RunSeconds!.Value.ShouldBe(5, 0.001);
         Of(Look(0, finished: 1000), Look(30, running: 5, due: 5)).FinishedPerSecond.ShouldBeNull();
@@ -133,10 +136,12 @@ public sealed class SlotDemandTests
     public void Attempts_that_fail_and_come_again_count_as_time_of_a_task()
     {
         // Each task runs three times for two seconds; the repetitions wait in between.
-        Of(Look(0, running: 6) with { Later = 9 }, Look(60, running: 6, finished: 60) with { Later = 9 }).RunSeconds!.Value.ShouldBe(6, 0.001);
+        Of(Look(0, running: 6) with { Later = 9 }, Look(60, running: 6, finished: 60) with { Later = 9 })
+            .RunSeconds!.Value.ShouldBe(6, 0.001);
     }
 
-    private static Load Look(double at, int running = 0, int due = 0, long finished = 0, double age = 0) => new(at, due, 0, 0, running, finished, age);
+    private static Load Look(double at, int running = 0, int due = 0, long finished = 0, double age = 0) =>
+        new(at, due, 0, 0, running, finished, age);
 
     private static SlotDemand Of(params Load[] looks) => SlotDemand.Of(looks, 30, None);
 }

@@ -11,8 +11,9 @@ namespace TaskQueue.Tests.Unit;
 /// </summary>
 internal sealed class StateDiagram : StateMachineVisitor
 {
-    private readonly SortedSet<(string From, string To, string Event)> _transitions = new(Comparer<(string From, string To, string Event)>.Create(
-        (a, b) => string.CompareOrdinal($"{a.From}\0{a.To}\0{a.Event}", $"{b.From}\0{b.To}\0{b.Event}")));
+    private readonly SortedSet<(string From, string To, string Event)> _transitions =
+        new(Comparer<(string From, string To, string Event)>.Create((a, b) =>
+            string.CompareOrdinal($"{a.From}\0{a.To}\0{a.Event}", $"{b.From}\0{b.To}\0{b.Event}")));
     private string _state = "";
     private string _event = "";
 

@@ -17,7 +17,7 @@ public sealed class SubmissionRulesTests
     [Fact]
     public void Keys_overwrites_and_leases_at_their_limits_are_accepted()
     {
-        Check(Good with { DedupeKey = new string('ö', 256), Overwrite = All, ThreadId = new string('t', 256) }).ShouldBeNull();
+        Check(Good with { DedupeKey = new string('ö', 256), Overwrite = All, OrderingKey = new string('t', 256) }).ShouldBeNull();
         Check(Good with { LeaseSeconds = 1 }).ShouldBeNull();
         Check(Good with { LeaseSeconds = 86_400, Retry = new RetryPolicy { Intervals = [] } }).ShouldBeNull();
     }
@@ -25,10 +25,10 @@ public sealed class SubmissionRulesTests
     [Fact]
     public void A_broken_rule_is_named()
     {
-        Problem(Good with { DedupeKey = "" }).ShouldStartWith("dedupe_key and thread_id must have");
-        Problem(Good with { DedupeKey = new string('k', 257) }).ShouldStartWith("dedupe_key and thread_id must have");
-        Problem(Good with { ThreadId = "" }).ShouldStartWith("dedupe_key and thread_id must have");
-        Problem(Good with { ThreadId = new string('t', 257) }).ShouldStartWith("dedupe_key and thread_id must have");
+        Problem(Good with { DedupeKey = "" }).ShouldStartWith("dedupe_key and ordering_key must have");
+        Problem(Good with { DedupeKey = new string('k', 257) }).ShouldStartWith("dedupe_key and ordering_key must have");
+        Problem(Good with { OrderingKey = "" }).ShouldStartWith("dedupe_key and ordering_key must have");
+        Problem(Good with { OrderingKey = new string('t', 257) }).ShouldStartWith("dedupe_key and ordering_key must have");
         Problem(Good with { Overwrite = OverwriteFields.Payload }).ShouldEndWith("needs a dedupe_key");
         Problem(Good with { DedupeKey = "k", Overwrite = (OverwriteFields)8 }).ShouldStartWith("overwrite names");
         Problem(Good with { LeaseSeconds = 0.999 }).ShouldStartWith("lease_seconds must be 1 to 86400");
@@ -36,7 +36,7 @@ public sealed class SubmissionRulesTests
         Problem(Good with { LeaseSeconds = double.NaN }).ShouldStartWith("lease_seconds must be");
         Problem(Good with { Retry = new RetryPolicy { Factor = 0 } }).ShouldStartWith("retry factor must be");
         Problem(Good with { DedupeKey = "\0" }).ShouldContain("U+0000");
-        Problem(Good with { ThreadId = "\0" }).ShouldContain("U+0000");
+        Problem(Good with { OrderingKey = "\0" }).ShouldContain("U+0000");
     }
 
     [Theory]
@@ -49,12 +49,12 @@ public sealed class SubmissionRulesTests
     [InlineData(60, 90, 80, 80)]
     [InlineData(60, 90, null, 90)]
     [InlineData(null, 90, 100, 90)]
-    public void An_expiry_is_what_was_asked_for_but_no_later_than_its_level_or_queue_allows(int? queue, int? level, int? asked, int? expected)
+    public void An_expiry_is_what_was_asked_for_but_no_later_than_its_tier_or_queue_allows(int? queue, int? tier, int? asked, int? expected)
     {
         var settings = new QueueSettings
         {
             ExpireAfterMs = queue * 1000L,
-            Levels = new Dictionary<int, LevelDefaults> { [1] = new() { ExpireAfterMs = level * 1000L } },
+            Tiers = new Dictionary<int, TierDefaults> { [1] = new() { ExpireAfterMs = tier * 1000L } },
         };
 
         SubmissionRules.Expiry(settings, 1, Due, After(asked)).ShouldBe(After(expected));
@@ -68,7 +68,8 @@ public sealed class SubmissionRulesTests
     {
         var ceiling = Due.AddSeconds(60);
 
-        SubmissionRules.Expiry(new QueueSettings { ExpireAfterMs = 60_000 }, 0, Due, ceiling.AddMicroseconds(microseconds)).ShouldBe(ceiling.AddMicroseconds(kept));
+        SubmissionRules.Expiry(new QueueSettings { ExpireAfterMs = 60_000 }, 0, Due, ceiling.AddMicroseconds(microseconds))
+            .ShouldBe(ceiling.AddMicroseconds(kept));
     }
 
     private static DateTime? After(int? seconds) => seconds is { } s ? Due.AddSeconds(s) : null;

@@ -17,7 +17,8 @@ public sealed class TaskIdTests
         (bytes[6] >> 4).ShouldBe(4);
         (bytes[8] >> 6).ShouldBe(0b10);
         var milliseconds = bytes[..6].Aggregate(0L, (sum, b) => (sum << 8) | b);
-        milliseconds.ShouldBeInRange(now.ToUnixTimeMilliseconds(), now.ToUnixTimeMilliseconds() + 60_000); // 4,096 of them are of one millisecond
+        milliseconds.ShouldBeInRange(now.ToUnixTimeMilliseconds(),
+            now.ToUnixTimeMilliseconds() + 60_000); // 4,096 of them are of one millisecond
     }
 
     [Fact]

@@ -31,7 +31,8 @@ public sealed class TaskRulesTests
 
     [Fact]
     public void Terminal_are_the_four_states_in_which_a_task_ends() =>
-        TaskStates.All.Where(TaskStates.IsTerminal).ShouldBe([TaskStates.Completed, TaskStates.Failed, TaskStates.Cancelled, TaskStates.Expired]);
+        TaskStates.All.Where(TaskStates.IsTerminal)
+            .ShouldBe([TaskStates.Completed, TaskStates.Failed, TaskStates.Cancelled, TaskStates.Expired]);
 
     [Theory]
     [InlineData(1, 2)]
@@ -46,23 +47,26 @@ public sealed class TaskRulesTests
     [Theory]
     [InlineData("a", true)]
     [InlineData("Reports_2-eu", true)]
-    [InlineData("01234567890123456789012345678901234567890123456789012345678901230123456789012345678901234567890123456789012345678901234567890123", true)]
-    [InlineData("012345678901234567890123456789012345678901234567890123456789012301234567890123456789012345678901234567890123456789012345678901234", false)]
+    [InlineData("0123456789012345678901234567890123456789012345678901234567890123"
+        + "0123456789012345678901234567890123456789012345678901234567890123", true)]
+    [InlineData("0123456789012345678901234567890123456789012345678901234567890123"
+        + "01234567890123456789012345678901234567890123456789012345678901234", false)]
     [InlineData("", false)]
     [InlineData(null, false)]
     [InlineData("a b", false)]
     [InlineData("a:1", false)]
     [InlineData("größe", false)]
     [InlineData("a\n", false)]
-    public void A_queue_name_is_letters_digits_hyphens_and_underscores(string? name, bool valid) => QueueNames.IsValid(name).ShouldBe(valid);
+    public void A_queue_name_is_letters_digits_hyphens_and_underscores(string? name, bool valid) =>
+        QueueNames.IsValid(name).ShouldBe(valid);
 
     [Theory]
     [InlineData("a", 0)]
     [InlineData("a:0", 0)]
     [InlineData("a:7", 7)]
     [InlineData("a:65535", 65535)]
-    public void A_target_is_a_name_with_or_without_a_level(string text, int level) =>
-        QueueNames.Parse(text).ShouldBe(new QueueLevel("a", level));
+    public void A_target_is_a_name_with_or_without_a_tier(string text, int tier) =>
+        QueueNames.Parse(text).ShouldBe(new QueueTier("a", tier));
 
     [Theory]
     [InlineData("a:65536")]
@@ -79,10 +83,10 @@ public sealed class TaskRulesTests
     public void Anything_else_is_no_target(string? text) => QueueNames.Parse(text).ShouldBeNull();
 
     [Fact]
-    public void A_level_can_be_demanded()
+    public void A_tier_can_be_demanded()
     {
         QueueNames.Parse("a", levelRequired: true).ShouldBeNull();
-        QueueNames.Parse("a:1", levelRequired: true).ShouldBe(new QueueLevel("a", 1));
+        QueueNames.Parse("a:1", levelRequired: true).ShouldBe(new QueueTier("a", 1));
     }
 
     [Fact]
@@ -90,7 +94,7 @@ public sealed class TaskRulesTests
     {
         var task = Good with
         {
-            Level = QueueNames.MaxLevel,
+            Tier = QueueNames.MaxTier,
             MaxAttempts = 100,
             Name = new string('n', 256),
             Payload = new string('ö', 512),
@@ -108,8 +112,8 @@ public sealed class TaskRulesTests
     {
         Problem(Good with { Queue = "a b" }).ShouldStartWith("queue must be");
         Problem(Good with { Queue = null! }).ShouldStartWith("queue must be");
-        Problem(Good with { Level = -1 }).ShouldStartWith("level must be");
-        Problem(Good with { Level = QueueNames.MaxLevel + 1 }).ShouldStartWith("level must be");
+        Problem(Good with { Tier = -1 }).ShouldStartWith("tier must be");
+        Problem(Good with { Tier = QueueNames.MaxTier + 1 }).ShouldStartWith("tier must be");
         Problem(Good with { Priority = (Priority)9 }).ShouldStartWith("priority must be");
         Problem(Good with { MaxAttempts = 0 }).ShouldStartWith("max_attempts must be");
         Problem(Good with { MaxAttempts = 101 }).ShouldStartWith("max_attempts must be");

@@ -53,6 +53,7 @@ public sealed class TraceHeadersTests
     public void A_state_that_no_HTTP_header_can_carry_is_left_out()
     {
         TraceHeaders.Of($$"""{"traceparent":"{{Parent}}","tracestate":"a=1\nb: 2"}""").ShouldBe(new TraceHeaders(Parent, null));
-        TraceHeaders.Of($$"""{"traceparent":"{{Parent}}","tracestate":"{{new string('a', 513)}}"}""").ShouldBe(new TraceHeaders(Parent, null));
+        TraceHeaders.Of(
+            $$"""{"traceparent":"{{Parent}}","tracestate":"{{new string('a', 513)}}"}""").ShouldBe(new TraceHeaders(Parent, null));
     }
 }

@@ -53,7 +53,8 @@ public sealed class UpstreamTests
     [InlineData("-1", null)]
     [InlineData(null, null)]
     public void Retry_after_is_read_as_seconds_or_as_a_date_and_is_at_most_ten_minutes(string? header, int? seconds) =>
-        RetryAfter.Of(header, DateTimeOffset.Parse("2027-01-01T00:00:00Z", CultureInfo.InvariantCulture)).ShouldBe(seconds is { } s ? TimeSpan.FromSeconds(s) : null);
+        RetryAfter.Of(header, DateTimeOffset.Parse("2027-01-01T00:00:00Z", CultureInfo.InvariantCulture))
+            .ShouldBe(seconds is { } s ? TimeSpan.FromSeconds(s) : null);
 
     [Theory]
     [InlineData(0, 0.75, 1.25)]
@@ -98,7 +99,8 @@ public sealed class UpstreamTests
     [Fact]
     public void A_result_says_status_request_and_body()
     {
-        new UpstreamAnswer(201, """{"x":1}""").ToResult("TASK-1\"").ShouldBe("""{"status_code":201,"request_id":"TASK-1\"","body":{"x":1}}""");
+        new UpstreamAnswer(201, """{"x":1}""").ToResult("TASK-1\"")
+            .ShouldBe("""{"status_code":201,"request_id":"TASK-1\"","body":{"x":1}}""");
         UpstreamAnswer.Error(504, "too \"slow\"").ToResult("t").ShouldBe(
             """{"status_code":504,"request_id":"t","body":{"error":{"message":"too \"slow\"","type":"upstream_error"}}}""");
     }
@@ -124,7 +126,8 @@ public sealed class UpstreamTests
     [InlineData("/v1", "/v1", null, "TaskQueue:Upstreams:0:BaseUrl")]
     [InlineData("/v1", "http://user:hunter2@h", null, "TaskQueue:Upstreams:0:BaseUrl")]
     [InlineData("/v1", "http://h", "hunter2\n", "TaskQueue:Upstreams:0:ApiKey")]
-    public void What_makes_no_sense_is_refused_with_its_key_and_without_the_secret(string endpoint, string baseUrl, string? key, string named)
+    public void What_makes_no_sense_is_refused_with_its_key_and_without_the_secret(string endpoint, string baseUrl, string? key,
+        string named)
     {
         var list = new UpstreamList { Upstreams = { new UpstreamOptions { Endpoint = endpoint, BaseUrl = baseUrl, ApiKey = key } } };
 
@@ -144,7 +147,8 @@ public sealed class UpstreamTests
     [InlineData(1000, 86_400, 1000, null)]
     public void Numbers_have_limits(int concurrency, int timeout, int retries, string? named)
     {
-        var options = new UpstreamOptions { Endpoint = "/v1/x", BaseUrl = "http://h", MaxConcurrency = concurrency, TimeoutSeconds = timeout, MaxRetries = retries };
+        var options = new UpstreamOptions { Endpoint = "/v1/x", BaseUrl = "http://h", MaxConcurrency = concurrency,
+            TimeoutSeconds = timeout, MaxRetries = retries };
 
         (options.Problem?.Split(' ')[0]).ShouldBe(named);
     }
@@ -153,7 +157,7 @@ public sealed class UpstreamTests
     public void Queues_and_levels_must_be_possible()
     {
         new UpstreamOptions { Endpoint = "/v1/x", BaseUrl = "http://h", Queues = { "a b" } }.Problem.ShouldStartWith("Queues");
-        new UpstreamOptions { Endpoint = "/v1/x", BaseUrl = "http://h", Levels = { -1 } }.Problem.ShouldStartWith("Levels");
-        new UpstreamOptions { Endpoint = "/v1/x", BaseUrl = "http://h", Queues = { "a-b" }, Levels = { 2, 0 } }.Problem.ShouldBeNull();
+        new UpstreamOptions { Endpoint = "/v1/x", BaseUrl = "http://h", Tiers = { -1 } }.Problem.ShouldStartWith("Tiers");
+        new UpstreamOptions { Endpoint = "/v1/x", BaseUrl = "http://h", Queues = { "a-b" }, Tiers = { 2, 0 } }.Problem.ShouldBeNull();
     }
 }

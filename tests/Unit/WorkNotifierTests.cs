@@ -7,8 +7,8 @@ namespace TaskQueue.Tests.Unit;
 
 public sealed class WorkNotifierTests
 {
-    private static readonly QueueLevel A = new("a", 0);
-    private static readonly QueueLevel B = new("b", 0);
+    private static readonly QueueTier A = new("a", 0);
+    private static readonly QueueTier B = new("b", 0);
 
     private readonly WorkNotifier _workNotifier = new(TimeProvider.System);
 
@@ -18,14 +18,14 @@ public sealed class WorkNotifierTests
     public async Task A_due_task_wakes_one_waiter_of_its_target()
     {
         using var other = _workNotifier.Register([B]);
-        using var level = _workNotifier.Register([new("a", 1)]);
+        using var waiter = _workNotifier.Register([new("a", 1)]);
         using var first = _workNotifier.Register([A]);
         using var second = _workNotifier.Register([A]);
 
         _workNotifier.Ring(A, Now);
 
         (await RungAsync(first, second)).ShouldBe(1);
-        (await RungAsync(other, level)).ShouldBe(0);
+        (await RungAsync(other, waiter)).ShouldBe(0);
     }
 
     [Fact]
@@ -42,20 +42,20 @@ public sealed class WorkNotifierTests
     }
 
     [Fact]
-    public async Task A_turn_that_is_free_wakes_one_waiter_of_each_level_of_its_queue_here_and_elsewhere()
+    public async Task A_released_place_wakes_one_waiter_of_each_tier_of_its_queue_here_and_elsewhere()
     {
         using var first = _workNotifier.Register([A]);
         using var second = _workNotifier.Register([A]);
         using var third = _workNotifier.Register([A]);
-        using var level = _workNotifier.Register([new("a", 1)]);
+        using var waiter = _workNotifier.Register([new("a", 1)]);
         using var other = _workNotifier.Register([B]);
 
-        _workNotifier.RingLevels("a");
+        _workNotifier.RingTiers("a");
         (await RungAsync(first, second, third)).ShouldBe(1);
-        (await RungAsync(level)).ShouldBe(1);
+        (await RungAsync(waiter)).ShouldBe(1);
 
         using var late = _workNotifier.Register([new("a", 7)]);
-        var end = new TaskEvent { Queue = "a", Level = 3, Type = TaskEventType.Completed, At = Now, Frees = true };
+        var end = new TaskEvent { Queue = "a", Tier = 3, Type = TaskEventType.Completed, At = Now, Frees = true };
         foreach (var arrival in WorkAvailable.Of([end]).Arrivals)
             _workNotifier.Ring(arrival);
         (await RungAsync(second, third)).ShouldBe(1);

@@ -51,7 +51,7 @@ public sealed class WorkerRuntimeTests : IDisposable
         var transport = new Transport();
         var run = Run(transport, new WorkerRuntimeOptions(3, 0) { AbortTimeout = Patience }, async attempt =>
         {
-            if (attempt.Item.Level == 0)
+            if (attempt.Item.Tier == 0)
                 await Task.Delay(Timeout.Infinite, attempt.Cancelled).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             else
                 await Task.Delay(Timeout.Infinite, attempt.Cancelled);
@@ -91,14 +91,16 @@ public sealed class WorkerRuntimeTests : IDisposable
     public async Task Outcomes_that_were_not_taken_are_reported_again_and_the_others_are_not()
     {
         var transport = new Transport { Refuses = 1 };
-        var run = Run(transport, new WorkerRuntimeOptions(8, 0) { LongestBackoff = TimeSpan.FromMilliseconds(1) }, _ => Task.FromResult(TaskOutcome.Completed()));
+        var run = Run(transport, new WorkerRuntimeOptions(8, 0) { LongestBackoff = TimeSpan.FromMilliseconds(1) }, _ =>
+            Task.FromResult(TaskOutcome.Completed()));
         var attempts = (await transport.Fetching.WaitAsync(Patience)).Take(8, Lease);
         await Task.WhenAll(attempts.Select(a => a.Kept)).WaitAsync(Patience);
 
         await _stopping.CancelAsync();
         await run.WaitAsync(Patience);
 
-        transport.Reported.Order(Comparer<Attempt>.Create((a, b) => a.Item.Id.CompareTo(b.Item.Id))).ShouldBe(attempts.OrderBy(a => a.Item.Id));
+        transport.Reported.Order(Comparer<Attempt>.Create((a, b) => a.Item.Id.CompareTo(b.Item.Id)))
+            .ShouldBe(attempts.OrderBy(a => a.Item.Id));
     }
 
     [Fact]
@@ -147,10 +149,11 @@ public sealed class WorkerRuntimeTests : IDisposable
         inFlight.Room.ShouldBe(4);
     }
 
-    private static WorkItem Item(int level) => new(Guid.NewGuid(), 1, "q", level, "a", "{}", Lease);
+    private static WorkItem Item(int tier) => new(Guid.NewGuid(), 1, "q", tier, "a", "{}", Lease);
 
     private Task Run(Transport transport, WorkerRuntimeOptions options, Func<Attempt, Task<TaskOutcome>> handler) =>
-        new WorkerRuntime(options, transport, new Handler(handler), TimeProvider.System, NullLogger.Instance).RunAsync(_stopping.Token, _drainOver.Token);
+        new WorkerRuntime(options, transport, new Handler(handler), TimeProvider.System, NullLogger.Instance)
+            .RunAsync(_stopping.Token, _drainOver.Token);
 
     private sealed class Handler(Func<Attempt, Task<TaskOutcome>> run) : IAttemptHandler
     {

@@ -11,18 +11,23 @@ using TaskQueue.Http.Requests;
 
 namespace TaskQueue.Adapters.Agent;
 
-/// <summary>The door of an agent's API: a question is accepted at once and looked at later (dtq-and-wippy.md A3).</summary>
+/// <summary>The API of an agent's API: a question is accepted at once and looked at later (dtq-and-wippy.md A3).</summary>
 internal static class AgentEndpoints
 {
     public static void MapAgent(this WebApplication app)
     {
-        app.MapGroup("/agent").WithTags("agent").AnswerFaults(fault => ToError(fault, "Async request processing failed")).Needs(Scope.Enqueue)
-            .MapPost("/process-async", ProcessAsync).TakesJson<AgentBody>().Produces<AgentQueued>().Produces<AgentError>(401).Produces<AgentError>(413)
+        app.MapGroup("/agent").WithTags("agent").AnswerFaults(fault => ToError(fault, "Async request processing failed"))
+            .Needs(Scope.Enqueue)
+            .MapPost("/process-async", ProcessAsync).TakesJson<AgentBody>().Produces<AgentQueued>().Produces<AgentError>(401)
+                .Produces<AgentError>(413)
             .Produces<AgentProblems>(422).Produces<AgentError>(429).Produces<AgentError>(500).Produces<AgentError>(503)
-            .WithSummary("Accept a question: {\"query\"}, and optionally user_id, session_id, metadata, context. It is dropped where nobody has begun with it after 24 h.");
+            .WithSummary("Accept a question: {\"query\"}, and optionally user_id, session_id, metadata, context. It is dropped where "
+                + "nobody has begun with it after 24 h.");
         app.MapGroup("/agent").WithTags("agent").AnswerFaults(fault => ToError(fault, "Get task status failed")).Needs(Scope.Read)
-            .MapGet("/task-status/{id}", StatusAsync).Produces<AgentStatus>().Produces<AgentError>(401).Produces<AgentError>(404).Produces<AgentError>(500).Produces<AgentError>(503)
-            .WithSummary("How far a task is: pending, processing, completed, failed, retrying, cancelled. Takes an id of this door, or the UUID of any task.");
+            .MapGet("/task-status/{id}", StatusAsync).Produces<AgentStatus>().Produces<AgentError>(401).Produces<AgentError>(404)
+                .Produces<AgentError>(500).Produces<AgentError>(503)
+            .WithSummary("How far a task is: pending, processing, completed, failed, retrying, cancelled. Takes an id of this API, or the "
+                + "UUID of any task.");
     }
 
     private static async Task<IResult> ProcessAsync(
@@ -37,32 +42,39 @@ internal static class AgentEndpoints
         }
         catch (AgentRequestException wrong)
         {
-            return Results.Json(new AgentProblems(wrong.Problems), AgentJson.Shapes.AgentProblems, statusCode: 422);
+            return Results.Json(new AgentProblems(wrong.Problems), AgentJson.Instance.AgentProblems, statusCode: 422);
         }
 
         if ((await taskService.SubmitAsync(task)).Result != SubmitStatus.Accepted)
             throw new ApiException(500, "not_queued", "Failed to enqueue task");
-        return Results.Json(new AgentQueued(AgentMapping.ToId(task.Id), "enqueued", "Request has been queued for asynchronous processing"), AgentJson.Shapes.AgentQueued);
+        return Results.Json(new AgentQueued(AgentMapping.ToId(task.Id), "enqueued", "Request has been queued for asynchronous processing"),
+            AgentJson.Instance.AgentQueued);
     }
 
-    private static async Task<IResult> StatusAsync(string id, HttpContext context, ITaskQueries queries, Redaction redaction, TimeProvider time, CancellationToken cancellationToken) =>
-        AgentMapping.ParseId(id) is { } guid && await queries.FindAsync(guid, context.Access(), context.Memory().ReserveAnswerAsync, cancellationToken) is { } task
+    private static async Task<IResult> StatusAsync(string id, HttpContext context, ITaskQueries queries, Redaction redaction,
+        TimeProvider time, CancellationToken cancellationToken) =>
+        AgentMapping.ParseId(id) is { } guid
+            && await queries.FindAsync(guid, context.Access(), context.Memory().ReserveAnswerAsync, cancellationToken) is { } task
             && AgentMapping.ToStatus(task, id, time.GetUtcNow().UtcDateTime, redaction.For(context.Caller())) is { } status
-            ? Results.Json(status, AgentJson.Shapes.AgentStatus)
+            ? Results.Json(status, AgentJson.Instance.AgentStatus)
             : throw new ApiException(404, "not_found", "Task not found");
 
-    /// <summary>A fault in the words of the door.</summary>
+    /// <summary>A fault in the words of the API.</summary>
     private static IResult ToError(ApiError fault, string what) =>
         fault.Code switch
         {
-            "invalid_json" => Results.Json(new AgentProblems([new(["body"], $"JSON decode error: {fault.Message}", "json_invalid")]), AgentJson.Shapes.AgentProblems, statusCode: 422),
-            "invalid_task" => Results.Json(new AgentRefused(new("Validation failed", fault.Message, [])), AgentJson.Shapes.AgentRefused, statusCode: 422),
+            "invalid_json" =>
+                Results.Json(new AgentProblems([new(["body"], $"JSON decode error: {fault.Message}", "json_invalid")]),
+                    AgentJson.Instance.AgentProblems, statusCode: 422),
+            "invalid_task" =>
+                Results.Json(new AgentRefused(new("Validation failed", fault.Message, [])), AgentJson.Instance.AgentRefused,
+                    statusCode: 422),
             _ => Results.Json(new AgentError(fault.Status switch
             {
                 401 => "Unauthorized",
                 503 => "Task queue not available",
                 500 when fault.Code != "not_queued" => $"{what}: {fault.Message}",
                 _ => fault.Message,
-            }), AgentJson.Shapes.AgentError, statusCode: fault.Status),
+            }), AgentJson.Instance.AgentError, statusCode: fault.Status),
         };
 }

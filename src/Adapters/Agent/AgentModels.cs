@@ -20,7 +20,7 @@ public sealed record AgentQueued(string TaskId, string Status, string Message);
 /// <summary>Answer of GET /agent/task-status/{id}: what is not known is null.</summary>
 public sealed record AgentStatus(string TaskId, string Status, RawJson? Result, string? Error, double? ExecutionTime);
 
-/// <summary>An error of the door; with 422 a list of <see cref="AgentProblem"/>, or an <see cref="AgentRefusal"/>.</summary>
+/// <summary>An error of the API; with 422 a list of <see cref="AgentProblem"/>, or an <see cref="AgentRefusal"/>.</summary>
 public sealed record AgentError(string Detail);
 
 /// <summary>What is wrong with a member of the body.</summary>
@@ -35,7 +35,7 @@ public sealed record AgentRefusal(string Error, string Message, IReadOnlyList<st
 /// <summary>A 422 of such a request.</summary>
 public sealed record AgentRefused(AgentRefusal Detail);
 
-/// <summary>Source-generated JSON of the door.</summary>
+/// <summary>Source-generated JSON of the API.</summary>
 [JsonSerializable(typeof(AgentQueued))]
 [JsonSerializable(typeof(AgentStatus))]
 [JsonSerializable(typeof(AgentError))]
@@ -44,10 +44,10 @@ public sealed record AgentRefused(AgentRefusal Detail);
 internal sealed partial class AgentJson : JsonSerializerContext
 {
     /// <summary>The context with the house's options.</summary>
-    public static AgentJson Shapes { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
+    public static AgentJson Instance { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
 }
 
-/// <summary>Renders tasks in the words of the door.</summary>
+/// <summary>Renders tasks in the words of the API.</summary>
 internal static class AgentMapping
 {
     private const string Prefix = "async_task_";
@@ -63,14 +63,15 @@ internal static class AgentMapping
         [TaskStates.Cancelled] = "cancelled",
     };
 
-    /// <summary>The id as the door shows it.</summary>
+    /// <summary>The id as the API shows it.</summary>
     public static string ToId(Guid id) => $"{Prefix}{id:N}";
 
-    /// <summary>The task of an id of this door, or of a plain UUID, for tasks of the other doors; null where it is neither.</summary>
+    /// <summary>The task of an id of this API, or of a plain UUID, for tasks of the other APIs; null where it is neither.</summary>
     public static Guid? ParseId(string id)
     {
         var own = id.StartsWith(Prefix, StringComparison.Ordinal);
-        return Guid.TryParseExact(own ? id[Prefix.Length..] : id, "N", out var plain) ? plain : Guid.TryParseExact(own ? id[Prefix.Length..] : id, "D", out var dashed) ? dashed : null;
+        return Guid.TryParseExact(own ? id[Prefix.Length..] : id, "N", out var plain) ? plain
+            : Guid.TryParseExact(own ? id[Prefix.Length..] : id, "D", out var dashed) ? dashed : null;
     }
 
     /// <param name="task">The task.</param>
@@ -90,5 +91,6 @@ internal static class AgentMapping
     }
 
     /// <summary>Of the last attempt; the clocks of who started and who ended it may differ.</summary>
-    private static double? Seconds(TaskState task) => task is { StartedAt: { } start, FinishedAt: { } end } ? Math.Max(0, (end - start).TotalSeconds) : null;
+    private static double? Seconds(TaskState task) =>
+        task is { StartedAt: { } start, FinishedAt: { } end } ? Math.Max(0, (end - start).TotalSeconds) : null;
 }

@@ -17,7 +17,7 @@ internal sealed class AgentRequestException(IReadOnlyList<AgentProblem> problems
 /// </summary>
 internal static class AgentRequest
 {
-    /// <summary>The name of the door's tasks.</summary>
+    /// <summary>The name of the API's tasks.</summary>
     private const string Name = "process_user_query_async";
 
     private static readonly TimeSpan Life = TimeSpan.FromHours(24);
@@ -30,12 +30,14 @@ internal static class AgentRequest
         var problems = new List<AgentProblem>();
         var query = Required(body, "query", problems);
         var user = Optional(body, "user_id", JsonValueKind.String, problems) ?? "\"api_user\"";
-        var session = Optional(body, "session_id", JsonValueKind.String, problems) ?? $"\"session_{now.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture)}\"";
+        var session = Optional(body, "session_id", JsonValueKind.String, problems)
+            ?? $"\"session_{now.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture)}\"";
         var metadata = Optional(body, "metadata", JsonValueKind.Object, problems) ?? "{}";
         var context = Optional(body, "context", JsonValueKind.Object, problems) ?? "{}";
         if (problems.Count > 0)
             throw new AgentRequestException(problems);
-        return new TaskSubmission(id, queue, $$"""{"query":{{query}},"user_id":{{user}},"session_id":{{session}},"metadata":{{metadata}},"context":{{context}}}""")
+        return new TaskSubmission(id, queue,
+            $$"""{"query":{{query}},"user_id":{{user}},"session_id":{{session}},"metadata":{{metadata}},"context":{{context}}}""")
         {
             Name = Name,
             Priority = Priority.Normal,

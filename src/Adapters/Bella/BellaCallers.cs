@@ -22,10 +22,12 @@ internal sealed class BellaCallers(CompletionRouter router, TaskService taskServ
     /// <summary>Registers a caller; before its task is submitted, so that the quickest worker is not missed.</summary>
     /// <exception cref="ApiException">503: too many wait.</exception>
     public WaitingCaller Open(Guid taskId, NumberedTaskMode mode) =>
-        router.Open(taskId, wantsProgress: mode == NumberedTaskMode.Streaming) ?? throw new ApiException(503, "too_many_callers", $"{CompletionRouter.MaxCallers} callers wait already; try again");
+        router.Open(taskId, wantsProgress: mode == NumberedTaskMode.Streaming)
+            ?? throw new ApiException(503, "too_many_callers", $"{CompletionRouter.MaxCallers} callers wait already; try again");
 
     /// <summary>Answers what the worker completed the task with: its status and its body.</summary>
-    public async Task<IResult> BlockAsync(WaitingCaller caller, TimeSpan wait, HttpContext context) => ToAnswer(await ReadAsync(await WaitAsync(caller, wait, context.RequestAborted), caller.TaskId, context));
+    public async Task<IResult> BlockAsync(WaitingCaller caller, TimeSpan wait, HttpContext context) =>
+        ToAnswer(await ReadAsync(await WaitAsync(caller, wait, context.RequestAborted), caller.TaskId, context));
 
     /// <summary>The end with its result, once there is memory for it.</summary>
     private async Task<TaskCompletion?> ReadAsync(TaskCompletion? end, Guid taskId, HttpContext context)
@@ -52,7 +54,8 @@ internal sealed class BellaCallers(CompletionRouter router, TaskService taskServ
         catch (OperationCanceledException)
         {
             await taskService.CancelAsync(caller.TaskId, Access.All);
-            throw cancellationToken.IsCancellationRequested ? new OperationCanceledException(cancellationToken) : new ApiException(503, "stopping", "the server stops; try again");
+            throw cancellationToken.IsCancellationRequested ? new OperationCanceledException(cancellationToken)
+                : new ApiException(503, "stopping", "the server stops; try again");
         }
     }
 
@@ -132,7 +135,8 @@ internal sealed class BellaCallers(CompletionRouter router, TaskService taskServ
         {
             using var document = JsonDocument.Parse(result, AnyDepth);
             var root = document.RootElement;
-            return root.ValueKind == JsonValueKind.Object && root.TryGetProperty("body", out var inner) && inner.ValueKind != JsonValueKind.Null ? inner.GetRawText() : "{}";
+            return root.ValueKind == JsonValueKind.Object && root.TryGetProperty("body", out var inner)
+                && inner.ValueKind != JsonValueKind.Null ? inner.GetRawText() : "{}";
         }
         catch (Exception fault) when (fault is JsonException or InvalidOperationException)
         {

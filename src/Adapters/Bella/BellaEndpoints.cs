@@ -17,7 +17,7 @@ using TaskQueue.Http.Requests;
 
 namespace TaskQueue.Adapters.Bella;
 
-/// <summary>The door of Bella-Queue's clients and workers.</summary>
+/// <summary>The API of Bella-Queue's clients and workers.</summary>
 internal static class BellaEndpoints
 {
     public static IServiceCollection AddBella(this IServiceCollection services)
@@ -31,17 +31,25 @@ internal static class BellaEndpoints
     {
         var bella = app.MapGroup("/v1/queue").WithTags("bella").AnswerFaults(Error(app.Services.GetRequiredService<TimeProvider>()))
             .WithMetadata(NoCache).Needs(Scope.Read);
-        bella.MapPost("/register", RegisterAsync).Audited("queue.put").Needs(Scope.Enqueue).Produces<string>().Produces<BellaError>(400).Produces<BellaError>(429)
+        bella.MapPost("/register", RegisterAsync).Audited("queue.put").Needs(Scope.Enqueue).Produces<string>().Produces<BellaError>(400)
+            .Produces<BellaError>(429)
             .WithSummary("Register a queue: {\"queue\", \"endpoint\"}; all of its levels can then be used.");
         bella.MapGet("/{queue}/metadata", MetadataAsync).Produces<BellaQueue>().Produces<BellaError>(404)
             .WithSummary("What a registered queue serves.");
-        bella.MapPost("/put", PutAsync).Needs(Scope.Enqueue).MayWait().Produces<BellaPutAnswer>().Produces<BellaError>(400).Produces<BellaError>(404).Produces<BellaError>(413).Produces<BellaError>(429)
-            .WithSummary("Accept a task: {\"queue\", \"endpoint\", \"data\"}, and optionally level, response_mode, callback_url, timeout, trace_id. A blocking put answers what the worker did, a streaming one sends its progress.");
-        bella.MapPost("/take", TakeAsync).Needs(Scope.Work).Produces<Dictionary<string, List<BellaTask>>>().Produces<BellaError>(400).Produces<BellaError>(404)
-            .WithSummary("Take up to size tasks: {\"queues\": [\"name:level\"], \"size\"}, and optionally strategy (fifo, round_robin, active_passive, sequential), process_timeout, process_max_retries, min_age_seconds.");
-        bella.MapPost("/{taskId}/complete", CompleteAsync).Needs(Scope.Work).Produces<string>().Produces<BellaError>(400).Produces<BellaError>(413)
-            .WithSummary("Complete a taken task with any object as its result; the first completion counts, and none of an unknown or ended task.");
-        bella.MapPost("/{taskId}/progress", ProgressAsync).Needs(Scope.Work).Produces<string>().Produces<BellaError>(400).Produces<BellaError>(404)
+        bella.MapPost("/put", PutAsync).Needs(Scope.Enqueue).MayWait().Produces<BellaPutAnswer>().Produces<BellaError>(400)
+            .Produces<BellaError>(404).Produces<BellaError>(413).Produces<BellaError>(429)
+            .WithSummary("Accept a task: {\"queue\", \"endpoint\", \"data\"}, and optionally level, response_mode, callback_url, timeout, "
+                + "trace_id. A blocking put answers what the worker did, a streaming one sends its progress.");
+        bella.MapPost("/take", TakeAsync).Needs(Scope.Work).Produces<Dictionary<string, List<BellaTask>>>().Produces<BellaError>(400)
+            .Produces<BellaError>(404)
+            .WithSummary("Take up to size tasks: {\"queues\": [\"name:level\"], \"size\"}, and optionally strategy (fifo, round_robin, "
+                + "active_passive, sequential), process_timeout, process_max_retries, min_age_seconds.");
+        bella.MapPost("/{taskId}/complete", CompleteAsync).Needs(Scope.Work).Produces<string>().Produces<BellaError>(400)
+            .Produces<BellaError>(413)
+            .WithSummary("Complete a taken task with any object as its result; the first completion counts, and none of an unknown or "
+                + "ended task.");
+        bella.MapPost("/{taskId}/progress", ProgressAsync).Needs(Scope.Work).Produces<string>().Produces<BellaError>(400)
+            .Produces<BellaError>(404)
             .WithSummary("Tell the caller of a streaming put: {\"eventId\", \"eventName\", \"eventData\"}.");
         bella.MapPost("/{taskId}/cancel", CancelAsync).Needs(Scope.Enqueue).Produces<string>(202)
             .WithSummary("Cancel a task that has not ended; a later completion is ignored, and nobody is called back.");
@@ -58,25 +66,28 @@ internal static class BellaEndpoints
     internal static Func<ApiError, IResult> Error(TimeProvider time) => fault =>
     {
         var details = new BellaErrorDetails(fault.Message, ErrorType(fault));
-        return Results.Json(new BellaError(fault.Status, fault.Message, time.GetUtcNow().ToUnixTimeMilliseconds(), details), BellaJson.Shapes.BellaError, statusCode: fault.Status);
+        return Results.Json(new BellaError(fault.Status, fault.Message, time.GetUtcNow().ToUnixTimeMilliseconds(), details),
+            BellaJson.Instance.BellaError, statusCode: fault.Status);
     };
 
     /// <summary>OpenAI's word for a kind of error.</summary>
     internal static string ErrorType(ApiError fault) =>
-        fault.Code == ApiErrors.QuotaExceeded ? "insufficient_quota" : fault.Status < 500 ? "invalid_request_error" : "internal_server_error";
+        fault.Code == ApiErrors.QuotaExceeded ? "insufficient_quota" : fault.Status < 500 ? "invalid_request_error"
+            : "internal_server_error";
 
     internal static readonly AnswerCaching NoCache = new("no-cache");
 
     private static async Task<IResult> RegisterAsync(HttpContext context, QueueService queues, IOptions<EngineOptions> options)
     {
-        var body = await RequestJson.ReadAsync(context, BellaJson.Shapes.BellaRegisterBody, BodyLimits.One(options.Value));
+        var body = await RequestJson.ReadAsync(context, BellaJson.Instance.BellaRegisterBody, BodyLimits.One(options.Value));
         if (body.Queue is not { } name || !BellaMapping.IsName(name))
             throw BellaMapping.Wrong($"queue must be a name of {BellaMapping.NameRule}");
         if (body.Endpoint is not { Length: <= 256 } endpoint || string.IsNullOrWhiteSpace(endpoint) || !TextRules.IsPlain(endpoint))
             throw BellaMapping.Wrong("endpoint must be a text of 1 to 256 characters");
         context.AuditTarget($"queue/{name}");
         context.Demand(name);
-        return await queues.CreateAsync(name, Delivery.Pull, QueueSettings.Default, endpoint, context.Access().Tenant) is not null ? Text(name) : throw BellaMapping.Wrong($"queue {name} exists already");
+        return await queues.CreateAsync(name, Delivery.Pull, QueueSettings.Default, endpoint, context.Access().Tenant) is not null
+            ? Text(name) : throw BellaMapping.Wrong($"queue {name} exists already");
     }
 
     private static async Task<IResult> MetadataAsync(string queue, HttpContext context, QueueCatalog queues, IOptions<BellaOptions> options)
@@ -84,14 +95,16 @@ internal static class BellaEndpoints
         context.Demand(queue);
         if (await LookUpAsync(queues, queue) is not { } known || !context.Access().CanSeeQueue(known.Owner, known.Name))
             return options.Value.EmptyForUnknown ? Results.Ok() : throw NotRegistered(queue);
-        return Results.Json(new BellaQueue(known.Name, known.Endpoint), BellaJson.Shapes.BellaQueue);
+        return Results.Json(new BellaQueue(known.Name, known.Endpoint), BellaJson.Instance.BellaQueue);
     }
 
-    private static async Task<IResult> PutAsync(HttpContext context, BellaPuts puts) => await puts.AnswerAsync(await puts.AcceptAsync(context), context);
+    private static async Task<IResult> PutAsync(HttpContext context, BellaPuts puts) =>
+        await puts.AnswerAsync(await puts.AcceptAsync(context), context);
 
-    private static async Task<IResult> TakeAsync(HttpContext context, QueueCatalog queues, TaskClaimer claims, BellaMapping mapping, IOptions<EngineOptions> options, IOptions<BellaOptions> bella)
+    private static async Task<IResult> TakeAsync(HttpContext context, QueueCatalog queues, TaskClaimer claims, BellaMapping mapping,
+        IOptions<EngineOptions> options, IOptions<BellaOptions> bella)
     {
-        var body = await RequestJson.ReadAsync(context, BellaJson.Shapes.BellaTakeBody, BodyLimits.One(options.Value));
+        var body = await RequestJson.ReadAsync(context, BellaJson.Instance.BellaTakeBody, BodyLimits.One(options.Value));
         var request = BellaTakes.ToClaim(body, bella.Value) with { Credential = context.Access().Credential };
         var lending = new HashSet<string>(StringComparer.Ordinal);
         foreach (var name in request.Targets.Select(t => t.Queue).Distinct(StringComparer.Ordinal))
@@ -104,11 +117,13 @@ internal static class BellaEndpoints
                 throw BellaMapping.Wrong($"queue {name} is dispatched to bus workers and cannot be taken from");
         }
 
-        var tasks = request.Max == 0 ? [] : await claims.ClaimAsync(request, TimeSpan.Zero, context.RequestAborted, keep: context.Memory().Keep);
-        return Results.Json(mapping.ToTaken(tasks, name => lending.Contains(name)), BellaJson.Shapes.DictionaryStringListBellaTask);
+        var tasks = request.Max == 0 ? []
+            : await claims.ClaimAsync(request, TimeSpan.Zero, context.RequestAborted, keep: context.Memory().Keep);
+        return Results.Json(mapping.ToTaken(tasks, name => lending.Contains(name)), BellaJson.Instance.DictionaryStringListBellaTask);
     }
 
-    private static async Task<IResult> CompleteAsync(string taskId, HttpContext context, BellaEvents events, IOptions<EngineOptions> options)
+    private static async Task<IResult> CompleteAsync(string taskId, HttpContext context, BellaEvents events,
+        IOptions<EngineOptions> options)
     {
         using var body = await RequestJson.ReadDocumentAsync(context, BodyLimits.One(options.Value));
         if (body.RootElement.ValueKind != JsonValueKind.Object)
@@ -118,11 +133,13 @@ internal static class BellaEndpoints
         return Text(taskId);
     }
 
-    private static async Task<IResult> ProgressAsync(string taskId, HttpContext context, BellaEvents events, IOptions<EngineOptions> options)
+    private static async Task<IResult> ProgressAsync(string taskId, HttpContext context, BellaEvents events,
+        IOptions<EngineOptions> options)
     {
-        var body = await RequestJson.ReadAsync(context, BellaJson.Shapes.BellaProgressBody, BodyLimits.One(options.Value));
+        var body = await RequestJson.ReadAsync(context, BellaJson.Instance.BellaProgressBody, BodyLimits.One(options.Value));
         var progress = new TaskProgress(Plain(body.EventId), body.EventName, body.EventData?.Text ?? "null");
-        return NumberedTaskId.ParseAny(taskId) is { } id && await events.ProgressAsync(id, progress, context.Access(), context.RequestAborted)
+        return NumberedTaskId.ParseAny(taskId) is { } id
+            && await events.ProgressAsync(id, progress, context.Access(), context.RequestAborted)
             ? Text(taskId)
             : throw new ApiException(404, "not_found", $"nobody waits for task {taskId}");
     }
@@ -139,7 +156,7 @@ internal static class BellaEndpoints
     {
         if (NumberedTaskId.ParseAny(taskId) is { } id)
             await taskService.CancelAsync(id, context.Access());
-        return Results.Json(taskId, BellaJson.Shapes.String, statusCode: StatusCodes.Status202Accepted);
+        return Results.Json(taskId, BellaJson.Instance.String, statusCode: StatusCodes.Status202Accepted);
     }
 
     private static IResult EventBus(HttpContext context, BusAddress bus)
@@ -147,22 +164,26 @@ internal static class BellaEndpoints
         var url = bus.RabbitMq is { } broker
             ? new UriBuilder(broker) { UserName = "", Password = "" }.Uri.ToString()
             : $"{context.Request.Scheme}://{context.Request.Host}/v1/queue";
-        return Results.Json(new BellaEventBus(url, BellaBusEvent.Topic), BellaJson.Shapes.BellaEventBus);
+        return Results.Json(new BellaEventBus(url, BellaBusEvent.Topic), BellaJson.Instance.BellaEventBus);
     }
 
-    private static async Task<IResult> GetAsync(string taskId, HttpContext context, ITaskQueries queries, BellaMapping mapping, Redaction redaction)
+    private static async Task<IResult> GetAsync(string taskId, HttpContext context, ITaskQueries queries, BellaMapping mapping,
+        Redaction redaction)
     {
-        var task = NumberedTaskId.ParseAny(taskId) is { } id ? await queries.FindAsync(id, context.Access(), context.Memory().ReserveAnswerAsync, context.RequestAborted) : null;
+        var task = NumberedTaskId.ParseAny(taskId) is { } id
+            ? await queries.FindAsync(id, context.Access(), context.Memory().ReserveAnswerAsync, context.RequestAborted) : null;
         return task is not null
-            ? Results.Json(BellaMapping.Redact(mapping.ToTask(task), redaction.For(context.Caller())), BellaJson.Shapes.BellaTask)
+            ? Results.Json(BellaMapping.Redact(mapping.ToTask(task), redaction.For(context.Caller())), BellaJson.Instance.BellaTask)
             : throw new ApiException(404, "not_found", $"there is no task {taskId}");
     }
 
-    internal static async Task<QueueRecord> FindAsync(QueueCatalog queues, string name) => await LookUpAsync(queues, name) ?? throw NotRegistered(name);
+    internal static async Task<QueueRecord> FindAsync(QueueCatalog queues, string name) =>
+        await LookUpAsync(queues, name) ?? throw NotRegistered(name);
 
     internal static ApiException NotRegistered(string queue) => new(404, "not_found", $"queue {queue} is not registered");
 
-    private static async Task<QueueRecord?> LookUpAsync(QueueCatalog queues, string name) => QueueNames.IsValid(name) ? await queues.LookUpAsync(name) : null;
+    private static async Task<QueueRecord?> LookUpAsync(QueueCatalog queues, string name) =>
+        QueueNames.IsValid(name) ? await queues.LookUpAsync(name) : null;
 
-    private static IResult Text(string text) => Results.Json(text, BellaJson.Shapes.String);
+    private static IResult Text(string text) => Results.Json(text, BellaJson.Instance.String);
 }

@@ -13,7 +13,8 @@ using TaskQueue.Http.Errors;
 namespace TaskQueue.Adapters.Bella;
 
 /// <summary>What workers say of running tasks, over HTTP or the bus: progress, and the end.</summary>
-internal sealed class BellaEvents(CompletionRouter router, IReplySender sender, ITaskQueries queries, TaskService taskService, TimeProvider time) : IDisposable
+internal sealed class BellaEvents(CompletionRouter router, IReplySender sender, ITaskQueries queries, TaskService taskService,
+    TimeProvider time) : IDisposable
 {
     private const int MaxKnown = 100_000;
 
@@ -46,7 +47,8 @@ internal sealed class BellaEvents(CompletionRouter router, IReplySender sender, 
     /// <summary>Ends a task with a result. What cannot be completed is left alone (bella.md 4.5).</summary>
     public async Task CompleteAsync(Guid taskId, string result, Access access, CancellationToken cancellationToken)
     {
-        if (await queries.FindAsync(taskId, access, cancellationToken, texts: false) is { } task && !(task.ExpiresAt < time.GetUtcNow().UtcDateTime))
+        if (await queries.FindAsync(taskId, access, cancellationToken, texts: false) is { } task
+            && !(task.ExpiresAt < time.GetUtcNow().UtcDateTime))
             await taskService.ApplyAsync([taskService.Complete(taskId, task.Attempt, worker: null, result)], access);
     }
 
@@ -116,7 +118,8 @@ internal sealed partial class BellaBusEventConsumer(BellaEvents events, ILogger<
         try
         {
             var payload = context.Message.Payload;
-            using var document = JsonDocument.Parse(payload.ValueKind == JsonValueKind.String ? payload.GetString()! : payload.GetRawText());
+            using var document = JsonDocument.Parse(payload.ValueKind == JsonValueKind.String ? payload.GetString()!
+                : payload.GetRawText());
             await ConsumeAsync(context.Message.Name, document.RootElement, context.Sender().Access, context.CancellationToken);
         }
         catch (Exception fault) when (fault is JsonException or InvalidOperationException or KeyNotFoundException)
@@ -141,7 +144,8 @@ internal sealed partial class BellaBusEventConsumer(BellaEvents events, ILogger<
     }
 
     private static TaskProgress Progress(JsonElement payload) =>
-        new(Text(payload, "eventId"), Text(payload, "eventName"), payload.TryGetProperty("eventData", out var data) ? data.GetRawText() : "null");
+        new(Text(payload, "eventId"), Text(payload, "eventName"), payload.TryGetProperty("eventData", out var data) ? data.GetRawText()
+            : "null");
 
     private static string? Text(JsonElement payload, string name) =>
         payload.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null

@@ -44,8 +44,8 @@ internal sealed class BellaMapping(ReplyAddress self, SubmitterTokens tokens, IO
             throw Wrong($"queue must be a name of {NameRule}");
         if (put.Endpoint is not { Length: <= 64 })
             throw Wrong("endpoint must be a text of at most 64 characters");
-        if (put.Level is < 0 or > QueueNames.MaxLevel)
-            throw Wrong($"level must be 0 to {QueueNames.MaxLevel}");
+        if (put.Level is < 0 or > QueueNames.MaxTier)
+            throw Wrong($"level must be 0 to {QueueNames.MaxTier}");
         if (put.Data is not { IsObject: true })
             throw Wrong("data must be an object");
         if (put.CallbackUrl is { Length: > 256 })
@@ -62,7 +62,8 @@ internal sealed class BellaMapping(ReplyAddress self, SubmitterTokens tokens, IO
 
     /// <summary>How the caller of a put gets its answer.</summary>
     public static NumberedTaskMode ModeOf(BellaPutBody put) =>
-        put.ResponseMode switch { Blocking => NumberedTaskMode.Blocking, Streaming => NumberedTaskMode.Streaming, _ => NumberedTaskMode.Callback };
+        put.ResponseMode switch { Blocking => NumberedTaskMode.Blocking, Streaming => NumberedTaskMode.Streaming, _ =>
+            NumberedTaskMode.Callback };
 
     /// <summary>How long a task may take: the caller of one that answers waits as long.</summary>
     public TimeSpan LifeOf(BellaPutBody put) =>
@@ -77,20 +78,21 @@ internal sealed class BellaMapping(ReplyAddress self, SubmitterTokens tokens, IO
     /// <summary>The task of a put that was checked.</summary>
     public TaskSubmission ToSubmission(BellaPutBody put, string queue, NumberedTaskId id, DateTimeOffset now, Caller caller)
     {
-        var headers = new BellaHeaders(put.CallbackUrl, put.TraceId, put.ResponseMode ?? Callback, id.Level == 0 ? self.Name : null, caller.Name, SubmitterTokens.ScopesOf(caller, queue));
+        var headers = new BellaHeaders(put.CallbackUrl, put.TraceId, put.ResponseMode ?? Callback, id.Tier == 0 ? self.Name
+            : null, caller.Name, SubmitterTokens.ScopesOf(caller, queue));
         return new TaskSubmission(id.ToGuid(), queue, put.Data!.Value.Text)
         {
-            Level = id.Level,
+            Tier = id.Tier,
             Owner = caller.Tenant,
             Name = put.Endpoint,
             ExpiresAt = (now + LifeOf(put)).UtcDateTime,
             MaxAttempts = 1,
-            Headers = JsonSerializer.Serialize(headers, BellaJson.Shapes.BellaHeaders),
+            Headers = JsonSerializer.Serialize(headers, BellaJson.Instance.BellaHeaders),
             Ending = new CompletionActions
             {
                 CallbackUrl = id.Mode == NumberedTaskMode.Callback && !string.IsNullOrEmpty(put.CallbackUrl) ? put.CallbackUrl : null,
                 ReplyTo = id.Mode is NumberedTaskMode.Blocking or NumberedTaskMode.Streaming ? self.Name : null,
-                LapseResult = id.LapseResult,
+                LeaseExpiryResult = id.LeaseExpiryResult,
             },
         };
     }
@@ -99,9 +101,12 @@ internal sealed class BellaMapping(ReplyAddress self, SubmitterTokens tokens, IO
     /// <param name="tasks">As they were claimed.</param>
     /// <param name="lends">Whether the workers of a queue get a token to act for the submitter with.</param>
     public Dictionary<string, List<BellaTask>> ToTaken(IEnumerable<TaskState> tasks, Predicate<string> lends) =>
-        tasks.GroupBy(t => $"{t.Queue}:{t.Level}").ToDictionary(
+        tasks.GroupBy(t => $"{t.Queue}:{t.Tier}").ToDictionary(
             group => group.Key,
-            group => group.Select(t => ToTask(t, Status[t.Attempt == 1 ? TaskStates.Pending : TaskStates.Running]) with { SubmitterToken = lends(t.Queue) ? TokenOf(t) : null }).ToList());
+            group =>
+                group.Select(t =>
+                    ToTask(t, Status[t.Attempt == 1 ? TaskStates.Pending : TaskStates.Running]) with { SubmitterToken = lends(t.Queue)
+                        ? TokenOf(t) : null }).ToList());
 
     private string? TokenOf(TaskState task)
     {
@@ -111,7 +116,8 @@ internal sealed class BellaMapping(ReplyAddress self, SubmitterTokens tokens, IO
 
     /// <summary>A task as it is now. One that expired is shown as it was before, unless configured otherwise (bella.md 3).</summary>
     public BellaTask ToTask(TaskState task) =>
-        ToTask(task, task.State == TaskStates.Expired && !options.Value.ShowTimeout ? Status[task.Attempt == 0 ? TaskStates.Pending : TaskStates.Running] : Status[task.State]);
+        ToTask(task, task.State == TaskStates.Expired && !options.Value.ShowTimeout
+            ? Status[task.Attempt == 0 ? TaskStates.Pending : TaskStates.Running] : Status[task.State]);
 
     /// <summary>A task as a caller sees it who does not work on it.</summary>
     public static BellaTask Redact(BellaTask task, Redactor redactor) => task with
@@ -125,7 +131,7 @@ internal sealed class BellaMapping(ReplyAddress self, SubmitterTokens tokens, IO
     private BellaTask ToTask(TaskState task, string status)
     {
         var headers = Headers(task.Headers);
-        var isOnline = task.Level == 0;
+        var isOnline = task.Tier == 0;
         var start = Milliseconds(task.CreatedAt);
         long? completed = task.State == TaskStates.Completed && task.FinishedAt is { } end ? Milliseconds(end) : null;
         return new BellaTask
@@ -137,7 +143,7 @@ internal sealed class BellaMapping(ReplyAddress self, SubmitterTokens tokens, IO
             Ak = headers?.Submitter ?? "",
             Endpoint = task.Name ?? "",
             Queue = task.Queue,
-            Level = task.Level,
+            Level = task.Tier,
             Data = new RawJson(task.Payload),
             Status = status,
             Result = task.Result is { } result ? new RawJson(result) : null,
@@ -156,7 +162,7 @@ internal sealed class BellaMapping(ReplyAddress self, SubmitterTokens tokens, IO
     {
         try
         {
-            return text is null ? null : JsonSerializer.Deserialize(text, BellaJson.Shapes.BellaHeaders);
+            return text is null ? null : JsonSerializer.Deserialize(text, BellaJson.Instance.BellaHeaders);
         }
         catch (Exception fault) when (fault is JsonException or InvalidOperationException)
         {

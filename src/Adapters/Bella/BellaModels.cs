@@ -19,7 +19,8 @@ public sealed record BellaQueue(string Queue, string? Endpoint);
 /// <param name="Data">The task, an object.</param>
 /// <param name="ResponseMode"><c>callback</c>, the default; <c>blocking</c> and <c>streaming</c> at level 0 only.</param>
 /// <param name="CallbackUrl">At most 256 characters.</param>
-/// <param name="Timeout">Seconds until the task expires; where absent, 0 or negative, 24 hours, or 300 seconds for a caller that waits, who waits 600 at most.</param>
+/// <param name="Timeout">Seconds until the task expires; where absent, 0 or negative, 24 hours, or 300 seconds for a caller that waits, who
+/// waits 600 at most.</param>
 /// <param name="TraceId">Free text, at most 128 characters.</param>
 public sealed record BellaPutBody(
     string? Queue, string? Endpoint, int? Level, RawJson? Data, string? ResponseMode, string? CallbackUrl, int? Timeout, string? TraceId);
@@ -73,7 +74,7 @@ public sealed record BellaTask
 
     public required long RunningTime { get; init; }
 
-    /// <summary>Absent where a task of another door never expires.</summary>
+    /// <summary>Absent where a task of another API never expires.</summary>
     public long? ExpireTime { get; init; }
 
     public required long CompletedTime { get; init; }
@@ -83,8 +84,9 @@ public sealed record BellaTask
     public required string ResponseMode { get; init; }
 }
 
-/// <summary>What this door keeps in the headers of a task; the submitter is a name, with the scopes that its tasks may lend.</summary>
-public sealed record BellaHeaders(string? CallbackUrl, string? TraceId, string? ResponseMode, string? InstanceId, string? Submitter = null, string? SubmitterScopes = null);
+/// <summary>What this API keeps in the headers of a task; the submitter is a name, with the scopes that its tasks may lend.</summary>
+public sealed record BellaHeaders(string? CallbackUrl, string? TraceId, string? ResponseMode, string? InstanceId, string? Submitter = null,
+    string? SubmitterScopes = null);
 
 /// <summary>POST /v1/queue/{id}/progress, and the payload of a progress event on the bus.</summary>
 /// <param name="EventId">The worker's number of the event: text or a number.</param>
@@ -103,9 +105,10 @@ public sealed record BellaEventBus(string Url, string Topic);
 /// <summary>GET /v1/queue/{name:level}/stats. Ids and keys are made up from the counts, which only grow.</summary>
 public sealed record BellaStats(
     int Id, string Queue, int Level, string LastWroteShardingKey, long LastWroteId, string LastScannedShardingKey, long LastScannedId,
-    long TotalPutCnt, long TotalLoadedCnt, long TotalCompletedCnt, long Cuid, long Muid, string CuName, string MuName, string Ctime, string Mtime);
+    long TotalPutCnt, long TotalLoadedCnt, long TotalCompletedCnt, long Cuid, long Muid, string CuName, string MuName, string Ctime,
+        string Mtime);
 
-/// <summary>Every error of this door; <c>error</c> is what the OpenAI SDKs read.</summary>
+/// <summary>Every error of this API; <c>error</c> is what the OpenAI SDKs read.</summary>
 public sealed record BellaError(int Code, string Message, long Timestamp, BellaErrorDetails Error);
 
 /// <summary>The members of OpenAI's error object; the last two are always null here, but present.</summary>
@@ -134,6 +137,7 @@ public sealed record BellaErrorDetails(string Message, string Type)
 [JsonSerializable(typeof(string))]
 internal sealed partial class BellaJson : JsonSerializerContext
 {
-    /// <summary>The context with this door's options: a null is left out.</summary>
-    public static BellaJson Shapes { get; } = new(new JsonSerializerOptions(JsonStyle.Options) { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull });
+    /// <summary>The context with this API's options: a null is left out.</summary>
+    public static BellaJson Instance { get; } =
+        new(new JsonSerializerOptions(JsonStyle.Options) { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull });
 }

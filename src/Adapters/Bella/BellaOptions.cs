@@ -8,7 +8,9 @@ internal sealed class BellaOptions
     /// <summary>Whether a task that expired is shown as <c>timeout</c>; the original never does (bella.md 3).</summary>
     public bool ShowTimeout { get; set; }
 
-    /// <summary>Whether unknown queues, stats and batches are answered with 200 and no body, as the original does, instead of 404.</summary>
+    /// <summary>
+    /// Whether unknown queues, stats and batches are answered with 200 and no body, as the original does, instead of 404.
+    /// </summary>
     public bool EmptyForUnknown { get; set; }
 
     /// <summary>Seconds that a blocking or streaming caller waits where it does not say.</summary>

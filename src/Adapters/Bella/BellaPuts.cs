@@ -23,14 +23,17 @@ internal sealed record AcceptedPut(NumberedTaskId Id, DateTimeOffset At, TimeSpa
 
 /// <summary>Accepts the tasks of puts, and answers their callers at once or when the task has ended.</summary>
 internal sealed class BellaPuts(
-    QueueCatalog queues, QueueRouter router, TaskService taskService, NumberedTaskIds ids, BellaMapping mapping, BellaCallers callers, StreamQuota streams,
+    QueueCatalog queues, QueueRouter router, TaskService taskService, NumberedTaskIds ids, BellaMapping mapping, BellaCallers callers,
+        StreamQuota streams,
     IOptions<EngineOptions> options, TimeProvider time)
 {
-    /// <summary>Reads a put and commits its task. It is a part of its own, so that a caller that waits holds neither its body nor its payload.</summary>
+    /// <summary>
+    /// Reads a put and commits its task. It is a part of its own, so that a caller that waits holds neither its body nor its payload.
+    /// </summary>
     /// <exception cref="ApiException">400, 404 or 503.</exception>
     public async Task<AcceptedPut> AcceptAsync(HttpContext context)
     {
-        var body = await RequestJson.ReadAsync(context, BellaJson.Shapes.BellaPutBody, BodyLimits.One(options.Value));
+        var body = await RequestJson.ReadAsync(context, BellaJson.Instance.BellaPutBody, BodyLimits.One(options.Value));
         BellaMapping.Check(body);
         var queue = string.IsNullOrWhiteSpace(body.Queue) ? await RouteAsync(body) : await BellaEndpoints.FindAsync(queues, body.Queue);
         context.Demand(queue.Name);
@@ -58,7 +61,8 @@ internal sealed class BellaPuts(
     public async Task<IResult> AnswerAsync(AcceptedPut put, HttpContext context)
     {
         if (put.Caller is not { } caller)
-            return Results.Json(new BellaPutAnswer(200, put.At.ToUnixTimeMilliseconds(), put.Id.ToString()), BellaJson.Shapes.BellaPutAnswer);
+            return Results.Json(new BellaPutAnswer(200, put.At.ToUnixTimeMilliseconds(), put.Id.ToString()),
+                BellaJson.Instance.BellaPutAnswer);
         using (put.Counted)
         using (caller)
         {
@@ -105,6 +109,7 @@ internal sealed class BellaPuts(
         var model = TextRules.Read(data.RootElement, "model");
         if (model is null)
             throw BellaMapping.Wrong("queue is missing, and data.model names no model to find one by");
-        return await router.FindAsync(body.Endpoint!, model) ?? throw BellaMapping.Wrong($"queue is missing, and there is none for model {model} at {body.Endpoint}");
+        return await router.FindAsync(body.Endpoint!, model)
+            ?? throw BellaMapping.Wrong($"queue is missing, and there is none for model {model} at {body.Endpoint}");
     }
 }

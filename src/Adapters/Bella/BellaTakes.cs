@@ -18,13 +18,15 @@ internal static class BellaTakes
         var order = OrderOf(take.Strategy);
         if (take.Queues is not { Count: >= 1 and <= MaxQueues })
             throw BellaMapping.Wrong($"queues must be a list of 1 to {MaxQueues} queues");
-        var targets = take.Queues.Select(q => QueueNames.Parse(q, levelRequired: true) ?? throw BellaMapping.Wrong($"queues: '{q}' is not of the form name:level")).Distinct().ToList();
+        var targets = take.Queues.Select(q => QueueNames.Parse(q, levelRequired: true)
+            ?? throw BellaMapping.Wrong($"queues: '{q}' is not of the form name:level")).Distinct().ToList();
         if (take.MinAgeSeconds is > MaxAgeSeconds)
             throw BellaMapping.Wrong($"min_age_seconds must be at most {MaxAgeSeconds}");
         if (take.ProcessMaxRetries is < -1)
             throw BellaMapping.Wrong("process_max_retries must be -1 (always), 0 or more");
         var tracked = take.ProcessTimeout > 0;
-        return new ClaimRequest(targets, SizeOf(take, order, targets.Count), "bella", tracked ? LeaseMs(take.ProcessTimeout!.Value) : ClaimRequest.UntilExpiry, order)
+        return new ClaimRequest(targets, SizeOf(take, order, targets.Count), "bella", tracked ? LeaseMs(take.ProcessTimeout!.Value)
+            : ClaimRequest.UntilExpiry, order)
         {
             MinAgeMs = Math.Max(0, take.MinAgeSeconds ?? 0) * 1000,
             MaxRetries = tracked ? take.ProcessMaxRetries ?? 0 : 0,

@@ -12,7 +12,7 @@ using TaskQueue.Http.Requests;
 namespace TaskQueue.Adapters.Moab;
 
 /// <summary>
-/// Reads the bodies of this door: comments and unknown members are passed over, names may be lowerCamelCase as protojson
+/// Reads the bodies of this API: comments and unknown members are passed over, names may be lowerCamelCase as protojson
 /// writes them or older ones, integers may be quoted (moab.md 1).
 /// </summary>
 internal static class MoabBody
@@ -66,7 +66,7 @@ internal static class MoabBody
         }
     }
 
-    /// <summary>Copies JSON with every name as this door writes it; no member of this door holds a client's own object.</summary>
+    /// <summary>Copies JSON with every name as this API writes it; no member of this API holds a client's own object.</summary>
     private static void Write(JsonElement value, Utf8JsonWriter writer)
     {
         switch (value.ValueKind)
@@ -108,7 +108,8 @@ internal static class MoabBody
 }
 
 /// <summary>A number that is not read as an integer.</summary>
-internal sealed class NotAnIntegerException() : JsonException("must be an integer of 64 bits, such as 1695826539671432000, without a fraction or an exponent");
+internal sealed class NotAnIntegerException()
+    : JsonException("must be an integer of 64 bits, such as 1695826539671432000, without a fraction or an exponent");
 
 /// <summary>64-bit integers, quoted or not; never through a floating-point number, which would lose nanoseconds.</summary>
 internal sealed class MoabIntegers : JsonConverter<long>
@@ -119,7 +120,8 @@ internal sealed class MoabIntegers : JsonConverter<long>
         var isInteger = reader.TokenType switch
         {
             JsonTokenType.Number => reader.TryGetInt64(out number),
-            JsonTokenType.String => long.TryParse(reader.GetString(), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out number),
+            JsonTokenType.String =>
+                long.TryParse(reader.GetString(), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out number),
             _ => (number = 0) != 0,
         };
         return isInteger ? number : throw new NotAnIntegerException();

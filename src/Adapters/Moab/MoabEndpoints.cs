@@ -9,7 +9,7 @@ using TaskQueue.Http.Errors;
 namespace TaskQueue.Adapters.Moab;
 
 /// <summary>
-/// The door of Moab's clients: an RPC is a POST of JSON to <c>/moab/{Rpc}</c>, or to the path that gRPC gives it. Both say
+/// The API of Moab's clients: an RPC is a POST of JSON to <c>/moab/{Rpc}</c>, or to the path that gRPC gives it. Both say
 /// the same; the document of the API has the first.
 /// </summary>
 internal static class MoabEndpoints
@@ -57,7 +57,8 @@ internal static class MoabEndpoints
 
     /// <summary>The version that a change expects; null is any.</summary>
     /// <exception cref="ApiException">400.</exception>
-    public static int? ExpectedVersion(long? version) => MoabFields.Count(version, "expected_version") is > 0 and var expected ? expected : null;
+    public static int? ExpectedVersion(long? version) =>
+        MoabFields.Count(version, "expected_version") is > 0 and var expected ? expected : null;
 
     public static ApiException WrongVersion(int? expected, int? actual) =>
         MoabFields.Wrong($"expected_version is {expected}, but the version is {actual}", Details("actual_version", $"{actual}"));
@@ -72,11 +73,12 @@ internal static class MoabEndpoints
 
     private static IResult Error(ApiError fault) =>
         Results.Json(
-            new MoabError(Codes.GetValueOrDefault(fault.Status, "INTERNAL"), fault.Message, fault.Details ?? new Dictionary<string, string>()),
-            MoabJson.Shapes.MoabError, statusCode: fault.Status);
+            new MoabError(
+                Codes.GetValueOrDefault(fault.Status, "INTERNAL"), fault.Message, fault.Details ?? new Dictionary<string, string>()),
+            MoabJson.Instance.MoabError, statusCode: fault.Status);
 }
 
-/// <summary>Maps an RPC under each of the door's paths.</summary>
+/// <summary>Maps an RPC under each of the API's paths.</summary>
 /// <param name="groups">The documented one first.</param>
 internal sealed class MoabRoutes(IReadOnlyList<RouteGroupBuilder> groups)
 {
@@ -110,7 +112,7 @@ internal sealed class MoabRoutes(IReadOnlyList<RouteGroupBuilder> groups)
             routes.ForEach(route => route.Audited(act));
     }
 
-    /// <summary>What is no RPC, or no POST, has the door's error too.</summary>
+    /// <summary>What is no RPC, or no POST, has the API's error too.</summary>
     public void MapRest()
     {
         foreach (var group in groups)

@@ -17,14 +17,16 @@ internal static class MoabFields
     private const int MinLifeSeconds = 5, MinKeepalive = 5, MaxKeepalive = 60, MaxIntervals = 21, MaxInterval = 900;
     private static readonly TimeSpan Horizon = TimeSpan.FromDays(14);
 
-    public static ApiException Wrong(string message, IReadOnlyDictionary<string, string>? details = null) => new(400, "INVALID_ARGUMENT", message, details);
+    public static ApiException Wrong(string message, IReadOnlyDictionary<string, string>? details = null) =>
+        new(400, "INVALID_ARGUMENT", message, details);
 
     /// <summary>The name of a queue or a schedule.</summary>
     public static string Name(string? name, string field) =>
         QueueNames.IsValid(name) ? name! : throw Wrong($"{field} must be {QueueNames.Rule}");
 
     public static string Description(string? text) =>
-        text is null or { Length: <= MaxDescription } ? Text(text, "description") ?? "" : throw Wrong($"description must have at most {MaxDescription} characters");
+        text is null or { Length: <= MaxDescription } ? Text(text, "description") ?? ""
+            : throw Wrong($"description must have at most {MaxDescription} characters");
 
     /// <summary>A key, or null where it is empty.</summary>
     public static string? Key(string? key, string field) =>
@@ -43,7 +45,8 @@ internal static class MoabFields
 
     /// <summary>The keepalive timeout of a queue, in seconds.</summary>
     public static int Keepalive(long? seconds, string field) =>
-        seconds is >= MinKeepalive and <= MaxKeepalive ? (int)seconds : throw Wrong($"{field} must be {MinKeepalive} to {MaxKeepalive} seconds");
+        seconds is >= MinKeepalive and <= MaxKeepalive ? (int)seconds
+            : throw Wrong($"{field} must be {MinKeepalive} to {MaxKeepalive} seconds");
 
     /// <summary>A keepalive timeout that takes the place of another; null where none is given.</summary>
     public static int? KeepaliveOverride(long? seconds, string field) =>
@@ -119,5 +122,6 @@ internal static class MoabFields
 
     // No database column takes NUL.
     private static string? Text(string? text, string field) =>
-        string.IsNullOrEmpty(text) ? null : !text.Contains('\0', StringComparison.Ordinal) ? text : throw Wrong($"{field} must not contain the character U+0000");
+        string.IsNullOrEmpty(text) ? null : !text.Contains('\0', StringComparison.Ordinal) ? text
+            : throw Wrong($"{field} must not contain the character U+0000");
 }

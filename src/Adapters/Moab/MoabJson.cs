@@ -4,7 +4,7 @@ using TaskQueue.Http.Json;
 
 namespace TaskQueue.Adapters.Moab;
 
-/// <summary>Source-generated JSON of the door.</summary>
+/// <summary>Source-generated JSON of the API.</summary>
 [JsonSerializable(typeof(MoabCreateQueueBody))]
 [JsonSerializable(typeof(MoabUpdateQueueBody))]
 [JsonSerializable(typeof(MoabQueueBody))]
@@ -35,6 +35,6 @@ namespace TaskQueue.Adapters.Moab;
 [JsonSerializable(typeof(MoabSchedulesAnswer))]
 internal sealed partial class MoabJson : JsonSerializerContext
 {
-    /// <summary>The context with this door's options: zeros, empty texts and nulls are written, integers are read exactly.</summary>
-    public static MoabJson Shapes { get; } = new(new JsonSerializerOptions(JsonStyle.Options) { Converters = { new MoabIntegers() } });
+    /// <summary>The context with this API's options: zeros, empty texts and nulls are written, integers are read exactly.</summary>
+    public static MoabJson Instance { get; } = new(new JsonSerializerOptions(JsonStyle.Options) { Converters = { new MoabIntegers() } });
 }

@@ -2,7 +2,7 @@ using System.ComponentModel.DataAnnotations;
 
 namespace TaskQueue.Adapters.Moab;
 
-/// <summary>Section <c>TaskQueue:Moab</c>: limits of the Moab door that an operator may change (moab.md 2).</summary>
+/// <summary>Section <c>TaskQueue:Moab</c>: limits of the Moab API that an operator may change (moab.md 2).</summary>
 internal sealed class MoabOptions
 {
     /// <summary>Entries of one Enqueue.</summary>
@@ -10,7 +10,7 @@ internal sealed class MoabOptions
     [Range(1, 100)]
     public int MaxEnqueueEntries { get; set; } = 10;
 
-    /// <summary>Queues made through this door.</summary>
+    /// <summary>Queues made through this API.</summary>
     /// <value>100; 1 to 10,000.</value>
     [Range(1, 10_000)]
     public int MaxQueues { get; set; } = 100;

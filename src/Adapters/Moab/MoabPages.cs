@@ -18,7 +18,8 @@ internal static class MoabPages
 
     /// <exception cref="ApiException">400.</exception>
     public static int Limit(long? limit) =>
-        limit is null or 0 ? DefaultLimit : limit is > 0 and <= MaxLimit ? (int)limit : throw MoabFields.Wrong($"limit must be 1 to {MaxLimit}, or 0 for {DefaultLimit}");
+        limit is null or 0 ? DefaultLimit : limit is > 0 and <= MaxLimit ? (int)limit
+            : throw MoabFields.Wrong($"limit must be 1 to {MaxLimit}, or 0 for {DefaultLimit}");
 
     /// <summary>The bytes of a token, or null where none is given.</summary>
     /// <exception cref="ApiException">400: it is no base64.</exception>
@@ -27,7 +28,8 @@ internal static class MoabPages
         if (string.IsNullOrEmpty(text))
             return null;
         var bytes = new byte[MaxToken];
-        return text.Length <= MaxToken && Convert.TryFromBase64String(text, bytes, out var length) && length > 0 ? bytes[..length] : throw WrongToken();
+        return text.Length <= MaxToken && Convert.TryFromBase64String(text, bytes, out var length) && length > 0 ? bytes[..length]
+            : throw WrongToken();
     }
 
     public static ApiException WrongToken() => MoabFields.Wrong("pagination_token must be one from an earlier answer to the same question");
@@ -63,5 +65,6 @@ internal static class MoabPages
 
     private static (int From, int To) Before(int end, int limit) => (Math.Max(0, end - limit), end);
 
-    private static string Write(char list, char direction, string mark) => Convert.ToBase64String(Encoding.UTF8.GetBytes($"{list}{direction}{mark}"));
+    private static string Write(char list, char direction, string mark) =>
+        Convert.ToBase64String(Encoding.UTF8.GetBytes($"{list}{direction}{mark}"));
 }

@@ -4,7 +4,7 @@ namespace TaskQueue.Adapters.Moab;
 
 /// <summary>
 /// Payloads are bytes to Moab and text to the engine. Text is kept as it is; bytes that no text column takes are kept as
-/// a data URL, which says of itself what it is to the workers of every door and goes wherever the payload goes.
+/// a data URL, which says of itself what it is to the workers of every API and goes wherever the payload goes.
 /// </summary>
 internal static class MoabPayload
 {
@@ -13,7 +13,8 @@ internal static class MoabPayload
 
     /// <summary>What the engine keeps of a text.</summary>
     public static string FromText(string text) =>
-        text.Contains('\0', StringComparison.Ordinal) || text.StartsWith(Binary, StringComparison.Ordinal) ? ToUrl(Utf8.GetBytes(text)) : text;
+        text.Contains('\0', StringComparison.Ordinal) || text.StartsWith(Binary, StringComparison.Ordinal)
+            ? ToUrl(Utf8.GetBytes(text)) : text;
 
     /// <summary>What the engine keeps of bytes.</summary>
     public static string FromBytes(byte[] bytes) => ToText(bytes) is { } text ? FromText(text) : ToUrl(bytes);
@@ -25,7 +26,7 @@ internal static class MoabPayload
             return (payload, null);
         var base64 = payload[Binary.Length..];
         if (FromBase64(base64) is not { } bytes)
-            return (payload, null); // of another door
+            return (payload, null); // of another API
         return ToText(bytes) is { } text ? (text, null) : ("", base64);
     }
 

@@ -16,22 +16,26 @@ internal static class MoabQueueEndpoints
     {
         routes.Add<MoabCreateQueueBody, MoabQueueAnswer>("CreateQueue", Scope.Admin, CreateAsync, "Create a queue.", 409, 429);
         routes.Add<MoabQueueBody, MoabGetQueueAnswer>("GetQueue", Scope.Read, GetAsync, "A queue with its schedules and counts.", 404);
-        routes.Add<MoabUpdateQueueBody, MoabQueueAnswer>("UpdateQueue", Scope.Admin, UpdateAsync, "Replace all settings of a queue; what is left out is reset.", 404);
-        routes.Add<MoabQueueBody, MoabNothing>("DeleteQueue", Scope.Admin, DeleteAsync, "Delete a queue with its tasks and schedules.", 404);
+        routes.Add<MoabUpdateQueueBody, MoabQueueAnswer>(
+            "UpdateQueue", Scope.Admin, UpdateAsync, "Replace all settings of a queue; what is left out is reset.", 404);
+        routes.Add<MoabQueueBody, MoabNothing>(
+            "DeleteQueue", Scope.Admin, DeleteAsync, "Delete a queue with its tasks and schedules.", 404);
         routes.Add<MoabListQueuesBody, MoabQueuesAnswer>("ListQueues", Scope.Read, ListAsync, "Queues by name, a page of them.");
-        routes.Add<MoabQueueBody, MoabNothing>("PurgeQueue", Scope.Admin, PurgeAsync, "Delete all tasks of a queue; its schedules stay.", 404);
+        routes.Add<MoabQueueBody, MoabNothing>(
+            "PurgeQueue", Scope.Admin, PurgeAsync, "Delete all tasks of a queue; its schedules stay.", 404);
     }
 
     private static async Task<IResult> CreateAsync(HttpContext context, QueueService queueService, IOptions<MoabOptions> options)
     {
-        var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabCreateQueueBody);
+        var body = await MoabBody.ReadAsync(context, MoabJson.Instance.MoabCreateQueueBody);
         var name = MoabFields.Name(body.Name, "name");
         context.AuditTarget($"queue/{name}");
         context.Demand(name);
         var settings = MoabQueueMapping.ToSettings(body);
         try
         {
-            return await queueService.CreateAsync(name, Delivery.Pull, settings, owner: OwnerOf(context, name), quota: new(options.Value.MaxQueues, MoabQueueMapping.IsOurs)) is { } queue
+            return await queueService.CreateAsync(name, Delivery.Pull, settings, owner: OwnerOf(context, name),
+                quota: new(options.Value.MaxQueues, MoabQueueMapping.IsOurs)) is { } queue
                 ? Changed(context, queue)
                 : throw MoabEndpoints.Taken($"queue {name} exists already", "queue_name", name);
         }
@@ -41,28 +45,33 @@ internal static class MoabQueueEndpoints
         }
     }
 
-    private static async Task<IResult> GetAsync(HttpContext context, QueueCatalog queues, QueueService queueService, ScheduleService schedules, Redaction redaction, TimeProvider time)
+    private static async Task<IResult> GetAsync(HttpContext context, QueueCatalog queues, QueueService queueService,
+        ScheduleService schedules, Redaction redaction, TimeProvider time)
     {
         var queue = await FindAsync(context, queues);
         var stats = await queueService.StatsAsync(queue.Name, context.Access(), context.RequestAborted);
         var redactor = redaction.For(context.Caller());
-        var planned = (await schedules.ListAsync(queue.Name, context.Access())).OrderBy(s => s.Name, StringComparer.Ordinal).Select(s => MoabScheduleMapping.ToSchedule(s, redactor));
+        var planned = (await schedules.ListAsync(queue.Name, context.Access())).OrderBy(s => s.Name, StringComparer.Ordinal)
+            .Select(s => MoabScheduleMapping.ToSchedule(s, redactor));
         var now = Micros.Now(time);
         return Results.Json(
-            new MoabGetQueueAnswer(MoabQueueMapping.ToQueue(queue, redactor), [.. planned], MoabQueueMapping.ToStats(stats, now), MoabFields.Nanoseconds(now)),
-            MoabJson.Shapes.MoabGetQueueAnswer);
+            new MoabGetQueueAnswer(MoabQueueMapping.ToQueue(queue, redactor), [.. planned], MoabQueueMapping.ToStats(stats, now),
+                MoabFields.Nanoseconds(now)),
+            MoabJson.Instance.MoabGetQueueAnswer);
     }
 
     private static async Task<IResult> UpdateAsync(HttpContext context, QueueService queueService, QueueCatalog queues)
     {
-        var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabUpdateQueueBody);
+        var body = await MoabBody.ReadAsync(context, MoabJson.Instance.MoabUpdateQueueBody);
         var name = MoabFields.Name(body.QueueName, "queue_name");
         await FindToChangeAsync(context, queues, name);
         var settings = MoabQueueMapping.ToSettings(MoabQueueMapping.ToSettingsBody(body));
         var expected = MoabEndpoints.ExpectedVersion(body.ExpectedVersion);
         // What Moab has no words for stays.
         var (change, queue) = await queueService.UpdateAsync(
-            name, before => settings with { Levels = before.Levels, KeepFinishedMs = before.KeepFinishedMs, Events = before.Events, SubmitterToken = before.SubmitterToken }, expected);
+            name, before =>
+                settings with { Tiers = before.Tiers, KeepFinishedMs = before.KeepFinishedMs, Events = before.Events,
+                    SubmitterToken = before.SubmitterToken }, expected);
         return change switch
         {
             QueueChange.Done => Changed(context, queue!),
@@ -82,9 +91,11 @@ internal static class MoabQueueEndpoints
 
     private static async Task<IResult> ListAsync(HttpContext context, QueueCatalog queues, Redaction redaction)
     {
-        var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabListQueuesBody);
-        var page = MoabPages.Of('q', (await queues.AllAsync()).Values.Where(q => context.Access().CanSeeQueue(q.Owner, q.Name)), q => q.Name, body.PaginationToken, MoabPages.Limit(body.Limit));
-        return Results.Json(new MoabQueuesAnswer([.. page.Items.Select(q => MoabQueueMapping.ToQueue(q, redaction.For(context.Caller())))], page.Next, page.Previous), MoabJson.Shapes.MoabQueuesAnswer);
+        var body = await MoabBody.ReadAsync(context, MoabJson.Instance.MoabListQueuesBody);
+        var page = MoabPages.Of('q', (await queues.AllAsync()).Values.Where(q => context.Access().CanSeeQueue(q.Owner, q.Name)), q =>
+            q.Name, body.PaginationToken, MoabPages.Limit(body.Limit));
+        return Results.Json(new MoabQueuesAnswer([.. page.Items.Select(q => MoabQueueMapping.ToQueue(q, redaction.For(context.Caller())))],
+            page.Next, page.Previous), MoabJson.Instance.MoabQueuesAnswer);
     }
 
     private static async Task<IResult> PurgeAsync(HttpContext context, QueueService queueService, QueueCatalog queues)
@@ -96,7 +107,7 @@ internal static class MoabQueueEndpoints
 
     private static async Task<string> NameAsync(HttpContext context)
     {
-        var name = MoabFields.Name((await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabQueueBody)).QueueName, "queue_name");
+        var name = MoabFields.Name((await MoabBody.ReadAsync(context, MoabJson.Instance.MoabQueueBody)).QueueName, "queue_name");
         context.Demand(name);
         return name;
     }
@@ -108,7 +119,8 @@ internal static class MoabQueueEndpoints
     }
 
     /// <summary>A queue that an administrator of all tenants makes is shared.</summary>
-    private static string? OwnerOf(HttpContext context, string name) => context.Access() is var access && access.Others.Match(name) ? null : access.Tenant;
+    private static string? OwnerOf(HttpContext context, string name) =>
+        context.Access() is var access && access.Others.Match(name) ? null : access.Tenant;
 
     private static async Task FindToChangeAsync(HttpContext context, QueueCatalog queues, string name)
     {
@@ -126,7 +138,8 @@ internal static class MoabQueueEndpoints
         return Answer(queue);
     }
 
-    private static IResult Answer(QueueRecord queue) => Results.Json(new MoabQueueAnswer(MoabQueueMapping.ToQueue(queue)), MoabJson.Shapes.MoabQueueAnswer);
+    private static IResult Answer(QueueRecord queue) =>
+        Results.Json(new MoabQueueAnswer(MoabQueueMapping.ToQueue(queue)), MoabJson.Instance.MoabQueueAnswer);
 
-    public static IResult Nothing() => Results.Json(new MoabNothing(), MoabJson.Shapes.MoabNothing);
+    public static IResult Nothing() => Results.Json(new MoabNothing(), MoabJson.Instance.MoabNothing);
 }

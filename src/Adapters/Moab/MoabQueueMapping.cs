@@ -9,7 +9,7 @@ namespace TaskQueue.Adapters.Moab;
 /// <summary>Between Moab's queues and the engine's.</summary>
 internal static class MoabQueueMapping
 {
-    private const string Door = "moab";
+    private const string AdapterName = "moab";
     private const int MaxLimit = 1_000_000; // the engine's
     private static readonly TimeSpan LongestInterval = TimeSpan.FromDays(365);
 
@@ -17,8 +17,8 @@ internal static class MoabQueueMapping
     public static QueueSettings ToSettings(MoabCreateQueueBody body)
     {
         MoabFields.Retry(body.RetryStrategy, "retry_strategy");
-        var door = new MoabQueueMark(Door, Full(body.RetryStrategy), Full(body.DequeuingSettings), Full(body.DeadLetterQueueConfig));
-        var (retry, attempts) = Retries(door.Retry);
+        var mark = new MoabQueueMark(AdapterName, Full(body.RetryStrategy), Full(body.DequeuingSettings), Full(body.DeadLetterQueueConfig));
+        var (retry, attempts) = Retries(mark.Retry);
         return new QueueSettings
         {
             Description = MoabFields.Description(body.Description),
@@ -26,46 +26,51 @@ internal static class MoabQueueMapping
             ExpireAfterMs = (MoabFields.Life(body.ExpiresInSeconds, "expires_in_seconds") ?? MoabFields.DefaultLifeSeconds) * 1000,
             Retry = retry,
             MaxAttempts = attempts,
-            MaxRunning = (int)(door.Dequeuing?.MaxInProgressTasks ?? 0),
-            Rate = Rate(door.Dequeuing?.RateLimiting),
-            Paused = door.Dequeuing?.DequeuingPaused ?? false,
-            DeadLetters = DeadLetters(door.DeadLetters),
+            MaxRunning = (int)(mark.Dequeuing?.MaxInProgressTasks ?? 0),
+            Rate = Rate(mark.Dequeuing?.RateLimiting),
+            Paused = mark.Dequeuing?.DequeuingPaused ?? false,
+            DeadLetters = DeadLetters(mark.DeadLetters),
             Events = EventPolicy.All,
-            Door = JsonSerializer.Serialize(door, MoabJson.Shapes.MoabQueueMark),
+            Adapter = JsonSerializer.Serialize(mark, MoabJson.Instance.MoabQueueMark),
         };
     }
 
     public static MoabCreateQueueBody ToSettingsBody(MoabUpdateQueueBody body) =>
-        new(body.QueueName, body.KeepaliveTimeoutInSeconds, body.Description, body.ExpiresInSeconds, body.RetryStrategy, body.DequeuingSettings, body.DeadLetterQueueConfig);
+        new(body.QueueName, body.KeepaliveTimeoutInSeconds, body.Description, body.ExpiresInSeconds, body.RetryStrategy,
+            body.DequeuingSettings, body.DeadLetterQueueConfig);
 
-    /// <summary>Whether a queue has its settings from this door.</summary>
-    public static bool IsOurs(QueueRecord queue) => DoorOf(queue.Settings) is not null;
+    /// <summary>Whether a queue has its settings from this API.</summary>
+    public static bool IsOurs(QueueRecord queue) => MarkOf(queue.Settings) is not null;
 
-    /// <summary>A queue; what another door decided is shown as well as Moab's words can.</summary>
+    /// <summary>A queue; what another API decided is shown as well as Moab's words can.</summary>
     public static MoabQueue ToQueue(QueueRecord queue) => ToQueue(queue, Redactor.None);
 
     /// <summary>A queue as a caller sees it.</summary>
     public static MoabQueue ToQueue(QueueRecord queue, Redactor redactor)
     {
         var settings = queue.Settings;
-        var door = DoorOf(settings);
+        var mark = MarkOf(settings);
         return new MoabQueue(
-            queue.Name, redactor.Text("description", settings.Description), MoabFields.Nanoseconds(queue.CreatedAt), MoabFields.Nanoseconds(queue.UpdatedAt), queue.Version,
+            queue.Name, redactor.Text("description", settings.Description), MoabFields.Nanoseconds(queue.CreatedAt),
+                MoabFields.Nanoseconds(queue.UpdatedAt), queue.Version,
             (settings.LeaseMs ?? TaskService.DefaultLeaseMs) / 1000, (settings.ExpireAfterMs ?? 0) / 1000,
-            Retries(door?.Retry) is var (retry, attempts) && attempts == settings.MaxAttempts && Same(retry, settings.Retry) ? door?.Retry : Rebuild(settings),
-            Dequeuing(settings, door?.Dequeuing),
-            DeadLetters(door?.DeadLetters) == settings.DeadLetters ? door?.DeadLetters : Rebuild(settings.DeadLetters));
+            Retries(mark?.Retry) is var (retry, attempts) && attempts == settings.MaxAttempts && Same(retry, settings.Retry) ? mark?.Retry
+                : Rebuild(settings),
+            Dequeuing(settings, mark?.Dequeuing),
+            DeadLetters(mark?.DeadLetters) == settings.DeadLetters ? mark?.DeadLetters : Rebuild(settings.DeadLetters));
     }
 
     public static MoabQueueStats ToStats(QueueStats stats, DateTime now) =>
         new(stats.Waiting, stats.Running, stats.Dead, stats.Completed, stats.Expired,
             stats.OldestDueAt is { } due && due < now ? (now - due).Ticks * MoabFields.NanosecondsPerTick : 0);
 
-    private static MoabRetryStrategy? Full(MoabRetryStrategy? strategy) => strategy is null ? null : new(strategy.RetryIntervalsInSeconds ?? []);
+    private static MoabRetryStrategy? Full(MoabRetryStrategy? strategy) =>
+        strategy is null ? null : new(strategy.RetryIntervalsInSeconds ?? []);
 
     private static MoabDequeuingSettings? Full(MoabDequeuingSettings? settings) =>
         settings is null ? null : new(
-            MoabFields.Count(settings.MaxInProgressTasks, "dequeuing_settings.max_in_progress_tasks", MaxLimit), Full(settings.RateLimiting), settings.DequeuingPaused ?? false);
+            MoabFields.Count(settings.MaxInProgressTasks, "dequeuing_settings.max_in_progress_tasks", MaxLimit),
+                Full(settings.RateLimiting), settings.DequeuingPaused ?? false);
 
     private static MoabRateLimiting? Full(MoabRateLimiting? limiting)
     {
@@ -99,7 +104,8 @@ internal static class MoabQueueMapping
             : null;
 
     private static DeadLetterSettings DeadLetters(MoabDeadLetters? config) =>
-        config is null ? new(Enabled: false) : new(config.Enable ?? false, (int)(config.MaxSize ?? 0), config.RetentionPeriodInSeconds * 1000);
+        config is null ? new(Enabled: false)
+            : new(config.Enable ?? false, (int)(config.MaxSize ?? 0), config.RetentionPeriodInSeconds * 1000);
 
     private static MoabDequeuingSettings? Dequeuing(QueueSettings settings, MoabDequeuingSettings? said)
     {
@@ -127,7 +133,8 @@ internal static class MoabQueueMapping
     {
         var retry = settings.Retry ?? new RetryPolicy();
         var attempts = settings.MaxAttempts ?? (retry.Intervals?.Count + 1) ?? SubmissionRules.DefaultMaxAttempts;
-        return attempts <= 1 ? null : new([.. Enumerable.Range(0, attempts - 1).Select(failure => (long)Math.Ceiling(Seconds(retry, failure)))]);
+        return attempts <= 1 ? null
+            : new([.. Enumerable.Range(0, attempts - 1).Select(failure => (long)Math.Ceiling(Seconds(retry, failure)))]);
     }
 
     private static double Seconds(RetryPolicy retry, int failure) =>
@@ -135,20 +142,22 @@ internal static class MoabQueueMapping
             ? intervals[Math.Min(failure, intervals.Count - 1)]
             : Math.Min(retry.CapSeconds, retry.FirstSeconds * Math.Pow(retry.Factor, failure));
 
-    private static MoabDeadLetters? Rebuild(DeadLetterSettings settings) => new(settings.Enabled, settings.MaxSize, (settings.RetentionMs ?? 0) / 1000);
+    private static MoabDeadLetters? Rebuild(DeadLetterSettings settings) =>
+        new(settings.Enabled, settings.MaxSize, (settings.RetentionMs ?? 0) / 1000);
 
     private static bool Same(RetryPolicy? one, RetryPolicy? other) =>
         one is null || other is null ? one == other : one.Intervals is { } a && other.Intervals is { } b && a.SequenceEqual(b);
 
-    private static MoabQueueMark? DoorOf(QueueSettings settings)
+    private static MoabQueueMark? MarkOf(QueueSettings settings)
     {
         try
         {
-            return settings.Door is { } text && JsonSerializer.Deserialize(text, MoabJson.Shapes.MoabQueueMark) is { Door: Door } door ? door : null;
+            return settings.Adapter is { } text
+                && JsonSerializer.Deserialize(text, MoabJson.Instance.MoabQueueMark) is { Adapter: AdapterName } mark ? mark : null;
         }
         catch (JsonException)
         {
-            return null; // another door's text
+            return null; // another API's text
         }
     }
 }

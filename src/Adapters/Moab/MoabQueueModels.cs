@@ -14,7 +14,8 @@ public sealed record MoabRateLimiting(long? MaxTokens, long? Interval, string? I
 /// <param name="MaxInProgressTasks">0 is unlimited.</param>
 /// <param name="RateLimiting">Absent is unlimited.</param>
 /// <param name="DequeuingPaused">Nothing is handed out.</param>
-public sealed record MoabDequeuingSettings(long? MaxInProgressTasks = null, MoabRateLimiting? RateLimiting = null, bool? DequeuingPaused = null);
+public sealed record MoabDequeuingSettings(long? MaxInProgressTasks = null, MoabRateLimiting? RateLimiting = null,
+    bool? DequeuingPaused = null);
 
 /// <summary>What becomes of tasks that failed for good; where absent or not enabled they are deleted.</summary>
 /// <param name="Enable">Whether they are kept.</param>
@@ -32,7 +33,8 @@ public sealed record MoabDeadLetters(bool? Enable = null, long? MaxSize = null, 
 /// <param name="DeadLetterQueueConfig">Optional.</param>
 public sealed record MoabCreateQueueBody(
     string? Name, long? KeepaliveTimeoutInSeconds, string? Description = null, long? ExpiresInSeconds = null,
-    MoabRetryStrategy? RetryStrategy = null, MoabDequeuingSettings? DequeuingSettings = null, MoabDeadLetters? DeadLetterQueueConfig = null);
+    MoabRetryStrategy? RetryStrategy = null, MoabDequeuingSettings? DequeuingSettings = null,
+        MoabDeadLetters? DeadLetterQueueConfig = null);
 
 /// <summary>UpdateQueue: takes the place of all settings.</summary>
 /// <param name="QueueName">The queue.</param>
@@ -45,7 +47,8 @@ public sealed record MoabCreateQueueBody(
 /// <param name="ExpectedVersion">Refused where the queue has another version; absent or 0 is any.</param>
 public sealed record MoabUpdateQueueBody(
     string? QueueName, long? KeepaliveTimeoutInSeconds, string? Description = null, long? ExpiresInSeconds = null,
-    MoabRetryStrategy? RetryStrategy = null, MoabDequeuingSettings? DequeuingSettings = null, MoabDeadLetters? DeadLetterQueueConfig = null, long? ExpectedVersion = null);
+    MoabRetryStrategy? RetryStrategy = null, MoabDequeuingSettings? DequeuingSettings = null,
+        MoabDeadLetters? DeadLetterQueueConfig = null, long? ExpectedVersion = null);
 
 /// <summary>GetQueue, DeleteQueue, PurgeQueue.</summary>
 public sealed record MoabQueueBody(string? QueueName);
@@ -71,7 +74,8 @@ public sealed record MoabQueueAnswer(MoabQueue Queue);
 /// <param name="ExpiredTasksCount">Expired so far.</param>
 /// <param name="AgeOfOldestEnqueuedTask">Nanoseconds since the oldest task that can be dequeued fell due; 0 where there is none.</param>
 public sealed record MoabQueueStats(
-    long EnqueuedTasksCount, long InProgressTasksCount, long DeadTasksCount, long ProcessedTasksCount, long ExpiredTasksCount, long AgeOfOldestEnqueuedTask);
+    long EnqueuedTasksCount, long InProgressTasksCount, long DeadTasksCount, long ProcessedTasksCount, long ExpiredTasksCount,
+        long AgeOfOldestEnqueuedTask);
 
 /// <summary>Answer of GetQueue.</summary>
 public sealed record MoabGetQueueAnswer(MoabQueue Queue, IReadOnlyList<MoabSchedule> Schedules, MoabQueueStats Stats, long Now);
@@ -82,14 +86,15 @@ public sealed record MoabQueuesAnswer(IReadOnlyList<MoabQueue> Queues, string Ne
 /// <summary>Answer of what has nothing to say.</summary>
 public sealed record MoabNothing;
 
-/// <summary>What this door keeps with a queue: its objects as they were given, for what the engine's settings do not tell.</summary>
-/// <param name="Door">Whose text it is.</param>
+/// <summary>What this API keeps with a queue: its objects as they were given, for what the engine's settings do not tell.</summary>
+/// <param name="Adapter">Whose text it is.</param>
 /// <param name="Retry">Null where absent, like the others.</param>
 /// <param name="Dequeuing">With its defaults.</param>
 /// <param name="DeadLetters">With its defaults.</param>
-public sealed record MoabQueueMark(string Door, MoabRetryStrategy? Retry, MoabDequeuingSettings? Dequeuing, MoabDeadLetters? DeadLetters);
+public sealed record MoabQueueMark(string Adapter, MoabRetryStrategy? Retry, MoabDequeuingSettings? Dequeuing,
+    MoabDeadLetters? DeadLetters);
 
-/// <summary>Every error of this door.</summary>
+/// <summary>Every error of this API.</summary>
 /// <param name="Code">Such as <c>NOT_FOUND</c>.</param>
 /// <param name="Message">What to change.</param>
 /// <param name="Details">Such as <c>queue_name</c>.</param>

@@ -12,7 +12,7 @@ internal static class MoabReports
 {
     public static async Task<IResult> ReportAsync(HttpContext context, QueueCatalog queues, ITaskQueries queries, TaskService taskService)
     {
-        var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabReportBody);
+        var body = await MoabBody.ReadAsync(context, MoabJson.Instance.MoabReportBody);
         var queue = MoabFields.Name(body.QueueName, "queue_name");
         var reports = MoabFields.Entries(body.Entries, MoabFields.MaxEntries).Select(Read).ToList();
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
@@ -23,14 +23,15 @@ internal static class MoabReports
             commands[i] = Judge(tasks, reports[i]) == MoabWords.Ok ? Command(taskService, reports[i], tasks[reports[i].Id].Attempt) : null;
         await taskService.ApplyAsync([.. commands.OfType<TaskCommand>()], context.Access());
         if (commands.Any(c => c is not null && c.CommandResult != CommandResult.Applied))
-            tasks = await FindAsync(queries, queue, reports.Select(r => r.Id), context.Access(), context.RequestAborted); // something else came first
+            tasks = await FindAsync(queries, queue, reports.Select(r => r.Id), context.Access(),
+                context.RequestAborted); // something else came first
         var results = reports.Select((report, i) => new MoabReportResult(report.Text, Result(tasks, report, commands[i])));
-        return Results.Json(new MoabReportAnswer([.. results]), MoabJson.Shapes.MoabReportAnswer);
+        return Results.Json(new MoabReportAnswer([.. results]), MoabJson.Instance.MoabReportAnswer);
     }
 
     public static async Task<IResult> DeleteAsync(HttpContext context, QueueCatalog queues, ITaskQueries queries, TaskService taskService)
     {
-        var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabDeleteTasksBody);
+        var body = await MoabBody.ReadAsync(context, MoabJson.Instance.MoabDeleteTasksBody);
         var queue = MoabFields.Name(body.QueueName, "queue_name");
         var ids = MoabFields.TaskIds(body.TaskIds, "task_ids");
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
@@ -39,19 +40,24 @@ internal static class MoabReports
         return MoabQueueEndpoints.Nothing();
     }
 
-    public static async Task<IResult> RestartAsync(HttpContext context, QueueCatalog queues, ITaskQueries queries, TaskService taskService, Redaction redaction, TimeProvider time)
+    public static async Task<IResult> RestartAsync(HttpContext context, QueueCatalog queues, ITaskQueries queries, TaskService taskService,
+        Redaction redaction, TimeProvider time)
     {
-        var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabRestartTasksBody);
+        var body = await MoabBody.ReadAsync(context, MoabJson.Instance.MoabRestartTasksBody);
         var queue = MoabFields.Name(body.QueueName, "queue_name");
         var restarts = Read(body, Micros.Now(time));
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
 
         var tasks = await FindAsync(queries, queue, restarts.Select(r => r.Id), context.Access(), context.RequestAborted);
-        var dead = restarts.Where(r => tasks.TryGetValue(r.Id, out var task) && task.State == TaskStates.Failed && MoabTaskMapping.IsVisible(task, queue, Micros.Now(time)));
-        var retries = (await taskService.ApplyAsync([.. dead.Select(r => taskService.Retry(r.Id, r.ScheduledAt, r.ExpiresAt))], context.Access())).ToDictionary(c => c.CorrelationId, c => c.CommandResult);
-        tasks = await FindAsync(queries, queue, restarts.Select(r => r.Id), context.Access(), context.RequestAborted, context.Memory().ReserveAnswerAsync);
+        var dead = restarts.Where(r => tasks.TryGetValue(r.Id, out var task) && task.State == TaskStates.Failed
+            && MoabTaskMapping.IsVisible(task, queue, Micros.Now(time)));
+        var retries = (await taskService.ApplyAsync([.. dead.Select(r => taskService.Retry(r.Id, r.ScheduledAt, r.ExpiresAt))],
+            context.Access())).ToDictionary(c => c.CorrelationId, c => c.CommandResult);
+        tasks = await FindAsync(queries, queue, restarts.Select(r => r.Id), context.Access(), context.RequestAborted, context.Memory()
+            .ReserveAnswerAsync);
         var (now, redactor) = (Micros.Now(time), redaction.For(context.Caller()));
-        return Results.Json(new MoabRestartAnswer([.. restarts.Select(r => Result(r, tasks, retries, queue, redactor, now))], MoabFields.Nanoseconds(now)), MoabJson.Shapes.MoabRestartAnswer);
+        return Results.Json(new MoabRestartAnswer([.. restarts.Select(r => Result(r, tasks, retries, queue, redactor, now))],
+            MoabFields.Nanoseconds(now)), MoabJson.Instance.MoabRestartAnswer);
     }
 
     private static Report Read(MoabReportEntry entry, int index)
@@ -59,7 +65,8 @@ internal static class MoabReports
         var at = $"entries[{index}]";
         return new Report(
             MoabFields.TaskId(entry.TaskId, $"{at}.task_id"), entry.TaskId!,
-            entry.Attempt is > 0 ? entry.Attempt.Value : throw MoabFields.Wrong($"{at}.attempt must be the attempts of the task as it was dequeued, from 1"),
+            entry.Attempt is > 0 ? entry.Attempt.Value
+                : throw MoabFields.Wrong($"{at}.attempt must be the attempts of the task as it was dequeued, from 1"),
             MoabWords.Status(entry.Status, $"{at}.status"),
             MoabFields.Milliseconds(MoabFields.KeepaliveOverride(entry.KeepaliveTimeoutInSeconds, $"{at}.keepalive_timeout_in_seconds")));
     }
@@ -73,12 +80,16 @@ internal static class MoabReports
         var entries = MoabFields.Entries(body.Entries, MoabFields.MaxEntries);
         var ids = MoabFields.TaskIds([.. entries.Select(e => e.TaskId)], "entries");
         return [.. entries.Select((entry, i) => new Restart(
-            ids[i], entry.TaskId!, MoabFields.ScheduledAt(entry.ScheduledAt, now, $"entries[{i}].scheduled_at"), MoabFields.Time(entry.ExpiresAt, $"entries[{i}].expires_at")))];
+            ids[i], entry.TaskId!, MoabFields.ScheduledAt(entry.ScheduledAt, now, $"entries[{i}].scheduled_at"),
+                MoabFields.Time(entry.ExpiresAt, $"entries[{i}].expires_at")))];
     }
 
     /// <summary>Those of the tasks that Moab knows in the queue; their texts only where there is memory for them.</summary>
-    private static async Task<Dictionary<Guid, TaskState>> FindAsync(ITaskQueries queries, string queue, IEnumerable<Guid> ids, Access access, CancellationToken cancellationToken, ReserveAnswer? reserve = null) =>
-        (await queries.FindManyAsync([.. ids.Distinct()], access, cancellationToken, texts: reserve is not null, reserve)).Where(task => MoabTaskMapping.Exists(task, queue)).ToDictionary(task => task.CorrelationId);
+    private static async Task<Dictionary<Guid, TaskState>> FindAsync(
+        ITaskQueries queries, string queue, IEnumerable<Guid> ids, Access access,
+            CancellationToken cancellationToken, ReserveAnswer? reserve = null) =>
+        (await queries.FindManyAsync([.. ids.Distinct()], access, cancellationToken, texts: reserve is not null, reserve))
+            .Where(task => MoabTaskMapping.Exists(task, queue)).ToDictionary(task => task.CorrelationId);
 
     /// <summary>Whether a report is of the running attempt.</summary>
     private static string Judge(Dictionary<Guid, TaskState> tasks, Report report)
@@ -106,7 +117,8 @@ internal static class MoabReports
             _ => taskService.Renew(report.Id, attempt, worker: null, report.LeaseMs),
         };
 
-    private static MoabRestartResult Result(Restart restart, Dictionary<Guid, TaskState> tasks, Dictionary<Guid, CommandResult> retries, string queue, Redactor redactor, DateTime now)
+    private static MoabRestartResult Result(Restart restart, Dictionary<Guid, TaskState> tasks, Dictionary<Guid, CommandResult> retries,
+        string queue, Redactor redactor, DateTime now)
     {
         var task = tasks.GetValueOrDefault(restart.Id);
         if (retries.TryGetValue(restart.Id, out var commandResult))

@@ -13,16 +13,21 @@ internal static class MoabScheduleEndpoints
 {
     public static void MapSchedules(this MoabRoutes routes)
     {
-        routes.Add<MoabCreateScheduleBody, MoabScheduleAnswer>("CreateSchedule", Scope.Admin, CreateAsync, "Create a schedule that puts a task into its queue at every tick.", 404, 409, 429);
+        routes.Add<MoabCreateScheduleBody, MoabScheduleAnswer>(
+            "CreateSchedule", Scope.Admin, CreateAsync,
+                "Create a schedule that puts a task into its queue at every tick.", 404, 409, 429);
         routes.Add<MoabScheduleBody, MoabScheduleAnswer>("GetSchedule", Scope.Read, GetAsync, "A schedule.", 404);
-        routes.Add<MoabUpdateScheduleBody, MoabScheduleAnswer>("UpdateSchedule", Scope.Admin, UpdateAsync, "Replace all settings of a schedule; what is left out is reset.", 404);
+        routes.Add<MoabUpdateScheduleBody, MoabScheduleAnswer>(
+            "UpdateSchedule", Scope.Admin, UpdateAsync,
+                "Replace all settings of a schedule; what is left out is reset.", 404);
         routes.Add<MoabScheduleBody, MoabNothing>("DeleteSchedule", Scope.Admin, DeleteAsync, "Delete a schedule; its tasks stay.", 404);
-        routes.Add<MoabListSchedulesBody, MoabSchedulesAnswer>("ListSchedules", Scope.Read, ListAsync, "Schedules of a queue by name, a page of them.", 404);
+        routes.Add<MoabListSchedulesBody, MoabSchedulesAnswer>(
+            "ListSchedules", Scope.Read, ListAsync, "Schedules of a queue by name, a page of them.", 404);
     }
 
     private static async Task<IResult> CreateAsync(HttpContext context, ScheduleService schedules, IOptions<MoabOptions> options)
     {
-        var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabCreateScheduleBody);
+        var body = await MoabBody.ReadAsync(context, MoabJson.Instance.MoabCreateScheduleBody);
         var (queue, name) = (MoabFields.Name(body.QueueName, "queue_name"), MoabFields.Name(body.Name, "name"));
         context.AuditTarget($"schedule/{queue}/{name}");
         context.Demand(queue);
@@ -32,9 +37,11 @@ internal static class MoabScheduleEndpoints
         return done.Change switch
         {
             ScheduleChange.QueueFull =>
-                throw MoabEndpoints.Exhausted($"queue {queue} has {here} schedules already; delete one, or raise TaskQueue:Moab:MaxSchedulesPerQueue", here),
+                throw MoabEndpoints.Exhausted($"queue {queue} has {here} schedules already; delete one, or raise "
+                    + "TaskQueue:Moab:MaxSchedulesPerQueue", here),
             ScheduleChange.Full =>
-                throw MoabEndpoints.Exhausted($"there are {everywhere} schedules already; delete one, or raise TaskQueue:Moab:MaxSchedules", everywhere),
+                throw MoabEndpoints.Exhausted($"there are {everywhere} schedules already; delete one, or raise TaskQueue:Moab:MaxSchedules",
+                    everywhere),
             _ => Answer(context, Noted(context, done), queue, name),
         };
     }
@@ -43,12 +50,13 @@ internal static class MoabScheduleEndpoints
     {
         var (queue, name) = await NamesAsync(context);
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
-        return Answer(await schedules.FindAsync(queue, name, context.Access()) ?? throw NoSchedule(queue, name), redaction.For(context.Caller()));
+        return Answer(await schedules.FindAsync(queue, name, context.Access())
+            ?? throw NoSchedule(queue, name), redaction.For(context.Caller()));
     }
 
     private static async Task<IResult> UpdateAsync(HttpContext context, QueueCatalog queues, ScheduleService schedules)
     {
-        var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabUpdateScheduleBody);
+        var body = await MoabBody.ReadAsync(context, MoabJson.Instance.MoabUpdateScheduleBody);
         var (queue, name) = (MoabFields.Name(body.QueueName, "queue_name"), MoabFields.Name(body.ScheduleName, "schedule_name"));
         var settings = MoabScheduleMapping.ToSettings(MoabScheduleMapping.ToSettingsBody(body));
         var expected = MoabEndpoints.ExpectedVersion(body.ExpectedVersion);
@@ -57,8 +65,8 @@ internal static class MoabScheduleEndpoints
         // What Moab has no words for stays.
         var done = await schedules.UpdateAsync(queue, name, before => settings with
         {
-            Headers = before.Headers, TaskName = before.TaskName, Level = before.Level, Priority = before.Priority,
-            ThreadId = before.ThreadId, Owner = before.Owner, Paused = before.Paused, Door = before.Door,
+            Headers = before.Headers, TaskName = before.TaskName, Tier = before.Tier, Priority = before.Priority,
+            OrderingKey = before.OrderingKey, Owner = before.Owner, Paused = before.Paused, Adapter = before.Adapter,
         }, context.Access(), expected);
         return Answer(context, Noted(context, done), queue, name, expected);
     }
@@ -73,18 +81,20 @@ internal static class MoabScheduleEndpoints
 
     private static async Task<IResult> ListAsync(HttpContext context, QueueCatalog queues, ScheduleService schedules, Redaction redaction)
     {
-        var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabListSchedulesBody);
+        var body = await MoabBody.ReadAsync(context, MoabJson.Instance.MoabListSchedulesBody);
         var queue = MoabFields.Name(body.QueueName, "queue_name");
         var limit = MoabPages.Limit(body.Limit);
         _ = MoabPages.Token(body.PaginationToken);
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
         var page = MoabPages.Of('s', await schedules.ListAsync(queue, context.Access()), s => s.Name, body.PaginationToken, limit);
-        return Results.Json(new MoabSchedulesAnswer([.. page.Items.Select(s => MoabScheduleMapping.ToSchedule(s, redaction.For(context.Caller())))], page.Next, page.Previous), MoabJson.Shapes.MoabSchedulesAnswer);
+        return Results.Json(new MoabSchedulesAnswer([.. page.Items.Select(s =>
+            MoabScheduleMapping.ToSchedule(s, redaction.For(context.Caller())))], page.Next, page.Previous),
+                MoabJson.Instance.MoabSchedulesAnswer);
     }
 
     private static async Task<(string Queue, string Name)> NamesAsync(HttpContext context)
     {
-        var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabScheduleBody);
+        var body = await MoabBody.ReadAsync(context, MoabJson.Instance.MoabScheduleBody);
         return (MoabFields.Name(body.QueueName, "queue_name"), MoabFields.Name(body.ScheduleName, "schedule_name"));
     }
 
@@ -95,14 +105,16 @@ internal static class MoabScheduleEndpoints
             context.AuditBefore(context.Snapshots().Of(before));
     }
 
-    private static (ScheduleChange Change, ScheduleRecord? Schedule) Noted(HttpContext context, (ScheduleChange Change, ScheduleRecord? Schedule) done)
+    private static (ScheduleChange Change, ScheduleRecord? Schedule) Noted(HttpContext context,
+        (ScheduleChange Change, ScheduleRecord? Schedule) done)
     {
         if (done is (ScheduleChange.Done, { } schedule))
             context.AuditAfter(context.Snapshots().Of(schedule));
         return done;
     }
 
-    private static IResult Answer(HttpContext context, (ScheduleChange Change, ScheduleRecord? Schedule) done, string queue, string name, int? expected = null) =>
+    private static IResult Answer(HttpContext context, (ScheduleChange Change, ScheduleRecord? Schedule) done, string queue, string name,
+        int? expected = null) =>
         done.Change switch
         {
             ScheduleChange.Done => Answer(done.Schedule!, context.RequestServices.GetRequiredService<Redaction>().For(context.Caller())),
@@ -112,8 +124,10 @@ internal static class MoabScheduleEndpoints
             _ => throw NoSchedule(queue, name),
         };
 
-    private static IResult Answer(ScheduleRecord schedule, Redactor redactor) => Results.Json(new MoabScheduleAnswer(MoabScheduleMapping.ToSchedule(schedule, redactor)), MoabJson.Shapes.MoabScheduleAnswer);
+    private static IResult Answer(ScheduleRecord schedule, Redactor redactor) =>
+        Results.Json(new MoabScheduleAnswer(MoabScheduleMapping.ToSchedule(schedule, redactor)), MoabJson.Instance.MoabScheduleAnswer);
 
     private static ApiException NoSchedule(string queue, string name) =>
-        new(404, "NOT_FOUND", $"there is no schedule {name} in queue {queue}", new Dictionary<string, string> { ["queue_name"] = queue, ["schedule_name"] = name });
+        new(404, "NOT_FOUND", $"there is no schedule {name} in queue {queue}",
+            new Dictionary<string, string> { ["queue_name"] = queue, ["schedule_name"] = name });
 }

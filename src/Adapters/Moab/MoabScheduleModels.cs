@@ -15,8 +15,10 @@ namespace TaskQueue.Adapters.Moab;
 /// <param name="KeepaliveTimeoutInSeconds">Of its tasks, 5 to 60; 0 is the queue's.</param>
 /// <param name="RetryStrategy">Of its tasks: absent is the queue's, empty is no retry.</param>
 public sealed record MoabCreateScheduleBody(
-    string? QueueName, string? Name, string? Cron, string? Timezone, string? Description = null, string? Payload = null, string? PayloadBase64 = null,
-    string? DedupeKey = null, long? ExpiresInSeconds = null, long? KeepaliveTimeoutInSeconds = null, MoabRetryStrategy? RetryStrategy = null);
+    string? QueueName, string? Name, string? Cron, string? Timezone, string? Description = null, string? Payload = null,
+        string? PayloadBase64 = null,
+    string? DedupeKey = null, long? ExpiresInSeconds = null, long? KeepaliveTimeoutInSeconds = null,
+        MoabRetryStrategy? RetryStrategy = null);
 
 /// <summary>UpdateSchedule: takes the place of all settings.</summary>
 /// <param name="QueueName">Its queue.</param>
@@ -32,8 +34,10 @@ public sealed record MoabCreateScheduleBody(
 /// <param name="RetryStrategy">As in CreateSchedule.</param>
 /// <param name="ExpectedVersion">Refused where the schedule has another version; absent or 0 is any.</param>
 public sealed record MoabUpdateScheduleBody(
-    string? QueueName, string? ScheduleName, string? Cron, string? Timezone, string? Description = null, string? Payload = null, string? PayloadBase64 = null,
-    string? DedupeKey = null, long? ExpiresInSeconds = null, long? KeepaliveTimeoutInSeconds = null, MoabRetryStrategy? RetryStrategy = null, long? ExpectedVersion = null);
+    string? QueueName, string? ScheduleName, string? Cron, string? Timezone, string? Description = null, string? Payload = null,
+        string? PayloadBase64 = null,
+    string? DedupeKey = null, long? ExpiresInSeconds = null, long? KeepaliveTimeoutInSeconds = null,
+        MoabRetryStrategy? RetryStrategy = null, long? ExpectedVersion = null);
 
 /// <summary>GetSchedule and DeleteSchedule.</summary>
 public sealed record MoabScheduleBody(string? QueueName, string? ScheduleName);

@@ -16,22 +16,32 @@ internal static class MoabTaskEndpoints
 
     public static void MapTasks(this MoabRoutes routes)
     {
-        routes.Add<MoabEnqueueBody, MoabTasksAnswer>("Enqueue", Scope.Enqueue, EnqueueAsync, "Put a batch of tasks into a queue; answers those that are new or changed.", 404, 429);
-        routes.Add<MoabDequeueBody, MoabTasksAnswer>("Dequeue", Scope.Work, DequeueAsync, "Take due tasks, at once: none is an answer too.", 404);
-        routes.Add<MoabReportBody, MoabReportAnswer>("ReportStatus", Scope.Work, MoabReports.ReportAsync, "Say what became of deliveries, or that they go on.", 404);
+        routes.Add<MoabEnqueueBody, MoabTasksAnswer>(
+            "Enqueue", Scope.Enqueue, EnqueueAsync,
+                "Put a batch of tasks into a queue; answers those that are new or changed.", 404, 429);
+        routes.Add<MoabDequeueBody, MoabTasksAnswer>(
+            "Dequeue", Scope.Work, DequeueAsync, "Take due tasks, at once: none is an answer too.", 404);
+        routes.Add<MoabReportBody, MoabReportAnswer>(
+            "ReportStatus", Scope.Work, MoabReports.ReportAsync,
+                "Say what became of deliveries, or that they go on.", 404);
         routes.Add<MoabTaskBody, MoabTaskAnswer>("GetTask", Scope.Read, GetAsync, "One task.", 404);
         routes.Add<MoabListTasksBody, MoabTaskPageAnswer>("ListTasks", Scope.Read, ListAsync, "Tasks of a queue, a page of them.", 404);
-        routes.Add<MoabDeleteTasksBody, MoabNothing>("DeleteTasks", Scope.Enqueue, MoabReports.DeleteAsync, "Delete tasks in whatever state.", 404);
-        routes.Add<MoabRestartTasksBody, MoabRestartAnswer>("RestartTasks", Scope.Enqueue, MoabReports.RestartAsync, "Run dead tasks again.", 404);
+        routes.Add<MoabDeleteTasksBody, MoabNothing>(
+            "DeleteTasks", Scope.Enqueue, MoabReports.DeleteAsync, "Delete tasks in whatever state.", 404);
+        routes.Add<MoabRestartTasksBody, MoabRestartAnswer>(
+            "RestartTasks", Scope.Enqueue, MoabReports.RestartAsync, "Run dead tasks again.", 404);
     }
 
     private static async Task<IResult> EnqueueAsync(
-        HttpContext context, QueueCatalog queues, TaskService taskService, MoabTaskIds ids, TimeProvider time, IOptions<MoabOptions> options)
+        HttpContext context, QueueCatalog queues, TaskService taskService, MoabTaskIds ids, TimeProvider time,
+            IOptions<MoabOptions> options)
     {
-        var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabEnqueueBody);
+        var body = await MoabBody.ReadAsync(context, MoabJson.Instance.MoabEnqueueBody);
         var queue = MoabFields.Name(body.QueueName, "queue_name");
         var now = Micros.Now(time);
-        var submissions = MoabFields.Entries(body.Entries, options.Value.MaxEnqueueEntries).Select((entry, index) => MoabTaskMapping.ToSubmission(queue, entry, index, now) with { Owner = context.Access().Tenant }).ToList();
+        var submissions = MoabFields.Entries(body.Entries, options.Value.MaxEnqueueEntries)
+            .Select((entry, index) => MoabTaskMapping.ToSubmission(queue, entry, index, now) with { Owner = context.Access().Tenant })
+                .ToList();
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
         return Answer(await SubmitAsync(taskService, ids, submissions), time);
     }
@@ -40,7 +50,8 @@ internal static class MoabTaskEndpoints
     /// Submits under ids that nobody has; where another process made the same one, its entry goes again under a later one.
     /// Of a task that two entries stand for the later state is told, once.
     /// </summary>
-    private static async Task<IEnumerable<TaskState>> SubmitAsync(TaskService taskService, MoabTaskIds ids, List<TaskSubmission> submissions)
+    private static async Task<IEnumerable<TaskState>> SubmitAsync(TaskService taskService, MoabTaskIds ids,
+        List<TaskSubmission> submissions)
     {
         var stands = new TaskState?[submissions.Count];
         List<int> open = [.. Enumerable.Range(0, submissions.Count)];
@@ -81,7 +92,7 @@ internal static class MoabTaskEndpoints
 
     private static async Task<IResult> DequeueAsync(HttpContext context, QueueCatalog queues, TaskClaimer claims, TimeProvider time)
     {
-        var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabDequeueBody);
+        var body = await MoabBody.ReadAsync(context, MoabJson.Instance.MoabDequeueBody);
         var name = MoabFields.Name(body.QueueName, "queue_name");
         var size = body.BatchSize switch
         {
@@ -92,38 +103,47 @@ internal static class MoabTaskEndpoints
         var lease = MoabFields.KeepaliveOverride(body.KeepaliveTimeoutInSeconds, "keepalive_timeout_in_seconds");
         if ((await MoabEndpoints.FindQueueAsync(context, queues, name)).Delivery == Delivery.Push)
             throw MoabFields.Wrong($"queue {name} is dispatched to bus workers and cannot be dequeued from");
-        var request = new ClaimRequest([new QueueLevel(name, 0)], size, "moab", MoabFields.Milliseconds(lease)) { Credential = context.Access().Credential };
+        var request = new ClaimRequest([new QueueTier(name, 0)], size, "moab",
+            MoabFields.Milliseconds(lease)) { Credential = context.Access().Credential };
         return Answer(await claims.ClaimAsync(request, TimeSpan.Zero, context.RequestAborted, keep: context.Memory().Keep), time);
     }
 
-    private static async Task<IResult> GetAsync(HttpContext context, QueueCatalog queues, ITaskQueries queries, Redaction redaction, TimeProvider time)
+    private static async Task<IResult> GetAsync(HttpContext context, QueueCatalog queues, ITaskQueries queries, Redaction redaction,
+        TimeProvider time)
     {
-        var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabTaskBody);
+        var body = await MoabBody.ReadAsync(context, MoabJson.Instance.MoabTaskBody);
         var queue = MoabFields.Name(body.QueueName, "queue_name");
         var id = MoabFields.TaskId(body.TaskId, "task_id");
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
         var task = await queries.FindAsync(id, context.Access(), context.Memory().ReserveAnswerAsync, context.RequestAborted);
         var now = Micros.Now(time);
         return task is not null && MoabTaskMapping.IsVisible(task, queue, now)
-            ? Results.Json(new MoabTaskAnswer(MoabTaskMapping.ToTask(task, redaction.For(context.Caller())), MoabFields.Nanoseconds(now)), MoabJson.Shapes.MoabTaskAnswer)
+            ? Results.Json(new MoabTaskAnswer(MoabTaskMapping.ToTask(task, redaction.For(context.Caller())), MoabFields.Nanoseconds(now)),
+                MoabJson.Instance.MoabTaskAnswer)
             : throw new ApiException(
-                404, "NOT_FOUND", $"there is no task {body.TaskId} in queue {queue}", new Dictionary<string, string> { ["queue_name"] = queue, ["task_id"] = body.TaskId! });
+                404, "NOT_FOUND", $"there is no task {body.TaskId} in queue {queue}",
+                    new Dictionary<string, string> { ["queue_name"] = queue, ["task_id"] = body.TaskId! });
     }
 
-    private static async Task<IResult> ListAsync(HttpContext context, QueueCatalog queues, MoabTaskPages pages, Redaction redaction, TimeProvider time)
+    private static async Task<IResult> ListAsync(HttpContext context, QueueCatalog queues, MoabTaskPages pages, Redaction redaction,
+        TimeProvider time)
     {
-        var body = await MoabBody.ReadAsync(context, MoabJson.Shapes.MoabListTasksBody);
+        var body = await MoabBody.ReadAsync(context, MoabJson.Instance.MoabListTasksBody);
         var queue = MoabFields.Name(body.QueueName, "queue_name");
         var (list, limit) = (MoabWords.List(body.State), MoabPages.Limit(body.Limit));
         var place = MoabPlace.Parse(body.PaginationToken, list);
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
-        var page = await pages.ReadAsync(queue, list, place, limit, context.Access(), context.Memory().ReserveAnswerAsync, context.RequestAborted);
+        var page = await pages.ReadAsync(queue, list, place, limit, context.Access(), context.Memory()
+            .ReserveAnswerAsync, context.RequestAborted);
         var now = Micros.Now(time);
         var redactor = redaction.For(context.Caller());
-        var tasks = page.Items.Where(task => MoabTaskMapping.IsVisible(task, queue, now)).Select(task => MoabTaskMapping.ToTask(task, redactor));
-        return Results.Json(new MoabTaskPageAnswer([.. tasks], page.Next, page.Previous, MoabFields.Nanoseconds(now)), MoabJson.Shapes.MoabTaskPageAnswer);
+        var tasks = page.Items.Where(task => MoabTaskMapping.IsVisible(task, queue, now))
+            .Select(task => MoabTaskMapping.ToTask(task, redactor));
+        return Results.Json(new MoabTaskPageAnswer([.. tasks], page.Next, page.Previous, MoabFields.Nanoseconds(now)),
+            MoabJson.Instance.MoabTaskPageAnswer);
     }
 
     private static IResult Answer(IEnumerable<TaskState> tasks, TimeProvider time) =>
-        Results.Json(new MoabTasksAnswer([.. tasks.Select(task => MoabTaskMapping.ToTask(task))], MoabFields.Nanoseconds(Micros.Now(time))), MoabJson.Shapes.MoabTasksAnswer);
+        Results.Json(new MoabTasksAnswer([.. tasks.Select(task => MoabTaskMapping.ToTask(task))],
+            MoabFields.Nanoseconds(Micros.Now(time))), MoabJson.Instance.MoabTasksAnswer);
 }

@@ -4,10 +4,10 @@ using TaskQueue.Engine.Ids;
 namespace TaskQueue.Adapters.Moab;
 
 /// <summary>
-/// Ids of tasks as this door shows them: <c>tsk_</c> and the base62 of a 64-bit number (42 bits Unix milliseconds, 12
+/// Ids of tasks as this API shows them: <c>tsk_</c> and the base62 of a 64-bit number (42 bits Unix milliseconds, 12
 /// instance, 10 counter), one to one with a UUID of version 8, so that the text needs no column and a read is one by
 /// primary key. Bits of the UUID: 48 milliseconds, 4 version, 12 instance, 2 variant, 14 mark, 10 counter, 38 zero. The
-/// mark stands where bella's ids have a number below 10,000. A task of another door shows the base62 of its whole UUID.
+/// mark stands where bella's ids have a number below 10,000. A task of another API shows the base62 of its whole UUID.
 /// </summary>
 internal static class MoabTaskId
 {
@@ -18,7 +18,8 @@ internal static class MoabTaskId
     private const ulong Version = 0x8000;
     private const ulong Mark = 0xBFFFUL << 48; // variant 10, then fourteen ones
 
-    public static string Format(Guid id) => Prefix + (ToNumber(id) is { } number ? MoabBase62.Encode(number, 64) : MoabBase62.Encode(Bits(id), 128));
+    public static string Format(Guid id) =>
+        Prefix + (ToNumber(id) is { } number ? MoabBase62.Encode(number, 64) : MoabBase62.Encode(Bits(id), 128));
 
     /// <summary>What <see cref="Format"/> showed, or null.</summary>
     public static Guid? Parse(string text)
@@ -29,7 +30,7 @@ internal static class MoabTaskId
         var digits = text.AsSpan(Prefix.Length);
         if (MoabBase62.Decode(digits, 64) is { } number)
             return ToGuid((ulong)number);
-        // A UUID of this door has the short text only.
+        // A UUID of this API has the short text only.
         return MoabBase62.Decode(digits, 128) is { } bits && FromBits(bits) is var id && ToNumber(id) is null ? id : null;
     }
 
@@ -41,12 +42,13 @@ internal static class MoabTaskId
         return FromBits(new UInt128((milliseconds << 16) | Version | instance, Mark | (counter << Zeros)));
     }
 
-    /// <summary>The number in a UUID, or null where it is another door's.</summary>
+    /// <summary>The number in a UUID, or null where it is another API's.</summary>
     public static ulong? ToNumber(Guid id)
     {
         var bits = Bits(id);
         var (high, low) = ((ulong)(bits >> 64), (ulong)bits);
-        var number = (high >> 16 << (InstanceBits + CounterBits)) | ((high & 0xFFF) << CounterBits) | (low >> Zeros & ((1 << CounterBits) - 1));
+        var number = (high >> 16 << (InstanceBits + CounterBits)) | ((high & 0xFFF) << CounterBits)
+            | (low >> Zeros & ((1 << CounterBits) - 1));
         return ToGuid(number) == id ? number : null;
     }
 
@@ -76,7 +78,8 @@ internal sealed class MoabTaskIds(TimeProvider time)
     public Guid New()
     {
         var stamp = _stamps.Next();
-        return MoabTaskId.ToGuid(((((ulong)stamp.Milliseconds << MoabTaskId.InstanceBits) | (uint)stamp.Instance) << MoabTaskId.CounterBits) | (uint)stamp.Counter);
+        return MoabTaskId.ToGuid(((((ulong)stamp.Milliseconds << MoabTaskId.InstanceBits) | (uint)stamp.Instance) << MoabTaskId.CounterBits)
+            | (uint)stamp.Counter);
     }
 
     /// <summary>Another process has made the same id.</summary>

@@ -30,7 +30,7 @@ internal static class MoabTaskMapping
             ExpiresAt = MoabFields.Time(entry.ExpiresAt, $"{at}.expires_at"),
             DedupeKey = MoabFields.Key(entry.DedupeKey, $"{at}.dedupe_key"),
             Overwrite = MoabWords.Overwrite(entry.OverwriteOnDuplicate, $"{at}.overwrite_on_duplicate"),
-            ThreadId = MoabFields.Key(entry.ThreadId, $"{at}.thread_id"),
+            OrderingKey = MoabFields.Key(entry.ThreadId, $"{at}.thread_id"),
             LeaseSeconds = MoabFields.KeepaliveOverride(entry.KeepaliveTimeoutInSeconds, $"{at}.keepalive_timeout_in_seconds"),
             Retry = retry,
             MaxAttempts = attempts,
@@ -57,7 +57,7 @@ internal static class MoabTaskMapping
             ExpiresAt = MoabFields.Nanoseconds(task.ExpiresAt),
             DedupeKey = TenantKey.Show(task.DedupeKey) ?? "",
             Attempts = Attempts(task),
-            ThreadId = TenantKey.Show(task.ThreadId) ?? "",
+            ThreadId = TenantKey.Show(task.OrderingKey) ?? "",
             State = States[task.State],
             VisibleAt = task.State == TaskStates.Running ? MoabFields.Nanoseconds(task.LeaseUntil) : 0,
         };

@@ -19,7 +19,8 @@ public sealed record MoabEnqueueBody(string? QueueName, IReadOnlyList<MoabEnqueu
 /// <param name="ThreadId">At most 256 characters: tasks of one thread run one at a time.</param>
 public sealed record MoabEnqueueEntry(
     string? Payload = null, string? PayloadBase64 = null, long? ScheduledAt = null, long? ExpiresAt = null, string? DedupeKey = null,
-    long? KeepaliveTimeoutInSeconds = null, MoabRetryStrategy? RetryStrategy = null, IReadOnlyList<string?>? OverwriteOnDuplicate = null, string? ThreadId = null);
+    long? KeepaliveTimeoutInSeconds = null, MoabRetryStrategy? RetryStrategy = null, IReadOnlyList<string?>? OverwriteOnDuplicate = null,
+        string? ThreadId = null);
 
 /// <summary>Dequeue.</summary>
 /// <param name="QueueName">The queue.</param>
@@ -58,7 +59,8 @@ public sealed record MoabDeleteTasksBody(string? QueueName, IReadOnlyList<string
 /// <param name="QueueName">The queue.</param>
 /// <param name="Entries">1 to 50, each task once.</param>
 /// <param name="TaskIds">1 to 50, each once.</param>
-public sealed record MoabRestartTasksBody(string? QueueName, IReadOnlyList<MoabRestartEntry?>? Entries = null, IReadOnlyList<string?>? TaskIds = null);
+public sealed record MoabRestartTasksBody(string? QueueName, IReadOnlyList<MoabRestartEntry?>? Entries = null,
+    IReadOnlyList<string?>? TaskIds = null);
 
 /// <summary>A dead task to run again.</summary>
 /// <param name="TaskId">The task.</param>
@@ -113,7 +115,8 @@ public sealed record MoabReportResult(string TaskId, string Result);
 public sealed record MoabTaskAnswer(MoabTask Task, long Now);
 
 /// <summary>Answer of ListTasks.</summary>
-public sealed record MoabTaskPageAnswer(IReadOnlyList<MoabTask> Tasks, string NextPaginationToken, string PreviousPaginationToken, long Now);
+public sealed record MoabTaskPageAnswer(IReadOnlyList<MoabTask> Tasks, string NextPaginationToken, string PreviousPaginationToken,
+    long Now);
 
 /// <summary>Answer of RestartTasks: an entry each, in the order of the request.</summary>
 public sealed record MoabRestartAnswer(IReadOnlyList<MoabRestartResult> Entries, long Now);

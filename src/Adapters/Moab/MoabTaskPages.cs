@@ -15,14 +15,16 @@ internal sealed class MoabTaskPages(ITaskQueries queries)
     /// <param name="access">Who asks.</param>
     /// <param name="reserve">Reserves the memory of the page before it is read.</param>
     /// <param name="cancellationToken">Stops the read.</param>
-    public async Task<MoabPage<TaskState>> ReadAsync(string queue, TaskList list, MoabPlace? place, int limit, Access access, ReserveAnswer reserve, CancellationToken cancellationToken)
+    public async Task<MoabPage<TaskState>> ReadAsync(string queue, TaskList list, MoabPlace? place, int limit, Access access,
+        ReserveAnswer reserve, CancellationToken cancellationToken)
     {
         var page = await queries.ListAsync(queue, list, place?.Cursor, limit, access, cancellationToken, place?.IsBack ?? false, reserve);
         if (place is { IsBack: true })
         {
             return page is { First: { } first, Last: { } last }
                 ? new(page.Tasks, MoabPlace.Behind(list, last), page.HasMore ? MoabPlace.Before(list, first) : "")
-                : await ReadAsync(queue, list, place: null, limit, access, reserve, cancellationToken); // those before have all gone: this is the first page now
+                : await ReadAsync(queue, list, place: null, limit, access, reserve,
+                    cancellationToken); // those before have all gone: this is the first page now
         }
 
         return new(

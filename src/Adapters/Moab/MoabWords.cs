@@ -17,7 +17,8 @@ internal static class MoabWords
 {
     public const string Enqueued = "TASK_STATE_ENQUEUED", InProgress = "TASK_STATE_IN_PROGRESS", Dead = "TASK_STATE_DEAD";
 
-    public const string Ok = "RESULT_OK", NotFound = "RESULT_NOT_FOUND", NotInProgress = "RESULT_NOT_IN_PROGRESS", StaleAttempt = "RESULT_STALE_ATTEMPT";
+    public const string Ok = "RESULT_OK", NotFound = "RESULT_NOT_FOUND", NotInProgress = "RESULT_NOT_IN_PROGRESS",
+        StaleAttempt = "RESULT_STALE_ATTEMPT";
 
     public const string Restarted = "RESULT_RESTARTED", NotDead = "RESULT_NOT_DEAD", DedupeConflict = "RESULT_DEDUPE_CONFLICT";
 
@@ -59,7 +60,8 @@ internal static class MoabWords
     /// <exception cref="ApiException">400: no such field.</exception>
     public static OverwriteFields Overwrite(IReadOnlyList<string?>? words, string member) =>
         (words ?? []).Aggregate(
-            OverwriteFields.None, (fields, word) => fields | Read(Fields, word, "OVERWRITE_ON_DUPLICATE_", member, "PAYLOAD, SCHEDULED_AT or EXPIRES_AT"));
+            OverwriteFields.None, (fields, word) =>
+                fields | Read(Fields, word, "OVERWRITE_ON_DUPLICATE_", member, "PAYLOAD, SCHEDULED_AT or EXPIRES_AT"));
 
     /// <summary>The word that is written for a unit, and its milliseconds.</summary>
     /// <exception cref="ApiException">400: no such unit, or none.</exception>

@@ -6,6 +6,8 @@ internal sealed class DialectOptions
     /// <summary>The dialect of requests that show none.</summary>
     public Dialect Dialect { get; set; }
 
-    /// <summary>Whether unknown batches are answered with 200 and no body in bella's dialect, as the original does, instead of 404.</summary>
+    /// <summary>
+    /// Whether unknown batches are answered with 200 and no body in bella's dialect, as the original does, instead of 404.
+    /// </summary>
     public bool EmptyForUnknown { get; set; }
 }

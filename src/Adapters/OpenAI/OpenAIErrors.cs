@@ -27,7 +27,7 @@ public sealed record FileError(OpenAIErrorDetails Error);
 internal sealed partial class OpenAIErrorJson : JsonSerializerContext
 {
     /// <summary>The context with the house's options.</summary>
-    public static OpenAIErrorJson Shapes { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
+    public static OpenAIErrorJson Instance { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
 }
 
 /// <summary>Errors as the OpenAI SDKs read them.</summary>
@@ -37,10 +37,12 @@ internal static class OpenAIErrors
 
     /// <summary>Renders errors of the Batch API.</summary>
     public static Func<ApiError, IResult> Batch(TimeProvider time) => error =>
-        Results.Json(new BatchError(error.Status, error.Message, time.GetUtcNow().ToUnixTimeMilliseconds(), Details(error)), OpenAIErrorJson.Shapes.BatchError, statusCode: error.Status);
+        Results.Json(new BatchError(error.Status, error.Message, time.GetUtcNow().ToUnixTimeMilliseconds(), Details(error)),
+            OpenAIErrorJson.Instance.BatchError, statusCode: error.Status);
 
     /// <summary>Renders errors of the Files API.</summary>
-    public static IResult File(ApiError error) => Results.Json(new FileError(Details(error)), OpenAIErrorJson.Shapes.FileError, statusCode: error.Status);
+    public static IResult File(ApiError error) =>
+        Results.Json(new FileError(Details(error)), OpenAIErrorJson.Instance.FileError, statusCode: error.Status);
 
     /// <summary>400 with what to change.</summary>
     public static ApiException Invalid(string message) => new(400, "invalid_request", message);
@@ -48,5 +50,6 @@ internal static class OpenAIErrors
     private static OpenAIErrorDetails Details(ApiError error) => new(error.Message, TypeOf(error));
 
     private static string TypeOf(ApiError error) =>
-        error.Code == ApiErrors.QuotaExceeded ? "insufficient_quota" : error.Status < 500 ? "invalid_request_error" : "internal_server_error";
+        error.Code == ApiErrors.QuotaExceeded ? "insufficient_quota" : error.Status < 500 ? "invalid_request_error"
+            : "internal_server_error";
 }

@@ -18,9 +18,12 @@ internal static class AuditEndpoints
     public static void MapAudit(this WebApplication app) =>
         app.MapGroup("/audit").WithTags("audit").AnswerFaults(ApiErrors.Problem).Needs(Scope.Admin)
             .MapGet("", ListAsync).Produces<AuditPage>().ProducesProblem(400)
-            .TakesQuery("actor", "Name of the caller.").TakesQuery("tenant", "Tenant of the caller.").TakesQuery("action", "Beginning of the action, such as queue.")
-            .TakesQuery("target", "The target, such as queue/mail.").TakesQuery("result", "Beginning of the result: done, refused or failed.")
-            .TakesQuery("address", "Address of the caller.").TakesQuery("from", "Not earlier: ISO 8601 with a zone, or Unix seconds.").TakesQuery("to", "Earlier.")
+            .TakesQuery("actor", "Name of the caller.").TakesQuery("tenant", "Tenant of the caller.")
+                .TakesQuery("action", "Beginning of the action, such as queue.")
+            .TakesQuery("target", "The target, such as queue/mail.")
+                .TakesQuery("result", "Beginning of the result: done, refused or failed.")
+            .TakesQuery("address", "Address of the caller.").TakesQuery("from", "Not earlier: ISO 8601 with a zone, or Unix seconds.")
+                .TakesQuery("to", "Earlier.")
             .TakesQuery("limit", "1 to 1000; default 100.").TakesQuery("after", "next of the page before.")
             .WithSummary("Administrative acts, and what was refused, newest first.");
 
@@ -31,7 +34,8 @@ internal static class AuditEndpoints
         var after = Text("after") is { } next ? Number(next, "after", long.MaxValue) : (long?)null;
         var filter = new AuditFilter
         {
-            Actor = Text("actor"), Tenant = Text("tenant"), Action = Text("action"), Target = Text("target"), Result = Text("result"), Address = Text("address"),
+            Actor = Text("actor"), Tenant = Text("tenant"), Action = Text("action"), Target = Text("target"), Result = Text("result"),
+                Address = Text("address"),
             From = Time("from"), To = Time("to"),
         };
         var caller = context.Caller();
@@ -45,9 +49,12 @@ internal static class AuditEndpoints
         var records = await audit.ListAsync(filter, after, (int)limit, context.RequestAborted);
         return Page([.. records.Select(ToDetails)], records.Count == limit ? records[^1].Id.ToString(CultureInfo.InvariantCulture) : null);
 
-        string? Text(string name) => query[name].ToString() is not { Length: > 0 } text ? null : TextRules.IsClean(text) ? text : throw Wrong($"{name}: {TextRules.Rule}");
+        string? Text(string name) =>
+            query[name].ToString() is not { Length: > 0 } text ? null : TextRules.IsClean(text) ? text
+                : throw Wrong($"{name}: {TextRules.Rule}");
 
-        DateTime? Time(string name) => Text(name) is { } text ? PointInTime.Parse(text) ?? throw Wrong($"{name} must be {PointInTime.Rule}") : null;
+        DateTime? Time(string name) =>
+            Text(name) is { } text ? PointInTime.Parse(text) ?? throw Wrong($"{name} must be {PointInTime.Rule}") : null;
     }
 
     private static long Number(string text, string name, long max) =>
@@ -60,7 +67,8 @@ internal static class AuditEndpoints
 
     private static RawJson? Raw(string? json) => json is null ? null : new RawJson(json);
 
-    private static IResult Page(IReadOnlyList<AuditDetails> records, string? next) => Results.Json(new AuditPage(records, next), AuditJson.Shapes.AuditPage);
+    private static IResult Page(IReadOnlyList<AuditDetails> records, string? next) =>
+        Results.Json(new AuditPage(records, next), AuditJson.Instance.AuditPage);
 
     private static ApiException Wrong(string message) => new(400, "invalid_request", message);
 }

@@ -9,14 +9,17 @@ namespace TaskQueue.Api.Audit;
 /// <param name="At">When it happened.</param>
 /// <param name="Actor">Name of the caller; null is unknown.</param>
 /// <param name="Tenant">Tenant of the caller; null is unknown.</param>
-/// <param name="Action">What was done, such as <c>queue.purge</c>, or <c>auth.refused</c>, <c>access.refused</c> and <c>rate.refused</c>.</param>
+/// <param name="Action">What was done, such as <c>queue.purge</c>, or <c>auth.refused</c>, <c>access.refused</c> and
+/// <c>rate.refused</c>.</param>
 /// <param name="Target">What it was done to, such as <c>queue/mail</c>.</param>
 /// <param name="Before">What was there before.</param>
-/// <param name="After">What is there after. Of what was refused or failed several times within a minute: <c>count</c> and <c>until</c>.</param>
+/// <param name="After">What is there after. Of what was refused or failed several times within a minute: <c>count</c> and
+/// <c>until</c>.</param>
 /// <param name="Address">Address of the caller; of IPv6 its /64.</param>
 /// <param name="Result"><c>done</c>, or <c>refused</c> or <c>failed</c> with the reason.</param>
 internal sealed record AuditDetails(
-    long Id, DateTime At, string? Actor, string? Tenant, string Action, string? Target, RawJson? Before, RawJson? After, string? Address, string Result);
+    long Id, DateTime At, string? Actor, string? Tenant, string Action, string? Target, RawJson? Before, RawJson? After, string? Address,
+        string Result);
 
 /// <summary>GET /audit.</summary>
 /// <param name="Records">Newest first.</param>
@@ -27,5 +30,5 @@ internal sealed record AuditPage(IReadOnlyList<AuditDetails> Records, string? Ne
 internal sealed partial class AuditJson : JsonSerializerContext
 {
     /// <summary>The context with the house's options.</summary>
-    public static AuditJson Shapes { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
+    public static AuditJson Instance { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
 }

@@ -11,8 +11,9 @@ namespace TaskQueue.Api.Audit;
 internal sealed class AuditSnapshots : IAuditSnapshots
 {
     /// <inheritdoc />
-    public string Of(QueueRecord queue) => JsonSerializer.Serialize(QueueMapping.ToDetails(queue), QueueJson.Shapes.QueueDetails);
+    public string Of(QueueRecord queue) => JsonSerializer.Serialize(QueueMapping.ToDetails(queue), QueueJson.Instance.QueueDetails);
 
     /// <inheritdoc />
-    public string Of(ScheduleRecord schedule) => JsonSerializer.Serialize(ScheduleEndpoints.ToAudited(schedule), ScheduleJson.Shapes.ScheduleDetails);
+    public string Of(ScheduleRecord schedule) =>
+        JsonSerializer.Serialize(ScheduleEndpoints.ToAudited(schedule), ScheduleJson.Instance.ScheduleDetails);
 }

@@ -12,23 +12,28 @@ internal static class AuditCommand
     private static readonly Option<string?> Target = new("--target") { Description = "The target, such as queue/mail." };
     private static readonly Option<string?> Result = new("--result") { Description = "Beginning of the result: done, refused or failed." };
     private static readonly Option<string?> Address = new("--address") { Description = "Address of the caller." };
-    private static readonly Option<string?> From = new("--from") { Description = "Not earlier: a time, or a duration ago such as 24h.", HelpName = "TIME" };
+    private static readonly Option<string?> From = new("--from") { Description = "Not earlier: a time, or a duration ago such as 24h.",
+        HelpName = "TIME" };
     private static readonly Option<string?> To = new("--to") { Description = "Earlier: a time, or a duration ago.", HelpName = "TIME" };
     private static readonly Option<int?> Limit = new("--limit") { Description = "At most this many records, 1 to 1000. Default: 100." };
     private static readonly Option<string?> After = new("--after") { Description = "The page behind this one: next, as --json shows it." };
 
     public static Command Create() =>
-        Session.Command("audit", "Administrative acts, and what was refused, newest first.", RunAsync, Actor, Tenant, Action, Target, Result, Address, From, To, Limit, After);
+        Session.Command("audit", "Administrative acts, and what was refused, newest first.", RunAsync, Actor, Tenant, Action, Target,
+            Result, Address, From, To, Limit, After);
 
     private static async Task<int> RunAsync(Session session, ParseResult parsed, CancellationToken cancellationToken)
     {
         (string Name, string? Value)[] query =
         [
-            ("actor", parsed.GetValue(Actor)), ("tenant", parsed.GetValue(Tenant)), ("action", parsed.GetValue(Action)), ("target", parsed.GetValue(Target)),
-            ("result", parsed.GetValue(Result)), ("address", parsed.GetValue(Address)), ("from", Time(parsed.GetValue(From), "--from")), ("to", Time(parsed.GetValue(To), "--to")),
+            ("actor", parsed.GetValue(Actor)), ("tenant", parsed.GetValue(Tenant)), ("action", parsed.GetValue(Action)),
+                ("target", parsed.GetValue(Target)),
+            ("result", parsed.GetValue(Result)), ("address", parsed.GetValue(Address)), ("from", Time(parsed.GetValue(From), "--from")),
+                ("to", Time(parsed.GetValue(To), "--to")),
             ("limit", parsed.GetValue(Limit)?.ToString(CultureInfo.InvariantCulture)), ("after", parsed.GetValue(After)),
         ];
-        var page = await session.GetAsync($"/audit?{string.Join('&', query.Where(q => q.Value is not null).Select(q => $"{q.Name}={Uri.EscapeDataString(q.Value!)}"))}", cancellationToken);
+        var given = query.Where(q => q.Value is not null).Select(q => $"{q.Name}={Uri.EscapeDataString(q.Value!)}");
+        var page = await session.GetAsync($"/audit?{string.Join('&', given)}", cancellationToken);
         if (session.Output.IsJson)
         {
             session.Output.Json(page);
@@ -38,7 +43,8 @@ internal static class AuditCommand
         var table = Output.NewTable("AT", "ACTION", "RESULT", "ACTOR", "TENANT", "TARGET", "ADDRESS", "COUNT");
         foreach (var record in page.GetProperty("records").EnumerateArray())
         {
-            Output.AddRow(table, record.Cell("at"), record.Cell("action"), record.Cell("result"), record.Cell("actor"), record.Cell("tenant"), record.Cell("target"), record.Cell("address"),
+            Output.AddRow(table, record.Cell("at"), record.Cell("action"), record.Cell("result"), record.Cell("actor"),
+                record.Cell("tenant"), record.Cell("target"), record.Cell("address"),
                 record.GetProperty("after").Cell("count"));
         }
 

@@ -34,7 +34,8 @@ internal sealed partial class BulkEnqueue
 
     private bool IsOver => _stopsOnError && _refused > 0;
 
-    public static async Task<int> RunAsync(Session session, string path, JsonObject defaults, bool stopsOnError, CancellationToken cancellationToken)
+    public static async Task<int> RunAsync(Session session, string path, JsonObject defaults, bool stopsOnError,
+        CancellationToken cancellationToken)
     {
         await using var file = Open(path);
         if (!session.Output.ShowsProgress)
@@ -93,7 +94,8 @@ internal sealed partial class BulkEnqueue
         }
         catch (Exception fault) when (fault is TaskQueueException or IOException or OperationCanceledException)
         {
-            _failure = fault switch { TaskQueueException refused => _session.Explain(refused), OperationCanceledException => "interrupted", _ => fault.Message };
+            _failure = fault switch { TaskQueueException refused => _session.Explain(refused), OperationCanceledException =>
+                "interrupted", _ => fault.Message };
         }
     }
 
@@ -168,7 +170,8 @@ internal sealed partial class BulkEnqueue
 
     private void Count(JsonElement answer)
     {
-        foreach (var (line, id, result) in _chunk.Zip(answer.GetProperty("ids").EnumerateArray(), answer.GetProperty("results").EnumerateArray()))
+        foreach (var (line, id, result) in _chunk.Zip(answer.GetProperty("ids").EnumerateArray(), answer.GetProperty("results")
+            .EnumerateArray()))
         {
             // An id that was made here can only be known already from a try whose answer was lost.
             var isMine = line.MadeId is { } made && id.GetGuid() == made;
@@ -201,7 +204,8 @@ internal sealed partial class BulkEnqueue
             Output.Error($"{_failure}; lines 1 to {_settled} are done, those from {_settled + 1} on are not known to be accepted");
         if (_session.Output.IsJson)
         {
-            var document = new JsonObject { ["lines"] = _read, ["accepted"] = _accepted, ["updated"] = _updated, ["duplicate"] = _duplicate, ["refused"] = _refused, ["errors"] = _errors };
+            var document = new JsonObject { ["lines"] = _read, ["accepted"] = _accepted, ["updated"] = _updated,
+                ["duplicate"] = _duplicate, ["refused"] = _refused, ["errors"] = _errors };
             if (_failure is not null)
                 (document["failure"], document["done_to_line"]) = (_failure, _settled);
             _session.Output.Json(JsonSerializer.SerializeToElement(document));
@@ -224,6 +228,7 @@ internal sealed partial class BulkEnqueue
         return fault.Status == 413 && _chunk.Count == 1 ? (0, fault.Message) : null;
     }
 
-    [GeneratedRegex(@"^tasks\[(?<index>\d{1,4})\]: (?<why>.*)$", RegexOptions.Singleline | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"^tasks\[(?<index>\d{1,4})\]: (?<why>.*)$", RegexOptions.Singleline | RegexOptions.ExplicitCapture,
+        matchTimeoutMilliseconds: 1000)]
     private static partial Regex About();
 }

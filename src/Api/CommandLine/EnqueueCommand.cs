@@ -12,24 +12,49 @@ internal static class EnqueueCommand
     /// <summary>Longest wait of one request, in seconds.</summary>
     private const int LongestWait = 30;
 
-    private static readonly Argument<string?> Queue = new("QUEUE") { Description = "Name of the queue, or name:level. With --file: for lines that say none.", Arity = ArgumentArity.ZeroOrOne };
-    private static readonly Argument<string?> Name = new("NAME") { Description = "Which handler runs the task. With --file: for lines that say none.", Arity = ArgumentArity.ZeroOrOne };
-    private static readonly Argument<string?> Data = new("DATA") { Description = "JSON for the handler; - reads it from standard input.", Arity = ArgumentArity.ZeroOrOne };
-    private static readonly Option<string?> Wait = new("--wait") { Description = "Wait until the task has ended, at most so long, and write its result. Put it last, or write --wait=30.", Arity = ArgumentArity.ZeroOrOne, HelpName = "DURATION" };
-    private static readonly Option<string?> File = new("--file") { Description = "Enqueue every line of a file, a JSON object as in POST /tasks; - reads standard input.", HelpName = "FILE" };
-    private static readonly Option<bool> StopOnError = new("--stop-on-error") { Description = "With --file: stop at the first line that is refused; all before it are accepted. Default: leave it out and go on." };
+    private static readonly Argument<string?> Queue = new("QUEUE")
+    {
+        Description = "Name of the queue, or name:tier. With --file: for lines that say none.",
+        Arity = ArgumentArity.ZeroOrOne,
+    };
+    private static readonly Argument<string?> Name = new("NAME")
+    {
+        Description = "Which handler runs the task. With --file: for lines that say none.",
+        Arity = ArgumentArity.ZeroOrOne,
+    };
+    private static readonly Argument<string?> Data = new("DATA") { Description = "JSON for the handler; - reads it from standard input.",
+        Arity = ArgumentArity.ZeroOrOne };
+    private static readonly Option<string?> Wait = new("--wait")
+    {
+        Description = "Wait until the task has ended, at most so long, and write its result. Put it last, or write --wait=30.",
+        Arity = ArgumentArity.ZeroOrOne,
+        HelpName = "DURATION",
+    };
+    private static readonly Option<string?> File = new("--file")
+    {
+        Description = "Enqueue every line of a file, a JSON object as in POST /tasks; - reads standard input.",
+        HelpName = "FILE",
+    };
+    private static readonly Option<bool> StopOnError = new("--stop-on-error")
+    {
+        Description = "With --file: stop at the first line that is refused; all before it are accepted. Default: leave it out and go on.",
+    };
 
     public static Command Create() =>
-        Session.Command("enqueue", "Accepts a task, or every line of a file.", RunAsync, [Queue, Name, Data, .. TaskOptions.All, Wait, File, StopOnError]);
+        Session.Command("enqueue", "Accepts a task, or every line of a file.", RunAsync,
+            [Queue, Name, Data, .. TaskOptions.All, Wait, File, StopOnError]);
 
     private static Task<int> RunAsync(Session session, ParseResult parsed, CancellationToken cancellationToken)
     {
         var (queue, name) = (parsed.GetValue(Queue), parsed.GetValue(Name));
         if (parsed.GetValue(File) is { } file)
         {
-            if (parsed.GetValue(Data) is not null || parsed.GetResult(Wait) is not null || parsed.GetValue(TaskOptions.DedupeKey) is not null)
-                throw CommandException.Usage("DATA, --wait and --dedupe-key are for one task and cannot go with --file; lines say data and dedupe_key themselves");
-            return BulkEnqueue.RunAsync(session, file, TaskOptions.Read(parsed, queue, name), parsed.GetValue(StopOnError), cancellationToken);
+            if (parsed.GetValue(Data) is not null || parsed.GetResult(Wait) is not null
+                || parsed.GetValue(TaskOptions.DedupeKey) is not null)
+                throw CommandException.Usage("DATA, --wait and --dedupe-key are for one task and cannot go with --file; lines say data "
+                    + "and dedupe_key themselves");
+            return BulkEnqueue.RunAsync(session, file, TaskOptions.Read(parsed, queue, name), parsed.GetValue(StopOnError),
+                cancellationToken);
         }
 
         if (queue is null || name is null)
@@ -42,7 +67,8 @@ internal static class EnqueueCommand
     private static async Task<int> OneAsync(Session session, ParseResult parsed, JsonObject task, CancellationToken cancellationToken)
     {
         var isWaiting = parsed.GetResult(Wait) is not null;
-        TimeSpan? limit = parsed.GetValue(Wait) is { } text ? TimeParser.Duration(text) ?? throw CommandException.Usage($"--wait must be {TimeParser.DurationRule}, not '{text}'") : null;
+        TimeSpan? limit = parsed.GetValue(Wait) is { } text ? TimeParser.Duration(text)
+            ?? throw CommandException.Usage($"--wait must be {TimeParser.DurationRule}, not '{text}'") : null;
         if (parsed.GetValue(Data) is { } data)
             task["data"] = await ReadAsync(data, cancellationToken);
         task["id"] = TaskId.New(TimeProvider.System);

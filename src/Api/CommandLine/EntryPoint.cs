@@ -9,7 +9,11 @@ namespace TaskQueue.Api.CommandLine;
 /// <summary><c>taskqueue [--roles …] [--urls …]</c>, <c>taskqueue migrate</c>, and the commands that ask a running server.</summary>
 internal static class EntryPoint
 {
-    private static readonly Option<string?> Roles = new("--roles") { Description = "What this process does: api,scheduler,consumers. Default: all.", Recursive = false };
+    private static readonly Option<string?> Roles = new("--roles")
+    {
+        Description = "What this process does: api,scheduler,consumers. Default: all.",
+        Recursive = false,
+    };
     private static readonly Option<string?> Urls = new("--urls") { Description = "Where to listen. Default: http://localhost:8080." };
 
     /// <summary>How long a command may go on after Ctrl-C.</summary>
@@ -18,9 +22,12 @@ internal static class EntryPoint
     public static async Task<int> RunAsync(string[] args)
     {
         var root = new RootCommand("TaskQueue: a durable distributed task queue. Without a command, it is the server.") { Roles, Urls };
-        root.SetAction((parsed, cancellationToken) => GuardAsync(() => ServeAsync(parsed.GetValue(Roles), parsed.GetValue(Urls), cancellationToken)));
-        var migrate = new Command("migrate", "Brings the database to the version of this program; safe to run again.") { ServerOption.Json };
-        migrate.SetAction((parsed, cancellationToken) => GuardAsync(() => MigrateCommand.RunAsync(parsed.GetValue(ServerOption.Json), cancellationToken)));
+        root.SetAction((parsed, cancellationToken) =>
+            GuardAsync(() => ServeAsync(parsed.GetValue(Roles), parsed.GetValue(Urls), cancellationToken)));
+        var migrate = new Command("migrate",
+            "Brings the database to the version of this program; safe to run again.") { ServerOption.Json };
+        migrate.SetAction((parsed, cancellationToken) =>
+            GuardAsync(() => MigrateCommand.RunAsync(parsed.GetValue(ServerOption.Json), cancellationToken)));
         root.Add(migrate);
         var given = new Option<bool>("--stdin") { Description = "Read the key from standard input instead." };
         var hash = new Command("hash-key", "Makes an API key and prints it with its KeyHash.") { given };
@@ -39,14 +46,17 @@ internal static class EntryPoint
         }
 
         // The server listens to signals itself.
-        var isClient = commands.Contains(result.CommandResult.Command) || commands.Any(c => c.Subcommands.Contains(result.CommandResult.Command));
+        var isClient = commands.Contains(result.CommandResult.Command)
+            || commands.Any(c => c.Subcommands.Contains(result.CommandResult.Command));
         return await result.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = isClient ? Farewell : null });
     }
 
     private static Command[] ClientCommands() =>
     [
-        QueueCommands.Queues(), EnqueueCommand.Create(), TailCommand.Create(), StatsCommand.Create(), TaskCommands.Show(), TaskCommands.Retry(), TaskCommands.Cancel(),
-        QueueCommands.Pause(), QueueCommands.Resume(), QueueCommands.Purge(), QuarantineCommands.Create(), MaintenanceCommands.Create(), QuotaCommand.Create(),
+        QueueCommands.Queues(), EnqueueCommand.Create(), TailCommand.Create(), StatsCommand.Create(), TaskCommands.Show(),
+            TaskCommands.Retry(), TaskCommands.Cancel(),
+        QueueCommands.Pause(), QueueCommands.Resume(), QueueCommands.Purge(), QuarantineCommands.Create(), MaintenanceCommands.Create(),
+            QuotaCommand.Create(),
         KeyCommands.Keys(), AuditCommand.Create(),
     ];
 
@@ -73,7 +83,8 @@ internal static class EntryPoint
     }
 
     /// <summary>The host gave up waiting for its services.</summary>
-    private static bool IsImpatience(Exception fault) => fault is OperationCanceledException || (fault is AggregateException many && many.InnerExceptions.All(IsImpatience));
+    private static bool IsImpatience(Exception fault) =>
+        fault is OperationCanceledException || (fault is AggregateException many && many.InnerExceptions.All(IsImpatience));
 
     /// <summary>What keeps a process from starting is one line on the error stream and exit code 1.</summary>
     private static async Task<int> GuardAsync(Func<Task<int>> run)
@@ -96,7 +107,8 @@ internal static class EntryPoint
             OptionsValidationException options => string.Join("; ", options.Failures),
             IOException when fault.InnerException is Microsoft.AspNetCore.Connections.AddressInUseException => fault.Message,
             // The configuration binder met a value of the wrong type; it names the key.
-            InvalidOperationException { InnerException: ArgumentException or FormatException } when fault.Message.Contains("configuration value", StringComparison.Ordinal) => fault.Message,
+            InvalidOperationException { InnerException: ArgumentException or FormatException }
+                when fault.Message.Contains("configuration value", StringComparison.Ordinal) => fault.Message,
             AggregateException { InnerExceptions: [var single] } => Explain(single),
             _ => null,
         };

@@ -27,5 +27,8 @@ internal static class IdempotentRetry
     }
 
     /// <summary>Nobody listens at all: no wait helps a wrong address.</summary>
-    private static bool IsAbsent(TaskQueueException fault, int tries) => tries == 1 && fault.InnerException is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError };
+    private static bool IsAbsent(TaskQueueException fault, int tries) =>
+        tries == 1
+            && fault.InnerException is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError
+                or HttpRequestError.NameResolutionError };
 }

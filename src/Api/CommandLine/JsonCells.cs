@@ -22,12 +22,14 @@ internal static class JsonCells
 
     /// <summary>A member that is a count; 0 where it is missing.</summary>
     public static long Count(this JsonElement element, string name) =>
-        element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value) && value.TryGetInt64(out var count) ? count : 0;
+        element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value) && value.TryGetInt64(out var count)
+            ? count : 0;
 
     /// <summary>A member that is a number of seconds, such as <c>1.5 s</c> or <c>3 h 20 min</c>.</summary>
     public static string Age(this JsonElement element, string name)
     {
-        if (element.ValueKind != JsonValueKind.Object || !element.TryGetProperty(name, out var value) || value.ValueKind != JsonValueKind.Number)
+        if (element.ValueKind != JsonValueKind.Object || !element.TryGetProperty(name, out var value)
+            || value.ValueKind != JsonValueKind.Number)
             return "";
         var age = TimeSpan.FromSeconds(Math.Clamp(value.GetDouble(), 0, 1e9));
         return age switch

@@ -10,21 +10,46 @@ internal static class KeyCommands
 {
     private static readonly Argument<string> Name = new("NAME") { Description = "Who calls with the key." };
     private static readonly Argument<string> Id = new("ID") { Description = "Id of the key, as 'keys list' shows it." };
-    private static readonly Argument<string?> OneId = new("ID") { Description = "Show this one in detail.", Arity = ArgumentArity.ZeroOrOne };
-    private static readonly Option<string?> Tenant = new("--tenant") { Description = "Owner of what is made with the key. Default: the name; an administrator key without a tenant sees every tenant." };
-    private static readonly Option<string[]> Scope = new("--scope") { Description = "enqueue, work, read or admin, with or without queues as in admin:shop-*; may be repeated. Default: enqueue and read." };
-    private static readonly Option<string[]> Queue = new("--queue") { Description = "Pattern of queues that the key covers, such as shop-*; may be repeated. Default: all." };
-    private static readonly Option<string?> Expires = new("--expires") { Description = "When the key stops working: a time, or a duration from now such as 90d.", HelpName = "TIME" };
+    private static readonly Argument<string?> OneId = new("ID") { Description = "Show this one in detail.",
+        Arity = ArgumentArity.ZeroOrOne };
+    private static readonly Option<string?> Tenant = new("--tenant")
+    {
+        Description = "Owner of what is made with the key. Default: the name; an administrator key without a tenant sees every tenant.",
+    };
+    private static readonly Option<string[]> Scope = new("--scope")
+    {
+        Description = "enqueue, work, read or admin, with or without queues as in admin:shop-*; may be repeated. Default: enqueue and "
+            + "read.",
+    };
+    private static readonly Option<string[]> Queue = new("--queue")
+    {
+        Description = "Pattern of queues that the key covers, such as shop-*; may be repeated. Default: all.",
+    };
+    private static readonly Option<string?> Expires = new("--expires")
+    {
+        Description = "When the key stops working: a time, or a duration from now such as 90d.",
+        HelpName = "TIME",
+    };
     private static readonly Option<int?> Rate = new("--rate") { Description = "Requests a second." };
     private static readonly Option<int?> Burst = new("--burst") { Description = "Requests at once; needs --rate." };
-    private static readonly Option<string?> Quota = new("--quota") { Description = """Quota of the tenant as JSON, such as {"waiting_tasks":1000}.""", HelpName = "JSON" };
-    private static readonly Option<string?> Overlap = new("--overlap") { Description = "How long the previous key still works, such as 1h; at most 7d. Default: not at all.", HelpName = "DURATION" };
+    private static readonly Option<string?> Quota = new("--quota")
+    {
+        Description = """Quota of the tenant as JSON, such as {"waiting_tasks":1000}.""",
+        HelpName = "JSON",
+    };
+    private static readonly Option<string?> Overlap = new("--overlap")
+    {
+        Description = "How long the previous key still works, such as 1h; at most 7d. Default: not at all.",
+        HelpName = "DURATION",
+    };
 
     public static Command Keys() => new("keys", "Issues, lists, rotates and revokes API keys.")
     {
-        Session.Command("list", "The issued keys, or one in detail. Configured keys are not among them.", (session, parsed, cancellationToken) =>
+        Session.Command("list", "The issued keys, or one in detail. Configured keys are not among them.",
+            (session, parsed, cancellationToken) =>
             parsed.GetValue(OneId) is { } id ? ShowAsync(session, id, cancellationToken) : ListAsync(session, cancellationToken), OneId),
-        Session.Command("create", "Issues a key and prints it, once.", CreateAsync, Name, Tenant, Scope, Queue, Expires, Rate, Burst, Quota),
+        Session.Command("create", "Issues a key and prints it, once.", CreateAsync, Name, Tenant, Scope, Queue, Expires, Rate,
+            Burst, Quota),
         Session.Command("revoke", "Revokes a key: every process refuses it within two seconds.", RevokeAsync, Id),
         Session.Command("rotate", "Gives a key a new text and prints it, once.", RotateAsync, Id, Overlap),
     };
@@ -40,7 +65,8 @@ internal static class KeyCommands
 
         var table = Output.NewTable("ID", "NAME", "TENANT", "SCOPES", "QUEUES", "EXPIRES", "LAST USED", "CREATED BY");
         foreach (var key in list.GetProperty("keys").EnumerateArray())
-            Output.AddRow(table, key.Cell("id"), key.Cell("name"), key.Cell("tenant"), Words(key, "scopes"), Words(key, "queues"), key.Cell("expires_at"), key.Cell("last_used_at"), key.Cell("created_by"));
+            Output.AddRow(table, key.Cell("id"), key.Cell("name"), key.Cell("tenant"), Words(key, "scopes"), Words(key, "queues"),
+                key.Cell("expires_at"), key.Cell("last_used_at"), key.Cell("created_by"));
         session.Output.Table(table);
         return ExitCode.Done;
     }
@@ -65,12 +91,14 @@ internal static class KeyCommands
         if (parsed.GetValue(Queue) is { Length: > 0 } queues)
             body["queues"] = new JsonArray([.. queues.Select(q => JsonValue.Create(q))]);
         if (parsed.GetValue(Expires) is { } expires)
-            body["expires_at"] = TimeParser.Time(expires, "--expires", TimeProvider.System.GetUtcNow()).UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture);
+            body["expires_at"] = TimeParser.Time(expires, "--expires", TimeProvider.System.GetUtcNow())
+                .UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture);
         var (rate, burst) = (parsed.GetValue(Rate), parsed.GetValue(Burst));
         if (rate is null && burst is not null)
             throw CommandException.Usage("--burst needs --rate");
         if (rate is not null)
-            body["rate"] = burst is null ? new JsonObject { ["per_second"] = rate } : new JsonObject { ["per_second"] = rate, ["burst"] = burst };
+            body["rate"] = burst is null ? new JsonObject { ["per_second"] = rate }
+                : new JsonObject { ["per_second"] = rate, ["burst"] = burst };
         if (parsed.GetValue(Quota) is { } quota)
             body["quota"] = Parse(quota);
         return Print(session, await session.PostAsync("/keys", JsonSerializer.SerializeToElement(body), cancellationToken));
@@ -78,9 +106,11 @@ internal static class KeyCommands
 
     private static async Task<int> RotateAsync(Session session, ParseResult parsed, CancellationToken cancellationToken)
     {
-        var overlap = parsed.GetValue(Overlap) is not { } text ? TimeSpan.Zero : TimeParser.Duration(text) ?? throw CommandException.Usage($"--overlap must be {TimeParser.DurationRule}");
+        var overlap = parsed.GetValue(Overlap) is not { } text ? TimeSpan.Zero : TimeParser.Duration(text)
+            ?? throw CommandException.Usage($"--overlap must be {TimeParser.DurationRule}");
         var body = JsonSerializer.SerializeToElement(new JsonObject { ["overlap_seconds"] = (long)overlap.TotalSeconds });
-        return Print(session, await session.PostAsync(Session.Path("keys", parsed.GetRequiredValue(Id), "/rotate"), body, cancellationToken));
+        return Print(session,
+            await session.PostAsync(Session.Path("keys", parsed.GetRequiredValue(Id), "/rotate"), body, cancellationToken));
     }
 
     private static async Task<int> RevokeAsync(Session session, ParseResult parsed, CancellationToken cancellationToken)
@@ -94,7 +124,9 @@ internal static class KeyCommands
         return ExitCode.Done;
     }
 
-    /// <summary>The key goes to standard output alone, so that it can be piped; what there is to know of it goes to the error stream.</summary>
+    /// <summary>
+    /// The key goes to standard output alone, so that it can be piped; what there is to know of it goes to the error stream.
+    /// </summary>
     private static int Print(Session session, JsonElement key)
     {
         if (session.Output.IsJson)
@@ -103,13 +135,15 @@ internal static class KeyCommands
             return ExitCode.Done;
         }
 
-        Console.Error.WriteLine(Output.Clean($"Key {key.Cell("id")} of {key.Cell("name")}, tenant {key.Cell("tenant")}, scopes {Words(key, "scopes")}; it is not shown again:"));
+        Console.Error.WriteLine(Output.Clean($"Key {key.Cell("id")} of {key.Cell("name")}, tenant {key.Cell("tenant")}, scopes "
+            + $"{Words(key, "scopes")}; it is not shown again:"));
         session.Output.Line(key.Cell("key"));
         return ExitCode.Done;
     }
 
     private static string Words(JsonElement key, string name) =>
-        key.TryGetProperty(name, out var list) && list.ValueKind == JsonValueKind.Array ? string.Join(',', list.EnumerateArray().Select(word => word.Cell())) : "";
+        key.TryGetProperty(name, out var list) && list.ValueKind == JsonValueKind.Array
+            ? string.Join(',', list.EnumerateArray().Select(word => word.Cell())) : "";
 
     private static JsonNode? Parse(string json)
     {

@@ -21,7 +21,8 @@ internal sealed class Output : IAsyncDisposable
         IsJson = json;
         _out = Console.IsOutputRedirected ? new StreamWriter(OpenPipe(), new UTF8Encoding(false)) : Console.Out;
         var isFile = Console.IsOutputRedirected;
-        Screen = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(_out), Ansi = isFile ? AnsiSupport.No : AnsiSupport.Detect, ColorSystem = isFile ? ColorSystemSupport.NoColors : ColorSystemSupport.Detect });
+        Screen = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(_out), Ansi = isFile ? AnsiSupport.No
+            : AnsiSupport.Detect, ColorSystem = isFile ? ColorSystemSupport.NoColors : ColorSystemSupport.Detect });
         if (isFile)
             Screen.Profile.Width = 1_000_000; // nothing is folded in files and pipes
         Progress = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
@@ -60,14 +61,17 @@ internal sealed class Output : IAsyncDisposable
     {
         var table = new Table { Border = TableBorder.None };
         foreach (var column in columns)
-            table.AddColumn(new TableColumn(new Text(column, new Style(decoration: Decoration.Bold))) { NoWrap = true, Padding = new Padding(0, 0, 2, 0) });
+            table.AddColumn(new TableColumn(new Text(column, new Style(decoration: Decoration.Bold))) { NoWrap = true,
+                Padding = new Padding(0, 0, 2, 0) });
         return table;
     }
 
     public static void AddRow(Table table, params string[] cells) => table.AddRow(cells.Select(c => new Text(Clean(c))));
 
     /// <summary>Text of others without the codes that would move the cursor of a terminal.</summary>
-    public static string Clean(string text) => text.Any(char.IsControl) ? string.Concat(text.Select(c => c is '\n' or '\t' ? " " : char.IsControl(c) ? "\uFFFD" : c.ToString())) : text;
+    public static string Clean(string text) =>
+        text.Any(char.IsControl)
+            ? string.Concat(text.Select(c => c is '\n' or '\t' ? " " : char.IsControl(c) ? "\uFFFD" : c.ToString())) : text;
 
     public async ValueTask DisposeAsync()
     {

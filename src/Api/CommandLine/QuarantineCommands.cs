@@ -11,7 +11,10 @@ internal static class QuarantineCommands
 {
     private const int Page = 1000;
 
-    private static readonly Option<string?> Kind = new("--kind") { Description = "Only items of this kind: lease, dispatch, expiry, event, callback, batch, batch_item, schedule, message." };
+    private static readonly Option<string?> Kind = new("--kind")
+    {
+        Description = "Only items of this kind: lease, dispatch, expiry, event, callback, batch, batch_item, schedule, message.",
+    };
     private static readonly Option<string?> Queue = new("--queue") { Description = "Only items of this queue." };
     private static readonly Argument<string[]> Ids = new("ID") { Description = "Numbers of items.", Arity = ArgumentArity.OneOrMore };
 
@@ -19,9 +22,12 @@ internal static class QuarantineCommands
     {
         Session.Command("list", "The items with their reasons.", ListAsync, Kind, Queue),
         Session.Command("release", "Puts items back, so that they are processed again.", (session, parsed, cancellationToken) =>
-            EachAsync(session, parsed.GetRequiredValue(Ids), "released", id => session.PostAsync(Session.Path("quarantine", id, "/release"), null, cancellationToken)), Ids),
-        Session.Command("drop", "Gives items up: a task is cancelled, a batch fails, an event or a callback is not sent.", (session, parsed, cancellationToken) =>
-            EachAsync(session, parsed.GetRequiredValue(Ids), "dropped", id => session.Client.CallAsync(HttpMethod.Delete, Session.Path("quarantine", id), null, cancellationToken)), Ids),
+            EachAsync(session, parsed.GetRequiredValue(Ids), "released", id =>
+                session.PostAsync(Session.Path("quarantine", id, "/release"), null, cancellationToken)), Ids),
+        Session.Command("drop", "Gives items up: a task is cancelled, a batch fails, an event or a callback is not sent.",
+            (session, parsed, cancellationToken) =>
+            EachAsync(session, parsed.GetRequiredValue(Ids), "dropped", id =>
+                session.Client.CallAsync(HttpMethod.Delete, Session.Path("quarantine", id), null, cancellationToken)), Ids),
     };
 
     private static async Task<int> ListAsync(Session session, ParseResult parsed, CancellationToken cancellationToken)
@@ -33,11 +39,13 @@ internal static class QuarantineCommands
         var table = Output.NewTable("ID", "KIND", "SUBJECT", "QUEUE", "OWNER", "COUNT", "AT", "REASON");
         for (string? after = "0"; after is not null;)
         {
-            var page = await session.GetAsync(string.Create(CultureInfo.InvariantCulture, $"/quarantine?limit={Page}&after={after}{filter}"), cancellationToken);
+            var page = await session.GetAsync(string.Create(CultureInfo.InvariantCulture,
+                $"/quarantine?limit={Page}&after={after}{filter}"), cancellationToken);
             foreach (var item in page.GetProperty("items").EnumerateArray())
             {
                 items.Add(JsonObject.Create(item));
-                Output.AddRow(table, item.Cell("id"), item.Cell("kind"), item.Cell("subject"), item.Cell("queue"), item.Cell("owner"), item.Cell("count"), item.Cell("at"), item.Cell("reason"));
+                Output.AddRow(table, item.Cell("id"), item.Cell("kind"), item.Cell("subject"), item.Cell("queue"), item.Cell("owner"),
+                    item.Cell("count"), item.Cell("at"), item.Cell("reason"));
             }
 
             after = page.Cell("next") is { Length: > 0 } next ? next : null;

@@ -12,35 +12,44 @@ internal static class QueueCommands
     private const int Together = 8;
 
     private static readonly Argument<string> Name = new("QUEUE") { Description = "Name of the queue." };
-    private static readonly Argument<string?> OneName = new("QUEUE") { Description = "Show this one in detail.", Arity = ArgumentArity.ZeroOrOne };
+    private static readonly Argument<string?> OneName = new("QUEUE") { Description = "Show this one in detail.",
+        Arity = ArgumentArity.ZeroOrOne };
     private static readonly Option<bool> Yes = new("--yes") { Description = "Do not ask." };
 
     public static Command Queues() =>
         Session.Command("queues", "The queues with their counts, or one in detail.", (session, parsed, cancellationToken) =>
-            parsed.GetValue(OneName) is { } name ? ShowAsync(session, name, cancellationToken) : ListAsync(session, cancellationToken), OneName);
+            parsed.GetValue(OneName) is { } name ? ShowAsync(session, name, cancellationToken)
+                : ListAsync(session, cancellationToken), OneName);
 
     public static Command Pause() =>
-        Session.Command("pause", "Hands out no more tasks of a queue; running ones go on.", (session, parsed, cancellationToken) => SetPausedAsync(session, parsed.GetRequiredValue(Name), "pause", cancellationToken), Name);
+        Session.Command("pause", "Hands out no more tasks of a queue; running ones go on.", (session, parsed, cancellationToken) =>
+            SetPausedAsync(session, parsed.GetRequiredValue(Name), "pause", cancellationToken), Name);
 
     public static Command Resume() =>
-        Session.Command("resume", "Hands out tasks of a queue again.", (session, parsed, cancellationToken) => SetPausedAsync(session, parsed.GetRequiredValue(Name), "resume", cancellationToken), Name);
+        Session.Command("resume", "Hands out tasks of a queue again.", (session, parsed, cancellationToken) =>
+            SetPausedAsync(session, parsed.GetRequiredValue(Name), "resume", cancellationToken), Name);
 
     public static Command Purge() =>
-        Session.Command("purge", "Deletes what waits, runs or is a dead letter of a queue; asks first.", (session, parsed, cancellationToken) =>
+        Session.Command("purge", "Deletes what waits, runs or is a dead letter of a queue; asks first.",
+            (session, parsed, cancellationToken) =>
             PurgeAsync(session, parsed.GetRequiredValue(Name), parsed.GetValue(Yes), cancellationToken), Name, Yes);
 
     /// <summary>Queues that are declared or have tasks, with their counts, in order of their names.</summary>
     public static async Task<List<JsonElement>> ReadAllAsync(Session session, CancellationToken cancellationToken)
     {
         var list = await session.GetAsync("/queues", cancellationToken);
-        return await ReadAsync(session, [.. list.GetProperty("queues").EnumerateArray().Select(q => q.Cell("name"))], isGoneAllowed: true, cancellationToken);
+        return await ReadAsync(session, [.. list.GetProperty("queues").EnumerateArray().Select(q => q.Cell("name"))], isGoneAllowed: true,
+            cancellationToken);
     }
 
     /// <summary>Queues with their counts, in the order of the names.</summary>
-    public static async Task<List<JsonElement>> ReadAsync(Session session, string[] names, bool isGoneAllowed, CancellationToken cancellationToken)
+    public static async Task<List<JsonElement>> ReadAsync(Session session, string[] names, bool isGoneAllowed,
+        CancellationToken cancellationToken)
     {
         var found = new JsonElement?[names.Length];
-        await Parallel.ForAsync(0, names.Length, new ParallelOptions { MaxDegreeOfParallelism = Together, CancellationToken = cancellationToken }, async (i, cancellationToken) =>
+        await Parallel.ForAsync(0, names.Length,
+            new ParallelOptions { MaxDegreeOfParallelism = Together, CancellationToken = cancellationToken },
+                async (i, cancellationToken) =>
         {
             try
             {
@@ -106,11 +115,14 @@ internal static class QueueCommands
     {
         var counts = (await session.GetAsync(Session.Path("queues", name), cancellationToken)).GetProperty("counts");
         var (waiting, running, dead) = (counts.Count("waiting"), counts.Count("running"), counts.Count("dead_letters"));
-        if (!isSure && !Confirm(session, $"Delete {waiting} waiting and {running} running tasks and {dead} dead letters of queue {Output.Clean(name)}? [y/N] "))
+        if (!isSure
+            && !Confirm(session,
+                $"Delete {waiting} waiting and {running} running tasks and {dead} dead letters of queue {Output.Clean(name)}? [y/N] "))
             throw CommandException.Failed("nothing was deleted");
         await session.Client.PurgeAsync(name, cancellationToken);
         if (session.Output.IsJson)
-            session.Output.Json(JsonSerializer.SerializeToElement(new { queue = name, purged = true, waiting, running, dead_letters = dead }));
+            session.Output.Json(JsonSerializer.SerializeToElement(new { queue = name, purged = true, waiting, running,
+                dead_letters = dead }));
         else
             session.Output.Line($"{Output.Clean(name)} is purged: {waiting} waiting, {running} running, {dead} dead letters");
         return ExitCode.Done;

@@ -5,13 +5,18 @@ namespace TaskQueue.Api.CommandLine;
 /// <summary><c>quota</c>: what a tenant may use, and what it does.</summary>
 internal static class QuotaCommand
 {
-    private static readonly Option<string?> Tenant = new("--tenant") { Description = "Another tenant, for administrators of all tenants. Default: the key's.", HelpName = "NAME" };
+    private static readonly Option<string?> Tenant = new("--tenant")
+    {
+        Description = "Another tenant, for administrators of all tenants. Default: the key's.",
+        HelpName = "NAME",
+    };
 
     public static Command Create() => Session.Command("quota", "The limits of a tenant, and what it uses of them.", RunAsync, Tenant);
 
     private static async Task<int> RunAsync(Session session, ParseResult parsed, CancellationToken cancellationToken)
     {
-        var quota = await session.GetAsync(parsed.GetValue(Tenant) is { } tenant ? $"/quota?tenant={Uri.EscapeDataString(tenant)}" : "/quota", cancellationToken);
+        var quota = await session.GetAsync(parsed.GetValue(Tenant) is { } tenant ? $"/quota?tenant={Uri.EscapeDataString(tenant)}"
+            : "/quota", cancellationToken);
         if (session.Output.IsJson)
         {
             session.Output.Json(quota);

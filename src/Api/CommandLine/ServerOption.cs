@@ -7,9 +7,20 @@ internal static class ServerOption
 {
     private const string Default = "http://localhost:8080";
 
-    public static readonly Option<string?> Server = new("--server") { Description = $"Address of the server. Default: TASKQUEUE_SERVER, else {Default}.", HelpName = "URL" };
-    public static readonly Option<string?> Key = new("--key") { Description = "API key. Default: TASKQUEUE_KEY, which other users of the machine cannot see in its list of processes.", HelpName = "KEY" };
-    public static readonly Option<bool> Json = new("--json") { Description = "Write JSON for programs: one document, or one a line where there is no end." };
+    public static readonly Option<string?> Server = new("--server")
+    {
+        Description = $"Address of the server. Default: TASKQUEUE_SERVER, else {Default}.",
+        HelpName = "URL",
+    };
+    public static readonly Option<string?> Key = new("--key")
+    {
+        Description = "API key. Default: TASKQUEUE_KEY, which other users of the machine cannot see in its list of processes.",
+        HelpName = "KEY",
+    };
+    public static readonly Option<bool> Json = new("--json")
+    {
+        Description = "Write JSON for programs: one document, or one a line where there is no end.",
+    };
 
     /// <exception cref="CommandException">It is no address.</exception>
     public static Uri Address(ParseResult parsed)
@@ -26,7 +37,8 @@ internal static class ServerOption
     public static string? ApiKey(ParseResult parsed)
     {
         var key = parsed.GetValue(Key) ?? Variable("TASKQUEUE_KEY");
-        return key is null || key.All(c => c is > ' ' and < '\x7f') ? key : throw CommandException.Usage("the API key (TASKQUEUE_KEY or --key) holds a blank or a letter that no key has");
+        return key is null || key.All(c => c is > ' ' and < '\x7f') ? key
+            : throw CommandException.Usage("the API key (TASKQUEUE_KEY or --key) holds a blank or a letter that no key has");
     }
 
     /// <summary>A slip of the pen in the name of an option would be taken as the name of a queue or a task.</summary>
@@ -34,7 +46,8 @@ internal static class ServerOption
     {
         argument.Validators.Add(result =>
         {
-            if (result.Tokens.Select(t => t.Value).FirstOrDefault(v => v.Length > 1 && v[0] == '-' && !char.IsAsciiDigit(v[1])) is { } option)
+            if (result.Tokens.Select(t => t.Value)
+                .FirstOrDefault(v => v.Length > 1 && v[0] == '-' && !char.IsAsciiDigit(v[1])) is { } option)
                 result.AddError($"Unrecognized option '{option}'.");
         });
         return argument;

@@ -11,7 +11,8 @@ internal sealed class Session : IAsyncDisposable
 
     private Session(Uri address, string? key, bool json)
     {
-        _services = new ServiceCollection().AddTaskQueueClient(options => (options.BaseAddress, options.ApiKey) = (address, key)).BuildServiceProvider();
+        _services = new ServiceCollection().AddTaskQueueClient(options => (options.BaseAddress, options.ApiKey) = (address, key))
+            .BuildServiceProvider();
         Client = _services.GetRequiredService<TaskQueueClient>();
         HasKey = key is not null;
         Output = new Output(json);
@@ -24,7 +25,8 @@ internal sealed class Session : IAsyncDisposable
     private bool HasKey { get; }
 
     /// <summary>Makes a command that asks a server, with the options of them all.</summary>
-    public static Command Command(string name, string description, Func<Session, ParseResult, CancellationToken, Task<int>> run, params Symbol[] symbols)
+    public static Command Command(string name, string description, Func<Session, ParseResult, CancellationToken, Task<int>> run,
+        params Symbol[] symbols)
     {
         var command = new Command(name, description);
         foreach (var symbol in symbols)
@@ -45,7 +47,8 @@ internal sealed class Session : IAsyncDisposable
     public static string Path(string kind, string name, string below = "") => $"/{kind}/{Uri.EscapeDataString(name)}{below}";
 
     public async Task<JsonElement> GetAsync(string path, CancellationToken cancellationToken) =>
-        await Client.CallAsync(HttpMethod.Get, path, null, cancellationToken) ?? throw CommandException.Failed($"the server answered {path} with nothing");
+        await Client.CallAsync(HttpMethod.Get, path, null, cancellationToken)
+            ?? throw CommandException.Failed($"the server answered {path} with nothing");
 
     public async Task<JsonElement> PostAsync(string path, JsonElement? body, CancellationToken cancellationToken) =>
         await Client.CallAsync(HttpMethod.Post, path, body, cancellationToken) ?? default;
@@ -60,18 +63,21 @@ internal sealed class Session : IAsyncDisposable
     public string Explain(TaskQueueException fault) =>
         fault.Status switch
         {
-            0 when fault.InnerException is HttpRequestException => $"{fault.Message}; --server or TASKQUEUE_SERVER says where the server is",
+            0 when fault.InnerException is HttpRequestException =>
+                $"{fault.Message}; --server or TASKQUEUE_SERVER says where the server is",
             401 when HasKey => "the server refuses this key: it is not known, or has expired; TASKQUEUE_KEY or --key says another one",
             401 => "the server wants an API key: put one into TASKQUEUE_KEY or say --key",
             404 when fault.Code is null => $"{fault.Message}; is a TaskQueue of this version or a later one there?",
             _ => fault.Message,
         };
 
-    private static async Task<int> RunAsync(ParseResult parsed, Func<Session, ParseResult, CancellationToken, Task<int>> run, CancellationToken cancellationToken)
+    private static async Task<int> RunAsync(ParseResult parsed, Func<Session, ParseResult, CancellationToken, Task<int>> run,
+        CancellationToken cancellationToken)
     {
         try
         {
-            await using var session = new Session(ServerOption.Address(parsed), ServerOption.ApiKey(parsed), parsed.GetValue(ServerOption.Json));
+            await using var session = new Session(ServerOption.Address(parsed), ServerOption.ApiKey(parsed),
+                parsed.GetValue(ServerOption.Json));
             return await session.GuardAsync(parsed, run, cancellationToken);
         }
         catch (CommandException refused)
@@ -81,7 +87,8 @@ internal sealed class Session : IAsyncDisposable
         }
     }
 
-    private async Task<int> GuardAsync(ParseResult parsed, Func<Session, ParseResult, CancellationToken, Task<int>> run, CancellationToken cancellationToken)
+    private async Task<int> GuardAsync(ParseResult parsed, Func<Session, ParseResult, CancellationToken, Task<int>> run,
+        CancellationToken cancellationToken)
     {
         try
         {

@@ -12,9 +12,14 @@ internal static class StatsCommand
 {
     private static readonly string[] Counts = ["waiting", "running", "completed", "dead_letters", "expired"];
 
-    private static readonly Argument<string[]> Names = new("QUEUE") { Description = "Only these queues. Default: all that are declared or have tasks.", Arity = ArgumentArity.ZeroOrMore };
+    private static readonly Argument<string[]> Names = new("QUEUE")
+    {
+        Description = "Only these queues. Default: all that are declared or have tasks.",
+        Arity = ArgumentArity.ZeroOrMore,
+    };
     private static readonly Option<bool> Watch = new("--watch") { Description = "Again and again, with rates, until Ctrl-C." };
-    private static readonly Option<double> Every = new("--every") { Description = "With --watch: seconds between looks. Default: 2.", HelpName = "SECONDS", DefaultValueFactory = _ => 2 };
+    private static readonly Option<double> Every = new("--every") { Description = "With --watch: seconds between looks. Default: 2.",
+        HelpName = "SECONDS", DefaultValueFactory = _ => 2 };
 
     /// <summary>A queue at one time.</summary>
     /// <param name="Details">As the server shows it.</param>
@@ -52,12 +57,17 @@ internal static class StatsCommand
     private static async Task WatchAsync(Session session, string[] names, TimeSpan every, CancellationToken cancellationToken)
     {
         if (session.Output.IsLive)
-            await session.Output.Screen.Live(new Text("")).StartAsync(screen => RepeatAsync(session, names, every, (looks, before, seconds) => screen.UpdateTarget(ToTable(looks, before, seconds)), cancellationToken));
+            await session.Output.Screen.Live(new Text(""))
+                .StartAsync(screen =>
+                    RepeatAsync(session, names, every, (looks, before, seconds) =>
+                        screen.UpdateTarget(ToTable(looks, before, seconds)), cancellationToken));
         else
-            await RepeatAsync(session, names, every, (looks, before, seconds) => Show(session.Output, looks, before, seconds), cancellationToken);
+            await RepeatAsync(session, names, every, (looks, before, seconds) =>
+                Show(session.Output, looks, before, seconds), cancellationToken);
     }
 
-    private static async Task RepeatAsync(Session session, string[] names, TimeSpan every, Action<List<Look>, Dictionary<string, Look>, double> show, CancellationToken cancellationToken)
+    private static async Task RepeatAsync(Session session, string[] names, TimeSpan every,
+        Action<List<Look>, Dictionary<string, Look>, double> show, CancellationToken cancellationToken)
     {
         Dictionary<string, Look> before = []; // of the first look, none has a rate
         var last = Stopwatch.GetTimestamp();
@@ -73,7 +83,8 @@ internal static class StatsCommand
 
     private static async Task<List<Look>> LookAsync(Session session, string[] names, CancellationToken cancellationToken)
     {
-        var queues = names.Length == 0 ? await QueueCommands.ReadAllAsync(session, cancellationToken) : await QueueCommands.ReadAsync(session, names, isGoneAllowed: false, cancellationToken);
+        var queues = names.Length == 0 ? await QueueCommands.ReadAllAsync(session, cancellationToken)
+            : await QueueCommands.ReadAsync(session, names, isGoneAllowed: false, cancellationToken);
         return [.. queues.Select(queue =>
         {
             var counts = queue.GetProperty("counts");
@@ -99,7 +110,9 @@ internal static class StatsCommand
             var counts = look.Details.GetProperty("counts");
             var (arriving, ending) = Rates(look, before, seconds);
             string[] speeds = before is null ? [] : [Rate(arriving), Rate(ending)];
-            Output.AddRow(table, [look.Details.Cell("name"), QueueCommands.State(look.Details), counts.Cell("waiting"), counts.Cell("running"), counts.Cell("completed"),
+            Output.AddRow(table,
+                [look.Details.Cell("name"), QueueCommands.State(look.Details), counts.Cell("waiting"), counts.Cell("running"),
+                    counts.Cell("completed"),
                 counts.Cell("dead_letters"), counts.Cell("expired"), counts.Age("oldest_waiting_seconds"), .. speeds]);
         }
 
@@ -113,7 +126,8 @@ internal static class StatsCommand
         {
             var counts = look.Details.GetProperty("counts");
             var (arriving, ending) = Rates(look, before, seconds);
-            var queue = new JsonObject { ["name"] = look.Details.Cell("name"), ["paused"] = look.Details.GetProperty("paused").GetBoolean() };
+            var queue = new JsonObject { ["name"] = look.Details.Cell("name"), ["paused"] = look.Details.GetProperty("paused")
+                .GetBoolean() };
             foreach (var name in Counts)
                 queue[name] = counts.Count(name);
             queue["oldest_waiting_seconds"] = counts.TryGetProperty("oldest_waiting_seconds", out var age) ? JsonValue.Create(age) : null;

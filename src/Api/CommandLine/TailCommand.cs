@@ -10,14 +10,26 @@ internal static class TailCommand
 {
     private static readonly Option<string[]> Queues = new("--queue") { Description = "Only events of this queue; may be repeated." };
     private static readonly Option<string[]> Ids = new("--id") { Description = "Only events of this task; may be repeated." };
-    private static readonly Option<string?> After = new("--after") { Description = "Go on behind the event with this cursor, which --json shows.", HelpName = "CURSOR" };
+    private static readonly Option<string?> After = new("--after")
+    {
+        Description = "Go on behind the event with this cursor, which --json shows.",
+        HelpName = "CURSOR",
+    };
 
-    public static Command Create() => Session.Command("tail", "What happens to tasks, as it happens, until Ctrl-C.", RunAsync, Queues, Ids, After);
+    public static Command Create() =>
+        Session.Command("tail", "What happens to tasks, as it happens, until Ctrl-C.", RunAsync, Queues, Ids, After);
 
     private static async Task<int> RunAsync(Session session, ParseResult parsed, CancellationToken cancellationToken)
     {
-        var ids = (parsed.GetValue(Ids) ?? []).Select(id => Guid.TryParse(id, out var guid) ? guid : throw CommandException.Usage($"--id must be the id of a task, not '{id}'")).ToHashSet();
-        var query = new LiveEventQuery { Queues = parsed.GetValue(Queues) ?? [], After = parsed.GetValue(After), Lost = loss => Output.Error($"{session.Explain(loss)}; trying again") };
+        var ids = (parsed.GetValue(Ids) ?? [])
+            .Select(id => Guid.TryParse(id, out var guid) ? guid
+                : throw CommandException.Usage($"--id must be the id of a task, not '{id}'")).ToHashSet();
+        var query = new LiveEventQuery
+        {
+            Queues = parsed.GetValue(Queues) ?? [],
+            After = parsed.GetValue(After),
+            Lost = loss => Output.Error($"{session.Explain(loss)}; trying again"),
+        };
         try
         {
             await foreach (var happened in session.Client.EventsAsync(query, cancellationToken))
@@ -44,7 +56,7 @@ internal static class TailCommand
 
     private static string ToLine(LiveEvent e)
     {
-        var queue = e.Level == 0 ? e.Queue : $"{e.Queue}:{e.Level}";
+        var queue = e.Tier == 0 ? e.Queue : $"{e.Queue}:{e.Tier}";
         var line = $"{e.At.UtcDateTime:yyyy-MM-ddTHH:mm:ss.fffZ}  {e.Type,-9}  {e.TaskId}  {queue}";
         line += e.Attempt > 0 ? $"  attempt {e.Attempt}" : "";
         line += e.Worker is null ? "" : $"  by {e.Worker}";
@@ -59,7 +71,7 @@ internal static class TailCommand
             ["cursor"] = e.Cursor,
             ["task_id"] = e.TaskId,
             ["queue"] = e.Queue,
-            ["level"] = e.Level,
+            ["tier"] = e.Tier,
             ["name"] = e.Name,
             ["attempt"] = e.Attempt,
             ["at"] = e.At,

@@ -11,16 +11,22 @@ internal static class TaskCommands
 {
     private static readonly Argument<string> Id = new("ID") { Description = "Id of the task." };
     private static readonly Argument<string[]> Ids = new("ID") { Description = "Ids of tasks.", Arity = ArgumentArity.OneOrMore };
-    private static readonly Argument<string[]> SomeIds = new("ID") { Description = "Ids of failed or cancelled tasks.", Arity = ArgumentArity.ZeroOrMore };
-    private static readonly Option<string?> Queue = new("--queue") { Description = "Together with --dead: all dead letters of this queue." };
+    private static readonly Argument<string[]> SomeIds = new("ID") { Description = "Ids of failed or cancelled tasks.",
+        Arity = ArgumentArity.ZeroOrMore };
+    private static readonly Option<string?> Queue = new("--queue")
+    {
+        Description = "Together with --dead: all dead letters of this queue.",
+    };
     private static readonly Option<bool> Dead = new("--dead") { Description = "Together with --queue." };
 
     public static Command Show() => Session.Command("show", "A task with its timeline.", ShowAsync, Id);
 
     public static Command Cancel() =>
-        Session.Command("cancel", "Cancels tasks that have not ended.", (session, parsed, cancellationToken) => EachAsync(session, parsed.GetRequiredValue(Ids), "cancel", cancellationToken), Ids);
+        Session.Command("cancel", "Cancels tasks that have not ended.", (session, parsed, cancellationToken) =>
+            EachAsync(session, parsed.GetRequiredValue(Ids), "cancel", cancellationToken), Ids);
 
-    public static Command Retry() => Session.Command("retry", "Runs failed or cancelled tasks again, or all dead letters of a queue.", RetryAsync, SomeIds, Queue, Dead);
+    public static Command Retry() =>
+        Session.Command("retry", "Runs failed or cancelled tasks again, or all dead letters of a queue.", RetryAsync, SomeIds, Queue, Dead);
 
     /// <summary>Writes a task as JSON, or as people read it.</summary>
     public static void Write(Output output, JsonElement task)
@@ -36,7 +42,8 @@ internal static class TaskCommands
             return;
         var table = Output.NewTable("AT", "EVENT", "ATTEMPT", "WORKER", "DUE AT", "ERROR");
         foreach (var step in timeline.EnumerateArray())
-            Output.AddRow(table, step.Cell("at"), step.Cell("event"), step.Cell("attempt"), step.Cell("worker"), step.Cell("due_at"), step.Cell("error"));
+            Output.AddRow(table, step.Cell("at"), step.Cell("event"), step.Cell("attempt"), step.Cell("worker"), step.Cell("due_at"),
+                step.Cell("error"));
         output.Line("");
         output.Table(table);
     }
@@ -61,7 +68,11 @@ internal static class TaskCommands
         if (session.Output.IsJson)
             session.Output.Json(JsonSerializer.SerializeToElement(done, JsonStyle.Options));
         else
-            session.Output.Line($"{done.Restarted} dead letters wait again{(done.Skipped > 0 ? $"; {done.Skipped} stay, because another task has their dedupe key" : "")}");
+        {
+            var skipped = done.Skipped > 0 ? $"; {done.Skipped} stay, because another task has their dedupe key" : "";
+            session.Output.Line($"{done.Restarted} dead letters wait again{skipped}");
+        }
+
         return ExitCode.Done;
     }
 

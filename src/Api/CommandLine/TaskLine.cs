@@ -26,7 +26,8 @@ internal sealed class TaskLine(JsonObject defaults)
         try
         {
             using var document = JsonDocument.Parse(bytes.AsMemory(line.Number == 1 && bytes.AsSpan().StartsWith("\uFEFF"u8) ? 3 : 0));
-            return document.RootElement.ValueKind == JsonValueKind.Object ? Write(line.Number, document.RootElement) : throw new FormatException("not a JSON object");
+            return document.RootElement.ValueKind == JsonValueKind.Object ? Write(line.Number, document.RootElement)
+                : throw new FormatException("not a JSON object");
         }
         catch (Exception fault) when (fault is JsonException or InvalidOperationException)
         {

@@ -12,7 +12,8 @@ internal static class TimeParser
     {
         var seconds = text.Length == 0 ? 1 : text[^1] switch { 's' => 1, 'm' => 60, 'h' => 3600, 'd' => 86400, _ => 0 };
         var number = seconds == 0 ? text : text[..^1];
-        return double.TryParse(number, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var value) && value * Math.Max(1, seconds) <= 1e10
+        return double.TryParse(number, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var value)
+            && value * Math.Max(1, seconds) <= 1e10
             ? TimeSpan.FromSeconds(value * Math.Max(1, seconds))
             : null;
     }
@@ -23,7 +24,8 @@ internal static class TimeParser
     {
         if (Duration(text) is { } span)
             return now + span;
-        return DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time)
+        return DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture,
+            DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time)
             ? time
             : throw CommandException.Usage($"{option} must be a time such as 2030-01-31T12:00:00Z, or {DurationRule}, from now");
     }

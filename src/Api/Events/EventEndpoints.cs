@@ -23,11 +23,14 @@ internal static class EventEndpoints
 
     public static void MapEvents(this WebApplication app) =>
         app.MapGroup("/events").WithTags("events").AnswerFaults(ApiErrors.Problem)
-            .MapGet("", ListenAsync).Needs(Scope.Read).MayWait().TakesQuery("queue", "Only tasks of this queue; may be given up to 100 times. Default all.")
+            .MapGet("", ListenAsync).Needs(Scope.Read).MayWait()
+                .TakesQuery("queue", "Only tasks of this queue; may be given up to 100 times. Default all.")
             .Produces<string>(200, "text/event-stream").ProducesProblem(400).ProducesProblem(429)
-            .WithSummary("What happens to tasks, as it happens, as server-sent events: submitted, started, completed, failed, retrying, snoozed, cancelled, expired. Goes on behind the header Last-Event-ID, else begins now.");
+            .WithSummary("What happens to tasks, as it happens, as server-sent events: submitted, started, completed, failed, retrying, "
+                + "snoozed, cancelled, expired. Goes on behind the header Last-Event-ID, else begins now.");
 
-    private static async Task<IResult> ListenAsync(HttpContext context, EventFeed stream, StreamQuota streams, ITaskQueries queries, Redaction redaction, Drain drain)
+    private static async Task<IResult> ListenAsync(HttpContext context, EventFeed stream, StreamQuota streams, ITaskQueries queries,
+        Redaction redaction, Drain drain)
     {
         var queues = Queues(context.Request.Query["queue"]);
         foreach (var queue in queues ?? [])
@@ -56,7 +59,8 @@ internal static class EventEndpoints
         return Results.Empty;
     }
 
-    private static async Task CopyAsync(IAsyncEnumerator<EventBatch> batches, HttpResponse response, EventErrors errors, CancellationToken cancellationToken)
+    private static async Task CopyAsync(IAsyncEnumerator<EventBatch> batches, HttpResponse response, EventErrors errors,
+        CancellationToken cancellationToken)
     {
         response.ContentType = "text/event-stream";
         response.Headers.CacheControl = "no-cache";
@@ -75,7 +79,7 @@ internal static class EventEndpoints
         foreach (var (e, cursor) in batch.Events)
         {
             Encoding.UTF8.GetBytes($"event: {e.Type.ToString().ToLowerInvariant()}\nid: {cursor}\ndata: ", writer);
-            writer.Write(JsonSerializer.SerializeToUtf8Bytes(EventData.Of(e, error(e)), EventJson.Shapes.EventData));
+            writer.Write(JsonSerializer.SerializeToUtf8Bytes(EventData.Of(e, error(e)), EventJson.Instance.EventData));
             writer.Write("\n\n"u8);
         }
 

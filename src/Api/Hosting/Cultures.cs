@@ -18,7 +18,9 @@ internal static partial class Cultures
         CultureInfo.CurrentCulture = CultureInfo.DefaultThreadCurrentCulture = CultureInfo.InvariantCulture;
     }
 
-    /// <summary>Windows and macOS bring ICU. Elsewhere the runtime ends the process where it finds none, so its own search runs first.</summary>
+    /// <summary>
+    /// Windows and macOS bring ICU. Elsewhere the runtime ends the process where it finds none, so its own search runs first.
+    /// </summary>
     private static bool IsIcuAvailable()
     {
         if (OperatingSystem.IsWindows() || OperatingSystem.IsMacOS())

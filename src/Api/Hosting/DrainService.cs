@@ -4,8 +4,11 @@ using TaskQueue.Engine.Draining;
 
 namespace TaskQueue.Api.Hosting;
 
-/// <summary>Holds the server open while its end is announced. A second signal ends the announcement and the patience with what runs.</summary>
-internal sealed partial class DrainService(Drain drain, IHostApplicationLifetime lifetime, IOptions<DrainOptions> options, ILogger<DrainService> logger) : IHostedLifecycleService
+/// <summary>
+/// Holds the server open while its end is announced. A second signal ends the announcement and the patience with what runs.
+/// </summary>
+internal sealed partial class DrainService(Drain drain, IHostApplicationLifetime lifetime, IOptions<DrainOptions> options,
+    ILogger<DrainService> logger) : IHostedLifecycleService
 {
     private readonly List<PosixSignalRegistration> _signals = [];
 
@@ -41,7 +44,8 @@ internal sealed partial class DrainService(Drain drain, IHostApplicationLifetime
         drain.Hurry();
     }
 
-    [LoggerMessage(LogLevel.Information, "Stopping: not ready any more; listening for another {Announce} s, then running work may go on for {Grace} s")]
+    [LoggerMessage(LogLevel.Information,
+        "Stopping: not ready any more; listening for another {Announce} s, then running work may go on for {Grace} s")]
     private partial void LogDraining(double announce, double grace);
 
     [LoggerMessage(LogLevel.Warning, "{Signal} again: what runs is given back now")]

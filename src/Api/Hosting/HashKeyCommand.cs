@@ -12,7 +12,8 @@ internal static class HashKeyCommand
 
     public static async Task<int> RunAsync(bool isGiven)
     {
-        var key = isGiven ? await Console.In.ReadLineAsync() ?? "" : $"tq_{Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(KeyBytes))}";
+        var key = isGiven ? await Console.In.ReadLineAsync() ?? ""
+            : $"tq_{Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(KeyBytes))}";
         if (key.Length == 0)
             throw new StartupException("there is no key on standard input");
         if (!isGiven)

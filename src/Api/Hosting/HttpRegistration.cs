@@ -13,12 +13,13 @@ using TaskQueue.Http.Requests;
 
 namespace TaskQueue.Api.Hosting;
 
-/// <summary>What all doors share: JSON, problem details, the gate before them, the OpenAPI document.</summary>
+/// <summary>What all APIs share: JSON, problem details, the gate before them, the OpenAPI document.</summary>
 internal static class HttpRegistration
 {
     public static IServiceCollection AddHttp(this IServiceCollection services)
     {
-        services.AddSingleton<IssuedKeys>().AddSingleton<ApiKeyStore>().AddSingleton<AuthFailures>().AddSingleton<SubmitterTokens>().AddSingleton<Tokens>().AddSingleton<RequestLimits>().AddSingleton<OpenApiCache>();
+        services.AddSingleton<IssuedKeys>().AddSingleton<ApiKeyStore>().AddSingleton<AuthFailures>().AddSingleton<SubmitterTokens>()
+            .AddSingleton<Tokens>().AddSingleton<RequestLimits>().AddSingleton<OpenApiCache>();
         services.AddHostedService<ApiKeyRefresh>().AddLoopHealth<ApiKeyRefresh>();
         services.AddOptions<LimitOptions>().BindConfiguration("TaskQueue:Limits").ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<IOptionsMonitor<LimitOptions>, ValidatedOptionsMonitor<LimitOptions>>();
@@ -31,7 +32,8 @@ internal static class HttpRegistration
         });
         // What the server itself refuses, such as a method or a media type, has a code too: its reason phrase.
         services.AddProblemDetails(o => o.CustomizeProblemDetails = c =>
-            c.ProblemDetails.Extensions.TryAdd("code", ReasonPhrases.GetReasonPhrase(c.ProblemDetails.Status ?? 500).ToLowerInvariant().Replace(' ', '_')));
+            c.ProblemDetails.Extensions.TryAdd("code", ReasonPhrases.GetReasonPhrase(c.ProblemDetails.Status ?? 500).ToLowerInvariant()
+                .Replace(' ', '_')));
         services.AddOpenApi("v1", o => o.AddOperationTransformer(OpenApiSecurity.DescribeAsync).AddDocumentTransformer((document, _, _) =>
         {
             document.Info.Title = "TaskQueue";
@@ -43,7 +45,7 @@ internal static class HttpRegistration
         return services;
     }
 
-    /// <summary>Faults outside of every door, and unknown routes, are problem details too.</summary>
+    /// <summary>Faults outside of every API, and unknown routes, are problem details too.</summary>
     public static void UseHttp(this WebApplication app)
     {
         app.UseTrustedProxies();
@@ -54,6 +56,7 @@ internal static class HttpRegistration
         app.UseMiddleware<OpenRequestLimits>();
         app.UseMiddleware<RequestMemoryMiddleware>();
         app.UseMiddleware<AuthMiddleware>();
-        app.MapOpenApi("/openapi/v1.json").Open().WithMetadata(new AnswerCaching("no-cache")).Finally(app.Services.GetRequiredService<OpenApiCache>().Serve);
+        app.MapOpenApi("/openapi/v1.json").Open().WithMetadata(new AnswerCaching("no-cache"))
+            .Finally(app.Services.GetRequiredService<OpenApiCache>().Serve);
     }
 }

@@ -20,7 +20,8 @@ internal sealed record ListenAddress(string Key, string Url, string? Endpoint)
         {
             var address = BindingAddress.Parse(url);
             // A free port (0) can be had for an address only, not for a name with several addresses.
-            if ((address.Scheme == Uri.UriSchemeHttp || address.Scheme == Uri.UriSchemeHttps) && address.Port <= ushort.MaxValue && address.PathBase.Length == 0 && address is not { Port: 0, Host: "localhost" })
+            if ((address.Scheme == Uri.UriSchemeHttp || address.Scheme == Uri.UriSchemeHttps) && address.Port <= ushort.MaxValue
+                && address.PathBase.Length == 0 && address is not { Port: 0, Host: "localhost" })
                 return address;
         }
         catch (FormatException)
@@ -67,13 +68,15 @@ internal sealed record ListenAddresses(IReadOnlyList<ListenAddress> All, IReadOn
             if (port == 0)
                 throw new StartupException($"{key}: '{url}' must say which port; a free one (0) is for urls only.");
             if (ports.Contains(port))
-                throw new StartupException($"{key}: port {port} of '{url}' is one of {(endpoints.Count > 0 ? Endpoints : "urls")} already; operations need a port of their own.");
+                throw new StartupException($"{key}: port {port} of '{url}' is one of {(endpoints.Count > 0 ? Endpoints : "urls")} "
+                    + "already; operations need a port of their own.");
         }
 
         return new ListenAddresses(all, operations);
     }
 
-    private static List<ListenAddress> Split(string key, string urls) => [.. urls.Split(';').Select(url => new ListenAddress(key, url, null))];
+    private static List<ListenAddress> Split(string key, string urls) =>
+        [.. urls.Split(';').Select(url => new ListenAddress(key, url, null))];
 
     private static List<ListenAddress> OfKestrel(ConfigurationManager configuration) =>
     [
@@ -85,8 +88,10 @@ internal sealed record ListenAddresses(IReadOnlyList<ListenAddress> All, IReadOn
     private static void DemandLoopback(ListenAddress address, bool isAuthOn)
     {
         var host = address.Binding.Host;
-        var isLoopback = host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || (IPAddress.TryParse(host.Trim('[', ']'), out var ip) && IPAddress.IsLoopback(ip));
+        var isLoopback = host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
+            || (IPAddress.TryParse(host.Trim('[', ']'), out var ip) && IPAddress.IsLoopback(ip));
         if (!isLoopback && !isAuthOn)
-            throw new StartupException($"{address.Key}: '{address.Url}' is not a loopback address; without API keys (TaskQueue:Auth:ApiKeys) the server listens on localhost only.");
+            throw new StartupException($"{address.Key}: '{address.Url}' is not a loopback address; without API keys "
+                + "(TaskQueue:Auth:ApiKeys) the server listens on localhost only.");
     }
 }

@@ -5,7 +5,7 @@ namespace TaskQueue.Api.Hosting;
 
 /// <summary>
 /// Logs go to the console, a line each; <c>Logging:Console:FormatterName=json</c> makes them JSON, and
-/// <c>Logging:LogLevel:…</c> sets levels, as in every ASP.NET Core program.
+/// <c>Logging:LogLevel:…</c> sets tiers, as in every ASP.NET Core program.
 /// </summary>
 internal static class Logs
 {

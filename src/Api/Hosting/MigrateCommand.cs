@@ -17,7 +17,8 @@ internal static class MigrateCommand
                 builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?> { ["Logging:LogLevel:Default"] = "None" });
         });
         var address = app.Services.GetRequiredService<DatabaseAddress>();
-        var applied = await StartupChecks.ReachAsync(address, () => app.Services.GetRequiredService<DatabaseMigrator>().MigrateAsync(cancellationToken));
+        var applied = await StartupChecks.ReachAsync(address, () =>
+            app.Services.GetRequiredService<DatabaseMigrator>().MigrateAsync(cancellationToken));
         await StartupChecks.PrepareMaintenanceAsync(app.Services, cancellationToken);
         Console.WriteLine(
             json ? JsonSerializer.Serialize(new { database = address.ToString(), applied }, JsonStyle.Options)

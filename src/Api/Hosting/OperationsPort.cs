@@ -14,7 +14,7 @@ internal sealed record OperationsPort(IReadOnlySet<int> Ports)
 
     public static OperationsPort Of(IEnumerable<ListenAddress> addresses) => new(addresses.Select(a => a.Binding.Port).ToHashSet());
 
-    /// <summary>Whether a route is served at a port; unknown routes are as those of doors.</summary>
+    /// <summary>Whether a route is served at a port; unknown routes are as those of APIs.</summary>
     public bool Serves(int port, OperationsRoute? route) => Ports.Contains(port) ? route is not null : route is null or { Elsewhere: true };
 }
 
@@ -28,7 +28,8 @@ internal static class OperationsPorts
             return;
         app.Use((context, next) =>
         {
-            if (context.GetEndpoint() is { } endpoint && !own.Serves(context.Connection.LocalPort, endpoint.Metadata.GetMetadata<OperationsRoute>()))
+            if (context.GetEndpoint() is { } endpoint
+                && !own.Serves(context.Connection.LocalPort, endpoint.Metadata.GetMetadata<OperationsRoute>()))
             {
                 context.SetEndpoint(null);
                 context.Response.StatusCode = StatusCodes.Status404NotFound;

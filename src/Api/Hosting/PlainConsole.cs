@@ -16,7 +16,8 @@ internal sealed class PlainConsole(ConsoleFormatter inner) : ConsoleFormatter(in
     {
         for (var i = 0; i < services.Count; i++)
         {
-            if (services[i] is { IsKeyedService: false, ImplementationType: { } type } formatter && formatter.ServiceType == typeof(ConsoleFormatter)
+            if (services[i] is { IsKeyedService: false, ImplementationType: { } type } formatter
+                && formatter.ServiceType == typeof(ConsoleFormatter)
                 && !type.Name.StartsWith("Json", StringComparison.Ordinal))
             {
                 services[i] = ServiceDescriptor.Singleton<ConsoleFormatter>(
@@ -37,7 +38,9 @@ internal sealed class PlainConsole(ConsoleFormatter inner) : ConsoleFormatter(in
         inner.Write(entry, scopeProvider, textWriter);
     }
 
-    /// <summary>The text with escapes for what is not shown, or shown elsewhere. Line feeds stay: the formatter knows what to make of them.</summary>
+    /// <summary>
+    /// The text with escapes for what is not shown, or shown elsewhere. Line feeds stay: the formatter knows what to make of them.
+    /// </summary>
     internal static string Clean(string text)
     {
         if (!text.Any(IsHidden))
@@ -57,5 +60,6 @@ internal sealed class PlainConsole(ConsoleFormatter inner) : ConsoleFormatter(in
     /// <summary>Controls, other line breaks, and marks that turn the direction of text.</summary>
     private static bool IsHidden(char c) =>
         (char.IsControl(c) && c is not '\n' and not '\t')
-            || c is '\u2028' or '\u2029' or '\u061C' or '\u200E' or '\u200F' or (>= '\u202A' and <= '\u202E') or (>= '\u2066' and <= '\u2069');
+            || c is '\u2028' or '\u2029' or '\u061C' or '\u200E' or '\u200F' or (>= '\u202A' and <= '\u202E')
+                or (>= '\u2066' and <= '\u2069');
 }

@@ -16,11 +16,13 @@ internal static class RouteRules
         {
             if (endpoint.Metadata.GetMetadata<NeededScope>() is null == endpoint.Metadata.GetMetadata<OpenRoute>() is null)
                 throw new StartupException($"route {endpoint.DisplayName} must either need a scope or be open.");
-            if (endpoint.Metadata.GetMetadata<NeededScope>()?.Scope == Scope.Admin && !IsRead(endpoint) && endpoint.Metadata.GetMetadata<AuditedRoute>() is null)
+            if (endpoint.Metadata.GetMetadata<NeededScope>()?.Scope == Scope.Admin && !IsRead(endpoint)
+                && endpoint.Metadata.GetMetadata<AuditedRoute>() is null)
                 throw new StartupException($"route {endpoint.DisplayName} needs the scope admin and must be audited.");
         }
     }
 
     private static bool IsRead(Endpoint endpoint) =>
-        endpoint.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods is { Count: > 0 } methods && methods.All(m => HttpMethods.IsGet(m) || HttpMethods.IsHead(m));
+        endpoint.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods is { Count: > 0 } methods
+            && methods.All(m => HttpMethods.IsGet(m) || HttpMethods.IsHead(m));
 }

@@ -53,13 +53,15 @@ internal static partial class Server
         var configuration = builder.Configuration;
         KeysFile.AddTo(configuration);
         var roles = RoleList.Parse(options.Roles ?? configuration["TaskQueue:Roles"]);
-        var database = DatabaseAddress.Parse(configuration.GetConnectionString("TaskQueue") ?? "Data Source=taskqueue.db", configuration["TaskQueue:Provider"]);
+        var database = DatabaseAddress.Parse(configuration.GetConnectionString("TaskQueue")
+            ?? "Data Source=taskqueue.db", configuration["TaskQueue:Provider"]);
         var bus = ReadBus(configuration);
         Demand(roles, database, bus);
         var addresses = ListenAddresses.Read(options.Urls, configuration);
         Listen(builder, addresses);
         builder.AddLogs();
-        builder.Services.AddOptions<HostOptions>().Configure<IOptions<DrainOptions>>((host, drain) => host.ShutdownTimeout = drain.Value.Longest);
+        builder.Services.AddOptions<HostOptions>()
+            .Configure<IOptions<DrainOptions>>((host, drain) => host.ShutdownTimeout = drain.Value.Longest);
         var self = ReplyAddressOf(addresses.All[0].Binding);
         builder.Services.AddSingleton(self);
         builder.Services.AddTaskQueue(database, bus, [.. BusRoles(roles, bus, self)]);
@@ -83,7 +85,8 @@ internal static partial class Server
         var certificates = new ServerCertificates([.. addresses.Both], builder.Configuration);
         builder.Services.AddSingleton(certificates).AddHostedService<CertificateWatch>();
         builder.WebHost.UseKestrelHttpsConfiguration();
-        builder.WebHost.ConfigureKestrel(kestrel => ConfigureKestrel(kestrel, addresses, certificates, builder.Configuration)).UseSockets(ServerLimits.Apply);
+        builder.WebHost.ConfigureKestrel(kestrel => ConfigureKestrel(kestrel, addresses, certificates, builder.Configuration))
+            .UseSockets(ServerLimits.Apply);
         builder.WebHost.UseUrls([.. addresses.AreKestrels ? [] : addresses.Both.Select(a => a.Url)]);
         builder.Services.AddSingleton(OperationsPort.Of(addresses.Operations));
     }
@@ -103,7 +106,9 @@ internal static partial class Server
             yield return BellaBusEventConsumer.Role(self);
     }
 
-    /// <summary>Where the process listens, as bella's workers see it, and a part that no other process and no other life of this one has.</summary>
+    /// <summary>
+    /// Where the process listens, as bella's workers see it, and a part that no other process and no other life of this one has.
+    /// </summary>
     private static ReplyAddress ReplyAddressOf(BindingAddress address)
     {
         return new ReplyAddress($"{address.Host.Trim('[', ']')}:{address.Port}-{RandomNumberGenerator.GetHexString(12, lowercase: true)}");
@@ -128,11 +133,11 @@ internal static partial class Server
         app.UseHttp();
         app.MapOperations(needsBus: roles != Roles.Api);
         if (roles.HasFlag(Roles.Api))
-            MapDoors(app);
+            MapApis(app);
         app.DemandScopes();
     }
 
-    private static void MapDoors(WebApplication app)
+    private static void MapApis(WebApplication app)
     {
         app.MapTasks();
         app.MapWorkers();
@@ -154,7 +159,8 @@ internal static partial class Server
             adapter.Map(app);
     }
 
-    private static void ConfigureKestrel(KestrelServerOptions kestrel, ListenAddresses addresses, ServerCertificates certificates, IConfiguration configuration)
+    private static void ConfigureKestrel(KestrelServerOptions kestrel, ListenAddresses addresses, ServerCertificates certificates,
+        IConfiguration configuration)
     {
         kestrel.AddServerHeader = false;
         ServerLimits.Apply(kestrel);
@@ -192,7 +198,8 @@ internal static partial class Server
     {
         var address = ParseRabbitMq(configuration.GetConnectionString("RabbitMq"));
         var tls = configuration.GetSection("TaskQueue:RabbitMq:Tls").Get<BrokerTls>() ?? new BrokerTls();
-        return tls.ProblemWith(address) is { } problem ? throw new StartupException($"TaskQueue:RabbitMq:Tls {problem}") : new BusAddress(address) { Tls = tls };
+        return tls.ProblemWith(address) is { } problem ? throw new StartupException($"TaskQueue:RabbitMq:Tls {problem}")
+            : new BusAddress(address) { Tls = tls };
     }
 
     private static Uri? ParseRabbitMq(string? text)
@@ -209,9 +216,11 @@ internal static partial class Server
         if (roles == Roles.All)
             return;
         if (database.Provider == DatabaseProvider.Sqlite)
-            throw new StartupException("TaskQueue:Roles asks for a part of the roles, but a SQLite file serves one process with all of them; set ConnectionStrings:TaskQueue to PostgreSQL or SQL Server.");
+            throw new StartupException("TaskQueue:Roles asks for a part of the roles, but a SQLite file serves one process with all of "
+                + "them; set ConnectionStrings:TaskQueue to PostgreSQL or SQL Server.");
         if (bus.RabbitMq is null)
-            throw new StartupException("TaskQueue:Roles asks for a part of the roles, but the in-process bus serves one process with all of them; set ConnectionStrings:RabbitMq.");
+            throw new StartupException("TaskQueue:Roles asks for a part of the roles, but the in-process bus serves one process with all "
+                + "of them; set ConnectionStrings:RabbitMq.");
     }
 
     [LoggerMessage(LogLevel.Information, "TaskQueue roles {Roles} on {Database}, bus {Bus}")]

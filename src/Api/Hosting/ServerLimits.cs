@@ -16,7 +16,8 @@ internal static class ServerLimits
     private const int MinConnections = 256, MaxConnections = 131_072;
 
     /// <summary>It is the transport that reads ahead: by default 1 MiB for each connection, in memory that is never compacted.</summary>
-    public static void Apply(SocketTransportOptions sockets) => (sockets.MaxReadBufferSize, sockets.MaxWriteBufferSize) = (BufferBytes, BufferBytes);
+    public static void Apply(SocketTransportOptions sockets) =>
+        (sockets.MaxReadBufferSize, sockets.MaxWriteBufferSize) = (BufferBytes, BufferBytes);
 
     public static void Apply(KestrelServerOptions kestrel)
     {
@@ -41,5 +42,6 @@ internal static class ServerLimits
             null => Math.Clamp(memory / (2 * BufferBytes), MinConnections, MaxConnections),
         };
 
-    private static MinDataRate? RateOf(long bytesPerSecond) => bytesPerSecond == 0 ? null : new MinDataRate(bytesPerSecond, BodyPace.Window);
+    private static MinDataRate? RateOf(long bytesPerSecond) =>
+        bytesPerSecond == 0 ? null : new MinDataRate(bytesPerSecond, BodyPace.Window);
 }

@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using System.Data.Common;
 using System.Security.Authentication;
 using System.Security.Cryptography;
@@ -55,7 +56,8 @@ internal static partial class StartupChecks
         }
         catch (StartupException fault)
         {
-            throw new StartupException($"{fault.Message}; the tables of maintenance are missing or old: run 'taskqueue migrate' as a user who may create the schema {MaintenanceSchema.Name}");
+            throw new StartupException($"{fault.Message}; the tables of maintenance are missing or old: run 'taskqueue migrate' as a user "
+                + $"who may create the schema {MaintenanceSchema.Name}");
         }
     }
 
@@ -70,10 +72,12 @@ internal static partial class StartupChecks
         {
             throw new StartupException($"cannot use {database}: {fault.Message}");
         }
-        catch (Exception fault) when (fault is DbException or TimeoutException or InvalidOperationException { InnerException: DbException } || IsOfFiles(fault))
+        catch (Exception fault) when (fault is DbException or TimeoutException or InvalidOperationException { InnerException: DbException }
+            || IsOfFiles(fault))
         {
             var hint = fault is SqliteException ? "the folder must exist and be writable" : "check ConnectionStrings:TaskQueue";
-            throw new StartupException($"cannot use {database}: {OneLine(fault.InnerException as DbException ?? fault)}{Tls(fault)} ({hint})");
+            throw new StartupException($"cannot use {database}: {OneLine(fault.InnerException as DbException ?? fault)}{Tls(fault)} "
+                + $"({hint})");
         }
     }
 
@@ -81,7 +85,8 @@ internal static partial class StartupChecks
     private static bool IsOfFiles(Exception fault) => fault is IOException or UnauthorizedAccessException or CryptographicException;
 
     /// <summary>What TLS says about it, or nothing.</summary>
-    private static string Tls(Exception fault) => Chain(fault).OfType<AuthenticationException>().FirstOrDefault() is { } tls ? $": {OneLine(tls)}" : "";
+    private static string Tls(Exception fault) =>
+        Chain(fault).OfType<AuthenticationException>().FirstOrDefault() is { } tls ? $": {OneLine(tls)}" : "";
 
     private static void UseFiles(IServiceProvider services)
     {
@@ -107,13 +112,15 @@ internal static partial class StartupChecks
             // Such as a virtual host that does not exist, or a queue that is there as a classic one.
             throw new StartupException($"cannot use {address}: {OneLine(fault)} (check ConnectionStrings:RabbitMq)");
         }
-        catch (BrokerUnreachableException fault) when (fault.InnerException is AuthenticationFailureException or OperationInterruptedException or System.Net.Sockets.SocketException { SocketErrorCode: System.Net.Sockets.SocketError.HostNotFound })
+        catch (BrokerUnreachableException fault) when (fault.InnerException is AuthenticationFailureException
+            or OperationInterruptedException or SocketException { SocketErrorCode: SocketError.HostNotFound })
         {
             throw new StartupException($"cannot use {address}: {OneLine(fault.InnerException)} (check ConnectionStrings:RabbitMq)");
         }
         catch (BrokerUnreachableException fault) when (TlsProblem(address, fault) is not null)
         {
-            throw new StartupException($"cannot use {address}: {TlsProblem(address, fault)} (check ConnectionStrings:RabbitMq and TaskQueue:RabbitMq:Tls)");
+            throw new StartupException($"cannot use {address}: {TlsProblem(address, fault)} (check ConnectionStrings:RabbitMq and "
+                + "TaskQueue:RabbitMq:Tls)");
         }
         catch (Exception fault) when (fault is BrokerUnreachableException or TimeoutException)
         {
@@ -131,7 +138,8 @@ internal static partial class StartupChecks
         if (address.RabbitMq?.Scheme != "amqps" || Chain(fault).Any(f => f is ConnectFailureException))
             return null;
         return Chain(fault).OfType<AuthenticationException>().FirstOrDefault() is { } tls ? $"TLS: {OneLine(tls)}"
-            : Chain(fault).Any(f => f is IOException) ? "the broker ended the connection at once; it may want a client's certificate, or another one"
+            : Chain(fault).Any(f => f is IOException)
+                ? "the broker ended the connection at once; it may want a client's certificate, or another one"
             : null;
     }
 

@@ -14,7 +14,9 @@ internal static class TaskQueueRegistration
     /// <param name="database">The database.</param>
     /// <param name="bus">The bus.</param>
     /// <param name="roles">Receive endpoints of the roles of this process.</param>
-    public static IServiceCollection AddTaskQueue(this IServiceCollection services, DatabaseAddress database, BusAddress bus, params IReadOnlyList<BusRole> roles) =>
-        // Hosted services stop in reverse: the outbox dispatcher first, so that another process continues, then the bus, then the group commit, which drains.
+    public static IServiceCollection AddTaskQueue(this IServiceCollection services, DatabaseAddress database, BusAddress bus,
+        params IReadOnlyList<BusRole> roles) =>
+        // Hosted services stop in reverse: the outbox dispatcher first, so that another process continues, then the bus, then the group
+        // commit, which drains.
         services.AddTaskQueueEngine().AddTaskQueueStorage(database).AddTaskQueueBus(bus, roles);
 }

@@ -18,26 +18,35 @@ internal static class Telemetry
 {
     private const string Section = "TaskQueue:Telemetry";
 
-    /// <summary>ASP.NET Core's requests and the runtime. Npgsql, EF Core and MassTransit have meters too, with labels by the dozen.</summary>
+    /// <summary>
+    /// ASP.NET Core's requests and the runtime. Npgsql, EF Core and MassTransit have meters too, with labels by the dozen.
+    /// </summary>
     private static readonly string[] Meters = [TaskQueueMeter.Name, "Microsoft.AspNetCore.Hosting", "System.Runtime"];
 
     private static readonly string[] Sources = [TaskTrace.SourceName, "System.Net.Http", "MassTransit"];
 
-    /// <summary>Series of one instrument for each queue: events, or levels and what their tasks wait for.</summary>
+    /// <summary>Series of one instrument for each queue: events, or tiers and what their tasks wait for.</summary>
     private const int SeriesPerQueue = 10;
 
-    public static IServiceCollection AddTelemetry(this IServiceCollection services, IConfiguration configuration, Roles roles, string instance)
+    public static IServiceCollection AddTelemetry(this IServiceCollection services, IConfiguration configuration, Roles roles,
+        string instance)
     {
         var telemetry = services.AddOpenTelemetry()
             .ConfigureResource(r => r
                 .AddService(configuration["OTEL_SERVICE_NAME"] ?? "taskqueue", serviceVersion: Version, serviceInstanceId: instance)
-                .AddAttributes([new("taskqueue.roles", string.Join(',', Enum.GetValues<Roles>().Where(r => r != Roles.All && roles.HasFlag(r))).ToLowerInvariant())]))
-            .WithMetrics(m => m.AddMeter(Meters).AddPrometheusExporter(o => (o.ScopeInfoEnabled, o.ScrapeResponseCacheDurationMilliseconds) = (false, 0)));
+                .AddAttributes([new("taskqueue.roles",
+                    string.Join(',', Enum.GetValues<Roles>().Where(r => r != Roles.All && roles.HasFlag(r))).ToLowerInvariant())]))
+            .WithMetrics(m =>
+                m.AddMeter(Meters)
+                    .AddPrometheusExporter(o => (o.ScopeInfoEnabled, o.ScrapeResponseCacheDurationMilliseconds) = (false, 0)));
         services.ConfigureOpenTelemetryMeterProvider((sp, m) =>
         {
-            var (meters, most) = (sp.GetRequiredService<IMeterFactory>(), configuration.GetValue<int?>($"{Section}:MaxQueues") ?? new TelemetryOptions().MaxQueues);
-            m.AddView(instrument => instrument.Meter.Scope is { } scope && scope != meters ? MetricStreamConfiguration.Drop // of another server in this process
-                : instrument.Meter.Name == TaskQueueMeter.Name ? new MetricStreamConfiguration { CardinalityLimit = SeriesPerQueue * (most + 1) }
+            var (meters, most) = (sp.GetRequiredService<IMeterFactory>(), configuration.GetValue<int?>($"{Section}:MaxQueues")
+                ?? new TelemetryOptions().MaxQueues);
+            m.AddView(instrument => instrument.Meter.Scope is { } scope && scope != meters
+                ? MetricStreamConfiguration.Drop // of another server in this process
+                : instrument.Meter.Name == TaskQueueMeter.Name
+                    ? new MetricStreamConfiguration { CardinalityLimit = SeriesPerQueue * (most + 1) }
                 : null);
         });
         if (Value(configuration, $"{Section}:Otlp", "OTEL_EXPORTER_OTLP_ENDPOINT") is { } collector)
@@ -47,12 +56,14 @@ internal static class Telemetry
 
     /// <summary>What is traced. Without its package ASP.NET Core names a span neither route nor status.</summary>
     /// <remarks>
-    /// The package of HttpClient would send the trace on with every request, also to receivers of callbacks; the spans of .NET have all of its tags.
+    /// The package of HttpClient would send the trace on with every request, also to receivers of callbacks; the spans of .NET have all of
+    /// its tags.
     /// </remarks>
     public static TracerProviderBuilder AddTaskQueueSources(this TracerProviderBuilder traces) =>
         traces.AddSource(Sources).AddAspNetCoreInstrumentation().AddProcessor(new NoMediatorSpans());
 
-    private static string Version => typeof(Telemetry).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "";
+    private static string Version =>
+        typeof(Telemetry).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "";
 
     private static void AddCollector(this IOpenTelemetryBuilder telemetry, IConfiguration configuration, string collector)
     {
@@ -62,7 +73,8 @@ internal static class Telemetry
         {
             null or TelemetryOptions.Grpc => OtlpExportProtocol.Grpc,
             TelemetryOptions.HttpProtobuf => OtlpExportProtocol.HttpProtobuf,
-            _ => throw new StartupException($"{Section}:Protocol (or OTEL_EXPORTER_OTLP_PROTOCOL) must be {TelemetryOptions.Grpc} or {TelemetryOptions.HttpProtobuf}."),
+            _ => throw new StartupException($"{Section}:Protocol (or OTEL_EXPORTER_OTLP_PROTOCOL) must be {TelemetryOptions.Grpc} or "
+                + $"{TelemetryOptions.HttpProtobuf}."),
         };
         telemetry.WithTracing(t => t.AddTaskQueueSources())
             .WithLogging(null, o => (o.IncludeScopes, o.IncludeFormattedMessage) = (true, true))

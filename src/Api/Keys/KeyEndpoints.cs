@@ -18,20 +18,26 @@ internal static class KeyEndpoints
     public static void MapKeys(this WebApplication app)
     {
         var keys = app.MapGroup("/keys").WithTags("keys").AnswerFaults(ApiErrors.Problem).Needs(Scope.Admin);
-        keys.MapPost("", IssueAsync).Audited("key.issue").TakesJson<KeyBody>().Produces<KeyDetails>(201).ProducesProblem(400).ProducesProblem(409)
+        keys.MapPost("", IssueAsync).Audited("key.issue").TakesJson<KeyBody>().Produces<KeyDetails>(201).ProducesProblem(400)
+            .ProducesProblem(409)
             .WithSummary("Issue a key. Its text is in this answer and nowhere else.");
         keys.MapGet("", ListAsync).Produces<KeyList>().WithSummary("The issued keys, without their text.");
         keys.MapGet("/{id}", GetAsync).Produces<KeyDetails>().ProducesProblem(404).WithSummary("An issued key, without its text.");
-        keys.MapDelete("/{id}", RevokeAsync).Audited("key.revoke").Produces(204).ProducesProblem(404).WithSummary("Revoke a key: every process refuses it within two seconds.");
-        keys.MapPost("/{id}/rotate", RotateAsync).Audited("key.rotate").TakesJson<KeyRotateBody>().Produces<KeyDetails>().ProducesProblem(400).ProducesProblem(404).ProducesProblem(409)
+        keys.MapDelete("/{id}", RevokeAsync).Audited("key.revoke").Produces(204).ProducesProblem(404)
+            .WithSummary("Revoke a key: every process refuses it within two seconds.");
+        keys.MapPost("/{id}/rotate", RotateAsync).Audited("key.rotate").TakesJson<KeyRotateBody>().Produces<KeyDetails>()
+            .ProducesProblem(400).ProducesProblem(404).ProducesProblem(409)
             .WithSummary("Give a key a new text, which is in this answer and nowhere else.");
     }
 
-    private static async Task<IResult> IssueAsync(HttpContext context, IIssuedKeyStore keys, ApiKeyStore store, IssuedKeys issued, IOptionsMonitor<LimitOptions> limits, TimeProvider time)
+    private static async Task<IResult> IssueAsync(HttpContext context, IIssuedKeyStore keys, ApiKeyStore store, IssuedKeys issued,
+        IOptionsMonitor<LimitOptions> limits, TimeProvider time)
     {
-        var body = await RequestJson.ReadAsync(context, KeyJson.Shapes.KeyBody, MaxBody);
+        var body = await RequestJson.ReadAsync(context, KeyJson.Instance.KeyBody, MaxBody);
         if (!store.IsOn)
-            throw new ApiException(409, "authentication_off", "without authentication a key protects nothing: configure a first key with the scope admin (TaskQueue:Auth:ApiKeys), and issue others with it");
+            throw new ApiException(409, "authentication_off",
+                "without authentication a key protects nothing: configure a first key with the scope admin (TaskQueue:Auth:ApiKeys), and "
+                    + "issue others with it");
         var caller = context.Caller();
         var key = KeyMapping.ToRecord(body, caller, time);
         context.AuditTarget($"key/{key.Id}");
@@ -41,20 +47,20 @@ internal static class KeyEndpoints
         await keys.AddAsync(key);
         await issued.RefreshAsync(CancellationToken.None);
         var details = KeyMapping.ToDetails(key);
-        context.AuditAfter(details, KeyJson.Shapes.KeyDetails);
+        context.AuditAfter(details, KeyJson.Instance.KeyDetails);
         context.Response.Headers.Location = $"/keys/{key.Id}";
-        return Results.Json(details with { Key = text }, KeyJson.Shapes.KeyDetails, statusCode: 201);
+        return Results.Json(details with { Key = text }, KeyJson.Instance.KeyDetails, statusCode: 201);
     }
 
     private static async Task<IResult> ListAsync(HttpContext context, IIssuedKeyStore keys)
     {
         var caller = context.Caller();
         var list = await keys.ListAsync(caller.IsOperator ? null : caller.Tenant, context.RequestAborted);
-        return Results.Json(new KeyList(list.ConvertAll(key => KeyMapping.ToDetails(key))), KeyJson.Shapes.KeyList);
+        return Results.Json(new KeyList(list.ConvertAll(key => KeyMapping.ToDetails(key))), KeyJson.Instance.KeyList);
     }
 
     private static async Task<IResult> GetAsync(string id, HttpContext context, IIssuedKeyStore keys) =>
-        Results.Json(KeyMapping.ToDetails(await FindAsync(id, context, keys)), KeyJson.Shapes.KeyDetails);
+        Results.Json(KeyMapping.ToDetails(await FindAsync(id, context, keys)), KeyJson.Instance.KeyDetails);
 
     private static async Task<IResult> RevokeAsync(string id, HttpContext context, IIssuedKeyStore keys, IssuedKeys issued)
     {
@@ -67,9 +73,11 @@ internal static class KeyEndpoints
         return Results.NoContent();
     }
 
-    private static async Task<IResult> RotateAsync(string id, HttpContext context, IIssuedKeyStore keys, IssuedKeys issued, TimeProvider time)
+    private static async Task<IResult> RotateAsync(string id, HttpContext context, IIssuedKeyStore keys, IssuedKeys issued,
+        TimeProvider time)
     {
-        var overlap = await HasBodyAsync(context) ? (await RequestJson.ReadAsync(context, KeyJson.Shapes.KeyRotateBody, MaxBody)).OverlapSeconds ?? 0 : 0;
+        var overlap = await HasBodyAsync(context)
+            ? (await RequestJson.ReadAsync(context, KeyJson.Instance.KeyRotateBody, MaxBody)).OverlapSeconds ?? 0 : 0;
         if (overlap is < 0 or > MaxOverlapSeconds)
             throw KeyMapping.Wrong($"overlap_seconds must be 0 to {MaxOverlapSeconds}");
         var key = await FindToChangeAsync(id, context, keys);
@@ -80,8 +88,8 @@ internal static class KeyEndpoints
         await issued.RefreshAsync(CancellationToken.None);
         key.PreviousUntil = until;
         var details = KeyMapping.ToDetails(key);
-        context.AuditAfter(details, KeyJson.Shapes.KeyDetails);
-        return Results.Json(details with { Key = text }, KeyJson.Shapes.KeyDetails);
+        context.AuditAfter(details, KeyJson.Instance.KeyDetails);
+        return Results.Json(details with { Key = text }, KeyJson.Instance.KeyDetails);
     }
 
     private static async Task<bool> HasBodyAsync(HttpContext context)
@@ -95,13 +103,15 @@ internal static class KeyEndpoints
     {
         context.AuditTarget($"key/{id}");
         var key = await FindAsync(id, context, keys);
-        context.AuditBefore(KeyMapping.ToDetails(key), KeyJson.Shapes.KeyDetails);
-        KeyRules.DemandChange(context.Caller(), key, context.RequestServices.GetRequiredService<IOptionsMonitor<LimitOptions>>().CurrentValue.Rate);
+        context.AuditBefore(KeyMapping.ToDetails(key), KeyJson.Instance.KeyDetails);
+        KeyRules.DemandChange(context.Caller(), key, context.RequestServices.GetRequiredService<IOptionsMonitor<LimitOptions>>()
+            .CurrentValue.Rate);
         return key;
     }
 
     private static async Task<ApiKeyRecord> FindAsync(string id, HttpContext context, IIssuedKeyStore keys) =>
-        Guid.TryParseExact(id, "D", out var guid) && await keys.FindAsync(guid, context.RequestAborted) is { } key && KeyRules.CanSee(context.Caller(), key) ? key : throw NotFound(id);
+        Guid.TryParseExact(id, "D", out var guid) && await keys.FindAsync(guid, context.RequestAborted) is { } key
+            && KeyRules.CanSee(context.Caller(), key) ? key : throw NotFound(id);
 
     private static ApiException NotFound(string id) => new(404, "not_found", $"there is no key {id}");
 }

@@ -47,7 +47,7 @@ internal static class KeyMapping
     public static KeyDetails ToDetails(ApiKeyRecord key, string? text = null) => new(
         key.Id, key.Name, key.Tenant, !KeyTexts.IsConfined(key), KeyTexts.Scopes(key), KeyTexts.Queues(key), key.ExpiresAt,
         KeyTexts.Rate(key) is { } rate ? new KeyRate(rate.PerSecond, rate.Burst) : null,
-        key.QuotaText is { } quota ? JsonSerializer.Deserialize(quota, KeyJson.Shapes.KeyQuota) : null,
+        key.QuotaText is { } quota ? JsonSerializer.Deserialize(quota, KeyJson.Instance.KeyQuota) : null,
         key.CreatedAt, key.CreatedBy, key.LastUsedAt, key.PreviousUntil, text);
 
     public static ApiException Wrong(string message) => new(400, "invalid_request", message);
@@ -70,7 +70,7 @@ internal static class KeyMapping
     {
         if (quota is null)
             return null;
-        var text = JsonSerializer.Serialize(quota, KeyJson.Shapes.KeyQuota);
+        var text = JsonSerializer.Serialize(quota, KeyJson.Instance.KeyQuota);
         return QuotaLimits.FromText(text).Problem is { } problem ? throw Wrong($"quota: {problem}") : text;
     }
 

@@ -6,15 +6,18 @@ namespace TaskQueue.Api.Keys;
 
 /// <summary>POST /keys.</summary>
 /// <param name="Name">Who calls with the key: 1 to 128 characters.</param>
-/// <param name="Tenant">Owner of what is made with it; a key with a tenant administrates that tenant alone. Default: the name, and an operator's administrator key sees every tenant.</param>
+/// <param name="Tenant">Owner of what is made with it; a key with a tenant administrates that tenant alone. Default: the name, and an
+/// operator's administrator key sees every tenant.</param>
 /// <param name="Scopes">enqueue, work, read or admin, which may name their queues as in admin:shop-*; default enqueue and read.</param>
-/// <param name="Queues">Patterns of the queues that the scopes without queues of their own cover; default all. The scope work needs them.</param>
+/// <param name="Queues">Patterns of the queues that the scopes without queues of their own cover; default all. The scope work needs
+/// them.</param>
 /// <param name="ExpiresAt">Refused from then on: ISO 8601 with a zone, or Unix seconds; default never.</param>
 /// <param name="Rate">Requests that it may make; default as the server is configured.</param>
 /// <param name="Quota">What its tenant may use; only operators give one.</param>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record KeyBody(
-    string? Name, string? Tenant, IReadOnlyList<string?>? Scopes, IReadOnlyList<string?>? Queues, JsonElement? ExpiresAt, KeyRate? Rate, KeyQuota? Quota);
+    string? Name, string? Tenant, IReadOnlyList<string?>? Scopes, IReadOnlyList<string?>? Queues, JsonElement? ExpiresAt, KeyRate? Rate,
+        KeyQuota? Quota);
 
 /// <summary>POST /keys/{id}/rotate.</summary>
 /// <param name="OverlapSeconds">How long the previous key still works: 0, the default, to 604800.</param>
@@ -59,7 +62,8 @@ internal sealed record KeyQuota(
 /// <param name="PreviousUntil">When the key before the last rotation stops working, or null.</param>
 /// <param name="Key">The key itself, shown once: when it is issued and when it is rotated.</param>
 internal sealed record KeyDetails(
-    Guid Id, string Name, string Tenant, bool AllTenants, IReadOnlyList<string> Scopes, IReadOnlyList<string>? Queues, DateTime? ExpiresAt, KeyRate? Rate, KeyQuota? Quota,
+    Guid Id, string Name, string Tenant, bool AllTenants, IReadOnlyList<string> Scopes, IReadOnlyList<string>? Queues, DateTime? ExpiresAt,
+        KeyRate? Rate, KeyQuota? Quota,
     DateTime CreatedAt, string? CreatedBy, DateTime? LastUsedAt, DateTime? PreviousUntil,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Key = null);
 
@@ -74,5 +78,5 @@ internal sealed record KeyList(IReadOnlyList<KeyDetails> Keys);
 internal sealed partial class KeyJson : JsonSerializerContext
 {
     /// <summary>The context with the house's options.</summary>
-    public static KeyJson Shapes { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
+    public static KeyJson Instance { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
 }

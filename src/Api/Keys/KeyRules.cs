@@ -43,9 +43,12 @@ internal static class KeyRules
         var (own, work) = (caller.Access(Scope.Admin).Own, caller.Access(Scope.Work).Own);
         // Workers get the tasks of every tenant, so an administrator of one tenant gives work only where it may work itself.
         if (KeyTexts.Grants(key).FirstOrDefault(grant => !(grant.Scope == Scope.Work ? work : own).Covers(grant.Queues)) is { } beyond)
-            throw Forbidden($"your key may not give {Scopes.Word(beyond.Scope == Scope.All ? Scope.Admin : beyond.Scope)} in {beyond.Queues}: it administrates {own}, and works on {(work.IsNone ? "no queue" : work)}");
-        if ((caller.Rate ?? common) is { } most && (KeyTexts.Rate(key) ?? common) is var rate && (rate is null || rate.PerSecond > most.PerSecond || BurstOf(rate) > BurstOf(most)))
-            throw Forbidden($"the rate of the key must not exceed the one of yours, which is {most.PerSecond} a second and {BurstOf(most)} at once");
+            throw Forbidden($"your key may not give {Scopes.Word(beyond.Scope == Scope.All ? Scope.Admin : beyond.Scope)} in "
+                + $"{beyond.Queues}: it administrates {own}, and works on {(work.IsNone ? "no queue" : work)}");
+        if ((caller.Rate ?? common) is { } most && (KeyTexts.Rate(key) ?? common) is var rate
+            && (rate is null || rate.PerSecond > most.PerSecond || BurstOf(rate) > BurstOf(most)))
+            throw Forbidden($"the rate of the key must not exceed the one of yours, which is {most.PerSecond} a second and "
+                + $"{BurstOf(most)} at once");
         if (caller.ExpiresAt is { } until && !(key.ExpiresAt <= until))
             throw Forbidden("the key must not last longer than yours");
     }

@@ -23,7 +23,7 @@ internal static class MaintenanceEndpoints
     {
         DemandOperator(context);
         var jobs = await maintenance.ListAsync(context.RequestAborted);
-        return Results.Json(new MaintenanceList([.. jobs.Select(MaintenanceDetails.Of)]), MaintenanceJson.Shapes.MaintenanceList);
+        return Results.Json(new MaintenanceList([.. jobs.Select(MaintenanceDetails.Of)]), MaintenanceJson.Instance.MaintenanceList);
     }
 
     private static async Task<IResult> RunAsync(string job, HttpContext context, MaintenanceService maintenance)
@@ -35,7 +35,7 @@ internal static class MaintenanceEndpoints
         context.AuditTarget($"maintenance/{status.Name}");
         return Results.Json(
             new MaintenanceRequested(status.Name, status.Outcome == MaintenanceRequested.Running ? MaintenanceRequested.Running : "queued"),
-            MaintenanceJson.Shapes.MaintenanceRequested, statusCode: StatusCodes.Status202Accepted);
+            MaintenanceJson.Instance.MaintenanceRequested, statusCode: StatusCodes.Status202Accepted);
     }
 
     /// <summary>What a job removes is of every tenant.</summary>

@@ -41,5 +41,5 @@ internal sealed record MaintenanceRequested(string Name, string Status)
 internal sealed partial class MaintenanceJson : JsonSerializerContext
 {
     /// <summary>The context with the house's options.</summary>
-    public static MaintenanceJson Shapes { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
+    public static MaintenanceJson Instance { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
 }

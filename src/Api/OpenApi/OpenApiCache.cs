@@ -3,13 +3,15 @@ using Microsoft.Net.Http.Headers;
 
 namespace TaskQueue.Api.OpenApi;
 
-/// <summary>The OpenAPI document, which takes a tenth of a second of work: made once, with the first request for it, and served from memory.</summary>
+/// <summary>
+/// The OpenAPI document, which takes a tenth of a second of work: made once, with the first request for it, and served from memory.
+/// </summary>
 internal sealed class OpenApiCache : IDisposable
 {
-    private readonly SemaphoreSlim _turn = new(1);
+    private readonly SemaphoreSlim _mutex = new(1);
     private volatile Document? _document;
 
-    public void Dispose() => _turn.Dispose();
+    public void Dispose() => _mutex.Dispose();
 
     /// <summary>Puts it in front of the route that makes the document.</summary>
     public void Serve(EndpointBuilder route)
@@ -18,20 +20,21 @@ internal sealed class OpenApiCache : IDisposable
         route.RequestDelegate = async context =>
         {
             var document = _document ?? await MakeAsync(make, context);
-            await Results.Bytes(document.Content, document.ContentType, entityTag: document.Tag).ExecuteAsync(context); // 304 where the client has it
+            await Results.Bytes(document.Content, document.ContentType, entityTag: document.Tag)
+                .ExecuteAsync(context); // 304 where the client has it
         };
     }
 
     private async Task<Document> MakeAsync(RequestDelegate make, HttpContext context)
     {
-        await _turn.WaitAsync(context.RequestAborted);
+        await _mutex.WaitAsync(context.RequestAborted);
         try
         {
             return _document ??= await MakeAsync(make, context.RequestServices);
         }
         finally
         {
-            _turn.Release();
+            _mutex.Release();
         }
     }
 
@@ -46,7 +49,8 @@ internal sealed class OpenApiCache : IDisposable
         if (context.Response.StatusCode != StatusCodes.Status200OK)
             throw new InvalidOperationException($"The OpenAPI document was answered with {context.Response.StatusCode}.");
         var content = body.ToArray();
-        return new Document(content, context.Response.ContentType, new EntityTagHeaderValue($"\"{Convert.ToHexStringLower(SHA256.HashData(content)[..16])}\""));
+        return new Document(content, context.Response.ContentType,
+            new EntityTagHeaderValue($"\"{Convert.ToHexStringLower(SHA256.HashData(content)[..16])}\""));
     }
 
     private sealed record Document(byte[] Content, string? ContentType, EntityTagHeaderValue Tag);

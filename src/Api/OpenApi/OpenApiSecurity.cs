@@ -14,7 +14,8 @@ internal static class OpenApiSecurity
     /// <summary>The scheme: a key or a token.</summary>
     public static void Describe(OpenApiDocument document)
     {
-        var schemes = (document.Components ??= new OpenApiComponents()).SecuritySchemes ??= new Dictionary<string, IOpenApiSecurityScheme>();
+        var schemes = (document.Components ??= new OpenApiComponents())
+            .SecuritySchemes ??= new Dictionary<string, IOpenApiSecurityScheme>();
         schemes[Scheme] = new OpenApiSecurityScheme
         {
             Type = SecuritySchemeType.Http,
@@ -24,7 +25,8 @@ internal static class OpenApiSecurity
     }
 
     /// <summary>The scope of an operation, and what it answers without it.</summary>
-    public static Task DescribeAsync(OpenApiOperation operation, OpenApiOperationTransformerContext context, CancellationToken cancellationToken)
+    public static Task DescribeAsync(OpenApiOperation operation, OpenApiOperationTransformerContext context,
+        CancellationToken cancellationToken)
     {
         if (context.Description.ActionDescriptor.EndpointMetadata.OfType<NeededScope>().LastOrDefault() is not { } needed)
             return Task.CompletedTask;

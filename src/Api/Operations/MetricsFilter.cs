@@ -46,7 +46,9 @@ internal sealed partial class MetricsFilter(RequestDelegate next, QueueCatalog q
         await context.Response.WriteAsync(shown.ToString(), context.RequestAborted);
 
         bool IsShown(Match label) =>
-            label.Success ? Sees(access, context.Caller(), label.Groups["queue"].Value, owners.GetValueOrDefault(label.Groups["queue"].Value)) : seesProcess;
+            label.Success
+                ? Sees(access, context.Caller(), label.Groups["queue"].Value, owners.GetValueOrDefault(label.Groups["queue"].Value))
+                : seesProcess;
     }
 
     /// <summary>A shared queue counts the tasks of every tenant, so a tenant of its own does not see it.</summary>

@@ -12,7 +12,9 @@ using TaskQueue.Http.Auth;
 
 namespace TaskQueue.Api.Operations;
 
-/// <summary>/health/live: no loop and no endpoint is stuck. /health/ready: migrated, connected and consuming. /metrics: see docs/telemetry.md.</summary>
+/// <summary>
+/// /health/live: no loop and no endpoint is stuck. /health/ready: migrated, connected and consuming. /metrics: see docs/telemetry.md.
+/// </summary>
 internal static class OperationsEndpoints
 {
     private const string Draining = "draining";
@@ -29,11 +31,14 @@ internal static class OperationsEndpoints
 
     /// <summary>Maps the routes of every role.</summary>
     /// <param name="app">The server.</param>
-    /// <param name="needsBus">Whether it is of use only with its broker. Without one the doors accept, hand out and answer all the same.</param>
+    /// <param name="needsBus">Whether it is of use only with its broker. Without one the APIs accept, hand out and answer all the
+    /// same.</param>
     public static void MapOperations(this WebApplication app, bool needsBus)
     {
         var drain = app.Services.GetRequiredService<Drain>();
-        app.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = c => c.Tags.Contains(HealthRegistration.Live), ResponseWriter = WriteAsync }).Open().ForOperations(elsewhere: true);
+        app.MapHealthChecks("/health/live",
+            new HealthCheckOptions { Predicate = c => c.Tags.Contains(HealthRegistration.Live), ResponseWriter = WriteAsync }).Open()
+                .ForOperations(elsewhere: true);
         app.MapHealthChecks("/health/ready", new HealthCheckOptions
         {
             Predicate = c => drain.HasBegun ? c.Name == Draining : c.Tags.Contains(HealthRegistration.Ready) && (needsBus || c.Name != Bus),
@@ -41,7 +46,8 @@ internal static class OperationsEndpoints
             // A bus that reconnects is not consuming.
             ResultStatusCodes = { [HealthStatus.Degraded] = StatusCodes.Status503ServiceUnavailable },
         }).Open().ForOperations(elsewhere: true);
-        var metrics = app.MapPrometheusScrapingEndpoint("/metrics", meterProvider: null, metrics => metrics.Use(RefreshAsync).UseMiddleware<MetricsFilter>(), optionsName: null).ForOperations();
+        var metrics = app.MapPrometheusScrapingEndpoint("/metrics", meterProvider: null, metrics =>
+            metrics.Use(RefreshAsync).UseMiddleware<MetricsFilter>(), optionsName: null).ForOperations();
         app.MapScaling();
         if (app.Services.GetRequiredService<IOptions<TelemetryOptions>>().Value.PublicMetrics)
             metrics.Open();
@@ -51,7 +57,8 @@ internal static class OperationsEndpoints
 
     private static async Task RefreshAsync(HttpContext context, RequestDelegate next)
     {
-        var reads = Task.WhenAll(context.RequestServices.GetRequiredService<BacklogWatch>().RefreshAsync(), context.RequestServices.GetRequiredService<QuarantineMetrics>().RefreshAsync());
+        var reads = Task.WhenAll(context.RequestServices.GetRequiredService<BacklogWatch>()
+            .RefreshAsync(), context.RequestServices.GetRequiredService<QuarantineMetrics>().RefreshAsync());
         await Task.WhenAny(reads, Task.Delay(Patience, context.RequestAborted));
         await next(context);
     }
@@ -62,7 +69,8 @@ internal static class OperationsEndpoints
         return JsonSerializer.SerializeAsync(context.Response.Body, new
         {
             status = report.Status.ToString().ToLowerInvariant(),
-            checks = report.Entries.ToDictionary(e => e.Key, e => new { status = e.Value.Status.ToString().ToLowerInvariant(), description = e.Value.Description }),
+            checks = report.Entries.ToDictionary(e => e.Key, e =>
+                new { status = e.Value.Status.ToString().ToLowerInvariant(), description = e.Value.Description }),
         });
     }
 }

@@ -20,7 +20,8 @@ internal static class QuarantineEndpoints
             .TakesQuery("kind", "Only items of this kind.").TakesQuery("queue", "Only items of this queue.")
             .TakesQuery("limit", "1 to 1000; default 100.").TakesQuery("after", "next of the page before.")
             .WithSummary("What cannot be processed and is set aside, with the reason.");
-        items.MapPost("/{id}/release", ReleaseAsync).Audited("quarantine.release").Produces<QuarantineReleased>().ProducesProblem(404).ProducesProblem(409)
+        items.MapPost("/{id}/release", ReleaseAsync).Audited("quarantine.release").Produces<QuarantineReleased>().ProducesProblem(404)
+            .ProducesProblem(409)
             .WithSummary("Put an item back, so that it is processed again.");
         items.MapDelete("/{id}", DropAsync).Audited("quarantine.drop").Produces(204).ProducesProblem(404).ProducesProblem(409)
             .WithSummary("Give an item up: a task is cancelled, a batch fails, an event or a callback is not sent.");
@@ -30,23 +31,27 @@ internal static class QuarantineEndpoints
     {
         var query = context.Request.Query;
         var limit = DefaultPage;
-        if (query["limit"].FirstOrDefault() is { } text && !(int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out limit) && limit is >= 1 and <= MaxPage))
+        if (query["limit"].FirstOrDefault() is { } text
+            && !(int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out limit) && limit is >= 1 and <= MaxPage))
             throw Wrong($"limit must be 1 to {MaxPage}");
         var after = 0L;
-        if (query["after"].FirstOrDefault() is { Length: > 0 } place && !long.TryParse(place, NumberStyles.None, CultureInfo.InvariantCulture, out after))
+        if (query["after"].FirstOrDefault() is { Length: > 0 } place
+            && !long.TryParse(place, NumberStyles.None, CultureInfo.InvariantCulture, out after))
             throw Wrong("after must be next of the page before");
         var (kind, queue) = (query["kind"].FirstOrDefault(), query["queue"].FirstOrDefault());
         if (!Engine.TextRules.IsClean(kind) || !Engine.TextRules.IsClean(queue))
             throw Wrong(Engine.TextRules.Rule);
         var page = await desk.ListAsync(context.Access(), kind, queue, after, limit + 1, context.RequestAborted);
-        var shown = page.Take(limit).Select(i => new QuarantineItem(i.Id, i.Kind, i.Subject, i.Queue, i.Owner, i.Reason, i.At, i.Count)).ToList();
-        return Results.Json(new QuarantineList(shown, page.Count > limit ? shown[^1].Id : null), QuarantineJson.Shapes.QuarantineList);
+        var shown = page.Take(limit).Select(i => new QuarantineItem(i.Id, i.Kind, i.Subject, i.Queue, i.Owner, i.Reason, i.At, i.Count))
+            .ToList();
+        return Results.Json(new QuarantineList(shown, page.Count > limit ? shown[^1].Id : null), QuarantineJson.Instance.QuarantineList);
     }
 
     private static async Task<IResult> ReleaseAsync(string id, HttpContext context, QuarantineService desk)
     {
         var item = Demand(id, await desk.ReleaseAsync(Number(id), context.Access(), context.RequestAborted));
-        return Results.Json(new QuarantineReleased(item.Id, item.Kind, item.Subject, "released"), QuarantineJson.Shapes.QuarantineReleased);
+        return Results.Json(new QuarantineReleased(item.Id, item.Kind, item.Subject, "released"),
+            QuarantineJson.Instance.QuarantineReleased);
     }
 
     private static async Task<IResult> DropAsync(string id, HttpContext context, QuarantineService desk)
@@ -60,7 +65,8 @@ internal static class QuarantineEndpoints
         : done.Refusal is { } refusal ? throw new ApiException(409, "not_possible", refusal)
         : item;
 
-    private static long Number(string id) => long.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : throw NotFound(id);
+    private static long Number(string id) =>
+        long.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : throw NotFound(id);
 
     private static ApiException NotFound(string id) => new(404, "not_found", $"there is no item {id} in quarantine");
 

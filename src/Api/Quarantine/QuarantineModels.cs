@@ -7,13 +7,15 @@ namespace TaskQueue.Api.Quarantine;
 /// <summary>Something that cannot be processed and is set aside.</summary>
 /// <param name="Id">Number of the item.</param>
 /// <param name="Kind">lease, dispatch, expiry (of a task), event, callback, batch, batch_item, schedule or message.</param>
-/// <param name="Subject">What it is, within its kind: the id of a task, a batch or a callback, the number of a schedule, stream and number of an event.</param>
+/// <param name="Subject">What it is, within its kind: the id of a task, a batch or a callback, the number of a schedule, stream and number
+/// of an event.</param>
 /// <param name="Queue">Its queue, where it has one.</param>
 /// <param name="Owner">Its owner, where it has one.</param>
 /// <param name="Reason">Why it cannot be processed.</param>
 /// <param name="At">When it was set aside last.</param>
 /// <param name="Count">How often it was set aside.</param>
-internal sealed record QuarantineItem(long Id, string Kind, string Subject, string? Queue, string? Owner, string Reason, DateTime At, int Count);
+internal sealed record QuarantineItem(long Id, string Kind, string Subject, string? Queue, string? Owner, string Reason, DateTime At,
+    int Count);
 
 /// <summary>GET /quarantine: next is the after of the next page, or null.</summary>
 internal sealed record QuarantineList(IReadOnlyList<QuarantineItem> Items, long? Next);
@@ -26,5 +28,5 @@ internal sealed record QuarantineReleased(long Id, string Kind, string Subject, 
 internal sealed partial class QuarantineJson : JsonSerializerContext
 {
     /// <summary>The context with the house's options.</summary>
-    public static QuarantineJson Shapes { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
+    public static QuarantineJson Instance { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
 }

@@ -30,23 +30,30 @@ internal static class QueueEndpoints
     public static void MapQueues(this WebApplication app)
     {
         var queues = app.MapGroup("/queues").WithTags("queues").AnswerFaults(ApiErrors.Problem).DemandQueue("name").Needs(Scope.Admin);
-        queues.MapGet("", ListAsync).Needs(Scope.Read).Produces<QueueList>().WithSummary("The declared queues, and those with tasks that nobody declared (version 0).");
+        queues.MapGet("", ListAsync).Needs(Scope.Read).Produces<QueueList>()
+            .WithSummary("The declared queues, and those with tasks that nobody declared (version 0).");
         queues.MapPut("/{name}", PutAsync).Audited("queue.put").TakesJson<QueueBody>().Produces<QueueDetails>().Produces<QueueDetails>(201)
             .ProducesProblem(400).ProducesProblem(409).ProducesProblem(429).WithSummary("Declare a queue, or replace all of its settings.");
-        queues.MapGet("/{name}", GetAsync).Needs(Scope.Read).Produces<QueueDetails>().ProducesProblem(404).WithSummary("A queue with its counts.");
+        queues.MapGet("/{name}", GetAsync).Needs(Scope.Read).Produces<QueueDetails>().ProducesProblem(404)
+            .WithSummary("A queue with its counts.");
         queues.MapDelete("/{name}", DeleteAsync).Audited("queue.delete").Produces(204).ProducesProblem(404)
             .WithSummary("Delete a queue with its schedules and with what waits, runs or is a dead letter.");
-        queues.MapPost("/{name}/pause", PauseAsync).Audited("queue.pause").Produces<QueueDetails>().ProducesProblem(404).WithSummary("Hand out nothing more; running tasks go on.");
-        queues.MapPost("/{name}/resume", ResumeAsync).Audited("queue.resume").Produces<QueueDetails>().ProducesProblem(404).WithSummary("Hand out tasks again.");
-        queues.MapPost("/{name}/purge", PurgeAsync).Audited("queue.purge").Produces(204).ProducesProblem(404).WithSummary("Delete what waits, runs or is a dead letter.");
-        queues.MapPost("/{name}/redrive", RedriveAsync).Audited("queue.redrive").Produces<RedriveResult>().ProducesProblem(404).WithSummary("Run all dead letters again.");
+        queues.MapPost("/{name}/pause", PauseAsync).Audited("queue.pause").Produces<QueueDetails>().ProducesProblem(404)
+            .WithSummary("Hand out nothing more; running tasks go on.");
+        queues.MapPost("/{name}/resume", ResumeAsync).Audited("queue.resume").Produces<QueueDetails>().ProducesProblem(404)
+            .WithSummary("Hand out tasks again.");
+        queues.MapPost("/{name}/purge", PurgeAsync).Audited("queue.purge").Produces(204).ProducesProblem(404)
+            .WithSummary("Delete what waits, runs or is a dead letter.");
+        queues.MapPost("/{name}/redrive", RedriveAsync).Audited("queue.redrive").Produces<RedriveResult>().ProducesProblem(404)
+            .WithSummary("Run all dead letters again.");
         queues.MapGet("/{name}/tasks", TasksAsync).Needs(Scope.Read).Produces<QueueTasks>().ProducesProblem(400)
             .TakesQuery("list", "live (waiting, running and dead letters; the default), waiting, running or dead.")
             .TakesQuery("limit", "1 to 1000; default 100.").TakesQuery("after", "next of the page before.")
             .WithSummary("A page of the tasks of a queue, declared or not.");
     }
 
-    private static async Task<IResult> ListAsync(HttpContext context, QueueCatalog queues, BacklogWatch backlog, ITaskQueries tasks, Redaction redaction)
+    private static async Task<IResult> ListAsync(HttpContext context, QueueCatalog queues, BacklogWatch backlog, ITaskQueries tasks,
+        Redaction redaction)
     {
         await Task.WhenAny(backlog.RefreshAsync(), Task.Delay(Patience, context.RequestAborted));
         var declared = await queues.AllAsync();
@@ -54,15 +61,18 @@ internal static class QueueEndpoints
         // The names of undeclared queues are those of their tasks.
         var named = access.SeesAllTenants ? backlog.Queues : await tasks.QueuesAsync(access, context.RequestAborted);
         var all = declared.Values.Concat(named.Where(name => !declared.ContainsKey(name)).Select(Undeclared));
-        return Results.Json(new QueueList([.. all.Where(q => access.CanSeeQueue(q.Owner, q.Name)).OrderBy(q => q.Name, StringComparer.Ordinal).Select(q => Shown(QueueMapping.ToDetails(q), context, redaction))]), QueueJson.Shapes.QueueList);
+        return Results.Json(new QueueList([.. all.Where(q => access.CanSeeQueue(q.Owner, q.Name))
+            .OrderBy(q => q.Name, StringComparer.Ordinal).Select(q => Shown(QueueMapping.ToDetails(q), context, redaction))]),
+                QueueJson.Instance.QueueList);
     }
 
     /// <summary>A queue that has the default settings, because nobody gave it any.</summary>
     private static QueueRecord Undeclared(string name) => new() { Name = name, Version = 0 };
 
-    private static async Task<IResult> PutAsync(string name, HttpContext context, QueueService queues, QueueCatalog catalog, BusTransport bus, SubmitterTokens tokens, IOptions<EngineOptions> options)
+    private static async Task<IResult> PutAsync(string name, HttpContext context, QueueService queues, QueueCatalog catalog,
+        BusTransport bus, SubmitterTokens tokens, IOptions<EngineOptions> options)
     {
-        var body = await RequestJson.ReadAsync(context, QueueJson.Shapes.QueueBody, BodyLimits.One(options.Value));
+        var body = await RequestJson.ReadAsync(context, QueueJson.Instance.QueueBody, BodyLimits.One(options.Value));
         if (!QueueNames.IsValid(name))
             throw QueueMapping.Wrong($"the name of a queue must be {QueueNames.Rule}");
         if (name is Addresses.SubmitQueue or Addresses.ReportQueue)
@@ -83,11 +93,12 @@ internal static class QueueEndpoints
             if (body.ExpectedVersion is not null)
                 throw NotFound(name);
             if (delivery == Delivery.Push && bus.IsInProcess)
-                throw new ApiException(409, "no_broker", "a push queue needs bus workers, and the in-process bus has none; set ConnectionStrings:RabbitMq");
+                throw new ApiException(409, "no_broker",
+                    "a push queue needs bus workers, and the in-process bus has none; set ConnectionStrings:RabbitMq");
             if (await queues.CreateAsync(name, delivery, settings, owner: owner) is { } created)
             {
                 context.AuditAfter(context.Snapshots().Of(created));
-                return Results.Json(QueueMapping.ToDetails(created), QueueJson.Shapes.QueueDetails, statusCode: 201);
+                return Results.Json(QueueMapping.ToDetails(created), QueueJson.Instance.QueueDetails, statusCode: 201);
             }
         }
     }
@@ -103,23 +114,28 @@ internal static class QueueEndpoints
         };
         return known is null || known.Delivery == delivery
             ? delivery
-            : throw new ApiException(409, "declared_otherwise", $"queue {known.Name} is declared as {QueueMapping.Word(known.Delivery)} already");
+            : throw new ApiException(409, "declared_otherwise",
+                $"queue {known.Name} is declared as {QueueMapping.Word(known.Delivery)} already");
     }
 
-    private static async Task<IResult?> UpdateAsync(HttpContext context, QueueService queues, string name, QueueSettings settings, int? expectedVersion)
+    private static async Task<IResult?> UpdateAsync(HttpContext context, QueueService queues, string name, QueueSettings settings,
+        int? expectedVersion)
     {
         var (change, queue) = await queues.UpdateAsync(name, settings, expectedVersion);
         if (change == QueueChange.Done)
             context.AuditAfter(context.Snapshots().Of(queue!));
         return change switch
         {
-            QueueChange.Done => Results.Json(QueueMapping.ToDetails(queue!), QueueJson.Shapes.QueueDetails),
-            QueueChange.VersionMismatch => throw new ApiException(409, "version_mismatch", $"queue {name} has version {queue!.Version}, not {expectedVersion}; read it again"),
+            QueueChange.Done => Results.Json(QueueMapping.ToDetails(queue!), QueueJson.Instance.QueueDetails),
+            QueueChange.VersionMismatch =>
+                throw new ApiException(409, "version_mismatch",
+                    $"queue {name} has version {queue!.Version}, not {expectedVersion}; read it again"),
             _ => null,
         };
     }
 
-    private static async Task<IResult> GetAsync(string name, HttpContext context, QueueService queues, QueueCatalog catalog, Redaction redaction, TimeProvider time)
+    private static async Task<IResult> GetAsync(string name, HttpContext context, QueueService queues, QueueCatalog catalog,
+        Redaction redaction, TimeProvider time)
     {
         var queue = await catalog.LookUpAsync(name);
         var stats = await queues.StatsAsync(name, context.Access(), context.RequestAborted);
@@ -127,7 +143,8 @@ internal static class QueueEndpoints
             throw NotFound(name);
         if (queue is null && stats is { Waiting: 0, Running: 0, Dead: 0, Completed: 0, Expired: 0 })
             throw NotFound(name);
-        return Results.Json(Shown(QueueMapping.ToDetails(queue ?? Undeclared(name), stats, time.GetUtcNow().UtcDateTime), context, redaction), QueueJson.Shapes.QueueDetails);
+        return Results.Json(Shown(QueueMapping.ToDetails(queue ?? Undeclared(name), stats, time.GetUtcNow().UtcDateTime), context,
+            redaction), QueueJson.Instance.QueueDetails);
     }
 
     private static async Task<IResult> DeleteAsync(string name, HttpContext context, QueueService queues, QueueCatalog catalog)
@@ -138,18 +155,21 @@ internal static class QueueEndpoints
         return await queues.DeleteAsync(name) ? Results.NoContent() : throw NotFound(name);
     }
 
-    private static Task<IResult> PauseAsync(string name, HttpContext context, QueueService queues, QueueCatalog catalog) => SetPausedAsync(name, context, queues, catalog, true);
+    private static Task<IResult> PauseAsync(string name, HttpContext context, QueueService queues, QueueCatalog catalog) =>
+        SetPausedAsync(name, context, queues, catalog, true);
 
-    private static Task<IResult> ResumeAsync(string name, HttpContext context, QueueService queues, QueueCatalog catalog) => SetPausedAsync(name, context, queues, catalog, false);
+    private static Task<IResult> ResumeAsync(string name, HttpContext context, QueueService queues, QueueCatalog catalog) =>
+        SetPausedAsync(name, context, queues, catalog, false);
 
-    private static async Task<IResult> SetPausedAsync(string name, HttpContext context, QueueService queues, QueueCatalog catalog, bool paused)
+    private static async Task<IResult> SetPausedAsync(string name, HttpContext context, QueueService queues, QueueCatalog catalog,
+        bool paused)
     {
         DemandChange(context, await catalog.LookUpAsync(name) ?? throw NotFound(name));
         var (_, queue) = await queues.UpdateAsync(name, settings => settings with { Paused = paused });
         if (queue is null)
             throw NotFound(name);
         context.AuditAfter(context.Snapshots().Of(queue));
-        return Results.Json(QueueMapping.ToDetails(queue), QueueJson.Shapes.QueueDetails);
+        return Results.Json(QueueMapping.ToDetails(queue), QueueJson.Instance.QueueDetails);
     }
 
     private static async Task<IResult> PurgeAsync(string name, HttpContext context, QueueService queues, QueueCatalog catalog)
@@ -158,28 +178,35 @@ internal static class QueueEndpoints
         return await queues.PurgeAsync(name) ? Results.NoContent() : throw NotFound(name);
     }
 
-    private static async Task<IResult> RedriveAsync(string name, HttpContext context, QueueCatalog catalog, TaskService tasks, CancellationToken cancellationToken)
+    private static async Task<IResult> RedriveAsync(string name, HttpContext context, QueueCatalog catalog, TaskService tasks,
+        CancellationToken cancellationToken)
     {
         DemandChange(context, await catalog.LookUpAsync(name) ?? throw NotFound(name));
         var (restarted, skipped) = await tasks.RedriveAsync(name, cancellationToken);
         var redriven = new RedriveResult(restarted, skipped);
-        context.AuditAfter(redriven, QueueJson.Shapes.RedriveResult);
-        return Results.Json(redriven, QueueJson.Shapes.RedriveResult);
+        context.AuditAfter(redriven, QueueJson.Instance.RedriveResult);
+        return Results.Json(redriven, QueueJson.Instance.RedriveResult);
     }
 
-    private static async Task<IResult> TasksAsync(string name, HttpContext context, ITaskQueries queries, Redaction redaction, CancellationToken cancellationToken)
+    private static async Task<IResult> TasksAsync(string name, HttpContext context, ITaskQueries queries, Redaction redaction,
+        CancellationToken cancellationToken)
     {
         var request = context.Request;
         var list = request.Query["list"].ToString() is { Length: > 0 } word
-            ? Enum.TryParse<TaskList>(word, ignoreCase: true, out var known) && Enum.IsDefined(known) ? known : throw QueueMapping.Wrong("list must be live, waiting, running or dead")
+            ? Enum.TryParse<TaskList>(word, ignoreCase: true, out var known) && Enum.IsDefined(known) ? known
+                : throw QueueMapping.Wrong("list must be live, waiting, running or dead")
             : TaskList.Live;
         var limit = request.Query["limit"].ToString() is { Length: > 0 } number
-            ? int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var whole) && whole is >= 1 and <= MaxPage ? whole : throw QueueMapping.Wrong($"limit must be 1 to {MaxPage}")
+            ? int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var whole) && whole is >= 1 and <= MaxPage ? whole
+                : throw QueueMapping.Wrong($"limit must be 1 to {MaxPage}")
             : DefaultPage;
-        var after = request.Query["after"].ToString() is { Length: > 0 } text ? QueueCursor.Parse(text) ?? throw QueueMapping.Wrong("after must be next of another page") : null;
-        var page = await queries.ListAsync(name, list, after, limit, context.Access(), cancellationToken, reserve: context.Memory().ReserveAnswerAsync);
+        var after = request.Query["after"].ToString() is { Length: > 0 } text ? QueueCursor.Parse(text)
+            ?? throw QueueMapping.Wrong("after must be next of another page") : null;
+        var page = await queries.ListAsync(name, list, after, limit, context.Access(), cancellationToken, reserve: context.Memory()
+            .ReserveAnswerAsync);
         var redactor = redaction.For(context.Caller());
-        return Results.Json(new QueueTasks([.. page.Tasks.Select(task => TaskMapping.ToRow(task, redactor))], page is { HasMore: true, Last: { } last } ? QueueCursor.ToText(last) : null), QueueJson.Shapes.QueueTasks);
+        return Results.Json(new QueueTasks([.. page.Tasks.Select(task => TaskMapping.ToRow(task, redactor))],
+            page is { HasMore: true, Last: { } last } ? QueueCursor.ToText(last) : null), QueueJson.Instance.QueueTasks);
     }
 
     private static void DemandChange(HttpContext context, QueueRecord queue)
@@ -202,7 +229,8 @@ internal static class QueueCursor
     public static string ToText(TaskCursor cursor) => $"{Micros.FromTime(cursor.At)}-{cursor.Id:N}";
 
     public static TaskCursor? Parse(string text) =>
-        text.Split('-') is [var at, var id] && long.TryParse(at, NumberStyles.None, CultureInfo.InvariantCulture, out var micros) && micros < Micros.FromTime(DateTime.MaxValue)
+        text.Split('-') is [var at, var id] && long.TryParse(at, NumberStyles.None, CultureInfo.InvariantCulture, out var micros)
+            && micros < Micros.FromTime(DateTime.MaxValue)
             && Guid.TryParseExact(id, "N", out var guid)
             ? new TaskCursor(Micros.ToTime(micros), guid)
             : null;

@@ -5,7 +5,7 @@ using TaskQueue.Http.Errors;
 
 namespace TaskQueue.Api.Queues;
 
-/// <summary>Between the door's words and the engine's.</summary>
+/// <summary>Between the API's words and the engine's.</summary>
 internal static class QueueMapping
 {
     /// <exception cref="ApiException">400.</exception>
@@ -20,8 +20,9 @@ internal static class QueueMapping
         Rate = body.Rate is { } rate ? new RateLimit(rate.Tokens ?? 0, ToMs(rate.IntervalSeconds ?? 1, "interval_seconds")!.Value) : null,
         Paused = body.Paused ?? false,
         SubmitterToken = body.SubmitterToken ?? false,
-        DeadLetters = body.DeadLetters is { } letters
-            ? new DeadLetterSettings(letters.Enabled ?? true, letters.MaxSize ?? 0, ToMs(letters.RetentionSeconds, "retention_seconds"))
+        DeadLetters = body.DeadLetters is { } deadLetters
+            ? new DeadLetterSettings(deadLetters.Enabled ?? true, deadLetters.MaxSize
+                ?? 0, ToMs(deadLetters.RetentionSeconds, "retention_seconds"))
             : new DeadLetterSettings(),
         KeepFinishedMs = ToMs(body.KeepFinishedSeconds, "keep_finished_seconds"),
         Events = body.Events switch
@@ -31,20 +32,25 @@ internal static class QueueMapping
             "none" => EventPolicy.None,
             _ => throw Wrong("events must be all, terminal or none"),
         },
-        Levels = body.Levels?.ToDictionary(l => ToLevel(l.Key), l => ToDefaults(l.Value ?? throw Wrong("a level must be an object"))),
+        Tiers = body.Tiers?.ToDictionary(l => ToTier(l.Key), l => ToDefaults(l.Value ?? throw Wrong("a tier must be an object"))),
     };
 
     public static QueueDetails ToDetails(QueueRecord queue, QueueStats? stats = null, DateTime now = default)
     {
         var s = queue.Settings;
         return new QueueDetails(
-            queue.Name, Word(queue.Delivery), queue.Version, queue.Version == 0 ? null : queue.CreatedAt, queue.Version == 0 ? null : queue.UpdatedAt, s.Description, s.LeaseMs / 1000.0, s.ExpireAfterMs / 1000.0,
-            s.MaxAttempts, RetryBodies.ToBody(s.Retry), s.MaxRunning, s.Rate is { } rate ? new RateBody(rate.MaxTokens, rate.IntervalMs / 1000.0) : null, s.Paused,
-            new DeadLettersBody(s.DeadLetters.Enabled, s.DeadLetters.MaxSize, s.DeadLetters.RetentionMs / 1000.0), s.KeepFinishedMs / 1000.0,
+            queue.Name, Word(queue.Delivery), queue.Version, queue.Version == 0 ? null : queue.CreatedAt, queue.Version == 0 ? null
+                : queue.UpdatedAt, s.Description, s.LeaseMs / 1000.0, s.ExpireAfterMs / 1000.0,
+            s.MaxAttempts, RetryBodies.ToBody(s.Retry), s.MaxRunning, s.Rate is { } rate
+                ? new RateBody(rate.MaxTokens, rate.IntervalMs / 1000.0) : null, s.Paused,
+            new DeadLettersBody(s.DeadLetters.Enabled, s.DeadLetters.MaxSize, s.DeadLetters.RetentionMs / 1000.0),
+                s.KeepFinishedMs / 1000.0,
             s.Events.ToString().ToLowerInvariant(),
-            s.Levels?.ToDictionary(l => l.Key.ToString(CultureInfo.InvariantCulture), l => ToBody(l.Value)),
+            s.Tiers?.ToDictionary(l => l.Key.ToString(CultureInfo.InvariantCulture), l => ToBody(l.Value)),
             s.SubmitterToken,
-            stats is null ? null : new QueueCounts(stats.Waiting, stats.Running, stats.Dead, stats.Completed, stats.Expired, (now - stats.OldestDueAt)?.TotalSeconds));
+            stats is null ? null
+                : new QueueCounts(stats.Waiting, stats.Running, stats.Dead, stats.Completed, stats.Expired,
+                    (now - stats.OldestDueAt)?.TotalSeconds));
     }
 
     public static string Word(Delivery delivery) => delivery.ToString().ToLowerInvariant();
@@ -57,10 +63,11 @@ internal static class QueueMapping
     private static int? ToIntMs(double? seconds, string name) =>
         ToMs(seconds, name) is not { } ms ? null : ms <= int.MaxValue ? (int)ms : throw Wrong($"{name} is out of range");
 
-    private static int ToLevel(string text) =>
-        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var level) ? level : throw Wrong($"levels: '{text}' is no number of a level");
+    private static int ToTier(string text) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var tier) ? tier
+            : throw Wrong($"tiers: '{text}' is no number of a tier");
 
-    private static LevelDefaults ToDefaults(LevelBody body) => new()
+    private static TierDefaults ToDefaults(LevelBody body) => new()
     {
         LeaseMs = ToIntMs(body.LeaseSeconds, "lease_seconds"),
         ExpireAfterMs = ToMs(body.ExpireAfterSeconds, "expire_after_seconds"),
@@ -69,6 +76,7 @@ internal static class QueueMapping
         Priority = body.Priority is null ? null : TaskMapping.PriorityOf(body.Priority) ?? throw Wrong(TaskMapping.PriorityRule),
     };
 
-    private static LevelBody ToBody(LevelDefaults level) =>
-        new(level.LeaseMs / 1000.0, level.ExpireAfterMs / 1000.0, level.MaxAttempts, RetryBodies.ToBody(level.Retry), level.Priority is { } priority ? TaskMapping.Word(priority) : null);
+    private static LevelBody ToBody(TierDefaults tier) =>
+        new(tier.LeaseMs / 1000.0, tier.ExpireAfterMs / 1000.0, tier.MaxAttempts, RetryBodies.ToBody(tier.Retry),
+            tier.Priority is { } priority ? TaskMapping.Word(priority) : null);
 }

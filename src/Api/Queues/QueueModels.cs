@@ -21,8 +21,9 @@ namespace TaskQueue.Api.Queues;
 /// <param name="DeadLetters">What becomes of tasks that failed for good.</param>
 /// <param name="KeepFinishedSeconds">How long finished tasks stay readable; default as the server is configured.</param>
 /// <param name="Events">Which events are written and published: <c>all</c> (the default), <c>terminal</c> or <c>none</c>.</param>
-/// <param name="Levels">What is different at single levels, by their number.</param>
-/// <param name="SubmitterToken">Whether bella's workers get a short-lived token with each task, to act for its submitter with; needs TaskQueue:Auth:TokenKey.</param>
+/// <param name="Tiers">What is different at single tiers, by their number.</param>
+/// <param name="SubmitterToken">Whether bella's workers get a short-lived token with each task, to act for its submitter with; needs
+/// TaskQueue:Auth:TokenKey.</param>
 /// <param name="ExpectedVersion">Refused where the queue has another version; default any.</param>
 /// <param name="Name">Not read.</param>
 /// <param name="Version">Not read.</param>
@@ -31,9 +32,10 @@ namespace TaskQueue.Api.Queues;
 /// <param name="Counts">Not read.</param>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record QueueBody(
-    string? Delivery, string? Description, double? LeaseSeconds, double? ExpireAfterSeconds, int? MaxAttempts, RetryBody? Retry, int? MaxRunning,
+    string? Delivery, string? Description, double? LeaseSeconds, double? ExpireAfterSeconds, int? MaxAttempts, RetryBody? Retry,
+        int? MaxRunning,
     RateBody? Rate, bool? Paused, DeadLettersBody? DeadLetters, double? KeepFinishedSeconds, string? Events,
-    IReadOnlyDictionary<string, LevelBody?>? Levels, bool? SubmitterToken, int? ExpectedVersion,
+    IReadOnlyDictionary<string, LevelBody?>? Tiers, bool? SubmitterToken, int? ExpectedVersion,
     JsonElement? Name, JsonElement? Version, JsonElement? CreatedAt, JsonElement? UpdatedAt, JsonElement? Counts);
 
 /// <summary>A token bucket.</summary>
@@ -49,18 +51,21 @@ internal sealed record RateBody(int? Tokens, double? IntervalSeconds);
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record DeadLettersBody(bool? Enabled, int? MaxSize, double? RetentionSeconds);
 
-/// <summary>What is different at one level.</summary>
+/// <summary>What is different at one tier.</summary>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record LevelBody(double? LeaseSeconds, double? ExpireAfterSeconds, int? MaxAttempts, RetryBody? Retry, string? Priority);
 
 /// <summary>A queue with its settings. One that nobody declared has the defaults, version 0 and no times.</summary>
 internal sealed record QueueDetails(
-    string Name, string Delivery, int Version, DateTime? CreatedAt, DateTime? UpdatedAt, string Description, double? LeaseSeconds, double? ExpireAfterSeconds,
-    int? MaxAttempts, RetryBody? Retry, int MaxRunning, RateBody? Rate, bool Paused, DeadLettersBody DeadLetters, double? KeepFinishedSeconds,
-    string Events, IReadOnlyDictionary<string, LevelBody>? Levels, bool SubmitterToken, QueueCounts? Counts);
+    string Name, string Delivery, int Version, DateTime? CreatedAt, DateTime? UpdatedAt, string Description, double? LeaseSeconds,
+        double? ExpireAfterSeconds,
+    int? MaxAttempts, RetryBody? Retry, int MaxRunning, RateBody? Rate, bool Paused, DeadLettersBody DeadLetters,
+        double? KeepFinishedSeconds,
+    string Events, IReadOnlyDictionary<string, LevelBody>? Tiers, bool SubmitterToken, QueueCounts? Counts);
 
-/// <summary>What a queue holds, all levels together. Completed and expired count since the last purge.</summary>
-internal sealed record QueueCounts(long Waiting, long Running, long DeadLetters, long Completed, long Expired, double? OldestWaitingSeconds);
+/// <summary>What a queue holds, all tiers together. Completed and expired count since the last purge.</summary>
+internal sealed record QueueCounts(long Waiting, long Running, long DeadLetters, long Completed, long Expired,
+    double? OldestWaitingSeconds);
 
 /// <summary>GET /queues.</summary>
 internal sealed record QueueList(IReadOnlyList<QueueDetails> Queues);
@@ -79,5 +84,5 @@ internal sealed record RedriveResult(int Restarted, int Skipped);
 internal sealed partial class QueueJson : JsonSerializerContext
 {
     /// <summary>The context with the house's options.</summary>
-    public static QueueJson Shapes { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
+    public static QueueJson Instance { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
 }

@@ -11,7 +11,8 @@ internal static class QuotaEndpoints
 {
     public static void MapQuotas(this WebApplication app) =>
         app.MapGroup("/quota").WithTags("operations").AnswerFaults(ApiErrors.Problem)
-            .MapGet("", GetAsync).Needs(Scope.Read).TakesQuery("tenant", "Another tenant, for administrators of all tenants. Default: the caller's.")
+            .MapGet("", GetAsync).Needs(Scope.Read)
+                .TakesQuery("tenant", "Another tenant, for administrators of all tenants. Default: the caller's.")
             .Produces<QuotaDetails>().ProducesProblem(400).ProducesProblem(403)
             .WithSummary("The limits of a tenant, and what it uses of them.");
 
@@ -28,6 +29,7 @@ internal static class QuotaEndpoints
             tenant = named[0];
         }
 
-        return Results.Json(QuotaDetails.Of(tenant, await usage.ReadAsync(tenant, context.RequestAborted)), QuotaJson.Shapes.QuotaDetails);
+        return Results.Json(QuotaDetails.Of(tenant, await usage.ReadAsync(tenant, context.RequestAborted)),
+            QuotaJson.Instance.QuotaDetails);
     }
 }

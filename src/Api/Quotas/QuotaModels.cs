@@ -7,10 +7,12 @@ namespace TaskQueue.Api.Quotas;
 
 /// <summary>GET /quota: the limits of a tenant and what it uses. A limit is null where there is none.</summary>
 internal sealed record QuotaDetails(
-    string? Tenant, ResourceUsage WaitingTasks, ResourceUsage FileBytes, ResourceUsage Queues, ResourceUsage Schedules, ResourceUsage Streams, ResourceUsage RequestsPerSecond)
+    string? Tenant, ResourceUsage WaitingTasks, ResourceUsage FileBytes, ResourceUsage Queues, ResourceUsage Schedules,
+        ResourceUsage Streams, ResourceUsage RequestsPerSecond)
 {
     public static QuotaDetails Of(string? tenant, IReadOnlyDictionary<QuotaResource, ResourceUsage> usage) => new(
-        tenant, usage[QuotaResource.WaitingTasks], usage[QuotaResource.FileBytes], usage[QuotaResource.Queues], usage[QuotaResource.Schedules], usage[QuotaResource.Streams],
+        tenant, usage[QuotaResource.WaitingTasks], usage[QuotaResource.FileBytes], usage[QuotaResource.Queues],
+            usage[QuotaResource.Schedules], usage[QuotaResource.Streams],
         usage[QuotaResource.RequestsPerSecond]);
 }
 
@@ -18,5 +20,5 @@ internal sealed record QuotaDetails(
 internal sealed partial class QuotaJson : JsonSerializerContext
 {
     /// <summary>The context with the house's options.</summary>
-    public static QuotaJson Shapes { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
+    public static QuotaJson Instance { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
 }

@@ -21,34 +21,46 @@ internal static class ScheduleEndpoints
 
     public static void MapSchedules(this WebApplication app)
     {
-        var schedules = app.MapGroup("/queues/{queue}/schedules").WithTags("schedules").AnswerFaults(ApiErrors.Problem).DemandQueue("queue").Needs(Scope.Admin);
+        var schedules = app.MapGroup("/queues/{queue}/schedules").WithTags("schedules").AnswerFaults(ApiErrors.Problem).DemandQueue("queue")
+            .Needs(Scope.Admin);
         schedules.MapGet("", ListAsync).Needs(Scope.Read).Produces<ScheduleList>().WithSummary("The schedules of a queue.");
-        schedules.MapPut("/{name}", PutAsync).Audited("schedule.put").TakesJson<ScheduleBody>().Produces<ScheduleDetails>().Produces<ScheduleDetails>(201)
-            .ProducesProblem(400).ProducesProblem(404).ProducesProblem(409).ProducesProblem(429).WithSummary("Make a schedule of a declared queue, or replace all of its settings.");
-        schedules.MapGet("/{name}", GetAsync).Needs(Scope.Read).Produces<ScheduleDetails>().ProducesProblem(404).WithSummary("A schedule with its next five ticks.");
-        schedules.MapDelete("/{name}", DeleteAsync).Audited("schedule.delete").Produces(204).ProducesProblem(404).WithSummary("Delete a schedule; tasks that it made stay.");
-        schedules.MapPost("/{name}/pause", PauseAsync).Audited("schedule.pause").Produces<ScheduleDetails>().ProducesProblem(404).WithSummary("Stop a schedule; ticks that pass are lost.");
-        schedules.MapPost("/{name}/resume", ResumeAsync).Audited("schedule.resume").Produces<ScheduleDetails>().ProducesProblem(404).WithSummary("Let a schedule go on with its next tick.");
-        schedules.MapPost("/{name}/run", RunAsync).Audited("schedule.run").Produces<TaskQueued>(202).ProducesProblem(404).ProducesProblem(429).WithSummary("Make a task of a schedule now; its ticks go on as they would.");
+        schedules.MapPut("/{name}", PutAsync).Audited("schedule.put").TakesJson<ScheduleBody>().Produces<ScheduleDetails>()
+            .Produces<ScheduleDetails>(201)
+            .ProducesProblem(400).ProducesProblem(404).ProducesProblem(409).ProducesProblem(429)
+                .WithSummary("Make a schedule of a declared queue, or replace all of its settings.");
+        schedules.MapGet("/{name}", GetAsync).Needs(Scope.Read).Produces<ScheduleDetails>().ProducesProblem(404)
+            .WithSummary("A schedule with its next five ticks.");
+        schedules.MapDelete("/{name}", DeleteAsync).Audited("schedule.delete").Produces(204).ProducesProblem(404)
+            .WithSummary("Delete a schedule; tasks that it made stay.");
+        schedules.MapPost("/{name}/pause", PauseAsync).Audited("schedule.pause").Produces<ScheduleDetails>().ProducesProblem(404)
+            .WithSummary("Stop a schedule; ticks that pass are lost.");
+        schedules.MapPost("/{name}/resume", ResumeAsync).Audited("schedule.resume").Produces<ScheduleDetails>().ProducesProblem(404)
+            .WithSummary("Let a schedule go on with its next tick.");
+        schedules.MapPost("/{name}/run", RunAsync).Audited("schedule.run").Produces<TaskQueued>(202).ProducesProblem(404)
+            .ProducesProblem(429).WithSummary("Make a task of a schedule now; its ticks go on as they would.");
     }
 
     private static async Task<IResult> ListAsync(string queue, HttpContext context, ScheduleService schedules, Redaction redaction) =>
-        Results.Json(new ScheduleList([.. (await schedules.ListAsync(queue, context.Access())).Select(s => ToDetails(s, redaction.For(context.Caller())))]), ScheduleJson.Shapes.ScheduleList);
+        Results.Json(new ScheduleList([.. (await schedules.ListAsync(queue, context.Access()))
+            .Select(s => ToDetails(s, redaction.For(context.Caller())))]), ScheduleJson.Instance.ScheduleList);
 
-    private static async Task<IResult> PutAsync(string queue, string name, HttpContext context, ScheduleService schedules, IOptions<EngineOptions> options)
+    private static async Task<IResult> PutAsync(string queue, string name, HttpContext context, ScheduleService schedules,
+        IOptions<EngineOptions> options)
     {
-        var body = await RequestJson.ReadAsync(context, ScheduleJson.Shapes.ScheduleBody, BodyLimits.One(options.Value));
+        var body = await RequestJson.ReadAsync(context, ScheduleJson.Instance.ScheduleBody, BodyLimits.One(options.Value));
         if (!QueueNames.IsValid(name))
             throw Wrong($"the name of a schedule must be {QueueNames.Rule}");
         var settings = ToSettings(body) with { Owner = context.Access().Tenant };
         await NoteBeforeAsync(queue, name, context, schedules);
         while (true)
         {
-            var (change, schedule) = await schedules.UpdateAsync(queue, name, before => settings with { Owner = before.Owner }, context.Access(), body.ExpectedVersion);
+            var (change, schedule) = await schedules.UpdateAsync(queue, name, before =>
+                settings with { Owner = before.Owner }, context.Access(), body.ExpectedVersion);
             if (change == ScheduleChange.Done)
                 return Changed(context, schedule!);
             if (change == ScheduleChange.VersionMismatch)
-                throw new ApiException(409, "version_mismatch", $"schedule {name} has version {schedule!.Version}, not {body.ExpectedVersion}; read it again");
+                throw new ApiException(409, "version_mismatch",
+                    $"schedule {name} has version {schedule!.Version}, not {body.ExpectedVersion}; read it again");
             if (body.ExpectedVersion is not null)
                 throw NotFound(queue, name);
             (change, schedule) = await schedules.CreateAsync(queue, name, settings);
@@ -88,21 +100,22 @@ internal static class ScheduleEndpoints
     {
         var answer = await schedules.RunNowAsync(queue, name, context.Access()) ?? throw NotFound(queue, name);
         var queued = new TaskQueued(answer.Id, TaskMapping.Word(answer.Result));
-        context.AuditAfter(queued, ScheduleJson.Shapes.TaskQueued);
-        return Results.Json(queued, ScheduleJson.Shapes.TaskQueued, statusCode: 202);
+        context.AuditAfter(queued, ScheduleJson.Instance.TaskQueued);
+        return Results.Json(queued, ScheduleJson.Instance.TaskQueued, statusCode: 202);
     }
 
     private static ScheduleSettings ToSettings(ScheduleBody body) => new()
     {
-        Description = body.Description is null or { Length: <= 1024 } ? body.Description ?? "" : throw Wrong("description must have at most 1024 characters"),
+        Description = body.Description is null or { Length: <= 1024 } ? body.Description ?? ""
+            : throw Wrong("description must have at most 1024 characters"),
         Cron = body.Cron ?? throw Wrong("cron must say when"),
         TimeZone = body.TimeZone ?? "UTC",
         Payload = body.Data is { ValueKind: not JsonValueKind.Undefined } data ? data.GetRawText() : "null",
         TaskName = body.Action,
-        Level = body.Level ?? 0,
+        Tier = body.Tier ?? 0,
         Priority = body.Priority is null ? null : TaskMapping.PriorityOf(body.Priority) ?? throw Wrong(TaskMapping.PriorityRule),
         DedupeKey = body.DedupeKey,
-        ThreadId = body.ThreadId,
+        OrderingKey = body.OrderingKey,
         ExpireAfterMs = Ms(body.ExpireAfterSeconds, "expire_after_seconds"),
         LeaseMs = Ms(body.LeaseSeconds, "lease_seconds") is not { } ms ? null
             : ms <= LeaseLimits.MaxMs ? (int)ms : throw Wrong($"lease_seconds must be 1 to {LeaseLimits.MaxMs / 1000}"),
@@ -127,18 +140,23 @@ internal static class ScheduleEndpoints
     }
 
     /// <summary>A schedule as its changes are recorded: its payload stays where it is.</summary>
-    public static ScheduleDetails ToAudited(ScheduleRecord schedule) => ToDetails(schedule, Redactor.None) with { Data = new RawJson("\"***\"") };
+    public static ScheduleDetails ToAudited(ScheduleRecord schedule) =>
+        ToDetails(schedule, Redactor.None) with { Data = new RawJson("\"***\"") };
 
     private static IResult Json(HttpContext context, ScheduleRecord schedule, int status = StatusCodes.Status200OK) =>
-        Results.Json(ToDetails(schedule, context.RequestServices.GetRequiredService<Redaction>().For(context.Caller())), ScheduleJson.Shapes.ScheduleDetails, statusCode: status);
+        Results.Json(ToDetails(schedule, context.RequestServices.GetRequiredService<Redaction>().For(context.Caller())),
+            ScheduleJson.Instance.ScheduleDetails, statusCode: status);
 
     private static ScheduleDetails ToDetails(ScheduleRecord schedule, Redactor redactor)
     {
         var s = schedule.Settings;
         return new ScheduleDetails(
-            schedule.Queue, schedule.Name, schedule.Version, schedule.CreatedAt, schedule.UpdatedAt, s.Cron, s.TimeZone, s.TaskName, new RawJson(redactor.Json(s.Payload)), redactor.Text("description", s.Description),
-            s.Level, s.Priority is { } priority ? TaskMapping.Word(priority) : null, s.DedupeKey, s.ThreadId, s.ExpireAfterMs / 1000.0, s.LeaseMs / 1000.0, s.MaxAttempts,
-            RetryBodies.ToBody(s.Retry), s.Paused, schedule.LastAt, ScheduleService.Upcoming(schedule, Upcoming), ScheduleService.ProblemOf(schedule));
+            schedule.Queue, schedule.Name, schedule.Version, schedule.CreatedAt, schedule.UpdatedAt, s.Cron, s.TimeZone, s.TaskName,
+                new RawJson(redactor.Json(s.Payload)), redactor.Text("description", s.Description),
+            s.Tier, s.Priority is { } priority ? TaskMapping.Word(priority)
+                : null, s.DedupeKey, s.OrderingKey, s.ExpireAfterMs / 1000.0, s.LeaseMs / 1000.0, s.MaxAttempts,
+            RetryBodies.ToBody(s.Retry), s.Paused, schedule.LastAt, ScheduleService.Upcoming(schedule, Upcoming),
+                ScheduleService.ProblemOf(schedule));
     }
 
     private static ApiException Wrong(string message) => new(400, "invalid_request", message);

@@ -14,10 +14,10 @@ namespace TaskQueue.Api.Schedules;
 /// <param name="Action">Which handler runs the tasks; may be left out.</param>
 /// <param name="Data">Payload of the tasks: any JSON.</param>
 /// <param name="Description">For people; at most 1,024 characters.</param>
-/// <param name="Level">Level of the tasks; default 0.</param>
-/// <param name="Priority">low, normal, high or critical; default the level's.</param>
+/// <param name="Tier">Level of the tasks; default 0.</param>
+/// <param name="Priority">low, normal, high or critical; default the tier's.</param>
 /// <param name="DedupeKey">A tick is skipped while the task of the last one waits or runs.</param>
-/// <param name="ThreadId">Thread of the tasks.</param>
+/// <param name="OrderingKey">Thread of the tasks.</param>
 /// <param name="ExpireAfterSeconds">Expiry of the tasks, from their tick; default the queue's.</param>
 /// <param name="LeaseSeconds">Lease of the tasks; default the queue's.</param>
 /// <param name="MaxAttempts">Attempts of a run; default the queue's.</param>
@@ -34,14 +34,18 @@ namespace TaskQueue.Api.Schedules;
 /// <param name="Problem">Not read.</param>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record ScheduleBody(
-    string? Cron, string? TimeZone, string? Action, JsonElement? Data, string? Description, int? Level, string? Priority, string? DedupeKey, string? ThreadId,
+    string? Cron, string? TimeZone, string? Action, JsonElement? Data, string? Description, int? Tier, string? Priority, string? DedupeKey,
+        string? OrderingKey,
     double? ExpireAfterSeconds, double? LeaseSeconds, int? MaxAttempts, RetryBody? Retry, bool? Paused, int? ExpectedVersion,
-    JsonElement? Queue, JsonElement? Name, JsonElement? Version, JsonElement? CreatedAt, JsonElement? UpdatedAt, JsonElement? LastAt, JsonElement? Next, JsonElement? Problem);
+    JsonElement? Queue, JsonElement? Name, JsonElement? Version, JsonElement? CreatedAt, JsonElement? UpdatedAt, JsonElement? LastAt,
+        JsonElement? Next, JsonElement? Problem);
 
 /// <summary>A schedule with its next five ticks; problem says why this server cannot fire it, such as a time zone that it lacks.</summary>
 internal sealed record ScheduleDetails(
-    string Queue, string Name, int Version, DateTime CreatedAt, DateTime UpdatedAt, string Cron, string TimeZone, string? Action, RawJson Data, string Description,
-    int Level, string? Priority, string? DedupeKey, string? ThreadId, double? ExpireAfterSeconds, double? LeaseSeconds, int? MaxAttempts, RetryBody? Retry,
+    string Queue, string Name, int Version, DateTime CreatedAt, DateTime UpdatedAt, string Cron, string TimeZone, string? Action,
+        RawJson Data, string Description,
+    int Tier, string? Priority, string? DedupeKey, string? OrderingKey, double? ExpireAfterSeconds, double? LeaseSeconds, int? MaxAttempts,
+        RetryBody? Retry,
     bool Paused, DateTime? LastAt, IReadOnlyList<DateTime> Next, string? Problem);
 
 /// <summary>GET /queues/{queue}/schedules.</summary>
@@ -54,5 +58,5 @@ internal sealed record ScheduleList(IReadOnlyList<ScheduleDetails> Schedules);
 internal sealed partial class ScheduleJson : JsonSerializerContext
 {
     /// <summary>The context with the house's options.</summary>
-    public static ScheduleJson Shapes { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
+    public static ScheduleJson Instance { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
 }

@@ -6,7 +6,8 @@ using TaskQueue.Http.Errors;
 namespace TaskQueue.Api.Tasks;
 
 /// <summary>How failed attempts are tried again: a list of intervals, or exponential growth.</summary>
-/// <param name="Intervals">Seconds after the first, second, … failure; the last one repeats. Gives one attempt more than intervals unless max_attempts is given.</param>
+/// <param name="Intervals">Seconds after the first, second, … failure; the last one repeats. Gives one attempt more than intervals unless
+/// max_attempts is given.</param>
 /// <param name="First">Exponential: seconds after the first failure; default 2.</param>
 /// <param name="Factor">Exponential: growth from one wait to the next, 1 to 100; default 2.</param>
 /// <param name="Cap">Exponential: longest wait in seconds; default 3,600.</param>
@@ -23,20 +24,22 @@ internal static class RetryBodies
         try
         {
             if (retry.ValueKind == JsonValueKind.Object)
-                return ToPolicy(retry.Deserialize(TaskJson.Shapes.RetryBody))!;
+                return ToPolicy(retry.Deserialize(TaskJson.Instance.RetryBody))!;
         }
         catch (Exception fault) when (fault is JsonException or InvalidOperationException)
         {
             // Said below.
         }
 
-        throw new ApiException(400, "invalid_task", "retry must be {\"intervals\": [seconds, …]} or {\"first\", \"factor\", \"cap\", \"jitter\"}");
+        throw new ApiException(400, "invalid_task",
+            "retry must be {\"intervals\": [seconds, …]} or {\"first\", \"factor\", \"cap\", \"jitter\"}");
     }
 
     public static RetryPolicy? ToPolicy(RetryBody? body) =>
         body is null ? null : body.Intervals is not null
             ? new RetryPolicy { Intervals = body.Intervals }
-            : new RetryPolicy { FirstSeconds = body.First ?? 2, Factor = body.Factor ?? 2, CapSeconds = body.Cap ?? 3600, Jitter = body.Jitter ?? 0 };
+            : new RetryPolicy { FirstSeconds = body.First ?? 2, Factor = body.Factor ?? 2, CapSeconds = body.Cap
+                ?? 3600, Jitter = body.Jitter ?? 0 };
 
     public static RetryBody? ToBody(RetryPolicy? policy) =>
         policy is null ? null : policy.Intervals is not null

@@ -14,7 +14,7 @@ using TaskQueue.Http.Requests;
 
 namespace TaskQueue.Api.Tasks;
 
-/// <summary>The <c>/tasks</c> door: the seed's two routes with its own bodies, and the native ones beside them.</summary>
+/// <summary>The <c>/tasks</c> API: the two original routes with its own bodies, and the native ones beside them.</summary>
 internal static partial class TaskEndpoints
 {
     private const int ListMax = 100;
@@ -22,31 +22,40 @@ internal static partial class TaskEndpoints
 
     public static void MapTasks(this WebApplication app)
     {
-        var seed = app.MapGroup("/tasks").WithTags("tasks").AnswerFaults(SeedError);
-        seed.MapPost("", PostAsync).Needs(Scope.Enqueue).TakesJson<TaskBody>().Produces<TaskQueued>(202).Produces<TaskError>(400).Produces<TaskError>(409).Produces<TaskError>(413).Produces<TaskError>(429).Produces<TaskError>(500).Produces<TaskError>(503)
-            .WithSummary("Accept a task: {\"action\", \"data\"}, and optionally queue, priority, scheduled_at, expires_at, max_attempts, dedupe_key, overwrite, thread_id, lease_seconds, retry, callback_url, id.");
-        seed.MapGet("", ListAsync).Needs(Scope.Read).TakesQuery("status", "Only tasks of this status.").Produces<TaskList>().Produces<TaskError>(500)
-            .WithSummary("The newest 100 tasks, or those of one status: pending, running, retrying, completed, failed, cancelled, expired.");
+        var plain = app.MapGroup("/tasks").WithTags("tasks").AnswerFaults(PlainError);
+        plain.MapPost("", PostAsync).Needs(Scope.Enqueue).TakesJson<TaskBody>().Produces<TaskQueued>(202).Produces<TaskError>(400)
+            .Produces<TaskError>(409).Produces<TaskError>(413).Produces<TaskError>(429).Produces<TaskError>(500).Produces<TaskError>(503)
+            .WithSummary("Accept a task: {\"action\", \"data\"}, and optionally queue, priority, scheduled_at, expires_at, max_attempts, "
+                + "dedupe_key, overwrite, ordering_key, lease_seconds, retry, callback_url, id.");
+        plain.MapGet("", ListAsync).Needs(Scope.Read).TakesQuery("status", "Only tasks of this status.").Produces<TaskList>()
+            .Produces<TaskError>(500)
+            .WithSummary("The newest 100 tasks, or those of one status: pending, running, retrying, completed, failed, cancelled, "
+                + "expired.");
 
         var native = app.MapGroup("/tasks").WithTags("tasks").AnswerFaults(ApiErrors.Problem);
-        native.MapPost("/bulk", PostManyAsync).Needs(Scope.Enqueue).TakesJson<TasksBody>().Produces<TasksQueued>(202).ProducesProblem(400).ProducesProblem(409).ProducesProblem(413).ProducesProblem(429)
+        native.MapPost("/bulk", PostManyAsync).Needs(Scope.Enqueue).TakesJson<TasksBody>().Produces<TasksQueued>(202).ProducesProblem(400)
+            .ProducesProblem(409).ProducesProblem(413).ProducesProblem(429)
             .WithSummary("Accept 1 to 1,000 tasks in one transaction: {\"tasks\": [...]}, each as in POST /tasks.");
-        native.MapGet("/{id}", GetAsync).Needs(Scope.Read).MayWait().Produces<TaskDetails>().ProducesProblem(404).ProducesProblem(400).ProducesProblem(429)
+        native.MapGet("/{id}", GetAsync).Needs(Scope.Read).MayWait().Produces<TaskDetails>().ProducesProblem(404).ProducesProblem(400)
+            .ProducesProblem(429)
             .TakesQuery("wait_seconds", "Answer when the task has ended, or after so many seconds as it is then: 0 to 30.")
             .WithSummary("One task with its timeline.");
         native.MapGet("/{id}/callbacks", CallbacksAsync).Needs(Scope.Read).Produces<TaskCallbacks>().ProducesProblem(404)
             .WithSummary("The callbacks of a task or a batch, each with the log of its tries.");
         native.MapPost("/{id}/cancel", CancelAsync).Needs(Scope.Enqueue).Produces<TaskChanged>().ProducesProblem(404).ProducesProblem(409)
             .WithSummary("Cancel a task that has not ended.");
-        native.MapDelete("/{id}", DeleteAsync).Needs(Scope.Enqueue).Produces(204).ProducesProblem(404).WithSummary("Delete a task, whatever its status.");
+        native.MapDelete("/{id}", DeleteAsync).Needs(Scope.Enqueue).Produces(204).ProducesProblem(404)
+            .WithSummary("Delete a task, whatever its status.");
         native.MapPost("/{id}/retry", RetryAsync).Needs(Scope.Enqueue).Produces<TaskChanged>().ProducesProblem(404).ProducesProblem(409)
             .WithSummary("Run a failed or cancelled task again.");
     }
 
-    private static IResult SeedError(ApiError fault) =>
-        Results.Json(new TaskError(fault.Code == "invalid_json" ? "invalid JSON" : fault.Message), TaskJson.Shapes.TaskError, statusCode: fault.Status);
+    private static IResult PlainError(ApiError fault) =>
+        Results.Json(new TaskError(fault.Code == "invalid_json" ? "invalid JSON" : fault.Message), TaskJson.Instance.TaskError,
+            statusCode: fault.Status);
 
-    private static async Task<IResult> PostAsync(HttpContext context, TaskService taskService, TimeProvider time, IOptions<EngineOptions> options)
+    private static async Task<IResult> PostAsync(HttpContext context, TaskService taskService, TimeProvider time,
+        IOptions<EngineOptions> options)
     {
         using var body = await RequestJson.ReadDocumentAsync(context, BodyLimits.One(options.Value));
         while (true)
@@ -57,7 +66,8 @@ internal static partial class TaskEndpoints
             {
                 // An id that the caller chose and that exists is what was sent before.
                 if (await taskService.SubmitAsync(task) is var answer && (answer.Result != SubmitStatus.IdTaken || task.Id != newId))
-                    return Results.Json(new TaskQueued(answer.Id, TaskMapping.Word(answer.Result)), TaskJson.Shapes.TaskQueued, statusCode: 202);
+                    return Results.Json(new TaskQueued(answer.Id, TaskMapping.Word(answer.Result)), TaskJson.Instance.TaskQueued,
+                        statusCode: 202);
             }
             catch (TaskIdConflictException taken)
             {
@@ -66,7 +76,8 @@ internal static partial class TaskEndpoints
             }
             catch (Exception fault) when (fault is not (InvalidSubmissionException or QuotaExceededException))
             {
-                throw new ApiException(Note(context, fault) ? StatusCodes.Status503ServiceUnavailable : StatusCodes.Status500InternalServerError, "not_queued", "failed to queue task");
+                throw new ApiException(Note(context, fault) ? StatusCodes.Status503ServiceUnavailable
+                    : StatusCodes.Status500InternalServerError, "not_queued", "failed to queue task");
             }
         }
     }
@@ -78,33 +89,38 @@ internal static partial class TaskEndpoints
         {
             state = TaskStates.Parse(status[0] ?? "");
             if (state is null)
-                return Results.Json(new TaskList([], 0), TaskJson.Shapes.TaskList);
+                return Results.Json(new TaskList([], 0), TaskJson.Instance.TaskList);
         }
 
         try
         {
-            var tasks = await queries.NewestAsync(state, ListMax, context.Access(), context.RequestAborted, context.Memory().ReserveAnswerAsync);
+            var tasks = await queries.NewestAsync(state, ListMax, context.Access(), context.RequestAborted, context.Memory()
+                .ReserveAnswerAsync);
             // Ids are in the order of arrival, but processes and concurrent requests may read the clock in another order.
             var redactor = redaction.For(context.Caller());
             var rows = tasks.Select(task => TaskMapping.ToRow(task, redactor)).OrderByDescending(row => row.CreatedAt);
-            return Results.Json(new TaskList([.. rows], tasks.Count), TaskJson.Shapes.TaskList);
+            return Results.Json(new TaskList([.. rows], tasks.Count), TaskJson.Instance.TaskList);
         }
         catch (Exception fault) when (fault is not (OperationCanceledException or OverloadedException))
         {
             Note(context, fault);
-            throw new ApiException(StatusCodes.Status500InternalServerError, "database_unavailable", "database unavailable"); // whatever is wrong (dtq-and-wippy.md B2)
+            throw new ApiException(StatusCodes.Status500InternalServerError, "database_unavailable",
+                "database unavailable"); // whatever is wrong (dtq-and-wippy.md B2)
         }
     }
 
-    private static async Task<IResult> PostManyAsync(HttpContext context, TaskService taskService, TimeProvider time, IOptions<EngineOptions> options)
+    private static async Task<IResult> PostManyAsync(HttpContext context, TaskService taskService, TimeProvider time,
+        IOptions<EngineOptions> options)
     {
         var (now, access) = (time.GetUtcNow(), context.Access());
-        var list = new RequestList("tasks", BodyLimits.Many(options.Value), BodyLimits.One(options.Value), BulkMax, $"the body must be {{\"tasks\": [...]}} with 1 to {BulkMax} tasks");
+        var list = new RequestList("tasks", BodyLimits.Many(options.Value), BodyLimits.One(options.Value), BulkMax,
+            $"the body must be {{\"tasks\": [...]}} with 1 to {BulkMax} tasks");
         var tasks = await RequestLists.ReadAsync(context, list, (task, index) => ReadOne(task, index, TaskId.New(time), now, access));
         try
         {
             var answers = await taskService.SubmitManyAsync(tasks);
-            return Results.Json(new TasksQueued([.. answers.Select(a => a.Id)], answers.Count, [.. answers.Select(a => TaskMapping.Word(a.Result))]), TaskJson.Shapes.TasksQueued, statusCode: 202);
+            return Results.Json(new TasksQueued([.. answers.Select(a => a.Id)], answers.Count,
+                [.. answers.Select(a => TaskMapping.Word(a.Result))]), TaskJson.Instance.TasksQueued, statusCode: 202);
         }
         catch (InvalidSubmissionException refused)
         {
@@ -112,14 +128,18 @@ internal static partial class TaskEndpoints
         }
     }
 
-    private static async Task<IResult> CallbacksAsync(string id, HttpContext context, ITaskQueries queries, IBatchQueries batches, Redaction redaction, CancellationToken cancellationToken)
+    private static async Task<IResult> CallbacksAsync(string id, HttpContext context, ITaskQueries queries, IBatchQueries batches,
+        Redaction redaction, CancellationToken cancellationToken)
     {
         var (access, guid) = (context.Access(), Id(id));
         var callbacks = await queries.CallbacksAsync(guid, cancellationToken);
         // The log outlives its task, and knows the owner itself, but not the queue.
-        var isSeen = await queries.IsSeenAsync(guid, access, cancellationToken) || await batches.FindAsync(guid, access, cancellationToken) is not null
+        var isSeen = await queries.IsSeenAsync(guid, access, cancellationToken)
+            || await batches.FindAsync(guid, access, cancellationToken) is not null
             || ((access.Own.IsAll || access.SeesAllTenants) && callbacks.Exists(c => access.CanRead(c.Owner)));
-        return isSeen ? Results.Json(new TaskCallbacks([.. callbacks.Select(c => TaskMapping.ToCallback(c, redaction.For(context.Caller())))]), TaskJson.Shapes.TaskCallbacks) : throw NotFound(id);
+        return isSeen
+            ? Results.Json(new TaskCallbacks([.. callbacks.Select(c => TaskMapping.ToCallback(c, redaction.For(context.Caller())))]),
+                TaskJson.Instance.TaskCallbacks) : throw NotFound(id);
     }
 
     private static TaskSubmission ReadOne(JsonElement task, int index, Guid id, DateTimeOffset now, Access access)
@@ -134,7 +154,8 @@ internal static partial class TaskEndpoints
         }
     }
 
-    private static async Task<IResult> GetAsync(string id, HttpContext context, ITaskQueries queries, TaskWaits waits, Redaction redaction, StreamQuota streams, CancellationToken cancellationToken)
+    private static async Task<IResult> GetAsync(string id, HttpContext context, ITaskQueries queries, TaskWaits waits, Redaction redaction,
+        StreamQuota streams, CancellationToken cancellationToken)
     {
         var access = context.Access();
         var wait = TaskWaits.Read(context.Request.Query);
@@ -143,10 +164,12 @@ internal static partial class TaskEndpoints
         if (end is not null && !await queries.HasEndedAsync(Id(id), access, cancellationToken))
             await waits.WaitAsync(end, wait, cancellationToken); // which holds nothing of the task
         var task = await queries.FindAsync(Id(id), access, context.Memory().ReserveAnswerAsync, cancellationToken) ?? throw NotFound(id);
-        return Results.Json(TaskMapping.ToDetails(task, await queries.TimelineAsync(task.CorrelationId, cancellationToken), redaction.For(context.Caller())), TaskJson.Shapes.TaskDetails);
+        return Results.Json(TaskMapping.ToDetails(task, await queries.TimelineAsync(task.CorrelationId, cancellationToken),
+            redaction.For(context.Caller())), TaskJson.Instance.TaskDetails);
     }
 
-    private static async Task<IResult> CancelAsync(string id, HttpContext context, TaskService taskService) => Changed(id, await taskService.CancelAsync(Id(id), context.Access()), "cancelled");
+    private static async Task<IResult> CancelAsync(string id, HttpContext context, TaskService taskService) =>
+        Changed(id, await taskService.CancelAsync(Id(id), context.Access()), "cancelled");
 
     private static async Task<IResult> DeleteAsync(string id, HttpContext context, TaskService taskService)
     {
@@ -155,14 +178,17 @@ internal static partial class TaskEndpoints
         return delete.CommandResult == CommandResult.Applied ? Results.NoContent() : throw NotFound(id);
     }
 
-    private static async Task<IResult> RetryAsync(string id, HttpContext context, TaskService taskService) => Changed(id, await taskService.RetryAsync(Id(id), context.Access()), "pending");
+    private static async Task<IResult> RetryAsync(string id, HttpContext context, TaskService taskService) =>
+        Changed(id, await taskService.RetryAsync(Id(id), context.Access()), "pending");
 
     private static IResult Changed(string id, CommandResult commandResult, string status) =>
         commandResult switch
         {
-            CommandResult.Applied or CommandResult.Duplicate => Results.Json(new TaskChanged(Id(id), status), TaskJson.Shapes.TaskChanged),
+            CommandResult.Applied or CommandResult.Duplicate =>
+                Results.Json(new TaskChanged(Id(id), status), TaskJson.Instance.TaskChanged),
             CommandResult.NotFound => throw NotFound(id),
-            CommandResult.KeyTaken => throw new ApiException(409, "dedupe_key_taken", $"another task that waits or runs has the dedupe key of task {id}"),
+            CommandResult.KeyTaken =>
+                throw new ApiException(409, "dedupe_key_taken", $"another task that waits or runs has the dedupe key of task {id}"),
             CommandResult.Finished => throw new ApiException(409, "finished", $"task {id} has ended and cannot be cancelled"),
             _ => throw new ApiException(409, "not_allowed", $"task {id} is neither failed nor cancelled, so it cannot be retried"),
         };
@@ -172,12 +198,14 @@ internal static partial class TaskEndpoints
     private static ApiException NotFound(string id) => new(404, "not_found", $"there is no task {id}");
 
     /// <summary>Logs a fault, where it is no part of an outage.</summary>
-    /// <returns>Whether it passes by itself: a task that cannot be accepted for that is 503 with Retry-After, though the seed knows 500 only.</returns>
+    /// <returns>Whether it passes by itself: a task that cannot be accepted for that is 503 with Retry-After, though the original API knows
+    /// 500 only.</returns>
     private static bool Note(HttpContext context, Exception fault)
     {
         var passes = context.RequestServices.GetRequiredService<DependencyHealth>().TryHandle(fault);
         if (!passes)
-            LogFailed(context.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(TaskEndpoints)), fault, context.Request.Path);
+            LogFailed(context.RequestServices.GetRequiredService<ILoggerFactory>()
+                .CreateLogger(typeof(TaskEndpoints)), fault, context.Request.Path);
         return passes;
     }
 

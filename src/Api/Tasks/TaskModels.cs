@@ -12,21 +12,24 @@ namespace TaskQueue.Api.Tasks;
 /// <summary>POST /tasks, for the OpenAPI document: <see cref="TaskRequest"/> reads it member by member.</summary>
 /// <param name="Action">Which handler runs the task; anything but null and false.</param>
 /// <param name="Data">Anything.</param>
-/// <param name="Queue"><c>name</c> or <c>name:level</c>; default the queue of the built-in actions.</param>
+/// <param name="Queue"><c>name</c> or <c>name:tier</c>; default the queue of the built-in actions.</param>
 /// <param name="Priority">low, normal, high or critical; default normal.</param>
 /// <param name="ScheduledAt">Not run earlier.</param>
 /// <param name="ExpiresAt">Not started at or after this time.</param>
 /// <param name="MaxAttempts">1 to 100; default the queue's, else 4.</param>
 /// <param name="DedupeKey">At most one task of the queue with this key waits or runs; a duplicate is skipped.</param>
 /// <param name="Overwrite">What a duplicate changes on the waiting task instead: payload, scheduled_at, expires_at.</param>
-/// <param name="ThreadId">Tasks of one thread run one at a time, earliest first.</param>
+/// <param name="OrderingKey">Tasks of a queue with the same ordering key run one at a time, earliest first.</param>
 /// <param name="LeaseSeconds">How long an attempt may go without a heartbeat: 1 to 86,400; default the queue's, else 15.</param>
 /// <param name="Retry">How failed attempts are tried again; default the queue's.</param>
 /// <param name="CallbackUrl">Where the result of a success is posted to, as it is: an http or https URL.</param>
-/// <param name="Id">A UUID that the caller chooses, so that it may send the same again where no answer came: then it is a duplicate.</param>
+/// <param name="Id">A UUID that the caller chooses, so that it may send the same again where no answer came: then it is a
+/// duplicate.</param>
 internal sealed record TaskBody(
-    JsonElement Action, JsonElement? Data, string? Queue, string? Priority, DateTimeOffset? ScheduledAt, DateTimeOffset? ExpiresAt, int? MaxAttempts,
-    string? DedupeKey, IReadOnlyList<string>? Overwrite, string? ThreadId, double? LeaseSeconds, RetryBody? Retry, string? CallbackUrl, Guid? Id);
+    JsonElement Action, JsonElement? Data, string? Queue, string? Priority, DateTimeOffset? ScheduledAt, DateTimeOffset? ExpiresAt,
+        int? MaxAttempts,
+    string? DedupeKey, IReadOnlyList<string>? Overwrite, string? OrderingKey, double? LeaseSeconds, RetryBody? Retry, string? CallbackUrl,
+        Guid? Id);
 
 /// <summary>POST /tasks/bulk, for the OpenAPI document.</summary>
 /// <param name="Tasks">1 to 1,000.</param>
@@ -41,19 +44,21 @@ internal sealed record TaskList(IReadOnlyList<TaskRow> Tasks, int Count);
 /// <summary>One row of GET /tasks: payload and result are JSON text inside strings, times are Unix seconds.</summary>
 internal sealed record TaskRow(Guid Id, string Payload, string Status, string? Result, long CreatedAt, long? ProcessedAt);
 
-/// <summary>Answer of POST /tasks/bulk, in the order of the request: of a duplicate, the task that holds its dedupe key or its id.</summary>
+/// <summary>
+/// Answer of POST /tasks/bulk, in the order of the request: of a duplicate, the task that holds its dedupe key or its id.
+/// </summary>
 internal sealed record TasksQueued(IReadOnlyList<Guid> Ids, int Count, IReadOnlyList<string> Results);
 
 /// <summary>Answer of a cancel or a retry.</summary>
 internal sealed record TaskChanged(Guid Id, string Status);
 
-/// <summary>An error of the seed's two routes.</summary>
+/// <summary>An error of the two original routes.</summary>
 internal sealed record TaskError(string Error);
 
 /// <summary>GET /tasks/{id}: everything about one task.</summary>
 internal sealed record TaskDetails(
-    Guid Id, string Queue, int Level, string? Name, string Priority, string Status, int Attempt, int MaxAttempts,
-    string? DedupeKey, string? ThreadId, bool DeadLetter,
+    Guid Id, string Queue, int Tier, string? Name, string Priority, string Status, int Attempt, int MaxAttempts,
+    string? DedupeKey, string? OrderingKey, bool DeadLetter,
     RawJson Payload, RawJson? Result, string? Error, RawJson? Progress, string? Worker, string? Owner,
     DateTime CreatedAt, DateTime DueAt, DateTime? ExpiresAt, DateTime? StartedAt, DateTime? LeaseUntil, DateTime? FinishedAt,
     IReadOnlyList<TaskStepDetails> Timeline);
@@ -65,9 +70,10 @@ internal sealed record TaskStepDetails(string Event, int Attempt, DateTime At, D
 internal sealed record TaskCallbacks(IReadOnlyList<TaskCallback> Callbacks);
 
 /// <summary>A callback: waiting, delivered or failed. Its log has an entry a try: at, status or error, duration_ms.</summary>
-internal sealed record TaskCallback(string Id, string Url, string State, int Attempts, DateTime? DueAt, DateTime CreatedAt, DateTime? FinishedAt, RawJson Log);
+internal sealed record TaskCallback(string Id, string Url, string State, int Attempts, DateTime? DueAt, DateTime CreatedAt,
+    DateTime? FinishedAt, RawJson Log);
 
-/// <summary>Source-generated JSON of the door.</summary>
+/// <summary>Source-generated JSON of the API.</summary>
 [JsonSerializable(typeof(TaskQueued))]
 [JsonSerializable(typeof(TaskList))]
 [JsonSerializable(typeof(TasksQueued))]
@@ -79,25 +85,30 @@ internal sealed record TaskCallback(string Id, string Url, string State, int Att
 internal sealed partial class TaskJson : JsonSerializerContext
 {
     /// <summary>The context with the house's options.</summary>
-    public static TaskJson Shapes { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
+    public static TaskJson Instance { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
 }
 
 /// <summary>Renders tasks.</summary>
 internal static class TaskMapping
 {
     public static TaskRow ToRow(TaskState t, Redactor redactor) =>
-        new(t.CorrelationId, redactor.Json(t.Payload), TaskStates.Word(t.State), t.Result is { } result ? redactor.Json(result) : null, Seconds(t.CreatedAt), t.FinishedAt is { } end ? Seconds(end) : null);
+        new(t.CorrelationId, redactor.Json(t.Payload), TaskStates.Word(t.State), t.Result is { } result ? redactor.Json(result)
+            : null, Seconds(t.CreatedAt), t.FinishedAt is { } end ? Seconds(end) : null);
 
     public static TaskDetails ToDetails(TaskState t, IEnumerable<TaskEvent> timeline, Redactor redactor) =>
-        new(t.CorrelationId, t.Queue, t.Level, t.Name, Word(t.Priority), TaskStates.Word(t.State), t.Attempt, t.MaxAttempts,
-            TenantKey.Show(t.DedupeKey), TenantKey.Show(t.ThreadId), t.Dead,
-            new RawJson(redactor.Json(t.Payload)), t.Result is { } result ? new RawJson(redactor.Json(result)) : null, redactor.Error(t.Error, t.Payload),
+        new(t.CorrelationId, t.Queue, t.Tier, t.Name, Word(t.Priority), TaskStates.Word(t.State), t.Attempt, t.MaxAttempts,
+            TenantKey.Show(t.DedupeKey), TenantKey.Show(t.OrderingKey), t.Dead,
+            new RawJson(redactor.Json(t.Payload)), t.Result is { } result ? new RawJson(redactor.Json(result))
+                : null, redactor.Error(t.Error, t.Payload),
             t.Progress is { } progress ? new RawJson(redactor.Json(progress)) : null, t.Worker, t.Owner,
             t.CreatedAt, t.DueAt, t.ExpiresAt, t.StartedAt, t.LeaseUntil, t.FinishedAt,
-            [.. timeline.Select(e => new TaskStepDetails(e.Type.ToString().ToLowerInvariant(), e.Attempt, e.At, e.DueAt, e.Worker, redactor.Error(e.Error, t.Payload)))]);
+            [.. timeline.Select(e =>
+                new TaskStepDetails(e.Type.ToString()
+                    .ToLowerInvariant(), e.Attempt, e.At, e.DueAt, e.Worker, redactor.Error(e.Error, t.Payload)))]);
 
     public static TaskCallback ToCallback(Callback c, Redactor redactor) =>
-        new($"cb_{c.Id}", redactor.Text("callback_url", c.Url), c.State.ToString().ToLowerInvariant(), c.Attempts, c.FinishedAt is null ? c.DueAt : null, c.CreatedAt, c.FinishedAt, new RawJson(redactor.Json(c.Log)));
+        new($"cb_{c.Id}", redactor.Text("callback_url", c.Url), c.State.ToString().ToLowerInvariant(), c.Attempts, c.FinishedAt is null
+            ? c.DueAt : null, c.CreatedAt, c.FinishedAt, new RawJson(redactor.Json(c.Log)));
 
     /// <summary>What became of a submission: queued, or what it was a duplicate of.</summary>
     public static string Word(SubmitStatus result) =>

@@ -11,9 +11,11 @@ using TaskQueue.Http.Errors;
 namespace TaskQueue.Api.Tasks;
 
 /// <summary>
-/// Reads a task of POST /tasks and /tasks/bulk: the seed's <c>action</c> and <c>data</c>, and our additions <c>queue</c>
-/// (<c>name</c> or <c>name:level</c>), <c>priority</c>, <c>scheduled_at</c>, <c>expires_at</c>, <c>max_attempts</c>, <c>dedupe_key</c>, <c>overwrite</c>,
-/// <c>thread_id</c>, <c>lease_seconds</c>, <c>retry</c>, <c>callback_url</c>, and <c>id</c>, so that a request without an answer may be sent again.
+/// Reads a task of POST /tasks and /tasks/bulk: the original API's <c>action</c> and <c>data</c>, and our additions <c>queue</c>
+/// (<c>name</c> or <c>name:tier</c>), <c>priority</c>, <c>scheduled_at</c>, <c>expires_at</c>, <c>max_attempts</c>, <c>dedupe_key</c>,
+/// <c>overwrite</c>,
+/// <c>ordering_key</c>, <c>lease_seconds</c>, <c>retry</c>, <c>callback_url</c>, and <c>id</c>, so that a request without an answer may be
+/// sent again.
 /// Other members are dropped (dtq-and-wippy.md B1).
 /// </summary>
 internal static class TaskRequest
@@ -22,7 +24,7 @@ internal static class TaskRequest
     /// <param name="newId">Its id where it says none.</param>
     /// <param name="now">Written into the message.</param>
     /// <param name="access">Who submits it.</param>
-    /// <exception cref="ApiException">400, with the seed's words where the action is missing; 403.</exception>
+    /// <exception cref="ApiException">400, with the original API's words where the action is missing; 403.</exception>
     public static TaskSubmission Read(JsonElement task, Guid newId, DateTimeOffset now, Access access)
     {
         // Only Lua's false values are no action: "" and 0 are.
@@ -34,16 +36,17 @@ internal static class TaskRequest
             throw Callers.NotForQueue(target.Queue);
         return new TaskSubmission(id, target.Queue, Message(id, action, task, now))
         {
-            Level = target.Level,
+            Tier = target.Tier,
             Owner = access.Tenant,
-            Name = action.ValueKind == JsonValueKind.String && Text(action, "action") is { Length: <= 256 } name && TextRules.IsClean(name) ? name : null,
+            Name = action.ValueKind == JsonValueKind.String && Text(action, "action") is { Length: <= 256 } name && TextRules.IsClean(name)
+                ? name : null,
             Priority = PriorityOf(task),
             ScheduledAt = Time(task, "scheduled_at"),
             ExpiresAt = Time(task, "expires_at"),
             MaxAttempts = Whole(task, "max_attempts"),
             DedupeKey = Words(task, "dedupe_key"),
             Overwrite = Overwrite(task),
-            ThreadId = Words(task, "thread_id"),
+            OrderingKey = Words(task, "ordering_key"),
             LeaseSeconds = Number(task, "lease_seconds"),
             Ending = Words(task, "callback_url") is { } url ? new CompletionActions { CallbackUrl = url } : null,
             Retry = Member(task, "retry") is { } retry ? RetryBodies.Read(retry) : null,
@@ -51,7 +54,8 @@ internal static class TaskRequest
     }
 
     private static Guid ChosenId(string text) =>
-        Guid.TryParseExact(text, "D", out var id) && id != Guid.Empty ? id : throw Wrong("id must be a UUID such as 01a20000-0000-4000-8000-000000000001");
+        Guid.TryParseExact(text, "D", out var id) && id != Guid.Empty ? id
+            : throw Wrong("id must be a UUID such as 01a20000-0000-4000-8000-000000000001");
 
     private static bool IsFalse(JsonElement value) => value.ValueKind is JsonValueKind.Null or JsonValueKind.False;
 
@@ -64,11 +68,11 @@ internal static class TaskRequest
         return $$"""{"id":"{{id}}","action":{{action.GetRawText()}},"data":{{data}},"created_at":{{now.ToUnixTimeSeconds()}}}""";
     }
 
-    private static QueueLevel Target(JsonElement task) =>
+    private static QueueTier Target(JsonElement task) =>
         Member(task, "queue") is not { } queue
             ? new(BuiltInQueues.Tasks, 0)
             : QueueNames.Parse(queue.ValueKind == JsonValueKind.String ? Text(queue, "queue") : null)
-                ?? throw Wrong($"queue must be a name ({QueueNames.Rule}), or name:level with a level of 0 to {QueueNames.MaxLevel}");
+                ?? throw Wrong($"queue must be a name ({QueueNames.Rule}), or name:tier with a tier of 0 to {QueueNames.MaxTier}");
 
     private static OverwriteFields Overwrite(JsonElement task)
     {
@@ -76,7 +80,9 @@ internal static class TaskRequest
             return OverwriteFields.None;
         if (list.ValueKind != JsonValueKind.Array)
             throw Wrong(OverwriteRule);
-        return list.EnumerateArray().Aggregate(OverwriteFields.None, (all, field) => all | (field.ValueKind == JsonValueKind.String ? Text(field, "overwrite") : null) switch
+        return list.EnumerateArray()
+            .Aggregate(OverwriteFields.None, (all, field) =>
+                all | (field.ValueKind == JsonValueKind.String ? Text(field, "overwrite") : null) switch
         {
             "payload" => OverwriteFields.Payload,
             "scheduled_at" => OverwriteFields.ScheduledAt,
@@ -88,16 +94,19 @@ internal static class TaskRequest
     private const string OverwriteRule = "overwrite must be a list of payload, scheduled_at and expires_at";
 
     private static string? Words(JsonElement task, string name) =>
-        Member(task, name) is not { } value ? null : value.ValueKind == JsonValueKind.String ? Text(value, name) : throw Wrong($"{name} must be a text");
+        Member(task, name) is not { } value ? null : value.ValueKind == JsonValueKind.String ? Text(value, name)
+            : throw Wrong($"{name} must be a text");
 
     private static double? Number(JsonElement task, string name) =>
-        Member(task, name) is not { } value ? null : value.ValueKind == JsonValueKind.Number ? value.GetDouble() : throw Wrong($"{name} must be a number");
+        Member(task, name) is not { } value ? null : value.ValueKind == JsonValueKind.Number ? value.GetDouble()
+            : throw Wrong($"{name} must be a number");
 
     private static Priority? PriorityOf(JsonElement task)
     {
         if (Member(task, "priority") is not { } value)
             return null;
-        return TaskMapping.PriorityOf(value.ValueKind == JsonValueKind.String ? Text(value, "priority") : null) ?? throw Wrong(TaskMapping.PriorityRule);
+        return TaskMapping.PriorityOf(value.ValueKind == JsonValueKind.String ? Text(value, "priority") : null)
+            ?? throw Wrong(TaskMapping.PriorityRule);
     }
 
     private static DateTime? Time(JsonElement task, string name)
@@ -114,7 +123,8 @@ internal static class TaskRequest
     {
         if (Member(task, name) is not { } value)
             return null;
-        return value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var whole) ? whole : throw Wrong($"{name} must be a whole number");
+        return value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var whole) ? whole
+            : throw Wrong($"{name} must be a whole number");
     }
 
     private static JsonElement? Member(JsonElement task, string name) =>

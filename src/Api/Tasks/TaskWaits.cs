@@ -32,7 +32,8 @@ internal sealed class TaskWaits(CompletionWaiters waiters, TimeProvider time, Dr
         {
             await end.Ended.WaitAsync(drain.Shorten(wait), time, leave.Token);
         }
-        catch (Exception fault) when (fault is TimeoutException || (fault is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        catch (Exception fault) when (fault is TimeoutException
+            || (fault is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
             // The answer says how far it is.
         }

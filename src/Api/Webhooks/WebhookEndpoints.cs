@@ -12,14 +12,15 @@ namespace TaskQueue.Api.Webhooks;
 
 /// <summary>GET /webhooks/secret: what the callbacks of a tenant are signed with.</summary>
 /// <param name="Owner">The tenant; null is nobody, as on a server without authentication.</param>
-/// <param name="Secrets">One for each signing key of the server, as libraries of Standard Webhooks read them; empty where there is none.</param>
+/// <param name="Secrets">One for each signing key of the server, as libraries of Standard Webhooks read them; empty where there is
+/// none.</param>
 internal sealed record WebhookSecretList(string? Owner, IReadOnlyList<string> Secrets);
 
 [JsonSerializable(typeof(WebhookSecretList))]
 internal sealed partial class WebhookJson : JsonSerializerContext
 {
     /// <summary>The context with the house's options.</summary>
-    public static WebhookJson Shapes { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
+    public static WebhookJson Instance { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
 }
 
 /// <summary>What receivers of callbacks need.</summary>
@@ -40,8 +41,9 @@ internal static class WebhookEndpoints
             throw new ApiException(400, "invalid_request", $"owner must be given once, as a name of {CallerNames.Rule}");
         var owner = asked is [var one] ? (one is { Length: > 0 } ? one : null) : caller.Tenant;
         if (owner != caller.Tenant && !caller.IsOperator)
-            throw new ApiException(403, "forbidden", "only an operator reads secrets of other owners; leave owner out for those of this key's tenant");
+            throw new ApiException(403, "forbidden",
+                "only an operator reads secrets of other owners; leave owner out for those of this key's tenant");
         var secrets = WebhookSecrets.Of(options.Value, owner).Select(WebhookSecrets.Format);
-        return Results.Json(new WebhookSecretList(owner, [.. secrets]), WebhookJson.Shapes.WebhookSecretList);
+        return Results.Json(new WebhookSecretList(owner, [.. secrets]), WebhookJson.Instance.WebhookSecretList);
     }
 }

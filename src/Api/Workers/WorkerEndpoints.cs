@@ -14,7 +14,7 @@ using TaskQueue.Http.Requests;
 
 namespace TaskQueue.Api.Workers;
 
-/// <summary>The native door for pull workers in any language.</summary>
+/// <summary>The native API for pull workers in any language.</summary>
 internal static class WorkerEndpoints
 {
     private const int MaxEntries = 1000;
@@ -32,13 +32,15 @@ internal static class WorkerEndpoints
             .WithSummary("Report attempts that ended, completed or failed, or give tasks back for later.");
     }
 
-    private static async Task<IResult> ClaimAsync(HttpContext context, TaskClaimer claims, TaskService taskService, QueueCatalog queues, StreamQuota streams, IOptions<EngineOptions> options, Drain drain)
+    private static async Task<IResult> ClaimAsync(HttpContext context, TaskClaimer claims, TaskService taskService, QueueCatalog queues,
+        StreamQuota streams, IOptions<EngineOptions> options, Drain drain)
     {
-        var body = await RequestJson.ReadAsync(context, WorkerJson.Shapes.ClaimBody, BodyLimits.One(options.Value));
+        var body = await RequestJson.ReadAsync(context, WorkerJson.Instance.ClaimBody, BodyLimits.One(options.Value));
         var request = new ClaimRequest(
             Targets(body.Queues),
             Within(body.Max ?? 1, 1, MaxEntries, "max"),
-            body.Worker is { Length: >= 1 and <= 200 } worker && TextRules.IsPlain(worker) ? worker : throw Wrong("worker must be a name of 1 to 200 characters"),
+            body.Worker is { Length: >= 1 and <= 200 } worker && TextRules.IsPlain(worker) ? worker
+                : throw Wrong("worker must be a name of 1 to 200 characters"),
             LeaseMs(body.LeaseSeconds)) { Credential = context.Access().Credential };
         var wait = Within(body.WaitSeconds ?? 0, 0, MaxWaitSeconds, "wait_seconds");
         foreach (var target in request.Targets)
@@ -54,11 +56,12 @@ internal static class WorkerEndpoints
         // A worker that left meanwhile, as one does that stops, will never know of them.
         if (tasks.Count > 0 && context.RequestAborted.IsCancellationRequested)
             await taskService.ApplyAsync([.. tasks.Select(t => taskService.Snooze(t.CorrelationId, t.Attempt, t.Worker, TimeSpan.Zero))]);
-        return Results.Json(new Claimed([.. tasks.Select(WorkerMapping.ToClaimed)]), WorkerJson.Shapes.Claimed);
+        return Results.Json(new Claimed([.. tasks.Select(WorkerMapping.ToClaimed)]), WorkerJson.Instance.Claimed);
     }
 
     /// <summary>A process that stops lets its long-polls go, with what there is: nothing.</summary>
-    private static async Task<IReadOnlyList<TaskState>> TakeAsync(TaskClaimer claims, ClaimRequest request, TimeSpan wait, Drain drain, HttpContext context)
+    private static async Task<IReadOnlyList<TaskState>> TakeAsync(TaskClaimer claims, ClaimRequest request, TimeSpan wait, Drain drain,
+        HttpContext context)
     {
         var cancellationToken = context.RequestAborted;
         using var leave = drain.EndWait(cancellationToken);
@@ -73,36 +76,48 @@ internal static class WorkerEndpoints
     }
 
     private static Task<IResult> HeartbeatAsync(HttpContext context, TaskService taskService, IOptions<EngineOptions> options) =>
-        ApplyAsync(context, taskService, options.Value, WorkerJson.Shapes.HeartbeatEntry, e => taskService.Renew(Id(e.Id), Attempt(e.Attempt), worker: null, LeaseMs(e.LeaseSeconds), Progress(e.Progress)));
+        ApplyAsync(context, taskService, options.Value, WorkerJson.Instance.HeartbeatEntry, e =>
+            taskService.Renew(Id(e.Id), Attempt(e.Attempt), worker: null, LeaseMs(e.LeaseSeconds), Progress(e.Progress)));
 
     private static Task<IResult> ReportAsync(HttpContext context, TaskService taskService, IOptions<EngineOptions> options) =>
-        ApplyAsync(context, taskService, options.Value, WorkerJson.Shapes.ReportEntry, e => ToCommand(taskService, e));
+        ApplyAsync(context, taskService, options.Value, WorkerJson.Instance.ReportEntry, e => ToCommand(taskService, e));
 
     private static AttemptCommand ToCommand(TaskService taskService, ReportEntry e) =>
         e.Outcome switch
         {
-            "completed" => taskService.Complete(Id(e.Id), Attempt(e.Attempt), worker: null, e.Result is { ValueKind: not JsonValueKind.Undefined } result ? result.GetRawText() : null),
-            "failed" => taskService.Fail(Id(e.Id), Attempt(e.Attempt), worker: null, e.Error ?? throw Wrong("error must say why a failed attempt failed"), e.Retryable ?? true),
-            "snoozed" => taskService.Snooze(Id(e.Id), Attempt(e.Attempt), worker: null, TimeSpan.FromSeconds(Within(e.DelaySeconds ?? 0, 0, TaskService.MaxSnooze.TotalSeconds, "delay_seconds"))),
+            "completed" =>
+                taskService.Complete(Id(e.Id), Attempt(e.Attempt), worker: null,
+                    e.Result is { ValueKind: not JsonValueKind.Undefined } result ? result.GetRawText() : null),
+            "failed" =>
+                taskService.Fail(Id(e.Id), Attempt(e.Attempt), worker: null, e.Error
+                    ?? throw Wrong("error must say why a failed attempt failed"), e.Retryable ?? true),
+            "snoozed" =>
+                taskService.Snooze(Id(e.Id), Attempt(e.Attempt), worker: null,
+                    TimeSpan.FromSeconds(Within(e.DelaySeconds ?? 0, 0, TaskService.MaxSnooze.TotalSeconds, "delay_seconds"))),
             _ => throw Wrong("outcome must be completed, failed or snoozed"),
         };
 
     /// <summary>Checks every entry before the first is applied.</summary>
-    private static async Task<IResult> ApplyAsync<TEntry, TCommand>(HttpContext context, TaskService taskService, EngineOptions options, JsonTypeInfo<TEntry> type, Func<TEntry, TCommand> toCommand)
+    private static async Task<IResult> ApplyAsync<TEntry,
+        TCommand>(HttpContext context, TaskService taskService, EngineOptions options, JsonTypeInfo<TEntry> type,
+            Func<TEntry, TCommand> toCommand)
         where TEntry : class
         where TCommand : AttemptCommand
     {
-        var list = new RequestList("tasks", BodyLimits.Many(options), BodyLimits.One(options), MaxEntries, $"tasks must be a list of 1 to {MaxEntries} entries");
+        var list = new RequestList("tasks", BodyLimits.Many(options), BodyLimits.One(options), MaxEntries,
+            $"tasks must be a list of 1 to {MaxEntries} entries");
         var commands = await RequestLists.ReadAsync(context, list, type, toCommand);
         await taskService.ApplyAsync(commands, context.Access());
-        return Results.Json(new Answers([.. commands.Select(c => new Answer(c.CorrelationId, c.Attempt, WorkerMapping.Code(c.CommandResult)))]), WorkerJson.Shapes.Answers);
+        return Results.Json(new Answers([.. commands.Select(c =>
+            new Answer(c.CorrelationId, c.Attempt, WorkerMapping.Code(c.CommandResult)))]), WorkerJson.Instance.Answers);
     }
 
-    private static List<QueueLevel> Targets(IReadOnlyList<string>? queues)
+    private static List<QueueTier> Targets(IReadOnlyList<string>? queues)
     {
         if (queues is not { Count: >= 1 and <= MaxQueues })
             throw Wrong($"queues must be a list of 1 to {MaxQueues} queues");
-        return [.. queues.Select(q => QueueNames.Parse(q) ?? throw Wrong($"queues: '{q}' is neither a name ({QueueNames.Rule}) nor name:level")).Distinct()];
+        return [.. queues.Select(q => QueueNames.Parse(q)
+            ?? throw Wrong($"queues: '{q}' is neither a name ({QueueNames.Rule}) nor name:tier")).Distinct()];
     }
 
     private static Guid Id(Guid? id) => id ?? throw Wrong("id must be the id of a task");

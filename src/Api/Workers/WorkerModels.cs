@@ -9,10 +9,11 @@ using TaskQueue.Http.Json;
 namespace TaskQueue.Api.Workers;
 
 /// <summary>POST /workers/claim.</summary>
-/// <param name="Queues">Queues, most wanted first: <c>name</c> (level 0) or <c>name:level</c>; 1 to 100.</param>
+/// <param name="Queues">Queues, most wanted first: <c>name</c> (tier 0) or <c>name:tier</c>; 1 to 100.</param>
 /// <param name="Worker">Who asks: 1 to 200 characters.</param>
 /// <param name="Max">At most so many tasks: 1 to 1,000; default 1.</param>
-/// <param name="LeaseSeconds">How long a task may go without a heartbeat: 1 to 86,400; default as the task or its queue says, else 15.</param>
+/// <param name="LeaseSeconds">How long a task may go without a heartbeat: 1 to 86,400; default as the task or its queue says, else
+/// 15.</param>
 /// <param name="WaitSeconds">How long to wait where nothing is due: 0 to 30; default 0.</param>
 internal sealed record ClaimBody(IReadOnlyList<string>? Queues, string? Worker, int? Max, double? LeaseSeconds, double? WaitSeconds);
 
@@ -24,8 +25,8 @@ internal sealed record Claimed(IReadOnlyList<ClaimedTask> Tasks);
 /// W3C trace context of its submission, for the worker to go on with; null where there is none.
 /// </summary>
 internal sealed record ClaimedTask(
-    Guid Id, int Attempt, string Queue, int Level, string? Name, string Priority, RawJson Payload, int MaxAttempts,
-    DateTime LeaseUntil, DateTime CreatedAt, DateTime? ExpiresAt, string? ThreadId,
+    Guid Id, int Attempt, string Queue, int Tier, string? Name, string Priority, RawJson Payload, int MaxAttempts,
+    DateTime LeaseUntil, DateTime CreatedAt, DateTime? ExpiresAt, string? OrderingKey,
     string? Traceparent, string? Tracestate);
 
 /// <summary>POST /workers/heartbeat: 1 to 1,000 running attempts.</summary>
@@ -47,14 +48,16 @@ internal sealed record ReportBody(IReadOnlyList<ReportEntry?>? Tasks);
 /// <param name="Error">Why, of a failed attempt.</param>
 /// <param name="Retryable">Whether a failed attempt may be tried again; default true.</param>
 /// <param name="DelaySeconds">How long a snoozed task is not run: 0 to 2,592,000 (30 days); default 0.</param>
-internal sealed record ReportEntry(Guid? Id, int? Attempt, string? Outcome, JsonElement? Result, string? Error, bool? Retryable, double? DelaySeconds);
+internal sealed record ReportEntry(Guid? Id, int? Attempt, string? Outcome, JsonElement? Result, string? Error, bool? Retryable,
+    double? DelaySeconds);
 
 /// <summary>Answer of heartbeats and reports: an entry each, in the order of the request.</summary>
 internal sealed record Answers(IReadOnlyList<Answer> Tasks);
 
 /// <param name="Id">The task.</param>
 /// <param name="Attempt">As sent.</param>
-/// <param name="Code"><c>ok</c>, <c>duplicate</c> (done before, nothing changed), <c>stale_attempt</c> (the lease was lost: drop the work), <c>finished</c> (the task has ended, e.g. cancelled) or <c>not_found</c>.</param>
+/// <param name="Code"><c>ok</c>, <c>duplicate</c> (done before, nothing changed), <c>stale_attempt</c> (the lease was lost: drop the work),
+/// <c>finished</c> (the task has ended, e.g. cancelled) or <c>not_found</c>.</param>
 internal sealed record Answer(Guid Id, int Attempt, string Code);
 
 [JsonSerializable(typeof(ClaimBody))]
@@ -65,7 +68,7 @@ internal sealed record Answer(Guid Id, int Attempt, string Code);
 internal sealed partial class WorkerJson : JsonSerializerContext
 {
     /// <summary>The context with the house's options.</summary>
-    public static WorkerJson Shapes { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
+    public static WorkerJson Instance { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
 }
 
 internal static class WorkerMapping
@@ -73,8 +76,8 @@ internal static class WorkerMapping
     public static ClaimedTask ToClaimed(TaskState t)
     {
         var trace = TraceHeaders.Of(t.Headers);
-        return new(t.CorrelationId, t.Attempt, t.Queue, t.Level, t.Name, TaskMapping.Word(t.Priority), new RawJson(t.Payload), t.MaxAttempts,
-            t.LeaseUntil ?? t.CreatedAt, t.CreatedAt, t.ExpiresAt, TenantKey.Show(t.ThreadId), trace?.Parent, trace?.State);
+        return new(t.CorrelationId, t.Attempt, t.Queue, t.Tier, t.Name, TaskMapping.Word(t.Priority), new RawJson(t.Payload), t.MaxAttempts,
+            t.LeaseUntil ?? t.CreatedAt, t.CreatedAt, t.ExpiresAt, TenantKey.Show(t.OrderingKey), trace?.Parent, trace?.State);
     }
 
     public static string Code(CommandResult commandResult) =>

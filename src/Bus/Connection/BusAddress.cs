@@ -20,7 +20,8 @@ public sealed record BusAddress(Uri? RabbitMq)
     public Uri Of(string queue) => new((RabbitMq is null ? "queue:" : "exchange:") + queue);
 
     /// <summary>Host, port and virtual host without user and password, for logs.</summary>
-    public override string ToString() => RabbitMq is null ? "in-process" : $"rabbitmq://{RabbitMq.Host}:{RabbitMq.Port}{RabbitMq.AbsolutePath}";
+    public override string ToString() =>
+        RabbitMq is null ? "in-process" : $"rabbitmq://{RabbitMq.Host}:{RabbitMq.Port}{RabbitMq.AbsolutePath}";
 
     /// <summary>Lets RabbitMQ return a message that no queue would get, instead of dropping it.</summary>
     public static void DemandQueue(SendContext context)

@@ -69,7 +69,8 @@ public sealed class ConfirmTimeout : IReceiveEndpointObserver
     public async Task ConfirmedAsync(Func<Task> send, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(send);
-        if (_givenUp is { } before && _time.GetElapsedTime(_givenUpAt) < Longest && !await EndsAsync(before, cancellationToken) && _givenUp == before)
+        if (_givenUp is { } before && _time.GetElapsedTime(_givenUpAt) < Longest && !await EndsAsync(before, cancellationToken)
+            && _givenUp == before)
             throw Silent();
         _givenUp = null;
         var sending = send();
@@ -96,7 +97,9 @@ public sealed class ConfirmTimeout : IReceiveEndpointObserver
         return true;
     }
 
-    /// <summary>Whether the broker is there and refuses what it was sent, such as a message that is too large; it closes the channel then.</summary>
+    /// <summary>
+    /// Whether the broker is there and refuses what it was sent, such as a message that is too large; it closes the channel then.
+    /// </summary>
     internal static bool IsRefusal(Exception fault) =>
         fault switch
         {

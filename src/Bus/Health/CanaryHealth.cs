@@ -10,7 +10,8 @@ internal sealed class CanaryHealth(ConsumerLiveness liveness, HealthThresholds t
     {
         var silent = liveness.Silent().OrderByDescending(s => s.Silence).ToList();
         var longest = silent.Select(s => s.Silence).FirstOrDefault();
-        var deaf = silent.Where(s => thresholds.IsDeaf(s.Silence)).Select(s => $"{s.Probe.Name} for {s.Silence.TotalSeconds:0} s");
-        return Task.FromResult(thresholds.Of(longest, $"the broker takes canaries, but nothing reaches {string.Join(", ", deaf)}"));
+        var unresponsive = silent.Where(s => thresholds.IsUnresponsive(s.Silence))
+            .Select(s => $"{s.Probe.Name} for {s.Silence.TotalSeconds:0} s");
+        return Task.FromResult(thresholds.Of(longest, $"the broker takes canaries, but nothing reaches {string.Join(", ", unresponsive)}"));
     }
 }

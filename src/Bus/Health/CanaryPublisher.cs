@@ -11,21 +11,25 @@ namespace TaskQueue.Bus.Health;
 /// Brings canaries to the broker over a connection of its own, so that a confirm shows that the broker is there whatever became of
 /// the connection of the bus.
 /// </summary>
-internal sealed class CanaryPublisher(BusAddress address, ConsumerLiveness liveness, OutageGracePeriod gracePeriod, IOptions<HealthOptions> options, TimeProvider time)
+internal sealed class CanaryPublisher(BusAddress address, ConsumerLiveness liveness, OutageGracePeriod gracePeriod,
+    IOptions<HealthOptions> options, TimeProvider time)
     : IDependencyProbe, IAsyncDisposable
 {
-    private static readonly CreateChannelOptions Confirmed = new(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true);
+    private static readonly CreateChannelOptions Confirmed = new(publisherConfirmationsEnabled: true,
+        publisherConfirmationTrackingEnabled: true);
 
-    private static readonly ReadOnlyMemory<byte> Body = Encoding.UTF8.GetBytes($$"""{"messageType":["{{MassTransit.MessageUrn.ForTypeString<Canary>()}}"],"message":{ } }""");
+    private static readonly ReadOnlyMemory<byte> Body =
+        Encoding.UTF8.GetBytes($$"""{"messageType":["{{MassTransit.MessageUrn.ForTypeString<Canary>()}}"],"message":{ } }""");
 
     private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(1);
 
     private IConnection? _connection;
 
-    public async ValueTask DisposeAsync() => await AbandonAsync(Interlocked.Exchange(ref _connection, null)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    public async ValueTask DisposeAsync() =>
+        await AbandonAsync(Interlocked.Exchange(ref _connection, null)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
     /// <inheritdoc />
-    public Task ProbeAsync(TimeSpan timeout) => SendAsync(timeout, options.Value.DeafAfter);
+    public Task ProbeAsync(TimeSpan timeout) => SendAsync(timeout, options.Value.UnresponsiveAfter);
 
     /// <summary>Sends a canary to each endpoint. It does not outlive the next few, should nobody take it.</summary>
     /// <param name="patience">How long the broker may take.</param>
@@ -104,7 +108,8 @@ internal sealed class CanaryPublisher(BusAddress address, ConsumerLiveness liven
     private static async Task PublishAsync(IConnection connection, string queue, string user, TimeSpan life)
     {
         await using var channel = await connection.CreateChannelAsync(Confirmed);
-        var properties = new BasicProperties { ContentType = "application/vnd.masstransit+json", Expiration = $"{life.TotalMilliseconds:0}", UserId = user };
+        var properties = new BasicProperties { ContentType = "application/vnd.masstransit+json",
+            Expiration = $"{life.TotalMilliseconds:0}", UserId = user };
         await channel.BasicPublishAsync(exchange: queue, routingKey: "", mandatory: true, properties, Body);
     }
 }

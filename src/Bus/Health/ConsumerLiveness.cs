@@ -19,7 +19,8 @@ public sealed class ConsumerLiveness : IReceiveObserver
         ArgumentNullException.ThrowIfNull(meters);
         (_gracePeriod, _time) = (gracePeriod, time);
         meters.Create(TaskQueueMeter.Name).CreateObservableGauge(
-            "taskqueue.canary.age", Ages, "s", "Since when canaries go out to a receive endpoint of this process and nothing comes back; 0 where it consumes.");
+            "taskqueue.canary.age", Ages, "s",
+                "Since when canaries go out to a receive endpoint of this process and nothing comes back; 0 where it consumes.");
     }
 
     internal IEnumerable<EndpointProbe> Probes => _probes.Values;
@@ -40,7 +41,8 @@ public sealed class ConsumerLiveness : IReceiveObserver
     public void IsBusy(Uri input) => IsBusy(QueueOf(input));
 
     /// <summary>The endpoints that are silent while nothing is away, and for how long.</summary>
-    internal IEnumerable<(EndpointProbe Probe, TimeSpan Silence)> Silent() => Probes.Select(e => (e, _gracePeriod.Counted(e.Silence, needsBroker: true)));
+    internal IEnumerable<(EndpointProbe Probe, TimeSpan Silence)> Silent() =>
+        Probes.Select(e => (e, _gracePeriod.Counted(e.Silence, needsBroker: true)));
 
     Task IReceiveObserver.PreReceive(ReceiveContext context) => Heard(context);
 
@@ -48,7 +50,8 @@ public sealed class ConsumerLiveness : IReceiveObserver
 
     Task IReceiveObserver.PostConsume<T>(ConsumeContext<T> context, TimeSpan duration, string consumerType) => Task.CompletedTask;
 
-    Task IReceiveObserver.ConsumeFault<T>(ConsumeContext<T> context, TimeSpan duration, string consumerType, Exception exception) => Task.CompletedTask;
+    Task IReceiveObserver.ConsumeFault<T>(ConsumeContext<T> context, TimeSpan duration, string consumerType, Exception exception) =>
+        Task.CompletedTask;
 
     Task IReceiveObserver.ReceiveFault(ReceiveContext context, Exception exception) => Heard(context);
 

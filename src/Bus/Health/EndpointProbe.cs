@@ -10,7 +10,7 @@ namespace TaskQueue.Bus.Health;
 /// <param name="time">The clock.</param>
 internal sealed class EndpointProbe(string name, string queue, TimeProvider time)
 {
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private long _heardAt = time.GetTimestamp();
     private long? _unansweredAt;
 
@@ -21,7 +21,7 @@ internal sealed class EndpointProbe(string name, string queue, TimeProvider time
     /// <summary>Something arrived, or its consumer has done with it, or is too busy for more.</summary>
     public void Heard()
     {
-        lock (_gate)
+        lock (_lock)
         {
             _heardAt = time.GetTimestamp();
             _unansweredAt = null;
@@ -32,7 +32,7 @@ internal sealed class EndpointProbe(string name, string queue, TimeProvider time
     /// <param name="at">Timestamp from before it was sent: it may be back already.</param>
     public void Sent(long at)
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (_heardAt < at)
                 _unansweredAt ??= at;
@@ -42,7 +42,7 @@ internal sealed class EndpointProbe(string name, string queue, TimeProvider time
     /// <summary>The broker does not take canaries for this queue: silence proves nothing.</summary>
     public void Ignore()
     {
-        lock (_gate)
+        lock (_lock)
             _unansweredAt = null;
     }
 
@@ -51,7 +51,7 @@ internal sealed class EndpointProbe(string name, string queue, TimeProvider time
     {
         get
         {
-            lock (_gate)
+            lock (_lock)
                 return _unansweredAt is { } at ? time.GetElapsedTime(at) : TimeSpan.Zero;
         }
     }

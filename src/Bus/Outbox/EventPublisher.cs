@@ -14,7 +14,8 @@ namespace TaskQueue.Bus.Outbox;
 
 /// <summary>Turns events into messages: lifecycle events to whoever subscribed, dispatches to the workers of push queues.</summary>
 internal sealed class EventPublisher(
-    IBus bus, BusAddress address, PushTopology topology, InFlightLimiter inFlight, QueueCatalog queues, ITaskStore store, IOptions<EngineOptions> options) : IEventPublisher
+    IBus bus, BusAddress address, PushTopology topology, InFlightLimiter inFlight, QueueCatalog queues, ITaskStore store,
+        IOptions<EngineOptions> options) : IEventPublisher
 {
     /// <summary>Entries of a message. Those of events have no payloads, and of an error only its beginning.</summary>
     private const int MaxEntries = 200;
@@ -42,7 +43,9 @@ internal sealed class EventPublisher(
         var seen = new Dictionary<Guid, int>(events.Count);
         var waves = events.GroupBy(e => seen[e.TaskId] = seen.GetValueOrDefault(e.TaskId) + 1).OrderBy(w => w.Key);
         foreach (var wave in waves)
-            await Task.WhenAll([.. wave.GroupBy(e => e.Type).SelectMany(PublishSteps), TellWorkersAsync([.. wave.Where(e => Ended(e.Type))]), DispatchAsync([.. wave.Where(e => e.Dispatch)])]);
+            await Task.WhenAll([.. wave.GroupBy(e => e.Type)
+                .SelectMany(PublishSteps), TellWorkersAsync([.. wave.Where(e => Ended(e.Type))]),
+                    DispatchAsync([.. wave.Where(e => e.Dispatch)])]);
         await rung;
     }
 
@@ -65,7 +68,8 @@ internal sealed class EventPublisher(
             _ => Task.CompletedTask,
         });
 
-    private static bool Ended(TaskEventType type) => type is TaskEventType.Failed or TaskEventType.Retrying or TaskEventType.Snoozed or TaskEventType.Cancelled;
+    private static bool Ended(TaskEventType type) =>
+        type is TaskEventType.Failed or TaskEventType.Retrying or TaskEventType.Snoozed or TaskEventType.Cancelled;
 
     /// <summary>Tells the workers of push queues what they need not go on with. They see the steps of their own queue only.</summary>
     private async Task TellWorkersAsync(IReadOnlyList<TaskEvent> ended)
@@ -73,7 +77,8 @@ internal sealed class EventPublisher(
         if (address.RabbitMq is null || ended.Count == 0)
             return;
         var known = await queues.AllAsync();
-        foreach (var group in ended.Where(e => known.GetValueOrDefault(e.Queue)?.Delivery == Delivery.Push && e.Queue != BuiltInQueues.Tasks).GroupBy(e => (e.Queue, e.Type)))
+        foreach (var group in ended.Where(e => known.GetValueOrDefault(e.Queue)?.Delivery == Delivery.Push
+            && e.Queue != BuiltInQueues.Tasks).GroupBy(e => (e.Queue, e.Type)))
         {
             var endpoint = await bus.GetSendEndpoint(new Uri("exchange:" + Addresses.EndedOf(group.Key.Queue)));
             foreach (var steps in Groups(group.Select(ToStep)))
@@ -130,7 +135,8 @@ internal sealed class EventPublisher(
             return;
         var bytes = (long)Envelope + Escaped(text) + Escaped(more);
         if (bytes > options.Value.MaxMessageBytes)
-            throw new MessageTooLargeException($"its message has about {bytes} bytes, and TaskQueue:MaxMessageBytes is {options.Value.MaxMessageBytes}");
+            throw new MessageTooLargeException($"its message has about {bytes} bytes, and TaskQueue:MaxMessageBytes is "
+                + $"{options.Value.MaxMessageBytes}");
     }
 
     private static int Escaped(string? text) => text is null ? 0 : JsonEncodedText.Encode(text).EncodedUtf8Bytes.Length;
@@ -138,7 +144,7 @@ internal sealed class EventPublisher(
     /// <summary>Characters that are in the broker's bounds however they are escaped, and no more than makes a handy message.</summary>
     private int MaxChars => Math.Min(MaxMessageChars, (options.Value.MaxMessageBytes - Envelope) / EscapedBytes);
 
-    private static TaskStep ToStep(TaskEvent e) => new(e.TaskId, e.Queue, e.Level, e.Attempt, e.At, e.DueAt, e.Worker, e.Error);
+    private static TaskStep ToStep(TaskEvent e) => new(e.TaskId, e.Queue, e.Tier, e.Attempt, e.At, e.DueAt, e.Worker, e.Error);
 
     private async Task DispatchAsync(IReadOnlyList<TaskEvent> events)
     {
@@ -186,7 +192,8 @@ internal sealed class EventPublisher(
                 bytes = 0;
             }
 
-            batch.Add(new DispatchedTask(t.CorrelationId, t.Queue, t.Level, t.Name, t.Attempt + 1, t.Payload, TraceHeaders.Of(t.Headers)?.Into(null)));
+            batch.Add(new DispatchedTask(t.CorrelationId, t.Queue, t.Tier, t.Name, t.Attempt + 1, t.Payload,
+                TraceHeaders.Of(t.Headers)?.Into(null)));
             bytes += size;
         }
 

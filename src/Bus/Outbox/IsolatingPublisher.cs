@@ -7,13 +7,17 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Bus.Outbox;
 
 /// <summary>
-/// Publishes the pages of the outbox dispatcher. Where a page fails though the broker is there, it is halved until the event stands alone that cannot
+/// Publishes the pages of the outbox dispatcher. Where a page fails though the broker is there, it is halved until the event stands alone
+/// that cannot
 /// be published; that one is set aside, and the others keep their order.
 /// </summary>
 internal sealed partial class IsolatingPublisher(
-    EventPublisher publisher, ConfirmTimeout confirmTimeout, EventQuarantine events, TaskQuarantine tasks, TimeProvider time, ILogger<IsolatingPublisher> logger)
+    EventPublisher publisher, ConfirmTimeout confirmTimeout, EventQuarantine events, TaskQuarantine tasks, TimeProvider time,
+        ILogger<IsolatingPublisher> logger)
 {
-    /// <summary>Failures of one page, with a broker that is connected, after which the page itself is suspected whatever the fault looks like.</summary>
+    /// <summary>
+    /// Failures of one page, with a broker that is connected, after which the page itself is suspected whatever the fault looks like.
+    /// </summary>
     private const int Patience = 3;
 
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(200), LongestReconnect = TimeSpan.FromSeconds(10);
@@ -22,7 +26,9 @@ internal sealed partial class IsolatingPublisher(
     private (int Stream, long Id) _suspect;
     private int _suspicions;
 
-    /// <summary>Publishes a page, in its order for each task, and returns when the broker has confirmed it or the rest is listed as set aside.</summary>
+    /// <summary>
+    /// Publishes a page, in its order for each task, and returns when the broker has confirmed it or the rest is listed as set aside.
+    /// </summary>
     public async Task PublishAsync(IReadOnlyList<TaskEvent> page, CancellationToken cancellationToken)
     {
         try
@@ -40,7 +46,9 @@ internal sealed partial class IsolatingPublisher(
         _suspicions = 0;
     }
 
-    /// <summary>Whether the events are to blame: the fault says so, or it comes again with the same page while the broker is there.</summary>
+    /// <summary>
+    /// Whether the events are to blame: the fault says so, or it comes again with the same page while the broker is there.
+    /// </summary>
     private bool Suspects(IReadOnlyList<TaskEvent> page, Exception fault)
     {
         if (IsTheirs(fault))
@@ -53,10 +61,14 @@ internal sealed partial class IsolatingPublisher(
     }
 
     private static bool IsTheirs(Exception fault) =>
-        ConfirmTimeout.IsRefusal(fault) || (StorageFaults.IsOfRow(fault) && !IsOutage(fault) && fault is not RabbitMQ.Client.Exceptions.RabbitMQClientException);
+        ConfirmTimeout.IsRefusal(fault)
+            || (StorageFaults.IsOfRow(fault) && !IsOutage(fault) && fault is not RabbitMQ.Client.Exceptions.RabbitMQClientException);
 
-    /// <summary>Also where the broker takes nothing for a queue, such as one that is full: that passes, and must not cost any event.</summary>
-    private static bool IsOutage(Exception fault) => fault is BrokerSilentException or MassTransit.MassTransitException || StorageFaults.IsTransient(fault);
+    /// <summary>
+    /// Also where the broker takes nothing for a queue, such as one that is full: that passes, and must not cost any event.
+    /// </summary>
+    private static bool IsOutage(Exception fault) =>
+        fault is BrokerSilentException or MassTransit.MassTransitException || StorageFaults.IsTransient(fault);
 
     private async Task PublishApartAsync(IReadOnlyList<TaskEvent> page, CancellationToken cancellationToken)
     {
@@ -135,7 +147,8 @@ internal sealed partial class IsolatingPublisher(
         }
     }
 
-    private Task SendAsync(IReadOnlyList<TaskEvent> page, CancellationToken cancellationToken) => confirmTimeout.ConfirmedAsync(() => publisher.PublishAsync(page), cancellationToken);
+    private Task SendAsync(IReadOnlyList<TaskEvent> page, CancellationToken cancellationToken) =>
+        confirmTimeout.ConfirmedAsync(() => publisher.PublishAsync(page), cancellationToken);
 
     /// <summary>A broker that refused something closed the channel, which opens again in a moment.</summary>
     private async Task ReconnectAsync(CancellationToken cancellationToken)

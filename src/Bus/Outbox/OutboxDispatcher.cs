@@ -13,13 +13,16 @@ namespace TaskQueue.Bus.Outbox;
 /// does not confirm leaves it to others.
 /// </summary>
 internal sealed partial class OutboxDispatcher(
-    ITaskStore store, IsolatingPublisher publisher, ConfirmTimeout confirmTimeout, PostCommitNotifier postCommit, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<OutboxDispatcher> logger)
+    ITaskStore store, IsolatingPublisher publisher, ConfirmTimeout confirmTimeout, PostCommitNotifier postCommit,
+        LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<OutboxDispatcher> logger)
     : BackgroundService
 {
     /// <summary>Events of each stream in one read; their errors are cut, so that a read is bounded in bytes too.</summary>
     private const int MaxRead = 500;
 
-    /// <summary>How long a fresh commit may go unnoticed if its wake-up was lost, and how often others try to become the dispatcher.</summary>
+    /// <summary>
+    /// How long a fresh commit may go unnoticed if its wake-up was lost, and how often others try to become the dispatcher.
+    /// </summary>
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
 
     private static readonly TimeSpan LookForBroker = TimeSpan.FromMilliseconds(100);
@@ -27,7 +30,9 @@ internal sealed partial class OutboxDispatcher(
     /// <summary>How much a dispatcher that takes over may repeat.</summary>
     private static readonly TimeSpan SaveEvery = TimeSpan.FromSeconds(1);
 
-    /// <summary>How long what is being published may take when the process stops: given up sooner, the next dispatcher would repeat it.</summary>
+    /// <summary>
+    /// How long what is being published may take when the process stops: given up sooner, the next dispatcher would repeat it.
+    /// </summary>
     private static readonly TimeSpan LastPublish = TimeSpan.FromSeconds(3);
 
     private readonly LoopHeartbeat _heartbeat = heartbeats.Of(typeof(OutboxDispatcher));
@@ -38,7 +43,7 @@ internal sealed partial class OutboxDispatcher(
         {
             try
             {
-                await TakeTurnAsync(stoppingToken);
+                await RunAsLeaderAsync(stoppingToken);
                 _heartbeat.Succeeded();
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
@@ -60,7 +65,7 @@ internal sealed partial class OutboxDispatcher(
         }
     }
 
-    private async Task TakeTurnAsync(CancellationToken cancellationToken)
+    private async Task RunAsLeaderAsync(CancellationToken cancellationToken)
     {
         if (!confirmTimeout.IsConnected)
         {

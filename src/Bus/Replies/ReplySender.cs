@@ -15,7 +15,8 @@ namespace TaskQueue.Bus.Replies;
 /// the last one was confirmed. Replies of one task keep their order. A reply may be lost with its process; the end of a task
 /// is then found in the database.
 /// </summary>
-public sealed partial class ReplySender(CompletionRouter router, ReplyAddress self, IBus bus, BusAddress address, DependencyHealth dependencies, TimeProvider time, ILogger<ReplySender> logger)
+public sealed partial class ReplySender(CompletionRouter router, ReplyAddress self, IBus bus, BusAddress address,
+    DependencyHealth dependencies, TimeProvider time, ILogger<ReplySender> logger)
     : IReplySender
 {
     private const int MaxReplies = 200;
@@ -41,7 +42,8 @@ public sealed partial class ReplySender(CompletionRouter router, ReplyAddress se
     /// <inheritdoc />
     public void Ended(IEnumerable<TaskState> written)
     {
-        foreach (var task in written.Where(t => t.Ending is not null && TaskStates.IsTerminal(t.State) && t.Events.Any(e => TaskEvent.IsTerminal(e.Type))))
+        foreach (var task in written.Where(t => t.Ending is not null && TaskStates.IsTerminal(t.State)
+            && t.Events.Any(e => TaskEvent.IsTerminal(e.Type))))
         {
             if (ReplyToOf(task) is { } replyTo)
                 _ = TellAsync(replyTo, new Reply(task.CorrelationId, null, TaskCompletion.Of(task.State, task.Result, task.Error)));
@@ -114,7 +116,7 @@ public sealed partial class ReplySender(CompletionRouter router, ReplyAddress se
     /// <summary>Replies to one process. It is there only while some wait, so that lines to processes of the past do not pile up.</summary>
     private sealed class Line(ReplySender sender, string replyTo)
     {
-        private readonly Lock _gate = new();
+        private readonly Lock _lock = new();
         private readonly Queue<(Reply Reply, TaskCompletionSource Sent)> _waiting = new();
         private int _entered;
         private bool _running, _closed;
@@ -122,7 +124,7 @@ public sealed partial class ReplySender(CompletionRouter router, ReplyAddress se
         /// <summary>Announces a reply; false where the line was closed meanwhile.</summary>
         public bool Enter()
         {
-            lock (_gate)
+            lock (_lock)
             {
                 if (!_closed)
                     _entered++;
@@ -133,7 +135,7 @@ public sealed partial class ReplySender(CompletionRouter router, ReplyAddress se
         public Task SendAsync(Reply reply)
         {
             var sent = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            lock (_gate)
+            lock (_lock)
             {
                 _entered--;
                 _waiting.Enqueue((reply, sent));
@@ -167,12 +169,13 @@ public sealed partial class ReplySender(CompletionRouter router, ReplyAddress se
 
         private List<(Reply Reply, TaskCompletionSource Sent)> Next()
         {
-            lock (_gate)
+            lock (_lock)
             {
                 var group = new List<(Reply, TaskCompletionSource)>();
                 for (var chars = 0; group.Count < MaxReplies && _waiting.TryPeek(out var next); _waiting.Dequeue())
                 {
-                    chars += (next.Reply.Progress?.Data.Length ?? 0) + (next.Reply.End?.Result?.Length ?? 0) + (next.Reply.End?.Error?.Length ?? 0);
+                    chars += (next.Reply.Progress?.Data.Length ?? 0) + (next.Reply.End?.Result?.Length
+                        ?? 0) + (next.Reply.End?.Error?.Length ?? 0);
                     if (group.Count > 0 && chars > MaxChars)
                         break;
                     group.Add(next);

@@ -65,12 +65,16 @@ public sealed class BusAccess(BusAddress address, IOptionsMonitor<BusOptions> us
 
         public Dictionary<string, Access> Producers { get; } = options.Producers.ToDictionary(p => p.User, Of, StringComparer.Ordinal);
 
-        public Dictionary<string, Access> Workers { get; } = options.Workers.ToDictionary(w => w.User, w => Of(w, null), StringComparer.Ordinal);
+        public Dictionary<string, Access> Workers { get; } = options.Workers.ToDictionary(w => w.User, w => Of(
+            w, null), StringComparer.Ordinal);
 
-        public Dictionary<string, Access> EventWorkers { get; } = options.Workers.ToDictionary(w => w.User, w => Of(w, w.Key is null ? null : Credentials.OfCaller(w.Key, w.KeyTenant ?? TenantOf(keys, w.Key))), StringComparer.Ordinal);
+        public Dictionary<string, Access> EventWorkers { get; } =
+            options.Workers.ToDictionary(w => w.User, w =>
+                Of(w, w.Key is null ? null : Credentials.OfCaller(w.Key, w.KeyTenant ?? TenantOf(keys, w.Key))), StringComparer.Ordinal);
 
         private static Access Of(BusProducerUser producer) =>
-            new() { Tenant = producer.Tenant ?? producer.User, Own = QueuePatterns.Of(producer.Queues), Credential = Credentials.OfBusUser(producer.User) };
+            new() { Tenant = producer.Tenant
+                ?? producer.User, Own = QueuePatterns.Of(producer.Queues), Credential = Credentials.OfBusUser(producer.User) };
 
         private static Access Of(BusWorkerUser worker, string? credential) =>
             new() { Others = QueuePatterns.Of(worker.Queues), Credential = credential ?? Credentials.OfBusUser(worker.User) };

@@ -33,8 +33,10 @@ public sealed class BusOptions : IValidatableObject
             yield return new($"TaskQueue:Bus:Producers has the user '{twice}' twice");
         foreach (var twice in Twice(Workers.Select(w => w.User)))
             yield return new($"TaskQueue:Bus:Workers has the user '{twice}' twice; list all its queues in one place");
-        foreach (var both in EngineUsers.Where(IsUser).Intersect(Producers.Select(p => p.User).Concat(Workers.Select(w => w.User)), StringComparer.Ordinal))
-            yield return new($"TaskQueue:Bus:EngineUsers has '{both}', which is among Producers or Workers too: a user of this server may send anything, so give each a user of its own");
+        foreach (var both in EngineUsers.Where(IsUser)
+            .Intersect(Producers.Select(p => p.User).Concat(Workers.Select(w => w.User)), StringComparer.Ordinal))
+            yield return new($"TaskQueue:Bus:EngineUsers has '{both}', which is among Producers or Workers too: a user of this server may "
+                + "send anything, so give each a user of its own");
         if (EngineUsers.Any(user => !IsUser(user)))
             yield return new($"TaskQueue:Bus:EngineUsers must be {UserRule}");
     }
@@ -77,7 +79,10 @@ public sealed class BusWorkerUser
     /// <summary>Patterns of the queues that it works on, if only <c>*</c>: see <see cref="QueuePatterns"/>.</summary>
     public IList<string> Queues { get; } = [];
 
-    /// <summary>Name of the configured API key, or the name in the token, with which the same worker takes tasks over HTTP; its events on the bus count for those.</summary>
+    /// <summary>
+    /// Name of the configured API key, or the name in the token, with which the same worker takes tasks over HTTP; its events on the bus
+    /// count for those.
+    /// </summary>
     public string? Key { get; set; }
 
     /// <summary>Tenant of that key or token.</summary>
@@ -90,6 +95,7 @@ public sealed class BusWorkerUser
         : Queues.FirstOrDefault(q => !QueuePatterns.IsValid(q)) is { } pattern
             ? $"has '{pattern}' among its Queues; each must be {QueuePatterns.Rule}"
         : Key is not null && !CallerNames.IsValid(Key) ? $"has a Key that is not {CallerNames.Rule}"
-        : KeyTenant is not null && (Key is null || !CallerNames.IsValid(KeyTenant)) ? $"has a KeyTenant without a Key, or one that is not {CallerNames.Rule}"
+        : KeyTenant is not null && (Key is null || !CallerNames.IsValid(KeyTenant))
+            ? $"has a KeyTenant without a Key, or one that is not {CallerNames.Rule}"
         : null;
 }

@@ -42,7 +42,8 @@ internal static class FailedMessages
     /// Gives back to the broker what an endpoint has read and not finished: another must. Before <see cref="Move"/>, which then
     /// moves only what nobody can read.
     /// </summary>
-    public static void GiveBack(IReceiveEndpointConfigurator endpoint) => endpoint.ConfigureError(pipe => pipe.UseFilter(new GiveBackRead()));
+    public static void Requeue(IReceiveEndpointConfigurator endpoint) =>
+        endpoint.ConfigureError(pipe => pipe.UseFilter(new RequeueFilter()));
 
     /// <summary>Drops what fails at an endpoint: nothing of it is worth anything later.</summary>
     public static void Drop(IReceiveEndpointConfigurator endpoint, IRegistrationContext context)
@@ -81,7 +82,7 @@ internal static class FailedMessages
             : aside.MessageAsync(name, MessageUser.Of(context), reason, $"moved to {name}{suffix}");
     }
 
-    private sealed class GiveBackRead : IFilter<ExceptionReceiveContext>
+    private sealed class RequeueFilter : IFilter<ExceptionReceiveContext>
     {
         private readonly RethrowErrorTransportFilter _rethrow = new RethrowErrorTransportFilter();
 

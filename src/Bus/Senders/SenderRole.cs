@@ -39,6 +39,8 @@ public static class SenderRoles
             : (Attribute.GetCustomAttribute(message, typeof(SentByAttribute)) as SentByAttribute)?.Role ?? SenderRole.Engine;
     }
 
-    /// <summary>Refused canaries are not reported: they have no effect, and a queue that takes any JSON reads every message as one.</summary>
+    /// <summary>
+    /// Refused canaries are not reported: they have no effect, and a queue that takes any JSON reads every message as one.
+    /// </summary>
     internal static bool IsSilent(Type message) => message == typeof(Canary);
 }

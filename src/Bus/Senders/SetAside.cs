@@ -83,7 +83,8 @@ public sealed partial class SetAside(IQuarantine quarantine, TaskMetrics metrics
     private Task<Exception?> AddAsync(Row row) => quarantine.AddAsync(
         new QuarantinedItem
         {
-            Kind = "message", Subject = row.Subject, Queue = row.Queue, Owner = row.Owner, Reason = row.Reason, State = row.State, Count = row.Count,
+            Kind = "message", Subject = row.Subject, Queue = row.Queue, Owner = row.Owner, Reason = row.Reason, State = row.State,
+                Count = row.Count,
         },
         CancellationToken.None);
 
@@ -105,14 +106,14 @@ public sealed partial class SetAside(IQuarantine quarantine, TaskMetrics metrics
     /// <summary>Refused messages of one user and kind.</summary>
     private sealed class Refusals
     {
-        private readonly Lock _gate = new();
+        private readonly Lock _lock = new();
         private long? _notedAt;
         private int _count;
 
         /// <summary>Counts one; the number of those that are to be noted now, or null.</summary>
         public int? Take(TimeProvider time, TimeSpan again)
         {
-            lock (_gate)
+            lock (_lock)
             {
                 _count++;
                 if (_notedAt is { } at && time.GetElapsedTime(at) < again)

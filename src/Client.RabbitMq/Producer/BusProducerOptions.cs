@@ -18,7 +18,8 @@ public sealed class BusProducerOptions
     public ITaskPayloadCodec? Codec { get; set; }
 
     internal string? Problem =>
-        ConnectionString is not { IsAbsoluteUri: true, Scheme: "amqp" or "amqps" } ? "BusProducerOptions.ConnectionString must be of the form amqp://user:password@host:5672/vhost"
+        ConnectionString is not { IsAbsoluteUri: true, Scheme: "amqp" or "amqps" }
+            ? "BusProducerOptions.ConnectionString must be of the form amqp://user:password@host:5672/vhost"
         : Tls.ProblemWith(ConnectionString) is { } problem ? $"BusProducerOptions.Tls {problem}"
         : Timeout < TimeSpan.FromSeconds(1) || Timeout > TimeSpan.FromMinutes(10) ? "BusProducerOptions.Timeout must be 1 s to 10 min"
         : null;

@@ -8,7 +8,10 @@ namespace TaskQueue.Client;
 /// <summary>Registers the producer over RabbitMQ.</summary>
 public static class BusProducerRegistration
 {
-    /// <summary>Adds a <see cref="TaskQueueBusProducer"/>, which is the <see cref="ITaskProducer"/> too where there is none yet. Its bus starts and stops with the host.</summary>
+    /// <summary>
+    /// Adds a <see cref="TaskQueueBusProducer"/>, which is the <see cref="ITaskProducer"/> too where there is none yet. Its bus starts and
+    /// stops with the host.
+    /// </summary>
     /// <exception cref="OptionsValidationException">An option is wrong.</exception>
     [RequiresUnreferencedCode("MassTransit is not made for trimming; the client over HTTP is.")]
     public static IServiceCollection AddTaskQueueBusProducer(this IServiceCollection services, Action<BusProducerOptions> configure)

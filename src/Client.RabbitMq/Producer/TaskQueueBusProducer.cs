@@ -38,10 +38,12 @@ public sealed class TaskQueueBusProducer : ITaskProducer
     }
 
     /// <inheritdoc />
-    public async Task<EnqueuedTask> EnqueueAsync(NewTask task, CancellationToken cancellationToken = default) => (await EnqueueManyAsync([task], cancellationToken))[0];
+    public async Task<EnqueuedTask> EnqueueAsync(NewTask task, CancellationToken cancellationToken = default) =>
+        (await EnqueueManyAsync([task], cancellationToken))[0];
 
     /// <inheritdoc />
-    public async Task<IReadOnlyList<EnqueuedTask>> EnqueueManyAsync(IEnumerable<NewTask> tasks, CancellationToken cancellationToken = default)
+    public async Task<IReadOnlyList<EnqueuedTask>> EnqueueManyAsync(IEnumerable<NewTask> tasks,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(tasks);
         var answers = new List<EnqueuedTask>();
@@ -77,11 +79,14 @@ public sealed class TaskQueueBusProducer : ITaskProducer
         }
         catch (TimeoutException fault)
         {
-            throw new TaskQueueException($"the broker did not confirm within {_options.Timeout.TotalSeconds:0} s, as where its user '{_user}' may not write to {Addresses.SubmitQueue}; the tasks may be enqueued, and may be sent again", 0, "not_confirmed", fault);
+            throw new TaskQueueException($"the broker did not confirm within {_options.Timeout.TotalSeconds:0} s, as where its user "
+                + $"'{_user}' may not write to {Addresses.SubmitQueue}; the tasks may be enqueued, and may be sent again",
+                    0, "not_confirmed", fault);
         }
         catch (Exception fault) when (fault is MessageReturnedException || ReplyCodeOf(fault) == Constants.NotFound)
         {
-            throw new TaskQueueException($"the broker has no queue {Addresses.SubmitQueue}: no server has used it yet", 0, "no_server", fault);
+            throw new TaskQueueException($"the broker has no queue {Addresses.SubmitQueue}: no server has used it yet", 0,
+                "no_server", fault);
         }
         catch (Exception fault) when (ReplyCodeOf(fault) == Constants.AccessRefused)
         {
@@ -90,7 +95,8 @@ public sealed class TaskQueueBusProducer : ITaskProducer
         catch (Exception fault) when (!cancellationToken.IsCancellationRequested)
         {
             // A connection that breaks ends its sends with whatever its parts make of it.
-            throw new TaskQueueException($"the broker did not confirm: {fault.Message} The tasks may be enqueued, and may be sent again", 0, "not_confirmed", fault);
+            throw new TaskQueueException($"the broker did not confirm: {fault.Message} The tasks may be enqueued, and may be sent again",
+                0, "not_confirmed", fault);
         }
     }
 
@@ -114,17 +120,18 @@ public sealed class TaskQueueBusProducer : ITaskProducer
     {
         var data = task.Data ?? "[]";
         var name = JsonEncodedText.Encode(task.Name, JavaScriptEncoder.UnsafeRelaxedJsonEscaping);
-        return new SubmittedTask(task.Id, task.Queue, $$"""{"id":"{{task.Id}}","action":"{{name}}","data":{{data}},"created_at":{{_time.GetUtcNow().ToUnixTimeSeconds()}}}""")
+        return new SubmittedTask(task.Id, task.Queue,
+            $$"""{"id":"{{task.Id}}","action":"{{name}}","data":{{data}},"created_at":{{_time.GetUtcNow().ToUnixTimeSeconds()}}}""")
         {
             Name = task.Name,
-            Level = task.Level,
+            Tier = task.Tier,
             Priority = task.Priority,
             ScheduledAt = task.ScheduledAt?.UtcDateTime,
             ExpiresAt = task.ExpiresAt?.UtcDateTime,
             MaxAttempts = task.MaxAttempts,
             DedupeKey = task.DedupeKey,
             Overwrite = task.Overwrite,
-            ThreadId = task.ThreadId,
+            OrderingKey = task.OrderingKey,
             LeaseSeconds = task.Lease?.TotalSeconds,
             Retry = task.Retry,
             CallbackUrl = task.CallbackUrl?.AbsoluteUri,

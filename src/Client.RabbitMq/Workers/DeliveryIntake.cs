@@ -24,7 +24,7 @@ internal sealed class DeliveryIntake(
     private static readonly TimeSpan Closing = TimeSpan.FromMilliseconds(250);
 
     private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly SemaphoreSlim _turn = new(1);
+    private readonly SemaphoreSlim _mutex = new(1);
 
     /// <summary>Waits a moment for endpoints that stop, then lets deliveries go back.</summary>
     /// <param name="stopping">Ends when their last delivery has.</param>
@@ -62,7 +62,7 @@ internal sealed class DeliveryIntake(
     /// <returns>False where the worker stops before it took anything of the delivery.</returns>
     private async Task<bool> TryTakeAsync(DispatchedTask task, List<Attempt> taken, CancellationToken lost)
     {
-        await _turn.WaitAsync(lost);
+        await _mutex.WaitAsync(lost);
         try
         {
             await attempts.RoomForOneAsync(lost);
@@ -73,7 +73,7 @@ internal sealed class DeliveryIntake(
         }
         finally
         {
-            _turn.Release();
+            _mutex.Release();
         }
     }
 

@@ -9,11 +9,14 @@ namespace TaskQueue.Client;
 /// <summary>Takes tasks of push queues from RabbitMQ, on a bus of its own.</summary>
 [RequiresUnreferencedCode("MassTransit makes its messages by reflection")]
 [RequiresDynamicCode("MassTransit makes its messages by reflection")]
-internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, Uri address, BrokerTls tls, TimeProvider time, ILoggerFactory loggers, ILogger<RabbitMqTransport> logger) : IRemoteTransport, IDisposable
+internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, Uri address, BrokerTls tls, TimeProvider time,
+    ILoggerFactory loggers, ILogger<RabbitMqTransport> logger) : IRemoteTransport, IDisposable
 {
     private static readonly TimeSpan DefaultLease = TimeSpan.FromSeconds(15);
 
-    /// <summary>A publish can wait for ever when its connection breaks; sending again is safe, because everything on the bus may come twice.</summary>
+    /// <summary>
+    /// A publish can wait for ever when its connection breaks; sending again is safe, because everything on the bus may come twice.
+    /// </summary>
     private static readonly TimeSpan Confirm = TimeSpan.FromSeconds(10);
 
     private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(2);
@@ -52,7 +55,8 @@ internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, 
     }
 
     public Task HeartbeatAsync(IReadOnlyList<Heartbeat> heartbeats, CancellationToken cancellationToken) =>
-        SendAsync([], [.. heartbeats.Select(h => new AttemptHeartbeat(h.Attempt.Item.Id, h.Attempt.Item.Attempt, h.Progress))], [], cancellationToken);
+        SendAsync([], [.. heartbeats.Select(h => new AttemptHeartbeat(h.Attempt.Item.Id, h.Attempt.Item.Attempt, h.Progress))], [],
+            cancellationToken);
 
     /// <summary>The starts go with the outcomes even where they were reported: reports may overtake each other.</summary>
     public async Task<IReadOnlyList<Attempt>> ReportAsync(IReadOnlyList<Attempt> attempts, CancellationToken cancellationToken)
@@ -84,7 +88,8 @@ internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, 
         {
             e.Durable = false;
             e.AutoDelete = true;
-            e.QueueExpiration = TimeSpan.FromMinutes(1); // a queue that goes with its last consumer would take what comes while it reconnects with it
+            // A queue that goes with its last consumer would take what comes while it reconnects with it
+            e.QueueExpiration = TimeSpan.FromMinutes(1);
             e.DiscardFaultedMessages();
             e.DiscardSkippedMessages();
             e.BindForeign(own, options.Queues.Select(Addresses.EndedOf));
@@ -113,11 +118,13 @@ internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, 
     }
 
     private async Task SendAsync(
-        IReadOnlyList<AttemptStarted> started, IReadOnlyList<AttemptHeartbeat> heartbeats, IReadOnlyList<AttemptOutcome> outcomes, CancellationToken cancellationToken)
+        IReadOnlyList<AttemptStarted> started, IReadOnlyList<AttemptHeartbeat> heartbeats, IReadOnlyList<AttemptOutcome> outcomes,
+            CancellationToken cancellationToken)
     {
         if (_givenUp.AreTooMany)
             throw new TimeoutException("the broker does not confirm what was sent before");
-        var send = ForeignTopology.SendAsync(_bus!, Addresses.ReportQueue, new ReportTasks(options.Name, started, heartbeats, outcomes), _user);
+        var send = ForeignTopology.SendAsync(_bus!, Addresses.ReportQueue,
+            new ReportTasks(options.Name, started, heartbeats, outcomes), _user);
         await _givenUp.WaitAsync(send, Confirm, cancellationToken);
     }
 
@@ -136,12 +143,13 @@ internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, 
     private AttemptStarted Start(Attempt attempt) => new(attempt.Item.Id, attempt.Item.Attempt, options.Lease?.TotalSeconds);
 
     private static AttemptOutcome ToOutcome(Attempt attempt) =>
-        new(attempt.Item.Id, attempt.Item.Attempt, attempt.Outcome?.Result, attempt.Outcome?.Error, attempt.Outcome?.Retryable ?? true, attempt.Outcome?.Delay?.TotalSeconds);
+        new(attempt.Item.Id, attempt.Item.Attempt, attempt.Outcome?.Result, attempt.Outcome?.Error, attempt.Outcome?.Retryable
+            ?? true, attempt.Outcome?.Delay?.TotalSeconds);
 
     private WorkItem ToItem(DispatchedTask task)
     {
         var (parent, state) = TraceOf(task.Headers);
-        return new WorkItem(task.Id, task.Attempt, task.Queue, task.Level, task.Name, task.Payload, options.Lease ?? DefaultLease)
+        return new WorkItem(task.Id, task.Attempt, task.Queue, task.Tier, task.Name, task.Payload, options.Lease ?? DefaultLease)
         {
             TraceParent = parent,
             TraceState = state,
@@ -164,8 +172,10 @@ internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, 
     }
 
     private static string? Text(JsonElement headers, string name) =>
-        headers.ValueKind == JsonValueKind.Object && headers.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+        headers.ValueKind == JsonValueKind.Object && headers.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String
+            ? value.GetString() : null;
 
-    [LoggerMessage(LogLevel.Information, "Task {TaskId} attempt {Attempt} is no longer this worker's: it was cancelled, or its lease has expired")]
+    [LoggerMessage(LogLevel.Information,
+        "Task {TaskId} attempt {Attempt} is no longer this worker's: it was cancelled, or its lease has expired")]
     private partial void LogLost(Guid taskId, int attempt);
 }

@@ -21,7 +21,8 @@ public static class RabbitMqWorkerOptions
         ArgumentNullException.ThrowIfNull(address);
         tls ??= new BrokerTls();
         if (tls.ProblemWith(address) is { } problem)
-            throw new OptionsValidationException(nameof(TaskQueueWorkerOptions), typeof(TaskQueueWorkerOptions), [$"UseRabbitMq: tls {problem}"]);
+            throw new OptionsValidationException(nameof(TaskQueueWorkerOptions), typeof(TaskQueueWorkerOptions),
+                [$"UseRabbitMq: tls {problem}"]);
         options.Transport = (services, time) => ActivatorUtilities.CreateInstance<RabbitMqTransport>(services, options, address, tls, time);
     }
 }

@@ -4,8 +4,8 @@ using System.Text;
 namespace TaskQueue.Client;
 
 /// <summary>
-/// Encrypts with AES-256-GCM: <c>{"$enc":{"kid":"…","data":"…"}}</c>, whose data is the base64 of nonce, ciphertext and tag. To change
-/// keys, add the new one everywhere, then make it the active one; keep the old one while tasks may need it.
+/// Encrypts with AES-256-GCM into <c>{"$enc":{"kid":"…","data":"…"}}</c>, where data is the base64 of nonce, ciphertext and tag. To
+/// rotate keys, add the new key everywhere, then make it active; keep the old key while tasks may need it.
 /// </summary>
 public sealed class AesGcmPayloadCodec : ITaskPayloadCodec
 {
@@ -14,10 +14,10 @@ public sealed class AesGcmPayloadCodec : ITaskPayloadCodec
     private readonly Dictionary<string, byte[]> _keys = new(StringComparer.Ordinal);
     private readonly string _activeKeyId;
 
-    /// <summary>A codec with one or more keys.</summary>
-    /// <param name="activeKeyId">The key that encrypts.</param>
-    /// <param name="keys">Keys of 32 random bytes, by ids of 1 to 32 letters or digits.</param>
-    /// <exception cref="ArgumentException">A key or an id is wrong. Keys are not in the message.</exception>
+    /// <summary>Creates a codec with one or more keys.</summary>
+    /// <param name="activeKeyId">Id of the key used to encrypt.</param>
+    /// <param name="keys">Keys of 32 random bytes by id; an id has 1 to 32 letters or digits.</param>
+    /// <exception cref="ArgumentException">A key or an id is invalid. The message contains no key.</exception>
     public AesGcmPayloadCodec(string activeKeyId, IReadOnlyDictionary<string, byte[]> keys)
     {
         ArgumentNullException.ThrowIfNull(activeKeyId);
@@ -36,7 +36,7 @@ public sealed class AesGcmPayloadCodec : ITaskPayloadCodec
         _activeKeyId = activeKeyId;
     }
 
-    /// <summary>Reads JSON that was never encoded as it is, so that a codec can be added to a running system; false refuses it.</summary>
+    /// <summary>Passes unencoded JSON through, so that a codec can be added to a running system; false rejects it.</summary>
     public bool AcceptsPlain { get; init; } = true;
 
     /// <inheritdoc />
@@ -57,7 +57,8 @@ public sealed class AesGcmPayloadCodec : ITaskPayloadCodec
     {
         ArgumentNullException.ThrowIfNull(json);
         if (CodecEnvelope.Read(json) is not var (id, data))
-            return AcceptsPlain ? json : throw new TaskPayloadException($"the {Word(text)} is not encrypted, and this codec accepts nothing else");
+            return AcceptsPlain ? json
+                : throw new TaskPayloadException($"the {Word(text)} is not encrypted, and this codec accepts nothing else");
         if (id is null || data is not { Length: >= NonceBytes + TagBytes })
             throw new TaskPayloadException($"the {Word(text)} is encoded in a form that this codec does not know");
         if (!_keys.TryGetValue(id, out var key))
@@ -71,13 +72,14 @@ public sealed class AesGcmPayloadCodec : ITaskPayloadCodec
         }
         catch (AuthenticationTagMismatchException fault)
         {
-            throw new TaskPayloadException($"the {Word(text)} does not open with key '{id}': the key is another one, or it was altered", fault);
+            throw new TaskPayloadException($"the {Word(text)} does not open with key '{id}': the key is another one, or it was altered",
+                fault);
         }
 
         return Encoding.UTF8.GetString(plain);
     }
 
-    /// <summary>A result cannot be passed off as data.</summary>
+    /// <summary>Associated data: binds a ciphertext to its kind of text, so that a result cannot be replayed as data.</summary>
     private static byte[] PlaceOf(TaskText text) => Encoding.UTF8.GetBytes($"taskqueue-client:v1:{Word(text)}");
 
     private static string Word(TaskText text) => text switch { TaskText.Data => "data", TaskText.Result => "result", _ => "progress" };

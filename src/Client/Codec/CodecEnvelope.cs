@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace TaskQueue.Client;
 
-/// <summary>An encoded text: a JSON object whose only member is <c>$enc</c>.</summary>
+/// <summary>Encoded text: a JSON object whose only member is <c>$enc</c>.</summary>
 internal static class CodecEnvelope
 {
     private const string Member = "$enc";
@@ -13,7 +13,7 @@ internal static class CodecEnvelope
     public static bool Is(JsonElement json) =>
         json.ValueKind == JsonValueKind.Object && json.TryGetProperty(Member, out _) && json.EnumerateObject().Count() == 1;
 
-    /// <summary>The parts of an encoded text, null where one is missing; null as a whole for a text that is not encoded.</summary>
+    /// <summary>Reads the parts of an encoded text; a missing part is null. Returns null if the text is not encoded.</summary>
     public static (string? KeyId, byte[]? Data)? Read(string json)
     {
         if (!json.Contains(Member, StringComparison.Ordinal))
@@ -22,8 +22,8 @@ internal static class CodecEnvelope
         return Is(document.RootElement) ? (KeyIdOf(document.RootElement), DataOf(document.RootElement.GetProperty(Member))) : null;
     }
 
-    /// <summary>Where there is no codec, an encoded text must not be taken for the content.</summary>
-    /// <exception cref="TaskPayloadException">It is encoded.</exception>
+    /// <summary>Without a codec, prevents an encoded text from being mistaken for the content.</summary>
+    /// <exception cref="TaskPayloadException">The text is encoded.</exception>
     public static void DemandPlain(JsonElement json, string what)
     {
         if (!Is(json))
@@ -34,8 +34,10 @@ internal static class CodecEnvelope
 
     private static string? KeyIdOf(JsonElement envelope) => Text(envelope.GetProperty(Member), "kid")?.GetString();
 
-    private static byte[]? DataOf(JsonElement parts) => Text(parts, "data") is { } data && data.TryGetBytesFromBase64(out var bytes) ? bytes : null;
+    private static byte[]? DataOf(JsonElement parts) =>
+        Text(parts, "data") is { } data && data.TryGetBytesFromBase64(out var bytes) ? bytes : null;
 
     private static JsonElement? Text(JsonElement parts, string name) =>
-        parts.ValueKind == JsonValueKind.Object && parts.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value : null;
+        parts.ValueKind == JsonValueKind.Object && parts.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String
+            ? value : null;
 }

@@ -3,22 +3,22 @@ using System.Text.Json;
 
 namespace TaskQueue.Client;
 
-/// <summary>Applies a codec, or its absence, to what the server has of a task.</summary>
+/// <summary>Applies the codec, if there is one, to tasks on their way to and from the server.</summary>
 internal static class CodedPayload
 {
-    /// <summary>A task as it is sent.</summary>
+    /// <summary>Encodes a task before it is sent.</summary>
     public static NewTask EncodeTask(this ITaskPayloadCodec? codec, NewTask task) =>
         codec is null || task.Data is not { } data ? task : task with { Data = codec.Encode(TaskText.Data, data) };
 
-    /// <summary>A payload as its processor reads it: only the data of the message that POST /tasks makes is encoded.</summary>
-    /// <exception cref="TaskPayloadException">It cannot be decoded.</exception>
+    /// <summary>Decodes a payload for its processor. Only the data member of the POST /tasks message is encoded.</summary>
+    /// <exception cref="TaskPayloadException">The payload cannot be decoded.</exception>
     public static string DecodePayload(this ITaskPayloadCodec? codec, Guid task, string payload)
     {
         if (codec is null && !payload.Contains("$enc", StringComparison.Ordinal))
             return payload;
         using var document = TryParse(payload);
         if (document is null)
-            return payload; // of an API that takes any text
+            return payload; // submitted through an API that accepts any text
         var root = document.RootElement;
         if (codec is null)
         {
@@ -31,8 +31,8 @@ internal static class CodedPayload
             : codec.Decode(TaskText.Data, payload);
     }
 
-    /// <summary>A task as it was read, decoded. Without a codec it stays as it is; whoever reads the result then fails.</summary>
-    /// <exception cref="TaskPayloadException">It cannot be decoded.</exception>
+    /// <summary>Decodes a task read from the server. Without a codec the task is unchanged, and reading its encoded result throws.</summary>
+    /// <exception cref="TaskPayloadException">The payload cannot be decoded.</exception>
     public static TaskInfo DecodeTask(this ITaskPayloadCodec? codec, TaskInfo task) =>
         codec is null ? task : task with
         {
@@ -42,7 +42,8 @@ internal static class CodedPayload
         };
 
     private static JsonElement? Decode(ITaskPayloadCodec codec, TaskText text, JsonElement? json) =>
-        json is { ValueKind: not (JsonValueKind.Null or JsonValueKind.Undefined) } value ? Parse(codec.Decode(text, value.GetRawText())) : json;
+        json is { ValueKind: not (JsonValueKind.Null or JsonValueKind.Undefined) } value
+            ? Parse(codec.Decode(text, value.GetRawText())) : json;
 
     private static JsonElement Parse(string json)
     {

@@ -4,8 +4,8 @@ using System.Text.Json;
 namespace TaskQueue.Client.Http;
 
 /// <summary>
-/// The events of <c>GET /events</c>, across connections: where one is lost, the next goes on behind the last event that was
-/// read. Waits between tries double from 200 ms to 15 s.
+/// Reads <c>GET /events</c> across connections: after a connection is lost, the next one resumes after the last event read.
+/// The backoff between attempts doubles from 200 ms to 15 s.
 /// </summary>
 internal sealed class EventFeed(IHttpClientFactory clients, LiveEventQuery query) : IAsyncDisposable
 {
@@ -19,7 +19,7 @@ internal sealed class EventFeed(IHttpClientFactory clients, LiveEventQuery query
     private bool _wasConnected;
     private string? _cursor = query.After;
 
-    /// <summary>The next event.</summary>
+    /// <summary>Waits for the next event.</summary>
     /// <exception cref="TaskQueueException">The server refused, or the first connection failed.</exception>
     public async Task<LiveEvent> NextAsync(CancellationToken cancellationToken)
     {
@@ -46,7 +46,7 @@ internal sealed class EventFeed(IHttpClientFactory clients, LiveEventQuery query
 
     public async ValueTask DisposeAsync() => await CloseAsync();
 
-    /// <returns>Null where the stream has ended.</returns>
+    /// <returns>Null when the stream has ended.</returns>
     private async Task<LiveEvent?> ReadAsync(CancellationToken cancellationToken)
     {
         if (_items is null)
@@ -77,8 +77,8 @@ internal sealed class EventFeed(IHttpClientFactory clients, LiveEventQuery query
 
     private async ValueTask CloseAsync()
     {
-        // The place that the server names when a stream begins, so that nothing is missed before the first event. Later ones may
-        // be of an event that was cut off in the middle.
+        // The server sends the start position when a stream opens, so that nothing is missed before the first event. A later
+        // position may belong to an event that was cut off halfway.
         if (string.IsNullOrEmpty(_cursor))
             _cursor = _parser?.LastEventId;
         if (_items is { } items)
@@ -91,7 +91,8 @@ internal sealed class EventFeed(IHttpClientFactory clients, LiveEventQuery query
         fault switch
         {
             TaskQueueException { IsTransient: true } loss when _wasConnected => loss,
-            HttpRequestException or IOException or TimeoutException or OperationCanceledException => new TaskQueueException($"the stream broke off: {fault.Message}", 0, inner: fault),
+            HttpRequestException or IOException or TimeoutException or OperationCanceledException =>
+                new TaskQueueException($"the stream broke off: {fault.Message}", 0, inner: fault),
             _ => null,
         };
 
@@ -99,11 +100,12 @@ internal sealed class EventFeed(IHttpClientFactory clients, LiveEventQuery query
     {
         try
         {
-            return JsonSerializer.Deserialize(item.Data, OperationsJson.Default.LiveEvent) is { TaskId: var id } read && id != Guid.Empty ? read : null;
+            return JsonSerializer.Deserialize(item.Data, OperationsJson.Default.LiveEvent) is { TaskId: var id } read && id != Guid.Empty
+                ? read : null;
         }
         catch (JsonException)
         {
-            return null; // of a kind that is not about a task
+            return null; // not a task event
         }
     }
 }

@@ -2,10 +2,10 @@ using System.Text.Json;
 
 namespace TaskQueue.Client.Http;
 
-/// <summary>Answers that are read as they come, and those of any shape.</summary>
+/// <summary>Streamed responses and responses of any JSON shape.</summary>
 internal sealed partial class ServerConnection
 {
-    /// <summary>Sends a request; its answer is a success, and is the caller's to dispose.</summary>
+    /// <summary>Sends a request and returns its successful response, which the caller must dispose.</summary>
     /// <exception cref="TaskQueueException">The server refused, or did not answer.</exception>
     public async Task<HttpResponseMessage> OpenAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
@@ -27,11 +27,13 @@ internal sealed partial class ServerConnection
         }
     }
 
-    /// <summary>Sends JSON and reads JSON; null where the answer has no body.</summary>
+    /// <summary>Sends JSON and reads JSON; null if the response has no body.</summary>
     /// <exception cref="TaskQueueException">The server refused, or did not answer.</exception>
     public async Task<JsonElement?> CallAsync(HttpMethod method, string path, JsonElement? body, CancellationToken cancellationToken)
     {
-        using var content = body is { } json ? new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(json, OperationsJson.Default.JsonElement)) { Headers = { ContentType = Json } } : null;
+        using var content = body is { } json
+            ? new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(json,
+                OperationsJson.Default.JsonElement)) { Headers = { ContentType = Json } } : null;
         using var request = new HttpRequestMessage(method, new Uri(path, UriKind.Relative)) { Content = content };
         using var response = await OpenAsync(request, cancellationToken);
         try
@@ -41,7 +43,8 @@ internal sealed partial class ServerConnection
         }
         catch (Exception fault) when (fault is HttpRequestException or IOException or JsonException)
         {
-            throw new TaskQueueException($"{http.BaseAddress} answered {path} with something else than expected: {fault.Message}", 0, inner: fault);
+            throw new TaskQueueException($"{http.BaseAddress} answered {path} with something else than expected: {fault.Message}", 0,
+                inner: fault);
         }
     }
 }

@@ -5,23 +5,25 @@ using System.Text.Json.Serialization.Metadata;
 namespace TaskQueue.Client.Http;
 
 /// <summary>Sends requests to the server and turns its errors into <see cref="TaskQueueException"/>.</summary>
-/// <param name="http">With the address and the key of the server; its timeout is above the longest wait of a request.</param>
+/// <param name="http">Carries the server's address and key; its timeout exceeds the longest wait of a request.</param>
 internal sealed partial class ServerConnection(HttpClient http)
 {
     private static readonly MediaTypeHeaderValue Json = new("application/json");
 
-    /// <summary>Sends a body and reads the answer.</summary>
+    /// <summary>Sends a body and reads the response.</summary>
     /// <exception cref="TaskQueueException">The server refused, or did not answer.</exception>
     public async Task<TAnswer> SendAsync<TBody, TAnswer>(
-        HttpMethod method, string path, TBody body, JsonTypeInfo<TBody> bodyType, JsonTypeInfo<TAnswer> answerType, CancellationToken cancellationToken)
+        HttpMethod method, string path, TBody body, JsonTypeInfo<TBody> bodyType, JsonTypeInfo<TAnswer> answerType,
+            CancellationToken cancellationToken)
     {
         using var content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(body, bodyType)) { Headers = { ContentType = Json } };
         return await SendAsync(method, path, content, answerType, cancellationToken);
     }
 
-    /// <summary>Sends a request without a body, or with one that is ready, and reads the answer.</summary>
+    /// <summary>Sends a request without a body, or with a serialized one, and reads the response.</summary>
     /// <exception cref="TaskQueueException">The server refused, or did not answer.</exception>
-    public async Task<TAnswer> SendAsync<TAnswer>(HttpMethod method, string path, HttpContent? content, JsonTypeInfo<TAnswer> answerType, CancellationToken cancellationToken)
+    public async Task<TAnswer> SendAsync<TAnswer>(HttpMethod method, string path, HttpContent? content, JsonTypeInfo<TAnswer> answerType,
+        CancellationToken cancellationToken)
     {
         using var request = new HttpRequestMessage(method, new Uri(path, UriKind.Relative)) { Content = content };
         try
@@ -38,7 +40,8 @@ internal sealed partial class ServerConnection(HttpClient http)
         }
         catch (JsonException fault)
         {
-            throw new TaskQueueException($"{http.BaseAddress} answered {path} with something else than expected: {fault.Message}", 0, inner: fault);
+            throw new TaskQueueException($"{http.BaseAddress} answered {path} with something else than expected: {fault.Message}", 0,
+                inner: fault);
         }
         catch (OperationCanceledException fault) when (!cancellationToken.IsCancellationRequested)
         {
@@ -56,7 +59,7 @@ internal sealed partial class ServerConnection(HttpClient http)
         }
         catch (JsonException)
         {
-            // Of something in between, such as a proxy.
+            // Not the server's own error, but that of an intermediary such as a proxy.
         }
 
         var status = (int)response.StatusCode;

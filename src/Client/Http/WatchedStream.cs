@@ -1,6 +1,6 @@
 namespace TaskQueue.Client.Http;
 
-/// <summary>A stream on which something arrives every 15 s; silence means that the other side is gone without a word.</summary>
+/// <summary>A stream that carries something every 15 s; silence means that the peer is gone without closing the connection.</summary>
 internal sealed class WatchedStream(Stream inner) : Stream
 {
     private static readonly TimeSpan Silence = TimeSpan.FromSeconds(45);

@@ -2,33 +2,35 @@ using System.Text.Json.Serialization.Metadata;
 
 namespace TaskQueue.Client;
 
-/// <summary>Enqueues tasks, over HTTP (<see cref="TaskQueueClient"/>) or RabbitMQ (package TaskQueue.Client.RabbitMq). Workers see no difference.</summary>
+/// <summary>
+/// Enqueues tasks over HTTP (<see cref="TaskQueueClient"/>) or RabbitMQ (package TaskQueue.Client.RabbitMq). Workers see no difference.
+/// </summary>
 public interface ITaskProducer
 {
-    /// <summary>Enqueues a task. It is safe to call again with the same <see cref="NewTask"/>: that is the same task.</summary>
-    /// <exception cref="TaskQueueException">It was refused, or nobody answered.</exception>
+    /// <summary>Enqueues a task. Idempotent: a retry with the same <see cref="NewTask"/> enqueues it once.</summary>
+    /// <exception cref="TaskQueueException">The task was refused, or the server or broker did not answer.</exception>
     Task<EnqueuedTask> EnqueueAsync(NewTask task, CancellationToken cancellationToken = default);
 
     /// <summary>
-    /// Enqueues many tasks, up to 1,000 in one transaction: of each thousand all are accepted or none. A fault tells of the first
-    /// thousand that was not; calling again with the same tasks completes what is missing.
+    /// Enqueues many tasks in transactions of up to 1,000: each transaction is accepted as a whole or not at all. An exception reports
+    /// the first transaction that failed; call again with the same tasks to enqueue those still missing.
     /// </summary>
-    /// <returns>What became of each, in order.</returns>
-    /// <exception cref="TaskQueueException">One was refused, or nobody answered.</exception>
+    /// <returns>The submit result of each task, in order.</returns>
+    /// <exception cref="TaskQueueException">A task was refused, or the server or broker did not answer.</exception>
     Task<IReadOnlyList<EnqueuedTask>> EnqueueManyAsync(IEnumerable<NewTask> tasks, CancellationToken cancellationToken = default);
 }
 
-/// <summary>Shorter forms.</summary>
+/// <summary>Convenience overloads for <see cref="ITaskProducer"/>.</summary>
 public static class TaskProducers
 {
-    /// <summary>Enqueues a task whose data is a value.</summary>
-    /// <param name="producer">Where to.</param>
+    /// <summary>Enqueues a task with a value as its data.</summary>
+    /// <param name="producer">The producer.</param>
     /// <param name="queue">Base name of the queue.</param>
-    /// <param name="name">Which processor runs it.</param>
-    /// <param name="data">What it works on.</param>
-    /// <param name="type">How the value is written, of a source-generated context.</param>
-    /// <param name="cancellationToken">Stops waiting for the answer.</param>
-    /// <exception cref="TaskQueueException">It was refused, or nobody answered.</exception>
+    /// <param name="name">Task name, which selects the processor.</param>
+    /// <param name="data">The data.</param>
+    /// <param name="type">Serialization metadata from a source-generated context.</param>
+    /// <param name="cancellationToken">Stops waiting for the response.</param>
+    /// <exception cref="TaskQueueException">The task was refused, or the server or broker did not answer.</exception>
     public static Task<EnqueuedTask> EnqueueAsync<T>(
         this ITaskProducer producer, string queue, string name, T data, JsonTypeInfo<T> type, CancellationToken cancellationToken = default)
     {

@@ -5,7 +5,7 @@ namespace TaskQueue.Client;
 
 internal static class ProducerRegistration
 {
-    /// <summary>Whoever is added first is the producer of code that does not say which.</summary>
+    /// <summary>Registers a producer; the first one registered is also the <see cref="ITaskProducer"/>.</summary>
     public static IServiceCollection AddProducer<T>(this IServiceCollection services)
         where T : class, ITaskProducer
     {

@@ -5,7 +5,7 @@ using TaskQueue.Contracts;
 
 namespace TaskQueue.Client;
 
-/// <summary>Writes tasks as POST /tasks and /tasks/bulk read them.</summary>
+/// <summary>Writes the request bodies of POST /tasks and /tasks/bulk.</summary>
 internal static class TaskBody
 {
     internal static readonly JsonWriterOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -36,7 +36,7 @@ internal static class TaskBody
         writer.WriteStartObject();
         writer.WriteString("id"u8, task.Id);
         writer.WriteString("action"u8, task.Name);
-        writer.WriteString("queue"u8, task.Level == 0 ? task.Queue : $"{task.Queue}:{task.Level}");
+        writer.WriteString("queue"u8, task.Tier == 0 ? task.Queue : $"{task.Queue}:{task.Tier}");
         if (task.Data is { } data)
         {
             writer.WritePropertyName("data"u8);
@@ -55,7 +55,7 @@ internal static class TaskBody
         if (task.MaxAttempts is { } attempts)
             writer.WriteNumber("max_attempts"u8, attempts);
         Write(writer, "dedupe_key", task.DedupeKey);
-        Write(writer, "thread_id", task.ThreadId);
+        Write(writer, "ordering_key", task.OrderingKey);
         if (task.Lease is { } lease)
             writer.WriteNumber("lease_seconds"u8, lease.TotalSeconds);
         Write(writer, "callback_url", task.CallbackUrl?.AbsoluteUri);

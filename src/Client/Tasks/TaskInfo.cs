@@ -5,16 +5,16 @@ using TaskQueue.Contracts;
 
 namespace TaskQueue.Client;
 
-/// <summary>Where a task is in its life.</summary>
+/// <summary>Status of a task.</summary>
 public enum QueuedTaskStatus
 {
-    /// <summary>Waits for its time or a worker.</summary>
+    /// <summary>Waits until it is due or a worker claims it.</summary>
     Pending,
 
-    /// <summary>A worker has it.</summary>
+    /// <summary>A worker holds it.</summary>
     Running,
 
-    /// <summary>An attempt failed; the next one waits for its time.</summary>
+    /// <summary>An attempt failed; the next one is scheduled.</summary>
     Retrying,
 
     /// <summary>Ended with a result.</summary>
@@ -23,95 +23,96 @@ public enum QueuedTaskStatus
     /// <summary>Ended with an error.</summary>
     Failed,
 
-    /// <summary>Ended by somebody's wish.</summary>
+    /// <summary>Cancelled on request.</summary>
     Cancelled,
 
-    /// <summary>Not started in time.</summary>
+    /// <summary>Not started before its expiry time.</summary>
     Expired,
 }
 
-/// <summary>A task as the server has it.</summary>
+/// <summary>A task as read from the server.</summary>
 public sealed record TaskInfo
 {
-    /// <summary>Its id.</summary>
+    /// <summary>Id of the task.</summary>
     public Guid Id { get; init; }
 
-    /// <summary>Base name of its queue.</summary>
+    /// <summary>Base name of the queue.</summary>
     public string Queue { get; init; } = "";
 
-    /// <summary>0 is online, 1..N offline.</summary>
-    public int Level { get; init; }
+    /// <summary>Tier: 0 is online, 1..N offline.</summary>
+    public int Tier { get; init; }
 
-    /// <summary>Which processor runs it.</summary>
+    /// <summary>Task name, which selects the processor.</summary>
     public string? Name { get; init; }
 
-    /// <summary>Order among the tasks of its queue and level.</summary>
+    /// <summary>Priority within its queue and tier.</summary>
     public Priority Priority { get; init; }
 
-    /// <summary>Where it is in its life.</summary>
+    /// <summary>Current status.</summary>
     public QueuedTaskStatus Status { get; init; }
 
     /// <summary>Attempts started so far.</summary>
     public int Attempt { get; init; }
 
-    /// <summary>Attempts that a run has.</summary>
+    /// <summary>Maximum number of attempts per run.</summary>
     public int MaxAttempts { get; init; }
 
     /// <summary>See <see cref="NewTask.DedupeKey"/>.</summary>
     public string? DedupeKey { get; init; }
 
-    /// <summary>See <see cref="NewTask.ThreadId"/>.</summary>
-    public string? ThreadId { get; init; }
+    /// <summary>See <see cref="NewTask.OrderingKey"/>.</summary>
+    public string? OrderingKey { get; init; }
 
-    /// <summary>Whether it failed for good and is kept as a dead letter of its queue.</summary>
+    /// <summary>Whether it failed permanently and is kept as a dead letter of its queue.</summary>
     public bool DeadLetter { get; init; }
 
-    /// <summary>The message that its worker gets: of this client <c>{"id","action","data","created_at"}</c>.</summary>
+    /// <summary>The message its worker receives; <c>{"id","action","data","created_at"}</c> if this client enqueued it.</summary>
     public JsonElement Payload { get; init; }
 
     /// <summary>Result of a completed task.</summary>
     public JsonElement? Result { get; init; }
 
-    /// <summary>Why the last failed attempt failed.</summary>
+    /// <summary>Error of the last failed attempt.</summary>
     public string? Error { get; init; }
 
-    /// <summary>What its worker last said of how far it is.</summary>
+    /// <summary>Progress last reported by its worker.</summary>
     public JsonElement? Progress { get; init; }
 
-    /// <summary>Who runs or ran the last attempt.</summary>
+    /// <summary>Worker of the last attempt.</summary>
     public string? Worker { get; init; }
 
-    /// <summary>Name of the key that it was enqueued with; null where the server needs none.</summary>
+    /// <summary>Name of the API key it was enqueued with; null if the server requires no keys.</summary>
     public string? Owner { get; init; }
 
     /// <summary>When it was accepted.</summary>
     public DateTimeOffset CreatedAt { get; init; }
 
-    /// <summary>Not run earlier.</summary>
+    /// <summary>Earliest start of the next attempt.</summary>
     public DateTimeOffset DueAt { get; init; }
 
-    /// <summary>Not started at or after this time.</summary>
+    /// <summary>Expires if not started by this time.</summary>
     public DateTimeOffset? ExpiresAt { get; init; }
 
-    /// <summary>When the last attempt began.</summary>
+    /// <summary>When the last attempt started.</summary>
     public DateTimeOffset? StartedAt { get; init; }
 
-    /// <summary>When the running attempt is given up without a heartbeat.</summary>
+    /// <summary>When the lease of the running attempt expires unless a heartbeat renews it.</summary>
     public DateTimeOffset? LeaseUntil { get; init; }
 
     /// <summary>When it ended.</summary>
     public DateTimeOffset? FinishedAt { get; init; }
 
-    /// <summary>What happened to it, oldest first; what the policy of its queue lets be written.</summary>
+    /// <summary>Timeline, oldest step first; the queue's event policy decides which steps are recorded.</summary>
     public IReadOnlyList<TaskTimelineStep> Timeline { get; init; } = [];
 
     /// <summary>Whether it has ended.</summary>
     [JsonIgnore]
-    public bool HasEnded => Status is QueuedTaskStatus.Completed or QueuedTaskStatus.Failed or QueuedTaskStatus.Cancelled or QueuedTaskStatus.Expired;
+    public bool HasEnded =>
+        Status is QueuedTaskStatus.Completed or QueuedTaskStatus.Failed or QueuedTaskStatus.Cancelled or QueuedTaskStatus.Expired;
 
-    /// <summary>The result as a value; null where there is none.</summary>
-    /// <exception cref="JsonException">It is of another shape.</exception>
-    /// <exception cref="TaskPayloadException">It is encoded, and the client has no codec.</exception>
+    /// <summary>Deserializes the result; null if there is none.</summary>
+    /// <exception cref="JsonException">The result does not match <typeparamref name="T"/>.</exception>
+    /// <exception cref="TaskPayloadException">The result is encoded, and the client has no codec.</exception>
     public T? GetResult<T>(JsonTypeInfo<T> type)
     {
         if (Result is not { } result)
@@ -121,21 +122,21 @@ public sealed record TaskInfo
     }
 }
 
-/// <summary>A step in the life of a task.</summary>
+/// <summary>A step of a task's timeline.</summary>
 /// <param name="Event">submitted, started, completed, failed, retrying, snoozed, cancelled, expired, dispatched or overwritten.</param>
-/// <param name="Attempt">The attempt; 0 before the first.</param>
+/// <param name="Attempt">Attempt number; 0 before the first.</param>
 /// <param name="At">When it happened.</param>
-/// <param name="DueAt">When the task may run next, where it waits.</param>
-/// <param name="Worker">Who ran the attempt.</param>
-/// <param name="Error">Why it failed.</param>
+/// <param name="DueAt">When the next attempt may start; null unless the task waits.</param>
+/// <param name="Worker">Worker that ran the attempt.</param>
+/// <param name="Error">Why the attempt failed.</param>
 public sealed record TaskTimelineStep(string Event, int Attempt, DateTimeOffset At, DateTimeOffset? DueAt, string? Worker, string? Error);
 
-/// <summary>A task whose result was waited for ended without one.</summary>
+/// <summary>Thrown when a task whose result is awaited ends without one.</summary>
 /// <param name="task">The task.</param>
 public sealed class TaskNotCompletedException(TaskInfo task)
     : Exception($"task {task.Id} is {task.Status.ToString().ToLowerInvariant()}{(task.Error is null ? "" : $": {task.Error}")}")
 {
-    /// <summary>The task as it ended.</summary>
+    /// <summary>The task in its final status.</summary>
     public TaskInfo Task { get; } = task;
 }
 

@@ -5,12 +5,12 @@ using TaskQueue.Client.Http;
 
 namespace TaskQueue.Client;
 
-/// <summary>What producers do.</summary>
+/// <summary>Operations for producers.</summary>
 public sealed partial class TaskQueueClient
 {
     private const int MaxMany = 1000;
 
-    /// <summary>Longest wait that the server takes.</summary>
+    /// <summary>Longest wait the server accepts.</summary>
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(30);
 
     private static readonly TimeSpan FirstLook = TimeSpan.FromMilliseconds(100), LongestLook = TimeSpan.FromSeconds(2);
@@ -30,7 +30,8 @@ public sealed partial class TaskQueueClient
     }
 
     /// <inheritdoc />
-    public async Task<IReadOnlyList<EnqueuedTask>> EnqueueManyAsync(IEnumerable<NewTask> tasks, CancellationToken cancellationToken = default)
+    public async Task<IReadOnlyList<EnqueuedTask>> EnqueueManyAsync(IEnumerable<NewTask> tasks,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(tasks);
         var answers = new List<EnqueuedTask>();
@@ -41,7 +42,8 @@ public sealed partial class TaskQueueClient
             answers.AddRange(await TryAsync(async (server, i) =>
             {
                 using var content = Content(body);
-                var answer = await server.SendAsync(HttpMethod.Post, "/tasks/bulk", content, TaskJson.Default.ManyQueuedAnswer, cancellationToken);
+                var answer = await server.SendAsync(HttpMethod.Post, "/tasks/bulk", content, TaskJson.Default.ManyQueuedAnswer,
+                    cancellationToken);
                 return chunk.Select((task, n) => Answer(task, answer.Ids[n], answer.Results[n], i)).ToList();
             }, cancellationToken));
         }
@@ -49,26 +51,28 @@ public sealed partial class TaskQueueClient
         return answers;
     }
 
-    /// <summary>A task; null where there is none that this key may see.</summary>
+    /// <summary>Gets a task; null if it does not exist or this key may not read it.</summary>
     /// <exception cref="TaskQueueException">The server refused, or did not answer.</exception>
-    public Task<TaskInfo?> GetAsync(Guid id, CancellationToken cancellationToken = default) => GetAsync(id, TimeSpan.Zero, cancellationToken);
+    public Task<TaskInfo?> GetAsync(Guid id, CancellationToken cancellationToken = default) =>
+        GetAsync(id, TimeSpan.Zero, cancellationToken);
 
-    /// <summary>Where a task is in its life; null where there is none that this key may see.</summary>
+    /// <summary>Gets the status of a task; null if it does not exist or this key may not read it.</summary>
     /// <exception cref="TaskQueueException">The server refused, or did not answer.</exception>
-    public async Task<QueuedTaskStatus?> GetStatusAsync(Guid id, CancellationToken cancellationToken = default) => (await GetAsync(id, cancellationToken))?.Status;
+    public async Task<QueuedTaskStatus?> GetStatusAsync(Guid id, CancellationToken cancellationToken = default) =>
+        (await GetAsync(id, cancellationToken))?.Status;
 
-    /// <summary>The result of a task as a value; the default of the type where it has not completed, or completed with nothing.</summary>
+    /// <summary>Deserializes the result of a task; default if the task has not completed or has no result.</summary>
     /// <exception cref="TaskQueueException">There is no such task, or the server did not answer.</exception>
     /// <exception cref="TaskPayloadException">The result is encoded, and the client's codec cannot decode it.</exception>
     public async Task<T?> GetResultAsync<T>(Guid id, JsonTypeInfo<T> type, CancellationToken cancellationToken = default) =>
         (await GetAsync(id, cancellationToken) ?? throw NotFound(id)).GetResult(type);
 
-    /// <summary>Waits until a task has ended, however it ends.</summary>
+    /// <summary>Waits until a task reaches any final status.</summary>
     /// <param name="id">The task.</param>
-    /// <param name="timeout">How long at most.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <param name="timeout">Longest wait.</param>
+    /// <param name="cancellationToken">Stops waiting.</param>
     /// <exception cref="TaskQueueException">There is no such task, or the server did not answer.</exception>
-    /// <exception cref="TimeoutException">It has not ended in time.</exception>
+    /// <exception cref="TimeoutException">The task did not end in time.</exception>
     public async Task<TaskInfo> WaitAsync(Guid id, TimeSpan timeout, CancellationToken cancellationToken = default)
     {
         var start = _time.GetTimestamp();
@@ -85,7 +89,7 @@ public sealed partial class TaskQueueClient
                 throw new TimeoutException($"task {id} is {task.Status.ToString().ToLowerInvariant()} after {timeout}");
             if (_time.GetElapsedTime(asked) >= wait)
                 continue;
-            // A server that stops answers early, and so does one that cannot wait.
+            // A server that is stopping, or that cannot wait, answers early.
             await Task.Delay(look < left ? look : left, _time, cancellationToken);
             look = look * 2 < LongestLook ? look * 2 : LongestLook;
         }
@@ -93,37 +97,43 @@ public sealed partial class TaskQueueClient
 
     /// <summary>Waits for the result of a task.</summary>
     /// <param name="id">The task.</param>
-    /// <param name="type">How the result is read, of a source-generated context.</param>
-    /// <param name="timeout">How long at most.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
-    /// <returns>The result; the default of the type where the task completed with nothing.</returns>
-    /// <exception cref="TaskNotCompletedException">It failed, was cancelled, or expired.</exception>
+    /// <param name="type">Serialization metadata from a source-generated context.</param>
+    /// <param name="timeout">Longest wait.</param>
+    /// <param name="cancellationToken">Stops waiting.</param>
+    /// <returns>The result; default if the task completed without one.</returns>
+    /// <exception cref="TaskNotCompletedException">The task failed, was cancelled, or expired.</exception>
     /// <exception cref="TaskQueueException">There is no such task, or the server did not answer.</exception>
-    /// <exception cref="TimeoutException">It has not ended in time.</exception>
-    public async Task<T?> WaitForResultAsync<T>(Guid id, JsonTypeInfo<T> type, TimeSpan timeout, CancellationToken cancellationToken = default)
+    /// <exception cref="TimeoutException">The task did not end in time.</exception>
+    public async Task<T?> WaitForResultAsync<T>(Guid id, JsonTypeInfo<T> type, TimeSpan timeout,
+        CancellationToken cancellationToken = default)
     {
         var task = await WaitAsync(id, timeout, cancellationToken);
         return task.Status == QueuedTaskStatus.Completed ? task.GetResult(type) : throw new TaskNotCompletedException(task);
     }
 
-    /// <summary>Cancels a task that has not ended. A worker that runs it hears of it with its next heartbeat.</summary>
+    /// <summary>Cancels a task that has not ended. A worker that runs it learns of it with its next heartbeat.</summary>
     /// <exception cref="TaskQueueException">There is no such task (404), it has ended (409), or the server did not answer.</exception>
     public Task CancelAsync(Guid id, CancellationToken cancellationToken = default) => ChangeAsync(id, "cancel", cancellationToken);
 
     /// <summary>Runs a failed or cancelled task again.</summary>
-    /// <exception cref="TaskQueueException">There is no such task (404), it is neither failed nor cancelled (409), or the server did not answer.</exception>
+    /// <exception cref="TaskQueueException">
+    /// There is no such task (404), it is neither failed nor cancelled (409), or the server did not answer.
+    /// </exception>
     public Task RetryAsync(Guid id, CancellationToken cancellationToken = default) => ChangeAsync(id, "retry", cancellationToken);
 
     /// <summary>Deletes a task, whatever its status.</summary>
     /// <exception cref="TaskQueueException">There is no such task, or the server did not answer.</exception>
-    public async Task DeleteAsync(Guid id, CancellationToken cancellationToken = default) => await CallAsync(HttpMethod.Delete, Path(id), null, cancellationToken);
+    public async Task DeleteAsync(Guid id, CancellationToken cancellationToken = default) =>
+        await CallAsync(HttpMethod.Delete, Path(id), null, cancellationToken);
 
     private async Task<TaskInfo?> GetAsync(Guid id, TimeSpan wait, CancellationToken cancellationToken)
     {
-        var path = wait > TimeSpan.Zero ? string.Create(CultureInfo.InvariantCulture, $"{Path(id)}?wait_seconds={wait.TotalSeconds:0.###}") : Path(id);
+        var path = wait > TimeSpan.Zero ? string.Create(CultureInfo.InvariantCulture, $"{Path(id)}?wait_seconds={wait.TotalSeconds:0.###}")
+            : Path(id);
         try
         {
-            return _codec.DecodeTask(await TryAsync((server, _) => server.SendAsync(HttpMethod.Get, path, null, TaskJson.Default.TaskInfo, cancellationToken), cancellationToken));
+            return _codec.DecodeTask(await TryAsync((server, _) =>
+                server.SendAsync(HttpMethod.Get, path, null, TaskJson.Default.TaskInfo, cancellationToken), cancellationToken));
         }
         catch (TaskQueueException fault) when (fault.Status == 404)
         {
@@ -134,7 +144,7 @@ public sealed partial class TaskQueueClient
     private async Task ChangeAsync(Guid id, string verb, CancellationToken cancellationToken) =>
         await _clients.Connect().SendAsync(HttpMethod.Post, $"{Path(id)}/{verb}", null, TaskJson.Default.ChangedAnswer, cancellationToken);
 
-    /// <summary>A duplicate by its own id that was sent before is the very task.</summary>
+    /// <summary>On a retry, a duplicate with the same id is the task that an earlier try enqueued.</summary>
     private static EnqueuedTask Answer(NewTask task, Guid id, string status, int tries) =>
         new(id, status switch
         {

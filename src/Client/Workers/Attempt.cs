@@ -5,7 +5,7 @@ namespace TaskQueue.Client;
 internal sealed class Attempt(WorkItem item, Signal progress)
 #pragma warning restore CA1001
 {
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private readonly CancellationTokenSource _cancel = new();
     private readonly TaskCompletionSource _kept = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private TaskCompletionSource? _told;
@@ -30,13 +30,15 @@ internal sealed class Attempt(WorkItem item, Signal progress)
     /// <summary>Push queues only: whether the engine was told of the start.</summary>
     public bool IsAnnounced { get; set; }
 
-    /// <summary>Push queues only: done when the engine knows of the task's start or outcome, so that the delivery may be acknowledged.</summary>
+    /// <summary>
+    /// Push queues only: done when the engine knows of the task's start or outcome, so that the delivery may be acknowledged.
+    /// </summary>
     public Task Kept => _kept.Task;
 
     /// <returns>False where the attempt is over already.</returns>
     public bool TryBegin(TimeProvider time)
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (IsLost || IsReturned || Outcome is not null)
                 return false;
@@ -47,7 +49,7 @@ internal sealed class Attempt(WorkItem item, Signal progress)
 
     public bool TrySettle(TaskOutcome outcome)
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (IsLost || IsReturned || Outcome is not null)
                 return false;
@@ -59,7 +61,7 @@ internal sealed class Attempt(WorkItem item, Signal progress)
     /// <summary>Another worker has the task, or none: the outcome of the handler is dropped.</summary>
     public bool TryLose()
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (IsLost || IsReturned || Outcome is not null)
                 return false;
@@ -72,7 +74,7 @@ internal sealed class Attempt(WorkItem item, Signal progress)
 
     public bool TryReturn()
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (IsLost || Outcome is not null || BeganAt is not null)
                 return false;
@@ -88,7 +90,7 @@ internal sealed class Attempt(WorkItem item, Signal progress)
     public Task SayProgress(string json)
     {
         Task told;
-        lock (_gate)
+        lock (_lock)
         {
             if (IsLost || Outcome is not null)
                 return Task.CompletedTask;
@@ -103,7 +105,7 @@ internal sealed class Attempt(WorkItem item, Signal progress)
     /// <summary>What is to be said of the progress, once.</summary>
     public (string? Json, TaskCompletionSource? Told) TakeProgress()
     {
-        lock (_gate)
+        lock (_lock)
         {
             var taken = (_progress, _told);
             (_progress, _told) = (null, null);
@@ -114,14 +116,14 @@ internal sealed class Attempt(WorkItem item, Signal progress)
     /// <summary>Nobody waits for progress any longer.</summary>
     public void EndProgress()
     {
-        lock (_gate)
+        lock (_lock)
             _told?.TrySetResult();
     }
 
     /// <summary>A heartbeat failed: says it with the next one, where there is nothing newer.</summary>
     public void PutBack(string? json)
     {
-        lock (_gate)
+        lock (_lock)
             _progress ??= json;
     }
 }

@@ -52,7 +52,8 @@ internal sealed partial class AttemptRunner(
         }
     }
 
-    private ITimer StartLimit(TimeSpan limit, Attempt attempt) => time.CreateTimer(_ => EndAt(limit, attempt), null, limit, Timeout.InfiniteTimeSpan);
+    private ITimer StartLimit(TimeSpan limit, Attempt attempt) =>
+        time.CreateTimer(_ => EndAt(limit, attempt), null, limit, Timeout.InfiniteTimeSpan);
 
     /// <summary>The attempt has failed; its slot comes free when the handler returns.</summary>
     private void EndAt(TimeSpan limit, Attempt attempt)
@@ -72,6 +73,7 @@ internal sealed partial class AttemptRunner(
     [LoggerMessage(LogLevel.Warning, "The processor of {Name} ran longer than {Limit}, task {TaskId} attempt {Attempt}")]
     private partial void LogTooLong(string? name, Guid taskId, int attempt, TimeSpan limit);
 
-    [LoggerMessage(LogLevel.Information, "The outcome of task {TaskId} attempt {Attempt} was dropped: it was lost, given back, or too late")]
+    [LoggerMessage(LogLevel.Information,
+        "The outcome of task {TaskId} attempt {Attempt} was dropped: it was lost, given back, or too late")]
     private partial void LogDropped(Guid taskId, int attempt);
 }

@@ -3,7 +3,7 @@ namespace TaskQueue.Client;
 /// <summary>When a worker last heard of its server, and what went wrong since.</summary>
 internal sealed class ConnectionHealth(TimeProvider time)
 {
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private long _heardAt = time.GetTimestamp();
     private bool _rests;
     private string? _problem;
@@ -15,8 +15,9 @@ internal sealed class ConnectionHealth(TimeProvider time)
     {
         get
         {
-            lock (_gate)
-                return (_rests && _problem is null ? TimeSpan.Zero : time.GetElapsedTime(_heardAt), _problem ?? "nothing comes back", _isAway);
+            lock (_lock)
+                return (_rests && _problem is null ? TimeSpan.Zero : time.GetElapsedTime(_heardAt), _problem
+                    ?? "nothing comes back", _isAway);
         }
     }
 
@@ -24,40 +25,40 @@ internal sealed class ConnectionHealth(TimeProvider time)
     {
         get
         {
-            lock (_gate)
+            lock (_lock)
                 return _rests;
         }
     }
 
     public bool HasHeardSince(long timestamp)
     {
-        lock (_gate)
+        lock (_lock)
             return _heardAt >= timestamp;
     }
 
     /// <summary>The server answered.</summary>
     public void Heard()
     {
-        lock (_gate)
+        lock (_lock)
             (_heardAt, _problem, _isAway) = (time.GetTimestamp(), null, false);
     }
 
     public void Failed(string problem, bool isAway)
     {
-        lock (_gate)
+        lock (_lock)
             (_problem, _isAway) = (problem, isAway);
     }
 
     /// <summary>The worker asks for nothing until it wakes.</summary>
     public void Rest()
     {
-        lock (_gate)
+        lock (_lock)
             _rests = true;
     }
 
     public void Wake()
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (_rests && _problem is null)
                 _heardAt = time.GetTimestamp();

@@ -30,19 +30,20 @@ internal sealed partial class Heartbeats(InFlightAttempts attempts, IWorkerTrans
     /// <summary>A third of the shortest lease.</summary>
     private TimeSpan Period()
     {
-        var third = attempts.Held.Select(a => a.Item.Lease / 3).DefaultIfEmpty(Longest).Min();
+        var third = attempts.All.Select(a => a.Item.Lease / 3).DefaultIfEmpty(Longest).Min();
         return third < Shortest ? Shortest : third;
     }
 
     private async Task BeatAsync(bool all, CancellationToken cancellationToken)
     {
-        var taken = attempts.Held.Where(a => transport.HasLease(a)).Select(a => (Attempt: a, Progress: a.TakeProgress()))
+        var taken = attempts.All.Where(a => transport.HasLease(a)).Select(a => (Attempt: a, Progress: a.TakeProgress()))
             .Where(t => all || t.Progress.Json is not null).ToList();
         foreach (var some in taken.Chunk(MaxEntries))
             await BeatAsync(some, cancellationToken);
     }
 
-    private async Task BeatAsync((Attempt Attempt, (string? Json, TaskCompletionSource? Told) Progress)[] taken, CancellationToken cancellationToken)
+    private async Task BeatAsync((Attempt Attempt, (string? Json, TaskCompletionSource? Told) Progress)[] taken,
+        CancellationToken cancellationToken)
     {
         try
         {

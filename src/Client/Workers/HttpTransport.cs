@@ -4,12 +4,15 @@ using TaskQueue.Client.Http;
 namespace TaskQueue.Client;
 
 /// <summary>Takes tasks of pull queues over HTTP.</summary>
-internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHttpClientFactory clients, TimeProvider time, ILogger<HttpTransport> logger) : IRemoteTransport
+internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHttpClientFactory clients, TimeProvider time,
+    ILogger<HttpTransport> logger) : IRemoteTransport
 {
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan DefaultLease = TimeSpan.FromSeconds(15);
 
-    /// <summary>What a claim that is under way when the worker stops may take: given up, tasks that it took would wait for their leases to expire.</summary>
+    /// <summary>
+    /// What a claim that is under way when the worker stops may take: given up, tasks that it took would wait for their leases to expire.
+    /// </summary>
     private static readonly TimeSpan LastClaim = TimeSpan.FromSeconds(1);
 
     /// <summary>Between tries of what cannot succeed before somebody changes something.</summary>
@@ -20,7 +23,8 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
     private readonly Backoff _backoff = new(LongestBackoff, time);
 
     /// <summary>An idle worker hears of the server several times before it takes itself for unresponsive.</summary>
-    private readonly double _waitSeconds = (options.UnresponsiveAfter / 3 < LongestWait ? options.UnresponsiveAfter / 3 : LongestWait).TotalSeconds;
+    private readonly double _waitSeconds = (options.UnresponsiveAfter / 3 < LongestWait ? options.UnresponsiveAfter / 3 : LongestWait)
+        .TotalSeconds;
 
     private InFlightAttempts? _attempts;
 
@@ -70,9 +74,11 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
 
     private async Task SendHeartbeatsAsync(IReadOnlyList<Heartbeat> heartbeats, CancellationToken cancellationToken)
     {
-        var request = new HeartbeatRequest([.. heartbeats.Select(h => new HeartbeatLine(h.Attempt.Item.Id, h.Attempt.Item.Attempt, options.Lease?.TotalSeconds, h.Progress))]);
+        var request = new HeartbeatRequest([.. heartbeats.Select(h =>
+            new HeartbeatLine(h.Attempt.Item.Id, h.Attempt.Item.Attempt, options.Lease?.TotalSeconds, h.Progress))]);
         var answers = await clients.Connect().SendAsync(
-            HttpMethod.Post, "/workers/heartbeat", request, WorkerJson.Default.HeartbeatRequest, WorkerJson.Default.LineAnswers, cancellationToken);
+            HttpMethod.Post, "/workers/heartbeat", request, WorkerJson.Default.HeartbeatRequest, WorkerJson.Default.LineAnswers,
+                cancellationToken);
         if (Health.Rests)
             Health.Heard(); // while it claims, claims alone count
         foreach (var (heartbeat, answer) in heartbeats.Zip(answers.Tasks))
@@ -135,17 +141,21 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
     private static string Advice(TaskQueueException fault) =>
         fault switch
         {
-            { Code: "push_queue" } => $"{fault.Message}; call UseRabbitMq of TaskQueue.Client.RabbitMq on the worker's options, or use a pull queue",
+            { Code: "push_queue" } =>
+                $"{fault.Message}; call UseRabbitMq of TaskQueue.Client.RabbitMq on the worker's options, or use a pull queue",
             { Status: 401 } => $"the server asks for a valid key: set ApiKey ({fault.Message})",
             { Status: 403 } => $"the key may not work on the queue ({fault.Message})",
             _ => fault.Message,
         };
 
-    /// <summary>A lease of the server's choice is read from its end; clocks may differ, so it is taken for no longer than the default.</summary>
+    /// <summary>
+    /// A lease of the server's choice is read from its end; clocks may differ, so it is taken for no longer than the default.
+    /// </summary>
     private WorkItem ToItem(ClaimedTask task)
     {
         var left = task.LeaseUntil - time.GetUtcNow();
-        return new WorkItem(task.Id, task.Attempt, task.Queue, task.Level, task.Name, task.Payload, options.Lease ?? (left < DefaultLease ? left : DefaultLease))
+        return new WorkItem(task.Id, task.Attempt, task.Queue, task.Tier, task.Name, task.Payload, options.Lease
+            ?? (left < DefaultLease ? left : DefaultLease))
         {
             Priority = task.Priority,
             MaxAttempts = task.MaxAttempts,
@@ -159,7 +169,8 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
     private async Task SendAsync(IReadOnlyList<ReportLine> lines, CancellationToken cancellationToken)
     {
         var answers = await clients.Connect().SendAsync(
-            HttpMethod.Post, "/workers/report", new ReportRequest(lines), WorkerJson.Default.ReportRequest, WorkerJson.Default.LineAnswers, cancellationToken);
+            HttpMethod.Post, "/workers/report", new ReportRequest(lines), WorkerJson.Default.ReportRequest, WorkerJson.Default.LineAnswers,
+                cancellationToken);
         foreach (var answer in answers.Tasks.Where(a => a.IsGone))
             LogLost(answer.Id, answer.Attempt, answer.Code);
     }
@@ -168,7 +179,8 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
         attempt switch
         {
             { Outcome.Delay: { } delay } => new(attempt.Item.Id, attempt.Item.Attempt, "snoozed", null, null, null, delay.TotalSeconds),
-            { Outcome: { Error: { } error } outcome } => new(attempt.Item.Id, attempt.Item.Attempt, "failed", null, error, outcome.Retryable, null),
+            { Outcome: { Error: { } error } outcome } =>
+                new(attempt.Item.Id, attempt.Item.Attempt, "failed", null, error, outcome.Retryable, null),
             _ => new(attempt.Item.Id, attempt.Item.Attempt, "completed", attempt.Outcome?.Result, null, null, null),
         };
 

@@ -3,7 +3,9 @@ namespace TaskQueue.Client;
 /// <summary>How a worker gets tasks and reports on them: HTTP, RabbitMQ, or the engine of the same process.</summary>
 internal interface IWorkerTransport
 {
-    /// <summary>Whether a task that was not begun goes back to where it came from, without a report: see <see cref="Attempt.IsReturned"/>.</summary>
+    /// <summary>
+    /// Whether a task that was not begun goes back to where it came from, without a report: see <see cref="Attempt.IsReturned"/>.
+    /// </summary>
     bool ReturnsUnbegun { get; }
 
     /// <summary>Brings tasks to the worker until it stops; then waits for what is under way.</summary>

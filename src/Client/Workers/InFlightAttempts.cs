@@ -19,10 +19,10 @@ internal sealed class InFlightAttempts(WorkerRuntimeOptions options, bool return
     /// <summary>Heartbeats have something new to report.</summary>
     public Signal Progress { get; } = new();
 
-    public IEnumerable<Attempt> Held => _held.Select(static h => h.Value);
+    public IEnumerable<Attempt> All => _held.Select(static h => h.Value);
 
     /// <summary>Tasks that a handler has begun and whose outcome is not with the server: work that a stop would undo.</summary>
-    public int Running => Held.Count(a => a.BeganAt is not null);
+    public int Running => All.Count(a => a.BeganAt is not null);
 
     public ChannelReader<Attempt> Waiting => _waiting.Reader;
 
@@ -32,7 +32,8 @@ internal sealed class InFlightAttempts(WorkerRuntimeOptions options, bool return
     public bool IsClosed => _isClosed;
 
     /// <summary>How many tasks there is room for.</summary>
-    public int Room => options.Concurrency + options.Prefetch + Math.Min(Volatile.Read(ref _reporting), options.ReportBacklog) - Volatile.Read(ref _count);
+    public int Room =>
+        options.Concurrency + options.Prefetch + Math.Min(Volatile.Read(ref _reporting), options.ReportBacklog) - Volatile.Read(ref _count);
 
     /// <summary>Waits until less than half of the prefetch waits here, so that a fetch is worth it, and there is room for it.</summary>
     /// <returns>How many tasks there is room for.</returns>
@@ -70,7 +71,7 @@ internal sealed class InFlightAttempts(WorkerRuntimeOptions options, bool return
 
         Interlocked.Increment(ref _count);
         if (_isClosed || !_waiting.Writer.TryWrite(attempt))
-            GiveBack(attempt);
+            Release(attempt);
         if (item.Lease / 3 < Heartbeats.Longest)
             Progress.Set(); // its lease may be shorter than those before it
         return attempt;
@@ -114,21 +115,21 @@ internal sealed class InFlightAttempts(WorkerRuntimeOptions options, bool return
         _isClosed = true;
         _waiting.Writer.TryComplete();
         while (_waiting.Reader.TryRead(out var attempt))
-            GiveBack(attempt);
+            Release(attempt);
         _freed.Set();
     }
 
     /// <summary>Cancels what still runs; its handlers decide what becomes of it.</summary>
     public void AbortAll()
     {
-        foreach (var attempt in Held)
+        foreach (var attempt in All)
             attempt.Abort();
     }
 
     /// <summary>What still runs goes back.</summary>
-    public void GiveBackAll()
+    public void ReleaseAll()
     {
-        foreach (var attempt in Held)
+        foreach (var attempt in All)
         {
             if (Settle(attempt, TaskOutcome.Snooze(TimeSpan.Zero)))
                 attempt.Abort();
@@ -139,7 +140,7 @@ internal sealed class InFlightAttempts(WorkerRuntimeOptions options, bool return
     public void Complete() => _ended.Writer.TryComplete();
 
     /// <summary>A task that was not begun goes back.</summary>
-    private void GiveBack(Attempt attempt)
+    private void Release(Attempt attempt)
     {
         if (!returnsUnbegun)
             Settle(attempt, TaskOutcome.Snooze(TimeSpan.Zero));

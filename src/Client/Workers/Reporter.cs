@@ -3,7 +3,8 @@ using Microsoft.Extensions.Logging;
 namespace TaskQueue.Client;
 
 /// <summary>Reports outcomes, as many in one request as are ready when the last one was answered, until they have arrived.</summary>
-internal sealed partial class Reporter(InFlightAttempts inFlight, IWorkerTransport transport, TimeSpan longestBackoff, TimeProvider time, ILogger logger)
+internal sealed partial class Reporter(InFlightAttempts inFlight, IWorkerTransport transport, TimeSpan longestBackoff, TimeProvider time,
+    ILogger logger)
 {
     private const int MaxEntries = 200;
     private readonly Backoff _backoff = new(longestBackoff, time);
@@ -68,6 +69,7 @@ internal sealed partial class Reporter(InFlightAttempts inFlight, IWorkerTranspo
     [LoggerMessage(LogLevel.Warning, "The report of {Count} tasks failed and is tried again: {Why}")]
     private partial void LogFailed(int count, string why);
 
-    [LoggerMessage(LogLevel.Error, "The outcomes of {Count} tasks could not be reported before the worker stopped; they run again when their leases have expired")]
+    [LoggerMessage(LogLevel.Error,
+        "The outcomes of {Count} tasks could not be reported before the worker stopped; they run again when their leases have expired")]
     private partial void LogGivenUp(int count);
 }

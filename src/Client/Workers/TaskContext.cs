@@ -27,7 +27,7 @@ public sealed class TaskContext
     public string Queue => _attempt.Item.Queue;
 
     /// <summary>0 is online, 1..N offline.</summary>
-    public int Level => _attempt.Item.Level;
+    public int Tier => _attempt.Item.Tier;
 
     /// <summary>Null on the bus, which does not say.</summary>
     public Priority? Priority => _attempt.Item.Priority;
@@ -56,7 +56,9 @@ public sealed class TaskContext
         return TaskPayload.Read(Id, Payload, type);
     }
 
-    /// <summary>Says how far the work is, for whoever looks at the task. Returns when a heartbeat went out with it; that it arrives is not certain.</summary>
+    /// <summary>
+    /// Says how far the work is, for whoever looks at the task. Returns when a heartbeat went out with it; that it arrives is not certain.
+    /// </summary>
     /// <param name="json">JSON text of at most 4,096 characters, as the worker's codec encodes it.</param>
     public Task ReportProgressAsync(string json)
     {

@@ -15,11 +15,12 @@ public sealed class TaskQueueWorkerOptions
     private static readonly TimeSpan MaxRunTime = TimeSpan.FromDays(30);
     private readonly Dictionary<string, Processor> _processors = new(StringComparer.Ordinal);
 
-    /// <summary>Queues, most wanted first: <c>name</c> (level 0), or over HTTP also <c>name:level</c>; 1 to 100.</summary>
+    /// <summary>Queues, most wanted first: <c>name</c> (tier 0), or over HTTP also <c>name:tier</c>; 1 to 100.</summary>
     public IList<string> Queues { get; } = [];
 
     /// <summary>Name of the worker, unique, at most 200 characters; default machine:process:random.</summary>
-    public string Name { get; set; } = $"{Environment.MachineName}:{Environment.ProcessId}:{Guid.NewGuid():N}"[..Math.Min(200, Environment.MachineName.Length + 24)];
+    public string Name { get; set; } = $"{Environment.MachineName}:{Environment.ProcessId}:{Guid.NewGuid():N}"[..Math.Min(200,
+        Environment.MachineName.Length + 24)];
 
     /// <summary>How many tasks run at once: 1 to 500; default 2.</summary>
     public int Concurrency { get; set; } = 2;
@@ -27,10 +28,15 @@ public sealed class TaskQueueWorkerOptions
     /// <summary>How many tasks wait in the worker beyond those that run: 0 to 500; default 5.</summary>
     public int Prefetch { get; set; } = 5;
 
-    /// <summary>How long a task may go without a heartbeat: 1 s to 1 day; null is as the task or its queue says, else 15 s. Heartbeats come every third of it.</summary>
+    /// <summary>
+    /// How long a task may go without a heartbeat: 1 s to 1 day; null is as the task or its queue says, else 15 s. Heartbeats come every
+    /// third of it.
+    /// </summary>
     public TimeSpan? Lease { get; set; }
 
-    /// <summary>How long a worker that stops lets running tasks go on; default 25 s. Keep the host's ShutdownTimeout (30 s) above it.</summary>
+    /// <summary>
+    /// How long a worker that stops lets running tasks go on; default 25 s. Keep the host's ShutdownTimeout (30 s) above it.
+    /// </summary>
     public TimeSpan DrainTimeout { get; set; } = TimeSpan.FromSeconds(25);
 
     /// <summary>
@@ -45,7 +51,9 @@ public sealed class TaskQueueWorkerOptions
     /// <summary>What becomes of tasks whose name has no processor; default <see cref="UnknownNames.Echo"/>.</summary>
     public UnknownNames UnknownNames { get; set; }
 
-    /// <summary>Decodes data, and encodes results and progress; null is that of <see cref="TaskQueueClientOptions"/>, where there is one.</summary>
+    /// <summary>
+    /// Decodes data, and encodes results and progress; null is that of <see cref="TaskQueueClientOptions"/>, where there is one.
+    /// </summary>
     public ITaskPayloadCodec? Codec { get; set; }
 
     /// <summary>Makes the transport; null is HTTP.</summary>
@@ -97,7 +105,8 @@ public sealed class TaskQueueWorkerOptions
         Add(name, async (services, task, cancellationToken) =>
         {
             await using var scope = services.CreateAsyncScope();
-            return await ActivatorUtilities.GetServiceOrCreateInstance<THandler>(scope.ServiceProvider).ProcessAsync(task, cancellationToken);
+            return await ActivatorUtilities.GetServiceOrCreateInstance<THandler>(scope.ServiceProvider)
+                .ProcessAsync(task, cancellationToken);
         });
 
     internal Processor? ProcessorOf(string? name) => name is null ? null : _processors.GetValueOrDefault(name);
@@ -111,9 +120,12 @@ public sealed class TaskQueueWorkerOptions
         Demand(Prefetch is >= 0 and <= 500, "Prefetch must be 0 to 500");
         Demand(Lease is null || (Lease >= TimeSpan.FromSeconds(1) && Lease <= MaxLease), "Lease must be 1 s to 1 day");
         Demand(DrainTimeout >= TimeSpan.Zero && DrainTimeout <= MaxLease, "DrainTimeout must be 0 to 1 day");
-        Demand(RunTimeLimit is null || (RunTimeLimit >= TimeSpan.FromSeconds(1) && RunTimeLimit <= MaxRunTime), "RunTimeLimit must be 1 s to 30 days");
+        Demand(RunTimeLimit is null
+            || (RunTimeLimit >= TimeSpan.FromSeconds(1) && RunTimeLimit <= MaxRunTime), "RunTimeLimit must be 1 s to 30 days");
         Demand(UnresponsiveAfter >= TimeSpan.FromSeconds(3) && UnresponsiveAfter <= MaxLease, "UnresponsiveAfter must be 3 s to 1 day");
-        Demand(Transport is null || !Queues.Any(q => q.Contains(':', StringComparison.Ordinal)), "Queues must be names without a level on RabbitMQ: a push queue has all levels");
+        Demand(Transport is null
+            || !Queues.Any(q => q.Contains(':', StringComparison.Ordinal)),
+                "Queues must be names without a tier on RabbitMQ: a push queue has all tiers");
     }
 
     private static void Demand(bool holds, string rule)
@@ -139,5 +151,5 @@ public enum UnknownNames
     Fail,
 
     /// <summary>It goes back for ten seconds, for another worker; no attempt is counted.</summary>
-    GiveBack,
+    Release,
 }

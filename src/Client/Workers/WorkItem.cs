@@ -6,11 +6,11 @@ namespace TaskQueue.Client;
 /// <param name="Id">The task.</param>
 /// <param name="Attempt">The fencing token.</param>
 /// <param name="Queue">Base name of its queue.</param>
-/// <param name="Level">0 is online, 1..N offline.</param>
+/// <param name="Tier">0 is online, 1..N offline.</param>
 /// <param name="Name">Which handler runs it; may be null.</param>
 /// <param name="Payload">JSON text.</param>
 /// <param name="Lease">How long it may go without a heartbeat.</param>
-internal record WorkItem(Guid Id, int Attempt, string Queue, int Level, string? Name, string Payload, TimeSpan Lease)
+internal record WorkItem(Guid Id, int Attempt, string Queue, int Tier, string? Name, string Payload, TimeSpan Lease)
 {
     /// <summary>Null where the transport does not say.</summary>
     public Priority? Priority { get; init; }

@@ -9,17 +9,20 @@ internal sealed record ClaimRequest(IEnumerable<string> Queues, string Worker, i
 internal sealed record ClaimAnswer(IReadOnlyList<ClaimedTask> Tasks);
 
 internal sealed record ClaimedTask(
-    Guid Id, int Attempt, string Queue, int Level, string? Name, Priority? Priority, [property: JsonConverter(typeof(JsonTextConverter))] string Payload,
+    Guid Id, int Attempt, string Queue, int Tier, string? Name, Priority? Priority,
+        [property: JsonConverter(typeof(JsonTextConverter))] string Payload,
     int MaxAttempts, DateTimeOffset LeaseUntil, string? Traceparent, string? Tracestate);
 
 internal sealed record HeartbeatRequest(IReadOnlyList<HeartbeatLine> Tasks);
 
-internal sealed record HeartbeatLine(Guid Id, int Attempt, double? LeaseSeconds, [property: JsonConverter(typeof(JsonTextConverter))] string? Progress);
+internal sealed record HeartbeatLine(Guid Id, int Attempt, double? LeaseSeconds,
+    [property: JsonConverter(typeof(JsonTextConverter))] string? Progress);
 
 internal sealed record ReportRequest(IReadOnlyList<ReportLine> Tasks);
 
 internal sealed record ReportLine(
-    Guid Id, int Attempt, string Outcome, [property: JsonConverter(typeof(JsonTextConverter))] string? Result, string? Error, bool? Retryable, double? DelaySeconds);
+    Guid Id, int Attempt, string Outcome, [property: JsonConverter(typeof(JsonTextConverter))] string? Result, string? Error,
+        bool? Retryable, double? DelaySeconds);
 
 /// <summary>An entry a line of the request, in its order.</summary>
 internal sealed record LineAnswers(IReadOnlyList<LineAnswer> Tasks);
@@ -39,7 +42,8 @@ internal sealed class JsonTextConverter : JsonConverter<string>
         return value.RootElement.GetRawText();
     }
 
-    public override void Write(Utf8JsonWriter writer, string value, JsonSerializerOptions options) => writer.WriteRawValue(value, skipInputValidation: true);
+    public override void Write(Utf8JsonWriter writer, string value, JsonSerializerOptions options) =>
+        writer.WriteRawValue(value, skipInputValidation: true);
 }
 
 [JsonSourceGenerationOptions(

@@ -30,7 +30,8 @@ public static class WorkerRegistration
         services.Configure<HealthCheckServiceOptions>(o =>
         {
             if (o.Registrations.All(r => r.Name != WorkerHealth.Name))
-                o.Registrations.Add(new HealthCheckRegistration(WorkerHealth.Name, sp => new WorkerHealth(sp.GetServices<IHostedService>()), failureStatus: null, tags: null));
+                o.Registrations.Add(new HealthCheckRegistration(WorkerHealth.Name, sp =>
+                    new WorkerHealth(sp.GetServices<IHostedService>()), failureStatus: null, tags: null));
         });
         services.AddSingleton<IHostedService>(sp =>
         {

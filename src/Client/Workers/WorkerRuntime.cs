@@ -37,7 +37,7 @@ internal sealed class WorkerRuntime(
             await Task.WhenAny(running, Task.Delay(options.AbortTimeout, time, CancellationToken.None));
         }
 
-        _attempts.GiveBackAll();
+        _attempts.ReleaseAll();
         _attempts.Complete();
         giveUp.CancelAfter(options.ReportTimeout);
         await reporting;

@@ -14,13 +14,15 @@ internal sealed partial class WorkerService : BackgroundService
     private readonly WorkerRuntime _runtime;
     private readonly CancellationToken _applicationStopping;
 
-    public WorkerService(TaskQueueWorkerOptions options, IRemoteTransport transport, IServiceProvider services, TimeProvider time, ILogger<WorkerService> logger)
+    public WorkerService(TaskQueueWorkerOptions options, IRemoteTransport transport, IServiceProvider services, TimeProvider time,
+        ILogger<WorkerService> logger)
     {
         _options = options;
         _transport = transport;
         _logger = logger;
         _runtime = new WorkerRuntime(
-            new WorkerRuntimeOptions(options.Concurrency, options.Prefetch) { DrainTimeout = options.DrainTimeout, RunTimeLimit = options.RunTimeLimit },
+            new WorkerRuntimeOptions(options.Concurrency, options.Prefetch) { DrainTimeout = options.DrainTimeout,
+                RunTimeLimit = options.RunTimeLimit },
             transport, new ProcessorHandler(options, services), time, logger);
         _applicationStopping = services.GetService<IHostApplicationLifetime>()?.ApplicationStopping ?? default;
     }

@@ -12,7 +12,8 @@ internal sealed class ActionRunner : EngineWorker
 {
     private readonly ActionTransport _transport;
 
-    public ActionRunner(IServiceProvider services, IOptions<ActionOptions> options, Drain drain, TimeProvider time, ILogger<ActionRunner> logger)
+    public ActionRunner(IServiceProvider services, IOptions<ActionOptions> options, Drain drain, TimeProvider time,
+        ILogger<ActionRunner> logger)
         : base(drain)
     {
         var reports = ActivatorUtilities.CreateInstance<EngineReports>(services, "actions", typeof(ActionRunner));

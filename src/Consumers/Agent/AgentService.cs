@@ -16,14 +16,15 @@ internal sealed class AgentService : EngineWorker
     private const int LeaseMs = 30_000;
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(30);
 
-    public AgentService(IServiceProvider services, IOptions<AgentOptions> options, Drain drain, LoopHeartbeats heartbeats, TimeProvider time, ILogger<AgentService> logger)
+    public AgentService(IServiceProvider services, IOptions<AgentOptions> options, Drain drain, LoopHeartbeats heartbeats,
+        TimeProvider time, ILogger<AgentService> logger)
         : base(drain)
     {
         var agent = options.Value;
         if (agent.Processor == AgentProcessor.None)
             return;
         var reports = ActivatorUtilities.CreateInstance<EngineReports>(services, "agent", typeof(AgentService));
-        QueueLevel[] targets = [new(agent.Queue, 0), new(agent.Queue, 1)];
+        QueueTier[] targets = [new(agent.Queue, 0), new(agent.Queue, 1)];
         var plan = new ClaimPlan(LongestWait, max => ValueTask.FromResult(new ClaimRequest(targets, max, reports.Worker, LeaseMs)));
         var transport = ActivatorUtilities.CreateInstance<EngineClaims>(services, reports, plan, heartbeats.Of(typeof(AgentService)));
         Runtimes = [new WorkerRuntime(LimitsOf(agent.Concurrency), transport, new AgentHandler(agent.Processor), time, logger)];

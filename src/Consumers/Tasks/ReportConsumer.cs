@@ -23,12 +23,15 @@ internal sealed partial class ReportConsumer(TaskService taskService, ReportRule
         var refused = new List<RefusedEntry>();
         var commands = new List<TaskCommand>();
         var worker = report.Worker;
-        Add(report.Started, ReportRules.Problem, s => (s.TaskId, s.Attempt), s => taskService.Start(s.TaskId, s.Attempt, worker, ToMs(s.LeaseSeconds)));
-        Add(report.Heartbeats, ReportRules.Problem, h => (h.TaskId, h.Attempt), h => taskService.Renew(h.TaskId, h.Attempt, worker, progress: h.Progress));
+        Add(report.Started, ReportRules.Problem, s => (s.TaskId, s.Attempt), s =>
+            taskService.Start(s.TaskId, s.Attempt, worker, ToMs(s.LeaseSeconds)));
+        Add(report.Heartbeats, ReportRules.Problem, h => (h.TaskId, h.Attempt), h =>
+            taskService.Renew(h.TaskId, h.Attempt, worker, progress: h.Progress));
         Add(report.Outcomes, rules.Problem, o => (o.TaskId, o.Attempt), o => ToCommand(o, worker));
         if (commands.Count > 0)
             await taskService.ApplyAsync(commands, sender.Access);
-        foreach (var late in commands.OfType<AttemptCommand>().Where(c => c.CommandResult is not (CommandResult.Applied or CommandResult.Duplicate)))
+        foreach (var late in commands.OfType<AttemptCommand>()
+            .Where(c => c.CommandResult is not (CommandResult.Applied or CommandResult.Duplicate)))
             LogRefused(late.GetType().Name, late.CorrelationId, late.Attempt, worker, late.CommandResult);
         await aside.EntriesAsync(nameof(ReportTasks), sender.User, owner: null, refused);
 

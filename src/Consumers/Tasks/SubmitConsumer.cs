@@ -18,7 +18,9 @@ internal sealed class SubmitConsumer(TaskService taskService, WaitingTaskQuota q
     /// <summary>Tasks of one message.</summary>
     public const int MaxTasks = 1000;
 
-    /// <summary>Refusals of a message after which its tasks are submitted one by one: each refusal puts all others into the database again.</summary>
+    /// <summary>
+    /// Refusals of a message after which its tasks are submitted one by one: each refusal puts all others into the database again.
+    /// </summary>
     private const int MaxRounds = 5;
 
     /// <summary>What is refused may hold any number.</summary>
@@ -102,7 +104,7 @@ internal sealed class SubmitConsumer(TaskService taskService, WaitingTaskQuota q
     /// <summary>What a producer may say of a task, and nothing else.</summary>
     private static TaskSubmission ToSubmission(SubmittedTask sent, string? headers, string? owner) => new(sent.Id, sent.Queue, sent.Payload)
     {
-        Level = sent.Level,
+        Tier = sent.Tier,
         Name = sent.Name,
         Priority = sent.Priority,
         ScheduledAt = ToUtc(sent.ScheduledAt),
@@ -111,7 +113,7 @@ internal sealed class SubmitConsumer(TaskService taskService, WaitingTaskQuota q
         Headers = headers,
         DedupeKey = sent.DedupeKey,
         Overwrite = sent.Overwrite,
-        ThreadId = sent.ThreadId,
+        OrderingKey = sent.OrderingKey,
         LeaseSeconds = sent.LeaseSeconds,
         Retry = sent.Retry,
         Ending = sent.CallbackUrl is { } url ? new CompletionActions { CallbackUrl = url } : null,

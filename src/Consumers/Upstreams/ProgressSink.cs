@@ -17,7 +17,8 @@ internal sealed class ProgressSink(IReplySender replies, string replyTo, Guid ta
     /// <param name="cancellationToken">Gives up.</param>
     /// <param name="name">What kind of event it is.</param>
     public Task TellAsync(string data, CancellationToken cancellationToken, string name = SseParser.EventTypeDefault) =>
-        replies.ProgressAsync(replyTo, taskId, new TaskProgress((_next++).ToString(CultureInfo.InvariantCulture), name, data), cancellationToken);
+        replies.ProgressAsync(replyTo, taskId, new TaskProgress((_next++).ToString(CultureInfo.InvariantCulture), name, data),
+            cancellationToken);
 
     /// <summary>Passes a stream of events on.</summary>
     /// <param name="events">The stream.</param>

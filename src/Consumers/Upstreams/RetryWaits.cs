@@ -5,7 +5,9 @@ internal static class RetryWaits
 {
     private const double LongestBackoff = 60; // seconds
 
-    /// <summary>1, 2, 4 … 60 seconds, each a quarter shorter or longer, so that requests that failed together do not come back together.</summary>
+    /// <summary>
+    /// 1, 2, 4 … 60 seconds, each a quarter shorter or longer, so that requests that failed together do not come back together.
+    /// </summary>
     /// <param name="retries">Retries before this one.</param>
     /// <param name="chance">0 to 1.</param>
     public static TimeSpan Backoff(int retries, double chance) =>

@@ -33,7 +33,8 @@ internal sealed record UpstreamAnswer(int Status, string Body)
         new(status, $$$"""{"error":{"message":{{{JsonSerializer.Serialize(message, Plain)}}},"type":"upstream_error"}}""");
 
     /// <summary>The result of a task (bella.md 4.5).</summary>
-    public string ToResult(string requestId) => $$"""{"status_code":{{Status}},"request_id":{{JsonSerializer.Serialize(requestId, Plain)}},"body":{{Body}}}""";
+    public string ToResult(string requestId) =>
+        $$"""{"status_code":{{Status}},"request_id":{{JsonSerializer.Serialize(requestId, Plain)}},"body":{{Body}}}""";
 
     /// <summary>JSON as it is, other text as a JSON string, nothing as an empty object.</summary>
     public static string ToJson(ReadOnlySpan<byte> body)
@@ -50,12 +51,13 @@ internal sealed record UpstreamAnswer(int Status, string Body)
     /// The id of a task as its submitter knows it. APIs that have ids of their own say it in the result of an expired lease; elsewhere it
     /// is the engine's, and where theirs cannot be a header.
     /// </summary>
-    public static string RequestId(TaskState task, string? lapseResult)
+    public static string RequestId(TaskState task, string? leaseExpiryResult)
     {
         try
         {
-            using var document = JsonDocument.Parse(lapseResult ?? Nothing);
-            return document.RootElement.ValueKind == JsonValueKind.Object && document.RootElement.TryGetProperty("request_id", out var id) && id.ValueKind == JsonValueKind.String
+            using var document = JsonDocument.Parse(leaseExpiryResult ?? Nothing);
+            return document.RootElement.ValueKind == JsonValueKind.Object && document.RootElement.TryGetProperty("request_id", out var id)
+                && id.ValueKind == JsonValueKind.String
                 && id.GetString() is { Length: > 0 and <= MaxRequestId } text && text.All(c => c is > ' ' and <= '~')
                 ? text
                 : task.CorrelationId.ToString();

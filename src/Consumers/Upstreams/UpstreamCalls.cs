@@ -38,17 +38,21 @@ internal sealed partial class UpstreamCalls(
     {
         var ending = CompletionActionsJson.Of(task);
         var headers = TaskHeaders.Of(task);
-        var sink = headers.IsStreaming && task.Level == 0 && ending?.ReplyTo is { } replyTo ? new ProgressSink(replies, replyTo, task.CorrelationId) : null;
-        var requestId = UpstreamAnswer.RequestId(task, ending?.LapseResult);
+        var sink = headers.IsStreaming && task.Tier == 0 && ending?.ReplyTo is { } replyTo
+            ? new ProgressSink(replies, replyTo, task.CorrelationId) : null;
+        var requestId = UpstreamAnswer.RequestId(task, ending?.LeaseExpiryResult);
         var answer = upstream.UrlOf(task.Name) is { } url
-            ? await AskAsync(upstream, new Request(url, Encoding.UTF8.GetBytes(task.Payload), requestId, upstream.Options.ApiKey, TaskTrace.Onward(task.Headers)), sink, cancellationToken, abort)
+            ? await AskAsync(upstream,
+                new Request(url, Encoding.UTF8.GetBytes(task.Payload), requestId, upstream.Options.ApiKey, TaskTrace.Onward(task.Headers)),
+                    sink, cancellationToken, abort)
             : UpstreamAnswer.Error((int)HttpStatusCode.NotFound, $"no upstream of this queue serves {task.Name}");
         if (sink is not null && !answer.IsTold)
             await sink.TellAsync(answer.Body, abort);
         return answer.ToResult(requestId);
     }
 
-    private async Task<UpstreamAnswer> AskAsync(Upstream upstream, Request request, ProgressSink? sink, CancellationToken cancellationToken, CancellationToken abort)
+    private async Task<UpstreamAnswer> AskAsync(Upstream upstream, Request request, ProgressSink? sink,
+        CancellationToken cancellationToken, CancellationToken abort)
     {
         using var noMore = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, abort);
         for (var retries = 0; ; retries++)
@@ -63,7 +67,8 @@ internal sealed partial class UpstreamCalls(
             LogRetry(request.RequestId, upstream.Options.Endpoint, answer.Status, retries + 1, upstream.Options.MaxRetries);
             // After a pause requests come back a little apart too.
 #pragma warning disable CA5394 // no secret
-            var wait = answer.RetryAfter is null ? RetryWaits.Backoff(retries, Random.Shared.NextDouble()) : Random.Shared.NextDouble() * TimeSpan.FromMilliseconds(250);
+            var wait = answer.RetryAfter is null ? RetryWaits.Backoff(retries, Random.Shared.NextDouble())
+                : Random.Shared.NextDouble() * TimeSpan.FromMilliseconds(250);
 #pragma warning restore CA5394
             await Task.Delay(wait + (answer.RetryAfter ?? TimeSpan.Zero), time, noMore.Token);
         }
@@ -77,7 +82,8 @@ internal sealed partial class UpstreamCalls(
         {
             using var message = request.ToMessage();
             using var response = await _http.SendAsync(message, limit.Token);
-            if (sink is null || !response.IsSuccessStatusCode || response.Content.Headers.ContentType?.MediaType != MediaTypeNames.Text.EventStream)
+            if (sink is null || !response.IsSuccessStatusCode
+                || response.Content.Headers.ContentType?.MediaType != MediaTypeNames.Text.EventStream)
                 return await ReadAsync(response, limit.Token);
             await using var events = await response.Content.ReadAsStreamAsync(limit.Token);
             await sink.PassAsync(events, TimeSpan.FromSeconds(options.TimeoutSeconds), limit, abort);
@@ -89,16 +95,19 @@ internal sealed partial class UpstreamCalls(
         }
         catch (OperationCanceledException) when (limit.IsCancellationRequested && !abort.IsCancellationRequested)
         {
-            return UpstreamAnswer.Error((int)HttpStatusCode.GatewayTimeout, $"the upstream did not answer within {options.TimeoutSeconds} s");
+            return UpstreamAnswer.Error((int)HttpStatusCode.GatewayTimeout,
+                $"the upstream did not answer within {options.TimeoutSeconds} s");
         }
         catch (HttpRequestException fault) when (fault.HttpRequestError == HttpRequestError.ConfigurationLimitExceeded)
         {
-            return UpstreamAnswer.Error((int)HttpStatusCode.BadGateway, $"the answer of the upstream is larger than {engine.Value.MaxPayloadBytes} bytes");
+            return UpstreamAnswer.Error((int)HttpStatusCode.BadGateway,
+                $"the answer of the upstream is larger than {engine.Value.MaxPayloadBytes} bytes");
         }
         catch (Exception fault) when (IsConnection(fault) && !abort.IsCancellationRequested)
         {
             LogNoAnswer(fault, options.Endpoint, options.BaseUrl);
-            return UpstreamAnswer.Error((int)HttpStatusCode.BadGateway, "the upstream could not be reached, or the connection broke") with { MayRetry = sink is not { IsBegun: true } };
+            return UpstreamAnswer.Error((int)HttpStatusCode.BadGateway,
+                "the upstream could not be reached, or the connection broke") with { MayRetry = sink is not { IsBegun: true } };
         }
     }
 
@@ -106,7 +115,8 @@ internal sealed partial class UpstreamCalls(
     {
         await response.Content.LoadIntoBufferAsync(engine.Value.MaxPayloadBytes, cancellationToken);
         var mayRetry = response.StatusCode == HttpStatusCode.TooManyRequests || (int)response.StatusCode >= 500;
-        return new UpstreamAnswer((int)response.StatusCode, UpstreamAnswer.ToJson(await response.Content.ReadAsByteArrayAsync(cancellationToken)))
+        return new UpstreamAnswer((int)response.StatusCode,
+            UpstreamAnswer.ToJson(await response.Content.ReadAsByteArrayAsync(cancellationToken)))
         {
             MayRetry = mayRetry,
             RetryAfter = mayRetry ? RetryAfter.Of(response.Headers.RetryAfter?.ToString(), time.GetUtcNow()) : null,
@@ -114,7 +124,8 @@ internal sealed partial class UpstreamCalls(
     }
 
     /// <summary>A connect that took too long is cancelled by the handler itself.</summary>
-    private static bool IsConnection(Exception fault) => fault is HttpRequestException or IOException or OperationCanceledException { InnerException: TimeoutException };
+    private static bool IsConnection(Exception fault) =>
+        fault is HttpRequestException or IOException or OperationCanceledException { InnerException: TimeoutException };
 
     [LoggerMessage(LogLevel.Information, "Task {RequestId}: {Endpoint} answered {Status}; retry {Retry} of {MaxRetries} follows")]
     private partial void LogRetry(string requestId, string endpoint, int status, int retry, int maxRetries);
@@ -141,7 +152,7 @@ internal sealed partial class UpstreamCalls(
     }
 }
 
-/// <summary>What the doors of callers keep in the headers of a task, as far as it matters to an upstream.</summary>
+/// <summary>What the APIs of callers keep in the headers of a task, as far as it matters to an upstream.</summary>
 internal sealed record TaskHeaders(bool IsStreaming)
 {
     public static TaskHeaders Of(TaskState task)

@@ -24,14 +24,16 @@ public sealed class UpstreamList : IValidatableObject
             }
             catch (InvalidOperationException fault)
             {
-                throw new OptionsValidationException(entry.Path, typeof(UpstreamList), [$"{entry.Path} cannot be read: {(fault.InnerException as InvalidOperationException ?? fault).Message}"]);
+                throw new OptionsValidationException(entry.Path, typeof(UpstreamList),
+                    [$"{entry.Path} cannot be read: {(fault.InnerException as InvalidOperationException ?? fault).Message}"]);
             }
         }
     }
 
     /// <inheritdoc />
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext) =>
-        Upstreams.Select((u, i) => u.Problem is { } problem ? new ValidationResult($"TaskQueue:Upstreams:{i}:{problem}") : null).OfType<ValidationResult>();
+        Upstreams.Select((u, i) => u.Problem is { } problem ? new ValidationResult($"TaskQueue:Upstreams:{i}:{problem}") : null)
+            .OfType<ValidationResult>();
 }
 
 /// <summary>One HTTP server that tasks are forwarded to.</summary>
@@ -40,7 +42,9 @@ public sealed class UpstreamOptions
     /// <summary>The path that callers name, such as <c>/v1/chat/completions</c>; at most 256 characters.</summary>
     public string Endpoint { get; set; } = "";
 
-    /// <summary>Where the server is, such as <c>http://localhost:11434</c>; segments that it shares with the endpoint are written once.</summary>
+    /// <summary>
+    /// Where the server is, such as <c>http://localhost:11434</c>; segments that it shares with the endpoint are written once.
+    /// </summary>
     public string BaseUrl { get; set; } = "";
 
     /// <summary>Sent as bearer token.</summary>
@@ -66,22 +70,25 @@ public sealed class UpstreamOptions
     /// <value>None: a queue of its own, and every registered queue of the endpoint that no other upstream names here.</value>
     public IList<string> Queues { get; } = [];
 
-    /// <summary>Levels that are served, most wanted first.</summary>
+    /// <summary>Tiers that are served, most wanted first.</summary>
     /// <value>None: 0, then 1.</value>
-    public IList<int> Levels { get; } = [];
+    public IList<int> Tiers { get; } = [];
 
     /// <summary>What is wrong: the key behind the number of the upstream, and what to change. It never shows the API key.</summary>
     internal string? Problem =>
-        Endpoint is not { Length: > 1 and <= 256 } || Endpoint[0] != '/' || Endpoint.Any(c => c is '?' or '#' or '\\' or '%' || char.IsControl(c) || char.IsWhiteSpace(c))
+        Endpoint is not { Length: > 1 and <= 256 } || Endpoint[0] != '/'
+            || Endpoint.Any(c => c is '?' or '#' or '\\' or '%' || char.IsControl(c) || char.IsWhiteSpace(c))
             || Endpoint.Split('/')[1..].Any(s => s is "" or "." or "..") ? "Endpoint must be a path such as /v1/chat/completions"
-        : !(Uri.TryCreate(BaseUrl, UriKind.Absolute, out var url) && url.Scheme is "http" or "https" && url.Host.Length > 0 && url.UserInfo.Length + url.Query.Length + url.Fragment.Length == 0)
+        : !(Uri.TryCreate(BaseUrl, UriKind.Absolute, out var url) && url.Scheme is "http" or "https" && url.Host.Length > 0
+            && url.UserInfo.Length + url.Query.Length + url.Fragment.Length == 0)
             ? "BaseUrl must be an http or https URL without user, query and fragment"
         : ApiKey?.All(c => c is > ' ' and <= '~') == false ? "ApiKey must be of visible ASCII characters"
-        : UseSubmitterKey is not null ? "UseSubmitterKey is gone, because callers' keys are not kept any more; set ApiKey to a key of the upstream's own"
+        : UseSubmitterKey is not null
+            ? "UseSubmitterKey is gone, because callers' keys are not kept any more; set ApiKey to a key of the upstream's own"
         : MaxConcurrency is < 1 or > 1000 ? "MaxConcurrency must be 1 to 1000"
         : TimeoutSeconds is < 1 or > 86_400 ? "TimeoutSeconds must be 1 to 86400"
         : MaxRetries is < 0 or > 1000 ? "MaxRetries must be 0 to 1000"
         : Queues.Any(q => !QueueNames.IsValid(q)) ? $"Queues must be names of {QueueNames.Rule}"
-        : Levels.Any(l => l is < 0 or > QueueNames.MaxLevel) ? $"Levels must be 0 to {QueueNames.MaxLevel}"
+        : Tiers.Any(l => l is < 0 or > QueueNames.MaxTier) ? $"Tiers must be 0 to {QueueNames.MaxTier}"
         : null;
 }

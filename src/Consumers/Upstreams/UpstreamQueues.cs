@@ -7,25 +7,26 @@ namespace TaskQueue.Consumers.Upstreams;
 /// <summary>Which queues an upstream serves.</summary>
 internal sealed class UpstreamQueues(QueueCatalog catalog, QueueService queues, IOptions<UpstreamList> list)
 {
-    private static readonly int[] UsualLevels = [0, 1];
+    private static readonly int[] UsualTiers = [0, 1];
 
     /// <summary>Registers the own queue of each upstream that is not told its queues; one that exists is left alone.</summary>
     public async Task RegisterAsync()
     {
-        foreach (var endpoint in list.Value.Upstreams.Where(u => u.Queues.Count == 0).Select(u => u.Endpoint).Distinct(StringComparer.Ordinal))
+        foreach (var endpoint in list.Value.Upstreams.Where(u => u.Queues.Count == 0).Select(u => u.Endpoint)
+            .Distinct(StringComparer.Ordinal))
             await queues.CreateAsync(QueueRouter.UpstreamQueue(endpoint), Delivery.Pull, QueueSettings.Default, endpoint);
     }
 
     /// <summary>What to claim from: level by level, and within a level each queue is the first in turn.</summary>
     /// <param name="upstream">For whom.</param>
     /// <param name="turn">Grows with each claim.</param>
-    public async Task<IReadOnlyList<QueueLevel>> TargetsAsync(UpstreamOptions upstream, int turn)
+    public async Task<IReadOnlyList<QueueTier>> TargetsAsync(UpstreamOptions upstream, int turn)
     {
         var names = upstream.Queues.Count > 0 ? upstream.Queues : await FindAsync(upstream.Endpoint);
         var first = names.Count == 0 ? 0 : (int)((uint)turn % names.Count);
-        return [.. from level in upstream.Levels.Count > 0 ? upstream.Levels : UsualLevels
+        return [.. from tier in upstream.Tiers.Count > 0 ? upstream.Tiers : UsualTiers
                    from name in names.Skip(first).Concat(names.Take(first))
-                   select new QueueLevel(name, level)];
+                   select new QueueTier(name, tier)];
     }
 
     private async Task<IList<string>> FindAsync(string endpoint)
@@ -33,6 +34,7 @@ internal sealed class UpstreamQueues(QueueCatalog catalog, QueueService queues, 
         var own = QueueRouter.UpstreamQueue(endpoint);
         var taken = list.Value.Upstreams.SelectMany(u => u.Queues).ToHashSet(StringComparer.Ordinal);
         return [.. (await catalog.AllAsync()).Values
-            .Where(q => q.Delivery == Delivery.Pull && (q.Endpoint == endpoint || q.Name == own) && !taken.Contains(q.Name)).Select(q => q.Name).Order(StringComparer.Ordinal)];
+            .Where(q => q.Delivery == Delivery.Pull && (q.Endpoint == endpoint || q.Name == own) && !taken.Contains(q.Name))
+                .Select(q => q.Name).Order(StringComparer.Ordinal)];
     }
 }

@@ -24,7 +24,8 @@ internal sealed partial class UpstreamService : EngineWorker
     private readonly ILogger _logger;
 
     public UpstreamService(
-        IServiceProvider services, IOptions<UpstreamList> list, UpstreamQueues queues, Drain drain, TimeProvider time, ILogger<UpstreamService> logger)
+        IServiceProvider services, IOptions<UpstreamList> list, UpstreamQueues queues, Drain drain, TimeProvider time,
+            ILogger<UpstreamService> logger)
         : base(drain)
     {
         (_services, _queues, _drain, _time, _logger) = (services, queues, drain, time, logger);
@@ -47,7 +48,8 @@ internal sealed partial class UpstreamService : EngineWorker
     {
         var turn = 0;
         var reports = ActivatorUtilities.CreateInstance<EngineReports>(_services, "upstream", typeof(UpstreamService));
-        var plan = new ClaimPlan(LookAgain, async max => new ClaimRequest(await _queues.TargetsAsync(upstream.Options, turn++), max, reports.Worker, LeaseMs))
+        var plan = new ClaimPlan(LookAgain, async max =>
+            new ClaimRequest(await _queues.TargetsAsync(upstream.Options, turn++), max, reports.Worker, LeaseMs))
         {
             ReadyAsync = upstream.ReadyAsync,
         };

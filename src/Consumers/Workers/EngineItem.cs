@@ -6,8 +6,8 @@ namespace TaskQueue.Consumers.Workers;
 
 /// <summary>A task of the engine that a worker of this process runs, with its headers, which have its trace context.</summary>
 internal sealed record EngineItem(
-    Guid Id, int Attempt, string Queue, int Level, string? Name, string Payload, TimeSpan Lease, string? Headers)
-    : WorkItem(Id, Attempt, Queue, Level, Name, Payload, Lease)
+    Guid Id, int Attempt, string Queue, int Tier, string? Name, string Payload, TimeSpan Lease, string? Headers)
+    : WorkItem(Id, Attempt, Queue, Tier, Name, Payload, Lease)
 {
     private static readonly TimeSpan DefaultLease = TimeSpan.FromMilliseconds(TaskService.DefaultLeaseMs);
 
@@ -15,8 +15,8 @@ internal sealed record EngineItem(
     public TaskState? Claimed { get; init; }
 
     public static EngineItem Of(TaskState task, TimeSpan lease) =>
-        new(task.CorrelationId, task.Attempt, task.Queue, task.Level, task.Name, task.Payload, lease, task.Headers) { Claimed = task };
+        new(task.CorrelationId, task.Attempt, task.Queue, task.Tier, task.Name, task.Payload, lease, task.Headers) { Claimed = task };
 
     public static EngineItem Of(DispatchedTask task) =>
-        new(task.Id, task.Attempt, task.Queue, task.Level, task.Name, task.Payload, DefaultLease, task.Headers);
+        new(task.Id, task.Attempt, task.Queue, task.Tier, task.Name, task.Payload, DefaultLease, task.Headers);
 }

@@ -112,7 +112,8 @@ internal sealed partial class EngineReports(
 
     private static string Unique(string name) => $"{name[..Math.Min(name.Length, 60)]}:{Environment.ProcessId}:{Guid.NewGuid():N}";
 
-    private RenewLease Renew(Heartbeat beat) => taskService.Renew(beat.Attempt.Item.Id, beat.Attempt.Item.Attempt, Worker, progress: beat.Progress);
+    private RenewLease Renew(Heartbeat beat) =>
+        taskService.Renew(beat.Attempt.Item.Id, beat.Attempt.Item.Attempt, Worker, progress: beat.Progress);
 
     private StartTask Start(Attempt attempt) => taskService.Start(attempt.Item.Id, attempt.Item.Attempt, Worker, leaseMs: null);
 
@@ -133,7 +134,8 @@ internal sealed partial class EngineReports(
             LogLost(attempt.Item.Id, attempt.Item.Attempt, result);
     }
 
-    [LoggerMessage(LogLevel.Information, "Task {TaskId} attempt {Attempt} is no longer to be run here ({CommandResult}): its work was broken off")]
+    [LoggerMessage(LogLevel.Information,
+        "Task {TaskId} attempt {Attempt} is no longer to be run here ({CommandResult}): its work was broken off")]
     private partial void LogLost(Guid taskId, int attempt, CommandResult commandResult);
 
     [LoggerMessage(LogLevel.Information, "The outcome of task {TaskId} attempt {Attempt} was refused: {CommandResult}")]

@@ -21,7 +21,8 @@ public enum QueueChange
 
 /// <summary>What can be done with queues. A change is known to all processes within a second.</summary>
 public sealed partial class QueueService(
-    QueueCatalog catalog, ITaskQueries queries, IQueueRecordStore records, IQuotaStore stored, IQueueAnnouncer announcer, IQueueStore store, WorkNotifier workNotifier,
+    QueueCatalog catalog, ITaskQueries queries, IQueueRecordStore records, IQuotaStore stored, IQueueAnnouncer announcer,
+        IQueueStore store, WorkNotifier workNotifier,
     TenantQuotas quotas, QuotaMetrics refusals, TaskMetrics metrics, TimeProvider time, ILogger<QueueService> logger)
 {
     /// <summary>
@@ -32,21 +33,24 @@ public sealed partial class QueueService(
     /// <exception cref="InvalidQueueException">The settings break a rule.</exception>
     /// <exception cref="QuotaException">There are as many queues as may be.</exception>
     /// <exception cref="QuotaExceededException">The owner has as many queues as may be.</exception>
-    public async Task<QueueRecord?> CreateAsync(string name, Delivery delivery, QueueSettings settings, string? endpoint = null, string? owner = null, QueueQuota? quota = null)
+    public async Task<QueueRecord?> CreateAsync(string name, Delivery delivery, QueueSettings settings, string? endpoint = null,
+        string? owner = null, QueueQuota? quota = null)
     {
         if (QueueRules.Check(settings, delivery) is { } problem)
             throw new InvalidQueueException(problem);
         if (await catalog.LookUpAsync(name) is not null)
             return null;
         // Refuses early, before anything is declared at the broker; what counts is the same look in the transaction.
-        if (owner is not null && quotas.Of(owner).Queues is { } limit && await stored.CountQueuesAsync(owner, CancellationToken.None) is var used && used >= limit)
+        if (owner is not null && quotas.Of(owner).Queues is { } limit
+            && await stored.CountQueuesAsync(owner, CancellationToken.None) is var used && used >= limit)
             throw Refused(owner, limit, used);
         if (delivery == Delivery.Push)
             await announcer.DeclareAsync(name);
-        if (settings.IsGated)
-            await store.GateAsync(name);
+        if (settings.IsLimited)
+            await store.ApplyLimitsAsync(name);
         var now = Micros.Now(time);
-        var queue = new QueueRecord { Name = name, Delivery = delivery, Endpoint = endpoint, Owner = owner, Settings = settings, CreatedAt = now, UpdatedAt = now };
+        var queue = new QueueRecord { Name = name, Delivery = delivery, Endpoint = endpoint, Owner = owner, Settings = settings,
+            CreatedAt = now, UpdatedAt = now };
         if (!await InsertAsync(queue, quota))
         {
             catalog.Invalidate();
@@ -67,20 +71,23 @@ public sealed partial class QueueService(
         {
             QueueInsertStatus.Added => true,
             QueueInsertStatus.NameTaken => false,
-            QueueInsertStatus.HoldsForeignTasks => throw new InvalidQueueException($"queue {queue.Name} holds tasks of other tenants already; choose another name"),
+            QueueInsertStatus.HoldsForeignTasks =>
+                throw new InvalidQueueException($"queue {queue.Name} holds tasks of other tenants already; choose another name"),
             QueueInsertStatus.QuotaReached => throw new QuotaException(quota!.Max),
             _ => throw Refused(queue.Owner!, limit!.Value, result.Used),
         };
     }
 
-    private QuotaExceededException Refused(string owner, long limit, long used) => refusals.Refused(new QuotaExceededException(QuotaResource.Queues, owner, limit, used));
+    private QuotaExceededException Refused(string owner, long limit, long used) =>
+        refusals.Refused(new QuotaExceededException(QuotaResource.Queues, owner, limit, used));
 
     /// <summary>Replaces the settings of a queue, all of them; its version grows by one.</summary>
     /// <param name="name">Base name.</param>
     /// <param name="change">The new settings, from those as of now.</param>
     /// <param name="expectedVersion">Refused where the queue has another; null is any.</param>
     /// <exception cref="InvalidQueueException">The settings break a rule.</exception>
-    public async Task<(QueueChange Change, QueueRecord? Queue)> UpdateAsync(string name, Func<QueueSettings, QueueSettings> change, int? expectedVersion = null)
+    public async Task<(QueueChange Change, QueueRecord? Queue)> UpdateAsync(string name, Func<QueueSettings, QueueSettings> change,
+        int? expectedVersion = null)
     {
         var (isMismatch, before) = (false, QueueSettings.Default);
         var queue = await records.UpdateAsync(name, async found =>
@@ -92,8 +99,8 @@ public sealed partial class QueueService(
             found.Settings = change(before);
             if (QueueRules.Check(found.Settings, found.Delivery) is { } problem)
                 throw new InvalidQueueException(problem);
-            if (found.Settings.IsGated && !before.IsGated)
-                await store.GateAsync(name);
+            if (found.Settings.IsLimited && !before.IsLimited)
+                await store.ApplyLimitsAsync(name);
             found.Version++;
             found.UpdatedAt = Micros.Now(time);
             return true;
@@ -111,7 +118,9 @@ public sealed partial class QueueService(
     public Task<(QueueChange Change, QueueRecord? Queue)> UpdateAsync(string name, QueueSettings settings, int? expectedVersion = null) =>
         UpdateAsync(name, _ => settings, expectedVersion);
 
-    /// <summary>Deletes a queue with its schedules and with what waits, runs or is dead in it. Its name can be used again at once.</summary>
+    /// <summary>
+    /// Deletes a queue with its schedules and with what waits, runs or is dead in it. Its name can be used again at once.
+    /// </summary>
     /// <returns>Whether there was one.</returns>
     public async Task<bool> DeleteAsync(string name)
     {
@@ -125,7 +134,9 @@ public sealed partial class QueueService(
         // Until every process knows of it, some accept tasks for the queue. They go too, but not those of a new one of its name.
         await Task.Delay(QueueCatalog.MaxAge, time);
         var now = Micros.Now(time);
-        metrics.Purged(name, await store.PurgeAsync(name, queue.Settings.Events, now, acceptedBefore: await catalog.LookUpAsync(name) is null ? now : deleted));
+        metrics.Purged(name,
+            await store.PurgeAsync(name, queue.Settings.Events, now, acceptedBefore: await catalog.LookUpAsync(name) is null ? now
+                : deleted));
         return true;
     }
 
@@ -147,13 +158,13 @@ public sealed partial class QueueService(
     /// <summary>What a new queue means for tasks that are there already, once every process knows of it.</summary>
     private async Task SettleAsync(QueueRecord queue)
     {
-        if (queue.Delivery == Delivery.Pull && !queue.Settings.IsGated)
+        if (queue.Delivery == Delivery.Pull && !queue.Settings.IsLimited)
             return;
         await Task.Delay(QueueCatalog.MaxAge, time);
         if (queue.Delivery == Delivery.Push)
             await store.AdoptAsync(queue.Name);
         else
-            await store.GateAsync(queue.Name); // what was claimed past the gate meanwhile
+            await store.ApplyLimitsAsync(queue.Name); // what was claimed past the limit meanwhile
     }
 
     /// <summary>What changed settings mean for tasks that are there already, once every process knows of them.</summary>
@@ -162,12 +173,12 @@ public sealed partial class QueueService(
         var resumed = before.Paused && !queue.Settings.Paused;
         if (resumed && queue.Delivery == Delivery.Push)
             await store.RearmAsync(queue.Name, Micros.Now(time));
-        var gated = queue.Settings.IsGated && !before.IsGated;
-        if (!gated && !(resumed && queue.Delivery == Delivery.Push))
+        var limited = queue.Settings.IsLimited && !before.IsLimited;
+        if (!limited && !(resumed && queue.Delivery == Delivery.Push))
             return;
         await Task.Delay(QueueCatalog.MaxAge, time);
-        if (gated)
-            await store.GateAsync(queue.Name); // what was claimed past the gate meanwhile
+        if (limited)
+            await store.ApplyLimitsAsync(queue.Name); // what was claimed past the limit meanwhile
         else
             await store.RearmAsync(queue.Name, Micros.Now(time)); // what was parked meanwhile
     }

@@ -100,8 +100,10 @@ public sealed partial class AuditLog(IAuditStore store, TimeProvider time, ILogg
 
     private void Log(AuditRecord r) => LogRecord(r.Action, r.Result, r.Actor, r.Tenant, r.Address, r.Target, r.Before, r.After);
 
-    [LoggerMessage(LogLevel.Information, "{Action} {Result}: actor {Actor}, tenant {Tenant}, address {Address}, target {Target}, before {Before}, after {After}")]
-    private partial void LogRecord(string action, string result, string? actor, string? tenant, string? address, string? target, string? before, string? after);
+    [LoggerMessage(LogLevel.Information,
+        "{Action} {Result}: actor {Actor}, tenant {Tenant}, address {Address}, target {Target}, before {Before}, after {After}")]
+    private partial void LogRecord(string action, string result, string? actor, string? tenant, string? address, string? target,
+        string? before, string? after);
 
     [LoggerMessage(LogLevel.Information, "{Action} repeated: actor {Actor}, address {Address}, {Count} times in a minute")]
     private partial void LogRepeated(string action, string? actor, string? address, long count);

@@ -13,7 +13,7 @@ internal sealed class AuditWindows(TimeProvider time)
     private static readonly TimeSpan BetweenUpdates = TimeSpan.FromSeconds(5);
 
     private readonly Dictionary<Key, Window> _windows = [];
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
 
     /// <summary>Counts an entry.</summary>
     /// <param name="entry">What happened.</param>
@@ -23,7 +23,7 @@ internal sealed class AuditWindows(TimeProvider time)
     {
         var now = time.GetUtcNow().UtcDateTime;
         var key = new Key(entry.Action, entry.Result, entry.Actor, entry.Tenant, entry.Address, place);
-        lock (_gate)
+        lock (_lock)
         {
             if (!_windows.TryGetValue(key, out var window) && _windows.Count >= MaxRows)
             {
@@ -49,7 +49,7 @@ internal sealed class AuditWindows(TimeProvider time)
     public List<Change> Due(bool isLast)
     {
         var now = time.GetUtcNow().UtcDateTime;
-        lock (_gate)
+        lock (_lock)
         {
             List<Change> due = [];
             foreach (var (key, window) in _windows)
@@ -66,7 +66,7 @@ internal sealed class AuditWindows(TimeProvider time)
     /// <summary>A row was written.</summary>
     public void Written(Change change, long? rowId)
     {
-        lock (_gate)
+        lock (_lock)
         {
             var window = change.Window;
             (window.RowId, window.Written, window.WrittenAt) = (rowId ?? window.RowId, change.Count, time.GetUtcNow().UtcDateTime);

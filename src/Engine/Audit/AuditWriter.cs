@@ -16,7 +16,7 @@ internal sealed class AuditWriter(AuditLog audit, PollingServices services) : Po
         await TryAsync(() => audit.FlushAsync(isLast: true), CancellationToken.None);
     }
 
-    protected override async Task<TimeSpan> TurnAsync(CancellationToken cancellationToken)
+    protected override async Task<TimeSpan> PollAsync(CancellationToken cancellationToken)
     {
         await audit.FlushAsync(isLast: false);
         return Interval;

@@ -25,7 +25,10 @@ public sealed record Access
     /// <summary>The credential that holds the leases of its claims; only it may report on them. Null is not checked.</summary>
     public string? Credential { get; init; }
 
-    /// <summary>Whether what belongs to no queue, such as files, is out of sight though its owner is the tenant: for tokens that are lent for one queue.</summary>
+    /// <summary>
+    /// Whether what belongs to no queue, such as files, is out of sight though its owner is the tenant: for tokens that are lent for one
+    /// queue.
+    /// </summary>
     public bool InQueuesOnly { get; init; }
 
     /// <summary>Whether what belongs to no queue, such as files and keys, is seen whoever owns it.</summary>
@@ -43,6 +46,9 @@ public sealed record Access
     /// <summary>Whether a queue is listed, and may be changed by an administrator: it is shared, or the tenant's own.</summary>
     public bool CanSeeQueue(string? owner, string queue) => Others.Match(queue) || (Own.Match(queue) && (owner is null || owner == Tenant));
 
-    /// <summary>Whether an administrator may change a declared queue: one of its own, unless its role covers the queue for all tenants.</summary>
-    public bool CanChangeQueue(string? owner, string queue) => Others.Match(queue) || (owner is not null && owner == Tenant && Own.Match(queue));
+    /// <summary>
+    /// Whether an administrator may change a declared queue: one of its own, unless its role covers the queue for all tenants.
+    /// </summary>
+    public bool CanChangeQueue(string? owner, string queue) =>
+        Others.Match(queue) || (owner is not null && owner == Tenant && Own.Match(queue));
 }

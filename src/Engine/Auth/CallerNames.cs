@@ -10,7 +10,8 @@ public static class CallerNames
     public const int MaxLength = 128;
 
     /// <summary>The rule, for messages.</summary>
-    public const string Rule = "1 to 128 characters without control, format, private-use and unpaired surrogate characters, and no space at either end";
+    public const string Rule = "1 to 128 characters without control, format, private-use and unpaired surrogate characters, and no space "
+        + "at either end";
 
     /// <summary>Whether a text may be a name. Names are not normalised: two that look alike are two names.</summary>
     public static bool IsValid(string? name)

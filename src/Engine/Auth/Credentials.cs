@@ -15,11 +15,13 @@ public static class Credentials
     public static string OfKey(Guid id) => $"{Separator}key{Separator}{id:N}";
 
     /// <summary>Of a configured key or a token.</summary>
-    public static string OfCaller(string name, string? tenant) => tenant is null || tenant == name ? name : Fit($"{tenant}{Separator}{name}");
+    public static string OfCaller(string name, string? tenant) =>
+        tenant is null || tenant == name ? name : Fit($"{tenant}{Separator}{name}");
 
     /// <summary>Of a user of the broker.</summary>
     public static string OfBusUser(string user) => $"{Separator}bus{Separator}{user}";
 
     private static string Fit(string credential) =>
-        credential.Length <= CallerNames.MaxLength ? credential : $"{Separator}sha256{Separator}{Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(credential)))}";
+        credential.Length <= CallerNames.MaxLength ? credential
+            : $"{Separator}sha256{Separator}{Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(credential)))}";
 }

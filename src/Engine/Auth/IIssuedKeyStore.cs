@@ -1,6 +1,8 @@
 namespace TaskQueue.Engine.Auth;
 
-/// <summary>Keys that were issued over the API. Who may issue what is decided by the API. Every method may throw what the database throws.</summary>
+/// <summary>
+/// Keys that were issued over the API. Who may issue what is decided by the API. Every method may throw what the database throws.
+/// </summary>
 public interface IIssuedKeyStore
 {
     /// <summary>The keys of a tenant, or all, oldest first.</summary>

@@ -36,10 +36,14 @@ public sealed class JwtOptions
     /// <value>Null: tokens are for all queues.</value>
     public string? QueuesClaim { get; set; }
 
-    /// <summary>Patterns of queues for tokens where <see cref="QueuesClaim"/> is not configured; null is all, but none for scope work.</summary>
+    /// <summary>
+    /// Patterns of queues for tokens where <see cref="QueuesClaim"/> is not configured; null is all, but none for scope work.
+    /// </summary>
     public IList<string>? Queues { get; set; }
 
-    /// <summary>The claim with the tenant: owner of what is made with the token, which administrates no other tenant. A token without it is refused.</summary>
+    /// <summary>
+    /// The claim with the tenant: owner of what is made with the token, which administrates no other tenant. A token without it is refused.
+    /// </summary>
     /// <value>Null: every name is a tenant.</value>
     public string? TenantClaim { get; set; }
 
@@ -54,7 +58,8 @@ public sealed class JwtOptions
     {
         ArgumentNullException.ThrowIfNull(other);
         return (Secret, Authority, Issuer, Audience, MaxLifetime, ScopeClaim, QueuesClaim, TenantClaim, NameClaim)
-            == (other.Secret, other.Authority, other.Issuer, other.Audience, other.MaxLifetime, other.ScopeClaim, other.QueuesClaim, other.TenantClaim, other.NameClaim)
+            == (other.Secret, other.Authority, other.Issuer, other.Audience, other.MaxLifetime, other.ScopeClaim, other.QueuesClaim,
+                other.TenantClaim, other.NameClaim)
             && Types.SequenceEqual(other.Types) && DefaultScopes.SequenceEqual(other.DefaultScopes)
             && (Queues is null ? other.Queues is null : other.Queues is not null && Queues.SequenceEqual(other.Queues));
     }
@@ -76,5 +81,6 @@ public sealed class JwtOptions
         : null;
 
     private static bool IsAuthority(string text) =>
-        Uri.TryCreate(text, UriKind.Absolute, out var uri) && (uri.Scheme == Uri.UriSchemeHttps || (uri.Scheme == Uri.UriSchemeHttp && uri.IsLoopback));
+        Uri.TryCreate(text, UriKind.Absolute, out var uri)
+            && (uri.Scheme == Uri.UriSchemeHttps || (uri.Scheme == Uri.UriSchemeHttp && uri.IsLoopback));
 }

@@ -7,7 +7,8 @@ public static class KeyStrength
     private const int MinDistinct = 8;
 
     /// <summary>The rule in words, with what to do.</summary>
-    public const string Rule = "it must hold at least 128 bits, such as 22 random letters and digits or 32 hexadecimal digits; 'taskqueue hash-key' makes one";
+    public const string Rule = "it must hold at least 128 bits, such as 22 random letters and digits or 32 hexadecimal digits; 'taskqueue "
+        + "hash-key' makes one";
 
     /// <summary>Whether it could be a random text of 128 bits.</summary>
     public static bool IsEnough(string key) => key.Distinct().Count() >= MinDistinct && key.Length * Math.Log2(Alphabet(key)) >= MinBits;

@@ -83,7 +83,9 @@ public sealed class QueuePatterns : IEquatable<QueuePatterns>
     }
 
     /// <summary>Every queue that matches either.</summary>
-    public QueuePatterns Or(QueuePatterns other) => IsAll || other.IsNone ? this : other.IsAll || IsNone ? other : new([.. Patterns, .. other.Patterns], [.. Names, .. other.Names], [.. Prefixes, .. other.Prefixes]);
+    public QueuePatterns Or(QueuePatterns other) =>
+        IsAll || other.IsNone ? this : other.IsAll || IsNone ? other
+            : new([.. Patterns, .. other.Patterns], [.. Names, .. other.Names], [.. Prefixes, .. other.Prefixes]);
 
     /// <inheritdoc />
     public bool Equals(QueuePatterns? other) => other is not null && Patterns.SequenceEqual(other.Patterns);

@@ -59,7 +59,8 @@ public static class Scopes
     /// <summary>
     /// Whether some scope is work in queues that nobody named: it would hand out every tenant's tasks. See <see cref="Grants"/>.
     /// </summary>
-    public static bool IsWorkEverywhere(IEnumerable<string> scopes, IEnumerable<string>? queues) => queues is null && scopes.Any(s => Parse(s) == Scope.Work);
+    public static bool IsWorkEverywhere(IEnumerable<string> scopes, IEnumerable<string>? queues) =>
+        queues is null && scopes.Any(s => Parse(s) == Scope.Work);
 
     /// <summary>What scopes allow; others are left out.</summary>
     /// <param name="scopes">As they are written.</param>
@@ -67,9 +68,12 @@ public static class Scopes
     public static IReadOnlyList<Grant> Grants(IEnumerable<string> scopes, IEnumerable<string>? queues)
     {
         var all = QueuePatterns.Of(queues);
-        return [.. scopes.Where(IsValid).Select(Read).Where(g => g.Scope != Scope.Work || queues is not null || !ReferenceEquals(g.Queues, all))];
+        return [.. scopes.Where(IsValid).Select(Read)
+            .Where(g => g.Scope != Scope.Work || queues is not null || !ReferenceEquals(g.Queues, all))];
 
-        Grant Read(string text) => text.Split(':', 2) is [var word, var pattern] ? new(Parse(word)!.Value, QueuePatterns.Of([pattern])) : new(Parse(text)!.Value, all);
+        Grant Read(string text) =>
+            text.Split(':', 2) is [var word, var pattern] ? new(Parse(word)!.Value, QueuePatterns.Of([pattern]))
+                : new(Parse(text)!.Value, all);
     }
 
     /// <summary>The word of one scope.</summary>

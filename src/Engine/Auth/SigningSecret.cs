@@ -22,9 +22,11 @@ internal static class SigningSecret
     public static string? Problem(string secret)
     {
         var bytes = Encoding.UTF8.GetBytes(secret);
-        return Known.Contains(secret.Trim(), StringComparer.OrdinalIgnoreCase) ? "is a published example; make one with 'openssl rand -base64 48'"
+        return Known.Contains(secret.Trim(), StringComparer.OrdinalIgnoreCase)
+            ? "is a published example; make one with 'openssl rand -base64 48'"
             : bytes.Length < MinBytes ? $"must have at least {MinBytes} bytes; make one with 'openssl rand -base64 48'"
-            : bytes.Distinct().Count() < MinDistinctBytes ? $"has fewer than {MinDistinctBytes} different bytes; make one with 'openssl rand -base64 48'"
+            : bytes.Distinct().Count() < MinDistinctBytes
+                ? $"has fewer than {MinDistinctBytes} different bytes; make one with 'openssl rand -base64 48'"
             : Repeats(bytes) ? "repeats a shorter text; make one with 'openssl rand -base64 48'"
             : null;
     }

@@ -12,5 +12,6 @@ public static class TenantKey
     public static string? Of(string? tenant, string? key) => key is null || tenant is null ? key : $"{tenant}{Separator}{key}";
 
     /// <summary>A stored key as its tenant knows it.</summary>
-    public static string? Show(string? stored) => stored is null ? null : stored[(stored.IndexOf(Separator, StringComparison.Ordinal) + 1)..];
+    public static string? Show(string? stored) =>
+        stored is null ? null : stored[(stored.IndexOf(Separator, StringComparison.Ordinal) + 1)..];
 }

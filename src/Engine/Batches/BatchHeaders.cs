@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 
 namespace TaskQueue.Engine.Batches;
 
-/// <summary>What the task of a line keeps in its headers, beside what bella's door reads there.</summary>
+/// <summary>What the task of a line keeps in its headers, beside what bella's API reads there.</summary>
 /// <param name="TraceId">The batch.</param>
 /// <param name="ResponseMode"><c>batch</c>.</param>
 /// <param name="CustomId">The line's own id.</param>
@@ -18,6 +18,7 @@ public sealed record BatchHeaders(string TraceId, string ResponseMode, string? C
         headers is null ? null : JsonSerializer.Deserialize(headers, BatchHeadersJson.Default.BatchHeaders)?.CustomId;
 }
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(BatchHeaders))]
 internal sealed partial class BatchHeadersJson : JsonSerializerContext;

@@ -41,7 +41,8 @@ public static class BatchInput
     /// <param name="from">Bytes to leave out.</param>
     /// <param name="maxPayload">Most bytes of the request in a line.</param>
     /// <param name="cancellationToken">Stops the read.</param>
-    public static async IAsyncEnumerable<InputLine> ReadAsync(Stream input, long from, int maxPayload, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public static async IAsyncEnumerable<InputLine> ReadAsync(Stream input, long from, int maxPayload,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(input);
         var maxLine = maxPayload + Envelope;
@@ -65,7 +66,9 @@ public static class BatchInput
 
             if (read.IsCompleted)
             {
-                if ((buffer.Length > 0 || tooLong) && Take(buffer, number + 1, at + buffer.Length, tooLong || buffer.Length > maxLine, isFirst: from == 0 && number == 0) is { } last)
+                if ((buffer.Length > 0 || tooLong)
+                    && Take(buffer, number + 1, at + buffer.Length, tooLong || buffer.Length > maxLine, isFirst: from == 0
+                        && number == 0) is { } last)
                     yield return last;
                 break;
             }

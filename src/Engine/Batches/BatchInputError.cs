@@ -17,7 +17,7 @@ public sealed record BatchInputError(string Code, string Message, string? Param,
 public sealed partial class BatchJson : JsonSerializerContext
 {
     /// <summary>The context with these options: snake_case, and letters as they are.</summary>
-    public static BatchJson Shapes { get; } = new(new JsonSerializerOptions
+    public static BatchJson Instance { get; } = new(new JsonSerializerOptions
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,

@@ -14,7 +14,9 @@ public sealed record BatchItem(string? CustomId, string? Body, string? Model, Ba
     private const int MaxCustomId = 128;
     private const string InvalidJson = "invalid_json_line";
 
-    /// <summary>Reads a line. By OpenAI's rules it must be complete and for the endpoint of its batch; by Bella's only JSON (bella.md 10.6, 12).</summary>
+    /// <summary>
+    /// Reads a line. By OpenAI's rules it must be complete and for the endpoint of its batch; by Bella's only JSON (bella.md 10.6, 12).
+    /// </summary>
     /// <param name="text">Its bytes; null where they are too many.</param>
     /// <param name="batch">Says by which rules.</param>
     /// <param name="maxPayload">Most bytes of the request.</param>
@@ -75,7 +77,8 @@ public sealed record BatchItem(string? CustomId, string? Body, string? Model, Ba
     private static string? Text(JsonElement value, string name) =>
         value.TryGetProperty(name, out var text) && text.ValueKind == JsonValueKind.String ? text.GetString() : null;
 
-    private static BatchItem Bad(string? customId, string code, string message, string? param) => new(customId, null, null, new BatchProblem(code, message, param));
+    private static BatchItem Bad(string? customId, string code, string message, string? param) =>
+        new(customId, null, null, new BatchProblem(code, message, param));
 }
 
 /// <summary>What is wrong with a line.</summary>

@@ -7,13 +7,14 @@ namespace TaskQueue.Engine.Batches;
 
 /// <summary>A batch to accept.</summary>
 /// <param name="Queue">Where its tasks go.</param>
-/// <param name="Level">Level of its tasks.</param>
+/// <param name="Tier">Level of its tasks.</param>
 /// <param name="Endpoint">What processes its lines, at most 256 characters.</param>
 /// <param name="InputFileId">File of its lines.</param>
 /// <param name="CompletionWindow">As it is shown.</param>
 /// <param name="Window">How long it may take.</param>
 /// <param name="Strict">See <see cref="BatchState.Strict"/>.</param>
-public sealed record NewBatch(QueueRecord Queue, int Level, string Endpoint, string InputFileId, string CompletionWindow, TimeSpan Window, bool Strict)
+public sealed record NewBatch(QueueRecord Queue, int Tier, string Endpoint, string InputFileId, string CompletionWindow, TimeSpan Window,
+    bool Strict)
 {
     /// <summary>Who may see it; null is everybody.</summary>
     public string? Owner { get; init; }
@@ -62,9 +63,9 @@ public sealed class BatchService(IMediator mediator, NumberedTaskIds ids, PostCo
         var now = Micros.Now(time);
         return new BatchState
         {
-            CorrelationId = ids.New(batch.Queue.Id, batch.Level, NumberedTaskMode.Batch).ToGuid(),
+            CorrelationId = ids.New(batch.Queue.Id, batch.Tier, NumberedTaskMode.Batch).ToGuid(),
             Queue = batch.Queue.Name,
-            Level = batch.Level,
+            Tier = batch.Tier,
             Endpoint = batch.Endpoint,
             CompletionWindow = batch.CompletionWindow,
             InputFileId = batch.InputFileId,

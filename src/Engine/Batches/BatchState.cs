@@ -20,7 +20,7 @@ public sealed class BatchState : SagaStateMachineInstance, IOwnedInQueue
     public string Queue { get; set; } = "";
 
     /// <summary>Level of its tasks.</summary>
-    public int Level { get; set; }
+    public int Tier { get; set; }
 
     /// <summary>What processes its lines, such as <c>/v1/chat/completions</c>.</summary>
     public string Endpoint { get; set; } = "";

@@ -88,7 +88,8 @@ public sealed class BatchStateMachine : MassTransitStateMachine<BatchState>
             When(Begin).Answer(CommandResult.Duplicate),
             When(Refuse).Answer(CommandResult.NotAllowed),
             When(Finalize).IfElse(c => c.Saga.LinesDone >= c.Saga.Total,
-                then => then.TransitionTo(Finalizing).Then(c => c.Saga.FinalizingAt = Apply(c)), refused => refused.Answer(CommandResult.NotAllowed)));
+                then => then.TransitionTo(Finalizing).Then(c => c.Saga.FinalizingAt = Apply(c)), refused =>
+                    refused.Answer(CommandResult.NotAllowed)));
     }
 
     /// <summary>A batch that was cancelled or expired stays so while its files are written; the time says that they are.</summary>
@@ -103,11 +104,15 @@ public sealed class BatchStateMachine : MassTransitStateMachine<BatchState>
         During(Cancelling,
             When(Cancel).Answer(CommandResult.Duplicate),
             When(Expire).Answer(CommandResult.NotAllowed),
-            When(Finish).IfElse(c => c.Saga.FinalizingAt is not null, then => then.TransitionTo(Cancelled).Then(KeepFiles), refused => refused.Answer(CommandResult.NotAllowed)));
+            When(Finish)
+                .IfElse(c => c.Saga.FinalizingAt is not null, then => then.TransitionTo(Cancelled).Then(KeepFiles), refused =>
+                    refused.Answer(CommandResult.NotAllowed)));
         During(Expiring,
             When(Cancel).Answer(CommandResult.NotAllowed),
             When(Expire).Answer(CommandResult.Duplicate),
-            When(Finish).IfElse(c => c.Saga.FinalizingAt is not null, then => then.TransitionTo(Expired).Then(KeepFiles), refused => refused.Answer(CommandResult.NotAllowed)));
+            When(Finish)
+                .IfElse(c => c.Saga.FinalizingAt is not null, then => then.TransitionTo(Expired).Then(KeepFiles), refused =>
+                    refused.Answer(CommandResult.NotAllowed)));
         During(Finalizing,
             When(Cancel).Answer(CommandResult.NotAllowed),
             When(Expire).Answer(CommandResult.NotAllowed),

@@ -29,5 +29,6 @@ public sealed record CallbackClaim(DateTime GivenUpAt, int Max, CallbackLimits L
         [.. Busy.CountBy(b => b.Owner).Where(o => o.Value >= MaxOf(o.Key)).Select(o => o.Key).Union(PassedOver, StringComparer.Ordinal)];
 
     /// <summary>Receivers for which it takes no more.</summary>
-    internal IReadOnlyCollection<CallbackSlot> FullOrigins => [.. Busy.CountBy(b => b).Where(o => o.Value >= Limits.PerOrigin).Select(o => o.Key)];
+    internal IReadOnlyCollection<CallbackSlot> FullOrigins =>
+        [.. Busy.CountBy(b => b).Where(o => o.Value >= Limits.PerOrigin).Select(o => o.Key)];
 }

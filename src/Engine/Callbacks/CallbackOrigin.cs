@@ -14,7 +14,8 @@ public static class CallbackOrigin
     /// <summary>Such as <c>https://hooks.example.com:443</c>; empty where the text is no http or https URL.</summary>
     public static string Of(string url) =>
         Uri.TryCreate(url, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" && HostOf(uri) is { } host
-            && $"{uri.Scheme}://{(host.Contains(':', StringComparison.Ordinal) ? $"[{host}]" : host)}:{uri.Port}" is { Length: <= MaxLength } origin
+            && $"{uri.Scheme}://{(host.Contains(':', StringComparison.Ordinal) ? $"[{host}]" : host)}:{uri.Port}"
+                is { Length: <= MaxLength } origin
             ? origin
             : "";
 

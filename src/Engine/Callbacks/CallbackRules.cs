@@ -38,10 +38,12 @@ public static class CallbackRules
     {
         // No database and no receiver should get anything else: PostgreSQL stores neither NUL nor half of a surrogate pair.
         if (url.Length > LongestUrl || url.Any(c => char.IsControl(c) || char.IsWhiteSpace(c) || char.IsSurrogate(c)))
-            return $"callback_url must have at most {LongestUrl} characters, without spaces, control characters and surrogates; write those percent-encoded";
+            return $"callback_url must have at most {LongestUrl} characters, without spaces, control characters and surrogates; write "
+                + "those percent-encoded";
         if (url.Contains('\\', StringComparison.Ordinal))
             return @"callback_url must not contain '\'; write '/' or %5C";
-        return url.StartsWith("http://", StringComparison.OrdinalIgnoreCase) || url.StartsWith("https://", StringComparison.OrdinalIgnoreCase)
+        return url.StartsWith("http://", StringComparison.OrdinalIgnoreCase)
+            || url.StartsWith("https://", StringComparison.OrdinalIgnoreCase)
             ? null
             : "callback_url must be an absolute http or https URL, as in https://hooks.example.com/tasks";
     }
@@ -56,7 +58,8 @@ public static class CallbackRules
         var name = raw.EndsWith('.') ? raw[..^1] : raw;
         var labels = name.Split('.');
         if (labels.Any(label => label.Length == 0) || !name.All(IsOfHost))
-            return "callback_url must have a host of letters, digits, '-' and '_' with single dots between; write an internationalized name as xn--…";
+            return "callback_url must have a host of letters, digits, '-' and '_' with single dots between; write an internationalized "
+                + "name as xn--…";
         // Where the last part is a number, some programs read the name as an address: octal, hexadecimal, or with fewer parts.
         var isNumber = labels[^1].All(char.IsAsciiDigit) || labels[^1].StartsWith("0x", StringComparison.OrdinalIgnoreCase);
         return isNumber && !(IPAddress.TryParse(raw, out var address) && address.ToString() == raw)
@@ -87,12 +90,17 @@ public static class CallbackRules
     private static bool IsOfHost(char c) =>
         char.IsAscii(c) ? char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.'
         : !IsCompatible(c)
-            && (char.IsLetter(c) || CharUnicodeInfo.GetUnicodeCategory(c) is UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark);
+            && (char.IsLetter(c)
+                || CharUnicodeInfo.GetUnicodeCategory(c) is UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark);
 
     private static bool IsCompatible(char c) =>
-        c is '\u00AA' or '\u00BA' or '\u017F' or (>= '\u0132' and <= '\u0133') or (>= '\u013F' and <= '\u0140') or '\u0149' or (>= '\u01C4' and <= '\u01CC')
-            or (>= '\u01F1' and <= '\u01F3') or (>= '\u02B0' and <= '\u02FF') or (>= '\u1D00' and <= '\u1DBF') or (>= '\u2000' and <= '\u3004')
-            or (>= '\u3008' and <= '\u303F') or (>= '\u3200' and <= '\u33FF') or (>= '\uA700' and <= '\uA7FF') or (>= '\uAB30' and <= '\uAB6F') or (>= '\uE000');
+        c is '\u00AA' or '\u00BA' or '\u017F' or (>= '\u0132' and <= '\u0133') or (>= '\u013F' and <= '\u0140') or '\u0149'
+            or (>= '\u01C4' and <= '\u01CC')
+            or (>= '\u01F1' and <= '\u01F3') or (>= '\u02B0' and <= '\u02FF') or (>= '\u1D00' and <= '\u1DBF')
+                or (>= '\u2000' and <= '\u3004')
+            or (>= '\u3008' and <= '\u303F') or (>= '\u3200' and <= '\u33FF') or (>= '\uA700' and <= '\uA7FF')
+            or (>= '\uAB30' and <= '\uAB6F')
+                or (>= '\uE000');
 
     private static bool Matches(string host, string allowed) =>
         allowed.StartsWith("*.", StringComparison.Ordinal)

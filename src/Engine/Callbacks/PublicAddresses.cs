@@ -36,7 +36,9 @@ public static class PublicAddresses
         "2001:db8::/32", "3fff::/20", // documents (RFC 3849, RFC 9637)
         "2620:4f:8000::/48"); // AS112
 
-    /// <summary>No receiver is there, in whatever network: credentials of machines, the neighbours of a link, and everybody at once.</summary>
+    /// <summary>
+    /// No receiver is there, in whatever network: credentials of machines, the neighbours of a link, and everybody at once.
+    /// </summary>
     private static readonly IPNetwork[] Never = Parse(
         "169.254.0.0/16", "100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32", "224.0.0.0/4", "240.0.0.0/4",
         "fe80::/10", "fec0::/10", "ff00::/8", "fd00:ec2::/32", "fd20:ce::254/128", "fd00:c1::a9fe:a9fe/128");
@@ -49,14 +51,16 @@ public static class PublicAddresses
             return !IsIn(Special, address);
         if (Embedded(address) is { } inner && !Contain(inner))
             return false;
-        return address.IsIPv4MappedToIPv6 || Nat64.Contains(address) || (Given.Contains(address) && address.ScopeId == 0 && !IsIn(Special, address));
+        return address.IsIPv4MappedToIPv6 || Nat64.Contains(address)
+            || (Given.Contains(address) && address.ScopeId == 0 && !IsIn(Special, address));
     }
 
     /// <summary>Whether callbacks must not go to an address even where private networks are allowed.</summary>
     public static bool IsNeverAReceiver(IPAddress address)
     {
         ArgumentNullException.ThrowIfNull(address);
-        return (address.AddressFamily == AddressFamily.InterNetworkV6 && Embedded(address) is { } inner && IsIn(Never, inner)) || IsIn(Never, address);
+        return (address.AddressFamily == AddressFamily.InterNetworkV6 && Embedded(address) is { } inner && IsIn(Never, inner))
+            || IsIn(Never, address);
     }
 
     /// <summary>The IPv4 address that packets to an IPv6 address may end at: mapped, compatible, NAT64, 6to4 and ISATAP.</summary>

@@ -81,5 +81,6 @@ public sealed class WebhookOptions : IValidatableObject
     /// <summary>The secrets themselves.</summary>
     public IEnumerable<byte[]> Secrets() => SigningKeys.Select(k => Convert.FromBase64String(Plain(k)));
 
-    private static string Plain(string key) => key.StartsWith(WebhookSecrets.Prefix, StringComparison.Ordinal) ? key[WebhookSecrets.Prefix.Length..] : key;
+    private static string Plain(string key) =>
+        key.StartsWith(WebhookSecrets.Prefix, StringComparison.Ordinal) ? key[WebhookSecrets.Prefix.Length..] : key;
 }

@@ -11,7 +11,9 @@ public sealed class Drain : IDisposable
     /// <summary>To answer those who wait, before their connections are cut.</summary>
     private static readonly TimeSpan LastWords = TimeSpan.FromSeconds(1);
 
-    /// <summary>How long a request may wait for something once the end has begun: long enough that who asks again at once does no harm.</summary>
+    /// <summary>
+    /// How long a request may wait for something once the end has begun: long enough that who asks again at once does no harm.
+    /// </summary>
     private static readonly TimeSpan ShortWait = TimeSpan.FromMilliseconds(250);
 
     private readonly CancellationTokenSource _announced;
@@ -55,9 +57,12 @@ public sealed class Drain : IDisposable
     /// <summary>How long a request may wait that wants to wait so long.</summary>
     public TimeSpan Shorten(TimeSpan wait) => HasBegun && wait > ShortWait ? ShortWait : wait;
 
-    /// <summary>Ends a wait when its caller has left, or when the process is told to stop; one that begins after that is short anyway.</summary>
+    /// <summary>
+    /// Ends a wait when its caller has left, or when the process is told to stop; one that begins after that is short anyway.
+    /// </summary>
     /// <param name="cancellationToken">The caller has left.</param>
-    public CancellationTokenSource EndWait(CancellationToken cancellationToken) => CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, HasBegun ? default : Begun);
+    public CancellationTokenSource EndWait(CancellationToken cancellationToken) =>
+        CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, HasBegun ? default : Begun);
 
     /// <summary>Somebody loses patience: all of it is over now.</summary>
     public void Hurry()

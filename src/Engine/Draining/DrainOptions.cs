@@ -5,7 +5,10 @@ namespace TaskQueue.Engine.Draining;
 /// <summary>Section <c>TaskQueue:Drain</c>: how a process stops.</summary>
 public sealed class DrainOptions
 {
-    /// <summary>Between SIGTERM and the listener closing: readiness is 503 already and everything is still served, so that load balancers can take note.</summary>
+    /// <summary>
+    /// Between SIGTERM and the listener closing: readiness is 503 already and everything is still served, so that load balancers can take
+    /// note.
+    /// </summary>
     /// <value>0; 0 to 600 seconds.</value>
     [Range(0d, 600d)]
     public double AnnounceSeconds { get; set; }

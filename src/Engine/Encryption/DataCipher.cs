@@ -39,7 +39,8 @@ internal sealed class DataCipher
     public bool Changes([NotNullWhen(true)] string? text) => text is not null && (Active is not null || IsMarked(text));
 
     /// <summary>Whether a stored text is in another form than the text itself.</summary>
-    public static bool IsMarked([NotNullWhen(true)] string? stored) => stored is not null && stored.StartsWith(Marker, StringComparison.Ordinal);
+    public static bool IsMarked([NotNullWhen(true)] string? stored) =>
+        stored is not null && stored.StartsWith(Marker, StringComparison.Ordinal);
 
     /// <summary>A text as it is stored.</summary>
     [return: NotNullIfNotNull(nameof(text))]
@@ -74,12 +75,15 @@ internal sealed class DataCipher
             return stored;
         if (stored.StartsWith(PlainPrefix, StringComparison.Ordinal))
             return stored[PlainPrefix.Length..];
-        if (!stored.StartsWith(SealedPrefix, StringComparison.Ordinal) || stored.IndexOf(':', SealedPrefix.Length) is not (> 0 and var colon))
+        if (!stored.StartsWith(SealedPrefix, StringComparison.Ordinal)
+            || stored.IndexOf(':', SealedPrefix.Length) is not (> 0 and var colon))
             throw UnreadableDataException.Malformed();
         return Open(Get(stored[SealedPrefix.Length..colon]), place, stored.AsSpan(colon + 1));
     }
 
-    /// <summary>The text of what is stored, or a text that says why it cannot be opened: for people to read, and never written back.</summary>
+    /// <summary>
+    /// The text of what is stored, or a text that says why it cannot be opened: for people to read, and never written back.
+    /// </summary>
     [return: NotNullIfNotNull(nameof(stored))]
     public string? OpenOrExplain(Place place, string? stored, bool asJson)
     {

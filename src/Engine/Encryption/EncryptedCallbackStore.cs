@@ -6,7 +6,8 @@ namespace TaskQueue.Engine.Encryption;
 
 /// <summary>Decrypts the bodies of callbacks. They are encrypted with the end that they tell of.</summary>
 internal sealed partial class EncryptedCallbackStore(
-    ICallbackStore inner, DataCipher cipher, CallbackQuarantine quarantine, TimeProvider time, ILogger<EncryptedCallbackStore> logger) : ICallbackStore
+    ICallbackStore inner, DataCipher cipher, CallbackQuarantine quarantine, TimeProvider time, ILogger<EncryptedCallbackStore> logger)
+        : ICallbackStore
 {
     private readonly RepeatedFailures<long> _failures = new(time);
 

@@ -2,7 +2,9 @@ using TaskQueue.Engine.Files;
 
 namespace TaskQueue.Engine.Encryption;
 
-/// <summary>Encrypts contents on their way to where they lie, and decrypts them on their way back; sizes are those of the content.</summary>
+/// <summary>
+/// Encrypts contents on their way to where they lie, and decrypts them on their way back; sizes are those of the content.
+/// </summary>
 internal sealed class EncryptedFileContents(IFileContents inner, DataCipher cipher) : IFileContents
 {
     public Stream OpenWrite(string id)

@@ -32,7 +32,10 @@ internal sealed class EncryptedTaskStore(ITaskStore inner, DataCipher cipher, Un
         IReadOnlyList<ClaimRequest> requests, ClaimRules rules, DateTime now) =>
         [.. (await inner.ClaimTogetherAsync(requests, rules, now)).Select(tasks => Readable(tasks, unreadableTasks.PutBack).Tasks)];
 
-    /// <summary>Those that cannot be opened go on waiting to be dispatched. Where none of a part can, the next part is read: an empty one ends the read.</summary>
+    /// <summary>
+    /// Those that cannot be opened go on waiting to be dispatched. Where none of a part can, the next part is read: an empty one ends the
+    /// read.
+    /// </summary>
     public async Task<IReadOnlyList<TaskState>> ReadForDispatchAsync(IReadOnlyList<Guid> ids, long maxBytes)
     {
         while (true)
@@ -61,9 +64,9 @@ internal sealed class EncryptedTaskStore(ITaskStore inner, DataCipher cipher, Un
         return events;
     }
 
-    public Task UnlockAsync(QueueLevel level) => inner.UnlockAsync(level);
+    public Task UnlockAsync(QueueTier tier) => inner.UnlockAsync(tier);
 
-    public Task<DateTime?> NextDueAsync(IReadOnlyList<QueueLevel> targets, DateTime now) => inner.NextDueAsync(targets, now);
+    public Task<DateTime?> NextDueAsync(IReadOnlyList<QueueTier> targets, DateTime now) => inner.NextDueAsync(targets, now);
 
     public Task<IReadOnlyList<Guid>> SelectAsync(Sweep sweep, DateTime now, int max) => inner.SelectAsync(sweep, now, max);
 
@@ -73,7 +76,8 @@ internal sealed class EncryptedTaskStore(ITaskStore inner, DataCipher cipher, Un
 
     public Task RedispatchAllAsync(DateTime now) => inner.RedispatchAllAsync(now);
 
-    public Task<IOutboxLease?> TryAcquireOutboxLeaseAsync(Action wake, CancellationToken cancellationToken) => inner.TryAcquireOutboxLeaseAsync(wake, cancellationToken);
+    public Task<IOutboxLease?> TryAcquireOutboxLeaseAsync(Action wake, CancellationToken cancellationToken) =>
+        inner.TryAcquireOutboxLeaseAsync(wake, cancellationToken);
 
     public Task WakeDispatcherAsync() => inner.WakeDispatcherAsync();
 

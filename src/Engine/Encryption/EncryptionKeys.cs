@@ -58,7 +58,8 @@ internal sealed class EncryptionKeys : IValidateOptions<EncryptionOptions>
             var file = new ConfigurationBuilder().AddJsonFile(Path.GetFullPath(path), optional: false).Build();
             return file.Get<EncryptionOptions>() ?? new EncryptionOptions();
         }
-        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or InvalidDataException or InvalidOperationException)
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException
+            or InvalidDataException or InvalidOperationException)
         {
             _problems.Add($"{Section}:KeysFile {path} cannot be read: {fault.Message}");
             return null;

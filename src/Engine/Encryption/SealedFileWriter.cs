@@ -2,7 +2,9 @@ using TaskQueue.Engine.Files;
 
 namespace TaskQueue.Engine.Encryption;
 
-/// <summary>Encrypts a content frame by frame. A full frame is held back until more follows, because the last one says that it is.</summary>
+/// <summary>
+/// Encrypts a content frame by frame. A full frame is held back until more follows, because the last one says that it is.
+/// </summary>
 internal sealed class SealedFileWriter(Stream inner, string fileId, DataKey key) : AsyncStream
 {
     private readonly byte[] _frame = new byte[FileHeader.FrameBytes];

@@ -50,10 +50,12 @@ internal sealed class StoredFileReader(Stream inner, FileRecord file, DataCipher
     {
         var header = new byte[FileHeader.Length];
         inner.Position = 0;
-        var length = await inner.ReadAtLeastAsync(header, (int)Math.Min(header.Length, Length), throwOnEndOfStream: false, cancellationToken);
+        var length = await inner.ReadAtLeastAsync(header, (int)Math.Min(header.Length, Length), throwOnEndOfStream: false,
+            cancellationToken);
         if (FileHeader.IsThere(header.AsSpan(0, length)))
         {
-            length += await inner.ReadAtLeastAsync(header.AsMemory(length), header.Length - length, throwOnEndOfStream: false, cancellationToken);
+            length += await inner.ReadAtLeastAsync(header.AsMemory(length), header.Length - length, throwOnEndOfStream: false,
+                cancellationToken);
             _headerLength = FileHeader.Length;
             _key = FileHeader.KeyIdOf(header.AsSpan(0, length)) is { } id ? cipher.Get(id) : null;
         }

@@ -25,7 +25,8 @@ internal sealed class TaskCipher(DataCipher cipher)
     private readonly DataCipher _cipher = cipher;
 
     /// <summary>Opens everything in place.</summary>
-    /// <exception cref="UnreadableDataException">A text cannot be opened; the error of the last attempt is then explained instead.</exception>
+    /// <exception cref="UnreadableDataException">A text cannot be opened; the error of the last attempt is then explained
+    /// instead.</exception>
     public void Open(TaskState task)
     {
         foreach (var text in All)

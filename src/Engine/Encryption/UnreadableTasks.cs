@@ -4,7 +4,9 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Encryption;
 
-/// <summary>Puts back tasks that were claimed and cannot be decrypted, so that a key that is missing for a while costs them no attempt.</summary>
+/// <summary>
+/// Puts back tasks that were claimed and cannot be decrypted, so that a key that is missing for a while costs them no attempt.
+/// </summary>
 /// <param name="services">The services, because those that put back need the store themselves.</param>
 /// <param name="logger">Where each is reported.</param>
 internal sealed partial class UnreadableTasks(IServiceProvider services, ILogger<UnreadableTasks> logger)

@@ -13,7 +13,8 @@ namespace TaskQueue.Engine.Events;
 /// What happens to tasks, as it happens: read from the table of events while anybody in this process listens, by one reader for
 /// all. Events of one task come in order, and none is left out between the place where a listener begins and where it ends.
 /// </summary>
-public sealed partial class EventFeed(ITaskStore store, ITaskQueries queries, PostCommitNotifier postCommit, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<EventFeed> logger) : BackgroundService
+public sealed partial class EventFeed(ITaskStore store, ITaskQueries queries, PostCommitNotifier postCommit, LoopHeartbeats heartbeats,
+    DependencyHealth dependencies, TimeProvider time, ILogger<EventFeed> logger) : BackgroundService
 {
     private const int MaxRead = 250; // of each of the table's streams
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(250);
@@ -24,25 +25,27 @@ public sealed partial class EventFeed(ITaskStore store, ITaskQueries queries, Po
     private static readonly IReadOnlyDictionary<Guid, TaskState> NoOwners = new Dictionary<Guid, TaskState>();
 
     private readonly ConcurrentDictionary<EventListener, byte> _listeners = new();
-    private readonly SemaphoreSlim _turn = new(1);
+    private readonly SemaphoreSlim _mutex = new(1);
     private readonly Signal _joined = new();
     private long[]? _read; // where the reader stands; null while nobody listens
 
     /// <inheritdoc />
     public override void Dispose()
     {
-        _turn.Dispose();
+        _mutex.Dispose();
         _joined.Dispose();
         base.Dispose();
     }
 
     /// <summary>Listens until it is stopped. The first batch comes at once: all that happens from then on is heard.</summary>
     /// <param name="filter">What of.</param>
-    /// <param name="after">Where to begin, as <see cref="EventCursor"/> reads it; null is now. What is not kept any more is passed over.</param>
+    /// <param name="after">Where to begin, as <see cref="EventCursor"/> reads it; null is now. What is not kept any more is passed
+    /// over.</param>
     /// <param name="idle">An empty batch comes when nothing happened for so long.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="TimeoutException">The listener takes its batches too slowly; it may begin again where it was.</exception>
-    public async IAsyncEnumerable<EventBatch> ListenAsync(EventFilter filter, long[]? after, TimeSpan idle, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<EventBatch> ListenAsync(EventFilter filter, long[]? after, TimeSpan idle,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var listener = new EventListener(filter);
         try
@@ -116,7 +119,7 @@ public sealed partial class EventFeed(ITaskStore store, ITaskQueries queries, Po
 
     private async Task JoinAsync(EventListener listener, CancellationToken cancellationToken)
     {
-        await _turn.WaitAsync(cancellationToken);
+        await _mutex.WaitAsync(cancellationToken);
         try
         {
             _read ??= await store.EndOfEventsAsync();
@@ -124,7 +127,7 @@ public sealed partial class EventFeed(ITaskStore store, ITaskQueries queries, Po
         }
         finally
         {
-            _turn.Release();
+            _mutex.Release();
         }
 
         _joined.Set();
@@ -134,7 +137,7 @@ public sealed partial class EventFeed(ITaskStore store, ITaskQueries queries, Po
     /// <returns>How many events there were.</returns>
     private async Task<int> ReadAsync(CancellationToken cancellationToken)
     {
-        await _turn.WaitAsync(cancellationToken);
+        await _mutex.WaitAsync(cancellationToken);
         try
         {
             if (_listeners.IsEmpty)
@@ -153,12 +156,16 @@ public sealed partial class EventFeed(ITaskStore store, ITaskQueries queries, Po
         }
         finally
         {
-            _turn.Release();
+            _mutex.Release();
         }
     }
 
-    /// <summary>Reads up to the present; then the listener joins, and what came meanwhile is read too. Where both tell of an event, the second is passed over.</summary>
-    private async IAsyncEnumerable<EventBatch> CatchUpAsync(EventListener listener, long[] at, [EnumeratorCancellation] CancellationToken cancellationToken)
+    /// <summary>
+    /// Reads up to the present; then the listener joins, and what came meanwhile is read too. Where both tell of an event, the second is
+    /// passed over.
+    /// </summary>
+    private async IAsyncEnumerable<EventBatch> CatchUpAsync(EventListener listener, long[] at,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var joined = false;
         while (true)

@@ -13,7 +13,8 @@ public sealed record EventFilter(IReadOnlySet<string>? Queues, Access Access)
     internal bool NeedsOwners => !Access.Others.IsAll;
 
     internal bool Passes(TaskEvent e, IReadOnlyDictionary<Guid, TaskState> owners) =>
-        e.Type is not (TaskEventType.Dispatched or TaskEventType.Overwritten) && Queues?.Contains(e.Queue) != false && Access.Allows(e.Queue)
+        e.Type is not (TaskEventType.Dispatched or TaskEventType.Overwritten) && Queues?.Contains(e.Queue) != false
+            && Access.Allows(e.Queue)
             && (!NeedsOwners || (owners.TryGetValue(e.TaskId, out var task) && Access.CanRead(task.Owner, task.Queue)));
 }
 
@@ -27,12 +28,15 @@ public sealed record EventBatch(IReadOnlyList<StreamedEvent> Events, string Curs
 /// <param name="Cursor">From where to go on behind it.</param>
 public sealed record StreamedEvent(TaskEvent Event, string Cursor);
 
-/// <summary>One who listens. What it does not take waits for it, up to a limit; behind that it gets an exception instead of the rest.</summary>
+/// <summary>
+/// One who listens. What it does not take waits for it, up to a limit; behind that it gets an exception instead of the rest.
+/// </summary>
 internal sealed class EventListener(EventFilter filter)
 {
     private const int MaxWaiting = 10_000;
 
-    private readonly Channel<IReadOnlyList<TaskEvent>> _pages = Channel.CreateUnbounded<IReadOnlyList<TaskEvent>>(new() { SingleReader = true });
+    private readonly Channel<IReadOnlyList<TaskEvent>> _pages =
+        Channel.CreateUnbounded<IReadOnlyList<TaskEvent>>(new() { SingleReader = true });
     private int _waiting;
     private long[]? _read;
 

@@ -36,7 +36,8 @@ internal sealed class DiskFileContents : IFileContents
     private string PathOf(string id) => Path.Combine(_folder, id);
 
     /// <summary>Accepted means durable: the bytes are on the disk before anybody hears of the file.</summary>
-    private sealed class FlushedFile(string path) : FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.Read | FileShare.Delete, Buffer, useAsync: true)
+    private sealed class FlushedFile(string path)
+        : FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.Read | FileShare.Delete, Buffer, useAsync: true)
     {
         public override async ValueTask DisposeAsync()
         {

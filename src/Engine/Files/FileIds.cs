@@ -5,7 +5,9 @@ using TaskQueue.Engine.Ids;
 
 namespace TaskQueue.Engine.Files;
 
-/// <summary>Makes ids of files, <c>file-{yyMMddHHmmss}{instance}{serial}-{hash of the owner}</c> (bella.md 11). Processes may draw the same, rarely.</summary>
+/// <summary>
+/// Makes ids of files, <c>file-{yyMMddHHmmss}{instance}{serial}-{hash of the owner}</c> (bella.md 11). Processes may draw the same, rarely.
+/// </summary>
 internal sealed class FileIds(TimeProvider time)
 {
     private readonly SnowflakeIds _stamps = new(time, NumberedTaskId.Counters, NumberedTaskId.Instances);

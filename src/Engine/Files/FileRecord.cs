@@ -1,6 +1,8 @@
 namespace TaskQueue.Engine.Files;
 
-/// <summary>A row of table <c>files</c>: a file that somebody uploaded, or that a batch wrote. Its content lies on disk or in chunks.</summary>
+/// <summary>
+/// A row of table <c>files</c>: a file that somebody uploaded, or that a batch wrote. Its content lies on disk or in chunks.
+/// </summary>
 public sealed class FileRecord
 {
     /// <summary><c>file-…</c>, unique.</summary>

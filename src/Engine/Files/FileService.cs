@@ -14,7 +14,8 @@ public sealed class FileService(IFileStore store, IFileContents contents, FileQu
     /// <summary>Stores a stream as a file, with flat memory. Where this throws, nothing is left.</summary>
     /// <exception cref="FileTooLargeException">The stream has more than <paramref name="maxBytes"/>.</exception>
     /// <exception cref="QuotaExceededException">The owner would have more bytes of files than may be.</exception>
-    public async Task<FileRecord> CreateAsync(string? owner, string purpose, string fileName, Stream content, long maxBytes, CancellationToken cancellationToken)
+    public async Task<FileRecord> CreateAsync(string? owner, string purpose, string fileName, Stream content, long maxBytes,
+        CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(content);
         await using var writer = await OpenUploadAsync(owner, purpose, fileName, maxBytes);
@@ -31,11 +32,15 @@ public sealed class FileService(IFileStore store, IFileContents contents, FileQu
     public async Task<FileWriter> OpenUploadAsync(string? owner, string purpose, string fileName, long maxBytes)
     {
         await quota.DemandAsync(owner, 1);
-        return await OpenWriteAsync(owner, purpose, fileName, maxBytes, (file, reserved, needed) => quota.GrowAsync(owner, file.Id, reserved, needed));
+        return await OpenWriteAsync(owner, purpose, fileName, maxBytes, (file, reserved, needed) =>
+            quota.GrowAsync(owner, file.Id, reserved, needed));
     }
 
-    /// <summary>Begins a file of the server, which counts as its owner's but is not refused: nobody sees it until it is committed.</summary>
-    public Task<FileWriter> OpenWriteAsync(string? owner, string purpose, string fileName) => OpenWriteAsync(owner, purpose, fileName, long.MaxValue, reserve: null);
+    /// <summary>
+    /// Begins a file of the server, which counts as its owner's but is not refused: nobody sees it until it is committed.
+    /// </summary>
+    public Task<FileWriter> OpenWriteAsync(string? owner, string purpose, string fileName) =>
+        OpenWriteAsync(owner, purpose, fileName, long.MaxValue, reserve: null);
 
     private async Task<FileWriter> OpenWriteAsync(string? owner, string purpose, string fileName, long maxBytes, FileReserve? reserve)
     {
@@ -52,7 +57,8 @@ public sealed class FileService(IFileStore store, IFileContents contents, FileQu
     }
 
     /// <summary>A file, or null.</summary>
-    public Task<FileRecord?> FindAsync(string id, Access access, CancellationToken cancellationToken) => store.FindAsync(id, access, cancellationToken);
+    public Task<FileRecord?> FindAsync(string id, Access access, CancellationToken cancellationToken) =>
+        store.FindAsync(id, access, cancellationToken);
 
     /// <summary>The content of a file, which can be sought.</summary>
     public Stream OpenRead(FileRecord file) => contents.OpenRead(file);
@@ -64,7 +70,8 @@ public sealed class FileService(IFileStore store, IFileContents contents, FileQu
     /// <param name="max">At most so many.</param>
     /// <param name="newestFirst">The order.</param>
     /// <param name="cancellationToken">Stops the read.</param>
-    public Task<List<FileRecord>> ListAsync(Access access, IReadOnlyList<string>? purposes, FileRecord? after, int max, bool newestFirst, CancellationToken cancellationToken) =>
+    public Task<List<FileRecord>> ListAsync(Access access, IReadOnlyList<string>? purposes, FileRecord? after, int max, bool newestFirst,
+        CancellationToken cancellationToken) =>
         store.ListAsync(access, purposes, after, max, newestFirst, cancellationToken);
 
     /// <summary>Deletes a file; false where there is none.</summary>
@@ -126,7 +133,8 @@ public sealed class FileService(IFileStore store, IFileContents contents, FileQu
     {
         while (true)
         {
-            var file = new FileRecord { Id = _ids.New(owner), Owner = owner, Purpose = purpose, FileName = fileName, CreatedAt = Micros.Now(time) };
+            var file = new FileRecord { Id = _ids.New(owner), Owner = owner, Purpose = purpose, FileName = fileName,
+                CreatedAt = Micros.Now(time) };
             if (await store.TryAddAsync(file))
                 return file;
             _ids.DrawInstance();

@@ -33,7 +33,8 @@ public sealed class FileStoreOptions
     [Range(1, 100L * 1024 * 1024 * 1024, ErrorMessage = "TaskQueue:Files:MaxBytes must be 1 to 107374182400")]
     public long MaxBytes { get; set; } = 512L * 1024 * 1024;
 
-    internal bool IsOnDisk(LocalDatabaseFolder local) => Store == FileStoreKind.Disk || (Store == FileStoreKind.Auto && local.Path is not null);
+    internal bool IsOnDisk(LocalDatabaseFolder local) =>
+        Store == FileStoreKind.Disk || (Store == FileStoreKind.Auto && local.Path is not null);
 
     internal string FolderOf(LocalDatabaseFolder local) => !string.IsNullOrEmpty(Path) ? Path : local.Path ?? DefaultName;
 }

@@ -18,7 +18,8 @@ public sealed class FileWriter : IAsyncDisposable
     {
         _fileService = fileService;
         File = file;
-        Stream = _content = new CountedStream(content, maxBytes, reserve is null ? null : (reserved, needed) => reserve(file, reserved, needed));
+        Stream = _content = new CountedStream(content, maxBytes, reserve is null ? null
+            : (reserved, needed) => reserve(file, reserved, needed));
     }
 
     /// <summary>Where to write, asynchronously; flush what you put around it before the commit.</summary>

@@ -15,7 +15,8 @@ public interface IFileStore
     /// <param name="max">Maximum number of files.</param>
     /// <param name="newestFirst">The order.</param>
     /// <param name="cancellationToken">Stops the read.</param>
-    Task<List<FileRecord>> ListAsync(Access access, IReadOnlyList<string>? purposes, FileRecord? after, int max, bool newestFirst, CancellationToken cancellationToken);
+    Task<List<FileRecord>> ListAsync(Access access, IReadOnlyList<string>? purposes, FileRecord? after, int max, bool newestFirst,
+        CancellationToken cancellationToken);
 
     /// <summary>Adds the row of a file whose upload begins.</summary>
     /// <returns>False where another file has its id; nothing was added then.</returns>

@@ -13,25 +13,26 @@ public sealed class HealthOptions : IValidatableObject
     /// <summary>Seconds of silence after which <c>/health/ready</c> says 503.</summary>
     /// <value>60; at least three times <see cref="CanarySeconds"/>.</value>
     [Range(0.3, 86_400)]
-    public double DeafAfterSeconds { get; set; } = 60;
+    public double UnresponsiveAfterSeconds { get; set; } = 60;
 
     /// <summary>Seconds of silence after which <c>/health/live</c> says 503, so that the process is restarted.</summary>
-    /// <value>180; more than <see cref="DeafAfterSeconds"/>.</value>
+    /// <value>180; more than <see cref="UnresponsiveAfterSeconds"/>.</value>
     [Range(0.3, 86_400)]
     public double RestartAfterSeconds { get; set; } = 180;
 
     internal TimeSpan CanaryEvery => TimeSpan.FromSeconds(CanarySeconds);
 
-    internal TimeSpan DeafAfter => TimeSpan.FromSeconds(DeafAfterSeconds);
+    internal TimeSpan UnresponsiveAfter => TimeSpan.FromSeconds(UnresponsiveAfterSeconds);
 
     internal TimeSpan RestartAfter => TimeSpan.FromSeconds(RestartAfterSeconds);
 
     /// <inheritdoc />
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {
-        if (DeafAfterSeconds < 3 * CanarySeconds)
-            yield return new ValidationResult("TaskQueue:Health:DeafAfterSeconds must be at least three times TaskQueue:Health:CanarySeconds");
-        if (RestartAfterSeconds <= DeafAfterSeconds)
-            yield return new ValidationResult("TaskQueue:Health:RestartAfterSeconds must be more than TaskQueue:Health:DeafAfterSeconds");
+        if (UnresponsiveAfterSeconds < 3 * CanarySeconds)
+            yield return new ValidationResult("TaskQueue:Health:UnresponsiveAfterSeconds must be at least three times "
+                + "TaskQueue:Health:CanarySeconds");
+        if (RestartAfterSeconds <= UnresponsiveAfterSeconds)
+            yield return new ValidationResult("TaskQueue:Health:RestartAfterSeconds must be more than TaskQueue:Health:UnresponsiveAfterSeconds");
     }
 }

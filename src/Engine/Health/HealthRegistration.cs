@@ -29,7 +29,8 @@ public static class HealthRegistration
         services.AddHealthChecks().Add(new HealthCheckRegistration(
             name,
             sp => new LoopHealth(
-                sp.GetRequiredService<LoopHeartbeats>(), sp.GetRequiredService<HealthThresholds>(), name, sp.GetServices<IHostedService>().FirstOrDefault(loop.IsInstanceOfType) as BackgroundService),
+                sp.GetRequiredService<LoopHeartbeats>(), sp.GetRequiredService<HealthThresholds>(), name, sp.GetServices<IHostedService>()
+                    .FirstOrDefault(loop.IsInstanceOfType) as BackgroundService),
             failureStatus: null,
             Both));
         return services;
@@ -38,7 +39,8 @@ public static class HealthRegistration
     internal static IServiceCollection AddTaskQueueHealth(this IServiceCollection services)
     {
         services.AddOptions<HealthOptions>().BindConfiguration("TaskQueue:Health").ValidateDataAnnotations().ValidateOnStart();
-        services.AddSingleton<OutageGracePeriod>().AddSingleton<LoopHeartbeats>().AddSingleton<PollingServices>().AddSingleton<HealthThresholds>();
+        services.AddSingleton<OutageGracePeriod>().AddSingleton<LoopHeartbeats>().AddSingleton<PollingServices>()
+            .AddSingleton<HealthThresholds>();
         services.AddHostedService<HealthWatch>().AddLoopHealth<HealthWatch>();
         return services;
     }

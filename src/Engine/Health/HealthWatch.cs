@@ -5,7 +5,8 @@ namespace TaskQueue.Engine.Health;
 
 /// <summary>Every few seconds: does the database answer, does the broker, and do our own endpoints hear what we send them?</summary>
 internal sealed class HealthWatch(
-    IDatabaseProbe database, IEnumerable<IDependencyProbe> others, OutageGracePeriod gracePeriod, LoopHeartbeats heartbeats, IOptions<HealthOptions> options, TimeProvider time) : BackgroundService
+    IDatabaseProbe database, IEnumerable<IDependencyProbe> others, OutageGracePeriod gracePeriod, LoopHeartbeats heartbeats,
+        IOptions<HealthOptions> options, TimeProvider time) : BackgroundService
 {
     /// <summary>A server that takes longer to answer next to nothing is as good as away.</summary>
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(5);

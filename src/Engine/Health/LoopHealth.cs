@@ -8,7 +8,8 @@ namespace TaskQueue.Engine.Health;
 /// <param name="thresholds">How long is too long.</param>
 /// <param name="loop">Its name.</param>
 /// <param name="service">The service that runs it, where it is one that may end by a fault.</param>
-internal sealed class LoopHealth(LoopHeartbeats heartbeats, HealthThresholds thresholds, string loop, BackgroundService? service) : IHealthCheck
+internal sealed class LoopHealth(LoopHeartbeats heartbeats, HealthThresholds thresholds, string loop, BackgroundService? service)
+    : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
@@ -16,7 +17,7 @@ internal sealed class LoopHealth(LoopHeartbeats heartbeats, HealthThresholds thr
             return Task.FromResult(HealthCheckResult.Unhealthy($"it has ended: {fault.InnerException?.GetType().Name}"));
         var silence = heartbeats.SilenceOf(loop);
         return Task.FromResult(thresholds.Of(silence, heartbeats.FaultOf(loop) is { } failure
-            ? $"all its turns have failed for {silence.TotalSeconds:0} s ({failure.GetBaseException().GetType().Name}); the log says more"
+            ? $"all its runs have failed for {silence.TotalSeconds:0} s ({failure.GetBaseException().GetType().Name}); the log says more"
             : $"it has not finished a turn for {silence.TotalSeconds:0} s, though the database answers"));
     }
 }

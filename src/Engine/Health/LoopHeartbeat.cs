@@ -6,7 +6,7 @@ public sealed class LoopHeartbeat
     private const long Resting = long.MinValue;
 
     private readonly TimeProvider _time;
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private long _beatAt;
     private long? _failingSince;
     private Exception? _fault;
@@ -28,7 +28,7 @@ public sealed class LoopHeartbeat
     {
         get
         {
-            lock (_gate)
+            lock (_lock)
                 return _failingSince is { } since ? _time.GetElapsedTime(since) : TimeSpan.Zero;
         }
     }
@@ -38,7 +38,7 @@ public sealed class LoopHeartbeat
     {
         get
         {
-            lock (_gate)
+            lock (_lock)
                 return _fault;
         }
     }
@@ -46,7 +46,7 @@ public sealed class LoopHeartbeat
     /// <summary>A turn came to its end without a fault.</summary>
     public void Succeeded()
     {
-        lock (_gate)
+        lock (_lock)
             (_failingSince, _fault) = (null, null);
         Beat();
     }
@@ -57,7 +57,7 @@ public sealed class LoopHeartbeat
     /// </summary>
     public void Failed(Exception fault)
     {
-        lock (_gate)
+        lock (_lock)
         {
             _failingSince ??= _time.GetTimestamp();
             _fault = fault;

@@ -17,7 +17,9 @@ public sealed class LoopHeartbeats
     {
         ArgumentNullException.ThrowIfNull(meters);
         (_gracePeriod, _time) = (gracePeriod, time);
-        meters.Create(TaskQueueMeter.Name).CreateObservableGauge("taskqueue.loop.age", Ages, "s", "Since when a loop of this process has not finished a turn, or all its turns failed; 0 while it waits for work.");
+        meters.Create(TaskQueueMeter.Name)
+            .CreateObservableGauge("taskqueue.loop.age", Ages, "s",
+                "Since when a loop of this process has not finished a turn, or all its runs failed; 0 while it waits for work.");
     }
 
     /// <summary>A heartbeat for a loop, which beats from now on.</summary>
@@ -35,10 +37,11 @@ public sealed class LoopHeartbeats
 
     /// <summary>How long a loop has been silent, or has failed each turn, while nothing is away: zero where it does not run here.</summary>
     internal TimeSpan SilenceOf(string loop) =>
-        _loops.TryGetValue(loop, out var pulses) ? pulses.Max(p => _gracePeriod.Counted(Longer(p), p.NeedsBroker)) : TimeSpan.Zero;
+        _loops.TryGetValue(loop, out var oldest) ? oldest.Max(p => _gracePeriod.Counted(Longer(p), p.NeedsBroker)) : TimeSpan.Zero;
 
     /// <summary>Why a loop fails each turn; null where it does not.</summary>
-    internal Exception? FaultOf(string loop) => _loops.TryGetValue(loop, out var pulses) ? pulses.OrderByDescending(p => p.Failing).First().Fault : null;
+    internal Exception? FaultOf(string loop) =>
+        _loops.TryGetValue(loop, out var oldest) ? oldest.OrderByDescending(p => p.Failing).First().Fault : null;
 
     private static TimeSpan Longer(LoopHeartbeat heartbeat) => heartbeat.Failing > heartbeat.Age ? heartbeat.Failing : heartbeat.Age;
 

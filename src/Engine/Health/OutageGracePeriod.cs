@@ -23,5 +23,6 @@ public sealed class OutageGracePeriod(TimeProvider time)
         return needsBroker ? Least(silence, Interlocked.Read(ref _brokerAt)) : silence;
     }
 
-    private TimeSpan Least(TimeSpan silence, long at) => at != Never && time.GetElapsedTime(at) is var since && since < silence ? since : silence;
+    private TimeSpan Least(TimeSpan silence, long at) =>
+        at != Never && time.GetElapsedTime(at) is var since && since < silence ? since : silence;
 }

@@ -32,7 +32,7 @@ public abstract partial class PollingService(PollingServices services) : Backgro
     /// <summary>Does what is due.</summary>
     /// <param name="cancellationToken">The process stops.</param>
     /// <returns>The wait until the next turn.</returns>
-    protected abstract Task<TimeSpan> TurnAsync(CancellationToken cancellationToken);
+    protected abstract Task<TimeSpan> PollAsync(CancellationToken cancellationToken);
 
     /// <summary>A part of a long turn is done: the loop does not hang.</summary>
     protected void Beat() => _heartbeat?.Beat();
@@ -76,7 +76,7 @@ public abstract partial class PollingService(PollingServices services) : Backgro
             var wait = AfterFault;
             var fault = await TryAsync(async () =>
             {
-                wait = await TurnAsync(stoppingToken);
+                wait = await PollAsync(stoppingToken);
                 heartbeat.Succeeded();
             }, stoppingToken);
             if (fault is not null)

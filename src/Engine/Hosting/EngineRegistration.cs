@@ -30,7 +30,9 @@ namespace TaskQueue.Engine.Hosting;
 /// <summary>Puts the engine together.</summary>
 public static class EngineRegistration
 {
-    /// <summary>Adds the engine. Its ports are added by a storage and a bus: see <c>AddTaskQueueStorage</c> and <c>AddTaskQueueBus</c>.</summary>
+    /// <summary>
+    /// Adds the engine. Its ports are added by a storage and a bus: see <c>AddTaskQueueStorage</c> and <c>AddTaskQueueBus</c>.
+    /// </summary>
     public static IServiceCollection AddTaskQueueEngine(this IServiceCollection services)
     {
         services.TryAddSingleton(TimeProvider.System);
@@ -69,8 +71,10 @@ public static class EngineRegistration
         services.TryAddSingleton<NumberedTaskIds>();
         services.AddMediator(x => x.ConfigureMediator((context, cfg) =>
         {
-            cfg.StateMachineSaga(context.GetRequiredService<TaskStateMachine>(), new SagaRepository<TaskState>(context.GetRequiredService<ISagaRepositoryContextFactory<TaskState>>()));
-            cfg.StateMachineSaga(context.GetRequiredService<BatchStateMachine>(), new SagaRepository<BatchState>(context.GetRequiredService<ISagaRepositoryContextFactory<BatchState>>()));
+            cfg.StateMachineSaga(context.GetRequiredService<TaskStateMachine>(),
+                new SagaRepository<TaskState>(context.GetRequiredService<ISagaRepositoryContextFactory<TaskState>>()));
+            cfg.StateMachineSaga(context.GetRequiredService<BatchStateMachine>(),
+                new SagaRepository<BatchState>(context.GetRequiredService<ISagaRepositoryContextFactory<BatchState>>()));
         }));
         services.AddSingleton<InFlightLimiter>();
         services.AddHostedService<LostReplyWatch>().AddLoopHealth<LostReplyWatch>();

@@ -1,18 +1,21 @@
 namespace TaskQueue.Engine.Ids;
 
-/// <summary>The id of a batch as doors show it: <c>BATCH-{queue}-{level}-{yyMMddHHmmss}-{instance}-{serial}</c>, a task's id without its mode.</summary>
+/// <summary>
+/// The id of a batch as APIs show it: <c>BATCH-{queue}-{level}-{yyMMddHHmmss}-{instance}-{serial}</c>, a task's id without its mode.
+/// </summary>
 public static class BatchId
 {
     /// <summary>The text of an id.</summary>
     public static string Format(Guid id) =>
-        NumberedTaskId.FromGuid(id)?.ToString().Replace("TASK-", "BATCH-", StringComparison.Ordinal).Replace("-P-", "-", StringComparison.Ordinal) ?? id.ToString();
+        NumberedTaskId.FromGuid(id)?.ToString().Replace("TASK-", "BATCH-", StringComparison.Ordinal)
+            .Replace("-P-", "-", StringComparison.Ordinal) ?? id.ToString();
 
     /// <summary>What <see cref="Format"/> showed, or null.</summary>
     public static NumberedTaskId? Parse(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        return text.Split('-') is ["BATCH", var queue, var level, var second, var instance, var serial]
-            ? NumberedTaskId.Parse($"TASK-{queue}-{level}-P-{second}-{instance}-{serial}")
+        return text.Split('-') is ["BATCH", var queue, var tier, var second, var instance, var serial]
+            ? NumberedTaskId.Parse($"TASK-{queue}-{tier}-P-{second}-{instance}-{serial}")
             : null;
     }
 }

@@ -13,17 +13,17 @@ public enum NumberedTaskMode
 }
 
 /// <summary>
-/// <c>TASK-{queue}-{level}-{mode}-{yyMMddHHmmss}-{instance}-{serial}</c>, one to one with a UUID of version 8, so that the
+/// <c>TASK-{queue}-{tier}-{mode}-{yyMMddHHmmss}-{instance}-{serial}</c>, one to one with a UUID of version 8, so that the
 /// text needs no column and a read is one by primary key. Bits of the UUID: 48 Unix milliseconds, 4 version, 10 counter,
-/// 2 mode, 2 variant, 14 instance, 16 level, 32 queue. The serial is the millisecond of the second and the counter.
+/// 2 mode, 2 variant, 14 instance, 16 tier, 32 queue. The serial is the millisecond of the second and the counter.
 /// </summary>
 /// <param name="Milliseconds">Unix time, in the years 2000 to 2099: the text has two digits for them.</param>
 /// <param name="Counter">0 to 999 within the millisecond.</param>
 /// <param name="Mode">How the task answers.</param>
 /// <param name="Instance">0 to 9999: the process that made the id.</param>
-/// <param name="Level">Level of the task, 0 to 65535.</param>
+/// <param name="Tier">Level of the task, 0 to 65535.</param>
 /// <param name="Queue">Number of the registered queue, from 1.</param>
-public sealed record NumberedTaskId(long Milliseconds, int Counter, NumberedTaskMode Mode, int Instance, int Level, int Queue)
+public sealed record NumberedTaskId(long Milliseconds, int Counter, NumberedTaskMode Mode, int Instance, int Tier, int Queue)
 {
     /// <summary>Ids in a millisecond.</summary>
     public const int Counters = 1000;
@@ -36,7 +36,7 @@ public sealed record NumberedTaskId(long Milliseconds, int Counter, NumberedTask
     private static readonly long First = new DateTimeOffset(2000, 1, 1, 0, 0, 0, TimeSpan.Zero).ToUnixTimeMilliseconds();
     private static readonly long End = new DateTimeOffset(2100, 1, 1, 0, 0, 0, TimeSpan.Zero).ToUnixTimeMilliseconds();
 
-    /// <summary>The id of a task as this door shows it: a task of another door has its UUID.</summary>
+    /// <summary>The id of a task as this API shows it: a task of another API has its UUID.</summary>
     public static string Format(Guid id) => FromGuid(id)?.ToString() ?? id.ToString();
 
     /// <summary>What <see cref="Format"/> showed, or null.</summary>
@@ -45,16 +45,19 @@ public sealed record NumberedTaskId(long Milliseconds, int Counter, NumberedTask
     /// <summary>Reads the text, only in the one form that <see cref="ToString"/> gives; else null.</summary>
     public static NumberedTaskId? Parse(string text)
     {
-        if (text.Split('-') is not ["TASK", var queue, var level, [var mode], { Length: 12 } second, { Length: 4 } instance, { Length: 6 } serial]
-            || !DateTimeOffset.TryParseExact("20" + second, Second, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time)
-            || Whole(queue) is not { } q || Whole(level) is not { } l || Whole(instance) is not { } i || Whole(serial) is not { } s)
+        if (text.Split('-') is not ["TASK", var queue, var tier, [var mode], { Length: 12 } second, { Length: 4 } instance,
+            { Length: 6 } serial]
+            || !DateTimeOffset.TryParseExact("20" + second, Second, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal,
+                out var time)
+            || Whole(queue) is not { } q || Whole(tier) is not { } l || Whole(instance) is not { } i || Whole(serial) is not { } s)
             return null;
-        var id = new NumberedTaskId(time.ToUnixTimeMilliseconds() + (s / Counters), s % Counters, (NumberedTaskMode)Modes.IndexOf(mode, StringComparison.Ordinal), i, l, q);
+        var id = new NumberedTaskId(time.ToUnixTimeMilliseconds() + (s / Counters), s % Counters,
+            (NumberedTaskMode)Modes.IndexOf(mode, StringComparison.Ordinal), i, l, q);
         // Leading zeros, say, would make two texts of one task.
         return id.IsValid && id.ToString() == text ? id : null;
     }
 
-    /// <summary>The id in a UUID, or null where it is another door's.</summary>
+    /// <summary>The id in a UUID, or null where it is another API's.</summary>
     public static NumberedTaskId? FromGuid(Guid guid)
     {
         Span<byte> bytes = stackalloc byte[16];
@@ -64,7 +67,8 @@ public sealed record NumberedTaskId(long Milliseconds, int Counter, NumberedTask
         if ((high >> 12 & 0xF) != 8 || low >> 62 != 2)
             return null;
         var id = new NumberedTaskId(
-            (long)(high >> 16), (int)(high >> 2 & 0x3FF), (NumberedTaskMode)(high & 3), (int)(low >> 48 & 0x3FFF), (int)(low >> 32 & 0xFFFF), (int)(low & 0xFFFF_FFFF));
+            (long)(high >> 16), (int)(high >> 2 & 0x3FF), (NumberedTaskMode)(high & 3), (int)(low >> 48 & 0x3FFF),
+                (int)(low >> 32 & 0xFFFF), (int)(low & 0xFFFF_FFFF));
         return id.IsValid ? id : null;
     }
 
@@ -72,23 +76,24 @@ public sealed record NumberedTaskId(long Milliseconds, int Counter, NumberedTask
     {
         Span<byte> bytes = stackalloc byte[16];
         BinaryPrimitives.WriteUInt64BigEndian(bytes, ((ulong)Milliseconds << 16) | 0x8000 | ((ulong)Counter << 2) | (ulong)Mode);
-        BinaryPrimitives.WriteUInt64BigEndian(bytes[8..], (2UL << 62) | ((ulong)Instance << 48) | ((ulong)Level << 32) | (uint)Queue);
+        BinaryPrimitives.WriteUInt64BigEndian(bytes[8..], (2UL << 62) | ((ulong)Instance << 48) | ((ulong)Tier << 32) | (uint)Queue);
         return new Guid(bytes, bigEndian: true);
     }
 
     /// <summary>What the task ends with when its workers left it alone too often; the status is text there (bella.md 6).</summary>
-    public string LapseResult => $$"""{"status_code":"408","request_id":"{{this}}"}""";
+    public string LeaseExpiryResult => $$"""{"status_code":"408","request_id":"{{this}}"}""";
 
     public override string ToString()
     {
         var time = DateTimeOffset.FromUnixTimeMilliseconds(Milliseconds);
         var serial = (time.Millisecond * Counters) + Counter;
-        return $"TASK-{Queue}-{Level}-{Modes[(int)Mode]}-{time.ToString(Second, CultureInfo.InvariantCulture)[2..]}-{Instance:D4}-{serial:D6}";
+        var second = time.ToString(Second, CultureInfo.InvariantCulture)[2..];
+        return $"TASK-{Queue}-{Tier}-{Modes[(int)Mode]}-{second}-{Instance:D4}-{serial:D6}";
     }
 
     private bool IsValid =>
         Milliseconds >= First && Milliseconds < End && Counter is >= 0 and < Counters && Enum.IsDefined(Mode)
-        && Instance is >= 0 and < Instances && Level is >= 0 and <= ushort.MaxValue && Queue > 0;
+        && Instance is >= 0 and < Instances && Tier is >= 0 and <= ushort.MaxValue && Queue > 0;
 
     private static int? Whole(string digits) =>
         int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : null;
@@ -102,10 +107,10 @@ public sealed class NumberedTaskIds(TimeProvider time)
     /// <summary>Tells the ids of processes apart, mostly.</summary>
     public int Instance => _stamps.Instance;
 
-    public NumberedTaskId New(int queue, int level, NumberedTaskMode mode)
+    public NumberedTaskId New(int queue, int tier, NumberedTaskMode mode)
     {
         var stamp = _stamps.Next();
-        return new NumberedTaskId(stamp.Milliseconds, stamp.Counter, mode, stamp.Instance, level, queue);
+        return new NumberedTaskId(stamp.Milliseconds, stamp.Counter, mode, stamp.Instance, tier, queue);
     }
 
     /// <summary>Another process has made the same id.</summary>

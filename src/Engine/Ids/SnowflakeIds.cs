@@ -16,7 +16,7 @@ public readonly record struct SnowflakeId(long Milliseconds, int Counter, int In
 /// <param name="instances">Processes that can be told apart.</param>
 public sealed class SnowflakeIds(TimeProvider time, int counters, int instances)
 {
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private long _last; // milliseconds * counters + counter
 
     /// <summary>Tells the ids of processes apart, mostly: numbers are drawn and two may draw the same.</summary>
@@ -26,17 +26,20 @@ public sealed class SnowflakeIds(TimeProvider time, int counters, int instances)
     public SnowflakeId Next()
     {
         var now = time.GetUtcNow().ToUnixTimeMilliseconds();
-        lock (_gate)
+        lock (_lock)
         {
             _last = Math.Max(now * counters, _last + 1);
             return new SnowflakeId(_last / counters, (int)(_last % counters), Instance);
         }
     }
 
-    /// <summary>Another process has the same number: draws a new one, from the next millisecond on, so that ids still grow wherever it stands in them.</summary>
+    /// <summary>
+    /// Another process has the same number: draws a new one, from the next millisecond on, so that ids still grow wherever it stands in
+    /// them.
+    /// </summary>
     public void DrawInstance()
     {
-        lock (_gate)
+        lock (_lock)
         {
             Instance = RandomNumberGenerator.GetInt32(instances);
             _last += counters - 1 - (_last % counters);

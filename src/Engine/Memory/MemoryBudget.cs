@@ -33,10 +33,13 @@ public sealed class MemoryBudget
         Bodies = new MemoryPool("bodies", Bytes - Small.Size - Answers.Size - Claims.Size - Commands.Size, patience, time);
         MemoryPool[] parts = [Small, Bodies, Answers, Claims, Commands];
         var meter = meters.Create(TaskQueueMeter.Name);
-        meter.CreateObservableGauge("taskqueue.memory.used", () => Of(parts, p => p.Used), "By", "Memory reserved by bodies, answers and commands.");
+        meter.CreateObservableGauge("taskqueue.memory.used", () =>
+            Of(parts, p => p.Used), "By", "Memory reserved by bodies, answers and commands.");
         meter.CreateObservableGauge("taskqueue.memory.limit", () => Of(parts, p => p.Size), "By", "Memory that they may reserve.");
-        meter.CreateObservableGauge("taskqueue.memory.waiting", () => Of(parts, p => p.Waiting), "{reservation}", "Reservations that wait for memory.");
-        meter.CreateObservableCounter("taskqueue.memory.refused", () => Of(parts, p => p.Refused), "{reservation}", "Reservations that found no memory in time.");
+        meter.CreateObservableGauge("taskqueue.memory.waiting", () =>
+            Of(parts, p => p.Waiting), "{reservation}", "Reservations that wait for memory.");
+        meter.CreateObservableCounter("taskqueue.memory.refused", () =>
+            Of(parts, p => p.Refused), "{reservation}", "Reservations that found no memory in time.");
     }
 
     /// <summary>All parts together.</summary>

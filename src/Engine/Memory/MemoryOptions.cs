@@ -31,6 +31,7 @@ internal sealed class MemoryOptionsCheck(IOptions<EngineOptions> engine) : IVali
     public ValidateOptionsResult Validate(string? name, MemoryOptions options) =>
         engine.Value.MaxWaitingBytes is { } commands && commands > options.Total / 2
             ? ValidateOptionsResult.Fail(
-                $"TaskQueue:MaxWaitingBytes is {commands}, but is a part of TaskQueue:Limits:MemoryBytes ({options.Total}) and may be at most half of it")
+                $"TaskQueue:MaxWaitingBytes is {commands}, but is a part of TaskQueue:Limits:MemoryBytes ({options.Total}) and may be at "
+                    + "most half of it")
             : ValidateOptionsResult.Success;
 }

@@ -3,13 +3,14 @@ namespace TaskQueue.Engine.Memory;
 /// <summary>
 /// A part of the budget. Reservations are granted in order of arrival; one that finds no room in time is refused. A lease may grow in
 /// steps, up to a size that it states at first: a step is granted only where every lease can still reach its size, so that
-/// bodies that arrive side by side never wait for each other in a ring. One that needs more than there is gets it when nobody else holds any.
+/// bodies that arrive side by side never wait for each other in a ring. One that needs more than there is gets it when nobody else holds
+/// any.
 /// </summary>
 public sealed class MemoryPool
 {
     private readonly TimeProvider _time;
     private readonly TimeSpan _patience;
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private readonly SortedDictionary<long, Waiter> _waiters = [];
     private readonly HashSet<MemoryLease> _growing = [];
     private long _used, _tickets, _refused;
@@ -20,7 +21,8 @@ public sealed class MemoryPool
     /// <param name="size">Its bytes.</param>
     /// <param name="patience">How long a reservation waits.</param>
     /// <param name="time">The clock.</param>
-    public MemoryPool(string name, long size, TimeSpan patience, TimeProvider time) => (Name, Size, _patience, _time) = (name, size, patience, time);
+    public MemoryPool(string name, long size, TimeSpan patience, TimeProvider time) =>
+        (Name, Size, _patience, _time) = (name, size, patience, time);
 
     /// <summary>Its name in metrics.</summary>
     public string Name { get; }
@@ -36,7 +38,7 @@ public sealed class MemoryPool
     {
         get
         {
-            lock (_gate)
+            lock (_lock)
                 return _waiters.Count;
         }
     }
@@ -67,11 +69,12 @@ public sealed class MemoryPool
     }
 
     /// <summary>The same of one that does not grow.</summary>
-    public ValueTask<MemoryLease> ReserveAsync(long bytes, CancellationToken cancellationToken) => ReserveAsync(bytes, bytes, cancellationToken);
+    public ValueTask<MemoryLease> ReserveAsync(long bytes, CancellationToken cancellationToken) =>
+        ReserveAsync(bytes, bytes, cancellationToken);
 
     internal bool TryGrow(MemoryLease lease, long bytes)
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (bytes <= lease.Bytes)
                 return true;
@@ -85,7 +88,7 @@ public sealed class MemoryPool
     internal ValueTask GrowAsync(MemoryLease lease, long bytes, CancellationToken cancellationToken)
     {
         Waiter waiter;
-        lock (_gate)
+        lock (_lock)
         {
             if (bytes <= lease.Bytes)
                 return ValueTask.CompletedTask;
@@ -105,7 +108,7 @@ public sealed class MemoryPool
 
     internal void Set(MemoryLease lease, long bytes)
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (lease.Bytes == bytes && lease.Most == bytes)
                 return;
@@ -129,14 +132,15 @@ public sealed class MemoryPool
                 throw;
             Interlocked.Increment(ref _refused);
             throw new OverloadedException(
-                $"no memory for {waiter.Bytes} bytes became free within {_patience.TotalSeconds:0.#} s; nothing of this request was done: try again");
+                $"no memory for {waiter.Bytes} bytes became free within {_patience.TotalSeconds:0.#} s; nothing of this request was done: "
+                    + "try again");
         }
     }
 
     /// <returns>Whether it still waited.</returns>
     private bool Leave(Waiter waiter)
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (!_waiters.Remove(waiter.Lease.Ticket))
                 return false;
@@ -146,7 +150,9 @@ public sealed class MemoryPool
         }
     }
 
-    /// <summary>New reservations strictly in order; leases that grow may overtake, because those before them may wait for their end.</summary>
+    /// <summary>
+    /// New reservations strictly in order; leases that grow may overtake, because those before them may wait for their end.
+    /// </summary>
     private void GrantWaiting()
     {
         if (_waiters.Count == 0)

@@ -8,7 +8,8 @@ namespace TaskQueue.Engine.Quarantine;
 
 /// <summary>Batches that cannot be validated, split or finished. One that is set aside is held for ever, by nobody.</summary>
 internal sealed class BatchQuarantine(
-    IParkingStore store, QuarantineWriter quarantine, IBatchStore batchStore, TaskService tasks, PostCommitNotifier postCommit, TimeProvider time) : IQuarantineKind
+    IParkingStore store, QuarantineWriter quarantine, IBatchStore batchStore, TaskService tasks, PostCommitNotifier postCommit,
+        TimeProvider time) : IQuarantineKind
 {
     private const int Group = 500;
 
@@ -18,7 +19,8 @@ internal sealed class BatchQuarantine(
     /// <returns>Why it could not be, or null.</returns>
     public async Task<Exception?> SetAsideAsync(Guid id, Exception reason, CancellationToken cancellationToken)
     {
-        var item = new QuarantinedItem { Kind = QuarantineKinds.Batch, Subject = BatchId.Format(id), Reason = PoisonRules.Reason(reason), State = id.ToString() };
+        var item = new QuarantinedItem { Kind = QuarantineKinds.Batch, Subject = BatchId.Format(id), Reason = PoisonRules.Reason(reason),
+            State = id.ToString() };
         var now = Micros.Now(time);
         return await quarantine.TryAddAsync(item, () => store.ParkBatchAsync(item, id, now, cancellationToken), cancellationToken);
     }
@@ -31,11 +33,15 @@ internal sealed class BatchQuarantine(
         return released ? null : $"{item.Subject} is not held back, or is gone: drop the item";
     }
 
-    /// <summary>The batch fails with the reason, without files; what is left of its tasks is cancelled. One that went on, or had ended, stays as it is.</summary>
+    /// <summary>
+    /// The batch fails with the reason, without files; what is left of its tasks is cancelled. One that went on, or had ended, stays as it
+    /// is.
+    /// </summary>
     public async Task<string?> DropAsync(QuarantinedItem item, CancellationToken cancellationToken)
     {
         var (id, now) = (Guid.Parse(item.State!), Micros.Now(time));
-        var errors = JsonSerializer.Serialize([new BatchInputError("given_up", $"given up by an operator: {item.Reason}", null, null)], BatchJson.Shapes.IReadOnlyListBatchInputError);
+        var errors = JsonSerializer.Serialize([new BatchInputError("given_up", $"given up by an operator: {item.Reason}", null, null)],
+            BatchJson.Instance.IReadOnlyListBatchInputError);
         if (!await store.FailBatchAsync(id, errors, now, now.AddSeconds(-1), cancellationToken))
             return null;
         while (await batchStore.LiveAsync(id, alsoRunning: true, Group, cancellationToken) is { Count: > 0 } ids)

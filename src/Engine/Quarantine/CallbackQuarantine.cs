@@ -5,7 +5,8 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Engine.Quarantine;
 
 /// <summary>Callbacks that cannot be sent or noted. One that is set aside is given up without an end, so that it is kept.</summary>
-internal sealed class CallbackQuarantine(IParkingStore store, QuarantineWriter quarantine, PostCommitNotifier postCommit, TimeProvider time) : IQuarantineKind
+internal sealed class CallbackQuarantine(IParkingStore store, QuarantineWriter quarantine, PostCommitNotifier postCommit,
+    TimeProvider time) : IQuarantineKind
 {
     public IReadOnlyCollection<string> Kinds { get; } = [QuarantineKinds.Callback];
 

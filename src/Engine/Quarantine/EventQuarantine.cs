@@ -5,7 +5,8 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Engine.Quarantine;
 
 /// <summary>Events that the broker refuses or nobody can write down. Subject: stream and id; the row stays in <c>task_events</c>.</summary>
-internal sealed class EventQuarantine(IParkingStore store, QuarantineWriter quarantine, IEventPublisher publisher, TimeProvider time) : IQuarantineKind
+internal sealed class EventQuarantine(IParkingStore store, QuarantineWriter quarantine, IEventPublisher publisher, TimeProvider time)
+    : IQuarantineKind
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
@@ -26,7 +27,9 @@ internal sealed class EventQuarantine(IParkingStore store, QuarantineWriter quar
     /// <summary>Publishes the event now, behind later ones of its task.</summary>
     public async Task<string?> ReleaseAsync(QuarantinedItem item, CancellationToken cancellationToken)
     {
-        if (item.Subject.Split(':') is not [var streamText, var idText] || !int.TryParse(streamText, CultureInfo.InvariantCulture, out var stream) || !long.TryParse(idText, CultureInfo.InvariantCulture, out var id))
+        if (item.Subject.Split(':') is not [var streamText, var idText]
+            || !int.TryParse(streamText, CultureInfo.InvariantCulture, out var stream)
+                || !long.TryParse(idText, CultureInfo.InvariantCulture, out var id))
             return $"{item.Subject} is not the number of an event: drop the item";
         if (await store.FindEventAsync(stream, id, cancellationToken) is not { } found)
             return "the event is gone with its task: drop the item";

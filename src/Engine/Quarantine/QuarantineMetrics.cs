@@ -13,19 +13,21 @@ public sealed class QuarantineMetrics
     private readonly TimeSpan _interval;
     private readonly Counter<long> _additions;
     private readonly HashSet<string> _seen = new(QuarantineKinds.All, StringComparer.Ordinal); // each is shown, at zero too
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private Task _reading = Task.CompletedTask;
     private long? _readAt;
     private volatile IReadOnlyList<Measurement<long>> _shown = [];
 
     /// <summary>Makes the instruments.</summary>
-    public QuarantineMetrics(IQuarantineStore store, IMeterFactory meters, IOptions<TelemetryOptions> options, DependencyHealth dependencies, TimeProvider time)
+    public QuarantineMetrics(IQuarantineStore store, IMeterFactory meters, IOptions<TelemetryOptions> options,
+        DependencyHealth dependencies, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(meters);
         ArgumentNullException.ThrowIfNull(options);
         (_store, _dependencies, _time, _interval) = (store, dependencies, time, TimeSpan.FromSeconds(options.Value.RefreshSeconds));
         var meter = meters.Create(TaskQueueMeter.Name);
-        _additions = meter.CreateCounter<long>("taskqueue.quarantine.additions", "{item}", "Items that this process set aside because they cannot be processed.");
+        _additions = meter.CreateCounter<long>("taskqueue.quarantine.additions", "{item}",
+            "Items that this process set aside because they cannot be processed.");
         meter.CreateObservableGauge("taskqueue.quarantine", Show, "{item}", "Items that are set aside, in the whole database.");
     }
 
@@ -35,7 +37,7 @@ public sealed class QuarantineMetrics
     /// <summary>Reads the database, where that is due.</summary>
     public Task RefreshAsync()
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (_reading.IsCompleted && (_readAt is not { } at || _time.GetElapsedTime(at) >= _interval))
                 _reading = Task.Run(ReadAsync);
@@ -55,7 +57,8 @@ public sealed class QuarantineMetrics
         {
             var counts = await _store.CountAsync();
             _seen.UnionWith(counts.Keys);
-            _shown = [.. _seen.Select(kind => new Measurement<long>(counts.GetValueOrDefault(kind), new KeyValuePair<string, object?>("kind", kind)))];
+            _shown = [.. _seen.Select(kind =>
+                new Measurement<long>(counts.GetValueOrDefault(kind), new KeyValuePair<string, object?>("kind", kind)))];
         }
 #pragma warning disable CA1031 // such as a database that is away: the older figures are shown
         catch (Exception fault)
@@ -64,7 +67,7 @@ public sealed class QuarantineMetrics
             _dependencies.TryHandle(fault);
         }
 
-        lock (_gate)
+        lock (_lock)
             _readAt = _time.GetTimestamp();
     }
 }

@@ -7,9 +7,11 @@ internal static class QuarantineRegistration
     public static IServiceCollection AddTaskQueueQuarantine(this IServiceCollection services)
     {
         services.AddOptions<QuarantineOptions>().BindConfiguration("TaskQueue:Quarantine").ValidateDataAnnotations().ValidateOnStart();
-        return services.AddSingleton<QuarantineMetrics>().AddSingleton<QuarantineWriter>().AddSingleton<IQuarantine>(sp => sp.GetRequiredService<QuarantineWriter>())
+        return services.AddSingleton<QuarantineMetrics>().AddSingleton<QuarantineWriter>()
+            .AddSingleton<IQuarantine>(sp => sp.GetRequiredService<QuarantineWriter>())
             .AddSingleton<QuarantineService>()
-            .AddKind<TaskQuarantine>().AddKind<EventQuarantine>().AddKind<CallbackQuarantine>().AddKind<BatchQuarantine>().AddKind<ScheduleQuarantine>();
+            .AddKind<TaskQuarantine>().AddKind<EventQuarantine>().AddKind<CallbackQuarantine>().AddKind<BatchQuarantine>()
+                .AddKind<ScheduleQuarantine>();
     }
 
     private static IServiceCollection AddKind<T>(this IServiceCollection services)

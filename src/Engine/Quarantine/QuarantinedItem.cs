@@ -2,13 +2,18 @@ using TaskQueue.Engine.Auth;
 
 namespace TaskQueue.Engine.Quarantine;
 
-/// <summary>A row of table <c>quarantine</c>: something that cannot be processed, set aside with the reason until an operator puts it back.</summary>
+/// <summary>
+/// A row of table <c>quarantine</c>: something that cannot be processed, set aside with the reason until an operator puts it back.
+/// </summary>
 public sealed class QuarantinedItem : IOwnedInQueue
 {
     /// <summary>Number of the item.</summary>
     public long Id { get; set; }
 
-    /// <summary>What failed: <c>lease</c>, <c>dispatch</c>, <c>expiry</c>, <c>event</c>, <c>callback</c>, <c>batch</c>, <c>batch_item</c>, <c>schedule</c>, <c>message</c>.</summary>
+    /// <summary>
+    /// What failed: <c>lease</c>, <c>dispatch</c>, <c>expiry</c>, <c>event</c>, <c>callback</c>, <c>batch</c>, <c>batch_item</c>,
+    /// <c>schedule</c>, <c>message</c>.
+    /// </summary>
     public string Kind { get; set; } = "";
 
     /// <summary>Identifies the subject within its kind, such as the id of a task; at most 128 characters.</summary>

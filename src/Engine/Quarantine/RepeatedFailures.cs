@@ -15,7 +15,7 @@ public sealed class RepeatedFailures<T>(TimeProvider time)
 
     private static readonly TimeSpan First = TimeSpan.FromMilliseconds(500), Longest = TimeSpan.FromMinutes(5);
 
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private readonly Dictionary<T, (int Count, long Since, TimeSpan Wait)> _failed = [];
 
     /// <summary>How many are left out now.</summary>
@@ -23,7 +23,7 @@ public sealed class RepeatedFailures<T>(TimeProvider time)
     {
         get
         {
-            lock (_gate)
+            lock (_lock)
                 return _failed.Values.Count(IsWaiting);
         }
     }
@@ -31,7 +31,7 @@ public sealed class RepeatedFailures<T>(TimeProvider time)
     /// <summary>Whether it failed a moment ago and is left out.</summary>
     public bool IsExcluded(T key)
     {
-        lock (_gate)
+        lock (_lock)
             return _failed.TryGetValue(key, out var failure) && IsWaiting(failure);
     }
 
@@ -39,7 +39,7 @@ public sealed class RepeatedFailures<T>(TimeProvider time)
     /// <returns>Whether it is time to set it aside.</returns>
     public bool Failed(T key)
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (_failed.Count >= MaxKept)
                 Forget();
@@ -53,7 +53,7 @@ public sealed class RepeatedFailures<T>(TimeProvider time)
     /// <summary>It was processed, or is set aside: its failures are forgotten.</summary>
     public void Succeeded(T key)
     {
-        lock (_gate)
+        lock (_lock)
             _failed.Remove(key);
     }
 

@@ -4,7 +4,8 @@ using TaskQueue.Engine.Schedules;
 namespace TaskQueue.Engine.Quarantine;
 
 /// <summary>Schedules that cannot be fired. One that is set aside has no next tick; a change of it, or a release, finds one.</summary>
-internal sealed class ScheduleQuarantine(IParkingStore store, QuarantineWriter quarantine, ScheduleSignal signal, TimeProvider time) : IQuarantineKind
+internal sealed class ScheduleQuarantine(IParkingStore store, QuarantineWriter quarantine, ScheduleSignal signal, TimeProvider time)
+    : IQuarantineKind
 {
     public IReadOnlyCollection<string> Kinds { get; } = [QuarantineKinds.Schedule];
 
@@ -15,7 +16,8 @@ internal sealed class ScheduleQuarantine(IParkingStore store, QuarantineWriter q
         var (id, tick) = (schedule.Id, schedule.NextAt);
         var item = new QuarantinedItem
         {
-            Kind = QuarantineKinds.Schedule, Subject = id.ToString(CultureInfo.InvariantCulture), Queue = schedule.Queue, Owner = schedule.Settings.Owner,
+            Kind = QuarantineKinds.Schedule, Subject = id.ToString(CultureInfo.InvariantCulture), Queue = schedule.Queue,
+                Owner = schedule.Settings.Owner,
             Reason = $"schedule {schedule.Name}: {reason}",
         };
         return await quarantine.TryAddAsync(item, () => store.ParkScheduleAsync(item, id, tick, cancellationToken), cancellationToken);
@@ -35,7 +37,8 @@ internal sealed class ScheduleQuarantine(IParkingStore store, QuarantineWriter q
         }
         catch (InvalidScheduleException unreadable)
         {
-            return $"schedule {schedule.Name} of queue {schedule.Queue} still cannot be read ({unreadable.Message}): change it, or drop the item";
+            return $"schedule {schedule.Name} of queue {schedule.Queue} still cannot be read ({unreadable.Message}): change it, or drop "
+                + "the item";
         }
 
         await store.UnparkScheduleAsync(schedule, next, cancellationToken);

@@ -7,13 +7,15 @@ namespace TaskQueue.Engine.Quarantine;
 /// Tasks that a sweep cannot process. The time that the sweep goes by is taken away, so that the sweep does not see the task, and kept
 /// in the item.
 /// </summary>
-internal sealed class TaskQuarantine(IParkingStore store, QuarantineWriter quarantine, TaskService taskService, TimeProvider time) : IQuarantineKind
+internal sealed class TaskQuarantine(IParkingStore store, QuarantineWriter quarantine, TaskService taskService, TimeProvider time)
+    : IQuarantineKind
 {
     public IReadOnlyCollection<string> Kinds { get; } = [QuarantineKinds.Lease, QuarantineKinds.Dispatch, QuarantineKinds.Expiry];
 
     /// <summary>Sets a task aside that a sweep failed to process. Where its row cannot even be changed it is listed without.</summary>
     /// <returns>Whether the sweep does not see it any more; and why it could not be listed.</returns>
-    public async Task<(bool IsParked, Exception? Fault)> SetAsideAsync(Sweep sweep, Guid id, Exception reason, CancellationToken cancellationToken)
+    public async Task<(bool IsParked, Exception? Fault)> SetAsideAsync(Sweep sweep, Guid id, Exception reason,
+        CancellationToken cancellationToken)
     {
         var item = new QuarantinedItem { Kind = KindOf(sweep), Subject = id.ToString(), Reason = PoisonRules.Reason(reason) };
         if (await quarantine.TryAddAsync(item, () => store.ParkTaskAsync(item, sweep, id, cancellationToken), cancellationToken) is null)

@@ -2,7 +2,7 @@ using System.ComponentModel.DataAnnotations;
 
 namespace TaskQueue.Engine.Queues;
 
-/// <summary>What runs the tasks of the agent door's queue.</summary>
+/// <summary>What runs the tasks of the agent API's queue.</summary>
 public enum AgentProcessor
 {
     /// <summary>They end at once with their payload as the result.</summary>
@@ -15,10 +15,10 @@ public enum AgentProcessor
     None,
 }
 
-/// <summary>Section <c>TaskQueue:Agent</c>: the agent door (dtq-and-wippy.md A).</summary>
+/// <summary>Section <c>TaskQueue:Agent</c>: the agent API (dtq-and-wippy.md A).</summary>
 public sealed class AgentOptions : IValidatableObject
 {
-    /// <summary>Where the tasks of the door go: a pull queue.</summary>
+    /// <summary>Where the tasks of the API go: a pull queue.</summary>
     /// <value><c>agent</c>.</value>
     public string Queue { get; set; } = "agent";
 

@@ -18,7 +18,9 @@ public interface IQueueRecordStore
     /// <param name="ownerLimit">The limit of the owner; null is none.</param>
     Task<QueueInsertResult> TryAddAsync(QueueRecord queue, QueueQuota? quota, long? ownerLimit);
 
-    /// <summary>Reads a queue, lets a function edit it, and writes it if nobody has changed it in between; else does it all again.</summary>
+    /// <summary>
+    /// Reads a queue, lets a function edit it, and writes it if nobody has changed it in between; else does it all again.
+    /// </summary>
     /// <param name="name">Base name.</param>
     /// <param name="edit">Edits the queue, its version included. False leaves the row as it is.</param>
     /// <returns>The queue as it was left; null where there is none.</returns>

@@ -6,8 +6,10 @@ public interface IQueueStore
     /// <summary>Hands the waiting tasks of a queue that became a push queue to the scheduler.</summary>
     Task AdoptAsync(string queue);
 
-    /// <summary>Makes the limits of a queue hold for the tasks that run already, and gives it a gate: a row that claims lock.</summary>
-    Task GateAsync(string queue);
+    /// <summary>
+    /// Makes the limits of a queue hold for the tasks that run already, and adds the row of its limits, which claims lock.
+    /// </summary>
+    Task ApplyLimitsAsync(string queue);
 
     /// <summary>Makes the waiting push tasks of a queue that goes on due for dispatch again.</summary>
     Task RearmAsync(string queue, DateTime now);
@@ -28,11 +30,12 @@ public interface IQueueStore
     Task<int> RemoveDeletedAsync(DateTime now, int max);
 }
 
-/// <summary>What a queue holds, all levels together.</summary>
+/// <summary>What a queue holds, all tiers together.</summary>
 /// <param name="Waiting">Tasks that wait to run, due or not.</param>
 /// <param name="Running">Tasks with a lease.</param>
 /// <param name="Dead">Dead letters.</param>
 /// <param name="Completed">Tasks that ever completed, since the last purge.</param>
 /// <param name="Expired">Tasks that ever expired, dead letters past their retention among them, since the last purge.</param>
-/// <param name="OldestDueAt">Due time of the oldest task that could be claimed now, but for pauses and limits; null where there is none.</param>
+/// <param name="OldestDueAt">Due time of the oldest task that could be claimed now, but for pauses and limits; null where there is
+/// none.</param>
 public sealed record QueueStats(long Waiting, long Running, long Dead, long Completed, long Expired, DateTime? OldestDueAt);

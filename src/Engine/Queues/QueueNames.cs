@@ -5,8 +5,8 @@ namespace TaskQueue.Engine.Queues;
 /// <summary>Rules for names of queues and schedules (moab.md 2).</summary>
 public static class QueueNames
 {
-    /// <summary>The highest level.</summary>
-    public const int MaxLevel = ushort.MaxValue;
+    /// <summary>The highest tier.</summary>
+    public const int MaxTier = ushort.MaxValue;
 
     /// <summary>The longest name.</summary>
     public const int MaxLength = 128;
@@ -15,17 +15,18 @@ public static class QueueNames
     public const string Rule = "letters, digits, '-' and '_', 1 to 128 of them";
 
     /// <summary>Whether a base name is allowed.</summary>
-    public static bool IsValid(string? name) => name is { Length: >= 1 and <= MaxLength } && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_');
+    public static bool IsValid(string? name) =>
+        name is { Length: >= 1 and <= MaxLength } && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_');
 
-    /// <summary>Parses <c>name:level</c>, or <c>name</c> alone for level 0; null where it is neither.</summary>
-    public static QueueLevel? Parse(string? text, bool levelRequired = false)
+    /// <summary>Parses <c>name:tier</c>, or <c>name</c> alone for tier 0; null where it is neither.</summary>
+    public static QueueTier? Parse(string? text, bool levelRequired = false)
     {
         var parts = (text ?? "").Split(':');
         if (parts.Length > 2 || !IsValid(parts[0]) || (levelRequired && parts.Length == 1))
             return null;
-        var level = 0;
-        if (parts.Length == 2 && !int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out level))
+        var tier = 0;
+        if (parts.Length == 2 && !int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out tier))
             return null;
-        return level <= MaxLevel ? new QueueLevel(parts[0], level) : null;
+        return tier <= MaxTier ? new QueueTier(parts[0], tier) : null;
     }
 }

@@ -1,6 +1,6 @@
 namespace TaskQueue.Engine.Queues;
 
-/// <summary>How many queues a door may make.</summary>
+/// <summary>How many queues an API may make.</summary>
 /// <param name="Max">At most so many.</param>
 /// <param name="Counts">Which queues count.</param>
 public sealed record QueueQuota(int Max, Func<QueueRecord, bool> Counts);

@@ -25,7 +25,7 @@ public sealed class QueueRecord
     /// <summary>How its tasks reach their workers; never changes.</summary>
     public Delivery Delivery { get; set; }
 
-    /// <summary>What bella's register said the queue serves; null for queues of other doors.</summary>
+    /// <summary>What bella's register said the queue serves; null for queues of other APIs.</summary>
     public string? Endpoint { get; set; }
 
     /// <summary>Who declared it, where that was known; null is everybody's.</summary>

@@ -23,7 +23,8 @@ public sealed class QueueRouter(QueueCatalog queues, IOptionsMonitor<RoutingOpti
     public async Task<QueueRecord?> FindAsync(string endpoint, string? model)
     {
         var routing = options.CurrentValue;
-        string?[] names = [model is null ? null : routing.Models.TryGetValue(model, out var mapped) ? mapped : model, routing.DefaultQueue, UpstreamQueue(endpoint)];
+        string?[] names = [model is null ? null : routing.Models.TryGetValue(model, out var mapped) ? mapped
+            : model, routing.DefaultQueue, UpstreamQueue(endpoint)];
         foreach (var name in names)
         {
             if (name is not null && QueueNames.IsValid(name) && await queues.LookUpAsync(name) is { Delivery: Delivery.Pull } queue)
@@ -33,7 +34,9 @@ public sealed class QueueRouter(QueueCatalog queues, IOptionsMonitor<RoutingOpti
         return null;
     }
 
-    /// <summary>Name of the queue from which the upstream of an endpoint is fed: <c>/v1/chat/completions</c> is <c>v1-chat-completions</c>.</summary>
+    /// <summary>
+    /// Name of the queue from which the upstream of an endpoint is fed: <c>/v1/chat/completions</c> is <c>v1-chat-completions</c>.
+    /// </summary>
     public static string UpstreamQueue(string endpoint)
     {
         ArgumentNullException.ThrowIfNull(endpoint);

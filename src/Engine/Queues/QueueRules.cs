@@ -1,6 +1,6 @@
 namespace TaskQueue.Engine.Queues;
 
-/// <summary>What every door demands of the settings of a queue.</summary>
+/// <summary>What every API demands of the settings of a queue.</summary>
 public static class QueueRules
 {
     private const int MaxDescription = 1024;
@@ -16,7 +16,7 @@ public static class QueueRules
             return $"max_running must be 0 (unlimited) to {MaxLimit}";
         if (settings.Rate is { } rate && (rate.MaxTokens is < 1 or > MaxLimit || rate.IntervalMs is < 1 or > MaxTimeMs))
             return $"rate must have 1 to {MaxLimit} tokens and an interval of 0.001 to {MaxTimeMs / 1000} seconds";
-        if (delivery == Delivery.Push && settings.IsGated)
+        if (delivery == Delivery.Push && settings.IsLimited)
             return "max_running and rate need a pull queue: what a broker hands out nobody counts";
         if (settings.DeadLetters.MaxSize < 0 || Outside(settings.DeadLetters.RetentionMs))
             return $"dead_letters must have a max_size of 0 (unlimited) or more, and a retention of 1 to {MaxTimeMs / 1000} seconds";
@@ -24,10 +24,11 @@ public static class QueueRules
             return $"keep_finished_seconds must be 1 to {MaxTimeMs / 1000}";
         if (!Enum.IsDefined(settings.Events))
             return "events must be all, terminal or none";
-        if (settings.Levels is { } levels && (levels.Count > 1000 || levels.Keys.Any(l => l is < 0 or > QueueNames.MaxLevel)))
-            return $"levels must be at most 1000, each 0 to {QueueNames.MaxLevel}";
+        if (settings.Tiers is { } tiers && (tiers.Count > 1000 || tiers.Keys.Any(l => l is < 0 or > QueueNames.MaxTier)))
+            return $"tiers must be at most 1000, each 0 to {QueueNames.MaxTier}";
         return CheckDefaults(settings.LeaseMs, settings.ExpireAfterMs, settings.MaxAttempts, settings.Retry)
-            ?? settings.Levels?.Values.Select(l => CheckDefaults(l.LeaseMs, l.ExpireAfterMs, l.MaxAttempts, l.Retry)).FirstOrDefault(p => p is not null);
+            ?? settings.Tiers?.Values.Select(l => CheckDefaults(l.LeaseMs, l.ExpireAfterMs, l.MaxAttempts, l.Retry))
+                .FirstOrDefault(p => p is not null);
     }
 
     private static string? CheckDefaults(int? leaseMs, long? expireAfterMs, int? maxAttempts, Contracts.RetryPolicy? retry)

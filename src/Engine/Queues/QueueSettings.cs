@@ -46,18 +46,18 @@ public sealed record QueueSettings
     /// <summary>Which events of its tasks are written to the timeline and published.</summary>
     public EventPolicy Events { get; init; }
 
-    /// <summary>What is different at single levels.</summary>
-    public IReadOnlyDictionary<int, LevelDefaults>? Levels { get; init; }
+    /// <summary>What is different at single tiers.</summary>
+    public IReadOnlyDictionary<int, TierDefaults>? Tiers { get; init; }
 
-    /// <summary>What the door that made the queue must remember of its own; the engine does not read it.</summary>
-    public string? Door { get; init; }
+    /// <summary>What the API that made the queue must remember of its own; the engine does not read it.</summary>
+    public string? Adapter { get; init; }
 
-    /// <summary>Whether claims must look at the gate of the queue before they take.</summary>
+    /// <summary>Whether the queue has a concurrency or rate limit, which claims must respect.</summary>
     [JsonIgnore]
-    public bool IsGated => MaxRunning > 0 || Rate is not null;
+    public bool IsLimited => MaxRunning > 0 || Rate is not null;
 
-    /// <summary>The defaults of a level.</summary>
-    public LevelDefaults? At(int level) => Levels?.GetValueOrDefault(level);
+    /// <summary>The defaults of a tier.</summary>
+    public TierDefaults? At(int tier) => Tiers?.GetValueOrDefault(tier);
 
     internal string ToText() => JsonSerializer.Serialize(this, QueueSettingsJson.Default.QueueSettings);
 
@@ -100,8 +100,8 @@ public enum EventPolicy
     None = 2,
 }
 
-/// <summary>What is different at one level of a queue; null is as the queue says.</summary>
-public sealed record LevelDefaults
+/// <summary>What is different at one tier of a queue; null is as the queue says.</summary>
+public sealed record TierDefaults
 {
     /// <summary>See <see cref="QueueSettings.LeaseMs"/>.</summary>
     public int? LeaseMs { get; init; }

@@ -16,8 +16,11 @@ public static class RetryBackoff
     /// <param name="seed">Jitter follows from it, so that the same failure waits the same whenever it is computed again.</param>
     public static TimeSpan After(string? policy, int failure, Guid seed) => After(policy is null ? Default : Parse(policy), failure, seed);
 
-    /// <summary>The text of a policy as a task keeps it; null where nobody chose one, though it were the default: an expired lease tells them apart.</summary>
-    public static string? ToText(RetryPolicy? policy) => policy is null ? null : JsonSerializer.Serialize(policy, RetryJson.Default.RetryPolicy);
+    /// <summary>
+    /// The text of a policy as a task keeps it; null where nobody chose one, though it were the default: an expired lease tells them apart.
+    /// </summary>
+    public static string? ToText(RetryPolicy? policy) =>
+        policy is null ? null : JsonSerializer.Serialize(policy, RetryJson.Default.RetryPolicy);
 
     /// <summary>What is wrong with a policy and what to change, or null.</summary>
     public static string? Check(RetryPolicy? policy)
@@ -31,7 +34,8 @@ public static class RetryBackoff
                 : null;
         }
 
-        if (!(policy.FirstSeconds >= 0 && policy.FirstSeconds <= MaxWaitSeconds) || !(policy.CapSeconds >= 0 && policy.CapSeconds <= MaxWaitSeconds))
+        if (!(policy.FirstSeconds >= 0 && policy.FirstSeconds <= MaxWaitSeconds)
+            || !(policy.CapSeconds >= 0 && policy.CapSeconds <= MaxWaitSeconds))
             return $"retry first and cap must be 0 to {MaxWaitSeconds} seconds";
         if (!(policy.Factor >= 1 && policy.Factor <= 100))
             return "retry factor must be 1 to 100";

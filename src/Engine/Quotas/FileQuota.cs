@@ -24,7 +24,8 @@ public sealed class FileQuota(TenantQuotas quotas, IQuotaStore store, QuotaMetri
     /// <exception cref="QuotaExceededException">There is no room for it.</exception>
     public async Task DemandAsync(string? tenant, long bytes)
     {
-        if (tenant is not null && quotas.Of(tenant).FileBytes is { } limit && await UsedAsync(tenant, limit, Math.Max(1, bytes)) is var used && used > limit - Math.Max(1, bytes))
+        if (tenant is not null && quotas.Of(tenant).FileBytes is { } limit
+            && await UsedAsync(tenant, limit, Math.Max(1, bytes)) is var used && used > limit - Math.Max(1, bytes))
             throw Refused(tenant, limit, used);
     }
 
@@ -67,7 +68,8 @@ public sealed class FileQuota(TenantQuotas quotas, IQuotaStore store, QuotaMetri
     /// <summary>An exact sum; one of a moment ago where it is not even half of the limit.</summary>
     private async Task<long> UsedAsync(string tenant, long limit, long more, bool isReserved = false)
     {
-        if (_sums.TryGetValue(tenant, out var known) && time.GetElapsedTime(known.At) < SumAge && known.Add(isReserved ? more : 0) is var sum && sum + more <= limit / 2)
+        if (_sums.TryGetValue(tenant, out var known) && time.GetElapsedTime(known.At) < SumAge
+            && known.Add(isReserved ? more : 0) is var sum && sum + more <= limit / 2)
             return sum;
         var at = time.GetTimestamp();
         var exact = await UsedAsync(tenant);
@@ -75,7 +77,8 @@ public sealed class FileQuota(TenantQuotas quotas, IQuotaStore store, QuotaMetri
         return exact;
     }
 
-    private QuotaExceededException Refused(string tenant, long limit, long used) => metrics.Refused(new QuotaExceededException(QuotaResource.FileBytes, tenant, limit, used));
+    private QuotaExceededException Refused(string tenant, long limit, long used) =>
+        metrics.Refused(new QuotaExceededException(QuotaResource.FileBytes, tenant, limit, used));
 
     private sealed class Sum(long bytes, long at)
     {

@@ -34,6 +34,7 @@ public sealed class QuotaExceededException : Exception
     {
         var (noun, advice) = QuotaResources.Texts(resource);
         return string.Create(CultureInfo.InvariantCulture,
-            $"tenant {tenant} may have {limit} {noun} ({QuotaResources.Word(resource)}) and uses {used}; {advice}, or ask the operator for a larger quota");
+            $"tenant {tenant} may have {limit} {noun} ({QuotaResources.Word(resource)}) and uses {used}; {advice}, or ask the operator "
+                + $"for a larger quota");
     }
 }

@@ -53,7 +53,8 @@ public sealed record QuotaLimits
                     return $"{resource} must be 0 or more, or {Unlimited} for no limit";
             }
 
-            return RequestsPerSecond is 0 or > MaxRequestsPerSecond ? $"{nameof(RequestsPerSecond)} must be 1 to {MaxRequestsPerSecond}, or {Unlimited} for no limit" : null;
+            return RequestsPerSecond is 0 or > MaxRequestsPerSecond
+                ? $"{nameof(RequestsPerSecond)} must be 1 to {MaxRequestsPerSecond}, or {Unlimited} for no limit" : null;
         }
     }
 
@@ -62,14 +63,16 @@ public sealed record QuotaLimits
 
     /// <summary>Reads <see cref="ToText"/>.</summary>
     /// <exception cref="JsonException">It is no quota.</exception>
-    public static QuotaLimits FromText(string text) => JsonSerializer.Deserialize(text, QuotaLimitsJson.Default.QuotaLimits) ?? throw new JsonException("null is no quota");
+    public static QuotaLimits FromText(string text) =>
+        JsonSerializer.Deserialize(text, QuotaLimitsJson.Default.QuotaLimits) ?? throw new JsonException("null is no quota");
 
     /// <summary>These limits, and those of another where these have none.</summary>
     internal QuotaLimits Or(QuotaLimits other) => Combine(other, (mine, others) => mine ?? others);
 
     /// <summary>The smaller limit of each resource: keys of one tenant share its quota.</summary>
     internal QuotaLimits Min(QuotaLimits other) => Combine(other, (mine, others) =>
-        mine is null ? others : others is null ? mine : mine == Unlimited ? others : others == Unlimited ? mine : Math.Min(mine.Value, others.Value));
+        mine is null ? others : others is null ? mine : mine == Unlimited ? others : others == Unlimited ? mine
+            : Math.Min(mine.Value, others.Value));
 
     /// <summary>The limits that count: null is no limit.</summary>
     internal QuotaLimits Effective() => Combine(this, (mine, _) => mine == Unlimited ? null : mine);
@@ -85,6 +88,7 @@ public sealed record QuotaLimits
     };
 }
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(QuotaLimits))]
 internal sealed partial class QuotaLimitsJson : JsonSerializerContext;

@@ -12,7 +12,8 @@ public sealed class QuotaMetrics
     public QuotaMetrics(IMeterFactory meters)
     {
         ArgumentNullException.ThrowIfNull(meters);
-        _refused = meters.Create(TaskQueueMeter.Name).CreateCounter<long>("taskqueue.quota.refused", "{request}", "Requests, tasks and ticks that a tenant's quota refused.");
+        _refused = meters.Create(TaskQueueMeter.Name)
+            .CreateCounter<long>("taskqueue.quota.refused", "{request}", "Requests, tasks and ticks that a tenant's quota refused.");
     }
 
     /// <summary>Counts a refusal, and returns it to be thrown.</summary>

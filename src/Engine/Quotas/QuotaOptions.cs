@@ -8,7 +8,8 @@ public sealed class QuotaOptions : IValidatableObject
 {
     /// <summary>Of every tenant. Null, or -1, is no limit.</summary>
     /// <value>10 GiB of files, 1,000 queues, 1,000 schedules, 1,000 streams; no limit of waiting tasks and requests.</value>
-    public QuotaLimits Default { get; set; } = new() { FileBytes = 10L * 1024 * 1024 * 1024, Queues = 1000, Schedules = 1000, Streams = 1000 };
+    public QuotaLimits Default { get; set; } = new() { FileBytes = 10L * 1024 * 1024 * 1024, Queues = 1000, Schedules = 1000,
+        Streams = 1000 };
 
     /// <summary>Of single tenants, by name. What is left out is as <see cref="Default"/> says; -1 is no limit.</summary>
     public Dictionary<string, QuotaLimits> Tenants { get; set; } = [];

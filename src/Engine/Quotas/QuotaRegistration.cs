@@ -14,13 +14,15 @@ internal static class QuotaRegistration
     {
         services.AddOptions<QuotaOptions>().BindConfiguration("TaskQueue:Quotas").ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<IOptionsMonitor<QuotaOptions>, ValidatedOptionsMonitor<QuotaOptions>>();
-        services.AddSingleton<TenantQuotas>().AddSingleton<QuotaMetrics>().AddSingleton<WaitingTaskQuota>().AddSingleton<FileQuota>().AddSingleton<ProcessPresence>();
+        services.AddSingleton<TenantQuotas>().AddSingleton<QuotaMetrics>().AddSingleton<WaitingTaskQuota>().AddSingleton<FileQuota>()
+            .AddSingleton<ProcessPresence>();
         services.AddSingleton(sp => new StreamQuota(sp.GetRequiredService<TenantQuotas>(), sp.GetRequiredService<QuotaMetrics>()));
         services.AddSingleton(sp => new RequestQuota(
             sp.GetRequiredService<TenantQuotas>(), sp.GetRequiredService<ITenantUsageStore>(), sp.GetRequiredService<ProcessPresence>(),
             sp.GetRequiredService<QuotaMetrics>(), sp.GetRequiredService<DependencyHealth>(), sp.GetRequiredService<TimeProvider>()));
         services.AddSingleton(sp => new QuotaUsage(
-            sp.GetRequiredService<TenantQuotas>(), sp.GetRequiredService<WaitingTaskQuota>(), sp.GetRequiredService<FileQuota>(), sp.GetRequiredService<StreamQuota>(),
+            sp.GetRequiredService<TenantQuotas>(), sp.GetRequiredService<WaitingTaskQuota>(), sp.GetRequiredService<FileQuota>(),
+                sp.GetRequiredService<StreamQuota>(),
             sp.GetRequiredService<RequestQuota>(), sp.GetRequiredService<IQuotaStore>()));
         services.AddHostedService<QuotaService>().AddLoopHealth<QuotaService>();
         return services;

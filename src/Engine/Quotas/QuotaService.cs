@@ -7,7 +7,8 @@ namespace TaskQueue.Engine.Quotas;
 
 /// <summary>Reads the quotas of issued keys, and exchanges with the other processes what each of them uses.</summary>
 internal sealed partial class QuotaService(
-    TenantQuotas quotas, StreamQuota streams, RequestQuota requests, WaitingTaskQuota waiting, FileQuota files, ProcessPresence presence, ITenantUsageStore store,
+    TenantQuotas quotas, StreamQuota streams, RequestQuota requests, WaitingTaskQuota waiting, FileQuota files, ProcessPresence presence,
+        ITenantUsageStore store,
     LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<QuotaService> logger) : BackgroundService
 {
     private static readonly TimeSpan Round = TimeSpan.FromSeconds(3);
@@ -29,7 +30,7 @@ internal sealed partial class QuotaService(
         {
             try
             {
-                await TurnAsync(stoppingToken);
+                await PollAsync(stoppingToken);
                 heartbeat.Beat();
             }
 #pragma warning disable CA1031 // the next round tries again
@@ -53,7 +54,7 @@ internal sealed partial class QuotaService(
             _wake.Release();
     }
 
-    private async Task TurnAsync(CancellationToken cancellationToken)
+    private async Task PollAsync(CancellationToken cancellationToken)
     {
         if (_readAt is not { } at || time.GetElapsedTime(at) >= Round)
         {

@@ -15,14 +15,16 @@ public sealed class QuotaUsage
     private readonly RequestQuota _requests;
     private readonly IQuotaStore _store;
 
-    internal QuotaUsage(TenantQuotas quotas, WaitingTaskQuota waiting, FileQuota files, StreamQuota streams, RequestQuota requests, IQuotaStore store) =>
+    internal QuotaUsage(TenantQuotas quotas, WaitingTaskQuota waiting, FileQuota files, StreamQuota streams, RequestQuota requests,
+        IQuotaStore store) =>
         (_quotas, _waiting, _files, _streams, _requests, _store) = (quotas, waiting, files, streams, requests, store);
 
     /// <summary>The limits and the use of a tenant, by resource. Nobody, where authentication is off, has neither.</summary>
     public async Task<IReadOnlyDictionary<QuotaResource, ResourceUsage>> ReadAsync(string? tenant, CancellationToken cancellationToken)
     {
         var limits = _quotas.Of(tenant);
-        var usage = Enum.GetValues<QuotaResource>().ToDictionary(resource => resource, resource => new ResourceUsage(limits[resource], null));
+        var usage = Enum.GetValues<QuotaResource>()
+            .ToDictionary(resource => resource, resource => new ResourceUsage(limits[resource], null));
         if (tenant is null)
             return usage;
         Set(QuotaResource.WaitingTasks, await _waiting.UsedAsync(tenant));
@@ -30,7 +32,8 @@ public sealed class QuotaUsage
         Set(QuotaResource.Queues, await _store.CountQueuesAsync(tenant, cancellationToken));
         Set(QuotaResource.Schedules, await _store.CountSchedulesAsync(tenant, cancellationToken));
         Set(QuotaResource.Streams, _streams.Used(tenant));
-        Set(QuotaResource.RequestsPerSecond, limits.RequestsPerSecond is { } rate ? await _requests.UsedAsync(tenant, rate, cancellationToken) : null);
+        Set(QuotaResource.RequestsPerSecond, limits.RequestsPerSecond is { } rate
+            ? await _requests.UsedAsync(tenant, rate, cancellationToken) : null);
         return usage;
 
         void Set(QuotaResource resource, long? used) => usage[resource] = usage[resource] with { Used = used };

@@ -16,7 +16,8 @@ public sealed class RequestQuota
     private readonly Func<string, Bucket> _make;
 
     internal RequestQuota(
-        TenantQuotas quotas, ITenantUsageStore store, ProcessPresence presence, QuotaMetrics metrics, DependencyHealth dependencies, TimeProvider time)
+        TenantQuotas quotas, ITenantUsageStore store, ProcessPresence presence, QuotaMetrics metrics, DependencyHealth dependencies,
+            TimeProvider time)
     {
         (_quotas, _store, _metrics, _time) = (quotas, store, metrics, time);
         _make = tenant =>
@@ -55,7 +56,8 @@ public sealed class RequestQuota
     }
 
     private async Task<QuotaExceededException?> LeaseAsync(TokenLeases leases, string tenant, long limit) =>
-        await leases.TakeAsync(limit) is { } wait ? _metrics.Refused(new QuotaExceededException(QuotaResource.RequestsPerSecond, tenant, limit, limit, wait)) : null;
+        await leases.TakeAsync(limit) is { } wait
+            ? _metrics.Refused(new QuotaExceededException(QuotaResource.RequestsPerSecond, tenant, limit, limit, wait)) : null;
 
     private sealed record Bucket(SharedTokens Shared, TokenLeases Leases);
 }

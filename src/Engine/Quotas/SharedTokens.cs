@@ -6,7 +6,8 @@ namespace TaskQueue.Engine.Quotas;
 /// The token bucket of a tenant's requests, one for all processes. Where the database does not answer, each process grants its
 /// share of the limit by itself. Where no other process shares the database, the bucket is in memory.
 /// </summary>
-internal sealed class SharedTokens(string tenant, ITenantUsageStore store, ProcessPresence presence, DependencyHealth dependencies, TimeProvider time)
+internal sealed class SharedTokens(string tenant, ITenantUsageStore store, ProcessPresence presence, DependencyHealth dependencies,
+    TimeProvider time)
 {
     private const int MaxTries = 10;
 
@@ -45,10 +46,12 @@ internal sealed class SharedTokens(string tenant, ITenantUsageStore store, Proce
 
     /// <summary>Tokens that all processes together have leased and that are not yet back.</summary>
     public static async Task<long> UsedAsync(ITenantUsageStore store, string tenant, long limit, CancellationToken cancellationToken) =>
-        await store.FindBucketAsync(tenant, cancellationToken) is { } bucket ? TokenBucket.Used(bucket.Spent, TokenBucket.Nanoseconds(bucket.Now), limit) : 0;
+        await store.FindBucketAsync(tenant, cancellationToken) is { } bucket
+            ? TokenBucket.Used(bucket.Spent, TokenBucket.Nanoseconds(bucket.Now), limit) : 0;
 
     /// <summary>The same of the local bucket.</summary>
-    public long UsedHere(long limit) => TokenBucket.Used(Volatile.Read(ref _spent), TokenBucket.Nanoseconds(time.GetUtcNow().UtcDateTime), limit);
+    public long UsedHere(long limit) =>
+        TokenBucket.Used(Volatile.Read(ref _spent), TokenBucket.Nanoseconds(time.GetUtcNow().UtcDateTime), limit);
 
     private long Share(long limit) => Math.Max(1, limit / presence.Processes);
 

@@ -15,7 +15,7 @@ public sealed partial class TenantQuotas : IDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly IDisposable? _watch;
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private readonly HashSet<Guid> _told = [];
     private QuotaOptions _options;
     private Dictionary<string, QuotaLimits> _keys = [];
@@ -56,7 +56,7 @@ public sealed partial class TenantQuotas : IDisposable
 
     private void Change(Action change)
     {
-        lock (_gate)
+        lock (_lock)
         {
             change();
             _current = Snapshot.Of(_options, _keys);
@@ -92,9 +92,13 @@ public sealed partial class TenantQuotas : IDisposable
         public static Snapshot Of(QuotaOptions options, Dictionary<string, QuotaLimits> keys)
         {
             var tenants = options.Tenants.Keys.Union(keys.Keys, StringComparer.Ordinal).ToFrozenDictionary(
-                tenant => tenant, tenant => keys.GetValueOrDefault(tenant, None).Or(options.Tenants.GetValueOrDefault(tenant, None)).Or(options.Default).Effective(), StringComparer.Ordinal);
+                tenant =>
+                    tenant, tenant =>
+                        keys.GetValueOrDefault(tenant, None).Or(options.Tenants.GetValueOrDefault(tenant, None)).Or(options.Default)
+                            .Effective(), StringComparer.Ordinal);
             var byDefault = options.Default.Effective();
-            var limited = Enum.GetValues<QuotaResource>().Select(r => byDefault[r] is not null || tenants.Values.Any(limits => limits[r] is not null));
+            var limited = Enum.GetValues<QuotaResource>()
+                .Select(r => byDefault[r] is not null || tenants.Values.Any(limits => limits[r] is not null));
             return new(byDefault, tenants, [.. limited]);
         }
     }

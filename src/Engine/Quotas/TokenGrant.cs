@@ -29,7 +29,8 @@ internal static class TokenBucket
         var from = Math.Clamp(spent, now, now + Second);
         var tokens = Math.Min(Math.Min(wanted, limit), (now + Second - from) / cost);
         var upTo = from + (tokens * cost);
-        var wait = tokens < wanted ? TimeSpan.FromTicks(Math.Max(1, (upTo + cost - now - Second) / TimeSpan.NanosecondsPerTick)) : TimeSpan.Zero;
+        var wait = tokens < wanted ? TimeSpan.FromTicks(Math.Max(1, (upTo + cost - now - Second) / TimeSpan.NanosecondsPerTick))
+            : TimeSpan.Zero;
         return (new(tokens, wait), upTo);
     }
 

@@ -21,7 +21,7 @@ internal sealed class TokenLeases(Func<long, long, Task<TokenGrant>> lease, Time
     /// <summary>Shortest time between two leases once the shared bucket was empty.</summary>
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(200);
 
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private Task? _leasing;
     private long _tokens, _chunk;
     private long? _leasedAt, _emptyUntil;
@@ -34,7 +34,7 @@ internal sealed class TokenLeases(Func<long, long, Task<TokenGrant>> lease, Time
     {
         get
         {
-            lock (_gate)
+            lock (_lock)
                 return _tokens;
         }
     }
@@ -42,7 +42,7 @@ internal sealed class TokenLeases(Func<long, long, Task<TokenGrant>> lease, Time
     /// <summary>Spends a token that is at hand.</summary>
     public bool TryTake(long limit)
     {
-        lock (_gate)
+        lock (_lock)
         {
             UsedAt = time.GetTimestamp();
             _tokens = Math.Min(_tokens, limit);
@@ -57,7 +57,7 @@ internal sealed class TokenLeases(Func<long, long, Task<TokenGrant>> lease, Time
         for (var round = 0; ; round++)
         {
             Task? leasing;
-            lock (_gate)
+            lock (_lock)
             {
                 if (TrySpend(limit))
                     return null;
@@ -108,7 +108,7 @@ internal sealed class TokenLeases(Func<long, long, Task<TokenGrant>> lease, Time
     private async Task LeaseAsync(long limit, long wanted)
     {
         var grant = await lease(limit, wanted);
-        lock (_gate)
+        lock (_lock)
         {
             _tokens += grant.Tokens;
             if (grant.Tokens < wanted)

@@ -9,7 +9,8 @@ namespace TaskQueue.Engine.Quotas;
 /// this process has accepted since. What other processes accept in that time is not seen.
 /// </summary>
 public sealed partial class WaitingTaskQuota(
-    TenantQuotas quotas, IQuotaStore store, QuotaMetrics metrics, DependencyHealth dependencies, TimeProvider time, ILogger<WaitingTaskQuota> logger)
+    TenantQuotas quotas, IQuotaStore store, QuotaMetrics metrics, DependencyHealth dependencies, TimeProvider time,
+        ILogger<WaitingTaskQuota> logger)
 {
     /// <summary>Shortest time between two counts of one tenant.</summary>
     internal static readonly TimeSpan CountEvery = TimeSpan.FromSeconds(1);
@@ -21,7 +22,9 @@ public sealed partial class WaitingTaskQuota(
 
     private readonly ConcurrentDictionary<string, WaitingTasks> _tenants = new(StringComparer.Ordinal);
 
-    /// <summary>Reserves room for submissions; null where none of their tenants has a limit. Dispose it when they are committed or refused.</summary>
+    /// <summary>
+    /// Reserves room for submissions; null where none of their tenants has a limit. Dispose it when they are committed or refused.
+    /// </summary>
     /// <exception cref="QuotaExceededException">There is no room for all of them; none is reserved.</exception>
     internal ValueTask<WaitingReservation?> ReserveAsync<T>(IReadOnlyList<T> submissions, Func<T, string?> owner) =>
         quotas.Limits(QuotaResource.WaitingTasks) ? ReserveEachAsync(submissions, owner) : default;
@@ -84,7 +87,8 @@ public sealed partial class WaitingTaskQuota(
             ? owner(submissions[0]) is { } one ? [(one, 1)] : []
             : submissions.Select(owner).OfType<string>().CountBy(o => o, StringComparer.Ordinal).Select(c => (c.Key, c.Value));
 
-    private Task CountIfDueAsync(string tenant, WaitingTasks tasks, long limit) => tasks.CountIfDue(time, () => CountAsync(tenant, tasks, limit));
+    private Task CountIfDueAsync(string tenant, WaitingTasks tasks, long limit) =>
+        tasks.CountIfDue(time, () => CountAsync(tenant, tasks, limit));
 
     private async Task CountAsync(string tenant, WaitingTasks tasks, long limit)
     {

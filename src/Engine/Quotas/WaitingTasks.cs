@@ -6,7 +6,7 @@ internal sealed class WaitingTasks
     /// <summary>A count of before is of no use once it is this old.</summary>
     private static readonly TimeSpan Stale = TimeSpan.FromSeconds(5);
 
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private Task? _counting;
     private long _counted, _committed, _reserved;
     private long? _countedAt, _nextAt, _usedAt;
@@ -16,7 +16,7 @@ internal sealed class WaitingTasks
     {
         get
         {
-            lock (_gate)
+            lock (_lock)
                 return _counted + _committed + _reserved;
         }
     }
@@ -26,7 +26,7 @@ internal sealed class WaitingTasks
     {
         get
         {
-            lock (_gate)
+            lock (_lock)
                 return _committed;
         }
     }
@@ -34,21 +34,21 @@ internal sealed class WaitingTasks
     /// <summary>Whether there is a count of the last seconds.</summary>
     public bool IsKnown(TimeProvider time)
     {
-        lock (_gate)
+        lock (_lock)
             return _countedAt is { } at && time.GetElapsedTime(at) < Stale;
     }
 
     /// <summary>Whether nothing has been reserved for so long.</summary>
     public bool IsIdle(TimeProvider time, TimeSpan idle)
     {
-        lock (_gate)
+        lock (_lock)
             return _reserved == 0 && _counting is null && time.GetElapsedTime(_usedAt ??= time.GetTimestamp()) >= idle;
     }
 
     /// <summary>Begins a count where it is time; returns the one that runs.</summary>
     public Task CountIfDue(TimeProvider time, Func<Task> count)
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (_counting is { } running)
                 return running;
@@ -61,7 +61,7 @@ internal sealed class WaitingTasks
     /// <summary>Takes over a count; what was committed before it began is part of it.</summary>
     public void Counted(long count, long committedBefore, long at)
     {
-        lock (_gate)
+        lock (_lock)
         {
             _counted = count;
             _committed -= committedBefore;
@@ -72,7 +72,7 @@ internal sealed class WaitingTasks
     /// <summary>A count has ended; the next one may begin after a pause.</summary>
     public void NotBefore(long now, TimeSpan pause, TimeProvider time)
     {
-        lock (_gate)
+        lock (_lock)
         {
             _counting = null;
             _nextAt = now + (long)(pause.TotalSeconds * time.TimestampFrequency);
@@ -82,7 +82,7 @@ internal sealed class WaitingTasks
     /// <summary>Reserves room; false where there is none.</summary>
     public bool TryReserve(long count, long limit, TimeProvider time)
     {
-        lock (_gate)
+        lock (_lock)
         {
             _usedAt = time.GetTimestamp();
             if (_counted + _committed + _reserved + count > limit)
@@ -95,7 +95,7 @@ internal sealed class WaitingTasks
     /// <summary>Gives a reservation back, but for what was committed.</summary>
     public void Settle(long reserved, long committed)
     {
-        lock (_gate)
+        lock (_lock)
         {
             _reserved -= reserved;
             _committed += committed;

@@ -12,7 +12,9 @@ public sealed class CompletionRouter(TimeProvider time)
 
     private readonly ConcurrentDictionary<Guid, WaitingCaller> _callers = new();
 
-    /// <summary>Waits for a task from now on; open it before the task is submitted, so that no reply is missed. Null where too many wait.</summary>
+    /// <summary>
+    /// Waits for a task from now on; open it before the task is submitted, so that no reply is missed. Null where too many wait.
+    /// </summary>
     /// <param name="taskId">The task.</param>
     /// <param name="wantsProgress">Whether progress is kept for the caller, or only the end counts.</param>
     public WaitingCaller? Open(Guid taskId, bool wantsProgress)
@@ -40,7 +42,9 @@ public sealed class CompletionRouter(TimeProvider time)
         return true;
     }
 
-    /// <summary>The same, but a caller that does not read for 5 s loses its place, and its connection is cut: it must not hold up those behind it.</summary>
+    /// <summary>
+    /// The same, but a caller that does not read for 5 s loses its place, and its connection is cut: it must not hold up those behind it.
+    /// </summary>
     public async Task DeliverOrDropAsync(Reply reply)
     {
         ArgumentNullException.ThrowIfNull(reply);
@@ -58,11 +62,14 @@ public sealed class CompletionRouter(TimeProvider time)
         }
     }
 
-    /// <summary>Tasks for which a caller has waited at least so long since their acceptance, those not looked at for longest first.</summary>
+    /// <summary>
+    /// Tasks for which a caller has waited at least so long since their acceptance, those not looked at for longest first.
+    /// </summary>
     internal List<Guid> Unheard(TimeSpan since, int max)
     {
         var now = time.GetTimestamp();
-        var waiting = _callers.Values.Where(c => c.LookedAt is { } at && time.GetElapsedTime(at, now) >= since).OrderBy(c => c.LookedAt).Take(max).ToList();
+        var waiting = _callers.Values.Where(c => c.LookedAt is { } at && time.GetElapsedTime(at, now) >= since).OrderBy(c => c.LookedAt)
+            .Take(max).ToList();
         waiting.ForEach(c => c.LookedAt = now);
         return waiting.ConvertAll(c => c.TaskId);
     }

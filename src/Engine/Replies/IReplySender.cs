@@ -2,7 +2,9 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Replies;
 
-/// <summary>Brings progress and completions to the process whose caller waits. A completion that is lost is found in the database.</summary>
+/// <summary>
+/// Brings progress and completions to the process whose caller waits. A completion that is lost is found in the database.
+/// </summary>
 public interface IReplySender
 {
     /// <summary>Sends progress; returns when the caller, or the broker, has it.</summary>

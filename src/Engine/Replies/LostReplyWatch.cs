@@ -13,7 +13,7 @@ internal sealed class LostReplyWatch(CompletionRouter router, ITaskQueries queri
 
     protected override TimeSpan AfterFault => LookAfter;
 
-    protected override async Task<TimeSpan> TurnAsync(CancellationToken cancellationToken)
+    protected override async Task<TimeSpan> PollAsync(CancellationToken cancellationToken)
     {
         if (router.Unheard(LookAfter, MaxLooks) is { Count: > 0 } waiting)
             await LookAsync(waiting, cancellationToken);
@@ -27,7 +27,8 @@ internal sealed class LostReplyWatch(CompletionRouter router, ITaskQueries queri
         {
             var isSmall = outcome.ResultBytes <= MemoryBudget.SmallBytes;
             var result = isSmall && outcome.ResultBytes > 0 ? await queries.ResultAsync(outcome.Id, cancellationToken) : null;
-            await router.DeliverAsync(new Reply(outcome.Id, null, new TaskCompletion(outcome.State, result, outcome.Error, isSmall ? 0 : outcome.ResultBytes)), cancellationToken);
+            await router.DeliverAsync(new Reply(outcome.Id, null,
+                new TaskCompletion(outcome.State, result, outcome.Error, isSmall ? 0 : outcome.ResultBytes)), cancellationToken);
         }
     }
 }

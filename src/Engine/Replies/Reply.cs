@@ -12,7 +12,8 @@ public sealed record TaskProgress(string? EventId, string? EventName, string Dat
 /// <param name="State">The terminal state, a number of <see cref="Tasks.TaskStates"/>.</param>
 /// <param name="Result">JSON text of the result of a success, where it is small.</param>
 /// <param name="Error">Why it failed.</param>
-/// <param name="ResultBytes">Size of a result that is not small: whoever needs it reads it from the database, once it has reserved memory for it.</param>
+/// <param name="ResultBytes">Size of a result that is not small: whoever needs it reads it from the database, once it has reserved memory
+/// for it.</param>
 public sealed record TaskCompletion(int State, string? Result, string? Error, long ResultBytes = 0)
 {
     /// <summary>An end as it is handed from process to process and from the commit to its caller.</summary>

@@ -12,7 +12,7 @@ public sealed class WaitingCaller : IDisposable
     private readonly CompletionRouter _router;
     private readonly Channel<TaskProgress>? _progress;
     private readonly TaskCompletionSource<TaskCompletion> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private readonly CountedReader? _reader;
     private TaskCompletionSource? _room;
     private int _chars;
@@ -22,7 +22,8 @@ public sealed class WaitingCaller : IDisposable
     {
         _router = router;
         TaskId = taskId;
-        _progress = wantsProgress ? Channel.CreateBounded<TaskProgress>(new BoundedChannelOptions(MaxWaiting) { SingleReader = true }) : null;
+        _progress = wantsProgress
+            ? Channel.CreateBounded<TaskProgress>(new BoundedChannelOptions(MaxWaiting) { SingleReader = true }) : null;
         _reader = _progress is null ? null : new CountedReader(this, _progress.Reader);
     }
 
@@ -81,7 +82,7 @@ public sealed class WaitingCaller : IDisposable
     private void Close(Exception? fault)
     {
         _progress?.Writer.TryComplete(fault);
-        lock (_gate)
+        lock (_lock)
         {
             _hasLeft = true;
             _room?.TrySetResult();
@@ -90,7 +91,7 @@ public sealed class WaitingCaller : IDisposable
 
     private bool TryCount(int chars, out Task room)
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (_hasLeft || _chars == 0 || _chars + chars <= MaxWaitingChars)
             {
@@ -106,7 +107,7 @@ public sealed class WaitingCaller : IDisposable
 
     private void Taken(int chars)
     {
-        lock (_gate)
+        lock (_lock)
         {
             _chars -= chars;
             _room?.TrySetResult();
@@ -127,6 +128,7 @@ public sealed class WaitingCaller : IDisposable
             return true;
         }
 
-        public override ValueTask<bool> WaitToReadAsync(CancellationToken cancellationToken = default) => inner.WaitToReadAsync(cancellationToken);
+        public override ValueTask<bool> WaitToReadAsync(CancellationToken cancellationToken = default) =>
+            inner.WaitToReadAsync(cancellationToken);
     }
 }

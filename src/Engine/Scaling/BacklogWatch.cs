@@ -18,18 +18,19 @@ public sealed partial class BacklogWatch
     private readonly DependencyHealth _dependencies;
     private readonly TimeProvider _time;
     private readonly TimeSpan _interval;
-    private readonly BoundedLabels<QueueLevel> _levels;
-    private readonly HashSet<(string Queue, string Level)> _seen = [];
+    private readonly BoundedLabels<QueueTier> _levels;
+    private readonly HashSet<(string Queue, string Tier)> _seen = [];
     private readonly ILogger<BacklogWatch> _logger;
     private readonly LoadHistory _history;
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private Task _reading = Task.CompletedTask;
     private long _notBefore = long.MinValue; // a timestamp
     private Shown? _shown;
     private bool _isFailing;
 
     /// <summary>Makes the gauges.</summary>
-    public BacklogWatch(IBacklogStore store, IMeterFactory meters, IOptions<TelemetryOptions> options, DependencyHealth dependencies, TimeProvider time, ILogger<BacklogWatch> logger)
+    public BacklogWatch(IBacklogStore store, IMeterFactory meters, IOptions<TelemetryOptions> options, DependencyHealth dependencies,
+        TimeProvider time, ILogger<BacklogWatch> logger)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(meters);
@@ -38,20 +39,27 @@ public sealed partial class BacklogWatch
         _levels = new(options.Value.MaxQueues);
         _history = new(time);
         var meter = meters.Create(TaskQueueMeter.Name);
-        meter.CreateObservableGauge("taskqueue.queue.depth", () => Levels(Depths), "{task}", "Tasks that wait: due, later, or held behind others of their thread.");
-        meter.CreateObservableGauge("taskqueue.queue.running", () => Levels<long>(l => [new(l.Running, l.Tags)]), "{task}", "Tasks with a lease.");
-        meter.CreateObservableGauge("taskqueue.queue.oldest_age", () => Levels<double>(l => [new(Age(l.OldestDueAt), l.Tags)]), "s", "Since when the oldest due task waits.");
-        meter.CreateObservableGauge("taskqueue.outbox.rows", () => One(s => s.Backlog.OutboxRows), "{event}", "Events that wait to be sent to the bus.");
-        meter.CreateObservableGauge("taskqueue.outbox.age", () => One(s => Age(s.Backlog.OutboxOldestAt)), "s", "Since when the oldest of them waits.");
-        meter.CreateObservableGauge("taskqueue.backlog.age", () => One(s => Age(s.At)), "s", "How long ago the gauges of queues and outbox were read.");
+        meter.CreateObservableGauge("taskqueue.queue.depth", () =>
+            Tiers(Depths), "{task}", "Tasks that wait: due, later, or blocked behind others with their ordering key.");
+        meter.CreateObservableGauge("taskqueue.queue.running", () =>
+            Tiers<long>(l => [new(l.Running, l.Tags)]), "{task}", "Tasks with a lease.");
+        meter.CreateObservableGauge("taskqueue.queue.oldest_age", () =>
+            Tiers<double>(l => [new(Age(l.OldestDueAt), l.Tags)]), "s", "Since when the oldest due task waits.");
+        meter.CreateObservableGauge("taskqueue.outbox.rows", () =>
+            One(s => s.Backlog.OutboxRows), "{event}", "Events that wait to be sent to the bus.");
+        meter.CreateObservableGauge("taskqueue.outbox.age", () =>
+            One(s => Age(s.Backlog.OutboxOldestAt)), "s", "Since when the oldest of them waits.");
+        meter.CreateObservableGauge("taskqueue.backlog.age", () =>
+            One(s => Age(s.At)), "s", "How long ago the gauges of queues and outbox were read.");
         meter.CreateObservableGauge("taskqueue.backlog.duration", () => One(s => s.Took.TotalSeconds), "s", "How long that took.");
-        meter.CreateObservableGauge("dtq_queue_size", () => One(s => s.Levels.Sum(l => l.Due + l.Later + l.Held)), null, "Tasks that wait, in all queues.");
+        meter.CreateObservableGauge("dtq_queue_size", () =>
+            One(s => s.Tiers.Sum(l => l.Due + l.Later + l.Blocked)), null, "Tasks that wait, in all queues.");
     }
 
     /// <summary>Reads the database, where that is due; returns when what is shown is as new as it may be.</summary>
     public Task RefreshAsync()
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (_reading.IsCompleted && _time.GetTimestamp() >= _notBefore)
                 _reading = Task.Run(ReadAsync);
@@ -69,7 +77,8 @@ public sealed partial class BacklogWatch
     internal QueueHistory? Follow(string queue) => _history.Follow(queue);
 
     /// <summary>What was read last of a queue that nobody has followed long enough; null where nothing was read yet.</summary>
-    internal QueueSample? Last(string queue) => Volatile.Read(ref _shown) is { } shown ? new QueueSample(shown.Stamp, shown.At, [.. shown.Queues[queue]], []) : null;
+    internal QueueSample? Last(string queue) =>
+        Volatile.Read(ref _shown) is { } shown ? new QueueSample(shown.Stamp, shown.At, [.. shown.Queues[queue]], []) : null;
 
     private async Task ReadAsync()
     {
@@ -78,9 +87,9 @@ public sealed partial class BacklogWatch
         {
             var (now, followed) = (Micros.Now(_time), _history.Followed());
             var backlog = await _store.ReadBacklogAsync(now, followed);
-            var queues = backlog.Levels.ToLookup(l => l.At.Queue);
+            var queues = backlog.Tiers.ToLookup(l => l.At.Queue);
             _history.Add(followed, backlog, queues, now, begun);
-            Volatile.Write(ref _shown, new Shown(backlog, queues, Fold(backlog.Levels), now, begun, _time.GetElapsedTime(begun)));
+            Volatile.Write(ref _shown, new Shown(backlog, queues, Fold(backlog.Tiers), now, begun, _time.GetElapsedTime(begun)));
             Volatile.Write(ref _isFailing, false);
         }
 #pragma warning disable CA1031 // such as a database that is away: what was read before is shown, with its age
@@ -93,24 +102,28 @@ public sealed partial class BacklogWatch
         }
 
         var pause = LeastShare * _time.GetElapsedTime(begun);
-        Volatile.Write(ref _notBefore, _time.GetTimestamp() + (long)((pause > _interval ? pause : _interval).TotalSeconds * _time.TimestampFrequency));
+        Volatile.Write(ref _notBefore,
+            _time.GetTimestamp() + (long)((pause > _interval ? pause : _interval).TotalSeconds * _time.TimestampFrequency));
     }
 
     /// <summary>What is not told apart is added up; what was shown once stays, at zero.</summary>
-    private List<Level> Fold(IReadOnlyList<LevelBacklog> levels)
+    private List<Tier> Fold(IReadOnlyList<TierBacklog> tiers)
     {
-        var known = levels.GroupBy(l => _levels.Admits(l.At) ? (l.At.Queue, l.At.Level.ToString()) : (Labels.Other, Labels.Other))
-            .Select(g => new Level(g.Key, g.Sum(l => l.Due), g.Sum(l => l.Later), g.Sum(l => l.Held), g.Sum(l => l.Running), g.Min(l => l.OldestDueAt))).ToList();
-        var empty = _seen.Except(known.Select(l => l.At)).Select(at => new Level(at, 0, 0, 0, 0, null)).ToList();
+        var known = tiers.GroupBy(l => _levels.Admits(l.At) ? (l.At.Queue, l.At.Tier.ToString()) : (Labels.Other, Labels.Other))
+            .Select(g =>
+                new Tier(g.Key, g.Sum(l => l.Due), g.Sum(l => l.Later), g.Sum(l => l.Blocked), g.Sum(l => l.Running),
+                    g.Min(l => l.OldestDueAt))).ToList();
+        var empty = _seen.Except(known.Select(l => l.At)).Select(at => new Tier(at, 0, 0, 0, 0, null)).ToList();
         _seen.UnionWith(known.Select(l => l.At));
         return [.. known, .. empty];
     }
 
-    private static IEnumerable<Measurement<long>> Depths(Level l) =>
-        [new(l.Due, [.. l.Tags, new("state", "due")]), new(l.Later, [.. l.Tags, new("state", "later")]), new(l.Held, [.. l.Tags, new("state", "held")])];
+    private static IEnumerable<Measurement<long>> Depths(Tier l) =>
+        [new(l.Due, [.. l.Tags, new("state", "due")]), new(l.Later, [.. l.Tags, new("state", "later")]),
+            new(l.Blocked, [.. l.Tags, new("state", "blocked")])];
 
-    private IEnumerable<Measurement<T>> Levels<T>(Func<Level, IEnumerable<Measurement<T>>> show)
-        where T : struct => Latest is { } shown ? shown.Levels.SelectMany(show) : [];
+    private IEnumerable<Measurement<T>> Tiers<T>(Func<Tier, IEnumerable<Measurement<T>>> show)
+        where T : struct => Latest is { } shown ? shown.Tiers.SelectMany(show) : [];
 
     private IEnumerable<Measurement<T>> One<T>(Func<Shown, T> show)
         where T : struct => Latest is { } shown ? [new(show(shown))] : [];
@@ -130,10 +143,11 @@ public sealed partial class BacklogWatch
     [LoggerMessage(LogLevel.Warning, "The gauges of /metrics could not be read; showing older ones")]
     private partial void LogReadFailed(Exception fault);
 
-    private sealed record Shown(Backlog Backlog, ILookup<string, LevelBacklog> Queues, IReadOnlyList<Level> Levels, DateTime At, long Stamp, TimeSpan Took);
+    private sealed record Shown(Backlog Backlog, ILookup<string, TierBacklog> Queues, IReadOnlyList<Tier> Tiers, DateTime At, long Stamp,
+        TimeSpan Took);
 
-    private sealed record Level((string Queue, string Level) At, long Due, long Later, long Held, long Running, DateTime? OldestDueAt)
+    private sealed record Tier((string Queue, string Tier) At, long Due, long Later, long Blocked, long Running, DateTime? OldestDueAt)
     {
-        public KeyValuePair<string, object?>[] Tags { get; } = [new("queue", At.Queue), new("level", At.Level)];
+        public KeyValuePair<string, object?>[] Tags { get; } = [new("queue", At.Queue), new("tier", At.Tier)];
     }
 }

@@ -2,7 +2,9 @@ using System.Collections.Concurrent;
 
 namespace TaskQueue.Engine.Scaling;
 
-/// <summary>What the queues that somebody asks about held lately. It is kept for those alone, so its size grows with questions, not with queues.</summary>
+/// <summary>
+/// What the queues that somebody asks about held lately. It is kept for those alone, so its size grows with questions, not with queues.
+/// </summary>
 internal sealed class LoadHistory(TimeProvider time)
 {
     /// <summary>How far back rates look.</summary>
@@ -46,16 +48,16 @@ internal sealed class LoadHistory(TimeProvider time)
     /// <summary>Notes what was read.</summary>
     /// <param name="queues">The queues whose finished tasks were counted.</param>
     /// <param name="backlog">What was read.</param>
-    /// <param name="levels">Its levels by queue.</param>
+    /// <param name="tiers">Its tiers by queue.</param>
     /// <param name="now">What was due was due by then.</param>
     /// <param name="stamp">The same moment by the clock that nobody sets.</param>
-    public void Add(IReadOnlyCollection<string> queues, Backlog backlog, ILookup<string, LevelBacklog> levels, DateTime now, long stamp)
+    public void Add(IReadOnlyCollection<string> queues, Backlog backlog, ILookup<string, TierBacklog> tiers, DateTime now, long stamp)
     {
-        var finished = backlog.Finished.ToLookup(f => f.Key.Queue, f => (f.Key.Level, f.Value));
+        var finished = backlog.Finished.ToLookup(f => f.Key.Queue, f => (f.Key.Tier, f.Value));
         foreach (var queue in queues)
         {
             if (_queues.TryGetValue(queue, out var history))
-                history.Add(new QueueSample(stamp, now, [.. levels[queue]], [.. finished[queue]]), time);
+                history.Add(new QueueSample(stamp, now, [.. tiers[queue]], [.. finished[queue]]), time);
         }
     }
 }
@@ -63,18 +65,20 @@ internal sealed class LoadHistory(TimeProvider time)
 /// <summary>A queue at one time.</summary>
 /// <param name="Stamp">When, by the clock that nobody sets.</param>
 /// <param name="At">The same in UTC.</param>
-/// <param name="Levels">Levels with tasks.</param>
-/// <param name="Finished">Tasks that have completed or failed since the last purge, by level.</param>
-internal sealed record QueueSample(long Stamp, DateTime At, IReadOnlyList<LevelBacklog> Levels, IReadOnlyList<(int Level, long Count)> Finished)
+/// <param name="Tiers">Tiers with tasks.</param>
+/// <param name="Finished">Tasks that have completed or failed since the last purge, by tier.</param>
+internal sealed record QueueSample(long Stamp, DateTime At, IReadOnlyList<TierBacklog> Tiers,
+    IReadOnlyList<(int Tier, long Count)> Finished)
 {
-    /// <summary>The sums of a level, or of all.</summary>
-    public Load LoadOf(int? level, TimeProvider time)
+    /// <summary>The sums of a tier, or of all.</summary>
+    public Load LoadOf(int? tier, TimeProvider time)
     {
-        var levels = Levels.Where(l => level is null || l.At.Level == level).ToList();
+        var tiers = Tiers.Where(l => tier is null || l.At.Tier == tier).ToList();
         return new Load(
-            (double)Stamp / time.TimestampFrequency, levels.Sum(l => l.Due), levels.Sum(l => l.Later), levels.Sum(l => l.Held), levels.Sum(l => l.Running),
-            Finished.Where(f => level is null || f.Level == level).Sum(f => f.Count),
-            levels.Min(l => l.OldestDueAt) is { } oldest ? Math.Max(0, (At - oldest).TotalSeconds) : 0);
+            (double)Stamp / time.TimestampFrequency, tiers.Sum(l => l.Due), tiers.Sum(l => l.Later), tiers.Sum(l => l.Blocked),
+                tiers.Sum(l => l.Running),
+            Finished.Where(f => tier is null || f.Tier == tier).Sum(f => f.Count),
+            tiers.Min(l => l.OldestDueAt) is { } oldest ? Math.Max(0, (At - oldest).TotalSeconds) : 0);
     }
 }
 
@@ -84,7 +88,7 @@ internal sealed class QueueHistory
     /// <summary>Samples nearer to each other than a part of the window tell nothing more.</summary>
     private const int MaxSamples = 30;
 
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private readonly List<QueueSample> _samples = [];
     private long _askedAt;
 
@@ -101,13 +105,15 @@ internal sealed class QueueHistory
     /// </summary>
     public void Add(QueueSample sample, TimeProvider time)
     {
-        lock (_gate)
+        lock (_lock)
         {
             // The newest is always there; the one before it stays only where it is far enough from its own predecessor.
             if (_samples.Count >= 2 && time.GetElapsedTime(_samples[^2].Stamp, _samples[^1].Stamp) < LoadHistory.Window / MaxSamples)
                 _samples.RemoveAt(_samples.Count - 1);
             _samples.Add(sample);
-            while (_samples.Count > 1 && (time.GetElapsedTime(_samples[1].Stamp, sample.Stamp) >= LoadHistory.Window || time.GetElapsedTime(_samples[0].Stamp, sample.Stamp) > LoadHistory.Memory))
+            while (_samples.Count > 1
+                && (time.GetElapsedTime(_samples[1].Stamp, sample.Stamp) >= LoadHistory.Window
+                    || time.GetElapsedTime(_samples[0].Stamp, sample.Stamp) > LoadHistory.Memory))
                 _samples.RemoveAt(0);
         }
     }
@@ -117,7 +123,7 @@ internal sealed class QueueHistory
     {
         get
         {
-            lock (_gate)
+            lock (_lock)
                 return [.. _samples];
         }
     }

@@ -1,17 +1,17 @@
 namespace TaskQueue.Engine.Scaling;
 
-/// <summary>What a queue, or one of its levels, held at one time.</summary>
+/// <summary>What a queue, or one of its tiers, held at one time.</summary>
 /// <param name="At">When, in seconds of a clock that nobody sets.</param>
 /// <param name="Due">Tasks that may run now.</param>
 /// <param name="Later">Tasks whose time is to come.</param>
-/// <param name="Held">Tasks behind another of their thread.</param>
+/// <param name="Blocked">Tasks behind another with their ordering key.</param>
 /// <param name="Running">Tasks with a lease.</param>
 /// <param name="Finished">Tasks that have completed or failed so far.</param>
 /// <param name="OldestAge">For how many seconds the oldest due task has waited.</param>
-internal sealed record Load(double At, long Due, long Later, long Held, long Running, long Finished, double OldestAge)
+internal sealed record Load(double At, long Due, long Later, long Blocked, long Running, long Finished, double OldestAge)
 {
     /// <summary>What has come and has not ended.</summary>
-    public long Inside => Due + Held + Running;
+    public long Inside => Due + Blocked + Running;
 }
 
 /// <summary>What a queue's settings say of how much may run.</summary>
@@ -78,7 +78,9 @@ internal sealed record SlotDemand(int Slots, double? FinishedPerSecond, double? 
         var arriving = growth > 0 ? rate + (growth / Math.Max(span, within)) : arrived;
         var catchingUp = Math.Min(rate * now.OldestAge, now.Due) / within;
         var run = spent / finished;
-        var wanted = Math.Max(1, run * Math.Min(arriving + catchingUp, limits.PerSecond ?? double.PositiveInfinity)); // something finished: not idle, though a look may find nothing
+        var wanted = Math.Max(1,
+            run * Math.Min(arriving + catchingUp, limits.PerSecond
+                ?? double.PositiveInfinity)); // something finished: not idle, though a look may find nothing
         if (spent < span && now.OldestAge > within && limits.PerSecond is null)
             wanted = Math.Max(wanted, Handful * now.OldestAge / within);
         return new(Bound(wanted, now, spent / span, limits), rate, arrived, run);

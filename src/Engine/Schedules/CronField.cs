@@ -42,7 +42,8 @@ internal sealed class CronField
         return field;
     }
 
-    private bool AddMovingDay(string part) => rule == CronFieldRule.Day ? AddMovingDate(part) : rule == CronFieldRule.Weekday && AddMovingWeekday(part);
+    private bool AddMovingDay(string part) =>
+        rule == CronFieldRule.Day ? AddMovingDate(part) : rule == CronFieldRule.Weekday && AddMovingWeekday(part);
 
     private bool AddMovingDate(string part)
     {
@@ -125,7 +126,8 @@ internal sealed class CronField
     }
 
     private int Value(string part, string text) => rule.Value(text)
-        ?? throw Invalid(part, $"use {(rule.Names.Count > 0 ? $"names ({rule.Names[0]} to {rule.Names[^1]}) or " : "")}numbers from {rule.Min} to {rule.Max}");
+        ?? throw Invalid(part,
+            $"use {(rule.Names.Count > 0 ? $"names ({rule.Names[0]} to {rule.Names[^1]}) or " : "")}numbers from {rule.Min} to {rule.Max}");
 
     private InvalidScheduleException Invalid(string part, string advice) =>
         new($"cron: '{(part.Length > 40 ? part[..40] + "…" : part)}' is not valid in the field {rule.Name}: {advice}");

@@ -18,7 +18,8 @@ internal sealed record CronFieldRule(string Name, int Min, int Max)
     };
 
     // 7 is Sunday once more, so that a range can end with it.
-    public static readonly CronFieldRule Weekday = new("weekday", 0, 7) { Names = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"], OpenEnd = 6 };
+    public static readonly CronFieldRule Weekday = new("weekday", 0, 7) { Names = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"],
+        OpenEnd = 6 };
     public static readonly CronFieldRule Year = new("year", 0, 9999) { KeepFrom = CronTicks.FirstYear, KeepTo = CronTicks.LastYear };
 
     /// <summary>The names of the values from <see cref="Min"/> on.</summary>

@@ -38,7 +38,8 @@ internal sealed record CronFields(
             throw new InvalidScheduleException($"cron has {cron.Length} characters: use at most {MaxLength}");
         var texts = WithoutTag(cron.Trim()).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
         if (texts.Length is < 5 or > 7)
-            throw new InvalidScheduleException($"cron has {texts.Length} fields: write 5 (minute hour day month weekday), 6 (second first, or year last) or 7 (both)");
+            throw new InvalidScheduleException($"cron has {texts.Length} fields: write 5 (minute hour day month weekday), 6 (second "
+                + "first, or year last) or 7 (both)");
 
         var withSecond = texts.Length == 7 || (texts.Length == 6 && !LooksLikeYear(texts[5]));
         var rest = withSecond ? texts[1..] : texts;

@@ -20,7 +20,8 @@ public interface IScheduleStore
     Task<ScheduleInsertResult> TryAddAsync(ScheduleRecord schedule, ScheduleQuota? quota, long? ownerLimit);
 
     /// <summary>
-    /// Reads a schedule, lets a function edit it, and writes it if nobody has changed it in between; else does it all again. What was written is no
+    /// Reads a schedule, lets a function edit it, and writes it if nobody has changed it in between; else does it all again. What was
+    /// written is no
     /// longer in quarantine.
     /// </summary>
     /// <param name="queue">Base name of the queue.</param>

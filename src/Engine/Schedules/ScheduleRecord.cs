@@ -26,16 +26,16 @@ public sealed record ScheduleSettings
     public string? TaskName { get; init; }
 
     /// <summary>Level of its tasks.</summary>
-    public int Level { get; init; }
+    public int Tier { get; init; }
 
-    /// <summary>Priority of its tasks; null is the level's.</summary>
+    /// <summary>Priority of its tasks; null is the tier's.</summary>
     public Priority? Priority { get; init; }
 
     /// <summary>Dedupe key of its tasks: a tick is skipped while the task of the last one waits or runs.</summary>
     public string? DedupeKey { get; init; }
 
-    /// <summary>Thread of its tasks.</summary>
-    public string? ThreadId { get; init; }
+    /// <summary>Ordering key of its tasks.</summary>
+    public string? OrderingKey { get; init; }
 
     /// <summary>Expiry of its tasks, from their tick; null is the queue's.</summary>
     public long? ExpireAfterMs { get; init; }
@@ -55,8 +55,8 @@ public sealed record ScheduleSettings
     /// <summary>Does not fire. Ticks that pass meanwhile are lost.</summary>
     public bool Paused { get; init; }
 
-    /// <summary>What the door that made the schedule must remember of its own; the engine does not read it.</summary>
-    public string? Door { get; init; }
+    /// <summary>What the API that made the schedule must remember of its own; the engine does not read it.</summary>
+    public string? Adapter { get; init; }
 
     /// <summary>Whether what is stored could not be read: all else is a default.</summary>
     [JsonIgnore]
@@ -64,7 +64,9 @@ public sealed record ScheduleSettings
 
     internal string ToText() => JsonSerializer.Serialize(this, ScheduleJson.Default.ScheduleSettings);
 
-    /// <summary>Text that cannot be read makes settings that say so, so that the schedule is still listed and can be replaced or deleted.</summary>
+    /// <summary>
+    /// Text that cannot be read makes settings that say so, so that the schedule is still listed and can be replaced or deleted.
+    /// </summary>
     internal static ScheduleSettings FromText(string text)
     {
         try

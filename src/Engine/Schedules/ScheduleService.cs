@@ -30,7 +30,7 @@ public enum ScheduleChange
     Full,
 }
 
-/// <summary>How many schedules a door may make.</summary>
+/// <summary>How many schedules an API may make.</summary>
 /// <param name="PerQueue">At most so many in a queue.</param>
 /// <param name="Max">At most so many in all.</param>
 public sealed record ScheduleQuota(int PerQueue, int Max);
@@ -43,11 +43,13 @@ public sealed class ScheduleService(
     /// <exception cref="InvalidScheduleException">The cron or the time zone is wrong.</exception>
     /// <exception cref="InvalidSubmissionException">Its tasks would break a rule.</exception>
     /// <exception cref="QuotaExceededException">The owner has as many schedules as may be.</exception>
-    public async Task<(ScheduleChange Change, ScheduleRecord? Schedule)> CreateAsync(string queue, string name, ScheduleSettings settings, ScheduleQuota? quota = null)
+    public async Task<(ScheduleChange Change, ScheduleRecord? Schedule)> CreateAsync(string queue, string name, ScheduleSettings settings,
+        ScheduleQuota? quota = null)
     {
         tasks.Check(ScheduledTasks.Of(queue, settings, Guid.Empty, time.GetUtcNow().UtcDateTime));
         var now = Micros.Now(time);
-        var schedule = new ScheduleRecord { Queue = queue, Name = name, Settings = settings, CreatedAt = now, UpdatedAt = now, NextAt = NextOf(settings, now) };
+        var schedule = new ScheduleRecord { Queue = queue, Name = name, Settings = settings, CreatedAt = now, UpdatedAt = now,
+            NextAt = NextOf(settings, now) };
         var limit = quotas.Of(settings.Owner).Schedules;
         var result = await store.TryAddAsync(schedule, quota, limit);
         if (result.Used is { } used)
@@ -91,7 +93,8 @@ public sealed class ScheduleService(
     }
 
     /// <summary>Replaces the settings of a schedule.</summary>
-    public Task<(ScheduleChange Change, ScheduleRecord? Schedule)> UpdateAsync(string queue, string name, ScheduleSettings settings, Access access, int? expectedVersion = null) =>
+    public Task<(ScheduleChange Change, ScheduleRecord? Schedule)> UpdateAsync(string queue, string name, ScheduleSettings settings,
+        Access access, int? expectedVersion = null) =>
         UpdateAsync(queue, name, _ => settings, access, expectedVersion);
 
     /// <summary>Stops a schedule, or lets it go on with the next tick from now.</summary>
@@ -141,7 +144,8 @@ public sealed class ScheduleService(
 
     /// <summary>The next ticks of a schedule, UTC; none while it is paused, and where this host cannot read it.</summary>
     public static IReadOnlyList<DateTime> Upcoming(ScheduleRecord schedule, int count) =>
-        schedule.NextAt is { } next && ProblemOf(schedule) is null ? [next, .. CronSchedule.Parse(schedule.Settings.Cron, schedule.Settings.TimeZone).Upcoming(next, count - 1)] : [];
+        schedule.NextAt is { } next && ProblemOf(schedule) is null
+            ? [next, .. CronSchedule.Parse(schedule.Settings.Cron, schedule.Settings.TimeZone).Upcoming(next, count - 1)] : [];
 
     private static DateTime? NextOf(ScheduleSettings settings, DateTime now, ScheduleSettings? before = null)
     {

@@ -10,7 +10,7 @@ public static class ScheduledTasks
     public static TaskSubmission Of(string queue, ScheduleSettings settings, Guid id, DateTime tick) =>
         new(id, queue, settings.Payload)
         {
-            Level = settings.Level,
+            Tier = settings.Tier,
             Owner = settings.Owner,
             Name = settings.TaskName,
             Priority = settings.Priority,
@@ -19,7 +19,7 @@ public static class ScheduledTasks
             MaxAttempts = settings.MaxAttempts,
             Headers = settings.Headers,
             DedupeKey = settings.DedupeKey,
-            ThreadId = settings.ThreadId,
+            OrderingKey = settings.OrderingKey,
             LeaseSeconds = settings.LeaseMs / 1000.0,
             Retry = settings.Retry,
         };

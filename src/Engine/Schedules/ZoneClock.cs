@@ -25,7 +25,8 @@ internal sealed class ZoneClock
         if (LooksLikeName(timeZone) && Find(timeZone) is { } found)
             return new ZoneClock(found);
         var shown = timeZone.Length > 40 ? timeZone[..40] + "…" : timeZone;
-        throw new InvalidScheduleException($"timezone '{shown}' is not known: write an IANA name, such as Europe/Berlin or UTC, in its exact case");
+        throw new InvalidScheduleException($"timezone '{shown}' is not known: write an IANA name, such as Europe/Berlin or UTC, in its "
+            + "exact case");
     }
 
     /// <summary>What the clock shows at an instant.</summary>

@@ -5,7 +5,8 @@ namespace TaskQueue.Engine.Tasks;
 
 /// <summary>
 /// Bounds what of this process waits for the database: tasks to accept and commands to apply, by their number and by the memory of
-/// their payloads and results, which is a part of the budget. What is above is refused at once, with nothing done, instead of growing with an
+/// their payloads and results, which is a part of the budget. What is above is refused at once, with nothing done, instead of growing with
+/// an
 /// outage. Texts of a request whose body is counted already are not counted again.
 /// </summary>
 public sealed class AdmissionLimiter(IOptions<EngineOptions> options, MemoryBudget budget)
@@ -13,7 +14,7 @@ public sealed class AdmissionLimiter(IOptions<EngineOptions> options, MemoryBudg
     /// <summary>What a command takes beside its texts: its message, its context in the machine, its place in the group.</summary>
     private const int PerCommand = 1024;
 
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private int _commands;
 
     /// <summary>Commands that wait.</summary>
@@ -38,7 +39,7 @@ public sealed class AdmissionLimiter(IOptions<EngineOptions> options, MemoryBudg
     private Place Enter(int commands, long chars)
     {
         var bytes = (chars * sizeof(char)) + (commands * (long)PerCommand);
-        lock (_gate)
+        lock (_lock)
         {
             // Whatever their number, those that come to an empty room get in; so they do whatever their size.
             if (_commands > 0 && _commands + commands > options.Value.MaxWaiting)
@@ -54,11 +55,12 @@ public sealed class AdmissionLimiter(IOptions<EngineOptions> options, MemoryBudg
         throw Overloaded();
     }
 
-    private OverloadedException Overloaded() => new($"{Commands} tasks and reports wait for the database; nothing of this request was done: try again");
+    private OverloadedException Overloaded() =>
+        new($"{Commands} tasks and reports wait for the database; nothing of this request was done: try again");
 
     private void Leave(int commands)
     {
-        lock (_gate)
+        lock (_lock)
             _commands -= commands;
     }
 
@@ -69,7 +71,8 @@ public sealed class AdmissionLimiter(IOptions<EngineOptions> options, MemoryBudg
         private readonly int _commands;
         private readonly MemoryLease? _memory;
 
-        internal Place(AdmissionLimiter admission, int commands, MemoryLease? memory) => (_admission, _commands, _memory) = (admission, commands, memory);
+        internal Place(AdmissionLimiter admission, int commands, MemoryLease? memory) =>
+            (_admission, _commands, _memory) = (admission, commands, memory);
 
         /// <inheritdoc />
         public void Dispose()

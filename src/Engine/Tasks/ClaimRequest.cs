@@ -6,9 +6,11 @@ namespace TaskQueue.Engine.Tasks;
 /// <param name="Targets">Where from, most wanted first.</param>
 /// <param name="Max">At most so many tasks; a sequential claim takes one of each target instead.</param>
 /// <param name="Worker">Who asks.</param>
-/// <param name="LeaseMs">How long each may go without a heartbeat; null is as each task says, <see cref="UntilExpiry"/> as long as it lives.</param>
+/// <param name="LeaseMs">How long each may go without a heartbeat; null is as each task says, <see cref="UntilExpiry"/> as long as it
+/// lives.</param>
 /// <param name="Order">Which first.</param>
-public sealed record ClaimRequest(IReadOnlyList<QueueLevel> Targets, int Max, string Worker, int? LeaseMs, ClaimOrder Order = ClaimOrder.FirstTarget)
+public sealed record ClaimRequest(IReadOnlyList<QueueTier> Targets, int Max, string Worker, int? LeaseMs,
+    ClaimOrder Order = ClaimOrder.FirstTarget)
 {
     /// <summary>A lease that lasts until the task expires.</summary>
     public const int UntilExpiry = 0;
@@ -20,7 +22,7 @@ public sealed record ClaimRequest(IReadOnlyList<QueueLevel> Targets, int Max, st
     public int MinAgeMs { get; init; }
 
     /// <summary>
-    /// How often each may be run again, of all its attempts; -1 is always. A task of level 0 never is (bella.md 6). Null is as
+    /// How often each may be run again, of all its attempts; -1 is always. A task of tier 0 never is (bella.md 6). Null is as
     /// each task says.
     /// </summary>
     public int? MaxRetries { get; init; }
@@ -38,7 +40,9 @@ public sealed record ClaimRequest(IReadOnlyList<QueueLevel> Targets, int Max, st
     internal bool IsStrict => Order != ClaimOrder.FirstTarget;
 }
 
-/// <summary>Which tasks a claim takes first. Within a target: by priority, due time and id; of the oldest, by due time and id alone.</summary>
+/// <summary>
+/// Which tasks a claim takes first. Within a target: by priority, due time and id; of the oldest, by due time and id alone.
+/// </summary>
 public enum ClaimOrder
 {
     /// <summary>Those of the first target; the order is kept within a target as far as claims at the same time let it.</summary>

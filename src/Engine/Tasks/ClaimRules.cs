@@ -3,9 +3,9 @@ using TaskQueue.Engine.Queues;
 namespace TaskQueue.Engine.Tasks;
 
 /// <summary>What the settings of its queues mean for a claim.</summary>
-/// <param name="Gates">The limits of those that have any.</param>
+/// <param name="Limits">The limits of those that have any.</param>
 /// <param name="Silent">Queues whose starts are not written to the timeline.</param>
-public sealed record ClaimRules(IReadOnlyList<QueueLimit> Gates, IReadOnlyList<string> Silent)
+public sealed record ClaimRules(IReadOnlyList<QueueLimit> Limits, IReadOnlyList<string> Silent)
 {
     /// <summary>No settings.</summary>
     public static readonly ClaimRules None = new([], []);

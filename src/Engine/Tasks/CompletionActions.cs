@@ -10,5 +10,5 @@ public sealed record CompletionActions
     public string? ReplyTo { get; init; }
 
     /// <summary>JSON text: where the lease of the last attempt expires, the task ends with this result instead of failing.</summary>
-    public string? LapseResult { get; init; }
+    public string? LeaseExpiryResult { get; init; }
 }

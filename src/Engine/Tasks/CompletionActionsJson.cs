@@ -16,7 +16,8 @@ public static class CompletionActionsJson
 
     /// <summary>How the line of a batch ended: a result says its status (bella.md 12), and is a success where it does not.</summary>
     internal static BatchItemOutcome LineEnd(TaskEventType type, string? result) =>
-        type != TaskEventType.Completed ? BatchItemOutcome.Lost : StatusOf(result) is >= 200 and < 300 ? BatchItemOutcome.Succeeded : BatchItemOutcome.Refused;
+        type != TaskEventType.Completed ? BatchItemOutcome.Lost : StatusOf(result) is >= 200 and < 300 ? BatchItemOutcome.Succeeded
+            : BatchItemOutcome.Refused;
 
     /// <summary>The <c>status_code</c> of a result: a number, or text that is one; 200 where there is none.</summary>
     public static int StatusOf(string? result)
@@ -26,7 +27,8 @@ public static class CompletionActionsJson
         try
         {
             using var document = JsonDocument.Parse(result);
-            if (document.RootElement.ValueKind != JsonValueKind.Object || !document.RootElement.TryGetProperty("status_code", out var status))
+            if (document.RootElement.ValueKind != JsonValueKind.Object
+                || !document.RootElement.TryGetProperty("status_code", out var status))
                 return 200;
             return status.ValueKind switch
             {

@@ -9,7 +9,7 @@ namespace TaskQueue.Engine.Tasks;
 /// <summary>Those of this process who wait for the ends of tasks, any number for each.</summary>
 public sealed class CompletionWaiters : IDisposable
 {
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private readonly Dictionary<Guid, List<CompletionWaiter>> _waiters = [];
     private readonly Queue<Guid> _round = new();
 
@@ -23,7 +23,7 @@ public sealed class CompletionWaiters : IDisposable
     public CompletionWaiter Register(Guid taskId)
     {
         var waiter = new CompletionWaiter(this, taskId);
-        lock (_gate)
+        lock (_lock)
         {
             if (!_waiters.TryGetValue(taskId, out var waiters))
                 _waiters.Add(taskId, waiters = []);
@@ -37,14 +37,14 @@ public sealed class CompletionWaiters : IDisposable
     /// <summary>Whether anybody waits for a task.</summary>
     public bool IsAwaited(Guid taskId)
     {
-        lock (_gate)
+        lock (_lock)
             return _waiters.ContainsKey(taskId);
     }
 
     /// <summary>Tells those who wait for a task that it has ended.</summary>
     internal void Tell(Guid taskId)
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (_waiters.TryGetValue(taskId, out var waiters))
                 waiters.ForEach(w => w.Tell());
@@ -55,7 +55,7 @@ public sealed class CompletionWaiters : IDisposable
     internal List<Guid> Next(int max)
     {
         var ids = new List<Guid>();
-        lock (_gate)
+        lock (_lock)
         {
             if (_round.Count == 0)
             {
@@ -75,7 +75,7 @@ public sealed class CompletionWaiters : IDisposable
 
     internal void Leave(CompletionWaiter waiter)
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (_waiters.TryGetValue(waiter.TaskId, out var waiters) && waiters.Remove(waiter) && waiters.Count == 0)
                 _waiters.Remove(waiter.TaskId);
@@ -106,7 +106,8 @@ public sealed class CompletionWaiter : IDisposable
 /// Hears of the ends that this process commits, and looks for those of others: while anybody waits, some times a second, at
 /// so many tasks that thousands who wait cost no more than a thousand.
 /// </summary>
-internal sealed partial class CompletionWatch(CompletionWaiters waiters, ITaskQueries queries, PostCommitNotifier postCommit, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<CompletionWatch> logger) : BackgroundService
+internal sealed partial class CompletionWatch(CompletionWaiters waiters, ITaskQueries queries, PostCommitNotifier postCommit,
+    LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<CompletionWatch> logger) : BackgroundService
 {
     private const int MaxLooks = 1000;
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(200);

@@ -62,21 +62,22 @@ public interface ITaskQueries
     /// <param name="back">The page that ends before <paramref name="from"/>, in the same order.</param>
     /// <param name="reserve">Reserves the memory of the page before it is read.</param>
     Task<TaskPage> ListAsync(
-        string queue, TaskList list, TaskCursor? from, int max, Access access, CancellationToken cancellationToken, bool back = false, ReserveAnswer? reserve = null);
+        string queue, TaskList list, TaskCursor? from, int max, Access access, CancellationToken cancellationToken, bool back = false,
+            ReserveAnswer? reserve = null);
 
     /// <summary>The ids of dead letters of a queue behind a place, the oldest death first.</summary>
     Task<List<TaskCursor>> DeadAsync(string queue, TaskCursor? from, int max, CancellationToken cancellationToken);
 
-    /// <summary>Tasks of a queue and level that have waited since <paramref name="before"/> or longer; any of them, in no order.</summary>
-    Task<List<Guid>> WaitingIdsAsync(QueueLevel level, DateTime before, int max, Access access, CancellationToken cancellationToken);
+    /// <summary>Tasks of a queue and tier that have waited since <paramref name="before"/> or longer; any of them, in no order.</summary>
+    Task<List<Guid>> WaitingIdsAsync(QueueTier tier, DateTime before, int max, Access access, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Counts by queue and level, of one or of all that have any tasks that the caller may see. What ended is counted for all tenants
+    /// Counts by queue and tier, of one or of all that have any tasks that the caller may see. What ended is counted for all tenants
     /// together, so who sees one tenant only gets the finished tasks that are still kept.
     /// </summary>
-    Task<List<LevelStats>> LevelStatsAsync(QueueLevel? only, Access access, CancellationToken cancellationToken);
+    Task<List<TierStats>> TierStatsAsync(QueueTier? only, Access access, CancellationToken cancellationToken);
 
-    /// <summary>Counts of a queue, as the caller sees it: see <see cref="LevelStatsAsync"/>.</summary>
+    /// <summary>Counts of a queue, as the caller sees it: see <see cref="TierStatsAsync"/>.</summary>
     Task<QueueStats> QueueStatsAsync(string queue, Access access, CancellationToken cancellationToken);
 
     /// <summary>Queues in which tasks that the caller may see wait or run.</summary>

@@ -29,11 +29,11 @@ public interface ITaskStore
     /// <returns>The tasks of each request.</returns>
     Task<IReadOnlyList<IReadOnlyList<TaskState>>> ClaimTogetherAsync(IReadOnlyList<ClaimRequest> requests, ClaimRules rules, DateTime now);
 
-    /// <summary>Unlocks a queue and level for sequential claims, whether or not its task still runs.</summary>
-    Task UnlockAsync(QueueLevel level);
+    /// <summary>Unlocks a queue and tier for sequential claims, whether or not its task still runs.</summary>
+    Task UnlockAsync(QueueTier tier);
 
     /// <summary>When the next waiting task of the targets falls due after <paramref name="now"/>.</summary>
-    Task<DateTime?> NextDueAsync(IReadOnlyList<QueueLevel> targets, DateTime now);
+    Task<DateTime?> NextDueAsync(IReadOnlyList<QueueTier> targets, DateTime now);
 
     /// <summary>Ids of at most <paramref name="max"/> tasks that a sweep should look at, skipping those locked by others.</summary>
     Task<IReadOnlyList<Guid>> SelectAsync(Sweep sweep, DateTime now, int max);

@@ -1,8 +1,9 @@
 namespace TaskQueue.Engine.Tasks;
 
 /// <summary>
-/// Claims through the gates of queues with limits, and those in a strict order, wait for each other at the database, until the
-/// commit of the one before. So those of a process that ask for the same go through together, without a timer: whatever came while the last ones
+/// Claims from queues with limits, and those in a strict order, wait for each other at the database, until the
+/// commit of the one before. So those of a process that ask for the same go through together, without a timer: whatever came while the last
+/// ones
 /// committed.
 /// </summary>
 internal sealed class LimitedTaskClaimer(ITaskStore store, long maxBytes)
@@ -10,13 +11,14 @@ internal sealed class LimitedTaskClaimer(ITaskStore store, long maxBytes)
     private const int MaxTasks = 2000;
 
     private readonly Dictionary<string, List<Entry>> _lines = [];
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
 
     public Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, ClaimRules rules, DateTime now)
     {
         var entry = new Entry(request, rules, now);
-        var name = $"{request.Order} {request.MinAgeMs} {request.MaxRetries} {request.LockMs} {string.Join(' ', request.Targets.Select(t => $"{t.Queue}:{t.Level}"))}";
-        lock (_gate)
+        var name = $"{request.Order} {request.MinAgeMs} {request.MaxRetries} {request.LockMs} "
+            + $"{string.Join(' ', request.Targets.Select(t => $"{t.Queue}:{t.Tier}"))}";
+        lock (_lock)
         {
             if (_lines.TryGetValue(name, out var line))
             {
@@ -41,7 +43,8 @@ internal sealed class LimitedTaskClaimer(ITaskStore store, long maxBytes)
                 // Those that got nothing because the group had its bytes go first in the next one.
                 var isFull = 2 * claimed.Sum(tasks => tasks.Sum(TaskClaimer.BytesOf)) > BytesOf(group);
                 Return(name, [.. group.Where((e, i) => isFull && claimed[i].Count == 0 && e.Request.Order != ClaimOrder.Sequential)]);
-                foreach (var (entry, tasks) in group.Zip(claimed).Where(e => e.Second.Count > 0 || !isFull || e.First.Request.Order == ClaimOrder.Sequential))
+                foreach (var (entry, tasks) in group.Zip(claimed)
+                    .Where(e => e.Second.Count > 0 || !isFull || e.First.Request.Order == ClaimOrder.Sequential))
                     entry.Claimed.SetResult(tasks);
             }
 #pragma warning disable CA1031 // the callers get it
@@ -62,18 +65,19 @@ internal sealed class LimitedTaskClaimer(ITaskStore store, long maxBytes)
         })];
 
     /// <summary>What all together may get: each has reserved memory for its own part.</summary>
-    private long BytesOf(List<Entry> group) => Math.Min(Math.Max(maxBytes, group.Max(e => e.Request.MaxBytes)), group.Sum(e => e.Request.MaxBytes));
+    private long BytesOf(List<Entry> group) =>
+        Math.Min(Math.Max(maxBytes, group.Max(e => e.Request.MaxBytes)), group.Sum(e => e.Request.MaxBytes));
 
     private void Return(string name, List<Entry> entries)
     {
-        lock (_gate)
+        lock (_lock)
             _lines[name].InsertRange(0, entries);
     }
 
     /// <summary>Those who go next; null where nobody waits any more, and then the line is closed.</summary>
     private List<Entry>? Next(string name)
     {
-        lock (_gate)
+        lock (_lock)
         {
             var line = _lines[name];
             if (line.Count == 0)

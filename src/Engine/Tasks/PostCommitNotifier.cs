@@ -37,12 +37,12 @@ public sealed class PostCommitNotifier(WorkNotifier workNotifier) : IDisposable
         {
             any = true;
             if (e.DueAt is { } due)
-                workNotifier.Ring(new(e.Queue, e.Level), due);
+                workNotifier.Ring(new(e.Queue, e.Tier), due);
             if (e.Frees)
-                workNotifier.RingLevels(e.Queue);
+                workNotifier.RingTiers(e.Queue);
             if (e.Line is not null)
                 Batches.Set();
-            if (e.Owes)
+            if (e.CallbackDue)
                 Callbacks.Set();
             if (TaskEvent.IsTerminal(e.Type))
                 Ended?.Invoke(e.TaskId);
@@ -64,9 +64,10 @@ public sealed class PostCommitNotifier(WorkNotifier workNotifier) : IDisposable
     {
         foreach (var task in tasks)
         {
-            workNotifier.Ring(new(task.Queue, task.Level), task.DueAt);
-            if (task.Events.Any(e => e is { Type: TaskEventType.Overwritten, Frees: true })) // it may wait longer now than others of its thread
-                workNotifier.RingLevels(task.Queue);
+            workNotifier.Ring(new(task.Queue, task.Tier), task.DueAt);
+            if (task.Events.Any(e =>
+                e is { Type: TaskEventType.Overwritten, Frees: true })) // it may wait longer now than others with its ordering key
+                workNotifier.RingTiers(task.Queue);
         }
 
         Appended();

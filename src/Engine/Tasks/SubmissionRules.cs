@@ -5,7 +5,7 @@ using TaskQueue.Engine.Queues;
 
 namespace TaskQueue.Engine.Tasks;
 
-/// <summary>What every door and the bus demand of a submitted task.</summary>
+/// <summary>What every API and the bus demand of a submitted task.</summary>
 public static class SubmissionRules
 {
     /// <summary>Attempts of a run where the submission says nothing (dtq-and-wippy.md A1: 3 retries).</summary>
@@ -19,8 +19,8 @@ public static class SubmissionRules
     {
         if (!QueueNames.IsValid(task.Queue))
             return $"queue must be {QueueNames.Rule}";
-        if (task.Level is < 0 or > QueueNames.MaxLevel)
-            return $"level must be 0 to {QueueNames.MaxLevel}";
+        if (task.Tier is < 0 or > QueueNames.MaxTier)
+            return $"tier must be 0 to {QueueNames.MaxTier}";
         if (task.Priority is { } priority && !Enum.IsDefined(priority))
             return "priority must be low, normal, high or critical";
         if (task.MaxAttempts is < 1 or > 100)
@@ -29,11 +29,12 @@ public static class SubmissionRules
             return "name must have at most 256 characters";
         if (Outside(task.ScheduledAt) || Outside(task.ExpiresAt))
             return "scheduled_at and expires_at must lie between the years 1970 and 9000";
-        if (task.DedupeKey is { Length: 0 or > MaxKey } || task.ThreadId is { Length: 0 or > MaxKey })
-            return $"dedupe_key and thread_id must have 1 to {MaxKey} characters";
+        if (task.DedupeKey is { Length: 0 or > MaxKey } || task.OrderingKey is { Length: 0 or > MaxKey })
+            return $"dedupe_key and ordering_key must have 1 to {MaxKey} characters";
         // A wider column would be another type to the prepared statements of processes of the version before.
-        if (TenantKey.Of(task.Owner, task.DedupeKey)?.Length > MaxKey || TenantKey.Of(task.Owner, task.ThreadId)?.Length > MaxKey)
-            return $"dedupe_key and thread_id must have at most {MaxKey - 1 - task.Owner!.Length} characters: the name of the tenant is stored with them";
+        if (TenantKey.Of(task.Owner, task.DedupeKey)?.Length > MaxKey || TenantKey.Of(task.Owner, task.OrderingKey)?.Length > MaxKey)
+            return $"dedupe_key and ordering_key must have at most {MaxKey - 1 - task.Owner!.Length} characters: the name of the tenant "
+                + "is stored with them";
         if ((task.Overwrite & ~AllFields) != OverwriteFields.None || (task.Overwrite != OverwriteFields.None && task.DedupeKey is null))
             return "overwrite names payload, scheduled_at or expires_at, and needs a dedupe_key";
         if (task.Owner is { Length: 0 or > 128 })
@@ -44,20 +45,21 @@ public static class SubmissionRules
             return problem;
         if (task.Payload is null || Encoding.UTF8.GetByteCount(task.Payload) > maxPayloadBytes)
             return $"payload must have at most {maxPayloadBytes} bytes";
-        if (!TextRules.IsClean(task.Payload) || !TextRules.IsClean(task.Name) || !TextRules.IsClean(task.Headers) || !TextRules.IsClean(task.Owner)
-            || !TextRules.IsClean(task.Ending?.LapseResult) || !TextRules.IsClean(task.Ending?.ReplyTo))
+        if (!TextRules.IsClean(task.Payload) || !TextRules.IsClean(task.Name) || !TextRules.IsClean(task.Headers)
+            || !TextRules.IsClean(task.Owner)
+            || !TextRules.IsClean(task.Ending?.LeaseExpiryResult) || !TextRules.IsClean(task.Ending?.ReplyTo))
             return TextRules.Rule;
         if (!TextRules.IsClean(task.Ending?.CallbackUrl))
             return $"callback_url: {TextRules.Rule}";
-        if (!TextRules.IsPlain(task.DedupeKey) || !TextRules.IsPlain(task.ThreadId))
-            return "dedupe_key and thread_id must not contain control characters, such as U+0000, or half of a surrogate pair";
+        if (!TextRules.IsPlain(task.DedupeKey) || !TextRules.IsPlain(task.OrderingKey))
+            return "dedupe_key and ordering_key must not contain control characters, such as U+0000, or half of a surrogate pair";
         return null;
     }
 
     /// <summary>When a task of a queue expires: the asked time, but no later than the queue allows (moab.md 6); null is never.</summary>
-    public static DateTime? Expiry(QueueSettings settings, int level, DateTime due, DateTime? asked)
+    public static DateTime? Expiry(QueueSettings settings, int tier, DateTime due, DateTime? asked)
     {
-        DateTime? latest = (settings.At(level)?.ExpireAfterMs ?? settings.ExpireAfterMs) is { } ms ? due.AddMilliseconds(ms) : null;
+        DateTime? latest = (settings.At(tier)?.ExpireAfterMs ?? settings.ExpireAfterMs) is { } ms ? due.AddMilliseconds(ms) : null;
         return asked is null || latest < asked ? latest : asked;
     }
 

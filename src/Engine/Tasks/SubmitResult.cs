@@ -19,7 +19,9 @@ public enum SubmitStatus
     Running,
 }
 
-/// <summary>The id of a submission is taken, and not by the task that it is: it is another tenant's, or its task was deleted. Nothing was accepted.</summary>
+/// <summary>
+/// The id of a submission is taken, and not by the task that it is: it is another tenant's, or its task was deleted. Nothing was accepted.
+/// </summary>
 /// <param name="id">The id.</param>
 public sealed class TaskIdConflictException(Guid id) : Exception($"the id {id} was used before and cannot be used again; choose another")
 {

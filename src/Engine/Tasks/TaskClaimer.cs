@@ -7,27 +7,30 @@ using TaskQueue.Engine.Queues;
 namespace TaskQueue.Engine.Tasks;
 
 /// <summary>Hands due tasks to pull workers, at once or as soon as there are some.</summary>
-public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotifier workNotifier, PostCommitNotifier postCommit, TaskMetrics metrics, MemoryBudget budget, TimeProvider time)
+public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotifier workNotifier, PostCommitNotifier postCommit,
+    TaskMetrics metrics, MemoryBudget budget, TimeProvider time)
 {
     /// <summary>Bytes of a first claim, where payloads may not be larger: many small tasks, and one that is large.</summary>
     private const long FirstBytes = 1024 * 1024;
 
-    private readonly LimitedTaskClaimer _gated = new(store, budget.MaxAnswerBytes);
+    private readonly LimitedTaskClaimer _limited = new(store, budget.MaxAnswerBytes);
 
     /// <summary>A waiting worker looks again after this long, for rings that a broker's outage swallowed.</summary>
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(5);
 
     /// <summary>The same where limits hold tasks back: a token that comes back rings nobody.</summary>
-    private static readonly TimeSpan LookAgainAtGate = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan LookAgainAtLimit = TimeSpan.FromMilliseconds(250);
 
     /// <summary>Claims up to the maximum, of tasks and of bytes; where nothing is due, waits for work and claims then.</summary>
     /// <param name="request">What the worker asks for.</param>
     /// <param name="wait">How long to wait where nothing is due; zero returns at once.</param>
     /// <param name="cancellationToken">Ends the wait: the worker has left.</param>
     /// <param name="heartbeat">Of a worker in this process: it rests while there is no work, and beats with every look for some.</param>
-    /// <param name="keep">Gets the memory that was reserved for what was claimed, and disposes it; without it nobody counts it from then on.</param>
+    /// <param name="keep">Gets the memory that was reserved for what was claimed, and disposes it; without it nobody counts it from then
+    /// on.</param>
     /// <exception cref="OverloadedException">There is no memory for what might be claimed.</exception>
-    public async Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, TimeSpan wait, CancellationToken cancellationToken, LoopHeartbeat? heartbeat = null, Action<MemoryLease>? keep = null)
+    public async Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, TimeSpan wait, CancellationToken cancellationToken,
+        LoopHeartbeat? heartbeat = null, Action<MemoryLease>? keep = null)
     {
         var begin = time.GetTimestamp();
         while (true)
@@ -36,7 +39,8 @@ public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotif
             cancellationToken.ThrowIfCancellationRequested();
             var known = await queues.AllAsync();
             var now = Micros.Now(time);
-            var open = request with { Targets = [.. request.Targets.Distinct().Where(t => known.GetValueOrDefault(t.Queue) is not { Settings.Paused: true })] };
+            var open = request with { Targets = [.. request.Targets.Distinct()
+                .Where(t => known.GetValueOrDefault(t.Queue) is not { Settings.Paused: true })] };
             var rules = RulesOf(open.Targets, known);
             var (tasks, isCut) = open.Targets.Count == 0 ? ([], false) : await TakeAsync(open, rules, now, keep, cancellationToken);
             if (tasks.Count > 0)
@@ -52,16 +56,18 @@ public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotif
                 return tasks;
             var look = await TimeToLookAsync(open.Targets, now, wait - time.GetElapsedTime(begin));
             heartbeat?.Rest();
-            await waiter.WaitAsync(rules.Gates.Count > 0 && look > LookAgainAtGate ? LookAgainAtGate : look, cancellationToken);
+            await waiter.WaitAsync(rules.Limits.Count > 0 && look > LookAgainAtLimit ? LookAgainAtLimit : look, cancellationToken);
             heartbeat?.Beat();
         }
     }
 
     /// <summary>Payload and headers of a task, in bytes.</summary>
-    internal static long BytesOf(TaskState task) => Encoding.UTF8.GetByteCount(task.Payload) + (task.Headers is { } headers ? Encoding.UTF8.GetByteCount(headers) : 0);
+    internal static long BytesOf(TaskState task) =>
+        Encoding.UTF8.GetByteCount(task.Payload) + (task.Headers is { } headers ? Encoding.UTF8.GetByteCount(headers) : 0);
 
     /// <summary>
-    /// Claims for a small reservation first, which is all where payloads are small. Only where it was used up is more reserved, if there is any
+    /// Claims for a small reservation first, which is all where payloads are small. Only where it was used up is more reserved, if there is
+    /// any
     /// free, and claimed: a claim never takes what it cannot hold.
     /// </summary>
     /// <returns>The tasks, and whether the claim ended at its bytes.</returns>
@@ -99,12 +105,16 @@ public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotif
     private async Task<IReadOnlyList<TaskState>> TakeAsync(ClaimRequest request, ClaimRules rules, DateTime now)
     {
         var begun = Stopwatch.GetTimestamp();
-        var tasks = rules.Gates.Count == 0 && !request.IsStrict ? await store.ClaimAsync(request, rules, now) : await _gated.ClaimAsync(request, rules, now);
+        var tasks = rules.Limits.Count == 0 && !request.IsStrict ? await store.ClaimAsync(request, rules, now)
+            : await _limited.ClaimAsync(request, rules, now);
         metrics.Claimed(tasks, Stopwatch.GetElapsedTime(begun));
         return tasks;
     }
 
-    /// <summary>What was claimed before must reach its worker, whatever happens to the rest. Of the rest, one that is too large would be taken all the same.</summary>
+    /// <summary>
+    /// What was claimed before must reach its worker, whatever happens to the rest. Of the rest, one that is too large would be taken all
+    /// the same.
+    /// </summary>
     private async Task<IReadOnlyList<TaskState>> TakeRestAsync(ClaimRequest request, ClaimRules rules, DateTime now)
     {
         if (request.MaxBytes < budget.MaxRowBytes)
@@ -119,22 +129,22 @@ public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotif
         }
     }
 
-    private static ClaimRules RulesOf(IReadOnlyList<QueueLevel> targets, IReadOnlyDictionary<string, QueueRecord> known)
+    private static ClaimRules RulesOf(IReadOnlyList<QueueTier> targets, IReadOnlyDictionary<string, QueueRecord> known)
     {
-        List<QueueLimit>? gates = null;
+        List<QueueLimit>? limits = null;
         List<string>? silent = null;
         foreach (var target in targets)
         {
             if (known.GetValueOrDefault(target.Queue) is not { } queue)
                 continue;
             var settings = queue.Settings;
-            if (settings.IsGated && (gates ??= []).TrueForAll(g => g.Queue != queue.Name))
-                gates.Add(new QueueLimit(queue.Name, settings.MaxRunning, settings.Rate));
+            if (settings.IsLimited && (limits ??= []).TrueForAll(g => g.Queue != queue.Name))
+                limits.Add(new QueueLimit(queue.Name, settings.MaxRunning, settings.Rate));
             if (settings.Events != EventPolicy.All)
                 (silent ??= []).Add(queue.Name);
         }
 
-        return gates is null && silent is null ? ClaimRules.None : new ClaimRules(gates ?? [], silent ?? []);
+        return limits is null && silent is null ? ClaimRules.None : new ClaimRules(limits ?? [], silent ?? []);
     }
 
     /// <param name="targets">Where from.</param>
@@ -143,7 +153,7 @@ public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotif
     /// some milliseconds early, so that is no rare thing.
     /// </param>
     /// <param name="left">What is left of the wait, by a clock that nobody sets.</param>
-    private async Task<TimeSpan> TimeToLookAsync(IReadOnlyList<QueueLevel> targets, DateTime claimed, TimeSpan left)
+    private async Task<TimeSpan> TimeToLookAsync(IReadOnlyList<QueueTier> targets, DateTime claimed, TimeSpan left)
     {
         var due = await store.NextDueAsync(targets, claimed);
         var look = left < LookAgain ? left : LookAgain;

@@ -86,7 +86,8 @@ public abstract class AttemptCommand(Guid taskId, DateTime at, int attempt, stri
 }
 
 /// <summary>The running attempt goes on.</summary>
-public sealed class RenewLease(Guid taskId, DateTime at, int attempt, string? worker, int? leaseMs = null, string? progress = null) : AttemptCommand(taskId, at, attempt, worker)
+public sealed class RenewLease(Guid taskId, DateTime at, int attempt, string? worker, int? leaseMs = null, string? progress = null)
+    : AttemptCommand(taskId, at, attempt, worker)
 {
     /// <summary>A new length of the lease, or null to keep it.</summary>
     public int? LeaseMs { get; } = leaseMs;
@@ -96,14 +97,16 @@ public sealed class RenewLease(Guid taskId, DateTime at, int attempt, string? wo
 }
 
 /// <summary>The running attempt succeeded.</summary>
-public sealed class CompleteTask(Guid taskId, DateTime at, int attempt, string? worker, string? result) : AttemptCommand(taskId, at, attempt, worker)
+public sealed class CompleteTask(Guid taskId, DateTime at, int attempt, string? worker, string? result)
+    : AttemptCommand(taskId, at, attempt, worker)
 {
     /// <summary>JSON text.</summary>
     public string? Result { get; } = result;
 }
 
 /// <summary>The running attempt failed.</summary>
-public sealed class FailTask(Guid taskId, DateTime at, int attempt, string? worker, string error, bool retryable) : AttemptCommand(taskId, at, attempt, worker)
+public sealed class FailTask(Guid taskId, DateTime at, int attempt, string? worker, string error, bool retryable)
+    : AttemptCommand(taskId, at, attempt, worker)
 {
     /// <summary>Why.</summary>
     public string Error { get; } = error;
@@ -113,7 +116,8 @@ public sealed class FailTask(Guid taskId, DateTime at, int attempt, string? work
 }
 
 /// <summary>The worker of the running attempt gives the task back for later.</summary>
-public sealed class SnoozeTask(Guid taskId, DateTime at, int attempt, string? worker, TimeSpan wait) : AttemptCommand(taskId, at, attempt, worker)
+public sealed class SnoozeTask(Guid taskId, DateTime at, int attempt, string? worker, TimeSpan wait)
+    : AttemptCommand(taskId, at, attempt, worker)
 {
     /// <summary>How long the task is not run.</summary>
     public TimeSpan Wait { get; } = wait;

@@ -59,7 +59,7 @@ public sealed class TaskEvent
     public string Queue { get; set; } = "";
 
     /// <summary>Level of the task.</summary>
-    public int Level { get; set; }
+    public int Tier { get; set; }
 
     /// <summary>Attempts started at that time.</summary>
     public int Attempt { get; set; }
@@ -79,7 +79,9 @@ public sealed class TaskEvent
     /// <summary>Whether the outbox dispatcher sends the task to the bus workers of its queue.</summary>
     public bool Dispatch { get; set; }
 
-    /// <summary>Whether another task of the queue may run because of it: the next of the thread, or one more below the limit.</summary>
+    /// <summary>
+    /// Whether another task of the queue may run because of it: the next of its ordering key, or one more below the limit.
+    /// </summary>
     public bool Frees { get; set; }
 
     /// <summary>What happened, where <see cref="Type"/> hides it from subscribers; not stored.</summary>
@@ -95,7 +97,7 @@ public sealed class TaskEvent
     internal (Guid Batch, BatchItemOutcome End)? Line { get; set; }
 
     /// <summary>Whether somebody wants the result of its task at a URL; not stored.</summary>
-    internal bool Owes { get; set; }
+    internal bool CallbackDue { get; set; }
 
     /// <summary>A copy with another error.</summary>
     internal TaskEvent With(string? error)

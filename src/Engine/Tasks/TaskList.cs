@@ -6,7 +6,7 @@ public enum TaskList
     /// <summary>Those that wait, run or are dead letters, by id.</summary>
     Live,
 
-    /// <summary>Those that wait, of a thread only the next one, by due time.</summary>
+    /// <summary>Those that wait, of an ordering key only the head, by due time.</summary>
     Waiting,
 
     /// <summary>Those that run, by the end of their lease.</summary>

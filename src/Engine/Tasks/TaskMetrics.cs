@@ -9,24 +9,30 @@ namespace TaskQueue.Engine.Tasks;
 public sealed class TaskMetrics
 {
     private static readonly string?[] Words = WordsOf(
-        ("submitted", TaskEventType.Submitted), ("started", TaskEventType.Started), ("completed", TaskEventType.Completed), ("failed", TaskEventType.Failed),
-        ("retried", TaskEventType.Retrying), ("cancelled", TaskEventType.Cancelled), ("expired", TaskEventType.Expired), ("snoozed", TaskEventType.Snoozed));
+        ("submitted", TaskEventType.Submitted), ("started", TaskEventType.Started), ("completed", TaskEventType.Completed),
+            ("failed", TaskEventType.Failed),
+        ("retried", TaskEventType.Retrying), ("cancelled", TaskEventType.Cancelled), ("expired", TaskEventType.Expired),
+            ("snoozed", TaskEventType.Snoozed));
 
     /// <summary>The words of dtq-and-wippy.md A4.</summary>
     private static readonly string?[] Statuses = WordsOf(
-        ("pending", TaskEventType.Submitted), ("processing", TaskEventType.Started), ("completed", TaskEventType.Completed), ("failed", TaskEventType.Failed),
-        ("pending", TaskEventType.Retrying), ("cancelled", TaskEventType.Cancelled), ("expired", TaskEventType.Expired), ("pending", TaskEventType.Snoozed));
+        ("pending", TaskEventType.Submitted), ("processing", TaskEventType.Started), ("completed", TaskEventType.Completed),
+            ("failed", TaskEventType.Failed),
+        ("pending", TaskEventType.Retrying), ("cancelled", TaskEventType.Cancelled), ("expired", TaskEventType.Expired),
+            ("pending", TaskEventType.Snoozed));
 
-    private static readonly InstrumentAdvice<double> Quick = new() { HistogramBucketBoundaries = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10] };
+    private static readonly InstrumentAdvice<double> Quick = new() { HistogramBucketBoundaries = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+        0.1, 0.25, 0.5, 1, 2.5, 10] };
 
-    private static readonly InstrumentAdvice<double> Work = new() { HistogramBucketBoundaries = [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800] };
+    private static readonly InstrumentAdvice<double> Work = new() { HistogramBucketBoundaries = [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30,
+        60, 300, 1800] };
 
     private static readonly InstrumentAdvice<int> Sizes = new() { HistogramBucketBoundaries = [1, 2, 4, 8, 16, 32, 64, 128, 256] };
 
     private readonly BoundedLabels<string> _queues;
     private readonly BoundedLabels<string> _names;
     private readonly BoundedLabels<(string Queue, string Name)> _pairs;
-    private readonly Counter<long> _tasks, _lapses, _errors, _callbacks, _statuses, _nameErrors, _setAside;
+    private readonly Counter<long> _tasks, _leaseExpiries, _errors, _callbacks, _statuses, _nameErrors, _setAside;
     private readonly Histogram<double> _waits, _attempts, _executions, _commits, _claims;
     private readonly Histogram<int> _groups;
 
@@ -40,15 +46,18 @@ public sealed class TaskMetrics
         _pairs = new(options.Value.MaxQueues);
         var meter = meters.Create(TaskQueueMeter.Name);
         _tasks = meter.CreateCounter<long>("taskqueue.tasks", "{task}", "Steps in the life of tasks that this process committed.");
-        _lapses = meter.CreateCounter<long>("taskqueue.lease.expirations", "{lease}", "Leases that ended without a heartbeat.");
+        _leaseExpiries = meter.CreateCounter<long>("taskqueue.lease.expirations", "{lease}", "Leases that ended without a heartbeat.");
         _errors = meter.CreateCounter<long>("taskqueue.task.errors", "{attempt}", "Attempts that failed, by name of the task.");
         _callbacks = meter.CreateCounter<long>("taskqueue.callbacks", "{try}", "Tries of callbacks that this process noted.");
-        _setAside = meter.CreateCounter<long>("taskqueue.bus.set_aside", "{entry}", "Messages of the bus, and entries of messages, that were refused or could not be read.");
-        _waits = meter.CreateHistogram("taskqueue.task.wait", "s", "Time from when a task was due to the start of its attempt.", advice: Work);
+        _setAside = meter.CreateCounter<long>("taskqueue.bus.set_aside", "{entry}",
+            "Messages of the bus, and entries of messages, that were refused or could not be read.");
+        _waits = meter.CreateHistogram("taskqueue.task.wait", "s", "Time from when a task was due to the start of its attempt.",
+            advice: Work);
         _attempts = meter.CreateHistogram("taskqueue.attempt.duration", "s", "Time from the start of an attempt to its end.", advice: Work);
         _groups = meter.CreateHistogram("taskqueue.group.size", "{command}", "Commands that were committed together.", advice: Sizes);
         _commits = meter.CreateHistogram("taskqueue.commit.duration", "s", "Time of the transaction of a group.", advice: Quick);
-        _claims = meter.CreateHistogram("taskqueue.claim.duration", "s", "Time of a claim at the database, without the wait for work.", advice: Quick);
+        _claims = meter.CreateHistogram("taskqueue.claim.duration", "s", "Time of a claim at the database, without the wait for work.",
+            advice: Quick);
         _statuses = meter.CreateCounter<long>("dtq_tasks", null, "Tasks that came to a status.");
         _executions = meter.CreateHistogram("dtq_task_execution", "s", "Time from the start of an attempt to its end.", advice: Work);
         _nameErrors = meter.CreateCounter<long>("dtq_task_errors", null, "Attempts that failed, by name of the task.");
@@ -78,17 +87,23 @@ public sealed class TaskMetrics
     }
 
     /// <summary>A lease expired.</summary>
-    internal void LeaseExpired(string queue) => _lapses.Add(1, Queue(queue));
+    internal void LeaseExpired(string queue) => _leaseExpiries.Add(1, Queue(queue));
 
     /// <summary>A try of a callback was noted.</summary>
     public void Called(CallbackState state) =>
-        _callbacks.Add(1, new KeyValuePair<string, object?>("outcome", state switch { CallbackState.Delivered => "delivered", CallbackState.Failed => "failed", _ => "retried" }));
+        _callbacks.Add(1, new KeyValuePair<string, object?>("outcome", state switch
+        {
+            CallbackState.Delivered => "delivered",
+            CallbackState.Failed => "failed",
+            _ => "retried",
+        }));
 
     /// <summary>Messages of the bus, or entries of one, were set aside.</summary>
     /// <param name="message">Type of the message, or the queue of the broker that it came from.</param>
     /// <param name="what">Which part of it was wrong: its <c>sender</c>, the <c>message</c>, an <c>entry</c>.</param>
     /// <param name="count">How many.</param>
-    internal void SetAside(string message, string what, int count = 1) => _setAside.Add(count, new KeyValuePair<string, object?>("message", message), new("what", what));
+    internal void SetAside(string message, string what, int count = 1) =>
+        _setAside.Add(count, new KeyValuePair<string, object?>("message", message), new("what", what));
 
     /// <summary>Tasks of a queue were cancelled together.</summary>
     internal void Purged(string queue, int count)

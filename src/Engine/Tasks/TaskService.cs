@@ -11,11 +11,13 @@ using TaskQueue.Engine.Telemetry;
 namespace TaskQueue.Engine.Tasks;
 
 /// <summary>
-/// What can be done with tasks. Doors and bus consumers call these and nothing else. When a verb returns, its effect is
+/// What can be done with tasks. APIs and bus consumers call these and nothing else. When a verb returns, its effect is
 /// committed.
 /// </summary>
 public sealed class TaskService(
-    IMediator mediator, ITaskStore store, PostCommitNotifier postCommit, QueueCatalog queues, ITaskQueries queries, InFlightLimiter inFlight, AdmissionLimiter admission, WaitingTaskQuota quota, TaskMetrics metrics, IOptions<EngineOptions> options, IOptions<WebhookOptions> webhooks, TimeProvider time)
+    IMediator mediator, ITaskStore store, PostCommitNotifier postCommit, QueueCatalog queues, ITaskQueries queries,
+        InFlightLimiter inFlight, AdmissionLimiter admission, WaitingTaskQuota quota, TaskMetrics metrics, IOptions<EngineOptions> options,
+            IOptions<WebhookOptions> webhooks, TimeProvider time)
 {
     /// <summary>Length of a lease where nobody says it.</summary>
     public const int DefaultLeaseMs = 15_000;
@@ -36,12 +38,12 @@ public sealed class TaskService(
     {
         TaskSubmission[] one = [submission];
         // Tasks that may meet others are inserted by a statement of their own: it must see the others.
-        if (submission is not { DedupeKey: null, ThreadId: null })
+        if (submission is not { DedupeKey: null, OrderingKey: null })
             return (await SubmitManyAsync(one))[0];
         using var room = await quota.ReserveAsync(one, static s => s.Owner);
         using var place = admission.Enter(one);
         using var send = TaskTrace.StartSend(one);
-        var command = new SubmitTask((await AdmitAsync(one, TaskTrace.Sent(send)))[0].Task);
+        var command = new SubmitTask((await PrepareAsync(one, TaskTrace.Sent(send)))[0].Task);
         await mediator.Send(command);
         if (command.CommandResult == CommandResult.IdConflict)
             throw new TaskIdConflictException(submission.Id);
@@ -57,14 +59,15 @@ public sealed class TaskService(
     /// <param name="step">What they are made for, such as the tick of a schedule.</param>
     /// <returns>What became of each, in order; nothing where another process took the step.</returns>
     /// <exception cref="InvalidSubmissionException">One breaks a rule: none is accepted.</exception>
-    /// <exception cref="TaskIdConflictException">The id of one is taken by another tenant, or was that of a deleted task: none is accepted.</exception>
+    /// <exception cref="TaskIdConflictException">The id of one is taken by another tenant, or was that of a deleted task: none is
+    /// accepted.</exception>
     /// <exception cref="QuotaExceededException">Their owner may not have so many more waiting tasks: none is accepted.</exception>
     public async Task<IReadOnlyList<SubmitResult>> SubmitManyAsync(IReadOnlyList<TaskSubmission> submissions, InsertStep? step = null)
     {
         using var room = await quota.ReserveAsync(submissions, static s => s.Owner);
         using var place = admission.Enter(submissions);
         using var send = TaskTrace.StartSend(submissions);
-        var tasks = await AdmitAsync(submissions, TaskTrace.Sent(send));
+        var tasks = await PrepareAsync(submissions, TaskTrace.Sent(send));
         foreach (var (task, _) in tasks)
             task.State = TaskStates.Pending;
         var answers = await store.InsertAsync(tasks, step) ?? [];
@@ -110,7 +113,9 @@ public sealed class TaskService(
         return commands;
     }
 
-    /// <summary>Applies commands of the engine's own loops, each for itself: one that fails does not hide what became of the others.</summary>
+    /// <summary>
+    /// Applies commands of the engine's own loops, each for itself: one that fails does not hide what became of the others.
+    /// </summary>
     /// <returns>The fault of each, in order; null where the machine answered.</returns>
     internal async Task<IReadOnlyList<Exception?>> TryApplyAsync(IReadOnlyList<TaskCommand> commands)
     {
@@ -144,10 +149,12 @@ public sealed class TaskService(
         new(id, Now, attempt, worker, leaseMs, progress?.Length > MaxProgress ? null : TextRules.Clean(progress));
 
     /// <summary>Ends a running attempt with a result.</summary>
-    public CompleteTask Complete(Guid id, int attempt, string? worker, string? result) => new(id, Now, attempt, worker, TextRules.Clean(result));
+    public CompleteTask Complete(Guid id, int attempt, string? worker, string? result) =>
+        new(id, Now, attempt, worker, TextRules.Clean(result));
 
     /// <summary>Ends a running attempt with an error.</summary>
-    public FailTask Fail(Guid id, int attempt, string? worker, string error, bool retryable) => new(id, Now, attempt, worker, TextRules.Clean(error)!, retryable);
+    public FailTask Fail(Guid id, int attempt, string? worker, string error, bool retryable) =>
+        new(id, Now, attempt, worker, TextRules.Clean(error)!, retryable);
 
     /// <summary>Gives the task of a running attempt back for later; no attempt is counted.</summary>
     public SnoozeTask Snooze(Guid id, int attempt, string? worker, TimeSpan wait) => new(id, Now, attempt, worker, wait);
@@ -159,10 +166,12 @@ public sealed class TaskService(
     public RetryTask Retry(Guid id, DateTime? scheduledAt, DateTime? expiresAt) => new(id, Now, Cut(scheduledAt), Cut(expiresAt));
 
     /// <summary>Cancels a task that has not ended.</summary>
-    public async Task<CommandResult> CancelAsync(Guid id, Access access) => (await ApplyAsync([new CancelTask(id, Now)], access))[0].CommandResult;
+    public async Task<CommandResult> CancelAsync(Guid id, Access access) =>
+        (await ApplyAsync([new CancelTask(id, Now)], access))[0].CommandResult;
 
     /// <summary>Sends a failed or cancelled task to run again at once.</summary>
-    public async Task<CommandResult> RetryAsync(Guid id, Access access) => (await ApplyAsync([new RetryTask(id, Now)], access))[0].CommandResult;
+    public async Task<CommandResult> RetryAsync(Guid id, Access access) =>
+        (await ApplyAsync([new RetryTask(id, Now)], access))[0].CommandResult;
 
     /// <summary>Sends all letters of a queue that are dead by now to run again; one that dies again stays.</summary>
     /// <returns>How many do, and how many stay: another task has their dedupe key, or they are being restarted already.</returns>
@@ -171,24 +180,25 @@ public sealed class TaskService(
         var (restarted, skipped) = (0, 0);
         var start = Now;
         TaskCursor? from = null;
-        while ((await queries.DeadAsync(queue, from, RedriveBatch, cancellationToken)).FindAll(t => t.At <= start) is { Count: > 0 } letters)
+        while ((await queries.DeadAsync(queue, from, RedriveBatch, cancellationToken))
+            .FindAll(t => t.At <= start) is { Count: > 0 } deadLetters)
         {
-            var commands = await ApplyAsync(letters.ConvertAll(t => Retry(t.Id, null, null)));
+            var commands = await ApplyAsync(deadLetters.ConvertAll(t => Retry(t.Id, null, null)));
             var done = commands.Count(c => c.CommandResult == CommandResult.Applied);
             restarted += done;
             skipped += commands.Count - done;
-            from = letters[^1];
+            from = deadLetters[^1];
         }
 
         return (restarted, skipped);
     }
 
-    /// <summary>Cancels what waits in a queue and level as of now, of what the caller may see, and frees it for sequential claims.</summary>
-    public async Task ClearAsync(QueueLevel level, Access access, CancellationToken cancellationToken)
+    /// <summary>Cancels what waits in a queue and tier as of now, of what the caller may see, and frees it for sequential claims.</summary>
+    public async Task ClearAsync(QueueTier tier, Access access, CancellationToken cancellationToken)
     {
         var now = Now;
-        await store.UnlockAsync(level);
-        while (await queries.WaitingIdsAsync(level, now, RedriveBatch, access, cancellationToken) is { Count: > 0 } ids)
+        await store.UnlockAsync(tier);
+        while (await queries.WaitingIdsAsync(tier, now, RedriveBatch, access, cancellationToken) is { Count: > 0 } ids)
             await ApplyAsync(ids.ConvertAll(id => new CancelTask(id, now)), access);
     }
 
@@ -196,7 +206,7 @@ public sealed class TaskService(
 
     private DateTime Now => Micros.Now(time);
 
-    private async ValueTask<List<NewTask>> AdmitAsync(IReadOnlyList<TaskSubmission> submissions, TraceHeaders? trace)
+    private async ValueTask<List<NewTask>> PrepareAsync(IReadOnlyList<TaskSubmission> submissions, TraceHeaders? trace)
     {
         var known = await queues.AllAsync();
         var now = Now;
@@ -207,43 +217,44 @@ public sealed class TaskService(
             if (ProblemOf(submission) is { } problem)
                 throw new InvalidSubmissionException(problem, i);
             var queue = known.GetValueOrDefault(submission.Queue);
-            if (submission.ThreadId is not null && queue?.Delivery == Delivery.Push)
-                throw new InvalidSubmissionException($"thread_id needs a pull queue, and {submission.Queue} is a push queue", i);
+            if (submission.OrderingKey is not null && queue?.Delivery == Delivery.Push)
+                throw new InvalidSubmissionException($"ordering_key needs a pull queue, and {submission.Queue} is a push queue", i);
             tasks.Add(new NewTask(ToTask(submission, queue, now, trace), submission.Overwrite));
         }
 
         return tasks;
     }
 
-    /// <summary>The row of a submission: what it does not say is taken from its level, then its queue, and stays as it is.</summary>
+    /// <summary>The row of a submission: what it does not say is taken from its tier, then its queue, and stays as it is.</summary>
     private TaskState ToTask(TaskSubmission submission, QueueRecord? queue, DateTime now, TraceHeaders? trace)
     {
         var settings = queue?.Settings ?? QueueSettings.Default;
-        var level = settings.At(submission.Level);
-        var retry = submission.Retry ?? level?.Retry ?? settings.Retry;
-        var attempts = submission.MaxAttempts ?? (submission.Retry?.Intervals?.Count + 1) ?? level?.MaxAttempts ?? settings.MaxAttempts
+        var tier = settings.At(submission.Tier);
+        var retry = submission.Retry ?? tier?.Retry ?? settings.Retry;
+        var attempts = submission.MaxAttempts ?? (submission.Retry?.Intervals?.Count + 1) ?? tier?.MaxAttempts ?? settings.MaxAttempts
             ?? (retry?.Intervals?.Count + 1) ?? SubmissionRules.DefaultMaxAttempts;
         var due = Cut(submission.ScheduledAt) is { } at && at > now ? at : now;
         var task = new TaskState
         {
             CorrelationId = submission.Id,
             Queue = submission.Queue,
-            Level = submission.Level,
-            Priority = submission.Priority ?? level?.Priority ?? Priority.Normal,
+            Tier = submission.Tier,
+            Priority = submission.Priority ?? tier?.Priority ?? Priority.Normal,
             Push = queue?.Delivery == Delivery.Push,
             Name = submission.Name,
             DedupeKey = TenantKey.Of(submission.Owner, submission.DedupeKey),
-            ThreadId = TenantKey.Of(submission.Owner, submission.ThreadId),
-            Held = submission.ThreadId is not null,
+            OrderingKey = TenantKey.Of(submission.Owner, submission.OrderingKey),
+            Blocked = submission.OrderingKey is not null,
             Payload = submission.Payload,
             Headers = trace is null ? submission.Headers : trace.Into(submission.Headers),
             AttemptsLeft = attempts,
             MaxAttempts = attempts,
             Retry = RetryBackoff.ToText(retry),
-            DefaultLeaseMs = submission.LeaseSeconds is { } lease ? (int)(lease * 1000) : level?.LeaseMs ?? settings.LeaseMs ?? DefaultLeaseMs,
+            DefaultLeaseMs = submission.LeaseSeconds is { } lease ? (int)(lease * 1000) : tier?.LeaseMs ?? settings.LeaseMs
+                ?? DefaultLeaseMs,
             CreatedAt = now,
             DueAt = due,
-            ExpiresAt = SubmissionRules.Expiry(settings, submission.Level, due, Cut(submission.ExpiresAt)),
+            ExpiresAt = SubmissionRules.Expiry(settings, submission.Tier, due, Cut(submission.ExpiresAt)),
             Ending = CompletionActionsJson.ToText(submission.Ending),
             BatchId = submission.BatchId,
             Owner = submission.Owner,

@@ -23,7 +23,7 @@ public sealed class TaskState : SagaStateMachineInstance, IOwnedInQueue
     public string Queue { get; set; } = "";
 
     /// <summary>0 online, 1..N offline.</summary>
-    public int Level { get; set; }
+    public int Tier { get; set; }
 
     /// <summary>Higher is claimed first.</summary>
     public Priority Priority { get; set; } = Priority.Normal;
@@ -37,19 +37,19 @@ public sealed class TaskState : SagaStateMachineInstance, IOwnedInQueue
     /// <summary>While the task waits or runs no other of its queue has the same; null is none.</summary>
     public string? DedupeKey { get; set; }
 
-    /// <summary>Ordering key: tasks of one thread of a queue run one at a time, earliest first; null is none.</summary>
-    public string? ThreadId { get; set; }
+    /// <summary>Ordering key: tasks of a queue with the same key run one at a time, earliest first; null is none.</summary>
+    public string? OrderingKey { get; set; }
 
     /// <summary>
-    /// A member of a thread that waits for its turn. One that waits or runs and is not held has the turn: there is at most
-    /// one in a thread. Set by the stores, which see the thread.
+    /// Waits behind the head of its ordering key. One that waits or runs and is not blocked is the head: there is at most
+    /// one a key. Set by the stores, which see the other tasks of the key.
     /// </summary>
-    public bool Held { get; set; }
+    public bool Blocked { get; set; }
 
     /// <summary>JSON text as submitted. Not loaded for a transition: no decision depends on it.</summary>
     public string Payload { get; set; } = "";
 
-    /// <summary>JSON object that travels with the task, for doors and tracing. Not loaded for a transition.</summary>
+    /// <summary>JSON object that travels with the task, for APIs and tracing. Not loaded for a transition.</summary>
     public string? Headers { get; set; }
 
     /// <summary>JSON text of the result; set by Completed.</summary>
@@ -101,7 +101,7 @@ public sealed class TaskState : SagaStateMachineInstance, IOwnedInQueue
     public DateTime? FinishedAt { get; set; }
 
     /// <summary>Whether the running attempt counts against the limit of its queue; set by the claim.</summary>
-    public bool Gated { get; set; }
+    public bool Limited { get; set; }
 
     /// <summary>Failed for good, and a dead letter of its queue.</summary>
     public bool Dead { get; set; }
@@ -133,7 +133,7 @@ public sealed class TaskState : SagaStateMachineInstance, IOwnedInQueue
     /// <summary>Steps since the row was loaded, written to table <c>task_events</c> in the same transaction.</summary>
     internal IReadOnlyList<TaskEvent> Events => _events ?? [];
 
-    /// <summary>Attempts of the current run: what doors show that count them from a restart on.</summary>
+    /// <summary>Attempts of the current run: what APIs show that count them from a restart on.</summary>
     internal int RunAttempt => MaxAttempts - AttemptsLeft;
 
     /// <summary>The process that holds a caller who waits for the end, or null.</summary>
@@ -172,19 +172,20 @@ public sealed class TaskState : SagaStateMachineInstance, IOwnedInQueue
             TaskId = CorrelationId,
             Type = silent && dispatch ? TaskEventType.Dispatched : type, // which is not published
             Kind = type,
-            Ran = type is TaskEventType.Completed or TaskEventType.Failed or TaskEventType.Retrying or TaskEventType.Snoozed ? at - StartedAt : null,
+            Ran = type is TaskEventType.Completed or TaskEventType.Failed or TaskEventType.Retrying or TaskEventType.Snoozed
+                ? at - StartedAt : null,
             Queue = Queue,
-            Level = Level,
+            Tier = Tier,
             Attempt = Attempt,
             Worker = Attempt == 0 ? null : Worker,
             Error = type is TaskEventType.Failed or TaskEventType.Retrying or TaskEventType.Expired ? Error : null,
             At = at,
-            DueAt = State is TaskStates.Pending or TaskStates.Retrying && !Held ? DueAt : null,
+            DueAt = State is TaskStates.Pending or TaskStates.Retrying && !Blocked ? DueAt : null,
             Dispatch = dispatch,
             Frees = frees,
             IsWritten = !silent || dispatch,
             Line = BatchId is { } batch && TaskEvent.IsTerminal(type) ? (batch, CompletionActionsJson.LineEnd(type, Result)) : null,
-            Owes = type == TaskEventType.Completed && CompletionActionsJson.Of(this)?.CallbackUrl is not null,
+            CallbackDue = type == TaskEventType.Completed && CompletionActionsJson.Of(this)?.CallbackUrl is not null,
         });
     }
 }

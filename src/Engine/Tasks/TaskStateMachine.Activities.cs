@@ -7,7 +7,7 @@ namespace TaskQueue.Engine.Tasks;
 public sealed partial class TaskStateMachine
 {
     private static bool MayStart(BehaviorContext<TaskState, StartTask> c) =>
-        c.Message.Attempt == c.Saga.Attempt + 1 && !c.Saga.Held && c.Saga.DueAt <= c.Message.At && !(c.Saga.ExpiresAt <= c.Message.At);
+        c.Message.Attempt == c.Saga.Attempt + 1 && !c.Saga.Blocked && c.Saga.DueAt <= c.Message.At && !(c.Saga.ExpiresAt <= c.Message.At);
 
     private static bool MayDispatch(BehaviorContext<TaskState, DispatchTask> c) =>
         c.Saga.DispatchAt <= c.Message.At && !(c.Saga.ExpiresAt <= c.Message.At);
@@ -17,7 +17,8 @@ public sealed partial class TaskStateMachine
         c.Message.Attempt == c.Saga.Attempt && (c.Message.Worker is null || c.Message.Worker == c.Saga.Worker)
         && (c.Message.Access.Credential is null || c.Message.Access.Credential == c.Saga.ClaimedBy);
 
-    private static string LapsedError(TaskState task) => $"lease of attempt {task.Attempt} expired: no heartbeat for {task.LeaseMs} ms";
+    private static string LeaseExpiredError(TaskState task) =>
+        $"lease of attempt {task.Attempt} expired: no heartbeat for {task.LeaseMs} ms";
 
     private static void Accept(BehaviorContext<TaskState, SubmitTask> c)
     {
@@ -51,12 +52,12 @@ public sealed partial class TaskStateMachine
         c.Message.CommandResult = CommandResult.Applied;
     }
 
-    private static bool EndsByLapse(BehaviorContext<TaskState, ExpireLease> c) =>
-        c.Saga.AttemptsLeft == 0 && !(c.Saga.ExpiresAt <= c.Message.At) && CompletionActionsJson.Of(c.Saga)?.LapseResult is not null;
+    private static bool EndsByLeaseExpiry(BehaviorContext<TaskState, ExpireLease> c) =>
+        c.Saga.AttemptsLeft == 0 && !(c.Saga.ExpiresAt <= c.Message.At) && CompletionActionsJson.Of(c.Saga)?.LeaseExpiryResult is not null;
 
-    private void KeepLapseResult(BehaviorContext<TaskState, ExpireLease> c)
+    private void KeepLeaseExpiryResult(BehaviorContext<TaskState, ExpireLease> c)
     {
-        c.Saga.Result = CompletionActionsJson.Of(c.Saga)!.LapseResult;
+        c.Saga.Result = CompletionActionsJson.Of(c.Saga)!.LeaseExpiryResult;
         c.Saga.Error = null;
         Close(c.Saga, c.Message, TaskEventType.Completed);
     }
@@ -80,7 +81,7 @@ public sealed partial class TaskStateMachine
         WaitAgain(task, c.Message, due, TaskEventType.Retrying);
     }
 
-    private static void GiveBack(BehaviorContext<TaskState, SnoozeTask> c)
+    private static void Release(BehaviorContext<TaskState, SnoozeTask> c)
     {
         c.Saga.AttemptsLeft++;
         WaitAgain(c.Saga, c.Message, c.Message.At + c.Message.Wait, TaskEventType.Snoozed);
@@ -90,7 +91,7 @@ public sealed partial class TaskStateMachine
     {
         var frees = Frees(task);
         task.LeaseUntil = null;
-        task.Gated = false;
+        task.Limited = false;
         task.DueAt = due;
         task.DispatchAt = task.Push ? due : null;
         command.CommandResult = CommandResult.Applied;
@@ -100,10 +101,10 @@ public sealed partial class TaskStateMachine
     private void GiveUp<T>(BehaviorContext<TaskState, T> c)
         where T : TaskCommand
     {
-        var (task, letters) = (c.Saga, c.Saga.Settings.DeadLetters);
-        task.Dead = letters.Enabled && task.BatchId is null; // a batch does not run its lines again
+        var (task, deadLetters) = (c.Saga, c.Saga.Settings.DeadLetters);
+        task.Dead = deadLetters.Enabled && task.BatchId is null; // a batch does not run its lines again
         Close(task, c.Message, TaskEventType.Failed);
-        if (task.Dead && letters.RetentionMs is { } retention)
+        if (task.Dead && deadLetters.RetentionMs is { } retention)
             task.ExpiresAt = task.DeleteAt = c.Message.At.AddMilliseconds(retention);
     }
 
@@ -121,11 +122,12 @@ public sealed partial class TaskStateMachine
     {
         var frees = Frees(task);
         task.FinishedAt = command.At;
-        task.DeleteAt = DeleteTime(task, command.At + (task.Settings.KeepFinishedMs is { } ms ? TimeSpan.FromMilliseconds(ms) : _keepFinished));
+        task.DeleteAt = DeleteTime(task,
+            command.At + (task.Settings.KeepFinishedMs is { } ms ? TimeSpan.FromMilliseconds(ms) : _keepFinished));
         task.LeaseUntil = null;
         task.DispatchAt = null;
-        task.Gated = false;
-        task.Held = false;
+        task.Limited = false;
+        task.Blocked = false;
         command.CommandResult = CommandResult.Applied;
         task.Record(type, command.At, frees: frees);
     }
@@ -133,7 +135,7 @@ public sealed partial class TaskStateMachine
     /// <summary>A line of a batch stays until its batch has written it down.</summary>
     private static DateTime? DeleteTime(TaskState task, DateTime at) => task.BatchId is null ? at : null;
 
-    private static bool Frees(TaskState task) => task.Gated || (task.ThreadId is not null && !task.Held);
+    private static bool Frees(TaskState task) => task.Limited || (task.OrderingKey is not null && !task.Blocked);
 
     private static void SendToWorkers(BehaviorContext<TaskState, DispatchTask> c)
     {
@@ -163,10 +165,10 @@ public sealed partial class TaskStateMachine
         task.FinishedAt = null;
         task.DeleteAt = null;
         task.Dead = false;
-        task.Held = task.ThreadId is not null;
+        task.Blocked = task.OrderingKey is not null;
         task.DueAt = c.Message.DueAt > c.Message.At ? c.Message.DueAt.Value : c.Message.At;
         // Asked for by hand: the old deadline no longer speaks.
-        task.ExpiresAt = SubmissionRules.Expiry(task.Settings, task.Level, task.DueAt, c.Message.ExpiresAt);
+        task.ExpiresAt = SubmissionRules.Expiry(task.Settings, task.Tier, task.DueAt, c.Message.ExpiresAt);
         var dispatch = task.Push && !task.Settings.Paused && task.DueAt <= c.Message.At;
         task.DispatchAt = dispatch ? c.Message.At + RedispatchAfter : task.Push ? task.DueAt : null;
         c.Message.CommandResult = CommandResult.Applied;

@@ -30,7 +30,8 @@ public sealed partial class TaskStateMachine : MassTransitStateMachine<TaskState
 
         Initially(When(Submit).TransitionTo(Pending).Then(Accept));
         DuringAny(When(Submit).Then(c =>
-            c.Message.CommandResult = c.Saga.Owner == c.Message.Task.Owner && !c.Saga.IsDeleted(c.Message.At) ? CommandResult.Duplicate : CommandResult.IdConflict));
+            c.Message.CommandResult = c.Saga.Owner == c.Message.Task.Owner && !c.Saga.IsDeleted(c.Message.At) ? CommandResult.Duplicate
+                : CommandResult.IdConflict));
 
         WhileWaiting();
         WhileRunning();
@@ -78,7 +79,7 @@ public sealed partial class TaskStateMachine : MassTransitStateMachine<TaskState
     public Event<SnoozeTask> Snooze { get; private set; } = null!;
 
     /// <summary>See <see cref="ExpireLease"/>.</summary>
-    public Event<ExpireLease> Lapse { get; private set; } = null!;
+    public Event<ExpireLease> LeaseExpiry { get; private set; } = null!;
 
     /// <summary>See <see cref="DispatchTask"/>.</summary>
     public Event<DispatchTask> Dispatch { get; private set; } = null!;
@@ -106,39 +107,48 @@ public sealed partial class TaskStateMachine : MassTransitStateMachine<TaskState
         During(Pending, Retrying,
             When(Start).IfElse(MayStart, then => then.TransitionTo(Running).Then(BeginAttempt), refused => refused.Then(RefuseStart)),
             When(Dispatch).IfElse(MayDispatch, then => then.Then(SendToWorkers), refused => refused.Answer(CommandResult.NotAllowed)),
-            When(Expire).IfElse(c => c.Saga.ExpiresAt <= c.Message.At, then => then.TransitionTo(Expired).Then(End), refused => refused.Answer(CommandResult.NotAllowed)),
+            When(Expire)
+                .IfElse(c => c.Saga.ExpiresAt <= c.Message.At, then => then.TransitionTo(Expired).Then(End), refused =>
+                    refused.Answer(CommandResult.NotAllowed)),
             When(Cancel).TransitionTo(Cancelled).Then(End),
             When(Delete).TransitionTo(Cancelled).Then(Forget),
             When(Renew).Answer(CommandResult.StaleAttempt),
             When(Complete).Answer(CommandResult.StaleAttempt),
             When(Fail).Answer(CommandResult.StaleAttempt),
             When(Snooze).Answer(CommandResult.StaleAttempt),
-            When(Lapse).Answer(CommandResult.NotAllowed),
+            When(LeaseExpiry).Answer(CommandResult.NotAllowed),
             When(Retry).Answer(CommandResult.NotAllowed));
 
     private void WhileRunning() =>
         During(Running,
             When(Renew).IfElse(HoldsLease, then => then.Then(ExtendLease), refused => refused.Answer(CommandResult.StaleAttempt)),
-            When(Complete).IfElse(HoldsLease, then => then.TransitionTo(Completed).Then(KeepResult), refused => refused.Answer(CommandResult.StaleAttempt)),
+            When(Complete)
+                .IfElse(HoldsLease, then => then.TransitionTo(Completed).Then(KeepResult), refused =>
+                    refused.Answer(CommandResult.StaleAttempt)),
             When(Fail).IfElse(HoldsLease,
                 then => AfterFailure(then, c => c.Message.Retryable, c => c.Message.Error),
                 refused => refused.Answer(CommandResult.StaleAttempt)),
-            When(Snooze).IfElse(HoldsLease, then => then.TransitionTo(Pending).Then(GiveBack), refused => refused.Answer(CommandResult.StaleAttempt)),
-            When(Lapse).IfElse(c => c.Saga.LeaseUntil <= c.Message.At,
-                then => then.IfElse(EndsByLapse,
-                    ends => ends.TransitionTo(Completed).Then(KeepLapseResult),
-                    fails => AfterFailure(fails, _ => true, c => LapsedError(c.Saga))),
+            When(Snooze)
+                .IfElse(HoldsLease, then => then.TransitionTo(Pending).Then(Release), refused =>
+                    refused.Answer(CommandResult.StaleAttempt)),
+            When(LeaseExpiry).IfElse(c => c.Saga.LeaseUntil <= c.Message.At,
+                then => then.IfElse(EndsByLeaseExpiry,
+                    ends => ends.TransitionTo(Completed).Then(KeepLeaseExpiryResult),
+                    fails => AfterFailure(fails, _ => true, c => LeaseExpiredError(c.Saga))),
                 refused => refused.Answer(CommandResult.NotAllowed)),
             When(Cancel).TransitionTo(Cancelled).Then(End),
             When(Delete).TransitionTo(Cancelled).Then(Forget),
-            When(Start).Then(c => c.Message.CommandResult = c.Message.Attempt == c.Saga.Attempt && c.Message.Worker == c.Saga.Worker ? CommandResult.Duplicate : CommandResult.StaleAttempt),
+            When(Start)
+                .Then(c => c.Message.CommandResult = c.Message.Attempt == c.Saga.Attempt && c.Message.Worker == c.Saga.Worker
+                    ? CommandResult.Duplicate : CommandResult.StaleAttempt),
             When(Dispatch).Answer(CommandResult.NotAllowed),
             When(Expire).Answer(CommandResult.NotAllowed),
             When(Retry).Answer(CommandResult.NotAllowed));
 
     /// <summary>A failed delivery past the expiry is over, whatever attempts are left, and no dead letter (moab.md 6).</summary>
     private EventActivityBinder<TaskState, T> AfterFailure<T>(
-        EventActivityBinder<TaskState, T> binder, Func<BehaviorContext<TaskState, T>, bool> retryable, Func<BehaviorContext<TaskState, T>, string> error)
+        EventActivityBinder<TaskState, T> binder, Func<BehaviorContext<TaskState, T>, bool> retryable,
+            Func<BehaviorContext<TaskState, T>, string> error)
         where T : TaskCommand =>
         binder.Then(c => c.Saga.Error = error(c)).IfElse(c => c.Saga.ExpiresAt <= c.Message.At,
             late => late.TransitionTo(Expired).Then(c => Close(c.Saga, c.Message, TaskEventType.Expired)),
@@ -152,7 +162,7 @@ public sealed partial class TaskStateMachine : MassTransitStateMachine<TaskState
             When(Start).Answer(CommandResult.Finished),
             When(Renew).Answer(CommandResult.Finished),
             When(Snooze).Answer(CommandResult.Finished),
-            When(Lapse).Answer(CommandResult.Finished),
+            When(LeaseExpiry).Answer(CommandResult.Finished),
             When(Dispatch).Answer(CommandResult.Finished),
             When(Expire).Answer(CommandResult.Finished));
         During([Failed, Cancelled, Expired], When(Complete).Answer(CommandResult.Finished));

@@ -26,7 +26,8 @@ public static class TaskTrace
         // The delivery that brought the task may have brought others.
         ActivityLink[] links = isKnown && Activity.Current is { } delivery ? [new ActivityLink(delivery.Context)] : [];
         var activity = Source.StartActivity($"process {queue}", ActivityKind.Consumer, parent, links: links);
-        Describe(activity, queue, "process")?.SetTag("messaging.message.id", id.ToString()).SetTag("taskqueue.attempt", attempt).SetTag("taskqueue.name", name);
+        Describe(activity, queue, "process")?.SetTag("messaging.message.id", id.ToString()).SetTag("taskqueue.attempt", attempt)
+            .SetTag("taskqueue.name", name);
         return activity;
     }
 
@@ -65,5 +66,6 @@ public static class TaskTrace
     private static TraceHeaders Of(Activity activity) => new(activity.Id!, activity.TraceStateString);
 
     private static Activity? Describe(Activity? activity, string? queue, string verb) =>
-        activity?.SetTag("messaging.system", "taskqueue").SetTag("messaging.operation.type", verb).SetTag("messaging.destination.name", queue);
+        activity?.SetTag("messaging.system", "taskqueue").SetTag("messaging.operation.type", verb)
+            .SetTag("messaging.destination.name", queue);
 }

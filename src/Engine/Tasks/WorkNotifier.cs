@@ -6,9 +6,9 @@ namespace TaskQueue.Engine.Tasks;
 /// <summary>Wakes long-polls when work for their queues arrives, in this process or, through the bus, in another.</summary>
 public sealed class WorkNotifier(TimeProvider time)
 {
-    // By queue, then by level; the inner ones are used under the gate only.
+    // By queue, then by tier; the inner ones are used under the lock only.
     private readonly ConcurrentDictionary<string, Dictionary<int, List<Waiter>>> _waiters = new();
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
 
     /// <summary>Called for every task that is due at a time known in advance: the scheduler sets its clock by it.</summary>
     public Action<DateTime>? DueLater { get; set; }
@@ -17,28 +17,28 @@ public sealed class WorkNotifier(TimeProvider time)
     /// A task of the target waits to run. If it is due one waiter is woken, and if that one has left meanwhile, the next;
     /// if it is due later all are, to set their clocks by it.
     /// </summary>
-    public void Ring(QueueLevel target, DateTime due)
+    public void Ring(QueueTier target, DateTime due)
     {
         var later = due > time.GetUtcNow().UtcDateTime;
         if (later)
             DueLater?.Invoke(due);
-        if (!_waiters.TryGetValue(target.Queue, out var levels))
+        if (!_waiters.TryGetValue(target.Queue, out var tiers))
             return;
-        lock (_gate)
+        lock (_lock)
         {
-            if (levels.TryGetValue(target.Level, out var waiters))
+            if (tiers.TryGetValue(target.Tier, out var waiters))
                 Wake(waiters, all: later);
         }
     }
 
-    /// <summary>A turn or a place of a queue is free, and whose it is may wait at any level: one waiter of each is woken.</summary>
-    public void RingLevels(string queue)
+    /// <summary>A turn or a place of a queue is free, and whose it is may wait at any tier: one waiter of each is woken.</summary>
+    public void RingTiers(string queue)
     {
-        if (!_waiters.TryGetValue(queue, out var levels))
+        if (!_waiters.TryGetValue(queue, out var tiers))
             return;
-        lock (_gate)
+        lock (_lock)
         {
-            foreach (var waiters in levels.Values)
+            foreach (var waiters in tiers.Values)
                 Wake(waiters, all: false);
         }
     }
@@ -46,11 +46,11 @@ public sealed class WorkNotifier(TimeProvider time)
     /// <summary>The settings of a queue changed: whoever waits for it looks again.</summary>
     public void RingAll(string queue)
     {
-        if (!_waiters.TryGetValue(queue, out var levels))
+        if (!_waiters.TryGetValue(queue, out var tiers))
             return;
-        lock (_gate)
+        lock (_lock)
         {
-            foreach (var waiters in levels.Values)
+            foreach (var waiters in tiers.Values)
                 Wake(waiters, all: true);
         }
     }
@@ -58,11 +58,11 @@ public sealed class WorkNotifier(TimeProvider time)
     /// <summary>Tasks of another process wait to run.</summary>
     public void Ring(AvailableWork arrival)
     {
-        var target = new QueueLevel(arrival.Queue, arrival.Level);
+        var target = new QueueTier(arrival.Queue, arrival.Tier);
         for (var i = 0; i < arrival.Due && _waiters.ContainsKey(target.Queue); i++)
             Ring(target, DateTime.MinValue);
         for (var i = 0; i < arrival.Freed && _waiters.ContainsKey(target.Queue); i++)
-            RingLevels(target.Queue);
+            RingTiers(target.Queue);
         if (arrival.NextDue is { } due)
             Ring(target, due);
     }
@@ -77,16 +77,16 @@ public sealed class WorkNotifier(TimeProvider time)
     }
 
     /// <summary>Waits for work of the targets from now on. Register first, look for work second, so that no ring is missed.</summary>
-    public Waiter Register(IReadOnlyList<QueueLevel> targets)
+    public Waiter Register(IReadOnlyList<QueueTier> targets)
     {
         var waiter = new Waiter(this, targets);
-        lock (_gate)
+        lock (_lock)
         {
             foreach (var target in targets)
             {
-                var levels = _waiters.GetOrAdd(target.Queue, _ => []);
-                if (!levels.TryGetValue(target.Level, out var waiters))
-                    levels.Add(target.Level, waiters = []);
+                var tiers = _waiters.GetOrAdd(target.Queue, _ => []);
+                if (!tiers.TryGetValue(target.Tier, out var waiters))
+                    tiers.Add(target.Tier, waiters = []);
                 waiters.Add(waiter);
             }
         }
@@ -96,13 +96,13 @@ public sealed class WorkNotifier(TimeProvider time)
 
     private void Leave(Waiter waiter)
     {
-        lock (_gate)
+        lock (_lock)
         {
             foreach (var target in waiter.Targets)
             {
-                if (!_waiters.TryGetValue(target.Queue, out var levels) || !levels.TryGetValue(target.Level, out var waiters))
+                if (!_waiters.TryGetValue(target.Queue, out var tiers) || !tiers.TryGetValue(target.Tier, out var waiters))
                     continue;
-                if (waiters.Remove(waiter) && waiters.Count == 0 && levels.Remove(target.Level) && levels.Count == 0)
+                if (waiters.Remove(waiter) && waiters.Count == 0 && tiers.Remove(target.Tier) && tiers.Count == 0)
                     _waiters.TryRemove(target.Queue, out _);
             }
         }
@@ -115,13 +115,13 @@ public sealed class WorkNotifier(TimeProvider time)
         private readonly TaskCompletionSource _rung = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private bool _heard;
 
-        internal Waiter(WorkNotifier workNotifier, IReadOnlyList<QueueLevel> targets)
+        internal Waiter(WorkNotifier workNotifier, IReadOnlyList<QueueTier> targets)
         {
             _workNotifier = workNotifier;
             Targets = targets;
         }
 
-        internal IReadOnlyList<QueueLevel> Targets { get; }
+        internal IReadOnlyList<QueueTier> Targets { get; }
 
         /// <summary>Waits for a ring; false when the time was over first.</summary>
         public async Task<bool> WaitAsync(TimeSpan wait, CancellationToken cancellationToken)

@@ -2,13 +2,15 @@ using System.Collections.Concurrent;
 
 namespace TaskQueue.Engine.Telemetry;
 
-/// <summary>The values of a label that are told apart: those that came first. A label that anybody can invent would else fill the memory.</summary>
+/// <summary>
+/// The values of a label that are told apart: those that came first. A label that anybody can invent would else fill the memory.
+/// </summary>
 /// <param name="max">At most so many.</param>
 internal sealed class BoundedLabels<T>(int max)
     where T : notnull
 {
     private readonly ConcurrentDictionary<T, byte> _known = new();
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private int _count;
 
     /// <summary>Whether a value is one of them, or becomes one.</summary>
@@ -16,7 +18,7 @@ internal sealed class BoundedLabels<T>(int max)
 
     private bool Add(T value)
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (_known.ContainsKey(value))
                 return true;

@@ -28,7 +28,9 @@ public sealed class DependencyHealth(TimeProvider time, ILogger<DependencyHealth
 /// <summary>One thing that may be away.</summary>
 public sealed partial class Outage
 {
-    /// <summary>An outage is over when so long nothing failed any more: a server that answers some of the time makes one outage, not hundreds.</summary>
+    /// <summary>
+    /// An outage is over when so long nothing failed any more: a server that answers some of the time makes one outage, not hundreds.
+    /// </summary>
     private static readonly TimeSpan Quiet = TimeSpan.FromSeconds(3);
 
     private static readonly TimeSpan Spare = TimeSpan.FromSeconds(5);
@@ -36,7 +38,7 @@ public sealed partial class Outage
     private readonly string _what;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private volatile bool _isOn;
     private long _begun, _last, _faults;
 
@@ -51,7 +53,7 @@ public sealed partial class Outage
     /// <summary>Something failed because of it.</summary>
     public void ReportFailure(string reason)
     {
-        lock (_gate)
+        lock (_lock)
         {
             _last = _time.GetTimestamp();
             _faults++;
@@ -69,7 +71,7 @@ public sealed partial class Outage
         if (!_isOn)
             return;
         TimeSpan length;
-        lock (_gate)
+        lock (_lock)
         {
             if (!_isOn || _time.GetElapsedTime(_last) < Quiet)
                 return;
@@ -80,7 +82,9 @@ public sealed partial class Outage
         LogOver(_logger, _what, length.TotalSeconds, _faults);
     }
 
-    [LoggerMessage(LogLevel.Warning, "The {What} does not answer as it should: {Reason}; what needs it waits or is refused until it does, and more of this is not logged")]
+    [LoggerMessage(LogLevel.Warning,
+        "The {What} does not answer as it should: {Reason}; what needs it waits or is refused until it does, and more of this is not "
+            + "logged")]
     private static partial void LogBegun(ILogger logger, string what, string reason);
 
     [LoggerMessage(LogLevel.Warning, "The {What} answers again, after {Seconds:0.0} s with {Faults} faults")]

@@ -12,7 +12,8 @@ internal static class OpenApiDetails
             Required = true,
             Content = new Dictionary<string, OpenApiMediaType>
             {
-                ["application/json"] = new() { Schema = await context.GetOrCreateSchemaAsync(typeof(T), cancellationToken: cancellationToken) },
+                ["application/json"] = new() { Schema = await context.GetOrCreateSchemaAsync(typeof(T),
+                    cancellationToken: cancellationToken) },
             },
         });
 
@@ -44,7 +45,8 @@ internal static class OpenApiDetails
                 Required = true,
                 Content = new Dictionary<string, OpenApiMediaType>
                 {
-                    ["multipart/form-data"] = new() { Schema = new OpenApiSchema { Type = JsonSchemaType.Object, Properties = properties, Required = new HashSet<string> { file } } },
+                    ["multipart/form-data"] = new() { Schema = new OpenApiSchema { Type = JsonSchemaType.Object, Properties = properties,
+                        Required = new HashSet<string> { file } } },
                 },
             };
             return Task.CompletedTask;

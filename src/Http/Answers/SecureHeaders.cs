@@ -34,7 +34,8 @@ internal sealed class SecureHeaders
             headers.CacheControl = context.GetEndpoint()?.Metadata.GetMetadata<AnswerCaching>()?.Rule ?? "no-store";
         // A page that this server has says itself what it may load.
         if (headers.ContentSecurityPolicy.Count == 0)
-            headers.ContentSecurityPolicy = response.ContentType?.StartsWith("text/html", StringComparison.OrdinalIgnoreCase) == true ? "frame-ancestors 'none'" : "default-src 'none'; frame-ancestors 'none'";
+            headers.ContentSecurityPolicy = response.ContentType?.StartsWith("text/html", StringComparison.OrdinalIgnoreCase) == true
+                ? "frame-ancestors 'none'" : "default-src 'none'; frame-ancestors 'none'";
         // Who keeps a connection would send its next request just when this process closes it.
         if (_drain.HasBegun)
             headers.Connection = "close";

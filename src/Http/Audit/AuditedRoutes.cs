@@ -64,23 +64,28 @@ internal static class AuditedRoutes
     public static void AuditAfter(this HttpContext context, string after) => Note(context).After = after;
 
     /// <summary>Says what was there before an act, as JSON without secrets.</summary>
-    public static void AuditBefore<T>(this HttpContext context, T before, JsonTypeInfo<T> type) => Note(context).Before = JsonSerializer.Serialize(before, type);
+    public static void AuditBefore<T>(this HttpContext context, T before, JsonTypeInfo<T> type) =>
+        Note(context).Before = JsonSerializer.Serialize(before, type);
 
     /// <summary>Says what is there after an act, as JSON without secrets.</summary>
-    public static void AuditAfter<T>(this HttpContext context, T after, JsonTypeInfo<T> type) => Note(context).After = JsonSerializer.Serialize(after, type);
+    public static void AuditAfter<T>(this HttpContext context, T after, JsonTypeInfo<T> type) =>
+        Note(context).After = JsonSerializer.Serialize(after, type);
 
-    private static bool IsWanted(HttpContext context, bool onlyWhenNoted) => !onlyWhenNoted || context.Features.Get<AuditNote>() is not null;
+    private static bool IsWanted(HttpContext context, bool onlyWhenNoted) =>
+        !onlyWhenNoted || context.Features.Get<AuditNote>() is not null;
 
     private static AuditEntry EntryOf(HttpContext context, string action, string result)
     {
         var note = context.Features.Get<AuditNote>();
-        return Entry(context, action, result) with { Target = note?.Target ?? TargetOf(context), Before = note?.Before, After = result == AuditEntry.Done ? note?.After : null };
+        return Entry(context, action, result) with { Target = note?.Target
+            ?? TargetOf(context), Before = note?.Before, After = result == AuditEntry.Done ? note?.After : null };
     }
 
     internal static AuditEntry Entry(HttpContext context, string action, string result)
     {
         var caller = context.Caller();
-        return new AuditEntry(action, result) { Actor = caller.Name, Tenant = caller.Tenant, Address = AuthFailures.Show(context.Connection.RemoteIpAddress) };
+        return new AuditEntry(action, result) { Actor = caller.Name, Tenant = caller.Tenant,
+            Address = AuthFailures.Show(context.Connection.RemoteIpAddress) };
     }
 
     /// <summary>What the values of the route name.</summary>

@@ -18,8 +18,11 @@ internal sealed class RefusalAudit : IApiErrorObserver
         if (action is null)
             return;
         var pattern = (context.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText;
-        var entry = AuditedRoutes.Entry(context, action, $"refused: {error.Code.ToLowerInvariant()}") with { Target = $"{context.Request.Method} {context.Request.Path}" };
+        var entry = AuditedRoutes.Entry(context, action,
+            $"refused: {error.Code.ToLowerInvariant()}") with { Target = $"{context.Request.Method} {context.Request.Path}" };
         // Nothing that a stranger chooses tells rows apart.
-        AuditedRoutes.Log(context).RecordRefusal(error.Status == StatusCodes.Status401Unauthorized ? entry with { Target = $"{context.Request.Method} {pattern}" } : entry, pattern);
+        AuditedRoutes.Log(context)
+            .RecordRefusal(error.Status == StatusCodes.Status401Unauthorized
+                ? entry with { Target = $"{context.Request.Method} {pattern}" } : entry, pattern);
     }
 }

@@ -19,7 +19,7 @@ internal sealed class ApiKeyRefresh(IssuedKeys keys, PollingServices services) :
         await TryAsync(() => keys.WriteLastUseAsync(cancellationToken), cancellationToken);
     }
 
-    protected override async Task<TimeSpan> TurnAsync(CancellationToken cancellationToken)
+    protected override async Task<TimeSpan> PollAsync(CancellationToken cancellationToken)
     {
         await keys.RefreshAsync(cancellationToken);
         _written ??= Time.GetTimestamp();

@@ -22,12 +22,13 @@ internal sealed class AuthFailures
     private readonly Counter<long> _failures;
     private readonly Dictionary<UInt128, LinkedListNode<Bucket>> _buckets = [];
     private readonly LinkedList<Bucket> _byUse = new();
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
 
     public AuthFailures(IOptionsMonitor<LimitOptions> options, IMeterFactory meters, TimeProvider time)
     {
         (_options, _time) = (options, time);
-        _failures = meters.Create(TaskQueueMeter.Name).CreateCounter<long>("taskqueue.auth.failures", "{request}", "Requests without a valid key or token.");
+        _failures = meters.Create(TaskQueueMeter.Name)
+            .CreateCounter<long>("taskqueue.auth.failures", "{request}", "Requests without a valid key or token.");
     }
 
     /// <summary>Takes a token before a credential is checked.</summary>
@@ -35,7 +36,7 @@ internal sealed class AuthFailures
     public TimeSpan? Take(IPAddress? address)
     {
         var rate = _options.CurrentValue.FailedAuthentications;
-        lock (_gate)
+        lock (_lock)
         {
             var bucket = Touch(KeyOf(address), rate);
             if (bucket.Tokens >= 1)
@@ -49,9 +50,9 @@ internal sealed class AuthFailures
     }
 
     /// <summary>Gives a token back: the credential was valid.</summary>
-    public void GiveBack(IPAddress? address)
+    public void Refund(IPAddress? address)
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (_buckets.TryGetValue(KeyOf(address), out var node))
                 node.Value.Tokens++;
@@ -82,7 +83,8 @@ internal sealed class AuthFailures
         var size = rate.Burst ?? rate.PerSecond;
         if (_buckets.TryGetValue(key, out var node))
         {
-            node.Value.Tokens = Math.Min(size, node.Value.Tokens + (_time.GetElapsedTime(node.Value.At, now).TotalSeconds * rate.PerSecond));
+            node.Value.Tokens = Math.Min(size,
+                node.Value.Tokens + (_time.GetElapsedTime(node.Value.At, now).TotalSeconds * rate.PerSecond));
             node.Value.At = now;
             _byUse.Remove(node);
         }

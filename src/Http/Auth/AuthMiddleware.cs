@@ -19,24 +19,25 @@ internal sealed class AuthMiddleware(
     private const string Bearer = "Bearer ";
 
     private static readonly ApiError Unauthorized = new(401, "unauthorized", "send a valid API key or token as 'Authorization: Bearer …'");
-    private static readonly ApiError Throttled = new(429, "too_many_failures", "too many requests with invalid keys or tokens come from this address; wait, and send a valid one");
+    private static readonly ApiError Throttled = new(429, "too_many_failures",
+        "too many requests with invalid keys or tokens come from this address; wait, and send a valid one");
     private static readonly ApiError Busy = new(503, "busy", "the server has as many requests as it works on at a time; try again");
 
     public Task InvokeAsync(HttpContext context) =>
         !keys.IsOn && StrangerFault(context.Request) is { } stranger ? ApiErrors.AnswerAsync(context, stranger)
-        : context.GetEndpoint()?.Metadata.GetMetadata<NeededScope>() is { } needed ? AdmitAsync(context, needed.Scope)
+        : context.GetEndpoint()?.Metadata.GetMetadata<NeededScope>() is { } needed ? AuthorizeAsync(context, needed.Scope)
         : next(context);
 
-    private Task AdmitAsync(HttpContext context, Scope needed)
+    private Task AuthorizeAsync(HttpContext context, Scope needed)
     {
         var route = context.GetEndpoint()!.Metadata;
         var isOperations = route.GetMetadata<OperationsRoute>() is not null;
         var place = isOperations || route.GetMetadata<WaitingRoute>() is not null ? null : limits.Enter();
         var check = place is { IsAcquired: false } ? new(Busy) : CheckAsync(context, needed, isCounted: !isOperations);
-        return place is null && check.IsCompletedSuccessfully ? GoOnAsync(context, check.Result) : AdmitAsync(context, place, check);
+        return place is null && check.IsCompletedSuccessfully ? GoOnAsync(context, check.Result) : AuthorizeAsync(context, place, check);
     }
 
-    private async Task AdmitAsync(HttpContext context, RateLimitLease? place, ValueTask<ApiError?> check)
+    private async Task AuthorizeAsync(HttpContext context, RateLimitLease? place, ValueTask<ApiError?> check)
     {
         using (place)
             await GoOnAsync(context, await check);
@@ -64,7 +65,8 @@ internal sealed class AuthMiddleware(
             return found.Fault ?? Unauthorized;
         context.Features.Set(caller);
         if (!caller.Scopes.HasFlag(needed))
-            return new(403, "forbidden", $"this key lacks the scope {Scopes.Word(needed)}, which {context.Request.Method} {context.Request.Path} needs");
+            return new(403, "forbidden",
+                $"this key lacks the scope {Scopes.Word(needed)}, which {context.Request.Method} {context.Request.Path} needs");
         if (isCounted && limits.Count(caller) is { } wait)
             return new(429, "rate_limited", "too many requests with this key; try again later") { RetryAfter = wait };
         if (isCounted && await quota.CountAsync(caller.Tenant) is { } refused)
@@ -90,7 +92,8 @@ internal sealed class AuthMiddleware(
 
         // Keys and tokens that memory knows are accepted however many others fail at the same address.
         var digest = KeyDigest.Of(token);
-        var caller = keys.Find(token, digest) ?? (token.StartsWith(SubmitterTokens.Prefix, StringComparison.Ordinal) ? submitters.Find(token) : tokens.FindVerified(digest));
+        var caller = keys.Find(token, digest)
+            ?? (token.StartsWith(SubmitterTokens.Prefix, StringComparison.Ordinal) ? submitters.Find(token) : tokens.FindVerified(digest));
         return caller is null ? CheckUnknownAsync(context, token, digest) : new(new Found(caller));
     }
 
@@ -114,8 +117,10 @@ internal sealed class AuthMiddleware(
         }
         finally
         {
-            if (isCounted && (caller is not null || (!isChecked && !context.RequestAborted.IsCancellationRequested))) // who leaves before the answer may guess too
-                failures.GiveBack(address);
+            if (isCounted
+                && (caller is not null
+                    || (!isChecked && !context.RequestAborted.IsCancellationRequested))) // who leaves before the answer may guess too
+                failures.Refund(address);
         }
 
         if (caller is null)
@@ -142,7 +147,8 @@ internal sealed class AuthMiddleware(
         && Uri.TryCreate($"{request.Scheme}://{request.Host}", UriKind.Absolute, out var own) && page.Authority == own.Authority;
 
     private static bool IsThisMachine(string host) =>
-        host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || (IPAddress.TryParse(host.Trim('[', ']'), out var ip) && IPAddress.IsLoopback(ip));
+        host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
+            || (IPAddress.TryParse(host.Trim('[', ']'), out var ip) && IPAddress.IsLoopback(ip));
 
     /// <summary>Who calls; or why nobody.</summary>
     [StructLayout(LayoutKind.Auto)]

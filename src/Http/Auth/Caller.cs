@@ -20,7 +20,10 @@ internal sealed record Caller(string? Name, string? Tenant, IReadOnlyList<Grant>
     /// <summary>Nobody in particular: authentication is off.</summary>
     public static readonly Caller Anyone = new(null, null, [new(Scope.All, QueuePatterns.All)]);
 
-    /// <summary>Whether it is a worker that acts for the submitter of a task: it reaches what is in the task's queue, and nothing else of the tenant.</summary>
+    /// <summary>
+    /// Whether it is a worker that acts for the submitter of a task: it reaches what is in the task's queue, and nothing else of the
+    /// tenant.
+    /// </summary>
     public bool IsLent { get; init; }
 
     /// <summary>Requests that the key may make; null is as configured for every caller.</summary>
@@ -60,7 +63,8 @@ internal sealed record Caller(string? Name, string? Tenant, IReadOnlyList<Grant>
     }
 
     private QueuePatterns Patterns(Scope scope) =>
-        Effective(Grants, IsConfined).Where(grant => grant.Scope.HasFlag(scope)).Aggregate(QueuePatterns.None, (all, grant) => all.Or(grant.Queues));
+        Effective(Grants, IsConfined).Where(grant => grant.Scope.HasFlag(scope))
+            .Aggregate(QueuePatterns.None, (all, grant) => all.Or(grant.Queues));
 
     private static IEnumerable<Grant> Effective(IReadOnlyList<Grant> grants, bool isConfined) =>
         grants.Select(grant => isConfined && grant.Scope == Scope.All ? grant with { Scope = Scope.All & ~Scope.Work } : grant);
@@ -72,7 +76,8 @@ internal static class Callers
     public static Caller Caller(this HttpContext context) => context.Features.Get<Caller>() ?? Auth.Caller.Anyone;
 
     /// <summary>What the caller may see and change here: the scope is the one that the route needs.</summary>
-    public static Access Access(this HttpContext context) => context.Caller().Access(context.GetEndpoint()?.Metadata.GetMetadata<NeededScope>()?.Scope switch
+    public static Access Access(this HttpContext context) =>
+        context.Caller().Access(context.GetEndpoint()?.Metadata.GetMetadata<NeededScope>()?.Scope switch
     {
         null or Scope.None => Scope.Read, // an open route
         var needed => needed.Value,
@@ -102,10 +107,13 @@ internal static class Callers
     public static void DemandChange(this HttpContext context, string queue, string? owner)
     {
         if (!context.Access().CanChangeQueue(owner, queue))
-            throw new ApiException(403, "forbidden", $"queue {queue} is not this tenant's own; use a key whose role covers it for all tenants");
+            throw new ApiException(403, "forbidden",
+                $"queue {queue} is not this tenant's own; use a key whose role covers it for all tenants");
     }
 
-    /// <summary>Demands that the queue in a value of the route is one that the key covers; put it inside of <see cref="ApiErrors.AnswerFaults"/>.</summary>
+    /// <summary>
+    /// Demands that the queue in a value of the route is one that the key covers; put it inside of <see cref="ApiErrors.AnswerFaults"/>.
+    /// </summary>
     public static T DemandQueue<T>(this T endpoints, string value)
         where T : IEndpointConventionBuilder =>
         endpoints.AddEndpointFilter((context, next) =>
@@ -116,5 +124,6 @@ internal static class Callers
         });
 
     /// <summary>The answer to a caller that names a queue which its key does not cover.</summary>
-    public static ApiException NotForQueue(string queue) => new(403, "forbidden", $"this key does not cover queue {queue} with the scope that the request needs");
+    public static ApiException NotForQueue(string queue) =>
+        new(403, "forbidden", $"this key does not cover queue {queue} with the scope that the request needs");
 }

@@ -130,7 +130,8 @@ internal sealed class KeyUse
     private long _used, _written;
 
     /// <summary>The minute to write; null if it is written.</summary>
-    public DateTime? Unwritten => Interlocked.Read(ref _used) is var used && used > Interlocked.Read(ref _written) ? new DateTime(used, DateTimeKind.Utc) : null;
+    public DateTime? Unwritten =>
+        Interlocked.Read(ref _used) is var used && used > Interlocked.Read(ref _written) ? new DateTime(used, DateTimeKind.Utc) : null;
 
     public void Note(DateTime now)
     {

@@ -14,11 +14,13 @@ internal static class KeyTexts
     private const string AllTenants = "all-tenants";
 
     public static string OfScopes(IEnumerable<string> scopes, bool isConfined) =>
-        JsonSerializer.Serialize([.. isConfined ? scopes : scopes.Append(AllTenants)], KeyTextJson.Shapes.StringArray);
+        JsonSerializer.Serialize([.. isConfined ? scopes : scopes.Append(AllTenants)], KeyTextJson.Instance.StringArray);
 
-    public static string? OfQueues(IReadOnlyList<string>? queues) => queues is null ? null : JsonSerializer.Serialize([.. queues], KeyTextJson.Shapes.StringArray);
+    public static string? OfQueues(IReadOnlyList<string>? queues) =>
+        queues is null ? null : JsonSerializer.Serialize([.. queues], KeyTextJson.Instance.StringArray);
 
-    public static string? OfRate(RequestRate? rate) => rate is null ? null : JsonSerializer.Serialize(rate, KeyTextJson.Shapes.RequestRate);
+    public static string? OfRate(RequestRate? rate) =>
+        rate is null ? null : JsonSerializer.Serialize(rate, KeyTextJson.Instance.RequestRate);
 
     public static bool IsConfined(ApiKeyRecord key) => !Read(key.ScopesText).Contains(AllTenants);
 
@@ -26,7 +28,8 @@ internal static class KeyTexts
 
     public static IReadOnlyList<string>? Queues(ApiKeyRecord key) => key.QueuesText is null ? null : Read(key.QueuesText);
 
-    public static RequestRate? Rate(ApiKeyRecord key) => key.RateText is null ? null : JsonSerializer.Deserialize(key.RateText, KeyTextJson.Shapes.RequestRate);
+    public static RequestRate? Rate(ApiKeyRecord key) =>
+        key.RateText is null ? null : JsonSerializer.Deserialize(key.RateText, KeyTextJson.Instance.RequestRate);
 
     public static IReadOnlyList<Grant> Grants(ApiKeyRecord key) => Engine.Auth.Scopes.Grants(Scopes(key), Queues(key));
 
@@ -35,7 +38,8 @@ internal static class KeyTexts
     {
         try
         {
-            return new Caller(key.Name, key.Tenant, Grants(key), IsConfined(key)) { Rate = Rate(key), KeyId = key.Id, ExpiresAt = key.ExpiresAt };
+            return new Caller(key.Name, key.Tenant, Grants(key), IsConfined(key)) { Rate = Rate(key), KeyId = key.Id,
+                ExpiresAt = key.ExpiresAt };
         }
         catch (JsonException)
         {
@@ -43,7 +47,7 @@ internal static class KeyTexts
         }
     }
 
-    private static string[] Read(string json) => JsonSerializer.Deserialize(json, KeyTextJson.Shapes.StringArray) ?? [];
+    private static string[] Read(string json) => JsonSerializer.Deserialize(json, KeyTextJson.Instance.StringArray) ?? [];
 }
 
 [JsonSerializable(typeof(string[]))]
@@ -51,5 +55,5 @@ internal static class KeyTexts
 internal sealed partial class KeyTextJson : JsonSerializerContext
 {
     /// <summary>The context with the house's options; what is computed is not stored.</summary>
-    public static KeyTextJson Shapes { get; } = new(new JsonSerializerOptions(JsonStyle.Options) { IgnoreReadOnlyProperties = true });
+    public static KeyTextJson Instance { get; } = new(new JsonSerializerOptions(JsonStyle.Options) { IgnoreReadOnlyProperties = true });
 }

@@ -28,7 +28,8 @@ internal sealed class KeysFile : JsonConfigurationSource
             Optional = true, // the options say that it is missing
             ReloadOnChange = true,
             // Polled every 4 s: a mounted secret changes by a link to another folder, of which no event tells.
-            FileProvider = Directory.Exists(folder) ? new PhysicalFileProvider(folder) { UsePollingFileWatcher = true, UseActivePolling = true } : new NullFileProvider(),
+            FileProvider = Directory.Exists(folder)
+                ? new PhysicalFileProvider(folder) { UsePollingFileWatcher = true, UseActivePolling = true } : new NullFileProvider(),
         });
     }
 
@@ -42,13 +43,15 @@ internal sealed class KeysFile : JsonConfigurationSource
             {
                 base.Load(stream);
                 Data = Data.Where(entry => entry.Key.StartsWith(Keys, StringComparison.OrdinalIgnoreCase))
-                    .ToDictionary(entry => $"{Section}:{nameof(AuthOptions.FileKeys)}:{entry.Key[Keys.Length..]}", entry => entry.Value, StringComparer.OrdinalIgnoreCase);
+                    .ToDictionary(entry => $"{Section}:{nameof(AuthOptions.FileKeys)}:{entry.Key[Keys.Length..]}", entry =>
+                        entry.Value, StringComparer.OrdinalIgnoreCase);
             }
             catch (FormatException fault)
             {
                 // The options refuse it with these words; what was valid before goes on to count.
                 var problem = $"is not valid JSON: {fault.InnerException?.Message ?? fault.Message}";
-                Data = new Dictionary<string, string?>(StringComparer.OrdinalIgnoreCase) { [$"{Section}:{nameof(AuthOptions.FileProblem)}"] = problem };
+                var key = $"{Section}:{nameof(AuthOptions.FileProblem)}";
+                Data = new Dictionary<string, string?>(StringComparer.OrdinalIgnoreCase) { [key] = problem };
             }
         }
     }

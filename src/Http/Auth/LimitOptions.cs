@@ -4,14 +4,17 @@ using TaskQueue.Engine.Auth;
 namespace TaskQueue.Http.Auth;
 
 /// <summary>
-/// Section <c>TaskQueue:Limits</c>: how many requests there may be, and how slow they may be. A change counts at once, but for what the server
+/// Section <c>TaskQueue:Limits</c>: how many requests there may be, and how slow they may be. A change counts at once, but for what the
+/// server
 /// itself limits: connections, headers and the rate of answers.
 /// </summary>
 internal sealed class LimitOptions : IValidatableObject
 {
     private const int MaxNumber = 1_000_000_000;
 
-    /// <summary>Requests a second of each caller whose key has no rate of its own; of all together where nobody has to say who they are.</summary>
+    /// <summary>
+    /// Requests a second of each caller whose key has no rate of its own; of all together where nobody has to say who they are.
+    /// </summary>
     /// <value>Null: no limit.</value>
     public int? PerSecond { get; set; }
 
@@ -23,7 +26,9 @@ internal sealed class LimitOptions : IValidatableObject
     /// <value>1024: twice what two groups commit together. 0 is no limit.</value>
     public int MaxConcurrentRequests { get; set; } = 1024;
 
-    /// <summary>Requests a second, from one address, for all that nobody needs a key for: <c>/health</c>, <c>/openapi</c>, routes that do not exist.</summary>
+    /// <summary>
+    /// Requests a second, from one address, for all that nobody needs a key for: <c>/health</c>, <c>/openapi</c>, routes that do not exist.
+    /// </summary>
     /// <value>200, and twice that at once. 0 is no limit.</value>
     public int OpenPerSecond { get; set; } = 200;
 
@@ -32,7 +37,8 @@ internal sealed class LimitOptions : IValidatableObject
     public int MaxOpenRequests { get; set; } = 64;
 
     /// <summary>Connections of a process.</summary>
-    /// <value>Null: one for each 128 KiB of <c>TaskQueue:Limits:MemoryBytes</c>, which is what it may buffer; 256 to 131,072. 0 is no limit.</value>
+    /// <value>Null: one for each 128 KiB of <c>TaskQueue:Limits:MemoryBytes</c>, which is what it may buffer; 256 to 131,072. 0 is no
+    /// limit.</value>
     public int? MaxConnections { get; set; }
 
     /// <summary>Least bytes a second of a request body, over each five seconds.</summary>
@@ -66,8 +72,10 @@ internal sealed class LimitOptions : IValidatableObject
             yield return new($"TaskQueue:Limits is a rate {problem}");
         foreach (var (key, value) in new (string, long)[]
         {
-            (nameof(MaxConcurrentRequests), MaxConcurrentRequests), (nameof(OpenPerSecond), OpenPerSecond), (nameof(MaxOpenRequests), MaxOpenRequests),
-            (nameof(MaxConnections), MaxConnections ?? 0), (nameof(MinRequestBytesPerSecond), MinRequestBytesPerSecond), (nameof(MinResponseBytesPerSecond), MinResponseBytesPerSecond),
+            (nameof(MaxConcurrentRequests), MaxConcurrentRequests), (nameof(OpenPerSecond), OpenPerSecond),
+                (nameof(MaxOpenRequests), MaxOpenRequests),
+            (nameof(MaxConnections), MaxConnections ?? 0), (nameof(MinRequestBytesPerSecond), MinRequestBytesPerSecond),
+                (nameof(MinResponseBytesPerSecond), MinResponseBytesPerSecond),
         })
         {
             if (value is < 0 or > MaxNumber)

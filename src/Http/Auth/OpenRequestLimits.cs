@@ -6,13 +6,16 @@ using TaskQueue.Http.Errors;
 namespace TaskQueue.Http.Auth;
 
 /// <summary>
-/// Limits requests that nobody needs a key for: open routes, and paths that are no route. Each address has a rate of its own, so that one that
+/// Limits requests that nobody needs a key for: open routes, and paths that are no route. Each address has a rate of its own, so that one
+/// that
 /// asks without end does not keep the probes of an orchestrator out; all together have a number of requests at a time.
 /// </summary>
 internal sealed class OpenRequestLimits : IDisposable
 {
-    private static readonly ApiError Busy = new(503, "busy", "the server has as many requests of this kind as it works on at a time; try again");
-    private static readonly ApiError TooMany = new(429, "rate_limited", "too many requests from this address; try again later") { RetryAfter = TimeSpan.FromSeconds(1) };
+    private static readonly ApiError Busy = new(503, "busy",
+        "the server has as many requests of this kind as it works on at a time; try again");
+    private static readonly ApiError TooMany = new(429, "rate_limited",
+        "too many requests from this address; try again later") { RetryAfter = TimeSpan.FromSeconds(1) };
 
     private readonly RequestDelegate _next;
     private readonly IDisposable? _watch;
@@ -47,7 +50,8 @@ internal sealed class OpenRequestLimits : IDisposable
 
     private sealed class Limits(LimitOptions options)
     {
-        public PartitionedRateLimiter<UInt128>? Rates { get; } = options.OpenPerSecond == 0 ? null : PartitionedRateLimiter.Create<UInt128, UInt128>(
+        public PartitionedRateLimiter<UInt128>? Rates { get; } = options.OpenPerSecond == 0 ? null
+            : PartitionedRateLimiter.Create<UInt128, UInt128>(
             address => RateLimitPartition.GetTokenBucketLimiter(address, _ => new TokenBucketRateLimiterOptions
             {
                 TokenLimit = 2 * options.OpenPerSecond,
@@ -57,6 +61,7 @@ internal sealed class OpenRequestLimits : IDisposable
             }));
 
         public ConcurrencyLimiter? Places { get; } =
-            options.MaxOpenRequests == 0 ? null : new(new ConcurrencyLimiterOptions { PermitLimit = options.MaxOpenRequests, QueueLimit = 0 });
+            options.MaxOpenRequests == 0 ? null
+                : new(new ConcurrencyLimiterOptions { PermitLimit = options.MaxOpenRequests, QueueLimit = 0 });
     }
 }

@@ -5,7 +5,9 @@ namespace TaskQueue.Http.Auth;
 /// <summary>Section <c>TaskQueue:Redaction</c>: what is not shown to those who look at tasks, schedules, queues and batches.</summary>
 internal sealed class RedactionOptions
 {
-    /// <summary>Names of JSON members, at any depth, in any case; <c>*</c> is whole payloads, results, progress, errors and descriptions.</summary>
+    /// <summary>
+    /// Names of JSON members, at any depth, in any case; <c>*</c> is whole payloads, results, progress, errors and descriptions.
+    /// </summary>
     public IList<string> Members { get; } = [];
 }
 

@@ -29,7 +29,9 @@ internal sealed class Redactor(IEnumerable<string> members)
     /// <summary>Whether a member of this name is not shown.</summary>
     public bool Hides(string member) => _members.Contains(member) || HidesAll;
 
-    /// <summary>JSON as it is shown: byte for byte but for what is hidden. What is no JSON cannot be looked into and is hidden whole.</summary>
+    /// <summary>
+    /// JSON as it is shown: byte for byte but for what is hidden. What is no JSON cannot be looked into and is hidden whole.
+    /// </summary>
     public string Json(string json)
     {
         if (!IsOn)
@@ -91,7 +93,9 @@ internal sealed class Redactor(IEnumerable<string> members)
         return shown.Append(Encoding.UTF8.GetString(json[from..])).ToString();
     }
 
-    /// <summary>The hidden values of a payload as an error may quote them, the longest first. What is no JSON is hidden as a whole.</summary>
+    /// <summary>
+    /// The hidden values of a payload as an error may quote them, the longest first. What is no JSON is hidden as a whole.
+    /// </summary>
     private IEnumerable<string> ValuesOf(string? payload)
     {
         if (payload is null)

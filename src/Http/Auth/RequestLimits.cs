@@ -50,7 +50,8 @@ internal sealed class RequestLimits : IDisposable
 
     // Requests that hold a place of the limiter before keep it; it is not disposed, but left to them.
     private static ConcurrencyLimiter? SlotsOf(LimitOptions options) =>
-        options.MaxConcurrentRequests is > 0 and var most ? new ConcurrencyLimiter(new ConcurrencyLimiterOptions { PermitLimit = most, QueueLimit = 0 }) : null;
+        options.MaxConcurrentRequests is > 0 and var most
+            ? new ConcurrencyLimiter(new ConcurrencyLimiterOptions { PermitLimit = most, QueueLimit = 0 }) : null;
 
     /// <summary>Keys of one tenant, name and rate share a bucket, so that a new key brings no second one.</summary>
     private readonly record struct Bucket(string? Tenant, string? Name, RequestRate Rate);

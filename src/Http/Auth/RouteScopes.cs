@@ -11,7 +11,9 @@ internal sealed record OpenRoute;
 /// <summary>A route whose answer may take as long as there is nothing to say: no place is counted for it.</summary>
 internal sealed record WaitingRoute;
 
-/// <summary>A route of operators and their machines: limits of requests do not count for it, because a busy server must be seen to be one.</summary>
+/// <summary>
+/// A route of operators and their machines: limits of requests do not count for it, because a busy server must be seen to be one.
+/// </summary>
 /// <param name="Elsewhere">Whether it is also served where everything else is, though there is a port for operations.</param>
 internal sealed record OperationsRoute(bool Elsewhere);
 

@@ -33,7 +33,8 @@ internal sealed class SubmitterTokens(IOptionsMonitor<AuthOptions> options, Time
     /// <summary>A token for the worker of a claimed task; null where there is nobody to act for.</summary>
     public string? Mint(TaskState task, string? submitter, string? scopes)
     {
-        if (options.CurrentValue.TokenKey is not { } key || task.Owner is not { } tenant || submitter is null || string.IsNullOrEmpty(scopes))
+        if (options.CurrentValue.TokenKey is not { } key || task.Owner is not { } tenant || submitter is null
+            || string.IsNullOrEmpty(scopes))
             return null;
         var latest = time.GetUtcNow().UtcDateTime + Longest;
         var expires = new DateTimeOffset(task.LeaseUntil is { } lease && lease < latest ? lease : latest, TimeSpan.Zero);
@@ -52,11 +53,13 @@ internal sealed class SubmitterTokens(IOptionsMonitor<AuthOptions> options, Time
         {
             if (!CryptographicOperations.FixedTimeEquals(Sign(token[..end], key), Base64Url.DecodeFromChars(token.AsSpan(end + 1))))
                 return null;
-            var claims = JsonSerializer.Deserialize(Base64Url.DecodeFromChars(token.AsSpan(Prefix.Length, end - Prefix.Length)), ClaimsJson.Default.Claims)!;
+            var claims = JsonSerializer.Deserialize(Base64Url.DecodeFromChars(token.AsSpan(Prefix.Length, end - Prefix.Length)),
+                ClaimsJson.Default.Claims)!;
             if (claims.Expires <= time.GetUtcNow().ToUnixTimeSeconds())
                 return null;
             var scopes = Lent.Where(scope => claims.Scopes.Split(' ').Contains(Scopes.Word(scope)));
-            return new Caller(claims.Name, claims.Tenant, [.. scopes.Select(scope => new Grant(scope, QueuePatterns.Only(claims.Queue)))], IsConfined: true) { IsLent = true };
+            return new Caller(claims.Name, claims.Tenant, [.. scopes.Select(scope => new Grant(scope, QueuePatterns.Only(claims.Queue)))],
+                IsConfined: true) { IsLent = true };
         }
         catch (FormatException)
         {
@@ -64,7 +67,8 @@ internal sealed class SubmitterTokens(IOptionsMonitor<AuthOptions> options, Time
         }
     }
 
-    private static byte[] Sign(string text, string key) => HMACSHA256.HashData(Convert.FromBase64String(key), Encoding.ASCII.GetBytes(text));
+    private static byte[] Sign(string text, string key) =>
+        HMACSHA256.HashData(Convert.FromBase64String(key), Encoding.ASCII.GetBytes(text));
 
     /// <summary>What a token says.</summary>
     internal sealed record Claims(string Name, string Tenant, string Queue, Guid TaskId, string Scopes, long Expires);

@@ -36,7 +36,8 @@ internal static class TextScan
         string? found = null;
         foreach (var name in members)
         {
-            if (name.Length > (found?.Length ?? 0) && string.Compare(text, at, name, 0, name.Length, StringComparison.OrdinalIgnoreCase) == 0
+            if (name.Length > (found?.Length ?? 0)
+                && string.Compare(text, at, name, 0, name.Length, StringComparison.OrdinalIgnoreCase) == 0
                 && (at + name.Length == text.Length || !IsOfName(text[at + name.Length])))
                 found = name;
         }
@@ -120,7 +121,8 @@ internal static class TextScan
 
     private static int EndOfWord(string text, int at)
     {
-        while (at < text.Length && !char.IsWhiteSpace(text[at]) && text[at] is not (',' or ';' or '&' or ')' or ']' or '}' or '"' or '\'' or '<'))
+        while (at < text.Length && !char.IsWhiteSpace(text[at])
+            && text[at] is not (',' or ';' or '&' or ')' or ']' or '}' or '"' or '\'' or '<'))
             at++;
         return at;
     }

@@ -11,11 +11,14 @@ internal sealed class TokenClaims(JsonElement payload)
 
     private static readonly TimeSpan Skew = TimeSpan.FromSeconds(60);
 
-    /// <summary>Whether it is live, of the issuer and for the audience; <c>exp</c> must be there, whatever else is must be well-formed.</summary>
+    /// <summary>
+    /// Whether it is live, of the issuer and for the audience; <c>exp</c> must be there, whatever else is must be well-formed.
+    /// </summary>
     public bool Fits(JwtOptions jwt, DateTimeOffset now) =>
         IsLive(jwt.MaxLifetime, now)
         && (Has("iss") ? Text("iss") is { } issuer && (jwt.Issuer is null || issuer == jwt.Issuer) : jwt.Issuer is null)
-        && (Has("aud") ? Words("aud", split: false) is { } audiences && jwt.Audience is not null && audiences.Contains(jwt.Audience) : jwt.Audience is null);
+        && (Has("aud") ? Words("aud", split: false) is { } audiences && jwt.Audience is not null && audiences.Contains(jwt.Audience)
+            : jwt.Audience is null);
 
     /// <summary>When it expires; for one that fits.</summary>
     public DateTime? ExpiresAt => TryGetTime("exp", out var until) ? until?.UtcDateTime : null;
@@ -30,7 +33,8 @@ internal sealed class TokenClaims(JsonElement payload)
     {
         if (!payload.TryGetProperty(claim, out var value))
             return null;
-        var texts = value.ValueKind == JsonValueKind.Array ? value.EnumerateArray().Select(TextRules.Read).ToList() : [TextRules.Read(value)];
+        var texts = value.ValueKind == JsonValueKind.Array ? value.EnumerateArray().Select(TextRules.Read).ToList()
+            : [TextRules.Read(value)];
         if (texts.Contains(null))
             return null;
         return split ? [.. texts.SelectMany(t => t!.Split(' ', StringSplitOptions.RemoveEmptyEntries))] : [.. texts.Select(t => t!)];

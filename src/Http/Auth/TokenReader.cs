@@ -28,7 +28,8 @@ internal static class TokenReader
     {
         if (token.Length > MaxLength || token.Split('.') is not { Length: Parts } parts || !parts.All(IsBase64Url))
             return null;
-        return ReadObject(parts[0]) is { } header && IsPlain(header) && HasType(header, types) && ReadObject(parts[1]) is { } payload ? new TokenClaims(payload) : null;
+        return ReadObject(parts[0]) is { } header && IsPlain(header) && HasType(header, types) && ReadObject(parts[1]) is { } payload
+            ? new TokenClaims(payload) : null;
     }
 
     /// <summary>Not empty, and without the padding and white space that decoders skip.</summary>

@@ -55,7 +55,8 @@ internal sealed class Tokens : IDisposable
     /// <exception cref="ApiException">503: the authority's keys cannot be had.</exception>
     public async ValueTask<Caller?> FindAsync(string token, CancellationToken cancellationToken)
     {
-        if (_rules is not { } rules || TokenReader.Read(token, rules.Types) is not { } claims || !claims.Fits(rules.Options, _time.GetUtcNow()))
+        if (_rules is not { } rules || TokenReader.Read(token, rules.Types) is not { } claims
+            || !claims.Fits(rules.Options, _time.GetUtcNow()))
             return null;
         if (rules.Authority is { } authority)
             await ReachAsync(authority, cancellationToken);
@@ -72,8 +73,11 @@ internal sealed class Tokens : IDisposable
         _verified.Dispose();
     }
 
-    /// <summary>Reads the authority's keys before the first token needs them; later they are at hand, and are read again now and then.</summary>
-    private static async ValueTask ReachAsync(ConfigurationManager<OpenIdConnectConfiguration> authority, CancellationToken cancellationToken)
+    /// <summary>
+    /// Reads the authority's keys before the first token needs them; later they are at hand, and are read again now and then.
+    /// </summary>
+    private static async ValueTask ReachAsync(ConfigurationManager<OpenIdConnectConfiguration> authority,
+        CancellationToken cancellationToken)
     {
         try
         {
@@ -85,7 +89,9 @@ internal sealed class Tokens : IDisposable
         }
     }
 
-    /// <summary>Any change of the configuration comes here; one of something else must not forget what is verified, nor the authority's keys.</summary>
+    /// <summary>
+    /// Any change of the configuration comes here; one of something else must not forget what is verified, nor the authority's keys.
+    /// </summary>
     private void Change(JwtOptions jwt)
     {
         if (_rules?.Options.IsSame(jwt) != true)
@@ -140,7 +146,8 @@ internal sealed class Tokens : IDisposable
         if (jwt.TenantClaim is not null && !CallerNames.IsValid(tenant))
             return null;
         IEnumerable<string>? queues = jwt.QueuesClaim is { } claim ? claims.Words(claim) ?? [] : jwt.Queues;
-        return new Caller(name, tenant ?? name, Scopes.Grants(Words(claims, jwt), queues), tenant is not null) { ExpiresAt = claims.ExpiresAt };
+        return new Caller(name, tenant
+            ?? name, Scopes.Grants(Words(claims, jwt), queues), tenant is not null) { ExpiresAt = claims.ExpiresAt };
     }
 
     private static IEnumerable<string> Words(TokenClaims claims, JwtOptions jwt)
@@ -149,7 +156,8 @@ internal sealed class Tokens : IDisposable
         return claims.Has(claim) ? claims.Words(claim) ?? [] : jwt.DefaultScopes;
     }
 
-    private sealed record Rules(JwtOptions Options, TokenValidationParameters Parameters, ConfigurationManager<OpenIdConnectConfiguration>? Authority)
+    private sealed record Rules(JwtOptions Options, TokenValidationParameters Parameters,
+        ConfigurationManager<OpenIdConnectConfiguration>? Authority)
     {
         public IReadOnlyCollection<string> Types { get; } = [.. Options.Types];
     }

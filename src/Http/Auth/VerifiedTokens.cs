@@ -21,14 +21,16 @@ internal sealed class VerifiedTokens(TimeProvider time) : IDisposable
     /// <param name="digest">Its digest.</param>
     /// <param name="rules">By which it must have been verified.</param>
     public Caller? Find(KeyDigest digest, JwtOptions rules) =>
-        Get(digest, rules) is { } found && time.GetElapsedTime(found.At) < Fresh && found.Claims.Fits(rules, time.GetUtcNow()) ? found.Caller : null;
+        Get(digest, rules) is { } found && time.GetElapsedTime(found.At) < Fresh && found.Claims.Fits(rules, time.GetUtcNow())
+            ? found.Caller : null;
 
     /// <summary>Whether a token was valid a while ago: whoever sends it does not guess.</summary>
     public bool Knows(KeyDigest digest, JwtOptions rules) => Get(digest, rules) is not null;
 
     /// <summary>A token was verified.</summary>
     public void Add(string token, JwtOptions rules, TokenClaims claims, Caller caller) =>
-        _cache.Set(KeyDigest.Of(token), new Entry(rules, claims, caller, time.GetTimestamp()), new MemoryCacheEntryOptions { Size = token.Length, SlidingExpiration = 2 * Fresh });
+        _cache.Set(KeyDigest.Of(token), new Entry(rules, claims, caller, time.GetTimestamp()),
+            new MemoryCacheEntryOptions { Size = token.Length, SlidingExpiration = 2 * Fresh });
 
     public void Dispose() => _cache.Dispose();
 

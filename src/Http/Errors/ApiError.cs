@@ -9,29 +9,30 @@ using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Http.Errors;
 
-/// <summary>A request cannot be answered as asked: the door renders it in its own shape.</summary>
+/// <summary>A request cannot be answered as asked: the API renders it in its own shape.</summary>
 /// <param name="Status">HTTP status.</param>
 /// <param name="Code">Stable word for programs.</param>
 /// <param name="Message">What to change.</param>
-/// <param name="Details">What programs may want to know of it, for the doors that say so.</param>
+/// <param name="Details">What programs may want to know of it, for the APIs that say so.</param>
 internal sealed record ApiError(int Status, string Code, string Message, IReadOnlyDictionary<string, string>? Details = null)
 {
     /// <summary>When it is worth trying again, where that is known.</summary>
     public TimeSpan? RetryAfter { get; init; } = Status == StatusCodes.Status503ServiceUnavailable ? TimeSpan.FromSeconds(1) : null;
 }
 
-/// <summary>How the door of a route renders faults.</summary>
+/// <summary>How the API of a route renders faults.</summary>
 internal sealed record ApiErrorFormat(Func<ApiError, IResult> Render);
 
 /// <summary>Stops a request with a fault.</summary>
-internal sealed class ApiException(int status, string code, string message, IReadOnlyDictionary<string, string>? details = null) : Exception(message)
+internal sealed class ApiException(int status, string code, string message, IReadOnlyDictionary<string, string>? details = null)
+    : Exception(message)
 {
     public ApiError Fault { get; } = new(status, code, message, details);
 }
 
 internal static partial class ApiErrors
 {
-    /// <summary>Renders every fault of a group of endpoints in the shape of their door.</summary>
+    /// <summary>Renders every fault of a group of endpoints in the shape of their API.</summary>
     public static T AnswerFaults<T>(this T endpoints, Func<ApiError, IResult> shape)
         where T : IEndpointConventionBuilder =>
         endpoints.WithMetadata(new ApiErrorFormat(shape)).AddEndpointFilter(async (context, next) =>
@@ -44,20 +45,21 @@ internal static partial class ApiErrors
             {
                 return Results.StatusCode(StatusCodes.Status499ClientClosedRequest);
             }
-#pragma warning disable CA1031 // the door's own words, whatever it is
+#pragma warning disable CA1031 // the API's own words, whatever it is
             catch (Exception exception)
 #pragma warning restore CA1031
             {
                 var fault = ToFault(exception);
-                if (fault.Status >= 500 && exception is not ApiException // a door that says so itself knows why
+                if (fault.Status >= 500 && exception is not ApiException // an API that says so itself knows why
                     && !context.HttpContext.RequestServices.GetRequiredService<DependencyHealth>().TryHandle(exception))
-                    LogFailed(context.HttpContext.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger<ApiError>(), exception, context.HttpContext.Request.Method, context.HttpContext.Request.Path);
+                    LogFailed(context.HttpContext.RequestServices.GetRequiredService<ILoggerFactory>()
+                        .CreateLogger<ApiError>(), exception, context.HttpContext.Request.Method, context.HttpContext.Request.Path);
                 Announce(context.HttpContext, fault);
                 return shape(fault);
             }
         });
 
-    /// <summary>Answers a request that does not reach its route, in the shape of its door.</summary>
+    /// <summary>Answers a request that does not reach its route, in the shape of its API.</summary>
     public static Task AnswerAsync(HttpContext context, ApiError fault)
     {
         Announce(context, fault);
@@ -76,7 +78,8 @@ internal static partial class ApiErrors
 
     /// <summary>RFC 9457, the format of routes that name no other; <c>code</c> is the stable word.</summary>
     public static IResult Problem(ApiError fault) =>
-        Results.Problem(statusCode: fault.Status, detail: fault.Message, extensions: new Dictionary<string, object?> { ["code"] = fault.Code });
+        Results.Problem(statusCode: fault.Status, detail: fault.Message,
+            extensions: new Dictionary<string, object?> { ["code"] = fault.Code });
 
     /// <summary>How a fault is answered.</summary>
     public static ApiError ToFault(Exception exception) =>
@@ -111,7 +114,8 @@ internal static partial class ApiErrors
     public const string QuotaExceeded = "quota_exceeded";
 
     /// <summary>The database is away.</summary>
-    public static ApiError Unavailable { get; } = new(503, "database_unavailable", "the database is unavailable; try again, with the same id or dedupe_key where the request may have taken effect");
+    public static ApiError Unavailable { get; } = new(503, "database_unavailable",
+        "the database is unavailable; try again, with the same id or dedupe_key where the request may have taken effect");
 
     [LoggerMessage(LogLevel.Error, "{Method} {Path} failed")]
     private static partial void LogFailed(ILogger logger, Exception exception, string method, PathString path);

@@ -36,5 +36,6 @@ internal static class PointInTime
             _ => null,
         };
 
-    private static DateTime? OfUnix(double seconds) => seconds >= 0 && seconds <= MaxUnixSeconds ? DateTime.UnixEpoch.AddSeconds(seconds) : null;
+    private static DateTime? OfUnix(double seconds) =>
+        seconds >= 0 && seconds <= MaxUnixSeconds ? DateTime.UnixEpoch.AddSeconds(seconds) : null;
 }

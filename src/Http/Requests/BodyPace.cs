@@ -36,7 +36,8 @@ internal sealed class BodyPace
 
     /// <summary>The pace of a request's body; null where there is no limit.</summary>
     public static BodyPace? Of(HttpContext context) =>
-        context.RequestServices.GetRequiredService<IOptionsMonitor<LimitOptions>>().CurrentValue.MinRequestBytesPerSecond is > 0 and var rate
+        context.RequestServices.GetRequiredService<IOptionsMonitor<LimitOptions>>()
+            .CurrentValue.MinRequestBytesPerSecond is > 0 and var rate
             ? new(context.RequestServices.GetRequiredService<TimeProvider>(), rate)
             : null;
 
@@ -101,7 +102,8 @@ internal sealed class PacedStream(HttpContext context, BodyPace pace) : Stream
         }
     }
 
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
     public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 

@@ -91,7 +91,8 @@ internal sealed class RequestBody
             (_pace, _isPaced) = (BodyPace.Of(_context), true);
         if (_pace is not { } pace)
             return await pending;
-        await using var late = pace.Time.CreateTimer(static reader => ((PipeReader)reader!).CancelPendingRead(), _reader, pace.Left, Timeout.InfiniteTimeSpan);
+        await using var late = pace.Time.CreateTimer(static reader =>
+            ((PipeReader)reader!).CancelPendingRead(), _reader, pace.Left, Timeout.InfiniteTimeSpan);
         return await pending;
     }
 

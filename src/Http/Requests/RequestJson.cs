@@ -10,7 +10,10 @@ namespace TaskQueue.Http.Requests;
 /// <summary>Reads JSON bodies: valid UTF-8, within a limit, whatever the content type says.</summary>
 internal static class RequestJson
 {
-    /// <summary>What a body costs while it is read, for each of its bytes: itself, a copy that is parsed, and its texts with two bytes a character, twice.</summary>
+    /// <summary>
+    /// What a body costs while it is read, for each of its bytes: itself, a copy that is parsed, and its texts with two bytes a character,
+    /// twice.
+    /// </summary>
     private const int PerByte = 6;
 
     /// <summary>What a value, a name or the end of an object costs in a document, which doubles its table.</summary>
@@ -30,7 +33,9 @@ internal static class RequestJson
         ReadAsync(context, maxBytes, (body, owned) =>
         {
             if (owned is { } memory)
-                return WithNames(JsonDocument.Parse(memory, new JsonDocumentOptions { CommentHandling = options.CommentHandling, AllowTrailingCommas = options.AllowTrailingCommas, MaxDepth = options.MaxDepth }));
+                return WithNames(JsonDocument.Parse(memory,
+                    new JsonDocumentOptions { CommentHandling = options.CommentHandling, AllowTrailingCommas = options.AllowTrailingCommas,
+                        MaxDepth = options.MaxDepth }));
             // ParseValue copies; JsonDocument.Parse would go on reading a buffer that the server uses again.
             var reader = new Utf8JsonReader(body, options);
             var document = JsonDocument.ParseValue(ref reader);
@@ -76,12 +81,14 @@ internal static class RequestJson
     }
 
     /// <summary>Whether the JSON is valid and a member of it is not what it should be.</summary>
-    public static bool IsWrongShape(JsonException fault) => fault.Path is { Length: > 0 } and not "$" && fault.InnerException is not JsonException { Source: null };
+    public static bool IsWrongShape(JsonException fault) =>
+        fault.Path is { Length: > 0 } and not "$" && fault.InnerException is not JsonException { Source: null };
 
     public static ApiException WrongShape(JsonException fault, string path)
     {
         var unknown = fault.Message.Contains("could not be mapped", StringComparison.Ordinal);
-        return new ApiException(400, "invalid_request", unknown ? $"{path} is no member of this request" : $"{path} has the wrong type or form");
+        return new ApiException(400, "invalid_request", unknown ? $"{path} is no member of this request"
+            : $"{path} has the wrong type or form");
     }
 
     /// <summary>What a text costs that is parsed at once.</summary>
@@ -118,7 +125,8 @@ internal static class RequestJson
     /// <param name="context">The request.</param>
     /// <param name="maxBytes">Its limit.</param>
     /// <param name="parse">Gets the body; as memory too, where that is its own to keep.</param>
-    private static async Task<T> ReadAsync<T>(HttpContext context, long maxBytes, Func<ReadOnlySequence<byte>, ReadOnlyMemory<byte>?, T> parse)
+    private static async Task<T> ReadAsync<T>(HttpContext context, long maxBytes,
+        Func<ReadOnlySequence<byte>, ReadOnlyMemory<byte>?, T> parse)
     {
         var body = RequestBody.Of(context, maxBytes);
         try
@@ -142,7 +150,8 @@ internal static class RequestJson
         }
     }
 
-    private static T Parse<T>(ReadOnlySequence<byte> body, ReadOnlyMemory<byte>? owned, Func<ReadOnlySequence<byte>, ReadOnlyMemory<byte>?, T> parse)
+    private static T Parse<T>(ReadOnlySequence<byte> body, ReadOnlyMemory<byte>? owned,
+        Func<ReadOnlySequence<byte>, ReadOnlyMemory<byte>?, T> parse)
     {
         try
         {
@@ -162,7 +171,8 @@ internal static class RequestJson
         {
             if (whole.Length < length + part.Length)
             {
-                var size = (int)Math.Max(Math.Min(Math.Max(FirstBuffer, 2L * whole.Length), body.Length ?? long.MaxValue), length + part.Length);
+                var size = (int)Math.Max(Math.Min(Math.Max(FirstBuffer, 2L * whole.Length), body.Length ?? long.MaxValue),
+                    length + part.Length);
                 await body.ReserveAsync(2L * size, Math.Max(2L * size, MostPerByte * (body.Length ?? 0)));
                 Array.Resize(ref whole, size);
             }

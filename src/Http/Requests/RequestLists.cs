@@ -18,7 +18,8 @@ internal sealed record RequestList(string Member, long MaxBytes, long MaxEntryBy
 }
 
 /// <summary>
-/// Reads bodies of the form <c>{"tasks": [...]}</c> entry by entry, as they arrive: there is never more than one entry as JSON, and what is made of
+/// Reads bodies of the form <c>{"tasks": [...]}</c> entry by entry, as they arrive: there is never more than one entry as JSON, and what is
+/// made of
 /// the others. Nothing is done with them before the end of the body is there and valid.
 /// </summary>
 internal static class RequestLists
@@ -50,7 +51,8 @@ internal static class RequestLists
                 }
 
                 if (!isSmall)
-                    await body.ReserveAsync(CostOf(body.Arrived, buffer.Length), CostOf(body.Length ?? body.Arrived, Math.Min(body.Length ?? 0, list.MaxEntryBytes)));
+                    await body.ReserveAsync(CostOf(body.Arrived, buffer.Length),
+                        CostOf(body.Length ?? body.Arrived, Math.Min(body.Length ?? 0, list.MaxEntryBytes)));
                 var left = buffer.Slice(parser.Parse(buffer, read.IsCompleted));
                 if (left.Length > list.MaxEntryBytes)
                     throw new ApiException(413, "too_large", $"an entry of {list.Member} must have at most {list.MaxEntryBytes} bytes");

@@ -26,7 +26,8 @@ internal sealed class RequestMemory(MemoryBudget budget, MemoryScope.Holder? sco
     public async ValueTask GrowBodyAsync(long bytes, long most, CancellationToken cancellationToken)
     {
         if (Math.Max(bytes, most) > budget.Bytes)
-            throw new ApiException(413, "too_large", $"the body needs about {Math.Max(bytes, most)} bytes of memory, and this process may use {budget.Bytes}; send it in parts");
+            throw new ApiException(413, "too_large",
+                $"the body needs about {Math.Max(bytes, most)} bytes of memory, and this process may use {budget.Bytes}; send it in parts");
         if (_body is null)
         {
             _body = await budget.Bodies.ReserveAsync(bytes, most, cancellationToken);
@@ -73,7 +74,8 @@ internal sealed class RequestMemoryMiddleware(RequestDelegate next, MemoryBudget
 {
     public async Task InvokeAsync(HttpContext context)
     {
-        var isLarge = !(context.Request.ContentLength <= MemoryBudget.SmallBytes) && context.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: true };
+        var isLarge = !(context.Request.ContentLength <= MemoryBudget.SmallBytes)
+            && context.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: true };
         using var memory = new RequestMemory(budget, isLarge ? MemoryScope.Begin() : null);
         context.Features.Set(memory);
         await next(context);
@@ -84,5 +86,6 @@ internal static class RequestMemories
 {
     /// <summary>The memory of the request.</summary>
     public static RequestMemory Memory(this HttpContext context) =>
-        context.Features.Get<RequestMemory>() ?? throw new InvalidOperationException($"{nameof(RequestMemoryMiddleware)} is not in the pipeline.");
+        context.Features.Get<RequestMemory>()
+            ?? throw new InvalidOperationException($"{nameof(RequestMemoryMiddleware)} is not in the pipeline.");
 }

@@ -2,7 +2,9 @@ using TaskQueue.Engine.Batches;
 
 namespace TaskQueue.Scheduler.Batches;
 
-/// <summary>Finds what is wrong with an input as its lines come: by OpenAI's rules anything, by Bella's only that there are too many (bella.md 12).</summary>
+/// <summary>
+/// Finds what is wrong with an input as its lines come: by OpenAI's rules anything, by Bella's only that there are too many (bella.md 12).
+/// </summary>
 internal sealed class BatchCheck(bool strict, int maxLines)
 {
     private const int MaxErrors = 100;
@@ -54,6 +56,7 @@ internal sealed class BatchCheck(bool strict, int maxLines)
             return new BatchProblem("duplicate_custom_id", $"custom_id {line.CustomId} was used before", "custom_id");
         if (_customIds.Count == 1)
             _model = line.Model;
-        return line.Model == _model ? null : new BatchProblem("model_mismatch", $"all lines must name the model of the first, {_model ?? "which is none"}", "body.model");
+        return line.Model == _model ? null
+            : new BatchProblem("model_mismatch", $"all lines must name the model of the first, {_model ?? "which is none"}", "body.model");
     }
 }

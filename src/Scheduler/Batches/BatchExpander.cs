@@ -14,7 +14,8 @@ namespace TaskQueue.Scheduler.Batches;
 /// whether there may be more to do at once.
 /// </summary>
 internal sealed class BatchExpander(
-    BatchService batchService, FileService files, TaskService tasks, WaitingTaskQuota quota, NumberedTaskIds ids, IOptions<BatchLimits> limits, IOptions<EngineOptions> engine, TimeProvider time)
+    BatchService batchService, FileService files, TaskService tasks, WaitingTaskQuota quota, NumberedTaskIds ids,
+        IOptions<BatchLimits> limits, IOptions<EngineOptions> engine, TimeProvider time)
 {
     /// <summary>Lines and bytes of one transaction, at most.</summary>
     private const int ChunkLines = 1000, ChunkBytes = 4 * 1024 * 1024;
@@ -35,7 +36,8 @@ internal sealed class BatchExpander(
 
         var now = Micros.Now(time);
         return await batchService.ApplyAsync(check.Errors.Count > 0
-            ? new RefuseBatch(batch.CorrelationId, now, JsonSerializer.Serialize(check.Errors, BatchJson.Shapes.IReadOnlyListBatchInputError))
+            ? new RefuseBatch(batch.CorrelationId, now,
+                JsonSerializer.Serialize(check.Errors, BatchJson.Instance.IReadOnlyListBatchInputError))
             : new BeginBatch(batch.CorrelationId, now, check.Total, check.Bad)) == CommandResult.Applied;
     }
 
@@ -74,7 +76,8 @@ internal sealed class BatchExpander(
             chunk = new BatchChunk(chunk.To, chunk.End);
         }
 
-        return chunk.To == batch.Total ? true : throw new InvalidDataException($"{batch.InputFileId} has {chunk.To} lines and had {batch.Total}");
+        return chunk.To == batch.Total ? true
+            : throw new InvalidDataException($"{batch.InputFileId} has {chunk.To} lines and had {batch.Total}");
     }
 
     private async Task CheckAsync(BatchState batch, Stream content, BatchCheck check, CancellationToken cancellationToken)
@@ -93,14 +96,17 @@ internal sealed class BatchExpander(
     {
         var chunk = new BatchChunk(batch.LinesDone, batch.BytesDone);
         while (chunk.To < batch.Total)
-            chunk.Lose(new BatchProblem(BatchResults.FileNotFound, $"the file {batch.InputFileId} was deleted before this line was run", null));
+            chunk.Lose(new BatchProblem(BatchResults.FileNotFound,
+                $"the file {batch.InputFileId} was deleted before this line was run", null));
         return InsertAsync(batch, chunk);
     }
 
     /// <returns>Whether it was, and nobody did so before.</returns>
     private async Task<bool> InsertAsync(BatchState batch, BatchChunk chunk)
     {
-        var bad = chunk.Bad.ConvertAll(b => new InvalidBatchItem { BatchId = batch.CorrelationId, Line = b.Line, CustomId = b.CustomId, Code = b.Problem.Code, Message = b.Problem.Message });
+        var bad = chunk.Bad.ConvertAll(b =>
+            new InvalidBatchItem { BatchId = batch.CorrelationId, Line = b.Line, CustomId = b.CustomId, Code = b.Problem.Code,
+                Message = b.Problem.Message });
         var step = new BatchStep(batch.CorrelationId, chunk.From, chunk.To, chunk.End, bad);
         while (true)
         {
@@ -118,15 +124,15 @@ internal sealed class BatchExpander(
 
     private TaskSubmission ToTask(BatchState batch, BatchItem line)
     {
-        var id = ids.New(NumberedTaskId.FromGuid(batch.CorrelationId)!.Queue, batch.Level, NumberedTaskMode.Batch);
+        var id = ids.New(NumberedTaskId.FromGuid(batch.CorrelationId)!.Queue, batch.Tier, NumberedTaskMode.Batch);
         return new TaskSubmission(id.ToGuid(), batch.Queue, line.Body!)
         {
-            Level = batch.Level,
+            Tier = batch.Tier,
             Name = batch.Endpoint,
             ExpiresAt = batch.DeadlineAt,
             MaxAttempts = 1,
             Headers = new BatchHeaders(BatchId.Format(batch.CorrelationId), "batch", line.CustomId, batch.Submitter).ToText(),
-            Ending = new CompletionActions { LapseResult = id.LapseResult },
+            Ending = new CompletionActions { LeaseExpiryResult = id.LeaseExpiryResult },
             BatchId = batch.CorrelationId,
             Owner = batch.Owner,
         };

@@ -9,7 +9,8 @@ using TaskQueue.Engine.Quarantine;
 namespace TaskQueue.Scheduler.Batches;
 
 /// <summary>Writes the output and the error file of a batch whose tasks have all ended, with flat memory.</summary>
-internal sealed class BatchFileWriter(IBatchStore batchStore, FileService files, IQuarantine quarantine, IOptions<BatchLimits> limits, IOptions<EngineOptions> engine)
+internal sealed class BatchFileWriter(IBatchStore batchStore, FileService files, IQuarantine quarantine, IOptions<BatchLimits> limits,
+    IOptions<EngineOptions> engine)
 {
     /// <summary>Writes both; where nothing belongs into one there is none.</summary>
     public async Task<BatchFiles> WriteAsync(BatchState batch, CancellationToken cancellationToken)
@@ -57,7 +58,9 @@ internal sealed class BatchFileWriter(IBatchStore batchStore, FileService files,
         }
     }
 
-    /// <summary>Lines that had not become tasks when the batch was cancelled or its deadline came, as far as the input is still there.</summary>
+    /// <summary>
+    /// Lines that had not become tasks when the batch was cancelled or its deadline came, as far as the input is still there.
+    /// </summary>
     private async Task WriteRestAsync(BatchState batch, LineFile errors, CancellationToken cancellationToken)
     {
         if (batch.InProgressAt is not null && batch.LinesDone >= batch.Total)
@@ -70,7 +73,8 @@ internal sealed class BatchFileWriter(IBatchStore batchStore, FileService files,
         {
             if (line == limits.Value.MaxLines)
                 break; // it was not found out any more that it has too many
-            await errors.AddAsync(BatchResults.OfRest(batch, BatchItem.Parse(text.Text, batch, engine.Value.MaxPayloadBytes), line++), cancellationToken);
+            await errors.AddAsync(BatchResults.OfRest(batch, BatchItem.Parse(text.Text, batch, engine.Value.MaxPayloadBytes), line++),
+                cancellationToken);
         }
     }
 

@@ -26,10 +26,13 @@ internal sealed class BatchFinalizer(
     {
         if (batch.State != BatchStates.InProgress)
             await CancelTasksAsync(batch, cancellationToken);
-        return !await batchStore.HasLiveTasksAsync(batch.CorrelationId, cancellationToken) && await ApplyAsync(new FinalizeBatch(batch.CorrelationId, Micros.Now(time)));
+        return !await batchStore.HasLiveTasksAsync(batch.CorrelationId, cancellationToken)
+            && await ApplyAsync(new FinalizeBatch(batch.CorrelationId, Micros.Now(time)));
     }
 
-    /// <summary>Writes the files. They count from the moment on in which the batch ends; those of a scheduler that came too late are deleted.</summary>
+    /// <summary>
+    /// Writes the files. They count from the moment on in which the batch ends; those of a scheduler that came too late are deleted.
+    /// </summary>
     public async Task<bool> FinishAsync(BatchState batch, CancellationToken cancellationToken)
     {
         var written = await writer.WriteAsync(batch, cancellationToken);
@@ -43,7 +46,8 @@ internal sealed class BatchFinalizer(
     /// <summary>The tasks may go, after as long as others of their queue.</summary>
     public async Task<bool> ReleaseAsync(BatchState batch, CancellationToken cancellationToken)
     {
-        var keep = (await queues.FindAsync(batch.Queue))?.Settings.KeepFinishedMs is { } ms ? TimeSpan.FromMilliseconds(ms) : engine.Value.KeepFinished;
+        var keep = (await queues.FindAsync(batch.Queue))?.Settings.KeepFinishedMs is { } ms ? TimeSpan.FromMilliseconds(ms)
+            : engine.Value.KeepFinished;
         await batchStore.ReleaseAsync(batch.CorrelationId, Micros.Now(time) + keep, cancellationToken);
         return false;
     }

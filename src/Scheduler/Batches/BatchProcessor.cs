@@ -17,7 +17,9 @@ namespace TaskQueue.Scheduler.Batches;
 /// any number of processes may do it, one of them works on a batch at a time.
 /// </summary>
 internal sealed partial class BatchProcessor(
-    IBatchStore batchStore, BatchExpander expander, BatchFinalizer finalizer, BatchQuarantine quarantine, PostCommitNotifier postCommit, IOptions<BatchLimits> limits, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<BatchProcessor> logger) : BackgroundService
+    IBatchStore batchStore, BatchExpander expander, BatchFinalizer finalizer, BatchQuarantine quarantine, PostCommitNotifier postCommit,
+        IOptions<BatchLimits> limits, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time,
+            ILogger<BatchProcessor> logger) : BackgroundService
 {
     private const int MaxAtOnce = 4;
 
@@ -75,7 +77,8 @@ internal sealed partial class BatchProcessor(
         foreach (var gone in _begun.Keys.Except(ids).ToList())
             _begun.Remove(gone);
         // In turn: those that wait for something, such as their owner's quota, stay due and must not keep others from their turn.
-        var more = ids.Where(id => !_running.ContainsKey(id) && !_failures.IsExcluded(id)).OrderBy(id => _begun.GetValueOrDefault(id)).ToList();
+        var more = ids.Where(id => !_running.ContainsKey(id) && !_failures.IsExcluded(id)).OrderBy(id => _begun.GetValueOrDefault(id))
+            .ToList();
         _crowded = _running.Count + more.Count > MaxAtOnce;
         foreach (var id in more.Take(MaxAtOnce - _running.Count))
         {
@@ -102,7 +105,8 @@ internal sealed partial class BatchProcessor(
             if (!dependencies.TryHandle(fault))
                 LogBatchFailed(fault, BatchId.Format(id));
             // It was let go of, so nobody holds it now. What a key that is not here yet would open is not its fault.
-            if (StorageFaults.IsOfRow(fault) && fault.GetBaseException() is not UnreadableDataException && _failures.Failed(id) && await quarantine.SetAsideAsync(id, fault, cancellationToken) is null)
+            if (StorageFaults.IsOfRow(fault) && fault.GetBaseException() is not UnreadableDataException && _failures.Failed(id)
+                && await quarantine.SetAsideAsync(id, fault, cancellationToken) is null)
                 _failures.Succeeded(id);
         }
         finally

@@ -15,7 +15,8 @@ internal static class BatchResults
 
     private const string Expired = "batch_expired", Cancelled = "batch_cancelled", ParseError = "parse_error";
 
-    private static readonly JsonWriterOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
+    private static readonly JsonWriterOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        SkipValidation = true };
 
     private static readonly JsonDocumentOptions AnyDepth = new() { MaxDepth = int.MaxValue };
 
@@ -26,10 +27,11 @@ internal static class BatchResults
         if (task.State != TaskStates.Completed)
             return (Line(id, customId, null, ErrorOf(batch, task)), true);
         using var result = Parse(task.Result);
-        if (batch.Strict && IsLapse(result?.RootElement))
+        if (batch.Strict && IsLeaseExpiry(result?.RootElement))
             return (Line(id, customId, null, ("request_timeout", "the worker did not answer in time")), true);
         var status = CompletionActionsJson.StatusOf(task.Result);
-        return (Line(id, customId, w => WriteResponse(w, id, status, result?.RootElement, task.Result), null), batch.Strict && status is < 200 or > 299);
+        return (Line(id, customId, w => WriteResponse(w, id, status, result?.RootElement, task.Result), null), batch.Strict
+            && status is < 200 or > 299);
     }
 
     /// <summary>The line of one that could not be run.</summary>
@@ -46,7 +48,8 @@ internal static class BatchResults
     }
 
     /// <summary>The line of a task whose row cannot be read.</summary>
-    public static byte[] OfUnreadable(Guid task) => Line(NumberedTaskId.Format(task), null, null, ("unreadable", "the result cannot be written; the operator was told"));
+    public static byte[] OfUnreadable(Guid task) =>
+        Line(NumberedTaskId.Format(task), null, null, ("unreadable", "the result cannot be written; the operator was told"));
 
     private static (string Code, string Message) ErrorOf(BatchState batch, EndedBatchItem task) =>
         (task.State, batch.State) switch
@@ -56,7 +59,8 @@ internal static class BatchResults
             _ => (Cancelled, "the request was cancelled before it was completed"),
         };
 
-    private static byte[] Line(string id, string? customId, Action<Utf8JsonWriter>? response, (string Code, string Message)? error, int? number = null)
+    private static byte[] Line(string id, string? customId, Action<Utf8JsonWriter>? response, (string Code, string Message)? error,
+        int? number = null)
     {
         using var buffer = new MemoryStream();
         using (var writer = new Utf8JsonWriter(buffer, Plain))
@@ -99,7 +103,8 @@ internal static class BatchResults
     /// </summary>
     private static void WriteResponse(Utf8JsonWriter writer, string id, int status, JsonElement? result, string? text)
     {
-        var isAnswer = result is { ValueKind: JsonValueKind.Object } o && (o.TryGetProperty("body", out _) || o.TryGetProperty("status_code", out _));
+        var isAnswer = result is { ValueKind: JsonValueKind.Object } o
+            && (o.TryGetProperty("body", out _) || o.TryGetProperty("status_code", out _));
         writer.WriteStartObject();
         writer.WriteNumber("status_code", status);
         writer.WritePropertyName("request_id");
@@ -132,9 +137,10 @@ internal static class BatchResults
         writer.WriteRawValue(value.GetRawText().Replace('\n', ' ').Replace('\r', ' '), skipInputValidation: true);
 
     /// <summary>Given up by the engine: a status and no body (bella.md 6).</summary>
-    private static bool IsLapse(JsonElement? result) =>
+    private static bool IsLeaseExpiry(JsonElement? result) =>
         result is { ValueKind: JsonValueKind.Object } answer && !answer.TryGetProperty("body", out _)
-            && answer.TryGetProperty("status_code", out var status) && status.ValueKind == JsonValueKind.String && status.ValueEquals("408");
+            && answer.TryGetProperty("status_code", out var status) && status.ValueKind == JsonValueKind.String
+                && status.ValueEquals("408");
 
     /// <summary>A result as JSON; null where it is none, or has a name with half of a surrogate pair, which no reader can take.</summary>
     private static JsonDocument? Parse(string? result)

@@ -17,10 +17,13 @@ namespace TaskQueue.Scheduler.Callbacks;
 /// not hold up the others. Any number of processes may do it at once; each counts its own.
 /// </summary>
 internal sealed partial class CallbackService(
-    ICallbackStore store, CallbackEvents events, CallbackSender sender, CallbackQuarantine quarantine, PostCommitNotifier postCommit, IOptions<WebhookOptions> options,
-    TaskMetrics metrics, Drain drain, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<CallbackService> logger) : BackgroundService
+    ICallbackStore store, CallbackEvents events, CallbackSender sender, CallbackQuarantine quarantine, PostCommitNotifier postCommit,
+        IOptions<WebhookOptions> options,
+    TaskMetrics metrics, Drain drain, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time,
+        ILogger<CallbackService> logger) : BackgroundService
 {
-    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(500), Pause = TimeSpan.FromMilliseconds(5), AfterFault = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(500), Pause = TimeSpan.FromMilliseconds(5),
+        AfterFault = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LookForOthers = TimeSpan.FromMilliseconds(100);
 
     /// <summary>How long tries may go on when the process stops, where its patience ends no sooner.</summary>
@@ -98,7 +101,8 @@ internal sealed partial class CallbackService(
         if (_served.Count == 0 || time.GetElapsedTime(_lookedForOthers) < LookForOthers)
             return [];
         _lookedForOthers = time.GetTimestamp();
-        return await store.TakeAsync(claim with { PassedOver = [.. _served.Union(claim.Busy.Select(b => b.Owner), StringComparer.Ordinal)] }, now);
+        return await store.TakeAsync(claim with { PassedOver = [.. _served.Union(claim.Busy.Select(b => b.Owner),
+            StringComparer.Ordinal)] }, now);
     }
 
     private static CallbackSlot SlotOf(Callback callback) => new(callback.Owner ?? "", callback.Origin ?? "");
@@ -111,7 +115,8 @@ internal sealed partial class CallbackService(
             var start = Micros.Now(time);
             try
             {
-                CallbackOutcome.Note(callback, await sender.SendAsync(callback, (await envelopes)[callback.Id], _end.Token), start, Micros.Now(time));
+                CallbackOutcome.Note(callback, await sender.SendAsync(callback, (await envelopes)[callback.Id], _end.Token), start,
+                    Micros.Now(time));
             }
             catch (OperationCanceledException) when (_end.IsCancellationRequested)
             {
@@ -137,7 +142,9 @@ internal sealed partial class CallbackService(
         }
     }
 
-    /// <summary>While the callback is ours: what the receiver got must not be sent again because the database was away for a moment.</summary>
+    /// <summary>
+    /// While the callback is ours: what the receiver got must not be sent again because the database was away for a moment.
+    /// </summary>
     private async Task SettleAsync(Callback callback, long taken)
     {
         while (true)
@@ -151,7 +158,8 @@ internal sealed partial class CallbackService(
                 return;
             }
 #pragma warning disable CA1031 // the next round tries again
-            catch (Exception fault) when (!StorageFaults.IsOfRow(fault) && time.GetElapsedTime(taken) < _lease && !_end.IsCancellationRequested)
+            catch (Exception fault) when (!StorageFaults.IsOfRow(fault) && time.GetElapsedTime(taken) < _lease
+                && !_end.IsCancellationRequested)
 #pragma warning restore CA1031
             {
                 if (!dependencies.TryHandle(fault))

@@ -70,7 +70,8 @@ internal sealed partial class ReceiverClient : IDisposable
     /// <param name="maxBody">How many bytes of the answer's body are wanted.</param>
     /// <param name="cancellationToken">The process stops.</param>
     /// <exception cref="OperationCanceledException">The process stops; whether the message arrived is not known.</exception>
-    public async Task<ReceiverAnswer> PostAsync(string url, CallbackEnvelope envelope, string body, int maxBody, CancellationToken cancellationToken)
+    public async Task<ReceiverAnswer> PostAsync(string url, CallbackEnvelope envelope, string body, int maxBody,
+        CancellationToken cancellationToken)
     {
         if (CallbackRules.Check(url, _options) is { } problem)
             return new ReceiverAnswer(null, problem, MayRetry: false);
@@ -159,7 +160,8 @@ internal sealed partial class ReceiverClient : IDisposable
     private static string Explain(Exception fault) => fault switch
     {
         HttpRequestException { HttpRequestError: HttpRequestError.NameResolutionError } => "the name of the host was not found",
-        HttpRequestException { InnerException: SocketException { SocketErrorCode: SocketError.HostNotFound or SocketError.TryAgain or SocketError.NoData } } =>
+        HttpRequestException { InnerException: SocketException { SocketErrorCode: SocketError.HostNotFound or SocketError.TryAgain
+            or SocketError.NoData } } =>
             "the name of the host was not found",
         HttpRequestException { InnerException: AuthenticationException tls } => $"TLS failed: {tls.Message}",
         HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError } => "TLS failed",

@@ -68,7 +68,9 @@ internal sealed class ReceiverVerifier(IWebhookStore receivers, ReceiverClient c
         };
     }
 
-    /// <summary>The challenge alone, as text or as the one member of an object: a server that sends back whatever it gets proves nothing.</summary>
+    /// <summary>
+    /// The challenge alone, as text or as the one member of an object: a server that sends back whatever it gets proves nothing.
+    /// </summary>
     private static bool IsEcho(string text, string challenge)
     {
         if (text.Trim() == challenge)

@@ -10,7 +10,7 @@ internal sealed class MaintenanceHealth
 {
     private readonly Dictionary<string, LoopHeartbeat> _heartbeats = [];
     private readonly HashSet<string> _running = [];
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
 
     public MaintenanceHealth(LoopHeartbeats heartbeats)
     {
@@ -24,7 +24,7 @@ internal sealed class MaintenanceHealth
     /// <summary>A run begins here.</summary>
     public void Began(string job)
     {
-        lock (_gate)
+        lock (_lock)
         {
             _running.Add(job);
             _heartbeats[job].Beat();
@@ -41,7 +41,7 @@ internal sealed class MaintenanceHealth
     /// <summary>No run is under way here any more.</summary>
     public void Ended(string job)
     {
-        lock (_gate)
+        lock (_lock)
         {
             _running.Remove(job);
             _heartbeats[job].Rest();
@@ -51,7 +51,7 @@ internal sealed class MaintenanceHealth
     /// <summary>What the storage says of the last run.</summary>
     public void Saw(string job, MaintenanceState state)
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (_running.Contains(job))
                 return;

@@ -11,7 +11,7 @@ internal sealed class MaintenanceWatch(
 
     private bool _isRegistered;
 
-    protected override async Task<TimeSpan> TurnAsync(CancellationToken cancellationToken)
+    protected override async Task<TimeSpan> PollAsync(CancellationToken cancellationToken)
     {
         await Task.Run(Look, cancellationToken); // the storage has synchronous calls only
         return LookAgain;

@@ -15,7 +15,8 @@ namespace TaskQueue.Scheduler.Schedules;
 /// transaction that inserts its task, so it fires once, whoever comes first.
 /// </summary>
 internal sealed partial class ScheduleFiring(
-    IScheduleStore store, TaskService tasks, ScheduleQuarantine quarantine, ScheduleSignal signal, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<ScheduleFiring> logger) : BackgroundService
+    IScheduleStore store, TaskService tasks, ScheduleQuarantine quarantine, ScheduleSignal signal, LoopHeartbeats heartbeats,
+        DependencyHealth dependencies, TimeProvider time, ILogger<ScheduleFiring> logger) : BackgroundService
 {
     /// <summary>
     /// A schedule that is this late, because no scheduler ran, fires once and leaves out what it missed. One that is less
@@ -26,7 +27,9 @@ internal sealed partial class ScheduleFiring(
     /// <summary>How often to look for schedules that other processes changed.</summary>
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
 
-    /// <summary>How long a schedule that this host cannot read, because it lacks its time zone, is left to other hosts before it is set aside.</summary>
+    /// <summary>
+    /// How long a schedule that this host cannot read, because it lacks its time zone, is left to other hosts before it is set aside.
+    /// </summary>
     private static readonly TimeSpan ForOthers = TimeSpan.FromMinutes(1);
 
     // Schedules that are left out in this round: this host cannot read them, or they failed a moment ago.
@@ -95,7 +98,8 @@ internal sealed partial class ScheduleFiring(
         {
             LogFireFailed(fault, schedule.Name, schedule.Queue);
             _skipped.Add(schedule.Id);
-            if (_failures.Failed(schedule.Id) && await quarantine.SetAsideAsync(schedule, PoisonRules.Reason(fault), CancellationToken.None) is null)
+            if (_failures.Failed(schedule.Id)
+                && await quarantine.SetAsideAsync(schedule, PoisonRules.Reason(fault), CancellationToken.None) is null)
                 _failures.Succeeded(schedule.Id);
         }
     }
@@ -115,7 +119,8 @@ internal sealed partial class ScheduleFiring(
         }
         catch (Exception refused) when (refused is InvalidSubmissionException or QuotaExceededException)
         {
-            // A rule has changed since the schedule was made, or its owner has too many waiting tasks. It must not hold up the others, so the tick is lost.
+            // A rule has changed since the schedule was made, or its owner has too many waiting tasks. It must not hold up the others, so
+            // the tick is lost.
             LogRefused(schedule.Name, schedule.Queue, refused.Message);
             await tasks.SubmitManyAsync([], taken);
         }
@@ -140,7 +145,8 @@ internal sealed partial class ScheduleFiring(
                 LogUnreadable(schedule.Name, schedule.Queue, unreadable.Message);
             if (seen.Tick != tick)
                 _unreadable[schedule.Id] = (tick, time.GetTimestamp());
-            else if (time.GetElapsedTime(seen.Since) >= ForOthers && await quarantine.SetAsideAsync(schedule, unreadable.Message, CancellationToken.None) is null)
+            else if (time.GetElapsedTime(seen.Since) >= ForOthers
+                && await quarantine.SetAsideAsync(schedule, unreadable.Message, CancellationToken.None) is null)
                 _unreadable.Remove(schedule.Id);
             return null;
         }

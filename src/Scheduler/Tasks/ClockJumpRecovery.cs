@@ -3,7 +3,9 @@ namespace TaskQueue.Scheduler.Tasks;
 /// <summary>Finds out that somebody set the clock: it then differs from the one that only counts.</summary>
 internal sealed class ClockJumpRecovery(TimeProvider time)
 {
-    /// <summary>What a clock that is kept in time by slewing, or by small steps, never jumps by; and shorter than any usual lease.</summary>
+    /// <summary>
+    /// What a clock that is kept in time by slewing, or by small steps, never jumps by; and shorter than any usual lease.
+    /// </summary>
     private static readonly TimeSpan Smallest = TimeSpan.FromSeconds(5);
 
     private (DateTimeOffset Wall, long Count) _known = Now(time);

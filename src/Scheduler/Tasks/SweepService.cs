@@ -15,7 +15,8 @@ namespace TaskQueue.Scheduler.Tasks;
 /// set aside when it fails again and again, so that it does not hold up the others.
 /// </summary>
 internal abstract partial class SweepService(
-    Sweep sweep, ITaskStore store, TaskService taskService, TaskQuarantine quarantine, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger logger) : BackgroundService
+    Sweep sweep, ITaskStore store, TaskService taskService, TaskQuarantine quarantine, LoopHeartbeats heartbeats,
+        DependencyHealth dependencies, TimeProvider time, ILogger logger) : BackgroundService
 {
     private const int MaxBatch = 500;
 
@@ -67,13 +68,15 @@ internal abstract partial class SweepService(
                 await PrepareAsync();
                 wait = await TimeToNextAsync();
                 heartbeat.Beat();
-                while (wait == TimeSpan.Zero && !MustWait && !stoppingToken.IsCancellationRequested && await RunOnceAsync(stoppingToken) > 0)
+                while (wait == TimeSpan.Zero && !MustWait && !stoppingToken.IsCancellationRequested
+                    && await RunOnceAsync(stoppingToken) > 0)
                 {
                     wait = await TimeToNextAsync();
                     heartbeat.Beat();
                 }
 
-                // What the machine refuses stays in sight for a moment; a full window empties soon. What fails is not looked at all the time.
+                // What the machine refuses stays in sight for a moment; a full window empties soon. What fails is not looked at all the
+                // time.
                 wait = wait > TimeSpan.Zero ? wait : _failures.Excluded > 0 ? LookAgainBehindFailures : Pause;
                 dependencies.Database.ReportSuccess();
                 heartbeat.Succeeded();
@@ -99,7 +102,8 @@ internal abstract partial class SweepService(
     {
         var now = Micros.Now(time);
         // As many more as are left out: they are the oldest, and must not hide the others.
-        var ids = (await store.SelectAsync(sweep, now, MaxBatch + _failures.Excluded)).Where(id => !_failures.IsExcluded(id)).Take(MaxBatch);
+        var ids = (await store.SelectAsync(sweep, now, MaxBatch + _failures.Excluded)).Where(id => !_failures.IsExcluded(id))
+            .Take(MaxBatch);
         TaskCommand[] commands = [.. ids.Select(id => Command(id, now))];
         var faults = await taskService.TryApplyAsync(commands);
         var done = 0;

@@ -16,7 +16,9 @@ internal sealed class DispatchSweep : SweepService
     private readonly InFlightLimiter _inFlight;
     private readonly TimeProvider _time;
 
-    public DispatchSweep(ITaskStore store, TaskService taskService, TaskQuarantine quarantine, WorkNotifier workNotifier, InFlightLimiter inFlight, BusTransport transport, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<DispatchSweep> logger)
+    public DispatchSweep(ITaskStore store, TaskService taskService, TaskQuarantine quarantine, WorkNotifier workNotifier,
+        InFlightLimiter inFlight, BusTransport transport, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time,
+            ILogger<DispatchSweep> logger)
         : base(Sweep.Dispatch, store, taskService, quarantine, heartbeats, dependencies, time, logger)
     {
         _store = store;
@@ -47,7 +49,8 @@ internal sealed partial class LeaseSweep : SweepService
     private readonly ILogger<LeaseSweep> _logger;
     private readonly ClockJumpRecovery _clock;
 
-    public LeaseSweep(ITaskStore store, TaskService taskService, TaskQuarantine quarantine, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<LeaseSweep> logger)
+    public LeaseSweep(ITaskStore store, TaskService taskService, TaskQuarantine quarantine, LoopHeartbeats heartbeats,
+        DependencyHealth dependencies, TimeProvider time, ILogger<LeaseSweep> logger)
         : base(Sweep.ExpiredLease, store, taskService, quarantine, heartbeats, dependencies, time, logger) =>
         (_store, _time, _logger, _clock) = (store, time, logger, new ClockJumpRecovery(time));
 
@@ -71,7 +74,8 @@ internal sealed partial class LeaseSweep : SweepService
 }
 
 /// <summary>Ends tasks that nobody started in time.</summary>
-internal sealed class ExpirySweep(ITaskStore store, TaskService taskService, TaskQuarantine quarantine, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<ExpirySweep> logger)
+internal sealed class ExpirySweep(ITaskStore store, TaskService taskService, TaskQuarantine quarantine, LoopHeartbeats heartbeats,
+    DependencyHealth dependencies, TimeProvider time, ILogger<ExpirySweep> logger)
     : SweepService(Sweep.Expired, store, taskService, quarantine, heartbeats, dependencies, time, logger)
 {
     protected override TaskCommand Command(Guid id, DateTime at) => new ExpireTask(id, at);

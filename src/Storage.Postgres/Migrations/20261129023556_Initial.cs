@@ -96,7 +96,7 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     id = table.Column<Guid>(type: "uuid", nullable: false),
                     state = table.Column<int>(type: "integer", nullable: false),
                     queue = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: false),
-                    level = table.Column<int>(type: "integer", nullable: false),
+                    tier = table.Column<int>(type: "integer", nullable: false),
                     endpoint = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: false),
                     completion_window = table.Column<string>(type: "character varying(16)", maxLength: 16, nullable: false),
                     input_file_id = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: false),
@@ -218,18 +218,18 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 columns: table => new
                 {
                     queue = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: false),
-                    level = table.Column<int>(type: "integer", nullable: false),
+                    tier = table.Column<int>(type: "integer", nullable: false),
                     stream = table.Column<int>(type: "integer", nullable: false),
                     type = table.Column<int>(type: "integer", nullable: false),
                     count = table.Column<long>(type: "bigint", nullable: false)
                 },
                 constraints: table =>
                 {
-                    table.PrimaryKey("PK_queue_counts", x => new { x.queue, x.level, x.stream, x.type });
+                    table.PrimaryKey("PK_queue_counts", x => new { x.queue, x.tier, x.stream, x.type });
                 });
 
             migrationBuilder.CreateTable(
-                name: "queue_gates",
+                name: "queue_limits",
                 columns: table => new
                 {
                     queue = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: false),
@@ -237,7 +237,7 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 },
                 constraints: table =>
                 {
-                    table.PrimaryKey("PK_queue_gates", x => x.queue);
+                    table.PrimaryKey("PK_queue_limits", x => x.queue);
                 });
 
             migrationBuilder.CreateTable(
@@ -245,14 +245,14 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 columns: table => new
                 {
                     queue = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: false),
-                    level = table.Column<int>(type: "integer", nullable: false),
+                    tier = table.Column<int>(type: "integer", nullable: false),
                     task_id = table.Column<Guid>(type: "uuid", nullable: false),
                     attempt = table.Column<int>(type: "integer", nullable: false),
                     until = table.Column<DateTime>(type: "timestamp with time zone", nullable: false)
                 },
                 constraints: table =>
                 {
-                    table.PrimaryKey("PK_queue_locks", x => new { x.queue, x.level });
+                    table.PrimaryKey("PK_queue_locks", x => new { x.queue, x.tier });
                 });
 
             migrationBuilder.CreateTable(
@@ -306,7 +306,7 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     task_id = table.Column<Guid>(type: "uuid", nullable: false),
                     type = table.Column<int>(type: "integer", nullable: false),
                     queue = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: false),
-                    level = table.Column<int>(type: "integer", nullable: false),
+                    tier = table.Column<int>(type: "integer", nullable: false),
                     attempt = table.Column<int>(type: "integer", nullable: false),
                     worker = table.Column<string>(type: "text", nullable: true),
                     error = table.Column<string>(type: "text", nullable: true),
@@ -327,13 +327,13 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     id = table.Column<Guid>(type: "uuid", nullable: false),
                     state = table.Column<int>(type: "integer", nullable: false),
                     queue = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: false),
-                    level = table.Column<int>(type: "integer", nullable: false),
+                    tier = table.Column<int>(type: "integer", nullable: false),
                     priority = table.Column<int>(type: "integer", nullable: false),
                     push = table.Column<bool>(type: "boolean", nullable: false),
                     name = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
                     dedupe_key = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
-                    thread_id = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
-                    held = table.Column<bool>(type: "boolean", nullable: false),
+                    ordering_key = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
+                    blocked = table.Column<bool>(type: "boolean", nullable: false),
                     payload = table.Column<string>(type: "text", nullable: false),
                     headers = table.Column<string>(type: "text", nullable: true),
                     result = table.Column<string>(type: "text", nullable: true),
@@ -352,7 +352,7 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     expires_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
                     started_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
                     finished_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
-                    gated = table.Column<bool>(type: "boolean", nullable: false),
+                    limited = table.Column<bool>(type: "boolean", nullable: false),
                     dead = table.Column<bool>(type: "boolean", nullable: false),
                     delete_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
                     dispatch_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
@@ -564,8 +564,8 @@ namespace TaskQueue.Storage.Postgres.Migrations
             migrationBuilder.CreateIndex(
                 name: "ix_tasks_claim",
                 table: "tasks",
-                columns: new[] { "queue", "level", "priority", "due_at", "id" },
-                filter: "state in (3, 7) and not held");
+                columns: new[] { "queue", "tier", "priority", "due_at", "id" },
+                filter: "state in (3, 7) and not blocked");
 
             migrationBuilder.CreateIndex(
                 name: "ix_tasks_dead",
@@ -605,10 +605,10 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 filter: "state in (3, 7) and expires_at is not null");
 
             migrationBuilder.CreateIndex(
-                name: "ix_tasks_gated",
+                name: "ix_tasks_limited",
                 table: "tasks",
                 column: "queue",
-                filter: "state = 4 and gated");
+                filter: "state = 4 and limited");
 
             migrationBuilder.CreateIndex(
                 name: "ix_tasks_lease",
@@ -623,17 +623,17 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 filter: "owner is not null");
 
             migrationBuilder.CreateIndex(
-                name: "ix_tasks_thread",
+                name: "ix_tasks_ordering_key",
                 table: "tasks",
-                columns: new[] { "queue", "thread_id", "due_at", "id" },
-                filter: "thread_id is not null and state in (3, 7)");
+                columns: new[] { "queue", "ordering_key", "due_at", "id" },
+                filter: "ordering_key is not null and state in (3, 7)");
 
             migrationBuilder.CreateIndex(
-                name: "ix_tasks_turn",
+                name: "ix_tasks_head",
                 table: "tasks",
-                columns: new[] { "queue", "thread_id" },
+                columns: new[] { "queue", "ordering_key" },
                 unique: true,
-                filter: "thread_id is not null and not held and state in (3, 4, 7)");
+                filter: "ordering_key is not null and not blocked and state in (3, 4, 7)");
         }
 
         /// <inheritdoc />
@@ -673,7 +673,7 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 name: "queue_counts");
 
             migrationBuilder.DropTable(
-                name: "queue_gates");
+                name: "queue_limits");
 
             migrationBuilder.DropTable(
                 name: "queue_locks");

@@ -262,9 +262,9 @@ namespace TaskQueue.Storage.Postgres.Migrations
                         .HasColumnType("character varying(64)")
                         .HasColumnName("input_file_id");
 
-                    b.Property<int>("Level")
+                    b.Property<int>("Tier")
                         .HasColumnType("integer")
-                        .HasColumnName("level");
+                        .HasColumnName("tier");
 
                     b.Property<int>("LinesDone")
                         .HasColumnType("integer")
@@ -1071,9 +1071,9 @@ namespace TaskQueue.Storage.Postgres.Migrations
                         .HasColumnType("character varying(128)")
                         .HasColumnName("queue");
 
-                    b.Property<int>("Level")
+                    b.Property<int>("Tier")
                         .HasColumnType("integer")
-                        .HasColumnName("level");
+                        .HasColumnName("tier");
 
                     b.Property<int>("Stream")
                         .HasColumnType("integer")
@@ -1087,7 +1087,7 @@ namespace TaskQueue.Storage.Postgres.Migrations
                         .HasColumnType("bigint")
                         .HasColumnName("count");
 
-                    b.HasKey("Queue", "Level", "Stream", "Type");
+                    b.HasKey("Queue", "Tier", "Stream", "Type");
 
                     b.ToTable("queue_counts", (string)null);
                 });
@@ -1105,7 +1105,7 @@ namespace TaskQueue.Storage.Postgres.Migrations
 
                     b.HasKey("Queue");
 
-                    b.ToTable("queue_gates", (string)null);
+                    b.ToTable("queue_limits", (string)null);
                 });
 
             modelBuilder.Entity("TaskQueue.Engine.Storage.QueueLock", b =>
@@ -1115,9 +1115,9 @@ namespace TaskQueue.Storage.Postgres.Migrations
                         .HasColumnType("character varying(128)")
                         .HasColumnName("queue");
 
-                    b.Property<int>("Level")
+                    b.Property<int>("Tier")
                         .HasColumnType("integer")
-                        .HasColumnName("level");
+                        .HasColumnName("tier");
 
                     b.Property<int>("Attempt")
                         .HasColumnType("integer")
@@ -1131,7 +1131,7 @@ namespace TaskQueue.Storage.Postgres.Migrations
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("until");
 
-                    b.HasKey("Queue", "Level");
+                    b.HasKey("Queue", "Tier");
 
                     b.ToTable("queue_locks", (string)null);
                 });
@@ -1173,9 +1173,9 @@ namespace TaskQueue.Storage.Postgres.Migrations
                         .HasColumnType("boolean")
                         .HasColumnName("frees");
 
-                    b.Property<int>("Level")
+                    b.Property<int>("Tier")
                         .HasColumnType("integer")
-                        .HasColumnName("level");
+                        .HasColumnName("tier");
 
                     b.Property<string>("Queue")
                         .IsRequired()
@@ -1270,17 +1270,17 @@ namespace TaskQueue.Storage.Postgres.Migrations
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("finished_at");
 
-                    b.Property<bool>("Gated")
+                    b.Property<bool>("Limited")
                         .HasColumnType("boolean")
-                        .HasColumnName("gated");
+                        .HasColumnName("limited");
 
                     b.Property<string>("Headers")
                         .HasColumnType("text")
                         .HasColumnName("headers");
 
-                    b.Property<bool>("Held")
+                    b.Property<bool>("Blocked")
                         .HasColumnType("boolean")
-                        .HasColumnName("held");
+                        .HasColumnName("blocked");
 
                     b.Property<int>("LeaseMs")
                         .HasColumnType("integer")
@@ -1290,9 +1290,9 @@ namespace TaskQueue.Storage.Postgres.Migrations
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("lease_until");
 
-                    b.Property<int>("Level")
+                    b.Property<int>("Tier")
                         .HasColumnType("integer")
-                        .HasColumnName("level");
+                        .HasColumnName("tier");
 
                     b.Property<int>("MaxAttempts")
                         .HasColumnType("integer")
@@ -1347,10 +1347,10 @@ namespace TaskQueue.Storage.Postgres.Migrations
                         .HasColumnType("integer")
                         .HasColumnName("state");
 
-                    b.Property<string>("ThreadId")
+                    b.Property<string>("OrderingKey")
                         .HasMaxLength(256)
                         .HasColumnType("character varying(256)")
-                        .HasColumnName("thread_id");
+                        .HasColumnName("ordering_key");
 
                     b.Property<string>("Worker")
                         .HasColumnType("text")
@@ -1364,8 +1364,8 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     b.HasIndex(new[] { "BatchId" }, "ix_tasks_batch_live")
                         .HasFilter("batch_id is not null and state in (3, 4, 7)");
 
-                    b.HasIndex(new[] { "Queue", "Level", "Priority", "DueAt", "CorrelationId" }, "ix_tasks_claim")
-                        .HasFilter("state in (3, 7) and not held");
+                    b.HasIndex(new[] { "Queue", "Tier", "Priority", "DueAt", "CorrelationId" }, "ix_tasks_claim")
+                        .HasFilter("state in (3, 7) and not blocked");
 
                     b.HasIndex(new[] { "Queue", "FinishedAt", "CorrelationId" }, "ix_tasks_dead")
                         .HasFilter("dead");
@@ -1386,8 +1386,8 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     b.HasIndex(new[] { "ExpiresAt" }, "ix_tasks_expiry")
                         .HasFilter("state in (3, 7) and expires_at is not null");
 
-                    b.HasIndex(new[] { "Queue" }, "ix_tasks_gated")
-                        .HasFilter("state = 4 and gated");
+                    b.HasIndex(new[] { "Queue" }, "ix_tasks_limited")
+                        .HasFilter("state = 4 and limited");
 
                     b.HasIndex(new[] { "LeaseUntil" }, "ix_tasks_lease")
                         .HasFilter("state = 4");
@@ -1395,12 +1395,12 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     b.HasIndex(new[] { "Owner", "CorrelationId" }, "ix_tasks_owner")
                         .HasFilter("owner is not null");
 
-                    b.HasIndex(new[] { "Queue", "ThreadId", "DueAt", "CorrelationId" }, "ix_tasks_thread")
-                        .HasFilter("thread_id is not null and state in (3, 7)");
+                    b.HasIndex(new[] { "Queue", "OrderingKey", "DueAt", "CorrelationId" }, "ix_tasks_ordering_key")
+                        .HasFilter("ordering_key is not null and state in (3, 7)");
 
-                    b.HasIndex(new[] { "Queue", "ThreadId" }, "ix_tasks_turn")
+                    b.HasIndex(new[] { "Queue", "OrderingKey" }, "ix_tasks_head")
                         .IsUnique()
-                        .HasFilter("thread_id is not null and not held and state in (3, 4, 7)");
+                        .HasFilter("ordering_key is not null and not blocked and state in (3, 4, 7)");
 
                     b.ToTable("tasks", (string)null);
                 });

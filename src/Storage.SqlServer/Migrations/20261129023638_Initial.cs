@@ -95,7 +95,7 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     id = table.Column<byte[]>(type: "binary(16)", nullable: false),
                     state = table.Column<int>(type: "int", nullable: false),
                     queue = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: false, collation: "Latin1_General_100_BIN2"),
-                    level = table.Column<int>(type: "int", nullable: false),
+                    tier = table.Column<int>(type: "int", nullable: false),
                     endpoint = table.Column<string>(type: "nvarchar(256)", maxLength: 256, nullable: false, collation: "Latin1_General_100_BIN2"),
                     completion_window = table.Column<string>(type: "nvarchar(16)", maxLength: 16, nullable: false, collation: "Latin1_General_100_BIN2"),
                     input_file_id = table.Column<string>(type: "nvarchar(64)", maxLength: 64, nullable: false, collation: "Latin1_General_100_BIN2"),
@@ -217,18 +217,18 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                 columns: table => new
                 {
                     queue = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: false, collation: "Latin1_General_100_BIN2"),
-                    level = table.Column<int>(type: "int", nullable: false),
+                    tier = table.Column<int>(type: "int", nullable: false),
                     stream = table.Column<int>(type: "int", nullable: false),
                     type = table.Column<int>(type: "int", nullable: false),
                     count = table.Column<long>(type: "bigint", nullable: false)
                 },
                 constraints: table =>
                 {
-                    table.PrimaryKey("PK_queue_counts", x => new { x.queue, x.level, x.stream, x.type });
+                    table.PrimaryKey("PK_queue_counts", x => new { x.queue, x.tier, x.stream, x.type });
                 });
 
             migrationBuilder.CreateTable(
-                name: "queue_gates",
+                name: "queue_limits",
                 columns: table => new
                 {
                     queue = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: false, collation: "Latin1_General_100_BIN2"),
@@ -236,7 +236,7 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                 },
                 constraints: table =>
                 {
-                    table.PrimaryKey("PK_queue_gates", x => x.queue);
+                    table.PrimaryKey("PK_queue_limits", x => x.queue);
                 });
 
             migrationBuilder.CreateTable(
@@ -244,14 +244,14 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                 columns: table => new
                 {
                     queue = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: false, collation: "Latin1_General_100_BIN2"),
-                    level = table.Column<int>(type: "int", nullable: false),
+                    tier = table.Column<int>(type: "int", nullable: false),
                     task_id = table.Column<byte[]>(type: "binary(16)", nullable: false),
                     attempt = table.Column<int>(type: "int", nullable: false),
                     until = table.Column<DateTime>(type: "datetime2(6)", nullable: false)
                 },
                 constraints: table =>
                 {
-                    table.PrimaryKey("PK_queue_locks", x => new { x.queue, x.level });
+                    table.PrimaryKey("PK_queue_locks", x => new { x.queue, x.tier });
                 });
 
             migrationBuilder.CreateTable(
@@ -304,7 +304,7 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     task_id = table.Column<byte[]>(type: "binary(16)", nullable: false),
                     type = table.Column<int>(type: "int", nullable: false),
                     queue = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: false, collation: "Latin1_General_100_BIN2"),
-                    level = table.Column<int>(type: "int", nullable: false),
+                    tier = table.Column<int>(type: "int", nullable: false),
                     attempt = table.Column<int>(type: "int", nullable: false),
                     worker = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
                     error = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
@@ -325,13 +325,13 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     id = table.Column<byte[]>(type: "binary(16)", nullable: false),
                     state = table.Column<int>(type: "int", nullable: false),
                     queue = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: false, collation: "Latin1_General_100_BIN2"),
-                    level = table.Column<int>(type: "int", nullable: false),
+                    tier = table.Column<int>(type: "int", nullable: false),
                     priority = table.Column<int>(type: "int", nullable: false),
                     push = table.Column<bool>(type: "bit", nullable: false),
                     name = table.Column<byte[]>(type: "varbinary(800)", nullable: true),
                     dedupe_key = table.Column<byte[]>(type: "varbinary(800)", nullable: true),
-                    thread_id = table.Column<byte[]>(type: "varbinary(800)", nullable: true),
-                    held = table.Column<bool>(type: "bit", nullable: false),
+                    ordering_key = table.Column<byte[]>(type: "varbinary(800)", nullable: true),
+                    blocked = table.Column<bool>(type: "bit", nullable: false),
                     payload = table.Column<string>(type: "nvarchar(max)", nullable: false, collation: "Latin1_General_100_BIN2"),
                     headers = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
                     result = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
@@ -350,7 +350,7 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     expires_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
                     started_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
                     finished_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
-                    gated = table.Column<bool>(type: "bit", nullable: false),
+                    limited = table.Column<bool>(type: "bit", nullable: false),
                     dead = table.Column<bool>(type: "bit", nullable: false),
                     delete_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
                     dispatch_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
@@ -562,8 +562,8 @@ namespace TaskQueue.Storage.SqlServer.Migrations
             migrationBuilder.CreateIndex(
                 name: "ix_tasks_claim",
                 table: "tasks",
-                columns: new[] { "queue", "level", "priority", "due_at", "id" },
-                filter: "state in (3, 7) and held = 0");
+                columns: new[] { "queue", "tier", "priority", "due_at", "id" },
+                filter: "state in (3, 7) and blocked = 0");
 
             migrationBuilder.CreateIndex(
                 name: "ix_tasks_dead",
@@ -604,17 +604,17 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                 filter: "state in (3, 7) and expires_at is not null");
 
             migrationBuilder.CreateIndex(
-                name: "ix_tasks_gated",
+                name: "ix_tasks_limited",
                 table: "tasks",
                 column: "queue",
-                filter: "state = 4 and gated = 1");
+                filter: "state = 4 and limited = 1");
 
             migrationBuilder.CreateIndex(
                 name: "ix_tasks_lease",
                 table: "tasks",
                 column: "lease_until",
                 filter: "state = 4")
-                .Annotation("SqlServer:Include", new[] { "queue", "level", "gated" });
+                .Annotation("SqlServer:Include", new[] { "queue", "tier", "limited" });
 
             migrationBuilder.CreateIndex(
                 name: "ix_tasks_owner",
@@ -623,17 +623,17 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                 filter: "owner is not null");
 
             migrationBuilder.CreateIndex(
-                name: "ix_tasks_thread",
+                name: "ix_tasks_ordering_key",
                 table: "tasks",
-                columns: new[] { "queue", "thread_id", "due_at", "id" },
-                filter: "thread_id is not null and state in (3, 7)");
+                columns: new[] { "queue", "ordering_key", "due_at", "id" },
+                filter: "ordering_key is not null and state in (3, 7)");
 
             migrationBuilder.CreateIndex(
-                name: "ix_tasks_turn",
+                name: "ix_tasks_head",
                 table: "tasks",
-                columns: new[] { "queue", "thread_id" },
+                columns: new[] { "queue", "ordering_key" },
                 unique: true,
-                filter: "thread_id is not null and held = 0 and state in (3, 4, 7)");
+                filter: "ordering_key is not null and blocked = 0 and state in (3, 4, 7)");
 
             // Five thousand row locks of one statement would become a lock of the table, and every claim would wait for it.
             migrationBuilder.Sql("alter table tasks set (lock_escalation = disable)");
@@ -677,7 +677,7 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                 name: "queue_counts");
 
             migrationBuilder.DropTable(
-                name: "queue_gates");
+                name: "queue_limits");
 
             migrationBuilder.DropTable(
                 name: "queue_locks");

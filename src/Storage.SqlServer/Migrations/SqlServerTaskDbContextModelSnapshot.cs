@@ -285,9 +285,9 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                         .HasColumnName("input_file_id")
                         .UseCollation("Latin1_General_100_BIN2");
 
-                    b.Property<int>("Level")
+                    b.Property<int>("Tier")
                         .HasColumnType("int")
-                        .HasColumnName("level");
+                        .HasColumnName("tier");
 
                     b.Property<int>("LinesDone")
                         .HasColumnType("int")
@@ -1117,9 +1117,9 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                         .HasColumnName("queue")
                         .UseCollation("Latin1_General_100_BIN2");
 
-                    b.Property<int>("Level")
+                    b.Property<int>("Tier")
                         .HasColumnType("int")
-                        .HasColumnName("level");
+                        .HasColumnName("tier");
 
                     b.Property<int>("Stream")
                         .HasColumnType("int")
@@ -1133,7 +1133,7 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                         .HasColumnType("bigint")
                         .HasColumnName("count");
 
-                    b.HasKey("Queue", "Level", "Stream", "Type");
+                    b.HasKey("Queue", "Tier", "Stream", "Type");
 
                     b.ToTable("queue_counts", (string)null);
                 });
@@ -1152,7 +1152,7 @@ namespace TaskQueue.Storage.SqlServer.Migrations
 
                     b.HasKey("Queue");
 
-                    b.ToTable("queue_gates", (string)null);
+                    b.ToTable("queue_limits", (string)null);
                 });
 
             modelBuilder.Entity("TaskQueue.Engine.Storage.QueueLock", b =>
@@ -1163,9 +1163,9 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                         .HasColumnName("queue")
                         .UseCollation("Latin1_General_100_BIN2");
 
-                    b.Property<int>("Level")
+                    b.Property<int>("Tier")
                         .HasColumnType("int")
-                        .HasColumnName("level");
+                        .HasColumnName("tier");
 
                     b.Property<int>("Attempt")
                         .HasColumnType("int")
@@ -1180,7 +1180,7 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                         .HasColumnType("datetime2(6)")
                         .HasColumnName("until");
 
-                    b.HasKey("Queue", "Level");
+                    b.HasKey("Queue", "Tier");
 
                     b.ToTable("queue_locks", (string)null);
                 });
@@ -1223,9 +1223,9 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                         .HasColumnType("bit")
                         .HasColumnName("frees");
 
-                    b.Property<int>("Level")
+                    b.Property<int>("Tier")
                         .HasColumnType("int")
-                        .HasColumnName("level");
+                        .HasColumnName("tier");
 
                     b.Property<string>("Queue")
                         .IsRequired()
@@ -1325,18 +1325,18 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                         .HasColumnType("datetime2(6)")
                         .HasColumnName("finished_at");
 
-                    b.Property<bool>("Gated")
+                    b.Property<bool>("Limited")
                         .HasColumnType("bit")
-                        .HasColumnName("gated");
+                        .HasColumnName("limited");
 
                     b.Property<string>("Headers")
                         .HasColumnType("nvarchar(max)")
                         .HasColumnName("headers")
                         .UseCollation("Latin1_General_100_BIN2");
 
-                    b.Property<bool>("Held")
+                    b.Property<bool>("Blocked")
                         .HasColumnType("bit")
-                        .HasColumnName("held");
+                        .HasColumnName("blocked");
 
                     b.Property<int>("LeaseMs")
                         .HasColumnType("int")
@@ -1346,9 +1346,9 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                         .HasColumnType("datetime2(6)")
                         .HasColumnName("lease_until");
 
-                    b.Property<int>("Level")
+                    b.Property<int>("Tier")
                         .HasColumnType("int")
-                        .HasColumnName("level");
+                        .HasColumnName("tier");
 
                     b.Property<int>("MaxAttempts")
                         .HasColumnType("int")
@@ -1406,9 +1406,9 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                         .HasColumnType("int")
                         .HasColumnName("state");
 
-                    b.Property<byte[]>("ThreadId")
+                    b.Property<byte[]>("OrderingKey")
                         .HasColumnType("varbinary(800)")
-                        .HasColumnName("thread_id");
+                        .HasColumnName("ordering_key");
 
                     b.Property<string>("Worker")
                         .HasColumnType("nvarchar(max)")
@@ -1423,8 +1423,8 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     b.HasIndex(new[] { "BatchId" }, "ix_tasks_batch_live")
                         .HasFilter("batch_id is not null and state in (3, 4, 7)");
 
-                    b.HasIndex(new[] { "Queue", "Level", "Priority", "DueAt", "CorrelationId" }, "ix_tasks_claim")
-                        .HasFilter("state in (3, 7) and held = 0");
+                    b.HasIndex(new[] { "Queue", "Tier", "Priority", "DueAt", "CorrelationId" }, "ix_tasks_claim")
+                        .HasFilter("state in (3, 7) and blocked = 0");
 
                     b.HasIndex(new[] { "Queue", "FinishedAt", "CorrelationId" }, "ix_tasks_dead")
                         .HasFilter("dead = 1");
@@ -1447,23 +1447,23 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     b.HasIndex(new[] { "ExpiresAt" }, "ix_tasks_expiry")
                         .HasFilter("state in (3, 7) and expires_at is not null");
 
-                    b.HasIndex(new[] { "Queue" }, "ix_tasks_gated")
-                        .HasFilter("state = 4 and gated = 1");
+                    b.HasIndex(new[] { "Queue" }, "ix_tasks_limited")
+                        .HasFilter("state = 4 and limited = 1");
 
                     b.HasIndex(new[] { "LeaseUntil" }, "ix_tasks_lease")
                         .HasFilter("state = 4");
 
-                    SqlServerIndexBuilderExtensions.IncludeProperties(b.HasIndex(new[] { "LeaseUntil" }, "ix_tasks_lease"), new[] { "Queue", "Level", "Gated" });
+                    SqlServerIndexBuilderExtensions.IncludeProperties(b.HasIndex(new[] { "LeaseUntil" }, "ix_tasks_lease"), new[] { "Queue", "Tier", "Limited" });
 
                     b.HasIndex(new[] { "Owner", "CorrelationId" }, "ix_tasks_owner")
                         .HasFilter("owner is not null");
 
-                    b.HasIndex(new[] { "Queue", "ThreadId", "DueAt", "CorrelationId" }, "ix_tasks_thread")
-                        .HasFilter("thread_id is not null and state in (3, 7)");
+                    b.HasIndex(new[] { "Queue", "OrderingKey", "DueAt", "CorrelationId" }, "ix_tasks_ordering_key")
+                        .HasFilter("ordering_key is not null and state in (3, 7)");
 
-                    b.HasIndex(new[] { "Queue", "ThreadId" }, "ix_tasks_turn")
+                    b.HasIndex(new[] { "Queue", "OrderingKey" }, "ix_tasks_head")
                         .IsUnique()
-                        .HasFilter("thread_id is not null and held = 0 and state in (3, 4, 7)");
+                        .HasFilter("ordering_key is not null and blocked = 0 and state in (3, 4, 7)");
 
                     b.ToTable("tasks", (string)null);
                 });

@@ -258,9 +258,9 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasColumnType("TEXT")
                         .HasColumnName("input_file_id");
 
-                    b.Property<int>("Level")
+                    b.Property<int>("Tier")
                         .HasColumnType("INTEGER")
-                        .HasColumnName("level");
+                        .HasColumnName("tier");
 
                     b.Property<int>("LinesDone")
                         .HasColumnType("INTEGER")
@@ -1058,9 +1058,9 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasColumnType("TEXT")
                         .HasColumnName("queue");
 
-                    b.Property<int>("Level")
+                    b.Property<int>("Tier")
                         .HasColumnType("INTEGER")
-                        .HasColumnName("level");
+                        .HasColumnName("tier");
 
                     b.Property<int>("Stream")
                         .HasColumnType("INTEGER")
@@ -1074,7 +1074,7 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasColumnType("INTEGER")
                         .HasColumnName("count");
 
-                    b.HasKey("Queue", "Level", "Stream", "Type");
+                    b.HasKey("Queue", "Tier", "Stream", "Type");
 
                     b.ToTable("queue_counts", (string)null);
                 });
@@ -1092,7 +1092,7 @@ namespace TaskQueue.Storage.Sqlite.Migrations
 
                     b.HasKey("Queue");
 
-                    b.ToTable("queue_gates", (string)null);
+                    b.ToTable("queue_limits", (string)null);
                 });
 
             modelBuilder.Entity("TaskQueue.Engine.Storage.QueueLock", b =>
@@ -1102,9 +1102,9 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasColumnType("TEXT")
                         .HasColumnName("queue");
 
-                    b.Property<int>("Level")
+                    b.Property<int>("Tier")
                         .HasColumnType("INTEGER")
-                        .HasColumnName("level");
+                        .HasColumnName("tier");
 
                     b.Property<int>("Attempt")
                         .HasColumnType("INTEGER")
@@ -1118,7 +1118,7 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasColumnType("INTEGER")
                         .HasColumnName("until");
 
-                    b.HasKey("Queue", "Level");
+                    b.HasKey("Queue", "Tier");
 
                     b.ToTable("queue_locks", (string)null);
                 });
@@ -1154,9 +1154,9 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasColumnType("INTEGER")
                         .HasColumnName("frees");
 
-                    b.Property<int>("Level")
+                    b.Property<int>("Tier")
                         .HasColumnType("INTEGER")
-                        .HasColumnName("level");
+                        .HasColumnName("tier");
 
                     b.Property<string>("Queue")
                         .IsRequired()
@@ -1255,17 +1255,17 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasColumnType("INTEGER")
                         .HasColumnName("finished_at");
 
-                    b.Property<bool>("Gated")
+                    b.Property<bool>("Limited")
                         .HasColumnType("INTEGER")
-                        .HasColumnName("gated");
+                        .HasColumnName("limited");
 
                     b.Property<string>("Headers")
                         .HasColumnType("TEXT")
                         .HasColumnName("headers");
 
-                    b.Property<bool>("Held")
+                    b.Property<bool>("Blocked")
                         .HasColumnType("INTEGER")
-                        .HasColumnName("held");
+                        .HasColumnName("blocked");
 
                     b.Property<int>("LeaseMs")
                         .HasColumnType("INTEGER")
@@ -1275,9 +1275,9 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasColumnType("INTEGER")
                         .HasColumnName("lease_until");
 
-                    b.Property<int>("Level")
+                    b.Property<int>("Tier")
                         .HasColumnType("INTEGER")
-                        .HasColumnName("level");
+                        .HasColumnName("tier");
 
                     b.Property<int>("MaxAttempts")
                         .HasColumnType("INTEGER")
@@ -1332,10 +1332,10 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasColumnType("INTEGER")
                         .HasColumnName("state");
 
-                    b.Property<string>("ThreadId")
+                    b.Property<string>("OrderingKey")
                         .HasMaxLength(256)
                         .HasColumnType("TEXT")
-                        .HasColumnName("thread_id");
+                        .HasColumnName("ordering_key");
 
                     b.Property<string>("Worker")
                         .HasColumnType("TEXT")
@@ -1349,8 +1349,8 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     b.HasIndex(new[] { "BatchId" }, "ix_tasks_batch_live")
                         .HasFilter("batch_id is not null and state in (3, 4, 7)");
 
-                    b.HasIndex(new[] { "Queue", "Level", "Priority", "DueAt", "CorrelationId" }, "ix_tasks_claim")
-                        .HasFilter("state in (3, 7) and not held");
+                    b.HasIndex(new[] { "Queue", "Tier", "Priority", "DueAt", "CorrelationId" }, "ix_tasks_claim")
+                        .HasFilter("state in (3, 7) and not blocked");
 
                     b.HasIndex(new[] { "Queue", "FinishedAt", "CorrelationId" }, "ix_tasks_dead")
                         .HasFilter("dead");
@@ -1371,8 +1371,8 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     b.HasIndex(new[] { "ExpiresAt" }, "ix_tasks_expiry")
                         .HasFilter("state in (3, 7) and expires_at is not null");
 
-                    b.HasIndex(new[] { "Queue" }, "ix_tasks_gated")
-                        .HasFilter("state = 4 and gated");
+                    b.HasIndex(new[] { "Queue" }, "ix_tasks_limited")
+                        .HasFilter("state = 4 and limited");
 
                     b.HasIndex(new[] { "LeaseUntil" }, "ix_tasks_lease")
                         .HasFilter("state = 4");
@@ -1380,12 +1380,12 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     b.HasIndex(new[] { "Owner", "CorrelationId" }, "ix_tasks_owner")
                         .HasFilter("owner is not null");
 
-                    b.HasIndex(new[] { "Queue", "ThreadId", "DueAt", "CorrelationId" }, "ix_tasks_thread")
-                        .HasFilter("thread_id is not null and state in (3, 7)");
+                    b.HasIndex(new[] { "Queue", "OrderingKey", "DueAt", "CorrelationId" }, "ix_tasks_ordering_key")
+                        .HasFilter("ordering_key is not null and state in (3, 7)");
 
-                    b.HasIndex(new[] { "Queue", "ThreadId" }, "ix_tasks_turn")
+                    b.HasIndex(new[] { "Queue", "OrderingKey" }, "ix_tasks_head")
                         .IsUnique()
-                        .HasFilter("thread_id is not null and not held and state in (3, 4, 7)");
+                        .HasFilter("ordering_key is not null and not blocked and state in (3, 4, 7)");
 
                     b.ToTable("tasks", (string)null);
                 });

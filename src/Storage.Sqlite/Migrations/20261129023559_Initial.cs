@@ -95,7 +95,7 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     id = table.Column<Guid>(type: "TEXT", nullable: false),
                     state = table.Column<int>(type: "INTEGER", nullable: false),
                     queue = table.Column<string>(type: "TEXT", maxLength: 128, nullable: false),
-                    level = table.Column<int>(type: "INTEGER", nullable: false),
+                    tier = table.Column<int>(type: "INTEGER", nullable: false),
                     endpoint = table.Column<string>(type: "TEXT", maxLength: 256, nullable: false),
                     completion_window = table.Column<string>(type: "TEXT", maxLength: 16, nullable: false),
                     input_file_id = table.Column<string>(type: "TEXT", maxLength: 64, nullable: false),
@@ -217,18 +217,18 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 columns: table => new
                 {
                     queue = table.Column<string>(type: "TEXT", maxLength: 128, nullable: false),
-                    level = table.Column<int>(type: "INTEGER", nullable: false),
+                    tier = table.Column<int>(type: "INTEGER", nullable: false),
                     stream = table.Column<int>(type: "INTEGER", nullable: false),
                     type = table.Column<int>(type: "INTEGER", nullable: false),
                     count = table.Column<long>(type: "INTEGER", nullable: false)
                 },
                 constraints: table =>
                 {
-                    table.PrimaryKey("PK_queue_counts", x => new { x.queue, x.level, x.stream, x.type });
+                    table.PrimaryKey("PK_queue_counts", x => new { x.queue, x.tier, x.stream, x.type });
                 });
 
             migrationBuilder.CreateTable(
-                name: "queue_gates",
+                name: "queue_limits",
                 columns: table => new
                 {
                     queue = table.Column<string>(type: "TEXT", maxLength: 128, nullable: false),
@@ -236,7 +236,7 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 },
                 constraints: table =>
                 {
-                    table.PrimaryKey("PK_queue_gates", x => x.queue);
+                    table.PrimaryKey("PK_queue_limits", x => x.queue);
                 });
 
             migrationBuilder.CreateTable(
@@ -244,14 +244,14 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 columns: table => new
                 {
                     queue = table.Column<string>(type: "TEXT", maxLength: 128, nullable: false),
-                    level = table.Column<int>(type: "INTEGER", nullable: false),
+                    tier = table.Column<int>(type: "INTEGER", nullable: false),
                     task_id = table.Column<Guid>(type: "TEXT", nullable: false),
                     attempt = table.Column<int>(type: "INTEGER", nullable: false),
                     until = table.Column<long>(type: "INTEGER", nullable: false)
                 },
                 constraints: table =>
                 {
-                    table.PrimaryKey("PK_queue_locks", x => new { x.queue, x.level });
+                    table.PrimaryKey("PK_queue_locks", x => new { x.queue, x.tier });
                 });
 
             migrationBuilder.CreateTable(
@@ -304,7 +304,7 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     task_id = table.Column<Guid>(type: "TEXT", nullable: false),
                     type = table.Column<int>(type: "INTEGER", nullable: false),
                     queue = table.Column<string>(type: "TEXT", maxLength: 128, nullable: false),
-                    level = table.Column<int>(type: "INTEGER", nullable: false),
+                    tier = table.Column<int>(type: "INTEGER", nullable: false),
                     attempt = table.Column<int>(type: "INTEGER", nullable: false),
                     worker = table.Column<string>(type: "TEXT", nullable: true),
                     error = table.Column<string>(type: "TEXT", nullable: true),
@@ -325,13 +325,13 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     id = table.Column<Guid>(type: "TEXT", nullable: false),
                     state = table.Column<int>(type: "INTEGER", nullable: false),
                     queue = table.Column<string>(type: "TEXT", maxLength: 128, nullable: false),
-                    level = table.Column<int>(type: "INTEGER", nullable: false),
+                    tier = table.Column<int>(type: "INTEGER", nullable: false),
                     priority = table.Column<int>(type: "INTEGER", nullable: false),
                     push = table.Column<bool>(type: "INTEGER", nullable: false),
                     name = table.Column<string>(type: "TEXT", maxLength: 256, nullable: true),
                     dedupe_key = table.Column<string>(type: "TEXT", maxLength: 256, nullable: true),
-                    thread_id = table.Column<string>(type: "TEXT", maxLength: 256, nullable: true),
-                    held = table.Column<bool>(type: "INTEGER", nullable: false),
+                    ordering_key = table.Column<string>(type: "TEXT", maxLength: 256, nullable: true),
+                    blocked = table.Column<bool>(type: "INTEGER", nullable: false),
                     payload = table.Column<string>(type: "TEXT", nullable: false),
                     headers = table.Column<string>(type: "TEXT", nullable: true),
                     result = table.Column<string>(type: "TEXT", nullable: true),
@@ -350,7 +350,7 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     expires_at = table.Column<long>(type: "INTEGER", nullable: true),
                     started_at = table.Column<long>(type: "INTEGER", nullable: true),
                     finished_at = table.Column<long>(type: "INTEGER", nullable: true),
-                    gated = table.Column<bool>(type: "INTEGER", nullable: false),
+                    limited = table.Column<bool>(type: "INTEGER", nullable: false),
                     dead = table.Column<bool>(type: "INTEGER", nullable: false),
                     delete_at = table.Column<long>(type: "INTEGER", nullable: true),
                     dispatch_at = table.Column<long>(type: "INTEGER", nullable: true),
@@ -562,8 +562,8 @@ namespace TaskQueue.Storage.Sqlite.Migrations
             migrationBuilder.CreateIndex(
                 name: "ix_tasks_claim",
                 table: "tasks",
-                columns: new[] { "queue", "level", "priority", "due_at", "id" },
-                filter: "state in (3, 7) and not held");
+                columns: new[] { "queue", "tier", "priority", "due_at", "id" },
+                filter: "state in (3, 7) and not blocked");
 
             migrationBuilder.CreateIndex(
                 name: "ix_tasks_dead",
@@ -603,10 +603,10 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 filter: "state in (3, 7) and expires_at is not null");
 
             migrationBuilder.CreateIndex(
-                name: "ix_tasks_gated",
+                name: "ix_tasks_limited",
                 table: "tasks",
                 column: "queue",
-                filter: "state = 4 and gated");
+                filter: "state = 4 and limited");
 
             migrationBuilder.CreateIndex(
                 name: "ix_tasks_lease",
@@ -621,17 +621,17 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 filter: "owner is not null");
 
             migrationBuilder.CreateIndex(
-                name: "ix_tasks_thread",
+                name: "ix_tasks_ordering_key",
                 table: "tasks",
-                columns: new[] { "queue", "thread_id", "due_at", "id" },
-                filter: "thread_id is not null and state in (3, 7)");
+                columns: new[] { "queue", "ordering_key", "due_at", "id" },
+                filter: "ordering_key is not null and state in (3, 7)");
 
             migrationBuilder.CreateIndex(
-                name: "ix_tasks_turn",
+                name: "ix_tasks_head",
                 table: "tasks",
-                columns: new[] { "queue", "thread_id" },
+                columns: new[] { "queue", "ordering_key" },
                 unique: true,
-                filter: "thread_id is not null and not held and state in (3, 4, 7)");
+                filter: "ordering_key is not null and not blocked and state in (3, 4, 7)");
         }
 
         /// <inheritdoc />
@@ -671,7 +671,7 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 name: "queue_counts");
 
             migrationBuilder.DropTable(
-                name: "queue_gates");
+                name: "queue_limits");
 
             migrationBuilder.DropTable(
                 name: "queue_locks");

@@ -20,11 +20,14 @@ internal sealed class BatchQueries(IDbContextFactory<TaskDbContext> databases) :
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         var batches = Visible(db, access);
         if (after is not null)
-            batches = batches.Where(b => b.CreatedAt < after.CreatedAt || (b.CreatedAt == after.CreatedAt && b.CorrelationId < after.CorrelationId));
-        return db.Open(await batches.OrderByDescending(b => b.CreatedAt).ThenByDescending(b => b.CorrelationId).Take(max).ToListAsync(cancellationToken));
+            batches = batches.Where(b => b.CreatedAt < after.CreatedAt
+                || (b.CreatedAt == after.CreatedAt && b.CorrelationId < after.CorrelationId));
+        return db.Open(await batches.OrderByDescending(b => b.CreatedAt).ThenByDescending(b => b.CorrelationId).Take(max)
+            .ToListAsync(cancellationToken));
     }
 
-    public async Task<IReadOnlyDictionary<Guid, BatchProgress>> ProgressAsync(IReadOnlyList<BatchState> batches, CancellationToken cancellationToken)
+    public async Task<IReadOnlyDictionary<Guid, BatchProgress>> ProgressAsync(
+        IReadOnlyList<BatchState> batches, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(batches);
         var live = batches.Where(b => !BatchStates.IsTerminal(b.State)).Select(b => b.CorrelationId).ToList();
@@ -38,7 +41,8 @@ internal sealed class BatchQueries(IDbContextFactory<TaskDbContext> databases) :
         }
 
         return batches.ToDictionary(b => b.CorrelationId,
-            b => BatchStates.IsTerminal(b.State) ? BatchProgress.Of(b) : BatchProgress.Of(b, ends.GetValueOrDefault(b.CorrelationId) ?? []));
+            b => BatchStates.IsTerminal(b.State) ? BatchProgress.Of(b)
+                : BatchProgress.Of(b, ends.GetValueOrDefault(b.CorrelationId) ?? []));
     }
 
     public async Task<List<BatchStatus>> StatusesAsync(IReadOnlyCollection<Guid> ids)

@@ -12,7 +12,8 @@ namespace TaskQueue.Storage.Batches;
 /// The saga repository of the batch machine: a transaction a command, which is written after the machine has decided. Batches are
 /// rare, so two commands for one seldom meet; the second is then decided again.
 /// </summary>
-internal sealed class BatchRepository(IDbContextFactory<TaskDbContext> databases, IBatchRenderer renderer) : ISagaRepositoryContextFactory<BatchState>
+internal sealed class BatchRepository(IDbContextFactory<TaskDbContext> databases, IBatchRenderer renderer)
+    : ISagaRepositoryContextFactory<BatchState>
 {
     private const int MaxTries = 20;
 
@@ -56,7 +57,8 @@ internal sealed class BatchRepository(IDbContextFactory<TaskDbContext> databases
 }
 
 /// <summary>What the saga pipe sees of a command: nothing is written before the repository does it.</summary>
-internal sealed class BatchSagaContext<T>(ConsumeContext<T> context, TaskDbContext db) : ConsumeContextScope<T>(context), SagaRepositoryContext<BatchState, T>
+internal sealed class BatchSagaContext<T>(ConsumeContext<T> context, TaskDbContext db)
+    : ConsumeContextScope<T>(context), SagaRepositoryContext<BatchState, T>
     where T : class
 {
     private readonly ConsumeContext<T> _context = context;
@@ -91,7 +93,8 @@ internal sealed class BatchSagaContext<T>(ConsumeContext<T> context, TaskDbConte
     public Task<SagaConsumeContext<BatchState, TMessage>> CreateSagaConsumeContext<TMessage>(
         ConsumeContext<TMessage> consumeContext, BatchState instance, SagaConsumeContextMode mode)
         where TMessage : class =>
-        Task.FromResult<SagaConsumeContext<BatchState, TMessage>>(new DefaultSagaConsumeContext<BatchState, TMessage>(consumeContext, instance));
+        Task.FromResult<SagaConsumeContext<BatchState,
+            TMessage>>(new DefaultSagaConsumeContext<BatchState, TMessage>(consumeContext, instance));
 
     private Task<SagaConsumeContext<BatchState, T>> WorkAsync(BatchState instance) =>
         CreateSagaConsumeContext(_context, instance, SagaConsumeContextMode.Load);

@@ -27,8 +27,12 @@ internal sealed class BatchStore(IDbContextFactory<TaskDbContext> databases, Tim
                 (b.State == BatchStates.InProgress && (b.DeadlineAt <= now || b.LinesDone < b.Total))
                 || (b.State == BatchStates.Cancelling && (b.CancellingAt <= graceOver || b.FinalizingAt != null))
                 || (b.State != BatchStates.InProgress && b.State != BatchStates.Cancelling)
-                || !db.Tasks.Any(t => t.BatchId == b.CorrelationId && (t.State == TaskStates.Pending || t.State == TaskStates.Running || t.State == TaskStates.Retrying))
-                || (b.State == BatchStates.Cancelling && db.Tasks.Any(t => t.BatchId == b.CorrelationId && (t.State == TaskStates.Pending || t.State == TaskStates.Running || t.State == TaskStates.Retrying) && t.State != TaskStates.Running)))
+                || !db.Tasks.Any(t => t.BatchId == b.CorrelationId
+                    && (t.State == TaskStates.Pending || t.State == TaskStates.Running || t.State == TaskStates.Retrying))
+                || (b.State == BatchStates.Cancelling
+                    && db.Tasks.Any(t => t.BatchId == b.CorrelationId
+                        && (t.State == TaskStates.Pending || t.State == TaskStates.Running || t.State == TaskStates.Retrying)
+                            && t.State != TaskStates.Running)))
             .OrderBy(b => b.CreatedAt).Select(b => b.CorrelationId).ToListAsync(cancellationToken);
     }
 
@@ -37,7 +41,8 @@ internal sealed class BatchStore(IDbContextFactory<TaskDbContext> databases, Tim
         var now = Micros.Now(time);
         var since = now - Longest;
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        return await db.Batches.Where(b => b.CreatedAt > since && b.State >= BatchStates.Completed && b.WorkedUntil < now).Select(b => b.CorrelationId).ToListAsync(cancellationToken);
+        return await db.Batches.Where(b => b.CreatedAt > since && b.State >= BatchStates.Completed && b.WorkedUntil < now)
+            .Select(b => b.CorrelationId).ToListAsync(cancellationToken);
     }
 
     public async Task<bool> TryAcquireLeaseAsync(Guid id, DateTime now, DateTime until)
@@ -76,7 +81,8 @@ internal sealed class BatchStore(IDbContextFactory<TaskDbContext> databases, Tim
     public async Task<List<Guid>> LiveAsync(Guid id, bool alsoRunning, int max, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        return await (alsoRunning ? BatchTasks.Live(db, id) : BatchTasks.Waiting(db, id)).Select(t => t.CorrelationId).Take(max).ToListAsync(cancellationToken);
+        return await (alsoRunning ? BatchTasks.Live(db, id) : BatchTasks.Waiting(db, id)).Select(t => t.CorrelationId).Take(max)
+            .ToListAsync(cancellationToken);
     }
 
     public async IAsyncEnumerable<EndedBatchItem> EndedAsync(Guid id, [EnumeratorCancellation] CancellationToken cancellationToken)
@@ -86,8 +92,10 @@ internal sealed class BatchStore(IDbContextFactory<TaskDbContext> databases, Tim
         for (var (after, count) = (Guid.Empty, Page); count == Page;)
         {
             count = 0;
-            await foreach (var line in db.Tasks.AsNoTracking().Where(t => t.BatchId == id && t.CorrelationId > after).OrderBy(t => t.CorrelationId).Take(Page)
-                .Select(t => new EndedBatchItem(t.CorrelationId, t.State, t.Result, t.Error, t.Headers)).AsAsyncEnumerable().WithCancellation(cancellationToken))
+            await foreach (var line in db.Tasks.AsNoTracking().Where(t => t.BatchId == id && t.CorrelationId > after)
+                .OrderBy(t => t.CorrelationId).Take(Page)
+                .Select(t => new EndedBatchItem(t.CorrelationId, t.State, t.Result, t.Error, t.Headers)).AsAsyncEnumerable()
+                    .WithCancellation(cancellationToken))
             {
                 (after, count) = (line.Id, count + 1);
                 yield return TaskCipher.Open(cipher, line);
@@ -98,7 +106,8 @@ internal sealed class BatchStore(IDbContextFactory<TaskDbContext> databases, Tim
     public async IAsyncEnumerable<InvalidBatchItem> BadAsync(Guid id, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        await foreach (var line in db.BatchBadLines.AsNoTracking().Where(l => l.BatchId == id).OrderBy(l => l.Line).AsAsyncEnumerable().WithCancellation(cancellationToken))
+        await foreach (var line in db.BatchBadLines.AsNoTracking().Where(l => l.BatchId == id).OrderBy(l => l.Line).AsAsyncEnumerable()
+            .WithCancellation(cancellationToken))
             yield return db.Open(line)!;
     }
 
@@ -107,7 +116,8 @@ internal sealed class BatchStore(IDbContextFactory<TaskDbContext> databases, Tim
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         for (var after = Guid.Empty; ;)
         {
-            var page = db.Tasks.Where(t => t.BatchId == id && t.CorrelationId > after).OrderBy(t => t.CorrelationId).Select(t => t.CorrelationId).Take(Page);
+            var page = db.Tasks.Where(t => t.BatchId == id && t.CorrelationId > after).OrderBy(t => t.CorrelationId)
+                .Select(t => t.CorrelationId).Take(Page);
             if (await page.ToListAsync(cancellationToken) is not { Count: > 0 } ids)
                 break;
             var last = ids[^1];
@@ -118,6 +128,7 @@ internal sealed class BatchStore(IDbContextFactory<TaskDbContext> databases, Tim
 
         await db.BatchBadLines.Where(l => l.BatchId == id).ExecuteDeleteAsync(cancellationToken);
         await db.BatchCounts.Where(c => c.BatchId == id).ExecuteDeleteAsync(cancellationToken);
-        await db.Batches.Where(b => b.CorrelationId == id).ExecuteUpdateAsync(b => b.SetProperty(x => x.WorkedUntil, (DateTime?)null), cancellationToken);
+        await db.Batches.Where(b => b.CorrelationId == id)
+            .ExecuteUpdateAsync(b => b.SetProperty(x => x.WorkedUntil, (DateTime?)null), cancellationToken);
     }
 }

@@ -36,6 +36,7 @@ internal sealed class WebhookStore(IDbContextFactory<TaskDbContext> databases) :
     public async Task VerifiedAsync(string owner, string origin, DateTime now)
     {
         await using var db = await databases.CreateDbContextAsync();
-        await db.Set<WebhookReceiver>().Where(r => r.Owner == owner && r.Origin == origin).ExecuteUpdateAsync(s => s.SetProperty(r => r.VerifiedAt, now));
+        await db.Set<WebhookReceiver>().Where(r => r.Owner == owner && r.Origin == origin)
+            .ExecuteUpdateAsync(s => s.SetProperty(r => r.VerifiedAt, now));
     }
 }

@@ -102,7 +102,8 @@ internal sealed class DatabaseFileContents(IDbContextFactory<TaskDbContext> data
         private async Task LoadAsync(int number, CancellationToken cancellationToken)
         {
             await using var db = await databases.CreateDbContextAsync(cancellationToken);
-            _chunk = await db.Set<FileChunk>().AsNoTracking().Where(c => c.FileId == id && c.Number == number).Select(c => c.Data).SingleOrDefaultAsync(cancellationToken)
+            _chunk = await db.Set<FileChunk>().AsNoTracking().Where(c => c.FileId == id && c.Number == number).Select(c => c.Data)
+                .SingleOrDefaultAsync(cancellationToken)
                 ?? throw new IOException($"Chunk {number} of {id} is gone: the file was deleted.");
             _number = number;
         }

@@ -13,7 +13,8 @@ internal sealed class FileStore(IDbContextFactory<TaskDbContext> databases) : IF
         return await Visible(db, access).SingleOrDefaultAsync(f => f.Id == id, cancellationToken);
     }
 
-    public async Task<List<FileRecord>> ListAsync(Access access, IReadOnlyList<string>? purposes, FileRecord? after, int max, bool newestFirst, CancellationToken cancellationToken)
+    public async Task<List<FileRecord>> ListAsync(Access access, IReadOnlyList<string>? purposes, FileRecord? after, int max,
+        bool newestFirst, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         var files = Visible(db, access);
@@ -26,7 +27,8 @@ internal sealed class FileStore(IDbContextFactory<TaskDbContext> databases) : IF
                 : files.Where(f => f.CreatedAt > at || (f.CreatedAt == at && string.Compare(f.Id, id) > 0));
         }
 
-        files = newestFirst ? files.OrderByDescending(f => f.CreatedAt).ThenByDescending(f => f.Id) : files.OrderBy(f => f.CreatedAt).ThenBy(f => f.Id);
+        files = newestFirst ? files.OrderByDescending(f => f.CreatedAt).ThenByDescending(f => f.Id)
+            : files.OrderBy(f => f.CreatedAt).ThenBy(f => f.Id);
         return await files.Take(max).ToListAsync(cancellationToken);
     }
 
@@ -67,7 +69,8 @@ internal sealed class FileStore(IDbContextFactory<TaskDbContext> databases) : IF
     public async Task<List<string>> ListIncompleteAsync(DateTime before)
     {
         await using var db = await databases.CreateDbContextAsync();
-        return await db.Files.Where(f => !f.Ready && f.CreatedAt < before).OrderBy(f => f.CreatedAt).Select(f => f.Id).Take(100).ToListAsync();
+        return await db.Files.Where(f => !f.Ready && f.CreatedAt < before).OrderBy(f => f.CreatedAt).Select(f => f.Id).Take(100)
+            .ToListAsync();
     }
 
     public async Task<List<string>> FilterKnownAsync(IReadOnlyCollection<string> ids)
@@ -79,6 +82,7 @@ internal sealed class FileStore(IDbContextFactory<TaskDbContext> databases) : IF
     private static IQueryable<FileRecord> Visible(TaskDbContext db, Access access)
     {
         var files = db.Files.AsNoTracking().Where(f => f.Ready);
-        return access.SeesAllTenants ? files : access.InQueuesOnly ? files.Where(_ => false) : files.Where(f => f.Owner != null && f.Owner == access.Tenant);
+        return access.SeesAllTenants ? files : access.InQueuesOnly ? files.Where(_ => false)
+            : files.Where(f => f.Owner != null && f.Owner == access.Tenant);
     }
 }

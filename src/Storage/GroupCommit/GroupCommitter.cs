@@ -14,8 +14,8 @@ namespace TaskQueue.Storage.GroupCommit;
 
 /// <summary>
 /// Commits what waits, together: one SELECT … FOR UPDATE in id order, the machine on each row, one write, one commit.
-/// There is no timer: a group is whatever came while the last one committed. Lanes work side by side; a task always
-/// goes to the same lane, so its commands are applied in the order in which they came.
+/// There is no timer: a group is whatever came while the last one committed. Partitions work side by side; a task always
+/// goes to the same partition, so its commands are applied in the order in which they came.
 /// </summary>
 internal sealed partial class GroupCommitter : IHostedService
 {
@@ -24,8 +24,8 @@ internal sealed partial class GroupCommitter : IHostedService
     /// <summary>A group takes no more once it has so many characters of payloads and results: those behind it wait for less.</summary>
     private const long MaxChars = 4 * 1024 * 1024;
 
-    /// <summary>Commands that may wait in a lane before senders wait too.</summary>
-    private const int LaneCapacity = 8192;
+    /// <summary>Commands that may wait in a partition before senders wait too.</summary>
+    private const int PartitionCapacity = 8192;
 
     /// <summary>How often a group that lost a race is tried again.</summary>
     private const int MaxRaces = 20;
@@ -38,11 +38,13 @@ internal sealed partial class GroupCommitter : IHostedService
     private readonly DependencyHealth _dependencies;
     private readonly TimeSpan _maxWait;
     private readonly ILogger<GroupCommitter> _logger;
-    private readonly Channel<GroupEntry>[] _lanes;
+    private readonly Channel<GroupEntry>[] _partitions;
     private readonly Task _running;
     private long _groups;
 
-    public GroupCommitter(ITaskStore store, QueueCatalog queues, PostCommitNotifier postCommit, IReplySender replies, TaskMetrics metrics, GroupCommitOptions options, LoopHeartbeats heartbeats, DependencyHealth dependencies, IOptions<EngineOptions> engine, ILogger<GroupCommitter> logger)
+    public GroupCommitter(ITaskStore store, QueueCatalog queues, PostCommitNotifier postCommit, IReplySender replies, TaskMetrics metrics,
+        GroupCommitOptions options, LoopHeartbeats heartbeats, DependencyHealth dependencies, IOptions<EngineOptions> engine,
+            ILogger<GroupCommitter> logger)
     {
         _store = store;
         _queues = queues;
@@ -52,8 +54,9 @@ internal sealed partial class GroupCommitter : IHostedService
         _dependencies = dependencies;
         _maxWait = TimeSpan.FromSeconds(engine.Value.MaxWaitSeconds);
         _logger = logger;
-        _lanes = [.. Enumerable.Range(0, options.Lanes).Select(_ => Channel.CreateBounded<GroupEntry>(new BoundedChannelOptions(LaneCapacity) { SingleReader = true }))];
-        _running = Task.WhenAll(_lanes.Select(lane => Task.Run(() => RunAsync(lane.Reader, heartbeats.Of(GetType())))));
+        _partitions = [.. Enumerable.Range(0, options.Partitions)
+            .Select(_ => Channel.CreateBounded<GroupEntry>(new BoundedChannelOptions(PartitionCapacity) { SingleReader = true }))];
+        _running = Task.WhenAll(_partitions.Select(partition => Task.Run(() => RunAsync(partition.Reader, heartbeats.Of(GetType())))));
     }
 
     /// <summary>Transactions so far.</summary>
@@ -62,7 +65,7 @@ internal sealed partial class GroupCommitter : IHostedService
     /// <summary>Queues a command. From here on its caller's cancellation is ignored: the group decides.</summary>
     public async Task CommitAsync(GroupEntry entry)
     {
-        await _lanes[(uint)entry.TaskId.GetHashCode() % (uint)_lanes.Length].Writer.WriteAsync(entry);
+        await _partitions[(uint)entry.TaskId.GetHashCode() % (uint)_partitions.Length].Writer.WriteAsync(entry);
         await entry.Committed;
     }
 
@@ -71,8 +74,8 @@ internal sealed partial class GroupCommitter : IHostedService
     /// <summary>Takes no more and commits what waits.</summary>
     public async Task StopAsync(CancellationToken cancellationToken)
     {
-        foreach (var lane in _lanes)
-            lane.Writer.TryComplete();
+        foreach (var partition in _partitions)
+            partition.Writer.TryComplete();
         // Where the database does not answer, nobody was told that anything is committed.
         await _running.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
@@ -89,7 +92,7 @@ internal sealed partial class GroupCommitter : IHostedService
         }
     }
 
-    /// <summary>A method of its own: a lane that waits holds nothing of its last group.</summary>
+    /// <summary>A method of its own: a partition that waits holds nothing of its last group.</summary>
     private async Task CommitNextAsync(ChannelReader<GroupEntry> reader)
     {
         var group = new List<GroupEntry>();
@@ -102,7 +105,8 @@ internal sealed partial class GroupCommitter : IHostedService
             }
             else
             {
-                entry.Fail(new OverloadedException($"the database took nothing for {_maxWait.TotalSeconds:0} s; nothing of this request was done: try again"));
+                entry.Fail(new OverloadedException($"the database took nothing for {_maxWait.TotalSeconds:0} s; nothing of this request "
+                    + "was done: try again"));
             }
         }
 
@@ -157,7 +161,7 @@ internal sealed partial class GroupCommitter : IHostedService
         group.ForEach(e => e.Release());
     }
 
-    /// <summary>What is committed stays so, whatever goes wrong here; and the lane must go on.</summary>
+    /// <summary>What is committed stays so, whatever goes wrong here; and the partition must go on.</summary>
     private void Tell(IReadOnlyList<TaskState> written)
     {
         try
@@ -228,5 +232,5 @@ internal sealed partial class GroupCommitter : IHostedService
 }
 
 /// <summary>How the group commit works on this database.</summary>
-/// <param name="Lanes">Groups that commit side by side: 1 on SQLite, which has one writer.</param>
-internal sealed record GroupCommitOptions(int Lanes);
+/// <param name="Partitions">Groups that commit side by side: 1 on SQLite, which has one writer.</param>
+internal sealed record GroupCommitOptions(int Partitions);

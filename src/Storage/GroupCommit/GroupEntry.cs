@@ -132,7 +132,8 @@ internal sealed class GroupSagaContext<T>(ConsumeContext<T> context, GroupEntry 
     public Task<SagaConsumeContext<TaskState, TMessage>> CreateSagaConsumeContext<TMessage>(
         ConsumeContext<TMessage> consumeContext, TaskState instance, SagaConsumeContextMode mode)
         where TMessage : class =>
-        Task.FromResult<SagaConsumeContext<TaskState, TMessage>>(new DefaultSagaConsumeContext<TaskState, TMessage>(consumeContext, instance));
+        Task.FromResult<SagaConsumeContext<TaskState,
+            TMessage>>(new DefaultSagaConsumeContext<TaskState, TMessage>(consumeContext, instance));
 
     private Task<SagaConsumeContext<TaskState, T>> Work(TaskState instance) =>
         CreateSagaConsumeContext(_context, instance, SagaConsumeContextMode.Load);
@@ -141,7 +142,9 @@ internal sealed class GroupSagaContext<T>(ConsumeContext<T> context, GroupEntry 
     /// A deleted task does not exist for anybody, though its row still does, nor one of others for who may not see it. Its id
     /// stays taken.
     /// </summary>
-    private bool IsGone(TaskState task) => Message is TaskCommand command and not SubmitTask && (task.IsDeleted(command.At) || !command.Access.CanRead(task.Owner, task.Queue));
+    private bool IsGone(TaskState task) =>
+        Message is TaskCommand command and not SubmitTask
+            && (task.IsDeleted(command.At) || !command.Access.CanRead(task.Owner, task.Queue));
 
     private Task Keep(TaskState task)
     {

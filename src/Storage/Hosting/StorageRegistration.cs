@@ -21,7 +21,8 @@ public static class StorageRegistration
         ArgumentNullException.ThrowIfNull(address);
         services.AddSingleton(address).AddSingleton<DatabaseMigrator>();
         var provider = StorageProviders.Of(address.Provider);
-        services.AddSingleton<IDatabaseProbe>(sp => new DatabaseProbe(seconds => provider.Connect(address.ConnectionString, seconds), sp.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<IDatabaseProbe>(sp =>
+            new DatabaseProbe(seconds => provider.Connect(address.ConnectionString, seconds), sp.GetRequiredService<TimeProvider>()));
         provider.AddStorage(services, address.ConnectionString);
         services.AddStores();
         services.TryAddSingleton(new LocalDatabaseFolder(null));
@@ -44,7 +45,8 @@ public static class StorageRegistration
         services.AddSingleton(create);
         services.AddSingleton<ITaskStore>(sp => ActivatorUtilities.CreateInstance<EncryptedTaskStore>(sp, sp.GetRequiredService<TStore>()));
         services.AddSingleton<IQueueStore>(sp => sp.GetRequiredService<TStore>());
-        services.AddSingleton<ICallbackStore>(sp => ActivatorUtilities.CreateInstance<EncryptedCallbackStore>(sp, sp.GetRequiredService<TStore>()));
+        services.AddSingleton<ICallbackStore>(sp =>
+            ActivatorUtilities.CreateInstance<EncryptedCallbackStore>(sp, sp.GetRequiredService<TStore>()));
         services.AddSingleton<IBacklogStore>(sp => sp.GetRequiredService<TStore>());
     }
 

@@ -48,9 +48,11 @@ internal static class StoreRegistration
 
     private static IFileContents FileContents(IServiceProvider services)
     {
-        var (options, local) = (services.GetRequiredService<IOptions<FileStoreOptions>>().Value, services.GetRequiredService<LocalDatabaseFolder>());
+        var (options, local) = (services.GetRequiredService<IOptions<FileStoreOptions>>()
+            .Value, services.GetRequiredService<LocalDatabaseFolder>());
         return new EncryptedFileContents(
-            options.IsOnDisk(local) ? new DiskFileContents(options.FolderOf(local)) : ActivatorUtilities.CreateInstance<DatabaseFileContents>(services),
+            options.IsOnDisk(local) ? new DiskFileContents(options.FolderOf(local))
+                : ActivatorUtilities.CreateInstance<DatabaseFileContents>(services),
             services.GetRequiredService<DataCipher>());
     }
 }

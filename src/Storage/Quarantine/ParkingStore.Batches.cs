@@ -7,7 +7,8 @@ namespace TaskQueue.Storage.Quarantine;
 /// <summary>Parks rows of batches.</summary>
 internal sealed partial class ParkingStore
 {
-    public Task<bool> ParkBatchAsync(QuarantinedItem item, Guid id, DateTime now, CancellationToken cancellationToken) => quarantine.AddAsync(
+    public Task<bool> ParkBatchAsync(QuarantinedItem item, Guid id, DateTime now, CancellationToken cancellationToken) =>
+        quarantine.AddAsync(
         item,
         async db =>
         {
@@ -32,7 +33,8 @@ internal sealed partial class ParkingStore
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         var held = db.Batches.Where(b => b.CorrelationId == id && b.WorkedUntil == ParkedTimes.Never);
         // Of one that had ended only the mark goes, so that its tasks are released.
-        if (await held.Where(b => b.State >= BatchStates.Completed).ExecuteUpdateAsync(b => b.SetProperty(x => x.WorkedUntil, heldUntil), cancellationToken) > 0)
+        if (await held.Where(b => b.State >= BatchStates.Completed)
+            .ExecuteUpdateAsync(b => b.SetProperty(x => x.WorkedUntil, heldUntil), cancellationToken) > 0)
             return false;
         return await held.Where(b => b.State < BatchStates.Completed).ExecuteUpdateAsync(
             b => b.SetProperty(x => x.State, BatchStates.Failed).SetProperty(x => x.FinishedAt, now).SetProperty(x => x.Errors, errors)

@@ -35,7 +35,8 @@ internal sealed class QuarantineStore(IDbContextFactory<TaskDbContext> databases
         }
     }
 
-    public async Task<List<QuarantinedItem>> ListAsync(Access access, string? kind, string? queue, long after, int max, CancellationToken cancellationToken)
+    public async Task<List<QuarantinedItem>> ListAsync(Access access, string? kind, string? queue, long after, int max,
+        CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         var items = Visible(db, access).Where(q => q.Id > after);
@@ -61,7 +62,8 @@ internal sealed class QuarantineStore(IDbContextFactory<TaskDbContext> databases
     public async Task<Dictionary<string, long>> CountAsync()
     {
         await using var db = await databases.CreateDbContextAsync();
-        return await db.Quarantine.AsNoTracking().GroupBy(q => q.Kind).Select(g => new { g.Key, Count = g.LongCount() }).ToDictionaryAsync(g => g.Key, g => g.Count);
+        return await db.Quarantine.AsNoTracking().GroupBy(q => q.Kind).Select(g => new { g.Key, Count = g.LongCount() })
+            .ToDictionaryAsync(g => g.Key, g => g.Count);
     }
 
     public Task<int> RemoveMessagesAsync(DateTime before, int limit, CancellationToken cancellationToken) =>
@@ -74,8 +76,10 @@ internal sealed class QuarantineStore(IDbContextFactory<TaskDbContext> databases
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         // Rows of a sender or an endpoint as a whole are few, and say who sent the rest.
-        var crowd = await db.Quarantine.Where(q => q.Kind == QuarantineKinds.Message && !q.Subject.Contains(":sender:") && !q.Subject.Contains(":message:")).GroupBy(q => q.Owner)
-            .Select(g => new { Owner = g.Key, Count = g.Count() }).Where(g => g.Count > most).OrderBy(g => g.Owner).FirstOrDefaultAsync(cancellationToken);
+        var crowd = await db.Quarantine.Where(q => q.Kind == QuarantineKinds.Message && !q.Subject.Contains(":sender:")
+            && !q.Subject.Contains(":message:")).GroupBy(q => q.Owner)
+            .Select(g => new { Owner = g.Key, Count = g.Count() }).Where(g => g.Count > most).OrderBy(g => g.Owner)
+                .FirstOrDefaultAsync(cancellationToken);
         return crowd is null ? null : (crowd.Owner, crowd.Count - most);
     }
 
@@ -84,7 +88,8 @@ internal sealed class QuarantineStore(IDbContextFactory<TaskDbContext> databases
     private async Task<int> RemoveAsync(Expression<Func<QuarantinedItem, bool>> which, int limit, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        var ids = await db.Quarantine.Where(q => q.Kind == QuarantineKinds.Message).Where(which).OrderBy(q => q.At).Select(q => q.Id).Take(limit)
+        var ids = await db.Quarantine.Where(q => q.Kind == QuarantineKinds.Message).Where(which).OrderBy(q => q.At).Select(q => q.Id)
+            .Take(limit)
             .ToListAsync(cancellationToken);
         return ids.Count == 0 ? 0 : await db.Quarantine.Where(q => ids.Contains(q.Id)).ExecuteDeleteAsync(cancellationToken);
     }
@@ -98,7 +103,8 @@ internal sealed class QuarantineStore(IDbContextFactory<TaskDbContext> databases
         if (park is not null && !await park(db))
             return false;
         // Of what came over the bus it is the entry itself, with its payload.
-        var state = kind == QuarantineKinds.Message ? db.GetService<DataCipher>().Seal(new Place("quarantine.state", Guid.Empty, subject), item.State) : item.State;
+        var state = kind == QuarantineKinds.Message
+            ? db.GetService<DataCipher>().Seal(new Place("quarantine.state", Guid.Empty, subject), item.State) : item.State;
         var renewed = await db.Quarantine.Where(q => q.Kind == kind && q.Subject == subject).ExecuteUpdateAsync(
             q => q.SetProperty(x => x.Count, x => x.Count + item.Count).SetProperty(x => x.Reason, reason).SetProperty(x => x.At, now)
                 .SetProperty(x => x.State, x => state ?? x.State),
@@ -107,7 +113,8 @@ internal sealed class QuarantineStore(IDbContextFactory<TaskDbContext> databases
         {
             db.Quarantine.Add(new QuarantinedItem
             {
-                Kind = kind, Subject = subject, Queue = TextRules.Clean(item.Queue), Owner = TextRules.Clean(item.Owner), Reason = reason, State = state, At = now, Count = item.Count,
+                Kind = kind, Subject = subject, Queue = TextRules.Clean(item.Queue), Owner = TextRules.Clean(item.Owner), Reason = reason,
+                    State = state, At = now, Count = item.Count,
             });
             await db.SaveChangesAsync(cancellationToken);
         }
@@ -116,5 +123,6 @@ internal sealed class QuarantineStore(IDbContextFactory<TaskDbContext> databases
         return true;
     }
 
-    private static string Fit(string subject) => TextRules.Clean(subject) is { Length: > MaxSubject } longer ? longer[..MaxSubject] : TextRules.Clean(subject)!;
+    private static string Fit(string subject) =>
+        TextRules.Clean(subject) is { Length: > MaxSubject } longer ? longer[..MaxSubject] : TextRules.Clean(subject)!;
 }

@@ -17,7 +17,8 @@ internal sealed class QueueRecordStore(IDbContextFactory<TaskDbContext> database
     public async Task<QueueListVersion?> ReadVersionAsync()
     {
         await using var db = await databases.CreateDbContextAsync();
-        return await db.Queues.GroupBy(_ => 1).Select(g => new QueueListVersion(g.Count(), g.Max(q => q.Id), g.Sum(q => (long)q.Version))).SingleOrDefaultAsync();
+        return await db.Queues.GroupBy(_ => 1).Select(g => new QueueListVersion(g.Count(), g.Max(q => q.Id), g.Sum(q => (long)q.Version)))
+            .SingleOrDefaultAsync();
     }
 
     public async Task<IReadOnlyDictionary<string, QueueRecord>> ReadAllAsync()
@@ -71,7 +72,8 @@ internal sealed class QueueRecordStore(IDbContextFactory<TaskDbContext> database
     {
         await using var db = await databases.CreateDbContextAsync();
         await using var transaction = await db.Database.BeginTransactionAsync();
-        var removed = await db.Queues.Where(q => q.Name == name).ExecuteDeleteAsync(); // first: whoever makes a schedule of it has locked it
+        var removed = await db.Queues.Where(q => q.Name == name)
+            .ExecuteDeleteAsync(); // first: whoever makes a schedule of it has locked it
         await db.Schedules.Where(s => s.Queue == name).ExecuteDeleteAsync();
         await transaction.CommitAsync();
         return removed > 0;

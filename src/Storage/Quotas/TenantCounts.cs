@@ -10,14 +10,17 @@ namespace TaskQueue.Storage.Quotas;
 /// <summary>Queries that count what a tenant has; inside a transaction of their caller where it must stay true.</summary>
 internal static class TenantCounts
 {
-    /// <summary>The waiting tasks of an owner, at most <paramref name="max"/>, through the index of waiting tasks or that of owners.</summary>
+    /// <summary>
+    /// The waiting tasks of an owner, at most <paramref name="max"/>, through the index of waiting tasks or that of owners.
+    /// </summary>
     public static IQueryable<int> Waiting(TaskDbContext db, string owner, int max)
     {
-        // As the filters of ix_tasks_claim and ix_tasks_thread have it.
+        // As the filters of ix_tasks_claim and ix_tasks_ordering_key have it.
         var free = db.Tasks.Where(
-            t => t.Owner == owner && (t.State == TaskStates.Pending || t.State == TaskStates.Retrying) && !t.Held);
+            t => t.Owner == owner && (t.State == TaskStates.Pending || t.State == TaskStates.Retrying) && !t.Blocked);
         var blocked = db.Tasks.Where(
-            t => t.Owner == owner && t.ThreadId != null && (t.State == TaskStates.Pending || t.State == TaskStates.Retrying) && t.Held);
+            t => t.Owner == owner && t.OrderingKey != null && (t.State == TaskStates.Pending || t.State == TaskStates.Retrying)
+                && t.Blocked);
         return free.Select(_ => 1).Concat(blocked.Select(_ => 1)).Take(max);
     }
 

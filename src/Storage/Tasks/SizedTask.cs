@@ -13,7 +13,8 @@ internal sealed class SizedTask
         DueAt = t.DueAt,
         LeaseUntil = t.LeaseUntil,
         FinishedAt = t.FinishedAt,
-        Bytes = (TextSize.Of(t.Payload) ?? 0) + (TextSize.Of(t.Result) ?? 0) + (TextSize.Of(t.Headers) ?? 0) + (TextSize.Of(t.Progress) ?? 0) + (TextSize.Of(t.Error) ?? 0),
+        Bytes = (TextSize.Of(t.Payload) ?? 0) + (TextSize.Of(t.Result) ?? 0) + (TextSize.Of(t.Headers) ?? 0) + (TextSize.Of(t.Progress)
+            ?? 0) + (TextSize.Of(t.Error) ?? 0),
     };
 
     /// <summary>A task without its payload, headers, result, error and progress.</summary>
@@ -22,11 +23,11 @@ internal sealed class SizedTask
         CorrelationId = t.CorrelationId,
         State = t.State,
         Queue = t.Queue,
-        Level = t.Level,
+        Tier = t.Tier,
         Priority = t.Priority,
         Name = t.Name,
         DedupeKey = t.DedupeKey,
-        ThreadId = t.ThreadId,
+        OrderingKey = t.OrderingKey,
         Attempt = t.Attempt,
         AttemptsLeft = t.AttemptsLeft,
         MaxAttempts = t.MaxAttempts,
@@ -56,7 +57,8 @@ internal sealed class SizedTask
     public long Bytes { get; init; }
 
     /// <summary>Its place in a list.</summary>
-    public TaskCursor Cursor(TaskList list) => TaskCursor.Of(list, new TaskState { CorrelationId = Id, DueAt = DueAt, LeaseUntil = LeaseUntil, FinishedAt = FinishedAt });
+    public TaskCursor Cursor(TaskList list) =>
+        TaskCursor.Of(list, new TaskState { CorrelationId = Id, DueAt = DueAt, LeaseUntil = LeaseUntil, FinishedAt = FinishedAt });
 
     /// <summary>As many from the first on as have so many bytes, and one in any case.</summary>
     public static List<SizedTask> Cut(List<SizedTask> tasks, long maxBytes, out long bytes)

@@ -26,14 +26,15 @@ internal static class TaskLists
     private static IQueryable<TaskState> Live(IQueryable<TaskState> tasks, Func<IQueryable<TaskState>, IQueryable<TaskState>> page)
     {
         var running = Running(tasks).Select(t => t.CorrelationId);
-        return page(page(Waiting(tasks)).Concat(page(Held(tasks))).Concat(page(tasks.Where(t => running.Contains(t.CorrelationId)))).Concat(page(Dead(tasks))));
+        return page(page(Waiting(tasks)).Concat(page(Blocked(tasks))).Concat(page(tasks.Where(t => running.Contains(t.CorrelationId))))
+            .Concat(page(Dead(tasks))));
     }
 
     public static IQueryable<TaskState> Waiting(IQueryable<TaskState> tasks) =>
-        tasks.Where(t => (t.State == TaskStates.Pending || t.State == TaskStates.Retrying) && !t.Held);
+        tasks.Where(t => (t.State == TaskStates.Pending || t.State == TaskStates.Retrying) && !t.Blocked);
 
-    public static IQueryable<TaskState> Held(IQueryable<TaskState> tasks) =>
-        tasks.Where(t => (t.State == TaskStates.Pending || t.State == TaskStates.Retrying) && t.Held && t.ThreadId != null);
+    public static IQueryable<TaskState> Blocked(IQueryable<TaskState> tasks) =>
+        tasks.Where(t => (t.State == TaskStates.Pending || t.State == TaskStates.Retrying) && t.Blocked && t.OrderingKey != null);
 
     public static IQueryable<TaskState> Running(IQueryable<TaskState> tasks) => tasks.Where(t => t.State == TaskStates.Running);
 
@@ -45,13 +46,30 @@ internal static class TaskLists
     private static IQueryable<TaskState> Ordered(IQueryable<TaskState> tasks, TaskList list, TaskCursor? from, bool back) =>
         list switch
         {
-            TaskList.Waiting => Ordered(tasks, t => t.DueAt, Bound(from, back, (at, id) => t => t.DueAt > at || (t.DueAt == at && t.CorrelationId > id), (at, id) => t => t.DueAt < at || (t.DueAt == at && t.CorrelationId < id)), back),
-            TaskList.Running => Ordered(tasks, t => t.LeaseUntil, Bound(from, back, (at, id) => t => t.LeaseUntil > at || (t.LeaseUntil == at && t.CorrelationId > id), (at, id) => t => t.LeaseUntil < at || (t.LeaseUntil == at && t.CorrelationId < id)), back),
-            TaskList.Dead => Ordered(tasks, t => t.FinishedAt, Bound(from, back, (at, id) => t => t.FinishedAt > at || (t.FinishedAt == at && t.CorrelationId > id), (at, id) => t => t.FinishedAt < at || (t.FinishedAt == at && t.CorrelationId < id)), back),
-            _ => Ordered(tasks, t => t.CorrelationId, Bound(from, back, (_, id) => t => t.CorrelationId > id, (_, id) => t => t.CorrelationId < id), back),
+            TaskList.Waiting =>
+                Ordered(tasks, t =>
+                    t.DueAt,
+                        Bound(from, back, (at, id) => t => t.DueAt > at
+                            || (t.DueAt == at && t.CorrelationId > id), (at, id) =>
+                                t => t.DueAt < at || (t.DueAt == at && t.CorrelationId < id)), back),
+            TaskList.Running =>
+                Ordered(tasks, t =>
+                    t.LeaseUntil,
+                        Bound(from, back, (at, id) => t => t.LeaseUntil > at
+                            || (t.LeaseUntil == at && t.CorrelationId > id), (at, id) =>
+                                t => t.LeaseUntil < at || (t.LeaseUntil == at && t.CorrelationId < id)), back),
+            TaskList.Dead =>
+                Ordered(tasks, t =>
+                    t.FinishedAt,
+                        Bound(from, back, (at, id) => t => t.FinishedAt > at
+                            || (t.FinishedAt == at && t.CorrelationId > id), (at, id) =>
+                                t => t.FinishedAt < at || (t.FinishedAt == at && t.CorrelationId < id)), back),
+            _ => Ordered(tasks, t =>
+                t.CorrelationId, Bound(from, back, (_, id) => t => t.CorrelationId > id, (_, id) => t => t.CorrelationId < id), back),
         };
 
-    private static IQueryable<TaskState> Ordered<T>(IQueryable<TaskState> tasks, Expression<Func<TaskState, T>> key, Expression<Func<TaskState, bool>>? bound, bool back)
+    private static IQueryable<TaskState> Ordered<T>(IQueryable<TaskState> tasks, Expression<Func<TaskState, T>> key,
+        Expression<Func<TaskState, bool>>? bound, bool back)
     {
         if (bound is not null)
             tasks = tasks.Where(bound);
@@ -59,6 +77,7 @@ internal static class TaskLists
     }
 
     private static Expression<Func<TaskState, bool>>? Bound(
-        TaskCursor? from, bool back, Func<DateTime, Guid, Expression<Func<TaskState, bool>>> behind, Func<DateTime, Guid, Expression<Func<TaskState, bool>>> before) =>
+        TaskCursor? from, bool back, Func<DateTime, Guid, Expression<Func<TaskState, bool>>> behind,
+            Func<DateTime, Guid, Expression<Func<TaskState, bool>>> before) =>
         from is null ? null : back ? before(from.At, from.Id) : behind(from.At, from.Id);
 }

@@ -9,27 +9,27 @@ namespace TaskQueue.Storage.Tasks;
 /// <summary>Counts of tasks.</summary>
 internal sealed partial class TaskQueries
 {
-    public async Task<List<LevelStats>> LevelStatsAsync(QueueLevel? only, Access access, CancellationToken cancellationToken)
+    public async Task<List<TierStats>> TierStatsAsync(QueueTier? only, Access access, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         var tasks = access.Filter(db.Tasks.AsNoTracking());
         var counts = db.Set<QueueCount>().AsNoTracking();
-        if (only is { } level)
+        if (only is { } tier)
         {
-            tasks = tasks.Where(t => t.Queue == level.Queue && t.Level == level.Level);
-            counts = counts.Where(c => c.Queue == level.Queue && c.Level == level.Level);
+            tasks = tasks.Where(t => t.Queue == tier.Queue && t.Tier == tier.Tier);
+            counts = counts.Where(c => c.Queue == tier.Queue && c.Tier == tier.Tier);
         }
 
         var waiting = await CountAsync(TaskLists.Waiting(tasks), cancellationToken);
-        var held = await CountAsync(TaskLists.Held(tasks), cancellationToken);
+        var blocked = await CountAsync(TaskLists.Blocked(tasks), cancellationToken);
         var running = await CountAsync(TaskLists.Running(tasks), cancellationToken);
         var completed = access.SeesAllTenants ? await SumAsync(counts.Where(c => c.Type == TaskEventType.Completed), cancellationToken)
             : await CountAsync(tasks.Where(t => t.State == TaskStates.Completed), cancellationToken);
         var ended = access.SeesAllTenants ? await SumAsync(counts, cancellationToken) : await CountAsync(Ended(tasks), cancellationToken);
         return
         [
-            .. waiting.Keys.Concat(held.Keys).Concat(running.Keys).Concat(ended.Keys).Distinct().Select(at => new LevelStats(
-                at, waiting.GetValueOrDefault(at) + held.GetValueOrDefault(at), running.GetValueOrDefault(at),
+            .. waiting.Keys.Concat(blocked.Keys).Concat(running.Keys).Concat(ended.Keys).Distinct().Select(at => new TierStats(
+                at, waiting.GetValueOrDefault(at) + blocked.GetValueOrDefault(at), running.GetValueOrDefault(at),
                 completed.GetValueOrDefault(at), ended.GetValueOrDefault(at))),
         ];
     }
@@ -41,7 +41,7 @@ internal sealed partial class TaskQueries
         var tasks = Tasks(db, access).Where(t => t.Queue == queue);
         var waiting = TaskLists.Waiting(tasks);
         return new QueueStats(
-            await waiting.LongCountAsync(cancellationToken) + await TaskLists.Held(tasks).LongCountAsync(cancellationToken),
+            await waiting.LongCountAsync(cancellationToken) + await TaskLists.Blocked(tasks).LongCountAsync(cancellationToken),
             await TaskLists.Running(tasks).LongCountAsync(cancellationToken),
             await tasks.LongCountAsync(t => t.Dead, cancellationToken),
             await tasks.LongCountAsync(t => t.State == TaskStates.Completed, cancellationToken),
@@ -62,11 +62,11 @@ internal sealed partial class TaskQueries
         tasks.Where(t => t.State == TaskStates.Completed || t.State == TaskStates.Failed || t.State == TaskStates.Cancelled
             || t.State == TaskStates.Expired);
 
-    private static Task<Dictionary<QueueLevel, long>> SumAsync(IQueryable<QueueCount> counts, CancellationToken cancellationToken) =>
-        counts.GroupBy(c => new { c.Queue, c.Level }).Select(g => new { g.Key, Count = g.Sum(c => c.Count) })
-            .ToDictionaryAsync(g => new QueueLevel(g.Key.Queue, g.Key.Level), g => g.Count, cancellationToken);
+    private static Task<Dictionary<QueueTier, long>> SumAsync(IQueryable<QueueCount> counts, CancellationToken cancellationToken) =>
+        counts.GroupBy(c => new { c.Queue, c.Tier }).Select(g => new { g.Key, Count = g.Sum(c => c.Count) })
+            .ToDictionaryAsync(g => new QueueTier(g.Key.Queue, g.Key.Tier), g => g.Count, cancellationToken);
 
-    private static Task<Dictionary<QueueLevel, long>> CountAsync(IQueryable<TaskState> tasks, CancellationToken cancellationToken) =>
-        tasks.GroupBy(t => new { t.Queue, t.Level }).Select(g => new { g.Key, Count = g.LongCount() })
-            .ToDictionaryAsync(g => new QueueLevel(g.Key.Queue, g.Key.Level), g => g.Count, cancellationToken);
+    private static Task<Dictionary<QueueTier, long>> CountAsync(IQueryable<TaskState> tasks, CancellationToken cancellationToken) =>
+        tasks.GroupBy(t => new { t.Queue, t.Tier }).Select(g => new { g.Key, Count = g.LongCount() })
+            .ToDictionaryAsync(g => new QueueTier(g.Key.Queue, g.Key.Tier), g => g.Count, cancellationToken);
 }

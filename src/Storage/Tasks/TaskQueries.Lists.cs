@@ -44,13 +44,13 @@ internal sealed partial class TaskQueries
             .Select(t => new TaskCursor(t.FinishedAt ?? DateTime.UnixEpoch, t.CorrelationId)).ToListAsync(cancellationToken);
     }
 
-    public async Task<List<Guid>> WaitingIdsAsync(QueueLevel level, DateTime before, int max, Access access,
+    public async Task<List<Guid>> WaitingIdsAsync(QueueTier tier, DateTime before, int max, Access access,
         CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         var here = access.Filter(db.Tasks.AsNoTracking())
-            .Where(t => t.Queue == level.Queue && t.Level == level.Level && t.CreatedAt <= before);
-        return await TaskLists.Waiting(here).Concat(TaskLists.Held(here)).Select(t => t.CorrelationId).Take(max)
+            .Where(t => t.Queue == tier.Queue && t.Tier == tier.Tier && t.CreatedAt <= before);
+        return await TaskLists.Waiting(here).Concat(TaskLists.Blocked(here)).Select(t => t.CorrelationId).Take(max)
             .ToListAsync(cancellationToken);
     }
 

@@ -28,10 +28,11 @@ internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTi
     {
         var gone = Task("q0", t => (t.State, t.DeleteAt) = (TaskStates.Completed, now.AddDays(-1)));
         await store.InsertAsync([new(gone), .. Enumerable.Range(0, 600).Select(n => new NewTask(Task($"q{n}")))]);
-        // Half of the keys are taken by tasks that wait; the members of threads come before those that have the turn.
+        // Half of the keys are taken by tasks that wait; those with an ordering key come before its head.
         var duplicates = Enumerable.Range(0, 300).Select(n => new NewTask(
             Task($"q{(3 * n) + 1}", t => t.DedupeKey = n % 2 == 0 ? "k1" : $"k{t.CorrelationId}"), OverwriteFields.Payload));
-        var members = Enumerable.Range(0, 300).Select(n => new NewTask(Task($"q{3 * n}", t => (t.ThreadId, t.Held, t.DueAt) = ("t0", true, now.AddDays(-1)))));
+        var members = Enumerable.Range(0, 300)
+            .Select(n => new NewTask(Task($"q{3 * n}", t => (t.OrderingKey, t.Blocked, t.DueAt) = ("t0", true, now.AddDays(-1)))));
         await store.InsertAsync([.. duplicates, .. members]);
         await store.InsertAsync([new(Task("q2"))], tick);
         for (var i = 0; i < 2; i++)
@@ -41,20 +42,23 @@ internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTi
     private async Task<List<TaskState>> ClaimAsync()
     {
         string[] names = [.. Enumerable.Range(0, 50).Select(n => $"q{n}")];
-        List<TaskState> tasks = [.. await ClaimAsync(["q500"], ClaimRules.None), .. await ClaimAsync([.. Enumerable.Range(500, 50).Select(n => $"q{n}")], ClaimRules.None)];
+        List<TaskState> tasks = [.. await ClaimAsync(["q500"], ClaimRules.None),
+            .. await ClaimAsync([.. Enumerable.Range(500, 50).Select(n => $"q{n}")], ClaimRules.None)];
         tasks.AddRange(await ClaimAsync(names[..1], Limited(names[..1])));
         tasks.AddRange(await ClaimAsync(names, Limited(names)));
         foreach (var order in new[] { ClaimOrder.Oldest, ClaimOrder.RoundRobin, ClaimOrder.Sequential })
-            tasks.AddRange(await store.ClaimAsync(new ClaimRequest([.. names[20..40].Select(n => new QueueLevel(n, 0))], 10, "w", 0, order), ClaimRules.None, now));
-        await store.UnlockAsync(new QueueLevel(names[20], 0));
-        await store.NextDueAsync([.. names.Select(n => new QueueLevel(n, 0))], now.AddDays(1));
+            tasks.AddRange(await store.ClaimAsync(new ClaimRequest([.. names[20..40].Select(n => new QueueTier(n, 0))], 10, "w", 0, order),
+                ClaimRules.None, now));
+        await store.UnlockAsync(new QueueTier(names[20], 0));
+        await store.NextDueAsync([.. names.Select(n => new QueueTier(n, 0))], now.AddDays(1));
         return tasks;
 
         static ClaimRules Limited(string[] queues) => new([.. queues.Select(q => new QueueLimit(q, 1000, new RateLimit(1000, 1000)))], []);
     }
 
     private Task<IReadOnlyList<TaskState>> ClaimAsync(string[] queues, ClaimRules rules) =>
-        store.ClaimAsync(new ClaimRequest([.. queues.SelectMany(q => new QueueLevel[] { new(q, 0), new(q, 1) })], 100, "w", null), rules, now);
+        store.ClaimAsync(new ClaimRequest([.. queues.SelectMany(q => new QueueTier[] { new(q, 0), new(q, 1) })], 100, "w", null),
+            rules, now);
 
     /// <summary>Ends what was claimed, and some that are dead in queues whose dead letters have a limit.</summary>
     private async Task SaveAsync(List<TaskState> claimed)
@@ -75,11 +79,12 @@ internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTi
 
     private void End(TaskState task, bool dead)
     {
-        (task.State, task.Dead, task.FinishedAt, task.DeleteAt) = (dead ? TaskStates.Failed : TaskStates.Completed, dead, now, now.AddDays(7));
-        (task.LeaseUntil, task.Gated, task.Result) = (null, false, "null");
+        (task.State, task.Dead, task.FinishedAt, task.DeleteAt) =
+            (dead ? TaskStates.Failed : TaskStates.Completed, dead, now, now.AddDays(7));
+        (task.LeaseUntil, task.Limited, task.Result) = (null, false, "null");
         task.Ending = """{"CallbackUrl":"http://receiver/x"}""";
         task.Settings = QueueSettings.Default with { DeadLetters = new DeadLetterSettings(MaxSize: 2) };
-        task.Record(dead ? TaskEventType.Failed : TaskEventType.Completed, now, frees: task.ThreadId is not null);
+        task.Record(dead ? TaskEventType.Failed : TaskEventType.Completed, now, frees: task.OrderingKey is not null);
     }
 
     private async Task SweepAsync()
@@ -107,7 +112,7 @@ internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTi
     private async Task QueuesAsync()
     {
         await store.StatsAsync("q600", now);
-        await store.GateAsync("q600");
+        await store.ApplyLimitsAsync("q600");
         await store.RearmAsync("q609", now);
         await store.AdoptAsync("q603");
         await store.PurgeAsync("q606", EventPolicy.All, now);
@@ -115,7 +120,8 @@ internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTi
 
     private async Task CallbacksAsync()
     {
-        var claim = new CallbackClaim(now.AddSeconds(40), 20, new CallbackLimits(4, 8, 56), [.. Enumerable.Repeat(new CallbackSlot("o1", "https://h1.example:443"), 4), new("o2", "https://h2.example:443")]);
+        var claim = new CallbackClaim(now.AddSeconds(40), 20, new CallbackLimits(4, 8, 56),
+            [.. Enumerable.Repeat(new CallbackSlot("o1", "https://h1.example:443"), 4), new("o2", "https://h2.example:443")]);
         var taken = await store.TakeAsync(claim, now);
         (taken[0].State, taken[0].FinishedAt) = (CallbackState.Delivered, now);
         await store.SettleAsync(taken[0]);

@@ -11,8 +11,10 @@ namespace TaskQueue.Tests.Unit.SqlServer;
 /// <summary>What is done about an error of SQL Server follows from its number, and of a duplicate from the name of the index.</summary>
 public sealed class FaultTests
 {
-    private const string DuplicateKey = "Violation of PRIMARY KEY constraint 'PK_tasks'. Cannot insert duplicate key in object 'dbo.tasks'.";
-    private const string DuplicateRow = "Cannot insert duplicate key row in object 'dbo.tasks' with unique index '{0}'. The duplicate key value is (q, 1).";
+    private const string DuplicateKey = "Violation of PRIMARY KEY constraint 'PK_tasks'. Cannot insert duplicate key in object "
+        + "'dbo.tasks'.";
+    private const string DuplicateRow = "Cannot insert duplicate key row in object 'dbo.tasks' with unique index '{0}'. The duplicate key "
+        + "value is (q, 1).";
 
     [Theory]
     [InlineData(1205)] // the victim of a deadlock
@@ -55,11 +57,11 @@ public sealed class FaultTests
         SqlServerFaults.IsDuplicate(Fault(1205)).ShouldBeFalse();
     }
 
-    /// <summary>As on PostgreSQL: two that gave a thread its first turn, of which one must look again.</summary>
+    /// <summary>As on PostgreSQL: two that promoted the first task of an ordering key, of which one must look again.</summary>
     [Fact]
     public void A_second_holder_of_a_turn_has_lost_a_race()
     {
-        SqlServerFaults.IsRace(Duplicate(TaskDbContext.TurnIndex)).ShouldBeTrue();
+        SqlServerFaults.IsRace(Duplicate(TaskDbContext.HeadIndex)).ShouldBeTrue();
         SqlServerFaults.IsRace(Duplicate(TaskDbContext.DedupeIndex)).ShouldBeFalse();
     }
 

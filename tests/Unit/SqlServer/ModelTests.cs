@@ -50,9 +50,12 @@ public sealed class ModelTests
     {
         using var db = Open();
         var columns = db.GetService<IDesignTimeModel>().Model.GetEntityTypes().SelectMany(e => e.GetProperties()).ToList();
-        columns.Where(c => Nullable.GetUnderlyingType(c.ClrType) == typeof(DateTime) || c.ClrType == typeof(DateTime)).ShouldAllBe(c => c.GetColumnType() == "datetime2(6)");
-        columns.Where(c => Nullable.GetUnderlyingType(c.ClrType) == typeof(Guid) || c.ClrType == typeof(Guid)).ShouldAllBe(c => c.GetColumnType() == "binary(16)");
-        columns.Where(c => c.ClrType == typeof(string)).ShouldAllBe(c => c.GetColumnType() == "varbinary(800)" || c.GetCollation() == SqlServerTaskDbContext.Collation);
+        columns.Where(c => Nullable.GetUnderlyingType(c.ClrType) == typeof(DateTime) || c.ClrType == typeof(DateTime))
+            .ShouldAllBe(c => c.GetColumnType() == "datetime2(6)");
+        columns.Where(c => Nullable.GetUnderlyingType(c.ClrType) == typeof(Guid) || c.ClrType == typeof(Guid))
+            .ShouldAllBe(c => c.GetColumnType() == "binary(16)");
+        columns.Where(c => c.ClrType == typeof(string))
+            .ShouldAllBe(c => c.GetColumnType() == "varbinary(800)" || c.GetCollation() == SqlServerTaskDbContext.Collation);
     }
 
     [Fact]
@@ -72,7 +75,8 @@ public sealed class ModelTests
     {
         using var db = Open();
         var after = Guid.CreateVersion7();
-        var sql = db.Tasks.Where(t => t.CorrelationId > after && t.Owner == "alice ").OrderBy(t => t.CorrelationId).Select(t => t.State).ToQueryString();
+        var sql = db.Tasks.Where(t => t.CorrelationId > after && t.Owner == "alice ").OrderBy(t => t.CorrelationId).Select(t => t.State)
+            .ToQueryString();
         sql.ShouldContain("[t].[id] > @");
         sql.ShouldContain("[t].[owner] = 0x61006C006900630065002000");
         sql.ShouldNotContain("uniqueidentifier");
@@ -80,7 +84,8 @@ public sealed class ModelTests
 
     private static List<string> Indexes(TaskDbContext db) =>
         [.. db.Model.GetEntityTypes().SelectMany(e => e.GetIndexes())
-            .Select(i => $"{i.GetDatabaseName()} {i.IsUnique} {string.Join(",", i.Properties.Select(p => p.GetColumnName()))}").Order(StringComparer.Ordinal)];
+            .Select(i => $"{i.GetDatabaseName()} {i.IsUnique} {string.Join(",", i.Properties.Select(p => p.GetColumnName()))}")
+            .Order(StringComparer.Ordinal)];
 
     private static string Script()
     {

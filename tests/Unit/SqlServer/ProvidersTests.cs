@@ -20,25 +20,28 @@ public sealed class ProvidersTests
     private static readonly (string Verb, string Postgres, string Sqlite, string SqlServer)[] Verbs =
     [
         ("Claim", "ClaimSql", "DueSql ClaimRowSql AppendSql", "ClaimSql"),
-        ("ClaimTogether", "LockTargetsSql LockGatesSql GatedClaimSql StrictClaimSql", "DueSql ClaimRowSql AppendSql IsLockedSql LockSql RunningSql BucketSql SpendSql",
-            "LockTargetSql LockGatesSql GatedClaimSql StrictClaimSql"),
+        ("ClaimTogether", "LockTargetsSql LockLimitsSql LimitedClaimSql StrictClaimSql",
+            "DueSql ClaimRowSql AppendSql IsLockedSql LockSql RunningSql BucketSql SpendSql",
+            "LockTargetSql LockLimitsSql LimitedClaimSql StrictClaimSql"),
         ("Unlock", "UnlockSql", "UnlockSql", "UnlockSql"),
         ("NextDue", "NextDueSql", "NextDueSql", "NextDueSql"),
         ("Insert", "InsertWithEventsSql", "InsertTaskSql AppendSql", "InsertWithEventsSql"),
-        ("InsertOrdered", "InsertTasksSql ExistingSql HoldersSql OverwriteSql", "InsertTaskSql ExistingSql HolderSql OverwriteSql", "InsertTasksSql ExistingSql HoldersSql OverwriteSql"),
+        ("InsertOrdered", "InsertTasksSql ExistingSql HoldersSql OverwriteSql", "InsertTaskSql ExistingSql HolderSql OverwriteSql",
+            "InsertTasksSql ExistingSql HoldersSql OverwriteSql"),
         ("TakeTick", "TakeTickSql", "TakeTickSql", "TakeTickSql"),
         ("TakeLines", "TakeLinesSql BadLinesSql", "TakeLinesSql BadLinesSql", "TakeLinesSql BadLinesSql"),
         ("Load", "LoadSql", "LoadSql", "LoadSql"),
         ("Save", "UpdateSql", "UpdateSql", "UpdateSql"),
         ("Append", "AppendSql CountSql CountLinesSql", "AppendSql CountSql CountLinesSql", "AppendSql CountSql CountLinesSql"),
-        ("Owe", "OweSql", "OweSql", "OweSql"),
+        ("Owe", "AddCallbacksSql", "AddCallbacksSql", "AddCallbacksSql"),
         ("Evict", "EvictSql", "EvictSql", "EvictSql"),
-        ("Elect", "LockTurnsSql GiveUpTurnsSql TakeTurnsSql TurnsLeftSql", "GiveUpTurnSql TakeTurnSql", "LockThreadsSql ElectSql"),
+        ("Promote", "LockHeadsSql BlockSql PromoteSql HeadlessSql", "BlockSql PromoteSql", "LockOrderingKeysSql PromoteSql"),
         ("Adopt", "AdoptSql", "AdoptSql", "AdoptSql"),
-        ("Gate", "AddGateSql GateRunningSql", "AddGateSql GateRunningSql", "AddGateSql GateRunningSql"),
+        ("Gate", "AddLimitSql LimitRunningSql", "AddLimitSql LimitRunningSql", "AddLimitSql LimitRunningSql"),
         ("Rearm", "RearmSql", "RearmSql", "RearmSql"),
-        ("Purge", "PurgeSql CancelledEventsSql FillBucketSql ForgetCountsSql ThreadsSql", "CancelAllSql CancelledEventsSql BuryLettersSql FillBucketSql ForgetCountsSql ThreadsSql",
-            "PurgeSql CancelledEventsSql FillBucketSql ForgetCountsSql ThreadsSql"),
+        ("Purge", "PurgeSql CancelledEventsSql FillBucketSql ForgetCountsSql OrderingKeysSql",
+            "CancelAllSql CancelledEventsSql DropDeadLettersSql FillBucketSql ForgetCountsSql OrderingKeysSql",
+            "PurgeSql CancelledEventsSql FillBucketSql ForgetCountsSql OrderingKeysSql"),
         ("Stats", "StatsSql", "StatsSql", "StatsSql"),
         ("RemoveDeleted", "RemoveSql", "RemoveSql RemoveEventsSql RemoveTaskSql", "RemoveSql"),
         ("FollowClock", "FollowLeasesSql FollowDuesSql", "FollowLeasesSql FollowDuesSql", "FollowLeasesSql FollowDuesSql"),
@@ -55,18 +58,24 @@ public sealed class ProvidersTests
         ("RemoveCallbacks", "RemoveCallbacksSql", "RemoveCallbacksSql", "RemoveCallbacksSql"),
     ];
 
-    /// <summary>Of SQL Server: locks, the outbox dispatcher's look, and the sweeps, whose column and condition are one text in each provider.</summary>
+    /// <summary>
+    /// Of SQL Server: locks, the outbox dispatcher's look, and the sweeps, whose column and condition are one text in each provider.
+    /// </summary>
     private const string Others =
-        "LeadSql LookSql LockStreamSql LockLettersSql SelectDispatchSql SelectLapsedSql SelectExpiredSql NextDispatchSql NextLapsedSql NextExpiredSql";
+        "LeadSql LookSql LockStreamSql LockDeadLettersSql SelectDispatchSql SelectExpiredLeasesSql SelectExpiredSql NextDispatchSql "
+            + "NextExpiredLeaseSql NextExpiredSql";
 
     /// <summary>SQLite appends every event by one statement, which has the columns of all.</summary>
-    private const string AnyEvent = "insert task_events: at, attempt, dispatch, due_at, error, frees, level, queue, stream, task_id, type, worker";
+    private const string AnyEvent = "insert task_events: at, attempt, dispatch, due_at, error, frees, queue, stream, task_id, tier, type, "
+        + "worker";
 
-    private const string Started = "insert task_events: at, attempt, dispatch, frees, level, queue, stream, task_id, type, worker";
+    private const string Started = "insert task_events: at, attempt, dispatch, frees, queue, stream, task_id, tier, type, worker";
 
-    private const string Submitted = "insert task_events: at, attempt, dispatch, due_at, frees, level, queue, stream, task_id, type";
+    private const string Submitted = "insert task_events: at, attempt, dispatch, due_at, frees, queue, stream, task_id, tier, type";
 
-    /// <summary>What the statements of one provider have in a verb and those of PostgreSQL have not ("+"), or the other way round ("-").</summary>
+    /// <summary>
+    /// What the statements of one provider have in a verb and those of PostgreSQL have not ("+"), or the other way round ("-").
+    /// </summary>
     private static readonly Dictionary<(string Provider, string Verb), string[]> Known = new()
     {
         [("SQLite", "Claim")] = [$"+ {AnyEvent}", $"- {Started}"],
@@ -86,8 +95,10 @@ public sealed class ProvidersTests
         var (verb, postgres, sqlite, sqlServer) = Verbs.Single(v => v.Verb == name);
         var expected = Of(typeof(PostgresTaskStore), postgres);
 
-        Difference(expected, Of(typeof(SqlServerTaskStore), sqlServer)).ShouldBe(Known.GetValueOrDefault(("SQL Server", verb), []), ignoreOrder: true);
-        Difference(expected, Of(typeof(SqliteTaskStore), sqlite)).ShouldBe(Known.GetValueOrDefault(("SQLite", verb), []), ignoreOrder: true);
+        Difference(expected, Of(typeof(SqlServerTaskStore), sqlServer))
+            .ShouldBe(Known.GetValueOrDefault(("SQL Server", verb), []), ignoreOrder: true);
+        Difference(expected, Of(typeof(SqliteTaskStore), sqlite))
+            .ShouldBe(Known.GetValueOrDefault(("SQLite", verb), []), ignoreOrder: true);
     }
 
     [Fact]
@@ -102,12 +113,13 @@ public sealed class ProvidersTests
 
         postgres.Except(sqlServer).ShouldBe(["PostgresTaskStore.cs"]);
         // One connection at a time needs no order of inserts; and its gates are code.
-        sqlite.Except(postgres).ShouldBe(["Gates.cs", "SqliteTaskStore.cs"]);
+        sqlite.Except(postgres).ShouldBe(["Limits.cs", "SqliteTaskStore.cs"]);
     }
 
     /// <summary>The files of the store of a provider.</summary>
     private static string[] FilesOf(string provider) =>
-        [.. Directory.GetFiles(Repository.FileAt("src", $"Storage.{provider}"), "*.cs").Where(f => File.ReadAllText(f).Contains($"class {provider}TaskStore", StringComparison.Ordinal))
+        [.. Directory.GetFiles(Repository.FileAt("src", $"Storage.{provider}"), "*.cs")
+            .Where(f => File.ReadAllText(f).Contains($"class {provider}TaskStore", StringComparison.Ordinal))
             .Select(f => Path.GetFileName(f)).Order(StringComparer.Ordinal)];
 
     private static IEnumerable<string> Difference(List<string> expected, List<string> actual) =>

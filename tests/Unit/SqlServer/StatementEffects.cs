@@ -2,17 +2,23 @@ using System.Text.RegularExpressions;
 
 namespace TaskQueue.Tests.Unit.SqlServer;
 
-/// <summary>What statements do, in whichever of the three dialects: the columns they write, the rows they delete, the states they ask for.</summary>
+/// <summary>
+/// What statements do, in whichever of the three dialects: the columns they write, the rows they delete, the states they ask for.
+/// </summary>
 internal static partial class StatementEffects
 {
     private const int Timeout = 1000;
 
-    /// <summary>Sorted, and each once: "insert task_events: at, …", "update tasks: state, …", "delete tasks", "ask state in (3, 7)".</summary>
-    public static List<string> Of(IEnumerable<string> statements) => [.. statements.SelectMany(Of).Distinct().Order(StringComparer.Ordinal)];
+    /// <summary>
+    /// Sorted, and each once: "insert task_events: at, …", "update tasks: state, …", "delete tasks", "ask state in (3, 7)".
+    /// </summary>
+    public static List<string> Of(IEnumerable<string> statements) =>
+        [.. statements.SelectMany(Of).Distinct().Order(StringComparer.Ordinal)];
 
     /// <summary>Those of the columns that statements name anywhere: "name due_at".</summary>
     public static List<string> NamesOf(IEnumerable<string> statements, HashSet<string> columns) =>
-        [.. statements.SelectMany(s => Words().Matches(s)).Select(w => w.Value).Where(columns.Contains).Distinct().Order(StringComparer.Ordinal).Select(c => $"name {c}")];
+        [.. statements.SelectMany(s => Words().Matches(s)).Select(w => w.Value).Where(columns.Contains).Distinct()
+            .Order(StringComparer.Ordinal).Select(c => $"name {c}")];
 
     private static IEnumerable<string> Of(string statement)
     {
@@ -26,7 +32,8 @@ internal static partial class StatementEffects
         }
 
         foreach (Match update in Updates().Matches(text))
-            yield return $"update {Table(text, update.Groups["target"].Value)}: {Columns(Assignments(text[(update.Index + update.Length)..]))}";
+            yield return $"update {Table(text, update.Groups["target"].Value)}: "
+                + $"{Columns(Assignments(text[(update.Index + update.Length)..]))}";
         // Not from a table variable of the statement.
         foreach (var table in Deletes().Matches(text).Select(d => Table(text, d.Groups["target"].Value)).Where(t => t.Length > 1))
             yield return $"delete {table}";
@@ -34,7 +41,8 @@ internal static partial class StatementEffects
             yield return $"ask state {state.Groups["test"].Value}";
     }
 
-    private static string Columns(IEnumerable<string> names) => string.Join(", ", names.Select(n => n.Trim()).Order(StringComparer.Ordinal));
+    private static string Columns(IEnumerable<string> names) =>
+        string.Join(", ", names.Select(n => n.Trim()).Order(StringComparer.Ordinal));
 
     /// <summary>The table behind an alias.</summary>
     private static string Table(string text, string target) =>
@@ -46,7 +54,8 @@ internal static partial class StatementEffects
         var (depth, begin) = (0, 0);
         for (var i = 0; i <= text.Length; i++)
         {
-            var ends = i == text.Length || (text[i] == ')' && depth == 0) || text[i] == ';' || (depth == 0 && SetEnds().IsMatch(text.AsSpan(i)));
+            var ends = i == text.Length || (text[i] == ')' && depth == 0) || text[i] == ';'
+                || (depth == 0 && SetEnds().IsMatch(text.AsSpan(i)));
             if (ends || (text[i] == ',' && depth == 0))
             {
                 yield return text[begin..text.IndexOf('=', begin)];

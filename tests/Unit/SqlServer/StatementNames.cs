@@ -25,7 +25,8 @@ internal sealed class StatementNames : TSqlFragmentVisitor
 
     /// <summary>Names of tables and columns that are not in the model, nor made by the statement itself.</summary>
     public IEnumerable<string> Missing =>
-        [.. _unknown.Where(name => !_known.ContainsKey(name)), .. _used.Where(c => !IsKnown(c)).Select(c => string.Join('.', c.MultiPartIdentifier.Identifiers.Select(i => i.Value)))];
+        [.. _unknown.Where(name => !_known.ContainsKey(name)),
+            .. _used.Where(c => !IsKnown(c)).Select(c => string.Join('.', c.MultiPartIdentifier.Identifiers.Select(i => i.Value)))];
 
     /// <summary>For each insert, the table and the columns that get a value.</summary>
     public List<(string Table, string[] Columns)> Inserts { get; } = [];
@@ -42,9 +43,11 @@ internal sealed class StatementNames : TSqlFragmentVisitor
 
     public override void Visit(InlineDerivedTable node) => Add(node.Alias.Value, node.Columns.Select(c => c.Value));
 
-    public override void Visit(OpenJsonTableReference node) => Add(node.Alias.Value, node.SchemaDeclarationItems.Select(i => i.ColumnDefinition.ColumnIdentifier.Value));
+    public override void Visit(OpenJsonTableReference node) =>
+        Add(node.Alias.Value, node.SchemaDeclarationItems.Select(i => i.ColumnDefinition.ColumnIdentifier.Value));
 
-    public override void Visit(DeclareTableVariableBody node) => Add(node.VariableName.Value, node.Definition.ColumnDefinitions.Select(c => c.ColumnIdentifier.Value));
+    public override void Visit(DeclareTableVariableBody node) =>
+        Add(node.VariableName.Value, node.Definition.ColumnDefinitions.Select(c => c.ColumnIdentifier.Value));
 
     public override void Visit(InsertSpecification node)
     {
@@ -104,6 +107,7 @@ internal sealed class StatementNames : TSqlFragmentVisitor
                 names._unknown.Add(table);
         }
 
-        public override void Visit(VariableTableReference node) => names.Add(node.Alias?.Value ?? node.Variable.Name, names._known[node.Variable.Name].ToList());
+        public override void Visit(VariableTableReference node) =>
+            names.Add(node.Alias?.Value ?? node.Variable.Name, names._known[node.Variable.Name].ToList());
     }
 }

@@ -11,7 +11,10 @@ using Xunit;
 
 namespace TaskQueue.Tests.Unit.SqlServer;
 
-/// <summary>What can be known of the statements without a server: that SQL Server's own parser reads them, and that their parameters are those they use.</summary>
+/// <summary>
+/// What can be known of the statements without a server: that SQL Server's own parser reads them,
+/// and that their parameters are those they use.
+/// </summary>
 public sealed class StatementTests
 {
     public static TheoryData<string> Names() => [.. Statements().Select(s => s.Key)];
@@ -43,14 +46,16 @@ public sealed class StatementTests
     [MemberData(nameof(Names))]
     public void Every_statement_names_tables_and_columns_that_there_are(string name)
     {
-        var names = new StatementNames(Parse(Statements()[name].Text), Tables().ToDictionary(t => t.GetTableName()!, t => t.GetProperties().Select(p => p.GetColumnName()).ToHashSet()));
+        var names = new StatementNames(Parse(Statements()[name].Text),
+            Tables().ToDictionary(t => t.GetTableName()!, t => t.GetProperties().Select(p => p.GetColumnName()).ToHashSet()));
 
         names.Missing.ShouldBeEmpty();
         foreach (var (table, columns) in names.Inserts)
         {
             // SQL Server, as the others, refuses a row without a value for one of these.
             Tables().Single(t => t.GetTableName() == table).GetProperties()
-                .Where(p => !p.IsNullable && p.ValueGenerated == ValueGenerated.Never && p.GetDefaultValueSql() is null && !p.TryGetDefaultValue(out _))
+                .Where(p => !p.IsNullable && p.ValueGenerated == ValueGenerated.Never && p.GetDefaultValueSql() is null
+                    && !p.TryGetDefaultValue(out _))
                 .Select(p => p.GetColumnName()).Except(columns).ShouldBeEmpty();
         }
     }
@@ -81,7 +86,8 @@ public sealed class StatementTests
         return new TSql150Parser(initialQuotedIdentifiers: true).Parse(text, out _);
     }
 
-    private static IEnumerable<IEntityType> Tables() => TestDatabase.CreateContext(DatabaseProvider.SqlServer).GetService<IDesignTimeModel>().Model.GetEntityTypes();
+    private static IEnumerable<IEntityType> Tables() =>
+        TestDatabase.CreateContext(DatabaseProvider.SqlServer).GetService<IDesignTimeModel>().Model.GetEntityTypes();
 
     private sealed class Variables : TSqlFragmentVisitor
     {

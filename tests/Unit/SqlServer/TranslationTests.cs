@@ -13,10 +13,12 @@ namespace TaskQueue.Tests.Unit.SqlServer;
 public sealed class TranslationTests
 {
     [Fact]
-    public Task What_only_SQLite_has_words_for_is_refused() => RefusedAsync(DatabaseProvider.Sqlite, "Data Source=nowhere.db", t => EF.Functions.Glob(t.Queue, "a*"));
+    public Task What_only_SQLite_has_words_for_is_refused() =>
+        RefusedAsync(DatabaseProvider.Sqlite, "Data Source=nowhere.db", t => EF.Functions.Glob(t.Queue, "a*"));
 
     [Fact]
-    public Task What_only_PostgreSQL_has_words_for_is_refused() => RefusedAsync(DatabaseProvider.Postgres, "Host=nowhere", t => EF.Functions.ILike(t.Queue, "a%"));
+    public Task What_only_PostgreSQL_has_words_for_is_refused() =>
+        RefusedAsync(DatabaseProvider.Postgres, "Host=nowhere", t => EF.Functions.ILike(t.Queue, "a%"));
 
     private static async Task RefusedAsync(DatabaseProvider provider, string connectionString, Expression<Func<TaskState, bool>> condition)
     {
@@ -24,6 +26,7 @@ public sealed class TranslationTests
         await using var db = await engine.Services.GetRequiredService<IDbContextFactory<TaskDbContext>>().CreateDbContextAsync();
 
         db.Tasks.Where(t => t.Queue == "a").ToQueryString().ShouldContain("queue");
-        Should.Throw<InvalidOperationException>(() => db.Tasks.Where(condition).ToQueryString()).Message.ShouldContain("could not be translated");
+        Should.Throw<InvalidOperationException>(() => db.Tasks.Where(condition).ToQueryString())
+            .Message.ShouldContain("could not be translated");
     }
 }

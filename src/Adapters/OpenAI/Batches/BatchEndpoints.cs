@@ -45,7 +45,7 @@ internal static class BatchEndpoints
     private static async Task<IResult> CreateAsync(HttpContext context, BatchRequest request, BatchService batchService,
         IOptions<EngineOptions> options)
     {
-        var body = await RequestJson.ReadAsync(context, BatchBodyJson.Shapes.BatchBody, BodyLimits.One(options.Value));
+        var body = await RequestJson.ReadAsync(context, BatchBodyJson.Instance.BatchBody, BodyLimits.One(options.Value));
         var batch = await batchService.CreateAsync(await request.ReadAsync(context, body));
         return Answer(batch, BatchProgress.Of(batch), context.DialectOf(), Redactor.None);
     }
@@ -74,10 +74,10 @@ internal static class BatchEndpoints
         return context.DialectOf() == Dialect.OpenAI
             ? Page(
                 shown, b => RedactedBatches.Of(BatchObjects.ToOpenAI(b, progress[b.CorrelationId]), redactor), page.Count > limit,
-                BatchObjectJson.Shapes.BatchPageOpenAIBatch)
+                BatchObjectJson.Instance.BatchPageOpenAIBatch)
             : Page(
                 shown, b => RedactedBatches.Of(BatchObjects.ToBella(b, progress[b.CorrelationId]), redactor), page.Count > limit,
-                BatchObjectJson.Shapes.BatchPageBellaBatch);
+                BatchObjectJson.Instance.BatchPageBellaBatch);
     }
 
     private static IResult Page<T>(List<BatchState> batches, Func<BatchState, T> show, bool hasMore, JsonTypeInfo<BatchPage<T>> type)
@@ -110,9 +110,9 @@ internal static class BatchEndpoints
     private static IResult Answer(BatchState batch, BatchProgress progress, Dialect dialect, Redactor redactor,
         int status = StatusCodes.Status200OK) =>
         dialect == Dialect.OpenAI
-            ? Results.Json(RedactedBatches.Of(BatchObjects.ToOpenAI(batch, progress), redactor), BatchObjectJson.Shapes.OpenAIBatch,
+            ? Results.Json(RedactedBatches.Of(BatchObjects.ToOpenAI(batch, progress), redactor), BatchObjectJson.Instance.OpenAIBatch,
                 statusCode: status)
-            : Results.Json(RedactedBatches.Of(BatchObjects.ToBella(batch, progress), redactor), BatchObjectJson.Shapes.BellaBatch,
+            : Results.Json(RedactedBatches.Of(BatchObjects.ToBella(batch, progress), redactor), BatchObjectJson.Instance.BellaBatch,
                 statusCode: status);
 
     private static ApiException NotFound(string id) => new(404, "not_found", $"there is no batch {id}");

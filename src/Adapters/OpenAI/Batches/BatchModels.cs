@@ -9,11 +9,12 @@ namespace TaskQueue.Adapters.OpenAI.Batches;
 /// <param name="Endpoint">What processes the lines, such as <c>/v1/chat/completions</c>.</param>
 /// <param name="CompletionWindow">A number and m, h or d; 24h where it is missing or something else.</param>
 /// <param name="Metadata">At most 16 pairs of text; <c>callback_url</c> names where every end is posted to.</param>
-public sealed record BatchBody(string? InputFileId, string? Endpoint, string? CompletionWindow, IReadOnlyDictionary<string, string?>? Metadata);
+public sealed record BatchBody(string? InputFileId, string? Endpoint, string? CompletionWindow,
+    IReadOnlyDictionary<string, string?>? Metadata);
 
 [JsonSerializable(typeof(BatchBody))]
 internal sealed partial class BatchBodyJson : JsonSerializerContext
 {
     /// <summary>The context with the house's options.</summary>
-    public static BatchBodyJson Shapes { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
+    public static BatchBodyJson Instance { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
 }

@@ -221,14 +221,15 @@ internal static class BatchObjects
     /// <summary>A batch as JSON text.</summary>
     public static string ToText(BatchState batch, BatchProgress progress, bool openAI) =>
         openAI
-            ? JsonSerializer.Serialize(ToOpenAI(batch, progress), BatchObjectJson.Shapes.OpenAIBatch)
-            : JsonSerializer.Serialize(ToBella(batch, progress), BatchObjectJson.Shapes.BellaBatch);
+            ? JsonSerializer.Serialize(ToOpenAI(batch, progress), BatchObjectJson.Instance.OpenAIBatch)
+            : JsonSerializer.Serialize(ToBella(batch, progress), BatchObjectJson.Instance.BellaBatch);
 
     private static Dictionary<string, string>? Metadata(BatchState batch) =>
-        batch.Metadata is null ? null : JsonSerializer.Deserialize(batch.Metadata, BatchJson.Shapes.DictionaryStringString);
+        batch.Metadata is null ? null : JsonSerializer.Deserialize(batch.Metadata, BatchJson.Instance.DictionaryStringString);
 
     private static BatchErrors? Errors(BatchState batch) =>
-        batch.Errors is null ? null : new BatchErrors("list", JsonSerializer.Deserialize(batch.Errors, BatchJson.Shapes.IReadOnlyListBatchInputError)!);
+        batch.Errors is null ? null
+            : new BatchErrors("list", JsonSerializer.Deserialize(batch.Errors, BatchJson.Instance.IReadOnlyListBatchInputError)!);
 
     private static DateTime? EndedAs(this BatchState batch, int state) => batch.State == state ? batch.FinishedAt : null;
 
@@ -245,7 +246,7 @@ internal static class BatchObjects
 internal sealed partial class BatchObjectJson : JsonSerializerContext
 {
     /// <summary>The context with these options: snake_case, and letters as they are.</summary>
-    public static BatchObjectJson Shapes { get; } = new(new JsonSerializerOptions
+    public static BatchObjectJson Instance { get; } = new(new JsonSerializerOptions
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,

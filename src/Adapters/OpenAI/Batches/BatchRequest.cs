@@ -44,7 +44,8 @@ internal sealed partial class BatchRequest(
             Owner = access.Tenant,
             Submitter = context.Caller().Name,
             Metadata = body.Metadata is null ? null
-                : JsonSerializer.Serialize(body.Metadata.ToDictionary(p => p.Key, p => p.Value!), BatchJson.Shapes.DictionaryStringString),
+                : JsonSerializer.Serialize(body.Metadata.ToDictionary(p => p.Key, p => p.Value!),
+                    BatchJson.Instance.DictionaryStringString),
             CallbackUrl = callback,
         };
     }

@@ -17,5 +17,6 @@ internal static class RedactedBatches
         metadata.ToDictionary(m => m.Key, m => redactor.Text(m.Key, m.Value));
 
     private static BatchErrors? Of(BatchErrors? errors, Redactor redactor) =>
-        errors is null ? null : errors with { Data = [.. errors.Data.Select(e => e with { Message = redactor.Text("message", e.Message) })] };
+        errors is null ? null
+            : errors with { Data = [.. errors.Data.Select(e => e with { Message = redactor.Text("message", e.Message) })] };
 }

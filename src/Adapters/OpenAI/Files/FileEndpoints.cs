@@ -18,20 +18,25 @@ internal static class FileEndpoints
 
     public static void MapFiles(this WebApplication app)
     {
-        var files = app.MapGroup("/v1/files").WithTags("files").AnswerFaults(OpenAIErrors.File).WithMetadata(OpenAIErrors.NoCache).Needs(Scope.Read);
-        // Counted by the door: the limit of the server would cut the connection before the client has read the answer.
-        files.MapPost("", UploadAsync).Needs(Scope.Enqueue).WithMetadata(new DisableRequestSizeLimitAttribute()).TakesFile("file", "purpose")
+        var files = app.MapGroup("/v1/files").WithTags("files").AnswerFaults(OpenAIErrors.File).WithMetadata(OpenAIErrors.NoCache)
+            .Needs(Scope.Read);
+        // Counted by the API: the limit of the server would cut the connection before the client has read the answer.
+        files.MapPost("", UploadAsync).Needs(Scope.Enqueue).WithMetadata(new DisableRequestSizeLimitAttribute())
+            .TakesFile("file", "purpose")
             .Produces<FileObject>().Produces<FileError>(400).Produces<FileError>(401).Produces<FileError>(413).Produces<FileError>(429)
-            .WithSummary("Upload a file: multipart/form-data with the parts file and purpose (batch, user_data, assistants, fine-tune, vision, evals, …).");
+            .WithSummary("Upload a file: multipart/form-data with the parts file and purpose (batch, user_data, assistants, fine-tune, "
+                + "vision, evals, …).");
         files.MapGet("", ListAsync).Produces<FileList>().Produces<FileError>(400).Produces<FileError>(401)
             .TakesQuery("purpose", "Only of this purpose.").TakesQuery("limit", "1 to 10000 (the default).")
             .TakesQuery("order", "desc (the default) or asc, by time.").TakesQuery("after", "Files behind this one.")
             .WithSummary("The caller's files, the newest first.");
         files.MapGet("/{id}", GetAsync).Produces<FileObject>().Produces<FileError>(401).Produces<FileError>(404).WithSummary("One file.");
-        files.MapGet("/{id}/content", ContentAsync).Produces(200, contentType: "application/octet-stream").Produces(206, contentType: "application/octet-stream")
+        files.MapGet("/{id}/content", ContentAsync).Produces(200, contentType: "application/octet-stream")
+            .Produces(206, contentType: "application/octet-stream")
             .Produces<FileError>(401).Produces<FileError>(404).Produces(416)
             .WithSummary("The content of a file, or a range of it.");
-        files.MapDelete("/{id}", DeleteAsync).Audited("file.delete", onlyWhenNoted: true).Needs(Scope.Enqueue).Produces<FileDeleted>().Produces<FileError>(401).Produces<FileError>(404).WithSummary("Delete a file.");
+        files.MapDelete("/{id}", DeleteAsync).Audited("file.delete", onlyWhenNoted: true).Needs(Scope.Enqueue).Produces<FileDeleted>()
+            .Produces<FileError>(401).Produces<FileError>(404).WithSummary("Delete a file.");
     }
 
     private static async Task<IResult> UploadAsync(HttpContext context, FileService files, IOptions<FileStoreOptions> options)
@@ -40,7 +45,8 @@ internal static class FileEndpoints
         return Answer(await new FileUpload(context, files, options.Value.MaxBytes).StoreAsync(), context);
     }
 
-    private static async Task<IResult> GetAsync(string id, HttpContext context, FileService files) => Answer(await FindAsync(id, context, files), context);
+    private static async Task<IResult> GetAsync(string id, HttpContext context, FileService files) =>
+        Answer(await FindAsync(id, context, files), context);
 
     private static async Task<IResult> ContentAsync(string id, HttpContext context, FileService files)
     {
@@ -60,7 +66,8 @@ internal static class FileEndpoints
     {
         var (query, access, dialect) = (context.Request.Query, context.Access(), context.DialectOf());
         var limit = MaxPage;
-        if (query["limit"].FirstOrDefault() is { } text && !(int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out limit) && limit is >= 1 and <= MaxPage))
+        if (query["limit"].FirstOrDefault() is { } text
+            && !(int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out limit) && limit is >= 1 and <= MaxPage))
             throw FileUpload.Wrong($"limit must be 1 to {MaxPage}");
         var order = query["order"].FirstOrDefault() ?? "desc";
         if (order is not ("asc" or "desc"))
@@ -68,10 +75,12 @@ internal static class FileEndpoints
         var purposes = query["purpose"].FirstOrDefault() is { } purpose ? FilePurposes.ParseFilter(purpose, dialect) : null;
         FileRecord? after = null;
         if (query["after"].FirstOrDefault() is { } id)
-            after = (IsId(id) ? await files.FindAsync(id, access, context.RequestAborted) : null) ?? throw FileUpload.Wrong("after must be the id of a file");
+            after = (IsId(id) ? await files.FindAsync(id, access, context.RequestAborted) : null)
+                ?? throw FileUpload.Wrong("after must be the id of a file");
         var found = await files.ListAsync(access, purposes, after, limit + 1, newestFirst: order == "desc", context.RequestAborted);
         var page = found.Take(limit).Select(f => FileObject.Of(f, dialect)).ToList();
-        return Results.Json(new FileList("list", page, page.FirstOrDefault()?.Id, page.LastOrDefault()?.Id, found.Count > limit), FileJson.Of(dialect).FileList);
+        return Results.Json(new FileList("list", page, page.FirstOrDefault()?.Id, page.LastOrDefault()?.Id, found.Count > limit),
+            FileJson.Of(dialect).FileList);
     }
 
     private static async Task<IResult> DeleteAsync(string id, HttpContext context, FileService files)

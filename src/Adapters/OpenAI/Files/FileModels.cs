@@ -11,7 +11,8 @@ namespace TaskQueue.Adapters.OpenAI.Files;
 /// expires: files stay until they are deleted.
 /// </summary>
 public sealed record FileObject(
-    string Id, string Object, long Bytes, long CreatedAt, long? ExpiresAt, [property: JsonPropertyName("filename")] string FileName, string Purpose, string? Status, string? StatusDetails)
+    string Id, string Object, long Bytes, long CreatedAt, long? ExpiresAt, [property: JsonPropertyName("filename")] string FileName,
+        string Purpose, string? Status, string? StatusDetails)
 {
     /// <summary>A file in the words of a dialect. What a batch wrote has another purpose in each (bella.md 11).</summary>
     internal static FileObject Of(FileRecord file, Dialect dialect)
@@ -34,7 +35,8 @@ internal static class FilePurposes
 {
     private const string Batch = "batch", BatchOutput = "batch_output", Other = "temp";
 
-    private static readonly HashSet<string> Known = [Batch, BatchOutput, "user_data", "assistants", "assistants_output", "fine-tune", "fine-tune-results", "vision", "evals"];
+    private static readonly HashSet<string> Known = [Batch, BatchOutput, "user_data", "assistants", "assistants_output", "fine-tune",
+        "fine-tune-results", "vision", "evals"];
 
     /// <summary>The purpose to store a file with.</summary>
     /// <exception cref="ApiException">400: OpenAI knows no such purpose; Bella calls it temp.</exception>
@@ -57,7 +59,8 @@ internal static class FilePurposes
 internal sealed partial class FileJson : JsonSerializerContext
 {
     private static readonly FileJson Full = new(new JsonSerializerOptions(JsonStyle.Options));
-    private static readonly FileJson Short = new(new JsonSerializerOptions(JsonStyle.Options) { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull });
+    private static readonly FileJson Short =
+        new(new JsonSerializerOptions(JsonStyle.Options) { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull });
 
     /// <summary>The context with the options of a dialect: Bella leaves a null out.</summary>
     public static FileJson Of(Dialect dialect) => dialect == Dialect.OpenAI ? Full : Short;

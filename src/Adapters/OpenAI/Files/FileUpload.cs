@@ -54,7 +54,8 @@ internal sealed class FileUpload(HttpContext context, FileService files, long ma
                     purpose = FilePurposes.Parse(value, _dialect);
             }
 
-            return await (file ?? throw Wrong("the upload has no part named file")).CommitAsync(purpose ?? FilePurposes.Parse(null, _dialect));
+            return await (file ?? throw Wrong("the upload has no part named file"))
+                .CommitAsync(purpose ?? FilePurposes.Parse(null, _dialect));
         }
         finally
         {
@@ -66,7 +67,8 @@ internal sealed class FileUpload(HttpContext context, FileService files, long ma
     private async Task<FileWriter> OpenAsync(ContentDispositionHeaderValue disposition)
     {
         await context.Memory().GrowBodyAsync(Cost, Cost, context.RequestAborted);
-        var name = (disposition.FileNameStar.HasValue ? disposition.FileNameStar : HeaderUtilities.UnescapeAsQuotedString(disposition.FileName)).Value;
+        var name = (disposition.FileNameStar.HasValue ? disposition.FileNameStar
+            : HeaderUtilities.UnescapeAsQuotedString(disposition.FileName)).Value;
         return name is { Length: > 0 and <= MaxName } && !name.Contains('\0', StringComparison.Ordinal)
             ? await files.OpenUploadAsync(context.Access().Tenant, purpose: "", name, maxBytes)
             : throw Wrong($"the part named file must have a filename of 1 to {MaxName} characters");
@@ -90,8 +92,10 @@ internal sealed class FileUpload(HttpContext context, FileService files, long ma
     private async Task<string> ReadFieldAsync(Stream body)
     {
         var buffer = new byte[MaxField + 1];
-        var read = await ReadAsync(() => body.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, context.RequestAborted).AsTask());
-        return read <= MaxField ? Encoding.UTF8.GetString(buffer, 0, read) : throw Wrong($"a field of the upload has more than {MaxField} bytes");
+        var read = await ReadAsync(() =>
+            body.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, context.RequestAborted).AsTask());
+        return read <= MaxField ? Encoding.UTF8.GetString(buffer, 0, read)
+            : throw Wrong($"a field of the upload has more than {MaxField} bytes");
     }
 
     private static async Task<T> ReadAsync<T>(Func<Task<T>> read)
@@ -108,10 +112,12 @@ internal sealed class FileUpload(HttpContext context, FileService files, long ma
 
     private static string BoundaryOf(HttpRequest request)
     {
-        var boundary = MediaTypeHeaderValue.TryParse(request.ContentType, out var type) && type.MediaType.Equals("multipart/form-data", StringComparison.OrdinalIgnoreCase)
+        var boundary = MediaTypeHeaderValue.TryParse(request.ContentType, out var type)
+            && type.MediaType.Equals("multipart/form-data", StringComparison.OrdinalIgnoreCase)
             ? HeaderUtilities.RemoveQuotes(type.Boundary).Value
             : null;
-        return boundary is { Length: > 0 and <= MaxBoundary } ? boundary : throw Wrong("the body must be multipart/form-data with a boundary");
+        return boundary is { Length: > 0 and <= MaxBoundary } ? boundary
+            : throw Wrong("the body must be multipart/form-data with a boundary");
     }
 
     private ApiException TooLarge() => new(413, "too_large", $"the file must have at most {maxBytes} bytes");

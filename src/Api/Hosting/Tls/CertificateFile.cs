@@ -41,11 +41,13 @@ internal sealed class CertificateFile(string key, CertificateSettings settings)
             if (_isUnreadable)
                 return false;
             (_isUnreadable, _hash) = (true, []);
-            throw new StartupException($"{key}: cannot read {settings.Path}{(settings.KeyPath is { } path ? $" or {path}" : "")}: {fault.Message}");
+            throw new StartupException($"{key}: cannot read {settings.Path}{(settings.KeyPath is { } path ? $" or {path}" : "")}: "
+                + $"{fault.Message}");
         }
         catch (Exception fault) when (fault is CryptographicException or ArgumentException)
         {
-            throw new StartupException($"{key}: {settings.Path} cannot be used: {fault.Message.ReplaceLineEndings(" ")} (check Path, KeyPath and Password)");
+            throw new StartupException($"{key}: {settings.Path} cannot be used: {fault.Message.ReplaceLineEndings(" ")} (check Path, "
+                + "KeyPath and Password)");
         }
     }
 
@@ -92,6 +94,7 @@ internal sealed record CertificateSettings(string Path, string? KeyPath, string?
     /// <summary>Null where the section names no file.</summary>
     public static CertificateSettings? Read(IConfigurationSection section) =>
         section["Path"] is { Length: > 0 } path
-            ? new(System.IO.Path.GetFullPath(path), section["KeyPath"] is { Length: > 0 } key ? System.IO.Path.GetFullPath(key) : null, section["Password"])
+            ? new(System.IO.Path.GetFullPath(path), section["KeyPath"] is { Length: > 0 } key ? System.IO.Path.GetFullPath(key)
+                : null, section["Password"])
             : null;
 }

@@ -2,7 +2,8 @@ using TaskQueue.Engine;
 namespace TaskQueue.Api.Hosting;
 
 /// <summary>Looks at the files of the certificates every four seconds, as at the file of the keys.</summary>
-internal sealed partial class CertificateWatch(ServerCertificates certificates, TimeProvider time, ILogger<CertificateWatch> logger) : BackgroundService
+internal sealed partial class CertificateWatch(ServerCertificates certificates, TimeProvider time, ILogger<CertificateWatch> logger)
+    : BackgroundService
 {
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(4);
 
@@ -24,7 +25,8 @@ internal sealed partial class CertificateWatch(ServerCertificates certificates, 
         try
         {
             if (file.Refresh())
-                LogReplaced(logger, file.Path, file.Current.TargetCertificate.Subject, file.Current.TargetCertificate.NotAfter.ToUniversalTime());
+                LogReplaced(logger, file.Path, file.Current.TargetCertificate.Subject,
+                    file.Current.TargetCertificate.NotAfter.ToUniversalTime());
         }
         catch (StartupException fault)
         {

@@ -29,7 +29,8 @@ internal sealed class ServerCertificates
             if (address.Endpoint is { } endpoint && Open(configuration.GetSection($"Kestrel:Endpoints:{endpoint}:Certificate")) is { } own)
                 _ofEndpoints[endpoint] = own;
             else if (_default is null)
-                throw new StartupException($"{address.Key}: '{address.Url}' needs a certificate; set {DefaultKey}:Path (PEM or PKCS #12), and :KeyPath and :Password where they are needed.");
+                throw new StartupException($"{address.Key}: '{address.Url}' needs a certificate; set {DefaultKey}:Path (PEM or PKCS #12), "
+                    + "and :KeyPath and :Password where they are needed.");
         }
     }
 
@@ -53,7 +54,8 @@ internal sealed class ServerCertificates
     private static void Use(HttpsConnectionAdapterOptions https, CertificateFile file)
     {
         https.ServerCertificateSelector = (_, _) => file.Current.TargetCertificate; // Kestrel wants one; the context has the chain too
-        https.OnAuthenticate = (_, options) => (options.ServerCertificateSelectionCallback, options.ServerCertificateContext) = (null, file.Current);
+        https.OnAuthenticate = (_, options) =>
+            (options.ServerCertificateSelectionCallback, options.ServerCertificateContext) = (null, file.Current);
     }
 
     private static CertificateFile? Open(IConfigurationSection section)
@@ -68,10 +70,12 @@ internal sealed class ServerCertificates
     /// <summary>RFC 9325, 3.1.1: nothing below TLS 1.2.</summary>
     private static void DemandProtocols(IConfiguration configuration)
     {
-        var sections = configuration.GetSection("Kestrel:Endpoints").GetChildren().Append(configuration.GetSection("Kestrel:EndpointDefaults"));
+        var sections = configuration.GetSection("Kestrel:Endpoints").GetChildren()
+            .Append(configuration.GetSection("Kestrel:EndpointDefaults"));
         foreach (var entry in sections.SelectMany(s => s.GetSection("SslProtocols").GetChildren()))
         {
-            if (!Enum.TryParse<SslProtocols>(entry.Value, ignoreCase: true, out var protocol) || (protocol | Protocols) != Protocols || protocol == SslProtocols.None)
+            if (!Enum.TryParse<SslProtocols>(entry.Value, ignoreCase: true, out var protocol) || (protocol | Protocols) != Protocols
+                || protocol == SslProtocols.None)
                 throw new StartupException($"{entry.Path} is '{entry.Value}'; it must be Tls12 or Tls13.");
         }
     }

@@ -13,50 +13,54 @@ internal sealed partial class SqlServerTaskStore
 
     private static readonly Statement LockTargetSql = new(TakeLock("concat(N'taskqueue:target:', @target)"), Int("@target"));
 
-    private static readonly Statement LockGatesSql = new(
+    private static readonly Statement LockLimitsSql = new(
         $"""
-        select b.queue from (select top (2147483647) queue from {Rows.Table("@gates", "queue nvarchar(128)")} as j order by queue) as g
-        inner loop join queue_gates b {Locked} on b.queue = g.queue
+        select b.queue from (select top (2147483647) queue from {Rows.Table("@limits", "queue nvarchar(128)")} as j order by queue) as g
+        inner loop join queue_limits b {Locked} on b.queue = g.queue
         order by g.queue option (force order, maxdop 1)
         """,
-        Json("@gates"));
+        Json("@limits"));
 
-    private static string Gates => Rows.Table("@gates", "queue nvarchar(128)", "max_running int", "period_ns bigint", "max_tokens bigint");
+    private static string LimitRows =>
+        Rows.Table("@limits", "queue nvarchar(128)", "max_running int", "period_ns bigint", "max_tokens bigint");
 
-    // The gates were locked by a statement before this one, so what is counted here stays true until the commit. A queue's
+    // The limits were locked by a statement before this one, so what is counted here stays true until the commit. A queue's
     // tasks are numbered in the order of the claim, over all its targets, and cut off at what its limits leave. A claim that
-    // waited for the gate finds a bucket that later ones have emptied: by its own time that holds less than nothing.
+    // waited for the row finds a bucket that later ones have emptied: at its older timestamp the token count is negative.
     // Of the tasks that are left the first request gets the first, up to its maximum, and so on: @shares has the sums of these.
-    private static readonly Statement GatedClaimSql = ClaimTogether(Skipping, picked: "");
+    private static readonly Statement LimitedClaimSql = ClaimTogether(Skipping, picked: "");
 
     // Nobody else claims of these targets at the same time, so a task need not be locked before it is chosen: only those that
     // are taken are, and those that something else is changing are left out.
     private static readonly Statement StrictClaimSql = ClaimTogether(
-        "", picked: $" cross apply (select t.id from tasks t {SkippingSought} where t.id = n.id and t.state in (3, 7) and t.held = 0) as l");
+        "", picked: $" cross apply (select t.id from tasks t {SkippingSought} where t.id = n.id and t.state in (3, 7) and t.blocked = 0) "
+            + "as l");
 
     private static Statement ClaimTogether(string locking, string picked) => new(
         ClaimText(
             $"""
-            with gates as (
+            with limits as (
                 select g.queue, case when a.running < a.tokens then a.running else a.tokens end as allowed
-                from {Gates} as g inner loop join queue_gates b with (forceseek) on b.queue = g.queue
-                cross apply (select case when b.bucket_base > @ns - g.max_tokens * g.period_ns then b.bucket_base else @ns - g.max_tokens * g.period_ns end as base) as k
+                from {LimitRows} as g inner loop join queue_limits b with (forceseek) on b.queue = g.queue
+                cross apply (select case when b.bucket_base > @ns - g.max_tokens * g.period_ns then b.bucket_base
+                    else @ns - g.max_tokens * g.period_ns end as base) as k
                 cross apply (select
                     case when g.max_running = 0 then @max else g.max_running
-                        - (select count(*) from tasks r {Newest} where r.queue = g.queue and r.state = 4 and r.gated = 1) end as running,
+                        - (select count(*) from tasks r {Newest} where r.queue = g.queue and r.state = 4 and r.limited = 1) end as running,
                     case when g.period_ns = 0 then @max else (@ns - k.base) / g.period_ns end as tokens) as a),
             limits as (
-                select q.queue, q.level, q.ord,
+                select q.queue, q.tier, q.ord,
                     case when g.allowed is null or g.allowed > @max then @max when g.allowed < 0 then 0 else g.allowed end as allowed
-                from {Targets} as q left join gates g on g.queue = q.queue),
+                from {Targets} as q left join limits g on g.queue = q.queue),
             found as (
                 select c.id, c.due_at, c.octets, q.queue, q.ord, p.priority, q.allowed,
                     row_number() over (partition by q.ord order by p.priority desc, c.due_at, c.id) as turn
                 from limits q cross join {Priorities}
-                cross apply ({DueTasks($"case when @order = {(int)ClaimOrder.Sequential} and q.allowed > 1 then 1 else q.allowed end", locking)}) as c
+                cross apply ({DueTasks(
+                    $"case when @order = {(int)ClaimOrder.Sequential} and q.allowed > 1 then 1 else q.allowed end", locking)}) as c
                 where @order <> {(int)ClaimOrder.Sequential} or not exists (
                     select 1 from queue_locks l join tasks h on h.id = l.task_id
-                    where l.queue = q.queue and l.level = q.level and l.until > @now and h.state = 4 and h.attempt = l.attempt)),
+                    where l.queue = q.queue and l.tier = q.tier and l.until > @now and h.state = 4 and h.attempt = l.attempt)),
             placed as (
                 select f.id, f.allowed, f.octets, row_number() over (order by {TogetherOrder}) as place,
                     row_number() over (partition by f.queue order by {TogetherOrder}) as number
@@ -69,58 +73,64 @@ internal sealed partial class SqlServerTaskStore
                 select n.id, n.place, s.share, s.worker, s.claimed_by, s.lease from picked n{picked}
                 cross apply (
                     select top (1) s.share, s.worker, s.claimed_by, s.lease
-                    from {Rows.Table("@shares", "share int", "up_to int", "worker nvarchar(max)", "claimed_by nvarchar(128)", "lease int")} as s where s.up_to >= n.taken order by s.up_to, s.share) as s
+                    from {Rows.Table("@shares", "share int", "up_to int", "worker nvarchar(max)", "claimed_by nvarchar(128)",
+                        "lease int")} as s where s.up_to >= n.taken order by s.up_to, s.share) as s
                 where n.octets_so_far <= @max_octets or n.octets_so_far = n.octets)
             """,
-            gated: $"case when exists (select 1 from {Gates} as g where g.queue = t.queue) then 1 else 0 end",
+            limited: $"case when exists (select 1 from {LimitRows} as g where g.queue = t.queue) then 1 else 0 end",
             more:
             $"""
             update b set bucket_base = n.tasks * g.period_ns
                 + case when b.bucket_base > @ns - g.max_tokens * g.period_ns then b.bucket_base else @ns - g.max_tokens * g.period_ns end
-            from {Gates} as g inner loop join queue_gates b {Sought} on b.queue = g.queue
+            from {LimitRows} as g inner loop join queue_limits b {Sought} on b.queue = g.queue
             join (select queue, count(*) as tasks from @claimed group by queue) as n on n.queue = b.queue
             where g.period_ns > 0;
             if @order = {(int)ClaimOrder.Sequential}
             begin
-                delete l from @claimed c inner loop join queue_locks l {Sought} on l.queue = c.queue and l.level = c.level;
-                insert into queue_locks (queue, level, task_id, attempt, until)
-                select queue, level, id, attempt, dateadd(millisecond, @hold, @now) from @claimed;
+                delete l from @claimed c inner loop join queue_locks l {Sought} on l.queue = c.queue and l.tier = c.tier;
+                insert into queue_locks (queue, tier, task_id, attempt, until)
+                select queue, tier, id, attempt, dateadd(millisecond, @hold, @now) from @claimed;
             end;
 
             """),
         Json("@targets"), Int("@max"), Json("@shares"), Time("@now"), Time("@due"), Int("@retries"), Int("@stream"), Json("@silent"),
-        Json("@gates"), BigInt("@ns"), Int("@order"), Int("@hold"), BigInt("@max_octets"));
+        Json("@limits"), BigInt("@ns"), Int("@order"), Int("@hold"), BigInt("@max_octets"));
 
     // 1 is the oldest of all, 2 one of each in turn; the numbers are those of ClaimOrder.
     private const string TogetherOrder =
-        "case when @order = 2 then f.turn else 0 end, case when @order = 1 then 0 else f.ord end, case when @order = 1 then 0 else -f.priority end, f.due_at, f.id";
+        "case when @order = 2 then f.turn else 0 end, case when @order = 1 then 0 else f.ord end, case when @order = 1 then 0 else "
+            + "-f.priority end, f.due_at, f.id";
 
-    private static readonly Statement UnlockSql = new("delete from queue_locks where queue = @queue and level = @level", Queue("@queue"), Int("@level"));
+    private static readonly Statement UnlockSql = new("delete from queue_locks where queue = @queue and tier = @tier", Queue("@queue"),
+        Int("@tier"));
 
-    public async Task<IReadOnlyList<IReadOnlyList<TaskState>>> ClaimTogetherAsync(IReadOnlyList<ClaimRequest> requests, ClaimRules rules, DateTime now)
+    public async Task<IReadOnlyList<IReadOnlyList<TaskState>>> ClaimTogetherAsync(IReadOnlyList<ClaimRequest> requests, ClaimRules rules,
+        DateTime now)
     {
         var request = requests[0];
         var upTo = 0;
         var shares = Rows.Json([.. requests.Select((r, share) => (object?[])[share, upTo += r.Max, r.Worker, r.Credential, r.LeaseMs])]);
-        var gates = Rows.Json(rules.Gates.Select(g => (object?[])[g.Queue, g.MaxRunning, g.Rate?.PeriodNs ?? 0L, (long)(g.Rate?.MaxTokens ?? 0)]));
+        var limits = Rows.Json(rules.Limits.Select(g =>
+            (object?[])[g.Queue, g.MaxRunning, g.Rate?.PeriodNs ?? 0L, (long)(g.Rate?.MaxTokens ?? 0)]));
         var taken = await InTransactionAsync<List<Taken>>(async (connection, transaction) =>
         {
             foreach (var target in request.Targets.Where(_ => request.IsStrict).Select(TargetLock).Distinct().Order())
                 await ExecuteAsync(connection, transaction, LockTargetSql, target);
-            if (rules.Gates.Count > 0)
-                await ReadAsync(connection, transaction, LockGatesSql, r => r.GetString(0), gates);
-            var rows = await ReadAsync(connection, transaction, request.IsStrict ? StrictClaimSql : GatedClaimSql, ReadClaimed,
-                Rows.Json(request.Targets), upTo, shares, now, now.AddMilliseconds(-request.MinAgeMs), request.MaxRetries, PickStream(), Silent(rules),
-                gates, Micros.FromTime(now) * 1000, (int)request.Order, Math.Max(request.LockMs, request.LeaseMs ?? 0), request.MaxBytes);
+            if (rules.Limits.Count > 0)
+                await ReadAsync(connection, transaction, LockLimitsSql, r => r.GetString(0), limits);
+            var rows = await ReadAsync(connection, transaction, request.IsStrict ? StrictClaimSql : LimitedClaimSql, ReadClaimed,
+                Rows.Json(request.Targets), upTo, shares, now, now.AddMilliseconds(-request.MinAgeMs), request.MaxRetries, PickStream(),
+                    Silent(rules),
+                limits, Micros.FromTime(now) * 1000, (int)request.Order, Math.Max(request.LockMs, request.LeaseMs ?? 0), request.MaxBytes);
             await transaction.CommitAsync();
             return rows;
         });
         return [.. requests.Select((_, share) => InOrder(taken.Where(t => t.Share == share)))];
     }
 
-    public Task UnlockAsync(QueueLevel level) => RunAsync(UnlockSql, level.Queue, level.Level);
+    public Task UnlockAsync(QueueTier tier) => RunAsync(UnlockSql, tier.Queue, tier.Tier);
 
     /// <summary>The same in every process, which the hash of a string is not.</summary>
-    private static int TargetLock(QueueLevel target) =>
-        (int)(target.Queue.Aggregate(2166136261u ^ (uint)target.Level, (hash, c) => (hash ^ c) * 16777619u) % TargetLocks);
+    private static int TargetLock(QueueTier target) =>
+        (int)(target.Queue.Aggregate(2166136261u ^ (uint)target.Tier, (hash, c) => (hash ^ c) * 16777619u) % TargetLocks);
 }

@@ -15,7 +15,7 @@ using Xunit;
 namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>Who gets through to the routes besides keys: strangers, the authority's tokens, the crowd.</summary>
-public sealed partial class GateTests(SqliteStack stack) : IClassFixture<SqliteStack>
+public sealed partial class AdmissionTests(SqliteStack stack) : IClassFixture<SqliteStack>
 {
     [Theory]
     [InlineData("Host", "evil.example.com", "forbidden_host")]
@@ -42,7 +42,8 @@ public sealed partial class GateTests(SqliteStack stack) : IClassFixture<SqliteS
     public async Task Without_keys_this_machine_and_pages_of_the_server_may_call(string header, string value)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, new Uri("/queues", UriKind.Relative));
-        request.Headers.TryAddWithoutValidation(header, value.Length > 0 ? value : stack.Http.BaseAddress!.GetLeftPart(UriPartial.Authority));
+        request.Headers.TryAddWithoutValidation(header,
+            value.Length > 0 ? value : stack.Http.BaseAddress!.GetLeftPart(UriPartial.Authority));
         using var answer = await stack.Http.SendAsync(request);
 
         answer.StatusCode.ShouldBe(HttpStatusCode.OK);
@@ -55,11 +56,15 @@ public sealed partial class GateTests(SqliteStack stack) : IClassFixture<SqliteS
         await using var app = Server.Build(new ServerOptions(null, "http://0.0.0.0:0"), builder =>
         {
             builder.Configuration.AddInMemoryCollection(AuthServer.Settings());
-            builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?> { ["ConnectionStrings:TaskQueue"] = database.ConnectionString });
+            builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+            {
+                ["ConnectionStrings:TaskQueue"] = database.ConnectionString,
+            });
         });
         await StartupChecks.RunAsync(app.Services, CancellationToken.None);
         await app.StartAsync();
-        using var http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{new Uri(app.Urls.First()).Port}"), DefaultRequestHeaders = { Host = "tasks.example.com" } };
+        using var http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{new Uri(app.Urls.First()).Port}"),
+            DefaultRequestHeaders = { Host = "tasks.example.com" } };
 
         using var known = await AuthServer.SendAsync(http, "GET", "/queues", "Bearer key-read");
         using var unknown = await AuthServer.SendAsync(http, "GET", "/queues", null);
@@ -72,7 +77,10 @@ public sealed partial class GateTests(SqliteStack stack) : IClassFixture<SqliteS
     public async Task Too_many_requests_at_a_time_are_answered_503_and_those_that_wait_for_work_do_not_count()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
-        var settings = new Dictionary<string, string?> { ["TaskQueue:Limits:MaxConcurrentRequests"] = "1", ["Logging:LogLevel:Default"] = "Error" };
+        var settings = new Dictionary<string, string?>
+        {
+            ["TaskQueue:Limits:MaxConcurrentRequests"] = "1", ["Logging:LogLevel:Default"] = "Error",
+        };
         await using var host = await TestHost.StartAsync(database.ConnectionString, settings: settings);
         var polls = Enumerable.Range(0, 3).Select(_ => host.Http.ClaimAsync("idle", wait_seconds: 30)).ToList();
         (await host.Http.ReadAsync("/queues")).Status.ShouldBe(200);
@@ -85,7 +93,8 @@ public sealed partial class GateTests(SqliteStack stack) : IClassFixture<SqliteS
             (await host.Http.ReadAsync("/health/live")).Status.ShouldBe(200);
         }
 
-        await Eventually.UntilAsync(async () => (await host.Http.ReadAsync("/queues")).Status == 200, TestHttp.Patience, "the place is given back");
+        await Eventually.UntilAsync(
+            async () => (await host.Http.ReadAsync("/queues")).Status == 200, TestHttp.Patience, "the place is given back");
         polls.ShouldAllBe(poll => !poll.IsCompleted);
     }
 
@@ -100,10 +109,15 @@ public sealed partial class GateTests(SqliteStack stack) : IClassFixture<SqliteS
         {
             if (!isUp)
                 context.Response.StatusCode = 500;
-            return context.Response.WriteAsync(context.Request.Path == "/jwks" ? KeySet(key) : $$"""{"issuer":"{{authority.Url}}","jwks_uri":"{{authority.Url}}/jwks"}""");
+            return context.Response.WriteAsync(context.Request.Path == "/jwks" ? KeySet(key)
+                : $$"""{"issuer":"{{authority.Url}}","jwks_uri":"{{authority.Url}}/jwks"}""");
         };
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
-        var settings = new Dictionary<string, string?> { ["TaskQueue:Auth:Jwt:Authority"] = authority.Url, ["TaskQueue:Auth:Jwt:Audience"] = "tasks", ["Logging:LogLevel:Default"] = "None" };
+        var settings = new Dictionary<string, string?>
+        {
+            ["TaskQueue:Auth:Jwt:Authority"] = authority.Url, ["TaskQueue:Auth:Jwt:Audience"] = "tasks",
+            ["Logging:LogLevel:Default"] = "None",
+        };
         await using var host = await TestHost.StartAsync(database.ConnectionString, settings: settings);
         var claims = $"{AuthServer.Claims("read")},\"iss\":\"{authority.Url}\"";
 
@@ -111,10 +125,12 @@ public sealed partial class GateTests(SqliteStack stack) : IClassFixture<SqliteS
         isUp = true;
         (await StatusAsync(host, Sign(claims, key))).ShouldBe(200);
         (await StatusAsync(host, Sign(claims, other))).ShouldBe(401);
-        (await StatusAsync(host, Sign(claims.Replace($"{authority.Url}\"", "https://evil\"", StringComparison.Ordinal), key))).ShouldBe(401);
+        (await StatusAsync(host, Sign(claims.Replace($"{authority.Url}\"", "https://evil\"", StringComparison.Ordinal), key)))
+            .ShouldBe(401);
         // Signed with what everybody knows: the public key, taken for a secret.
         (await StatusAsync(host, AuthServer.Token(claims, Convert.ToBase64String(key.ExportSubjectPublicKeyInfo())))).ShouldBe(401);
-        authority.All.Count(r => r.Path == "/jwks").ShouldBeLessThanOrEqualTo(2); // a bad signature asks for newer keys, once in five minutes
+        authority.All.Count(r => r.Path == "/jwks")
+            .ShouldBeLessThanOrEqualTo(2); // a bad signature asks for newer keys, once in five minutes
     }
 
     [Fact]
@@ -128,12 +144,14 @@ public sealed partial class GateTests(SqliteStack stack) : IClassFixture<SqliteS
         Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(made.Groups["key"].Value))).ShouldBe(made.Groups["hash"].Value);
     }
 
-    /// <returns>The connection of a request whose body never comes; null if it was refused, because the one before had not quite left.</returns>
+    /// <returns>The connection of a request whose body never comes; null if it was refused, because the one before had not quite
+    /// left.</returns>
     private static async Task<TcpClient?> TakePlaceAsync(int port)
     {
         var client = new TcpClient();
         await client.ConnectAsync(IPAddress.Loopback, port);
-        await client.GetStream().WriteAsync("POST /tasks HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n"u8.ToArray());
+        await client.GetStream()
+            .WriteAsync("POST /tasks HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n"u8.ToArray());
         using var answer = new StreamReader(client.GetStream(), leaveOpen: true);
         // The server says "continue" once somebody reads the body: that is behind the gate.
         if ((await answer.ReadLineAsync())?.Contains("100 Continue", StringComparison.Ordinal) is true)
@@ -157,7 +175,8 @@ public sealed partial class GateTests(SqliteStack stack) : IClassFixture<SqliteS
     private static string KeySet(RSA key)
     {
         var parts = key.ExportParameters(includePrivateParameters: false);
-        return JsonSerializer.Serialize(new { keys = new[] { new { kty = "RSA", use = "sig", alg = "RS256", n = Encode(parts.Modulus!), e = Encode(parts.Exponent!) } } });
+        var shown = new { kty = "RSA", use = "sig", alg = "RS256", n = Encode(parts.Modulus!), e = Encode(parts.Exponent!) };
+        return JsonSerializer.Serialize(new { keys = new[] { shown } });
     }
 
     private static string Encode(byte[] bytes) => System.Buffers.Text.Base64Url.EncodeToString(bytes);

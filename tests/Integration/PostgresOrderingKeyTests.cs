@@ -9,8 +9,8 @@ using Xunit;
 
 namespace TaskQueue.Tests.Integration;
 
-/// <summary>Threads between transactions of other processes that a test holds open at the worst moment.</summary>
-public sealed class PostgresThreadTests : IAsyncLifetime
+/// <summary>Ordering keys between transactions of other processes that a test holds open at the worst moment.</summary>
+public sealed class PostgresOrderingKeyTests : IAsyncLifetime
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
 
@@ -39,9 +39,11 @@ public sealed class PostgresThreadTests : IAsyncLifetime
         await other.ExecuteAsync("select 1 from tasks where id = $1 for update", first);
         await other.ExecuteAsync(
             """
-            insert into tasks (id, state, queue, level, priority, push, thread_id, held, payload, attempt, attempts_left, max_attempts,
-                default_lease_ms, lease_ms, created_at, due_at, gated, dead)
-            select $2, 3, queue, level, priority, push, thread_id, true, payload, 0, 4, 4, default_lease_ms, 0, created_at, due_at, false, false from tasks where id = $1
+            insert into tasks (id, state, queue, tier, priority, push, ordering_key, blocked, payload, attempt, attempts_left, max_attempts,
+                default_lease_ms, lease_ms, created_at, due_at, limited, dead)
+            select $2, 3, queue, tier, priority, push, ordering_key, true, payload, 0, 4, 4, default_lease_ms, 0, created_at, due_at,
+                false, false
+            from tasks where id = $1
             """, first, late);
 
         var purge = _engine.Queues.PurgeAsync("q");
@@ -50,7 +52,8 @@ public sealed class PostgresThreadTests : IAsyncLifetime
         (await purge).ShouldBeTrue();
 
         (await _database.GetAsync(first)).State.ShouldBe(TaskStates.Cancelled);
-        (await _database.GetAsync(late)).ShouldSatisfyAllConditions(t => t.State.ShouldBe(TaskStates.Pending), t => t.Held.ShouldBeFalse());
+        (await _database.GetAsync(late))
+            .ShouldSatisfyAllConditions(t => t.State.ShouldBe(TaskStates.Pending), t => t.Blocked.ShouldBeFalse());
     }
 
     [Fact]
@@ -58,12 +61,12 @@ public sealed class PostgresThreadTests : IAsyncLifetime
     {
         var (first, second, elsewhere) = (await SubmitAsync("t"), await SubmitAsync("t"), await SubmitAsync("u"));
         await using var ending = await Other.BeginAsync(_database);
-        await ending.ExecuteAsync("update tasks set held = true where id = $1", elsewhere);
-        await ending.CommitAsync(); // thread u is in between two hands
+        await ending.ExecuteAsync("update tasks set blocked = true where id = $1", elsewhere);
+        await ending.CommitAsync(); // key u is in between two heads
 
         await using var swap = await Other.BeginAsync(_database);
-        await swap.ExecuteAsync("update tasks set state = 8, held = false where id = $1", first);
-        await swap.ExecuteAsync("update tasks set held = false where id = $1", second);
+        await swap.ExecuteAsync("update tasks set state = 8, blocked = false where id = $1", first);
+        await swap.ExecuteAsync("update tasks set blocked = false where id = $1", second);
         await using var hold = await Other.BeginAsync(_database);
         await hold.ExecuteAsync("select 1 from tasks where id = $1 for update", elsewhere);
 
@@ -73,20 +76,20 @@ public sealed class PostgresThreadTests : IAsyncLifetime
         await swap.CommitAsync();
         await hold.UntilItBlocksAsync(submit);
         await using var end = await Other.BeginAsync(_database);
-        await end.ExecuteAsync("update tasks set state = 8, held = false where id = $1", second); // sees no other member
+        await end.ExecuteAsync("update tasks set state = 8, blocked = false where id = $1", second); // sees no other member
         await hold.CommitAsync();
         await end.UntilItBlocksAsync(submit);
         await end.CommitAsync();
         await submit;
 
-        (await _database.GetAsync(late[0].Id)).Held.ShouldBeFalse();
-        (await _database.GetAsync(elsewhere)).Held.ShouldBeFalse();
-        (await _database.GetAsync(late[1].Id)).Held.ShouldBeTrue();
+        (await _database.GetAsync(late[0].Id)).Blocked.ShouldBeFalse();
+        (await _database.GetAsync(elsewhere)).Blocked.ShouldBeFalse();
+        (await _database.GetAsync(late[1].Id)).Blocked.ShouldBeTrue();
     }
 
-    private static TaskSubmission New(string thread) => new(TaskId.New(TimeProvider.System), "q", "{}") { ThreadId = thread };
+    private static TaskSubmission New(string orderingKey) => new(TaskId.New(TimeProvider.System), "q", "{}") { OrderingKey = orderingKey };
 
-    private async Task<Guid> SubmitAsync(string thread) => (await _engine.Verbs.SubmitAsync(New(thread))).Id;
+    private async Task<Guid> SubmitAsync(string orderingKey) => (await _engine.Verbs.SubmitAsync(New(orderingKey))).Id;
 
     /// <summary>A transaction of another process.</summary>
     private sealed class Other(TestDatabase database, NpgsqlConnection connection, NpgsqlTransaction transaction) : IAsyncDisposable
@@ -111,8 +114,11 @@ public sealed class PostgresThreadTests : IAsyncLifetime
         {
             await using var watcher = new NpgsqlConnection(database.ConnectionString);
             await watcher.OpenAsync();
-            await using var blocked = new NpgsqlCommand($"select count(*) from pg_stat_activity where {connection.ProcessID} = any(pg_blocking_pids(pid))", watcher);
-            await Eventually.UntilAsync(async () => other.IsCompleted || await blocked.ExecuteScalarAsync() is long and > 0, Deadline, "somebody waits for the transaction");
+            await using var blocked = new NpgsqlCommand(
+                $"select count(*) from pg_stat_activity where {connection.ProcessID} = any(pg_blocking_pids(pid))", watcher);
+            await Eventually.UntilAsync(
+                async () => other.IsCompleted || await blocked.ExecuteScalarAsync() is long and > 0,
+                Deadline, "somebody waits for the transaction");
         }
 
         public Task CommitAsync() => transaction.CommitAsync();

@@ -5,8 +5,10 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Processes that run and answer, but hear nothing or do nothing: first they are not ready, then they are to be restarted.</summary>
-public sealed class DeafTests : ProcessTests
+/// <summary>
+/// Processes that run and answer, but hear nothing or do nothing: first they are not ready, then they are to be restarted.
+/// </summary>
+public sealed class UnresponsiveTests : ProcessTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(40);
 
@@ -14,7 +16,7 @@ public sealed class DeafTests : ProcessTests
     internal static readonly Dictionary<string, string> Quick = new()
     {
         ["TaskQueue:Health:CanarySeconds"] = "0.5",
-        ["TaskQueue:Health:DeafAfterSeconds"] = "5",
+        ["TaskQueue:Health:UnresponsiveAfterSeconds"] = "5",
         ["TaskQueue:Health:RestartAfterSeconds"] = "9",
     };
 
@@ -23,33 +25,36 @@ public sealed class DeafTests : ProcessTests
     [Fact]
     public async Task One_whose_consumers_get_nothing_is_found_though_another_on_the_same_queues_hears_everything()
     {
-        await using var deaf = await TaskQueueProcess.StartAsync("consumers", Database.ConnectionString, RabbitMq, Quick);
+        await using var unresponsive = await TaskQueueProcess.StartAsync("consumers", Database.ConnectionString, RabbitMq, Quick);
         await TestServers.SilenceAsync(RabbitMq, "taskqueue-submit");
         await TestServers.SilenceAsync(RabbitMq, "tasks");
         foreach (var own in (await TestServers.QueueDepthsAsync(RabbitMq)).Where(q => q.Type == "classic"))
             await TestServers.SilenceAsync(RabbitMq, own.Name);
         await using var well = await TaskQueueProcess.StartAsync("api,scheduler,consumers", Database.ConnectionString, RabbitMq, Quick);
 
-        await NotReadyAsync(deaf, "canary", well);
-        await NotLiveAsync(deaf, "canary", well);
+        await NotReadyAsync(unresponsive, "canary", well);
+        await NotLiveAsync(unresponsive, "canary", well);
         await Eventually.UntilAsync(
             async () =>
             {
-                var said = (await deaf.Http.ReadAsync("/health/ready")).Json.GetProperty("checks").GetProperty("canary").Text("description")!;
+                var said = (await unresponsive.Http.ReadAsync("/health/ready")).Json.GetProperty("checks").GetProperty("canary")
+                    .Text("description")!;
                 said.ShouldNotContain("taskqueue-report");
                 return Array.TrueForAll(Silenced, e => said.Contains(e, StringComparison.Ordinal));
             },
             Patience,
             "all are named that hear nothing");
-        (await MetricsText.ReadAsync(deaf.Http)).Sum("taskqueue_canary_age_seconds", ("endpoint", "tasks")).ShouldBeGreaterThan(5);
-        (await MetricsText.ReadAsync(deaf.Http)).Sum("taskqueue_canary_age_seconds", ("endpoint", "taskqueue-report")).ShouldBeLessThan(5);
+        (await MetricsText.ReadAsync(unresponsive.Http)).Sum("taskqueue_canary_age_seconds", ("endpoint", "tasks")).ShouldBeGreaterThan(5);
+        (await MetricsText.ReadAsync(unresponsive.Http)).Sum("taskqueue_canary_age_seconds", ("endpoint", "taskqueue-report"))
+            .ShouldBeLessThan(5);
     }
 
     [Fact]
     public async Task One_that_lost_its_queues_makes_them_again_and_is_well()
     {
         await using var process = await TaskQueueProcess.StartAsync("api,scheduler,consumers", Database.ConnectionString, RabbitMq, Quick);
-        var queues = (await TestServers.QueueDepthsAsync(RabbitMq)).Where(q => !q.Name.EndsWith("_error", StringComparison.Ordinal)).Select(q => q.Name).ToList();
+        var queues = (await TestServers.QueueDepthsAsync(RabbitMq)).Where(q => !q.Name.EndsWith("_error", StringComparison.Ordinal))
+            .Select(q => q.Name).ToList();
         queues.Count.ShouldBeGreaterThanOrEqualTo(6);
         foreach (var queue in queues)
             await TestServers.DropQueueAsync(RabbitMq, queue);
@@ -77,11 +82,14 @@ public sealed class DeafTests : ProcessTests
 
             (await NotReadyAsync(scheduler, "callback-service")).ShouldContain("database answers");
             await NotLiveAsync(scheduler, "callback-service");
-            (await MetricsText.ReadAsync(scheduler.Http)).Sum("taskqueue_loop_age_seconds", ("loop", "callback-service")).ShouldBeGreaterThan(5);
-            (await scheduler.Http.ReadAsync("/health/ready")).Json.GetProperty("checks").GetProperty("lease-sweep").Text("status").ShouldBe("healthy");
+            (await MetricsText.ReadAsync(scheduler.Http)).Sum("taskqueue_loop_age_seconds", ("loop", "callback-service"))
+                .ShouldBeGreaterThan(5);
+            (await scheduler.Http.ReadAsync("/health/ready")).Json.GetProperty("checks").GetProperty("lease-sweep").Text("status")
+                .ShouldBe("healthy");
         }
 
-        await Eventually.UntilAsync(async () => (await scheduler.Http.ReadAsync("/health/ready")).Status == 200, Patience, "it is ready again");
+        await Eventually.UntilAsync(
+            async () => (await scheduler.Http.ReadAsync("/health/ready")).Status == 200, Patience, "it is ready again");
         (await scheduler.Http.ReadAsync("/health/live")).Status.ShouldBe(200);
     }
 

@@ -21,12 +21,13 @@ public abstract partial class QueueRaceTests
         var producing = ManyAsync(240, i => ProduceAsync(i, ids), atOnce: 4);
         var meddling = ManyAsync(120, i => MeddleAsync(i, ids, producing), atOnce: 3);
         var deadline = Now + Deadline;
-        while (!(producing.IsCompleted && meddling.IsCompleted) || await CountAsync(t => t.State == TaskStates.Pending || t.State == TaskStates.Retrying || t.State == TaskStates.Running) > 0)
+        while (!(producing.IsCompleted && meddling.IsCompleted)
+            || await CountAsync(t => t.State == TaskStates.Pending || t.State == TaskStates.Retrying || t.State == TaskStates.Running) > 0)
         {
             await ManyAsync(4, i => WorkAsync(i), atOnce: 4);
             if (Now > deadline)
-                (await StandingThreadsAsync()).ShouldBeEmpty("threads that stand still");
-            Now.ShouldBeLessThan(deadline, "the threads drain");
+                (await BlockedKeysAsync()).ShouldBeEmpty("keys that stand still");
+            Now.ShouldBeLessThan(deadline, "the keys drain");
         }
 
         await Task.WhenAll(producing, meddling);
@@ -35,19 +36,19 @@ public abstract partial class QueueRaceTests
     [Fact]
     public async Task A_thread_runs_its_members_earliest_first_though_they_come_in_any_order()
     {
-        await ManyAsync(60, i => Any().Verbs.SubmitAsync(New() with { ThreadId = $"t{i % 3}" }));
+        await ManyAsync(60, i => Any().Verbs.SubmitAsync(New() with { OrderingKey = $"t{i % 3}" }));
 
         var seen = new List<TaskState>();
         while (await ClaimAsync(10) is { Count: > 0 } claimed)
         {
-            claimed.Select(t => t.ThreadId).ShouldBeUnique();
+            claimed.Select(t => t.OrderingKey).ShouldBeUnique();
             seen.AddRange(claimed);
             await ManyAsync(claimed.Count, i => CompleteAsync(claimed[i]));
         }
 
         seen.Count.ShouldBe(60);
-        foreach (var thread in seen.GroupBy(t => t.ThreadId))
-            thread.Select(t => (t.DueAt, t.CorrelationId)).ShouldBeInOrder();
+        foreach (var orderingKey in seen.GroupBy(t => t.OrderingKey))
+            orderingKey.Select(t => (t.DueAt, t.CorrelationId)).ShouldBeInOrder();
     }
 
     [Fact]
@@ -56,15 +57,15 @@ public abstract partial class QueueRaceTests
         await _engines[0].Queues.CreateAsync("q", Delivery.Pull, new QueueSettings());
         for (var round = 0; round < 40; round++)
         {
-            var thread = $"t{round}";
-            await ManyAsync(4, _ => Any().Verbs.SubmitAsync(New() with { ThreadId = thread }), atOnce: 4);
-            var adding = ManyAsync(6, _ => Any().Verbs.SubmitAsync(New() with { ThreadId = thread }), atOnce: 4);
+            var orderingKey = $"t{round}";
+            await ManyAsync(4, _ => Any().Verbs.SubmitAsync(New() with { OrderingKey = orderingKey }), atOnce: 4);
+            var adding = ManyAsync(6, _ => Any().Verbs.SubmitAsync(New() with { OrderingKey = orderingKey }), atOnce: 4);
             var claiming = ManyAsync(2, _ => ClaimAsync(2), atOnce: 2);
             (await Any().Queues.PurgeAsync("q")).ShouldBeTrue();
-            var kept = (await Any().Verbs.SubmitAsync(New() with { ThreadId = thread })).Id;
+            var kept = (await Any().Verbs.SubmitAsync(New() with { OrderingKey = orderingKey })).Id;
             await Task.WhenAll(adding, claiming);
 
-            (await StandingThreadsAsync()).ShouldBeEmpty($"round {round}");
+            (await BlockedKeysAsync()).ShouldBeEmpty($"round {round}");
             (await CountAsync(t => t.CorrelationId == kept && t.State != TaskStates.Cancelled)).ShouldBe(1);
             var stats = await Any().Queues.StatsAsync("q", Access.All, default);
             ((int)stats.Waiting).ShouldBe(await CountAsync(t => t.State == TaskStates.Pending));
@@ -79,20 +80,21 @@ public abstract partial class QueueRaceTests
     {
         for (var round = 0; round < 60; round++)
         {
-            var thread = $"t{round}";
+            var orderingKey = $"t{round}";
             var ids = Enumerable.Range(0, 8).Select(_ => TaskId.New(TimeProvider.System)).ToList();
-            await ManyAsync(4, i => Any().Verbs.SubmitAsync(New() with { Id = ids[i], ThreadId = thread }), atOnce: 4);
+            await ManyAsync(4, i => Any().Verbs.SubmitAsync(New() with { Id = ids[i], OrderingKey = orderingKey }), atOnce: 4);
             var ending = ManyAsync(4, i => Any().Verbs.CancelAsync(ids[i], Access.All), atOnce: 4);
-            var adding = ManyAsync(4, i => Any().Verbs.SubmitAsync(New() with { Id = ids[4 + i], ThreadId = thread }), atOnce: 4);
+            var adding = ManyAsync(4, i => Any().Verbs.SubmitAsync(New() with { Id = ids[4 + i], OrderingKey = orderingKey }), atOnce: 4);
             await Task.WhenAll(ending, adding);
 
-            (await StandingThreadsAsync()).ShouldBeEmpty($"round {round}");
+            (await BlockedKeysAsync()).ShouldBeEmpty($"round {round}");
         }
     }
 
     private async Task<bool> ProduceAsync(int i, ConcurrentBag<Guid> ids)
     {
-        var task = New() with { ThreadId = $"t{i % 4}", ScheduledAt = Now.AddMilliseconds((i * 37 % 100) - 80), Retry = AtOnce, DedupeKey = i % 5 == 0 ? "k" : null };
+        var task = New() with { OrderingKey = $"t{i % 4}", ScheduledAt = Now.AddMilliseconds((i * 37 % 100) - 80), Retry = AtOnce,
+            DedupeKey = i % 5 == 0 ? "k" : null };
         ids.Add((await Any().Verbs.SubmitAsync(task)).Id);
         return true;
     }
@@ -116,7 +118,7 @@ public abstract partial class QueueRaceTests
     {
         foreach (var task in await ClaimAsync(3))
         {
-            (await RunningAsync()).CountBy(t => t.ThreadId!).ShouldAllBe(thread => thread.Value == 1);
+            (await RunningAsync()).CountBy(t => t.OrderingKey!).ShouldAllBe(orderingKey => orderingKey.Value == 1);
             await ((task.Attempt + worker) % 3 == 0 ? FailAsync(task, retryable: worker % 2 == 0) : CompleteAsync(task));
         }
 
@@ -129,12 +131,13 @@ public abstract partial class QueueRaceTests
         return await context.Tasks.AsNoTracking().Where(t => t.State == TaskStates.Running).ToListAsync();
     }
 
-    /// <summary>Threads with members that wait, of which none has the turn.</summary>
-    private async Task<List<string>> StandingThreadsAsync()
+    /// <summary>Ordering keys with waiting tasks and no head.</summary>
+    private async Task<List<string>> BlockedKeysAsync()
     {
         await using var context = _database.CreateContext();
         var live = await context.Tasks.AsNoTracking()
-            .Where(t => t.ThreadId != null && (t.State == TaskStates.Pending || t.State == TaskStates.Retrying || t.State == TaskStates.Running)).ToListAsync();
-        return [.. live.GroupBy(t => t.ThreadId!).Where(g => g.All(t => t.Held)).Select(g => g.Key)];
+            .Where(t => t.OrderingKey != null
+                && (t.State == TaskStates.Pending || t.State == TaskStates.Retrying || t.State == TaskStates.Running)).ToListAsync();
+        return [.. live.GroupBy(t => t.OrderingKey!).Where(g => g.All(t => t.Blocked)).Select(g => g.Key)];
     }
 }

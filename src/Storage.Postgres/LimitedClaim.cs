@@ -9,14 +9,15 @@ namespace TaskQueue.Storage.Postgres;
 /// <summary>Claims of queues with limits, and those that go one after the other.</summary>
 internal sealed partial class PostgresTaskStore
 {
-    private const string UnlockSql = "delete from queue_locks where queue = $1 and level = $2";
+    private const string UnlockSql = "delete from queue_locks where queue = $1 and tier = $2";
 
-    // The gates were locked by a statement before this one, so what is counted here stays true until the commit. A queue's
+    // The limits were locked by a statement before this one, so what is counted here stays true until the commit. A queue's
     // tasks are numbered in the order of the claim, over all its targets, and cut off at what its limits leave. A claim that
-    // waited for the gate finds a bucket that later ones have emptied: by its own time that holds less than nothing.
-    // Of the tasks that are left the first request gets the first, up to its maximum, and so on: $16 has the sums of these. Behind $19 bytes
+    // waited for the row finds a bucket that later ones have emptied: at its older timestamp the token count is negative.
+    // Of the tasks that are left the first request gets the first, up to its maximum, and so on: $16 has the sums of these. Behind $19
+    // bytes
     // there is nothing for anybody.
-    private static readonly string GatedClaimSql = ClaimTogether(
+    private static readonly string LimitedClaimSql = ClaimTogether(
         "for update skip locked", $"due as (\n{Picked})", more: "");
 
     // Nobody else claims of these targets at the same time, so a task need not be locked before it is chosen: only those that
@@ -28,14 +29,15 @@ internal sealed partial class PostgresTaskStore
         {Picked}),
         due as (
             select p.* from picked p cross join lateral (
-                select 1 from tasks t where t.id = p.id and t.state in (3, 7) and not t.held for update skip locked) as l)
+                select 1 from tasks t where t.id = p.id and t.state in (3, 7) and not t.blocked for update skip locked) as l)
         """,
         more:
         $"""
-        held as (
-            insert into queue_locks (queue, level, task_id, attempt, until)
-            select queue, level, id, attempt, $3 + greatest($20, ($6)[1]) * interval '1 millisecond' from claimed where $17 = {(int)ClaimOrder.Sequential}
-            on conflict (queue, level) do update set task_id = excluded.task_id, attempt = excluded.attempt, until = excluded.until),
+        blocked as (
+            insert into queue_locks (queue, tier, task_id, attempt, until)
+            select queue, tier, id, attempt, $3 + greatest($20, ($6)[1]) * interval '1 millisecond' from claimed
+                where $17 = {(int)ClaimOrder.Sequential}
+            on conflict (queue, tier) do update set task_id = excluded.task_id, attempt = excluded.attempt, until = excluded.until),
         """);
 
     private const string Picked =
@@ -44,7 +46,8 @@ internal sealed partial class PostgresTaskStore
                 select n.id, n.place, n.octets, width_bucket((row_number() over (order by n.place) - 1)::int, $16) + 1 as share,
                     sum(n.octets) over (order by n.place rows unbounded preceding) as octets_so_far
                 from (
-                    select f.*, row_number() over (order by {TogetherOrder}) as place, row_number() over (partition by f.queue order by {TogetherOrder}) as number
+                    select f.*, row_number() over (order by {TogetherOrder}) as place, row_number() over (partition by f.queue
+                        order by {TogetherOrder}) as number
                     from found f where $17 <> 4 or f.turn = 1) as n
                 where n.number <= n.allowed
                 order by n.place limit $4) as s
@@ -53,67 +56,71 @@ internal sealed partial class PostgresTaskStore
 
     // 1 is the oldest of all, 2 one of each in turn; the numbers are those of ClaimOrder.
     private const string TogetherOrder =
-        "case when $17 = 2 then f.turn else 0 end, case when $17 = 1 then 0 else f.ord end, case when $17 = 1 then 0 else -f.priority end, f.due_at, f.id";
+        "case when $17 = 2 then f.turn else 0 end, case when $17 = 1 then 0 else f.ord end, case when $17 = 1 then 0 else -f.priority "
+            + "end, f.due_at, f.id";
 
     private static string ClaimTogether(string locking, string due, string more) => ClaimStatement(
         $"""
-        gates as (
+        limits as (
             select g.queue, g.period_ns, g.max_tokens, greatest(0, least($4,
                 case when g.max_running > 0
-                    then g.max_running - (select count(*) from tasks r where r.queue = g.queue and r.state = 4 and r.gated) end,
-                case when g.period_ns > 0 then ($15 - greatest(b.bucket_base, $15 - g.max_tokens * g.period_ns)) / g.period_ns end)) as allowed
+                    then g.max_running - (select count(*) from tasks r where r.queue = g.queue and r.state = 4 and r.limited) end,
+                case when g.period_ns > 0 then ($15 - greatest(b.bucket_base,
+                    $15 - g.max_tokens * g.period_ns)) / g.period_ns end)) as allowed
             from unnest($11, $12, $13, $14) as g(queue, max_running, period_ns, max_tokens)
-            join queue_gates b on b.queue = g.queue),
+            join queue_limits b on b.queue = g.queue),
         found as (
             select c.id, c.due_at, c.octets, q.queue, q.ord, p.priority, coalesce(g.allowed, $4) as allowed,
                 row_number() over (partition by q.ord order by p.priority desc, c.due_at, c.id) as turn
-            from unnest($1, $2) with ordinality as q(queue, level, ord)
-            left join gates g on g.queue = q.queue
+            from unnest($1, $2) with ordinality as q(queue, tier, ord)
+            left join limits g on g.queue = q.queue
             cross join (values (4), (3), (2), (1)) as p(priority)
             cross join lateral ({DueTasks($"least(coalesce(g.allowed, $4), case when $17 = {(int)ClaimOrder.Sequential} then 1 end)")}
                 {locking}) as c
             where $17 <> {(int)ClaimOrder.Sequential} or not exists (
                 select 1 from queue_locks l join tasks h on h.id = l.task_id
-                where l.queue = q.queue and l.level = q.level and l.until > $3 and h.state = 4 and h.attempt = l.attempt)),
+                where l.queue = q.queue and l.tier = q.tier and l.until > $3 and h.state = 4 and h.attempt = l.attempt)),
         {due}
         """,
         "from unnest(array(select id from due order by id), array(select share from due order by id)) as d(id, share) where t.id = d.id",
         worker: "($5)[d.share]",
         claimedBy: "($18)[d.share]",
         lease: "($6)[d.share]",
-        gated: "t.queue = any($11)",
+        limited: "t.queue = any($11)",
         order: "due.place",
         more:
         $"""
         {more}
         taken as (
-            update queue_gates b set bucket_base = greatest(b.bucket_base, $15 - g.max_tokens * g.period_ns) + n.tasks * g.period_ns
-            from gates g join (select queue, count(*) as tasks from claimed group by queue) as n on n.queue = g.queue
+            update queue_limits b set bucket_base = greatest(b.bucket_base, $15 - g.max_tokens * g.period_ns) + n.tasks * g.period_ns
+            from limits g join (select queue, count(*) as tasks from claimed group by queue) as n on n.queue = g.queue
             where b.queue = g.queue and g.period_ns > 0),
         """,
         share: ", due.share");
 
-    private const string LockGatesSql = "select 1 from queue_gates where queue = any($1) order by queue for update";
+    private const string LockLimitsSql = "select 1 from queue_limits where queue = any($1) order by queue for update";
 
     // A few locks for all targets: two that share one only wait for each other without need.
     private const string LockTargetsSql =
         """
         select pg_advisory_xact_lock($3, b) from (
-            select distinct abs(hashtext(queue || ':' || level) % 64) as b from unnest($1, $2) as q(queue, level) order by 1) as buckets
+            select distinct abs(hashtext(queue || ':' || tier) % 64) as b from unnest($1, $2) as q(queue, tier) order by 1) as buckets
         """;
 
-    public async Task<IReadOnlyList<IReadOnlyList<TaskState>>> ClaimTogetherAsync(IReadOnlyList<ClaimRequest> requests, ClaimRules rules, DateTime now)
+    public async Task<IReadOnlyList<IReadOnlyList<TaskState>>> ClaimTogetherAsync(IReadOnlyList<ClaimRequest> requests, ClaimRules rules,
+        DateTime now)
     {
         var request = requests[0];
         await using var connection = await source.OpenConnectionAsync();
         await using var batch = new NpgsqlBatch(connection);
         if (request.IsStrict)
-            batch.BatchCommands.Add(Command(LockTargetsSql, Value(Queues(request.Targets)), Value(Levels(request.Targets)), Value(TargetsSpace)));
-        if (rules.Gates.Count > 0)
-            batch.BatchCommands.Add(Command(LockGatesSql, Value<string[]>([.. rules.Gates.Select(g => g.Queue)])));
+            batch.BatchCommands.Add(Command(LockTargetsSql, Value(Queues(request.Targets)), Value(Tiers(request.Targets)),
+                Value(TargetsSpace)));
+        if (rules.Limits.Count > 0)
+            batch.BatchCommands.Add(Command(LockLimitsSql, Value<string[]>([.. rules.Limits.Select(g => g.Queue)])));
         batch.BatchCommands.Add(request.IsStrict
             ? Command(StrictClaimSql, [.. TogetherValues(requests, rules, now), Value(request.LockMs)])
-            : Command(GatedClaimSql, [.. TogetherValues(requests, rules, now)]));
+            : Command(LimitedClaimSql, [.. TogetherValues(requests, rules, now)]));
         var tasks = requests.Select(_ => new List<TaskState>()).ToList();
         await using (var reader = await batch.ExecuteReaderAsync())
         {
@@ -126,26 +133,27 @@ internal sealed partial class PostgresTaskStore
         return tasks;
     }
 
-    public Task UnlockAsync(QueueLevel level) => RunAsync(UnlockSql, () => [Value(level.Queue), Value(level.Level)]);
+    public Task UnlockAsync(QueueTier tier) => RunAsync(UnlockSql, () => [Value(tier.Queue), Value(tier.Tier)]);
 
     private static IEnumerable<NpgsqlParameter> TogetherValues(IReadOnlyList<ClaimRequest> requests, ClaimRules rules, DateTime now)
     {
-        var (request, gates, upTo) = (requests[0], rules.Gates, 0);
+        var (request, limits, upTo) = (requests[0], rules.Limits, 0);
         int[] sums = [.. requests.Select(r => upTo += r.Max)];
         yield return Value(Queues(request.Targets));
-        yield return Value(Levels(request.Targets));
+        yield return Value(Tiers(request.Targets));
         yield return Value(now);
         yield return Value(upTo);
         yield return Value<string[]>([.. requests.Select(r => r.Worker)]);
-        yield return new NpgsqlParameter<int?[]> { TypedValue = [.. requests.Select(r => r.LeaseMs)], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Integer };
+        yield return new NpgsqlParameter<int?[]> { TypedValue = [.. requests.Select(r => r.LeaseMs)],
+            NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Integer };
         yield return Value(PickStream());
         yield return Value<string[]>([.. rules.Silent]);
         yield return Value(now.AddMilliseconds(-request.MinAgeMs));
         yield return Nullable(request.MaxRetries);
-        yield return Value<string[]>([.. gates.Select(g => g.Queue)]);
-        yield return Value<int[]>([.. gates.Select(g => g.MaxRunning)]);
-        yield return Value<long[]>([.. gates.Select(g => g.Rate?.PeriodNs ?? 0)]);
-        yield return Value<long[]>([.. gates.Select(g => (long)(g.Rate?.MaxTokens ?? 0))]);
+        yield return Value<string[]>([.. limits.Select(g => g.Queue)]);
+        yield return Value<int[]>([.. limits.Select(g => g.MaxRunning)]);
+        yield return Value<long[]>([.. limits.Select(g => g.Rate?.PeriodNs ?? 0)]);
+        yield return Value<long[]>([.. limits.Select(g => (long)(g.Rate?.MaxTokens ?? 0))]);
         yield return Value(Micros.FromTime(now) * 1000);
         yield return Value(sums);
         yield return Value((int)request.Order);

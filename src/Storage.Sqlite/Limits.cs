@@ -1,0 +1,42 @@
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Storage.Sqlite;
+
+/// <summary>The limits of queues, in the transaction of a claim.</summary>
+internal sealed partial class SqliteTaskStore
+{
+    private const string RunningSql = "select count(*) from tasks where queue = @0 and state = 4 and limited";
+
+    private const string BucketSql = "select bucket_base from queue_limits where queue = @0";
+
+    private const string SpendSql = "update queue_limits set bucket_base = @1 where queue = @0";
+
+    private OpenedLimit OpenLimit(QueueLimit limit, long nowMicros)
+    {
+        long allowed = int.MaxValue;
+        if (limit.MaxRunning > 0)
+            allowed = Math.Max(0, limit.MaxRunning - Query(RunningSql, r => r.GetInt64(0), limit.Queue)[0]);
+        long bucket = 0;
+        if (limit.Rate is { } rate)
+        {
+            var now = nowMicros * 1000;
+            var stored = Query(BucketSql, r => r.GetInt64(0), limit.Queue).SingleOrDefault();
+            bucket = Math.Max(stored, now - (rate.MaxTokens * rate.PeriodNs));
+            allowed = Math.Min(allowed, Math.Max(0, (now - bucket) / rate.PeriodNs));
+        }
+
+        return new OpenedLimit(limit, (int)allowed, bucket);
+    }
+
+    private void CloseLimit(OpenedLimit limit)
+    {
+        if (limit.Limit.Rate is { } rate && limit.Taken > 0)
+            Execute(SpendSql, limit.Limit.Queue, limit.Bucket + (limit.Taken * rate.PeriodNs));
+    }
+
+    private sealed record OpenedLimit(QueueLimit Limit, int Allowed, long Bucket)
+    {
+        /// <summary>Tasks claimed through it.</summary>
+        public int Taken { get; set; }
+    }
+}
