@@ -2,7 +2,7 @@ using TaskQueue.Bench.Soak;
 
 namespace TaskQueue.Bench;
 
-/// <summary>What the command line says.</summary>
+/// <summary>Command line options.</summary>
 internal sealed record BenchOptions(
     IReadOnlyList<string> Scenarios, bool Quick, int Repeat, string Database, Uri RabbitMq, string Scratch, string Command, string Commit,
     SoakPlan Soak)
@@ -10,12 +10,12 @@ internal sealed record BenchOptions(
     public Sizes Sizes => Quick ? Sizes.Quick : Sizes.Full;
 }
 
-/// <summary>How much of everything. A quarter of Claimed is whole batches of 100, of Pushed whole requests of 500.</summary>
+/// <summary>Sizes of the scenarios. A quarter of Claimed must be a multiple of 100, a quarter of Pushed a multiple of 500.</summary>
 internal sealed record Sizes
 {
     public static Sizes Full { get; } = new();
 
-    /// <summary>Only shows that everything works.</summary>
+    /// <summary>Smoke test: only shows that everything works.</summary>
     public static Sizes Quick { get; } = new()
     {
         WarmUp = TimeSpan.FromSeconds(1),
@@ -44,22 +44,22 @@ internal sealed record Sizes
         Scrapes = 5,
     };
 
-    /// <summary>Load before a rate is measured.</summary>
+    /// <summary>Warm-up load before a rate is measured.</summary>
     public TimeSpan WarmUp { get; private init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>Tasks, or claims, before a latency is measured.</summary>
+    /// <summary>Warm-up tasks or claims before a latency is measured.</summary>
     public int WarmUps { get; private init; } = 300;
 
-    /// <summary>How long wrk and pgbench run for a sample of a rate.</summary>
+    /// <summary>How long wrk and pgbench run per rate sample.</summary>
     public TimeSpan Load { get; private init; } = TimeSpan.FromSeconds(15);
 
-    /// <summary>Tasks that wait at the start of a sample of the claim rate.</summary>
+    /// <summary>Waiting tasks at the start of a claim rate sample.</summary>
     public int Waiting { get; private init; } = 1_000_000;
 
-    /// <summary>Tasks that a sample of the claim rate takes.</summary>
+    /// <summary>Tasks claimed per claim rate sample.</summary>
     public int Claimed { get; private init; } = 200_000;
 
-    /// <summary>Tasks, or messages, of a sample of the push rate.</summary>
+    /// <summary>Tasks or messages per push rate sample.</summary>
     public int Pushed { get; private init; } = 100_000;
 
     public int WakeUps { get; private init; } = 300;
@@ -72,10 +72,10 @@ internal sealed record Sizes
 
     public int LatencyClaims { get; private init; } = 500;
 
-    /// <summary>Tasks that wait at the start of a sample with rules, submitted over HTTP: five for each thread at least.</summary>
+    /// <summary>Waiting tasks at the start of a sample with rules, submitted over HTTP: at least five per ordering key.</summary>
     public int RuleWaiting { get; private init; } = 100_000;
 
-    /// <summary>Tasks that such a sample takes, after a quarter as many to warm up.</summary>
+    /// <summary>Tasks claimed per sample with rules, after a warm-up of a quarter as many.</summary>
     public int RuleClaimed { get; private init; } = 40_000;
 
     public int RuleFinished { get; private init; } = 1_000_000;
@@ -84,25 +84,25 @@ internal sealed record Sizes
 
     public int Threads { get; private init; } = 10_000;
 
-    /// <summary>Tasks that wait where takes are timed.</summary>
+    /// <summary>Waiting tasks while takes are timed.</summary>
     public int Takeable { get; private init; } = 200_000;
 
-    /// <summary>How long takes are timed, or events sent, for a sample.</summary>
+    /// <summary>How long takes are timed, or events are sent, per sample.</summary>
     public TimeSpan Takes { get; private init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>Lines of a batch.</summary>
+    /// <summary>Lines per batch.</summary>
     public int Lines { get; private init; } = 50_000;
 
-    /// <summary>Open streams.</summary>
+    /// <summary>Number of open streams.</summary>
     public int Streams { get; private init; } = 1_000;
 
-    /// <summary>Finished tasks where a scrape of the metrics is timed.</summary>
+    /// <summary>Finished tasks while a metrics scrape is timed.</summary>
     public int ScrapeFinished { get; private init; } = 10_000_000;
 
     public int ScrapeWaiting { get; private init; } = 100_000;
 
     public int Scrapes { get; private init; } = 30;
 
-    /// <summary>How long finished tasks are kept where retention removes them under load.</summary>
+    /// <summary>How long finished tasks are kept when retention removes them under load.</summary>
     public int KeepSeconds { get; private init; } = 5;
 }

@@ -5,10 +5,10 @@ using TaskQueue.Storage;
 
 namespace TaskQueue.Bench;
 
-/// <summary>A measurement is void; the message says why.</summary>
+/// <summary>A measurement is invalid; the message says why.</summary>
 internal sealed class BenchException(string message) : Exception(message);
 
-/// <summary>One run of the driver: what all scenarios use.</summary>
+/// <summary>One run of the driver: state and helpers shared by the scenarios.</summary>
 internal sealed class BenchRun(BenchOptions options, CancellationToken cancellationToken) : IAsyncDisposable
 {
     public const string AllRoles = "api,scheduler,consumers";
@@ -32,19 +32,19 @@ internal sealed class BenchRun(BenchOptions options, CancellationToken cancellat
 
     public CancellationToken Stop => cancellationToken;
 
-    /// <summary>The scenario that runs, for progress and errors.</summary>
+    /// <summary>Name of the current scenario, for progress and errors.</summary>
     public string Scenario { get; set; } = "";
 
-    /// <summary>Says on the error stream what goes on.</summary>
+    /// <summary>Writes progress to the error stream.</summary>
     public void Say(string text) => Console.Error.WriteLine($"{Stopwatch.GetElapsedTime(_since).TotalSeconds,5:0} s {Scenario}: {text}");
 
-    /// <summary>A fresh, migrated database.</summary>
+    /// <summary>Creates a migrated database.</summary>
     public Task<BenchDatabase> CreateDatabaseAsync() => Server.CreateAsync();
 
-    /// <summary>A server on a database, with nothing of an earlier one on the bus.</summary>
+    /// <summary>Starts a server on a database, after clearing the bus of earlier messages.</summary>
     public async Task<ServerProcess> StartServerAsync(BenchDatabase database) => (await StartServersAsync(database, [AllRoles]))[0];
 
-    /// <summary>Servers on a database, one for each of the lists of roles, with nothing of earlier ones on the bus.</summary>
+    /// <summary>Starts one server per list of roles on a database, after clearing the bus of earlier messages.</summary>
     public async Task<IReadOnlyList<ServerProcess>> StartServersAsync(BenchDatabase database, IReadOnlyList<string> roles)
     {
         await Broker.CleanAsync();
@@ -75,7 +75,7 @@ internal sealed class BenchRun(BenchOptions options, CancellationToken cancellat
         return samples;
     }
 
-    /// <summary>Takes samples of a figure and of its reference by turns, so that noise meets both.</summary>
+    /// <summary>Alternates samples of a figure and of its reference, so that noise affects both.</summary>
     public async Task<(List<T> Measured, List<T> Reference)> AlternateAsync<T>(Func<Task<T>> reference, Func<Task<T>> measure)
     {
         var references = new List<T>();

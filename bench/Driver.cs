@@ -9,7 +9,7 @@ internal static class Driver
 {
     public static async Task<int> RunAsync(BenchOptions options)
     {
-        // Stopped by a signal, it still ends its processes and drops its databases.
+        // On a signal it still stops its processes and drops its databases.
         using var stop = new CancellationTokenSource();
         void Stop(PosixSignalContext signal)
         {

@@ -5,22 +5,22 @@ using TaskQueue.Bench.Scenarios;
 using TaskQueue.Bench.Soak;
 
 CultureInfo.CurrentCulture = CultureInfo.DefaultThreadCurrentCulture = CultureInfo.InvariantCulture;
-var scenarios = new Argument<string[]>("scenarios") { Description = "Which to run; default all but soak.",
+var scenarios = new Argument<string[]>("scenarios") { Description = "Scenarios to run; default: all but soak.",
     Arity = ArgumentArity.ZeroOrMore };
 scenarios.AcceptOnlyFromAmong([.. ScenarioList.All.Select(s => s.Name)]);
-var quick = new Option<bool>("--quick") { Description = "Tiny sizes, one sample: shows that everything works, measures nothing." };
-var repeat = new Option<int?>("--repeat") { Description = "Samples of each figure; default 3." };
-var database = new Option<string>("--database") { Description = "PostgreSQL as a superuser, or SQL Server as who may create databases.",
+var quick = new Option<bool>("--quick") { Description = "Tiny sizes, one sample: a smoke test, not a measurement." };
+var repeat = new Option<int?>("--repeat") { Description = "Samples per figure; default 3." };
+var database = new Option<string>("--database") { Description = "PostgreSQL as superuser, or SQL Server as database creator.",
     Required = true };
-var rabbitMq = new Option<string>("--rabbitmq") { Description = "RabbitMQ, with a virtual host of its own.", Required = true };
+var rabbitMq = new Option<string>("--rabbitmq") { Description = "RabbitMQ, with a dedicated virtual host.", Required = true };
 var scratch = new Option<string>("--scratch") { Description = "A folder for temporary files.", Required = true };
-var command = new Option<string>("--command") { Description = "The command that the report shows.", DefaultValueFactory = _ =>
+var command = new Option<string>("--command") { Description = "Command shown in the report.", DefaultValueFactory = _ =>
     "TaskQueue.Bench" };
-var commit = new Option<string>("--commit") { Description = "The commit that the report shows.", DefaultValueFactory = _ => "unknown" };
-var seconds = new Option<int?>("--seconds") { Description = "Soak: how long; default 1200." };
-var rate = new Option<int?>("--rate") { Description = "Soak: tasks a second; default 2000." };
-var retention = new Option<int?>("--retention") { Description = "Soak: seconds that finished tasks stay; default 120." };
-var output = new Option<string>("--out") { Description = "Soak: folder of soak.md and soak.svg.", DefaultValueFactory = _ =>
+var commit = new Option<string>("--commit") { Description = "Commit shown in the report.", DefaultValueFactory = _ => "unknown" };
+var seconds = new Option<int?>("--seconds") { Description = "Soak: duration in seconds; default 1200." };
+var rate = new Option<int?>("--rate") { Description = "Soak: tasks per second; default 2000." };
+var retention = new Option<int?>("--retention") { Description = "Soak: seconds finished tasks are kept; default 120." };
+var output = new Option<string>("--out") { Description = "Soak: output folder for soak.md and soak.svg.", DefaultValueFactory = _ =>
     "artifacts/soak" };
 repeat.Validators.Add(result =>
 {

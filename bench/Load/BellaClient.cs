@@ -19,8 +19,8 @@ internal sealed class BellaClient(ServerProcess server, CancellationToken cancel
         $$$"""{"queue":"{{{queue}}}","endpoint":"/v1/chat/completions","level":{{{tier}}}"""
         + $$$""","response_mode":"{{{mode}}}","data":{"model":"m","text":"hello worldhello worldhello world"}}""";
 
-    /// <summary>Takes at a fixed rate, however long each needs: a slow one does not spare those behind it.</summary>
-    /// <returns>How long after its time each take had its answer, and tasks taken.</returns>
+    /// <summary>Sends takes at a fixed rate, independent of their duration (open loop): a slow take does not delay later ones.</summary>
+    /// <returns>Latency from the scheduled time to the response, and number of tasks taken.</returns>
     public async Task<(Latency Latency, int Tasks)> TakeAtRateAsync(string body, int perSecond, TimeSpan duration,
         Func<IReadOnlyList<string>, Task>? taken)
     {
@@ -33,7 +33,7 @@ internal sealed class BellaClient(ServerProcess server, CancellationToken cancel
                 var due = TimeSpan.FromSeconds((double)n / perSecond);
                 if (due - Stopwatch.GetElapsedTime(since) is var wait && wait > TimeSpan.Zero)
                     await Task.Delay(wait, cancellationToken);
-                // Timers are late by up to a millisecond: the time runs from the send, where that is later by no more.
+                // Timers are up to a millisecond late: within that tolerance the latency counts from the send.
                 var sent = Stopwatch.GetElapsedTime(since);
                 var ids = Ids(await PostAsync("/v1/queue/take", body));
                 times[n] = Stopwatch.GetElapsedTime(since) - (sent - due < TimeSpan.FromMilliseconds(2) ? sent : due);

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace TaskQueue.Bench.Load;
 
-/// <summary>What is submitted.</summary>
+/// <summary>Request bodies.</summary>
 internal static class Bodies
 {
     /// <summary>The pull queue of the scenarios.</summary>
@@ -13,14 +13,14 @@ internal static class Bodies
         "action":"noop","data":{"text":"hello worldhello worldhello worldhello world"}
         """;
 
-    /// <summary>A task to the default queue; also the payload of the references.</summary>
+    /// <summary>A task for the default queue; also the payload of the references.</summary>
     public static string Plain { get; } = $"{{{Members}}}";
 
     /// <summary>Body of POST /tasks.</summary>
     public static string One(string queue, DateTimeOffset? scheduledAt = null) =>
         scheduledAt is { } at ? One(queue, "scheduled_at", $"{at:O}") : $$"""{{{Members}},"queue":"{{queue}}"}""";
 
-    /// <summary>The same with one text more.</summary>
+    /// <summary>Body of POST /tasks with one more string member.</summary>
     public static string One(string queue, string member, string text) => $$"""{{{Members}},"queue":"{{queue}}","{{member}}":"{{text}}"}""";
 
     /// <summary>Body of POST /tasks/bulk.</summary>

@@ -4,7 +4,7 @@ using TaskQueue.Contracts;
 
 namespace TaskQueue.Bench.Load;
 
-/// <summary>A worker on the bus that does nothing and reports start and outcome in one message for each it gets.</summary>
+/// <summary>A no-op bus worker that reports start and outcome together, one message per message received.</summary>
 internal sealed class BusWorker : IAsyncDisposable
 {
     private readonly IBusControl _bus;
@@ -23,12 +23,12 @@ internal sealed class BusWorker : IAsyncDisposable
             });
         });
 
-    /// <summary>Tasks whose report the broker has confirmed.</summary>
+    /// <summary>Number of tasks whose report the broker has confirmed.</summary>
     public long Reported => Interlocked.Read(ref _reported);
 
     /// <summary>Starts a worker.</summary>
-    /// <param name="rabbitMq">Where.</param>
-    /// <param name="begin">Called as a handler would be: where the work begins.</param>
+    /// <param name="rabbitMq">Address of the broker.</param>
+    /// <param name="begin">Called where a handler would start.</param>
     public static async Task<BusWorker> StartAsync(Uri rabbitMq, Action<DispatchTasks> begin)
     {
         var worker = new BusWorker(rabbitMq, begin);

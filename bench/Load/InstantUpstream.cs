@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 
 namespace TaskQueue.Bench.Load;
 
-/// <summary>An upstream that answers every request at once with the same body.</summary>
+/// <summary>An upstream that answers every request immediately with the same body.</summary>
 internal sealed class InstantUpstream : IAsyncDisposable
 {
     private static readonly byte[] Body =

@@ -2,11 +2,11 @@ using System.Diagnostics;
 
 namespace TaskQueue.Bench.Load;
 
-/// <summary>Loops side by side that do the same over and over.</summary>
+/// <summary>Runs the same work in concurrent loops.</summary>
 internal static class Loops
 {
-    /// <summary>Runs them for a while.</summary>
-    /// <returns>How often a second.</returns>
+    /// <summary>Runs the loops for a given time.</summary>
+    /// <returns>Iterations per second.</returns>
     public static async Task<double> RunAsync(int loops, TimeSpan duration, Func<Task> work)
     {
         long done = 0;

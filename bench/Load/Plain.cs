@@ -2,15 +2,15 @@ using TaskQueue.Bench.Servers;
 
 namespace TaskQueue.Bench.Load;
 
-/// <summary>What the database does by itself with plain tables: the references.</summary>
+/// <summary>The references: the database alone with plain tables.</summary>
 internal static class Plain
 {
-    /// <summary>Clients that insert the payload into a table, as long as a load.</summary>
+    /// <summary>Inserts the payload into a table for the duration of a load.</summary>
     /// <returns>Rows per second.</returns>
     public static async Task<double> InsertAsync(BenchRun run, BenchDatabase database, int clients, int rowsPerStatement) =>
         rowsPerStatement * await database.InsertPlainAsync(Bodies.Plain, clients, rowsPerStatement, run.Sizes.Load);
 
-    /// <summary>Clients that claim as many rows as a sample of the tool does tasks, of as many that wait.</summary>
+    /// <summary>Claims as many rows, from as many waiting rows, as a claim sample does tasks.</summary>
     /// <returns>Rows per second.</returns>
     public static async Task<double> ClaimAsync(BenchRun run, BenchDatabase database, int clients, int batch)
     {

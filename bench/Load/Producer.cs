@@ -15,14 +15,14 @@ internal static class Producer
             throw new BenchException($"POST /tasks: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync(cancellationToken)}");
     }
 
-    /// <summary>Submits many tasks, 500 a request; their number is whole requests.</summary>
+    /// <summary>Submits many tasks, 500 per request; the number must be a multiple of 500.</summary>
     public static Task SubmitManyAsync(HttpClient http, string queue, int tasks, CancellationToken cancellationToken)
     {
         var body = Bodies.Many(queue, PerRequest);
         return SubmitRequestsAsync(http, tasks, _ => body, cancellationToken);
     }
 
-    /// <summary>Submits many tasks, each with a body of its own by its number, 500 a request.</summary>
+    /// <summary>Submits many tasks, 500 per request, each with a body derived from its number.</summary>
     public static Task SubmitManyAsync(HttpClient http, Func<long, string> bodyOf, long first, int tasks,
         CancellationToken cancellationToken) =>
         SubmitRequestsAsync(http, tasks,

@@ -5,15 +5,15 @@ using TaskQueue.Bench.Servers;
 
 namespace TaskQueue.Bench.Load;
 
-/// <summary>Pull workers that claim and report side by side, spread over servers; each claim is timed.</summary>
-/// <param name="servers">Where to; the workers are dealt out in turn.</param>
-/// <param name="targets">The queues that a claim names; the next claim, of whichever worker, names those of the next entry.</param>
+/// <summary>Concurrent pull workers that claim and report, distributed over servers; times each claim.</summary>
+/// <param name="servers">The servers; workers are assigned round robin.</param>
+/// <param name="targets">Queues named by a claim; each claim, of any worker, uses the next entry.</param>
 internal sealed class PullLoad(IReadOnlyList<ServerProcess> servers, IReadOnlyList<IReadOnlyList<string>> targets)
 {
     public const int Workers = 8;
     public const int Batch = 100;
 
-    /// <summary>Claims and reports so many tasks.</summary>
+    /// <summary>Claims and reports the given number of tasks.</summary>
     public async Task<LoadSample> TakeAsync(int total, CancellationToken cancellationToken)
     {
         var times = new ConcurrentBag<TimeSpan>();
@@ -28,14 +28,14 @@ internal sealed class PullLoad(IReadOnlyList<ServerProcess> servers, IReadOnlyLi
         return new LoadSample(total / Stopwatch.GetElapsedTime(since).TotalSeconds, Latency.Of(times));
     }
 
-    /// <returns>How long the claim took.</returns>
+    /// <returns>Duration of the claim.</returns>
     private static async Task<TimeSpan> TakeBatchAsync(PullWorker worker, CancellationToken cancellationToken)
     {
         var since = Stopwatch.GetTimestamp();
         var claimed = await worker.ClaimAsync(cancellationToken);
         var time = Stopwatch.GetElapsedTime(since);
         if (claimed != worker.Max)
-            throw new BenchException($"a claim of {worker.Max} tasks got {claimed}, though more wait");
+            throw new BenchException($"a claim of {worker.Max} tasks got {claimed}, although more are waiting");
         await worker.ReportAsync(claimed, cancellationToken);
         return time;
     }

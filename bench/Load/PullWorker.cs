@@ -5,7 +5,7 @@ using System.Text.Json;
 
 namespace TaskQueue.Bench.Load;
 
-/// <summary>A worker that pulls over HTTP, does nothing, and reports that it is done.</summary>
+/// <summary>A no-op worker that claims over HTTP and reports completion.</summary>
 internal sealed class PullWorker(HttpClient http, int max, double leaseSeconds = 15, int waitSeconds = 0,
     IReadOnlyList<string>? queues = null)
 {
@@ -16,15 +16,15 @@ internal sealed class PullWorker(HttpClient http, int max, double leaseSeconds =
 
     private readonly ArrayBufferWriter<byte> _report = new();
 
-    /// <summary>At most so many tasks a claim.</summary>
+    /// <summary>Maximum number of tasks per claim.</summary>
     public int Max => max;
 
-    /// <summary>Claims tasks and keeps their report.</summary>
-    /// <returns>How many it got.</returns>
+    /// <summary>Claims tasks and prepares their report.</summary>
+    /// <returns>Number of claimed tasks.</returns>
     public async Task<int> ClaimAsync(CancellationToken cancellationToken) =>
         Prepare(await PostAsync("/workers/claim", _claim, cancellationToken));
 
-    /// <summary>Reports what was claimed last.</summary>
+    /// <summary>Reports the last claim.</summary>
     public async Task ReportAsync(int claimed, CancellationToken cancellationToken)
     {
         var answer = await PostAsync("/workers/report", _report.WrittenMemory, cancellationToken);
@@ -32,7 +32,7 @@ internal sealed class PullWorker(HttpClient http, int max, double leaseSeconds =
             throw new BenchException($"of {claimed} reported tasks {ok} were accepted");
     }
 
-    /// <summary>Workers side by side claim and report until they have had so many tasks.</summary>
+    /// <summary>Runs concurrent workers until they have claimed and reported the given number of tasks.</summary>
     /// <returns>Tasks per second.</returns>
     public static async Task<double> RunAsync(HttpClient http, int workers, int max, int total, CancellationToken cancellationToken)
     {
@@ -45,7 +45,7 @@ internal sealed class PullWorker(HttpClient http, int max, double leaseSeconds =
             {
                 var claimed = await worker.ClaimAsync(cancellationToken);
                 if (claimed != max)
-                    throw new BenchException($"a claim of {max} tasks got {claimed}, though more wait");
+                    throw new BenchException($"a claim of {max} tasks got {claimed}, although more are waiting");
                 await worker.ReportAsync(claimed, cancellationToken);
             }
         }, cancellationToken)));
@@ -61,7 +61,7 @@ internal sealed class PullWorker(HttpClient http, int max, double leaseSeconds =
             : throw new BenchException($"{path}: {(int)answer.StatusCode} {System.Text.Encoding.UTF8.GetString(bytes)}");
     }
 
-    /// <summary>Writes the report of a claim's answer, copying ids and attempts.</summary>
+    /// <summary>Writes the report for a claim's response, copying ids and attempts.</summary>
     private int Prepare(ReadOnlySpan<byte> answer)
     {
         var tasks = 0;
@@ -70,7 +70,7 @@ internal sealed class PullWorker(HttpClient http, int max, double leaseSeconds =
         var reader = new Utf8JsonReader(answer);
         while (reader.Read())
         {
-            // {"tasks":[{"id":…: payloads lie deeper
+            // {"tasks":[{"id":…: payloads are deeper
             if (reader.TokenType != JsonTokenType.PropertyName || reader.CurrentDepth != 3)
                 continue;
             if (reader.ValueTextEquals("id"u8))

@@ -7,13 +7,13 @@ using TaskQueue.Bench.Servers;
 namespace TaskQueue.Bench.Load;
 
 /// <summary>
-/// RabbitMQ alone: a message a task, durable, published with confirms and consumed with acknowledgements through a quorum
-/// queue. The reference of the push rate.
+/// RabbitMQ alone, the reference of the push rate: one durable message per task, published with confirms and consumed with
+/// acknowledgements through a quorum queue.
 /// </summary>
 internal static class RawRabbit
 {
     private const int Publishers = 4;
-    private const int Unconfirmed = 100; // of each publisher
+    private const int Unconfirmed = 100; // per publisher
     private const ushort Prefetch = 250;
 
     /// <summary>Sends messages through the queue.</summary>
@@ -33,7 +33,7 @@ internal static class RawRabbit
         return messages / Stopwatch.GetElapsedTime(since).TotalSeconds;
     }
 
-    /// <summary>Begins to consume; what it returns ends with the last message.</summary>
+    /// <summary>Starts consuming; the returned task completes with the last message.</summary>
     private static async Task<Task> ConsumeAsync(IChannel channel, int messages)
     {
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);

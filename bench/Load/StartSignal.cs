@@ -2,10 +2,10 @@ using System.Diagnostics;
 
 namespace TaskQueue.Bench.Load;
 
-/// <summary>When a handler began: by the stopwatch, and by the clock.</summary>
+/// <summary>Start of a handler: stopwatch timestamp and wall-clock time.</summary>
 internal sealed record Start(long Timestamp, DateTimeOffset Time);
 
-/// <summary>A bus worker that tells when its handler begins, for tasks that are sent one at a time.</summary>
+/// <summary>A bus worker that reports the start of its handler, for tasks sent one at a time.</summary>
 internal sealed class StartSignal : IAsyncDisposable
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
@@ -22,7 +22,7 @@ internal sealed class StartSignal : IAsyncDisposable
         return signal;
     }
 
-    /// <summary>The next start; call it before the task is submitted.</summary>
+    /// <summary>Waits for the next start; call it before submitting the task.</summary>
     public Task<Start> NextAsync()
     {
         var next = new TaskCompletionSource<Start>(TaskCreationOptions.RunContinuationsAsynchronously);

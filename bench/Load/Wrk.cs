@@ -2,16 +2,16 @@ using TaskQueue.Bench.Servers;
 
 namespace TaskQueue.Bench.Load;
 
-/// <summary>wrk: POSTs one body over and over on many connections. It keeps count of what was accepted.</summary>
+/// <summary>Runs wrk, which repeatedly POSTs one body on many connections, and counts accepted tasks.</summary>
 internal sealed class Wrk(BenchRun run, ServerProcess server, string path, string body, int connections, int tasksPerRequest = 1,
     string? token = null)
 {
     private long _accepted;
-    private long _unanswered; // requests that may have been under way when a load ended
+    private long _unanswered; // upper bound of requests in flight when a load ended
 
-    /// <summary>Runs for a while.</summary>
+    /// <summary>Runs a load for a given time.</summary>
     /// <returns>Tasks per second.</returns>
-    /// <exception cref="BenchException">A request failed, or was answered otherwise than with 2xx.</exception>
+    /// <exception cref="BenchException">A request failed, or its status was not 2xx.</exception>
     public async Task<double> RunAsync(TimeSpan duration)
     {
         var file = Path.Combine(run.Options.Scratch, "body.json");
@@ -37,11 +37,11 @@ internal sealed class Wrk(BenchRun run, ServerProcess server, string path, strin
     }
 
     /// <summary>
-    /// Compares the rows in the database with what was accepted; a request that wrk did not wait for may or may not have one.
+    /// Checks the number of rows against the accepted tasks; a request that wrk did not wait for may or may not have a row.
     /// </summary>
     public void DemandRows(long rows)
     {
         if (rows < _accepted || rows > _accepted + _unanswered)
-            throw new BenchException($"{_accepted} tasks were accepted and {rows} rows are there");
+            throw new BenchException($"{_accepted} tasks were accepted, but there are {rows} rows");
     }
 }

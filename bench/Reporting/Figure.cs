@@ -1,8 +1,8 @@
 namespace TaskQueue.Bench.Reporting;
 
-/// <summary>How numbers of a figure are shown: rates and megabytes whole, times in hundredths.</summary>
-/// <param name="Name">Behind the number.</param>
-/// <param name="Format">Of the number.</param>
+/// <summary>Unit of a figure: rates and megabytes are shown as integers, times with two decimals.</summary>
+/// <param name="Name">Shown after the number.</param>
+/// <param name="Format">Format of the number.</param>
 internal sealed record Unit(string Name, string Format)
 {
     public static Unit TasksPerSecond { get; } = new("tasks/s", "#,0");
@@ -24,7 +24,7 @@ internal sealed record Unit(string Name, string Format)
     public string Show(double value) => $"{value.ToString(Format)} {Name}";
 }
 
-/// <summary>Samples of one thing.</summary>
+/// <summary>Samples of one quantity.</summary>
 internal sealed record Series(IReadOnlyList<double> Samples, Unit Unit)
 {
     public double Median => Statistics.Median(Samples);
@@ -34,10 +34,10 @@ internal sealed record Series(IReadOnlyList<double> Samples, Unit Unit)
             : $"{Unit.Show(Median)} ({Samples.Min().ToString(Unit.Format)}–{Samples.Max().ToString(Unit.Format)})";
 }
 
-/// <summary>What a figure was compared with, in the same run.</summary>
+/// <summary>Reference of a figure, measured in the same run.</summary>
 internal sealed record Reference(string Name, Series Series);
 
-/// <summary>What a figure, or its ratio to the reference, is to reach.</summary>
+/// <summary>Goal for a figure, or for its ratio to the reference.</summary>
 internal sealed record Goal(bool OfRatio, bool AtLeast, double Bound)
 {
     public static Goal RatioAtLeast(double bound) => new(OfRatio: true, AtLeast: true, bound);
@@ -61,6 +61,6 @@ internal sealed record Goal(bool OfRatio, bool AtLeast, double Bound)
 /// <summary>A row of the report.</summary>
 internal sealed record Figure(string Name, Series Measured, Reference? Reference = null, params IReadOnlyList<Goal> Goals)
 {
-    /// <summary>Median by median.</summary>
+    /// <summary>Ratio of the medians.</summary>
     public double? Ratio => Reference is null ? null : Measured.Median / Reference.Series.Median;
 }

@@ -1,6 +1,6 @@
 namespace TaskQueue.Bench.Reporting;
 
-/// <summary>Tasks per second that workers claimed and reported, and how long their claims took meanwhile.</summary>
+/// <summary>Rate of claimed and reported tasks, and latency of the claims.</summary>
 internal sealed record LoadSample(double Rate, Latency Claim)
 {
     public override string ToString() => $"{Rate:#,0}/s, claims {Claim}";

@@ -1,6 +1,6 @@
 namespace TaskQueue.Bench.Reporting;
 
-/// <summary>What the figures were measured on.</summary>
+/// <summary>Describes the machine of the run.</summary>
 internal static class Machine
 {
     /// <summary>Cores, processor, memory, kernel, and the file system of a folder.</summary>
@@ -13,7 +13,7 @@ internal static class Machine
             + $"{FileSystem(folder)}";
     }
 
-    /// <summary>A field of a file of <c>name: value</c> lines.</summary>
+    /// <summary>Reads a field from a file of <c>name: value</c> lines.</summary>
     public static string? Field(string path, string name) =>
         File.ReadLines(path).FirstOrDefault(l => l.StartsWith(name, StringComparison.Ordinal)) is { } line
             ? line[(line.IndexOf(':', StringComparison.Ordinal) + 1)..].Trim() : null;

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace TaskQueue.Bench.Reporting;
 
-/// <summary>The Markdown that the driver prints.</summary>
+/// <summary>Renders the Markdown report.</summary>
 internal static class Report
 {
     public static async Task<string> WriteAsync(BenchRun run, IReadOnlyList<Figure> figures)

@@ -1,6 +1,6 @@
 namespace TaskQueue.Bench.Reporting;
 
-/// <summary>The two latencies that are reported, in milliseconds.</summary>
+/// <summary>Reported latency percentiles in milliseconds.</summary>
 internal sealed record Latency(double P50, double P99)
 {
     public static Latency Of(IReadOnlyCollection<TimeSpan> times)
@@ -20,6 +20,6 @@ internal static class Statistics
         return (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
     }
 
-    /// <summary>By nearest rank: the least sample that so many percent of all do not exceed.</summary>
+    /// <summary>Nearest-rank percentile: the smallest sample that at least this percentage of samples does not exceed.</summary>
     public static double Percentile(double[] sorted, int percent) => sorted[(int)Math.Ceiling(sorted.Length * percent / 100d) - 1];
 }

@@ -8,7 +8,7 @@ using TaskQueue.Bench.Servers;
 
 namespace TaskQueue.Bench.Scenarios;
 
-/// <summary>What authentication of POST /tasks costs: by one of ten keys, by one of a thousand, and by a token.</summary>
+/// <summary>Cost of authenticating POST /tasks with one of ten keys, one of a thousand keys, and a token.</summary>
 internal static class AuthScenario
 {
     private const string Secret = "the-secret-of-the-benchmark-with-40-bytes";
@@ -76,7 +76,7 @@ internal static class AuthScenario
         return settings;
     }
 
-    /// <summary>In a file, as nobody has a thousand keys in the environment.</summary>
+    /// <summary>Writes the keys to a file, because a thousand keys do not belong in the environment.</summary>
     private static async Task<Dictionary<string, string>> WriteKeysAsync(BenchRun run)
     {
         var file = Path.Combine(run.Options.Scratch, "keys.json");
@@ -85,7 +85,7 @@ internal static class AuthScenario
         return new() { ["TaskQueue__Auth__KeysFile"] = file };
     }
 
-    /// <summary>As strong as the server wants them.</summary>
+    /// <summary>Derives a key as strong as the server requires.</summary>
     private static string Key(int number) => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes($"key {number} of the benchmark")));
 
     private static string Hash(int key) => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(Key(key))));

@@ -7,13 +7,13 @@ using TaskQueue.Bench.Servers;
 
 namespace TaskQueue.Bench.Scenarios;
 
-/// <summary>A batch of 50,000 lines: until its tasks are there, and to its end against an upstream that answers at once.</summary>
+/// <summary>A batch of 50,000 lines: time until its tasks exist, and end to end against an instant upstream.</summary>
 internal static class BatchScenario
 {
     private const string Endpoint = "/v1/chat/completions";
     private const double SplitGoal = 5, MemoryGoal = 100, RateGoal = 3000;
 
-    /// <summary>From the answer of POST /v1/batches until every task can be taken, and what the memory of the server grows by.</summary>
+    /// <summary>Time from the response of POST /v1/batches until every task can be claimed, and growth of the server's memory.</summary>
     public static async Task<IReadOnlyList<Figure>> SplitAsync(BenchRun run)
     {
         await using var database = await run.CreateDatabaseAsync();
@@ -43,7 +43,7 @@ internal static class BatchScenario
         ];
     }
 
-    /// <summary>From POST /v1/batches to completed, with the built-in executor.</summary>
+    /// <summary>Time from POST /v1/batches to completed, with the built-in executor.</summary>
     public static async Task<IReadOnlyList<Figure>> RunAsync(BenchRun run)
     {
         await using var upstream = await InstantUpstream.StartAsync();

@@ -5,13 +5,13 @@ using TaskQueue.Bench.Servers;
 
 namespace TaskQueue.Bench.Scenarios;
 
-/// <summary>The bella API: puts against POST /tasks, takes by every strategy, and callers that wait.</summary>
+/// <summary>The bella API: puts against POST /tasks, takes with every strategy, and waiting callers.</summary>
 internal static class BellaScenario
 {
     private const int TakesPerSecond = 1000, Size = 10;
     private const double TakeGoal = 15, BlockingGoal = 10;
 
-    /// <summary>PUT in callback mode, a task a request, against POST /tasks of the same server.</summary>
+    /// <summary>Puts in callback mode, one task per request, against POST /tasks of the same server.</summary>
     public static async Task<IReadOnlyList<Figure>> PutAsync(BenchRun run)
     {
         await using var database = await run.CreateDatabaseAsync();
@@ -37,7 +37,7 @@ internal static class BellaScenario
         };
     }
 
-    /// <summary>Takes of 10 at 1,000 a second, by every strategy over 20 queues in which 200,000 wait.</summary>
+    /// <summary>Takes of 10 at 1,000 per second, with every strategy, over 20 queues with 200,000 waiting tasks.</summary>
     public static async Task<IReadOnlyList<Figure>> TakeAsync(BenchRun run)
     {
         var figures = new List<Figure>();
@@ -79,7 +79,7 @@ internal static class BellaScenario
         return samples;
     }
 
-    /// <summary>A blocking put whose worker answers at once, one at a time.</summary>
+    /// <summary>Blocking puts with an instant worker, one at a time.</summary>
     public static async Task<IReadOnlyList<Figure>> BlockingAsync(BenchRun run)
     {
         await using var database = await run.CreateDatabaseAsync();
@@ -121,7 +121,7 @@ internal static class BellaScenario
         }
     }
 
-    /// <summary>Waits for tasks and answers each at once.</summary>
+    /// <summary>Takes tasks and completes each immediately.</summary>
     private static async Task WorkAsync(BellaClient client, ServerProcess server, CancellationToken cancellationToken)
     {
         while (true)

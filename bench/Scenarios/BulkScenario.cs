@@ -3,7 +3,7 @@ using TaskQueue.Bench.Reporting;
 
 namespace TaskQueue.Bench.Scenarios;
 
-/// <summary>POST /tasks/bulk against inserts of 100 rows a statement.</summary>
+/// <summary>POST /tasks/bulk against inserts of 100 rows per statement.</summary>
 internal static class BulkScenario
 {
     private const int Connections = 8;

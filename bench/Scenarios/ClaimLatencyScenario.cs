@@ -5,11 +5,11 @@ using TaskQueue.Bench.Servers;
 
 namespace TaskQueue.Bench.Scenarios;
 
-/// <summary>Latency of claims among many finished tasks, against the same with none.</summary>
+/// <summary>Claim latency with many finished tasks, against none.</summary>
 internal static class ClaimLatencyScenario
 {
     private const int Batch = 10;
-    private const double LeaseSeconds = 3600; // nothing is reported, and nothing shall lapse
+    private const double LeaseSeconds = 3600; // nothing is reported, and no lease may expire
 
     public static async Task<IReadOnlyList<Figure>> RunAsync(BenchRun run)
     {
@@ -65,7 +65,7 @@ internal static class ClaimLatencyScenario
         async Task ClaimAsync()
         {
             if (await worker.ClaimAsync(run.Stop) is var claimed && claimed != Batch)
-                throw new BenchException($"a claim of {Batch} tasks got {claimed}, though more wait");
+                throw new BenchException($"a claim of {Batch} tasks got {claimed}, although more are waiting");
         }
     }
 }

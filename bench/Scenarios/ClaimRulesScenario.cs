@@ -4,7 +4,7 @@ using TaskQueue.Bench.Servers;
 
 namespace TaskQueue.Bench.Scenarios;
 
-/// <summary>Pull workers that claim and report under rules, each against the plain case.</summary>
+/// <summary>Pull workers that claim and report under various rules, each against the plain case.</summary>
 internal static class ClaimRulesScenario
 {
     public static async Task<IReadOnlyList<Figure>> RunAsync(BenchRun run)
@@ -25,7 +25,7 @@ internal static class ClaimRulesScenario
         return figures;
     }
 
-    /// <summary>A database on which servers are started for each sample.</summary>
+    /// <summary>A database on which each sample starts its own servers.</summary>
     private sealed class RuleLoad(BenchRun run, BenchDatabase database, RuleCase rule)
     {
         private long _submitted;
@@ -77,7 +77,7 @@ internal static class ClaimRulesScenario
             var completed = await database.CountTasksAsync("state = 5");
             return completed == _taken + rule.Finished
                 ? sample
-                : throw new BenchException($"{_taken} tasks were claimed and reported, and {completed - rule.Finished} are completed");
+                : throw new BenchException($"{_taken} tasks were claimed and reported, but {completed - rule.Finished} are completed");
         }
     }
 }

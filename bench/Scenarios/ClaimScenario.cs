@@ -4,7 +4,7 @@ using TaskQueue.Bench.Servers;
 
 namespace TaskQueue.Bench.Scenarios;
 
-/// <summary>Pull workers that claim and report, against claims alone on a plain table.</summary>
+/// <summary>Pull workers that claim and report, against claims on a plain table.</summary>
 internal static class ClaimScenario
 {
     private const int Workers = 8;
@@ -37,13 +37,13 @@ internal static class ClaimScenario
         ];
     }
 
-    /// <summary>The tasks that wait: so many at the start of every sample.</summary>
+    /// <summary>Refills the waiting tasks to the same number before every sample.</summary>
     private sealed class WaitingTasks(BenchRun run, BenchDatabase database, ServerProcess server)
     {
         private long _inserted;
         private long _taken;
 
-        /// <summary>Claims and reports so many tasks.</summary>
+        /// <summary>Claims and reports the given number of tasks.</summary>
         /// <returns>Tasks per second.</returns>
         public async Task<double> TakeAsync(int count)
         {
@@ -52,7 +52,7 @@ internal static class ClaimScenario
             _taken += count;
             var completed = await database.CountTasksAsync("state = 5");
             return completed == _taken ? rate
-                : throw new BenchException($"{_taken} tasks were claimed and reported, and {completed} are completed");
+                : throw new BenchException($"{_taken} tasks were claimed and reported, but {completed} are completed");
         }
 
         private async Task TopUpAsync()

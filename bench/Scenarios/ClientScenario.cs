@@ -11,17 +11,17 @@ using TaskQueue.Contracts;
 
 namespace TaskQueue.Bench.Scenarios;
 
-/// <summary>What the .NET client costs, against requests by hand in the same process.</summary>
+/// <summary>Overhead of the .NET client, against plain HttpClient requests in the same process.</summary>
 internal static partial class ClientScenario
 {
     private const int Callers = 32;
 
-    /// <summary>As many processors as the requests by hand have workers; these have 800 tasks out of the queue.</summary>
+    /// <summary>The client's concurrency equals the number of workers of the reference, which hold 800 tasks.</summary>
     private const int Workers = 8, Batch = 100, Prefetch = 500;
 
     private static readonly Line Text = new("hello worldhello worldhello worldhello world");
 
-    /// <summary>One enqueue after the other.</summary>
+    /// <summary>Sequential enqueues per caller.</summary>
     public static async Task<IReadOnlyList<Figure>> EnqueueAsync(BenchRun run)
     {
         await using var database = await run.CreateDatabaseAsync();
@@ -52,7 +52,7 @@ internal static partial class ClientScenario
             Producer.SubmitAsync(server.Http, Bodies.One(Bodies.PullQueue, "id", $"{TaskId.New(TimeProvider.System)}"), run.Stop);
     }
 
-    /// <summary>A worker of the client drains a queue.</summary>
+    /// <summary>A client worker drains a queue.</summary>
     public static async Task<IReadOnlyList<Figure>> WorkAsync(BenchRun run)
     {
         await using var database = await run.CreateDatabaseAsync();
@@ -112,7 +112,7 @@ internal static partial class ClientScenario
         var since = Stopwatch.GetTimestamp();
         await host.StartAsync(cancellationToken);
         await drained.Task.WaitAsync(cancellationToken);
-        await host.StopAsync(cancellationToken); // the last outcomes are reported
+        await host.StopAsync(cancellationToken); // reports the last outcomes
         return count / Stopwatch.GetElapsedTime(since).TotalSeconds;
     }
 

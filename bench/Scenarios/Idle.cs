@@ -1,6 +1,6 @@
 namespace TaskQueue.Bench.Scenarios;
 
-/// <summary>The pause between tasks that are measured one at a time: the servers come to rest.</summary>
+/// <summary>Pause between tasks measured one at a time, so that the servers become idle.</summary>
 internal static class Idle
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);

@@ -6,12 +6,12 @@ using TaskQueue.Bench.Servers;
 
 namespace TaskQueue.Bench.Scenarios;
 
-/// <summary>A scrape of /metrics that reads the database, among many finished tasks, against the same with none.</summary>
+/// <summary>A scrape of /metrics that reads the database, with many finished tasks, against none.</summary>
 internal static class MetricsScenario
 {
     private const string Duration = "taskqueue_backlog_duration_seconds{} ";
 
-    /// <summary>The server reads no oftener than this many times as long as a read takes.</summary>
+    /// <summary>The server's minimum refresh interval as a multiple of the duration of a read.</summary>
     private const int Share = 20;
 
     private static readonly TimeSpan Refresh = TimeSpan.FromSeconds(0.1);
@@ -66,7 +66,7 @@ internal static class MetricsScenario
         return new Scrapes(Latency.Of(scrapes), Latency.Of(reads));
     }
 
-    /// <summary>Scrapes once, then waits until the server would read again.</summary>
+    /// <summary>Scrapes once, then waits until the next scrape would read the database again.</summary>
     private static async Task<(TimeSpan Scrape, TimeSpan Read)> ScrapeAsync(BenchRun run, ServerProcess server)
     {
         var since = Stopwatch.GetTimestamp();
@@ -75,7 +75,7 @@ internal static class MetricsScenario
         var line = text.Split('\n').SingleOrDefault(l => l.StartsWith(Duration, StringComparison.Ordinal))
             ?? throw new BenchException("the scrape has no duration of its read");
         if (!text.Contains($"state=\"due\"}} {run.Sizes.ScrapeWaiting}\n", StringComparison.Ordinal))
-            throw new BenchException("the scrape does not show what waits");
+            throw new BenchException("the scrape does not show the waiting tasks");
         var read = TimeSpan.FromSeconds(double.Parse(line[Duration.Length..], CultureInfo.InvariantCulture));
         await Task.Delay(Refresh + (read * (Share + 1)), run.Stop);
         return (took, read);

@@ -4,7 +4,7 @@ using TaskQueue.Bench.Servers;
 
 namespace TaskQueue.Bench.Scenarios;
 
-/// <summary>POST /tasks, a task a request, against single-row inserts of the same payload.</summary>
+/// <summary>POST /tasks, one task per request, against single-row inserts of the same payload.</summary>
 internal static class PostScenario
 {
     public const int Connections = 128;

@@ -5,7 +5,7 @@ using TaskQueue.Bench.Servers;
 
 namespace TaskQueue.Bench.Scenarios;
 
-/// <summary>From bulk submissions over a bus worker to completed, against messages through RabbitMQ alone.</summary>
+/// <summary>Push throughput from bulk submit via a bus worker to completed, against RabbitMQ alone.</summary>
 internal static class PushScenario
 {
     public static async Task<IReadOnlyList<Figure>> RunAsync(BenchRun run)
@@ -46,7 +46,7 @@ internal static class PushScenario
 
         private int _submitted;
 
-        /// <summary>Submits so many tasks and waits until all are completed.</summary>
+        /// <summary>Submits the given number of tasks and waits until all are completed.</summary>
         /// <returns>Tasks per second, from the first submission to the last completion.</returns>
         public async Task<double> PushAsync(int count)
         {

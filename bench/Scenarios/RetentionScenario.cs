@@ -5,7 +5,7 @@ using TaskQueue.Bench.Servers;
 
 namespace TaskQueue.Bench.Scenarios;
 
-/// <summary>Pull workers that claim and report while retention removes what they have finished, against nothing to remove.</summary>
+/// <summary>Pull workers that claim and report while retention removes finished tasks, against no removal.</summary>
 internal static class RetentionScenario
 {
     private const int SevenDays = 7 * 24 * 3600;
@@ -27,7 +27,7 @@ internal static class RetentionScenario
         ];
     }
 
-    /// <summary>A database with a queue whose finished tasks are kept so long.</summary>
+    /// <summary>A database with a queue that keeps finished tasks for a given time.</summary>
     private sealed class FinishedTasks(BenchRun run, BenchDatabase database, int keepSeconds)
     {
         private static readonly IReadOnlyList<IReadOnlyList<string>> Targets = [[Bodies.PullQueue]];
@@ -35,12 +35,10 @@ internal static class RetentionScenario
         private long _inserted;
         private long _taken;
 
-        /// <summary>Rows a second that were removed while samples were taken.</summary>
+        /// <summary>Rows removed per second during each sample.</summary>
         public List<double> Removed { get; } = [];
 
-        /// <summary>
-        /// Takes half a sample's tasks, waits until the first of them are removed where they will be, then takes the sample.
-        /// </summary>
+        /// <summary>Processes half a sample's tasks, waits until removal has begun if there is any, then takes the sample.</summary>
         public async Task<LoadSample> MeasureAsync()
         {
             using var server = await run.StartServerAsync(database);
@@ -59,7 +57,7 @@ internal static class RetentionScenario
             Removed.Add(removed / Stopwatch.GetElapsedTime(since).TotalSeconds);
             server.DemandNoTrouble();
             return keepSeconds < SevenDays || removed == 0 ? sample
-                : throw new BenchException($"{removed} tasks were removed that were to be kept");
+                : throw new BenchException($"{removed} tasks were removed that should have been kept");
         }
 
         private async Task InsertAsync(int count)
@@ -74,10 +72,10 @@ internal static class RetentionScenario
         {
             var sample = await load.TakeAsync(count, run.Stop);
             _taken += count;
-            // The rows are gone, but their number stays.
+            // The rows are gone, but the counters remain.
             var completed = await database.CountCompletedAsync();
             return completed == _taken ? sample
-                : throw new BenchException($"{_taken} tasks were claimed and reported, and {completed} are completed");
+                : throw new BenchException($"{_taken} tasks were claimed and reported, but {completed} are completed");
         }
 
         private Task<long> CountAsync() => database.CountTasksAsync("state = 5");

@@ -3,12 +3,12 @@ using TaskQueue.Bench.Servers;
 
 namespace TaskQueue.Bench.Scenarios;
 
-/// <summary>Rows that several scenarios add.</summary>
+/// <summary>Report rows shared by several scenarios.</summary>
 internal static class Rows
 {
     private const double MemoryGoal = 350;
 
-    /// <summary>Resident memory of the server: at the end of each sample's load, and the peak of its life.</summary>
+    /// <summary>Resident memory of the server: at the end of each sample's load, and its lifetime peak.</summary>
     public static IReadOnlyList<Figure> OfMemory(string load, IReadOnlyList<Memory> samples) =>
     [
         new($"resident memory under {load} (VmRSS)", new Series([.. samples.Select(m => m.Now)], Unit.Megabytes),
@@ -24,7 +24,7 @@ internal static class Rows
         new($"{name}, p99", new Series([.. samples.Select(l => l.P99)], Unit.Milliseconds), Goals: Goal.ValueAtMost(p99Goal)),
     ];
 
-    /// <summary>Rate, and p50 and p99 of the claims meanwhile, each against the same of a reference.</summary>
+    /// <summary>Rate, and p50 and p99 of the claims, each against the reference.</summary>
     public static IReadOnlyList<Figure> OfLoad(string name, IReadOnlyList<LoadSample> measured, string referenceName,
         IReadOnlyList<LoadSample> reference, Goal goal)
     {

@@ -3,32 +3,32 @@ using TaskQueue.Bench.Servers;
 
 namespace TaskQueue.Bench.Scenarios;
 
-/// <summary>What is different from the plain case: one queue without settings, one server, nothing finished.</summary>
-/// <param name="Name">In the report.</param>
-/// <param name="Bound">The least ratio of its rate to the plain one.</param>
+/// <summary>A variation of the plain case, which has one queue without settings, one server and no finished tasks.</summary>
+/// <param name="Name">Name in the report.</param>
+/// <param name="Bound">Minimum ratio of its rate to the plain rate.</param>
 internal sealed record RuleCase(string Name, double Bound)
 {
     private const int QueuesPerClaim = 20;
 
-    /// <summary>Far above what binds: the tasks that run at once, and those claimed in a second.</summary>
+    /// <summary>A concurrency limit and a rate limit too high to take effect.</summary>
     private const string Limits = """{"max_running":100000,"rate":{"tokens":1000000,"interval_seconds":1}}""";
 
     /// <summary>The plain case.</summary>
     public static readonly RuleCase Plain = new("1 queue", 1);
 
-    /// <summary>Roles of the servers; workers claim at those with the role api.</summary>
+    /// <summary>Roles of the servers; workers claim from those with the role api.</summary>
     public IReadOnlyList<string> Servers { get; private init; } = [BenchRun.AllRoles];
 
     /// <summary>Body of a task by its number.</summary>
     public Func<long, string> BodyOf { get; private init; } = _ => Bodies.One(Bodies.PullQueue);
 
-    /// <summary>The queues that claims name, by turns.</summary>
+    /// <summary>Queues named by the claims, round robin.</summary>
     public IReadOnlyList<IReadOnlyList<string>> Targets { get; private init; } = [[Bodies.PullQueue]];
 
-    /// <summary>Settings of queues that are declared before.</summary>
+    /// <summary>Settings of queues declared in advance.</summary>
     public IReadOnlyList<(string Queue, string Settings)> Declared { get; private init; } = [];
 
-    /// <summary>Rows of completed tasks.</summary>
+    /// <summary>Number of completed tasks in the database.</summary>
     public int Finished { get; private init; }
 
     public static IReadOnlyList<RuleCase> All(Sizes sizes) =>

@@ -3,10 +3,10 @@ using TaskQueue.Bench.Soak;
 
 namespace TaskQueue.Bench.Scenarios;
 
-/// <summary>What can be measured, in the order of the report.</summary>
+/// <summary>All scenarios, in report order.</summary>
 internal static class ScenarioList
 {
-    /// <summary>Takes as long as all others together, so it runs only where it is named.</summary>
+    /// <summary>Takes as long as all others together, so it runs only when named.</summary>
     private const string Soak = "soak";
 
     public static IReadOnlyList<(string Name, Func<BenchRun, Task<IReadOnlyList<Figure>>> RunAsync)> All { get; } =
@@ -34,6 +34,6 @@ internal static class ScenarioList
         (Soak, SoakScenario.RunAsync),
     ];
 
-    /// <summary>What to run, where nothing is named.</summary>
+    /// <summary>Scenarios to run if none is named.</summary>
     public static IReadOnlyList<string> Default { get; } = [.. All.Select(s => s.Name).Where(n => n != Soak)];
 }

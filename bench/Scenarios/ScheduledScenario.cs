@@ -4,7 +4,7 @@ using TaskQueue.Bench.Servers;
 
 namespace TaskQueue.Bench.Scenarios;
 
-/// <summary>How late the handler of a scheduled push task starts, one task at a time.</summary>
+/// <summary>Start delay of the handler of a scheduled push task, one task at a time.</summary>
 internal static class ScheduledScenario
 {
     private const double LatenessGoal = 50;
@@ -38,7 +38,7 @@ internal static class ScheduledScenario
         var at = TimeProvider.System.GetUtcNow() + Ahead;
         await Producer.SubmitAsync(http, Bodies.One(Broker.PushQueue, at), cancellationToken);
         var lateness = (await started).Time - at;
-        // The engine keeps microseconds.
+        // The engine stores times in microseconds.
         return lateness > TimeSpan.FromMicroseconds(-1) ? lateness
             : throw new BenchException($"a task started {-lateness.TotalMilliseconds} ms before its time");
     }

@@ -7,7 +7,7 @@ using TaskQueue.Bench.Reporting;
 
 namespace TaskQueue.Bench.Scenarios;
 
-/// <summary>1,000 open streams, to each of which workers send 20 events a second over the bus; every event must come, in order.</summary>
+/// <summary>1,000 open streams with 20 events per second each, sent by workers over the bus; none may be lost or reordered.</summary>
 internal static class StreamScenario
 {
     private const int PerSecond = 20;
@@ -47,7 +47,7 @@ internal static class StreamScenario
         ];
     }
 
-    /// <returns>Events of one stream; they must come in the order of their numbers.</returns>
+    /// <returns>Number of events of one stream, which must arrive in order.</returns>
     private static async Task<int> ReadAsync(HttpClient http, CancellationToken cancellationToken)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post,
@@ -79,7 +79,7 @@ internal static class StreamScenario
         return tasks;
     }
 
-    /// <summary>A tick of 50 ms at a time: one event to each stream.</summary>
+    /// <summary>Sends one event to each stream per tick of 50 ms.</summary>
     private static async Task SendAsync(BenchRun run, List<(string Id, string Instance)> tasks, int seconds)
     {
         await using var connection = await run.Broker.ConnectAsync();

@@ -5,7 +5,7 @@ using TaskQueue.Bench.Servers;
 
 namespace TaskQueue.Bench.Scenarios;
 
-/// <summary>From submit to the start of the handler, one task at a time on idle servers.</summary>
+/// <summary>Latency from submit to the start of the handler, one task at a time on idle servers.</summary>
 internal static class WakeUpScenario
 {
     private const double P50Goal = 5, P99Goal = 25;
@@ -54,7 +54,7 @@ internal static class WakeUpScenario
         Task<Latency> MeasureAsync(int tasks) => OneByOneAsync(tasks, async () =>
         {
             var claimed = ClaimAsync();
-            await Idle.WaitAsync(run.Stop); // the claim waits by now
+            await Idle.WaitAsync(run.Stop); // by now the claim is waiting
             var since = Stopwatch.GetTimestamp();
             await Producer.SubmitAsync(submit, Bodies.One(Bodies.PullQueue), run.Stop);
             var at = await claimed;

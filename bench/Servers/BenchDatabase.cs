@@ -6,14 +6,14 @@ namespace TaskQueue.Bench.Servers;
 /// <summary>The database server of the run.</summary>
 internal interface IBenchServer : IAsyncDisposable
 {
-    /// <summary>A new database with the schema; gone when disposed.</summary>
+    /// <summary>Creates a database with the schema; dropped when disposed.</summary>
     Task<BenchDatabase> CreateAsync();
 
     /// <summary>Product and version.</summary>
     Task<string> VersionAsync();
 }
 
-/// <summary>A database of a scenario; gone when disposed. What is said the same everywhere is SQL, the rest a method.</summary>
+/// <summary>A scenario's database; dropped when disposed. Portable SQL is shared here, the rest are abstract methods.</summary>
 internal abstract class BenchDatabase(string connectionString, CancellationToken cancellationToken) : IAsyncDisposable
 {
     private static readonly TimeSpan SettleDeadline = TimeSpan.FromMinutes(10);
@@ -22,13 +22,13 @@ internal abstract class BenchDatabase(string connectionString, CancellationToken
 
     protected CancellationToken Stop => cancellationToken;
 
-    /// <summary>What the references of submissions and claims are made by.</summary>
+    /// <summary>Name of the tool that runs the submit and claim references.</summary>
     public abstract string Tool { get; }
 
-    /// <summary>1 while an event is not published, else 0.</summary>
+    /// <summary>SQL: 1 while an event is unpublished, else 0.</summary>
     protected abstract string EventsWait { get; }
 
-    /// <summary>1 while a push task is on its way or a task runs, else 0: of partial indexes only, however many tasks there are.</summary>
+    /// <summary>SQL: 1 while a push task is dispatched or a task runs, else 0. Uses only partial indexes: cheap at any size.</summary>
     protected abstract string TasksWait { get; }
 
     public async Task ExecuteAsync(string sql)
@@ -44,34 +44,34 @@ internal abstract class BenchDatabase(string connectionString, CancellationToken
         return await ReadAsync(connection, sql);
     }
 
-    /// <summary>Tasks of which a condition is true; without one, all.</summary>
+    /// <summary>Counts tasks, optionally those that meet a condition.</summary>
     public Task<long> CountTasksAsync(string? condition = null) =>
         ReadAsync($"select count(*) from tasks{(condition is null ? "" : $" where {condition}")}");
 
-    /// <summary>Tasks that completed, whether their rows are there or not.</summary>
+    /// <summary>Counts completed tasks, including removed ones.</summary>
     public Task<long> CountCompletedAsync() => ReadAsync("select sum(count) from queue_counts where type = 3");
 
-    /// <summary>Lets the planner know what is in a table, and leaves nothing to clean up.</summary>
+    /// <summary>Updates a table's planner statistics and, where applicable, vacuums it.</summary>
     public abstract Task TidyAsync(string table);
 
     /// <summary>
-    /// Writes rows for the numbers from first on, by SQL: by the million it is quicker. Numbers make
-    /// the ids, so those of one database must not meet.
+    /// Inserts rows for consecutive numbers with SQL, which is faster for millions of rows. Ids derive from the numbers, so ranges in
+    /// one database must not overlap.
     /// </summary>
     public abstract Task InsertTasksAsync(TaskRow row, long first, int count);
 
-    /// <summary>Clients that insert rows of a payload into a plain table, which is empty at the start.</summary>
+    /// <summary>Inserts rows with a payload into an empty plain table from several clients.</summary>
     /// <returns>Statements per second.</returns>
     public abstract Task<double> InsertPlainAsync(string payload, int clients, int rowsPerStatement, TimeSpan time);
 
-    /// <summary>Clients that claim rows of a plain table, of which so many wait.</summary>
+    /// <summary>Claims rows of a plain table with a given number of waiting rows from several clients.</summary>
     /// <returns>Statements per second.</returns>
     public abstract Task<double> ClaimPlainAsync(string payload, int waiting, int clients, int rowsPerStatement, int statementsPerClient);
 
-    /// <summary>Waits until no push task is on its way and no task runs.</summary>
+    /// <summary>Waits until no push task is dispatched and no task runs.</summary>
     public Task WaitUntilIdleAsync() => WaitWhileAsync(TasksWait, "every task has ended");
 
-    /// <summary>Waits until nothing is left of the load before, and lets the next one begin with a fresh checkpoint.</summary>
+    /// <summary>Waits until the previous load has drained, and forces a checkpoint before the next one.</summary>
     public async Task SettleAsync()
     {
         await WaitUntilIdleAsync();
@@ -81,7 +81,7 @@ internal abstract class BenchDatabase(string connectionString, CancellationToken
 
     public abstract ValueTask DisposeAsync();
 
-    /// <summary>A connection that no pool keeps.</summary>
+    /// <summary>Opens an unpooled connection.</summary>
     protected abstract DbConnection Connect();
 
     private async Task<DbConnection> OpenAsync()
@@ -112,10 +112,10 @@ internal abstract class BenchDatabase(string connectionString, CancellationToken
     }
 }
 
-/// <summary>A task as a row that SQL makes from a number, as the engine would have written it.</summary>
-/// <param name="Queue">The queue of most.</param>
-/// <param name="Queues">Where the number is at the end of the queue's name: how many there are.</param>
-/// <param name="Tier">Its tier.</param>
-/// <param name="MaxAttempts">How often it may be tried.</param>
-/// <param name="IsFinished">Completed long ago, or waiting and due for long.</param>
+/// <summary>A task row that SQL generates from a number, as the engine would write it.</summary>
+/// <param name="Queue">Name of the queue, or the prefix of the names of several.</param>
+/// <param name="Queues">Number of queues, if their names end in a number.</param>
+/// <param name="Tier">Tier of the task.</param>
+/// <param name="MaxAttempts">Maximum number of attempts.</param>
+/// <param name="IsFinished">Whether it completed long ago; otherwise it waits and has long been due.</param>
 internal sealed record TaskRow(string Queue, int Queues = 0, int Tier = 0, int MaxAttempts = 4, bool IsFinished = false);

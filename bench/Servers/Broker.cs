@@ -3,20 +3,20 @@ using TaskQueue.Contracts;
 
 namespace TaskQueue.Bench.Servers;
 
-/// <summary>The RabbitMQ of the run.</summary>
+/// <summary>The RabbitMQ broker of the run.</summary>
 internal sealed class Broker(Uri address)
 {
     /// <summary>Queue of the push scenarios.</summary>
     public const string PushQueue = "bench-push";
 
-    /// <summary>Queue of the reference of the push scenario.</summary>
+    /// <summary>Queue of the push scenario's reference.</summary>
     public const string RawQueue = "bench-raw";
 
     private static readonly string[] Queues = [Addresses.SubmitQueue, Addresses.ReportQueue, "tasks", PushQueue, RawQueue];
 
     public Task<IConnection> ConnectAsync() => new ConnectionFactory { Uri = address }.CreateConnectionAsync();
 
-    /// <summary>Deletes the queues of earlier servers, with what is in them.</summary>
+    /// <summary>Deletes the queues of earlier servers with their messages.</summary>
     public async Task CleanAsync()
     {
         await using var connection = await ConnectAsync();

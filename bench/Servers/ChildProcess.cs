@@ -3,7 +3,7 @@ using System.Diagnostics;
 
 namespace TaskQueue.Bench.Servers;
 
-/// <summary>A process that this one starts and, whatever happens, ends.</summary>
+/// <summary>A child process that is always stopped with this one.</summary>
 internal sealed class ChildProcess : IDisposable
 {
     private readonly Process _process;
@@ -27,14 +27,14 @@ internal sealed class ChildProcess : IDisposable
 
     public bool HasExited => _process.HasExited;
 
-    /// <summary>What it wrote so far, standard output and standard error.</summary>
+    /// <summary>Output so far, standard output and standard error.</summary>
     public IReadOnlyCollection<string> Lines => _lines;
 
     public static ChildProcess Start(string file, IEnumerable<string> args, IReadOnlyDictionary<string, string>? environment = null) =>
         new(file, args, environment);
 
-    /// <summary>Runs a program to its end.</summary>
-    /// <returns>What it wrote.</returns>
+    /// <summary>Runs a program until it exits.</summary>
+    /// <returns>Its output.</returns>
     /// <exception cref="BenchException">Its exit code is not 0.</exception>
     public static async Task<IReadOnlyCollection<string>> RunAsync(
         string file, IEnumerable<string> args, IReadOnlyDictionary<string, string>? environment, CancellationToken cancellationToken)

@@ -4,7 +4,7 @@ using TaskQueue.Bench.Load;
 
 namespace TaskQueue.Bench.Servers;
 
-/// <summary>PostgreSQL. Databases are copies of one that was migrated.</summary>
+/// <summary>PostgreSQL. Databases are copies of a migrated template.</summary>
 internal sealed class Postgres(string connectionString, string scratch, CancellationToken cancellationToken) : IBenchServer
 {
     private int _last;
@@ -38,7 +38,7 @@ internal sealed class Postgres(string connectionString, string scratch, Cancella
 
     public static async Task<NpgsqlConnection> OpenAsync(string connectionString, CancellationToken cancellationToken)
     {
-        // No pool: a copy cannot be made of a database that somebody is connected to.
+        // No pool: a database with open connections cannot be copied.
         var settings = new NpgsqlConnectionStringBuilder(connectionString) { Pooling = false, CommandTimeout = 3600 };
         var connection = new NpgsqlConnection(settings.ConnectionString);
         await connection.OpenAsync(cancellationToken);
@@ -62,7 +62,7 @@ internal sealed class Postgres(string connectionString, string scratch, Cancella
     }
 }
 
-/// <summary>A database of PostgreSQL; references are pgbench.</summary>
+/// <summary>A PostgreSQL database; references run with pgbench.</summary>
 internal sealed class PostgresDatabase(Postgres postgres, NpgsqlConnectionStringBuilder address, string scratch,
     CancellationToken cancellationToken)
     : BenchDatabase(address.ConnectionString, cancellationToken)
@@ -95,7 +95,7 @@ internal sealed class PostgresDatabase(Postgres postgres, NpgsqlConnectionString
     {
         var queue = row.Queues > 0 ? $"'{row.Queue}' || n % {row.Queues}" : $"'{row.Queue}'";
         var columns = "id, queue, tier, priority, push, name, payload, attempt, attempts_left, max_attempts, lease_ms, created_at, "
-            + "due_at, state, default_lease_ms, held, gated, dead";
+            + "due_at, state, default_lease_ms, blocked, limited, dead";
         var values = $"{Id}, {queue}, {row.Tier}, 2, false, 'noop', {Payload}, 0, {row.MaxAttempts}, {row.MaxAttempts}, 0, {Created}, "
             + $"{Created}, 3, 15000, false, false, false";
         if (row.IsFinished)
@@ -119,7 +119,7 @@ internal sealed class PostgresDatabase(Postgres postgres, NpgsqlConnectionString
             + "not null)");
         await ExecuteAsync("truncate bench_insert");
         await SettleAsync();
-        // The payload travels with every statement, as it does in a request.
+        // The payload is sent with every statement, as it is with a request.
         var rows = string.Join(',', Enumerable.Repeat("(gen_random_uuid(), :payload, now())", rowsPerStatement));
         return await PgBenchAsync(
             $"insert into bench_insert (id, payload, created_at) values {rows};",

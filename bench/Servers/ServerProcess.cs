@@ -5,10 +5,10 @@ using TaskQueue.Bench.Reporting;
 
 namespace TaskQueue.Bench.Servers;
 
-/// <summary>Resident memory of a process in megabytes (10^6 bytes): now, and at its highest.</summary>
+/// <summary>Resident memory of a process in megabytes (10^6 bytes): current and peak.</summary>
 internal sealed record Memory(double Now, double Peak);
 
-/// <summary>The server under test: its executable, as a process of its own.</summary>
+/// <summary>The server under test, as a separate process.</summary>
 internal sealed class ServerProcess : IDisposable
 {
     private static readonly string Executable = Path.Combine(AppContext.BaseDirectory, "taskqueue.dll");
@@ -30,7 +30,7 @@ internal sealed class ServerProcess : IDisposable
 
     public HttpClient Http { get; }
 
-    /// <summary>Warnings and errors that it logged since it was ready.</summary>
+    /// <summary>Warnings and errors logged since it became ready.</summary>
     public IEnumerable<string> Trouble =>
         _process.Lines.Skip(_linesWhenReady).Where(line => TroubleWords.Any(word => line.Contains(word, StringComparison.Ordinal)));
 
@@ -38,7 +38,7 @@ internal sealed class ServerProcess : IDisposable
     public static Task MigrateAsync(string database, CancellationToken cancellationToken) =>
         ChildProcess.RunAsync(DotNet, [Executable, "migrate"], Settings(database, rabbitMq: null), cancellationToken);
 
-    /// <summary>Starts a server and waits until it is ready. Without a RabbitMQ its bus is in process.</summary>
+    /// <summary>Starts a server and waits until it is ready. Without RabbitMQ it uses the in-process bus.</summary>
     public static async Task<ServerProcess> StartAsync(string roles, string database, Uri? rabbitMq, CancellationToken cancellationToken,
         IReadOnlyDictionary<string, string>? more = null)
     {
@@ -63,7 +63,7 @@ internal sealed class ServerProcess : IDisposable
 
     public Memory ReadMemory() => new(Megabytes("VmRSS"), Megabytes("VmHWM"));
 
-    /// <summary>Processor time since its start.</summary>
+    /// <summary>CPU time since its start.</summary>
     public TimeSpan ReadCpuTime()
     {
         using var process = System.Diagnostics.Process.GetProcessById(_process.Id);
@@ -82,13 +82,13 @@ internal sealed class ServerProcess : IDisposable
         answer.EnsureSuccessStatusCode();
     }
 
-    /// <summary>Fails where the server wrote of trouble: then it measured something else than it should.</summary>
+    /// <summary>Fails if the server logged warnings or errors, because the measurement is then invalid.</summary>
     public void DemandNoTrouble()
     {
         if (_process.HasExited)
             throw new BenchException($"the server has exited:\n{string.Join('\n', _process.Lines.TakeLast(10))}");
         if (Trouble.Any())
-            throw new BenchException($"the server is in trouble:\n{string.Join('\n', Trouble.Take(10))}");
+            throw new BenchException($"the server logged warnings or errors:\n{string.Join('\n', Trouble.Take(10))}");
     }
 
     public void Dispose()

@@ -5,7 +5,7 @@ using TaskQueue.Bench.Load;
 
 namespace TaskQueue.Bench.Servers;
 
-/// <summary>SQL Server, of a login that may create databases.</summary>
+/// <summary>SQL Server, with a login that may create databases.</summary>
 internal sealed class SqlServer(string connectionString, CancellationToken cancellationToken) : IBenchServer
 {
     private int _last;
@@ -45,7 +45,7 @@ internal sealed class SqlServer(string connectionString, CancellationToken cance
     }
 }
 
-/// <summary>A database of SQL Server; references are clients in the driver, as there is no pgbench for it.</summary>
+/// <summary>A SQL Server database; references run in the driver, because there is no pgbench for it.</summary>
 internal sealed class SqlServerDatabase(SqlServer server, SqlConnectionStringBuilder address, CancellationToken cancellationToken)
     : BenchDatabase(address.ConnectionString, cancellationToken)
 {
@@ -79,7 +79,7 @@ internal sealed class SqlServerDatabase(SqlServer server, SqlConnectionStringBui
         var queue = row.Queues > 0 ? $"concat(N'{row.Queue}', n % {row.Queues})" : $"N'{row.Queue}'";
         const string name = "cast(N'noop' as varbinary(512))";
         var columns = "id, queue, tier, priority, push, name, payload, attempt, attempts_left, max_attempts, lease_ms, created_at, "
-            + "due_at, state, default_lease_ms, held, gated, dead";
+            + "due_at, state, default_lease_ms, blocked, limited, dead";
         var values = $"{Id}, {queue}, {row.Tier}, 2, 0, {name}, {Payload}, 0, {row.MaxAttempts}, {row.MaxAttempts}, 0, {Created}, "
             + $"{Created}, 3, 15000, 0, 0, 0";
         if (row.IsFinished)
@@ -107,7 +107,7 @@ internal sealed class SqlServerDatabase(SqlServer server, SqlConnectionStringBui
             """);
         await ExecuteAsync("truncate table bench_insert");
         await SettleAsync();
-        // The payload travels with every statement, as it does in a request.
+        // The payload is sent with every statement, as it is with a request.
         var rows = string.Join(',', Enumerable.Repeat("(newid(), @payload, sysutcdatetime())", rowsPerStatement));
         return await RunClientsAsync($"insert into bench_insert (id, payload, created_at) values {rows}", payload, clients, (elapsed, _) =>
             elapsed < time);
@@ -146,7 +146,7 @@ internal sealed class SqlServerDatabase(SqlServer server, SqlConnectionStringBui
     protected override DbConnection Connect() =>
         new SqlConnection(new SqlConnectionStringBuilder(ConnectionString) { Pooling = false }.ConnectionString);
 
-    /// <summary>Numbers n, for which 2019 has no function yet.</summary>
+    /// <summary>Generates numbers n; SQL Server 2019 has no function for it.</summary>
     private static string Numbers(long first, long count) =>
         $"select top ({count}) {first} - 1 + row_number() over (order by (select null)) as n from sys.all_columns a cross join "
             + "sys.all_columns b";

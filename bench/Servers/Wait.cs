@@ -7,7 +7,7 @@ internal static class Wait
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(20);
 
     /// <summary>Waits until a condition holds.</summary>
-    /// <exception cref="BenchException">It did not in time.</exception>
+    /// <exception cref="BenchException">The condition did not hold in time.</exception>
     public static async Task UntilAsync(Func<Task<bool>> condition, TimeSpan deadline, string what, CancellationToken cancellationToken)
     {
         var since = Stopwatch.GetTimestamp();

@@ -6,7 +6,7 @@ namespace TaskQueue.Bench.Soak;
 /// <summary>A line of a panel.</summary>
 internal sealed record ChartLine(string Name, Func<SoakSample, double> Value);
 
-/// <summary>Four panels of lines over time as SVG, which follows the reader's light or dark mode.</summary>
+/// <summary>Renders four panels of lines over time as SVG, which adapts to light and dark mode.</summary>
 internal static class SoakChart
 {
     private const int Width = 460;
@@ -84,7 +84,7 @@ internal static class SoakChart
     private static string At(double share, double from, double to) =>
         (from + (share * (to - from))).ToString("0.#", CultureInfo.InvariantCulture);
 
-    /// <summary>The next number of 1, 2, 4 or 8 times a power of ten, so that a quarter of it is short.</summary>
+    /// <summary>Rounds up to 1, 2, 4 or 8 times a power of ten, so that the grid labels are short.</summary>
     private static double Round(double value)
     {
         var power = Math.Pow(10, Math.Floor(Math.Log10(Math.Max(value, 0.001))));

@@ -6,7 +6,7 @@ using TaskQueue.Bench.Reporting;
 namespace TaskQueue.Bench.Soak;
 
 /// <summary>
-/// Tasks that are offered by the clock, whether the server keeps up or not, and pull workers that take and report them.
+/// Submits tasks at a fixed rate, whether or not the server keeps up (open loop), and runs pull workers that claim and report them.
 /// </summary>
 internal sealed class SoakLoad(HttpClient http, SoakPlan plan)
 {
@@ -15,7 +15,7 @@ internal sealed class SoakLoad(HttpClient http, SoakPlan plan)
     private const int Workers = 4;
     private const int PerClaim = 50;
 
-    /// <summary>A worker whose claim was not half full waits for more.</summary>
+    /// <summary>Pause of a worker whose claim was less than half full.</summary>
     private static readonly TimeSpan Breath = TimeSpan.FromMilliseconds(20);
 
     private readonly string _body = Bodies.Many(Bodies.PullQueue, PerRequest);
@@ -30,7 +30,7 @@ internal sealed class SoakLoad(HttpClient http, SoakPlan plan)
 
     public long Completed => Volatile.Read(ref _completed);
 
-    /// <summary>What was timed since the last call: claims, and how late the latest request was.</summary>
+    /// <summary>Measurements since the last call: claim latency, and the maximum delay of a request.</summary>
     public (Latency Claim, double LateMs) Take()
     {
         var claims = Interlocked.Exchange(ref _claims, []);
@@ -42,7 +42,7 @@ internal sealed class SoakLoad(HttpClient http, SoakPlan plan)
         }
     }
 
-    /// <summary>Offers tasks for the time of the plan, then waits until the workers have finished them.</summary>
+    /// <summary>Submits tasks for the planned time, then waits until the workers have finished them.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -63,7 +63,7 @@ internal sealed class SoakLoad(HttpClient http, SoakPlan plan)
 
     private long Offered => (long)plan.Rate * plan.Seconds / PerRequest * PerRequest;
 
-    /// <summary>Each request has its time; one that is late does not move the next ones.</summary>
+    /// <summary>Sends requests on schedule; a late one does not delay the next ones.</summary>
     private async Task SendAsync(long since, CancellationToken cancellationToken)
     {
         while (Interlocked.Increment(ref _requests) - 1 is var number && number * PerRequest < Offered)

@@ -3,7 +3,7 @@ using TaskQueue.Bench.Reporting;
 
 namespace TaskQueue.Bench.Soak;
 
-/// <summary>The page of a run: verdict, chart, samples, and what a task costs.</summary>
+/// <summary>Renders the page of a run: verdict, chart, samples and cost per task.</summary>
 internal static class SoakPage
 {
     private const int Lines = 20;

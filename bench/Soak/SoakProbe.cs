@@ -2,7 +2,7 @@ using Npgsql;
 
 namespace TaskQueue.Bench.Soak;
 
-/// <summary>Looks at the database over a connection of its own.</summary>
+/// <summary>Samples the database over a dedicated connection.</summary>
 internal sealed class SoakProbe(NpgsqlConnection connection) : IAsyncDisposable
 {
     private const string TablesSql =
@@ -53,7 +53,7 @@ internal sealed class SoakProbe(NpgsqlConnection connection) : IAsyncDisposable
         return look!;
     }
 
-    /// <summary>Table, index and bytes.</summary>
+    /// <summary>Index sizes by table.</summary>
     public async Task<IReadOnlyList<(string Table, string Index, long Bytes)>> IndexesAsync(CancellationToken cancellationToken)
     {
         var indexes = new List<(string, string, long)>();
@@ -61,7 +61,7 @@ internal sealed class SoakProbe(NpgsqlConnection connection) : IAsyncDisposable
         return indexes;
     }
 
-    /// <summary>The settings of the server that matter here, and those of tables.</summary>
+    /// <summary>Relevant server settings and table settings.</summary>
     public async Task<IReadOnlyList<string>> SettingsAsync(CancellationToken cancellationToken)
     {
         var settings = new List<string>();

@@ -2,7 +2,7 @@ using TaskQueue.Bench.Reporting;
 
 namespace TaskQueue.Bench.Soak;
 
-/// <summary>A table as PostgreSQL's statistics show it; sizes in bytes.</summary>
+/// <summary>PostgreSQL statistics of a table; sizes in bytes.</summary>
 internal sealed record TableLook(long Heap, long Indexes, long Toast, long Live, long Dead, long Inserted, long Deleted, long Vacuums)
 {
     public static TableLook None { get; } = new(0, 0, 0, 0, 0, 0, 0, 0);
@@ -10,13 +10,13 @@ internal sealed record TableLook(long Heap, long Indexes, long Toast, long Live,
     public long Rows => Inserted - Deleted;
 }
 
-/// <summary>What the database shows at one moment.</summary>
-/// <param name="Tables">By name.</param>
-/// <param name="Wal">Bytes of write-ahead log since the server was made.</param>
-/// <param name="OutboxSeconds">Age of the oldest event that the outbox dispatcher has not noted as published;
-/// it notes once a second.</param>
-/// <param name="OverdueSeconds">How long ago the oldest row that is still there was to be removed.</param>
-/// <param name="Connections">By process.</param>
+/// <summary>Snapshot of the database.</summary>
+/// <param name="Tables">Statistics by table name.</param>
+/// <param name="Wal">Bytes of write-ahead log since the server was initialized.</param>
+/// <param name="OutboxSeconds">Age of the oldest event not recorded as published by the outbox dispatcher,
+/// which records once a second.</param>
+/// <param name="OverdueSeconds">How long the oldest remaining row is overdue for removal.</param>
+/// <param name="Connections">Number of connections by process.</param>
 internal sealed record DatabaseLook(
     IReadOnlyDictionary<string, TableLook> Tables, double Wal, double OutboxSeconds, double OverdueSeconds,
     IReadOnlyDictionary<string, int> Connections)
@@ -28,19 +28,19 @@ internal sealed record DatabaseLook(
     public TableLook Table(string name) => Tables.GetValueOrDefault(name, TableLook.None);
 }
 
-/// <summary>What a process used: resident memory in megabytes (10^6 bytes), and its share of a core since the look before.</summary>
+/// <summary>Usage of a process: resident memory in megabytes (10^6 bytes), and cores used since the previous sample.</summary>
 internal sealed record ProcessLook(double Megabytes, double Cores);
 
-/// <summary>One look, and what happened since the one before; rates are a second.</summary>
-/// <param name="Seconds">Since the load began.</param>
-/// <param name="Database">The tables.</param>
-/// <param name="Processes">In the order of <see cref="SoakPlan.Roles"/>.</param>
-/// <param name="Claim">How long claims took, the empty ones too.</param>
-/// <param name="Accepted">Tasks that were accepted.</param>
-/// <param name="Completed">Tasks that were reported.</param>
-/// <param name="Removed">Tasks that retention removed.</param>
-/// <param name="Wal">Bytes of write-ahead log.</param>
-/// <param name="LateMs">How late the latest request was sent.</param>
+/// <summary>A sample, with the changes since the previous one; rates are per second.</summary>
+/// <param name="Seconds">Time since the load began.</param>
+/// <param name="Database">Snapshot of the database.</param>
+/// <param name="Processes">Usage of the processes, in the order of <see cref="SoakPlan.Roles"/>.</param>
+/// <param name="Claim">Latency of claims, including empty ones.</param>
+/// <param name="Accepted">Accepted tasks per second.</param>
+/// <param name="Completed">Reported tasks per second.</param>
+/// <param name="Removed">Tasks removed by retention per second.</param>
+/// <param name="Wal">Bytes of write-ahead log per second.</param>
+/// <param name="LateMs">Maximum delay of a request.</param>
 internal sealed record SoakSample(
     double Seconds, DatabaseLook Database, IReadOnlyList<ProcessLook> Processes, Latency Claim, double Accepted, double Completed,
     double Removed, double Wal, double LateMs)

@@ -5,16 +5,16 @@ using TaskQueue.Bench.Servers;
 
 namespace TaskQueue.Bench.Soak;
 
-/// <summary>A steady load for a long time, with retention at work: whether sizes, latencies and memory stay what they are.</summary>
+/// <summary>A long steady load with active retention: checks that sizes, latencies and memory stay flat.</summary>
 internal static class SoakScenario
 {
-    /// <summary>Until the code is compiled; the tables have filled much later.</summary>
+    /// <summary>Time for JIT compilation; the tables fill up much later.</summary>
     private const int WarmUpSeconds = 5;
 
     public static async Task<IReadOnlyList<Figure>> RunAsync(BenchRun run)
     {
         if (run.Server is not Postgres)
-            throw new BenchException("the soak reads statistics that only PostgreSQL has");
+            throw new BenchException("the soak scenario needs PostgreSQL, whose statistics it reads");
         await using var database = await run.CreateDatabaseAsync();
         var servers = await StartAsync(run, database);
         try
@@ -29,7 +29,7 @@ internal static class SoakScenario
             run.Say("the load is over, and every task is reported");
             var completed = await database.CountCompletedAsync();
             if (completed != warmUp.Accepted + load.Accepted)
-                throw new BenchException($"{warmUp.Accepted + load.Accepted} tasks were accepted, and {completed} are completed");
+                throw new BenchException($"{warmUp.Accepted + load.Accepted} tasks were accepted, but {completed} are completed");
             var verdict = new SoakVerdict(run.Soak, samples);
             await SoakPage.WriteAsync(run, verdict, await probe.IndexesAsync(run.Stop), await probe.SettingsAsync(run.Stop));
             return verdict.Figures;
@@ -40,7 +40,7 @@ internal static class SoakScenario
         }
     }
 
-    /// <summary>A process a role, each with a name of its own in the database.</summary>
+    /// <summary>Starts one process per role, each with its own application name in the database.</summary>
     private static async Task<List<ServerProcess>> StartAsync(BenchRun run, BenchDatabase database)
     {
         await run.Broker.CleanAsync();

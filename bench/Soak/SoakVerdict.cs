@@ -3,22 +3,22 @@ using TaskQueue.Bench.Reporting;
 namespace TaskQueue.Bench.Soak;
 
 /// <summary>
-/// Whether it stayed flat: the last quarter of the run against the second, median by median. The first is the warm-up, in
+/// Checks that the run stayed flat by comparing medians of the last quarter with the second. The first quarter is the warm-up, in
 /// which the tables fill.
 /// </summary>
 internal sealed class SoakVerdict(SoakPlan plan, IReadOnlyList<SoakSample> samples)
 {
-    /// <summary>More than that is growth, not noise: a leak of a tenth each ten minutes would be caught.</summary>
+    /// <summary>Maximum ratio of sizes; more is growth, not noise. Detects a leak of a tenth per ten minutes.</summary>
     private const double Size = 1.1;
 
-    /// <summary>A 99th percentile of a few hundred claims moves more.</summary>
+    /// <summary>Maximum ratio of latencies; the 99th percentile of a few hundred claims is noisier.</summary>
     private const double Time = 1.25;
 
     public SoakPlan Plan => plan;
 
     public IReadOnlyList<SoakSample> Samples => samples;
 
-    /// <summary>After the warm-up.</summary>
+    /// <summary>Samples after the warm-up.</summary>
     public IReadOnlyList<SoakSample> Steady => [.. samples.Where(s => s.Seconds > plan.Seconds / 4d)];
 
     public IReadOnlyList<Figure> Figures =>

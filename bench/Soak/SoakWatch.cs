@@ -3,7 +3,7 @@ using TaskQueue.Bench.Servers;
 
 namespace TaskQueue.Bench.Soak;
 
-/// <summary>Looks at everything, and makes samples of the difference to the look before.</summary>
+/// <summary>Takes samples from the differences between consecutive snapshots.</summary>
 internal sealed class SoakWatch(IReadOnlyList<ServerProcess> servers, SoakProbe probe, SoakLoad load)
 {
     private long _begun;

@@ -7,8 +7,8 @@ using TaskQueue.Engine.Telemetry;
 namespace TaskQueue.Bus;
 
 /// <summary>
-/// Says what goes wrong with messages of the bus. MassTransit's own lines are switched off by default: it logs the
-/// commands of the machine as messages too, so a lost database connection would be thousands of errors with their stacks.
+/// Logs failures of bus messages. MassTransit's own logging is off by default: it treats commands of the state machine as messages too, so
+/// a lost database connection would log thousands of errors with stack traces.
 /// </summary>
 internal sealed partial class BusFaultLog(DependencyHealth dependencies, ILogger<BusFaultLog> logger) : IReceiveObserver
 {
@@ -30,7 +30,7 @@ internal sealed partial class BusFaultLog(DependencyHealth dependencies, ILogger
     public Task ReceiveFault(ReceiveContext context, Exception exception)
     {
         if (exception is SerializationException or JsonException)
-            LogUnreadable(context.InputAddress.AbsolutePath, exception.GetBaseException().Message); // its sender's fault
+            LogUnreadable(context.InputAddress.AbsolutePath, exception.GetBaseException().Message); // the sender's fault
         else if (exception is not (OperationCanceledException or ConsumerCanceledException))
             LogFailed(exception, context.InputAddress.AbsolutePath);
         return Task.CompletedTask;

@@ -22,20 +22,20 @@ namespace TaskQueue.Bus;
 public sealed record BusRole(Action<IBusRegistrationConfigurator> AddConsumers,
     Action<IBusRegistrationContext, IBusEndpoints> AddEndpoints);
 
-/// <summary>Adds endpoints, on whichever transport there is.</summary>
+/// <summary>Adds endpoints on the configured transport.</summary>
 public interface IBusEndpoints
 {
-    /// <summary>A named durable queue (a quorum queue on RabbitMQ).</summary>
+    /// <summary>Adds a named durable queue (a quorum queue on RabbitMQ).</summary>
     void Queue(string name, ushort prefetch, Action<IReceiveEndpointConfigurator> configure);
 
-    /// <summary>A queue of this process alone, gone when the process is; its messages are taken one after the other.</summary>
-    /// <param name="role">What it is for, in metrics and health.</param>
-    /// <param name="name">Its name, where others must know it.</param>
-    /// <param name="configure">What it does.</param>
+    /// <summary>Adds a queue exclusive to this process, deleted when it ends; its messages are consumed one at a time.</summary>
+    /// <param name="role">Purpose of the queue, for metrics and health.</param>
+    /// <param name="name">Name, if other processes need to know it.</param>
+    /// <param name="configure">Configures its consumers.</param>
     void OwnQueue(string role, string? name, Action<IReceiveEndpointConfigurator> configure);
 }
 
-/// <summary>Puts the bus together.</summary>
+/// <summary>Registers the bus.</summary>
 public static class BusRegistration
 {
     /// <summary>Adds MassTransit on RabbitMQ or in process, with the endpoints of the roles.</summary>
@@ -114,10 +114,10 @@ public static class BusRegistration
         endpoint.ConfigureConsumer<ReplyConsumer>(context);
     }
 
-    /// <summary>A consumer that waits for the database longer than this after a stop gives its message back.</summary>
+    /// <summary>How long a stopped consumer waits for the database before it releases its message.</summary>
     private static readonly TimeSpan ConsumerStopTimeout = TimeSpan.FromSeconds(5);
 
-    /// <summary>While the database is away a message waits, unacknowledged; what is wrong in itself fails at once.</summary>
+    /// <summary>While the database is unreachable, messages wait unacknowledged; invalid ones fail immediately.</summary>
     public static void UseStorageRetry(this IConsumePipeConfigurator endpoint) =>
         endpoint.UseMessageRetry(r =>
         {
@@ -125,7 +125,7 @@ public static class BusRegistration
             r.Exponential(MaxRetries, TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(5), TimeSpan.FromMilliseconds(200));
         });
 
-    /// <summary>Half a day of tries; MassTransit keeps the list of all waits in memory.</summary>
+    /// <summary>Half a day of retries; MassTransit keeps the list of all delays in memory.</summary>
     private const int MaxRetries = 10_000;
 
     private sealed class RabbitMqEndpoints(IRabbitMqBusFactoryConfigurator cfg, IBusRegistrationContext context) : IBusEndpoints

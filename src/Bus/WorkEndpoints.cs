@@ -5,13 +5,13 @@ using TaskQueue.Bus.Senders;
 
 namespace TaskQueue.Bus;
 
-/// <summary>Adds endpoints that bring work and can be stopped while the bus goes on to carry reports.</summary>
+/// <summary>Adds endpoints that bring work and can be stopped while the bus continues to carry reports.</summary>
 public sealed class WorkEndpoints(IReceiveEndpointConnector connector, BusAddress address, ConsumerLiveness liveness)
 {
-    /// <summary>Begins to consume from a durable queue (a quorum queue on RabbitMQ); what is not finished goes back to it.</summary>
+    /// <summary>Starts consuming from a durable queue (a quorum queue on RabbitMQ); unfinished messages return to it.</summary>
     /// <param name="name">The queue.</param>
-    /// <param name="prefetch">Messages that may be under way.</param>
-    /// <param name="configure">What is done with them.</param>
+    /// <param name="prefetch">Maximum unacknowledged messages.</param>
+    /// <param name="configure">Configures the consumers.</param>
     public HostReceiveEndpointHandle Connect(string name, ushort prefetch,
         Action<IRegistrationContext, IReceiveEndpointConfigurator> configure) =>
         connector.ConnectReceiveEndpoint(name, (context, endpoint) =>
@@ -23,7 +23,7 @@ public sealed class WorkEndpoints(IReceiveEndpointConnector connector, BusAddres
                 Watch(liveness, name, context, endpoint);
         });
 
-    /// <summary>Lets canaries arrive there, and sees to it that some are sent.</summary>
+    /// <summary>Adds the canary consumer to an endpoint and starts sending canaries to it.</summary>
     internal static void Watch(ConsumerLiveness liveness, string name, IRegistrationContext context, IReceiveEndpointConfigurator endpoint)
     {
         endpoint.ConfigureConsumer<CanaryConsumer>(context);

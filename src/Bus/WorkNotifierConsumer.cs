@@ -5,7 +5,7 @@ using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Bus;
 
-/// <summary>Wakes the waiting workers of this process for tasks that other processes accepted.</summary>
+/// <summary>Wakes the waiting workers of this process for tasks accepted by other processes.</summary>
 internal sealed class WorkNotifierConsumer(WorkNotifier workNotifier, DependencyHealth dependencies) : IConsumer<WorkAvailable>
 {
     public Task Consume(ConsumeContext<WorkAvailable> context)
@@ -17,7 +17,7 @@ internal sealed class WorkNotifierConsumer(WorkNotifier workNotifier, Dependency
     }
 }
 
-/// <summary>Forgets what this process knew of queues that another one changed.</summary>
+/// <summary>Invalidates cached queues that another process changed.</summary>
 internal sealed class QueuesChangedConsumer(QueueCatalog catalog, WorkNotifier workNotifier) : IConsumer<QueuesChanged>
 {
     public Task Consume(ConsumeContext<QueuesChanged> context)

@@ -6,17 +6,18 @@ using TaskQueue.Client.Kubernetes;
 
 namespace TaskQueue.Client;
 
-/// <summary>Tells Kubernetes how busy this process is.</summary>
+/// <summary>Registers the publishing of a pod's deletion cost.</summary>
 public static class DeletionCostRegistration
 {
     /// <summary>
-    /// Publishes how busy this process is as the annotation <c>controller.kubernetes.io/pod-deletion-cost</c> of its own pod, so
-    /// that a scale-down takes idle pods first. It needs the environment variables <c>POD_NAME</c> and <c>POD_NAMESPACE</c>
-    /// (downward API) and a service account that may patch pods; outside Kubernetes it does nothing.
+    /// Publishes the load of this process as the annotation <c>controller.kubernetes.io/pod-deletion-cost</c> of its own pod, so
+    /// that a scale-down removes idle pods first. Requires the environment variables <c>POD_NAME</c> and <c>POD_NAMESPACE</c>
+    /// (downward API) and a service account that may patch pods. Outside Kubernetes it does nothing.
     /// </summary>
     /// <param name="services">The host's services.</param>
-    /// <param name="running">How many tasks run in this process; null counts those of its workers (<see
-    /// cref="WorkerRegistration.AddTaskQueueWorker"/>).</param>
+    /// <param name="running">
+    /// Returns the number of running tasks; null counts those of the workers added by <see cref="WorkerRegistration.AddTaskQueueWorker"/>.
+    /// </param>
     public static IServiceCollection AddTaskQueueDeletionCost(this IServiceCollection services, Func<IServiceProvider, int>? running = null)
     {
         services.AddLogging();
@@ -28,7 +29,7 @@ public static class DeletionCostRegistration
         return services;
     }
 
-    /// <summary>How many tasks the workers of a host run.</summary>
+    /// <summary>Number of tasks running in the workers of a host.</summary>
     internal static int RunningOfWorkers(IServiceProvider services) =>
         services.GetServices<IHostedService>().OfType<WorkerService>().Sum(w => w.Running);
 }

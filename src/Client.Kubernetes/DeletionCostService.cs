@@ -5,8 +5,8 @@ using Microsoft.Extensions.Logging;
 namespace TaskQueue.Client.Kubernetes;
 
 /// <summary>
-/// Publishes how busy this process is. Each change costs the API server a write, so only coarse steps are told, and seldom; what
-/// goes wrong is said once and hurts nobody.
+/// Publishes the load of this process. Each change costs the API server a write, so only coarse steps are published, at intervals.
+/// Failures are logged once and never affect tasks.
 /// </summary>
 internal sealed partial class DeletionCostService(OwnPod pod, Func<int> running, TimeProvider time, ILogger<DeletionCostService> logger)
     : BackgroundService
@@ -15,16 +15,16 @@ internal sealed partial class DeletionCostService(OwnPod pod, Func<int> running,
     private static readonly TimeSpan ShortestPause = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(5);
 
-    /// <summary>Less counts only once it has been less for so long: between two tasks a busy worker is no idle one.</summary>
+    /// <summary>A lower cost is published only after it has lasted this long: a busy worker is briefly idle between tasks.</summary>
     private static readonly TimeSpan Calm = TimeSpan.FromSeconds(30);
 
-    private int? _published; // of a life of the container before this one nothing is known
+    private int? _published; // null: the value left by an earlier container is unknown
     private int _cost;
     private long _costAt;
     private long? _triedAt;
     private int _failures;
 
-    /// <summary>0 for an idle process, else the largest power of two that is no more than what runs.</summary>
+    /// <summary>0 for an idle process, else the largest power of two not above the number of running tasks.</summary>
     internal static int CostOf(int running) => running <= 0 ? 0 : 1 << BitOperations.Log2((uint)running);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -68,7 +68,7 @@ internal sealed partial class DeletionCostService(OwnPod pod, Func<int> running,
         {
             throw;
         }
-#pragma warning disable CA1031 // whatever it is, tasks go on
+#pragma warning disable CA1031 // no failure here may affect tasks
         catch (Exception fault)
 #pragma warning restore CA1031
         {
@@ -77,7 +77,7 @@ internal sealed partial class DeletionCostService(OwnPod pod, Func<int> running,
         }
     }
 
-    /// <summary>Longer with each failure in a row.</summary>
+    /// <summary>Minimum delay between patches; doubles with each consecutive failure.</summary>
     private TimeSpan Pause
     {
         get
@@ -87,10 +87,10 @@ internal sealed partial class DeletionCostService(OwnPod pod, Func<int> running,
         }
     }
 
-    [LoggerMessage(LogLevel.Information, "Kubernetes is not told how busy this pod is: {Missing}")]
+    [LoggerMessage(LogLevel.Information, "The pod deletion cost is not published: {Missing}")]
     private partial void LogMissing(string missing);
 
     [LoggerMessage(LogLevel.Warning,
-        "Kubernetes could not be told how busy this pod is ({Why}); going on to try, and saying no more of it until it works again")]
+        "Publishing the pod deletion cost failed ({Why}); retrying, further failures are not logged until it succeeds")]
     private partial void LogFailed(string why);
 }

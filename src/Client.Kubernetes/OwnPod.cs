@@ -6,9 +6,7 @@ using k8s.Models;
 
 namespace TaskQueue.Client.Kubernetes;
 
-/// <summary>
-/// The pod that this process runs in, as the API server knows it. It reads nothing of the cluster and writes one annotation.
-/// </summary>
+/// <summary>The pod of this process, as seen by the API server. Reads nothing from the cluster and writes one annotation.</summary>
 /// <param name="environment">Reads an environment variable.</param>
 /// <param name="account">Folder with the credentials of the service account.</param>
 internal sealed class OwnPod(Func<string, string?> environment, string account)
@@ -16,7 +14,7 @@ internal sealed class OwnPod(Func<string, string?> environment, string account)
     /// <summary>Where Kubernetes mounts the credentials of the service account.</summary>
     public const string MountedAccount = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-    /// <summary>Of the pods that could go, a scale-down takes those with the lowest first; a pod without it counts as 0.</summary>
+    /// <summary>A scale-down removes pods with the lowest value first; a pod without the annotation counts as 0.</summary>
     private const string Annotation = "controller.kubernetes.io/pod-deletion-cost";
 
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
@@ -30,14 +28,14 @@ internal sealed class OwnPod(Func<string, string?> environment, string account)
     /// <summary>Whether this process runs in Kubernetes.</summary>
     public bool IsInCluster => !string.IsNullOrEmpty(_host);
 
-    /// <summary>What is missing to publish anything, or null.</summary>
+    /// <summary>The missing prerequisite, or null.</summary>
     public string? Missing =>
         string.IsNullOrEmpty(_name) ? "POD_NAME is not set"
         : string.IsNullOrEmpty(_namespace) ? "POD_NAMESPACE is not set"
         : !File.Exists(_token) ? $"there is no {_token}"
         : null;
 
-    /// <summary>Writes the cost. Token and CA are read each time, because they rotate.</summary>
+    /// <summary>Writes the deletion cost. Reads token and CA each time, because they rotate.</summary>
     /// <exception cref="HttpRequestException">The API server refused, or cannot be reached.</exception>
     public async Task PatchCostAsync(int cost, CancellationToken cancellationToken)
     {
@@ -55,7 +53,7 @@ internal sealed class OwnPod(Func<string, string?> environment, string account)
 
     private async Task<KubernetesClientConfiguration> ConfigureAsync(CancellationToken cancellationToken)
     {
-        // The cluster's own CA and no other: that of the library trusts those of the machine too.
+        // Trusts only the cluster's CA: the library's default also trusts the machine's CAs.
         var trust = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
         trust.CustomTrustStore.ImportFromPemFile(Path.Combine(account, "ca.crt"));
         return new KubernetesClientConfiguration

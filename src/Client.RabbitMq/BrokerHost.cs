@@ -6,7 +6,7 @@ namespace TaskQueue.Client;
 
 internal static class BrokerHost
 {
-    /// <summary>MassTransit's own default accepts certificates of any authority, so that each is checked here.</summary>
+    /// <summary>Configures the broker connection. Validates certificates itself: MassTransit's default accepts any authority.</summary>
     public static void Host(this IRabbitMqBusFactoryConfigurator bus, Uri address, BrokerTls tls) =>
         bus.Host(address, host =>
         {

@@ -1,19 +1,19 @@
 namespace TaskQueue.Client;
 
 /// <summary>
-/// Sends that nobody waits for any more, because the broker did not confirm them. They stay inside the bus until it does, with the
-/// memory of their messages, so there may be only a few.
+/// Tracks sends abandoned because the broker did not confirm them in time. The bus keeps them and their messages in memory until
+/// the confirm arrives, so their number is bounded.
 /// </summary>
 internal sealed class ExpiredConfirms(TimeProvider time)
 {
     private const int Max = 16;
 
-    /// <summary>After so long it is taken for one of a connection that is gone, which never ends.</summary>
+    /// <summary>After this time a send is assumed to belong to a dead connection, where it never completes.</summary>
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(2);
 
     private readonly Queue<(Task Send, long At)> _sends = new();
 
-    /// <summary>Whether nothing should be sent now.</summary>
+    /// <summary>Whether the bound is reached and sends must be refused.</summary>
     public bool AreTooMany
     {
         get
@@ -27,8 +27,8 @@ internal sealed class ExpiredConfirms(TimeProvider time)
         }
     }
 
-    /// <summary>Waits until a send is confirmed; it goes on where this gives up.</summary>
-    /// <exception cref="TimeoutException">It was not confirmed in time.</exception>
+    /// <summary>Waits until a send is confirmed. After a timeout the send itself continues.</summary>
+    /// <exception cref="TimeoutException">The broker did not confirm in time.</exception>
     public async Task WaitAsync(Task send, TimeSpan patience, CancellationToken cancellationToken)
     {
         try

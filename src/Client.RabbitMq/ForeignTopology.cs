@@ -7,19 +7,19 @@ using TaskQueue.Contracts;
 namespace TaskQueue.Client;
 
 /// <summary>
-/// Use of exchanges and queues that belong to the server: a user of the broker who may not declare them can work with them.
-/// MassTransit declares whatever it sends to or consumes from.
+/// Uses the server's exchanges and queues without declaring them, so that a broker user without configure permission suffices.
+/// By default MassTransit declares everything it sends to or consumes from.
 /// </summary>
 internal static class ForeignTopology
 {
-    /// <summary>MassTransit declares nothing for this address, and consumes from it without rights.</summary>
+    /// <summary>MassTransit declares nothing for this address and needs no permission to consume from it.</summary>
     private const string Undeclared = RabbitMqExchangeNames.ReplyTo;
 
     private const string Exchange = "RMQ-Exchange", UserId = "RMQ-UserId"; // where MassTransit's own outbox keeps them
 
     private static readonly Uri UndeclaredAddress = new("exchange:" + Undeclared);
 
-    /// <summary>A bus that makes no queue for itself, and signs what it sends.</summary>
+    /// <summary>Configures a bus that declares no queue of its own and sets the user id on each message.</summary>
     public static void Host(IRabbitMqBusFactoryConfigurator bus, Uri address, BrokerTls tls)
     {
         bus.Host(address, tls);
@@ -32,9 +32,7 @@ internal static class ForeignTopology
         }));
     }
 
-    /// <summary>
-    /// Sends to an exchange that exists, or fails. What no queue would get comes back as an error instead of being dropped.
-    /// </summary>
+    /// <summary>Sends to an existing exchange, or fails. An unroutable message is returned as an error instead of being dropped.</summary>
     public static async Task SendAsync<T>(IBus bus, string exchange, T message, string user, Action<SendContext>? configure = null)
         where T : class
     {
@@ -48,11 +46,11 @@ internal static class ForeignTopology
         });
     }
 
-    /// <summary>Lets an endpoint consume from a queue of the server.</summary>
+    /// <summary>Lets an endpoint consume from one of the server's queues.</summary>
     public static void ConsumeForeign(this IRabbitMqReceiveEndpointConfigurator endpoint) =>
         endpoint.ConfigureChannel(channel => channel.UseFilter(new DeclareOwn(null)));
 
-    /// <summary>Lets an endpoint bind its own queue to exchanges of the server.</summary>
+    /// <summary>Lets an endpoint bind its own queue to the server's exchanges.</summary>
     public static void BindForeign(this IRabbitMqReceiveEndpointConfigurator endpoint, string own, IEnumerable<string> exchanges)
     {
         endpoint.ConfigureConsumeTopology = false;

@@ -14,12 +14,12 @@ using TaskQueue.Engine.Health;
 namespace TaskQueue.Consumers;
 
 /// <summary>
-/// The Consumers role: takes submissions and reports from the bus, runs the built-in actions, and forwards tasks to upstreams.
+/// The Consumers role: consumes submissions and reports from the bus, runs the built-in actions, and forwards tasks to upstreams.
 /// </summary>
 public static class ConsumersRole
 {
     /// <summary>
-    /// Receive endpoints of the role, but for that of the built-in actions, which stops earlier: see <see cref="ActionTransport"/>.
+    /// Receive endpoints of the role, except that of the built-in actions, which stops earlier; see <see cref="ActionTransport"/>.
     /// </summary>
     public static BusRole Bus { get; } = new(
         bus =>
@@ -41,7 +41,7 @@ public static class ConsumersRole
             });
         });
 
-    /// <summary>Services of the role; add them after the bus, so that they stop before it.</summary>
+    /// <summary>Adds the services of the role. Call it after adding the bus, so that they stop before it.</summary>
     public static IServiceCollection AddTaskQueueConsumers(this IServiceCollection services)
     {
         services.AddOptions<ActionOptions>().BindConfiguration("TaskQueue:Actions").ValidateDataAnnotations().ValidateOnStart();
@@ -55,7 +55,7 @@ public static class ConsumersRole
         return services;
     }
 
-    /// <summary>How many tasks run in this process: built-in actions, requests to upstreams, tasks of the agent API.</summary>
+    /// <summary>Number of tasks running in this process: built-in actions, upstream requests, agent API tasks.</summary>
     public static int RunningTasks(IServiceProvider services) =>
         services.GetServices<IHostedService>().OfType<EngineWorker>().Sum(w => w.Running);
 }

@@ -1,26 +1,26 @@
 namespace TaskQueue.Contracts;
 
 /// <summary>
-/// Where messages to the engine go. Always send by <c>exchange:</c> address: a <c>queue:</c> address would declare
-/// the engine's quorum queues again as classic ones, which the broker refuses.
+/// Addresses of messages to the engine. Always send to an <c>exchange:</c> address: a <c>queue:</c> address would redeclare the engine's
+/// quorum queues as classic ones, which the broker rejects.
 /// </summary>
 public static class Addresses
 {
-    /// <summary>Name of the queue that takes <see cref="SubmitTasks"/>.</summary>
+    /// <summary>Queue that receives <see cref="SubmitTasks"/>.</summary>
     public const string SubmitQueue = "taskqueue-submit";
 
-    /// <summary>Name of the queue that takes <see cref="ReportTasks"/>.</summary>
+    /// <summary>Queue that receives <see cref="ReportTasks"/>.</summary>
     public const string ReportQueue = "taskqueue-report";
 
     /// <summary>
-    /// Exchange that tells the workers of a push queue which attempts ended without them, or went to another worker:
-    /// <see cref="TasksCancelled"/>, <see cref="TasksFailed"/> and <see cref="TasksRetrying"/> of that queue alone.
+    /// Exchange that notifies the workers of a push queue of attempts that ended without them or went to another worker:
+    /// <see cref="TasksCancelled"/>, <see cref="TasksFailed"/> and <see cref="TasksRetrying"/> of that queue only.
     /// </summary>
     public static string EndedOf(string queue) => queue + ".ended";
 
-    /// <summary>Where producers send <see cref="SubmitTasks"/>.</summary>
+    /// <summary>Address to which producers send <see cref="SubmitTasks"/>.</summary>
     public static Uri Submit { get; } = new("exchange:" + SubmitQueue);
 
-    /// <summary>Where workers send <see cref="ReportTasks"/>.</summary>
+    /// <summary>Address to which workers send <see cref="ReportTasks"/>.</summary>
     public static Uri Report { get; } = new("exchange:" + ReportQueue);
 }

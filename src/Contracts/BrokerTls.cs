@@ -4,29 +4,29 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace TaskQueue.Contracts;
 
-/// <summary>TLS to RabbitMQ (<c>amqps://</c>). Certificates and keys are files; they are read again with each new connection.</summary>
+/// <summary>TLS to RabbitMQ (<c>amqps://</c>). Certificates and keys are files, read again for each new connection.</summary>
 public sealed class BrokerTls
 {
-    /// <summary>PEM with the authorities that may sign the broker's certificate.</summary>
-    /// <value>Null: those that the machine trusts.</value>
+    /// <summary>PEM file with the certificate authorities that may sign the broker's certificate.</summary>
+    /// <value>Null: the authorities trusted by the machine.</value>
     public string? CaCertificate { get; set; }
 
-    /// <summary>PEM with the client's certificate.</summary>
-    /// <value>Null: none is shown.</value>
+    /// <summary>PEM file with the client certificate.</summary>
+    /// <value>Null: no client certificate.</value>
     public string? Certificate { get; set; }
 
-    /// <summary>PEM with the key of <see cref="Certificate"/>, not encrypted.</summary>
+    /// <summary>PEM file with the unencrypted key of <see cref="Certificate"/>.</summary>
     public string? Key { get; set; }
 
-    /// <summary>Name that the broker's certificate must have.</summary>
+    /// <summary>Required name in the broker's certificate.</summary>
     /// <value>Null: the host of the address.</value>
     public string? ServerName { get; set; }
 
     /// <summary>Whether anything is set.</summary>
     public bool IsSet => (CaCertificate ?? Certificate ?? Key ?? ServerName) is not null;
 
-    /// <summary>What is wrong with it, or null. Reads the files.</summary>
-    /// <param name="address">Where the broker is.</param>
+    /// <summary>The validation error, or null. Reads the files.</summary>
+    /// <param name="address">Address of the broker.</param>
     public string? ProblemWith(Uri? address)
     {
         if (!IsSet)
@@ -34,13 +34,13 @@ public sealed class BrokerTls
         if (address?.Scheme != "amqps")
             return "needs an address that begins with amqps://";
         if (Certificate is null != Key is null)
-            return "needs both Certificate and Key, or none of them";
+            return "needs both Certificate and Key, or neither";
         return Unusable(nameof(CaCertificate), CaCertificate, () => ReadAuthorities())
             ?? Unusable(nameof(Certificate), Certificate, () => ReadCertificate());
     }
 
-    /// <summary>Whether the certificate is the login as well: the address names no user (SASL EXTERNAL).</summary>
-    /// <param name="address">Where the broker is.</param>
+    /// <summary>Whether the certificate is also the login: the address names no user (SASL EXTERNAL).</summary>
+    /// <param name="address">Address of the broker.</param>
     public bool IsLogin(Uri address)
     {
         ArgumentNullException.ThrowIfNull(address);
@@ -48,10 +48,10 @@ public sealed class BrokerTls
     }
 
     /// <summary>
-    /// The broker's user of a connection, with which its messages are signed: that of the address, else the CN of a certificate that is the
+    /// The broker user of a connection, with which its messages are signed: that of the address, or the CN of a certificate that is the
     /// login.
     /// </summary>
-    /// <param name="address">Where the broker is.</param>
+    /// <param name="address">Address of the broker.</param>
     public string UserOf(Uri address)
     {
         ArgumentNullException.ThrowIfNull(address);
@@ -65,7 +65,7 @@ public sealed class BrokerTls
 
     private const string DefaultUser = "guest";
 
-    /// <summary>The client's certificate with its key, or null.</summary>
+    /// <summary>Reads the client certificate with its key, or returns null.</summary>
     public X509Certificate2? ReadCertificate()
     {
         if (Certificate is null)
@@ -73,13 +73,12 @@ public sealed class BrokerTls
         var certificate = X509Certificate2.CreateFromPemFile(Certificate, Key);
         if (!OperatingSystem.IsWindows())
             return certificate;
-        using (certificate) // Windows' TLS does not take a key that is in memory only
+        using (certificate) // TLS on Windows does not accept an ephemeral key
             return X509CertificateLoader.LoadPkcs12(certificate.Export(X509ContentType.Pkcs12), null);
     }
 
     /// <summary>
-    /// Decides whether the broker's certificate is right: its name always, and the authority, of <see cref="CaCertificate"/> or of the
-    /// machine.
+    /// Validates the broker's certificate: its name always, and its authority, one of <see cref="CaCertificate"/> or of the machine.
     /// </summary>
     public bool Accepts(object sender, X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors)
     {
@@ -94,10 +93,10 @@ public sealed class BrokerTls
         using var chain = new X509Chain();
         chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
         chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
-        chain.ChainPolicy.ApplicationPolicy.Add(new Oid("1.3.6.1.5.5.7.3.1")); // of a server
+        chain.ChainPolicy.ApplicationPolicy.Add(new Oid("1.3.6.1.5.5.7.3.1")); // server authentication
         chain.ChainPolicy.CustomTrustStore.AddRange(ReadAuthorities());
         if (sent is not null)
-            chain.ChainPolicy.ExtraStore.AddRange(sent.ChainPolicy.ExtraStore); // the intermediate ones
+            chain.ChainPolicy.ExtraStore.AddRange(sent.ChainPolicy.ExtraStore); // intermediate certificates
         return chain.Build(leaf);
     }
 
@@ -107,7 +106,7 @@ public sealed class BrokerTls
         if (CaCertificate is not null)
             authorities.ImportFromPemFile(CaCertificate);
         return CaCertificate is null || authorities.Count > 0 ? authorities
-            : throw new CryptographicException("it has no certificate in PEM");
+            : throw new CryptographicException("it contains no PEM certificate");
     }
 
     private static string? Unusable(string key, string? path, Func<object?> read)

@@ -1,17 +1,17 @@
 namespace TaskQueue.Contracts;
 
-/// <summary>Order among the tasks of one queue and tier; first in, first out within one priority.</summary>
+/// <summary>Order of the tasks of a queue and tier; first in, first out within a priority.</summary>
 public enum Priority
 {
-    /// <summary>Runs when nothing else waits.</summary>
+    /// <summary>Runs after all others.</summary>
     Low = 1,
 
     /// <summary>The default.</summary>
     Normal = 2,
 
-    /// <summary>Before Normal.</summary>
+    /// <summary>Runs before Normal.</summary>
     High = 3,
 
-    /// <summary>Before everything.</summary>
+    /// <summary>Runs before all others.</summary>
     Critical = 4,
 }

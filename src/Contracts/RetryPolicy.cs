@@ -1,25 +1,25 @@
 namespace TaskQueue.Contracts;
 
-/// <summary>How long a failed attempt waits before the next one: a list of intervals, or exponential growth.</summary>
+/// <summary>Delays between a failed attempt and the next: a list of intervals, or exponential growth.</summary>
 public sealed record RetryPolicy
 {
     /// <summary>Seconds to wait after the first, second, … failure of a run; the last one repeats. Null means exponential.</summary>
     public IReadOnlyList<double>? Intervals { get; init; }
 
-    /// <summary>Exponential: seconds after the first failure.</summary>
+    /// <summary>Exponential: seconds to wait after the first failure.</summary>
     public double FirstSeconds { get; init; } = 2;
 
-    /// <summary>Exponential: each wait is the one before times this.</summary>
+    /// <summary>Exponential: factor between consecutive delays.</summary>
     public double Factor { get; init; } = 2;
 
-    /// <summary>Exponential: no wait is longer, in seconds.</summary>
+    /// <summary>Exponential: maximum delay in seconds.</summary>
     public double CapSeconds { get; init; } = 3600;
 
-    /// <summary>Exponential: a wait varies by up to this share of it, up or down; 0 to 1.</summary>
+    /// <summary>Exponential: random variation of a delay in both directions, as a fraction of it; 0 to 1.</summary>
     public double Jitter { get; init; }
 }
 
-/// <summary>What a submission changes on the waiting task that holds its dedupe key already.</summary>
+/// <summary>What a submission overwrites on the waiting task that holds its dedupe key.</summary>
 [Flags]
 public enum OverwriteFields
 {

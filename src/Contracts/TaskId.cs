@@ -4,16 +4,16 @@ using System.Security.Cryptography;
 namespace TaskQueue.Contracts;
 
 /// <summary>
-/// Ids of tasks: 48 bits of Unix milliseconds, then a counter and random bits, under the version nibble 4. New rows so
-/// land at the right edge of the primary key's index, lists by id are lists by age, and clients that insist on a version 4
-/// UUID accept them. Bus producers should use it too; any other unique id works, but sorts anywhere in lists.
+/// Task ids: 48 bits of Unix milliseconds, then a counter and random bits, under the version nibble 4. New rows thus land at the right edge
+/// of the primary key's index, lists by id are lists by age, and clients that insist on a version 4 UUID accept them. Bus producers should
+/// use it too; any other unique id works, but sorts arbitrarily.
 /// </summary>
 public static class TaskId
 {
     private static readonly Lock Sync = new();
     private static long _last; // milliseconds << 12 | counter: strictly increasing within the process
 
-    /// <summary>A new id, greater than every id this process made before.</summary>
+    /// <summary>Creates an id, greater than all ids this process has created.</summary>
     public static Guid New(TimeProvider time)
     {
         Span<byte> bytes = stackalloc byte[16];

@@ -1,4 +1,4 @@
 namespace TaskQueue.Engine;
 
-/// <summary>The broker is away, or did not confirm in time: what was sent may or may not have arrived.</summary>
+/// <summary>The broker is unreachable or did not confirm in time: the message may or may not have been delivered.</summary>
 public sealed class BrokerSilentException(string message, Exception? inner = null) : Exception(message, inner);

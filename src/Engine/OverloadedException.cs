@@ -1,6 +1,6 @@
 namespace TaskQueue.Engine;
 
 /// <summary>
-/// More waits for the database or for memory than may, or waited for longer than it may: nothing was done, and the same may succeed later.
+/// Too many requests wait for the database or for memory, or one waited too long: nothing was done, and a retry may succeed.
 /// </summary>
 public sealed class OverloadedException(string message) : Exception(message);

@@ -2,15 +2,13 @@ using System.Globalization;
 
 namespace TaskQueue.Engine;
 
-/// <summary>How long the other side of a request wants to be left alone.</summary>
+/// <summary>Parses the Retry-After header.</summary>
 public static class RetryAfter
 {
-    /// <summary>A longer wait is cut to this.</summary>
+    /// <summary>Longer waits are capped to this.</summary>
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(10);
 
-    /// <summary>
-    /// What a header Retry-After asks for, in seconds or as a date of RFC 1123; null where it is absent or makes no sense.
-    /// </summary>
+    /// <summary>The wait requested by a Retry-After header, in seconds or as a date of RFC 1123; null if it is absent or invalid.</summary>
     public static TimeSpan? Of(string? header, DateTimeOffset now)
     {
         TimeSpan wait;

@@ -1,5 +1,5 @@
 namespace TaskQueue.Engine;
 
-/// <summary>The process cannot start; the message is one line that says what to change.</summary>
-/// <param name="message">The line.</param>
+/// <summary>The process cannot start; the message is a single line with the remedy.</summary>
+/// <param name="message">The message.</param>
 public sealed class StartupException(string message) : Exception(message);

@@ -5,14 +5,14 @@ namespace TaskQueue.Engine;
 /// <summary>Classifies the exceptions of one database driver; returns false for those of others. See <see cref="StorageFaults"/>.</summary>
 public abstract class StorageFaultClassifier
 {
-    /// <summary>Whether the database is away, starting, or busy, where <see cref="DbException.IsTransient"/> does not say so.</summary>
+    /// <summary>Whether the database is unreachable, starting or busy, if <see cref="DbException.IsTransient"/> does not tell.</summary>
     public abstract bool IsTransient(DbException fault);
 
-    /// <summary>Whether the transaction lost a race and succeeds when it is retried at once.</summary>
+    /// <summary>Whether the transaction hit a concurrency conflict and succeeds on an immediate retry.</summary>
     public abstract bool IsRace(DbException fault);
 
     /// <summary>
-    /// Whether the database refuses every caller, whatever the row: it is full, damaged or read-only, permissions are missing, or its
+    /// Whether the database rejects every caller, whatever the row: it is full, damaged or read-only, permissions are missing, or its
     /// schema has another version.
     /// </summary>
     public abstract bool RefusesEveryone(DbException fault);

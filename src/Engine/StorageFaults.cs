@@ -2,7 +2,7 @@ using System.Data.Common;
 
 namespace TaskQueue.Engine;
 
-/// <summary>Classifies failures of the database. Each registered provider recognizes the exceptions of its own driver.</summary>
+/// <summary>Classifies database exceptions. Each registered provider recognizes those of its own driver.</summary>
 public static class StorageFaults
 {
     private static readonly Lock Sync = new();
@@ -19,30 +19,29 @@ public static class StorageFaults
         }
     }
 
-    /// <summary>Whether the database is away, starting, or busy: the same call may succeed later.</summary>
+    /// <summary>Whether the database is unreachable, starting or busy: a retry may succeed.</summary>
     public static bool IsTransient(Exception fault) =>
         fault switch
         {
-            BrokerSilentException => false, // whatever is inside
+            BrokerSilentException => false, // whatever the inner exception
             OverloadedException => true,
             DbException { IsTransient: true } => true,
             DbException other when Array.Exists(_classifiers, c => c.IsTransient(other)) => true,
-            // A pool without a free connection, a command or connect that took too long, a connection cut in the middle.
+            // No free connection in the pool, a command or connect timeout, a dropped connection.
             TimeoutException or System.Net.Sockets.SocketException or IOException => true,
             { InnerException: { } inner } => IsTransient(inner),
             _ => false,
         };
 
     /// <summary>
-    /// Whether the transaction lost a race and succeeds when it is retried at once: a deadlock, or two transactions that chose the same
-    /// head of an ordering key.
+    /// Whether the transaction hit a concurrency conflict and succeeds on an immediate retry: a deadlock, or two transactions that promoted
+    /// the same head of an ordering key.
     /// </summary>
     public static bool IsRace(Exception fault) => fault is DbException race && Array.Exists(_classifiers, c => c.IsRace(race));
 
     /// <summary>
-    /// Whether the processed row itself may be to blame. False while the database or the broker is away, while the process stops, and where
-    /// the
-    /// database refuses every statement: it is read-only or full, permissions are missing, or its schema has another version.
+    /// Whether the processed row itself may be at fault. False while the database or the broker is unreachable, while the process stops,
+    /// and if the database rejects every statement: it is read-only or full, permissions are missing, or its schema has another version.
     /// </summary>
     public static bool IsOfRow(Exception fault) =>
         !IsTransient(fault) && !IsRace(fault) && fault switch

@@ -3,10 +3,10 @@ using System.Text.Json;
 
 namespace TaskQueue.Engine;
 
-/// <summary>What text every database and header can carry. Checked where text enters, whichever way it comes.</summary>
+/// <summary>Text that every database and header can carry. Checked at every entry point.</summary>
 public static class TextRules
 {
-    /// <summary>The rule in words.</summary>
+    /// <summary>The rule, for error messages.</summary>
     public const string Rule = "text must not contain the character U+0000 or half of a surrogate pair";
 
     /// <summary>Whether a text can be stored and sent: no NUL, and no half of a surrogate pair. Null can.</summary>
@@ -28,9 +28,7 @@ public static class TextRules
         }
     }
 
-    /// <summary>
-    /// The value of a JSON string; null for another kind of value, and for a string with half of a surrogate pair, which is no text.
-    /// </summary>
+    /// <summary>The value of a JSON string; null for another kind of value, and for a string with half of a surrogate pair.</summary>
     public static string? Read(JsonElement value)
     {
         try
@@ -43,7 +41,7 @@ public static class TextRules
         }
     }
 
-    /// <summary>The string in a member of a JSON object; null where there is none: see <see cref="Read(JsonElement)"/>.</summary>
+    /// <summary>The string member of a JSON object; null if there is none: see <see cref="Read(JsonElement)"/>.</summary>
     public static string? Read(JsonElement value, string name)
     {
         try
@@ -52,20 +50,20 @@ public static class TextRules
         }
         catch (InvalidOperationException)
         {
-            return null; // the name of another member is no text
+            return null; // the name of another member has half of a surrogate pair
         }
     }
 
     /// <summary>Whether a text is clean and has no control characters, as names and keys must not.</summary>
     public static bool IsPlain(string? text) => IsClean(text) && text?.Any(char.IsControl) != true;
 
-    /// <summary>The text without what cannot be stored: for what workers say, which is kept rather than refused.</summary>
+    /// <summary>Removes what cannot be stored, for texts of workers, which are kept rather than rejected.</summary>
     public static string? Clean(string? text)
     {
         if (IsClean(text))
             return text;
         var clean = new StringBuilder(text!.Length);
-        foreach (var rune in text.EnumerateRunes()) // half of a pair is U+FFFD
+        foreach (var rune in text.EnumerateRunes()) // half of a pair becomes U+FFFD
         {
             if (rune.Value != 0)
                 clean.Append(rune);

@@ -1,6 +1,6 @@
 namespace TaskQueue.Engine;
 
-/// <summary>Stored data cannot be decrypted. The message names the key id and tells nothing of the data.</summary>
+/// <summary>Stored data cannot be decrypted. The message names the key id and reveals nothing about the data.</summary>
 public sealed class UnreadableDataException(string message) : Exception(message)
 {
     internal static UnreadableDataException Missing(string keyId) =>
@@ -9,5 +9,5 @@ public sealed class UnreadableDataException(string message) : Exception(message)
     internal static UnreadableDataException Altered(string keyId) =>
         new($"stored data does not open with key '{keyId}': the key is another one, or the data was altered or moved");
 
-    internal static UnreadableDataException Malformed() => new("stored data is marked as encrypted but is not well formed");
+    internal static UnreadableDataException Malformed() => new("stored data is marked as encrypted but is malformed");
 }

@@ -10,10 +10,10 @@ using TaskQueue.Scheduler.Tasks;
 
 namespace TaskQueue.Scheduler;
 
-/// <summary>The Scheduler role: everything that happens because time passed.</summary>
+/// <summary>The Scheduler role: all time-driven work.</summary>
 public static class SchedulerRole
 {
-    /// <summary>Services of the role.</summary>
+    /// <summary>Adds the services of the role.</summary>
     public static IServiceCollection AddTaskQueueScheduler(this IServiceCollection services)
     {
         services.AddHostedService<DispatchSweep>().AddLoopHealth<DispatchSweep>();

@@ -8,20 +8,21 @@ namespace TaskQueue.Storage.Postgres;
 
 internal sealed partial class PostgresTaskStore
 {
-    // Each part reads one partial index from end to end, which has no finished tasks.
+    // Each part scans one partial index, which contains no finished tasks.
     private const string BacklogSql =
-        """
+        $"""
         select queue, tier, sum(due)::bigint, sum(later)::bigint, sum(blocked)::bigint, sum(running)::bigint, min(oldest)
         from (
             select queue, tier, count(*) filter (where due_at <= $1) as due, count(*) filter (where due_at > $1) as later, 0 as blocked,
                 0 as running,
                 min(due_at) filter (where due_at <= $1) as oldest
-            from tasks where state in (3, 7) and not blocked group by queue, tier
+            from tasks where state in {SqlStates.Waiting} and not blocked group by queue, tier
             union all
-            select queue, tier, 0, 0, count(*), 0, null from tasks where ordering_key is not null and state in (3, 7) and blocked
+            select queue, tier, 0, 0, count(*), 0, null from tasks where ordering_key is not null and state in {SqlStates.Waiting}
+                and blocked
                 group by queue, tier
             union all
-            select queue, tier, 0, 0, 0, count(*), null from tasks where state = 4 group by queue, tier) as parts
+            select queue, tier, 0, 0, 0, count(*), null from tasks where state = {SqlStates.Running} group by queue, tier) as parts
         group by queue, tier
         """;
 
@@ -34,7 +35,7 @@ internal sealed partial class PostgresTaskStore
                     limit {Backlog.MaxOutboxRows / TaskEvent.Streams}) as e) as c
         """;
 
-    // What was cancelled or expired took no worker's time, or an unknown one.
+    // Cancelled and expired tasks took no worker time, or an unknown amount.
     private const string FinishedSql =
         "select queue, tier, sum(count)::bigint from queue_counts where queue = any($1) and type in (3, 4) group by queue, tier";
 

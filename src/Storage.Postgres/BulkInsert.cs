@@ -14,8 +14,8 @@ internal sealed partial class PostgresTaskStore
 
     private static readonly string InsertNewTasksSql = InsertTasksSql + "\non conflict do nothing";
 
-    // All or nothing: where an id exists the statement fails, and the tasks go the way of those that meet others. The stream is
-    // locked after the last row, and before the first event draws its id.
+    // All or nothing: if an id exists the statement fails, and the tasks are inserted like conflicting ones. The partition is locked after
+    // the last row, and before the first event draws its id.
     private static readonly string InsertWithEventsSql =
         $"""
         with inserted as (
@@ -40,7 +40,7 @@ internal sealed partial class PostgresTaskStore
             ? [.. tasks.Select(t => new SubmitResult(t.Task.CorrelationId, SubmitStatus.Accepted, t.Task))]
             : (await RetryRacesAsync(() => InsertOrderedAsync(tasks, step))).Answers;
 
-    /// <summary>No task meets another: one statement. False where an id exists; then nothing was inserted.</summary>
+    /// <summary>Inserts tasks without conflicts in one statement. False if an id exists; then nothing is inserted.</summary>
     private async Task<bool> InsertPlainAsync(List<TaskState> tasks)
     {
         await using var command = source.CreateCommand(InsertWithEventsSql);
@@ -57,7 +57,7 @@ internal sealed partial class PostgresTaskStore
         }
     }
 
-    /// <summary>In the order of ids, in which everybody locks rows; an insert waits for another of the same id.</summary>
+    /// <summary>Sorted by id, the order in which all transactions lock rows; an insert waits for another one of the same id.</summary>
     private static IEnumerable<NpgsqlParameter> InsertValues(IReadOnlyList<TaskState> tasks)
     {
         List<TaskState> ordered = [.. tasks.OrderBy(t => t.CorrelationId)];

@@ -6,12 +6,12 @@ namespace TaskQueue.Storage.Postgres;
 
 internal sealed partial class PostgresTaskStore
 {
-    // The callbacks of owners and receivers that have all they may are passed over, however many they are: nobody waits behind them.
+    // The callbacks of owners and receivers at their limit are skipped, however many there are, so they block no other callback.
     private const string TakeCallbacksSql =
-        """
+        $"""
         with ready as (
             select c.id, c.due_at, coalesce(c.owner, '') as owner, coalesce(c.origin, '') as origin from callbacks c
-            where c.state = 0 and c.due_at <= $1 and coalesce(c.owner, '') <> all($4)
+            where c.state = {SqlStates.CallbackWaiting} and c.due_at <= $1 and coalesce(c.owner, '') <> all($4)
                 and not exists (select 1 from unnest($5, $6) as f(owner, origin) where f.owner = coalesce(c.owner, '')
                     and f.origin = coalesce(c.origin, ''))
             order by c.due_at limit 1000),
@@ -26,15 +26,18 @@ internal sealed partial class PostgresTaskStore
         fitting as (
             select id from open_ones where place <= case owner when '' then $11 else $10 end order by place, due_at, id limit $3),
         taken as (
-            select id from callbacks where id = any(array(select id from fitting)) and state = 0 and due_at <= $1 for update skip locked)
+            select id from callbacks where id = any(array(select id from fitting)) and state = {SqlStates.CallbackWaiting} and due_at <= $1
+                for update skip locked)
         update callbacks set attempts = attempts + 1, due_at = $2 where id = any(array(select id from taken))
         returning id, subject_id, url, body, attempts, due_at, log, created_at, owner, origin
         """;
 
     private const string SettleCallbackSql =
-        "update callbacks set state = $3, due_at = $4, log = $5, finished_at = $6 where id = $1 and attempts = $2 and state = 0";
+        $"update callbacks set state = $3, due_at = $4, log = $5, finished_at = $6 where id = $1 and attempts = $2 and state = "
+            + $"{SqlStates.CallbackWaiting}";
 
-    private const string NextCallbackSql = "select due_at from callbacks where state = 0 order by due_at limit 1";
+    private const string NextCallbackSql = $"select due_at from callbacks where state = {SqlStates.CallbackWaiting} order by due_at limit "
+        + $"1";
 
     private const string RemoveCallbacksSql =
         "delete from callbacks where id = any(array(select id from callbacks where finished_at is not null and finished_at < $1 order by "

@@ -6,11 +6,10 @@ namespace TaskQueue.Storage.Postgres;
 
 internal sealed partial class PostgresTaskStore
 {
-    // One index range a target and priority, so that neither finished tasks nor tasks of the future are walked over.
-    // Rows that another claim has locked are skipped; the update repeats the state test for rows that changed meanwhile.
-    // The ids go to the update as an array: joined to the CTE, whose size the planner cannot know, it would read the table.
-    // The stream is locked after the last row, and before the first event draws its id.
-    // The lengths of texts are known without reading them, also where they are stored out of line.
+    // One index range for each target and priority, so that neither finished nor future tasks are scanned. Rows locked by another claim are
+    // skipped; the update repeats the state test for rows changed in the meantime. The ids are passed to the update as an array: joined to
+    // the CTE, whose size the planner cannot know, it would scan the table. The partition is locked after the last row, and before the
+    // first event draws its id. The lengths of texts are known without reading them, even if they are stored out of line.
     private static readonly string ClaimSql = ClaimStatement(
         $"""
         due as (
@@ -33,20 +32,20 @@ internal sealed partial class PostgresTaskStore
 
             select t.id, t.due_at, octet_length(t.payload) + coalesce(octet_length(t.headers), 0) as octets from tasks t
             where t.queue = q.queue and t.tier = q.tier and t.priority = p.priority
-              and t.state in (3, 7) and not t.blocked and not t.push and t.due_at <= $9
+              and t.state in {SqlStates.Waiting} and not t.blocked and not t.push and t.due_at <= $9
               and (t.expires_at is null or t.expires_at > $3)
             order by t.due_at, t.id limit {limit}
         """;
 
-    /// <param name="due">CTEs, the last named due: the ids to claim and their order.</param>
+    /// <param name="due">CTEs; the last, named due, has the ids to claim and their order.</param>
     /// <param name="which">Where the update finds the ids.</param>
-    /// <param name="worker">Who claims.</param>
-    /// <param name="claimedBy">The credential that claims.</param>
-    /// <param name="lease">Length of the lease in milliseconds, 0 for the task's life, or null for the task's own.</param>
-    /// <param name="limited">Whether the task counts against a limit.</param>
-    /// <param name="order">Order of the answer.</param>
-    /// <param name="more">CTEs behind claimed.</param>
-    /// <param name="share">What to select beside the tasks.</param>
+    /// <param name="worker">The claiming worker.</param>
+    /// <param name="claimedBy">The claiming credential.</param>
+    /// <param name="lease">Lease in milliseconds, 0 for the task's lifetime, or null for the task's own.</param>
+    /// <param name="limited">Whether the task counts against a concurrency limit.</param>
+    /// <param name="order">Order of the result.</param>
+    /// <param name="more">CTEs after claimed.</param>
+    /// <param name="share">Columns to select besides the tasks.</param>
     private static string ClaimStatement(
         string due, string which, string worker, string claimedBy, string lease, string limited, string order, string more = "",
             string share = "") =>
@@ -62,7 +61,7 @@ internal sealed partial class PostgresTaskStore
                 lease_until = case when {lease} = 0 then {Life}
                     else $3 + coalesce({lease}, t.default_lease_ms) * interval '1 millisecond' end,
                 started_at = $3, dispatch_at = null, limited = {limited}
-            {which} and t.state in (3, 7) and not t.blocked
+            {which} and t.state in {SqlStates.Waiting} and not t.blocked
             returning {TaskColumn.List(TaskColumn.All, "t.")}),
         {more}
         locked as (
@@ -75,18 +74,18 @@ internal sealed partial class PostgresTaskStore
         order by {order}
         """;
 
-    // A task that never expires is as good as forgotten after so long.
+    // Lease of a task that never expires.
     private const string Life = "coalesce(t.expires_at, $3 + interval '24 days')";
 
     private const string NextDueSql =
-        """
+        $"""
         select min(c.due_at)
         from unnest($1, $2) as q(queue, tier)
         cross join (values (4), (3), (2), (1)) as p(priority)
         cross join lateral (
             select t.due_at from tasks t
             where t.queue = q.queue and t.tier = q.tier and t.priority = p.priority
-              and t.state in (3, 7) and not t.blocked and not t.push and t.due_at > $3
+              and t.state in {SqlStates.Waiting} and not t.blocked and not t.push and t.due_at > $3
             order by t.due_at limit 1) as c
         """;
 

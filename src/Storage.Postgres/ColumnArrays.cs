@@ -4,10 +4,10 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Storage.Postgres;
 
-/// <summary>Makes array parameters of columns, for <c>unnest</c>.</summary>
+/// <summary>Builds array parameters of columns, for <c>unnest</c>.</summary>
 internal static class ColumnArrays
 {
-    /// <summary>One array parameter with the values of many tasks.</summary>
+    /// <summary>An array parameter with the values of many tasks.</summary>
     public static NpgsqlParameter ArrayOf(this TaskColumn column, IReadOnlyList<TaskState> tasks) => column.Accept(new Visitor(tasks));
 
     private static NpgsqlDbType TypeOf(Type type) =>

@@ -21,7 +21,7 @@ internal sealed partial class PostgresTaskStore
                 select id, octet_length(payload) + coalesce(octet_length(headers), 0) as octets,
                     sum(octet_length(payload) + coalesce(octet_length(headers),
                         0)) over (order by id rows unbounded preceding) as octets_so_far
-                from tasks where id = any($1) and state in (3, 7)) as s
+                from tasks where id = any($1) and state in {SqlStates.Waiting}) as s
             where s.octets_so_far <= $2 or s.octets_so_far = s.octets) as f on f.id = t.id
         order by t.id
         """;
@@ -118,7 +118,7 @@ internal sealed partial class PostgresTaskStore
         return tasks;
     }
 
-    /// <summary>The session-level lock lives and dies with its connection, which also listens.</summary>
+    /// <summary>Holds a session-level lock, which ends with its connection; the connection also listens for notifications.</summary>
     private sealed class OutboxLease : IOutboxLease
     {
         private readonly NpgsqlConnection _connection;
@@ -139,7 +139,7 @@ internal sealed partial class PostgresTaskStore
             await Lost.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (_connection.State == System.Data.ConnectionState.Open)
             {
-                // A connection that goes back to the pool would keep the lock until its next use.
+                // A connection returned to the pool would keep the lock until its next use.
                 await using var unlock = new NpgsqlCommand($"unlisten *; select pg_advisory_unlock({LockSpace}, {DispatcherLock})",
                     _connection);
                 await unlock.ExecuteNonQueryAsync();

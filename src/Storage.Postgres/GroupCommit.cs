@@ -38,7 +38,7 @@ internal sealed partial class PostgresTaskStore
             from unnest($1, $2, $3, $4, $5, $6) as u(subject_id, url, body, at, owner, origin)
         """;
 
-    // Two deaths at once would not see each other's letter: each waits for the commit of the one before.
+    // Two concurrent transactions would not see each other's dead letter: each waits for the commit of the previous one.
     private const string LockDeadLettersSql = "select pg_advisory_xact_lock($1, hashtext($2))";
 
     private const string EvictSql =
@@ -74,7 +74,9 @@ internal sealed partial class PostgresTaskStore
 
     private static string Placeholders(int count, int from = 1) => string.Join(", ", Enumerable.Range(from, count).Select(i => $"${i}"));
 
-    /// <summary>Locks a stream, then appends the events to it and counts the ends among them. The last thing before a commit.</summary>
+    /// <summary>
+    /// Locks a partition, then appends the events to it and counts the completions among them. Must be the last step before a commit.
+    /// </summary>
     private static IEnumerable<NpgsqlBatchCommand> Append(IReadOnlyList<TaskEvent> events)
     {
         if (events.Count == 0)

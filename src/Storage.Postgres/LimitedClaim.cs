@@ -6,22 +6,20 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Storage.Postgres;
 
-/// <summary>Claims of queues with limits, and those that go one after the other.</summary>
+/// <summary>Claims from queues with limits, and claims in strict order.</summary>
 internal sealed partial class PostgresTaskStore
 {
     private const string UnlockSql = "delete from queue_locks where queue = $1 and tier = $2";
 
-    // The limits were locked by a statement before this one, so what is counted here stays true until the commit. A queue's
-    // tasks are numbered in the order of the claim, over all its targets, and cut off at what its limits leave. A claim that
-    // waited for the row finds a bucket that later ones have emptied: at its older timestamp the token count is negative.
-    // Of the tasks that are left the first request gets the first, up to its maximum, and so on: $16 has the sums of these. Behind $19
-    // bytes
-    // there is nothing for anybody.
+    // A preceding statement locked the limits, so these counts stay valid until the commit. The tasks of a queue are numbered in claim
+    // order over all its targets, and cut off at what its limits leave. A claim that waited for the row may find a bucket that later ones
+    // have emptied: at its older timestamp the token count is negative. The first request gets the first of the remaining tasks, up to its
+    // maximum, and so on: $16 has the cumulative maximums. Beyond $19 bytes no request gets any.
     private static readonly string LimitedClaimSql = ClaimTogether(
         "for update skip locked", $"due as (\n{Picked})", more: "");
 
-    // Nobody else claims of these targets at the same time, so a task need not be locked before it is chosen: only those that
-    // are taken are, and those that something else is changing are left out.
+    // Claims of these targets are serialized, so tasks need not be locked before they are chosen: only the chosen ones are locked, and
+    // those that another transaction is changing are skipped.
     private static readonly string StrictClaimSql = ClaimTogether(
         "",
         $"""
@@ -29,7 +27,7 @@ internal sealed partial class PostgresTaskStore
         {Picked}),
         due as (
             select p.* from picked p cross join lateral (
-                select 1 from tasks t where t.id = p.id and t.state in (3, 7) and not t.blocked for update skip locked) as l)
+                select 1 from tasks t where t.id = p.id and t.state in {SqlStates.Waiting} and not t.blocked for update skip locked) as l)
         """,
         more:
         $"""
@@ -54,7 +52,7 @@ internal sealed partial class PostgresTaskStore
             where s.octets_so_far <= $19 or s.octets_so_far = s.octets
         """;
 
-    // 1 is the oldest of all, 2 one of each in turn; the numbers are those of ClaimOrder.
+    // 1 is Oldest, 2 RoundRobin; the numbers are those of ClaimOrder.
     private const string TogetherOrder =
         "case when $17 = 2 then f.turn else 0 end, case when $17 = 1 then 0 else f.ord end, case when $17 = 1 then 0 else -f.priority "
             + "end, f.due_at, f.id";
@@ -64,7 +62,8 @@ internal sealed partial class PostgresTaskStore
         limits as (
             select g.queue, g.period_ns, g.max_tokens, greatest(0, least($4,
                 case when g.max_running > 0
-                    then g.max_running - (select count(*) from tasks r where r.queue = g.queue and r.state = 4 and r.limited) end,
+                    then g.max_running - (select count(*) from tasks r where r.queue = g.queue and r.state = {SqlStates.Running}
+                        and r.limited) end,
                 case when g.period_ns > 0 then ($15 - greatest(b.bucket_base,
                     $15 - g.max_tokens * g.period_ns)) / g.period_ns end)) as allowed
             from unnest($11, $12, $13, $14) as g(queue, max_running, period_ns, max_tokens)
@@ -79,7 +78,7 @@ internal sealed partial class PostgresTaskStore
                 {locking}) as c
             where $17 <> {(int)ClaimOrder.Sequential} or not exists (
                 select 1 from queue_locks l join tasks h on h.id = l.task_id
-                where l.queue = q.queue and l.tier = q.tier and l.until > $3 and h.state = 4 and h.attempt = l.attempt)),
+                where l.queue = q.queue and l.tier = q.tier and l.until > $3 and h.state = {SqlStates.Running} and h.attempt = l.attempt)),
         {due}
         """,
         "from unnest(array(select id from due order by id), array(select share from due order by id)) as d(id, share) where t.id = d.id",
@@ -100,7 +99,7 @@ internal sealed partial class PostgresTaskStore
 
     private const string LockLimitsSql = "select 1 from queue_limits where queue = any($1) order by queue for update";
 
-    // A few locks for all targets: two that share one only wait for each other without need.
+    // A fixed number of locks for all targets: two targets that share one only wait needlessly.
     private const string LockTargetsSql =
         """
         select pg_advisory_xact_lock($3, b) from (

@@ -5,7 +5,7 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Storage.Postgres;
 
-/// <summary>Inserts tasks that meet others: by a dedupe key, an ordering key, or at the tick of a schedule.</summary>
+/// <summary>Inserts tasks that may conflict: by a dedupe key, an ordering key, or the tick of a schedule.</summary>
 internal sealed partial class PostgresTaskStore
 {
     private const string ExistingSql = "select id, owner, delete_at from tasks where id = any($1)";
@@ -15,14 +15,15 @@ internal sealed partial class PostgresTaskStore
         select {TaskColumn.List(TaskColumn.All, "t.")} from tasks t
         join (select distinct queue, dedupe_key from unnest($1, $2) as u(queue, dedupe_key)) k on t.queue = k.queue
             and t.dedupe_key = k.dedupe_key
-        where t.dedupe_key is not null and t.state in (3, 4, 7)
+        where t.dedupe_key is not null and t.state in {SqlStates.Unfinished}
         order by t.id for update of t
         """;
 
     private const string TakeTickSql = "update schedules set next_at = $3, last_at = $2 where id = $1 and next_at = $2";
 
     private const string TakeLinesSql =
-        "update batches set lines_done = $3, bytes_done = $4, version = version + 1 where id = $1 and lines_done = $2 and state = 4";
+        $"update batches set lines_done = $3, bytes_done = $4, version = version + 1 where id = $1 and lines_done = $2 and state = "
+            + $"{SqlStates.Running}";
 
     private const string BadLinesSql =
         """
@@ -32,10 +33,10 @@ internal sealed partial class PostgresTaskStore
 
     private static readonly string OverwriteSql = UpdateOf(TaskColumn.Overwritten);
 
-    /// <summary>Null where the holder of a key ended between two statements: the transaction must be tried again.</summary>
+    /// <summary>Null if the holder of a key ended between two statements: the transaction must be retried.</summary>
     private async Task<Inserted?> InsertOrderedAsync(IReadOnlyList<NewTask> tasks, InsertStep? step)
     {
-        tasks = [.. tasks.Select(t => t with { Task = t.Task.Copy() })]; // another try must find them unchanged
+        tasks = [.. tasks.Select(t => t with { Task = t.Task.Copy() })]; // a retry must find them unchanged
         await using var connection = await source.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
         if (step is not null && !await TakeStepAsync(connection, transaction, step))
@@ -55,7 +56,7 @@ internal sealed partial class PostgresTaskStore
         return new Inserted(answers);
     }
 
-    /// <summary>What an insert came to; no answers where another process took the step.</summary>
+    /// <summary>The results of an insert; null if another process applied the step.</summary>
     private sealed record Inserted(IReadOnlyList<SubmitResult>? Answers);
 
     private static async Task<bool> TakeStepAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, InsertStep step)
@@ -81,7 +82,7 @@ internal sealed partial class PostgresTaskStore
     }
 
     /// <summary>
-    /// In the order of keys, in which everybody waits for those of others; the first of one key, or of one id, comes first.
+    /// Sorted by dedupe key, the order in which transactions wait for each other's; the first of a key, or of an id, is inserted.
     /// </summary>
     private static async Task<HashSet<Guid>> InsertRowsAsync(NpgsqlConnection connection, NpgsqlTransaction transaction,
         IReadOnlyList<NewTask> tasks)
@@ -97,7 +98,7 @@ internal sealed partial class PostgresTaskStore
         return inserted;
     }
 
-    /// <summary>What became of each, in the order of submission; duplicates change the holders of their keys.</summary>
+    /// <summary>The result of each task, in submission order; duplicates change the holders of their keys.</summary>
     private static async Task<List<SubmitResult>?> MeetHoldersAsync(
         NpgsqlConnection connection, NpgsqlTransaction transaction, IReadOnlyList<NewTask> tasks, HashSet<Guid> inserted)
     {
@@ -152,8 +153,8 @@ internal sealed partial class PostgresTaskStore
     }
 
     /// <summary>
-    /// Tries a transaction again that lost a race: a deadlock, two that promoted the first task of an ordering key, a holder that ended
-    /// meanwhile.
+    /// Retries a transaction on a concurrency conflict: a deadlock, two that promoted the first task of an ordering key, or a holder that
+    /// ended in the meantime.
     /// </summary>
     private static Task<T> RetryRacesAsync<T>(Func<Task<T?>> work)
         where T : class => ConflictRetry.RetryAsync(work, PostgresFaultClassifier.IsLostRace);

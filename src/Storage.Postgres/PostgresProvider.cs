@@ -13,7 +13,7 @@ namespace TaskQueue.Storage.Postgres;
 /// <summary>PostgreSQL 15 or later.</summary>
 public sealed class PostgresProvider : IStorageProvider
 {
-    /// <summary>No statement here is worth compiling, and the planner's guesses about array parameters would make it try.</summary>
+    /// <summary>No statement here is worth compiling, but the planner's estimates for array parameters would trigger it.</summary>
     internal const string SessionOptions = "-c jit=off";
 
     internal const int MaxAutoPrepare = 40;
@@ -39,7 +39,7 @@ public sealed class PostgresProvider : IStorageProvider
             var builder = new NpgsqlDataSourceBuilder(connectionString);
             builder.ConnectionStringBuilder.ApplicationName ??= "taskqueue";
             builder.ConnectionStringBuilder.Options ??= SessionOptions;
-            // The hot statements are few and long: plan them once a connection.
+            // The hot-path statements are few and long: plan them once for each connection.
             if (builder.ConnectionStringBuilder.MaxAutoPrepare == 0)
                 builder.ConnectionStringBuilder.MaxAutoPrepare = MaxAutoPrepare;
             LimitWaits(builder.ConnectionStringBuilder);
@@ -69,8 +69,8 @@ public sealed class PostgresProvider : IStorageProvider
     public bool IsMissing(DbException fault) => fault is { SqlState: PostgresErrorCodes.InvalidCatalogName };
 
     /// <summary>
-    /// A server that is silent must be found out, and soon: nobody should wait half a minute for a 503, and the connection that
-    /// listens for events sends nothing by itself. What the connection string says goes before.
+    /// Detects an unresponsive server quickly: a request must not wait half a minute for a 503, and the connection that listens for events
+    /// sends nothing by itself. Settings of the connection string take precedence.
     /// </summary>
     private static void LimitWaits(NpgsqlConnectionStringBuilder connection)
     {

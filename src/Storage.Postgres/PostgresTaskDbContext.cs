@@ -5,7 +5,7 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Storage.Postgres;
 
-/// <summary>The model on PostgreSQL.</summary>
+/// <summary>The database model on PostgreSQL.</summary>
 public sealed class PostgresTaskDbContext(DbContextOptions<PostgresTaskDbContext> options) : TaskDbContext(options)
 {
     /// <inheritdoc />

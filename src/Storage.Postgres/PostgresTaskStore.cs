@@ -8,13 +8,13 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Storage.Postgres;
 
 /// <summary>
-/// The store on PostgreSQL. Every transaction that appends events first locks one of the event streams until it ends:
-/// within a stream ids so become visible in order, and the outbox dispatcher needs no more than a cursor.
-/// Locks are always taken rows first, in the order of ids, then the stream, so that no two transactions wait in a ring.
+/// The store on PostgreSQL. Every transaction that appends events first locks one of the event partitions until it ends: ids within a
+/// partition thus become visible in order, and the outbox dispatcher needs only an offset. Locks are always acquired in the same order,
+/// rows by id and then the partition, so that transactions do not deadlock.
 /// </summary>
 internal sealed partial class PostgresTaskStore(NpgsqlDataSource source) : ITaskStore, IQueueStore, ICallbackStore, IBacklogStore
 {
-    /// <summary>First key of our advisory locks ("task"); the second is the stream, or <see cref="DispatcherLock"/>.</summary>
+    /// <summary>First key of the advisory locks ("task"); the second is the partition, or <see cref="DispatcherLock"/>.</summary>
     private const int LockSpace = 0x7461736B;
 
     private const int DispatcherLock = -1;
@@ -22,10 +22,10 @@ internal sealed partial class PostgresTaskStore(NpgsqlDataSource source) : ITask
     /// <summary>First key of the advisory locks of dead letters; the second is the hash of their queue.</summary>
     private const int DeadLettersLockSpace = LockSpace + 1;
 
-    /// <summary>First key of the advisory locks of claims that go one after the other; the second stands for their targets.</summary>
+    /// <summary>First key of the advisory locks of serialized claims; the second is derived from their targets.</summary>
     private const int TargetsSpace = LockSpace + 2;
 
-    /// <summary>Two transactions rarely draw the same stream; when they do, one waits for the other's commit.</summary>
+    /// <summary>Two transactions rarely pick the same partition; if they do, one waits for the other's commit.</summary>
     private static int PickStream() => Random.Shared.Next(TaskEvent.Streams);
 
     private static NpgsqlBatchCommand LockStream(int stream) =>

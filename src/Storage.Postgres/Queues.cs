@@ -5,7 +5,7 @@ using TaskQueue.Storage.Hosting;
 
 namespace TaskQueue.Storage.Postgres;
 
-/// <summary>Statements about whole queues. Each reads the rows of its queue through the partial indexes.</summary>
+/// <summary>Statements on whole queues. Each reads the rows of its queue through the partial indexes.</summary>
 internal sealed partial class PostgresTaskStore
 {
     private const string AddLimitSql = "insert into queue_limits (queue, bucket_base) values ($1, 0) on conflict (queue) do nothing";
@@ -15,42 +15,44 @@ internal sealed partial class PostgresTaskStore
     private const string ForgetCountsSql = "delete from queue_counts where queue = $1";
 
     private const string OrderingKeysSql = "select distinct ordering_key from tasks where queue = $1 and ordering_key is not null and "
-        + "state in (3, 7)";
+        + $"state in {SqlStates.Waiting}";
 
-    // Rows are locked in the order of ids before they are changed: an update alone would lock them in that of an index.
-    // Ordering keys end where the queue becomes a push queue: the broker has no such order.
+    // Rows are locked in id order before they are changed: an update alone would lock them in index order. Ordering keys are cleared when
+    // the queue becomes a push queue: the broker has no such order.
     private const string AdoptSql =
-        """
+        $"""
         with found as (
-            select id from tasks where not push and state in (3, 7) and id = any(array(
-                select id from tasks where queue = $1 and state in (3, 7) and not blocked
-                union all select id from tasks where queue = $1 and ordering_key is not null and state in (3, 7)))
+            select id from tasks where not push and state in {SqlStates.Waiting} and id = any(array(
+                select id from tasks where queue = $1 and state in {SqlStates.Waiting} and not blocked
+                union all select id from tasks where queue = $1 and ordering_key is not null and state in {SqlStates.Waiting}))
             order by id for update)
         update tasks set push = true, dispatch_at = due_at, ordering_key = null, blocked = false where id = any(array(select id from found))
         """;
 
     private const string RearmSql =
-        """
+        $"""
         with found as (
-            select id from tasks where queue = $1 and state in (3, 7) and not blocked and push and dispatch_at is null order by id
+            select id from tasks where queue = $1 and state in {SqlStates.Waiting} and not blocked and push and dispatch_at is null
+                order by id
                 for update)
         update tasks set dispatch_at = greatest(due_at, $2) where id = any(array(select id from found))
         """;
 
     private const string LimitRunningSql =
-        """
-        with found as (select id from tasks where queue = $1 and state = 4 and not limited order by id for update)
+        $"""
+        with found as (select id from tasks where queue = $1 and state = {SqlStates.Running} and not limited order by id for update)
         update tasks set limited = true where id = any(array(select id from found))
         """;
 
-    // A task may die, or a letter wait again, while we wait for its row: what it is now decides.
+    // A task may fail, or a dead letter may be retried, while we wait for its row: its current state decides.
     private static readonly string PurgeSql =
         $"""
         with gone as (
-            select id, dead from tasks where (state in (3, 4, 7) or dead) and created_at < coalesce($3, 'infinity') and id = any(array(
-                select id from tasks where queue = $1 and state in (3, 7) and not blocked
-                union all select id from tasks where queue = $1 and ordering_key is not null and state in (3, 7)
-                union all select id from tasks where queue = $1 and state = 4
+            select id, dead from tasks where (state in {SqlStates.Unfinished} or dead) and created_at < coalesce($3, 'infinity')
+                and id = any(array(
+                select id from tasks where queue = $1 and state in {SqlStates.Waiting} and not blocked
+                union all select id from tasks where queue = $1 and ordering_key is not null and state in {SqlStates.Waiting}
+                union all select id from tasks where queue = $1 and state = {SqlStates.Running}
                 union all select id from tasks where queue = $1 and dead))
             order by id for update),
         dead_letters as (
@@ -70,19 +72,19 @@ internal sealed partial class PostgresTaskStore
         """;
 
     private const string StatsSql =
-        """
+        $"""
         select
-            (select count(*) from tasks where queue = $1 and state in (3, 7) and not blocked)
-                + (select count(*) from tasks where queue = $1 and ordering_key is not null and state in (3, 7) and blocked),
-            (select count(*) from tasks where queue = $1 and state = 4),
+            (select count(*) from tasks where queue = $1 and state in {SqlStates.Waiting} and not blocked)
+                + (select count(*) from tasks where queue = $1 and ordering_key is not null and state in {SqlStates.Waiting} and blocked),
+            (select count(*) from tasks where queue = $1 and state = {SqlStates.Running}),
             (select count(*) from tasks where queue = $1 and dead and not coalesce(delete_at <= $2, false)),
             (select coalesce(sum(count), 0)::bigint from queue_counts where queue = $1 and type = 3),
             (select coalesce(sum(count), 0)::bigint from queue_counts where queue = $1 and type = 7),
-            (select min(due_at) from tasks where queue = $1 and state in (3, 7) and not blocked and due_at <= $2
+            (select min(due_at) from tasks where queue = $1 and state in {SqlStates.Waiting} and not blocked and due_at <= $2
                 and (expires_at is null or expires_at > $2))
         """;
 
-    // Not before all its events are published: they would be lost.
+    // Only after all its events are published: otherwise they would be lost.
     private static readonly string RemoveSql =
         $"""
         with gone as (
@@ -113,7 +115,7 @@ internal sealed partial class PostgresTaskStore
             if (acceptedBefore is null)
                 await ExecuteAsync(connection, transaction, [Command(FillBucketSql, Value(queue))]);
             var cancelled = await IdsAsync(connection, transaction, Command(PurgeSql, Value(queue), Value(now), Nullable(acceptedBefore)));
-            // Tasks that came while we waited for the head of their key are kept, and one of them is the head now.
+            // Tasks added while we waited for the head of their key are kept, and one of them is now the head.
             if (await ReadOrderingKeysAsync(connection, transaction, queue) is { Count: > 0 } orderingKeys)
                 await PromoteAsync(connection, transaction, orderingKeys);
             var stream = PickStream();
@@ -178,7 +180,7 @@ internal sealed partial class PostgresTaskStore
                 removed.Add((reader.GetString(0), reader.GetBoolean(1)));
         }
 
-        // A letter past its retention counts as expired (moab.md 4).
+        // A dead letter past its retention counts as expired (moab.md 4).
         await ExecuteAsync(connection, transaction, Append([.. removed.Where(r => r.Dead).Select(r =>
             new TaskEvent { Queue = r.Queue, Type = TaskEventType.Expired, IsWritten = false })]));
         await transaction.CommitAsync();

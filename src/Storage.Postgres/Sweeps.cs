@@ -15,10 +15,10 @@ internal sealed partial class PostgresTaskStore
         """;
 
     private const string FollowDuesSql =
-        """
+        $"""
         update tasks set due_at = $1, dispatch_at = case when dispatch_at is null then null else $1 end
         where id = any(array(
-            select id from tasks where state in (3, 7) and due_at > $1 and greatest(created_at, started_at) > $1
+            select id from tasks where state in {SqlStates.Waiting} and due_at > $1 and greatest(created_at, started_at) > $1
                 and due_at < greatest(created_at, started_at) + interval '1 hour'
             order by id for update))
         """;
@@ -61,11 +61,11 @@ internal sealed partial class PostgresTaskStore
         await command.ExecuteNonQueryAsync();
     }
 
-    /// <summary>The time a sweep goes by, and the condition of its partial index.</summary>
+    /// <summary>The column that a sweep selects by, and the condition of its partial index.</summary>
     private static (string Column, string Condition) SweepColumn(Sweep sweep) => sweep switch
     {
         Sweep.Dispatch => ("dispatch_at", "dispatch_at is not null"),
         Sweep.ExpiredLease => ("lease_until", $"state = {TaskStates.Running} and lease_until is not null"),
-        _ => ("expires_at", "state in (3, 7) and expires_at is not null"),
+        _ => ("expires_at", $"state in {SqlStates.Waiting} and expires_at is not null"),
     };
 }

@@ -7,20 +7,21 @@ namespace TaskQueue.Storage.SqlServer;
 
 internal sealed partial class SqlServerTaskStore
 {
-    // Each part reads one filtered index from end to end, which has no finished tasks.
+    // Each part scans one filtered index, which contains no finished tasks.
     private static readonly Statement BacklogSql = new(
-        """
+        $"""
         select queue, tier, sum(due), sum(later), sum(blocked), sum(running), min(oldest)
         from (
             select queue, tier, count_big(case when due_at <= @now then 1 end) as due, count_big(case when due_at > @now
                 then 1 end) as later,
                 cast(0 as bigint) as blocked, cast(0 as bigint) as running, min(case when due_at <= @now then due_at end) as oldest
-            from tasks where state in (3, 7) and blocked = 0 group by queue, tier
+            from tasks where state in {SqlStates.Waiting} and blocked = 0 group by queue, tier
             union all
-            select queue, tier, 0, 0, count_big(*), 0, null from tasks where ordering_key is not null and state in (3, 7) and blocked = 1
+            select queue, tier, 0, 0, count_big(*), 0, null from tasks where ordering_key is not null and state in {SqlStates.Waiting}
+                and blocked = 1
                 group by queue, tier
             union all
-            select queue, tier, 0, 0, 0, count_big(*), null from tasks where state = 4 group by queue, tier) as parts
+            select queue, tier, 0, 0, 0, count_big(*), null from tasks where state = {SqlStates.Running} group by queue, tier) as parts
         group by queue, tier
         """,
         Time("@now"));
@@ -34,7 +35,7 @@ internal sealed partial class SqlServerTaskStore
                     order by id) as e) as c
         """);
 
-    // What was cancelled or expired took no worker's time, or an unknown one.
+    // Cancelled and expired tasks took no worker time, or an unknown amount.
     private static readonly Statement FinishedSql = new(
         $"""
         select c.queue, c.tier, sum(c.count) from queue_counts c

@@ -6,11 +6,11 @@ namespace TaskQueue.Storage.SqlServer;
 
 internal sealed partial class SqlServerTaskStore
 {
-    // Two lists with the same dedupe keys meet in one order, as far as SQL Server keeps to it.
+    // Two lists with the same dedupe keys lock them in the same order, as far as SQL Server follows it.
     private static readonly Statement InsertTasksSql = new(InsertText(order: "r.queue, r.dedupe_key, r.id"), Json("@rows"));
 
-    // The event is made from the inserted row, so a task that was there before gets none. The stream is locked after the
-    // last row, and before the first event draws its id.
+    // The event is created from the inserted row, so an existing task gets none. The partition is locked after the last row, and before the
+    // first event draws its id.
     private static readonly Statement InsertWithEventsSql = new(
         $"""
         {AllOrNothing}
@@ -30,8 +30,8 @@ internal sealed partial class SqlServerTaskStore
         """,
         Json("@rows"), Int("@stream"), Json("@silent"));
 
-    // Leaves alone ids and dedupe keys that exist. One that another transaction is writing is not seen: the insert waits for it at
-    // the unique index and fails, and the whole transaction is tried again.
+    // Leaves existing ids and dedupe keys unchanged. One that another transaction is writing is not visible: the insert waits for it at the
+    // unique index and fails, and the whole transaction is retried.
     private static string InsertText(string order, string into = "") =>
         $"""
         insert into tasks ({TaskColumn.List(TaskColumn.All)})
@@ -40,7 +40,7 @@ internal sealed partial class SqlServerTaskStore
         where not exists (select 1 from tasks t where t.id = r.id)
           and not exists (
             select 1 from tasks h where h.queue = r.queue and h.dedupe_key = r.dedupe_key and h.dedupe_key is not null
-                and h.state in (3, 4, 7))
+                and h.state in {SqlStates.Unfinished})
         order by {order};
         """;
 
@@ -49,7 +49,7 @@ internal sealed partial class SqlServerTaskStore
             ? await InsertPlainAsync(tasks)
             : (await InTransactionAsync((connection, transaction) => InsertOrderedAsync(connection, transaction, tasks, step))).Answers;
 
-    /// <summary>No task can meet another but by its id.</summary>
+    /// <summary>Inserts tasks that can conflict only by their id.</summary>
     private Task<List<SubmitResult>> InsertPlainAsync(IReadOnlyList<NewTask> tasks)
     {
         List<TaskState> distinct = [.. tasks.Select(t => t.Task).DistinctBy(t => t.CorrelationId)];
@@ -68,7 +68,7 @@ internal sealed partial class SqlServerTaskStore
         });
     }
 
-    /// <summary>The first of two tasks with one id is the one that was inserted.</summary>
+    /// <summary>Of two tasks with the same id, the first is the inserted one.</summary>
     private static List<SubmitResult> Answer(IReadOnlyList<NewTask> tasks, HashSet<Guid> inserted, Dictionary<Guid, TakenId> taken) =>
         [.. tasks.Select(t => inserted.Remove(t.Task.CorrelationId) ? new SubmitResult(t.Task.CorrelationId, SubmitStatus.Accepted, t.Task)
             : taken.TryGetValue(t.Task.CorrelationId, out var other) && !other.Is(t.Task)

@@ -7,13 +7,13 @@ internal sealed partial class SqlServerTaskStore
 {
     private const string Owner = $"owner {SqlServerTaskDbContext.ExactType}", Origin = "origin nvarchar(300)";
 
-    // The callbacks of owners and receivers that have all they may are passed over, however many they are: nobody waits behind them.
+    // The callbacks of owners and receivers at their limit are skipped, however many there are, so they block no other callback.
     private static readonly Statement TakeCallbacksSql = new(
         $"""
         with ready as (
             select top (1000) c.id, c.due_at, s.owner, s.origin from callbacks c with (readpast, rowlock, readcommittedlock)
             cross apply (select coalesce(c.owner, 0x) as owner, coalesce(c.origin, N'') as origin) as s
-            where c.state = 0 and c.due_at <= @now
+            where c.state = {SqlStates.CallbackWaiting} and c.due_at <= @now
                 and s.owner not in (select f.owner from {Rows.Table("@full_owners", Owner)} as f)
                 and not exists (select 1 from {Rows.Table("@full_origins", Owner, Origin)} as f where f.owner = s.owner
                     and f.origin = s.origin)
@@ -35,17 +35,18 @@ internal sealed partial class SqlServerTaskStore
             inserted.created_at,
             {Rows.Read("owner", "inserted.")}, inserted.origin
         from fitting f inner loop join callbacks c {SkippingSought} on c.id = f.id
-        where c.state = 0 and c.due_at <= @now
+        where c.state = {SqlStates.CallbackWaiting} and c.due_at <= @now
         """,
         Time("@now"), Time("@given_up_at"), Int("@max"), Json("@full_owners"), Json("@full_origins"), Json("@busy"), Int("@per_origin"),
             Int("@per_owner"), Int("@unowned"));
 
     private static readonly Statement SettleCallbackSql = new(
         "update callbacks set state = @state, due_at = @due, log = @log, finished_at = @finished where id = @id and attempts = @attempts "
-            + "and state = 0",
+            + $"and state = {SqlStates.CallbackWaiting}",
         BigInt("@id"), Int("@attempts"), Int("@state"), Time("@due"), LongText("@log"), Time("@finished"));
 
-    private static readonly Statement NextCallbackSql = new("select top (1) due_at from callbacks where state = 0 order by due_at");
+    private static readonly Statement NextCallbackSql = new($"select top (1) due_at from callbacks where state = "
+        + $"{SqlStates.CallbackWaiting} order by due_at");
 
     private static readonly Statement RemoveCallbacksSql = new(
         $"""

@@ -9,13 +9,13 @@ internal sealed partial class SqlServerTaskStore
 {
     private const string Priorities = "(values (4), (3), (2), (1)) as p(priority)";
 
-    // A task that never expires is as good as forgotten after so long.
+    // Lease of a task that never expires.
     private const string Life = "coalesce(t.expires_at, dateadd(day, 24, @now))";
 
     private static string Targets => Rows.Table("@targets", "queue nvarchar(128)", "tier int", "ord int");
 
-    // One index range a target and priority, so that neither finished tasks nor tasks of the future are walked over. Rows that
-    // another claim has locked are skipped; the update repeats the state test.
+    // One index range for each target and priority, so that neither finished nor future tasks are scanned. Rows locked by another claim are
+    // skipped; the update repeats the state test.
     private static readonly Statement ClaimSql = new(
         ClaimText(
             $"""
@@ -42,32 +42,31 @@ internal sealed partial class SqlServerTaskStore
         cross apply (
             select top (1) t.due_at from tasks t
             where t.queue = q.queue and t.tier = q.tier and t.priority = p.priority
-              and t.state in (3, 7) and t.blocked = 0 and t.push = 0 and t.due_at > @now
+              and t.state in {SqlStates.Waiting} and t.blocked = 0 and t.push = 0 and t.due_at > @now
             order by t.due_at) as c
         """,
         Json("@targets"), Time("@now"));
 
-    // The length of a text is known without reading it, also where it is stored out of line; two bytes are a character.
-    // The index of due tasks must not have expires_at, nor push: it is for them that a claim goes to the row, and there it sees the locks
-    // of a group that has loaded the task.
+    // The length of a text is known without reading it, even if it is stored out of line; a character has two bytes. The index of due tasks
+    // must not include expires_at or push: for these a claim goes to the row, where it sees the locks of a group that has loaded the task.
     private static string DueTasks(string limit, string locking) =>
         $"""
         select top ({limit}) t.id, t.due_at, (datalength(t.payload) + coalesce(datalength(t.headers), 0)) / 2 as octets
             from tasks t {locking}
         where t.queue = q.queue and t.tier = q.tier and t.priority = p.priority
-          and t.state in (3, 7) and t.blocked = 0 and t.push = 0 and t.due_at <= @due
+          and t.state in {SqlStates.Waiting} and t.blocked = 0 and t.push = 0 and t.due_at <= @due
           and (t.expires_at is null or t.expires_at > @now)
         order by t.due_at, t.id
         """;
 
     /// <summary>
-    /// Takes the tasks of due, answers with them (their share, their place in the order of the claim, then all columns) and appends their
-    /// events. The stream is locked after the last row, and before the first event draws its id.
+    /// Claims the tasks of due, returns them (their share, their position in claim order, then all columns) and appends their events. The
+    /// partition is locked after the last row, and before the first event draws its id.
     /// </summary>
-    /// <param name="due">CTEs, the last named due: id, place, share, worker, claimed_by and lease, which is in milliseconds, 0 for the
-    /// task's life, or null for its own.</param>
-    /// <param name="limited">Whether the task counts against a limit.</param>
-    /// <param name="more">Statements behind the update, for which table claimed has what was taken.</param>
+    /// <param name="due">CTEs; the last, named due, has id, place, share, worker, claimed_by and lease in milliseconds: 0 for the task's
+    /// lifetime, or null for its own.</param>
+    /// <param name="limited">Whether the task counts against a concurrency limit.</param>
+    /// <param name="more">Statements after the update, which find the claimed tasks in table claimed.</param>
     private static string ClaimText(string due, string limited, string more = "") =>
         $"""
         {AllOrNothing}
@@ -86,7 +85,7 @@ internal sealed partial class SqlServerTaskStore
         output inserted.id, inserted.queue, inserted.tier, inserted.attempt, inserted.worker into @claimed
         output d.share, d.place, {Rows.Read(TaskColumn.All, "inserted.")}
         from due d inner loop join tasks t {Sought} on t.id = d.id
-        where t.state in (3, 7) and t.blocked = 0
+        where t.state in {SqlStates.Waiting} and t.blocked = 0
         option (maxdop 1, optimize for (@max = 1));
         if @@rowcount = 0 return;
         {more}{LockStreamText}
@@ -122,13 +121,13 @@ internal sealed partial class SqlServerTaskStore
         return new Taken(reader.GetInt32(0), reader.GetInt64(1), task);
     }
 
-    /// <summary>OUTPUT has no order of its own.</summary>
+    /// <summary>OUTPUT has no defined order.</summary>
     private static List<TaskState> InOrder(IEnumerable<Taken> taken) => [.. taken.OrderBy(t => t.Place).Select(t => t.Task)];
 
     private static string Silent(ClaimRules rules) => Rows.Json(rules.Silent.Select(q => (object?[])[q]));
 
-    /// <param name="Share">Which of several requests has it.</param>
-    /// <param name="Place">Its place in the order of the claim.</param>
-    /// <param name="Task">As it is now.</param>
+    /// <param name="Share">Index of the request that gets it.</param>
+    /// <param name="Place">Its position in claim order.</param>
+    /// <param name="Task">The claimed task.</param>
     private sealed record Taken(int Share, long Place, TaskState Task);
 }

@@ -7,10 +7,10 @@ namespace TaskQueue.Storage.SqlServer;
 internal sealed partial class SqlServerTaskStore
 {
     private static readonly Statement LeadSql = new(
-        "declare @granted int; exec @granted = sp_getapplock @Resource = N'taskqueue:relay', @LockMode = 'Exclusive', @LockOwner = "
+        "declare @granted int; exec @granted = sp_getapplock @Resource = N'taskqueue:dispatcher', @LockMode = 'Exclusive', @LockOwner = "
             + "'Session', @LockTimeout = 0; select @granted;");
 
-    // Another sum than before means new events. One seek a stream, and no wait for a transaction that has not committed its own.
+    // A different sum means new events. One seek for each partition, without waiting for uncommitted transactions.
     private static readonly Statement LookSql = new(
         """
         select coalesce(sum(e.id), 0)
@@ -25,8 +25,8 @@ internal sealed partial class SqlServerTaskStore
             + "u.id = s.id where s.[cursor] < u.cursor_at",
         Json("@cursors"));
 
-    // Streams are read one after the other, and where readers wait for locks, not at one moment. But an id up to the last that was drawn
-    // before the read began is that of an event whose predecessors had committed by then: so none is seen without them.
+    // Partitions are read one after the other and, where readers wait for locks, not at a single moment. But an id up to the last one drawn
+    // before the read began belongs to an event whose predecessors had committed by then: so no event is seen without them.
     private const string End = "declare @end bigint = cast(ident_current(N'task_events') as bigint);";
 
     private static readonly Statement EndOfEventsSql = new(
@@ -49,7 +49,8 @@ internal sealed partial class SqlServerTaskStore
         $"""
         with sized as (
             select t.id, (datalength(t.payload) + coalesce(datalength(t.headers), 0)) / 2 as octets
-            from {Rows.Table("@ids", "id binary(16)")} as k inner loop join tasks t {Sought} on t.id = k.id where t.state in (3, 7)),
+            from {Rows.Table("@ids", "id binary(16)")} as k inner loop join tasks t {Sought} on t.id = k.id
+                where t.state in {SqlStates.Waiting}),
         summed as (
             select s.id, s.octets, sum(s.octets) over (order by s.id rows unbounded preceding) as octets_so_far from sized s)
         select {Rows.Read(TaskColumn.All, "t.")} from summed f inner loop join tasks t {Sought} on t.id = f.id
@@ -59,7 +60,7 @@ internal sealed partial class SqlServerTaskStore
 
     public async Task<IOutboxLease?> TryAcquireOutboxLeaseAsync(Action wake, CancellationToken cancellationToken)
     {
-        // Not of the pool: whatever goes wrong, the lock ends with the connection.
+        // Not pooled: whatever goes wrong, the lock ends with the connection.
         var connection = await OpenAsync(new SqlConnectionStringBuilder(connectionString) { Pooling = false }.ConnectionString,
             cancellationToken);
         try
@@ -77,7 +78,7 @@ internal sealed partial class SqlServerTaskStore
         return null;
     }
 
-    /// <summary>SQL Server tells nobody anything: the outbox dispatcher looks by itself, see <see cref="OutboxLease"/>.</summary>
+    /// <summary>SQL Server has no notifications: the outbox dispatcher polls, see <see cref="OutboxLease"/>.</summary>
     public Task WakeDispatcherAsync() => Task.CompletedTask;
 
     public Task<long[]> LoadCursorsAsync() => CursorsAsync(LoadCursorsSql);
@@ -102,7 +103,7 @@ internal sealed partial class SqlServerTaskStore
         return cursors;
     }
 
-    /// <summary>The session's lock lives and dies with its connection, which also looks for new events.</summary>
+    /// <summary>Holds a session lock, which ends with its connection; the connection also polls for new events.</summary>
     private sealed class OutboxLease : IOutboxLease
     {
         private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(50);

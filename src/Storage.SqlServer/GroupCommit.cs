@@ -7,7 +7,7 @@ namespace TaskQueue.Storage.SqlServer;
 
 internal sealed partial class SqlServerTaskStore
 {
-    // Their ordering keys first: the end of a head and a new task must not wait for one another.
+    // Locks their ordering keys first, so that ending a head and adding a task do not deadlock.
     private static readonly Statement LoadSql = new(
         $"""
         {AllOrNothing}
@@ -31,7 +31,7 @@ internal sealed partial class SqlServerTaskStore
         """,
         Int("@stream"), Json("@events"));
 
-    // Only the holder of the stream's lock has these rows, so nobody comes between the two statements.
+    // Only the holder of the partition's lock changes these rows, so no other transaction comes between the two statements.
     private static readonly Statement CountSql = new(
         $"""
         {AllOrNothing}
@@ -72,7 +72,8 @@ internal sealed partial class SqlServerTaskStore
         """,
         Json("@owed"));
 
-    // Two deaths at once would not see each other's letter: each waits for the commit of the one before, and that before it writes its own.
+    // Two concurrent transactions would not see each other's dead letter: each waits for the commit of the previous one before it writes
+    // its own.
     private static readonly Statement LockDeadLettersSql = new(TakeLock("concat(N'taskqueue:letters:', @queue)"), Queue("@queue"));
 
     private static readonly Statement EvictSql = new(
@@ -86,9 +87,7 @@ internal sealed partial class SqlServerTaskStore
         """,
         Queue("@queue"), Int("@max"), Time("@now"));
 
-    /// <summary>
-    /// Reads rows and locks them, one after the other in the order of their ids: the ids come sorted, and a loop takes each by its key.
-    /// </summary>
+    /// <summary>Reads and locks rows in id order: the ids are sorted, and a loop join seeks each by its key.</summary>
     private static string LockInOrder(string ids, string columns, string? still = null) =>
         $"""
         select {columns} from (select top (2147483647) id from {ids} order by id) as i inner loop join tasks t {Locked} on t.id = i.id
@@ -118,7 +117,9 @@ internal sealed partial class SqlServerTaskStore
 
     private static string UpdateRows(TaskColumn[] columns, IReadOnlyList<TaskState> tasks) => Rows.Json([TaskColumn.Id, .. columns], tasks);
 
-    /// <summary>Locks a stream, then appends the events to it and counts the ends among them. The last thing before a commit.</summary>
+    /// <summary>
+    /// Locks a partition, then appends the events to it and counts the completions among them. Must be the last step before a commit.
+    /// </summary>
     private static async Task AppendAsync(SqlConnection connection, SqlTransaction transaction, IReadOnlyList<TaskEvent> events)
     {
         if (events.Count == 0)

@@ -5,10 +5,10 @@ using static TaskQueue.Storage.SqlServer.Statement;
 
 namespace TaskQueue.Storage.SqlServer;
 
-/// <summary>Claims of queues with limits, and those that go one after the other.</summary>
+/// <summary>Claims from queues with limits, and claims in strict order.</summary>
 internal sealed partial class SqlServerTaskStore
 {
-    /// <summary>Locks for all targets: two that share one only wait for each other without need.</summary>
+    /// <summary>Number of locks for all targets: two targets that share one only wait needlessly.</summary>
     private const int TargetLocks = 64;
 
     private static readonly Statement LockTargetSql = new(TakeLock("concat(N'taskqueue:target:', @target)"), Int("@target"));
@@ -24,16 +24,17 @@ internal sealed partial class SqlServerTaskStore
     private static string LimitRows =>
         Rows.Table("@limits", "queue nvarchar(128)", "max_running int", "period_ns bigint", "max_tokens bigint");
 
-    // The limits were locked by a statement before this one, so what is counted here stays true until the commit. A queue's
-    // tasks are numbered in the order of the claim, over all its targets, and cut off at what its limits leave. A claim that
-    // waited for the row finds a bucket that later ones have emptied: at its older timestamp the token count is negative.
-    // Of the tasks that are left the first request gets the first, up to its maximum, and so on: @shares has the sums of these.
+    // A preceding statement locked the limits, so these counts stay valid until the commit. The tasks of a queue are numbered in claim
+    // order over all its targets, and cut off at what its limits leave. A claim that waited for the row may find a bucket that later ones
+    // have emptied: at its older timestamp the token count is negative. The first request gets the first of the remaining tasks, up to its
+    // maximum, and so on: @shares has the cumulative maximums.
     private static readonly Statement LimitedClaimSql = ClaimTogether(Skipping, picked: "");
 
-    // Nobody else claims of these targets at the same time, so a task need not be locked before it is chosen: only those that
-    // are taken are, and those that something else is changing are left out.
+    // Claims of these targets are serialized, so tasks need not be locked before they are chosen: only the chosen ones are locked, and
+    // those that another transaction is changing are skipped.
     private static readonly Statement StrictClaimSql = ClaimTogether(
-        "", picked: $" cross apply (select t.id from tasks t {SkippingSought} where t.id = n.id and t.state in (3, 7) and t.blocked = 0) "
+        "", picked: $" cross apply (select t.id from tasks t {SkippingSought} where t.id = n.id and t.state in {SqlStates.Waiting} and "
+            + $"t.blocked = 0) "
             + "as l");
 
     private static Statement ClaimTogether(string locking, string picked) => new(
@@ -46,7 +47,8 @@ internal sealed partial class SqlServerTaskStore
                     else @ns - g.max_tokens * g.period_ns end as base) as k
                 cross apply (select
                     case when g.max_running = 0 then @max else g.max_running
-                        - (select count(*) from tasks r {Newest} where r.queue = g.queue and r.state = 4 and r.limited = 1) end as running,
+                        - (select count(*) from tasks r {Newest} where r.queue = g.queue and r.state = {SqlStates.Running}
+                            and r.limited = 1) end as running,
                     case when g.period_ns = 0 then @max else (@ns - k.base) / g.period_ns end as tokens) as a),
             limits as (
                 select q.queue, q.tier, q.ord,
@@ -60,7 +62,8 @@ internal sealed partial class SqlServerTaskStore
                     $"case when @order = {(int)ClaimOrder.Sequential} and q.allowed > 1 then 1 else q.allowed end", locking)}) as c
                 where @order <> {(int)ClaimOrder.Sequential} or not exists (
                     select 1 from queue_locks l join tasks h on h.id = l.task_id
-                    where l.queue = q.queue and l.tier = q.tier and l.until > @now and h.state = 4 and h.attempt = l.attempt)),
+                    where l.queue = q.queue and l.tier = q.tier and l.until > @now and h.state = {SqlStates.Running}
+                        and h.attempt = l.attempt)),
             placed as (
                 select f.id, f.allowed, f.octets, row_number() over (order by {TogetherOrder}) as place,
                     row_number() over (partition by f.queue order by {TogetherOrder}) as number
@@ -96,7 +99,7 @@ internal sealed partial class SqlServerTaskStore
         Json("@targets"), Int("@max"), Json("@shares"), Time("@now"), Time("@due"), Int("@retries"), Int("@stream"), Json("@silent"),
         Json("@limits"), BigInt("@ns"), Int("@order"), Int("@hold"), BigInt("@max_octets"));
 
-    // 1 is the oldest of all, 2 one of each in turn; the numbers are those of ClaimOrder.
+    // 1 is Oldest, 2 RoundRobin; the numbers are those of ClaimOrder.
     private const string TogetherOrder =
         "case when @order = 2 then f.turn else 0 end, case when @order = 1 then 0 else f.ord end, case when @order = 1 then 0 else "
             + "-f.priority end, f.due_at, f.id";
@@ -130,7 +133,7 @@ internal sealed partial class SqlServerTaskStore
 
     public Task UnlockAsync(QueueTier tier) => RunAsync(UnlockSql, tier.Queue, tier.Tier);
 
-    /// <summary>The same in every process, which the hash of a string is not.</summary>
+    /// <summary>The same in every process, unlike the hash code of a string.</summary>
     private static int TargetLock(QueueTier target) =>
         (int)(target.Queue.Aggregate(2166136261u ^ (uint)target.Tier, (hash, c) => (hash ^ c) * 16777619u) % TargetLocks);
 }

@@ -7,7 +7,7 @@ using static TaskQueue.Storage.SqlServer.Statement;
 
 namespace TaskQueue.Storage.SqlServer;
 
-/// <summary>Inserts tasks that meet others: by a dedupe key, an ordering key, or at the tick of a schedule.</summary>
+/// <summary>Inserts tasks that may conflict: by a dedupe key, an ordering key, or the tick of a schedule.</summary>
 internal sealed partial class SqlServerTaskStore
 {
     private static readonly Statement HoldersSql = new(
@@ -17,9 +17,9 @@ internal sealed partial class SqlServerTaskStore
         insert into @found
         select t.id from {Rows.Table("@keys", "queue nvarchar(128)", $"dedupe_key {SqlServerTaskDbContext.ExactType}")} as k
         inner loop join tasks t on t.queue = k.queue and t.dedupe_key = k.dedupe_key
-        where t.dedupe_key is not null and t.state in (3, 4, 7);
+        where t.dedupe_key is not null and t.state in {SqlStates.Unfinished};
         {LockOrderingKeysText($"from @found f inner loop join tasks k {Sought} on k.id = f.id where k.ordering_key is not null")}
-        {LockInOrder("@found", Rows.Read(TaskColumn.All, "t."), "t.dedupe_key is not null and t.state in (3, 4, 7)")};
+        {LockInOrder("@found", Rows.Read(TaskColumn.All, "t."), $"t.dedupe_key is not null and t.state in {SqlStates.Unfinished}")};
         """,
         Json("@keys"));
 
@@ -32,7 +32,7 @@ internal sealed partial class SqlServerTaskStore
 
     private static readonly Statement TakeLinesSql = new(
         "set nocount off; update batches set lines_done = @to, bytes_done = @bytes, version = version + 1 where id = @id and lines_done = "
-            + "@from and state = 4",
+            + $"@from and state = {SqlStates.Running}",
         Id("@id"), Int("@from"), Int("@to"), BigInt("@bytes"));
 
     private static readonly Statement BadLinesSql = new(
@@ -45,17 +45,17 @@ internal sealed partial class SqlServerTaskStore
 
     private static readonly Statement OverwriteSql = UpdateOf(TaskColumn.Overwritten);
 
-    /// <summary>Null where the holder of a key ended between two statements: the transaction must be tried again.</summary>
+    /// <summary>Null if the holder of a key ended between two statements: the transaction must be retried.</summary>
     private static async Task<Inserted?> InsertOrderedAsync(SqlConnection connection, SqlTransaction transaction,
         IReadOnlyList<NewTask> tasks, InsertStep? step)
     {
-        tasks = [.. tasks.Select(t => t with { Task = t.Task.Copy() })]; // another try must find them unchanged
+        tasks = [.. tasks.Select(t => t with { Task = t.Task.Copy() })]; // a retry must find them unchanged
         if (step is not null && !await TakeStepAsync(connection, transaction, step))
             return new Inserted(null);
         await LockOrderingKeysAsync(connection, transaction, tasks.Select(t => t.Task));
         List<TaskState> distinct = [.. tasks.Select(t => t.Task).DistinctBy(t => t.CorrelationId)];
         var taken = await ExistingAsync(connection, transaction, distinct);
-        // The first of one key, of those whose ids are free: what PostgreSQL finds by itself while it inserts one after the other.
+        // The first task of each key among those with a free id: what PostgreSQL determines by inserting one after the other.
         var rows = distinct.Where(t => !taken.ContainsKey(t.CorrelationId))
             .DistinctBy(t => t.DedupeKey is { } key ? (t.Queue, key) : (t.Queue, t.CorrelationId.ToString("N") + "\0"));
         HashSet<Guid> inserted =
@@ -76,7 +76,7 @@ internal sealed partial class SqlServerTaskStore
         return new Inserted(answers);
     }
 
-    /// <summary>What an insert came to; no answers where another process took the step.</summary>
+    /// <summary>The results of an insert; null if another process applied the step.</summary>
     private sealed record Inserted(IReadOnlyList<SubmitResult>? Answers);
 
     private static async Task<bool> TakeStepAsync(SqlConnection connection, SqlTransaction transaction, InsertStep step)

@@ -5,10 +5,9 @@ using static TaskQueue.Storage.SqlServer.Statement;
 namespace TaskQueue.Storage.SqlServer;
 
 /// <summary>
-/// The head of an ordering key: its earliest waiting task, or the one that runs. A transaction that adds a task, or ends the head, holds a
-/// lock of the key until the commit, so neither can miss the other; on PostgreSQL the row of the head is that lock, but
-/// here a reader would wait for members that are not committed, while their writer waits for that row. A claim does not take it: it
-/// changes no head.
+/// The head of an ordering key is its earliest waiting task, or the running one. A transaction that adds a task, or ends the head, holds a
+/// lock of the key until the commit, so neither can miss the other. On PostgreSQL the row of the head is that lock, but here a reader would
+/// wait for uncommitted tasks of the key while their writer waits for that row. A claim does not acquire it, because it changes no head.
 /// </summary>
 internal sealed partial class SqlServerTaskStore
 {
@@ -17,20 +16,21 @@ internal sealed partial class SqlServerTaskStore
     private static readonly Statement LockOrderingKeysSql = new($"{AllOrNothing}\n{LockOrderingKeysText($"from {Keys} as k")}",
         Json("@keys"));
 
-    // First a waiting head gives way to the first task, then the first is promoted; at last it is asked which ordering keys
-    // have no head: the first task may have been claimed or cancelled while we waited for its row. The keys are locked already, but
-    // for one of a task that was not committed when its group, or a purge, looked for keys.
+    // First a waiting head yields to the first task, then the first is promoted; finally the ordering keys without a head are determined:
+    // the first task may have been claimed or cancelled while we waited for its row. The keys are already locked, except that of a task
+    // which was not committed when its group, or a purge, looked for keys.
     private static readonly Statement PromoteSql = new(
         $"""
         {AllOrNothing}
         {LockOrderingKeysText($"from {Keys} as k")}
         declare @late table (id binary(16) primary key);
         insert into @late select h.id from {Keys} as k cross apply ({First}) as f cross apply ({Holder}) as h where h.id <> f.id;
-        update t set blocked = 1 from @late l inner loop join tasks t {Sought} on t.id = l.id where t.state in (3, 7) and t.blocked = 0;
+        update t set blocked = 1 from @late l inner loop join tasks t {Sought} on t.id = l.id where t.state in {SqlStates.Waiting}
+            and t.blocked = 0;
         update t set blocked = 0
         from {Keys} as k cross apply ({First}) as f
         inner loop join tasks t {Sought} on t.id = f.id
-        where t.state in (3, 7) and t.blocked = 1 and not exists ({Holder});
+        where t.state in {SqlStates.Waiting} and t.blocked = 1 and not exists ({Holder});
         select count_big(*) from {Keys} as k
         cross apply ({First}) as f where not exists ({Holder});
         """,
@@ -39,18 +39,18 @@ internal sealed partial class SqlServerTaskStore
     private static string First =>
         $"""
         select top (1) m.id from tasks m {Newest} where m.queue = k.queue and m.ordering_key = k.ordering_key and m.ordering_key is not null
-            and m.state in (3, 7)
+            and m.state in {SqlStates.Waiting}
             order by m.due_at, m.id
         """;
 
     private static string Holder =>
         $"select h.id from tasks h {Newest} where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null "
-            + "and h.blocked = 0 and h.state in (3, 4, 7)";
+            + $"and h.blocked = 0 and h.state in {SqlStates.Unfinished}";
 
     /// <summary>
-    /// Takes the locks of ordering keys in one order. Two that share one, which is rare, only wait for each other without need.
+    /// Acquires the locks of ordering keys in a fixed order. Two keys that share a lock, which is rare, only wait needlessly.
     /// </summary>
-    /// <param name="keys">The rest of a select, in which k has queue and ordering_key.</param>
+    /// <param name="keys">The rest of a select in which k has queue and ordering_key.</param>
     private static string LockOrderingKeysText(string keys) =>
         $"""
         declare @bucket int = -1, @granted int, @resource nvarchar(255);
@@ -66,7 +66,7 @@ internal sealed partial class SqlServerTaskStore
         end;
         """;
 
-    /// <summary>Before a row of these tasks is written or locked.</summary>
+    /// <summary>Must precede writing or locking a row of these tasks.</summary>
     private static async Task LockOrderingKeysAsync(SqlConnection connection, SqlTransaction transaction, IEnumerable<TaskState> tasks)
     {
         List<OrderingKey> orderingKeys = [.. tasks.Where(t => t.OrderingKey is not null)
@@ -75,7 +75,7 @@ internal sealed partial class SqlServerTaskStore
             await ExecuteAsync(connection, transaction, LockOrderingKeysSql, KeyRows(orderingKeys));
     }
 
-    /// <summary>Blocks and promotes the tasks of ordering keys, after they were written.</summary>
+    /// <summary>Blocks and promotes the tasks of ordering keys after they were written.</summary>
     private static async Task PromoteAsync(SqlConnection connection, SqlTransaction transaction, List<OrderingKey> orderingKeys)
     {
         if (orderingKeys.Count == 0)

@@ -6,17 +6,18 @@ using static TaskQueue.Storage.SqlServer.Statement;
 
 namespace TaskQueue.Storage.SqlServer;
 
-/// <summary>Statements about whole queues. Each reads the rows of its queue through the filtered indexes.</summary>
+/// <summary>Statements on whole queues. Each reads the rows of its queue through the filtered indexes.</summary>
 internal sealed partial class SqlServerTaskStore
 {
-    private const string Waiting = "t.state in (3, 7) and t.blocked = 0";
+    private const string Waiting = $"t.state in {SqlStates.Waiting} and t.blocked = 0";
 
-    private const string Ordered = "t.ordering_key is not null and t.state in (3, 7)";
+    private const string Ordered = $"t.ordering_key is not null and t.state in {SqlStates.Waiting}";
 
-    // Ordering keys end where the queue becomes a push queue: the broker has no such order.
+    // Ordering keys are cleared when the queue becomes a push queue: the broker has no such order.
     private static readonly Statement AdoptSql = Changing(
-        $"t.push = 0 and t.state in (3, 7) and t.id in ({Ids($"{Waiting}")} union all {Ids(Ordered)})",
-        "push = 1, dispatch_at = due_at, ordering_key = null, blocked = 0", "t.push = 0 and t.state in (3, 7)", Queue("@queue"));
+        $"t.push = 0 and t.state in {SqlStates.Waiting} and t.id in ({Ids($"{Waiting}")} union all {Ids(Ordered)})",
+        "push = 1, dispatch_at = due_at, ordering_key = null, blocked = 0", $"t.push = 0 and t.state in {SqlStates.Waiting}",
+        Queue("@queue"));
 
     private static readonly Statement RearmSql = Changing(
         $"t.queue = @queue and {Waiting} and t.push = 1 and t.dispatch_at is null",
@@ -24,7 +25,8 @@ internal sealed partial class SqlServerTaskStore
             Queue("@queue"), Time("@now"));
 
     private static readonly Statement LimitRunningSql = Changing(
-        "t.queue = @queue and t.state = 4 and t.limited = 0", "limited = 1", "t.state = 4 and t.limited = 0", Queue("@queue"));
+        $"t.queue = @queue and t.state = {SqlStates.Running} and t.limited = 0", "limited = 1", $"t.state = {SqlStates.Running} and "
+            + $"t.limited = 0", Queue("@queue"));
 
     private static readonly Statement AddLimitSql = new(
         "insert into queue_limits (queue, bucket_base) select @queue, 0 where not exists (select 1 from queue_limits where queue = @queue)",
@@ -32,8 +34,8 @@ internal sealed partial class SqlServerTaskStore
 
     private static readonly Statement FillBucketSql = new("update queue_limits set bucket_base = 0 where queue = @queue", Queue("@queue"));
 
-    // Its ids are collected twice, as a task may move from one part of the first read to another behind its back. And it may die, or a
-    // letter wait again, while we wait for its row: what it is now decides.
+    // The ids are collected twice, as a task may move between the parts of the first read unseen. And it may fail, or a dead letter may be
+    // retried, while we wait for its row: its current state decides.
     private static readonly Statement PurgeSql = new(
         $"""
         {AllOrNothing}
@@ -42,7 +44,7 @@ internal sealed partial class SqlServerTaskStore
         insert into @found select distinct id from ({Members}) as m;
         insert into @found select distinct id from ({Members}) as m where id not in (select id from @found);
         insert into @gone {LockInOrder(
-            "@found", "t.id, t.dead", "(t.state in (3, 4, 7) or t.dead = 1) and (@before is null or t.created_at < @before)")};
+            "@found", "t.id, t.dead", $"(t.state in {SqlStates.Unfinished} or t.dead = 1) and (@before is null or t.created_at < @before)")};
         update t set delete_at = @now, dead = 0 from @gone g inner loop join tasks t {Sought} on t.id = g.id where g.dead = 1;
         update t set state = {TaskStates.Cancelled}, finished_at = @now, delete_at = case when t.batch_id is null
             then @now end, lease_until = null, dispatch_at = null,
@@ -53,9 +55,9 @@ internal sealed partial class SqlServerTaskStore
         Queue("@queue"), Time("@now"), Time("@before"));
 
     private static string Members =>
-        $"{Ids(Waiting)} union all {Ids(Ordered)} union all {Ids("t.state = 4")} union all {Ids("t.dead = 1")}";
+        $"{Ids(Waiting)} union all {Ids(Ordered)} union all {Ids($"t.state = {SqlStates.Running}")} union all {Ids("t.dead = 1")}";
 
-    // As bytes, in which no two are taken for equal that are not.
+    // As bytes, so that distinct keys never compare as equal.
     private static readonly Statement OrderingKeysSql = new(
         "select cast(d.ordering_key as nvarchar(400)) from (select distinct t.ordering_key from tasks t where t.queue = @queue and "
             + $"{Ordered}) as d", Queue("@queue"));
@@ -71,21 +73,22 @@ internal sealed partial class SqlServerTaskStore
     private static readonly Statement ForgetCountsSql = new("delete from queue_counts where queue = @queue", Queue("@queue"));
 
     private static readonly Statement StatsSql = new(
-        """
+        $"""
         select
-            (select count_big(*) from tasks where queue = @queue and state in (3, 7) and blocked = 0)
-                + (select count_big(*) from tasks where queue = @queue and ordering_key is not null and state in (3, 7) and blocked = 1),
-            (select count_big(*) from tasks where queue = @queue and state = 4),
+            (select count_big(*) from tasks where queue = @queue and state in {SqlStates.Waiting} and blocked = 0)
+                + (select count_big(*) from tasks where queue = @queue and ordering_key is not null and state in {SqlStates.Waiting}
+                    and blocked = 1),
+            (select count_big(*) from tasks where queue = @queue and state = {SqlStates.Running}),
             (select count_big(*) from tasks where queue = @queue and dead = 1 and (delete_at is null or delete_at > @now)),
             (select coalesce(sum(count), 0) from queue_counts where queue = @queue and type = 3),
             (select coalesce(sum(count), 0) from queue_counts where queue = @queue and type = 7),
-            (select min(due_at) from tasks where queue = @queue and state in (3, 7) and blocked = 0 and due_at <= @now
+            (select min(due_at) from tasks where queue = @queue and state in {SqlStates.Waiting} and blocked = 0 and due_at <= @now
                 and (expires_at is null or expires_at > @now))
         """,
         Queue("@queue"), Time("@now"));
 
-    // Not before all its events are published: they would be lost. It is asked again once the row is locked, as who changed it last may
-    // have committed between the begin of the statement, of which row versions are, and the lock.
+    // Only after all its events are published: otherwise they would be lost. This is checked again once the row is locked, as its last
+    // writer may have committed between the start of the statement, which defines the row versions, and the lock.
     private static readonly Statement RemoveSql = new(
         $"""
         {AllOrNothing}
@@ -107,7 +110,7 @@ internal sealed partial class SqlServerTaskStore
 
     private static string Ids(string condition) => $"select t.id from tasks t where t.queue = @queue and {condition}";
 
-    /// <summary>Locks rows in the order of their ids, then changes those of them that the state test still fits.</summary>
+    /// <summary>Locks rows in id order, then changes those that still match the state test.</summary>
     private static Statement Changing(string which, string set, string still, params Parameter[] parameters) => new(
         $"""
         {AllOrNothing}
@@ -139,7 +142,7 @@ internal sealed partial class SqlServerTaskStore
             await ExecuteLongAsync(connection, transaction, LockOrderingKeysSql,
                 KeyRows(await ReadOrderingKeysAsync(connection, transaction, queue)));
             var cancelled = await ReadLongAsync(connection, transaction, PurgeSql, r => StoredValue.Id(r, 0), queue, now, acceptedBefore);
-            // Tasks that came while we waited for the head of their key are kept, and one of them is the head now.
+            // Tasks added while we waited for the head of their key are kept, and one of them is now the head.
             await PromoteAsync(connection, transaction, await ReadOrderingKeysAsync(connection, transaction, queue));
             var stream = PickStream();
             await ExecuteAsync(connection, transaction, LockStreamSql, stream);
@@ -163,7 +166,7 @@ internal sealed partial class SqlServerTaskStore
         {
             var removed = await ReadLongAsync(connection, transaction, RemoveSql, r =>
                 (Queue: r.GetString(0), Dead: r.GetBoolean(1)), now, max);
-            // A letter past its retention counts as expired (moab.md 4).
+            // A dead letter past its retention counts as expired (moab.md 4).
             await AppendAsync(connection, transaction, [.. removed.Where(r => r.Dead).Select(r =>
                 new TaskEvent { Queue = r.Queue, Type = TaskEventType.Expired, IsWritten = false })]);
             await transaction.CommitAsync();

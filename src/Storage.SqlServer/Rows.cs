@@ -6,10 +6,10 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Storage.SqlServer;
 
-/// <summary>Lists of rows as JSON arrays of arrays, and the tables that statements make of them.</summary>
+/// <summary>Serializes lists of rows as JSON arrays of arrays, and builds tables from them in statements.</summary>
 internal static class Rows
 {
-    /// <summary>Rows of values, each an int, long, bool, string, Guid, DateTime or null.</summary>
+    /// <summary>Serializes rows of values, each an int, long, bool, string, Guid, DateTime or null.</summary>
     public static string Json(IEnumerable<object?[]> rows)
     {
         using var buffer = new MemoryStream();
@@ -30,20 +30,20 @@ internal static class Rows
         return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length);
     }
 
-    /// <summary>Tasks, with the values of these columns.</summary>
+    /// <summary>Serializes these columns of tasks.</summary>
     public static string Json(TaskColumn[] columns, IEnumerable<TaskState> tasks) =>
         Json(tasks.Select(t => Array.ConvertAll(columns, c => c.Value(t))));
 
-    /// <summary>Ids alone.</summary>
+    /// <summary>Serializes ids.</summary>
     public static string Json(IEnumerable<Guid> ids) => Json(ids.Select(id => (object?[])[id]));
 
-    /// <summary>Queues and tiers, with their place among them.</summary>
+    /// <summary>Serializes queues and tiers with their position in the list.</summary>
     public static string Json(IReadOnlyList<QueueTier> targets) => Json(targets.Select((t, ord) => (object?[])[t.Queue, t.Tier, ord]));
 
     /// <summary>
     /// A table with columns such as "queue nvarchar(128), tier int", from a parameter whose rows have them in this order.
     /// </summary>
-    /// <remarks>Texts get the collation of the columns: that of the database would meet them on equal terms, which is an error.</remarks>
+    /// <remarks>Texts get the collation of the columns: otherwise it would conflict with that of the database, which is an error.</remarks>
     public static string Table(string parameter, params string[] columns)
     {
         var parts = Array.ConvertAll(columns, c => c.Split(' ', 2));
@@ -52,18 +52,18 @@ internal static class Rows
         return $"(select {string.Join(", ", names)} from openjson({parameter}) with ({string.Join(", ", declared)}) as j)";
     }
 
-    /// <summary>The same of columns of the tasks.</summary>
+    /// <summary>A table with columns of the tasks.</summary>
     public static string Table(string parameter, TaskColumn[] columns) =>
         Table(parameter, Array.ConvertAll(columns, c => $"{c.Name} {TypeOf(c)}"));
 
-    /// <summary>What a select list makes of a column, so that a reader finds the same as elsewhere.</summary>
+    /// <summary>The select-list expression of a column, so that readers get the same types on all databases.</summary>
     public static string Read(string column, string prefix) =>
         SqlServerTaskDbContext.Exact.Contains(column) ? $"cast({prefix}{column} as nvarchar(400)) as {column}" : prefix + column;
 
     /// <summary>A select list.</summary>
     public static string Read(TaskColumn[] columns, string prefix = "") => string.Join(", ", columns.Select(c => Read(c.Name, prefix)));
 
-    /// <summary>The bytes of a text of <see cref="SqlServerTaskDbContext.Exact"/>.</summary>
+    /// <summary>The stored bytes of a text in a column of <see cref="SqlServerTaskDbContext.Exact"/>.</summary>
     public static byte[] Exact(string text) => Encoding.Unicode.GetBytes(text);
 
     private static string TypeOf(TaskColumn column) =>
@@ -77,7 +77,7 @@ internal static class Rows
 
     private static string Transported(string type) => type switch
     {
-        "binary(16)" => "char(32)", // hexadecimal digits: what openjson makes of bytes differs between versions
+        "binary(16)" => "char(32)", // hexadecimal digits: how openjson converts bytes differs between versions
         SqlServerTaskDbContext.ExactType => "nvarchar(400)",
         _ => type,
     };

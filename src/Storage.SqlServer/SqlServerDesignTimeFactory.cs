@@ -3,7 +3,7 @@ using Microsoft.EntityFrameworkCore.Design;
 
 namespace TaskQueue.Storage.SqlServer;
 
-/// <summary>Lets <c>dotnet ef migrations add</c> build the model without a database.</summary>
+/// <summary>Lets <c>dotnet ef migrations add</c> build the SQL Server model without a database.</summary>
 internal sealed class SqlServerDesignTimeFactory : IDesignTimeDbContextFactory<SqlServerTaskDbContext>
 {
     public SqlServerTaskDbContext CreateDbContext(string[] args)

@@ -3,7 +3,7 @@ using TaskQueue.Engine;
 
 namespace TaskQueue.Storage.SqlServer;
 
-/// <summary>Classifies errors of SQL Server by <see cref="SqlServerFaults"/>.</summary>
+/// <summary>Classifies SQL Server errors by <see cref="SqlServerFaults"/>.</summary>
 internal sealed class SqlServerFaultClassifier : StorageFaultClassifier
 {
     public override bool IsTransient(DbException fault) => SqlServerFaults.IsTransient(fault);

@@ -10,7 +10,7 @@ using TaskQueue.Storage.Hosting;
 
 namespace TaskQueue.Storage.SqlServer;
 
-/// <summary>SQL Server 2019 or later, and Azure SQL. </summary>
+/// <summary>SQL Server 2019 or later, and Azure SQL.</summary>
 public sealed class SqlServerProvider : IStorageProvider
 {
     /// <inheritdoc />
@@ -42,7 +42,7 @@ public sealed class SqlServerProvider : IStorageProvider
         services.AddSingleton(sp => new GroupCommitOptions(sp.GetRequiredService<IOptions<EngineOptions>>().Value.CommitPartitions));
     }
 
-    /// <summary>One row a command: EF Core makes a MERGE of more, which is not safe beside others that write.</summary>
+    /// <summary>One row for each command: EF Core combines several into a MERGE, which is not safe under concurrent writers.</summary>
     internal static DbContextOptionsBuilder Use(DbContextOptionsBuilder options, string connectionString) =>
         options.UseSqlServer(connectionString, sql => sql.MaxBatchSize(1));
 
@@ -54,7 +54,9 @@ public sealed class SqlServerProvider : IStorageProvider
     /// <inheritdoc />
     public bool IsMissing(DbException fault) => fault is SqlException { Number: SqlServerFaults.NoDatabase };
 
-    /// <summary>Nobody should wait half a minute for a 503. What the connection string says goes before.</summary>
+    /// <summary>
+    /// Limits waits, so that no request waits half a minute for a 503. Settings of the connection string take precedence.
+    /// </summary>
     public string WithLimits(string connectionString)
     {
         var said = new DbConnectionStringBuilder { ConnectionString = connectionString };
@@ -65,7 +67,7 @@ public sealed class SqlServerProvider : IStorageProvider
             server.CommandTimeout = StorageRegistration.CommandSeconds;
         if (!Says("Application Name", "App"))
             server.ApplicationName = "taskqueue";
-        server.CurrentLanguage = "us_english"; // for SqlServerFaults
+        server.CurrentLanguage = "us_english"; // SqlServerFaults parses English messages
         return server.ConnectionString;
 
         bool Says(params string[] keys) => Array.Exists(keys, said.ContainsKey);

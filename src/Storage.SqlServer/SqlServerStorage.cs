@@ -2,13 +2,13 @@ using System.Globalization;
 
 namespace TaskQueue.Storage.SqlServer;
 
-/// <summary>What the driver of SQL Server needs of the process.</summary>
+/// <summary>Process-wide requirements of the SQL Server driver.</summary>
 internal static class SqlServerStorage
 {
     private const string InvariantVariable = "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT";
 
-    /// <summary>Checks what the driver checks when it connects: it refuses globalization-invariant mode.</summary>
-    /// <exception cref="FormatException">The process runs in that mode; says what to install or to set.</exception>
+    /// <summary>Checks at startup what the driver checks when it connects: it rejects globalization-invariant mode.</summary>
+    /// <exception cref="FormatException">The process runs in that mode; the message names what to install or set.</exception>
     internal static void RequireCultures()
     {
         try

@@ -8,25 +8,27 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Storage.SqlServer;
 
 /// <summary>
-/// The model on SQL Server. Ids are their sixteen bytes, the first one first: uniqueidentifier orders by the last six, which would
-/// put new rows anywhere in the clustered index, and lists in another order than anywhere else. Text is compared by code points.
+/// The database model on SQL Server. Ids are stored as sixteen bytes in big-endian order: uniqueidentifier sorts by the last six bytes,
+/// which would scatter new rows over the clustered index, and sort lists differently from the other databases. Text is compared by code
+/// points.
 /// </summary>
 public sealed class SqlServerTaskDbContext(DbContextOptions<SqlServerTaskDbContext> options) : TaskDbContext(options)
 {
-    /// <summary>Of every text: case and accents count, and the order is that of UTF-16 code units.</summary>
+    /// <summary>Collation of all texts: sensitive to case and accents, sorted by UTF-16 code units.</summary>
     internal const string Collation = "Latin1_General_100_BIN2";
 
     /// <summary>
-    /// Texts of callers in table tasks, and owners everywhere, in which a space at the end counts: SQL Server would take it for equal to
-    /// none, so they are bytes of UTF-16.
+    /// Caller-supplied texts in table tasks, and owners everywhere, in which a trailing space is significant: SQL Server ignores it in
+    /// comparisons, so they are stored as UTF-16 bytes.
     /// </summary>
     internal static readonly string[] Exact = ["dedupe_key", "ordering_key", "owner", "name"];
 
-    /// <summary>The type of such a column.</summary>
+    /// <summary>The type of such columns.</summary>
     internal const string ExactType = "varbinary(800)";
 
     /// <summary>
-    /// What whole queues are read by, so that a reader need not go from the key of an index to its row: who writes goes the other way.
+    /// Included columns of the indexes that whole-queue reads use, so that a reader need not go from the index to the row: writers lock in
+    /// the opposite direction.
     /// </summary>
     private static readonly Dictionary<string, string[]> Included = new()
     {
@@ -80,7 +82,7 @@ public sealed class SqlServerTaskDbContext(DbContextOptions<SqlServerTaskDbConte
         }
     }
 
-    /// <summary>A filter in the words of SQL Server, which has bits where others have truths.</summary>
+    /// <summary>Translates a filter to SQL Server, which has bits instead of booleans.</summary>
     internal static string Filter(string filter)
     {
         var terms = filter.Split(" and ").Select(t => t switch

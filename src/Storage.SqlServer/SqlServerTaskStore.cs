@@ -11,42 +11,41 @@ using static TaskQueue.Storage.SqlServer.Statement;
 namespace TaskQueue.Storage.SqlServer;
 
 /// <summary>
-/// The store on SQL Server. As on PostgreSQL every transaction that appends events first locks one of the event streams until it
-/// ends. Locks are taken ordering keys first, then rows, in the order of ids, then dead letters, then the partition. A statement that
-/// decides by
-/// what it reads does so on the newest state: so it does the same whether readers see row versions (READ_COMMITTED_SNAPSHOT) or wait
-/// for locks. An update lock that is taken through an index locks its key alone, and a change goes the other way, from row to key: so
-/// rows that are to be locked are found by a plain read first, and locked by their ids.
+/// The store on SQL Server. As on PostgreSQL every transaction that appends events first locks one of the event partitions until it ends.
+/// Locks are acquired in this order: ordering keys, rows by id, dead letters, the partition. A statement that decides by what it reads does
+/// so on the latest committed state, so it behaves the same whether readers see row versions (READ_COMMITTED_SNAPSHOT) or wait for locks.
+/// An update lock acquired through an index locks only its key, whereas a change locks from row to key: so rows to lock are found by a
+/// plain read first, and locked by their ids.
 /// </summary>
 internal sealed partial class SqlServerTaskStore(string connectionString) : ITaskStore, IQueueStore, ICallbackStore, IBacklogStore
 {
-    /// <summary>For rows that are to be changed: waits for whoever has one.</summary>
+    /// <summary>Hint for rows to change: waits for the lock holder.</summary>
     private const string Locked = "with (updlock, rowlock, forceseek)";
 
-    /// <summary>For rows that are changed by their ids: a plan that reads the whole table would wait for rows of everybody.</summary>
+    /// <summary>Hint for rows changed by id: a plan that scans the whole table would wait for rows of all other transactions.</summary>
     private const string Sought = "with (rowlock, forceseek)";
 
-    /// <summary>The newest state, also where readers see row versions.</summary>
+    /// <summary>Hint for reading the latest state even if readers see row versions.</summary>
     private const string Newest = "with (readcommittedlock)";
 
-    /// <summary>For rows of which any will do: passes over those that somebody has.</summary>
+    /// <summary>Hint for rows of which any will do: skips locked ones.</summary>
     private const string Skipping = "with (updlock, readpast, rowlock, readcommittedlock)";
 
-    /// <summary>The same of rows that are taken by their ids.</summary>
+    /// <summary>Same for rows selected by id.</summary>
     private const string SkippingSought = "with (updlock, readpast, rowlock, forceseek)";
 
-    /// <summary>First in a batch of more than one statement: after an error nothing of it can be committed.</summary>
+    /// <summary>Precedes a batch of several statements: after an error nothing of it can be committed.</summary>
     private const string AllOrNothing = "set xact_abort on;";
 
-    // sp_getapplock tells by its return code alone what became of it.
+    // sp_getapplock reports its result only by its return code.
     private static string LockStreamText => TakeLock("concat(N'taskqueue:stream:', @stream)");
 
     private static readonly Statement LockStreamSql = new(LockStreamText, Int("@stream"));
 
-    /// <summary>Two transactions rarely draw the same stream; when they do, one waits for the other's commit.</summary>
+    /// <summary>Two transactions rarely pick the same partition; if they do, one waits for the other's commit.</summary>
     private static int PickStream() => Random.Shared.Next(TaskEvent.Streams);
 
-    /// <summary>Takes a lock of the transaction; the name is an expression.</summary>
+    /// <summary>Acquires a lock of the transaction; the name is an expression.</summary>
     private static string TakeLock(string name) =>
         $"""
         declare @granted int, @resource nvarchar(255) = {name};
@@ -71,7 +70,7 @@ internal sealed partial class SqlServerTaskStore(string connectionString) : ITas
         }
     }
 
-    /// <summary>Reads the rows of the one result that a statement has.</summary>
+    /// <summary>Reads the rows of a statement with a single result set.</summary>
     private static async Task<List<T>> ReadAsync<T>(SqlConnection connection, SqlTransaction? transaction, Statement statement,
         Func<DbDataReader, T> read, params object?[] values)
     {
@@ -85,7 +84,7 @@ internal sealed partial class SqlServerTaskStore(string connectionString) : ITas
         var rows = new List<T>();
         while (await reader.ReadAsync())
             rows.Add(read(reader));
-        // An error of a later statement of the batch is thrown here, or never.
+        // An error of a later statement in the batch is thrown only here.
         while (await reader.NextResultAsync())
         {
         }
@@ -93,11 +92,11 @@ internal sealed partial class SqlServerTaskStore(string connectionString) : ITas
         return rows;
     }
 
-    /// <summary>The same on a connection of its own; where readers wait for locks, they may be the victims of deadlocks.</summary>
+    /// <summary>Same on a connection of its own; where readers wait for locks, they may be deadlock victims.</summary>
     private Task<List<T>> QueryAsync<T>(Statement statement, Func<DbDataReader, T> read, params object?[] values) =>
         QueryAsync(statement, read, seconds: null, values);
 
-    /// <summary>The same of a statement that reads a whole queue, or all.</summary>
+    /// <summary>Same for a statement that reads a whole queue, or all queues.</summary>
     private Task<List<T>> QueryLongAsync<T>(Statement statement, Func<DbDataReader, T> read, params object?[] values) =>
         QueryAsync(statement, read, StorageRegistration.LongCommandSeconds, values);
 
@@ -117,7 +116,7 @@ internal sealed partial class SqlServerTaskStore(string connectionString) : ITas
         return await command.ExecuteNonQueryAsync();
     }
 
-    /// <summary>One statement about a whole queue, tried again where it lost a race.</summary>
+    /// <summary>Runs a statement on a whole queue, retrying on concurrency conflicts.</summary>
     private Task<int> RunAsync(Statement statement, params object?[] values) => RetryRacesAsync(async () =>
     {
         await using var connection = await OpenAsync();
@@ -126,7 +125,7 @@ internal sealed partial class SqlServerTaskStore(string connectionString) : ITas
         return (int?)await command.ExecuteNonQueryAsync();
     });
 
-    /// <summary>Work in a transaction that the work commits, tried again where it lost a race or found something gone (null).</summary>
+    /// <summary>Runs work that commits its transaction, retrying on concurrency conflicts and on missing rows (null).</summary>
     private Task<T> InTransactionAsync<T>(Func<SqlConnection, SqlTransaction, Task<T?>> work)
         where T : class => RetryRacesAsync(async () =>
     {

@@ -4,8 +4,8 @@ using Microsoft.Data.SqlClient;
 namespace TaskQueue.Storage.SqlServer;
 
 /// <summary>
-/// A statement with the names and types of its parameters, which are given with every call, so that the server has one plan of it.
-/// Lists are JSON: of any length, and still one parameter.
+/// A statement with the names and types of its parameters, which are passed with every call, so that the server caches a single plan. Lists
+/// are JSON: of any length, but a single parameter.
 /// </summary>
 internal sealed class Statement(string text, params Statement.Parameter[] parameters)
 {
@@ -29,7 +29,7 @@ internal sealed class Statement(string text, params Statement.Parameter[] parame
 
     public static Parameter Id(string name) => new(name, SqlDbType.Binary, 16);
 
-    /// <summary>The command; values in the order of the parameters.</summary>
+    /// <summary>Creates the command; values are in parameter order.</summary>
     public SqlCommand On(SqlConnection connection, SqlTransaction? transaction, params object?[] values)
     {
         if (values.Length != Parameters.Count)
@@ -40,10 +40,10 @@ internal sealed class Statement(string text, params Statement.Parameter[] parame
         return command;
     }
 
-    /// <param name="Name">With its @.</param>
+    /// <param name="Name">Name, including its @.</param>
     /// <param name="Type">Its type.</param>
-    /// <param name="Size">Characters or bytes; -1 is max.</param>
-    /// <param name="Scale">Digits of a second.</param>
+    /// <param name="Size">Length in characters or bytes; -1 is max.</param>
+    /// <param name="Scale">Fractional second digits.</param>
     internal sealed record Parameter(string Name, SqlDbType Type, int Size = 0, byte Scale = 0)
     {
         public SqlParameter With(object? value) => new(Name, Type, Size)

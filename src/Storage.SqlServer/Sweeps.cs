@@ -20,11 +20,13 @@ internal sealed partial class SqlServerTaskStore
         "lease_until = dateadd(millisecond, lease_ms, @now)", $"t.state = {TaskStates.Running}", Time("@now"));
 
     private static readonly Statement FollowDuesSql = Changing(
-        """
-        t.state in (3, 7) and t.due_at > @now and case when t.started_at > t.created_at then t.started_at else t.created_at end > @now
+        $"""
+        t.state in {SqlStates.Waiting} and t.due_at > @now and case when t.started_at > t.created_at then t.started_at
+            else t.created_at end > @now
           and t.due_at < dateadd(hour, 1, case when t.started_at > t.created_at then t.started_at else t.created_at end)
         """,
-        "due_at = @now, dispatch_at = case when dispatch_at is null then null else @now end", "t.state in (3, 7) and t.due_at > @now",
+        "due_at = @now, dispatch_at = case when dispatch_at is null then null else @now end", $"t.state in {SqlStates.Waiting} and "
+            + $"t.due_at > @now",
             Time("@now"));
 
     private static readonly Statement RedispatchSql = Changing(
@@ -61,11 +63,11 @@ internal sealed partial class SqlServerTaskStore
         return new($"select top (1) {column} from tasks where {condition} order by {column}");
     }
 
-    /// <summary>The time a sweep goes by, and the condition of its filtered index.</summary>
+    /// <summary>The column that a sweep selects by, and the condition of its filtered index.</summary>
     private static (string Column, string Condition) SweepColumn(Sweep sweep) => sweep switch
     {
         Sweep.Dispatch => ("dispatch_at", "dispatch_at is not null"),
         Sweep.ExpiredLease => ("lease_until", $"state = {TaskStates.Running} and lease_until is not null"),
-        _ => ("expires_at", "state in (3, 7) and expires_at is not null"),
+        _ => ("expires_at", $"state in {SqlStates.Waiting} and expires_at is not null"),
     };
 }

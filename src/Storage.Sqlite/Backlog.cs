@@ -8,19 +8,20 @@ namespace TaskQueue.Storage.Sqlite;
 
 internal sealed partial class SqliteTaskStore
 {
-    // Each part reads one partial index from end to end, which has no finished tasks.
+    // Each part scans one partial index, which contains no finished tasks.
     private const string BacklogSql =
-        """
+        $"""
         select queue, tier, sum(due), sum(later), sum(blocked), sum(running), min(oldest)
         from (
             select queue, tier, sum(due_at <= @0) as due, sum(due_at > @0) as later, 0 as blocked, 0 as running, min(case when due_at <= @0
                 then due_at end) as oldest
-            from tasks where state in (3, 7) and not blocked group by queue, tier
+            from tasks where state in {SqlStates.Waiting} and not blocked group by queue, tier
             union all
-            select queue, tier, 0, 0, count(*), 0, null from tasks where ordering_key is not null and state in (3, 7) and blocked
+            select queue, tier, 0, 0, count(*), 0, null from tasks where ordering_key is not null and state in {SqlStates.Waiting}
+                and blocked
                 group by queue, tier
             union all
-            select queue, tier, 0, 0, 0, count(*), null from tasks where state = 4 group by queue, tier) as parts
+            select queue, tier, 0, 0, 0, count(*), null from tasks where state = {SqlStates.Running} group by queue, tier) as parts
         group by queue, tier
         """;
 
@@ -31,12 +32,12 @@ internal sealed partial class SqliteTaskStore
                 limit {Backlog.MaxOutboxRows})
         """;
 
-    // What was cancelled or expired took no worker's time, or an unknown one.
+    // Cancelled and expired tasks took no worker time, or an unknown amount.
     private const string FinishedSql =
         "select queue, tier, sum(count) from queue_counts where queue in (select value from json_each(@0)) and type in (3, 4) group by "
             + "queue, tier";
 
-    /// <summary>What is read without our connection, which commits meanwhile.</summary>
+    /// <summary>Statements run on another connection, while the store's own commits.</summary>
     internal static IReadOnlyList<string> BacklogStatements => [BacklogSql, OutboxSql, FinishedSql];
 
     public async Task<Backlog> ReadBacklogAsync(DateTime now, IReadOnlyCollection<string> counted)

@@ -11,7 +11,8 @@ internal sealed partial class SqliteTaskStore
     private const string TakeTickSql = "update schedules set next_at = @2, last_at = @1 where id = @0 and next_at = @1";
 
     private const string TakeLinesSql =
-        "update batches set lines_done = @2, bytes_done = @3, version = version + 1 where id = @0 and lines_done = @1 and state = 4";
+        $"update batches set lines_done = @2, bytes_done = @3, version = version + 1 where id = @0 and lines_done = @1 and state = "
+            + $"{SqlStates.Running}";
 
     private const string BadLinesSql =
         "insert into batch_bad_lines (batch_id, line, custom_id, code, message) values (@0, @1, @2, @3, @4)";
@@ -46,7 +47,7 @@ internal sealed partial class SqliteTaskStore
 
     private List<SubmitResult> Insert(IReadOnlyList<NewTask> tasks, InsertStep? step)
     {
-        tasks = [.. tasks.Select(t => t with { Task = t.Task.Copy() })]; // another try must find them unchanged
+        tasks = [.. tasks.Select(t => t with { Task = t.Task.Copy() })]; // a retry must find them unchanged
         var inserted = new HashSet<Guid>(tasks.Count);
         var taken = new Dictionary<Guid, TakenId>();
         var holders = new Dictionary<(string, string), TaskState>();
@@ -60,7 +61,7 @@ internal sealed partial class SqliteTaskStore
                 holders[(task.Queue, key)] = Query(HolderSql, r => TaskColumn.ReadRow(TaskColumn.All, r), task.Queue, key)[0];
         }
 
-        var answers = DuplicateRules.Answer(tasks, inserted, taken, holders)!; // nobody else writes, so no holder has ended
+        var answers = DuplicateRules.Answer(tasks, inserted, taken, holders)!; // there is a single writer, so no holder has ended
         DuplicateRules.DemandNew(step, answers);
         var changed = answers.Where(a => a.Result is SubmitStatus.Accepted or SubmitStatus.Overwritten).Select(a => a.Task!).Distinct()
             .ToList();

@@ -7,7 +7,8 @@ internal sealed partial class SqliteTaskStore
 {
     private const int LookAhead = 1000;
 
-    private const string DueCallbacksSql = "select id, owner, origin from callbacks where state = 0 and due_at <= @0 order by due_at, id";
+    private const string DueCallbacksSql = $"select id, owner, origin from callbacks where state = {SqlStates.CallbackWaiting} and due_at "
+        + $"<= @0 order by due_at, id";
 
     private const string TakeCallbackSql =
         """
@@ -16,9 +17,11 @@ internal sealed partial class SqliteTaskStore
         """;
 
     private const string SettleCallbackSql =
-        "update callbacks set state = @2, due_at = @3, log = @4, finished_at = @5 where id = @0 and attempts = @1 and state = 0";
+        $"update callbacks set state = @2, due_at = @3, log = @4, finished_at = @5 where id = @0 and attempts = @1 and state = "
+            + $"{SqlStates.CallbackWaiting}";
 
-    private const string NextCallbackSql = "select due_at from callbacks where state = 0 order by due_at limit 1";
+    private const string NextCallbackSql = $"select due_at from callbacks where state = {SqlStates.CallbackWaiting} order by due_at limit "
+        + $"1";
 
     private const string RemoveCallbacksSql =
         "delete from callbacks where id in (select id from callbacks where finished_at is not null and finished_at < @0 order by "
@@ -52,7 +55,7 @@ internal sealed partial class SqliteTaskStore
         UseAsync(() => Execute(RemoveCallbacksSql, Micros.FromTime(before), max), write: true);
 
     /// <summary>
-    /// Reads no further than it must; but past the callbacks of owners and receivers that have enough, however many they are.
+    /// Reads no further than necessary, skipping the callbacks of owners and receivers at their limit, however many there are.
     /// </summary>
     private List<long> FittingCallbacks(CallbackClaim claim, DateTime now)
     {
@@ -72,6 +75,6 @@ internal sealed partial class SqliteTaskStore
         }
 
         return [.. fitting.OrderBy(f => f.Place).Take(claim.Max)
-            .Select(f => f.Id)]; // those due longest first where the places are the same
+            .Select(f => f.Id)]; // longest due first if they rank equal
     }
 }

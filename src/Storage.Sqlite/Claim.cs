@@ -9,9 +9,9 @@ internal sealed partial class SqliteTaskStore
     private const string UnlockSql = "delete from queue_locks where queue = @0 and tier = @1";
 
     private const string DueSql =
-        """
+        $"""
         select id, due_at, octet_length(payload) + coalesce(octet_length(headers), 0) from tasks
-        where queue = @0 and tier = @1 and priority = @2 and state in (3, 7) and not blocked and not push and due_at <= @5
+        where queue = @0 and tier = @1 and priority = @2 and state in {SqlStates.Waiting} and not blocked and not push and due_at <= @5
           and (expires_at is null or expires_at > @3)
         order by due_at, id limit @4
         """;
@@ -29,13 +29,13 @@ internal sealed partial class SqliteTaskStore
         returning {TaskColumn.List(TaskColumn.All)}
         """;
 
-    // A task that never expires is as good as forgotten after 24 days.
+    // Lease of a task that never expires.
     private const string Life = "coalesce(expires_at, @3 + 24 * 86400000000)";
 
     private const string IsLockedSql =
-        """
+        $"""
         select 1 from queue_locks l join tasks h on h.id = l.task_id
-        where l.queue = @0 and l.tier = @1 and l.until > @2 and h.state = 4 and h.attempt = l.attempt
+        where l.queue = @0 and l.tier = @1 and l.until > @2 and h.state = {SqlStates.Running} and h.attempt = l.attempt
         """;
 
     private const string LockSql =
@@ -45,9 +45,9 @@ internal sealed partial class SqliteTaskStore
         """;
 
     private const string NextDueSql =
-        """
+        $"""
         select due_at from tasks
-        where queue = @0 and tier = @1 and priority = @2 and state in (3, 7) and not blocked and not push and due_at > @3
+        where queue = @0 and tier = @1 and priority = @2 and state in {SqlStates.Waiting} and not blocked and not push and due_at > @3
         order by due_at limit 1
         """;
 
@@ -106,7 +106,7 @@ internal sealed partial class SqliteTaskStore
 
     private static readonly int[] Priorities = [4, 3, 2, 1];
 
-    /// <summary>In the order of the claim, as far as the limits allow.</summary>
+    /// <summary>Due tasks in claim order, as far as the limits allow.</summary>
     private List<Due> SelectDue(ClaimRequest request, Dictionary<string, OpenedLimit> limits, long now)
     {
         var due = new List<Due>();
@@ -126,11 +126,11 @@ internal sealed partial class SqliteTaskStore
             return due;
         var ordered = request.Order == ClaimOrder.Oldest
             ? due.OrderBy(d => d.DueAt).ThenBy(d => d.Id, StringComparer.Ordinal)
-            : due.OrderBy(d => d.Turn); // stable: the targets stay in their order
+            : due.OrderBy(d => d.Turn); // stable sort: targets keep their order
         return [.. ordered.Where(d => LetThrough(d, limits)).Take(request.Max)];
     }
 
-    /// <summary>Of one target: by priority, but for the oldest of each where only age counts.</summary>
+    /// <summary>Due tasks of one target by priority; for the oldest, by age only.</summary>
     private List<Due> SelectDue(QueueTier target, ClaimRequest request, int max, long now)
     {
         var found = new List<Due>();
@@ -143,7 +143,7 @@ internal sealed partial class SqliteTaskStore
         return [.. found.Select((d, turn) => d with { Turn = turn })];
     }
 
-    /// <summary>What is behind so many bytes stays, and its places in the limits are left to others.</summary>
+    /// <summary>Cuts off the tasks beyond the byte limit, and returns their share of the limits.</summary>
     private static List<Due> Cut(List<Due> due, long maxBytes, Dictionary<string, OpenedLimit> limits)
     {
         var (count, bytes) = (0, 0L);

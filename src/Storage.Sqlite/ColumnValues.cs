@@ -6,7 +6,7 @@ namespace TaskQueue.Storage.Sqlite;
 /// <summary>Values of columns as SQLite stores them.</summary>
 internal static class ColumnValues
 {
-    /// <summary>One value; a time is an integer of Unix microseconds.</summary>
+    /// <summary>The stored value; a time is an integer of Unix microseconds.</summary>
     public static object SqliteValue(this TaskColumn column, TaskState task) => column.Value(task) switch
     {
         null => DBNull.Value,

@@ -17,7 +17,7 @@ internal sealed partial class SqliteTaskStore
         from task_events where id > @0 order by id limit @1
         """;
 
-    // One process owns the file, so it is the outbox dispatcher, and its own signal is all there is.
+    // A single process owns the file, so it is the outbox dispatcher, and its own notifications suffice.
     public Task<IOutboxLease?> TryAcquireOutboxLeaseAsync(Action wake, CancellationToken cancellationToken) =>
         Task.FromResult<IOutboxLease?>(new OutboxLease());
 
@@ -63,7 +63,7 @@ internal sealed partial class SqliteTaskStore
                 select id, octet_length(payload) + coalesce(octet_length(headers), 0) as octets,
                     sum(octet_length(payload) + coalesce(octet_length(headers),
                         0)) over (order by id rows unbounded preceding) as octets_so_far
-                from tasks where id in (select value from json_each(@0)) and state in (3, 7)) as s
+                from tasks where id in (select value from json_each(@0)) and state in {SqlStates.Waiting}) as s
             where s.octets_so_far <= @1 or s.octets_so_far = s.octets) as f on f.id = t.id
         order by t.id
         """;

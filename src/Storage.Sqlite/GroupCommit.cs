@@ -60,7 +60,7 @@ internal sealed partial class SqliteTaskStore
         }
     }
 
-    /// <summary>Appends events and counts the ends among them.</summary>
+    /// <summary>Appends events and counts the completions among them.</summary>
     private void Append(IReadOnlyList<TaskEvent> events)
     {
         foreach (var e in events.Where(e => e.IsWritten))

@@ -2,10 +2,10 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Storage.Sqlite;
 
-/// <summary>The limits of queues, in the transaction of a claim.</summary>
+/// <summary>Queue limits within the transaction of a claim.</summary>
 internal sealed partial class SqliteTaskStore
 {
-    private const string RunningSql = "select count(*) from tasks where queue = @0 and state = 4 and limited";
+    private const string RunningSql = $"select count(*) from tasks where queue = @0 and state = {SqlStates.Running} and limited";
 
     private const string BucketSql = "select bucket_base from queue_limits where queue = @0";
 
@@ -36,7 +36,7 @@ internal sealed partial class SqliteTaskStore
 
     private sealed record OpenedLimit(QueueLimit Limit, int Allowed, long Bucket)
     {
-        /// <summary>Tasks claimed through it.</summary>
+        /// <summary>Number of tasks claimed under it.</summary>
         public int Taken { get; set; }
     }
 }

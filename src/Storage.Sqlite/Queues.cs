@@ -4,32 +4,32 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Storage.Sqlite;
 
-/// <summary>Statements about whole queues. Each reads the rows of its queue through the partial indexes.</summary>
+/// <summary>Statements on whole queues. Each reads the rows of its queue through the partial indexes.</summary>
 internal sealed partial class SqliteTaskStore
 {
     private const string AddLimitSql = "insert into queue_limits (queue, bucket_base) values (@0, 0) on conflict (queue) do nothing";
 
-    private const string LimitRunningSql = "update tasks set limited = 1 where queue = @0 and state = 4 and not limited";
+    private const string LimitRunningSql = $"update tasks set limited = 1 where queue = @0 and state = {SqlStates.Running} and not limited";
 
     private const string DropDeadLettersSql = "update tasks set delete_at = @1, dead = 0 where queue = @0 and dead and created_at < @2";
 
     private const string OrderingKeysSql = "select distinct ordering_key from tasks where queue = @0 and ordering_key is not null and "
-        + "state in (3, 7)";
+        + $"state in {SqlStates.Waiting}";
 
     private const string FillBucketSql = "update queue_limits set bucket_base = 0 where queue = @0";
 
     private const string ForgetCountsSql = "delete from queue_counts where queue = @0";
 
     private const string StatsSql =
-        """
+        $"""
         select
-            (select count(*) from tasks where queue = @0 and state in (3, 7) and not blocked)
-                + (select count(*) from tasks where queue = @0 and ordering_key is not null and state in (3, 7) and blocked),
-            (select count(*) from tasks where queue = @0 and state = 4),
+            (select count(*) from tasks where queue = @0 and state in {SqlStates.Waiting} and not blocked)
+                + (select count(*) from tasks where queue = @0 and ordering_key is not null and state in {SqlStates.Waiting} and blocked),
+            (select count(*) from tasks where queue = @0 and state = {SqlStates.Running}),
             (select count(*) from tasks where queue = @0 and dead and not coalesce(delete_at <= @1, 0)),
             (select coalesce(sum(count), 0) from queue_counts where queue = @0 and type = 3),
             (select coalesce(sum(count), 0) from queue_counts where queue = @0 and type = 7),
-            (select min(due_at) from tasks where queue = @0 and state in (3, 7) and not blocked and due_at <= @1
+            (select min(due_at) from tasks where queue = @0 and state in {SqlStates.Waiting} and not blocked and due_at <= @1
                 and (expires_at is null or expires_at > @1))
         """;
 
@@ -37,40 +37,40 @@ internal sealed partial class SqliteTaskStore
 
     private const string RemoveTaskSql = "delete from tasks where id = @0";
 
-    // Not by the queue alone: no index has finished tasks by their queue, and the partial ones only serve their own condition.
+    // Not by queue alone: no index has finished tasks by queue, and the partial ones serve only their own condition.
     private const string WaitingIds =
-        """
-        select id from tasks where queue = @0 and state in (3, 7) and not blocked
-            union all select id from tasks where queue = @0 and ordering_key is not null and state in (3, 7)
+        $"""
+        select id from tasks where queue = @0 and state in {SqlStates.Waiting} and not blocked
+            union all select id from tasks where queue = @0 and ordering_key is not null and state in {SqlStates.Waiting}
         """;
 
-    private const string LiveIds = $"{WaitingIds} union all select id from tasks where queue = @0 and state = 4";
+    private const string LiveIds = $"{WaitingIds} union all select id from tasks where queue = @0 and state = {SqlStates.Running}";
 
-    // Ordering keys end where the queue becomes a push queue: the broker has no such order.
+    // Ordering keys are cleared when the queue becomes a push queue: the broker has no such order.
     private const string AdoptSql =
         $"""
         update tasks set push = 1, dispatch_at = due_at, ordering_key = null, blocked = 0
-        where not push and state in (3, 7) and id in ({WaitingIds})
+        where not push and state in {SqlStates.Waiting} and id in ({WaitingIds})
         """;
 
     private const string RearmSql =
-        """
+        $"""
         update tasks set dispatch_at = max(due_at, @1)
-        where queue = @0 and state in (3, 7) and not blocked and push and dispatch_at is null
+        where queue = @0 and state in {SqlStates.Waiting} and not blocked and push and dispatch_at is null
         """;
 
     private static readonly string CancelAllSql =
         $"""
         update tasks set state = {TaskStates.Cancelled}, finished_at = @1, delete_at = case when batch_id is null
             then @1 end, lease_until = null, dispatch_at = null, blocked = 0, limited = 0
-        where state in (3, 4, 7) and created_at < @2 and id in ({LiveIds})
+        where state in {SqlStates.Unfinished} and created_at < @2 and id in ({LiveIds})
         """;
 
     private static readonly string CancelledEventsSql =
         $"""
         insert into task_events (stream, task_id, type, queue, tier, attempt, worker, at, dispatch, frees)
         select {Stream}, id, {(int)TaskEventType.Cancelled}, queue, tier, attempt, worker, @1, 0, 0
-        from tasks where state in (3, 4, 7) and created_at < @2 and id in ({LiveIds})
+        from tasks where state in {SqlStates.Unfinished} and created_at < @2 and id in ({LiveIds})
         """;
 
     private const string RemoveSql =
@@ -130,7 +130,7 @@ internal sealed partial class SqliteTaskStore
                     Execute(RemoveTaskSql, task.Id);
                 }
 
-                // A letter past its retention counts as expired (moab.md 4).
+                // A dead letter past its retention counts as expired (moab.md 4).
                 Append([.. gone.Where(t => t.Dead)
                     .Select(t => new TaskEvent { Queue = t.Queue, Type = TaskEventType.Expired, IsWritten = false })]);
                 return gone.Count;

@@ -4,10 +4,10 @@ using TaskQueue.Engine;
 
 namespace TaskQueue.Storage.Sqlite;
 
-/// <summary>Classifies errors of SQLite by their primary result code.</summary>
+/// <summary>Classifies SQLite errors by their primary result code.</summary>
 internal sealed class SqliteFaultClassifier : StorageFaultClassifier
 {
-    /// <summary>Busy, locked.</summary>
+    /// <summary>Busy or locked.</summary>
     public override bool IsTransient(DbException fault) => fault is SqliteException { SqliteErrorCode: 5 or 6 };
 
     public override bool IsRace(DbException fault) => false;

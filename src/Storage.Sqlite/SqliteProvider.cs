@@ -10,7 +10,7 @@ using TaskQueue.Storage.Hosting;
 
 namespace TaskQueue.Storage.Sqlite;
 
-/// <summary>SQLite: a file, for one process.</summary>
+/// <summary>SQLite: a file for a single process.</summary>
 public sealed class SqliteProvider : IStorageProvider
 {
     /// <inheritdoc />
@@ -32,12 +32,12 @@ public sealed class SqliteProvider : IStorageProvider
         services.AddSingleton(new GroupCommitOptions(Partitions: 1));
     }
 
-    /// <summary>Nobody else uses the file: there is nothing to wait for.</summary>
+    /// <summary>No other process uses the file, so there are no waits to limit.</summary>
     public string WithLimits(string connectionString) => connectionString;
 
     /// <inheritdoc />
     public DbConnection Connect(string connectionString, int seconds) => new SqliteConnection(connectionString);
 
-    /// <summary>A file is made when it is opened.</summary>
+    /// <summary>A missing file is created when it is opened.</summary>
     public bool IsMissing(DbException fault) => false;
 }

@@ -6,7 +6,7 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Storage.Sqlite;
 
-/// <summary>The model on SQLite: times are integers of Unix microseconds, which compare as they should.</summary>
+/// <summary>The database model on SQLite: times are integers of Unix microseconds, which sort correctly.</summary>
 public sealed class SqliteTaskDbContext(DbContextOptions<SqliteTaskDbContext> options) : TaskDbContext(options)
 {
     /// <inheritdoc />

@@ -8,8 +8,8 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Storage.Sqlite;
 
 /// <summary>
-/// The store on SQLite: one connection, used by one caller at a time. The database has a single writer anyway, and
-/// waiting for our own lock is fair, where waiting for SQLite's is a poll. So one partition is enough.
+/// The store on SQLite: one connection, used by one caller at a time. The database has a single writer anyway, and waiting for our own lock
+/// is fair, whereas waiting for SQLite's is polling. So one partition is sufficient.
 /// </summary>
 internal sealed partial class SqliteTaskStore(string connectionString)
     : ITaskStore, IQueueStore, ICallbackStore, IBacklogStore, IAsyncDisposable
@@ -21,13 +21,13 @@ internal sealed partial class SqliteTaskStore(string connectionString)
     private SqliteConnection? _connection;
     private bool _disposed;
 
-    /// <summary>The statements that were run so far.</summary>
+    /// <summary>The statements that have been run.</summary>
     internal IReadOnlyCollection<string> Statements => _prepared.Keys;
 
     public async ValueTask DisposeAsync()
     {
         if (_disposed)
-            return; // the container knows the store under more than one interface
+            return; // the container disposes the store once for each of its interfaces
         _disposed = true;
         await _lock.WaitAsync();
         foreach (var command in _prepared.Values)
@@ -37,7 +37,7 @@ internal sealed partial class SqliteTaskStore(string connectionString)
         _lock.Dispose();
     }
 
-    /// <summary>Runs work on the connection; with <paramref name="write"/> in a transaction that commits at its end.</summary>
+    /// <summary>Runs work on the connection; if <paramref name="write"/>, in a transaction that commits at the end.</summary>
     private async Task<T> UseAsync<T>(Func<T> work, bool write)
     {
         await _lock.WaitAsync();
@@ -74,7 +74,7 @@ internal sealed partial class SqliteTaskStore(string connectionString)
         _connection = connection;
     }
 
-    /// <summary>A prepared statement, kept for the life of the connection; parameters are named @0, @1 ….</summary>
+    /// <summary>A prepared statement, cached for the lifetime of the connection; parameters are named @0, @1 ….</summary>
     private SqliteCommand Prepare(string sql, params ReadOnlySpan<object> values)
     {
         if (!_prepared.TryGetValue(sql, out var command))

@@ -12,9 +12,9 @@ internal sealed partial class SqliteTaskStore
         """;
 
     private const string FollowDuesSql =
-        """
+        $"""
         update tasks set due_at = @0, dispatch_at = case when dispatch_at is null then null else @0 end
-        where state in (3, 7) and due_at > @0 and max(created_at, coalesce(started_at, 0)) > @0
+        where state in {SqlStates.Waiting} and due_at > @0 and max(created_at, coalesce(started_at, 0)) > @0
           and due_at < max(created_at, coalesce(started_at, 0)) + 3600000000
         """;
 
@@ -48,11 +48,11 @@ internal sealed partial class SqliteTaskStore
     public Task RedispatchAllAsync(DateTime now) =>
         UseAsync(() => Execute(RedispatchSql, Micros.FromTime(now)), write: true);
 
-    /// <summary>The time a sweep goes by, and the condition of its partial index.</summary>
+    /// <summary>The column that a sweep selects by, and the condition of its partial index.</summary>
     private static (string Column, string Condition) SweepColumn(Sweep sweep) => sweep switch
     {
         Sweep.Dispatch => ("dispatch_at", "dispatch_at is not null"),
         Sweep.ExpiredLease => ("lease_until", $"state = {TaskStates.Running} and lease_until is not null"),
-        _ => ("expires_at", "state in (3, 7) and expires_at is not null"),
+        _ => ("expires_at", $"state in {SqlStates.Waiting} and expires_at is not null"),
     };
 }

@@ -2,10 +2,10 @@ using TaskQueue.Engine.Auth;
 
 namespace TaskQueue.Storage;
 
-/// <summary><see cref="Access.CanRead(string, string)"/> as a query.</summary>
+/// <summary><see cref="Access.CanRead(string, string)"/> as a query filter.</summary>
 internal static class AccessFilter
 {
-    /// <summary>The rows that exist for the caller.</summary>
+    /// <summary>Filters the rows that exist for the caller.</summary>
     public static IQueryable<T> Filter<T>(this Access access, IQueryable<T> rows)
         where T : class, IOwnedInQueue
     {
@@ -22,7 +22,7 @@ internal static class AccessFilter
             || (row.Owner == tenant && (all || names.Contains(row.Queue) || prefixes.Any(prefix => row.Queue.StartsWith(prefix)))));
     }
 
-    /// <summary>The rows whose queue matches.</summary>
+    /// <summary>Filters the rows whose queue matches.</summary>
     private static IQueryable<T> Filter<T>(QueuePatterns queues, IQueryable<T> rows)
         where T : class, IOwnedInQueue
     {

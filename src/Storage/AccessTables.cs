@@ -8,7 +8,7 @@ using TaskQueue.Engine.Quotas;
 
 namespace TaskQueue.Storage;
 
-/// <summary>The tables of keys, quotas, audit and quarantine.</summary>
+/// <summary>Maps the tables of keys, quotas, audit and quarantine.</summary>
 internal static class AccessTables
 {
     private const int NameLength = 128;

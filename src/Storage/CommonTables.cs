@@ -6,7 +6,7 @@ using TaskQueue.Engine.Files;
 
 namespace TaskQueue.Storage;
 
-/// <summary>The tables beside tasks and queues: files, batches, callbacks, locks.</summary>
+/// <summary>Maps the tables of files, batches, callbacks and locks.</summary>
 internal static class CommonTables
 {
     public static void Map(ModelBuilder model)
@@ -77,7 +77,7 @@ internal static class CommonTables
         e.Property(x => x.FinishedAt).HasColumnName("finished_at");
         e.Property(x => x.Owner).HasColumnName("owner").HasMaxLength(128);
         e.Property(x => x.Origin).HasColumnName("origin").HasMaxLength(300);
-        e.HasIndex(x => x.DueAt, "ix_callbacks_due").HasFilter("state = 0");
+        e.HasIndex(x => x.DueAt, "ix_callbacks_due").HasFilter($"state = {SqlStates.CallbackWaiting}");
         e.HasIndex(x => x.SubjectId, "ix_callbacks_subject");
         e.HasIndex(x => x.FinishedAt, "ix_callbacks_finished").HasFilter("finished_at is not null");
     }
@@ -115,28 +115,28 @@ internal static class CommonTables
         e.Property(x => x.FinishedAt).HasColumnName("finished_at");
         e.Property(x => x.Version).HasColumnName("version").IsConcurrencyToken();
         e.HasIndex(x => new { x.CreatedAt, x.CorrelationId }, "ix_batches_created");
-        e.HasIndex(x => x.State, "ix_batches_live").HasFilter("state < 8");
+        e.HasIndex(x => x.State, "ix_batches_live").HasFilter($"state < {BatchStates.Completed}");
     }
 }
 
 /// <summary>
-/// A row of table <c>queue_locks</c>: the task that a sequential take handed out last. It locks its queue and tier while
-/// that attempt runs, at most until a safety limit; so nothing has to release it.
+/// A row of table <c>queue_locks</c>: the task of the last sequential claim. It locks its queue and tier while that attempt runs, at most
+/// until a safety limit, so it needs no release.
 /// </summary>
 public sealed class QueueLock
 {
     /// <summary>Base name.</summary>
     public string Queue { get; set; } = "";
 
-    /// <summary>Level.</summary>
+    /// <summary>Tier.</summary>
     public int Tier { get; set; }
 
-    /// <summary>Who has it.</summary>
+    /// <summary>The task that holds the lock.</summary>
     public Guid TaskId { get; set; }
 
-    /// <summary>The attempt that was handed out.</summary>
+    /// <summary>The claimed attempt.</summary>
     public int Attempt { get; set; }
 
-    /// <summary>Free from then on, whatever the task does.</summary>
+    /// <summary>When the lock expires, whatever the task does.</summary>
     public DateTime Until { get; set; }
 }

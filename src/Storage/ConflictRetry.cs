@@ -1,12 +1,12 @@
 namespace TaskQueue.Storage;
 
-/// <summary>Transactions that lose a race are tried again.</summary>
+/// <summary>Retries transactions on concurrency conflicts.</summary>
 internal static class ConflictRetry
 {
     private const int MaxTries = 20;
 
-    /// <summary>Tries work again while it fails by a race, or found something gone (null).</summary>
-    /// <exception cref="TimeoutException">It found something gone each time.</exception>
+    /// <summary>Retries work while it fails by a conflict, or finds a row gone (null).</summary>
+    /// <exception cref="TimeoutException">Every try failed.</exception>
     public static async Task<T> RetryAsync<T>(Func<Task<T?>> work, Func<Exception, bool> isRace)
         where T : class
     {
@@ -19,11 +19,11 @@ internal static class ConflictRetry
             }
             catch (Exception race) when (tries < MaxTries && isRace(race))
             {
-                // The other has committed.
+                // The other transaction has committed.
             }
 
             if (tries >= MaxTries)
-                throw new TimeoutException($"The transaction lost {tries} races in a row.");
+                throw new TimeoutException($"The transaction failed with {tries} concurrency conflicts in a row.");
         }
     }
 }

@@ -2,10 +2,10 @@ using System.Data.Common;
 
 namespace TaskQueue.Storage;
 
-/// <summary>Which database.</summary>
+/// <summary>A supported database.</summary>
 public enum DatabaseProvider
 {
-    /// <summary>A file, for one process.</summary>
+    /// <summary>SQLite: a file for a single process.</summary>
     Sqlite,
 
     /// <summary>PostgreSQL 15 or later, for any number of processes.</summary>
@@ -15,23 +15,24 @@ public enum DatabaseProvider
     SqlServer,
 }
 
-/// <summary>The database of <c>ConnectionStrings:TaskQueue</c>.</summary>
-/// <param name="Provider">Which database.</param>
-/// <param name="ConnectionString">As configured.</param>
+/// <summary>The configured database, <c>ConnectionStrings:TaskQueue</c>.</summary>
+/// <param name="Provider">The database provider.</param>
+/// <param name="ConnectionString">The connection string as configured.</param>
 public sealed record DatabaseAddress(DatabaseProvider Provider, string ConnectionString)
 {
-    /// <summary>Where the database is, without user and password, for logs.</summary>
+    /// <summary>The location of the database without user and password, for logs.</summary>
     public override string ToString() => StorageProviders.Of(Provider).Describe(ConnectionString);
 
-    /// <summary>Reads a connection string; the provider shows in its keys unless it is given.</summary>
-    /// <exception cref="FormatException">It is not a connection string of a known provider; says which key to change.</exception>
+    /// <summary>Parses a connection string; the provider is inferred from its keys unless given.</summary>
+    /// <exception cref="FormatException">It is not a connection string of a known provider; the message names the key to
+    /// change.</exception>
     public static DatabaseAddress Parse(string connectionString, string? provider)
     {
         try
         {
             var address = new DatabaseAddress(provider is { Length: > 0 } ? ParseProvider(provider)
                 : Guess(connectionString), connectionString);
-            _ = address.ToString(); // the provider's own parser has a look
+            _ = address.ToString(); // validates it with the provider's own parser
             return address;
         }
         catch (Exception fault) when (fault is ArgumentException or KeyNotFoundException)
@@ -49,14 +50,14 @@ public sealed record DatabaseAddress(DatabaseProvider Provider, string Connectio
             _ => throw new FormatException($"TaskQueue:Provider is '{provider}'; it must be sqlite, postgres or sqlserver."),
         };
 
-    /// <summary>The provider that shows in the keys of a connection string.</summary>
-    /// <exception cref="FormatException">None does; says which key to use.</exception>
+    /// <summary>Infers the provider from the keys of a connection string.</summary>
+    /// <exception cref="FormatException">No provider matches; the message names the keys to use.</exception>
     public static DatabaseProvider Guess(string connectionString)
     {
         var keys = new DbConnectionStringBuilder { ConnectionString = connectionString };
         if (keys.ContainsKey("Host"))
             return DatabaseProvider.Postgres;
-        // Its driver takes Data Source for the server too: that is a file here, unless the provider is given.
+        // The SQL Server driver accepts Data Source for the server too; here it means a file, unless the provider is given.
         if (keys.ContainsKey("Server") || keys.ContainsKey("Initial Catalog"))
             return DatabaseProvider.SqlServer;
         if (keys.ContainsKey("Data Source") || keys.ContainsKey("DataSource") || keys.ContainsKey("Filename"))

@@ -3,22 +3,22 @@ using Microsoft.EntityFrameworkCore;
 
 namespace TaskQueue.Storage;
 
-/// <summary>Brings the database to the version of this program.</summary>
+/// <summary>Migrates the database to the version of this program.</summary>
 public sealed class DatabaseMigrator(IDbContextFactory<TaskDbContext> databases, DatabaseAddress address)
 {
-    /// <summary>Applies what is missing.</summary>
-    /// <returns>Names of the migrations that were applied; none where there was nothing to do.</returns>
+    /// <summary>Applies pending migrations.</summary>
+    /// <returns>Names of the applied migrations; empty if there were none.</returns>
     public async Task<IReadOnlyList<string>> MigrateAsync(CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         var pending = await PendingAsync(db, cancellationToken);
-        db.Database.SetCommandTimeout(0); // an index of a large table takes what it takes
+        db.Database.SetCommandTimeout(0); // creating an index on a large table may take any time
         if (pending.Count > 0)
             await db.Database.MigrateAsync(cancellationToken);
         return pending;
     }
 
-    /// <summary>Names of the migrations that are missing.</summary>
+    /// <summary>Names of the pending migrations.</summary>
     public async Task<IReadOnlyList<string>> PendingAsync(CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
@@ -27,7 +27,7 @@ public sealed class DatabaseMigrator(IDbContextFactory<TaskDbContext> databases,
 
     private async Task<List<string>> PendingAsync(TaskDbContext db, CancellationToken cancellationToken)
     {
-        // A database that does not exist yet has everything to come; one that cannot be reached says so.
+        // For a missing database all migrations are pending; an unreachable one throws.
         try
         {
             var known = db.Database.GetMigrations().ToList();
@@ -43,8 +43,6 @@ public sealed class DatabaseMigrator(IDbContextFactory<TaskDbContext> databases,
     }
 }
 
-/// <summary>
-/// The database has another history than this program's: it belongs to a version that was never released, or to another program.
-/// </summary>
+/// <summary>The migration history of the database is unknown: it belongs to an unreleased version or to another program.</summary>
 public sealed class UnknownDatabaseException()
-    : Exception("it has migrations of another program or of a version that was never released; name an empty database");
+    : Exception("it has migrations of another program or of an unreleased version; use an empty database");

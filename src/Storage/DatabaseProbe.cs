@@ -3,8 +3,8 @@ using TaskQueue.Engine.Health;
 
 namespace TaskQueue.Storage;
 
-/// <summary>Asks over a connection of its own: a pool whose connections all hang says nothing of the database.</summary>
-/// <param name="connect">Makes a closed connection that no pool keeps, with this many seconds to connect, and for a command.</param>
+/// <summary>Probes over a connection of its own: a pool whose connections all hang says nothing about the database.</summary>
+/// <param name="connect">Creates a closed, unpooled connection with this timeout in seconds for connecting and for commands.</param>
 /// <param name="time">The clock.</param>
 internal sealed class DatabaseProbe(Func<int, DbConnection> connect, TimeProvider time) : IDatabaseProbe
 {
@@ -16,7 +16,7 @@ internal sealed class DatabaseProbe(Func<int, DbConnection> connect, TimeProvide
             await asking.WaitAsync(timeout, time);
             return true;
         }
-#pragma warning disable CA1031 // whatever it is, there is no database for us at the moment
+#pragma warning disable CA1031 // any exception means that the database is unreachable for now
         catch (Exception)
 #pragma warning restore CA1031
         {

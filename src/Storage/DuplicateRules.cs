@@ -4,24 +4,24 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Storage;
 
-/// <summary>What a duplicate does to the holder of its dedupe key (moab.md 7), the same for every store.</summary>
+/// <summary>The effect of a duplicate on the holder of its dedupe key (moab.md 7), the same in every store.</summary>
 internal static class DuplicateRules
 {
-    /// <summary>A line of a batch whose id another task has would be lost: then the step is not taken.</summary>
-    /// <exception cref="TaskIdTakenException">There is one.</exception>
+    /// <summary>Rejects batch items whose id is taken by another task: they would be lost, so the step is not applied.</summary>
+    /// <exception cref="TaskIdTakenException">An id is taken.</exception>
     public static void DemandNew(InsertStep? step, IEnumerable<SubmitResult> answers)
     {
         if (step is BatchStep && answers.Any(a => a.Result == SubmitStatus.IdTaken))
             throw new TaskIdTakenException();
     }
 
-    /// <summary>What became of each task, in order; holders that wait are changed in memory.</summary>
-    /// <param name="tasks">As submitted.</param>
-    /// <param name="inserted">Ids that were inserted, each from the first task that has it.</param>
-    /// <param name="taken">The others that exist, by id: their owner, and when they are gone.</param>
-    /// <param name="holders">Tasks that wait or run, by queue and key: locked.</param>
-    /// <returns>Null where the holder of a key has ended meanwhile.</returns>
-    /// <exception cref="TaskIdConflictException">An id is another tenant's, or that of a deleted task.</exception>
+    /// <summary>The result of each task, in order; changes waiting holders in memory.</summary>
+    /// <param name="tasks">The submitted tasks.</param>
+    /// <param name="inserted">Ids that were inserted, each by the first task that has it.</param>
+    /// <param name="taken">The existing ids: their owner, and when they are deleted.</param>
+    /// <param name="holders">Waiting and running tasks by queue and key, locked.</param>
+    /// <returns>Null if the holder of a key has ended in the meantime.</returns>
+    /// <exception cref="TaskIdConflictException">An id belongs to another tenant or to a deleted task.</exception>
     public static List<SubmitResult>? Answer(
         IReadOnlyList<NewTask> tasks, HashSet<Guid> inserted, IReadOnlyDictionary<Guid, TakenId> taken,
             Dictionary<(string Queue, string Key), TaskState> holders)
@@ -51,7 +51,7 @@ internal static class DuplicateRules
     {
         task.Record(TaskEventType.Submitted, task.CreatedAt, dispatch: task.DispatchAt > task.DueAt, frees: task.OrderingKey is not null);
         if (task.DedupeKey is { } key)
-            holders[(task.Queue, key)] = task; // a later one of the same list may change it
+            holders[(task.Queue, key)] = task; // a later one of the same list may overwrite it
         return new SubmitResult(task.CorrelationId, SubmitStatus.Accepted, task);
     }
 
@@ -81,9 +81,9 @@ internal static class DuplicateRules
 /// <summary>A row that has the id of a new task.</summary>
 /// <param name="Id">The id.</param>
 /// <param name="Owner">Its owner.</param>
-/// <param name="DeleteAt">When it is gone, though its row may still be there.</param>
+/// <param name="DeleteAt">When it is deleted, though the row may still exist.</param>
 internal sealed record TakenId(Guid Id, string? Owner, DateTime? DeleteAt)
 {
-    /// <summary>Whether it is the new task itself, sent again.</summary>
+    /// <summary>Whether it is the new task itself, submitted again.</summary>
     public bool Is(TaskState task) => Owner == task.Owner && !(DeleteAt <= task.CreatedAt);
 }

@@ -3,10 +3,10 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Storage;
 
-/// <summary>Reads rows of <c>task_events</c>; the select lists of all providers have the same order.</summary>
+/// <summary>Reads rows of <c>task_events</c>; the select lists of all providers have the same column order.</summary>
 internal static class EventReader
 {
-    /// <summary>One row.</summary>
+    /// <summary>Reads a row.</summary>
     public static TaskEvent Read(DbDataReader r) => new()
     {
         Stream = r.GetInt32(0),
@@ -25,8 +25,8 @@ internal static class EventReader
     };
 
     /// <summary>
-    /// Cuts a read back to what is complete. Events of one task may lie in several streams; where a stream gave as many
-    /// rows as were asked for it may have more, and ids behind its last must wait for them.
+    /// Truncates a read to its complete part. Events of one task may be in several partitions; a partition that returned the maximum number
+    /// of rows may have more, so ids after its last must wait for them.
     /// </summary>
     public static List<TaskEvent> Complete(List<TaskEvent> events, int max)
     {

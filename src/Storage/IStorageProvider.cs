@@ -4,26 +4,26 @@ using Microsoft.Extensions.DependencyInjection;
 namespace TaskQueue.Storage;
 
 /// <summary>
-/// One database: its model, its statements and its driver. The host registers those it has with <see cref="StorageProviders"/>.
+/// A database provider: its model, its statements and its driver. The host registers those it supports with <see cref="StorageProviders"/>.
 /// </summary>
 public interface IStorageProvider
 {
-    /// <summary>Which database.</summary>
+    /// <summary>The database.</summary>
     DatabaseProvider Provider { get; }
 
-    /// <summary>Where the database is, without user and password.</summary>
+    /// <summary>The location of the database, without user and password.</summary>
     /// <exception cref="ArgumentException">It is no connection string.</exception>
     string Describe(string connectionString);
 
-    /// <summary>Adds the EF Core model and the hot statements.</summary>
+    /// <summary>Adds the EF Core model and the hot-path statements.</summary>
     void AddStorage(IServiceCollection services, string connectionString);
 
-    /// <summary>The connection string with limits on waits, where it names none of its own.</summary>
+    /// <summary>Adds default timeouts to the connection string, unless it sets its own.</summary>
     string WithLimits(string connectionString);
 
-    /// <summary>A closed connection that no pool keeps, with this many seconds to connect, and for a command.</summary>
+    /// <summary>Creates a closed, unpooled connection with this timeout for connecting and for commands.</summary>
     DbConnection Connect(string connectionString, int seconds);
 
-    /// <summary>Whether there is a server, but not yet the database.</summary>
+    /// <summary>Whether the server exists, but the database does not.</summary>
     bool IsMissing(DbException fault);
 }

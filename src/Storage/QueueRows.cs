@@ -3,8 +3,7 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Storage;
 
 /// <summary>
-/// A row of table <c>queue_limits</c>, for each queue with limits. Claims lock it first, so that what they count stays true
-/// until they commit.
+/// A row of table <c>queue_limits</c>, for each queue with limits. Claims lock it first, so that their counts stay valid until they commit.
 /// </summary>
 public sealed class QueueLimitRow
 {
@@ -12,30 +11,30 @@ public sealed class QueueLimitRow
     public string Queue { get; set; } = "";
 
     /// <summary>
-    /// Unix nanoseconds at which the token bucket was empty, in effect: it holds (now - this) / period tokens, at most its
-    /// size. 0 is full.
+    /// Unix nanoseconds at which the token bucket was, in effect, empty: it holds (now - this) / period tokens, at most its capacity. 0 is
+    /// full.
     /// </summary>
     public long BucketBase { get; set; }
 }
 
 /// <summary>
-/// A row of table <c>queue_counts</c>: how many tasks of a queue and tier ended so. A row a stream, which only the holder of the
-/// stream's lock changes, so that nobody waits for a counter.
+/// A row of table <c>queue_counts</c>: the number of tasks of a queue and tier with one outcome. There is a row for each partition, which
+/// only the holder of the partition's lock changes, so that no transaction waits for a counter.
 /// </summary>
 public sealed class QueueCount
 {
     /// <summary>Base name.</summary>
     public string Queue { get; set; } = "";
 
-    /// <summary>Level of the tasks.</summary>
+    /// <summary>Tier of the tasks.</summary>
     public int Tier { get; set; }
 
-    /// <summary>The stream that the transactions held.</summary>
+    /// <summary>The partition whose lock the transactions held.</summary>
     public int Stream { get; set; }
 
-    /// <summary>One of the terminal types.</summary>
+    /// <summary>One of the terminal event types.</summary>
     public TaskEventType Type { get; set; }
 
-    /// <summary>How many.</summary>
+    /// <summary>Number of tasks.</summary>
     public long Count { get; set; }
 }

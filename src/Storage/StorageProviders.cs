@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 
 namespace TaskQueue.Storage;
 
-/// <summary>The databases that this program has. The host registers them before it reads the configuration.</summary>
+/// <summary>The supported databases. The host registers them before it reads the configuration.</summary>
 public static class StorageProviders
 {
     private static readonly ConcurrentDictionary<DatabaseProvider, IStorageProvider> Registered = new();
@@ -14,8 +14,8 @@ public static class StorageProviders
             Registered[provider.Provider] = provider;
     }
 
-    /// <summary>The provider of a database.</summary>
-    /// <exception cref="FormatException">The host has none.</exception>
+    /// <summary>Returns the provider of a database.</summary>
+    /// <exception cref="FormatException">The host has not registered it.</exception>
     public static IStorageProvider Of(DatabaseProvider provider) =>
         Registered.GetValueOrDefault(provider)
             ?? throw new FormatException($"ConnectionStrings:TaskQueue names a database of {provider}, which this program does not "

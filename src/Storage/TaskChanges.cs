@@ -3,21 +3,21 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Storage;
 
-/// <summary>What the changes of a group mean for rows outside of it.</summary>
+/// <summary>Effects of a group's changes on rows outside of it.</summary>
 internal static class TaskChanges
 {
-    /// <summary>Ordering keys whose head must be found again: it left, waits longer, or a task came back.</summary>
+    /// <summary>Ordering keys whose head must be promoted again: it left, waits longer, or a task returned.</summary>
     public static IReadOnlyCollection<OrderingKey> OrderingKeysOf(IEnumerable<TaskState> updates) =>
         [.. updates.Where(t => t.OrderingKey is not null
             && (t.Events.Any(e => e.Frees) || (t.Blocked && t.Events.Any(e => e.Type == TaskEventType.Submitted))))
             .Select(t => new OrderingKey(t.Queue, t.OrderingKey!)).Distinct()];
 
-    /// <summary>A new dead letter of each queue whose dead letters have a limit, in the order in which everybody locks queues.</summary>
+    /// <summary>A new dead letter of each queue with a limit on dead letters, in the order in which all transactions lock queues.</summary>
     public static IEnumerable<TaskState> FullQueues(IEnumerable<TaskState> updates) =>
         updates.Where(t => t.Dead && t.Settings.DeadLetters.MaxSize > 0 && t.Events.Any(e => e.Type == TaskEventType.Failed))
             .DistinctBy(t => t.Queue).OrderBy(t => t.Queue, StringComparer.Ordinal);
 
-    /// <summary>Callbacks that are owed: a task completed, and somebody wants its result.</summary>
+    /// <summary>Due callbacks: of completed tasks with a callback URL.</summary>
     public static IReadOnlyList<DueCallback> DueCallbacks(IEnumerable<TaskState> updates) =>
         [.. updates.Where(t => t.State == TaskStates.Completed && t.Events.Any(e => e.CallbackDue))
             .Select(t =>
@@ -25,7 +25,7 @@ internal static class TaskChanges
                     ?? "null", t.FinishedAt!.Value, t.Owner))];
 }
 
-/// <summary>A result that is owed to a URL.</summary>
+/// <summary>A due callback.</summary>
 internal sealed record DueCallback(Guid SubjectId, string Url, string Body, DateTime At, string? Owner)
 {
     /// <summary>The receiver.</summary>

@@ -5,12 +5,12 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Storage;
 
 /// <summary>
-/// A column of table <c>tasks</c> as the hot statements read and write it: without change tracking, whole groups at once.
-/// A test holds the list against the EF Core model.
+/// A column of table <c>tasks</c> for the hot-path statements, which read and write whole groups without change tracking. A test compares
+/// the list with the EF Core model.
 /// </summary>
 internal abstract class TaskColumn(string name, bool changes, bool bulky)
 {
-    /// <summary>All columns, in the order of the statements.</summary>
+    /// <summary>All columns, in the order used by the statements.</summary>
     public static readonly TaskColumn[] All =
     [
         new TaskColumn<Guid>("id", t => t.CorrelationId, (t, v) => t.CorrelationId = v),
@@ -51,16 +51,16 @@ internal abstract class TaskColumn(string name, bool changes, bool bulky)
         new TaskColumn<string?>("progress", t => t.Progress, (t, v) => t.Progress = v, changes: true),
     ];
 
-    /// <summary>What a transition reads: everything but the bulky columns, which it never changes.</summary>
+    /// <summary>Columns that a transition reads: all but the bulky ones, which it never changes.</summary>
     public static readonly TaskColumn[] Loaded = [.. All.Where(c => !c.Bulky)];
 
-    /// <summary>What a transition may change.</summary>
+    /// <summary>Columns that a transition may change.</summary>
     public static readonly TaskColumn[] Changed = [.. All.Where(c => c.Changes)];
 
-    /// <summary>What a duplicate may overwrite on the holder of its dedupe key.</summary>
+    /// <summary>Columns that a duplicate may overwrite on the holder of its dedupe key.</summary>
     public static readonly TaskColumn[] Overwritten = [.. All.Where(c => c.Name is "payload" or "due_at" or "expires_at" or "dispatch_at")];
 
-    /// <summary>The key.</summary>
+    /// <summary>The primary key.</summary>
     public static TaskColumn Id => All[0];
 
     /// <summary>Name in the database.</summary>
@@ -69,10 +69,10 @@ internal abstract class TaskColumn(string name, bool changes, bool bulky)
     /// <summary>Whether a transition may change it.</summary>
     public bool Changes { get; } = changes;
 
-    /// <summary>Whether it is left out where only a transition is decided.</summary>
+    /// <summary>Whether it is not read for a transition.</summary>
     public bool Bulky { get; } = bulky;
 
-    /// <summary>Reads one value into a task.</summary>
+    /// <summary>Reads a value into a task.</summary>
     public abstract void Read(TaskState task, DbDataReader reader, int ordinal);
 
     /// <summary>Calls a visitor with the type of the values.</summary>
@@ -81,14 +81,14 @@ internal abstract class TaskColumn(string name, bool changes, bool bulky)
     /// <summary>The type of its values, without <see cref="Nullable{T}"/>.</summary>
     public abstract Type Type { get; }
 
-    /// <summary>One value.</summary>
+    /// <summary>The value of a task.</summary>
     public abstract object? Value(TaskState task);
 
-    /// <summary>The names of columns, each behind a prefix, with commas between.</summary>
+    /// <summary>Comma-separated column names, each with a prefix.</summary>
     public static string List(IEnumerable<TaskColumn> columns, string prefix = "") =>
         string.Join(", ", columns.Select(c => prefix + c.Name));
 
-    /// <summary>A task read from a row that begins with these columns.</summary>
+    /// <summary>Reads a task from a row that begins with these columns.</summary>
     public static TaskState ReadRow(TaskColumn[] columns, DbDataReader reader)
     {
         var task = new TaskState();
@@ -104,7 +104,7 @@ internal sealed class TaskColumn<T>(string name, Func<TaskState, T> get, Action<
     public override void Read(TaskState task, DbDataReader reader, int ordinal)
     {
         if (reader.IsDBNull(ordinal))
-            return; // a new task has the same
+            return; // a new task has the same default
         if (typeof(T) == typeof(DateTime) || typeof(T) == typeof(DateTime?))
             set(task, (T)(object)StoredValue.Time(reader, ordinal));
         else if (typeof(T) == typeof(Guid) || typeof(T) == typeof(Guid?))
@@ -113,7 +113,7 @@ internal sealed class TaskColumn<T>(string name, Func<TaskState, T> get, Action<
             set(task, reader.GetFieldValue<T>(ordinal));
     }
 
-    /// <summary>One value.</summary>
+    /// <summary>The value of a task.</summary>
     public T Get(TaskState task) => get(task);
 
     public override TResult Accept<TResult>(ITaskColumnVisitor<TResult> visitor) => visitor.Visit(this);
@@ -123,7 +123,7 @@ internal sealed class TaskColumn<T>(string name, Func<TaskState, T> get, Action<
     public override object? Value(TaskState task) => get(task);
 }
 
-/// <summary>Does something with a column whose type it must know.</summary>
+/// <summary>Visits a column with its static type.</summary>
 internal interface ITaskColumnVisitor<out TResult>
 {
     /// <summary>Called with the column.</summary>

@@ -13,7 +13,7 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Storage;
 
-/// <summary>The model of the database. One subclass a provider, because each has migrations of its own.</summary>
+/// <summary>The database model. Each provider has a subclass, because it has migrations of its own.</summary>
 public abstract class TaskDbContext(DbContextOptions options) : DbContext(options)
 {
     /// <summary>Table <c>tasks</c>.</summary>
@@ -93,7 +93,7 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
         });
     }
 
-    /// <summary>The key and identity of events differ: SQLite generates single integer keys only.</summary>
+    /// <summary>Maps the key and identity of events, which differ: SQLite generates single-column integer keys only.</summary>
     protected abstract void MapEventKey(EntityTypeBuilder<TaskEvent> e);
 
     private static void MapTasks(EntityTypeBuilder<TaskState> e)
@@ -137,33 +137,34 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
         e.Property(x => x.DeleteAt).HasColumnName("delete_at");
         e.Ignore(x => x.Events).Ignore(x => x.Settings).Ignore(x => x.RunAttempt).Ignore(x => x.ReplyTo);
 
-        // Claims walk this index only, so their cost does not grow with finished tasks. Filters use the numbers of TaskStates.
+        // Claims use only this index, so their cost does not grow with finished tasks. Filters use the numbers of TaskStates.
         e.HasIndex(x => new { x.Queue, x.Tier, x.Priority, x.DueAt, x.CorrelationId }, "ix_tasks_claim")
-            .HasFilter("state in (3, 7) and not blocked");
+            .HasFilter($"state in {SqlStates.Waiting} and not blocked");
         e.HasIndex(x => x.DispatchAt, "ix_tasks_dispatch").HasFilter("dispatch_at is not null");
-        e.HasIndex(x => x.LeaseUntil, "ix_tasks_lease").HasFilter("state = 4");
-        e.HasIndex(x => x.ExpiresAt, "ix_tasks_expiry").HasFilter("state in (3, 7) and expires_at is not null");
-        // For lists of what went wrong: rare states among many completed rows.
-        e.HasIndex(x => new { x.State, x.CorrelationId }, "ix_tasks_ended").HasFilter("state in (6, 8, 9)");
+        e.HasIndex(x => x.LeaseUntil, "ix_tasks_lease").HasFilter($"state = {SqlStates.Running}");
+        e.HasIndex(x => x.ExpiresAt, "ix_tasks_expiry").HasFilter($"state in {SqlStates.Waiting} and expires_at is not null");
+        // For lists of failures: rare states among many completed rows.
+        e.HasIndex(x => new { x.State, x.CorrelationId }, "ix_tasks_ended").HasFilter($"state in {SqlStates.Unsuccessful}");
         e.HasIndex(x => x.DeleteAt, "ix_tasks_delete").HasFilter("delete_at is not null");
         e.HasIndex(x => new { x.Queue, x.FinishedAt, x.CorrelationId }, "ix_tasks_dead").HasFilter("dead");
-        // For the lists of one owner.
+        // For lists of a single owner.
         e.HasIndex(x => new { x.Owner, x.CorrelationId }, "ix_tasks_owner").HasFilter("owner is not null");
-        e.HasIndex(x => x.Queue, "ix_tasks_limited").HasFilter("state = 4 and limited");
+        e.HasIndex(x => x.Queue, "ix_tasks_limited").HasFilter($"state = {SqlStates.Running} and limited");
 
-        // The tasks of a batch in the order of its lines, and those that it waits for.
+        // The tasks of a batch in item order, and those it waits for.
         e.HasIndex(x => new { x.BatchId, x.CorrelationId }, "ix_tasks_batch").HasFilter("batch_id is not null");
-        e.HasIndex(x => x.BatchId, "ix_tasks_batch_live").HasFilter("batch_id is not null and state in (3, 4, 7)");
+        e.HasIndex(x => x.BatchId, "ix_tasks_batch_live").HasFilter($"batch_id is not null and state in {SqlStates.Unfinished}");
 
-        // At most one holder of a dedupe key, and one head of an ordering key, with concurrent writers too.
-        e.HasIndex(x => new { x.Queue, x.DedupeKey }, DedupeIndex).IsUnique().HasFilter("dedupe_key is not null and state in (3, 4, 7)");
+        // At most one holder of a dedupe key and one head of an ordering key, also under concurrent writers.
+        e.HasIndex(x => new { x.Queue, x.DedupeKey }, DedupeIndex).IsUnique().HasFilter($"dedupe_key is not null and state in "
+            + $"{SqlStates.Unfinished}");
         e.HasIndex(x => new { x.Queue, x.OrderingKey }, HeadIndex).IsUnique()
-            .HasFilter("ordering_key is not null and not blocked and state in (3, 4, 7)");
+            .HasFilter($"ordering_key is not null and not blocked and state in {SqlStates.Unfinished}");
         e.HasIndex(x => new { x.Queue, x.OrderingKey, x.DueAt, x.CorrelationId }, "ix_tasks_ordering_key")
-            .HasFilter("ordering_key is not null and state in (3, 7)");
+            .HasFilter($"ordering_key is not null and state in {SqlStates.Waiting}");
     }
 
-    /// <summary>A key behind its tenant: see <see cref="TenantKey"/>.</summary>
+    /// <summary>A key prefixed with its tenant: see <see cref="TenantKey"/>.</summary>
     private const int StoredKeyLength = 256;
 
     internal const string DedupeIndex = "ix_tasks_dedupe";

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.Deployment;
 
-/// <summary>The alerts, by Prometheus' own tool, and the dashboard, as Grafana reads it.</summary>
+/// <summary>Tests the alerts with Prometheus' own tool, and the dashboard as Grafana reads it.</summary>
 public sealed partial class AlertRulesTests
 {
     private static readonly string[] Monitoring = ["deploy", "prometheus"];
@@ -25,7 +25,7 @@ public sealed partial class AlertRulesTests
     }
 
     [Fact]
-    public void Every_alert_is_seen_to_fire_and_to_be_silent()
+    public void Every_alert_has_a_firing_and_a_silent_test()
     {
         var cases = Yaml.ReadFile(Repository.FileAt([.. Monitoring, "alerts.test.yaml"])).All("tests")
             .SelectMany(t => t.All("alert_rule_test")).ToList();
@@ -37,7 +37,7 @@ public sealed partial class AlertRulesTests
     }
 
     [Fact]
-    public void Every_alert_says_what_it_is_and_where_to_read_on()
+    public void Every_alert_has_a_description_and_a_runbook_link()
     {
         var headings = Heading().Matches(File.ReadAllText(Repository.FileAt("docs", "operations.md")))
             .Select(m => m.Groups["text"].Value.ToLowerInvariant().Replace(":", "", StringComparison.Ordinal).Replace(' ', '-')).ToList();
@@ -50,7 +50,7 @@ public sealed partial class AlertRulesTests
     }
 
     [Fact]
-    public void The_dashboard_is_whole_and_provisioned()
+    public void The_dashboard_is_complete_and_provisioned()
     {
         var dashboard = JsonNode.Parse(File.ReadAllText(Repository.FileAt("deploy", "grafana", "taskqueue.json")))!;
         var panels = dashboard.All("panels").ToList();

@@ -41,7 +41,7 @@ public sealed class BrokerUsersTests
     }
 
     [Fact]
-    public void Who_is_configured_as_producer_or_worker_has_rights_at_the_broker_and_none_has_more()
+    public void Configured_producers_and_workers_have_exactly_the_broker_permissions_they_need()
     {
         var users = Definitions.All("users").Select(u => u.Text("name")!).ToList();
         Definitions.All("permissions").Select(p => p.Text("user")).ShouldBe(users, ignoreOrder: true);
@@ -59,7 +59,7 @@ public sealed class BrokerUsersTests
     [InlineData("taskqueue-submit_skipped", "max-length-bytes")]
     [InlineData("taskqueue-submit")]
     [InlineData("shop")]
-    public void What_users_can_fill_without_an_end_is_bounded_and_nothing_else(string queue, params string[] bounds) =>
+    public void Policies_bound_only_the_queues_that_users_could_fill_endlessly(string queue, params string[] bounds) =>
         Definitions.All("policies").Where(p => Regex.IsMatch(queue, p.Text("pattern")!, RegexOptions.None, TimeSpan.FromSeconds(1)))
             .SelectMany(p => p["definition"]!.AsObject().Select(d => d.Key)).Except(["overflow"])
             .ShouldBe(bounds, ignoreOrder: true);
@@ -67,11 +67,11 @@ public sealed class BrokerUsersTests
     [Theory]
     [InlineData("definitions.json")]
     [InlineData("rabbitmq.conf")]
-    public void The_copy_for_Kustomize_is_the_same(string file) =>
+    public void The_copy_for_Kustomize_is_identical(string file) =>
         File.ReadAllText(Repository.FileAt("k8s", "overlays", "dev", file)).ShouldBe(File.ReadAllText(FileAt(file)));
 
     [Fact]
-    public void Passwords_are_of_development_and_none_is_there_in_clear()
+    public void Passwords_are_for_development_only_and_hashed()
     {
         foreach (var user in Definitions.All("users").Select(u => u.Text("name")!))
             HashMatches(user, $"{user}-dev").ShouldBeTrue(user);

@@ -5,13 +5,13 @@ using Xunit;
 
 namespace TaskQueue.Tests.Deployment;
 
-/// <summary>compose.yaml, as far as it can be known without an engine that runs it.</summary>
+/// <summary>Checks compose.yaml as far as possible without a container engine.</summary>
 public sealed class ComposeTests
 {
     private static readonly JsonObject Services = Deployed.Compose.At("services")!.AsObject();
 
     [Fact]
-    public void One_of_each_role_starts_when_the_database_is_migrated_and_the_broker_answers()
+    public void One_process_per_role_starts_after_the_migration_and_the_broker()
     {
         var starts = Deployed.InCompose().ToList();
         starts.Select(s => string.Join(' ', s.Arguments.Take(2)))
@@ -30,7 +30,7 @@ public sealed class ComposeTests
     }
 
     [Fact]
-    public void Nothing_listens_beyond_this_machine_and_every_file_is_there()
+    public void Nothing_listens_beyond_this_machine_and_every_mounted_file_exists()
     {
         Services.SelectMany(s => s.Value.All("ports")).Select(p => p.ToString())
             .ShouldAllBe(p => p.StartsWith("127.0.0.1:", StringComparison.Ordinal));
@@ -46,7 +46,7 @@ public sealed class ComposeTests
     }
 
     [Fact]
-    public void Who_is_depended_on_or_connected_to_is_a_service()
+    public void Every_dependency_and_connection_names_a_service()
     {
         foreach (var needed in Services.SelectMany(s =>
             s.Value.At("depends_on") switch { JsonObject o => o.Select(m => m.Key), JsonArray a => a.Select(n => n!.ToString()), _ => [] }))
@@ -63,7 +63,7 @@ public sealed class ComposeTests
     }
 
     [Fact]
-    public void Prometheus_scrapes_every_role_at_its_port_for_operations()
+    public void Prometheus_scrapes_every_role_on_its_operations_port()
     {
         var jobs = Yaml.ReadFile(Repository.FileAt("deploy", "prometheus", "prometheus.yml")).All("scrape_configs").ToList();
 
@@ -78,7 +78,7 @@ public sealed class ComposeTests
     }
 
     [Fact]
-    public void Nobody_is_killed_before_its_grace_is_over()
+    public void No_process_is_killed_before_its_grace_period_ends()
     {
         foreach (var start in Deployed.InCompose().Where(s => s.Arguments is not ["migrate"]))
         {

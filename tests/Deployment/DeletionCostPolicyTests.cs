@@ -4,7 +4,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.Deployment;
 
-/// <summary>What the consumers' account may do to pods, as the expressions of its policy decide it.</summary>
+/// <summary>What the consumers' account may do to pods, evaluated with the expressions of its policy.</summary>
 public sealed class DeletionCostPolicyTests
 {
     private const string Pod =
@@ -22,11 +22,11 @@ public sealed class DeletionCostPolicyTests
     [InlineData("""{"labels": null}""", OnlyMetadata)]
     [InlineData("""{"finalizers": ["f"]}""", OnlyMetadata)]
     [InlineData("""{"ownerReferences": [{"kind": "Node"}]}""", OnlyMetadata)]
-    public async Task Of_its_own_pod_it_may_change_the_cost_alone(string metadata, string? refusal) =>
+    public async Task It_may_change_only_the_deletion_cost_of_its_own_pod(string metadata, string? refusal) =>
         ShouldBe(await AskAsync(Changed(metadata)), refusal);
 
     [Fact]
-    public async Task The_first_cost_of_a_pod_without_annotations_is_let_through()
+    public async Task The_first_cost_of_a_pod_without_annotations_is_allowed()
     {
         var before = JsonNode.Parse("""{"metadata": {"name": "own"}, "spec": {}}""")!;
         var after = before.DeepClone();
@@ -36,7 +36,7 @@ public sealed class DeletionCostPolicyTests
     }
 
     [Fact]
-    public async Task Its_spec_other_pods_and_other_verbs_are_refused()
+    public async Task Changes_to_the_spec_or_to_other_pods_and_other_verbs_are_refused()
     {
         var image = JsonNode.Parse(Pod)!;
         image["spec"]!["containers"]![0]!["image"] = "j";
@@ -48,7 +48,7 @@ public sealed class DeletionCostPolicyTests
     }
 
     [Fact]
-    public async Task It_is_about_no_other_account() =>
+    public async Task The_policy_applies_to_no_other_account() =>
         (await AskAsync(null, operation: "DELETE", user: "system:serviceaccount:kube-system:replicaset-controller")).ShouldBeNull();
 
     private static JsonNode Changed(string metadata)

@@ -4,7 +4,7 @@ using TaskQueue.Tests.Servers;
 namespace TaskQueue.Tests.Deployment;
 
 /// <summary>How a file of the repository starts the program.</summary>
-/// <param name="Where">The file, and what in it.</param>
+/// <param name="Where">The file and the place in it.</param>
 /// <param name="Image">The image.</param>
 /// <param name="Arguments">Arguments of the entry point.</param>
 /// <param name="Environment">Environment variables.</param>

@@ -7,7 +7,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.Deployment;
 
-/// <summary>A process with a port for operations, which has done a bit of everything that is counted.</summary>
+/// <summary>A process with an operations port that has produced a value for every metric.</summary>
 public sealed class DeployedServer : IAsyncLifetime
 {
     private const string Queue = "deployed";
@@ -17,7 +17,7 @@ public sealed class DeployedServer : IAsyncLifetime
     private string _rabbitMq = null!;
     private TaskQueueProcess _process = null!;
 
-    /// <summary>The port for operations.</summary>
+    /// <summary>The operations port.</summary>
     internal HttpClient Operations => _operations;
 
     internal MetricsText Metrics { get; private set; } = null!;

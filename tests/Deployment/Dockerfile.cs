@@ -22,7 +22,7 @@ internal sealed partial class Dockerfile
 
     public IEnumerable<string> Images => All("FROM").Select(f => f.Split(' ')[0]);
 
-    /// <summary>What is copied from the repository: sources, and where to.</summary>
+    /// <summary>Files copied from the repository: sources and destination.</summary>
     public IEnumerable<(string[] Sources, string Target)> Copies =>
         All("COPY").Where(c => !c.StartsWith("--from=", StringComparison.Ordinal)).Select(c => c.Split(' ')).Select(c => (c[..^1], c[^1]));
 

@@ -6,13 +6,13 @@ using Xunit;
 
 namespace TaskQueue.Tests.Deployment;
 
-/// <summary>The image, as far as it can be known without an engine that builds it.</summary>
+/// <summary>Checks the image as far as possible without a container engine.</summary>
 public sealed class DockerfileTests
 {
     private static readonly Dockerfile Image = Dockerfile.Read();
 
     [Fact]
-    public void What_it_copies_is_there_and_not_ignored()
+    public void Every_copied_file_exists_and_is_not_ignored()
     {
         string[] kept = [.. File.ReadLines(Repository.FileAt(".dockerignore")).Where(l => l.StartsWith('!')).Select(l => l[1..])];
         var sources = Image.Copies.SelectMany(c => c.Sources).ToList();
@@ -26,7 +26,7 @@ public sealed class DockerfileTests
     }
 
     [Fact]
-    public void The_restore_has_every_project_of_the_program_and_what_their_build_reads()
+    public void The_restore_layer_has_every_project_and_its_build_files()
     {
         var beforeRestore = Image.Copies.TakeWhile(c => c.Target != "src/").ToList();
         var projects = beforeRestore.SelectMany(c => c.Sources).Where(s => s.EndsWith(".csproj", StringComparison.Ordinal)).ToList();
@@ -45,7 +45,7 @@ public sealed class DockerfileTests
     }
 
     [Fact]
-    public void It_runs_the_program_that_is_published_as_nobody_in_particular()
+    public void It_runs_the_published_program_as_an_unprivileged_user()
     {
         var publish = Image.Runs.Single(r => r.StartsWith("dotnet publish src/Api/Api.csproj", StringComparison.Ordinal)).Split(' ');
         var output = publish[Array.IndexOf(publish, "--output") + 1];
@@ -58,7 +58,7 @@ public sealed class DockerfileTests
     }
 
     [Fact]
-    public void Its_base_has_no_shell_but_the_time_zones_and_the_framework_of_the_program()
+    public void Its_base_image_has_no_shell_but_has_time_zones_and_the_right_framework()
     {
         var framework = XDocument.Load(Repository.FileAt("Directory.Build.props")).Descendants("TargetFramework").Single()
             .Value["net".Length..];

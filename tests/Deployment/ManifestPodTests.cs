@@ -3,10 +3,10 @@ using Xunit;
 
 namespace TaskQueue.Tests.Deployment;
 
-/// <summary>How the pods of the program run, whatever the overlay.</summary>
+/// <summary>How the pods of the program run in every overlay.</summary>
 public sealed class ManifestPodTests
 {
-    /// <summary>Seconds that a process has beyond its announcement and its grace, to close what it holds.</summary>
+    /// <summary>Seconds that a process has beyond its announcement and its grace period to close what it holds.</summary>
     internal const int Margin = 15;
 
     private static readonly string[] Roles = ["api", "scheduler", "consumers"];
@@ -15,7 +15,7 @@ public sealed class ManifestPodTests
 
     [Theory]
     [MemberData(nameof(Overlays))]
-    public async Task Every_container_is_shut_in_and_has_its_share(string name)
+    public async Task Every_container_is_restricted_and_has_resource_limits(string name)
     {
         var overlay = await Overlay.RenderAsync(name);
         overlay.OwnPods.Count().ShouldBe(Roles.Length + 1);
@@ -37,7 +37,7 @@ public sealed class ManifestPodTests
 
     [Theory]
     [MemberData(nameof(Overlays))]
-    public async Task The_program_writes_to_its_temporary_folder_alone(string name)
+    public async Task The_program_writes_only_to_its_temporary_folder(string name)
     {
         foreach (var (owner, pod) in (await Overlay.RenderAsync(name)).OwnPods)
         {
@@ -61,7 +61,7 @@ public sealed class ManifestPodTests
 
     [Theory]
     [MemberData(nameof(Overlays))]
-    public async Task Each_role_is_rolled_out_without_a_gap_and_spread(string name)
+    public async Task Each_role_is_rolled_out_without_downtime_and_spread_over_nodes(string name)
     {
         var overlay = await Overlay.RenderAsync(name);
         foreach (var role in Roles)
@@ -84,7 +84,7 @@ public sealed class ManifestPodTests
 
     [Theory]
     [MemberData(nameof(Overlays))]
-    public async Task Nobody_is_killed_before_its_grace_is_over(string name)
+    public async Task No_process_is_killed_before_its_grace_period_ends(string name)
     {
         var overlay = await Overlay.RenderAsync(name);
         foreach (var (owner, pod) in overlay.OwnPods.Where(p => p.Owner.Text("kind") == "Deployment"))
@@ -93,7 +93,7 @@ public sealed class ManifestPodTests
             var needed = Seconds(environment, "TaskQueue__Drain__AnnounceSeconds") + Seconds(environment,
                 "TaskQueue__Drain__GraceSeconds") + Margin;
             pod.Whole("spec.terminationGracePeriodSeconds").ShouldBeGreaterThanOrEqualTo(needed, Overlay.NameOf(owner));
-            // A load balancer has seen the announcement before the port closes.
+            // Load balancers notice the announcement before the port closes.
             pod.Whole("spec.containers.0.readinessProbe.periodSeconds")
                 .ShouldBeLessThan(Seconds(environment, "TaskQueue__Drain__AnnounceSeconds"));
         }
@@ -103,7 +103,7 @@ public sealed class ManifestPodTests
 
     [Theory]
     [MemberData(nameof(Overlays))]
-    public async Task Ports_are_those_that_the_program_is_told_to_listen_on(string name)
+    public async Task Ports_are_the_ones_the_program_is_configured_to_listen_on(string name)
     {
         var overlay = await Overlay.RenderAsync(name);
         foreach (var (owner, pod) in overlay.OwnPods.Where(p => p.Owner.Text("kind") == "Deployment"))

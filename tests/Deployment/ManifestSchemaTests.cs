@@ -7,7 +7,7 @@ namespace TaskQueue.Tests.Deployment;
 /// <summary>Manifests against the schemas of Kubernetes, KEDA and the Prometheus operator.</summary>
 public sealed class ManifestSchemaTests
 {
-    /// <summary>A kind, where in it a member is put, and its value in JSON; null takes the member away.</summary>
+    /// <summary>A kind, the place of a member, and its value in JSON; null removes the member.</summary>
     private static readonly (string Kind, string Path, string Member, string? Json)[] Mistakes =
     [
         ("Deployment", "spec.template.spec.containers.0", "imagePullPolicies", "\"Always\""),
@@ -30,7 +30,7 @@ public sealed class ManifestSchemaTests
 
     [Theory]
     [MemberData(nameof(Overlays))]
-    public async Task Every_document_is_as_its_kind_demands(string name)
+    public async Task Every_document_matches_its_schema(string name)
     {
         var documents = (await Overlay.RenderAsync(name)).Documents;
 

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.Deployment;
 
-/// <summary>What one manifest names of another is there: labels, ports, keys, accounts.</summary>
+/// <summary>Everything that one manifest references in another exists: labels, ports, keys, accounts.</summary>
 public sealed class ManifestWiringTests
 {
     private const string Secret = "taskqueue";
@@ -13,7 +13,7 @@ public sealed class ManifestWiringTests
 
     [Theory]
     [MemberData(nameof(Overlays))]
-    public async Task Every_selector_selects_pods_that_there_are(string name)
+    public async Task Every_selector_matches_existing_pods(string name)
     {
         var overlay = await Overlay.RenderAsync(name);
         foreach (var (owner, pod) in overlay.Pods)
@@ -43,7 +43,7 @@ public sealed class ManifestWiringTests
 
     [Theory]
     [MemberData(nameof(Overlays))]
-    public async Task Every_port_that_is_named_is_one_of_its_container(string name)
+    public async Task Every_named_port_exists_on_its_container(string name)
     {
         var overlay = await Overlay.RenderAsync(name);
         foreach (var service in overlay.OfKind("Service"))
@@ -76,7 +76,7 @@ public sealed class ManifestWiringTests
 
     [Theory]
     [MemberData(nameof(Overlays))]
-    public async Task Every_reference_leads_somewhere(string name)
+    public async Task Every_reference_resolves(string name)
     {
         var overlay = await Overlay.RenderAsync(name);
         var secrets = await SecretsAsync(overlay);
@@ -118,7 +118,7 @@ public sealed class ManifestWiringTests
 
     [Theory]
     [MemberData(nameof(Overlays))]
-    public async Task Everything_lies_in_the_namespace_of_its_overlay_where_nothing_may_talk_unless_a_policy_says_so(string name)
+    public async Task Every_object_is_in_its_overlays_namespace_where_only_policies_allow_traffic(string name)
     {
         var overlay = await Overlay.RenderAsync(name);
         var @namespace = Overlay.NameOf(overlay.OfKind("Namespace").ShouldHaveSingleItem());
@@ -152,7 +152,7 @@ public sealed class ManifestWiringTests
         pod.All("spec.volumes").Select(v => v.Text("name"))
             .Concat(owner.All("spec.volumeClaimTemplates").Select(v => v.Text("metadata.name")));
 
-    /// <summary>The keys of its secrets. Production brings its own: it has the keys that dev makes.</summary>
+    /// <summary>The keys of its secrets. Production supplies its own, with the same keys as dev.</summary>
     private static async Task<HashSet<string>> SecretsAsync(Overlay overlay)
     {
         var keys = overlay.OfKind("Secret").SelectMany(s => s.Map("data").Keys.Select(k => $"secret:{Overlay.NameOf(s)}/{k}")).ToHashSet();

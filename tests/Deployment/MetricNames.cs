@@ -5,24 +5,24 @@ namespace TaskQueue.Tests.Deployment;
 /// <summary>What an expression selects and groups by.</summary>
 internal sealed record PromQuery(IReadOnlyList<PromMetric> Metrics, IReadOnlyList<string> Grouping)
 {
-    /// <summary>Reads expressions; one that is no PromQL fails.</summary>
+    /// <summary>Parses expressions; invalid PromQL fails.</summary>
     public static Task<IReadOnlyList<PromQuery>> ReadAsync(IReadOnlyList<string> expressions) =>
         NodeScript.RunAsync<IReadOnlyList<PromQuery>>("promql.mjs", expressions);
 }
 
-/// <summary>A metric with the label, the operator and the value of each matcher.</summary>
+/// <summary>A metric with the label, operator and value of each matcher.</summary>
 internal sealed record PromMetric(string Name, IReadOnlyList<string[]> Labels);
 
-/// <summary>Holds expressions against what a process shows.</summary>
+/// <summary>Compares expressions with the metrics that a process exposes.</summary>
 internal static class MetricNames
 {
-    /// <summary>What Prometheus itself adds to what it scrapes.</summary>
+    /// <summary>Labels that Prometheus itself adds.</summary>
     private static readonly string[] Added = ["job", "instance"];
 
-    /// <summary>Labels whose values are words of the program, all of which were seen.</summary>
+    /// <summary>Labels whose values are fixed words of the program, all of which were seen.</summary>
     private static readonly string[] Words = ["event", "outcome", "state"];
 
-    /// <summary>Names of metrics and labels, and words, that the process does not show.</summary>
+    /// <summary>Names of metrics and labels, and label values, that the process does not expose.</summary>
     public static async Task<IReadOnlyList<string>> UnknownAsync(IReadOnlyList<string> expressions, MetricsText shown)
     {
         var queries = await PromQuery.ReadAsync(expressions);

@@ -7,7 +7,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.Deployment;
 
-/// <summary>What alerts, dashboards, probes and autoscalers ask is what a process answers.</summary>
+/// <summary>Alerts, dashboards, probes and autoscalers query only what a process serves.</summary>
 public sealed partial class MonitoringTests(DeployedServer server) : IClassFixture<DeployedServer>
 {
     private static readonly string RulesFile = Repository.FileAt("deploy", "prometheus", "alerts.yaml");
@@ -17,7 +17,7 @@ public sealed partial class MonitoringTests(DeployedServer server) : IClassFixtu
     private static JsonNode Dashboard => JsonNode.Parse(File.ReadAllText(Repository.FileAt("deploy", "grafana", "taskqueue.json")))!;
 
     [Fact]
-    public async Task Alerts_and_panels_name_metrics_labels_and_words_that_there_are()
+    public async Task Alerts_and_panels_use_existing_metrics_labels_and_values()
     {
         var alerts = Rules.Select(r => r.Text("expr")!).ToList();
         var panels = Dashboard.All("panels").SelectMany(p => p.All("targets"))
@@ -31,7 +31,7 @@ public sealed partial class MonitoringTests(DeployedServer server) : IClassFixtu
     }
 
     [Fact]
-    public void Everything_that_is_shown_is_in_the_documentation()
+    public void Every_exposed_metric_is_documented()
     {
         var documented = Documented().Matches(File.ReadAllText(Repository.FileAt("docs", "telemetry.md")))
             .Select(m => m.Groups["name"].Value).ToHashSet();
@@ -46,7 +46,7 @@ public sealed partial class MonitoringTests(DeployedServer server) : IClassFixtu
     [InlineData("sum by (queues) (taskqueue_queue_depth)", "label queues")]
     [InlineData("taskqueue_queue_depth{queu=\"a\"}", "label queu of taskqueue_queue_depth")]
     [InlineData("taskqueue_tasks_total{event=~\"completed|fails\"}", "event fails of taskqueue_tasks_total")]
-    public async Task A_name_that_there_is_not_is_found(string expression, string problem) =>
+    public async Task An_unknown_name_is_detected(string expression, string problem) =>
         (await MetricNames.UnknownAsync([expression], server.Metrics)).ShouldBe([$"{problem} in {expression}"]);
 
     [Fact]
@@ -67,7 +67,7 @@ public sealed partial class MonitoringTests(DeployedServer server) : IClassFixtu
     }
 
     [Fact]
-    public async Task Probes_scrapes_and_scalers_ask_paths_that_answer_on_the_port_for_operations()
+    public async Task Probes_scrapes_and_scalers_use_paths_served_on_the_operations_port()
     {
         var overlay = await Overlay.RenderAsync(Overlay.Production);
         string[] probes = ["startupProbe", "livenessProbe", "readinessProbe"];

@@ -3,10 +3,10 @@ using System.Text.Json.Nodes;
 
 namespace TaskQueue.Tests.Deployment;
 
-/// <summary>Ways through JSON.</summary>
+/// <summary>Path access to JSON.</summary>
 internal static class Nodes
 {
-    /// <summary>What is at a path such as <c>spec.containers.0.image</c>, or null.</summary>
+    /// <summary>The node at a path such as <c>spec.containers.0.image</c>, or null.</summary>
     public static JsonNode? At(this JsonNode? node, string path)
     {
         foreach (var part in path.Split('.'))
@@ -28,13 +28,13 @@ internal static class Nodes
     /// <summary>The number at a path, or 0.</summary>
     public static int Whole(this JsonNode? node, string path) => int.Parse(node.Text(path) ?? "0", CultureInfo.InvariantCulture);
 
-    /// <summary>Whether it says true or false at a path, or null where it says neither.</summary>
+    /// <summary>The boolean at a path, or null.</summary>
     public static bool? Flag(this JsonNode? node, string path) => node.At(path)?.GetValue<bool>();
 
-    /// <summary>The elements of the list at a path; none where there is no list.</summary>
+    /// <summary>The elements of the list at a path; empty if there is no list.</summary>
     public static IEnumerable<JsonNode> All(this JsonNode? node, string path) => (node.At(path) as JsonArray ?? []).OfType<JsonNode>();
 
-    /// <summary>The members of the object at a path, as text; none where there is no object.</summary>
+    /// <summary>The members of the object at a path, as text; empty if there is no object.</summary>
     public static Dictionary<string, string> Map(this JsonNode? node, string path) =>
         (node.At(path) as JsonObject ?? []).ToDictionary(m => m.Key, m => m.Value?.ToString() ?? "");
 }

@@ -5,7 +5,7 @@ using TaskQueue.Tests.Servers;
 
 namespace TaskQueue.Tests.Deployment;
 
-/// <summary>What <c>kubectl kustomize</c> makes of an overlay.</summary>
+/// <summary>The output of <c>kubectl kustomize</c> for an overlay.</summary>
 internal sealed class Overlay
 {
     public const string Dev = "dev", Production = "production";
@@ -18,11 +18,11 @@ internal sealed class Overlay
 
     public IReadOnlyList<JsonNode> Documents { get; }
 
-    /// <summary>Pods of the overlay: those of Deployments, StatefulSets and Jobs, with the document that makes them.</summary>
+    /// <summary>Pods of the overlay: those of Deployments, StatefulSets and Jobs, with the document that defines them.</summary>
     public IEnumerable<(JsonNode Owner, JsonNode Pod)> Pods =>
         Documents.Where(d => d.Text("kind") is "Deployment" or "StatefulSet" or "Job").Select(d => (d, d.At("spec.template")!));
 
-    /// <summary>The pods of them that run the program.</summary>
+    /// <summary>The pods that run the program.</summary>
     public IEnumerable<(JsonNode Owner, JsonNode Pod)> OwnPods =>
         Pods.Where(p => NameOf(p.Owner).StartsWith("taskqueue-", StringComparison.Ordinal));
 

@@ -5,14 +5,14 @@ using Xunit;
 
 namespace TaskQueue.Tests.Deployment;
 
-/// <summary>The consumers' pods have what it takes to tell how busy they are.</summary>
+/// <summary>The consumers' pods have the permissions and variables to publish their load.</summary>
 public sealed class OwnPodTests
 {
     public static TheoryData<string> Overlays => new() { Overlay.Dev, Overlay.Production };
 
     [Theory]
     [MemberData(nameof(Overlays))]
-    public async Task Variables_are_those_that_the_program_reads(string name)
+    public async Task Variables_are_settings_that_the_program_reads(string name)
     {
         var overlay = await Overlay.RenderAsync(name);
         var container = Consumers(overlay).At("spec.containers.0")!;
@@ -28,7 +28,7 @@ public sealed class OwnPodTests
 
     [Theory]
     [MemberData(nameof(Overlays))]
-    public async Task Its_account_may_patch_pods_and_nothing_else(string name)
+    public async Task Its_service_account_may_only_patch_pods(string name)
     {
         var overlay = await Overlay.RenderAsync(name);
         var pod = Consumers(overlay);

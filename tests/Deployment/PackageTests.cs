@@ -8,7 +8,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.Deployment;
 
-/// <summary>The packages, as <c>dotnet pack</c> makes them of the build under test.</summary>
+/// <summary>The packages as <c>dotnet pack</c> builds them.</summary>
 public sealed class PackageTests(PackedPackages packages) : IClassFixture<PackedPackages>
 {
     [Theory]
@@ -114,7 +114,7 @@ public sealed class PackedPackages : IAsyncLifetime
 
     internal static IReadOnlyList<string> Projects { get; } = ["Contracts", "Client", "Client.RabbitMq"];
 
-    /// <summary>Of the assembly, without the commit.</summary>
+    /// <summary>Version of the assembly, without the commit.</summary>
     internal static string Version { get; } = typeof(TaskQueueClient).Assembly.GetName().Version!.ToString(3);
 
     public async Task InitializeAsync()

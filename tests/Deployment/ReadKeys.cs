@@ -9,7 +9,7 @@ using TaskQueue.Tests.Servers;
 
 namespace TaskQueue.Tests.Deployment;
 
-/// <summary>Configuration that notes which keys are asked for. What nobody asks for is misspelt, or no setting of the program.</summary>
+/// <summary>Configuration that records which keys are read. A key that is never read is misspelt or not a setting of the program.</summary>
 internal sealed class ReadKeys : ConfigurationProvider, IConfigurationSource
 {
     private readonly ConcurrentDictionary<string, bool> _read = new(StringComparer.OrdinalIgnoreCase);
@@ -25,7 +25,7 @@ internal sealed class ReadKeys : ConfigurationProvider, IConfigurationSource
     }
 
     /// <summary>
-    /// Starts a server with all roles on settings, as environment variables write them, and returns those that it did not ask for.
+    /// Starts a server with all roles on settings in environment variable form, and returns the settings that it did not read.
     /// </summary>
     public static async Task<IReadOnlyList<string>> UnreadAsync(IEnumerable<KeyValuePair<string, string>> environment)
     {
@@ -48,7 +48,7 @@ internal sealed class ReadKeys : ConfigurationProvider, IConfigurationSource
         return [.. given.Keys.Where(k => !settings._read.ContainsKey(k)).Order(StringComparer.Ordinal)];
     }
 
-    /// <summary>What cannot be here as it is there.</summary>
+    /// <summary>Settings that this machine cannot satisfy.</summary>
     private static Dictionary<string, string?> Here(string database) => new()
     {
         ["ConnectionStrings:TaskQueue"] = database,

@@ -8,11 +8,11 @@ using Xunit;
 
 namespace TaskQueue.Tests.Deployment;
 
-/// <summary>What production adds: autoscalers, an Ingress, and alerts.</summary>
+/// <summary>Production adds autoscalers, an Ingress and alerts.</summary>
 public sealed class ScalingManifestTests
 {
     [Fact]
-    public async Task Consumers_scale_on_queues_that_exist_in_the_numbers_of_their_concurrency()
+    public async Task Consumers_scale_on_existing_queues_with_their_concurrency_as_target()
     {
         var overlay = await Overlay.RenderAsync(Overlay.Production);
         var consumers = overlay.Find("Deployment", "taskqueue-consumers");
@@ -32,7 +32,7 @@ public sealed class ScalingManifestTests
     }
 
     [Fact]
-    public async Task The_scaler_asks_a_service_of_this_namespace_at_its_port()
+    public async Task The_scaler_calls_a_service_of_this_namespace_on_its_port()
     {
         var overlay = await Overlay.RenderAsync(Overlay.Production);
         foreach (var trigger in overlay.Find("ScaledObject", "taskqueue-consumers").All("spec.triggers")
@@ -46,7 +46,7 @@ public sealed class ScalingManifestTests
     }
 
     [Fact]
-    public async Task Who_is_scaled_has_no_number_of_its_own_and_who_is_not_has_two()
+    public async Task Scaled_deployments_set_no_replicas_and_the_others_set_two()
     {
         var overlay = await Overlay.RenderAsync(Overlay.Production);
         var scaled = overlay.Documents.Select(d => d.Text("spec.scaleTargetRef.name")).OfType<string>().ToList();
@@ -58,7 +58,7 @@ public sealed class ScalingManifestTests
     }
 
     [Fact]
-    public async Task The_ingress_neither_buffers_nor_cuts_what_the_doors_hold_open()
+    public async Task The_ingress_neither_buffers_nor_cuts_long_polls_and_streams()
     {
         var annotations = (await Overlay.RenderAsync(Overlay.Production)).Find("Ingress", "taskqueue").Map("metadata.annotations")
             .ToDictionary(a => a.Key["nginx.ingress.kubernetes.io/".Length..], a => a.Value);
@@ -66,7 +66,7 @@ public sealed class ScalingManifestTests
         annotations["proxy-buffering"].ShouldBe("off");
         annotations["proxy-request-buffering"].ShouldBe("off");
         int.Parse(annotations["proxy-read-timeout"]).ShouldBeGreaterThanOrEqualTo(3600);
-        // With the rest of the form around the file.
+        // Includes the rest of the form around the file.
         (long.Parse(annotations["proxy-body-size"].TrimEnd('m')) * 1024 * 1024).ShouldBeGreaterThan(new FileStoreOptions().MaxBytes);
     }
 

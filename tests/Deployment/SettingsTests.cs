@@ -4,13 +4,13 @@ using Xunit;
 
 namespace TaskQueue.Tests.Deployment;
 
-/// <summary>The program knows every setting and every argument that the files start it with.</summary>
+/// <summary>The program knows every setting and argument in its start files.</summary>
 public sealed class SettingsTests
 {
     private const int Usage = 2;
 
     [Fact]
-    public async Task Every_variable_is_a_setting_that_the_program_asks_for()
+    public async Task Every_variable_is_a_setting_that_the_program_reads()
     {
         var variables = (await Deployed.AllAsync()).SelectMany(d => d.Environment)
             .Where(v => v.Key.Contains("__", StringComparison.Ordinal)).DistinctBy(v => v.Key).ToList();
@@ -20,7 +20,7 @@ public sealed class SettingsTests
     }
 
     [Fact]
-    public async Task A_misspelt_variable_is_found()
+    public async Task A_misspelt_variable_is_detected()
     {
         var variables = new Dictionary<string, string>
         {
@@ -33,7 +33,7 @@ public sealed class SettingsTests
     }
 
     [Fact]
-    public async Task Every_start_is_one_that_the_command_line_understands()
+    public async Task Every_start_command_is_valid_for_the_command_line()
     {
         foreach (var arguments in (await Deployed.AllAsync()).Select(d => d.Arguments).DistinctBy(a => string.Join(' ', a)))
             (await ExitCodeAsync(arguments)).ShouldNotBe(Usage, string.Join(' ', arguments));
@@ -54,7 +54,7 @@ public sealed class SettingsTests
         }
     }
 
-    /// <summary>Without a broker a server with a part of the roles ends at once, once it has understood its arguments.</summary>
+    /// <summary>Without a broker a server with some of the roles exits at once, after it has parsed its arguments.</summary>
     private static async Task<int> ExitCodeAsync(IReadOnlyList<string> arguments)
     {
         var file = Path.Combine(Path.GetTempPath(), $"taskqueue-{Guid.NewGuid():N}.db");

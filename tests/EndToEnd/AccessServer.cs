@@ -26,13 +26,13 @@ public sealed class AccessServer : IAsyncLifetime
 
     internal AccessServer(DatabaseProvider provider, ILoggerProvider? log) => (_provider, _log) = (provider, log);
 
-    /// <summary>Stands for: reached where the task has ended afterwards.</summary>
+    /// <summary>Placeholder: the object was reached if the task has ended afterwards.</summary>
     internal const string AsksState = "state";
 
-    /// <summary>Stands for: reached where the answer is not that there is nothing.</summary>
+    /// <summary>Placeholder: the object was reached if the answer is not empty.</summary>
     internal const string IsThere = "there";
 
-    /// <summary>Stands for an upload.</summary>
+    /// <summary>Placeholder for an upload.</summary>
     internal static readonly object File = new();
 
     /// <summary>Key, tenant, scopes, queues.</summary>
@@ -55,7 +55,7 @@ public sealed class AccessServer : IAsyncLifetime
 
     internal TestDatabase Database { get; private set; } = null!;
 
-    /// <summary>A queue for lists of Moab's, which begin with the oldest task.</summary>
+    /// <summary>A queue for Moab's lists, which start with the oldest task.</summary>
     internal string MoabQueue { get; private set; } = "a-1";
 
     internal HttpClient this[string name] => _clients[name];
@@ -122,7 +122,7 @@ public sealed class AccessServer : IAsyncLifetime
         return (await DoneAsync("a", HttpMethod.Post, "/moab/Enqueue", body)).Json.GetProperty("tasks")[0].Text("id")!;
     }
 
-    /// <summary>A task of a that the worker runs, as Moab's clients do.</summary>
+    /// <summary>A task of a that the worker runs, like Moab's clients do.</summary>
     internal async Task<string> DequeuedTaskAsync()
     {
         var id = await MoabTaskAsync();
@@ -130,7 +130,7 @@ public sealed class AccessServer : IAsyncLifetime
         return id;
     }
 
-    /// <summary>A shared queue of its own, for what changes it.</summary>
+    /// <summary>A separate shared queue for requests that change it.</summary>
     internal async Task<string> QueueAsync()
     {
         var name = NewName("a-q");
@@ -149,7 +149,7 @@ public sealed class AccessServer : IAsyncLifetime
         (await DoneAsync("admin-a", HttpMethod.Post, "/keys", new { name = NewName("k"), tenant = "a", scopes = ReadOnly }))
             .Json.Text("id")!;
 
-    /// <summary>The target of an act of tenant a's administrator.</summary>
+    /// <summary>The target of an action by tenant a's administrator.</summary>
     internal async Task<string> AuditedAsync() => $"{await KeyAsync()}";
 
     internal async Task<long> QuarantinedAsync()

@@ -2,9 +2,9 @@ namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>A request of a route that aims at what tenant a owns in queue a-1.</summary>
 /// <param name="Method">HTTP method.</param>
-/// <param name="Path">With the ids of what was made for it.</param>
+/// <param name="Path">With the ids of the objects created for it.</param>
 /// <param name="Body">JSON, or null.</param>
-/// <param name="Marker">What an answer shows of tenant a's, where the status does not tell; null where it does.</param>
+/// <param name="Marker">Text of tenant a in the response, if the status does not tell; else null.</param>
 public sealed record AccessProbe(string Method, string Path, object? Body = null, string? Marker = null);
 
 /// <summary>

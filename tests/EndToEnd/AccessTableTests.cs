@@ -29,7 +29,7 @@ public sealed class AccessTableTests(AccessServer server) : IClassFixture<Access
 
     [Theory]
     [MemberData(nameof(Routes))]
-    public async Task A_route_reaches_what_its_callers_may_see_and_nothing_else(string route)
+    public async Task A_route_reaches_only_what_its_callers_may_see(string route)
     {
         var (seen, probe) = AccessTable.Rows[route];
         var reached = new List<string>();

@@ -14,7 +14,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Who gets through to the routes besides keys: strangers, the authority's tokens, the crowd.</summary>
+/// <summary>Access to the routes other than by keys: unknown callers, the authority's tokens, floods of requests.</summary>
 public sealed partial class AdmissionTests(SqliteStack stack) : IClassFixture<SqliteStack>
 {
     [Theory]
@@ -25,7 +25,7 @@ public sealed partial class AdmissionTests(SqliteStack stack) : IClassFixture<Sq
     [InlineData("Origin", "http://localhost:1", "forbidden_origin")]
     [InlineData("Origin", "null", "forbidden_origin")]
     [InlineData("Origin", "file://localhost", "forbidden_origin")]
-    public async Task Without_keys_requests_under_other_names_and_from_other_pages_are_refused(string header, string value, string code)
+    public async Task Without_keys_other_host_names_and_origins_are_refused(string header, string value, string code)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, new Uri("/queues", UriKind.Relative));
         request.Headers.TryAddWithoutValidation(header, value);
@@ -39,7 +39,7 @@ public sealed partial class AdmissionTests(SqliteStack stack) : IClassFixture<Sq
     [InlineData("Host", "localhost:8080")]
     [InlineData("Host", "[::1]:8080")]
     [InlineData("Origin", "")]
-    public async Task Without_keys_this_machine_and_pages_of_the_server_may_call(string header, string value)
+    public async Task Without_keys_this_machine_and_the_servers_own_pages_may_call(string header, string value)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, new Uri("/queues", UriKind.Relative));
         request.Headers.TryAddWithoutValidation(header,
@@ -50,7 +50,7 @@ public sealed partial class AdmissionTests(SqliteStack stack) : IClassFixture<Sq
     }
 
     [Fact]
-    public async Task With_keys_any_address_may_be_listened_on_under_any_name()
+    public async Task With_keys_the_server_may_listen_on_any_address_and_host_name()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         await using var app = Server.Build(new ServerOptions(null, "http://0.0.0.0:0"), builder =>
@@ -74,7 +74,7 @@ public sealed partial class AdmissionTests(SqliteStack stack) : IClassFixture<Sq
     }
 
     [Fact]
-    public async Task Too_many_requests_at_a_time_are_answered_503_and_those_that_wait_for_work_do_not_count()
+    public async Task Too_many_concurrent_requests_return_503_and_long_polls_do_not_count()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         var settings = new Dictionary<string, string?>
@@ -99,7 +99,7 @@ public sealed partial class AdmissionTests(SqliteStack stack) : IClassFixture<Sq
     }
 
     [Fact]
-    public async Task Tokens_of_an_authority_are_checked_with_the_keys_that_it_publishes()
+    public async Task Tokens_of_an_authority_are_verified_with_its_published_keys()
     {
         using var key = RSA.Create(2048);
         using var other = RSA.Create(2048);
@@ -127,7 +127,7 @@ public sealed partial class AdmissionTests(SqliteStack stack) : IClassFixture<Sq
         (await StatusAsync(host, Sign(claims, other))).ShouldBe(401);
         (await StatusAsync(host, Sign(claims.Replace($"{authority.Url}\"", "https://evil\"", StringComparison.Ordinal), key)))
             .ShouldBe(401);
-        // Signed with what everybody knows: the public key, taken for a secret.
+        // Signed with a public value: the public key, used as a secret.
         (await StatusAsync(host, AuthServer.Token(claims, Convert.ToBase64String(key.ExportSubjectPublicKeyInfo())))).ShouldBe(401);
         authority.All.Count(r => r.Path == "/jwks")
             .ShouldBeLessThanOrEqualTo(2); // a bad signature asks for newer keys, once in five minutes
@@ -153,7 +153,7 @@ public sealed partial class AdmissionTests(SqliteStack stack) : IClassFixture<Sq
         await client.GetStream()
             .WriteAsync("POST /tasks HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n"u8.ToArray());
         using var answer = new StreamReader(client.GetStream(), leaveOpen: true);
-        // The server says "continue" once somebody reads the body: that is behind the gate.
+        // The server sends "continue" when the body is read, which is after admission.
         if ((await answer.ReadLineAsync())?.Contains("100 Continue", StringComparison.Ordinal) is true)
             return client;
         client.Dispose();

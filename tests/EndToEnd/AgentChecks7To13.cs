@@ -6,7 +6,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>The acceptance checks of the distributed task queue that are about workers, by their numbers.</summary>
+/// <summary>The numbered acceptance checks of the distributed task queue that concern workers.</summary>
 public sealed class AgentChecks7To13(TwoServers stack) : IClassFixture<TwoServers>
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(40);
@@ -62,7 +62,7 @@ public sealed class AgentChecks7To13(TwoServers stack) : IClassFixture<TwoServer
     }
 
     [Fact]
-    public async Task Check_9_a_processor_that_always_throws_runs_four_times_and_one_that_returns_a_failure_once()
+    public async Task Check_9_a_processor_that_throws_runs_four_times_and_one_that_returns_a_failure_once()
     {
         var runs = new ConcurrentQueue<long>();
         await using var worker = await StartAsync(o =>
@@ -106,7 +106,7 @@ public sealed class AgentChecks7To13(TwoServers stack) : IClassFixture<TwoServer
     }
 
     [Fact]
-    public async Task Check_11_a_high_task_of_later_does_not_hold_up_a_low_one_that_is_due()
+    public async Task Check_11_a_scheduled_high_task_does_not_block_a_due_low_one()
     {
         await using var worker = await StartAsync(_ => { });
         var later = await Http.SubmitAsync(

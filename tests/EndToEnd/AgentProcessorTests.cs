@@ -6,7 +6,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>What runs the tasks of the agent API where nobody says otherwise.</summary>
+/// <summary>The default processor of the agent API's tasks.</summary>
 public abstract class AgentProcessorTests(Stack stack)
 {
     private HttpClient Http => stack.Http;
@@ -55,7 +55,7 @@ public sealed class AgentProcessorOnServers(ServersStack stack) : AgentProcessor
 public sealed class AgentServersTests
 {
     [Fact]
-    public async Task Names_that_nobody_processes_fail_for_good_where_that_is_wanted()
+    public async Task Tasks_without_a_processor_fail_for_good_if_configured()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         await using var host = await StartAsync(database, new() { ["TaskQueue:Agent:Processor"] = "fail" });
@@ -110,7 +110,7 @@ public sealed class AgentServersTests
     [InlineData("Queue", "two words")]
     [InlineData("Queue", "tasks")]
     [InlineData("Concurrency", "0")]
-    public async Task A_setting_that_makes_no_sense_keeps_a_server_from_starting(string key, string value)
+    public async Task An_invalid_setting_stops_the_start(string key, string value)
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         var fault = await Should.ThrowAsync<OptionsValidationException>(() =>
@@ -119,7 +119,7 @@ public sealed class AgentServersTests
     }
 
     [Fact]
-    public async Task Without_a_database_the_door_says_so_in_its_own_words()
+    public async Task Without_a_database_the_agent_API_answers_in_its_own_error_format()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Postgres);
         await using var host = await StartAsync(database, new() { ["Logging:LogLevel:Default"] = "None" });

@@ -12,13 +12,13 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Administrative acts and refusals are recorded, and read by those who may.</summary>
+/// <summary>Administrative actions and refusals are recorded, and readable by those who may.</summary>
 public sealed class AuditTests(KeyServer server) : IClassFixture<KeyServer>
 {
     private readonly string _queue = $"q{Guid.NewGuid():N}"[..12];
 
     [Fact]
-    public async Task Every_administrative_act_of_every_API_is_recorded_with_what_changed()
+    public async Task Every_administrative_action_of_every_API_is_audited_with_its_changes()
     {
         var (q, m, b) = (_queue, $"{_queue}m", $"{_queue}b");
         (string Method, string Path, object? Body, string Action, string Target)[] acts =
@@ -79,7 +79,7 @@ public sealed class AuditTests(KeyServer server) : IClassFixture<KeyServer>
     }
 
     [Fact]
-    public async Task Acts_on_keys_are_recorded_without_the_key()
+    public async Task Key_operations_are_audited_without_the_key()
     {
         var (id, key) = await server.IssueAsync(new { name = "audited", tenant = _queue });
         var rotated = (await server.CallAsync(KeyServer.Boss, "POST", $"/keys/{id}/rotate", new { overlap_seconds = 5 })).Json.Text("key")!;
@@ -94,7 +94,7 @@ public sealed class AuditTests(KeyServer server) : IClassFixture<KeyServer>
     }
 
     [Fact]
-    public async Task What_an_administrator_does_to_the_files_of_others_is_recorded_and_what_owners_do_is_not()
+    public async Task Administrators_changes_to_others_files_are_audited_and_owners_changes_are_not()
     {
         var (_, owner) = await server.IssueAsync(new { name = "owner", tenant = _queue });
         foreach (var by in new[] { owner, KeyServer.Boss })
@@ -106,7 +106,7 @@ public sealed class AuditTests(KeyServer server) : IClassFixture<KeyServer>
     }
 
     [Fact]
-    public async Task Acts_that_fail_and_access_that_is_refused_are_recorded()
+    public async Task Failed_actions_and_refused_access_are_audited()
     {
         Problems.Expect(await server.CallAsync(KeyServer.Boss, "POST", $"/queues/{_queue}/purge"), 404, "not_found");
         (await server.CallAsync(KeyServer.Reader, "POST", $"/queues/{_queue}/purge", from: "2001:db8:1:2:3:4:5:6")).Status.ShouldBe(403);
@@ -126,7 +126,7 @@ public sealed class AuditTests(KeyServer server) : IClassFixture<KeyServer>
     }
 
     [Fact]
-    public async Task Administrators_of_a_tenant_read_what_their_tenant_did()
+    public async Task Administrators_of_a_tenant_read_their_tenants_audit_records()
     {
         await server.CallAsync(KeyServer.AnnAdmin, "PUT", $"/queues/{_queue}", new { });
         await server.CallAsync(KeyServer.Boss, "PUT", $"/queues/{_queue}2", new { });
@@ -139,7 +139,7 @@ public sealed class AuditTests(KeyServer server) : IClassFixture<KeyServer>
     }
 
     [Fact]
-    public async Task Records_come_in_pages_and_by_time()
+    public async Task Records_are_paged_and_filtered_by_time()
     {
         for (var i = 0; i < 5; i++)
             await server.CallAsync(KeyServer.Boss, "PUT", $"/queues/{_queue}", new { max_running = i });

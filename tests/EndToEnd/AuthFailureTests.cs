@@ -8,13 +8,13 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Whoever guesses keys is slowed down, costs a row of the audit a minute, and hurts nobody else.</summary>
+/// <summary>Guessing keys is throttled, costs one audit row per minute, and affects no other caller.</summary>
 public sealed class AuthFailureTests(KeyServer server) : IClassFixture<KeyServer>
 {
     private const int Guesses = 500;
 
     [Fact]
-    public async Task Guesses_are_throttled_by_address_and_recorded_as_one_row()
+    public async Task Guesses_are_throttled_by_address_and_audited_in_one_row()
     {
         const string attacker = "203.0.113.9";
         var statuses = new List<int>();
@@ -40,7 +40,7 @@ public sealed class AuthFailureTests(KeyServer server) : IClassFixture<KeyServer
     }
 
     [Fact]
-    public async Task The_answer_says_when_to_try_again_and_later_it_is_checked_again()
+    public async Task A_throttled_response_has_Retry_After_and_later_keys_are_checked_again()
     {
         const string address = "2001:db8:7::1";
         for (var i = 0; i < 12; i++)
@@ -61,7 +61,7 @@ public sealed class AuthFailureTests(KeyServer server) : IClassFixture<KeyServer
     }
 
     [Fact]
-    public async Task A_token_that_was_valid_is_known_however_many_others_guess_at_its_address()
+    public async Task A_known_token_works_although_its_address_is_throttled()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         var settings = AuthServer.Settings();
@@ -96,7 +96,7 @@ public sealed class AuthFailureTests(KeyServer server) : IClassFixture<KeyServer
     }
 
     [Fact]
-    public async Task However_many_addresses_guess_the_table_grows_by_a_bounded_number_of_rows()
+    public async Task Guesses_from_many_addresses_add_a_bounded_number_of_audit_rows()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         const int addresses = 1500;

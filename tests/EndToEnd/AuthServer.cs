@@ -65,7 +65,7 @@ public sealed class AuthServer : IAsyncLifetime
         return $"{signed}.{Encode(alg == "HS512" ? HMACSHA512.HashData(key, data) : HMACSHA256.HashData(key, data))}";
     }
 
-    /// <summary>The payload of a token for a scope that lasts.</summary>
+    /// <summary>The payload of a token for a scope, with a long lifetime.</summary>
     internal static string Claims(string scope, int lasts = 600, string name = "jo") =>
         $"\"sub\":\"{name}\",\"aud\":\"tasks\",\"scope\":\"{scope}\",\"exp\":{TimeProvider.System.GetUtcNow().ToUnixTimeSeconds() + lasts}";
 

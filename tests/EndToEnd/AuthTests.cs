@@ -11,7 +11,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Keys and tokens: what they are good for, and what changes while the server runs.</summary>
+/// <summary>Keys and tokens: what they allow, and changes while the server runs.</summary>
 public sealed class AuthTests(AuthServer server) : IClassFixture<AuthServer>
 {
     [Fact]
@@ -41,7 +41,7 @@ public sealed class AuthTests(AuthServer server) : IClassFixture<AuthServer>
     }
 
     [Fact]
-    public async Task The_subject_of_a_token_owns_what_it_makes()
+    public async Task The_subject_of_a_token_owns_what_it_creates()
     {
         using var made = await server.SendAsync("POST", "/tasks", $"Bearer {AuthServer.Token(AuthServer.Claims("enqueue", name: "kim"))}",
             """{"action":"a","queue":"kims"}""");
@@ -57,14 +57,14 @@ public sealed class AuthTests(AuthServer server) : IClassFixture<AuthServer>
     }
 
     [Fact]
-    public async Task The_parameter_Authorization_counts_below_v1_only()
+    public async Task The_Authorization_query_parameter_is_accepted_only_below_v1()
     {
         (await server.Http.ReadAsync($"/v1/files?Authorization=Bearer%20{TestKeys.Of("key-read")}")).Status.ShouldBe(200);
         (await server.Http.ReadAsync($"/tasks?Authorization=Bearer%20{TestKeys.Of("key-read")}")).Status.ShouldBe(401);
     }
 
     [Fact]
-    public async Task More_requests_than_the_rate_of_a_key_are_answered_429_with_the_time_to_wait()
+    public async Task Requests_over_a_keys_rate_return_429_with_Retry_After()
     {
         var statuses = new List<int>();
         for (var i = 0; i < 8; i++)
@@ -85,7 +85,7 @@ public sealed class AuthTests(AuthServer server) : IClassFixture<AuthServer>
     }
 
     [Fact]
-    public async Task Every_answer_has_the_headers_that_browsers_heed()
+    public async Task Every_response_has_the_security_headers()
     {
         foreach (var (path, authorization) in new[] { ("/tasks", "Bearer key-read"), ("/tasks", ""), ("/health/live", ""),
             ("/nothing", "") })
@@ -100,7 +100,7 @@ public sealed class AuthTests(AuthServer server) : IClassFixture<AuthServer>
     }
 
     [Fact]
-    public async Task A_change_of_the_configuration_counts_at_once_and_a_wrong_one_not_at_all()
+    public async Task A_valid_configuration_change_applies_at_once_and_an_invalid_one_is_ignored()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         await using var host = await TestHost.StartAsync(database.ConnectionString, settings: AuthServer.Settings());
@@ -116,7 +116,7 @@ public sealed class AuthTests(AuthServer server) : IClassFixture<AuthServer>
     }
 
     [Fact]
-    public async Task A_file_of_keys_is_read_again_and_what_is_wrong_in_it_changes_nothing()
+    public async Task A_changed_keys_file_is_reloaded_and_an_invalid_one_is_ignored()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         var file = Path.GetTempFileName();
@@ -149,7 +149,7 @@ public sealed class AuthTests(AuthServer server) : IClassFixture<AuthServer>
     }
 
     [Fact]
-    public async Task A_server_that_wanted_keys_and_has_none_any_more_lets_nobody_in()
+    public async Task Authentication_stays_enabled_after_the_last_key_is_removed()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         var file = Path.GetTempFileName();

@@ -9,13 +9,13 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>A backup that is made under load, and a server that goes on from it, as docs/operations.md tells it.</summary>
+/// <summary>A backup made under load, and a server that continues from it, as docs/operations.md describes.</summary>
 public sealed class BackupTests
 {
     private const string AllRoles = "api,scheduler,consumers";
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
 
-    /// <summary>The step of the recipe for a fresh broker: what was sent to the old one is sent again at once.</summary>
+    /// <summary>The recipe's step for a new broker: messages sent to the old one are sent again at once.</summary>
     private const string RedispatchSql = "update tasks set dispatch_at = due_at where dispatch_at is not null";
 
     [Theory]
@@ -48,7 +48,7 @@ public sealed class BackupTests
     }
 
     [Fact]
-    public async Task A_copy_of_a_sqlite_file_made_under_load_goes_on_with_every_task_of_it_and_with_its_files()
+    public async Task A_SQLite_backup_made_under_load_continues_with_all_its_tasks_and_files()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite, migrate: false);
         await using var copy = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite, migrate: false);
@@ -61,7 +61,7 @@ public sealed class BackupTests
             using var producer = new CrashProducer(() => server.Http.BaseAddress!);
             await UnderLoadAsync(producer, () =>
                 ExecuteAsync(database, $"vacuum into '{new SqliteConnectionStringBuilder(copy.ConnectionString).DataSource}'"));
-            CopyFolder(database.Folder, copy.Folder); // after the rows: of each that the copy knows the contents are there
+            CopyFolder(database.Folder, copy.Folder); // after the rows: the contents of every file in the copy exist
             kept = await IdsAsync(copy);
             kept.Count.ShouldBeInRange(200, producer.Count - 1, "the copy is of the middle");
         }
@@ -71,7 +71,7 @@ public sealed class BackupTests
         (await again.Http.ReadAsync($"/v1/files/{file}/content")).Text.ShouldBe("{}\n");
     }
 
-    /// <summary>A server without consumers, whose dispatches wait at the broker; the dump is made while tasks come in.</summary>
+    /// <summary>A server without consumers, so its dispatches wait at the broker; the dump is made while tasks arrive.</summary>
     private static async Task<IReadOnlyCollection<Guid>> DumpUnderLoadAsync(TestDatabase database, string rabbitMq, string dump)
     {
         await using var server = await TaskQueueProcess.StartAsync("api,scheduler", database.ConnectionString, rabbitMq);
@@ -98,10 +98,10 @@ public sealed class BackupTests
         await backup();
         await ended.CancelAsync();
         await more;
-        await producer.PostAsync(20); // surely not in the backup
+        await producer.PostAsync(20); // certainly not in the backup
     }
 
-    /// <summary>A server on the restored database finishes what is in it; what is not, it does not know.</summary>
+    /// <summary>A server on the restored database finishes its tasks; it does not know later ones.</summary>
     private static async Task GoOnAsync(TestDatabase restored, string rabbitMq, IReadOnlyCollection<Guid> kept, Guid lost, bool hearsOfLost)
     {
         await using var server = await TaskQueueProcess.StartAsync(AllRoles, restored.ConnectionString, rabbitMq);

@@ -5,7 +5,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Bad input gets an answer in the shape of its API and changes nothing.</summary>
+/// <summary>Bad input gets an error in the API's format and changes nothing.</summary>
 public abstract class BadInputTests(Stack stack)
 {
     private const string Claim = "/workers/claim", Heartbeat = "/workers/heartbeat", Report = "/workers/report", Tasks = "/tasks",
@@ -82,7 +82,7 @@ public abstract class BadInputTests(Stack stack)
 
     [Theory]
     [MemberData(nameof(Refused))]
-    public async Task A_wrong_body_is_refused(string path, string body) =>
+    public async Task An_invalid_body_is_refused(string path, string body) =>
         await UnchangedAsync(async () => Expect400(path, await Http.PostAsync(path, body)));
 
     [Fact]
@@ -149,7 +149,7 @@ public abstract class BadInputTests(Stack stack)
     }
 
     [Fact]
-    public async Task Strange_but_valid_json_goes_through_unharmed()
+    public async Task Unusual_but_valid_JSON_passes_through_unchanged()
     {
         string[] data = ["""{"text":"\u0000\ud800"}""", "1e999", "-0.0", """{"a":1,"a":2}""",
             new string('[', 62) + new string(']', 62), "\"\\u00e4 ä \\ud83d\\ude00 😀\""];
@@ -170,7 +170,7 @@ public abstract class BadInputTests(Stack stack)
     }
 
     [Fact]
-    public async Task NUL_in_an_error_is_left_out()
+    public async Task NUL_is_removed_from_errors()
     {
         var id = await Http.SubmitAsync(new { action = "a", queue = _queue });
         await Http.ClaimAsync(_queue);
@@ -180,7 +180,7 @@ public abstract class BadInputTests(Stack stack)
     }
 
     [Fact]
-    public async Task The_largest_lease_and_wait_are_taken()
+    public async Task The_maximum_lease_and_wait_are_accepted()
     {
         await Http.SubmitAsync(new { action = "a", queue = _queue });
         (await Http.ClaimAsync(_queue, max: 1000, lease_seconds: 86_400, wait_seconds: 30)).Count.ShouldBe(1);
@@ -219,7 +219,7 @@ public abstract class BadInputTests(Stack stack)
     [InlineData("q", """{"delivery":1}""")]
     [InlineData("q", """{"delivery":"pull"}}""")]
     [InlineData("q", "")]
-    public async Task A_queue_is_not_declared_by_a_wrong_request(string name, string body) =>
+    public async Task An_invalid_request_declares_no_queue(string name, string body) =>
         await UnchangedAsync(async () =>
         {
             var reply = await Http.PutAsync($"/queues/{name}", body);
@@ -236,7 +236,7 @@ public abstract class BadInputTests(Stack stack)
         (await Http.PutAsync($"/queues/{_queue}{new string('q', 128 - _queue.Length)}", new { delivery = "pull" })).Status.ShouldBe(201);
     }
 
-    /// <summary>A body with its length ahead, or in chunks.</summary>
+    /// <summary>A body with a Content-Length, or chunked.</summary>
     internal static object Json(byte[] body, bool chunked = false)
     {
         HttpContent content = chunked ? new StreamContent(new Unseekable(body)) : new ByteArrayContent(body);
@@ -268,14 +268,14 @@ public abstract class BadInputTests(Stack stack)
         (await CountAsync()).ShouldBe(before);
     }
 
-    // Nothing else runs here meanwhile: the tests of a class follow one another, and none leaves work under way.
+    // Nothing else runs here meanwhile: the tests of a class run one after another, and none leaves running work behind.
     private async Task<(int Tasks, int Queues, int Events)> CountAsync()
     {
         await using var db = stack.Database.CreateContext();
         return (await db.Tasks.CountAsync(), await db.Queues.CountAsync(), await db.TaskEvents.CountAsync());
     }
 
-    /// <summary>Its length is not known ahead.</summary>
+    /// <summary>Its length is not known in advance.</summary>
     private sealed class Unseekable(byte[] body) : MemoryStream(body)
     {
         public override bool CanSeek => false;
@@ -286,7 +286,7 @@ public sealed class BadInputOnSqlite(SqliteStack stack) : BadInputTests(stack), 
 
 public sealed class BadInputOnServers(ServersStack stack) : BadInputTests(stack), IClassFixture<ServersStack>;
 
-/// <summary>With a limit of its own.</summary>
+/// <summary>With its own limit.</summary>
 public sealed class SmallPayloads(SmallPayloads.Stack stack) : IClassFixture<SmallPayloads.Stack>
 {
     [Fact]

@@ -6,11 +6,11 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>What cannot be a batch, expiry, webhooks and other people's batches.</summary>
+/// <summary>Invalid batches, expiry, webhooks and batches of other callers.</summary>
 public abstract partial class BatchesApiTests
 {
     [Fact]
-    public async Task What_cannot_be_a_batch_is_refused()
+    public async Task Invalid_batches_are_refused()
     {
         var queue = await server.RegisterAsync();
         var file = await UploadAsync(Line("r1", model: "nobody-has-this"));
@@ -51,7 +51,7 @@ public abstract partial class BatchesApiTests
     }
 
     [Fact]
-    public async Task Every_key_sees_its_own_batches_only()
+    public async Task Every_key_sees_only_its_own_batches()
     {
         var queue = await server.RegisterAsync();
         var id = await StartAsync(queue, Line("r1"));
@@ -64,7 +64,7 @@ public abstract partial class BatchesApiTests
     }
 
     [Fact]
-    public async Task Lists_have_pages_newest_first()
+    public async Task Lists_are_paged_newest_first()
     {
         var queue = await server.RegisterAsync();
         var file = await UploadAsync(Line("r1"));
@@ -84,7 +84,7 @@ public abstract partial class BatchesApiTests
     }
 
     [Fact]
-    public async Task The_end_of_a_batch_is_posted_to_its_webhook()
+    public async Task A_finished_batch_is_posted_to_its_webhook()
     {
         await using var receiver = await TestReceiver.StartAsync();
         var queue = await server.RegisterAsync();
@@ -105,7 +105,7 @@ public abstract partial class BatchesApiTests
     }
 
     [Fact]
-    public async Task What_is_not_done_at_the_deadline_is_an_error()
+    public async Task Items_unfinished_at_the_deadline_become_errors()
     {
         var queue = await server.RegisterAsync();
         var id = await StartAsync(queue, string.Join('\n', Enumerable.Range(0, 3).Select(n => Line($"r{n}"))));
@@ -123,7 +123,7 @@ public abstract partial class BatchesApiTests
     }
 
     [Fact]
-    public async Task A_queue_that_is_purged_does_not_hold_up_its_batch()
+    public async Task A_purged_queue_does_not_block_its_batch()
     {
         var queue = await server.RegisterAsync();
         var id = await StartAsync(queue, $"{Line("r1")}\n{Line("r2")}");
@@ -137,7 +137,7 @@ public abstract partial class BatchesApiTests
     }
 
     [Fact]
-    public async Task Every_line_of_a_large_batch_runs_once()
+    public async Task Every_item_of_a_large_batch_runs_once()
     {
         const int Lines = 3000;
         var queue = await server.RegisterAsync();

@@ -7,7 +7,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>The acceptance checks of batches. They are made at one server and read at the other, where there is one.</summary>
+/// <summary>The acceptance checks of batches. They are created on one server and read on the other, if there is one.</summary>
 public abstract partial class BatchesApiTests(BellaServer server)
 {
     private const long NotYet = 946_656_000_000;
@@ -99,7 +99,7 @@ public abstract partial class BatchesApiTests(BellaServer server)
     }
 
     [Fact]
-    public async Task Check23_cancel_keeps_what_runs_for_a_while_and_the_rest_is_an_error()
+    public async Task Check23_a_cancel_gives_running_items_a_grace_period_and_the_rest_become_errors()
     {
         var queue = await server.RegisterAsync();
         var id = await StartAsync(queue, string.Join('\n', Enumerable.Range(0, 4).Select(n => Line($"r{n}"))));
@@ -212,7 +212,7 @@ public abstract partial class BatchesApiTests(BellaServer server)
     }
 
     [Fact]
-    public async Task Lines_may_end_as_they_like()
+    public async Task Any_line_ending_is_accepted()
     {
         var queue = await server.RegisterAsync();
         var id = await StartAsync(queue, $"\uFEFF{Line("r1")}\r\n\r\n  \n{Line("r2")}\r\n\n{Line("r1")}\n{{\"custom_id\":null}}");
@@ -222,7 +222,7 @@ public abstract partial class BatchesApiTests(BellaServer server)
 
         var done = await EndAsync(id);
 
-        Counts(done).ShouldBe((4, 4, 0)); // Bella takes duplicates and lines without anything
+        Counts(done).ShouldBe((4, 4, 0)); // Bella accepts duplicates and lines without content
         (await LinesAsync(done.GetProperty("output_file_id").GetString()!)).Select(l => l.GetProperty("custom_id").GetString())
             .ShouldBe(["r1", "r2", "r1", null]);
     }

@@ -8,7 +8,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Callers that wait: blocking and streaming puts. Their workers work at another server, where there is one.</summary>
+/// <summary>Waiting callers: blocking and streaming puts. Their workers use another server, if there is one.</summary>
 public abstract partial class BellaApiTests
 {
     [Fact]
@@ -55,7 +55,7 @@ public abstract partial class BellaApiTests
     [InlineData("""{"body":"text"}""", 200, "\"text\"")]
     [InlineData("""{"status_code":204,"body":{}}""", 204, "")]
     [InlineData("""{"status_code":1000}""", 502, null)]
-    public async Task Check18_the_answer_is_what_the_worker_says(string result, int status, string? body)
+    public async Task Check18_the_response_is_the_workers_result(string result, int status, string? body)
     {
         var name = await server.RegisterAsync();
         var put = server.PutWaitingAsync(name, "blocking");
@@ -190,7 +190,7 @@ public abstract partial class BellaApiTests
     }
 
     [Fact]
-    public async Task Check20_a_stream_whose_time_is_over_is_cut_and_its_task_cancelled()
+    public async Task Check20_a_timed_out_stream_ends_and_its_task_is_cancelled()
     {
         var name = await server.RegisterAsync();
         var put = server.PutWaitingAsync(name, "streaming", ""","timeout":2""");
@@ -199,7 +199,7 @@ public abstract partial class BellaApiTests
 
         await Should.ThrowAsync<HttpRequestException>(() => answer.Content.ReadAsStringAsync());
 
-        // It expires at the same moment: whichever comes first.
+        // It expires at the same moment: the first one wins.
         await Eventually.UntilAsync(
             async () =>
                 await server.TimelineAsync(id) is var task
@@ -209,7 +209,7 @@ public abstract partial class BellaApiTests
     }
 
     [Fact]
-    public async Task Check20_progress_of_a_task_that_nobody_waits_for_is_404()
+    public async Task Check20_progress_of_a_task_without_a_waiting_caller_is_404()
     {
         var name = await server.RegisterAsync();
         var id = await server.PutAsync(name, 0);

@@ -18,7 +18,7 @@ public abstract partial class BellaApiTests
         foreach (var authorization in new[] { null, "Basic x", "Bearer C", "Bearer ", "A" })
             ShouldBeError(await WithKeyAsync("/v1/queue/eventbus", authorization), 401);
         (await WithKeyAsync($"/v1/queue/eventbus?Authorization=Bearer%20{TestKeys.Of("A")}", null)).Ok();
-        (await WithKeyAsync("/v1/queue/eventbus", $"bearer {TestKeys.Of("B")}")).Ok(); // configured as a hash; schemes have no case
+        (await WithKeyAsync("/v1/queue/eventbus", $"bearer {TestKeys.Of("B")}")).Ok(); // configured as a hash; schemes are case-insensitive
 
         var eventbus = (await server.GetAsync("eventbus")).Ok();
 
@@ -85,7 +85,7 @@ public abstract partial class BellaApiTests
     }
 
     [Fact]
-    public async Task Check19_clear_of_anothers_queue_is_400_and_clears_nothing()
+    public async Task Check19_clearing_another_tenants_queue_is_400_and_clears_nothing()
     {
         var name = await server.RegisterAsync();
         await server.PutAsync(name);
@@ -114,7 +114,7 @@ public abstract partial class BellaApiTests
     }
 
     [Fact]
-    public async Task A_put_without_a_queue_goes_to_the_queue_of_its_model()
+    public async Task A_put_without_a_queue_uses_the_queue_of_its_model()
     {
         var name = await server.RegisterAsync();
         (await server.PostAsync("put", $$$"""{"endpoint":"/x","data":{"model":"{{{name}}}"}}""")).Ok();

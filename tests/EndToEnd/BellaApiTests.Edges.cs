@@ -66,7 +66,7 @@ public abstract partial class BellaApiTests
     [InlineData("put")]
     [InlineData("take")]
     [InlineData("TASK-1-1-C-251111201500-0001-000001/complete")]
-    public async Task Bodies_that_are_no_JSON_objects_are_refused(string path)
+    public async Task Bodies_that_are_not_JSON_objects_are_refused(string path)
     {
         foreach (var body in new[] { "", "{", "{oops", """{"queue":"a"}x""", "[]", "1", "null", "\"text\"", """{"a":1,}""" })
             ShouldBeError(await server.PostAsync(path, body), 400);
@@ -105,7 +105,7 @@ public abstract partial class BellaApiTests
     }
 
     [Fact]
-    public async Task A_task_that_nobody_took_cannot_be_completed()
+    public async Task A_task_that_was_never_taken_cannot_be_completed()
     {
         var name = await server.RegisterAsync();
         var id = await server.PutAsync(name);
@@ -152,7 +152,7 @@ public abstract partial class BellaApiTests
     }
 
     [Fact]
-    public async Task A_second_delivery_says_queued()
+    public async Task A_redelivered_task_is_shown_as_queued()
     {
         var name = await server.RegisterAsync();
         var (id, guid) = await TakeWithGuidAsync(name);
@@ -180,7 +180,7 @@ public abstract partial class BellaApiTests
     }
 
     [Fact]
-    public async Task Tasks_of_other_doors_are_taken_and_completed_under_their_uuid()
+    public async Task Tasks_of_other_APIs_are_taken_and_completed_under_their_uuid()
     {
         var name = await server.RegisterAsync();
         var body = new StringContent($$$"""{"action":"x","data":{"a":null},"queue":"{{{name}}}:1"}""", Encoding.UTF8, "application/json");
@@ -218,7 +218,7 @@ public abstract partial class BellaApiTests
     }
 
     [Fact]
-    public async Task One_of_many_completions_at_once_counts()
+    public async Task Only_one_of_many_concurrent_completions_counts()
     {
         var name = await server.RegisterAsync();
         await server.PutAsync(name);

@@ -28,7 +28,7 @@ public abstract partial class BellaApiTests
     }
 
     [Fact]
-    public async Task Check10_a_task_in_the_hands_of_a_worker_can_be_cancelled()
+    public async Task Check10_a_running_task_can_be_cancelled()
     {
         var name = await server.RegisterAsync();
         await server.PutAsync(name);
@@ -91,7 +91,7 @@ public abstract partial class BellaApiTests
     }
 
     [Fact]
-    public async Task Check14_a_sequential_lock_is_of_one_level_and_other_strategies_pass_it()
+    public async Task Check14_a_sequential_lock_covers_one_level_and_other_strategies_ignore_it()
     {
         var name = await server.RegisterAsync();
         var (online, offline) = (await PutAsync(name, 2), await PutAsync(name, 2, tier: 1));
@@ -102,7 +102,7 @@ public abstract partial class BellaApiTests
     }
 
     [Fact]
-    public async Task Check14_a_sequential_lock_ends_with_clear_lapse_and_redelivery()
+    public async Task Check14_clear_expiry_and_redelivery_release_a_sequential_lock()
     {
         var (cleared, lapsed) = (await server.RegisterAsync(), await server.RegisterAsync());
         var ids = await PutAsync(lapsed, 1, tier: 1);
@@ -152,7 +152,7 @@ public abstract partial class BellaApiTests
     }
 
     [Fact]
-    public async Task Check17_a_redelivered_task_comes_first_and_an_online_one_never_comes_again()
+    public async Task Check17_a_redelivered_task_comes_first_and_an_online_task_is_never_redelivered()
     {
         var name = await server.RegisterAsync();
         var (offline, online) = (await PutAsync(name, 2, tier: 1), await PutAsync(name, 1));
@@ -167,7 +167,7 @@ public abstract partial class BellaApiTests
     }
 
     [Fact]
-    public async Task Sixteen_takers_at_two_servers_keep_the_order_of_fifo()
+    public async Task Sixteen_takers_on_two_servers_keep_fifo_order()
     {
         var queues = new[] { await server.RegisterAsync(), await server.RegisterAsync(), await server.RegisterAsync() };
         var put = new List<string>();
@@ -176,7 +176,7 @@ public abstract partial class BellaApiTests
         var takes = await TakeAllAsync("fifo", 3, queues);
 
         takes.SelectMany(t => t.Ids).Order(StringComparer.Ordinal).ShouldBe(put.Order(StringComparer.Ordinal));
-        // What a take got is older than what any take got that began after it had ended.
+        // Every task of a take is older than every task of a take that began after it had ended.
         var place = put.Select((id, n) => (id, n)).ToDictionary(p => p.id, p => p.n);
         foreach (var (one, later) in takes.SelectMany(t => takes.Where(l => l.Began > t.Ended).Select(l => (t, l))))
             one.Ids.Max(id => place[id]).ShouldBeLessThan(later.Ids.Min(id => place[id]));
@@ -185,7 +185,7 @@ public abstract partial class BellaApiTests
     [Theory]
     [InlineData("round_robin")]
     [InlineData("active_passive")]
-    public async Task Sixteen_takers_at_two_servers_keep_the_order_of_each_queue(string strategy)
+    public async Task Sixteen_takers_on_two_servers_keep_each_queues_order(string strategy)
     {
         var queues = new[] { await server.RegisterAsync(), await server.RegisterAsync(), await server.RegisterAsync() };
         var put = new List<string>();
@@ -207,7 +207,7 @@ public abstract partial class BellaApiTests
     }
 
     [Fact]
-    public async Task Sixteen_takers_at_two_servers_run_one_task_of_a_sequential_queue_at_a_time()
+    public async Task Sixteen_takers_on_two_servers_run_a_sequential_queue_one_task_at_a_time()
     {
         var queues = new[] { await server.RegisterAsync(), await server.RegisterAsync() };
         var put = new List<string>();
@@ -240,7 +240,7 @@ public abstract partial class BellaApiTests
 
     private sealed record Taken(DateTimeOffset Began, DateTimeOffset Ended, IReadOnlyList<string> Ids);
 
-    /// <summary>Sixteen takers at both servers, until there is nothing left.</summary>
+    /// <summary>Sixteen takers on both servers, until nothing is left.</summary>
     private async Task<List<Taken>> TakeAllAsync(string strategy, int size, string[] queues)
     {
         var takes = new ConcurrentQueue<Taken>();

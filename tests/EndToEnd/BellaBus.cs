@@ -5,7 +5,7 @@ using Shouldly;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>A worker that speaks AMQP: publishes events of its tasks where the server says.</summary>
+/// <summary>A worker that speaks AMQP and publishes events of its tasks to the queue the server names.</summary>
 internal sealed class BellaBus : IAsyncDisposable
 {
     private readonly IConnection _connection;
@@ -29,7 +29,7 @@ internal sealed class BellaBus : IAsyncDisposable
         return new BellaBus(connection, channel, eventbus.GetProperty("topic").GetString()!);
     }
 
-    /// <param name="task">As it was taken.</param>
+    /// <param name="task">The taken task.</param>
     /// <param name="name">Name of the event.</param>
     /// <param name="payload">JSON.</param>
     public async Task PublishAsync(JsonElement task, string name, string payload)
@@ -38,7 +38,7 @@ internal sealed class BellaBus : IAsyncDisposable
             $$"""{"name":"{{name}}","from":"","payload":{{payload}},"context":"","timestamp":"1762867000123"}""");
         var instance = task.GetProperty("instance_id").GetString();
         instance.ShouldNotBeNullOrEmpty();
-        // Mandatory: a queue that does not exist is a failure here, not a message that is gone.
+        // Mandatory: a missing queue is a failure here instead of a lost message.
         await _channel.BasicPublishAsync("", _topic + instance, mandatory: true,
             new BasicProperties { ContentType = "application/json", UserId = "guest" }, body);
     }

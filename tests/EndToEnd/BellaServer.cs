@@ -27,7 +27,7 @@ internal sealed record BellaReply(HttpStatusCode Status, string Body, HttpRespon
 }
 
 /// <summary>
-/// Servers of their own for a class of tests, which name their queues apart: one on SQLite, two on PostgreSQL and RabbitMQ. Keys A and B
+/// A server per test class, whose tests use distinct queue names: one on SQLite, two on PostgreSQL and RabbitMQ. Keys A and B
 /// may use them, and boss may do anything.
 /// </summary>
 public abstract class BellaServer(DatabaseProvider provider) : IAsyncLifetime
@@ -64,7 +64,7 @@ public abstract class BellaServer(DatabaseProvider provider) : IAsyncLifetime
 
     internal HttpClient Http => _host.Http;
 
-    /// <summary>Another API process, where there is one; else the same.</summary>
+    /// <summary>Another API process, if there is one; else the same.</summary>
     internal HttpClient OtherHttp => (_other ?? _host).Http;
 
     internal string? RabbitMq => _rabbitMq;
@@ -116,7 +116,7 @@ public abstract class BellaServer(DatabaseProvider provider) : IAsyncLifetime
             $$$"""{"queue":"{{{queue}}}","endpoint":"/v1/chat/completions","level":{{{tier}}},"data":{"k":"v"}{{{more}}}}""")).Ok()
             .GetProperty("data").GetString()!;
 
-    /// <summary>A put whose caller waits; the answer comes when the task has ended, or, of a stream, when it begins.</summary>
+    /// <summary>A put whose caller waits; the response comes when the task has ended, or, for a stream, when it starts.</summary>
     internal Task<HttpResponseMessage> PutWaitingAsync(string queue, string mode, string more = "",
         CancellationToken cancellationToken = default) =>
         Http.SendAsync(
@@ -129,7 +129,7 @@ public abstract class BellaServer(DatabaseProvider provider) : IAsyncLifetime
             },
             HttpCompletionOption.ResponseHeadersRead, cancellationToken);
 
-    /// <summary>Takes the first task that comes to a queue.</summary>
+    /// <summary>Takes the first task that arrives in a queue.</summary>
     internal Task<JsonElement> TakeFirstAsync(string queue, HttpClient? http = null, string more = "") =>
         Eventually.UntilAsync(async () =>
         {
@@ -147,18 +147,18 @@ public abstract class BellaServer(DatabaseProvider provider) : IAsyncLifetime
     internal async Task<BellaReply> ClearAsync(string queue) =>
         await ReadAsync(await Http.PostAsync(new Uri($"/v1/console/{queue}/clear", UriKind.Relative), content: null));
 
-    /// <summary>The steps of a task, as the native API shows them.</summary>
+    /// <summary>The events of a task, as the native API shows them.</summary>
     internal async Task<string> TimelineAsync(string id) =>
         await Http.GetStringAsync(new Uri($"/tasks/{NumberedTaskId.ParseAny(id)}", UriKind.Relative));
 
-    /// <summary>Files that nobody sees.</summary>
+    /// <summary>Files that are hidden.</summary>
     internal async Task<int> FilesLeftAsync()
     {
         await using var db = await _host.Services.GetRequiredService<IDbContextFactory<TaskDbContext>>().CreateDbContextAsync();
         return await db.Files.CountAsync(f => !f.Ready);
     }
 
-    /// <summary>Moves the deadline of a batch into the past.</summary>
+    /// <summary>Moves a batch's deadline into the past.</summary>
     internal async Task ExpireBatchAsync(string id)
     {
         var guid = BatchId.Parse(id)!.ToGuid();

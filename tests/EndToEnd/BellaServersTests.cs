@@ -23,7 +23,7 @@ public sealed class BellaServersTests(BellaOnPostgres server) : IClassFixture<Be
     }
 
     [Fact]
-    public async Task A_task_put_at_one_server_names_it_to_the_worker_of_the_other()
+    public async Task Takes_on_another_server_return_the_instance_id_of_the_putting_server()
     {
         var name = await server.RegisterAsync();
         await server.PutAsync(name, 0);
@@ -36,7 +36,7 @@ public sealed class BellaServersTests(BellaOnPostgres server) : IClassFixture<Be
     }
 
     [Fact]
-    public async Task A_put_whose_id_another_process_has_made_gets_another_one()
+    public async Task A_put_whose_id_collides_with_another_process_gets_a_new_id()
     {
         var clock = new FakeTimeProvider(new DateTimeOffset(2030, 1, 2, 3, 4, 5, TimeSpan.Zero));
         var ids = new NumberedTaskIds(clock);

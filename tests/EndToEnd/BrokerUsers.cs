@@ -7,8 +7,8 @@ using Xunit;
 namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>
-/// The server as deploy/rabbitmq/definitions.json means it: each role with a user of its own, producers and workers with theirs,
-/// and the rights of that file in a virtual host of this test.
+/// The server as deploy/rabbitmq/definitions.json intends it: each role with its own user, producers and workers with theirs,
+/// and the permissions of that file in a virtual host of this test.
 /// </summary>
 public sealed class BrokerUsers : IAsyncLifetime
 {
@@ -41,17 +41,17 @@ public sealed class BrokerUsers : IAsyncLifetime
         await _database.DisposeAsync();
     }
 
-    /// <summary>The broker as a user of the file sees it. The passwords there are of development.</summary>
+    /// <summary>The broker as a user of the file sees it. The passwords are for development.</summary>
     internal Uri AddressOf(string user) => new UriBuilder(_virtualHost) { UserName = user, Password = $"{user}-dev" }.Uri;
 
-    /// <summary>A connection without anything of ours.</summary>
+    /// <summary>A plain connection without TaskQueue's code.</summary>
     internal Task<IConnection> ConnectAsync(string user) =>
         new ConnectionFactory { Uri = AddressOf(user), AutomaticRecoveryEnabled = false }.CreateConnectionAsync();
 
-    /// <summary>Tasks of the producer's tenant that may wait.</summary>
+    /// <summary>The number of waiting tasks that the producer's tenant may have.</summary>
     internal const int MaxWaiting = 50;
 
-    /// <summary>The broker in the name of the server, where a test needs more rights than a user has.</summary>
+    /// <summary>The broker as the server's user, for tests that need more permissions than a user has.</summary>
     internal string Administrator => AddressOf("taskqueue-admin").ToString();
 
     internal async Task<long> DepthAsync(string queue) =>

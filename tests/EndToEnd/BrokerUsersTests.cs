@@ -20,7 +20,7 @@ public sealed class BrokerUsersTests(BrokerUsers users) : IClassFixture<BrokerUs
     private const string Queue = "shop";
 
     [Fact]
-    public async Task A_producer_submits_for_its_tenant_and_a_worker_runs_and_reports_and_hears_of_a_cancel()
+    public async Task A_producer_submits_for_its_tenant_and_a_worker_runs_reports_and_receives_a_cancel()
     {
         await DeclareAsync();
         var begun = new TaskCompletionSource<Guid>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -54,7 +54,7 @@ public sealed class BrokerUsersTests(BrokerUsers users) : IClassFixture<BrokerUs
     }
 
     [Fact]
-    public async Task The_servers_own_users_run_what_it_runs_itself()
+    public async Task The_servers_own_users_can_run_built_in_tasks()
     {
         await using var producer = await ProducerAsync("shop");
         var id = (await producer.SendAsync(new NewTask("tasks", "uppercase") { Data = """{"text":"a"}""" })).Id;
@@ -63,7 +63,7 @@ public sealed class BrokerUsersTests(BrokerUsers users) : IClassFixture<BrokerUs
     }
 
     [Fact]
-    public async Task A_producer_that_submits_to_a_queue_that_is_not_its_own_is_told_so_in_the_quarantine()
+    public async Task A_submission_to_a_queue_that_the_producer_may_not_use_is_quarantined()
     {
         await using var producer = await ProducerAsync("shop");
         var id = (await producer.SendAsync(new NewTask("mail", "n"))).Id;
@@ -72,7 +72,7 @@ public sealed class BrokerUsersTests(BrokerUsers users) : IClassFixture<BrokerUs
     }
 
     [Fact]
-    public async Task Of_a_message_beyond_the_quota_the_first_tasks_are_accepted_and_the_others_are_set_aside()
+    public async Task A_message_over_the_quota_is_accepted_up_to_the_quota_and_the_rest_is_quarantined()
     {
         var ids = Enumerable.Range(0, BrokerUsers.MaxWaiting + 5).Select(_ => TaskId.New(TimeProvider.System)).ToList();
         var entries = string.Join(',', ids.Select(id =>
@@ -101,10 +101,10 @@ public sealed class BrokerUsersTests(BrokerUsers users) : IClassFixture<BrokerUs
     }
 
     [Fact]
-    public async Task A_user_in_no_map_and_a_message_without_a_user_are_refused_and_kept()
+    public async Task Messages_from_unlisted_users_or_without_a_user_are_refused_and_kept()
     {
         var before = await users.DepthAsync("taskqueue-submit_error");
-        await using var producer = await ProducerAsync("taskqueue-admin"); // may write where it likes, and is no producer
+        await using var producer = await ProducerAsync("taskqueue-admin"); // may write anywhere, and is not a producer
         var id = (await producer.SendAsync(new NewTask(Queue, "n"))).Id;
         (await SetAsideAsync("SubmitTasks:sender:taskqueue-admin")).Reason.ShouldContain("TaskQueue:Bus:Producers");
         await using var client = new BusClient(users.Administrator);
@@ -118,7 +118,7 @@ public sealed class BrokerUsersTests(BrokerUsers users) : IClassFixture<BrokerUs
     }
 
     [Fact]
-    public async Task What_a_producer_sends_that_cannot_be_read_is_moved_in_the_servers_name_and_holds_up_nothing()
+    public async Task An_unreadable_message_of_a_producer_is_moved_by_the_server_and_blocks_no_other()
     {
         var before = await users.DepthAsync("taskqueue-submit_error");
         await PublishAsync("shop", Addresses.SubmitQueue, "no JSON", "shop");
@@ -185,7 +185,7 @@ public sealed class BrokerUsersTests(BrokerUsers users) : IClassFixture<BrokerUs
     }
 
     [Fact]
-    public async Task A_worker_may_not_listen_to_the_events_of_everybody()
+    public async Task A_worker_may_not_subscribe_to_all_events()
     {
         await RefusedAsync("shop-worker", Constants.AccessRefused, async channel =>
         {
@@ -197,7 +197,7 @@ public sealed class BrokerUsersTests(BrokerUsers users) : IClassFixture<BrokerUs
     [Theory]
     [InlineData("shop", "taskqueue-submit")]
     [InlineData("shop-worker", "taskqueue-report")]
-    public async Task Nobody_sends_in_the_name_of_another(string user, string exchange) =>
+    public async Task No_user_can_send_in_anothers_name(string user, string exchange) =>
         await RefusedAsync(user, Constants.PreconditionFailed, channel =>
             channel.BasicPublishAsync(exchange, "", mandatory: true, new BasicProperties { UserId = "taskqueue-api" }, "{}"u8.ToArray())
                 .AsTask());
@@ -220,7 +220,7 @@ public sealed class BrokerUsersTests(BrokerUsers users) : IClassFixture<BrokerUs
 
         await using var producer = await ProducerAsync("shop-worker");
         var refused = new NewTask(Queue, "n");
-        // The broker closes the channel of a send that it refuses, and the bus tries again until the time is over.
+        // The broker closes the channel of a refused send, and the bus retries until the deadline.
         (await Should.ThrowAsync<TaskQueueException>(() => producer.SendAsync(refused))).Code.ShouldBeOneOf("forbidden", "not_confirmed");
         (await users.Http.ReadAsync($"/tasks/{refused.Id}")).Status.ShouldBe(404);
     }

@@ -25,7 +25,7 @@ internal sealed class BusClient(string? rabbitMq) : IAsyncDisposable
         }
     }
 
-    /// <summary>A worker of a push queue: <paramref name="run"/> gets every dispatched task, in the order of arrival.</summary>
+    /// <summary>A worker of a push queue: <paramref name="run"/> gets every dispatched task, in order of arrival.</summary>
     public Task<IBusControl> WorkAsync(string queue, Func<DispatchedTask, Task> run) =>
         StartAsync(cfg => cfg.ReceiveEndpoint(queue, e =>
         {

@@ -7,15 +7,15 @@ namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>A message as it is published.</summary>
 /// <param name="User">Who sends it.</param>
-/// <param name="Exchange">Named as the queue that it leads to.</param>
+/// <param name="Exchange">Named like the queue that it routes to.</param>
 /// <param name="ContentType">May be null.</param>
-/// <param name="Body">What is in it.</param>
+/// <param name="Body">Its content.</param>
 internal sealed record FuzzMessage(string User, string Exchange, string? ContentType, byte[] Body);
 
 /// <summary>
-/// Makes messages that are nearly valid: each of those that others than the server may send, with something wrong somewhere.
+/// Makes nearly valid messages: each kind that clients may send, with a mutation somewhere.
 /// </summary>
-/// <param name="tasks">Tasks that reports and events are about.</param>
+/// <param name="tasks">Tasks that reports and events refer to.</param>
 /// <param name="events">The queue of the server's process for the events of workers.</param>
 internal sealed class BusFuzz(IReadOnlyList<Guid> tasks, string events)
 {

@@ -15,8 +15,8 @@ using Xunit;
 namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>
-/// Nearly valid messages of users of the broker: each is applied, set aside or dropped, none is logged with a stack trace, none holds up
-/// the next, and one that is set aside whole changes nothing. As many as fit into ten seconds a database, or TASKQUEUE_FUZZ_MESSAGES: see
+/// Nearly valid messages of broker users: each is applied, quarantined or dropped; none logs a stack trace or blocks
+/// the next; one that is refused whole changes nothing. As many as fit into ten seconds per database, or TASKQUEUE_FUZZ_MESSAGES: see
 /// tests/fuzz.sh.
 /// </summary>
 public abstract class BusFuzzTests(DatabaseProvider provider) : IAsyncLifetime
@@ -25,7 +25,7 @@ public abstract class BusFuzzTests(DatabaseProvider provider) : IAsyncLifetime
 
     private static readonly TimeSpan Budget = TimeSpan.FromSeconds(10);
 
-    private readonly FailureLog _log = new(line => line.StartsWith("Set aside message ", StringComparison.Ordinal)
+    private readonly FailureLog _log = new(line => line.StartsWith("Quarantined message ", StringComparison.Ordinal)
         || line.StartsWith("A message of ", StringComparison.Ordinal));
     private readonly HandledMessages _handled = new();
     private readonly Dictionary<string, (IConnection Connection, IChannel Channel)> _users = [];
@@ -41,7 +41,7 @@ public abstract class BusFuzzTests(DatabaseProvider provider) : IAsyncLifetime
             await File.ReadAllTextAsync(Repository.FileAt("deploy", "rabbitmq", "definitions.json")));
         _host = await TestHost.StartAsync(_database.ConnectionString, AddressOf("taskqueue-admin").ToString(), settings: Settings,
             log: _log, services: services => services.AddReceiveObserver(_ => _handled));
-        // What the scheduler changes, no message does.
+        // Changes by the scheduler, not by messages.
         foreach (var service in _host.Services.GetServices<IHostedService>()
             .Where(s => s.GetType().Namespace!.StartsWith("TaskQueue.Scheduler", StringComparison.Ordinal)))
             await service.StopAsync(CancellationToken.None);
@@ -68,7 +68,7 @@ public abstract class BusFuzzTests(DatabaseProvider provider) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task No_message_makes_the_server_fail_or_holds_up_the_next_and_a_refused_one_changes_nothing()
+    public async Task No_message_breaks_the_server_or_blocks_the_next_and_refused_ones_change_nothing()
     {
         (await _host.Http.PutAsync("/queues/shop", new { delivery = "push" })).Status.ShouldBe(201);
         var tasks = await _host.Http.SubmitManyAsync(Enumerable.Range(0, Tasks).Select(_ => (object)new { queue = "shop", action = "a" }));
@@ -129,7 +129,7 @@ public abstract class BusFuzzTests(DatabaseProvider provider) : IAsyncLifetime
         await _users[message.User].Channel.BasicPublishAsync(message.Exchange, "", mandatory: true, properties, message.Body);
     }
 
-    /// <summary>Messages that were set aside whole; and what those must leave as it was.</summary>
+    /// <summary>Messages that were refused whole, and the data that they must not change.</summary>
     private async Task<(int Refused, string Fingerprint)> StateAsync()
     {
         await using var db = _database.CreateContext();
@@ -151,7 +151,7 @@ public abstract class BusFuzzTests(DatabaseProvider provider) : IAsyncLifetime
         return (await db.Tasks.CountAsync(t => !own.Contains(t.CorrelationId)), await db.Quarantine.SumAsync(q => q.Count));
     }
 
-    /// <summary>The numbers of the messages that the server is done with.</summary>
+    /// <summary>The numbers of the messages that the server has processed.</summary>
     private sealed class HandledMessages : IReceiveObserver
     {
         public const string Header = "fuzz-number";

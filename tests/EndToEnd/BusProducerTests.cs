@@ -12,7 +12,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>The producer's half of the .NET client, over RabbitMQ.</summary>
+/// <summary>The producer part of the .NET client, over RabbitMQ.</summary>
 public sealed class BusProducerTests(ServersStack stack) : IClassFixture<ServersStack>, IAsyncLifetime
 {
     private readonly string _queue = $"b{Guid.NewGuid():N}";
@@ -36,7 +36,7 @@ public sealed class BusProducerTests(ServersStack stack) : IClassFixture<Servers
     }
 
     [Fact]
-    public async Task Tasks_arrive_as_those_of_HTTP_do()
+    public async Task Tasks_arrive_like_those_sent_over_HTTP()
     {
         var sent = NewTask.Of(_queue, "ship \"it\"", new Parcel("ann", 7), ParcelJson.Default.Parcel) with
         {
@@ -56,7 +56,7 @@ public sealed class BusProducerTests(ServersStack stack) : IClassFixture<Servers
     }
 
     [Fact]
-    public async Task Many_are_sent_and_a_repetition_is_the_same_tasks()
+    public async Task Resending_many_tasks_creates_no_new_ones()
     {
         var tasks = Enumerable.Range(0, 1_500).Select(_ => new NewTask(_queue, "n")).ToList();
 
@@ -88,7 +88,7 @@ public sealed class BusProducerTests(ServersStack stack) : IClassFixture<Servers
     }
 
     [Fact]
-    public void A_wrong_address_is_refused_in_words() =>
+    public void An_invalid_address_is_refused_with_a_message() =>
         Should.Throw<OptionsValidationException>(() =>
             new ServiceCollection().AddTaskQueueBusProducer(o => o.ConnectionString = new Uri("http://localhost")))
             .Message.ShouldContain("amqp://user:password@host:5672/vhost");

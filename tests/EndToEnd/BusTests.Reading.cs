@@ -11,11 +11,11 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Messages with more, less or other things in them than they should have.</summary>
+/// <summary>Messages with additional, missing or invalid members.</summary>
 public abstract partial class BusTests
 {
     [Fact]
-    public async Task What_only_the_server_may_set_is_ignored_in_a_message()
+    public async Task Server_only_fields_are_ignored_in_messages()
     {
         var forged = new ForgedTask(TaskId.New(TimeProvider.System), Queue, "{}")
         {
@@ -32,7 +32,7 @@ public abstract partial class BusTests
     }
 
     [Fact]
-    public async Task An_absent_list_is_empty_and_of_a_report_what_can_be_read_is_applied()
+    public async Task An_absent_list_is_empty_and_the_readable_part_of_a_report_is_applied()
     {
         SubmittedTask[] tasks = [NewTask(), NewTask(), NewTask(), NewTask()];
         await SubmitAsync(tasks);
@@ -68,7 +68,7 @@ public abstract partial class BusTests
     [InlineData(0)]
     [InlineData(-5)]
     [InlineData(1e300)]
-    public async Task A_start_with_a_lease_that_cannot_be_is_set_aside(double lease)
+    public async Task A_start_with_an_invalid_lease_is_quarantined(double lease)
     {
         var task = NewTask();
         await SubmitAsync(task);
@@ -81,7 +81,7 @@ public abstract partial class BusTests
     }
 
     [Fact]
-    public async Task A_worker_without_a_proper_name_and_a_message_with_too_much_are_set_aside_whole()
+    public async Task Messages_with_an_invalid_worker_name_or_too_many_entries_are_refused_whole()
     {
         await SendReportAsync(new LooseReport { Worker = new string('w', 201) });
         await Eventually.UntilAsync(
@@ -98,7 +98,7 @@ public abstract partial class BusTests
     }
 
     [Fact]
-    public async Task A_message_that_nobody_takes_or_that_cannot_be_read_is_set_aside_and_the_next_is_read()
+    public async Task Unknown_and_unreadable_messages_are_moved_aside_and_the_next_is_read()
     {
         await SendAsync(Addresses.Submit, Addresses.SubmitQueue, new UnknownMessage("?"));
         await Eventually.UntilAsync(
@@ -116,7 +116,7 @@ public abstract partial class BusTests
     }
 
     [Fact]
-    public async Task A_dispatch_that_cannot_be_read_is_set_aside_and_the_next_is_run()
+    public async Task An_unreadable_dispatch_is_moved_aside_and_the_next_one_runs()
     {
         const string queue = BuiltInQueues.Tasks;
         await SendAsync(new BusAddress(stack.RabbitMq is { } uri ? new Uri(uri) : null).Of(queue), queue,
@@ -129,7 +129,7 @@ public abstract partial class BusTests
     }
 
     [Fact]
-    public async Task A_message_that_asks_for_an_answer_is_refused()
+    public async Task A_message_that_requests_a_response_is_refused()
     {
         var (bus, task) = (await BusAsync(), NewTask());
         var endpoint = await bus.GetSendEndpoint(
@@ -142,7 +142,7 @@ public abstract partial class BusTests
 
     private Task SendReportAsync(LooseReport report) => SendAsync(Addresses.Report, Addresses.ReportQueue, report);
 
-    /// <summary>What was last set aside of a queue of the broker as a whole.</summary>
+    /// <summary>The last message moved to an error queue of the broker.</summary>
     private async Task<QuarantinedItem?> WholeAsync(string queue)
     {
         await using var db = stack.Database.CreateContext();

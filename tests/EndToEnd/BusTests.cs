@@ -10,7 +10,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Producers, workers and subscribers on the bus, with nothing of TaskQueue but its contracts.</summary>
+/// <summary>Producers, workers and subscribers on the bus that use only TaskQueue's contracts.</summary>
 public abstract partial class BusTests(Stack stack) : IAsyncLifetime
 {
     private readonly BusClient _client = new(stack.RabbitMq);
@@ -48,7 +48,7 @@ public abstract partial class BusTests(Stack stack) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_redelivery_changes_nothing()
+    public async Task A_redelivery_is_idempotent()
     {
         var first = NewTask() with { Payload = "1" };
         await SubmitAsync(first);
@@ -65,7 +65,7 @@ public abstract partial class BusTests(Stack stack) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task One_message_with_the_same_id_twice_is_one_task()
+    public async Task A_repeated_id_within_one_message_creates_one_task()
     {
         var task = NewTask() with { Payload = "1" };
         await SubmitAsync(task, task with { Payload = "2" });
@@ -91,7 +91,7 @@ public abstract partial class BusTests(Stack stack) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_payload_that_is_no_json_is_handed_out_as_text()
+    public async Task A_payload_that_is_not_JSON_is_handed_out_as_text()
     {
         var task = NewTask() with { Payload = "not \"json\"" };
         await SubmitAsync(task);
@@ -100,7 +100,7 @@ public abstract partial class BusTests(Stack stack) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Of_one_message_the_valid_tasks_are_accepted_and_the_others_are_set_aside_with_their_reasons()
+    public async Task Valid_tasks_of_a_message_are_accepted_and_invalid_ones_are_quarantined_with_reasons()
     {
         var good = NewTask();
         SubmittedTask[] bad = [NewTask() with { Queue = "a b" }, NewTask() with { MaxAttempts = 0 }, NewTask() with { Payload = "\"\0\"" },
@@ -125,7 +125,7 @@ public abstract partial class BusTests(Stack stack) : IAsyncLifetime
 
     private protected Task ReportAsync(ReportTasks report) => SendAsync(Addresses.Report, Addresses.ReportQueue, report);
 
-    /// <summary>A bus of our own, as another program would have; in process there is only the server's.</summary>
+    /// <summary>A separate bus, as another program would have; in process there is only the server's.</summary>
     private protected async Task<IBus> BusAsync() =>
         stack.RabbitMq is null ? stack.Host.Services.GetRequiredService<IBus>() : await _client.BusAsync();
 

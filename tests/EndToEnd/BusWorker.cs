@@ -3,7 +3,7 @@ using TaskQueue.Contracts;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>A bus worker of other people's making: takes what is dispatched to a push queue and does with it what the test says.</summary>
+/// <summary>A third-party bus worker: takes dispatched tasks from a push queue and does with them what the test says.</summary>
 internal sealed class BusWorker : IConsumer<DispatchTasks>, IAsyncDisposable
 {
     private readonly IBusControl _bus;
@@ -35,16 +35,16 @@ internal sealed class BusWorker : IConsumer<DispatchTasks>, IAsyncDisposable
 
     public Task Consume(ConsumeContext<DispatchTasks> context) => Task.WhenAll(context.Message.Tasks.Select(t => _work(this, t)));
 
-    /// <summary>Says that an attempt began, with a lease of a second.</summary>
+    /// <summary>Reports the start of an attempt, with a lease of a second.</summary>
     public Task BeginAsync(DispatchedTask task) =>
         ReportAsync(new ReportTasks(Name, [new AttemptStarted(task.Id, task.Attempt, LeaseSeconds: 1)], [], []));
 
-    /// <summary>Says that an attempt began and succeeded.</summary>
+    /// <summary>Reports the start and the success of an attempt.</summary>
     public Task CompleteAsync(DispatchedTask task) =>
         ReportAsync(new ReportTasks(Name, [new AttemptStarted(task.Id, task.Attempt)], [],
             [new AttemptOutcome(task.Id, task.Attempt, Result: "true")]));
 
-    /// <summary>Says that an attempt began and failed, and that another may help.</summary>
+    /// <summary>Reports the start and a retryable failure of an attempt.</summary>
     public Task FailAsync(DispatchedTask task) =>
         ReportAsync(new ReportTasks(Name, [new AttemptStarted(task.Id, task.Attempt)], [],
             [new AttemptOutcome(task.Id, task.Attempt, Error: "no luck")]));

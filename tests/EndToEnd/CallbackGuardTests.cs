@@ -9,7 +9,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>What a server with the default settings does not call back. Names have the addresses that a test gives them.</summary>
+/// <summary>Addresses that a server with default settings does not call. Names resolve to addresses that a test sets.</summary>
 public sealed class CallbackGuardTests : IAsyncLifetime
 {
     private readonly ConcurrentQueue<string> _asked = new();
@@ -46,7 +46,7 @@ public sealed class CallbackGuardTests : IAsyncLifetime
     [InlineData("ftp://example.com/")]
     [InlineData("http://cb/\\u0000")]
     [InlineData("nonsense")]
-    public async Task A_url_that_leads_nowhere_good_is_refused_when_it_is_submitted(string url)
+    public async Task A_disallowed_URL_is_refused_at_submission(string url)
     {
         (await _host.Http.PostAsync("/v1/queue/register", """{"queue":"q","endpoint":"/x"}""")).Status.ShouldBe(200);
         foreach (var (path, body) in new[]
@@ -72,7 +72,7 @@ public sealed class CallbackGuardTests : IAsyncLifetime
     [InlineData("168.63.129.16")]
     [InlineData("fd00:ec2::254")]
     [InlineData("64:ff9b::a9fe:a9fe")]
-    public async Task A_name_of_a_private_address_is_refused_when_it_is_sent_and_not_tried_again(string addresses)
+    public async Task A_name_with_a_private_address_is_refused_at_sending_and_not_retried(string addresses)
     {
         await using var receiver = await TestReceiver.StartAsync();
         _addresses = [.. addresses.Split(' ').Select(IPAddress.Parse)];
@@ -87,7 +87,7 @@ public sealed class CallbackGuardTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_was_submitted_before_the_guard_was_up_is_refused_when_it_is_sent()
+    public async Task A_callback_submitted_before_address_checks_existed_is_refused_when_sent()
     {
         await using var receiver = await TestReceiver.StartAsync();
         var subject = await _host.Http.SubmitAsync(new { action = "a" });

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Two schedulers, and nothing in the way of loopback.</summary>
+/// <summary>Two schedulers that may send to loopback addresses.</summary>
 public sealed class CallbackStack() : Stack(DatabaseProvider.Postgres, "api", "scheduler", "scheduler", "consumers")
 {
     protected override Dictionary<string, string?> Settings => new(base.Settings) { ["TaskQueue:Webhooks:AllowPrivateNetworks"] = "true" };
@@ -36,7 +36,7 @@ public sealed class CallbackSchedulersTests(CallbackStack stack) : IClassFixture
     }
 }
 
-/// <summary>Callbacks of schedulers that end.</summary>
+/// <summary>Callbacks of schedulers that stop.</summary>
 public sealed class CallbackCrashTests
 {
     private const string Queue = "owing";
@@ -47,7 +47,7 @@ public sealed class CallbackCrashTests
     };
 
     [Fact]
-    public async Task A_callback_outlives_a_kill_before_it_is_sent_and_one_while_it_is()
+    public async Task A_callback_survives_a_kill_before_and_during_its_delivery()
     {
         await using var receiver = await TestReceiver.StartAsync();
         await using var cluster = await CrashCluster.StartAsync(Settings, DatabaseProvider.Postgres, "api", "scheduler");
@@ -68,7 +68,7 @@ public sealed class CallbackCrashTests
     }
 
     [Fact]
-    public async Task A_try_that_a_stop_cut_off_is_made_again_at_once()
+    public async Task A_try_interrupted_by_a_stop_is_repeated_at_once()
     {
         const string all = "api,scheduler,consumers";
         await using var receiver = await TestReceiver.StartAsync();
@@ -87,7 +87,7 @@ public sealed class CallbackCrashTests
     }
 
     [Fact]
-    public async Task What_was_delivered_is_kept_as_long_as_finished_tasks()
+    public async Task Delivered_callbacks_are_kept_as_long_as_finished_tasks()
     {
         await using var receiver = await TestReceiver.StartAsync();
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);

@@ -9,7 +9,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>A server with keys of two tenants and of an operator, that signs callbacks with two keys.</summary>
+/// <summary>A server with keys of two tenants and an operator that signs callbacks with two keys.</summary>
 public abstract class TenantServer(DatabaseProvider provider, bool verifies = false) : IAsyncLifetime
 {
     private static readonly string[] Names = ["ann", "ben", "boss"];
@@ -61,7 +61,7 @@ public abstract class TenantServer(DatabaseProvider provider, bool verifies = fa
         await Database.DisposeAsync();
     }
 
-    /// <summary>Submits a task that completes by itself.</summary>
+    /// <summary>Submits a task that the server completes.</summary>
     internal Task<Guid> SubmitAsync(string owner, string url) =>
         this[owner].SubmitAsync(new { action = "uppercase", data = new { text = owner }, callback_url = url });
 }
@@ -70,7 +70,7 @@ public sealed class SqliteTenantServer() : TenantServer(DatabaseProvider.Sqlite)
 
 public sealed class PostgresTenantServer() : TenantServer(DatabaseProvider.Postgres);
 
-/// <summary>Tenants do not hear of each other by their callbacks, and do not wait for each other.</summary>
+/// <summary>Callbacks reveal nothing about other tenants and do not delay them.</summary>
 public abstract class CallbackTenantsTests(TenantServer server)
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
@@ -143,7 +143,7 @@ public abstract class CallbackTenantsTests(TenantServer server)
     }
 
     [Fact]
-    public async Task A_tenant_reads_its_own_secrets_and_an_operator_those_of_all()
+    public async Task A_tenant_reads_its_own_secrets_and_an_operator_all_secrets()
     {
         var ann = await SecretsAsync("ann");
 

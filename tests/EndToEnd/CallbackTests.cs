@@ -10,7 +10,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Callbacks of completed tasks, and what receivers may do to them.</summary>
+/// <summary>Callbacks of completed tasks, and the behaviour of receivers.</summary>
 public abstract class CallbackTests(BellaServer server)
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
@@ -93,7 +93,7 @@ public abstract class CallbackTests(BellaServer server)
     }
 
     [Fact]
-    public async Task Check21_a_receiver_is_left_alone_as_long_as_it_wants()
+    public async Task Check21_a_receivers_Retry_After_is_honoured()
     {
         await using var receiver = await TestReceiver.StartAsync();
         receiver.Answer = (context, number) =>
@@ -111,7 +111,7 @@ public abstract class CallbackTests(BellaServer server)
     }
 
     [Fact]
-    public async Task A_receiver_that_hangs_does_not_hold_up_the_others()
+    public async Task A_receiver_that_hangs_does_not_delay_others()
     {
         await using var hanging = await TestReceiver.StartAsync();
         await using var quick = await TestReceiver.StartAsync();
@@ -126,7 +126,7 @@ public abstract class CallbackTests(BellaServer server)
     }
 
     [Fact]
-    public async Task Check10_nobody_is_called_back_for_a_cancelled_task()
+    public async Task Check10_a_cancelled_task_sends_no_callback()
     {
         await using var receiver = await TestReceiver.StartAsync();
         var name = await server.RegisterAsync();
@@ -140,7 +140,7 @@ public abstract class CallbackTests(BellaServer server)
     }
 
     [Fact]
-    public async Task Nobody_is_called_back_for_a_task_that_failed_or_expired()
+    public async Task Failed_and_expired_tasks_send_no_callback()
     {
         await using var receiver = await TestReceiver.StartAsync();
         var name = server.NewName();
@@ -165,7 +165,7 @@ public abstract class CallbackTests(BellaServer server)
     }
 
     [Fact]
-    public async Task Check17_the_end_of_a_task_that_was_given_up_is_called_back()
+    public async Task Check17_a_task_out_of_retries_sends_a_callback()
     {
         await using var receiver = await TestReceiver.StartAsync();
         var name = await server.RegisterAsync();
@@ -178,7 +178,7 @@ public abstract class CallbackTests(BellaServer server)
     }
 
     [Fact]
-    public async Task Native_tasks_have_callbacks_too()
+    public async Task Native_tasks_have_callbacks()
     {
         await using var receiver = await TestReceiver.StartAsync();
         var one = await server.Http.SubmitAsync(

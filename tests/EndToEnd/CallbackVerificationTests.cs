@@ -48,7 +48,7 @@ public abstract class CallbackVerificationTests(TenantServer server)
     }
 
     [Fact]
-    public async Task Until_a_receiver_answers_its_callbacks_wait_and_their_log_says_why()
+    public async Task Callbacks_wait_for_the_receivers_verification_and_their_log_has_the_reason()
     {
         await using var receiver = await TestReceiver.StartAsync();
         receiver.Answer = (context, _) => context.Response.WriteAsync(receiver.All.Last().Body, context.RequestAborted); // whatever it gets

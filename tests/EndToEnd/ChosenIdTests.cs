@@ -3,7 +3,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Ids that producers choose, so that they may send again what got no answer.</summary>
+/// <summary>Ids chosen by producers, so that they may resend requests without a response.</summary>
 public abstract class ChosenIdTests(Stack stack)
 {
     private readonly string _queue = $"q{Guid.NewGuid():N}"[..12];
@@ -11,7 +11,7 @@ public abstract class ChosenIdTests(Stack stack)
     [Theory]
     [InlineData(null)]
     [InlineData("key")]
-    public async Task A_task_that_is_sent_again_is_a_duplicate_of_itself(string? dedupe_key)
+    public async Task A_resent_task_is_a_duplicate_of_itself(string? dedupe_key)
     {
         var id = Guid.NewGuid();
         foreach (var expected in new[] { "queued", "duplicate", "duplicate" })
@@ -25,7 +25,7 @@ public abstract class ChosenIdTests(Stack stack)
     }
 
     [Fact]
-    public async Task Of_many_tasks_those_that_exist_are_duplicates()
+    public async Task Existing_tasks_in_a_bulk_submission_are_duplicates()
     {
         var ids = Enumerable.Range(0, 3).Select(_ => Guid.NewGuid()).ToList();
         await stack.Http.SubmitManyAsync(ids.Take(2).Select(id => new { id, action = "a", queue = _queue }));
@@ -40,7 +40,7 @@ public abstract class ChosenIdTests(Stack stack)
     [InlineData("\"x\"")]
     [InlineData("\"00000000-0000-0000-0000-000000000000\"")]
     [InlineData("\"{01a20000-0000-4000-8000-000000000001}\"")]
-    public async Task An_id_that_is_no_UUID_is_refused(string id)
+    public async Task An_id_that_is_not_a_UUID_is_refused(string id)
     {
         var reply = await stack.Http.PostAsync("/tasks", $$"""{"action":"a","queue":"{{_queue}}","id":{{id}}}""");
         (reply.Status, reply.Json.Text("error")!.Contains("id must be")).ShouldBe((400, true), reply.Text);

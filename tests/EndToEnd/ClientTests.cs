@@ -10,14 +10,14 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>What producers send in these tests.</summary>
+/// <summary>Payloads that producers send in these tests.</summary>
 internal sealed record Parcel(string To, int Weight);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(Parcel))]
 internal sealed partial class ParcelJson : JsonSerializerContext;
 
-/// <summary>The producer's half of the .NET client, over HTTP.</summary>
+/// <summary>The producer part of the .NET client, over HTTP.</summary>
 public abstract class ClientTests(Stack stack) : IAsyncLifetime
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
@@ -38,7 +38,7 @@ public abstract class ClientTests(Stack stack) : IAsyncLifetime
     public async Task DisposeAsync() => await _services.DisposeAsync();
 
     [Fact]
-    public async Task Every_option_arrives()
+    public async Task Every_option_takes_effect()
     {
         var at = new DateTimeOffset(2040, 1, 2, 3, 4, 5, TimeSpan.FromHours(1));
         var sent = NewTask.Of(_queue, "ship", new Parcel("Ann \"A\"", 7), ParcelJson.Default.Parcel) with
@@ -65,7 +65,7 @@ public abstract class ClientTests(Stack stack) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Many_are_enqueued_in_thousands_and_answered_in_order()
+    public async Task Bulk_enqueues_are_split_into_thousands_and_answered_in_order()
     {
         var tasks = Enumerable.Range(0, 2_100).Select(i => new NewTask(_queue, "n") { Data = $"{i}", Priority = (Priority)(1 + (i % 4)) })
             .ToList();
@@ -80,7 +80,7 @@ public abstract class ClientTests(Stack stack) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Duplicates_are_told_and_may_change_the_task()
+    public async Task Duplicates_are_reported_and_may_overwrite_the_task()
     {
         var first = new NewTask(_queue, "n") { Data = "1", DedupeKey = "k" };
         await Client.EnqueueAsync(first);
@@ -107,7 +107,7 @@ public abstract class ClientTests(Stack stack) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_the_server_refuses_is_said_in_its_words_and_not_tried_again()
+    public async Task A_refusal_is_thrown_with_the_servers_message_and_not_retried()
     {
         var refused = await Should.ThrowAsync<TaskQueueException>(Client.EnqueueAsync(new NewTask("no such name!", "n")));
         (refused.Status, refused.IsTransient).ShouldBe((400, false));
@@ -131,7 +131,7 @@ public abstract class ClientTests(Stack stack) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task The_result_is_waited_for_and_read_as_a_value()
+    public async Task The_result_is_awaited_and_deserialized()
     {
         var id = (await Client.EnqueueAsync(_queue, "ship", new Parcel("ann", 1), ParcelJson.Default.Parcel)).Id;
         (await Client.GetResultAsync(id, ParcelJson.Default.Parcel)).ShouldBeNull();
@@ -146,7 +146,7 @@ public abstract class ClientTests(Stack stack) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_wait_for_the_result_of_a_failed_or_cancelled_task_says_so()
+    public async Task Waiting_for_the_result_of_a_failed_or_cancelled_task_throws()
     {
         var failed = (await Client.EnqueueAsync(new NewTask(_queue, "n"))).Id;
         await Http.ClaimAsync(_queue);
@@ -174,7 +174,7 @@ public abstract class ClientTests(Stack stack) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Queues_are_looked_at_paused_and_resumed()
+    public async Task Queues_are_read_paused_and_resumed()
     {
         (await Client.QueueAsync(_queue)).ShouldBeNull();
         await Http.PutAsync($"/queues/{_queue}", new { max_running = 3 });
@@ -191,7 +191,7 @@ public abstract class ClientTests(Stack stack) : IAsyncLifetime
     [Theory]
     [InlineData("ftp://localhost", null)]
     [InlineData("http://localhost", "a key")]
-    public void Wrong_options_are_refused_in_words(string address, string? key)
+    public void Invalid_options_are_refused_with_a_message(string address, string? key)
     {
         using var services = new ServiceCollection().AddTaskQueueClient(o => (o.BaseAddress, o.ApiKey) = (new Uri(address), key))
             .BuildServiceProvider();

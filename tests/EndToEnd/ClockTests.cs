@@ -6,7 +6,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Somebody sets the clock of the server by an hour.</summary>
+/// <summary>The server's clock is set by an hour.</summary>
 public abstract class ClockTests(DatabaseProvider provider) : IAsyncLifetime
 {
     private readonly SteppedTime _time = new();
@@ -35,7 +35,7 @@ public abstract class ClockTests(DatabaseProvider provider) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Forward_no_lease_is_lost_and_a_schedule_fires_once()
+    public async Task After_a_forward_jump_no_lease_is_lost_and_a_schedule_fires_once()
     {
         const string queue = "forward";
         (await Http.PutAsync($"/queues/{queue}", new { })).Status.ShouldBe(201);
@@ -46,15 +46,15 @@ public abstract class ClockTests(DatabaseProvider provider) : IAsyncLifetime
 
         _time.Step(TimeSpan.FromHours(1));
 
-        // The tick that was next is late by an hour, so the schedule fires, once, and a scheduler has looked around since.
+        // The next tick is an hour late, so the schedule fires once, and a scheduler has polled since.
         await Eventually.UntilAsync(async () => await TicksAsync(queue) > 0, TestHttp.Patience, "the schedule fires");
         (await Http.TellAsync("heartbeat", new { id, attempt = 1 })).ShouldBe(["ok"]);
         (await Http.TellAsync("report", new { id, attempt = 1, outcome = "completed" })).ShouldBe(["ok"]);
-        (await TicksAsync(queue)).ShouldBeLessThanOrEqualTo(2); // a minute may have begun meanwhile
+        (await TicksAsync(queue)).ShouldBeLessThanOrEqualTo(2); // a minute may have started meanwhile
     }
 
     [Fact]
-    public async Task Backward_what_was_accepted_runs_at_once_and_a_dead_workers_task_comes_back_after_its_lease()
+    public async Task After_a_backward_jump_accepted_tasks_run_at_once_and_a_dead_workers_task_returns_after_its_lease()
     {
         const string queue = "backward";
         var left = await Http.SubmitAsync(new { action = "x", queue, max_attempts = 3, retry = new { first = 0.1, factor = 1 } });
@@ -77,7 +77,7 @@ public abstract class ClockTests(DatabaseProvider provider) : IAsyncLifetime
     private async Task<int> TicksAsync(string queue) =>
         (await Http.ReadAsync($"/queues/{queue}")).Json.GetProperty("counts").GetProperty("waiting").GetInt32();
 
-    /// <summary>The clock of this machine, and what somebody set it by; what only counts goes on as it did.</summary>
+    /// <summary>This machine's clock plus an offset set by the test; elapsed time continues unchanged.</summary>
     private sealed class SteppedTime : TimeProvider
     {
         private long _ticks;

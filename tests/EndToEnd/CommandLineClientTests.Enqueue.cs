@@ -9,7 +9,7 @@ namespace TaskQueue.Tests.EndToEnd;
 public sealed partial class CommandLineClientTests
 {
     [Fact]
-    public async Task A_task_is_enqueued_with_all_that_the_command_line_says()
+    public async Task A_task_is_enqueued_with_every_command_line_option()
     {
         var run = (await RunAsync(
             "enqueue", _queue, "mail", """{"to":"größe \"x\""}""", "--tier", "2", "--priority", "high", "--delay", "1h",
@@ -30,7 +30,7 @@ public sealed partial class CommandLineClientTests
     }
 
     [Fact]
-    public async Task Data_is_read_from_standard_input_and_an_argument_that_begins_with_at_is_none_of_a_file()
+    public async Task Data_is_read_from_standard_input_and_a_leading_at_sign_names_no_file()
     {
         var run = (await CommandRun.OfAsync(Http.BaseAddress!, ["enqueue", _queue, "@mail", "-"], input: """{"to":"@ann"}""")).Done();
         var task = await Http.TaskAsync(Guid.Parse(run.Text.Split("  ")[0]));
@@ -38,7 +38,7 @@ public sealed partial class CommandLineClientTests
     }
 
     [Fact]
-    public async Task Waiting_writes_the_result_and_says_when_there_is_none()
+    public async Task Waiting_prints_the_result_or_reports_that_there_is_none()
     {
         (await RunAsync("enqueue", "tasks", "echo", "--wait")).Done().Text.ShouldBe("""{"output":"processed"}""");
         (await RunAsync("enqueue", "tasks", "echo", "--json", "--wait=20")).Done().Json.Text("status").ShouldBe("completed");
@@ -53,7 +53,7 @@ public sealed partial class CommandLineClientTests
     }
 
     [Fact]
-    public async Task A_file_is_enqueued_in_chunks_and_lines_that_are_refused_are_left_out()
+    public async Task A_file_is_enqueued_in_chunks_and_refused_lines_are_skipped()
     {
         await DeclareAsync(new { });
         var (path, bad) = await WriteAsync(2500);
@@ -74,7 +74,7 @@ public sealed partial class CommandLineClientTests
     }
 
     [Fact]
-    public async Task A_file_may_end_at_its_first_line_that_is_refused()
+    public async Task A_file_can_stop_at_the_first_refused_line()
     {
         await DeclareAsync(new { });
         foreach (var (line, word) in new[] { ("{oops", "JSON"), ("""{"data":{},"priority":"huge"}""", "priority") })
@@ -89,7 +89,7 @@ public sealed partial class CommandLineClientTests
     }
 
     [Fact]
-    public async Task A_good_file_ends_with_0_and_one_that_is_not_there_with_1()
+    public async Task A_valid_file_exits_with_0_and_a_missing_one_with_1()
     {
         await DeclareAsync(new { });
         (await CommandRun.OfAsync(Http.BaseAddress!, ["enqueue", _queue, "mail", "--file", "-"],
@@ -99,7 +99,7 @@ public sealed partial class CommandLineClientTests
     }
 
     [Fact]
-    public async Task What_got_no_answer_is_sent_again_and_accepted_once()
+    public async Task A_request_without_a_response_is_retried_and_accepted_once()
     {
         await DeclareAsync(new { });
         await using var line = await TestReceiver.StartAsync();
@@ -108,7 +108,7 @@ public sealed partial class CommandLineClientTests
             var reply = await Http.PostAsync(context.Request.Path, line.All.Last().Body);
             if (time == 1)
             {
-                context.Abort(); // the server has accepted it, and the answer is lost
+                context.Abort(); // the server has accepted it, and the response is lost
                 return;
             }
 
@@ -122,7 +122,7 @@ public sealed partial class CommandLineClientTests
         (await CountsAsync()).Whole("waiting").ShouldBe(3);
     }
 
-    /// <summary>A file of n lines with a blank one, a duplicate, and some that are refused, each with a word of why.</summary>
+    /// <summary>A file of n lines with a blank line, a duplicate, and some refused lines, each with a word of its reason.</summary>
     private static async Task<(string Path, SortedDictionary<int, string> Bad)> WriteAsync(int n)
     {
         var path = Path.Combine(Path.GetTempPath(), $"taskqueue-{Guid.NewGuid():N}.jsonl");

@@ -12,7 +12,7 @@ public sealed partial class CommandLineClientTests
     private const int Interrupt = 2; // Ctrl-C
 
     [Fact]
-    public async Task Tail_goes_on_behind_the_last_event_when_the_connection_is_lost()
+    public async Task Tail_resumes_after_the_last_event_when_the_connection_is_lost()
     {
         await using var server = await TestReceiver.StartAsync();
         server.Answer = async (context, time) =>
@@ -41,7 +41,7 @@ public sealed partial class CommandLineClientTests
     }
 
     [Fact]
-    public async Task Tail_shows_what_happens_and_misses_nothing_while_the_server_is_away()
+    public async Task Tail_shows_every_event_across_a_server_outage()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         await using var first = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database.ConnectionString, rabbitMq: null);
@@ -95,7 +95,7 @@ public sealed partial class CommandLineClientTests
     }
 
     [Fact]
-    public async Task Tail_ends_when_the_server_refuses_and_when_nobody_reads()
+    public async Task Tail_ends_when_the_server_refuses_it_or_its_output_is_closed()
     {
         await using var server = await TestReceiver.StartAsync();
         server.Answer = async (context, time) =>

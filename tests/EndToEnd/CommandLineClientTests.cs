@@ -8,7 +8,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>The commands that ask a running server: the real executable against a real server.</summary>
+/// <summary>The client commands: the real executable against a real server.</summary>
 public sealed partial class CommandLineClientTests(SqliteStack stack) : IClassFixture<SqliteStack>
 {
     private static readonly Uri Nowhere = new("http://127.0.0.1:1");
@@ -50,7 +50,7 @@ public sealed partial class CommandLineClientTests(SqliteStack stack) : IClassFi
     }
 
     [Fact]
-    public async Task A_queue_is_purged_only_by_who_is_sure()
+    public async Task A_purge_requires_confirmation()
     {
         await DeclareAsync(new { });
         await Http.SubmitAsync(new { action = "a", queue = _queue });
@@ -89,7 +89,7 @@ public sealed partial class CommandLineClientTests(SqliteStack stack) : IClassFi
     }
 
     [Fact]
-    public async Task Tasks_are_cancelled_and_run_again_one_by_one()
+    public async Task Tasks_are_cancelled_and_retried_one_by_one()
     {
         var (waiting, ended) = (await Http.SubmitAsync(new { action = "a", queue = _queue }),
             await Http.SubmitAsync(new { action = "echo" }));
@@ -109,7 +109,7 @@ public sealed partial class CommandLineClientTests(SqliteStack stack) : IClassFi
     }
 
     [Fact]
-    public async Task Dead_letters_of_a_queue_are_run_again()
+    public async Task Dead_letters_of_a_queue_are_retried()
     {
         await DeclareAsync(new { });
         for (var i = 0; i < 2; i++)
@@ -174,7 +174,7 @@ public sealed partial class CommandLineClientTests(SqliteStack stack) : IClassFi
     [InlineData("queues --server ftp://host", "ftp://host", "TASKQUEUE_SERVER")]
     [InlineData("queues --server http://ann:secret@host", "TASKQUEUE_KEY")]
     [InlineData("queues --key s\u00e9cret", "TASKQUEUE_KEY")]
-    public async Task A_command_line_that_makes_no_sense_ends_with_2_before_any_server_is_asked(string args, params string[] words)
+    public async Task An_invalid_command_line_exits_with_2_before_any_request(string args, params string[] words)
     {
         var run = (await CommandRun.OfAsync(Nowhere, args.Split(' '))).Refused(2, words);
         run.Lines.ShouldBeEmpty();
@@ -186,12 +186,12 @@ public sealed partial class CommandLineClientTests(SqliteStack stack) : IClassFi
     {
         foreach (var args in new[] { "queues --json", "enqueue q a", "tail", "stats --watch", "enqueue q a --wait" })
             (await CommandRun.OfAsync(Nowhere, args.Split(' '))).Refused(1, "http://127.0.0.1:1", "--server").Lines.ShouldBeEmpty();
-        // --server goes before the variable.
+        // --server takes precedence over the variable.
         (await CommandRun.OfAsync(Nowhere, ["queues", "--server", Http.BaseAddress!.ToString()])).Done();
     }
 
     [Fact]
-    public async Task A_key_does_what_it_is_for_and_no_more()
+    public async Task A_key_allows_its_scopes_and_nothing_more()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         await using var host = await TestHost.StartAsync(database.ConnectionString, settings: new Dictionary<string, string?>
@@ -220,7 +220,7 @@ public sealed partial class CommandLineClientTests(SqliteStack stack) : IClassFi
     }
 
     [Fact]
-    public async Task Who_has_no_valid_key_is_told_where_to_put_one()
+    public async Task Without_a_valid_key_the_error_explains_how_to_set_one()
     {
         await using var guard = await TestReceiver.StartAsync();
         guard.Answer = (context, _) =>

@@ -9,7 +9,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>The executable: what it refuses, in one line, and how it ends.</summary>
+/// <summary>The executable: what it refuses, in one line, and its exit codes.</summary>
 public sealed class CommandLineTests
 {
     private const string Secret = "hunter2secret";
@@ -22,7 +22,7 @@ public sealed class CommandLineTests
     [InlineData("--nonsense", "--nonsense")]
     [InlineData("migrat", "migrat")]
     [InlineData("migrate --roles api", "--roles")]
-    public async Task A_command_line_that_nobody_understands_is_refused_with_exit_code_2(string args, params string[] words) =>
+    public async Task An_unknown_command_is_refused_with_exit_code_2(string args, params string[] words) =>
         Refused(await TaskQueueProcess.RunAsync(args.Split(' ')), 2, words);
 
     [Theory]
@@ -33,7 +33,7 @@ public sealed class CommandLineTests
     [InlineData("--urls https://localhost:1", "urls")]
     [InlineData("--urls http://localhost:99999", "urls")]
     [InlineData("--urls http://localhost:0", "urls")]
-    public async Task A_command_line_that_makes_no_sense_is_refused(string args, params string[] words) =>
+    public async Task An_invalid_command_line_is_refused(string args, params string[] words) =>
         Refused(await TaskQueueProcess.RunAsync(args.Split(' ')), words);
 
     [Theory]
@@ -83,7 +83,7 @@ public sealed class CommandLineTests
     [InlineData("ConnectionStrings:TaskQueue", "Data Source=/proc/none/taskqueue.db", "/proc/none/taskqueue.db")]
     [InlineData("ConnectionStrings:RabbitMq", "http://guest:" + Secret + "@127.0.0.1", "ConnectionStrings:RabbitMq")]
     [InlineData("ConnectionStrings:RabbitMq", "nonsense", "ConnectionStrings:RabbitMq")]
-    public async Task A_configuration_that_makes_no_sense_is_refused(string key, string value, params string[] words)
+    public async Task An_invalid_configuration_is_refused(string key, string value, params string[] words)
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite, migrate: false);
         var settings = new Dictionary<string, string> { ["ConnectionStrings:TaskQueue"] = database.ConnectionString, [key] = value };
@@ -93,7 +93,7 @@ public sealed class CommandLineTests
     [Theory]
     [InlineData("http://127.0.0.1:9091")]
     [InlineData("http://127.0.0.1:9092;http://localhost:9091")]
-    public async Task A_port_for_operations_must_be_another_than_that_of_everybody(string operations)
+    public async Task The_operations_port_must_differ_from_the_API_port(string operations)
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite, migrate: false);
         var settings = new Dictionary<string, string>
@@ -104,7 +104,7 @@ public sealed class CommandLineTests
     }
 
     [Fact]
-    public async Task Roles_apart_need_a_broker() =>
+    public async Task Separate_roles_need_a_broker() =>
         Refused(
             await RunAsync(["--roles", "api"], new() { ["ConnectionStrings:TaskQueue"] = TestServers.Postgres }),
             "TaskQueue:Roles", "ConnectionStrings:RabbitMq");
@@ -202,7 +202,7 @@ public sealed class CommandLineTests
             (await process.TerminateAsync(TimeSpan.FromSeconds(15))).ShouldBe(0, process.Output);
             process.Output.ShouldNotContain("Password");
             process.Output.ShouldNotContain("guest");
-            // A health check that is asked before the start is over logs that it failed.
+            // A health check that runs before startup has finished logs that it failed.
             process.Lines.ShouldNotContain(l => l.Contains("Z fail: ") && !l.Contains("HealthChecks"));
             await process.DisposeAsync();
         }
@@ -214,13 +214,13 @@ public sealed class CommandLineTests
     private static Task<(int ExitCode, string Output)> RunAsync(string[] args, Dictionary<string, string> settings) =>
         TaskQueueProcess.RunAsync(args, settings.ToDictionary(s => s.Key.Replace(":", "__", StringComparison.Ordinal), s => s.Value));
 
-    /// <summary>The exit code, and of all lines one that is not of the log: it says what is wrong.</summary>
+    /// <summary>The exit code, and the one line that is not a log line: it gives the reason.</summary>
     private static void Refused((int ExitCode, string Output) run, params string[] words) => Refused(run, 1, words);
 
     private static void Refused((int ExitCode, string Output) run, int exitCode, string[] words)
     {
         run.ExitCode.ShouldBe(exitCode, run.Output);
-        // A service that had no time to begin before the start failed is logged as critical.
+        // A service that did not start before startup failed is logged as critical.
         var line = run.Output.Split('\n').Single(l => !LogLevels.Any(level => l.Contains($"Z {level}: ", StringComparison.Ordinal)));
         line.ShouldStartWith("taskqueue: ");
         foreach (var word in words)

@@ -17,7 +17,7 @@ internal sealed record CommandRun(int ExitCode, IReadOnlyList<string> Lines, IRe
 
     public string All => string.Join('\n', Lines.Concat(Errors));
 
-    /// <summary>Runs <c>taskqueue</c> against a server until it ends.</summary>
+    /// <summary>Runs <c>taskqueue</c> against a server until it exits.</summary>
     public static async Task<CommandRun> OfAsync(Uri server, string[] args, string? input = null, string? key = null)
     {
         using var command = TaskQueueProcess.StartCommand(args, Environment(server, key), input);
@@ -28,7 +28,7 @@ internal sealed record CommandRun(int ExitCode, IReadOnlyList<string> Lines, IRe
     public static Dictionary<string, string> Environment(Uri server, string? key = null) =>
         new() { ["TASKQUEUE_SERVER"] = server.ToString(), ["TASKQUEUE_KEY"] = key ?? "" };
 
-    /// <summary>It was done, without a word on the error stream.</summary>
+    /// <summary>It succeeded, without output on standard error.</summary>
     public CommandRun Done()
     {
         ExitCode.ShouldBe(0, All);
@@ -36,7 +36,7 @@ internal sealed record CommandRun(int ExitCode, IReadOnlyList<string> Lines, IRe
         return this;
     }
 
-    /// <summary>It was refused in one line.</summary>
+    /// <summary>It was refused with one line.</summary>
     public CommandRun Refused(int exitCode, params string[] words)
     {
         ExitCode.ShouldBe(exitCode, All);
@@ -47,6 +47,6 @@ internal sealed record CommandRun(int ExitCode, IReadOnlyList<string> Lines, IRe
         return this;
     }
 
-    /// <summary>The cells of the line that begins with a word.</summary>
+    /// <summary>The cells of the line that starts with a word.</summary>
     public string[] Row(string first) => Lines.Single(l => l.Split(' ')[0] == first).Split(' ', StringSplitOptions.RemoveEmptyEntries);
 }

@@ -32,7 +32,7 @@ internal static class CrashChecks
         });
     }
 
-    /// <summary>A subscriber heard of every accepted task at least once: submitted, started, completed, in this order.</summary>
+    /// <summary>A subscriber received every accepted task at least once: submitted, started, completed, in this order.</summary>
     public static Task AllAnnouncedAsync(this CrashCluster cluster, CrashProducer producer, CrashSubscriber subscriber) =>
         cluster.ExplainedAsync(async () =>
         {
@@ -44,7 +44,7 @@ internal static class CrashChecks
             wrong.Select(seen => string.Join(", ", seen)).ShouldBeEmpty();
         });
 
-    /// <summary>Adds what the processes had to say to whatever goes wrong.</summary>
+    /// <summary>Adds the output of the processes to any failure.</summary>
     public static async Task ExplainedAsync(this CrashCluster cluster, Func<Task> act)
     {
         try

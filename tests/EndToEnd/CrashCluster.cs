@@ -4,7 +4,7 @@ using TaskQueue.Tests.Servers;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>A process for each role on a database and a virtual host of their own; each can be killed and started again.</summary>
+/// <summary>One process per role with its own database and virtual host; each can be killed and restarted.</summary>
 internal sealed class CrashCluster : IAsyncDisposable
 {
     /// <summary>One process each.</summary>
@@ -27,10 +27,10 @@ internal sealed class CrashCluster : IAsyncDisposable
 
     public TestDatabase Database { get; }
 
-    /// <summary>Null where the only process is all in one.</summary>
+    /// <summary>Null if a single process has all roles.</summary>
     public string? RabbitMq { get; }
 
-    /// <summary>What the processes wrote at warning level and above, those that were killed first.</summary>
+    /// <summary>Output of the processes at warning level and above, killed ones first.</summary>
     public string Log =>
         string.Join('\n', _history.Concat(_processes.Values.SelectMany(Complaints)).TakeLast(60)
             .Select(l => l.Length > 600 ? l[..600] : l));
@@ -58,7 +58,7 @@ internal sealed class CrashCluster : IAsyncDisposable
 
     public TaskQueueProcess Process(string role) => _processes[role];
 
-    /// <summary>Where a role listens, whether it is up or not.</summary>
+    /// <summary>The address of a role, whether it is up or not.</summary>
     public Uri Address(string role) => new($"http://127.0.0.1:{_processes[role].Port}");
 
     /// <summary>kill -9, and a new process on the same port.</summary>

@@ -5,7 +5,7 @@ namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>
 /// These tests kill processes and servers of their own, one test after the other, while nothing
-/// else runs: their times are of a free machine.
+/// else runs: their timings assume an idle machine.
 /// </summary>
 [CollectionDefinition(Name, DisableParallelization = true)]
 public sealed class CrashCollection : ICollectionFixture<CrashFixture>
@@ -14,11 +14,11 @@ public sealed class CrashCollection : ICollectionFixture<CrashFixture>
 }
 
 /// <summary>
-/// A process for each role on servers of their own, and a subscriber. The tests run one after the other; each leaves all of it up and idle.
+/// One process per role on separate servers, and a subscriber. The tests run one after another; each leaves all of it up and idle.
 /// </summary>
 public sealed class CrashFixture : IAsyncLifetime
 {
-    /// <summary>Slower than the producers, so that work is under way when something dies.</summary>
+    /// <summary>Slower than the producers, so that work is running when something dies.</summary>
     private static readonly Dictionary<string, string> Settings = new() { ["TaskQueue:Actions:SimulatedWorkMs"] = "10" };
 
     internal OwnServers Servers { get; private set; } = null!;

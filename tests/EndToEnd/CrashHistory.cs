@@ -8,7 +8,7 @@ namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>
 /// What happened to the tasks of a queue, in the order in which the database agreed to it: ids of events are drawn after
-/// the locks that a step needs and before its commit, so a step that depends on another has the higher one.
+/// the locks that a transition needs and before its commit, so a transition that depends on another has the higher one.
 /// </summary>
 internal sealed class CrashHistory
 {
@@ -31,15 +31,15 @@ internal sealed class CrashHistory
 
     public IReadOnlyCollection<Guid> Ids => _tasks.Keys;
 
-    /// <summary>How many attempts began.</summary>
+    /// <summary>Number of started attempts.</summary>
     public int Starts => _events.Count(e => e.Type == TaskEventType.Started);
 
-    /// <summary>Every broken promise, in words.</summary>
+    /// <summary>Every broken guarantee, as text.</summary>
     public IEnumerable<string> Faults(int? maxRunning = null, RateLimit? rate = null) =>
         Ends().Concat(Attempts()).Concat(Turns()).Concat(Keys()).Concat(maxRunning is { } max ? Limit(max) : [])
             .Concat(rate is null ? [] : Rate(rate));
 
-    /// <summary>Each task came to one end, the one that its row shows.</summary>
+    /// <summary>Each task reached one terminal state, the one in its row.</summary>
     private IEnumerable<string> Ends()
     {
         var ends = _events.Where(e => TaskEvent.IsTerminal(e.Type)).ToLookup(e => e.TaskId);
@@ -53,7 +53,7 @@ internal sealed class CrashHistory
         }
     }
 
-    /// <summary>An attempt begins only when the one before is over, and has the next number: no two leases at a time.</summary>
+    /// <summary>An attempt starts only when the previous one is over, and has the next number: no two leases at a time.</summary>
     private IEnumerable<string> Attempts()
     {
         var running = new Dictionary<Guid, int>();
@@ -72,7 +72,7 @@ internal sealed class CrashHistory
         }
     }
 
-    /// <summary>With an ordering key one task runs at a time, and of those that never waited again the earlier begins first.</summary>
+    /// <summary>With an ordering key one task runs at a time, and among tasks that never waited again the earlier starts first.</summary>
     private IEnumerable<string> Turns()
     {
         var running = new Dictionary<string, Guid>();
@@ -96,7 +96,7 @@ internal sealed class CrashHistory
         }
     }
 
-    /// <summary>Of a key one task waits or runs at a time.</summary>
+    /// <summary>At most one task per key waits or runs.</summary>
     private IEnumerable<string> Keys()
     {
         var holders = new Dictionary<string, Guid>();
@@ -110,7 +110,7 @@ internal sealed class CrashHistory
         }
     }
 
-    /// <summary>By the times of the claims, whatever order they came in, each found a token.</summary>
+    /// <summary>By the times of the claims, in whatever order they arrived, each found a token.</summary>
     private IEnumerable<string> Rate(RateLimit rate)
     {
         var empty = long.MinValue; // the time at which the bucket was empty, in effect

@@ -7,8 +7,8 @@ using TaskQueue.Tests.Servers;
 namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>
-/// Submits tasks over HTTP, one by one and in bulk, and remembers the ids that were accepted. While the server is away it
-/// asks again; what it got no 202 for does not count, whether it was committed or not.
+/// Submits tasks over HTTP, one by one and in bulk, and remembers the accepted ids. While the server is down it
+/// retries; requests without a 202 do not count, whether they were committed or not.
 /// </summary>
 internal sealed class CrashProducer(Func<Uri> address, string? queue = null) : IDisposable
 {
@@ -16,7 +16,7 @@ internal sealed class CrashProducer(Func<Uri> address, string? queue = null) : I
     private const int BulkSize = 25;
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
 
-    // An answer that takes longer than the database's or the broker's absence is a hang.
+    // A response that takes longer than the database or broker outage is a hang.
     private readonly HttpClient _http = new(new SocketsHttpHandler { UseProxy = false }) { Timeout = TimeSpan.FromSeconds(20) };
     private readonly ConcurrentDictionary<Guid, byte> _accepted = new();
     private int _hangs;
@@ -33,12 +33,12 @@ internal sealed class CrashProducer(Func<Uri> address, string? queue = null) : I
     /// <summary>Requests that were neither answered nor refused.</summary>
     public int Hangs => _hangs;
 
-    /// <summary>Requests that were not accepted, whyever.</summary>
+    /// <summary>Requests that were not accepted for any reason.</summary>
     public int Refusals => _refusals;
 
     public void Dispose() => _http.Dispose();
 
-    /// <summary>Posts until so many tasks more are accepted.</summary>
+    /// <summary>Posts until this many further tasks are accepted.</summary>
     public Task PostAsync(int count)
     {
         var left = count;
@@ -52,7 +52,7 @@ internal sealed class CrashProducer(Func<Uri> address, string? queue = null) : I
         }
     }
 
-    /// <summary>Waits until so many tasks are accepted in all.</summary>
+    /// <summary>Waits until this many tasks are accepted in total.</summary>
     public Task ReachAsync(int count) =>
         Eventually.UntilAsync(() => Task.FromResult(Count >= count), Deadline, $"{count} tasks are accepted");
 

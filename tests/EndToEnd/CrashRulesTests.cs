@@ -8,7 +8,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Four processes, three of them with the scheduler role; one schedule that fires every second from the start on.</summary>
+/// <summary>Four processes, three of them with the scheduler role; one schedule that fires every second from the start.</summary>
 public sealed class CrashRulesFixture : IAsyncLifetime
 {
     /// <summary>The same two roles in another order: names of processes.</summary>
@@ -29,7 +29,7 @@ public sealed class CrashRulesFixture : IAsyncLifetime
     public async Task DisposeAsync() => await Cluster.DisposeAsync();
 }
 
-/// <summary>The rules of a queue hold whatever is killed. Only processes of its own are, so other tests go on.</summary>
+/// <summary>Queue rules hold whatever is killed. It kills only its own processes, so other tests can run.</summary>
 [Collection(ProcessesCollection.Name)]
 public sealed class CrashRulesTests(CrashRulesFixture fixture) : IClassFixture<CrashRulesFixture>
 {
@@ -42,7 +42,7 @@ public sealed class CrashRulesTests(CrashRulesFixture fixture) : IClassFixture<C
     private CrashCluster Cluster => fixture.Cluster;
 
     [Fact]
-    public async Task Kill_9_breaks_no_lease_no_thread_no_limit_and_no_key()
+    public async Task Kill_9_breaks_no_lease_ordering_key_limit_or_dedupe_key()
     {
         const string queue = "rules";
         (await Cluster.Process("api,scheduler").Http.PutAsync(
@@ -101,7 +101,7 @@ public sealed class CrashRulesTests(CrashRulesFixture fixture) : IClassFixture<C
     }
 
     /// <summary>
-    /// Tasks with ordering keys, tasks with dedupe keys that some have already, and plain ones, to whichever server answers.
+    /// Tasks with ordering keys, tasks with already used dedupe keys, and plain tasks, to whichever server answers.
     /// </summary>
     private async Task SubmitAsync(string queue, HashSet<Guid> accepted, int round)
     {
@@ -125,7 +125,7 @@ public sealed class CrashRulesTests(CrashRulesFixture fixture) : IClassFixture<C
                     }
                     catch (HttpRequestException)
                     {
-                        // That one is down.
+                        // That process is down.
                     }
                 }
 

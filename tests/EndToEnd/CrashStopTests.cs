@@ -7,7 +7,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>SIGTERM, as in a deployment: a process ends in time with exit code 0, whatever it does and whatever is away.</summary>
+/// <summary>SIGTERM, as in a deployment: a process exits in time with code 0, whatever it does and whichever dependency is down.</summary>
 [Collection(CrashCollection.Name)]
 public sealed class CrashStopTests(CrashFixture fixture)
 {
@@ -34,7 +34,7 @@ public sealed class CrashStopTests(CrashFixture fixture)
     }
 
     [Fact]
-    public async Task Each_role_ends_in_time_while_the_database_or_the_broker_is_away()
+    public async Task Each_role_stops_in_time_during_a_database_or_broker_outage()
     {
         using var producer = new CrashProducer(() => Cluster.Address("api"));
         await Cluster.StopAndStartAsync("consumers", Grace, SlowerWork);
@@ -43,7 +43,7 @@ public sealed class CrashStopTests(CrashFixture fixture)
         await fixture.Servers.RunAsync("stop-postgres", "immediate");
         try
         {
-            // What runs ends without the database; its outcome is lost with the process, and the broker has the task still.
+            // Running work ends without the database; its outcome is lost with the process, and the broker still has the task.
             await ExpectCleanEndAsync("consumers");
             await Eventually.UntilAsync(
                 async () => (await Cluster.QueueDepthsAsync()).Any(q => q is { Name: "tasks", Messages: > 0 }),
@@ -54,11 +54,11 @@ public sealed class CrashStopTests(CrashFixture fixture)
         finally
         {
             await fixture.Servers.RunAsync("start-postgres");
-            Cluster.Database.ClearConnections(); // this process's own connections broke as well
+            Cluster.Database.ClearConnections(); // this process's own connections broke too
         }
 
         await ExpectCleanEndAsync("api");
-        // The broker may come last: a process that starts without it is ready once it is there.
+        // The broker may start last: a process that starts without it becomes ready once it is up.
         var starting = Task.WhenAll(CrashCluster.Roles.Select(role => Cluster.StartAsync(role)));
         await fixture.Servers.RunAsync("start-rabbitmq");
         await starting;

@@ -5,7 +5,7 @@ using TaskQueue.Contracts;
 namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>
-/// Subscribes to the seven lifecycle events with a durable queue, and remembers the order in which each task's came first.
+/// Subscribes to the seven lifecycle events with a durable queue, and remembers the order of first arrival per task.
 /// </summary>
 internal sealed class CrashSubscriber :
     IConsumer<TasksSubmitted>, IConsumer<TasksStarted>, IConsumer<TasksCompleted>, IConsumer<TasksFailed>,

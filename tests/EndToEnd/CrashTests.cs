@@ -15,7 +15,7 @@ public sealed class CrashTests(CrashFixture fixture)
     private CrashCluster Cluster => fixture.Cluster;
 
     [Fact]
-    public async Task Kill_9_of_each_role_twice_loses_no_task_and_no_event()
+    public async Task Kill_9_of_each_role_twice_loses_no_task_or_event()
     {
         using var producer = new CrashProducer(() => Cluster.Address("api"));
 
@@ -26,7 +26,7 @@ public sealed class CrashTests(CrashFixture fixture)
     }
 
     [Fact]
-    public async Task Kill_9_of_rabbitmq_twice_loses_no_task_and_no_event()
+    public async Task Kill_9_of_RabbitMQ_twice_loses_no_task_or_event()
     {
         using var producer = new CrashProducer(() => Cluster.Address("api"));
 
@@ -41,7 +41,7 @@ public sealed class CrashTests(CrashFixture fixture)
     }
 
     [Fact]
-    public async Task Immediate_stop_of_postgresql_twice_loses_no_task_and_no_event()
+    public async Task Stopping_PostgreSQL_immediately_twice_loses_no_task_or_event()
     {
         using var producer = new CrashProducer(() => Cluster.Address("api"));
 
@@ -49,7 +49,7 @@ public sealed class CrashTests(CrashFixture fixture)
         {
             await fixture.Servers.RunAsync("stop-postgres", "immediate");
             await fixture.Servers.RunAsync("start-postgres");
-            Cluster.Database.ClearConnections(); // this process's own connections broke as well
+            Cluster.Database.ClearConnections(); // this process's own connections broke too
         });
 
         await Cluster.AllCompletedOnceAsync(producer);
@@ -68,7 +68,7 @@ public sealed class CrashTests(CrashFixture fixture)
         await cluster.AllCompletedOnceAsync(producer);
     }
 
-    /// <summary>Posts tasks in as many portions as there are blows; each blow falls in the middle of its portion.</summary>
+    /// <summary>Posts tasks in as many portions as there are kills; each kill happens in the middle of its portion.</summary>
     private static async Task FlowAsync(CrashProducer producer, int total, IReadOnlyList<string> blows, Func<string, Task> strikeAsync)
     {
         var portion = (total + blows.Count - 1) / blows.Count;

@@ -15,7 +15,7 @@ public sealed class CrashWorkerTests(CrashFixture fixture)
     private HttpClient Http => Cluster.Process("api").Http;
 
     [Fact]
-    public async Task Tasks_of_a_pull_worker_that_vanished_are_with_another_a_second_after_their_lease()
+    public async Task Tasks_of_a_vanished_pull_worker_reach_another_within_a_second_of_lease_expiry()
     {
         const string queue = "vanished-pull";
         var ids = await Http.SubmitManyAsync(Enumerable.Repeat(new { action = "x", queue }, 20));
@@ -59,7 +59,7 @@ public sealed class CrashWorkerTests(CrashFixture fixture)
     }
 
     [Fact]
-    public async Task A_task_whose_bus_worker_crashed_before_it_began_is_run_by_another()
+    public async Task A_task_whose_bus_worker_crashed_before_starting_is_run_by_another()
     {
         var (id, queue) = await DispatchedAsync("crashed-early");
         await TakeAndCrashAsync(queue);
@@ -69,7 +69,7 @@ public sealed class CrashWorkerTests(CrashFixture fixture)
     }
 
     [Fact]
-    public async Task A_task_whose_bus_worker_crashed_in_the_middle_is_run_again()
+    public async Task A_task_whose_bus_worker_crashed_while_running_is_run_again()
     {
         var (id, queue) = await DispatchedAsync("crashed-late");
         await using (await BusWorker.StartAsync(Cluster.RabbitMq!, queue, (w, t) => w.BeginAsync(t)))
@@ -91,7 +91,7 @@ public sealed class CrashWorkerTests(CrashFixture fixture)
         return (await Http.SubmitAsync(new { action = "x", queue }), queue);
     }
 
-    /// <summary>Takes a delivery and is gone before it is acknowledged.</summary>
+    /// <summary>Takes a delivery and disappears before it is acknowledged.</summary>
     private async Task TakeAndCrashAsync(string queue)
     {
         await using var connection = await new ConnectionFactory { Uri = new Uri(Cluster.RabbitMq!) }.CreateConnectionAsync();
@@ -101,7 +101,7 @@ public sealed class CrashWorkerTests(CrashFixture fixture)
         await connection.AbortAsync();
     }
 
-    /// <summary>Claims with a lease of a second and reports; what it cannot report it forgets, as a simple worker would.</summary>
+    /// <summary>Claims with a lease of a second and reports; it forgets what it cannot report, like a simple worker.</summary>
     private async Task WorkAsync(string queue, ConcurrentDictionary<Guid, byte> reported, CancellationToken done)
     {
         using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = Cluster.Address("api"),

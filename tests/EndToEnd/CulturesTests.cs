@@ -38,11 +38,11 @@ public sealed class CulturesTests : IDisposable
     }
 
     [Fact]
-    public async Task Without_ICU_a_SQL_Server_is_refused_in_one_line_that_says_what_to_install() =>
+    public async Task Without_ICU_SQL_Server_is_refused_with_one_line_that_names_the_package() =>
         await RefusedAsync(WithoutIcu(), "ConnectionStrings:TaskQueue", "install", "libicu");
 
     [Fact]
-    public async Task Where_the_environment_asks_for_no_cultures_the_line_says_what_to_unset() =>
+    public async Task In_invariant_mode_the_line_names_the_variable_to_unset() =>
         await RefusedAsync(new() { ["DOTNET_SYSTEM_GLOBALIZATION_INVARIANT"] = "1" }, "ConnectionStrings:TaskQueue",
             "unset DOTNET_SYSTEM_GLOBALIZATION_INVARIANT");
 
@@ -50,7 +50,9 @@ public sealed class CulturesTests : IDisposable
     public async Task With_ICU_the_driver_connects() =>
         await RefusedAsync([], "cannot use SQL Server 127.0.0.1,1/taskqueue", "TCP Provider", "ConnectionStrings:TaskQueue");
 
-    /// <summary>The loader takes libraries of this folder first, for every version that the runtime tries, and these are none.</summary>
+    /// <summary>
+    /// The loader searches this folder first, for every version that the runtime tries, and these files are not libraries.
+    /// </summary>
     private Dictionary<string, string> WithoutIcu()
     {
         foreach (var library in new[] { "libicuuc", "libicui18n", "libicudata" })

@@ -4,7 +4,7 @@ using TaskQueue.Tests.Servers;
 namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>
-/// Stands before a server, passes requests on, and cuts the first answers off: the server did it, and the client never hears.
+/// A proxy that forwards requests and drops the first responses: the server handled them, and the client never learns.
 /// </summary>
 internal sealed class CutProxy(Uri server, int cuts) : TcpProxy(server.Port)
 {
@@ -12,14 +12,14 @@ internal sealed class CutProxy(Uri server, int cuts) : TcpProxy(server.Port)
 
     public Uri Address => new($"http://127.0.0.1:{Port}");
 
-    /// <summary>Answers that are still to be cut off.</summary>
+    /// <summary>Number of responses still to drop.</summary>
     public int Left => Volatile.Read(ref _cuts);
 
     protected override async Task PassAsync(NetworkStream client, NetworkStream server)
     {
         var sending = client.CopyToAsync(server, Stop);
         if (Interlocked.Decrement(ref _cuts) >= 0)
-            _ = await server.ReadAsync(new byte[1], Stop); // it answers, so it is done
+            _ = await server.ReadAsync(new byte[1], Stop); // it responds, so it is done
         else
             await server.CopyToAsync(client, Stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         client.Close();

@@ -6,7 +6,7 @@ using Xunit;
 namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>
-/// Three processes of the operating system accept tasks with the same keys at the same time. A SQLite file has one process.
+/// Three processes accept tasks with the same keys at the same time. A SQLite file has one process.
 /// </summary>
 public sealed class DedupeServersTests
 {
@@ -20,7 +20,7 @@ public sealed class DedupeServersTests
     private static readonly string[] Processes = ["api", "api,scheduler", "scheduler,api"];
 
     [Fact]
-    public async Task Of_a_key_one_task_waits_or_runs_at_a_time_whichever_process_accepts_it()
+    public async Task At_most_one_task_per_dedupe_key_waits_or_runs_across_processes()
     {
         await using var cluster = await CrashCluster.StartAsync(roles: Processes);
         var queued = new ConcurrentBag<Guid>();
@@ -35,10 +35,10 @@ public sealed class DedupeServersTests
         history.Ids.ShouldBe(queued, ignoreOrder: true);
         history.Ids.Count.ShouldBeGreaterThan(Keys, "no key was ever free again: nothing was tried");
         skipped.ShouldNotBeEmpty();
-        skipped.Except(queued).ShouldBeEmpty(); // each duplicate was told of a task that was accepted
+        skipped.Except(queued).ShouldBeEmpty(); // each duplicate names a task that was accepted
     }
 
-    /// <summary>One task a request, or one for every key, in an order of its own.</summary>
+    /// <summary>One task per request, or one per key, in its own order.</summary>
     private static async Task PostAsync(HttpClient http, Random random, ConcurrentBag<Guid> queued, ConcurrentBag<Guid> skipped)
     {
         for (var i = 0; i < Posts; i++)

@@ -11,7 +11,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>How a process tells Kubernetes how busy it is. The API server is one of the tests', over TLS.</summary>
+/// <summary>How a process publishes its load to Kubernetes. The tests provide the API server, over TLS.</summary>
 public sealed class DeletionCostTests : IAsyncLifetime
 {
     private readonly SetTime _time = new(TestTasks.T0);
@@ -30,7 +30,7 @@ public sealed class DeletionCostTests : IAsyncLifetime
     [InlineData(3, 2)]
     [InlineData(4, 4)]
     [InlineData(500, 256)]
-    public void The_cost_goes_in_coarse_steps(int running, int cost) => DeletionCostService.CostOf(running).ShouldBe(cost);
+    public void The_cost_changes_in_coarse_steps(int running, int cost) => DeletionCostService.CostOf(running).ShouldBe(cost);
 
     [Fact]
     public async Task The_annotation_of_its_own_pod_and_nothing_else_is_patched()
@@ -44,7 +44,7 @@ public sealed class DeletionCostTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task It_is_patched_seldom_and_only_where_the_step_changes()
+    public async Task It_is_patched_rarely_and_only_when_the_step_changes()
     {
         await using var service = await StartAsync();
         await SentAsync(1);
@@ -71,7 +71,7 @@ public sealed class DeletionCostTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_refusal_is_said_once_and_tried_again_less_and_less_often()
+    public async Task A_refusal_is_logged_once_and_retried_with_growing_delays()
     {
         _cluster.Status = 403;
         _running = 1;
@@ -100,7 +100,7 @@ public sealed class DeletionCostTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Nobody_but_the_clusters_own_CA_is_trusted()
+    public async Task Only_the_clusters_own_CA_is_trusted()
     {
         using var other = TestCluster.NewCertificate();
         _cluster.Trust(other);
@@ -114,7 +114,7 @@ public sealed class DeletionCostTests : IAsyncLifetime
     [InlineData("KUBERNETES_SERVICE_HOST", null, 0)]
     [InlineData("POD_NAME", null, 1)]
     [InlineData("POD_NAMESPACE", "", 1)]
-    public async Task Outside_of_Kubernetes_it_is_off_and_what_is_missing_within_is_said(string variable, string? value, int lines)
+    public async Task Outside_Kubernetes_it_is_off_and_inside_missing_settings_are_reported(string variable, string? value, int lines)
     {
         using var service = new DeletionCostService(_cluster.Pod((variable, value)),
             () => throw new InvalidOperationException("nobody asks"), _time, _log);
@@ -192,7 +192,7 @@ public sealed class DeletionCostTests : IAsyncLifetime
         return new Run(service);
     }
 
-    /// <summary>Waits until so many requests have come, and one look after it.</summary>
+    /// <summary>Waits until this many requests have arrived, and one further check.</summary>
     private async Task<ClusterRequest[]> SentAsync(int count)
     {
         await Eventually.UntilAsync(() => Task.FromResult(_cluster.Requests.Count >= count), TestHttp.Patience, $"{count} requests came");
@@ -202,7 +202,7 @@ public sealed class DeletionCostTests : IAsyncLifetime
         return [.. _cluster.Requests];
     }
 
-    /// <summary>Lets the service look at what runs several times; the clock stands.</summary>
+    /// <summary>Lets the service poll several times; the clock stands still.</summary>
     private async Task LooksAsync()
     {
         var before = Volatile.Read(ref _looks);
@@ -225,7 +225,7 @@ public sealed class DeletionCostTests : IAsyncLifetime
         public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 
-    /// <summary>What was logged.</summary>
+    /// <summary>Log entries.</summary>
     private sealed class Lines : ILogger<DeletionCostService>
     {
         public System.Collections.Concurrent.ConcurrentQueue<string> All { get; } = new();

@@ -9,7 +9,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>SIGTERM: what a scheduler holds, another has at once.</summary>
+/// <summary>SIGTERM: another scheduler takes over at once.</summary>
 [Collection(ProcessesCollection.Name)]
 public sealed class DrainSchedulerTests
 {
@@ -18,7 +18,7 @@ public sealed class DrainSchedulerTests
     private static readonly Dictionary<string, string?> Quiet = new() { ["Logging:LogLevel:Default"] = "Error" };
 
     [Fact]
-    public async Task The_batch_and_the_relay_of_a_scheduler_that_stops_are_anothers_at_once()
+    public async Task A_stopping_scheduler_hands_over_its_batch_and_the_outbox_dispatcher_at_once()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Postgres);
         var rabbitMq = await TestServers.CreateVirtualHostAsync();
@@ -73,7 +73,7 @@ public sealed class DrainSchedulerTests
         return await db.Batches.AsNoTracking().SingleAsync();
     }
 
-    /// <summary>Who has the outbox dispatcher's lock.</summary>
+    /// <summary>The holder of the outbox dispatcher's lock.</summary>
     private static async Task<string?> RelayAsync(TestDatabase database)
     {
         await using var db = database.CreateContext();

@@ -8,14 +8,14 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>SIGTERM: a process says that it stops before it does, answers who waits, and gives back what it cannot finish.</summary>
+/// <summary>SIGTERM: a process announces its stop, answers waiting callers, and releases what it cannot finish.</summary>
 [Collection(ProcessesCollection.Name)]
 public sealed class DrainTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
     [Fact]
-    public async Task Readiness_falls_first_while_all_is_served_and_who_waits_is_answered()
+    public async Task A_stopping_process_first_becomes_unready_still_serves_and_answers_waiting_callers()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         await using var server = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database.ConnectionString, null,
@@ -36,7 +36,7 @@ public sealed class DrainTests
         ready!.Status.ShouldBe(503);
         ready.Json.GetProperty("checks").GetProperty("draining").Text("description").ShouldBe("draining");
         (await http.ReadAsync("/health/live")).Status.ShouldBe(200);
-        await events.Ended.WaitAsync(Patience); // with the mark of an end: anything else is an exception
+        await events.Ended.WaitAsync(Patience); // cleanly: anything else is an exception
         (await claim.WaitAsync(Patience)).ShouldBeEmpty();
         (await wait.WaitAsync(Patience)).Json.Text("status").ShouldBe("pending");
         await CompleteAsync(http);
@@ -49,7 +49,7 @@ public sealed class DrainTests
     }
 
     [Fact]
-    public async Task What_outlasts_the_grace_period_goes_to_another_process_and_what_waits_goes_at_once()
+    public async Task Waiting_tasks_move_to_another_process_at_once_and_running_ones_after_the_grace_period()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Postgres);
         var rabbitMq = await TestServers.CreateVirtualHostAsync();
@@ -77,7 +77,7 @@ public sealed class DrainTests
             (await RunningAsync(database, ids)).ShouldBe(running);
 
             (await exit).ShouldBe(0, first.Output);
-            var last = await api.Http.TaskAsync(running!.Value, "completed"); // though it may have one attempt only
+            var last = await api.Http.TaskAsync(running!.Value, "completed"); // although it may have only one attempt
             last.GetProperty("timeline").EnumerateArray().Select(e => e.Text("event"))
                 .ShouldBe(["submitted", "started", "snoozed", "dispatched", "started", "completed"]);
             (await database.GetAsync(running.Value)).AttemptsLeft.ShouldBe(0);
@@ -90,7 +90,7 @@ public sealed class DrainTests
     private static Dictionary<string, string> Settings(string announce, string grace) =>
         new() { ["TaskQueue:Drain:AnnounceSeconds"] = announce, ["TaskQueue:Drain:GraceSeconds"] = grace };
 
-    /// <summary>Requests are answered as ever, but for their waits, and none keeps its connection.</summary>
+    /// <summary>Requests are served as usual, except that they do not wait, and none keeps its connection.</summary>
     private static async Task ExpectServiceAsync(HttpClient http, Guid id)
     {
         using var posted = await http.PostAsJsonAsync("/tasks", new { action = "a", queue = "late" });
@@ -101,10 +101,10 @@ public sealed class DrainTests
         (await http.ReadAsync($"/tasks/{id}?wait_seconds=30").WaitAsync(Patience)).Json.Text("status").ShouldBe("pending");
         var stream = await http.ReadAsync("/events").WaitAsync(Patience);
         (stream.Status, stream.ContentType).ShouldBe((200, "text/event-stream"));
-        stream.Text.ShouldStartWith(":\nid: "); // the place to go on from
+        stream.Text.ShouldStartWith(":\nid: "); // the cursor to resume from
     }
 
-    /// <summary>Does the task of the caller that waits.</summary>
+    /// <summary>Completes the task of the waiting caller.</summary>
     private static async Task CompleteAsync(HttpClient http)
     {
         Reply? taken = null;

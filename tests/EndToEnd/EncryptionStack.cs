@@ -8,7 +8,7 @@ using TaskQueue.Tests.Servers;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>A database that servers with different keys run on, one after the other, and a look at what is stored in it.</summary>
+/// <summary>A database for servers with different keys, one after another, and access to the stored data.</summary>
 internal sealed class EncryptionStack(TestDatabase database) : IAsyncDisposable
 {
     private readonly Dictionary<string, string> _keys = new(StringComparer.Ordinal);
@@ -39,7 +39,7 @@ internal sealed class EncryptionStack(TestDatabase database) : IAsyncDisposable
     /// <summary>Gives an id another key.</summary>
     public void Exchange(string id) => _keys[id] = NewKey();
 
-    /// <summary>Where a text is stored in clear: tables and columns of the database, and files.</summary>
+    /// <summary>Where a text is stored in plain text: tables and columns of the database, and files.</summary>
     public async Task<List<string>> FindAsync(string text)
     {
         var found = new List<string>();
@@ -107,7 +107,7 @@ internal sealed class EncryptionStack(TestDatabase database) : IAsyncDisposable
         return [.. files.Where(File.Exists).Where(f => Read(f).AsSpan().IndexOf(bytes) >= 0)];
     }
 
-    /// <summary>Also while SQLite has it open.</summary>
+    /// <summary>Works while SQLite has it open.</summary>
     private static byte[] Read(string path)
     {
         using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);

@@ -9,7 +9,7 @@ using Xunit;
 namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>
-/// Payloads, results, errors and files that are encrypted at rest, from a request to what lies in the database and on the disk.
+/// Payloads, results, errors and files encrypted at rest, from the request to the database and the disk.
 /// </summary>
 public sealed class EncryptionTests
 {
@@ -21,7 +21,7 @@ public sealed class EncryptionTests
 
     [Theory]
     [MemberData(nameof(Providers))]
-    public async Task Everything_works_and_nothing_is_stored_in_clear(DatabaseProvider provider)
+    public async Task Everything_works_and_nothing_is_stored_in_plain_text(DatabaseProvider provider)
     {
         await using var stack = await EncryptionStack.CreateAsync(provider);
         await using (var host = await stack.StartAsync("k1", "k1"))
@@ -68,7 +68,7 @@ public sealed class EncryptionTests
 
     [Theory]
     [MemberData(nameof(Providers))]
-    public async Task A_key_that_is_missing_or_wrong_is_named_and_holds_up_nothing_else(DatabaseProvider provider)
+    public async Task A_missing_or_wrong_key_is_named_and_blocks_nothing_else(DatabaseProvider provider)
     {
         await using var stack = await EncryptionStack.CreateAsync(provider);
         Guid old, failed;
@@ -102,7 +102,7 @@ public sealed class EncryptionTests
     }
 
     [Fact]
-    public async Task A_schedule_that_cannot_be_decrypted_holds_up_no_other_and_fires_once_its_key_is_back()
+    public async Task An_undecryptable_schedule_blocks_no_other_and_fires_once_its_key_returns()
     {
         await using var stack = await EncryptionStack.CreateAsync(DatabaseProvider.Sqlite);
         await using (var host = await stack.StartAsync("k1", "k1"))
@@ -147,7 +147,7 @@ public sealed class EncryptionTests
     }
 
     [Fact]
-    public async Task Texts_that_look_encrypted_are_only_texts()
+    public async Task Texts_that_look_encrypted_are_treated_as_plain_text()
     {
         await using var stack = await EncryptionStack.CreateAsync(DatabaseProvider.Sqlite);
         foreach (var active in new[] { null, "k1" })
@@ -164,7 +164,7 @@ public sealed class EncryptionTests
     }
 
     [Fact]
-    public async Task A_callback_that_cannot_be_decrypted_is_set_aside_and_sent_when_its_key_is_back()
+    public async Task An_undecryptable_callback_is_quarantined_and_sent_once_its_key_returns()
     {
         await using var receiver = await TestReceiver.StartAsync();
         await using var stack = await EncryptionStack.CreateAsync(DatabaseProvider.Sqlite);
@@ -172,7 +172,7 @@ public sealed class EncryptionTests
         {
             var id = await host.Http.SubmitAsync(new { action = "a", queue = "q", callback_url = $"{receiver.Url}/x" });
             var attempt = (await host.Http.ClaimAsync("q"))[0].Whole("attempt");
-            receiver.Answer = Refuse; // it stays to be sent
+            receiver.Answer = Refuse; // it remains to be sent
             (await host.Http.TellAsync("report", new { id, attempt, outcome = "completed", result = Marker })).ShouldBe(["ok"]);
             await Eventually.UntilAsync(() => Task.FromResult(!receiver.All.IsEmpty), Deadline, "it is tried");
         }
@@ -204,7 +204,7 @@ public sealed class EncryptionTests
     }
 
     [Fact]
-    public async Task A_wrong_key_stops_the_start()
+    public async Task An_invalid_key_stops_the_start()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         var settings = new Dictionary<string, string?>

@@ -5,13 +5,13 @@ using TaskQueue.Tests.Servers;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>An event as a client sees it.</summary>
+/// <summary>An event as received by a client.</summary>
 internal sealed record SeenEvent(string Type, string? Id, JsonElement Data)
 {
     public Guid Task => Data.GetProperty("task_id").GetGuid();
 }
 
-/// <summary>Listens to GET /events and keeps what it hears.</summary>
+/// <summary>Listens to GET /events and keeps the events.</summary>
 internal sealed class EventClient : IAsyncDisposable
 {
     private readonly HttpResponseMessage _response;
@@ -30,7 +30,7 @@ internal sealed class EventClient : IAsyncDisposable
     /// <summary>Completes when the server has ended the stream.</summary>
     public Task Ended => _reading;
 
-    /// <summary>What happened to a task, in the order heard.</summary>
+    /// <summary>The events of a task, in order of arrival.</summary>
     public string Of(Guid task) => string.Join(' ', _seen.Where(e => e.Task == task).Select(e => e.Type));
 
     /// <summary>Listens from now on.</summary>

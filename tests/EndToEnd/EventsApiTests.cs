@@ -10,7 +10,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>GET /events: what happens to tasks, as it happens.</summary>
+/// <summary>GET /events: task events as they happen.</summary>
 public abstract class EventsApiTests(Stack stack)
 {
     private static readonly TimeSpan Idle = TimeSpan.FromMilliseconds(100);
@@ -20,7 +20,7 @@ public abstract class EventsApiTests(Stack stack)
     private HttpClient Http => stack.Http;
 
     [Fact]
-    public async Task The_life_of_a_task_is_told_as_it_happens()
+    public async Task Events_of_a_task_arrive_as_they_happen()
     {
         await using var here = await EventClient.ListenAsync(Http, $"?queue={_queue}");
         await using var there = await EventClient.ListenAsync(stack.OtherHttp);
@@ -46,7 +46,7 @@ public abstract class EventsApiTests(Stack stack)
     }
 
     [Fact]
-    public async Task Every_end_has_its_name()
+    public async Task Failed_cancelled_and_expired_tasks_have_their_own_events()
     {
         await using var events = await EventClient.ListenAsync(stack.OtherHttp, $"?queue={_queue}");
         var failed = await Http.SubmitAsync(new { action = "a", queue = _queue, max_attempts = 1 });
@@ -62,7 +62,7 @@ public abstract class EventsApiTests(Stack stack)
     }
 
     [Fact]
-    public async Task Only_the_queues_that_were_asked_for_are_told_of_and_nothing_of_before()
+    public async Task Only_requested_queues_are_streamed_and_no_earlier_events()
     {
         var early = await Http.SubmitAsync(new { action = "a", queue = _queue });
         await using var events = await EventClient.ListenAsync(Http, $"?queue={_queue}&queue={_queue}-2");
@@ -76,7 +76,7 @@ public abstract class EventsApiTests(Stack stack)
     }
 
     [Fact]
-    public async Task A_listener_goes_on_where_it_was_at_any_process()
+    public async Task A_listener_resumes_where_it_was_in_any_process()
     {
         var ids = new List<Guid>();
         string? last;
@@ -99,7 +99,7 @@ public abstract class EventsApiTests(Stack stack)
     }
 
     [Fact]
-    public async Task Nothing_is_left_out_and_nothing_is_told_twice_or_out_of_order_under_load()
+    public async Task Events_are_complete_unique_and_in_order_under_load()
     {
         await using var events = await EventClient.ListenAsync(stack.OtherHttp, $"?queue={_queue}");
         var producers = Task.WhenAll(Enumerable.Range(0, 4).Select(async n =>
@@ -130,7 +130,7 @@ public abstract class EventsApiTests(Stack stack)
     [InlineData("12")]
     [InlineData("AQEAA")]
     [InlineData("!")]
-    public async Task A_place_that_is_none_is_refused(string after)
+    public async Task An_invalid_cursor_is_refused(string after)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, "/events") { Headers = { { "Last-Event-ID", after } } };
         using var response = await Http.SendAsync(request);
@@ -142,11 +142,11 @@ public abstract class EventsApiTests(Stack stack)
     [InlineData("queue=two%20words")]
     [InlineData("queue=")]
     [InlineData("queue=a:1")]
-    public async Task A_queue_that_cannot_be_is_refused(string query) =>
+    public async Task An_invalid_queue_is_refused(string query) =>
         Problems.Expect(await Http.ReadAsync($"/events?{query}"), 400, "invalid_request").Text("detail")!.ShouldContain("queue");
 
     [Fact]
-    public async Task A_place_that_never_was_hides_nothing()
+    public async Task A_cursor_that_never_existed_hides_no_events()
     {
         var ahead = Enumerable.Repeat(1_000_000_000_000L, 64).ToArray();
         await using var events = await EventClient.ListenAsync(Http, $"?queue={_queue}", EventCursor.ToText(ahead));
@@ -154,7 +154,7 @@ public abstract class EventsApiTests(Stack stack)
     }
 
     [Fact]
-    public async Task A_listener_that_is_too_slow_is_cut_and_goes_on_where_it_was()
+    public async Task A_slow_listener_is_disconnected_and_resumes_where_it_was()
     {
         var feed = stack.Host.Services.GetRequiredService<EventFeed>();
         var filter = new EventFilter(new HashSet<string> { _queue }, Access.All);
@@ -193,7 +193,7 @@ public abstract class EventsApiTests(Stack stack)
     }
 
     [Fact]
-    public async Task A_listener_hears_only_of_what_it_may_see()
+    public async Task A_listener_receives_only_events_it_may_see()
     {
         var feed = stack.Host.Services.GetRequiredService<EventFeed>();
         var taskService = stack.Host.Services.GetRequiredService<TaskService>();
@@ -244,11 +244,11 @@ public sealed class EventsOnSqlite(SqliteStack stack) : EventsApiTests(stack), I
 
 public sealed class EventsOnSplitRoles(SplitStack stack) : EventsApiTests(stack), IClassFixture<SplitStack>;
 
-/// <summary>A process that stops, and streams on the wire.</summary>
+/// <summary>A stopping process, and streams on the wire.</summary>
 public sealed class EventStopTests
 {
     [Fact]
-    public async Task A_process_that_stops_ends_its_streams_and_the_next_one_goes_on()
+    public async Task A_stopping_process_ends_its_streams_and_another_continues_them()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         Guid first;
@@ -270,7 +270,7 @@ public sealed class EventStopTests
     }
 
     [Fact]
-    public async Task The_stream_begins_with_a_comment_and_a_place_to_go_on_from()
+    public async Task The_stream_starts_with_a_comment_and_a_cursor_to_resume_from()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         await using var host = await TestHost.StartAsync(database.ConnectionString);

@@ -9,7 +9,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Uploads that are large, too large, or broken off, as clients without any SDK send them.</summary>
+/// <summary>Uploads that are large, too large, or interrupted, as clients without an SDK send them.</summary>
 public sealed class FileUploadTests : IAsyncLifetime
 {
     private const int Limit = 128 * 1024 * 1024, MiB = 1024 * 1024;
@@ -40,7 +40,7 @@ public sealed class FileUploadTests : IAsyncLifetime
     [Theory]
     [InlineData("A", 413)]
     [InlineData("B", 401)]
-    public async Task An_upload_of_600_MB_is_refused_while_the_client_still_sends(string key, int status)
+    public async Task An_upload_of_600_MB_is_refused_while_it_is_being_sent(string key, int status)
     {
         using var client = await ConnectAsync($"Content-Length: {600 * MiB}", key);
         await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes(Head));
@@ -49,7 +49,7 @@ public sealed class FileUploadTests : IAsyncLifetime
 
         answer.ShouldStartWith($"HTTP/1.1 {status} ");
         answer.ShouldContain("\"type\":\"invalid_request_error\"");
-        // The connection is not cut yet: what the client was about to send is still taken.
+        // The connection is not closed yet: data that the client is about to send is still read.
         await client.GetStream().WriteAsync(new byte[MiB]);
         (await RowsAsync()).ShouldBe(0);
     }
@@ -70,7 +70,7 @@ public sealed class FileUploadTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_client_that_goes_away_leaves_nothing()
+    public async Task A_disconnected_upload_leaves_nothing_behind()
     {
         using (var client = await ConnectAsync($"Content-Length: {10 * MiB}"))
         {
@@ -85,7 +85,7 @@ public sealed class FileUploadTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_large_upload_goes_to_the_store_as_it_comes()
+    public async Task A_large_upload_is_streamed_to_the_store()
     {
         using var content = new StreamContent(new WatchedSource(this, 96 * MiB));
         using var form = new MultipartFormDataContent("b") { { content, "file", "large" } };

@@ -11,7 +11,7 @@ namespace TaskQueue.Tests.EndToEnd;
 public abstract partial class FilesApiTests
 {
     [Fact]
-    public async Task Lists_show_files_as_their_own_routes_do_in_both_dialects()
+    public async Task File_lists_match_the_single_file_routes_in_both_dialects()
     {
         var id = (await UploadAsync("x"u8.ToArray(), purpose: "vision")).Ok().GetProperty("id").GetString();
         foreach (var dialect in new[] { "bella", "openai" })
@@ -36,7 +36,7 @@ public abstract partial class FilesApiTests
     }
 
     [Fact]
-    public async Task What_a_batch_wrote_has_the_purpose_of_its_dialect()
+    public async Task Files_written_by_a_batch_have_the_purpose_of_its_dialect()
     {
         var file = await server.Services.GetRequiredService<FileService>()
             .CreateAsync("ann", "batch_output", "out.jsonl", new MemoryStream("x"u8.ToArray()), 10, default);
@@ -52,7 +52,7 @@ public abstract partial class FilesApiTests
     }
 
     [Fact]
-    public async Task A_content_is_an_attachment_of_unknown_type_that_nobody_caches()
+    public async Task File_contents_are_sent_as_uncached_attachments_of_unknown_type()
     {
         var id = (await UploadAsync([0, 255, 13, 10])).Ok().GetProperty("id").GetString();
 
@@ -79,7 +79,7 @@ public abstract partial class FilesApiTests
     [InlineData("sp\\\"ate.txt", "sp\"ate.txt")]
     [InlineData("größe 😀.jsonl", "größe 😀.jsonl")]
     [InlineData("../../etc/passwd", "../../etc/passwd")]
-    public async Task A_name_is_kept_as_it_is(string sent, string kept)
+    public async Task A_file_name_is_kept_unchanged(string sent, string kept)
     {
         var file = (await PostAsync(Part($"name=\"file\"; filename=\"{sent}\"", "x"))).Ok();
 
@@ -111,7 +111,7 @@ public abstract partial class FilesApiTests
     }
 
     [Fact]
-    public async Task Nonsense_in_a_query_or_path_is_refused_before_the_database_sees_it()
+    public async Task Invalid_queries_and_paths_are_refused_before_they_reach_the_database()
     {
         ShouldBeError(await SendAsync("GET", "?after=%00"), 400);
         ShouldBeError(await SendAsync("GET", "?after="), 400);

@@ -10,7 +10,7 @@ using Xunit;
 namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>
-/// The acceptance check of files, and what else a client may send. What one server stores the other reads, where there is one.
+/// The acceptance check of files, and other client input. Files stored on one server are read on the other, if there is one.
 /// </summary>
 public abstract partial class FilesApiTests(BellaServer server)
 {
@@ -94,7 +94,7 @@ public abstract partial class FilesApiTests(BellaServer server)
     }
 
     [Fact]
-    public async Task Lists_have_pages_in_both_orders()
+    public async Task Lists_are_paged_in_both_orders()
     {
         var ids = new List<string>();
         for (var n = 0; n < 5; n++)
@@ -134,7 +134,7 @@ public abstract partial class FilesApiTests(BellaServer server)
     }
 
     [Fact]
-    public async Task The_purpose_may_come_after_the_file_and_other_fields_do_not_matter()
+    public async Task The_purpose_may_follow_the_file_and_other_fields_are_ignored()
     {
         using var form = new MultipartFormDataContent();
         form.Add(new ByteArrayContent("x"u8.ToArray()), "file", "späte Zwecke.jsonl");
@@ -164,7 +164,7 @@ public abstract partial class FilesApiTests(BellaServer server)
     }
 
     [Fact]
-    public async Task Every_key_sees_its_own_files_only()
+    public async Task Every_key_sees_only_its_own_files()
     {
         var id = (await UploadAsync("x"u8.ToArray())).Ok().GetProperty("id").GetString();
 

@@ -6,13 +6,13 @@ using TaskQueue.Storage;
 namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>
-/// The server of <see cref="AccessServer"/> on a database of choice, watched: what it logs, and whether its tables change.
+/// The server of <see cref="AccessServer"/> on a given database, with access to its log and table changes.
 /// </summary>
 internal sealed class FuzzServer(DatabaseProvider provider, FailureLog log) : IAsyncDisposable
 {
     public AccessServer Access { get; } = new(provider, log);
 
-    /// <summary>The scheduler stands still: what it changes, no request does.</summary>
+    /// <summary>The scheduler is stopped, so only requests change data.</summary>
     public async Task InitializeAsync()
     {
         await Access.InitializeAsync();
@@ -21,7 +21,7 @@ internal sealed class FuzzServer(DatabaseProvider provider, FailureLog log) : IA
             await service.StopAsync(CancellationToken.None);
     }
 
-    /// <summary>What a refused request must leave as it was.</summary>
+    /// <summary>Data that a refused request must not change.</summary>
     public async Task<string> FingerprintAsync()
     {
         await using var db = Access.Database.CreateContext();

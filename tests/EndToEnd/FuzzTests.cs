@@ -9,7 +9,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Ten thousand random requests: never a 5xx, and no row without an answer that says so.</summary>
+/// <summary>Ten thousand random requests: never a 5xx, and no row without a response that reports it.</summary>
 public abstract class FuzzTests(Stack stack)
 {
     private const int Requests = 10_000;
@@ -69,7 +69,7 @@ public abstract class FuzzTests(Stack stack)
         unborn.ShouldBe(0, $"seed {seed}");
     }
 
-    /// <returns>The first answer that should not have been, or null.</returns>
+    /// <returns>The first unexpected response, or null.</returns>
     private async Task<string?> RunAsync(Random random)
     {
         for (var i = 0; i < Requests / Clients; i++)

@@ -26,7 +26,7 @@ public sealed class HttpsTests : IDisposable
     }
 
     [Fact]
-    public async Task New_connections_get_the_certificate_that_the_files_hold_now()
+    public async Task New_connections_get_the_current_certificate()
     {
         var (certificate, key) = (Path.Combine(_folder, "tls.crt"), Path.Combine(_folder, "tls.key"));
         Link("first"); // as Kubernetes mounts a secret
@@ -82,7 +82,7 @@ public sealed class HttpsTests : IDisposable
     }
 
     [Fact]
-    public async Task Endpoints_of_Kestrel_may_have_certificates_of_their_own_beside_a_port_for_operations()
+    public async Task Kestrel_endpoints_may_have_their_own_certificates_beside_an_operations_port()
     {
         var port = TaskQueueProcess.FreePort();
         var (certificate, key) = (Path.Combine(_folder, "a.pem"), Path.Combine(_folder, "a.key"));
@@ -126,7 +126,7 @@ public sealed class HttpsTests : IDisposable
     [InlineData("",
         "Kestrel:Endpoints:A:Url=https://127.0.0.1:0;Kestrel:Endpoints:A:SslProtocols:0=Tls11;"
         + $"{Section}:Path=tls.pem;{Section}:KeyPath=tls.key", "SslProtocols", "Tls12")]
-    public async Task What_keeps_it_from_listening_is_one_line(string urls, string settings, params string[] words)
+    public async Task A_failure_to_listen_prints_one_line(string urls, string settings, params string[] words)
     {
         Write(Path.Combine(_folder, "tls.pem"), Path.Combine(_folder, "tls.key"), "server");
         Write(Path.Combine(_folder, "other.pem"), Path.Combine(_folder, "other.key"), "other");
@@ -158,7 +158,7 @@ public sealed class HttpsTests : IDisposable
         }
     }
 
-    /// <summary>Puts a new folder in place of the one that the links lead through.</summary>
+    /// <summary>Replaces the folder that the links point to.</summary>
     private void Link(string name)
     {
         var data = Path.Combine(_folder, $"data-{name}");
@@ -166,7 +166,7 @@ public sealed class HttpsTests : IDisposable
         Write(Path.Combine(data, "tls.crt"), Path.Combine(data, "tls.key"), name);
         var current = Path.Combine(_folder, "..data");
         if (Directory.Exists(current))
-            Directory.Delete(current); // the link alone
+            Directory.Delete(current); // only the link
         Directory.CreateSymbolicLink(current, $"data-{name}");
         foreach (var file in new[] { "tls.crt", "tls.key" })
         {

@@ -5,7 +5,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Nobody gives a key more than they have, and nobody touches a key that may do more than they may.</summary>
+/// <summary>No issuer grants more than it has, and none touches a key that may do more than it may.</summary>
 public sealed class KeyRulesTests(KeyServer server) : IClassFixture<KeyServer>
 {
     [Theory]
@@ -39,7 +39,7 @@ public sealed class KeyRulesTests(KeyServer server) : IClassFixture<KeyServer>
     [InlineData("""{"name":"k","rate":{"per_second":50,"burst":101}}""", 403)]
     [InlineData("""{"name":"k","rate":{"per_second":50,"burst":100}}""", 201)]
     [InlineData("""{"name":"k"}""", 201)]
-    public async Task Who_has_the_common_rate_gives_no_higher_one(string body, int status)
+    public async Task An_issuer_with_the_default_rate_grants_no_higher_rate(string body, int status)
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         var settings = KeyServer.Settings();
@@ -55,7 +55,7 @@ public sealed class KeyRulesTests(KeyServer server) : IClassFixture<KeyServer>
     }
 
     [Fact]
-    public async Task What_a_confined_administrator_issues_is_confined_whatever_its_name()
+    public async Task Keys_issued_by_a_confined_administrator_are_confined_whatever_their_name()
     {
         var (_, key) = await server.IssueAsync(new { name = "ann", scopes = KeyServer.List("admin") }, KeyServer.AnnAdmin);
         await server.CallAsync(KeyServer.Boss, "PUT", "/queues/shared-by-all", new { });
@@ -76,7 +76,7 @@ public sealed class KeyRulesTests(KeyServer server) : IClassFixture<KeyServer>
     }
 
     [Fact]
-    public async Task Keys_of_other_tenants_do_not_exist_and_stronger_ones_of_the_own_tenant_stay()
+    public async Task Keys_of_other_tenants_are_invisible_and_more_powerful_keys_of_the_tenant_are_protected()
     {
         var (bens, _) = await server.IssueAsync(new { name = "k", tenant = "ben" });
         var (strong, _) = await server.IssueAsync(new { name = "k", tenant = "shop", scopes = KeyServer.List("admin") });
@@ -101,7 +101,7 @@ public sealed class KeyRulesTests(KeyServer server) : IClassFixture<KeyServer>
     }
 
     [Fact]
-    public async Task A_key_passes_on_neither_more_time_nor_more_requests_than_it_has()
+    public async Task An_issued_key_has_no_longer_life_and_no_higher_rate_than_its_issuer()
     {
         var until = TimeProvider.System.GetUtcNow().AddDays(1).ToUnixTimeSeconds();
         var (_, admin) = await server.IssueAsync(new { name = "brief", tenant = "brief", scopes = KeyServer.List("admin"),
@@ -117,7 +117,7 @@ public sealed class KeyRulesTests(KeyServer server) : IClassFixture<KeyServer>
     }
 
     [Fact]
-    public async Task A_name_gives_no_lease_of_another_key()
+    public async Task A_key_with_the_same_name_does_not_get_another_keys_lease()
     {
         var queue = $"q{Guid.NewGuid():N}"[..12];
         var (_, one) = await server.IssueAsync(new { name = "same", tenant = "t1", scopes = KeyServer.List("enqueue", "work"),

@@ -9,7 +9,7 @@ using Xunit;
 namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>
-/// A server with the configured keys of an operator, of administrators of tenants, and of others. Its clients say where they are.
+/// A server with the configured keys of an operator, tenant administrators and others. Its clients choose their address.
 /// </summary>
 public sealed class KeyServer : IAsyncLifetime
 {
@@ -51,7 +51,7 @@ public sealed class KeyServer : IAsyncLifetime
         return settings;
     }
 
-    /// <summary>Sends a request as the holder of a key, from an address of the test's own.</summary>
+    /// <summary>Sends a request as the holder of a key, from an address chosen by the test.</summary>
     internal static async Task<Reply> CallAsync(HttpClient http, string? key, string method, string path, object? body = null,
         string? from = null)
     {

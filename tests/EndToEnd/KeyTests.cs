@@ -12,7 +12,7 @@ public sealed class KeyTests(KeyServer server) : IClassFixture<KeyServer>
     private readonly string _name = $"n{Guid.NewGuid():N}"[..12];
 
     [Fact]
-    public async Task An_issued_key_works_at_once_and_is_shown_once()
+    public async Task An_issued_key_works_at_once_and_is_shown_only_once()
     {
         var issued = await server.CallAsync(KeyServer.Boss, "POST", "/keys", new
         {
@@ -72,7 +72,7 @@ public sealed class KeyTests(KeyServer server) : IClassFixture<KeyServer>
     [InlineData("""{"name":"x","rate":{"per_second":0}}""", "rate")]
     [InlineData("""{"name":"x","quota":{"queues":-2}}""", "quota")]
     [InlineData("""{"name":"x","quota":{"tables":1}}""", "tables")]
-    public async Task What_makes_no_sense_is_refused(string body, string named)
+    public async Task Invalid_requests_are_refused(string body, string named)
     {
         var reply = await server.CallAsync(KeyServer.Boss, "POST", "/keys", body);
         Problems.Expect(reply, 400, "invalid_request").Text("detail")!.ShouldContain(named);
@@ -148,7 +148,7 @@ public sealed class KeyTests(KeyServer server) : IClassFixture<KeyServer>
     }
 
     [Fact]
-    public async Task Issued_keys_keep_authentication_on_where_no_key_is_configured_any_more()
+    public async Task Issued_keys_keep_authentication_on_after_the_last_configured_key_is_removed()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         string key;
@@ -161,7 +161,7 @@ public sealed class KeyTests(KeyServer server) : IClassFixture<KeyServer>
     }
 
     [Fact]
-    public async Task No_key_is_in_the_log_at_any_tier()
+    public async Task No_key_is_in_the_log_at_any_level()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         var settings = KeyServer.Settings().Where(s => s.Value is not null).ToDictionary(s => s.Key, s => s.Value!);

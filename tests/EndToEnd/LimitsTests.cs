@@ -10,7 +10,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>What callers may take of a process: memory, time for a body, requests without a key.</summary>
+/// <summary>What callers may consume of a process: memory, time for a body, requests without a key.</summary>
 public sealed class LimitsTests : IAsyncLifetime
 {
     private TestDatabase _database = null!;
@@ -26,7 +26,7 @@ public sealed class LimitsTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task The_OpenAPI_document_is_made_once_and_not_sent_to_who_has_it()
+    public async Task The_OpenAPI_document_is_generated_once_and_supports_conditional_requests()
     {
         var http = await StartAsync();
         using var first = await http.GetAsync("/openapi/v1.json");
@@ -41,7 +41,7 @@ public sealed class LimitsTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task One_address_that_asks_open_routes_without_end_is_refused_and_tasks_are_accepted_all_the_same()
+    public async Task An_address_that_floods_open_routes_is_refused_while_tasks_are_still_accepted()
     {
         var http = await StartAsync(("TaskQueue:Limits:OpenPerSecond", "5"));
         var answers = await Task.WhenAll(Enumerable.Range(0, 40)
@@ -57,7 +57,7 @@ public sealed class LimitsTests : IAsyncLifetime
     [InlineData("/tasks", "application/json", "\"error\"")]
     [InlineData("/tasks/bulk", "application/problem+json", "\"too_slow\"")]
     [InlineData("/v1/files", "application/json", "\"invalid_request_error\"")]
-    public async Task A_body_that_trickles_is_given_up_though_it_began_fast(string path, string type, string words)
+    public async Task A_body_that_slows_to_a_trickle_is_aborted(string path, string type, string words)
     {
         var http = await StartAsync(("TaskQueue:Limits:MinRequestBytesPerSecond", "1000"));
         using var client = new TcpClient();
@@ -73,7 +73,7 @@ public sealed class LimitsTests : IAsyncLifetime
         text.ShouldStartWith("HTTP/1.1 408");
         text.ShouldContain("Connection: close");
         text.ShouldContain(type);
-        if (text.Contains('{', StringComparison.Ordinal)) // who still sends may lose the rest of the answer
+        if (text.Contains('{', StringComparison.Ordinal)) // a client that is still sending may lose the rest of the response
             text.ShouldContain(words);
         await Eventually.UntilAsync(() => Task.FromResult(Budget.Bodies.Used == 0), TestHttp.Patience, "nothing is held for it");
     }
@@ -86,7 +86,7 @@ public sealed class LimitsTests : IAsyncLifetime
     [InlineData("/v1/queue/put", "\"internal_server_error\"")]
     [InlineData("/moab/Enqueue", "\"UNAVAILABLE\"")]
     [InlineData("/agent/process-async", "\"Task queue not available\"")]
-    public async Task Without_memory_a_request_is_refused_after_its_wait_in_the_shape_of_its_API(string path, string words)
+    public async Task Without_memory_a_request_is_refused_after_its_wait_in_its_APIs_format(string path, string words)
     {
         var http = await StartAsync(("TaskQueue:Limits:MemoryWaitSeconds", "0.05"));
         using (await Budget.Small.ReserveAsync(Budget.Small.Size, default))
@@ -108,7 +108,7 @@ public sealed class LimitsTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_body_that_never_fits_is_413_with_advice()
+    public async Task A_body_larger_than_the_memory_budget_is_413_with_advice()
     {
         var http = await StartAsync(("TaskQueue:Limits:MemoryBytes", "16777216"));
 
@@ -117,7 +117,7 @@ public sealed class LimitsTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Pages_end_at_a_number_of_bytes_and_their_cursors_go_on()
+    public async Task Pages_end_at_a_byte_limit_and_their_cursors_continue()
     {
         var http = await StartAsync(("TaskQueue:Limits:MaxAnswerBytes", "65536"));
         var ids = await http.SubmitManyAsync(Enumerable.Range(0, 10)
@@ -143,7 +143,7 @@ public sealed class LimitsTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_caller_that_waits_holds_no_memory_and_gets_a_large_result()
+    public async Task A_waiting_caller_holds_no_memory_and_gets_a_large_result()
     {
         var http = await StartAsync();
         (await http.PostAsync("/v1/queue/register", new { queue = "b", endpoint = "e" })).Status.ShouldBe(200);
@@ -173,7 +173,7 @@ public sealed class LimitsTests : IAsyncLifetime
     [InlineData("TaskQueue:Limits:MinRequestBytesPerSecond", "-1", "MinRequestBytesPerSecond must be 1 to")]
     [InlineData("TaskQueue:Limits:MaxHeaders", "1", "MaxHeaders must be 10 to 1000")]
     [InlineData("TaskQueue:MaxWaitingBytes", "8000000000", "may be at most half")]
-    public async Task A_limit_that_cannot_be_stops_the_start(string key, string value, string words) =>
+    public async Task An_impossible_limit_stops_the_start(string key, string value, string words) =>
         (await Should.ThrowAsync<Exception>(StartAsync((key, value), ("TaskQueue:Limits:MaxConcurrentRequests", "0"))))
             .Message.ShouldContain(words);
 
@@ -185,7 +185,7 @@ public sealed class LimitsTests : IAsyncLifetime
         }
         catch (IOException)
         {
-            // The server has closed the connection: what it said is there to be read.
+            // The server has closed the connection: its response can still be read.
         }
 
         return reading.IsCompleted;

@@ -7,7 +7,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>The list of jobs and the button, by routes and commands.</summary>
+/// <summary>The list of jobs and manual runs, by routes and commands.</summary>
 public abstract class MaintenanceApiTests(Stack stack)
 {
     [Fact]
@@ -37,7 +37,7 @@ public abstract class MaintenanceApiTests(Stack stack)
     }
 
     [Fact]
-    public async Task Another_job_is_refused_with_the_names_of_those_there_are()
+    public async Task An_unknown_job_is_refused_with_the_valid_names()
     {
         var problem = Problems.Expect(await stack.Http.PostAsync("/maintenance/format-disk/run", ""), 404, "not_found");
         foreach (var name in MaintenanceService.Names)
@@ -85,10 +85,10 @@ public abstract class MaintenanceApiTests(Stack stack)
 
 public sealed class MaintenanceApiOnSqlite(SqliteStack stack) : MaintenanceApiTests(stack), IClassFixture<SqliteStack>;
 
-/// <summary>Processes with the role api ask; others run.</summary>
+/// <summary>Processes with the role api request runs; others run them.</summary>
 public sealed class MaintenanceApiOnSplitRoles(SplitStack stack) : MaintenanceApiTests(stack), IClassFixture<SplitStack>;
 
-/// <summary>A job that fails, and a server that has just started.</summary>
+/// <summary>A failing job, and a server that has just started.</summary>
 public sealed class MaintenanceFailureTests
 {
     [Fact]
@@ -125,7 +125,7 @@ public sealed class MaintenanceFailureTests
     }
 
     [Fact]
-    public async Task A_wrong_interval_stops_the_start()
+    public async Task An_invalid_interval_stops_the_start()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         var fault = await Should.ThrowAsync<Microsoft.Extensions.Options.OptionsValidationException>(() =>

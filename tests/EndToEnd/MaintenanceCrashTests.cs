@@ -9,12 +9,12 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>kill -9 in the middle of a job: another process finds out and does the rest.</summary>
+/// <summary>kill -9 in the middle of a job: another process detects it and finishes the job.</summary>
 public sealed class MaintenanceCrashTests
 {
     private const int Rows = 2500;
 
-    /// <summary>Nobody takes the job over because it is due: it is once a day.</summary>
+    /// <summary>The job is not taken over because it is due: it runs once a day.</summary>
     private static readonly Dictionary<string, string> Settings = new()
     {
         ["TaskQueue:Maintenance:PollSeconds"] = "1", ["TaskQueue:Maintenance:TakeOverAfterSeconds"] = "5",
@@ -24,7 +24,7 @@ public sealed class MaintenanceCrashTests
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(60);
 
     [Fact]
-    public async Task A_process_killed_in_the_middle_of_a_job_is_detected_and_another_one_finishes_it()
+    public async Task A_process_killed_during_a_job_is_detected_and_another_finishes_the_job()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Postgres);
         var rabbitMq = await TestServers.CreateVirtualHostAsync();

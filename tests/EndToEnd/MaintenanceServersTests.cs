@@ -10,7 +10,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Several schedulers on PostgreSQL: one of them runs a job at a time, and only jobs of ours.</summary>
+/// <summary>Several schedulers on PostgreSQL: one of them runs a job at a time, and only our own jobs.</summary>
 public sealed class MaintenanceServersTests : IAsyncLifetime
 {
     private static readonly Dictionary<string, string?> Settings = new()
@@ -60,7 +60,7 @@ public sealed class MaintenanceServersTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_process_that_stops_leaves_its_run_to_another_at_once()
+    public async Task A_stopping_process_hands_its_run_over_at_once()
     {
         var (one, other) = (new Probe(), new Probe());
         other.Go.SetResult();
@@ -77,16 +77,16 @@ public sealed class MaintenanceServersTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_is_in_the_table_cannot_make_a_process_call_anything_else()
+    public async Task Stored_jobs_cannot_make_a_process_call_anything_else()
     {
         var host = await StartAsync(new Probe());
         var file = Path.GetTempFileName();
         (string Type, string Method, string Parameters, string[] Arguments, string Reason)[] foreign =
         [
             ("System.IO.File, mscorlib", "Delete",
-                """["System.String, mscorlib"]""", [JsonSerializer.Serialize(file)], "System.IO.File, mscorlib is no job of maintenance"),
+                """["System.String, mscorlib"]""", [JsonSerializer.Serialize(file)], "System.IO.File, mscorlib is not a maintenance job"),
             (typeof(ForeignCode).AssemblyQualifiedName!, nameof(ForeignCode.Run), "[]", [], typeof(ForeignCode).FullName!),
-            // As ours, so that rows like these do run.
+            // Named like ours, so that rows like these do run.
             ("maintenance", "RunAsync",
                 """["string","context","token"]""", ["\"format-disk\"", null!, null!], "there is no maintenance job format-disk"),
         ];
@@ -135,7 +135,7 @@ public sealed class MaintenanceServersTests : IAsyncLifetime
     private static async Task<JsonElement> JobAsync(TestHost host, string name = "stale-usage") =>
         (await host.Http.ReadAsync("/maintenance")).Json.GetProperty("jobs").EnumerateArray().Single(j => j.Text("name") == name);
 
-    /// <summary>A row as Hangfire would write it, in the queue.</summary>
+    /// <summary>A row in the queue as Hangfire would write it.</summary>
     private async Task<string> InsertAsync(string invocation, string arguments) => (await TextAsync(
         $"""
         with job as (insert into maintenance.job (invocationdata, arguments, createdat, statename) values ('{invocation}'::jsonb,
@@ -152,7 +152,7 @@ public sealed class MaintenanceServersTests : IAsyncLifetime
         return await command.ExecuteScalarAsync() as string;
     }
 
-    /// <summary>In the place of a job: runs until it may end.</summary>
+    /// <summary>Replaces a job: runs until it may end.</summary>
     private sealed class Probe : IMaintenanceJob
     {
         private int _running;
@@ -182,7 +182,7 @@ public sealed class MaintenanceServersTests : IAsyncLifetime
     }
 }
 
-/// <summary>What a foreign row names.</summary>
+/// <summary>The type that a foreign row names.</summary>
 public static class ForeignCode
 {
     public static bool HasRun { get; private set; }

@@ -11,7 +11,7 @@ using Xunit;
 namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>
-/// A process with a heap of 768 MiB stays alive whatever its callers send and ask for at once, and another caller's tasks are accepted
+/// A process with a heap of 768 MiB survives whatever its callers send and request at once, and another caller's tasks are accepted
 /// throughout. It prints how long the slowest took: see docs/benchmarks.md.
 /// </summary>
 [Collection(AloneCollection.Name)]
@@ -22,13 +22,13 @@ public sealed class MemoryTests
     private static readonly string[] Big = ["big"];
     private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(4);
 
-    /// <summary>Far less than what the others' load takes: who has to wait for its end fails.</summary>
+    /// <summary>Far less than the duration of the load: waiting for its end would fail.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
     [Theory]
     [InlineData(DatabaseProvider.Sqlite)]
     [InlineData(DatabaseProvider.Postgres)]
-    public async Task Nobody_exhausts_the_memory_and_a_second_caller_is_answered_throughout(DatabaseProvider provider)
+    public async Task No_caller_exhausts_the_memory_and_a_second_caller_is_served_throughout(DatabaseProvider provider)
     {
         await using var database = await TestDatabase.CreateAsync(provider);
         await using var server = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database.ConnectionString, rabbitMq: null,
@@ -74,7 +74,7 @@ public sealed class MemoryTests
         (await http.SubmitAsync(new { action = "a", queue = "after" })).ShouldNotBe(Guid.Empty);
     }
 
-    /// <summary>An answer of at least one task that ends at 16 MiB.</summary>
+    /// <summary>A response of at least one task that ends at 16 MiB.</summary>
     private static JsonElement Bounded(Reply reply)
     {
         reply.Status.ShouldBe(200, reply.Text[..Math.Min(200, reply.Text.Length)]);
@@ -113,7 +113,7 @@ public sealed class MemoryTests
 
     private static ByteArrayContent Put() => new ByteArrayContent(PutBody);
 
-    /// <returns>The status; 0 where the caller left.</returns>
+    /// <returns>The status; 0 if the caller disconnected.</returns>
     private static async Task<int> PostAsync(HttpClient http, string path, HttpContent body, CancellationToken cancellationToken)
     {
         try
@@ -128,7 +128,7 @@ public sealed class MemoryTests
         }
     }
 
-    /// <summary>As a client does: what is refused is sent again a little later.</summary>
+    /// <summary>Like a client: a refused request is sent again a little later.</summary>
     private static async Task<int> PutAsync(HttpClient http, CancellationToken cancellationToken)
     {
         while (true)
@@ -140,7 +140,7 @@ public sealed class MemoryTests
         }
     }
 
-    /// <summary>A large body of which a little arrives, again and again.</summary>
+    /// <summary>A large body of which a little arrives, repeatedly.</summary>
     private static async Task<int> TrickleAsync(int port, string path, CancellationToken cancellationToken)
     {
         try
@@ -166,7 +166,7 @@ public sealed class MemoryTests
         }
     }
 
-    /// <summary>The second caller: a small task again and again.</summary>
+    /// <summary>The second caller: a small task, repeatedly.</summary>
     private static async Task<(TimeSpan Slowest, int Count, List<string> Wrong)> ProbeAsync(int port, CancellationToken over)
     {
         using var http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}") };

@@ -14,7 +14,7 @@ public abstract partial class MetricsTests(MetricsStack stack)
     private HttpClient Http => stack.Http;
 
     [Fact]
-    public async Task Counters_move_by_exactly_what_was_done()
+    public async Task Counters_match_the_work_done()
     {
         await Http.SubmitAsync(new { queue = Queue, action = "first" });
         await stack.OtherHttp.SubmitManyAsync(Enumerable.Range(0, 4)
@@ -25,7 +25,7 @@ public abstract partial class MetricsTests(MetricsStack stack)
         await Http.TellAsync("report", new { id = tasks[1].Id(), attempt = 1, outcome = "failed", error = "e", retryable = false });
         await Http.TellAsync("report", new { id = tasks[2].Id(), attempt = 1, outcome = "failed", error = "e" });
         await Http.TellAsync("report",
-            new { id = tasks[2].Id(), attempt = 1, outcome = "failed", error = "e" }); // again: it changes nothing
+            new { id = tasks[2].Id(), attempt = 1, outcome = "failed", error = "e" }); // idempotent
         await Http.TellAsync("report", new { id = tasks[3].Id(), attempt = 1, outcome = "snoozed", delay_seconds = 3600 });
         (await stack.OtherHttp.PostAsync($"/tasks/{tasks[2].Id()}/cancel", "")).Status.ShouldBe(200);
         (await Http.PostAsync($"/tasks/{tasks[1].Id()}/retry", "")).Status.ShouldBeLessThan(300);
@@ -89,7 +89,7 @@ public abstract partial class MetricsTests(MetricsStack stack)
     }
 
     [Fact]
-    public async Task A_scrape_has_what_operators_watch_and_no_id()
+    public async Task A_scrape_has_the_operators_metrics_and_no_ids()
     {
         var id = await Http.SubmitAsync(new { queue = "tasks", action = "uppercase", data = new { text = "a" } });
         await Http.TaskAsync(id, "completed");
@@ -122,7 +122,7 @@ public sealed class MetricsOnSqliteTests(MetricsOnSqlite stack) : MetricsTests(s
 
 public sealed class MetricsOnServersTests(MetricsOnServers stack) : MetricsTests(stack), IClassFixture<MetricsOnServers>;
 
-/// <summary>Real processes: the counters of two in one would be one.</summary>
+/// <summary>Real processes: two in one process would share their counters.</summary>
 public abstract class MetricsStack(DatabaseProvider provider, params string[] roles) : IAsyncLifetime
 {
     private readonly List<TaskQueueProcess> _processes = [];

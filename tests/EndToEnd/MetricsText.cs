@@ -7,7 +7,7 @@ namespace TaskQueue.Tests.EndToEnd;
 /// <summary>A sample of a scrape.</summary>
 internal sealed record Sample(string Name, IReadOnlyDictionary<string, string> Labels, double Value);
 
-/// <summary>A scrape of /metrics, every line of which was understood.</summary>
+/// <summary>A scrape of /metrics, with every line parsed.</summary>
 internal sealed partial class MetricsText
 {
     private MetricsText(IReadOnlyList<Sample> samples) => Samples = samples;
@@ -38,7 +38,7 @@ internal sealed partial class MetricsText
         return new MetricsText(samples);
     }
 
-    /// <summary>The sum of the samples that have all these labels; 0 where there is none.</summary>
+    /// <summary>The sum of the samples with all these labels; 0 if there is none.</summary>
     public double Sum(string name, params (string Name, string Value)[] labels) => Of(name, labels).Sum(s => s.Value);
 
     public IEnumerable<Sample> Of(string name, params (string Name, string Value)[] labels) =>

@@ -6,7 +6,7 @@ using static TaskQueue.Tests.EndToEnd.MoabJsonReading;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>What the checks leave open: duplicates, overrides, other APIs.</summary>
+/// <summary>Not covered by the checks: duplicates, overrides, other APIs.</summary>
 public abstract partial class MoabApiTests
 {
     [Fact]
@@ -33,7 +33,7 @@ public abstract partial class MoabApiTests
         back.Text("payload").ShouldBe("5");
         back.Long("scheduled_at").ShouldBeAbout(await server.NowAsync(queue), 5);
 
-        // One in progress is told, and stays as it is.
+        // A running one is returned unchanged.
         (await server.DequeueAsync(queue, 10, Long)).Single().Text("payload").ShouldBe("5");
         var running = (await server.EnqueueAsync(queue,
             """{"payload":"6","dedupe_key":"k","overwrite_on_duplicate":["PAYLOAD"]}""")).Single();
@@ -43,7 +43,7 @@ public abstract partial class MoabApiTests
     }
 
     [Fact]
-    public async Task Duplicates_meet_in_one_batch_too()
+    public async Task Duplicates_within_one_batch_are_detected()
     {
         var queue = await server.QueueAsync();
 
@@ -56,7 +56,7 @@ public abstract partial class MoabApiTests
     }
 
     [Fact]
-    public async Task Leases_are_as_long_as_the_dequeue_the_task_or_the_queue_says()
+    public async Task Lease_durations_come_from_the_dequeue_the_task_or_the_queue()
     {
         var queue = await server.QueueAsync();
         await server.EnqueueAsync(queue, "{}", """{"keepalive_timeout_in_seconds":30}""", """{"keepalive_timeout_in_seconds":30}""");
@@ -75,7 +75,7 @@ public abstract partial class MoabApiTests
     }
 
     [Fact]
-    public async Task An_expired_task_is_gone_and_counted()
+    public async Task An_expired_task_is_hidden_and_counted()
     {
         var queue = await server.QueueAsync();
         var id = await server.EnqueueOneAsync(queue, """{"expires_at":1,"dedupe_key":"k"}""");
@@ -106,7 +106,7 @@ public abstract partial class MoabApiTests
         (await server.StatsAsync(queue)).Long("enqueued_tasks_count").ShouldBe(3);
         (await server.StatsAsync(queue)).Long("age_of_oldest_enqueued_task").ShouldBeInRange(1, 10 * Second);
         (await server.DequeueAsync(queue)).Count.ShouldBe(1);
-        (await server.StatsAsync(queue)).Long("age_of_oldest_enqueued_task").ShouldBe(0); // the other one waits for its thread
+        (await server.StatsAsync(queue)).Long("age_of_oldest_enqueued_task").ShouldBe(0); // the other one waits for its ordering key
     }
 
     [Fact]
@@ -161,7 +161,7 @@ public abstract partial class MoabApiTests
     }
 
     [Fact]
-    public async Task Tasks_of_other_doors_are_seen_in_their_queue_and_those_that_ended_are_not()
+    public async Task Tasks_of_other_APIs_are_visible_in_their_queue_until_they_end()
     {
         var queue = await server.QueueAsync();
         var native = await server.Http.SubmitAsync(new { action = "a", queue });
@@ -186,10 +186,10 @@ public abstract partial class MoabApiTests
     }
 
     [Fact]
-    public async Task An_update_keeps_what_only_other_doors_have_words_for()
+    public async Task An_update_keeps_settings_that_only_other_APIs_have()
     {
         var queue = server.NewName();
-        var settings = """{"events":"terminal","keep_finished_seconds":120,"levels":{"1":{"priority":"low"}},"description":"d"}""";
+        var settings = """{"events":"terminal","keep_finished_seconds":120,"tiers":{"1":{"priority":"low"}},"description":"d"}""";
         (await server.Http.PutAsync($"/queues/{queue}", settings)).Status.ShouldBe(201);
 
         await UpdateAsync(queue, "");
@@ -197,18 +197,18 @@ public abstract partial class MoabApiTests
         var read = (await server.Http.ReadAsync($"/queues/{queue}")).Json;
         (read.Text("events"), read.GetProperty("keep_finished_seconds").GetDouble(), read.Text("description"))
             .ShouldBe(("terminal", 120, ""));
-        read.GetProperty("levels").GetProperty("1").Text("priority").ShouldBe("low");
+        read.GetProperty("tiers").GetProperty("1").Text("priority").ShouldBe("low");
     }
 
     [Fact]
-    public async Task A_queue_that_is_dispatched_cannot_be_dequeued_from()
+    public async Task A_push_queue_cannot_be_dequeued_from()
     {
         await server.RefusedAsync("Dequeue", """{"queue_name":"tasks"}""");
         (await server.GetQueueAsync("tasks")).GetProperty("queue").Whole("version").ShouldBe(1);
     }
 
     [Fact]
-    public async Task A_task_is_of_its_own_queue_only()
+    public async Task A_task_belongs_only_to_its_own_queue()
     {
         var queue = await server.QueueAsync();
         var other = await server.QueueAsync();

@@ -4,7 +4,7 @@ using static TaskQueue.Tests.EndToEnd.MoabJsonReading;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Each limit of the documents (moab.md 2): at it, one below and one above. What is refused changes nothing.</summary>
+/// <summary>Each documented limit (moab.md 2): at it, one below and one above. Refused requests change nothing.</summary>
 public abstract partial class MoabApiTests
 {
     private const int LongestLife = 1209600;
@@ -141,7 +141,7 @@ public abstract partial class MoabApiTests
             var asked = await server.EnqueueOneAsync(other, $$"""{"payload":""{{keepalive}}}""");
             (await server.DequeueAsync(other)).Ids().ShouldBe([asked]);
             var overridden = await server.EnqueueOneAsync(other);
-            (await server.DequeueAsync(other, 10, keepalive)).Ids().ShouldContain(overridden); // the other one may have lapsed
+            (await server.DequeueAsync(other, 10, keepalive)).Ids().ShouldContain(overridden); // the other lease may have expired
             await server.EnqueueOneAsync(queue);
         }
 
@@ -278,7 +278,7 @@ public abstract partial class MoabApiTests
         (await server.SnapshotAsync(queue)).ShouldBe(before);
     }
 
-    /// <summary>A wrong entry between two right ones refuses them all.</summary>
+    /// <summary>An invalid entry between two valid ones rejects them all.</summary>
     private Task RefusedEntryAsync(string queue, string entry) =>
         RefusedUnchangedAsync(queue, "Enqueue",
             $$"""{"queue_name":"{{queue}}","entries":[{"payload":"right"},{{entry}},{"payload":"right"}]}""");

@@ -61,7 +61,7 @@ public abstract partial class MoabApiTests
             $$"""{"queue_name":"{{queue}}","entries":[{{string.Join(',', Enumerable.Repeat(right, 49))}}]}""");
         fewer.GetProperty("entries").EnumerateArray().Select(e => e.Text("result")).ShouldBe(Enumerable.Repeat("RESULT_OK", 49));
 
-        // The same task as often as one likes: heartbeats, and then what came first counts.
+        // The same task any number of times: heartbeats, and then the first report counts.
         var heartbeats = string.Join(',', Enumerable.Repeat(right, 48));
         var many = await server.OkAsync("ReportStatus",
             $$"""{"queue_name":"{{queue}}","entries":[{{heartbeats}},{{Entry(status: "SUCCEEDED")}},{{Entry(status: "FAILED")}}]}""");
@@ -98,7 +98,7 @@ public abstract partial class MoabApiTests
     [InlineData("TASK_STATE_ENQUEUED")]
     [InlineData("TASK_STATE_IN_PROGRESS")]
     [InlineData("TASK_STATE_DEAD")]
-    public async Task Pages_of_tasks_lead_to_the_end_and_back(string state)
+    public async Task Pages_of_tasks_can_be_read_forwards_and_backwards(string state)
     {
         var queue = await server.QueueAsync(DeadLetters);
         for (var batch = 0; batch < 3; batch++)
@@ -122,7 +122,7 @@ public abstract partial class MoabApiTests
     }
 
     [Fact]
-    public async Task Pages_of_queues_and_schedules_lead_to_the_end_and_back()
+    public async Task Pages_of_queues_and_schedules_can_be_read_forwards_and_backwards()
     {
         var queues = new List<string>();
         for (var i = 0; i < 5; i++)
@@ -145,7 +145,7 @@ public abstract partial class MoabApiTests
             back[^1].ShouldBe(seen[^(Names(page).Count + 1)]);
         }
 
-        // Other tests make queues meanwhile, so only these are sure to be there.
+        // Other tests create queues meanwhile, so only these are certain to exist.
         seen.ShouldBe(seen.Distinct().Order(StringComparer.Ordinal));
         seen.ShouldContain("tasks");
         queues.ShouldBeSubsetOf(seen);
@@ -153,7 +153,7 @@ public abstract partial class MoabApiTests
         static List<string> Names(JsonElement answer) => [.. answer.GetProperty("queues").EnumerateArray().Select(q => q.Text("name")!)];
     }
 
-    /// <summary>Walks through a list that nobody changes, page by page to its end and back.</summary>
+    /// <summary>Walks through an unchanging list, page by page to its end and back.</summary>
     private async Task WalkAsync(string rpc, string list, string key, int limit, string question, IReadOnlyList<string?> expected)
     {
         var pages = new List<JsonElement>();

@@ -4,7 +4,7 @@ using static TaskQueue.Tests.EndToEnd.MoabJsonReading;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Forms of requests, and what is no request.</summary>
+/// <summary>Forms of requests, and bodies that are not requests.</summary>
 public abstract partial class MoabApiTests
 {
     [Fact]
@@ -34,7 +34,7 @@ public abstract partial class MoabApiTests
     }
 
     [Fact]
-    public async Task The_path_of_gRPC_says_the_same()
+    public async Task The_gRPC_path_behaves_the_same()
     {
         const string Path = "/com.evrblk.moab.preview.MoabPreviewApi/";
         var name = server.NewName();
@@ -62,7 +62,7 @@ public abstract partial class MoabApiTests
     }
 
     [Fact]
-    public async Task What_is_no_request_is_refused()
+    public async Task A_body_that_is_not_a_request_is_refused()
     {
         foreach (var body in new[] { "{", "[]", "1", "null", "{} {}", """{"queue_name":"\ud800"}""", """{"queue_name":7}""", "" })
             await server.RefusedAsync("GetQueue", body);
@@ -94,7 +94,7 @@ public abstract partial class MoabApiTests
     }
 
     [Fact]
-    public async Task Bytes_come_back_as_they_went_in()
+    public async Task Bytes_round_trip()
     {
         var queue = await server.QueueAsync();
         const string Bytes = "AP/+gA==", Text = "eyJhIjoi4oKsIn0="; // {"a":"€"}

@@ -27,7 +27,7 @@ public abstract partial class MoabApiTests
         (await RestartAsync(queue, $$"""entries":[{"task_id":"{{id}}"}]""")).Names().ShouldBe(["task_id", "result"]);
         (await RestartAsync(queue, $$"""task_ids":["{{id}}"]""")).Text("result").ShouldBe("RESULT_NOT_DEAD");
 
-        // Attempts are counted anew, and an end of the first life is no longer accepted.
+        // Attempts start again at 1, and a report of the first life is no longer accepted.
         (await server.DequeueAsync(queue, 10, Long)).Single().Whole("attempts").ShouldBe(1);
         (await server.ReportAsync(queue, id, 2, Failed)).ShouldBe("RESULT_STALE_ATTEMPT");
         (await server.ReportAsync(queue, id, 1, Failed)).ShouldBe("RESULT_OK");
@@ -39,7 +39,7 @@ public abstract partial class MoabApiTests
     }
 
     [Fact]
-    public async Task Check_15_a_restart_may_say_when()
+    public async Task Check_15_a_restart_may_set_a_time()
     {
         var queue = await server.QueueAsync(DeadLetters + ""","expires_in_seconds":60""");
         var id = await server.KillAsync(queue);
@@ -130,7 +130,7 @@ public abstract partial class MoabApiTests
     }
 
     [Fact]
-    public async Task Check_19_a_thread_runs_one_task_at_a_time()
+    public async Task Check_19_an_ordering_key_runs_one_task_at_a_time()
     {
         var queue = await server.QueueAsync();
         await server.EnqueueAsync(queue, """{"payload":"t1","thread_id":"T"}""", """{"payload":"t2","thread_id":"T"}""",
@@ -208,7 +208,7 @@ public abstract partial class MoabApiTests
         (await server.DequeueAsync(queue)).Ids().ShouldBe([kept]);
     }
 
-    /// <summary>When as many as possible were dequeued, and how many.</summary>
+    /// <summary>When as many tasks as possible were dequeued, and how many.</summary>
     private async Task<(long Now, int Count)> TakeAsync(string queue)
     {
         var answer = await server.OkAsync("Dequeue", $$"""{"queue_name":"{{queue}}","batch_size":10}""");

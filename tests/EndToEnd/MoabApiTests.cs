@@ -10,7 +10,7 @@ public abstract partial class MoabApiTests(MoabServer server)
 {
     private const string Succeeded = "STATUS_SUCCEEDED", InProgress = "STATUS_IN_PROGRESS", Failed = "STATUS_FAILED";
 
-    /// <summary>A lease for dequeues whose tasks must not expire before the test reports on them, however slow the machine is.</summary>
+    /// <summary>A lease for dequeues whose tasks must not expire before the test reports on them, even on a slow machine.</summary>
     private const string Long = ""","keepalive_timeout_in_seconds":60""";
 
     private const string DeadLetters = ""","dead_letter_queue_config":{"enable":true}""";
@@ -196,7 +196,7 @@ public abstract partial class MoabApiTests(MoabServer server)
         var id = await server.EnqueueOneAsync(queue, """{"keepalive_timeout_in_seconds":10}""");
         var visibleAt = (await server.DequeueAsync(queue)).Single().Long("visible_at");
 
-        // On past the first lease, with a heartbeat whenever less than eight seconds of it are left.
+        // Continues past the first lease, with a heartbeat whenever less than eight seconds of it are left.
         await Eventually.UntilAsync(
             async () =>
             {
@@ -251,7 +251,7 @@ public abstract partial class MoabApiTests(MoabServer server)
     }
 
     [Fact]
-    public async Task Check_13_an_empty_strategy_is_no_retry_and_none_is_the_queues()
+    public async Task Check_13_an_empty_strategy_means_no_retry_and_a_missing_one_the_queues()
     {
         var queue = await server.QueueAsync(""","retry_strategy":{"retry_intervals_in_seconds":[1]}""");
         var tasks = await server.EnqueueAsync(queue, """{"retry_strategy":{}}""", "{}", """{"retry_strategy":null}""");
@@ -266,7 +266,7 @@ public abstract partial class MoabApiTests(MoabServer server)
     }
 
     [Fact]
-    public async Task Check_14_the_dead_letters_are_a_ring()
+    public async Task Check_14_dead_letters_are_capped_and_the_oldest_is_dropped()
     {
         var queue = await server.QueueAsync(""","dead_letter_queue_config":{"enable":true,"max_size":2}""");
 

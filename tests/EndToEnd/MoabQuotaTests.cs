@@ -4,7 +4,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>The quotas of the Moab API (moab.md 2), on a server where they are small.</summary>
+/// <summary>The quotas of the Moab API (moab.md 2), on a server with small quotas.</summary>
 public abstract class MoabQuotaTests(MoabServer server)
 {
     private const string Everything = """{"queue_name":"a"}""";
@@ -26,7 +26,7 @@ public abstract class MoabQuotaTests(MoabServer server)
     };
 
     [Fact]
-    public async Task Quotas_hold_and_what_is_refused_changes_nothing()
+    public async Task Quotas_are_enforced_and_refused_requests_change_nothing()
     {
         // Queues of other APIs do not count.
         (await server.Http.PutAsync("/queues/native", new { delivery = "pull" })).Status.ShouldBe(201);
@@ -36,7 +36,7 @@ public abstract class MoabQuotaTests(MoabServer server)
         var full = await server.RefusedAsync("CreateQueue", Queue("d"), 429, "RESOURCE_EXHAUSTED");
         full.GetProperty("details").Text("limit").ShouldBe("3");
         (await server.OkAsync("ListQueues", "{}")).GetRawText().ShouldBe(queues);
-        await server.RefusedAsync("CreateQueue", Queue("a"), 409, "ALREADY_EXISTS"); // the name goes before the quota
+        await server.RefusedAsync("CreateQueue", Queue("a"), 409, "ALREADY_EXISTS"); // the name is checked before the quota
         await server.OkAsync("DeleteQueue", """{"queue_name":"c"}""");
         await server.OkAsync("CreateQueue", Queue("d"));
         await server.RefusedAsync("CreateQueue", Queue("c"), 429, "RESOURCE_EXHAUSTED");
@@ -45,7 +45,7 @@ public abstract class MoabQuotaTests(MoabServer server)
         await server.OkAsync("CreateSchedule", Schedule("a", "s2"));
         var before = (await server.OkAsync("ListSchedules", Everything)).GetRawText();
         await server.RefusedAsync("CreateSchedule", Schedule("a", "s3"), 429, "RESOURCE_EXHAUSTED");
-        await server.RefusedAsync("CreateSchedule", Schedule("a", "s1"), 429, "RESOURCE_EXHAUSTED"); // the quota goes before the name
+        await server.RefusedAsync("CreateSchedule", Schedule("a", "s1"), 429, "RESOURCE_EXHAUSTED"); // the quota is checked before the name
         (await server.OkAsync("ListSchedules", Everything)).GetRawText().ShouldBe(before);
         await server.OkAsync("CreateSchedule", Schedule("b", "s1"));
         await server.RefusedAsync("CreateSchedule", Schedule("b", "s2"), 429, "RESOURCE_EXHAUSTED"); // of all queues

@@ -8,7 +8,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>A server of its own for a class of tests, which name their queues apart, and the calls of a Moab client.</summary>
+/// <summary>A server per test class, whose tests use distinct queue names, and the calls of a Moab client.</summary>
 public abstract class MoabServer : IAsyncLifetime
 {
     private readonly DatabaseProvider _provider;
@@ -72,7 +72,7 @@ public abstract class MoabServer : IAsyncLifetime
         return reply.Json;
     }
 
-    /// <summary>Makes a queue with a keepalive of 5 seconds.</summary>
+    /// <summary>Creates a queue with a keepalive of 5 seconds.</summary>
     internal async Task<string> QueueAsync(string more = "")
     {
         var name = NewName();
@@ -135,7 +135,7 @@ public abstract class MoabServer : IAsyncLifetime
     internal async Task<List<JsonElement>> ListAsync(string queue, string more = "") =>
         Tasks(await OkAsync("ListTasks", $$"""{"queue_name":"{{queue}}"{{more}}}"""));
 
-    /// <summary>All that a refused call could have changed in a queue.</summary>
+    /// <summary>Everything that a refused call could have changed in a queue.</summary>
     internal async Task<string> SnapshotAsync(string queue)
     {
         var read = await GetQueueAsync(queue);
@@ -174,7 +174,7 @@ internal static class MoabJsonReading
 
     public static List<string?> Ids(this IEnumerable<JsonElement> tasks) => [.. tasks.Select(t => t.Text("id"))];
 
-    /// <summary>A time that lies so close to another.</summary>
+    /// <summary>A time this close to another.</summary>
     public static void ShouldBeAbout(this long time, long expected, double seconds = 1.5) =>
         time.ShouldBeInRange(expected - (long)(seconds * Second), expected + (long)(seconds * Second));
 }

@@ -14,7 +14,7 @@ namespace TaskQueue.Tests.EndToEnd;
 public sealed class MoabServersTests(MoabOnPostgres server) : IClassFixture<MoabOnPostgres>
 {
     [Fact]
-    public async Task A_queue_made_at_one_server_is_known_to_the_other_at_once_and_a_change_soon()
+    public async Task A_queue_created_on_one_server_is_known_to_the_other_at_once_and_a_change_soon()
     {
         await using var other = await server.StartSecondAsync();
         var name = server.NewName();
@@ -35,7 +35,7 @@ public sealed class MoabServersTests(MoabOnPostgres server) : IClassFixture<Moab
     }
 
     [Fact]
-    public async Task An_entry_whose_id_another_process_has_made_gets_another_one()
+    public async Task An_entry_whose_id_collides_with_another_process_gets_a_new_id()
     {
         var clock = new FakeTimeProvider(new DateTimeOffset(2030, 1, 2, 3, 4, 5, TimeSpan.Zero));
         var ids = new MoabTaskIds(clock);
@@ -66,7 +66,7 @@ public sealed class MoabServersTests(MoabOnPostgres server) : IClassFixture<Moab
     [InlineData("MaxQueues")]
     [InlineData("MaxSchedulesPerQueue")]
     [InlineData("MaxSchedules")]
-    public async Task A_limit_that_makes_no_sense_keeps_a_server_from_starting(string key)
+    public async Task An_invalid_limit_stops_the_start(string key)
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
 

@@ -3,7 +3,7 @@ using MassTransit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>What a producer of an older version, or one of ill will, puts into its messages: members that are the server's alone.</summary>
+/// <summary>Messages of an older or malicious producer: with members that only the server may set.</summary>
 [MessageUrn("TaskQueue.Contracts:SubmitTasks")]
 internal sealed record ForgedSubmit(IReadOnlyList<ForgedTask?> Tasks);
 
@@ -20,7 +20,7 @@ internal sealed record ForgedTask(Guid Id, string Queue, string Payload)
 
 internal sealed record ForgedEnding(string? CallbackUrl, string? ReplyTo, string? LeaseExpiryResult);
 
-/// <summary>A report with whatever it has, in whatever form.</summary>
+/// <summary>A report with arbitrary members.</summary>
 [MessageUrn("TaskQueue.Contracts:ReportTasks")]
 internal sealed record LooseReport
 {
@@ -33,17 +33,17 @@ internal sealed record LooseReport
     public object? Outcomes { get; init; }
 }
 
-/// <summary>Nothing that anybody consumes.</summary>
+/// <summary>A message that no consumer handles.</summary>
 internal sealed record UnknownMessage(string Text);
 
-/// <summary>A submission whose list is something else.</summary>
+/// <summary>A submission whose list is not a list.</summary>
 [MessageUrn("TaskQueue.Contracts:SubmitTasks")]
 internal sealed record UnreadableSubmit
 {
     public JsonElement Tasks { get; init; }
 }
 
-/// <summary>Dispatched tasks whose list is something else.</summary>
+/// <summary>Dispatched tasks whose list is not a list.</summary>
 [MessageUrn("TaskQueue.Contracts:DispatchTasks")]
 internal sealed record UnreadableDispatch
 {

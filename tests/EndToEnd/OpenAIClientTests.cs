@@ -13,7 +13,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>The official .NET client, as it is.</summary>
+/// <summary>The official .NET client, unmodified.</summary>
 public abstract class OpenAIClientTests(BellaServer server)
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
@@ -23,7 +23,7 @@ public abstract class OpenAIClientTests(BellaServer server)
     public sealed class OnPostgresAndRabbitMq(BellaOnPostgres server) : OpenAIClientTests(server), IClassFixture<BellaOnPostgres>;
 
     [Fact]
-    public async Task It_uploads_creates_polls_lists_and_downloads()
+    public async Task It_uploads_a_file_creates_polls_and_lists_batches_and_downloads_results()
     {
         var queue = await server.RegisterAsync();
         using var stop = new CancellationTokenSource();
@@ -56,7 +56,7 @@ public abstract class OpenAIClientTests(BellaServer server)
     }
 
     [Fact]
-    public async Task It_cancels()
+    public async Task It_cancels_a_batch()
     {
         var queue = await server.RegisterAsync();
         var file = await UploadAsync(queue, 3);
@@ -70,7 +70,7 @@ public abstract class OpenAIClientTests(BellaServer server)
     }
 
     [Fact]
-    public async Task It_hears_what_is_wrong()
+    public async Task It_receives_the_error()
     {
         var fault = await Should.ThrowAsync<ClientResultException>(() =>
             Batches.CreateBatchAsync(Content("file-1"), waitUntilCompleted: false));

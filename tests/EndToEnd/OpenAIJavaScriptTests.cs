@@ -5,7 +5,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>The official JavaScript client, as it is, against a server whose worker speaks bella's words.</summary>
+/// <summary>The official JavaScript client, unmodified, against a server whose worker uses bella's API.</summary>
 public sealed class OpenAIJavaScriptTests(BellaOnPostgres server) : IClassFixture<BellaOnPostgres>
 {
     [Fact]

@@ -12,7 +12,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Batches and waiting callers without any worker: an upstream does the work, in another process where there is one.</summary>
+/// <summary>Batches and waiting callers without a worker: an upstream does the work, in another process if there is one.</summary>
 public sealed class OpenAIUpstreamTests
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);

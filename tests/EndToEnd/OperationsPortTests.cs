@@ -4,7 +4,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>TaskQueue:Operations:Urls: a port where operators and probes ask, and nobody else. Real processes.</summary>
+/// <summary>TaskQueue:Operations:Urls: a separate port for operators and probes. Real processes.</summary>
 public sealed class OperationsPortTests : ProcessTests
 {
     private static readonly string[] Health = ["/health/live", "/health/ready"];
@@ -12,7 +12,7 @@ public sealed class OperationsPortTests : ProcessTests
     private static readonly string[] Others = ["/tasks", "/queues", "/openapi/v1.json", "/v1/batches", "/nothing", "/"];
 
     [Fact]
-    public async Task Every_role_answers_operators_at_their_port_and_nobody_else_there() =>
+    public async Task Every_role_serves_only_operations_routes_on_the_operations_port() =>
         await Task.WhenAll("api,scheduler,consumers".Split(',').Select(async role =>
         {
             var port = TaskQueueProcess.FreePort();
@@ -34,7 +34,7 @@ public sealed class OperationsPortTests : ProcessTests
         }));
 
     [Fact]
-    public async Task Limits_of_requests_fail_no_probe()
+    public async Task Request_limits_never_refuse_a_probe()
     {
         var port = TaskQueueProcess.FreePort();
         await using var process = await StartAsync("api", port, ("TaskQueue:Limits:PerSecond", "1"),

@@ -24,7 +24,7 @@ public sealed class OperationsTests(SqliteStack stack) : IClassFixture<SqliteSta
     ];
 
     [Fact]
-    public async Task Health_tells_that_the_process_lives_and_is_ready()
+    public async Task Health_endpoints_report_a_live_and_ready_process()
     {
         var live = await stack.Http.ReadAsync("/health/live");
         live.Status.ShouldBe(200);
@@ -37,7 +37,7 @@ public sealed class OperationsTests(SqliteStack stack) : IClassFixture<SqliteSta
     }
 
     [Fact]
-    public async Task What_the_server_itself_refuses_is_a_problem_with_a_code()
+    public async Task Refusals_by_the_server_itself_are_problem_details_with_a_code()
     {
         Refused(await stack.Http.ReadAsync("/nothing"), 404, "not_found");
         Refused(await stack.Http.SendAsync(HttpMethod.Delete, "/tasks", ""), 405, "method_not_allowed");
@@ -71,7 +71,7 @@ public sealed class OperationsTests(SqliteStack stack) : IClassFixture<SqliteSta
     }
 
     [Fact]
-    public async Task The_OpenAPI_document_in_the_docs_is_the_one_that_is_served()
+    public async Task The_OpenAPI_document_in_docs_matches_the_served_one()
     {
         var served = (await stack.Http.ReadAsync("/openapi/v1.json")).Text.ReplaceLineEndings("\n").TrimEnd() + "\n";
         var file = Repository.FileAt("docs", "openapi.json");
@@ -81,7 +81,7 @@ public sealed class OperationsTests(SqliteStack stack) : IClassFixture<SqliteSta
     }
 
     [Fact]
-    public async Task Without_its_broker_a_process_of_doors_alone_is_ready_since_it_accepts_and_hands_out()
+    public async Task Without_its_broker_an_api_only_process_stays_ready_because_it_accepts_and_hands_out_tasks()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Postgres);
         await using var app = Server.Build(new ServerOptions("api", "http://127.0.0.1:0"), builder =>
@@ -105,7 +105,7 @@ public sealed class OperationsTests(SqliteStack stack) : IClassFixture<SqliteSta
     }
 
     [Fact]
-    public async Task Without_its_broker_a_process_lives_and_accepts_but_is_not_ready()
+    public async Task Without_its_broker_a_process_is_live_and_accepts_but_is_not_ready()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         await using var app = Server.Build(new ServerOptions(null, "http://127.0.0.1:0"), builder =>

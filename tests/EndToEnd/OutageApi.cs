@@ -4,18 +4,18 @@ using System.Text.Json;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>A call that the load makes again and again.</summary>
+/// <summary>A call that the load repeats.</summary>
 /// <param name="Name">For messages.</param>
-/// <param name="Request">Makes the request.</param>
-/// <param name="Refused">Whether a body of a refusal has the shape of the API.</param>
-/// <param name="Accepted">Ids of the tasks that the answer promises.</param>
-/// <param name="Says">The status of a refusal; a 503 says when to come again.</param>
+/// <param name="Request">Creates the request.</param>
+/// <param name="Refused">Whether the body of a refusal has the API's format.</param>
+/// <param name="Accepted">Ids of the accepted tasks in the response.</param>
+/// <param name="Says">The status of a refusal; a 503 has Retry-After.</param>
 internal sealed record OutageApi(string Name, Func<HttpRequestMessage> Request, Func<JsonElement, bool> Refused,
     Func<JsonElement, IEnumerable<Guid>> Accepted, int Says = 503)
 {
     public const string Pulled = "pulled", Bella = "bella-out", Moab = "Moab_out";
 
-    /// <summary>Queues that a pull worker serves.</summary>
+    /// <summary>Queues served by a pull worker.</summary>
     public static readonly string[] PulledQueues = [Pulled, Bella, $"{Bella}:1", Moab];
 
     /// <summary>At least one call of each API.</summary>

@@ -7,12 +7,12 @@ using TaskQueue.Tests.Servers;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>A process for each role, which nobody restarts, and what must hold of them after an outage.</summary>
+/// <summary>One process per role, never restarted, and what must hold after an outage.</summary>
 internal sealed class OutageCluster : IAsyncDisposable
 {
     /// <summary>
-    /// What may wait for the database in these processes, so that a small machine can offer more than that. A process is allowed to
-    /// grow by far less than all that is offered during an outage: by this, its copies, and what the collector leaves for later.
+    /// The limit of commands waiting for the database in these processes, so that a small machine can exceed it. A process may
+    /// grow by far less than all that is offered during an outage: by this limit, its copies, and uncollected garbage.
     /// </summary>
     private static readonly Dictionary<string, string> Settings = new()
     {
@@ -31,7 +31,7 @@ internal sealed class OutageCluster : IAsyncDisposable
     private OutageCluster(string direct) => _direct = direct;
 
     /// <param name="database">How the processes reach the database.</param>
-    /// <param name="direct">How the test does, past whatever is in between.</param>
+    /// <param name="direct">How the test does, bypassing any proxy.</param>
     /// <param name="rabbitMq">A virtual host.</param>
     public static async Task<OutageCluster> StartAsync(string database, string direct, string rabbitMq)
     {
@@ -49,10 +49,10 @@ internal sealed class OutageCluster : IAsyncDisposable
 
     public Uri Address => _processes["api"].Http.BaseAddress!;
 
-    /// <summary>Lines that the processes have written so far.</summary>
+    /// <summary>Lines written by the processes so far.</summary>
     public int Lines => _processes.Values.Sum(p => p.Lines.Count);
 
-    /// <summary>Remembers how large the processes are; call it when they have worked for a while.</summary>
+    /// <summary>Remembers the size of the processes; call it after they have worked for a while.</summary>
     public void Weigh()
     {
         foreach (var (role, process) in _processes)
@@ -65,7 +65,7 @@ internal sealed class OutageCluster : IAsyncDisposable
             (ResidentKiB(process) - _memory[role]).ShouldBeLessThan(MaxGrowthKiB, $"KiB of the process {role}");
     }
 
-    /// <summary>Everything that was accepted is completed, once, by the processes of the beginning.</summary>
+    /// <summary>Every accepted task is completed once, by the original processes.</summary>
     public async Task IsDoneAsync(IReadOnlyCollection<Guid> accepted)
     {
         _processes.Values.ShouldAllBe(p => !p.HasExited);
@@ -80,7 +80,7 @@ internal sealed class OutageCluster : IAsyncDisposable
     }
 
     /// <summary>
-    /// Every process that met the outage said so in a line when it began and in another when it was over, and little else.
+    /// Every process affected by the outage logged one line when it began, another when it was over, and little else.
     /// </summary>
     public async Task SaidAsync(string what, int linesBefore, int maxLines)
     {
@@ -92,7 +92,7 @@ internal sealed class OutageCluster : IAsyncDisposable
         (Lines - linesBefore).ShouldBeLessThanOrEqualTo(maxLines);
     }
 
-    /// <summary>Adds what the processes had to say to whatever goes wrong.</summary>
+    /// <summary>Adds the output of the processes to any failure.</summary>
     public async Task ExplainedAsync(Func<Task> act)
     {
         try
@@ -123,7 +123,7 @@ internal sealed class OutageCluster : IAsyncDisposable
 
     private PostgresTaskDbContext Context() => new(new DbContextOptionsBuilder<PostgresTaskDbContext>().UseNpgsql(_direct).Options);
 
-    /// <summary>Nothing waits or runs, and of what was accepted nothing is still on the bus or gone.</summary>
+    /// <summary>Nothing waits or runs, and no accepted task is still on the bus or lost.</summary>
     private async Task<bool> AllAreDoneAsync(IReadOnlyCollection<Guid> accepted)
     {
         await using var db = Context();

@@ -7,13 +7,13 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>What is away is no reason to restart a process.</summary>
+/// <summary>An outage of a dependency is no reason to restart a process.</summary>
 public sealed class OutageHealthTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     [Fact]
-    public async Task A_broker_or_a_database_that_is_away_makes_nobody_restart()
+    public async Task A_broker_or_database_outage_restarts_no_process()
     {
         await using var servers = await OwnServers.StartAsync();
         var database = new NpgsqlConnectionStringBuilder(servers.Postgres).ConnectionString;
@@ -22,7 +22,7 @@ public sealed class OutageHealthTests
         await using var process = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database, servers.RabbitMq,
             UnresponsiveTests.Quick);
 
-        // A queue lives through a kill of its broker once that has written its name, half a second after the last was declared.
+        // A queue survives a kill of its broker once its name is on disk, half a second after the last declaration.
         await Eventually.UntilAsync(
             async () => await CanariesTakenAsync(servers) >= 4, Patience, "every queue is used for longer than that");
 
@@ -37,7 +37,7 @@ public sealed class OutageHealthTests
         await ReadyAgainAsync(process, "the database");
     }
 
-    /// <summary>The fewest of any of the durable queues, one each half a second.</summary>
+    /// <summary>The lowest number of durable queues seen, one reading each half second.</summary>
     private static async Task<int> CanariesTakenAsync(OwnServers servers)
     {
         using var queues = JsonDocument.Parse(await servers.ManagementAsync("/api/queues"));
@@ -54,7 +54,7 @@ public sealed class OutageHealthTests
         await process.Http.TaskAsync(id, "completed");
     }
 
-    /// <summary>Not ready, but live at every look, for longer than it takes to be restarted.</summary>
+    /// <summary>Not ready, but live in every reading, for longer than the restart threshold.</summary>
     private static async Task StaysLiveAsync(TaskQueueProcess process, TimeSpan length)
     {
         await Eventually.UntilAsync(async () => (await process.Http.ReadAsync("/health/ready")).Status == 503, Patience, "it is not ready");

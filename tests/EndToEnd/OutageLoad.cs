@@ -6,13 +6,13 @@ using Shouldly;
 namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>
-/// Callers of every API, a worker and a flood of large tasks, at a modest rate and without an end. Each waits as Retry-After says
-/// and asks again; every answer is looked at.
+/// Callers of every API, a worker and a flood of large tasks, at a modest rate without end. Each waits as Retry-After says
+/// and retries; every response is checked.
 /// </summary>
 internal sealed class OutageLoad : IAsyncDisposable
 {
     /// <summary>
-    /// No answer may take longer: a statement may last 10 s, the driver tries to cancel it for twice the time of a connect (5 s), and a
+    /// No response may take longer: a statement may last 10 s, the driver tries to cancel it for twice the connect timeout (5 s), and a
     /// task may have waited up to 10 s for its group before.
     /// </summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(35);
@@ -37,13 +37,13 @@ internal sealed class OutageLoad : IAsyncDisposable
         _work = Task.Run(WorkAsync);
     }
 
-    /// <summary>Tasks that were promised.</summary>
+    /// <summary>Accepted tasks.</summary>
     public IReadOnlyCollection<Guid> Accepted => [.. _accepted.Keys];
 
-    /// <summary>How often each API said 503.</summary>
+    /// <summary>Number of 503 responses per API.</summary>
     public IReadOnlyDictionary<string, int> Refusals => _refusals;
 
-    /// <summary>The answer that took longest.</summary>
+    /// <summary>The slowest response.</summary>
     public TimeSpan Slowest => new(Interlocked.Read(ref _slowest));
 
     public static async Task<OutageLoad> StartAsync(Uri address)
@@ -54,7 +54,7 @@ internal sealed class OutageLoad : IAsyncDisposable
         return new OutageLoad(address);
     }
 
-    /// <summary>Offers more than may wait, from so many callers, until the stop.</summary>
+    /// <summary>Offers more than may wait, from this many callers, until the stop.</summary>
     public void Flood(int callers, CancellationToken cancellationToken)
     {
         var task = new { action = "uppercase", data = new { text = new string('x', 100_000) } };
@@ -65,7 +65,7 @@ internal sealed class OutageLoad : IAsyncDisposable
                 .Select(_ => Task.Run(() => CallAsync(flood, TimeSpan.FromSeconds(1), cancellationToken), CancellationToken.None))));
     }
 
-    /// <summary>No more tasks; what is there is worked on.</summary>
+    /// <summary>Submits no more tasks; existing ones are processed.</summary>
     public async Task EndAsync()
     {
         await _stop.CancelAsync();
@@ -122,7 +122,7 @@ internal sealed class OutageLoad : IAsyncDisposable
         }
     }
 
-    /// <summary>A worker as one should be: what it did it reports until somebody takes it.</summary>
+    /// <summary>A well-behaved worker: it reports its outcomes until they are accepted.</summary>
     private async Task WorkAsync()
     {
         var claim = new OutageApi("claim", () =>

@@ -6,7 +6,7 @@ using TaskQueue.Client;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>A program that sends tasks over the bus, again and again, whatever becomes of the broker.</summary>
+/// <summary>A program that keeps sending tasks over the bus, whatever happens to the broker.</summary>
 internal sealed class OutageProducer : IAsyncDisposable
 {
     private readonly IHost _host;
@@ -30,7 +30,7 @@ internal sealed class OutageProducer : IAsyncDisposable
         return new OutageProducer(host);
     }
 
-    /// <summary>Sends no more.</summary>
+    /// <summary>Stops sending.</summary>
     /// <returns>The tasks that the broker has confirmed.</returns>
     public async Task<IReadOnlyCollection<Guid>> EndAsync()
     {
@@ -60,7 +60,7 @@ internal sealed class OutageProducer : IAsyncDisposable
             }
             catch (TaskQueueException)
             {
-                // Refused, or not confirmed: the next one is another task, and this one may still come.
+                // Refused, or not confirmed: the next one is another task, and this one may still arrive.
             }
 
             await Task.Delay(TimeSpan.FromMilliseconds(100), _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -6,8 +6,8 @@ using Xunit;
 namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>
-/// The database or the broker is away, silent, slow or full, under load: what cannot be accepted is refused with a time to come back,
-/// what was accepted is done once, nobody restarts a process, and none grows. Both stories run at the same time, since they mostly wait.
+/// The database or the broker is down, unresponsive, slow or full, under load: refused requests have Retry-After,
+/// accepted tasks run once, no process is restarted, and none grows. Both scenarios run at the same time, since they mostly wait.
 /// </summary>
 public sealed class OutageTests : IAsyncLifetime
 {
@@ -33,7 +33,7 @@ public sealed class OutageTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_database_or_a_broker_that_is_away_silent_slow_or_full_costs_no_task_no_memory_and_no_restart()
+    public async Task Database_and_broker_outages_lose_no_task_leak_no_memory_and_restart_no_process()
     {
         var stories = Task.WhenAll(DatabaseStoryAsync(), BrokerStoryAsync());
         await Task.WhenAny(stories);
@@ -96,7 +96,7 @@ public sealed class OutageTests : IAsyncLifetime
             await _servers.RunAsync("unblock-rabbitmq");
             await cluster.SaidAsync("broker", lines, maxLines: 60);
 
-            load.Refusals.ShouldBeEmpty(); // the database takes everything meanwhile
+            load.Refusals.ShouldBeEmpty(); // the database accepts everything meanwhile
             await EndAsync(cluster, load, await producer.EndAsync());
         });
     }
@@ -107,7 +107,7 @@ public sealed class OutageTests : IAsyncLifetime
         cluster.Weigh();
     }
 
-    /// <summary>The outage goes on for so long: the one thing that is a time.</summary>
+    /// <summary>The outage lasts this long: the only fixed time here.</summary>
     private static async Task LastAsync(TimeSpan length, OutageCluster cluster)
     {
         await Task.Delay(length);

@@ -66,14 +66,14 @@ public sealed class SqliteOwnerServer() : OwnerServer(DatabaseProvider.Sqlite);
 public sealed class PostgresOwnerServer() : OwnerServer(DatabaseProvider.Postgres);
 
 /// <summary>
-/// A key sees and touches only its owner's tasks, batches and files, through every API; workers see what their queues allow.
+/// A key sees and changes only its owner's tasks, batches and files, through every API; workers see what their queues allow.
 /// </summary>
 public abstract class OwnerTests(OwnerServer keys)
 {
     private readonly string _queue = $"Q{Guid.NewGuid():N}";
 
     [Fact]
-    public async Task A_task_is_seen_and_touched_by_its_owner_and_by_administrators_only()
+    public async Task Only_its_owner_and_administrators_see_and_change_a_task()
     {
         var id = await keys["ann"].SubmitAsync(new { queue = _queue, action = "a" });
 
@@ -82,7 +82,7 @@ public abstract class OwnerTests(OwnerServer keys)
         foreach (var verb in new[] { "cancel", "retry" })
             (await keys["ben"].PostAsync($"/tasks/{id}/{verb}", "")).Status.ShouldBe(404, verb);
         (await keys["ben"].RemoveAsync($"/tasks/{id}")).Status.ShouldBe(404);
-        (await keys["ben"].PostAsync($"/v1/queue/{id}/cancel", "")).Status.ShouldBe(202); // bella.md 4.7: of an unknown task too
+        (await keys["ben"].PostAsync($"/v1/queue/{id}/cancel", "")).Status.ShouldBe(202); // bella.md 4.7: also for an unknown task
         Ids((await keys["ben"].ReadAsync("/tasks")).Json).ShouldNotContain(id);
         Ids((await keys["ben"].ReadAsync($"/queues/{_queue}/tasks")).Json).ShouldBeEmpty();
 
@@ -99,7 +99,7 @@ public abstract class OwnerTests(OwnerServer keys)
     }
 
     [Fact]
-    public async Task Workers_run_the_tasks_of_every_owner()
+    public async Task Workers_run_tasks_of_every_owner()
     {
         var ids = new[] { await keys["ann"].SubmitAsync(new { queue = _queue, action = "a" }),
             await keys["ben"].SubmitAsync(new { queue = _queue, action = "a" }) };
@@ -137,7 +137,7 @@ public abstract class OwnerTests(OwnerServer keys)
     }
 
     [Fact]
-    public async Task Moabs_tasks_have_owners_too()
+    public async Task Moab_tasks_have_owners()
     {
         (await keys["boss"].PostAsync("/moab/CreateQueue", new { name = _queue, keepalive_timeout_in_seconds = 5 })).Status.ShouldBe(200);
         var reply = await keys["ann"].PostAsync("/moab/Enqueue", new { queue_name = _queue, entries = new[] { new { payload = "1" } } });
@@ -154,7 +154,7 @@ public abstract class OwnerTests(OwnerServer keys)
     }
 
     [Fact]
-    public async Task Bellas_tasks_files_and_batches_have_owners_too()
+    public async Task Bella_tasks_files_and_batches_have_owners()
     {
         (await keys["ann"].PostAsync("/v1/queue/register", new { queue = _queue, endpoint = "/v1/chat/completions" })).Status.ShouldBe(200);
         var put = await keys["ann"].PostAsync("/v1/queue/put",
@@ -186,7 +186,7 @@ public abstract class OwnerTests(OwnerServer keys)
     }
 
     [Fact]
-    public async Task Events_tell_of_the_tasks_of_the_owner_only()
+    public async Task Events_show_only_the_owners_tasks()
     {
         using var theirs = await OpenAsync("ben");
         using var all = await OpenAsync("boss");

@@ -5,7 +5,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>The READMEs of the packages show programs that work.</summary>
+/// <summary>The programs in the package READMEs work.</summary>
 public sealed partial class PackageProgramTests(ServersStack stack) : IClassFixture<ServersStack>
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
@@ -37,7 +37,7 @@ public sealed partial class PackageProgramTests(ServersStack stack) : IClassFixt
     [InlineData("Contracts")]
     [InlineData("Client")]
     [InlineData("Client.RabbitMq")]
-    public void A_README_shows_nothing_but_what_these_tests_run(string project)
+    public void A_README_shows_only_programs_that_these_tests_run(string project)
     {
         var compiled = Flat(File.ReadAllText(Repository.FileAt("tests", "EndToEnd", "PackagePrograms.cs")));
         var shown = Example().Matches(File.ReadAllText(Repository.FileAt("src", project, "README.md")))

@@ -9,7 +9,7 @@ namespace TaskQueue.Tests.EndToEnd;
 
 using Bus = MassTransit.Bus;
 
-/// <summary>The programs that the READMEs of the packages show, to the letter but for their indentation.</summary>
+/// <summary>The programs of the package READMEs, verbatim except for indentation.</summary>
 internal static class PackagePrograms
 {
     /// <summary>TaskQueue.Contracts.</summary>

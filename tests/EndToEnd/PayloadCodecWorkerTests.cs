@@ -23,7 +23,7 @@ public sealed class PayloadCodecWorkerTests(ServersStack stack) : IClassFixture<
     [InlineData("pull", false)]
     [InlineData("push", false)]
     [InlineData("push", true)]
-    public async Task The_server_never_sees_what_producer_and_worker_exchange(string delivery, bool overBus)
+    public async Task The_server_never_sees_encoded_data_in_plain_text(string delivery, bool overBus)
     {
         (await stack.Http.PutAsync($"/queues/{_queue}", new { delivery })).Status.ShouldBe(201);
         using var producer = await ProducerAsync(overBus);
@@ -63,7 +63,7 @@ public sealed class PayloadCodecWorkerTests(ServersStack stack) : IClassFixture<
     [Theory]
     [InlineData("pull")]
     [InlineData("push")]
-    public async Task A_worker_without_the_codec_or_without_the_key_fails_the_task_in_words(string delivery)
+    public async Task A_worker_without_the_codec_or_key_fails_the_task_with_a_clear_error(string delivery)
     {
         (await stack.Http.PutAsync($"/queues/{_queue}", new { delivery, retry = new { intervals = Soon } })).Status.ShouldBe(201);
         using var producer = await ProducerAsync(overBus: false);

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Tests that start processes, on a database and a virtual host of their own.</summary>
+/// <summary>Tests that start processes with their own database and virtual host.</summary>
 [Collection(ProcessesCollection.Name)]
 public abstract class ProcessTests : IAsyncLifetime
 {

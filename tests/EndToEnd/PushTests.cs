@@ -34,7 +34,7 @@ public abstract class PushTests(Stack stack) : BusTests(stack)
     }
 
     [Fact]
-    public async Task A_pull_queue_cannot_become_a_push_queue_and_the_broker_never_hears_of_it()
+    public async Task A_pull_queue_cannot_become_a_push_queue_and_nothing_is_declared_at_the_broker()
     {
         (await Http.PutAsync($"/queues/{Queue}", new { delivery = "pull" })).Status.ShouldBe(201);
         Problems.Expect(await Http.PutAsync($"/queues/{Queue}", new { delivery = "push" }), 409, "declared_otherwise");
@@ -68,7 +68,7 @@ public abstract class PushTests(Stack stack) : BusTests(stack)
     }
 
     [Fact]
-    public async Task A_worker_that_fails_gets_the_task_again_with_the_next_attempt()
+    public async Task A_worker_that_fails_a_task_gets_it_again_with_the_next_attempt()
     {
         await DeclareAsync();
         var attempts = new ConcurrentQueue<int>();
@@ -87,7 +87,7 @@ public abstract class PushTests(Stack stack) : BusTests(stack)
     }
 
     [Fact]
-    public async Task A_worker_that_snoozes_a_task_gets_it_again_and_has_lost_no_attempt()
+    public async Task A_snoozed_task_returns_to_its_worker_without_counting_an_attempt()
     {
         await DeclareAsync();
         var attempts = new ConcurrentQueue<int>();
@@ -104,7 +104,7 @@ public abstract class PushTests(Stack stack) : BusTests(stack)
     }
 
     [Fact]
-    public async Task A_paused_push_queue_dispatches_nothing_until_it_goes_on()
+    public async Task A_paused_push_queue_dispatches_nothing_until_it_resumes()
     {
         await DeclareAsync();
         var arrived = new ConcurrentQueue<Guid>();
@@ -140,7 +140,7 @@ public abstract class PushTests(Stack stack) : BusTests(stack)
     }
 
     [Fact]
-    public async Task Of_two_workers_with_the_same_dispatch_only_the_first_has_a_say()
+    public async Task Only_the_first_of_two_workers_with_the_same_dispatch_is_accepted()
     {
         await DeclareAsync();
         var dispatched = new TaskCompletionSource<DispatchedTask>();
@@ -155,7 +155,7 @@ public abstract class PushTests(Stack stack) : BusTests(stack)
         await ReportAsync(new ReportTasks("first", [new AttemptStarted(id, 1)], [], []));
         await Http.TaskAsync(id, "running");
         await ReportAsync(Completed(task, "second", "2"));
-        // The report queue is not in order, so let another task of the second worker show that it was read.
+        // The report queue is unordered, so another task of the second worker must show that it was read.
         var other = await Http.SubmitAsync(new { action = "a", queue = Queue });
         await ReportAsync(new ReportTasks("second", [new AttemptStarted(other, 1), new AttemptStarted(id, 1)], [],
             [new AttemptOutcome(id, 1, "2"), new AttemptOutcome(other, 1, "2")]));
@@ -188,8 +188,8 @@ public abstract class PushTests(Stack stack) : BusTests(stack)
             () => Task.FromResult(ids.TrueForAll(arrived.ContainsKey)), TestHttp.Patience, "the scheduled tasks have arrived");
 
         var late = ids.Zip(due, (id, d) => arrived[id] - d).ToList();
-        late.ShouldAllBe(l => l >= TimeSpan.FromMicroseconds(-1)); // cut to microseconds on its way
-        // The best of five: the bound is about the engine, not about what else this machine does.
+        late.ShouldAllBe(l => l >= TimeSpan.FromMicroseconds(-1)); // truncated to microseconds on its way
+        // The best of five: the bound concerns the engine, not the other load of this machine.
         late.Min().ShouldBeLessThanOrEqualTo(TimeSpan.FromSeconds(1));
     }
 
@@ -207,7 +207,7 @@ public abstract class PushTests(Stack stack) : BusTests(stack)
         var byTask = steps.ToLookup(s => s.Step.TaskId);
         foreach (var id in ids)
         {
-            // At least once: a dispatcher that takes over may repeat, but never goes back.
+            // At least once: a dispatcher that takes over may repeat events, but never goes back.
             byTask[id].Select(s => s.Event).Distinct().ShouldBe([nameof(TasksSubmitted), nameof(TasksStarted), nameof(TasksCompleted)]);
             byTask[id].Select(s => s.Step.At).ShouldBeInOrder();
             byTask[id].ShouldAllBe(s => s.Step.Queue == "tasks" && s.Step.Tier == 0);
@@ -217,7 +217,7 @@ public abstract class PushTests(Stack stack) : BusTests(stack)
     }
 
     [Fact]
-    public async Task A_subscriber_sees_how_tasks_end_otherwise()
+    public async Task A_subscriber_sees_failures_cancellations_and_expiries()
     {
         var steps = await _workers.SubscribeAsync();
         var cancelled = await Http.SubmitAsync(new { action = "a", queue = Queue });

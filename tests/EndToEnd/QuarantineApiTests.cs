@@ -15,7 +15,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>What cannot be processed is set aside, shown, put back and given up, in a whole server.</summary>
+/// <summary>Items that cannot be processed are quarantined, listed, released and dropped, in a complete server.</summary>
 public abstract class QuarantineApiTests(Stack stack)
 {
     private protected Stack Stack => stack;
@@ -27,7 +27,7 @@ public abstract class QuarantineApiTests(Stack stack)
     private protected HttpClient Http => stack.Http;
 
     [Fact]
-    public async Task Items_are_listed_in_pages_released_where_that_is_possible_and_dropped()
+    public async Task Items_are_listed_in_pages_released_if_possible_and_dropped()
     {
         var quarantine = stack.Host.Services.GetRequiredService<IQuarantine>();
         for (var i = 0; i < 3; i++)
@@ -56,7 +56,7 @@ public abstract class QuarantineApiTests(Stack stack)
     }
 
     [Fact]
-    public async Task A_batch_that_fails_at_each_step_is_set_aside_and_others_go_on()
+    public async Task A_batch_that_keeps_failing_is_quarantined_and_others_continue()
     {
         (await Http.PutAsync($"/queues/{_queue}", new { })).Status.ShouldBe(201);
         var services = stack.Host.Services;
@@ -85,7 +85,7 @@ public abstract class QuarantineApiTests(Stack stack)
     }
 
     [Fact]
-    public async Task A_callback_that_cannot_be_noted_is_set_aside_and_sent_again_when_it_is_put_back()
+    public async Task A_callback_whose_result_cannot_be_stored_is_quarantined_and_resent_after_release()
     {
         var callback = new Callback { SubjectId = Guid.NewGuid(), Url = "http://127.0.0.1:1/x", Body = "{}", Log = "{",
             DueAt = DateTime.UnixEpoch, CreatedAt = Micros.Now(TimeProvider.System) };
@@ -107,14 +107,14 @@ public abstract class QuarantineApiTests(Stack stack)
     }
 
     [Fact]
-    public async Task A_schedule_whose_task_cannot_be_made_is_set_aside_until_it_is_changed()
+    public async Task A_schedule_whose_task_cannot_be_created_is_quarantined_until_it_is_changed()
     {
         (await Http.PutAsync($"/queues/{_queue}", new { })).Status.ShouldBe(201);
         (await Http.PutAsync($"/queues/{_queue}/schedules/s", new { cron = "0 0 1 1 *" })).Status.ShouldBe(201);
         await using var db = stack.Database.CreateContext();
         var schedule = await db.Schedules.SingleAsync(s => s.Queue == _queue);
         var tick = new DateTime(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc);
-        // The id of the tick's task is taken by another tenant's.
+        // The id of the tick's task is already used by another tenant.
         var taken = TestTasks.New(_queue, t =>
             (t.CorrelationId, t.Owner, t.State, t.FinishedAt) = (ScheduledTasks.IdOf(schedule.Id, tick), "somebody",
                 TaskStates.Completed, tick));
@@ -178,7 +178,7 @@ public abstract class QuarantineApiTests(Stack stack)
     public sealed class OnSqlite(SqliteStack stack) : QuarantineApiTests(stack), IClassFixture<SqliteStack>
     {
         [Fact]
-        public async Task A_task_that_cannot_be_read_for_its_workers_is_set_aside_and_the_relay_goes_on()
+        public async Task An_unreadable_push_task_is_quarantined_and_the_outbox_dispatcher_continues()
         {
             await using var db = Stack.Database.CreateContext();
             await db.Database.ExecuteSqlRawAsync(

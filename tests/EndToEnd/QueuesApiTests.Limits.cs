@@ -3,11 +3,11 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>How many run, and how many are handed out in a time.</summary>
+/// <summary>How many tasks run at once, and how many are handed out per interval.</summary>
 public abstract partial class QueuesApiTests
 {
     [Fact]
-    public async Task No_more_run_than_the_limit_and_an_end_lets_a_waiting_worker_have_the_next()
+    public async Task Running_tasks_never_exceed_the_limit_and_a_completion_wakes_a_waiting_worker()
     {
         await PutAsync(new { max_running = 2 });
         await Http.SubmitManyAsync(Enumerable.Range(0, 4).Select(i => new { action = $"a{i}", queue = _queue }));
@@ -33,7 +33,7 @@ public abstract partial class QueuesApiTests
     }
 
     [Fact]
-    public async Task Tokens_come_back_one_by_one()
+    public async Task Tokens_return_one_by_one()
     {
         await PutAsync(new { rate = new { tokens = 2, interval_seconds = 10 } });
         await Http.SubmitManyAsync(Enumerable.Range(0, 4).Select(i => new { action = $"a{i}", queue = _queue }));

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>The rules of queues through the native APIs.</summary>
+/// <summary>Queue rules through the native APIs.</summary>
 public abstract partial class QueuesApiTests(Stack stack)
 {
     private static readonly string[] Payload = ["payload"];
@@ -46,7 +46,7 @@ public abstract partial class QueuesApiTests(Stack stack)
     }
 
     [Fact]
-    public async Task A_task_takes_what_it_does_not_say_from_its_tier_and_then_its_queue()
+    public async Task Missing_task_settings_come_from_the_tier_and_then_the_queue()
     {
         await PutAsync(new
         {
@@ -87,14 +87,14 @@ public abstract partial class QueuesApiTests(Stack stack)
     }
 
     [Fact]
-    public async Task Tasks_of_one_thread_run_one_at_a_time_and_the_next_wakes_a_worker_of_its_tier_here_or_elsewhere()
+    public async Task Tasks_with_one_ordering_key_run_one_at_a_time_and_promotion_wakes_a_worker_of_the_tier()
     {
         var ids = await Http.SubmitManyAsync(Enumerable.Range(0, 4)
             .Select(i => new { action = $"a{i}", queue = $"{_queue}:{i}", ordering_key = "t" }));
         var task = (await Http.ClaimAsync($"{_queue}:0")).Single();
         for (var i = 1; i < 4; i++)
         {
-            // The worker waits: what comes after its claim finds nothing either.
+            // The worker waits: a claim after its own finds nothing either.
             var next = (i % 2 == 0 ? Http : stack.OtherHttp).ClaimAsync($"{_queue}:{i}", max: 10, wait_seconds: 30);
             (await Http.ClaimAsync($"{_queue}:{i}", wait_seconds: 0.2)).ShouldBeEmpty();
             next.IsCompleted.ShouldBeFalse();
@@ -110,7 +110,7 @@ public abstract partial class QueuesApiTests(Stack stack)
     }
 
     [Fact]
-    public async Task A_snoozed_task_runs_again_later_and_has_lost_no_attempt()
+    public async Task A_snoozed_task_runs_again_later_without_counting_an_attempt()
     {
         var id = await SubmitAsync(new { action = "a", max_attempts = 1 });
         (await Http.ClaimAsync(_queue)).Single().Id().ShouldBe(id);
@@ -128,7 +128,7 @@ public abstract partial class QueuesApiTests(Stack stack)
     }
 
     [Fact]
-    public async Task A_paused_queue_hands_out_nothing_until_it_goes_on()
+    public async Task A_paused_queue_hands_out_nothing_until_it_resumes()
     {
         await PutAsync(new { });
         (await Http.PostAsync($"/queues/{_queue}/pause", "")).Json.GetProperty("paused").GetBoolean().ShouldBeTrue();
@@ -141,7 +141,7 @@ public abstract partial class QueuesApiTests(Stack stack)
     }
 
     [Fact]
-    public async Task A_change_made_by_one_process_holds_in_another_soon()
+    public async Task A_change_made_by_one_process_soon_applies_in_another()
     {
         await PutAsync(new { });
         await SubmitAsync(new { action = "a" });
@@ -156,7 +156,7 @@ public abstract partial class QueuesApiTests(Stack stack)
     }
 
     [Fact]
-    public async Task Dead_letters_are_a_ring_and_run_again_when_asked_to()
+    public async Task Dead_letters_are_capped_and_retried_on_request()
     {
         await PutAsync(new { dead_letters = new { max_size = 2 }, max_attempts = 1 });
         var ids = await Http.SubmitManyAsync(Enumerable.Range(0, 3).Select(i => new { action = $"a{i}", queue = _queue }));
@@ -174,7 +174,7 @@ public abstract partial class QueuesApiTests(Stack stack)
     }
 
     [Fact]
-    public async Task A_retry_of_a_task_whose_key_another_has_is_refused()
+    public async Task A_retry_is_refused_while_another_task_holds_the_dedupe_key()
     {
         await PutAsync(new { max_attempts = 1 });
         var id = await SubmitAsync(new { action = "a", dedupe_key = "k" });
@@ -188,7 +188,7 @@ public abstract partial class QueuesApiTests(Stack stack)
     }
 
     [Fact]
-    public async Task A_purge_removes_what_waits_runs_and_is_dead_and_nothing_that_comes_after()
+    public async Task A_purge_removes_waiting_running_and_dead_tasks_but_no_later_ones()
     {
         await PutAsync(new { max_attempts = 1 });
         var ids = await Http.SubmitManyAsync(Enumerable.Range(0, 3)
@@ -231,7 +231,7 @@ public abstract partial class QueuesApiTests(Stack stack)
     }
 
     [Fact]
-    public async Task Finished_tasks_go_after_the_retention_of_their_queue()
+    public async Task Finished_tasks_are_removed_after_their_queues_retention()
     {
         await PutAsync(new { keep_finished_seconds = 1 });
         var id = await SubmitAsync(new { action = "a" });

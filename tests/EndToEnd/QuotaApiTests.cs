@@ -50,7 +50,7 @@ internal static class QuotaKeys
     }
 }
 
-/// <summary>What each API answers where a quota is exhausted, and that other tenants do not notice.</summary>
+/// <summary>Responses of each API to an exhausted quota, and other tenants are unaffected.</summary>
 public sealed class QuotaApiTests : IAsyncLifetime
 {
     private TestDatabase _database = null!;
@@ -76,7 +76,7 @@ public sealed class QuotaApiTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Waiting_tasks_are_refused_by_each_API_in_its_own_shape()
+    public async Task Each_API_refuses_tasks_over_quota_in_its_own_format()
     {
         (await _ann.PostAsync("/v1/queue/register", new { queue = "b", endpoint = "/e" })).Status.ShouldBe(200);
         (await _ann.PutAsync("/queues/m", new { })).Status.ShouldBe(201);
@@ -110,7 +110,7 @@ public sealed class QuotaApiTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_task_that_is_refused_says_when_to_come_again()
+    public async Task A_refused_task_has_Retry_After()
     {
         await _ann.SubmitManyAsync([.. Enumerable.Repeat(new { queue = "q", action = "a" }, 3)]);
         using var body = new StringContent("""{"action":"a"}""", Encoding.UTF8, "application/json");
@@ -119,7 +119,7 @@ public sealed class QuotaApiTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Queues_and_schedules_are_refused_by_each_API_in_its_own_shape()
+    public async Task Each_API_refuses_queues_and_schedules_over_quota_in_its_own_format()
     {
         (await _ann.PutAsync("/queues/a1", new { })).Status.ShouldBe(201);
         (await _ann.PostAsync("/v1/queue/register", new { queue = "a2", endpoint = "/e" })).Status.ShouldBe(200);
@@ -144,7 +144,7 @@ public sealed class QuotaApiTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Files_beyond_the_quota_leave_nothing()
+    public async Task Files_over_the_quota_leave_nothing()
     {
         (await _ann.UploadAsync(600)).Reply.Status.ShouldBe(200);
         var (refused, retryAfter) = await _ann.UploadAsync(600);
@@ -180,7 +180,7 @@ public sealed class QuotaApiTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Requests_are_limited_in_the_shape_of_the_API_and_of_the_tenant_alone()
+    public async Task Requests_are_limited_per_tenant_in_the_APIs_error_format()
     {
         var replies = await Task.WhenAll(Enumerable.Range(0, 30).Select(_ => _eve.ReadAsync("/queues")));
         replies.Count(r => r.Status == 200).ShouldBeInRange(5, 15);
@@ -195,7 +195,7 @@ public sealed class QuotaApiTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_tenant_sees_its_own_quota_and_an_administrator_everybodys()
+    public async Task A_tenant_sees_its_own_quota_and_an_administrator_all_quotas()
     {
         await _ann.SubmitAsync(new { queue = "q", action = "a" });
         (await _ann.PutAsync("/queues/a1", new { })).Status.ShouldBe(201);
@@ -218,13 +218,13 @@ public sealed class QuotaApiTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Batches_of_a_tenant_without_room_hold_up_nobody_elses()
+    public async Task Batches_of_a_tenant_over_its_quota_do_not_block_other_tenants()
     {
         (await _ann.PostAsync("/v1/queue/register", new { queue = "a", endpoint = "/e" })).Status.ShouldBe(200);
         (await _ben.PostAsync("/v1/queue/register", new { queue = "b", endpoint = "/e" })).Status.ShouldBe(200);
         await _ann.SubmitManyAsync([.. Enumerable.Repeat(new { queue = "q", action = "a" }, 3)]);
         var file = await UploadLineAsync(_ann, "a");
-        for (var i = 0; i < 6; i++) // more than are worked on at a time
+        for (var i = 0; i < 6; i++) // more than are processed at a time
             await CreateBatchAsync(_ann, file);
 
         await CreateBatchAsync(_ben, await UploadLineAsync(_ben, "b"));

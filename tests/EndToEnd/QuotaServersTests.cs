@@ -34,14 +34,14 @@ public sealed class QuotaServersTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Requests_of_a_tenant_are_limited_over_both_together()
+    public async Task Request_limits_of_a_tenant_apply_across_processes()
     {
         var start = Stopwatch.GetTimestamp();
         var length = TimeSpan.FromSeconds(5);
         var counts = await Task.WhenAll(_hosts.SelectMany(host => Enumerable.Range(0, 4).Select(_ => SendAsync(host, start, length))));
         var seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
 
-        // The bucket holds what a second brings, and each process up to a chunk.
+        // The bucket holds one second's tokens, and each process up to a chunk.
         counts.Sum(c => c.Accepted)
             .ShouldBeInRange((int)(PerSecond * length.TotalSeconds * 0.7), (int)(PerSecond * (seconds + 1)) + (2 * PerSecond / 3));
         counts.Sum(c => c.Refused).ShouldBeGreaterThan(0);
@@ -53,7 +53,7 @@ public sealed class QuotaServersTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Waiting_tasks_of_both_are_counted()
+    public async Task Waiting_tasks_of_both_processes_are_counted()
     {
         using var here = _hosts[0].ClientOf("ann");
         using var there = _hosts[1].ClientOf("ann");
@@ -65,11 +65,11 @@ public sealed class QuotaServersTests : IAsyncLifetime
         }, TestHttp.Patience, "both refuse");
 
         await using var db = _database.CreateContext();
-        db.Tasks.Count(t => t.Owner == "ann").ShouldBeInRange(20, 40); // the other's of a second are not seen
+        db.Tasks.Count(t => t.Owner == "ann").ShouldBeInRange(20, 40); // the other process's last second is not seen
     }
 
     [Fact]
-    public async Task Streams_of_both_are_counted_until_one_stops()
+    public async Task Streams_of_both_processes_are_counted_until_one_stops()
     {
         using var here = _hosts[0].ClientOf("ann");
         using var there = _hosts[1].ClientOf("ann");
@@ -88,7 +88,7 @@ public sealed class QuotaServersTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Two_uploads_at_once_do_not_pass_together()
+    public async Task Two_concurrent_uploads_do_not_both_pass_the_quota()
     {
         var uploads = await Task.WhenAll(_hosts.Select(async host =>
         {
@@ -131,7 +131,7 @@ public sealed class QuotaServersTests : IAsyncLifetime
         }
         catch (Exception fault) when (fault is OperationCanceledException or HttpRequestException)
         {
-            // It was let go, or its process stopped.
+            // It was released, or its process stopped.
         }
     }
 }

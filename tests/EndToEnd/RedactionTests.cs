@@ -9,11 +9,11 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>What is hidden of payloads, and from whom.</summary>
+/// <summary>What is redacted, and for whom.</summary>
 public sealed class RedactionTests
 {
     [Fact]
-    public async Task Readers_do_not_see_what_is_hidden_and_workers_and_administrators_do()
+    public async Task Readers_see_redacted_values_while_workers_and_administrators_see_all()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         var settings = AuthServer.Settings();
@@ -51,7 +51,7 @@ public sealed class RedactionTests
         (await TextAsync(host, "POST", "/moab/Dequeue", "enqueue", """{"queue_name":"m"}""")).ShouldContain("4711");
     }
 
-    /// <summary>Wherever a caller may put a secret, no reader finds it.</summary>
+    /// <summary>Wherever a caller may put a secret, no reader sees it.</summary>
     [Theory]
     [InlineData("pin")]
     [InlineData("*")]
@@ -64,7 +64,7 @@ public sealed class RedactionTests
         settings["TaskQueue:Auth:ApiKeys:0:Scopes:1"] = "read";
         settings["TaskQueue:Auth:ApiKeys:0:Scopes:2"] = "work";
         settings["TaskQueue:Auth:ApiKeys:0:Queues:0"] = "*";
-        settings["TaskQueue:Auth:ApiKeys:0:Scopes:3"] = "admin:m"; // sees what every tenant has there, and is no operator
+        settings["TaskQueue:Auth:ApiKeys:0:Scopes:3"] = "admin:m"; // sees every tenant's tasks there, and is not an operator
         settings["TaskQueue:Auth:ApiKeys:0:Scopes:4"] = "admin:q";
         settings["TaskQueue:Webhooks:AllowPrivateNetworks"] = "true";
         settings["TaskQueue:Agent:Queue"] = "agent";
@@ -96,7 +96,7 @@ public sealed class RedactionTests
             (await TextAsync(host, "GET", path, "admin", "")).ShouldContain(Secret, Case.Sensitive, path);
     }
 
-    /// <summary>Puts the secret everywhere, and answers with what routes are to be filled with.</summary>
+    /// <summary>Puts the secret everywhere, and returns the values for route parameters.</summary>
     private static async Task<Dictionary<string, List<string>>> FillAsync(TestHost host, string secret)
     {
         var json = $$"""{"pin":"{{secret}}"}""";
@@ -139,7 +139,7 @@ public sealed class RedactionTests
         };
     }
 
-    /// <summary>A task that fails with an error that quotes its payload, in clear and as JSON.</summary>
+    /// <summary>A task that fails with an error that quotes its payload, as plain text and as JSON.</summary>
     private static async Task<Guid> FailAsync(TestHost host, string queue, string secret)
     {
         var id = Json(await TextAsync(host, "POST", "/tasks", "enqueue",
@@ -166,7 +166,7 @@ public sealed class RedactionTests
         return (file, Json(await TextAsync(host, "POST", "/v1/batches", "enqueue", body)).Text("id")!);
     }
 
-    /// <summary>The templates of all routes that are read, but for the stream of events, which has no end.</summary>
+    /// <summary>The templates of all read routes, except for the endless stream of events.</summary>
     private static IEnumerable<string> Paths(TestHost host) =>
         host.Services.GetServices<EndpointDataSource>().SelectMany(s => s.Endpoints).OfType<RouteEndpoint>()
             .Where(e => e.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods.Contains("GET") == true)
@@ -192,7 +192,7 @@ public sealed class RedactionTests
         ("GetSchedule", """{"queue_name":"m","schedule_name":"s"}"""), ("ListSchedules", """{"queue_name":"m"}"""),
     ];
 
-    /// <summary>What a reader hears until a task has failed.</summary>
+    /// <summary>What a reader receives until a task has failed.</summary>
     private static async Task<string> EventsAsync(TestHost host, CancellationToken cancellationToken)
     {
         using var answer = await AuthServer.SendAsync(host.Http, "GET", "/events?queue=q", "Bearer key-enqueue");

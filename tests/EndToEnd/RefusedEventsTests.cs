@@ -5,13 +5,13 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>A broker that refuses some messages, because they are too large for it.</summary>
+/// <summary>A broker that rejects some messages because they are too large for it.</summary>
 public sealed class RefusedEventsTests
 {
     private const int Largest = 300_000;
 
     [Fact]
-    public async Task A_task_that_the_broker_refuses_is_set_aside_and_the_relay_goes_on()
+    public async Task A_task_rejected_by_the_broker_is_quarantined_and_the_outbox_dispatcher_continues()
     {
         await using var servers = await OwnServers.StartAsync();
         await servers.RunAsync("limit-messages", $"{Largest}");

@@ -3,7 +3,7 @@ using TaskQueue.Tests.Servers;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Two processes a role, the api ones behind a proxy; each can be replaced by a new one as a deployment does.</summary>
+/// <summary>Two processes per role, the api ones behind a proxy; each can be replaced by a new one as a deployment does.</summary>
 internal sealed class RollingCluster : IAsyncDisposable
 {
     private static readonly string[] Roles = ["consumers", "consumers", "scheduler", "scheduler", "api", "api"];
@@ -21,7 +21,7 @@ internal sealed class RollingCluster : IAsyncDisposable
 
     public ServiceProxy Proxy { get; }
 
-    /// <summary>What all processes have written, those that are gone too.</summary>
+    /// <summary>The output of all processes, including stopped ones.</summary>
     public IEnumerable<string> Lines =>
         _gone.Concat(_running).SelectMany(p => p.Process.Lines.Select(line => $"{p.Role} {p.Process.Port}: {line}"));
 
@@ -69,7 +69,7 @@ internal sealed class RollingCluster : IAsyncDisposable
         {
             ["TaskQueue:Drain:AnnounceSeconds"] = role == "api" ? "1" : "0",
             ["TaskQueue:Drain:GraceSeconds"] = "8",
-            // Slower than the producers, so that work is under way when a process is told to stop.
+            // Slower than the producers, so that work is running when a process is told to stop.
             ["TaskQueue:Actions:SimulatedWorkMs"] = "20",
         }));
 

@@ -11,7 +11,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>A deployment under load: nobody who uses the server sees it.</summary>
+/// <summary>A deployment under load is invisible to users of the server.</summary>
 [Collection(ProcessesCollection.Name)]
 public sealed partial class RollingRestartTests
 {
@@ -55,7 +55,7 @@ public sealed partial class RollingRestartTests
         await Should.ThrowAsync<OperationCanceledException>(listening);
     }
 
-    /// <summary>So many tasks ten times a second.</summary>
+    /// <summary>This many tasks, ten times a second.</summary>
     private static async Task PostAsync(CrashProducer producer, int count, CancellationToken cancellationToken)
     {
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(100));
@@ -93,7 +93,7 @@ public sealed partial class RollingRestartTests
         return !await db.Tasks.AnyAsync(t => t.State != TaskStates.Completed);
     }
 
-    /// <summary>Each task ended once, no attempt was burnt, and nobody ran a task that another had finished.</summary>
+    /// <summary>Each task ended once, no attempt was wasted, and no worker ran a task that another had finished.</summary>
     private static async Task ExpectOnceAsync(RollingCluster cluster, List<Guid> accepted)
     {
         await using var db = cluster.Database.CreateContext();
@@ -107,7 +107,7 @@ public sealed partial class RollingRestartTests
             .Where(m => m.Success && workers[m.Groups["task"].Value] != m.Groups["worker"].Value).Select(m => m.Value).ShouldBeEmpty();
     }
 
-    /// <summary>Who reports a start after somebody else's outcome ran the task again.</summary>
+    /// <summary>A start that is reported after another worker's outcome ran the task again.</summary>
     [GeneratedRegex(@"StartTask of task (?<task>\S+) attempt \d+ by (?<worker>\S+) was refused", RegexOptions.ExplicitCapture,
         matchTimeoutMilliseconds: 1000)]
     private static partial Regex Refused();

@@ -3,7 +3,7 @@ using System.Text.Json.Nodes;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Makes requests that are nearly valid: a request of <see cref="AccessTable"/> with something wrong somewhere.</summary>
+/// <summary>Makes nearly valid requests: a request of <see cref="AccessTable"/> with a mutation somewhere.</summary>
 internal static class RouteFuzz
 {
     private static readonly string[] Texts =
@@ -20,7 +20,7 @@ internal static class RouteFuzz
         ["-1", "0", "1", "-0", "0.5", "1e-320", "1e308", "1e400", "-1e400", "2147483648", "-2147483649", "4294967296", "9007199254740993",
             "9223372036854775808", "18446744073709551616", "0.1e1", "100000000000000000000000000000000"];
 
-    /// <summary>A request with mutations; the method and path may be others too.</summary>
+    /// <summary>A request with mutations; the method and path may change too.</summary>
     public static (string Method, string Path, byte[]? Body) Mutate(AccessProbe probe, Random random)
     {
         var method = random.Next(40) == 0 ? new[] { "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS" }[random.Next(7)]
@@ -54,7 +54,7 @@ internal static class RouteFuzz
         return Bytes(body, random);
     }
 
-    /// <summary>JSON as it is sent, now and then cut, doubled or with a wrong byte.</summary>
+    /// <summary>JSON as it is sent, sometimes truncated, doubled or with a wrong byte.</summary>
     public static byte[] Bytes(JsonNode body, Random random)
     {
         var bytes = Encoding.UTF8.GetBytes(Written(body));
@@ -73,7 +73,7 @@ internal static class RouteFuzz
     private static byte[]? Raw(Random random) =>
         random.Next(3) == 0 ? Encoding.UTF8.GetBytes(Whole(Texts[random.Next(Texts.Length)])) : null;
 
-    /// <summary>Replaces, doubles, removes or adds one value somewhere.</summary>
+    /// <summary>Replaces, duplicates, removes or adds one value somewhere.</summary>
     public static JsonNode Change(JsonNode node, Random random)
     {
         if (node is JsonObject { Count: > 0 } members && random.Next(8) > 0)
@@ -105,7 +105,7 @@ internal static class RouteFuzz
         return Hostile(random) ?? new JsonObject();
     }
 
-    /// <summary>Numbers are placed as text first, because a node cannot hold all of them.</summary>
+    /// <summary>Numbers are inserted as text first, because a node cannot hold all of them.</summary>
     private static JsonNode? Hostile(Random random) => random.Next(6) switch
     {
         0 => null,
@@ -116,7 +116,7 @@ internal static class RouteFuzz
         _ => JsonValue.Create(Whole(Texts[random.Next(Texts.Length)])),
     };
 
-    /// <summary>Half of a surrogate pair can be written in JSON as an escape only.</summary>
+    /// <summary>Half of a surrogate pair can be written in JSON only as an escape.</summary>
     private static string Whole(string text) => string.Concat(text.Select(c => char.IsSurrogate(c) ? $"#u{(int)c:x4}#" : c.ToString()));
 
     private static string Written(JsonNode body)

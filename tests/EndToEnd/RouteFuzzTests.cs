@@ -11,17 +11,17 @@ namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>
 /// Nearly valid requests to every route: no 5xx but 503, no stack trace in the log, and a refused request changes nothing. As many as
-/// fit into 20 seconds a database, or TASKQUEUE_FUZZ_REQUESTS: see tests/fuzz.sh.
+/// fit into 20 seconds per database, or TASKQUEUE_FUZZ_REQUESTS: see tests/fuzz.sh.
 /// </summary>
 public abstract class RouteFuzzTests(DatabaseProvider provider)
 {
     private static readonly TimeSpan Budget = TimeSpan.FromSeconds(20);
 
-    /// <summary>The same requests each time; tests/fuzz.sh takes others.</summary>
+    /// <summary>The same requests each time; tests/fuzz.sh uses others.</summary>
     private const int DefaultSeed = 1406025224;
 
     [Fact]
-    public async Task No_request_makes_the_server_fail_and_a_refused_one_changes_nothing()
+    public async Task No_request_breaks_the_server_and_refused_ones_change_nothing()
     {
         var log = new FailureLog();
         await using var server = new FuzzServer(provider, log);
@@ -80,7 +80,7 @@ public sealed class RouteFuzzOnSqlite() : RouteFuzzTests(DatabaseProvider.Sqlite
 
 public sealed class RouteFuzzOnPostgres() : RouteFuzzTests(DatabaseProvider.Postgres);
 
-/// <summary>What the server logs as an error, or with an exception.</summary>
+/// <summary>Server log entries that are errors or have an exception.</summary>
 /// <param name="isExpected">Lines without an exception that are no failures.</param>
 internal sealed class FailureLog(Predicate<string>? isExpected = null) : ILoggerProvider, ILogger
 {

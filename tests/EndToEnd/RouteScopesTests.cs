@@ -10,13 +10,13 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Every route, with every sort of credential.</summary>
+/// <summary>Every route, with every kind of credential.</summary>
 public sealed partial class RouteScopesTests(AuthServer server) : IClassFixture<AuthServer>
 {
     private static readonly Scope[] Each = [Scope.Enqueue, Scope.Work, Scope.Read];
 
     [Fact]
-    public async Task Every_route_refuses_callers_without_a_valid_key_or_token_in_the_shape_of_its_door()
+    public async Task Every_route_refuses_callers_without_valid_credentials_in_its_APIs_error_format()
     {
         string?[] wrong =
         [
@@ -87,7 +87,7 @@ public sealed partial class RouteScopesTests(AuthServer server) : IClassFixture<
             (await server.Http.ReadAsync(path)).Status.ShouldBe(200);
     }
 
-    /// <summary>What is mapped, with values in the place of parameters.</summary>
+    /// <summary>The mapped routes, with values for their parameters.</summary>
     private List<(string Method, string Path, Scope Scope)> Routes()
     {
         var routes = from endpoint in server.Host.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
@@ -103,7 +103,7 @@ public sealed partial class RouteScopesTests(AuthServer server) : IClassFixture<
     private static string Bearer(string payload, string? secret = AuthServer.Secret, string alg = "HS256") =>
         $"Bearer {AuthServer.Token(payload, secret, alg)}";
 
-    /// <summary>Checks the status and the shape, and returns the message.</summary>
+    /// <summary>Checks the status and the format, and returns the message.</summary>
     private static async Task<string> ShouldBeAsync(HttpResponseMessage answer, int status, string path, string what)
     {
         var text = await answer.Content.ReadAsStringAsync();

@@ -5,7 +5,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>The sample workers, as programs of their own against a server.</summary>
+/// <summary>The sample workers, as separate programs against a server.</summary>
 public sealed class SamplesTests(SqliteStack stack) : IClassFixture<SqliteStack>
 {
     private const int SigTerm = 15;
@@ -39,7 +39,7 @@ public sealed class SamplesTests(SqliteStack stack) : IClassFixture<SqliteStack>
         new(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet",
             [Path.Combine(AppContext.BaseDirectory, $"{name}.dll"), Http.BaseAddress!.ToString(), .. args]);
 
-    /// <summary>It runs tasks, has those that fail tried again, and ends in peace.</summary>
+    /// <summary>It runs tasks, has failed ones retried, and exits cleanly.</summary>
     private async Task WorksAsync(string program, string file)
     {
         using var worker = new Command(program, [file, Http.BaseAddress!.ToString(), _queue]);

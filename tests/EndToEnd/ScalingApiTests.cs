@@ -6,7 +6,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>GET /scaling/{queue} over HTTP, as KEDA's metrics-api scaler asks it.</summary>
+/// <summary>GET /scaling/{queue} over HTTP, as KEDA's metrics-api scaler calls it.</summary>
 public abstract class ScalingApiTests(ScalingStack stack)
 {
     private readonly string _queue = $"s{Guid.NewGuid():N}"[..12];
@@ -14,7 +14,7 @@ public abstract class ScalingApiTests(ScalingStack stack)
     private HttpClient Http => stack.Http;
 
     [Fact]
-    public async Task A_queue_that_nobody_knows_needs_nothing_and_says_so_in_a_number()
+    public async Task An_unknown_queue_needs_zero_slots()
     {
         var reply = await Http.ReadAsync($"/scaling/{_queue}");
         reply.Status.ShouldBe(200, reply.Text);
@@ -29,7 +29,7 @@ public abstract class ScalingApiTests(ScalingStack stack)
     }
 
     [Fact]
-    public async Task What_waits_and_runs_asks_for_slots_until_it_is_done_or_paused()
+    public async Task Waiting_and_running_tasks_need_slots_until_they_finish_or_the_queue_is_paused()
     {
         (await Http.PutAsync($"/queues/{_queue}", new { })).Status.ShouldBe(201);
         await Http.SubmitManyAsync([.. Enumerable.Range(0, 4)
@@ -63,12 +63,12 @@ public abstract class ScalingApiTests(ScalingStack stack)
     [InlineData("?within_seconds=86401", "within_seconds")]
     [InlineData("?within_seconds=soon", "within_seconds")]
     [InlineData("?within_seconds=NaN", "within_seconds")]
-    public async Task A_parameter_that_makes_no_sense_is_named(string query, string parameter) =>
+    public async Task An_invalid_parameter_is_named(string query, string parameter) =>
         Problems.Expect(await Http.ReadAsync($"/scaling/{_queue}{query}"), 400, "invalid_request")
             .Text("detail")!.ShouldStartWith($"{parameter} must be ");
 
     [Fact]
-    public async Task A_name_that_no_queue_can_have_is_refused() =>
+    public async Task An_invalid_queue_name_is_refused() =>
         Problems.Expect(await Http.ReadAsync("/scaling/mail%20box"), 400, "invalid_request")
             .Text("detail")!.ShouldStartWith("queue must be ");
 
@@ -87,7 +87,7 @@ public sealed class ScalingApiOnSqliteTests(ScalingOnSqlite stack) : ScalingApiT
 
 public sealed class ScalingApiOnServersTests(ScalingOnServers stack) : ScalingApiTests(stack), IClassFixture<ScalingOnServers>;
 
-/// <summary>The database is looked at again with nearly each question.</summary>
+/// <summary>Nearly every request reads the database again.</summary>
 public abstract class ScalingStack(DatabaseProvider provider, params string?[] roles) : Stack(provider, roles)
 {
     protected override Dictionary<string, string?> Settings => new(base.Settings) { ["TaskQueue:Telemetry:RefreshSeconds"] = "0.1" };
@@ -97,7 +97,7 @@ public sealed class ScalingOnSqlite() : ScalingStack(DatabaseProvider.Sqlite, nu
 
 public sealed class ScalingOnServers() : ScalingStack(DatabaseProvider.Postgres, "api", "api", "scheduler", "consumers");
 
-/// <summary>Who may ask.</summary>
+/// <summary>Who may call it.</summary>
 public sealed class ScalingAccessTests(AuthServer server) : IClassFixture<AuthServer>
 {
     [Theory]
@@ -112,7 +112,7 @@ public sealed class ScalingAccessTests(AuthServer server) : IClassFixture<AuthSe
     }
 
     [Fact]
-    public async Task Where_metrics_are_for_everybody_so_is_the_number()
+    public async Task With_public_metrics_the_scaling_route_is_public_too()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         await using var host = await TestHost.StartAsync(database.ConnectionString,

@@ -8,7 +8,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>What happens to tasks because time passed.</summary>
+/// <summary>Time-based transitions of tasks.</summary>
 public abstract class SchedulerChecks(Stack stack)
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
@@ -35,7 +35,7 @@ public abstract class SchedulerChecks(Stack stack)
     }
 
     [Fact]
-    public async Task Tasks_that_nobody_started_in_time_each_expire_once_and_are_not_run()
+    public async Task Tasks_not_started_in_time_expire_once_and_never_run()
     {
         var expires = Now.AddSeconds(3);
         var ids = await Stack.Http.SubmitManyAsync(
@@ -51,7 +51,7 @@ public abstract class SchedulerChecks(Stack stack)
     }
 
     [Fact]
-    public async Task An_expired_lease_leads_to_the_next_attempt_and_after_the_last_to_failure()
+    public async Task An_expired_lease_leads_to_the_next_attempt_or_finally_to_failure()
     {
         var id = await Stack.Http.SubmitAsync(new { action = "x", queue = "lapsing", max_attempts = 2 });
         (await ClaimedAsync("lapsing")).Whole("attempt").ShouldBe(1);
@@ -66,7 +66,7 @@ public abstract class SchedulerChecks(Stack stack)
             (events[lapsed].At - events[started].At).ShouldBeInRange(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(5));
     }
 
-    /// <summary>Waits until every task has come to its end, and returns what happened to all of them.</summary>
+    /// <summary>Waits until every task has ended, and returns their events.</summary>
     protected async Task<List<TaskEvent>> EventsAsync(IReadOnlyCollection<Guid> ids, TaskEventType end)
     {
         List<TaskEvent> events = [];
@@ -87,11 +87,11 @@ public abstract class SchedulerChecks(Stack stack)
 
 public sealed class SchedulerOnSqliteTests(SqliteStack stack) : SchedulerChecks(stack), IClassFixture<SqliteStack>;
 
-/// <summary>Two schedulers at once do no harm.</summary>
+/// <summary>Two concurrent schedulers are safe.</summary>
 public sealed class SchedulersOnPostgresTests(SplitStack stack) : SchedulerChecks(stack), IClassFixture<SplitStack>
 {
     [Fact]
-    public async Task A_push_task_that_failed_is_dispatched_again_when_its_wait_is_over()
+    public async Task A_failed_push_task_is_dispatched_again_after_its_backoff()
     {
         const string queue = "failing-push";
         (await Stack.Http.PutAsync($"/queues/{queue}", new { delivery = "push" })).Status.ShouldBe(201);

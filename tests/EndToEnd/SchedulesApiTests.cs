@@ -18,7 +18,7 @@ public abstract class SchedulesApiTests(Stack stack) : IAsyncLifetime
     public Task DisposeAsync() => Task.CompletedTask;
 
     [Fact]
-    public async Task A_schedule_tells_its_next_five_ticks_in_its_zone()
+    public async Task A_schedule_shows_its_next_five_ticks_in_its_zone()
     {
         var reply = await PutAsync("s",
             new { cron = "30 12 * * 1-5", time_zone = "America/New_York", action = "report", data = new { a = 1 } });
@@ -38,7 +38,7 @@ public abstract class SchedulesApiTests(Stack stack) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Ticks_make_tasks_until_the_schedule_is_paused()
+    public async Task Ticks_create_tasks_until_the_schedule_is_paused()
     {
         await PutAsync("s", new { cron = "* * * * * *", action = "tick", data = 7, max_attempts = 2 });
         var task = (await Http.ClaimAsync(_queue, wait_seconds: 20)).Single();
@@ -55,7 +55,7 @@ public abstract class SchedulesApiTests(Stack stack) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_schedule_whose_zone_this_host_does_not_know_holds_up_no_other()
+    public async Task A_schedule_with_a_time_zone_unknown_to_this_host_blocks_no_other()
     {
         await using var db = stack.Database.CreateContext();
         var unknown = new ScheduleRecord
@@ -77,7 +77,7 @@ public abstract class SchedulesApiTests(Stack stack) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_schedule_that_this_host_cannot_read_is_listed_with_its_problem_and_can_be_paused_changed_and_deleted()
+    public async Task A_schedule_unreadable_on_this_host_is_listed_with_its_problem_and_can_be_managed()
     {
         await PutAsync("known", new { cron = "0 0 1 1 *" });
         await PutAsync("zone", new { cron = "0 0 1 1 *" });
@@ -109,7 +109,7 @@ public abstract class SchedulesApiTests(Stack stack) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_schedule_runs_now_when_asked_to_and_its_ticks_stay()
+    public async Task A_schedule_runs_on_request_without_changing_its_ticks()
     {
         var before = (await PutAsync("s", new { cron = "0 0 1 1 *", dedupe_key = "k" })).Json;
         var run = await Http.PostAsync($"/queues/{_queue}/schedules/s/run", "");
@@ -143,7 +143,7 @@ public abstract class SchedulesApiTests(Stack stack) : IAsyncLifetime
     [InlineData("""{"cron":"* * * * *","lease_seconds":0}""", "invalid_request")]
     [InlineData("""{"cron":1}""", "invalid_request")]
     [InlineData("""{"cron":"* * * * *","timezone":"UTC"}""", "invalid_request")]
-    public async Task A_wrong_schedule_is_refused_and_changes_nothing(string body, string code)
+    public async Task An_invalid_schedule_is_refused_and_changes_nothing(string body, string code)
     {
         Problems.Expect(await Http.PutAsync($"/queues/{_queue}/schedules/s", body), 400, code);
         (await Http.ReadAsync($"/queues/{_queue}/schedules/s")).Status.ShouldBe(404);

@@ -8,7 +8,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>What the process writes, at the tier that writes most, has none of the secrets that it knows or is told.</summary>
+/// <summary>The output of the process at the most verbose level has none of the secrets that it knows or receives.</summary>
 public sealed class SecretsInLogsTests
 {
     private const string ClearKey = "clear-key-5f1c-0123456789abcdef", HashedKey = "hashed-key-77aa-0123456789abcdef",
@@ -83,7 +83,7 @@ public sealed class SecretsInLogsTests
         yield return $":{new Uri(rabbitMq).UserInfo.Split(':')[1]}@";
     }
 
-    /// <summary>Requests that are right and that are wrong, and a callback that fails before it is delivered.</summary>
+    /// <summary>Valid and invalid requests, and a callback that fails before it is delivered.</summary>
     private static async Task UseAsync(HttpClient http, TestReceiver receiver)
     {
         receiver.Answer = (context, tries) =>

@@ -11,8 +11,8 @@ using Yarp.ReverseProxy.Forwarder;
 namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>
-/// Stands before servers as a Service of Kubernetes does: requests go in turn to those that were ready when last asked. It never
-/// tries again, and remembers what went wrong.
+/// Acts like a Kubernetes Service: requests go in turn to the servers that were ready at the last check. It never
+/// retries, and remembers failures.
 /// </summary>
 internal sealed class ServiceProxy : IAsyncDisposable
 {
@@ -38,7 +38,7 @@ internal sealed class ServiceProxy : IAsyncDisposable
 
     public Uri Address => new(_app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
 
-    /// <summary>What was answered with an error of a server, or not to its end.</summary>
+    /// <summary>Requests answered with a server error or an incomplete response.</summary>
     public IReadOnlyCollection<string> Failures => _failures;
 
     public int Requests => Volatile.Read(ref _requests);
@@ -86,7 +86,7 @@ internal sealed class ServiceProxy : IAsyncDisposable
         var forwarder = context.RequestServices.GetRequiredService<IHttpForwarder>();
         var error = await forwarder.SendAsync(context, server.ToString(), _http, ForwarderRequestConfig.Empty);
         if (context.RequestAborted.IsCancellationRequested)
-            return; // the client left
+            return; // the client disconnected
         if (error != ForwarderError.None || context.Response.StatusCode >= 500)
             _failures.Enqueue($"{what} at {server.Port}: {context.Response.StatusCode} {error} "
                 + $"{context.Features.Get<IForwarderErrorFeature>()?.Exception?.Message}");

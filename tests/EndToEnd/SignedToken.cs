@@ -4,12 +4,12 @@ using System.Text;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Makes tokens that libraries refuse to make.</summary>
+/// <summary>Creates tokens that libraries refuse to create.</summary>
 internal static class SignedToken
 {
     public const string Header = """{"alg":"HS256","typ":"JWT"}""";
 
-    /// <summary>A payload that is right, with more members behind it.</summary>
+    /// <summary>A valid payload, followed by more members.</summary>
     public static string Payload(string more = "", string sub = "\"jo\"", string aud = "\"tasks\"", string? exp = null) =>
         $$"""{"sub":{{sub}},"aud":{{aud}},"scope":"read","exp":{{exp ?? $"{Now + 600}"}}{{(more.Length > 0 ? "," : "")}}{{more}}}""";
 

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Hosts with a database and a bus of their own, as a deployment would put them together.</summary>
+/// <summary>Hosts with their own database and bus, combined like in a deployment.</summary>
 public abstract class Stack : IAsyncLifetime
 {
     private readonly DatabaseProvider _provider;
@@ -21,7 +21,7 @@ public abstract class Stack : IAsyncLifetime
     /// <summary>The first process with the Api role.</summary>
     public HttpClient Http => Host.Http;
 
-    /// <summary>Another process with the Api role, where there is one; else the same.</summary>
+    /// <summary>Another process with the Api role, if there is one; else the same.</summary>
     public HttpClient OtherHttp => _hosts[Math.Min(1, _hosts.Count - 1)].Http;
 
     /// <summary>The virtual host, or null for the in-process bus.</summary>
@@ -61,5 +61,5 @@ public class SqliteStack() : Stack(DatabaseProvider.Sqlite, null as string);
 /// <summary>PostgreSQL and RabbitMQ, one process with all roles.</summary>
 public class ServersStack() : Stack(DatabaseProvider.Postgres, null as string);
 
-/// <summary>PostgreSQL and RabbitMQ, two processes a role.</summary>
+/// <summary>PostgreSQL and RabbitMQ, two processes per role.</summary>
 public sealed class SplitStack() : Stack(DatabaseProvider.Postgres, "api", "api", "scheduler", "scheduler", "consumers", "consumers");

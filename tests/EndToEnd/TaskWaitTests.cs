@@ -8,7 +8,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>GET /tasks/{id}?wait_seconds=: the answer comes with the end of the task, wherever that is committed.</summary>
+/// <summary>GET /tasks/{id}?wait_seconds=: the response comes when the task ends, in whichever process.</summary>
 public abstract class TaskWaitTests(Stack stack)
 {
     private readonly string _queue = $"q{Guid.NewGuid():N}";
@@ -18,7 +18,7 @@ public abstract class TaskWaitTests(Stack stack)
     [Theory]
     [InlineData("completed")]
     [InlineData("failed")]
-    public async Task The_answer_comes_when_a_worker_has_ended_the_task(string outcome)
+    public async Task The_response_comes_when_a_worker_ends_the_task(string outcome)
     {
         var id = await Http.SubmitAsync(new { action = "a", queue = _queue });
         await Http.ClaimAsync(_queue);
@@ -29,7 +29,7 @@ public abstract class TaskWaitTests(Stack stack)
     }
 
     [Fact]
-    public async Task The_answer_comes_when_the_task_is_cancelled_elsewhere_or_purged()
+    public async Task The_response_comes_when_the_task_is_cancelled_elsewhere_or_purged()
     {
         var ids = await Http.SubmitManyAsync([new { action = "a", queue = _queue }, new { action = "a", queue = _queue }]);
         var cancelled = WaitAsync(Http, ids[0]);
@@ -41,14 +41,14 @@ public abstract class TaskWaitTests(Stack stack)
     }
 
     [Fact]
-    public async Task The_answer_comes_when_the_task_expires()
+    public async Task The_response_comes_when_the_task_expires()
     {
         var id = await Http.SubmitAsync(new { action = "a", queue = _queue, expires_at = TimeProvider.System.GetUtcNow().AddSeconds(1) });
         (await WaitAsync(stack.OtherHttp, id)).ShouldBe("expired");
     }
 
     [Fact]
-    public async Task A_queue_that_tells_nobody_of_its_tasks_answers_those_who_wait()
+    public async Task A_queue_without_events_still_answers_waiting_callers()
     {
         (await Http.PutAsync($"/queues/{_queue}", new { events = "none" })).Status.ShouldBe(201);
         var id = await Http.SubmitAsync(new { action = "a", queue = _queue });
@@ -59,7 +59,7 @@ public abstract class TaskWaitTests(Stack stack)
     }
 
     [Fact]
-    public async Task After_the_wait_the_answer_is_as_the_task_is()
+    public async Task After_the_wait_the_task_is_returned_as_it_is()
     {
         var id = await Http.SubmitAsync(new { action = "a", queue = _queue });
         var start = Stopwatch.GetTimestamp();
@@ -69,7 +69,7 @@ public abstract class TaskWaitTests(Stack stack)
     }
 
     [Fact]
-    public async Task A_task_that_has_ended_or_is_not_there_is_not_waited_for()
+    public async Task Waiting_for_an_ended_or_unknown_task_returns_at_once()
     {
         var id = await Http.SubmitAsync(new { action = "a", queue = _queue });
         await Http.PostAsync($"/tasks/{id}/cancel", "");
@@ -87,7 +87,7 @@ public abstract class TaskWaitTests(Stack stack)
     [InlineData("NaN")]
     [InlineData("soon")]
     [InlineData("1&wait_seconds=2")]
-    public async Task A_wait_that_makes_no_sense_is_refused(string wait)
+    public async Task An_invalid_wait_is_refused(string wait)
     {
         var id = await Http.SubmitAsync(new { action = "a", queue = _queue });
         Problems.Expect(await Http.ReadAsync($"/tasks/{id}?wait_seconds={wait}"), 400, "invalid_request")
@@ -125,11 +125,11 @@ public sealed class TaskWaitOnSqlite(SqliteStack stack) : TaskWaitTests(stack), 
 
 public sealed class TaskWaitOnSplitRoles(SplitStack stack) : TaskWaitTests(stack), IClassFixture<SplitStack>;
 
-/// <summary>A process that stops while somebody waits.</summary>
+/// <summary>A process that stops while a caller waits.</summary>
 public sealed class TaskWaitStopTests
 {
     [Fact]
-    public async Task A_process_that_stops_answers_those_who_wait()
+    public async Task A_stopping_process_answers_waiting_callers()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         await using var host = await TestHost.StartAsync(database.ConnectionString);

@@ -14,7 +14,7 @@ public abstract class TasksApiChecks(Stack stack) : IAsyncLifetime
     public Task DisposeAsync() => stack.DisposeAsync();
 
     [Fact]
-    public async Task Check14_a_task_is_accepted_and_completed_in_the_tutorials_words()
+    public async Task Check14_a_task_is_accepted_and_completed_in_the_tutorials_format()
     {
         var id = await AcceptAsync("""{"action":"uppercase","data":{"text":"hello world"}}""");
         id[14].ShouldBe('4');
@@ -40,7 +40,7 @@ public abstract class TasksApiChecks(Stack stack) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Check15_the_built_in_actions_give_the_tutorials_results()
+    public async Task Check15_the_built_in_actions_return_the_tutorials_results()
     {
         (string Body, string Result)[] cases =
         [
@@ -64,7 +64,7 @@ public abstract class TasksApiChecks(Stack stack) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Check16_what_is_no_task_is_refused_in_the_tutorials_words_and_leaves_nothing()
+    public async Task Check16_an_invalid_task_is_refused_with_the_tutorials_message_and_leaves_nothing()
     {
         foreach (var body in new[] { "{bad", "", "  ", "{\"action\":\"a\"} x", "{'action':'a'}" })
             await RefusedAsync(body, "invalid JSON");
@@ -116,7 +116,7 @@ public abstract class TasksApiChecks(Stack stack) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Check24_without_a_database_both_routes_say_so()
+    public async Task Check24_without_a_database_both_routes_report_it()
     {
         await AcceptAsync("""{"action":"zzz"}""");
         await RowsAsync("completed", 1);
@@ -194,7 +194,7 @@ public sealed class TasksApiWithoutPostgres : IAsyncLifetime
     public Task DisposeAsync() => _stack.DisposeAsync();
 
     [Fact]
-    public async Task Check24_without_a_database_every_route_says_so_in_its_own_words()
+    public async Task Check24_without_a_database_every_route_answers_in_its_own_error_format()
     {
         var id = await _stack.Http.SubmitAsync(new { action = "zzz" });
         await TestServers.DropDatabaseAsync(_stack.Database.ConnectionString);

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>The native routes beside the original API's, and what the original API's POST takes in addition.</summary>
+/// <summary>The native routes beside the original API's, and the additional fields of the original API's POST.</summary>
 public abstract class TasksApiTests(Stack stack)
 {
     private readonly string _queue = $"q{Guid.NewGuid():N}";
@@ -14,7 +14,7 @@ public abstract class TasksApiTests(Stack stack)
     private HttpClient Http => stack.Http;
 
     [Fact]
-    public async Task A_task_tells_everything_about_itself()
+    public async Task A_task_shows_all_its_details()
     {
         var scheduled = TimeProvider.System.GetUtcNow().AddHours(1);
         var id = await Http.SubmitAsync(new
@@ -53,7 +53,7 @@ public abstract class TasksApiTests(Stack stack)
     }
 
     [Fact]
-    public async Task The_timeline_tells_every_step_in_order()
+    public async Task The_timeline_lists_every_event_in_order()
     {
         var id = await Http.SubmitAsync(new { action = "a", queue = _queue });
         var claimed = (await Http.ClaimAsync(_queue, worker: "anna")).Single();
@@ -88,7 +88,7 @@ public abstract class TasksApiTests(Stack stack)
     }
 
     [Fact]
-    public async Task A_waiting_task_is_cancelled_once_and_for_all()
+    public async Task A_waiting_task_is_cancelled_for_good()
     {
         var id = await Http.SubmitAsync(new { action = "a", queue = _queue });
         for (var i = 0; i < 2; i++)
@@ -144,7 +144,7 @@ public abstract class TasksApiTests(Stack stack)
     }
 
     [Fact]
-    public async Task A_built_in_action_that_cannot_work_fails_at_once_with_its_error()
+    public async Task A_built_in_action_with_bad_data_fails_at_once_with_its_error()
     {
         var id = await Http.SubmitAsync("""{"action":"sum","data":{"numbers":[1,"two"]}}""");
         var task = await Http.TaskAsync(id, "failed");
@@ -158,7 +158,7 @@ public abstract class TasksApiTests(Stack stack)
     }
 
     [Fact]
-    public async Task A_task_that_nobody_starts_in_time_expires()
+    public async Task A_task_that_is_not_started_in_time_expires()
     {
         var id = await Http.SubmitAsync(
             new { action = "a", queue = _queue, expires_at = TimeProvider.System.GetUtcNow().AddMilliseconds(200) });
@@ -169,12 +169,12 @@ public abstract class TasksApiTests(Stack stack)
     }
 
     [Fact]
-    public async Task A_built_in_action_waits_for_its_time()
+    public async Task A_scheduled_built_in_action_waits_for_its_time()
     {
         var due = TimeProvider.System.GetUtcNow().AddMilliseconds(400);
         var id = await Http.SubmitAsync(new { action = "zzz", scheduled_at = due });
         var task = await Http.TaskAsync(id, "completed");
-        // Cut to microseconds on its way.
+        // Truncated to microseconds on its way.
         task.GetProperty("started_at").GetDateTimeOffset().ShouldBeGreaterThanOrEqualTo(due.AddMicroseconds(-1));
     }
 
@@ -190,7 +190,7 @@ public abstract class TasksApiTests(Stack stack)
     }
 
     [Fact]
-    public async Task Of_many_tasks_none_is_accepted_where_one_is_wrong()
+    public async Task One_invalid_task_rejects_the_whole_bulk_request()
     {
         var good = $$"""{"action":"a","queue":"{{_queue}}"}""";
         foreach (var bad in new[]
@@ -231,7 +231,7 @@ public abstract class TasksApiTests(Stack stack)
     [InlineData("""{"action":"a","max_attempts":1.5}""")]
     [InlineData("""{"action":"a","max_attempts":1e308}""")]
     [InlineData("""{"action":"a","max_attempts":"3"}""")]
-    public async Task An_addition_that_makes_no_sense_is_refused_in_the_seeds_shape(string body)
+    public async Task An_invalid_additional_field_is_refused_in_the_original_error_format(string body)
     {
         var reply = await Http.PostAsync("/tasks", body);
         reply.Status.ShouldBe(400);
@@ -242,7 +242,7 @@ public abstract class TasksApiTests(Stack stack)
     }
 
     [Fact]
-    public async Task Additions_that_are_null_are_as_if_absent()
+    public async Task Additional_fields_that_are_null_count_as_absent()
     {
         var id = await Http.SubmitAsync(
             """{"action":"a","data":{ },"queue":null,"priority":null,"scheduled_at":null"""

@@ -9,7 +9,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>What a process sends of itself, and where to.</summary>
+/// <summary>What telemetry a process sends, and where.</summary>
 public sealed class TelemetryTests(SqliteStack stack) : IClassFixture<SqliteStack>
 {
     [Fact]
@@ -17,7 +17,7 @@ public sealed class TelemetryTests(SqliteStack stack) : IClassFixture<SqliteStac
         stack.Host.Services.GetService<TracerProvider>().ShouldBeNull();
 
     [Fact]
-    public async Task A_collector_that_is_named_gets_traces_metrics_and_logs()
+    public async Task A_configured_collector_gets_traces_metrics_and_logs()
     {
         await using var collector = await TestReceiver.StartAsync();
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
@@ -43,7 +43,7 @@ public sealed class TelemetryTests(SqliteStack stack) : IClassFixture<SqliteStac
     }
 
     [Fact]
-    public async Task Without_a_collector_a_task_keeps_the_trace_that_its_request_brings_and_has_none_of_its_own()
+    public async Task Without_a_collector_a_task_keeps_its_requests_trace_and_starts_none()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         await using var process = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database.ConnectionString, rabbitMq: null);
@@ -71,7 +71,7 @@ public sealed class TelemetryTests(SqliteStack stack) : IClassFixture<SqliteStac
     [InlineData("TaskQueue:Telemetry:Protocol", "udp")]
     [InlineData("TaskQueue:Telemetry:MaxQueues", "0")]
     [InlineData("TaskQueue:Telemetry:RefreshSeconds", "0")]
-    public async Task A_wrong_setting_keeps_a_process_from_starting_and_is_named(string key, string value)
+    public async Task An_invalid_setting_stops_the_start_and_is_named(string key, string value)
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         var (code, output) = await TaskQueueProcess.RunAsync(["--urls", "http://127.0.0.1:0"], new Dictionary<string, string>

@@ -4,7 +4,7 @@ using TaskQueue.Tests.Servers;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>An answer, read to its end.</summary>
+/// <summary>A completely read response.</summary>
 /// <param name="Status">HTTP status.</param>
 /// <param name="ContentType">Media type, or null.</param>
 /// <param name="Text">The body.</param>
@@ -14,12 +14,12 @@ public sealed record Reply(int Status, string? ContentType, string Text)
     public JsonElement Json => JsonSerializer.Deserialize<JsonElement>(Text);
 }
 
-/// <summary>Speaks HTTP as a client without any SDK would.</summary>
+/// <summary>Speaks HTTP like a client without an SDK.</summary>
 public static class TestHttp
 {
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
-    /// <summary>A body as it is: text, or an object as JSON.</summary>
+    /// <summary>A body: text unchanged, or an object as JSON.</summary>
     public static Task<Reply> PostAsync(this HttpClient http, string path, object body) => http.SendAsync(HttpMethod.Post, path, body);
 
     public static Task<Reply> RemoveAsync(this HttpClient http, string path) => http.SendAsync(HttpMethod.Delete, path, "");

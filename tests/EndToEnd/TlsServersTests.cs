@@ -85,7 +85,7 @@ public sealed class TlsServersTests(TlsServers servers) : IClassFixture<TlsServe
     }
 
     [Fact]
-    public async Task Certificates_need_an_address_with_TLS()
+    public async Task Certificates_require_a_TLS_address()
     {
         await using var database = await TestDatabase.CreateAsync(TaskQueue.Storage.DatabaseProvider.Sqlite);
         var environment = Tls(servers.Authority, null).ToDictionary(s => s.Key.Replace(":", "__", StringComparison.Ordinal), s => s.Value);

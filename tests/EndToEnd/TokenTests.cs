@@ -123,11 +123,11 @@ public sealed class TokenTests(AuthServer server) : IClassFixture<AuthServer>
 
     [Theory]
     [MemberData(nameof(GoodNames))]
-    public async Task A_token_that_is_right_is_accepted(string name) => (await StatusAsync(server.Http, Good[name]())).ShouldBe(200);
+    public async Task A_valid_token_is_accepted(string name) => (await StatusAsync(server.Http, Good[name]())).ShouldBe(200);
 
     [Theory]
     [MemberData(nameof(BadNames))]
-    public async Task A_token_that_is_not_is_refused(string name)
+    public async Task An_invalid_token_is_refused(string name)
     {
         using var answer = await AuthServer.SendAsync(server.Http, "GET", "/queues", $"Bearer {Bad[name]()}");
         ((int)answer.StatusCode).ShouldBe(401);
@@ -135,7 +135,7 @@ public sealed class TokenTests(AuthServer server) : IClassFixture<AuthServer>
     }
 
     [Fact]
-    public async Task Issuer_types_and_lifetime_count_where_they_are_set()
+    public async Task Issuer_types_and_lifetime_are_checked_if_set()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         await using var host = await TestHost.StartAsync(database.ConnectionString,

@@ -11,7 +11,7 @@ using Xunit;
 namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>
-/// Who listens to activities does so for the whole test process, and requests of other tests would carry traces: these tests run alone.
+/// Activity listeners see the whole test process, and requests of other tests would carry traces: these tests run alone.
 /// </summary>
 [CollectionDefinition(Name, DisableParallelization = true)]
 public sealed class TracedCollection

@@ -49,7 +49,7 @@ public sealed class TracingTests(TracedStack stack) : IClassFixture<TracedStack>
     }
 
     [Fact]
-    public async Task A_claim_over_HTTP_tells_the_trace_of_each_task_of_a_bulk()
+    public async Task A_claim_over_HTTP_returns_the_trace_of_each_bulk_task()
     {
         await PostAsync("/tasks/bulk", new { tasks = new[] { new { queue = Queue, action = "a" }, new { queue = Queue, action = "b" } } });
 
@@ -63,7 +63,7 @@ public sealed class TracingTests(TracedStack stack) : IClassFixture<TracedStack>
     }
 
     [Fact]
-    public async Task A_dispatch_on_the_bus_carries_the_trace_in_the_headers_of_the_task()
+    public async Task A_dispatch_on_the_bus_has_the_trace_in_the_tasks_headers()
     {
         (await stack.Host.Http.PutAsync($"/queues/{Queue}", new { delivery = "push" })).Status.ShouldBeLessThan(300);
         var got = new TaskCompletionSource<DispatchedTask>();

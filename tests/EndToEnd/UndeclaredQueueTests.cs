@@ -5,7 +5,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Queues that have tasks though nobody declared them.</summary>
+/// <summary>Queues that have tasks without having been declared.</summary>
 public sealed class UndeclaredQueueTests(ScalingOnSqlite stack) : IClassFixture<ScalingOnSqlite>
 {
     private readonly string _queue = $"u{Guid.NewGuid():N}"[..12];
@@ -13,7 +13,7 @@ public sealed class UndeclaredQueueTests(ScalingOnSqlite stack) : IClassFixture<
     private HttpClient Http => stack.Http;
 
     [Fact]
-    public async Task They_are_shown_with_default_settings_and_may_be_declared_as_they_are()
+    public async Task Undeclared_queues_have_default_settings_and_can_be_declared_with_them()
     {
         Problems.Expect(await Http.ReadAsync($"/queues/{_queue}"), 404, "not_found");
         await Http.SubmitAsync(new { queue = _queue, action = "a" });

@@ -6,13 +6,13 @@ using Xunit;
 namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>
-/// Processes that run and answer, but hear nothing or do nothing: first they are not ready, then they are to be restarted.
+/// Processes that run and answer, but receive nothing or do nothing: first they become unready, then not live.
 /// </summary>
 public sealed class UnresponsiveTests : ProcessTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(40);
 
-    /// <summary>Much shorter than anybody would set it; what is well must be well with these too.</summary>
+    /// <summary>Much shorter than any real setting; a healthy process must be healthy with these too.</summary>
     internal static readonly Dictionary<string, string> Quick = new()
     {
         ["TaskQueue:Health:CanarySeconds"] = "0.5",
@@ -23,7 +23,7 @@ public sealed class UnresponsiveTests : ProcessTests
     private static readonly string[] Silenced = ["taskqueue-submit", "tasks", "work-available", "replies"];
 
     [Fact]
-    public async Task One_whose_consumers_get_nothing_is_found_though_another_on_the_same_queues_hears_everything()
+    public async Task A_process_whose_consumers_receive_nothing_is_detected_although_another_consumes_the_same_queues()
     {
         await using var unresponsive = await TaskQueueProcess.StartAsync("consumers", Database.ConnectionString, RabbitMq, Quick);
         await TestServers.SilenceAsync(RabbitMq, "taskqueue-submit");
@@ -50,7 +50,7 @@ public sealed class UnresponsiveTests : ProcessTests
     }
 
     [Fact]
-    public async Task One_that_lost_its_queues_makes_them_again_and_is_well()
+    public async Task A_process_that_lost_its_queues_redeclares_them_and_recovers()
     {
         await using var process = await TaskQueueProcess.StartAsync("api,scheduler,consumers", Database.ConnectionString, RabbitMq, Quick);
         var queues = (await TestServers.QueueDepthsAsync(RabbitMq)).Where(q => !q.Name.EndsWith("_error", StringComparison.Ordinal))
@@ -70,7 +70,7 @@ public sealed class UnresponsiveTests : ProcessTests
     }
 
     [Fact]
-    public async Task One_whose_loop_hangs_is_found_while_theDatabase_answers_and_is_well_when_it_goes_on()
+    public async Task A_hanging_loop_is_detected_while_the_database_answers_and_recovers_when_it_continues()
     {
         await using var scheduler = await TaskQueueProcess.StartAsync("scheduler", Database.ConnectionString, RabbitMq, Quick);
         await using (var connection = new NpgsqlConnection(Database.ConnectionString))
@@ -93,7 +93,7 @@ public sealed class UnresponsiveTests : ProcessTests
         (await scheduler.Http.ReadAsync("/health/live")).Status.ShouldBe(200);
     }
 
-    /// <returns>What the check said.</returns>
+    /// <returns>The check's description.</returns>
     private static async Task<string> NotReadyAsync(TaskQueueProcess process, string check, TaskQueueProcess? well = null)
     {
         var checks = await Eventually.UntilAsync<object>(
@@ -105,7 +105,7 @@ public sealed class UnresponsiveTests : ProcessTests
                 if (ready.Status == 200)
                     return null;
                 if (well is null)
-                    live.Status.ShouldBe(200, live.Text); // ready falls first
+                    live.Status.ShouldBe(200, live.Text); // readiness fails first
                 return ready.Json.GetProperty("checks").GetProperty(check).Text("status") == "healthy" ? null : ready;
             },
             Patience,

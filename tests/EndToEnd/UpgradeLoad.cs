@@ -5,7 +5,7 @@ namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>
 /// Clients of a few servers: each server gets push tasks, pull tasks one by one and in bulk, and a worker that claims and
-/// reports them. Whatever is not answered as it should be is kept.
+/// reports them. Unexpected responses are kept.
 /// </summary>
 internal sealed class UpgradeLoad : IAsyncDisposable
 {
@@ -23,14 +23,14 @@ internal sealed class UpgradeLoad : IAsyncDisposable
 
     public IReadOnlyCollection<string> Failures => _failures;
 
-    /// <summary>Begins to use a server.</summary>
+    /// <summary>Starts to use a server.</summary>
     public void Use(HttpClient http)
     {
         var stop = new CancellationTokenSource();
         _servers[http] = (stop, Task.WhenAll(Task.Run(() => ProduceAsync(http, stop.Token)), Task.Run(() => WorkAsync(http, stop.Token))));
     }
 
-    /// <summary>Uses a server no more; returns when the last request to it is answered.</summary>
+    /// <summary>Stops using a server; returns when the last request to it is answered.</summary>
     public async Task LeaveAsync(HttpClient http)
     {
         if (!_servers.TryRemove(http, out var server))
@@ -41,7 +41,7 @@ internal sealed class UpgradeLoad : IAsyncDisposable
     }
 
     /// <summary>
-    /// Waits until so many tasks more are accepted and so many pull tasks more are reported, and until every server in use handed out some.
+    /// Waits until this many more tasks are accepted, this many more pull tasks are reported, and every server in use handed out some.
     /// </summary>
     public Task GrowAsync(int tasks)
     {

@@ -8,8 +8,8 @@ using Xunit;
 namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>
-/// The newest release and this version on one database and one broker: what a roll-out and a
-/// roll-back look like from outside.
+/// The newest release and this version on one database and one broker: a rollout and a
+/// rollback as seen from outside.
 /// </summary>
 [Collection(ProcessesCollection.Name)]
 public sealed class UpgradeTests : IAsyncLifetime
@@ -56,7 +56,7 @@ public sealed class UpgradeTests : IAsyncLifetime
         await load.DisposeAsync();
         load.Failures.ShouldBeEmpty();
         await AllCompletedOnceAsync(back.Http, load.Accepted);
-        // A process that stops gives back what it was handed and has not begun, and says so.
+        // A process that stops releases the tasks it was handed but did not start, and logs it.
         _processes.SelectMany(p => p.Lines)
             .Where(l => l.Contains(" fail: ", StringComparison.Ordinal)
                 && !l.Contains("ConsumerCanceledException", StringComparison.Ordinal)).ShouldBeEmpty();
@@ -78,7 +78,7 @@ public sealed class UpgradeTests : IAsyncLifetime
         return process;
     }
 
-    /// <summary>Another version comes beside a process; both take tasks, give them to workers, and run actions.</summary>
+    /// <summary>Another version runs beside a process; both accept tasks, hand them to workers, and run actions.</summary>
     private async Task<TaskQueueProcess> JoinAsync(UpgradeLoad load, string? executable, TaskQueueProcess beside)
     {
         var process = await StartAsync(executable);
@@ -96,7 +96,7 @@ public sealed class UpgradeTests : IAsyncLifetime
     }
 
     /// <summary>
-    /// From now on each of the two ends actions that reach it over the bus; the name of a worker has the number of its process.
+    /// From now on each of the two completes actions that reach it over the bus; the worker's name has the process id.
     /// </summary>
     private async Task BothRunActionsAsync(params TaskQueueProcess[] processes)
     {

@@ -10,7 +10,7 @@ using Xunit;
 namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>
-/// Processes with several upstreams, each for a test of its own: upstream <c>x</c> serves endpoint <c>/v1/x</c> and queue <c>v1-x</c>.
+/// Processes with several upstreams, one per test: upstream <c>x</c> serves endpoint <c>/v1/x</c> and queue <c>v1-x</c>.
 /// </summary>
 public abstract class UpstreamStack(DatabaseProvider provider, params string?[] roles) : IAsyncLifetime
 {
@@ -68,7 +68,7 @@ public abstract class UpstreamStack(DatabaseProvider provider, params string?[] 
             await upstream.DisposeAsync();
     }
 
-    /// <summary>Takes an upstream away; the function brings it back at the same address.</summary>
+    /// <summary>Stops an upstream; the function restarts it at the same address.</summary>
     internal async Task<Func<Task>> TakeDownAsync(string name)
     {
         var port = this[name].Address.Port;
@@ -76,7 +76,7 @@ public abstract class UpstreamStack(DatabaseProvider provider, params string?[] 
         return async () => _upstreams[name] = await TestUpstream.StartAsync(port);
     }
 
-    /// <summary>Another process, which gives back what it has not done two seconds after it is told to stop.</summary>
+    /// <summary>Another process, which releases unfinished work two seconds after it is told to stop.</summary>
     internal Task<TestHost> StartAsync(string? role, IEnumerable<string> names)
     {
         var settings = new Dictionary<string, string?>
@@ -116,7 +116,7 @@ public abstract class UpstreamStack(DatabaseProvider provider, params string?[] 
         return task.GetProperty("result");
     }
 
-    /// <summary>Submits a task past the APIs.</summary>
+    /// <summary>Submits a task without an API.</summary>
     internal async Task<Guid> SubmitAsync(string name, Func<TaskSubmission, TaskSubmission> change)
     {
         var submission = change(new TaskSubmission(TaskId.New(TimeProvider.System), $"v1-{name}", "{}") { Name = $"/v1/{name}",
@@ -125,7 +125,7 @@ public abstract class UpstreamStack(DatabaseProvider provider, params string?[] 
         return submission.Id;
     }
 
-    /// <summary>The row of a task, once it is as wanted.</summary>
+    /// <summary>The row of a task, once it is as expected.</summary>
     internal async Task<TaskState> StateAsync(Guid id, int state)
     {
         TaskState? task = null;
@@ -137,5 +137,5 @@ public abstract class UpstreamStack(DatabaseProvider provider, params string?[] 
 
 public sealed class UpstreamsOnSqlite() : UpstreamStack(DatabaseProvider.Sqlite, null as string);
 
-/// <summary>PostgreSQL and RabbitMQ, a process for each role.</summary>
+/// <summary>PostgreSQL and RabbitMQ, one process per role.</summary>
 public sealed class UpstreamsOnServers() : UpstreamStack(DatabaseProvider.Postgres, "api", "scheduler", "consumers");

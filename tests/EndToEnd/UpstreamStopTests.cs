@@ -7,11 +7,11 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>A process that forwards tasks ends in time; what it cannot finish others do.</summary>
+/// <summary>A process that forwards tasks stops in time; others finish what it cannot.</summary>
 public sealed class UpstreamStopTests(UpstreamsOnServers stack) : IClassFixture<UpstreamsOnServers>
 {
     [Fact]
-    public async Task What_is_under_way_ends_and_the_rest_is_given_back_with_its_attempt()
+    public async Task Running_requests_finish_and_the_rest_is_released_without_counting_an_attempt()
     {
         var upstream = stack["stopped"];
         var first = await stack.StartAsync("consumers", ["stopped"]);

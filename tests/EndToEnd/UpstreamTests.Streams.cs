@@ -36,7 +36,7 @@ public abstract partial class UpstreamTests
     [Theory]
     [InlineData(200, """{"a":1}""", """{"a":1}""")]
     [InlineData(400, "no stream for you", "\"no stream for you\"")]
-    public async Task An_answer_that_is_no_stream_is_one_event(int status, string body, string json)
+    public async Task A_response_that_is_not_a_stream_is_one_event(int status, string body, string json)
     {
         stack["stream"].Next(status, body);
 
@@ -47,7 +47,7 @@ public abstract partial class UpstreamTests
     }
 
     [Fact]
-    public async Task A_stream_is_asked_for_again_only_before_its_first_event()
+    public async Task A_stream_is_retried_only_before_its_first_event()
     {
         var read = new TaskCompletionSource();
         stack["stream"].Next(503, "later", ("Retry-After", "0"));
@@ -77,7 +77,7 @@ public abstract partial class UpstreamTests
         await context.Response.Body.FlushAsync();
     }
 
-    /// <summary>Calls as the API of a streaming caller does.</summary>
+    /// <summary>Calls like the API of a streaming caller.</summary>
     private async Task<WaitingCaller> CallAsync()
     {
         var services = stack.Host.Services;

@@ -9,11 +9,11 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>Tasks run without any worker: they are forwarded to HTTP servers.</summary>
+/// <summary>Tasks without a worker: they are forwarded to HTTP servers.</summary>
 public abstract partial class UpstreamTests(UpstreamStack stack)
 {
     [Fact]
-    public async Task The_answer_of_the_upstream_is_the_result_of_the_task()
+    public async Task The_upstreams_response_is_the_tasks_result()
     {
         const string data = """{"model":"m","messages":[{"role":"user","content":"Grüße  \u00e9"}]}""";
 
@@ -33,7 +33,7 @@ public abstract partial class UpstreamTests(UpstreamStack stack)
     }
 
     [Fact]
-    public async Task An_upstream_that_asks_for_time_is_left_alone_and_asked_again()
+    public async Task An_upstreams_Retry_After_is_honoured()
     {
         stack["busy"].Next(429, """{"error":{"message":"slow down"}}""", ("Retry-After", "2"));
         var first = await stack.PutAsync("busy", """{"n":1}""");
@@ -94,7 +94,7 @@ public abstract partial class UpstreamTests(UpstreamStack stack)
     }
 
     [Fact]
-    public async Task An_upstream_that_was_down_is_found_again()
+    public async Task An_upstream_that_was_down_is_used_again_once_it_is_back()
     {
         var bringBack = await stack.TakeDownAsync("down");
         var id = await stack.SubmitAsync("down", t => t);
@@ -108,7 +108,7 @@ public abstract partial class UpstreamTests(UpstreamStack stack)
     }
 
     [Fact]
-    public async Task A_connection_that_breaks_each_time_is_a_bad_gateway()
+    public async Task A_connection_that_always_breaks_is_a_bad_gateway()
     {
         stack["gone"].Usual = context =>
         {
@@ -126,7 +126,7 @@ public abstract partial class UpstreamTests(UpstreamStack stack)
     [Theory]
     [InlineData(65_536 - 2, 200)]
     [InlineData(65_537 - 2, 502)]
-    public async Task An_answer_may_be_as_large_as_a_payload(int deadLetters, int status)
+    public async Task A_response_may_be_as_large_as_a_payload(int deadLetters, int status)
     {
         stack["large"].Next(context => TestUpstream.SayAsync(context, 200, $"\"{new string('x', deadLetters)}\""));
         var before = stack["large"].Requests.Count;
@@ -137,7 +137,7 @@ public abstract partial class UpstreamTests(UpstreamStack stack)
     }
 
     [Fact]
-    public async Task An_upstream_that_hangs_is_a_gateway_timeout()
+    public async Task A_hanging_upstream_is_a_gateway_timeout()
     {
         stack["hanging"].Usual = TestUpstream.HangAsync;
 
@@ -149,7 +149,7 @@ public abstract partial class UpstreamTests(UpstreamStack stack)
     }
 
     [Fact]
-    public async Task No_more_requests_are_under_way_than_the_upstream_may_have()
+    public async Task Concurrent_requests_never_exceed_the_upstreams_limit()
     {
         var limit = new TaskCompletionSource();
         stack["narrow"].Usual = async context =>
@@ -171,7 +171,7 @@ public abstract partial class UpstreamTests(UpstreamStack stack)
     }
 
     [Fact]
-    public async Task The_request_of_a_cancelled_task_is_broken_off()
+    public async Task The_request_of_a_cancelled_task_is_aborted()
     {
         stack["cancelled"].Next(TestUpstream.HangAsync);
         var id = await stack.SubmitAsync("cancelled", t => t);
@@ -207,7 +207,7 @@ public abstract partial class UpstreamTests(UpstreamStack stack)
     }
 
     [Fact]
-    public async Task Every_registered_queue_of_the_endpoint_is_served_but_those_of_others()
+    public async Task Every_registered_queue_of_the_endpoint_is_served_except_those_of_other_upstreams()
     {
         var registered = await stack.Host.Http.PostAsync("/v1/queue/register", """{"queue":"a-model","endpoint":"/v1/other"}""");
         registered.Status.ShouldBe(200, registered.Text);
@@ -225,7 +225,7 @@ public abstract partial class UpstreamTests(UpstreamStack stack)
     }
 
     [Fact]
-    public async Task Many_tasks_are_each_asked_once()
+    public async Task Each_of_many_tasks_is_requested_once()
     {
         var ids = await Task.WhenAll(Enumerable.Range(0, 300)
             .Select(i => stack.SubmitAsync("many", t => t with { Payload = i.ToString(CultureInfo.InvariantCulture) })));

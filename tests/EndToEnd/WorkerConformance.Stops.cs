@@ -9,7 +9,7 @@ namespace TaskQueue.Tests.EndToEnd;
 public abstract partial class WorkerConformance
 {
     [Fact]
-    public async Task A_worker_that_stops_finishes_what_runs_and_gives_back_the_rest_with_no_attempt_counted()
+    public async Task A_stopping_worker_finishes_running_tasks_and_releases_the_rest_without_counting_an_attempt()
     {
         await DeclareAsync();
         var goOn = new TaskCompletionSource();
@@ -80,7 +80,7 @@ public abstract partial class WorkerConformance
     }
 
     [Fact]
-    public async Task What_does_not_end_within_the_drain_goes_back_with_its_attempt()
+    public async Task Tasks_unfinished_after_the_drain_are_released_without_counting_an_attempt()
     {
         await DeclareAsync();
         var started = new TaskCompletionSource();
@@ -104,7 +104,7 @@ public abstract partial class WorkerConformance
     }
 
     [Fact]
-    public async Task A_processor_runs_in_an_activity_of_the_queue_that_fails_with_it()
+    public async Task A_processor_runs_in_an_activity_that_fails_with_it()
     {
         await DeclareAsync();
         var activities = new System.Collections.Concurrent.ConcurrentQueue<Activity>();

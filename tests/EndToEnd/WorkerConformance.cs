@@ -7,7 +7,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>What a worker of the .NET client does, on whichever transport.</summary>
+/// <summary>The behaviour of a .NET client worker on every transport.</summary>
 public abstract partial class WorkerConformance(Stack stack)
 {
     protected static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
@@ -56,7 +56,7 @@ public abstract partial class WorkerConformance(Stack stack)
     }
 
     [Fact]
-    public async Task A_name_without_a_processor_can_be_given_back_for_another_worker()
+    public async Task A_task_without_a_processor_can_be_released_for_another_worker()
     {
         await DeclareAsync();
         await using var worker = await StartAsync(o => o.UnknownNames = UnknownNames.Release);
@@ -66,7 +66,7 @@ public abstract partial class WorkerConformance(Stack stack)
     }
 
     [Fact]
-    public async Task A_failure_that_is_returned_is_final()
+    public async Task A_returned_failure_is_final()
     {
         await DeclareAsync();
         await using var worker = await StartAsync(o => o.AddProcessor("a", (_, _) => Task.FromResult(TaskOutcome.Failed("x"))));
@@ -76,7 +76,7 @@ public abstract partial class WorkerConformance(Stack stack)
     }
 
     [Fact]
-    public async Task What_throws_is_tried_again_until_no_attempt_is_left()
+    public async Task A_task_whose_processor_throws_is_retried_until_no_attempt_is_left()
     {
         await DeclareAsync();
         var runs = 0;
@@ -117,7 +117,7 @@ public abstract partial class WorkerConformance(Stack stack)
     }
 
     [Fact]
-    public async Task Handlers_are_made_once_a_task_in_a_scope_of_its_own()
+    public async Task Handlers_are_created_once_per_task_in_their_own_scope()
     {
         await DeclareAsync();
         await using var worker = await StartAsync(o => o.AddProcessor<ScopedHandler>("a"), s => s.AddScoped<ScopedThing>());
@@ -128,7 +128,7 @@ public abstract partial class WorkerConformance(Stack stack)
     }
 
     [Fact]
-    public async Task A_snoozed_task_runs_again_and_no_attempt_is_counted()
+    public async Task A_snoozed_task_runs_again_without_counting_an_attempt()
     {
         await DeclareAsync();
         var runs = 0;
@@ -227,7 +227,7 @@ public abstract partial class WorkerConformance(Stack stack)
     }
 
     [Fact]
-    public async Task No_more_tasks_run_or_leave_the_queue_than_concurrency_and_prefetch_say()
+    public async Task Running_and_prefetched_tasks_stay_within_concurrency_and_prefetch()
     {
         await DeclareAsync();
         var goOn = new TaskCompletionSource();
@@ -251,7 +251,7 @@ public abstract partial class WorkerConformance(Stack stack)
         most.ShouldBe(2);
     }
 
-    /// <summary>How many tasks the engine knows as running in a worker that is full.</summary>
+    /// <summary>How many tasks of a full worker the engine counts as running.</summary>
     protected abstract int ExpectedOut { get; }
 
     private protected Task<WorkerRun> StartAsync(Action<TaskQueueWorkerOptions> configure, Action<IServiceCollection>? services = null) =>

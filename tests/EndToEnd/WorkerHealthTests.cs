@@ -18,7 +18,7 @@ public sealed class WorkerHealthTests(ServersStack stack) : IClassFixture<Server
     private readonly string _queue = $"h{Guid.NewGuid():N}";
 
     [Fact]
-    public async Task Over_HTTP_idle_and_busy_workers_are_well_and_one_whose_server_is_away_is_degraded()
+    public async Task Over_HTTP_idle_and_busy_workers_are_healthy_and_a_server_outage_is_degraded()
     {
         await using var server = await TaskQueueProcess.StartAsync("api,scheduler", stack.Database.ConnectionString, stack.RabbitMq);
         var end = new TaskCompletionSource();
@@ -52,7 +52,7 @@ public sealed class WorkerHealthTests(ServersStack stack) : IClassFixture<Server
     }
 
     [Fact]
-    public async Task Over_the_bus_an_idle_worker_is_well_and_one_that_nothing_reaches_is_unhealthy()
+    public async Task Over_the_bus_an_idle_worker_is_healthy_and_one_that_receives_nothing_is_unhealthy()
     {
         (await stack.Http.PutAsync($"/queues/{_queue}", new { delivery = "push" })).Status.ShouldBeInRange(200, 201);
         var before = await OwnQueuesAsync();
@@ -64,7 +64,7 @@ public sealed class WorkerHealthTests(ServersStack stack) : IClassFixture<Server
     }
 
     [Fact]
-    public async Task Over_the_bus_a_worker_whose_broker_is_away_is_degraded()
+    public async Task Over_the_bus_a_worker_is_degraded_during_a_broker_outage()
     {
         var rabbitMq = await TestServers.CreateVirtualHostAsync();
         await DeclareAsync(rabbitMq);
@@ -74,7 +74,7 @@ public sealed class WorkerHealthTests(ServersStack stack) : IClassFixture<Server
         await UnwellAsync(worker, HealthStatus.Degraded);
     }
 
-    /// <summary>What a worker finds at the broker of a server that has the queue.</summary>
+    /// <summary>The state of the broker for a worker of a server that has the queue.</summary>
     private async Task DeclareAsync(string rabbitMq)
     {
         await using var connection = await new ConnectionFactory { Uri = new Uri(rabbitMq) }.CreateConnectionAsync();
@@ -94,7 +94,7 @@ public sealed class WorkerHealthTests(ServersStack stack) : IClassFixture<Server
             configure(o);
         });
 
-    /// <summary>For longer than a worker may hear nothing.</summary>
+    /// <summary>Longer than a worker may receive nothing.</summary>
     private static async Task StaysWellAsync(params WorkerRun[] workers)
     {
         var begun = TimeProvider.System.GetTimestamp();

@@ -8,7 +8,7 @@ public sealed class WorkerOverBus(ServersStack stack) : WorkerConformance(stack)
 {
     protected override string Delivery => "push";
 
-    /// <summary>What waits in the worker is not started.</summary>
+    /// <summary>Tasks that wait in the worker are not started.</summary>
     protected override int ExpectedOut => 2;
 
     protected override void Configure(TaskQueueWorkerOptions options) => options.UseRabbitMq(new Uri(Stack.RabbitMq!));

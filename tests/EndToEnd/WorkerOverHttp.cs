@@ -18,7 +18,7 @@ public sealed class WorkerOverHttp(ServersStack stack) : WorkerConformance(stack
     }
 
     [Fact]
-    public async Task Outcomes_outlive_a_restart_of_the_server()
+    public async Task Outcomes_survive_a_server_restart()
     {
         var database = Stack.Database.ConnectionString;
         var server = await TaskQueueProcess.StartAsync("api,scheduler", database, Stack.RabbitMq);
@@ -52,7 +52,7 @@ public sealed class WorkerOverHttp(ServersStack stack) : WorkerConformance(stack
     }
 
     [Fact]
-    public async Task A_result_that_the_server_refuses_fails_its_task_and_no_other()
+    public async Task A_refused_result_fails_only_its_own_task()
     {
         await DeclareAsync();
         await using var worker = await StartAsync(o =>

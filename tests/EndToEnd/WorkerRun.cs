@@ -5,7 +5,7 @@ using TaskQueue.Client;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>A program of other people's making with a worker in it.</summary>
+/// <summary>A third-party program with a worker in it.</summary>
 internal sealed class WorkerRun : IAsyncDisposable
 {
     private readonly IHost _host;

@@ -11,7 +11,7 @@ namespace TaskQueue.Tests.EndToEnd;
 /// <summary>Pull workers: claim, heartbeat, report.</summary>
 public abstract class WorkersApiTests(Stack stack)
 {
-    /// <summary>Shorter than the five seconds after which a waiting claim looks again by itself: somebody woke it.</summary>
+    /// <summary>Shorter than the five seconds after which a waiting claim polls by itself: a notification woke it.</summary>
     private static readonly TimeSpan BeforeItLooksAgain = TimeSpan.FromSeconds(4.5);
 
     private readonly string _queue = $"q{Guid.NewGuid():N}";
@@ -76,7 +76,7 @@ public abstract class WorkersApiTests(Stack stack)
     {
         foreach (var submitter in new[] { stack.Http, stack.OtherHttp })
         {
-            // A claim of nothing shows that the queue is empty; the next waits until the submission wakes it.
+            // An empty claim shows that the queue is empty; the next waits until the submission wakes it.
             (await Http.ClaimAsync(_queue)).ShouldBeEmpty();
             var start = Stopwatch.GetTimestamp();
             var claim = Http.ClaimAsync(_queue, wait_seconds: 30);
@@ -109,7 +109,7 @@ public abstract class WorkersApiTests(Stack stack)
     }
 
     [Fact]
-    public async Task A_claim_of_nothing_waits_as_long_as_asked_and_is_empty()
+    public async Task A_claim_without_tasks_waits_as_requested_and_returns_nothing()
     {
         var start = Stopwatch.GetTimestamp();
         var reply = await Http.PostAsync("/workers/claim", new { queues = new[] { _queue }, worker = "w", wait_seconds = 0.3 });
@@ -118,7 +118,7 @@ public abstract class WorkersApiTests(Stack stack)
     }
 
     [Fact]
-    public async Task An_expired_lease_gives_the_task_to_another_and_the_first_is_refused()
+    public async Task After_its_lease_expires_a_task_goes_to_another_worker_and_the_first_is_refused()
     {
         var id = await SubmitAsync(new { action = "a", queue = _queue });
         var start = TimeProvider.System.GetUtcNow();
@@ -188,7 +188,7 @@ public abstract class WorkersApiTests(Stack stack)
     }
 
     [Fact]
-    public async Task A_failed_attempt_comes_back_after_its_backoff_until_none_is_left()
+    public async Task A_failed_attempt_is_retried_after_its_backoff_while_attempts_are_left()
     {
         var id = await SubmitAsync(new { action = "a", queue = _queue, max_attempts = 2 });
         await Http.ClaimAsync(_queue);

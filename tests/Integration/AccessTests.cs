@@ -10,7 +10,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.Integration;
 
-/// <summary>Whose tasks a caller sees and touches, on each database.</summary>
+/// <summary>Whose tasks a caller sees and changes, on each database.</summary>
 public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
 {
     private static readonly Access Ann = Access.Of("ann"), Ben = Access.Of("ben"),
@@ -32,7 +32,7 @@ public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Reads_show_the_tasks_of_the_owner_only()
+    public async Task Reads_show_only_the_owners_tasks()
     {
         var (hers, his, nobodys) = (await SubmitAsync("ann"), await SubmitAsync("ben"), await SubmitAsync(null));
 
@@ -47,7 +47,7 @@ public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Reads_show_the_queues_of_the_key_only()
+    public async Task Reads_show_only_the_keys_queues()
     {
         var (mail, post, other) = (await SubmitAsync("ann", "mail-out"), await SubmitAsync("ann", "post_1"),
             await SubmitAsync("ann", "mai"));
@@ -61,7 +61,7 @@ public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_command_of_somebody_else_finds_nothing_and_changes_nothing()
+    public async Task A_command_of_another_tenant_finds_nothing_and_changes_nothing()
     {
         var id = await SubmitAsync("ann");
         var before = await _database.GetAsync(id);
@@ -75,7 +75,7 @@ public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_report_of_a_queue_that_the_key_is_not_for_finds_nothing()
+    public async Task A_report_for_a_queue_outside_the_keys_scope_finds_nothing()
     {
         var id = await SubmitAsync("ann");
         await _engine.Claims.ClaimAsync(new ClaimRequest([new("q", 0)], 1, "w", null), TimeSpan.Zero, default);
@@ -89,7 +89,7 @@ public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_dedupe_key_is_one_tenants_own()
+    public async Task Dedupe_keys_are_scoped_to_a_tenant()
     {
         var mine = New("ann") with { DedupeKey = "k", Payload = "1" };
         await _engine.Verbs.SubmitAsync(mine);
@@ -106,7 +106,7 @@ public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task An_ordering_key_is_one_tenants_own()
+    public async Task Ordering_keys_are_scoped_to_a_tenant()
     {
         await _engine.Verbs.SubmitAsync(New("ann") with { OrderingKey = "t" });
         await _engine.Verbs.SubmitAsync(New("ann") with { OrderingKey = "t" });
@@ -120,7 +120,7 @@ public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task An_id_of_another_tenant_or_of_a_deleted_task_is_refused_and_nothing_is_accepted(bool isDeleted)
+    public async Task An_id_of_another_tenant_or_a_deleted_task_rejects_the_whole_request(bool isDeleted)
     {
         var hers = New("ann");
         await _engine.Verbs.SubmitAsync(hers);
@@ -156,7 +156,7 @@ public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
     private static Access Worker(string name) => new() { Credential = name, Others = QueuePatterns.All };
 
     [Fact]
-    public async Task A_schedule_exists_for_its_tenant_only()
+    public async Task A_schedule_is_visible_only_to_its_tenant()
     {
         await _engine.Queues.CreateAsync("q", Delivery.Pull, QueueSettings.Default);
         var schedules = _engine.Services.GetService(typeof(ScheduleService)).ShouldBeOfType<ScheduleService>();
@@ -171,7 +171,7 @@ public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Tasks_of_a_schedule_belong_to_who_made_it()
+    public async Task Tasks_of_a_schedule_belong_to_its_creator()
     {
         await _engine.Queues.CreateAsync("q", Delivery.Pull, QueueSettings.Default);
         var schedules = _engine.Services.GetService(typeof(ScheduleService)).ShouldBeOfType<ScheduleService>();
@@ -183,7 +183,7 @@ public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Progress_stays_until_the_worker_says_more()
+    public async Task Progress_stays_until_the_worker_reports_more()
     {
         var id = await SubmitAsync("ann");
         await _engine.Claims.ClaimAsync(new ClaimRequest([new("q", 0)], 1, "w", null), TimeSpan.Zero, default);

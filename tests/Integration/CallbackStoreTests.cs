@@ -7,7 +7,7 @@ using static TaskQueue.Tests.Servers.TestTasks;
 
 namespace TaskQueue.Tests.Integration;
 
-/// <summary>Callbacks in the database: who takes which, and what becomes of them.</summary>
+/// <summary>Callbacks in the database: who takes which, and their outcomes.</summary>
 public abstract class CallbackStoreTests(StoreFixture fixture) : IAsyncLifetime
 {
     private static readonly DateTime GivenUpAt = T0.AddSeconds(40);
@@ -28,7 +28,7 @@ public abstract class CallbackStoreTests(StoreFixture fixture) : IAsyncLifetime
     public Task DisposeAsync() => Task.CompletedTask;
 
     [Fact]
-    public async Task Those_due_longest_are_taken_first_with_all_that_a_try_needs()
+    public async Task The_longest_due_callbacks_are_taken_first_with_everything_a_try_needs()
     {
         var rows = await InsertAsync(("http://b/2", -1), ("http://a/1", -2), ("http://c/later", 1), ("http://c/3", 0));
 
@@ -44,7 +44,7 @@ public abstract class CallbackStoreTests(StoreFixture fixture) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Of_one_receiver_no_more_are_taken_than_fit_however_many_wait_before_the_others()
+    public async Task The_limit_per_receiver_holds_however_many_callbacks_wait()
     {
         await InsertAsync([.. Enumerable.Range(0, 1100).Select(n => ("http://hung:8080/x?n=" + n, -2000 + n)),
             .. Enumerable.Range(0, 6).Select(n => ("https://quick/" + n, -6 + n))]);
@@ -60,7 +60,7 @@ public abstract class CallbackStoreTests(StoreFixture fixture) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Nobody_takes_what_another_has_until_it_is_given_up()
+    public async Task A_taken_callback_is_not_taken_again_until_its_lease_ends()
     {
         await InsertAsync([.. Enumerable.Range(0, 200).Select(n => ($"http://h{n}/", -1))]);
 
@@ -76,7 +76,7 @@ public abstract class CallbackStoreTests(StoreFixture fixture) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_try_that_was_given_up_changes_nothing_any_more()
+    public async Task An_abandoned_try_changes_nothing()
     {
         await InsertAsync(("http://a/", -1));
         var first = (await TakeAsync(1)).Single();
@@ -96,7 +96,7 @@ public abstract class CallbackStoreTests(StoreFixture fixture) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_callback_waits_until_it_shall_be_tried_again()
+    public async Task A_callback_waits_until_its_retry_is_due()
     {
         await InsertAsync(("http://a/", -1));
         var taken = (await TakeAsync(1)).Single();
@@ -111,7 +111,7 @@ public abstract class CallbackStoreTests(StoreFixture fixture) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Those_that_ended_long_ago_are_removed_a_few_at_once_and_those_that_wait_are_kept()
+    public async Task Old_finished_callbacks_are_removed_in_small_batches_and_waiting_ones_are_kept()
     {
         await InsertAsync([.. Enumerable.Range(0, 6).Select(n => ($"http://{n}/", -1000))]);
         foreach (var callback in (await TakeAsync(5)).Index())
@@ -129,7 +129,7 @@ public abstract class CallbackStoreTests(StoreFixture fixture) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Of_one_owner_no_more_are_taken_than_fit_however_many_receivers_it_has()
+    public async Task The_limit_per_owner_holds_however_many_receivers_it_has()
     {
         await InsertAsync("ann", [.. Enumerable.Range(0, 1100).Select(n => ($"http://h{n}/", -2000 + n))]);
         await InsertAsync("ben", [.. Enumerable.Range(0, 8).Select(n => ($"http://h{n}/", -8 + n))]);
@@ -154,7 +154,7 @@ public abstract class CallbackStoreTests(StoreFixture fixture) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Owners_that_are_passed_over_wait_for_the_others()
+    public async Task Skipped_owners_wait_for_the_others()
     {
         await InsertAsync("ann", [.. Enumerable.Range(0, 1100).Select(n => ($"http://h{n}/", -2000 + n))]);
         await InsertAsync("ben", ("http://b/", -1));
@@ -166,7 +166,7 @@ public abstract class CallbackStoreTests(StoreFixture fixture) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Few_places_are_shared_by_the_owners_in_turn()
+    public async Task Few_slots_are_shared_fairly_among_owners()
     {
         await InsertAsync("ann", [.. Enumerable.Range(0, 20).Select(n => ($"http://h{n}/", -100 + n))]);
         await InsertAsync("ben", [.. Enumerable.Range(0, 20).Select(n => ($"http://h{n}/", -50 + n))]);
@@ -175,7 +175,7 @@ public abstract class CallbackStoreTests(StoreFixture fixture) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Callbacks_from_before_owner_and_receiver_were_kept_are_taken()
+    public async Task Callbacks_stored_before_owner_and_receiver_existed_are_taken()
     {
         await using (var db = fixture.Database.CreateContext())
         {
@@ -199,7 +199,7 @@ public abstract class CallbackStoreTests(StoreFixture fixture) : IAsyncLifetime
         return await db.Callbacks.AsNoTracking().SingleAsync();
     }
 
-    /// <summary>As whatever ends batches does it: rows of callbacks that fall due so many seconds after <see cref="T0"/>.</summary>
+    /// <summary>Like code that ends batches: callback rows that become due this many seconds after <see cref="T0"/>.</summary>
     private Task<List<Callback>> InsertAsync(params (string Url, int Due)[] callbacks) => InsertAsync(owner: null, callbacks);
 
     private async Task<List<Callback>> InsertAsync(string? owner, params (string Url, int Due)[] callbacks)

@@ -13,7 +13,7 @@ namespace TaskQueue.Tests.Integration;
 public sealed class ClaimsTests
 {
     [Fact]
-    public async Task A_task_that_falls_due_right_after_a_claim_found_nothing_is_not_overlooked()
+    public async Task A_task_that_becomes_due_right_after_an_empty_claim_is_not_missed()
     {
         var time = new HurriedTime();
         var store = DispatchProxy.Create<ITaskStore, EmptyStore>();
@@ -32,7 +32,7 @@ public sealed class ClaimsTests
         seen.NextDueAfter.ShouldBe(seen.ClaimedAt.Take(seen.NextDueAfter.Count));
     }
 
-    /// <summary>Every look at the clock takes a second.</summary>
+    /// <summary>Every reading of the clock takes a second.</summary>
     private sealed class HurriedTime : TimeProvider
     {
         private DateTimeOffset _now = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
@@ -40,7 +40,7 @@ public sealed class ClaimsTests
         public override DateTimeOffset GetUtcNow() => _now += TimeSpan.FromSeconds(1);
     }
 
-    /// <summary>A store without tasks that notes at which times it was asked.</summary>
+    /// <summary>A store without tasks that records the times of its calls.</summary>
     public class EmptyStore : DispatchProxy
     {
         public List<DateTime> ClaimedAt { get; } = [];

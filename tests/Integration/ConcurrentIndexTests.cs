@@ -9,7 +9,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.Integration;
 
-/// <summary>The rule for indexes of large tables, CREATE INDEX CONCURRENTLY, works as a migration.</summary>
+/// <summary>Indexes of large tables use CREATE INDEX CONCURRENTLY, which works as a migration.</summary>
 public sealed class ConcurrentIndexTests
 {
     [Fact]
@@ -29,7 +29,7 @@ public sealed class ConcurrentIndexTests
             () => WaitsForTheWriterAsync(database), TimeSpan.FromSeconds(20), "the index waits for the open transaction");
         await using var other = new NpgsqlConnection(database.ConnectionString);
         await other.OpenAsync();
-        await ExecuteAsync(other, "set lock_timeout = '5s'; insert into large values (2)"); // a plain CREATE INDEX would hold this up
+        await ExecuteAsync(other, "set lock_timeout = '5s'; insert into large values (2)"); // a plain CREATE INDEX would wait for this
         await writing.CommitAsync();
         await migrating;
 

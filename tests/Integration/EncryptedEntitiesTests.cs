@@ -10,13 +10,13 @@ using Xunit;
 
 namespace TaskQueue.Tests.Integration;
 
-/// <summary>Entities that EF Core writes are encrypted while they are written, and plain again after that.</summary>
+/// <summary>Entities that EF Core writes are encrypted while they are written, and plain again afterwards.</summary>
 public sealed class EncryptedEntitiesTests
 {
     private const string Payload = "the payload", Changed = "another payload";
 
     [Fact]
-    public async Task An_entity_is_plain_before_and_after_it_is_written_and_read_and_a_read_is_no_change()
+    public async Task An_entity_stays_plain_in_memory_and_reading_it_is_no_change()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         await using var engine = Engine(database);

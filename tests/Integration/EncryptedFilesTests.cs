@@ -10,7 +10,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.Integration;
 
-/// <summary>Contents of files that are encrypted where they lie.</summary>
+/// <summary>File contents encrypted at rest.</summary>
 public sealed class EncryptedFilesTests : IAsyncLifetime
 {
     private const int Frame = 64 * 1024;
@@ -27,7 +27,7 @@ public sealed class EncryptedFilesTests : IAsyncLifetime
 
     [Theory]
     [MemberData(nameof(Stores))]
-    public async Task A_content_of_any_length_comes_back_whole_and_in_parts(FileStoreKind store)
+    public async Task Contents_of_any_length_are_read_back_whole_and_in_parts(FileStoreKind store)
     {
         await using var engine = Engine(store, "k1", ("k1", Key1));
         foreach (var length in new[] { 0, 1, Frame - 1, Frame, Frame + 1, (2 * Frame) - 1, 2 * Frame, (5 * Frame) + 17 })
@@ -50,7 +50,7 @@ public sealed class EncryptedFilesTests : IAsyncLifetime
 
     [Theory]
     [MemberData(nameof(Stores))]
-    public async Task The_stored_bytes_do_not_have_the_content_and_what_was_stored_with_another_setting_stays_readable(FileStoreKind store)
+    public async Task Stored_bytes_are_encrypted_and_contents_stored_with_other_settings_stay_readable(FileStoreKind store)
     {
         var marker = "the-marker-of-this-test"u8.ToArray();
         byte[] content = [.. marker, .. RandomNumberGenerator.GetBytes(Frame), .. marker];
@@ -82,7 +82,7 @@ public sealed class EncryptedFilesTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Contents_that_were_altered_swapped_cut_off_or_moved_are_refused()
+    public async Task Altered_swapped_truncated_or_moved_contents_are_refused()
     {
         await using var engine = Engine(FileStoreKind.Disk, "k1", ("k1", Key1));
         var (one, other) = (await CreateAsync(engine, new byte[3 * Frame]), await CreateAsync(engine, new byte[3 * Frame]));

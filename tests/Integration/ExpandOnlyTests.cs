@@ -9,8 +9,8 @@ using Xunit;
 namespace TaskQueue.Tests.Integration;
 
 /// <summary>
-/// The program of before a migration runs on beside it, so a migration only adds: what the older one reads and writes stays,
-/// and no table that grows is locked for long.
+/// The previous version keeps running beside a migration, so a migration only adds: what the older one reads and writes stays,
+/// and no growing table is locked for long.
 /// </summary>
 public sealed class ExpandOnlyTests
 {
@@ -24,7 +24,7 @@ public sealed class ExpandOnlyTests
 
     [Theory]
     [MemberData(nameof(Examples))]
-    public void What_would_break_the_program_of_before_is_seen(MigrationOperation operation, bool breaks) =>
+    public void Migrations_that_would_break_the_previous_version_are_detected(MigrationOperation operation, bool breaks) =>
         Breaks(operation, []).ShouldBe(breaks);
 
     public static TheoryData<MigrationOperation, bool> Examples => new()
@@ -68,7 +68,7 @@ public sealed class ExpandOnlyTests
         return migration.UpOperations.Where(o => Breaks(o, made)).Select(Describe);
     }
 
-    /// <summary>Whatever is not known to be harmless breaks.</summary>
+    /// <summary>Any operation not known to be harmless is a breaking change.</summary>
     private static bool Breaks(MigrationOperation operation, string[] made) => operation switch
     {
         CreateTableOperation or InsertDataOperation or UpdateDataOperation or CreateSequenceOperation => false,

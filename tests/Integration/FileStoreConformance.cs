@@ -11,7 +11,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.Integration;
 
-/// <summary>What every store of files does, wherever the contents lie.</summary>
+/// <summary>The behaviour of every file store, wherever the contents are.</summary>
 public abstract class FileStoreConformance(DatabaseProvider provider, FileStoreKind store) : IAsyncLifetime
 {
     private const int Chunk = 256 * 1024;
@@ -43,7 +43,7 @@ public abstract class FileStoreConformance(DatabaseProvider provider, FileStoreK
     [InlineData(Chunk - 1)]
     [InlineData(Chunk)]
     [InlineData((3 * Chunk) + 17)]
-    public async Task What_was_written_is_read(int length)
+    public async Task Written_contents_are_read_back(int length)
     {
         var content = RandomNumberGenerator.GetBytes(length);
 
@@ -57,7 +57,7 @@ public abstract class FileStoreConformance(DatabaseProvider provider, FileStoreK
     }
 
     [Fact]
-    public async Task A_content_can_be_sought()
+    public async Task A_file_content_is_seekable()
     {
         var content = RandomNumberGenerator.GetBytes((2 * Chunk) + 100);
         await using var stream = Files.OpenRead(await CreateAsync(content));
@@ -77,7 +77,7 @@ public abstract class FileStoreConformance(DatabaseProvider provider, FileStoreK
     }
 
     [Fact]
-    public async Task A_file_grows_by_small_writes_and_shows_when_it_is_committed()
+    public async Task A_file_grows_by_small_writes_and_becomes_visible_on_commit()
     {
         await using var file = await Files.OpenWriteAsync("ann", "batch_output", "out.jsonl");
         var text = new StringBuilder();
@@ -99,7 +99,7 @@ public abstract class FileStoreConformance(DatabaseProvider provider, FileStoreK
     }
 
     [Fact]
-    public async Task What_is_not_committed_is_gone()
+    public async Task Uncommitted_files_are_gone()
     {
         await using (var file = await Files.OpenWriteAsync(null, "batch", "a"))
             await file.Stream.WriteAsync(new byte[Chunk + 1]);
@@ -111,11 +111,11 @@ public abstract class FileStoreConformance(DatabaseProvider provider, FileStoreK
     }
 
     [Fact]
-    public async Task The_limit_itself_is_allowed() =>
+    public async Task A_file_of_exactly_the_maximum_size_is_allowed() =>
         (await Files.CreateAsync(null, "batch", "a", new MemoryStream(new byte[1000]), 1000, default)).Bytes.ShouldBe(1000);
 
     [Fact]
-    public async Task An_owner_sees_its_own_files_only()
+    public async Task An_owner_sees_only_its_own_files()
     {
         var (ann, ben) = (await CreateAsync([1], "ann"), await CreateAsync([2], "ben"));
 
@@ -128,7 +128,7 @@ public abstract class FileStoreConformance(DatabaseProvider provider, FileStoreK
     }
 
     [Fact]
-    public async Task Pages_of_files_of_one_moment_neither_repeat_nor_skip()
+    public async Task Pages_of_files_created_at_the_same_time_neither_repeat_nor_skip()
     {
         var ids = new List<string>();
         for (var n = 0; n < 7; n++)
@@ -160,10 +160,10 @@ public abstract class FileStoreConformance(DatabaseProvider provider, FileStoreK
     }
 
     [Fact]
-    public async Task An_id_that_somebody_else_has_made_is_drawn_again()
+    public async Task A_colliding_id_is_drawn_again()
     {
         var first = await CreateAsync([1]);
-        var next = first.Id[..26] + (char)(first.Id[26] + 1) + first.Id[27..]; // the clock stands
+        var next = first.Id[..26] + (char)(first.Id[26] + 1) + first.Id[27..]; // the clock stands still
         await using (var db = _database.CreateContext())
         {
             db.Files.Add(new FileRecord { Id = next, CreatedAt = Start });
@@ -177,7 +177,7 @@ public abstract class FileStoreConformance(DatabaseProvider provider, FileStoreK
     }
 
     [Fact]
-    public async Task Uploads_that_a_crash_broke_off_are_swept_after_a_day()
+    public async Task Uploads_interrupted_by_a_crash_are_removed_after_a_day()
     {
         var kept = await CreateAsync([1]);
         var crashed = await Files.OpenWriteAsync("ann", "batch", "crashed"); // never disposed
@@ -191,7 +191,7 @@ public abstract class FileStoreConformance(DatabaseProvider provider, FileStoreK
         (await RowsAsync()).ShouldBe(2);
         (await ReadAsync(kept)).ShouldBe([1]);
         await young.CommitAsync();
-        (await Should.ThrowAsync<InvalidOperationException>(() => crashed.CommitAsync())).Message.ShouldContain("given up");
+        (await Should.ThrowAsync<InvalidOperationException>(() => crashed.CommitAsync())).Message.ShouldContain("abandoned");
         await crashed.DisposeAsync();
         (await StoredAsync()).ShouldBe(store == FileStoreKind.Disk ? 2 : 1, "an empty file has no chunk");
     }
@@ -199,7 +199,7 @@ public abstract class FileStoreConformance(DatabaseProvider provider, FileStoreK
     [Fact]
     public async Task Memory_is_flat()
     {
-        // However much is sent, only so much is neither stored nor unread.
+        // However much is sent, only this much is neither stored nor unread.
         var stream = new GeneratedStream(64 * 1024 * 1024, StoredBytes);
 
         var file = await Files.CreateAsync(null, "batch", "large", stream, long.MaxValue, default);
@@ -260,7 +260,7 @@ public abstract class FileStoreConformance(DatabaseProvider provider, FileStoreK
 public sealed class FilesOnDisk() : FileStoreConformance(DatabaseProvider.Sqlite, FileStoreKind.Disk)
 {
     [Fact]
-    public async Task Contents_without_a_row_are_swept_after_a_day_and_nothing_else()
+    public async Task Only_contents_without_a_row_are_removed_after_a_day()
     {
         var known = await CreateAsync([1]);
         var (stray, young, other) = (Path.Combine(Folder, "file-1"), Path.Combine(Folder, "file-2"), Path.Combine(Folder, "notes.txt"));

@@ -12,7 +12,7 @@ using static TaskQueue.Tests.Servers.TestTasks;
 namespace TaskQueue.Tests.Integration;
 
 /// <summary>
-/// Commands that commit together, and what one of them may do to the others: nothing. One partition, so that a closed gate gathers all.
+/// Commands that commit together must not affect each other. One partition, so that a closed gate gathers all of them.
 /// </summary>
 public abstract class GroupCommitTests(DatabaseProvider provider, bool rowVersions = true) : IAsyncLifetime
 {
@@ -37,7 +37,7 @@ public abstract class GroupCommitTests(DatabaseProvider provider, bool rowVersio
     }
 
     [Fact]
-    public async Task Commands_that_come_together_share_transactions()
+    public async Task Concurrent_commands_share_transactions()
     {
         const int count = 2000;
         var submissions = Enumerable.Range(0, count).Select(_ => new TaskSubmission(TaskId.New(TimeProvider.System), "q", "{}")).ToList();
@@ -69,7 +69,7 @@ public abstract class GroupCommitTests(DatabaseProvider provider, bool rowVersio
     }
 
     [Fact]
-    public async Task A_whole_life_may_be_one_insert()
+    public async Task A_task_can_be_submitted_started_and_completed_in_one_insert()
     {
         var task = New(change: t => t.State = 0);
 
@@ -95,10 +95,10 @@ public abstract class GroupCommitTests(DatabaseProvider provider, bool rowVersio
     }
 
     [Fact]
-    public async Task A_machine_that_throws_fails_its_caller_alone_and_changes_nothing()
+    public async Task A_state_machine_that_throws_fails_only_its_caller_and_changes_nothing()
     {
         var (task, neighbour) = (await GivenAsync(), await GivenAsync());
-        // The end of the wait after this failure is no time any more.
+        // The end of the wait after this failure is out of range.
         var broken = new FailTask(task.CorrelationId, DateTime.MaxValue, 1, "w", "half done", retryable: true);
 
         var sends = await SendTogetherAsync(
@@ -113,12 +113,12 @@ public abstract class GroupCommitTests(DatabaseProvider provider, bool rowVersio
     }
 
     [Fact]
-    public async Task A_row_that_the_database_refuses_fails_its_caller_alone()
+    public async Task A_row_rejected_by_the_database_fails_only_its_caller()
     {
         var tasks = new List<TaskState>();
         for (var i = 0; i < 9; i++)
             tasks.Add(await GivenAsync(t => (t.State, t.Attempt, t.Worker, t.LeaseUntil) = (TaskStates.Running, 1, "w", Later)));
-        // PostgreSQL stores no NUL; others would, so there the store stands in.
+        // PostgreSQL stores no NUL; other databases would, so there the store simulates it.
         if (provider != DatabaseProvider.Postgres)
             _store.Fault = rows => rows.Any(t => t.Error == "\0") ? new InvalidOperationException("no NUL") : null;
 
@@ -134,7 +134,7 @@ public abstract class GroupCommitTests(DatabaseProvider provider, bool rowVersio
     }
 
     [Fact]
-    public async Task A_command_that_is_run_again_is_answered_again()
+    public async Task A_repeated_command_gets_the_same_answer()
     {
         var (gone, task) = (await GivenAsync(), await GivenAsync());
         TaskCommand[] commands = [new CancelTask(gone.CorrelationId, T0), new CancelTask(task.CorrelationId, T0)];
@@ -170,7 +170,7 @@ public abstract class GroupCommitTests(DatabaseProvider provider, bool rowVersio
     }
 
     [Fact]
-    public async Task A_submit_of_a_taken_id_is_a_duplicate_beside_fresh_ones()
+    public async Task A_submit_with_a_taken_id_is_a_duplicate_among_new_ones()
     {
         var old = await GivenAsync();
         var again = New("another", t => (t.CorrelationId, t.State) = (old.CorrelationId, 0));
@@ -188,7 +188,7 @@ public abstract class GroupCommitTests(DatabaseProvider provider, bool rowVersio
     }
 
     [Fact]
-    public async Task A_caller_that_gives_up_neither_loses_its_command_nor_harms_the_others()
+    public async Task A_cancelled_caller_neither_loses_its_command_nor_affects_others()
     {
         var tasks = new List<TaskState>();
         for (var i = 0; i < 6; i++)
@@ -212,7 +212,7 @@ public abstract class GroupCommitTests(DatabaseProvider provider, bool rowVersio
     }
 
     [Fact]
-    public async Task A_stop_commits_what_waits_and_refuses_what_comes_later()
+    public async Task A_stop_commits_waiting_commands_and_refuses_later_ones()
     {
         var tasks = Enumerable.Range(0, 600).Select(_ => New(change: t => t.State = 0)).ToList();
         await CloseAsync();
@@ -261,7 +261,9 @@ public abstract class GroupCommitTests(DatabaseProvider provider, bool rowVersio
         return sends;
     }
 
-    /// <summary>Holds a first group at the gate, with a command that changes nothing: what is sent from now on is the next group.</summary>
+    /// <summary>
+    /// Holds a first group at the gate, with a command that changes nothing: commands sent from now on form the next group.
+    /// </summary>
     private async Task CloseAsync()
     {
         _store.Close();

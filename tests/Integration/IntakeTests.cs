@@ -9,13 +9,13 @@ using Xunit;
 
 namespace TaskQueue.Tests.Integration;
 
-/// <summary>What waits for the database is bounded by number, by memory and by time.</summary>
+/// <summary>Commands that wait for the database are bounded by number, memory and time.</summary>
 public sealed class IntakeTests
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
 
     [Fact]
-    public async Task More_tasks_than_may_wait_are_refused_at_once_and_the_others_are_accepted()
+    public async Task Tasks_over_the_waiting_limit_are_refused_at_once_and_the_others_are_accepted()
     {
         await using var bed = await Bed.StartAsync(new() { ["TaskQueue:MaxWaiting"] = "1000" });
         var waiting = Enumerable.Range(0, 1000).Select(_ => bed.Engine.Verbs.SubmitAsync(Submission(""))).ToList();
@@ -29,7 +29,7 @@ public sealed class IntakeTests
     }
 
     [Fact]
-    public async Task More_memory_than_may_wait_is_refused_at_once_but_one_alone_may_be_as_large_as_it_is()
+    public async Task Commands_over_the_waiting_memory_are_refused_at_once_but_a_single_one_may_exceed_it()
     {
         await using var bed = await Bed.StartAsync(new() { ["TaskQueue:MaxWaitingBytes"] = "1048576" });
         var large = bed.Engine.Verbs.SubmitAsync(Submission(new string('x', 900_000)));
@@ -41,7 +41,7 @@ public sealed class IntakeTests
     }
 
     [Fact]
-    public async Task What_waited_too_long_for_its_group_is_refused_and_was_not_done()
+    public async Task A_command_that_waits_too_long_for_its_group_is_refused_and_not_applied()
     {
         await using var bed = await Bed.StartAsync(new() { ["TaskQueue:MaxWaitSeconds"] = "1" });
         var first = bed.Engine.Verbs.SubmitAsync(Submission(""));
@@ -60,7 +60,7 @@ public sealed class IntakeTests
 
     private static TaskSubmission Submission(string text) => new(TaskId.New(TimeProvider.System), "q", $"\"{text}\"");
 
-    /// <summary>An engine whose groups stand at a closed gate.</summary>
+    /// <summary>An engine whose groups wait at a closed gate.</summary>
     private sealed class Bed(TestDatabase database, TestEngine engine, WatchedStore store) : IAsyncDisposable
     {
         public TestEngine Engine => engine;

@@ -12,7 +12,7 @@ public sealed class MigrationTests
 {
     [Theory]
     [MemberData(nameof(TestDatabase.Providers), MemberType = typeof(TestDatabase))]
-    public async Task A_second_migration_has_nothing_to_do_and_keeps_the_data(DatabaseProvider provider)
+    public async Task A_second_migration_changes_nothing(DatabaseProvider provider)
     {
         await using var database = await TestDatabase.CreateAsync(provider, migrate: false);
         await using var engine = new TestEngine(database.Address);
@@ -31,7 +31,7 @@ public sealed class MigrationTests
 
     [Theory]
     [MemberData(nameof(TestDatabase.Providers), MemberType = typeof(TestDatabase))]
-    public async Task A_database_with_another_history_is_refused(DatabaseProvider provider)
+    public async Task A_database_with_a_different_migration_history_is_refused(DatabaseProvider provider)
     {
         await using var database = await TestDatabase.CreateAsync(provider);
         await using var engine = new TestEngine(database.Address);
@@ -45,7 +45,7 @@ public sealed class MigrationTests
 
     [Theory]
     [MemberData(nameof(TestDatabase.Providers), MemberType = typeof(TestDatabase))]
-    public async Task The_migrations_lead_to_the_model(DatabaseProvider provider)
+    public async Task The_migrations_produce_the_model(DatabaseProvider provider)
     {
         await using var database = await TestDatabase.CreateAsync(provider);
         await using var context = database.CreateContext();

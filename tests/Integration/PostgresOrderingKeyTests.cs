@@ -9,7 +9,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.Integration;
 
-/// <summary>Ordering keys between transactions of other processes that a test holds open at the worst moment.</summary>
+/// <summary>Ordering keys under concurrent transactions of other processes that a test holds open at the worst moment.</summary>
 public sealed class PostgresOrderingKeyTests : IAsyncLifetime
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
@@ -31,7 +31,7 @@ public sealed class PostgresOrderingKeyTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_member_that_comes_while_a_purge_waits_for_the_turn_has_it_afterwards()
+    public async Task A_task_that_arrives_during_a_purge_becomes_the_head_of_its_key()
     {
         var first = await SubmitAsync("t");
         await using var other = await Other.BeginAsync(_database);
@@ -57,7 +57,7 @@ public sealed class PostgresOrderingKeyTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_member_that_comes_while_the_turn_goes_from_hand_to_hand_is_not_left_alone()
+    public async Task A_task_that_arrives_during_a_promotion_is_not_left_blocked()
     {
         var (first, second, elsewhere) = (await SubmitAsync("t"), await SubmitAsync("t"), await SubmitAsync("u"));
         await using var ending = await Other.BeginAsync(_database);
@@ -109,7 +109,7 @@ public sealed class PostgresOrderingKeyTests : IAsyncLifetime
             await command.ExecuteNonQueryAsync();
         }
 
-        /// <summary>Waits until somebody waits for this transaction, or needs not.</summary>
+        /// <summary>Waits until another transaction waits for this one, or need not.</summary>
         public async Task UntilItBlocksAsync(Task other)
         {
             await using var watcher = new NpgsqlConnection(database.ConnectionString);

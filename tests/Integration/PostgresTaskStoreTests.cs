@@ -15,7 +15,7 @@ public sealed class PostgresTaskStoreTests(PostgresStoreFixture fixture)
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
 
-    /// <summary>"task": the first key of the advisory locks; the second is the stream.</summary>
+    /// <summary>"task": the first key of the advisory locks; the second is the partition.</summary>
     private const int LockSpace = 0x7461736B;
 
     private const string LastEventId = "select pg_sequence_last_value(pg_get_serial_sequence('task_events', 'id'))";
@@ -77,7 +77,7 @@ public sealed class PostgresTaskStoreTests(PostgresStoreFixture fixture)
     }
 
     [Fact]
-    public async Task Events_draw_their_ids_only_while_their_stream_is_locked_so_that_the_relay_skips_none()
+    public async Task Events_get_their_ids_under_the_partition_lock_so_the_outbox_dispatcher_skips_none()
     {
         var (claimable, fresh, saved) = (New("claimable"), New(), New());
         await Store.InsertAsync([claimable]);
@@ -105,7 +105,7 @@ public sealed class PostgresTaskStoreTests(PostgresStoreFixture fixture)
     }
 
     [Fact]
-    public async Task What_does_not_commit_is_neither_accepted_nor_handed_out()
+    public async Task A_rolled_back_task_is_neither_accepted_nor_handed_out()
     {
         var (task, fresh) = (New(), New());
         await Store.InsertAsync([task]);
@@ -131,7 +131,7 @@ public sealed class PostgresTaskStoreTests(PostgresStoreFixture fixture)
     }
 
     [Fact]
-    public async Task Only_one_process_is_the_relay_until_it_gives_up()
+    public async Task Only_one_process_runs_the_outbox_dispatcher_until_it_releases_the_lock()
     {
         await using var second = new TestEngine(_fixture.Database.Address);
         var first = await LeadAsync(Store);
@@ -147,7 +147,7 @@ public sealed class PostgresTaskStoreTests(PostgresStoreFixture fixture)
     }
 
     [Fact]
-    public async Task A_relay_whose_connection_breaks_knows_and_another_takes_over()
+    public async Task An_outbox_dispatcher_notices_a_broken_connection_and_another_takes_over()
     {
         await using var first = (await LeadAsync(Store)).ShouldNotBeNull();
 
@@ -160,7 +160,7 @@ public sealed class PostgresTaskStoreTests(PostgresStoreFixture fixture)
     }
 
     [Fact]
-    public async Task The_relay_is_woken_by_another_process()
+    public async Task Another_process_wakes_the_outbox_dispatcher()
     {
         await using var second = new TestEngine(_fixture.Database.Address);
         var woken = new TaskCompletionSource();
@@ -177,7 +177,7 @@ public sealed class PostgresTaskStoreTests(PostgresStoreFixture fixture)
         await context.SaveChangesAsync();
     }
 
-    /// <summary>Inserts as a group of commands does; the ids are taken meanwhile.</summary>
+    /// <summary>Inserts like a group of commands; other processes take the ids meanwhile.</summary>
     private async Task SaveAsync(TaskState[] tasks)
     {
         await using var session = await Store.BeginAsync();

@@ -1,7 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging.Abstractions;
 using Shouldly;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
@@ -9,7 +8,6 @@ using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Notifications;
 using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Tasks;
-using TaskQueue.Engine.Telemetry;
 using TaskQueue.Scheduler.Retention;
 using TaskQueue.Scheduler.Tasks;
 using TaskQueue.Storage;
@@ -19,7 +17,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.Integration;
 
-/// <summary>Rows that a sweep cannot process must not hold up those behind them.</summary>
+/// <summary>Rows that a sweep cannot process must not block those behind them.</summary>
 public sealed class QuarantineSweepTests
 {
     private const int Poison = 600; // more than a sweep takes at once
@@ -29,7 +27,7 @@ public sealed class QuarantineSweepTests
 
     [Theory]
     [MemberData(nameof(Providers))]
-    public async Task Six_hundred_leases_that_cannot_be_recovered_are_set_aside_and_a_younger_one_is_recovered(DatabaseProvider provider)
+    public async Task Six_hundred_unrecoverable_leases_are_quarantined_and_a_later_one_is_recovered(DatabaseProvider provider)
     {
         await using var database = await TestDatabase.CreateAsync(provider);
         await using var engine = new TestEngine(database.Address);
@@ -64,7 +62,7 @@ public sealed class QuarantineSweepTests
         var heartbeats = engine.Services.GetRequiredService<LoopHeartbeats>();
         heartbeats.FaultOf("lease-sweep").ShouldBeNull();
 
-        // Mended, and put back.
+        // Fixed, and released.
         var desk = engine.Services.GetRequiredService<QuarantineService>();
         var (mended, dropped) = (bad[0].CorrelationId, bad[1].CorrelationId);
         await using (var db = database.CreateContext())
@@ -74,7 +72,7 @@ public sealed class QuarantineSweepTests
         await Eventually.UntilAsync(
             async () => (await database.GetAsync(mended)).State == TaskStates.Retrying, Soon, "the mended task is recovered");
 
-        // Not mended: it comes back. Given up: it ends, though what it should end with cannot be read.
+        // Not fixed: it returns. Dropped: it ends, although its completion actions cannot be read.
         (await desk.ReleaseAsync(IdOf(items, bad[2].CorrelationId), Access.All, CancellationToken.None)).Refusal.ShouldBeNull();
         await Eventually.UntilAsync(
             async () => (await ItemsAsync(database)).Exists(i => i.Subject == bad[2].CorrelationId.ToString()),
@@ -87,7 +85,7 @@ public sealed class QuarantineSweepTests
     }
 
     [Fact]
-    public async Task Giving_an_item_up_leaves_a_task_alone_that_recovered()
+    public async Task Dropping_an_item_leaves_a_recovered_task_unchanged()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         await using var engine = new TestEngine(database.Address);
@@ -104,7 +102,7 @@ public sealed class QuarantineSweepTests
         await sweep.StartAsync(CancellationToken.None);
         await Eventually.UntilAsync(async () => (await ItemsAsync(database)).Count == 1, Soon, "it is set aside");
         await sweep.StopAsync(CancellationToken.None);
-        await using (var db = database.CreateContext()) // as the late heartbeat of its worker does
+        await using (var db = database.CreateContext()) // like the late heartbeat of its worker
             await db.Tasks.ExecuteUpdateAsync(t => t.SetProperty(x => x.LeaseUntil, now.AddHours(1)));
 
         var desk = engine.Services.GetRequiredService<QuarantineService>();
@@ -117,7 +115,7 @@ public sealed class QuarantineSweepTests
     [Theory]
     [InlineData(DatabaseProvider.Sqlite)]
     [InlineData(DatabaseProvider.Postgres)]
-    public async Task Rows_that_cannot_even_be_changed_are_listed_and_passed_over(DatabaseProvider provider)
+    public async Task Rows_that_cannot_be_changed_are_listed_and_skipped(DatabaseProvider provider)
     {
         await using var database = await TestDatabase.CreateAsync(provider);
         await using var engine = new TestEngine(database.Address);
@@ -147,7 +145,7 @@ public sealed class QuarantineSweepTests
     }
 
     [Fact]
-    public async Task Dispatches_and_expiries_that_fail_are_set_aside_and_put_back_as_they_were()
+    public async Task Failing_dispatches_and_expiries_are_quarantined_and_released_unchanged()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         WatchedStore store = null!;
@@ -190,7 +188,7 @@ public sealed class QuarantineSweepTests
 
     [Theory]
     [MemberData(nameof(Providers))]
-    public async Task Refused_messages_are_removed_when_they_are_old_or_too_many_of_one_owner(DatabaseProvider provider)
+    public async Task Old_refused_messages_and_those_over_an_owners_limit_are_removed(DatabaseProvider provider)
     {
         await using var database = await TestDatabase.CreateAsync(provider);
         await using var engine = new TestEngine(
@@ -216,7 +214,7 @@ public sealed class QuarantineSweepTests
     }
 
     [Fact]
-    public async Task What_is_set_aside_again_is_counted_and_faults_of_the_database_are_nobodys()
+    public async Task A_repeated_quarantine_is_counted_and_database_faults_blame_no_row()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         await using var engine = new TestEngine(database.Address);
@@ -264,17 +262,14 @@ public sealed class QuarantineSweepTests
 
     private static LeaseSweep Sweep(TestEngine engine) =>
         new(engine.Store, engine.Verbs, engine.Services.GetRequiredService<TaskQuarantine>(),
-            engine.Services.GetRequiredService<LoopHeartbeats>(), engine.Services.GetRequiredService<DependencyHealth>(),
-            TimeProvider.System, NullLogger<LeaseSweep>.Instance);
+            engine.Services.GetRequiredService<PollingServices>());
 
     private static ExpirySweep Expiries(TestEngine engine) =>
         new(engine.Store, engine.Verbs, engine.Services.GetRequiredService<TaskQuarantine>(),
-            engine.Services.GetRequiredService<LoopHeartbeats>(), engine.Services.GetRequiredService<DependencyHealth>(),
-            TimeProvider.System, NullLogger<ExpirySweep>.Instance);
+            engine.Services.GetRequiredService<PollingServices>());
 
     private static DispatchSweep Dispatches(TestEngine engine) =>
         new(engine.Store, engine.Verbs, engine.Services.GetRequiredService<TaskQuarantine>(),
             engine.Services.GetRequiredService<WorkNotifier>(), engine.Services.GetRequiredService<InFlightLimiter>(),
-            new BusTransport(IsInProcess: false), engine.Services.GetRequiredService<LoopHeartbeats>(),
-            engine.Services.GetRequiredService<DependencyHealth>(), TimeProvider.System, NullLogger<DispatchSweep>.Instance);
+            new BusTransport(IsInProcess: false), engine.Services.GetRequiredService<PollingServices>());
 }

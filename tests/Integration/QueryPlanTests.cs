@@ -19,7 +19,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.Integration;
 
-/// <summary>How PostgreSQL runs the hot statements: none reads a whole table, so none grows slower with finished tasks.</summary>
+/// <summary>How PostgreSQL runs the hot statements: none reads a whole table, so none slows down as finished tasks accumulate.</summary>
 public sealed partial class QueryPlanTests(PostgresStoreFixture fixture) : IClassFixture<PostgresStoreFixture>
 {
     [Fact]
@@ -60,7 +60,7 @@ public sealed partial class QueryPlanTests(PostgresStoreFixture fixture) : IClas
             .Select(s => (Known: KnownStatement.Of(s), Ran: s)).Where(s => s.Known is not null).ToLookup(s => s.Known!, s => s.Ran);
     }
 
-    /// <summary>It counts, so it reads the partial indexes of what waits and runs from end to end, and nothing else.</summary>
+    /// <summary>It counts, so it reads only the partial indexes of waiting and running tasks, from end to end.</summary>
     private static bool ReadsWaitingAlone(string plan) =>
         !plan.Contains("Seq Scan", StringComparison.Ordinal)
         && plan.Contains("using ix_tasks_claim on tasks", StringComparison.Ordinal)
@@ -110,7 +110,7 @@ public sealed partial class QueryPlanTests(PostgresStoreFixture fixture) : IClas
     }
 
     /// <summary>
-    /// A scan of a table that grows, or of an index from end to end; those that sweeps go by have only what waits for them.
+    /// A scan of a growing table, or of an index from end to end; the indexes of sweeps contain only waiting rows.
     /// </summary>
     [GeneratedRegex(
         "Seq Scan on (tasks|task_events|callbacks)\\b|using (?!ix_tasks_(lease|dispatch|expiry) |ix_callbacks_due "
@@ -118,7 +118,7 @@ public sealed partial class QueryPlanTests(PostgresStoreFixture fixture) : IClas
         RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex WholeTable();
 
-    /// <summary>What Npgsql asks a server about its types, once a data source.</summary>
+    /// <summary>What Npgsql queries about a server's types, once per data source.</summary>
     [GeneratedRegex("\\bpg_(type|enum|class|attribute)\\b", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex TypeLoading();
 }

@@ -4,10 +4,10 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Tests.Integration;
 
-/// <summary>What is chosen at random.</summary>
+/// <summary>Random choices.</summary>
 internal sealed partial class QueueHistory
 {
-    // Each seed leans to something else: in percent, how many tasks have a dedupe key, have an ordering key, and die of one failure.
+    // Each seed is biased differently: in percent, how many tasks have a dedupe key, have an ordering key, and fail for good at once.
     private readonly (int Keyed, int Ordered, int Frail) _lean = (10 + (seed % 3 * 40), 10 + (seed / 3 % 3 * 40), 10 + (seed % 4 * 25));
 
     private bool Chance(int percent) => _random.Next(100) < percent;

@@ -7,10 +7,10 @@ using TaskQueue.Tests.Servers;
 
 namespace TaskQueue.Tests.Integration;
 
-/// <summary>What can be seen of the engine, against the model.</summary>
+/// <summary>The observable state of the engine, compared with the model.</summary>
 internal sealed partial class QueueHistory
 {
-    /// <param name="queue">Whose lists are read; those of the others have their turn after other steps.</param>
+    /// <param name="queue">Whose lists are read; those of the others are read after other steps.</param>
     private async Task CompareAsync(string queue)
     {
         _model.Now = Micros.Now(time);
@@ -51,7 +51,7 @@ internal sealed partial class QueueHistory
         page.Tasks.Select(t => t.CorrelationId).ShouldBe(part, $"page of {list} of {queue}, back: {back}");
     }
 
-    /// <summary>All columns but those left out; a failure shows only those that differ.</summary>
+    /// <summary>All columns except the omitted ones; a failure shows only those that differ.</summary>
     private static void ShouldBeSame(TaskState? actual, TaskState? expected, params string[] without)
     {
         var (shown, wanted) = (Lines(actual), Lines(expected));

@@ -10,12 +10,12 @@ using TaskQueue.Tests.Servers;
 namespace TaskQueue.Tests.Integration;
 
 /// <summary>
-/// A random life of three queues, done by an engine and by the model. Every answer is compared, and after every step all
-/// that can be seen. The same seed gives the same steps.
+/// A random life of three queues, run by an engine and by a model. Every answer is compared, and after every step the whole
+/// observable state. The same seed gives the same steps.
 /// </summary>
 internal sealed partial class QueueHistory(int seed, TestDatabase database, TestEngine engine, SetTime time)
 {
-    /// <summary>Two that are declared, and one that nobody declared.</summary>
+    /// <summary>Two declared queues, and an undeclared one.</summary>
     private static readonly string[] Queues = ["a", "b", "c"];
 
     private readonly Random _random = new(seed);
@@ -89,7 +89,7 @@ internal sealed partial class QueueHistory(int seed, TestDatabase database, Test
         Answered(string.Join(", ", answers.Select(a => a.Result)));
         var expected = _model.Submit(tasks);
         answers.Select(a => (a.Id, a.Result)).ShouldBe(expected.Select(a => (a.Id, a.Result)));
-        // Who has the turn is found out after the answer is made.
+        // The head of the key is determined after the answer.
         foreach (var (answer, wanted) in answers.Zip(expected))
             ShouldBeSame(answer.Task, wanted.Task, nameof(TaskState.Blocked));
     }
@@ -123,7 +123,7 @@ internal sealed partial class QueueHistory(int seed, TestDatabase database, Test
             (engine.Verbs.Snooze(id, attempt, worker, wait), _model.Snooze(id, attempt, worker, wait)));
     }
 
-    /// <summary>Mostly the attempt that runs; at times one of before, of somebody else, or of a task that does not run.</summary>
+    /// <summary>Mostly the running attempt; sometimes an earlier one, another worker's, or one of a task that does not run.</summary>
     private async Task AttemptAsync(string what, string? detail,
         Func<Guid, int, string?, int?, (TaskCommand Command, CommandResult Expected)> act)
     {

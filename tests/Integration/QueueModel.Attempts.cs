@@ -4,7 +4,7 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Tests.Integration;
 
-/// <summary>What becomes of single tasks.</summary>
+/// <summary>Outcomes of single tasks.</summary>
 internal sealed partial class QueueModel
 {
     private readonly Dictionary<string, long> _emptyAt = []; // Unix nanoseconds at which a bucket was empty, in effect
@@ -120,7 +120,7 @@ internal sealed partial class QueueModel
         return CommandResult.Applied;
     });
 
-    /// <returns>The tasks whose leases are over, which were taken back.</returns>
+    /// <returns>The recovered tasks whose leases expired.</returns>
     public List<Guid> ExpireLease()
     {
         var leaseExpired = Tasks.Values.Where(t => t.State == TaskStates.Running && t.LeaseUntil <= Now).OrderBy(t => t.LeaseUntil)

@@ -3,7 +3,7 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Tests.Integration;
 
-/// <summary>What becomes of whole queues, and what can be seen of them.</summary>
+/// <summary>Operations on whole queues, and their observable state.</summary>
 internal sealed partial class QueueModel
 {
     private readonly Dictionary<(string Queue, TaskEventType Type), long> _ended = [];
@@ -33,7 +33,7 @@ internal sealed partial class QueueModel
         return true;
     }
 
-    /// <summary>The dead letters of a queue restart, the oldest first, where no other task has their key.</summary>
+    /// <summary>The dead letters of a queue restart, the oldest first, unless another task holds their key.</summary>
     public (int Restarted, int Skipped) Redrive(string queue)
     {
         var results = List(queue, TaskList.Dead).ConvertAll(t => Restart(t.CorrelationId, null, null));
@@ -42,7 +42,7 @@ internal sealed partial class QueueModel
 
     public void Publish() => _unpublished.Clear();
 
-    /// <returns>How many rows went.</returns>
+    /// <returns>Number of removed rows.</returns>
     public int RemoveDeleted()
     {
         var gone = Tasks.Values.Where(t => IsGone(t) && !_unpublished.Contains(t.CorrelationId)).ToList();

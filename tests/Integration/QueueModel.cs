@@ -8,8 +8,8 @@ namespace TaskQueue.Tests.Integration;
 internal readonly record struct Step(TaskEventType Type, int Attempt, DateTime At);
 
 /// <summary>
-/// What the engine should do, in memory and one thing after the other: the rules of tasks and queues as moab.md and the
-/// docs of the engine say them, with none of its code. <see cref="TaskState"/> is a bag of columns here.
+/// What the engine should do, in memory and sequentially: the rules of tasks and queues as moab.md and the
+/// engine's docs state them, with none of its code. <see cref="TaskState"/> is a bag of columns here.
 /// </summary>
 internal sealed partial class QueueModel
 {
@@ -17,7 +17,7 @@ internal sealed partial class QueueModel
 
     public DateTime Now { get; set; }
 
-    /// <summary>All rows, those of tasks that are gone too until they are removed.</summary>
+    /// <summary>All rows, including those of deleted tasks until they are removed.</summary>
     public Dictionary<Guid, TaskState> Tasks { get; } = [];
 
     public Dictionary<Guid, List<Step>> Timelines { get; } = [];
@@ -32,7 +32,7 @@ internal sealed partial class QueueModel
 
     public bool IsGone(TaskState task) => task.DeleteAt <= Now;
 
-    /// <summary>Whether the id of one was that of a task that is gone: then none is accepted.</summary>
+    /// <summary>Whether one of the ids was that of a deleted task: then none is accepted.</summary>
     public bool HasConflict(IEnumerable<TaskSubmission> submissions) =>
         submissions.Any(s => Tasks.TryGetValue(s.Id, out var task) && IsGone(task));
 
@@ -102,7 +102,7 @@ internal sealed partial class QueueModel
     private RetryPolicy? RetryOf(TaskSubmission submission) =>
         submission.Retry ?? TierOf(submission.Queue, submission.Tier).Retry ?? SettingsOf(submission.Queue).Retry;
 
-    /// <summary>The task's own words first: its number, then its intervals; then the tier's and the queue's in the same way.</summary>
+    /// <summary>The task's own settings first: its number, then its intervals; then the tier's and the queue's in the same way.</summary>
     private int AttemptsOf(TaskSubmission submission) =>
         submission.MaxAttempts
         ?? (submission.Retry?.Intervals?.Count + 1)
@@ -125,7 +125,7 @@ internal sealed partial class QueueModel
         : Tasks.Values.SingleOrDefault(t => IsLive(t) && t.Queue == task.Queue && t.DedupeKey == task.DedupeKey
             && t.CorrelationId != task.CorrelationId);
 
-    /// <summary>With each ordering key the one that runs, or else the earliest that waits, is the head; all others are blocked.</summary>
+    /// <summary>The head of each ordering key is the running task, or else the earliest waiting one; all others are blocked.</summary>
     private void Promote()
     {
         foreach (var orderingKey in Tasks.Values.Where(t => t.OrderingKey is not null && IsLive(t)).GroupBy(t => (t.Queue, t.OrderingKey)))

@@ -5,7 +5,7 @@ using Xunit;
 namespace TaskQueue.Tests.Integration;
 
 /// <summary>
-/// Random lives of queues against <see cref="QueueModel"/>: some that stay the same, and one more that is new in each run. A
+/// Random lives of queues against <see cref="QueueModel"/>: some fixed, and one that is new in each run. A
 /// failure names its seed; <c>TASKQUEUE_MODEL_SEED</c> runs one seed again, or a range of them (<c>1000-2000</c>).
 /// </summary>
 public abstract class QueueModelTests(DatabaseProvider provider)
@@ -13,7 +13,7 @@ public abstract class QueueModelTests(DatabaseProvider provider)
     private const int Steps = 250;
 
     [Fact]
-    public async Task Whatever_happens_to_queues_the_engine_does_as_the_model()
+    public async Task The_engine_matches_the_queue_model_under_random_operations()
     {
         foreach (var seed in Seeds())
         {

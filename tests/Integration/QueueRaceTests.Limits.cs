@@ -11,7 +11,7 @@ namespace TaskQueue.Tests.Integration;
 public abstract partial class QueueRaceTests
 {
     [Fact]
-    public async Task Never_more_run_than_the_limit_and_no_fewer_when_it_is_quiet()
+    public async Task Running_tasks_never_exceed_the_concurrency_limit_and_use_all_of_it()
     {
         const int Limit = 3;
         await CreateAsync(new QueueSettings { MaxRunning = Limit });
@@ -27,7 +27,7 @@ public abstract partial class QueueRaceTests
                 InterlockedMax(ref most, Interlocked.Add(ref running, tasks.Count));
                 foreach (var task in tasks)
                 {
-                    Interlocked.Decrement(ref running); // before it ends, so that a place is never counted twice
+                    Interlocked.Decrement(ref running); // before it ends, so that a slot is never counted twice
                     (await CompleteAsync(task)).ShouldBe(CommandResult.Applied);
                     Interlocked.Increment(ref done);
                 }
@@ -45,9 +45,9 @@ public abstract partial class QueueRaceTests
     }
 
     [Fact]
-    public async Task Never_more_are_claimed_than_the_rate_allows_and_no_fewer_when_it_is_quiet()
+    public async Task Claims_never_exceed_the_rate_limit_and_use_all_of_it()
     {
-        var rate = new RateLimit(20, 20); // a token a millisecond: waiting for the gate takes longer
+        var rate = new RateLimit(20, 20); // a token a millisecond: waiting for the lock takes longer
         await CreateAsync(new QueueSettings { Rate = rate });
         for (var batch = 0; batch < 10; batch++)
             await Any().Verbs.SubmitManyAsync([.. Enumerable.Range(0, 300).Select(_ => New())]);
@@ -60,7 +60,7 @@ public abstract partial class QueueRaceTests
         await ShouldClaimAllAsync(rate.MaxTokens);
     }
 
-    /// <summary>Of a bucket that had time to fill.</summary>
+    /// <summary>A bucket that had time to fill.</summary>
     private async Task ShouldClaimAllAsync(int tokens)
     {
         var (last, most) = (Now, 0);
@@ -79,7 +79,7 @@ public abstract partial class QueueRaceTests
     }
 
     [Fact]
-    public async Task Dead_letters_are_no_more_than_their_ring_holds_when_it_is_quiet()
+    public async Task Dead_letters_settle_at_or_below_their_maximum()
     {
         const int Size = 3;
         await CreateAsync(new QueueSettings { DeadLetters = new DeadLetterSettings(MaxSize: Size) });

@@ -15,7 +15,7 @@ public abstract partial class QueueRaceTests
     private static readonly RetryPolicy AtOnce = new() { Intervals = [0, 0] };
 
     [Fact]
-    public async Task Of_a_thread_one_runs_at_a_time_and_it_drains_whatever_happens_to_its_members()
+    public async Task Tasks_of_an_ordering_key_run_one_at_a_time_and_drain_whatever_happens_to_them()
     {
         var ids = new ConcurrentBag<Guid>();
         var producing = ManyAsync(240, i => ProduceAsync(i, ids), atOnce: 4);
@@ -34,7 +34,7 @@ public abstract partial class QueueRaceTests
     }
 
     [Fact]
-    public async Task A_thread_runs_its_members_earliest_first_though_they_come_in_any_order()
+    public async Task Tasks_of_an_ordering_key_run_earliest_first_in_any_order_of_arrival()
     {
         await ManyAsync(60, i => Any().Verbs.SubmitAsync(New() with { OrderingKey = $"t{i % 3}" }));
 
@@ -52,7 +52,7 @@ public abstract partial class QueueRaceTests
     }
 
     [Fact]
-    public async Task A_purge_leaves_no_thread_that_stands_still_and_keeps_what_comes_after_it()
+    public async Task A_purge_leaves_no_ordering_key_blocked_and_keeps_later_tasks()
     {
         await _engines[0].Queues.CreateAsync("q", Delivery.Pull, new QueueSettings());
         for (var round = 0; round < 40; round++)
@@ -76,7 +76,7 @@ public abstract partial class QueueRaceTests
     }
 
     [Fact]
-    public async Task A_thread_goes_on_when_its_members_end_while_others_come()
+    public async Task An_ordering_key_progresses_while_tasks_end_and_others_arrive()
     {
         for (var round = 0; round < 60; round++)
         {
@@ -99,7 +99,7 @@ public abstract partial class QueueRaceTests
         return true;
     }
 
-    /// <summary>Cancels, deletes and restarts tasks, whatever they are doing.</summary>
+    /// <summary>Cancels, deletes and restarts tasks in any state.</summary>
     private async Task<bool> MeddleAsync(int i, ConcurrentBag<Guid> ids, Task producing)
     {
         await Eventually.UntilAsync(() => Task.FromResult(producing.IsCompleted || ids.Count > i * 2), Deadline, "tasks are there");

@@ -11,7 +11,7 @@ using Xunit;
 namespace TaskQueue.Tests.Integration;
 
 /// <summary>
-/// Rules of queues while many do many things at once: on PostgreSQL four engines stand for four processes, on SQLite, which
+/// Queue rules under concurrency: on PostgreSQL four engines represent four processes, on SQLite, which
 /// has one process, one engine.
 /// </summary>
 public abstract partial class QueueRaceTests(DatabaseProvider provider, bool rowVersions = true) : IAsyncLifetime
@@ -39,7 +39,7 @@ public abstract partial class QueueRaceTests(DatabaseProvider provider, bool row
     [Theory]
     [InlineData(OverwriteFields.None)]
     [InlineData(OverwriteFields.Payload | OverwriteFields.ScheduledAt)]
-    public async Task Of_duplicates_at_once_one_is_accepted_and_after_its_end_one_again(OverwriteFields overwrite)
+    public async Task One_of_many_concurrent_duplicates_is_accepted_and_one_more_after_it_ends(OverwriteFields overwrite)
     {
         for (var round = 0; round < 10; round++)
         {
@@ -59,7 +59,7 @@ public abstract partial class QueueRaceTests(DatabaseProvider provider, bool row
     }
 
     [Fact]
-    public async Task While_holders_of_a_key_end_never_two_hold_it_and_none_is_lost()
+    public async Task A_dedupe_key_never_has_two_holders_while_holders_end_and_none_is_lost()
     {
         var completed = 0;
         var answers = ManyAsync(150,
@@ -81,7 +81,7 @@ public abstract partial class QueueRaceTests(DatabaseProvider provider, bool row
     }
 
     [Fact]
-    public async Task Batches_whose_keys_cross_neither_block_nor_accept_twice()
+    public async Task Batches_with_overlapping_keys_neither_deadlock_nor_accept_twice()
     {
         for (var round = 0; round < 15; round++)
         {
@@ -98,7 +98,7 @@ public abstract partial class QueueRaceTests(DatabaseProvider provider, bool row
     }
 
     [Fact]
-    public async Task A_tick_that_several_take_fires_once()
+    public async Task A_tick_taken_by_several_processes_fires_once()
     {
         await _engines[0].Queues.CreateAsync("q", Delivery.Pull, new QueueSettings());
         var (schedule, at) = (await AddScheduleAsync(), TestTasks.T0);
@@ -115,7 +115,7 @@ public abstract partial class QueueRaceTests(DatabaseProvider provider, bool row
     }
 
     [Fact]
-    public async Task Of_deletions_at_once_one_deleted_the_queue()
+    public async Task One_of_many_concurrent_deletions_deletes_the_queue()
     {
         await _engines[0].Queues.CreateAsync("q", Delivery.Pull, new QueueSettings());
         (await ManyAsync(8, _ => _engines[0].Queues.DeleteAsync("q"))).Count(deleted => deleted).ShouldBe(1);
@@ -136,7 +136,7 @@ public abstract partial class QueueRaceTests(DatabaseProvider provider, bool row
         return schedule.Id;
     }
 
-    /// <summary>One of the processes, in turn.</summary>
+    /// <summary>One of the processes, in rotation.</summary>
     private TestEngine Any() => _engines[(int)((uint)Interlocked.Increment(ref _next) % _engines.Count)];
 
     private static DateTime Now => TimeProvider.System.GetUtcNow().UtcDateTime;
@@ -164,7 +164,7 @@ public abstract partial class QueueRaceTests(DatabaseProvider provider, bool row
         return await context.Tasks.CountAsync(which);
     }
 
-    /// <summary>Does something many times, so many at once.</summary>
+    /// <summary>Does something many times, this many at once.</summary>
     private static async Task<List<T>> ManyAsync<T>(int times, Func<int, Task<T>> act, int atOnce = 12)
     {
         var results = new T[times];

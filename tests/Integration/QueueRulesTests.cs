@@ -10,7 +10,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.Integration;
 
-/// <summary>Rules of queues that have been broken before, one by one, on each database.</summary>
+/// <summary>Queue rules that were broken before, one by one, on each database.</summary>
 public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetime
 {
     private readonly SetTime _time = new(TestTasks.T0);
@@ -30,11 +30,11 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
     }
 
     [Fact]
-    public async Task A_single_task_is_answered_as_it_stands() =>
+    public async Task A_single_task_is_returned_in_its_current_state() =>
         (await _engine.Verbs.SubmitAsync(New())).Task!.State.ShouldBe(TaskStates.Pending);
 
     [Fact]
-    public async Task A_target_that_is_named_twice_is_claimed_from_once()
+    public async Task A_target_listed_twice_is_claimed_from_once()
     {
         await _engine.Verbs.SubmitManyAsync([New(), New()]);
 
@@ -42,7 +42,7 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
     }
 
     [Fact]
-    public async Task What_a_limit_holds_back_does_not_hold_back_the_next_target()
+    public async Task A_limited_target_does_not_block_the_next_target()
     {
         await _engine.Queues.CreateAsync("q", Delivery.Pull, new QueueSettings { MaxRunning = 1 });
         await _engine.Verbs.SubmitManyAsync(
@@ -52,7 +52,7 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
     }
 
     [Fact]
-    public async Task A_task_with_waits_of_its_own_has_the_attempts_of_its_queue_unless_they_are_counted()
+    public async Task A_task_with_its_own_retry_policy_keeps_its_queues_max_attempts_unless_it_lists_intervals()
     {
         await _engine.Queues.CreateAsync("q", Delivery.Pull, new QueueSettings { MaxAttempts = 9 });
 
@@ -63,7 +63,7 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
     }
 
     [Fact]
-    public async Task Of_two_tasks_with_one_id_in_a_list_the_first_is_accepted_whatever_their_keys()
+    public async Task The_first_of_two_listed_tasks_with_the_same_id_is_accepted_whatever_their_keys()
     {
         var first = New() with { DedupeKey = "b" };
 
@@ -74,7 +74,7 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
     }
 
     [Fact]
-    public async Task Dead_letters_past_their_retention_leave_the_ring_to_others()
+    public async Task Expired_dead_letters_do_not_count_towards_the_maximum()
     {
         var settings = new QueueSettings { DeadLetters = new DeadLetterSettings(MaxSize: 2) };
         await _engine.Queues.CreateAsync("q", Delivery.Pull, settings);
@@ -91,12 +91,12 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
     }
 
     [Fact]
-    public async Task Tasks_that_die_after_a_redrive_began_stay_dead()
+    public async Task Tasks_that_fail_after_a_redrive_started_stay_dead()
     {
         var old = await DieAsync();
         _time.Now = _time.Now.AddSeconds(1);
         var young = await DieAsync();
-        _time.Now = _time.Now.AddMilliseconds(-1); // as of another host, or of a worker that fails faster than letters are sent
+        _time.Now = _time.Now.AddMilliseconds(-1); // as of another host, or of a worker that fails faster than dead letters are counted
 
         (await _engine.Verbs.RedriveAsync("q", CancellationToken.None)).ShouldBe((1, 0));
 
@@ -105,7 +105,7 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
     }
 
     [Fact]
-    public async Task An_expired_lease_waits_as_the_retry_policy_of_the_task_says_even_where_it_is_the_default()
+    public async Task An_expired_lease_backs_off_by_the_tasks_retry_policy_even_if_it_equals_the_default()
     {
         var chosen = (await _engine.Verbs.SubmitAsync(New() with { Retry = new RetryPolicy() })).Id;
         var plain = (await _engine.Verbs.SubmitAsync(New())).Id;
@@ -116,14 +116,14 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
             (await _engine.SendAsync(new ExpireLease(id, expiry))).ShouldBe(CommandResult.Applied);
 
         (await _database.GetAsync(chosen)).DueAt.ShouldBe(expiry.AddSeconds(2));
-        (await _database.GetAsync(plain)).DueAt.ShouldBe(due); // its place in the line
+        (await _database.GetAsync(plain)).DueAt.ShouldBe(due); // its position in the queue
     }
 
-    /// <summary>The clock stands, so no timer wakes it.</summary>
+    /// <summary>The clock stands still, so no timer wakes it.</summary>
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task The_end_of_a_turn_or_of_a_limit_wakes_a_worker_that_waits_at_another_tier(bool orderingKey)
+    public async Task A_promotion_or_released_capacity_wakes_a_worker_waiting_on_another_tier(bool orderingKey)
     {
         WatchedStore store = null!;
         await using var engine = new TestEngine(_database.Address, decorate:
@@ -144,7 +144,7 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
     }
 
     [Fact]
-    public async Task Concurrent_deaths_leave_no_more_dead_letters_than_the_ring_holds()
+    public async Task Concurrent_failures_leave_at_most_the_maximum_of_dead_letters()
     {
         await _engine.Queues.CreateAsync("q", Delivery.Pull, new QueueSettings { DeadLetters = new DeadLetterSettings(MaxSize: 3) });
         for (var round = 0; round < 5; round++)
@@ -160,7 +160,7 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
     }
 
     [Fact]
-    public async Task A_claim_whose_clock_is_behind_that_of_the_last_one_finds_an_empty_bucket()
+    public async Task A_claim_with_an_older_clock_than_the_last_finds_an_empty_bucket()
     {
         await _engine.Queues.CreateAsync("q", Delivery.Pull, new QueueSettings { Rate = new RateLimit(2, 10) });
         await _engine.Verbs.SubmitManyAsync([New(), New(), New()]);

@@ -12,7 +12,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.Integration;
 
-/// <summary>Changes of queues that two processes make or meet at once. No bus tells one what the other did.</summary>
+/// <summary>Queue changes that two processes make or encounter at once. No bus announces them to the other process.</summary>
 public abstract class QueueVerbsTests(DatabaseProvider provider) : IAsyncLifetime
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
@@ -37,7 +37,7 @@ public abstract class QueueVerbsTests(DatabaseProvider provider) : IAsyncLifetim
     }
 
     [Fact]
-    public async Task A_deletion_takes_what_is_accepted_meanwhile_by_who_does_not_know_of_it()
+    public async Task A_deletion_includes_tasks_accepted_meanwhile_by_uninformed_processes()
     {
         await _one.Queues.CreateAsync("q", Delivery.Pull, new QueueSettings());
         var before = (await _one.Verbs.SubmitAsync(New())).Id;
@@ -71,7 +71,7 @@ public abstract class QueueVerbsTests(DatabaseProvider provider) : IAsyncLifetim
     }
 
     [Fact]
-    public async Task A_schedule_is_not_made_for_a_queue_that_another_process_has_deleted()
+    public async Task No_schedule_is_created_for_a_queue_that_another_process_deleted()
     {
         await _one.Queues.CreateAsync("q", Delivery.Pull, new QueueSettings());
         await Schedules(_one).CreateAsync("q", "old", Yearly);
@@ -84,7 +84,7 @@ public abstract class QueueVerbsTests(DatabaseProvider provider) : IAsyncLifetim
     }
 
     [Fact]
-    public async Task No_schedule_outlives_its_queue_when_both_come_and_go_at_once()
+    public async Task No_schedule_survives_its_queue_under_concurrent_creation_and_deletion()
     {
         await Task.WhenAll(Enumerable.Range(0, 10).Select(async i =>
         {
@@ -97,7 +97,7 @@ public abstract class QueueVerbsTests(DatabaseProvider provider) : IAsyncLifetim
     }
 
     [Fact]
-    public async Task Of_queues_made_at_once_no_more_are_made_than_the_quota_allows()
+    public async Task Concurrent_queue_creations_do_not_exceed_the_quota()
     {
         var made = await AtOnceAsync(10, async (engine, i) =>
         {
@@ -118,7 +118,7 @@ public abstract class QueueVerbsTests(DatabaseProvider provider) : IAsyncLifetim
     }
 
     [Fact]
-    public async Task Of_schedules_made_at_once_no_more_are_made_than_the_quotas_allow()
+    public async Task Concurrent_schedule_creations_do_not_exceed_the_quotas()
     {
         foreach (var queue in new[] { "q0", "q1", "q2" })
             await _one.Queues.CreateAsync(queue, Delivery.Pull, new QueueSettings());
@@ -132,13 +132,13 @@ public abstract class QueueVerbsTests(DatabaseProvider provider) : IAsyncLifetim
     }
 
     [Fact]
-    public async Task What_was_claimed_past_the_limits_of_a_new_queue_counts_once_it_is_made()
+    public async Task Tasks_claimed_before_a_queue_was_declared_count_towards_its_limits()
     {
         await _other.Services.GetRequiredService<QueueCatalog>().AllAsync();
         var creation = _one.Queues.CreateAsync("q", Delivery.Pull, new QueueSettings { MaxRunning = 1 });
         await Eventually.UntilAsync(() => IsThereAsync("q"), Deadline, "the queue is there");
         await _other.Verbs.SubmitManyAsync([New(), New()]);
-        var claimed = await ClaimAsync(_other, "q"); // by who knows nothing of the queue
+        var claimed = await ClaimAsync(_other, "q"); // by a process that does not know the queue
 
         await creation;
 
@@ -148,7 +148,7 @@ public abstract class QueueVerbsTests(DatabaseProvider provider) : IAsyncLifetim
     }
 
     [Fact]
-    public async Task What_nobody_told_a_process_it_knows_when_its_cache_is_too_old()
+    public async Task A_process_learns_of_unannounced_changes_when_its_cache_expires()
     {
         var time = new SetTime(TestTasks.T0);
         await using var late = new TestEngine(_database.Address, time: time);
@@ -180,7 +180,7 @@ public abstract class QueueVerbsTests(DatabaseProvider provider) : IAsyncLifetim
         return await db.Queues.AnyAsync(q => q.Name == name);
     }
 
-    /// <summary>Does something many times at once, by either process.</summary>
+    /// <summary>Does something many times at once, in either process.</summary>
     private Task<T[]> AtOnceAsync<T>(int times, Func<TestEngine, int, Task<T>> act) =>
         Task.WhenAll(Enumerable.Range(0, times).Select(i => Task.Run(() => act(i % 2 == 0 ? _one : _other, i))));
 

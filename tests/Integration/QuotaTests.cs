@@ -28,7 +28,7 @@ public sealed class QuotaTests
 
     [Theory]
     [MemberData(nameof(Providers))]
-    public async Task Waiting_tasks_are_limited_whole_submissions_at_a_time_and_of_each_tenant_alone(DatabaseProvider provider)
+    public async Task Waiting_tasks_are_limited_per_tenant_and_submissions_are_refused_whole(DatabaseProvider provider)
     {
         await using var database = await TestDatabase.CreateAsync(provider);
         await using var engine = new TestEngine(database.Address, settings: Small);
@@ -54,7 +54,7 @@ public sealed class QuotaTests
 
     [Theory]
     [MemberData(nameof(Providers))]
-    public async Task Another_process_counts_what_this_one_accepted(DatabaseProvider provider)
+    public async Task Tasks_accepted_by_one_process_are_counted_by_another(DatabaseProvider provider)
     {
         await using var database = await TestDatabase.CreateAsync(provider);
         await using var engine = new TestEngine(database.Address, settings: Small);
@@ -69,7 +69,7 @@ public sealed class QuotaTests
 
     [Theory]
     [MemberData(nameof(Providers))]
-    public async Task Quotas_of_keys_go_before_the_configuration(DatabaseProvider provider)
+    public async Task Key_quotas_take_precedence_over_the_configuration(DatabaseProvider provider)
     {
         await using var database = await TestDatabase.CreateAsync(provider);
         await using (var db = database.CreateContext())
@@ -94,7 +94,7 @@ public sealed class QuotaTests
 
     [Theory]
     [MemberData(nameof(Providers))]
-    public async Task Files_are_refused_as_they_grow_and_leave_nothing(DatabaseProvider provider)
+    public async Task Files_over_the_limit_are_refused_while_they_grow_and_leave_nothing(DatabaseProvider provider)
     {
         await using var database = await TestDatabase.CreateAsync(provider);
         await using var engine = new TestEngine(database.Address, settings: Small);
@@ -117,7 +117,7 @@ public sealed class QuotaTests
 
     [Theory]
     [MemberData(nameof(Providers))]
-    public async Task Uploads_at_once_do_not_pass_the_limit_together(DatabaseProvider provider)
+    public async Task Concurrent_uploads_do_not_jointly_pass_the_limit(DatabaseProvider provider)
     {
         await using var database = await TestDatabase.CreateAsync(provider);
         await using var engine = new TestEngine(database.Address, settings: Small);

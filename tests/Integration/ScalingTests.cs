@@ -13,7 +13,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.Integration;
 
-/// <summary>What autoscalers are told, from what is committed. The clock stands until a test sets it.</summary>
+/// <summary>What autoscalers are told, based on committed data. The clock stands still until a test sets it.</summary>
 public abstract class ScalingTests(DatabaseProvider provider) : IAsyncLifetime
 {
     private readonly SetTime _time = new(TestTasks.T0);
@@ -37,7 +37,7 @@ public abstract class ScalingTests(DatabaseProvider provider) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Rates_come_from_what_was_committed_between_two_looks()
+    public async Task Rates_are_computed_from_commits_between_two_readings()
     {
         await SubmitAsync(40);
         Pass(20);
@@ -68,7 +68,7 @@ public abstract class ScalingTests(DatabaseProvider provider) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_queue_that_is_unknown_or_done_needs_nothing()
+    public async Task An_unknown_or_finished_queue_needs_no_slots()
     {
         (await Scaling.AskAsync("nobody", 3, null, CancellationToken.None))!.Slots.ShouldBe(0);
         await SubmitAsync(1);
@@ -84,7 +84,7 @@ public abstract class ScalingTests(DatabaseProvider provider) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task One_tier_is_told_apart_and_limits_and_pauses_count()
+    public async Task A_single_tier_is_reported_and_limits_and_pauses_apply()
     {
         await _engine.Queues.CreateAsync("q", Delivery.Pull, new QueueSettings { MaxRunning = 4 });
         await SubmitAsync(3);
@@ -104,7 +104,7 @@ public abstract class ScalingTests(DatabaseProvider provider) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Finished_tasks_are_counted_of_the_queues_that_were_named_by_tier()
+    public async Task Finished_tasks_of_requested_queues_are_counted_by_tier()
     {
         await SubmitAsync(3);
         await SubmitAsync(2, tier: 2);
@@ -121,7 +121,7 @@ public abstract class ScalingTests(DatabaseProvider provider) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task While_the_database_is_away_the_last_look_counts_for_a_minute_and_no_longer()
+    public async Task During_a_database_outage_the_last_reading_is_valid_for_a_minute()
     {
         await SubmitAsync(5);
         var store = new Broken(Store);
@@ -166,7 +166,7 @@ public abstract class ScalingTests(DatabaseProvider provider) : IAsyncLifetime
         }
     }
 
-    /// <summary>A store whose database can be away.</summary>
+    /// <summary>A store whose database can be unavailable.</summary>
     private sealed class Broken(IBacklogStore inner) : IBacklogStore
     {
         public bool IsAway { get; set; }

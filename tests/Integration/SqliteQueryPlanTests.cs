@@ -12,7 +12,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.Integration;
 
-/// <summary>How SQLite runs the hot statements. Without statistics it decides by the indexes alone, so empty tables will do.</summary>
+/// <summary>How SQLite runs the hot statements. Without statistics it chooses by the indexes alone, so empty tables are enough.</summary>
 public sealed class SqliteQueryPlanTests(SqliteStoreFixture fixture) : IClassFixture<SqliteStoreFixture>
 {
     [Fact]

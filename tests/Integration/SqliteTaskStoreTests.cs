@@ -9,7 +9,7 @@ public sealed class SqliteTaskStoreTests(SqliteStoreFixture fixture) : TaskStore
     private readonly SqliteStoreFixture _fixture = fixture;
 
     [Fact]
-    public async Task The_one_process_is_the_relay()
+    public async Task The_only_process_runs_the_outbox_dispatcher()
     {
         await using var lease = await _fixture.Engine.Store.TryAcquireOutboxLeaseAsync(() => { }, CancellationToken.None);
 

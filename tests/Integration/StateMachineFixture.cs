@@ -25,8 +25,8 @@ public sealed class StateMachineFixture : IAsyncLifetime
     }
 
     /// <summary>
-    /// A task in a state, written past the machine: due at T0, expires after an hour, in attempt 1 by worker w, which may
-    /// take a minute, of three. Its events are left out of every assertion by looking at the timeline from here on.
+    /// A task in a state, written without the machine: due at T0, expires after an hour, in attempt 1 by worker w, with a lease of
+    /// a minute; three attempts. Its events are excluded from every assertion, which reads the timeline from here on.
     /// </summary>
     internal async Task<TaskState> GivenAsync(int state, Action<TaskState>? change = null)
     {

@@ -1,11 +1,9 @@
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging.Abstractions;
 using Shouldly;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Tasks;
-using TaskQueue.Engine.Telemetry;
 using TaskQueue.Scheduler.Tasks;
 using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
@@ -27,8 +25,7 @@ public sealed class SweepServiceTests
         await store.ClaimAsync(new ClaimRequest([new("q", 0)], 1, "w", 1000), now);
 
         using var sweep = new LeaseSweep(engine.Store, engine.Verbs, engine.Services.GetRequiredService<TaskQuarantine>(),
-            engine.Services.GetRequiredService<LoopHeartbeats>(), engine.Services.GetRequiredService<DependencyHealth>(),
-            TimeProvider.System, NullLogger<LeaseSweep>.Instance);
+            engine.Services.GetRequiredService<PollingServices>());
         await sweep.StartAsync(CancellationToken.None);
         await Eventually.UntilAsync(
             async () => (await database.GetAsync(task.CorrelationId)).State == TaskStates.Retrying,

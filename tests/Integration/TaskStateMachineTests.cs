@@ -6,10 +6,10 @@ using static TaskQueue.Tests.Servers.TestTasks;
 
 namespace TaskQueue.Tests.Integration;
 
-/// <summary>Every event in every state: what the machine answers, and where the task goes.</summary>
+/// <summary>Every event in every state: the machine's answer, and the task's next state.</summary>
 public sealed class TaskStateMachineTests(StateMachineFixture fixture) : IClassFixture<StateMachineFixture>
 {
-    /// <summary>What becomes of an event that comes at its time: a command result, and the next state where it is another.</summary>
+    /// <summary>The result of an event in its proper state: a command result, and the next state if it differs.</summary>
     private const string Table = """
                 Absent          Pending           Running           Completed  Failed          Retrying          Cancelled       Expired
     Submit      Applied>Pending Duplicate         Duplicate         Duplicate  Duplicate       Duplicate         Duplicate       Duplicate
@@ -74,7 +74,7 @@ public sealed class TaskStateMachineTests(StateMachineFixture fixture) : IClassF
     }
 
     /// <summary>
-    /// Acceptance and every applied event but a heartbeat, and the deletion of what has ended, are on the timeline, once.
+    /// Acceptance, every applied event except heartbeats, and the deletion of ended tasks are on the timeline, once.
     /// </summary>
     private static int ExpectedEvents(string state, string @event, CommandResult commandResult) =>
         (state == "Absent" ? 0 : 1)
@@ -83,7 +83,7 @@ public sealed class TaskStateMachineTests(StateMachineFixture fixture) : IClassF
 
     private static int Number(string state) => TaskStates.Parse(state.ToLowerInvariant())!.Value;
 
-    /// <summary>The event as it comes at its time: see <see cref="StateMachineFixture.GivenAsync"/>.</summary>
+    /// <summary>The event in its proper state: see <see cref="StateMachineFixture.GivenAsync"/>.</summary>
     private static TaskCommand Command(string @event, TaskState task)
     {
         var id = task.CorrelationId;

@@ -15,7 +15,7 @@ public abstract partial class TaskStoreConformance
     [InlineData(ClaimOrder.Oldest)]
     [InlineData(ClaimOrder.RoundRobin)]
     [InlineData(ClaimOrder.ActivePassive)]
-    public async Task A_claim_ends_at_a_number_of_bytes_and_leaves_the_rest_waiting(ClaimOrder order)
+    public async Task A_claim_stops_at_the_byte_limit_and_leaves_the_rest_waiting(ClaimOrder order)
     {
         var tasks = Enumerable.Range(0, 6).Select(n => New("q", t => (t.Payload, t.Headers) = (Text(700), n % 2 == 0 ? Text(300) : null)))
             .ToList();
@@ -35,7 +35,7 @@ public abstract partial class TaskStoreConformance
     }
 
     [Fact]
-    public async Task A_claim_of_a_task_with_more_bytes_takes_it_all_the_same_and_nothing_else()
+    public async Task A_claim_takes_a_task_over_the_byte_limit_alone()
     {
         var tasks = Enumerable.Range(0, 2).Select(_ => New("q", t => t.Payload = Text(100_000))).ToList();
         await Store.InsertAsync([.. tasks.Select(t => new NewTask(t))]);
@@ -48,7 +48,7 @@ public abstract partial class TaskStoreConformance
     }
 
     [Fact]
-    public async Task What_a_gate_lets_through_but_is_too_large_costs_no_token()
+    public async Task A_task_allowed_by_the_rate_limit_but_too_large_takes_no_token()
     {
         await fixture.Engine.Services.GetRequiredService<IQueueStore>().ApplyLimitsAsync("limited");
         await Store.InsertAsync([.. Enumerable.Range(0, 6).Select(_ => New("limited", t => t.Payload = Text(700)))
@@ -64,7 +64,7 @@ public abstract partial class TaskStoreConformance
     }
 
     [Fact]
-    public async Task Requests_that_claim_together_are_bounded_together()
+    public async Task Combined_claims_are_bounded_together()
     {
         await fixture.Engine.Services.GetRequiredService<IQueueStore>().ApplyLimitsAsync("limited");
         await Store.InsertAsync([.. Enumerable.Range(0, 6).Select(_ => New("limited", t => t.Payload = Text(700)))
@@ -77,7 +77,7 @@ public abstract partial class TaskStoreConformance
     }
 
     [Fact]
-    public async Task What_is_read_for_dispatch_ends_at_a_number_of_bytes_and_goes_on_behind_its_last()
+    public async Task Dispatch_reads_end_at_a_byte_limit_and_continue_after_the_last_task()
     {
         var tasks = Enumerable.Range(0, 5).Select(_ => New("q", t => t.Payload = Text(700))).OrderBy(t => t.CorrelationId).ToList();
         await Store.InsertAsync([.. tasks.Select(t => new NewTask(t))]);

@@ -12,7 +12,7 @@ namespace TaskQueue.Tests.Integration;
 public abstract partial class TaskStoreConformance
 {
     [Fact]
-    public async Task Requests_that_go_through_a_gate_together_share_what_it_lets_through_in_their_order()
+    public async Task Combined_claims_of_a_limited_queue_share_its_capacity_in_their_order()
     {
         await fixture.Engine.Services.GetRequiredService<IQueueStore>().ApplyLimitsAsync("limited");
         var tasks = Enumerable.Range(0, 7).Select(_ => New("limited", t => t.DefaultLeaseMs = 7000)).ToList();
@@ -42,7 +42,7 @@ public abstract partial class TaskStoreConformance
     [Fact]
     public async Task A_claim_takes_the_first_target_first_then_by_priority_due_time_and_id()
     {
-        // In the order in which they are to be claimed; inserted the other way round.
+        // In the expected claim order; inserted in reverse.
         var tasks = new[]
         {
             New("b", t => t.Priority = Priority.Critical),
@@ -84,7 +84,7 @@ public abstract partial class TaskStoreConformance
     }
 
     [Fact]
-    public async Task A_claim_passes_over_everything_that_must_not_start()
+    public async Task A_claim_skips_tasks_that_must_not_start()
     {
         var due = New();
         TaskState[] others =
@@ -105,7 +105,7 @@ public abstract partial class TaskStoreConformance
     }
 
     [Fact]
-    public async Task A_claim_begins_an_attempt_and_returns_the_whole_task()
+    public async Task A_claim_starts_an_attempt_and_returns_the_whole_task()
     {
         var task = Full();
         (task.Push, task.DispatchAt, task.ExpiresAt) = (false, null, null);
@@ -166,9 +166,9 @@ public abstract partial class TaskStoreConformance
     }
 
     [Fact]
-    public async Task A_claim_does_exactly_what_the_machines_start_does()
+    public async Task A_claim_changes_a_task_exactly_like_the_state_machines_Start()
     {
-        // Two rows a situation, equal but for the id and the queue: one is claimed, the other started.
+        // Two rows per situation, equal except for the id and the queue: one is claimed, the other started.
         var twins = Situations().ToList();
         await Store.InsertAsync([.. twins.SelectMany(t => new[] { t.Claimed, t.Started })]);
 
@@ -216,7 +216,7 @@ public abstract partial class TaskStoreConformance
     private static ClaimRequest Request(int max, params string[] queues) =>
         new([.. queues.Select(q => new QueueTier(q, 0))], max, "w", 15_000);
 
-    /// <summary>Claims until nothing waits; another claim may hold rows for a moment that it does not take.</summary>
+    /// <summary>Claims until nothing waits; another claim may briefly lock rows that it does not take.</summary>
     private async Task<List<TaskState>> ClaimAllAsync(string worker)
     {
         var all = new List<TaskState>();

@@ -9,7 +9,7 @@ namespace TaskQueue.Tests.Integration;
 public abstract partial class TaskStoreConformance
 {
     [Fact]
-    public async Task Events_are_read_after_the_cursors_in_the_order_of_their_ids()
+    public async Task Events_after_the_cursors_are_read_in_id_order()
     {
         for (var i = 0; i < 40; i++)
             await Store.InsertAsync([New()]);
@@ -53,7 +53,7 @@ public abstract partial class TaskStoreConformance
 
         var writing = Task.WhenAll(Enumerable.Range(0, writers).Select(w => Task.Run(() => WriteAsync($"w{w}", tasks))));
         IReadOnlyList<TaskEvent> events;
-        bool last; // asked before the read: what was written by then is in it
+        bool last; // queried before the read: it contains everything written by then
         do
         {
             last = writing.IsCompleted;
@@ -70,7 +70,7 @@ public abstract partial class TaskStoreConformance
     }
 
     [Fact]
-    public async Task Cursors_are_kept_and_never_go_back()
+    public async Task Cursors_are_stored_and_never_go_back()
     {
         await Store.InsertAsync([New()]);
         var cursors = await Store.LoadCursorsAsync();
@@ -86,7 +86,7 @@ public abstract partial class TaskStoreConformance
         (await Store.ReadEventsAsync(cursors, 10)).ShouldBeEmpty();
     }
 
-    /// <summary>Reads on, as the outbox dispatcher does.</summary>
+    /// <summary>Reads on, like the outbox dispatcher.</summary>
     private async Task<IReadOnlyList<TaskEvent>> FollowAsync(long[] cursors, int max)
     {
         var events = await Store.ReadEventsAsync(cursors, max);

@@ -76,7 +76,7 @@ public abstract partial class TaskStoreConformance
     }
 
     [Fact]
-    public async Task A_session_that_is_not_saved_leaves_nothing_behind_and_blocks_nobody()
+    public async Task An_unsaved_session_leaves_nothing_behind_and_holds_no_locks()
     {
         var task = New();
         await Store.InsertAsync([task]);

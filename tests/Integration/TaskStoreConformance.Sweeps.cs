@@ -12,7 +12,7 @@ public abstract partial class TaskStoreConformance
     [InlineData(Sweep.Dispatch)]
     [InlineData(Sweep.ExpiredLease)]
     [InlineData(Sweep.Expired)]
-    public async Task A_sweep_finds_what_is_overdue_the_longest_overdue_first(Sweep sweep)
+    public async Task A_sweep_finds_overdue_tasks_longest_overdue_first(Sweep sweep)
     {
         var overdue = new[] { Overdue(sweep, T0.AddMicroseconds(-2)), Overdue(sweep, T0.AddMicroseconds(-1)), Overdue(sweep, T0) };
         await Store.InsertAsync([Overdue(sweep, T0.AddMicroseconds(1)), .. overdue.Reverse(), .. NotFor(sweep)]);
@@ -26,7 +26,7 @@ public abstract partial class TaskStoreConformance
     [InlineData(Sweep.Dispatch)]
     [InlineData(Sweep.ExpiredLease)]
     [InlineData(Sweep.Expired)]
-    public async Task A_sweep_that_will_find_nothing_has_no_next_time(Sweep sweep)
+    public async Task A_sweep_without_future_work_has_no_next_time(Sweep sweep)
     {
         await Store.InsertAsync([.. NotFor(sweep)]);
 
@@ -35,7 +35,7 @@ public abstract partial class TaskStoreConformance
     }
 
     [Fact]
-    public async Task What_waits_for_its_worker_is_dispatched_again_when_it_is_due()
+    public async Task A_dispatched_task_without_a_start_is_dispatched_again_when_due()
     {
         var sent = New(change: t => (t.Push, t.DispatchAt) = (true, T0.AddHours(1)));
         var future = New(change: t => (t.Push, t.DueAt, t.DispatchAt) = (true, T0.AddHours(2), T0.AddHours(2)));
@@ -59,7 +59,7 @@ public abstract partial class TaskStoreConformance
             (t.State, t.ExpiresAt) = (TaskStates.Retrying, since);
     });
 
-    /// <summary>Tasks that the sweep leaves alone at any time.</summary>
+    /// <summary>Tasks that the sweep never touches.</summary>
     private static IEnumerable<TaskState> NotFor(Sweep sweep)
     {
         var other = sweep switch

@@ -7,7 +7,7 @@ using static TaskQueue.Tests.Servers.TestTasks;
 
 namespace TaskQueue.Tests.Integration;
 
-/// <summary>What every store does, whatever its database. Each test begins with empty tables.</summary>
+/// <summary>The behaviour of every store, whatever its database. Each test starts with empty tables.</summary>
 public abstract partial class TaskStoreConformance(StoreFixture fixture) : IAsyncLifetime
 {
     private ITaskStore Store => fixture.Engine.Store;
@@ -33,7 +33,7 @@ public abstract partial class TaskStoreConformance(StoreFixture fixture) : IAsyn
     }
 
     [Fact]
-    public async Task Tasks_that_exist_are_left_alone_and_get_no_event()
+    public async Task Existing_tasks_are_unchanged_and_get_no_event()
     {
         var old = New("first");
         await Store.InsertAsync([old]);
@@ -64,7 +64,7 @@ public abstract partial class TaskStoreConformance(StoreFixture fixture) : IAsyn
     [InlineData(false, 0, false)]
     [InlineData(true, 0, true)]
     [InlineData(true, 1, false)]
-    public async Task An_inserted_task_is_announced_and_dispatched_at_once_where_it_is_pushed_and_due(bool push, int dueMicroseconds,
+    public async Task An_inserted_task_is_announced_and_a_due_push_task_is_dispatched_at_once(bool push, int dueMicroseconds,
         bool dispatch)
     {
         var task = New("reports", t => (t.Tier, t.Push, t.DueAt) = (3, push, T0.AddMicroseconds(dueMicroseconds)));
@@ -103,7 +103,7 @@ public abstract partial class TaskStoreConformance(StoreFixture fixture) : IAsyn
         read.Select(t => t.State).Order().ShouldBe([TaskStates.Pending, TaskStates.Retrying]);
     }
 
-    /// <summary>A waiting task with another value in every column.</summary>
+    /// <summary>A waiting task with a different value in every column.</summary>
     private static TaskState Full() => New("reports", t =>
     {
         (t.State, t.Tier, t.Priority, t.Push, t.Name) = (TaskStates.Retrying, 7, Priority.Critical, true, "größe 😀 'x' \"y\"");

@@ -6,7 +6,7 @@ using static TaskQueue.Tests.Servers.TestTasks;
 
 namespace TaskQueue.Tests.Integration;
 
-/// <summary>What a transition demands and what it writes.</summary>
+/// <summary>What a transition requires and what it writes.</summary>
 public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFixture<StateMachineFixture>
 {
     private static readonly DateTime Now = T0.AddSeconds(30);
@@ -76,7 +76,7 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
     [InlineData(2, "w", CommandResult.StaleAttempt)]
     [InlineData(1, "other", CommandResult.StaleAttempt)]
     [InlineData(1, null, CommandResult.Applied)]
-    public async Task Only_the_attempt_and_the_worker_that_hold_the_lease_are_heard(int attempt, string? worker,
+    public async Task Only_the_attempt_and_worker_that_hold_the_lease_are_accepted(int attempt, string? worker,
         CommandResult commandResult)
     {
         foreach (var command in new Func<Guid, TaskCommand>[]
@@ -113,7 +113,7 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
     [Theory]
     [InlineData(-1, CommandResult.NotAllowed)]
     [InlineData(0, CommandResult.Applied)]
-    public async Task A_lease_expirations_at_its_end_and_not_before(int microseconds, CommandResult commandResult)
+    public async Task A_lease_expires_at_its_end_and_not_before(int microseconds, CommandResult commandResult)
     {
         var task = await fixture.GivenAsync(TaskStates.Running);
 
@@ -123,7 +123,7 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
     [Theory]
     [InlineData(-1, CommandResult.NotAllowed)]
     [InlineData(0, CommandResult.Applied)]
-    public async Task A_push_task_is_dispatched_at_its_time_and_not_before(int microseconds, CommandResult commandResult)
+    public async Task A_push_task_is_dispatched_when_due_and_not_before(int microseconds, CommandResult commandResult)
     {
         var task = await fixture.GivenAsync(TaskStates.Pending);
 
@@ -139,7 +139,7 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
     }
 
     [Fact]
-    public async Task A_start_begins_an_attempt_with_a_lease()
+    public async Task A_start_creates_an_attempt_with_a_lease()
     {
         var task = await fixture.GivenAsync(TaskStates.Retrying);
 
@@ -216,7 +216,7 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
     }
 
     [Fact]
-    public async Task A_retry_by_hand_gives_a_new_run_and_attempts_never_go_back()
+    public async Task A_manual_retry_starts_a_new_run_and_attempt_numbers_never_decrease()
     {
         var task = await fixture.GivenAsync(TaskStates.Failed, t => (t.Attempt, t.AttemptsLeft) = (3, 0));
 
@@ -233,7 +233,7 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
     }
 
     [Fact]
-    public async Task A_dispatch_that_is_not_started_is_repeated_after_twice_the_time()
+    public async Task A_dispatch_without_a_start_is_repeated_after_doubling_delays()
     {
         var task = await fixture.GivenAsync(TaskStates.Pending, t => t.ExpiresAt = null);
         var first = T0 + TaskStateMachine.RedispatchAfter;

@@ -10,7 +10,7 @@ using TaskQueue.Http.Errors;
 
 namespace TaskQueue.Tests.Ping;
 
-/// <summary>A fifth API, as small as one can be: submits a task and waits for its end.</summary>
+/// <summary>A minimal additional API: submits a task and waits for its completion.</summary>
 internal sealed class PingAdapter(TaskService tasks, ITaskQueries queries, CompletionWaiters waiters, TimeProvider time) : IHttpAdapter
 {
     private const string Queue = "pings";

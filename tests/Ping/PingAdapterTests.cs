@@ -10,11 +10,11 @@ using Xunit;
 
 namespace TaskQueue.Tests.Ping;
 
-/// <summary>What a newcomer does first: an API of their own, in a folder and one line of registration.</summary>
+/// <summary>A newcomer's first step: a separate API, in one folder and one line of registration.</summary>
 public sealed class PingAdapterTests
 {
     [Fact]
-    public async Task A_fifth_adapter_submits_a_task_and_answers_what_the_worker_did()
+    public async Task An_additional_adapter_submits_a_task_and_returns_the_workers_result()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         await using var host = await TestHost.StartAsync(database.ConnectionString, services: s =>

@@ -3,7 +3,7 @@ using System.Diagnostics;
 
 namespace TaskQueue.Tests.Servers;
 
-/// <summary>Another operating system process, with what it has written so far.</summary>
+/// <summary>Another operating system process, with its output so far.</summary>
 internal sealed class Command : IDisposable
 {
     private readonly Process process;
@@ -59,7 +59,7 @@ internal sealed class Command : IDisposable
     /// <summary>Standard error alone.</summary>
     public IReadOnlyList<string> Errors => [.. errors];
 
-    /// <summary>Waits until the process has exited and all of its output is here; kills it after the deadline.</summary>
+    /// <summary>Waits until the process has exited and all of its output has arrived; kills it after the deadline.</summary>
     public async Task<int> WaitAsync(TimeSpan deadline)
     {
         using var timeout = new CancellationTokenSource(deadline);

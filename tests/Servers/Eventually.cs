@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace TaskQueue.Tests.Servers;
 
 /// <summary>
-/// The only place where a test waits: for a condition, and never longer than a deadline. A look that begins before the
-/// deadline counts, and so does one more after it, for a machine that stood still meanwhile.
+/// The only place where a test waits: for a condition, and never longer than a deadline. A check that starts before the
+/// deadline counts, and so does one more after it, for a machine that was stalled meanwhile.
 /// </summary>
 public static class Eventually
 {
@@ -38,7 +38,7 @@ public static class Eventually
         }
     }
 
-    /// <returns>Whether the next look is the last.</returns>
+    /// <returns>Whether the next check is the last.</returns>
     private static async Task<bool> PauseAsync(long start, TimeSpan deadline, bool late, string what)
     {
         if (late)

@@ -1,6 +1,6 @@
 namespace TaskQueue.Tests.Servers;
 
-/// <summary>Bytes that are made as they are read; from time to time it looks at how many of them have been stored.</summary>
+/// <summary>Bytes generated while they are read; from time to time it checks how many of them have been stored.</summary>
 internal sealed class GeneratedStream(long length, Func<long> stored) : Stream
 {
     private const int LookEvery = 4 * 1024 * 1024;

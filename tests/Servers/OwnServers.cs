@@ -5,7 +5,7 @@ using Npgsql;
 
 namespace TaskQueue.Tests.Servers;
 
-/// <summary>A PostgreSQL and a RabbitMQ of one test alone, which may stop them while other tests run.</summary>
+/// <summary>A PostgreSQL and a RabbitMQ for one test, which may stop them while other tests run.</summary>
 internal sealed class OwnServers : IAsyncDisposable
 {
     private readonly string _folder;
@@ -19,7 +19,7 @@ internal sealed class OwnServers : IAsyncDisposable
 
     public static async Task<OwnServers> StartAsync()
     {
-        // PostgreSQL runs as another user, who must get to its data.
+        // PostgreSQL runs as another user, who needs access to its data.
         var folder = Path.Combine(Path.GetTempPath(), $"taskqueue-servers-{Guid.NewGuid():N}");
         await TestServers.ScriptAsync("start", folder);
         var lines = await File.ReadAllLinesAsync(Path.Combine(folder, "env"));
@@ -45,7 +45,7 @@ internal sealed class OwnServers : IAsyncDisposable
         JsonSerializer.Deserialize<List<QueueDepth>>(
             await ManagementAsync("/api/queues/%2F?disable_stats=true&enable_queue_totals=true")) ?? [];
 
-    /// <summary>An answer of the broker's management API.</summary>
+    /// <summary>A response of the broker's management API.</summary>
     public async Task<string> ManagementAsync(string path)
     {
         using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false })

@@ -13,7 +13,7 @@ internal static class PreviousVersion
     public static string WhyNot => $"there is no release to upgrade from yet ({Variable}, which test.sh sets once there is one)";
 }
 
-/// <summary>A test that needs the previous version; skipped where there is none.</summary>
+/// <summary>A test that needs the previous version; skipped if there is none.</summary>
 [AttributeUsage(AttributeTargets.Method)]
 internal sealed class UpgradeFactAttribute : FactAttribute
 {

@@ -8,7 +8,7 @@ internal static class Repository
     /// <summary>Whether the tests write the generated files of <c>docs/</c> instead of comparing them.</summary>
     public static bool WritesDocs => Environment.GetEnvironmentVariable("TASKQUEUE_WRITE_DOCS") == "1";
 
-    /// <summary>Path of a file. Not from the compiler's idea of the source path, which a deterministic build replaces.</summary>
+    /// <summary>Path of a file. Not from the compiler's source path, which a deterministic build replaces.</summary>
     public static string FileAt(params string[] parts)
     {
         var folder = new DirectoryInfo(AppContext.BaseDirectory);

@@ -1,6 +1,6 @@
 namespace TaskQueue.Tests.Servers;
 
-/// <summary>A clock that stands until a test sets it. Timers fire at once, so nobody waits for real.</summary>
+/// <summary>A clock that stands still until a test sets it. Timers fire at once, so no test waits for real.</summary>
 internal sealed class SetTime(DateTime start) : TimeProvider
 {
     private long _ticks = start.Ticks;

@@ -2,20 +2,20 @@ using System.Net.Sockets;
 
 namespace TaskQueue.Tests.Servers;
 
-/// <summary>Stands before a server and delays what it says; or lets nothing through at all while every connection stays open.</summary>
+/// <summary>A proxy that delays what a server sends, or blocks everything while every connection stays open.</summary>
 internal sealed class SlowProxy(int server) : TcpProxy(server)
 {
     private volatile TaskCompletionSource _open = Opened();
     private long _delayTicks;
 
-    /// <summary>How long everything that the server says is under way.</summary>
+    /// <summary>The delay of everything that the server sends.</summary>
     public TimeSpan Delay
     {
         get => new(Interlocked.Read(ref _delayTicks));
         set => Interlocked.Exchange(ref _delayTicks, value.Ticks);
     }
 
-    /// <summary>From now on nothing goes through.</summary>
+    /// <summary>From now on it blocks everything.</summary>
     public void Silence() => _open = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public void Resume() => _open.TrySetResult();

@@ -2,7 +2,7 @@ using Microsoft.Data.SqlClient;
 
 namespace TaskQueue.Tests.Servers;
 
-/// <summary>Databases on the SQL Server that TASKQUEUE_TEST_SQLSERVER names, whose login may create and drop them.</summary>
+/// <summary>Databases on the SQL Server named by TASKQUEUE_TEST_SQLSERVER, whose login may create and drop them.</summary>
 public static class SqlServerDatabases
 {
     /// <summary>Its connection string, without a database.</summary>

@@ -12,8 +12,8 @@ using TaskQueue.Storage.Sqlite;
 namespace TaskQueue.Tests.Servers;
 
 /// <summary>
-/// Whatever query of the engine a test makes EF Core compile for another database, it must be able to put into the words of SQL Server too:
-/// else the query throws. A query is compiled once in the life of the process, so this costs little.
+/// Every engine query that EF Core compiles for another database in a test must also translate to SQL Server;
+/// otherwise the query throws. A query is compiled once per process, so this costs little.
 /// </summary>
 internal sealed class SqlServerTranslation : IQueryExpressionInterceptor
 {
@@ -36,7 +36,7 @@ internal sealed class SqlServerTranslation : IQueryExpressionInterceptor
         return queryExpression;
     }
 
-    /// <summary>The same query of the tables of another context.</summary>
+    /// <summary>The same query on the tables of another context.</summary>
     private sealed class Moved(DbContext db) : ExpressionVisitor
     {
         protected override Expression VisitExtension(Expression node) =>

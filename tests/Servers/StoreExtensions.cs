@@ -2,10 +2,10 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Tests.Servers;
 
-/// <summary>A store without the rules of queues: plain tasks, plain claims.</summary>
+/// <summary>A store without queue rules: plain tasks, plain claims.</summary>
 internal static class StoreExtensions
 {
-    /// <returns>The ids that were inserted.</returns>
+    /// <returns>The inserted ids.</returns>
     public static async Task<IReadOnlySet<Guid>> InsertAsync(this ITaskStore store, IReadOnlyList<TaskState> tasks) =>
         (await store.InsertAsync([.. tasks.Select(t => new NewTask(t))]))!.Where(a => a.Result == SubmitStatus.Accepted).Select(a => a.Id)
             .ToHashSet();

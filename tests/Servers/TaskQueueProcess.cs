@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 
 namespace TaskQueue.Tests.Servers;
 
-/// <summary>TaskQueue as it is deployed: its executable, as a process of its own.</summary>
+/// <summary>TaskQueue as deployed: its executable, as a separate process.</summary>
 public sealed class TaskQueueProcess : IAsyncDisposable
 {
     private const int SigTerm = 15;
@@ -80,7 +80,7 @@ public sealed class TaskQueueProcess : IAsyncDisposable
         return (await started.WaitAsync(CommandDeadline), started.Output);
     }
 
-    /// <summary>Starts a command that ends by itself or by a signal.</summary>
+    /// <summary>Starts a command that exits by itself or by a signal.</summary>
     internal static Command StartCommand(string[] args, IReadOnlyDictionary<string, string>? environment = null, string? input = null) =>
         Start(args, environment, input);
 
@@ -143,7 +143,7 @@ public sealed class TaskQueueProcess : IAsyncDisposable
         }
     }
 
-    // Each one only once, and below those that the system gives to outgoing connections.
+    // Each one only once, and below the ports that the system assigns to outgoing connections.
     internal static int FreePort()
     {
         while (true)

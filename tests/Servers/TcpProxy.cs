@@ -3,7 +3,7 @@ using System.Net.Sockets;
 
 namespace TaskQueue.Tests.Servers;
 
-/// <summary>Stands before a server on this machine; what it does to connections is up to its kind.</summary>
+/// <summary>A proxy for a server on this machine; subclasses decide what happens to connections.</summary>
 internal abstract class TcpProxy : IAsyncDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
@@ -30,7 +30,7 @@ internal abstract class TcpProxy : IAsyncDisposable
     }
 
     /// <summary>Serves one connection; both ends are closed when it returns.</summary>
-    /// <param name="client">To whoever connected.</param>
+    /// <param name="client">To the connected client.</param>
     /// <param name="server">To the server.</param>
     protected abstract Task PassAsync(NetworkStream client, NetworkStream server);
 

@@ -3,7 +3,7 @@ using TaskQueue.Storage;
 
 namespace TaskQueue.Tests.Servers;
 
-/// <summary>One migrated database a provider and test run; a test gets a copy, which is far cheaper than its own migration.</summary>
+/// <summary>One migrated database per provider and test run; a test gets a copy, which is far cheaper than its own migration.</summary>
 internal static class TemplateDatabases
 {
     private static readonly Lazy<Task<string>> PostgresTemplate = new(MigratePostgresAsync);
@@ -15,7 +15,7 @@ internal static class TemplateDatabases
     /// <summary>Creates a migrated database at a path.</summary>
     public static async Task CreateSqliteAsync(string path) => File.Copy(await SqliteTemplate.Value, path);
 
-    /// <returns>Its name. It lives as long as the server.</returns>
+    /// <returns>Its name. It exists as long as the server.</returns>
     private static async Task<string> MigratePostgresAsync()
     {
         var connectionString = await TestServers.CreateDatabaseAsync();

@@ -5,7 +5,7 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace TaskQueue.Tests.Servers;
 
-/// <summary>A certificate authority of a test, which signs through an intermediate one.</summary>
+/// <summary>A test's certificate authority, which signs through an intermediate one.</summary>
 internal sealed class TestCa : IDisposable
 {
     private static readonly DateTimeOffset From = TimeProvider.System.GetUtcNow().AddHours(-1);
@@ -44,7 +44,7 @@ internal sealed class TestCa : IDisposable
         return new HttpClient(handler) { BaseAddress = address };
     }
 
-    /// <summary>A certificate for this machine, or of a client, with the intermediate one behind it and its key.</summary>
+    /// <summary>A certificate for this machine or for a client, followed by the intermediate one and its key.</summary>
     public (string Chain, string Key) Issue(string name)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);

@@ -14,7 +14,7 @@ namespace TaskQueue.Tests.Servers;
 internal sealed record ClusterRequest(string Target, string? ContentType, string? Authorization, string Body);
 
 /// <summary>
-/// What a pod sees of Kubernetes: an API server over TLS that notes what it is asked, and the folder with the credentials.
+/// What a pod sees of Kubernetes: an API server over TLS that records requests, and the folder with the credentials.
 /// </summary>
 internal sealed class TestCluster : IAsyncDisposable
 {
@@ -25,7 +25,7 @@ internal sealed class TestCluster : IAsyncDisposable
 
     public ConcurrentQueue<ClusterRequest> Requests { get; } = new();
 
-    /// <summary>What it answers.</summary>
+    /// <summary>The response.</summary>
     public int Status { get; set; } = 200;
 
     public static async Task<TestCluster> StartAsync()
@@ -45,7 +45,7 @@ internal sealed class TestCluster : IAsyncDisposable
         return self;
     }
 
-    /// <summary>The pod <c>worker-1</c> of namespace <c>queues</c>; a variable of another value is as given.</summary>
+    /// <summary>The pod <c>worker-1</c> of namespace <c>queues</c>; one variable can be overridden.</summary>
     public OwnPod Pod(params (string Name, string? Value)[] changed)
     {
         var variables = new Dictionary<string, string?>
@@ -63,7 +63,7 @@ internal sealed class TestCluster : IAsyncDisposable
     /// <summary>Another token from now on.</summary>
     public void Rotate(string token) => File.WriteAllText(Path.Combine(_folder, "token"), $"{token}\n");
 
-    /// <summary>Another CA from now on; the server's own certificate where none is given.</summary>
+    /// <summary>Another CA from now on; the server's own certificate if none is given.</summary>
     public void Trust(X509Certificate2 certificate) =>
         File.WriteAllText(Path.Combine(_folder, "ca.crt"), certificate.ExportCertificatePem());
 

@@ -48,7 +48,7 @@ internal sealed class TestDatabase : IAsyncDisposable
         return database;
     }
 
-    /// <summary>A fresh, migrated database on servers of the test's own; it goes with them.</summary>
+    /// <summary>A fresh, migrated database on the test's own servers; it is removed with them.</summary>
     public static async Task<TestDatabase> CreateAsync(OwnServers servers)
     {
         var settings = await servers.CreateDatabaseAsync("taskqueue_test");
@@ -60,17 +60,17 @@ internal sealed class TestDatabase : IAsyncDisposable
         return database;
     }
 
-    /// <summary>Closes the connections that this process keeps.</summary>
+    /// <summary>Closes the connections that this process has pooled.</summary>
     public void ClearConnections()
     {
         using var connection = new Npgsql.NpgsqlConnection(ConnectionString);
         Npgsql.NpgsqlConnection.ClearPool(connection);
     }
 
-    /// <summary>A context of its own, for looking behind the engine's back.</summary>
+    /// <summary>A separate context that bypasses the engine.</summary>
     public TaskDbContext CreateContext() => CreateContext(Address.Provider, ConnectionString);
 
-    /// <summary>A context of no database, for looking at its model.</summary>
+    /// <summary>A context without a database, for its model.</summary>
     public static TaskDbContext CreateContext(DatabaseProvider provider) => CreateContext(provider, "");
 
     internal static TaskDbContext CreateContext(DatabaseProvider provider, string connectionString)
@@ -88,7 +88,7 @@ internal sealed class TestDatabase : IAsyncDisposable
         }
     }
 
-    /// <summary>A database of each provider that can be had here.</summary>
+    /// <summary>A database of each provider that is available here.</summary>
     public static TheoryData<DatabaseProvider> Providers =>
         [.. Enum.GetValues<DatabaseProvider>().Where(p => p != DatabaseProvider.SqlServer || SqlServerDatabases.Server is not null)];
 

@@ -14,7 +14,7 @@ using TaskQueue.Storage.GroupCommit;
 namespace TaskQueue.Tests.Servers;
 
 /// <summary>
-/// The engine alone on a database: the machine behind the mediator, the group commit and the store. No bus, relay or scheduler runs.
+/// The engine alone on a database: the machine behind the mediator, the group commit and the store. No bus, dispatcher or scheduler runs.
 /// </summary>
 internal sealed class TestEngine : IAsyncDisposable
 {
@@ -22,7 +22,7 @@ internal sealed class TestEngine : IAsyncDisposable
 
     /// <param name="database">A migrated database.</param>
     /// <param name="partition">Groups that commit side by side on PostgreSQL.</param>
-    /// <param name="decorate">Puts something around the store.</param>
+    /// <param name="decorate">Wraps the store.</param>
     /// <param name="time">Its clock.</param>
     /// <param name="settings">Further configuration.</param>
     public TestEngine(

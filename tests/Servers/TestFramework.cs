@@ -11,7 +11,7 @@ using Xunit.Sdk;
 
 namespace TaskQueue.Tests.Servers;
 
-/// <summary>Finds the tests of namespace TaskQueue.Tests.SqlServer only where TASKQUEUE_TEST_SQLSERVER names a server for them.</summary>
+/// <summary>Discovers the tests of namespace TaskQueue.Tests.SqlServer only if TASKQUEUE_TEST_SQLSERVER names a server.</summary>
 public sealed class TestFramework : XunitTestFramework
 {
     public TestFramework(IMessageSink messageSink)

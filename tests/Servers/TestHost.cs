@@ -8,7 +8,7 @@ using TaskQueue.Api.Hosting;
 
 namespace TaskQueue.Tests.Servers;
 
-/// <summary>The whole server in this process, on a real socket of a free port.</summary>
+/// <summary>The whole server in this process, on a real socket with a free port.</summary>
 internal sealed class TestHost : IAsyncDisposable
 {
     private readonly WebApplication _app;

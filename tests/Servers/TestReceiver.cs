@@ -7,10 +7,10 @@ using Microsoft.Extensions.Logging;
 
 namespace TaskQueue.Tests.Servers;
 
-/// <summary>What a receiver of callbacks got.</summary>
+/// <summary>A request that a callback receiver got.</summary>
 internal sealed record Received(string Path, string Body, string? ContentType, IReadOnlyDictionary<string, string> Headers);
 
-/// <summary>An HTTP server on a loopback port that notes what is posted to it.</summary>
+/// <summary>An HTTP server on a loopback port that records posted requests.</summary>
 internal sealed class TestReceiver : IAsyncDisposable
 {
     private readonly WebApplication _app;
@@ -25,7 +25,7 @@ internal sealed class TestReceiver : IAsyncDisposable
 
     public ConcurrentQueue<Received> All { get; } = new();
 
-    /// <summary>Decides the answer; 200 where it is not set.</summary>
+    /// <summary>Decides the response; default 200.</summary>
     public Func<HttpContext, int, Task>? Answer { get; set; }
 
     /// <param name="port">0 is any.</param>

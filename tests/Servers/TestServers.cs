@@ -55,7 +55,7 @@ public static class TestServers
         return $"{RabbitMq}/{name}";
     }
 
-    /// <summary>Gives the users of a definitions file their rights in a virtual host, instead of in <c>/</c>.</summary>
+    /// <summary>Gives the users of a definitions file their permissions in a virtual host, instead of in <c>/</c>.</summary>
     public static async Task ImportDefinitionsAsync(string uri, string definitions)
     {
         var name = VirtualHost(uri);
@@ -84,7 +84,7 @@ public static class TestServers
     /// <summary>Deletes a queue, also one that is exclusive to a connection.</summary>
     public static Task DropQueueAsync(string uri, string queue) => ServersAsync("drop", $"{VirtualHost(uri)}/{queue}");
 
-    /// <summary>The consumers that a queue has now get nothing more, and nobody tells them.</summary>
+    /// <summary>The current consumers of the queue get nothing more, and are not notified.</summary>
     public static Task SilenceAsync(string uri, string queue) => ServersAsync("silence", $"{VirtualHost(uri)}/{queue}");
 
     /// <summary>Runs servers.sh, e.g. "stop-postgres" with "immediate". All tests share these servers.</summary>

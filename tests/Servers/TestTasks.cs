@@ -5,7 +5,7 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Tests.Servers;
 
-/// <summary>Rows of table <c>tasks</c> for tests, and what became of them.</summary>
+/// <summary>Rows of table <c>tasks</c> for tests, and their state afterwards.</summary>
 internal static class TestTasks
 {
     /// <summary>When test tasks are accepted and due, with microseconds.</summary>
@@ -32,7 +32,7 @@ internal static class TestTasks
         return task;
     }
 
-    /// <summary>All columns of a row as text, one a line; those named are left out.</summary>
+    /// <summary>All columns of a row as text, one per line, without the named ones.</summary>
     public static string Describe(this TaskState task, params string[] without) =>
         string.Join('\n', Columns.Where(p => !without.Contains(p.Name)).Select(p => $"{p.Name} = {Text(p.GetValue(task))}"));
 

@@ -16,7 +16,7 @@ internal sealed record UpstreamRequest(string Target, string Body, IReadOnlyDict
     public string? Header(string name) => Headers.GetValueOrDefault(name);
 }
 
-/// <summary>A small server in the manner of OpenAI's, which answers as it is told.</summary>
+/// <summary>A small server in the style of OpenAI's, which responds as the test says.</summary>
 internal sealed class TestUpstream : IAsyncDisposable
 {
     public const string Completion =
@@ -36,13 +36,13 @@ internal sealed class TestUpstream : IAsyncDisposable
 
     public ConcurrentQueue<UpstreamRequest> Requests { get; } = new();
 
-    /// <summary>The most requests that were under way together.</summary>
+    /// <summary>The highest number of concurrent requests.</summary>
     public int MostAtOnce { get; private set; }
 
-    /// <summary>Requests whose client left before the answer.</summary>
+    /// <summary>Requests whose client disconnected before the response.</summary>
     public int Broken { get; private set; }
 
-    /// <summary>How requests are answered that nothing else was said of.</summary>
+    /// <summary>The default response.</summary>
     public Func<HttpContext, Task> Usual { get; set; } = context => SayAsync(context, 200, Completion);
 
     /// <param name="port">0 is any free one.</param>
@@ -73,7 +73,7 @@ internal sealed class TestUpstream : IAsyncDisposable
         await context.Response.WriteAsync(body);
     }
 
-    /// <summary>Answers nothing until the client leaves.</summary>
+    /// <summary>Does not respond until the client disconnects.</summary>
     public static Task HangAsync(HttpContext context) => Task.Delay(Timeout.Infinite, context.RequestAborted);
 
     public async ValueTask DisposeAsync() => await _app.DisposeAsync();

@@ -5,7 +5,7 @@ using Npgsql;
 
 namespace TaskQueue.Tests.Servers;
 
-/// <summary>A PostgreSQL and a RabbitMQ that speak TLS alone, and only with clients that an authority of the test has signed.</summary>
+/// <summary>A PostgreSQL and a RabbitMQ that speak only TLS, and only with clients that the test's authority has signed.</summary>
 public sealed class TlsServers : Xunit.IAsyncLifetime
 {
     private readonly TestCa _ca = new("ours");

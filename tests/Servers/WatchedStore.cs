@@ -3,7 +3,7 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Tests.Servers;
 
-/// <summary>Around a real store: counts, holds groups back, and fails where it is told to.</summary>
+/// <summary>A wrapper of a real store: counts, holds groups back, and fails on request.</summary>
 internal sealed class WatchedStore(ITaskStore inner) : ITaskStore, IAsyncDisposable
 {
     private TaskCompletionSource _open = Opened();
@@ -13,19 +13,19 @@ internal sealed class WatchedStore(ITaskStore inner) : ITaskStore, IAsyncDisposa
     /// <summary>Rows of every save that committed: inserts and updates.</summary>
     public List<(int Inserts, int Updates)> Saves { get; } = [];
 
-    /// <summary>Saves that were tried.</summary>
+    /// <summary>Attempted saves.</summary>
     public int Tries { get; private set; }
 
-    /// <summary>Looks of sweeps for overdue tasks.</summary>
+    /// <summary>Sweep queries for overdue tasks.</summary>
     public int Looks { get; private set; }
 
-    /// <summary>Workers that found nothing and so asked when to look again.</summary>
+    /// <summary>Workers that found nothing and therefore asked when to poll again.</summary>
     public int IdleClaims => Volatile.Read(ref _idleClaims);
 
     /// <summary>Makes a save fail before it is written.</summary>
     public Func<IEnumerable<TaskState>, Exception?>? Fault { get; set; }
 
-    /// <summary>How many groups stand at the closed gate.</summary>
+    /// <summary>How many groups wait at the closed gate.</summary>
     public int Waiting => Volatile.Read(ref _waiting);
 
     /// <summary>From now on groups wait at the gate.</summary>

@@ -8,11 +8,11 @@ using Xunit;
 
 namespace TaskQueue.Tests.Unit;
 
-/// <summary>Assemblies and folders use each other one way only.</summary>
+/// <summary>Assemblies and folders reference each other in one direction only.</summary>
 public sealed class ArchitectureTests
 {
     /// <summary>
-    /// What each assembly may reference of the others; a new edge is a decision, and belongs here and into docs/code-tour.md.
+    /// The references that each assembly may have; a new edge is a decision, and belongs here and in docs/code-tour.md.
     /// </summary>
     private static readonly Dictionary<string, string[]> Allowed = new(StringComparer.Ordinal)
     {
@@ -41,7 +41,7 @@ public sealed class ArchitectureTests
         ],
     };
 
-    /// <summary>Packages that the engine must not need: it has no SQL, no broker and no HTTP.</summary>
+    /// <summary>Packages that the engine must not need: it has no SQL, broker or HTTP.</summary>
     private static readonly string[] NotInEngine = ["Microsoft.EntityFrameworkCore", "Npgsql", "Microsoft.Data.", "RabbitMQ.Client",
         "MassTransit.RabbitMq", "Microsoft.AspNetCore", "System.Net.Http"];
 

@@ -10,7 +10,7 @@ public sealed class BellaTaskIdTests
     private const int Samples = 20_000;
 
     [Fact]
-    public void Random_ids_survive_text_and_uuid()
+    public void Random_ids_round_trip_through_text_and_uuid()
     {
         var random = new Random(4711);
         for (var sample = 0; sample < Samples; sample++)
@@ -74,14 +74,14 @@ public sealed class BellaTaskIdTests
     [InlineData("TASK-7-1-C-251111201507-0001-+42009")]
     [InlineData("TASK-٧-1-C-251111201507-0001-042009")]
     [InlineData("TASK-X-X-X-XXXXXXXXXXXX-XXXX-XXXXXX")]
-    public void Other_text_is_no_id(string text)
+    public void Other_text_is_not_an_id(string text)
     {
         NumberedTaskId.Parse(text).ShouldBeNull();
         NumberedTaskId.ParseAny(text).ShouldBeNull();
     }
 
     [Fact]
-    public void A_task_of_another_door_shows_its_uuid()
+    public void A_task_of_another_API_shows_its_uuid()
     {
         foreach (var guid in new[] { Guid.Empty, Guid.NewGuid(), Guid.CreateVersion7(), Guid.AllBitsSet,
             new Guid("ffffffff-ffff-8fff-bfff-ffffffffffff") })
@@ -93,7 +93,7 @@ public sealed class BellaTaskIdTests
     }
 
     [Fact]
-    public void Made_ids_increase_even_where_the_clock_stands_still()
+    public void Generated_ids_increase_even_when_the_clock_stands_still()
     {
         var time = new FakeTimeProvider(new DateTimeOffset(2026, 5, 6, 7, 8, 9, 998, TimeSpan.Zero));
         var ids = new NumberedTaskIds(time);
@@ -108,7 +108,7 @@ public sealed class BellaTaskIdTests
     }
 
     [Fact]
-    public void A_new_instance_is_another_number()
+    public void A_new_instance_gets_a_new_number()
     {
         var ids = new NumberedTaskIds(TimeProvider.System);
         var first = ids.New(1, 0, NumberedTaskMode.Callback).Instance;

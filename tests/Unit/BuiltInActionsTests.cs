@@ -16,7 +16,7 @@ public sealed class BuiltInActionsTests
     [InlineData("""{"action":"uppercase","data":null}""", """{"output":""}""")]
     [InlineData("""{"action":"uppercase"}""", """{"output":""}""")]
     [InlineData("""{"action":"uppercase","data":{"text":7.5}}""", """{"output":"7.5"}""")]
-    public void Uppercase_gives_the_text_in_capitals(string message, string result, bool asJson = false)
+    public void Uppercase_returns_the_text_in_capitals(string message, string result, bool asJson = false)
     {
         var output = BuiltInActions.Run(message);
 
@@ -43,7 +43,7 @@ public sealed class BuiltInActionsTests
         BuiltInActions.Run($$$"""{"action":"sum","data":{"numbers":{{{numbers}}}}}""").ShouldBe($$"""{"output":{{total}}}""");
 
     [Fact]
-    public void Sum_of_nothing_is_nought() => BuiltInActions.Run("""{"action":"sum","data":{}}""").ShouldBe("""{"output":0}""");
+    public void Sum_of_nothing_is_zero() => BuiltInActions.Run("""{"action":"sum","data":{}}""").ShouldBe("""{"output":0}""");
 
     [Theory]
     [InlineData("""{"action":"reverse","data":{"text":"x"}}""")]

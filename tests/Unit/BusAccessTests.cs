@@ -15,13 +15,13 @@ using Xunit;
 
 namespace TaskQueue.Tests.Unit;
 
-/// <summary>Which message of which user is accepted, and for whom it counts.</summary>
+/// <summary>Which messages of which users are accepted, and for which owner.</summary>
 public sealed class BusAccessTests
 {
     private const string Own = "taskqueue-api", Sibling = "taskqueue-scheduler", Producer = "shop", Worker = "shop-worker",
         Stranger = "stranger";
 
-    /// <summary>Who may send each message that a consumer of the server takes.</summary>
+    /// <summary>Who may send each message that the server consumes.</summary>
     private static readonly Dictionary<Type, string[]> Senders = new()
     {
         [typeof(SubmitTasks)] = [Producer],
@@ -58,7 +58,7 @@ public sealed class BusAccessTests
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void A_message_is_accepted_of_those_that_may_send_it(string message, string? user)
+    public void A_message_is_accepted_from_users_that_may_send_it(string message, string? user)
     {
         var (type, senders) = Senders.Single(s => s.Key.Name == message);
         var (access, problem) = Access().Decide(SenderRoles.Of(type), user);
@@ -83,7 +83,7 @@ public sealed class BusAccessTests
     [Theory]
     [InlineData("shop-orders", true)]
     [InlineData("mail", false)]
-    public void A_worker_sees_every_tenant_in_its_queues_and_is_a_credential_of_its_own(string queue, bool sees)
+    public void A_worker_sees_every_tenant_in_its_queues_and_only_its_credential_may_report(string queue, bool sees)
     {
         var access = Access().Decide(SenderRole.Worker, Worker).Access!;
         access.CanRead("anybody", queue).ShouldBe(sees);
@@ -109,11 +109,11 @@ public sealed class BusAccessTests
     }
 
     [Fact]
-    public void A_server_sees_its_own_messages_whole() =>
+    public void A_server_reads_its_own_messages_completely() =>
         Access().Decide(SenderRole.Worker, Own).Access.ShouldBeSameAs(Engine.Auth.Access.All);
 
     [Fact]
-    public void Nobody_is_told_apart_without_authentication_and_without_users_nor_in_process()
+    public void Users_are_not_distinguished_without_authentication_and_listed_users_or_in_process()
     {
         Access(new BusOptions(), new AuthOptions()).Decide(SenderRole.Engine, null).Access.ShouldBeSameAs(Engine.Auth.Access.All);
         Access(rabbitMq: null).Decide(SenderRole.Producer, null).Access.ShouldBeSameAs(Engine.Auth.Access.All);
@@ -121,7 +121,7 @@ public sealed class BusAccessTests
     }
 
     [Fact]
-    public void Wrong_users_are_refused_at_the_start()
+    public void Invalid_bus_users_stop_the_start()
     {
         var options = new BusOptions
         {

@@ -77,7 +77,7 @@ public sealed class CallbackRulesTests
     [InlineData("http://cb/a\nb", false)]
     [InlineData("http:///x", false)]
     [InlineData("", false)]
-    public void Urls_that_may_be_submitted(string url, bool allowed) =>
+    public void Valid_URLs_are_accepted(string url, bool allowed) =>
         (CallbackRules.Check(url, new WebhookOptions()) is null).ShouldBe(allowed);
 
     [Theory]
@@ -93,7 +93,8 @@ public sealed class CallbackRulesTests
             .ShouldBe(allowed);
 
     [Fact]
-    public void Half_of_a_surrogate_pair_is_no_url() => CallbackRules.Check("http://cb/\uD83D", new WebhookOptions()).ShouldNotBeNull();
+    public void Half_a_surrogate_pair_is_not_a_valid_URL() =>
+        CallbackRules.Check("http://cb/\uD83D", new WebhookOptions()).ShouldNotBeNull();
 
     [Fact]
     public void A_url_has_at_most_2048_characters()
@@ -109,7 +110,7 @@ public sealed class CallbackRulesTests
         CallbackRules.Check("http://10.0.0.1/x", new WebhookOptions { AllowPrivateNetworks = true }).ShouldBeNull();
 
     [Fact]
-    public void Signatures_are_those_of_Standard_Webhooks()
+    public void Signatures_follow_Standard_Webhooks()
     {
         // The example of the specification's own libraries.
         var key = Convert.FromBase64String("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");

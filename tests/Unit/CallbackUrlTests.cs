@@ -6,7 +6,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.Unit;
 
-/// <summary>Ways to write an address, and to write one that is another's.</summary>
+/// <summary>Ways to write an address, including ones that mean a different address.</summary>
 public sealed class CallbackUrlTests
 {
     [Theory]
@@ -35,7 +35,7 @@ public sealed class CallbackUrlTests
     [InlineData("5f00::1")]
     [InlineData("fd00:ec2::254")]
     [InlineData("fd20:ce::254")]
-    public void Addresses_that_are_set_aside_are_not_public(string address) =>
+    public void Special_purpose_addresses_are_not_public(string address) =>
         PublicAddresses.Contain(IPAddress.Parse(address)).ShouldBeFalse();
 
     [Theory]
@@ -46,7 +46,8 @@ public sealed class CallbackUrlTests
     [InlineData("2001:4860:4860::8888")]
     [InlineData("2620:4f:8001::1")]
     [InlineData("2606:4700::5efe:8.8.8.8")]
-    public void Their_neighbours_are(string address) => PublicAddresses.Contain(IPAddress.Parse(address)).ShouldBeTrue();
+    public void Neighbours_of_special_purpose_addresses_are_public(string address) =>
+        PublicAddresses.Contain(IPAddress.Parse(address)).ShouldBeTrue();
 
     [Theory]
     [InlineData("http://169.254.169.254/latest/meta-data")]
@@ -60,7 +61,7 @@ public sealed class CallbackUrlTests
     [InlineData("http://255.255.255.255/")]
     [InlineData("http://metadata.google.internal/")]
     [InlineData("http://METADATA.google.internal./")]
-    public void Metadata_is_no_receiver_even_where_private_networks_are_allowed(string url) =>
+    public void Metadata_services_are_refused_even_if_private_networks_are_allowed(string url) =>
         CallbackRules.Check(url, new WebhookOptions { AllowPrivateNetworks = true })!.ShouldContain("metadata");
 
     [Theory]
@@ -92,7 +93,7 @@ public sealed class CallbackUrlTests
     [InlineData("http://ⓛocalhost/x", "xn--")]
     [InlineData("http://example.com/\u007f", "control")]
     [InlineData("http://example.com/\r\nX-Evil:1", "control")]
-    public void What_programs_read_in_different_ways_is_refused_with_what_to_change(string url, string reason) =>
+    public void Ambiguous_URLs_are_refused_with_a_hint(string url, string reason) =>
         CallbackRules.Check(url, new WebhookOptions())!.ShouldContain(reason);
 
     [Theory]
@@ -108,7 +109,7 @@ public sealed class CallbackUrlTests
     [InlineData("http://größe.example/", "http://xn--gre-6ka8i.example:80")]
     [InlineData("nonsense", "")]
     [InlineData("ftp://example.com/", "")]
-    public void A_receiver_is_the_same_however_its_url_is_written(string url, string origin) => CallbackOrigin.Of(url).ShouldBe(origin);
+    public void Equivalent_URLs_name_the_same_receiver(string url, string origin) => CallbackOrigin.Of(url).ShouldBe(origin);
 
     [Fact]
     public void Owners_have_secrets_of_their_own_one_for_each_key()
@@ -129,14 +130,14 @@ public sealed class CallbackUrlTests
     }
 
     [Fact]
-    public void An_id_tells_whose_message_it_is_whatever_the_name()
+    public void A_webhook_id_identifies_the_owner_whatever_its_name()
     {
         new CallbackEnvelope("task.completed", "a/b.1 ü", "t").Id.ShouldBe("task.completed/a%2Fb%2E1%20%C3%BC/t");
         new CallbackEnvelope("task.completed", null, "t").Id.ShouldBe("task.completed//t");
     }
 
     [Fact]
-    public void Limits_leave_places_to_others()
+    public void Limits_leave_slots_for_others()
     {
         new WebhookOptions().Limits.ShouldBe(new CallbackLimits(4, 8, 56));
         new WebhookOptions { Concurrency = 1 }.Limits.ShouldBe(new CallbackLimits(1, 1, 1));

@@ -11,7 +11,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.Unit;
 
-/// <summary>docs/configuration.md is written from the options classes: their names, comments and defaults.</summary>
+/// <summary>docs/configuration.md is generated from the options classes: their names, comments and defaults.</summary>
 public sealed partial class ConfigurationReferenceTests
 {
     private static readonly Dictionary<string, XElement> Comments = Directory.GetFiles(AppContext.BaseDirectory, "*.xml")
@@ -28,7 +28,7 @@ public sealed partial class ConfigurationReferenceTests
     ];
 
     [Fact]
-    public void The_reference_of_the_configuration_is_that_of_the_options() =>
+    public void The_configuration_reference_matches_the_options() =>
         Repository.CompareGenerated("configuration.md", Reference());
 
     [Fact]
@@ -50,7 +50,8 @@ public sealed partial class ConfigurationReferenceTests
             text.Append(CultureInfo.InvariantCulture, $"\n## {section.Key}\n\n| key | meaning | default; limits |\n|---|---|---|\n");
             var own = section.Key.Split(':')[^1] + ":"; // a section that is a list has no key for it
             foreach (var row in section.SelectMany(s => Rows("", s.Type, []))
-                .Select(r => r.Replace($"| `{own}", "| `", StringComparison.Ordinal)).Distinct().OrderBy(r => r.Split('`')[1], StringComparer.Ordinal))
+                .Select(r => r.Replace($"| `{own}", "| `", StringComparison.Ordinal)).Distinct()
+                .OrderBy(r => r.Split('`')[1], StringComparer.Ordinal))
                 text.Append(row);
         }
 
@@ -79,7 +80,8 @@ public sealed partial class ConfigurationReferenceTests
             if (!Comments.TryGetValue($"P:{type.FullName}.{property.Name}", out var comment))
                 continue; // inherited
             var meaning = Flat(comment.Element("summary"));
-            if (meaning.Contains("not to be set otherwise", StringComparison.Ordinal) || meaning.EndsWith("refused.", StringComparison.Ordinal)
+            if (meaning.Contains("not for configuration", StringComparison.Ordinal)
+                || meaning.EndsWith("rejected.", StringComparison.Ordinal)
                 || (isList && property.PropertyType.GetGenericTypeDefinition() == typeof(IEnumerable<>)))
                 continue;
             var (item, index) = Item(property.PropertyType);
@@ -126,7 +128,8 @@ public sealed partial class ConfigurationReferenceTests
         {
             XText plain => plain.Value,
             XElement { Name.LocalName: "c" } code => $"`{code.Value}`",
-            XElement { Name.LocalName: "see" } see => $"`{(see.Attribute("cref") ?? see.Attribute("langword"))!.Value.Split('.', ':')[^1]}`",
+            XElement { Name.LocalName: "see" } see =>
+                $"`{(see.Attribute("cref") ?? see.Attribute("langword"))!.Value.Split('.', ':')[^1]}`",
             XElement other => other.Value,
             _ => "",
         }));

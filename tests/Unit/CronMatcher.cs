@@ -1,6 +1,8 @@
 namespace TaskQueue.Tests.Unit;
 
-/// <summary>A second reading of five-field cron texts, for comparison: it judges one minute at a time and searches for nothing.</summary>
+/// <summary>
+/// An independent implementation of five-field cron texts, for comparison: it judges one minute at a time and searches for nothing.
+/// </summary>
 internal sealed class CronMatcher
 {
     private const string Months = "JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC";

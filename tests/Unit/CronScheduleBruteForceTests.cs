@@ -5,13 +5,13 @@ using Xunit.Abstractions;
 
 namespace TaskQueue.Tests.Unit;
 
-/// <summary>Random cron texts against a clock that is watched minute by minute.</summary>
+/// <summary>Random cron texts against a clock that advances minute by minute.</summary>
 public sealed class CronScheduleBruteForceTests(ITestOutputHelper output)
 {
     private const int MostTicks = 3_000;
 
     [Fact]
-    public void Every_minute_of_two_years_in_UTC()
+    public void Every_minute_of_two_years_in_UTC_matches_brute_force()
     {
         var random = Seeded();
         var start = new DateTime(2027, 1, 1, 0, 0, 0, DateTimeKind.Utc);
@@ -39,7 +39,7 @@ public sealed class CronScheduleBruteForceTests(ITestOutputHelper output)
     [InlineData("America/Caracas", 2016)]
     [InlineData("Antarctica/Troll", 2026)]
     [InlineData("Pacific/Chatham", 2026)]
-    public void Every_minute_around_the_changes_of_a_zone(string timeZone, int year)
+    public void Every_minute_around_daylight_saving_changes_matches_brute_force(string timeZone, int year)
     {
         var random = Seeded();
         var zone = TimeZoneInfo.FindSystemTimeZoneById(timeZone);
@@ -49,7 +49,7 @@ public sealed class CronScheduleBruteForceTests(ITestOutputHelper output)
         changes.ShouldNotBeEmpty();
         foreach (var change in changes)
         {
-            // An odd start now and then, so that it lies in a repeated hour too.
+            // An odd start now and then, so that some starts lie in a repeated hour.
             for (var sample = 0; sample < 60; sample++)
             {
                 var cron = RandomCron.Time(random) + " * * *";
@@ -61,7 +61,7 @@ public sealed class CronScheduleBruteForceTests(ITestOutputHelper output)
         }
     }
 
-    /// <summary>The ticks that the rules for changes of the clock ask for.</summary>
+    /// <summary>The ticks that the rules for clock changes require.</summary>
     private static IEnumerable<DateTime> Fired(CronMatcher matcher, TimeZoneInfo zone, DateTime start, DateTime end)
     {
         var furthest = TimeZoneInfo.ConvertTimeFromUtc(start.AddMinutes(-1), zone);

@@ -13,7 +13,8 @@ public sealed partial class CronScheduleTests
     [InlineData("Asia/Kathmandu", "2026-01-01T06:15:00")]
     [InlineData("Pacific/Kiritimati", "2026-01-01T22:00:00")] // noon on 2 January: UTC+14
     [InlineData("America/Argentina/Buenos_Aires", "2026-01-01T15:00:00")]
-    public void Noon_is_noon_there(string timeZone, string expected) => Ticks("0 12 * * *", "2026-01-01T00:00:00", expected, timeZone);
+    public void Noon_is_local_noon_in_every_zone(string timeZone, string expected) =>
+        Ticks("0 12 * * *", "2026-01-01T00:00:00", expected, timeZone);
 
     [Theory]
     // America/New_York: 2026-03-08 02:00 EST becomes 03:00 EDT, at 07:00Z.
@@ -40,7 +41,7 @@ public sealed partial class CronScheduleTests
     [InlineData("Asia/Beirut", "0 0 * * *", "2026-03-28T12:00:00", "2026-03-28T22:00:00 2026-03-29T21:00:00")]
     // The standard time itself changes: 2018-05-05 in Pyongyang, 23:30 of the 4th becomes midnight.
     [InlineData("Asia/Pyongyang", "45 23 * * *", "2018-05-03T20:00:00", "2018-05-04T15:00:00 2018-05-05T14:45:00")]
-    public void Skipped_ticks_come_once_when_the_gap_ends(string timeZone, string cron, string after, string expected) =>
+    public void Skipped_ticks_fire_once_after_the_gap(string timeZone, string cron, string after, string expected) =>
         Ticks(cron, after, expected, timeZone);
 
     [Theory]
@@ -60,7 +61,7 @@ public sealed partial class CronScheduleTests
     [InlineData("America/Sao_Paulo", "0 0 * * *", "2018-02-17T12:00:00", "2018-02-18T03:00:00 2018-02-19T03:00:00")]
     [InlineData("Asia/Beirut", "0 0 25 10 *", "2026-10-24T12:00:00", "2026-10-24T22:00:00")]
     [InlineData("Europe/Dublin", "30 1 * * *", "2026-10-24T12:00:00", "2026-10-25T00:30:00 2026-10-26T01:30:00")]
-    public void Repeated_ticks_come_once_in_the_first_pass(string timeZone, string cron, string after, string expected) =>
+    public void Repeated_ticks_fire_once_in_the_first_pass(string timeZone, string cron, string after, string expected) =>
         Ticks(cron, after, expected, timeZone);
 
     [Theory]
@@ -81,6 +82,6 @@ public sealed partial class CronScheduleTests
     [InlineData("America/Sao_Paulo", "30 * 17 2 *", "2018-02-18T01:00:00", "2018-02-18T01:30:00 2018-02-18T02:30:00 2019-02-17T03:30:00")]
     [InlineData("Asia/Beirut", "30 * * * *", "2026-10-24T20:00:00", "2026-10-24T20:30:00 2026-10-24T21:30:00 2026-10-24T22:30:00")]
     [InlineData("Asia/Beirut", "30 * * * *", "2026-03-28T21:00:00", "2026-03-28T21:30:00 2026-03-28T22:30:00")]
-    public void A_schedule_of_all_hours_runs_by_real_time(string timeZone, string cron, string after, string expected) =>
+    public void An_hourly_schedule_follows_elapsed_time(string timeZone, string cron, string after, string expected) =>
         Ticks(cron, after, expected, timeZone);
 }

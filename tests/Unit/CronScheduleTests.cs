@@ -84,7 +84,7 @@ public sealed partial class CronScheduleTests
     [InlineData("0 0 * 2 0#5", "2026-01-01T00:00:00", "2032-02-29T00:00:00 2060-02-29T00:00:00 2088-02-29T00:00:00 none")]
     [InlineData("0 0 * * 3,1#2,5L", "2026-01-08T00:00:00",
         "2026-01-12T00:00:00 2026-01-14T00:00:00 2026-01-21T00:00:00 2026-01-28T00:00:00 2026-01-30T00:00:00 2026-02-04T00:00:00")]
-    public void Days_that_move(string cron, string after, string expected) => Ticks(cron, after, expected);
+    public void Last_day_nearest_weekday_and_nth_weekday(string cron, string after, string expected) => Ticks(cron, after, expected);
 
     [Theory]
     // Both restricted: either.
@@ -116,7 +116,7 @@ public sealed partial class CronScheduleTests
     [InlineData("0 0 */30 * 1#3", "2026-01-01T00:00:00", "none")]
     [InlineData("0 0 29 2 * 2027,2029,2031", "2026-01-01T00:00:00", "none")]
     [InlineData("0 0 29 2 *", "2096-02-28T00:00:00", "2096-02-29T00:00:00 none")]
-    public void Day_and_weekday_together(string cron, string after, string expected) => Ticks(cron, after, expected);
+    public void Day_and_weekday_restrictions_combine(string cron, string after, string expected) => Ticks(cron, after, expected);
 
     [Theory]
     [InlineData("@yearly", "2027-01-01T00:00:00 2028-01-01T00:00:00")]
@@ -141,10 +141,10 @@ public sealed partial class CronScheduleTests
     [InlineData("0 0 * * *", "2099-12-30T12:00:00", "2099-12-31T00:00:00 none")]
     [InlineData("* * * * *", "2100-01-01T00:00:00", "none")]
     [InlineData("* * * * *", "9999-12-31T23:59:59", "none")]
-    public void The_ends_of_time(string cron, string after, string expected) => Ticks(cron, after, expected);
+    public void Earliest_and_latest_times(string cron, string after, string expected) => Ticks(cron, after, expected);
 
     [Fact]
-    public void Upcoming_stops_at_the_count_or_at_the_end()
+    public void Upcoming_ticks_stop_at_the_count_or_at_the_end()
     {
         var schedule = CronSchedule.Parse("0 0 1 1 * 2030,2031", "UTC");
 
@@ -155,7 +155,7 @@ public sealed partial class CronScheduleTests
     }
 
     [Fact]
-    public void Times_are_UTC_in_and_out()
+    public void Times_are_read_and_written_as_UTC()
     {
         var schedule = CronSchedule.Parse("0 0 * * *", "Asia/Tokyo");
 

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.Unit;
 
-/// <summary>Texts that are encrypted for storage, and the keys that do it.</summary>
+/// <summary>Texts encrypted for storage, and their keys.</summary>
 public sealed class DataCipherTests
 {
     private static readonly string Key1 = Convert.ToBase64String(RandomNumberGenerator.GetBytes(32));
@@ -14,7 +14,7 @@ public sealed class DataCipherTests
     private static readonly Place Here = new("tasks.payload", Guid.NewGuid());
 
     [Fact]
-    public void Any_text_comes_back_whatever_its_length_and_beginning()
+    public void Any_text_of_any_length_and_prefix_round_trips()
     {
         var random = new Random(20);
         var on = Cipher("k1", ("k1", Key1));
@@ -40,7 +40,7 @@ public sealed class DataCipherTests
     }
 
     [Fact]
-    public void What_was_moved_or_altered_or_has_another_key_does_not_open()
+    public void Moved_or_altered_data_and_data_of_another_key_cannot_be_decrypted()
     {
         var cipher = Cipher("k1", ("k1", Key1));
         var stored = cipher.Seal(Here, "secret")!;
@@ -58,7 +58,7 @@ public sealed class DataCipherTests
     }
 
     [Fact]
-    public void After_a_rotation_both_keys_open_and_the_active_one_seals()
+    public void After_a_rotation_both_keys_decrypt_and_the_active_one_encrypts()
     {
         var old = Cipher("k1", ("k1", Key1)).Seal(Here, "old");
         var rotated = Cipher("k2", ("k1", Key1), ("k2", Key2));
@@ -73,7 +73,7 @@ public sealed class DataCipherTests
     [InlineData("k1", "k-1", null, "1 to 32 letters or digits")]
     [InlineData("k1", "", null, "1 to 32 letters or digits")]
     [InlineData("k9", "k1", null, "ActiveKeyId names 'k9'")]
-    public void Wrong_keys_are_refused_in_words_that_do_not_tell_them(string active, string id, string? key, string problem)
+    public void Invalid_keys_are_refused_without_revealing_them(string active, string id, string? key, string problem)
     {
         var message = Validate(Options(active, (id, key ?? Key1))).ShouldNotBeNull();
         message.ShouldContain(problem);
@@ -81,7 +81,7 @@ public sealed class DataCipherTests
     }
 
     [Fact]
-    public void Keys_may_come_from_a_file_beside_those_of_the_configuration()
+    public void Keys_may_come_from_a_file_in_addition_to_the_configuration()
     {
         var path = Path.Combine(Path.GetTempPath(), $"keys-{Guid.NewGuid():N}.json");
         File.WriteAllText(path, $$"""{"ActiveKeyId":"k2","Keys":[{"Id":"k2","Key":"{{Key2}}"}]}""");
@@ -96,7 +96,7 @@ public sealed class DataCipherTests
             Validate(options).ShouldNotBeNull().ShouldContain("keep one");
             options.ActiveKeyId = null;
             options.Keys.Add(new EncryptionKeyOptions { Id = "k2", Key = Key1 });
-            Validate(options).ShouldNotBeNull().ShouldContain("twice");
+            Validate(options).ShouldNotBeNull().ShouldContain("duplicate");
         }
         finally
         {

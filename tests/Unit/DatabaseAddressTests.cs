@@ -16,11 +16,11 @@ public sealed class DatabaseAddressTests
     [InlineData("Server=tcp:tasks.database.windows.net,1433;Initial Catalog=tasks;Authentication=Active Directory Default",
         DatabaseProvider.SqlServer)]
     [InlineData("Data Source=db;Initial Catalog=tasks", DatabaseProvider.SqlServer)]
-    public void The_provider_shows_in_the_keys(string connectionString, DatabaseProvider provider) =>
+    public void The_provider_is_derived_from_the_connection_strings_keys(string connectionString, DatabaseProvider provider) =>
         DatabaseAddress.Parse(connectionString, provider: null).ShouldBe(new DatabaseAddress(provider, connectionString));
 
     [Fact]
-    public void A_given_provider_goes_before_the_guess()
+    public void A_configured_provider_takes_precedence_over_the_derived_one()
     {
         DatabaseAddress.Parse("Server=db;Database=tasks", "Postgres").Provider.ShouldBe(DatabaseProvider.Postgres);
         DatabaseAddress.Parse("Data Source=db", "SqlServer").Provider.ShouldBe(DatabaseProvider.SqlServer);
@@ -47,7 +47,7 @@ public sealed class DatabaseAddressTests
             .Message.ShouldBe("TaskQueue:Provider is 'oracle'; it must be sqlite, postgres or sqlserver.");
 
     [Fact]
-    public void Neither_user_nor_password_is_shown()
+    public void User_and_password_are_never_shown()
     {
         DatabaseAddress.Parse("Host=db;Port=5433;Database=tasks;Username=me;Password=secret", null).ToString()
             .ShouldBe("PostgreSQL db:5433/tasks");

@@ -55,7 +55,7 @@ public sealed class DuplicateRulesTests
     }
 
     [Fact]
-    public void A_holder_that_runs_is_answered_and_left_alone()
+    public void A_running_holder_is_returned_unchanged()
     {
         var holder = Holder();
         holder.State = TaskStates.Running;
@@ -68,7 +68,7 @@ public sealed class DuplicateRulesTests
     }
 
     [Fact]
-    public void Tasks_of_one_list_meet_each_other_in_order()
+    public void Tasks_within_one_list_are_checked_against_each_other_in_order()
     {
         var (first, second, third) = (Duplicate(), Duplicate(), Duplicate());
         (second.Payload, third.Payload) = ("second", "third");
@@ -84,7 +84,7 @@ public sealed class DuplicateRulesTests
     }
 
     [Fact]
-    public void An_id_that_is_taken_says_so_before_its_key_does()
+    public void A_taken_id_is_reported_before_a_taken_dedupe_key()
     {
         var (task, holder) = (Duplicate(), Holder());
 
@@ -95,7 +95,7 @@ public sealed class DuplicateRulesTests
     }
 
     [Fact]
-    public void A_holder_that_ended_meanwhile_means_another_try() => Answer([new(Duplicate())]).ShouldBeNull();
+    public void A_holder_that_ended_meanwhile_causes_a_retry() => Answer([new(Duplicate())]).ShouldBeNull();
 
     private static TaskState Holder(Guid? id = null) => New(change: t =>
         (t.CorrelationId, t.DedupeKey, t.Payload, t.DueAt, t.ExpiresAt) =

@@ -7,7 +7,7 @@ namespace TaskQueue.Tests.Unit;
 public sealed class EventCursorTests
 {
     [Fact]
-    public void A_place_is_read_as_it_was_written()
+    public void A_cursor_round_trips()
     {
         var random = new Random(1);
         for (var i = 0; i < 1000; i++)
@@ -19,7 +19,7 @@ public sealed class EventCursorTests
     }
 
     [Fact]
-    public void A_place_in_one_stream_is_short() => EventCursor.ToText([123_456_789, .. new long[63]]).Length.ShouldBeLessThan(10);
+    public void A_cursor_in_one_partition_is_short() => EventCursor.ToText([123_456_789, .. new long[63]]).Length.ShouldBeLessThan(10);
 
     [Theory]
     [InlineData("")]
@@ -35,8 +35,8 @@ public sealed class EventCursorTests
     [InlineData("AQEA=")]
     [InlineData(" AQEA")]
     [InlineData("я")]
-    public void What_is_no_place_is_not_read(string text) => EventCursor.Parse(text).ShouldBeNull();
+    public void An_invalid_cursor_is_not_parsed(string text) => EventCursor.Parse(text).ShouldBeNull();
 
     [Fact]
-    public void A_text_that_is_too_long_is_not_read() => EventCursor.Parse(new string('A', 100_000)).ShouldBeNull();
+    public void An_overlong_text_is_not_parsed() => EventCursor.Parse(new string('A', 100_000)).ShouldBeNull();
 }

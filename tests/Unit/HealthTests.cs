@@ -11,7 +11,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.Unit;
 
-/// <summary>What silence means, on a clock that is set.</summary>
+/// <summary>When silence is unhealthy, with a settable clock.</summary>
 public sealed class HealthTests : IAsyncDisposable
 {
     private static readonly DateTime Start = new(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc);
@@ -31,7 +31,7 @@ public sealed class HealthTests : IAsyncDisposable
     public ValueTask DisposeAsync() => _services.DisposeAsync();
 
     [Fact]
-    public void A_loop_is_silent_from_its_last_turn_on_and_not_while_it_rests()
+    public void A_loop_is_silent_since_its_last_iteration_but_not_while_it_rests()
     {
         var heartbeat = _heartbeats.Of(typeof(SomeLoop));
         After(30);
@@ -49,7 +49,7 @@ public sealed class HealthTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_loop_whose_turns_all_fail_is_unwell_though_it_beats_and_well_again_with_the_first_that_succeeds()
+    public async Task A_loop_whose_iterations_all_fail_is_unhealthy_until_one_succeeds()
     {
         using var lifetime = new Lifetime();
         var health = new LoopHealth(_heartbeats, new HealthThresholds(Options.Create(new HealthOptions()), lifetime), "some-loop", null);
@@ -77,7 +77,7 @@ public sealed class HealthTests : IAsyncDisposable
     }
 
     [Fact]
-    public void Of_several_pulses_of_a_loop_the_oldest_counts_and_a_loop_that_does_not_run_is_not_silent()
+    public void The_oldest_heartbeat_of_a_loop_counts_and_a_stopped_loop_is_not_silent()
     {
         Silence.ShouldBe(0);
         _heartbeats.Of(typeof(SomeLoop));
@@ -89,7 +89,7 @@ public sealed class HealthTests : IAsyncDisposable
     }
 
     [Fact]
-    public void Silence_counts_anew_from_the_end_of_an_outage()
+    public void The_silence_timeout_restarts_when_an_outage_ends()
     {
         _heartbeats.Of(typeof(SomeLoop));
         for (var i = 0; i < 100; i++)
@@ -104,7 +104,7 @@ public sealed class HealthTests : IAsyncDisposable
     }
 
     [Fact]
-    public void A_broker_that_is_away_excuses_only_who_needs_it()
+    public void A_broker_outage_pauses_only_the_timeouts_of_loops_that_need_the_broker()
     {
         _heartbeats.Of(typeof(SomeLoop));
         _heartbeats.Of(typeof(OtherLoop), needsBroker: true);
@@ -116,7 +116,7 @@ public sealed class HealthTests : IAsyncDisposable
     }
 
     [Fact]
-    public void An_endpoint_is_silent_from_the_first_canary_that_nothing_came_after()
+    public void An_endpoint_is_silent_since_the_first_canary_without_a_later_arrival()
     {
         var probe = new EndpointProbe("tasks", "tasks", _time);
         After(1000);
@@ -132,7 +132,7 @@ public sealed class HealthTests : IAsyncDisposable
     }
 
     [Fact]
-    public void A_canary_that_is_back_before_its_confirm_is_not_missed()
+    public void A_canary_that_arrives_before_its_confirm_is_not_missed()
     {
         var probe = new EndpointProbe("tasks", "tasks", _time);
         After(10);
@@ -144,7 +144,7 @@ public sealed class HealthTests : IAsyncDisposable
     }
 
     [Fact]
-    public void A_canary_that_the_broker_did_not_take_proves_nothing()
+    public void A_canary_that_the_broker_did_not_accept_proves_nothing()
     {
         var probe = new EndpointProbe("tasks", "tasks", _time);
         After(10);
@@ -162,7 +162,7 @@ public sealed class HealthTests : IAsyncDisposable
     [InlineData(60, HealthStatus.Degraded)]
     [InlineData(179.9, HealthStatus.Degraded)]
     [InlineData(180, HealthStatus.Unhealthy)]
-    public void Silence_first_takes_a_process_out_of_service_and_then_restarts_it(double seconds, HealthStatus expected)
+    public void Silence_first_makes_a_process_unready_and_then_not_live(double seconds, HealthStatus expected)
     {
         using var lifetime = new Lifetime();
         var thresholds = new HealthThresholds(Options.Create(new HealthOptions()), lifetime);
@@ -172,7 +172,7 @@ public sealed class HealthTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_loop_that_ended_by_an_exception_is_not_well_at_once()
+    public async Task A_loop_that_ended_with_an_exception_is_unhealthy_at_once()
     {
         using var lifetime = new Lifetime();
         using var loop = new SomeLoop();
@@ -189,7 +189,8 @@ public sealed class HealthTests : IAsyncDisposable
     [InlineData(10, 29, 180, "UnresponsiveAfterSeconds must be at least three times")]
     [InlineData(10, 60, 60, "RestartAfterSeconds must be more than")]
     [InlineData(10, 60, 180, null)]
-    public void Settings_that_would_find_the_well_unwell_are_refused(double canary, double unresponsive, double restart, string? problem)
+    public void Settings_that_would_report_healthy_processes_as_unhealthy_are_refused(
+        double canary, double unresponsive, double restart, string? problem)
     {
         var options = new HealthOptions { CanarySeconds = canary, UnresponsiveAfterSeconds = unresponsive, RestartAfterSeconds = restart };
         var problems = options.Validate(new(options)).Select(p => p.ErrorMessage!).ToList();

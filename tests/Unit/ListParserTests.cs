@@ -8,7 +8,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.Unit;
 
-/// <summary>A list in a body is read entry by entry, wherever the body is cut.</summary>
+/// <summary>A list in a body is read entry by entry, wherever the body is split.</summary>
 public sealed class ListParserTests
 {
     private static readonly RequestList List = new("tasks", 1000, 1000, 3, "the rule");
@@ -19,7 +19,7 @@ public sealed class ListParserTests
     [InlineData("""{"tasks":[1],"tasks":[2,3]}""", "2|3")]
     [InlineData("""{"tasks":[]}""", "")]
     [InlineData("{}", "")]
-    public void Every_cut_gives_the_same_entries(string body, string entries)
+    public void Every_way_to_split_the_input_gives_the_same_entries(string body, string entries)
     {
         var bytes = Encoding.UTF8.GetBytes(body);
         for (var size = 1; size <= bytes.Length; size++)
@@ -44,7 +44,7 @@ public sealed class ListParserTests
     [InlineData("""{"tasks":[1,]}""")]
     [InlineData("""{"tasks":[1]} x""")]
     [InlineData("""{"tasks":[1]}{}""")]
-    public void What_is_no_JSON_is_refused_wherever_it_is_cut(string body)
+    public void Invalid_JSON_is_refused_wherever_the_input_is_split(string body)
     {
         var bytes = Encoding.UTF8.GetBytes(body);
         for (var size = 1; size <= bytes.Length + 1; size++)
@@ -52,14 +52,14 @@ public sealed class ListParserTests
     }
 
     [Fact]
-    public void Bytes_that_are_no_UTF8_are_refused()
+    public void Bytes_that_are_not_UTF8_are_refused()
     {
         byte[] body = [.. "{\"tasks\":[\""u8, 0xC3, 0x28, .. "\"]}"u8];
         for (var size = 1; size <= body.Length; size++)
             Should.Throw<ApiException>(() => Parse(body, size)).Fault.Code.ShouldBe("invalid_json");
     }
 
-    /// <summary>As a pipe does: what was not consumed comes again, with the next part behind it.</summary>
+    /// <summary>Like a pipe: unconsumed bytes come again, followed by the next part.</summary>
     private static List<string> Parse(byte[] body, int size)
     {
         var parser = new ListParser<string>(List, (entry, _) => entry.GetRawText());

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.Unit;
 
-/// <summary>What is remembered of queues that somebody asks about.</summary>
+/// <summary>What is remembered of requested queues.</summary>
 public sealed class LoadHistoryTests
 {
     private readonly SetTime _time = new(TestTasks.T0);
@@ -15,7 +15,7 @@ public sealed class LoadHistoryTests
     public LoadHistoryTests() => _history = new(_time);
 
     [Fact]
-    public void It_reaches_back_over_the_window_and_to_one_look_before_it()
+    public void It_covers_the_window_and_one_reading_before_it()
     {
         var queue = _history.Follow("q")!;
         for (var i = 0; i < 100; i++)
@@ -28,7 +28,7 @@ public sealed class LoadHistoryTests
     }
 
     [Fact]
-    public void Of_looks_in_quick_succession_few_are_kept_and_always_the_newest()
+    public void Few_of_many_rapid_readings_are_kept_but_always_the_newest()
     {
         var queue = _history.Follow("q")!;
         for (var i = 0; i < 3000; i++)
@@ -44,7 +44,7 @@ public sealed class LoadHistoryTests
     }
 
     [Fact]
-    public void A_look_that_is_too_old_to_compare_with_is_gone()
+    public void A_reading_too_old_to_compare_with_is_removed()
     {
         var queue = _history.Follow("q")!;
         Look();
@@ -57,7 +57,7 @@ public sealed class LoadHistoryTests
     }
 
     [Fact]
-    public void A_queue_that_nobody_asks_about_any_more_is_forgotten()
+    public void A_queue_that_is_no_longer_requested_is_forgotten()
     {
         _history.Follow("q");
         _time.Now += TimeSpan.FromMinutes(6);
@@ -68,7 +68,7 @@ public sealed class LoadHistoryTests
     }
 
     [Fact]
-    public void Names_that_anybody_can_invent_do_not_fill_the_memory()
+    public void Invented_queue_names_do_not_fill_the_memory()
     {
         for (var i = 0; i < 10_000; i++)
             _history.Follow($"q{i}").ShouldNotBeNull();

@@ -12,7 +12,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.Unit;
 
-/// <summary>Intervals, names and the list of what may run.</summary>
+/// <summary>Intervals, names and the list of allowed jobs.</summary>
 public sealed class MaintenanceTests
 {
     [Theory]
@@ -23,7 +23,7 @@ public sealed class MaintenanceTests
     [InlineData("01:00:00", "0 0 */1 * * *")]
     [InlineData("12:00:00", "0 0 */12 * * *")]
     [InlineData("1.00:00:00", "0 0 0 * * *")]
-    public void An_interval_is_a_cron_expression_whose_ticks_are_so_far_apart(string interval, string cron)
+    public void An_interval_becomes_a_cron_expression_with_that_spacing(string interval, string cron)
     {
         var every = TimeSpan.Parse(interval, null);
         MaintenanceInterval.ToCron(every).ShouldBe(cron);
@@ -39,7 +39,7 @@ public sealed class MaintenanceTests
     [InlineData("00:01:30")]
     [InlineData("05:00:00")]
     [InlineData("2.00:00:00")]
-    public void Other_intervals_are_refused_by_the_name_of_their_key(string interval)
+    public void Other_intervals_are_refused_with_the_name_of_their_key(string interval)
     {
         MaintenanceInterval.ToCron(TimeSpan.Parse(interval, null)).ShouldBeNull();
         var options = new MaintenanceOptions { AbandonedFilesInterval = TimeSpan.Parse(interval, null) };
@@ -63,11 +63,11 @@ public sealed class MaintenanceTests
     [InlineData("System.String")]
     [InlineData("Maintenance")]
     [InlineData("")]
-    public void Nothing_but_the_names_of_ours_is_a_type(string name) =>
+    public void Only_our_own_names_resolve_to_types(string name) =>
         Should.Throw<ForbiddenJobException>(() => HangfireTypes.Resolve(name));
 
     [Fact]
-    public void A_job_is_stored_by_names_and_read_again()
+    public void A_job_is_stored_by_name_and_read_back()
     {
         HangfireTypes.Apply(NullLoggerFactory.Instance);
         var stored = InvocationData.SerializeJob(Job.FromExpression<MaintenanceRunner>(
@@ -83,14 +83,14 @@ public sealed class MaintenanceTests
     }
 
     [Fact]
-    public void The_activator_makes_the_runner_only()
+    public void The_activator_creates_only_the_runner()
     {
         using var services = new ServiceCollection().AddSingleton<object>("secret").BuildServiceProvider();
         Should.Throw<ForbiddenJobException>(() => new MaintenanceActivator(services).ActivateJob(typeof(object)));
     }
 
     [Fact]
-    public void A_state_survives_its_hash_and_a_run_whose_time_is_over_was_interrupted()
+    public void A_run_state_round_trips_through_its_hash_and_a_timed_out_run_was_interrupted()
     {
         var now = new DateTime(2031, 2, 3, 4, 5, 6, DateTimeKind.Utc).AddTicks(1_234_560);
         var state = new MaintenanceState
@@ -106,7 +106,7 @@ public sealed class MaintenanceTests
     }
 
     [Fact]
-    public void The_storage_of_SQL_Server_asks_no_server_before_it_is_used()
+    public void SQL_Server_storage_contacts_no_server_before_it_is_used()
     {
         var address = new DatabaseAddress(DatabaseProvider.SqlServer,
             "Server=tcp:192.0.2.1,1433;Database=tasks;User ID=u;Password=p;Connect Timeout=30");

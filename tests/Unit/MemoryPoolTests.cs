@@ -5,13 +5,13 @@ using Xunit;
 
 namespace TaskQueue.Tests.Unit;
 
-/// <summary>Memory is reserved in order of arrival, never beyond the pool, and nobody waits for ever.</summary>
+/// <summary>Memory is reserved in order of arrival, never beyond the pool, and no reservation waits forever.</summary>
 public sealed class MemoryPoolTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     [Fact]
-    public async Task What_fits_is_granted_at_once_and_the_rest_in_order_of_arrival()
+    public async Task Reservations_that_fit_are_granted_at_once_and_the_rest_in_order_of_arrival()
     {
         var pool = Pool(100);
         var first = await pool.ReserveAsync(80, default);
@@ -30,7 +30,7 @@ public sealed class MemoryPoolTests
     }
 
     [Fact]
-    public async Task A_reservation_that_finds_no_room_in_time_is_refused_and_counted_and_leaves_no_trace()
+    public async Task A_reservation_that_times_out_is_refused_and_counted_and_leaves_nothing_behind()
     {
         var pool = Pool(100, TimeSpan.FromMilliseconds(20));
         using var all = await pool.ReserveAsync(100, default);
@@ -41,7 +41,7 @@ public sealed class MemoryPoolTests
     }
 
     [Fact]
-    public async Task Whoever_leaves_while_waiting_makes_room_for_those_behind()
+    public async Task A_cancelled_reservation_unblocks_those_behind_it()
     {
         var pool = Pool(100);
         using var first = await pool.ReserveAsync(60, default);
@@ -58,7 +58,7 @@ public sealed class MemoryPoolTests
     }
 
     [Fact]
-    public async Task One_that_needs_more_than_there_is_gets_it_alone()
+    public async Task A_reservation_above_the_pool_size_is_granted_when_the_pool_is_empty()
     {
         var pool = Pool(100);
         var small = await pool.ReserveAsync(1, default);
@@ -73,13 +73,13 @@ public sealed class MemoryPoolTests
     }
 
     [Fact]
-    public async Task Leases_that_grow_side_by_side_all_reach_their_size()
+    public async Task Reservations_that_grow_concurrently_all_reach_their_size()
     {
         var pool = Pool(100);
         var (first, second) = (await pool.ReserveAsync(10, 80, default), await pool.ReserveAsync(10, 80, default));
         await first.GrowAsync(30, default);
 
-        // Granted, it would leave neither of them enough to end.
+        // Granting it would leave neither of them enough to finish.
         var blocked = second.GrowAsync(30, default).AsTask();
         blocked.IsCompleted.ShouldBeFalse();
         await first.GrowAsync(80, default);
@@ -92,7 +92,7 @@ public sealed class MemoryPoolTests
     }
 
     [Fact]
-    public async Task A_lease_that_grows_goes_before_new_ones_and_is_not_starved_by_them()
+    public async Task A_growing_reservation_precedes_new_ones_and_does_not_starve()
     {
         var pool = Pool(100);
         var growing = await pool.ReserveAsync(10, 90, default);
@@ -107,7 +107,7 @@ public sealed class MemoryPoolTests
     }
 
     [Fact]
-    public async Task Set_returns_what_is_not_needed()
+    public async Task Set_returns_unneeded_memory()
     {
         var pool = Pool(100);
         using var lease = await pool.ReserveAsync(100, default);
@@ -123,7 +123,7 @@ public sealed class MemoryPoolTests
     }
 
     [Fact]
-    public async Task Under_contention_the_pool_is_never_overdrawn_and_everybody_gets_through()
+    public async Task Under_contention_the_pool_is_never_exceeded_and_every_caller_succeeds()
     {
         const int Size = 1000;
         var pool = Pool(Size);

@@ -39,7 +39,7 @@ public sealed class MoabBodyTests
     [InlineData("true")]
     [InlineData("{}")]
     [InlineData("[]")]
-    public void What_is_no_integer_is_refused_with_its_place(string number)
+    public void A_value_that_is_not_an_integer_is_refused_with_its_location(string number)
     {
         var fault = Should.Throw<ApiException>(() => Enqueue($$"""{"entries":[{},{"scheduled_at":{{number}}}]}""")).Fault;
 
@@ -48,7 +48,7 @@ public sealed class MoabBodyTests
     }
 
     [Fact]
-    public void Names_may_be_camel_case_and_unknown_members_comments_and_spare_commas_are_passed_over()
+    public void Names_may_be_camelCase_and_unknown_members_comments_and_trailing_commas_are_ignored()
     {
         var body = Read(
             """
@@ -89,7 +89,7 @@ public sealed class MoabBodyTests
             .DequeuingSettings!.MaxInProgressTasks.ShouldBe(7);
 
     [Fact]
-    public void An_absent_a_null_and_an_empty_strategy_are_told_apart()
+    public void Absent_null_and_empty_strategies_are_distinguished()
     {
         var entries = Enqueue(
             """{"entries":[{},{"retry_strategy":null},{"retry_strategy":{}},{"retry_strategy":{"retry_intervals_in_seconds":[5]}}]}""")
@@ -108,7 +108,7 @@ public sealed class MoabBodyTests
     [InlineData("""{"entries":[1]}""", "entries[0]")]
     [InlineData("""{"entries":[{"payload":{}}]}""", "entries[0].payload")]
     [InlineData("""{"entries":[{"overwrite_on_duplicate":"PAYLOAD"}]}""", "entries[0].overwrite_on_duplicate")]
-    public void Another_shape_is_refused_with_its_place(string body, string place)
+    public void A_wrong_shape_is_refused_with_its_location(string body, string place)
     {
         var fault = Should.Throw<ApiException>(() => Enqueue(body)).Fault;
 
@@ -134,7 +134,7 @@ public sealed class MoabBodyTests
     [InlineData("STATUS_")]
     [InlineData("succeeded")]
     [InlineData("TASK_STATE_FAILED")]
-    public void Another_status_is_refused(string? word) =>
+    public void An_unknown_status_is_refused(string? word) =>
         Should.Throw<ApiException>(() => MoabWords.Status(word, "status")).Fault.Status.ShouldBe(400);
 
     [Theory]
@@ -187,7 +187,7 @@ public sealed class MoabBodyTests
     }
 
     [Fact]
-    public void Bytes_that_are_no_text_are_read_as_base64()
+    public void Bytes_that_are_not_text_are_read_as_base64()
     {
         var random = new Random(4711);
         for (var length = 1; length < 300; length++)
@@ -204,7 +204,7 @@ public sealed class MoabBodyTests
     }
 
     [Fact]
-    public void A_payload_of_another_door_that_only_looks_like_bytes_is_text() =>
+    public void A_payload_of_another_API_that_only_looks_like_bytes_is_text() =>
         MoabPayload.Read("data:application/octet-stream;base64,***").ShouldBe(("data:application/octet-stream;base64,***", null));
 
     private static MoabEnqueueBody Enqueue(string body) => Read(body, MoabJson.Instance.MoabEnqueueBody);

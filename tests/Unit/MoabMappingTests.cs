@@ -15,7 +15,7 @@ public sealed class MoabMappingTests
     private static readonly MoabCreateQueueBody Least = new("Q", 15);
 
     [Fact]
-    public void The_least_queue_has_the_defaults()
+    public void A_minimal_queue_has_the_defaults()
     {
         var settings = MoabQueueMapping.ToSettings(Least);
 
@@ -30,7 +30,7 @@ public sealed class MoabMappingTests
     }
 
     [Fact]
-    public void A_queue_reads_as_it_was_written()
+    public void A_queue_is_read_back_as_written()
     {
         var body = Least with
         {
@@ -47,7 +47,7 @@ public sealed class MoabMappingTests
     }
 
     [Fact]
-    public void What_another_door_changed_is_shown()
+    public void Changes_by_another_API_are_shown()
     {
         var said = MoabQueueMapping.ToSettings(Least with
         {
@@ -76,7 +76,7 @@ public sealed class MoabMappingTests
     [InlineData("not json")]
     [InlineData("{}")]
     [InlineData("""{"API":"other"}""")]
-    public void A_queue_of_another_door_is_shown_as_well_as_can_be(string? mark)
+    public void A_queue_of_another_API_is_shown_as_far_as_possible(string? mark)
     {
         var record = Record(new QueueSettings { Adapter = mark, Rate = new RateLimit(5, 1_500) });
 
@@ -91,7 +91,7 @@ public sealed class MoabMappingTests
     }
 
     [Fact]
-    public void Pages_of_names_lead_to_the_end_and_back()
+    public void Pages_of_names_can_be_read_forwards_and_backwards()
     {
         string[] all = [.. Enumerable.Range(0, 10).Select(i => $"q-{i}")];
         var pages = new List<MoabPage<string>>();
@@ -116,7 +116,7 @@ public sealed class MoabMappingTests
     }
 
     [Fact]
-    public void A_token_still_leads_on_when_what_it_names_has_gone()
+    public void A_page_token_still_works_after_its_item_is_deleted()
     {
         string[] all = ["a", "b", "c", "d"];
         var first = MoabPages.Of('q', all, name => name, null, 2);
@@ -130,7 +130,7 @@ public sealed class MoabMappingTests
     }
 
     [Fact]
-    public void A_token_of_another_list_is_refused()
+    public void A_page_token_of_another_list_is_refused()
     {
         var token = MoabPages.Of('q', ["a", "b"], name => name, null, 1).Next;
 
@@ -164,7 +164,7 @@ public sealed class MoabMappingTests
     }
 
     [Fact]
-    public void A_place_survives_its_token()
+    public void A_position_round_trips_through_its_token()
     {
         var task = new TaskState
         {

@@ -24,7 +24,7 @@ public sealed class MoabTaskIdTests
     }
 
     [Fact]
-    public void Random_numbers_survive_text_and_uuid_and_are_no_ids_of_bella()
+    public void Random_numbers_round_trip_through_text_and_uuid_and_are_not_bella_ids()
     {
         var random = new Random(4711);
         for (var sample = 0; sample < Samples; sample++)
@@ -42,7 +42,7 @@ public sealed class MoabTaskIdTests
     }
 
     [Fact]
-    public void Ids_of_other_doors_survive_the_text()
+    public void Ids_of_other_APIs_round_trip_through_text()
     {
         var bella = new NumberedTaskIds(TimeProvider.System);
         for (var sample = 0; sample < Samples; sample++)
@@ -77,10 +77,10 @@ public sealed class MoabTaskIdTests
     [InlineData("tsk_ffffffffffff9")]
     [InlineData("tsk_BAAAAAAAAAABAAAAAAAAAABAAAAAAAAAA")] // 33 letters: an older scheme
     [InlineData("018f4e9e-0000-4000-8000-000000000000")]
-    public void What_is_no_id_is_null(string text) => MoabTaskId.Parse(text).ShouldBeNull();
+    public void Invalid_ids_are_null(string text) => MoabTaskId.Parse(text).ShouldBeNull();
 
     [Fact]
-    public void The_long_text_of_an_own_id_is_no_id()
+    public void The_long_form_of_an_own_id_is_not_an_id()
     {
         var random = new Random(4712);
         for (var sample = 0; sample < Samples; sample++)
@@ -93,7 +93,7 @@ public sealed class MoabTaskIdTests
     }
 
     [Fact]
-    public void Every_text_that_is_read_is_the_one_that_is_shown()
+    public void Every_parsed_text_is_shown_unchanged()
     {
         const string Letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
         var random = new Random(4713);
@@ -111,7 +111,7 @@ public sealed class MoabTaskIdTests
     }
 
     [Fact]
-    public void New_ids_grow_while_the_clock_stands_goes_back_and_the_instance_is_drawn_again()
+    public void New_ids_increase_while_the_clock_stands_or_goes_back_and_the_instance_is_redrawn()
     {
         var clock = new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddYears(56));
         var ids = new MoabTaskIds(clock);
@@ -132,7 +132,7 @@ public sealed class MoabTaskIdTests
     }
 
     [Fact]
-    public void Own_ids_sort_by_time_among_those_of_other_doors()
+    public void Own_ids_sort_by_time_among_those_of_other_APIs()
     {
         var clock = new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddYears(57));
         var ids = new MoabTaskIds(clock);

@@ -18,7 +18,7 @@ public sealed class PayloadCodecTests
     [InlineData("\"ä😀\"")]
     [InlineData("""{"$enc":1,"b":2}""")]
     [InlineData("""{"$enc":{"kid":"k1","data":"AAAA"}}""")]
-    public void Any_JSON_comes_back_from_JSON_that_does_not_show_it(string json)
+    public void Any_JSON_round_trips_through_its_encoded_form(string json)
     {
         var codec = Codec("k1", ("k1", Key1));
         var encoded = codec.Encode(TaskText.Data, json);
@@ -30,7 +30,7 @@ public sealed class PayloadCodecTests
     }
 
     [Fact]
-    public void Keys_rotate_and_what_cannot_be_decoded_says_which_key_it_needs()
+    public void Keys_rotate_and_decoding_errors_name_the_missing_key()
     {
         var old = Codec("k1", ("k1", Key1)).Encode(TaskText.Data, "1");
         var rotated = Codec("k2", ("k1", Key1), ("k2", Key2));
@@ -43,7 +43,7 @@ public sealed class PayloadCodecTests
     }
 
     [Fact]
-    public void What_was_never_encoded_is_read_unless_that_is_refused()
+    public void Plain_values_are_read_unless_refused()
     {
         Codec("k1", ("k1", Key1)).Decode(TaskText.Data, """{"a":1}""").ShouldBe("""{"a":1}""");
         var strict = new AesGcmPayloadCodec("k1", new Dictionary<string, byte[]> { ["k1"] = Key1 }) { AcceptsPlain = false };
@@ -51,7 +51,7 @@ public sealed class PayloadCodecTests
     }
 
     [Fact]
-    public void Wrong_keys_are_refused()
+    public void Invalid_keys_are_refused()
     {
         Should.Throw<ArgumentException>(() => Codec("k1", ("k1", new byte[16]))).Message.ShouldContain("32 bytes");
         Should.Throw<ArgumentException>(() => Codec("k1", ("k 1", Key1))).Message.ShouldContain("letters or digits");

@@ -8,7 +8,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.Unit;
 
-/// <summary>What a worker says cannot move the cursor, make a line of its own, or turn the text around it.</summary>
+/// <summary>Text from a worker cannot move the cursor, start its own line, or change the text direction around it.</summary>
 public sealed class PlainConsoleTests
 {
     [Theory]
@@ -38,7 +38,7 @@ public sealed class PlainConsoleTests
     }
 
     [Fact]
-    public void Plain_text_stays_as_it_is()
+    public void Plain_text_stays_unchanged()
     {
         PlainConsole.Clean("größe\t1\n2").ShouldBe("größe\t1\n2");
         PlainConsole.Clean("a\r\nb\rc").ShouldBe("a\nb\\u000Dc");

@@ -81,11 +81,11 @@ public sealed class QueueSettingsTests
     [InlineData(2, 10_000, 5_000_000_000)]
     [InlineData(3, 1, 333_334)] // rounded up: never faster than allowed
     [InlineData(1_000_000, 1, 1)]
-    public void A_token_returns_after_its_share_of_the_interval(int tokens, long intervalMs, long periodNs) =>
+    public void A_rate_token_returns_after_its_share_of_the_interval(int tokens, long intervalMs, long periodNs) =>
         new RateLimit(tokens, intervalMs).PeriodNs.ShouldBe(periodNs);
 
     [Fact]
-    public void The_text_of_settings_says_all_of_them()
+    public void Settings_round_trip_through_their_text()
     {
         var settings = new QueueSettings
         {

@@ -17,7 +17,7 @@ public sealed class QuotaTests
     [InlineData(1_000)]
     [InlineData(999_983)]
     [InlineData(1_000_000)]
-    public void A_bucket_grants_what_one_second_brings_at_once_and_the_limit_in_the_long_run(long limit)
+    public void A_bucket_grants_one_seconds_tokens_at_once_and_the_limit_over_time(long limit)
     {
         var now = 1_700_000_000 * Second;
         var (first, spent) = TokenBucket.Take(0, now, limit, long.MaxValue);
@@ -35,7 +35,7 @@ public sealed class QuotaTests
     }
 
     [Fact]
-    public void An_empty_bucket_tells_when_the_next_token_comes()
+    public void An_empty_bucket_shows_when_the_next_token_returns()
     {
         var now = 1_700_000_000 * Second;
         var (_, spent) = TokenBucket.Take(0, now, 10, 10);
@@ -99,7 +99,7 @@ public sealed class QuotaTests
     }
 
     [Fact]
-    public void The_smallest_quota_of_the_keys_counts_then_the_tenants_then_the_default()
+    public void The_smallest_key_quota_applies_then_the_tenants_then_the_default()
     {
         var keys = new QuotaLimits { Queues = 5, Streams = QuotaLimits.Unlimited,
             FileBytes = 100 }.Min(new QuotaLimits { Queues = 3, Streams = 7, Schedules = QuotaLimits.Unlimited });
@@ -111,7 +111,7 @@ public sealed class QuotaTests
     }
 
     [Fact]
-    public void A_quota_is_stored_as_JSON_and_wrong_ones_say_what_is_wrong()
+    public void A_quota_is_stored_as_JSON_and_an_invalid_one_is_refused_with_the_reason()
     {
         var quota = new QuotaLimits { WaitingTasks = 1, FileBytes = 2, Queues = 3, Schedules = 4, Streams = 5, RequestsPerSecond = 6 };
         quota.ToText().ShouldBe("""{"waiting_tasks":1,"file_bytes":2,"queues":3,"schedules":4,"streams":5,"requests_per_second":6}""");

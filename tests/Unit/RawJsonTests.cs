@@ -17,7 +17,7 @@ public sealed class RawJsonTests
     [InlineData("12345678901234567890")]
     [InlineData("null")]
     [InlineData(" [ ] ")]
-    public void JSON_is_written_as_it_is(string text) =>
+    public void JSON_is_written_unchanged(string text) =>
         JsonSerializer.Serialize(new { Value = new RawJson(text) }).ShouldBe($$"""{"Value":{{text}}}""");
 
     [Theory]
@@ -44,7 +44,7 @@ public sealed class RawJsonTests
     }
 
     [Fact]
-    public void Reading_keeps_the_text()
+    public void Parsing_keeps_the_text()
     {
         JsonSerializer.Deserialize<RawJson?>(""" { "a" : "\ud800" } """)!.Value.Text.ShouldBe("""{ "a" : "\ud800" }""");
         JsonSerializer.Deserialize<RawJson?>("null").ShouldBeNull();

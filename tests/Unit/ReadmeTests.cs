@@ -6,7 +6,7 @@ using Xunit;
 namespace TaskQueue.Tests.Unit;
 
 /// <summary>
-/// The README is short, what it shows of .NET is code that tests run, and its links lead somewhere; so do those of the documentation.
+/// The README is short, its .NET code is code that tests run, and links in it and in the documentation resolve.
 /// </summary>
 public sealed partial class ReadmeTests
 {
@@ -39,7 +39,7 @@ public sealed partial class ReadmeTests
     }
 
     [Fact]
-    public void Its_examples_are_those_of_the_samples()
+    public void Its_examples_come_from_the_samples()
     {
         var samples = File.ReadAllText(Repository.FileAt("samples", "Producer", "Program.cs"))
             + File.ReadAllText(Repository.FileAt("samples", "Worker", "Program.cs"));

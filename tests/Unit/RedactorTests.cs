@@ -4,7 +4,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.Unit;
 
-/// <summary>What is hidden of a text.</summary>
+/// <summary>What is redacted in a text.</summary>
 public sealed class RedactorTests
 {
     private static readonly Redactor Some = new(["password", "token"]);
@@ -32,7 +32,7 @@ public sealed class RedactorTests
     [InlineData("{'token': 'abc'}", "{'token': '***'}")]
     [InlineData("my_token=1 tokens=2 token2=3", "my_token=1 tokens=2 token2=3")]
     [InlineData("""{"token":"abc","x":1}""", """{"token":"***","x":1}""")]
-    public void Values_of_members_are_hidden_in_other_texts(string text, string shown)
+    public void Values_of_hidden_members_are_redacted_in_other_texts(string text, string shown)
     {
         Some.Text("description", text).ShouldBe(shown);
         Some.Error(text, null).ShouldBe(shown);
@@ -59,7 +59,7 @@ public sealed class RedactorTests
     }
 
     [Fact]
-    public void No_text_breaks_it_or_loses_more_than_its_values()
+    public void Redaction_survives_any_text_and_removes_only_values()
     {
         var random = new Random(7);
         const string Parts = "\"'\\{}[]:=,; \ntoken=password:x";

@@ -15,11 +15,11 @@ public sealed class RetryBackoffTests
     [InlineData(3, 20)]
     [InlineData(4, 20)]
     [InlineData(100, 20)]
-    public void Intervals_are_waited_in_turn_and_the_last_one_repeats(int failure, double seconds) =>
+    public void Intervals_apply_in_order_and_the_last_one_repeats(int failure, double seconds) =>
         After(new RetryPolicy { Intervals = [1.5, 0, 20], FirstSeconds = 99, Jitter = 1 }, failure).ShouldBe(TimeSpan.FromSeconds(seconds));
 
     [Fact]
-    public void Without_an_interval_nothing_is_waited() => After(new RetryPolicy { Intervals = [] }, 1).ShouldBe(TimeSpan.Zero);
+    public void Without_an_interval_retries_are_immediate() => After(new RetryPolicy { Intervals = [] }, 1).ShouldBe(TimeSpan.Zero);
 
     [Theory]
     [InlineData(1, 0.5)]
@@ -36,7 +36,7 @@ public sealed class RetryBackoffTests
             .ShouldAllBe(w => w == TimeSpan.FromSeconds(7));
 
     [Fact]
-    public void Jitter_varies_a_wait_by_its_share_and_each_failure_and_task_otherwise()
+    public void Jitter_varies_a_delay_by_its_share_and_differs_per_failure_and_task()
     {
         var policy = new RetryPolicy { FirstSeconds = 100, Factor = 1, CapSeconds = 1000, Jitter = 0.25 };
         var waits = Enumerable.Range(1, 50).Select(n => After(policy, n).TotalSeconds)
@@ -54,7 +54,7 @@ public sealed class RetryBackoffTests
             .ShouldAllBe(w => w <= TimeSpan.FromSeconds(10) && w >= TimeSpan.Zero);
 
     [Fact]
-    public void The_same_failure_of_the_same_task_waits_the_same_again()
+    public void The_same_failure_of_the_same_task_has_the_same_delay()
     {
         var policy = new RetryPolicy { Jitter = 1 };
 
@@ -63,7 +63,7 @@ public sealed class RetryBackoffTests
     }
 
     [Fact]
-    public void The_text_of_a_policy_says_all_of_it()
+    public void A_policy_round_trips_through_its_text()
     {
         RetryPolicy[] policies = [new() { Intervals = [0.25, 3] },
             new() { FirstSeconds = 0.1, Factor = 1.5, CapSeconds = 12.5, Jitter = 0.75 }, new() { Factor = 3 }];
@@ -77,7 +77,7 @@ public sealed class RetryBackoffTests
     }
 
     [Fact]
-    public void What_nobody_chose_needs_no_text_and_what_somebody_chose_has_one_though_it_is_the_default()
+    public void The_default_policy_has_no_text_and_an_explicit_one_has_text_even_if_equal()
     {
         RetryBackoff.ToText(null).ShouldBeNull();
         RetryBackoff.ToText(new RetryPolicy()).ShouldNotBeNull();

@@ -5,7 +5,7 @@ using Xunit;
 namespace TaskQueue.Tests.Unit;
 
 /// <summary>
-/// An autoscaler that does as it is told, with pods that take a while to come, on a queue that is simulated in small steps.
+/// An autoscaler that follows the number, with pods that take a while to start, on a queue simulated in small steps.
 /// </summary>
 public sealed class ScalingSimulationTests
 {
@@ -14,7 +14,7 @@ public sealed class ScalingSimulationTests
     [InlineData(200, 0.1, 20)]
     [InlineData(0.5, 30, 15)]
     [InlineData(100, 0.05, 5)]
-    public void From_nothing_it_comes_to_what_the_load_needs_and_rests_there(double perSecond, double runSeconds, double load)
+    public void From_zero_it_scales_to_what_the_load_needs_and_stays_there(double perSecond, double runSeconds, double load)
     {
         var run = new Simulation(runSeconds) { Arrivals = _ => perSecond };
         run.Run(seconds: 900);
@@ -26,7 +26,7 @@ public sealed class ScalingSimulationTests
     }
 
     [Fact]
-    public void A_burst_of_quick_tasks_never_asks_for_a_crowd()
+    public void A_burst_of_quick_tasks_never_asks_for_many_slots()
     {
         var run = new Simulation(runSeconds: 0.02) { Arrivals = t => t is >= 100 and < 101 ? 50_000 : 5 };
         run.Run(seconds: 400);
@@ -36,7 +36,7 @@ public sealed class ScalingSimulationTests
     }
 
     [Fact]
-    public void A_burst_is_worked_off_in_a_few_times_what_it_may_wait_and_the_slots_go_again()
+    public void A_burst_drains_within_a_few_wait_targets_and_the_slots_are_released()
     {
         var run = new Simulation(runSeconds: 2) { Arrivals = t => t is >= 60 and < 61 ? 3000 : 0 };
         run.Run(seconds: 600);
@@ -47,7 +47,7 @@ public sealed class ScalingSimulationTests
     }
 
     [Fact]
-    public void A_queue_whose_workers_were_all_taken_away_comes_back()
+    public void A_queue_recovers_after_all_its_workers_were_removed()
     {
         var run = new Simulation(runSeconds: 1) { Arrivals = _ => 10, Frozen = t => t is > 300 and < 600 };
         run.Run(seconds: 1500);
@@ -58,7 +58,7 @@ public sealed class ScalingSimulationTests
     }
 
     [Fact]
-    public void More_load_brings_more_slots_and_less_load_fewer()
+    public void Slots_follow_the_load()
     {
         var run = new Simulation(runSeconds: 1) { Arrivals = t => t is > 600 and < 1200 ? 60 : 10 };
         run.Run(seconds: 1800);
@@ -68,7 +68,7 @@ public sealed class ScalingSimulationTests
     }
 
     [Fact]
-    public void Slow_tasks_that_nothing_is_known_of_get_their_slots()
+    public void Slow_tasks_without_history_get_their_slots()
     {
         var run = new Simulation(runSeconds: 600) { Arrivals = t => t is >= 10 and < 11 ? 40 : 0 };
         run.Run(seconds: 200);
@@ -79,8 +79,8 @@ public sealed class ScalingSimulationTests
     }
 
     /// <summary>
-    /// Tasks are taken in order, each takes a slot for its time. Slots come 20 seconds after they
-    /// were asked for; those too many go when idle.
+    /// Tasks are taken in order, each occupies a slot for its duration. Slots start 20 seconds after they
+    /// were requested; surplus slots stop when idle.
     /// </summary>
     private sealed class Simulation(double runSeconds)
     {

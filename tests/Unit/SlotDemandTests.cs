@@ -4,16 +4,16 @@ using Xunit;
 
 namespace TaskQueue.Tests.Unit;
 
-/// <summary>How many slots a queue needs, by what was seen of it.</summary>
+/// <summary>How many slots a queue needs, based on readings.</summary>
 public sealed class SlotDemandTests
 {
     private static readonly SlotLimits None = new();
 
     [Fact]
-    public void A_queue_that_nobody_knows_needs_nothing() => Of(Look(0)).Slots.ShouldBe(0);
+    public void An_unknown_queue_needs_no_slots() => Of(Look(0)).Slots.ShouldBe(0);
 
     [Fact]
-    public void Nothing_that_is_only_for_later_or_held_needs_a_slot() => Of(Look(0) with { Later = 100, Blocked = 5 }).Slots.ShouldBe(0);
+    public void Scheduled_and_blocked_tasks_need_no_slot() => Of(Look(0) with { Later = 100, Blocked = 5 }).Slots.ShouldBe(0);
 
     [Theory]
     [InlineData(3, 0, 3)]
@@ -22,7 +22,7 @@ public sealed class SlotDemandTests
     [InlineData(0, 5000, 10)]
     [InlineData(2, 5000, 12)]
     [InlineData(100, 5000, 200)]
-    public void As_long_as_no_rate_is_known_each_due_task_wants_a_slot_but_they_only_double(int running, int due, int slots)
+    public void Without_a_known_rate_each_due_task_needs_a_slot_but_slots_only_double(int running, int due, int slots)
     {
         var demand = Of(Look(0, running, due, age: 1));
         demand.Slots.ShouldBe(slots);
@@ -33,7 +33,7 @@ public sealed class SlotDemandTests
     }
 
     [Fact]
-    public void In_balance_a_queue_keeps_what_it_has()
+    public void A_balanced_queue_keeps_its_slots()
     {
         var demand = Of([.. Enumerable.Range(0, 13).Select(i => Look(5 * i, running: 10, finished: 100 * i))]);
         demand.Slots.ShouldBe(10);
@@ -43,25 +43,25 @@ public sealed class SlotDemandTests
     }
 
     [Fact]
-    public void What_comes_faster_than_it_finishes_needs_more()
+    public void Arrivals_faster_than_completions_need_more_slots()
     {
-        // 10 a second finish with 10 slots, 20 a second come.
+        // 10 a second finish with 10 slots, 20 a second arrive.
         var demand = Of([.. Enumerable.Range(0, 13).Select(i => Look(5 * i, running: 10, due: 50 * i, finished: 50 * i, age: 2.5 * i))]);
         demand.ArrivedPerSecond!.Value.ShouldBe(20, 0.001);
         demand.Slots.ShouldBeInRange(20, 40);
     }
 
     [Fact]
-    public void A_young_burst_that_flows_quickly_asks_for_little_and_never_for_its_depth()
+    public void A_young_quickly_draining_burst_asks_for_few_slots_and_never_for_its_depth()
     {
-        // 400 a second with 4 slots: ten thousand are through in 25 seconds.
+        // 400 a second with 4 slots: ten thousand are done in 25 seconds.
         Of(Look(0, running: 4), Look(5, running: 4, due: 10_000, finished: 2000, age: 1)).Slots.ShouldBeInRange(4, 10);
         // A second each: within 30 seconds it takes 333 slots.
         Of(Look(0, running: 4), Look(5, running: 4, due: 10_000, finished: 20, age: 1)).Slots.ShouldBeInRange(300, 350);
     }
 
     [Fact]
-    public void Old_tasks_ask_for_more_than_there_is_and_the_older_the_more()
+    public void The_older_the_oldest_task_the_more_slots_are_needed()
     {
         int SlotsAt(double age) =>
             Of(Look(0, running: 2, due: 10, age: age - 60), Look(60, running: 2, due: 10, finished: 2, age: age)).Slots;
@@ -72,28 +72,28 @@ public sealed class SlotDemandTests
     }
 
     [Fact]
-    public void A_few_old_tasks_of_low_priority_do_not_ask_for_a_crowd()
+    public void A_few_old_low_priority_tasks_do_not_need_many_slots()
     {
-        // 100 a second flow past five that nobody takes up.
+        // 100 a second flow past five that are never taken.
         Of(Look(0, running: 10, due: 5, age: 3540), Look(60, running: 10, due: 5, finished: 6000, age: 3600)).Slots.ShouldBeInRange(10, 11);
     }
 
     [Fact]
-    public void What_runs_is_never_asked_away()
+    public void Slots_of_running_tasks_are_never_removed()
     {
-        // The end of a batch of long tasks: half have finished, nothing comes.
+        // The end of a batch of long tasks: half have finished, none arrives.
         Of(Look(0, running: 100), Look(60, running: 50, finished: 50)).Slots.ShouldBe(50);
     }
 
     [Fact]
-    public void Quick_tasks_that_no_look_finds_keep_a_slot_until_none_has_come_for_a_while()
+    public void Quick_tasks_never_seen_running_keep_a_slot_until_none_arrives_for_a_while()
     {
         Of(Look(0), Look(30, finished: 3000), Look(60, finished: 6000)).Slots.ShouldBe(1);
         Of(Look(60, finished: 6000), Look(120, finished: 6000)).Slots.ShouldBe(0);
     }
 
     [Fact]
-    public void Tasks_too_quick_to_be_seen_running_ask_for_more_the_longer_the_oldest_waits()
+    public void Tasks_too_quick_to_be_seen_running_need_more_slots_the_longer_the_oldest_waits()
     {
         int SlotsAt(double age) => Of(Look(0, due: 5000), Look(60, due: 5000, finished: 6000, age: age)).Slots;
 
@@ -103,7 +103,7 @@ public sealed class SlotDemandTests
     }
 
     [Fact]
-    public void Limits_of_the_queue_bound_it()
+    public void Queue_limits_bound_the_slots()
     {
         Load[] looks = [Look(0, running: 4, due: 1000, age: 100), Look(60, running: 4, due: 1000, finished: 240, age: 160)];
         SlotDemand.Of(looks, 30, None).Slots.ShouldBeGreaterThan(20);
@@ -115,7 +115,7 @@ public sealed class SlotDemandTests
     }
 
     [Fact]
-    public void Less_time_asks_for_more()
+    public void A_shorter_wait_target_needs_more_slots()
     {
         Load[] looks = [Look(0, running: 4, due: 1000, age: 100), Look(60, running: 4, due: 1000, finished: 240, age: 160)];
         SlotDemand.Of(looks, 10, None).Slots.ShouldBeGreaterThan(SlotDemand.Of(looks, 30, None).Slots);
@@ -123,7 +123,7 @@ public sealed class SlotDemandTests
     }
 
     [Fact]
-    public void A_purge_sets_the_counts_back_and_rates_begin_anew()
+    public void A_purge_resets_the_counts_and_the_rates()
     {
         var demand = Of(Look(0, running: 5, finished: 1000), Look(30, running: 5, finished: 1300), Look(35, running: 5, due: 5),
             Look(45, running: 5, due: 5, finished: 10));
@@ -133,9 +133,9 @@ public sealed class SlotDemandTests
     }
 
     [Fact]
-    public void Attempts_that_fail_and_come_again_count_as_time_of_a_task()
+    public void Failed_attempts_count_towards_a_tasks_run_time()
     {
-        // Each task runs three times for two seconds; the repetitions wait in between.
+        // Each task runs three times for two seconds; the retries wait in between.
         Of(Look(0, running: 6) with { Later = 9 }, Look(60, running: 6, finished: 60) with { Later = 9 })
             .RunSeconds!.Value.ShouldBe(6, 0.001);
     }

@@ -6,8 +6,8 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Tests.Unit;
 
 /// <summary>
-/// Draws a machine in Mermaid's notation. The graph that MassTransit makes of a machine joins an event's transitions out
-/// of all states, so that from and to cannot be told apart; this walks the machine itself. Events that only answer are left out.
+/// Draws a machine in Mermaid's notation. MassTransit's graph of a machine joins an event's transitions from
+/// all states, so their pairs are lost; this walks the machine itself. Events that only answer are omitted.
 /// </summary>
 internal sealed class StateDiagram : StateMachineVisitor
 {

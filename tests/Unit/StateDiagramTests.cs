@@ -5,11 +5,11 @@ using Xunit;
 
 namespace TaskQueue.Tests.Unit;
 
-/// <summary>docs/state-machine.md shows the machine as it is.</summary>
+/// <summary>docs/state-machine.md shows the actual machine.</summary>
 public sealed class StateDiagramTests
 {
     [Fact]
-    public void The_diagram_in_the_documents_is_that_of_the_machine()
+    public void The_documented_diagram_matches_the_state_machine()
     {
         Repository.CompareGenerated("state-machine.md", $"```mermaid\n{StateDiagram.Of(new TaskStateMachine())}```\n");
     }

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.Unit;
 
-/// <summary>What the rules of queues added to a submission; the rest is in <see cref="TaskRulesTests"/>.</summary>
+/// <summary>What queue rules add to a submission; the rest is in <see cref="TaskRulesTests"/>.</summary>
 public sealed class SubmissionRulesTests
 {
     private const OverwriteFields All = OverwriteFields.Payload | OverwriteFields.ScheduledAt | OverwriteFields.ExpiresAt;
@@ -49,7 +49,7 @@ public sealed class SubmissionRulesTests
     [InlineData(60, 90, 80, 80)]
     [InlineData(60, 90, null, 90)]
     [InlineData(null, 90, 100, 90)]
-    public void An_expiry_is_what_was_asked_for_but_no_later_than_its_tier_or_queue_allows(int? queue, int? tier, int? asked, int? expected)
+    public void An_expiry_is_as_requested_but_within_the_tiers_or_queues_maximum(int? queue, int? tier, int? asked, int? expected)
     {
         var settings = new QueueSettings
         {
@@ -64,7 +64,7 @@ public sealed class SubmissionRulesTests
     [InlineData(-1, -1)]
     [InlineData(0, 0)]
     [InlineData(1, 0)]
-    public void An_expiry_is_cut_at_its_ceiling(int microseconds, int kept)
+    public void An_expiry_is_clamped_to_its_maximum(int microseconds, int kept)
     {
         var ceiling = Due.AddSeconds(60);
 

@@ -25,7 +25,7 @@ public sealed class TaskColumnTests
     }
 
     [Fact]
-    public void Every_property_of_a_task_is_in_one_column()
+    public void Every_property_of_a_task_maps_to_one_column()
     {
         foreach (var property in typeof(TaskState).GetProperties().Where(p => p.SetMethod is { IsPublic: true }))
         {
@@ -39,7 +39,7 @@ public sealed class TaskColumnTests
     }
 
     [Fact]
-    public void A_transition_loads_all_it_may_change_and_changes_neither_key_nor_payload()
+    public void A_transition_loads_all_it_may_change_and_never_changes_key_or_payload()
     {
         TaskColumn.Changed.ShouldBeSubsetOf(TaskColumn.Loaded);
         TaskColumn.Changed.Select(c => c.Name).ShouldNotContain("id");

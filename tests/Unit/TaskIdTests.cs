@@ -8,7 +8,7 @@ namespace TaskQueue.Tests.Unit;
 public sealed class TaskIdTests
 {
     [Fact]
-    public void An_id_is_a_version_4_uuid_that_begins_with_the_milliseconds()
+    public void An_id_is_a_version_4_uuid_that_starts_with_the_milliseconds()
     {
         var now = new DateTimeOffset(2101, 1, 1, 0, 0, 0, TimeSpan.Zero); // later than the clock of any other test: ids never go back
 
@@ -38,7 +38,7 @@ public sealed class TaskIdTests
     }
 
     [Fact]
-    public void Ids_increase_where_the_clock_stands_still_or_goes_back()
+    public void Ids_increase_when_the_clock_stands_still_or_goes_back()
     {
         var first = TaskId.New(new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddDays(1)));
 

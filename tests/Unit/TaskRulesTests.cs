@@ -21,7 +21,7 @@ public sealed class TaskRulesTests
     }
 
     [Fact]
-    public void Words_are_the_names_that_the_machine_gives_its_numbers()
+    public void State_words_match_the_state_machines_numbers()
     {
         var machine = new TaskStateMachine();
         var states = machine.States.Where(s => s.Name is not ("Initial" or "Final")).Select(s => s.Name).ToList();
@@ -30,7 +30,7 @@ public sealed class TaskRulesTests
     }
 
     [Fact]
-    public void Terminal_are_the_four_states_in_which_a_task_ends() =>
+    public void The_four_terminal_states() =>
         TaskStates.All.Where(TaskStates.IsTerminal)
             .ShouldBe([TaskStates.Completed, TaskStates.Failed, TaskStates.Cancelled, TaskStates.Expired]);
 
@@ -80,10 +80,10 @@ public sealed class TaskRulesTests
     [InlineData("a:١")]
     [InlineData("")]
     [InlineData(null)]
-    public void Anything_else_is_no_target(string? text) => QueueNames.Parse(text).ShouldBeNull();
+    public void Anything_else_is_not_a_target(string? text) => QueueNames.Parse(text).ShouldBeNull();
 
     [Fact]
-    public void A_tier_can_be_demanded()
+    public void A_single_tier_can_be_requested()
     {
         QueueNames.Parse("a", levelRequired: true).ShouldBeNull();
         QueueNames.Parse("a:1", levelRequired: true).ShouldBe(new QueueTier("a", 1));

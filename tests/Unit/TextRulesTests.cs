@@ -17,5 +17,5 @@ public sealed class TextRulesTests
     [InlineData("""{"a":"\ud800"}""", null)]
     [InlineData("""{"\ud800":1}""", null)]
     [InlineData("""{"a":"\ud83d\ude00"}""", "\ud83d\ude00")]
-    public void A_member_is_read_where_it_is_text(string json, string? text) => TextRules.Read(JsonElement.Parse(json), "a").ShouldBe(text);
+    public void A_member_is_read_if_it_is_text(string json, string? text) => TextRules.Read(JsonElement.Parse(json), "a").ShouldBe(text);
 }

@@ -17,7 +17,7 @@ public sealed class TraceHeadersTests
     [InlineData(" { } ")]
     [InlineData("""{"a":"1","b":{"c":2}}""")]
     [InlineData("""{"custom":"traceparent"}""")]
-    public void A_trace_goes_into_the_headers_beside_what_is_there(string? headers)
+    public void A_trace_is_added_to_existing_headers(string? headers)
     {
         var merged = Trace.Into(headers);
 
@@ -36,7 +36,7 @@ public sealed class TraceHeadersTests
     [InlineData("null")]
     [InlineData("no JSON")]
     [InlineData("")]
-    public void Headers_with_a_trace_of_their_own_and_those_that_are_no_object_stay_as_they_are(string headers) =>
+    public void Headers_with_a_trace_and_headers_that_are_not_an_object_stay_unchanged(string headers) =>
         Trace.Into(headers).ShouldBe(headers);
 
     [Theory]
@@ -47,10 +47,10 @@ public sealed class TraceHeadersTests
     [InlineData("""["traceparent"]""")]
     [InlineData("traceparent")]
     [InlineData("""{"traceparent":"00-00000000000000000000000000000000-b7ad6b7169203331-01"}""")]
-    public void What_is_no_trace_is_not_read_as_one(string? headers) => TraceHeaders.Of(headers).ShouldBeNull();
+    public void Invalid_trace_headers_are_ignored(string? headers) => TraceHeaders.Of(headers).ShouldBeNull();
 
     [Fact]
-    public void A_state_that_no_HTTP_header_can_carry_is_left_out()
+    public void A_trace_state_invalid_in_an_HTTP_header_is_omitted()
     {
         TraceHeaders.Of($$"""{"traceparent":"{{Parent}}","tracestate":"a=1\nb: 2"}""").ShouldBe(new TraceHeaders(Parent, null));
         TraceHeaders.Of(

@@ -10,7 +10,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.Unit;
 
-/// <summary>What an upstream is asked, and what becomes of its answers.</summary>
+/// <summary>Requests to an upstream, and the outcomes of its responses.</summary>
 public sealed class UpstreamTests
 {
     [Theory]
@@ -29,7 +29,7 @@ public sealed class UpstreamTests
         Upstream.Join(new Uri(baseUrl), endpoint).AbsoluteUri.ShouldBe(url);
 
     [Fact]
-    public void Only_endpoints_that_are_configured_for_the_server_are_asked()
+    public void Only_endpoints_configured_for_the_server_are_called()
     {
         var chat = new UpstreamOptions { Endpoint = "/v1/chat/completions", BaseUrl = "http://host/v1" };
         var embeddings = new UpstreamOptions { Endpoint = "/v1/embeddings", BaseUrl = "http://host/v1" };
@@ -87,7 +87,7 @@ public sealed class UpstreamTests
     [Theory]
     [InlineData(62, JsonValueKind.Array)]
     [InlineData(63, JsonValueKind.String)]
-    public void A_result_can_be_read_however_deep_the_body_is(int depth, JsonValueKind kind)
+    public void A_result_with_a_deeply_nested_body_can_be_read(int depth, JsonValueKind kind)
     {
         var body = new string('[', depth) + new string(']', depth);
 
@@ -97,7 +97,7 @@ public sealed class UpstreamTests
     }
 
     [Fact]
-    public void A_result_says_status_request_and_body()
+    public void A_result_has_status_request_id_and_body()
     {
         new UpstreamAnswer(201, """{"x":1}""").ToResult("TASK-1\"")
             .ShouldBe("""{"status_code":201,"request_id":"TASK-1\"","body":{"x":1}}""");
@@ -106,7 +106,7 @@ public sealed class UpstreamTests
     }
 
     [Fact]
-    public void The_request_id_is_the_one_that_the_submitter_knows()
+    public void The_request_id_is_the_submitters_id()
     {
         var task = TestTasks.New();
 
@@ -126,7 +126,7 @@ public sealed class UpstreamTests
     [InlineData("/v1", "/v1", null, "TaskQueue:Upstreams:0:BaseUrl")]
     [InlineData("/v1", "http://user:hunter2@h", null, "TaskQueue:Upstreams:0:BaseUrl")]
     [InlineData("/v1", "http://h", "hunter2\n", "TaskQueue:Upstreams:0:ApiKey")]
-    public void What_makes_no_sense_is_refused_with_its_key_and_without_the_secret(string endpoint, string baseUrl, string? key,
+    public void Invalid_settings_are_refused_with_their_key_and_without_the_secret(string endpoint, string baseUrl, string? key,
         string named)
     {
         var list = new UpstreamList { Upstreams = { new UpstreamOptions { Endpoint = endpoint, BaseUrl = baseUrl, ApiKey = key } } };
@@ -154,7 +154,7 @@ public sealed class UpstreamTests
     }
 
     [Fact]
-    public void Queues_and_levels_must_be_possible()
+    public void Queues_and_tiers_are_validated()
     {
         new UpstreamOptions { Endpoint = "/v1/x", BaseUrl = "http://h", Queues = { "a b" } }.Problem.ShouldStartWith("Queues");
         new UpstreamOptions { Endpoint = "/v1/x", BaseUrl = "http://h", Tiers = { -1 } }.Problem.ShouldStartWith("Tiers");

@@ -42,7 +42,7 @@ public sealed class WorkNotifierTests
     }
 
     [Fact]
-    public async Task A_released_place_wakes_one_waiter_of_each_tier_of_its_queue_here_and_elsewhere()
+    public async Task Released_capacity_wakes_one_waiter_per_tier_of_its_queue_in_every_process()
     {
         using var first = _workNotifier.Register([A]);
         using var second = _workNotifier.Register([A]);
@@ -64,7 +64,7 @@ public sealed class WorkNotifierTests
     }
 
     [Fact]
-    public async Task A_task_of_the_future_wakes_all_and_the_scheduler()
+    public async Task A_task_scheduled_for_later_wakes_all_waiters_and_the_scheduler()
     {
         var told = new List<DateTime>();
         _workNotifier.DueLater = told.Add;
@@ -80,7 +80,7 @@ public sealed class WorkNotifierTests
     }
 
     [Fact]
-    public async Task A_ring_for_a_waiter_that_left_goes_to_the_next()
+    public async Task A_notification_for_a_waiter_that_left_goes_to_the_next()
     {
         var gone = _workNotifier.Register([A]);
         using var next = _workNotifier.Register([A]);
@@ -93,7 +93,7 @@ public sealed class WorkNotifierTests
     }
 
     [Fact]
-    public async Task A_ring_that_was_heard_is_not_passed_on()
+    public async Task A_received_notification_is_not_passed_on()
     {
         var first = _workNotifier.Register([A]);
         using var next = _workNotifier.Register([A]);
@@ -106,7 +106,7 @@ public sealed class WorkNotifierTests
     }
 
     [Fact]
-    public async Task A_waiter_whose_caller_gave_up_passes_the_ring_on()
+    public async Task A_cancelled_waiter_passes_its_notification_on()
     {
         using var stop = new CancellationTokenSource();
         var gone = _workNotifier.Register([A]);
@@ -122,16 +122,16 @@ public sealed class WorkNotifierTests
     }
 
     [Fact]
-    public async Task A_ring_between_the_registration_and_the_wait_is_not_lost()
+    public async Task A_notification_between_registration_and_wait_is_not_lost()
     {
         using var waiter = _workNotifier.Register([A]);
-        _workNotifier.Ring(A, Now); // while the worker looks for work
+        _workNotifier.Ring(A, Now); // while the worker polls for work
 
         (await waiter.WaitAsync(TimeSpan.FromMinutes(1), CancellationToken.None)).ShouldBeTrue();
     }
 
     [Fact]
-    public async Task Nobody_at_the_door_means_no_ring_later()
+    public async Task A_notification_without_waiters_is_not_remembered()
     {
         _workNotifier.Register([A]).Dispose();
         _workNotifier.Ring(A, Now);
@@ -141,7 +141,7 @@ public sealed class WorkNotifierTests
         (await RungAsync(waiter)).ShouldBe(0);
     }
 
-    /// <summary>How many of them have been rung; nobody waits.</summary>
+    /// <summary>How many of them were notified; nothing waits.</summary>
     private static async Task<int> RungAsync(params WorkNotifier.Waiter[] waiters)
     {
         var rung = 0;

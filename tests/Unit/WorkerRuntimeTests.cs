@@ -8,7 +8,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.Unit;
 
-/// <summary>What the runtime of workers does on every transport, beyond what the conformance suite shows.</summary>
+/// <summary>The worker runtime on every transport, beyond the conformance suite.</summary>
 public sealed class WorkerRuntimeTests : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
@@ -23,7 +23,7 @@ public sealed class WorkerRuntimeTests : IDisposable
     }
 
     [Fact]
-    public async Task What_was_not_begun_goes_back_without_a_report_where_the_transport_takes_it()
+    public async Task Unstarted_tasks_are_released_without_a_report_if_the_transport_accepts_them()
     {
         var goOn = new TaskCompletionSource();
         var transport = new Transport(returnsUnbegun: true);
@@ -46,7 +46,7 @@ public sealed class WorkerRuntimeTests : IDisposable
     }
 
     [Fact]
-    public async Task What_runs_when_the_drain_is_over_may_come_to_an_outcome_of_its_own()
+    public async Task A_task_still_running_after_the_drain_may_finish_with_its_own_outcome()
     {
         var transport = new Transport();
         var run = Run(transport, new WorkerRuntimeOptions(3, 0) { AbortTimeout = Patience }, async attempt =>
@@ -70,7 +70,7 @@ public sealed class WorkerRuntimeTests : IDisposable
     }
 
     [Fact]
-    public async Task A_handler_that_ignores_its_token_does_not_hold_up_the_drain()
+    public async Task A_handler_that_ignores_its_token_does_not_delay_the_drain()
     {
         var never = new TaskCompletionSource<TaskOutcome>();
         var transport = new Transport();
@@ -88,7 +88,7 @@ public sealed class WorkerRuntimeTests : IDisposable
     }
 
     [Fact]
-    public async Task Outcomes_that_were_not_taken_are_reported_again_and_the_others_are_not()
+    public async Task Only_outcomes_that_were_not_accepted_are_reported_again()
     {
         var transport = new Transport { Refuses = 1 };
         var run = Run(transport, new WorkerRuntimeOptions(8, 0) { LongestBackoff = TimeSpan.FromMilliseconds(1) }, _ =>
@@ -104,7 +104,7 @@ public sealed class WorkerRuntimeTests : IDisposable
     }
 
     [Fact]
-    public async Task Outcomes_on_their_way_leave_room_up_to_the_backlog()
+    public async Task Unreported_outcomes_allow_new_tasks_up_to_the_backlog_limit()
     {
         var transport = new Transport { Holds = new TaskCompletionSource() };
         var run = Run(transport, new WorkerRuntimeOptions(2, 0) { ReportBacklog = 3 }, _ => Task.FromResult(TaskOutcome.Completed()));
@@ -124,7 +124,7 @@ public sealed class WorkerRuntimeTests : IDisposable
     }
 
     [Fact]
-    public async Task A_newer_attempt_at_a_task_replaces_the_older_one_and_the_same_is_taken_once()
+    public async Task A_newer_attempt_replaces_the_older_one_and_a_repeated_attempt_is_taken_once()
     {
         var goOn = new TaskCompletionSource();
         var transport = new Transport();

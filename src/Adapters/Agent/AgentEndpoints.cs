@@ -11,7 +11,7 @@ using TaskQueue.Http.Requests;
 
 namespace TaskQueue.Adapters.Agent;
 
-/// <summary>The API of an agent's API: a question is accepted at once and looked at later (dtq-and-wippy.md A3).</summary>
+/// <summary>The agent API: accepts a query immediately; its status is polled later (dtq-and-wippy.md A3).</summary>
 internal static class AgentEndpoints
 {
     public static void MapAgent(this WebApplication app)
@@ -21,12 +21,12 @@ internal static class AgentEndpoints
             .MapPost("/process-async", ProcessAsync).TakesJson<AgentBody>().Produces<AgentQueued>().Produces<AgentError>(401)
                 .Produces<AgentError>(413)
             .Produces<AgentProblems>(422).Produces<AgentError>(429).Produces<AgentError>(500).Produces<AgentError>(503)
-            .WithSummary("Accept a question: {\"query\"}, and optionally user_id, session_id, metadata, context. It is dropped where "
-                + "nobody has begun with it after 24 h.");
+            .WithSummary("Accept a query: {\"query\"}, and optionally user_id, session_id, metadata, context. It expires if "
+                + "processing has not started within 24 h.");
         app.MapGroup("/agent").WithTags("agent").AnswerFaults(fault => ToError(fault, "Get task status failed")).Needs(Scope.Read)
             .MapGet("/task-status/{id}", StatusAsync).Produces<AgentStatus>().Produces<AgentError>(401).Produces<AgentError>(404)
                 .Produces<AgentError>(500).Produces<AgentError>(503)
-            .WithSummary("How far a task is: pending, processing, completed, failed, retrying, cancelled. Takes an id of this API, or the "
+            .WithSummary("Status of a task: pending, processing, completed, failed, retrying, cancelled. Takes an id of this API, or the "
                 + "UUID of any task.");
     }
 
@@ -59,7 +59,7 @@ internal static class AgentEndpoints
             ? Results.Json(status, AgentJson.Instance.AgentStatus)
             : throw new ApiException(404, "not_found", "Task not found");
 
-    /// <summary>A fault in the words of the API.</summary>
+    /// <summary>Renders an error in the API's format.</summary>
     private static IResult ToError(ApiError fault, string what) =>
         fault.Code switch
         {

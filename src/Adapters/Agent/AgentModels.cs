@@ -7,32 +7,32 @@ using TaskQueue.Http.Json;
 namespace TaskQueue.Adapters.Agent;
 
 /// <summary>POST /agent/process-async, for the OpenAPI document: <see cref="AgentRequest"/> reads it member by member.</summary>
-/// <param name="Query">What to process; stored as it is.</param>
-/// <param name="UserId">Who asks; default <c>api_user</c>.</param>
-/// <param name="SessionId">In which session; default <c>session_</c> and the time in Unix seconds.</param>
-/// <param name="Metadata">Anything that belongs to it; default empty.</param>
-/// <param name="Context">Anything to process it with; default empty.</param>
+/// <param name="Query">The query; stored unchanged.</param>
+/// <param name="UserId">The user; default <c>api_user</c>.</param>
+/// <param name="SessionId">The session; default <c>session_</c> followed by the time in Unix seconds.</param>
+/// <param name="Metadata">Arbitrary metadata; default empty.</param>
+/// <param name="Context">Arbitrary processing context; default empty.</param>
 public sealed record AgentBody(string Query, string? UserId, string? SessionId, JsonElement? Metadata, JsonElement? Context);
 
-/// <summary>Answer of POST /agent/process-async.</summary>
+/// <summary>Response of POST /agent/process-async.</summary>
 public sealed record AgentQueued(string TaskId, string Status, string Message);
 
-/// <summary>Answer of GET /agent/task-status/{id}: what is not known is null.</summary>
+/// <summary>Response of GET /agent/task-status/{id}; unknown values are null.</summary>
 public sealed record AgentStatus(string TaskId, string Status, RawJson? Result, string? Error, double? ExecutionTime);
 
 /// <summary>An error of the API; with 422 a list of <see cref="AgentProblem"/>, or an <see cref="AgentRefusal"/>.</summary>
 public sealed record AgentError(string Detail);
 
-/// <summary>What is wrong with a member of the body.</summary>
+/// <summary>A problem with a member of the body.</summary>
 public sealed record AgentProblem(IReadOnlyList<string> Loc, string Msg, string Type);
 
-/// <summary>A 422 with all that is wrong with the body.</summary>
+/// <summary>A 422 with all problems of the body.</summary>
 public sealed record AgentProblems(IReadOnlyList<AgentProblem> Detail);
 
-/// <summary>A rule that a well-formed request breaks.</summary>
+/// <summary>A rule violated by a well-formed request.</summary>
 public sealed record AgentRefusal(string Error, string Message, IReadOnlyList<string> Warnings);
 
-/// <summary>A 422 of such a request.</summary>
+/// <summary>A 422 for such a request.</summary>
 public sealed record AgentRefused(AgentRefusal Detail);
 
 /// <summary>Source-generated JSON of the API.</summary>
@@ -43,16 +43,16 @@ public sealed record AgentRefused(AgentRefusal Detail);
 [JsonSerializable(typeof(AgentRefused))]
 internal sealed partial class AgentJson : JsonSerializerContext
 {
-    /// <summary>The context with the house's options.</summary>
+    /// <summary>The context with <see cref="JsonStyle"/>'s options.</summary>
     public static AgentJson Instance { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
 }
 
-/// <summary>Renders tasks in the words of the API.</summary>
+/// <summary>Maps tasks to the API's format.</summary>
 internal static class AgentMapping
 {
     private const string Prefix = "async_task_";
 
-    /// <summary>The words for the states. An expired task is not known any more, so it has none.</summary>
+    /// <summary>Status by state. An expired task is unknown to this API and has none.</summary>
     private static readonly Dictionary<int, string> Statuses = new()
     {
         [TaskStates.Pending] = "pending",
@@ -63,10 +63,10 @@ internal static class AgentMapping
         [TaskStates.Cancelled] = "cancelled",
     };
 
-    /// <summary>The id as the API shows it.</summary>
+    /// <summary>Formats an id for the API.</summary>
     public static string ToId(Guid id) => $"{Prefix}{id:N}";
 
-    /// <summary>The task of an id of this API, or of a plain UUID, for tasks of the other APIs; null where it is neither.</summary>
+    /// <summary>Parses an id of this API, or a plain UUID for tasks of the other APIs; null if it is neither.</summary>
     public static Guid? ParseId(string id)
     {
         var own = id.StartsWith(Prefix, StringComparison.Ordinal);
@@ -75,9 +75,9 @@ internal static class AgentMapping
     }
 
     /// <param name="task">The task.</param>
-    /// <param name="id">Its id as the caller knows it.</param>
-    /// <param name="now">A task that waits is not known from its expiry on, also where nobody has noticed yet.</param>
-    /// <param name="redactor">What hides values from the caller.</param>
+    /// <param name="id">The id the caller used.</param>
+    /// <param name="now">A waiting task is unknown from its expiry time on, even if it has not been swept yet.</param>
+    /// <param name="redactor">Hides values from the caller.</param>
     public static AgentStatus? ToStatus(TaskState task, string id, DateTime now, Redactor redactor)
     {
         var waits = task.State is TaskStates.Pending or TaskStates.Retrying;
@@ -90,7 +90,7 @@ internal static class AgentMapping
             task.State is TaskStates.Completed or TaskStates.Failed ? Seconds(task) : null);
     }
 
-    /// <summary>Of the last attempt; the clocks of who started and who ended it may differ.</summary>
+    /// <summary>Duration of the last attempt; the clocks of the processes that started and ended it may differ.</summary>
     private static double? Seconds(TaskState task) =>
         task is { StartedAt: { } start, FinishedAt: { } end } ? Math.Max(0, (end - start).TotalSeconds) : null;
 }

@@ -5,24 +5,24 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Adapters.Agent;
 
-/// <summary>The body cannot be processed: everything that is wrong with it.</summary>
+/// <summary>The body is invalid; carries all problems.</summary>
 internal sealed class AgentRequestException(IReadOnlyList<AgentProblem> problems) : Exception
 {
     public IReadOnlyList<AgentProblem> Problems { get; } = problems;
 }
 
 /// <summary>
-/// Reads the body of POST /agent/process-async and says what is wrong with it in the words of pydantic 1 (dtq-and-wippy.md A3).
-/// Other members are dropped. What a client sends goes into the payload byte for byte.
+/// Reads the body of POST /agent/process-async and reports problems in the format of pydantic 1 (dtq-and-wippy.md A3). Unknown
+/// members are dropped; known ones are copied to the payload byte for byte.
 /// </summary>
 internal static class AgentRequest
 {
-    /// <summary>The name of the API's tasks.</summary>
+    /// <summary>Name of this API's tasks.</summary>
     private const string Name = "process_user_query_async";
 
     private static readonly TimeSpan Life = TimeSpan.FromHours(24);
 
-    /// <exception cref="AgentRequestException">Something is wrong.</exception>
+    /// <exception cref="AgentRequestException">The body is invalid.</exception>
     public static TaskSubmission Read(JsonElement body, Guid id, string queue, string? owner, DateTimeOffset now)
     {
         if (body.ValueKind != JsonValueKind.Object)

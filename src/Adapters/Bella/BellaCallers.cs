@@ -12,24 +12,24 @@ using TaskQueue.Http.Requests;
 namespace TaskQueue.Adapters.Bella;
 
 /// <summary>
-/// Callers that wait for their task (bella.md 7.3, 7.4). One that leaves, and one whose time is over, cancels its task: nobody
-/// would hear of its end. A process that stops lets them wait on, until it must end.
+/// Callers that wait for their task (bella.md 7.3, 7.4). A disconnect or a timeout cancels the task, because no one would receive
+/// its result. During shutdown callers keep waiting until the process must end.
 /// </summary>
 internal sealed class BellaCallers(CompletionRouter router, TaskService taskService, ITaskQueries queries, TimeProvider time, Drain drain)
 {
     private static readonly JsonDocumentOptions AnyDepth = new() { MaxDepth = int.MaxValue };
 
-    /// <summary>Registers a caller; before its task is submitted, so that the quickest worker is not missed.</summary>
-    /// <exception cref="ApiException">503: too many wait.</exception>
+    /// <summary>Registers a caller. Call it before submitting the task, so that no completion is missed.</summary>
+    /// <exception cref="ApiException">503: too many waiting callers.</exception>
     public WaitingCaller Open(Guid taskId, NumberedTaskMode mode) =>
         router.Open(taskId, wantsProgress: mode == NumberedTaskMode.Streaming)
-            ?? throw new ApiException(503, "too_many_callers", $"{CompletionRouter.MaxCallers} callers wait already; try again");
+            ?? throw new ApiException(503, "too_many_callers", $"{CompletionRouter.MaxCallers} callers are already waiting; try again");
 
-    /// <summary>Answers what the worker completed the task with: its status and its body.</summary>
+    /// <summary>Waits for the task and answers with the worker's status and body.</summary>
     public async Task<IResult> BlockAsync(WaitingCaller caller, TimeSpan wait, HttpContext context) =>
         ToAnswer(await ReadAsync(await WaitAsync(caller, wait, context.RequestAborted), caller.TaskId, context));
 
-    /// <summary>The end with its result, once there is memory for it.</summary>
+    /// <summary>Reads the completion with its result, once memory for it is reserved.</summary>
     private async Task<TaskCompletion?> ReadAsync(TaskCompletion? end, Guid taskId, HttpContext context)
     {
         if (end is null)
@@ -38,7 +38,7 @@ internal sealed class BellaCallers(CompletionRouter router, TaskService taskServ
         return end.ResultBytes == 0 ? end : end with { Result = await queries.ResultAsync(taskId, context.RequestAborted) };
     }
 
-    /// <returns>The end; null where the time was over first.</returns>
+    /// <returns>The completion; null after a timeout.</returns>
     private async Task<TaskCompletion?> WaitAsync(WaitingCaller caller, TimeSpan wait, CancellationToken cancellationToken)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, drain.Over);
@@ -55,17 +55,17 @@ internal sealed class BellaCallers(CompletionRouter router, TaskService taskServ
         {
             await taskService.CancelAsync(caller.TaskId, Access.All);
             throw cancellationToken.IsCancellationRequested ? new OperationCanceledException(cancellationToken)
-                : new ApiException(503, "stopping", "the server stops; try again");
+                : new ApiException(503, "stopping", "the server is stopping; try again");
         }
     }
 
-    /// <summary>Sends progress as server-sent events until the task ends; how it ended is not said.</summary>
+    /// <summary>Sends progress as server-sent events until the task ends; its outcome is not sent.</summary>
     public async Task StreamAsync(WaitingCaller caller, TimeSpan wait, HttpContext context)
     {
         var response = context.Response;
         response.ContentType = "text/event-stream";
         response.Headers.CacheControl = "no-cache";
-        response.Headers["X-Accel-Buffering"] = "no"; // of nginx and its like
+        response.Headers["X-Accel-Buffering"] = "no"; // disables buffering in nginx and similar proxies
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, drain.Over);
         using var late = new CancellationTokenSource(wait, time);
         using var over = CancellationTokenSource.CreateLinkedTokenSource(stop.Token, late.Token);
@@ -80,11 +80,11 @@ internal sealed class BellaCallers(CompletionRouter router, TaskService taskServ
         {
             await taskService.CancelAsync(caller.TaskId, Access.All);
             if (!drain.Over.IsCancellationRequested)
-                context.Abort(); // an end without the mark of an end: the stream is not complete
+                context.Abort(); // signals an incomplete stream
         }
     }
 
-    /// <summary>As many events in one write as there are.</summary>
+    /// <summary>Writes all available events at once.</summary>
     private static async Task CopyAsync(WaitingCaller caller, HttpResponse response, CancellationToken cancellationToken)
     {
         while (await caller.Progress.WaitToReadAsync(cancellationToken))
@@ -95,7 +95,7 @@ internal sealed class BellaCallers(CompletionRouter router, TaskService taskServ
         }
     }
 
-    /// <summary>One frame; text goes as it is, each of its lines for itself.</summary>
+    /// <summary>Writes one frame; text is sent unquoted, one data field per line.</summary>
     private static void Write(System.IO.Pipelines.PipeWriter writer, TaskProgress progress)
     {
         var frame = new StringBuilder();
@@ -113,11 +113,11 @@ internal sealed class BellaCallers(CompletionRouter router, TaskService taskServ
         if (!data.StartsWith('"'))
             return data;
         if (TextRules.Read(JsonElement.Parse(data)) is not { } text)
-            return data; // half of a surrogate pair cannot be sent in any other way
+            return data; // an unpaired surrogate can only be sent in escaped form
         return text.StartsWith("data:", StringComparison.Ordinal) ? text["data:".Length..].Trim() : text;
     }
 
-    /// <summary>Without what would end the field, or be taken for no id.</summary>
+    /// <summary>Removes characters that would end the field or invalidate an id.</summary>
     private static string OneLine(string text) => string.Concat(text.ReplaceLineEndings(" ").Select(c => char.IsControl(c) ? ' ' : c));
 
     private static IResult ToAnswer(TaskCompletion? end) =>
@@ -140,7 +140,7 @@ internal sealed class BellaCallers(CompletionRouter router, TaskService taskServ
         }
         catch (Exception fault) when (fault is JsonException or InvalidOperationException)
         {
-            throw new ApiException(502, "bad_result", "the worker's result is no JSON");
+            throw new ApiException(502, "bad_result", "the worker's result is not JSON");
         }
     }
 
@@ -150,9 +150,9 @@ internal sealed class BellaCallers(CompletionRouter router, TaskService taskServ
         var status = CompletionActionsJson.StatusOf(result);
         return status switch
         {
-            StatusCodes.Status204NoContent or StatusCodes.Status304NotModified => Results.StatusCode(status), // which have no body
+            StatusCodes.Status204NoContent or StatusCodes.Status304NotModified => Results.StatusCode(status), // without a body
             >= 200 and <= 599 => Results.Text(body, "application/json; charset=utf-8", Encoding.UTF8, status),
-            _ => throw new ApiException(502, "bad_status", $"the worker answered with status {status}, which is none"),
+            _ => throw new ApiException(502, "bad_status", $"the worker answered with invalid status {status}"),
         };
     }
 }

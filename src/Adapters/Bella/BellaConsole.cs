@@ -12,7 +12,7 @@ using TaskQueue.Http.Errors;
 
 namespace TaskQueue.Adapters.Bella;
 
-/// <summary>Counts of queues, and clearing them (bella.md 4.8, 9).</summary>
+/// <summary>Queue counts and clearing (bella.md 4.8, 9).</summary>
 internal static class BellaConsole
 {
     public static void MapBellaConsole(this WebApplication app)
@@ -22,7 +22,7 @@ internal static class BellaConsole
             .WithMetadata(BellaEndpoints.NoCache).Needs(Scope.Read);
         console.MapPost("/{queue}/clear", ClearAsync).Audited("queue.clear").Needs(Scope.Enqueue).Produces<string>()
             .Produces<BellaError>(400).Produces<BellaError>(404)
-            .WithSummary("Cancel what waits in a queue and level (name:level), as of now; what runs goes on.");
+            .WithSummary("Cancel the waiting tasks of a queue and level (name:level); running tasks continue.");
         console.MapGet("/queue/stats", AllAsync).Produces<List<BellaStats>>()
             .WithSummary("Counts of all offline levels of the registered queues.");
     }
@@ -45,7 +45,7 @@ internal static class BellaConsole
         var counted = (await queries.TierStatsAsync(null, context.Access(), context.RequestAborted))
             .Where(s => s.At.Tier > 0 && known.ContainsKey(s.At.Queue)).ToDictionary(s => s.At);
         foreach (var name in known.Keys)
-            counted.TryAdd(new(name, 1), new TierStats(new(name, 1), 0, 0, 0, 0)); // registering once makes it
+            counted.TryAdd(new(name, 1), new TierStats(new(name, 1), 0, 0, 0, 0)); // registering a queue creates level 1
         List<BellaStats> all = [.. counted.Values.OrderBy(s => known[s.At.Queue].Id).ThenBy(s => s.At.Tier)
             .Select(s => ToStats(known[s.At.Queue], s))];
         return Results.Json(all, BellaJson.Instance.ListBellaStats);
@@ -69,7 +69,7 @@ internal static class BellaConsole
         return level;
     }
 
-    /// <summary>The ids are the counts themselves: every task that was put is one more.</summary>
+    /// <summary>The ids are the counts themselves: every put increments them.</summary>
     private static BellaStats ToStats(QueueRecord queue, TierStats stats)
     {
         var put = stats.Ended + stats.Waiting + stats.Running;
@@ -81,7 +81,7 @@ internal static class BellaConsole
             Local(queue.CreatedAt), Local(queue.UpdatedAt));
     }
 
-    /// <summary>A number that a name always has.</summary>
+    /// <summary>A stable number derived from a name.</summary>
     private static long UserId(string? name) =>
         name is null ? 0 : BinaryPrimitives.ReadUInt32BigEndian(SHA256.HashData(Encoding.UTF8.GetBytes(name)));
 

@@ -33,28 +33,28 @@ internal static class BellaEndpoints
             .WithMetadata(NoCache).Needs(Scope.Read);
         bella.MapPost("/register", RegisterAsync).Audited("queue.put").Needs(Scope.Enqueue).Produces<string>().Produces<BellaError>(400)
             .Produces<BellaError>(429)
-            .WithSummary("Register a queue: {\"queue\", \"endpoint\"}; all of its levels can then be used.");
+            .WithSummary("Register a queue: {\"queue\", \"endpoint\"}; all its levels can then be used.");
         bella.MapGet("/{queue}/metadata", MetadataAsync).Produces<BellaQueue>().Produces<BellaError>(404)
-            .WithSummary("What a registered queue serves.");
+            .WithSummary("Get a registered queue and its endpoint.");
         bella.MapPost("/put", PutAsync).Needs(Scope.Enqueue).MayWait().Produces<BellaPutAnswer>().Produces<BellaError>(400)
             .Produces<BellaError>(404).Produces<BellaError>(413).Produces<BellaError>(429)
             .WithSummary("Accept a task: {\"queue\", \"endpoint\", \"data\"}, and optionally level, response_mode, callback_url, timeout, "
-                + "trace_id. A blocking put answers what the worker did, a streaming one sends its progress.");
+                + "trace_id. A blocking put returns the worker's result; a streaming put sends its progress.");
         bella.MapPost("/take", TakeAsync).Needs(Scope.Work).Produces<Dictionary<string, List<BellaTask>>>().Produces<BellaError>(400)
             .Produces<BellaError>(404)
             .WithSummary("Take up to size tasks: {\"queues\": [\"name:level\"], \"size\"}, and optionally strategy (fifo, round_robin, "
                 + "active_passive, sequential), process_timeout, process_max_retries, min_age_seconds.");
         bella.MapPost("/{taskId}/complete", CompleteAsync).Needs(Scope.Work).Produces<string>().Produces<BellaError>(400)
             .Produces<BellaError>(413)
-            .WithSummary("Complete a taken task with any object as its result; the first completion counts, and none of an unknown or "
+            .WithSummary("Complete a taken task with any object as its result; the first completion wins, and one for an unknown or "
                 + "ended task.");
         bella.MapPost("/{taskId}/progress", ProgressAsync).Needs(Scope.Work).Produces<string>().Produces<BellaError>(400)
             .Produces<BellaError>(404)
-            .WithSummary("Tell the caller of a streaming put: {\"eventId\", \"eventName\", \"eventData\"}.");
+            .WithSummary("Send progress to the caller of a streaming put: {\"eventId\", \"eventName\", \"eventData\"}.");
         bella.MapPost("/{taskId}/cancel", CancelAsync).Needs(Scope.Enqueue).Produces<string>(202)
-            .WithSummary("Cancel a task that has not ended; a later completion is ignored, and nobody is called back.");
+            .WithSummary("Cancel a task that has not ended; a later completion is ignored, and no callback is sent.");
         bella.MapGet("/eventbus", EventBus).Needs(Scope.Work).Produces<BellaEventBus>()
-            .WithSummary("Where workers may publish progress and completions.");
+            .WithSummary("The broker to which workers may publish progress and completions.");
         bella.MapGet("/{queue}/stats", BellaConsole.StatsAsync).Produces<BellaStats>().Produces<BellaError>(400).Produces<BellaError>(404)
             .WithSummary("Counts of a queue and level (name:level).");
         bella.MapGet("/{taskId}", GetAsync).Produces<BellaTask>().Produces<BellaError>(404)
@@ -62,7 +62,7 @@ internal static class BellaEndpoints
         app.MapBellaConsole();
     }
 
-    /// <summary>The error body of this API.</summary>
+    /// <summary>Renders errors in this API's format.</summary>
     internal static Func<ApiError, IResult> Error(TimeProvider time) => fault =>
     {
         var details = new BellaErrorDetails(fault.Message, ErrorType(fault));
@@ -70,7 +70,7 @@ internal static class BellaEndpoints
             BellaJson.Instance.BellaError, statusCode: fault.Status);
     };
 
-    /// <summary>OpenAI's word for a kind of error.</summary>
+    /// <summary>OpenAI's error type.</summary>
     internal static string ErrorType(ApiError fault) =>
         fault.Code == ApiErrors.QuotaExceeded ? "insufficient_quota" : fault.Status < 500 ? "invalid_request_error"
             : "internal_server_error";
@@ -141,10 +141,10 @@ internal static class BellaEndpoints
         return NumberedTaskId.ParseAny(taskId) is { } id
             && await events.ProgressAsync(id, progress, context.Access(), context.RequestAborted)
             ? Text(taskId)
-            : throw new ApiException(404, "not_found", $"nobody waits for task {taskId}");
+            : throw new ApiException(404, "not_found", $"no caller waits for task {taskId}");
     }
 
-    /// <summary>Workers send numbers and texts.</summary>
+    /// <summary>Normalizes an event id, which workers send as a number or a string.</summary>
     private static string? Plain(RawJson? id)
     {
         if (id is not { Text: not "null" and var text } || !text.StartsWith('"'))

@@ -12,7 +12,7 @@ using TaskQueue.Http.Errors;
 
 namespace TaskQueue.Adapters.Bella;
 
-/// <summary>What workers say of running tasks, over HTTP or the bus: progress, and the end.</summary>
+/// <summary>Progress and completions reported by workers, over HTTP or the bus.</summary>
 internal sealed class BellaEvents(CompletionRouter router, IReplySender sender, ITaskQueries queries, TaskService taskService,
     TimeProvider time) : IDisposable
 {
@@ -22,9 +22,9 @@ internal sealed class BellaEvents(CompletionRouter router, IReplySender sender, 
 
     public void Dispose() => _known.Dispose();
 
-    /// <summary>Tells the caller of a task of its progress, wherever it waits.</summary>
-    /// <returns>Whether the task may still have a caller that waits.</returns>
-    /// <exception cref="ApiException">503: the broker did not take it.</exception>
+    /// <summary>Forwards progress to the caller of a task, in whichever process it waits.</summary>
+    /// <returns>Whether the task may still have a waiting caller.</returns>
+    /// <exception cref="ApiException">503: the broker did not accept it.</exception>
     public async Task<bool> ProgressAsync(Guid taskId, TaskProgress progress, Access access, CancellationToken cancellationToken)
     {
         if (!await MayReportAsync(taskId, access, cancellationToken))
@@ -44,7 +44,7 @@ internal sealed class BellaEvents(CompletionRouter router, IReplySender sender, 
         }
     }
 
-    /// <summary>Ends a task with a result. What cannot be completed is left alone (bella.md 4.5).</summary>
+    /// <summary>Completes a task with a result. Tasks that cannot be completed are left unchanged (bella.md 4.5).</summary>
     public async Task CompleteAsync(Guid taskId, string result, Access access, CancellationToken cancellationToken)
     {
         if (await queries.FindAsync(taskId, access, cancellationToken, texts: false) is { } task
@@ -52,14 +52,14 @@ internal sealed class BellaEvents(CompletionRouter router, IReplySender sender, 
             await taskService.ApplyAsync([taskService.Complete(taskId, task.Attempt, worker: null, result)], access);
     }
 
-    /// <summary>Tells a caller of this process of progress that came over the bus, where its sender may report on the task.</summary>
+    /// <summary>Forwards progress from the bus to a caller in this process, if the sender may report on the task.</summary>
     public async Task ProgressFromBusAsync(Guid taskId, TaskProgress progress, Access access, CancellationToken cancellationToken)
     {
         if (router.Holds(taskId) && await MayReportAsync(taskId, access, cancellationToken))
             await router.DeliverOrDropAsync(new Reply(taskId, progress, null));
     }
 
-    /// <summary>A stream has many parts: what the database says holds for a moment.</summary>
+    /// <summary>Caches the database's answer briefly, because a stream has many parts.</summary>
     private async Task<bool> MayReportAsync(Guid taskId, Access access, CancellationToken cancellationToken)
     {
         if (access == Access.All)
@@ -85,23 +85,23 @@ internal sealed class BellaEvents(CompletionRouter router, IReplySender sender, 
     }
 }
 
-/// <summary>An event as workers publish it (bella.md 8), to the queue named topic + instance_id of its task.</summary>
+/// <summary>An event published by workers (bella.md 8) to the queue named topic + instance_id of its task.</summary>
 [ConfigureConsumeTopology(false)]
 [ExcludeFromTopology]
 [SentBy(SenderRole.EventWorker)]
 internal sealed record BellaBusEvent
 {
-    /// <summary>Start of the names of those queues.</summary>
+    /// <summary>Name prefix of those queues.</summary>
     public const string Topic = "taskqueue.events:";
 
     /// <summary><c>task-progress-event</c> or <c>task-completion-event</c>.</summary>
     public string? Name { get; init; }
 
-    /// <summary>An object, or its JSON as text.</summary>
+    /// <summary>An object, or its JSON as a string.</summary>
     public JsonElement Payload { get; init; }
 }
 
-/// <summary>Takes the events of workers from the bus, in order.</summary>
+/// <summary>Consumes workers' events from the bus, in order.</summary>
 internal sealed partial class BellaBusEventConsumer(BellaEvents events, ILogger<BellaBusEventConsumer> logger) : IConsumer<BellaBusEvent>
 {
     /// <summary>The endpoint of the Api role.</summary>
@@ -124,7 +124,7 @@ internal sealed partial class BellaBusEventConsumer(BellaEvents events, ILogger<
         }
         catch (Exception fault) when (fault is JsonException or InvalidOperationException or KeyNotFoundException)
         {
-            LogUnreadable(fault.Message); // it would be as unreadable the next time
+            LogUnreadable(fault.Message); // a redelivery would fail the same way
         }
     }
 

@@ -11,14 +11,14 @@ using TaskQueue.Http.Json;
 
 namespace TaskQueue.Adapters.Bella;
 
-/// <summary>Between bella's tasks and the engine's.</summary>
+/// <summary>Maps between bella's tasks and the engine's.</summary>
 internal sealed class BellaMapping(ReplyAddress self, SubmitterTokens tokens, IOptions<BellaOptions> options)
 {
     private const string Callback = "callback", Blocking = "blocking", Streaming = "streaming";
     private const int LongestWaitSeconds = 600;
     private static readonly TimeSpan CallbackLife = TimeSpan.FromHours(24);
 
-    /// <summary>Words for the states. There is none for "in the hands of a worker": that is queued.</summary>
+    /// <summary>Status by state. Bella has none for a running task: it is shown as queued.</summary>
     private static readonly Dictionary<int, string> Status = new()
     {
         [TaskStates.Pending] = "waiting",
@@ -30,13 +30,13 @@ internal sealed class BellaMapping(ReplyAddress self, SubmitterTokens tokens, IO
         [TaskStates.Expired] = "timeout",
     };
 
-    /// <summary>The rule for names of queues in words (bella.md 2): shorter ones than the engine's.</summary>
+    /// <summary>The rule for queue names (bella.md 2), shorter than the engine's.</summary>
     public const string NameRule = "letters, digits, '-' and '_', 1 to 64 of them";
 
-    /// <summary>Whether a name is allowed.</summary>
+    /// <summary>Whether a queue name is allowed.</summary>
     public static bool IsName(string? name) => name is { Length: <= 64 } && QueueNames.IsValid(name);
 
-    /// <summary>Checks a put; its queue may still be unknown.</summary>
+    /// <summary>Validates a put; its queue may still be unknown.</summary>
     /// <exception cref="ApiException">400.</exception>
     public static void Check(BellaPutBody put)
     {
@@ -60,12 +60,12 @@ internal sealed class BellaMapping(ReplyAddress self, SubmitterTokens tokens, IO
             throw Wrong($"response_mode {put.ResponseMode} needs level 0: an offline task has no caller that waits");
     }
 
-    /// <summary>How the caller of a put gets its answer.</summary>
+    /// <summary>Response mode of a put.</summary>
     public static NumberedTaskMode ModeOf(BellaPutBody put) =>
         put.ResponseMode switch { Blocking => NumberedTaskMode.Blocking, Streaming => NumberedTaskMode.Streaming, _ =>
             NumberedTaskMode.Callback };
 
-    /// <summary>How long a task may take: the caller of one that answers waits as long.</summary>
+    /// <summary>Time until the task expires; a blocking or streaming caller waits as long.</summary>
     public TimeSpan LifeOf(BellaPutBody put) =>
         (ModeOf(put), put.Timeout) switch
         {
@@ -75,7 +75,7 @@ internal sealed class BellaMapping(ReplyAddress self, SubmitterTokens tokens, IO
             _ => TimeSpan.FromSeconds(options.Value.OnlineTimeoutSeconds),
         };
 
-    /// <summary>The task of a put that was checked.</summary>
+    /// <summary>Maps a validated put to a submission.</summary>
     public TaskSubmission ToSubmission(BellaPutBody put, string queue, NumberedTaskId id, DateTimeOffset now, Caller caller)
     {
         var headers = new BellaHeaders(put.CallbackUrl, put.TraceId, put.ResponseMode ?? Callback, id.Tier == 0 ? self.Name
@@ -97,9 +97,9 @@ internal sealed class BellaMapping(ReplyAddress self, SubmitterTokens tokens, IO
         };
     }
 
-    /// <summary>Tasks under the full names of their queues, oldest first. A first delivery still says waiting.</summary>
-    /// <param name="tasks">As they were claimed.</param>
-    /// <param name="lends">Whether the workers of a queue get a token to act for the submitter with.</param>
+    /// <summary>Groups claimed tasks by full queue name, oldest first. A first delivery still has status waiting.</summary>
+    /// <param name="tasks">The claimed tasks.</param>
+    /// <param name="lends">Whether workers of a queue receive a token to act for the submitter.</param>
     public Dictionary<string, List<BellaTask>> ToTaken(IEnumerable<TaskState> tasks, Predicate<string> lends) =>
         tasks.GroupBy(t => $"{t.Queue}:{t.Tier}").ToDictionary(
             group => group.Key,
@@ -114,12 +114,12 @@ internal sealed class BellaMapping(ReplyAddress self, SubmitterTokens tokens, IO
         return tokens.Mint(task, headers?.Submitter, headers?.SubmitterScopes);
     }
 
-    /// <summary>A task as it is now. One that expired is shown as it was before, unless configured otherwise (bella.md 3).</summary>
+    /// <summary>Maps a task. An expired task keeps its previous status unless configured otherwise (bella.md 3).</summary>
     public BellaTask ToTask(TaskState task) =>
         ToTask(task, task.State == TaskStates.Expired && !options.Value.ShowTimeout
             ? Status[task.Attempt == 0 ? TaskStates.Pending : TaskStates.Running] : Status[task.State]);
 
-    /// <summary>A task as a caller sees it who does not work on it.</summary>
+    /// <summary>Redacts a task for callers that do not work on it.</summary>
     public static BellaTask Redact(BellaTask task, Redactor redactor) => task with
     {
         Ak = redactor.Hides("ak") ? "" : task.Ak,
@@ -166,7 +166,7 @@ internal sealed class BellaMapping(ReplyAddress self, SubmitterTokens tokens, IO
         }
         catch (Exception fault) when (fault is JsonException or InvalidOperationException)
         {
-            return null; // of a bus producer
+            return null; // submitted by a bus producer
         }
     }
 

@@ -13,22 +13,22 @@ using TaskQueue.Http.Requests;
 
 namespace TaskQueue.Adapters.Bella;
 
-/// <summary>A put whose task is committed, with nothing of its body.</summary>
+/// <summary>A put whose task is committed. Keeps nothing of the body.</summary>
 /// <param name="Id">The task.</param>
 /// <param name="At">When it was put.</param>
-/// <param name="Life">How long it may take.</param>
-/// <param name="Caller">Who waits for it, or null.</param>
-/// <param name="Counted">The place of the caller among the streams of its tenant, or null.</param>
+/// <param name="Life">Time until it expires.</param>
+/// <param name="Caller">The waiting caller, or null.</param>
+/// <param name="Counted">The caller's permit among the streams of its tenant, or null.</param>
 internal sealed record AcceptedPut(NumberedTaskId Id, DateTimeOffset At, TimeSpan Life, WaitingCaller? Caller, IDisposable? Counted);
 
-/// <summary>Accepts the tasks of puts, and answers their callers at once or when the task has ended.</summary>
+/// <summary>Accepts puts, and answers their callers immediately or when the task has ended.</summary>
 internal sealed class BellaPuts(
     QueueCatalog queues, QueueRouter router, TaskService taskService, NumberedTaskIds ids, BellaMapping mapping, BellaCallers callers,
         StreamQuota streams,
     IOptions<EngineOptions> options, TimeProvider time)
 {
     /// <summary>
-    /// Reads a put and commits its task. It is a part of its own, so that a caller that waits holds neither its body nor its payload.
+    /// Reads a put and commits its task. A separate step, so that a waiting caller holds neither body nor payload in memory.
     /// </summary>
     /// <exception cref="ApiException">400, 404 or 503.</exception>
     public async Task<AcceptedPut> AcceptAsync(HttpContext context)
@@ -50,14 +50,14 @@ internal sealed class BellaPuts(
             }
             catch (TaskIdConflictException)
             {
-                // Another process has made the same id, for another tenant.
+                // Another process generated the same id for another tenant.
             }
 
             ids.DrawInstance();
         }
     }
 
-    /// <summary>Answers at once, or when the task has ended.</summary>
+    /// <summary>Answers immediately or when the task has ended, depending on the response mode.</summary>
     public async Task<IResult> AnswerAsync(AcceptedPut put, HttpContext context)
     {
         if (put.Caller is not { } caller)
@@ -67,7 +67,7 @@ internal sealed class BellaPuts(
         using (caller)
         {
             if (context.Features.Get<IStatusCodePagesFeature>() is { } pages)
-                pages.Enabled = false; // the answer is the worker's, or an empty 408 (bella.md 7.3)
+                pages.Enabled = false; // the response is the worker's, or an empty 408 (bella.md 7.3)
             if (put.Id.Mode == NumberedTaskMode.Blocking)
                 return await callers.BlockAsync(caller, put.Life, context);
             await callers.StreamAsync(caller, put.Life, context);
@@ -75,7 +75,7 @@ internal sealed class BellaPuts(
         }
     }
 
-    /// <summary>Null where another process has made the same id.</summary>
+    /// <summary>Returns null if another process generated the same id.</summary>
     private async Task<AcceptedPut?> TryAcceptAsync(BellaPutBody body, QueueRecord queue, NumberedTaskId id, HttpContext context)
     {
         var now = time.GetUtcNow();

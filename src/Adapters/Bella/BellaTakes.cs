@@ -3,15 +3,15 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Adapters.Bella;
 
-/// <summary>Between bella's takes and the engine's claims (bella.md 4.4, 5, 6).</summary>
+/// <summary>Maps bella's takes to the engine's claims (bella.md 4.4, 5, 6).</summary>
 internal static class BellaTakes
 {
-    /// <summary>A fifo take hands out at most so many.</summary>
+    /// <summary>Maximum number of tasks of a fifo take.</summary>
     private const int FifoMax = 10;
 
     private const int MaxTasks = 1000, MaxQueues = 1000, MaxAgeSeconds = 1_000_000;
 
-    /// <summary>What a take asks for; its queues may still be unknown.</summary>
+    /// <summary>Maps a take; its queues may still be unknown.</summary>
     /// <exception cref="TaskQueue.Http.Errors.ApiException">400.</exception>
     public static ClaimRequest ToClaim(BellaTakeBody take, BellaOptions options)
     {
@@ -49,7 +49,7 @@ internal static class BellaTakes
         var size = take.Size ?? throw BellaMapping.Wrong("size must be a number of tasks");
         return order switch
         {
-            ClaimOrder.Sequential => targets, // one of each, whatever the size
+            ClaimOrder.Sequential => targets, // one per queue, regardless of size
             ClaimOrder.Oldest => Math.Clamp(size, 0, FifoMax),
             _ when size < 0 => throw BellaMapping.Wrong("size must not be negative"),
             _ => Math.Min(size, MaxTasks),

@@ -1,19 +1,18 @@
 namespace TaskQueue.Adapters.Moab;
 
 /// <summary>
-/// The text form of Moab's ids: bits packed into letters and digits, not a number written to the base 62 (moab.md 3).
-/// Six bits at a time, lowest first; where bits 1 to 4 of the six are all set, which 62 symbols cannot tell apart, only
-/// five of them are taken.
+/// Text form of Moab's ids: bits packed into letters and digits, not a number in base 62 (moab.md 3). Takes six bits at a time,
+/// lowest first; if bits 1 to 4 of the six are all set, which 62 symbols cannot distinguish, it takes only five.
 /// </summary>
 internal static class MoabBase62
 {
     private const string Alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     private const int Crowded = 0x1E, Five = 0x1F, Six = 0x3F;
 
-    /// <summary>The text of the low <paramref name="bits"/> bits of a value.</summary>
+    /// <summary>Encodes the low <paramref name="bits"/> bits of a value.</summary>
     public static string Encode(UInt128 value, int bits)
     {
-        Span<char> text = stackalloc char[bits]; // more than are ever needed
+        Span<char> text = stackalloc char[bits]; // upper bound
         var length = 0;
         while (bits > 0)
         {
@@ -29,7 +28,7 @@ internal static class MoabBase62
         return new string(text[..length]);
     }
 
-    /// <summary>The value whose text this is, or null where no value of so many bits has it.</summary>
+    /// <summary>Decodes a text; null if no value of this many bits encodes to it.</summary>
     public static UInt128? Decode(ReadOnlySpan<char> text, int bits)
     {
         UInt128 value = 0;
@@ -43,7 +42,7 @@ internal static class MoabBase62
             position += (symbol & Crowded) == Crowded ? 5 : 6;
         }
 
-        // A value has one text: what is too long, too short or not as Encode writes it is no id.
+        // The encoding is canonical: a text that is too long, too short or not produced by Encode is invalid.
         var isWhole = bits == 128 || value >> bits == 0;
         return isWhole && text.SequenceEqual(Encode(value, bits)) ? value : null;
     }

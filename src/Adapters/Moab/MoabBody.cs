@@ -12,8 +12,8 @@ using TaskQueue.Http.Requests;
 namespace TaskQueue.Adapters.Moab;
 
 /// <summary>
-/// Reads the bodies of this API: comments and unknown members are passed over, names may be lowerCamelCase as protojson
-/// writes them or older ones, integers may be quoted (moab.md 1).
+/// Reads the bodies of this API: comments and unknown members are skipped, names may be protojson's lowerCamelCase or those of
+/// earlier versions, integers may be quoted (moab.md 1).
 /// </summary>
 internal static class MoabBody
 {
@@ -22,13 +22,13 @@ internal static class MoabBody
     /// <summary>Names of earlier versions.</summary>
     private static readonly Dictionary<string, string> Renamed = new() { ["max_inflight_tasks"] = "max_in_progress_tasks" };
 
-    /// <exception cref="ApiException">400, or 413 where the body is larger than any valid one.</exception>
+    /// <exception cref="ApiException">400, or 413 if the body is larger than any valid one.</exception>
     public static async Task<T> ReadAsync<T>(HttpContext context, JsonTypeInfo<T> type)
         where T : class
     {
         var maxBytes = context.RequestServices.GetRequiredService<IOptions<MoabOptions>>().Value.MaxBodyBytes;
         if (context.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: false })
-            return Parse("{}"u8, type); // ListQueues has nothing to say
+            return Parse("{}"u8, type); // for example ListQueues without options
         using var document = await RequestJson.ReadDocumentAsync(context, maxBytes, Lenient);
         try
         {
@@ -40,9 +40,9 @@ internal static class MoabBody
         }
     }
 
-    /// <summary>The object in a document.</summary>
-    /// <exception cref="ApiException">400: it has another shape.</exception>
-    /// <exception cref="InvalidOperationException">A string has half of a surrogate pair.</exception>
+    /// <summary>Deserializes the object in a document.</summary>
+    /// <exception cref="ApiException">400: the body has another shape.</exception>
+    /// <exception cref="InvalidOperationException">A string has an unpaired surrogate.</exception>
     public static T Read<T>(JsonElement body, JsonTypeInfo<T> type)
         where T : class
     {
@@ -66,7 +66,7 @@ internal static class MoabBody
         }
     }
 
-    /// <summary>Copies JSON with every name as this API writes it; no member of this API holds a client's own object.</summary>
+    /// <summary>Copies JSON with canonical member names. Safe, because no member of this API holds a client's own object.</summary>
     private static void Write(JsonElement value, Utf8JsonWriter writer)
     {
         switch (value.ValueKind)
@@ -107,11 +107,11 @@ internal static class MoabBody
     }
 }
 
-/// <summary>A number that is not read as an integer.</summary>
+/// <summary>A number that is not a 64-bit integer.</summary>
 internal sealed class NotAnIntegerException()
     : JsonException("must be an integer of 64 bits, such as 1695826539671432000, without a fraction or an exponent");
 
-/// <summary>64-bit integers, quoted or not; never through a floating-point number, which would lose nanoseconds.</summary>
+/// <summary>Reads 64-bit integers, quoted or not; never via floating point, which would lose nanoseconds.</summary>
 internal sealed class MoabIntegers : JsonConverter<long>
 {
     public override long Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)

@@ -9,8 +9,8 @@ using TaskQueue.Http.Errors;
 namespace TaskQueue.Adapters.Moab;
 
 /// <summary>
-/// The API of Moab's clients: an RPC is a POST of JSON to <c>/moab/{Rpc}</c>, or to the path that gRPC gives it. Both say
-/// the same; the document of the API has the first.
+/// The API of Moab's clients: an RPC is a POST of JSON to <c>/moab/{Rpc}</c>, or to its gRPC path. Both are equivalent; the OpenAPI
+/// document lists the first.
 /// </summary>
 internal static class MoabEndpoints
 {
@@ -45,7 +45,7 @@ internal static class MoabEndpoints
         routes.MapRest();
     }
 
-    /// <summary>A declared queue.</summary>
+    /// <summary>Finds a declared queue.</summary>
     /// <exception cref="ApiException">403 or 404.</exception>
     public static async Task<QueueRecord> FindQueueAsync(HttpContext context, QueueCatalog queues, string name)
     {
@@ -55,7 +55,7 @@ internal static class MoabEndpoints
 
     public static ApiException NoQueue(string name) => new(404, Codes[404], $"there is no queue {name}", Details("queue_name", name));
 
-    /// <summary>The version that a change expects; null is any.</summary>
+    /// <summary>The version a change expects; null: any.</summary>
     /// <exception cref="ApiException">400.</exception>
     public static int? ExpectedVersion(long? version) =>
         MoabFields.Count(version, "expected_version") is > 0 and var expected ? expected : null;
@@ -78,11 +78,11 @@ internal static class MoabEndpoints
             MoabJson.Instance.MoabError, statusCode: fault.Status);
 }
 
-/// <summary>Maps an RPC under each of the API's paths.</summary>
-/// <param name="groups">The documented one first.</param>
+/// <summary>Maps RPCs under each of the API's paths.</summary>
+/// <param name="groups">Route groups, the documented one first.</param>
 internal sealed class MoabRoutes(IReadOnlyList<RouteGroupBuilder> groups)
 {
-    /// <summary>RPCs whose use is recorded, under the names that acts have in every API.</summary>
+    /// <summary>Audited RPCs, with the action names shared by all APIs.</summary>
     private static readonly Dictionary<string, string> Acts = new()
     {
         ["CreateQueue"] = "queue.put",
@@ -94,12 +94,12 @@ internal sealed class MoabRoutes(IReadOnlyList<RouteGroupBuilder> groups)
         ["DeleteSchedule"] = "schedule.delete",
     };
 
-    /// <summary>An RPC that takes and answers JSON.</summary>
-    /// <param name="rpc">Its name.</param>
-    /// <param name="scope">What its callers need.</param>
-    /// <param name="handler">What answers it.</param>
-    /// <param name="summary">What it does.</param>
-    /// <param name="errors">What it may answer besides 400.</param>
+    /// <summary>Maps an RPC with JSON request and response.</summary>
+    /// <param name="rpc">Name of the RPC.</param>
+    /// <param name="scope">Required scope.</param>
+    /// <param name="handler">The handler.</param>
+    /// <param name="summary">Summary for the OpenAPI document.</param>
+    /// <param name="errors">Error statuses besides 400.</param>
     public void Add<TBody, TAnswer>(string rpc, Scope scope, Delegate handler, string summary, params IEnumerable<int> errors)
     {
         var documented = groups[0].MapPost($"/{rpc}", handler).Needs(scope).TakesJson<TBody>().Produces<TAnswer>().WithSummary(summary);
@@ -112,7 +112,7 @@ internal sealed class MoabRoutes(IReadOnlyList<RouteGroupBuilder> groups)
             routes.ForEach(route => route.Audited(act));
     }
 
-    /// <summary>What is no RPC, or no POST, has the API's error too.</summary>
+    /// <summary>Answers unknown RPCs and other methods with the API's error format.</summary>
     public void MapRest()
     {
         foreach (var group in groups)

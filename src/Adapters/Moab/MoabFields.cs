@@ -5,7 +5,7 @@ using TaskQueue.Http.Errors;
 
 namespace TaskQueue.Adapters.Moab;
 
-/// <summary>The rules of single fields (moab.md 2). Each says in its error which field it was.</summary>
+/// <summary>Validates single fields (moab.md 2). Each error names the field.</summary>
 internal static class MoabFields
 {
     public const long NanosecondsPerTick = 100;
@@ -20,7 +20,7 @@ internal static class MoabFields
     public static ApiException Wrong(string message, IReadOnlyDictionary<string, string>? details = null) =>
         new(400, "INVALID_ARGUMENT", message, details);
 
-    /// <summary>The name of a queue or a schedule.</summary>
+    /// <summary>Validates the name of a queue or a schedule.</summary>
     public static string Name(string? name, string field) =>
         QueueNames.IsValid(name) ? name! : throw Wrong($"{field} must be {QueueNames.Rule}");
 
@@ -28,11 +28,11 @@ internal static class MoabFields
         text is null or { Length: <= MaxDescription } ? Text(text, "description") ?? ""
             : throw Wrong($"description must have at most {MaxDescription} characters");
 
-    /// <summary>A key, or null where it is empty.</summary>
+    /// <summary>Validates a key; an empty key becomes null.</summary>
     public static string? Key(string? key, string field) =>
         key is null or { Length: <= MaxKey } ? Text(key, field) : throw Wrong($"{field} must have at most {MaxKey} characters");
 
-    /// <summary>A payload as the engine keeps it.</summary>
+    /// <summary>Converts a payload to the engine's form.</summary>
     public static string Payload(string? text, string? base64, string field)
     {
         if (!string.IsNullOrEmpty(text) && !string.IsNullOrEmpty(base64))
@@ -43,35 +43,35 @@ internal static class MoabFields
         return bytes.Length <= MaxPayloadBytes ? MoabPayload.FromBytes(bytes) : throw TooLarge(field);
     }
 
-    /// <summary>The keepalive timeout of a queue, in seconds.</summary>
+    /// <summary>Validates a queue's keepalive timeout, in seconds.</summary>
     public static int Keepalive(long? seconds, string field) =>
         seconds is >= MinKeepalive and <= MaxKeepalive ? (int)seconds
             : throw Wrong($"{field} must be {MinKeepalive} to {MaxKeepalive} seconds");
 
-    /// <summary>A keepalive timeout that takes the place of another; null where none is given.</summary>
+    /// <summary>Validates a keepalive timeout that overrides another; null if not given.</summary>
     public static int? KeepaliveOverride(long? seconds, string field) =>
         seconds is null or 0 ? null
             : seconds is >= MinKeepalive and <= MaxKeepalive ? (int)seconds
             : throw Wrong($"{field} must be 0, or {MinKeepalive} to {MaxKeepalive} seconds");
 
-    /// <summary>How long something is kept, in seconds; null where it is not given.</summary>
+    /// <summary>Validates a retention or expiry time, in seconds; null if not given.</summary>
     public static long? Life(long? seconds, string field) =>
         seconds is null or 0 ? null
             : seconds is >= MinLifeSeconds and <= DefaultLifeSeconds ? seconds
             : throw Wrong($"{field} must be {MinLifeSeconds} to {DefaultLifeSeconds} seconds");
 
-    /// <summary>A number of things, 0 where it is not given.</summary>
+    /// <summary>Validates a count; 0 if not given.</summary>
     public static int Count(long? number, string field, int max = int.MaxValue) =>
         number is null ? 0 : number >= 0 && number <= max ? (int)number : throw Wrong($"{field} must be 0 to {max}");
 
-    /// <summary>When a task is due; null is now. What is past is now too, to the engine.</summary>
+    /// <summary>Validates a due time; null: now. The engine treats past times as now too.</summary>
     public static DateTime? ScheduledAt(long? nanoseconds, DateTime now, string field)
     {
         var time = Time(nanoseconds, field);
         return time <= now + Horizon || time is null ? time : throw Wrong($"{field} must be at most {Horizon.TotalDays} days from now");
     }
 
-    /// <summary>A time in Unix nanoseconds; null where it is 0.</summary>
+    /// <summary>Converts Unix nanoseconds; 0 becomes null.</summary>
     public static DateTime? Time(long? nanoseconds, string field) =>
         nanoseconds switch
         {
@@ -80,10 +80,10 @@ internal static class MoabFields
             _ => DateTime.UnixEpoch.AddTicks(nanoseconds.Value / NanosecondsPerTick),
         };
 
-    /// <summary>Unix nanoseconds; 0 is no time.</summary>
+    /// <summary>Converts to Unix nanoseconds; null becomes 0.</summary>
     public static long Nanoseconds(DateTime? time) => time is { } t ? (t.Ticks - DateTime.UnixEpoch.Ticks) * NanosecondsPerTick : 0;
 
-    /// <summary>Checks a retry strategy.</summary>
+    /// <summary>Validates a retry strategy.</summary>
     public static void Retry(MoabRetryStrategy? strategy, string field)
     {
         var intervals = strategy?.RetryIntervalsInSeconds ?? [];
@@ -91,13 +91,13 @@ internal static class MoabFields
             throw Wrong($"{field}.retry_intervals_in_seconds must have at most {MaxIntervals} intervals of 0 to {MaxInterval} seconds");
     }
 
-    /// <summary>The retries of a task or a schedule: none said is the queue's, an empty strategy is none (moab.md 6).</summary>
+    /// <summary>Retries of a task or a schedule: an absent strategy means the queue's, an empty one means no retry (moab.md 6).</summary>
     public static (RetryPolicy? Retry, int? MaxAttempts) Retries(MoabRetryStrategy? strategy) =>
         strategy is null ? (null, null)
             : strategy.RetryIntervalsInSeconds is not { Count: > 0 } intervals ? (null, 1)
             : (new RetryPolicy { Intervals = [.. intervals.Select(i => (double)i)] }, intervals.Count + 1);
 
-    /// <summary>Ids of tasks, each once where <paramref name="unique"/> says so.</summary>
+    /// <summary>Parses task ids; with <paramref name="unique"/> each may occur only once.</summary>
     public static List<Guid> TaskIds(IReadOnlyList<string?>? texts, string field, bool unique = true)
     {
         if (texts is not { Count: >= 1 and <= MaxEntries })
@@ -109,7 +109,7 @@ internal static class MoabFields
     public static Guid TaskId(string? text, string field) =>
         MoabTaskId.Parse(text ?? "") ?? throw Wrong($"{field} must be the id of a task, such as tsk_ISfFsVup2QS");
 
-    /// <summary>The entries of a batch, none of them null.</summary>
+    /// <summary>Validates the entries of a batch; none may be null.</summary>
     public static List<T> Entries<T>(IReadOnlyList<T?>? entries, int max)
         where T : class =>
         entries is { Count: >= 1 } && entries.Count <= max && entries.OfType<T>().ToList() is var all && all.Count == entries.Count
@@ -120,7 +120,7 @@ internal static class MoabFields
 
     private static ApiException TooLarge(string field) => Wrong($"{field} must have at most {MaxPayloadBytes} bytes");
 
-    // No database column takes NUL.
+    // Database text columns cannot store NUL.
     private static string? Text(string? text, string field) =>
         string.IsNullOrEmpty(text) ? null : !text.Contains('\0', StringComparison.Ordinal) ? text
             : throw Wrong($"{field} must not contain the character U+0000");

@@ -2,29 +2,29 @@ using System.ComponentModel.DataAnnotations;
 
 namespace TaskQueue.Adapters.Moab;
 
-/// <summary>Section <c>TaskQueue:Moab</c>: limits of the Moab API that an operator may change (moab.md 2).</summary>
+/// <summary>Section <c>TaskQueue:Moab</c>: configurable limits of the Moab API (moab.md 2).</summary>
 internal sealed class MoabOptions
 {
-    /// <summary>Entries of one Enqueue.</summary>
+    /// <summary>Maximum entries per Enqueue.</summary>
     /// <value>10; 1 to 100.</value>
     [Range(1, 100)]
     public int MaxEnqueueEntries { get; set; } = 10;
 
-    /// <summary>Queues made through this API.</summary>
+    /// <summary>Maximum number of queues created through this API.</summary>
     /// <value>100; 1 to 10,000.</value>
     [Range(1, 10_000)]
     public int MaxQueues { get; set; } = 100;
 
-    /// <summary>Schedules of one queue.</summary>
+    /// <summary>Maximum number of schedules per queue.</summary>
     /// <value>5; 1 to 1,000.</value>
     [Range(1, 1_000)]
     public int MaxSchedulesPerQueue { get; set; } = 5;
 
-    /// <summary>Schedules of all queues.</summary>
+    /// <summary>Maximum number of schedules in all queues.</summary>
     /// <value>50; 1 to 1,000,000.</value>
     [Range(1, 1_000_000)]
     public int MaxSchedules { get; set; } = 50;
 
-    /// <summary>No valid request is larger: payloads may be written in escapes of six bytes a character.</summary>
+    /// <summary>Upper bound of a valid request: payloads may use escapes of six bytes per character.</summary>
     internal long MaxBodyBytes => (MaxEnqueueEntries * 7L * MoabFields.MaxPayloadBytes) + (1024 * 1024);
 }

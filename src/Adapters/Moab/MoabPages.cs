@@ -3,26 +3,26 @@ using TaskQueue.Http.Errors;
 
 namespace TaskQueue.Adapters.Moab;
 
-/// <summary>A page of a list, and the tokens of those around it; "" is none.</summary>
+/// <summary>A page of a list, and the tokens of the adjacent pages; "": none.</summary>
 internal sealed record MoabPage<T>(IReadOnlyList<T> Items, string Next, string Previous);
 
 /// <summary>
-/// Pages of lists that are read whole: queues and schedules, by name. A token is a letter for the list, one for the
-/// direction and the name to go on from.
+/// Pages lists that are read as a whole, queues and schedules, by name. A token consists of a letter for the list, a letter for the
+/// direction, and the name to continue from.
 /// </summary>
 internal static class MoabPages
 {
     private const int DefaultLimit = 100, MaxLimit = 250, MaxToken = 1024;
     private const char Forward = 'n', Backward = 'p';
-    private const string BeforeAll = "!", BehindAll = "~"; // around every letter of a name
+    private const string BeforeAll = "!", BehindAll = "~"; // sort before and after every character of a name
 
     /// <exception cref="ApiException">400.</exception>
     public static int Limit(long? limit) =>
         limit is null or 0 ? DefaultLimit : limit is > 0 and <= MaxLimit ? (int)limit
             : throw MoabFields.Wrong($"limit must be 1 to {MaxLimit}, or 0 for {DefaultLimit}");
 
-    /// <summary>The bytes of a token, or null where none is given.</summary>
-    /// <exception cref="ApiException">400: it is no base64.</exception>
+    /// <summary>Decodes a token; null if none is given.</summary>
+    /// <exception cref="ApiException">400: the token is not base64.</exception>
     public static byte[]? Token(string? text)
     {
         if (string.IsNullOrEmpty(text))
@@ -34,13 +34,13 @@ internal static class MoabPages
 
     public static ApiException WrongToken() => MoabFields.Wrong("pagination_token must be one from an earlier answer to the same question");
 
-    /// <summary>A page of named things.</summary>
-    /// <param name="list">A letter of its own for each list: a token leads through one list only.</param>
-    /// <param name="items">All of them.</param>
-    /// <param name="name">Their names, which order them.</param>
-    /// <param name="token">From an earlier answer.</param>
-    /// <param name="limit">Size of a page.</param>
-    /// <exception cref="ApiException">400: the token is not of this list.</exception>
+    /// <summary>Returns a page of named items.</summary>
+    /// <param name="list">A distinct letter per list; a token is valid for one list only.</param>
+    /// <param name="items">All items.</param>
+    /// <param name="name">Selects the name, which defines the order.</param>
+    /// <param name="token">Token from an earlier response.</param>
+    /// <param name="limit">Page size.</param>
+    /// <exception cref="ApiException">400: the token belongs to another list.</exception>
     public static MoabPage<T> Of<T>(char list, IEnumerable<T> items, Func<T, string> name, string? token, int limit)
     {
         var all = items.OrderBy(name, StringComparer.Ordinal).ToList();

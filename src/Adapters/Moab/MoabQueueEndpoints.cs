@@ -15,12 +15,12 @@ internal static class MoabQueueEndpoints
     public static void MapQueues(this MoabRoutes routes)
     {
         routes.Add<MoabCreateQueueBody, MoabQueueAnswer>("CreateQueue", Scope.Admin, CreateAsync, "Create a queue.", 409, 429);
-        routes.Add<MoabQueueBody, MoabGetQueueAnswer>("GetQueue", Scope.Read, GetAsync, "A queue with its schedules and counts.", 404);
+        routes.Add<MoabQueueBody, MoabGetQueueAnswer>("GetQueue", Scope.Read, GetAsync, "Get a queue with its schedules and counts.", 404);
         routes.Add<MoabUpdateQueueBody, MoabQueueAnswer>(
-            "UpdateQueue", Scope.Admin, UpdateAsync, "Replace all settings of a queue; what is left out is reset.", 404);
+            "UpdateQueue", Scope.Admin, UpdateAsync, "Replace all settings of a queue; omitted settings are reset.", 404);
         routes.Add<MoabQueueBody, MoabNothing>(
             "DeleteQueue", Scope.Admin, DeleteAsync, "Delete a queue with its tasks and schedules.", 404);
-        routes.Add<MoabListQueuesBody, MoabQueuesAnswer>("ListQueues", Scope.Read, ListAsync, "Queues by name, a page of them.");
+        routes.Add<MoabListQueuesBody, MoabQueuesAnswer>("ListQueues", Scope.Read, ListAsync, "List queues by name, in pages.");
         routes.Add<MoabQueueBody, MoabNothing>(
             "PurgeQueue", Scope.Admin, PurgeAsync, "Delete all tasks of a queue; its schedules stay.", 404);
     }
@@ -67,7 +67,7 @@ internal static class MoabQueueEndpoints
         await FindToChangeAsync(context, queues, name);
         var settings = MoabQueueMapping.ToSettings(MoabQueueMapping.ToSettingsBody(body));
         var expected = MoabEndpoints.ExpectedVersion(body.ExpectedVersion);
-        // What Moab has no words for stays.
+        // Settings that Moab does not know are kept.
         var (change, queue) = await queueService.UpdateAsync(
             name, before =>
                 settings with { Tiers = before.Tiers, KeepFinishedMs = before.KeepFinishedMs, Events = before.Events,
@@ -118,7 +118,7 @@ internal static class MoabQueueEndpoints
         return context.Access().CanSeeQueue(queue.Owner, queue.Name) ? queue : throw MoabEndpoints.NoQueue(queue.Name);
     }
 
-    /// <summary>A queue that an administrator of all tenants makes is shared.</summary>
+    /// <summary>A queue created by an administrator of all tenants is shared.</summary>
     private static string? OwnerOf(HttpContext context, string name) =>
         context.Access() is var access && access.Others.Match(name) ? null : access.Tenant;
 

@@ -6,7 +6,7 @@ using TaskQueue.Http.Auth;
 
 namespace TaskQueue.Adapters.Moab;
 
-/// <summary>Between Moab's queues and the engine's.</summary>
+/// <summary>Maps between Moab's queues and the engine's.</summary>
 internal static class MoabQueueMapping
 {
     private const string AdapterName = "moab";
@@ -39,13 +39,13 @@ internal static class MoabQueueMapping
         new(body.QueueName, body.KeepaliveTimeoutInSeconds, body.Description, body.ExpiresInSeconds, body.RetryStrategy,
             body.DequeuingSettings, body.DeadLetterQueueConfig);
 
-    /// <summary>Whether a queue has its settings from this API.</summary>
+    /// <summary>Whether the queue's settings come from this API.</summary>
     public static bool IsOurs(QueueRecord queue) => MarkOf(queue.Settings) is not null;
 
-    /// <summary>A queue; what another API decided is shown as well as Moab's words can.</summary>
+    /// <summary>Maps a queue; settings from another API are mapped as closely as Moab's model allows.</summary>
     public static MoabQueue ToQueue(QueueRecord queue) => ToQueue(queue, Redactor.None);
 
-    /// <summary>A queue as a caller sees it.</summary>
+    /// <summary>Maps a queue, redacted for a caller.</summary>
     public static MoabQueue ToQueue(QueueRecord queue, Redactor redactor)
     {
         var settings = queue.Settings;
@@ -95,7 +95,7 @@ internal static class MoabQueueMapping
             MoabFields.Life(config.RetentionPeriodInSeconds, $"{Field}.retention_period_in_seconds") ?? MoabFields.DefaultLifeSeconds);
     }
 
-    /// <summary>In a queue an absent strategy is an empty one.</summary>
+    /// <summary>For a queue an absent strategy equals an empty one.</summary>
     private static (RetryPolicy? Retry, int? MaxAttempts) Retries(MoabRetryStrategy? strategy) => MoabFields.Retries(strategy ?? new());
 
     private static RateLimit? Rate(MoabRateLimiting? limiting) =>
@@ -119,7 +119,7 @@ internal static class MoabQueueMapping
     {
         if (rate is null)
             return null;
-        // The largest unit that says it exactly; what no second says is rounded up.
+        // Uses the largest unit that is exact; fractions of a second are rounded up.
         foreach (var word in new[] { "HOURS", "MINUTES" })
         {
             if (MoabWords.Unit(word, word).Ms is var ms && rate.IntervalMs % ms == 0)
@@ -157,7 +157,7 @@ internal static class MoabQueueMapping
         }
         catch (JsonException)
         {
-            return null; // another API's text
+            return null; // written by another API
         }
     }
 }

@@ -7,7 +7,7 @@ using TaskQueue.Http.Requests;
 
 namespace TaskQueue.Adapters.Moab;
 
-/// <summary>The RPCs that act on tasks by their ids. Each reads the tasks once, for the engine counts attempts otherwise.</summary>
+/// <summary>RPCs that act on tasks by id. Each reads the tasks first, because the engine numbers attempts differently.</summary>
 internal static class MoabReports
 {
     public static async Task<IResult> ReportAsync(HttpContext context, QueueCatalog queues, ITaskQueries queries, TaskService taskService)
@@ -24,7 +24,7 @@ internal static class MoabReports
         await taskService.ApplyAsync([.. commands.OfType<TaskCommand>()], context.Access());
         if (commands.Any(c => c is not null && c.CommandResult != CommandResult.Applied))
             tasks = await FindAsync(queries, queue, reports.Select(r => r.Id), context.Access(),
-                context.RequestAborted); // something else came first
+                context.RequestAborted); // another change came first
         var results = reports.Select((report, i) => new MoabReportResult(report.Text, Result(tasks, report, commands[i])));
         return Results.Json(new MoabReportAnswer([.. results]), MoabJson.Instance.MoabReportAnswer);
     }
@@ -84,14 +84,14 @@ internal static class MoabReports
                 MoabFields.Time(entry.ExpiresAt, $"entries[{i}].expires_at")))];
     }
 
-    /// <summary>Those of the tasks that Moab knows in the queue; their texts only where there is memory for them.</summary>
+    /// <summary>Reads the tasks that exist for Moab in the queue, reserving memory for their texts.</summary>
     private static async Task<Dictionary<Guid, TaskState>> FindAsync(
         ITaskQueries queries, string queue, IEnumerable<Guid> ids, Access access,
             CancellationToken cancellationToken, ReserveAnswer? reserve = null) =>
         (await queries.FindManyAsync([.. ids.Distinct()], access, cancellationToken, texts: reserve is not null, reserve))
             .Where(task => MoabTaskMapping.Exists(task, queue)).ToDictionary(task => task.CorrelationId);
 
-    /// <summary>Whether a report is of the running attempt.</summary>
+    /// <summary>Checks that a report is for the running attempt.</summary>
     private static string Judge(Dictionary<Guid, TaskState> tasks, Report report)
     {
         if (!tasks.TryGetValue(report.Id, out var task))
@@ -106,7 +106,7 @@ internal static class MoabReports
         if (command?.CommandResult == CommandResult.Applied)
             return MoabWords.Ok;
         var result = Judge(tasks, report);
-        return result == MoabWords.Ok ? MoabWords.StaleAttempt : result; // restarted and taken again meanwhile
+        return result == MoabWords.Ok ? MoabWords.StaleAttempt : result; // restarted and claimed again in the meantime
     }
 
     private static AttemptCommand Command(TaskService taskService, Report report, int attempt) =>

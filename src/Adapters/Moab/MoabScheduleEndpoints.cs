@@ -15,14 +15,14 @@ internal static class MoabScheduleEndpoints
     {
         routes.Add<MoabCreateScheduleBody, MoabScheduleAnswer>(
             "CreateSchedule", Scope.Admin, CreateAsync,
-                "Create a schedule that puts a task into its queue at every tick.", 404, 409, 429);
-        routes.Add<MoabScheduleBody, MoabScheduleAnswer>("GetSchedule", Scope.Read, GetAsync, "A schedule.", 404);
+                "Create a schedule that enqueues a task at every tick.", 404, 409, 429);
+        routes.Add<MoabScheduleBody, MoabScheduleAnswer>("GetSchedule", Scope.Read, GetAsync, "Get a schedule.", 404);
         routes.Add<MoabUpdateScheduleBody, MoabScheduleAnswer>(
             "UpdateSchedule", Scope.Admin, UpdateAsync,
-                "Replace all settings of a schedule; what is left out is reset.", 404);
+                "Replace all settings of a schedule; omitted settings are reset.", 404);
         routes.Add<MoabScheduleBody, MoabNothing>("DeleteSchedule", Scope.Admin, DeleteAsync, "Delete a schedule; its tasks stay.", 404);
         routes.Add<MoabListSchedulesBody, MoabSchedulesAnswer>(
-            "ListSchedules", Scope.Read, ListAsync, "Schedules of a queue by name, a page of them.", 404);
+            "ListSchedules", Scope.Read, ListAsync, "List the schedules of a queue by name, in pages.", 404);
     }
 
     private static async Task<IResult> CreateAsync(HttpContext context, ScheduleService schedules, IOptions<MoabOptions> options)
@@ -62,7 +62,7 @@ internal static class MoabScheduleEndpoints
         var expected = MoabEndpoints.ExpectedVersion(body.ExpectedVersion);
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
         await NoteBeforeAsync(context, schedules, queue, name);
-        // What Moab has no words for stays.
+        // Settings that Moab does not know are kept.
         var done = await schedules.UpdateAsync(queue, name, before => settings with
         {
             Headers = before.Headers, TaskName = before.TaskName, Tier = before.Tier, Priority = before.Priority,

@@ -3,7 +3,7 @@ using TaskQueue.Http.Auth;
 
 namespace TaskQueue.Adapters.Moab;
 
-/// <summary>Between Moab's schedules and the engine's.</summary>
+/// <summary>Maps between Moab's schedules and the engine's.</summary>
 internal static class MoabScheduleMapping
 {
     /// <exception cref="TaskQueue.Http.Errors.ApiException">400.</exception>
@@ -25,7 +25,7 @@ internal static class MoabScheduleMapping
         };
         try
         {
-            CronSchedule.Parse(settings.Cron, settings.TimeZone); // wrong before anything is looked for
+            CronSchedule.Parse(settings.Cron, settings.TimeZone); // reports an invalid cron expression before any lookup
         }
         catch (InvalidScheduleException fault)
         {
@@ -62,7 +62,7 @@ internal static class MoabScheduleMapping
         };
     }
 
-    /// <summary>The intervals; empty where one attempt is all, and null where the queue decides.</summary>
+    /// <summary>Retry intervals; empty for a single attempt, null if the queue decides.</summary>
     private static MoabRetryStrategy? Retry(ScheduleSettings settings) =>
         settings.Retry?.Intervals is { } intervals ? new([.. intervals.Select(i => (long)Math.Ceiling(i))])
             : settings.MaxAttempts == 1 ? new([])

@@ -3,25 +3,25 @@ using System.Text.Json.Serialization;
 namespace TaskQueue.Adapters.Moab;
 
 /// <summary>CreateSchedule.</summary>
-/// <param name="QueueName">The queue that its tasks go to.</param>
+/// <param name="QueueName">Queue of its tasks.</param>
 /// <param name="Name">Letters, digits, - and _, 1 to 128 of them; unique in its queue.</param>
 /// <param name="Cron">5 to 7 fields, or a tag such as @hourly.</param>
 /// <param name="Timezone">IANA name.</param>
 /// <param name="Description">At most 1,024 characters.</param>
-/// <param name="Payload">Of its tasks, as in Enqueue.</param>
-/// <param name="PayloadBase64">Of its tasks, as in Enqueue.</param>
-/// <param name="DedupeKey">Of its tasks, as in Enqueue.</param>
-/// <param name="ExpiresInSeconds">Of its tasks, 5 to 1209600; 0 is the queue's.</param>
-/// <param name="KeepaliveTimeoutInSeconds">Of its tasks, 5 to 60; 0 is the queue's.</param>
-/// <param name="RetryStrategy">Of its tasks: absent is the queue's, empty is no retry.</param>
+/// <param name="Payload">Payload of its tasks, as in Enqueue.</param>
+/// <param name="PayloadBase64">Payload of its tasks, as in Enqueue.</param>
+/// <param name="DedupeKey">Dedupe key of its tasks, as in Enqueue.</param>
+/// <param name="ExpiresInSeconds">Expiry of its tasks, 5 to 1209600; 0: the queue's.</param>
+/// <param name="KeepaliveTimeoutInSeconds">Keepalive timeout of its tasks, 5 to 60; 0: the queue's.</param>
+/// <param name="RetryStrategy">Retry strategy of its tasks; absent: the queue's, empty: no retry.</param>
 public sealed record MoabCreateScheduleBody(
     string? QueueName, string? Name, string? Cron, string? Timezone, string? Description = null, string? Payload = null,
         string? PayloadBase64 = null,
     string? DedupeKey = null, long? ExpiresInSeconds = null, long? KeepaliveTimeoutInSeconds = null,
         MoabRetryStrategy? RetryStrategy = null);
 
-/// <summary>UpdateSchedule: takes the place of all settings.</summary>
-/// <param name="QueueName">Its queue.</param>
+/// <summary>UpdateSchedule: replaces all settings.</summary>
+/// <param name="QueueName">Queue of the schedule.</param>
 /// <param name="ScheduleName">The schedule.</param>
 /// <param name="Cron">As in CreateSchedule.</param>
 /// <param name="Timezone">As in CreateSchedule.</param>
@@ -32,7 +32,7 @@ public sealed record MoabCreateScheduleBody(
 /// <param name="ExpiresInSeconds">As in CreateSchedule.</param>
 /// <param name="KeepaliveTimeoutInSeconds">As in CreateSchedule.</param>
 /// <param name="RetryStrategy">As in CreateSchedule.</param>
-/// <param name="ExpectedVersion">Refused where the schedule has another version; absent or 0 is any.</param>
+/// <param name="ExpectedVersion">The update is refused if the schedule has another version; absent or 0: any.</param>
 public sealed record MoabUpdateScheduleBody(
     string? QueueName, string? ScheduleName, string? Cron, string? Timezone, string? Description = null, string? Payload = null,
         string? PayloadBase64 = null,
@@ -44,8 +44,8 @@ public sealed record MoabScheduleBody(string? QueueName, string? ScheduleName);
 
 /// <summary>ListSchedules.</summary>
 /// <param name="QueueName">The queue.</param>
-/// <param name="PaginationToken">From an earlier answer.</param>
-/// <param name="Limit">1 to 250; 0 is 100.</param>
+/// <param name="PaginationToken">Token from an earlier response.</param>
+/// <param name="Limit">1 to 250; 0: 100.</param>
 public sealed record MoabListSchedulesBody(string? QueueName, string? PaginationToken = null, long? Limit = null);
 
 /// <summary>A schedule. Times are Unix nanoseconds.</summary>
@@ -67,10 +67,10 @@ public sealed record MoabSchedule
 
     public required string Timezone { get; init; }
 
-    /// <summary>"" where the payload is no UTF-8.</summary>
+    /// <summary>"" if the payload is not UTF-8.</summary>
     public required string Payload { get; init; }
 
-    /// <summary>Present only where the payload is no UTF-8.</summary>
+    /// <summary>Present only if the payload is not UTF-8.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? PayloadBase64 { get; init; }
 
@@ -80,12 +80,12 @@ public sealed record MoabSchedule
 
     public required long KeepaliveTimeoutInSeconds { get; init; }
 
-    /// <summary>Null is the queue's.</summary>
+    /// <summary>Null: the queue's.</summary>
     public required MoabRetryStrategy? RetryStrategy { get; init; }
 }
 
-/// <summary>Answer of CreateSchedule, GetSchedule and UpdateSchedule.</summary>
+/// <summary>Response of CreateSchedule, GetSchedule and UpdateSchedule.</summary>
 public sealed record MoabScheduleAnswer(MoabSchedule Schedule);
 
-/// <summary>Answer of ListSchedules, by name.</summary>
+/// <summary>Response of ListSchedules, ordered by name.</summary>
 public sealed record MoabSchedulesAnswer(IReadOnlyList<MoabSchedule> Schedules, string NextPaginationToken, string PreviousPaginationToken);

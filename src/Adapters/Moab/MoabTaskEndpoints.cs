@@ -9,7 +9,7 @@ using TaskQueue.Http.Requests;
 
 namespace TaskQueue.Adapters.Moab;
 
-/// <summary>The RPCs of tasks, but for those that workers report with and those that change many: see <see cref="MoabReports"/>.</summary>
+/// <summary>RPCs on tasks, except reports and bulk changes: see <see cref="MoabReports"/>.</summary>
 internal static class MoabTaskEndpoints
 {
     private const int MaxBatch = 10;
@@ -18,16 +18,16 @@ internal static class MoabTaskEndpoints
     {
         routes.Add<MoabEnqueueBody, MoabTasksAnswer>(
             "Enqueue", Scope.Enqueue, EnqueueAsync,
-                "Put a batch of tasks into a queue; answers those that are new or changed.", 404, 429);
+                "Enqueue a batch of tasks; returns those that are new or changed.", 404, 429);
         routes.Add<MoabDequeueBody, MoabTasksAnswer>(
-            "Dequeue", Scope.Work, DequeueAsync, "Take due tasks, at once: none is an answer too.", 404);
+            "Dequeue", Scope.Work, DequeueAsync, "Take due tasks without waiting; the response may be empty.", 404);
         routes.Add<MoabReportBody, MoabReportAnswer>(
             "ReportStatus", Scope.Work, MoabReports.ReportAsync,
-                "Say what became of deliveries, or that they go on.", 404);
-        routes.Add<MoabTaskBody, MoabTaskAnswer>("GetTask", Scope.Read, GetAsync, "One task.", 404);
-        routes.Add<MoabListTasksBody, MoabTaskPageAnswer>("ListTasks", Scope.Read, ListAsync, "Tasks of a queue, a page of them.", 404);
+                "Report outcomes or heartbeats of deliveries.", 404);
+        routes.Add<MoabTaskBody, MoabTaskAnswer>("GetTask", Scope.Read, GetAsync, "Get a task.", 404);
+        routes.Add<MoabListTasksBody, MoabTaskPageAnswer>("ListTasks", Scope.Read, ListAsync, "List the tasks of a queue, in pages.", 404);
         routes.Add<MoabDeleteTasksBody, MoabNothing>(
-            "DeleteTasks", Scope.Enqueue, MoabReports.DeleteAsync, "Delete tasks in whatever state.", 404);
+            "DeleteTasks", Scope.Enqueue, MoabReports.DeleteAsync, "Delete tasks in any state.", 404);
         routes.Add<MoabRestartTasksBody, MoabRestartAnswer>(
             "RestartTasks", Scope.Enqueue, MoabReports.RestartAsync, "Run dead tasks again.", 404);
     }
@@ -47,8 +47,8 @@ internal static class MoabTaskEndpoints
     }
 
     /// <summary>
-    /// Submits under ids that nobody has; where another process made the same one, its entry goes again under a later one.
-    /// Of a task that two entries stand for the later state is told, once.
+    /// Submits under unused ids; if another process generated the same id, the entry is resubmitted under a later one. A task named by
+    /// two entries is returned once, in its later state.
     /// </summary>
     private static async Task<IEnumerable<TaskState>> SubmitAsync(TaskService taskService, MoabTaskIds ids,
         List<TaskSubmission> submissions)
@@ -64,7 +64,7 @@ internal static class MoabTaskEndpoints
             }
             catch (TaskIdConflictException)
             {
-                ids.DrawInstance(); // another process has made one of them, for another tenant
+                ids.DrawInstance(); // another process generated one of them for another tenant
                 continue;
             }
 

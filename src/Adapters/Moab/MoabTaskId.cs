@@ -4,10 +4,10 @@ using TaskQueue.Engine.Ids;
 namespace TaskQueue.Adapters.Moab;
 
 /// <summary>
-/// Ids of tasks as this API shows them: <c>tsk_</c> and the base62 of a 64-bit number (42 bits Unix milliseconds, 12
-/// instance, 10 counter), one to one with a UUID of version 8, so that the text needs no column and a read is one by
-/// primary key. Bits of the UUID: 48 milliseconds, 4 version, 12 instance, 2 variant, 14 mark, 10 counter, 38 zero. The
-/// mark stands where bella's ids have a number below 10,000. A task of another API shows the base62 of its whole UUID.
+/// Task ids of this API: <c>tsk_</c> and the base62 of a 64-bit number (42 bits Unix milliseconds, 12 instance, 10 counter). They
+/// map one-to-one to UUIDs of version 8, so that the text needs no column and reads use the primary key. Bits of the UUID: 48
+/// milliseconds, 4 version, 12 instance, 2 variant, 14 mark, 10 counter, 38 zero. The mark is where bella's ids have a number
+/// below 10,000. A task of another API has the base62 of its whole UUID.
 /// </summary>
 internal static class MoabTaskId
 {
@@ -21,16 +21,16 @@ internal static class MoabTaskId
     public static string Format(Guid id) =>
         Prefix + (ToNumber(id) is { } number ? MoabBase62.Encode(number, 64) : MoabBase62.Encode(Bits(id), 128));
 
-    /// <summary>What <see cref="Format"/> showed, or null.</summary>
+    /// <summary>Parses the output of <see cref="Format"/>; null if invalid.</summary>
     public static Guid? Parse(string text)
     {
-        // The longest texts are those of 128 bits by five.
+        // The longest text encodes 128 bits, five per character.
         if (!text.StartsWith(Prefix, StringComparison.Ordinal) || text.Length > Prefix.Length + 26)
             return null;
         var digits = text.AsSpan(Prefix.Length);
         if (MoabBase62.Decode(digits, 64) is { } number)
             return ToGuid((ulong)number);
-        // A UUID of this API has the short text only.
+        // A UUID of this API has only the short form.
         return MoabBase62.Decode(digits, 128) is { } bits && FromBits(bits) is var id && ToNumber(id) is null ? id : null;
     }
 
@@ -42,7 +42,7 @@ internal static class MoabTaskId
         return FromBits(new UInt128((milliseconds << 16) | Version | instance, Mark | (counter << Zeros)));
     }
 
-    /// <summary>The number in a UUID, or null where it is another API's.</summary>
+    /// <summary>Extracts the number from a UUID; null if it belongs to another API.</summary>
     public static ulong? ToNumber(Guid id)
     {
         var bits = Bits(id);
@@ -67,12 +67,12 @@ internal static class MoabTaskId
     }
 }
 
-/// <summary>Makes the ids of this process: each greater than the one before, and none twice.</summary>
+/// <summary>Generates the ids of this process, strictly increasing.</summary>
 internal sealed class MoabTaskIds(TimeProvider time)
 {
     private readonly SnowflakeIds _stamps = new(time, 1 << MoabTaskId.CounterBits, 1 << MoabTaskId.InstanceBits);
 
-    /// <summary>Tells the ids of processes apart, mostly.</summary>
+    /// <summary>Random instance number; makes collisions between processes unlikely.</summary>
     public int Instance => _stamps.Instance;
 
     public Guid New()
@@ -82,6 +82,6 @@ internal sealed class MoabTaskIds(TimeProvider time)
             | (uint)stamp.Counter);
     }
 
-    /// <summary>Another process has made the same id.</summary>
+    /// <summary>Draws a new instance number after a collision with another process.</summary>
     public void DrawInstance() => _stamps.DrawInstance();
 }

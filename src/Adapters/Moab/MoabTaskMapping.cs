@@ -5,10 +5,10 @@ using TaskQueue.Http.Auth;
 
 namespace TaskQueue.Adapters.Moab;
 
-/// <summary>Between Moab's tasks and the engine's.</summary>
+/// <summary>Maps between Moab's tasks and the engine's.</summary>
 internal static class MoabTaskMapping
 {
-    /// <summary>The engine's states in Moab's words. Those that are not here are no tasks to Moab: success deletes, it says.</summary>
+    /// <summary>Moab's state by engine state. Other states do not exist for Moab, where success deletes a task.</summary>
     private static readonly Dictionary<int, string> States = new()
     {
         [TaskStates.Pending] = MoabWords.Enqueued,
@@ -17,7 +17,7 @@ internal static class MoabTaskMapping
         [TaskStates.Failed] = MoabWords.Dead,
     };
 
-    /// <summary>The task of an entry; its id is chosen when it is submitted.</summary>
+    /// <summary>Maps an entry to a submission; its id is assigned on submit.</summary>
     /// <exception cref="TaskQueue.Http.Errors.ApiException">400.</exception>
     public static TaskSubmission ToSubmission(string queue, MoabEnqueueEntry entry, int index, DateTime now)
     {
@@ -42,7 +42,7 @@ internal static class MoabTaskMapping
 
     public static MoabTask ToTask(TaskState task) => ToTask(task, Redactor.None);
 
-    /// <summary>A task as a caller sees it.</summary>
+    /// <summary>Maps a task, redacted for a caller.</summary>
     public static MoabTask ToTask(TaskState task, Redactor redactor)
     {
         var (payload, base64) = MoabPayload.Read(redactor.Json(task.Payload));
@@ -63,14 +63,14 @@ internal static class MoabTaskMapping
         };
     }
 
-    /// <summary>Deliveries of the current run; the engine's number of an attempt goes on after a restart.</summary>
+    /// <summary>Deliveries in the current run; the engine's attempt number continues across restarts.</summary>
     public static int Attempts(TaskState task) => task.MaxAttempts - task.AttemptsLeft;
 
-    /// <summary>Whether Moab knows the task: in its queue, and neither succeeded nor cancelled nor gone.</summary>
+    /// <summary>Whether the task exists for Moab: in its queue, and neither succeeded, cancelled nor deleted.</summary>
     public static bool Exists(TaskState task, string queue) =>
         task.Queue == queue && States.ContainsKey(task.State) && (task.State != TaskStates.Failed || task.Dead);
 
-    /// <summary>Whether it can be read: what is in progress never expires, the rest is gone at its expiry, swept or not.</summary>
+    /// <summary>Whether the task can be read. Tasks in progress never expire; others disappear at their expiry, swept or not.</summary>
     public static bool IsVisible(TaskState task, string queue, DateTime now) =>
         Exists(task, queue) && (task.State == TaskStates.Running || !(task.ExpiresAt <= now));
 }

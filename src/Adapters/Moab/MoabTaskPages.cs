@@ -5,16 +5,16 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Adapters.Moab;
 
-/// <summary>Pages of tasks, of which there may be any number.</summary>
+/// <summary>Pages task lists of any length.</summary>
 internal sealed class MoabTaskPages(ITaskQueries queries)
 {
     /// <param name="queue">Base name.</param>
     /// <param name="list">Which tasks, and in which order.</param>
-    /// <param name="place">Where the page is; null is the start.</param>
-    /// <param name="limit">Size of a page.</param>
-    /// <param name="access">Who asks.</param>
-    /// <param name="reserve">Reserves the memory of the page before it is read.</param>
-    /// <param name="cancellationToken">Stops the read.</param>
+    /// <param name="place">Position of the page; null: the start.</param>
+    /// <param name="limit">Page size.</param>
+    /// <param name="access">Access of the caller.</param>
+    /// <param name="reserve">Reserves memory for the page before it is read.</param>
+    /// <param name="cancellationToken">Cancels the read.</param>
     public async Task<MoabPage<TaskState>> ReadAsync(string queue, TaskList list, MoabPlace? place, int limit, Access access,
         ReserveAnswer reserve, CancellationToken cancellationToken)
     {
@@ -24,7 +24,7 @@ internal sealed class MoabTaskPages(ITaskQueries queries)
             return page is { First: { } first, Last: { } last }
                 ? new(page.Tasks, MoabPlace.Behind(list, last), page.HasMore ? MoabPlace.Before(list, first) : "")
                 : await ReadAsync(queue, list, place: null, limit, access, reserve,
-                    cancellationToken); // those before have all gone: this is the first page now
+                    cancellationToken); // all earlier tasks are gone: this is now the first page
         }
 
         return new(
@@ -34,16 +34,16 @@ internal sealed class MoabTaskPages(ITaskQueries queries)
     }
 }
 
-/// <summary>A place in a list of tasks, as a token has it: three bytes for kind, list and direction, then the cursor.</summary>
-/// <param name="Cursor">The task beside it.</param>
-/// <param name="IsBack">The page ends before the task; else it begins behind.</param>
+/// <summary>A position in a task list. Its token has three bytes for kind, list and direction, then the cursor.</summary>
+/// <param name="Cursor">The adjacent task.</param>
+/// <param name="IsBack">Whether the page ends before the task; otherwise it begins after it.</param>
 internal sealed record MoabPlace(TaskCursor Cursor, bool IsBack)
 {
     private const int Head = 3, Size = Head + 24;
     private const byte Kind = (byte)'t', Forward = (byte)'n', Back = (byte)'p';
     private static readonly DateTime Latest = new(9999, 1, 1, 0, 0, 0, DateTimeKind.Utc);
 
-    /// <exception cref="TaskQueue.Http.Errors.ApiException">400: the token is not of this list.</exception>
+    /// <exception cref="TaskQueue.Http.Errors.ApiException">400: the token belongs to another list.</exception>
     public static MoabPlace? Parse(string? token, TaskList list)
     {
         if (MoabPages.Token(token) is not { } bytes)
@@ -56,13 +56,13 @@ internal sealed record MoabPlace(TaskCursor Cursor, bool IsBack)
             : throw MoabPages.WrongToken();
     }
 
-    /// <summary>The token of the page behind a task.</summary>
+    /// <summary>Token of the page after a task.</summary>
     public static string Behind(TaskList list, TaskCursor task) => Write(list, Forward, task.At, task.Id);
 
-    /// <summary>The token of the page before a task.</summary>
+    /// <summary>Token of the page before a task.</summary>
     public static string Before(TaskList list, TaskCursor task) => Write(list, Back, task.At, task.Id);
 
-    /// <summary>The token of the last page.</summary>
+    /// <summary>Token of the last page.</summary>
     public static string End(TaskList list) => Write(list, Back, Latest, Guid.AllBitsSet);
 
     private static string Write(TaskList list, byte direction, DateTime at, Guid id)

@@ -4,7 +4,7 @@ using TaskQueue.Http.Errors;
 
 namespace TaskQueue.Adapters.Moab;
 
-/// <summary>What a worker reports of a task.</summary>
+/// <summary>Status reported by a worker.</summary>
 internal enum MoabStatus
 {
     Succeeded,
@@ -12,7 +12,7 @@ internal enum MoabStatus
     Failed,
 }
 
-/// <summary>Moab's words: long and short spellings are read, one of them is written (moab.md 1).</summary>
+/// <summary>Moab's enum values: reads long and short spellings, writes one (moab.md 1).</summary>
 internal static class MoabWords
 {
     public const string Enqueued = "TASK_STATE_ENQUEUED", InProgress = "TASK_STATE_IN_PROGRESS", Dead = "TASK_STATE_DEAD";
@@ -32,7 +32,7 @@ internal static class MoabWords
 
     private static readonly Dictionary<string, TaskList> Lists = new()
     {
-        ["INVALID"] = TaskList.Live, // the zero of the enum: not set
+        ["INVALID"] = TaskList.Live, // the enum's zero value: not set
         ["ENQUEUED"] = TaskList.Waiting,
         ["IN_PROGRESS"] = TaskList.Running,
         ["INFLIGHT"] = TaskList.Running,
@@ -52,7 +52,7 @@ internal static class MoabWords
     public static MoabStatus Status(string? word, string member) =>
         Read(Statuses, word, "STATUS_", member, "STATUS_SUCCEEDED, STATUS_IN_PROGRESS or STATUS_FAILED");
 
-    /// <summary>The list of a state; where none is said, of all.</summary>
+    /// <summary>The list for a state; all tasks if none is given.</summary>
     /// <exception cref="ApiException">400: no such state.</exception>
     public static TaskList List(string? word) =>
         string.IsNullOrEmpty(word) ? TaskList.Live : Read(Lists, word, "TASK_STATE_", "state", $"{Enqueued}, {InProgress} or {Dead}");
@@ -63,8 +63,8 @@ internal static class MoabWords
             OverwriteFields.None, (fields, word) =>
                 fields | Read(Fields, word, "OVERWRITE_ON_DUPLICATE_", member, "PAYLOAD, SCHEDULED_AT or EXPIRES_AT"));
 
-    /// <summary>The word that is written for a unit, and its milliseconds.</summary>
-    /// <exception cref="ApiException">400: no such unit, or none.</exception>
+    /// <summary>The written spelling of a unit, and its milliseconds.</summary>
+    /// <exception cref="ApiException">400: unknown or missing unit.</exception>
     public static (string Word, long Ms) Unit(string? word, string member)
     {
         var ms = Read(Units, word, "INTERVAL_UNIT_", member, "SECONDS, MINUTES or HOURS");

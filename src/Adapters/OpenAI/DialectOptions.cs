@@ -1,13 +1,11 @@
 namespace TaskQueue.Adapters.OpenAI;
 
-/// <summary>Section <c>TaskQueue:Bella</c>, as far as files and batches are concerned.</summary>
+/// <summary>Section <c>TaskQueue:Bella</c>: settings for files and batches.</summary>
 internal sealed class DialectOptions
 {
-    /// <summary>The dialect of requests that show none.</summary>
+    /// <summary>Dialect of requests that do not indicate one.</summary>
     public Dialect Dialect { get; set; }
 
-    /// <summary>
-    /// Whether unknown batches are answered with 200 and no body in bella's dialect, as the original does, instead of 404.
-    /// </summary>
+    /// <summary>Whether bella's dialect returns 200 without a body for unknown batches, as the original does, instead of 404.</summary>
     public bool EmptyForUnknown { get; set; }
 }

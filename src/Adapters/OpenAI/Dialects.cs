@@ -3,13 +3,13 @@ using TaskQueue.Http.Errors;
 
 namespace TaskQueue.Adapters.OpenAI;
 
-/// <summary>Finds the dialect of a request.</summary>
+/// <summary>Determines the dialect of a request.</summary>
 internal static class Dialects
 {
     private const string Header = "X-Bella-Dialect";
 
-    /// <summary>The dialect of a request: what its header demands, else what its client shows, else the configured one.</summary>
-    /// <exception cref="ApiException">400: the header names none.</exception>
+    /// <summary>The dialect requested by the header, else the one of the detected client, else the configured one.</summary>
+    /// <exception cref="ApiException">400: the header names an unknown dialect.</exception>
     public static Dialect DialectOf(this HttpContext context)
     {
         var request = context.Request;

@@ -16,21 +16,21 @@ public sealed record OpenAIErrorDetails(string Message, string Type)
     public string? Code { get; init; }
 }
 
-/// <summary>An error of the Batch API: bella's shape, whose <c>error</c> is what the OpenAI SDKs read.</summary>
+/// <summary>Error of the Batch API: bella's format; the OpenAI SDKs read its <c>error</c> member.</summary>
 public sealed record BatchError(int Code, string Message, long Timestamp, OpenAIErrorDetails Error);
 
-/// <summary>An error of the Files API: OpenAI's shape.</summary>
+/// <summary>Error of the Files API: OpenAI's format.</summary>
 public sealed record FileError(OpenAIErrorDetails Error);
 
 [JsonSerializable(typeof(BatchError))]
 [JsonSerializable(typeof(FileError))]
 internal sealed partial class OpenAIErrorJson : JsonSerializerContext
 {
-    /// <summary>The context with the house's options.</summary>
+    /// <summary>The context with <see cref="JsonStyle"/>'s options.</summary>
     public static OpenAIErrorJson Instance { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
 }
 
-/// <summary>Errors as the OpenAI SDKs read them.</summary>
+/// <summary>Renders errors in the format the OpenAI SDKs read.</summary>
 internal static class OpenAIErrors
 {
     public static readonly AnswerCaching NoCache = new("no-cache");
@@ -44,7 +44,7 @@ internal static class OpenAIErrors
     public static IResult File(ApiError error) =>
         Results.Json(new FileError(Details(error)), OpenAIErrorJson.Instance.FileError, statusCode: error.Status);
 
-    /// <summary>400 with what to change.</summary>
+    /// <summary>Creates a 400 error.</summary>
     public static ApiException Invalid(string message) => new(400, "invalid_request", message);
 
     private static OpenAIErrorDetails Details(ApiError error) => new(error.Message, TypeOf(error));

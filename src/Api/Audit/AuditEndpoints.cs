@@ -9,7 +9,7 @@ using TaskQueue.Http.Json;
 
 namespace TaskQueue.Api.Audit;
 
-/// <summary>Reads the audit records: all of them for an operator, those of its tenant for another administrator.</summary>
+/// <summary>Reads audit records: all of them for an operator, those of its tenant for another administrator.</summary>
 internal static class AuditEndpoints
 {
     private const int DefaultPage = 100;
@@ -19,12 +19,12 @@ internal static class AuditEndpoints
         app.MapGroup("/audit").WithTags("audit").AnswerFaults(ApiErrors.Problem).Needs(Scope.Admin)
             .MapGet("", ListAsync).Produces<AuditPage>().ProducesProblem(400)
             .TakesQuery("actor", "Name of the caller.").TakesQuery("tenant", "Tenant of the caller.")
-                .TakesQuery("action", "Beginning of the action, such as queue.")
+                .TakesQuery("action", "Prefix of the action, such as queue.")
             .TakesQuery("target", "The target, such as queue/mail.")
-                .TakesQuery("result", "Beginning of the result: done, refused or failed.")
+                .TakesQuery("result", "Prefix of the result: done, refused or failed.")
             .TakesQuery("address", "Address of the caller.").TakesQuery("from", "Not earlier: ISO 8601 with a zone, or Unix seconds.")
                 .TakesQuery("to", "Earlier.")
-            .TakesQuery("limit", "1 to 1000; default 100.").TakesQuery("after", "next of the page before.")
+            .TakesQuery("limit", "1 to 1000; default 100.").TakesQuery("after", "Value of next from the previous page.")
             .WithSummary("Administrative acts, and what was refused, newest first.");
 
     private static async Task<IResult> ListAsync(HttpContext context, IAuditStore audit)

@@ -4,18 +4,18 @@ using TaskQueue.Http.Json;
 
 namespace TaskQueue.Api.Audit;
 
-/// <summary>An administrative act, or an authentication or access that was refused.</summary>
-/// <param name="Id">Number of the record; later records have greater ones.</param>
+/// <summary>An administrative action, or a refused authentication or access.</summary>
+/// <param name="Id">Number of the record; increases with time.</param>
 /// <param name="At">When it happened.</param>
-/// <param name="Actor">Name of the caller; null is unknown.</param>
-/// <param name="Tenant">Tenant of the caller; null is unknown.</param>
-/// <param name="Action">What was done, such as <c>queue.purge</c>, or <c>auth.refused</c>, <c>access.refused</c> and
+/// <param name="Actor">Name of the caller; null if unknown.</param>
+/// <param name="Tenant">Tenant of the caller; null if unknown.</param>
+/// <param name="Action">The action, such as <c>queue.purge</c>, or <c>auth.refused</c>, <c>access.refused</c> and
 /// <c>rate.refused</c>.</param>
-/// <param name="Target">What it was done to, such as <c>queue/mail</c>.</param>
-/// <param name="Before">What was there before.</param>
-/// <param name="After">What is there after. Of what was refused or failed several times within a minute: <c>count</c> and
+/// <param name="Target">The target, such as <c>queue/mail</c>.</param>
+/// <param name="Before">State before the action.</param>
+/// <param name="After">State after the action. For repeated refusals or failures within a minute: <c>count</c> and
 /// <c>until</c>.</param>
-/// <param name="Address">Address of the caller; of IPv6 its /64.</param>
+/// <param name="Address">Address of the caller; for IPv6 its /64.</param>
 /// <param name="Result"><c>done</c>, or <c>refused</c> or <c>failed</c> with the reason.</param>
 internal sealed record AuditDetails(
     long Id, DateTime At, string? Actor, string? Tenant, string Action, string? Target, RawJson? Before, RawJson? After, string? Address,
@@ -23,12 +23,12 @@ internal sealed record AuditDetails(
 
 /// <summary>GET /audit.</summary>
 /// <param name="Records">Newest first.</param>
-/// <param name="Next">The <c>after</c> of the next page; null is the end.</param>
+/// <param name="Next">The <c>after</c> of the next page; null at the end.</param>
 internal sealed record AuditPage(IReadOnlyList<AuditDetails> Records, string? Next);
 
 [JsonSerializable(typeof(AuditPage))]
 internal sealed partial class AuditJson : JsonSerializerContext
 {
-    /// <summary>The context with the house's options.</summary>
+    /// <summary>The context with <see cref="JsonStyle"/>'s options.</summary>
     public static AuditJson Instance { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
 }

@@ -3,23 +3,23 @@ using System.Globalization;
 
 namespace TaskQueue.Api.CommandLine;
 
-/// <summary><c>audit</c>: who did what, newest first.</summary>
+/// <summary><c>audit</c>: lists audit records, newest first.</summary>
 internal static class AuditCommand
 {
     private static readonly Option<string?> Actor = new("--actor") { Description = "Name of the caller." };
     private static readonly Option<string?> Tenant = new("--tenant") { Description = "Tenant of the caller." };
-    private static readonly Option<string?> Action = new("--action") { Description = "Beginning of the action, such as queue. or auth." };
+    private static readonly Option<string?> Action = new("--action") { Description = "Prefix of the action, such as queue. or auth." };
     private static readonly Option<string?> Target = new("--target") { Description = "The target, such as queue/mail." };
-    private static readonly Option<string?> Result = new("--result") { Description = "Beginning of the result: done, refused or failed." };
+    private static readonly Option<string?> Result = new("--result") { Description = "Prefix of the result: done, refused or failed." };
     private static readonly Option<string?> Address = new("--address") { Description = "Address of the caller." };
-    private static readonly Option<string?> From = new("--from") { Description = "Not earlier: a time, or a duration ago such as 24h.",
+    private static readonly Option<string?> From = new("--from") { Description = "Start: a time, or a duration ago such as 24h.",
         HelpName = "TIME" };
-    private static readonly Option<string?> To = new("--to") { Description = "Earlier: a time, or a duration ago.", HelpName = "TIME" };
-    private static readonly Option<int?> Limit = new("--limit") { Description = "At most this many records, 1 to 1000. Default: 100." };
-    private static readonly Option<string?> After = new("--after") { Description = "The page behind this one: next, as --json shows it." };
+    private static readonly Option<string?> To = new("--to") { Description = "End: a time, or a duration ago.", HelpName = "TIME" };
+    private static readonly Option<int?> Limit = new("--limit") { Description = "Maximum number of records, 1 to 1000. Default: 100." };
+    private static readonly Option<string?> After = new("--after") { Description = "Value of next of the previous page; see --json." };
 
     public static Command Create() =>
-        Session.Command("audit", "Administrative acts, and what was refused, newest first.", RunAsync, Actor, Tenant, Action, Target,
+        Session.Command("audit", "Lists administrative actions and refusals, newest first.", RunAsync, Actor, Tenant, Action, Target,
             Result, Address, From, To, Limit, After);
 
     private static async Task<int> RunAsync(Session session, ParseResult parsed, CancellationToken cancellationToken)

@@ -8,15 +8,15 @@ using TaskQueue.Client;
 namespace TaskQueue.Api.CommandLine;
 
 /// <summary>
-/// Enqueues the lines of a file, in chunks that are accepted whole. A line that is refused is left out, said, and the rest of
-/// its chunk is sent again; or it is the end, behind all lines before it.
+/// Enqueues the lines of a file in chunks that are accepted as a whole. A refused line is reported and skipped, and the rest of its
+/// chunk is resent; with --stop-on-error it ends the command after all lines before it are accepted.
 /// </summary>
 internal sealed partial class BulkEnqueue
 {
     private const int MaxTasks = 1000;
     private const int MaxBytes = 16 * 1024 * 1024;
 
-    /// <summary>So many refused lines are said; the others are only counted, so that memory stays flat.</summary>
+    /// <summary>Maximum number of refused lines reported; further ones are only counted, to bound memory.</summary>
     private const int MaxErrors = 100;
 
     private readonly Session _session;
@@ -127,7 +127,7 @@ internal sealed partial class BulkEnqueue
             await FlushAsync(cancellationToken);
     }
 
-    /// <summary>Sends what is collected until it is accepted without the lines that are refused.</summary>
+    /// <summary>Sends the collected lines, removing refused ones, until the rest is accepted.</summary>
     private async Task FlushAsync(CancellationToken cancellationToken)
     {
         while (_chunk.Count > 0)
@@ -173,7 +173,7 @@ internal sealed partial class BulkEnqueue
         foreach (var (line, id, result) in _chunk.Zip(answer.GetProperty("ids").EnumerateArray(), answer.GetProperty("results")
             .EnumerateArray()))
         {
-            // An id that was made here can only be known already from a try whose answer was lost.
+            // An id generated here can only be a duplicate of an earlier try whose response was lost.
             var isMine = line.MadeId is { } made && id.GetGuid() == made;
             _ = result.GetString() switch
             {
@@ -194,14 +194,14 @@ internal sealed partial class BulkEnqueue
         }
         else if (_refused == MaxErrors + 1)
         {
-            _say("further lines that are refused are only counted");
+            _say("further refused lines are only counted");
         }
     }
 
     private int Report()
     {
         if (_failure is not null)
-            Output.Error($"{_failure}; lines 1 to {_settled} are done, those from {_settled + 1} on are not known to be accepted");
+            Output.Error($"{_failure}; lines 1 to {_settled} are done, it is unknown whether lines from {_settled + 1} on were accepted");
         if (_session.Output.IsJson)
         {
             var document = new JsonObject { ["lines"] = _read, ["accepted"] = _accepted, ["updated"] = _updated,
@@ -218,7 +218,7 @@ internal sealed partial class BulkEnqueue
         return _refused == 0 && _failure is null ? ExitCode.Done : ExitCode.Failed;
     }
 
-    /// <summary>Which task of a request the server refuses, and why; null where it is not about one.</summary>
+    /// <summary>The task refused by the server, and why; null if the error is not about a single task.</summary>
     private (int Index, string Message)? Culprit(TaskQueueException fault)
     {
         if (fault.Status is < 400 or >= 500)

@@ -3,7 +3,7 @@ using Spectre.Console;
 
 namespace TaskQueue.Api.CommandLine;
 
-/// <summary>One object of the server, a member a line; those that are null are left out.</summary>
+/// <summary>Renders an object from the server, one member per line; nulls are omitted.</summary>
 internal static class Details
 {
     public static Grid Of(JsonElement element, params string[] without)
@@ -16,7 +16,7 @@ internal static class Details
         return grid;
     }
 
-    /// <summary>Objects are shown flat, as <c>counts waiting</c>; lists as JSON.</summary>
+    /// <summary>Flattens nested objects, as in <c>counts waiting</c>; lists are shown as JSON.</summary>
     private static void Add(Grid grid, string title, JsonElement value)
     {
         if (value.ValueKind == JsonValueKind.Object && title is "counts" or "dead letters" or "rate" or "retry")

@@ -6,7 +6,7 @@ using TaskQueue.Contracts;
 
 namespace TaskQueue.Api.CommandLine;
 
-/// <summary><c>enqueue</c>: one task from the command line, or many from a file.</summary>
+/// <summary><c>enqueue</c>: enqueues one task from the command line, or many from a file.</summary>
 internal static class EnqueueCommand
 {
     /// <summary>Longest wait of one request, in seconds.</summary>
@@ -14,19 +14,19 @@ internal static class EnqueueCommand
 
     private static readonly Argument<string?> Queue = new("QUEUE")
     {
-        Description = "Name of the queue, or name:tier. With --file: for lines that say none.",
+        Description = "Name of the queue, or name:tier. With --file: the default for lines without one.",
         Arity = ArgumentArity.ZeroOrOne,
     };
     private static readonly Argument<string?> Name = new("NAME")
     {
-        Description = "Which handler runs the task. With --file: for lines that say none.",
+        Description = "Name of the task, which selects the handler. With --file: the default for lines without one.",
         Arity = ArgumentArity.ZeroOrOne,
     };
     private static readonly Argument<string?> Data = new("DATA") { Description = "JSON for the handler; - reads it from standard input.",
         Arity = ArgumentArity.ZeroOrOne };
     private static readonly Option<string?> Wait = new("--wait")
     {
-        Description = "Wait until the task has ended, at most so long, and write its result. Put it last, or write --wait=30.",
+        Description = "Wait until the task has ended, at most this long, and print its result. Put it last, or write --wait=30.",
         Arity = ArgumentArity.ZeroOrOne,
         HelpName = "DURATION",
     };
@@ -37,11 +37,11 @@ internal static class EnqueueCommand
     };
     private static readonly Option<bool> StopOnError = new("--stop-on-error")
     {
-        Description = "With --file: stop at the first line that is refused; all before it are accepted. Default: leave it out and go on.",
+        Description = "With --file: stop at the first refused line, after accepting all lines before it. Default: skip it and continue.",
     };
 
     public static Command Create() =>
-        Session.Command("enqueue", "Accepts a task, or every line of a file.", RunAsync,
+        Session.Command("enqueue", "Enqueues a task, or every line of a file.", RunAsync,
             [Queue, Name, Data, .. TaskOptions.All, Wait, File, StopOnError]);
 
     private static Task<int> RunAsync(Session session, ParseResult parsed, CancellationToken cancellationToken)
@@ -51,16 +51,16 @@ internal static class EnqueueCommand
         {
             if (parsed.GetValue(Data) is not null || parsed.GetResult(Wait) is not null
                 || parsed.GetValue(TaskOptions.DedupeKey) is not null)
-                throw CommandException.Usage("DATA, --wait and --dedupe-key are for one task and cannot go with --file; lines say data "
-                    + "and dedupe_key themselves");
+                throw CommandException.Usage("DATA, --wait and --dedupe-key are for one task and cannot be used with --file; put data "
+                    + "and dedupe_key into the lines");
             return BulkEnqueue.RunAsync(session, file, TaskOptions.Read(parsed, queue, name), parsed.GetValue(StopOnError),
                 cancellationToken);
         }
 
         if (queue is null || name is null)
-            throw CommandException.Usage("say QUEUE and NAME, or --file FILE");
+            throw CommandException.Usage("give QUEUE and NAME, or --file FILE");
         if (parsed.GetValue(StopOnError))
-            throw CommandException.Usage("--stop-on-error goes with --file");
+            throw CommandException.Usage("--stop-on-error needs --file");
         return OneAsync(session, parsed, TaskOptions.Read(parsed, queue, name), cancellationToken);
     }
 
@@ -110,13 +110,13 @@ internal static class EnqueueCommand
                     return Finish(session.Output, task);
                 if (Stopwatch.GetElapsedTime(asked) > pause)
                     continue;
-                await Task.Delay(pause, over.Token); // a server that has no waits answers at once
+                await Task.Delay(pause, over.Token); // a server without long-polling answers immediately
                 pause = pause < TimeSpan.FromSeconds(1) ? pause * 2 : TimeSpan.FromSeconds(2);
             }
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            throw CommandException.Failed($"task {id} has not ended within {limit!.Value.TotalSeconds} s; it is not cancelled");
+            throw CommandException.Failed($"task {id} has not ended within {limit!.Value.TotalSeconds} s; it was not cancelled");
         }
     }
 

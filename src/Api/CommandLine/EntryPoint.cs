@@ -6,38 +6,38 @@ using TaskQueue.Engine.Draining;
 
 namespace TaskQueue.Api.CommandLine;
 
-/// <summary><c>taskqueue [--roles …] [--urls …]</c>, <c>taskqueue migrate</c>, and the commands that ask a running server.</summary>
+/// <summary><c>taskqueue [--roles …] [--urls …]</c>, <c>taskqueue migrate</c>, and the commands that call a running server.</summary>
 internal static class EntryPoint
 {
     private static readonly Option<string?> Roles = new("--roles")
     {
-        Description = "What this process does: api,scheduler,consumers. Default: all.",
+        Description = "Roles of this process: api,scheduler,consumers. Default: all.",
         Recursive = false,
     };
-    private static readonly Option<string?> Urls = new("--urls") { Description = "Where to listen. Default: http://localhost:8080." };
+    private static readonly Option<string?> Urls = new("--urls") { Description = "Listen addresses. Default: http://localhost:8080." };
 
-    /// <summary>How long a command may go on after Ctrl-C.</summary>
+    /// <summary>How long a command may continue after Ctrl-C.</summary>
     private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(5);
 
     public static async Task<int> RunAsync(string[] args)
     {
-        var root = new RootCommand("TaskQueue: a durable distributed task queue. Without a command, it is the server.") { Roles, Urls };
+        var root = new RootCommand("TaskQueue: a durable distributed task queue. Without a command, runs the server.") { Roles, Urls };
         root.SetAction((parsed, cancellationToken) =>
             GuardAsync(() => ServeAsync(parsed.GetValue(Roles), parsed.GetValue(Urls), cancellationToken)));
         var migrate = new Command("migrate",
-            "Brings the database to the version of this program; safe to run again.") { ServerOption.Json };
+            "Migrates the database to the version of this program; safe to repeat.") { ServerOption.Json };
         migrate.SetAction((parsed, cancellationToken) =>
             GuardAsync(() => MigrateCommand.RunAsync(parsed.GetValue(ServerOption.Json), cancellationToken)));
         root.Add(migrate);
         var given = new Option<bool>("--stdin") { Description = "Read the key from standard input instead." };
-        var hash = new Command("hash-key", "Makes an API key and prints it with its KeyHash.") { given };
+        var hash = new Command("hash-key", "Generates an API key and prints it with its KeyHash.") { given };
         hash.SetAction((parsed, _) => GuardAsync(() => HashKeyCommand.RunAsync(parsed.GetValue(given))));
         root.Add(hash);
         var commands = ClientCommands();
         foreach (var command in commands)
             root.Add(command);
 
-        // An argument that begins with @ is data, not the name of a file with more arguments.
+        // An argument starting with @ is data, not a response file.
         var result = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (result.Errors.Count > 0)
         {
@@ -45,7 +45,7 @@ internal static class EntryPoint
             return ExitCode.Usage;
         }
 
-        // The server listens to signals itself.
+        // The server handles signals itself.
         var isClient = commands.Contains(result.CommandResult.Command)
             || commands.Any(c => c.Subcommands.Contains(result.CommandResult.Command));
         return await result.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = isClient ? Farewell : null });
@@ -75,18 +75,18 @@ internal static class EntryPoint
             }
             catch (Exception fault) when (drain.Cut.IsCancellationRequested && IsImpatience(fault))
             {
-                Server.SayLate(app); // such as a database that does not answer: nothing that was promised is lost by it
+                Server.SayLate(app); // for example, the database does not answer; nothing accepted is lost
             }
         }
 
         return ExitCode.Done;
     }
 
-    /// <summary>The host gave up waiting for its services.</summary>
+    /// <summary>Whether the host gave up waiting for its services.</summary>
     private static bool IsImpatience(Exception fault) =>
         fault is OperationCanceledException || (fault is AggregateException many && many.InnerExceptions.All(IsImpatience));
 
-    /// <summary>What keeps a process from starting is one line on the error stream and exit code 1.</summary>
+    /// <summary>Reports a startup failure as one line on the error stream and exit code 1.</summary>
     private static async Task<int> GuardAsync(Func<Task<int>> run)
     {
         try
@@ -106,7 +106,7 @@ internal static class EntryPoint
             StartupException or FormatException => fault.Message,
             OptionsValidationException options => string.Join("; ", options.Failures),
             IOException when fault.InnerException is Microsoft.AspNetCore.Connections.AddressInUseException => fault.Message,
-            // The configuration binder met a value of the wrong type; it names the key.
+            // The configuration binder found a value of the wrong type; its message names the key.
             InvalidOperationException { InnerException: ArgumentException or FormatException }
                 when fault.Message.Contains("configuration value", StringComparison.Ordinal) => fault.Message,
             AggregateException { InnerExceptions: [var single] } => Explain(single),

@@ -3,7 +3,7 @@ using TaskQueue.Client;
 
 namespace TaskQueue.Api.CommandLine;
 
-/// <summary>Tasks whose ids are chosen here may be sent again where no answer came: the server knows them by their ids.</summary>
+/// <summary>Retries unanswered submissions. Safe, because the client chooses the ids and the server detects duplicates.</summary>
 internal static class IdempotentRetry
 {
     private const int Tries = 6;
@@ -26,7 +26,7 @@ internal static class IdempotentRetry
         }
     }
 
-    /// <summary>Nobody listens at all: no wait helps a wrong address.</summary>
+    /// <summary>Whether no server listens at the address: retrying a wrong address does not help.</summary>
     private static bool IsAbsent(TaskQueueException fault, int tries) =>
         tries == 1
             && fault.InnerException is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError

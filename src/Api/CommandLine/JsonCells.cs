@@ -3,10 +3,10 @@ using System.Text.Json;
 
 namespace TaskQueue.Api.CommandLine;
 
-/// <summary>Members of the server's answers as people read them.</summary>
+/// <summary>Formats members of the server's responses for display.</summary>
 internal static class JsonCells
 {
-    /// <summary>A member as text; empty where it is null or missing.</summary>
+    /// <summary>A member as text; empty if null or missing.</summary>
     public static string Cell(this JsonElement element, string name) =>
         element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value) ? value.Cell() : "";
 
@@ -20,12 +20,12 @@ internal static class JsonCells
             _ => value.GetRawText(),
         };
 
-    /// <summary>A member that is a count; 0 where it is missing.</summary>
+    /// <summary>A count; 0 if missing.</summary>
     public static long Count(this JsonElement element, string name) =>
         element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value) && value.TryGetInt64(out var count)
             ? count : 0;
 
-    /// <summary>A member that is a number of seconds, such as <c>1.5 s</c> or <c>3 h 20 min</c>.</summary>
+    /// <summary>Formats a number of seconds, as <c>1.5 s</c> or <c>3 h 20 min</c>.</summary>
     public static string Age(this JsonElement element, string name)
     {
         if (element.ValueKind != JsonValueKind.Object || !element.TryGetProperty(name, out var value)

@@ -5,12 +5,12 @@ using System.Runtime.CompilerServices;
 namespace TaskQueue.Api.CommandLine;
 
 /// <summary>A line of a file.</summary>
-/// <param name="Number">From 1.</param>
-/// <param name="Length">Its bytes in the file.</param>
-/// <param name="Bytes">Null where it is longer than <see cref="JsonLines.Longest"/>.</param>
+/// <param name="Number">Line number, from 1.</param>
+/// <param name="Length">Length in bytes.</param>
+/// <param name="Bytes">Null if longer than <see cref="JsonLines.Longest"/>.</param>
 internal readonly record struct FileLine(long Number, long Length, byte[]? Bytes);
 
-/// <summary>Reads a file line by line, and never holds more than one.</summary>
+/// <summary>Reads a file line by line, holding one line at a time.</summary>
 internal static class JsonLines
 {
     public const int Longest = 16 * 1024 * 1024;

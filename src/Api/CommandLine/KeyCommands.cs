@@ -8,13 +8,13 @@ namespace TaskQueue.Api.CommandLine;
 /// <summary><c>keys list</c>, <c>create</c>, <c>revoke</c> and <c>rotate</c>.</summary>
 internal static class KeyCommands
 {
-    private static readonly Argument<string> Name = new("NAME") { Description = "Who calls with the key." };
-    private static readonly Argument<string> Id = new("ID") { Description = "Id of the key, as 'keys list' shows it." };
-    private static readonly Argument<string?> OneId = new("ID") { Description = "Show this one in detail.",
+    private static readonly Argument<string> Name = new("NAME") { Description = "Name of the caller that uses the key." };
+    private static readonly Argument<string> Id = new("ID") { Description = "Id of the key, as shown by 'keys list'." };
+    private static readonly Argument<string?> OneId = new("ID") { Description = "Show this key in detail.",
         Arity = ArgumentArity.ZeroOrOne };
     private static readonly Option<string?> Tenant = new("--tenant")
     {
-        Description = "Owner of what is made with the key. Default: the name; an administrator key without a tenant sees every tenant.",
+        Description = "Owner of what the key creates. Default: the name; an administrator key without a tenant covers all tenants.",
     };
     private static readonly Option<string[]> Scope = new("--scope")
     {
@@ -23,15 +23,15 @@ internal static class KeyCommands
     };
     private static readonly Option<string[]> Queue = new("--queue")
     {
-        Description = "Pattern of queues that the key covers, such as shop-*; may be repeated. Default: all.",
+        Description = "Pattern of queues covered by the key, such as shop-*; may be repeated. Default: all.",
     };
     private static readonly Option<string?> Expires = new("--expires")
     {
-        Description = "When the key stops working: a time, or a duration from now such as 90d.",
+        Description = "Expiry of the key: a time, or a duration from now such as 90d.",
         HelpName = "TIME",
     };
-    private static readonly Option<int?> Rate = new("--rate") { Description = "Requests a second." };
-    private static readonly Option<int?> Burst = new("--burst") { Description = "Requests at once; needs --rate." };
+    private static readonly Option<int?> Rate = new("--rate") { Description = "Requests per second." };
+    private static readonly Option<int?> Burst = new("--burst") { Description = "Maximum burst of requests; needs --rate." };
     private static readonly Option<string?> Quota = new("--quota")
     {
         Description = """Quota of the tenant as JSON, such as {"waiting_tasks":1000}.""",
@@ -39,19 +39,19 @@ internal static class KeyCommands
     };
     private static readonly Option<string?> Overlap = new("--overlap")
     {
-        Description = "How long the previous key still works, such as 1h; at most 7d. Default: not at all.",
+        Description = "How long the previous key stays valid, such as 1h; at most 7d. Default: not at all.",
         HelpName = "DURATION",
     };
 
     public static Command Keys() => new("keys", "Issues, lists, rotates and revokes API keys.")
     {
-        Session.Command("list", "The issued keys, or one in detail. Configured keys are not among them.",
+        Session.Command("list", "Lists the issued keys, or shows one in detail. Configured keys are not included.",
             (session, parsed, cancellationToken) =>
             parsed.GetValue(OneId) is { } id ? ShowAsync(session, id, cancellationToken) : ListAsync(session, cancellationToken), OneId),
         Session.Command("create", "Issues a key and prints it, once.", CreateAsync, Name, Tenant, Scope, Queue, Expires, Rate,
             Burst, Quota),
         Session.Command("revoke", "Revokes a key: every process refuses it within two seconds.", RevokeAsync, Id),
-        Session.Command("rotate", "Gives a key a new text and prints it, once.", RotateAsync, Id, Overlap),
+        Session.Command("rotate", "Replaces the secret of a key and prints the new one, once.", RotateAsync, Id, Overlap),
     };
 
     private static async Task<int> ListAsync(Session session, CancellationToken cancellationToken)
@@ -124,9 +124,7 @@ internal static class KeyCommands
         return ExitCode.Done;
     }
 
-    /// <summary>
-    /// The key goes to standard output alone, so that it can be piped; what there is to know of it goes to the error stream.
-    /// </summary>
+    /// <summary>Writes only the key to standard output, so that it can be piped; its details go to the error stream.</summary>
     private static int Print(Session session, JsonElement key)
     {
         if (session.Output.IsJson)

@@ -10,9 +10,9 @@ internal static class MaintenanceCommands
 {
     private static readonly Argument<string[]> Jobs = new("JOB") { Description = "Names of jobs.", Arity = ArgumentArity.OneOrMore };
 
-    public static Command Create() => new("maintenance", "The jobs that remove what is old: list them, or run one now.")
+    public static Command Create() => new("maintenance", "Lists the maintenance jobs, which remove old data, or runs them now.")
     {
-        Session.Command("list", "The jobs with their last and next runs.", (session, _, cancellationToken) =>
+        Session.Command("list", "Lists the jobs with their last and next runs.", (session, _, cancellationToken) =>
             ListAsync(session, cancellationToken)),
         Session.Command("run", "Runs jobs now.", (session, parsed, cancellationToken) =>
             RunAsync(session, parsed.GetRequiredValue(Jobs), cancellationToken), Jobs),
@@ -38,7 +38,7 @@ internal static class MaintenanceCommands
         return ExitCode.Done;
     }
 
-    /// <summary>Goes on behind a job that is refused; the exit code says that there was one.</summary>
+    /// <summary>Continues after a refused job; the exit code reports it.</summary>
     private static async Task<int> RunAsync(Session session, string[] jobs, CancellationToken cancellationToken)
     {
         var answers = new JsonArray();

@@ -8,10 +8,10 @@ using TaskQueue.Http.Json;
 
 namespace TaskQueue.Api.CommandLine;
 
-/// <summary>Nobody reads what is written any more.</summary>
+/// <summary>The reader of the output is gone.</summary>
 internal sealed class BrokenOutputException(IOException inner) : Exception(inner.Message, inner);
 
-/// <summary>Results go to standard output, for people or as JSON; all else goes to the error stream.</summary>
+/// <summary>Writes results to standard output, as text or JSON; everything else goes to the error stream.</summary>
 internal sealed class Output : IAsyncDisposable
 {
     private readonly TextWriter _out;
@@ -24,7 +24,7 @@ internal sealed class Output : IAsyncDisposable
         Screen = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(_out), Ansi = isFile ? AnsiSupport.No
             : AnsiSupport.Detect, ColorSystem = isFile ? ColorSystemSupport.NoColors : ColorSystemSupport.Detect });
         if (isFile)
-            Screen.Profile.Width = 1_000_000; // nothing is folded in files and pipes
+            Screen.Profile.Width = 1_000_000; // never wrap in files and pipes
         Progress = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
     }
 
@@ -33,30 +33,30 @@ internal sealed class Output : IAsyncDisposable
     /// <summary>Standard output, for tables.</summary>
     public IAnsiConsole Screen { get; }
 
-    /// <summary>The error stream, for what moves.</summary>
+    /// <summary>The error stream, for progress displays.</summary>
     public IAnsiConsole Progress { get; }
 
-    /// <summary>Whether somebody watches the error stream.</summary>
+    /// <summary>Whether the error stream is a terminal.</summary>
     public bool ShowsProgress => !IsJson && !Console.IsErrorRedirected;
 
-    /// <summary>Whether tables may be drawn again in place.</summary>
+    /// <summary>Whether tables may be redrawn in place.</summary>
     public bool IsLive => !IsJson && !Console.IsOutputRedirected;
 
-    /// <summary>What programs get.</summary>
+    /// <summary>Writes a JSON document.</summary>
     public void Json(JsonElement document) => Line(JsonSerializer.Serialize(document, JsonStyle.Options));
 
-    /// <summary>What programs get.</summary>
+    /// <summary>Writes a JSON document.</summary>
     public void Json<T>(T document, JsonTypeInfo<T> type) => Line(JsonSerializer.Serialize(document, type));
 
-    /// <summary>A line, at once.</summary>
+    /// <summary>Writes a line and flushes.</summary>
     public void Line(string text) => Write(() => _out.WriteLine(text));
 
     public void Table(IRenderable table) => Write(() => Screen.Write(table));
 
-    /// <summary>A line on the error stream.</summary>
+    /// <summary>Writes a line to the error stream.</summary>
     public static void Error(string text) => Console.Error.WriteLine($"taskqueue: {Clean(text)}");
 
-    /// <summary>A table without lines, so that it is read by people and by awk.</summary>
+    /// <summary>Creates a table without borders, readable by people and by awk.</summary>
     public static Table NewTable(params string[] columns)
     {
         var table = new Table { Border = TableBorder.None };
@@ -68,7 +68,7 @@ internal sealed class Output : IAsyncDisposable
 
     public static void AddRow(Table table, params string[] cells) => table.AddRow(cells.Select(c => new Text(Clean(c))));
 
-    /// <summary>Text of others without the codes that would move the cursor of a terminal.</summary>
+    /// <summary>Removes terminal control codes from untrusted text.</summary>
     public static string Clean(string text) =>
         text.Any(char.IsControl)
             ? string.Concat(text.Select(c => c is '\n' or '\t' ? " " : char.IsControl(c) ? "\uFFFD" : c.ToString())) : text;
@@ -81,13 +81,13 @@ internal sealed class Output : IAsyncDisposable
         }
         catch (IOException)
         {
-            // Nobody reads it any more.
+            // The reader is gone.
         }
     }
 
     /// <summary>
-    /// The console's own stream hides that a pipe has no reader any more, and a command without an end would never end. Files
-    /// keep it, because their end moves when the error stream goes to the same one.
+    /// The console's own stream hides a closed pipe, so that an endless command would never stop. Files keep that stream, because
+    /// their end moves if the error stream is redirected to the same file.
     /// </summary>
     private static Stream OpenPipe()
     {

@@ -16,15 +16,15 @@ internal static class QuarantineCommands
         Description = "Only items of this kind: lease, dispatch, expiry, event, callback, batch, batch_item, schedule, message.",
     };
     private static readonly Option<string?> Queue = new("--queue") { Description = "Only items of this queue." };
-    private static readonly Argument<string[]> Ids = new("ID") { Description = "Numbers of items.", Arity = ArgumentArity.OneOrMore };
+    private static readonly Argument<string[]> Ids = new("ID") { Description = "Ids of items.", Arity = ArgumentArity.OneOrMore };
 
-    public static Command Create() => new("quarantine", "What cannot be processed and is set aside: list it, put it back, or give it up.")
+    public static Command Create() => new("quarantine", "Lists, releases or drops items that cannot be processed and were set aside.")
     {
-        Session.Command("list", "The items with their reasons.", ListAsync, Kind, Queue),
-        Session.Command("release", "Puts items back, so that they are processed again.", (session, parsed, cancellationToken) =>
+        Session.Command("list", "Lists the items with their reasons.", ListAsync, Kind, Queue),
+        Session.Command("release", "Releases items for processing.", (session, parsed, cancellationToken) =>
             EachAsync(session, parsed.GetRequiredValue(Ids), "released", id =>
                 session.PostAsync(Session.Path("quarantine", id, "/release"), null, cancellationToken)), Ids),
-        Session.Command("drop", "Gives items up: a task is cancelled, a batch fails, an event or a callback is not sent.",
+        Session.Command("drop", "Drops items: a task is cancelled, a batch fails, an event or a callback is not sent.",
             (session, parsed, cancellationToken) =>
             EachAsync(session, parsed.GetRequiredValue(Ids), "dropped", id =>
                 session.Client.CallAsync(HttpMethod.Delete, Session.Path("quarantine", id), null, cancellationToken)), Ids),
@@ -58,7 +58,7 @@ internal static class QuarantineCommands
         return ExitCode.Done;
     }
 
-    /// <summary>Goes on behind an item that is refused; the exit code says that there was one.</summary>
+    /// <summary>Continues after a refused item; the exit code reports it.</summary>
     private static async Task<int> EachAsync<T>(Session session, string[] ids, string word, Func<string, Task<T>> send)
     {
         var answers = new JsonArray();

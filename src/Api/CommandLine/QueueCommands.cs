@@ -8,33 +8,33 @@ namespace TaskQueue.Api.CommandLine;
 /// <summary><c>queues</c>, <c>pause</c>, <c>resume</c> and <c>purge</c>.</summary>
 internal static class QueueCommands
 {
-    /// <summary>Requests at a time: counts are asked for queue by queue.</summary>
+    /// <summary>Maximum concurrent requests: counts are requested per queue.</summary>
     private const int Together = 8;
 
     private static readonly Argument<string> Name = new("QUEUE") { Description = "Name of the queue." };
-    private static readonly Argument<string?> OneName = new("QUEUE") { Description = "Show this one in detail.",
+    private static readonly Argument<string?> OneName = new("QUEUE") { Description = "Show this queue in detail.",
         Arity = ArgumentArity.ZeroOrOne };
-    private static readonly Option<bool> Yes = new("--yes") { Description = "Do not ask." };
+    private static readonly Option<bool> Yes = new("--yes") { Description = "Do not ask for confirmation." };
 
     public static Command Queues() =>
-        Session.Command("queues", "The queues with their counts, or one in detail.", (session, parsed, cancellationToken) =>
+        Session.Command("queues", "Lists the queues with their counts, or shows one in detail.", (session, parsed, cancellationToken) =>
             parsed.GetValue(OneName) is { } name ? ShowAsync(session, name, cancellationToken)
                 : ListAsync(session, cancellationToken), OneName);
 
     public static Command Pause() =>
-        Session.Command("pause", "Hands out no more tasks of a queue; running ones go on.", (session, parsed, cancellationToken) =>
+        Session.Command("pause", "Pauses a queue; running tasks continue.", (session, parsed, cancellationToken) =>
             SetPausedAsync(session, parsed.GetRequiredValue(Name), "pause", cancellationToken), Name);
 
     public static Command Resume() =>
-        Session.Command("resume", "Hands out tasks of a queue again.", (session, parsed, cancellationToken) =>
+        Session.Command("resume", "Resumes a paused queue.", (session, parsed, cancellationToken) =>
             SetPausedAsync(session, parsed.GetRequiredValue(Name), "resume", cancellationToken), Name);
 
     public static Command Purge() =>
-        Session.Command("purge", "Deletes what waits, runs or is a dead letter of a queue; asks first.",
+        Session.Command("purge", "Deletes the waiting and running tasks and the dead letters of a queue; asks first.",
             (session, parsed, cancellationToken) =>
             PurgeAsync(session, parsed.GetRequiredValue(Name), parsed.GetValue(Yes), cancellationToken), Name, Yes);
 
-    /// <summary>Queues that are declared or have tasks, with their counts, in order of their names.</summary>
+    /// <summary>Reads the queues that are declared or have tasks, with their counts, ordered by name.</summary>
     public static async Task<List<JsonElement>> ReadAllAsync(Session session, CancellationToken cancellationToken)
     {
         var list = await session.GetAsync("/queues", cancellationToken);
@@ -42,7 +42,7 @@ internal static class QueueCommands
             cancellationToken);
     }
 
-    /// <summary>Queues with their counts, in the order of the names.</summary>
+    /// <summary>Reads queues with their counts, in the given order.</summary>
     public static async Task<List<JsonElement>> ReadAsync(Session session, string[] names, bool isGoneAllowed,
         CancellationToken cancellationToken)
     {
@@ -57,7 +57,7 @@ internal static class QueueCommands
             }
             catch (TaskQueueException gone) when (gone.Status == 404 && isGoneAllowed)
             {
-                // Deleted since the list was read.
+                // The queue was deleted after the list was read.
             }
         });
         return [.. found.OfType<JsonElement>()];
@@ -84,7 +84,7 @@ internal static class QueueCommands
         return ExitCode.Done;
     }
 
-    /// <summary>What a queue does: <c>open</c>, <c>paused</c>, or open without anybody having declared it.</summary>
+    /// <summary>State of a queue: <c>open</c>, <c>paused</c> or <c>undeclared</c>.</summary>
     public static string State(JsonElement queue) =>
         queue.GetProperty("paused").GetBoolean() ? "paused" : queue.GetProperty("version").GetInt32() == 0 ? "undeclared" : "open";
 
@@ -131,7 +131,7 @@ internal static class QueueCommands
     private static bool Confirm(Session session, string question)
     {
         if (Console.IsInputRedirected || session.Output.IsJson)
-            throw CommandException.Usage("there is nobody to ask; --yes deletes without asking");
+            throw CommandException.Usage("cannot ask for confirmation without a terminal; use --yes to delete without asking");
         Console.Error.Write(question);
         return Console.ReadLine()?.Trim() is "y" or "Y" or "yes";
     }

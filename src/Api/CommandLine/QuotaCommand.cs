@@ -2,16 +2,16 @@ using System.CommandLine;
 
 namespace TaskQueue.Api.CommandLine;
 
-/// <summary><c>quota</c>: what a tenant may use, and what it does.</summary>
+/// <summary><c>quota</c>: shows the limits and the usage of a tenant.</summary>
 internal static class QuotaCommand
 {
     private static readonly Option<string?> Tenant = new("--tenant")
     {
-        Description = "Another tenant, for administrators of all tenants. Default: the key's.",
+        Description = "Another tenant, for administrators of all tenants. Default: the key's tenant.",
         HelpName = "NAME",
     };
 
-    public static Command Create() => Session.Command("quota", "The limits of a tenant, and what it uses of them.", RunAsync, Tenant);
+    public static Command Create() => Session.Command("quota", "Shows the limits and the usage of a tenant.", RunAsync, Tenant);
 
     private static async Task<int> RunAsync(Session session, ParseResult parsed, CancellationToken cancellationToken)
     {

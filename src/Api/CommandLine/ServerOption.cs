@@ -2,7 +2,7 @@ using System.CommandLine;
 
 namespace TaskQueue.Api.CommandLine;
 
-/// <summary>Options of every command that asks a server.</summary>
+/// <summary>Options of every command that calls a server.</summary>
 internal static class ServerOption
 {
     private const string Default = "http://localhost:8080";
@@ -14,34 +14,34 @@ internal static class ServerOption
     };
     public static readonly Option<string?> Key = new("--key")
     {
-        Description = "API key. Default: TASKQUEUE_KEY, which other users of the machine cannot see in its list of processes.",
+        Description = "API key. Default: TASKQUEUE_KEY, which other users of the machine cannot see in the process list.",
         HelpName = "KEY",
     };
     public static readonly Option<bool> Json = new("--json")
     {
-        Description = "Write JSON for programs: one document, or one a line where there is no end.",
+        Description = "Write JSON for programs: one document, or one per line for endless output.",
     };
 
-    /// <exception cref="CommandException">It is no address.</exception>
+    /// <exception cref="CommandException">The address is invalid.</exception>
     public static Uri Address(ParseResult parsed)
     {
         var text = parsed.GetValue(Server) ?? Variable("TASKQUEUE_SERVER") ?? Default;
         if (!Uri.TryCreate(text, UriKind.Absolute, out var url) || url.Scheme is not ("http" or "https") || url.Host.Length == 0)
-            throw CommandException.Usage($"'{text}' is no address of a server; --server or TASKQUEUE_SERVER must be such as {Default}");
+            throw CommandException.Usage($"'{text}' is not a server address; --server or TASKQUEUE_SERVER must be like {Default}");
         if (url.UserInfo.Length > 0)
-            throw CommandException.Usage("the address of the server must not hold a name or a password; keys go into TASKQUEUE_KEY");
+            throw CommandException.Usage("the server address must not contain a user or a password; put the key into TASKQUEUE_KEY");
         return url;
     }
 
-    /// <exception cref="CommandException">It cannot be sent.</exception>
+    /// <exception cref="CommandException">The key contains characters that cannot be sent.</exception>
     public static string? ApiKey(ParseResult parsed)
     {
         var key = parsed.GetValue(Key) ?? Variable("TASKQUEUE_KEY");
         return key is null || key.All(c => c is > ' ' and < '\x7f') ? key
-            : throw CommandException.Usage("the API key (TASKQUEUE_KEY or --key) holds a blank or a letter that no key has");
+            : throw CommandException.Usage("the API key (TASKQUEUE_KEY or --key) contains white space or an invalid character");
     }
 
-    /// <summary>A slip of the pen in the name of an option would be taken as the name of a queue or a task.</summary>
+    /// <summary>Rejects values that look like options: a misspelled option would be taken as the name of a queue or a task.</summary>
     public static Argument RefuseOptions(this Argument argument)
     {
         argument.Validators.Add(result =>
@@ -56,7 +56,7 @@ internal static class ServerOption
     private static string? Variable(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
 }
 
-/// <summary>How a command ends.</summary>
+/// <summary>Exit codes.</summary>
 internal static class ExitCode
 {
     public const int Done = 0;
@@ -64,7 +64,7 @@ internal static class ExitCode
     /// <summary>Refused, or failed.</summary>
     public const int Failed = 1;
 
-    /// <summary>The command line makes no sense; nothing was asked of a server.</summary>
+    /// <summary>The command line is invalid; no request was sent.</summary>
     public const int Usage = 2;
 }
 

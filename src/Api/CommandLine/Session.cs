@@ -4,7 +4,7 @@ using TaskQueue.Client;
 
 namespace TaskQueue.Api.CommandLine;
 
-/// <summary>One run of a command: the server that it asks, and where its words go.</summary>
+/// <summary>One run of a command: its server connection and its output.</summary>
 internal sealed class Session : IAsyncDisposable
 {
     private readonly ServiceProvider _services;
@@ -24,7 +24,7 @@ internal sealed class Session : IAsyncDisposable
 
     private bool HasKey { get; }
 
-    /// <summary>Makes a command that asks a server, with the options of them all.</summary>
+    /// <summary>Creates a command that calls a server, with the common options.</summary>
     public static Command Command(string name, string description, Func<Session, ParseResult, CancellationToken, Task<int>> run,
         params Symbol[] symbols)
     {
@@ -43,12 +43,12 @@ internal sealed class Session : IAsyncDisposable
         return command;
     }
 
-    /// <summary>The path of a queue or a task, and what is below.</summary>
+    /// <summary>Builds the path of a queue or a task, with an optional suffix.</summary>
     public static string Path(string kind, string name, string below = "") => $"/{kind}/{Uri.EscapeDataString(name)}{below}";
 
     public async Task<JsonElement> GetAsync(string path, CancellationToken cancellationToken) =>
         await Client.CallAsync(HttpMethod.Get, path, null, cancellationToken)
-            ?? throw CommandException.Failed($"the server answered {path} with nothing");
+            ?? throw CommandException.Failed($"the server answered {path} with an empty response");
 
     public async Task<JsonElement> PostAsync(string path, JsonElement? body, CancellationToken cancellationToken) =>
         await Client.CallAsync(HttpMethod.Post, path, body, cancellationToken) ?? default;
@@ -59,15 +59,15 @@ internal sealed class Session : IAsyncDisposable
         await _services.DisposeAsync();
     }
 
-    /// <summary>What went wrong, in a line, with what to change.</summary>
+    /// <summary>Explains an error in one line, with the fix.</summary>
     public string Explain(TaskQueueException fault) =>
         fault.Status switch
         {
             0 when fault.InnerException is HttpRequestException =>
-                $"{fault.Message}; --server or TASKQUEUE_SERVER says where the server is",
-            401 when HasKey => "the server refuses this key: it is not known, or has expired; TASKQUEUE_KEY or --key says another one",
-            401 => "the server wants an API key: put one into TASKQUEUE_KEY or say --key",
-            404 when fault.Code is null => $"{fault.Message}; is a TaskQueue of this version or a later one there?",
+                $"{fault.Message}; set the server's address with --server or TASKQUEUE_SERVER",
+            401 when HasKey => "the server refuses this key: it is unknown or has expired; set another one with TASKQUEUE_KEY or --key",
+            401 => "the server requires an API key: set TASKQUEUE_KEY or use --key",
+            404 when fault.Code is null => $"{fault.Message}; does a TaskQueue server of this version or later run there?",
             _ => fault.Message,
         };
 
@@ -104,7 +104,7 @@ internal sealed class Session : IAsyncDisposable
         }
         catch (BrokenOutputException)
         {
-            return ExitCode.Done; // such as of head, which has seen enough
+            return ExitCode.Done; // for example head, which closed the pipe
         }
     }
 }

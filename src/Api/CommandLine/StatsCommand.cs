@@ -7,7 +7,7 @@ using Spectre.Console;
 
 namespace TaskQueue.Api.CommandLine;
 
-/// <summary><c>stats</c>: counts of queues, once or again and again with rates.</summary>
+/// <summary><c>stats</c>: shows queue counts, once or repeatedly with rates.</summary>
 internal static class StatsCommand
 {
     private static readonly string[] Counts = ["waiting", "running", "completed", "dead_letters", "expired"];
@@ -17,18 +17,18 @@ internal static class StatsCommand
         Description = "Only these queues. Default: all that are declared or have tasks.",
         Arity = ArgumentArity.ZeroOrMore,
     };
-    private static readonly Option<bool> Watch = new("--watch") { Description = "Again and again, with rates, until Ctrl-C." };
-    private static readonly Option<double> Every = new("--every") { Description = "With --watch: seconds between looks. Default: 2.",
+    private static readonly Option<bool> Watch = new("--watch") { Description = "Refresh repeatedly, with rates, until Ctrl-C." };
+    private static readonly Option<double> Every = new("--every") { Description = "With --watch: refresh interval in seconds. Default: 2.",
         HelpName = "SECONDS", DefaultValueFactory = _ => 2 };
 
-    /// <summary>A queue at one time.</summary>
-    /// <param name="Details">As the server shows it.</param>
-    /// <param name="Arrived">Tasks that it has seen since its last purge.</param>
-    /// <param name="Done">Those that have ended.</param>
+    /// <summary>Snapshot of a queue.</summary>
+    /// <param name="Details">The server's JSON.</param>
+    /// <param name="Arrived">Number of tasks since the last purge.</param>
+    /// <param name="Done">Number of ended tasks among them.</param>
     private sealed record Look(JsonElement Details, long Arrived, long Done);
 
     public static Command Create() =>
-        Session.Command("stats", "Counts of queues; with --watch also rates.", RunAsync, Names, Watch, Every);
+        Session.Command("stats", "Shows queue counts; with --watch also rates.", RunAsync, Names, Watch, Every);
 
     private static async Task<int> RunAsync(Session session, ParseResult parsed, CancellationToken cancellationToken)
     {
@@ -48,7 +48,7 @@ internal static class StatsCommand
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
-            // Ctrl-C is how it ends.
+            // Ended by Ctrl-C.
         }
 
         return ExitCode.Done;
@@ -69,7 +69,7 @@ internal static class StatsCommand
     private static async Task RepeatAsync(Session session, string[] names, TimeSpan every,
         Action<List<Look>, Dictionary<string, Look>, double> show, CancellationToken cancellationToken)
     {
-        Dictionary<string, Look> before = []; // of the first look, none has a rate
+        Dictionary<string, Look> before = []; // the first snapshot has no rates
         var last = Stopwatch.GetTimestamp();
         while (true)
         {
@@ -138,7 +138,7 @@ internal static class StatsCommand
         return JsonSerializer.SerializeToElement(new JsonObject { ["at"] = TimeProvider.System.GetUtcNow(), ["queues"] = queues });
     }
 
-    /// <summary>Null at the first look at a queue. A purge in between sets the counts back.</summary>
+    /// <summary>Returns null for the first snapshot of a queue. A purge in between resets the counts.</summary>
     private static (double? Arriving, double? Ending) Rates(Look look, Dictionary<string, Look>? before, double seconds) =>
         before is not null && before.TryGetValue(look.Details.Cell("name"), out var old)
             ? (Math.Max(0, look.Arrived - old.Arrived) / seconds, Math.Max(0, look.Done - old.Done) / seconds)

@@ -5,19 +5,19 @@ using TaskQueue.Client;
 
 namespace TaskQueue.Api.CommandLine;
 
-/// <summary><c>tail</c>: what happens to tasks, as it happens.</summary>
+/// <summary><c>tail</c>: prints live task events.</summary>
 internal static class TailCommand
 {
     private static readonly Option<string[]> Queues = new("--queue") { Description = "Only events of this queue; may be repeated." };
     private static readonly Option<string[]> Ids = new("--id") { Description = "Only events of this task; may be repeated." };
     private static readonly Option<string?> After = new("--after")
     {
-        Description = "Go on behind the event with this cursor, which --json shows.",
+        Description = "Resume after the event with this cursor, shown with --json.",
         HelpName = "CURSOR",
     };
 
     public static Command Create() =>
-        Session.Command("tail", "What happens to tasks, as it happens, until Ctrl-C.", RunAsync, Queues, Ids, After);
+        Session.Command("tail", "Prints live task events until Ctrl-C.", RunAsync, Queues, Ids, After);
 
     private static async Task<int> RunAsync(Session session, ParseResult parsed, CancellationToken cancellationToken)
     {
@@ -40,7 +40,7 @@ internal static class TailCommand
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
-            // Ctrl-C is how it ends.
+            // Ended by Ctrl-C.
         }
 
         return ExitCode.Done;

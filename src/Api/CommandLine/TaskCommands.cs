@@ -19,7 +19,7 @@ internal static class TaskCommands
     };
     private static readonly Option<bool> Dead = new("--dead") { Description = "Together with --queue." };
 
-    public static Command Show() => Session.Command("show", "A task with its timeline.", ShowAsync, Id);
+    public static Command Show() => Session.Command("show", "Shows a task with its timeline.", ShowAsync, Id);
 
     public static Command Cancel() =>
         Session.Command("cancel", "Cancels tasks that have not ended.", (session, parsed, cancellationToken) =>
@@ -28,7 +28,7 @@ internal static class TaskCommands
     public static Command Retry() =>
         Session.Command("retry", "Runs failed or cancelled tasks again, or all dead letters of a queue.", RetryAsync, SomeIds, Queue, Dead);
 
-    /// <summary>Writes a task as JSON, or as people read it.</summary>
+    /// <summary>Writes a task as JSON or as text.</summary>
     public static void Write(Output output, JsonElement task)
     {
         if (output.IsJson)
@@ -59,7 +59,7 @@ internal static class TaskCommands
         {
             ({ Length: > 0 } ids, null, false) => EachAsync(session, ids, "retry", cancellationToken),
             (null or [], { } queue, true) => RedriveAsync(session, queue, cancellationToken),
-            _ => throw CommandException.Usage("say either ids of tasks, or --queue QUEUE --dead for all dead letters of a queue"),
+            _ => throw CommandException.Usage("give either task ids, or --queue QUEUE --dead for all dead letters of a queue"),
         };
 
     private static async Task<int> RedriveAsync(Session session, string queue, CancellationToken cancellationToken)
@@ -69,14 +69,14 @@ internal static class TaskCommands
             session.Output.Json(JsonSerializer.SerializeToElement(done, JsonStyle.Options));
         else
         {
-            var skipped = done.Skipped > 0 ? $"; {done.Skipped} stay, because another task has their dedupe key" : "";
-            session.Output.Line($"{done.Restarted} dead letters wait again{skipped}");
+            var skipped = done.Skipped > 0 ? $"; {done.Skipped} skipped, because another task has their dedupe key" : "";
+            session.Output.Line($"{done.Restarted} dead letters requeued{skipped}");
         }
 
         return ExitCode.Done;
     }
 
-    /// <summary>Goes on behind a task that is refused; the exit code says that there was one.</summary>
+    /// <summary>Continues after a refused task; the exit code reports it.</summary>
     private static async Task<int> EachAsync(Session session, string[] ids, string verb, CancellationToken cancellationToken)
     {
         var answers = new JsonArray();

@@ -6,18 +6,18 @@ using TaskQueue.Contracts;
 
 namespace TaskQueue.Api.CommandLine;
 
-/// <summary>Makes a body of POST /tasks out of a line, with what the command line says for lines that do not say it.</summary>
+/// <summary>Converts a line to a POST /tasks body; the command line provides the defaults.</summary>
 internal sealed class TaskLine(JsonObject defaults)
 {
-    /// <summary>A line that may be sent.</summary>
-    /// <param name="Number">Of the line.</param>
+    /// <summary>A line ready to be sent.</summary>
+    /// <param name="Number">Line number.</param>
     /// <param name="Json">The body.</param>
-    /// <param name="MadeId">The id, where the line said none.</param>
+    /// <param name="MadeId">The generated id; null if the line has its own.</param>
     public sealed record Ready(long Number, byte[] Json, Guid? MadeId);
 
     public static bool IsBlank(FileLine line) => line.Bytes is { } bytes && bytes.AsSpan().IndexOfAnyExcept(" \t\r"u8) < 0;
 
-    /// <exception cref="FormatException">It is no task.</exception>
+    /// <exception cref="FormatException">The line is not a task.</exception>
     public Ready Read(FileLine line)
     {
         var bytes = line.Bytes ?? throw new FormatException($"longer than {JsonLines.Longest / 1024 / 1024} MiB");

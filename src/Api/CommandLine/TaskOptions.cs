@@ -4,24 +4,24 @@ using System.Text.Json.Nodes;
 
 namespace TaskQueue.Api.CommandLine;
 
-/// <summary>What <c>enqueue</c> says of a task, and the body that it makes.</summary>
+/// <summary>Task options of <c>enqueue</c>, and the request body they form.</summary>
 internal static class TaskOptions
 {
     private static readonly Option<string?> Priority = new("--priority") { Description = "low, normal, high or critical." };
     private static readonly Option<int?> Tier = new("--tier")
     {
-        Description = "Level of the queue: 0, the default, is the most urgent one.",
+        Description = "Tier of the queue: 0, the default, is the most urgent one.",
     };
     private static readonly Option<string?> Delay = new("--delay")
     {
-        Description = $"Not before so long from now: {TimeParser.DurationRule}.",
+        Description = $"Run after a delay: {TimeParser.DurationRule}.",
         HelpName = "DURATION",
     };
-    private static readonly Option<string?> At = new("--at") { Description = "Not before this time, such as 2030-01-31T12:00:00Z.",
+    private static readonly Option<string?> At = new("--at") { Description = "Run not before this time, such as 2030-01-31T12:00:00Z.",
         HelpName = "TIME" };
     private static readonly Option<string?> Expires = new("--expires")
     {
-        Description = "Not started at or after this time, or so long from now.",
+        Description = "Expire unless started before this time, or within this duration.",
         HelpName = "TIME|DURATION",
     };
     private static readonly Option<string?> OrderingKey = new("--ordering-key")
@@ -31,22 +31,22 @@ internal static class TaskOptions
     private static readonly Option<int?> MaxAttempts = new("--max-attempts") { Description = "1 to 100." };
     private static readonly Option<string?> Retry = new("--retry")
     {
-        Description = "Seconds after the first, second, … failure, such as 1,10,60.",
+        Description = "Delays in seconds after the first, second, … failure, such as 1,10,60.",
         HelpName = "SECONDS,…",
     };
-    private static readonly Option<string?> CallbackUrl = new("--callback-url") { Description = "Where the result is posted to.",
+    private static readonly Option<string?> CallbackUrl = new("--callback-url") { Description = "URL to which the result is posted.",
         HelpName = "URL" };
 
-    /// <summary>Not for many tasks: all but one would be duplicates.</summary>
+    /// <summary>Not for several tasks: all but one would be duplicates.</summary>
     public static readonly Option<string?> DedupeKey = new("--dedupe-key")
     {
-        Description = "At most one task of the queue with this key waits or runs.",
+        Description = "At most one waiting or running task of the queue has this key.",
     };
 
     public static Option[] All { get; } = [Priority, Tier, Delay, At, Expires, DedupeKey, OrderingKey, MaxAttempts, Retry, CallbackUrl];
 
-    /// <summary>The members of POST /tasks that the command line says.</summary>
-    /// <exception cref="CommandException">They make no sense.</exception>
+    /// <summary>Reads the members of the POST /tasks body from the command line.</summary>
+    /// <exception cref="CommandException">The options are invalid.</exception>
     public static JsonObject Read(ParseResult parsed, string? queue, string? name)
     {
         var now = TimeProvider.System.GetUtcNow();
@@ -77,9 +77,9 @@ internal static class TaskOptions
         {
             (_, null) => queue,
             (_, < 0) => throw CommandException.Usage("--tier must be 0 or more"),
-            (null, _) => throw CommandException.Usage("--tier needs the QUEUE that it is a tier of"),
+            (null, _) => throw CommandException.Usage("--tier needs QUEUE"),
             _ when queue.Contains(':', StringComparison.Ordinal) =>
-                throw CommandException.Usage($"'{queue}' says a tier already; leave out --tier"),
+                throw CommandException.Usage($"'{queue}' already names a tier; omit --tier"),
             _ => $"{queue}:{tier}",
         };
 
@@ -90,7 +90,7 @@ internal static class TaskOptions
             ({ } span, null) =>
                 now + (TimeParser.Duration(span) ?? throw CommandException.Usage($"--delay must be {TimeParser.DurationRule}")),
             (null, { } time) => TimeParser.Time(time, At.Name, now),
-            _ => throw CommandException.Usage("--delay and --at cannot go together"),
+            _ => throw CommandException.Usage("--delay and --at cannot be combined"),
         };
 
     private static JsonArray Intervals(string text) =>
@@ -98,5 +98,5 @@ internal static class TaskOptions
             .Select(part => double.TryParse(part, NumberStyles.Float, CultureInfo.InvariantCulture, out var seconds)
                 && double.IsFinite(seconds)
             ? (JsonNode)seconds
-            : throw CommandException.Usage("--retry must be seconds with commas between, such as 1,10,60"))];
+            : throw CommandException.Usage("--retry must be comma-separated seconds, such as 1,10,60"))];
 }

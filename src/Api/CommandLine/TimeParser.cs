@@ -2,12 +2,12 @@ using System.Globalization;
 
 namespace TaskQueue.Api.CommandLine;
 
-/// <summary>Durations such as <c>90</c>, <c>90s</c>, <c>1.5m</c>, <c>2h</c> and <c>7d</c>, and points in time.</summary>
+/// <summary>Parses durations such as <c>90</c>, <c>90s</c>, <c>1.5m</c>, <c>2h</c> and <c>7d</c>, and points in time.</summary>
 internal static class TimeParser
 {
     public const string DurationRule = "a number of seconds, or such as 90s, 15m, 2h or 7d";
 
-    /// <summary>Null where it is none.</summary>
+    /// <summary>Returns null if the text is not a duration.</summary>
     public static TimeSpan? Duration(string text)
     {
         var seconds = text.Length == 0 ? 1 : text[^1] switch { 's' => 1, 'm' => 60, 'h' => 3600, 'd' => 86400, _ => 0 };
@@ -18,8 +18,8 @@ internal static class TimeParser
             : null;
     }
 
-    /// <summary>A point in time, or a duration from now. What names no zone is UTC.</summary>
-    /// <exception cref="CommandException">It is neither.</exception>
+    /// <summary>Parses a point in time, or a duration from now. A time without a zone is UTC.</summary>
+    /// <exception cref="CommandException">The text is neither.</exception>
     public static DateTimeOffset Time(string text, string option, DateTimeOffset now)
     {
         if (Duration(text) is { } span)

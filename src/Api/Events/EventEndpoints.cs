@@ -14,7 +14,7 @@ using TaskQueue.Http.Errors;
 
 namespace TaskQueue.Api.Events;
 
-/// <summary>The life of tasks as server-sent events.</summary>
+/// <summary>Live task events as server-sent events.</summary>
 internal static class EventEndpoints
 {
     private const int MaxQueues = 100;
@@ -24,10 +24,10 @@ internal static class EventEndpoints
     public static void MapEvents(this WebApplication app) =>
         app.MapGroup("/events").WithTags("events").AnswerFaults(ApiErrors.Problem)
             .MapGet("", ListenAsync).Needs(Scope.Read).MayWait()
-                .TakesQuery("queue", "Only tasks of this queue; may be given up to 100 times. Default all.")
+                .TakesQuery("queue", "Only tasks of this queue; may be repeated up to 100 times. Default: all.")
             .Produces<string>(200, "text/event-stream").ProducesProblem(400).ProducesProblem(429)
-            .WithSummary("What happens to tasks, as it happens, as server-sent events: submitted, started, completed, failed, retrying, "
-                + "snoozed, cancelled, expired. Goes on behind the header Last-Event-ID, else begins now.");
+            .WithSummary("Stream live task events as server-sent events: submitted, started, completed, failed, retrying, "
+                + "snoozed, cancelled, expired. Resumes after the header Last-Event-ID, else starts now.");
 
     private static async Task<IResult> ListenAsync(HttpContext context, EventFeed stream, StreamQuota streams, ITaskQueries queries,
         Redaction redaction, Drain drain)
@@ -42,18 +42,18 @@ internal static class EventEndpoints
         await using var batches = stream.ListenAsync(filter, after, HeartbeatEvery, stop.Token).GetAsyncEnumerator(stop.Token);
         try
         {
-            await batches.MoveNextAsync(); // what fails before the first is still told as a problem
-            // Whoever comes late hears the first batch too, and so knows where to go on.
+            await batches.MoveNextAsync(); // a failure before the first batch is still answered with problem details
+            // Sent during a drain too, so that the client learns the position to resume from.
             await using var end = drain.Begun.UnsafeRegister(s => ((CancellationTokenSource)s!).Cancel(), stop);
             await CopyAsync(batches, context.Response, new EventErrors(queries, redaction, context.Caller()), context.RequestAborted);
         }
         catch (OperationCanceledException) when (drain.HasBegun && !context.RequestAborted.IsCancellationRequested)
         {
-            // The answer ends; the client goes on at another process.
+            // The response ends; the client resumes at another process.
         }
         catch (Exception) when (context.Response.HasStarted)
         {
-            context.Abort(); // such as a listener that is too slow: an end without the mark of an end, so the client comes back
+            context.Abort(); // for example a slow listener: the response ends abnormally, so that the client reconnects
         }
 
         return Results.Empty;
@@ -64,16 +64,16 @@ internal static class EventEndpoints
     {
         response.ContentType = "text/event-stream";
         response.Headers.CacheControl = "no-cache";
-        response.Headers["X-Accel-Buffering"] = "no"; // of nginx and its like
+        response.Headers["X-Accel-Buffering"] = "no"; // disables buffering in nginx and similar proxies
         do
         {
             Write(response.BodyWriter, batches.Current, await errors.OfAsync(batches.Current, cancellationToken));
-            await response.BodyWriter.FlushAsync(cancellationToken); // given up, it would cut the connection
+            await response.BodyWriter.FlushAsync(cancellationToken); // cancelling a flush would abort the connection
         }
         while (await batches.MoveNextAsync());
     }
 
-    /// <summary>The frames of a batch. Without events it is a comment, and the place up to which nothing happened.</summary>
+    /// <summary>Writes the frames of a batch. An empty batch becomes a comment and the current position.</summary>
     private static void Write(IBufferWriter<byte> writer, EventBatch batch, Func<TaskEvent, string?> error)
     {
         foreach (var (e, cursor) in batch.Events)

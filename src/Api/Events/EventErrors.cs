@@ -6,10 +6,10 @@ using TaskQueue.Http.Auth;
 
 namespace TaskQueue.Api.Events;
 
-/// <summary>The errors of events as a caller sees them. Only where values are hidden are the tasks of events with errors read.</summary>
+/// <summary>Redacts errors of events for a caller. Reads the tasks of events with errors only if redaction is on.</summary>
 internal sealed class EventErrors(ITaskQueries queries, Redaction redaction, Caller caller)
 {
-    /// <summary>Payloads in memory at a time, for each listener.</summary>
+    /// <summary>Maximum number of payloads in memory per listener.</summary>
     private const int MaxPayloads = 10;
 
     public async ValueTask<Func<TaskEvent, string?>> OfAsync(EventBatch batch, CancellationToken cancellationToken)
@@ -22,7 +22,7 @@ internal sealed class EventErrors(ITaskQueries queries, Redaction redaction, Cal
         foreach (var tasks in failed.Chunk(MaxPayloads))
         {
             var payloads = await PayloadsAsync([.. tasks.Select(t => t.Key)], cancellationToken);
-            // What the payload of a task that is gone had to hide is not known.
+            // The payload of a deleted task is unknown, and so are the values to hide.
             foreach (var e in tasks.SelectMany(t => t))
                 shown[e] = payloads.TryGetValue(e.TaskId, out var payload) ? redactor.Error(e.Error, payload) : Redactor.Hidden;
         }

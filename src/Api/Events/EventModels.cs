@@ -5,15 +5,15 @@ using TaskQueue.Http.Json;
 
 namespace TaskQueue.Api.Events;
 
-/// <summary>The data of an event; which one it is says its name.</summary>
+/// <summary>Data of an event; the type is the event's name.</summary>
 /// <param name="TaskId">The task.</param>
 /// <param name="Queue">Base name of its queue.</param>
 /// <param name="Tier">Its tier.</param>
-/// <param name="Attempt">Attempts started at that time.</param>
+/// <param name="Attempt">Number of attempts started by then.</param>
 /// <param name="At">When it happened.</param>
-/// <param name="DueAt">When the task may run next, while it waits.</param>
-/// <param name="Worker">Who ran the attempt.</param>
-/// <param name="Error">Why it failed.</param>
+/// <param name="DueAt">When the next attempt may start; null unless the task waits.</param>
+/// <param name="Worker">Worker that ran the attempt.</param>
+/// <param name="Error">Why the attempt failed.</param>
 internal sealed record EventData(Guid TaskId, string Queue, int Tier, int Attempt, DateTime At, DateTime? DueAt, string? Worker,
     string? Error)
 {
@@ -24,6 +24,6 @@ internal sealed record EventData(Guid TaskId, string Queue, int Tier, int Attemp
 [JsonSerializable(typeof(EventData))]
 internal sealed partial class EventJson : JsonSerializerContext
 {
-    /// <summary>The context with the house's options.</summary>
+    /// <summary>The context with <see cref="JsonStyle"/>'s options.</summary>
     public static EventJson Instance { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
 }

@@ -4,22 +4,22 @@ using System.Runtime.InteropServices;
 namespace TaskQueue.Api.Hosting;
 
 /// <summary>
-/// The program is built globalization-invariant, so that it starts on a machine without ICU; the driver of SQL Server connects in no
-/// such process. Where the runtime finds ICU, the mode is switched off, which it allows until it needs the first culture.
+/// The program is built globalization-invariant, so that it starts on machines without ICU; but the SQL Server driver does not connect
+/// in that mode. If the runtime finds ICU, this turns the mode off, which is possible until the first culture is used.
 /// </summary>
 internal static partial class Cultures
 {
-    /// <summary>Call it first. DOTNET_SYSTEM_GLOBALIZATION_INVARIANT overrides it.</summary>
+    /// <summary>Must be called first. DOTNET_SYSTEM_GLOBALIZATION_INVARIANT overrides it.</summary>
     public static void EnableWhereAvailable()
     {
         if (IsIcuAvailable())
             AppContext.SetSwitch("System.Globalization.Invariant", false);
-        // Nothing here follows the culture of the machine.
+        // The program never uses the machine's culture.
         CultureInfo.CurrentCulture = CultureInfo.DefaultThreadCurrentCulture = CultureInfo.InvariantCulture;
     }
 
     /// <summary>
-    /// Windows and macOS bring ICU. Elsewhere the runtime ends the process where it finds none, so its own search runs first.
+    /// Windows and macOS include ICU. Elsewhere the runtime terminates the process if ICU is missing, so its own search runs first.
     /// </summary>
     private static bool IsIcuAvailable()
     {
@@ -31,7 +31,7 @@ internal static partial class Cultures
         }
         catch (Exception fault) when (fault is DllNotFoundException or EntryPointNotFoundException)
         {
-            return false; // another runtime: it stays invariant
+            return false; // unknown runtime: stay invariant
         }
     }
 

@@ -5,7 +5,7 @@ using TaskQueue.Engine.Draining;
 namespace TaskQueue.Api.Hosting;
 
 /// <summary>
-/// Holds the server open while its end is announced. A second signal ends the announcement and the patience with what runs.
+/// Keeps the server listening while it announces its shutdown. A second signal ends the announcement and the grace period.
 /// </summary>
 internal sealed partial class DrainService(Drain drain, IHostApplicationLifetime lifetime, IOptions<DrainOptions> options,
     ILogger<DrainService> logger) : IHostedLifecycleService
@@ -14,9 +14,9 @@ internal sealed partial class DrainService(Drain drain, IHostApplicationLifetime
 
     public async Task StoppingAsync(CancellationToken cancellationToken)
     {
-        lifetime.StopApplication(); // where no signal did, but the program
+        lifetime.StopApplication(); // in case the program, not a signal, stops the host
         LogDraining(options.Value.AnnounceSeconds, options.Value.GraceSeconds);
-        // From here on: the first signal is what began this.
+        // Registered only now: the first signal started the shutdown.
         _signals.Add(PosixSignalRegistration.Create(PosixSignal.SIGTERM, Hurry));
         _signals.Add(PosixSignalRegistration.Create(PosixSignal.SIGINT, Hurry));
         using var end = CancellationTokenSource.CreateLinkedTokenSource(drain.Announced, cancellationToken);
@@ -45,9 +45,9 @@ internal sealed partial class DrainService(Drain drain, IHostApplicationLifetime
     }
 
     [LoggerMessage(LogLevel.Information,
-        "Stopping: not ready any more; listening for another {Announce} s, then running work may go on for {Grace} s")]
+        "Stopping: no longer ready; listening for another {Announce} s, then running work may continue for {Grace} s")]
     private partial void LogDraining(double announce, double grace);
 
-    [LoggerMessage(LogLevel.Warning, "{Signal} again: what runs is given back now")]
+    [LoggerMessage(LogLevel.Warning, "{Signal} received again: releasing running tasks now")]
     private partial void LogHurry(PosixSignal signal);
 }

@@ -5,7 +5,7 @@ using System.Text;
 
 namespace TaskQueue.Api.Hosting;
 
-/// <summary><c>taskqueue hash-key</c>: a new key with its KeyHash, or the KeyHash of a key that comes on standard input.</summary>
+/// <summary><c>taskqueue hash-key</c>: prints a new key with its KeyHash, or the KeyHash of a key from standard input.</summary>
 internal static class HashKeyCommand
 {
     private const int KeyBytes = 32;

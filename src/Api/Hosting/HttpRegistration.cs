@@ -13,7 +13,7 @@ using TaskQueue.Http.Requests;
 
 namespace TaskQueue.Api.Hosting;
 
-/// <summary>What all APIs share: JSON, problem details, the gate before them, the OpenAPI document.</summary>
+/// <summary>Registers what all APIs share: JSON, problem details, authentication, the OpenAPI document.</summary>
 internal static class HttpRegistration
 {
     public static IServiceCollection AddHttp(this IServiceCollection services)
@@ -30,7 +30,7 @@ internal static class HttpRegistration
             o.SerializerOptions.PropertyNamingPolicy = System.Text.Json.JsonNamingPolicy.SnakeCaseLower;
             o.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.Never;
         });
-        // What the server itself refuses, such as a method or a media type, has a code too: its reason phrase.
+        // Errors of the web server itself, such as a wrong method or media type, also get a code: their reason phrase.
         services.AddProblemDetails(o => o.CustomizeProblemDetails = c =>
             c.ProblemDetails.Extensions.TryAdd("code", ReasonPhrases.GetReasonPhrase(c.ProblemDetails.Status ?? 500).ToLowerInvariant()
                 .Replace(' ', '_')));
@@ -45,7 +45,7 @@ internal static class HttpRegistration
         return services;
     }
 
-    /// <summary>Faults outside of every API, and unknown routes, are problem details too.</summary>
+    /// <summary>Renders errors outside any API, and unknown routes, as problem details.</summary>
     public static void UseHttp(this WebApplication app)
     {
         app.UseTrustedProxies();

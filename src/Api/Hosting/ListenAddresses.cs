@@ -5,9 +5,9 @@ using TaskQueue.Engine.Auth;
 namespace TaskQueue.Api.Hosting;
 
 /// <summary>An address to listen on.</summary>
-/// <param name="Key">Where it is configured, for messages.</param>
-/// <param name="Url">As configured.</param>
-/// <param name="Endpoint">Name in <c>Kestrel:Endpoints</c>; null for those of urls.</param>
+/// <param name="Key">Its configuration key, for messages.</param>
+/// <param name="Url">The configured URL.</param>
+/// <param name="Endpoint">Name in <c>Kestrel:Endpoints</c>; null if it comes from urls.</param>
 internal sealed record ListenAddress(string Key, string Url, string? Endpoint)
 {
     public BindingAddress Binding { get; } = Parse(Key, Url);
@@ -19,36 +19,36 @@ internal sealed record ListenAddress(string Key, string Url, string? Endpoint)
         try
         {
             var address = BindingAddress.Parse(url);
-            // A free port (0) can be had for an address only, not for a name with several addresses.
+            // A free port (0) needs an address; a name may have several addresses.
             if ((address.Scheme == Uri.UriSchemeHttp || address.Scheme == Uri.UriSchemeHttps) && address.Port <= ushort.MaxValue
                 && address.PathBase.Length == 0 && address is not { Port: 0, Host: "localhost" })
                 return address;
         }
         catch (FormatException)
         {
-            // The same answer.
+            // Handled like any other invalid URL.
         }
 
         throw new StartupException($"{key}: '{url}' is not of the form http://localhost:8080 or https://localhost:8443.");
     }
 }
 
-/// <summary>What addresses to listen on must be like.</summary>
-/// <param name="All">Where everything is served.</param>
-/// <param name="Operations">Where operators ask.</param>
+/// <summary>Validated addresses to listen on.</summary>
+/// <param name="All">Addresses that serve everything.</param>
+/// <param name="Operations">Addresses of the operations endpoints.</param>
 internal sealed record ListenAddresses(IReadOnlyList<ListenAddress> All, IReadOnlyList<ListenAddress> Operations)
 {
     private const string DefaultUrl = "http://localhost:8080";
     private const string Endpoints = "Kestrel:Endpoints";
 
-    /// <summary>Whether the addresses are those of <c>Kestrel:Endpoints</c>, in whose place Kestrel takes no others.</summary>
+    /// <summary>Whether the addresses come from <c>Kestrel:Endpoints</c>, which Kestrel does not combine with urls.</summary>
     public bool AreKestrels => All[0].Endpoint is not null;
 
     public IEnumerable<ListenAddress> Both => All.Concat(Operations);
 
-    /// <param name="urls">What the command line says.</param>
-    /// <param name="configuration">What else is set.</param>
-    /// <exception cref="StartupException">An address cannot be.</exception>
+    /// <param name="urls">Value from the command line.</param>
+    /// <param name="configuration">The configuration.</param>
+    /// <exception cref="StartupException">An address is invalid.</exception>
     public static ListenAddresses Read(string? urls, ConfigurationManager configuration)
     {
         var auth = new AuthOptions();
@@ -56,7 +56,7 @@ internal sealed record ListenAddresses(IReadOnlyList<ListenAddress> All, IReadOn
         urls ??= configuration["urls"];
         var endpoints = OfKestrel(configuration);
         if (endpoints.Count > 0 && urls is not null)
-            throw new StartupException($"{Endpoints} and urls are both set, and both say where to listen; remove one of them.");
+            throw new StartupException($"{Endpoints} and urls are both set; remove one of them.");
         var all = endpoints.Count > 0 ? endpoints : Split("urls", urls ?? DefaultUrl);
         var operations = configuration[OperationsPort.Key] is { Length: > 0 } own ? Split(OperationsPort.Key, own) : [];
         foreach (var address in all.Concat(operations))
@@ -64,12 +64,12 @@ internal sealed record ListenAddresses(IReadOnlyList<ListenAddress> All, IReadOn
         var ports = all.Select(a => a.Binding.Port).ToHashSet();
         foreach (var (key, url, port) in operations.Select(a => (a.Key, a.Url, a.Binding.Port)))
         {
-            // Requests are told apart by the port that they come in at.
+            // Requests are distinguished by their local port.
             if (port == 0)
-                throw new StartupException($"{key}: '{url}' must say which port; a free one (0) is for urls only.");
+                throw new StartupException($"{key}: '{url}' must name a port; a free port (0) is allowed in urls only.");
             if (ports.Contains(port))
                 throw new StartupException($"{key}: port {port} of '{url}' is one of {(endpoints.Count > 0 ? Endpoints : "urls")} "
-                    + "already; operations need a port of their own.");
+                    + "already; operations need a separate port.");
         }
 
         return new ListenAddresses(all, operations);
@@ -84,7 +84,7 @@ internal sealed record ListenAddresses(IReadOnlyList<ListenAddress> All, IReadOn
             $"{endpoint.Path}:Url", endpoint["Url"] ?? throw new StartupException($"{endpoint.Path}:Url is missing."), endpoint.Key)),
     ];
 
-    /// <summary>Without API keys anybody who can connect may do anything, so only this machine may connect.</summary>
+    /// <summary>Without API keys any client that can connect may do anything, so only loopback is allowed.</summary>
     private static void DemandLoopback(ListenAddress address, bool isAuthOn)
     {
         var host = address.Binding.Host;

@@ -4,8 +4,8 @@ using Microsoft.Extensions.Logging.Console;
 namespace TaskQueue.Api.Hosting;
 
 /// <summary>
-/// Logs go to the console, a line each; <c>Logging:Console:FormatterName=json</c> makes them JSON, and
-/// <c>Logging:LogLevel:…</c> sets tiers, as in every ASP.NET Core program.
+/// Logs go to the console, one line each; <c>Logging:Console:FormatterName=json</c> makes them JSON, and
+/// <c>Logging:LogLevel:…</c> sets levels, as in every ASP.NET Core program.
 /// </summary>
 internal static class Logs
 {
@@ -14,17 +14,17 @@ internal static class Logs
         ["Logging:LogLevel:Default"] = "Information",
         ["Logging:LogLevel:Microsoft.AspNetCore"] = "Warning",
         ["Logging:LogLevel:Microsoft.EntityFrameworkCore"] = "Warning",
-        // It logs as errors what callers handle, such as the look for a migration history that is not there yet.
+        // EF Core logs errors that callers handle, such as a missing migration history.
         ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Database.Command"] = "None",
         ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Database.Connection"] = "None",
-        // So does each query of an outage; who asked says it, once.
+        // Likewise each failing query of an outage, which is logged once elsewhere.
         ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Query"] = "None",
         ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Update"] = "None",
-        // The answer of /health/ready says it; each probe would repeat it here.
+        // Reported by /health/ready; each probe would repeat it here.
         ["Logging:LogLevel:Microsoft.Extensions.Diagnostics.HealthChecks"] = "None",
-        // It logs every command that fails, and every try to reach the broker: BusFaultLog and Outages say the same of the bus alone, once.
+        // MassTransit logs every failed command and connection attempt; BusFaultLog and DependencyHealth log bus failures once.
         ["Logging:LogLevel:MassTransit"] = "None",
-        // Its warnings are about runs that it repeats; MaintenanceRunner and the answer of GET /maintenance say what failed.
+        // Hangfire's warnings are about runs it retries; MaintenanceRunner and GET /maintenance report failures.
         ["Logging:LogLevel:Hangfire"] = "Error",
         ["Logging:Console:FormatterOptions:SingleLine"] = "true",
         ["Logging:Console:FormatterOptions:UseUtcTimestamp"] = "true",
@@ -35,13 +35,13 @@ internal static class Logs
     {
         var formatter = builder.Configuration["Logging:Console:FormatterName"] ?? ConsoleFormatterNames.Simple;
         var defaults = new Dictionary<string, string?>(Defaults);
-        // A line for people has no room for scopes: they say which task, attempt and trace a line is about.
+        // Scopes name the task, attempt and trace of a line; the single-line text format has no room for them.
         if (formatter.Equals(ConsoleFormatterNames.Json, StringComparison.OrdinalIgnoreCase))
             defaults["Logging:Console:FormatterOptions:IncludeScopes"] = "true";
         builder.Configuration.Sources.Insert(0, new MemoryConfigurationSource { InitialData = defaults });
-        // At Information it writes the address of every request, and bella's clients may send their key in it.
+        // At Information it logs the URL of every request, which may contain the key of a bella client.
         builder.Logging.ClearProviders().AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.Warning)
-            .AddConsole(o => o.FormatterName = formatter); // the builder has chosen the simple one for everybody
+            .AddConsole(o => o.FormatterName = formatter); // overrides the builder's default formatter
         PlainConsole.AddTo(builder.Services);
     }
 }

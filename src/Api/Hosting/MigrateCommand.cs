@@ -7,7 +7,7 @@ namespace TaskQueue.Api.Hosting;
 /// <summary><c>taskqueue migrate</c>.</summary>
 internal static class MigrateCommand
 {
-    /// <param name="json">Writes a document for programs; nothing is logged then.</param>
+    /// <param name="json">Whether to write a JSON document and no log.</param>
     /// <param name="cancellationToken">Stops before the next migration.</param>
     public static async Task<int> RunAsync(bool json, CancellationToken cancellationToken)
     {

@@ -6,12 +6,12 @@ using Microsoft.Extensions.Logging.Console;
 namespace TaskQueue.Api.Hosting;
 
 /// <summary>
-/// A formatter of the console for people, behind which no text of a caller or worker controls the terminal or makes a line of its
-/// own: control characters are written as escapes.
+/// Console formatter that escapes control characters, so that text from callers or workers can neither control the terminal nor
+/// forge log lines.
 /// </summary>
 internal sealed class PlainConsole(ConsoleFormatter inner) : ConsoleFormatter(inner.Name), IDisposable
 {
-    /// <summary>Puts it before the formatters that write text as it is; JSON has escapes already.</summary>
+    /// <summary>Wraps the text formatters; the JSON formatter escapes already.</summary>
     public static void AddTo(IServiceCollection services)
     {
         for (var i = 0; i < services.Count; i++)
@@ -38,9 +38,7 @@ internal sealed class PlainConsole(ConsoleFormatter inner) : ConsoleFormatter(in
         inner.Write(entry, scopeProvider, textWriter);
     }
 
-    /// <summary>
-    /// The text with escapes for what is not shown, or shown elsewhere. Line feeds stay: the formatter knows what to make of them.
-    /// </summary>
+    /// <summary>Escapes invisible and direction-changing characters. Line feeds are kept, because the formatter handles them.</summary>
     internal static string Clean(string text)
     {
         if (!text.Any(IsHidden))
@@ -57,7 +55,7 @@ internal sealed class PlainConsole(ConsoleFormatter inner) : ConsoleFormatter(in
         return clean.ToString();
     }
 
-    /// <summary>Controls, other line breaks, and marks that turn the direction of text.</summary>
+    /// <summary>Control characters, other line breaks, and bidirectional marks.</summary>
     private static bool IsHidden(char c) =>
         (char.IsControl(c) && c is not '\n' and not '\t')
             || c is '\u2028' or '\u2029' or '\u061C' or '\u200E' or '\u200F' or (>= '\u202A' and <= '\u202E')

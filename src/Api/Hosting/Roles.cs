@@ -1,7 +1,7 @@
 using TaskQueue.Engine;
 namespace TaskQueue.Api.Hosting;
 
-/// <summary>What a process does. Roles only decide which services and receive endpoints start.</summary>
+/// <summary>Roles of a process. They only decide which services and receive endpoints start.</summary>
 [Flags]
 internal enum Roles
 {
@@ -14,7 +14,7 @@ internal enum Roles
 internal static class RoleList
 {
     /// <summary>Reads <c>api,scheduler,consumers</c>.</summary>
-    /// <exception cref="StartupException">A word is no role.</exception>
+    /// <exception cref="StartupException">A name is not a role.</exception>
     public static Roles Parse(string? list)
     {
         var words = (list ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);

@@ -5,11 +5,11 @@ using TaskQueue.Http.Auth;
 
 namespace TaskQueue.Api.Hosting;
 
-/// <summary>What every route must say of itself, checked at start.</summary>
+/// <summary>Startup checks of route metadata.</summary>
 internal static class RouteRules
 {
-    /// <summary>Every route must say who may use it, and every route that changes something as an administrator is recorded.</summary>
-    /// <exception cref="StartupException">One does not.</exception>
+    /// <summary>Demands that every route declares its access, and that every administrative change is audited.</summary>
+    /// <exception cref="StartupException">A route violates a rule.</exception>
     public static void DemandScopes(this IEndpointRouteBuilder app)
     {
         foreach (var endpoint in app.DataSources.SelectMany(source => source.Endpoints))

@@ -39,10 +39,10 @@ using TaskQueue.Storage;
 
 namespace TaskQueue.Api.Hosting;
 
-/// <summary>What the command line says; it goes before configuration.</summary>
+/// <summary>Command line options; they override the configuration.</summary>
 internal sealed record ServerOptions(string? Roles, string? Urls);
 
-/// <summary>Puts a process together from its roles.</summary>
+/// <summary>Composes a process from its roles.</summary>
 internal static partial class Server
 {
     public static WebApplication Build(ServerOptions options, Action<WebApplicationBuilder>? configure = null)
@@ -106,15 +106,13 @@ internal static partial class Server
             yield return BellaBusEventConsumer.Role(self);
     }
 
-    /// <summary>
-    /// Where the process listens, as bella's workers see it, and a part that no other process and no other life of this one has.
-    /// </summary>
+    /// <summary>The process's listen address as seen by bella's workers, with a suffix unique to this process instance.</summary>
     private static ReplyAddress ReplyAddressOf(BindingAddress address)
     {
         return new ReplyAddress($"{address.Host.Trim('[', ']')}:{address.Port}-{RandomNumberGenerator.GetHexString(12, lowercase: true)}");
     }
 
-    /// <summary>Says what this process is, once it is about to serve.</summary>
+    /// <summary>Logs the roles and addresses of the process before it serves.</summary>
     public static void Announce(WebApplication app, ServerOptions options)
     {
         var roles = RoleList.Parse(options.Roles ?? app.Configuration["TaskQueue:Roles"]);
@@ -125,7 +123,7 @@ internal static partial class Server
             LogOperations(app.Logger, operations);
     }
 
-    /// <summary>Says that this process did not end in good order.</summary>
+    /// <summary>Logs that the process did not shut down cleanly.</summary>
     public static void SayLate(WebApplication app) => LogLate(app.Logger);
 
     private static void Map(WebApplication app, Roles roles)
@@ -167,7 +165,7 @@ internal static partial class Server
         var drain = kestrel.ApplicationServices.GetRequiredService<Drain>();
         kestrel.ConfigureEndpointDefaults(endpoint => endpoint.Use(next => connection => ServeAsync(next, connection, drain)));
         certificates.Configure(kestrel, configuration);
-        if (addresses.AreKestrels) // which takes no urls beside its endpoints
+        if (addresses.AreKestrels) // Kestrel ignores urls when endpoints are configured
             addresses.Operations.ToList().ForEach(address => Listen(kestrel, address));
     }
 
@@ -187,7 +185,7 @@ internal static partial class Server
             kestrel.ListenAnyIP(address.Binding.Port, Shape);
     }
 
-    /// <summary>A request that never ends must not keep the process from its own end.</summary>
+    /// <summary>Serves a connection; an endless request must not keep the process from stopping.</summary>
     private static async Task ServeAsync(ConnectionDelegate next, ConnectionContext connection, Drain drain)
     {
         await using var cut = drain.Cut.UnsafeRegister(c => ((ConnectionContext)c!).Abort(), connection);
@@ -216,22 +214,22 @@ internal static partial class Server
         if (roles == Roles.All)
             return;
         if (database.Provider == DatabaseProvider.Sqlite)
-            throw new StartupException("TaskQueue:Roles asks for a part of the roles, but a SQLite file serves one process with all of "
+            throw new StartupException("TaskQueue:Roles selects some of the roles, but a SQLite file serves one process with all of "
                 + "them; set ConnectionStrings:TaskQueue to PostgreSQL or SQL Server.");
         if (bus.RabbitMq is null)
-            throw new StartupException("TaskQueue:Roles asks for a part of the roles, but the in-process bus serves one process with all "
+            throw new StartupException("TaskQueue:Roles selects some of the roles, but the in-process bus serves one process with all "
                 + "of them; set ConnectionStrings:RabbitMq.");
     }
 
     [LoggerMessage(LogLevel.Information, "TaskQueue roles {Roles} on {Database}, bus {Bus}")]
     private static partial void LogRoles(ILogger logger, Roles roles, DatabaseAddress database, BusAddress bus);
 
-    [LoggerMessage(LogLevel.Warning, "Not everything ended in time; what was under way is found by others when its lease expires")]
+    [LoggerMessage(LogLevel.Warning, "Shutdown timed out; other processes take over unfinished work when its leases expire")]
     private static partial void LogLate(ILogger logger);
 
     [LoggerMessage(LogLevel.Information, "No API keys are configured: listening on loopback only")]
     private static partial void LogLoopback(ILogger logger);
 
-    [LoggerMessage(LogLevel.Information, "Operators ask at {Urls}")]
+    [LoggerMessage(LogLevel.Information, "Operations endpoints listen on {Urls}")]
     private static partial void LogOperations(ILogger logger, string urls);
 }

@@ -7,15 +7,15 @@ using TaskQueue.Http.Requests;
 
 namespace TaskQueue.Api.Hosting;
 
-/// <summary>What the server itself limits, so that nobody can take its memory or its sockets before a request is looked at.</summary>
+/// <summary>Limits enforced by the web server, so that clients cannot exhaust memory or sockets before a request is handled.</summary>
 internal static class ServerLimits
 {
-    /// <summary>What a connection may buffer in each direction; the rest waits at its client.</summary>
+    /// <summary>Bytes buffered per connection and direction; beyond that, backpressure applies.</summary>
     private const int BufferBytes = 64 * 1024;
 
     private const int MinConnections = 256, MaxConnections = 131_072;
 
-    /// <summary>It is the transport that reads ahead: by default 1 MiB for each connection, in memory that is never compacted.</summary>
+    /// <summary>Limits the transport's read-ahead: by default 1 MiB per connection, in memory that is never compacted.</summary>
     public static void Apply(SocketTransportOptions sockets) =>
         (sockets.MaxReadBufferSize, sockets.MaxWriteBufferSize) = (BufferBytes, BufferBytes);
 

@@ -15,13 +15,13 @@ using TaskQueue.Storage;
 
 namespace TaskQueue.Api.Hosting;
 
-/// <summary>What must be right before a process starts to serve.</summary>
+/// <summary>Checks that run before a process serves.</summary>
 internal static partial class StartupChecks
 {
     public static async Task RunAsync(IServiceProvider services, CancellationToken cancellationToken)
     {
-        services.GetService<IStartupValidator>()?.Validate(); // before anything is touched
-        services.GetRequiredService<ApiKeyStore>(); // which knows from here on whether there are keys
+        services.GetService<IStartupValidator>()?.Validate(); // before any side effect
+        services.GetRequiredService<ApiKeyStore>(); // loads the configured keys
         var database = services.GetRequiredService<DatabaseAddress>();
         var migrator = services.GetRequiredService<DatabaseMigrator>();
         if (database.Provider == DatabaseProvider.Sqlite)
@@ -32,7 +32,7 @@ internal static partial class StartupChecks
         var queues = await ReachAsync(database, async () => await services.GetRequiredService<QueueCatalog>().AllAsync());
         await ReachAsync(database, async () =>
         {
-            await services.GetRequiredService<IssuedKeys>().RefreshAsync(cancellationToken); // issued keys turn authentication on
+            await services.GetRequiredService<IssuedKeys>().RefreshAsync(cancellationToken); // issued keys enable authentication
             return true;
         });
         await PrepareMaintenanceAsync(services, cancellationToken);
@@ -40,7 +40,7 @@ internal static partial class StartupChecks
         await DeclareQueuesAsync(services, queues.Values);
     }
 
-    /// <summary>Makes the tables of maintenance where they are missing, in processes that use them.</summary>
+    /// <summary>Creates missing maintenance tables, in processes that use them.</summary>
     public static async Task PrepareMaintenanceAsync(IServiceProvider services, CancellationToken cancellationToken)
     {
         if (services.GetService<MaintenanceSchema>() is not { } schema)
@@ -61,7 +61,7 @@ internal static partial class StartupChecks
         }
     }
 
-    /// <summary>Runs something on the database; where it cannot be reached, says so in one line.</summary>
+    /// <summary>Runs a database operation; an unreachable database becomes a one-line startup error.</summary>
     public static async Task<T> ReachAsync<T>(DatabaseAddress database, Func<Task<T>> use)
     {
         try
@@ -81,10 +81,10 @@ internal static partial class StartupChecks
         }
     }
 
-    /// <summary>Such as of a certificate that is named in a connection string.</summary>
+    /// <summary>Whether the cause is a file, for example a certificate named in a connection string.</summary>
     private static bool IsOfFiles(Exception fault) => fault is IOException or UnauthorizedAccessException or CryptographicException;
 
-    /// <summary>What TLS says about it, or nothing.</summary>
+    /// <summary>The TLS error, or an empty string.</summary>
     private static string Tls(Exception fault) =>
         Chain(fault).OfType<AuthenticationException>().FirstOrDefault() is { } tls ? $": {OneLine(tls)}" : "";
 
@@ -109,7 +109,7 @@ internal static partial class StartupChecks
         }
         catch (OperationInterruptedException fault)
         {
-            // Such as a virtual host that does not exist, or a queue that is there as a classic one.
+            // For example a missing virtual host, or a queue that exists as a classic queue.
             throw new StartupException($"cannot use {address}: {OneLine(fault)} (check ConnectionStrings:RabbitMq)");
         }
         catch (BrokerUnreachableException fault) when (fault.InnerException is AuthenticationFailureException
@@ -124,14 +124,14 @@ internal static partial class StartupChecks
         }
         catch (Exception fault) when (fault is BrokerUnreachableException or TimeoutException)
         {
-            // The address may be right and the broker late: everything accepted waits in the database until it is there.
+            // The broker may just be starting: accepted tasks wait in the database until it is available.
             LogUnreachable(services.GetRequiredService<ILogger<BusAddress>>(), address);
         }
     }
 
     /// <summary>
-    /// What keeps both sides from agreeing on TLS. With TLS 1.3 a broker refuses a client's certificate after the client has seen the
-    /// handshake succeed: all that shows then is that the connection ends.
+    /// Explains a failed TLS handshake. With TLS 1.3 a broker rejects a client certificate only after the handshake succeeded for the
+    /// client, which then just sees the connection close.
     /// </summary>
     private static string? TlsProblem(BusAddress address, BrokerUnreachableException fault)
     {
@@ -139,7 +139,7 @@ internal static partial class StartupChecks
             return null;
         return Chain(fault).OfType<AuthenticationException>().FirstOrDefault() is { } tls ? $"TLS: {OneLine(tls)}"
             : Chain(fault).Any(f => f is IOException)
-                ? "the broker ended the connection at once; it may want a client's certificate, or another one"
+                ? "the broker closed the connection immediately; it may require a client certificate, or another one"
             : null;
     }
 
@@ -151,6 +151,6 @@ internal static partial class StartupChecks
 
     private static string OneLine(Exception fault) => fault.Message.ReplaceLineEndings(" ");
 
-    [LoggerMessage(LogLevel.Warning, "{Bus} cannot be reached yet; going on without it until it can")]
+    [LoggerMessage(LogLevel.Warning, "{Bus} cannot be reached yet; continuing without it until it can")]
     private static partial void LogUnreachable(ILogger logger, BusAddress bus);
 }

@@ -6,14 +6,14 @@ using TaskQueue.Storage.Hosting;
 
 namespace TaskQueue.Api.Hosting;
 
-/// <summary>Puts the engine, its storage and its bus together.</summary>
+/// <summary>Composes the engine, its storage and its bus.</summary>
 internal static class TaskQueueRegistration
 {
-    /// <summary>Adds what every role needs.</summary>
-    /// <param name="services">Where to.</param>
+    /// <summary>Adds the services every role needs.</summary>
+    /// <param name="services">The service collection.</param>
     /// <param name="database">The database.</param>
     /// <param name="bus">The bus.</param>
-    /// <param name="roles">Receive endpoints of the roles of this process.</param>
+    /// <param name="roles">Receive endpoints of this process's roles.</param>
     public static IServiceCollection AddTaskQueue(this IServiceCollection services, DatabaseAddress database, BusAddress bus,
         params IReadOnlyList<BusRole> roles) =>
         // Hosted services stop in reverse: the outbox dispatcher first, so that another process continues, then the bus, then the group

@@ -13,19 +13,19 @@ using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Api.Hosting;
 
-/// <summary>Metrics at /metrics, always; and with traces and logs to a collector, where one is named.</summary>
+/// <summary>Exposes metrics at /metrics; exports metrics, traces and logs to a collector if one is configured.</summary>
 internal static class Telemetry
 {
     private const string Section = "TaskQueue:Telemetry";
 
     /// <summary>
-    /// ASP.NET Core's requests and the runtime. Npgsql, EF Core and MassTransit have meters too, with labels by the dozen.
+    /// ASP.NET Core requests and the runtime. The meters of Npgsql, EF Core and MassTransit are omitted: they have too many labels.
     /// </summary>
     private static readonly string[] Meters = [TaskQueueMeter.Name, "Microsoft.AspNetCore.Hosting", "System.Runtime"];
 
     private static readonly string[] Sources = [TaskTrace.SourceName, "System.Net.Http", "MassTransit"];
 
-    /// <summary>Series of one instrument for each queue: events, or tiers and what their tasks wait for.</summary>
+    /// <summary>Series per queue and instrument: events, or tiers by what their tasks wait for.</summary>
     private const int SeriesPerQueue = 10;
 
     public static IServiceCollection AddTelemetry(this IServiceCollection services, IConfiguration configuration, Roles roles,
@@ -44,7 +44,7 @@ internal static class Telemetry
             var (meters, most) = (sp.GetRequiredService<IMeterFactory>(), configuration.GetValue<int?>($"{Section}:MaxQueues")
                 ?? new TelemetryOptions().MaxQueues);
             m.AddView(instrument => instrument.Meter.Scope is { } scope && scope != meters
-                ? MetricStreamConfiguration.Drop // of another server in this process
+                ? MetricStreamConfiguration.Drop // belongs to another server in this process
                 : instrument.Meter.Name == TaskQueueMeter.Name
                     ? new MetricStreamConfiguration { CardinalityLimit = SeriesPerQueue * (most + 1) }
                 : null);
@@ -54,10 +54,10 @@ internal static class Telemetry
         return services;
     }
 
-    /// <summary>What is traced. Without its package ASP.NET Core names a span neither route nor status.</summary>
+    /// <summary>Adds the trace sources. Without its instrumentation package ASP.NET Core sets neither route nor status on spans.</summary>
     /// <remarks>
-    /// The package of HttpClient would send the trace on with every request, also to receivers of callbacks; the spans of .NET have all of
-    /// its tags.
+    /// The HttpClient package is not used: it would propagate the trace with every request, also to callback receivers, and .NET's own
+    /// spans have all of its tags.
     /// </remarks>
     public static TracerProviderBuilder AddTaskQueueSources(this TracerProviderBuilder traces) =>
         traces.AddSource(Sources).AddAspNetCoreInstrumentation().AddProcessor(new NoMediatorSpans());

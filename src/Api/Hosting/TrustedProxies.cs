@@ -4,9 +4,7 @@ using TaskQueue.Engine;
 
 namespace TaskQueue.Api.Hosting;
 
-/// <summary>
-/// <c>TaskQueue:TrustedProxies</c>: addresses and networks whose <c>X-Forwarded-For</c> says where a request comes from.
-/// </summary>
+/// <summary><c>TaskQueue:TrustedProxies</c>: addresses and networks whose <c>X-Forwarded-For</c> is trusted.</summary>
 internal static class TrustedProxies
 {
     private const string Key = "TaskQueue:TrustedProxies";

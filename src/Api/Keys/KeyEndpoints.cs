@@ -9,7 +9,7 @@ using TaskQueue.Http.Requests;
 
 namespace TaskQueue.Api.Keys;
 
-/// <summary>Issues, lists, rotates and revokes keys. The configured keys are not among them.</summary>
+/// <summary>Issues, lists, rotates and revokes issued keys. Configured keys are not included.</summary>
 internal static class KeyEndpoints
 {
     private const int MaxBody = 64 * 1024;
@@ -20,14 +20,14 @@ internal static class KeyEndpoints
         var keys = app.MapGroup("/keys").WithTags("keys").AnswerFaults(ApiErrors.Problem).Needs(Scope.Admin);
         keys.MapPost("", IssueAsync).Audited("key.issue").TakesJson<KeyBody>().Produces<KeyDetails>(201).ProducesProblem(400)
             .ProducesProblem(409)
-            .WithSummary("Issue a key. Its text is in this answer and nowhere else.");
-        keys.MapGet("", ListAsync).Produces<KeyList>().WithSummary("The issued keys, without their text.");
-        keys.MapGet("/{id}", GetAsync).Produces<KeyDetails>().ProducesProblem(404).WithSummary("An issued key, without its text.");
+            .WithSummary("Issue a key. Only this response contains its secret.");
+        keys.MapGet("", ListAsync).Produces<KeyList>().WithSummary("List the issued keys, without their secrets.");
+        keys.MapGet("/{id}", GetAsync).Produces<KeyDetails>().ProducesProblem(404).WithSummary("Get an issued key, without its secret.");
         keys.MapDelete("/{id}", RevokeAsync).Audited("key.revoke").Produces(204).ProducesProblem(404)
             .WithSummary("Revoke a key: every process refuses it within two seconds.");
         keys.MapPost("/{id}/rotate", RotateAsync).Audited("key.rotate").TakesJson<KeyRotateBody>().Produces<KeyDetails>()
             .ProducesProblem(400).ProducesProblem(404).ProducesProblem(409)
-            .WithSummary("Give a key a new text, which is in this answer and nowhere else.");
+            .WithSummary("Replace the secret of a key. Only this response contains the new one.");
     }
 
     private static async Task<IResult> IssueAsync(HttpContext context, IIssuedKeyStore keys, ApiKeyStore store, IssuedKeys issued,

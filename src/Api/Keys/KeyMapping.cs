@@ -8,12 +8,12 @@ using TaskQueue.Http.Json;
 
 namespace TaskQueue.Api.Keys;
 
-/// <summary>Between the words of <c>/keys</c> and the row of a key.</summary>
+/// <summary>Maps between <c>/keys</c> and key rows.</summary>
 internal static class KeyMapping
 {
     private const int MaxPatterns = 100;
 
-    /// <summary>What the caller asks for, before anybody decides whether it may have it. The row lacks its hash.</summary>
+    /// <summary>Maps a request to a row without its hash. Does not check the caller's rights.</summary>
     /// <exception cref="ApiException">400.</exception>
     public static ApiKeyRecord ToRecord(KeyBody body, Caller caller, TimeProvider time)
     {
@@ -43,7 +43,7 @@ internal static class KeyMapping
     }
 
     /// <param name="key">The row.</param>
-    /// <param name="text">The key itself, where it is shown.</param>
+    /// <param name="text">The secret, if it is to be shown.</param>
     public static KeyDetails ToDetails(ApiKeyRecord key, string? text = null) => new(
         key.Id, key.Name, key.Tenant, !KeyTexts.IsConfined(key), KeyTexts.Scopes(key), KeyTexts.Queues(key), key.ExpiresAt,
         KeyTexts.Rate(key) is { } rate ? new KeyRate(rate.PerSecond, rate.Burst) : null,

@@ -5,38 +5,38 @@ using TaskQueue.Http.Json;
 namespace TaskQueue.Api.Keys;
 
 /// <summary>POST /keys.</summary>
-/// <param name="Name">Who calls with the key: 1 to 128 characters.</param>
-/// <param name="Tenant">Owner of what is made with it; a key with a tenant administrates that tenant alone. Default: the name, and an
-/// operator's administrator key sees every tenant.</param>
+/// <param name="Name">Name of the caller: 1 to 128 characters.</param>
+/// <param name="Tenant">Owner of what the key creates; an administrator key with a tenant administers that tenant only. Default: the name;
+/// an administrator key issued by an operator then covers all tenants.</param>
 /// <param name="Scopes">enqueue, work, read or admin, which may name their queues as in admin:shop-*; default enqueue and read.</param>
-/// <param name="Queues">Patterns of the queues that the scopes without queues of their own cover; default all. The scope work needs
-/// them.</param>
-/// <param name="ExpiresAt">Refused from then on: ISO 8601 with a zone, or Unix seconds; default never.</param>
-/// <param name="Rate">Requests that it may make; default as the server is configured.</param>
-/// <param name="Quota">What its tenant may use; only operators give one.</param>
+/// <param name="Queues">Patterns of the queues covered by scopes without queues of their own; default all. Required for the scope
+/// work.</param>
+/// <param name="ExpiresAt">Expiry time: ISO 8601 with a zone, or Unix seconds; default never.</param>
+/// <param name="Rate">Rate limit; default as configured on the server.</param>
+/// <param name="Quota">Quota of its tenant; only operators may set one.</param>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record KeyBody(
     string? Name, string? Tenant, IReadOnlyList<string?>? Scopes, IReadOnlyList<string?>? Queues, JsonElement? ExpiresAt, KeyRate? Rate,
         KeyQuota? Quota);
 
 /// <summary>POST /keys/{id}/rotate.</summary>
-/// <param name="OverlapSeconds">How long the previous key still works: 0, the default, to 604800.</param>
+/// <param name="OverlapSeconds">How long the previous key stays valid: 0, the default, to 604800.</param>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record KeyRotateBody(int? OverlapSeconds);
 
-/// <summary>A token bucket of requests.</summary>
-/// <param name="PerSecond">Requests a second in the long run.</param>
-/// <param name="Burst">Requests at once; default as many as a second brings.</param>
+/// <summary>Rate limit of requests, a token bucket.</summary>
+/// <param name="PerSecond">Sustained requests per second.</param>
+/// <param name="Burst">Maximum burst; default: same as per_second.</param>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record KeyRate(int? PerSecond, int? Burst);
 
-/// <summary>What a tenant may use; what is left out is not limited by the key.</summary>
-/// <param name="WaitingTasks">Tasks that wait.</param>
-/// <param name="FileBytes">Bytes of files.</param>
-/// <param name="Queues">Queues that it declared.</param>
-/// <param name="Schedules">Schedules.</param>
-/// <param name="Streams">Open streams of events.</param>
-/// <param name="RequestsPerSecond">Requests a second of all its keys.</param>
+/// <summary>Quota of a tenant; omitted limits are not set by the key.</summary>
+/// <param name="WaitingTasks">Maximum waiting tasks.</param>
+/// <param name="FileBytes">Maximum total bytes of files.</param>
+/// <param name="Queues">Maximum declared queues.</param>
+/// <param name="Schedules">Maximum schedules.</param>
+/// <param name="Streams">Maximum open event streams.</param>
+/// <param name="RequestsPerSecond">Maximum requests per second of all its keys together.</param>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record KeyQuota(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] long? WaitingTasks,
@@ -48,19 +48,19 @@ internal sealed record KeyQuota(
 
 /// <summary>An issued key.</summary>
 /// <param name="Id">Identifies the key in the API.</param>
-/// <param name="Name">Who calls with it.</param>
-/// <param name="Tenant">Owner of what is made with it.</param>
-/// <param name="AllTenants">Whether its scope admin covers what every tenant owns.</param>
-/// <param name="Scopes">What it allows.</param>
-/// <param name="Queues">Patterns of the queues that it covers; null is all.</param>
-/// <param name="ExpiresAt">Refused from then on; null is never.</param>
-/// <param name="Rate">Requests that it may make; null is as the server is configured.</param>
-/// <param name="Quota">What its tenant may use, or null.</param>
+/// <param name="Name">Name of the caller.</param>
+/// <param name="Tenant">Owner of what the key creates.</param>
+/// <param name="AllTenants">Whether its scope admin covers all tenants.</param>
+/// <param name="Scopes">Granted scopes.</param>
+/// <param name="Queues">Patterns of the covered queues; null: all.</param>
+/// <param name="ExpiresAt">Expiry time; null: never.</param>
+/// <param name="Rate">Rate limit; null: as configured on the server.</param>
+/// <param name="Quota">Quota of its tenant, or null.</param>
 /// <param name="CreatedAt">When it was issued.</param>
 /// <param name="CreatedBy">Name of the caller that issued it.</param>
-/// <param name="LastUsedAt">The minute in which it was last used; null is never.</param>
-/// <param name="PreviousUntil">When the key before the last rotation stops working, or null.</param>
-/// <param name="Key">The key itself, shown once: when it is issued and when it is rotated.</param>
+/// <param name="LastUsedAt">Minute of its last use; null: never used.</param>
+/// <param name="PreviousUntil">When the previous key expires after a rotation, or null.</param>
+/// <param name="Key">The secret, shown only when issued and when rotated.</param>
 internal sealed record KeyDetails(
     Guid Id, string Name, string Tenant, bool AllTenants, IReadOnlyList<string> Scopes, IReadOnlyList<string>? Queues, DateTime? ExpiresAt,
         KeyRate? Rate, KeyQuota? Quota,
@@ -77,6 +77,6 @@ internal sealed record KeyList(IReadOnlyList<KeyDetails> Keys);
 [JsonSerializable(typeof(KeyList))]
 internal sealed partial class KeyJson : JsonSerializerContext
 {
-    /// <summary>The context with the house's options.</summary>
+    /// <summary>The context with <see cref="JsonStyle"/>'s options.</summary>
     public static KeyJson Instance { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
 }

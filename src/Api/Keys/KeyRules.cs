@@ -5,19 +5,19 @@ using TaskQueue.Http.Errors;
 namespace TaskQueue.Api.Keys;
 
 /// <summary>
-/// Nobody gives or takes more than they have: an operator issues any key, another administrator only keys of its own tenant
-/// that may do nothing that it may not do itself.
+/// Prevents privilege escalation: an operator may issue any key; another administrator only keys of its own tenant with no more
+/// rights than its own.
 /// </summary>
 internal static class KeyRules
 {
-    /// <summary>Whether a key exists for the caller.</summary>
+    /// <summary>Whether the caller may see a key.</summary>
     public static bool CanSee(Caller caller, ApiKeyRecord key) => caller.IsOperator || key.Tenant == caller.Tenant;
 
-    /// <summary>A key that the caller issues must be within its own rights. Sets what it inherits.</summary>
+    /// <summary>Demands that an issued key stays within the caller's rights. Sets inherited limits.</summary>
     /// <exception cref="ApiException">403.</exception>
     /// <param name="caller">The administrator.</param>
-    /// <param name="key">What it asks for.</param>
-    /// <param name="common">The rate of callers without one of their own; null is no limit.</param>
+    /// <param name="key">The requested key.</param>
+    /// <param name="common">Default rate of callers; null: no limit.</param>
     public static void DemandIssue(Caller caller, ApiKeyRecord key, RequestRate? common)
     {
         if (caller.IsOperator)
@@ -30,7 +30,7 @@ internal static class KeyRules
         DemandChange(caller, key, common);
     }
 
-    /// <summary>A key that the caller rotates or revokes must be within its own rights.</summary>
+    /// <summary>Demands that a rotated or revoked key is within the caller's rights.</summary>
     /// <exception cref="ApiException">403.</exception>
     public static void DemandChange(Caller caller, ApiKeyRecord key, RequestRate? common)
     {
@@ -41,7 +41,7 @@ internal static class KeyRules
         if (!KeyTexts.IsConfined(key))
             throw Forbidden("this key is not confined to your tenant; an operator changes it");
         var (own, work) = (caller.Access(Scope.Admin).Own, caller.Access(Scope.Work).Own);
-        // Workers get the tasks of every tenant, so an administrator of one tenant gives work only where it may work itself.
+        // Workers receive the tasks of every tenant, so an administrator of one tenant may grant work only where it may work itself.
         if (KeyTexts.Grants(key).FirstOrDefault(grant => !(grant.Scope == Scope.Work ? work : own).Covers(grant.Queues)) is { } beyond)
             throw Forbidden($"your key may not give {Scopes.Word(beyond.Scope == Scope.All ? Scope.Admin : beyond.Scope)} in "
                 + $"{beyond.Queues}: it administrates {own}, and works on {(work.IsNone ? "no queue" : work)}");

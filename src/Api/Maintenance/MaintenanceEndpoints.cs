@@ -6,17 +6,17 @@ using TaskQueue.Scheduler.Maintenance;
 
 namespace TaskQueue.Api.Maintenance;
 
-/// <summary>The jobs that remove what is old, for administrators of all tenants.</summary>
+/// <summary>Maintenance jobs, for administrators of all tenants.</summary>
 internal static class MaintenanceEndpoints
 {
     public static void MapMaintenance(this WebApplication app)
     {
         var jobs = app.MapGroup("/maintenance").WithTags("operations").AnswerFaults(ApiErrors.Problem).Needs(Scope.Admin);
         jobs.MapGet("", ListAsync).Produces<MaintenanceList>().ProducesProblem(403)
-            .WithSummary("The jobs that remove what is old: when each ran last and will run next, and how it went.");
+            .WithSummary("List the maintenance jobs, which remove old data, with their last outcome and next run.");
         jobs.MapPost("/{job}/run", RunAsync).Audited("maintenance.run")
             .Produces<MaintenanceRequested>(202).ProducesProblem(403).ProducesProblem(404)
-            .WithSummary("Run a job now. A run that is under way is left at that.");
+            .WithSummary("Run a job now, unless it is already running.");
     }
 
     private static async Task<IResult> ListAsync(HttpContext context, MaintenanceService maintenance)
@@ -38,7 +38,7 @@ internal static class MaintenanceEndpoints
             MaintenanceJson.Instance.MaintenanceRequested, statusCode: StatusCodes.Status202Accepted);
     }
 
-    /// <summary>What a job removes is of every tenant.</summary>
+    /// <summary>Demands an operator, because jobs remove data of every tenant.</summary>
     private static void DemandOperator(HttpContext context)
     {
         if (!context.Caller().IsOperator)

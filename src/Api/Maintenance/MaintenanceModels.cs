@@ -5,17 +5,17 @@ using TaskQueue.Scheduler.Maintenance;
 
 namespace TaskQueue.Api.Maintenance;
 
-/// <summary>A job that recurs.</summary>
-/// <param name="Name">Its name.</param>
+/// <summary>A maintenance job.</summary>
+/// <param name="Name">Name of the job.</param>
 /// <param name="Description">What it does.</param>
-/// <param name="IntervalSeconds">How often it runs.</param>
-/// <param name="LastRunAt">When the last run began; null where there was none.</param>
-/// <param name="NextRunAt">When it is due; null before the first process with the role scheduler has started.</param>
-/// <param name="Outcome">Of the last run: running, succeeded, failed, stopped or interrupted.</param>
+/// <param name="IntervalSeconds">Interval between runs.</param>
+/// <param name="LastRunAt">Start of the last run; null if there was none.</param>
+/// <param name="NextRunAt">Next due time; null before the first process with the role scheduler has started.</param>
+/// <param name="Outcome">Outcome of the last run: running, succeeded, failed, stopped or interrupted.</param>
 /// <param name="Error">Why it failed.</param>
-/// <param name="DurationMs">How long it took.</param>
-/// <param name="Removed">Number of rows or files that it removed.</param>
-/// <param name="LastSuccessAt">When a run last succeeded.</param>
+/// <param name="DurationMs">Duration of the last run.</param>
+/// <param name="Removed">Number of rows or files removed.</param>
+/// <param name="LastSuccessAt">Last successful run.</param>
 /// <param name="Process">Host and process id of the last run.</param>
 internal sealed record MaintenanceDetails(
     string Name, string Description, double IntervalSeconds, DateTime? LastRunAt, DateTime? NextRunAt, string? Outcome, string? Error,
@@ -29,10 +29,10 @@ internal sealed record MaintenanceDetails(
 /// <summary>GET /maintenance.</summary>
 internal sealed record MaintenanceList(IReadOnlyList<MaintenanceDetails> Jobs);
 
-/// <summary>Answer of POST /maintenance/{job}/run: queued, or running where a run is under way already.</summary>
+/// <summary>Response of POST /maintenance/{job}/run: queued, or running if a run is already in progress.</summary>
 internal sealed record MaintenanceRequested(string Name, string Status)
 {
-    /// <summary>The status of a job that runs already.</summary>
+    /// <summary>Status of a job that is already running.</summary>
     public const string Running = "running";
 }
 
@@ -40,6 +40,6 @@ internal sealed record MaintenanceRequested(string Name, string Status)
 [JsonSerializable(typeof(MaintenanceRequested))]
 internal sealed partial class MaintenanceJson : JsonSerializerContext
 {
-    /// <summary>The context with the house's options.</summary>
+    /// <summary>The context with <see cref="JsonStyle"/>'s options.</summary>
     public static MaintenanceJson Instance { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
 }

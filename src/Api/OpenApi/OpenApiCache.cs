@@ -4,7 +4,7 @@ using Microsoft.Net.Http.Headers;
 namespace TaskQueue.Api.OpenApi;
 
 /// <summary>
-/// The OpenAPI document, which takes a tenth of a second of work: made once, with the first request for it, and served from memory.
+/// Caches the OpenAPI document, which takes a tenth of a second to generate: generated with the first request, then served from memory.
 /// </summary>
 internal sealed class OpenApiCache : IDisposable
 {
@@ -13,7 +13,7 @@ internal sealed class OpenApiCache : IDisposable
 
     public void Dispose() => _mutex.Dispose();
 
-    /// <summary>Puts it in front of the route that makes the document.</summary>
+    /// <summary>Wraps the route that generates the document.</summary>
     public void Serve(EndpointBuilder route)
     {
         var make = route.RequestDelegate!;
@@ -21,7 +21,7 @@ internal sealed class OpenApiCache : IDisposable
         {
             var document = _document ?? await MakeAsync(make, context);
             await Results.Bytes(document.Content, document.ContentType, entityTag: document.Tag)
-                .ExecuteAsync(context); // 304 where the client has it
+                .ExecuteAsync(context); // 304 if the client has it cached
         };
     }
 
@@ -38,7 +38,7 @@ internal sealed class OpenApiCache : IDisposable
         }
     }
 
-    /// <summary>In a context of its own: one client that leaves must not break it off for the others.</summary>
+    /// <summary>Generates the document in a separate context: one client's disconnect must not abort it for the others.</summary>
     private static async Task<Document> MakeAsync(RequestDelegate make, IServiceProvider services)
     {
         using var body = new MemoryStream();

@@ -6,12 +6,12 @@ using TaskQueue.Http.Auth;
 
 namespace TaskQueue.Api.OpenApi;
 
-/// <summary>Who may call, in the OpenAPI document.</summary>
+/// <summary>Describes authentication in the OpenAPI document.</summary>
 internal static class OpenApiSecurity
 {
     private const string Scheme = "bearer";
 
-    /// <summary>The scheme: a key or a token.</summary>
+    /// <summary>Adds the security scheme.</summary>
     public static void Describe(OpenApiDocument document)
     {
         var schemes = (document.Components ??= new OpenApiComponents())
@@ -20,11 +20,11 @@ internal static class OpenApiSecurity
         {
             Type = SecuritySchemeType.Http,
             Scheme = Scheme,
-            Description = "An API key or a JSON web token; none where the server has no keys, and then listens on loopback only.",
+            Description = "An API key or a JSON web token; none if the server has no keys, in which case it listens on loopback only.",
         };
     }
 
-    /// <summary>The scope of an operation, and what it answers without it.</summary>
+    /// <summary>Adds the scope of an operation and its 401 and 403 responses.</summary>
     public static Task DescribeAsync(OpenApiOperation operation, OpenApiOperationTransformerContext context,
         CancellationToken cancellationToken)
     {

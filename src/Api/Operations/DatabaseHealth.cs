@@ -3,7 +3,7 @@ using TaskQueue.Storage;
 
 namespace TaskQueue.Api.Operations;
 
-/// <summary>The database answers and lacks no migration.</summary>
+/// <summary>Healthy if the database answers and has all migrations.</summary>
 internal sealed class DatabaseHealth(DatabaseMigrator migrator) : IHealthCheck
 {
     public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)

@@ -3,7 +3,7 @@ using TaskQueue.Engine.Draining;
 
 namespace TaskQueue.Api.Operations;
 
-/// <summary>The process was told to stop. It is asked alone then, so that the answer waits for nothing.</summary>
+/// <summary>Unhealthy once the process is stopping. Then it is the only check, so that the response waits for nothing.</summary>
 internal sealed class DrainHealth(Drain drain) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>

@@ -7,8 +7,8 @@ using TaskQueue.Http.Auth;
 namespace TaskQueue.Api.Operations;
 
 /// <summary>
-/// Shows a scrape the queues that its caller may see: those of other tenants are left out, and figures of the whole process are
-/// for callers that see every queue.
+/// Filters a scrape by what its caller may read: queues of other tenants are removed, and process-wide metrics are only for callers
+/// that may read every queue.
 /// </summary>
 internal sealed partial class MetricsFilter(RequestDelegate next, QueueCatalog queues)
 {
@@ -51,7 +51,7 @@ internal sealed partial class MetricsFilter(RequestDelegate next, QueueCatalog q
                 : seesProcess;
     }
 
-    /// <summary>A shared queue counts the tasks of every tenant, so a tenant of its own does not see it.</summary>
+    /// <summary>A shared queue counts the tasks of every tenant, so a caller confined to a tenant may not read it.</summary>
     internal static bool Sees(Access access, Caller caller, string queue, string? owner) =>
         access.CanSeeQueue(owner, queue) && (owner is not null || !caller.IsConfined || access.Others.Match(queue));
 

@@ -4,14 +4,14 @@ using OpenTelemetry;
 namespace TaskQueue.Api.Operations;
 
 /// <summary>
-/// Leaves out MassTransit's spans of the in-process mediator, one for each command: that of the request or of the task says as
-/// much, and only those of the bus tell something new.
+/// Drops MassTransit's spans of the in-process mediator, one per command: the request's or task's span carries the same
+/// information. Spans of the bus are kept.
 /// </summary>
 internal sealed class NoMediatorSpans : BaseProcessor<Activity>
 {
     public override void OnEnd(Activity data)
     {
         if (data.Source.Name == "MassTransit" && data.GetTagItem("messaging.destination.name") is "mediator")
-            data.ActivityTraceFlags &= ~ActivityTraceFlags.Recorded; // what exporters go by
+            data.ActivityTraceFlags &= ~ActivityTraceFlags.Recorded; // exporters check this flag
     }
 }

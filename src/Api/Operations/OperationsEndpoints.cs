@@ -26,13 +26,12 @@ internal static class OperationsEndpoints
         return services;
     }
 
-    /// <summary>How long a scrape waits for the database; then it shows what was read before.</summary>
+    /// <summary>How long a scrape waits for the database before it returns the previous values.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
 
     /// <summary>Maps the routes of every role.</summary>
     /// <param name="app">The server.</param>
-    /// <param name="needsBus">Whether it is of use only with its broker. Without one the APIs accept, hand out and answer all the
-    /// same.</param>
+    /// <param name="needsBus">Whether readiness requires the broker. Without a broker the APIs still accept, hand out and answer.</param>
     public static void MapOperations(this WebApplication app, bool needsBus)
     {
         var drain = app.Services.GetRequiredService<Drain>();
@@ -43,7 +42,7 @@ internal static class OperationsEndpoints
         {
             Predicate = c => drain.HasBegun ? c.Name == Draining : c.Tags.Contains(HealthRegistration.Ready) && (needsBus || c.Name != Bus),
             ResponseWriter = WriteAsync,
-            // A bus that reconnects is not consuming.
+            // A reconnecting bus does not consume.
             ResultStatusCodes = { [HealthStatus.Degraded] = StatusCodes.Status503ServiceUnavailable },
         }).Open().ForOperations(elsewhere: true);
         var metrics = app.MapPrometheusScrapingEndpoint("/metrics", meterProvider: null, metrics =>

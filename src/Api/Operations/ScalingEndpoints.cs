@@ -14,22 +14,22 @@ using TaskQueue.Http.Json;
 namespace TaskQueue.Api.Operations;
 
 /// <summary>
-/// GET /scaling/{queue}: what an autoscaler, such as KEDA's metrics-api scaler, should provide. A number that is not known yet is
-/// null, but <c>slots</c> is always one: 0 for a queue that nobody knows.
+/// GET /scaling/{queue}: demand for an autoscaler, such as KEDA's metrics-api scaler. Numbers not known yet are null, except
+/// <c>slots</c>, which is always a number: 0 for an unknown queue.
 /// </summary>
 /// <param name="Queue">Base name.</param>
-/// <param name="Tier">The tier that was asked for; null is all together.</param>
-/// <param name="Slots">How many tasks at once the queue needs now.</param>
-/// <param name="Due">Tasks that may run now.</param>
-/// <param name="Later">Tasks whose time is to come.</param>
-/// <param name="Blocked">Tasks behind another with their ordering key.</param>
-/// <param name="Running">Tasks with a lease.</param>
-/// <param name="OldestAgeSeconds">For how long the oldest due task has waited.</param>
-/// <param name="FinishedPerSecond">Tasks that completed or failed, over about a minute.</param>
-/// <param name="ArrivedPerSecond">Tasks that came to wait, or whose time came, over about a minute.</param>
-/// <param name="RunSeconds">How long a finished task took a slot, all its attempts together.</param>
-/// <param name="Paused">Whether the queue hands out nothing; then slots are what still runs.</param>
-/// <param name="WithinSeconds">Within which time what waits should be begun.</param>
+/// <param name="Tier">The requested tier; null: all tiers together.</param>
+/// <param name="Slots">Concurrency the queue needs now.</param>
+/// <param name="Due">Number of due tasks.</param>
+/// <param name="Later">Number of tasks scheduled for later.</param>
+/// <param name="Blocked">Number of tasks blocked behind another with the same ordering key.</param>
+/// <param name="Running">Number of tasks with a lease.</param>
+/// <param name="OldestAgeSeconds">Age in seconds of the oldest due task.</param>
+/// <param name="FinishedPerSecond">Rate of completed and failed tasks, over about a minute.</param>
+/// <param name="ArrivedPerSecond">Rate of tasks that became due, over about a minute.</param>
+/// <param name="RunSeconds">How long a finished task occupied a slot, all its attempts together.</param>
+/// <param name="Paused">Whether the queue is paused; slots then covers only running tasks.</param>
+/// <param name="WithinSeconds">Target time within which waiting tasks should start.</param>
 internal sealed record ScalingAnswer(
     string Queue, int? Tier, int Slots, long Due, long Later, long Blocked, long Running, double OldestAgeSeconds,
         double? FinishedPerSecond, double? ArrivedPerSecond,
@@ -38,11 +38,11 @@ internal sealed record ScalingAnswer(
 [JsonSerializable(typeof(ScalingAnswer))]
 internal sealed partial class ScalingJson : JsonSerializerContext
 {
-    /// <summary>The context with the house's options.</summary>
+    /// <summary>The context with <see cref="JsonStyle"/>'s options.</summary>
     public static ScalingJson Instance { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
 }
 
-/// <summary>What autoscalers ask.</summary>
+/// <summary>Endpoints for autoscalers.</summary>
 internal static class ScalingEndpoints
 {
     public static void MapScaling(this WebApplication app)
@@ -50,9 +50,9 @@ internal static class ScalingEndpoints
         var route = app.MapGet("/scaling/{queue}", AskAsync).WithTags("operations").AnswerFaults(ApiErrors.Problem).DemandQueue("queue")
             .ForOperations()
             .Produces<ScalingAnswer>().ProducesProblem(400).ProducesProblem(503)
-            .TakesQuery("tier", "One tier of the queue; default all together.")
-            .TakesQuery("within_seconds", "Within which time what waits should be begun: 1 to 86400; default as the server is configured.")
-            .WithSummary("How many tasks at once a queue needs now, for autoscalers; 0 for one that is idle or unknown.");
+            .TakesQuery("tier", "One tier of the queue; default: all together.")
+            .TakesQuery("within_seconds", "Target time within which waiting tasks should start: 1 to 86400; default as configured.")
+            .WithSummary("Concurrency a queue needs now, for autoscalers; 0 for an idle or unknown queue.");
         if (app.Services.GetRequiredService<IOptions<TelemetryOptions>>().Value.PublicMetrics)
             route.Open();
         else

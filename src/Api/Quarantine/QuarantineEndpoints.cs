@@ -8,7 +8,7 @@ using TaskQueue.Http.Errors;
 
 namespace TaskQueue.Api.Quarantine;
 
-/// <summary>What cannot be processed and is set aside, for operators.</summary>
+/// <summary>Items that cannot be processed and were set aside, for operators.</summary>
 internal static class QuarantineEndpoints
 {
     private const int DefaultPage = 100, MaxPage = 1000;
@@ -18,13 +18,13 @@ internal static class QuarantineEndpoints
         var items = app.MapGroup("/quarantine").WithTags("quarantine").AnswerFaults(ApiErrors.Problem).Needs(Scope.Admin);
         items.MapGet("", ListAsync).Produces<QuarantineList>().ProducesProblem(400)
             .TakesQuery("kind", "Only items of this kind.").TakesQuery("queue", "Only items of this queue.")
-            .TakesQuery("limit", "1 to 1000; default 100.").TakesQuery("after", "next of the page before.")
-            .WithSummary("What cannot be processed and is set aside, with the reason.");
+            .TakesQuery("limit", "1 to 1000; default 100.").TakesQuery("after", "Value of next from the previous page.")
+            .WithSummary("List items that cannot be processed and were set aside, with their reasons.");
         items.MapPost("/{id}/release", ReleaseAsync).Audited("quarantine.release").Produces<QuarantineReleased>().ProducesProblem(404)
             .ProducesProblem(409)
-            .WithSummary("Put an item back, so that it is processed again.");
+            .WithSummary("Release an item for processing.");
         items.MapDelete("/{id}", DropAsync).Audited("quarantine.drop").Produces(204).ProducesProblem(404).ProducesProblem(409)
-            .WithSummary("Give an item up: a task is cancelled, a batch fails, an event or a callback is not sent.");
+            .WithSummary("Drop an item: a task is cancelled, a batch fails, an event or a callback is not sent.");
     }
 
     private static async Task<IResult> ListAsync(HttpContext context, QuarantineService desk)

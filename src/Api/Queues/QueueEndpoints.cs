@@ -18,38 +18,38 @@ using TaskList = TaskQueue.Engine.Tasks.TaskList;
 
 namespace TaskQueue.Api.Queues;
 
-/// <summary>Declaring and running queues. An undeclared queue is a pull queue with default settings.</summary>
+/// <summary>Declares and operates queues. An undeclared queue is a pull queue with default settings.</summary>
 internal static class QueueEndpoints
 {
     private const int DefaultPage = 100;
     private const int MaxPage = 1000;
 
-    /// <summary>How long a list waits for the names of undeclared queues; then those of a moment ago count.</summary>
+    /// <summary>How long a list waits for the names of undeclared queues before it uses the previous ones.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
     public static void MapQueues(this WebApplication app)
     {
         var queues = app.MapGroup("/queues").WithTags("queues").AnswerFaults(ApiErrors.Problem).DemandQueue("name").Needs(Scope.Admin);
         queues.MapGet("", ListAsync).Needs(Scope.Read).Produces<QueueList>()
-            .WithSummary("The declared queues, and those with tasks that nobody declared (version 0).");
+            .WithSummary("List the declared queues, and undeclared ones with tasks (version 0).");
         queues.MapPut("/{name}", PutAsync).Audited("queue.put").TakesJson<QueueBody>().Produces<QueueDetails>().Produces<QueueDetails>(201)
-            .ProducesProblem(400).ProducesProblem(409).ProducesProblem(429).WithSummary("Declare a queue, or replace all of its settings.");
+            .ProducesProblem(400).ProducesProblem(409).ProducesProblem(429).WithSummary("Declare a queue, or replace all its settings.");
         queues.MapGet("/{name}", GetAsync).Needs(Scope.Read).Produces<QueueDetails>().ProducesProblem(404)
-            .WithSummary("A queue with its counts.");
+            .WithSummary("Get a queue with its counts.");
         queues.MapDelete("/{name}", DeleteAsync).Audited("queue.delete").Produces(204).ProducesProblem(404)
-            .WithSummary("Delete a queue with its schedules and with what waits, runs or is a dead letter.");
+            .WithSummary("Delete a queue with its schedules, its waiting and running tasks and its dead letters.");
         queues.MapPost("/{name}/pause", PauseAsync).Audited("queue.pause").Produces<QueueDetails>().ProducesProblem(404)
-            .WithSummary("Hand out nothing more; running tasks go on.");
+            .WithSummary("Pause a queue; running tasks continue.");
         queues.MapPost("/{name}/resume", ResumeAsync).Audited("queue.resume").Produces<QueueDetails>().ProducesProblem(404)
-            .WithSummary("Hand out tasks again.");
+            .WithSummary("Resume a paused queue.");
         queues.MapPost("/{name}/purge", PurgeAsync).Audited("queue.purge").Produces(204).ProducesProblem(404)
-            .WithSummary("Delete what waits, runs or is a dead letter.");
+            .WithSummary("Delete the waiting and running tasks and the dead letters of a queue.");
         queues.MapPost("/{name}/redrive", RedriveAsync).Audited("queue.redrive").Produces<RedriveResult>().ProducesProblem(404)
-            .WithSummary("Run all dead letters again.");
+            .WithSummary("Requeue all dead letters.");
         queues.MapGet("/{name}/tasks", TasksAsync).Needs(Scope.Read).Produces<QueueTasks>().ProducesProblem(400)
             .TakesQuery("list", "live (waiting, running and dead letters; the default), waiting, running or dead.")
-            .TakesQuery("limit", "1 to 1000; default 100.").TakesQuery("after", "next of the page before.")
-            .WithSummary("A page of the tasks of a queue, declared or not.");
+            .TakesQuery("limit", "1 to 1000; default 100.").TakesQuery("after", "Value of next from the previous page.")
+            .WithSummary("List the tasks of a queue, declared or not, in pages.");
     }
 
     private static async Task<IResult> ListAsync(HttpContext context, QueueCatalog queues, BacklogWatch backlog, ITaskQueries tasks,
@@ -58,7 +58,7 @@ internal static class QueueEndpoints
         await Task.WhenAny(backlog.RefreshAsync(), Task.Delay(Patience, context.RequestAborted));
         var declared = await queues.AllAsync();
         var access = context.Access();
-        // The names of undeclared queues are those of their tasks.
+        // Undeclared queues are known only from their tasks.
         var named = access.SeesAllTenants ? backlog.Queues : await tasks.QueuesAsync(access, context.RequestAborted);
         var all = declared.Values.Concat(named.Where(name => !declared.ContainsKey(name)).Select(Undeclared));
         return Results.Json(new QueueList([.. all.Where(q => access.CanSeeQueue(q.Owner, q.Name))
@@ -66,7 +66,7 @@ internal static class QueueEndpoints
                 QueueJson.Instance.QueueList);
     }
 
-    /// <summary>A queue that has the default settings, because nobody gave it any.</summary>
+    /// <summary>An undeclared queue with default settings.</summary>
     private static QueueRecord Undeclared(string name) => new() { Name = name, Version = 0 };
 
     private static async Task<IResult> PutAsync(string name, HttpContext context, QueueService queues, QueueCatalog catalog,
@@ -80,7 +80,7 @@ internal static class QueueEndpoints
         var settings = QueueMapping.ToSettings(body);
         if (settings.SubmitterToken && !tokens.IsOn)
             throw new ApiException(409, "no_token_key", "submitter_token needs a key to sign tokens with: set TaskQueue:Auth:TokenKey");
-        // A queue that an administrator of all tenants makes is shared.
+        // A queue created by an administrator of all tenants is shared.
         var owner = context.Access() is var access && access.Others.Match(name) ? null : access.Tenant;
         while (true)
         {
@@ -223,7 +223,7 @@ internal static class QueueEndpoints
     private static ApiException NotFound(string name) => new(404, "not_found", $"there is no queue {name}");
 }
 
-/// <summary>A place in a list as text: Unix microseconds and the id.</summary>
+/// <summary>Position in a list as text: Unix microseconds and the id.</summary>
 internal static class QueueCursor
 {
     public static string ToText(TaskCursor cursor) => $"{Micros.FromTime(cursor.At)}-{cursor.Id:N}";

@@ -5,7 +5,7 @@ using TaskQueue.Http.Errors;
 
 namespace TaskQueue.Api.Queues;
 
-/// <summary>Between the API's words and the engine's.</summary>
+/// <summary>Maps between the API's model and the engine's.</summary>
 internal static class QueueMapping
 {
     /// <exception cref="ApiException">400.</exception>
@@ -65,7 +65,7 @@ internal static class QueueMapping
 
     private static int ToTier(string text) =>
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var tier) ? tier
-            : throw Wrong($"tiers: '{text}' is no number of a tier");
+            : throw Wrong($"tiers: '{text}' is not the number of a tier");
 
     private static TierDefaults ToDefaults(LevelBody body) => new()
     {

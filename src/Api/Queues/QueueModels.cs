@@ -6,25 +6,25 @@ using TaskQueue.Http.Json;
 namespace TaskQueue.Api.Queues;
 
 /// <summary>
-/// PUT /queues/{name}: all settings; what is left out gets its default. What GET shows besides may be sent back and is not
-/// read; a member that is neither is refused, because a slip of the pen would reset a setting.
+/// PUT /queues/{name}: all settings; omitted ones get their default. Other members of the GET response may be sent back and are
+/// ignored; unknown members are refused, because a misspelled one would reset a setting.
 /// </summary>
 /// <param name="Delivery"><c>pull</c> (workers claim; the default) or <c>push</c> (dispatched to bus workers). Cannot be changed.</param>
-/// <param name="Description">For people; at most 1,024 characters.</param>
-/// <param name="LeaseSeconds">Lease of its tasks where neither claim nor task says it; default 15.</param>
-/// <param name="ExpireAfterSeconds">Default and ceiling of a task's expiry, from its scheduled time; default never.</param>
-/// <param name="MaxAttempts">Attempts of a run; default one more than there are retry intervals, else 4.</param>
-/// <param name="Retry">How failed attempts are tried again; default 2, 4, 8 … seconds.</param>
-/// <param name="MaxRunning">At most so many tasks run at once; 0, the default, is unlimited.</param>
-/// <param name="Rate">At most so many are claimed in a time; default unlimited.</param>
-/// <param name="Paused">Nothing is handed out.</param>
-/// <param name="DeadLetters">What becomes of tasks that failed for good.</param>
-/// <param name="KeepFinishedSeconds">How long finished tasks stay readable; default as the server is configured.</param>
+/// <param name="Description">Free text; at most 1,024 characters.</param>
+/// <param name="LeaseSeconds">Lease of its tasks unless set by claim or task; default 15.</param>
+/// <param name="ExpireAfterSeconds">Default and upper limit of a task's expiry, from its scheduled time; default never.</param>
+/// <param name="MaxAttempts">Attempts per run; default: number of retry intervals plus one, else 4.</param>
+/// <param name="Retry">Retry policy of failed attempts; default 2, 4, 8 … seconds.</param>
+/// <param name="MaxRunning">Concurrency limit; 0, the default, is unlimited.</param>
+/// <param name="Rate">Rate limit of claims; default unlimited.</param>
+/// <param name="Paused">Whether no tasks are handed out.</param>
+/// <param name="DeadLetters">Handling of permanently failed tasks.</param>
+/// <param name="KeepFinishedSeconds">How long finished tasks stay readable; default as configured on the server.</param>
 /// <param name="Events">Which events are written and published: <c>all</c> (the default), <c>terminal</c> or <c>none</c>.</param>
-/// <param name="Tiers">What is different at single tiers, by their number.</param>
-/// <param name="SubmitterToken">Whether bella's workers get a short-lived token with each task, to act for its submitter with; needs
+/// <param name="Tiers">Settings of single tiers, by their number.</param>
+/// <param name="SubmitterToken">Whether bella's workers receive a short-lived token with each task to act for its submitter; needs
 /// TaskQueue:Auth:TokenKey.</param>
-/// <param name="ExpectedVersion">Refused where the queue has another version; default any.</param>
+/// <param name="ExpectedVersion">The update is refused if the queue has another version; default any.</param>
 /// <param name="Name">Not read.</param>
 /// <param name="Version">Not read.</param>
 /// <param name="CreatedAt">Not read.</param>
@@ -39,23 +39,23 @@ internal sealed record QueueBody(
     JsonElement? Name, JsonElement? Version, JsonElement? CreatedAt, JsonElement? UpdatedAt, JsonElement? Counts);
 
 /// <summary>A token bucket.</summary>
-/// <param name="Tokens">Tasks in an interval, and at once: from 1.</param>
-/// <param name="IntervalSeconds">Seconds; default 1.</param>
+/// <param name="Tokens">Tasks per interval, and the maximum burst: at least 1.</param>
+/// <param name="IntervalSeconds">Interval in seconds; default 1.</param>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record RateBody(int? Tokens, double? IntervalSeconds);
 
-/// <summary>What becomes of tasks that failed for good.</summary>
+/// <summary>Handling of permanently failed tasks.</summary>
 /// <param name="Enabled">Whether they are kept as dead letters; default true.</param>
-/// <param name="MaxSize">Beyond it the oldest is deleted; 0, the default, is unlimited.</param>
-/// <param name="RetentionSeconds">Deleted so long after its death; default as other finished tasks.</param>
+/// <param name="MaxSize">Maximum number, above which the oldest is deleted; 0, the default, is unlimited.</param>
+/// <param name="RetentionSeconds">How long a dead letter is kept; default as other finished tasks.</param>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record DeadLettersBody(bool? Enabled, int? MaxSize, double? RetentionSeconds);
 
-/// <summary>What is different at one tier.</summary>
+/// <summary>Settings of one tier.</summary>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record LevelBody(double? LeaseSeconds, double? ExpireAfterSeconds, int? MaxAttempts, RetryBody? Retry, string? Priority);
 
-/// <summary>A queue with its settings. One that nobody declared has the defaults, version 0 and no times.</summary>
+/// <summary>A queue with its settings. An undeclared queue has the defaults, version 0 and no times.</summary>
 internal sealed record QueueDetails(
     string Name, string Delivery, int Version, DateTime? CreatedAt, DateTime? UpdatedAt, string Description, double? LeaseSeconds,
         double? ExpireAfterSeconds,
@@ -63,7 +63,7 @@ internal sealed record QueueDetails(
         double? KeepFinishedSeconds,
     string Events, IReadOnlyDictionary<string, LevelBody>? Tiers, bool SubmitterToken, QueueCounts? Counts);
 
-/// <summary>What a queue holds, all tiers together. Completed and expired count since the last purge.</summary>
+/// <summary>Task counts of a queue across all tiers. Completed and expired count since the last purge.</summary>
 internal sealed record QueueCounts(long Waiting, long Running, long DeadLetters, long Completed, long Expired,
     double? OldestWaitingSeconds);
 
@@ -73,7 +73,7 @@ internal sealed record QueueList(IReadOnlyList<QueueDetails> Queues);
 /// <summary>A page of a queue's tasks; pass <c>next</c> as <c>after</c> for the following one.</summary>
 internal sealed record QueueTasks(IReadOnlyList<TaskRow> Tasks, string? Next);
 
-/// <summary>How many dead letters run again, and how many stay because another task has their dedupe key.</summary>
+/// <summary>Number of dead letters requeued, and number skipped because another task has the same dedupe key.</summary>
 internal sealed record RedriveResult(int Restarted, int Skipped);
 
 [JsonSerializable(typeof(QueueBody))]
@@ -83,6 +83,6 @@ internal sealed record RedriveResult(int Restarted, int Skipped);
 [JsonSerializable(typeof(RedriveResult))]
 internal sealed partial class QueueJson : JsonSerializerContext
 {
-    /// <summary>The context with the house's options.</summary>
+    /// <summary>The context with <see cref="JsonStyle"/>'s options.</summary>
     public static QueueJson Instance { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
 }

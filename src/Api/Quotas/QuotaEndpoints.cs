@@ -6,7 +6,7 @@ using TaskQueue.Http.Errors;
 
 namespace TaskQueue.Api.Quotas;
 
-/// <summary>What a tenant may use, and what it does.</summary>
+/// <summary>Limits and usage of a tenant.</summary>
 internal static class QuotaEndpoints
 {
     public static void MapQuotas(this WebApplication app) =>
@@ -14,7 +14,7 @@ internal static class QuotaEndpoints
             .MapGet("", GetAsync).Needs(Scope.Read)
                 .TakesQuery("tenant", "Another tenant, for administrators of all tenants. Default: the caller's.")
             .Produces<QuotaDetails>().ProducesProblem(400).ProducesProblem(403)
-            .WithSummary("The limits of a tenant, and what it uses of them.");
+            .WithSummary("Get the limits and the usage of a tenant.");
 
     private static async Task<IResult> GetAsync(HttpContext context, QuotaUsage usage)
     {

@@ -5,7 +5,7 @@ using TaskQueue.Http.Json;
 
 namespace TaskQueue.Api.Quotas;
 
-/// <summary>GET /quota: the limits of a tenant and what it uses. A limit is null where there is none.</summary>
+/// <summary>GET /quota: the limits and the usage of a tenant. A limit is null if there is none.</summary>
 internal sealed record QuotaDetails(
     string? Tenant, ResourceUsage WaitingTasks, ResourceUsage FileBytes, ResourceUsage Queues, ResourceUsage Schedules,
         ResourceUsage Streams, ResourceUsage RequestsPerSecond)
@@ -19,6 +19,6 @@ internal sealed record QuotaDetails(
 [JsonSerializable(typeof(QuotaDetails))]
 internal sealed partial class QuotaJson : JsonSerializerContext
 {
-    /// <summary>The context with the house's options.</summary>
+    /// <summary>The context with <see cref="JsonStyle"/>'s options.</summary>
     public static QuotaJson Instance { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
 }

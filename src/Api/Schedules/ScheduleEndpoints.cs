@@ -14,7 +14,7 @@ using TaskQueue.Http.Requests;
 
 namespace TaskQueue.Api.Schedules;
 
-/// <summary>Tasks that come by the clock.</summary>
+/// <summary>Cron schedules that enqueue tasks.</summary>
 internal static class ScheduleEndpoints
 {
     private const int Upcoming = 5;
@@ -23,21 +23,21 @@ internal static class ScheduleEndpoints
     {
         var schedules = app.MapGroup("/queues/{queue}/schedules").WithTags("schedules").AnswerFaults(ApiErrors.Problem).DemandQueue("queue")
             .Needs(Scope.Admin);
-        schedules.MapGet("", ListAsync).Needs(Scope.Read).Produces<ScheduleList>().WithSummary("The schedules of a queue.");
+        schedules.MapGet("", ListAsync).Needs(Scope.Read).Produces<ScheduleList>().WithSummary("List the schedules of a queue.");
         schedules.MapPut("/{name}", PutAsync).Audited("schedule.put").TakesJson<ScheduleBody>().Produces<ScheduleDetails>()
             .Produces<ScheduleDetails>(201)
             .ProducesProblem(400).ProducesProblem(404).ProducesProblem(409).ProducesProblem(429)
-                .WithSummary("Make a schedule of a declared queue, or replace all of its settings.");
+                .WithSummary("Create a schedule in a declared queue, or replace all its settings.");
         schedules.MapGet("/{name}", GetAsync).Needs(Scope.Read).Produces<ScheduleDetails>().ProducesProblem(404)
-            .WithSummary("A schedule with its next five ticks.");
+            .WithSummary("Get a schedule with its next five ticks.");
         schedules.MapDelete("/{name}", DeleteAsync).Audited("schedule.delete").Produces(204).ProducesProblem(404)
-            .WithSummary("Delete a schedule; tasks that it made stay.");
+            .WithSummary("Delete a schedule; its tasks stay.");
         schedules.MapPost("/{name}/pause", PauseAsync).Audited("schedule.pause").Produces<ScheduleDetails>().ProducesProblem(404)
-            .WithSummary("Stop a schedule; ticks that pass are lost.");
+            .WithSummary("Pause a schedule; ticks that pass are skipped.");
         schedules.MapPost("/{name}/resume", ResumeAsync).Audited("schedule.resume").Produces<ScheduleDetails>().ProducesProblem(404)
-            .WithSummary("Let a schedule go on with its next tick.");
+            .WithSummary("Resume a schedule with its next tick.");
         schedules.MapPost("/{name}/run", RunAsync).Audited("schedule.run").Produces<TaskQueued>(202).ProducesProblem(404)
-            .ProducesProblem(429).WithSummary("Make a task of a schedule now; its ticks go on as they would.");
+            .ProducesProblem(429).WithSummary("Enqueue a task of a schedule now; its ticks are unaffected.");
     }
 
     private static async Task<IResult> ListAsync(string queue, HttpContext context, ScheduleService schedules, Redaction redaction) =>
@@ -108,7 +108,7 @@ internal static class ScheduleEndpoints
     {
         Description = body.Description is null or { Length: <= 1024 } ? body.Description ?? ""
             : throw Wrong("description must have at most 1024 characters"),
-        Cron = body.Cron ?? throw Wrong("cron must say when"),
+        Cron = body.Cron ?? throw Wrong("cron is missing"),
         TimeZone = body.TimeZone ?? "UTC",
         Payload = body.Data is { ValueKind: not JsonValueKind.Undefined } data ? data.GetRawText() : "null",
         TaskName = body.Action,
@@ -139,7 +139,7 @@ internal static class ScheduleEndpoints
         return Json(context, schedule);
     }
 
-    /// <summary>A schedule as its changes are recorded: its payload stays where it is.</summary>
+    /// <summary>Maps a schedule for the audit log, without its payload.</summary>
     public static ScheduleDetails ToAudited(ScheduleRecord schedule) =>
         ToDetails(schedule, Redactor.None) with { Data = new RawJson("\"***\"") };
 

@@ -6,24 +6,24 @@ using TaskQueue.Http.Json;
 namespace TaskQueue.Api.Schedules;
 
 /// <summary>
-/// PUT /queues/{queue}/schedules/{name}: all settings; what is left out gets its default. What GET shows besides may be sent
-/// back and is not read; a member that is neither is refused.
+/// PUT /queues/{queue}/schedules/{name}: all settings; omitted ones get their default. Other members of the GET response may be sent
+/// back and are ignored; unknown members are refused.
 /// </summary>
 /// <param name="Cron">5 fields (minute hour day month weekday), 6 (leading seconds, or a trailing year) or 7 (both).</param>
 /// <param name="TimeZone">IANA name; default UTC.</param>
-/// <param name="Action">Which handler runs the tasks; may be left out.</param>
+/// <param name="Action">Name of the tasks, which selects the handler; optional.</param>
 /// <param name="Data">Payload of the tasks: any JSON.</param>
-/// <param name="Description">For people; at most 1,024 characters.</param>
-/// <param name="Tier">Level of the tasks; default 0.</param>
+/// <param name="Description">Free text; at most 1,024 characters.</param>
+/// <param name="Tier">Tier of the tasks; default 0.</param>
 /// <param name="Priority">low, normal, high or critical; default the tier's.</param>
-/// <param name="DedupeKey">A tick is skipped while the task of the last one waits or runs.</param>
-/// <param name="OrderingKey">Thread of the tasks.</param>
+/// <param name="DedupeKey">A tick is skipped while the task of the previous tick waits or runs.</param>
+/// <param name="OrderingKey">Ordering key of the tasks.</param>
 /// <param name="ExpireAfterSeconds">Expiry of the tasks, from their tick; default the queue's.</param>
 /// <param name="LeaseSeconds">Lease of the tasks; default the queue's.</param>
-/// <param name="MaxAttempts">Attempts of a run; default the queue's.</param>
-/// <param name="Retry">How failed attempts are tried again; default the queue's.</param>
-/// <param name="Paused">Does not fire.</param>
-/// <param name="ExpectedVersion">Refused where the schedule has another version; default any.</param>
+/// <param name="MaxAttempts">Attempts per run; default the queue's.</param>
+/// <param name="Retry">Retry policy of failed attempts; default the queue's.</param>
+/// <param name="Paused">Whether the schedule does not fire.</param>
+/// <param name="ExpectedVersion">The update is refused if the schedule has another version; default any.</param>
 /// <param name="Queue">Not read.</param>
 /// <param name="Name">Not read.</param>
 /// <param name="Version">Not read.</param>
@@ -40,7 +40,7 @@ internal sealed record ScheduleBody(
     JsonElement? Queue, JsonElement? Name, JsonElement? Version, JsonElement? CreatedAt, JsonElement? UpdatedAt, JsonElement? LastAt,
         JsonElement? Next, JsonElement? Problem);
 
-/// <summary>A schedule with its next five ticks; problem says why this server cannot fire it, such as a time zone that it lacks.</summary>
+/// <summary>A schedule with its next five ticks; problem is why this server cannot fire it, such as a missing time zone.</summary>
 internal sealed record ScheduleDetails(
     string Queue, string Name, int Version, DateTime CreatedAt, DateTime UpdatedAt, string Cron, string TimeZone, string? Action,
         RawJson Data, string Description,
@@ -57,6 +57,6 @@ internal sealed record ScheduleList(IReadOnlyList<ScheduleDetails> Schedules);
 [JsonSerializable(typeof(TaskQueued))]
 internal sealed partial class ScheduleJson : JsonSerializerContext
 {
-    /// <summary>The context with the house's options.</summary>
+    /// <summary>The context with <see cref="JsonStyle"/>'s options.</summary>
     public static ScheduleJson Instance { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
 }

@@ -5,17 +5,17 @@ using TaskQueue.Http.Errors;
 
 namespace TaskQueue.Api.Tasks;
 
-/// <summary>How failed attempts are tried again: a list of intervals, or exponential growth.</summary>
-/// <param name="Intervals">Seconds after the first, second, … failure; the last one repeats. Gives one attempt more than intervals unless
+/// <summary>Retry policy: a list of intervals, or exponential backoff.</summary>
+/// <param name="Intervals">Seconds after the first, second, … failure; the last one repeats. Allows one attempt more than intervals unless
 /// max_attempts is given.</param>
 /// <param name="First">Exponential: seconds after the first failure; default 2.</param>
-/// <param name="Factor">Exponential: growth from one wait to the next, 1 to 100; default 2.</param>
-/// <param name="Cap">Exponential: longest wait in seconds; default 3,600.</param>
-/// <param name="Jitter">Exponential: share of a wait by which it varies, 0 to 1; default 0.</param>
+/// <param name="Factor">Exponential: growth factor, 1 to 100; default 2.</param>
+/// <param name="Cap">Exponential: maximum delay in seconds; default 3,600.</param>
+/// <param name="Jitter">Exponential: fraction by which a delay varies, 0 to 1; default 0.</param>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record RetryBody(IReadOnlyList<double>? Intervals, double? First, double? Factor, double? Cap, double? Jitter);
 
-/// <summary>Between the body and the engine's policy.</summary>
+/// <summary>Maps between the body and the engine's policy.</summary>
 internal static class RetryBodies
 {
     /// <exception cref="ApiException">400.</exception>
@@ -28,7 +28,7 @@ internal static class RetryBodies
         }
         catch (Exception fault) when (fault is JsonException or InvalidOperationException)
         {
-            // Said below.
+            // Reported below.
         }
 
         throw new ApiException(400, "invalid_task",

@@ -14,7 +14,7 @@ using TaskQueue.Http.Requests;
 
 namespace TaskQueue.Api.Tasks;
 
-/// <summary>The <c>/tasks</c> API: the two original routes with its own bodies, and the native ones beside them.</summary>
+/// <summary>The <c>/tasks</c> API: the two original routes with the original bodies, and the native ones.</summary>
 internal static partial class TaskEndpoints
 {
     private const int ListMax = 100;
@@ -29,7 +29,7 @@ internal static partial class TaskEndpoints
                 + "dedupe_key, overwrite, ordering_key, lease_seconds, retry, callback_url, id.");
         plain.MapGet("", ListAsync).Needs(Scope.Read).TakesQuery("status", "Only tasks of this status.").Produces<TaskList>()
             .Produces<TaskError>(500)
-            .WithSummary("The newest 100 tasks, or those of one status: pending, running, retrying, completed, failed, cancelled, "
+            .WithSummary("List the newest 100 tasks, optionally of one status: pending, running, retrying, completed, failed, cancelled, "
                 + "expired.");
 
         var native = app.MapGroup("/tasks").WithTags("tasks").AnswerFaults(ApiErrors.Problem);
@@ -38,14 +38,14 @@ internal static partial class TaskEndpoints
             .WithSummary("Accept 1 to 1,000 tasks in one transaction: {\"tasks\": [...]}, each as in POST /tasks.");
         native.MapGet("/{id}", GetAsync).Needs(Scope.Read).MayWait().Produces<TaskDetails>().ProducesProblem(404).ProducesProblem(400)
             .ProducesProblem(429)
-            .TakesQuery("wait_seconds", "Answer when the task has ended, or after so many seconds as it is then: 0 to 30.")
-            .WithSummary("One task with its timeline.");
+            .TakesQuery("wait_seconds", "Wait until the task has ended, at most this many seconds: 0 to 30.")
+            .WithSummary("Get a task with its timeline.");
         native.MapGet("/{id}/callbacks", CallbacksAsync).Needs(Scope.Read).Produces<TaskCallbacks>().ProducesProblem(404)
-            .WithSummary("The callbacks of a task or a batch, each with the log of its tries.");
+            .WithSummary("List the callbacks of a task or a batch, each with the log of its tries.");
         native.MapPost("/{id}/cancel", CancelAsync).Needs(Scope.Enqueue).Produces<TaskChanged>().ProducesProblem(404).ProducesProblem(409)
             .WithSummary("Cancel a task that has not ended.");
         native.MapDelete("/{id}", DeleteAsync).Needs(Scope.Enqueue).Produces(204).ProducesProblem(404)
-            .WithSummary("Delete a task, whatever its status.");
+            .WithSummary("Delete a task in any status.");
         native.MapPost("/{id}/retry", RetryAsync).Needs(Scope.Enqueue).Produces<TaskChanged>().ProducesProblem(404).ProducesProblem(409)
             .WithSummary("Run a failed or cancelled task again.");
     }
@@ -64,7 +64,7 @@ internal static partial class TaskEndpoints
             var task = TaskRequest.Read(body.RootElement, newId, time.GetUtcNow(), context.Access());
             try
             {
-                // An id that the caller chose and that exists is what was sent before.
+                // An existing id chosen by the caller is a retry of an earlier request.
                 if (await taskService.SubmitAsync(task) is var answer && (answer.Result != SubmitStatus.IdTaken || task.Id != newId))
                     return Results.Json(new TaskQueued(answer.Id, TaskMapping.Word(answer.Result)), TaskJson.Instance.TaskQueued,
                         statusCode: 202);
@@ -96,7 +96,7 @@ internal static partial class TaskEndpoints
         {
             var tasks = await queries.NewestAsync(state, ListMax, context.Access(), context.RequestAborted, context.Memory()
                 .ReserveAnswerAsync);
-            // Ids are in the order of arrival, but processes and concurrent requests may read the clock in another order.
+            // Ids are ordered by arrival, but processes and concurrent requests may read the clock in a different order.
             var redactor = redaction.For(context.Caller());
             var rows = tasks.Select(task => TaskMapping.ToRow(task, redactor)).OrderByDescending(row => row.CreatedAt);
             return Results.Json(new TaskList([.. rows], tasks.Count), TaskJson.Instance.TaskList);
@@ -105,7 +105,7 @@ internal static partial class TaskEndpoints
         {
             Note(context, fault);
             throw new ApiException(StatusCodes.Status500InternalServerError, "database_unavailable",
-                "database unavailable"); // whatever is wrong (dtq-and-wippy.md B2)
+                "database unavailable"); // for any failure (dtq-and-wippy.md B2)
         }
     }
 
@@ -133,7 +133,7 @@ internal static partial class TaskEndpoints
     {
         var (access, guid) = (context.Access(), Id(id));
         var callbacks = await queries.CallbacksAsync(guid, cancellationToken);
-        // The log outlives its task, and knows the owner itself, but not the queue.
+        // The log outlives its task; it stores the owner but not the queue.
         var isSeen = await queries.IsSeenAsync(guid, access, cancellationToken)
             || await batches.FindAsync(guid, access, cancellationToken) is not null
             || ((access.Own.IsAll || access.SeesAllTenants) && callbacks.Exists(c => access.CanRead(c.Owner)));
@@ -162,7 +162,7 @@ internal static partial class TaskEndpoints
         using var counted = wait > TimeSpan.Zero ? streams.Open(access.Tenant) : null;
         using var end = wait > TimeSpan.Zero ? waits.Register(Id(id)) : null;
         if (end is not null && !await queries.HasEndedAsync(Id(id), access, cancellationToken))
-            await waits.WaitAsync(end, wait, cancellationToken); // which holds nothing of the task
+            await waits.WaitAsync(end, wait, cancellationToken); // holds nothing of the task in memory
         var task = await queries.FindAsync(Id(id), access, context.Memory().ReserveAnswerAsync, cancellationToken) ?? throw NotFound(id);
         return Results.Json(TaskMapping.ToDetails(task, await queries.TimelineAsync(task.CorrelationId, cancellationToken),
             redaction.For(context.Caller())), TaskJson.Instance.TaskDetails);
@@ -197,9 +197,8 @@ internal static partial class TaskEndpoints
 
     private static ApiException NotFound(string id) => new(404, "not_found", $"there is no task {id}");
 
-    /// <summary>Logs a fault, where it is no part of an outage.</summary>
-    /// <returns>Whether it passes by itself: a task that cannot be accepted for that is 503 with Retry-After, though the original API knows
-    /// 500 only.</returns>
+    /// <summary>Logs a fault unless it is part of an outage.</summary>
+    /// <returns>Whether it is transient: the response is then 503 with Retry-After, although the original API only has 500.</returns>
     private static bool Note(HttpContext context, Exception fault)
     {
         var passes = context.RequestServices.GetRequiredService<DependencyHealth>().TryHandle(fault);

@@ -10,20 +10,20 @@ using TaskQueue.Http.Json;
 namespace TaskQueue.Api.Tasks;
 
 /// <summary>POST /tasks, for the OpenAPI document: <see cref="TaskRequest"/> reads it member by member.</summary>
-/// <param name="Action">Which handler runs the task; anything but null and false.</param>
-/// <param name="Data">Anything.</param>
+/// <param name="Action">Name of the task, which selects the handler; any JSON but null and false.</param>
+/// <param name="Data">Any JSON.</param>
 /// <param name="Queue"><c>name</c> or <c>name:tier</c>; default the queue of the built-in actions.</param>
 /// <param name="Priority">low, normal, high or critical; default normal.</param>
-/// <param name="ScheduledAt">Not run earlier.</param>
-/// <param name="ExpiresAt">Not started at or after this time.</param>
+/// <param name="ScheduledAt">Earliest start.</param>
+/// <param name="ExpiresAt">The task expires if it has not started by this time.</param>
 /// <param name="MaxAttempts">1 to 100; default the queue's, else 4.</param>
-/// <param name="DedupeKey">At most one task of the queue with this key waits or runs; a duplicate is skipped.</param>
-/// <param name="Overwrite">What a duplicate changes on the waiting task instead: payload, scheduled_at, expires_at.</param>
+/// <param name="DedupeKey">At most one waiting or running task per queue has this key; duplicates are skipped.</param>
+/// <param name="Overwrite">Fields of the waiting task that a duplicate overwrites: payload, scheduled_at, expires_at.</param>
 /// <param name="OrderingKey">Tasks of a queue with the same ordering key run one at a time, earliest first.</param>
 /// <param name="LeaseSeconds">How long an attempt may go without a heartbeat: 1 to 86,400; default the queue's, else 15.</param>
-/// <param name="Retry">How failed attempts are tried again; default the queue's.</param>
-/// <param name="CallbackUrl">Where the result of a success is posted to, as it is: an http or https URL.</param>
-/// <param name="Id">A UUID that the caller chooses, so that it may send the same again where no answer came: then it is a
+/// <param name="Retry">Retry policy of failed attempts; default the queue's.</param>
+/// <param name="CallbackUrl">The http or https URL to which the result is posted unchanged on success.</param>
+/// <param name="Id">A UUID chosen by the caller, so that an unanswered request can be retried: the retry is a
 /// duplicate.</param>
 internal sealed record TaskBody(
     JsonElement Action, JsonElement? Data, string? Queue, string? Priority, DateTimeOffset? ScheduledAt, DateTimeOffset? ExpiresAt,
@@ -35,27 +35,25 @@ internal sealed record TaskBody(
 /// <param name="Tasks">1 to 1,000.</param>
 internal sealed record TasksBody(IReadOnlyList<TaskBody> Tasks);
 
-/// <summary>Answer of POST /tasks (dtq-and-wippy.md B1).</summary>
+/// <summary>Response of POST /tasks (dtq-and-wippy.md B1).</summary>
 internal sealed record TaskQueued(Guid Id, string Status);
 
-/// <summary>Answer of GET /tasks (dtq-and-wippy.md B2).</summary>
+/// <summary>Response of GET /tasks (dtq-and-wippy.md B2).</summary>
 internal sealed record TaskList(IReadOnlyList<TaskRow> Tasks, int Count);
 
 /// <summary>One row of GET /tasks: payload and result are JSON text inside strings, times are Unix seconds.</summary>
 internal sealed record TaskRow(Guid Id, string Payload, string Status, string? Result, long CreatedAt, long? ProcessedAt);
 
-/// <summary>
-/// Answer of POST /tasks/bulk, in the order of the request: of a duplicate, the task that holds its dedupe key or its id.
-/// </summary>
+/// <summary>Response of POST /tasks/bulk, in request order; for a duplicate, the id of the task that has its dedupe key or id.</summary>
 internal sealed record TasksQueued(IReadOnlyList<Guid> Ids, int Count, IReadOnlyList<string> Results);
 
-/// <summary>Answer of a cancel or a retry.</summary>
+/// <summary>Response of a cancel or a retry.</summary>
 internal sealed record TaskChanged(Guid Id, string Status);
 
 /// <summary>An error of the two original routes.</summary>
 internal sealed record TaskError(string Error);
 
-/// <summary>GET /tasks/{id}: everything about one task.</summary>
+/// <summary>GET /tasks/{id}: a task in detail.</summary>
 internal sealed record TaskDetails(
     Guid Id, string Queue, int Tier, string? Name, string Priority, string Status, int Attempt, int MaxAttempts,
     string? DedupeKey, string? OrderingKey, bool DeadLetter,
@@ -63,13 +61,13 @@ internal sealed record TaskDetails(
     DateTime CreatedAt, DateTime DueAt, DateTime? ExpiresAt, DateTime? StartedAt, DateTime? LeaseUntil, DateTime? FinishedAt,
     IReadOnlyList<TaskStepDetails> Timeline);
 
-/// <summary>A step in the timeline of a task.</summary>
+/// <summary>A step of a task's timeline.</summary>
 internal sealed record TaskStepDetails(string Event, int Attempt, DateTime At, DateTime? DueAt, string? Worker, string? Error);
 
-/// <summary>GET /tasks/{id}/callbacks: what was sent to its callback URL, or will be.</summary>
+/// <summary>GET /tasks/{id}/callbacks: sent and due callbacks.</summary>
 internal sealed record TaskCallbacks(IReadOnlyList<TaskCallback> Callbacks);
 
-/// <summary>A callback: waiting, delivered or failed. Its log has an entry a try: at, status or error, duration_ms.</summary>
+/// <summary>A callback: waiting, delivered or failed. Its log has one entry per try: at, status or error, duration_ms.</summary>
 internal sealed record TaskCallback(string Id, string Url, string State, int Attempts, DateTime? DueAt, DateTime CreatedAt,
     DateTime? FinishedAt, RawJson Log);
 
@@ -84,11 +82,11 @@ internal sealed record TaskCallback(string Id, string Url, string State, int Att
 [JsonSerializable(typeof(RetryBody))]
 internal sealed partial class TaskJson : JsonSerializerContext
 {
-    /// <summary>The context with the house's options.</summary>
+    /// <summary>The context with <see cref="JsonStyle"/>'s options.</summary>
     public static TaskJson Instance { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
 }
 
-/// <summary>Renders tasks.</summary>
+/// <summary>Maps tasks to the API's format.</summary>
 internal static class TaskMapping
 {
     public static TaskRow ToRow(TaskState t, Redactor redactor) =>
@@ -110,7 +108,7 @@ internal static class TaskMapping
         new($"cb_{c.Id}", redactor.Text("callback_url", c.Url), c.State.ToString().ToLowerInvariant(), c.Attempts, c.FinishedAt is null
             ? c.DueAt : null, c.CreatedAt, c.FinishedAt, new RawJson(redactor.Json(c.Log)));
 
-    /// <summary>What became of a submission: queued, or what it was a duplicate of.</summary>
+    /// <summary>The API's word for a submit status.</summary>
     public static string Word(SubmitStatus result) =>
         result switch
         {
@@ -121,7 +119,7 @@ internal static class TaskMapping
 
     public static string Word(Priority priority) => priority.ToString().ToLowerInvariant();
 
-    /// <summary>The priority of a word, or null.</summary>
+    /// <summary>Parses a priority; null if unknown.</summary>
     public static Priority? PriorityOf(string? word) =>
         word?.ToLowerInvariant() switch
         {
@@ -132,7 +130,7 @@ internal static class TaskMapping
             _ => null,
         };
 
-    /// <summary>The rule for priorities in words, for errors.</summary>
+    /// <summary>The rule for priorities, for error messages.</summary>
     public const string PriorityRule = "priority must be low, normal, high or critical";
 
     private static long Seconds(DateTime time) => new DateTimeOffset(time).ToUnixTimeSeconds();

@@ -11,23 +11,21 @@ using TaskQueue.Http.Errors;
 namespace TaskQueue.Api.Tasks;
 
 /// <summary>
-/// Reads a task of POST /tasks and /tasks/bulk: the original API's <c>action</c> and <c>data</c>, and our additions <c>queue</c>
+/// Reads a task of POST /tasks and /tasks/bulk: the original API's <c>action</c> and <c>data</c>, and the additions <c>queue</c>
 /// (<c>name</c> or <c>name:tier</c>), <c>priority</c>, <c>scheduled_at</c>, <c>expires_at</c>, <c>max_attempts</c>, <c>dedupe_key</c>,
-/// <c>overwrite</c>,
-/// <c>ordering_key</c>, <c>lease_seconds</c>, <c>retry</c>, <c>callback_url</c>, and <c>id</c>, so that a request without an answer may be
-/// sent again.
-/// Other members are dropped (dtq-and-wippy.md B1).
+/// <c>overwrite</c>, <c>ordering_key</c>, <c>lease_seconds</c>, <c>retry</c>, <c>callback_url</c>, and <c>id</c>, which makes retries
+/// of unanswered requests safe. Other members are dropped (dtq-and-wippy.md B1).
 /// </summary>
 internal static class TaskRequest
 {
     /// <param name="task">The body.</param>
-    /// <param name="newId">Its id where it says none.</param>
-    /// <param name="now">Written into the message.</param>
-    /// <param name="access">Who submits it.</param>
-    /// <exception cref="ApiException">400, with the original API's words where the action is missing; 403.</exception>
+    /// <param name="newId">Id if the body has none.</param>
+    /// <param name="now">Creation time written into the message.</param>
+    /// <param name="access">Access of the submitter.</param>
+    /// <exception cref="ApiException">400, with the original API's text if the action is missing; 403.</exception>
     public static TaskSubmission Read(JsonElement task, Guid newId, DateTimeOffset now, Access access)
     {
-        // Only Lua's false values are no action: "" and 0 are.
+        // As in Lua, only null and false count as missing: "" and 0 are valid actions.
         if (task.ValueKind != JsonValueKind.Object || !task.TryGetProperty("action", out var action) || IsFalse(action))
             throw new ApiException(400, "action_required", "action required");
         var id = Words(task, "id") is { } chosen ? ChosenId(chosen) : newId;
@@ -61,7 +59,7 @@ internal static class TaskRequest
 
     private static bool IsEmpty(JsonElement value) => value.ValueKind == JsonValueKind.Object && value.GetPropertyCount() == 0;
 
-    /// <summary>The tutorial's message; an empty Lua table is written as a list.</summary>
+    /// <summary>Builds the tutorial's message; an empty Lua table is encoded as a list.</summary>
     private static string Message(Guid id, JsonElement action, JsonElement task, DateTimeOffset now)
     {
         var data = task.TryGetProperty("data", out var d) && !IsFalse(d) && !IsEmpty(d) ? d.GetRawText() : "[]";

@@ -5,12 +5,12 @@ using TaskQueue.Http.Errors;
 
 namespace TaskQueue.Api.Tasks;
 
-/// <summary>Requests that wait for the end of a task. A process that stops lets them go.</summary>
+/// <summary>Requests that wait for a task to end. Shutdown ends the waits.</summary>
 internal sealed class TaskWaits(CompletionWaiters waiters, TimeProvider time, Drain drain)
 {
     private const double MaxSeconds = 30;
 
-    /// <summary>How long a request wants to wait.</summary>
+    /// <summary>Reads the requested wait.</summary>
     /// <exception cref="ApiException">400.</exception>
     public static TimeSpan Read(IQueryCollection query)
     {
@@ -21,10 +21,10 @@ internal sealed class TaskWaits(CompletionWaiters waiters, TimeProvider time, Dr
             : throw new ApiException(400, "invalid_request", $"wait_seconds must be 0 to {MaxSeconds}");
     }
 
-    /// <summary>Waits for the end of a task from now on; look at the task afterwards.</summary>
+    /// <summary>Registers a waiter. Read the task after registering, so that no completion is missed.</summary>
     public CompletionWaiter Register(Guid taskId) => waiters.Register(taskId);
 
-    /// <summary>Waits until the task has ended, the time is over, or the process stops.</summary>
+    /// <summary>Waits until the task has ended, the wait times out, or the process stops.</summary>
     public async Task WaitAsync(CompletionWaiter end, TimeSpan wait, CancellationToken cancellationToken)
     {
         using var leave = drain.EndWait(cancellationToken);
@@ -35,7 +35,7 @@ internal sealed class TaskWaits(CompletionWaiters waiters, TimeProvider time, Dr
         catch (Exception fault) when (fault is TimeoutException
             || (fault is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
-            // The answer says how far it is.
+            // The response shows the task's current state.
         }
     }
 }

@@ -10,27 +10,27 @@ using TaskQueue.Http.Json;
 
 namespace TaskQueue.Api.Webhooks;
 
-/// <summary>GET /webhooks/secret: what the callbacks of a tenant are signed with.</summary>
-/// <param name="Owner">The tenant; null is nobody, as on a server without authentication.</param>
-/// <param name="Secrets">One for each signing key of the server, as libraries of Standard Webhooks read them; empty where there is
+/// <summary>GET /webhooks/secret: the signing secrets for a tenant's callbacks.</summary>
+/// <param name="Owner">The tenant; null: none, as on a server without authentication.</param>
+/// <param name="Secrets">One per signing key of the server, in the format of Standard Webhooks; empty if there is
 /// none.</param>
 internal sealed record WebhookSecretList(string? Owner, IReadOnlyList<string> Secrets);
 
 [JsonSerializable(typeof(WebhookSecretList))]
 internal sealed partial class WebhookJson : JsonSerializerContext
 {
-    /// <summary>The context with the house's options.</summary>
+    /// <summary>The context with <see cref="JsonStyle"/>'s options.</summary>
     public static WebhookJson Instance { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
 }
 
-/// <summary>What receivers of callbacks need.</summary>
+/// <summary>Endpoints for callback receivers.</summary>
 internal static class WebhookEndpoints
 {
     public static void MapWebhooks(this WebApplication app) =>
         app.MapGet("/webhooks/secret", GetSecret).WithTags("webhooks").AnswerFaults(ApiErrors.Problem).Needs(Scope.Enqueue)
             .Produces<WebhookSecretList>().ProducesProblem(400).ProducesProblem(403)
-            .TakesQuery("owner", "Another owner, for operators; default the caller's own tenant. An empty one is nobody.")
-            .WithSummary("The secrets that the callbacks of the caller's tenant are signed with.");
+            .TakesQuery("owner", "Another owner, for operators; default: the caller's own tenant. Empty: no owner.")
+            .WithSummary("List the secrets that sign the callbacks of the caller's tenant.");
 
     private static IResult GetSecret(HttpContext context, IOptions<WebhookOptions> options)
     {

@@ -25,11 +25,11 @@ internal static class WorkerEndpoints
     {
         var workers = app.MapGroup("/workers").WithTags("workers").AnswerFaults(ApiErrors.Problem).Needs(Scope.Work);
         workers.MapPost("/claim", ClaimAsync).MayWait().TakesJson<ClaimBody>().Produces<Claimed>().ProducesProblem(400).ProducesProblem(429)
-            .WithSummary("Take up to max due tasks with a lease; waits up to 30 s for work where asked to.");
+            .WithSummary("Claim up to max due tasks with a lease; can wait up to 30 s for tasks.");
         workers.MapPost("/heartbeat", HeartbeatAsync).TakesJson<HeartbeatBody>().Produces<Answers>().ProducesProblem(400)
             .WithSummary("Renew the leases of running attempts.");
         workers.MapPost("/report", ReportAsync).TakesJson<ReportBody>().Produces<Answers>().ProducesProblem(400)
-            .WithSummary("Report attempts that ended, completed or failed, or give tasks back for later.");
+            .WithSummary("Report completed or failed attempts, or snooze tasks.");
     }
 
     private static async Task<IResult> ClaimAsync(HttpContext context, TaskClaimer claims, TaskService taskService, QueueCatalog queues,
@@ -53,13 +53,13 @@ internal static class WorkerEndpoints
         context.Memory().ReleaseBody();
         using var counted = wait > 0 ? streams.Open(context.Access().Tenant) : null;
         var tasks = await TakeAsync(claims, request, TimeSpan.FromSeconds(wait), drain, context);
-        // A worker that left meanwhile, as one does that stops, will never know of them.
+        // A worker that disconnected in the meantime, for example because it stops, never receives them.
         if (tasks.Count > 0 && context.RequestAborted.IsCancellationRequested)
             await taskService.ApplyAsync([.. tasks.Select(t => taskService.Snooze(t.CorrelationId, t.Attempt, t.Worker, TimeSpan.Zero))]);
         return Results.Json(new Claimed([.. tasks.Select(WorkerMapping.ToClaimed)]), WorkerJson.Instance.Claimed);
     }
 
-    /// <summary>A process that stops lets its long-polls go, with what there is: nothing.</summary>
+    /// <summary>Claims tasks. Shutdown ends long-polls with an empty response.</summary>
     private static async Task<IReadOnlyList<TaskState>> TakeAsync(TaskClaimer claims, ClaimRequest request, TimeSpan wait, Drain drain,
         HttpContext context)
     {
@@ -90,14 +90,14 @@ internal static class WorkerEndpoints
                     e.Result is { ValueKind: not JsonValueKind.Undefined } result ? result.GetRawText() : null),
             "failed" =>
                 taskService.Fail(Id(e.Id), Attempt(e.Attempt), worker: null, e.Error
-                    ?? throw Wrong("error must say why a failed attempt failed"), e.Retryable ?? true),
+                    ?? throw Wrong("a failed attempt needs an error"), e.Retryable ?? true),
             "snoozed" =>
                 taskService.Snooze(Id(e.Id), Attempt(e.Attempt), worker: null,
                     TimeSpan.FromSeconds(Within(e.DelaySeconds ?? 0, 0, TaskService.MaxSnooze.TotalSeconds, "delay_seconds"))),
             _ => throw Wrong("outcome must be completed, failed or snoozed"),
         };
 
-    /// <summary>Checks every entry before the first is applied.</summary>
+    /// <summary>Validates all entries before applying the first.</summary>
     private static async Task<IResult> ApplyAsync<TEntry,
         TCommand>(HttpContext context, TaskService taskService, EngineOptions options, JsonTypeInfo<TEntry> type,
             Func<TEntry, TCommand> toCommand)

@@ -9,20 +9,20 @@ using TaskQueue.Http.Json;
 namespace TaskQueue.Api.Workers;
 
 /// <summary>POST /workers/claim.</summary>
-/// <param name="Queues">Queues, most wanted first: <c>name</c> (tier 0) or <c>name:tier</c>; 1 to 100.</param>
-/// <param name="Worker">Who asks: 1 to 200 characters.</param>
-/// <param name="Max">At most so many tasks: 1 to 1,000; default 1.</param>
-/// <param name="LeaseSeconds">How long a task may go without a heartbeat: 1 to 86,400; default as the task or its queue says, else
+/// <param name="Queues">1 to 100 queues, highest precedence first: <c>name</c> (tier 0) or <c>name:tier</c>.</param>
+/// <param name="Worker">Name of the worker: 1 to 200 characters.</param>
+/// <param name="Max">Maximum number of tasks: 1 to 1,000; default 1.</param>
+/// <param name="LeaseSeconds">How long a task may go without a heartbeat: 1 to 86,400; default as set for the task or its queue, else
 /// 15.</param>
-/// <param name="WaitSeconds">How long to wait where nothing is due: 0 to 30; default 0.</param>
+/// <param name="WaitSeconds">How long to wait if nothing is due: 0 to 30; default 0.</param>
 internal sealed record ClaimBody(IReadOnlyList<string>? Queues, string? Worker, int? Max, double? LeaseSeconds, double? WaitSeconds);
 
-/// <summary>Answer of a claim; empty where nothing was due in time.</summary>
+/// <summary>Response of a claim; empty if nothing became due in time.</summary>
 internal sealed record Claimed(IReadOnlyList<ClaimedTask> Tasks);
 
 /// <summary>
-/// A task and the lease on it. Give <c>attempt</c> back with every heartbeat and report. <c>traceparent</c> and <c>tracestate</c> are the
-/// W3C trace context of its submission, for the worker to go on with; null where there is none.
+/// A task with its lease. Send <c>attempt</c> with every heartbeat and report. <c>traceparent</c> and <c>tracestate</c> are the W3C
+/// trace context of its submission, for the worker to continue; null if there is none.
 /// </summary>
 internal sealed record ClaimedTask(
     Guid Id, int Attempt, string Queue, int Tier, string? Name, string Priority, RawJson Payload, int MaxAttempts,
@@ -34,8 +34,8 @@ internal sealed record HeartbeatBody(IReadOnlyList<HeartbeatEntry?>? Tasks);
 
 /// <param name="Id">The task.</param>
 /// <param name="Attempt">The attempt that was claimed.</param>
-/// <param name="LeaseSeconds">A new length of the lease; else it stays as it is.</param>
-/// <param name="Progress">Any JSON of how far the work is, at most 4,096 characters; GET /tasks/{id} shows the last one.</param>
+/// <param name="LeaseSeconds">New length of the lease; default: unchanged.</param>
+/// <param name="Progress">Progress as any JSON, at most 4,096 characters; GET /tasks/{id} shows the latest.</param>
 internal sealed record HeartbeatEntry(Guid? Id, int? Attempt, double? LeaseSeconds, JsonElement? Progress);
 
 /// <summary>POST /workers/report: 1 to 1,000 outcomes.</summary>
@@ -44,19 +44,19 @@ internal sealed record ReportBody(IReadOnlyList<ReportEntry?>? Tasks);
 /// <param name="Id">The task.</param>
 /// <param name="Attempt">The attempt that was claimed.</param>
 /// <param name="Outcome"><c>completed</c>, <c>failed</c>, or <c>snoozed</c>: the task runs again later, and no attempt is counted.</param>
-/// <param name="Result">Any JSON, of a completed attempt.</param>
-/// <param name="Error">Why, of a failed attempt.</param>
-/// <param name="Retryable">Whether a failed attempt may be tried again; default true.</param>
-/// <param name="DelaySeconds">How long a snoozed task is not run: 0 to 2,592,000 (30 days); default 0.</param>
+/// <param name="Result">Result of a completed attempt: any JSON.</param>
+/// <param name="Error">Error of a failed attempt.</param>
+/// <param name="Retryable">Whether a failed attempt may be retried; default true.</param>
+/// <param name="DelaySeconds">Delay of a snoozed task: 0 to 2,592,000 (30 days); default 0.</param>
 internal sealed record ReportEntry(Guid? Id, int? Attempt, string? Outcome, JsonElement? Result, string? Error, bool? Retryable,
     double? DelaySeconds);
 
-/// <summary>Answer of heartbeats and reports: an entry each, in the order of the request.</summary>
+/// <summary>Response of heartbeats and reports: one entry each, in request order.</summary>
 internal sealed record Answers(IReadOnlyList<Answer> Tasks);
 
 /// <param name="Id">The task.</param>
-/// <param name="Attempt">As sent.</param>
-/// <param name="Code"><c>ok</c>, <c>duplicate</c> (done before, nothing changed), <c>stale_attempt</c> (the lease was lost: drop the work),
+/// <param name="Attempt">The attempt that was sent.</param>
+/// <param name="Code"><c>ok</c>, <c>duplicate</c> (already applied: no change), <c>stale_attempt</c> (the lease is lost: drop the work),
 /// <c>finished</c> (the task has ended, e.g. cancelled) or <c>not_found</c>.</param>
 internal sealed record Answer(Guid Id, int Attempt, string Code);
 
@@ -67,7 +67,7 @@ internal sealed record Answer(Guid Id, int Attempt, string Code);
 [JsonSerializable(typeof(Answers))]
 internal sealed partial class WorkerJson : JsonSerializerContext
 {
-    /// <summary>The context with the house's options.</summary>
+    /// <summary>The context with <see cref="JsonStyle"/>'s options.</summary>
     public static WorkerJson Instance { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
 }
 

@@ -4,12 +4,12 @@ using RabbitMQ.Client;
 
 namespace TaskQueue.Bus.Connection;
 
-/// <summary>Connections to RabbitMQ, of MassTransit and of our own, with the same TLS.</summary>
+/// <summary>Connections to RabbitMQ, MassTransit's and our own, with the same TLS settings.</summary>
 internal static class BrokerConnections
 {
     private const SslProtocols Protocols = SslProtocols.Tls12 | SslProtocols.Tls13;
 
-    /// <summary>A factory of connections. With TLS it checks the broker's certificate.</summary>
+    /// <summary>Creates a connection factory. With TLS it validates the broker's certificate.</summary>
     public static ConnectionFactory NewFactory(this BusAddress address)
     {
         var (uri, tls) = (address.RabbitMq!, address.Tls);
@@ -27,7 +27,7 @@ internal static class BrokerConnections
         return factory;
     }
 
-    /// <summary>MassTransit's own default accepts certificates of any authority, so that each is checked here.</summary>
+    /// <summary>MassTransit's default accepts certificates of any authority, so each is validated here.</summary>
     public static void Host(this IRabbitMqBusFactoryConfigurator bus, BusAddress address) =>
         bus.Host(address.RabbitMq!, host =>
         {

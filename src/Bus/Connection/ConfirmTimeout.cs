@@ -7,16 +7,16 @@ using TaskQueue.Engine.Telemetry;
 namespace TaskQueue.Bus.Connection;
 
 /// <summary>
-/// Sends that end, and do not pile up. When a connection breaks, the RabbitMQ client can leave a publish waiting for ever: it
-/// disposes the semaphore of the channel that others wait for; and a broker that blocks its publishers confirms nothing while its
-/// disk is full. So nobody waits for a confirm longer than a while; sending again is safe, because everything on the bus may come
-/// twice. What was given up on is still inside the bus and takes memory: while the connection is the same, nothing is sent behind it.
+/// Bounds publishes whose confirm never arrives. When a connection breaks, the RabbitMQ client can leave a publish waiting forever: it
+/// disposes the channel's semaphore that others wait for. And a broker that blocks publishers confirms nothing while its disk is full.
+/// Sending again is safe, because all messages are delivered at least once. An abandoned publish stays in the bus and uses memory: while
+/// the connection is the same, nothing is sent after it.
 /// </summary>
 public sealed class ConfirmTimeout : IReceiveEndpointObserver
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
-    /// <summary>A publish that was given up on so long ago is taken for one that will never end.</summary>
+    /// <summary>Age after which an abandoned publish is assumed never to complete.</summary>
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(5);
 
     private readonly IBusControl _bus;
@@ -27,8 +27,8 @@ public sealed class ConfirmTimeout : IReceiveEndpointObserver
     private long _givenUpAt;
     private volatile Task? _givenUp;
 
-    /// <param name="bus">The bus, to see whether it is connected.</param>
-    /// <param name="dependencies">Where to say that the broker does not answer.</param>
+    /// <param name="bus">The bus, to check its connection.</param>
+    /// <param name="dependencies">Reports that the broker does not answer.</param>
     /// <param name="time">The clock.</param>
     public ConfirmTimeout(IBusControl bus, DependencyHealth dependencies, TimeProvider time)
     {
@@ -37,7 +37,7 @@ public sealed class ConfirmTimeout : IReceiveEndpointObserver
         bus.ConnectReceiveEndpointObserver(this);
     }
 
-    /// <summary>Whether every endpoint of this process is connected to its broker.</summary>
+    /// <summary>Whether all endpoints of this process are connected to the broker.</summary>
     public bool IsConnected
     {
         get
@@ -51,7 +51,7 @@ public sealed class ConfirmTimeout : IReceiveEndpointObserver
                 return true;
             }
 
-            // A bus that starts or stops is not connected for a moment.
+            // A starting or stopping bus is briefly disconnected.
             if (_time.GetElapsedTime(_lostAt ??= _time.GetTimestamp()) >= Patience)
             {
                 _dependencies.Broker.ReportFailure("not connected");
@@ -62,9 +62,9 @@ public sealed class ConfirmTimeout : IReceiveEndpointObserver
         }
     }
 
-    /// <summary>Sends, and waits until it is confirmed; for one caller at a time.</summary>
-    /// <param name="send">What is begun goes on where this gives up: it must not be cancelled, which breaks the client's channel.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <summary>Sends and waits for the confirm; one caller at a time.</summary>
+    /// <param name="send">The send. It continues after a timeout: it must not be cancelled, which breaks the client's channel.</param>
+    /// <param name="cancellationToken">Cancels the wait.</param>
     /// <exception cref="BrokerSilentException">It was not confirmed in time and may or may not have been sent.</exception>
     public async Task ConfirmedAsync(Func<Task> send, CancellationToken cancellationToken)
     {
@@ -84,8 +84,8 @@ public sealed class ConfirmTimeout : IReceiveEndpointObserver
         _dependencies.Broker.ReportSuccess();
     }
 
-    /// <summary>Counts a fault that is part of an outage of the broker.</summary>
-    /// <returns>False where it is something else.</returns>
+    /// <summary>Reports an exception that is part of a broker outage.</summary>
+    /// <returns>False if it is something else.</returns>
     public bool Covers(Exception fault)
     {
         ArgumentNullException.ThrowIfNull(fault);
@@ -97,9 +97,7 @@ public sealed class ConfirmTimeout : IReceiveEndpointObserver
         return true;
     }
 
-    /// <summary>
-    /// Whether the broker is there and refuses what it was sent, such as a message that is too large; it closes the channel then.
-    /// </summary>
+    /// <summary>Whether the broker is reachable but rejects a message, such as one that is too large; it then closes the channel.</summary>
     internal static bool IsRefusal(Exception fault) =>
         fault switch
         {
@@ -116,14 +114,14 @@ public sealed class ConfirmTimeout : IReceiveEndpointObserver
 
     Task IReceiveEndpointObserver.Faulted(ReceiveEndpointFaulted faulted) => Forget();
 
-    /// <summary>The connection was lost, or is a new one: what waits for the old one does not matter any more.</summary>
+    /// <summary>The connection is lost or new: sends on the old one no longer matter.</summary>
     private Task Forget()
     {
         _givenUp = null;
         return Task.CompletedTask;
     }
 
-    /// <returns>Whether it ended, however, within a while.</returns>
+    /// <returns>Whether it completed in time, successfully or not.</returns>
     private async Task<bool> EndsAsync(Task sending, CancellationToken cancellationToken)
     {
         await sending.WaitAsync(Patience, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

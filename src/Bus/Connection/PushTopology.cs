@@ -5,8 +5,8 @@ using TaskQueue.Engine.Queues;
 namespace TaskQueue.Bus.Connection;
 
 /// <summary>
-/// Declares quorum queues and their exchanges, as MassTransit does for a consumer, before there is a consumer: nothing
-/// that is sent may meet a missing queue and be dropped.
+/// Declares quorum queues and their exchanges, as MassTransit does for a consumer, before there is a consumer: otherwise messages to a
+/// missing queue would be dropped.
 /// </summary>
 public sealed class PushTopology(BusAddress address)
 {
@@ -14,7 +14,7 @@ public sealed class PushTopology(BusAddress address)
     public Task DeclareAllAsync(IEnumerable<QueueRecord> queues) =>
         DeclareAsync([Addresses.SubmitQueue, Addresses.ReportQueue, .. queues.Where(q => q.Delivery == Delivery.Push).Select(q => q.Name)]);
 
-    /// <summary>Declares queues; those that exist stay as they are.</summary>
+    /// <summary>Declares queues; existing ones are unchanged.</summary>
     public async Task DeclareAsync(params IEnumerable<string> names)
     {
         if (address.RabbitMq is null)

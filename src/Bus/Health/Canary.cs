@@ -3,19 +3,19 @@ using MassTransit;
 
 namespace TaskQueue.Bus.Health;
 
-/// <summary>A message of this process to a queue that it consumes, to show that it does. Nothing hangs on it.</summary>
+/// <summary>A message of this process to a queue that it consumes, to prove that it does. It has no effect.</summary>
 [ConfigureConsumeTopology(false)]
 [ExcludeFromTopology]
 internal sealed record Canary;
 
-/// <summary>Takes canaries; that they came is noted where everything is that comes.</summary>
+/// <summary>Consumes canaries; their arrival is recorded like that of every message.</summary>
 internal sealed class CanaryConsumer : IConsumer<Canary>
 {
-    /// <summary>Leaves no spans behind: they would be a trace every few seconds, about nothing.</summary>
+    /// <summary>Suppresses spans: they would be an empty trace every few seconds.</summary>
     public Task Consume(ConsumeContext<Canary> context)
     {
         for (var activity = Activity.Current; activity is not null; activity = activity.Parent)
-            activity.ActivityTraceFlags &= ~ActivityTraceFlags.Recorded; // what exporters go by
+            activity.ActivityTraceFlags &= ~ActivityTraceFlags.Recorded; // checked by exporters
         return Task.CompletedTask;
     }
 }

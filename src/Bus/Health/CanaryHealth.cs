@@ -3,7 +3,7 @@ using TaskQueue.Engine.Health;
 
 namespace TaskQueue.Bus.Health;
 
-/// <summary>Every receive endpoint of this process hears what is sent to it.</summary>
+/// <summary>Checks that every receive endpoint of this process receives messages.</summary>
 internal sealed class CanaryHealth(ConsumerLiveness liveness, HealthThresholds thresholds) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)

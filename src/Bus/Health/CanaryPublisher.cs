@@ -8,8 +8,8 @@ using TaskQueue.Engine.Health;
 namespace TaskQueue.Bus.Health;
 
 /// <summary>
-/// Brings canaries to the broker over a connection of its own, so that a confirm shows that the broker is there whatever became of
-/// the connection of the bus.
+/// Publishes canaries over a connection of its own, so that a confirm proves that the broker is reachable, whatever the state of the bus
+/// connection.
 /// </summary>
 internal sealed class CanaryPublisher(BusAddress address, ConsumerLiveness liveness, OutageGracePeriod gracePeriod,
     IOptions<HealthOptions> options, TimeProvider time)
@@ -31,9 +31,9 @@ internal sealed class CanaryPublisher(BusAddress address, ConsumerLiveness liven
     /// <inheritdoc />
     public Task ProbeAsync(TimeSpan timeout) => SendAsync(timeout, options.Value.UnresponsiveAfter);
 
-    /// <summary>Sends a canary to each endpoint. It does not outlive the next few, should nobody take it.</summary>
-    /// <param name="patience">How long the broker may take.</param>
-    /// <param name="life">How long a canary may wait in its queue.</param>
+    /// <summary>Sends a canary to each endpoint. An unconsumed canary expires after a few more were sent.</summary>
+    /// <param name="patience">Maximum wait for the broker.</param>
+    /// <param name="life">Expiration of a canary in its queue.</param>
     private async Task SendAsync(TimeSpan patience, TimeSpan life)
     {
         var sent = false;
@@ -42,7 +42,7 @@ internal sealed class CanaryPublisher(BusAddress address, ConsumerLiveness liven
             var connection = await ConnectAsync(patience);
             sent = (await Task.WhenAll(liveness.Probes.Select(e => TrySendAsync(connection, e, patience, life)))).All(s => s);
         }
-#pragma warning disable CA1031 // whatever it is, there is no broker for us at the moment
+#pragma warning disable CA1031 // any exception means that the broker is unreachable for now
         catch (Exception)
 #pragma warning restore CA1031
         {
@@ -52,7 +52,7 @@ internal sealed class CanaryPublisher(BusAddress address, ConsumerLiveness liven
         if (sent)
             return;
         gracePeriod.BrokerIsAway();
-        _ = AbandonAsync(Interlocked.Exchange(ref _connection, null)); // a broker that takes nothing may not say goodbye either
+        _ = AbandonAsync(Interlocked.Exchange(ref _connection, null)); // a broker that accepts nothing may not answer the close either
     }
 
     private async Task<IConnection> ConnectAsync(TimeSpan patience)
@@ -86,11 +86,11 @@ internal sealed class CanaryPublisher(BusAddress address, ConsumerLiveness liven
         }
         catch (PublishException nobody) when (nobody.IsReturn)
         {
-            // The broker is there, but not the queue: whoever consumed it hears nothing.
+            // The broker is reachable, but the queue is missing: its consumer receives nothing.
         }
         catch (OperationInterruptedException missing) when (missing.ShutdownReason?.ReplyCode == Constants.NotFound)
         {
-            // The same, with its exchange.
+            // Same for its exchange.
         }
 #pragma warning disable CA1031 // no confirm: an alarm, a queue without a majority, or no broker
         catch (Exception)

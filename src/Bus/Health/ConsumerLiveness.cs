@@ -6,41 +6,41 @@ using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Bus.Health;
 
-/// <summary>The receive endpoints of this process on RabbitMQ, and what they hear.</summary>
+/// <summary>Liveness of the receive endpoints of this process on RabbitMQ.</summary>
 public sealed class ConsumerLiveness : IReceiveObserver
 {
     private readonly ConcurrentDictionary<string, EndpointProbe> _probes = new(StringComparer.Ordinal); // by queue
     private readonly OutageGracePeriod _gracePeriod;
     private readonly TimeProvider _time;
 
-    /// <summary>Makes the gauge.</summary>
+    /// <summary>Creates the gauge.</summary>
     public ConsumerLiveness(OutageGracePeriod gracePeriod, IMeterFactory meters, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(meters);
         (_gracePeriod, _time) = (gracePeriod, time);
         meters.Create(TaskQueueMeter.Name).CreateObservableGauge(
             "taskqueue.canary.age", Ages, "s",
-                "Since when canaries go out to a receive endpoint of this process and nothing comes back; 0 where it consumes.");
+                "How long canaries have been sent to a receive endpoint of this process without any delivery; 0 while it consumes.");
     }
 
     internal IEnumerable<EndpointProbe> Probes => _probes.Values;
 
-    /// <summary>An endpoint that must consume.</summary>
-    /// <param name="name">Its name in metrics.</param>
+    /// <summary>Watches an endpoint that must consume.</summary>
+    /// <param name="name">Name in metrics.</param>
     /// <param name="input">Its address.</param>
     internal void Watch(string name, Uri input) => _probes.TryAdd(QueueOf(input), new EndpointProbe(name, QueueOf(input), _time));
 
-    /// <summary>The endpoint of a queue is at work, though it takes nothing more at the moment.</summary>
+    /// <summary>Records that the endpoint of a queue is at work, though it accepts no more for now.</summary>
     public void IsBusy(string queue)
     {
         if (_probes.TryGetValue(queue, out var probe))
             probe.Heard();
     }
 
-    /// <summary>The same, by the address of the endpoint.</summary>
+    /// <summary>Same by the address of the endpoint.</summary>
     public void IsBusy(Uri input) => IsBusy(QueueOf(input));
 
-    /// <summary>The endpoints that are silent while nothing is away, and for how long.</summary>
+    /// <summary>The endpoints that are silent outside of outages, with the duration.</summary>
     internal IEnumerable<(EndpointProbe Probe, TimeSpan Silence)> Silent() =>
         Probes.Select(e => (e, _gracePeriod.Counted(e.Silence, needsBroker: true)));
 
@@ -61,7 +61,7 @@ public sealed class ConsumerLiveness : IReceiveObserver
         return Task.CompletedTask;
     }
 
-    /// <summary>MassTransit's addresses end with the queue.</summary>
+    /// <summary>The last segment of a MassTransit address is the queue.</summary>
     private static string QueueOf(Uri input) => Uri.UnescapeDataString(input.Segments[^1]);
 
     private IEnumerable<Measurement<double>> Ages() =>

@@ -1,12 +1,12 @@
 namespace TaskQueue.Bus.Health;
 
 /// <summary>
-/// A receive endpoint of this process. Every delivery, and the end of every one, shows that it consumes; canaries make sure that
-/// there are some. They go to the queue, which others may consume too: as many as there are processes arrive between two of our own,
-/// and the broker gives each its share in turn.
+/// Liveness of a receive endpoint of this process. The start and end of every delivery show that it consumes; canaries make sure that there
+/// are some. They are sent to the queue, which other processes may consume too: about as many canaries as there are processes arrive
+/// between two of our own, and the broker distributes them in turn.
 /// </summary>
-/// <param name="name">Its name in metrics.</param>
-/// <param name="queue">The queue, and its exchange.</param>
+/// <param name="name">Name in metrics.</param>
+/// <param name="queue">Name of the queue and its exchange.</param>
 /// <param name="time">The clock.</param>
 internal sealed class EndpointProbe(string name, string queue, TimeProvider time)
 {
@@ -18,7 +18,7 @@ internal sealed class EndpointProbe(string name, string queue, TimeProvider time
 
     public string Queue => queue;
 
-    /// <summary>Something arrived, or its consumer has done with it, or is too busy for more.</summary>
+    /// <summary>Records a delivery, its end, or that the consumer is too busy for more.</summary>
     public void Heard()
     {
         lock (_lock)
@@ -28,8 +28,8 @@ internal sealed class EndpointProbe(string name, string queue, TimeProvider time
         }
     }
 
-    /// <summary>The broker took a canary.</summary>
-    /// <param name="at">Timestamp from before it was sent: it may be back already.</param>
+    /// <summary>Records that the broker confirmed a canary.</summary>
+    /// <param name="at">Timestamp from before it was sent: it may have returned already.</param>
     public void Sent(long at)
     {
         lock (_lock)
@@ -39,14 +39,14 @@ internal sealed class EndpointProbe(string name, string queue, TimeProvider time
         }
     }
 
-    /// <summary>The broker does not take canaries for this queue: silence proves nothing.</summary>
+    /// <summary>Ignores the silence: the broker does not accept canaries for this queue.</summary>
     public void Ignore()
     {
         lock (_lock)
             _unansweredAt = null;
     }
 
-    /// <summary>Since when canaries go out and nothing comes back.</summary>
+    /// <summary>How long canaries have been sent without any delivery.</summary>
     public TimeSpan Silence
     {
         get

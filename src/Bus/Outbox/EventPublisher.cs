@@ -12,34 +12,34 @@ using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Bus.Outbox;
 
-/// <summary>Turns events into messages: lifecycle events to whoever subscribed, dispatches to the workers of push queues.</summary>
+/// <summary>Converts events to messages: lifecycle events for subscribers, dispatches for the workers of push queues.</summary>
 internal sealed class EventPublisher(
     IBus bus, BusAddress address, PushTopology topology, InFlightLimiter inFlight, QueueCatalog queues, ITaskStore store,
         IOptions<EngineOptions> options) : IEventPublisher
 {
-    /// <summary>Entries of a message. Those of events have no payloads, and of an error only its beginning.</summary>
+    /// <summary>Maximum entries of a message. Events have no payloads, and errors are truncated.</summary>
     private const int MaxEntries = 200;
 
     private const int MaxDispatch = 100;
 
-    /// <summary>Bytes of payloads and headers in one dispatch; a larger task travels alone.</summary>
+    /// <summary>Maximum bytes of payloads and headers in a dispatch; a larger task is sent alone.</summary>
     private const int MaxDispatchBytes = 1024 * 1024;
 
-    /// <summary>The same of those that are read and sent at a time.</summary>
+    /// <summary>Maximum bytes of tasks read and sent at a time.</summary>
     private const long MaxReadBytes = 8 * MaxDispatchBytes;
 
-    /// <summary>Bytes of a character that is escaped, and at most of all that a message has beside its texts.</summary>
+    /// <summary>Bytes of an escaped character, and the maximum overhead of a message beside its texts.</summary>
     private const int EscapedBytes = 6, Envelope = 128 * 1024;
 
-    /// <summary>Characters of errors in one message; a larger one travels alone.</summary>
+    /// <summary>Maximum characters of errors in a message; a larger one is sent alone.</summary>
     private const int MaxMessageChars = 1024 * 1024;
 
-    /// <summary>Publishes events and returns when the broker has confirmed all.</summary>
+    /// <summary>Publishes events and returns when the broker has confirmed all of them.</summary>
     public async Task PublishAsync(IReadOnlyList<TaskEvent> events)
     {
         var arrived = WorkAvailable.Of(events);
         var rung = address.RabbitMq is not null && arrived.Arrivals.Count > 0 ? bus.Publish(arrived) : Task.CompletedTask;
-        // The n-th event of each task makes the n-th wave: a wave is confirmed before the next leaves, so order is kept.
+        // The n-th events of all tasks form the n-th wave: a wave is confirmed before the next is sent, so order is kept.
         var seen = new Dictionary<Guid, int>(events.Count);
         var waves = events.GroupBy(e => seen[e.TaskId] = seen.GetValueOrDefault(e.TaskId) + 1).OrderBy(w => w.Key);
         foreach (var wave in waves)
@@ -49,10 +49,10 @@ internal sealed class EventPublisher(
         await rung;
     }
 
-    /// <summary>Publishes the steps alone: nothing is dispatched.</summary>
+    /// <summary>Publishes only the steps, without dispatching tasks.</summary>
     public Task PublishStepsAsync(IReadOnlyList<TaskEvent> events) => Task.WhenAll(events.GroupBy(e => e.Type).SelectMany(PublishSteps));
 
-    /// <summary>Publishes something that every broker takes.</summary>
+    /// <summary>Publishes a message that every broker accepts.</summary>
     public Task ProbeAsync() => address.RabbitMq is null ? Task.CompletedTask : bus.Publish(new WorkAvailable([]));
 
     private IEnumerable<Task> PublishSteps(IGrouping<TaskEventType, TaskEvent> events) =>
@@ -71,7 +71,7 @@ internal sealed class EventPublisher(
     private static bool Ended(TaskEventType type) =>
         type is TaskEventType.Failed or TaskEventType.Retrying or TaskEventType.Snoozed or TaskEventType.Cancelled;
 
-    /// <summary>Tells the workers of push queues what they need not go on with. They see the steps of their own queue only.</summary>
+    /// <summary>Notifies the workers of push queues of attempts to abandon. They see only the steps of their own queue.</summary>
     private async Task TellWorkersAsync(IReadOnlyList<TaskEvent> ended)
     {
         if (address.RabbitMq is null || ended.Count == 0)
@@ -94,14 +94,15 @@ internal sealed class EventPublisher(
                 }
                 catch (MessageNotAcknowledgedException)
                 {
-                    // A worker's own queue is full and refuses more. It is a hint to that worker, and must not stop the events of all.
+                    // A worker's own queue is full and rejects more. The message is a hint for that worker, and must not block the events
+                    // of all.
                 }
             }
         }
     }
 
-    /// <summary>Steps in messages of bounded size.</summary>
-    /// <exception cref="MessageTooLargeException">One alone is too large.</exception>
+    /// <summary>Splits steps into messages of bounded size.</summary>
+    /// <exception cref="MessageTooLargeException">A single step is too large.</exception>
     private IEnumerable<List<TaskStep>> Groups(IEnumerable<TaskStep> steps)
     {
         var group = new List<TaskStep>();
@@ -126,8 +127,8 @@ internal sealed class EventPublisher(
     }
 
     /// <summary>
-    /// What the broker would refuse is not sent: it closes the channel, and the bus sends the message again for ever. Characters are
-    /// counted as they are escaped, where that can matter.
+    /// Rejects what the broker would reject: it closes the channel, and the bus resends the message forever. Characters are counted in
+    /// escaped form where that can matter.
     /// </summary>
     private void Demand(string? text, string? more = null)
     {
@@ -141,7 +142,7 @@ internal sealed class EventPublisher(
 
     private static int Escaped(string? text) => text is null ? 0 : JsonEncodedText.Encode(text).EncodedUtf8Bytes.Length;
 
-    /// <summary>Characters that are in the broker's bounds however they are escaped, and no more than makes a handy message.</summary>
+    /// <summary>Maximum characters that stay within the broker's limit in escaped form, and that keep messages small.</summary>
     private int MaxChars => Math.Min(MaxMessageChars, (options.Value.MaxMessageBytes - Envelope) / EscapedBytes);
 
     private static TaskStep ToStep(TaskEvent e) => new(e.TaskId, e.Queue, e.Tier, e.Attempt, e.At, e.DueAt, e.Worker, e.Error);
@@ -150,7 +151,7 @@ internal sealed class EventPublisher(
     {
         foreach (var chunk in events.Select(e => e.TaskId).Distinct().Order().Chunk(MaxEntries))
         {
-            // Ids come in their order, and a read that is cut leaves those behind its last task.
+            // Ids are in order, and a truncated read omits those after its last task.
             for (var ids = chunk; ids.Length > 0 && await store.ReadForDispatchAsync(ids, MaxReadBytes) is { Count: > 0 } tasks;)
             {
                 await Task.WhenAll(tasks.GroupBy(t => t.Queue).Select(SendAsync));
@@ -171,7 +172,7 @@ internal sealed class EventPublisher(
             }
             catch (MessageReturnedException)
             {
-                await topology.DeclareAsync(tasks.Key); // somebody deleted the queue, or nobody made it yet
+                await topology.DeclareAsync(tasks.Key); // the queue was deleted, or is not declared yet
                 await endpoint.Send(batch, c => BusAddress.DemandQueue(c));
             }
         }));
@@ -202,5 +203,5 @@ internal sealed class EventPublisher(
     }
 }
 
-/// <summary>What is to be sent is larger than the broker takes.</summary>
+/// <summary>A message exceeds the broker's limit.</summary>
 internal sealed class MessageTooLargeException(string message) : Exception(message);

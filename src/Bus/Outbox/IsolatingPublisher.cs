@@ -7,17 +7,14 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Bus.Outbox;
 
 /// <summary>
-/// Publishes the pages of the outbox dispatcher. Where a page fails though the broker is there, it is halved until the event stands alone
-/// that cannot
-/// be published; that one is set aside, and the others keep their order.
+/// Publishes the pages of the outbox dispatcher. If a page fails although the broker is reachable, it is halved until the unpublishable
+/// event stands alone; that one is quarantined, and the others keep their order.
 /// </summary>
 internal sealed partial class IsolatingPublisher(
     EventPublisher publisher, ConfirmTimeout confirmTimeout, EventQuarantine events, TaskQuarantine tasks, TimeProvider time,
         ILogger<IsolatingPublisher> logger)
 {
-    /// <summary>
-    /// Failures of one page, with a broker that is connected, after which the page itself is suspected whatever the fault looks like.
-    /// </summary>
+    /// <summary>Failures of one page, with a connected broker, after which the page itself is suspected, whatever the exception.</summary>
     private const int Patience = 3;
 
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(200), LongestReconnect = TimeSpan.FromSeconds(10);
@@ -27,7 +24,7 @@ internal sealed partial class IsolatingPublisher(
     private int _suspicions;
 
     /// <summary>
-    /// Publishes a page, in its order for each task, and returns when the broker has confirmed it or the rest is listed as set aside.
+    /// Publishes a page, in order for each task, and returns when the broker has confirmed it or the rest is quarantined.
     /// </summary>
     public async Task PublishAsync(IReadOnlyList<TaskEvent> page, CancellationToken cancellationToken)
     {
@@ -47,7 +44,7 @@ internal sealed partial class IsolatingPublisher(
     }
 
     /// <summary>
-    /// Whether the events are to blame: the fault says so, or it comes again with the same page while the broker is there.
+    /// Whether the events are at fault: the exception says so, or recurs with the same page while the broker is reachable.
     /// </summary>
     private bool Suspects(IReadOnlyList<TaskEvent> page, Exception fault)
     {
@@ -65,7 +62,7 @@ internal sealed partial class IsolatingPublisher(
             || (StorageFaults.IsOfRow(fault) && !IsOutage(fault) && fault is not RabbitMQ.Client.Exceptions.RabbitMQClientException);
 
     /// <summary>
-    /// Also where the broker takes nothing for a queue, such as one that is full: that passes, and must not cost any event.
+    /// Includes a broker that accepts nothing for a queue, such as a full one: that is temporary, and must not cost any event.
     /// </summary>
     private static bool IsOutage(Exception fault) =>
         fault is BrokerSilentException or MassTransit.MassTransitException || StorageFaults.IsTransient(fault);
@@ -119,12 +116,12 @@ internal sealed partial class IsolatingPublisher(
 
     private async Task SetAsideAsync(TaskEvent e, Exception reason, CancellationToken cancellationToken)
     {
-        // Nothing is set aside because the broker is away.
+        // Nothing is quarantined because of a broker outage.
         await ReconnectAsync(cancellationToken);
         await confirmTimeout.ConfirmedAsync(publisher.ProbeAsync, cancellationToken);
         if (e.Dispatch && await TryStepAsync(e, cancellationToken))
         {
-            // Subscribers have the step; it is the task that cannot be sent to its workers.
+            // Subscribers have the step; only the task cannot be sent to its workers.
             if ((await tasks.SetAsideAsync(Sweep.Dispatch, e.TaskId, reason, cancellationToken)).Fault is { } unlisted)
                 throw unlisted;
             return;
@@ -150,7 +147,7 @@ internal sealed partial class IsolatingPublisher(
     private Task SendAsync(IReadOnlyList<TaskEvent> page, CancellationToken cancellationToken) =>
         confirmTimeout.ConfirmedAsync(() => publisher.PublishAsync(page), cancellationToken);
 
-    /// <summary>A broker that refused something closed the channel, which opens again in a moment.</summary>
+    /// <summary>A broker that rejected a message closed the channel, which reopens shortly.</summary>
     private async Task ReconnectAsync(CancellationToken cancellationToken)
     {
         var begun = time.GetTimestamp();
@@ -162,6 +159,6 @@ internal sealed partial class IsolatingPublisher(
         }
     }
 
-    [LoggerMessage(LogLevel.Warning, "A page of {Count} events was not published; they are published apart")]
+    [LoggerMessage(LogLevel.Warning, "Cannot publish a page of {Count} events; publishing it in parts")]
     private partial void LogApart(Exception fault, int count);
 }

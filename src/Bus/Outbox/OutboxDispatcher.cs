@@ -8,31 +8,29 @@ using TaskQueue.Engine.Telemetry;
 namespace TaskQueue.Bus.Outbox;
 
 /// <summary>
-/// Carries committed events to the bus, in order per task, at least once. Every process is ready to do it; the holder of
-/// the database's outbox lock does, woken by its own commits and by notifications of others. One whose broker is away or
-/// does not confirm leaves it to others.
+/// Publishes committed events on the bus, in order for each task, at least once. Every process competes for the database's outbox lease;
+/// its holder dispatches, woken by its own commits and by notifications of other processes. A process whose broker is unreachable or does
+/// not confirm leaves it to the others.
 /// </summary>
 internal sealed partial class OutboxDispatcher(
     ITaskStore store, IsolatingPublisher publisher, ConfirmTimeout confirmTimeout, PostCommitNotifier postCommit,
         LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<OutboxDispatcher> logger)
     : BackgroundService
 {
-    /// <summary>Events of each stream in one read; their errors are cut, so that a read is bounded in bytes too.</summary>
+    /// <summary>Events of each partition in one read; their errors are truncated, so that a read is bounded in bytes too.</summary>
     private const int MaxRead = 500;
 
     /// <summary>
-    /// How long a fresh commit may go unnoticed if its wake-up was lost, and how often others try to become the dispatcher.
+    /// Maximum delay of a commit whose notification was lost, and interval at which the other processes try to acquire the lease.
     /// </summary>
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
 
     private static readonly TimeSpan LookForBroker = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>How much a dispatcher that takes over may repeat.</summary>
+    /// <summary>Bounds what a dispatcher repeats when it takes over.</summary>
     private static readonly TimeSpan SaveEvery = TimeSpan.FromSeconds(1);
 
-    /// <summary>
-    /// How long what is being published may take when the process stops: given up sooner, the next dispatcher would repeat it.
-    /// </summary>
+    /// <summary>Time to finish the current publish when the process stops: if it is abandoned, the next dispatcher repeats it.</summary>
     private static readonly TimeSpan LastPublish = TimeSpan.FromSeconds(3);
 
     private readonly LoopHeartbeat _heartbeat = heartbeats.Of(typeof(OutboxDispatcher));
@@ -50,7 +48,7 @@ internal sealed partial class OutboxDispatcher(
             {
                 return;
             }
-#pragma warning disable CA1031 // whatever it is, the next try starts from the saved cursors
+#pragma warning disable CA1031 // whatever the exception, the next try resumes at the saved offsets
             catch (Exception fault)
 #pragma warning restore CA1031
             {
@@ -81,7 +79,9 @@ internal sealed partial class OutboxDispatcher(
             await LeadAsync(lease, cancellationToken);
     }
 
-    /// <summary>Passes wake-ups on to the outbox dispatcher for a while, then lets the caller try to lead again.</summary>
+    /// <summary>
+    /// Forwards notifications to the outbox dispatcher for a while, then returns to let the caller try to acquire the lease.
+    /// </summary>
     private async Task FollowAsync(TimeSpan length, CancellationToken cancellationToken)
     {
         var begin = time.GetTimestamp();
@@ -125,10 +125,10 @@ internal sealed partial class OutboxDispatcher(
         }
 
         cancellationToken.ThrowIfCancellationRequested();
-        await lease.Lost; // throws what broke it
+        await lease.Lost; // throws the exception that ended it
     }
 
-    /// <summary>A queue of somebody that takes nothing more holds this up, and no restart would help.</summary>
+    /// <summary>Publishes events. A full queue of a subscriber delays this, and a restart would not help.</summary>
     private async Task PublishAsync(IReadOnlyList<TaskEvent> events, CancellationToken cancellationToken)
     {
         _heartbeat.Rest();
@@ -150,6 +150,6 @@ internal sealed partial class OutboxDispatcher(
         cursors.CopyTo(saved, 0);
     }
 
-    [LoggerMessage(LogLevel.Warning, "Dispatching the outbox stopped; trying again")]
+    [LoggerMessage(LogLevel.Warning, "Dispatching the outbox failed; retrying")]
     private partial void LogFailed(Exception fault);
 }

@@ -4,7 +4,7 @@ using TaskQueue.Engine.Replies;
 
 namespace TaskQueue.Bus.Replies;
 
-/// <summary>Hands what other processes heard to the callers of this one.</summary>
+/// <summary>Delivers replies from other processes to the callers of this one.</summary>
 internal sealed class ReplyConsumer(CompletionRouter router, ConsumerLiveness liveness) : IConsumer<TaskReplies>
 {
     public async Task Consume(ConsumeContext<TaskReplies> context)
@@ -12,7 +12,7 @@ internal sealed class ReplyConsumer(CompletionRouter router, ConsumerLiveness li
         foreach (var reply in context.Message.Replies)
         {
             await router.DeliverOrDropAsync(reply);
-            liveness.IsBusy(context.ReceiveContext.InputAddress); // many callers may read slowly
+            liveness.IsBusy(context.ReceiveContext.InputAddress); // callers may read slowly
         }
     }
 }

@@ -11,9 +11,9 @@ using TaskQueue.Engine.Telemetry;
 namespace TaskQueue.Bus.Replies;
 
 /// <summary>
-/// Brings replies to the process whose caller waits: itself, or another one over the bus, as many in one message as wait when
-/// the last one was confirmed. Replies of one task keep their order. A reply may be lost with its process; the end of a task
-/// is then found in the database.
+/// Sends replies to the process whose caller waits: this one, or another over the bus, combining all replies that wait when the last
+/// message is confirmed. Replies of one task keep their order. A reply may be lost if its process ends; the completion is then found in the
+/// database.
 /// </summary>
 public sealed partial class ReplySender(CompletionRouter router, ReplyAddress self, IBus bus, BusAddress address,
     DependencyHealth dependencies, TimeProvider time, ILogger<ReplySender> logger)
@@ -21,10 +21,10 @@ public sealed partial class ReplySender(CompletionRouter router, ReplyAddress se
 {
     private const int MaxReplies = 200;
 
-    /// <summary>Characters in one message; a larger reply travels alone.</summary>
+    /// <summary>Maximum characters in a message; a larger reply is sent alone.</summary>
     private const int MaxChars = 1024 * 1024;
 
-    /// <summary>A confirm that takes longer will not come.</summary>
+    /// <summary>Timeout of a confirm.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
     private readonly ConcurrentDictionary<string, Line> _lines = new();
@@ -58,7 +58,7 @@ public sealed partial class ReplySender(CompletionRouter router, ReplyAddress se
         }
         catch (JsonException)
         {
-            return null; // it has ended all the same
+            return null; // the task has ended anyway
         }
     }
 
@@ -71,7 +71,7 @@ public sealed partial class ReplySender(CompletionRouter router, ReplyAddress se
             else
                 await LineTo(replyTo).SendAsync(reply);
         }
-#pragma warning disable CA1031 // the other process looks the end up
+#pragma warning disable CA1031 // the other process polls for the completion
         catch (Exception fault)
 #pragma warning restore CA1031
         {
@@ -93,8 +93,8 @@ public sealed partial class ReplySender(CompletionRouter router, ReplyAddress se
     private async Task SendAsync(string replyTo, List<Reply> replies)
     {
         if (address.RabbitMq is null)
-            return; // the only process is another life of this one: its callers are gone
-        // What is given up on stays inside the bus, and what waits behind it here: while the broker is silent a try now and then is enough.
+            return; // the only process is an earlier run of this one: its callers are gone
+        // An abandoned send stays in the bus, and what waits behind it here: while the broker is silent, an occasional try suffices.
         if (dependencies.Broker.IsFresh)
             throw new BrokerSilentException("the broker did not confirm a moment ago");
         try
@@ -110,10 +110,10 @@ public sealed partial class ReplySender(CompletionRouter router, ReplyAddress se
         }
     }
 
-    [LoggerMessage(LogLevel.Information, "The end of task {TaskId} was not told to the process that waits; it looks it up")]
+    [LoggerMessage(LogLevel.Information, "Cannot notify the waiting process of the completion of task {TaskId}; it polls for it")]
     private partial void LogLost(Exception fault, Guid taskId);
 
-    /// <summary>Replies to one process. It is there only while some wait, so that lines to processes of the past do not pile up.</summary>
+    /// <summary>Replies to one process. Exists only while some are waiting, so that lines to ended processes do not accumulate.</summary>
     private sealed class Line(ReplySender sender, string replyTo)
     {
         private readonly Lock _lock = new();
@@ -121,7 +121,7 @@ public sealed partial class ReplySender(CompletionRouter router, ReplyAddress se
         private int _entered;
         private bool _running, _closed;
 
-        /// <summary>Announces a reply; false where the line was closed meanwhile.</summary>
+        /// <summary>Announces a reply; false if the line was closed in the meantime.</summary>
         public bool Enter()
         {
             lock (_lock)
@@ -158,7 +158,7 @@ public sealed partial class ReplySender(CompletionRouter router, ReplyAddress se
                     await sender.SendAsync(replyTo, group.ConvertAll(g => g.Reply));
                     group.ForEach(g => g.Sent.TrySetResult());
                 }
-#pragma warning disable CA1031 // those who wait get it
+#pragma warning disable CA1031 // rethrown to the callers
                 catch (Exception fault)
 #pragma warning restore CA1031
                 {

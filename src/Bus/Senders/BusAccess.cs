@@ -4,14 +4,14 @@ using TaskQueue.Engine.Auth;
 
 namespace TaskQueue.Bus.Senders;
 
-/// <summary>What the sender of a message may see and change, or why its message is refused.</summary>
-/// <param name="Access">Null where the message is refused.</param>
-/// <param name="Problem">Why it is refused.</param>
+/// <summary>What the sender of a message may see and change, or why the message is refused.</summary>
+/// <param name="Access">Null if the message is refused.</param>
+/// <param name="Problem">Reason of the refusal.</param>
 public readonly record struct SenderDecision(Access? Access, string? Problem);
 
 /// <summary>
-/// Decides by the user of a message, which the broker has checked to be that of the connection. Without authentication and
-/// without configured users everybody at the broker is trusted; the in-process bus always is.
+/// Authorizes messages by their user, which the broker has verified to be that of the connection. Without authentication and without
+/// configured users every broker user is trusted; the in-process bus always is.
 /// </summary>
 public sealed class BusAccess(BusAddress address, IOptionsMonitor<BusOptions> users, IOptionsMonitor<AuthOptions> auth)
 {
@@ -20,12 +20,12 @@ public sealed class BusAccess(BusAddress address, IOptionsMonitor<BusOptions> us
     private volatile Users _users = new(new BusOptions(), new AuthOptions());
     private volatile bool _isOn;
 
-    /// <summary>Whether senders are told apart. Once on it stays on, as authentication does.</summary>
+    /// <summary>Whether senders are authorized. Once enabled, it stays enabled, as authentication does.</summary>
     public bool IsOn => _isOn |= address.RabbitMq is not null && (users.CurrentValue.HasUsers || auth.CurrentValue.IsOn);
 
     /// <summary>What a user may do with messages of a kind.</summary>
-    /// <param name="role">Who may send messages of the kind.</param>
-    /// <param name="user">User of the message; null where it names none.</param>
+    /// <param name="role">The role that may send such messages.</param>
+    /// <param name="user">User of the message; null if it names none.</param>
     public SenderDecision Decide(SenderRole role, string? user)
     {
         if (!IsOn)

@@ -3,20 +3,20 @@ using TaskQueue.Engine.Auth;
 
 namespace TaskQueue.Bus.Senders;
 
-/// <summary>Section <c>TaskQueue:Bus</c>: what users of RabbitMQ may do here. The broker vouches for the user of a message.</summary>
+/// <summary>Section <c>TaskQueue:Bus</c>: permissions of RabbitMQ users. The broker verifies the user of a message.</summary>
 public sealed class BusOptions : IValidatableObject
 {
     /// <summary>Users that may submit tasks.</summary>
-    /// <value>None. Without authentication and without users in this section everybody at the broker is trusted.</value>
+    /// <value>None. Without authentication and without users in this section every broker user is trusted.</value>
     public IList<BusProducerUser> Producers { get; } = [];
 
     /// <summary>Users that may report on tasks.</summary>
     public IList<BusWorkerUser> Workers { get; } = [];
 
-    /// <summary>Users of the other processes of this server, where they are not the one of <c>ConnectionStrings:RabbitMq</c>.</summary>
+    /// <summary>Users of the other processes of this server, if they differ from that of <c>ConnectionStrings:RabbitMq</c>.</summary>
     public IList<string> EngineUsers { get; } = [];
 
-    /// <summary>Whether senders are told apart.</summary>
+    /// <summary>Whether any users are configured.</summary>
     public bool HasUsers => Producers.Count > 0 || Workers.Count > 0 || EngineUsers.Count > 0;
 
     /// <inheritdoc />
@@ -30,9 +30,9 @@ public sealed class BusOptions : IValidatableObject
         }
 
         foreach (var twice in Twice(Producers.Select(p => p.User)))
-            yield return new($"TaskQueue:Bus:Producers has the user '{twice}' twice");
+            yield return new($"TaskQueue:Bus:Producers lists the user '{twice}' twice");
         foreach (var twice in Twice(Workers.Select(w => w.User)))
-            yield return new($"TaskQueue:Bus:Workers has the user '{twice}' twice; list all its queues in one place");
+            yield return new($"TaskQueue:Bus:Workers lists the user '{twice}' twice; list all its queues in one entry");
         foreach (var both in EngineUsers.Where(IsUser)
             .Intersect(Producers.Select(p => p.User).Concat(Workers.Select(w => w.User)), StringComparer.Ordinal))
             yield return new($"TaskQueue:Bus:EngineUsers has '{both}', which is among Producers or Workers too: a user of this server may "
@@ -76,17 +76,17 @@ public sealed class BusWorkerUser
     /// <summary>Name of the user at the broker.</summary>
     public string User { get; set; } = "";
 
-    /// <summary>Patterns of the queues that it works on, if only <c>*</c>: see <see cref="QueuePatterns"/>.</summary>
+    /// <summary>Patterns of the queues that it works on; required, if only <c>*</c>: see <see cref="QueuePatterns"/>.</summary>
     public IList<string> Queues { get; } = [];
 
     /// <summary>
-    /// Name of the configured API key, or the name in the token, with which the same worker takes tasks over HTTP; its events on the bus
-    /// count for those.
+    /// Name of the configured API key, or the name in the token, with which the same worker claims tasks over HTTP; its events on the bus
+    /// apply to those.
     /// </summary>
     public string? Key { get; set; }
 
     /// <summary>Tenant of that key or token.</summary>
-    /// <value>Null: that of the configured key with the name, else the name.</value>
+    /// <value>Null: that of the configured key with this name, otherwise the name.</value>
     public string? KeyTenant { get; set; }
 
     internal string? Problem =>

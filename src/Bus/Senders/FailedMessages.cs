@@ -11,15 +11,17 @@ using TaskQueue.Bus.Connection;
 namespace TaskQueue.Bus.Senders;
 
 /// <summary>
-/// What becomes of messages that cannot be read or consumed. Those of a named queue go to its queue <c>_error</c>, or
-/// <c>_skipped</c> where nobody consumes their type; those of a process's own queues are dropped. All are counted and in the quarantine.
+/// Handles messages that cannot be read or consumed. Those of a named queue are moved to its <c>_error</c> queue, or to <c>_skipped</c> if
+/// no consumer takes their type; those of a process's exclusive queues are dropped. All are counted and quarantined.
 /// </summary>
 internal static class FailedMessages
 {
-    /// <summary>Header of a moved message: the user that sent it. As its user a message may name that of the connection alone.</summary>
+    /// <summary>
+    /// Header of a moved message: the user that sent it. The user of a message itself can only be that of the connection.
+    /// </summary>
     public const string UserHeader = "taskqueue-user";
 
-    /// <summary>Moves what fails at an endpoint, in the name of this process.</summary>
+    /// <summary>Moves failed messages of an endpoint, sent as the user of this process.</summary>
     public static void Move(IReceiveEndpointConfigurator endpoint, IRegistrationContext context)
     {
         var (aside, user) = Services(context);
@@ -39,13 +41,13 @@ internal static class FailedMessages
     }
 
     /// <summary>
-    /// Gives back to the broker what an endpoint has read and not finished: another must. Before <see cref="Move"/>, which then
-    /// moves only what nobody can read.
+    /// Releases unfinished messages of an endpoint to the broker for another process. Goes before <see cref="Move"/>, which then moves only
+    /// unreadable messages.
     /// </summary>
     public static void Requeue(IReceiveEndpointConfigurator endpoint) =>
         endpoint.ConfigureError(pipe => pipe.UseFilter(new RequeueFilter()));
 
-    /// <summary>Drops what fails at an endpoint: nothing of it is worth anything later.</summary>
+    /// <summary>Drops failed messages of an endpoint, which have no value later.</summary>
     public static void Drop(IReceiveEndpointConfigurator endpoint, IRegistrationContext context)
     {
         var (aside, _) = Services(context);
@@ -55,8 +57,8 @@ internal static class FailedMessages
     }
 
     /// <summary>
-    /// Moves a message that is refused to the error queue, where its endpoint has one. If it were thrown, MassTransit would send a
-    /// fault to whatever address the message names.
+    /// Moves a refused message to the error queue of its endpoint, if it has one. An exception would make MassTransit send a fault to
+    /// whatever address the message names.
     /// </summary>
     public static async Task MoveAsync(ReceiveContext context, string? user, Exception reason)
     {
@@ -76,7 +78,7 @@ internal static class FailedMessages
     private static Task NoteAsync(SetAside aside, ReceiveContext context, string reason, string? suffix)
     {
         var name = NameOf(context);
-        // The names of a process's own queues differ each time.
+        // The names of exclusive queues differ each time.
         return suffix is null
             ? aside.MessageAsync("own queue", MessageUser.Of(context), reason, "dropped")
             : aside.MessageAsync(name, MessageUser.Of(context), reason, $"moved to {name}{suffix}");
@@ -100,7 +102,7 @@ internal static class FailedMessages
         {
             await NoteAsync(aside, context, context.Exception.Message, suffix);
             if (!context.IsFaulted)
-                await context.NotifyFaulted(context.Exception); // else it would be skipped too
+                await context.NotifyFaulted(context.Exception); // otherwise it would also be skipped
             await next.Send(context);
         }
     }
@@ -116,7 +118,7 @@ internal static class FailedMessages
         }
     }
 
-    /// <summary>The broker closes the channel of whoever sends a message on in the name of its sender.</summary>
+    /// <summary>Replaces the user: the broker closes the channel when a message is forwarded under its sender's name.</summary>
     private sealed class InOwnName<T>(string? user, Func<T, RabbitMqBasicConsumeContext, T> rename) : IFilter<T>
         where T : class, ReceiveContext
     {

@@ -5,7 +5,7 @@ namespace TaskQueue.Bus.Senders;
 /// <summary>The user of a message: the property <c>user_id</c>, which RabbitMQ compares with the user of the connection.</summary>
 public static class MessageUser
 {
-    /// <summary>The user of a message that was received; null where it names none.</summary>
+    /// <summary>The user of a received message; null if it names none.</summary>
     public static string? Of(PipeContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
@@ -13,7 +13,7 @@ public static class MessageUser
             && delivery.Properties.UserId is { Length: > 0 } user ? user : null;
     }
 
-    /// <summary>Signs everything that a bus sends and publishes with its user.</summary>
+    /// <summary>Sets the user on everything that a bus sends and publishes.</summary>
     internal static void SignWith(this IBusFactoryConfigurator bus, string user)
     {
         bus.ConfigureSend(pipe => pipe.UseExecute(context => Sign(context, user)));

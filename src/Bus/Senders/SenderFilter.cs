@@ -5,17 +5,17 @@ using TaskQueue.Engine.Auth;
 
 namespace TaskQueue.Bus.Senders;
 
-/// <summary>Who sent the message that is being consumed, as <see cref="SenderFilter{T}"/> found it.</summary>
+/// <summary>The sender of the message being consumed, as found by <see cref="SenderFilter{T}"/>.</summary>
 /// <typeparam name="T">Type of the message.</typeparam>
-/// <param name="User">User at the broker; null where there is none, or nobody is told apart.</param>
+/// <param name="User">User at the broker; null if there is none, or senders are not authorized.</param>
 /// <param name="Access">What it may see and change.</param>
 public sealed record Sender<T>(string? User, Access Access)
     where T : class;
 
-/// <summary>Finds the sender of a message.</summary>
+/// <summary>Accesses the sender of a message.</summary>
 public static class SenderExtensions
 {
-    /// <summary>The sender of a message that a consumer of the engine has got.</summary>
+    /// <summary>The sender of a message received by a consumer of the engine.</summary>
     public static Sender<T> Sender<T>(this ConsumeContext<T> context)
         where T : class
     {
@@ -25,8 +25,8 @@ public static class SenderExtensions
 }
 
 /// <summary>
-/// Lets messages through to the engine's consumers whose sender may send them. The others are refused, and so are those that ask
-/// for an answer: the server would send it to any address in its own name.
+/// Passes messages to the engine's consumers only if their sender may send them. Refuses the others, and those that request a response: the
+/// server would send it to any address under its own name.
 /// </summary>
 /// <typeparam name="T">Type of the message.</typeparam>
 internal sealed class SenderFilter<T>(BusAccess access, SetAside aside, BusAddress address) : IFilter<ConsumeContext<T>>
@@ -39,7 +39,7 @@ internal sealed class SenderFilter<T>(BusAccess access, SetAside aside, BusAddre
         var user = MessageUser.Of(context);
         var (allowed, problem) = access.Decide(SenderRoles.Of(typeof(T)), user);
         if (context.ResponseAddress is not null || context.FaultAddress is not null)
-            (allowed, problem) = (null, "it asks for an answer, which is not given over the bus");
+            (allowed, problem) = (null, "it requests a response, which is not supported over the bus");
         if (allowed is null)
         {
             await RefuseAsync(context, user, problem!);
@@ -65,7 +65,7 @@ internal sealed class SenderFilter<T>(BusAccess access, SetAside aside, BusAddre
         if (!SenderRoles.IsSilent(typeof(T)))
             await aside.RefusedAsync(typeof(T).Name, user, problem);
         if (typeof(T) == typeof(SubmitTasks))
-            await MoveAsync(context, problem); // a producer's work is in it
+            await MoveAsync(context, problem); // it contains a producer's tasks
         else
             await DoneAsync(context);
     }
@@ -76,10 +76,10 @@ internal sealed class SenderFilter<T>(BusAccess access, SetAside aside, BusAddre
         await DoneAsync(context);
     }
 
-    /// <summary>Else it would be moved as one that nobody takes.</summary>
+    /// <summary>Otherwise it would be moved as unconsumed.</summary>
     private static Task DoneAsync(ConsumeContext<T> context) => context.NotifyConsumed(TimeSpan.Zero, "refused");
 }
 
-/// <summary>A message is refused as a whole, and moved to the error queue of its endpoint.</summary>
-/// <param name="message">Why.</param>
+/// <summary>A message is refused as a whole and moved to the error queue of its endpoint.</summary>
+/// <param name="message">The reason.</param>
 public sealed class RefusedMessageException(string message) : Exception(message);

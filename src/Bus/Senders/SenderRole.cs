@@ -3,7 +3,7 @@ using TaskQueue.Contracts;
 
 namespace TaskQueue.Bus.Senders;
 
-/// <summary>Who may send a message.</summary>
+/// <summary>The role of a message's sender.</summary>
 public enum SenderRole
 {
     /// <summary>This server's own processes.</summary>
@@ -12,25 +12,25 @@ public enum SenderRole
     /// <summary>Users that submit tasks.</summary>
     Producer,
 
-    /// <summary>Users that report on tasks which they consume.</summary>
+    /// <summary>Users that report on tasks which they consume from the bus.</summary>
     Worker,
 
-    /// <summary>Users that report on tasks which they may have taken over HTTP.</summary>
+    /// <summary>Users that report on tasks which they may have claimed over HTTP.</summary>
     EventWorker,
 }
 
-/// <summary>Marks a message that others than the engine may send.</summary>
+/// <summary>Marks a message that others besides the engine may send.</summary>
 [AttributeUsage(AttributeTargets.Class)]
 public sealed class SentByAttribute(SenderRole role) : Attribute
 {
-    /// <summary>Who may send it.</summary>
+    /// <summary>The role that may send it.</summary>
     public SenderRole Role { get; } = role;
 }
 
-/// <summary>Who may send which message.</summary>
+/// <summary>Maps messages to the roles that may send them.</summary>
 public static class SenderRoles
 {
-    /// <summary>Who may send messages of a type: the engine alone, unless the type says otherwise.</summary>
+    /// <summary>The role that may send messages of a type: the engine, unless the type declares another.</summary>
     public static SenderRole Of(Type message)
     {
         ArgumentNullException.ThrowIfNull(message);
@@ -40,7 +40,7 @@ public static class SenderRoles
     }
 
     /// <summary>
-    /// Refused canaries are not reported: they have no effect, and a queue that takes any JSON reads every message as one.
+    /// Refused canaries are not reported: they have no effect, and a queue that accepts any JSON parses every message as one.
     /// </summary>
     internal static bool IsSilent(Type message) => message == typeof(Canary);
 }

@@ -9,15 +9,15 @@ namespace TaskQueue.Bus.Senders;
 
 /// <summary>An entry of a message that is not applied.</summary>
 /// <param name="Subject">Identifies it within the messages of its kind, such as the id of a task.</param>
-/// <param name="Reason">Why.</param>
-/// <param name="Queue">Queue of the task, where it is known.</param>
-/// <param name="State">The entry as JSON, where it is worth keeping.</param>
+/// <param name="Reason">The reason.</param>
+/// <param name="Queue">Queue of the task, if known.</param>
+/// <param name="State">The entry as JSON, if worth keeping.</param>
 public sealed record RefusedEntry(string Subject, string Reason, string? Queue = null, string? State = null);
 
-/// <summary>Sets aside what came over the bus and cannot be applied: visible in the quarantine, counted, and in the log.</summary>
+/// <summary>Quarantines, counts and logs messages and entries that cannot be applied.</summary>
 public sealed partial class SetAside(IQuarantine quarantine, TaskMetrics metrics, TimeProvider time, ILogger<SetAside> logger)
 {
-    /// <summary>Entries of one message that get a row of their own; the rest of a message shares one.</summary>
+    /// <summary>Maximum entries of a message with a row of their own; the rest shares one.</summary>
     private const int MaxRows = 20;
 
     private const int MaxReason = 2000, MaxSubject = 128, MaxUsers = 10_000;
@@ -26,31 +26,31 @@ public sealed partial class SetAside(IQuarantine quarantine, TaskMetrics metrics
 
     private readonly ConcurrentDictionary<(string Message, string User), Refusals> _refused = new();
 
-    /// <summary>A message is refused for its sender. It is noted at once, and the same sender's others once a minute.</summary>
+    /// <summary>Records a message refused because of its sender: at once, and further ones of the same sender once a minute.</summary>
     public async Task RefusedAsync(string message, string? user, string reason)
     {
         metrics.SetAside(message, "sender");
         if (_refused.Count >= MaxUsers)
-            _refused.Clear(); // users that exist at the broker: there are never so many
+            _refused.Clear(); // bounded: users must exist at the broker
         if (_refused.GetOrAdd((message, user ?? ""), _ => new Refusals()).Take(time, Again) is not { } count)
             return;
         LogRefused(message, reason, count);
         await AddAsync(Item($"{message}:sender:{user}", reason, owner: null) with { Count = count });
     }
 
-    /// <summary>A message as a whole was not applied.</summary>
-    /// <param name="endpoint">Queue of the broker that it came from.</param>
+    /// <summary>Records a message that was not applied as a whole.</summary>
+    /// <param name="endpoint">The broker queue it came from.</param>
     /// <param name="user">Its sender.</param>
-    /// <param name="reason">Why it was not applied.</param>
-    /// <param name="fate">What became of it.</param>
+    /// <param name="reason">The reason.</param>
+    /// <param name="fate">What happened to it.</param>
     public async Task MessageAsync(string endpoint, string? user, string reason, string fate)
     {
         metrics.SetAside(endpoint, "message");
         await AddAsync(Item($"{endpoint}:message:{user}", reason, owner: null) with { State = fate });
     }
 
-    /// <summary>Entries of a message were not applied; the others were.</summary>
-    /// <exception cref="Exception">The database is away: the message comes again.</exception>
+    /// <summary>Records entries of a message that were not applied; the others were.</summary>
+    /// <exception cref="Exception">The database is unreachable: the message is redelivered.</exception>
     public async Task EntriesAsync(string message, string? user, string? owner, IReadOnlyList<RefusedEntry> entries)
     {
         ArgumentNullException.ThrowIfNull(entries);
@@ -110,7 +110,7 @@ public sealed partial class SetAside(IQuarantine quarantine, TaskMetrics metrics
         private long? _notedAt;
         private int _count;
 
-        /// <summary>Counts one; the number of those that are to be noted now, or null.</summary>
+        /// <summary>Counts a refusal. Returns the number to record now, or null.</summary>
         public int? Take(TimeProvider time, TimeSpan again)
         {
             lock (_lock)

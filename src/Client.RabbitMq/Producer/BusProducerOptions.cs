@@ -2,19 +2,19 @@ using TaskQueue.Contracts;
 
 namespace TaskQueue.Client;
 
-/// <summary>Where the broker is.</summary>
+/// <summary>Options of <see cref="TaskQueueBusProducer"/>.</summary>
 public sealed class BusProducerOptions
 {
-    /// <summary><c>amqp://user:password@host:5672/vhost</c>, the broker that the server uses.</summary>
+    /// <summary>The server's broker: <c>amqp://user:password@host:5672/vhost</c>.</summary>
     public Uri? ConnectionString { get; set; }
 
-    /// <summary>How an address <c>amqps://</c> is used.</summary>
+    /// <summary>TLS settings for an <c>amqps://</c> address.</summary>
     public BrokerTls Tls { get; } = new();
 
-    /// <summary>How long to wait for the broker to confirm, 1 s to 10 min.</summary>
+    /// <summary>How long to wait for the broker's confirm: 1 s to 10 min; default 30 s.</summary>
     public TimeSpan Timeout { get; set; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>Encodes data; null is that of <see cref="TaskQueueClientOptions"/>, where there is one.</summary>
+    /// <summary>Encodes data; null: the codec of <see cref="TaskQueueClientOptions"/>, if any.</summary>
     public ITaskPayloadCodec? Codec { get; set; }
 
     internal string? Problem =>

@@ -5,15 +5,15 @@ using Microsoft.Extensions.Options;
 
 namespace TaskQueue.Client;
 
-/// <summary>Registers the producer over RabbitMQ.</summary>
+/// <summary>Registers the RabbitMQ producer.</summary>
 public static class BusProducerRegistration
 {
     /// <summary>
-    /// Adds a <see cref="TaskQueueBusProducer"/>, which is the <see cref="ITaskProducer"/> too where there is none yet. Its bus starts and
+    /// Adds a <see cref="TaskQueueBusProducer"/>, also as <see cref="ITaskProducer"/> if none is registered yet. Its bus starts and
     /// stops with the host.
     /// </summary>
-    /// <exception cref="OptionsValidationException">An option is wrong.</exception>
-    [RequiresUnreferencedCode("MassTransit is not made for trimming; the client over HTTP is.")]
+    /// <exception cref="OptionsValidationException">An option is invalid.</exception>
+    [RequiresUnreferencedCode("MassTransit does not support trimming; the HTTP client does.")]
     public static IServiceCollection AddTaskQueueBusProducer(this IServiceCollection services, Action<BusProducerOptions> configure)
     {
         ArgumentNullException.ThrowIfNull(configure);

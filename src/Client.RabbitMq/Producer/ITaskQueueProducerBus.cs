@@ -2,5 +2,5 @@ using MassTransit;
 
 namespace TaskQueue.Client;
 
-/// <summary>The bus of <see cref="TaskQueueBusProducer"/>: apart from any other that the program has.</summary>
+/// <summary>The bus of <see cref="TaskQueueBusProducer"/>, separate from any other bus of the program.</summary>
 public interface ITaskQueueProducerBus : IBus;

@@ -9,15 +9,15 @@ using TaskQueue.Contracts;
 namespace TaskQueue.Client;
 
 /// <summary>
-/// Enqueues over RabbitMQ. When a call returns the broker has the tasks; the server accepts them a moment later, and what breaks
-/// a rule is set aside there with the reason. The owner of the tasks is the tenant of the broker's user: see TaskQueue:Bus:Producers
-/// of the server.
+/// Enqueues over RabbitMQ. When a call returns, the broker has confirmed the tasks; the server accepts them a moment later and
+/// sets invalid ones aside with the reason. The tasks belong to the tenant of the broker user: see the server's setting
+/// TaskQueue:Bus:Producers.
 /// </summary>
 public sealed class TaskQueueBusProducer : ITaskProducer
 {
     private const int MaxMany = 1000;
 
-    /// <summary>Characters of data in one message.</summary>
+    /// <summary>Maximum characters of data per message.</summary>
     private const int MaxChars = 4 * 1024 * 1024;
 
     private readonly ITaskQueueProducerBus _bus;
@@ -71,16 +71,16 @@ public sealed class TaskQueueBusProducer : ITaskProducer
     {
         using var activity = ClientTelemetry.Source.StartActivity($"send {tasks[0].Queue}", ActivityKind.Producer);
         if (_givenUp.AreTooMany)
-            throw new TaskQueueException("the broker does not confirm what was sent before; nothing of this was sent", 0, "not_confirmed");
+            throw new TaskQueueException("the broker has not confirmed earlier messages; nothing was sent", 0, "not_confirmed");
         try
         {
-            // The send itself must not be cancelled: RabbitMQ's client miscounts its confirms then. It may hang where a connection breaks.
+            // Never cancel the send itself: RabbitMQ.Client then miscounts its confirms. It may hang when the connection breaks.
             await _givenUp.WaitAsync(SendAsync(new SubmitTasks(tasks), activity ?? Activity.Current), _options.Timeout, cancellationToken);
         }
         catch (TimeoutException fault)
         {
-            throw new TaskQueueException($"the broker did not confirm within {_options.Timeout.TotalSeconds:0} s, as where its user "
-                + $"'{_user}' may not write to {Addresses.SubmitQueue}; the tasks may be enqueued, and may be sent again",
+            throw new TaskQueueException($"the broker did not confirm within {_options.Timeout.TotalSeconds:0} s, for example because user "
+                + $"'{_user}' may not write to {Addresses.SubmitQueue}; the tasks may be enqueued, and it is safe to retry",
                     0, "not_confirmed", fault);
         }
         catch (Exception fault) when (fault is MessageReturnedException || ReplyCodeOf(fault) == Constants.NotFound)
@@ -94,13 +94,13 @@ public sealed class TaskQueueBusProducer : ITaskProducer
         }
         catch (Exception fault) when (!cancellationToken.IsCancellationRequested)
         {
-            // A connection that breaks ends its sends with whatever its parts make of it.
-            throw new TaskQueueException($"the broker did not confirm: {fault.Message} The tasks may be enqueued, and may be sent again",
+            // When a connection breaks, its pending sends fail with exceptions of various types.
+            throw new TaskQueueException($"the broker did not confirm: {fault.Message} The tasks may be enqueued, and it is safe to retry",
                 0, "not_confirmed", fault);
         }
     }
 
-    /// <summary>W3C trace context travels in the headers of the message, where somebody traces.</summary>
+    /// <summary>Sends the W3C trace context in the message headers if tracing is active.</summary>
     private Task SendAsync(SubmitTasks message, Activity? activity) =>
         ForeignTopology.SendAsync(_bus, Addresses.SubmitQueue, message, _user, context =>
         {
@@ -111,11 +111,11 @@ public sealed class TaskQueueBusProducer : ITaskProducer
                 context.Headers.Set("tracestate", state);
         });
 
-    /// <summary>Why the broker closed the channel, or null.</summary>
+    /// <summary>The AMQP reply code with which the broker closed the channel, or null.</summary>
     private static ushort? ReplyCodeOf(Exception? fault) =>
         fault is null ? null : (fault as OperationInterruptedException)?.ShutdownReason?.ReplyCode ?? ReplyCodeOf(fault.InnerException);
 
-    /// <summary>The same message as POST /tasks makes.</summary>
+    /// <summary>Builds the same message as POST /tasks.</summary>
     private SubmittedTask ToSubmission(NewTask task)
     {
         var data = task.Data ?? "[]";

@@ -3,12 +3,12 @@ using MassTransit;
 
 namespace TaskQueue.Client;
 
-/// <summary>Sends a worker a message over its own bus now and then: only one that arrives shows that the worker can be reached.</summary>
-[RequiresUnreferencedCode("MassTransit makes its messages by reflection")]
-[RequiresDynamicCode("MassTransit makes its messages by reflection")]
+/// <summary>Periodically sends a worker a message over its own bus; only an arriving message proves that the worker is reachable.</summary>
+[RequiresUnreferencedCode("MassTransit creates messages by reflection")]
+[RequiresDynamicCode("MassTransit creates messages by reflection")]
 internal sealed class ConsumerProbe(TimeSpan unresponsiveAfter, ConnectionHealth connectionHealth, TimeProvider time)
 {
-    /// <summary>How many in the time after which a worker takes itself for unresponsive.</summary>
+    /// <summary>Number of probes within UnresponsiveAfter.</summary>
     private const int Probes = 6;
 
     private static readonly TimeSpan LongestConfirm = TimeSpan.FromSeconds(10);
@@ -16,7 +16,7 @@ internal sealed class ConsumerProbe(TimeSpan unresponsiveAfter, ConnectionHealth
     private IBusControl? _bus;
     private Uri? _own;
 
-    /// <summary>Adds the receiver to an endpoint that no other process consumes.</summary>
+    /// <summary>Adds the receiver to an endpoint consumed by this process only.</summary>
     public void ReceiveAt(IReceiveEndpointConfigurator endpoint)
     {
         _own = endpoint.InputAddress;
@@ -37,11 +37,11 @@ internal sealed class ConsumerProbe(TimeSpan unresponsiveAfter, ConnectionHealth
                 if (!connectionHealth.HasHeardSince(at))
                     connectionHealth.Failed("the broker takes messages for it, but none arrives", isAway: false);
             }
-#pragma warning disable CA1031 // whatever it is, the broker is not there for us
+#pragma warning disable CA1031 // any failure means that the broker is unavailable
             catch (Exception fault)
 #pragma warning restore CA1031
             {
-                connectionHealth.Failed($"the broker did not take a message: {fault.Message}", isAway: true);
+                connectionHealth.Failed($"the broker did not accept a message: {fault.Message}", isAway: true);
             }
 
             await Task.Delay(unresponsiveAfter / Probes, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -53,7 +53,7 @@ internal sealed class ConsumerProbe(TimeSpan unresponsiveAfter, ConnectionHealth
     private Task ArrivedAsync()
     {
         if (_bus?.CheckHealth() is { Status: not BusHealthStatus.Healthy } health)
-            connectionHealth.Failed($"it does not consume: {health.Description}", isAway: false);
+            connectionHealth.Failed($"the worker does not consume: {health.Description}", isAway: false);
         else
             connectionHealth.Heard();
         return Task.CompletedTask;

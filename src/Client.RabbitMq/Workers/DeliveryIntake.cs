@@ -4,37 +4,37 @@ using TaskQueue.Contracts;
 namespace TaskQueue.Client;
 
 /// <summary>
-/// Takes the tasks of deliveries as there is room for them. A delivery is acknowledged when the engine knows of the start, or of the
-/// outcome, of each of its tasks. It never outlasts its connection: the bus reconnects only when the last consumer of the lost one
+/// Accepts the tasks of deliveries as capacity allows. A delivery is acknowledged once the engine knows the start or the outcome
+/// of each of its tasks. It never outlives its connection: the bus reconnects only after the last consumer of the lost connection
 /// has returned.
 /// </summary>
-/// <param name="attempts">What the worker holds.</param>
-/// <param name="toItem">Reads a task.</param>
-/// <param name="passOn">Sends tasks that were not begun to other workers, which keeps their attempt; null where they are reported.</param>
+/// <param name="attempts">The tasks the worker holds.</param>
+/// <param name="toItem">Converts a dispatched task.</param>
+/// <param name="passOn">Sends unbegun tasks on to other workers, keeping their attempt; null if they are reported instead.</param>
 /// <param name="time">The clock.</param>
-#pragma warning disable CA1001 // a semaphore without a wait handle holds nothing that must be released, and a delivery may use it late
+#pragma warning disable CA1001 // a semaphore without a wait handle needs no disposal, and a delivery may use it late
 internal sealed class DeliveryIntake(
     InFlightAttempts attempts, Func<DispatchedTask, WorkItem> toItem, Func<IReadOnlyList<DispatchedTask>, Task>? passOn, TimeProvider time)
 #pragma warning restore CA1001
 {
     /// <summary>
-    /// Until the broker knows that this worker takes no more. What goes back earlier would come again, and after some times the
-    /// broker would take it for poison.
+    /// Time for the broker to learn that this worker consumes no more. Deliveries returned earlier would be redelivered here, and
+    /// after several redeliveries the broker would treat them as poison messages.
     /// </summary>
     private static readonly TimeSpan Closing = TimeSpan.FromMilliseconds(250);
 
     private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly SemaphoreSlim _mutex = new(1);
 
-    /// <summary>Waits a moment for endpoints that stop, then lets deliveries go back.</summary>
-    /// <param name="stopping">Ends when their last delivery has.</param>
+    /// <summary>Waits briefly for endpoints to stop, then lets deliveries be returned.</summary>
+    /// <param name="stopping">Completes when the endpoints' last delivery has ended.</param>
     public async Task CloseAsync(Task stopping)
     {
         await Task.WhenAny(stopping, Task.Delay(Closing, time, CancellationToken.None));
         _closed.TrySetResult();
     }
 
-    /// <summary>Holds a delivery until its tasks are kept.</summary>
+    /// <summary>Holds a delivery until the engine knows the start or outcome of its tasks.</summary>
     public async Task TakeAsync(ConsumeContext<DispatchTasks> context)
     {
         var (tasks, lost) = (context.Message.Tasks, context.CancellationToken);
@@ -52,14 +52,14 @@ internal sealed class DeliveryIntake(
         }
         catch (OperationCanceledException) when (lost.IsCancellationRequested)
         {
-            // The broker has taken the delivery back: what was not begun is another worker's.
+            // The broker has requeued the delivery: unbegun tasks go to another worker.
             taken.Where(a => a.BeganAt is null).ToList().ForEach(a => attempts.Lose(a));
             throw;
         }
     }
 
-    /// <summary>One delivery at a time takes the room that there is.</summary>
-    /// <returns>False where the worker stops before it took anything of the delivery.</returns>
+    /// <summary>Accepts a task when there is room. One delivery at a time.</summary>
+    /// <returns>False if the worker stops before it accepted any task of the delivery.</returns>
     private async Task<bool> TryTakeAsync(DispatchedTask task, List<Attempt> taken, CancellationToken lost)
     {
         await _mutex.WaitAsync(lost);
@@ -83,7 +83,7 @@ internal sealed class DeliveryIntake(
             return;
         await _closed.Task.WaitAsync(lost);
         if (rest.Count == all)
-            throw new OperationCanceledException("this worker stops"); // back to the broker, as it is
-        await passOn!(rest).WaitAsync(lost); // what ran must not come again with them
+            throw new OperationCanceledException("this worker stops"); // returns the whole delivery to the broker
+        await passOn!(rest).WaitAsync(lost); // returning the delivery would redeliver the tasks that ran
     }
 }

@@ -6,16 +6,16 @@ using TaskQueue.Contracts;
 
 namespace TaskQueue.Client;
 
-/// <summary>Takes tasks of push queues from RabbitMQ, on a bus of its own.</summary>
-[RequiresUnreferencedCode("MassTransit makes its messages by reflection")]
-[RequiresDynamicCode("MassTransit makes its messages by reflection")]
+/// <summary>Consumes push queues from RabbitMQ on its own bus.</summary>
+[RequiresUnreferencedCode("MassTransit creates messages by reflection")]
+[RequiresDynamicCode("MassTransit creates messages by reflection")]
 internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, Uri address, BrokerTls tls, TimeProvider time,
     ILoggerFactory loggers, ILogger<RabbitMqTransport> logger) : IRemoteTransport, IDisposable
 {
     private static readonly TimeSpan DefaultLease = TimeSpan.FromSeconds(15);
 
     /// <summary>
-    /// A publish can wait for ever when its connection breaks; sending again is safe, because everything on the bus may come twice.
+    /// Confirm timeout: a publish can wait forever when its connection breaks. Retrying is safe, because consumers tolerate duplicates.
     /// </summary>
     private static readonly TimeSpan Confirm = TimeSpan.FromSeconds(10);
 
@@ -44,12 +44,12 @@ internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, 
         _probe = new ConsumerProbe(options.UnresponsiveAfter, Health, time);
         _intake = new DeliveryIntake(attempts, ToItem, passOn: null, time);
         _bus = Bus.Factory.CreateUsingRabbitMq(cfg => Configure(cfg, attempts));
-        _starting = _bus.StartAsync(_stop.Token); // goes on trying while there is no broker
+        _starting = _bus.StartAsync(_stop.Token); // retries while there is no broker
         var endpoints = options.Queues.Select(queue => Connect(_bus, queue)).ToList();
         _announcing = new StartReporter(attempts, ReportStartsAsync, time, logger).RunAsync(_stop.Token);
         _listening = _probe.RunAsync(_bus, _stop.Token);
         await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        // The bus goes on and takes reports. An endpoint ends with its deliveries, and those with their tasks.
+        // The bus stays up for reports. An endpoint stops after its deliveries end, and those after their tasks.
         _leaving = Task.WhenAll(endpoints.Select(e => e.StopAsync(CancellationToken.None)));
         await _intake.CloseAsync(_leaving);
     }
@@ -58,7 +58,7 @@ internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, 
         SendAsync([], [.. heartbeats.Select(h => new AttemptHeartbeat(h.Attempt.Item.Id, h.Attempt.Item.Attempt, h.Progress))], [],
             cancellationToken);
 
-    /// <summary>The starts go with the outcomes even where they were reported: reports may overtake each other.</summary>
+    /// <summary>Repeats the start with each outcome even if already reported: reports may overtake each other.</summary>
     public async Task<IReadOnlyList<Attempt>> ReportAsync(IReadOnlyList<Attempt> attempts, CancellationToken cancellationToken)
     {
         await SendAsync([.. attempts.Select(Start)], [], [.. attempts.Select(ToOutcome)], cancellationToken);
@@ -83,12 +83,12 @@ internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, 
     private void Configure(IRabbitMqBusFactoryConfigurator cfg, InFlightAttempts attempts)
     {
         ForeignTopology.Host(cfg, address, tls);
-        var own = $"{_user}.{Guid.NewGuid():N}"; // a name that the broker can let this user have, and no other
+        var own = $"{_user}.{Guid.NewGuid():N}"; // the prefix lets broker permissions restrict the queue to this user
         cfg.ReceiveEndpoint(own, (IRabbitMqReceiveEndpointConfigurator e) =>
         {
             e.Durable = false;
             e.AutoDelete = true;
-            // A queue that goes with its last consumer would take what comes while it reconnects with it
+            // A queue deleted with its last consumer would lose the messages that arrive during a reconnect.
             e.QueueExpiration = TimeSpan.FromMinutes(1);
             e.DiscardFaultedMessages();
             e.DiscardSkippedMessages();
@@ -103,11 +103,11 @@ internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, 
     private HostReceiveEndpointHandle Connect(IBusControl bus, string queue) =>
         bus.ConnectReceiveEndpoint(queue, e =>
         {
-            ((IRabbitMqReceiveEndpointConfigurator)e).ConsumeForeign(); // the server has declared it
+            ((IRabbitMqReceiveEndpointConfigurator)e).ConsumeForeign(); // the server declares it
             e.ConfigureConsumeTopology = false;
             e.DiscardSkippedMessages();
             e.PrefetchCount = (ushort)(options.Concurrency + options.Prefetch);
-            e.RethrowFaultedMessages(); // given back to the broker: what this worker does not finish, another must
+            e.RethrowFaultedMessages(); // return unfinished tasks to the broker for another worker
             e.Handler<DispatchTasks>(_intake!.TakeAsync);
         });
 
@@ -122,13 +122,13 @@ internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, 
             CancellationToken cancellationToken)
     {
         if (_givenUp.AreTooMany)
-            throw new TimeoutException("the broker does not confirm what was sent before");
+            throw new TimeoutException("the broker has not confirmed earlier messages");
         var send = ForeignTopology.SendAsync(_bus!, Addresses.ReportQueue,
             new ReportTasks(options.Name, started, heartbeats, outcomes), _user);
         await _givenUp.WaitAsync(send, Confirm, cancellationToken);
     }
 
-    /// <summary>Whatever ends an attempt, or gives its task away, while it still runs here: a cancel, an expired lease.</summary>
+    /// <summary>Drops attempts that still run here but have lost their task, by cancellation or an expired lease.</summary>
     private Task EndAsync(InFlightAttempts attempts, IEnumerable<TaskStep> steps)
     {
         foreach (var step in steps)
@@ -167,7 +167,7 @@ internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, 
         }
         catch (JsonException)
         {
-            return default; // headers are whatever a producer made them
+            return default; // producers may write arbitrary headers
         }
     }
 
@@ -176,6 +176,6 @@ internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, 
             ? value.GetString() : null;
 
     [LoggerMessage(LogLevel.Information,
-        "Task {TaskId} attempt {Attempt} is no longer this worker's: it was cancelled, or its lease has expired")]
+        "This worker lost task {TaskId} attempt {Attempt}: it was cancelled, or its lease expired")]
     private partial void LogLost(Guid taskId, int attempt);
 }

@@ -11,7 +11,7 @@ public static class RabbitMqWorkerOptions
     /// <summary>Consumes push queues from RabbitMQ instead of claiming from pull queues over HTTP.</summary>
     /// <param name="options">The worker's options.</param>
     /// <param name="address">The server's broker: <c>amqp://user:password@host:5672/vhost</c>.</param>
-    /// <param name="tls">How an address <c>amqps://</c> is used.</param>
+    /// <param name="tls">TLS settings for an <c>amqps://</c> address.</param>
     /// <exception cref="OptionsValidationException">A file of <paramref name="tls"/> cannot be used.</exception>
     [RequiresUnreferencedCode("MassTransit creates messages by reflection.")]
     [RequiresDynamicCode("MassTransit creates messages by reflection.")]

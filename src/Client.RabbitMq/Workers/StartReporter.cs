@@ -3,21 +3,21 @@ using Microsoft.Extensions.Logging;
 namespace TaskQueue.Client;
 
 /// <summary>
-/// Reports that attempts at dispatched tasks began, of those that are not quick: their leases protect them from then on, and their
-/// deliveries end. Quick ones are reported once, with their start and their outcome.
+/// Reports the start of attempts at dispatched tasks that are not quick: from then on a lease protects them, and their delivery
+/// can be acknowledged. Quick attempts are reported once, with start and outcome together.
 /// </summary>
-/// <param name="attempts">What the worker holds.</param>
-/// <param name="report">Reports starts; returns those to report again, and any exception means all.</param>
+/// <param name="attempts">The tasks the worker holds.</param>
+/// <param name="report">Reports starts; returns those to report again. An exception means all.</param>
 /// <param name="time">The clock.</param>
-/// <param name="logger">Gets failures.</param>
+/// <param name="logger">Receives failures.</param>
 internal sealed partial class StartReporter(
     InFlightAttempts attempts, Func<IReadOnlyList<Attempt>, CancellationToken, Task<IReadOnlyList<Attempt>>> report,
     TimeProvider time, ILogger logger)
 {
-    /// <summary>An attempt that takes longer has its start reported before its outcome.</summary>
+    /// <summary>Attempts running longer have their start reported before their outcome.</summary>
     private static readonly TimeSpan Quick = TimeSpan.FromMilliseconds(200);
 
-    /// <summary>Runs while the worker drains too: what it reports is kept, should the process die.</summary>
+    /// <summary>Also runs while the worker drains: reported starts survive a crash of the process.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         using var timer = new PeriodicTimer(Quick / 2, time);
@@ -28,7 +28,7 @@ internal sealed partial class StartReporter(
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
-            // The end; what has begun is reported with its outcome.
+            // Stopped: remaining starts are reported with their outcomes.
         }
     }
 
@@ -47,7 +47,7 @@ internal sealed partial class StartReporter(
 
             attempts.Progress.Set();
         }
-#pragma warning disable CA1031 // tried again with the next tick
+#pragma warning disable CA1031 // retried with the next tick
         catch (Exception fault)
 #pragma warning restore CA1031
         {
@@ -56,6 +56,6 @@ internal sealed partial class StartReporter(
         }
     }
 
-    [LoggerMessage(LogLevel.Warning, "The start of {Count} tasks could not be reported and is tried again: {Why}")]
+    [LoggerMessage(LogLevel.Warning, "Reporting the start of {Count} tasks failed, retrying: {Why}")]
     private partial void LogNotReported(int count, string why);
 }

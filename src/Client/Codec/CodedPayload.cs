@@ -31,7 +31,7 @@ internal static class CodedPayload
             : codec.Decode(TaskText.Data, payload);
     }
 
-    /// <summary>Decodes a task read from the server. Without a codec the task is unchanged, and reading its encoded result throws.</summary>
+    /// <summary>Decodes a task read from the server. Without a codec it stays encoded, and reading its result throws.</summary>
     /// <exception cref="TaskPayloadException">The payload cannot be decoded.</exception>
     public static TaskInfo DecodeTask(this ITaskPayloadCodec? codec, TaskInfo task) =>
         codec is null ? task : task with

@@ -92,7 +92,7 @@ internal sealed class EventFeed(IHttpClientFactory clients, LiveEventQuery query
         {
             TaskQueueException { IsTransient: true } loss when _wasConnected => loss,
             HttpRequestException or IOException or TimeoutException or OperationCanceledException =>
-                new TaskQueueException($"the stream broke off: {fault.Message}", 0, inner: fault),
+                new TaskQueueException($"the stream was interrupted: {fault.Message}", 0, inner: fault),
             _ => null,
         };
 

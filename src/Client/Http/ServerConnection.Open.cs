@@ -43,7 +43,7 @@ internal sealed partial class ServerConnection
         }
         catch (Exception fault) when (fault is HttpRequestException or IOException or JsonException)
         {
-            throw new TaskQueueException($"{http.BaseAddress} answered {path} with something else than expected: {fault.Message}", 0,
+            throw new TaskQueueException($"{http.BaseAddress} answered {path} with an unexpected response: {fault.Message}", 0,
                 inner: fault);
         }
     }

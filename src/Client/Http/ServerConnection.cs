@@ -40,7 +40,7 @@ internal sealed partial class ServerConnection(HttpClient http)
         }
         catch (JsonException fault)
         {
-            throw new TaskQueueException($"{http.BaseAddress} answered {path} with something else than expected: {fault.Message}", 0,
+            throw new TaskQueueException($"{http.BaseAddress} answered {path} with an unexpected response: {fault.Message}", 0,
                 inner: fault);
         }
         catch (OperationCanceledException fault) when (!cancellationToken.IsCancellationRequested)

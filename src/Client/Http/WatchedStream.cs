@@ -25,7 +25,7 @@ internal sealed class WatchedStream(Stream inner) : Stream
         }
         catch (OperationCanceledException fault) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new TimeoutException($"nothing came for {Silence.TotalSeconds} s", fault);
+            throw new TimeoutException($"no data arrived for {Silence.TotalSeconds} s", fault);
         }
     }
 

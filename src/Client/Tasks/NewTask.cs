@@ -39,7 +39,7 @@ public sealed record NewTask(string Queue, string Name)
     /// <summary>Fields of the waiting task that a duplicate overwrites.</summary>
     public OverwriteFields Overwrite { get; init; }
 
-    /// <summary>Tasks of a queue with the same ordering key run one at a time, oldest first. At most 256 characters.</summary>
+    /// <summary>Tasks of a queue with the same ordering key run one at a time, earliest first. At most 256 characters.</summary>
     public string? OrderingKey { get; init; }
 
     /// <summary>How long an attempt may go without a heartbeat, 1 s to 24 h; null: the queue's lease.</summary>

@@ -5,7 +5,7 @@ namespace TaskQueue.Client;
 
 internal static class ProducerRegistration
 {
-    /// <summary>Registers a producer; the first one registered is also the <see cref="ITaskProducer"/>.</summary>
+    /// <summary>Makes a producer the <see cref="ITaskProducer"/> unless one is registered already.</summary>
     public static IServiceCollection AddProducer<T>(this IServiceCollection services)
         where T : class, ITaskProducer
     {

@@ -1,7 +1,7 @@
 namespace TaskQueue.Client;
 
-/// <summary>A task this worker holds: from its claim until its outcome is with the server, or it is lost.</summary>
-#pragma warning disable CA1001 // a source without a timer holds nothing that must be released, and a handler may look at its token late
+/// <summary>A task held by this worker, from its claim until the server has its outcome or the lease is lost.</summary>
+#pragma warning disable CA1001 // a source without a timer needs no disposal, and a handler may read its token late
 internal sealed class Attempt(WorkItem item, Signal progress)
 #pragma warning restore CA1001
 {
@@ -13,29 +13,29 @@ internal sealed class Attempt(WorkItem item, Signal progress)
 
     public WorkItem Item => item;
 
-    /// <summary>Cancelled where the outcome no longer counts.</summary>
+    /// <summary>Cancelled when the outcome no longer counts.</summary>
     public CancellationToken Cancelled => _cancel.Token;
 
-    /// <summary>Set once; the first counts.</summary>
+    /// <summary>Set once; the first outcome wins.</summary>
     public TaskOutcome? Outcome { get; private set; }
 
     public bool IsLost { get; private set; }
 
-    /// <summary>Not begun, and back where it came from: see <see cref="IWorkerTransport.ReturnsUnbegun"/>.</summary>
+    /// <summary>Returned to its source before it began; see <see cref="IWorkerTransport.ReturnsUnbegun"/>.</summary>
     public bool IsReturned { get; private set; }
 
-    /// <summary>When a handler began; null before.</summary>
+    /// <summary>Timestamp of the handler's start; null before.</summary>
     public long? BeganAt { get; private set; }
 
-    /// <summary>Push queues only: whether the engine was told of the start.</summary>
+    /// <summary>Push queues only: whether the start was reported to the engine.</summary>
     public bool IsAnnounced { get; set; }
 
     /// <summary>
-    /// Push queues only: done when the engine knows of the task's start or outcome, so that the delivery may be acknowledged.
+    /// Push queues only: completes when the engine knows the task's start or outcome, so that the delivery may be acknowledged.
     /// </summary>
     public Task Kept => _kept.Task;
 
-    /// <returns>False where the attempt is over already.</returns>
+    /// <returns>False if the attempt is already over.</returns>
     public bool TryBegin(TimeProvider time)
     {
         lock (_lock)
@@ -58,7 +58,7 @@ internal sealed class Attempt(WorkItem item, Signal progress)
         }
     }
 
-    /// <summary>Another worker has the task, or none: the outcome of the handler is dropped.</summary>
+    /// <summary>Marks the lease as lost: the handler's outcome is dropped.</summary>
     public bool TryLose()
     {
         lock (_lock)
@@ -82,7 +82,7 @@ internal sealed class Attempt(WorkItem item, Signal progress)
         }
     }
 
-    /// <summary>Tells the handler that its outcome no longer counts. Not under the lock: what runs then is the handler's code.</summary>
+    /// <summary>Cancels the handler. Call it outside the lock: cancellation callbacks run the handler's code.</summary>
     public void Abort() => _ = _cancel.CancelAsync().ContinueWith(static t => _ = t.Exception, TaskScheduler.Default);
 
     public void Keep() => _kept.TrySetResult();
@@ -102,7 +102,7 @@ internal sealed class Attempt(WorkItem item, Signal progress)
         return told;
     }
 
-    /// <summary>What is to be said of the progress, once.</summary>
+    /// <summary>Takes the pending progress; the next call returns null unless there is new progress.</summary>
     public (string? Json, TaskCompletionSource? Told) TakeProgress()
     {
         lock (_lock)
@@ -113,14 +113,14 @@ internal sealed class Attempt(WorkItem item, Signal progress)
         }
     }
 
-    /// <summary>Nobody waits for progress any longer.</summary>
+    /// <summary>Releases callers that wait for their progress to be sent.</summary>
     public void EndProgress()
     {
         lock (_lock)
             _told?.TrySetResult();
     }
 
-    /// <summary>A heartbeat failed: says it with the next one, where there is nothing newer.</summary>
+    /// <summary>After a failed heartbeat, keeps the progress for the next one unless newer progress exists.</summary>
     public void PutBack(string? json)
     {
         lock (_lock)

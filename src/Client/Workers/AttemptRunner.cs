@@ -3,11 +3,11 @@ using Microsoft.Extensions.Logging;
 
 namespace TaskQueue.Client;
 
-/// <summary>Runs handlers, a fixed number at once.</summary>
+/// <summary>Runs handlers with a fixed concurrency.</summary>
 internal sealed partial class AttemptRunner(
     InFlightAttempts attempts, WorkerRuntimeOptions options, IAttemptHandler handler, TimeProvider time, ILogger logger)
 {
-    /// <summary>Ends when no more attempts are taken and what was begun has ended.</summary>
+    /// <summary>Completes when no more attempts are accepted and all started ones have ended.</summary>
     public Task RunAsync() => Task.WhenAll(Enumerable.Range(0, options.Concurrency).Select(_ => Task.Run(LoopAsync)));
 
     private async Task LoopAsync()
@@ -41,7 +41,7 @@ internal sealed partial class AttemptRunner(
         {
             return await handler.RunAsync(attempt);
         }
-#pragma warning disable CA1031 // what a handler throws is an outcome
+#pragma warning disable CA1031 // an exception from a handler is an outcome
         catch (Exception fault)
 #pragma warning restore CA1031
         {
@@ -55,7 +55,7 @@ internal sealed partial class AttemptRunner(
     private ITimer StartLimit(TimeSpan limit, Attempt attempt) =>
         time.CreateTimer(_ => EndAt(limit, attempt), null, limit, Timeout.InfiniteTimeSpan);
 
-    /// <summary>The attempt has failed; its slot comes free when the handler returns.</summary>
+    /// <summary>Fails the attempt at its time limit; its slot is freed when the handler returns.</summary>
     private void EndAt(TimeSpan limit, Attempt attempt)
     {
         if (!attempts.Settle(attempt, TaskOutcome.Threw($"the attempt ran longer than {limit}")))
@@ -74,6 +74,6 @@ internal sealed partial class AttemptRunner(
     private partial void LogTooLong(string? name, Guid taskId, int attempt, TimeSpan limit);
 
     [LoggerMessage(LogLevel.Information,
-        "The outcome of task {TaskId} attempt {Attempt} was dropped: it was lost, given back, or too late")]
+        "The outcome of task {TaskId} attempt {Attempt} was dropped: the lease was lost, the task was released, or the outcome was late")]
     private partial void LogDropped(Guid taskId, int attempt);
 }

@@ -1,6 +1,6 @@
 namespace TaskQueue.Client;
 
-/// <summary>Waits that double, up to a longest one, each shortened by up to a half at random.</summary>
+/// <summary>Exponential backoff, doubling up to a maximum; jitter shortens each wait by up to half.</summary>
 internal sealed class Backoff(TimeSpan longest, TimeProvider time)
 {
     private static readonly TimeSpan First = TimeSpan.FromMilliseconds(200);
@@ -8,7 +8,7 @@ internal sealed class Backoff(TimeSpan longest, TimeProvider time)
 
     public void Reset() => _next = First;
 
-    /// <summary>Waits; not less than what the server asked for.</summary>
+    /// <summary>Waits at least as long as the server asked for.</summary>
     public async Task WaitAsync(TimeSpan? atLeast, CancellationToken cancellationToken)
     {
         var wait = _next * (1 - (Random.Shared.NextDouble() / 2));

@@ -1,6 +1,6 @@
 namespace TaskQueue.Client;
 
-/// <summary>When a worker last heard of its server, and what went wrong since.</summary>
+/// <summary>Tracks when a worker last heard from its server, and the last problem since.</summary>
 internal sealed class ConnectionHealth(TimeProvider time)
 {
     private readonly Lock _lock = new();
@@ -9,15 +9,15 @@ internal sealed class ConnectionHealth(TimeProvider time)
     private string? _problem;
     private bool _isAway;
 
-    /// <summary>For how long there was nothing; zero while a worker that has no room asks for nothing.</summary>
-    /// <returns>Also what is wrong, and whether it is the server that is away: then a restart of the worker would not help.</returns>
+    /// <summary>Time since the server last answered; zero while a worker without free capacity sends no claims.</summary>
+    /// <returns>Also the problem, and whether the server is away: then restarting the worker would not help.</returns>
     public (TimeSpan Silence, string Problem, bool IsAway) State
     {
         get
         {
             lock (_lock)
                 return (_rests && _problem is null ? TimeSpan.Zero : time.GetElapsedTime(_heardAt), _problem
-                    ?? "nothing comes back", _isAway);
+                    ?? "no response", _isAway);
         }
     }
 
@@ -49,7 +49,7 @@ internal sealed class ConnectionHealth(TimeProvider time)
             (_problem, _isAway) = (problem, isAway);
     }
 
-    /// <summary>The worker asks for nothing until it wakes.</summary>
+    /// <summary>The worker sends no claims until <see cref="Wake"/>.</summary>
     public void Rest()
     {
         lock (_lock)

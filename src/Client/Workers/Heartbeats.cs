@@ -2,10 +2,10 @@ using Microsoft.Extensions.Logging;
 
 namespace TaskQueue.Client;
 
-/// <summary>Renews the leases of what a worker holds, each third of the shortest, and carries progress.</summary>
+/// <summary>Renews the leases of held tasks every third of the shortest lease, and sends progress.</summary>
 internal sealed partial class Heartbeats(InFlightAttempts attempts, IWorkerTransport transport, TimeProvider time, ILogger logger)
 {
-    /// <summary>The period where nothing is held.</summary>
+    /// <summary>The period while no task is held.</summary>
     public static readonly TimeSpan Longest = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
@@ -51,7 +51,7 @@ internal sealed partial class Heartbeats(InFlightAttempts attempts, IWorkerTrans
             using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
             await transport.HeartbeatAsync([.. taken.Select(t => new Heartbeat(t.Attempt, t.Progress.Json))], either.Token);
         }
-#pragma warning disable CA1031 // the next one comes soon; a lease bears one that fails
+#pragma warning disable CA1031 // the next one follows soon; a lease survives one failed heartbeat
         catch (Exception fault)
 #pragma warning restore CA1031
         {

@@ -3,7 +3,7 @@ using TaskQueue.Client.Http;
 
 namespace TaskQueue.Client;
 
-/// <summary>Takes tasks of pull queues over HTTP.</summary>
+/// <summary>Claims tasks from pull queues over HTTP.</summary>
 internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHttpClientFactory clients, TimeProvider time,
     ILogger<HttpTransport> logger) : IRemoteTransport
 {
@@ -11,18 +11,18 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
     private static readonly TimeSpan DefaultLease = TimeSpan.FromSeconds(15);
 
     /// <summary>
-    /// What a claim that is under way when the worker stops may take: given up, tasks that it took would wait for their leases to expire.
+    /// Grace period for a claim in flight when the worker stops: if abandoned, its tasks would wait for their leases to expire.
     /// </summary>
     private static readonly TimeSpan LastClaim = TimeSpan.FromSeconds(1);
 
-    /// <summary>Between tries of what cannot succeed before somebody changes something.</summary>
+    /// <summary>Delay before retrying a refused request, which cannot succeed until its cause is fixed.</summary>
     private static readonly TimeSpan Refused = TimeSpan.FromSeconds(15);
 
     private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(10);
 
     private readonly Backoff _backoff = new(LongestBackoff, time);
 
-    /// <summary>An idle worker hears of the server several times before it takes itself for unresponsive.</summary>
+    /// <summary>An idle worker hears from the server several times within UnresponsiveAfter.</summary>
     private readonly double _waitSeconds = (options.UnresponsiveAfter / 3 < LongestWait ? options.UnresponsiveAfter / 3 : LongestWait)
         .TotalSeconds;
 
@@ -43,7 +43,7 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
         {
             while (!cancellationToken.IsCancellationRequested)
             {
-                Health.Rest(); // without room the heartbeats go on
+                Health.Rest(); // heartbeats continue while there is no room
                 var room = await attempts.RoomAsync(cancellationToken);
                 Health.Wake();
                 await FetchOnceAsync(attempts, room, cancellationToken, giveUp.Token);
@@ -80,7 +80,7 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
             HttpMethod.Post, "/workers/heartbeat", request, WorkerJson.Default.HeartbeatRequest, WorkerJson.Default.LineAnswers,
                 cancellationToken);
         if (Health.Rests)
-            Health.Heard(); // while it claims, claims alone count
+            Health.Heard(); // while the worker claims, only claims count
         foreach (var (heartbeat, answer) in heartbeats.Zip(answers.Tasks))
         {
             if (answer.IsGone && _attempts?.Lose(heartbeat.Attempt) == true)
@@ -103,7 +103,7 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
                 return [];
             }
 
-            foreach (var attempt in attempts) // one spoils the rest
+            foreach (var attempt in attempts) // one invalid outcome fails the whole request
                 await ReportAsync([attempt], cancellationToken);
         }
 
@@ -143,13 +143,13 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
         {
             { Code: "push_queue" } =>
                 $"{fault.Message}; call UseRabbitMq of TaskQueue.Client.RabbitMq on the worker's options, or use a pull queue",
-            { Status: 401 } => $"the server asks for a valid key: set ApiKey ({fault.Message})",
+            { Status: 401 } => $"the server requires a valid key: set ApiKey ({fault.Message})",
             { Status: 403 } => $"the key may not work on the queue ({fault.Message})",
             _ => fault.Message,
         };
 
     /// <summary>
-    /// A lease of the server's choice is read from its end; clocks may differ, so it is taken for no longer than the default.
+    /// A lease chosen by the server is computed from its expiry time; because clocks may differ, it is capped at the default.
     /// </summary>
     private WorkItem ToItem(ClaimedTask task)
     {
@@ -187,13 +187,13 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
     private static ReportLine Refusal(Attempt attempt, string why) =>
         new(attempt.Item.Id, attempt.Item.Attempt, "failed", null, $"the server refused the outcome: {why}", Retryable: false, null);
 
-    [LoggerMessage(LogLevel.Warning, "No tasks can be claimed at the moment: {Why}")]
+    [LoggerMessage(LogLevel.Warning, "Claiming tasks failed, retrying: {Why}")]
     private partial void LogUnreachable(string why);
 
-    [LoggerMessage(LogLevel.Error, "No tasks can be claimed from {Queues}: {Why}")]
+    [LoggerMessage(LogLevel.Error, "Cannot claim tasks from {Queues}: {Why}")]
     private partial void LogCannotClaim(string queues, string why);
 
-    [LoggerMessage(LogLevel.Information, "Task {TaskId} attempt {Attempt} is no longer this worker's: {Code}")]
+    [LoggerMessage(LogLevel.Information, "This worker lost the lease of task {TaskId} attempt {Attempt}: {Code}")]
     private partial void LogLost(Guid taskId, int attempt, string code);
 
     [LoggerMessage(LogLevel.Error, "The outcome of task {TaskId} was refused: {Why}")]

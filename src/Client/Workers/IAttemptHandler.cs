@@ -2,15 +2,15 @@ using System.Diagnostics;
 
 namespace TaskQueue.Client;
 
-/// <summary>What a worker does with its tasks.</summary>
+/// <summary>Runs the attempts of a worker.</summary>
 internal interface IAttemptHandler
 {
-    /// <summary>Begins the activity of an attempt; null where nobody listens.</summary>
+    /// <summary>Starts the activity of an attempt; null if there is no listener.</summary>
     Activity? StartActivity(WorkItem item);
 
     /// <summary>
-    /// Runs an attempt until its token is cancelled at the latest. What it throws is an outcome too: the task is tried again, or
-    /// given back where the token was cancelled.
+    /// Runs an attempt, at most until its token is cancelled. An exception is an outcome too: the task is retried, or released if
+    /// the token was cancelled.
     /// </summary>
     Task<TaskOutcome> RunAsync(Attempt attempt);
 }

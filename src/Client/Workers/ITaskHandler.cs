@@ -1,12 +1,13 @@
 namespace TaskQueue.Client;
 
-/// <summary>Processes tasks of a name; made once a task, in a scope of its own.</summary>
+/// <summary>Processes tasks of one name. Created per task, in its own scope.</summary>
 public interface ITaskHandler
 {
-    /// <summary>Does the work.</summary>
-    /// <param name="task">What to do.</param>
-    /// <param name="cancellationToken">The task was cancelled, its lease was lost, or the worker stops: the outcome no longer
-    /// counts.</param>
-    /// <exception cref="Exception">Any: the task is tried again while attempts are left.</exception>
+    /// <summary>Processes a task.</summary>
+    /// <param name="task">The task.</param>
+    /// <param name="cancellationToken">
+    /// Cancelled when the task is cancelled, its lease is lost, or the worker stops: the outcome no longer counts.
+    /// </param>
+    /// <exception cref="Exception">Any exception fails the attempt; the task is retried while attempts are left.</exception>
     Task<TaskOutcome> ProcessAsync(TaskContext task, CancellationToken cancellationToken);
 }

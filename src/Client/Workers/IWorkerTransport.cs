@@ -1,38 +1,38 @@
 namespace TaskQueue.Client;
 
-/// <summary>How a worker gets tasks and reports on them: HTTP, RabbitMQ, or the engine of the same process.</summary>
+/// <summary>Fetches tasks for a worker and reports their outcomes: over HTTP, RabbitMQ, or in process with the engine.</summary>
 internal interface IWorkerTransport
 {
     /// <summary>
-    /// Whether a task that was not begun goes back to where it came from, without a report: see <see cref="Attempt.IsReturned"/>.
+    /// Whether a task that has not begun is returned to its source without a report; see <see cref="Attempt.IsReturned"/>.
     /// </summary>
     bool ReturnsUnbegun { get; }
 
-    /// <summary>Brings tasks to the worker until it stops; then waits for what is under way.</summary>
+    /// <summary>Fetches tasks until the worker stops, then waits for fetches in flight.</summary>
     Task FetchAsync(InFlightAttempts attempts, CancellationToken cancellationToken);
 
-    /// <summary>Whether heartbeats are due for an attempt: the server counts its lease.</summary>
+    /// <summary>Whether an attempt needs heartbeats: the server holds a lease for it.</summary>
     bool HasLease(Attempt attempt);
 
-    /// <summary>Renews leases; attempts that the server no longer knows as this worker's are lost.</summary>
+    /// <summary>Renews leases; attempts whose lease the server rejects are lost.</summary>
     Task HeartbeatAsync(IReadOnlyList<Heartbeat> heartbeats, CancellationToken cancellationToken);
 
-    /// <summary>Reports how attempts ended.</summary>
-    /// <returns>Those to report again; after an exception, all of them.</returns>
+    /// <summary>Reports outcomes.</summary>
+    /// <returns>Attempts to report again. An exception means all of them.</returns>
     Task<IReadOnlyList<Attempt>> ReportAsync(IReadOnlyList<Attempt> attempts, CancellationToken cancellationToken);
 
-    /// <summary>Everything has been reported.</summary>
+    /// <summary>Closes the transport once everything has been reported.</summary>
     Task CloseAsync(CancellationToken cancellationToken);
 }
 
-/// <summary>A transport to another process, which may be away.</summary>
+/// <summary>A transport to another process, which may be unavailable.</summary>
 internal interface IRemoteTransport : IWorkerTransport
 {
-    /// <summary>Whether work can come.</summary>
+    /// <summary>Whether tasks can arrive.</summary>
     ConnectionHealth Health { get; }
 }
 
 /// <summary>A heartbeat.</summary>
-/// <param name="Attempt">The attempt that goes on.</param>
-/// <param name="Progress">JSON text; null reports nothing new.</param>
+/// <param name="Attempt">The running attempt.</param>
+/// <param name="Progress">JSON text; null if there is no new progress.</param>
 internal sealed record Heartbeat(Attempt Attempt, string? Progress);

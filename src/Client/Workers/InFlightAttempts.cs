@@ -4,8 +4,8 @@ using System.Threading.Channels;
 namespace TaskQueue.Client;
 
 /// <summary>
-/// The tasks a worker holds, at most concurrency and prefetch together: those that wait here, those that run, and those
-/// whose outcome is on its way, beyond the backlog of reports.
+/// The tasks a worker holds, at most concurrency plus prefetch: waiting, running, and those whose outcome is being reported,
+/// as far as they exceed the report backlog.
 /// </summary>
 internal sealed class InFlightAttempts(WorkerRuntimeOptions options, bool returnsUnbegun)
 {
@@ -16,27 +16,27 @@ internal sealed class InFlightAttempts(WorkerRuntimeOptions options, bool return
     private int _count, _reporting;
     private volatile bool _isClosed;
 
-    /// <summary>Heartbeats have something new to report.</summary>
+    /// <summary>Wakes the heartbeats: there is new progress or a shorter lease.</summary>
     public Signal Progress { get; } = new();
 
     public IEnumerable<Attempt> All => _held.Select(static h => h.Value);
 
-    /// <summary>Tasks that a handler has begun and whose outcome is not with the server: work that a stop would undo.</summary>
+    /// <summary>Tasks begun by a handler whose outcome the server does not have yet: work that a stop would lose.</summary>
     public int Running => All.Count(a => a.BeganAt is not null);
 
     public ChannelReader<Attempt> Waiting => _waiting.Reader;
 
     public ChannelReader<Attempt> Ended => _ended.Reader;
 
-    /// <summary>Nothing more is taken.</summary>
+    /// <summary>Whether no more tasks are accepted.</summary>
     public bool IsClosed => _isClosed;
 
-    /// <summary>How many tasks there is room for.</summary>
+    /// <summary>Number of tasks that can be accepted.</summary>
     public int Room =>
         options.Concurrency + options.Prefetch + Math.Min(Volatile.Read(ref _reporting), options.ReportBacklog) - Volatile.Read(ref _count);
 
-    /// <summary>Waits until less than half of the prefetch waits here, so that a fetch is worth it, and there is room for it.</summary>
-    /// <returns>How many tasks there is room for.</returns>
+    /// <summary>Waits until there is room and at most half of the prefetch is waiting, so that a fetch is worthwhile.</summary>
+    /// <returns>Number of tasks that can be accepted.</returns>
     public async Task<int> RoomAsync(CancellationToken cancellationToken)
     {
         while (true)
@@ -47,15 +47,15 @@ internal sealed class InFlightAttempts(WorkerRuntimeOptions options, bool return
         }
     }
 
-    /// <summary>Waits until there is room for a task, or nothing more is taken; for one caller at a time.</summary>
+    /// <summary>Waits until there is room for a task or no more are accepted. One caller at a time.</summary>
     public async Task RoomForOneAsync(CancellationToken cancellationToken)
     {
         while (Room <= 0 && !_isClosed)
             await _freed.WaitAsync(cancellationToken);
     }
 
-    /// <summary>Takes a task. An older attempt at it that this worker still holds has lost its lease.</summary>
-    /// <returns>The attempt; the one that is held where the task was delivered twice.</returns>
+    /// <summary>Accepts a task. An older attempt at it that this worker still holds has lost its lease.</summary>
+    /// <returns>The attempt; for a duplicate delivery the attempt already held.</returns>
     public Attempt Take(WorkItem item)
     {
         var attempt = new Attempt(item, Progress);
@@ -66,23 +66,23 @@ internal sealed class InFlightAttempts(WorkerRuntimeOptions options, bool return
             if (other.Item.Attempt >= item.Attempt)
                 return other;
             if (!Lose(other) && _held.TryUpdate(item.Id, attempt, other))
-                break; // the outcome of the older one is on its way
+                break; // the older attempt's outcome is being reported
         }
 
         Interlocked.Increment(ref _count);
         if (_isClosed || !_waiting.Writer.TryWrite(attempt))
             Release(attempt);
         if (item.Lease / 3 < Heartbeats.Longest)
-            Progress.Set(); // its lease may be shorter than those before it
+            Progress.Set(); // its lease may be the shortest
         return attempt;
     }
 
     public Attempt? Find(Guid id) => _held.GetValueOrDefault(id);
 
-    /// <summary>A handler takes a task up: there may be room for another to wait.</summary>
+    /// <summary>A handler started a task: there may be room for another to wait.</summary>
     public void Begun() => _freed.Set();
 
-    /// <summary>An attempt is over; its outcome is to be reported. The first outcome counts.</summary>
+    /// <summary>Ends an attempt and queues its outcome for reporting. The first outcome wins.</summary>
     public bool Settle(Attempt attempt, TaskOutcome outcome)
     {
         if (!attempt.TrySettle(outcome))
@@ -93,7 +93,7 @@ internal sealed class InFlightAttempts(WorkerRuntimeOptions options, bool return
         return true;
     }
 
-    /// <summary>An attempt is no longer this worker's.</summary>
+    /// <summary>Drops an attempt whose lease is lost.</summary>
     public bool Lose(Attempt attempt)
     {
         if (!attempt.TryLose())
@@ -109,7 +109,7 @@ internal sealed class InFlightAttempts(WorkerRuntimeOptions options, bool return
         Remove(attempt);
     }
 
-    /// <summary>Takes nothing more; what waits goes back.</summary>
+    /// <summary>Stops accepting tasks and releases the waiting ones.</summary>
     public void Close()
     {
         _isClosed = true;
@@ -119,14 +119,14 @@ internal sealed class InFlightAttempts(WorkerRuntimeOptions options, bool return
         _freed.Set();
     }
 
-    /// <summary>Cancels what still runs; its handlers decide what becomes of it.</summary>
+    /// <summary>Cancels running handlers; each still decides its outcome.</summary>
     public void AbortAll()
     {
         foreach (var attempt in All)
             attempt.Abort();
     }
 
-    /// <summary>What still runs goes back.</summary>
+    /// <summary>Releases the tasks that still run.</summary>
     public void ReleaseAll()
     {
         foreach (var attempt in All)
@@ -136,10 +136,10 @@ internal sealed class InFlightAttempts(WorkerRuntimeOptions options, bool return
         }
     }
 
-    /// <summary>Nothing more will end.</summary>
+    /// <summary>No further attempt will end.</summary>
     public void Complete() => _ended.Writer.TryComplete();
 
-    /// <summary>A task that was not begun goes back.</summary>
+    /// <summary>Releases a task that has not begun.</summary>
     private void Release(Attempt attempt)
     {
         if (!returnsUnbegun)

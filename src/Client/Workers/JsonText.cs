@@ -2,10 +2,10 @@ using System.Text.Json;
 
 namespace TaskQueue.Client;
 
-/// <summary>JSON that is handed on as text.</summary>
+/// <summary>Checks JSON that is passed on as text.</summary>
 internal static class JsonText
 {
-    /// <exception cref="ArgumentException">It is no JSON.</exception>
+    /// <exception cref="ArgumentException">The text is not JSON.</exception>
     public static void Check(string json, string name)
     {
         try

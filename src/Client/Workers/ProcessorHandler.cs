@@ -4,7 +4,7 @@ using Microsoft.Extensions.Options;
 
 namespace TaskQueue.Client;
 
-/// <summary>Runs the processor of a task's name, on decoded data.</summary>
+/// <summary>Runs the processor for a task's name on decoded data.</summary>
 internal sealed class ProcessorHandler(TaskQueueWorkerOptions options, IServiceProvider services) : IAttemptHandler
 {
     private static readonly TimeSpan UnknownDelay = TimeSpan.FromSeconds(10);
@@ -26,7 +26,7 @@ internal sealed class ProcessorHandler(TaskQueueWorkerOptions options, IServiceP
 
     public async Task<TaskOutcome> RunAsync(Attempt attempt)
     {
-        // Tried again where it cannot be decoded: another worker may have the key.
+        // A payload that cannot be decoded is retried: another worker may have the key.
         var payload = _codec.DecodePayload(attempt.Item.Id, attempt.Item.Payload);
         if (options.ProcessorOf(attempt.Item.Name) is not { } processor)
             return Unknown(attempt.Item, payload).Encode(_codec);

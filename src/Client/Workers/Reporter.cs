@@ -2,15 +2,15 @@ using Microsoft.Extensions.Logging;
 
 namespace TaskQueue.Client;
 
-/// <summary>Reports outcomes, as many in one request as are ready when the last one was answered, until they have arrived.</summary>
+/// <summary>Reports outcomes until accepted; each request carries all that became ready during the previous one.</summary>
 internal sealed partial class Reporter(InFlightAttempts inFlight, IWorkerTransport transport, TimeSpan longestBackoff, TimeProvider time,
     ILogger logger)
 {
     private const int MaxEntries = 200;
     private readonly Backoff _backoff = new(longestBackoff, time);
 
-    /// <summary>Ends when nothing more will end and all is reported.</summary>
-    /// <param name="giveUp">Ends it before that; the leases of what was not reported expire.</param>
+    /// <summary>Completes when no further attempt will end and all outcomes are reported.</summary>
+    /// <param name="giveUp">Stops earlier; the leases of unreported attempts then expire.</param>
     public async Task RunAsync(CancellationToken giveUp)
     {
         while (await inFlight.Ended.WaitToReadAsync(CancellationToken.None))
@@ -34,7 +34,7 @@ internal sealed partial class Reporter(InFlightAttempts inFlight, IWorkerTranspo
         return attempts;
     }
 
-    /// <returns>Those to report again.</returns>
+    /// <returns>Attempts to report again.</returns>
     private async Task<IReadOnlyList<Attempt>> TryReportAsync(IReadOnlyList<Attempt> attempts, CancellationToken giveUp)
     {
         TimeSpan? retryAfter = null;
@@ -47,7 +47,7 @@ internal sealed partial class Reporter(InFlightAttempts inFlight, IWorkerTranspo
                 return [];
             }
         }
-#pragma warning disable CA1031 // whatever it is: an outcome must not get lost
+#pragma warning disable CA1031 // no failure may lose an outcome
         catch (Exception fault)
 #pragma warning restore CA1031
         {
@@ -66,10 +66,10 @@ internal sealed partial class Reporter(InFlightAttempts inFlight, IWorkerTranspo
         return attempts;
     }
 
-    [LoggerMessage(LogLevel.Warning, "The report of {Count} tasks failed and is tried again: {Why}")]
+    [LoggerMessage(LogLevel.Warning, "Reporting {Count} tasks failed, retrying: {Why}")]
     private partial void LogFailed(int count, string why);
 
     [LoggerMessage(LogLevel.Error,
-        "The outcomes of {Count} tasks could not be reported before the worker stopped; they run again when their leases have expired")]
+        "The outcomes of {Count} tasks were not reported before the worker stopped; the tasks run again when their leases expire")]
     private partial void LogGivenUp(int count);
 }

@@ -2,7 +2,7 @@ using System.Threading.Channels;
 
 namespace TaskQueue.Client;
 
-/// <summary>Wakes one who waits; set twice it wakes once.</summary>
+/// <summary>Wakes one waiter; setting it twice wakes it once.</summary>
 internal sealed class Signal
 {
     private readonly Channel<bool> _set =
@@ -12,7 +12,7 @@ internal sealed class Signal
 
     public async Task WaitAsync(CancellationToken cancellationToken) => await _set.Reader.ReadAsync(cancellationToken);
 
-    /// <summary>Waits no longer than a time.</summary>
+    /// <summary>Waits for the signal, at most for a given time.</summary>
     public async Task WaitAsync(TimeSpan atMost, TimeProvider time, CancellationToken cancellationToken)
     {
         using var over = new CancellationTokenSource(atMost, time);
@@ -23,7 +23,7 @@ internal sealed class Signal
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            // The time is over.
+            // Timed out.
         }
     }
 }

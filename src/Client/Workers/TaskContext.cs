@@ -3,7 +3,7 @@ using TaskQueue.Contracts;
 
 namespace TaskQueue.Client;
 
-/// <summary>A task in work.</summary>
+/// <summary>A task being processed.</summary>
 public sealed class TaskContext
 {
     private const int MaxProgress = 4096;
@@ -17,39 +17,39 @@ public sealed class TaskContext
         _codec = codec;
     }
 
-    /// <summary>The task.</summary>
+    /// <summary>Id of the task.</summary>
     public Guid Id => _attempt.Item.Id;
 
-    /// <summary>Its name, called action in POST /tasks; may be null.</summary>
+    /// <summary>Name of the task, called action in POST /tasks; may be null.</summary>
     public string? Name => _attempt.Item.Name;
 
-    /// <summary>Base name of its queue.</summary>
+    /// <summary>Base name of the queue.</summary>
     public string Queue => _attempt.Item.Queue;
 
-    /// <summary>0 is online, 1..N offline.</summary>
+    /// <summary>Tier: 0 is online, 1..N offline.</summary>
     public int Tier => _attempt.Item.Tier;
 
-    /// <summary>Null on the bus, which does not say.</summary>
+    /// <summary>Priority; null over RabbitMQ, which does not carry it.</summary>
     public Priority? Priority => _attempt.Item.Priority;
 
     /// <summary>
-    /// Number of this attempt, greater than that of every attempt before it: hand it on to what you write to, as a fencing token.
+    /// Attempt number, greater than that of every earlier attempt. Pass it to the systems you write to, as a fencing token.
     /// </summary>
     public int Attempt => _attempt.Item.Attempt;
 
-    /// <summary>How many attempts there may be; null on the bus, which does not say.</summary>
+    /// <summary>Maximum number of attempts; null over RabbitMQ, which does not carry it.</summary>
     public int? MaxAttempts => _attempt.Item.MaxAttempts;
 
-    /// <summary>JSON text as submitted, decoded where the worker has a codec.</summary>
+    /// <summary>Payload as submitted JSON text, decoded if the worker has a codec.</summary>
     public string Payload { get; }
 
-    /// <summary>Whether the task is no longer this worker's: its outcome is dropped.</summary>
+    /// <summary>Whether the lease is lost: the outcome will be dropped.</summary>
     public bool LeaseLost => _attempt.IsLost;
 
-    /// <summary>Reads the payload: the data of a task of POST /tasks, else all of it.</summary>
-    /// <param name="type">How it is read.</param>
+    /// <summary>Deserializes the payload: the data member of a POST /tasks message, else the whole payload.</summary>
+    /// <param name="type">Serialization metadata.</param>
     /// <typeparam name="T">Type of the data.</typeparam>
-    /// <exception cref="System.Text.Json.JsonException">It is something else.</exception>
+    /// <exception cref="System.Text.Json.JsonException">The payload does not match <typeparamref name="T"/>.</exception>
     public T Read<T>(JsonTypeInfo<T> type)
     {
         ArgumentNullException.ThrowIfNull(type);
@@ -57,9 +57,9 @@ public sealed class TaskContext
     }
 
     /// <summary>
-    /// Says how far the work is, for whoever looks at the task. Returns when a heartbeat went out with it; that it arrives is not certain.
+    /// Reports progress, which readers of the task can see. Completes when a heartbeat carrying it was sent; delivery is not guaranteed.
     /// </summary>
-    /// <param name="json">JSON text of at most 4,096 characters, as the worker's codec encodes it.</param>
+    /// <param name="json">JSON text; at most 4,096 characters after the worker's codec has encoded it.</param>
     public Task ReportProgressAsync(string json)
     {
         ArgumentNullException.ThrowIfNull(json);

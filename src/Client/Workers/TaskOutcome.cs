@@ -3,7 +3,7 @@ using System.Text.Json.Serialization.Metadata;
 
 namespace TaskQueue.Client;
 
-/// <summary>What a processor says of its task. To have it tried again, throw.</summary>
+/// <summary>Outcome of a processor. Throw to have the task retried.</summary>
 public sealed record TaskOutcome
 {
     private static readonly TimeSpan MaxDelay = TimeSpan.FromDays(30);
@@ -14,19 +14,19 @@ public sealed record TaskOutcome
 
     internal string? Result { get; private init; }
 
-    /// <summary>Null is success.</summary>
+    /// <summary>Null on success.</summary>
     internal string? Error { get; private init; }
 
     internal bool Retryable { get; private init; }
 
-    /// <summary>Null where the attempt ended.</summary>
+    /// <summary>Snooze delay; null if the attempt ended.</summary>
     internal TimeSpan? Delay { get; private init; }
 
-    /// <summary>The task is done, and has no result.</summary>
+    /// <summary>The task completed without a result.</summary>
     public static TaskOutcome Completed() => new();
 
-    /// <summary>The task is done.</summary>
-    /// <param name="resultJson">JSON text of the result; null is none.</param>
+    /// <summary>The task completed.</summary>
+    /// <param name="resultJson">Result as JSON text; null: none.</param>
     public static TaskOutcome Completed(string? resultJson)
     {
         if (resultJson is not null)
@@ -34,22 +34,22 @@ public sealed record TaskOutcome
         return new TaskOutcome { Result = resultJson };
     }
 
-    /// <summary>The task is done.</summary>
+    /// <summary>The task completed.</summary>
     /// <param name="value">The result.</param>
-    /// <param name="type">How it is written.</param>
+    /// <param name="type">Serialization metadata.</param>
     /// <typeparam name="T">Type of the result.</typeparam>
     public static TaskOutcome Completed<T>(T value, JsonTypeInfo<T> type) => new() { Result = JsonSerializer.Serialize(value, type) };
 
-    /// <summary>The task failed for good: it is not tried again.</summary>
-    /// <param name="error">Why.</param>
+    /// <summary>The task failed permanently and is not retried.</summary>
+    /// <param name="error">Why it failed.</param>
     public static TaskOutcome Failed(string error)
     {
         ArgumentNullException.ThrowIfNull(error);
         return new TaskOutcome { Error = error };
     }
 
-    /// <summary>The task goes back and runs again later; no attempt is counted.</summary>
-    /// <param name="delay">Up to 30 days; zero is at once.</param>
+    /// <summary>Snoozes the task: it runs again later, and no attempt is counted.</summary>
+    /// <param name="delay">Up to 30 days; zero: immediately.</param>
     public static TaskOutcome Snooze(TimeSpan delay)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(delay, TimeSpan.Zero);
@@ -57,14 +57,14 @@ public sealed record TaskOutcome
         return new TaskOutcome { Delay = delay };
     }
 
-    /// <summary>The task is done.</summary>
-    /// <param name="json">JSON text, which is not checked; null is none.</param>
+    /// <summary>The task completed.</summary>
+    /// <param name="json">Result as JSON text, not validated; null: none.</param>
     internal static TaskOutcome CompletedUnchecked(string? json) => new() { Result = json };
 
-    /// <summary>The outcome as it is reported.</summary>
+    /// <summary>Encodes the result for reporting.</summary>
     internal TaskOutcome Encode(ITaskPayloadCodec? codec) =>
         codec is null || Result is not { } result ? this : this with { Result = codec.Encode(TaskText.Result, result) };
 
-    /// <summary>A processor threw: the task is tried again while attempts are left.</summary>
+    /// <summary>The processor threw: the task is retried while attempts are left.</summary>
     internal static TaskOutcome Threw(string error) => new() { Error = error, Retryable = true };
 }

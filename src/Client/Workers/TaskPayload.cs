@@ -3,12 +3,12 @@ using System.Text.Json.Serialization.Metadata;
 
 namespace TaskQueue.Client;
 
-/// <summary>Reads what a submitter meant out of a payload.</summary>
+/// <summary>Extracts the submitter's data from a payload.</summary>
 internal static class TaskPayload
 {
     /// <summary>
-    /// The member data of the message that POST /tasks makes ({"id","action","data","created_at"}), else the whole payload.
-    /// That message has an empty list for data that was left out: read into an object it is an object without members.
+    /// Reads the data member of a POST /tasks message ({"id","action","data","created_at"}), else the whole payload.
+    /// That message has an empty list for omitted data, which is read into an object type as an object without members.
     /// </summary>
     public static T Read<T>(Guid task, string payload, JsonTypeInfo<T> type)
     {
@@ -21,7 +21,7 @@ internal static class TaskPayload
         return read ?? throw new JsonException($"null is no {typeof(T).Name}");
     }
 
-    /// <summary>The data of the message that POST /tasks makes; null for any other payload.</summary>
+    /// <summary>The data member of a POST /tasks message; null for any other payload.</summary>
     public static JsonElement? DataOf(Guid task, JsonElement root) =>
         root.ValueKind == JsonValueKind.Object && root.TryGetProperty("data", out var data)
         && root.TryGetProperty("action", out _) && root.TryGetProperty("created_at", out _)

@@ -8,71 +8,69 @@ namespace TaskQueue.Client;
 
 using Processor = Func<IServiceProvider, TaskContext, CancellationToken, Task<TaskOutcome>>;
 
-/// <summary>What a worker works on, and how.</summary>
+/// <summary>Options of a worker: queues, processors and limits.</summary>
 public sealed class TaskQueueWorkerOptions
 {
     private static readonly TimeSpan MaxLease = TimeSpan.FromDays(1);
     private static readonly TimeSpan MaxRunTime = TimeSpan.FromDays(30);
     private readonly Dictionary<string, Processor> _processors = new(StringComparer.Ordinal);
 
-    /// <summary>Queues, most wanted first: <c>name</c> (tier 0), or over HTTP also <c>name:tier</c>; 1 to 100.</summary>
+    /// <summary>1 to 100 queues, highest precedence first: <c>name</c> (tier 0), or over HTTP also <c>name:tier</c>.</summary>
     public IList<string> Queues { get; } = [];
 
-    /// <summary>Name of the worker, unique, at most 200 characters; default machine:process:random.</summary>
+    /// <summary>Unique name of the worker, at most 200 characters; default machine:process:random.</summary>
     public string Name { get; set; } = $"{Environment.MachineName}:{Environment.ProcessId}:{Guid.NewGuid():N}"[..Math.Min(200,
         Environment.MachineName.Length + 24)];
 
-    /// <summary>How many tasks run at once: 1 to 500; default 2.</summary>
+    /// <summary>Maximum number of concurrently running tasks: 1 to 500; default 2.</summary>
     public int Concurrency { get; set; } = 2;
 
-    /// <summary>How many tasks wait in the worker beyond those that run: 0 to 500; default 5.</summary>
+    /// <summary>Maximum number of tasks waiting in the worker in addition to those running: 0 to 500; default 5.</summary>
     public int Prefetch { get; set; } = 5;
 
     /// <summary>
-    /// How long a task may go without a heartbeat: 1 s to 1 day; null is as the task or its queue says, else 15 s. Heartbeats come every
-    /// third of it.
+    /// How long a task may go without a heartbeat: 1 s to 1 day; null: as set for the task or its queue, else 15 s. Heartbeats are sent
+    /// every third of the lease.
     /// </summary>
     public TimeSpan? Lease { get; set; }
 
     /// <summary>
-    /// How long a worker that stops lets running tasks go on; default 25 s. Keep the host's ShutdownTimeout (30 s) above it.
+    /// How long a stopping worker lets running tasks continue; default 25 s. Keep the host's ShutdownTimeout (30 s) above it.
     /// </summary>
     public TimeSpan DrainTimeout { get; set; } = TimeSpan.FromSeconds(25);
 
     /// <summary>
-    /// How long an attempt may run: 1 s to 30 days; null, the default, is as long as it needs. At the limit the attempt fails, to be tried
-    /// again while attempts are left, and the processor's token is cancelled.
+    /// How long an attempt may run: 1 s to 30 days; null (default): unlimited. At the limit the attempt fails, the processor's token is
+    /// cancelled, and the task is retried while attempts are left.
     /// </summary>
     public TimeSpan? RunTimeLimit { get; set; }
 
-    /// <summary>How long a worker may hear nothing of its server before its health check reports it: 3 s to 1 day; default 60 s.</summary>
+    /// <summary>Silence of the server after which the worker's health check reports it: 3 s to 1 day; default 60 s.</summary>
     public TimeSpan UnresponsiveAfter { get; set; } = TimeSpan.FromSeconds(60);
 
-    /// <summary>What becomes of tasks whose name has no processor; default <see cref="UnknownNames.Echo"/>.</summary>
+    /// <summary>How tasks whose name has no processor are handled; default <see cref="UnknownNames.Echo"/>.</summary>
     public UnknownNames UnknownNames { get; set; }
 
-    /// <summary>
-    /// Decodes data, and encodes results and progress; null is that of <see cref="TaskQueueClientOptions"/>, where there is one.
-    /// </summary>
+    /// <summary>Decodes data, and encodes results and progress; null: the codec of <see cref="TaskQueueClientOptions"/>, if any.</summary>
     public ITaskPayloadCodec? Codec { get; set; }
 
-    /// <summary>Makes the transport; null is HTTP.</summary>
+    /// <summary>Creates the transport; null: HTTP.</summary>
     internal Func<IServiceProvider, TimeProvider, IRemoteTransport>? Transport { get; set; }
 
-    /// <summary>Processes tasks of exactly this name; the last one added for a name wins.</summary>
+    /// <summary>Adds a processor for tasks with exactly this name; the last one added for a name wins.</summary>
     /// <param name="name">The name, called action in POST /tasks.</param>
-    /// <param name="processor">Does the work; a task whose processor throws is tried again.</param>
+    /// <param name="processor">Processes a task; if it throws, the task is retried.</param>
     public void AddProcessor(string name, Func<TaskContext, CancellationToken, Task<TaskOutcome>> processor)
     {
         ArgumentNullException.ThrowIfNull(processor);
         Add(name, (_, task, cancellationToken) => processor(task, cancellationToken));
     }
 
-    /// <summary>Processes tasks of exactly this name with a value that is read from the payload and one that becomes the result.</summary>
+    /// <summary>Adds a typed processor for tasks with exactly this name: it maps the deserialized payload to the result.</summary>
     /// <param name="name">The name, called action in POST /tasks.</param>
-    /// <param name="input">How the payload is read; one that cannot be read fails the task for good.</param>
-    /// <param name="output">How the result is written.</param>
-    /// <param name="processor">Does the work; a task whose processor throws is tried again.</param>
+    /// <param name="input">Serialization metadata of the payload; a payload that cannot be read fails the task permanently.</param>
+    /// <param name="output">Serialization metadata of the result.</param>
+    /// <param name="processor">Processes a task; if it throws, the task is retried.</param>
     /// <typeparam name="TIn">Type of the data.</typeparam>
     /// <typeparam name="TOut">Type of the result.</typeparam>
     public void AddProcessor<TIn, TOut>(
@@ -97,7 +95,7 @@ public sealed class TaskQueueWorkerOptions
         });
     }
 
-    /// <summary>Processes tasks of exactly this name with a class that is made once a task, in a scope of its own.</summary>
+    /// <summary>Adds a handler class for tasks with exactly this name; it is created per task, in its own scope.</summary>
     /// <param name="name">The name, called action in POST /tasks.</param>
     /// <typeparam name="THandler">Need not be registered; its dependencies must be.</typeparam>
     public void AddProcessor<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(string name)
@@ -111,7 +109,7 @@ public sealed class TaskQueueWorkerOptions
 
     internal Processor? ProcessorOf(string? name) => name is null ? null : _processors.GetValueOrDefault(name);
 
-    /// <exception cref="OptionsValidationException">Something is out of its range.</exception>
+    /// <exception cref="OptionsValidationException">An option is out of range.</exception>
     internal void Validate()
     {
         Demand(Queues.Count is >= 1 and <= 100, "Queues must name 1 to 100 queues");
@@ -141,15 +139,15 @@ public sealed class TaskQueueWorkerOptions
     }
 }
 
-/// <summary>What becomes of a task whose name has no processor.</summary>
+/// <summary>How a task whose name has no processor is handled.</summary>
 public enum UnknownNames
 {
-    /// <summary>It completes; its payload is the result.</summary>
+    /// <summary>Completes the task with its payload as the result.</summary>
     Echo,
 
-    /// <summary>It fails for good.</summary>
+    /// <summary>Fails the task permanently.</summary>
     Fail,
 
-    /// <summary>It goes back for ten seconds, for another worker; no attempt is counted.</summary>
+    /// <summary>Releases the task for ten seconds, so that another worker can claim it; no attempt is counted.</summary>
     Release,
 }

@@ -2,23 +2,23 @@ using TaskQueue.Contracts;
 
 namespace TaskQueue.Client;
 
-/// <summary>A task as a transport brought it.</summary>
-/// <param name="Id">The task.</param>
-/// <param name="Attempt">The fencing token.</param>
-/// <param name="Queue">Base name of its queue.</param>
+/// <summary>A task as delivered by a transport.</summary>
+/// <param name="Id">Id of the task.</param>
+/// <param name="Attempt">Attempt number, the fencing token.</param>
+/// <param name="Queue">Base name of the queue.</param>
 /// <param name="Tier">0 is online, 1..N offline.</param>
-/// <param name="Name">Which handler runs it; may be null.</param>
+/// <param name="Name">Task name, which selects the handler; may be null.</param>
 /// <param name="Payload">JSON text.</param>
 /// <param name="Lease">How long it may go without a heartbeat.</param>
 internal record WorkItem(Guid Id, int Attempt, string Queue, int Tier, string? Name, string Payload, TimeSpan Lease)
 {
-    /// <summary>Null where the transport does not say.</summary>
+    /// <summary>Null if the transport does not carry it.</summary>
     public Priority? Priority { get; init; }
 
-    /// <summary>Null where the transport does not say.</summary>
+    /// <summary>Null if the transport does not carry it.</summary>
     public int? MaxAttempts { get; init; }
 
-    /// <summary>W3C context of whoever submitted the task.</summary>
+    /// <summary>W3C trace context of the submitter.</summary>
     public string? TraceParent { get; init; }
 
     public string? TraceState { get; init; }

@@ -4,8 +4,8 @@ using Microsoft.Extensions.Hosting;
 namespace TaskQueue.Client;
 
 /// <summary>
-/// The workers of a host get work, or would get it. Degraded while the server is away, which no restart of a worker changes;
-/// unhealthy where it refuses them, or where nothing comes although it is there.
+/// Checks that the workers of a host can receive tasks. Degraded while the server is unavailable, which restarting a worker does
+/// not fix; unhealthy if the server refuses a worker, or nothing arrives although the server is up.
 /// </summary>
 internal sealed class WorkerHealth(IEnumerable<IHostedService> services) : IHealthCheck
 {

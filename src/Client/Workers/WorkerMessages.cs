@@ -24,16 +24,16 @@ internal sealed record ReportLine(
     Guid Id, int Attempt, string Outcome, [property: JsonConverter(typeof(JsonTextConverter))] string? Result, string? Error,
         bool? Retryable, double? DelaySeconds);
 
-/// <summary>An entry a line of the request, in its order.</summary>
+/// <summary>One entry per request entry, in the same order.</summary>
 internal sealed record LineAnswers(IReadOnlyList<LineAnswer> Tasks);
 
 internal sealed record LineAnswer(Guid Id, int Attempt, string Code)
 {
-    /// <summary>The attempt is over or another's: any work on it is for nothing.</summary>
+    /// <summary>The lease is lost: further work on the attempt is wasted.</summary>
     public bool IsGone => Code is "finished" or "stale_attempt" or "not_found";
 }
 
-/// <summary>JSON that is text here and JSON in the message.</summary>
+/// <summary>Maps a string of JSON text to raw JSON in the message.</summary>
 internal sealed class JsonTextConverter : JsonConverter<string>
 {
     public override string Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)

@@ -5,17 +5,17 @@ using TaskQueue.Client.Http;
 
 namespace TaskQueue.Client;
 
-/// <summary>Adds workers to a host.</summary>
+/// <summary>Registers workers.</summary>
 public static class WorkerRegistration
 {
     /// <summary>
-    /// Adds a worker that runs as long as the host, and the health check <c>taskqueue-worker</c>; may be called again for another
-    /// worker, which the same check covers.
+    /// Adds a worker that runs as long as the host, and the health check <c>taskqueue-worker</c>. Call it again to add more workers;
+    /// the same check covers all of them.
     /// </summary>
     /// <param name="services">The host's services.</param>
     /// <param name="configure">Queues, processors and limits.</param>
-    /// <param name="client">Where the server is; null leaves it to whoever else configures <see cref="TaskQueueClientOptions"/>.</param>
-    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">An option is out of its range.</exception>
+    /// <param name="client">Configures the server connection; null if <see cref="TaskQueueClientOptions"/> is configured elsewhere.</param>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">An option is out of range.</exception>
     public static IServiceCollection AddTaskQueueWorker(
         this IServiceCollection services, Action<TaskQueueWorkerOptions> configure, Action<TaskQueueClientOptions>? client = null)
     {

@@ -3,21 +3,21 @@ using Microsoft.Extensions.Logging;
 namespace TaskQueue.Client;
 
 /// <summary>
-/// The one loop of workers, on every transport: fetches tasks, runs them, keeps their leases, reports their outcomes, and gives back
-/// what it cannot finish.
+/// The worker loop, shared by all transports: fetches tasks, runs them, renews their leases, reports their outcomes, and releases
+/// those it cannot finish.
 /// </summary>
 internal sealed class WorkerRuntime(
     WorkerRuntimeOptions options, IWorkerTransport transport, IAttemptHandler handler, TimeProvider time, ILogger logger)
 {
     private readonly InFlightAttempts _attempts = new(options, transport.ReturnsUnbegun);
 
-    /// <summary>How many tasks run, or have ended and are not reported.</summary>
+    /// <summary>Number of tasks that run, or have ended and are not yet reported.</summary>
     public int Running => _attempts.Running;
 
-    /// <summary>Runs until it stops and all is reported.</summary>
-    /// <param name="stopping">Nothing more is taken; what runs may go on.</param>
-    /// <param name="drainOver">What still runs is given back.</param>
-    /// <exception cref="Exception">The transport ended with a fault; what was taken has been finished or given back.</exception>
+    /// <summary>Runs until stopped and all outcomes are reported.</summary>
+    /// <param name="stopping">Stops accepting tasks; running tasks continue.</param>
+    /// <param name="drainOver">Ends the drain: tasks that still run are released.</param>
+    /// <exception cref="Exception">The transport failed; all accepted tasks have been finished or released.</exception>
     public async Task RunAsync(CancellationToken stopping, CancellationToken drainOver = default)
     {
         using var giveUp = new CancellationTokenSource();

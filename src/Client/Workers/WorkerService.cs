@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 
 namespace TaskQueue.Client;
 
-/// <summary>A worker that runs as long as its host.</summary>
+/// <summary>Runs a worker for the lifetime of its host.</summary>
 internal sealed partial class WorkerService : BackgroundService
 {
     private readonly TaskQueueWorkerOptions _options;
@@ -27,10 +27,10 @@ internal sealed partial class WorkerService : BackgroundService
         _applicationStopping = services.GetService<IHostApplicationLifetime>()?.ApplicationStopping ?? default;
     }
 
-    /// <summary>How many tasks run.</summary>
+    /// <summary>Number of running tasks.</summary>
     public int Running => _runtime.Running;
 
-    /// <summary>Whether it works.</summary>
+    /// <summary>Health of this worker.</summary>
     public HealthCheckResult Check()
     {
         if (ExecuteTask is { IsFaulted: true, Exception: var fault })
@@ -38,7 +38,7 @@ internal sealed partial class WorkerService : BackgroundService
         var (silence, problem, isAway) = _transport.Health.State;
         if (silence < _options.UnresponsiveAfter)
             return HealthCheckResult.Healthy();
-        var text = $"{_options.Name} has heard nothing for {silence.TotalSeconds:0} s: {problem}";
+        var text = $"{_options.Name} has had no contact for {silence.TotalSeconds:0} s: {problem}";
         return isAway ? HealthCheckResult.Degraded(text) : HealthCheckResult.Unhealthy(text);
     }
 
@@ -50,11 +50,11 @@ internal sealed partial class WorkerService : BackgroundService
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        await Task.Yield(); // the host goes on starting
+        await Task.Yield(); // do not block host startup
         LogStarted(_options.Name, string.Join(", ", _options.Queues));
-        // The host stops its services one after the other; all workers drain at once.
+        // The host stops its services one by one; this makes all workers drain concurrently.
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken, _applicationStopping);
-        await _runtime.RunAsync(stop.Token); // of a fault, the host decides
+        await _runtime.RunAsync(stop.Token); // the host handles a failure
         LogStopped(_options.Name);
     }
 

@@ -7,7 +7,7 @@ using TaskQueue.Engine.Draining;
 
 namespace TaskQueue.Consumers.Actions;
 
-/// <summary>The worker of the built-in actions.</summary>
+/// <summary>The worker for the built-in actions.</summary>
 internal sealed class ActionRunner : EngineWorker
 {
     private readonly ActionTransport _transport;

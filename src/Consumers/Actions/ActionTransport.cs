@@ -12,15 +12,15 @@ using TaskQueue.Engine.Queues;
 namespace TaskQueue.Consumers.Actions;
 
 /// <summary>
-/// Takes dispatched tasks of the built-in queue from the bus of this process, and reports to its engine. What was delivered and not
-/// begun goes back when the process stops, and keeps its attempt.
+/// Consumes dispatched tasks of the built-in queue from this process's bus and reports to its engine. On shutdown, tasks delivered
+/// but not begun are returned and keep their attempt.
 /// </summary>
 internal sealed class ActionTransport(
     EngineReports reports, WorkEndpoints endpoints, IBus bus, BusAddress address, InFlightLimiter inFlight, ConsumerLiveness liveness,
     TimeProvider time, ILogger<ActionTransport> logger)
     : IWorkerTransport, IConsumer<DispatchTasks>, IDisposable
 {
-    /// <summary>Messages, each of 1 to 100 tasks.</summary>
+    /// <summary>Number of messages; a message has 1 to 100 tasks.</summary>
     private const int Prefetch = 32;
 
     private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(2);
@@ -34,7 +34,7 @@ internal sealed class ActionTransport(
 
     public bool ReturnsUnbegun => true;
 
-    /// <summary>Begins to consume while the host starts: from then on the queue exists.</summary>
+    /// <summary>Starts consuming during host startup; from then on the queue exists.</summary>
     public void Connect() => _endpoint = endpoints.Connect(BuiltInQueues.Tasks, Prefetch, (_, e) => e.Instance(this));
 
     public async Task FetchAsync(InFlightAttempts attempts, CancellationToken cancellationToken)
@@ -44,7 +44,7 @@ internal sealed class ActionTransport(
         _intake.SetResult(intake);
         _starting = new StartReporter(attempts, (starts, _) => reports.StartAsync(attempts, starts), time, logger).RunAsync(_stop.Token);
         await Task.Delay(Timeout.InfiniteTimeSpan, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        // It ends with its deliveries, and those with their tasks.
+        // The endpoint stops after its deliveries end, and those after their tasks.
         _leaving = _endpoint?.StopAsync(CancellationToken.None) ?? Task.CompletedTask;
         await intake.CloseAsync(_leaving);
     }
@@ -54,7 +54,7 @@ internal sealed class ActionTransport(
     public Task HeartbeatAsync(IReadOnlyList<Heartbeat> heartbeats, CancellationToken cancellationToken)
     {
         if (_attempts!.Room <= 0)
-            liveness.IsBusy(BuiltInQueues.Tasks); // what is delivered waits for room
+            liveness.IsBusy(BuiltInQueues.Tasks); // deliveries wait for capacity
         return reports.RenewAsync(_attempts, heartbeats);
     }
 
@@ -65,13 +65,13 @@ internal sealed class ActionTransport(
     {
         await _stop.CancelAsync();
         await _starting;
-        // Without its broker it may fail.
+        // May fail when the broker is unavailable.
         await _leaving.WaitAsync(StopTimeout, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     public void Dispose() => _stop.Dispose();
 
-    /// <summary>Takes a delivery. A consumer, because the filter that checks senders does not see what a handler takes.</summary>
+    /// <summary>Accepts a delivery. A consumer, because the filter that checks senders is not applied to handlers.</summary>
     public async Task Consume(ConsumeContext<DispatchTasks> context)
     {
         var intake = await _intake.Task.WaitAsync(context.CancellationToken);

@@ -3,15 +3,15 @@ using System.Text.Json;
 
 namespace TaskQueue.Consumers.Actions;
 
-/// <summary>The actions of the tutorial's worker (dtq-and-wippy.md B3): uppercase, sum, and a default for every other.</summary>
+/// <summary>The actions of the tutorial's worker (dtq-and-wippy.md B3): uppercase, sum, and a default for all others.</summary>
 public static class BuiltInActions
 {
     private static readonly JsonSerializerOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>Runs the action that a task's message names.</summary>
+    /// <summary>Runs the action named in a task's message.</summary>
     /// <param name="message">JSON of <c>{"action":…,"data":…}</c>.</param>
     /// <returns>JSON of <c>{"output":…}</c>.</returns>
-    /// <exception cref="ActionFailedException">The data does not suit the action; trying again does not help.</exception>
+    /// <exception cref="ActionFailedException">The data is invalid for the action; a retry would fail too.</exception>
     public static string Run(string message)
     {
         try
@@ -45,7 +45,7 @@ public static class BuiltInActions
             }
             : "";
 
-    /// <summary>The sum up to the first null; whole as long as every number is.</summary>
+    /// <summary>Sums the numbers up to the first null; an integer if all of them are integers.</summary>
     private static string Sum(JsonElement data)
     {
         var numbers = Member(data, "numbers");
@@ -83,6 +83,6 @@ public static class BuiltInActions
         };
 }
 
-/// <summary>An action cannot do its work on this data.</summary>
-/// <param name="message">What is wrong.</param>
+/// <summary>An action cannot process its data.</summary>
+/// <param name="message">The problem.</param>
 public sealed class ActionFailedException(string message) : Exception(message);

@@ -4,7 +4,7 @@ using TaskQueue.Engine.Queues;
 
 namespace TaskQueue.Consumers.Agent;
 
-/// <summary>The default processor of the agent API's queue: a task ends at once.</summary>
+/// <summary>The default processor of the agent API's queue: ends each task immediately.</summary>
 internal sealed class AgentHandler(AgentProcessor processor) : EngineHandler
 {
     public override Task<TaskOutcome> RunAsync(Attempt attempt) =>

@@ -10,7 +10,7 @@ using ClaimRequest = TaskQueue.Engine.Tasks.ClaimRequest;
 
 namespace TaskQueue.Consumers.Agent;
 
-/// <summary>The worker of the agent API's queue, unless a program of its users is.</summary>
+/// <summary>The worker for the agent API's queue, unless an external worker serves it.</summary>
 internal sealed class AgentService : EngineWorker
 {
     private const int LeaseMs = 30_000;

@@ -8,8 +8,8 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Consumers.Tasks;
 
 /// <summary>
-/// Applies what bus workers report of tasks in their queues. What cannot be read is set aside; a late or repeated entry is refused
-/// by the machine and logged, nothing more.
+/// Applies reports of bus workers to tasks in their queues. Unreadable entries are set aside; late or repeated entries are refused
+/// by the state machine and only logged.
 /// </summary>
 internal sealed partial class ReportConsumer(TaskService taskService, ReportRules rules, SetAside aside, ILogger<ReportConsumer> logger)
     : IConsumer<ReportTasks>

@@ -7,15 +7,15 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Consumers.Tasks;
 
-/// <summary>What reports of bus workers must be like.</summary>
+/// <summary>Validates reports of bus workers.</summary>
 internal sealed class ReportRules(IOptions<EngineOptions> options)
 {
-    /// <summary>Entries of one kind in one message.</summary>
+    /// <summary>Maximum number of entries of one kind per message.</summary>
     public const int MaxEntries = 1000;
 
     private const int MaxWorker = 200;
 
-    /// <summary>What is wrong with a report as a whole, or null.</summary>
+    /// <summary>The problem with a report as a whole, or null.</summary>
     public static string? Problem(ReportTasks report) =>
         report.Worker is not { Length: >= 1 and <= MaxWorker } || !TextRules.IsPlain(report.Worker)
             ? $"worker must be a name of 1 to {MaxWorker} characters, without control characters or half of a surrogate pair"
@@ -27,7 +27,9 @@ internal sealed class ReportRules(IOptions<EngineOptions> options)
         entry.LeaseSeconds is { } lease && !(lease > 0 && lease * 1000 <= LeaseLimits.MaxMs)
             ? $"lease_seconds must be above 0 and at most {LeaseLimits.MaxMs / 1000}" : null;
 
-    /// <summary>Progress that is too long is left out, and the lease is renewed nevertheless.</summary>
+    /// <summary>
+    /// The problem with a heartbeat, or null. Oversized progress is no problem: it is dropped, and the lease is still renewed.
+    /// </summary>
     public static string? Problem(AttemptHeartbeat entry) => entry.Attempt < 1 ? "attempt must be 1 or more" : null;
 
     public string? Problem(AttemptOutcome entry) =>

@@ -10,23 +10,23 @@ using TaskQueue.Engine.Telemetry;
 namespace TaskQueue.Consumers.Tasks;
 
 /// <summary>
-/// Accepts tasks of bus producers. Their owner is the tenant of the broker's user. What breaks a rule is set aside with its
-/// reason; the rest of the message is accepted.
+/// Accepts tasks of bus producers. Their owner is the tenant of the broker user. Invalid tasks are set aside with the reason; the
+/// rest of the message is accepted.
 /// </summary>
 internal sealed class SubmitConsumer(TaskService taskService, WaitingTaskQuota quota, SetAside aside) : IConsumer<SubmitTasks>
 {
-    /// <summary>Tasks of one message.</summary>
+    /// <summary>Maximum number of tasks per message.</summary>
     public const int MaxTasks = 1000;
 
     /// <summary>
-    /// Refusals of a message after which its tasks are submitted one by one: each refusal puts all others into the database again.
+    /// Number of refusals after which the tasks of a message are submitted one by one, because each refusal resubmits all the others.
     /// </summary>
     private const int MaxRounds = 5;
 
-    /// <summary>What is refused may hold any number.</summary>
+    /// <summary>Refused entries may contain NaN and infinities.</summary>
     private static readonly JsonSerializerOptions Json = new() { NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
 
-    /// <summary>Characters of an entry that are kept where it is set aside.</summary>
+    /// <summary>Maximum characters kept of an entry that is set aside.</summary>
     private const int MaxKept = 64 * 1024;
 
     public async Task Consume(ConsumeContext<SubmitTasks> context)
@@ -57,7 +57,7 @@ internal sealed class SubmitConsumer(TaskService taskService, WaitingTaskQuota q
         await aside.EntriesAsync(nameof(SubmitTasks), sender.User, sender.Access.Tenant, refused);
     }
 
-    /// <summary>Accepts what can be accepted: what the database or the queue refuses is taken out, and the rest tried again.</summary>
+    /// <summary>Submits the valid tasks: removes each one that the database or the queue refuses, and retries the rest.</summary>
     private async Task SubmitAsync(List<(SubmittedTask Sent, TaskSubmission Task)> valid, List<RefusedEntry> refused)
     {
         for (var round = 0; valid.Count > 0; round++)
@@ -82,7 +82,7 @@ internal sealed class SubmitConsumer(TaskService taskService, WaitingTaskQuota q
             }
             catch (QuotaExceededException full) when (full.Resource == QuotaResource.WaitingTasks)
             {
-                // Of one message those that come first.
+                // The first tasks of the message take the remaining quota.
                 var room = (int)Math.Min(valid.Count - 1, await quota.RoomAsync(valid[0].Task.Owner));
                 refused.AddRange(valid.Skip(room).Select(v => Refused(v.Sent, full.Message)));
                 valid.RemoveRange(room, valid.Count - room);
@@ -101,7 +101,7 @@ internal sealed class SubmitConsumer(TaskService taskService, WaitingTaskQuota q
         : !sender.Access.Allows(task.Queue) ? $"user '{sender.User}' may not submit to queue {task.Queue}"
         : null;
 
-    /// <summary>What a producer may say of a task, and nothing else.</summary>
+    /// <summary>Maps only the fields a producer may set.</summary>
     private static TaskSubmission ToSubmission(SubmittedTask sent, string? headers, string? owner) => new(sent.Id, sent.Queue, sent.Payload)
     {
         Tier = sent.Tier,
@@ -123,7 +123,7 @@ internal sealed class SubmitConsumer(TaskService taskService, WaitingTaskQuota q
     private static DateTime? ToUtc(DateTime? time) => time is { Kind: DateTimeKind.Local } local ? local.ToUniversalTime()
         : time is { } other ? DateTime.SpecifyKind(other, DateTimeKind.Utc) : null;
 
-    /// <summary>A header of the message, in its envelope or in its properties.</summary>
+    /// <summary>Reads a header from the message's envelope or properties.</summary>
     private static string? HeaderOf(ConsumeContext context, string name) =>
         context.Headers.TryGetHeader(name, out var own) && own is string text ? text
         : context.ReceiveContext.TransportHeaders.TryGetHeader(name, out var outer) ? outer as string : null;

@@ -1,13 +1,11 @@
 namespace TaskQueue.Consumers.Upstreams;
 
-/// <summary>How long to wait before a request is repeated.</summary>
+/// <summary>Backoff between retries of a request.</summary>
 internal static class RetryWaits
 {
     private const double LongestBackoff = 60; // seconds
 
-    /// <summary>
-    /// 1, 2, 4 … 60 seconds, each a quarter shorter or longer, so that requests that failed together do not come back together.
-    /// </summary>
+    /// <summary>1, 2, 4 … 60 seconds, with ±25 % jitter so that requests that failed together are not retried together.</summary>
     /// <param name="retries">Retries before this one.</param>
     /// <param name="chance">0 to 1.</param>
     public static TimeSpan Backoff(int retries, double chance) =>

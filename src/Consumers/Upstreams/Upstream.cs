@@ -1,6 +1,6 @@
 namespace TaskQueue.Consumers.Upstreams;
 
-/// <summary>One configured upstream, and whether it wants to be left alone for a while.</summary>
+/// <summary>A configured upstream and its Retry-After pause.</summary>
 internal sealed class Upstream
 {
     private readonly TimeProvider _time;
@@ -8,7 +8,7 @@ internal sealed class Upstream
     private long _pausedUntil = long.MinValue / 2; // a timestamp
 
     /// <param name="options">The upstream.</param>
-    /// <param name="all">All that are configured: those of one server serve each other's endpoints, where they share a queue.</param>
+    /// <param name="all">All configured upstreams: those on the same server that share a queue serve each other's endpoints.</param>
     /// <param name="time">The clock.</param>
     public Upstream(UpstreamOptions options, IEnumerable<UpstreamOptions> all, TimeProvider time)
     {
@@ -20,18 +20,18 @@ internal sealed class Upstream
 
     public UpstreamOptions Options { get; }
 
-    /// <summary>Where a task's requests go; null where nobody said that this server has such an endpoint.</summary>
-    /// <param name="endpoint">As the submitter named it, or null.</param>
+    /// <summary>URL for a task's requests; null if this server is not configured for the endpoint.</summary>
+    /// <param name="endpoint">Endpoint named by the submitter, or null.</param>
     public Uri? UrlOf(string? endpoint) => _urls.GetValueOrDefault(endpoint ?? Options.Endpoint);
 
-    /// <summary>Waits until the upstream wants to be asked again.</summary>
+    /// <summary>Waits until the pause is over.</summary>
     public async Task ReadyAsync(CancellationToken cancellationToken)
     {
         while (_time.GetElapsedTime(_time.GetTimestamp(), Interlocked.Read(ref _pausedUntil)) is var wait && wait > TimeSpan.Zero)
             await Task.Delay(wait, _time, cancellationToken);
     }
 
-    /// <summary>The upstream does not want to be asked for so long.</summary>
+    /// <summary>Pauses requests to the upstream.</summary>
     public void Pause(TimeSpan wait)
     {
         var until = _time.GetTimestamp() + (long)(wait.TotalSeconds * _time.TimestampFrequency);
@@ -45,8 +45,8 @@ internal sealed class Upstream
     }
 
     /// <summary>
-    /// The base URL with the endpoint behind it; the segments with which the one ends and the other begins are written once:
-    /// <c>http://host/v1</c> and <c>/v1/chat/completions</c> are <c>http://host/v1/chat/completions</c>.
+    /// Appends the endpoint to the base URL; segments that end the one and begin the other appear once: <c>http://host/v1</c> and
+    /// <c>/v1/chat/completions</c> become <c>http://host/v1/chat/completions</c>.
     /// </summary>
     public static Uri Join(Uri baseUrl, string endpoint)
     {

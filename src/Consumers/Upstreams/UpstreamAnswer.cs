@@ -5,30 +5,30 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Consumers.Upstreams;
 
-/// <summary>What an upstream answered, or why it did not.</summary>
+/// <summary>An upstream's response, or an error in its place.</summary>
 /// <param name="Status">HTTP status.</param>
 /// <param name="Body">JSON text.</param>
 internal sealed record UpstreamAnswer(int Status, string Body)
 {
     private const string Nothing = "{}";
 
-    /// <summary>The result of the task goes around the body, and readers of results go 64 deep.</summary>
+    /// <summary>Readers of results accept a depth of 64; the task's result wraps the body.</summary>
     private const int MaxDepth = 62;
 
     private const int MaxRequestId = 256;
 
     private static readonly JsonSerializerOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>Whether the same request may fare better later.</summary>
+    /// <summary>Whether a retry may succeed.</summary>
     public bool MayRetry { get; init; }
 
-    /// <summary>How long the upstream wants to be left alone.</summary>
+    /// <summary>The upstream's Retry-After.</summary>
     public TimeSpan? RetryAfter { get; init; }
 
-    /// <summary>Whether the caller was told all of it already, as events.</summary>
+    /// <summary>Whether the caller has already received the whole response as events.</summary>
     public bool IsTold { get; init; }
 
-    /// <summary>No answer of the upstream: one of ours in the shape of its errors.</summary>
+    /// <summary>An error of this server in the upstream's error format.</summary>
     public static UpstreamAnswer Error(int status, string message) =>
         new(status, $$$"""{"error":{"message":{{{JsonSerializer.Serialize(message, Plain)}}},"type":"upstream_error"}}""");
 
@@ -36,7 +36,7 @@ internal sealed record UpstreamAnswer(int Status, string Body)
     public string ToResult(string requestId) =>
         $$"""{"status_code":{{Status}},"request_id":{{JsonSerializer.Serialize(requestId, Plain)}},"body":{{Body}}}""";
 
-    /// <summary>JSON as it is, other text as a JSON string, nothing as an empty object.</summary>
+    /// <summary>Keeps JSON, turns other text into a JSON string, and an empty body into an empty object.</summary>
     public static string ToJson(ReadOnlySpan<byte> body)
     {
         if (body.StartsWith(Encoding.UTF8.Preamble))
@@ -48,8 +48,8 @@ internal sealed record UpstreamAnswer(int Status, string Body)
     }
 
     /// <summary>
-    /// The id of a task as its submitter knows it. APIs that have ids of their own say it in the result of an expired lease; elsewhere it
-    /// is the engine's, and where theirs cannot be a header.
+    /// The task id known to the submitter. APIs with their own ids state it in the result for an expired lease; otherwise, and if the
+    /// id is not a valid header value, it is the engine's id.
     /// </summary>
     public static string RequestId(TaskState task, string? leaseExpiryResult)
     {
@@ -64,7 +64,7 @@ internal sealed record UpstreamAnswer(int Status, string Body)
         }
         catch (Exception fault) when (fault is JsonException or InvalidOperationException)
         {
-            return task.CorrelationId.ToString(); // of a bus producer
+            return task.CorrelationId.ToString(); // submitted by a bus producer
         }
     }
 
@@ -75,7 +75,7 @@ internal sealed record UpstreamAnswer(int Status, string Body)
         {
             while (reader.Read())
             {
-                // Only whether it can be read.
+                // Parses only to check validity.
             }
 
             return true;

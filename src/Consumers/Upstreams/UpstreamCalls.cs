@@ -12,7 +12,7 @@ using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Consumers.Upstreams;
 
-/// <summary>Sends tasks to their upstreams, again where that helps, and makes results of the answers.</summary>
+/// <summary>Sends tasks to their upstreams, retries where useful, and turns responses into results.</summary>
 internal sealed partial class UpstreamCalls(
     IReplySender replies, IOptions<EngineOptions> engine, TimeProvider time, ILogger<UpstreamCalls> logger) : IDisposable
 {
@@ -21,19 +21,19 @@ internal sealed partial class UpstreamCalls(
         AllowAutoRedirect = false,
         UseProxy = false,
         UseCookies = false,
-        ActivityHeadersPropagator = null, // what goes on is the trace of the task
+        ActivityHeadersPropagator = null, // the task's own trace context is sent instead
         ConnectTimeout = TimeSpan.FromSeconds(10),
-        PooledConnectionLifetime = TimeSpan.FromMinutes(5), // the address behind the name may change
+        PooledConnectionLifetime = TimeSpan.FromMinutes(5), // picks up DNS changes
     });
 
     public void Dispose() => _http.Dispose();
 
     /// <summary>Runs a task to its result.</summary>
-    /// <param name="upstream">Where.</param>
+    /// <param name="upstream">The upstream.</param>
     /// <param name="task">The task.</param>
-    /// <param name="cancellationToken">No request is begun any more.</param>
-    /// <param name="abort">The one under way is broken off.</param>
-    /// <exception cref="OperationCanceledException">There is no result: somebody else must run the task.</exception>
+    /// <param name="cancellationToken">Stops starting new requests.</param>
+    /// <param name="abort">Aborts the request in flight.</param>
+    /// <exception cref="OperationCanceledException">There is no result: another worker must run the task.</exception>
     public async Task<string> RunAsync(Upstream upstream, TaskState task, CancellationToken cancellationToken, CancellationToken abort)
     {
         var ending = CompletionActionsJson.Of(task);
@@ -65,8 +65,8 @@ internal sealed partial class UpstreamCalls(
             if (!answer.MayRetry || retries == upstream.Options.MaxRetries)
                 return answer;
             LogRetry(request.RequestId, upstream.Options.Endpoint, answer.Status, retries + 1, upstream.Options.MaxRetries);
-            // After a pause requests come back a little apart too.
-#pragma warning disable CA5394 // no secret
+            // Adds jitter after a pause too.
+#pragma warning disable CA5394 // jitter is not a secret
             var wait = answer.RetryAfter is null ? RetryWaits.Backoff(retries, Random.Shared.NextDouble())
                 : Random.Shared.NextDouble() * TimeSpan.FromMilliseconds(250);
 #pragma warning restore CA5394
@@ -123,7 +123,7 @@ internal sealed partial class UpstreamCalls(
         };
     }
 
-    /// <summary>A connect that took too long is cancelled by the handler itself.</summary>
+    /// <summary>Also covers a connect timeout, which the HTTP handler reports as a cancellation.</summary>
     private static bool IsConnection(Exception fault) =>
         fault is HttpRequestException or IOException or OperationCanceledException { InnerException: TimeoutException };
 
@@ -152,7 +152,7 @@ internal sealed partial class UpstreamCalls(
     }
 }
 
-/// <summary>What the APIs of callers keep in the headers of a task, as far as it matters to an upstream.</summary>
+/// <summary>The task headers, set by the callers' APIs, that are relevant to an upstream.</summary>
 internal sealed record TaskHeaders(bool IsStreaming)
 {
     public static TaskHeaders Of(TaskState task)
@@ -164,7 +164,7 @@ internal sealed record TaskHeaders(bool IsStreaming)
         }
         catch (Exception fault) when (fault is JsonException or InvalidOperationException)
         {
-            return new(false); // of a bus producer
+            return new(false); // submitted by a bus producer
         }
     }
 }

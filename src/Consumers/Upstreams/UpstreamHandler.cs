@@ -4,7 +4,7 @@ using TaskQueue.Engine.Draining;
 
 namespace TaskQueue.Consumers.Upstreams;
 
-/// <summary>Forwards tasks to an upstream. Once the process is to stop, requests under way go on and none is begun or repeated.</summary>
+/// <summary>Forwards tasks to an upstream. During shutdown, requests in flight continue and none is started or retried.</summary>
 internal sealed class UpstreamHandler(Upstream upstream, UpstreamCalls calls, Drain drain) : EngineHandler
 {
     public override async Task<TaskOutcome> RunAsync(Attempt attempt)

@@ -5,15 +5,15 @@ using TaskQueue.Engine.Queues;
 
 namespace TaskQueue.Consumers.Upstreams;
 
-/// <summary>Section <c>TaskQueue:Upstreams</c>: where tasks of an endpoint are forwarded to, so that no worker is needed.</summary>
+/// <summary>Section <c>TaskQueue:Upstreams</c>: HTTP servers to which tasks of an endpoint are forwarded, instead of a worker.</summary>
 public sealed class UpstreamList : IValidatableObject
 {
     /// <summary>The upstreams; several may serve one endpoint.</summary>
     /// <value>None: nothing is forwarded.</value>
     public IList<UpstreamOptions> Upstreams { get; } = [];
 
-    /// <summary>Reads the section. Bound as a list, an entry that cannot be read would be left out without a word.</summary>
-    /// <exception cref="OptionsValidationException">One cannot be read.</exception>
+    /// <summary>Reads the section. Binding it as a list would silently skip invalid entries.</summary>
+    /// <exception cref="OptionsValidationException">An entry is invalid.</exception>
     internal void Read(IConfiguration configuration)
     {
         foreach (var entry in configuration.GetSection("TaskQueue:Upstreams").GetChildren())
@@ -39,42 +39,42 @@ public sealed class UpstreamList : IValidatableObject
 /// <summary>One HTTP server that tasks are forwarded to.</summary>
 public sealed class UpstreamOptions
 {
-    /// <summary>The path that callers name, such as <c>/v1/chat/completions</c>; at most 256 characters.</summary>
+    /// <summary>The path named by callers, such as <c>/v1/chat/completions</c>; at most 256 characters.</summary>
     public string Endpoint { get; set; } = "";
 
     /// <summary>
-    /// Where the server is, such as <c>http://localhost:11434</c>; segments that it shares with the endpoint are written once.
+    /// Base URL of the server, such as <c>http://localhost:11434</c>; segments shared with the endpoint appear once in the request URL.
     /// </summary>
     public string BaseUrl { get; set; } = "";
 
-    /// <summary>Sent as bearer token.</summary>
+    /// <summary>API key sent as bearer token.</summary>
     /// <value>Null: none is sent.</value>
     public string? ApiKey { get; set; }
 
-    /// <summary>Of older versions, which handed callers' keys to upstreams; refused.</summary>
+    /// <summary>Setting of older versions, which passed callers' keys to upstreams; rejected.</summary>
     public bool? UseSubmitterKey { get; set; }
 
-    /// <summary>Requests that this process has under way at once.</summary>
+    /// <summary>Maximum number of concurrent requests per process.</summary>
     /// <value>16; 1 to 1,000.</value>
     public int MaxConcurrency { get; set; } = 16;
 
-    /// <summary>How long a whole answer may take, or the next event of a streamed one.</summary>
+    /// <summary>Timeout in seconds for a whole response, or for the next event of a streamed one.</summary>
     /// <value>600; 1 to 86,400.</value>
     public int TimeoutSeconds { get; set; } = 600;
 
-    /// <summary>How often a request is repeated after 429, 5xx or a broken connection, before that is the outcome.</summary>
+    /// <summary>Maximum number of retries after 429, 5xx or a broken connection, before the failure becomes the outcome.</summary>
     /// <value>5; 0 to 1,000.</value>
     public int MaxRetries { get; set; } = 5;
 
-    /// <summary>Serve these queues alone.</summary>
-    /// <value>None: a queue of its own, and every registered queue of the endpoint that no other upstream names here.</value>
+    /// <summary>Queues to serve exclusively.</summary>
+    /// <value>None: a queue of its own, and every registered queue of the endpoint that no other upstream lists here.</value>
     public IList<string> Queues { get; } = [];
 
-    /// <summary>Tiers that are served, most wanted first.</summary>
+    /// <summary>Tiers to serve, highest precedence first.</summary>
     /// <value>None: 0, then 1.</value>
     public IList<int> Tiers { get; } = [];
 
-    /// <summary>What is wrong: the key behind the number of the upstream, and what to change. It never shows the API key.</summary>
+    /// <summary>The problem: the key below the upstream's index, and the fix. Never contains the API key.</summary>
     internal string? Problem =>
         Endpoint is not { Length: > 1 and <= 256 } || Endpoint[0] != '/'
             || Endpoint.Any(c => c is '?' or '#' or '\\' or '%' || char.IsControl(c) || char.IsWhiteSpace(c))
@@ -84,7 +84,7 @@ public sealed class UpstreamOptions
             ? "BaseUrl must be an http or https URL without user, query and fragment"
         : ApiKey?.All(c => c is > ' ' and <= '~') == false ? "ApiKey must be of visible ASCII characters"
         : UseSubmitterKey is not null
-            ? "UseSubmitterKey is gone, because callers' keys are not kept any more; set ApiKey to a key of the upstream's own"
+            ? "UseSubmitterKey was removed, because callers' keys are no longer stored; set ApiKey to a key of the upstream"
         : MaxConcurrency is < 1 or > 1000 ? "MaxConcurrency must be 1 to 1000"
         : TimeoutSeconds is < 1 or > 86_400 ? "TimeoutSeconds must be 1 to 86400"
         : MaxRetries is < 0 or > 1000 ? "MaxRetries must be 0 to 1000"

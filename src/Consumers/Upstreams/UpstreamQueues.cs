@@ -4,12 +4,12 @@ using TaskQueue.Engine.Queues;
 
 namespace TaskQueue.Consumers.Upstreams;
 
-/// <summary>Which queues an upstream serves.</summary>
+/// <summary>Determines the queues an upstream serves.</summary>
 internal sealed class UpstreamQueues(QueueCatalog catalog, QueueService queues, IOptions<UpstreamList> list)
 {
     private static readonly int[] UsualTiers = [0, 1];
 
-    /// <summary>Registers the own queue of each upstream that is not told its queues; one that exists is left alone.</summary>
+    /// <summary>Registers the default queue of each upstream without configured queues; an existing queue is left unchanged.</summary>
     public async Task RegisterAsync()
     {
         foreach (var endpoint in list.Value.Upstreams.Where(u => u.Queues.Count == 0).Select(u => u.Endpoint)
@@ -17,9 +17,9 @@ internal sealed class UpstreamQueues(QueueCatalog catalog, QueueService queues, 
             await queues.CreateAsync(QueueRouter.UpstreamQueue(endpoint), Delivery.Pull, QueueSettings.Default, endpoint);
     }
 
-    /// <summary>What to claim from: level by level, and within a level each queue is the first in turn.</summary>
-    /// <param name="upstream">For whom.</param>
-    /// <param name="turn">Grows with each claim.</param>
+    /// <summary>Claim order: tier by tier; within a tier the first queue rotates.</summary>
+    /// <param name="upstream">The upstream.</param>
+    /// <param name="turn">Increases with each claim.</param>
     public async Task<IReadOnlyList<QueueTier>> TargetsAsync(UpstreamOptions upstream, int turn)
     {
         var names = upstream.Queues.Count > 0 ? upstream.Queues : await FindAsync(upstream.Endpoint);

@@ -9,12 +9,12 @@ using ClaimRequest = TaskQueue.Engine.Tasks.ClaimRequest;
 
 namespace TaskQueue.Consumers.Upstreams;
 
-/// <summary>Forwards tasks to the configured upstreams, each with a worker of its own.</summary>
+/// <summary>Forwards tasks to the configured upstreams, with one worker per upstream.</summary>
 internal sealed partial class UpstreamService : EngineWorker
 {
     private const int LeaseMs = 30_000;
 
-    /// <summary>A claim waits no longer, so that queues that were registered meanwhile are served.</summary>
+    /// <summary>Longest wait of a claim, so that newly registered queues are served.</summary>
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
 
     private readonly IServiceProvider _services;
@@ -43,7 +43,7 @@ internal sealed partial class UpstreamService : EngineWorker
         await base.StartAsync(cancellationToken);
     }
 
-    /// <summary>Keeps one upstream busy: claims as many tasks as it may still be asked.</summary>
+    /// <summary>Creates the worker of an upstream, which claims as many tasks as its concurrency allows.</summary>
     private WorkerRuntime Create(Upstream upstream)
     {
         var turn = 0;

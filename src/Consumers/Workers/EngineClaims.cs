@@ -7,16 +7,16 @@ using ClaimRequest = TaskQueue.Engine.Tasks.ClaimRequest;
 
 namespace TaskQueue.Consumers.Workers;
 
-/// <summary>What a worker of this process claims.</summary>
-/// <param name="Wait">How long a claim may wait for work.</param>
-/// <param name="NextAsync">The next claim, of at most so many tasks.</param>
+/// <summary>Describes the claims of an in-process worker.</summary>
+/// <param name="Wait">How long a claim may wait for tasks.</param>
+/// <param name="NextAsync">Creates the next claim, given the maximum number of tasks.</param>
 internal sealed record ClaimPlan(TimeSpan Wait, Func<int, ValueTask<ClaimRequest>> NextAsync)
 {
-    /// <summary>Waits until tasks may be claimed at all.</summary>
+    /// <summary>Waits until claiming is allowed.</summary>
     public Func<CancellationToken, Task> ReadyAsync { get; init; } = _ => Task.CompletedTask;
 }
 
-/// <summary>Takes tasks of pull queues from the engine of the same process.</summary>
+/// <summary>Claims tasks of pull queues from the engine in the same process.</summary>
 internal sealed partial class EngineClaims(
     EngineReports reports, ClaimPlan plan, LoopHeartbeat heartbeat, TaskClaimer claims, DependencyHealth dependencies, TimeProvider time,
     ILogger<EngineClaims> logger) : IWorkerTransport
@@ -40,7 +40,7 @@ internal sealed partial class EngineClaims(
             {
                 break;
             }
-#pragma warning disable CA1031 // such as a database that is away: the next round tries again
+#pragma warning disable CA1031 // for example an unavailable database: the next round retries
             catch (Exception fault)
 #pragma warning restore CA1031
             {
@@ -79,6 +79,6 @@ internal sealed partial class EngineClaims(
             attempts.Take(EngineItem.Of(task, lease));
     }
 
-    [LoggerMessage(LogLevel.Warning, "Claiming tasks for {Worker} failed; trying again")]
+    [LoggerMessage(LogLevel.Warning, "Claiming tasks for {Worker} failed; retrying")]
     private partial void LogFailed(Exception fault, string worker);
 }

@@ -4,7 +4,7 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Consumers.Workers;
 
-/// <summary>What a worker of this process does with its tasks, in their traces.</summary>
+/// <summary>Runs the tasks of an in-process worker within their traces.</summary>
 internal abstract class EngineHandler : IAttemptHandler
 {
     public Activity? StartActivity(WorkItem item) =>

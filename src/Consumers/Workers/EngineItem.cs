@@ -4,14 +4,14 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Consumers.Workers;
 
-/// <summary>A task of the engine that a worker of this process runs, with its headers, which have its trace context.</summary>
+/// <summary>A task run by an in-process worker, with its headers, which carry the trace context.</summary>
 internal sealed record EngineItem(
     Guid Id, int Attempt, string Queue, int Tier, string? Name, string Payload, TimeSpan Lease, string? Headers)
     : WorkItem(Id, Attempt, Queue, Tier, Name, Payload, Lease)
 {
     private static readonly TimeSpan DefaultLease = TimeSpan.FromMilliseconds(TaskService.DefaultLeaseMs);
 
-    /// <summary>The row, where the task was claimed; null where it was dispatched.</summary>
+    /// <summary>The row of a claimed task; null for a dispatched one.</summary>
     public TaskState? Claimed { get; init; }
 
     public static EngineItem Of(TaskState task, TimeSpan lease) =>

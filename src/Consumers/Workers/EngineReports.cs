@@ -8,15 +8,15 @@ using TaskQueue.Engine;
 namespace TaskQueue.Consumers.Workers;
 
 /// <summary>
-/// What a worker of this process reports, straight to the engine. An outage of the database is not logged here: see
+/// Reports of in-process workers, applied directly to the engine. Database outages are not logged here; see
 /// <see cref="DependencyHealth"/>.
 /// </summary>
-/// <param name="prefix">Of the worker's name.</param>
-/// <param name="loop">The class that runs the worker, which the heartbeats of its reports are named after.</param>
+/// <param name="prefix">Prefix of the worker's name.</param>
+/// <param name="loop">The class that runs the worker; names the heartbeat of its reports.</param>
 /// <param name="taskService">The engine.</param>
-/// <param name="dependencies">Gets outages.</param>
-/// <param name="heartbeats">Of the loops of this process.</param>
-/// <param name="logger">Gets other faults.</param>
+/// <param name="dependencies">Receives outages.</param>
+/// <param name="heartbeats">Heartbeats of this process's loops.</param>
+/// <param name="logger">Receives other faults.</param>
 internal sealed partial class EngineReports(
     string prefix, Type loop, TaskService taskService, DependencyHealth dependencies, LoopHeartbeats heartbeats,
     ILogger<EngineReports> logger)
@@ -26,8 +26,8 @@ internal sealed partial class EngineReports(
     /// <summary>Unique, because an attempt belongs to the worker that started it.</summary>
     public string Worker { get; } = Unique($"{prefix}@{Environment.MachineName}");
 
-    /// <summary>Begins attempts that were dispatched. One that is refused belongs to another worker, or to none: it is lost.</summary>
-    /// <returns>Those to begin again.</returns>
+    /// <summary>Starts dispatched attempts. A refused attempt belongs to another worker or to none, and is lost.</summary>
+    /// <returns>Attempts whose start must be retried.</returns>
     public async Task<IReadOnlyList<Attempt>> StartAsync(InFlightAttempts inFlight, IReadOnlyList<Attempt> attempts)
     {
         var starts = await TryApplyAsync([.. attempts.Select(Start)]);
@@ -42,7 +42,7 @@ internal sealed partial class EngineReports(
         return [];
     }
 
-    /// <summary>Renews leases; attempts that are no longer the running ones are lost. A lease outlasts two heartbeats that fail.</summary>
+    /// <summary>Renews leases; superseded attempts are lost. A lease survives two failed heartbeats.</summary>
     public async Task RenewAsync(InFlightAttempts inFlight, IReadOnlyList<Heartbeat> beats)
     {
         var renewals = await TryApplyAsync([.. beats.Select(Renew)]);
@@ -50,10 +50,10 @@ internal sealed partial class EngineReports(
             Lose(inFlight, beat.Attempt, renewal.CommandResult);
     }
 
-    /// <summary>Applies outcomes, each for itself; the group commit takes them together.</summary>
-    /// <param name="attempts">Those that ended.</param>
-    /// <param name="needStart">Whether attempts begin with their first report, because they were dispatched and not claimed.</param>
-    /// <returns>Those to report again: the database was away. What fails otherwise is left, and its lease expires.</returns>
+    /// <summary>Applies outcomes independently of each other; the group commit combines them.</summary>
+    /// <param name="attempts">The ended attempts.</param>
+    /// <param name="needStart">Whether attempts start with their first report, because they were dispatched rather than claimed.</param>
+    /// <returns>Attempts to report again after a database outage. On any other failure the lease is left to expire.</returns>
     public async Task<IReadOnlyList<Attempt>> ReportAsync(IReadOnlyList<Attempt> attempts, bool needStart)
     {
         _heartbeat.Beat();
@@ -77,7 +77,7 @@ internal sealed partial class EngineReports(
     private async Task<bool> IsToReportAgainAsync(Attempt attempt, bool needStart)
     {
         var (id, number) = (attempt.Item.Id, attempt.Item.Attempt);
-        TaskCommand[] start = needStart ? [Start(attempt)] : []; // first: a command has the time when it is made
+        TaskCommand[] start = needStart ? [Start(attempt)] : []; // created first: a command is stamped with its creation time
         var outcome = ToCommand(attempt);
         try
         {
@@ -86,7 +86,7 @@ internal sealed partial class EngineReports(
                 LogRefused(id, number, outcome.CommandResult);
             return false;
         }
-#pragma warning disable CA1031 // one that cannot be applied must not hold up the others
+#pragma warning disable CA1031 // one failing outcome must not hold up the others
         catch (Exception fault)
 #pragma warning restore CA1031
         {
@@ -97,7 +97,7 @@ internal sealed partial class EngineReports(
         }
     }
 
-    /// <returns>The commands with their results; null while the database is away.</returns>
+    /// <returns>The commands with their results; null during a database outage.</returns>
     private async Task<IReadOnlyList<TaskCommand>?> TryApplyAsync(List<TaskCommand> commands)
     {
         try
@@ -135,12 +135,12 @@ internal sealed partial class EngineReports(
     }
 
     [LoggerMessage(LogLevel.Information,
-        "Task {TaskId} attempt {Attempt} is no longer to be run here ({CommandResult}): its work was broken off")]
+        "Task {TaskId} attempt {Attempt} lost its lease ({CommandResult}): its work was aborted")]
     private partial void LogLost(Guid taskId, int attempt, CommandResult commandResult);
 
     [LoggerMessage(LogLevel.Information, "The outcome of task {TaskId} attempt {Attempt} was refused: {CommandResult}")]
     private partial void LogRefused(Guid taskId, int attempt, CommandResult commandResult);
 
-    [LoggerMessage(LogLevel.Warning, "The outcome of task {TaskId} attempt {Attempt} was not applied; tried again: {Again}")]
+    [LoggerMessage(LogLevel.Warning, "The outcome of task {TaskId} attempt {Attempt} was not applied; will retry: {Again}")]
     private partial void LogFailed(Exception fault, Guid taskId, int attempt, bool again);
 }

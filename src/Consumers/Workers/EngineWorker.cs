@@ -5,19 +5,19 @@ using TaskQueue.Engine.Draining;
 namespace TaskQueue.Consumers.Workers;
 
 /// <summary>
-/// Workers of this process. From the moment the process is to stop they take nothing more; what is under way may end within the grace
-/// period, and the rest is given back.
+/// Base of in-process workers. On shutdown they accept no more tasks; running tasks may finish within the grace period, and the
+/// rest are released.
 /// </summary>
 internal abstract class EngineWorker(Drain drain) : BackgroundService
 {
-    /// <summary>Tasks that were begun and are not reported.</summary>
+    /// <summary>Number of tasks begun and not yet reported.</summary>
     public int Running => Runtimes.Sum(r => r.Running);
 
     protected abstract IReadOnlyList<WorkerRuntime> Runtimes { get; }
 
     /// <summary>
-    /// Outcomes wait in a backlog of their own while the database is slow or away. Both timeouts are parts of what
-    /// <see cref="DrainOptions.Longest"/> keeps in reserve.
+    /// Outcomes wait in a separate backlog while the database is slow or unavailable. Both timeouts are part of the reserve of
+    /// <see cref="DrainOptions.Longest"/>.
     /// </summary>
     protected static WorkerRuntimeOptions LimitsOf(int concurrency) => new(concurrency, Prefetch: 0)
     {

@@ -6,33 +6,33 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Administration;
 
-/// <summary>What became of a change.</summary>
+/// <summary>Outcome of a change to a queue.</summary>
 public enum QueueChange
 {
-    /// <summary>It was made.</summary>
+    /// <summary>The change is committed.</summary>
     Done,
 
-    /// <summary>There is no such queue.</summary>
+    /// <summary>The queue does not exist.</summary>
     NotFound,
 
-    /// <summary>Its version is not the expected one.</summary>
+    /// <summary>The stored version differs from the expected one.</summary>
     VersionMismatch,
 }
 
-/// <summary>What can be done with queues. A change is known to all processes within a second.</summary>
+/// <summary>Manages queues. Every process sees a change within a second.</summary>
 public sealed partial class QueueService(
     QueueCatalog catalog, ITaskQueries queries, IQueueRecordStore records, IQuotaStore stored, IQueueAnnouncer announcer,
         IQueueStore store, WorkNotifier workNotifier,
     TenantQuotas quotas, QuotaMetrics refusals, TaskMetrics metrics, TimeProvider time, ILogger<QueueService> logger)
 {
     /// <summary>
-    /// Makes a queue. A push queue exists at the broker first; tasks that were accepted as pulled before every process knew
-    /// of it are handed to the scheduler, so when this returns the queue is push for all its tasks.
+    /// Creates a queue. A push queue is declared at the broker first; tasks accepted as pulled before every process knew of it are handed
+    /// to the scheduler, so on return the queue is push for all its tasks.
     /// </summary>
-    /// <returns>The queue; null where the name is taken.</returns>
-    /// <exception cref="InvalidQueueException">The settings break a rule.</exception>
-    /// <exception cref="QuotaException">There are as many queues as may be.</exception>
-    /// <exception cref="QuotaExceededException">The owner has as many queues as may be.</exception>
+    /// <returns>The queue; null if the name is taken.</returns>
+    /// <exception cref="InvalidQueueException">The settings are invalid.</exception>
+    /// <exception cref="QuotaException">The limit on queues is reached.</exception>
+    /// <exception cref="QuotaExceededException">The owner's limit on queues is reached.</exception>
     public async Task<QueueRecord?> CreateAsync(string name, Delivery delivery, QueueSettings settings, string? endpoint = null,
         string? owner = null, QueueQuota? quota = null)
     {
@@ -40,7 +40,7 @@ public sealed partial class QueueService(
             throw new InvalidQueueException(problem);
         if (await catalog.LookUpAsync(name) is not null)
             return null;
-        // Refuses early, before anything is declared at the broker; what counts is the same look in the transaction.
+        // Refuses early, before anything is declared at the broker; the authoritative check runs in the transaction.
         if (owner is not null && quotas.Of(owner).Queues is { } limit
             && await stored.CountQueuesAsync(owner, CancellationToken.None) is var used && used >= limit)
             throw Refused(owner, limit, used);
@@ -54,7 +54,7 @@ public sealed partial class QueueService(
         if (!await InsertAsync(queue, quota))
         {
             catalog.Invalidate();
-            return null; // somebody else made it a moment ago
+            return null; // created concurrently
         }
 
         await TellAsync(name);
@@ -81,11 +81,11 @@ public sealed partial class QueueService(
     private QuotaExceededException Refused(string owner, long limit, long used) =>
         refusals.Refused(new QuotaExceededException(QuotaResource.Queues, owner, limit, used));
 
-    /// <summary>Replaces the settings of a queue, all of them; its version grows by one.</summary>
+    /// <summary>Replaces all settings of a queue and increments its version.</summary>
     /// <param name="name">Base name.</param>
-    /// <param name="change">The new settings, from those as of now.</param>
-    /// <param name="expectedVersion">Refused where the queue has another; null is any.</param>
-    /// <exception cref="InvalidQueueException">The settings break a rule.</exception>
+    /// <param name="change">Computes the new settings from the current ones.</param>
+    /// <param name="expectedVersion">The change is refused if the queue has another version; null skips the check.</param>
+    /// <exception cref="InvalidQueueException">The settings are invalid.</exception>
     public async Task<(QueueChange Change, QueueRecord? Queue)> UpdateAsync(string name, Func<QueueSettings, QueueSettings> change,
         int? expectedVersion = null)
     {
@@ -114,14 +114,12 @@ public sealed partial class QueueService(
         return (QueueChange.Done, queue);
     }
 
-    /// <summary>Replaces the settings of a queue, all of them; its version grows by one.</summary>
+    /// <summary>Replaces all settings of a queue and increments its version.</summary>
     public Task<(QueueChange Change, QueueRecord? Queue)> UpdateAsync(string name, QueueSettings settings, int? expectedVersion = null) =>
         UpdateAsync(name, _ => settings, expectedVersion);
 
-    /// <summary>
-    /// Deletes a queue with its schedules and with what waits, runs or is dead in it. Its name can be used again at once.
-    /// </summary>
-    /// <returns>Whether there was one.</returns>
+    /// <summary>Deletes a queue with its schedules and its waiting, running and dead tasks. The name can be reused at once.</summary>
+    /// <returns>Whether the queue existed.</returns>
     public async Task<bool> DeleteAsync(string name)
     {
         if (await catalog.LookUpAsync(name) is not { } queue)
@@ -129,9 +127,10 @@ public sealed partial class QueueService(
         metrics.Purged(name, await store.PurgeAsync(name, queue.Settings.Events, Micros.Now(time)));
         var deleted = Micros.Now(time);
         if (!await records.DeleteAsync(name))
-            return false; // another deletion was quicker
+            return false; // deleted concurrently
         await TellAsync(name);
-        // Until every process knows of it, some accept tasks for the queue. They go too, but not those of a new one of its name.
+        // Until every process knows of the deletion, some still accept tasks for the queue. These are deleted too, but not those of a new
+        // queue of the same name.
         await Task.Delay(QueueCatalog.MaxAge, time);
         var now = Micros.Now(time);
         metrics.Purged(name,
@@ -140,22 +139,22 @@ public sealed partial class QueueService(
         return true;
     }
 
-    /// <summary>Deletes what waits, runs or is dead in a queue, resets its counters, and refills its token bucket.</summary>
-    /// <returns>Whether there is such a queue.</returns>
+    /// <summary>Deletes the waiting, running and dead tasks of a queue, resets its counters and refills its token bucket.</summary>
+    /// <returns>Whether the queue exists.</returns>
     public async Task<bool> PurgeAsync(string name)
     {
         if (await catalog.LookUpAsync(name) is not { } queue)
             return false;
         metrics.Purged(name, await store.PurgeAsync(name, queue.Settings.Events, Micros.Now(time)));
-        workNotifier.RingAll(name); // places and turns are free
+        workNotifier.RingAll(name); // capacity and ordering keys are free
         return true;
     }
 
-    /// <summary>Counts of a queue, of the tasks that the caller may see.</summary>
+    /// <summary>Counts of a queue, restricted to the tasks that the caller may see.</summary>
     public Task<QueueStats> StatsAsync(string name, Access access, CancellationToken cancellationToken) =>
         access.Others.Match(name) ? store.StatsAsync(name, Micros.Now(time)) : queries.QueueStatsAsync(name, access, cancellationToken);
 
-    /// <summary>What a new queue means for tasks that are there already, once every process knows of it.</summary>
+    /// <summary>Applies a new queue to tasks that already exist, once every process knows of it.</summary>
     private async Task SettleAsync(QueueRecord queue)
     {
         if (queue.Delivery == Delivery.Pull && !queue.Settings.IsLimited)
@@ -164,10 +163,10 @@ public sealed partial class QueueService(
         if (queue.Delivery == Delivery.Push)
             await store.AdoptAsync(queue.Name);
         else
-            await store.ApplyLimitsAsync(queue.Name); // what was claimed past the limit meanwhile
+            await store.ApplyLimitsAsync(queue.Name); // counts tasks claimed before the limit was known
     }
 
-    /// <summary>What changed settings mean for tasks that are there already, once every process knows of them.</summary>
+    /// <summary>Applies changed settings to tasks that already exist, once every process knows of them.</summary>
     private async Task SettleAsync(QueueRecord queue, QueueSettings before)
     {
         var resumed = before.Paused && !queue.Settings.Paused;
@@ -178,9 +177,9 @@ public sealed partial class QueueService(
             return;
         await Task.Delay(QueueCatalog.MaxAge, time);
         if (limited)
-            await store.ApplyLimitsAsync(queue.Name); // what was claimed past the limit meanwhile
+            await store.ApplyLimitsAsync(queue.Name); // counts tasks claimed before the limit was known
         else
-            await store.RearmAsync(queue.Name, Micros.Now(time)); // what was parked meanwhile
+            await store.RearmAsync(queue.Name, Micros.Now(time)); // wakes tasks parked in the meantime
     }
 
     private async Task TellAsync(string name)
@@ -191,7 +190,7 @@ public sealed partial class QueueService(
         {
             await announcer.PublishChangedAsync(name).WaitAsync(TellTimeout, time);
         }
-#pragma warning disable CA1031 // the caches of the others age anyway
+#pragma warning disable CA1031 // the other processes' caches expire anyway
         catch (Exception fault)
 #pragma warning restore CA1031
         {
@@ -201,6 +200,6 @@ public sealed partial class QueueService(
 
     private static readonly TimeSpan TellTimeout = TimeSpan.FromSeconds(1);
 
-    [LoggerMessage(LogLevel.Warning, "The change of queue {Queue} was not published; other processes see it a second late")]
+    [LoggerMessage(LogLevel.Warning, "Cannot publish the change of queue {Queue}; other processes see it up to a second later")]
     private partial void LogNotTold(Exception fault, string queue);
 }

@@ -2,36 +2,36 @@ using System.Text;
 
 namespace TaskQueue.Engine.Audit;
 
-/// <summary>What happened: an administrative act, or something that was refused.</summary>
-/// <param name="Action">What was done, such as <c>queue.purge</c>.</param>
-/// <param name="Result"><c>done</c>, or <c>refused</c> or <c>failed</c> with the reason behind a colon.</param>
+/// <summary>An administrative action, or a request that was refused.</summary>
+/// <param name="Action">The action, such as <c>queue.purge</c>.</param>
+/// <param name="Result"><c>done</c>; or <c>refused</c> or <c>failed</c>, followed by a colon and the reason.</param>
 public sealed record AuditEntry(string Action, string Result)
 {
-    /// <summary>An act that succeeded.</summary>
+    /// <summary>Result of an action that succeeded.</summary>
     public const string Done = "done";
 
-    /// <summary>Longest JSON of a state before or after.</summary>
+    /// <summary>Maximum length of the JSON in <see cref="Before"/> and <see cref="After"/>, in characters.</summary>
     private const int MaxJson = 32 * 1024;
 
-    /// <summary>Name of the caller; null is unknown.</summary>
+    /// <summary>Name of the caller; null if unknown.</summary>
     public string? Actor { get; init; }
 
-    /// <summary>Tenant of the caller; null is unknown.</summary>
+    /// <summary>Tenant of the caller; null if unknown.</summary>
     public string? Tenant { get; init; }
 
-    /// <summary>What it was done to, such as <c>queue/mail</c>.</summary>
+    /// <summary>Target of the action, such as <c>queue/mail</c>.</summary>
     public string? Target { get; init; }
 
-    /// <summary>JSON of the state before, or null.</summary>
+    /// <summary>JSON of the state before the action, or null.</summary>
     public string? Before { get; init; }
 
-    /// <summary>JSON of the state after, or null.</summary>
+    /// <summary>JSON of the state after the action, or null.</summary>
     public string? After { get; init; }
 
     /// <summary>Address of the caller.</summary>
     public string? Address { get; init; }
 
-    /// <summary>A row of the table. Text is cut to its column and cleaned of control characters.</summary>
+    /// <summary>Builds the table row. Text is truncated to its column and stripped of control characters.</summary>
     internal AuditRecord ToRecord(DateTime at) => new()
     {
         At = at,
@@ -47,7 +47,7 @@ public sealed record AuditEntry(string Action, string Result)
 
     private static string? Json(string? json) => json is null || json.Length <= MaxJson ? TextRules.Clean(json) : """{"too_long":true}""";
 
-    /// <summary>Paths and names may hold anything: a line break would forge a line of the log.</summary>
+    /// <summary>Strips control characters: a line break in a path or name would forge a log line.</summary>
     private static string? Plain(string? text, int maxLength)
     {
         if (text is null || (text.Length <= maxLength && TextRules.IsPlain(text)))

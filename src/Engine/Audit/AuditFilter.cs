@@ -1,6 +1,6 @@
 namespace TaskQueue.Engine.Audit;
 
-/// <summary>Which records are wanted; null is any.</summary>
+/// <summary>Filter for audit records; a null property matches any value.</summary>
 public sealed record AuditFilter
 {
     /// <summary>Name of the caller.</summary>
@@ -9,21 +9,21 @@ public sealed record AuditFilter
     /// <summary>Tenant of the caller.</summary>
     public string? Tenant { get; init; }
 
-    /// <summary>Beginning of the action, such as <c>queue.</c>.</summary>
+    /// <summary>Prefix of the action, such as <c>queue.</c>.</summary>
     public string? Action { get; init; }
 
-    /// <summary>The target.</summary>
+    /// <summary>Target of the action.</summary>
     public string? Target { get; init; }
 
-    /// <summary>Beginning of the result, such as <c>refused</c>.</summary>
+    /// <summary>Prefix of the result, such as <c>refused</c>.</summary>
     public string? Result { get; init; }
 
     /// <summary>Address of the caller.</summary>
     public string? Address { get; init; }
 
-    /// <summary>Not earlier, UTC.</summary>
+    /// <summary>Inclusive lower bound of the time, UTC.</summary>
     public DateTime? From { get; init; }
 
-    /// <summary>Earlier, UTC.</summary>
+    /// <summary>Exclusive upper bound of the time, UTC.</summary>
     public DateTime? To { get; init; }
 }

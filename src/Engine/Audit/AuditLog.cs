@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 namespace TaskQueue.Engine.Audit;
 
 /// <summary>
-/// Records administrative acts and what was refused, in table <c>audit</c> and in the log category <c>TaskQueue.Audit</c>.
+/// Records administrative actions and refused requests in table <c>audit</c> and in the log category <c>TaskQueue.Audit</c>.
 /// </summary>
 public sealed partial class AuditLog(IAuditStore store, TimeProvider time, ILoggerFactory loggers)
 {
@@ -18,7 +18,9 @@ public sealed partial class AuditLog(IAuditStore store, TimeProvider time, ILogg
     private readonly ConcurrentQueue<AuditRecord> _late = new();
     private readonly ILogger _logger = loggers.CreateLogger(Category);
 
-    /// <summary>Records an act before it is answered. If the database fails, the record is written later and the fault is thrown.</summary>
+    /// <summary>
+    /// Records an action before the caller gets a response. If the database fails, the record is written later and the exception is thrown.
+    /// </summary>
     public async Task RecordAsync(AuditEntry entry)
     {
         ArgumentNullException.ThrowIfNull(entry);
@@ -35,9 +37,11 @@ public sealed partial class AuditLog(IAuditStore store, TimeProvider time, ILogg
         }
     }
 
-    /// <summary>Records what changed nothing: written within seconds, repetitions within a minute as one row.</summary>
-    /// <param name="entry">What happened.</param>
-    /// <param name="place">What tells targets apart; bounded by the program.</param>
+    /// <summary>
+    /// Records a request that changed nothing: written within seconds, with repetitions within a minute combined into one row.
+    /// </summary>
+    /// <param name="entry">The refused request.</param>
+    /// <param name="place">Separates targets from each other; a bounded set of values, chosen by the program.</param>
     public void RecordRefusal(AuditEntry entry, string? place)
     {
         ArgumentNullException.ThrowIfNull(entry);
@@ -45,7 +49,7 @@ public sealed partial class AuditLog(IAuditStore store, TimeProvider time, ILogg
             Log(entry.ToRecord(Micros.Now(time)));
     }
 
-    /// <summary>Writes what waits.</summary>
+    /// <summary>Writes pending records.</summary>
     internal async Task FlushAsync(bool isLast)
     {
         while (_late.TryPeek(out var record))
@@ -108,9 +112,9 @@ public sealed partial class AuditLog(IAuditStore store, TimeProvider time, ILogg
     [LoggerMessage(LogLevel.Information, "{Action} repeated: actor {Actor}, address {Address}, {Count} times in a minute")]
     private partial void LogRepeated(string action, string? actor, string? address, long count);
 
-    [LoggerMessage(LogLevel.Error, "The record of {Action} by {Actor} is in the log only: the database refuses it")]
+    [LoggerMessage(LogLevel.Error, "The database rejects the audit record of {Action} by {Actor}; it is in the log only")]
     private partial void LogRefused(Exception fault, string action, string? actor);
 
-    [LoggerMessage(LogLevel.Error, "The record of {Action} by {Actor} is in the log only: too many wait for the database")]
+    [LoggerMessage(LogLevel.Error, "Too many audit records are pending; the record of {Action} by {Actor} is in the log only")]
     private partial void LogLost(string action, string? actor);
 }

@@ -1,12 +1,12 @@
 namespace TaskQueue.Engine.Audit;
 
 /// <summary>
-/// Collects what happens too often to be a row each time: the same action, actor, address and result within a minute is one
-/// row with a count. The number of rows a minute is bounded, whatever callers send.
+/// Aggregates entries that occur too often for a row each: entries with the same action, actor, address and result within a minute share
+/// one row with a count. The number of rows a minute is bounded, whatever callers send.
 /// </summary>
 internal sealed class AuditWindows(TimeProvider time)
 {
-    /// <summary>Rows at a time; what is beyond shares a row for its action and result.</summary>
+    /// <summary>Maximum number of concurrent rows; further entries share one row for each action and result.</summary>
     public const int MaxRows = 200;
 
     private static readonly TimeSpan Length = TimeSpan.FromMinutes(1);
@@ -16,9 +16,9 @@ internal sealed class AuditWindows(TimeProvider time)
     private readonly Lock _lock = new();
 
     /// <summary>Counts an entry.</summary>
-    /// <param name="entry">What happened.</param>
-    /// <param name="place">What tells targets apart; bounded by the program, such as the pattern of a route.</param>
-    /// <returns>Whether it is the first of its row.</returns>
+    /// <param name="entry">The entry to count.</param>
+    /// <param name="place">Separates targets from each other; a bounded set of values, such as the pattern of a route.</param>
+    /// <returns>Whether the entry is the first of its row.</returns>
     public bool Add(AuditEntry entry, string? place)
     {
         var now = time.GetUtcNow().UtcDateTime;
@@ -44,8 +44,8 @@ internal sealed class AuditWindows(TimeProvider time)
         }
     }
 
-    /// <summary>The rows that must be written now.</summary>
-    /// <param name="isLast">Whether the process ends, so that all must.</param>
+    /// <summary>The rows that are due to be written.</summary>
+    /// <param name="isLast">Whether the process is stopping, so that every row is due.</param>
     public List<Change> Due(bool isLast)
     {
         var now = time.GetUtcNow().UtcDateTime;
@@ -63,7 +63,7 @@ internal sealed class AuditWindows(TimeProvider time)
         }
     }
 
-    /// <summary>A row was written.</summary>
+    /// <summary>Records that a row was written.</summary>
     public void Written(Change change, long? rowId)
     {
         lock (_lock)
@@ -94,6 +94,6 @@ internal sealed class AuditWindows(TimeProvider time)
         public long? RowId { get; set; }
     }
 
-    /// <summary>A row with its count at one moment.</summary>
+    /// <summary>A snapshot of a row and its count.</summary>
     internal sealed record Change(Key Key, Window Window, long Count, DateTime Last, bool IsOver);
 }

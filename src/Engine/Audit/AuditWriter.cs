@@ -2,7 +2,7 @@ using TaskQueue.Engine.Health;
 
 namespace TaskQueue.Engine.Audit;
 
-/// <summary>Writes what <see cref="AuditLog"/> collects.</summary>
+/// <summary>Writes the records that <see cref="AuditLog"/> collects.</summary>
 internal sealed class AuditWriter(AuditLog audit, PollingServices services) : PollingService(services)
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);

@@ -2,37 +2,39 @@ using System.ComponentModel.DataAnnotations;
 
 namespace TaskQueue.Engine.Auth;
 
-/// <summary>Section <c>TaskQueue:Auth</c>: who may use the APIs.</summary>
+/// <summary>Section <c>TaskQueue:Auth</c>: authentication of callers.</summary>
 public sealed class AuthOptions : IValidatableObject
 {
-    /// <summary>Keys that callers may present as bearer tokens. Several may live at once; a changed configuration counts at once.</summary>
-    /// <value>None: nobody has to present a key, and the server listens on loopback only.</value>
+    /// <summary>
+    /// Keys that callers present as bearer tokens. Several can be valid at once; a configuration change applies immediately.
+    /// </summary>
+    /// <value>None: no key is required, and the server listens on loopback only.</value>
     public IList<ApiKeyOptions> ApiKeys { get; } = [];
 
-    /// <summary>A JSON file <c>{"ApiKeys": […]}</c> with further keys; a change of the file counts within seconds.</summary>
+    /// <summary>A JSON file <c>{"ApiKeys": […]}</c> with further keys; a change of the file applies within seconds.</summary>
     public string? KeysFile { get; set; }
 
-    /// <summary>What <see cref="KeysFile"/> holds; not to be set otherwise.</summary>
+    /// <summary>Content of <see cref="KeysFile"/>; not for configuration.</summary>
     public IList<ApiKeyOptions> FileKeys { get; } = [];
 
-    /// <summary>Why <see cref="KeysFile"/> cannot be read, or null; not to be set otherwise.</summary>
+    /// <summary>Why <see cref="KeysFile"/> cannot be read, or null; not for configuration.</summary>
     public string? FileProblem { get; set; }
 
     /// <summary>Tokens that callers may present instead of keys.</summary>
     public JwtOptions Jwt { get; set; } = new();
 
     /// <summary>
-    /// 32 bytes in base64, the same in every process: signs the tokens that workers get of queues with <c>submitter_token</c>.
+    /// 32 bytes in base64, the same in every process: signs the tokens that workers receive from queues with <c>submitter_token</c>.
     /// </summary>
     public string? TokenKey { get; set; }
 
-    /// <summary>Of older versions, which handed callers' keys to workers; refused.</summary>
+    /// <summary>Used by older versions, which passed callers' keys to workers; rejected.</summary>
     public string? SecretKey { get; set; }
 
     /// <summary>All keys.</summary>
     public IEnumerable<ApiKeyOptions> Keys => ApiKeys.Concat(FileKeys);
 
-    /// <summary>Whether callers have to say who they are.</summary>
+    /// <summary>Whether callers must authenticate.</summary>
     public bool IsOn => ApiKeys.Count > 0 || KeysFile is not null || Jwt.IsOn;
 
     /// <inheritdoc />
@@ -46,7 +48,7 @@ public sealed class AuthOptions : IValidatableObject
         if (Jwt.Problem is { } wrong)
             yield return new($"TaskQueue:Auth:Jwt:{wrong}");
         if (SecretKey is not null)
-            yield return new("TaskQueue:Auth:SecretKey is gone, and with it the keys of submitters in 'ak', which is their name now; "
+            yield return new("TaskQueue:Auth:SecretKey is no longer supported: 'ak' now holds the submitter's name, not its key; "
                 + "remove it. For workers that act for the submitter set submitter_token on the queue, and TaskQueue:Auth:TokenKey");
         if (TokenKey is not null && !(Convert.TryFromBase64String(TokenKey, new byte[TokenKey.Length], out var bytes) && bytes == 32))
             yield return new("TaskQueue:Auth:TokenKey must be 32 bytes in base64, such as 'openssl rand -base64 32' makes");
@@ -57,41 +59,42 @@ public sealed class AuthOptions : IValidatableObject
             .OfType<ValidationResult>();
 }
 
-/// <summary>One key.</summary>
+/// <summary>An API key.</summary>
 public sealed class ApiKeyOptions
 {
-    /// <summary>Who has it. 1 to 128 characters.</summary>
+    /// <summary>Name of the caller that uses the key, 1 to 128 characters.</summary>
     public string Name { get; set; } = "";
 
     /// <summary>
-    /// Owner of what is made with it; keys of one tenant see each other's. An administrator with a tenant administrates that tenant alone.
+    /// Owner of what is created with the key; keys of one tenant see each other's work. An administrator with a tenant administers that
+    /// tenant only.
     /// </summary>
     /// <value>Null: <see cref="Name"/>, and an administrator sees every tenant.</value>
     public string? Tenant { get; set; }
 
-    /// <summary>The key itself; or see <see cref="KeyHash"/>.</summary>
+    /// <summary>The key itself; alternatively set <see cref="KeyHash"/>.</summary>
     public string? Key { get; set; }
 
     /// <summary>SHA-256 of the key's UTF-8 in hexadecimal, so that the configuration holds no secret.</summary>
     public string? KeyHash { get; set; }
 
     /// <summary>
-    /// What it allows: enqueue, work, read, admin (which includes the rest), each with queues of its own where it says so, as in
+    /// Scopes of the key: enqueue, work, read, admin (which includes the others), each optionally restricted to queues, as in
     /// <c>admin:shop-*</c>.
     /// </summary>
-    /// <value>None given: enqueue and read.</value>
+    /// <value>None: enqueue and read.</value>
     public IList<string> Scopes { get; } = [];
 
     /// <summary>
-    /// Patterns of the queues that it covers: see <see cref="QueuePatterns"/>. Null is all queues; scope work must name them, if only as
-    /// <c>*</c>.
+    /// Patterns of the queues that the key covers: see <see cref="QueuePatterns"/>. Null is all queues; scope work must list them
+    /// explicitly, if only as <c>*</c>.
     /// </summary>
     public IList<string>? Queues { get; set; }
 
-    /// <summary>Refused from then on; null is never.</summary>
+    /// <summary>When the key expires; null is never.</summary>
     public DateTimeOffset? ExpiresAt { get; set; }
 
-    /// <summary>How many requests it may make; null is as <c>TaskQueue:Limits</c> says.</summary>
+    /// <summary>Rate limit for requests with the key; null applies <c>TaskQueue:Limits</c>.</summary>
     public RequestRate? Rate { get; set; }
 
     internal string? Problem =>
@@ -110,17 +113,17 @@ public sealed class ApiKeyOptions
         : null;
 }
 
-/// <summary>A token bucket of requests.</summary>
+/// <summary>A token bucket for requests.</summary>
 public sealed record RequestRate
 {
-    /// <summary>Requests a second in the long run.</summary>
+    /// <summary>Sustained requests a second.</summary>
     public int PerSecond { get; set; }
 
-    /// <summary>Requests at once.</summary>
-    /// <value>Null: as many as a second brings.</value>
+    /// <summary>Maximum requests in a burst.</summary>
+    /// <value>Null: same as <see cref="PerSecond"/>.</value>
     public int? Burst { get; set; }
 
-    /// <summary>What is wrong with it, or null.</summary>
+    /// <summary>The validation error, or null.</summary>
     public string? Problem =>
         PerSecond is < 1 or > 1_000_000 ? "whose PerSecond is not 1 to 1000000"
         : Burst is < 1 or > 1_000_000 ? "whose Burst is not 1 to 1000000"

@@ -3,17 +3,17 @@ using System.Text;
 
 namespace TaskQueue.Engine.Auth;
 
-/// <summary>Rule for names of callers and tenants: they are shown in logs and pages, and compared code unit by code unit.</summary>
+/// <summary>Rules for names of callers and tenants: they appear in logs and pages, and are compared ordinally.</summary>
 public static class CallerNames
 {
-    /// <summary>Longest name.</summary>
+    /// <summary>Maximum length of a name.</summary>
     public const int MaxLength = 128;
 
-    /// <summary>The rule, for messages.</summary>
+    /// <summary>The rule, for error messages.</summary>
     public const string Rule = "1 to 128 characters without control, format, private-use and unpaired surrogate characters, and no space "
         + "at either end";
 
-    /// <summary>Whether a text may be a name. Names are not normalised: two that look alike are two names.</summary>
+    /// <summary>Whether a text is a valid name. Names are not normalised: two that look alike are distinct.</summary>
     public static bool IsValid(string? name)
     {
         if (name is not { Length: >= 1 and <= MaxLength } || char.IsWhiteSpace(name[0]) || char.IsWhiteSpace(name[^1]))
@@ -28,7 +28,7 @@ public static class CallerNames
         return true;
     }
 
-    /// <summary>Zero-width characters and marks of direction (Cf) make two names look the same, or one look like another.</summary>
+    /// <summary>Zero-width characters and directional marks (Cf) can make two names look the same.</summary>
     private static bool IsVisible(Rune rune) => Rune.GetUnicodeCategory(rune) is not (
         UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.Surrogate or UnicodeCategory.PrivateUse
         or UnicodeCategory.OtherNotAssigned or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator);

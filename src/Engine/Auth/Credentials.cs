@@ -4,21 +4,21 @@ using System.Text;
 namespace TaskQueue.Engine.Auth;
 
 /// <summary>
-/// Names what holds a lease, in at most 128 characters. The separator cannot be in the name of a caller, a tenant or a user, so no name
-/// that somebody chooses looks like the credential of another.
+/// Identifies the holder of a lease, in at most 128 characters. The separator cannot occur in the name of a caller, tenant or user, so no
+/// chosen name can imitate another credential.
 /// </summary>
 public static class Credentials
 {
     private const char Separator = '\u001f';
 
-    /// <summary>Of an issued key; several may have one name.</summary>
+    /// <summary>Credential of an issued key; several keys may share a name.</summary>
     public static string OfKey(Guid id) => $"{Separator}key{Separator}{id:N}";
 
-    /// <summary>Of a configured key or a token.</summary>
+    /// <summary>Credential of a configured key or a token.</summary>
     public static string OfCaller(string name, string? tenant) =>
         tenant is null || tenant == name ? name : Fit($"{tenant}{Separator}{name}");
 
-    /// <summary>Of a user of the broker.</summary>
+    /// <summary>Credential of a broker user.</summary>
     public static string OfBusUser(string user) => $"{Separator}bus{Separator}{user}";
 
     private static string Fit(string credential) =>

@@ -1,9 +1,11 @@
 namespace TaskQueue.Engine.Auth;
 
-/// <summary>Something in a queue that belongs to a tenant: <see cref="Access.CanRead(string, string)"/> decides who sees it.</summary>
+/// <summary>
+/// An object in a queue that belongs to a tenant: <see cref="Access.CanRead(string, string)"/> decides which callers see it.
+/// </summary>
 public interface IOwnedInQueue
 {
-    /// <summary>Its tenant; null is nobody.</summary>
+    /// <summary>The owning tenant; null is no owner.</summary>
     string? Owner { get; }
 
     /// <summary>Base name of its queue.</summary>

@@ -1,59 +1,59 @@
 namespace TaskQueue.Engine.Auth;
 
-/// <summary>Section <c>TaskQueue:Auth:Jwt</c>: signed tokens, of a shared secret or of an OpenID Connect authority.</summary>
+/// <summary>Section <c>TaskQueue:Auth:Jwt</c>: signed tokens, from a shared secret or from an OpenID Connect authority.</summary>
 public sealed class JwtOptions
 {
     /// <summary>Signs tokens (HS256): at least 32 bytes of UTF-8, chosen at random.</summary>
     public string? Secret { get; set; }
 
-    /// <summary>URL of an OpenID Connect authority, which publishes the keys of its tokens.</summary>
+    /// <summary>URL of an OpenID Connect authority that publishes its signing keys.</summary>
     public string? Authority { get; set; }
 
-    /// <summary><c>iss</c> that tokens must have.</summary>
+    /// <summary>Required <c>iss</c> of tokens.</summary>
     /// <value>Null: the issuer that <see cref="Authority"/> publishes; with <see cref="Secret"/> any.</value>
     public string? Issuer { get; set; }
 
-    /// <summary>Tokens must be for this audience; needed with <see cref="Authority"/>, which has tokens for others too.</summary>
-    /// <value>Null: tokens with an <c>aud</c> are refused, because they are for another service.</value>
+    /// <summary>Required audience of tokens; mandatory with <see cref="Authority"/>, which also issues tokens for other services.</summary>
+    /// <value>Null: tokens with an <c>aud</c> are rejected, because they are for another service.</value>
     public string? Audience { get; set; }
 
-    /// <summary>Accepted values of <c>typ</c> in the header, such as <c>at+jwt</c>; case does not matter.</summary>
-    /// <value>Empty: <c>JWT</c>, <c>at+jwt</c>, or no <c>typ</c>. Where set, a token without <c>typ</c> is refused.</value>
+    /// <summary>Accepted values of <c>typ</c> in the header, such as <c>at+jwt</c>; case-insensitive.</summary>
+    /// <value>Empty: <c>JWT</c>, <c>at+jwt</c>, or no <c>typ</c>. If set, a token without <c>typ</c> is rejected.</value>
     public IList<string> Types { get; } = [];
 
-    /// <summary>The longest time between <c>iat</c> and <c>exp</c>.</summary>
+    /// <summary>Maximum time between <c>iat</c> and <c>exp</c>.</summary>
     /// <value>Null: no limit, and <c>iat</c> is optional.</value>
     public TimeSpan? MaxLifetime { get; set; }
 
-    /// <summary>The claim with the scopes: words with spaces between them, or a list. Where a token lacks it, <c>scp</c> counts.</summary>
+    /// <summary>Claim with the scopes: space-separated words, or a list. If a token lacks it, <c>scp</c> is used.</summary>
     public string ScopeClaim { get; set; } = "scope";
 
-    /// <summary>Scopes of tokens without any claim of scopes, such as those of an agent's clients, who have none.</summary>
+    /// <summary>Scopes of tokens without a scope claim, such as those of agent clients.</summary>
     /// <value>Empty: no access.</value>
     public IList<string> DefaultScopes { get; } = [];
 
-    /// <summary>The claim with prefixes of queues. A token without it is for no queue.</summary>
-    /// <value>Null: tokens are for all queues.</value>
+    /// <summary>Claim with queue prefixes. A token without it covers no queue.</summary>
+    /// <value>Null: tokens cover all queues.</value>
     public string? QueuesClaim { get; set; }
 
     /// <summary>
-    /// Patterns of queues for tokens where <see cref="QueuesClaim"/> is not configured; null is all, but none for scope work.
+    /// Queue patterns for tokens if <see cref="QueuesClaim"/> is not configured; null is all queues, but none for scope work.
     /// </summary>
     public IList<string>? Queues { get; set; }
 
     /// <summary>
-    /// The claim with the tenant: owner of what is made with the token, which administrates no other tenant. A token without it is refused.
+    /// Claim with the tenant: owner of what is created with the token, which administers no other tenant. A token without it is rejected.
     /// </summary>
-    /// <value>Null: every name is a tenant.</value>
+    /// <value>Null: every caller name is its own tenant.</value>
     public string? TenantClaim { get; set; }
 
-    /// <summary>The claim with the owner of what is made with the token.</summary>
+    /// <summary>Claim with the name of the caller, the owner of what is created with the token.</summary>
     public string NameClaim { get; set; } = "sub";
 
     /// <summary>Whether tokens are accepted.</summary>
     public bool IsOn => Secret is not null || Authority is not null;
 
-    /// <summary>Whether all settings are the same.</summary>
+    /// <summary>Whether all settings are equal.</summary>
     public bool IsSame(JwtOptions other)
     {
         ArgumentNullException.ThrowIfNull(other);

@@ -1,16 +1,16 @@
 namespace TaskQueue.Engine.Auth;
 
-/// <summary>Whether a key is long enough to be no guess: an upper bound of what a random text of its alphabet holds.</summary>
+/// <summary>Checks that a key is long enough not to be guessed: an upper bound of the entropy of a random text over its alphabet.</summary>
 public static class KeyStrength
 {
     private const double MinBits = 128;
     private const int MinDistinct = 8;
 
-    /// <summary>The rule in words, with what to do.</summary>
+    /// <summary>The rule and how to satisfy it, for error messages.</summary>
     public const string Rule = "it must hold at least 128 bits, such as 22 random letters and digits or 32 hexadecimal digits; 'taskqueue "
         + "hash-key' makes one";
 
-    /// <summary>Whether it could be a random text of 128 bits.</summary>
+    /// <summary>Whether the key could be a random text of 128 bits.</summary>
     public static bool IsEnough(string key) => key.Distinct().Count() >= MinDistinct && key.Length * Math.Log2(Alphabet(key)) >= MinBits;
 
     private static int Alphabet(string key) =>

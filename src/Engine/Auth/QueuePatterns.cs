@@ -1,12 +1,12 @@
 namespace TaskQueue.Engine.Auth;
 
 /// <summary>
-/// Names of queues, as keys and roles list them: <c>*</c> matches every queue, <c>shop-*</c> those whose names begin with
-/// <c>shop-</c>, <c>mail</c> that queue alone. <c>shop-</c> and <c>shop_</c> are short for <c>shop-*</c> and <c>shop_*</c>.
+/// Queue names as keys and roles list them: <c>*</c> matches every queue, <c>shop-*</c> those whose names begin with <c>shop-</c>,
+/// <c>mail</c> only that queue. <c>shop-</c> and <c>shop_</c> are short for <c>shop-*</c> and <c>shop_*</c>.
 /// </summary>
 public sealed class QueuePatterns : IEquatable<QueuePatterns>
 {
-    /// <summary>What a pattern must look like, for errors.</summary>
+    /// <summary>The syntax of a pattern, for error messages.</summary>
     public const string Rule = "a queue name, a prefix such as 'shop-*', or '*'";
 
     /// <summary>Matches every queue.</summary>
@@ -27,7 +27,7 @@ public sealed class QueuePatterns : IEquatable<QueuePatterns>
         (Names, Prefixes) = IsAll ? ([], []) : (names, prefixes);
     }
 
-    /// <summary>As written.</summary>
+    /// <summary>The patterns as written.</summary>
     public IReadOnlyList<string> Patterns { get; }
 
     /// <summary>Whether every queue matches.</summary>
@@ -36,20 +36,20 @@ public sealed class QueuePatterns : IEquatable<QueuePatterns>
     /// <summary>Whether no queue matches.</summary>
     public bool IsNone => Patterns.Count == 0;
 
-    /// <summary>Names that match exactly; empty where <see cref="IsAll"/>.</summary>
+    /// <summary>Names that match exactly; empty if <see cref="IsAll"/>.</summary>
     public IReadOnlyList<string> Names { get; }
 
-    /// <summary>Beginnings of names that match; empty where <see cref="IsAll"/>.</summary>
+    /// <summary>Prefixes of names that match; empty if <see cref="IsAll"/>.</summary>
     public IReadOnlyList<string> Prefixes { get; }
 
-    /// <summary>Patterns as they are configured; null is every queue.</summary>
+    /// <summary>Parses configured patterns; null is every queue.</summary>
     public static QueuePatterns Of(IEnumerable<string>? patterns) =>
         patterns is null ? All : patterns.ToArray() is { Length: > 0 } some ? new(some) : None;
 
-    /// <summary>Matches one queue alone, whatever its name ends in.</summary>
+    /// <summary>Matches exactly one queue, whatever its name ends in.</summary>
     public static QueuePatterns Only(string queue) => new([queue], [queue], []);
 
-    /// <summary>Whether a text is a pattern.</summary>
+    /// <summary>Whether a text is a valid pattern.</summary>
     public static bool IsValid(string? pattern) =>
         pattern is "*" || (pattern is { Length: > 0 and <= 129 } && pattern.TrimEnd('*') is { Length: > 0 } name
             && pattern.Length - name.Length <= 1 && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-'));
@@ -74,7 +74,7 @@ public sealed class QueuePatterns : IEquatable<QueuePatterns>
         return false;
     }
 
-    /// <summary>Whether every queue that matches the other patterns matches these.</summary>
+    /// <summary>Whether these patterns match every queue that the other patterns match.</summary>
     public bool Covers(QueuePatterns other)
     {
         ArgumentNullException.ThrowIfNull(other);
@@ -82,7 +82,7 @@ public sealed class QueuePatterns : IEquatable<QueuePatterns>
             && other.Prefixes.All(prefix => Prefixes.Any(own => prefix.StartsWith(own, StringComparison.Ordinal))));
     }
 
-    /// <summary>Every queue that matches either.</summary>
+    /// <summary>Matches every queue that either matches.</summary>
     public QueuePatterns Or(QueuePatterns other) =>
         IsAll || other.IsNone ? this : other.IsAll || IsNone ? other
             : new([.. Patterns, .. other.Patterns], [.. Names, .. other.Names], [.. Prefixes, .. other.Prefixes]);

@@ -1,6 +1,6 @@
 namespace TaskQueue.Engine.Auth;
 
-/// <summary>What a key or a token allows.</summary>
+/// <summary>Permissions of a key or token.</summary>
 [Flags]
 public enum Scope
 {
@@ -10,34 +10,34 @@ public enum Scope
     /// <summary>Submit tasks, and cancel, retry or delete them.</summary>
     Enqueue = 1,
 
-    /// <summary>Claim tasks, whoever owns them, and report on them.</summary>
+    /// <summary>Claim tasks of any owner, and report on them.</summary>
     Work = 2,
 
-    /// <summary>Look at tasks, queues and schedules.</summary>
+    /// <summary>Read tasks, queues and schedules.</summary>
     Read = 4,
 
-    /// <summary>Change queues and schedules, and see what every tenant owns in them.</summary>
+    /// <summary>Change queues and schedules, and see the work of every tenant in them.</summary>
     Admin = 8,
 
     /// <summary>Everything.</summary>
     All = Enqueue | Work | Read | Admin,
 }
 
-/// <summary>A scope in some queues: <c>admin:shop-*</c>, or <c>read</c> in those of its key.</summary>
-/// <param name="Scope">What is allowed; <see cref="Scope.All"/> for an administrator.</param>
-/// <param name="Queues">Where.</param>
+/// <summary>A scope in some queues: <c>admin:shop-*</c>, or <c>read</c> in the queues of its key.</summary>
+/// <param name="Scope">What is permitted; <see cref="Scope.All"/> for an administrator.</param>
+/// <param name="Queues">The queues it applies to.</param>
 public sealed record Grant(Scope Scope, QueuePatterns Queues);
 
-/// <summary>Scopes as they are written.</summary>
+/// <summary>Parses and formats scopes.</summary>
 public static class Scopes
 {
-    /// <summary>What a scope must look like, for errors.</summary>
+    /// <summary>The syntax of a scope, for error messages.</summary>
     public const string Rule = "enqueue, work, read or admin, which may name its queues as in admin:shop-*";
 
-    /// <summary>The scopes of a key that names none.</summary>
+    /// <summary>Scopes of a key that lists none.</summary>
     public static IReadOnlyList<string> Default { get; } = ["enqueue", "read"];
 
-    /// <summary>The scope of a word without queues; null where it is none. An administrator may do everything.</summary>
+    /// <summary>Parses a scope without queues; null if it is none. An administrator may do everything.</summary>
     public static Scope? Parse(string? word) =>
         word?.ToLowerInvariant() switch
         {
@@ -57,14 +57,14 @@ public static class Scopes
         };
 
     /// <summary>
-    /// Whether some scope is work in queues that nobody named: it would hand out every tenant's tasks. See <see cref="Grants"/>.
+    /// Whether some scope is work without an explicit list of queues: it would hand out every tenant's tasks. See <see cref="Grants"/>.
     /// </summary>
     public static bool IsWorkEverywhere(IEnumerable<string> scopes, IEnumerable<string>? queues) =>
         queues is null && scopes.Any(s => Parse(s) == Scope.Work);
 
-    /// <summary>What scopes allow; others are left out.</summary>
-    /// <param name="scopes">As they are written.</param>
-    /// <param name="queues">Patterns for the scopes that name no queues; null is all queues, but none for work.</param>
+    /// <summary>Parses scopes into grants; invalid ones are skipped.</summary>
+    /// <param name="scopes">The scopes as written.</param>
+    /// <param name="queues">Queue patterns for scopes that list no queues; null is all queues, but none for work.</param>
     public static IReadOnlyList<Grant> Grants(IEnumerable<string> scopes, IEnumerable<string>? queues)
     {
         var all = QueuePatterns.Of(queues);
@@ -76,6 +76,6 @@ public static class Scopes
                 : new(Parse(text)!.Value, all);
     }
 
-    /// <summary>The word of one scope.</summary>
+    /// <summary>Formats a single scope.</summary>
     public static string Word(Scope scope) => scope.ToString().ToLowerInvariant();
 }

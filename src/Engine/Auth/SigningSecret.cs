@@ -2,23 +2,23 @@ using System.Text;
 
 namespace TaskQueue.Engine.Auth;
 
-/// <summary>Refuses secrets that can be guessed: whoever guesses one signs tokens for anybody (RFC 8725, 3.5).</summary>
+/// <summary>Rejects secrets that can be guessed: with the secret anyone can sign tokens for any caller (RFC 8725, 3.5).</summary>
 internal static class SigningSecret
 {
-    /// <summary>HS256 needs a key as long as its hash (RFC 7518, 3.2).</summary>
+    /// <summary>HS256 requires a key at least as long as its hash (RFC 7518, 3.2).</summary>
     private const int MinBytes = 32;
 
-    /// <summary>Random hexadecimal of 32 digits has fewer with a probability below one in a million.</summary>
+    /// <summary>32 random hexadecimal digits have fewer distinct bytes with a probability below one in a million.</summary>
     private const int MinDistinctBytes = 8;
 
-    /// <summary>Published examples.</summary>
+    /// <summary>Secrets from published examples.</summary>
     private static readonly string[] Known =
     [
         "jwt-secret-key", "your-256-bit-secret", "a-string-secret-at-least-256-bits-long",
         "a-valid-string-secret-that-is-at-least-512-bits-long-which-is-very-long",
     ];
 
-    /// <summary>What is wrong with a secret, without the secret; or null.</summary>
+    /// <summary>Why a secret is rejected, without the secret itself; or null.</summary>
     public static string? Problem(string secret)
     {
         var bytes = Encoding.UTF8.GetBytes(secret);
@@ -31,7 +31,7 @@ internal static class SigningSecret
             : null;
     }
 
-    /// <summary>Whether it is one block of at most half its length again and again; the last one may be cut off.</summary>
+    /// <summary>Whether the secret repeats one block of at most half its length; the last repetition may be truncated.</summary>
     private static bool Repeats(ReadOnlySpan<byte> bytes)
     {
         for (var period = 1; period <= bytes.Length / 2; period++)

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Primitives;
 
 namespace TaskQueue.Engine.Auth;
 
-/// <summary>Options whose last valid values count: a change that is wrong is logged and changes nothing.</summary>
+/// <summary>Options that keep their last valid values: an invalid change is logged and ignored.</summary>
 public sealed partial class ValidatedOptionsMonitor<T> : IOptionsMonitor<T>, IDisposable
     where T : class
 {
@@ -14,8 +14,8 @@ public sealed partial class ValidatedOptionsMonitor<T> : IOptionsMonitor<T>, IDi
     private volatile T _current;
     private Action<T, string?>? _changed;
 
-    /// <summary>Reads them, and from then on whenever a source changes.</summary>
-    /// <exception cref="OptionsValidationException">They are wrong from the beginning.</exception>
+    /// <summary>Reads the options now and whenever a source changes.</summary>
+    /// <exception cref="OptionsValidationException">The initial values are invalid.</exception>
     public ValidatedOptionsMonitor(IOptionsFactory<T> factory, IEnumerable<IOptionsChangeTokenSource<T>> sources, ILogger<T> logger)
     {
         (_factory, _logger) = (factory, logger);
@@ -54,7 +54,7 @@ public sealed partial class ValidatedOptionsMonitor<T> : IOptionsMonitor<T>, IDi
         _changed?.Invoke(_current, Options.DefaultName);
     }
 
-    [LoggerMessage(LogLevel.Error, "A change of {Options} is refused, and the values before it go on to count: {Problem}")]
+    [LoggerMessage(LogLevel.Error, "The change of {Options} is rejected; the previous values stay in effect: {Problem}")]
     private static partial void LogRefused(ILogger logger, string options, string problem);
 
     private sealed class Listener(Action leave) : IDisposable

@@ -2,10 +2,10 @@ using TaskQueue.Engine.Callbacks;
 
 namespace TaskQueue.Engine.Batches;
 
-/// <summary>The callback of a batch: due from the moment it ends, where somebody wants one.</summary>
+/// <summary>Creates the callback of a batch, which is due as soon as the batch ends.</summary>
 internal static class BatchCallback
 {
-    /// <summary>The callback that must be stored with a batch; null where it has not ended or nobody wants one.</summary>
+    /// <summary>The callback to store with a batch; null if the batch has not ended or has no callback URL.</summary>
     public static Callback? DueOf(BatchState batch, IBatchRenderer renderer) =>
         BatchStates.IsTerminal(batch.State) && batch.CallbackUrl is { } url
             ? new Callback

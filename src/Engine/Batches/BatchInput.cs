@@ -6,21 +6,21 @@ using TaskQueue.Engine.Files;
 
 namespace TaskQueue.Engine.Batches;
 
-/// <summary>A line of an input that is not blank.</summary>
-/// <param name="Number">From 1, blank ones counted.</param>
-/// <param name="End">Bytes of the input up to its end, its line break among them.</param>
-/// <param name="Text">Its bytes without line break; null where they are too many.</param>
+/// <summary>A non-blank line of an input.</summary>
+/// <param name="Number">Line number from 1, counting blank lines.</param>
+/// <param name="End">Offset of the end of the line in bytes, including its line break.</param>
+/// <param name="Text">Its bytes without the line break; null if the line is too long.</param>
 public sealed record InputLine(int Number, long End, byte[]? Text);
 
-/// <summary>Reads the lines of an input one by one, holding no more than one in memory, and of one that is too long nothing.</summary>
+/// <summary>Reads an input line by line. Holds at most one line in memory, and nothing of a line that is too long.</summary>
 public static class BatchInput
 {
-    /// <summary>Room around the request of a line for its other members.</summary>
+    /// <summary>Bytes allowed for the other members around the request of a line.</summary>
     private const int Envelope = 16 * 1024;
 
     private static ReadOnlySpan<byte> ByteOrderMark => "\uFEFF"u8;
 
-    /// <summary>The content of an input; null where it was deleted.</summary>
+    /// <summary>Opens the content of an input; null if it was deleted.</summary>
     public static async Task<Stream?> OpenAsync(FileService files, string id, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(files);
@@ -36,11 +36,11 @@ public static class BatchInput
         }
     }
 
-    /// <summary>The lines from a place on, which must be the start of one.</summary>
-    /// <param name="input">Can be sought.</param>
-    /// <param name="from">Bytes to leave out.</param>
-    /// <param name="maxPayload">Most bytes of the request in a line.</param>
-    /// <param name="cancellationToken">Stops the read.</param>
+    /// <summary>Reads lines from an offset, which must be the start of a line.</summary>
+    /// <param name="input">The input; must be seekable.</param>
+    /// <param name="from">Offset in bytes to start from.</param>
+    /// <param name="maxPayload">Maximum bytes of the request in a line.</param>
+    /// <param name="cancellationToken">Cancels the read.</param>
     public static async IAsyncEnumerable<InputLine> ReadAsync(Stream input, long from, int maxPayload,
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -75,7 +75,7 @@ public static class BatchInput
 
             if (buffer.Length > maxLine)
             {
-                // The rest of it is read over.
+                // Skip the rest of the line.
                 tooLong = true;
                 at += buffer.Length;
                 buffer = buffer.Slice(buffer.End);

@@ -4,22 +4,23 @@ using System.Text.Unicode;
 
 namespace TaskQueue.Engine.Batches;
 
-/// <summary>A line of an input that was read: its request, or what is wrong with it.</summary>
-/// <param name="CustomId">The line's own id, where it has one.</param>
-/// <param name="Body">JSON of the request; null where the line is bad.</param>
-/// <param name="Model">The model that the request names, if any.</param>
-/// <param name="Problem">What is wrong, or null.</param>
+/// <summary>A parsed line of an input: its request, or its error.</summary>
+/// <param name="CustomId">The item's own id, if it has one.</param>
+/// <param name="Body">JSON of the request; null if the item is invalid.</param>
+/// <param name="Model">The model named by the request, if any.</param>
+/// <param name="Problem">The error, or null.</param>
 public sealed record BatchItem(string? CustomId, string? Body, string? Model, BatchProblem? Problem)
 {
     private const int MaxCustomId = 128;
     private const string InvalidJson = "invalid_json_line";
 
     /// <summary>
-    /// Reads a line. By OpenAI's rules it must be complete and for the endpoint of its batch; by Bella's only JSON (bella.md 10.6, 12).
+    /// Parses a line. Under OpenAI's rules it must be complete and match the endpoint of its batch; under Bella's it only has to be JSON
+    /// (bella.md 10.6, 12).
     /// </summary>
-    /// <param name="text">Its bytes; null where they are too many.</param>
-    /// <param name="batch">Says by which rules.</param>
-    /// <param name="maxPayload">Most bytes of the request.</param>
+    /// <param name="text">The line; null if it was too long.</param>
+    /// <param name="batch">Decides which rules apply.</param>
+    /// <param name="maxPayload">Maximum bytes of the request.</param>
     public static BatchItem Parse(byte[]? text, BatchState batch, int maxPayload)
     {
         ArgumentNullException.ThrowIfNull(batch);
@@ -81,8 +82,8 @@ public sealed record BatchItem(string? CustomId, string? Body, string? Model, Ba
         new(customId, null, null, new BatchProblem(code, message, param));
 }
 
-/// <summary>What is wrong with a line.</summary>
-/// <param name="Code">A stable word.</param>
-/// <param name="Message">For people.</param>
-/// <param name="Param">The member that is wrong, or null.</param>
+/// <summary>An error in a batch item.</summary>
+/// <param name="Code">Stable error code.</param>
+/// <param name="Message">Text for humans.</param>
+/// <param name="Param">The invalid member, or null.</param>
 public sealed record BatchProblem(string Code, string Message, string? Param);

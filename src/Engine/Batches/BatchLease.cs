@@ -73,7 +73,7 @@ public sealed class BatchLease : IAsyncDisposable
         }
         catch (Exception fault) when (StorageFaults.IsTransient(fault))
         {
-            return now < _until; // and so long nobody else has it
+            return now < _until; // until then no other process can acquire it
         }
     }
 }

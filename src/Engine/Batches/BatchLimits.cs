@@ -5,19 +5,19 @@ namespace TaskQueue.Engine.Batches;
 /// <summary>Section <c>TaskQueue:Batches</c>.</summary>
 public sealed class BatchLimits : IValidatableObject
 {
-    /// <summary>Most lines of one batch, blank ones not counted.</summary>
+    /// <summary>Maximum items of one batch; blank lines do not count.</summary>
     [Range(1, 10_000_000)]
     public int MaxLines { get; set; } = 50_000;
 
-    /// <summary>Largest input of one batch in bytes.</summary>
+    /// <summary>Maximum size of a batch input in bytes.</summary>
     [Range(1, 100L * 1024 * 1024 * 1024)]
     public long MaxBytes { get; set; } = 100L * 1024 * 1024;
 
-    /// <summary>Seconds in which the results of running lines still count after a cancel.</summary>
+    /// <summary>Seconds after a cancellation in which results of running items still count.</summary>
     [Range(0, 3600)]
     public int GraceSeconds { get; set; } = 5;
 
-    /// <summary>Where the end of every batch is posted to that names no <c>callback_url</c> in its metadata.</summary>
+    /// <summary>Default callback URL for batches whose metadata names no <c>callback_url</c>.</summary>
     public string? CallbackUrl { get; set; }
 
     /// <inheritdoc />

@@ -2,10 +2,10 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Batches;
 
-/// <summary>How far a batch has come.</summary>
-/// <param name="Total">Lines, once they were counted.</param>
-/// <param name="Completed">Lines with a result.</param>
-/// <param name="Failed">Lines with an error.</param>
+/// <summary>Progress of a batch.</summary>
+/// <param name="Total">Number of items; 0 until they are counted.</param>
+/// <param name="Completed">Items with a result.</param>
+/// <param name="Failed">Items with an error.</param>
 public sealed record BatchProgress(int Total, int Completed, int Failed)
 {
     /// <summary>The final counts of a batch that has ended.</summary>
@@ -15,7 +15,7 @@ public sealed record BatchProgress(int Total, int Completed, int Failed)
         return new(batch.Total, batch.Completed, batch.FailedLines);
     }
 
-    /// <summary>The counts of a batch whose lines have ended so.</summary>
+    /// <summary>The counts of a batch from the outcomes of its items.</summary>
     internal static BatchProgress Of(BatchState batch, IReadOnlyDictionary<BatchItemOutcome, int> ends)
     {
         var (good, refused) = (ends.GetValueOrDefault(BatchItemOutcome.Succeeded), ends.GetValueOrDefault(BatchItemOutcome.Refused));

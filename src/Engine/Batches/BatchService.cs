@@ -5,34 +5,34 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Batches;
 
-/// <summary>A batch to accept.</summary>
-/// <param name="Queue">Where its tasks go.</param>
-/// <param name="Tier">Level of its tasks.</param>
-/// <param name="Endpoint">What processes its lines, at most 256 characters.</param>
-/// <param name="InputFileId">File of its lines.</param>
-/// <param name="CompletionWindow">As it is shown.</param>
-/// <param name="Window">How long it may take.</param>
+/// <summary>A batch to submit.</summary>
+/// <param name="Queue">Queue of its tasks.</param>
+/// <param name="Tier">Tier of its tasks.</param>
+/// <param name="Endpoint">Endpoint that processes its items, at most 256 characters.</param>
+/// <param name="InputFileId">File with its items.</param>
+/// <param name="CompletionWindow">The completion window as shown to callers.</param>
+/// <param name="Window">Time from submission to the deadline.</param>
 /// <param name="Strict">See <see cref="BatchState.Strict"/>.</param>
 public sealed record NewBatch(QueueRecord Queue, int Tier, string Endpoint, string InputFileId, string CompletionWindow, TimeSpan Window,
     bool Strict)
 {
-    /// <summary>Who may see it; null is everybody.</summary>
+    /// <summary>Owner; null is visible to everyone.</summary>
     public string? Owner { get; init; }
 
-    /// <summary>Name of the caller that made it.</summary>
+    /// <summary>Name of the caller that created it.</summary>
     public string? Submitter { get; init; }
 
-    /// <summary>JSON object of text pairs, or null.</summary>
+    /// <summary>JSON object of string pairs, or null.</summary>
     public string? Metadata { get; init; }
 
-    /// <summary>Where every end is posted to, or null.</summary>
+    /// <summary>URL that receives the callback when the batch ends, or null.</summary>
     public string? CallbackUrl { get; init; }
 }
 
-/// <summary>What can be done with batches. When a verb returns, its effect is committed.</summary>
+/// <summary>Submits, cancels and advances batches. When a method returns, its effect is committed.</summary>
 public sealed class BatchService(IMediator mediator, NumberedTaskIds ids, PostCommitNotifier postCommit, TimeProvider time)
 {
-    /// <summary>Accepts a batch; a scheduler reads its input from then on.</summary>
+    /// <summary>Accepts a batch; a scheduler then reads its input.</summary>
     public async Task<BatchState> CreateAsync(NewBatch batch)
     {
         ArgumentNullException.ThrowIfNull(batch);
@@ -41,14 +41,14 @@ public sealed class BatchService(IMediator mediator, NumberedTaskIds ids, PostCo
             var row = ToRow(batch);
             if (await ApplyAsync(new CreateBatch(row)) == CommandResult.Applied)
                 return row;
-            ids.DrawInstance(); // another process has made the same id
+            ids.DrawInstance(); // another process generated the same id
         }
     }
 
     /// <summary>Cancels a batch that has not ended.</summary>
     public Task<CommandResult> CancelAsync(Guid id) => ApplyAsync(new CancelBatch(id, Micros.Now(time)));
 
-    /// <summary>Sends one command to the machine.</summary>
+    /// <summary>Sends a command to the state machine.</summary>
     public async Task<CommandResult> ApplyAsync(BatchCommand command)
     {
         ArgumentNullException.ThrowIfNull(command);

@@ -4,15 +4,15 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Engine.Batches;
 
 /// <summary>
-/// The only place that decides a transition of a batch. Every event is answered in every state: done, a duplicate, or refused.
-/// Activities are pure: they change the instance and set the command result.
+/// The only place that decides the transitions of a batch. Every event has an answer in every state: done, duplicate or refused. Activities
+/// are pure: they change the instance and set the command result.
 /// </summary>
 public sealed class BatchStateMachine : MassTransitStateMachine<BatchState>
 {
-    /// <summary>Builds the machine.</summary>
+    /// <summary>Declares the states and transitions.</summary>
     public BatchStateMachine()
     {
-        // The order gives the numbers in BatchStates.
+        // The order defines the numbers in BatchStates.
         InstanceState(x => x.State, Validating, InProgress, Cancelling, Expiring, Finalizing, Completed, Failed, Expired, Cancelled);
 
         Event(() => Create, e => e.SetSagaFactory(c => c.Message.Batch));
@@ -28,28 +28,28 @@ public sealed class BatchStateMachine : MassTransitStateMachine<BatchState>
     /// <summary>Its input is being read.</summary>
     public State Validating { get; private set; } = null!;
 
-    /// <summary>Its lines are tasks, or become tasks.</summary>
+    /// <summary>Its items are being expanded into tasks, or are running.</summary>
     public State InProgress { get; private set; } = null!;
 
-    /// <summary>Somebody cancelled it.</summary>
+    /// <summary>Cancelled on request; its tasks are ending.</summary>
     public State Cancelling { get; private set; } = null!;
 
-    /// <summary>Its deadline is over.</summary>
+    /// <summary>The deadline has passed; its tasks are ending.</summary>
     public State Expiring { get; private set; } = null!;
 
-    /// <summary>Its tasks have all ended by themselves.</summary>
+    /// <summary>All its tasks have ended; its files are being written.</summary>
     public State Finalizing { get; private set; } = null!;
 
-    /// <summary>Ended with all its results.</summary>
+    /// <summary>Ended with all results.</summary>
     public State Completed { get; private set; } = null!;
 
-    /// <summary>Ended because its input cannot be run.</summary>
+    /// <summary>Ended because its input is invalid.</summary>
     public State Failed { get; private set; } = null!;
 
     /// <summary>Ended by its deadline.</summary>
     public State Expired { get; private set; } = null!;
 
-    /// <summary>Ended by somebody's wish.</summary>
+    /// <summary>Cancelled on request.</summary>
     public State Cancelled { get; private set; } = null!;
 
     /// <summary>See <see cref="CreateBatch"/>.</summary>
@@ -92,7 +92,7 @@ public sealed class BatchStateMachine : MassTransitStateMachine<BatchState>
                     refused.Answer(CommandResult.NotAllowed)));
     }
 
-    /// <summary>A batch that was cancelled or expired stays so while its files are written; the time says that they are.</summary>
+    /// <summary>A cancelled or expired batch keeps its state while its files are written; the timestamp marks them as written.</summary>
     private void WhileGoing()
     {
         During([Cancelling, Expiring],
@@ -156,15 +156,15 @@ public sealed class BatchStateMachine : MassTransitStateMachine<BatchState>
         batch.ErrorFileId = files.ErrorFileId;
         batch.Completed = files.Completed;
         batch.FailedLines = files.Failed;
-        batch.Total = Math.Max(batch.Total, files.Completed + files.Failed); // of a batch that ended before its lines were counted
+        batch.Total = Math.Max(batch.Total, files.Completed + files.Failed); // the batch may have ended before its items were counted
         batch.FinishedAt = Apply(c);
     }
 }
 
-/// <summary>Words of the machine.</summary>
+/// <summary>Verbs of the state machine.</summary>
 internal static class BatchStateMachineExtensions
 {
-    /// <summary>Answers and changes nothing.</summary>
+    /// <summary>Sets the command result without changing the instance.</summary>
     public static EventActivityBinder<BatchState, T> Answer<T>(this EventActivityBinder<BatchState, T> binder, CommandResult commandResult)
         where T : BatchCommand =>
         binder.Then(c => c.Message.Result = commandResult);

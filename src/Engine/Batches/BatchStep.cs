@@ -2,10 +2,10 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Batches;
 
-/// <summary>Some lines of a batch in progress.</summary>
+/// <summary>A range of items of a batch in progress.</summary>
 /// <param name="BatchId">The batch.</param>
-/// <param name="From">Lines of its input that were done before.</param>
-/// <param name="To">Lines that are done with this insert.</param>
-/// <param name="Bytes">Bytes of the input behind them.</param>
-/// <param name="Bad">Those among them that cannot be run.</param>
+/// <param name="From">Number of items expanded before this step.</param>
+/// <param name="To">Number of items expanded after this step.</param>
+/// <param name="Bytes">Offset in the input after the step, in bytes.</param>
+/// <param name="Bad">The invalid items of the range.</param>
 public sealed record BatchStep(Guid BatchId, int From, int To, long Bytes, IReadOnlyList<InvalidBatchItem> Bad) : InsertStep;

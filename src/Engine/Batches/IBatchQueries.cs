@@ -10,7 +10,7 @@ public interface IBatchQueries
     Task<BatchState?> FindAsync(Guid id, Access access, CancellationToken cancellationToken);
 
     /// <summary>A page of the batches that the caller may read, newest first.</summary>
-    /// <param name="access">Who asks.</param>
+    /// <param name="access">The caller's access.</param>
     /// <param name="after">The last batch of the page before; null reads the first page.</param>
     /// <param name="max">Maximum number of batches.</param>
     /// <param name="cancellationToken">Cancels the read.</param>
@@ -26,6 +26,6 @@ public interface IBatchQueries
 
 /// <summary>Owner and state of a batch.</summary>
 /// <param name="Id">The batch.</param>
-/// <param name="Owner">Its owner; null is nobody.</param>
+/// <param name="Owner">Its owner; null is no owner.</param>
 /// <param name="State">One of <see cref="BatchStates"/>.</param>
 public sealed record BatchStatus(Guid Id, string? Owner, int State);

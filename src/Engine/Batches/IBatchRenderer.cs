@@ -1,8 +1,8 @@
 namespace TaskQueue.Engine.Batches;
 
-/// <summary>Writes a batch as its API shows it: the body of its callback.</summary>
+/// <summary>Renders a batch in its API's format: the body of its callback.</summary>
 public interface IBatchRenderer
 {
-    /// <summary>A batch as JSON.</summary>
+    /// <summary>Renders a batch as JSON.</summary>
     string Render(BatchState batch, BatchProgress progress);
 }

@@ -4,8 +4,8 @@ namespace TaskQueue.Engine.Batches;
 public interface IBatchStore
 {
     /// <summary>
-    /// Batches that nobody holds and that have something to do, oldest first. Left out are batches that only wait for running tasks, and
-    /// batches cancelled within the grace period whose running tasks may still end.
+    /// Unleased batches with work to do, oldest first. Excludes batches that only wait for running tasks, and batches cancelled within the
+    /// grace period whose running tasks may still end.
     /// </summary>
     /// <param name="grace">How long running tasks may continue after a cancellation.</param>
     /// <param name="cancellationToken">Cancels the read.</param>
@@ -14,21 +14,21 @@ public interface IBatchStore
     /// <summary>Batches that have ended but whose tasks were not released, because their scheduler crashed.</summary>
     Task<List<Guid>> UnreleasedAsync(CancellationToken cancellationToken);
 
-    /// <summary>Acquires the lease on a batch that nobody holds at <paramref name="now"/>.</summary>
-    /// <returns>False where another process holds it.</returns>
+    /// <summary>Acquires the lease on a batch that no process holds at <paramref name="now"/>.</summary>
+    /// <returns>False if another process holds it.</returns>
     Task<bool> TryAcquireLeaseAsync(Guid id, DateTime now, DateTime until);
 
     /// <summary>Extends a lease.</summary>
     /// <param name="id">The batch.</param>
     /// <param name="held">The end of the lease as it was last set.</param>
     /// <param name="until">Its new end.</param>
-    /// <returns>False where it was lost.</returns>
+    /// <returns>False if the lease was lost.</returns>
     Task<bool> RenewLeaseAsync(Guid id, DateTime held, DateTime until);
 
     /// <summary>Releases a lease that is still held. A batch that has ended keeps its mark until its tasks are released.</summary>
     Task ReleaseLeaseAsync(Guid id, DateTime held);
 
-    /// <summary>The batch as it is now.</summary>
+    /// <summary>Reads the current batch.</summary>
     /// <exception cref="UnreadableDataException">It cannot be decrypted.</exception>
     Task<BatchState> GetAsync(Guid id, CancellationToken cancellationToken);
 

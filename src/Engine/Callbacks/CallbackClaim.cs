@@ -1,34 +1,34 @@
 namespace TaskQueue.Engine.Callbacks;
 
-/// <summary>What a try of a callback counts against.</summary>
-/// <param name="Owner">Owner of its task or batch; empty is nobody.</param>
-/// <param name="Origin">Its receiver; empty for callbacks from before it was kept.</param>
+/// <summary>What an attempt counts against in <see cref="CallbackLimits"/>.</summary>
+/// <param name="Owner">Owner of its task or batch; empty is no owner.</param>
+/// <param name="Origin">Its receiver; empty in rows written before the column existed.</param>
 public readonly record struct CallbackSlot(string Owner, string Origin);
 
-/// <summary>How many tries a process has under way at once.</summary>
-/// <param name="PerOrigin">For one receiver of one owner.</param>
-/// <param name="PerOwner">For one owner.</param>
-/// <param name="Unowned">For what belongs to nobody, as all does on a server without authentication.</param>
+/// <summary>Maximum concurrent attempts of a process.</summary>
+/// <param name="PerOrigin">Limit for one receiver of one owner.</param>
+/// <param name="PerOwner">Limit for one owner.</param>
+/// <param name="Unowned">Limit for callbacks without owner, as all are on a server without authentication.</param>
 public sealed record CallbackLimits(int PerOrigin, int PerOwner, int Unowned);
 
-/// <summary>Which callbacks a scheduler takes.</summary>
-/// <param name="GivenUpAt">They fall due again then.</param>
-/// <param name="Max">At most this many.</param>
-/// <param name="Limits">Tries at once, those that it has now among them.</param>
-/// <param name="Busy">The tries that it has now.</param>
+/// <summary>Selects the callbacks that a scheduler claims.</summary>
+/// <param name="GivenUpAt">When the claimed callbacks fall due again.</param>
+/// <param name="Max">Maximum number of callbacks.</param>
+/// <param name="Limits">Limits on concurrent attempts, including those in progress.</param>
+/// <param name="Busy">The attempts in progress.</param>
 public sealed record CallbackClaim(DateTime GivenUpAt, int Max, CallbackLimits Limits, IReadOnlyList<CallbackSlot> Busy)
 {
-    /// <summary>Owners whose turn others have first, whatever their own callbacks wait for.</summary>
+    /// <summary>Owners that yield to others in this claim, whether or not their callbacks are due.</summary>
     public IReadOnlyCollection<string> PassedOver { get; init; } = [];
 
-    /// <summary>Tries that an owner may have at once.</summary>
+    /// <summary>Maximum concurrent attempts of an owner.</summary>
     public int MaxOf(string owner) => owner.Length == 0 ? Limits.Unowned : Limits.PerOwner;
 
-    /// <summary>Owners of whom it takes no more.</summary>
+    /// <summary>Owners at their limit.</summary>
     internal IReadOnlyCollection<string> FullOwners =>
         [.. Busy.CountBy(b => b.Owner).Where(o => o.Value >= MaxOf(o.Key)).Select(o => o.Key).Union(PassedOver, StringComparer.Ordinal)];
 
-    /// <summary>Receivers for which it takes no more.</summary>
+    /// <summary>Receivers at their limit.</summary>
     internal IReadOnlyCollection<CallbackSlot> FullOrigins =>
         [.. Busy.CountBy(b => b).Where(o => o.Value >= Limits.PerOrigin).Select(o => o.Key)];
 }

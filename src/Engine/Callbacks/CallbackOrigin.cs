@@ -3,15 +3,15 @@ using System.Net;
 
 namespace TaskQueue.Engine.Callbacks;
 
-/// <summary>The receiver of a URL: scheme, host and port, however the URL is written.</summary>
+/// <summary>The receiver of a URL: scheme, host and port in canonical form.</summary>
 public static class CallbackOrigin
 {
-    /// <summary>Longest origin that is stored.</summary>
+    /// <summary>Maximum length of a stored origin.</summary>
     public const int MaxLength = 300;
 
     private static readonly IdnMapping Idn = new();
 
-    /// <summary>Such as <c>https://hooks.example.com:443</c>; empty where the text is no http or https URL.</summary>
+    /// <summary>The origin, such as <c>https://hooks.example.com:443</c>; empty if the text is no http or https URL.</summary>
     public static string Of(string url) =>
         Uri.TryCreate(url, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" && HostOf(uri) is { } host
             && $"{uri.Scheme}://{(host.Contains(':', StringComparison.Ordinal) ? $"[{host}]" : host)}:{uri.Port}"
@@ -20,8 +20,8 @@ public static class CallbackOrigin
             : "";
 
     /// <summary>
-    /// The host in lower case, in ASCII and without a dot at the end; an address in its shortest form, without brackets. Null where
-    /// a name cannot be written in ASCII.
+    /// The host in lower case, in ASCII and without a trailing dot; an address in its shortest form, without brackets. Null if a name has
+    /// no ASCII form.
     /// </summary>
     public static string? HostOf(Uri uri)
     {

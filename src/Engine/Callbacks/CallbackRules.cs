@@ -3,17 +3,17 @@ using System.Net;
 
 namespace TaskQueue.Engine.Callbacks;
 
-/// <summary>Where callbacks may go. Names are looked up when they are sent, not when they are submitted.</summary>
+/// <summary>Which URLs may receive callbacks. Host names are resolved when callbacks are sent, not when they are submitted.</summary>
 public static class CallbackRules
 {
     private const int LongestUrl = 2048, LongestHost = 253;
 
-    /// <summary>Names of this machine and of the metadata service of a cloud, which every resolver of theirs knows.</summary>
+    /// <summary>Names of this machine and of cloud metadata services that local resolvers know.</summary>
     private static readonly string[] LocalNames = ["localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"];
 
     private static readonly string[] MetadataNames = ["metadata.google.internal", "metadata.goog"];
 
-    /// <summary>What is wrong with the URL of a callback and what to change, or null.</summary>
+    /// <summary>The validation error of a callback URL, with its remedy; or null.</summary>
     public static string? Check(string url, WebhookOptions options)
     {
         ArgumentNullException.ThrowIfNull(url);
@@ -36,7 +36,7 @@ public static class CallbackRules
 
     private static string? CheckText(string url)
     {
-        // No database and no receiver should get anything else: PostgreSQL stores neither NUL nor half of a surrogate pair.
+        // Neither databases nor receivers can take anything else: PostgreSQL stores neither NUL nor half of a surrogate pair.
         if (url.Length > LongestUrl || url.Any(c => char.IsControl(c) || char.IsWhiteSpace(c) || char.IsSurrogate(c)))
             return $"callback_url must have at most {LongestUrl} characters, without spaces, control characters and surrogates; write "
                 + "those percent-encoded";
@@ -48,7 +48,7 @@ public static class CallbackRules
             : "callback_url must be an absolute http or https URL, as in https://hooks.example.com/tasks";
     }
 
-    /// <summary>Whether the host is written in one of the ways that all programs read alike.</summary>
+    /// <summary>The error of a host that programs may parse differently, or null.</summary>
     private static string? CheckHost(string raw)
     {
         if (raw.Contains('%', StringComparison.Ordinal))
@@ -60,7 +60,7 @@ public static class CallbackRules
         if (labels.Any(label => label.Length == 0) || !name.All(IsOfHost))
             return "callback_url must have a host of letters, digits, '-' and '_' with single dots between; write an internationalized "
                 + "name as xn--…";
-        // Where the last part is a number, some programs read the name as an address: octal, hexadecimal, or with fewer parts.
+        // If the last label is a number, some programs parse the name as an address: octal, hexadecimal, or with fewer parts.
         var isNumber = labels[^1].All(char.IsAsciiDigit) || labels[^1].StartsWith("0x", StringComparison.OrdinalIgnoreCase);
         return isNumber && !(IPAddress.TryParse(raw, out var address) && address.ToString() == raw)
             ? "callback_url must have an IPv4 address of four decimal numbers, as in 192.0.2.1"
@@ -84,8 +84,8 @@ public static class CallbackRules
         authority.StartsWith('[') ? authority[..(authority.IndexOf(']', StringComparison.Ordinal) + 1)] : authority.Split(':')[0];
 
     /// <summary>
-    /// ASCII of names, and letters of other scripts but for those that normalization turns into ASCII, such as full-width ones:
-    /// they look like one host here and are another there.
+    /// ASCII letters of names, and letters of other scripts except those that normalization turns into ASCII, such as full-width ones: they
+    /// can denote different hosts in different programs.
     /// </summary>
     private static bool IsOfHost(char c) =>
         char.IsAscii(c) ? char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.'

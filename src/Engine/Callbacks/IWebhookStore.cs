@@ -1,15 +1,15 @@
 namespace TaskQueue.Engine.Callbacks;
 
-/// <summary>Which receivers have answered the challenge of which owner.</summary>
+/// <summary>Records which receivers have answered the challenge of which owner.</summary>
 public interface IWebhookStore
 {
-    /// <summary>What is known of a receiver; null where it was never challenged.</summary>
-    /// <param name="owner">Owner of the callbacks; empty is nobody.</param>
+    /// <summary>Finds a receiver; null if it was never challenged.</summary>
+    /// <param name="owner">Owner of the callbacks; empty is no owner.</param>
     /// <param name="origin">The receiver: scheme, host and port.</param>
     Task<WebhookReceiver?> FindAsync(string owner, string origin);
 
     /// <summary>Acquires the right to challenge a receiver, which one process holds at a time.</summary>
-    /// <param name="owner">Owner of the callbacks; empty is nobody.</param>
+    /// <param name="owner">Owner of the callbacks; empty is no owner.</param>
     /// <param name="origin">The receiver.</param>
     /// <param name="now">When the challenge is sent.</param>
     /// <param name="before">A process that challenged it later than this still holds the right.</param>

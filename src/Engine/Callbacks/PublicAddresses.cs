@@ -4,20 +4,19 @@ using System.Net.Sockets;
 namespace TaskQueue.Engine.Callbacks;
 
 /// <summary>
-/// The addresses of the public Internet: what the registries of RFC 6890 do not set aside, and what does not hold an address that
-/// they do.
+/// Addresses of the public Internet: those that the registries of RFC 6890 do not reserve and that do not embed a reserved one.
 /// </summary>
 public static class PublicAddresses
 {
     /// <summary>
-    /// The part of IPv6 that is given out. Outside of it are ::/128, ::1, IPv4-compatible addresses, the local NAT64 of RFC 8215
-    /// (64:ff9b:1::/48), discard-only 100::/64 (RFC 6666), unique local fc00::/7 (RFC 4193), fe80::/10, fec0::/10 and ff00::/8.
+    /// The allocated part of IPv6. It excludes ::/128, ::1, IPv4-compatible addresses, the local NAT64 of RFC 8215 (64:ff9b:1::/48),
+    /// discard-only 100::/64 (RFC 6666), unique local fc00::/7 (RFC 4193), fe80::/10, fec0::/10 and ff00::/8.
     /// </summary>
     private static readonly IPNetwork Given = IPNetwork.Parse("2000::/3");
 
     private static readonly IPNetwork Nat64 = IPNetwork.Parse("64:ff9b::/96"), SixToFour = IPNetwork.Parse("2002::/16");
 
-    /// <summary>What the registries set aside, and addresses that a cloud serves its machines at.</summary>
+    /// <summary>Reserved ranges, and addresses at which clouds serve their machines.</summary>
     private static readonly IPNetwork[] Special = Parse(
         "0.0.0.0/8", // this network
         "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", // private (RFC 1918)
@@ -25,7 +24,7 @@ public static class PublicAddresses
         "127.0.0.0/8", // this machine
         "169.254.0.0/16", // link-local (RFC 3927); metadata of most clouds
         "192.0.0.0/24", // protocol assignments (RFC 6890); Oracle's metadata
-        "192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", // documents (RFC 5737)
+        "192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", // documentation (RFC 5737)
         "192.31.196.0/24", "192.175.48.0/24", // AS112 (RFC 7535, RFC 7534)
         "192.52.193.0/24", // AMT (RFC 7450)
         "192.88.99.0/24", // 6to4 relays (RFC 7526)
@@ -33,17 +32,17 @@ public static class PublicAddresses
         "224.0.0.0/4", "240.0.0.0/4", // multicast, reserved and broadcast
         "168.63.129.16/32", // Azure's host
         "2001::/23", // protocol assignments: Teredo, benchmarks, ORCHID
-        "2001:db8::/32", "3fff::/20", // documents (RFC 3849, RFC 9637)
+        "2001:db8::/32", "3fff::/20", // documentation (RFC 3849, RFC 9637)
         "2620:4f:8000::/48"); // AS112
 
     /// <summary>
-    /// No receiver is there, in whatever network: credentials of machines, the neighbours of a link, and everybody at once.
+    /// Never receivers, in any network: metadata services with machine credentials, link-local neighbours, and multicast.
     /// </summary>
     private static readonly IPNetwork[] Never = Parse(
         "169.254.0.0/16", "100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32", "224.0.0.0/4", "240.0.0.0/4",
         "fe80::/10", "fec0::/10", "ff00::/8", "fd00:ec2::/32", "fd20:ce::254/128", "fd00:c1::a9fe:a9fe/128");
 
-    /// <summary>Whether an address is one of them; an IPv4 address also where an IPv6 address holds it.</summary>
+    /// <summary>Whether an address is public; also checks an IPv4 address embedded in an IPv6 address.</summary>
     public static bool Contain(IPAddress address)
     {
         ArgumentNullException.ThrowIfNull(address);
@@ -55,7 +54,7 @@ public static class PublicAddresses
             || (Given.Contains(address) && address.ScopeId == 0 && !IsIn(Special, address));
     }
 
-    /// <summary>Whether callbacks must not go to an address even where private networks are allowed.</summary>
+    /// <summary>Whether callbacks must not go to an address even if private networks are allowed.</summary>
     public static bool IsNeverAReceiver(IPAddress address)
     {
         ArgumentNullException.ThrowIfNull(address);
@@ -63,7 +62,7 @@ public static class PublicAddresses
             || IsIn(Never, address);
     }
 
-    /// <summary>The IPv4 address that packets to an IPv6 address may end at: mapped, compatible, NAT64, 6to4 and ISATAP.</summary>
+    /// <summary>The IPv4 address that packets to an IPv6 address may reach: mapped, compatible, NAT64, 6to4 and ISATAP.</summary>
     private static IPAddress? Embedded(IPAddress address)
     {
         var bytes = address.GetAddressBytes();

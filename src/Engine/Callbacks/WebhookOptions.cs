@@ -2,47 +2,47 @@ using System.ComponentModel.DataAnnotations;
 
 namespace TaskQueue.Engine.Callbacks;
 
-/// <summary>Section <c>TaskQueue:Webhooks</c>: how callbacks are sent.</summary>
+/// <summary>Section <c>TaskQueue:Webhooks</c>: delivery of callbacks.</summary>
 public sealed class WebhookOptions : IValidatableObject
 {
     private const string Section = "TaskQueue:Webhooks";
 
-    /// <summary>Whether receivers may lie in loopback, private and other special networks.</summary>
-    /// <value>False: whoever may submit a task could otherwise reach what only this server should.</value>
+    /// <summary>Whether receivers may be in loopback, private and other special networks.</summary>
+    /// <value>False: otherwise any caller that may submit a task could reach what only this server should.</value>
     public bool AllowPrivateNetworks { get; set; }
 
-    /// <summary>The only hosts that receivers may have: names, or <c>*.example.com</c> for every name below one.</summary>
+    /// <summary>Hosts that receivers are restricted to: names, or <c>*.example.com</c> for every name below one.</summary>
     /// <value>None: any host.</value>
     public IList<string> AllowedHosts { get; } = [];
 
     /// <summary>
-    /// Secrets in base64, with or without <c>whsec_</c>. Each owner has secrets of its own, derived from them, and its callbacks are
-    /// signed with each, so that one can follow another.
+    /// Secrets in base64, with or without <c>whsec_</c>. Each owner's secrets are derived from them, and its callbacks are signed with
+    /// each, so that keys can be rotated.
     /// </summary>
     /// <value>None: callbacks are not signed.</value>
     public IList<string> SigningKeys { get; } = [];
 
-    /// <summary>Seconds that one try may take.</summary>
+    /// <summary>Timeout of one attempt in seconds.</summary>
     /// <value>30 (bella.md 7.2); 1 to 300.</value>
     [Range(1, 300, ErrorMessage = Section + ":TimeoutSeconds must be 1 to 300")]
     public int TimeoutSeconds { get; set; } = 30;
 
-    /// <summary>Tries at once in a process.</summary>
+    /// <summary>Maximum concurrent attempts of a process.</summary>
     /// <value>64; 1 to 1,000.</value>
     [Range(1, 1000, ErrorMessage = Section + ":Concurrency must be 1 to 1000")]
     public int Concurrency { get; set; } = 64;
 
-    /// <summary>Tries at once in a process for one owner and one receiver: scheme, host and port.</summary>
+    /// <summary>Maximum concurrent attempts of a process for one owner and one receiver (scheme, host and port).</summary>
     /// <value>4; 1 to 1,000.</value>
     [Range(1, 1000, ErrorMessage = Section + ":MaxPerOrigin must be 1 to 1000")]
     public int MaxPerOrigin { get; set; } = 4;
 
-    /// <summary>Tries at once in a process for one owner; at most half of <see cref="Concurrency"/> counts.</summary>
+    /// <summary>Maximum concurrent attempts of a process for one owner; capped at half of <see cref="Concurrency"/>.</summary>
     /// <value>8; 1 to 1,000.</value>
     [Range(1, 1000, ErrorMessage = Section + ":MaxPerOwner must be 1 to 1000")]
     public int MaxPerOwner { get; set; } = 8;
 
-    /// <summary>Whether a receiver must answer a challenge of an owner before it gets callbacks of that owner.</summary>
+    /// <summary>Whether a receiver must answer the challenge of an owner before it gets that owner's callbacks.</summary>
     /// <value>False.</value>
     public bool RequireVerification { get; set; }
 
@@ -51,7 +51,7 @@ public sealed class WebhookOptions : IValidatableObject
     [Range(1, 3650, ErrorMessage = Section + ":VerificationDays must be 1 to 3650")]
     public int VerificationDays { get; set; } = 30;
 
-    /// <summary>What a process may have under way: a receiver or an owner that hangs leaves places to the others.</summary>
+    /// <summary>Limits on concurrent attempts: an unresponsive receiver or owner leaves capacity to the others.</summary>
     public CallbackLimits Limits
     {
         get
@@ -78,7 +78,7 @@ public sealed class WebhookOptions : IValidatableObject
         }
     }
 
-    /// <summary>The secrets themselves.</summary>
+    /// <summary>The decoded secrets.</summary>
     public IEnumerable<byte[]> Secrets() => SigningKeys.Select(k => Convert.FromBase64String(Plain(k)));
 
     private static string Plain(string key) =>

@@ -4,16 +4,14 @@ using Microsoft.Extensions.Options;
 namespace TaskQueue.Engine.Draining;
 
 /// <summary>
-/// The end of this process, in steps: it is announced, nothing new is begun, what runs may end, the rest is given back or broken off.
+/// Graceful shutdown in steps: it is announced, no new work begins, running work may finish, the rest is released or aborted.
 /// </summary>
 public sealed class Drain : IDisposable
 {
-    /// <summary>To answer those who wait, before their connections are cut.</summary>
+    /// <summary>Time to answer waiting requests before their connections are cut.</summary>
     private static readonly TimeSpan LastWords = TimeSpan.FromSeconds(1);
 
-    /// <summary>
-    /// How long a request may wait for something once the end has begun: long enough that who asks again at once does no harm.
-    /// </summary>
+    /// <summary>Longest wait of a request once the shutdown has begun: long enough that clients which retry at once do no harm.</summary>
     private static readonly TimeSpan ShortWait = TimeSpan.FromMilliseconds(250);
 
     private readonly CancellationTokenSource _announced;
@@ -22,7 +20,7 @@ public sealed class Drain : IDisposable
     private readonly CancellationTokenRegistration _begun;
     private readonly CancellationTokenRegistration _cutting;
 
-    /// <summary>Waits for the host to be told to stop.</summary>
+    /// <summary>Subscribes to the host's shutdown.</summary>
     public Drain(IHostApplicationLifetime lifetime, IOptions<DrainOptions> options, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(lifetime);
@@ -39,32 +37,30 @@ public sealed class Drain : IDisposable
         }, null);
     }
 
-    /// <summary>Cancelled when the process is told to stop: it is not ready any more and begins no work.</summary>
+    /// <summary>Cancelled when the shutdown begins: the process is no longer ready and begins no work.</summary>
     public CancellationToken Begun { get; }
 
-    /// <summary>Cancelled when the end is announced long enough: nobody can connect any more.</summary>
+    /// <summary>Cancelled when the announcement is over: the listener no longer accepts connections.</summary>
     public CancellationToken Announced => _announced.Token;
 
-    /// <summary>Cancelled when what still runs is to be given back, and who still waits is to be answered.</summary>
+    /// <summary>Cancelled when running work must be released and waiting requests must be answered.</summary>
     public CancellationToken Over => _over.Token;
 
-    /// <summary>Cancelled a moment later: connections on which something still goes on are cut.</summary>
+    /// <summary>Cancelled shortly afterwards: connections still in use are cut.</summary>
     public CancellationToken Cut => _cut.Token;
 
-    /// <summary>Whether the process was told to stop.</summary>
+    /// <summary>Whether the shutdown has begun.</summary>
     public bool HasBegun => Begun.IsCancellationRequested;
 
-    /// <summary>How long a request may wait that wants to wait so long.</summary>
+    /// <summary>Shortens the wait of a request once the shutdown has begun.</summary>
     public TimeSpan Shorten(TimeSpan wait) => HasBegun && wait > ShortWait ? ShortWait : wait;
 
-    /// <summary>
-    /// Ends a wait when its caller has left, or when the process is told to stop; one that begins after that is short anyway.
-    /// </summary>
-    /// <param name="cancellationToken">The caller has left.</param>
+    /// <summary>Ends a wait when its request is aborted or the shutdown begins; waits that begin later are short anyway.</summary>
+    /// <param name="cancellationToken">Cancelled when the request is aborted.</param>
     public CancellationTokenSource EndWait(CancellationToken cancellationToken) =>
         CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, HasBegun ? default : Begun);
 
-    /// <summary>Somebody loses patience: all of it is over now.</summary>
+    /// <summary>Skips to the end of the shutdown at once.</summary>
     public void Hurry()
     {
         _announced.Cancel();

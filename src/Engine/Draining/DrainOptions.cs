@@ -2,31 +2,30 @@ using System.ComponentModel.DataAnnotations;
 
 namespace TaskQueue.Engine.Draining;
 
-/// <summary>Section <c>TaskQueue:Drain</c>: how a process stops.</summary>
+/// <summary>Section <c>TaskQueue:Drain</c>: graceful shutdown of a process.</summary>
 public sealed class DrainOptions
 {
     /// <summary>
-    /// Between SIGTERM and the listener closing: readiness is 503 already and everything is still served, so that load balancers can take
-    /// note.
+    /// Seconds between SIGTERM and the listener closing: readiness is 503 but requests are still served, so that load balancers can react.
     /// </summary>
     /// <value>0; 0 to 600 seconds.</value>
     [Range(0d, 600d)]
     public double AnnounceSeconds { get; set; }
 
-    /// <summary>How long running work and requests may go on after that; what is left is given back.</summary>
+    /// <summary>Seconds that running work and requests may then continue; the rest is released.</summary>
     /// <value>25; 0 to 86,400 seconds.</value>
     [Range(0d, 86_400d)]
     public double GraceSeconds { get; set; } = 25;
 
-    /// <summary>To give back what is left, and for the bus and the database to end in good order.</summary>
+    /// <summary>Time to release the remaining work and to stop the bus and the database cleanly.</summary>
     private static readonly TimeSpan Reserve = TimeSpan.FromSeconds(10);
 
-    /// <summary>The first as a time.</summary>
+    /// <summary><see cref="AnnounceSeconds"/> as a time span.</summary>
     public TimeSpan Announce => TimeSpan.FromSeconds(AnnounceSeconds);
 
-    /// <summary>The second as a time.</summary>
+    /// <summary><see cref="GraceSeconds"/> as a time span.</summary>
     public TimeSpan Grace => TimeSpan.FromSeconds(GraceSeconds);
 
-    /// <summary>The longest that a process takes to stop.</summary>
+    /// <summary>Maximum duration of a shutdown.</summary>
     public TimeSpan Longest => Announce + Grace + Reserve;
 }

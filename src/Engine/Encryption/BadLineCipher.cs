@@ -3,10 +3,10 @@ using TaskQueue.Engine.Batches;
 
 namespace TaskQueue.Engine.Encryption;
 
-/// <summary>Encrypts what a bad line of a batch holds of its input.</summary>
+/// <summary>Encrypts the input text that an invalid batch item stores.</summary>
 internal static class BadLineCipher
 {
-    /// <summary>A line as it is stored.</summary>
+    /// <summary>The stored form of an item.</summary>
     public static InvalidBatchItem Seal(DataCipher cipher, InvalidBatchItem line, Guid batchId) => new()
     {
         BatchId = line.BatchId,
@@ -16,7 +16,7 @@ internal static class BadLineCipher
         Message = cipher.Seal(At("message", batchId, line), line.Message),
     };
 
-    /// <summary>Opens a line in place.</summary>
+    /// <summary>Decrypts an item in place.</summary>
     public static void Open(DataCipher cipher, InvalidBatchItem line)
     {
         line.CustomId = cipher.Open(At("custom_id", line.BatchId, line), line.CustomId);

@@ -7,14 +7,14 @@ using Microsoft.Extensions.Options;
 namespace TaskQueue.Engine.Encryption;
 
 /// <summary>
-/// Encrypts texts for storage: <c>enc:v1:&lt;key id&gt;:&lt;base64 of nonce, ciphertext and tag&gt;</c>. Without an active key texts
-/// are stored as they are; either way everything that was stored before stays readable while its key is configured.
+/// Encrypts texts for storage: <c>enc:v1:&lt;key id&gt;:&lt;base64 of nonce, ciphertext and tag&gt;</c>. Without an active key texts are
+/// stored unchanged; stored texts stay readable while their key is configured.
 /// </summary>
 internal sealed class DataCipher
 {
     private const string Marker = "enc:";
 
-    /// <summary>A plain text that begins with the marker itself.</summary>
+    /// <summary>Marks a plain text that itself begins with the marker.</summary>
     private const string PlainPrefix = "enc:plain:";
 
     private const string SealedPrefix = "enc:v1:";
@@ -31,18 +31,18 @@ internal sealed class DataCipher
     /// <summary>The key for new data, or null.</summary>
     public DataKey? Active { get; }
 
-    /// <summary>A configured key.</summary>
-    /// <exception cref="UnreadableDataException">There is none of this id.</exception>
+    /// <summary>A configured key by its id.</summary>
+    /// <exception cref="UnreadableDataException">No such key is configured.</exception>
     public DataKey Get(string id) => _keys.GetValueOrDefault(id) ?? throw UnreadableDataException.Missing(id);
 
-    /// <summary>Whether a text is stored in another form.</summary>
+    /// <summary>Whether the stored form of a text differs from the text.</summary>
     public bool Changes([NotNullWhen(true)] string? text) => text is not null && (Active is not null || IsMarked(text));
 
-    /// <summary>Whether a stored text is in another form than the text itself.</summary>
+    /// <summary>Whether a stored text is encrypted or escaped.</summary>
     public static bool IsMarked([NotNullWhen(true)] string? stored) =>
         stored is not null && stored.StartsWith(Marker, StringComparison.Ordinal);
 
-    /// <summary>A text as it is stored.</summary>
+    /// <summary>The stored form of a text.</summary>
     [return: NotNullIfNotNull(nameof(text))]
     public string? Seal(Place place, string? text)
     {
@@ -66,8 +66,8 @@ internal sealed class DataCipher
         }
     }
 
-    /// <summary>The text of what is stored.</summary>
-    /// <exception cref="UnreadableDataException">Its key is not configured, or it was not sealed for this place.</exception>
+    /// <summary>Decrypts a stored text.</summary>
+    /// <exception cref="UnreadableDataException">The key is not configured, or the text was not sealed for this place.</exception>
     [return: NotNullIfNotNull(nameof(stored))]
     public string? Open(Place place, string? stored)
     {
@@ -81,9 +81,7 @@ internal sealed class DataCipher
         return Open(Get(stored[SealedPrefix.Length..colon]), place, stored.AsSpan(colon + 1));
     }
 
-    /// <summary>
-    /// The text of what is stored, or a text that says why it cannot be opened: for people to read, and never written back.
-    /// </summary>
+    /// <summary>Decrypts a stored text, or explains why it cannot be decrypted: for display, never written back.</summary>
     [return: NotNullIfNotNull(nameof(stored))]
     public string? OpenOrExplain(Place place, string? stored, bool asJson)
     {

@@ -3,15 +3,15 @@ using System.Security.Cryptography;
 
 namespace TaskQueue.Engine.Encryption;
 
-/// <summary>One key, for AES-256-GCM with random nonces of 96 bits. Safe for many threads.</summary>
+/// <summary>A key for AES-256-GCM with random nonces of 96 bits. Thread-safe.</summary>
 internal sealed class DataKey(string id, byte[] key)
 {
     public const int Bytes = 32, MaxIdLength = 32, NonceBytes = 12, TagBytes = 16;
 
-    /// <summary>How much longer sealed data is than the data.</summary>
+    /// <summary>Bytes that sealing adds to the data.</summary>
     public const int Overhead = NonceBytes + TagBytes;
 
-    // An AesGcm is for one thread at a time, and costs more to make than to use.
+    // AesGcm is not thread-safe and costs more to create than to use.
     private readonly ConcurrentBag<AesGcm> _ciphers = [];
 
     public string Id { get; } = id;
@@ -26,8 +26,8 @@ internal sealed class DataKey(string id, byte[] key)
         _ciphers.Add(cipher);
     }
 
-    /// <summary>Writes the data.</summary>
-    /// <returns>Whether it is what this key sealed for this place.</returns>
+    /// <summary>Decrypts sealed data.</summary>
+    /// <returns>Whether this key sealed the data for this place.</returns>
     public bool TryOpen(ReadOnlySpan<byte> sealedData, Span<byte> target, ReadOnlySpan<byte> place)
     {
         if (sealedData.Length < Overhead)

@@ -4,7 +4,7 @@ using TaskQueue.Engine.Quarantine;
 
 namespace TaskQueue.Engine.Encryption;
 
-/// <summary>Decrypts the bodies of callbacks. They are encrypted with the end that they tell of.</summary>
+/// <summary>Decrypts the bodies of callbacks. They are encrypted together with the result that they carry.</summary>
 internal sealed partial class EncryptedCallbackStore(
     ICallbackStore inner, DataCipher cipher, CallbackQuarantine quarantine, TimeProvider time, ILogger<EncryptedCallbackStore> logger)
         : ICallbackStore
@@ -12,8 +12,8 @@ internal sealed partial class EncryptedCallbackStore(
     private readonly RepeatedFailures<long> _failures = new(time);
 
     /// <summary>
-    /// Leaves out those that cannot be opened. They fall due again when their try is given up, so a key that is missing for a moment
-    /// costs nothing; after a few tries they are set aside.
+    /// Skips callbacks that cannot be decrypted. They fall due again when their attempt is given up, so a key that is missing for a moment
+    /// costs nothing; after a few attempts they are quarantined.
     /// </summary>
     public async Task<IReadOnlyList<Callback>> TakeAsync(CallbackClaim claim, DateTime now)
     {
@@ -41,7 +41,7 @@ internal sealed partial class EncryptedCallbackStore(
 
     public Task<int> RemoveSettledAsync(DateTime before, int max) => inner.RemoveSettledAsync(before, max);
 
-    /// <returns>Why it cannot be opened; null where it is.</returns>
+    /// <returns>Why the callback cannot be decrypted; null on success.</returns>
     private UnreadableDataException? Open(Callback callback)
     {
         try

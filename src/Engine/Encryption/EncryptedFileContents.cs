@@ -2,9 +2,7 @@ using TaskQueue.Engine.Files;
 
 namespace TaskQueue.Engine.Encryption;
 
-/// <summary>
-/// Encrypts contents on their way to where they lie, and decrypts them on their way back; sizes are those of the content.
-/// </summary>
+/// <summary>Encrypts file contents on write and decrypts them on read; sizes are those of the plain content.</summary>
 internal sealed class EncryptedFileContents(IFileContents inner, DataCipher cipher) : IFileContents
 {
     public Stream OpenWrite(string id)

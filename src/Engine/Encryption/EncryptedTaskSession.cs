@@ -3,8 +3,8 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Engine.Encryption;
 
 /// <summary>
-/// A transaction of <see cref="EncryptedTaskStore"/>. A text that no command changes is written back byte for byte, so a transition
-/// neither needs its key nor encrypts it again.
+/// A transaction of <see cref="EncryptedTaskStore"/>. A text that no command changes is written back byte for byte, so a transition neither
+/// needs its key nor re-encrypts it.
 /// </summary>
 internal sealed class EncryptedTaskSession(ITaskSession inner, TaskCipher cipher) : ITaskSession
 {

@@ -4,7 +4,7 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Encryption;
 
-/// <summary>Encrypts what goes into a store and decrypts what comes out of it, so that no statement knows of it.</summary>
+/// <summary>Encrypts what goes into a store and decrypts what comes out of it, so that no statement deals with encryption.</summary>
 internal sealed class EncryptedTaskStore(ITaskStore inner, DataCipher cipher, UnreadableTasks unreadableTasks) : ITaskStore
 {
     private readonly TaskCipher _tasks = new(cipher);
@@ -19,7 +19,7 @@ internal sealed class EncryptedTaskStore(ITaskStore inner, DataCipher cipher, Un
         foreach (var answer in answers)
         {
             if (answer.Task is { } task)
-                _tasks.OpenOrExplain(task); // what was written stands, whatever the state of the task it met
+                _tasks.OpenOrExplain(task); // the insert is committed even if the existing task cannot be decrypted
         }
 
         return answers;
@@ -33,7 +33,7 @@ internal sealed class EncryptedTaskStore(ITaskStore inner, DataCipher cipher, Un
         [.. (await inner.ClaimTogetherAsync(requests, rules, now)).Select(tasks => Readable(tasks, unreadableTasks.PutBack).Tasks)];
 
     /// <summary>
-    /// Those that cannot be opened go on waiting to be dispatched. Where none of a part can, the next part is read: an empty one ends the
+    /// Tasks that cannot be decrypted keep waiting for dispatch. If none of a page can, the next page is read: an empty one would end the
     /// read.
     /// </summary>
     public async Task<IReadOnlyList<TaskState>> ReadForDispatchAsync(IReadOnlyList<Guid> ids, long maxBytes)
@@ -108,14 +108,14 @@ internal sealed class EncryptedTaskStore(ITaskStore inner, DataCipher cipher, Un
             ? lines with { Bad = [.. lines.Bad.Select(line => BadLineCipher.Seal(cipher, line, lines.BatchId))] }
             : step;
 
-    /// <summary>A worker that would get nothing else is told why.</summary>
+    /// <summary>Reports the problem to a worker that would otherwise get nothing.</summary>
     private IReadOnlyList<TaskState> Claimed(IReadOnlyList<TaskState> tasks)
     {
         var (readable, problem) = Readable(tasks, unreadableTasks.PutBack);
         return readable.Count > 0 || problem is null ? readable : throw problem;
     }
 
-    /// <summary>Leaves out tasks that cannot be opened, so that one does not hold up the others.</summary>
+    /// <summary>Skips tasks that cannot be decrypted, so that one does not block the others.</summary>
     private (IReadOnlyList<TaskState> Tasks, UnreadableDataException? Problem) Readable(
         IReadOnlyList<TaskState> tasks, Action<TaskState, string> report)
     {

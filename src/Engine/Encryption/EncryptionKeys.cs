@@ -3,7 +3,7 @@ using Microsoft.Extensions.Options;
 
 namespace TaskQueue.Engine.Encryption;
 
-/// <summary>Reads and checks the keys of <see cref="EncryptionOptions"/> and of its file.</summary>
+/// <summary>Reads and validates the keys of <see cref="EncryptionOptions"/> and of its file.</summary>
 internal sealed class EncryptionKeys : IValidateOptions<EncryptionOptions>
 {
     private const string Section = "TaskQueue:Encryption";
@@ -17,7 +17,7 @@ internal sealed class EncryptionKeys : IValidateOptions<EncryptionOptions>
     /// <summary>Id of the key for new data, or null.</summary>
     public string? ActiveId { get; private set; }
 
-    /// <summary>Reads valid options.</summary>
+    /// <summary>Reads validated options.</summary>
     public static EncryptionKeys Of(EncryptionOptions options)
     {
         var keys = new EncryptionKeys();
@@ -76,7 +76,7 @@ internal sealed class EncryptionKeys : IValidateOptions<EncryptionOptions>
             else if (!Convert.TryFromBase64String(keys[i].Key, bytes, out var length) || length != DataKey.Bytes)
                 _problems.Add($"{where}:{i}:Key of '{id}' must be 32 bytes in base64; 'openssl rand -base64 32' makes one");
             else if (!_keys.TryAdd(id, bytes))
-                _problems.Add($"{where}:{i}:Id '{id}' is there twice");
+                _problems.Add($"{where}:{i}:Id '{id}' is a duplicate");
         }
     }
 

@@ -6,17 +6,17 @@ public sealed class EncryptionOptions
     /// <summary>Id of the key that encrypts new data; null stores new data as plain text.</summary>
     public string? ActiveKeyId { get; set; }
 
-    /// <summary>Every key that stored data may need, the active one among them.</summary>
+    /// <summary>All keys that stored data may need, including the active one.</summary>
     public IList<EncryptionKeyOptions> Keys { get; } = [];
 
     /// <summary>A JSON file with further keys, such as a mounted secret: <c>{"ActiveKeyId": …, "Keys": […]}</c>. Read at start.</summary>
     public string? KeysFile { get; set; }
 }
 
-/// <summary>One key of <see cref="EncryptionOptions"/>.</summary>
+/// <summary>A key of <see cref="EncryptionOptions"/>.</summary>
 public sealed class EncryptionKeyOptions
 {
-    /// <summary>Stored beside the data: 1 to 32 letters or digits.</summary>
+    /// <summary>Stored with the data: 1 to 32 letters or digits.</summary>
     public string Id { get; set; } = "";
 
     /// <summary>32 random bytes in base64.</summary>

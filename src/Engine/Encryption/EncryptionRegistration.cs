@@ -3,7 +3,7 @@ using Microsoft.Extensions.Options;
 
 namespace TaskQueue.Engine.Encryption;
 
-/// <summary>Puts the encryption of stored data together.</summary>
+/// <summary>Registers the encryption of stored data.</summary>
 internal static class EncryptionRegistration
 {
     /// <summary>Adds the keys and the cipher of this process.</summary>

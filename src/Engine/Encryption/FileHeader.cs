@@ -4,8 +4,8 @@ using System.Text;
 namespace TaskQueue.Engine.Encryption;
 
 /// <summary>
-/// The first bytes of a stored content: 16 that no other content begins with, a kind, and the id of the key. Behind it lie frames of
-/// 64 KiB, each with a nonce and a tag of its own, so that any part can be read alone. A content without a header is plain.
+/// Header of a stored content: 16 magic bytes, a kind, and the id of the key. Frames of 64 KiB follow, each with its own nonce and tag, so
+/// that any part can be read alone. A content without a header is plain.
 /// </summary>
 internal static class FileHeader
 {
@@ -20,10 +20,10 @@ internal static class FileHeader
 
     private const int KindAt = 16, IdLengthAt = 17, IdAt = 18;
 
-    /// <summary>What a header begins with.</summary>
+    /// <summary>The magic bytes.</summary>
     public static ReadOnlySpan<byte> Magic => "TQenc\u0000\u00a7\u00b6\u008d\u0001\u00f7"u8;
 
-    /// <summary>The header of a content that a key encrypts; null is one that is plain, but begins as a header does.</summary>
+    /// <summary>The header of a content encrypted with a key; null is a plain content that itself begins with the magic bytes.</summary>
     public static byte[] Of(DataKey? key)
     {
         var header = new byte[Length];
@@ -38,8 +38,8 @@ internal static class FileHeader
     /// <summary>Whether a content begins with a header.</summary>
     public static bool IsThere(ReadOnlySpan<byte> begin) => begin.StartsWith(Magic);
 
-    /// <summary>The id of the key of a content with a header; null where it is plain.</summary>
-    /// <exception cref="UnreadableDataException">The header is broken.</exception>
+    /// <summary>The id of the key of a content with a header; null if the content is plain.</summary>
+    /// <exception cref="UnreadableDataException">The header is corrupt.</exception>
     public static string? KeyIdOf(ReadOnlySpan<byte> header)
     {
         if (header.Length < Length || header[KindAt] > SealedKind || header[IdLengthAt] > DataKey.MaxIdLength)
@@ -51,6 +51,6 @@ internal static class FileHeader
     public static byte[] PlaceOf(string fileId, long frame, bool isLast) =>
         Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"files.content|{fileId}|{frame}|{(isLast ? "last" : "more")}"));
 
-    /// <summary>Length of what is stored of a content of this length, at most.</summary>
+    /// <summary>Maximum stored length of a content of the given length.</summary>
     public static long StoredLength(long length) => Length + length + ((length / FrameBytes) + 1) * DataKey.Overhead;
 }

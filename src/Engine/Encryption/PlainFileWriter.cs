@@ -2,7 +2,7 @@ using TaskQueue.Engine.Files;
 
 namespace TaskQueue.Engine.Encryption;
 
-/// <summary>Stores a content as it is; one that begins as an encrypted one does gets a header that says it is plain.</summary>
+/// <summary>Stores a content unencrypted; one that itself begins with the magic bytes gets a header that marks it as plain.</summary>
 internal sealed class PlainFileWriter(Stream inner) : AsyncStream
 {
     private readonly byte[] _begin = new byte[FileHeader.Magic.Length];

@@ -3,7 +3,7 @@ using TaskQueue.Engine.Files;
 namespace TaskQueue.Engine.Encryption;
 
 /// <summary>
-/// Encrypts a content frame by frame. A full frame is held back until more follows, because the last one says that it is.
+/// Encrypts a content frame by frame. A full frame is held back until more data follows, because the last frame is marked.
 /// </summary>
 internal sealed class SealedFileWriter(Stream inner, string fileId, DataKey key) : AsyncStream
 {

@@ -2,7 +2,7 @@ using TaskQueue.Engine.Files;
 
 namespace TaskQueue.Engine.Encryption;
 
-/// <summary>Reads a content, encrypted or not, from any place on. It holds one frame.</summary>
+/// <summary>Reads a content, encrypted or not, from any offset. Holds one frame in memory.</summary>
 internal sealed class StoredFileReader(Stream inner, FileRecord file, DataCipher cipher) : AsyncStream
 {
     private DataKey? _key;

@@ -4,14 +4,14 @@ using TaskQueue.Engine.Schedules;
 
 namespace TaskQueue.Engine.Encryption;
 
-/// <summary>A text of an entity that EF Core writes.</summary>
-/// <param name="Property">Its property, which may hold several.</param>
+/// <summary>An encrypted text of an entity that EF Core writes.</summary>
+/// <param name="Property">The property, which may hold several texts.</param>
 /// <param name="Place">Where it is stored.</param>
-/// <param name="Value">The text as it is now.</param>
-/// <param name="Set">Replaces it.</param>
+/// <param name="Value">The current text.</param>
+/// <param name="Set">Replaces the text.</param>
 internal sealed record StoredText(string Property, Place Place, string? Value, Action<string?> Set)
 {
-    /// <summary>Those of an entity; none of one that has no texts of users.</summary>
+    /// <summary>The encrypted texts of an entity; empty for entities without user data.</summary>
     public static IEnumerable<StoredText> Of(object entity)
     {
         switch (entity)

@@ -3,10 +3,10 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Encryption;
 
-/// <summary>Which texts of a task are encrypted at rest. Names, keys, times and owners are not: the database searches by them.</summary>
+/// <summary>Encrypts the texts of a task at rest. Names, keys, times and owners stay plain: the database searches by them.</summary>
 internal sealed class TaskCipher(DataCipher cipher)
 {
-    /// <summary>Those that a transition loads and may change.</summary>
+    /// <summary>The texts that a transition loads and may change.</summary>
     public static readonly TaskText[] Changing =
     [
         new(Place.Result(Guid.Empty).Field, t => t.Result, (t, v) => t.Result = v),
@@ -14,7 +14,7 @@ internal sealed class TaskCipher(DataCipher cipher)
         new("tasks.progress", t => t.Progress, (t, v) => t.Progress = v),
     ];
 
-    /// <summary>All of them.</summary>
+    /// <summary>All encrypted texts.</summary>
     public static readonly TaskText[] All =
     [
         new("tasks.payload", t => t.Payload, (t, v) => t.Payload = v!),
@@ -24,9 +24,9 @@ internal sealed class TaskCipher(DataCipher cipher)
 
     private readonly DataCipher _cipher = cipher;
 
-    /// <summary>Opens everything in place.</summary>
-    /// <exception cref="UnreadableDataException">A text cannot be opened; the error of the last attempt is then explained
-    /// instead.</exception>
+    /// <summary>Decrypts all texts in place.</summary>
+    /// <exception cref="UnreadableDataException">A text cannot be decrypted; if only the error of the last attempt cannot, its text
+    /// explains why instead.</exception>
     public void Open(TaskState task)
     {
         foreach (var text in All)
@@ -36,7 +36,7 @@ internal sealed class TaskCipher(DataCipher cipher)
         }
     }
 
-    /// <summary>Opens everything in place that can be opened; the rest says why it cannot.</summary>
+    /// <summary>Decrypts all texts in place; a text that cannot be decrypted is replaced by the reason.</summary>
     public void OpenOrExplain(TaskState task)
     {
         foreach (var text in All)
@@ -46,7 +46,7 @@ internal sealed class TaskCipher(DataCipher cipher)
         }
     }
 
-    /// <summary>A task as it is stored: itself where nothing changes, else a copy.</summary>
+    /// <summary>The stored form of a task: the task itself if nothing changes, otherwise a copy.</summary>
     public TaskState Seal(TaskState task, TaskText[] texts)
     {
         if (!Array.Exists(texts, text => _cipher.Changes(text.Get(task))) && !task.Events.Any(e => _cipher.Changes(e.Error)))
@@ -57,8 +57,8 @@ internal sealed class TaskCipher(DataCipher cipher)
         return copy;
     }
 
-    /// <summary>Opens what a batch reads of its tasks.</summary>
-    /// <exception cref="UnreadableDataException">A text cannot be opened.</exception>
+    /// <summary>Decrypts what a batch reads of its tasks.</summary>
+    /// <exception cref="UnreadableDataException">A text cannot be decrypted.</exception>
     public static EndedBatchItem Open(DataCipher cipher, EndedBatchItem line) =>
         !DataCipher.IsMarked(line.Result) && !DataCipher.IsMarked(line.Error) && !DataCipher.IsMarked(line.Headers)
             ? line
@@ -69,21 +69,21 @@ internal sealed class TaskCipher(DataCipher cipher)
                 Headers = cipher.Open(All[1].At(line.Id), line.Headers),
             };
 
-    /// <summary>Opens the error of an event.</summary>
+    /// <summary>Decrypts the error of an event.</summary>
     public void Open(TaskEvent taskEvent) =>
         taskEvent.Error = _cipher.OpenOrExplain(Place.Error(taskEvent.TaskId), taskEvent.Error, asJson: false);
 
-    /// <summary>A payload as it is stored with another task, whose dedupe key it met.</summary>
+    /// <summary>Encrypts a payload for storage with the existing task that has the same dedupe key.</summary>
     public string SealPayload(Guid id, string payload) => _cipher.Seal(All[0].At(id), payload);
 
-    /// <summary>The text, or why it cannot be opened.</summary>
+    /// <summary>The decrypted text, or why it cannot be decrypted.</summary>
     public string? Explain(TaskText text, TaskState task) => _cipher.OpenOrExplain(text.At(task), text.Get(task), text.IsJson);
 }
 
-/// <summary>One text of a task.</summary>
+/// <summary>An encrypted text of a task.</summary>
 internal sealed record TaskText(string Field, Func<TaskState, string?> Get, Action<TaskState, string?> Set)
 {
-    /// <summary>JSON text, where it is no text for people.</summary>
+    /// <summary>Whether the text is JSON rather than text for humans.</summary>
     public bool IsJson { get; init; } = true;
 
     public Place At(TaskState task) => At(task.CorrelationId);

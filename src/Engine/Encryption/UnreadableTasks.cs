@@ -4,16 +4,14 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Encryption;
 
-/// <summary>
-/// Puts back tasks that were claimed and cannot be decrypted, so that a key that is missing for a while costs them no attempt.
-/// </summary>
-/// <param name="services">The services, because those that put back need the store themselves.</param>
-/// <param name="logger">Where each is reported.</param>
+/// <summary>Releases claimed tasks that cannot be decrypted, so that a temporarily missing key costs them no attempt.</summary>
+/// <param name="services">The service provider: the services that release a task depend on the store themselves.</param>
+/// <param name="logger">Reports each task.</param>
 internal sealed partial class UnreadableTasks(IServiceProvider services, ILogger<UnreadableTasks> logger)
 {
     private static readonly TimeSpan Wait = TimeSpan.FromMinutes(1);
 
-    /// <summary>Reports a task of a claim and puts it back in the background.</summary>
+    /// <summary>Reports a claimed task and releases it in the background.</summary>
     public void PutBack(TaskState task, string problem)
     {
         LogUnreadable(task.CorrelationId, task.Queue, problem);
@@ -30,7 +28,7 @@ internal sealed partial class UnreadableTasks(IServiceProvider services, ILogger
             var tasks = services.GetRequiredService<TaskService>();
             await tasks.ApplyAsync([tasks.Snooze(id, attempt, worker, Wait)]);
         }
-#pragma warning disable CA1031 // its lease expires instead
+#pragma warning disable CA1031 // the lease expires instead
         catch (Exception fault)
 #pragma warning restore CA1031
         {
@@ -38,9 +36,9 @@ internal sealed partial class UnreadableTasks(IServiceProvider services, ILogger
         }
     }
 
-    [LoggerMessage(LogLevel.Error, "Task {TaskId} of queue {Queue} cannot be handed to a worker: {Problem}")]
+    [LoggerMessage(LogLevel.Error, "Task {TaskId} of queue {Queue} cannot be given to a worker: {Problem}")]
     private partial void LogUnreadable(Guid taskId, string queue, string problem);
 
-    [LoggerMessage(LogLevel.Warning, "Task {TaskId} could not be put back; it waits until its lease expires")]
+    [LoggerMessage(LogLevel.Warning, "Cannot release task {TaskId}; it waits until its lease expires")]
     private partial void LogNotPutBack(Exception fault, Guid taskId);
 }

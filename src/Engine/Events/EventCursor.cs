@@ -4,14 +4,14 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Engine.Events;
 
 /// <summary>
-/// A place in the events of all streams, as text that clients hand back: the highest id, and how far each stream is behind it,
-/// as numbers of seven bits a byte. Streams at the end that have none are left out.
+/// Encodes a position in the outbox as text that clients send back: the highest id, and each partition's distance from it, in groups of
+/// seven bits. Trailing partitions without events are omitted.
 /// </summary>
 public static class EventCursor
 {
     private const int MaxBytes = 10 * (TaskEvent.Streams + 2);
 
-    /// <summary>The text of a place.</summary>
+    /// <summary>Formats a position.</summary>
     public static string ToText(ReadOnlySpan<long> cursors)
     {
         Span<byte> bytes = stackalloc byte[MaxBytes];
@@ -26,7 +26,7 @@ public static class EventCursor
         return Base64Url.EncodeToString(bytes[..length]);
     }
 
-    /// <summary>The place of a text; null where it is none.</summary>
+    /// <summary>Parses a position; null if the text is invalid.</summary>
     public static long[]? Parse(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -44,7 +44,7 @@ public static class EventCursor
             cursors[i] = highest - behind;
         }
 
-        return bytes.IsEmpty && ToText(cursors) == text ? cursors : null; // one text a place
+        return bytes.IsEmpty && ToText(cursors) == text ? cursors : null; // only the canonical text of a position is valid
     }
 
     private static void Write(Span<byte> bytes, ref int length, long number)

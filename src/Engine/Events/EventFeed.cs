@@ -1,25 +1,22 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
-using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Notifications;
 using TaskQueue.Engine.Tasks;
-using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Events;
 
 /// <summary>
-/// What happens to tasks, as it happens: read from the table of events while anybody in this process listens, by one reader for
-/// all. Events of one task come in order, and none is left out between the place where a listener begins and where it ends.
+/// Streams task events as they occur. One reader for all listeners of this process reads the event table while there are any. Events of one
+/// task arrive in order, and none is skipped between the start and the end of a listener.
 /// </summary>
-public sealed partial class EventFeed(ITaskStore store, ITaskQueries queries, PostCommitNotifier postCommit, LoopHeartbeats heartbeats,
-    DependencyHealth dependencies, TimeProvider time, ILogger<EventFeed> logger) : BackgroundService
+public sealed class EventFeed(ITaskStore store, ITaskQueries queries, PostCommitNotifier postCommit, PollingServices services)
+    : PollingService(services)
 {
-    private const int MaxRead = 250; // of each of the table's streams
+    private const int MaxRead = 250; // per partition
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>Between two reads, so that under load one carries the commits of more than one group.</summary>
+    /// <summary>Pause between two reads, so that under load one read carries the commits of several groups.</summary>
     private static readonly TimeSpan Breath = TimeSpan.FromMilliseconds(10);
 
     private static readonly IReadOnlyDictionary<Guid, TaskState> NoOwners = new Dictionary<Guid, TaskState>();
@@ -27,7 +24,7 @@ public sealed partial class EventFeed(ITaskStore store, ITaskQueries queries, Po
     private readonly ConcurrentDictionary<EventListener, byte> _listeners = new();
     private readonly SemaphoreSlim _mutex = new(1);
     private readonly Signal _joined = new();
-    private long[]? _read; // where the reader stands; null while nobody listens
+    private long[]? _read; // offsets of the reader; null without listeners
 
     /// <inheritdoc />
     public override void Dispose()
@@ -37,13 +34,13 @@ public sealed partial class EventFeed(ITaskStore store, ITaskQueries queries, Po
         base.Dispose();
     }
 
-    /// <summary>Listens until it is stopped. The first batch comes at once: all that happens from then on is heard.</summary>
-    /// <param name="filter">What of.</param>
-    /// <param name="after">Where to begin, as <see cref="EventCursor"/> reads it; null is now. What is not kept any more is passed
-    /// over.</param>
-    /// <param name="idle">An empty batch comes when nothing happened for so long.</param>
-    /// <param name="cancellationToken">Ends it.</param>
-    /// <exception cref="TimeoutException">The listener takes its batches too slowly; it may begin again where it was.</exception>
+    /// <summary>Streams events until cancelled. The first batch arrives at once: every event from then on is delivered.</summary>
+    /// <param name="filter">Selects the events.</param>
+    /// <param name="after">Offsets to start from, as parsed by <see cref="EventCursor"/>; null is now. Events past their retention are
+    /// skipped.</param>
+    /// <param name="idle">An empty batch is returned after this time without events.</param>
+    /// <param name="cancellationToken">Ends the stream.</param>
+    /// <exception cref="TimeoutException">The listener reads too slowly; it may resume from its last cursor.</exception>
     public async IAsyncEnumerable<EventBatch> ListenAsync(EventFilter filter, long[]? after, TimeSpan idle,
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -55,7 +52,7 @@ public sealed partial class EventFeed(ITaskStore store, ITaskQueries queries, Po
             var at = await store.EndOfEventsAsync();
             if (after is not null)
             {
-                at = [.. after.Zip(at, Math.Min)]; // a place that never was would hide what comes before it
+                at = [.. after.Zip(at, Math.Min)]; // an offset beyond the end would hide earlier events
                 await foreach (var batch in CatchUpAsync(listener, at, cancellationToken))
                     yield return batch;
             }
@@ -74,47 +71,28 @@ public sealed partial class EventFeed(ITaskStore store, ITaskQueries queries, Po
     }
 
     /// <inheritdoc />
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override TimeSpan AfterFault => LookAgain;
+
+    /// <inheritdoc />
+    protected override async Task<TimeSpan> PollAsync(CancellationToken cancellationToken)
     {
-        var heartbeat = heartbeats.Of(GetType());
-        while (!stoppingToken.IsCancellationRequested)
-        {
-            try
-            {
-                if (_listeners.IsEmpty)
-                    await IdleAsync(heartbeat, stoppingToken);
-                var read = await ReadAsync(stoppingToken);
-                heartbeat.Succeeded();
-                if (read >= MaxRead)
-                    continue;
-                await postCommit.Stream.WaitAsync(LookAgain, stoppingToken);
-            }
-            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-            {
-                return;
-            }
-#pragma warning disable CA1031 // nothing is lost: the next read begins where the last one ended
-            catch (Exception fault)
-#pragma warning restore CA1031
-            {
-                if (!dependencies.TryHandle(fault))
-                {
-                    heartbeat.Failed(fault);
-                    LogFailed(fault);
-                }
-
-                await Task.Delay(LookAgain, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
-
-            await Task.Delay(Breath, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
+        var read = await ReadAsync(cancellationToken); // nothing is lost by a fault: the next read resumes at the last offset
+        return _listeners.IsEmpty ? Timeout.InfiniteTimeSpan : read >= MaxRead ? TimeSpan.Zero : LookAgain;
     }
 
-    private async Task IdleAsync(LoopHeartbeat heartbeat, CancellationToken cancellationToken)
+    /// <inheritdoc />
+    protected override async Task WaitAsync(TimeSpan wait, CancellationToken cancellationToken)
     {
-        heartbeat.Rest();
-        await _joined.WaitAsync(Timeout.InfiniteTimeSpan, cancellationToken);
-        heartbeat.Beat();
+        if (wait == Timeout.InfiniteTimeSpan)
+        {
+            await _joined.WaitAsync(wait, cancellationToken);
+        }
+        else
+        {
+            if (wait > TimeSpan.Zero)
+                await postCommit.Stream.WaitAsync(wait, cancellationToken);
+            await Task.Delay(Breath, Time, cancellationToken);
+        }
     }
 
     private async Task JoinAsync(EventListener listener, CancellationToken cancellationToken)
@@ -133,8 +111,8 @@ public sealed partial class EventFeed(ITaskStore store, ITaskQueries queries, Po
         _joined.Set();
     }
 
-    /// <summary>One read for all listeners.</summary>
-    /// <returns>How many events there were.</returns>
+    /// <summary>Reads once for all listeners.</summary>
+    /// <returns>Number of events read.</returns>
     private async Task<int> ReadAsync(CancellationToken cancellationToken)
     {
         await _mutex.WaitAsync(cancellationToken);
@@ -161,8 +139,8 @@ public sealed partial class EventFeed(ITaskStore store, ITaskQueries queries, Po
     }
 
     /// <summary>
-    /// Reads up to the present; then the listener joins, and what came meanwhile is read too. Where both tell of an event, the second is
-    /// passed over.
+    /// Reads up to the present; then the listener joins and the events that arrived in the meantime are read too. Events seen twice are
+    /// dropped.
     /// </summary>
     private async IAsyncEnumerable<EventBatch> CatchUpAsync(EventListener listener, long[] at,
         [EnumeratorCancellation] CancellationToken cancellationToken)
@@ -185,7 +163,7 @@ public sealed partial class EventFeed(ITaskStore store, ITaskQueries queries, Po
         }
     }
 
-    /// <summary>What the listener hears next; null where there was nothing new in it.</summary>
+    /// <summary>The next batch of a listener; null if its page had nothing new.</summary>
     private async Task<EventBatch?> NextAsync(EventListener listener, long[] at, TimeSpan idle, CancellationToken cancellationToken)
     {
         var read = listener.Read;
@@ -197,11 +175,11 @@ public sealed partial class EventFeed(ITaskStore store, ITaskQueries queries, Po
 
         for (var i = 0; i < read?.Length; i++)
             at[i] = Math.Max(at[i], read[i]);
-        return await listener.WaitAsync(idle, time, cancellationToken) ? null : new EventBatch([], EventCursor.ToText(at));
+        return await listener.WaitAsync(idle, Time, cancellationToken) ? null : new EventBatch([], EventCursor.ToText(at));
     }
 
-    /// <summary>Moves the place on over a page.</summary>
-    /// <returns>What is new in it, with the place behind each.</returns>
+    /// <summary>Advances the offsets past a page.</summary>
+    /// <returns>The new events of the page, each with the cursor after it.</returns>
     private static List<StreamedEvent> Number(IReadOnlyList<TaskEvent> page, long[] at, Func<TaskEvent, bool> passes)
     {
         var events = new List<StreamedEvent>(page.Count);
@@ -219,7 +197,4 @@ public sealed partial class EventFeed(ITaskStore store, ITaskQueries queries, Po
 
     private Task<Dictionary<Guid, TaskState>> OwnersAsync(IEnumerable<TaskEvent> page, CancellationToken cancellationToken) =>
         queries.OwnersAsync([.. page.Select(e => e.TaskId).Distinct()], cancellationToken);
-
-    [LoggerMessage(LogLevel.Warning, "Reading the stream of events failed; trying again")]
-    private partial void LogFailed(Exception fault);
 }

@@ -4,12 +4,12 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Events;
 
-/// <summary>What a listener wants to hear of.</summary>
-/// <param name="Queues">Base names; null is all.</param>
-/// <param name="Access">What it may see.</param>
+/// <summary>Selects the events of a listener.</summary>
+/// <param name="Queues">Base names of the queues; null is all.</param>
+/// <param name="Access">The caller's access.</param>
 public sealed record EventFilter(IReadOnlySet<string>? Queues, Access Access)
 {
-    /// <summary>Whether one must know whose a task is.</summary>
+    /// <summary>Whether the owners of tasks are needed.</summary>
     internal bool NeedsOwners => !Access.Others.IsAll;
 
     internal bool Passes(TaskEvent e, IReadOnlyDictionary<Guid, TaskState> owners) =>
@@ -18,19 +18,17 @@ public sealed record EventFilter(IReadOnlySet<string>? Queues, Access Access)
             && (!NeedsOwners || (owners.TryGetValue(e.TaskId, out var task) && Access.CanRead(task.Owner, task.Queue)));
 }
 
-/// <summary>Events of the stream, none where nothing happened for a while.</summary>
-/// <param name="Events">Each with the place behind it.</param>
-/// <param name="Cursor">The place behind all that was said or passed over so far.</param>
+/// <summary>A batch of events; empty if nothing happened for a while.</summary>
+/// <param name="Events">The events, each with the cursor after it.</param>
+/// <param name="Cursor">The cursor after all events delivered or skipped so far.</param>
 public sealed record EventBatch(IReadOnlyList<StreamedEvent> Events, string Cursor);
 
-/// <summary>An event of the stream.</summary>
-/// <param name="Event">What happened.</param>
-/// <param name="Cursor">From where to go on behind it.</param>
+/// <summary>A streamed event.</summary>
+/// <param name="Event">The event.</param>
+/// <param name="Cursor">The cursor to resume after it.</param>
 public sealed record StreamedEvent(TaskEvent Event, string Cursor);
 
-/// <summary>
-/// One who listens. What it does not take waits for it, up to a limit; behind that it gets an exception instead of the rest.
-/// </summary>
+/// <summary>A subscriber to the event feed. Unread pages are buffered up to a limit; beyond it, the listener gets an exception.</summary>
 internal sealed class EventListener(EventFilter filter)
 {
     private const int MaxWaiting = 10_000;
@@ -42,13 +40,13 @@ internal sealed class EventListener(EventFilter filter)
 
     public EventFilter Filter => filter;
 
-    /// <summary>Where the reader stood when it had last handed over a page; null before.</summary>
+    /// <summary>The reader's offsets after the last page it delivered; null before the first.</summary>
     public long[]? Read => Volatile.Read(ref _read);
 
-    /// <summary>Hands over what the reader has read.</summary>
+    /// <summary>Delivers a page.</summary>
     /// <param name="page">The events.</param>
-    /// <param name="owners">Whose their tasks are.</param>
-    /// <param name="read">Where it stands now; not changed any more.</param>
+    /// <param name="owners">The tasks of the events, for their owners.</param>
+    /// <param name="read">The reader's offsets after the page; immutable.</param>
     public void Hear(IReadOnlyList<TaskEvent> page, IReadOnlyDictionary<Guid, TaskState> owners, long[] read)
     {
         List<TaskEvent> events = [.. page.Where(e => filter.Passes(e, owners))];
@@ -60,10 +58,10 @@ internal sealed class EventListener(EventFilter filter)
 
         if (events.Count > 0)
             _pages.Writer.TryWrite(events);
-        Volatile.Write(ref _read, read); // after the page: who finds none in front of it has heard all up to here
+        Volatile.Write(ref _read, read); // after the page: a listener with no page before it has seen everything up to here
     }
 
-    /// <summary>A page that waits, or null.</summary>
+    /// <summary>Takes a buffered page, or null.</summary>
     public IReadOnlyList<TaskEvent>? Take()
     {
         if (!_pages.Reader.TryRead(out var page))
@@ -72,7 +70,7 @@ internal sealed class EventListener(EventFilter filter)
         return page;
     }
 
-    /// <summary>Waits until a page is there; false when the time was over first.</summary>
+    /// <summary>Waits for a page; false on timeout.</summary>
     /// <exception cref="TimeoutException">The listener was too slow.</exception>
     public async Task<bool> WaitAsync(TimeSpan time, TimeProvider clock, CancellationToken cancellationToken)
     {

@@ -1,6 +1,6 @@
 namespace TaskQueue.Engine.Files;
 
-/// <summary>A stream that reads, or writes, asynchronously only.</summary>
+/// <summary>A stream that supports asynchronous reads or writes only.</summary>
 internal abstract class AsyncStream : Stream
 {
     public override bool CanRead => false;

@@ -1,13 +1,13 @@
 namespace TaskQueue.Engine.Files;
 
-/// <summary>Contents in a folder, named by the ids of their files, which we made: letters, digits and dashes.</summary>
+/// <summary>File contents in a folder, named by their generated ids: letters, digits and dashes.</summary>
 internal sealed class DiskFileContents : IFileContents
 {
     private const int Buffer = 64 * 1024;
 
     private readonly string _folder;
 
-    /// <summary>Fails where the folder cannot be written to.</summary>
+    /// <summary>Throws if the folder is not writable.</summary>
     public DiskFileContents(string folder)
     {
         _folder = Directory.CreateDirectory(folder).FullName;
@@ -35,7 +35,7 @@ internal sealed class DiskFileContents : IFileContents
 
     private string PathOf(string id) => Path.Combine(_folder, id);
 
-    /// <summary>Accepted means durable: the bytes are on the disk before anybody hears of the file.</summary>
+    /// <summary>Accepted means durable: the bytes are flushed to disk before the file becomes visible.</summary>
     private sealed class FlushedFile(string path)
         : FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.Read | FileShare.Delete, Buffer, useAsync: true)
     {

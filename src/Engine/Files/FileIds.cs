@@ -6,7 +6,8 @@ using TaskQueue.Engine.Ids;
 namespace TaskQueue.Engine.Files;
 
 /// <summary>
-/// Makes ids of files, <c>file-{yyMMddHHmmss}{instance}{serial}-{hash of the owner}</c> (bella.md 11). Processes may draw the same, rarely.
+/// Generates file ids, <c>file-{yyMMddHHmmss}{instance}{serial}-{hash of the owner}</c> (bella.md 11). Two processes may, rarely, generate
+/// the same id.
 /// </summary>
 internal sealed class FileIds(TimeProvider time)
 {
@@ -21,6 +22,6 @@ internal sealed class FileIds(TimeProvider time)
         return string.Create(CultureInfo.InvariantCulture, $"file-{at:yyMMddHHmmss}{stamp.Instance:D4}{serial:D6}-{space:D9}");
     }
 
-    /// <summary>Another process has made the same id.</summary>
+    /// <summary>Draws a new instance number after another process generated the same id.</summary>
     public void DrawInstance() => _stamps.DrawInstance();
 }

@@ -3,17 +3,17 @@ using TaskQueue.Engine.Quotas;
 
 namespace TaskQueue.Engine.Files;
 
-/// <summary>What can be done with files. A caller sees the files of its tenant; see <see cref="Access"/>.</summary>
+/// <summary>Creates, reads and deletes files. A caller sees the files of its tenant; see <see cref="Access"/>.</summary>
 public sealed class FileService(IFileStore store, IFileContents contents, FileQuota quota, TimeProvider time)
 {
-    /// <summary>An upload that is not finished after so long never will be.</summary>
+    /// <summary>Age after which an incomplete upload is abandoned.</summary>
     private static readonly TimeSpan Abandoned = TimeSpan.FromDays(1);
 
     private readonly FileIds _ids = new(time);
 
-    /// <summary>Stores a stream as a file, with flat memory. Where this throws, nothing is left.</summary>
-    /// <exception cref="FileTooLargeException">The stream has more than <paramref name="maxBytes"/>.</exception>
-    /// <exception cref="QuotaExceededException">The owner would have more bytes of files than may be.</exception>
+    /// <summary>Stores a stream as a file, in constant memory. If this throws, nothing is stored.</summary>
+    /// <exception cref="FileTooLargeException">The stream is longer than <paramref name="maxBytes"/>.</exception>
+    /// <exception cref="QuotaExceededException">The owner's quota for file bytes is exhausted.</exception>
     public async Task<FileRecord> CreateAsync(string? owner, string purpose, string fileName, Stream content, long maxBytes,
         CancellationToken cancellationToken)
     {
@@ -23,12 +23,12 @@ public sealed class FileService(IFileStore store, IFileContents contents, FileQu
         return await writer.CommitAsync();
     }
 
-    /// <summary>Checks whether a caller may upload a file of at least so many bytes.</summary>
-    /// <exception cref="QuotaExceededException">It may not.</exception>
+    /// <summary>Checks whether a caller may upload a file of at least <paramref name="bytes"/> bytes.</summary>
+    /// <exception cref="QuotaExceededException">The quota does not allow it.</exception>
     public Task DemandRoomAsync(string? owner, long bytes) => quota.DemandAsync(owner, bytes);
 
     /// <summary>Begins a file of a caller, whose quota is checked as the file grows.</summary>
-    /// <exception cref="QuotaExceededException">The quota is exhausted; writing throws it too, and nothing is left then.</exception>
+    /// <exception cref="QuotaExceededException">The quota is exhausted; writing may throw it too, and then nothing is stored.</exception>
     public async Task<FileWriter> OpenUploadAsync(string? owner, string purpose, string fileName, long maxBytes)
     {
         await quota.DemandAsync(owner, 1);
@@ -37,7 +37,7 @@ public sealed class FileService(IFileStore store, IFileContents contents, FileQu
     }
 
     /// <summary>
-    /// Begins a file of the server, which counts as its owner's but is not refused: nobody sees it until it is committed.
+    /// Begins a file written by the server. It counts towards its owner's quota but is never refused; it is invisible until committed.
     /// </summary>
     public Task<FileWriter> OpenWriteAsync(string? owner, string purpose, string fileName) =>
         OpenWriteAsync(owner, purpose, fileName, long.MaxValue, reserve: null);
@@ -56,25 +56,25 @@ public sealed class FileService(IFileStore store, IFileContents contents, FileQu
         }
     }
 
-    /// <summary>A file, or null.</summary>
+    /// <summary>Finds a file, or returns null.</summary>
     public Task<FileRecord?> FindAsync(string id, Access access, CancellationToken cancellationToken) =>
         store.FindAsync(id, access, cancellationToken);
 
-    /// <summary>The content of a file, which can be sought.</summary>
+    /// <summary>Opens the content of a file as a seekable stream.</summary>
     public Stream OpenRead(FileRecord file) => contents.OpenRead(file);
 
-    /// <summary>Files behind a place in the order of their times.</summary>
-    /// <param name="access">Who asks.</param>
-    /// <param name="purposes">Only of these; null is all.</param>
-    /// <param name="after">Behind this one; null is from the start.</param>
-    /// <param name="max">At most so many.</param>
-    /// <param name="newestFirst">The order.</param>
-    /// <param name="cancellationToken">Stops the read.</param>
+    /// <summary>Lists files by creation time.</summary>
+    /// <param name="access">The caller's access.</param>
+    /// <param name="purposes">Only files with these purposes; null is all.</param>
+    /// <param name="after">Only files after this one; null starts from the beginning.</param>
+    /// <param name="max">Maximum number of files.</param>
+    /// <param name="newestFirst">Sort direction.</param>
+    /// <param name="cancellationToken">Cancels the read.</param>
     public Task<List<FileRecord>> ListAsync(Access access, IReadOnlyList<string>? purposes, FileRecord? after, int max, bool newestFirst,
         CancellationToken cancellationToken) =>
         store.ListAsync(access, purposes, after, max, newestFirst, cancellationToken);
 
-    /// <summary>Deletes a file; false where there is none.</summary>
+    /// <summary>Deletes a file; false if it does not exist.</summary>
     public async Task<bool> DeleteAsync(string id, Access access)
     {
         if (await FindAsync(id, access, CancellationToken.None) is null)
@@ -83,8 +83,8 @@ public sealed class FileService(IFileStore store, IFileContents contents, FileQu
         return true;
     }
 
-    /// <summary>Removes what is left of uploads that were broken off, such as by a crash.</summary>
-    /// <returns>How many there were.</returns>
+    /// <summary>Removes incomplete uploads, such as those interrupted by a crash.</summary>
+    /// <returns>Number of uploads removed.</returns>
     public async Task<int> RemoveAbandonedAsync()
     {
         var ids = await store.ListIncompleteAsync(Micros.Now(time) - Abandoned);
@@ -93,9 +93,9 @@ public sealed class FileService(IFileStore store, IFileContents contents, FileQu
         return ids.Count;
     }
 
-    /// <summary>Removes contents without a row, such as from before a backup of the database was restored.</summary>
-    /// <param name="goOn">Called after each part of the work; what it throws ends the rest.</param>
-    /// <returns>How many there were.</returns>
+    /// <summary>Removes contents without a row, such as those written before a database backup was restored.</summary>
+    /// <param name="goOn">Called after each step; an exception from it ends the rest.</param>
+    /// <returns>Number of contents removed.</returns>
     public async Task<int> RemoveStraysAsync(Action goOn)
     {
         ArgumentNullException.ThrowIfNull(goOn);
@@ -117,11 +117,11 @@ public sealed class FileService(IFileStore store, IFileContents contents, FileQu
     internal async Task ShowAsync(FileRecord file)
     {
         if (!await store.ShowAsync(file))
-            throw new InvalidOperationException($"{file.Id} was given up: it took longer than {Abandoned.TotalHours:0} hours.");
+            throw new InvalidOperationException($"{file.Id} was abandoned: the upload took longer than {Abandoned.TotalHours:0} hours.");
         file.Ready = true;
     }
 
-    /// <summary>The row is hidden first and goes last, so that what a crash leaves is swept.</summary>
+    /// <summary>The row is hidden first and deleted last, so that the remains of a crash are swept.</summary>
     internal async Task DropAsync(string id)
     {
         await store.HideAsync(id);
@@ -142,10 +142,10 @@ public sealed class FileService(IFileStore store, IFileContents contents, FileQu
     }
 }
 
-/// <summary>An upload is larger than allowed; nothing of it was kept.</summary>
-/// <param name="maxBytes">The limit.</param>
+/// <summary>An upload exceeds the size limit; nothing of it was stored.</summary>
+/// <param name="maxBytes">The limit in bytes.</param>
 public sealed class FileTooLargeException(long maxBytes) : Exception($"the file must have at most {maxBytes} bytes")
 {
-    /// <summary>The limit.</summary>
+    /// <summary>The limit in bytes.</summary>
     public long MaxBytes { get; } = maxBytes;
 }

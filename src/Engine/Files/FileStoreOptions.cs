@@ -2,13 +2,13 @@ using System.ComponentModel.DataAnnotations;
 
 namespace TaskQueue.Engine.Files;
 
-/// <summary>Where the contents of files lie.</summary>
+/// <summary>Where file contents are stored.</summary>
 public enum FileStoreKind
 {
-    /// <summary>On disk beside a SQLite file, which serves one process; else in the database, which all processes share.</summary>
+    /// <summary>On disk beside a SQLite file, which serves one process; otherwise in the database, which all processes share.</summary>
     Auto,
 
-    /// <summary>In a folder; several processes must share it.</summary>
+    /// <summary>In a folder, which all processes must share.</summary>
     Disk,
 
     /// <summary>In the database.</summary>
@@ -20,15 +20,15 @@ public sealed class FileStoreOptions
 {
     private const string DefaultName = "taskqueue-files";
 
-    /// <summary>Where contents lie.</summary>
+    /// <summary>Where file contents are stored.</summary>
     [EnumDataType(typeof(FileStoreKind), ErrorMessage = "TaskQueue:Files:Store must be auto, disk or database")]
     public FileStoreKind Store { get; set; }
 
-    /// <summary>The folder of contents on disk; every database must have its own, because what it does not know is removed.</summary>
+    /// <summary>Folder of contents on disk. Each database needs its own: contents unknown to the database are removed.</summary>
     /// <value>Null: beside a SQLite file and named after it, such as <c>taskqueue-files</c> for <c>taskqueue.db</c>.</value>
     public string? Path { get; set; }
 
-    /// <summary>Largest upload in bytes.</summary>
+    /// <summary>Maximum upload in bytes.</summary>
     /// <value>512 MiB (bella.md 11).</value>
     [Range(1, 100L * 1024 * 1024 * 1024, ErrorMessage = "TaskQueue:Files:MaxBytes must be 1 to 107374182400")]
     public long MaxBytes { get; set; } = 512L * 1024 * 1024;

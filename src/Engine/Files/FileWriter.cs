@@ -1,13 +1,13 @@
 namespace TaskQueue.Engine.Files;
 
-/// <summary>Reserves bytes for a file that grows.</summary>
+/// <summary>Reserves bytes for a growing file.</summary>
 /// <param name="file">The file.</param>
-/// <param name="reserved">What it has reserved before.</param>
-/// <param name="needed">What it must have.</param>
-/// <returns>What it has now.</returns>
+/// <param name="reserved">Bytes reserved so far.</param>
+/// <param name="needed">Bytes required.</param>
+/// <returns>Bytes reserved now.</returns>
 internal delegate Task<long> FileReserve(FileRecord file, long reserved, long needed);
 
-/// <summary>A file that is being written. Disposed before it is committed, it is gone.</summary>
+/// <summary>A file being written. Disposing it before the commit deletes it.</summary>
 public sealed class FileWriter : IAsyncDisposable
 {
     private readonly FileService _fileService;
@@ -22,13 +22,13 @@ public sealed class FileWriter : IAsyncDisposable
             : (reserved, needed) => reserve(file, reserved, needed));
     }
 
-    /// <summary>Where to write, asynchronously; flush what you put around it before the commit.</summary>
+    /// <summary>The stream to write to, asynchronously; flush any wrapper before the commit.</summary>
     public Stream Stream { get; }
 
     internal FileRecord File { get; }
 
-    /// <summary>Stores the last bytes and shows the file.</summary>
-    /// <param name="purpose">Where it was not known at the begin.</param>
+    /// <summary>Stores the last bytes and makes the file visible.</summary>
+    /// <param name="purpose">The purpose, if it was not known at the start.</param>
     public async Task<FileRecord> CommitAsync(string? purpose = null)
     {
         await Stream.DisposeAsync();

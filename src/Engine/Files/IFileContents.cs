@@ -1,17 +1,17 @@
 namespace TaskQueue.Engine.Files;
 
-/// <summary>Where the bytes of files lie. The row of a file is there before its content, and goes after it.</summary>
+/// <summary>Storage of file contents. The row of a file is written before its content and deleted after it.</summary>
 public interface IFileContents
 {
-    /// <summary>A stream to write the content of a new file to; disposed, everything is stored.</summary>
+    /// <summary>Opens a stream to write the content of a new file; disposing it stores everything.</summary>
     Stream OpenWrite(string id);
 
-    /// <summary>The content of a complete file, which can be sought.</summary>
+    /// <summary>Opens the content of a complete file as a seekable stream.</summary>
     Stream OpenRead(FileRecord file);
 
-    /// <summary>Removes what there is of the content of a file.</summary>
+    /// <summary>Removes the content of a file, if any.</summary>
     Task DeleteAsync(string id);
 
-    /// <summary>The ids of contents that were written before a time, where they may have lost their rows.</summary>
+    /// <summary>Ids of contents written before a time, whose rows may be missing.</summary>
     IEnumerable<string> Before(DateTime time);
 }

@@ -4,25 +4,25 @@ using Microsoft.Extensions.Hosting;
 
 namespace TaskQueue.Engine.Health;
 
-/// <summary>Puts the watch over loops and endpoints together.</summary>
+/// <summary>Registers the health checks of loops and endpoints.</summary>
 public static class HealthRegistration
 {
-    /// <summary>Tag of the checks of <c>/health/ready</c>: anything but healthy is 503.</summary>
+    /// <summary>Tag of the checks of <c>/health/ready</c>: any status but healthy is 503.</summary>
     public const string Ready = "ready"; // MassTransit tags its own check, which covers the endpoints, with the same word
 
     /// <summary>Tag of the checks of <c>/health/live</c>: unhealthy is 503.</summary>
     public const string Live = "live";
 
-    /// <summary>Tags of checks that count for both.</summary>
+    /// <summary>Tags of checks that count for both endpoints.</summary>
     internal static readonly string[] Both = [Ready, Live];
 
-    /// <summary>Watches a loop of this process that keeps a heartbeat.</summary>
-    /// <typeparam name="T">The class that runs it.</typeparam>
+    /// <summary>Adds a health check for a loop with a heartbeat.</summary>
+    /// <typeparam name="T">The class that runs the loop.</typeparam>
     public static IServiceCollection AddLoopHealth<T>(this IServiceCollection services) => services.AddLoopHealth(typeof(T));
 
-    /// <summary>Watches a loop of this process that keeps a heartbeat.</summary>
-    /// <param name="services">Where to.</param>
-    /// <param name="loop">The class that runs it.</param>
+    /// <summary>Adds a health check for a loop with a heartbeat.</summary>
+    /// <param name="services">The service collection.</param>
+    /// <param name="loop">The class that runs the loop.</param>
     public static IServiceCollection AddLoopHealth(this IServiceCollection services, Type loop)
     {
         var name = LoopHeartbeats.NameOf(loop);

@@ -3,12 +3,12 @@ using Microsoft.Extensions.Options;
 
 namespace TaskQueue.Engine.Health;
 
-/// <summary>Every few seconds: does the database answer, does the broker, and do our own endpoints hear what we send them?</summary>
+/// <summary>Periodically probes the database, the broker, and the endpoints of this process.</summary>
 internal sealed class HealthWatch(
     IDatabaseProbe database, IEnumerable<IDependencyProbe> others, OutageGracePeriod gracePeriod, LoopHeartbeats heartbeats,
         IOptions<HealthOptions> options, TimeProvider time) : BackgroundService
 {
-    /// <summary>A server that takes longer to answer next to nothing is as good as away.</summary>
+    /// <summary>A server that takes longer to answer a trivial request counts as unreachable.</summary>
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(5);
 
     private readonly TimeSpan _every = options.Value.CanaryEvery;

@@ -1,9 +1,9 @@
 namespace TaskQueue.Engine.Health;
 
-/// <summary>Something outside this process, beside the database, that <see cref="HealthWatch"/> looks at.</summary>
+/// <summary>Probes a dependency of this process other than the database, for <see cref="HealthWatch"/>.</summary>
 public interface IDependencyProbe
 {
-    /// <summary>Looks; what is away is told to <see cref="OutageGracePeriod"/>. Never throws.</summary>
-    /// <param name="timeout">How long an answer may take.</param>
+    /// <summary>Probes the dependency and reports an outage to <see cref="OutageGracePeriod"/>. Never throws.</summary>
+    /// <param name="timeout">Maximum wait for an answer.</param>
     Task ProbeAsync(TimeSpan timeout);
 }

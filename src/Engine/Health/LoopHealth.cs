@@ -3,11 +3,11 @@ using Microsoft.Extensions.Hosting;
 
 namespace TaskQueue.Engine.Health;
 
-/// <summary>A loop finishes its turns, and not all of them fail.</summary>
-/// <param name="heartbeats">Where its heartbeat is.</param>
-/// <param name="thresholds">How long is too long.</param>
-/// <param name="loop">Its name.</param>
-/// <param name="service">The service that runs it, where it is one that may end by a fault.</param>
+/// <summary>Checks that a loop completes its iterations, and that not all of them fail.</summary>
+/// <param name="heartbeats">The heartbeats of this process.</param>
+/// <param name="thresholds">The maximum silence.</param>
+/// <param name="loop">Name of the loop.</param>
+/// <param name="service">The service that runs it, if it may end with an exception.</param>
 internal sealed class LoopHealth(LoopHeartbeats heartbeats, HealthThresholds thresholds, string loop, BackgroundService? service)
     : IHealthCheck
 {

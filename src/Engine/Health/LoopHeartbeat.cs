@@ -1,6 +1,6 @@
 namespace TaskQueue.Engine.Health;
 
-/// <summary>The sign of life of one loop: when it last finished a turn.</summary>
+/// <summary>Heartbeat of a loop: when it last completed an iteration.</summary>
 public sealed class LoopHeartbeat
 {
     private const long Resting = long.MinValue;
@@ -17,13 +17,13 @@ public sealed class LoopHeartbeat
         _beatAt = time.GetTimestamp();
     }
 
-    /// <summary>Whether a turn waits for the broker too, and not for the database alone.</summary>
+    /// <summary>Whether an iteration depends on the broker as well as on the database.</summary>
     internal bool NeedsBroker { get; }
 
-    /// <summary>How long the turn under way takes, and those before it that failed; zero while the loop rests.</summary>
+    /// <summary>Duration of the current iteration and of the failed ones before it; zero while the loop is idle.</summary>
     internal TimeSpan Age => Interlocked.Read(ref _beatAt) is var at and not Resting ? _time.GetElapsedTime(at) : TimeSpan.Zero;
 
-    /// <summary>Since when every turn has failed; zero where the last one succeeded.</summary>
+    /// <summary>How long every iteration has failed; zero if the last one succeeded.</summary>
     internal TimeSpan Failing
     {
         get
@@ -33,7 +33,7 @@ public sealed class LoopHeartbeat
         }
     }
 
-    /// <summary>Why the last turn failed; null where it succeeded.</summary>
+    /// <summary>The exception of the last iteration; null if it succeeded.</summary>
     internal Exception? Fault
     {
         get
@@ -43,7 +43,7 @@ public sealed class LoopHeartbeat
         }
     }
 
-    /// <summary>A turn came to its end without a fault.</summary>
+    /// <summary>Records a successful iteration.</summary>
     public void Succeeded()
     {
         lock (_lock)
@@ -52,8 +52,8 @@ public sealed class LoopHeartbeat
     }
 
     /// <summary>
-    /// A turn failed, and not because the database or the broker is away. A loop whose turns all fail is as unwell as one that hangs,
-    /// though it beats in between.
+    /// Records an iteration that failed although the database and the broker are reachable. A loop whose iterations all fail is as
+    /// unhealthy as one that hangs, even though it beats in between.
     /// </summary>
     public void Failed(Exception fault)
     {
@@ -64,9 +64,11 @@ public sealed class LoopHeartbeat
         }
     }
 
-    /// <summary>A part of a turn is finished, or the next begins after a rest. One that failed is not.</summary>
+    /// <summary>Records progress within an iteration, or the start of the next one after a pause. Not for failed iterations.</summary>
     public void Beat() => Interlocked.Exchange(ref _beatAt, _time.GetTimestamp());
 
-    /// <summary>The loop waits for something that may take any time, such as work; the next beat ends it.</summary>
+    /// <summary>
+    /// Marks the loop as idle: it waits for something that may take any time, such as work. The next beat ends the idle period.
+    /// </summary>
     public void Rest() => Interlocked.Exchange(ref _beatAt, Resting);
 }

@@ -1,8 +1,8 @@
 namespace TaskQueue.Engine.Health;
 
 /// <summary>
-/// When the database and the broker were last seen to be away. Silence during an outage is ignored, and the timeout begins anew from
-/// the moment they are back: a restart would not help.
+/// Records outages of the database and the broker. Silence during an outage is ignored, and the timeout restarts on recovery: restarting
+/// the process would not help.
 /// </summary>
 public sealed class OutageGracePeriod(TimeProvider time)
 {
@@ -10,13 +10,13 @@ public sealed class OutageGracePeriod(TimeProvider time)
 
     private const long Never = long.MinValue;
 
-    /// <summary>The database does not answer.</summary>
+    /// <summary>Records that the database does not answer.</summary>
     internal void DatabaseIsAway() => Interlocked.Exchange(ref _databaseAt, time.GetTimestamp());
 
-    /// <summary>The broker does not answer.</summary>
+    /// <summary>Records that the broker does not answer.</summary>
     internal void BrokerIsAway() => Interlocked.Exchange(ref _brokerAt, time.GetTimestamp());
 
-    /// <summary>What counts of a silence: no more than the time since the last outage.</summary>
+    /// <summary>The part of a silence that counts: at most the time since the last outage.</summary>
     internal TimeSpan Counted(TimeSpan silence, bool needsBroker)
     {
         silence = Least(silence, Interlocked.Read(ref _databaseAt));

@@ -4,21 +4,21 @@ using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Health;
 
-/// <summary>What every loop needs.</summary>
-/// <param name="Heartbeats">Where its health is kept.</param>
-/// <param name="Dependencies">Tells a database or broker that is away from a fault.</param>
+/// <summary>Dependencies of every polling loop.</summary>
+/// <param name="Heartbeats">Health of the loops.</param>
+/// <param name="Dependencies">Tells an outage of the database or broker from other exceptions.</param>
 /// <param name="Time">The clock.</param>
-/// <param name="Loggers">For the category of the loop.</param>
+/// <param name="Loggers">Creates the logger of the loop.</param>
 public sealed record PollingServices(LoopHeartbeats Heartbeats, DependencyHealth Dependencies, TimeProvider Time, ILoggerFactory Loggers);
 
 /// <summary>
-/// A loop of turns with waits between them. A turn that fails is logged and repeated; the health of the process sees a loop whose
-/// turns all fail, and one that hangs.
+/// A loop of iterations with waits between them. A failed iteration is logged and retried; the health check detects a loop whose iterations
+/// all fail, and one that hangs.
 /// </summary>
-/// <param name="services">What it needs.</param>
+/// <param name="services">Dependencies of the loop.</param>
 public abstract partial class PollingService(PollingServices services) : BackgroundService
 {
-    /// <summary>The wait after a turn that failed.</summary>
+    /// <summary>The wait after a failed iteration.</summary>
     protected virtual TimeSpan AfterFault => TimeSpan.FromSeconds(5);
 
     private LoopHeartbeat? _heartbeat;
@@ -26,21 +26,32 @@ public abstract partial class PollingService(PollingServices services) : Backgro
     /// <summary>The clock.</summary>
     protected TimeProvider Time => services.Time;
 
-    /// <summary>The category of the loop.</summary>
+    /// <summary>The health of the database and the broker.</summary>
+    protected DependencyHealth Dependencies => services.Dependencies;
+
+    /// <summary>The logger of the loop.</summary>
     protected ILogger Logger => field ??= services.Loggers.CreateLogger(GetType());
 
-    /// <summary>Does what is due.</summary>
-    /// <param name="cancellationToken">The process stops.</param>
-    /// <returns>The wait until the next turn.</returns>
+    /// <summary>Runs one iteration.</summary>
+    /// <param name="cancellationToken">Cancelled when the process stops.</param>
+    /// <returns>The wait until the next iteration.</returns>
     protected abstract Task<TimeSpan> PollAsync(CancellationToken cancellationToken);
 
-    /// <summary>A part of a long turn is done: the loop does not hang.</summary>
+    /// <summary>Waits between two polls. Override it to wake up earlier, or to wait for ever while there is no work.</summary>
+    /// <param name="wait">What the last poll returned.</param>
+    /// <param name="cancellationToken">Cancelled when the process stops.</param>
+    protected virtual Task WaitAsync(TimeSpan wait, CancellationToken cancellationToken) => Task.Delay(wait, Time, cancellationToken);
+
+    /// <summary>Runs once after the last poll, while the process stops.</summary>
+    protected virtual Task EndAsync() => Task.CompletedTask;
+
+    /// <summary>Records progress within a long iteration, so that the loop does not appear to hang.</summary>
     protected void Beat() => _heartbeat?.Beat();
 
-    /// <summary>Does something whose fault is only logged, such as the last turn while the process stops.</summary>
-    /// <param name="act">What is done.</param>
-    /// <param name="cancellationToken">Ends it without a fault.</param>
-    /// <returns>The fault, unless the database or the broker is away.</returns>
+    /// <summary>Runs an action whose exceptions are only logged, such as the last iteration while the process stops.</summary>
+    /// <param name="act">The action.</param>
+    /// <param name="cancellationToken">Ends the action without an exception.</param>
+    /// <returns>The exception, unless the database or the broker is unreachable.</returns>
     protected async Task<Exception?> TryAsync(Func<Task> act, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(act);
@@ -52,7 +63,7 @@ public abstract partial class PollingService(PollingServices services) : Backgro
         {
             // The process stops.
         }
-#pragma warning disable CA1031 // the next turn tries again
+#pragma warning disable CA1031 // the next iteration retries
         catch (Exception fault)
 #pragma warning restore CA1031
         {
@@ -82,10 +93,12 @@ public abstract partial class PollingService(PollingServices services) : Backgro
             if (fault is not null)
                 heartbeat.Failed(fault);
             heartbeat.Rest();
-            await Task.Delay(wait, Time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await WaitAsync(wait, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
+
+        await EndAsync();
     }
 
-    [LoggerMessage(LogLevel.Warning, "A turn of {Loop} failed; trying again")]
+    [LoggerMessage(LogLevel.Warning, "An iteration of {Loop} failed; retrying")]
     private static partial void LogFailed(ILogger logger, Exception fault, string loop);
 }

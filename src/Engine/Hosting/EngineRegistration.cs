@@ -27,11 +27,11 @@ using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Hosting;
 
-/// <summary>Puts the engine together.</summary>
+/// <summary>Registers the engine.</summary>
 public static class EngineRegistration
 {
     /// <summary>
-    /// Adds the engine. Its ports are added by a storage and a bus: see <c>AddTaskQueueStorage</c> and <c>AddTaskQueueBus</c>.
+    /// Adds the engine. A storage and a bus implement its ports: see <c>AddTaskQueueStorage</c> and <c>AddTaskQueueBus</c>.
     /// </summary>
     public static IServiceCollection AddTaskQueueEngine(this IServiceCollection services)
     {

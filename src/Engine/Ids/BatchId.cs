@@ -1,16 +1,16 @@
 namespace TaskQueue.Engine.Ids;
 
 /// <summary>
-/// The id of a batch as APIs show it: <c>BATCH-{queue}-{level}-{yyMMddHHmmss}-{instance}-{serial}</c>, a task's id without its mode.
+/// The id of a batch as APIs show it: <c>BATCH-{queue}-{tier}-{yyMMddHHmmss}-{instance}-{serial}</c>, a task's id without its mode.
 /// </summary>
 public static class BatchId
 {
-    /// <summary>The text of an id.</summary>
+    /// <summary>Formats an id.</summary>
     public static string Format(Guid id) =>
         NumberedTaskId.FromGuid(id)?.ToString().Replace("TASK-", "BATCH-", StringComparison.Ordinal)
             .Replace("-P-", "-", StringComparison.Ordinal) ?? id.ToString();
 
-    /// <summary>What <see cref="Format"/> showed, or null.</summary>
+    /// <summary>Parses what <see cref="Format"/> returns; null if the text is invalid.</summary>
     public static NumberedTaskId? Parse(string text)
     {
         ArgumentNullException.ThrowIfNull(text);

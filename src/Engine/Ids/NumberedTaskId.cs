@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace TaskQueue.Engine.Ids;
 
-/// <summary>How a task answers who put it; the letter B, S, C or P in its id.</summary>
+/// <summary>How a task answers its submitter; the letter B, S, C or P in its id.</summary>
 public enum NumberedTaskMode
 {
     Blocking,
@@ -13,22 +13,22 @@ public enum NumberedTaskMode
 }
 
 /// <summary>
-/// <c>TASK-{queue}-{tier}-{mode}-{yyMMddHHmmss}-{instance}-{serial}</c>, one to one with a UUID of version 8, so that the
-/// text needs no column and a read is one by primary key. Bits of the UUID: 48 Unix milliseconds, 4 version, 10 counter,
-/// 2 mode, 2 variant, 14 instance, 16 tier, 32 queue. The serial is the millisecond of the second and the counter.
+/// <c>TASK-{queue}-{tier}-{mode}-{yyMMddHHmmss}-{instance}-{serial}</c>, mapped one to one to a UUID of version 8, so that the text needs
+/// no column and every lookup is by primary key. Bits of the UUID: 48 Unix milliseconds, 4 version, 10 counter, 2 mode, 2 variant, 14
+/// instance, 16 tier, 32 queue. The serial is the millisecond of the second and the counter.
 /// </summary>
-/// <param name="Milliseconds">Unix time, in the years 2000 to 2099: the text has two digits for them.</param>
+/// <param name="Milliseconds">Unix time, in the years 2000 to 2099: the text has a two-digit year.</param>
 /// <param name="Counter">0 to 999 within the millisecond.</param>
 /// <param name="Mode">How the task answers.</param>
-/// <param name="Instance">0 to 9999: the process that made the id.</param>
-/// <param name="Tier">Level of the task, 0 to 65535.</param>
+/// <param name="Instance">0 to 9999: the process that generated the id.</param>
+/// <param name="Tier">Tier of the task, 0 to 65535.</param>
 /// <param name="Queue">Number of the registered queue, from 1.</param>
 public sealed record NumberedTaskId(long Milliseconds, int Counter, NumberedTaskMode Mode, int Instance, int Tier, int Queue)
 {
-    /// <summary>Ids in a millisecond.</summary>
+    /// <summary>Ids a millisecond.</summary>
     public const int Counters = 1000;
 
-    /// <summary>Processes that can be told apart.</summary>
+    /// <summary>Number of instances.</summary>
     public const int Instances = 10_000;
 
     private const string Modes = "BSCP";
@@ -36,13 +36,13 @@ public sealed record NumberedTaskId(long Milliseconds, int Counter, NumberedTask
     private static readonly long First = new DateTimeOffset(2000, 1, 1, 0, 0, 0, TimeSpan.Zero).ToUnixTimeMilliseconds();
     private static readonly long End = new DateTimeOffset(2100, 1, 1, 0, 0, 0, TimeSpan.Zero).ToUnixTimeMilliseconds();
 
-    /// <summary>The id of a task as this API shows it: a task of another API has its UUID.</summary>
+    /// <summary>Formats the id of a task for this API; a task of another API has its UUID.</summary>
     public static string Format(Guid id) => FromGuid(id)?.ToString() ?? id.ToString();
 
-    /// <summary>What <see cref="Format"/> showed, or null.</summary>
+    /// <summary>Parses what <see cref="Format"/> returns; null if the text is invalid.</summary>
     public static Guid? ParseAny(string text) => Parse(text) is { } id ? id.ToGuid() : Guid.TryParse(text, out var guid) ? guid : null;
 
-    /// <summary>Reads the text, only in the one form that <see cref="ToString"/> gives; else null.</summary>
+    /// <summary>Parses the canonical form that <see cref="ToString"/> returns; null for any other text.</summary>
     public static NumberedTaskId? Parse(string text)
     {
         if (text.Split('-') is not ["TASK", var queue, var tier, [var mode], { Length: 12 } second, { Length: 4 } instance,
@@ -53,11 +53,11 @@ public sealed record NumberedTaskId(long Milliseconds, int Counter, NumberedTask
             return null;
         var id = new NumberedTaskId(time.ToUnixTimeMilliseconds() + (s / Counters), s % Counters,
             (NumberedTaskMode)Modes.IndexOf(mode, StringComparison.Ordinal), i, l, q);
-        // Leading zeros, say, would make two texts of one task.
+        // Leading zeros, for example, would give one task two texts.
         return id.IsValid && id.ToString() == text ? id : null;
     }
 
-    /// <summary>The id in a UUID, or null where it is another API's.</summary>
+    /// <summary>The id encoded in a UUID, or null if the UUID belongs to another API.</summary>
     public static NumberedTaskId? FromGuid(Guid guid)
     {
         Span<byte> bytes = stackalloc byte[16];
@@ -80,7 +80,7 @@ public sealed record NumberedTaskId(long Milliseconds, int Counter, NumberedTask
         return new Guid(bytes, bigEndian: true);
     }
 
-    /// <summary>What the task ends with when its workers left it alone too often; the status is text there (bella.md 6).</summary>
+    /// <summary>Result of a task whose lease expired too often; the status is a string in it (bella.md 6).</summary>
     public string LeaseExpiryResult => $$"""{"status_code":"408","request_id":"{{this}}"}""";
 
     public override string ToString()
@@ -99,12 +99,12 @@ public sealed record NumberedTaskId(long Milliseconds, int Counter, NumberedTask
         int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : null;
 }
 
-/// <summary>Makes the ids of this process: each greater than the one before.</summary>
+/// <summary>Generates the ids of this process, strictly increasing.</summary>
 public sealed class NumberedTaskIds(TimeProvider time)
 {
     private readonly SnowflakeIds _stamps = new(time, NumberedTaskId.Counters, NumberedTaskId.Instances);
 
-    /// <summary>Tells the ids of processes apart, mostly.</summary>
+    /// <summary>Distinguishes the ids of processes, with rare collisions.</summary>
     public int Instance => _stamps.Instance;
 
     public NumberedTaskId New(int queue, int tier, NumberedTaskMode mode)
@@ -113,6 +113,6 @@ public sealed class NumberedTaskIds(TimeProvider time)
         return new NumberedTaskId(stamp.Milliseconds, stamp.Counter, mode, stamp.Instance, tier, queue);
     }
 
-    /// <summary>Another process has made the same id.</summary>
+    /// <summary>Draws a new instance number after another process generated the same id.</summary>
     public void DrawInstance() => _stamps.DrawInstance();
 }

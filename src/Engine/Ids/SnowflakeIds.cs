@@ -3,26 +3,26 @@ using System.Security.Cryptography;
 
 namespace TaskQueue.Engine.Ids;
 
-/// <summary>A stamp of an id.</summary>
-/// <param name="Milliseconds">Unix time.</param>
-/// <param name="Counter">Within the millisecond, from 0.</param>
-/// <param name="Instance">The process that made it, from 0.</param>
+/// <summary>The components of an id.</summary>
+/// <param name="Milliseconds">Unix time in milliseconds.</param>
+/// <param name="Counter">Counter within the millisecond, from 0.</param>
+/// <param name="Instance">The process that generated it, from 0.</param>
 [StructLayout(LayoutKind.Auto)]
 public readonly record struct SnowflakeId(long Milliseconds, int Counter, int Instance);
 
-/// <summary>Makes the stamps of this process: each greater than the one before, though the clock stands still or goes back.</summary>
+/// <summary>Generates the ids of this process, strictly increasing even if the clock stalls or goes back.</summary>
 /// <param name="time">The clock.</param>
-/// <param name="counters">Stamps in a millisecond; more borrow from the next one.</param>
-/// <param name="instances">Processes that can be told apart.</param>
+/// <param name="counters">Ids a millisecond; more borrow from the next one.</param>
+/// <param name="instances">Number of instances.</param>
 public sealed class SnowflakeIds(TimeProvider time, int counters, int instances)
 {
     private readonly Lock _lock = new();
     private long _last; // milliseconds * counters + counter
 
-    /// <summary>Tells the ids of processes apart, mostly: numbers are drawn and two may draw the same.</summary>
+    /// <summary>Distinguishes the ids of processes. The number is random, so two processes may have the same.</summary>
     public int Instance { get; private set; } = RandomNumberGenerator.GetInt32(instances);
 
-    /// <summary>The next stamp.</summary>
+    /// <summary>Generates the next id.</summary>
     public SnowflakeId Next()
     {
         var now = time.GetUtcNow().ToUnixTimeMilliseconds();
@@ -34,8 +34,8 @@ public sealed class SnowflakeIds(TimeProvider time, int counters, int instances)
     }
 
     /// <summary>
-    /// Another process has the same number: draws a new one, from the next millisecond on, so that ids still grow wherever it stands in
-    /// them.
+    /// Draws a new instance number after a collision with another process. The next id uses the next millisecond, so that ids still
+    /// increase wherever the instance is in them.
     /// </summary>
     public void DrawInstance()
     {

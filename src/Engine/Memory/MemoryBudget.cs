@@ -5,18 +5,18 @@ using TaskQueue.Engine.Telemetry;
 namespace TaskQueue.Engine.Memory;
 
 /// <summary>
-/// The memory of a process for what callers bring and get: one number of bytes, in parts that do not block each other, so that large bodies
-/// hold up neither small requests nor the workers that would free what they wait for.
+/// The memory of a process for requests and responses: a number of bytes, split into pools that do not block each other, so that large
+/// bodies delay neither small requests nor the workers that would free the memory.
 /// </summary>
 public sealed class MemoryBudget
 {
-    /// <summary>Bodies and answers up to this size are small.</summary>
+    /// <summary>Bodies and responses up to this size are small.</summary>
     public const int SmallBytes = 64 * 1024;
 
-    /// <summary>What a row costs beside its texts: its object, its other columns, its place in an answer.</summary>
+    /// <summary>Overhead of a row beside its texts: its object, its other columns, its share of a response.</summary>
     private const int PerRow = 2048;
 
-    /// <summary>Makes the parts and their metrics.</summary>
+    /// <summary>Creates the pools and their metrics.</summary>
     public MemoryBudget(IOptions<MemoryOptions> options, IOptions<EngineOptions> engine, IMeterFactory meters, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -34,41 +34,41 @@ public sealed class MemoryBudget
         MemoryPool[] parts = [Small, Bodies, Answers, Claims, Commands];
         var meter = meters.Create(TaskQueueMeter.Name);
         meter.CreateObservableGauge("taskqueue.memory.used", () =>
-            Of(parts, p => p.Used), "By", "Memory reserved by bodies, answers and commands.");
-        meter.CreateObservableGauge("taskqueue.memory.limit", () => Of(parts, p => p.Size), "By", "Memory that they may reserve.");
+            Of(parts, p => p.Used), "By", "Memory reserved by request bodies, responses and commands.");
+        meter.CreateObservableGauge("taskqueue.memory.limit", () => Of(parts, p => p.Size), "By", "Maximum memory that may be reserved.");
         meter.CreateObservableGauge("taskqueue.memory.waiting", () =>
-            Of(parts, p => p.Waiting), "{reservation}", "Reservations that wait for memory.");
+            Of(parts, p => p.Waiting), "{reservation}", "Reservations waiting for memory.");
         meter.CreateObservableCounter("taskqueue.memory.refused", () =>
-            Of(parts, p => p.Refused), "{reservation}", "Reservations that found no memory in time.");
+            Of(parts, p => p.Refused), "{reservation}", "Reservations refused because no memory became free in time.");
     }
 
-    /// <summary>All parts together.</summary>
+    /// <summary>Total of all pools in bytes.</summary>
     public long Bytes { get; }
 
-    /// <summary>Bytes of one page or claim.</summary>
+    /// <summary>Maximum bytes of a page or claim.</summary>
     public long MaxAnswerBytes { get; }
 
-    /// <summary>Bytes of the largest payload.</summary>
+    /// <summary>Maximum bytes of a payload.</summary>
     public long MaxRowBytes { get; }
 
-    /// <summary>Requests with small bodies, and answers with a small task.</summary>
+    /// <summary>Requests with small bodies, and responses with a small task.</summary>
     public MemoryPool Small { get; }
 
-    /// <summary>Bodies of other requests, until what they ask for is done.</summary>
+    /// <summary>Bodies of other requests, until the request is done.</summary>
     public MemoryPool Bodies { get; }
 
-    /// <summary>Pages and other answers until they are written.</summary>
+    /// <summary>Pages and other responses, until they are written.</summary>
     public MemoryPool Answers { get; }
 
-    /// <summary>Claims until they are written: readers that are slow must not keep workers from their work.</summary>
+    /// <summary>Claims, until they are written: separate, so that slow readers do not keep workers from their work.</summary>
     public MemoryPool Claims { get; }
 
-    /// <summary>Tasks and reports that wait for the database and belong to no request whose body is counted.</summary>
+    /// <summary>Submits and reports that wait for the database and belong to no request with a counted body.</summary>
     public MemoryPool Commands { get; }
 
-    /// <summary>What an answer costs: text of two bytes a character, one row of it encoded, and the rows themselves.</summary>
-    /// <param name="bytes">Payloads, results and headers.</param>
-    /// <param name="rows">How many tasks.</param>
+    /// <summary>Cost of a response: text at two bytes a character, one encoded row, and the row objects.</summary>
+    /// <param name="bytes">Bytes of payloads, results and headers.</param>
+    /// <param name="rows">Number of tasks.</param>
     public static long AnswerCost(long bytes, int rows) => (3 * bytes) + ((long)PerRow * rows);
 
     private static IEnumerable<Measurement<long>> Of(MemoryPool[] parts, Func<MemoryPool, long> value) =>

@@ -3,29 +3,31 @@ using Microsoft.Extensions.Options;
 
 namespace TaskQueue.Engine.Memory;
 
-/// <summary>Section <c>TaskQueue:Limits</c>: how much memory requests, answers and waiting commands may take.</summary>
+/// <summary>Section <c>TaskQueue:Limits</c>: memory for requests, responses and waiting commands.</summary>
 public sealed class MemoryOptions
 {
-    /// <summary>Bytes that a process may use for request bodies, answers, and tasks and reports that wait for the database.</summary>
-    /// <value>Null: a quarter of the memory that the process may have. 16 MiB to 1 TiB.</value>
+    /// <summary>Memory of a process in bytes for request bodies, responses, and submits and reports that wait for the database.</summary>
+    /// <value>Null: a quarter of the memory available to the process. 16 MiB to 1 TiB.</value>
     [Range(16L << 20, 1L << 40, ErrorMessage = "TaskQueue:Limits:MemoryBytes must be 16777216 (16 MiB) to 1099511627776 (1 TiB)")]
     public long? MemoryBytes { get; set; }
 
-    /// <summary>Payloads, results and headers of one page or claim, in bytes. One task is always returned, whatever its size.</summary>
+    /// <summary>
+    /// Maximum payloads, results and headers of a page or claim in bytes. One task is always returned, whatever its size.
+    /// </summary>
     /// <value>16 MiB; 64 KiB to 1 GiB.</value>
     [Range(64L << 10, 1L << 30, ErrorMessage = "TaskQueue:Limits:MaxAnswerBytes must be 65536 (64 KiB) to 1073741824 (1 GiB)")]
     public long MaxAnswerBytes { get; set; } = 16L << 20;
 
-    /// <summary>How long a request waits for memory before it is answered 503.</summary>
-    /// <value>5; 0 to 60. 0 refuses at once.</value>
+    /// <summary>Seconds that a request waits for memory before it gets a 503.</summary>
+    /// <value>5; 0 to 60. 0 refuses immediately.</value>
     [Range(0.0, 60.0, ErrorMessage = "TaskQueue:Limits:MemoryWaitSeconds must be 0 to 60")]
     public double MemoryWaitSeconds { get; set; } = 5;
 
-    /// <summary>The memory that there is: as configured, or a quarter of what the runtime sees as available.</summary>
+    /// <summary>The configured memory, or a quarter of what the runtime reports as available.</summary>
     internal long Total => MemoryBytes ?? Math.Max(16L << 20, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4);
 }
 
-/// <summary>The parts of the budget must leave room for each other.</summary>
+/// <summary>Checks that the pools leave room for each other.</summary>
 internal sealed class MemoryOptionsCheck(IOptions<EngineOptions> engine) : IValidateOptions<MemoryOptions>
 {
     public ValidateOptionsResult Validate(string? name, MemoryOptions options) =>

@@ -1,10 +1,9 @@
 namespace TaskQueue.Engine.Memory;
 
 /// <summary>
-/// A part of the budget. Reservations are granted in order of arrival; one that finds no room in time is refused. A lease may grow in
-/// steps, up to a size that it states at first: a step is granted only where every lease can still reach its size, so that
-/// bodies that arrive side by side never wait for each other in a ring. One that needs more than there is gets it when nobody else holds
-/// any.
+/// A pool of the budget. Reservations are granted in order of arrival; one that times out is refused. A lease may grow in steps up to a
+/// size stated at first: a step is granted only if every lease can still reach its size, so that concurrent bodies never deadlock. A lease
+/// larger than the pool is granted when no other holds memory.
 /// </summary>
 public sealed class MemoryPool
 {
@@ -16,24 +15,24 @@ public sealed class MemoryPool
     private long _used, _tickets, _refused;
     private int _growingWaiters;
 
-    /// <summary>Makes a part.</summary>
-    /// <param name="name">Its name in metrics.</param>
-    /// <param name="size">Its bytes.</param>
-    /// <param name="patience">How long a reservation waits.</param>
+    /// <summary>Creates a pool.</summary>
+    /// <param name="name">Name in metrics.</param>
+    /// <param name="size">Size in bytes.</param>
+    /// <param name="patience">Maximum wait of a reservation.</param>
     /// <param name="time">The clock.</param>
     public MemoryPool(string name, long size, TimeSpan patience, TimeProvider time) =>
         (Name, Size, _patience, _time) = (name, size, patience, time);
 
-    /// <summary>Its name in metrics.</summary>
+    /// <summary>Name in metrics.</summary>
     public string Name { get; }
 
-    /// <summary>Its bytes.</summary>
+    /// <summary>Size in bytes.</summary>
     public long Size { get; }
 
-    /// <summary>Bytes that are reserved.</summary>
+    /// <summary>Bytes reserved.</summary>
     public long Used => Interlocked.Read(ref _used);
 
-    /// <summary>Reservations that wait.</summary>
+    /// <summary>Number of waiting reservations.</summary>
     public int Waiting
     {
         get
@@ -43,10 +42,10 @@ public sealed class MemoryPool
         }
     }
 
-    /// <summary>Reservations that were refused since the start.</summary>
+    /// <summary>Number of refused reservations since the start.</summary>
     public long Refused => Interlocked.Read(ref _refused);
 
-    /// <summary>Reserves without a wait; null where there is no room or others wait.</summary>
+    /// <summary>Reserves without waiting; null if memory is short or others wait.</summary>
     public MemoryLease? TryReserve(long bytes)
     {
         var lease = new MemoryLease(this, Interlocked.Increment(ref _tickets), bytes);
@@ -56,11 +55,11 @@ public sealed class MemoryPool
         return null;
     }
 
-    /// <summary>Reserves, in order of arrival.</summary>
-    /// <param name="bytes">How much at first.</param>
-    /// <param name="most">How much it may grow to.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
-    /// <exception cref="OverloadedException">There was no room in time.</exception>
+    /// <summary>Reserves in order of arrival.</summary>
+    /// <param name="bytes">Bytes to reserve at first.</param>
+    /// <param name="most">Bytes it may grow to.</param>
+    /// <param name="cancellationToken">Cancels the wait.</param>
+    /// <exception cref="OverloadedException">No memory became free in time.</exception>
     public async ValueTask<MemoryLease> ReserveAsync(long bytes, long most, CancellationToken cancellationToken)
     {
         var lease = new MemoryLease(this, Interlocked.Increment(ref _tickets), Math.Max(bytes, most));
@@ -68,7 +67,7 @@ public sealed class MemoryPool
         return lease;
     }
 
-    /// <summary>The same of one that does not grow.</summary>
+    /// <summary>Reserves a fixed size in order of arrival.</summary>
     public ValueTask<MemoryLease> ReserveAsync(long bytes, CancellationToken cancellationToken) =>
         ReserveAsync(bytes, bytes, cancellationToken);
 
@@ -127,7 +126,7 @@ public sealed class MemoryPool
         catch (Exception fault) when (fault is TimeoutException or OperationCanceledException)
         {
             if (!Leave(waiter))
-                return; // granted in the last moment
+                return; // granted at the last moment
             if (fault is OperationCanceledException)
                 throw;
             Interlocked.Increment(ref _refused);
@@ -137,7 +136,7 @@ public sealed class MemoryPool
         }
     }
 
-    /// <returns>Whether it still waited.</returns>
+    /// <returns>Whether it was still waiting.</returns>
     private bool Leave(Waiter waiter)
     {
         lock (_lock)
@@ -151,7 +150,7 @@ public sealed class MemoryPool
     }
 
     /// <summary>
-    /// New reservations strictly in order; leases that grow may overtake, because those before them may wait for their end.
+    /// Grants new reservations strictly in order. Growing leases may overtake, because reservations before them may wait for them to end.
     /// </summary>
     private void GrantWaiting()
     {
@@ -195,13 +194,13 @@ public sealed class MemoryPool
     private bool Fits(MemoryLease lease, long bytes)
     {
         if (_used == lease.Bytes)
-            return true; // nobody else holds any
+            return true; // no other lease holds memory
         return _used + bytes - lease.Bytes <= Size && (_growing.Count == 0 || IsSafe(lease, bytes));
     }
 
     /// <summary>
-    /// Whether, once the lease holds so much, there is an order in which all get what they may need: leases that do not grow end by
-    /// themselves, and each that is served returns what it held (the banker's algorithm for one kind of good).
+    /// Whether all leases can still reach their maximum in some order if this one holds <paramref name="bytes"/>. Leases that do not grow
+    /// end by themselves, and each that is served returns its memory (banker's algorithm for a single resource).
     /// </summary>
     private bool IsSafe(MemoryLease lease, long bytes)
     {

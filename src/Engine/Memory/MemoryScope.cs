@@ -1,20 +1,20 @@
 namespace TaskQueue.Engine.Memory;
 
 /// <summary>
-/// The memory that the work of the current flow has reserved already, such as that of a large request: what it submits holds the same
-/// texts and is not counted a second time.
+/// The memory that the current flow has already reserved, such as that of a large request: tasks submitted by it hold the same texts and
+/// are not counted twice.
 /// </summary>
 public static class MemoryScope
 {
     private static readonly AsyncLocal<Holder?> Current = new();
 
-    /// <summary>Begins a scope for the current flow and all that it calls.</summary>
+    /// <summary>Begins a scope for the current flow and everything it calls.</summary>
     public static Holder Begin() => Current.Value = new Holder();
 
-    /// <summary>Whether so many bytes are covered by what was reserved.</summary>
+    /// <summary>Whether the reservation covers this number of bytes.</summary>
     public static bool Covers(long bytes) => Current.Value?.Lease is { } lease && lease.Bytes >= bytes;
 
-    /// <summary>Knows the lease once there is one.</summary>
+    /// <summary>Holds the lease of the scope once it exists.</summary>
     public sealed class Holder
     {
         /// <summary>The lease, or null.</summary>

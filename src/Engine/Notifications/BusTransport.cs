@@ -1,5 +1,6 @@
 namespace TaskQueue.Engine.Notifications;
 
-/// <summary>How this process reaches the others.</summary>
-/// <param name="IsInProcess">There are no others: the bus forgets everything when the process ends, and has no bus workers.</param>
+/// <summary>The transport between processes.</summary>
+/// <param name="IsInProcess">Whether the bus is in memory: there are no other processes and no bus workers, and messages are lost when the
+/// process ends.</param>
 public sealed record BusTransport(bool IsInProcess);

@@ -1,11 +1,11 @@
 namespace TaskQueue.Engine.Notifications;
 
-/// <summary>An event for one waiter that resets itself.</summary>
+/// <summary>An auto-reset event for a single waiter.</summary>
 public sealed class Signal : IDisposable
 {
     private readonly SemaphoreSlim _set = new(0, 1);
 
-    /// <summary>Lets the waiter go, now or when it comes.</summary>
+    /// <summary>Releases the waiter, now or when it arrives.</summary>
     public void Set()
     {
         try
@@ -15,13 +15,13 @@ public sealed class Signal : IDisposable
         }
         catch (SemaphoreFullException)
         {
-            // Another thread set it in between: the same thing.
+            // Set concurrently by another thread.
         }
     }
 
     /// <inheritdoc />
     public void Dispose() => _set.Dispose();
 
-    /// <summary>Waits for the signal; false when the time was over first.</summary>
+    /// <summary>Waits for the signal; false on timeout.</summary>
     public Task<bool> WaitAsync(TimeSpan time, CancellationToken cancellationToken) => _set.WaitAsync(time, cancellationToken);
 }

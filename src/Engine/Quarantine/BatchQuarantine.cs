@@ -6,7 +6,9 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Quarantine;
 
-/// <summary>Batches that cannot be validated, split or finished. One that is set aside is held for ever, by nobody.</summary>
+/// <summary>
+/// Quarantines batches that cannot be validated, expanded or finished. A quarantined batch is leased forever, to no process.
+/// </summary>
 internal sealed class BatchQuarantine(
     IParkingStore store, QuarantineWriter quarantine, IBatchStore batchStore, TaskService tasks, PostCommitNotifier postCommit,
         TimeProvider time) : IQuarantineKind
@@ -15,8 +17,8 @@ internal sealed class BatchQuarantine(
 
     public IReadOnlyCollection<string> Kinds { get; } = [QuarantineKinds.Batch];
 
-    /// <summary>Sets a batch aside that nobody holds.</summary>
-    /// <returns>Why it could not be, or null.</returns>
+    /// <summary>Quarantines an unleased batch.</summary>
+    /// <returns>Why it could not be quarantined, or null.</returns>
     public async Task<Exception?> SetAsideAsync(Guid id, Exception reason, CancellationToken cancellationToken)
     {
         var item = new QuarantinedItem { Kind = QuarantineKinds.Batch, Subject = BatchId.Format(id), Reason = PoisonRules.Reason(reason),
@@ -30,12 +32,11 @@ internal sealed class BatchQuarantine(
         var (id, now) = (Guid.Parse(item.State!), Micros.Now(time));
         var released = await store.UnparkBatchAsync(id, now.AddSeconds(-1), cancellationToken);
         postCommit.Batches.Set();
-        return released ? null : $"{item.Subject} is not held back, or is gone: drop the item";
+        return released ? null : $"{item.Subject} is not quarantined, or is gone: drop the item";
     }
 
     /// <summary>
-    /// The batch fails with the reason, without files; what is left of its tasks is cancelled. One that went on, or had ended, stays as it
-    /// is.
+    /// Fails the batch with the reason, without files, and cancels its remaining tasks. A batch that moved on or has ended is unchanged.
     /// </summary>
     public async Task<string?> DropAsync(QuarantinedItem item, CancellationToken cancellationToken)
     {

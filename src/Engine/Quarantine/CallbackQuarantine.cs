@@ -4,14 +4,16 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Quarantine;
 
-/// <summary>Callbacks that cannot be sent or noted. One that is set aside is given up without an end, so that it is kept.</summary>
+/// <summary>
+/// Quarantines callbacks that cannot be sent or recorded. A quarantined callback is failed without a finish time, so that it is kept.
+/// </summary>
 internal sealed class CallbackQuarantine(IParkingStore store, QuarantineWriter quarantine, PostCommitNotifier postCommit,
     TimeProvider time) : IQuarantineKind
 {
     public IReadOnlyCollection<string> Kinds { get; } = [QuarantineKinds.Callback];
 
-    /// <summary>Sets a callback aside.</summary>
-    /// <returns>Why it could not be, or null.</returns>
+    /// <summary>Quarantines a callback.</summary>
+    /// <returns>Why it could not be quarantined, or null.</returns>
     public async Task<Exception?> SetAsideAsync(Callback callback, Exception reason, CancellationToken cancellationToken)
     {
         var item = new QuarantinedItem
@@ -22,7 +24,7 @@ internal sealed class CallbackQuarantine(IParkingStore store, QuarantineWriter q
         return await quarantine.TryAddAsync(item, () => store.ParkCallbackAsync(item, callback, cancellationToken), cancellationToken);
     }
 
-    /// <summary>Sends it again, with a log that begins anew.</summary>
+    /// <summary>Sends the callback again, with an empty delivery log.</summary>
     public async Task<string?> ReleaseAsync(QuarantinedItem item, CancellationToken cancellationToken)
     {
         var (id, now) = (long.Parse(item.Subject, CultureInfo.InvariantCulture), Micros.Now(time));
@@ -31,7 +33,7 @@ internal sealed class CallbackQuarantine(IParkingStore store, QuarantineWriter q
         return released ? null : $"callback {item.Subject} was sent, or is gone: drop the item";
     }
 
-    /// <summary>It counts as failed from now on, and is removed like others.</summary>
+    /// <summary>Marks the callback as failed; retention removes it like others.</summary>
     public async Task<string?> DropAsync(QuarantinedItem item, CancellationToken cancellationToken)
     {
         var (id, now) = (long.Parse(item.Subject, CultureInfo.InvariantCulture), Micros.Now(time));

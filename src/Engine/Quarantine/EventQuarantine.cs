@@ -4,7 +4,9 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Quarantine;
 
-/// <summary>Events that the broker refuses or nobody can write down. Subject: stream and id; the row stays in <c>task_events</c>.</summary>
+/// <summary>
+/// Quarantines events that the broker rejects or that cannot be serialized. Subject: partition and id; the row stays in <c>task_events</c>.
+/// </summary>
 internal sealed class EventQuarantine(IParkingStore store, QuarantineWriter quarantine, IEventPublisher publisher, TimeProvider time)
     : IQuarantineKind
 {
@@ -12,7 +14,7 @@ internal sealed class EventQuarantine(IParkingStore store, QuarantineWriter quar
 
     public IReadOnlyCollection<string> Kinds { get; } = [QuarantineKinds.Event];
 
-    /// <summary>Lists an event that the outbox dispatcher passes over.</summary>
+    /// <summary>Lists an event that the outbox dispatcher skips.</summary>
     /// <returns>Why it could not be listed, or null.</returns>
     public async Task<Exception?> SetAsideAsync(TaskEvent e, Exception reason, CancellationToken cancellationToken) =>
         await quarantine.AddAsync(new QuarantinedItem
@@ -24,7 +26,7 @@ internal sealed class EventQuarantine(IParkingStore store, QuarantineWriter quar
             Reason = $"{e.Type} of task {e.TaskId}: {PoisonRules.Reason(reason)}",
         }, cancellationToken);
 
-    /// <summary>Publishes the event now, behind later ones of its task.</summary>
+    /// <summary>Publishes the event now, after later ones of its task.</summary>
     public async Task<string?> ReleaseAsync(QuarantinedItem item, CancellationToken cancellationToken)
     {
         if (item.Subject.Split(':') is not [var streamText, var idText]
@@ -35,11 +37,11 @@ internal sealed class EventQuarantine(IParkingStore store, QuarantineWriter quar
             return "the event is gone with its task: drop the item";
         try
         {
-            // What is given up on may still arrive: everything on the bus may come twice.
+            // After a timeout the publish may still arrive: all messages are delivered at least once.
             await publisher.PublishAsync([found]).WaitAsync(Patience, time, cancellationToken);
             return null;
         }
-#pragma warning disable CA1031 // the operator is told
+#pragma warning disable CA1031 // reported to the operator
         catch (Exception fault) when (!cancellationToken.IsCancellationRequested)
 #pragma warning restore CA1031
         {

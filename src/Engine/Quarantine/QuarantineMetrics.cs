@@ -4,7 +4,7 @@ using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Quarantine;
 
-/// <summary>What is set aside in the whole database, and what this process added.</summary>
+/// <summary>Metrics of the quarantined items of the whole database, and of those that this process added.</summary>
 public sealed class QuarantineMetrics
 {
     private readonly IQuarantineStore _store;
@@ -12,13 +12,13 @@ public sealed class QuarantineMetrics
     private readonly TimeProvider _time;
     private readonly TimeSpan _interval;
     private readonly Counter<long> _additions;
-    private readonly HashSet<string> _seen = new(QuarantineKinds.All, StringComparer.Ordinal); // each is shown, at zero too
+    private readonly HashSet<string> _seen = new(QuarantineKinds.All, StringComparer.Ordinal); // every kind is reported, even at zero
     private readonly Lock _lock = new();
     private Task _reading = Task.CompletedTask;
     private long? _readAt;
     private volatile IReadOnlyList<Measurement<long>> _shown = [];
 
-    /// <summary>Makes the instruments.</summary>
+    /// <summary>Creates the instruments.</summary>
     public QuarantineMetrics(IQuarantineStore store, IMeterFactory meters, IOptions<TelemetryOptions> options,
         DependencyHealth dependencies, TimeProvider time)
     {
@@ -27,14 +27,14 @@ public sealed class QuarantineMetrics
         (_store, _dependencies, _time, _interval) = (store, dependencies, time, TimeSpan.FromSeconds(options.Value.RefreshSeconds));
         var meter = meters.Create(TaskQueueMeter.Name);
         _additions = meter.CreateCounter<long>("taskqueue.quarantine.additions", "{item}",
-            "Items that this process set aside because they cannot be processed.");
-        meter.CreateObservableGauge("taskqueue.quarantine", Show, "{item}", "Items that are set aside, in the whole database.");
+            "Items that this process quarantined because they cannot be processed.");
+        meter.CreateObservableGauge("taskqueue.quarantine", Show, "{item}", "Quarantined items in the whole database.");
     }
 
-    /// <summary>An item was set aside.</summary>
+    /// <summary>Counts a quarantined item.</summary>
     internal void Added(string kind) => _additions.Add(1, new KeyValuePair<string, object?>("kind", kind));
 
-    /// <summary>Reads the database, where that is due.</summary>
+    /// <summary>Refreshes the counts from the database, if due.</summary>
     public Task RefreshAsync()
     {
         lock (_lock)
@@ -60,7 +60,7 @@ public sealed class QuarantineMetrics
             _shown = [.. _seen.Select(kind =>
                 new Measurement<long>(counts.GetValueOrDefault(kind), new KeyValuePair<string, object?>("kind", kind)))];
         }
-#pragma warning disable CA1031 // such as a database that is away: the older figures are shown
+#pragma warning disable CA1031 // such as an unreachable database: the previous counts are shown
         catch (Exception fault)
 #pragma warning restore CA1031
         {

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace TaskQueue.Engine.Quarantine;
 
-/// <summary>Sets items aside, counts them, and reports them in the log.</summary>
+/// <summary>Quarantines items, counts them and logs them.</summary>
 internal sealed partial class QuarantineWriter(
     IQuarantineStore store, QuarantineMetrics metrics, ILogger<QuarantineWriter> logger) : IQuarantine
 {
@@ -16,11 +16,11 @@ internal sealed partial class QuarantineWriter(
             },
             cancellationToken);
 
-    /// <summary>Lists an item, together with what takes its subject out of the loop's sight.</summary>
-    /// <param name="item">What is set aside.</param>
-    /// <param name="park">Parks the subject and lists the item; false where there is nothing to set aside any more.</param>
+    /// <summary>Lists an item and parks its subject, so that the loop no longer selects it.</summary>
+    /// <param name="item">The item.</param>
+    /// <param name="park">Parks the subject and lists the item; false if there is nothing left to quarantine.</param>
     /// <param name="cancellationToken">Cancels the attempt.</param>
-    /// <returns>What went wrong; null on success.</returns>
+    /// <returns>The exception; null on success.</returns>
     public async Task<Exception?> TryAddAsync(QuarantinedItem item, Func<Task<bool>> park, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(item);
@@ -34,7 +34,7 @@ internal sealed partial class QuarantineWriter(
 
             return null;
         }
-#pragma warning disable CA1031 // the loop goes on; it counts the failure
+#pragma warning disable CA1031 // the loop continues and counts the failure
         catch (Exception fault)
 #pragma warning restore CA1031
         {
@@ -44,9 +44,9 @@ internal sealed partial class QuarantineWriter(
         }
     }
 
-    [LoggerMessage(LogLevel.Error, "Set aside {Kind} {Subject}, which cannot be processed: {Reason}")]
+    [LoggerMessage(LogLevel.Error, "Quarantined {Kind} {Subject}, which cannot be processed: {Reason}")]
     private partial void LogSetAside(string kind, string subject, string reason);
 
-    [LoggerMessage(LogLevel.Error, "Could not set aside {Kind} {Subject}, which cannot be processed ({Reason})")]
+    [LoggerMessage(LogLevel.Error, "Cannot quarantine {Kind} {Subject}, which cannot be processed ({Reason})")]
     private partial void LogNotSetAside(Exception fault, string kind, string subject, string reason);
 }

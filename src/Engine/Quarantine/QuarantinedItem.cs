@@ -3,7 +3,7 @@ using TaskQueue.Engine.Auth;
 namespace TaskQueue.Engine.Quarantine;
 
 /// <summary>
-/// A row of table <c>quarantine</c>: something that cannot be processed, set aside with the reason until an operator puts it back.
+/// A row of table <c>quarantine</c>: a subject that cannot be processed, kept with the reason until an operator releases or drops it.
 /// </summary>
 public sealed class QuarantinedItem : IOwnedInQueue
 {
@@ -19,23 +19,23 @@ public sealed class QuarantinedItem : IOwnedInQueue
     /// <summary>Identifies the subject within its kind, such as the id of a task; at most 128 characters.</summary>
     public string Subject { get; set; } = "";
 
-    /// <summary>Queue of the subject, where it has one.</summary>
-#pragma warning disable CS8766 // null matches no pattern: only an operator sees what has no queue
+    /// <summary>Queue of the subject, if any.</summary>
+#pragma warning disable CS8766 // null matches no pattern: items without a queue are visible to operators only
     public string? Queue { get; set; }
 #pragma warning restore CS8766
 
-    /// <summary>Owner of the subject, where it has one.</summary>
+    /// <summary>Owner of the subject, if any.</summary>
     public string? Owner { get; set; }
 
     /// <summary>Why it cannot be processed.</summary>
     public string Reason { get; set; } = "";
 
-    /// <summary>What is needed to put it back: its kind defines the form.</summary>
+    /// <summary>What a release needs, in a form defined by the kind.</summary>
     public string? State { get; set; }
 
-    /// <summary>When it was set aside, UTC.</summary>
+    /// <summary>When it was last quarantined, UTC.</summary>
     public DateTime At { get; set; }
 
-    /// <summary>How often it was set aside, from 1.</summary>
+    /// <summary>How often it was quarantined, from 1.</summary>
     public int Count { get; set; } = 1;
 }

@@ -1,14 +1,14 @@
 namespace TaskQueue.Engine.Quarantine;
 
 /// <summary>
-/// What failed lately in a loop, and how often. It is left out for a while, which doubles with each failure, so that it does not hold up
-/// the others.
+/// Tracks recent failures in a loop. What failed is excluded for a while, which doubles with each failure, so that it does not delay the
+/// rest.
 /// </summary>
 /// <typeparam name="T">Identifies what failed.</typeparam>
 public sealed class RepeatedFailures<T>(TimeProvider time)
     where T : notnull
 {
-    /// <summary>Failures after which something is set aside.</summary>
+    /// <summary>Number of failures after which something is quarantined.</summary>
     public const int Limit = 3;
 
     private const int MaxKept = 50_000;
@@ -18,7 +18,7 @@ public sealed class RepeatedFailures<T>(TimeProvider time)
     private readonly Lock _lock = new();
     private readonly Dictionary<T, (int Count, long Since, TimeSpan Wait)> _failed = [];
 
-    /// <summary>How many are left out now.</summary>
+    /// <summary>Number of keys excluded now.</summary>
     public int Excluded
     {
         get
@@ -28,7 +28,7 @@ public sealed class RepeatedFailures<T>(TimeProvider time)
         }
     }
 
-    /// <summary>Whether it failed a moment ago and is left out.</summary>
+    /// <summary>Whether a key failed recently and is excluded.</summary>
     public bool IsExcluded(T key)
     {
         lock (_lock)
@@ -36,7 +36,7 @@ public sealed class RepeatedFailures<T>(TimeProvider time)
     }
 
     /// <summary>Counts a failure.</summary>
-    /// <returns>Whether it is time to set it aside.</returns>
+    /// <returns>Whether the limit is reached.</returns>
     public bool Failed(T key)
     {
         lock (_lock)
@@ -50,7 +50,7 @@ public sealed class RepeatedFailures<T>(TimeProvider time)
         }
     }
 
-    /// <summary>It was processed, or is set aside: its failures are forgotten.</summary>
+    /// <summary>Forgets the failures of a key that was processed or quarantined.</summary>
     public void Succeeded(T key)
     {
         lock (_lock)

@@ -3,14 +3,16 @@ using TaskQueue.Engine.Schedules;
 
 namespace TaskQueue.Engine.Quarantine;
 
-/// <summary>Schedules that cannot be fired. One that is set aside has no next tick; a change of it, or a release, finds one.</summary>
+/// <summary>
+/// Quarantines schedules that cannot fire. A quarantined schedule has no next tick; changing or releasing it computes one.
+/// </summary>
 internal sealed class ScheduleQuarantine(IParkingStore store, QuarantineWriter quarantine, ScheduleSignal signal, TimeProvider time)
     : IQuarantineKind
 {
     public IReadOnlyCollection<string> Kinds { get; } = [QuarantineKinds.Schedule];
 
-    /// <summary>Sets a schedule aside.</summary>
-    /// <returns>Why it could not be, or null.</returns>
+    /// <summary>Quarantines a schedule.</summary>
+    /// <returns>Why it could not be quarantined, or null.</returns>
     public async Task<Exception?> SetAsideAsync(ScheduleRecord schedule, string reason, CancellationToken cancellationToken)
     {
         var (id, tick) = (schedule.Id, schedule.NextAt);
@@ -46,6 +48,6 @@ internal sealed class ScheduleQuarantine(IParkingStore store, QuarantineWriter q
         return null;
     }
 
-    /// <summary>The schedule stays, without a next tick, until somebody changes or resumes it.</summary>
+    /// <summary>The schedule stays, without a next tick, until it is changed or resumed.</summary>
     public Task<string?> DropAsync(QuarantinedItem item, CancellationToken cancellationToken) => Task.FromResult<string?>(null);
 }

@@ -4,16 +4,18 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Engine.Quarantine;
 
 /// <summary>
-/// Tasks that a sweep cannot process. The time that the sweep goes by is taken away, so that the sweep does not see the task, and kept
-/// in the item.
+/// Quarantines tasks that a sweep cannot process. The timestamp that the sweep selects by is cleared, so that the sweep skips the task, and
+/// saved in the item.
 /// </summary>
 internal sealed class TaskQuarantine(IParkingStore store, QuarantineWriter quarantine, TaskService taskService, TimeProvider time)
     : IQuarantineKind
 {
     public IReadOnlyCollection<string> Kinds { get; } = [QuarantineKinds.Lease, QuarantineKinds.Dispatch, QuarantineKinds.Expiry];
 
-    /// <summary>Sets a task aside that a sweep failed to process. Where its row cannot even be changed it is listed without.</summary>
-    /// <returns>Whether the sweep does not see it any more; and why it could not be listed.</returns>
+    /// <summary>
+    /// Quarantines a task that a sweep failed to process. If its row cannot be changed, it is listed without being parked.
+    /// </summary>
+    /// <returns>Whether the sweep now skips it; and why it could not be listed.</returns>
     public async Task<(bool IsParked, Exception? Fault)> SetAsideAsync(Sweep sweep, Guid id, Exception reason,
         CancellationToken cancellationToken)
     {
@@ -27,7 +29,7 @@ internal sealed class TaskQuarantine(IParkingStore store, QuarantineWriter quara
     public async Task<string?> ReleaseAsync(QuarantinedItem item, CancellationToken cancellationToken)
     {
         if (item.State is null)
-            return null; // its row was never changed: the sweep tries again
+            return null; // the row was never changed: the sweep retries
         var (id, now) = (Guid.Parse(item.Subject), Micros.Now(time));
         return await store.UnparkTaskAsync(item.Kind, id, ParkedTimes.Parse(item.State), now, cancellationToken)
             ? null
@@ -37,7 +39,7 @@ internal sealed class TaskQuarantine(IParkingStore store, QuarantineWriter quara
     public async Task<string?> DropAsync(QuarantinedItem item, CancellationToken cancellationToken)
     {
         var id = Guid.Parse(item.Subject);
-        // What recovered meanwhile, such as by a late heartbeat, is nobody's to give up.
+        // A task that recovered in the meantime, such as by a late heartbeat, must not be dropped.
         if (item.State is null || !await store.IsTaskParkedAsync(item.Kind, id, cancellationToken))
             return null;
         try
@@ -47,7 +49,7 @@ internal sealed class TaskQuarantine(IParkingStore store, QuarantineWriter quara
         }
         catch (Exception fault) when (StorageFaults.IsOfRow(fault))
         {
-            // Without what the machine reads of it, it may be cancelled all the same.
+            // Without the texts that the state machine reads, it may still be cancelled.
         }
 
         try
@@ -58,7 +60,7 @@ internal sealed class TaskQuarantine(IParkingStore store, QuarantineWriter quara
         }
         catch (Exception fault) when (StorageFaults.IsOfRow(fault))
         {
-            return $"task {item.Subject} cannot be cancelled either ({PoisonRules.Reason(fault)}): mend its row by hand";
+            return $"task {item.Subject} cannot be cancelled either ({PoisonRules.Reason(fault)}): repair its row by hand";
         }
     }
 

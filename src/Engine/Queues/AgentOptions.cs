@@ -2,32 +2,32 @@ using System.ComponentModel.DataAnnotations;
 
 namespace TaskQueue.Engine.Queues;
 
-/// <summary>What runs the tasks of the agent API's queue.</summary>
+/// <summary>Processor of the agent API's tasks.</summary>
 public enum AgentProcessor
 {
-    /// <summary>They end at once with their payload as the result.</summary>
+    /// <summary>Completes tasks at once with their payload as the result.</summary>
     Echo,
 
-    /// <summary>They end as failed for good: no processor has their name.</summary>
+    /// <summary>Fails tasks permanently: no processor has their name.</summary>
     Fail,
 
-    /// <summary>Nothing here: they wait for workers of yours.</summary>
+    /// <summary>No built-in processor: tasks wait for your own workers.</summary>
     None,
 }
 
 /// <summary>Section <c>TaskQueue:Agent</c>: the agent API (dtq-and-wippy.md A).</summary>
 public sealed class AgentOptions : IValidatableObject
 {
-    /// <summary>Where the tasks of the API go: a pull queue.</summary>
+    /// <summary>Queue of the API's tasks: a pull queue.</summary>
     /// <value><c>agent</c>.</value>
     public string Queue { get; set; } = "agent";
 
-    /// <summary>What runs them in the Consumers role.</summary>
+    /// <summary>Processor that runs them in the Consumers role.</summary>
     /// <value>echo; echo, fail or none.</value>
     [EnumDataType(typeof(AgentProcessor))]
     public AgentProcessor Processor { get; set; } = AgentProcessor.Echo;
 
-    /// <summary>Tasks that a process takes at once.</summary>
+    /// <summary>Maximum tasks that a process runs concurrently.</summary>
     /// <value>16; 1 to 1,000.</value>
     [Range(1, 1000)]
     public int Concurrency { get; set; } = 16;

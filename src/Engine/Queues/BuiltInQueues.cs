@@ -1,6 +1,6 @@
 namespace TaskQueue.Engine.Queues;
 
-/// <summary>Queues that exist from the first migration on.</summary>
+/// <summary>Queues created by the first migration.</summary>
 public static class BuiltInQueues
 {
     /// <summary>The queue behind <c>POST /tasks</c>; its actions run in the Consumers role.</summary>

@@ -1,33 +1,31 @@
 namespace TaskQueue.Engine.Queues;
 
-/// <summary>The rows of declared queues. <see cref="IQueueStore"/> has the statements about what they hold.</summary>
+/// <summary>The rows of declared queues. <see cref="IQueueStore"/> has the statements on their tasks.</summary>
 public interface IQueueRecordStore
 {
     /// <summary>Whether a queue is declared.</summary>
     Task<bool> ExistsAsync(string name);
 
-    /// <summary>The version of all declared queues together, which changes with each of them; null where there are none.</summary>
+    /// <summary>The combined version of all declared queues, which changes with each of them; null if there are none.</summary>
     Task<QueueListVersion?> ReadVersionAsync();
 
-    /// <summary>All declared queues by name.</summary>
+    /// <summary>Reads all declared queues by name.</summary>
     Task<IReadOnlyDictionary<string, QueueRecord>> ReadAllAsync();
 
-    /// <summary>Adds a queue in one transaction, which excludes other additions: what it counts stays true until it commits.</summary>
-    /// <param name="queue">The queue; gets its id.</param>
-    /// <param name="quota">The limit of an API; null is none.</param>
-    /// <param name="ownerLimit">The limit of the owner; null is none.</param>
+    /// <summary>Adds a queue in a transaction that excludes other additions: its counts stay valid until it commits.</summary>
+    /// <param name="queue">The queue; its id is set.</param>
+    /// <param name="quota">The limit of an API; null is unlimited.</param>
+    /// <param name="ownerLimit">The limit of the owner; null is unlimited.</param>
     Task<QueueInsertResult> TryAddAsync(QueueRecord queue, QueueQuota? quota, long? ownerLimit);
 
-    /// <summary>
-    /// Reads a queue, lets a function edit it, and writes it if nobody has changed it in between; else does it all again.
-    /// </summary>
+    /// <summary>Reads a queue, applies an edit, and writes it unless it was changed concurrently; retries on conflict.</summary>
     /// <param name="name">Base name.</param>
-    /// <param name="edit">Edits the queue, its version included. False leaves the row as it is.</param>
-    /// <returns>The queue as it was left; null where there is none.</returns>
+    /// <param name="edit">Edits the queue and its version. False skips the write.</param>
+    /// <returns>The resulting queue; null if it does not exist.</returns>
     Task<QueueRecord?> UpdateAsync(string name, Func<QueueRecord, Task<bool>> edit);
 
     /// <summary>Deletes a queue with its schedules, in one transaction.</summary>
-    /// <returns>Whether there was one.</returns>
+    /// <returns>Whether the queue existed.</returns>
     Task<bool> DeleteAsync(string name);
 }
 
@@ -37,13 +35,13 @@ public interface IQueueRecordStore
 /// <param name="Versions">Sum of their versions.</param>
 public sealed record QueueListVersion(int Count, int LastId, long Versions);
 
-/// <summary>What became of the insert of a queue.</summary>
+/// <summary>Outcome of adding a queue.</summary>
 public enum QueueInsertStatus
 {
-    /// <summary>It was added.</summary>
+    /// <summary>The queue was added.</summary>
     Added,
 
-    /// <summary>There is a queue of this name.</summary>
+    /// <summary>A queue of this name exists.</summary>
     NameTaken,
 
     /// <summary>Tasks of other tenants wait, run or are dead in the undeclared queue of this name.</summary>
@@ -57,6 +55,6 @@ public enum QueueInsertStatus
 }
 
 /// <summary>The result of <see cref="IQueueRecordStore.TryAddAsync"/>. Nothing was written unless the status is Added.</summary>
-/// <param name="Status">What became of it.</param>
-/// <param name="Used">Number of queues of the owner, where its limit is reached.</param>
+/// <param name="Status">The outcome.</param>
+/// <param name="Used">Number of queues of the owner, if its limit is reached.</param>
 public sealed record QueueInsertResult(QueueInsertStatus Status, long Used = 0);

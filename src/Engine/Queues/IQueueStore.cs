@@ -1,41 +1,40 @@
 namespace TaskQueue.Engine.Queues;
 
-/// <summary>Statements about whole queues. One implementation for each provider.</summary>
+/// <summary>Statements on whole queues, implemented by each provider.</summary>
 public interface IQueueStore
 {
-    /// <summary>Hands the waiting tasks of a queue that became a push queue to the scheduler.</summary>
+    /// <summary>Hands the waiting tasks of a new push queue to the scheduler.</summary>
     Task AdoptAsync(string queue);
 
-    /// <summary>
-    /// Makes the limits of a queue hold for the tasks that run already, and adds the row of its limits, which claims lock.
-    /// </summary>
+    /// <summary>Applies the limits of a queue to its running tasks, and adds the limits row that claims lock.</summary>
     Task ApplyLimitsAsync(string queue);
 
-    /// <summary>Makes the waiting push tasks of a queue that goes on due for dispatch again.</summary>
+    /// <summary>Makes the waiting push tasks of a resumed queue due for dispatch again.</summary>
     Task RearmAsync(string queue, DateTime now);
 
-    /// <summary>Deletes what waits, runs or is dead in a queue, in one transaction, and resets its counters and its rate limit.</summary>
+    /// <summary>
+    /// Deletes the waiting, running and dead tasks of a queue in one transaction, and resets its counters and rate limit.
+    /// </summary>
     /// <param name="queue">Base name.</param>
-    /// <param name="events">Which cancellations are written.</param>
-    /// <param name="now">The time of it.</param>
-    /// <param name="acceptedBefore">Only tasks accepted before, and no counter; null is all.</param>
-    /// <returns>How many were cancelled.</returns>
+    /// <param name="events">Which cancellation events are written.</param>
+    /// <param name="now">Time of the purge.</param>
+    /// <param name="acceptedBefore">Only tasks accepted before this time, without resetting counters; null is all tasks.</param>
+    /// <returns>Number of tasks cancelled.</returns>
     Task<int> PurgeAsync(string queue, EventPolicy events, DateTime now, DateTime? acceptedBefore = null);
 
-    /// <summary>Counts of a queue, each through an index.</summary>
+    /// <summary>Counts of a queue, each computed through an index.</summary>
     Task<QueueStats> StatsAsync(string queue, DateTime now);
 
-    /// <summary>Removes rows of tasks that are gone, with their events, once those were published.</summary>
-    /// <returns>How many tasks were removed.</returns>
+    /// <summary>Removes rows of deleted tasks and their events, once these are published.</summary>
+    /// <returns>Number of tasks removed.</returns>
     Task<int> RemoveDeletedAsync(DateTime now, int max);
 }
 
-/// <summary>What a queue holds, all tiers together.</summary>
-/// <param name="Waiting">Tasks that wait to run, due or not.</param>
+/// <summary>Counts of a queue over all tiers.</summary>
+/// <param name="Waiting">Waiting tasks, due or not.</param>
 /// <param name="Running">Tasks with a lease.</param>
 /// <param name="Dead">Dead letters.</param>
-/// <param name="Completed">Tasks that ever completed, since the last purge.</param>
-/// <param name="Expired">Tasks that ever expired, dead letters past their retention among them, since the last purge.</param>
-/// <param name="OldestDueAt">Due time of the oldest task that could be claimed now, but for pauses and limits; null where there is
-/// none.</param>
+/// <param name="Completed">Tasks completed since the last purge.</param>
+/// <param name="Expired">Tasks expired since the last purge, including dead letters past their retention.</param>
+/// <param name="OldestDueAt">Due time of the oldest claimable task, ignoring pauses and limits; null if there is none.</param>
 public sealed record QueueStats(long Waiting, long Running, long Dead, long Completed, long Expired, DateTime? OldestDueAt);

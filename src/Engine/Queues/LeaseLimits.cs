@@ -1,11 +1,11 @@
 namespace TaskQueue.Engine.Queues;
 
-/// <summary>How long a lease may be, in milliseconds.</summary>
+/// <summary>Bounds of the lease duration in milliseconds.</summary>
 public static class LeaseLimits
 {
-    /// <summary>A second.</summary>
+    /// <summary>One second.</summary>
     public const int MinMs = 1_000;
 
-    /// <summary>A day.</summary>
+    /// <summary>One day.</summary>
     public const int MaxMs = 24 * 3600 * 1000;
 }

@@ -3,21 +3,21 @@ using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Queues;
 
-/// <summary>The declared queues, cached for a second, or until somebody says that one changed.</summary>
+/// <summary>The declared queues, cached for a second or until invalidated.</summary>
 public sealed class QueueCatalog(IQueueRecordStore store, DependencyHealth dependencies, TimeProvider time) : IDisposable
 {
-    /// <summary>How long a process may not know what another one changed, at most.</summary>
+    /// <summary>Maximum time until a process sees a change made by another.</summary>
     public static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(1);
 
     private readonly SemaphoreSlim _loading = new(1);
     private volatile Snapshot _current = new(long.MinValue, new Dictionary<string, QueueRecord>());
-    private Failure? _failure; // of the last look
-    private long _invalid; // counts the calls of Invalidate
+    private Failure? _failure; // of the last load
+    private long _invalid; // number of Invalidate calls
 
     /// <inheritdoc />
     public void Dispose() => _loading.Dispose();
 
-    /// <summary>All declared queues by name.</summary>
+    /// <summary>Returns all declared queues by name.</summary>
     public async ValueTask<IReadOnlyDictionary<string, QueueRecord>> AllAsync()
     {
         if (IsFresh)
@@ -26,7 +26,7 @@ public sealed class QueueCatalog(IQueueRecordStore store, DependencyHealth depen
         await _loading.WaitAsync();
         try
         {
-            // Where the database is silent each look takes its time: who waited for one that failed does not try another.
+            // With an unresponsive database each load takes long: callers that waited for a failed load do not start another.
             if (_failure is { } failure && failure.At >= came)
                 failure.Fault.Throw();
             if (!IsFresh)
@@ -39,10 +39,12 @@ public sealed class QueueCatalog(IQueueRecordStore store, DependencyHealth depen
         }
     }
 
-    /// <summary>A declared queue, or null.</summary>
+    /// <summary>Finds a declared queue, or returns null.</summary>
     public async ValueTask<QueueRecord?> FindAsync(string name) => (await AllAsync()).GetValueOrDefault(name);
 
-    /// <summary>A declared queue, or null; one that the cache misses may have been declared by another process since.</summary>
+    /// <summary>
+    /// Finds a declared queue, or returns null. On a cache miss reads the database, as another process may have declared it.
+    /// </summary>
     public async ValueTask<QueueRecord?> LookUpAsync(string name)
     {
         if (await FindAsync(name) is { } known)
@@ -53,10 +55,10 @@ public sealed class QueueCatalog(IQueueRecordStore store, DependencyHealth depen
         return await FindAsync(name);
     }
 
-    /// <summary>How tasks of a queue are delivered; an undeclared queue is pulled.</summary>
+    /// <summary>Delivery of the tasks of a queue; undeclared queues are pulled.</summary>
     public async ValueTask<Delivery> DeliveryOfAsync(string name) => (await FindAsync(name))?.Delivery ?? Delivery.Pull;
 
-    /// <summary>A queue changed: the next look reads the database.</summary>
+    /// <summary>Makes the next lookup read the database.</summary>
     public void Invalidate() => Interlocked.Increment(ref _invalid);
 
     private bool IsFresh => _current.Valid == Interlocked.Read(ref _invalid) && time.GetElapsedTime(_current.At) < MaxAge;
@@ -79,7 +81,7 @@ public sealed class QueueCatalog(IQueueRecordStore store, DependencyHealth depen
     private async Task LoadAsync()
     {
         var (valid, at) = (Interlocked.Read(ref _invalid), time.GetTimestamp());
-        // Every change shows in the version, so thousands of queues are not read every second for nothing.
+        // Every change shows in the version, so an unchanged list of thousands of queues is not reloaded every second.
         var version = await store.ReadVersionAsync();
         var queues = version == _current.Version ? _current.Queues : await store.ReadAllAsync();
         _current = new(valid, queues) { At = at, Version = version };

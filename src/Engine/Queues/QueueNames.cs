@@ -8,17 +8,17 @@ public static class QueueNames
     /// <summary>The highest tier.</summary>
     public const int MaxTier = ushort.MaxValue;
 
-    /// <summary>The longest name.</summary>
+    /// <summary>Maximum length of a name.</summary>
     public const int MaxLength = 128;
 
-    /// <summary>The rule in words, for errors.</summary>
+    /// <summary>The rule, for error messages.</summary>
     public const string Rule = "letters, digits, '-' and '_', 1 to 128 of them";
 
-    /// <summary>Whether a base name is allowed.</summary>
+    /// <summary>Whether a base name is valid.</summary>
     public static bool IsValid(string? name) =>
         name is { Length: >= 1 and <= MaxLength } && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_');
 
-    /// <summary>Parses <c>name:tier</c>, or <c>name</c> alone for tier 0; null where it is neither.</summary>
+    /// <summary>Parses <c>name:tier</c>, or <c>name</c> alone for tier 0; null if the text is invalid.</summary>
     public static QueueTier? Parse(string? text, bool levelRequired = false)
     {
         var parts = (text ?? "").Split(':');

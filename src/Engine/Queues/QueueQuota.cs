@@ -1,14 +1,14 @@
 namespace TaskQueue.Engine.Queues;
 
-/// <summary>How many queues an API may make.</summary>
-/// <param name="Max">At most so many.</param>
-/// <param name="Counts">Which queues count.</param>
+/// <summary>Limit on the queues that an API may create.</summary>
+/// <param name="Max">Maximum number of queues.</param>
+/// <param name="Counts">Selects the queues that count.</param>
 public sealed record QueueQuota(int Max, Func<QueueRecord, bool> Counts);
 
-/// <summary>There are as many as may be; nothing was made.</summary>
-/// <param name="max">How many that is.</param>
-public sealed class QuotaException(int max) : Exception($"there are {max} already")
+/// <summary>The limit on queues is reached; nothing was created.</summary>
+/// <param name="max">The limit.</param>
+public sealed class QuotaException(int max) : Exception($"the limit of {max} queues is reached")
 {
-    /// <summary>How many there may be.</summary>
+    /// <summary>The limit.</summary>
     public int Max { get; } = max;
 }

@@ -1,6 +1,6 @@
 namespace TaskQueue.Engine.Queues;
 
-/// <summary>How tasks of a queue reach their workers.</summary>
+/// <summary>Delivery of the tasks of a queue to workers.</summary>
 public enum Delivery
 {
     /// <summary>Workers claim over HTTP.</summary>
@@ -10,10 +10,7 @@ public enum Delivery
     Push = 1,
 }
 
-/// <summary>
-/// A row of table <c>queues</c>: a queue that somebody declared. Tasks of an undeclared queue are pulled, under the
-/// default settings.
-/// </summary>
+/// <summary>A row of table <c>queues</c>: a declared queue. Tasks of an undeclared queue are pulled, with default settings.</summary>
 public sealed class QueueRecord
 {
     /// <summary>Number of the queue, part of bella's task ids.</summary>
@@ -22,24 +19,24 @@ public sealed class QueueRecord
     /// <summary>Base name, unique.</summary>
     public string Name { get; set; } = "";
 
-    /// <summary>How its tasks reach their workers; never changes.</summary>
+    /// <summary>How its tasks reach workers; immutable.</summary>
     public Delivery Delivery { get; set; }
 
-    /// <summary>What bella's register said the queue serves; null for queues of other APIs.</summary>
+    /// <summary>Endpoint that the queue serves, from bella's registration; null for queues of other APIs.</summary>
     public string? Endpoint { get; set; }
 
-    /// <summary>Who declared it, where that was known; null is everybody's.</summary>
+    /// <summary>Owner that declared it; null is shared by all.</summary>
     public string? Owner { get; set; }
 
-    /// <summary>Counts the changes of its settings, from 1.</summary>
+    /// <summary>Incremented by each change of the settings, from 1.</summary>
     public int Version { get; set; } = 1;
 
-    /// <summary>What an operator decided about it.</summary>
+    /// <summary>The settings chosen by operators.</summary>
     public QueueSettings Settings { get; set; } = QueueSettings.Default;
 
     /// <summary>When it was declared, UTC.</summary>
     public DateTime CreatedAt { get; set; }
 
-    /// <summary>When its settings changed last, UTC.</summary>
+    /// <summary>When its settings last changed, UTC.</summary>
     public DateTime UpdatedAt { get; set; }
 }

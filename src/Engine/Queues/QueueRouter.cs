@@ -2,23 +2,23 @@ using Microsoft.Extensions.Options;
 
 namespace TaskQueue.Engine.Queues;
 
-/// <summary>Section <c>TaskQueue:Routing</c>: where tasks go whose submitter names a model instead of a queue.</summary>
+/// <summary>Section <c>TaskQueue:Routing</c>: queues of tasks whose submitter names a model instead of a queue.</summary>
 public sealed class RoutingOptions
 {
-    /// <summary>Queue of each model that is not in a queue of its own name.</summary>
+    /// <summary>Queue of each model that does not use a queue of its own name.</summary>
     public IDictionary<string, string> Models { get; } = new Dictionary<string, string>(StringComparer.Ordinal);
 
-    /// <summary>Queue of every other model.</summary>
+    /// <summary>Queue of all other models.</summary>
     /// <value>Null: the queue of the upstream that serves the endpoint, if there is one.</value>
     public string? DefaultQueue { get; set; }
 }
 
-/// <summary>Finds the queue of a task that names none (bella.md 12).</summary>
+/// <summary>Routes tasks that name no queue (bella.md 12).</summary>
 public sealed class QueueRouter(QueueCatalog queues, IOptionsMonitor<RoutingOptions> options)
 {
     /// <summary>
-    /// The queue that a model's requests to an endpoint go to: as configured for the model, else the one of the model's name,
-    /// else the default, else that of the upstream of the endpoint. Null where none of these is registered.
+    /// The queue for a model's requests to an endpoint: the one configured for the model, else the one named like the model, else the
+    /// default, else that of the endpoint's upstream. Null if none of these is registered.
     /// </summary>
     public async Task<QueueRecord?> FindAsync(string endpoint, string? model)
     {
@@ -35,7 +35,7 @@ public sealed class QueueRouter(QueueCatalog queues, IOptionsMonitor<RoutingOpti
     }
 
     /// <summary>
-    /// Name of the queue from which the upstream of an endpoint is fed: <c>/v1/chat/completions</c> is <c>v1-chat-completions</c>.
+    /// Name of the queue that feeds the upstream of an endpoint: <c>/v1/chat/completions</c> is <c>v1-chat-completions</c>.
     /// </summary>
     public static string UpstreamQueue(string endpoint)
     {

@@ -1,23 +1,23 @@
 namespace TaskQueue.Engine.Queues;
 
-/// <summary>What every API demands of the settings of a queue.</summary>
+/// <summary>Validation of queue settings, shared by all APIs.</summary>
 public static class QueueRules
 {
     private const int MaxDescription = 1024;
     private const long MaxTimeMs = 3650L * 24 * 3600 * 1000;
     private const int MaxLimit = 1_000_000;
 
-    /// <summary>What is wrong with the settings and what to change, or null.</summary>
+    /// <summary>The validation error and its remedy, or null.</summary>
     public static string? Check(QueueSettings settings, Delivery delivery)
     {
         if (settings.Description.Length > MaxDescription || settings.Description.Contains('\0', StringComparison.Ordinal))
-            return $"description must have at most {MaxDescription} characters, and none of them U+0000";
+            return $"description must have at most {MaxDescription} characters and must not contain U+0000";
         if (settings.MaxRunning is < 0 or > MaxLimit)
             return $"max_running must be 0 (unlimited) to {MaxLimit}";
         if (settings.Rate is { } rate && (rate.MaxTokens is < 1 or > MaxLimit || rate.IntervalMs is < 1 or > MaxTimeMs))
             return $"rate must have 1 to {MaxLimit} tokens and an interval of 0.001 to {MaxTimeMs / 1000} seconds";
         if (delivery == Delivery.Push && settings.IsLimited)
-            return "max_running and rate need a pull queue: what a broker hands out nobody counts";
+            return "max_running and rate need a pull queue: tasks dispatched by a broker are not counted";
         if (settings.DeadLetters.MaxSize < 0 || Outside(settings.DeadLetters.RetentionMs))
             return $"dead_letters must have a max_size of 0 (unlimited) or more, and a retention of 1 to {MaxTimeMs / 1000} seconds";
         if (Outside(settings.KeepFinishedMs))
@@ -43,6 +43,6 @@ public static class QueueRules
     private static bool Outside(long? ms) => ms is < 1000 or > MaxTimeMs;
 }
 
-/// <summary>The settings of a queue break a rule; nothing was changed.</summary>
-/// <param name="message">What is wrong and what to change.</param>
+/// <summary>The settings of a queue are invalid; nothing was changed.</summary>
+/// <param name="message">The validation error and its remedy.</param>
 public sealed class InvalidQueueException(string message) : Exception(message);

@@ -4,52 +4,52 @@ using TaskQueue.Contracts;
 
 namespace TaskQueue.Engine.Queues;
 
-/// <summary>What an operator decides about a queue. Immutable; a change replaces all of it.</summary>
+/// <summary>Settings of a queue. Immutable; a change replaces all of them.</summary>
 public sealed record QueueSettings
 {
-    /// <summary>The settings of a queue that nobody gave any, declared or not.</summary>
+    /// <summary>Settings of a queue that has none of its own, declared or not.</summary>
     public static readonly QueueSettings Default = new();
 
-    /// <summary>For people; at most 1,024 characters.</summary>
+    /// <summary>Text for humans, at most 1,024 characters.</summary>
     public string Description { get; init; } = "";
 
-    /// <summary>Lease of its tasks where neither claim nor task says it; null is 15 s. Frozen into a task when it is accepted.</summary>
+    /// <summary>Lease of its tasks if neither claim nor task sets it; null is 15 s. Frozen into a task when it is accepted.</summary>
     public int? LeaseMs { get; init; }
 
-    /// <summary>Default and ceiling of a task's expiry, counted from its scheduled time (moab.md 6); null is never.</summary>
+    /// <summary>Default and maximum of a task's expiry, counted from its scheduled time (moab.md 6); null is never.</summary>
     public long? ExpireAfterMs { get; init; }
 
-    /// <summary>How failed attempts are tried again; null is 2, 4, 8 … seconds.</summary>
+    /// <summary>Retry policy of failed attempts; null is 2, 4, 8 … seconds.</summary>
     public RetryPolicy? Retry { get; init; }
 
-    /// <summary>Attempts of a run where the task does not say; null is as many as the intervals allow, else 4.</summary>
+    /// <summary>Attempts of a run if the task does not set it; null is as many as the retry intervals allow, otherwise 4.</summary>
     public int? MaxAttempts { get; init; }
 
-    /// <summary>At most so many of its tasks run at once; 0 is unlimited. Pull queues only.</summary>
+    /// <summary>Concurrency limit: maximum running tasks; 0 is unlimited. Pull queues only.</summary>
     public int MaxRunning { get; init; }
 
-    /// <summary>At most so many are claimed in a time; null is unlimited. Pull queues only.</summary>
+    /// <summary>Rate limit of claims; null is unlimited. Pull queues only.</summary>
     public RateLimit? Rate { get; init; }
 
-    /// <summary>Whether bella's workers get a short-lived token with each task, to act for its submitter with.</summary>
+    /// <summary>Whether bella's workers receive a short-lived token with each task to act for its submitter.</summary>
     public bool SubmitterToken { get; init; }
 
-    /// <summary>Nothing is handed out. Tasks are accepted, running ones go on.</summary>
+    /// <summary>While paused, no task is claimed or dispatched. Tasks are accepted, and running ones continue.</summary>
     public bool Paused { get; init; }
 
-    /// <summary>What becomes of tasks that failed for good.</summary>
+    /// <summary>Treatment of tasks that failed permanently.</summary>
     public DeadLetterSettings DeadLetters { get; init; } = new();
 
-    /// <summary>How long finished tasks stay readable; null is the server's retention.</summary>
+    /// <summary>Retention of finished tasks; null is the server's retention.</summary>
     public long? KeepFinishedMs { get; init; }
 
     /// <summary>Which events of its tasks are written to the timeline and published.</summary>
     public EventPolicy Events { get; init; }
 
-    /// <summary>What is different at single tiers.</summary>
+    /// <summary>Defaults of single tiers, by tier.</summary>
     public IReadOnlyDictionary<int, TierDefaults>? Tiers { get; init; }
 
-    /// <summary>What the API that made the queue must remember of its own; the engine does not read it.</summary>
+    /// <summary>Data of the API that created the queue; the engine does not read it.</summary>
     public string? Adapter { get; init; }
 
     /// <summary>Whether the queue has a concurrency or rate limit, which claims must respect.</summary>
@@ -62,8 +62,8 @@ public sealed record QueueSettings
     internal string ToText() => JsonSerializer.Serialize(this, QueueSettingsJson.Default.QueueSettings);
 
     /// <summary>
-    /// What a text does not say has its default, which the generated reader forgets: a queue of before there were settings
-    /// has an empty text.
+    /// Missing members get their defaults, which the generated reader does not apply; queues created before settings existed have an empty
+    /// text.
     /// </summary>
     internal static QueueSettings FromText(string text) =>
         JsonSerializer.Deserialize(text, QueueSettingsJson.Default.QueueSettings) is { } read
@@ -71,36 +71,36 @@ public sealed record QueueSettings
             : Default;
 }
 
-/// <summary>A token bucket: full at first, a token returns every interval / tokens, each claimed task takes one.</summary>
-/// <param name="MaxTokens">Tokens of a full bucket, from 1.</param>
-/// <param name="IntervalMs">Time in which an empty bucket fills, from 1.</param>
+/// <summary>A token bucket: initially full, regains a token every interval / tokens, and loses one for each claimed task.</summary>
+/// <param name="MaxTokens">Capacity in tokens, from 1.</param>
+/// <param name="IntervalMs">Milliseconds in which an empty bucket fills, from 1.</param>
 public sealed record RateLimit(int MaxTokens, long IntervalMs)
 {
-    /// <summary>Nanoseconds until a token returns: rounded up, so that the rate is never exceeded.</summary>
+    /// <summary>Nanoseconds until a token returns, rounded up so that the rate is never exceeded.</summary>
     [JsonIgnore]
     public long PeriodNs => Math.Max(1, ((IntervalMs * 1_000_000) + MaxTokens - 1) / MaxTokens);
 }
 
-/// <summary>What becomes of tasks that failed for good.</summary>
-/// <param name="Enabled">Whether they are dead letters, which can be listed and restarted.</param>
-/// <param name="MaxSize">Beyond it the oldest is deleted; 0 is unlimited.</param>
-/// <param name="RetentionMs">Deleted so long after its death; null is as other finished tasks.</param>
+/// <summary>Treatment of tasks that failed permanently.</summary>
+/// <param name="Enabled">Whether they become dead letters, which can be listed and redriven.</param>
+/// <param name="MaxSize">Maximum dead letters; beyond it the oldest is deleted; 0 is unlimited.</param>
+/// <param name="RetentionMs">Retention of a dead letter in milliseconds; null is that of other finished tasks.</param>
 public sealed record DeadLetterSettings(bool Enabled = true, int MaxSize = 0, long? RetentionMs = null);
 
 /// <summary>Which events of a queue's tasks are written.</summary>
 public enum EventPolicy
 {
-    /// <summary>Every step.</summary>
+    /// <summary>Every event.</summary>
     All = 0,
 
-    /// <summary>The ends only. A worker that waits at another process than the task's may hear of it seconds late.</summary>
+    /// <summary>Terminal events only. A worker that waits at another process than the submitter's may get a task seconds late.</summary>
     Terminal = 1,
 
-    /// <summary>None, as with Terminal.</summary>
+    /// <summary>No events; otherwise like Terminal.</summary>
     None = 2,
 }
 
-/// <summary>What is different at one tier of a queue; null is as the queue says.</summary>
+/// <summary>Defaults of one tier of a queue; null applies the queue's setting.</summary>
 public sealed record TierDefaults
 {
     /// <summary>See <see cref="QueueSettings.LeaseMs"/>.</summary>
@@ -115,7 +115,7 @@ public sealed record TierDefaults
     /// <summary>See <see cref="QueueSettings.MaxAttempts"/>.</summary>
     public int? MaxAttempts { get; init; }
 
-    /// <summary>Priority of tasks that do not say theirs.</summary>
+    /// <summary>Priority of tasks that do not set one.</summary>
     public Priority? Priority { get; init; }
 }
 

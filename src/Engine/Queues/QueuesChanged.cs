@@ -1,5 +1,5 @@
 namespace TaskQueue.Engine.Queues;
 
-/// <summary>Tells all processes that settings changed, so that they need not wait for their caches to age.</summary>
+/// <summary>Notifies all processes of changed settings, so that they need not wait for their caches to expire.</summary>
 /// <param name="Names">The queues.</param>
 public sealed record QueuesChanged(IReadOnlyList<string> Names);

@@ -4,25 +4,25 @@ using TaskQueue.Contracts;
 
 namespace TaskQueue.Engine.Queues;
 
-/// <summary>How long a failed attempt waits before the next one.</summary>
+/// <summary>Computes the delay between a failed attempt and the next.</summary>
 public static class RetryBackoff
 {
     /// <summary>2, 4, 8 … seconds, at most an hour.</summary>
     public static readonly RetryPolicy Default = new();
 
-    /// <summary>The wait after the n-th failure of a run.</summary>
-    /// <param name="policy">Text of the task's policy; null is <see cref="Default"/>.</param>
-    /// <param name="failure">From 1.</param>
-    /// <param name="seed">Jitter follows from it, so that the same failure waits the same whenever it is computed again.</param>
+    /// <summary>The delay after the n-th failure of a run.</summary>
+    /// <param name="policy">JSON of the task's policy; null is <see cref="Default"/>.</param>
+    /// <param name="failure">Number of the failure, from 1.</param>
+    /// <param name="seed">Seeds the jitter, so that recomputing the delay of a failure gives the same value.</param>
     public static TimeSpan After(string? policy, int failure, Guid seed) => After(policy is null ? Default : Parse(policy), failure, seed);
 
     /// <summary>
-    /// The text of a policy as a task keeps it; null where nobody chose one, though it were the default: an expired lease tells them apart.
+    /// The JSON of a policy as stored with a task. Null only if no policy was chosen, which a lease expiry tells from an explicit default.
     /// </summary>
     public static string? ToText(RetryPolicy? policy) =>
         policy is null ? null : JsonSerializer.Serialize(policy, RetryJson.Default.RetryPolicy);
 
-    /// <summary>What is wrong with a policy and what to change, or null.</summary>
+    /// <summary>The validation error of a policy and its remedy, or null.</summary>
     public static string? Check(RetryPolicy? policy)
     {
         if (policy is null)

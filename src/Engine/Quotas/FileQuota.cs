@@ -3,15 +3,15 @@ using System.Collections.Concurrent;
 namespace TaskQueue.Engine.Quotas;
 
 /// <summary>
-/// Limits the bytes of a tenant's files. An upload reserves what it is about to write in its own row, then adds up all rows of the
-/// tenant: of two uploads at once, in any process, at least one sees the other.
+/// Limits the bytes of a tenant's files. An upload reserves bytes in its own row before it writes, then sums all rows of the tenant: of two
+/// concurrent uploads, in any process, at least one sees the other.
 /// </summary>
 public sealed class FileQuota(TenantQuotas quotas, IQuotaStore store, QuotaMetrics metrics, TimeProvider time)
 {
-    /// <summary>An upload reserves so much at a time.</summary>
+    /// <summary>Bytes that an upload reserves at a time.</summary>
     private const long Chunk = 4 * 1024 * 1024;
 
-    /// <summary>How long a sum counts where it is far from the limit.</summary>
+    /// <summary>How long a sum is cached while it is far from the limit.</summary>
     private static readonly TimeSpan SumAge = TimeSpan.FromSeconds(1);
 
     private static readonly TimeSpan Idle = TimeSpan.FromMinutes(1);
@@ -20,8 +20,8 @@ public sealed class FileQuota(TenantQuotas quotas, IQuotaStore store, QuotaMetri
 
     /// <summary>Checks whether an upload may begin.</summary>
     /// <param name="tenant">Its owner.</param>
-    /// <param name="bytes">How large it is at least.</param>
-    /// <exception cref="QuotaExceededException">There is no room for it.</exception>
+    /// <param name="bytes">Minimum size of the upload.</param>
+    /// <exception cref="QuotaExceededException">The quota has no room for it.</exception>
     public async Task DemandAsync(string? tenant, long bytes)
     {
         if (tenant is not null && quotas.Of(tenant).FileBytes is { } limit
@@ -29,10 +29,10 @@ public sealed class FileQuota(TenantQuotas quotas, IQuotaStore store, QuotaMetri
             throw Refused(tenant, limit, used);
     }
 
-    /// <summary>Bytes of a tenant's files, with what is reserved for uploads.</summary>
+    /// <summary>Bytes of a tenant's files, including those reserved for uploads.</summary>
     public Task<long> UsedAsync(string tenant) => store.SumFileBytesAsync(tenant);
 
-    /// <summary>Forgets sums of tenants that have uploaded nothing for a while.</summary>
+    /// <summary>Evicts the sums of tenants without recent uploads.</summary>
     internal void Prune()
     {
         foreach (var (tenant, sum) in _sums)
@@ -42,13 +42,13 @@ public sealed class FileQuota(TenantQuotas quotas, IQuotaStore store, QuotaMetri
         }
     }
 
-    /// <summary>Reserves bytes for an upload that grows.</summary>
+    /// <summary>Reserves bytes for a growing upload.</summary>
     /// <param name="tenant">Its owner.</param>
     /// <param name="fileId">Its row.</param>
-    /// <param name="reserved">What it has reserved before.</param>
-    /// <param name="needed">What it must have.</param>
-    /// <returns>What it has now, at least <paramref name="needed"/>.</returns>
-    /// <exception cref="QuotaExceededException">There is no room.</exception>
+    /// <param name="reserved">Bytes reserved so far.</param>
+    /// <param name="needed">Bytes required.</param>
+    /// <returns>Bytes reserved now, at least <paramref name="needed"/>.</returns>
+    /// <exception cref="QuotaExceededException">The quota has no room.</exception>
     internal async Task<long> GrowAsync(string? tenant, string fileId, long reserved, long needed)
     {
         if (tenant is null || quotas.Of(tenant).FileBytes is not { } limit)
@@ -58,14 +58,14 @@ public sealed class FileQuota(TenantQuotas quotas, IQuotaStore store, QuotaMetri
         var used = await UsedAsync(tenant, limit, wanted - reserved, isReserved: true);
         if (used <= limit)
             return wanted;
-        // There is no room for a chunk, but perhaps for what is needed.
+        // A full chunk does not fit, but the required bytes may.
         await store.ReserveFileBytesAsync(fileId, needed);
         _sums.TryRemove(tenant, out _);
         used = await UsedAsync(tenant, limit, 0);
         return used <= limit ? needed : throw Refused(tenant, limit, used - needed);
     }
 
-    /// <summary>An exact sum; one of a moment ago where it is not even half of the limit.</summary>
+    /// <summary>The exact sum, or a cached one while it is below half of the limit.</summary>
     private async Task<long> UsedAsync(string tenant, long limit, long more, bool isReserved = false)
     {
         if (_sums.TryGetValue(tenant, out var known) && time.GetElapsedTime(known.At) < SumAge
@@ -86,7 +86,7 @@ public sealed class FileQuota(TenantQuotas quotas, IQuotaStore store, QuotaMetri
 
         public long At => at;
 
-        /// <summary>Adds what this process has reserved since.</summary>
+        /// <summary>Adds what this process has reserved since the sum was read.</summary>
         public long Add(long more) => Interlocked.Add(ref _bytes, more);
     }
 }

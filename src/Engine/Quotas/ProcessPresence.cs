@@ -1,11 +1,11 @@
 namespace TaskQueue.Engine.Quotas;
 
-/// <summary>This process among those that share quotas.</summary>
+/// <summary>Identifies this process among those that share quotas.</summary>
 internal sealed class ProcessPresence
 {
-    /// <summary>Processes that share quotas, as of the last look; at least this one.</summary>
+    /// <summary>Number of processes that share quotas as last read; at least 1.</summary>
     public int Processes { get; set => field = Math.Max(1, value); } = 1;
 
-    /// <summary>A name that no other process and no other life of this one has.</summary>
+    /// <summary>Name that is unique among processes and restarts.</summary>
     public string Name { get; } = Guid.NewGuid().ToString("N");
 }

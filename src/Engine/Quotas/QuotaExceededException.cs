@@ -2,15 +2,15 @@ using System.Globalization;
 
 namespace TaskQueue.Engine.Quotas;
 
-/// <summary>A tenant would use more of a resource than its quota allows; nothing was done.</summary>
+/// <summary>A request would exceed a tenant's quota; nothing was done.</summary>
 public sealed class QuotaExceededException : Exception
 {
-    /// <summary>Says what is exhausted, and what to do.</summary>
+    /// <summary>Creates the exception with a message that names the resource and the remedy.</summary>
     /// <param name="resource">The resource.</param>
-    /// <param name="tenant">Whose quota.</param>
+    /// <param name="tenant">The tenant whose quota is exhausted.</param>
     /// <param name="limit">The limit.</param>
-    /// <param name="used">What is used.</param>
-    /// <param name="retryAfter">When it is worth trying again; null where waiting does not help.</param>
+    /// <param name="used">Current usage.</param>
+    /// <param name="retryAfter">When a retry may succeed; null if waiting does not help.</param>
     public QuotaExceededException(QuotaResource resource, string tenant, long limit, long used, TimeSpan? retryAfter = null)
         : base(MessageOf(resource, tenant, limit, used)) =>
         (Resource, Tenant, Limit, Used, RetryAfter) = (resource, tenant, limit, used, retryAfter);
@@ -18,16 +18,16 @@ public sealed class QuotaExceededException : Exception
     /// <summary>The resource.</summary>
     public QuotaResource Resource { get; }
 
-    /// <summary>Whose quota.</summary>
+    /// <summary>The tenant whose quota is exhausted.</summary>
     public string Tenant { get; }
 
     /// <summary>The limit.</summary>
     public long Limit { get; }
 
-    /// <summary>What is used.</summary>
+    /// <summary>Current usage.</summary>
     public long Used { get; }
 
-    /// <summary>When it is worth trying again; null where waiting does not help.</summary>
+    /// <summary>When a retry may succeed; null if waiting does not help.</summary>
     public TimeSpan? RetryAfter { get; }
 
     private static string MessageOf(QuotaResource resource, string tenant, long limit, long used)

@@ -3,34 +3,34 @@ using System.Text.Json.Serialization;
 
 namespace TaskQueue.Engine.Quotas;
 
-/// <summary>The most that a tenant may use of each resource. Null: not set here; <see cref="Unlimited"/>: no limit.</summary>
+/// <summary>Limits of a tenant by resource. Null is not set here; <see cref="Unlimited"/> is no limit.</summary>
 public sealed record QuotaLimits
 {
     /// <summary>The value that means no limit.</summary>
     public const long Unlimited = -1;
 
-    /// <summary>Most requests a second; a token must cost at least a microsecond.</summary>
+    /// <summary>Maximum requests a second; a token must cost at least a microsecond.</summary>
     public const long MaxRequestsPerSecond = 1_000_000;
 
-    /// <summary>Tasks that wait.</summary>
+    /// <summary>Maximum waiting tasks.</summary>
     public long? WaitingTasks { get; set; }
 
-    /// <summary>Bytes of files.</summary>
+    /// <summary>Maximum bytes of files.</summary>
     public long? FileBytes { get; set; }
 
-    /// <summary>Declared queues.</summary>
+    /// <summary>Maximum declared queues.</summary>
     public long? Queues { get; set; }
 
-    /// <summary>Schedules.</summary>
+    /// <summary>Maximum schedules.</summary>
     public long? Schedules { get; set; }
 
-    /// <summary>Event streams, and requests that wait, at the same time.</summary>
+    /// <summary>Maximum concurrent event streams and waiting requests.</summary>
     public long? Streams { get; set; }
 
-    /// <summary>Requests a second, over all processes.</summary>
+    /// <summary>Maximum requests a second over all processes.</summary>
     public long? RequestsPerSecond { get; set; }
 
-    /// <summary>The limit of a resource; null is none.</summary>
+    /// <summary>The limit of a resource; null is no limit.</summary>
     public long? this[QuotaResource resource] => resource switch
     {
         QuotaResource.WaitingTasks => WaitingTasks,
@@ -41,7 +41,7 @@ public sealed record QuotaLimits
         _ => RequestsPerSecond,
     };
 
-    /// <summary>What is wrong with the values, or null.</summary>
+    /// <summary>The validation error, or null.</summary>
     [JsonIgnore]
     public string? Problem
     {
@@ -58,15 +58,15 @@ public sealed record QuotaLimits
         }
     }
 
-    /// <summary>The quota of a key, as column <c>quota</c> of <c>api_keys</c> holds it.</summary>
+    /// <summary>Serializes the quota of a key for column <c>quota</c> of <c>api_keys</c>.</summary>
     public string ToText() => JsonSerializer.Serialize(this, QuotaLimitsJson.Default.QuotaLimits);
 
-    /// <summary>Reads <see cref="ToText"/>.</summary>
-    /// <exception cref="JsonException">It is no quota.</exception>
+    /// <summary>Parses the output of <see cref="ToText"/>.</summary>
+    /// <exception cref="JsonException">The text is no quota.</exception>
     public static QuotaLimits FromText(string text) =>
         JsonSerializer.Deserialize(text, QuotaLimitsJson.Default.QuotaLimits) ?? throw new JsonException("null is no quota");
 
-    /// <summary>These limits, and those of another where these have none.</summary>
+    /// <summary>Fills unset limits from another instance.</summary>
     internal QuotaLimits Or(QuotaLimits other) => Combine(other, (mine, others) => mine ?? others);
 
     /// <summary>The smaller limit of each resource: keys of one tenant share its quota.</summary>
@@ -74,7 +74,7 @@ public sealed record QuotaLimits
         mine is null ? others : others is null ? mine : mine == Unlimited ? others : others == Unlimited ? mine
             : Math.Min(mine.Value, others.Value));
 
-    /// <summary>The limits that count: null is no limit.</summary>
+    /// <summary>The effective limits: null is no limit.</summary>
     internal QuotaLimits Effective() => Combine(this, (mine, _) => mine == Unlimited ? null : mine);
 
     private QuotaLimits Combine(QuotaLimits other, Func<long?, long?, long?> combine) => new()

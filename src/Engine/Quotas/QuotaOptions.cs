@@ -3,15 +3,15 @@ using TaskQueue.Engine.Auth;
 
 namespace TaskQueue.Engine.Quotas;
 
-/// <summary>Section <c>TaskQueue:Quotas</c>: how much a tenant may use; a change counts at once.</summary>
+/// <summary>Section <c>TaskQueue:Quotas</c>: quotas of tenants; a change applies immediately.</summary>
 public sealed class QuotaOptions : IValidatableObject
 {
-    /// <summary>Of every tenant. Null, or -1, is no limit.</summary>
-    /// <value>10 GiB of files, 1,000 queues, 1,000 schedules, 1,000 streams; no limit of waiting tasks and requests.</value>
+    /// <summary>Limits of every tenant. Null, or -1, is no limit.</summary>
+    /// <value>10 GiB of files, 1,000 queues, 1,000 schedules, 1,000 streams; no limit on waiting tasks and requests.</value>
     public QuotaLimits Default { get; set; } = new() { FileBytes = 10L * 1024 * 1024 * 1024, Queues = 1000, Schedules = 1000,
         Streams = 1000 };
 
-    /// <summary>Of single tenants, by name. What is left out is as <see cref="Default"/> says; -1 is no limit.</summary>
+    /// <summary>Limits of single tenants, by name. Unset limits are those of <see cref="Default"/>; -1 is no limit.</summary>
     public Dictionary<string, QuotaLimits> Tenants { get; set; } = [];
 
     /// <inheritdoc />

@@ -6,7 +6,7 @@ using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Quotas;
 
-/// <summary>Puts the quotas together.</summary>
+/// <summary>Registers the quotas.</summary>
 internal static class QuotaRegistration
 {
     /// <summary>Adds the quotas of tenants, and the loop that exchanges them between processes.</summary>

@@ -1,9 +1,9 @@
 namespace TaskQueue.Engine.Quotas;
 
-/// <summary>What a quota limits.</summary>
+/// <summary>A resource that a quota limits.</summary>
 public enum QuotaResource
 {
-    /// <summary>Tasks that wait: pending and retrying ones, scheduled and blocked ones among them.</summary>
+    /// <summary>Waiting tasks: pending and retrying ones, including scheduled and blocked ones.</summary>
     WaitingTasks,
 
     /// <summary>Bytes of files.</summary>
@@ -15,14 +15,14 @@ public enum QuotaResource
     /// <summary>Schedules.</summary>
     Schedules,
 
-    /// <summary>Event streams, and requests that wait for a task or for work, at the same time.</summary>
+    /// <summary>Concurrent event streams, and requests that wait for a task or for work.</summary>
     Streams,
 
     /// <summary>Requests a second.</summary>
     RequestsPerSecond,
 }
 
-/// <summary>Names of the resources, as JSON, metrics and errors have them.</summary>
+/// <summary>Names of the resources in JSON, metrics and errors.</summary>
 public static class QuotaResources
 {
     /// <summary>The name of a resource.</summary>
@@ -36,7 +36,7 @@ public static class QuotaResources
         _ => "requests_per_second",
     };
 
-    /// <summary>The noun and the advice of an error.</summary>
+    /// <summary>The noun and the advice of an error message.</summary>
     internal static (string Noun, string Advice) Texts(QuotaResource resource) => resource switch
     {
         QuotaResource.WaitingTasks => ("waiting tasks", "wait until workers have taken some, or cancel some"),

@@ -1,11 +1,11 @@
 namespace TaskQueue.Engine.Quotas;
 
-/// <summary>A limit and what is used of it.</summary>
+/// <summary>A limit and its current usage.</summary>
 /// <param name="Limit">Null is no limit.</param>
-/// <param name="Used">Null where it is not counted, because there is no limit.</param>
+/// <param name="Used">Null if it is not counted, because there is no limit.</param>
 public sealed record ResourceUsage(long? Limit, long? Used);
 
-/// <summary>What tenants use.</summary>
+/// <summary>Reads the quota usage of tenants.</summary>
 public sealed class QuotaUsage
 {
     private readonly TenantQuotas _quotas;
@@ -19,7 +19,9 @@ public sealed class QuotaUsage
         IQuotaStore store) =>
         (_quotas, _waiting, _files, _streams, _requests, _store) = (quotas, waiting, files, streams, requests, store);
 
-    /// <summary>The limits and the use of a tenant, by resource. Nobody, where authentication is off, has neither.</summary>
+    /// <summary>
+    /// The limits and usage of a tenant, by resource. Without a tenant, as with authentication disabled, there are neither.
+    /// </summary>
     public async Task<IReadOnlyDictionary<QuotaResource, ResourceUsage>> ReadAsync(string? tenant, CancellationToken cancellationToken)
     {
         var limits = _quotas.Of(tenant);

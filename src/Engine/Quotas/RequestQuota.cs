@@ -3,7 +3,7 @@ using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Quotas;
 
-/// <summary>Limits the requests of a tenant, over all processes together; see <see cref="TokenLeases"/>.</summary>
+/// <summary>Limits the requests of a tenant over all processes; see <see cref="TokenLeases"/>.</summary>
 public sealed class RequestQuota
 {
     private static readonly TimeSpan Idle = TimeSpan.FromMinutes(1);
@@ -31,7 +31,7 @@ public sealed class RequestQuota
     internal bool IsActive => !_buckets.IsEmpty;
 
     /// <summary>Counts a request.</summary>
-    /// <returns>Null, or why it is refused.</returns>
+    /// <returns>Null if allowed; otherwise the refusal.</returns>
     public ValueTask<QuotaExceededException?> CountAsync(string? tenant)
     {
         if (tenant is null || _quotas.Of(tenant).RequestsPerSecond is not { } limit)
@@ -40,12 +40,12 @@ public sealed class RequestQuota
         return leases.TryTake(limit) ? default : new(LeaseAsync(leases, tenant, limit));
     }
 
-    /// <summary>Requests of about the last second.</summary>
+    /// <summary>Number of requests of about the last second.</summary>
     internal async Task<long> UsedAsync(string tenant, long limit, CancellationToken cancellationToken) =>
         _store.IsShared ? await SharedTokens.UsedAsync(_store, tenant, limit, cancellationToken)
         : _buckets.TryGetValue(tenant, out var bucket) ? bucket.Shared.UsedHere(limit) : 0;
 
-    /// <summary>Forgets tenants that have sent nothing for a while.</summary>
+    /// <summary>Evicts tenants without recent requests.</summary>
     internal void Prune()
     {
         foreach (var (tenant, bucket) in _buckets)

@@ -3,18 +3,18 @@ using TaskQueue.Engine.Telemetry;
 namespace TaskQueue.Engine.Quotas;
 
 /// <summary>
-/// The token bucket of a tenant's requests, one for all processes. Where the database does not answer, each process grants its
-/// share of the limit by itself. Where no other process shares the database, the bucket is in memory.
+/// The token bucket for a tenant's requests, shared by all processes. If the database does not answer, each process grants its share of the
+/// limit locally. If no other process shares the database, the bucket is in memory.
 /// </summary>
 internal sealed class SharedTokens(string tenant, ITenantUsageStore store, ProcessPresence presence, DependencyHealth dependencies,
     TimeProvider time)
 {
     private const int MaxTries = 10;
 
-    /// <summary>Requests wait for the database no longer than this.</summary>
+    /// <summary>Maximum wait of requests for the database.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(500);
 
-    /// <summary>After a failure the database is left alone for so long.</summary>
+    /// <summary>Pause after a database failure.</summary>
     private static readonly TimeSpan Spare = TimeSpan.FromSeconds(2);
 
     private long _spent; // of the local bucket
@@ -34,7 +34,7 @@ internal sealed class SharedTokens(string tenant, ITenantUsageStore store, Proce
             _failedAt = null;
             return grant;
         }
-#pragma warning disable CA1031 // requests go on with the local share, whatever it is; what needs the database says so itself
+#pragma warning disable CA1031 // requests continue with the local share; operations that need the database report its failure
         catch (Exception fault)
 #pragma warning restore CA1031
         {
@@ -44,12 +44,12 @@ internal sealed class SharedTokens(string tenant, ITenantUsageStore store, Proce
         }
     }
 
-    /// <summary>Tokens that all processes together have leased and that are not yet back.</summary>
+    /// <summary>Number of tokens that all processes have leased and that have not been refilled.</summary>
     public static async Task<long> UsedAsync(ITenantUsageStore store, string tenant, long limit, CancellationToken cancellationToken) =>
         await store.FindBucketAsync(tenant, cancellationToken) is { } bucket
             ? TokenBucket.Used(bucket.Spent, TokenBucket.Nanoseconds(bucket.Now), limit) : 0;
 
-    /// <summary>The same of the local bucket.</summary>
+    /// <summary>Same for the local bucket.</summary>
     public long UsedHere(long limit) =>
         TokenBucket.Used(Volatile.Read(ref _spent), TokenBucket.Nanoseconds(time.GetUtcNow().UtcDateTime), limit);
 
@@ -77,6 +77,6 @@ internal sealed class SharedTokens(string tenant, ITenantUsageStore store, Proce
                 return grant;
         }
 
-        return new TokenGrant(0, TimeSpan.Zero); // other processes were faster each time; the next lease comes soon
+        return new TokenGrant(0, TimeSpan.Zero); // lost every race with other processes; the next lease follows soon
     }
 }

@@ -4,12 +4,12 @@ using System.Collections.Frozen;
 namespace TaskQueue.Engine.Quotas;
 
 /// <summary>
-/// Limits the event streams and waiting requests of a tenant, over all processes together. Each process counts its own and
-/// publishes the count every few seconds; what others have opened since is not seen.
+/// Limits the event streams and waiting requests of a tenant over all processes. Each process counts its own and publishes the count every
+/// few seconds, so streams that others opened since are not seen.
 /// </summary>
 public sealed class StreamQuota
 {
-    /// <summary>Counts of processes that have stopped publishing are ignored after this.</summary>
+    /// <summary>Age after which counts of processes that stopped publishing are ignored.</summary>
     internal static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(15);
 
     private readonly ConcurrentDictionary<string, Count> _counts = new(StringComparer.Ordinal);
@@ -19,14 +19,14 @@ public sealed class StreamQuota
 
     internal StreamQuota(TenantQuotas quotas, QuotaMetrics metrics) => (_quotas, _metrics) = (quotas, metrics);
 
-    /// <summary>Called when a stream was opened.</summary>
+    /// <summary>Called when a stream is opened.</summary>
     internal Action? OnOpen { get; set; }
 
     /// <summary>Whether this process has, or has published, any stream.</summary>
     internal bool IsActive => !_counts.IsEmpty;
 
-    /// <summary>Counts a stream until the result is disposed; null where nobody's streams are counted.</summary>
-    /// <exception cref="QuotaExceededException">There are as many as may be.</exception>
+    /// <summary>Counts a stream until the result is disposed; null if there is no tenant to count it for.</summary>
+    /// <exception cref="QuotaExceededException">The limit on streams is reached.</exception>
     public IDisposable? Open(string? tenant)
     {
         if (tenant is null)
@@ -49,10 +49,10 @@ public sealed class StreamQuota
         }
     }
 
-    /// <summary>Streams of a tenant: of this process, and of the others as of the last seconds.</summary>
+    /// <summary>Streams of a tenant: those of this process now, and those of the others as last published.</summary>
     public long Used(string tenant) => OthersOf(tenant) + (_counts.TryGetValue(tenant, out var count) ? count.Open : 0);
 
-    /// <summary>Open streams of this process by tenant, to be published; forgets tenants without any.</summary>
+    /// <summary>Open streams of this process by tenant, for publishing; evicts tenants without streams.</summary>
     internal Dictionary<string, long> Counts()
     {
         var open = new Dictionary<string, long>(StringComparer.Ordinal);
@@ -67,7 +67,7 @@ public sealed class StreamQuota
         return open;
     }
 
-    /// <summary>Takes over the open streams of the other processes.</summary>
+    /// <summary>Sets the open streams of the other processes.</summary>
     internal void SetOthers(IReadOnlyDictionary<string, long> streams) => _others = streams.ToFrozenDictionary(StringComparer.Ordinal);
 
     private long OthersOf(string tenant) => _others.GetValueOrDefault(tenant);

@@ -6,8 +6,7 @@ using Microsoft.Extensions.Options;
 namespace TaskQueue.Engine.Quotas;
 
 /// <summary>
-/// The quota of each tenant, in memory: of its issued keys (of several the smallest), else of its section in the configuration,
-/// else the default.
+/// The quota of each tenant, cached in memory: the smallest of its issued keys, else its configured section, else the default.
 /// </summary>
 public sealed partial class TenantQuotas : IDisposable
 {
@@ -21,7 +20,7 @@ public sealed partial class TenantQuotas : IDisposable
     private Dictionary<string, QuotaLimits> _keys = [];
     private volatile Snapshot _current;
 
-    /// <summary>Reads the configuration now and whenever it changes.</summary>
+    /// <summary>Reads the configuration now and on every change.</summary>
     public TenantQuotas(IQuotaStore store, IOptionsMonitor<QuotaOptions> options, TimeProvider time, ILogger<TenantQuotas> logger)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -31,10 +30,10 @@ public sealed partial class TenantQuotas : IDisposable
         _watch = options.OnChange((changed, _) => Change(() => _options = changed));
     }
 
-    /// <summary>The limits of a tenant; null values are no limits. Nobody's tasks, files and queues have none.</summary>
+    /// <summary>The limits of a tenant; null values are unlimited. Without a tenant nothing is limited.</summary>
     public QuotaLimits Of(string? tenant) => tenant is null ? Snapshot.None : _current.Of(tenant);
 
-    /// <summary>Whether any tenant has a limit of a resource.</summary>
+    /// <summary>Whether any tenant has a limit on a resource.</summary>
     internal bool Limits(QuotaResource resource) => _current.Limited[(int)resource];
 
     /// <inheritdoc />

@@ -1,13 +1,13 @@
 namespace TaskQueue.Engine.Quotas;
 
-/// <summary>What a lease of request tokens was answered with.</summary>
-/// <param name="Tokens">Tokens that may be spent.</param>
-/// <param name="RetryAfter">When there is another one; zero where all that were asked for were granted.</param>
+/// <summary>Result of leasing request tokens.</summary>
+/// <param name="Tokens">Tokens granted.</param>
+/// <param name="RetryAfter">When the next token is available; zero if all requested tokens were granted.</param>
 internal sealed record TokenGrant(long Tokens, TimeSpan RetryAfter);
 
 /// <summary>
-/// A token bucket as one number, which is how processes share it: the time up to which tokens are spent. It holds what one second
-/// brings.
+/// A token bucket as a single number, so that processes can share it: the time up to which tokens are spent. Its capacity is one second's
+/// worth of tokens.
 /// </summary>
 internal static class TokenBucket
 {
@@ -16,16 +16,16 @@ internal static class TokenBucket
     /// <summary>Nanoseconds since 1970.</summary>
     public static long Nanoseconds(DateTime utc) => (utc.Ticks - DateTime.UnixEpoch.Ticks) * TimeSpan.NanosecondsPerTick;
 
-    /// <summary>Takes up to so many tokens.</summary>
+    /// <summary>Takes up to <paramref name="wanted"/> tokens.</summary>
     /// <param name="spent">The time up to which tokens are spent, in nanoseconds.</param>
-    /// <param name="now">The time in nanoseconds.</param>
+    /// <param name="now">The current time in nanoseconds.</param>
     /// <param name="limit">Tokens a second.</param>
-    /// <param name="wanted">Tokens to take, at most.</param>
-    /// <returns>What was taken, and the new time up to which tokens are spent.</returns>
+    /// <param name="wanted">Maximum tokens to take.</param>
+    /// <returns>The granted tokens, and the new time up to which tokens are spent.</returns>
     public static (TokenGrant Grant, long Spent) Take(long spent, long now, long limit, long wanted)
     {
         var cost = Second / limit;
-        // A clock that was set back must not lock the tenant out.
+        // A clock that was set back must not lock out the tenant.
         var from = Math.Clamp(spent, now, now + Second);
         var tokens = Math.Min(Math.Min(wanted, limit), (now + Second - from) / cost);
         var upTo = from + (tokens * cost);
@@ -34,7 +34,7 @@ internal static class TokenBucket
         return (new(tokens, wait), upTo);
     }
 
-    /// <summary>Tokens that were taken and are not yet back.</summary>
+    /// <summary>Number of tokens taken and not yet refilled.</summary>
     public static long Used(long spent, long now, long limit)
     {
         var cost = Second / limit;

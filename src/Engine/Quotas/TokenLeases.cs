@@ -3,22 +3,22 @@ using System.Diagnostics.CodeAnalysis;
 namespace TaskQueue.Engine.Quotas;
 
 /// <summary>
-/// The request tokens of one tenant in one process: leased in chunks from the bucket that all processes share, spent from memory.
-/// A chunk is at most what a quarter of a second brings, and grows and shrinks with the traffic.
+/// The request tokens of one tenant in one process: leased in chunks from the shared bucket, spent from memory. A chunk is at most a
+/// quarter second's worth of tokens, and adapts to the traffic.
 /// </summary>
-/// <param name="lease">Asks the shared bucket: limit and tokens wanted.</param>
+/// <param name="lease">Leases from the shared bucket, given the limit and the number of tokens wanted.</param>
 /// <param name="time">The clock.</param>
 internal sealed class TokenLeases(Func<long, long, Task<TokenGrant>> lease, TimeProvider time)
 {
     private const int FirstShare = 20, LargestShare = 4, MaxRounds = 8;
 
-    /// <summary>Traffic that spends a chunk faster gets a larger one.</summary>
+    /// <summary>A chunk spent faster than this is followed by a larger one.</summary>
     private static readonly TimeSpan Fast = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>Traffic that takes longer gets a smaller one.</summary>
+    /// <summary>A chunk spent slower than this is followed by a smaller one.</summary>
     private static readonly TimeSpan Slow = TimeSpan.FromSeconds(1);
 
-    /// <summary>Shortest time between two leases once the shared bucket was empty.</summary>
+    /// <summary>Minimum time between two leases after the shared bucket was empty.</summary>
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(200);
 
     private readonly Lock _lock = new();
@@ -26,10 +26,10 @@ internal sealed class TokenLeases(Func<long, long, Task<TokenGrant>> lease, Time
     private long _tokens, _chunk;
     private long? _leasedAt, _emptyUntil;
 
-    /// <summary>When a token was last asked for.</summary>
+    /// <summary>Timestamp of the last request for a token.</summary>
     public long UsedAt { get; private set; } = time.GetTimestamp();
 
-    /// <summary>Tokens that are leased and not spent.</summary>
+    /// <summary>Tokens leased and not yet spent.</summary>
     internal long Tokens
     {
         get
@@ -39,7 +39,7 @@ internal sealed class TokenLeases(Func<long, long, Task<TokenGrant>> lease, Time
         }
     }
 
-    /// <summary>Spends a token that is at hand.</summary>
+    /// <summary>Spends a token that is already leased.</summary>
     public bool TryTake(long limit)
     {
         lock (_lock)
@@ -50,8 +50,8 @@ internal sealed class TokenLeases(Func<long, long, Task<TokenGrant>> lease, Time
         }
     }
 
-    /// <summary>Spends a token; waits for a lease, and for the next ones while other requests spend them faster.</summary>
-    /// <returns>Null, or how long to wait for a token.</returns>
+    /// <summary>Spends a token; waits for a lease, and for further ones while other requests spend them faster.</summary>
+    /// <returns>Null on success; otherwise the time until a token is available.</returns>
     public async Task<TimeSpan?> TakeAsync(long limit)
     {
         for (var round = 0; ; round++)
@@ -75,14 +75,14 @@ internal sealed class TokenLeases(Func<long, long, Task<TokenGrant>> lease, Time
             return false;
         _tokens--;
         if (_tokens <= _chunk / 4)
-            TryLease(limit, out _); // before the last one is spent
+            TryLease(limit, out _); // prefetch before the last one is spent
         return true;
     }
 
     private TimeSpan Wait() => _emptyUntil is { } until && until - time.GetTimestamp() is > 0 and var left
         ? TimeSpan.FromSeconds((double)left / time.TimestampFrequency) : Pause;
 
-    /// <summary>Starts a lease, or finds the one that runs; false where the shared bucket was empty a moment ago.</summary>
+    /// <summary>Starts a lease, or returns the one in progress; false if the shared bucket was just empty.</summary>
     private bool TryLease(long limit, [NotNullWhen(true)] out Task? leasing)
     {
         leasing = _leasing;

@@ -5,17 +5,17 @@ using TaskQueue.Engine.Telemetry;
 namespace TaskQueue.Engine.Quotas;
 
 /// <summary>
-/// Limits the waiting tasks of a tenant without a query for each submission: it counts them once a second at most, and adds what
-/// this process has accepted since. What other processes accept in that time is not seen.
+/// Limits the waiting tasks of a tenant without a query for each submission: it counts them at most once a second and adds what this
+/// process has accepted since. What other processes accept in that time is not seen.
 /// </summary>
 public sealed partial class WaitingTaskQuota(
     TenantQuotas quotas, IQuotaStore store, QuotaMetrics metrics, DependencyHealth dependencies, TimeProvider time,
         ILogger<WaitingTaskQuota> logger)
 {
-    /// <summary>Shortest time between two counts of one tenant.</summary>
+    /// <summary>Minimum time between two counts of a tenant.</summary>
     internal static readonly TimeSpan CountEvery = TimeSpan.FromSeconds(1);
 
-    /// <summary>A count never takes more than this share of the time: after one of a second the next comes ten seconds later.</summary>
+    /// <summary>Counting takes at most a tenth of the time: a count of one second is followed by a pause of ten.</summary>
     private const int Rest = 10;
 
     private static readonly TimeSpan Idle = TimeSpan.FromMinutes(1);
@@ -23,13 +23,13 @@ public sealed partial class WaitingTaskQuota(
     private readonly ConcurrentDictionary<string, WaitingTasks> _tenants = new(StringComparer.Ordinal);
 
     /// <summary>
-    /// Reserves room for submissions; null where none of their tenants has a limit. Dispose it when they are committed or refused.
+    /// Reserves room for submissions; null if none of their tenants has a limit. Dispose it when they are committed or refused.
     /// </summary>
-    /// <exception cref="QuotaExceededException">There is no room for all of them; none is reserved.</exception>
+    /// <exception cref="QuotaExceededException">Not all of them fit; none is reserved.</exception>
     internal ValueTask<WaitingReservation?> ReserveAsync<T>(IReadOnlyList<T> submissions, Func<T, string?> owner) =>
         quotas.Limits(QuotaResource.WaitingTasks) ? ReserveEachAsync(submissions, owner) : default;
 
-    /// <summary>How many more tasks of a tenant may wait.</summary>
+    /// <summary>Number of further tasks of a tenant that may wait.</summary>
     public async Task<long> RoomAsync(string? tenant)
     {
         if (tenant is null || quotas.Of(tenant).WaitingTasks is not { } limit)
@@ -39,11 +39,11 @@ public sealed partial class WaitingTaskQuota(
         return Math.Max(0, limit - tasks.Used);
     }
 
-    /// <summary>What a tenant with a limit uses, as of the last second.</summary>
+    /// <summary>Usage of a tenant with a limit, up to a second old.</summary>
     public async Task<long?> UsedAsync(string tenant) =>
         quotas.Of(tenant).WaitingTasks is { } limit ? limit - await RoomAsync(tenant) : null;
 
-    /// <summary>Forgets tenants that have submitted nothing for a while.</summary>
+    /// <summary>Evicts tenants without recent submissions.</summary>
     internal void Prune()
     {
         foreach (var (tenant, tasks) in _tenants)
@@ -64,7 +64,7 @@ public sealed partial class WaitingTaskQuota(
                     continue;
                 var tasks = _tenants.GetOrAdd(tenant, _ => new WaitingTasks());
                 var counting = CountIfDueAsync(tenant, tasks, limit);
-                // A count of a moment ago will do where there is room; the next one runs beside.
+                // A recent count suffices while there is room; the next one runs in the background.
                 if (!tasks.IsKnown(time) || tasks.Used + count > limit)
                     await counting;
                 if (!tasks.TryReserve(count, limit, time))
@@ -81,7 +81,7 @@ public sealed partial class WaitingTaskQuota(
         }
     }
 
-    /// <summary>Nearly always one owner.</summary>
+    /// <summary>Groups by owner; nearly always there is only one.</summary>
     private static IEnumerable<(string Tenant, int Count)> CountByOwner<T>(IReadOnlyList<T> submissions, Func<T, string?> owner) =>
         submissions.Count == 1
             ? owner(submissions[0]) is { } one ? [(one, 1)] : []
@@ -99,7 +99,7 @@ public sealed partial class WaitingTaskQuota(
             var count = await store.CountWaitingTasksAsync(tenant, (int)Math.Min(limit, int.MaxValue - 1) + 1);
             tasks.Counted(count, committed, time.GetTimestamp());
         }
-#pragma warning disable CA1031 // without a database nothing is accepted either; the last count goes on to be used
+#pragma warning disable CA1031 // without a database nothing is accepted anyway; the last count stays in use
         catch (Exception fault)
 #pragma warning restore CA1031
         {
@@ -113,6 +113,6 @@ public sealed partial class WaitingTaskQuota(
         }
     }
 
-    [LoggerMessage(LogLevel.Warning, "Counting the waiting tasks of tenant {Tenant} failed; trying again")]
+    [LoggerMessage(LogLevel.Warning, "Counting the waiting tasks of tenant {Tenant} failed; retrying")]
     private partial void LogFailed(Exception fault, string tenant);
 }

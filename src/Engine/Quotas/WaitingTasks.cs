@@ -1,9 +1,9 @@
 namespace TaskQueue.Engine.Quotas;
 
-/// <summary>What one process knows of the waiting tasks of one tenant.</summary>
+/// <summary>Waiting tasks of one tenant as known to this process.</summary>
 internal sealed class WaitingTasks
 {
-    /// <summary>A count of before is of no use once it is this old.</summary>
+    /// <summary>Age after which a count is not used any more.</summary>
     private static readonly TimeSpan Stale = TimeSpan.FromSeconds(5);
 
     private readonly Lock _lock = new();
@@ -11,7 +11,7 @@ internal sealed class WaitingTasks
     private long _counted, _committed, _reserved;
     private long? _countedAt, _nextAt, _usedAt;
 
-    /// <summary>The last count, and what this process has accepted since or is about to.</summary>
+    /// <summary>The last count, plus what this process has accepted since or is accepting.</summary>
     public long Used
     {
         get
@@ -31,21 +31,21 @@ internal sealed class WaitingTasks
         }
     }
 
-    /// <summary>Whether there is a count of the last seconds.</summary>
+    /// <summary>Whether there is a recent count.</summary>
     public bool IsKnown(TimeProvider time)
     {
         lock (_lock)
             return _countedAt is { } at && time.GetElapsedTime(at) < Stale;
     }
 
-    /// <summary>Whether nothing has been reserved for so long.</summary>
+    /// <summary>Whether nothing was reserved for the given time.</summary>
     public bool IsIdle(TimeProvider time, TimeSpan idle)
     {
         lock (_lock)
             return _reserved == 0 && _counting is null && time.GetElapsedTime(_usedAt ??= time.GetTimestamp()) >= idle;
     }
 
-    /// <summary>Begins a count where it is time; returns the one that runs.</summary>
+    /// <summary>Begins a count if one is due; otherwise returns the one in progress.</summary>
     public Task CountIfDue(TimeProvider time, Func<Task> count)
     {
         lock (_lock)
@@ -58,7 +58,7 @@ internal sealed class WaitingTasks
         }
     }
 
-    /// <summary>Takes over a count; what was committed before it began is part of it.</summary>
+    /// <summary>Applies a count, which includes everything committed before it began.</summary>
     public void Counted(long count, long committedBefore, long at)
     {
         lock (_lock)
@@ -69,7 +69,7 @@ internal sealed class WaitingTasks
         }
     }
 
-    /// <summary>A count has ended; the next one may begin after a pause.</summary>
+    /// <summary>Ends a count and sets the earliest time of the next one.</summary>
     public void NotBefore(long now, TimeSpan pause, TimeProvider time)
     {
         lock (_lock)
@@ -79,7 +79,7 @@ internal sealed class WaitingTasks
         }
     }
 
-    /// <summary>Reserves room; false where there is none.</summary>
+    /// <summary>Reserves room; false if there is none.</summary>
     public bool TryReserve(long count, long limit, TimeProvider time)
     {
         lock (_lock)
@@ -92,7 +92,7 @@ internal sealed class WaitingTasks
         }
     }
 
-    /// <summary>Gives a reservation back, but for what was committed.</summary>
+    /// <summary>Returns a reservation except for what was committed.</summary>
     public void Settle(long reserved, long committed)
     {
         lock (_lock)
@@ -103,14 +103,14 @@ internal sealed class WaitingTasks
     }
 }
 
-/// <summary>Room for the tasks of a submission.</summary>
+/// <summary>Room reserved for the tasks of a submission.</summary>
 internal sealed class WaitingReservation : IDisposable
 {
     private readonly List<Part> _parts = new(1);
 
     public void Add(string tenant, WaitingTasks tasks, int count) => _parts.Add(new(tenant, tasks, count));
 
-    /// <summary>A new task of a tenant was committed.</summary>
+    /// <summary>Records a committed task of a tenant.</summary>
     public void Accept(string? tenant)
     {
         foreach (var part in _parts)

@@ -2,10 +2,10 @@ using System.Collections.Concurrent;
 
 namespace TaskQueue.Engine.Replies;
 
-/// <summary>The callers of this process that wait for the ends of their tasks.</summary>
+/// <summary>Callers of this process that wait for the completion of their tasks.</summary>
 public sealed class CompletionRouter(TimeProvider time)
 {
-    /// <summary>Callers that may wait at once (bella.md 2).</summary>
+    /// <summary>Maximum waiting callers (bella.md 2).</summary>
     public const int MaxCallers = 100_000;
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
@@ -13,23 +13,23 @@ public sealed class CompletionRouter(TimeProvider time)
     private readonly ConcurrentDictionary<Guid, WaitingCaller> _callers = new();
 
     /// <summary>
-    /// Waits for a task from now on; open it before the task is submitted, so that no reply is missed. Null where too many wait.
+    /// Registers a caller for a task. Call it before the task is submitted, so that no reply is missed. Null if too many callers wait.
     /// </summary>
     /// <param name="taskId">The task.</param>
-    /// <param name="wantsProgress">Whether progress is kept for the caller, or only the end counts.</param>
+    /// <param name="wantsProgress">Whether progress is buffered for the caller; otherwise only the completion is.</param>
     public WaitingCaller? Open(Guid taskId, bool wantsProgress)
     {
         if (_callers.Count >= MaxCallers)
             return null;
         var caller = new WaitingCaller(this, taskId, wantsProgress);
-        return _callers.TryAdd(taskId, caller) ? caller : throw new InvalidOperationException($"Somebody waits for {taskId} already.");
+        return _callers.TryAdd(taskId, caller) ? caller : throw new InvalidOperationException($"A caller already waits for {taskId}.");
     }
 
     /// <summary>Whether a caller of this process waits for the task.</summary>
     public bool Holds(Guid taskId) => _callers.ContainsKey(taskId);
 
-    /// <summary>Hands a reply to the caller, if it is still there. Where that one reads slowly, this waits: the worker feels it.</summary>
-    /// <returns>Whether there was such a caller.</returns>
+    /// <summary>Delivers a reply to its caller, if it is still connected. Waits for a slow caller, which slows down the worker.</summary>
+    /// <returns>Whether the caller exists.</returns>
     public async ValueTask<bool> DeliverAsync(Reply reply, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(reply);
@@ -42,9 +42,7 @@ public sealed class CompletionRouter(TimeProvider time)
         return true;
     }
 
-    /// <summary>
-    /// The same, but a caller that does not read for 5 s loses its place, and its connection is cut: it must not hold up those behind it.
-    /// </summary>
+    /// <summary>Same, but disconnects a caller that does not read for 5 s, so that it does not delay those behind it.</summary>
     public async Task DeliverOrDropAsync(Reply reply)
     {
         ArgumentNullException.ThrowIfNull(reply);
@@ -63,7 +61,7 @@ public sealed class CompletionRouter(TimeProvider time)
     }
 
     /// <summary>
-    /// Tasks for which a caller has waited at least so long since their acceptance, those not looked at for longest first.
+    /// Tasks accepted at least <paramref name="since"/> ago whose caller still waits, those not checked for longest first.
     /// </summary>
     internal List<Guid> Unheard(TimeSpan since, int max)
     {

@@ -4,7 +4,9 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Replies;
 
-/// <summary>Looks up the ends of tasks whose callers have heard nothing for a while: replies may be lost, ends are not.</summary>
+/// <summary>
+/// Looks up the completion of tasks whose callers have received nothing for a while: replies may be lost, completions are stored.
+/// </summary>
 internal sealed class LostReplyWatch(CompletionRouter router, ITaskQueries queries, PollingServices services) : PollingService(services)
 {
     private const int MaxLooks = 1000;

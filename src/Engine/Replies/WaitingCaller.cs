@@ -3,10 +3,10 @@ using System.Threading.Channels;
 
 namespace TaskQueue.Engine.Replies;
 
-/// <summary>A caller that waits for one task; disposed when it has left. It holds nothing of the task but its id.</summary>
+/// <summary>A caller waiting for one task; dispose it when the caller leaves. Holds only the id of the task.</summary>
 public sealed class WaitingCaller : IDisposable
 {
-    /// <summary>Progress that may wait for a slow caller: entries, and characters in them. One entry always may.</summary>
+    /// <summary>Buffered progress of a slow caller: maximum entries, and characters in them. A single entry is always buffered.</summary>
     private const int MaxWaiting = 256, MaxWaitingChars = 256 * 1024;
 
     private readonly CompletionRouter _router;
@@ -30,16 +30,16 @@ public sealed class WaitingCaller : IDisposable
     /// <summary>The task.</summary>
     public Guid TaskId { get; }
 
-    /// <summary>The end of the task.</summary>
+    /// <summary>Completes when the task ends.</summary>
     public Task<TaskCompletion> Ended => _ended.Task;
 
-    /// <summary>Progress in order; complete when the task has ended.</summary>
+    /// <summary>Progress in order; completes when the task ends.</summary>
     public ChannelReader<TaskProgress> Progress => _reader ?? throw new InvalidOperationException("This caller wants no progress.");
 
-    /// <summary>When somebody last looked whether the task has ended; null before its acceptance.</summary>
+    /// <summary>Timestamp of the last check whether the task has ended; null before its acceptance.</summary>
     internal long? LookedAt { get; set; }
 
-    /// <summary>The task was accepted: from now on it can be looked up.</summary>
+    /// <summary>Marks the task as accepted: from now on its completion can be looked up.</summary>
     public void Accepted() => LookedAt = _router.Now;
 
     /// <inheritdoc />
@@ -65,7 +65,7 @@ public sealed class WaitingCaller : IDisposable
         }
     }
 
-    /// <summary>The caller reads too slowly: it gets an exception instead of the rest.</summary>
+    /// <summary>Disconnects a caller that reads too slowly: it gets an exception.</summary>
     internal void GiveUp()
     {
         var fault = new TimeoutException("The caller reads too slowly.");
@@ -115,7 +115,7 @@ public sealed class WaitingCaller : IDisposable
         }
     }
 
-    /// <summary>Makes room with every entry that is read.</summary>
+    /// <summary>Frees buffer space for every entry read.</summary>
     private sealed class CountedReader(WaitingCaller caller, ChannelReader<TaskProgress> inner) : ChannelReader<TaskProgress>
     {
         public override Task Completion => inner.Completion;

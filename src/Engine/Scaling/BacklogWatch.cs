@@ -7,8 +7,8 @@ using TaskQueue.Engine.Telemetry;
 namespace TaskQueue.Engine.Scaling;
 
 /// <summary>
-/// What waits and runs in the whole database, for all who ask in this process. It is read when somebody asks, by one at a time,
-/// and so seldom that the reads take no more than a twentieth of the time.
+/// The backlog of the whole database, shared by all readers in this process. It is refreshed on demand, one read at a time, and so rarely
+/// that reads take at most a twentieth of the time.
 /// </summary>
 public sealed partial class BacklogWatch
 {
@@ -24,11 +24,11 @@ public sealed partial class BacklogWatch
     private readonly LoadHistory _history;
     private readonly Lock _lock = new();
     private Task _reading = Task.CompletedTask;
-    private long _notBefore = long.MinValue; // a timestamp
+    private long _notBefore = long.MinValue; // timestamp
     private Shown? _shown;
     private bool _isFailing;
 
-    /// <summary>Makes the gauges.</summary>
+    /// <summary>Creates the gauges.</summary>
     public BacklogWatch(IBacklogStore store, IMeterFactory meters, IOptions<TelemetryOptions> options, DependencyHealth dependencies,
         TimeProvider time, ILogger<BacklogWatch> logger)
     {
@@ -44,19 +44,19 @@ public sealed partial class BacklogWatch
         meter.CreateObservableGauge("taskqueue.queue.running", () =>
             Tiers<long>(l => [new(l.Running, l.Tags)]), "{task}", "Tasks with a lease.");
         meter.CreateObservableGauge("taskqueue.queue.oldest_age", () =>
-            Tiers<double>(l => [new(Age(l.OldestDueAt), l.Tags)]), "s", "Since when the oldest due task waits.");
+            Tiers<double>(l => [new(Age(l.OldestDueAt), l.Tags)]), "s", "How long the oldest due task has waited.");
         meter.CreateObservableGauge("taskqueue.outbox.rows", () =>
-            One(s => s.Backlog.OutboxRows), "{event}", "Events that wait to be sent to the bus.");
+            One(s => s.Backlog.OutboxRows), "{event}", "Events waiting to be published on the bus.");
         meter.CreateObservableGauge("taskqueue.outbox.age", () =>
-            One(s => Age(s.Backlog.OutboxOldestAt)), "s", "Since when the oldest of them waits.");
+            One(s => Age(s.Backlog.OutboxOldestAt)), "s", "How long the oldest waiting event has waited.");
         meter.CreateObservableGauge("taskqueue.backlog.age", () =>
-            One(s => Age(s.At)), "s", "How long ago the gauges of queues and outbox were read.");
+            One(s => Age(s.At)), "s", "Age of the gauges of queues and outbox.");
         meter.CreateObservableGauge("taskqueue.backlog.duration", () => One(s => s.Took.TotalSeconds), "s", "How long that took.");
         meter.CreateObservableGauge("dtq_queue_size", () =>
-            One(s => s.Tiers.Sum(l => l.Due + l.Later + l.Blocked)), null, "Tasks that wait, in all queues.");
+            One(s => s.Tiers.Sum(l => l.Due + l.Later + l.Blocked)), null, "Waiting tasks in all queues.");
     }
 
-    /// <summary>Reads the database, where that is due; returns when what is shown is as new as it may be.</summary>
+    /// <summary>Refreshes the backlog from the database if that is due; returns when the shown values are current.</summary>
     public Task RefreshAsync()
     {
         lock (_lock)
@@ -67,16 +67,16 @@ public sealed partial class BacklogWatch
         }
     }
 
-    /// <summary>Queues that held tasks when the database was last read, declared or not.</summary>
+    /// <summary>Queues that held tasks at the last read, declared or not.</summary>
     public IEnumerable<string> Queues => Volatile.Read(ref _shown)?.Queues.Select(q => q.Key) ?? [];
 
     /// <summary>Whether the last read failed.</summary>
     internal bool IsFailing => Volatile.Read(ref _isFailing);
 
-    /// <summary>From the next read on the finished tasks of a queue are counted too; what was read of it lately.</summary>
+    /// <summary>Returns the recent samples of a queue, and counts its finished tasks from the next read on.</summary>
     internal QueueHistory? Follow(string queue) => _history.Follow(queue);
 
-    /// <summary>What was read last of a queue that nobody has followed long enough; null where nothing was read yet.</summary>
+    /// <summary>The last sample of a queue that is not followed yet; null before the first read.</summary>
     internal QueueSample? Last(string queue) =>
         Volatile.Read(ref _shown) is { } shown ? new QueueSample(shown.Stamp, shown.At, [.. shown.Queues[queue]], []) : null;
 
@@ -92,7 +92,7 @@ public sealed partial class BacklogWatch
             Volatile.Write(ref _shown, new Shown(backlog, queues, Fold(backlog.Tiers), now, begun, _time.GetElapsedTime(begun)));
             Volatile.Write(ref _isFailing, false);
         }
-#pragma warning disable CA1031 // such as a database that is away: what was read before is shown, with its age
+#pragma warning disable CA1031 // such as an unreachable database: the previous values are shown with their age
         catch (Exception fault)
 #pragma warning restore CA1031
         {
@@ -106,7 +106,7 @@ public sealed partial class BacklogWatch
             _time.GetTimestamp() + (long)((pause > _interval ? pause : _interval).TotalSeconds * _time.TimestampFrequency));
     }
 
-    /// <summary>What is not told apart is added up; what was shown once stays, at zero.</summary>
+    /// <summary>Sums series that are not shown separately; a series shown once stays, at zero.</summary>
     private List<Tier> Fold(IReadOnlyList<TierBacklog> tiers)
     {
         var known = tiers.GroupBy(l => _levels.Admits(l.At) ? (l.At.Queue, l.At.Tier.ToString()) : (Labels.Other, Labels.Other))
@@ -128,7 +128,7 @@ public sealed partial class BacklogWatch
     private IEnumerable<Measurement<T>> One<T>(Func<Shown, T> show)
         where T : struct => Latest is { } shown ? [new(show(shown))] : [];
 
-    /// <summary>Who exports without asking before gets what there is, and newer values the next time.</summary>
+    /// <summary>An export without a prior refresh gets the current values and triggers a refresh for the next one.</summary>
     private Shown? Latest
     {
         get
@@ -140,7 +140,7 @@ public sealed partial class BacklogWatch
 
     private double Age(DateTime? since) => since is { } time ? Math.Max(0, (_time.GetUtcNow().UtcDateTime - time).TotalSeconds) : 0;
 
-    [LoggerMessage(LogLevel.Warning, "The gauges of /metrics could not be read; showing older ones")]
+    [LoggerMessage(LogLevel.Warning, "Cannot refresh the gauges of /metrics; showing the previous values")]
     private partial void LogReadFailed(Exception fault);
 
     private sealed record Shown(Backlog Backlog, ILookup<string, TierBacklog> Queues, IReadOnlyList<Tier> Tiers, DateTime At, long Stamp,

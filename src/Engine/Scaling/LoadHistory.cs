@@ -3,23 +3,23 @@ using System.Collections.Concurrent;
 namespace TaskQueue.Engine.Scaling;
 
 /// <summary>
-/// What the queues that somebody asks about held lately. It is kept for those alone, so its size grows with questions, not with queues.
+/// Recent samples of the queues that autoscalers query. Only these are kept, so memory grows with queries, not with queues.
 /// </summary>
 internal sealed class LoadHistory(TimeProvider time)
 {
-    /// <summary>How far back rates look.</summary>
+    /// <summary>Window over which rates are computed.</summary>
     public static readonly TimeSpan Window = TimeSpan.FromMinutes(1);
 
-    /// <summary>A queue that nobody has asked about for so long is forgotten; also how old a sample may be.</summary>
+    /// <summary>Age at which a queue without queries is evicted; also the maximum age of a sample.</summary>
     public static readonly TimeSpan Memory = TimeSpan.FromMinutes(10);
 
-    /// <summary>Names that nobody has tasks in can be asked about too.</summary>
+    /// <summary>Bounds the memory: names of queues without tasks can be queried too.</summary>
     private const int MaxQueues = 10_000;
 
     private readonly ConcurrentDictionary<string, QueueHistory> _queues = new(StringComparer.Ordinal);
 
-    /// <summary>From now on a queue is looked at with each read.</summary>
-    /// <returns>What is known of it; null where too many are followed.</returns>
+    /// <summary>Samples a queue from now on.</summary>
+    /// <returns>Its samples; null if too many queues are followed.</returns>
     public QueueHistory? Follow(string queue)
     {
         if (!_queues.TryGetValue(queue, out var history))
@@ -33,7 +33,7 @@ internal sealed class LoadHistory(TimeProvider time)
         return history;
     }
 
-    /// <summary>The queues that are followed, without those that nobody asks about any more.</summary>
+    /// <summary>The followed queues; evicts those without recent queries.</summary>
     public IReadOnlyCollection<string> Followed()
     {
         foreach (var (queue, history) in _queues)
@@ -45,12 +45,12 @@ internal sealed class LoadHistory(TimeProvider time)
         return [.. _queues.Keys];
     }
 
-    /// <summary>Notes what was read.</summary>
+    /// <summary>Records a read.</summary>
     /// <param name="queues">The queues whose finished tasks were counted.</param>
-    /// <param name="backlog">What was read.</param>
+    /// <param name="backlog">The backlog read.</param>
     /// <param name="tiers">Its tiers by queue.</param>
-    /// <param name="now">What was due was due by then.</param>
-    /// <param name="stamp">The same moment by the clock that nobody sets.</param>
+    /// <param name="now">The time of the read, UTC.</param>
+    /// <param name="stamp">The time of the read as a monotonic timestamp.</param>
     public void Add(IReadOnlyCollection<string> queues, Backlog backlog, ILookup<string, TierBacklog> tiers, DateTime now, long stamp)
     {
         var finished = backlog.Finished.ToLookup(f => f.Key.Queue, f => (f.Key.Tier, f.Value));
@@ -62,15 +62,15 @@ internal sealed class LoadHistory(TimeProvider time)
     }
 }
 
-/// <summary>A queue at one time.</summary>
-/// <param name="Stamp">When, by the clock that nobody sets.</param>
-/// <param name="At">The same in UTC.</param>
+/// <summary>A sample of a queue.</summary>
+/// <param name="Stamp">The time as a monotonic timestamp.</param>
+/// <param name="At">The time in UTC.</param>
 /// <param name="Tiers">Tiers with tasks.</param>
-/// <param name="Finished">Tasks that have completed or failed since the last purge, by tier.</param>
+/// <param name="Finished">Tasks completed or failed since the last purge, by tier.</param>
 internal sealed record QueueSample(long Stamp, DateTime At, IReadOnlyList<TierBacklog> Tiers,
     IReadOnlyList<(int Tier, long Count)> Finished)
 {
-    /// <summary>The sums of a tier, or of all.</summary>
+    /// <summary>The totals of a tier, or of all tiers.</summary>
     public Load LoadOf(int? tier, TimeProvider time)
     {
         var tiers = Tiers.Where(l => tier is null || l.At.Tier == tier).ToList();
@@ -82,32 +82,29 @@ internal sealed record QueueSample(long Stamp, DateTime At, IReadOnlyList<TierBa
     }
 }
 
-/// <summary>One queue over the last minute or so.</summary>
+/// <summary>Samples of one queue over about a minute.</summary>
 internal sealed class QueueHistory
 {
-    /// <summary>Samples nearer to each other than a part of the window tell nothing more.</summary>
+    /// <summary>Samples closer together than this part of the window add no information.</summary>
     private const int MaxSamples = 30;
 
     private readonly Lock _lock = new();
     private readonly List<QueueSample> _samples = [];
     private long _askedAt;
 
-    /// <summary>When somebody last asked.</summary>
+    /// <summary>Timestamp of the last query.</summary>
     public long AskedAt
     {
         get => Volatile.Read(ref _askedAt);
         set => Volatile.Write(ref _askedAt, value);
     }
 
-    /// <summary>
-    /// Adds the newest sample. Of those older than the window one is kept, so that there is something to compare with where
-    /// nobody asks for a while.
-    /// </summary>
+    /// <summary>Adds the newest sample. Keeps one sample older than the window, to compare with after a pause in queries.</summary>
     public void Add(QueueSample sample, TimeProvider time)
     {
         lock (_lock)
         {
-            // The newest is always there; the one before it stays only where it is far enough from its own predecessor.
+            // The newest is always kept; the one before it only if it is far enough from its own predecessor.
             if (_samples.Count >= 2 && time.GetElapsedTime(_samples[^2].Stamp, _samples[^1].Stamp) < LoadHistory.Window / MaxSamples)
                 _samples.RemoveAt(_samples.Count - 1);
             _samples.Add(sample);
@@ -118,7 +115,7 @@ internal sealed class QueueHistory
         }
     }
 
-    /// <summary>Oldest first.</summary>
+    /// <summary>The samples, oldest first.</summary>
     public IReadOnlyList<QueueSample> Samples
     {
         get

@@ -3,36 +3,34 @@ using TaskQueue.Engine.Queues;
 
 namespace TaskQueue.Engine.Scaling;
 
-/// <summary>What an autoscaler is told of a queue, or of one of its tiers.</summary>
-/// <param name="Slots">How many tasks at once it needs.</param>
+/// <summary>Demand of a queue, or of one of its tiers, for an autoscaler.</summary>
+/// <param name="Slots">Number of concurrent tasks it needs.</param>
 /// <param name="Due">Tasks that may run now.</param>
-/// <param name="Later">Tasks whose time is to come.</param>
-/// <param name="Blocked">Tasks behind another with their ordering key.</param>
+/// <param name="Later">Tasks scheduled for later.</param>
+/// <param name="Blocked">Tasks blocked by another with the same ordering key.</param>
 /// <param name="Running">Tasks with a lease.</param>
-/// <param name="OldestAgeSeconds">For how long the oldest due task has waited; 0 where none does.</param>
-/// <param name="FinishedPerSecond">Tasks that completed or failed; null where it is not known yet.</param>
-/// <param name="ArrivedPerSecond">Tasks that came to wait, or whose time came; null where it is not known yet.</param>
-/// <param name="RunSeconds">How long a finished task took a slot, all its attempts together; null where it is not known yet.</param>
-/// <param name="Paused">Whether the queue hands out nothing.</param>
-/// <param name="WithinSeconds">Within which time what waits should be begun.</param>
+/// <param name="OldestAgeSeconds">Seconds that the oldest due task has waited; 0 if none is due.</param>
+/// <param name="FinishedPerSecond">Rate of tasks completed or failed; null while unknown.</param>
+/// <param name="ArrivedPerSecond">Rate of tasks that became due; null while unknown.</param>
+/// <param name="RunSeconds">Slot time of a finished task over all its attempts, in seconds; null while unknown.</param>
+/// <param name="Paused">Whether the queue is paused.</param>
+/// <param name="WithinSeconds">Target time in seconds until waiting tasks begin.</param>
 public sealed record QueueDemand(
     int Slots, long Due, long Later, long Blocked, long Running, double OldestAgeSeconds, double? FinishedPerSecond,
         double? ArrivedPerSecond, double? RunSeconds,
     bool Paused, double WithinSeconds);
 
-/// <summary>
-/// How many workers queues need. It reads nothing of its own: all who ask share the look at the database of <see cref="BacklogWatch"/>.
-/// </summary>
+/// <summary>Computes how many workers queues need. All queries share the database reads of <see cref="BacklogWatch"/>.</summary>
 public sealed class QueueScaling(BacklogWatch backlog, QueueCatalog queues, IOptions<ScalingOptions> options, TimeProvider time)
 {
-    /// <summary>How long to wait for the database; then what was seen before counts. KEDA waits three seconds for an answer.</summary>
+    /// <summary>Maximum wait for the database; then the previous values are used. KEDA waits three seconds for an answer.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
-    /// <summary>What a queue needs, whether or not anybody knows it; null where the database has been out of sight for too long.</summary>
+    /// <summary>The demand of a queue, whether or not it is declared; null if the last successful read is too old.</summary>
     /// <param name="queue">Base name.</param>
-    /// <param name="tier">One tier; null is all together.</param>
-    /// <param name="within">Seconds within which what waits should be begun; null is as configured.</param>
-    /// <param name="cancellationToken">Ends the wait for the database.</param>
+    /// <param name="tier">A tier; null is all tiers together.</param>
+    /// <param name="within">Target time in seconds until waiting tasks begin; null is the configured time.</param>
+    /// <param name="cancellationToken">Cancels the wait for the database.</param>
     public async Task<QueueDemand?> AskAsync(string queue, int? tier, double? within, CancellationToken cancellationToken)
     {
         var history = backlog.Follow(queue);

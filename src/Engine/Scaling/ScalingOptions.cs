@@ -2,13 +2,13 @@ using System.ComponentModel.DataAnnotations;
 
 namespace TaskQueue.Engine.Scaling;
 
-/// <summary>Section <c>TaskQueue:Scaling</c>: what autoscalers are told.</summary>
+/// <summary>Section <c>TaskQueue:Scaling</c>: demand reported to autoscalers.</summary>
 public sealed class ScalingOptions
 {
-    /// <summary>The longest time in seconds that may be asked for.</summary>
+    /// <summary>Maximum target time in seconds that may be requested.</summary>
     public const int MaxWithinSeconds = 86_400;
 
-    /// <summary>Seconds within which what waits in a queue should be begun.</summary>
+    /// <summary>Target time in seconds until the waiting tasks of a queue begin.</summary>
     /// <value>30; 1 to 86,400.</value>
     [Range(1, MaxWithinSeconds, ErrorMessage = "TaskQueue:Scaling:WithinSeconds must be 1 to 86400")]
     public double WithinSeconds { get; set; } = 30;

@@ -1,67 +1,67 @@
 namespace TaskQueue.Engine.Scaling;
 
-/// <summary>What a queue, or one of its tiers, held at one time.</summary>
-/// <param name="At">When, in seconds of a clock that nobody sets.</param>
+/// <summary>Load of a queue, or of one of its tiers, at one time.</summary>
+/// <param name="At">Time in seconds of a monotonic clock.</param>
 /// <param name="Due">Tasks that may run now.</param>
-/// <param name="Later">Tasks whose time is to come.</param>
-/// <param name="Blocked">Tasks behind another with their ordering key.</param>
+/// <param name="Later">Tasks scheduled for later.</param>
+/// <param name="Blocked">Tasks blocked by another with the same ordering key.</param>
 /// <param name="Running">Tasks with a lease.</param>
-/// <param name="Finished">Tasks that have completed or failed so far.</param>
-/// <param name="OldestAge">For how many seconds the oldest due task has waited.</param>
+/// <param name="Finished">Tasks completed or failed so far.</param>
+/// <param name="OldestAge">Seconds that the oldest due task has waited.</param>
 internal sealed record Load(double At, long Due, long Later, long Blocked, long Running, long Finished, double OldestAge)
 {
-    /// <summary>What has come and has not ended.</summary>
+    /// <summary>Tasks that have arrived and not ended.</summary>
     public long Inside => Due + Blocked + Running;
 }
 
-/// <summary>What a queue's settings say of how much may run.</summary>
-/// <param name="Paused">Nothing is handed out.</param>
-/// <param name="MaxRunning">At most so many run at once; 0 is unlimited.</param>
-/// <param name="PerSecond">At most so many are handed out in a second; null is unlimited.</param>
+/// <summary>Limits from a queue's settings.</summary>
+/// <param name="Paused">Whether the queue is paused.</param>
+/// <param name="MaxRunning">Concurrency limit; 0 is unlimited.</param>
+/// <param name="PerSecond">Rate limit in tasks a second; null is unlimited.</param>
 internal sealed record SlotLimits(bool Paused = false, int MaxRunning = 0, double? PerSecond = null);
 
 /// <summary>
-/// How many tasks at once a queue needs. The number answers two questions: how many slots the tasks that come keep busy, and how
-/// many more it takes until what waits has been begun within the time that it may wait.
+/// Computes how many concurrent tasks a queue needs: the slots that arriving tasks keep busy, plus those needed to start the waiting tasks
+/// within the target time.
 /// <para>
-/// The time that a finished task took of a slot is what all slots spent, divided by what was finished (Little's law): attempts that
-/// failed are in it. With it, <c>slots = run time × (arrivals + catching up)</c>.
+/// The run time of a finished task is the time of all slots divided by the number of finished tasks (Little's law), so it includes failed
+/// attempts. Then <c>slots = run time × (arrivals + catching up)</c>.
 /// </para>
 /// <list type="bullet">
-/// <item>Arrivals are what finished and what the queue grew by. Growth counts as if it had come over the time that tasks may wait at
-/// least: a burst is to be through within that time, and not to be taken for what comes from now on.</item>
-/// <item>Catching up is the smaller of two guesses of what waits, spread over that time. Finish rate × oldest age is what the
-/// workers there are would have got through meanwhile: small while a burst is young, so it asks for little more where the work
-/// flows; and it grows by as much as there is already for each such time that the oldest waits longer, so it cannot jump. Due tasks
-/// bound it, so that a few left behind, or of low priority, do not ask for a crowd.</item>
-/// <item>In balance nothing waits, what comes is what finishes, and the number is what runs. Under it the oldest grows older, which
-/// asks for more; above it nobody waits. Waiting at a fraction of the time that is allowed makes room for just that fraction more, so
-/// the number comes to rest instead of swinging.</item>
-/// <item>What runs is never asked away: a task that is broken off is begun anew elsewhere. At most what runs and what is due is
-/// asked for, because nobody else could use a slot; what runs is then the mean, since a moment may find quick tasks in between.</item>
-/// <item>Where nothing was seen to finish (at first, with slow tasks, or because all workers are away) the run time is unknown. Then
-/// each due task wants a slot, but no more of them than run already, or a handful: that doubles as they come, until something
-/// finishes, and depth alone never asks for thousands.</item>
-/// <item>Where the oldest waits for too long though hardly anything is seen to run, the run time is too short to be seen: quick built-in
-/// actions are told of with their end only. Then the handful counts as what runs, and grows with the age.</item>
+/// <item>Arrivals are the tasks that finished plus the growth of the queue. Growth is spread over at least the target time: a burst must be
+/// worked off within that time, and must not be mistaken for the future rate.</item>
+/// <item>Catching up is the smaller of two estimates, spread over the target time. Finish rate × oldest age is what the present workers
+/// could have finished meanwhile: small while a burst is young, so it adds little while work flows; and it grows at most by the present
+/// capacity for each target time that the oldest task waits, so it cannot jump. Due tasks bound it, so that a few leftover or low-priority
+/// tasks do not request many slots.</item>
+/// <item>In equilibrium nothing waits, tasks arrive as fast as they finish, and the result is the number of running tasks. Below it the
+/// oldest age grows, which raises the result; above it nothing waits. Waiting for a fraction of the target time adds only that fraction, so
+/// the result settles instead of oscillating.</item>
+/// <item>The result is never below the running tasks: an interrupted task starts again elsewhere. It is at most running plus due tasks,
+/// because no other task could use a slot; running is then the mean, since a single sample may miss short tasks.</item>
+/// <item>While no task was seen to finish (at first, with slow tasks, or without workers) the run time is unknown. Then each due task
+/// requests a slot, but at most as many as run already, or a handful: the result doubles until a task finishes, and depth alone never
+/// requests thousands.</item>
+/// <item>If the oldest task waits too long although hardly any seem to run, tasks are too short to be sampled: of built-in actions only the
+/// completion is recorded. Then the handful counts as running, and grows with the age.</item>
 /// </list>
 /// </summary>
-/// <param name="Slots">Tasks at once.</param>
-/// <param name="FinishedPerSecond">Null where it is not known yet.</param>
-/// <param name="ArrivedPerSecond">Null where it is not known yet.</param>
-/// <param name="RunSeconds">Time of a slot that a finished task took; null where it is not known yet.</param>
+/// <param name="Slots">Number of concurrent tasks.</param>
+/// <param name="FinishedPerSecond">Null while unknown.</param>
+/// <param name="ArrivedPerSecond">Null while unknown.</param>
+/// <param name="RunSeconds">Slot time of a finished task in seconds; null while unknown.</param>
 internal sealed record SlotDemand(int Slots, double? FinishedPerSecond, double? ArrivedPerSecond, double? RunSeconds)
 {
-    /// <summary>Slots that are asked for where nothing runs and nothing is known.</summary>
+    /// <summary>Slots requested while nothing runs and nothing is known.</summary>
     private const int Handful = 10;
 
-    /// <summary>Seconds between two looks, below which a rate would be noise.</summary>
+    /// <summary>Minimum seconds between two samples, below which a rate would be noise.</summary>
     private const double ShortestSpan = 1;
 
-    /// <summary>Computes it.</summary>
-    /// <param name="looks">The last looks at the queue, oldest first, at least one.</param>
-    /// <param name="within">Seconds within which what waits should be begun.</param>
-    /// <param name="limits">What the queue allows.</param>
+    /// <summary>Computes the demand.</summary>
+    /// <param name="looks">The last samples of the queue, oldest first, at least one.</param>
+    /// <param name="within">Target time in seconds until waiting tasks begin.</param>
+    /// <param name="limits">Limits of the queue.</param>
     public static SlotDemand Of(IReadOnlyList<Load> looks, double within, SlotLimits limits)
     {
         var now = looks[^1];
@@ -80,7 +80,7 @@ internal sealed record SlotDemand(int Slots, double? FinishedPerSecond, double? 
         var run = spent / finished;
         var wanted = Math.Max(1,
             run * Math.Min(arriving + catchingUp, limits.PerSecond
-                ?? double.PositiveInfinity)); // something finished: not idle, though a look may find nothing
+                ?? double.PositiveInfinity)); // something finished: not idle, though a sample may show nothing running
         if (spent < span && now.OldestAge > within && limits.PerSecond is null)
             wanted = Math.Max(wanted, Handful * now.OldestAge / within);
         return new(Bound(wanted, now, spent / span, limits), rate, arrived, run);
@@ -97,7 +97,7 @@ internal sealed record SlotDemand(int Slots, double? FinishedPerSecond, double? 
         return (int)Math.Min(slots, limits.MaxRunning > 0 ? limits.MaxRunning : int.MaxValue);
     }
 
-    /// <summary>The oldest look since which the count of what finished has not been set back, as a purge does.</summary>
+    /// <summary>Index of the oldest sample since the finished counter was last reset, as a purge does.</summary>
     private static int Begin(IReadOnlyList<Load> looks)
     {
         var first = looks.Count - 1;
@@ -106,7 +106,7 @@ internal sealed record SlotDemand(int Slots, double? FinishedPerSecond, double? 
         return first;
     }
 
-    /// <summary>Seconds of all slots since a look.</summary>
+    /// <summary>Seconds of all slots since a sample.</summary>
     private static double Spent(IReadOnlyList<Load> looks, int first)
     {
         var spent = 0d;

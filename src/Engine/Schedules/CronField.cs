@@ -1,6 +1,6 @@
 namespace TaskQueue.Engine.Schedules;
 
-/// <summary>One field of a cron text (moab.md 8): the values it names, and the days that only a calendar can tell.</summary>
+/// <summary>One field of a cron expression (moab.md 8): its values, and the days that depend on the calendar.</summary>
 internal sealed class CronField
 {
     private readonly CronFieldRule rule;
@@ -11,22 +11,22 @@ internal sealed class CronField
         Text = text;
     }
 
-    /// <summary>The field as it was written, in upper case.</summary>
+    /// <summary>The field as written, in upper case.</summary>
     public string Text { get; }
 
-    /// <summary>The values, with Sunday as 0 only.</summary>
+    /// <summary>The values; Sunday is always 0.</summary>
     public SortedSet<int> Values { get; } = [];
 
-    /// <summary>Days that differ from month to month (<c>L</c>, <c>15W</c>, <c>5L</c>, <c>1#2</c>), as Cronos reads them.</summary>
+    /// <summary>Days that differ from month to month (<c>L</c>, <c>15W</c>, <c>5L</c>, <c>1#2</c>), in Cronos syntax.</summary>
     public SortedSet<string> Moving { get; } = new(StringComparer.Ordinal);
 
-    /// <summary>Whether the field restricts nothing. A list that happens to name every value still counts as a restriction.</summary>
+    /// <summary>Whether the field is unrestricted. A list that happens to name every value still counts as a restriction.</summary>
     public bool IsAny => Text is "*" or "?";
 
     /// <summary>Whether every value is named.</summary>
     public bool HasAll => Values.Count == rule.Count;
 
-    /// <exception cref="InvalidScheduleException">The text breaks a rule of the field.</exception>
+    /// <exception cref="InvalidScheduleException">The text is invalid for the field.</exception>
     public static CronField Parse(string text, CronFieldRule rule)
     {
         var field = new CronField(rule, text.ToUpperInvariant());

@@ -2,8 +2,8 @@ using System.Globalization;
 
 namespace TaskQueue.Engine.Schedules;
 
-/// <summary>What one field of a cron text may hold.</summary>
-/// <param name="Name">The name of the field, for errors.</param>
+/// <summary>Valid values of one field of a cron expression.</summary>
+/// <param name="Name">Name of the field, for error messages.</param>
 /// <param name="Min">The smallest value.</param>
 /// <param name="Max">The largest value.</param>
 internal sealed record CronFieldRule(string Name, int Min, int Max)
@@ -17,27 +17,27 @@ internal sealed record CronFieldRule(string Name, int Min, int Max)
         Names = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"],
     };
 
-    // 7 is Sunday once more, so that a range can end with it.
+    // 7 is Sunday again, so that a range can end with it.
     public static readonly CronFieldRule Weekday = new("weekday", 0, 7) { Names = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"],
         OpenEnd = 6 };
     public static readonly CronFieldRule Year = new("year", 0, 9999) { KeepFrom = CronTicks.FirstYear, KeepTo = CronTicks.LastYear };
 
-    /// <summary>The names of the values from <see cref="Min"/> on.</summary>
+    /// <summary>Names of the values, starting at <see cref="Min"/>.</summary>
     public List<string> Names { get; init; } = [];
 
-    /// <summary>Where <c>*</c> and <c>n/m</c> end.</summary>
+    /// <summary>The value at which <c>*</c> and <c>n/m</c> end.</summary>
     public int OpenEnd { get; init; } = Max;
 
-    /// <summary>Values below are allowed and never come.</summary>
+    /// <summary>Smaller values are allowed but never occur.</summary>
     public int KeepFrom { get; init; } = Min;
 
-    /// <summary>Values above are allowed and never come.</summary>
+    /// <summary>Larger values are allowed but never occur.</summary>
     public int KeepTo { get; init; } = Max;
 
-    /// <summary>How many values <c>*</c> has.</summary>
+    /// <summary>Number of values of <c>*</c>.</summary>
     public int Count => Math.Min(OpenEnd, KeepTo) - KeepFrom + 1;
 
-    /// <summary>The value of a number or a name; null where it is neither or out of range.</summary>
+    /// <summary>The value of a number or a name; null if it is neither or out of range.</summary>
     public int? Value(string text)
     {
         var name = Names.IndexOf(text);

@@ -1,10 +1,10 @@
 namespace TaskQueue.Engine.Schedules;
 
-/// <summary>A cron text, parted into its fields (moab.md 8).</summary>
+/// <summary>A cron expression split into its fields (moab.md 8).</summary>
 internal sealed record CronFields(
     CronField Second, CronField Minute, CronField Hour, CronField Day, CronField Month, CronField Weekday, CronField Year)
 {
-    // Lists of every second, minute, hour, day and so on fit in; more would only repeat.
+    // Fits lists of every second, minute, hour, day and so on; more would only repeat.
     private const int MaxLength = 2_000;
 
     private static readonly Dictionary<string, string> Tags = new(StringComparer.OrdinalIgnoreCase)
@@ -23,13 +23,11 @@ internal sealed record CronFields(
         ["@everysecond"] = "* * * * * *",
     };
 
-    /// <summary>
-    /// Whether a time must satisfy day and weekday both. Otherwise both are restricted, and one of them is enough.
-    /// </summary>
+    /// <summary>Whether a time must satisfy both day and weekday. Otherwise both are restricted, and either is sufficient.</summary>
     public bool NeedsBothDays =>
         Weekday.IsAny || Day.Text.StartsWith('*') || Day.Text == "?" || Weekday.Text.StartsWith("*/", StringComparison.Ordinal);
 
-    /// <exception cref="InvalidScheduleException">The text is not of the dialect.</exception>
+    /// <exception cref="InvalidScheduleException">The text is not a valid expression.</exception>
     public static CronFields Parse(string cron)
     {
         if (string.IsNullOrWhiteSpace(cron))
@@ -61,7 +59,7 @@ internal sealed record CronFields(
             ?? throw new InvalidScheduleException($"cron: this tag is not known: use one of {string.Join(' ', Tags.Keys)}");
     }
 
-    /// <summary>Four digits in a row, which no weekday has.</summary>
+    /// <summary>Four consecutive digits, which no weekday has.</summary>
     private static bool LooksLikeYear(string text)
     {
         var digits = 0;

@@ -1,10 +1,10 @@
 namespace TaskQueue.Engine.Schedules;
 
-/// <summary>A cron text in a time zone, and the instants it stands for (moab.md 8). It never changes, so threads may share it.</summary>
+/// <summary>A cron expression in a time zone, and its ticks (moab.md 8). Immutable and thread-safe.</summary>
 /// <remarks>
-/// Where the clock changes: a schedule of certain hours fires once for what the clock skips, at the first instant after the gap,
-/// and once for what it shows twice, in the first pass. A schedule of all hours runs by real time: it fires in both passes and
-/// has nothing to make up after a gap.
+/// When the clock changes: a schedule restricted to certain hours fires once for times that are skipped, at the first instant after the
+/// gap, and once for times that occur twice, at the first occurrence. A schedule of all hours runs in real time: it fires at both
+/// occurrences and has nothing to make up after a gap.
 /// </remarks>
 public sealed class CronSchedule
 {
@@ -22,11 +22,11 @@ public sealed class CronSchedule
         this.clock = clock;
     }
 
-    /// <summary>Reads a cron text and the IANA name of a time zone.</summary>
-    /// <exception cref="InvalidScheduleException">One of them breaks a rule.</exception>
+    /// <summary>Parses a cron expression and the IANA name of a time zone.</summary>
+    /// <exception cref="InvalidScheduleException">Either is invalid.</exception>
     public static CronSchedule Parse(string cron, string timeZone) => new(CronFields.Parse(cron), ZoneClock.Parse(timeZone));
 
-    /// <summary>The first tick strictly after an instant; null where there is none from 1970 to 2099.</summary>
+    /// <summary>The first tick strictly after an instant; null if there is none from 1970 to 2099.</summary>
     /// <param name="afterUtc">The instant, in UTC.</param>
     public DateTime? Next(DateTime afterUtc)
     {
@@ -38,9 +38,9 @@ public sealed class CronSchedule
         return allHours ? NextByRealTime(after) : NextByTheClock(after);
     }
 
-    /// <summary>The ticks strictly after an instant, in order; fewer than asked for where no more come.</summary>
+    /// <summary>The ticks strictly after an instant, in order; fewer than requested if there are no more.</summary>
     /// <param name="afterUtc">The instant, in UTC.</param>
-    /// <param name="count">The most ticks to return.</param>
+    /// <param name="count">Maximum number of ticks.</param>
     public IEnumerable<DateTime> Upcoming(DateTime afterUtc, int count)
     {
         for (var tick = count > 0 ? Next(afterUtc) : null; tick is { } found; tick = --count > 0 ? Next(found) : null)
@@ -51,7 +51,7 @@ public sealed class CronSchedule
     {
         var reading = clock.Reading(after);
         var change = clock.ChangeNear(reading);
-        // The second pass has no ticks of its own.
+        // The second occurrence has no ticks of its own.
         if (change.Repeats(reading) && after >= change.At)
             reading = change.OldEnd.AddTicks(-1);
         return ticks.Next(reading) is { } tick ? clock.Instant(tick) : null;
@@ -64,7 +64,7 @@ public sealed class CronSchedule
         var tick = ticks.Next(reading);
         if (change.Repeats(reading))
         {
-            // After the last tick of the first pass come those of the second, which starts over.
+            // After the last tick of the first occurrence come those of the second, which starts over.
             var second = after >= change.At ? tick : tick < change.OldEnd ? null : ticks.Next(change.NewStart.AddTicks(-1));
             if (second < change.OldEnd)
                 return ZoneClock.Utc(second.Value - change.After);
@@ -72,7 +72,7 @@ public sealed class CronSchedule
         return FirstShown(tick);
     }
 
-    /// <summary>The instant of a tick, or of the first later one that no gap skips.</summary>
+    /// <summary>The instant of a tick, or of the first later one that is not in a gap.</summary>
     private DateTime? FirstShown(DateTime? tick)
     {
         while (tick is { } reading)

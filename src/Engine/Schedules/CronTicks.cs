@@ -2,17 +2,17 @@ using Cronos;
 
 namespace TaskQueue.Engine.Schedules;
 
-/// <summary>The ticks of a cron text on a clock without time zone, found by Cronos.</summary>
+/// <summary>The ticks of a cron expression on a clock without time zone, computed by Cronos.</summary>
 /// <remarks>
-/// Cronos gets lists of numbers, and one expression for each day that moves (<c>L</c>, <c>1#2</c>), which its lists do not hold.
-/// It has no years, and where both day fields are restricted it knows no "either".
+/// Cronos receives lists of numbers, and one expression for each calendar-dependent day (<c>L</c>, <c>1#2</c>), which its lists do not
+/// support. It has no years, and no "either" if both day fields are restricted.
 /// </remarks>
 internal sealed class CronTicks
 {
     /// <summary>The years in which there can be a tick.</summary>
     public const int FirstYear = 1970, LastYear = 2099;
 
-    /// <summary>A tick must be one of every group; in a group, one expression is enough.</summary>
+    /// <summary>A tick must match every group; within a group, one expression is sufficient.</summary>
     private readonly CronExpression[][] groups;
     private readonly SortedSet<int> years;
 
@@ -25,7 +25,7 @@ internal sealed class CronTicks
         years = fields.Year.Values;
     }
 
-    /// <summary>The first tick strictly after a time; null where there is none up to <see cref="LastYear"/>.</summary>
+    /// <summary>The first tick strictly after a time; null if there is none up to <see cref="LastYear"/>.</summary>
     public DateTime? Next(DateTime after)
     {
         while (true)
@@ -34,7 +34,7 @@ internal sealed class CronTicks
             var ticks = Array.ConvertAll(groups, group => group.Min(expression => expression.GetNextOccurrence(from)));
             if (ticks.Max() is not { Year: <= LastYear } last || ticks.Contains(null))
                 return null;
-            // No tick before the latest can be in all groups. Every round moves on, so the last year ends the search.
+            // No tick before the latest can be in all groups. Every round advances, so the last year ends the search.
             if (ticks.Min() != last)
                 after = last.AddTicks(-1);
             else if (years.Contains(last.Year))

@@ -1,5 +1,5 @@
 namespace TaskQueue.Engine.Schedules;
 
-/// <summary>A schedule broke a rule; nothing was accepted.</summary>
-/// <param name="message">What is wrong and what to change.</param>
+/// <summary>A schedule is invalid; nothing was accepted.</summary>
+/// <param name="message">The validation error and its remedy.</param>
 public sealed class InvalidScheduleException(string message) : Exception(message);

@@ -4,28 +4,28 @@ using TaskQueue.Contracts;
 
 namespace TaskQueue.Engine.Schedules;
 
-/// <summary>What somebody decided about a schedule. Immutable; a change replaces all of it.</summary>
+/// <summary>Settings of a schedule. Immutable; a change replaces all of them.</summary>
 public sealed record ScheduleSettings
 {
-    /// <summary>For people; at most 1,024 characters.</summary>
+    /// <summary>Text for humans, at most 1,024 characters.</summary>
     public string Description { get; init; } = "";
 
-    /// <summary>When: see <see cref="CronSchedule"/>.</summary>
+    /// <summary>The cron expression: see <see cref="CronSchedule"/>.</summary>
     public required string Cron { get; init; }
 
-    /// <summary>IANA name of the time zone that the cron is read in.</summary>
+    /// <summary>IANA name of the time zone of the cron expression.</summary>
     public required string TimeZone { get; init; }
 
     /// <summary>Payload of its tasks.</summary>
     public string Payload { get; init; } = "";
 
-    /// <summary>JSON object that travels with its tasks.</summary>
+    /// <summary>JSON object that is passed along with its tasks.</summary>
     public string? Headers { get; init; }
 
-    /// <summary>Which handler runs its tasks.</summary>
+    /// <summary>Name of the handler that runs its tasks.</summary>
     public string? TaskName { get; init; }
 
-    /// <summary>Level of its tasks.</summary>
+    /// <summary>Tier of its tasks.</summary>
     public int Tier { get; init; }
 
     /// <summary>Priority of its tasks; null is the tier's.</summary>
@@ -43,29 +43,29 @@ public sealed record ScheduleSettings
     /// <summary>Lease of its tasks; null is the queue's.</summary>
     public int? LeaseMs { get; init; }
 
-    /// <summary>How failed attempts are tried again; null is the queue's.</summary>
+    /// <summary>Retry policy of failed attempts; null is the queue's.</summary>
     public RetryPolicy? Retry { get; init; }
 
     /// <summary>Attempts of a run; null is the queue's.</summary>
     public int? MaxAttempts { get; init; }
 
-    /// <summary>Who decided it: the owner of its tasks; null where that was not known.</summary>
+    /// <summary>Owner of its tasks, the caller that last changed it; null if unknown.</summary>
     public string? Owner { get; init; }
 
-    /// <summary>Does not fire. Ticks that pass meanwhile are lost.</summary>
+    /// <summary>Whether it is paused. Ticks that pass meanwhile are skipped.</summary>
     public bool Paused { get; init; }
 
-    /// <summary>What the API that made the schedule must remember of its own; the engine does not read it.</summary>
+    /// <summary>Data of the API that created the schedule; the engine does not read it.</summary>
     public string? Adapter { get; init; }
 
-    /// <summary>Whether what is stored could not be read: all else is a default.</summary>
+    /// <summary>Whether the stored settings could not be read; all other properties then have defaults.</summary>
     [JsonIgnore]
     public bool IsUnreadable { get; init; }
 
     internal string ToText() => JsonSerializer.Serialize(this, ScheduleJson.Default.ScheduleSettings);
 
     /// <summary>
-    /// Text that cannot be read makes settings that say so, so that the schedule is still listed and can be replaced or deleted.
+    /// Unreadable text results in settings marked as such, so that the schedule is still listed and can be replaced or deleted.
     /// </summary>
     internal static ScheduleSettings FromText(string text)
     {
@@ -82,10 +82,10 @@ public sealed record ScheduleSettings
     private static readonly ScheduleSettings Unreadable = new() { Cron = "", TimeZone = "UTC", IsUnreadable = true };
 }
 
-/// <summary>A row of table <c>schedules</c>: tasks of a queue that come by the clock.</summary>
+/// <summary>A row of table <c>schedules</c>: submits tasks to a queue at the ticks of a cron expression.</summary>
 public sealed class ScheduleRecord
 {
-    /// <summary>Number of the schedule, never used again.</summary>
+    /// <summary>Number of the schedule, never reused.</summary>
     public int Id { get; set; }
 
     /// <summary>Base name of the queue.</summary>
@@ -94,19 +94,19 @@ public sealed class ScheduleRecord
     /// <summary>Unique within the queue.</summary>
     public string Name { get; set; } = "";
 
-    /// <summary>Counts the changes of its settings, from 1.</summary>
+    /// <summary>Incremented by each change of the settings, from 1.</summary>
     public int Version { get; set; } = 1;
 
-    /// <summary>What somebody decided about it.</summary>
+    /// <summary>The settings.</summary>
     public required ScheduleSettings Settings { get; set; }
 
-    /// <summary>When it was made, UTC.</summary>
+    /// <summary>When it was created, UTC.</summary>
     public DateTime CreatedAt { get; set; }
 
-    /// <summary>When its settings changed last, UTC.</summary>
+    /// <summary>When its settings last changed, UTC.</summary>
     public DateTime UpdatedAt { get; set; }
 
-    /// <summary>The next tick, UTC; null while paused, and where the cron has no more.</summary>
+    /// <summary>The next tick, UTC; null while paused, and if the cron expression has no more.</summary>
     public DateTime? NextAt { get; set; }
 
     /// <summary>The last tick that fired, UTC.</summary>

@@ -5,44 +5,44 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Schedules;
 
-/// <summary>What became of a change.</summary>
+/// <summary>Outcome of a change to a schedule.</summary>
 public enum ScheduleChange
 {
-    /// <summary>It was made.</summary>
+    /// <summary>The change is committed.</summary>
     Done,
 
-    /// <summary>There is no such schedule.</summary>
+    /// <summary>The schedule does not exist.</summary>
     NotFound,
 
-    /// <summary>Its version is not the expected one.</summary>
+    /// <summary>The stored version differs from the expected one.</summary>
     VersionMismatch,
 
     /// <summary>The queue has a schedule of this name.</summary>
     NameTaken,
 
-    /// <summary>There is no such queue.</summary>
+    /// <summary>The queue does not exist.</summary>
     QueueNotFound,
 
-    /// <summary>The queue has as many schedules as may be.</summary>
+    /// <summary>The limit on schedules of the queue is reached.</summary>
     QueueFull,
 
-    /// <summary>There are as many schedules as may be.</summary>
+    /// <summary>The limit on schedules is reached.</summary>
     Full,
 }
 
-/// <summary>How many schedules an API may make.</summary>
-/// <param name="PerQueue">At most so many in a queue.</param>
-/// <param name="Max">At most so many in all.</param>
+/// <summary>Limits on the schedules that an API may create.</summary>
+/// <param name="PerQueue">Maximum in a queue.</param>
+/// <param name="Max">Maximum in all queues.</param>
 public sealed record ScheduleQuota(int PerQueue, int Max);
 
-/// <summary>What can be done with schedules.</summary>
+/// <summary>Creates, changes and deletes schedules.</summary>
 public sealed class ScheduleService(
     IScheduleStore store, TaskService tasks, ScheduleSignal signal, TenantQuotas quotas, QuotaMetrics refusals, TimeProvider time)
 {
-    /// <summary>Makes a schedule of a declared queue.</summary>
-    /// <exception cref="InvalidScheduleException">The cron or the time zone is wrong.</exception>
-    /// <exception cref="InvalidSubmissionException">Its tasks would break a rule.</exception>
-    /// <exception cref="QuotaExceededException">The owner has as many schedules as may be.</exception>
+    /// <summary>Creates a schedule of a declared queue.</summary>
+    /// <exception cref="InvalidScheduleException">The cron expression or the time zone is invalid.</exception>
+    /// <exception cref="InvalidSubmissionException">Its tasks would be invalid.</exception>
+    /// <exception cref="QuotaExceededException">The owner's limit on schedules is reached.</exception>
     public async Task<(ScheduleChange Change, ScheduleRecord? Schedule)> CreateAsync(string queue, string name, ScheduleSettings settings,
         ScheduleQuota? quota = null)
     {
@@ -60,9 +60,9 @@ public sealed class ScheduleService(
         return (ScheduleChange.Done, schedule);
     }
 
-    /// <summary>Replaces the settings of a schedule; its version grows by one, and its next tick is found anew.</summary>
-    /// <exception cref="InvalidScheduleException">The cron or the time zone is wrong.</exception>
-    /// <exception cref="InvalidSubmissionException">Its tasks would break a rule.</exception>
+    /// <summary>Replaces the settings of a schedule, increments its version and recomputes its next tick.</summary>
+    /// <exception cref="InvalidScheduleException">The cron expression or the time zone is invalid.</exception>
+    /// <exception cref="InvalidSubmissionException">Its tasks would be invalid.</exception>
     public async Task<(ScheduleChange Change, ScheduleRecord? Schedule)> UpdateAsync(
         string queue, string name, Func<ScheduleSettings, ScheduleSettings> change, Access access, int? expectedVersion = null)
     {
@@ -97,17 +97,17 @@ public sealed class ScheduleService(
         Access access, int? expectedVersion = null) =>
         UpdateAsync(queue, name, _ => settings, access, expectedVersion);
 
-    /// <summary>Stops a schedule, or lets it go on with the next tick from now.</summary>
+    /// <summary>Pauses a schedule, or resumes it with the next tick from now.</summary>
     public Task<(ScheduleChange Change, ScheduleRecord? Schedule)> PauseAsync(string queue, string name, bool paused, Access access) =>
         UpdateAsync(queue, name, settings => settings with { Paused = paused }, access);
 
-    /// <summary>Deletes a schedule; tasks that it made stay.</summary>
-    /// <returns>Whether there was one.</returns>
+    /// <summary>Deletes a schedule; tasks that it submitted stay.</summary>
+    /// <returns>Whether the schedule existed.</returns>
     public async Task<bool> DeleteAsync(string queue, string name, Access access) =>
         await FindAsync(queue, name, access) is { Id: var id } && await store.DeleteAsync(id);
 
-    /// <summary>Makes a task of a schedule now, paused or not; its ticks go on as they would.</summary>
-    /// <returns>The task that stands; null where there is no such schedule.</returns>
+    /// <summary>Submits a task of a schedule now, paused or not, without affecting its ticks.</summary>
+    /// <returns>The submit result; null if the schedule does not exist.</returns>
     public async Task<SubmitResult?> RunNowAsync(string queue, string name, Access access)
     {
         if (await FindAsync(queue, name, access) is not { } schedule)
@@ -116,16 +116,16 @@ public sealed class ScheduleService(
         return await tasks.SubmitAsync(task);
     }
 
-    /// <summary>A schedule; null where there is none that the caller may see.</summary>
+    /// <summary>Finds a schedule; null if there is none that the caller may see.</summary>
     public async Task<ScheduleRecord?> FindAsync(string queue, string name, Access access) =>
         await store.FindAsync(queue, name) is { } found && CanRead(access, found) ? found : null;
 
-    /// <summary>The schedules of a queue that the caller may see, by name.</summary>
+    /// <summary>Lists the schedules of a queue that the caller may see, by name.</summary>
     public Task<List<ScheduleRecord>> ListAsync(string queue, Access access) => store.ListAsync(queue, access);
 
     private static bool CanRead(Access access, ScheduleRecord schedule) => access.CanRead(schedule.Settings.Owner, schedule.Queue);
 
-    /// <summary>Why this host cannot fire a schedule, such as a time zone that it lacks; null where it can.</summary>
+    /// <summary>Why this host cannot fire a schedule, such as a missing time zone; null if it can.</summary>
     public static string? ProblemOf(ScheduleRecord schedule)
     {
         ArgumentNullException.ThrowIfNull(schedule);
@@ -142,7 +142,7 @@ public sealed class ScheduleService(
         }
     }
 
-    /// <summary>The next ticks of a schedule, UTC; none while it is paused, and where this host cannot read it.</summary>
+    /// <summary>The next ticks of a schedule, UTC; empty while it is paused, and if this host cannot read it.</summary>
     public static IReadOnlyList<DateTime> Upcoming(ScheduleRecord schedule, int count) =>
         schedule.NextAt is { } next && ProblemOf(schedule) is null
             ? [next, .. CronSchedule.Parse(schedule.Settings.Cron, schedule.Settings.TimeZone).Upcoming(next, count - 1)] : [];
@@ -150,7 +150,7 @@ public sealed class ScheduleService(
     private static DateTime? NextOf(ScheduleSettings settings, DateTime now, ScheduleSettings? before = null)
     {
         if (settings.Paused && before is not null && (settings.Cron, settings.TimeZone) == (before.Cron, before.TimeZone))
-            return null; // a host that cannot read it can stop it
+            return null; // a host that cannot read it can still pause it
         var next = CronSchedule.Parse(settings.Cron, settings.TimeZone).Next(now);
         return settings.Paused ? null : next;
     }

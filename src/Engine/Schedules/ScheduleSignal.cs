@@ -1,11 +1,11 @@
 namespace TaskQueue.Engine.Schedules;
 
-/// <summary>Tells the scheduler of this process that schedules changed; others look every second.</summary>
+/// <summary>Notifies the scheduler of this process of changed schedules; other processes poll every second.</summary>
 public sealed class ScheduleSignal
 {
     /// <summary>Called after a change.</summary>
     public Action? OnChange { get; set; }
 
-    /// <summary>A schedule was made or changed.</summary>
+    /// <summary>Signals that a schedule was created or changed.</summary>
     public void Changed() => OnChange?.Invoke();
 }

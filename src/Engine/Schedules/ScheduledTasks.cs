@@ -3,10 +3,10 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Schedules;
 
-/// <summary>The tasks that schedules make.</summary>
+/// <summary>Builds the tasks of schedules.</summary>
 public static class ScheduledTasks
 {
-    /// <summary>The task of a tick.</summary>
+    /// <summary>The submission of a tick's task.</summary>
     public static TaskSubmission Of(string queue, ScheduleSettings settings, Guid id, DateTime tick) =>
         new(id, queue, settings.Payload)
         {
@@ -24,7 +24,7 @@ public static class ScheduledTasks
             Retry = settings.Retry,
         };
 
-    /// <summary>The id of a tick's task: the same whoever fires it. 48 bits of Unix milliseconds, then the schedule.</summary>
+    /// <summary>Deterministic id of a tick's task, whichever process fires it: 48 bits of Unix milliseconds, then the schedule.</summary>
     public static Guid IdOf(int scheduleId, DateTime tick)
     {
         Span<byte> bytes = stackalloc byte[16];

@@ -1,23 +1,23 @@
 namespace TaskQueue.Engine.Schedules;
 
-/// <summary>The clock on the wall of a time zone.</summary>
+/// <summary>The local clock of a time zone.</summary>
 /// <remarks>
-/// It asks the zone for offsets of instants only. What the zone tells of clock readings (ambiguous, invalid) leaves out
-/// changes of the standard time, such as the day that Pacific/Apia left out in 2011.
+/// Uses only the zone's offsets at instants. The zone's own classification of local times (ambiguous, invalid) misses changes of the
+/// standard time, such as the day that Pacific/Apia skipped in 2011.
 /// </remarks>
 internal sealed class ZoneClock
 {
-    // No zone is further from UTC, so a reading belongs to an instant at most this far from the same reading in UTC.
+    // No offset is larger, so a local time belongs to an instant at most this far from the same time in UTC.
     private static readonly TimeSpan LargestOffset = TimeSpan.FromHours(14);
 
-    // The zone files hold more than zones: zones with leap seconds, copies, and what this machine is set to.
+    // The zone files hold more than zones: zones with leap seconds, copies, and the local setting of this machine.
     private static readonly string[] NotIana = ["right/", "posix/", "localtime", "posixrules", "Factory"];
 
     private readonly TimeZoneInfo zone;
 
     private ZoneClock(TimeZoneInfo zone) => this.zone = zone;
 
-    /// <exception cref="InvalidScheduleException">There is no such zone.</exception>
+    /// <exception cref="InvalidScheduleException">The zone does not exist.</exception>
     public static ZoneClock Parse(string timeZone)
     {
         if (string.IsNullOrWhiteSpace(timeZone))
@@ -29,20 +29,17 @@ internal sealed class ZoneClock
             + "exact case");
     }
 
-    /// <summary>What the clock shows at an instant.</summary>
+    /// <summary>The local time at an instant.</summary>
     public DateTime Reading(DateTime utc) => DateTime.SpecifyKind(utc + zone.GetUtcOffset(utc), DateTimeKind.Unspecified);
 
-    /// <summary>The instant of a reading: the first pass of a repeated one, the end of the gap for a skipped one.</summary>
+    /// <summary>The instant of a local time: the first occurrence of a repeated one, the end of the gap for a skipped one.</summary>
     public DateTime Instant(DateTime reading)
     {
         var change = ChangeNear(reading);
         return change.Skips(reading) ? change.At : Utc(reading - (reading < change.OldEnd ? change.Before : change.After));
     }
 
-    /// <summary>
-    /// The change of the offset around a reading; where there is none, one that changes nothing. Two changes within
-    /// 28 hours do not happen.
-    /// </summary>
+    /// <summary>The offset change near a local time, or one that changes nothing. Assumes at most one change within 28 hours.</summary>
     public ZoneChange ChangeNear(DateTime reading)
     {
         var (low, high) = (Utc(reading - LargestOffset), Utc(reading + LargestOffset));
@@ -77,8 +74,8 @@ internal sealed class ZoneClock
     {
         try
         {
-            // A zone that was found once is found in any case of letters from then on, so the name is compared. ICU knows names of
-            // Windows too, such as UTC-11.
+            // Once found, a zone is cached and then found in any letter case, so the name is compared. ICU also knows Windows names, such
+            // as UTC-11.
             var found = TimeZoneInfo.FindSystemTimeZoneById(timeZone);
             return found.Id == timeZone && found.HasIanaId ? found : null;
         }
@@ -92,15 +89,15 @@ internal sealed class ZoneClock
 /// <summary>An instant at which the offset of a zone changes.</summary>
 internal readonly record struct ZoneChange(DateTime At, TimeSpan Before, TimeSpan After)
 {
-    /// <summary>The reading that the clock would have reached by its old offset.</summary>
+    /// <summary>The local time of the change by the old offset.</summary>
     public DateTime OldEnd { get; } = DateTime.SpecifyKind(At + Before, DateTimeKind.Unspecified);
 
-    /// <summary>The reading that the clock is set to.</summary>
+    /// <summary>The local time of the change by the new offset.</summary>
     public DateTime NewStart { get; } = DateTime.SpecifyKind(At + After, DateTimeKind.Unspecified);
 
-    /// <summary>Whether the clock never shows a reading.</summary>
+    /// <summary>Whether a local time is skipped.</summary>
     public bool Skips(DateTime reading) => reading >= OldEnd && reading < NewStart;
 
-    /// <summary>Whether the clock shows a reading twice.</summary>
+    /// <summary>Whether a local time occurs twice.</summary>
     public bool Repeats(DateTime reading) => reading >= NewStart && reading < OldEnd;
 }

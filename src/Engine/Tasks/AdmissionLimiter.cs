@@ -4,32 +4,31 @@ using TaskQueue.Engine.Memory;
 namespace TaskQueue.Engine.Tasks;
 
 /// <summary>
-/// Bounds what of this process waits for the database: tasks to accept and commands to apply, by their number and by the memory of
-/// their payloads and results, which is a part of the budget. What is above is refused at once, with nothing done, instead of growing with
-/// an
-/// outage. Texts of a request whose body is counted already are not counted again.
+/// Bounds the submits and commands of this process that wait for the database, by their number and by the memory of their payloads and
+/// results, which is a share of the budget. Excess requests are refused at once with nothing done, instead of accumulating during an
+/// outage. Texts of a request whose body is already counted are not counted again.
 /// </summary>
 public sealed class AdmissionLimiter(IOptions<EngineOptions> options, MemoryBudget budget)
 {
-    /// <summary>What a command takes beside its texts: its message, its context in the machine, its place in the group.</summary>
+    /// <summary>Overhead of a command beside its texts: its message, its context in the state machine, its entry in the group.</summary>
     private const int PerCommand = 1024;
 
     private readonly Lock _lock = new();
     private int _commands;
 
-    /// <summary>Commands that wait.</summary>
+    /// <summary>Number of waiting commands.</summary>
     public int Commands => Volatile.Read(ref _commands);
 
-    /// <summary>Takes a place for tasks to accept; give it back when they are committed or refused.</summary>
-    /// <exception cref="OverloadedException">There is no room.</exception>
+    /// <summary>Acquires a place for submissions; dispose it when they are committed or refused.</summary>
+    /// <exception cref="OverloadedException">The limit is reached.</exception>
     public Place Enter(IReadOnlyList<TaskSubmission> submissions)
     {
         ArgumentNullException.ThrowIfNull(submissions);
         return Enter(submissions.Count, submissions.Sum(s => (long)s.Payload.Length + (s.Headers?.Length ?? 0)));
     }
 
-    /// <summary>Takes a place for commands.</summary>
-    /// <exception cref="OverloadedException">There is no room.</exception>
+    /// <summary>Acquires a place for commands.</summary>
+    /// <exception cref="OverloadedException">The limit is reached.</exception>
     public Place Enter(IReadOnlyList<TaskCommand> commands)
     {
         ArgumentNullException.ThrowIfNull(commands);
@@ -41,7 +40,7 @@ public sealed class AdmissionLimiter(IOptions<EngineOptions> options, MemoryBudg
         var bytes = (chars * sizeof(char)) + (commands * (long)PerCommand);
         lock (_lock)
         {
-            // Whatever their number, those that come to an empty room get in; so they do whatever their size.
+            // If nothing waits, a request is admitted whatever its number of commands or size.
             if (_commands > 0 && _commands + commands > options.Value.MaxWaiting)
                 throw Overloaded();
             _commands += commands;
@@ -64,7 +63,7 @@ public sealed class AdmissionLimiter(IOptions<EngineOptions> options, MemoryBudg
             _commands -= commands;
     }
 
-    /// <summary>Room that was taken; disposed once.</summary>
+    /// <summary>A reservation; dispose it once.</summary>
     public sealed class Place : IDisposable
     {
         private readonly AdmissionLimiter _admission;

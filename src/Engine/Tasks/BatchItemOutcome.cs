@@ -1,14 +1,14 @@
 namespace TaskQueue.Engine.Tasks;
 
-/// <summary>How a line of a batch ended.</summary>
+/// <summary>Outcome of a batch item.</summary>
 public enum BatchItemOutcome
 {
-    /// <summary>With a status of 2xx.</summary>
+    /// <summary>Result with a 2xx status.</summary>
     Succeeded = 1,
 
-    /// <summary>With another status.</summary>
+    /// <summary>Result with another status.</summary>
     Refused = 2,
 
-    /// <summary>Without a result: failed, expired, cancelled.</summary>
+    /// <summary>No result: failed, expired or cancelled.</summary>
     Lost = 3,
 }

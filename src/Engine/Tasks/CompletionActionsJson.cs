@@ -3,23 +3,23 @@ using System.Text.Json.Serialization;
 
 namespace TaskQueue.Engine.Tasks;
 
-/// <summary>Reads and writes <see cref="CompletionActions"/> as tasks keep it, and what depends on it.</summary>
+/// <summary>Serializes <see cref="CompletionActions"/> as stored with tasks.</summary>
 public static class CompletionActionsJson
 {
-    /// <summary>The text of an ending; null where it says nothing.</summary>
+    /// <summary>Serializes completion actions; null if there are none.</summary>
     internal static string? ToText(CompletionActions? ending) =>
         ending is null || ending == new CompletionActions() ? null : JsonSerializer.Serialize(ending, EndingJson.Default.CompletionActions);
 
-    /// <summary>The ending of a task, or null.</summary>
+    /// <summary>The completion actions of a task, or null.</summary>
     public static CompletionActions? Of(TaskState task) =>
         task.Ending is null ? null : task.EndingRead ??= JsonSerializer.Deserialize(task.Ending, EndingJson.Default.CompletionActions);
 
-    /// <summary>How the line of a batch ended: a result says its status (bella.md 12), and is a success where it does not.</summary>
+    /// <summary>The outcome of a batch item: decided by the status in the result (bella.md 12), a success if there is none.</summary>
     internal static BatchItemOutcome LineEnd(TaskEventType type, string? result) =>
         type != TaskEventType.Completed ? BatchItemOutcome.Lost : StatusOf(result) is >= 200 and < 300 ? BatchItemOutcome.Succeeded
             : BatchItemOutcome.Refused;
 
-    /// <summary>The <c>status_code</c> of a result: a number, or text that is one; 200 where there is none.</summary>
+    /// <summary>The <c>status_code</c> of a result: a number, or text that is one; 200 if there is none.</summary>
     public static int StatusOf(string? result)
     {
         if (result is null)
@@ -39,7 +39,7 @@ public static class CompletionActionsJson
         }
         catch (Exception fault) when (fault is JsonException or InvalidOperationException)
         {
-            return 200; // a bus worker's text, or one with half of a surrogate pair
+            return 200; // free text of a bus worker, or half of a surrogate pair
         }
     }
 }

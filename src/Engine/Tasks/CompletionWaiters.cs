@@ -1,25 +1,22 @@
-using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Notifications;
-using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Tasks;
 
-/// <summary>Those of this process who wait for the ends of tasks, any number for each.</summary>
+/// <summary>Waiters of this process for the completion of tasks, any number for each task.</summary>
 public sealed class CompletionWaiters : IDisposable
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<Guid, List<CompletionWaiter>> _waiters = [];
     private readonly Queue<Guid> _round = new();
 
-    /// <summary>Set when somebody begins to wait.</summary>
+    /// <summary>Set when a waiter registers.</summary>
     internal Signal Begun { get; } = new();
 
     /// <inheritdoc />
     public void Dispose() => Begun.Dispose();
 
-    /// <summary>Waits for the end of a task from now on. Register first, look at the task second, so that no end is missed.</summary>
+    /// <summary>Registers a waiter for a task. Register before reading the task, so that no completion is missed.</summary>
     public CompletionWaiter Register(Guid taskId)
     {
         var waiter = new CompletionWaiter(this, taskId);
@@ -34,14 +31,14 @@ public sealed class CompletionWaiters : IDisposable
         return waiter;
     }
 
-    /// <summary>Whether anybody waits for a task.</summary>
+    /// <summary>Whether any waiter is registered for a task.</summary>
     public bool IsAwaited(Guid taskId)
     {
         lock (_lock)
             return _waiters.ContainsKey(taskId);
     }
 
-    /// <summary>Tells those who wait for a task that it has ended.</summary>
+    /// <summary>Notifies the waiters of a task that it has ended.</summary>
     internal void Tell(Guid taskId)
     {
         lock (_lock)
@@ -51,7 +48,7 @@ public sealed class CompletionWaiters : IDisposable
         }
     }
 
-    /// <summary>At most so many of the tasks that are waited for; all come in turn.</summary>
+    /// <summary>Up to <paramref name="max"/> awaited tasks, in rotation.</summary>
     internal List<Guid> Next(int max)
     {
         var ids = new List<Guid>();
@@ -83,7 +80,7 @@ public sealed class CompletionWaiters : IDisposable
     }
 }
 
-/// <summary>One who waits; disposed when it has left.</summary>
+/// <summary>A waiter for a task; dispose it to unregister.</summary>
 public sealed class CompletionWaiter : IDisposable
 {
     private readonly CompletionWaiters _waiters;
@@ -93,7 +90,7 @@ public sealed class CompletionWaiter : IDisposable
 
     internal Guid TaskId { get; }
 
-    /// <summary>Completes when the task has ended, or is gone.</summary>
+    /// <summary>Completes when the task has ended or is gone.</summary>
     public Task Ended => _ended.Task;
 
     /// <inheritdoc />
@@ -103,54 +100,32 @@ public sealed class CompletionWaiter : IDisposable
 }
 
 /// <summary>
-/// Hears of the ends that this process commits, and looks for those of others: while anybody waits, some times a second, at
-/// so many tasks that thousands who wait cost no more than a thousand.
+/// Observes the completions that this process commits, and polls for those of other processes: a few times a second while there are
+/// waiters, for a bounded number of tasks, so that thousands of waiters cost no more than a thousand.
 /// </summary>
-internal sealed partial class CompletionWatch(CompletionWaiters waiters, ITaskQueries queries, PostCommitNotifier postCommit,
-    LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<CompletionWatch> logger) : BackgroundService
+internal sealed class CompletionWatch(
+    CompletionWaiters waiters, ITaskQueries queries, PostCommitNotifier postCommit, PollingServices services)
+    : PollingService(services)
 {
     private const int MaxLooks = 1000;
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(200);
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override TimeSpan AfterFault => LookAgain;
+
+    public override Task StartAsync(CancellationToken cancellationToken)
     {
-        var heartbeat = heartbeats.Of(GetType());
         postCommit.Ended = waiters.Tell;
-        while (!stoppingToken.IsCancellationRequested)
-        {
-            try
-            {
-                if (waiters.Next(MaxLooks) is { Count: > 0 } waiting)
-                    (await queries.EndedAsync(waiting, stoppingToken)).ForEach(waiters.Tell);
-                else
-                    await IdleAsync(heartbeat, stoppingToken);
-                heartbeat.Succeeded();
-            }
-            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-            {
-                return;
-            }
-#pragma warning disable CA1031 // the next round tries again
-            catch (Exception fault)
-#pragma warning restore CA1031
-            {
-                if (!dependencies.TryHandle(fault))
-                {
-                    heartbeat.Failed(fault);
-                    LogFailed(fault);
-                }
-            }
-
-            await Task.Delay(LookAgain, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
+        return base.StartAsync(cancellationToken);
     }
 
-    private async Task IdleAsync(LoopHeartbeat heartbeat, CancellationToken cancellationToken)
+    protected override async Task<TimeSpan> PollAsync(CancellationToken cancellationToken)
     {
-        heartbeat.Rest();
-        await waiters.Begun.WaitAsync(Timeout.InfiniteTimeSpan, cancellationToken);
+        if (waiters.Next(MaxLooks) is not { Count: > 0 } waiting)
+            return Timeout.InfiniteTimeSpan;
+        (await queries.EndedAsync(waiting, cancellationToken)).ForEach(waiters.Tell);
+        return LookAgain;
     }
 
-    [LoggerMessage(LogLevel.Warning, "Looking for the ends of tasks failed; trying again")]
-    private partial void LogFailed(Exception fault);
+    protected override Task WaitAsync(TimeSpan wait, CancellationToken cancellationToken) =>
+        wait == Timeout.InfiniteTimeSpan ? waiters.Begun.WaitAsync(wait, cancellationToken) : base.WaitAsync(wait, cancellationToken);
 }

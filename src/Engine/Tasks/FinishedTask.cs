@@ -1,8 +1,8 @@
 namespace TaskQueue.Engine.Tasks;
 
-/// <summary>How a task ended.</summary>
+/// <summary>Completion of a task.</summary>
 /// <param name="Id">The task.</param>
 /// <param name="State">A terminal state.</param>
-/// <param name="Error">Why it failed.</param>
-/// <param name="ResultBytes">Size of its result.</param>
+/// <param name="Error">Error of a failure.</param>
+/// <param name="ResultBytes">Size of its result in bytes.</param>
 public sealed record FinishedTask(Guid Id, int State, string? Error, long ResultBytes);

@@ -1,8 +1,8 @@
 namespace TaskQueue.Engine.Tasks;
 
-/// <summary>Holds the right to dispatch the outbox.</summary>
+/// <summary>The lease of the one outbox dispatcher of the database.</summary>
 public interface IOutboxLease : IAsyncDisposable
 {
-    /// <summary>Ends when the right is lost.</summary>
+    /// <summary>Completes when the lease is lost.</summary>
     Task Lost { get; }
 }

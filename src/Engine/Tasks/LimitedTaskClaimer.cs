@@ -1,10 +1,8 @@
 namespace TaskQueue.Engine.Tasks;
 
 /// <summary>
-/// Claims from queues with limits, and those in a strict order, wait for each other at the database, until the
-/// commit of the one before. So those of a process that ask for the same go through together, without a timer: whatever came while the last
-/// ones
-/// committed.
+/// Claims from queues with limits, and claims in strict order, block each other at the database until commit. Those of a process for the
+/// same targets are therefore combined, without a timer: a group is whatever arrived while the last one committed.
 /// </summary>
 internal sealed class LimitedTaskClaimer(ITaskStore store, long maxBytes)
 {
@@ -40,14 +38,14 @@ internal sealed class LimitedTaskClaimer(ITaskStore store, long maxBytes)
             try
             {
                 var claimed = await store.ClaimTogetherAsync(Requests(group), group[^1].Rules, group.Max(e => e.Now));
-                // Those that got nothing because the group had its bytes go first in the next one.
+                // Requests that got nothing because the group reached its bytes go first in the next one.
                 var isFull = 2 * claimed.Sum(tasks => tasks.Sum(TaskClaimer.BytesOf)) > BytesOf(group);
                 Return(name, [.. group.Where((e, i) => isFull && claimed[i].Count == 0 && e.Request.Order != ClaimOrder.Sequential)]);
                 foreach (var (entry, tasks) in group.Zip(claimed)
                     .Where(e => e.Second.Count > 0 || !isFull || e.First.Request.Order == ClaimOrder.Sequential))
                     entry.Claimed.SetResult(tasks);
             }
-#pragma warning disable CA1031 // the callers get it
+#pragma warning disable CA1031 // rethrown to the callers
             catch (Exception fault)
 #pragma warning restore CA1031
             {
@@ -56,7 +54,7 @@ internal sealed class LimitedTaskClaimer(ITaskStore store, long maxBytes)
         }
     }
 
-    /// <summary>What a sequential claim leaves is locked, so there is nothing for those behind it.</summary>
+    /// <summary>A sequential claim locks what it leaves, so there is nothing for the requests behind it.</summary>
     private List<ClaimRequest> Requests(List<Entry> group) =>
         [.. group.Select((e, place) => e.Request with
         {
@@ -64,7 +62,7 @@ internal sealed class LimitedTaskClaimer(ITaskStore store, long maxBytes)
             MaxBytes = BytesOf(group),
         })];
 
-    /// <summary>What all together may get: each has reserved memory for its own part.</summary>
+    /// <summary>Maximum bytes of the group: each request has reserved memory for its own share.</summary>
     private long BytesOf(List<Entry> group) =>
         Math.Min(Math.Max(maxBytes, group.Max(e => e.Request.MaxBytes)), group.Sum(e => e.Request.MaxBytes));
 
@@ -74,7 +72,7 @@ internal sealed class LimitedTaskClaimer(ITaskStore store, long maxBytes)
             _lines[name].InsertRange(0, entries);
     }
 
-    /// <summary>Those who go next; null where nobody waits any more, and then the line is closed.</summary>
+    /// <summary>The next group; null if no request waits, which closes the line.</summary>
     private List<Entry>? Next(string name)
     {
         lock (_lock)

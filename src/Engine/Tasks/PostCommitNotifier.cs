@@ -2,22 +2,22 @@ using TaskQueue.Engine.Notifications;
 
 namespace TaskQueue.Engine.Tasks;
 
-/// <summary>What happens in this process right after a commit: waiting workers and the outbox dispatcher are woken.</summary>
+/// <summary>Wakes waiting workers and the outbox dispatcher of this process after a commit.</summary>
 public sealed class PostCommitNotifier(WorkNotifier workNotifier) : IDisposable
 {
     /// <summary>Set after every commit that appended events.</summary>
     public Signal Events { get; } = new();
 
-    /// <summary>The same, for those who watch the stream of events.</summary>
+    /// <summary>Set after the same commits, for the event feed.</summary>
     public Signal Stream { get; } = new();
 
-    /// <summary>Called for every task that ended.</summary>
+    /// <summary>Called for every task that has ended.</summary>
     public Action<Guid>? Ended { get; set; }
 
-    /// <summary>Set after every commit that owed a callback.</summary>
+    /// <summary>Set after every commit with a due callback.</summary>
     public Signal Callbacks { get; } = new();
 
-    /// <summary>Set after every change of a batch and every end of one of its tasks.</summary>
+    /// <summary>Set after every change of a batch and every completion of one of its tasks.</summary>
     public Signal Batches { get; } = new();
 
     /// <inheritdoc />
@@ -29,7 +29,7 @@ public sealed class PostCommitNotifier(WorkNotifier workNotifier) : IDisposable
         Callbacks.Dispose();
     }
 
-    /// <summary>Tells of events that were committed.</summary>
+    /// <summary>Notifies of committed events.</summary>
     public void Committed(IEnumerable<TaskEvent> events)
     {
         var any = false;
@@ -52,21 +52,21 @@ public sealed class PostCommitNotifier(WorkNotifier workNotifier) : IDisposable
             Appended();
     }
 
-    /// <summary>Tells of events that a statement of the store appended.</summary>
+    /// <summary>Notifies of events appended by a statement of the store.</summary>
     public void Appended()
     {
         Events.Set();
         Stream.Set();
     }
 
-    /// <summary>Tells of tasks that were inserted in bulk, with their events.</summary>
+    /// <summary>Notifies of tasks inserted in bulk, with their events.</summary>
     public void Inserted(IEnumerable<TaskState> tasks)
     {
         foreach (var task in tasks)
         {
             workNotifier.Ring(new(task.Queue, task.Tier), task.DueAt);
             if (task.Events.Any(e =>
-                e is { Type: TaskEventType.Overwritten, Frees: true })) // it may wait longer now than others with its ordering key
+                e is { Type: TaskEventType.Overwritten, Frees: true })) // another task may now be the head of its ordering key
                 workNotifier.RingTiers(task.Queue);
         }
 

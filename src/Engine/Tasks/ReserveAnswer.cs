@@ -1,7 +1,7 @@
 namespace TaskQueue.Engine.Tasks;
 
-/// <summary>Waits until an answer of so many bytes and tasks may be read.</summary>
-/// <param name="bytes">Payloads, results and headers.</param>
-/// <param name="tasks">How many tasks.</param>
-/// <param name="cancellationToken">Ends the wait.</param>
+/// <summary>Reserves memory for a response before it is read.</summary>
+/// <param name="bytes">Bytes of payloads, results and headers.</param>
+/// <param name="tasks">Number of tasks.</param>
+/// <param name="cancellationToken">Cancels the wait.</param>
 public delegate ValueTask ReserveAnswer(long bytes, int tasks, CancellationToken cancellationToken);

@@ -5,16 +5,16 @@ using TaskQueue.Engine.Queues;
 
 namespace TaskQueue.Engine.Tasks;
 
-/// <summary>What every API and the bus demand of a submitted task.</summary>
+/// <summary>Validation of submitted tasks, shared by all APIs and the bus.</summary>
 public static class SubmissionRules
 {
-    /// <summary>Attempts of a run where the submission says nothing (dtq-and-wippy.md A1: 3 retries).</summary>
+    /// <summary>Default attempts of a run (dtq-and-wippy.md A1: 3 retries).</summary>
     public const int DefaultMaxAttempts = 4;
 
     private static readonly DateTime Earliest = new(1970, 1, 1, 0, 0, 0, DateTimeKind.Utc);
     private static readonly DateTime Latest = new(9000, 1, 1, 0, 0, 0, DateTimeKind.Utc);
 
-    /// <summary>What is wrong with a submission and what to change, or null.</summary>
+    /// <summary>The validation error of a submission and its remedy, or null.</summary>
     public static string? Check(TaskSubmission task, int maxPayloadBytes)
     {
         if (!QueueNames.IsValid(task.Queue))
@@ -31,7 +31,7 @@ public static class SubmissionRules
             return "scheduled_at and expires_at must lie between the years 1970 and 9000";
         if (task.DedupeKey is { Length: 0 or > MaxKey } || task.OrderingKey is { Length: 0 or > MaxKey })
             return $"dedupe_key and ordering_key must have 1 to {MaxKey} characters";
-        // A wider column would be another type to the prepared statements of processes of the version before.
+        // Widening the column would change its type under the prepared statements of processes of the previous version.
         if (TenantKey.Of(task.Owner, task.DedupeKey)?.Length > MaxKey || TenantKey.Of(task.Owner, task.OrderingKey)?.Length > MaxKey)
             return $"dedupe_key and ordering_key must have at most {MaxKey - 1 - task.Owner!.Length} characters: the name of the tenant "
                 + "is stored with them";
@@ -56,7 +56,7 @@ public static class SubmissionRules
         return null;
     }
 
-    /// <summary>When a task of a queue expires: the asked time, but no later than the queue allows (moab.md 6); null is never.</summary>
+    /// <summary>When a task expires: at the requested time, but no later than the queue allows (moab.md 6); null is never.</summary>
     public static DateTime? Expiry(QueueSettings settings, int tier, DateTime due, DateTime? asked)
     {
         DateTime? latest = (settings.At(tier)?.ExpireAfterMs ?? settings.ExpireAfterMs) is { } ms ? due.AddMilliseconds(ms) : null;
@@ -69,11 +69,11 @@ public static class SubmissionRules
     private static bool Outside(DateTime? time) => time is { } t && (t < Earliest || t > Latest);
 }
 
-/// <summary>A submission broke a rule; nothing was accepted.</summary>
-/// <param name="message">What is wrong and what to change.</param>
-/// <param name="index">Which of the submissions it was.</param>
+/// <summary>A submission is invalid; nothing was accepted.</summary>
+/// <param name="message">The validation error and its remedy.</param>
+/// <param name="index">Index of the submission.</param>
 public sealed class InvalidSubmissionException(string message, int index = 0) : Exception(message)
 {
-    /// <summary>Which of the submissions it was, from 0.</summary>
+    /// <summary>Index of the submission, from 0.</summary>
     public int Index { get; } = index;
 }

@@ -1,27 +1,25 @@
 namespace TaskQueue.Engine.Tasks;
 
-/// <summary>What became of a submission.</summary>
+/// <summary>Outcome of a submission.</summary>
 public enum SubmitStatus
 {
-    /// <summary>A new task.</summary>
+    /// <summary>A new task was accepted.</summary>
     Accepted,
 
-    /// <summary>A task of the same owner with its id exists, and was left alone.</summary>
+    /// <summary>A task of the same owner with this id exists and is unchanged.</summary>
     IdTaken,
 
-    /// <summary>Another task holds its dedupe key, and was left alone.</summary>
+    /// <summary>Another task holds the dedupe key and is unchanged.</summary>
     Skipped,
 
-    /// <summary>Another task holds its dedupe key, and was changed as asked.</summary>
+    /// <summary>Another task holds the dedupe key and was overwritten as requested.</summary>
     Overwritten,
 
-    /// <summary>Another task holds its dedupe key and runs, so that nothing could be changed.</summary>
+    /// <summary>Another task holds the dedupe key and is running, so it could not be overwritten.</summary>
     Running,
 }
 
-/// <summary>
-/// The id of a submission is taken, and not by the task that it is: it is another tenant's, or its task was deleted. Nothing was accepted.
-/// </summary>
+/// <summary>The id of a submission is taken by another tenant or by a deleted task. Nothing was accepted.</summary>
 /// <param name="id">The id.</param>
 public sealed class TaskIdConflictException(Guid id) : Exception($"the id {id} was used before and cannot be used again; choose another")
 {
@@ -29,8 +27,8 @@ public sealed class TaskIdConflictException(Guid id) : Exception($"the id {id} w
     public Guid Id { get; } = id;
 }
 
-/// <summary>The answer to a submission.</summary>
-/// <param name="Id">The task that stands: the new one, or the holder of the dedupe key.</param>
-/// <param name="Result">What became of it.</param>
-/// <param name="Task">The task that stands; null where it was left alone.</param>
+/// <summary>Result of a submission.</summary>
+/// <param name="Id">The new task, or the holder of the dedupe key.</param>
+/// <param name="Result">Outcome of the submission.</param>
+/// <param name="Task">The task with this id; null if an existing one is unchanged.</param>
 public sealed record SubmitResult(Guid Id, SubmitStatus Result, TaskState? Task);

@@ -6,29 +6,30 @@ using TaskQueue.Engine.Queues;
 
 namespace TaskQueue.Engine.Tasks;
 
-/// <summary>Hands due tasks to pull workers, at once or as soon as there are some.</summary>
+/// <summary>Gives due tasks to pull workers, at once or as soon as some are due.</summary>
 public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotifier workNotifier, PostCommitNotifier postCommit,
     TaskMetrics metrics, MemoryBudget budget, TimeProvider time)
 {
-    /// <summary>Bytes of a first claim, where payloads may not be larger: many small tasks, and one that is large.</summary>
+    /// <summary>Bytes of the first claim, unless payloads are limited to less: many small tasks, or a single large one.</summary>
     private const long FirstBytes = 1024 * 1024;
 
     private readonly LimitedTaskClaimer _limited = new(store, budget.MaxAnswerBytes);
 
-    /// <summary>A waiting worker looks again after this long, for rings that a broker's outage swallowed.</summary>
+    /// <summary>Maximum wait of a worker before it looks again, in case a broker outage lost a notification.</summary>
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(5);
 
-    /// <summary>The same where limits hold tasks back: a token that comes back rings nobody.</summary>
+    /// <summary>Same for queues at a limit: a token that returns notifies nobody.</summary>
     private static readonly TimeSpan LookAgainAtLimit = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>Claims up to the maximum, of tasks and of bytes; where nothing is due, waits for work and claims then.</summary>
-    /// <param name="request">What the worker asks for.</param>
-    /// <param name="wait">How long to wait where nothing is due; zero returns at once.</param>
-    /// <param name="cancellationToken">Ends the wait: the worker has left.</param>
-    /// <param name="heartbeat">Of a worker in this process: it rests while there is no work, and beats with every look for some.</param>
-    /// <param name="keep">Gets the memory that was reserved for what was claimed, and disposes it; without it nobody counts it from then
-    /// on.</param>
-    /// <exception cref="OverloadedException">There is no memory for what might be claimed.</exception>
+    /// <summary>Claims up to the maximum of tasks and bytes; if nothing is due, waits for work and then claims.</summary>
+    /// <param name="request">The worker's request.</param>
+    /// <param name="wait">Maximum wait if nothing is due; zero returns at once.</param>
+    /// <param name="cancellationToken">Ends the wait when the worker disconnects.</param>
+    /// <param name="heartbeat">Heartbeat of a worker in this process: idle while there is no work, beats with every attempt to
+    /// claim.</param>
+    /// <param name="keep">Receives and disposes the memory reserved for the claimed tasks; without it that memory is no longer
+    /// counted.</param>
+    /// <exception cref="OverloadedException">There is no memory for the tasks that might be claimed.</exception>
     public async Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, TimeSpan wait, CancellationToken cancellationToken,
         LoopHeartbeat? heartbeat = null, Action<MemoryLease>? keep = null)
     {
@@ -47,7 +48,7 @@ public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotif
                 postCommit.Appended();
             if (isCut)
             {
-                // It had locked more than it took; who looked meanwhile found nothing.
+                // The claim locked more than it took, so concurrent claims found nothing.
                 foreach (var queue in open.Targets.Select(t => t.Queue).Distinct(StringComparer.Ordinal))
                     workNotifier.RingAll(queue);
             }
@@ -61,16 +62,15 @@ public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotif
         }
     }
 
-    /// <summary>Payload and headers of a task, in bytes.</summary>
+    /// <summary>Bytes of a task's payload and headers.</summary>
     internal static long BytesOf(TaskState task) =>
         Encoding.UTF8.GetByteCount(task.Payload) + (task.Headers is { } headers ? Encoding.UTF8.GetByteCount(headers) : 0);
 
     /// <summary>
-    /// Claims for a small reservation first, which is all where payloads are small. Only where it was used up is more reserved, if there is
-    /// any
+    /// Claims with a small reservation first, which suffices if payloads are small. Only if it is used up, more memory is reserved, if
     /// free, and claimed: a claim never takes what it cannot hold.
     /// </summary>
-    /// <returns>The tasks, and whether the claim ended at its bytes.</returns>
+    /// <returns>The tasks, and whether the byte limit ended the claim.</returns>
     private async Task<(IReadOnlyList<TaskState> Tasks, bool IsCut)> TakeAsync(
         ClaimRequest request, ClaimRules rules, DateTime now, Action<MemoryLease>? keep, CancellationToken cancellationToken)
     {
@@ -112,8 +112,8 @@ public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotif
     }
 
     /// <summary>
-    /// What was claimed before must reach its worker, whatever happens to the rest. Of the rest, one that is too large would be taken all
-    /// the same.
+    /// The tasks claimed first must reach their worker, whatever happens to the rest. Of the rest, a task that is too large would be
+    /// claimed regardless.
     /// </summary>
     private async Task<IReadOnlyList<TaskState>> TakeRestAsync(ClaimRequest request, ClaimRules rules, DateTime now)
     {
@@ -147,12 +147,10 @@ public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotif
         return limits is null && silent is null ? ClaimRules.None : new ClaimRules(limits ?? [], silent ?? []);
     }
 
-    /// <param name="targets">Where from.</param>
-    /// <param name="claimed">
-    /// The time of the claim that found nothing. A later one would miss a task that fell due in between: timers fire
-    /// some milliseconds early, so that is no rare thing.
-    /// </param>
-    /// <param name="left">What is left of the wait, by a clock that nobody sets.</param>
+    /// <param name="targets">The targets.</param>
+    /// <param name="claimed">Time of the claim that found nothing. A later time would miss a task that became due in between, which is
+    /// common: timers fire a few milliseconds early.</param>
+    /// <param name="left">Remaining wait, by a monotonic clock.</param>
     private async Task<TimeSpan> TimeToLookAsync(IReadOnlyList<QueueTier> targets, DateTime claimed, TimeSpan left)
     {
         var due = await store.NextDueAsync(targets, claimed);

@@ -3,56 +3,56 @@ using TaskQueue.Engine.Auth;
 
 namespace TaskQueue.Engine.Tasks;
 
-/// <summary>What became of a command for one task.</summary>
+/// <summary>Result of a command for one task.</summary>
 public enum CommandResult
 {
-    /// <summary>No such task.</summary>
+    /// <summary>The task does not exist.</summary>
     NotFound,
 
-    /// <summary>The machine did it.</summary>
+    /// <summary>The state machine applied it.</summary>
     Applied,
 
-    /// <summary>It had been done before; nothing changed.</summary>
+    /// <summary>It was applied before; nothing changed.</summary>
     Duplicate,
 
-    /// <summary>The attempt is not the running one: its lease was lost.</summary>
+    /// <summary>The attempt is not the running one: it lost its lease.</summary>
     StaleAttempt,
 
-    /// <summary>The task has ended, and not by this attempt.</summary>
+    /// <summary>The task has ended, but not by this attempt.</summary>
     Finished,
 
-    /// <summary>The state of the task does not allow it.</summary>
+    /// <summary>The state of the task does not permit it.</summary>
     NotAllowed,
 
-    /// <summary>Another task that waits or runs has its dedupe key.</summary>
+    /// <summary>Another waiting or running task holds the dedupe key.</summary>
     KeyTaken,
 
-    /// <summary>The id of a new task is another tenant's, or that of a deleted task.</summary>
+    /// <summary>The id of a new task is taken by another tenant or by a deleted task.</summary>
     IdConflict,
 }
 
 /// <summary>
-/// An event of the machine. It goes through the in-process mediator, so the sender reads <see cref="CommandResult"/> when the
-/// send returns, which is after the commit.
+/// An event of the task state machine. It is sent through the in-process mediator, so <see cref="CommandResult"/> is set when the send
+/// returns, which is after the commit.
 /// </summary>
 /// <param name="taskId">The task.</param>
-/// <param name="at">The time of the event: the machine knows no other clock.</param>
+/// <param name="at">Time of the event; the state machine uses no other clock.</param>
 public abstract class TaskCommand(Guid taskId, DateTime at) : CorrelatedBy<Guid>
 {
     /// <inheritdoc />
     public Guid CorrelationId { get; } = taskId;
 
-    /// <summary>The time of the event, UTC.</summary>
+    /// <summary>Time of the event, UTC.</summary>
     public DateTime At { get; } = at;
 
-    /// <summary>What the sender may touch: of any other task the result is NotFound.</summary>
+    /// <summary>Access of the sender: for a task outside of it the result is NotFound.</summary>
     public Access Access { get; internal set; } = Access.All;
 
-    /// <summary>Set by the machine.</summary>
+    /// <summary>Set by the state machine.</summary>
     public CommandResult CommandResult { get; set; } = CommandResult.NotFound;
 }
 
-/// <summary>Accept a task.</summary>
+/// <summary>Accepts a task.</summary>
 public sealed class SubmitTask(TaskState task) : TaskCommand(task.CorrelationId, task.CreatedAt)
 {
     /// <summary>The row to insert.</summary>
@@ -65,34 +65,34 @@ public sealed class StartTask(Guid taskId, DateTime at, int attempt, string work
     /// <summary>Must be the next attempt.</summary>
     public int Attempt { get; } = attempt;
 
-    /// <summary>Who runs it.</summary>
+    /// <summary>The worker that runs it.</summary>
     public string Worker { get; } = worker;
 
-    /// <summary>Length of the lease; null is the task's own.</summary>
+    /// <summary>Lease in milliseconds; null is the task's default.</summary>
     public int? LeaseMs { get; } = leaseMs;
 }
 
-/// <summary>Something about the running attempt, fenced by its number.</summary>
+/// <summary>A report on the running attempt, fenced by its number.</summary>
 public abstract class AttemptCommand(Guid taskId, DateTime at, int attempt, string? worker) : TaskCommand(taskId, at)
 {
     /// <summary>Must be the running attempt.</summary>
     public int Attempt { get; } = attempt;
 
     /// <summary>
-    /// Must be who started the attempt, where given. A dispatch that the broker delivers twice gives two bus workers the
-    /// same attempt; a claim never does, so pull workers need not say it.
+    /// If given, must be the worker that started the attempt. A dispatch that the broker delivers twice gives two bus workers the same
+    /// attempt; a claim never does, so pull workers may omit it.
     /// </summary>
     public string? Worker { get; } = worker;
 }
 
-/// <summary>The running attempt goes on.</summary>
+/// <summary>The running attempt continues.</summary>
 public sealed class RenewLease(Guid taskId, DateTime at, int attempt, string? worker, int? leaseMs = null, string? progress = null)
     : AttemptCommand(taskId, at, attempt, worker)
 {
-    /// <summary>A new length of the lease, or null to keep it.</summary>
+    /// <summary>New lease in milliseconds, or null to keep it.</summary>
     public int? LeaseMs { get; } = leaseMs;
 
-    /// <summary>JSON text of how far it is, or null to leave what was said before.</summary>
+    /// <summary>JSON text of the progress, or null to keep the previous one.</summary>
     public string? Progress { get; } = progress;
 }
 
@@ -108,22 +108,22 @@ public sealed class CompleteTask(Guid taskId, DateTime at, int attempt, string? 
 public sealed class FailTask(Guid taskId, DateTime at, int attempt, string? worker, string error, bool retryable)
     : AttemptCommand(taskId, at, attempt, worker)
 {
-    /// <summary>Why.</summary>
+    /// <summary>The error.</summary>
     public string Error { get; } = error;
 
-    /// <summary>Whether another attempt may help.</summary>
+    /// <summary>Whether another attempt may succeed.</summary>
     public bool Retryable { get; } = retryable;
 }
 
-/// <summary>The worker of the running attempt gives the task back for later.</summary>
+/// <summary>The worker of the running attempt snoozes the task.</summary>
 public sealed class SnoozeTask(Guid taskId, DateTime at, int attempt, string? worker, TimeSpan wait)
     : AttemptCommand(taskId, at, attempt, worker)
 {
-    /// <summary>How long the task is not run.</summary>
+    /// <summary>How long the task must not run.</summary>
     public TimeSpan Wait { get; } = wait;
 }
 
-/// <summary>The scheduler found the lease of the running attempt in the past.</summary>
+/// <summary>The scheduler found an expired lease.</summary>
 public sealed class ExpireLease(Guid taskId, DateTime at) : TaskCommand(taskId, at);
 
 /// <summary>The scheduler found a waiting push task due for dispatch.</summary>
@@ -132,18 +132,18 @@ public sealed class DispatchTask(Guid taskId, DateTime at) : TaskCommand(taskId,
 /// <summary>The scheduler found a waiting task past its expiry.</summary>
 public sealed class ExpireTask(Guid taskId, DateTime at) : TaskCommand(taskId, at);
 
-/// <summary>Somebody cancels the task.</summary>
+/// <summary>Cancels the task.</summary>
 public sealed class CancelTask(Guid taskId, DateTime at) : TaskCommand(taskId, at);
 
-/// <summary>Somebody deletes the task, whatever its state.</summary>
+/// <summary>Deletes the task, whatever its state.</summary>
 public sealed class DeleteTask(Guid taskId, DateTime at) : TaskCommand(taskId, at);
 
-/// <summary>Somebody sends a Failed or Cancelled task to run again.</summary>
+/// <summary>Retries a Failed or Cancelled task.</summary>
 public sealed class RetryTask(Guid taskId, DateTime at, DateTime? dueAt = null, DateTime? expiresAt = null) : TaskCommand(taskId, at)
 {
-    /// <summary>Not run earlier; null is at once.</summary>
+    /// <summary>Earliest start; null is immediately.</summary>
     public DateTime? DueAt { get; } = dueAt;
 
-    /// <summary>Not started at or after this time; null is the default of the queue.</summary>
+    /// <summary>Must start before this time; null is the default of the queue.</summary>
     public DateTime? ExpiresAt { get; } = expiresAt;
 }

@@ -1,27 +1,27 @@
 namespace TaskQueue.Engine.Tasks;
 
-/// <summary>Which tasks of a queue a list shows, and in which order.</summary>
+/// <summary>Which tasks of a queue a list contains, and in which order.</summary>
 public enum TaskList
 {
-    /// <summary>Those that wait, run or are dead letters, by id.</summary>
+    /// <summary>Waiting and running tasks and dead letters, by id.</summary>
     Live,
 
-    /// <summary>Those that wait, of an ordering key only the head, by due time.</summary>
+    /// <summary>Waiting tasks, of an ordering key only the head, by due time.</summary>
     Waiting,
 
-    /// <summary>Those that run, by the end of their lease.</summary>
+    /// <summary>Running tasks, by lease expiry.</summary>
     Running,
 
-    /// <summary>The dead letters, the oldest death first.</summary>
+    /// <summary>Dead letters, oldest first.</summary>
     Dead,
 }
 
-/// <summary>A place in a list: behind this task.</summary>
-/// <param name="At">The time that the list goes by; the Unix epoch for <see cref="TaskList.Live"/>.</param>
+/// <summary>A position in a list: after this task.</summary>
+/// <param name="At">The time that the list is ordered by; the Unix epoch for <see cref="TaskList.Live"/>.</param>
 /// <param name="Id">The task.</param>
 public sealed record TaskCursor(DateTime At, Guid Id)
 {
-    /// <summary>The place of a task in a list.</summary>
+    /// <summary>The position of a task in a list.</summary>
     public static TaskCursor Of(TaskList list, TaskState task) =>
         new(list switch
         {
@@ -32,9 +32,9 @@ public sealed record TaskCursor(DateTime At, Guid Id)
         }, task.CorrelationId);
 }
 
-/// <summary>A page of a list, which ends at a number of bytes as well as of tasks.</summary>
-/// <param name="Tasks">The tasks, in the order of the list; a task that vanished meanwhile is missing.</param>
-/// <param name="First">The place of the first, or null where there is none.</param>
-/// <param name="Last">The place of the last; the next page is behind it.</param>
-/// <param name="HasMore">Whether there are more in the direction of the read.</param>
+/// <summary>A page of a list, bounded by bytes as well as by tasks.</summary>
+/// <param name="Tasks">The tasks in list order; tasks that vanished during the read are omitted.</param>
+/// <param name="First">Position of the first task, or null if the page is empty.</param>
+/// <param name="Last">Position of the last task, after which the next page starts.</param>
+/// <param name="HasMore">Whether there are more tasks in the direction of the read.</param>
 public sealed record TaskPage(IReadOnlyList<TaskState> Tasks, TaskCursor? First, TaskCursor? Last, bool HasMore);

@@ -5,7 +5,7 @@ using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Tasks;
 
-/// <summary>Counts what this process commits. Nothing is counted that was not committed, and nothing twice.</summary>
+/// <summary>Metrics of what this process commits. Every commit is counted exactly once.</summary>
 public sealed class TaskMetrics
 {
     private static readonly string?[] Words = WordsOf(
@@ -14,7 +14,7 @@ public sealed class TaskMetrics
         ("retried", TaskEventType.Retrying), ("cancelled", TaskEventType.Cancelled), ("expired", TaskEventType.Expired),
             ("snoozed", TaskEventType.Snoozed));
 
-    /// <summary>The words of dtq-and-wippy.md A4.</summary>
+    /// <summary>Status names of dtq-and-wippy.md A4.</summary>
     private static readonly string?[] Statuses = WordsOf(
         ("pending", TaskEventType.Submitted), ("processing", TaskEventType.Started), ("completed", TaskEventType.Completed),
             ("failed", TaskEventType.Failed),
@@ -36,7 +36,7 @@ public sealed class TaskMetrics
     private readonly Histogram<double> _waits, _attempts, _executions, _commits, _claims;
     private readonly Histogram<int> _groups;
 
-    /// <summary>Makes the instruments.</summary>
+    /// <summary>Creates the instruments.</summary>
     public TaskMetrics(IMeterFactory meters, IOptions<TelemetryOptions> options)
     {
         ArgumentNullException.ThrowIfNull(meters);
@@ -45,25 +45,25 @@ public sealed class TaskMetrics
         _names = new(options.Value.MaxNames);
         _pairs = new(options.Value.MaxQueues);
         var meter = meters.Create(TaskQueueMeter.Name);
-        _tasks = meter.CreateCounter<long>("taskqueue.tasks", "{task}", "Steps in the life of tasks that this process committed.");
-        _leaseExpiries = meter.CreateCounter<long>("taskqueue.lease.expirations", "{lease}", "Leases that ended without a heartbeat.");
-        _errors = meter.CreateCounter<long>("taskqueue.task.errors", "{attempt}", "Attempts that failed, by name of the task.");
-        _callbacks = meter.CreateCounter<long>("taskqueue.callbacks", "{try}", "Tries of callbacks that this process noted.");
+        _tasks = meter.CreateCounter<long>("taskqueue.tasks", "{task}", "Task events committed by this process.");
+        _leaseExpiries = meter.CreateCounter<long>("taskqueue.lease.expirations", "{lease}", "Leases that expired without a heartbeat.");
+        _errors = meter.CreateCounter<long>("taskqueue.task.errors", "{attempt}", "Failed attempts by task name.");
+        _callbacks = meter.CreateCounter<long>("taskqueue.callbacks", "{try}", "Callback attempts recorded by this process.");
         _setAside = meter.CreateCounter<long>("taskqueue.bus.set_aside", "{entry}",
-            "Messages of the bus, and entries of messages, that were refused or could not be read.");
+            "Bus messages, and entries of messages, that were refused or could not be read.");
         _waits = meter.CreateHistogram("taskqueue.task.wait", "s", "Time from when a task was due to the start of its attempt.",
             advice: Work);
         _attempts = meter.CreateHistogram("taskqueue.attempt.duration", "s", "Time from the start of an attempt to its end.", advice: Work);
-        _groups = meter.CreateHistogram("taskqueue.group.size", "{command}", "Commands that were committed together.", advice: Sizes);
-        _commits = meter.CreateHistogram("taskqueue.commit.duration", "s", "Time of the transaction of a group.", advice: Quick);
-        _claims = meter.CreateHistogram("taskqueue.claim.duration", "s", "Time of a claim at the database, without the wait for work.",
+        _groups = meter.CreateHistogram("taskqueue.group.size", "{command}", "Commands committed in one group.", advice: Sizes);
+        _commits = meter.CreateHistogram("taskqueue.commit.duration", "s", "Duration of the transaction of a group.", advice: Quick);
+        _claims = meter.CreateHistogram("taskqueue.claim.duration", "s", "Duration of a claim at the database, without the wait for work.",
             advice: Quick);
-        _statuses = meter.CreateCounter<long>("dtq_tasks", null, "Tasks that came to a status.");
+        _statuses = meter.CreateCounter<long>("dtq_tasks", null, "Tasks that reached a status.");
         _executions = meter.CreateHistogram("dtq_task_execution", "s", "Time from the start of an attempt to its end.", advice: Work);
-        _nameErrors = meter.CreateCounter<long>("dtq_task_errors", null, "Attempts that failed, by name of the task.");
+        _nameErrors = meter.CreateCounter<long>("dtq_task_errors", null, "Failed attempts by task name.");
     }
 
-    /// <summary>A group of commands was committed.</summary>
+    /// <summary>Records a committed command group.</summary>
     internal void Committed(int commands, TimeSpan took, IReadOnlyList<TaskState> written)
     {
         _groups.Record(commands);
@@ -75,10 +75,10 @@ public sealed class TaskMetrics
         }
     }
 
-    /// <summary>Tasks were inserted in bulk.</summary>
+    /// <summary>Records a task inserted in bulk.</summary>
     internal void Inserted(string queue) => Count(Queue(queue), TaskEventType.Submitted, 1);
 
-    /// <summary>A claim was answered.</summary>
+    /// <summary>Records a claim.</summary>
     internal void Claimed(IReadOnlyList<TaskState> tasks, TimeSpan took)
     {
         _claims.Record(took.TotalSeconds);
@@ -86,10 +86,10 @@ public sealed class TaskMetrics
             Started(task, Queue(task.Queue), task.StartedAt);
     }
 
-    /// <summary>A lease expired.</summary>
+    /// <summary>Records a lease expiry.</summary>
     internal void LeaseExpired(string queue) => _leaseExpiries.Add(1, Queue(queue));
 
-    /// <summary>A try of a callback was noted.</summary>
+    /// <summary>Records an attempt of a callback.</summary>
     public void Called(CallbackState state) =>
         _callbacks.Add(1, new KeyValuePair<string, object?>("outcome", state switch
         {
@@ -98,14 +98,14 @@ public sealed class TaskMetrics
             _ => "retried",
         }));
 
-    /// <summary>Messages of the bus, or entries of one, were set aside.</summary>
-    /// <param name="message">Type of the message, or the queue of the broker that it came from.</param>
-    /// <param name="what">Which part of it was wrong: its <c>sender</c>, the <c>message</c>, an <c>entry</c>.</param>
-    /// <param name="count">How many.</param>
+    /// <summary>Records rejected bus messages, or entries of one.</summary>
+    /// <param name="message">Type of the message, or the broker queue that it came from.</param>
+    /// <param name="what">The invalid part: its <c>sender</c>, the <c>message</c>, or an <c>entry</c>.</param>
+    /// <param name="count">Number of messages or entries.</param>
     internal void SetAside(string message, string what, int count = 1) =>
         _setAside.Add(count, new KeyValuePair<string, object?>("message", message), new("what", what));
 
-    /// <summary>Tasks of a queue were cancelled together.</summary>
+    /// <summary>Records tasks of a queue that were cancelled by a purge.</summary>
     internal void Purged(string queue, int count)
     {
         if (count > 0)
@@ -115,7 +115,7 @@ public sealed class TaskMetrics
     private void Happened(TaskState task, TaskEventType type, DateTime at, TimeSpan? ran)
     {
         if (Words[(int)type] is not { } word)
-            return; // no step of the task itself, such as a dispatch
+            return; // not a step of the task itself, such as a dispatch
         var queue = Queue(task.Queue);
         if (type == TaskEventType.Started)
         {
@@ -137,7 +137,7 @@ public sealed class TaskMetrics
     private void Started(TaskState task, KeyValuePair<string, object?> queue, DateTime? at)
     {
         Count(queue, TaskEventType.Started, 1);
-        if (at - task.DueAt is { } wait && wait >= TimeSpan.Zero) // less where a retry of the same group has made it due later
+        if (at - task.DueAt is { } wait && wait >= TimeSpan.Zero) // negative if a retry in the same group has moved the due time
             _waits.Record(wait.TotalSeconds, queue);
     }
 

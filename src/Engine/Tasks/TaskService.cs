@@ -11,7 +11,7 @@ using TaskQueue.Engine.Telemetry;
 namespace TaskQueue.Engine.Tasks;
 
 /// <summary>
-/// What can be done with tasks. APIs and bus consumers call these and nothing else. When a verb returns, its effect is
+/// Submits tasks and applies commands to them. APIs and bus consumers use only these methods. When a method returns, its effect is
 /// committed.
 /// </summary>
 public sealed class TaskService(
@@ -19,25 +19,25 @@ public sealed class TaskService(
         InFlightLimiter inFlight, AdmissionLimiter admission, WaitingTaskQuota quota, TaskMetrics metrics, IOptions<EngineOptions> options,
             IOptions<WebhookOptions> webhooks, TimeProvider time)
 {
-    /// <summary>Length of a lease where nobody says it.</summary>
+    /// <summary>Default lease in milliseconds.</summary>
     public const int DefaultLeaseMs = 15_000;
 
-    /// <summary>Characters of what a worker may say of its progress.</summary>
+    /// <summary>Maximum length of a worker's progress text in characters.</summary>
     public const int MaxProgress = 4096;
 
-    /// <summary>Longest time for which a worker may give a task back.</summary>
+    /// <summary>Maximum time for which a worker may snooze a task.</summary>
     public static readonly TimeSpan MaxSnooze = TimeSpan.FromDays(30);
 
-    /// <summary>Accepts one task.</summary>
-    /// <returns>What became of it: accepted, or a duplicate of another by its id or its dedupe key.</returns>
-    /// <exception cref="InvalidSubmissionException">It breaks a rule.</exception>
-    /// <exception cref="TaskIdConflictException">Its id is taken by another tenant, or was that of a deleted task.</exception>
-    /// <exception cref="OverloadedException">Too much waits for the database; nothing was done.</exception>
-    /// <exception cref="QuotaExceededException">Its owner has as many waiting tasks as may be; nothing was done.</exception>
+    /// <summary>Submits a task.</summary>
+    /// <returns>Accepted, or a duplicate of another task by its id or dedupe key.</returns>
+    /// <exception cref="InvalidSubmissionException">It is invalid.</exception>
+    /// <exception cref="TaskIdConflictException">Its id is taken by another tenant or by a deleted task.</exception>
+    /// <exception cref="OverloadedException">Too many requests wait for the database; nothing was done.</exception>
+    /// <exception cref="QuotaExceededException">The owner's limit on waiting tasks is reached; nothing was done.</exception>
     public async Task<SubmitResult> SubmitAsync(TaskSubmission submission)
     {
         TaskSubmission[] one = [submission];
-        // Tasks that may meet others are inserted by a statement of their own: it must see the others.
+        // Tasks that may conflict with others are inserted by a statement of their own, which must see the others.
         if (submission is not { DedupeKey: null, OrderingKey: null })
             return (await SubmitManyAsync(one))[0];
         using var room = await quota.ReserveAsync(one, static s => s.Owner);
@@ -50,18 +50,17 @@ public sealed class TaskService(
         if (command.CommandResult != CommandResult.Applied)
             return new SubmitResult(submission.Id, SubmitStatus.IdTaken, null);
         room?.Accept(submission.Owner);
-        command.Task.State = TaskStates.Pending; // the machine worked on a copy
+        command.Task.State = TaskStates.Pending; // the state machine worked on a copy
         return new SubmitResult(submission.Id, SubmitStatus.Accepted, command.Task);
     }
 
-    /// <summary>Accepts many tasks in one transaction; ids that exist are left alone.</summary>
+    /// <summary>Submits many tasks in one transaction; existing ids are left unchanged.</summary>
     /// <param name="submissions">The tasks.</param>
-    /// <param name="step">What they are made for, such as the tick of a schedule.</param>
-    /// <returns>What became of each, in order; nothing where another process took the step.</returns>
-    /// <exception cref="InvalidSubmissionException">One breaks a rule: none is accepted.</exception>
-    /// <exception cref="TaskIdConflictException">The id of one is taken by another tenant, or was that of a deleted task: none is
-    /// accepted.</exception>
-    /// <exception cref="QuotaExceededException">Their owner may not have so many more waiting tasks: none is accepted.</exception>
+    /// <param name="step">What the tasks are submitted for, such as the tick of a schedule.</param>
+    /// <returns>The result of each task, in order; empty if another process applied the step.</returns>
+    /// <exception cref="InvalidSubmissionException">A task is invalid: none is accepted.</exception>
+    /// <exception cref="TaskIdConflictException">An id is taken by another tenant or by a deleted task: none is accepted.</exception>
+    /// <exception cref="QuotaExceededException">The owner's limit on waiting tasks would be exceeded: none is accepted.</exception>
     public async Task<IReadOnlyList<SubmitResult>> SubmitManyAsync(IReadOnlyList<TaskSubmission> submissions, InsertStep? step = null)
     {
         using var room = await quota.ReserveAsync(submissions, static s => s.Owner);
@@ -83,40 +82,38 @@ public sealed class TaskService(
         return answers;
     }
 
-    /// <summary>Checks a submission without accepting it.</summary>
-    /// <exception cref="InvalidSubmissionException">It breaks a rule.</exception>
+    /// <summary>Validates a submission without accepting it.</summary>
+    /// <exception cref="InvalidSubmissionException">It is invalid.</exception>
     public void Check(TaskSubmission submission)
     {
         if (ProblemOf(submission) is { } problem)
             throw new InvalidSubmissionException(problem);
     }
 
-    /// <summary>Which rule a submission breaks, and what to change; null where it breaks none.</summary>
+    /// <summary>The validation error of a submission and its remedy, or null.</summary>
     public string? ProblemOf(TaskSubmission submission) =>
         SubmissionRules.Check(submission, options.Value.MaxPayloadBytes)
             ?? (submission.Ending?.CallbackUrl is { } url ? CallbackRules.Check(url, webhooks.Value) : null);
 
-    /// <summary>Applies what a worker reports of many attempts; the commands of one task in the order given.</summary>
+    /// <summary>Applies reports of workers on many attempts; commands for one task are applied in the given order.</summary>
     /// <returns>The same commands, each with its result.</returns>
     public Task<IReadOnlyList<T>> ApplyAsync<T>(IReadOnlyList<T> commands)
         where T : TaskCommand => ApplyAsync(commands, Access.All);
 
-    /// <summary>The same on somebody's behalf: what is out of the caller's sight is not found.</summary>
+    /// <summary>Same with the access of a caller: tasks that it may not see are not found.</summary>
     public async Task<IReadOnlyList<T>> ApplyAsync<T>(IReadOnlyList<T> commands, Access access)
         where T : TaskCommand
     {
         using var place = admission.Enter(commands);
         foreach (var command in commands)
             command.Access = access;
-        // Each send runs up to the group's queue before the next begins, so order is kept.
+        // Each send reaches the group's queue before the next begins, so order is kept.
         await Task.WhenAll(commands.Select(c => mediator.Send((object)c, c.GetType())));
         return commands;
     }
 
-    /// <summary>
-    /// Applies commands of the engine's own loops, each for itself: one that fails does not hide what became of the others.
-    /// </summary>
-    /// <returns>The fault of each, in order; null where the machine answered.</returns>
+    /// <summary>Applies commands of the engine's own loops independently: a failing one does not hide the results of the others.</summary>
+    /// <returns>The exception of each command, in order; null if the state machine answered.</returns>
     internal async Task<IReadOnlyList<Exception?>> TryApplyAsync(IReadOnlyList<TaskCommand> commands)
     {
         using var place = admission.Enter(commands);
@@ -127,7 +124,7 @@ public sealed class TaskService(
                 await mediator.Send((object)command, command.GetType());
                 return null;
             }
-#pragma warning disable CA1031 // the caller gets it
+#pragma warning disable CA1031 // returned to the caller
             catch (Exception fault)
 #pragma warning restore CA1031
             {
@@ -142,9 +139,9 @@ public sealed class TaskService(
     /// <summary>Renews the lease of a running attempt.</summary>
     /// <param name="id">The task.</param>
     /// <param name="attempt">The running attempt.</param>
-    /// <param name="worker">Who runs it, where that is known.</param>
-    /// <param name="leaseMs">A new length of the lease, or null.</param>
-    /// <param name="progress">JSON text of at most <see cref="MaxProgress"/> characters, or null; what is longer is left out.</param>
+    /// <param name="worker">The worker that runs it, if known.</param>
+    /// <param name="leaseMs">New lease in milliseconds, or null to keep it.</param>
+    /// <param name="progress">JSON text of at most <see cref="MaxProgress"/> characters, or null; longer text is dropped.</param>
     public RenewLease Renew(Guid id, int attempt, string? worker, int? leaseMs = null, string? progress = null) =>
         new(id, Now, attempt, worker, leaseMs, progress?.Length > MaxProgress ? null : TextRules.Clean(progress));
 
@@ -156,25 +153,26 @@ public sealed class TaskService(
     public FailTask Fail(Guid id, int attempt, string? worker, string error, bool retryable) =>
         new(id, Now, attempt, worker, TextRules.Clean(error)!, retryable);
 
-    /// <summary>Gives the task of a running attempt back for later; no attempt is counted.</summary>
+    /// <summary>Snoozes the task of a running attempt; the attempt does not count.</summary>
     public SnoozeTask Snooze(Guid id, int attempt, string? worker, TimeSpan wait) => new(id, Now, attempt, worker, wait);
 
     /// <summary>Deletes a task, whatever its state.</summary>
     public DeleteTask Delete(Guid id) => new(id, Now);
 
-    /// <summary>Sends a failed or cancelled task to run again.</summary>
+    /// <summary>Retries a failed or cancelled task.</summary>
     public RetryTask Retry(Guid id, DateTime? scheduledAt, DateTime? expiresAt) => new(id, Now, Cut(scheduledAt), Cut(expiresAt));
 
     /// <summary>Cancels a task that has not ended.</summary>
     public async Task<CommandResult> CancelAsync(Guid id, Access access) =>
         (await ApplyAsync([new CancelTask(id, Now)], access))[0].CommandResult;
 
-    /// <summary>Sends a failed or cancelled task to run again at once.</summary>
+    /// <summary>Retries a failed or cancelled task immediately.</summary>
     public async Task<CommandResult> RetryAsync(Guid id, Access access) =>
         (await ApplyAsync([new RetryTask(id, Now)], access))[0].CommandResult;
 
-    /// <summary>Sends all letters of a queue that are dead by now to run again; one that dies again stays.</summary>
-    /// <returns>How many do, and how many stay: another task has their dedupe key, or they are being restarted already.</returns>
+    /// <summary>Redrives all current dead letters of a queue; those that fail again stay dead.</summary>
+    /// <returns>Number of tasks restarted, and number skipped: another task holds their dedupe key, or they are already being
+    /// restarted.</returns>
     public async Task<(int Restarted, int Skipped)> RedriveAsync(string queue, CancellationToken cancellationToken)
     {
         var (restarted, skipped) = (0, 0);
@@ -193,7 +191,9 @@ public sealed class TaskService(
         return (restarted, skipped);
     }
 
-    /// <summary>Cancels what waits in a queue and tier as of now, of what the caller may see, and frees it for sequential claims.</summary>
+    /// <summary>
+    /// Cancels the currently waiting tasks of a queue and tier that the caller may see, and unlocks it for sequential claims.
+    /// </summary>
     public async Task ClearAsync(QueueTier tier, Access access, CancellationToken cancellationToken)
     {
         var now = Now;
@@ -225,7 +225,7 @@ public sealed class TaskService(
         return tasks;
     }
 
-    /// <summary>The row of a submission: what it does not say is taken from its tier, then its queue, and stays as it is.</summary>
+    /// <summary>Builds the row of a submission: unset values are taken from its tier, then its queue, and frozen.</summary>
     private TaskState ToTask(TaskSubmission submission, QueueRecord? queue, DateTime now, TraceHeaders? trace)
     {
         var settings = queue?.Settings ?? QueueSettings.Default;

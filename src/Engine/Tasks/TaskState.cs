@@ -6,8 +6,8 @@ using TaskQueue.Engine.Queues;
 namespace TaskQueue.Engine.Tasks;
 
 /// <summary>
-/// One task: the instance of <see cref="TaskStateMachine"/> and the row of table <c>tasks</c>. Only the machine and the
-/// claim statements change it. Times are UTC with microseconds.
+/// A task: the instance of <see cref="TaskStateMachine"/> and the row of table <c>tasks</c>. Only the state machine and the claim
+/// statements change it. Times are UTC with microsecond precision.
 /// </summary>
 public sealed class TaskState : SagaStateMachineInstance, IOwnedInQueue
 {
@@ -16,7 +16,7 @@ public sealed class TaskState : SagaStateMachineInstance, IOwnedInQueue
     /// <summary>Time-ordered id: see <see cref="TaskId"/>.</summary>
     public Guid CorrelationId { get; set; }
 
-    /// <summary>A number of <see cref="TaskStates"/>.</summary>
+    /// <summary>One of <see cref="TaskStates"/>.</summary>
     public int State { get; set; }
 
     /// <summary>Base name of the queue.</summary>
@@ -28,28 +28,28 @@ public sealed class TaskState : SagaStateMachineInstance, IOwnedInQueue
     /// <summary>Higher is claimed first.</summary>
     public Priority Priority { get; set; } = Priority.Normal;
 
-    /// <summary>Whether the engine dispatches the task to bus workers; taken from the queue when the task is accepted.</summary>
+    /// <summary>Whether the engine dispatches the task to bus workers; copied from the queue when the task is accepted.</summary>
     public bool Push { get; set; }
 
-    /// <summary>Which handler runs the task; bella's endpoint.</summary>
+    /// <summary>Name of the handler that runs the task; bella's endpoint.</summary>
     public string? Name { get; set; }
 
-    /// <summary>While the task waits or runs no other of its queue has the same; null is none.</summary>
+    /// <summary>Unique among the waiting and running tasks of its queue; null is none.</summary>
     public string? DedupeKey { get; set; }
 
     /// <summary>Ordering key: tasks of a queue with the same key run one at a time, earliest first; null is none.</summary>
     public string? OrderingKey { get; set; }
 
     /// <summary>
-    /// Waits behind the head of its ordering key. One that waits or runs and is not blocked is the head: there is at most
-    /// one a key. Set by the stores, which see the other tasks of the key.
+    /// Whether the task waits behind the head of its ordering key. A waiting or running task that is not blocked is the head; a key has at
+    /// most one. Set by the stores, which see the other tasks of the key.
     /// </summary>
     public bool Blocked { get; set; }
 
     /// <summary>JSON text as submitted. Not loaded for a transition: no decision depends on it.</summary>
     public string Payload { get; set; } = "";
 
-    /// <summary>JSON object that travels with the task, for APIs and tracing. Not loaded for a transition.</summary>
+    /// <summary>JSON object that is passed along with the task, for APIs and tracing. Not loaded for a transition.</summary>
     public string? Headers { get; set; }
 
     /// <summary>JSON text of the result; set by Completed.</summary>
@@ -58,91 +58,95 @@ public sealed class TaskState : SagaStateMachineInstance, IOwnedInQueue
     /// <summary>Error of the last failed attempt; cleared by Completed.</summary>
     public string? Error { get; set; }
 
-    /// <summary>Attempts started so far: the fencing token of the running one. Never goes back.</summary>
+    /// <summary>Attempts started so far: the fencing token of the running one. Never decreases.</summary>
     public int Attempt { get; set; }
 
-    /// <summary>Attempts that may still be started in this run.</summary>
+    /// <summary>Attempts left in this run.</summary>
     public int AttemptsLeft { get; set; }
 
-    /// <summary>Attempts that a run has; a retry by hand begins a new run.</summary>
+    /// <summary>Attempts of a run; a retry by hand begins a new run.</summary>
     public int MaxAttempts { get; set; }
 
-    /// <summary>Text of the <see cref="RetryPolicy"/>, or null for the default; taken from the queue when the task is accepted.</summary>
+    /// <summary>JSON of the <see cref="RetryPolicy"/>, or null for the default; copied from the queue when the task is accepted.</summary>
     public string? Retry { get; set; }
 
-    /// <summary>Length of a lease where the claim does not say it; from the task or its queue.</summary>
+    /// <summary>Lease in milliseconds if the claim does not set it; from the task or its queue.</summary>
     public int DefaultLeaseMs { get; set; } = TaskService.DefaultLeaseMs;
 
-    /// <summary>Length of the lease of the running attempt; a heartbeat renews it by this much.</summary>
+    /// <summary>Lease of the running attempt in milliseconds; a heartbeat renews it by this much.</summary>
     public int LeaseMs { get; set; }
 
-    /// <summary>When the running attempt is given up; set only while Running.</summary>
+    /// <summary>When the lease of the running attempt expires; set only while Running.</summary>
     public DateTime? LeaseUntil { get; set; }
 
-    /// <summary>Who runs or ran the last attempt.</summary>
+    /// <summary>The worker that runs or ran the last attempt.</summary>
     public string? Worker { get; set; }
 
-    /// <summary>The credential that claimed the running attempt; null where nobody had to authenticate.</summary>
+    /// <summary>The credential that claimed the running attempt; null without authentication.</summary>
     public string? ClaimedBy { get; set; }
 
     /// <summary>When the task was accepted.</summary>
     public DateTime CreatedAt { get; set; }
 
-    /// <summary>Not runnable earlier: the scheduled time, or the end of a retry's wait.</summary>
+    /// <summary>Earliest start: the scheduled time, or the end of a retry delay.</summary>
     public DateTime DueAt { get; set; }
 
-    /// <summary>Not started at or after this time; null is never.</summary>
+    /// <summary>Must start before this time; null is never.</summary>
     public DateTime? ExpiresAt { get; set; }
 
-    /// <summary>When the last attempt began.</summary>
+    /// <summary>When the last attempt started.</summary>
     public DateTime? StartedAt { get; set; }
 
     /// <summary>When the task reached a terminal state.</summary>
     public DateTime? FinishedAt { get; set; }
 
-    /// <summary>Whether the running attempt counts against the limit of its queue; set by the claim.</summary>
+    /// <summary>Whether the running attempt counts against the concurrency limit of its queue; set by the claim.</summary>
     public bool Limited { get; set; }
 
-    /// <summary>Failed for good, and a dead letter of its queue.</summary>
+    /// <summary>Whether it failed permanently and is a dead letter.</summary>
     public bool Dead { get; set; }
 
-    /// <summary>From then on the task is gone for everybody; its row goes a little later. Set only in a terminal state.</summary>
+    /// <summary>
+    /// From this time the task no longer exists for any caller; its row is removed a little later. Set only in a terminal state.
+    /// </summary>
     public DateTime? DeleteAt { get; set; }
 
-    /// <summary>When the scheduler dispatches a waiting push task (again): its due time, or later when a dispatch is under way.</summary>
+    /// <summary>When the scheduler next dispatches a waiting push task: its due time, or later while a dispatch is in progress.</summary>
     public DateTime? DispatchAt { get; set; }
 
-    /// <summary>Text of the <see cref="CompletionActions"/>: what else happens when the task ends; null is nothing.</summary>
+    /// <summary>JSON of the <see cref="CompletionActions"/>; null is none.</summary>
     public string? Ending { get; set; }
 
-    /// <summary>The batch whose line it is, or null. It is kept until the batch has ended, and not run again by hand.</summary>
+    /// <summary>
+    /// The batch whose item it is, or null. Such a task is kept until the batch has ended, and cannot be retried by hand.
+    /// </summary>
     public Guid? BatchId { get; set; }
 
-    /// <summary>Who submitted it, where that was known; null is a task that only administrators see.</summary>
+    /// <summary>Owner; null is a task that only administrators see.</summary>
     public string? Owner { get; set; }
 
-    /// <summary>JSON text of what its worker last said of how far it is; null is nothing.</summary>
+    /// <summary>JSON text of the progress last reported by its worker; null is none.</summary>
     public string? Progress { get; set; }
 
-    /// <summary>What its queue's operator decided, as of now; not stored.</summary>
+    /// <summary>The current settings of its queue; not stored.</summary>
     internal QueueSettings Settings { get; set; } = QueueSettings.Default;
 
-    /// <summary><see cref="Ending"/> as <see cref="CompletionActionsJson.Of"/> has read it: an ending never changes. Not stored.</summary>
+    /// <summary><see cref="Ending"/> as parsed by <see cref="CompletionActionsJson.Of"/>; immutable. Not stored.</summary>
     internal CompletionActions? EndingRead { get; set; }
 
-    /// <summary>Steps since the row was loaded, written to table <c>task_events</c> in the same transaction.</summary>
+    /// <summary>Events since the row was loaded, written to table <c>task_events</c> in the same transaction.</summary>
     internal IReadOnlyList<TaskEvent> Events => _events ?? [];
 
-    /// <summary>Attempts of the current run: what APIs show that count them from a restart on.</summary>
+    /// <summary>Attempts of the current run, for APIs that count from the last retry by hand.</summary>
     internal int RunAttempt => MaxAttempts - AttemptsLeft;
 
-    /// <summary>The process that holds a caller who waits for the end, or null.</summary>
+    /// <summary>The process of the caller that waits for the completion, or null.</summary>
     public string? ReplyTo => CompletionActionsJson.Of(this)?.ReplyTo;
 
-    /// <summary>Whether the task is gone.</summary>
+    /// <summary>Whether the task is deleted.</summary>
     internal bool IsDeleted(DateTime now) => DeleteAt <= now;
 
-    /// <summary>A copy for one event to work on, so that a machine that throws leaves nothing behind.</summary>
+    /// <summary>A copy for one event to work on, so that an exception in the state machine leaves no changes.</summary>
     internal TaskState Copy()
     {
         var copy = (TaskState)MemberwiseClone();
@@ -150,7 +154,7 @@ public sealed class TaskState : SagaStateMachineInstance, IOwnedInQueue
         return copy;
     }
 
-    /// <summary>A copy with other events, for what is stored in another form than it is used in.</summary>
+    /// <summary>A copy with converted events, for a stored form that differs from the one in memory.</summary>
     internal TaskState CopyForStorage(Func<TaskEvent, TaskEvent> convert)
     {
         var copy = (TaskState)MemberwiseClone();
@@ -158,7 +162,7 @@ public sealed class TaskState : SagaStateMachineInstance, IOwnedInQueue
         return copy;
     }
 
-    /// <summary>Notes a step in the life of the task.</summary>
+    /// <summary>Appends an event to the task.</summary>
     internal void Record(TaskEventType type, DateTime at, bool dispatch = false, bool frees = false)
     {
         var silent = Settings.Events switch
@@ -170,7 +174,7 @@ public sealed class TaskState : SagaStateMachineInstance, IOwnedInQueue
         (_events ??= []).Add(new TaskEvent
         {
             TaskId = CorrelationId,
-            Type = silent && dispatch ? TaskEventType.Dispatched : type, // which is not published
+            Type = silent && dispatch ? TaskEventType.Dispatched : type, // not published
             Kind = type,
             Ran = type is TaskEventType.Completed or TaskEventType.Failed or TaskEventType.Retrying or TaskEventType.Snoozed
                 ? at - StartedAt : null,

@@ -3,7 +3,7 @@ using TaskQueue.Engine.Queues;
 
 namespace TaskQueue.Engine.Tasks;
 
-/// <summary>What the machine does on its ways.</summary>
+/// <summary>Activities of the transitions.</summary>
 public sealed partial class TaskStateMachine
 {
     private static bool MayStart(BehaviorContext<TaskState, StartTask> c) =>
@@ -73,8 +73,8 @@ public sealed partial class TaskStateMachine
         where T : TaskCommand
     {
         var task = c.Saga;
-        // A crash of the worker costs the task neither time nor its place in the line, unless somebody chose the waits. A broker
-        // has no places, and how long a task has been due says when to send it once more.
+        // A worker crash costs the task neither time nor its position in the queue, unless a retry policy was chosen. A broker has no
+        // positions, and the time a task has been due decides when to dispatch it again.
         var due = c.Message is ExpireLease && task.Retry is null
             ? task.Push ? c.Message.At : task.DueAt
             : Micros.Cut(c.Message.At + RetryBackoff.After(task.Retry, Math.Max(1, task.RunAttempt), task.CorrelationId));
@@ -102,7 +102,7 @@ public sealed partial class TaskStateMachine
         where T : TaskCommand
     {
         var (task, deadLetters) = (c.Saga, c.Saga.Settings.DeadLetters);
-        task.Dead = deadLetters.Enabled && task.BatchId is null; // a batch does not run its lines again
+        task.Dead = deadLetters.Enabled && task.BatchId is null; // a batch does not retry its items
         Close(task, c.Message, TaskEventType.Failed);
         if (task.Dead && deadLetters.RetentionMs is { } retention)
             task.ExpiresAt = task.DeleteAt = c.Message.At.AddMilliseconds(retention);
@@ -132,7 +132,7 @@ public sealed partial class TaskStateMachine
         task.Record(type, command.At, frees: frees);
     }
 
-    /// <summary>A line of a batch stays until its batch has written it down.</summary>
+    /// <summary>The task of a batch item is kept until its batch has written the result to a file.</summary>
     private static DateTime? DeleteTime(TaskState task, DateTime at) => task.BatchId is null ? at : null;
 
     private static bool Frees(TaskState task) => task.Limited || (task.OrderingKey is not null && !task.Blocked);
@@ -142,11 +142,11 @@ public sealed partial class TaskStateMachine
         c.Message.CommandResult = CommandResult.Applied;
         if (c.Saga.Settings.Paused)
         {
-            c.Saga.DispatchAt = null; // set again when the queue goes on
+            c.Saga.DispatchAt = null; // set again when the queue resumes
             return;
         }
 
-        // Waiting twice as long each time bounds the duplicates of a long backlog.
+        // Doubling the wait each time bounds the duplicates of a long backlog.
         var waited = c.Message.At - c.Saga.DueAt;
         c.Saga.DispatchAt = c.Message.At + (waited > RedispatchAfter ? waited : RedispatchAfter);
         c.Saga.Record(TaskEventType.Dispatched, c.Message.At, dispatch: true);
@@ -167,7 +167,7 @@ public sealed partial class TaskStateMachine
         task.Dead = false;
         task.Blocked = task.OrderingKey is not null;
         task.DueAt = c.Message.DueAt > c.Message.At ? c.Message.DueAt.Value : c.Message.At;
-        // Asked for by hand: the old deadline no longer speaks.
+        // Retried by hand: the old expiry no longer applies.
         task.ExpiresAt = SubmissionRules.Expiry(task.Settings, task.Tier, task.DueAt, c.Message.ExpiresAt);
         var dispatch = task.Push && !task.Settings.Paused && task.DueAt <= c.Message.At;
         task.DispatchAt = dispatch ? c.Message.At + RedispatchAfter : task.Push ? task.DueAt : null;

@@ -3,28 +3,28 @@ using MassTransit;
 namespace TaskQueue.Engine.Tasks;
 
 /// <summary>
-/// The only place that decides a transition. Every event is answered in every state: done, a duplicate, or refused.
-/// Activities are pure: they change the instance, note what happened, and set the command result.
+/// The only place that decides the transitions of a task. Every event has an answer in every state: done, duplicate or refused. Activities
+/// are pure: they change the instance, record events, and set the command result.
 /// </summary>
 public sealed partial class TaskStateMachine : MassTransitStateMachine<TaskState>
 {
-    /// <summary>How long a dispatched task may wait for its worker before it is dispatched again; doubles each time.</summary>
+    /// <summary>How long a dispatched task waits for its worker before it is dispatched again; doubles each time.</summary>
     public static readonly TimeSpan RedispatchAfter = TimeSpan.FromMinutes(10);
 
     private readonly TimeSpan _keepFinished;
 
-    /// <summary>Builds the machine.</summary>
-    /// <param name="keepFinished">How long finished tasks stay readable where their queue does not say it; default 7 days.</param>
+    /// <summary>Declares the states and transitions.</summary>
+    /// <param name="keepFinished">Retention of finished tasks in queues without their own setting; default 7 days.</param>
     public TaskStateMachine(TimeSpan? keepFinished = null)
     {
         _keepFinished = keepFinished ?? EngineOptions.DefaultKeepFinished;
 
-        // The order gives the numbers in TaskStates.
+        // The order defines the numbers in TaskStates.
         InstanceState(x => x.State, Pending, Running, Completed, Failed, Retrying, Cancelled, Expired);
 
         Event(() => Submit, e =>
         {
-            e.InsertOnInitial = true; // a new task costs no SELECT
+            e.InsertOnInitial = true; // a new task needs no SELECT
             e.SetSagaFactory(c => c.Message.Task.Copy());
         });
 
@@ -54,10 +54,10 @@ public sealed partial class TaskStateMachine : MassTransitStateMachine<TaskState
     /// <summary>Waits for the next attempt.</summary>
     public State Retrying { get; private set; } = null!;
 
-    /// <summary>Ended by somebody's wish.</summary>
+    /// <summary>Cancelled on request.</summary>
     public State Cancelled { get; private set; } = null!;
 
-    /// <summary>Ended because nobody started it in time.</summary>
+    /// <summary>Expired before it started.</summary>
     public State Expired { get; private set; } = null!;
 
     /// <summary>See <see cref="SubmitTask"/>.</summary>
@@ -97,8 +97,8 @@ public sealed partial class TaskStateMachine : MassTransitStateMachine<TaskState
     public Event<RetryTask> Retry { get; private set; } = null!;
 
     /// <summary>
-    /// When the scheduler dispatches a new task: never where it is pulled; at its due time; or, where its acceptance
-    /// sends it at once, when no worker has started it for long.
+    /// When the scheduler dispatches a new task: never if it is pulled; at its due time; or, if it is dispatched on acceptance, when no
+    /// worker has started it for a long time.
     /// </summary>
     public static DateTime? FirstDispatch(TaskState task, bool atOnce) =>
         !task.Push ? null : atOnce && !task.Settings.Paused && task.DueAt <= task.CreatedAt ? task.CreatedAt + RedispatchAfter : task.DueAt;
@@ -145,7 +145,9 @@ public sealed partial class TaskStateMachine : MassTransitStateMachine<TaskState
             When(Expire).Answer(CommandResult.NotAllowed),
             When(Retry).Answer(CommandResult.NotAllowed));
 
-    /// <summary>A failed delivery past the expiry is over, whatever attempts are left, and no dead letter (moab.md 6).</summary>
+    /// <summary>
+    /// A failed attempt past the expiry ends the task, whatever attempts are left, and makes it no dead letter (moab.md 6).
+    /// </summary>
     private EventActivityBinder<TaskState, T> AfterFailure<T>(
         EventActivityBinder<TaskState, T> binder, Func<BehaviorContext<TaskState, T>, bool> retryable,
             Func<BehaviorContext<TaskState, T>, string> error)
@@ -172,12 +174,12 @@ public sealed partial class TaskStateMachine : MassTransitStateMachine<TaskState
         During(Completed, When(Complete).Then(AnswerAgain));
         During(Failed, When(Fail).Then(AnswerAgain));
         During(Cancelled, When(Cancel).Answer(CommandResult.Duplicate));
-        // A line of a batch has been counted.
+        // A batch item is already counted.
         During([Failed, Cancelled], When(Retry).IfElse(c => c.Saga.BatchId is null,
             then => then.TransitionTo(Pending).Then(RunAgain), refused => refused.Answer(CommandResult.NotAllowed)));
     }
 
-    /// <summary>What has ended keeps its state; it only goes out of sight now.</summary>
+    /// <summary>A task that has ended keeps its state; it only becomes invisible now.</summary>
     private void WhenDeleted() =>
         During([Completed, Failed, Cancelled, Expired], When(Delete).Then(c =>
         {
@@ -187,10 +189,10 @@ public sealed partial class TaskStateMachine : MassTransitStateMachine<TaskState
         }));
 }
 
-/// <summary>Words of the machine.</summary>
+/// <summary>Verbs of the state machine.</summary>
 internal static class TaskStateMachineExtensions
 {
-    /// <summary>Answers and changes nothing.</summary>
+    /// <summary>Sets the command result without changing the instance.</summary>
     public static EventActivityBinder<TaskState, T> Answer<T>(this EventActivityBinder<TaskState, T> binder, CommandResult commandResult)
         where T : TaskCommand =>
         binder.Then(c => c.Message.CommandResult = commandResult);

@@ -1,18 +1,18 @@
 namespace TaskQueue.Engine.Tasks;
 
-/// <summary>Numbers of the machine's states in the database, and their words on native routes.</summary>
+/// <summary>State numbers stored in the database, and their names on native routes.</summary>
 public static class TaskStates
 {
-    /// <summary>Accepted, waits for its due time and a worker. From submit, or from a retry by hand.</summary>
+    /// <summary>Waits for its due time and a worker. Entered by submit or a retry by hand.</summary>
     public const int Pending = 3;
 
-    /// <summary>A worker holds a lease on the current attempt. From start or claim.</summary>
+    /// <summary>A worker holds a lease on the current attempt. Entered by start or claim.</summary>
     public const int Running = 4;
 
     /// <summary>Terminal: an attempt succeeded.</summary>
     public const int Completed = 5;
 
-    /// <summary>Terminal until retried by hand: an attempt failed for good, or none was left.</summary>
+    /// <summary>Terminal until retried by hand: an attempt failed permanently, or none was left.</summary>
     public const int Failed = 6;
 
     /// <summary>An attempt failed or its lease expired; waits for its due time.</summary>
@@ -26,15 +26,15 @@ public static class TaskStates
 
     private static readonly string[] Words = ["pending", "running", "completed", "failed", "retrying", "cancelled", "expired"];
 
-    /// <summary>All seven.</summary>
+    /// <summary>All states.</summary>
     public static IEnumerable<int> All => Enumerable.Range(Pending, Words.Length);
 
-    /// <summary>Whether nothing but a retry by hand can change the task any more.</summary>
+    /// <summary>Whether only a retry by hand can change the task.</summary>
     public static bool IsTerminal(int state) => state is Completed or Failed or Cancelled or Expired;
 
-    /// <summary>The word of a state, in lower case.</summary>
+    /// <summary>The name of a state, in lower case.</summary>
     public static string Word(int state) => Words[state - Pending];
 
-    /// <summary>The state of a word, or null.</summary>
+    /// <summary>The state with a name, or null.</summary>
     public static int? Parse(string word) => Array.IndexOf(Words, word) is var index and >= 0 ? index + Pending : null;
 }

@@ -3,27 +3,27 @@ using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Tasks;
 
-/// <summary>The activities of tasks: one sends a task, and one processes each attempt, in the trace of the sender.</summary>
+/// <summary>Tracing activities: one for sending a task, and one for processing each attempt, in the trace of the sender.</summary>
 public static class TaskTrace
 {
-    /// <summary>Name of the source.</summary>
+    /// <summary>Name of the activity source.</summary>
     public const string SourceName = "TaskQueue";
 
     private static readonly ActivitySource Source = new(SourceName);
 
-    /// <summary>Begins the activity of a worker that runs an attempt; null where nobody listens.</summary>
+    /// <summary>Starts the activity of a worker that runs an attempt; null without listeners.</summary>
     /// <param name="queue">Base name.</param>
     /// <param name="id">The task.</param>
     /// <param name="attempt">Number of the attempt.</param>
     /// <param name="name">Name of the task, or null.</param>
-    /// <param name="headers">Its headers, which may have the trace of its sender.</param>
+    /// <param name="headers">Headers of the task, which may contain the trace of its sender.</param>
     public static Activity? StartProcess(string queue, Guid id, int attempt, string? name, string? headers)
     {
         if (!Source.HasListeners())
             return null;
         var trace = TraceHeaders.Of(headers);
         var isKnown = ActivityContext.TryParse(trace?.Parent, trace?.State, isRemote: true, out var parent);
-        // The delivery that brought the task may have brought others.
+        // The delivery of the task may have contained others.
         ActivityLink[] links = isKnown && Activity.Current is { } delivery ? [new ActivityLink(delivery.Context)] : [];
         var activity = Source.StartActivity($"process {queue}", ActivityKind.Consumer, parent, links: links);
         Describe(activity, queue, "process")?.SetTag("messaging.message.id", id.ToString()).SetTag("taskqueue.attempt", attempt)
@@ -31,11 +31,11 @@ public static class TaskTrace
         return activity;
     }
 
-    /// <summary>The trace that a request of a worker goes on with: its own, else that of the task.</summary>
+    /// <summary>The trace to continue in a request of a worker: its own, otherwise that of the task.</summary>
     public static TraceHeaders? Onward(string? headers) =>
         Activity.Current is { } own && own.Source == Source ? Of(own) : TraceHeaders.Of(headers);
 
-    /// <summary>Begins the activity that sends tasks; null where nobody listens.</summary>
+    /// <summary>Starts the activity that sends tasks; null without listeners.</summary>
     internal static Activity? StartSend(IReadOnlyList<TaskSubmission> submissions)
     {
         if (!Source.HasListeners() || submissions.Count == 0)
@@ -48,8 +48,7 @@ public static class TaskTrace
     }
 
     /// <summary>
-    /// What tasks keep of the trace in which they are sent, or null. A request that nobody records is no part of the trace, but
-    /// what it came from may be.
+    /// The trace context to store with sent tasks, or null. A request that is not recorded is not part of the trace, but its parent may be.
     /// </summary>
     /// <param name="send">See <see cref="StartSend"/>.</param>
     internal static TraceHeaders? Sent(Activity? send)

@@ -3,13 +3,13 @@ using TaskQueue.Engine.Queues;
 namespace TaskQueue.Engine.Tasks;
 
 /// <summary>
-/// From the outbox dispatcher to the waiting workers of all processes: a line a queue, where the lifecycle events have a line a task. A
-/// process that only wakes its long-polls need not read those.
+/// Sent by the outbox dispatcher to the waiting workers of all processes: one entry for each queue, whereas lifecycle events have one for
+/// each task. A process that only wakes long polls need not read those.
 /// </summary>
-/// <param name="Arrivals">One for each queue and tier.</param>
+/// <param name="Arrivals">One entry for each queue and tier.</param>
 public sealed record WorkAvailable(IReadOnlyList<AvailableWork> Arrivals)
 {
-    /// <summary>What waits to be claimed, or falls due later, according to these events.</summary>
+    /// <summary>Summarizes events: what is claimable now, or becomes due later.</summary>
     public static WorkAvailable Of(IEnumerable<TaskEvent> events) =>
         new([.. events.Where(e => e.Frees || (e.DueAt is not null && !e.Dispatch)).GroupBy(e => new QueueTier(e.Queue, e.Tier))
             .Select(queue => new AvailableWork(
@@ -17,10 +17,10 @@ public sealed record WorkAvailable(IReadOnlyList<AvailableWork> Arrivals)
                 .Min(e => e.DueAt), queue.Count(e => e.Frees)))]);
 }
 
-/// <summary>Tasks of one queue and tier.</summary>
+/// <summary>Available tasks of a queue and tier.</summary>
 /// <param name="Queue">Base name.</param>
-/// <param name="Tier">Level.</param>
-/// <param name="Due">How many are due.</param>
-/// <param name="NextDue">When the first of the others is.</param>
-/// <param name="Freed">How many left a turn or a place to others, of whichever tier.</param>
+/// <param name="Tier">Tier.</param>
+/// <param name="Due">Number of due tasks.</param>
+/// <param name="NextDue">When the next other task becomes due.</param>
+/// <param name="Freed">Number of tasks that released an ordering key or capacity for tasks of any tier.</param>
 public sealed record AvailableWork(string Queue, int Tier, int Due, DateTime? NextDue, int Freed = 0);

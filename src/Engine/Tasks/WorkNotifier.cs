@@ -3,19 +3,19 @@ using TaskQueue.Engine.Queues;
 
 namespace TaskQueue.Engine.Tasks;
 
-/// <summary>Wakes long-polls when work for their queues arrives, in this process or, through the bus, in another.</summary>
+/// <summary>Wakes long polls when work for their queues arrives in this process or, through the bus, in another.</summary>
 public sealed class WorkNotifier(TimeProvider time)
 {
-    // By queue, then by tier; the inner ones are used under the lock only.
+    // By queue, then by tier; the inner dictionaries are accessed under the lock only.
     private readonly ConcurrentDictionary<string, Dictionary<int, List<Waiter>>> _waiters = new();
     private readonly Lock _lock = new();
 
-    /// <summary>Called for every task that is due at a time known in advance: the scheduler sets its clock by it.</summary>
+    /// <summary>Called for every task with a known later due time: the scheduler sets its timer by it.</summary>
     public Action<DateTime>? DueLater { get; set; }
 
     /// <summary>
-    /// A task of the target waits to run. If it is due one waiter is woken, and if that one has left meanwhile, the next;
-    /// if it is due later all are, to set their clocks by it.
+    /// Notifies of a waiting task. If it is due, one waiter is woken, or the next one if that has left; if it is due later, all are woken
+    /// to set their timers.
     /// </summary>
     public void Ring(QueueTier target, DateTime due)
     {
@@ -31,7 +31,7 @@ public sealed class WorkNotifier(TimeProvider time)
         }
     }
 
-    /// <summary>A turn or a place of a queue is free, and whose it is may wait at any tier: one waiter of each is woken.</summary>
+    /// <summary>Notifies of a released ordering key or capacity, which may benefit any tier: one waiter of each is woken.</summary>
     public void RingTiers(string queue)
     {
         if (!_waiters.TryGetValue(queue, out var tiers))
@@ -43,7 +43,7 @@ public sealed class WorkNotifier(TimeProvider time)
         }
     }
 
-    /// <summary>The settings of a queue changed: whoever waits for it looks again.</summary>
+    /// <summary>Wakes all waiters of a queue whose settings changed.</summary>
     public void RingAll(string queue)
     {
         if (!_waiters.TryGetValue(queue, out var tiers))
@@ -55,7 +55,7 @@ public sealed class WorkNotifier(TimeProvider time)
         }
     }
 
-    /// <summary>Tasks of another process wait to run.</summary>
+    /// <summary>Notifies of waiting tasks from another process.</summary>
     public void Ring(AvailableWork arrival)
     {
         var target = new QueueTier(arrival.Queue, arrival.Tier);
@@ -76,7 +76,7 @@ public sealed class WorkNotifier(TimeProvider time)
         }
     }
 
-    /// <summary>Waits for work of the targets from now on. Register first, look for work second, so that no ring is missed.</summary>
+    /// <summary>Registers a waiter for the targets. Register before looking for work, so that no notification is missed.</summary>
     public Waiter Register(IReadOnlyList<QueueTier> targets)
     {
         var waiter = new Waiter(this, targets);
@@ -108,7 +108,7 @@ public sealed class WorkNotifier(TimeProvider time)
         }
     }
 
-    /// <summary>One long poll.</summary>
+    /// <summary>A long poll.</summary>
     public sealed class Waiter : IDisposable
     {
         private readonly WorkNotifier _workNotifier;
@@ -123,7 +123,7 @@ public sealed class WorkNotifier(TimeProvider time)
 
         internal IReadOnlyList<QueueTier> Targets { get; }
 
-        /// <summary>Waits for a ring; false when the time was over first.</summary>
+        /// <summary>Waits for a notification; false on timeout.</summary>
         public async Task<bool> WaitAsync(TimeSpan wait, CancellationToken cancellationToken)
         {
             try
@@ -137,7 +137,7 @@ public sealed class WorkNotifier(TimeProvider time)
             }
         }
 
-        /// <summary>Stops waiting; a ring that came too late for this waiter is passed on.</summary>
+        /// <summary>Unregisters the waiter; a notification that arrived too late for it is passed on.</summary>
         public void Dispose()
         {
             _workNotifier.Leave(this);

@@ -3,9 +3,9 @@ using System.Collections.Concurrent;
 namespace TaskQueue.Engine.Telemetry;
 
 /// <summary>
-/// The values of a label that are told apart: those that came first. A label that anybody can invent would else fill the memory.
+/// The label values that metrics report separately: the first ones seen. Bounds memory for a label whose values callers choose.
 /// </summary>
-/// <param name="max">At most so many.</param>
+/// <param name="max">Maximum number of values.</param>
 internal sealed class BoundedLabels<T>(int max)
     where T : notnull
 {
@@ -13,7 +13,7 @@ internal sealed class BoundedLabels<T>(int max)
     private readonly Lock _lock = new();
     private int _count;
 
-    /// <summary>Whether a value is one of them, or becomes one.</summary>
+    /// <summary>Whether a value is, or now becomes, one of them.</summary>
     public bool Admits(T value) => _known.ContainsKey(value) || (Volatile.Read(ref _count) < max && Add(value));
 
     private bool Add(T value)
@@ -31,7 +31,7 @@ internal sealed class BoundedLabels<T>(int max)
     }
 }
 
-/// <summary>The value of a label for all that is not told apart.</summary>
+/// <summary>The label value for everything not reported separately.</summary>
 internal static class Labels
 {
     public const string Other = "other";

@@ -3,19 +3,19 @@ using Microsoft.Extensions.Logging;
 namespace TaskQueue.Engine.Telemetry;
 
 /// <summary>
-/// What of this process's surroundings is away. Everything that meets a fault of the database or the broker says so here, and
-/// not in the log: an outage is one line when it begins and one when it is over, however many met it.
+/// Outages of the database and the broker. Every component reports their failures here instead of logging them: an outage is logged once
+/// when it begins and once when it ends.
 /// </summary>
 public sealed class DependencyHealth(TimeProvider time, ILogger<DependencyHealth> logger)
 {
-    /// <summary>The database: away, refusing, or too slow.</summary>
+    /// <summary>The database: unreachable, refusing, or too slow.</summary>
     public Outage Database { get; } = new("database", time, logger);
 
-    /// <summary>The broker: away, or not confirming.</summary>
+    /// <summary>The broker: unreachable, or not confirming.</summary>
     public Outage Broker { get; } = new("broker", time, logger);
 
-    /// <summary>Counts a fault that is part of an outage of the database.</summary>
-    /// <returns>False where it is something else, which should be logged where it was met.</returns>
+    /// <summary>Reports an exception that is part of a database outage.</summary>
+    /// <returns>False if it is something else, which the caller should log.</returns>
     public bool TryHandle(Exception fault)
     {
         var covered = StorageFaults.IsTransient(fault);
@@ -25,11 +25,11 @@ public sealed class DependencyHealth(TimeProvider time, ILogger<DependencyHealth
     }
 }
 
-/// <summary>One thing that may be away.</summary>
+/// <summary>State of one dependency.</summary>
 public sealed partial class Outage
 {
     /// <summary>
-    /// An outage is over when so long nothing failed any more: a server that answers some of the time makes one outage, not hundreds.
+    /// An outage ends after this time without failures: a server that answers intermittently has one outage, not hundreds.
     /// </summary>
     private static readonly TimeSpan Quiet = TimeSpan.FromSeconds(3);
 
@@ -44,13 +44,13 @@ public sealed partial class Outage
 
     internal Outage(string what, TimeProvider time, ILogger logger) => (_what, _time, _logger) = (what, time, logger);
 
-    /// <summary>Whether it is away, as far as this process knows.</summary>
+    /// <summary>Whether the dependency is in an outage, as seen by this process.</summary>
     public bool IsOn => _isOn;
 
-    /// <summary>Whether it failed a moment ago: who can do without it does not ask again yet.</summary>
+    /// <summary>Whether it failed recently: optional calls are skipped.</summary>
     public bool IsFresh => _isOn && _time.GetElapsedTime(Interlocked.Read(ref _last)) < Spare;
 
-    /// <summary>Something failed because of it.</summary>
+    /// <summary>Reports a failure caused by the dependency.</summary>
     public void ReportFailure(string reason)
     {
         lock (_lock)
@@ -65,7 +65,7 @@ public sealed partial class Outage
         LogBegun(_logger, _what, reason.ReplaceLineEndings(" "));
     }
 
-    /// <summary>Something succeeded that needs it.</summary>
+    /// <summary>Reports a success that needed the dependency.</summary>
     public void ReportSuccess()
     {
         if (!_isOn)

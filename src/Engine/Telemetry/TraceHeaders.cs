@@ -5,23 +5,23 @@ namespace TaskQueue.Engine.Telemetry;
 
 /// <summary>The W3C trace context in the headers of a task: members <c>traceparent</c> and <c>tracestate</c>.</summary>
 /// <param name="Parent">The span that submitted the task.</param>
-/// <param name="State">What vendors add; null is nothing.</param>
+/// <param name="State">Vendor-specific state; null is none.</param>
 public sealed record TraceHeaders(string Parent, string? State)
 {
     private const string ParentName = "traceparent", StateName = "tracestate";
 
-    /// <summary>By the W3C's rule a longer one may be dropped.</summary>
+    /// <summary>The W3C specification permits dropping a longer one.</summary>
     private const int MaxState = 512;
 
     private const int ParentLength = 55;
 
-    /// <summary>The trace context of a message's headers; null where they have none, or none that is valid.</summary>
+    /// <summary>The trace context of a message's headers; null if it is missing or invalid.</summary>
     public static TraceHeaders? Of(string? parent, string? state) =>
         parent is { Length: ParentLength } && ActivityContext.TryParse(parent, null, out _)
             ? new TraceHeaders(parent, state is not null && IsState(state) ? state : null)
             : null;
 
-    /// <summary>Reads the headers of a task; null where they have no trace.</summary>
+    /// <summary>Reads the trace context from the headers of a task; null if there is none.</summary>
     public static TraceHeaders? Of(string? headers)
     {
         if (headers is null || !headers.Contains(ParentName, StringComparison.Ordinal))
@@ -33,14 +33,14 @@ public sealed record TraceHeaders(string Parent, string? State)
         }
         catch (Exception fault) when (fault is JsonException or InvalidOperationException)
         {
-            return null; // of a bus producer
+            return null; // headers of a bus producer
         }
     }
 
-    /// <summary>Whether a text can be sent as <c>tracestate</c>.</summary>
+    /// <summary>Whether a text is a valid <c>tracestate</c>.</summary>
     public static bool IsState(string text) => text.Length <= MaxState && text.All(c => c is >= ' ' and <= '~');
 
-    /// <summary>The headers with the trace; as they were where their submitter put one there, or where they are no JSON object.</summary>
+    /// <summary>Adds the trace to headers; unchanged if they already have one, or are no JSON object.</summary>
     public string? Into(string? headers)
     {
         var members = State is { Length: <= MaxState } state

@@ -1,8 +1,8 @@
 namespace TaskQueue.Http.Adapters;
 
-/// <summary>An API beside the native one. Register it as a service, and the Api role serves it.</summary>
+/// <summary>An API in addition to the native one. The Api role serves every registered adapter.</summary>
 public interface IHttpAdapter
 {
-    /// <summary>Maps its routes. Each says who may call it, with <c>Needs</c> or <c>Open</c>.</summary>
+    /// <summary>Maps the adapter's routes. Each route declares its access with <c>Needs</c> or <c>Open</c>.</summary>
     void Map(IEndpointRouteBuilder app);
 }

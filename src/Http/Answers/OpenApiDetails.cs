@@ -2,10 +2,10 @@ using Microsoft.OpenApi;
 
 namespace TaskQueue.Http.Answers;
 
-/// <summary>What the OpenAPI document cannot see in a handler that reads the request itself.</summary>
+/// <summary>OpenAPI metadata for handlers that read the request themselves.</summary>
 internal static class OpenApiDetails
 {
-    /// <summary>The shape of the body. Unlike Accepts it demands no content type.</summary>
+    /// <summary>Declares the body's type. Unlike Accepts it requires no content type.</summary>
     public static RouteHandlerBuilder TakesJson<T>(this RouteHandlerBuilder route) =>
         route.AddOpenApiOperationTransformer(async (operation, context, cancellationToken) => operation.RequestBody = new OpenApiRequestBody
         {
@@ -17,7 +17,7 @@ internal static class OpenApiDetails
             },
         });
 
-    /// <summary>A parameter of the query.</summary>
+    /// <summary>Declares a query parameter.</summary>
     public static RouteHandlerBuilder TakesQuery(this RouteHandlerBuilder route, string name, string description) =>
         route.AddOpenApiOperationTransformer((operation, _, _) =>
         {
@@ -31,7 +31,7 @@ internal static class OpenApiDetails
             return Task.CompletedTask;
         });
 
-    /// <summary>A multipart form with a file and a text.</summary>
+    /// <summary>Declares a multipart form with a file and a text field.</summary>
     public static RouteHandlerBuilder TakesFile(this RouteHandlerBuilder route, string file, string text) =>
         route.AddOpenApiOperationTransformer((operation, _, _) =>
         {

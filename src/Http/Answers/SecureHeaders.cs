@@ -2,10 +2,10 @@ using TaskQueue.Engine.Draining;
 
 namespace TaskQueue.Http.Answers;
 
-/// <summary>Cache-Control of the answers of a route, where it is not the one of all.</summary>
+/// <summary>Cache-Control of a route's responses, overriding the default.</summary>
 internal sealed record AnswerCaching(string Rule);
 
-/// <summary>Headers of every answer; what a route says itself goes before them.</summary>
+/// <summary>Adds security headers to every response; headers set by a route take precedence.</summary>
 internal sealed class SecureHeaders
 {
     private readonly RequestDelegate _next;
@@ -16,7 +16,7 @@ internal sealed class SecureHeaders
 
     public Task InvokeAsync(HttpContext context)
     {
-        // When the answer starts: an exception handler clears what was set before it.
+        // Added when the response starts: an exception handler clears headers set earlier.
         context.Response.OnStarting(_add, context);
         return _next(context);
     }
@@ -27,16 +27,16 @@ internal sealed class SecureHeaders
         var (response, headers) = (context.Response, context.Response.Headers);
         headers.XContentTypeOptions = "nosniff";
         headers["Referrer-Policy"] = "no-referrer";
-        // Not for a name that other servers of the machine share, on other ports and without TLS.
+        // Not for a host name shared with other servers of this machine, on other ports and without TLS.
         if (context.Request.IsHttps && !context.Request.Host.Host.Equals("localhost", StringComparison.OrdinalIgnoreCase))
             headers.StrictTransportSecurity = "max-age=31536000";
         if (headers.CacheControl.Count == 0)
             headers.CacheControl = context.GetEndpoint()?.Metadata.GetMetadata<AnswerCaching>()?.Rule ?? "no-store";
-        // A page that this server has says itself what it may load.
+        // The server's own pages set their own policy.
         if (headers.ContentSecurityPolicy.Count == 0)
             headers.ContentSecurityPolicy = response.ContentType?.StartsWith("text/html", StringComparison.OrdinalIgnoreCase) == true
                 ? "frame-ancestors 'none'" : "default-src 'none'; frame-ancestors 'none'";
-        // Who keeps a connection would send its next request just when this process closes it.
+        // A kept-alive client would send its next request just as this process closes the connection.
         if (_drain.HasBegun)
             headers.Connection = "close";
         return Task.CompletedTask;

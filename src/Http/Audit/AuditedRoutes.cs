@@ -6,12 +6,12 @@ using TaskQueue.Http.Errors;
 
 namespace TaskQueue.Http.Audit;
 
-/// <summary>A route whose use is recorded.</summary>
-/// <param name="Action">What it does, such as <c>queue.purge</c>.</param>
-/// <param name="OnlyWhenNoted">Whether only the requests count for which the handler notes something.</param>
+/// <summary>Marks a route whose use is audited.</summary>
+/// <param name="Action">Audited action, such as <c>queue.purge</c>.</param>
+/// <param name="OnlyWhenNoted">Whether to record only requests for which the handler adds a note.</param>
 internal sealed record AuditedRoute(string Action, bool OnlyWhenNoted);
 
-/// <summary>What the handler of a route adds to its record.</summary>
+/// <summary>Details a handler adds to the audit record.</summary>
 internal sealed class AuditNote
 {
     public string? Target { get; set; }
@@ -21,13 +21,13 @@ internal sealed class AuditNote
     public string? After { get; set; }
 }
 
-/// <summary>Records administrative acts, said where a route is mapped.</summary>
+/// <summary>Audits administrative actions, declared where a route is mapped.</summary>
 internal static class AuditedRoutes
 {
-    /// <summary>Records each request: what succeeds before its answer is sent, what fails soon after.</summary>
-    /// <param name="route">The route; its group answers faults.</param>
-    /// <param name="action">What it does.</param>
-    /// <param name="onlyWhenNoted">Whether only requests count that the handler notes.</param>
+    /// <summary>Records each request: a success before its response is sent, a failure soon after.</summary>
+    /// <param name="route">The route; its group renders errors.</param>
+    /// <param name="action">Audited action.</param>
+    /// <param name="onlyWhenNoted">Whether to record only requests for which the handler adds a note.</param>
     public static T Audited<T>(this T route, string action, bool onlyWhenNoted = false)
         where T : IEndpointConventionBuilder =>
         route.WithMetadata(new AuditedRoute(action, onlyWhenNoted)).AddEndpointFilter(async (context, next) =>
@@ -40,7 +40,7 @@ internal static class AuditedRoutes
             }
             catch (Exception fault)
             {
-                // Refusals are recorded where they are answered.
+                // Refusals are recorded by RefusalAudit.
                 if (ApiErrors.ToFault(fault) is { Status: not 401 and not 403 and not 429 } failure && IsWanted(http, onlyWhenNoted))
                     Log(http).RecordRefusal(EntryOf(http, action, $"failed: {failure.Code.ToLowerInvariant()}"), action);
                 throw;
@@ -51,23 +51,23 @@ internal static class AuditedRoutes
             return result;
         });
 
-    /// <summary>How queues and schedules are recorded.</summary>
+    /// <summary>Renders queues and schedules for the audit log.</summary>
     public static IAuditSnapshots Snapshots(this HttpContext context) => context.RequestServices.GetRequiredService<IAuditSnapshots>();
 
-    /// <summary>Says what an act was done to.</summary>
+    /// <summary>Sets the target of the action.</summary>
     public static void AuditTarget(this HttpContext context, string target) => Note(context).Target = target;
 
-    /// <summary>Records what was there before an act: JSON without secrets.</summary>
+    /// <summary>Records the state before the action, as JSON without secrets.</summary>
     public static void AuditBefore(this HttpContext context, string before) => Note(context).Before = before;
 
-    /// <summary>Records what is there after an act: JSON without secrets.</summary>
+    /// <summary>Records the state after the action, as JSON without secrets.</summary>
     public static void AuditAfter(this HttpContext context, string after) => Note(context).After = after;
 
-    /// <summary>Says what was there before an act, as JSON without secrets.</summary>
+    /// <summary>Records the state before the action, as JSON without secrets.</summary>
     public static void AuditBefore<T>(this HttpContext context, T before, JsonTypeInfo<T> type) =>
         Note(context).Before = JsonSerializer.Serialize(before, type);
 
-    /// <summary>Says what is there after an act, as JSON without secrets.</summary>
+    /// <summary>Records the state after the action, as JSON without secrets.</summary>
     public static void AuditAfter<T>(this HttpContext context, T after, JsonTypeInfo<T> type) =>
         Note(context).After = JsonSerializer.Serialize(after, type);
 
@@ -88,7 +88,7 @@ internal static class AuditedRoutes
             Address = AuthFailures.Show(context.Connection.RemoteIpAddress) };
     }
 
-    /// <summary>What the values of the route name.</summary>
+    /// <summary>Derives the target from the route values.</summary>
     private static string? TargetOf(HttpContext context) =>
         (context.GetRouteValue("queue"), context.GetRouteValue("name")) switch
         {

@@ -3,7 +3,7 @@ using TaskQueue.Engine.Schedules;
 
 namespace TaskQueue.Http.Audit;
 
-/// <summary>What the audit log keeps of a queue or schedule, the same from every API: its native JSON without payloads.</summary>
+/// <summary>Audit snapshot of a queue or schedule, the same for every API: its native JSON without payloads.</summary>
 internal interface IAuditSnapshots
 {
     /// <summary>A queue with its settings.</summary>

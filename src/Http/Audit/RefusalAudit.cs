@@ -2,7 +2,7 @@ using TaskQueue.Http.Errors;
 
 namespace TaskQueue.Http.Audit;
 
-/// <summary>Records requests that were refused, or whose caller is unknown.</summary>
+/// <summary>Audits refused requests and requests of unknown callers.</summary>
 internal sealed class RefusalAudit : IApiErrorObserver
 {
     /// <inheritdoc />
@@ -20,7 +20,7 @@ internal sealed class RefusalAudit : IApiErrorObserver
         var pattern = (context.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText;
         var entry = AuditedRoutes.Entry(context, action,
             $"refused: {error.Code.ToLowerInvariant()}") with { Target = $"{context.Request.Method} {context.Request.Path}" };
-        // Nothing that a stranger chooses tells rows apart.
+        // An unauthenticated caller must not control how rows are distinguished.
         AuditedRoutes.Log(context)
             .RecordRefusal(error.Status == StatusCodes.Status401Unauthorized
                 ? entry with { Target = $"{context.Request.Method} {pattern}" } : entry, pattern);

@@ -2,7 +2,7 @@ using TaskQueue.Engine.Health;
 
 namespace TaskQueue.Http.Auth;
 
-/// <summary>Reads the issued keys every second, so that a key that another process revoked is refused, and writes their last use.</summary>
+/// <summary>Reloads the issued keys every second, so that keys revoked by another process are refused, and writes their last use.</summary>
 internal sealed class ApiKeyRefresh(IssuedKeys keys, PollingServices services) : PollingService(services)
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);

@@ -3,7 +3,7 @@ using TaskQueue.Engine.Auth;
 
 namespace TaskQueue.Http.Auth;
 
-/// <summary>The configured keys, hashed when the configuration changes and not with every request, and the issued ones.</summary>
+/// <summary>Configured and issued keys. Configured keys are hashed when the configuration changes, not per request.</summary>
 internal sealed class ApiKeyStore : IDisposable
 {
     private readonly TimeProvider _time;
@@ -20,18 +20,18 @@ internal sealed class ApiKeyStore : IDisposable
     }
 
     /// <summary>
-    /// Whether callers must authenticate: a key or token is configured, or a key was issued. Once enabled, it stays enabled: a
-    /// configuration that loses its last key shuts everybody out instead of letting everybody in.
+    /// Whether callers must authenticate: a key or token is configured, or a key was issued. Once enabled, authentication stays
+    /// enabled: a configuration that loses its last key locks all callers out instead of letting all in.
     /// </summary>
     public bool IsOn => _isOn || (_isOn = _issued.Any);
 
-    /// <summary>The caller with a key; null if it is unknown or expired. Looks only at memory.</summary>
+    /// <summary>Finds the caller of a key in memory; null if the key is unknown or expired.</summary>
     public Caller? Find(string token, KeyDigest digest) =>
         _entries.TryGetValue(digest, out var entry)
             ? entry.ExpiresAt <= _time.GetUtcNow() || !entry.IsStrong(token) ? null : entry.Caller
             : _issued.Find(digest);
 
-    /// <summary>The caller with a key that memory lacks: another process may have issued it a moment ago.</summary>
+    /// <summary>Finds the caller of a key missing in memory, which another process may have just issued.</summary>
     public ValueTask<Caller?> FindNewAsync(string token, CancellationToken cancellationToken) =>
         KeyDigest.IsIssuedKey(token) ? _issued.FindNewAsync(KeyDigest.Of(token), cancellationToken) : new((Caller?)null);
 
@@ -50,7 +50,7 @@ internal sealed class ApiKeyStore : IDisposable
     {
         private bool? _isStrong;
 
-        /// <summary>A hash does not tell how weak its key is; all texts with one hash are the same, so one look is enough.</summary>
+        /// <summary>A hash does not reveal a weak key; equal hashes mean equal keys, so one check suffices.</summary>
         public bool IsStrong(string token) => _isStrong ??= KeyStrength.IsEnough(token);
 
         public static Entry Of(ApiKeyOptions key) => new(

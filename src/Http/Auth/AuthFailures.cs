@@ -9,8 +9,8 @@ using TaskQueue.Engine.Telemetry;
 namespace TaskQueue.Http.Auth;
 
 /// <summary>
-/// Bounds how fast one address may guess: a token bucket for each IPv4 address and each /64 of IPv6. Only credentials that
-/// memory does not know are counted, so callers with valid keys are never refused because of their neighbours.
+/// Rate-limits guessing: one token bucket per IPv4 address and per IPv6 /64. Only credentials missing in memory are counted, so
+/// callers with valid keys are never refused because of others at the same address.
 /// </summary>
 internal sealed class AuthFailures
 {
@@ -32,7 +32,7 @@ internal sealed class AuthFailures
     }
 
     /// <summary>Takes a token before a credential is checked.</summary>
-    /// <returns>How long to wait where the bucket is empty; null if the credential may be checked.</returns>
+    /// <returns>How long to wait if the bucket is empty; null if the credential may be checked.</returns>
     public TimeSpan? Take(IPAddress? address)
     {
         var rate = _options.CurrentValue.FailedAuthentications;
@@ -49,7 +49,7 @@ internal sealed class AuthFailures
         }
     }
 
-    /// <summary>Gives a token back: the credential was valid.</summary>
+    /// <summary>Returns a token: the credential was valid.</summary>
     public void Refund(IPAddress? address)
     {
         lock (_lock)
@@ -63,7 +63,7 @@ internal sealed class AuthFailures
     /// <param name="reason"><c>missing</c>, <c>invalid</c> or <c>throttled</c>.</param>
     public void Count(string reason) => _failures.Add(1, new KeyValuePair<string, object?>("reason", reason));
 
-    /// <summary>An address as it is recorded: neighbours that share a bucket share it.</summary>
+    /// <summary>Formats an address for recording; addresses that share a bucket have the same form.</summary>
     public static string? Show(IPAddress? address)
     {
         if (address is null)

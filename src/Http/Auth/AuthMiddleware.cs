@@ -9,8 +9,8 @@ using TaskQueue.Http.Errors;
 namespace TaskQueue.Http.Auth;
 
 /// <summary>
-/// Lets a request through to its route, or answers in the shape of its API. Before anything of the body is read it looks at:
-/// places, who calls, scope, rate.
+/// Passes a request to its route or answers in the error format of its API. Before reading the body it checks concurrency,
+/// credentials, scope and rate, in this order.
 /// </summary>
 internal sealed class AuthMiddleware(
     RequestDelegate next, ApiKeyStore keys, Tokens tokens, SubmitterTokens submitters, RequestLimits limits, AuthFailures failures,
@@ -20,8 +20,8 @@ internal sealed class AuthMiddleware(
 
     private static readonly ApiError Unauthorized = new(401, "unauthorized", "send a valid API key or token as 'Authorization: Bearer …'");
     private static readonly ApiError Throttled = new(429, "too_many_failures",
-        "too many requests with invalid keys or tokens come from this address; wait, and send a valid one");
-    private static readonly ApiError Busy = new(503, "busy", "the server has as many requests as it works on at a time; try again");
+        "too many requests with invalid keys or tokens from this address; wait, then send a valid one");
+    private static readonly ApiError Busy = new(503, "busy", "the server has reached its limit of concurrent requests; try again");
 
     public Task InvokeAsync(HttpContext context) =>
         !keys.IsOn && StrangerFault(context.Request) is { } stranger ? ApiErrors.AnswerAsync(context, stranger)
@@ -78,7 +78,7 @@ internal sealed class AuthMiddleware(
     {
         var request = context.Request;
         var header = request.Headers.Authorization.FirstOrDefault();
-        // Where the header is absent a parameter of that name counts for bella's clients (bella.md 1.1).
+        // For bella's clients a query parameter replaces a missing header (bella.md 1.1).
         if (header is null && request.Path.StartsWithSegments("/v1", StringComparison.Ordinal))
             header = request.Query["Authorization"].FirstOrDefault();
         var token = header is not null && header.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase) ? header[Bearer.Length..] : null;
@@ -90,7 +90,7 @@ internal sealed class AuthMiddleware(
             return new(default(Found));
         }
 
-        // Keys and tokens that memory knows are accepted however many others fail at the same address.
+        // Keys and tokens known in memory are accepted regardless of failures from the same address.
         var digest = KeyDigest.Of(token);
         var caller = keys.Find(token, digest)
             ?? (token.StartsWith(SubmitterTokens.Prefix, StringComparison.Ordinal) ? submitters.Find(token) : tokens.FindVerified(digest));
@@ -119,7 +119,7 @@ internal sealed class AuthMiddleware(
         {
             if (isCounted
                 && (caller is not null
-                    || (!isChecked && !context.RequestAborted.IsCancellationRequested))) // who leaves before the answer may guess too
+                    || (!isChecked && !context.RequestAborted.IsCancellationRequested))) // an early disconnect may be a guess too
                 failures.Refund(address);
         }
 
@@ -129,17 +129,17 @@ internal sealed class AuthMiddleware(
     }
 
     /// <summary>
-    /// Without keys whoever reaches the socket may do anything, and a browser of this machine reaches it for any page: so the
-    /// request must name this machine, and come from no page of another origin.
+    /// Without keys any caller that reaches the socket may do anything, and a local browser reaches it on behalf of any page. The
+    /// request must therefore name this machine as host and must not come from a page of another origin.
     /// </summary>
     private static ApiError? StrangerFault(HttpRequest request)
     {
         if (!IsThisMachine(request.Host.Host))
-            return new(403, "forbidden_host", $"without API keys the server answers to localhost only, not to '{request.Host.Host}'");
+            return new(403, "forbidden_host", $"without API keys only requests to localhost are accepted, not to '{request.Host.Host}'");
         var origin = request.Headers.Origin.FirstOrDefault();
         return origin is null || IsOwn(origin, request)
             ? null
-            : new(403, "forbidden_origin", $"without API keys the server answers to pages of its own only, not of '{origin}'");
+            : new(403, "forbidden_origin", $"without API keys only requests from the server's own pages are accepted, not from '{origin}'");
     }
 
     private static bool IsOwn(string origin, HttpRequest request) =>
@@ -150,7 +150,7 @@ internal sealed class AuthMiddleware(
         host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
             || (IPAddress.TryParse(host.Trim('[', ']'), out var ip) && IPAddress.IsLoopback(ip));
 
-    /// <summary>Who calls; or why nobody.</summary>
+    /// <summary>The caller, or why there is none.</summary>
     [StructLayout(LayoutKind.Auto)]
     private readonly record struct Found(Caller? Caller, ApiError? Fault = null);
 }

@@ -3,13 +3,13 @@ using TaskQueue.Http.Errors;
 
 namespace TaskQueue.Http.Auth;
 
-/// <summary>Who calls. Made once for each key.</summary>
-/// <param name="Name">The credential; null where nobody has to authenticate.</param>
-/// <param name="Tenant">Owner of what the caller makes; null where nobody has to authenticate.</param>
-/// <param name="Grants">What the caller may do, and in which queues.</param>
+/// <summary>An authenticated caller. Created once per key.</summary>
+/// <param name="Name">Name of the credential; null if authentication is off.</param>
+/// <param name="Tenant">Owner of what the caller creates; null if authentication is off.</param>
+/// <param name="Grants">Scopes and the queues they apply to.</param>
 /// <param name="IsConfined">
-/// Whether even an administrator sees and changes only what its tenant owns: the key or token names a tenant of its own. It works
-/// on queues only where a grant says so, because workers get the tasks of every tenant.
+/// Whether even an administrator reads and changes only what its tenant owns: the key or token names its own tenant. It works on
+/// queues only if a grant says so, because workers receive the tasks of every tenant.
 /// </param>
 internal sealed record Caller(string? Name, string? Tenant, IReadOnlyList<Grant> Grants, bool IsConfined = false)
 {
@@ -17,34 +17,34 @@ internal sealed record Caller(string? Name, string? Tenant, IReadOnlyList<Grant>
 
     private Access[]? _access;
 
-    /// <summary>Nobody in particular: authentication is off.</summary>
+    /// <summary>The anonymous caller while authentication is off.</summary>
     public static readonly Caller Anyone = new(null, null, [new(Scope.All, QueuePatterns.All)]);
 
     /// <summary>
-    /// Whether it is a worker that acts for the submitter of a task: it reaches what is in the task's queue, and nothing else of the
+    /// Whether this is a worker acting for the submitter of a task: it has access to the task's queue and nothing else of the
     /// tenant.
     /// </summary>
     public bool IsLent { get; init; }
 
-    /// <summary>Requests that the key may make; null is as configured for every caller.</summary>
+    /// <summary>Rate limit of the key; null: the configured default.</summary>
     public RequestRate? Rate { get; init; }
 
-    /// <summary>The id of an issued key; null for configured keys and tokens.</summary>
+    /// <summary>Id of an issued key; null for configured keys and tokens.</summary>
     public Guid? KeyId { get; init; }
 
-    /// <summary>When the key or token expires, UTC; null is never.</summary>
+    /// <summary>When the key or token expires, UTC; null: never.</summary>
     public DateTime? ExpiresAt { get; init; }
 
-    /// <summary>What holds the leases of its claims.</summary>
+    /// <summary>Identity that holds the leases of its claims.</summary>
     private string? Credential => KeyId is { } id ? Credentials.OfKey(id) : Name is null ? null : Credentials.OfCaller(Name, Tenant);
 
-    /// <summary>Everything that is allowed in some queue.</summary>
+    /// <summary>All scopes granted in any queue.</summary>
     public Scope Scopes { get; } = Effective(Grants, IsConfined).Aggregate(Scope.None, (all, grant) => all | grant.Scope);
 
-    /// <summary>Whether the caller administrates the server: every queue of every tenant.</summary>
+    /// <summary>Whether the caller administers all queues of all tenants.</summary>
     public bool IsOperator => Access(Scope.Admin).SeesAllTenants;
 
-    /// <summary>What the caller may see and change with a scope.</summary>
+    /// <summary>What the caller may read and change with a scope.</summary>
     public Access Access(Scope scope) => (_access ??= [.. Each.Select(Make)])[Array.IndexOf(Each, scope)];
 
     private Access Make(Scope scope)
@@ -72,10 +72,10 @@ internal sealed record Caller(string? Name, string? Tenant, IReadOnlyList<Grant>
 
 internal static class Callers
 {
-    /// <summary>Who calls.</summary>
+    /// <summary>The caller of the request.</summary>
     public static Caller Caller(this HttpContext context) => context.Features.Get<Caller>() ?? Auth.Caller.Anyone;
 
-    /// <summary>What the caller may see and change here: the scope is the one that the route needs.</summary>
+    /// <summary>What the caller may read and change with the scope the route needs.</summary>
     public static Access Access(this HttpContext context) =>
         context.Caller().Access(context.GetEndpoint()?.Metadata.GetMetadata<NeededScope>()?.Scope switch
     {
@@ -83,7 +83,7 @@ internal static class Callers
         var needed => needed.Value,
     });
 
-    /// <summary>A queue that the caller names must be one that its key covers with the scope of the route.</summary>
+    /// <summary>Demands that the caller's key covers a queue with the scope of the route.</summary>
     /// <exception cref="ApiException">403.</exception>
     public static void Demand(this HttpContext context, string queue)
     {
@@ -91,28 +91,28 @@ internal static class Callers
             throw NotForQueue(queue);
     }
 
-    /// <summary>Demands a caller that may use what belongs to no queue.</summary>
+    /// <summary>Demands a caller that may use resources outside any queue.</summary>
     /// <exception cref="ApiException">403.</exception>
     public static void DemandTenant(this HttpContext context)
     {
         if (context.Access().InQueuesOnly)
-            throw new ApiException(403, "forbidden", "a token that was lent for a task is for its queue only");
+            throw new ApiException(403, "forbidden", "a submitter token is valid for its queue only");
     }
 
-    /// <summary>A declared queue that an administrator changes must be its own, or its role must cover the queue for all tenants.</summary>
+    /// <summary>Demands that a queue is the administrator's own, or that its role covers the queue for all tenants.</summary>
     /// <param name="context">The request.</param>
     /// <param name="queue">Base name.</param>
-    /// <param name="owner">Who declared it, or null.</param>
+    /// <param name="owner">Owner of the queue, or null.</param>
     /// <exception cref="ApiException">403.</exception>
     public static void DemandChange(this HttpContext context, string queue, string? owner)
     {
         if (!context.Access().CanChangeQueue(owner, queue))
             throw new ApiException(403, "forbidden",
-                $"queue {queue} is not this tenant's own; use a key whose role covers it for all tenants");
+                $"queue {queue} does not belong to this tenant; use a key whose role covers it for all tenants");
     }
 
     /// <summary>
-    /// Demands that the queue in a value of the route is one that the key covers; put it inside of <see cref="ApiErrors.AnswerFaults"/>.
+    /// Demands that the key covers the queue named by a route value. Apply it inside <see cref="ApiErrors.AnswerFaults"/>.
     /// </summary>
     public static T DemandQueue<T>(this T endpoints, string value)
         where T : IEndpointConventionBuilder =>
@@ -123,7 +123,7 @@ internal static class Callers
             return next(context);
         });
 
-    /// <summary>The answer to a caller that names a queue which its key does not cover.</summary>
+    /// <summary>The error for a queue that the caller's key does not cover.</summary>
     public static ApiException NotForQueue(string queue) =>
         new(403, "forbidden", $"this key does not cover queue {queue} with the scope that the request needs");
 }

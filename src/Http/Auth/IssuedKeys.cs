@@ -5,12 +5,10 @@ using TaskQueue.Engine.Auth;
 
 namespace TaskQueue.Http.Auth;
 
-/// <summary>
-/// The issued keys as this process knows them. Requests look only at memory; a key that memory lacks costs one bounded read.
-/// </summary>
+/// <summary>In-memory snapshot of the issued keys. A key missing in memory costs one rate-limited database read.</summary>
 internal sealed partial class IssuedKeys(IIssuedKeyStore store, TimeProvider time, ILogger<IssuedKeys> logger) : IDisposable
 {
-    /// <summary>Reads of the database for unknown keys, a second and at once: the next refresh finds what they miss.</summary>
+    /// <summary>Database reads per second, and burst, for unknown keys; the next refresh finds the keys they miss.</summary>
     private const int DirectReads = 50;
 
     private readonly ConcurrentDictionary<Guid, KeyUse> _uses = new();
@@ -25,10 +23,10 @@ internal sealed partial class IssuedKeys(IIssuedKeyStore store, TimeProvider tim
 
     private volatile Snapshot _snapshot = new([], FrozenDictionary<KeyDigest, Entry>.Empty);
 
-    /// <summary>Whether there are any.</summary>
+    /// <summary>Whether any key has been issued.</summary>
     public bool Any => _snapshot.Records.Count > 0;
 
-    /// <summary>The caller with a key; null if it is unknown here, or expired.</summary>
+    /// <summary>Finds the caller of a key; null if it is missing in memory or expired.</summary>
     public Caller? Find(KeyDigest digest)
     {
         if (!_snapshot.ByDigest.TryGetValue(digest, out var entry))
@@ -40,7 +38,7 @@ internal sealed partial class IssuedKeys(IIssuedKeyStore store, TimeProvider tim
         return entry.Caller;
     }
 
-    /// <summary>The caller with a key that another process may have issued a moment ago.</summary>
+    /// <summary>Finds the caller of a key that another process may have just issued.</summary>
     public async ValueTask<Caller?> FindNewAsync(KeyDigest digest, CancellationToken cancellationToken)
     {
         using var lease = _direct.AttemptAcquire();
@@ -50,10 +48,10 @@ internal sealed partial class IssuedKeys(IIssuedKeyStore store, TimeProvider tim
         return Find(digest);
     }
 
-    /// <summary>Reads all keys; call it after a change, and every second for those of other processes.</summary>
+    /// <summary>Reloads all keys; called after a change, and every second for changes by other processes.</summary>
     public async Task RefreshAsync(CancellationToken cancellationToken)
     {
-        // A read that began before a change must not end after the read that follows the change.
+        // A read started before a change must not finish after the read that follows the change.
         await _reading.WaitAsync(cancellationToken);
         try
         {
@@ -67,7 +65,7 @@ internal sealed partial class IssuedKeys(IIssuedKeyStore store, TimeProvider tim
         }
     }
 
-    /// <summary>Writes when keys were last used; each key at most once a minute.</summary>
+    /// <summary>Writes the last use of keys, per key at most once a minute.</summary>
     public async Task WriteLastUseAsync(CancellationToken cancellationToken)
     {
         var due = _uses.Select(use => (Id: use.Key, use.Value, Minute: use.Value.Unwritten)).Where(use => use.Minute is not null);
@@ -110,7 +108,7 @@ internal sealed partial class IssuedKeys(IIssuedKeyStore store, TimeProvider tim
         return new Snapshot(records, entries.ToFrozenDictionary());
     }
 
-    /// <summary>Nothing else of a key ever changes but its last use.</summary>
+    /// <summary>Ignores the last use. Apart from it, only rotation and revocation change a key.</summary>
     private static bool IsSame(List<ApiKeyRecord> one, List<ApiKeyRecord> other) =>
         one.Count == other.Count && one.Zip(other).All(pair =>
             pair.First.Id == pair.Second.Id && pair.First.Hash == pair.Second.Hash && pair.First.PreviousUntil == pair.Second.PreviousUntil
@@ -129,7 +127,7 @@ internal sealed class KeyUse
 {
     private long _used, _written;
 
-    /// <summary>The minute to write; null if it is written.</summary>
+    /// <summary>The minute still to be written, or null.</summary>
     public DateTime? Unwritten =>
         Interlocked.Read(ref _used) is var used && used > Interlocked.Read(ref _written) ? new DateTime(used, DateTimeKind.Utc) : null;
 

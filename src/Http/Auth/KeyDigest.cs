@@ -5,11 +5,11 @@ using System.Text;
 
 namespace TaskQueue.Http.Auth;
 
-/// <summary>SHA-256 of a key. Keys are random, so looking hashes up in a dictionary tells nothing about them.</summary>
+/// <summary>SHA-256 of a key. Keys are random, so looking up hashes in a dictionary reveals nothing about them.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal readonly record struct KeyDigest
 {
-    /// <summary>How the text of an issued key begins.</summary>
+    /// <summary>Prefix of issued keys.</summary>
     public const string Prefix = "tq_";
 
     private const int RandomBytes = 32;
@@ -24,7 +24,7 @@ internal readonly record struct KeyDigest
         (_a, _b, _c, _d) = (words[0], words[1], words[2], words[3]);
     }
 
-    /// <summary>A new random key.</summary>
+    /// <summary>Generates a random key.</summary>
     public static string NewKey() => Prefix + Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(RandomBytes));
 
     /// <summary>Whether a token could be an issued key.</summary>
@@ -32,7 +32,7 @@ internal readonly record struct KeyDigest
         token.Length == Prefix.Length + RandomLength && token.StartsWith(Prefix, StringComparison.Ordinal)
         && token.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_');
 
-    /// <summary>The digest of a key.</summary>
+    /// <summary>Computes the digest of a key.</summary>
     public static KeyDigest Of(string key)
     {
         var length = Encoding.UTF8.GetMaxByteCount(key.Length);
@@ -42,9 +42,9 @@ internal readonly record struct KeyDigest
         return new KeyDigest(hash);
     }
 
-    /// <summary>A digest as it is stored and configured.</summary>
+    /// <summary>Parses a digest in its stored and configured form.</summary>
     public static KeyDigest FromHex(string hash) => new(Convert.FromHexString(hash));
 
-    /// <summary>In hexadecimal.</summary>
+    /// <summary>Formats the digest in hexadecimal.</summary>
     public string ToHex() => Convert.ToHexString(MemoryMarshal.AsBytes<ulong>([_a, _b, _c, _d]));
 }

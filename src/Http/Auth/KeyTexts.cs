@@ -5,12 +5,10 @@ using TaskQueue.Http.Json;
 
 namespace TaskQueue.Http.Auth;
 
-/// <summary>The JSON in the columns of an issued key.</summary>
+/// <summary>Reads and writes the JSON columns of an issued key.</summary>
 internal static class KeyTexts
 {
-    /// <summary>
-    /// Stands among the stored scopes of a key that is not confined to its tenant. It is no scope, and cannot be asked for.
-    /// </summary>
+    /// <summary>Marker among the stored scopes of a key not confined to its tenant. It is not a scope and cannot be requested.</summary>
     private const string AllTenants = "all-tenants";
 
     public static string OfScopes(IEnumerable<string> scopes, bool isConfined) =>
@@ -33,7 +31,7 @@ internal static class KeyTexts
 
     public static IReadOnlyList<Grant> Grants(ApiKeyRecord key) => Engine.Auth.Scopes.Grants(Scopes(key), Queues(key));
 
-    /// <summary>Who calls with a key; null if its row cannot be read.</summary>
+    /// <summary>Creates the caller of a key; null if its row cannot be read.</summary>
     public static Caller? ToCaller(ApiKeyRecord key)
     {
         try
@@ -54,6 +52,6 @@ internal static class KeyTexts
 [JsonSerializable(typeof(RequestRate))]
 internal sealed partial class KeyTextJson : JsonSerializerContext
 {
-    /// <summary>The context with the house's options; what is computed is not stored.</summary>
+    /// <summary>The context with <see cref="JsonStyle"/>'s options; computed properties are not stored.</summary>
     public static KeyTextJson Instance { get; } = new(new JsonSerializerOptions(JsonStyle.Options) { IgnoreReadOnlyProperties = true });
 }

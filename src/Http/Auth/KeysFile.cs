@@ -4,7 +4,7 @@ using TaskQueue.Engine.Auth;
 
 namespace TaskQueue.Http.Auth;
 
-/// <summary>The file of <see cref="AuthOptions.KeysFile"/>, such as a mounted secret, as a part of the configuration.</summary>
+/// <summary>Configuration source for <see cref="AuthOptions.KeysFile"/>, such as a mounted secret.</summary>
 internal sealed class KeysFile : JsonConfigurationSource
 {
     private const string Section = "TaskQueue:Auth";
@@ -15,7 +15,7 @@ internal sealed class KeysFile : JsonConfigurationSource
         return new Provider(this);
     }
 
-    /// <summary>Adds the file where one is configured.</summary>
+    /// <summary>Adds the file if one is configured.</summary>
     public static void AddTo(ConfigurationManager configuration)
     {
         if (configuration[$"{Section}:KeysFile"] is not { Length: > 0 } path)
@@ -25,9 +25,9 @@ internal sealed class KeysFile : JsonConfigurationSource
         ((IConfigurationBuilder)configuration).Add(new KeysFile
         {
             Path = System.IO.Path.GetFileName(full),
-            Optional = true, // the options say that it is missing
+            Optional = true, // options validation reports a missing file
             ReloadOnChange = true,
-            // Polled every 4 s: a mounted secret changes by a link to another folder, of which no event tells.
+            // Polled every 4 s: a mounted secret changes by relinking its folder, which raises no file event.
             FileProvider = Directory.Exists(folder)
                 ? new PhysicalFileProvider(folder) { UsePollingFileWatcher = true, UseActivePolling = true } : new NullFileProvider(),
         });
@@ -48,7 +48,7 @@ internal sealed class KeysFile : JsonConfigurationSource
             }
             catch (FormatException fault)
             {
-                // The options refuse it with these words; what was valid before goes on to count.
+                // Options validation reports this problem; the last valid keys stay in effect.
                 var problem = $"is not valid JSON: {fault.InnerException?.Message ?? fault.Message}";
                 var key = $"{Section}:{nameof(AuthOptions.FileProblem)}";
                 Data = new Dictionary<string, string?>(StringComparer.OrdinalIgnoreCase) { [key] = problem };

@@ -4,63 +4,60 @@ using TaskQueue.Engine.Auth;
 namespace TaskQueue.Http.Auth;
 
 /// <summary>
-/// Section <c>TaskQueue:Limits</c>: how many requests there may be, and how slow they may be. A change counts at once, but for what the
-/// server
-/// itself limits: connections, headers and the rate of answers.
+/// Section <c>TaskQueue:Limits</c>: limits on the number and the pace of requests. Changes take effect immediately, except those
+/// enforced by the web server: connections, headers and the rate of responses.
 /// </summary>
 internal sealed class LimitOptions : IValidatableObject
 {
     private const int MaxNumber = 1_000_000_000;
 
     /// <summary>
-    /// Requests a second of each caller whose key has no rate of its own; of all together where nobody has to say who they are.
+    /// Requests per second for each caller whose key has no rate of its own; for all callers together if authentication is off.
     /// </summary>
     /// <value>Null: no limit.</value>
     public int? PerSecond { get; set; }
 
-    /// <summary>Requests at once.</summary>
-    /// <value>Null: as many as a second brings.</value>
+    /// <summary>Burst: requests allowed at once.</summary>
+    /// <value>Null: same as PerSecond.</value>
     public int? Burst { get; set; }
 
-    /// <summary>Requests that a process works on at a time, without those that may wait: see <see cref="RouteScopes.MayWait"/>.</summary>
-    /// <value>1024: twice what two groups commit together. 0 is no limit.</value>
+    /// <summary>Maximum concurrent requests per process, not counting long-polls and streams.</summary>
+    /// <value>1024: twice what two commit groups hold. 0: no limit.</value>
     public int MaxConcurrentRequests { get; set; } = 1024;
 
-    /// <summary>
-    /// Requests a second, from one address, for all that nobody needs a key for: <c>/health</c>, <c>/openapi</c>, routes that do not exist.
-    /// </summary>
-    /// <value>200, and twice that at once. 0 is no limit.</value>
+    /// <summary>Requests per second per address that need no key: <c>/health</c>, <c>/openapi</c>, and unknown routes.</summary>
+    /// <value>200, with a burst of twice that. 0: no limit.</value>
     public int OpenPerSecond { get; set; } = 200;
 
-    /// <summary>Such requests that a process works on at a time.</summary>
-    /// <value>64; 0 is no limit.</value>
+    /// <summary>Maximum concurrent requests without a key per process.</summary>
+    /// <value>64; 0: no limit.</value>
     public int MaxOpenRequests { get; set; } = 64;
 
-    /// <summary>Connections of a process.</summary>
-    /// <value>Null: one for each 128 KiB of <c>TaskQueue:Limits:MemoryBytes</c>, which is what it may buffer; 256 to 131,072. 0 is no
-    /// limit.</value>
+    /// <summary>Maximum connections per process.</summary>
+    /// <value>Null: one per 128 KiB of <c>TaskQueue:Limits:MemoryBytes</c>, which is what a connection may buffer; 256 to 131,072.
+    /// 0: no limit.</value>
     public int? MaxConnections { get; set; }
 
-    /// <summary>Least bytes a second of a request body, over each five seconds.</summary>
-    /// <value>1024; 0 is no limit.</value>
+    /// <summary>Minimum bytes per second of a request body, over each five seconds.</summary>
+    /// <value>1024; 0: no limit.</value>
     public long MinRequestBytesPerSecond { get; set; } = 1024;
 
-    /// <summary>Least bytes a second that the reader of an answer takes, while something waits for it, on the average.</summary>
-    /// <value>4096; 0 is no limit.</value>
+    /// <summary>Minimum average bytes per second at which a client must read a response while data is pending.</summary>
+    /// <value>4096; 0: no limit.</value>
     public long MinResponseBytesPerSecond { get; set; } = 4096;
 
-    /// <summary>Bytes of all headers of a request.</summary>
+    /// <summary>Maximum total bytes of a request's headers.</summary>
     /// <value>32 KiB; 4 KiB to 1 MiB.</value>
     public int MaxHeaderBytes { get; set; } = 32 * 1024;
 
-    /// <summary>Headers of a request.</summary>
+    /// <summary>Maximum number of headers per request.</summary>
     /// <value>100; 10 to 1000.</value>
     public int MaxHeaders { get; set; } = 100;
 
-    /// <summary>Credentials of one address that are checked and found invalid; beyond it unknown ones are refused unseen.</summary>
+    /// <summary>Rate of invalid credentials per address; above it, unknown credentials are refused without being checked.</summary>
     public RequestRate FailedAuthentications { get; set; } = new() { PerSecond = 1, Burst = 10 };
 
-    /// <summary>The rate, where there is one.</summary>
+    /// <summary>The default rate, or null.</summary>
     public RequestRate? Rate => PerSecond is { } rate ? new RequestRate { PerSecond = rate, Burst = Burst } : null;
 
     /// <inheritdoc />

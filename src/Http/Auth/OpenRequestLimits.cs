@@ -6,14 +6,13 @@ using TaskQueue.Http.Errors;
 namespace TaskQueue.Http.Auth;
 
 /// <summary>
-/// Limits requests that nobody needs a key for: open routes, and paths that are no route. Each address has a rate of its own, so that one
-/// that
-/// asks without end does not keep the probes of an orchestrator out; all together have a number of requests at a time.
+/// Limits requests that need no key: open routes and unknown paths. Each address has its own rate, so that a flooding address does
+/// not lock out an orchestrator's probes; a concurrency limit applies to all of them together.
 /// </summary>
 internal sealed class OpenRequestLimits : IDisposable
 {
     private static readonly ApiError Busy = new(503, "busy",
-        "the server has as many requests of this kind as it works on at a time; try again");
+        "the server has reached its limit of concurrent requests of this kind; try again");
     private static readonly ApiError TooMany = new(429, "rate_limited",
         "too many requests from this address; try again later") { RetryAfter = TimeSpan.FromSeconds(1) };
 
@@ -24,7 +23,7 @@ internal sealed class OpenRequestLimits : IDisposable
     public OpenRequestLimits(RequestDelegate next, IOptionsMonitor<LimitOptions> options)
     {
         _next = next;
-        _watch = options.OnChange((changed, _) => _limits = new Limits(changed)); // requests that hold a place of those before keep it
+        _watch = options.OnChange((changed, _) => _limits = new Limits(changed)); // requests in flight keep their old permit
         _limits = new Limits(options.CurrentValue);
     }
 
@@ -37,7 +36,7 @@ internal sealed class OpenRequestLimits : IDisposable
     {
         var limits = _limits;
         using var count = limits.Rates?.AttemptAcquire(AuthFailures.KeyOf(context.Connection.RemoteIpAddress));
-        // Whoever holds all places must not make the orchestrator restart the process.
+        // A caller that holds all permits must not make the orchestrator restart the process.
         var isProbe = context.GetEndpoint()?.Metadata.GetMetadata<OperationsRoute>() is not null;
         using var place = isProbe || count is { IsAcquired: false } ? null : limits.Places?.AttemptAcquire();
         if (count is { IsAcquired: false })

@@ -2,16 +2,16 @@ using Microsoft.Extensions.Options;
 
 namespace TaskQueue.Http.Auth;
 
-/// <summary>Section <c>TaskQueue:Redaction</c>: what is not shown to those who look at tasks, schedules, queues and batches.</summary>
+/// <summary>Section <c>TaskQueue:Redaction</c>: values hidden from readers of tasks, schedules, queues and batches.</summary>
 internal sealed class RedactionOptions
 {
     /// <summary>
-    /// Names of JSON members, at any depth, in any case; <c>*</c> is whole payloads, results, progress, errors and descriptions.
+    /// Names of JSON members, at any depth, case-insensitive; <c>*</c> hides whole payloads, results, progress, errors and descriptions.
     /// </summary>
     public IList<string> Members { get; } = [];
 }
 
-/// <summary>Hides parts of what is shown from every caller but administrators. Workers get what they take as it is.</summary>
+/// <summary>Hides configured values from all callers but administrators. Workers receive their tasks unredacted.</summary>
 internal sealed class Redaction : IDisposable
 {
     private readonly IDisposable? _watch;
@@ -23,7 +23,7 @@ internal sealed class Redaction : IDisposable
         _redactor = new Redactor(options.CurrentValue.Members);
     }
 
-    /// <summary>What hides values from a caller. Who does not have to say who they are is no administrator.</summary>
+    /// <summary>The redactor for a caller. An anonymous caller is not an administrator.</summary>
     public Redactor For(Caller caller) => caller.Name is not null && caller.IsOperator ? Redactor.None : _redactor;
 
     public void Dispose() => _watch?.Dispose();

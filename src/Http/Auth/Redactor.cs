@@ -6,12 +6,12 @@ namespace TaskQueue.Http.Auth;
 /// <summary>Hides the values of named members, in JSON and in other texts.</summary>
 internal sealed class Redactor(IEnumerable<string> members)
 {
-    /// <summary>What stands in place of a hidden value.</summary>
+    /// <summary>Replacement for a hidden value.</summary>
     public const string Hidden = "***";
 
     private const string HiddenJson = "\"***\"";
 
-    /// <summary>Shorter values occur in other words by chance.</summary>
+    /// <summary>Minimum length for replacing a value in free text; shorter values occur in other words by chance.</summary>
     private const int MinRecurring = 4;
 
     /// <summary>Hides nothing.</summary>
@@ -26,11 +26,11 @@ internal sealed class Redactor(IEnumerable<string> members)
 
     private bool HidesAll => _members.Contains("*");
 
-    /// <summary>Whether a member of this name is not shown.</summary>
+    /// <summary>Whether a member with this name is hidden.</summary>
     public bool Hides(string member) => _members.Contains(member) || HidesAll;
 
     /// <summary>
-    /// JSON as it is shown: byte for byte but for what is hidden. What is no JSON cannot be looked into and is hidden whole.
+    /// Redacts JSON; everything not hidden is kept byte for byte. Text that is not JSON cannot be inspected and is hidden entirely.
     /// </summary>
     public string Json(string json)
     {
@@ -39,12 +39,12 @@ internal sealed class Redactor(IEnumerable<string> members)
         return HidesAll ? HiddenJson : TryRedact(json) ?? HiddenJson;
     }
 
-    /// <summary>A text of a named field for people: hidden by its name, else without the values of the members that occur in it.</summary>
+    /// <summary>Redacts a free-text field: hidden by its name, else without member values that occur in it.</summary>
     public string Text(string field, string text) => !IsOn || text.Length == 0 ? text : Hides(field) ? Hidden : Text(text);
 
     /// <summary>
-    /// Why an attempt failed, without the values of the members that occur in the text, and without those of the payload, which errors
-    /// tend to quote.
+    /// Redacts an error: removes hidden member values that occur in the text, and hidden values of the payload, which errors tend to
+    /// quote.
     /// </summary>
     public string? Error(string? error, string? payload)
     {
@@ -71,7 +71,7 @@ internal sealed class Redactor(IEnumerable<string> members)
         }
         catch (Exception fault) when (fault is JsonException or InvalidOperationException)
         {
-            return null; // the latter: a name that is no valid text
+            return null; // InvalidOperationException: a name that is not valid text
         }
     }
 
@@ -94,7 +94,7 @@ internal sealed class Redactor(IEnumerable<string> members)
     }
 
     /// <summary>
-    /// The hidden values of a payload as an error may quote them, the longest first. What is no JSON is hidden as a whole.
+    /// The hidden values of a payload as an error may quote them, longest first. A payload that is not JSON is hidden as a whole.
     /// </summary>
     private IEnumerable<string> ValuesOf(string? payload)
     {
@@ -116,7 +116,7 @@ internal sealed class Redactor(IEnumerable<string> members)
     private void Collect(ReadOnlySpan<byte> json, HashSet<string> values)
     {
         var reader = new Utf8JsonReader(json, AnyDepth);
-        int? hiddenFrom = null; // the depth of the member whose values are collected
+        int? hiddenFrom = null; // depth of the member whose values are collected
         while (reader.Read())
         {
             if (hiddenFrom is null)
@@ -128,7 +128,7 @@ internal sealed class Redactor(IEnumerable<string> members)
             }
 
             if (reader.TokenType is JsonTokenType.String or JsonTokenType.Number)
-                values.Add(Encoding.UTF8.GetString(reader.ValueSpan)); // as it is written
+                values.Add(Encoding.UTF8.GetString(reader.ValueSpan)); // in its escaped form
             if (reader.TokenType == JsonTokenType.String)
                 values.Add(reader.GetString()!);
             if (reader.CurrentDepth <= hiddenFrom && reader.TokenType is not (JsonTokenType.StartObject or JsonTokenType.StartArray))

@@ -4,7 +4,7 @@ using TaskQueue.Engine.Auth;
 
 namespace TaskQueue.Http.Auth;
 
-/// <summary>Counts requests: of each caller by time, and of the process at a time.</summary>
+/// <summary>Limits requests: a rate per caller, and a concurrency limit per process.</summary>
 internal sealed class RequestLimits : IDisposable
 {
     private readonly IOptionsMonitor<LimitOptions> _options;
@@ -27,10 +27,10 @@ internal sealed class RequestLimits : IDisposable
         _slots = SlotsOf(options.CurrentValue);
     }
 
-    /// <summary>A place for one more request, to be given back; null where places are not counted.</summary>
+    /// <summary>Acquires a concurrency permit, to be disposed; null if concurrency is not limited.</summary>
     public RateLimitLease? Enter() => _slots?.AttemptAcquire();
 
-    /// <summary>Counts a request of a caller; how long to wait where there were too many.</summary>
+    /// <summary>Counts a request of a caller; returns how long to wait if the rate is exceeded.</summary>
     public TimeSpan? Count(Caller caller)
     {
         if ((caller.Rate ?? _options.CurrentValue.Rate) is not { } rate)
@@ -48,11 +48,11 @@ internal sealed class RequestLimits : IDisposable
         _slots?.Dispose();
     }
 
-    // Requests that hold a place of the limiter before keep it; it is not disposed, but left to them.
+    // Requests in flight keep their permit of the previous limiter, which is therefore not disposed.
     private static ConcurrencyLimiter? SlotsOf(LimitOptions options) =>
         options.MaxConcurrentRequests is > 0 and var most
             ? new ConcurrencyLimiter(new ConcurrencyLimiterOptions { PermitLimit = most, QueueLimit = 0 }) : null;
 
-    /// <summary>Keys of one tenant, name and rate share a bucket, so that a new key brings no second one.</summary>
+    /// <summary>Keys with the same tenant, name and rate share a bucket, so that a new key adds no capacity.</summary>
     private readonly record struct Bucket(string? Tenant, string? Name, RequestRate Rate);
 }

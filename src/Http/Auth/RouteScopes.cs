@@ -2,40 +2,38 @@ using TaskQueue.Engine.Auth;
 
 namespace TaskQueue.Http.Auth;
 
-/// <summary>The scope that a caller of a route needs.</summary>
+/// <summary>The scope a route requires.</summary>
 internal sealed record NeededScope(Scope Scope);
 
-/// <summary>A route for everybody, whether or not there are keys.</summary>
+/// <summary>A route open to all callers, with or without keys.</summary>
 internal sealed record OpenRoute;
 
-/// <summary>A route whose answer may take as long as there is nothing to say: no place is counted for it.</summary>
+/// <summary>A long-poll or stream, which takes no concurrency permit.</summary>
 internal sealed record WaitingRoute;
 
-/// <summary>
-/// A route of operators and their machines: limits of requests do not count for it, because a busy server must be seen to be one.
-/// </summary>
-/// <param name="Elsewhere">Whether it is also served where everything else is, though there is a port for operations.</param>
+/// <summary>A route for operators and their tools. Request limits do not apply, because a busy server must stay observable.</summary>
+/// <param name="Elsewhere">Whether it is also served on the main port when there is a separate operations port.</param>
 internal sealed record OperationsRoute(bool Elsewhere);
 
-/// <summary>Who may use a route, said where it is mapped.</summary>
+/// <summary>Declares the access to a route where it is mapped.</summary>
 internal static class RouteScopes
 {
-    /// <summary>Callers need a scope; where a group and a route of it both say one, the route's counts.</summary>
+    /// <summary>Requires a scope; a route's scope overrides that of its group.</summary>
     public static T Needs<T>(this T endpoints, Scope scope)
         where T : IEndpointConventionBuilder =>
         endpoints.WithMetadata(new NeededScope(scope));
 
-    /// <summary>Everybody may call.</summary>
+    /// <summary>Opens the route to all callers.</summary>
     public static T Open<T>(this T endpoints)
         where T : IEndpointConventionBuilder =>
         endpoints.WithMetadata(new OpenRoute());
 
-    /// <summary>A long-poll or a stream: it does not count as a request that is worked on.</summary>
+    /// <summary>Marks a long-poll or stream, which does not count against the concurrency limit.</summary>
     public static T MayWait<T>(this T endpoints)
         where T : IEndpointConventionBuilder =>
         endpoints.WithMetadata(new WaitingRoute());
 
-    /// <summary>A route for operators: see <see cref="OperationsRoute"/>.</summary>
+    /// <summary>Marks a route for operators; see <see cref="OperationsRoute"/>.</summary>
     public static T ForOperations<T>(this T endpoints, bool elsewhere = false)
         where T : IEndpointConventionBuilder =>
         endpoints.WithMetadata(new OperationsRoute(elsewhere));

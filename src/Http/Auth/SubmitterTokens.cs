@@ -10,27 +10,27 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Http.Auth;
 
 /// <summary>
-/// Tokens with which a worker acts for the submitter of one task: for its tenant, in its queue, with what the submitter could do
-/// there, until its lease is over and at most <see cref="Longest"/>. Nobody's key is stored or handed out.
+/// Tokens that let a worker act for the submitter of one task: for the submitter's tenant, in the task's queue, with the scopes the
+/// submitter had there, until the lease expires and at most for <see cref="Longest"/>. No caller's key is stored or handed out.
 /// </summary>
 internal sealed class SubmitterTokens(IOptionsMonitor<AuthOptions> options, TimeProvider time)
 {
-    /// <summary>How a token begins.</summary>
+    /// <summary>Prefix of tokens.</summary>
     public const string Prefix = "tqt.";
 
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(15);
 
-    /// <summary>What of a submitter's scopes its tasks may lend.</summary>
+    /// <summary>Submitter scopes that may be lent.</summary>
     private static readonly Scope[] Lent = [Scope.Enqueue, Scope.Read];
 
     /// <summary>Whether tokens can be minted.</summary>
     public bool IsOn => options.CurrentValue.TokenKey is not null;
 
-    /// <summary>What a task keeps of its submitter's scopes.</summary>
+    /// <summary>The submitter's scopes to store with a task.</summary>
     public static string ScopesOf(Caller caller, string queue) =>
         string.Join(' ', Lent.Where(scope => caller.Access(scope).Allows(queue)).Select(Scopes.Word));
 
-    /// <summary>A token for the worker of a claimed task; null where there is nobody to act for.</summary>
+    /// <summary>Mints a token for the worker of a claimed task; null if the task has no submitter to act for.</summary>
     public string? Mint(TaskState task, string? submitter, string? scopes)
     {
         if (options.CurrentValue.TokenKey is not { } key || task.Owner is not { } tenant || submitter is null
@@ -43,7 +43,7 @@ internal sealed class SubmitterTokens(IOptionsMonitor<AuthOptions> options, Time
         return $"{text}.{Base64Url.EncodeToString(Sign(text, key))}";
     }
 
-    /// <summary>The caller with a token; null where it is none, is not ours, or is over.</summary>
+    /// <summary>Finds the caller of a token; null if it is not a token, is not signed by this server, or has expired.</summary>
     public Caller? Find(string token)
     {
         var end = token.LastIndexOf('.');
@@ -70,7 +70,7 @@ internal sealed class SubmitterTokens(IOptionsMonitor<AuthOptions> options, Time
     private static byte[] Sign(string text, string key) =>
         HMACSHA256.HashData(Convert.FromBase64String(key), Encoding.ASCII.GetBytes(text));
 
-    /// <summary>What a token says.</summary>
+    /// <summary>Claims of a token.</summary>
     internal sealed record Claims(string Name, string Tenant, string Queue, Guid TaskId, string Scopes, long Expires);
 }
 

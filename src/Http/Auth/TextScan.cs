@@ -3,12 +3,12 @@ using System.Text;
 namespace TaskQueue.Http.Auth;
 
 /// <summary>
-/// Finds values of named members in a text that is not JSON as a whole: <c>"pin": "…"</c>, <c>pin=…</c>, <c>pin: …</c>, with quotes
-/// escaped or not, cut off or not. Where it is not clear where a value ends, more is hidden.
+/// Finds values of named members in free text: <c>"pin": "…"</c>, <c>pin=…</c>, <c>pin: …</c>, with or without escaped quotes,
+/// possibly truncated. If the end of a value is ambiguous, more is hidden.
 /// </summary>
 internal static class TextScan
 {
-    /// <summary>The text with a mark in place of the values.</summary>
+    /// <summary>Replaces the values with a mark.</summary>
     public static string Hide(string text, IReadOnlyCollection<string> members, string mark)
     {
         var shown = new StringBuilder(text.Length);
@@ -28,7 +28,7 @@ internal static class TextScan
         return from == 0 ? text : shown.Append(text, from, text.Length - from).ToString();
     }
 
-    /// <summary>The longest name that stands here as a word of its own.</summary>
+    /// <summary>The longest member name at this position that forms a whole word.</summary>
     private static string? NameAt(string text, int at, IReadOnlyCollection<string> members)
     {
         if (at > 0 && IsOfName(text[at - 1]))
@@ -47,7 +47,7 @@ internal static class TextScan
 
     private static bool IsOfName(char c) => char.IsLetterOrDigit(c) || c is '_' or '-';
 
-    /// <summary>The value behind a name, without its quotes; null where none follows.</summary>
+    /// <summary>The value after a name, without quotes; null if none follows.</summary>
     private static (int Begin, int End)? ValueAt(string text, int at)
     {
         while (at < text.Length && text[at] is '"' or '\'' or '\\')
@@ -55,7 +55,7 @@ internal static class TextScan
         at = SkipSpace(text, at);
         if (at >= text.Length || text[at] is not (':' or '='))
             return null;
-        while (at < text.Length && text[at] is ':' or '=' or '>') // => and := are written too
+        while (at < text.Length && text[at] is ':' or '=' or '>') // also accepts => and :=
             at++;
         at = SkipSpace(text, at);
         if (at >= text.Length)
@@ -78,7 +78,7 @@ internal static class TextScan
         return at;
     }
 
-    /// <summary>The quote that closes has as many slashes before it as the one that opened; the value ends before these.</summary>
+    /// <summary>The closing quote is preceded by as many backslashes as the opening one; the value ends before them.</summary>
     private static int EndOfQuoted(string text, int at, char quote, int slashes)
     {
         for (var run = 0; at < text.Length; at++)
@@ -109,7 +109,7 @@ internal static class TextScan
         return text.Length;
     }
 
-    /// <summary>One word; of a credential with its scheme also the next.</summary>
+    /// <summary>The value is one word, or two for a credential with its scheme.</summary>
     private static int EndOfBare(string text, int at)
     {
         var end = EndOfWord(text, at);

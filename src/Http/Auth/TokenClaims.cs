@@ -4,7 +4,7 @@ using TaskQueue.Engine.Auth;
 
 namespace TaskQueue.Http.Auth;
 
-/// <summary>Claims of a token. Names of claims are case-sensitive (RFC 7519, 4), and each is there at most once.</summary>
+/// <summary>Claims of a token. Claim names are case-sensitive (RFC 7519, 4) and unique.</summary>
 internal sealed class TokenClaims(JsonElement payload)
 {
     private const double MaxSeconds = 253402300799; // the end of the year 9999
@@ -12,7 +12,8 @@ internal sealed class TokenClaims(JsonElement payload)
     private static readonly TimeSpan Skew = TimeSpan.FromSeconds(60);
 
     /// <summary>
-    /// Whether it is live, of the issuer and for the audience; <c>exp</c> must be there, whatever else is must be well-formed.
+    /// Whether the token is valid at this time, from the issuer and for the audience. Requires <c>exp</c>; other claims, if present,
+    /// must be well-formed.
     /// </summary>
     public bool Fits(JwtOptions jwt, DateTimeOffset now) =>
         IsLive(jwt.MaxLifetime, now)
@@ -20,15 +21,15 @@ internal sealed class TokenClaims(JsonElement payload)
         && (Has("aud") ? Words("aud", split: false) is { } audiences && jwt.Audience is not null && audiences.Contains(jwt.Audience)
             : jwt.Audience is null);
 
-    /// <summary>When it expires; for one that fits.</summary>
+    /// <summary>Expiry time; valid only if <see cref="Fits"/>.</summary>
     public DateTime? ExpiresAt => TryGetTime("exp", out var until) ? until?.UtcDateTime : null;
 
     public bool Has(string claim) => payload.TryGetProperty(claim, out _);
 
-    /// <summary>A text; null where it is missing or something else.</summary>
+    /// <summary>A string claim; null if missing or of another type.</summary>
     public string? Text(string claim) => payload.TryGetProperty(claim, out var value) ? TextRules.Read(value) : null;
 
-    /// <summary>A text, in words where it is split, or a list of texts; null where it is missing or something else.</summary>
+    /// <summary>A string claim, optionally split into words, or a list of strings; null if missing or of another type.</summary>
     public IReadOnlyList<string>? Words(string claim, bool split = true)
     {
         if (!payload.TryGetProperty(claim, out var value))
@@ -48,10 +49,10 @@ internal sealed class TokenClaims(JsonElement payload)
             && (maxLifetime is not { } max || until - issued <= max);
     }
 
-    /// <summary>A NumericDate: seconds, with or without a fraction.</summary>
-    /// <param name="claim">Its name.</param>
-    /// <param name="time">Null where it is missing.</param>
-    /// <returns>False where it is there and no such number.</returns>
+    /// <summary>Reads a NumericDate: seconds, with or without a fraction.</summary>
+    /// <param name="claim">Name of the claim.</param>
+    /// <param name="time">Null if the claim is missing.</param>
+    /// <returns>False if the claim is present but invalid.</returns>
     private bool TryGetTime(string claim, out DateTimeOffset? time)
     {
         time = null;

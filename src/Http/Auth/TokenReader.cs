@@ -6,8 +6,8 @@ using TaskQueue.Engine;
 namespace TaskQueue.Http.Auth;
 
 /// <summary>
-/// Reads the header and the claims of a compact JWT, strictly: what parsers may understand in more than one way is no token (RFC 8725, 3.1,
-/// 3.6, 3.7 and 3.10). It verifies no signature.
+/// Reads the header and claims of a compact JWT strictly: anything that parsers may interpret differently is rejected (RFC 8725,
+/// 3.1, 3.6, 3.7 and 3.10). Does not verify the signature.
 /// </summary>
 internal static class TokenReader
 {
@@ -21,8 +21,8 @@ internal static class TokenReader
 
     private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false, MaxDepth = 16 };
 
-    /// <summary>The claims; null where it is no such token, or of another type.</summary>
-    /// <param name="token">What the caller sent.</param>
+    /// <summary>Reads the claims; null if the text is not such a token, or has another type.</summary>
+    /// <param name="token">The text sent by the caller.</param>
     /// <param name="types">Accepted values of <c>typ</c>; empty for the default ones.</param>
     public static TokenClaims? Read(string token, IReadOnlyCollection<string> types)
     {
@@ -32,7 +32,7 @@ internal static class TokenReader
             ? new TokenClaims(payload) : null;
     }
 
-    /// <summary>Not empty, and without the padding and white space that decoders skip.</summary>
+    /// <summary>Requires non-empty text without padding and white space, which decoders skip.</summary>
     private static bool IsBase64Url(string text) => text.Length > 0 && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_');
 
     private static JsonElement? ReadObject(string part)
@@ -49,8 +49,8 @@ internal static class TokenReader
     }
 
     /// <summary>
-    /// Nothing critical, compressed, encrypted or nested. <c>jku</c>, <c>jwk</c>, <c>x5u</c> and <c>x5c</c> are ignored, because keys come
-    /// from the configuration alone; so is <c>kid</c>, but to choose among those.
+    /// Rejects critical, compressed, encrypted and nested tokens. <c>jku</c>, <c>jwk</c>, <c>x5u</c> and <c>x5c</c> are ignored, because
+    /// keys come only from the configuration; <c>kid</c> only selects among them.
     /// </summary>
     private static bool IsPlain(JsonElement header) =>
         !Refused.Any(name => header.TryGetProperty(name, out _))
@@ -63,7 +63,7 @@ internal static class TokenReader
             return types.Count == 0;
         if (TextRules.Read(value) is not { } type)
             return false;
-        // RFC 7515, 4.1.9: the prefix may be left out.
+        // RFC 7515, 4.1.9: the prefix may be omitted.
         if (type.StartsWith(MediaType, StringComparison.OrdinalIgnoreCase))
             type = type[MediaType.Length..];
         return types.Count == 0

@@ -9,7 +9,7 @@ using TaskQueue.Http.Errors;
 
 namespace TaskQueue.Http.Auth;
 
-/// <summary>Checks JSON web tokens against the configured secret or authority.</summary>
+/// <summary>Verifies JSON web tokens with the configured secret or authority.</summary>
 internal sealed class Tokens : IDisposable
 {
     private const string Scp = "scp";
@@ -25,7 +25,7 @@ internal sealed class Tokens : IDisposable
         SecurityAlgorithms.EcdsaSha256, SecurityAlgorithms.EcdsaSha384, SecurityAlgorithms.EcdsaSha512,
     ];
 
-    /// <summary>For the documents of authorities, which are small.</summary>
+    /// <summary>Fetches the documents of authorities, which are small.</summary>
     private static readonly HttpClient Http = new(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5) })
     {
         Timeout = TimeSpan.FromSeconds(10),
@@ -45,14 +45,14 @@ internal sealed class Tokens : IDisposable
         _rules = Read(options.CurrentValue.Jwt);
     }
 
-    /// <summary>The caller with a token that was verified lately; null where it must be verified. Looks only at memory.</summary>
+    /// <summary>Finds the caller of a recently verified token in memory; null if it must be verified.</summary>
     public Caller? FindVerified(KeyDigest digest) => _rules is { } rules ? _verified.Find(digest, rules.Options) : null;
 
-    /// <summary>Whether a token was valid a while ago.</summary>
+    /// <summary>Whether a token was valid recently.</summary>
     public bool Knows(KeyDigest digest) => _rules is { } rules && _verified.Knows(digest, rules.Options);
 
-    /// <summary>The caller with a token; null where it is none, or is not valid.</summary>
-    /// <exception cref="ApiException">503: the authority's keys cannot be had.</exception>
+    /// <summary>Verifies a token and finds its caller; null if it is not a token or is invalid.</summary>
+    /// <exception cref="ApiException">503: the authority's keys cannot be fetched.</exception>
     public async ValueTask<Caller?> FindAsync(string token, CancellationToken cancellationToken)
     {
         if (_rules is not { } rules || TokenReader.Read(token, rules.Types) is not { } claims
@@ -74,7 +74,7 @@ internal sealed class Tokens : IDisposable
     }
 
     /// <summary>
-    /// Reads the authority's keys before the first token needs them; later they are at hand, and are read again now and then.
+    /// Fetches the authority's keys before the first token needs them; afterwards they are cached and refreshed periodically.
     /// </summary>
     private static async ValueTask ReachAsync(ConfigurationManager<OpenIdConnectConfiguration> authority,
         CancellationToken cancellationToken)
@@ -85,13 +85,11 @@ internal sealed class Tokens : IDisposable
         }
         catch (InvalidOperationException)
         {
-            throw new ApiException(503, "authority_unavailable", "the keys of the authority that signs tokens cannot be read; try again");
+            throw new ApiException(503, "authority_unavailable", "the signing keys of the token authority cannot be read; try again");
         }
     }
 
-    /// <summary>
-    /// Any change of the configuration comes here; one of something else must not forget what is verified, nor the authority's keys.
-    /// </summary>
+    /// <summary>Called on every configuration change; unrelated changes must not discard verified tokens or the authority's keys.</summary>
     private void Change(JwtOptions jwt)
     {
         if (_rules?.Options.IsSame(jwt) != true)
@@ -110,7 +108,7 @@ internal sealed class Tokens : IDisposable
             ValidateIssuer = jwt.Issuer is not null || jwt.Authority is not null,
             ValidIssuer = jwt.Issuer,
             RequireSignedTokens = true,
-            ValidateLifetime = false, // TokenClaims.Fits does, by the time of this process's TimeProvider
+            ValidateLifetime = false, // checked by TokenClaims.Fits with this process's TimeProvider
         };
         if (jwt.Secret is not null)
         {
@@ -123,7 +121,7 @@ internal sealed class Tokens : IDisposable
             $"{jwt.Authority!.TrimEnd('/')}/.well-known/openid-configuration", new OpenIdConnectConfigurationRetriever(),
             new HttpDocumentRetriever(Http) { RequireHttps = !new Uri(jwt.Authority).IsLoopback })
         {
-            // A signing key that the authority takes back must not count for long; by default it would for half a day.
+            // A revoked signing key must not stay valid for long; the default is half a day.
             AutomaticRefreshInterval = KeysRefresh,
             UseLastKnownGoodConfiguration = false,
         };
@@ -134,7 +132,7 @@ internal sealed class Tokens : IDisposable
         return new Rules(jwt, parameters, authority);
     }
 
-    /// <summary>Published keys can be too short as well (RFC 8725, 3.5; RFC 7518, 3.3).</summary>
+    /// <summary>Rejects short keys; published keys can be too short as well (RFC 8725, 3.5; RFC 7518, 3.3).</summary>
     private static bool IsStrong(SecurityKey key, string algorithm) =>
         key.KeySize >= (algorithm.StartsWith("ES", StringComparison.Ordinal) ? MinEcdsaBits : MinRsaBits);
 

@@ -9,21 +9,21 @@ using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Http.Errors;
 
-/// <summary>A request cannot be answered as asked: the API renders it in its own shape.</summary>
+/// <summary>An error response, rendered by each API in its own format.</summary>
 /// <param name="Status">HTTP status.</param>
-/// <param name="Code">Stable word for programs.</param>
-/// <param name="Message">What to change.</param>
-/// <param name="Details">What programs may want to know of it, for the APIs that say so.</param>
+/// <param name="Code">Stable error code for programs.</param>
+/// <param name="Message">The problem and how to fix it.</param>
+/// <param name="Details">Additional machine-readable details, for APIs whose format has them.</param>
 internal sealed record ApiError(int Status, string Code, string Message, IReadOnlyDictionary<string, string>? Details = null)
 {
-    /// <summary>When it is worth trying again, where that is known.</summary>
+    /// <summary>When a retry may succeed, if known.</summary>
     public TimeSpan? RetryAfter { get; init; } = Status == StatusCodes.Status503ServiceUnavailable ? TimeSpan.FromSeconds(1) : null;
 }
 
-/// <summary>How the API of a route renders faults.</summary>
+/// <summary>Renders errors in the format of a route's API.</summary>
 internal sealed record ApiErrorFormat(Func<ApiError, IResult> Render);
 
-/// <summary>Stops a request with a fault.</summary>
+/// <summary>Ends a request with an error response.</summary>
 internal sealed class ApiException(int status, string code, string message, IReadOnlyDictionary<string, string>? details = null)
     : Exception(message)
 {
@@ -32,7 +32,7 @@ internal sealed class ApiException(int status, string code, string message, IRea
 
 internal static partial class ApiErrors
 {
-    /// <summary>Renders every fault of a group of endpoints in the shape of their API.</summary>
+    /// <summary>Renders every error of a group of endpoints in the format of their API.</summary>
     public static T AnswerFaults<T>(this T endpoints, Func<ApiError, IResult> shape)
         where T : IEndpointConventionBuilder =>
         endpoints.WithMetadata(new ApiErrorFormat(shape)).AddEndpointFilter(async (context, next) =>
@@ -45,12 +45,12 @@ internal static partial class ApiErrors
             {
                 return Results.StatusCode(StatusCodes.Status499ClientClosedRequest);
             }
-#pragma warning disable CA1031 // the API's own words, whatever it is
+#pragma warning disable CA1031 // every exception is rendered in the API's format
             catch (Exception exception)
 #pragma warning restore CA1031
             {
                 var fault = ToFault(exception);
-                if (fault.Status >= 500 && exception is not ApiException // an API that says so itself knows why
+                if (fault.Status >= 500 && exception is not ApiException // an ApiException is deliberate
                     && !context.HttpContext.RequestServices.GetRequiredService<DependencyHealth>().TryHandle(exception))
                     LogFailed(context.HttpContext.RequestServices.GetRequiredService<ILoggerFactory>()
                         .CreateLogger<ApiError>(), exception, context.HttpContext.Request.Method, context.HttpContext.Request.Path);
@@ -59,7 +59,7 @@ internal static partial class ApiErrors
             }
         });
 
-    /// <summary>Answers a request that does not reach its route, in the shape of its API.</summary>
+    /// <summary>Answers a request that does not reach its route, in the format of its API.</summary>
     public static Task AnswerAsync(HttpContext context, ApiError fault)
     {
         Announce(context, fault);
@@ -76,12 +76,12 @@ internal static partial class ApiErrors
             response.Headers.RetryAfter = Math.Max(1, Math.Ceiling(wait.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
     }
 
-    /// <summary>RFC 9457, the format of routes that name no other; <c>code</c> is the stable word.</summary>
+    /// <summary>RFC 9457, the default format; <c>code</c> is the stable error code.</summary>
     public static IResult Problem(ApiError fault) =>
         Results.Problem(statusCode: fault.Status, detail: fault.Message,
             extensions: new Dictionary<string, object?> { ["code"] = fault.Code });
 
-    /// <summary>How a fault is answered.</summary>
+    /// <summary>Maps an exception to an error response.</summary>
     public static ApiError ToFault(Exception exception) =>
         exception switch
         {
@@ -113,9 +113,9 @@ internal static partial class ApiErrors
     /// <summary>The code of an exhausted quota.</summary>
     public const string QuotaExceeded = "quota_exceeded";
 
-    /// <summary>The database is away.</summary>
+    /// <summary>The database is unavailable.</summary>
     public static ApiError Unavailable { get; } = new(503, "database_unavailable",
-        "the database is unavailable; try again, with the same id or dedupe_key where the request may have taken effect");
+        "the database is unavailable; try again, with the same id or dedupe_key if the request may have taken effect");
 
     [LoggerMessage(LogLevel.Error, "{Method} {Path} failed")]
     private static partial void LogFailed(ILogger logger, Exception exception, string method, PathString path);

@@ -6,7 +6,7 @@ namespace TaskQueue.Http.Json;
 /// <summary>JSON of the native routes.</summary>
 internal static class JsonStyle
 {
-    /// <summary>snake_case; quotes inside strings as \" and letters as they are: the bodies are never put into HTML.</summary>
+    /// <summary>snake_case; quotes are escaped as \" and letters are not escaped, because bodies are never embedded in HTML.</summary>
     public static JsonSerializerOptions Options { get; } = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,

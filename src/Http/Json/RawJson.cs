@@ -5,8 +5,8 @@ using System.Text.Json.Serialization;
 namespace TaskQueue.Http.Json;
 
 /// <summary>
-/// JSON text that passes through byte for byte. A JsonElement cannot do that: it fails on a string with half of a
-/// surrogate pair and on text as deep as a request may be. Text that is no JSON (a bus producer's) is written as a string.
+/// JSON text passed through byte for byte. JsonElement cannot do that: it fails on strings with unpaired surrogates and on the
+/// maximum depth of a request. Text that is not JSON (from a bus producer) is written as a string.
 /// </summary>
 [JsonConverter(typeof(RawJsonConverter))]
 public readonly record struct RawJson(string Text)

@@ -5,12 +5,12 @@ using TaskQueue.Http.Errors;
 namespace TaskQueue.Http.Requests;
 
 /// <summary>
-/// How fast a body arrives, over the last seconds: Kestrel's own limit is an average since the start, which a client that began fast keeps
-/// for long. Time in which the server itself does not read is not counted.
+/// Enforces a minimum rate over the last seconds. Kestrel's own limit is an average since the start, which a client that started
+/// fast satisfies for long. Time during which the server does not read is not counted.
 /// </summary>
 internal sealed class BodyPace
 {
-    /// <summary>The seconds that count.</summary>
+    /// <summary>Length of the window.</summary>
     public static readonly TimeSpan Window = TimeSpan.FromSeconds(5);
 
     private readonly TimeProvider _time;
@@ -24,24 +24,24 @@ internal sealed class BodyPace
         Restart();
     }
 
-    /// <summary>The least that must arrive.</summary>
+    /// <summary>Minimum rate.</summary>
     public long BytesPerSecond { get; }
 
     public TimeProvider Time => _time;
 
-    /// <summary>How long the client may still take for what the window asks for.</summary>
+    /// <summary>Time left for the client to send the window's minimum.</summary>
     public TimeSpan Left => Window - _time.GetElapsedTime(_since) is var left && left > TimeSpan.Zero ? left : TimeSpan.Zero;
 
     public bool IsLate => _time.GetElapsedTime(_since) >= Window;
 
-    /// <summary>The pace of a request's body; null where there is no limit.</summary>
+    /// <summary>Creates the pace of a request's body; null if there is no limit.</summary>
     public static BodyPace? Of(HttpContext context) =>
         context.RequestServices.GetRequiredService<IOptionsMonitor<LimitOptions>>()
             .CurrentValue.MinRequestBytesPerSecond is > 0 and var rate
             ? new(context.RequestServices.GetRequiredService<TimeProvider>(), rate)
             : null;
 
-    /// <summary>So much has arrived.</summary>
+    /// <summary>Records arrived bytes.</summary>
     public void Note(long bytes)
     {
         _arrived += bytes;
@@ -49,10 +49,10 @@ internal sealed class BodyPace
             Restart();
     }
 
-    /// <summary>Begins a new window, such as after a wait of the server's own.</summary>
+    /// <summary>Starts a new window, for example after the server itself waited.</summary>
     public void Restart() => (_since, _arrived) = (_time.GetTimestamp(), 0);
 
-    /// <summary>Refuses the rest: the connection is closed.</summary>
+    /// <summary>Rejects the rest of the body and closes the connection.</summary>
     public ApiException TooSlow(HttpContext context)
     {
         if (!context.Response.HasStarted)
@@ -61,7 +61,7 @@ internal sealed class BodyPace
     }
 }
 
-/// <summary>A body as a stream that keeps the pace.</summary>
+/// <summary>A body stream that enforces the pace.</summary>
 internal sealed class PacedStream(HttpContext context, BodyPace pace) : Stream
 {
     private readonly Stream _inner = context.Request.Body;
@@ -78,13 +78,13 @@ internal sealed class PacedStream(HttpContext context, BodyPace pace) : Stream
 
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
-        pace.Restart(); // what was done with the bytes before is the server's time
+        pace.Restart(); // processing the previous bytes is the server's time
         using var late = new CancellationTokenSource(BodyPace.Window, pace.Time);
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, late.Token);
         var read = 0;
         try
         {
-            // A window's worth, or the whole buffer, or the end.
+            // Read a window's worth, the whole buffer, or up to the end.
             var wanted = (int)Math.Min(buffer.Length, pace.BytesPerSecond * (long)BodyPace.Window.TotalSeconds);
             do
             {

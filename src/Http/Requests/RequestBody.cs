@@ -6,8 +6,8 @@ using TaskQueue.Http.Errors;
 namespace TaskQueue.Http.Requests;
 
 /// <summary>
-/// Reads a body within a limit, at a least pace, and within the memory budget. A small one costs nothing until it is there; of a larger one
-/// what has arrived is reserved, and what was not reserved is not read.
+/// Reads a body within a size limit, at a minimum pace, and within the memory budget. A small body reserves memory only when
+/// complete; a larger one reserves what has arrived, and nothing is read beyond the reservation.
 /// </summary>
 internal sealed class RequestBody
 {
@@ -26,18 +26,18 @@ internal sealed class RequestBody
         Limit(Length ?? 0);
     }
 
-    /// <summary>Its length, where the client states it.</summary>
+    /// <summary>Content-Length, if sent.</summary>
     public long? Length => _context.Request.ContentLength;
 
-    /// <summary>Bytes that arrived so far.</summary>
+    /// <summary>Bytes received so far.</summary>
     public long Arrived => _arrived;
 
     public RequestMemory Memory { get; private init; } = null!;
 
     public static RequestBody Of(HttpContext context, long maxBytes) => new(context, maxBytes) { Memory = context.Memory() };
 
-    /// <summary>Reads on until the body is whole, or known not to be small.</summary>
-    /// <returns>What there is, and whether it is the whole body.</returns>
+    /// <summary>Reads until the body is complete or known not to be small.</summary>
+    /// <returns>The data so far, and whether it is the whole body.</returns>
     public async ValueTask<ReadResult> ReadStartAsync()
     {
         while (true)
@@ -49,7 +49,7 @@ internal sealed class RequestBody
         }
     }
 
-    /// <summary>Reads on; <see cref="Advance"/> before the next call.</summary>
+    /// <summary>Reads more; call <see cref="Advance"/> before the next call.</summary>
     /// <exception cref="ApiException">408 or 413.</exception>
     public async ValueTask<ReadResult> ReadAsync()
     {
@@ -63,7 +63,7 @@ internal sealed class RequestBody
         return read.IsCompleted || _pace is not { IsLate: true } pace ? read : throw pace.TooSlow(_context);
     }
 
-    /// <summary>What is before a place is not needed any more; the rest comes again, with more behind it.</summary>
+    /// <summary>Releases the data before a position; the rest is returned again with the next read.</summary>
     public void Advance(SequencePosition consumed)
     {
         _consumed += _buffer.Slice(0, consumed).Length;
@@ -71,14 +71,14 @@ internal sealed class RequestBody
         (_buffer, _isReading) = (default, false);
     }
 
-    /// <summary>Nothing more is read.</summary>
+    /// <summary>Ends reading.</summary>
     public void End()
     {
         if (_isReading)
             Advance(_buffer.End);
     }
 
-    /// <summary>Reserves for what has arrived.</summary>
+    /// <summary>Reserves memory for what has arrived.</summary>
     public async ValueTask ReserveAsync(long bytes, long most)
     {
         await Memory.GrowBodyAsync(bytes, most, _context.RequestAborted);
@@ -96,7 +96,7 @@ internal sealed class RequestBody
         return await pending;
     }
 
-    // Not by the limit of the server, which would cut the connection while the client still sends and never reads the answer.
+    // Not enforced by the server's own limit, which would cut the connection before a client that still sends reads the response.
     private void Limit(long bytes)
     {
         if (bytes > _maxBytes)

@@ -7,27 +7,26 @@ using TaskQueue.Http.Errors;
 
 namespace TaskQueue.Http.Requests;
 
-/// <summary>Reads JSON bodies: valid UTF-8, within a limit, whatever the content type says.</summary>
+/// <summary>Reads JSON bodies: valid UTF-8, within a size limit, regardless of the content type.</summary>
 internal static class RequestJson
 {
     /// <summary>
-    /// What a body costs while it is read, for each of its bytes: itself, a copy that is parsed, and its texts with two bytes a character,
-    /// twice.
+    /// Memory per byte of a body while it is read: the body, a parsed copy, and its strings at two bytes per character, twice.
     /// </summary>
     private const int PerByte = 6;
 
-    /// <summary>What a value, a name or the end of an object costs in a document, which doubles its table.</summary>
+    /// <summary>Memory per token (a value, a name or the end of an object) in a document, which grows its table by doubling.</summary>
     private const int PerToken = 24;
 
-    /// <summary>What is left of a body that was made an object: its texts.</summary>
+    /// <summary>Memory per byte after a body was deserialized: its strings.</summary>
     private const int ObjectPerByte = 3;
 
-    /// <summary>What a larger body states as its size at first: with room for the tokens of a usual one.</summary>
+    /// <summary>Initial estimate per byte of a larger body, with room for a typical number of tokens.</summary>
     private const int MostPerByte = PerByte + 1;
 
     private const int FirstBuffer = 128 * 1024;
 
-    /// <summary>The body as a document; dispose it.</summary>
+    /// <summary>Reads the body as a document; the caller disposes it.</summary>
     /// <exception cref="ApiException">413 too_large, 408 too_slow, or 400 invalid_json.</exception>
     public static Task<JsonDocument> ReadDocumentAsync(HttpContext context, long maxBytes, JsonReaderOptions options = default) =>
         ReadAsync(context, maxBytes, (body, owned) =>
@@ -36,15 +35,15 @@ internal static class RequestJson
                 return WithNames(JsonDocument.Parse(memory,
                     new JsonDocumentOptions { CommentHandling = options.CommentHandling, AllowTrailingCommas = options.AllowTrailingCommas,
                         MaxDepth = options.MaxDepth }));
-            // ParseValue copies; JsonDocument.Parse would go on reading a buffer that the server uses again.
+            // ParseValue copies; JsonDocument.Parse would keep reading from a buffer that the server reuses.
             var reader = new Utf8JsonReader(body, options);
             var document = JsonDocument.ParseValue(ref reader);
-            _ = reader.Read(); // throws on anything behind the value
+            _ = reader.Read(); // throws on trailing data
             return WithNames(document);
         });
 
-    /// <summary>To look up a member throws where the name of another is half of a surrogate pair.</summary>
-    /// <exception cref="InvalidOperationException">A name of the object is no text.</exception>
+    /// <summary>Rejects invalid names early: looking up any member throws if another name has an unpaired surrogate.</summary>
+    /// <exception cref="InvalidOperationException">A name of the object is not valid text.</exception>
     private static JsonDocument WithNames(JsonDocument document)
     {
         if (document.RootElement.ValueKind == JsonValueKind.Object)
@@ -56,7 +55,7 @@ internal static class RequestJson
         return document;
     }
 
-    /// <summary>The body as an object.</summary>
+    /// <summary>Reads the body as an object.</summary>
     /// <exception cref="ApiException">413 too_large, 408 too_slow, 400 invalid_json or 400 invalid_request.</exception>
     public static async Task<T> ReadAsync<T>(HttpContext context, JsonTypeInfo<T> type, long maxBytes)
         where T : class
@@ -67,7 +66,7 @@ internal static class RequestJson
             try
             {
                 var read = JsonSerializer.Deserialize(ref reader, type);
-                _ = reader.Read(); // throws on anything behind the value
+                _ = reader.Read(); // throws on trailing data
                 if (whole is { } bytes)
                     context.Memory().SetBody(ObjectPerByte * (long)bytes.Length);
                 return read;
@@ -80,18 +79,18 @@ internal static class RequestJson
         return value ?? throw new ApiException(400, "invalid_request", "the body must be a JSON object");
     }
 
-    /// <summary>Whether the JSON is valid and a member of it is not what it should be.</summary>
+    /// <summary>Whether the JSON is valid but a member has the wrong type.</summary>
     public static bool IsWrongShape(JsonException fault) =>
         fault.Path is { Length: > 0 } and not "$" && fault.InnerException is not JsonException { Source: null };
 
     public static ApiException WrongShape(JsonException fault, string path)
     {
         var unknown = fault.Message.Contains("could not be mapped", StringComparison.Ordinal);
-        return new ApiException(400, "invalid_request", unknown ? $"{path} is no member of this request"
+        return new ApiException(400, "invalid_request", unknown ? $"{path} is not a member of this request"
             : $"{path} has the wrong type or form");
     }
 
-    /// <summary>What a text costs that is parsed at once.</summary>
+    /// <summary>Memory cost of a body that is parsed in one step.</summary>
     public static long CostOf(ReadOnlySequence<byte> body)
     {
         var tokens = 2L;
@@ -123,8 +122,8 @@ internal static class RequestJson
     public static ApiException Invalid(string problem) => new(400, "invalid_json", $"the body is not valid {problem}");
 
     /// <param name="context">The request.</param>
-    /// <param name="maxBytes">Its limit.</param>
-    /// <param name="parse">Gets the body; as memory too, where that is its own to keep.</param>
+    /// <param name="maxBytes">Size limit.</param>
+    /// <param name="parse">Receives the body; also as memory if it may keep it.</param>
     private static async Task<T> ReadAsync<T>(HttpContext context, long maxBytes,
         Func<ReadOnlySequence<byte>, ReadOnlyMemory<byte>?, T> parse)
     {
@@ -163,7 +162,7 @@ internal static class RequestJson
         }
     }
 
-    /// <summary>Copies what arrives, so that the buffers of the server are free again, and reserves it step by step.</summary>
+    /// <summary>Copies arriving data to free the server's buffers, and reserves memory step by step.</summary>
     private static async Task<ReadOnlyMemory<byte>> ReadWholeAsync(RequestBody body, ReadOnlySequence<byte> part, bool isCompleted)
     {
         var (whole, length) = (Array.Empty<byte>(), 0);

@@ -7,29 +7,28 @@ using TaskQueue.Http.Errors;
 namespace TaskQueue.Http.Requests;
 
 /// <summary>Limits of a list in a body.</summary>
-/// <param name="Member">Its name.</param>
-/// <param name="MaxBytes">Bytes of the body.</param>
-/// <param name="MaxEntryBytes">Bytes of an entry.</param>
-/// <param name="MaxEntries">Entries.</param>
-/// <param name="Rule">What is said where the body has no such list.</param>
+/// <param name="Member">Member name of the list.</param>
+/// <param name="MaxBytes">Maximum bytes of the body.</param>
+/// <param name="MaxEntryBytes">Maximum bytes of an entry.</param>
+/// <param name="MaxEntries">Maximum number of entries.</param>
+/// <param name="Rule">Error message for a body without such a list.</param>
 internal sealed record RequestList(string Member, long MaxBytes, long MaxEntryBytes, int MaxEntries, string Rule)
 {
     public ApiException Wrong() => new(400, "invalid_request", Rule);
 }
 
 /// <summary>
-/// Reads bodies of the form <c>{"tasks": [...]}</c> entry by entry, as they arrive: there is never more than one entry as JSON, and what is
-/// made of
-/// the others. Nothing is done with them before the end of the body is there and valid.
+/// Reads bodies of the form <c>{"tasks": [...]}</c> entry by entry as they arrive: at any time memory holds one entry as JSON and the
+/// objects made from the others. Callers receive them only after the whole body has arrived and is valid.
 /// </summary>
 internal static class RequestLists
 {
     private const long Step = 1024 * 1024;
 
-    /// <summary>What is made of each entry.</summary>
+    /// <summary>Reads the list and converts each entry.</summary>
     /// <param name="context">The request.</param>
-    /// <param name="list">Its limits.</param>
-    /// <param name="make">Gets an entry, which it must not keep, and its number.</param>
+    /// <param name="list">Limits of the list.</param>
+    /// <param name="make">Converts an entry, which it must not keep, given its index.</param>
     /// <exception cref="ApiException">400, 408 or 413.</exception>
     public static async Task<List<T>> ReadAsync<T>(HttpContext context, RequestList list, Func<JsonElement, int, T> make)
     {
@@ -59,7 +58,7 @@ internal static class RequestLists
                 body.Advance(left.Start);
                 if (read.IsCompleted)
                     return parser.Entries.Count > 0 ? parser.Entries : throw list.Wrong();
-                wanted = 2 * left.Length; // an entry is not looked at again with every packet
+                wanted = 2 * left.Length; // do not rescan an incomplete entry with every packet
             }
         }
         catch (Exception fault) when (fault is JsonException or InvalidOperationException)
@@ -72,7 +71,7 @@ internal static class RequestLists
         }
     }
 
-    /// <summary>The same of entries that are objects of a type.</summary>
+    /// <summary>Reads a list whose entries are objects of a given type.</summary>
     public static Task<List<T>> ReadAsync<TEntry, T>(HttpContext context, RequestList list, JsonTypeInfo<TEntry> type, Func<TEntry, T> make)
         where TEntry : class =>
         ReadAsync(context, list, (element, index) =>
@@ -87,11 +86,11 @@ internal static class RequestLists
             }
         });
 
-    /// <summary>The texts of the entries so far, two bytes a character, and the entry that is being read, several times.</summary>
+    /// <summary>Memory cost: strings of the entries so far at two bytes per character, plus several copies of the current entry.</summary>
     private static long CostOf(long bytes, long entry) => ((((9 * bytes / 4) + (6 * entry)) / Step) + 1) * Step;
 }
 
-/// <summary>Parses such a body, part by part.</summary>
+/// <summary>Parses such a body incrementally.</summary>
 internal sealed class ListParser<T>(RequestList list, Func<JsonElement, int, T> make)
 {
     private Place _place;
@@ -109,9 +108,9 @@ internal sealed class ListParser<T>(RequestList list, Func<JsonElement, int, T> 
 
     public List<T> Entries { get; } = [];
 
-    /// <summary>Parses as far as the part allows.</summary>
-    /// <returns>Up to where; the rest must come again.</returns>
-    /// <exception cref="JsonException">It is no valid JSON.</exception>
+    /// <summary>Parses as much of the part as possible.</summary>
+    /// <returns>The consumed position; the rest must be passed again.</returns>
+    /// <exception cref="JsonException">The body is not valid JSON.</exception>
     public SequencePosition Parse(ReadOnlySequence<byte> part, bool isLast)
     {
         var reader = new Utf8JsonReader(part, isLast, _state);
@@ -123,7 +122,7 @@ internal sealed class ListParser<T>(RequestList list, Func<JsonElement, int, T> 
         return reader.Position;
     }
 
-    /// <returns>False where more must arrive first; then the reader has not moved.</returns>
+    /// <returns>False if more data must arrive first; the reader has then not moved.</returns>
     private bool Step(ref Utf8JsonReader reader, ReadOnlySequence<byte> part)
     {
         switch (_place)
@@ -148,7 +147,7 @@ internal sealed class ListParser<T>(RequestList list, Func<JsonElement, int, T> 
             _ => throw list.Wrong(),
         };
         if (_place == Place.Entries)
-            Entries.Clear(); // of two members of that name the last counts
+            Entries.Clear(); // of duplicate members the last one wins
         return true;
     }
 

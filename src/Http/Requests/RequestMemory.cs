@@ -6,23 +6,23 @@ using TaskQueue.Http.Errors;
 
 namespace TaskQueue.Http.Requests;
 
-/// <summary>The memory that one request has reserved for its body and its answer, until the answer is written.</summary>
+/// <summary>Memory reserved by a request for its body and response, until the response is written.</summary>
 internal sealed class RequestMemory(MemoryBudget budget, MemoryScope.Holder? scope) : IDisposable
 {
     private MemoryLease? _body;
     private List<MemoryLease>? _answers;
 
-    /// <summary>Reserves for a body that has arrived whole and is small.</summary>
-    /// <exception cref="OverloadedException">There is no memory.</exception>
+    /// <summary>Reserves memory for a small body that has arrived completely.</summary>
+    /// <exception cref="OverloadedException">The memory budget is exhausted.</exception>
     public async ValueTask ReserveSmallBodyAsync(long bytes, CancellationToken cancellationToken) =>
         _body ??= await budget.Small.ReserveAsync(bytes, cancellationToken);
 
-    /// <summary>Reserves for what has arrived of a larger body.</summary>
-    /// <param name="bytes">How much in all.</param>
-    /// <param name="most">How much it will be.</param>
+    /// <summary>Reserves memory for what has arrived of a larger body.</summary>
+    /// <param name="bytes">Total bytes needed so far.</param>
+    /// <param name="most">Total bytes needed in the end.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    /// <exception cref="OverloadedException">There is no memory.</exception>
-    /// <exception cref="ApiException">413: there never is so much.</exception>
+    /// <exception cref="OverloadedException">The memory budget is exhausted.</exception>
+    /// <exception cref="ApiException">413: the body exceeds the whole budget.</exception>
     public async ValueTask GrowBodyAsync(long bytes, long most, CancellationToken cancellationToken)
     {
         if (Math.Max(bytes, most) > budget.Bytes)
@@ -40,10 +40,10 @@ internal sealed class RequestMemory(MemoryBudget budget, MemoryScope.Holder? sco
         }
     }
 
-    /// <summary>The body is read: so much of it is left.</summary>
+    /// <summary>Shrinks the reservation after the body is read.</summary>
     public void SetBody(long bytes) => _body?.Set(bytes);
 
-    /// <summary>Nothing of the body is needed any more, such as by a caller that waits for its task.</summary>
+    /// <summary>Releases the body's reservation, for example while a caller waits for its task.</summary>
     public void ReleaseBody()
     {
         _body?.Dispose();
@@ -51,15 +51,15 @@ internal sealed class RequestMemory(MemoryBudget budget, MemoryScope.Holder? sco
             scope.Lease = null;
     }
 
-    /// <summary>Reserves for tasks that are read, until they are written: it fits <see cref="ReserveAnswer"/>.</summary>
-    /// <exception cref="OverloadedException">There is no memory.</exception>
+    /// <summary>Reserves memory for tasks from reading until they are written. Matches <see cref="ReserveAnswer"/>.</summary>
+    /// <exception cref="OverloadedException">The memory budget is exhausted.</exception>
     public async ValueTask ReserveAnswerAsync(long bytes, int tasks, CancellationToken cancellationToken)
     {
         var pool = bytes <= MemoryBudget.SmallBytes && tasks == 1 ? budget.Small : budget.Answers;
         Keep(await pool.ReserveAsync(MemoryBudget.AnswerCost(bytes, tasks), cancellationToken));
     }
 
-    /// <summary>Takes over what somebody else reserved for the answer.</summary>
+    /// <summary>Takes ownership of an existing reservation for the response.</summary>
     public void Keep(MemoryLease lease) => (_answers ??= []).Add(lease);
 
     public void Dispose()
@@ -84,7 +84,7 @@ internal sealed class RequestMemoryMiddleware(RequestDelegate next, MemoryBudget
 
 internal static class RequestMemories
 {
-    /// <summary>The memory of the request.</summary>
+    /// <summary>Memory reservation of the request.</summary>
     public static RequestMemory Memory(this HttpContext context) =>
         context.Features.Get<RequestMemory>()
             ?? throw new InvalidOperationException($"{nameof(RequestMemoryMiddleware)} is not in the pipeline.");

@@ -2,9 +2,7 @@ using TaskQueue.Engine.Batches;
 
 namespace TaskQueue.Scheduler.Batches;
 
-/// <summary>
-/// Finds what is wrong with an input as its lines come: by OpenAI's rules anything, by Bella's only that there are too many (bella.md 12).
-/// </summary>
+/// <summary>Validates an input line by line: strictly by OpenAI's rules; by Bella's rules only the number of lines (bella.md 12).</summary>
 internal sealed class BatchCheck(bool strict, int maxLines)
 {
     private const int MaxErrors = 100;
@@ -13,17 +11,17 @@ internal sealed class BatchCheck(bool strict, int maxLines)
     private readonly List<BatchInputError> _errors = [];
     private string? _model;
 
-    /// <summary>Lines so far.</summary>
+    /// <summary>Number of lines so far.</summary>
     public int Total { get; private set; }
 
-    /// <summary>Those among them that cannot be run.</summary>
+    /// <summary>Number of invalid lines among them.</summary>
     public int Bad { get; private set; }
 
-    /// <summary>What is wrong; some of it, where there is much.</summary>
+    /// <summary>The errors found, up to a limit.</summary>
     public IReadOnlyList<BatchInputError> Errors => _errors;
 
-    /// <summary>Looks at the next line.</summary>
-    /// <returns>Whether it makes sense to go on.</returns>
+    /// <summary>Checks the next line.</summary>
+    /// <returns>Whether checking should continue.</returns>
     public bool Add(InputLine line, BatchItem read)
     {
         if (Total == maxLines)
@@ -39,17 +37,17 @@ internal sealed class BatchCheck(bool strict, int maxLines)
         return true;
     }
 
-    /// <summary>There was no other line.</summary>
+    /// <summary>Ends the input.</summary>
     public void End()
     {
         if (strict && Total == 0)
             Refuse("empty_file", "the file has no line");
     }
 
-    /// <summary>Something is wrong with the whole file.</summary>
+    /// <summary>Adds an error about the whole file.</summary>
     public void Refuse(string code, string message) => _errors.Add(new BatchInputError(code, message, "input_file_id", null));
 
-    /// <summary>Every line must have an id of its own and the model of the first.</summary>
+    /// <summary>Every line must have a unique id and the model of the first line.</summary>
     private BatchProblem? Compare(BatchItem line)
     {
         if (!_customIds.Add(line.CustomId!))

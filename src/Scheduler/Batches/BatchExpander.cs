@@ -10,19 +10,19 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Scheduler.Batches;
 
 /// <summary>
-/// Reads the input of a batch twice: to find what is wrong with it and count its lines, then to make them tasks. Each step says
-/// whether there may be more to do at once.
+/// Reads a batch's input twice: first to validate and count its lines, then to create a task for each. Each step returns whether
+/// more work may be due immediately.
 /// </summary>
 internal sealed class BatchExpander(
     BatchService batchService, FileService files, TaskService tasks, WaitingTaskQuota quota, NumberedTaskIds ids,
         IOptions<BatchLimits> limits, IOptions<EngineOptions> engine, TimeProvider time)
 {
-    /// <summary>Lines and bytes of one transaction, at most.</summary>
+    /// <summary>Maximum lines and bytes per transaction.</summary>
     private const int ChunkLines = 1000, ChunkBytes = 4 * 1024 * 1024;
 
     private int MaxPayload => engine.Value.MaxPayloadBytes;
 
-    /// <summary>Decides whether the batch can be run.</summary>
+    /// <summary>Validates the input.</summary>
     public async Task<bool> ValidateAsync(BatchState batch, CancellationToken cancellationToken)
     {
         var check = new BatchCheck(batch.Strict, limits.Value.MaxLines);
@@ -42,8 +42,8 @@ internal sealed class BatchExpander(
     }
 
     /// <summary>
-    /// Makes the lines that are left tasks, some in each transaction, which also notes how far it came. Where the owner's quota of
-    /// waiting tasks has no room the batch stays as it is until workers have taken some.
+    /// Creates tasks for the remaining lines, a chunk per transaction, which also records the progress. When the owner's quota of
+    /// waiting tasks is used up, the batch pauses until workers have claimed some.
     /// </summary>
     public async Task<bool> SplitAsync(BatchState batch, CancellationToken cancellationToken)
     {
@@ -56,7 +56,7 @@ internal sealed class BatchExpander(
         }
         catch (QuotaExceededException)
         {
-            return false; // others took the room
+            return false; // other submissions used up the quota
         }
     }
 
@@ -72,7 +72,7 @@ internal sealed class BatchExpander(
             if (chunk.To < batch.Total && chunk.Lines < chunkLines && chunk.Bytes < ChunkBytes)
                 continue;
             if (!await InsertAsync(batch, chunk))
-                return true; // it was cancelled, say, or another scheduler took it over
+                return true; // cancelled, or taken over by another scheduler
             chunk = new BatchChunk(chunk.To, chunk.End);
         }
 
@@ -91,7 +91,7 @@ internal sealed class BatchExpander(
         check.End();
     }
 
-    /// <summary>Somebody deleted the input: what is not a task by now never will be.</summary>
+    /// <summary>The input was deleted: remaining lines cannot become tasks.</summary>
     private Task<bool> LoseRestAsync(BatchState batch)
     {
         var chunk = new BatchChunk(batch.LinesDone, batch.BytesDone);
@@ -101,7 +101,7 @@ internal sealed class BatchExpander(
         return InsertAsync(batch, chunk);
     }
 
-    /// <returns>Whether it was, and nobody did so before.</returns>
+    /// <returns>True if this call inserted the chunk; false if it was already inserted.</returns>
     private async Task<bool> InsertAsync(BatchState batch, BatchChunk chunk)
     {
         var bad = chunk.Bad.ConvertAll(b =>
@@ -117,7 +117,7 @@ internal sealed class BatchExpander(
             }
             catch (Exception taken) when (taken is TaskIdTakenException or TaskIdConflictException)
             {
-                ids.DrawInstance(); // another process makes the same ids
+                ids.DrawInstance(); // another process generates the same ids
             }
         }
     }
@@ -139,9 +139,9 @@ internal sealed class BatchExpander(
     }
 }
 
-/// <summary>Lines of one transaction.</summary>
-/// <param name="from">Lines that were done before.</param>
-/// <param name="end">Bytes of the input behind them.</param>
+/// <summary>The lines of one transaction.</summary>
+/// <param name="from">Number of lines already processed.</param>
+/// <param name="end">Byte offset in the input after those lines.</param>
 internal sealed class BatchChunk(int from, long end)
 {
     public int From { get; } = from;
@@ -152,7 +152,7 @@ internal sealed class BatchChunk(int from, long end)
 
     public int Bytes { get; private set; }
 
-    /// <summary>Bytes of the input behind the last line.</summary>
+    /// <summary>Byte offset in the input after the last line.</summary>
     public long End { get; private set; } = end;
 
     public List<BatchItem> Requests { get; } = [];

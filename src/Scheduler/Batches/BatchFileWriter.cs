@@ -8,11 +8,11 @@ using TaskQueue.Engine.Quarantine;
 
 namespace TaskQueue.Scheduler.Batches;
 
-/// <summary>Writes the output and the error file of a batch whose tasks have all ended, with flat memory.</summary>
+/// <summary>Writes the output and error files of a batch whose tasks have all ended, in constant memory.</summary>
 internal sealed class BatchFileWriter(IBatchStore batchStore, FileService files, IQuarantine quarantine, IOptions<BatchLimits> limits,
     IOptions<EngineOptions> engine)
 {
-    /// <summary>Writes both; where nothing belongs into one there is none.</summary>
+    /// <summary>Writes both files; an empty file is not created.</summary>
     public async Task<BatchFiles> WriteAsync(BatchState batch, CancellationToken cancellationToken)
     {
         var id = BatchId.Format(batch.CorrelationId);
@@ -40,7 +40,7 @@ internal sealed class BatchFileWriter(IBatchStore batchStore, FileService files,
         }
     }
 
-    /// <summary>The line of a task; where its row cannot be read as one, an error that says so, which is listed as set aside.</summary>
+    /// <summary>Renders the line of a task. An unreadable row becomes an error line and is quarantined.</summary>
     private async Task<(byte[] Text, bool IsError)> RenderAsync(BatchState batch, EndedBatchItem ended, CancellationToken cancellationToken)
     {
         try
@@ -58,9 +58,7 @@ internal sealed class BatchFileWriter(IBatchStore batchStore, FileService files,
         }
     }
 
-    /// <summary>
-    /// Lines that had not become tasks when the batch was cancelled or its deadline came, as far as the input is still there.
-    /// </summary>
+    /// <summary>Writes lines that had not become tasks when the batch was cancelled or expired, if the input still exists.</summary>
     private async Task WriteRestAsync(BatchState batch, LineFile errors, CancellationToken cancellationToken)
     {
         if (batch.InProgressAt is not null && batch.LinesDone >= batch.Total)
@@ -72,13 +70,13 @@ internal sealed class BatchFileWriter(IBatchStore batchStore, FileService files,
         await foreach (var text in BatchInput.ReadAsync(content, batch.BytesDone, engine.Value.MaxPayloadBytes, cancellationToken))
         {
             if (line == limits.Value.MaxLines)
-                break; // it was not found out any more that it has too many
+                break; // validation did not get to reject the excess lines
             await errors.AddAsync(BatchResults.OfRest(batch, BatchItem.Parse(text.Text, batch, engine.Value.MaxPayloadBytes), line++),
                 cancellationToken);
         }
     }
 
-    /// <summary>A file that begins with its first line.</summary>
+    /// <summary>A file created with its first line.</summary>
     private sealed class LineFile(Func<Task<FileWriter>> open) : IAsyncDisposable
     {
         private const int Buffer = 256 * 1024;
@@ -97,7 +95,7 @@ internal sealed class BatchFileWriter(IBatchStore batchStore, FileService files,
                 await FlushAsync(cancellationToken);
         }
 
-        /// <returns>Its id, or null where it has no line.</returns>
+        /// <returns>The file's id, or null if it has no lines.</returns>
         public async Task<string?> CommitAsync()
         {
             if (Lines == 0)

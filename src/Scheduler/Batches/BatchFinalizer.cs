@@ -9,8 +9,8 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Scheduler.Batches;
 
 /// <summary>
-/// Ends batches: cancels what is left of one that was cancelled or is over, writes the files when nothing is left, and then gives
-/// the tasks to retention. Each step says whether there may be more to do at once.
+/// Finalizes batches: cancels the remaining tasks of a cancelled or expired batch, writes the files when none remain, then releases
+/// the tasks to retention. Each step returns whether more work may be due immediately.
 /// </summary>
 internal sealed class BatchFinalizer(
     BatchService batchService, IBatchStore batchStore, BatchFileWriter writer, FileService files, TaskService tasks, QueueCatalog queues,
@@ -18,10 +18,10 @@ internal sealed class BatchFinalizer(
 {
     private const int Group = 500;
 
-    /// <summary>The deadline is over.</summary>
+    /// <summary>Expires a batch at its deadline.</summary>
     public Task<bool> ExpireAsync(BatchState batch) => ApplyAsync(new ExpireBatch(batch.CorrelationId, Micros.Now(time)));
 
-    /// <summary>Notes that nothing is left to run; of a batch that was cancelled or is over, once that is brought about.</summary>
+    /// <summary>Records that no task is left to run; first cancels the tasks of a cancelled or expired batch.</summary>
     public async Task<bool> FinalizeAsync(BatchState batch, CancellationToken cancellationToken)
     {
         if (batch.State != BatchStates.InProgress)
@@ -31,7 +31,7 @@ internal sealed class BatchFinalizer(
     }
 
     /// <summary>
-    /// Writes the files. They count from the moment on in which the batch ends; those of a scheduler that came too late are deleted.
+    /// Writes the files. They become valid in the moment the batch ends; the files of a scheduler that came too late are deleted.
     /// </summary>
     public async Task<bool> FinishAsync(BatchState batch, CancellationToken cancellationToken)
     {
@@ -43,7 +43,7 @@ internal sealed class BatchFinalizer(
         return false;
     }
 
-    /// <summary>The tasks may go, after as long as others of their queue.</summary>
+    /// <summary>Releases the tasks to the normal retention of their queue.</summary>
     public async Task<bool> ReleaseAsync(BatchState batch, CancellationToken cancellationToken)
     {
         var keep = (await queues.FindAsync(batch.Queue))?.Settings.KeepFinishedMs is { } ms ? TimeSpan.FromMilliseconds(ms)
@@ -52,7 +52,7 @@ internal sealed class BatchFinalizer(
         return false;
     }
 
-    /// <summary>What waits goes at once; what runs when somebody cancelled may end within the grace period.</summary>
+    /// <summary>Cancels waiting tasks immediately; tasks running at cancellation may finish within the grace period.</summary>
     private async Task CancelTasksAsync(BatchState batch, CancellationToken cancellationToken)
     {
         var graceOver = batch.CancellingAt is not { } at || at.AddSeconds(limits.Value.GraceSeconds) <= Micros.Now(time);

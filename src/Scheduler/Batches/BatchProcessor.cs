@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using TaskQueue.Engine;
@@ -8,81 +7,67 @@ using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Ids;
 using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Tasks;
-using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Scheduler.Batches;
 
 /// <summary>
-/// Brings batches to their ends: reads their inputs, makes their lines tasks, waits for these, writes the files. A few at once;
-/// any number of processes may do it, one of them works on a batch at a time.
+/// Processes batches: reads inputs, creates tasks, waits for them, writes the files. Several batches run concurrently; any number
+/// of processes may take part, and one process at a time holds a batch.
 /// </summary>
 internal sealed partial class BatchProcessor(
     IBatchStore batchStore, BatchExpander expander, BatchFinalizer finalizer, BatchQuarantine quarantine, PostCommitNotifier postCommit,
-        IOptions<BatchLimits> limits, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time,
-            ILogger<BatchProcessor> logger) : BackgroundService
+    IOptions<BatchLimits> limits, PollingServices services) : PollingService(services)
 {
     private const int MaxAtOnce = 4;
 
-    /// <summary>How often to look for what other processes did.</summary>
+    /// <summary>Interval of polling for changes made by other processes.</summary>
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(500);
 
-    /// <summary>Between two looks, however often tasks end.</summary>
+    /// <summary>Minimum interval between polls, however often tasks end.</summary>
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
 
-    /// <summary>How often to look for what a process that crashed left of batches that had ended.</summary>
+    /// <summary>Interval of cleaning up ended batches that a crashed process left behind.</summary>
     private static readonly TimeSpan Tidy = TimeSpan.FromMinutes(1);
 
     private readonly ConcurrentDictionary<Guid, Task> _running = new();
-    private readonly RepeatedFailures<Guid> _failures = new(time); // a batch that fails waits, and leaves its place to others
-    private readonly Dictionary<Guid, long> _begun = []; // timestamps, of those that are due
+    private readonly RepeatedFailures<Guid> _failures = new(services.Time); // a failing batch backs off and yields its slot
+    private readonly Dictionary<Guid, long> _begun = []; // timestamps of due batches
     private bool _crowded;
+    private long? _tidied;
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override TimeSpan AfterFault => LookAgain;
+
+    protected override async Task<TimeSpan> PollAsync(CancellationToken cancellationToken)
     {
-        var heartbeat = heartbeats.Of(GetType());
-        long? tidied = null;
-        while (!stoppingToken.IsCancellationRequested)
+        if (_tidied is not { } at || Time.GetElapsedTime(at) >= Tidy)
         {
-            try
-            {
-                if (tidied is not { } at || time.GetElapsedTime(at) >= Tidy)
-                {
-                    Begin(await batchStore.UnreleasedAsync(stoppingToken), stoppingToken);
-                    tidied = time.GetTimestamp();
-                }
-
-                Begin(await batchStore.DueAsync(TimeSpan.FromSeconds(limits.Value.GraceSeconds), stoppingToken), stoppingToken);
-                heartbeat.Succeeded();
-            }
-#pragma warning disable CA1031 // the next round tries again
-            catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
-#pragma warning restore CA1031
-            {
-                if (!dependencies.TryHandle(fault))
-                {
-                    heartbeat.Failed(fault);
-                    LogFailed(fault);
-                }
-            }
-
-            await Task.Delay(Pause, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            await ((Task)postCommit.Batches.WaitAsync(LookAgain, stoppingToken)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            Begin(await batchStore.UnreleasedAsync(cancellationToken), cancellationToken);
+            _tidied = Time.GetTimestamp();
         }
 
-        await Task.WhenAll(_running.Values);
+        Begin(await batchStore.DueAsync(TimeSpan.FromSeconds(limits.Value.GraceSeconds), cancellationToken), cancellationToken);
+        return LookAgain;
     }
+
+    protected override async Task WaitAsync(TimeSpan wait, CancellationToken cancellationToken)
+    {
+        await Task.Delay(Pause, Time, cancellationToken);
+        await postCommit.Batches.WaitAsync(wait, cancellationToken);
+    }
+
+    protected override Task EndAsync() => Task.WhenAll(_running.Values);
 
     private void Begin(List<Guid> ids, CancellationToken cancellationToken)
     {
         foreach (var gone in _begun.Keys.Except(ids).ToList())
             _begun.Remove(gone);
-        // In turn: those that wait for something, such as their owner's quota, stay due and must not keep others from their turn.
+        // Round robin: batches that wait, for example for their owner's quota, stay due and must not starve the others.
         var more = ids.Where(id => !_running.ContainsKey(id) && !_failures.IsExcluded(id)).OrderBy(id => _begun.GetValueOrDefault(id))
             .ToList();
         _crowded = _running.Count + more.Count > MaxAtOnce;
         foreach (var id in more.Take(MaxAtOnce - _running.Count))
         {
-            _begun[id] = time.GetTimestamp();
+            _begun[id] = Time.GetTimestamp();
             _running[id] = Task.Run(() => RunAsync(id, cancellationToken), CancellationToken.None);
         }
     }
@@ -96,15 +81,15 @@ internal sealed partial class BatchProcessor(
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
-            // The next process goes on where this one stood.
+            // The next process resumes from here.
         }
-#pragma warning disable CA1031 // the next round tries again
+#pragma warning disable CA1031 // the next round retries
         catch (Exception fault)
 #pragma warning restore CA1031
         {
-            if (!dependencies.TryHandle(fault))
-                LogBatchFailed(fault, BatchId.Format(id));
-            // It was let go of, so nobody holds it now. What a key that is not here yet would open is not its fault.
+            if (!Dependencies.TryHandle(fault))
+                LogBatchFailed(Logger, fault, BatchId.Format(id));
+            // The lease was released, so no process holds it now. A missing decryption key is not the batch's fault.
             if (StorageFaults.IsOfRow(fault) && fault.GetBaseException() is not UnreadableDataException && _failures.Failed(id)
                 && await quarantine.SetAsideAsync(id, fault, cancellationToken) is null)
                 _failures.Succeeded(id);
@@ -119,7 +104,7 @@ internal sealed partial class BatchProcessor(
 
     private async Task WorkAsync(Guid id, CancellationToken cancellationToken)
     {
-        await using var lease = await BatchLease.TryAcquireAsync(batchStore, time, id);
+        await using var lease = await BatchLease.TryAcquireAsync(batchStore, Time, id);
         if (lease is null)
             return;
         using var both = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lease.Lost);
@@ -128,10 +113,10 @@ internal sealed partial class BatchProcessor(
         }
     }
 
-    /// <returns>Whether there may be more to do at once.</returns>
+    /// <returns>Whether more work may be due immediately.</returns>
     private Task<bool> StepAsync(BatchState batch, CancellationToken cancellationToken)
     {
-        var isOver = batch.State is BatchStates.Validating or BatchStates.InProgress && batch.DeadlineAt <= Micros.Now(time);
+        var isOver = batch.State is BatchStates.Validating or BatchStates.InProgress && batch.DeadlineAt <= Micros.Now(Time);
         return batch.State switch
         {
             _ when isOver => finalizer.ExpireAsync(batch),
@@ -143,9 +128,6 @@ internal sealed partial class BatchProcessor(
         };
     }
 
-    [LoggerMessage(LogLevel.Warning, "Looking for batches failed; trying again")]
-    private partial void LogFailed(Exception fault);
-
-    [LoggerMessage(LogLevel.Warning, "Working on {Batch} failed; trying again")]
-    private partial void LogBatchFailed(Exception fault, string batch);
+    [LoggerMessage(LogLevel.Warning, "Processing {Batch} failed; retrying")]
+    private static partial void LogBatchFailed(ILogger logger, Exception fault, string batch);
 }

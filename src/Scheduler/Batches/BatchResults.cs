@@ -7,7 +7,7 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Scheduler.Batches;
 
-/// <summary>The lines of output and error files (bella.md 10.7, 10.8, 12, appendix A).</summary>
+/// <summary>Renders the lines of output and error files (bella.md 10.7, 10.8, 12, appendix A).</summary>
 internal static class BatchResults
 {
     /// <summary>The input was deleted before its lines were read.</summary>
@@ -20,7 +20,7 @@ internal static class BatchResults
 
     private static readonly JsonDocumentOptions AnyDepth = new() { MaxDepth = int.MaxValue };
 
-    /// <summary>The line of a task that has ended, and which file it belongs into.</summary>
+    /// <summary>Renders the line of an ended task and selects its file.</summary>
     public static (byte[] Text, bool IsError) Of(BatchState batch, EndedBatchItem task)
     {
         var (id, customId) = (NumberedTaskId.Format(task.Id), BatchHeaders.CustomIdOf(task.Headers));
@@ -34,11 +34,11 @@ internal static class BatchResults
             && status is < 200 or > 299);
     }
 
-    /// <summary>The line of one that could not be run.</summary>
+    /// <summary>Renders the line of an invalid item.</summary>
     public static byte[] Of(InvalidBatchItem line) =>
         Line("", line.CustomId, null, (line.Code == FileNotFound ? FileNotFound : ParseError, line.Message), line.Line);
 
-    /// <summary>The line of one that was not run before its batch ended.</summary>
+    /// <summary>Renders the line of an item that was not run before its batch ended.</summary>
     public static byte[] OfRest(BatchState batch, BatchItem line, int number)
     {
         var error = line.Problem is { } problem ? (ParseError, problem.Message)
@@ -47,7 +47,7 @@ internal static class BatchResults
         return Line("", line.CustomId, null, error, number);
     }
 
-    /// <summary>The line of a task whose row cannot be read.</summary>
+    /// <summary>Renders the line of a task whose row cannot be read.</summary>
     public static byte[] OfUnreadable(Guid task) =>
         Line(NumberedTaskId.Format(task), null, null, ("unreadable", "the result cannot be written; the operator was told"));
 
@@ -98,8 +98,8 @@ internal static class BatchResults
     }
 
     /// <summary>
-    /// What the worker said; a status, a request id and a body are there in any case. A worker that knows nothing of such answers
-    /// says the body alone.
+    /// Writes the worker's response; it always has a status, a request id and a body. A worker unaware of this format returns the body
+    /// alone.
     /// </summary>
     private static void WriteResponse(Utf8JsonWriter writer, string id, int status, JsonElement? result, string? text)
     {
@@ -126,23 +126,23 @@ internal static class BatchResults
             if (result is { } value)
                 WriteLine(writer, value);
             else
-                writer.WriteStringValue(text); // of a bus worker, whose text is no JSON
+                writer.WriteStringValue(text); // from a bus worker, not JSON
         }
 
         writer.WriteEndObject();
     }
 
-    /// <summary>As the worker wrote it, in one line: only between its parts JSON has line breaks.</summary>
+    /// <summary>Writes the worker's JSON on one line; JSON has raw line breaks only between tokens.</summary>
     private static void WriteLine(Utf8JsonWriter writer, JsonElement value) =>
         writer.WriteRawValue(value.GetRawText().Replace('\n', ' ').Replace('\r', ' '), skipInputValidation: true);
 
-    /// <summary>Given up by the engine: a status and no body (bella.md 6).</summary>
+    /// <summary>Whether the engine ended the task after an expired lease: a status without a body (bella.md 6).</summary>
     private static bool IsLeaseExpiry(JsonElement? result) =>
         result is { ValueKind: JsonValueKind.Object } answer && !answer.TryGetProperty("body", out _)
             && answer.TryGetProperty("status_code", out var status) && status.ValueKind == JsonValueKind.String
                 && status.ValueEquals("408");
 
-    /// <summary>A result as JSON; null where it is none, or has a name with half of a surrogate pair, which no reader can take.</summary>
+    /// <summary>Parses a result; null if it is not JSON, or has a name with an unpaired surrogate, which readers reject.</summary>
     private static JsonDocument? Parse(string? result)
     {
         try

@@ -4,30 +4,30 @@ using TaskQueue.Engine.Callbacks;
 namespace TaskQueue.Scheduler.Callbacks;
 
 /// <summary>
-/// What a message to a receiver is about. Its id is part of what is signed, so a message for one owner, task or event does not
-/// pass for that of another.
+/// Identifies the subject of a message to a receiver. Its id is part of the signed text, so a message for one owner, task or event
+/// cannot be replayed for another.
 /// </summary>
-/// <param name="Event">Such as <c>task.completed</c>.</param>
-/// <param name="Owner">Owner of the task or batch; null is nobody.</param>
-/// <param name="Subject">The task or batch, as its submitter knows it; without '/' and '.'.</param>
+/// <param name="Event">Event type, such as <c>task.completed</c>.</param>
+/// <param name="Owner">Owner of the task or batch; null: none.</param>
+/// <param name="Subject">Id of the task or batch as known to its submitter; without '/' and '.'.</param>
 public sealed record CallbackEnvelope(string Event, string? Owner, string Subject)
 {
-    /// <summary>Of a task that completed.</summary>
+    /// <summary>A task completed.</summary>
     public const string TaskCompleted = "task.completed";
 
-    /// <summary>Asks a receiver whether it wants callbacks.</summary>
+    /// <summary>Challenge that asks a receiver to confirm that it wants callbacks.</summary>
     public const string Verification = "endpoint.verification";
 
     /// <summary>
-    /// Value of <c>webhook-id</c>: event, owner and subject with '/' between, the same for every try. Only the event has a dot, so
-    /// the dots around the timestamp that follows in the signed text are found again.
+    /// Value of <c>webhook-id</c>: event, owner and subject separated by '/', the same for every try. Only the event contains a dot, so
+    /// the dots around the timestamp that follows in the signed text are unambiguous.
     /// </summary>
     public string Id => $"{Event}/{EncodedOwner}/{Subject}";
 
-    /// <summary>The owner, percent-encoded; empty is nobody.</summary>
+    /// <summary>The owner, percent-encoded; empty: none.</summary>
     public string EncodedOwner => Uri.EscapeDataString(Owner ?? "").Replace(".", "%2E", StringComparison.Ordinal);
 
-    /// <summary>The headers of a message that is sent now.</summary>
+    /// <summary>The headers of a message sent at a given time.</summary>
     public IEnumerable<(string Name, string Value)> Headers(string body, DateTimeOffset at, WebhookOptions options)
     {
         yield return ("webhook-id", Id);

@@ -4,17 +4,17 @@ using TaskQueue.Engine.Ids;
 
 namespace TaskQueue.Scheduler.Callbacks;
 
-/// <summary>Tells what callbacks are about: the end of a task, or of a batch.</summary>
+/// <summary>Resolves the event of callbacks: the end of a task or of a batch.</summary>
 public sealed class CallbackEvents(IBatchQueries batches)
 {
-    /// <summary>The envelopes of callbacks, by the number of the callback.</summary>
+    /// <summary>Envelopes by callback number.</summary>
     public async Task<IReadOnlyDictionary<long, CallbackEnvelope>> OfAsync(IReadOnlyCollection<Callback> callbacks)
     {
         var ids = callbacks.Select(c => c.SubjectId).ToList();
         var known = (await batches.StatusesAsync(ids)).ToDictionary(b => b.Id);
         return callbacks.ToDictionary(c => c.Id, c =>
         {
-            // Without an origin it is from before callbacks had owners.
+            // A callback without an origin was created before callbacks had owners.
             if (known.GetValueOrDefault(c.SubjectId) is { } batch && (batch.Owner == c.Owner || c.Origin is null))
                 return new CallbackEnvelope($"batch.{Word(batch.State)}", batch.Owner, BatchId.Format(c.SubjectId));
             return new CallbackEnvelope(CallbackEnvelope.TaskCompleted, c.Owner, NumberedTaskId.Format(c.SubjectId));

@@ -3,7 +3,7 @@ using TaskQueue.Engine.Callbacks;
 
 namespace TaskQueue.Scheduler.Callbacks;
 
-/// <summary>What a try means for its callback.</summary>
+/// <summary>Applies the outcome of a try to its callback.</summary>
 internal static class CallbackOutcome
 {
     private const string Verification = "verification";
@@ -14,11 +14,11 @@ internal static class CallbackOutcome
     /// <summary>How long a callback waits for its receiver to be verified before it fails.</summary>
     private static readonly TimeSpan LongestWait = TimeSpan.FromDays(1);
 
-    /// <summary>Writes a try into the log of its callback, and decides what comes next.</summary>
-    /// <param name="callback">As it was taken.</param>
-    /// <param name="tried">How the try ended.</param>
-    /// <param name="start">When it began.</param>
-    /// <param name="now">When it ended.</param>
+    /// <summary>Records a try in the callback's log and decides the next step.</summary>
+    /// <param name="callback">The claimed callback.</param>
+    /// <param name="tried">Outcome of the try.</param>
+    /// <param name="start">When the try began.</param>
+    /// <param name="now">When the try ended.</param>
     public static void Note(Callback callback, CallbackTry tried, DateTime start, DateTime now)
     {
         var log = JsonNode.Parse(callback.Log)!.AsArray();
@@ -28,7 +28,7 @@ internal static class CallbackOutcome
         };
         if (tried.WaitsUntil is { } until)
         {
-            // One entry tells of all the waiting; nothing was sent, so it is not one of the tries.
+            // One entry covers the whole wait; nothing was sent, so it does not count as a try.
             if (IsWait(log.LastOrDefault()))
                 log.RemoveAt(log.Count - 1);
             entry[Verification] = true;
@@ -43,7 +43,7 @@ internal static class CallbackOutcome
 
         log.Add(entry);
         callback.Log = log.ToJsonString();
-        // Not the attempts: among them are those that a process took with it when it ended.
+        // Does not use Attempts, which also counts tries lost with their process.
         var tries = log.Count(e => !IsWait(e));
         if (tried.Again && !tried.IsDelivered && tries <= Waits.Length)
         {

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using TaskQueue.Engine.Callbacks;
@@ -7,61 +6,42 @@ using TaskQueue.Engine.Draining;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Tasks;
-using TaskQueue.Engine.Telemetry;
 using TaskQueue.Engine;
 
 namespace TaskQueue.Scheduler.Callbacks;
 
 /// <summary>
-/// Sends callbacks that are due, a limited number at once, and only a few of one owner and of one receiver: one that hangs does
-/// not hold up the others. Any number of processes may do it at once; each counts its own.
+/// Sends due callbacks with limited concurrency, in total and per owner and receiver, so that a hanging receiver does not hold up
+/// the others. Any number of processes may run it concurrently; each applies its own limits.
 /// </summary>
 internal sealed partial class CallbackService(
     ICallbackStore store, CallbackEvents events, CallbackSender sender, CallbackQuarantine quarantine, PostCommitNotifier postCommit,
-        IOptions<WebhookOptions> options,
-    TaskMetrics metrics, Drain drain, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time,
-        ILogger<CallbackService> logger) : BackgroundService
+    IOptions<WebhookOptions> options, TaskMetrics metrics, Drain drain, PollingServices services) : PollingService(services)
 {
-    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(500), Pause = TimeSpan.FromMilliseconds(5),
-        AfterFault = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(500), Pause = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan LookForOthers = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>How long tries may go on when the process stops, where its patience ends no sooner.</summary>
+    /// <summary>How long tries may continue during shutdown, unless the shutdown timeout is shorter.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
 
-    /// <summary>A try that is not settled so long after its own time was over is given up: its process has ended.</summary>
+    /// <summary>Lease of a try: the request timeout plus a margin. An expired lease means that its process has ended.</summary>
     private readonly TimeSpan _lease = TimeSpan.FromSeconds(options.Value.TimeoutSeconds + 10);
 
-    private readonly CancellationTokenSource _end = new(); // not disposed: tries may still look at it
+    private readonly CancellationTokenSource _end = new(); // not disposed: tries may still use it
     private readonly ConcurrentDictionary<(long Id, int Attempt), CallbackSlot> _underWay = new();
     private HashSet<string> _served = []; // the owners of the last round
-    private long _lookedForOthers = time.GetTimestamp();
+    private long _lookedForOthers = services.Time.GetTimestamp();
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override TimeSpan AfterFault => TimeSpan.FromSeconds(1);
+
+    protected override async Task<TimeSpan> PollAsync(CancellationToken cancellationToken) =>
+        await TakeAsync() ? TimeSpan.Zero : await TimeToNextAsync();
+
+    protected override Task WaitAsync(TimeSpan wait, CancellationToken cancellationToken) =>
+        postCommit.Callbacks.WaitAsync(wait, cancellationToken);
+
+    protected override async Task EndAsync()
     {
-        var heartbeat = heartbeats.Of(GetType());
-        while (!stoppingToken.IsCancellationRequested)
-        {
-            var wait = AfterFault;
-            try
-            {
-                wait = await TakeAsync() ? TimeSpan.Zero : await TimeToNextAsync();
-                heartbeat.Succeeded();
-            }
-#pragma warning disable CA1031 // the next round tries again
-            catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
-#pragma warning restore CA1031
-            {
-                if (!dependencies.TryHandle(fault))
-                {
-                    heartbeat.Failed(fault);
-                    LogFailed(fault);
-                }
-            }
-
-            await ((Task)postCommit.Callbacks.WaitAsync(wait, stoppingToken)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
-
         _end.CancelAfter(Grace);
         await using var over = drain.Over.UnsafeRegister(e => ((CancellationTokenSource)e!).Cancel(), _end);
         while (!_underWay.IsEmpty)
@@ -74,7 +54,7 @@ internal sealed partial class CallbackService(
         CallbackSlot[] busy = [.. _underWay.Values];
         if (busy.Length >= options.Value.Concurrency)
             return false;
-        var now = Micros.Now(time);
+        var now = Micros.Now(Time);
         var claim = new CallbackClaim(now + _lease, options.Value.Concurrency - busy.Length, options.Value.Limits, busy);
         var taken = await TakeOfOthersAsync(claim, now);
         if (taken.Count == 0)
@@ -93,14 +73,14 @@ internal sealed partial class CallbackService(
     }
 
     /// <summary>
-    /// An owner whose receivers are quick never has all it may; so that others do not wait behind its backlog, they have their turn
-    /// first now and then.
+    /// An owner with fast receivers never reaches its limit; so that other owners do not wait behind its backlog, they are served first
+    /// from time to time.
     /// </summary>
     private async Task<IReadOnlyList<Callback>> TakeOfOthersAsync(CallbackClaim claim, DateTime now)
     {
-        if (_served.Count == 0 || time.GetElapsedTime(_lookedForOthers) < LookForOthers)
+        if (_served.Count == 0 || Time.GetElapsedTime(_lookedForOthers) < LookForOthers)
             return [];
-        _lookedForOthers = time.GetTimestamp();
+        _lookedForOthers = Time.GetTimestamp();
         return await store.TakeAsync(claim with { PassedOver = [.. _served.Union(claim.Busy.Select(b => b.Owner),
             StringComparer.Ordinal)] }, now);
     }
@@ -109,29 +89,29 @@ internal sealed partial class CallbackService(
 
     private async Task TryAsync(Callback callback, Task<IReadOnlyDictionary<long, CallbackEnvelope>> envelopes)
     {
-        var taken = time.GetTimestamp();
+        var taken = Time.GetTimestamp();
         try
         {
-            var start = Micros.Now(time);
+            var start = Micros.Now(Time);
             try
             {
                 CallbackOutcome.Note(callback, await sender.SendAsync(callback, (await envelopes)[callback.Id], _end.Token), start,
-                    Micros.Now(time));
+                    Micros.Now(Time));
             }
             catch (OperationCanceledException) when (_end.IsCancellationRequested)
             {
-                callback.DueAt = start; // for another process, at once
+                callback.DueAt = start; // due immediately for another process
             }
 
             await SettleAsync(callback, taken);
         }
-#pragma warning disable CA1031 // it falls due again
+#pragma warning disable CA1031 // it becomes due again
         catch (Exception fault)
 #pragma warning restore CA1031
         {
-            if (!dependencies.TryHandle(fault))
-                LogFailed(fault);
-            // At once: its receiver may have it, and each further try would send it again.
+            if (!Dependencies.TryHandle(fault))
+                LogFailed(Logger, fault);
+            // Immediately: its receiver may have received it, and each further try would send it again.
             if (StorageFaults.IsOfRow(fault))
                 await quarantine.SetAsideAsync(callback, fault, CancellationToken.None);
         }
@@ -142,9 +122,7 @@ internal sealed partial class CallbackService(
         }
     }
 
-    /// <summary>
-    /// While the callback is ours: what the receiver got must not be sent again because the database was away for a moment.
-    /// </summary>
+    /// <summary>Retries while the lease lasts: a brief database outage must not cause a delivered callback to be sent again.</summary>
     private async Task SettleAsync(Callback callback, long taken)
     {
         while (true)
@@ -154,33 +132,33 @@ internal sealed partial class CallbackService(
                 await store.SettleAsync(callback);
                 metrics.Called(callback.State);
                 if (callback.State == CallbackState.Failed)
-                    LogGivenUp(callback.Id, callback.SubjectId);
+                    LogGivenUp(Logger, callback.Id, callback.SubjectId);
                 return;
             }
-#pragma warning disable CA1031 // the next round tries again
-            catch (Exception fault) when (!StorageFaults.IsOfRow(fault) && time.GetElapsedTime(taken) < _lease
+#pragma warning disable CA1031 // the next round retries
+            catch (Exception fault) when (!StorageFaults.IsOfRow(fault) && Time.GetElapsedTime(taken) < _lease
                 && !_end.IsCancellationRequested)
 #pragma warning restore CA1031
             {
-                if (!dependencies.TryHandle(fault))
-                    LogFailed(fault);
+                if (!Dependencies.TryHandle(fault))
+                    LogFailed(Logger, fault);
             }
 
-            await Task.Delay(AfterFault, time, _end.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(AfterFault, Time, _end.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
-    /// <summary>What is overdue is another's, or of an owner or receiver that has enough; a try that ends tells us.</summary>
+    /// <summary>Overdue callbacks are held by another process or limited by owner or receiver; an ending try wakes the loop.</summary>
     private async Task<TimeSpan> TimeToNextAsync()
     {
-        var wait = (await store.NextCallbackAsync() ?? DateTime.MaxValue) - time.GetUtcNow().UtcDateTime;
+        var wait = (await store.NextCallbackAsync() ?? DateTime.MaxValue) - Time.GetUtcNow().UtcDateTime;
         // A timer may fire a millisecond early.
         return wait <= TimeSpan.Zero || wait >= LookAgain ? LookAgain : wait + Pause;
     }
 
-    [LoggerMessage(LogLevel.Warning, "Sending callbacks failed; trying again")]
-    private partial void LogFailed(Exception fault);
+    [LoggerMessage(LogLevel.Warning, "Sending callbacks failed; retrying")]
+    private static partial void LogFailed(ILogger logger, Exception fault);
 
-    [LoggerMessage(LogLevel.Warning, "Callback {Callback} of {Subject} was given up; its log says why")]
-    private partial void LogGivenUp(long callback, Guid subject);
+    [LoggerMessage(LogLevel.Warning, "Callback {Callback} of {Subject} was abandoned; see its log")]
+    private static partial void LogGivenUp(ILogger logger, long callback, Guid subject);
 }

@@ -2,10 +2,10 @@ using StandardWebhooks;
 
 namespace TaskQueue.Scheduler.Callbacks;
 
-/// <summary>Signs as Standard Webhooks specifies, which receivers have libraries for: HMAC-SHA256 over <c>id.timestamp.body</c>.</summary>
+/// <summary>Signs according to Standard Webhooks, which has client libraries: HMAC-SHA256 over <c>id.timestamp.body</c>.</summary>
 public static class CallbackSignature
 {
-    /// <summary>The value of <c>webhook-signature</c>: one signature a key, with spaces between.</summary>
+    /// <summary>Value of <c>webhook-signature</c>: one signature per key, separated by spaces.</summary>
     public static string Of(string id, DateTimeOffset at, string body, IEnumerable<byte[]> keys) =>
         string.Join(' ', keys.Select(key => new StandardWebhook(key).Sign(id, at, body)));
 }

@@ -10,31 +10,31 @@ using TaskQueue.Engine.Callbacks;
 
 namespace TaskQueue.Scheduler.Callbacks;
 
-/// <summary>What a receiver answered, or why it did not.</summary>
-/// <param name="Status">Status of the answer; null where there was none.</param>
-/// <param name="Error">Why there was none, in words that tell its owner nothing of other networks.</param>
-/// <param name="MayRetry">Whether another try may help.</param>
+/// <summary>A receiver's response, or why there was none.</summary>
+/// <param name="Status">HTTP status; null if there was no response.</param>
+/// <param name="Error">Why there was no response, worded to reveal nothing about other networks.</param>
+/// <param name="MayRetry">Whether a retry may succeed.</param>
 internal sealed record ReceiverAnswer(int? Status, string? Error, bool MayRetry)
 {
     public bool IsSuccess => Status is >= 200 and < 300;
 
-    /// <summary>How long the receiver wants to be left alone.</summary>
+    /// <summary>The receiver's Retry-After.</summary>
     public TimeSpan? RetryAfter { get; init; }
 
-    /// <summary>The beginning of the body, where it was asked for.</summary>
+    /// <summary>The beginning of the body, if requested.</summary>
     public string? Body { get; init; }
 }
 
-/// <summary>Finds the addresses of a name.</summary>
+/// <summary>Resolves a host name.</summary>
 internal delegate Task<IPAddress[]> ResolveHost(string host, CancellationToken cancellationToken);
 
 /// <summary>
-/// Posts signed messages to receivers. It looks names up itself and connects to the address that it checked, with every new
-/// connection, so a name cannot point somewhere else a moment later. It follows no redirects and uses no proxy.
+/// Posts signed messages to receivers. Resolves names itself and connects to the checked address for every new connection, which
+/// prevents DNS rebinding. Follows no redirects and uses no proxy.
 /// </summary>
 internal sealed partial class ReceiverClient : IDisposable
 {
-    /// <summary>How much of an unread body is drained before its connection is closed instead of kept.</summary>
+    /// <summary>Bytes of an unread body drained before its connection is closed rather than reused.</summary>
     private const int MostOfAnswer = 16 * 1024;
 
     private readonly HttpClient _http;
@@ -64,12 +64,12 @@ internal sealed partial class ReceiverClient : IDisposable
     public void Dispose() => _http.Dispose();
 
     /// <summary>Posts a message, unless its URL is not allowed.</summary>
-    /// <param name="url">Where to.</param>
-    /// <param name="envelope">What it is about.</param>
+    /// <param name="url">The receiver's URL.</param>
+    /// <param name="envelope">Event, owner and subject.</param>
     /// <param name="body">JSON text.</param>
-    /// <param name="maxBody">How many bytes of the answer's body are wanted.</param>
+    /// <param name="maxBody">Maximum bytes to read of the response body.</param>
     /// <param name="cancellationToken">The process stops.</param>
-    /// <exception cref="OperationCanceledException">The process stops; whether the message arrived is not known.</exception>
+    /// <exception cref="OperationCanceledException">The process stops; it is unknown whether the message arrived.</exception>
     public async Task<ReceiverAnswer> PostAsync(string url, CallbackEnvelope envelope, string body, int maxBody,
         CancellationToken cancellationToken)
     {
@@ -96,7 +96,7 @@ internal sealed partial class ReceiverClient : IDisposable
         {
             return new ReceiverAnswer(null, $"no answer within {_options.TimeoutSeconds} s", MayRetry: true);
         }
-#pragma warning disable CA1031 // whatever it is, it must not be tried for ever
+#pragma warning disable CA1031 // no failure may cause endless retries
         catch (Exception fault) when (!cancellationToken.IsCancellationRequested)
 #pragma warning restore CA1031
         {
@@ -109,7 +109,7 @@ internal sealed partial class ReceiverClient : IDisposable
     {
         var request = new HttpRequestMessage(HttpMethod.Post, url)
         {
-            Version = HttpVersion.Version11, // HTTP/3 would connect past the check of addresses
+            Version = HttpVersion.Version11, // HTTP/3 would bypass the address check
             VersionPolicy = HttpVersionPolicy.RequestVersionOrLower,
             Content = new StringContent(body, Encoding.UTF8, new MediaTypeHeaderValue("application/json", "utf-8")),
         };
@@ -145,7 +145,7 @@ internal sealed partial class ReceiverClient : IDisposable
         }
     }
 
-    /// <summary>One address that is not allowed is enough to refuse the name: which one is used would be chance.</summary>
+    /// <summary>Refuses a name if any of its addresses is not allowed, because the one used would be arbitrary.</summary>
     private void Demand(string host, params IPAddress[] addresses)
     {
         var forbidden = Array.Find(
@@ -156,7 +156,7 @@ internal sealed partial class ReceiverClient : IDisposable
         throw new ForbiddenAddressException();
     }
 
-    /// <summary>Why there is no answer. Messages of sockets hold addresses, which are no business of the owner.</summary>
+    /// <summary>Explains a missing response without socket messages, whose addresses must not be revealed to the owner.</summary>
     private static string Explain(Exception fault) => fault switch
     {
         HttpRequestException { HttpRequestError: HttpRequestError.NameResolutionError } => "the name of the host was not found",
@@ -166,12 +166,12 @@ internal sealed partial class ReceiverClient : IDisposable
         HttpRequestException { InnerException: AuthenticationException tls } => $"TLS failed: {tls.Message}",
         HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError } => "TLS failed",
         HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError } => "the connection was refused or could not be made",
-        HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse } => "the answer is no valid HTTP",
+        HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse } => "the response is not valid HTTP",
         HttpRequestException or IOException => "the connection broke before the answer",
         _ => "the message could not be sent",
     };
 
-    [LoggerMessage(LogLevel.Warning, "A callback to {Host} is refused: it has the address {Address}, which is not allowed")]
+    [LoggerMessage(LogLevel.Warning, "A callback to {Host} is refused: its address {Address} is not allowed")]
     private partial void LogForbidden(string host, IPAddress address);
 
     [LoggerMessage(LogLevel.Debug, "No answer from {Origin}")]

@@ -7,22 +7,22 @@ using TaskQueue.Engine.Callbacks;
 namespace TaskQueue.Scheduler.Callbacks;
 
 /// <summary>
-/// Asks a receiver, once for each owner, whether it wants callbacks: it must send back a random text. Until then they wait. The
-/// answer counts for <see cref="WebhookOptions.VerificationDays"/>; a failed challenge is repeated every minute.
+/// Verifies once per owner that a receiver wants callbacks: it must echo a random challenge. Until then its callbacks wait. The
+/// verification is valid for <see cref="WebhookOptions.VerificationDays"/>; a failed challenge is repeated every minute.
 /// </summary>
 internal sealed class ReceiverVerifier(IWebhookStore receivers, ReceiverClient client, IOptions<WebhookOptions> options, TimeProvider time)
 {
     private const int MaxAnswer = 1024, ChallengeBytes = 24;
 
-    /// <summary>Looks again soon while a challenge is under way.</summary>
+    /// <summary>Poll interval while a challenge is in flight.</summary>
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(2);
 
     private readonly WebhookOptions _options = options.Value;
 
-    /// <summary>From one challenge to the next; one that is under way has ended by then.</summary>
+    /// <summary>Interval between challenges; exceeds the duration of a challenge in flight.</summary>
     private TimeSpan Repeat => TimeSpan.FromSeconds(Math.Max(60, 2 * _options.TimeoutSeconds));
 
-    /// <summary>Null where the callback may be sent.</summary>
+    /// <summary>Returns null if the callback may be sent.</summary>
     /// <exception cref="OperationCanceledException">The process stops.</exception>
     public async Task<CallbackTry?> CheckAsync(Callback callback, CancellationToken cancellationToken)
     {
@@ -52,7 +52,7 @@ internal sealed class ReceiverVerifier(IWebhookStore receivers, ReceiverClient c
             : challengedAt + Repeat;
     }
 
-    /// <returns>What went wrong, and whether it will again.</returns>
+    /// <returns>The problem, and whether it is permanent.</returns>
     private async Task<(string? Problem, bool IsFinal)> ChallengeAsync(Callback callback, CancellationToken cancellationToken)
     {
         var challenge = RandomNumberGenerator.GetHexString(2 * ChallengeBytes, lowercase: true);
@@ -69,7 +69,7 @@ internal sealed class ReceiverVerifier(IWebhookStore receivers, ReceiverClient c
     }
 
     /// <summary>
-    /// The challenge alone, as text or as the one member of an object: a server that sends back whatever it gets proves nothing.
+    /// Accepts only the challenge itself, as text or as the single member of an object: a server that echoes any request proves nothing.
     /// </summary>
     private static bool IsEcho(string text, string challenge)
     {

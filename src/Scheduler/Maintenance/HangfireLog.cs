@@ -6,14 +6,14 @@ using LogLevel = Microsoft.Extensions.Logging.LogLevel;
 namespace TaskQueue.Scheduler.Maintenance;
 
 /// <summary>
-/// Hangfire's log goes where ours does. A database that is away is not said here: whoever else meets it says so, once. Hangfire keeps its
-/// loggers for the life of the process, so they look for the factory each time.
+/// Routes Hangfire's log to the host's loggers. Database outages are suppressed here, because they are logged once elsewhere. Hangfire
+/// keeps its loggers for the lifetime of the process, so they resolve the factory each time.
 /// </summary>
 internal sealed class HangfireLog(string name) : ILog
 {
     public static ILogProvider Provider { get; } = new HangfireLogProvider();
 
-    /// <summary>The factory of the host that was built last.</summary>
+    /// <summary>The factory of the most recently built host.</summary>
     public static ILoggerFactory? Loggers { get; set; }
 
     public bool Log(Hangfire.Logging.LogLevel logLevel, Func<string>? messageFunc, Exception? exception = null)

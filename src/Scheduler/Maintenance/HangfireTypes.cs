@@ -5,8 +5,8 @@ using Microsoft.Extensions.Logging;
 namespace TaskQueue.Scheduler.Maintenance;
 
 /// <summary>
-/// What the whole process shares of Hangfire: names in the place of types, so that nothing in a table makes the process load, construct or
-/// call another type, and a log that is quiet.
+/// Process-wide Hangfire settings: names instead of types, so that no table content can make the process load, construct or call
+/// another type; and a quiet log.
 /// </summary>
 internal static class HangfireTypes
 {
@@ -20,7 +20,7 @@ internal static class HangfireTypes
 
     private static readonly Dictionary<Type, string> Names = Allowed.ToDictionary(a => a.Value, a => a.Key);
 
-    /// <summary>Has Hangfire use them. Idempotent.</summary>
+    /// <summary>Applies the settings to Hangfire. Idempotent.</summary>
     public static void Apply(ILoggerFactory loggers)
     {
         HangfireLog.Loggers = loggers;
@@ -28,10 +28,10 @@ internal static class HangfireTypes
             .UseTypeResolver(Resolve).UseTypeSerializer(NameOf).UseLogProvider(HangfireLog.Provider);
     }
 
-    /// <summary>The type of a name in the storage.</summary>
-    /// <exception cref="ForbiddenJobException">It is none of ours.</exception>
+    /// <summary>Resolves a type name found in the storage.</summary>
+    /// <exception cref="ForbiddenJobException">The name is not allowed.</exception>
     public static Type Resolve(string name) => Allowed.GetValueOrDefault(name) ?? throw new ForbiddenJobException(name);
 
-    /// <summary>The name of a type; those of exceptions are only shown.</summary>
+    /// <summary>The stored name of a type; names of exceptions are for display only.</summary>
     private static string NameOf(Type type) => Names.GetValueOrDefault(type) ?? type.FullName!;
 }

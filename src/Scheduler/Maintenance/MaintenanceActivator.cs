@@ -5,7 +5,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace TaskQueue.Scheduler.Maintenance;
 
-/// <summary>Makes the runner, and nothing else that the storage may name.</summary>
+/// <summary>Creates the runner and rejects any other type named in the storage.</summary>
 internal sealed class MaintenanceActivator(IServiceProvider services) : JobActivator
 {
     public override object ActivateJob(Type jobType) =>
@@ -14,7 +14,7 @@ internal sealed class MaintenanceActivator(IServiceProvider services) : JobActiv
             : throw new ForbiddenJobException(jobType.FullName);
 }
 
-/// <summary>Refuses other methods before they are called: those that are static need no instance.</summary>
+/// <summary>Rejects other methods before they are called: static ones need no activation.</summary>
 internal sealed class MaintenanceOnlyFilter : IServerFilter
 {
     public void OnPerforming(PerformingContext context)
@@ -26,17 +26,17 @@ internal sealed class MaintenanceOnlyFilter : IServerFilter
 
     public void OnPerformed(PerformedContext context)
     {
-        // Nothing to do.
+        // Not needed.
     }
 }
 
-/// <summary>The storage names something that is no job of maintenance.</summary>
-internal sealed class ForbiddenJobException(string? name) : Exception($"{name} is no job of maintenance and must not run");
+/// <summary>The storage names something other than a maintenance job.</summary>
+internal sealed class ForbiddenJobException(string? name) : Exception($"{name} is not a maintenance job and must not run");
 
-/// <summary>What Hangfire does around every run.</summary>
+/// <summary>Hangfire filters applied to every run.</summary>
 internal static class MaintenanceFilters
 {
-    /// <summary>Seconds before a run that failed is repeated; after the last the next interval counts.</summary>
+    /// <summary>Seconds before each retry of a failed run; after the last, the job waits for its next interval.</summary>
     private static readonly int[] Delays = [5, 15, 60, 60];
 
     public static JobFilterCollection Create()

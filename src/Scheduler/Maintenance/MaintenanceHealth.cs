@@ -2,10 +2,7 @@ using TaskQueue.Engine.Health;
 
 namespace TaskQueue.Scheduler.Maintenance;
 
-/// <summary>
-/// The heartbeats of the jobs in this process: of a run under way here whether it hangs, and of every job whether its last run failed,
-/// wherever that was.
-/// </summary>
+/// <summary>Heartbeats of the maintenance jobs: detect a hanging run in this process, and a failed last run in any process.</summary>
 internal sealed class MaintenanceHealth
 {
     private readonly Dictionary<string, LoopHeartbeat> _heartbeats = [];
@@ -21,7 +18,7 @@ internal sealed class MaintenanceHealth
         }
     }
 
-    /// <summary>A run begins here.</summary>
+    /// <summary>A run began in this process.</summary>
     public void Began(string job)
     {
         lock (_lock)
@@ -31,14 +28,14 @@ internal sealed class MaintenanceHealth
         }
     }
 
-    /// <summary>A part of it is done.</summary>
+    /// <summary>The run made progress.</summary>
     public void Progressed(string job) => _heartbeats[job].Beat();
 
     public void Succeeded(string job) => _heartbeats[job].Succeeded();
 
     public void Failed(string job, Exception fault) => _heartbeats[job].Failed(fault);
 
-    /// <summary>No run is under way here any more.</summary>
+    /// <summary>The run in this process ended.</summary>
     public void Ended(string job)
     {
         lock (_lock)
@@ -48,7 +45,7 @@ internal sealed class MaintenanceHealth
         }
     }
 
-    /// <summary>What the storage says of the last run.</summary>
+    /// <summary>Applies the stored state of the last run.</summary>
     public void Saw(string job, MaintenanceState state)
     {
         lock (_lock)

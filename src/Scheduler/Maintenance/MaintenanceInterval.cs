@@ -1,12 +1,12 @@
 namespace TaskQueue.Scheduler.Maintenance;
 
-/// <summary>Intervals as cron expressions, which have a field for seconds in front.</summary>
+/// <summary>Converts intervals to cron expressions with a leading seconds field.</summary>
 internal static class MaintenanceInterval
 {
     public const string Rule =
         "1, 2, 3, 4, 5, 6, 10, 12, 15, 20 or 30 seconds or minutes, 1, 2, 3, 4, 6, 8 or 12 hours, or a day (d.hh:mm:ss)";
 
-    /// <summary>Null where no cron expression says it: the interval must divide the next larger unit.</summary>
+    /// <summary>Returns null if no cron expression exists: the interval must divide the next larger unit.</summary>
     public static string? ToCron(TimeSpan interval) =>
         Divides(interval, TimeSpan.FromSeconds(1), 60) is { } seconds ? $"*/{seconds} * * * * *"
         : Divides(interval, TimeSpan.FromMinutes(1), 60) is { } minutes ? $"0 */{minutes} * * * *"

@@ -3,17 +3,17 @@ using TaskQueue.Scheduler.Retention;
 
 namespace TaskQueue.Scheduler.Maintenance;
 
-/// <summary>A job of maintenance, as every process knows it.</summary>
-/// <param name="Type">The class that does the work in the Scheduler role.</param>
+/// <summary>Definition of a maintenance job, known to every process.</summary>
+/// <param name="Type">The class that implements it in the Scheduler role.</param>
 /// <param name="Description">What it does.</param>
 /// <param name="Interval">How often it runs.</param>
 internal sealed record MaintenanceJob(Type Type, string Description, Func<MaintenanceOptions, TimeSpan> Interval)
 {
-    /// <summary>Its name everywhere: in routes, storage, metrics and health.</summary>
+    /// <summary>Name used in routes, storage, metrics and health.</summary>
     public string Name { get; } = LoopHeartbeats.NameOf(Type);
 }
 
-/// <summary>The jobs of maintenance. Nothing else runs from the storage.</summary>
+/// <summary>All maintenance jobs. Nothing else in the storage may run.</summary>
 internal static class MaintenanceJobs
 {
     public static IReadOnlyList<MaintenanceJob> All { get; } =
@@ -22,22 +22,22 @@ internal static class MaintenanceJobs
             typeof(TaskRetention), "Removes tasks that were deleted, or ended longer ago than their queue keeps them.",
             o => o.TaskRetentionInterval),
         new(
-            typeof(CallbackRetention), "Removes callbacks that were delivered or given up, as long after it as finished tasks are kept.",
+            typeof(CallbackRetention), "Removes delivered and abandoned callbacks after the retention time of finished tasks.",
             o => o.CallbackRetentionInterval),
         new(
             typeof(AuditRetention), "Removes audit records older than TaskQueue:Audit:KeepDays.",
             o => o.AuditRetentionInterval),
         new(
-            typeof(RefusedMessageRetention), "Removes refused messages of the bus that are old, or too many of one owner.",
+            typeof(RefusedMessageRetention), "Removes old refused bus messages, and the oldest of owners with too many.",
             o => o.RefusedMessageRetentionInterval),
         new(
-            typeof(AbandonedFiles), "Removes uploads that were never finished, and contents that have no row.",
+            typeof(AbandonedFiles), "Removes unfinished uploads, and file contents without a row.",
             o => o.AbandonedFilesInterval),
         new(
-            typeof(StaleUsage), "Removes the quota counts that processes which are gone left behind.",
+            typeof(StaleUsage), "Removes quota counts left behind by stopped processes.",
             o => o.StaleUsageInterval),
     ];
 
-    /// <summary>The job of a name, or null.</summary>
+    /// <summary>Finds a job by name, or null.</summary>
     public static MaintenanceJob? Find(string name) => All.FirstOrDefault(j => string.Equals(j.Name, name, StringComparison.Ordinal));
 }

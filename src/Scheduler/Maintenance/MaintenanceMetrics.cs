@@ -4,7 +4,7 @@ using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Scheduler.Maintenance;
 
-/// <summary>The runs of this process, and since when no run of a job has succeeded anywhere.</summary>
+/// <summary>Metrics: runs of this process, and time since the last successful run of each job in any process.</summary>
 internal sealed class MaintenanceMetrics
 {
     private readonly ConcurrentDictionary<string, DateTime> _successes = new(StringComparer.Ordinal);
@@ -22,10 +22,10 @@ internal sealed class MaintenanceMetrics
             _successes[job.Name] = time.GetUtcNow().UtcDateTime; // a new database has none yet
     }
 
-    /// <summary>A run ended here.</summary>
+    /// <summary>A run ended in this process.</summary>
     public void Ran(string job, string outcome) => _runs.Add(1, new("name", job), new("outcome", outcome));
 
-    /// <summary>When the last one succeeded, wherever that was.</summary>
+    /// <summary>Records the last success in any process.</summary>
     public void Saw(string job, DateTime? succeededAt)
     {
         if (succeededAt is { } at)

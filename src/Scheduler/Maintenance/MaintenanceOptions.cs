@@ -2,7 +2,7 @@ using System.ComponentModel.DataAnnotations;
 
 namespace TaskQueue.Scheduler.Maintenance;
 
-/// <summary>Section <c>TaskQueue:Maintenance</c>: how often each job of maintenance runs. The same in all processes.</summary>
+/// <summary>Section <c>TaskQueue:Maintenance</c>: intervals of the maintenance jobs. Must be the same in all processes.</summary>
 public sealed class MaintenanceOptions : IValidatableObject
 {
     internal const string Section = "TaskQueue:Maintenance";
@@ -31,12 +31,12 @@ public sealed class MaintenanceOptions : IValidatableObject
     /// <value>5 minutes.</value>
     public TimeSpan StaleUsageInterval { get; set; } = TimeSpan.FromMinutes(5);
 
-    /// <summary>Seconds without a sign of life after which another process takes over a run.</summary>
+    /// <summary>Seconds without a renewal after which another process takes over a run.</summary>
     /// <value>60; 5 to 3,600.</value>
     [Range(5, 3600, ErrorMessage = Section + ":TakeOverAfterSeconds must be 5 to 3600")]
     public int TakeOverAfterSeconds { get; set; } = 60;
 
-    /// <summary>Seconds between two looks for jobs that are due.</summary>
+    /// <summary>Seconds between polls for due jobs.</summary>
     /// <value>5; 1 to 60.</value>
     [Range(1, 60, ErrorMessage = Section + ":PollSeconds must be 1 to 60")]
     public int PollSeconds { get; set; } = 5;

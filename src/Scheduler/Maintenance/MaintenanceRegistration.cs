@@ -7,10 +7,10 @@ using TaskQueue.Storage;
 
 namespace TaskQueue.Scheduler.Maintenance;
 
-/// <summary>Puts maintenance together.</summary>
+/// <summary>Registers maintenance.</summary>
 public static class MaintenanceRegistration
 {
-    /// <summary>What every process needs that shows the jobs or has them run.</summary>
+    /// <summary>Adds the services of every process that lists or triggers the jobs.</summary>
     public static IServiceCollection AddTaskQueueMaintenance(this IServiceCollection services)
     {
         services.AddOptions<MaintenanceOptions>().BindConfiguration(MaintenanceOptions.Section).ValidateDataAnnotations().ValidateOnStart();
@@ -28,7 +28,7 @@ public static class MaintenanceRegistration
             sp.GetRequiredService<IOptions<MaintenanceOptions>>(), sp.GetRequiredService<TimeProvider>()));
     }
 
-    /// <summary>What runs them.</summary>
+    /// <summary>Adds the services that run the jobs.</summary>
     internal static IServiceCollection AddMaintenanceServer(this IServiceCollection services)
     {
         foreach (var job in MaintenanceJobs.All)

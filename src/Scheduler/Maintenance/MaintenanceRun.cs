@@ -1,7 +1,7 @@
 namespace TaskQueue.Scheduler.Maintenance;
 
 /// <summary>
-/// A run of this process, which holds its job and renews that until it is disposed. Concurrent runs are safe, but do the same twice.
+/// A run in this process. Holds a lease on its job and renews it until disposed. Concurrent runs are safe but duplicate work.
 /// </summary>
 internal sealed class MaintenanceRun : IAsyncDisposable
 {
@@ -21,13 +21,13 @@ internal sealed class MaintenanceRun : IAsyncDisposable
         _renewing = Task.Run(RenewAsync);
     }
 
-    /// <summary>The process whose run was interrupted; null where the last run came to its end.</summary>
+    /// <summary>The process whose run was interrupted; null if the last run finished.</summary>
     public string? TakenFrom { get; }
 
     /// <summary>Cancelled when another process may have taken over.</summary>
     public CancellationToken Lost => _lost.Token;
 
-    /// <summary>Notes how the run went, and gives the job back.</summary>
+    /// <summary>Records the outcome and releases the job.</summary>
     public void End(string outcome, long? removed = null, Exception? fault = null) => _states.End(_job, _begun, outcome, removed, fault);
 
     public async ValueTask DisposeAsync()
@@ -65,7 +65,7 @@ internal sealed class MaintenanceRun : IAsyncDisposable
             _lost.Cancel();
             return false;
         }
-#pragma warning disable CA1031 // the next look tries again, while nobody else has it
+#pragma warning disable CA1031 // the next renewal retries, unless another run has taken over
         catch (Exception)
 #pragma warning restore CA1031
         {

@@ -6,15 +6,15 @@ using TaskQueue.Scheduler.Retention;
 
 namespace TaskQueue.Scheduler.Maintenance;
 
-/// <summary>The only class that Hangfire calls: runs a job by its name, in one process at a time.</summary>
+/// <summary>The only class Hangfire calls: runs a job by name, in one process at a time.</summary>
 internal sealed partial class MaintenanceRunner(
     IServiceProvider services, MaintenanceStates states, MaintenanceHealth health, MaintenanceMetrics metrics,
     DependencyHealth dependencies, ILogger<MaintenanceRunner> logger)
 {
-    /// <summary>Runs a job, unless another run has it.</summary>
-    /// <param name="name">Its name.</param>
-    /// <param name="context">Of Hangfire.</param>
-    /// <param name="cancellationToken">The process stops; Hangfire hands the run to another one then.</param>
+    /// <summary>Runs a job, unless another run holds it.</summary>
+    /// <param name="name">Name of the job.</param>
+    /// <param name="context">Hangfire's context.</param>
+    /// <param name="cancellationToken">The process stops; Hangfire then passes the run to another process.</param>
     public async Task RunAsync(string name, PerformContext context, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(context);
@@ -52,7 +52,7 @@ internal sealed partial class MaintenanceRunner(
         }
         catch (OperationCanceledException) when (run.Lost.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
-            LogLost(job.Name); // the run that has it now notes how it goes
+            LogLost(job.Name); // the run that holds the job now records the outcome
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
@@ -68,11 +68,11 @@ internal sealed partial class MaintenanceRunner(
             }
 
             TryEnd(job, run, MaintenanceOutcomes.Failed, fault);
-            throw; // Hangfire tries again
+            throw; // Hangfire retries
         }
     }
 
-    /// <summary>What ended the run matters more than a storage that is away too; the job is free when its time is over.</summary>
+    /// <summary>Tries to record the end of a run. A storage failure must not hide the original fault; the lease expires anyway.</summary>
     private void TryEnd(MaintenanceJob job, MaintenanceRun run, string outcome, Exception? fault)
     {
         metrics.Ran(job.Name, outcome);
@@ -89,18 +89,18 @@ internal sealed partial class MaintenanceRunner(
         }
     }
 
-    [LoggerMessage(LogLevel.Debug, "Maintenance job {Job} runs already")]
+    [LoggerMessage(LogLevel.Debug, "Maintenance job {Job} is already running")]
     private partial void LogBusy(string job);
 
-    [LoggerMessage(LogLevel.Warning, "Maintenance job {Job} was interrupted in process {Process}; it is done here now")]
+    [LoggerMessage(LogLevel.Warning, "Maintenance job {Job} was interrupted in process {Process}; taking it over")]
     private partial void LogTakenOver(string job, string process);
 
     [LoggerMessage(LogLevel.Warning, "Maintenance job {Job} was taken over by another process")]
     private partial void LogLost(string job);
 
-    [LoggerMessage(LogLevel.Warning, "Maintenance job {Job} failed; trying again")]
+    [LoggerMessage(LogLevel.Warning, "Maintenance job {Job} failed; retrying")]
     private partial void LogFailed(Exception fault, string job);
 
-    [LoggerMessage(LogLevel.Warning, "The outcome of maintenance job {Job} could not be noted")]
+    [LoggerMessage(LogLevel.Warning, "The outcome of maintenance job {Job} could not be recorded")]
     private partial void LogUnnoted(Exception fault, string job);
 }

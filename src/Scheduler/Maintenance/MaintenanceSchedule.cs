@@ -6,17 +6,17 @@ using TaskQueue.Storage;
 
 namespace TaskQueue.Scheduler.Maintenance;
 
-/// <summary>The jobs in Hangfire's storage: when they are due, and runs that were asked for.</summary>
+/// <summary>The jobs in Hangfire's storage: their schedules, and requested runs.</summary>
 internal sealed class MaintenanceSchedule(
     JobStorage storage, JobFilterCollection filters, DatabaseAddress database, IOptions<MaintenanceOptions> options)
 {
-    /// <summary>Hangfire's queue of the runs.</summary>
+    /// <summary>Hangfire queue for the runs.</summary>
     public const string Queue = "maintenance";
 
     private readonly RecurringJobManager _recurring = new(storage, filters);
     private readonly BackgroundJobClient _client = new(storage, filters);
 
-    /// <summary>Says when each job is due. A storage in memory has forgotten what it did before: everything is due at once.</summary>
+    /// <summary>Registers the schedule of each job. In-memory storage has no history, so there all jobs are due immediately.</summary>
     public void Register()
     {
         foreach (var job in MaintenanceJobs.All)
@@ -28,10 +28,10 @@ internal sealed class MaintenanceSchedule(
         }
     }
 
-    /// <summary>Has a job run as soon as a process with the Scheduler role takes it.</summary>
+    /// <summary>Requests a run as soon as a process with the Scheduler role takes it.</summary>
     public void Enqueue(MaintenanceJob job) => _client.Create(Call(job), new EnqueuedState(Queue));
 
-    /// <summary>When a job is due; null before the first process with the Scheduler role.</summary>
+    /// <summary>Next due time of a job; null before the first process with the Scheduler role has started.</summary>
     public DateTime? NextOf(string job)
     {
         using var connection = storage.GetConnection();

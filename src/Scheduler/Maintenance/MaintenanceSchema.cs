@@ -7,18 +7,18 @@ using TaskQueue.Storage;
 
 namespace TaskQueue.Scheduler.Maintenance;
 
-/// <summary>Hangfire's tables in our database.</summary>
+/// <summary>Hangfire's tables in the TaskQueue database.</summary>
 public sealed class MaintenanceSchema(DatabaseAddress database, IServiceProvider services)
 {
     /// <summary>Name of the schema.</summary>
     public const string Name = "maintenance";
 
-    /// <summary>Processes that start together make it one after the other.</summary>
+    /// <summary>Serializes schema creation between processes that start together.</summary>
     private const long AdvisoryLock = 0x6d61_696e_7465;
 
     private const int LongCommandSeconds = 120;
 
-    /// <summary>Creates the tables, or brings them to the version of this program. Idempotent.</summary>
+    /// <summary>Creates the tables, or migrates them to this program's version. Idempotent.</summary>
     public async Task PrepareAsync(CancellationToken cancellationToken)
     {
         if (database.Provider == DatabaseProvider.Postgres)
@@ -50,7 +50,7 @@ public sealed class MaintenanceSchema(DatabaseAddress database, IServiceProvider
         SqlServerObjectsInstaller.Install(connection, Name);
     }
 
-    /// <summary>Its scripts have the versions in their names.</summary>
+    /// <summary>Hangfire's install scripts carry the version in their names.</summary>
     private static int LatestVersion => typeof(PostgreSqlStorage).Assembly.GetManifestResourceNames()
         .Select(n => n.Split('.')).Where(p => p is [.., "Scripts", "Install", _, "sql"])
         .Max(p => int.Parse(p[^2].AsSpan(1), CultureInfo.InvariantCulture));

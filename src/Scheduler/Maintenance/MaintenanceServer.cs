@@ -5,14 +5,14 @@ using Microsoft.Extensions.Options;
 
 namespace TaskQueue.Scheduler.Maintenance;
 
-/// <summary>Hangfire's server in this process: two workers, and the look for what is due.</summary>
+/// <summary>Hangfire's server in this process: two workers, and polling for due jobs.</summary>
 internal sealed class MaintenanceServer(
     JobStorage storage, JobFilterCollection filters, MaintenanceActivator activator, IOptions<MaintenanceOptions> options,
     IHostApplicationLifetime lifetime) : IHostedService, IDisposable
 {
     private const int Workers = 2;
 
-    /// <summary>How long the end of what runs is waited for: it is told at once, and another process does it again.</summary>
+    /// <summary>How long shutdown waits for running jobs: they are cancelled immediately, and another process repeats them.</summary>
     private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(5);
 
     private CancellationTokenRegistration _stopping;

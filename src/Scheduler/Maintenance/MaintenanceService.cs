@@ -3,25 +3,25 @@ using TaskQueue.Engine;
 
 namespace TaskQueue.Scheduler.Maintenance;
 
-/// <summary>A job of maintenance and its last run.</summary>
-/// <param name="Name">Its name.</param>
+/// <summary>A maintenance job and its last run.</summary>
+/// <param name="Name">Name of the job.</param>
 /// <param name="Description">What it does.</param>
 /// <param name="Interval">How often it runs.</param>
-/// <param name="LastRunAt">When the last run began, UTC; null where there was none.</param>
-/// <param name="NextRunAt">When it is due, UTC; null where no process with the Scheduler role has started yet.</param>
+/// <param name="LastRunAt">Start of the last run, UTC; null if there was none.</param>
+/// <param name="NextRunAt">Next due time, UTC; null if no process with the Scheduler role has started yet.</param>
 /// <param name="Outcome">
-/// running, succeeded, failed, stopped (its process stopped) or interrupted (its process is gone); null where there was no run.
+/// running, succeeded, failed, stopped (its process stopped) or interrupted (its process crashed); null if there was no run.
 /// </param>
 /// <param name="Error">Why it failed.</param>
-/// <param name="DurationMs">How long it took.</param>
-/// <param name="Removed">Number of rows or files that it removed or released.</param>
-/// <param name="LastSuccessAt">When a run last succeeded, UTC.</param>
+/// <param name="DurationMs">Duration in milliseconds.</param>
+/// <param name="Removed">Number of rows or files removed or released.</param>
+/// <param name="LastSuccessAt">Last successful run, UTC.</param>
 /// <param name="Process">Host and process id of the last run.</param>
 public sealed record MaintenanceStatus(
     string Name, string Description, TimeSpan Interval, DateTime? LastRunAt, DateTime? NextRunAt, string? Outcome, string? Error,
     long? DurationMs, long? Removed, DateTime? LastSuccessAt, string? Process);
 
-/// <summary>What operators see of maintenance, and how they have a job run. Every process may be asked that shares the database.</summary>
+/// <summary>Lists and triggers the maintenance jobs. Any process that shares the database can serve it.</summary>
 public sealed class MaintenanceService
 {
     private readonly MaintenanceSchedule _schedule;
@@ -40,8 +40,8 @@ public sealed class MaintenanceService
     public Task<IReadOnlyList<MaintenanceStatus>> ListAsync(CancellationToken cancellationToken) =>
         Task.Run<IReadOnlyList<MaintenanceStatus>>(() => [.. MaintenanceJobs.All.Select(StatusOf)], cancellationToken);
 
-    /// <summary>Has a job run now; where a run is under way already, it is left at that.</summary>
-    /// <returns>The job and the run before, or the one under way; null where there is no such job.</returns>
+    /// <summary>Triggers a run, unless one is already in progress.</summary>
+    /// <returns>The job with its previous run, or the one in progress; null if there is no such job.</returns>
     public Task<MaintenanceStatus?> RunAsync(string name, CancellationToken cancellationToken) => Task.Run(
         () =>
         {

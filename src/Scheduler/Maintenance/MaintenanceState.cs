@@ -2,22 +2,22 @@ using System.Globalization;
 
 namespace TaskQueue.Scheduler.Maintenance;
 
-/// <summary>How a run went.</summary>
+/// <summary>Outcomes of a run.</summary>
 internal static class MaintenanceOutcomes
 {
     public const string Running = "running", Succeeded = "succeeded", Failed = "failed", Stopped = "stopped", Interrupted = "interrupted";
 }
 
-/// <summary>The last run of a job, under way or over. All processes share it.</summary>
+/// <summary>The last run of a job, in progress or finished. Shared by all processes.</summary>
 internal sealed record MaintenanceState
 {
-    /// <summary>The run that holds the job; null where none does.</summary>
+    /// <summary>The run that holds the job; null if none does.</summary>
     public string? Holder { get; init; }
 
-    /// <summary>Hangfire's id of that run: when it begins again, its first process is gone.</summary>
+    /// <summary>Hangfire's id of that run. If the same id begins again, its first process is gone.</summary>
     public string? JobId { get; init; }
 
-    /// <summary>Until when the holder has it, unless it renews.</summary>
+    /// <summary>When the holder's lease expires unless renewed.</summary>
     public DateTime? HeldUntil { get; init; }
 
     /// <summary>Host and process id of the last run.</summary>
@@ -29,7 +29,7 @@ internal sealed record MaintenanceState
 
     public string? Error { get; init; }
 
-    /// <summary>Whether the error is that of a database that is away or busy.</summary>
+    /// <summary>Whether the error is a transient database error: unavailable or busy.</summary>
     public bool IsTransient { get; init; }
 
     public long? DurationMs { get; init; }
@@ -41,7 +41,7 @@ internal sealed record MaintenanceState
     /// <summary>Whether a run holds the job.</summary>
     public bool IsHeld(DateTime now) => Holder is not null && HeldUntil > now;
 
-    /// <summary>As <see cref="Outcome"/>, but for a run whose process is gone.</summary>
+    /// <summary><see cref="Outcome"/>, or interrupted if the run's process is gone.</summary>
     public string? OutcomeAt(DateTime now) =>
         Outcome == MaintenanceOutcomes.Running && !IsHeld(now) ? MaintenanceOutcomes.Interrupted : Outcome;
 
@@ -71,7 +71,7 @@ internal sealed record MaintenanceState
             DateTime.TryParse(Text(field), CultureInfo.InvariantCulture, DateTimeStyles.RoundtripKind, out var time) ? time : null;
     }
 
-    /// <summary>Every field as text; an empty one is null.</summary>
+    /// <summary>All fields as text; null is written as an empty string.</summary>
     public Dictionary<string, string> ToHash()
     {
         return new(StringComparer.Ordinal)

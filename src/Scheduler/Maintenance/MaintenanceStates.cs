@@ -7,8 +7,8 @@ using TaskQueue.Engine;
 namespace TaskQueue.Scheduler.Maintenance;
 
 /// <summary>
-/// What is known of the runs of each job, in a hash of Hangfire's storage, and the right to run one. A distributed lock of the storage
-/// guards each change; it is held for an instant, because not every storage renews a lock or frees that of a process that was killed.
+/// The state and the lease of each job, in a hash in Hangfire's storage. A distributed lock guards each change; it is held only
+/// briefly, because not every storage renews locks or frees those of a killed process.
 /// </summary>
 internal sealed class MaintenanceStates(JobStorage storage, IOptions<MaintenanceOptions> options, TimeProvider time)
 {
@@ -24,10 +24,10 @@ internal sealed class MaintenanceStates(JobStorage storage, IOptions<Maintenance
         return Read(connection, job);
     }
 
-    /// <summary>Takes a job for a run of this process; null where another run has it.</summary>
-    /// <param name="job">Its name.</param>
+    /// <summary>Acquires a job for a run in this process; null if another run holds it.</summary>
+    /// <param name="job">Name of the job.</param>
     /// <param name="jobId">
-    /// Hangfire's id of the run. Hangfire repeats a run only where its process is gone, so the same id may take over at once.
+    /// Hangfire's id of the run. Hangfire repeats a run only when its process is gone, so the same id may take over immediately.
     /// </param>
     public MaintenanceRun? TryBegin(string job, string jobId)
     {
@@ -48,11 +48,11 @@ internal sealed class MaintenanceStates(JobStorage storage, IOptions<Maintenance
         }
         catch (DistributedLockTimeoutException)
         {
-            return null; // another process begins it
+            return null; // another process is starting it
         }
     }
 
-    /// <summary>Notes the end of a run, unless another one has taken over.</summary>
+    /// <summary>Records the end of a run, unless another run has taken over.</summary>
     public void End(string job, MaintenanceState begun, string outcome, long? removed, Exception? fault) =>
         Change(job, begun, (state, now) => state with
         {
@@ -63,8 +63,8 @@ internal sealed class MaintenanceStates(JobStorage storage, IOptions<Maintenance
             SucceededAt = outcome == MaintenanceOutcomes.Succeeded ? now : state.SucceededAt,
         });
 
-    /// <summary>Holds the job for longer.</summary>
-    /// <returns>False where another run has taken over.</returns>
+    /// <summary>Renews the lease on a job.</summary>
+    /// <returns>False if another run has taken over.</returns>
     public bool Renew(string job, MaintenanceState begun) => Change(job, begun, (state, now) => state with { HeldUntil = now + Length });
 
     private bool Change(string job, MaintenanceState begun, Func<MaintenanceState, DateTime, MaintenanceState> change)

@@ -9,21 +9,19 @@ using TaskQueue.Storage;
 
 namespace TaskQueue.Scheduler.Maintenance;
 
-/// <summary>
-/// Where Hangfire keeps its jobs: a schema of its own beside our tables, or the memory of the only process of a SQLite file.
-/// </summary>
+/// <summary>Hangfire's job storage: a separate schema in the TaskQueue database, or with SQLite the memory of its single process.</summary>
 internal static class MaintenanceStorage
 {
-    /// <summary>How often a process looks for runs that another one asked for.</summary>
+    /// <summary>Interval of polling for runs requested by other processes.</summary>
     private static readonly TimeSpan PollQueue = TimeSpan.FromSeconds(2);
 
-    /// <summary>How long runs that ended are kept, for whoever looks into the tables.</summary>
+    /// <summary>How long ended runs are kept for inspection.</summary>
     private static readonly TimeSpan Keep = TimeSpan.FromHours(1), KeepInMemory = TimeSpan.FromMinutes(5);
 
-    /// <summary>Locks are held for an instant; one of a process that was killed meanwhile is ignored after this.</summary>
+    /// <summary>Locks are held only briefly; a lock left by a killed process is ignored after this time.</summary>
     private static readonly TimeSpan LongestLock = TimeSpan.FromSeconds(30);
 
-    /// <summary>A few for the workers and the sweeps; they rest most of the time.</summary>
+    /// <summary>Few connections for the workers and the sweeps, which are mostly idle.</summary>
     private const int MaxConnections = 8, IdleSeconds = 30, CommandSeconds = 30;
 
     public static JobStorage Create(DatabaseAddress database, MaintenanceOptions options)
@@ -73,7 +71,7 @@ internal static class MaintenanceStorage
             {
                 SchemaName = MaintenanceSchema.Name,
                 PrepareSchemaIfNecessary = false,
-                TryAutoDetectSchemaDependentOptions = false, // it would ask the server now
+                TryAutoDetectSchemaDependentOptions = false, // detection would connect to the server now
                 SqlClientFactory = factory,
                 QueuePollInterval = PollQueue,
                 SlidingInvisibilityTimeout = options.TakeOverAfter,

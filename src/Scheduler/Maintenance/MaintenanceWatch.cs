@@ -2,7 +2,7 @@ using TaskQueue.Engine.Health;
 
 namespace TaskQueue.Scheduler.Maintenance;
 
-/// <summary>Says to Hangfire when the jobs are due, and shows health and metrics how their last runs went.</summary>
+/// <summary>Registers the job schedules with Hangfire, and updates health and metrics from the last runs.</summary>
 internal sealed class MaintenanceWatch(
     MaintenanceSchedule schedule, MaintenanceStates states, MaintenanceHealth health, MaintenanceMetrics metrics, PollingServices services)
     : PollingService(services)
@@ -13,7 +13,7 @@ internal sealed class MaintenanceWatch(
 
     protected override async Task<TimeSpan> PollAsync(CancellationToken cancellationToken)
     {
-        await Task.Run(Look, cancellationToken); // the storage has synchronous calls only
+        await Task.Run(Look, cancellationToken); // the storage API is synchronous
         return LookAgain;
     }
 

@@ -2,9 +2,7 @@ using TaskQueue.Engine.Files;
 
 namespace TaskQueue.Scheduler.Retention;
 
-/// <summary>
-/// Removes uploads that were never finished, and contents that have no row. What is left is a day old, and nobody sees it.
-/// </summary>
+/// <summary>Removes unfinished uploads and contents without a row. They are at least a day old and visible to no caller.</summary>
 internal sealed class AbandonedFiles(FileService files) : IMaintenanceJob
 {
     public async Task<long> RunAsync(Action progress, CancellationToken cancellationToken)

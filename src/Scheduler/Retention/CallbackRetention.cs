@@ -4,7 +4,7 @@ using TaskQueue.Engine.Callbacks;
 
 namespace TaskQueue.Scheduler.Retention;
 
-/// <summary>Removes callbacks that were delivered or given up, with their logs.</summary>
+/// <summary>Removes delivered and abandoned callbacks with their logs.</summary>
 internal sealed class CallbackRetention(ICallbackStore store, IOptions<EngineOptions> engine, TimeProvider time) : IMaintenanceJob
 {
     public Task<long> RunAsync(Action progress, CancellationToken cancellationToken) => RemoveInSteps.RunAsync(

@@ -1,11 +1,11 @@
 namespace TaskQueue.Scheduler.Retention;
 
-/// <summary>Work that recurs. It is idempotent: where a run is broken off, another process does it again.</summary>
+/// <summary>A recurring job. Must be idempotent: an interrupted run is repeated by another process.</summary>
 internal interface IMaintenanceJob
 {
-    /// <summary>Does what there is to do.</summary>
-    /// <param name="progress">Called after each part of the work.</param>
-    /// <param name="cancellationToken">The process stops, or another one took the job over.</param>
-    /// <returns>Number of rows or files that were removed or released.</returns>
+    /// <summary>Runs the job.</summary>
+    /// <param name="progress">Called after each step.</param>
+    /// <param name="cancellationToken">The process stops, or another process took over the job.</param>
+    /// <returns>Number of rows or files removed or released.</returns>
     Task<long> RunAsync(Action progress, CancellationToken cancellationToken);
 }

@@ -6,8 +6,8 @@ using TaskQueue.Engine;
 namespace TaskQueue.Scheduler.Retention;
 
 /// <summary>
-/// Removes what was refused on the bus: old entries, and the oldest of an owner that has too many. Their senders decide how many there
-/// are, so without an end they would fill the database.
+/// Removes messages refused on the bus: old entries, and the oldest entries of an owner with too many. Senders control their number,
+/// so without a limit they could fill the database.
 /// </summary>
 internal sealed partial class RefusedMessageRetention(
     IQuarantineStore quarantine, IOptions<QuarantineOptions> options, TimeProvider time, ILogger<RefusedMessageRetention> logger)

@@ -1,16 +1,16 @@
 namespace TaskQueue.Scheduler.Retention;
 
-/// <summary>Removes rows in small steps with pauses as long as they took, so that claims find the database free half of the time.</summary>
+/// <summary>Removes rows in small steps and pauses after each for as long as it took, leaving half of the time to claims.</summary>
 internal static class RemoveInSteps
 {
-    /// <summary>Rows of one step, at most.</summary>
+    /// <summary>Maximum rows per step.</summary>
     public const int Max = 500;
 
-    /// <summary>Goes on until a step finds less than it may remove.</summary>
-    /// <param name="remove">One step.</param>
-    /// <param name="progress">Called after each.</param>
+    /// <summary>Repeats the step until it removes fewer than the maximum.</summary>
+    /// <param name="remove">Runs one step.</param>
+    /// <param name="progress">Called after each step.</param>
     /// <param name="time">The clock.</param>
-    /// <param name="cancellationToken">Ends it between two steps.</param>
+    /// <param name="cancellationToken">Stops between two steps.</param>
     /// <returns>Number of rows removed.</returns>
     public static async Task<long> RunAsync(Func<Task<int>> remove, Action progress, TimeProvider time, CancellationToken cancellationToken)
     {

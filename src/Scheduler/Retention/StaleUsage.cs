@@ -3,7 +3,7 @@ using TaskQueue.Engine.Quotas;
 
 namespace TaskQueue.Scheduler.Retention;
 
-/// <summary>Removes the quota counts that stopped processes left behind. They have not counted for long.</summary>
+/// <summary>Removes quota counts left behind by stopped processes, which have long ceased to count.</summary>
 internal sealed class StaleUsage(ITenantUsageStore store, TimeProvider time) : IMaintenanceJob
 {
     public async Task<long> RunAsync(Action progress, CancellationToken cancellationToken) =>

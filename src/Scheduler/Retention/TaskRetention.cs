@@ -3,7 +3,7 @@ using TaskQueue.Engine;
 
 namespace TaskQueue.Scheduler.Retention;
 
-/// <summary>Removes the rows of tasks that are gone: deleted, or finished so long ago that nobody needs them.</summary>
+/// <summary>Removes the rows of deleted tasks, and of tasks that ended longer ago than their queue keeps them.</summary>
 internal sealed class TaskRetention(IQueueStore store, TimeProvider time) : IMaintenanceJob
 {
     public Task<long> RunAsync(Action progress, CancellationToken cancellationToken) =>

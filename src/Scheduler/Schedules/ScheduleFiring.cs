@@ -1,78 +1,65 @@
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Health;
+using TaskQueue.Engine.Notifications;
 using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Quotas;
 using TaskQueue.Engine.Schedules;
 using TaskQueue.Engine.Tasks;
-using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Scheduler.Schedules;
 
 /// <summary>
-/// Makes the tasks of schedules at their ticks. Any number of processes may do it at once: a tick is moved on in the
-/// transaction that inserts its task, so it fires once, whoever comes first.
+/// Enqueues the tasks of cron schedules. Any number of processes may run it concurrently: the tick advances in the transaction that
+/// inserts its task, so it fires exactly once.
 /// </summary>
 internal sealed partial class ScheduleFiring(
-    IScheduleStore store, TaskService tasks, ScheduleQuarantine quarantine, ScheduleSignal signal, LoopHeartbeats heartbeats,
-        DependencyHealth dependencies, TimeProvider time, ILogger<ScheduleFiring> logger) : BackgroundService
+    IScheduleStore store, TaskService tasks, ScheduleQuarantine quarantine, ScheduleSignal signal, PollingServices services)
+    : PollingService(services)
 {
     /// <summary>
-    /// A schedule that is this late, because no scheduler ran, fires once and leaves out what it missed. One that is less
-    /// late fires every tick.
+    /// A schedule that is at least this late, because no scheduler ran, fires once and skips the missed ticks. Below that it fires
+    /// every tick.
     /// </summary>
     private static readonly TimeSpan CatchUp = TimeSpan.FromMinutes(1);
 
-    /// <summary>How often to look for schedules that other processes changed.</summary>
+    /// <summary>Interval of polling for schedules changed by other processes.</summary>
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// How long a schedule that this host cannot read, because it lacks its time zone, is left to other hosts before it is set aside.
+    /// How long a schedule that this host cannot read, because it lacks the time zone, is left to other hosts before it is set aside.
     /// </summary>
     private static readonly TimeSpan ForOthers = TimeSpan.FromMinutes(1);
 
-    // Schedules that are left out in this round: this host cannot read them, or they failed a moment ago.
+    // Schedules skipped in this round: this host cannot read them, or they failed recently.
     private readonly HashSet<int> _skipped = [];
     private readonly Dictionary<int, (DateTime Tick, long Since)> _unreadable = [];
-    private readonly RepeatedFailures<int> _failures = new(time);
+    private readonly RepeatedFailures<int> _failures = new(services.Time);
 
-    private readonly SemaphoreSlim _wake = new(0); // not disposed: the round under way may still come to wait for it
+    private readonly Signal _wake = new(); // not disposed: a change may still set it
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override TimeSpan AfterFault => LookAgain;
+
+    public override Task StartAsync(CancellationToken cancellationToken)
     {
-        var heartbeat = heartbeats.Of(GetType());
-        signal.OnChange = () => _wake.Release();
-        while (!stoppingToken.IsCancellationRequested)
-        {
-            var wait = LookAgain;
-            _skipped.Clear();
-            try
-            {
-                while (!stoppingToken.IsCancellationRequested && await FireDueAsync())
-                    heartbeat.Beat();
-                wait = await TimeToNextAsync();
-                heartbeat.Succeeded();
-            }
-#pragma warning disable CA1031 // the next round tries again
-            catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
-#pragma warning restore CA1031
-            {
-                if (!dependencies.TryHandle(fault))
-                {
-                    heartbeat.Failed(fault);
-                    LogFailed(fault);
-                }
-            }
-
-            await ((Task)_wake.WaitAsync(wait, stoppingToken)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
+        signal.OnChange = _wake.Set;
+        return base.StartAsync(cancellationToken);
     }
+
+    protected override async Task<TimeSpan> PollAsync(CancellationToken cancellationToken)
+    {
+        _skipped.Clear();
+        while (!cancellationToken.IsCancellationRequested && await FireDueAsync())
+            Beat();
+        return await TimeToNextAsync();
+    }
+
+    protected override Task WaitAsync(TimeSpan wait, CancellationToken cancellationToken) => _wake.WaitAsync(wait, cancellationToken);
 
     /// <returns>Whether there were any.</returns>
     private async Task<bool> FireDueAsync()
     {
-        var now = Micros.Now(time);
+        var now = Micros.Now(Time);
         var due = await store.ListDueAsync(now, _skipped);
         foreach (var schedule in due)
         {
@@ -85,7 +72,7 @@ internal sealed partial class ScheduleFiring(
         return due.Count > 0;
     }
 
-    /// <summary>One that fails does not hold up the others.</summary>
+    /// <summary>Fires one schedule; a failure does not hold up the others.</summary>
     private async Task TryFireAsync(DueSchedule due, DateTime now)
     {
         var schedule = due.Schedule;
@@ -96,7 +83,7 @@ internal sealed partial class ScheduleFiring(
         }
         catch (Exception fault) when (StorageFaults.IsOfRow(fault))
         {
-            LogFireFailed(fault, schedule.Name, schedule.Queue);
+            LogFireFailed(Logger, fault, schedule.Name, schedule.Queue);
             _skipped.Add(schedule.Id);
             if (_failures.Failed(schedule.Id)
                 && await quarantine.SetAsideAsync(schedule, PoisonRules.Reason(fault), CancellationToken.None) is null)
@@ -119,14 +106,14 @@ internal sealed partial class ScheduleFiring(
         }
         catch (Exception refused) when (refused is InvalidSubmissionException or QuotaExceededException)
         {
-            // A rule has changed since the schedule was made, or its owner has too many waiting tasks. It must not hold up the others, so
-            // the tick is lost.
-            LogRefused(schedule.Name, schedule.Queue, refused.Message);
+            // A rule has changed since the schedule was created, or its owner has too many waiting tasks. The tick is dropped, so that it
+            // does not hold up the others.
+            LogRefused(Logger, schedule.Name, schedule.Queue, refused.Message);
             await tasks.SubmitManyAsync([], taken);
         }
     }
 
-    /// <summary>Null where this host cannot read it. Where no other host has fired it for a while, nobody can.</summary>
+    /// <summary>Returns null if this host cannot read it. If no other host fires it for a while, it is set aside.</summary>
     private async Task<CronSchedule?> ReadAsync(DueSchedule due, DateTime tick)
     {
         var schedule = due.Schedule;
@@ -142,10 +129,10 @@ internal sealed partial class ScheduleFiring(
         {
             _skipped.Add(schedule.Id);
             if (!_unreadable.TryGetValue(schedule.Id, out var seen))
-                LogUnreadable(schedule.Name, schedule.Queue, unreadable.Message);
+                LogUnreadable(Logger, schedule.Name, schedule.Queue, unreadable.Message);
             if (seen.Tick != tick)
-                _unreadable[schedule.Id] = (tick, time.GetTimestamp());
-            else if (time.GetElapsedTime(seen.Since) >= ForOthers
+                _unreadable[schedule.Id] = (tick, Time.GetTimestamp());
+            else if (Time.GetElapsedTime(seen.Since) >= ForOthers
                 && await quarantine.SetAsideAsync(schedule, unreadable.Message, CancellationToken.None) is null)
                 _unreadable.Remove(schedule.Id);
             return null;
@@ -155,20 +142,17 @@ internal sealed partial class ScheduleFiring(
     private async Task<TimeSpan> TimeToNextAsync()
     {
         var next = await store.NextAsync(_skipped);
-        var wait = (next ?? DateTime.MaxValue) - time.GetUtcNow().UtcDateTime;
+        var wait = (next ?? DateTime.MaxValue) - Time.GetUtcNow().UtcDateTime;
         // A timer may fire a millisecond early.
         return wait >= LookAgain ? LookAgain : wait <= TimeSpan.Zero ? TimeSpan.Zero : wait + TimeSpan.FromMilliseconds(1);
     }
 
-    [LoggerMessage(LogLevel.Warning, "Firing schedules failed; trying again")]
-    private partial void LogFailed(Exception fault);
-
-    [LoggerMessage(LogLevel.Warning, "Firing schedule {Schedule} of queue {Queue} failed; trying again")]
-    private partial void LogFireFailed(Exception fault, string schedule, string queue);
+    [LoggerMessage(LogLevel.Warning, "Firing schedule {Schedule} of queue {Queue} failed; retrying")]
+    private static partial void LogFireFailed(ILogger logger, Exception fault, string schedule, string queue);
 
     [LoggerMessage(LogLevel.Error, "Schedule {Schedule} of queue {Queue} is not fired by this host: {Problem}")]
-    private partial void LogUnreadable(string schedule, string queue, string problem);
+    private static partial void LogUnreadable(ILogger logger, string schedule, string queue, string problem);
 
     [LoggerMessage(LogLevel.Error, "Schedule {Schedule} of queue {Queue} was due, but its task is refused: {Problem}")]
-    private partial void LogRefused(string schedule, string queue, string problem);
+    private static partial void LogRefused(ILogger logger, string schedule, string queue, string problem);
 }

@@ -1,16 +1,14 @@
 namespace TaskQueue.Scheduler.Tasks;
 
-/// <summary>Finds out that somebody set the clock: it then differs from the one that only counts.</summary>
+/// <summary>Detects clock changes: the wall clock then drifts from the monotonic clock.</summary>
 internal sealed class ClockJumpRecovery(TimeProvider time)
 {
-    /// <summary>
-    /// What a clock that is kept in time by slewing, or by small steps, never jumps by; and shorter than any usual lease.
-    /// </summary>
+    /// <summary>Larger than any correction of a clock synchronized by slewing or small steps, and shorter than any usual lease.</summary>
     private static readonly TimeSpan Smallest = TimeSpan.FromSeconds(5);
 
     private (DateTimeOffset Wall, long Count) _known = Now(time);
 
-    /// <summary>By how much the clock was set since it was last followed; null where it was not.</summary>
+    /// <summary>By how much the clock was changed since <see cref="Followed"/>; null if it was not.</summary>
     public TimeSpan? Step
     {
         get
@@ -24,7 +22,7 @@ internal sealed class ClockJumpRecovery(TimeProvider time)
         }
     }
 
-    /// <summary>From here on the clock is right.</summary>
+    /// <summary>Accepts the current clock as correct.</summary>
     public void Followed() => _known = Now(time);
 
     private static (DateTimeOffset Wall, long Count) Now(TimeProvider time) => (time.GetUtcNow(), time.GetTimestamp());

@@ -1,107 +1,85 @@
-using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Health;
+using TaskQueue.Engine.Notifications;
 using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Tasks;
-using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Scheduler.Tasks;
 
 /// <summary>
-/// One kind of overdue task: selects ids in batches and tells the machine, which decides. Any number of processes may do
-/// it at once; the second to come finds the task changed and is refused. A task that cannot be processed is left out for a moment, and
-/// set aside when it fails again and again, so that it does not hold up the others.
+/// Handles one kind of overdue task: selects ids in batches and raises events on the state machine, which decides. Any number of
+/// processes may run it concurrently; a second process finds the task changed and is refused. A failing task is skipped for a
+/// while, and set aside when it fails repeatedly, so that it does not hold up the others.
 /// </summary>
-internal abstract partial class SweepService(
-    Sweep sweep, ITaskStore store, TaskService taskService, TaskQuarantine quarantine, LoopHeartbeats heartbeats,
-        DependencyHealth dependencies, TimeProvider time, ILogger logger) : BackgroundService
+internal abstract class SweepService(
+    Sweep sweep, ITaskStore store, TaskService taskService, TaskQuarantine quarantine, PollingServices services) : PollingService(services)
 {
     private const int MaxBatch = 500;
 
-    /// <summary>Tasks that are set aside in a round, at most: the others do not wait for the rest.</summary>
+    /// <summary>Maximum tasks set aside per round, so that the others do not wait.</summary>
     private const int MaxSetAside = 50;
 
     /// <summary>
-    /// How often to look where nothing is known to come: for leases and times that other processes set. A lease is no
-    /// shorter, so each is seen before it expires.
+    /// Poll interval when nothing is expected: finds leases and due times set by other processes. No lease is shorter, so each is seen
+    /// before it expires.
     /// </summary>
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(LeaseLimits.MinMs);
 
     private static readonly TimeSpan LookAgainBehindFailures = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(5);
-    private static readonly TimeSpan AfterFault = TimeSpan.FromSeconds(1);
 
-    private readonly RepeatedFailures<Guid> _failures = new(time);
+    private readonly RepeatedFailures<Guid> _failures = new(services.Time);
     private readonly Dictionary<Guid, Exception> _hopeless = []; // to be set aside
-    private readonly SemaphoreSlim _wake = new(0); // not disposed: the round under way may still come to wait for it
-    private long _next = DateTime.MaxValue.Ticks; // ticks of the earliest time that somebody told us of
+    private readonly Signal _wake = new(); // not disposed: a commit may still set it
+    private long _next = DateTime.MaxValue.Ticks; // ticks of the earliest expected due time
 
-    /// <summary>A task will be due at this time: do not sleep past it.</summary>
+    /// <summary>Announces a due time; the sweep does not sleep past it.</summary>
     public void Expect(DateTime due)
     {
         if (due.Ticks >= Interlocked.Read(ref _next))
             return;
         Interlocked.Exchange(ref _next, due.Ticks);
-        _wake.Release();
+        _wake.Set();
     }
+
+    protected override TimeSpan AfterFault => TimeSpan.FromSeconds(1);
 
     /// <summary>Whether the sweep must wait although tasks are overdue.</summary>
     protected virtual bool MustWait => false;
 
-    /// <summary>Before each round.</summary>
+    /// <summary>Called before each round.</summary>
     protected virtual Task PrepareAsync() => Task.CompletedTask;
 
-    /// <summary>The machine's event for a task that was found.</summary>
+    /// <summary>Creates the state machine event for a selected task.</summary>
     protected abstract TaskCommand Command(Guid id, DateTime at);
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override async Task<TimeSpan> PollAsync(CancellationToken cancellationToken)
     {
-        var heartbeat = heartbeats.Of(GetType());
-        while (!stoppingToken.IsCancellationRequested)
+        Interlocked.Exchange(ref _next, long.MaxValue);
+        await PrepareAsync();
+        var wait = await TimeToNextAsync();
+        Beat();
+        while (wait == TimeSpan.Zero && !MustWait && !cancellationToken.IsCancellationRequested
+            && await RunOnceAsync(cancellationToken) > 0)
         {
-            var wait = AfterFault;
-            try
-            {
-                Interlocked.Exchange(ref _next, long.MaxValue);
-                await PrepareAsync();
-                wait = await TimeToNextAsync();
-                heartbeat.Beat();
-                while (wait == TimeSpan.Zero && !MustWait && !stoppingToken.IsCancellationRequested
-                    && await RunOnceAsync(stoppingToken) > 0)
-                {
-                    wait = await TimeToNextAsync();
-                    heartbeat.Beat();
-                }
-
-                // What the machine refuses stays in sight for a moment; a full window empties soon. What fails is not looked at all the
-                // time.
-                wait = wait > TimeSpan.Zero ? wait : _failures.Excluded > 0 ? LookAgainBehindFailures : Pause;
-                dependencies.Database.ReportSuccess();
-                heartbeat.Succeeded();
-            }
-#pragma warning disable CA1031 // the next round tries again
-            catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
-#pragma warning restore CA1031
-            {
-                if (!dependencies.TryHandle(fault))
-                {
-                    heartbeat.Failed(fault);
-                    LogSweepFailed(fault, sweep);
-                }
-            }
-
-            await ((Task)_wake.WaitAsync(wait, stoppingToken)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            wait = await TimeToNextAsync();
+            Beat();
         }
+
+        Dependencies.Database.ReportSuccess();
+        // Tasks that the machine refuses are found again for a moment, and a full window empties soon. Failures are not retried at once.
+        return wait > TimeSpan.Zero ? wait : _failures.Excluded > 0 ? LookAgainBehindFailures : Pause;
     }
 
-    /// <summary>One batch.</summary>
-    /// <returns>How many tasks the machine changed, or failed to.</returns>
+    protected override Task WaitAsync(TimeSpan wait, CancellationToken cancellationToken) => _wake.WaitAsync(wait, cancellationToken);
+
+    /// <summary>Processes one batch.</summary>
+    /// <returns>Number of tasks that changed or failed.</returns>
     private async Task<int> RunOnceAsync(CancellationToken cancellationToken)
     {
-        var now = Micros.Now(time);
-        // As many more as are left out: they are the oldest, and must not hide the others.
+        var now = Micros.Now(Time);
+        // Select that many more as are excluded: they are the oldest and must not hide the others.
         var ids = (await store.SelectAsync(sweep, now, MaxBatch + _failures.Excluded)).Where(id => !_failures.IsExcluded(id))
             .Take(MaxBatch);
         TaskCommand[] commands = [.. ids.Select(id => Command(id, now))];
@@ -121,7 +99,7 @@ internal abstract partial class SweepService(
             }
             else
             {
-                done++; // it is out of the way now
+                done++; // excluded from now on
                 if (_failures.Failed(commands[i].CorrelationId))
                     _hopeless[commands[i].CorrelationId] = fault;
             }
@@ -137,7 +115,7 @@ internal abstract partial class SweepService(
         return problem is null ? done + _hopeless.Count : throw new SweepException(problem);
     }
 
-    /// <returns>Why it cannot even be listed; it is left out all the same, for longer and longer.</returns>
+    /// <returns>Why it could not be set aside; it is excluded anyway, with increasing backoff.</returns>
     private async Task<Exception?> SetAsideAsync(Guid id, Exception reason, CancellationToken cancellationToken)
     {
         var (isParked, fault) = await quarantine.SetAsideAsync(sweep, id, reason, cancellationToken);
@@ -149,7 +127,7 @@ internal abstract partial class SweepService(
     private async Task<TimeSpan> TimeToNextAsync()
     {
         var known = await store.NextAsync(sweep) ?? DateTime.MaxValue;
-        var now = time.GetUtcNow().UtcDateTime;
+        var now = Time.GetUtcNow().UtcDateTime;
         if (known <= now)
             return TimeSpan.Zero;
         var wait = new DateTime(Math.Min(Interlocked.Read(ref _next), known.Ticks), DateTimeKind.Utc) - now;
@@ -157,9 +135,6 @@ internal abstract partial class SweepService(
         return wait >= LookAgain ? LookAgain : wait <= TimeSpan.Zero ? Pause : wait + TimeSpan.FromMilliseconds(1);
     }
 
-    [LoggerMessage(LogLevel.Warning, "The {Sweep} sweep failed; trying again")]
-    private partial void LogSweepFailed(Exception fault, Sweep sweep);
-
-    /// <summary>Some of a round failed, and it is not known to be their own fault.</summary>
+    /// <summary>Tasks of a round failed for a cause that is not known to be their own.</summary>
     private sealed class SweepException(Exception inner) : Exception(inner.Message, inner);
 }

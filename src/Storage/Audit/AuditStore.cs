@@ -4,7 +4,7 @@ using TaskQueue.Engine.Audit;
 
 namespace TaskQueue.Storage.Audit;
 
-/// <summary>Table <c>audit</c> with EF Core.</summary>
+/// <summary>Table <c>audit</c> in EF Core.</summary>
 internal sealed class AuditStore(IDbContextFactory<TaskDbContext> databases) : IAuditStore
 {
     public Task AddAsync(AuditRecord record) => InsertAsync([record]);
@@ -21,13 +21,13 @@ internal sealed class AuditStore(IDbContextFactory<TaskDbContext> databases) : I
         }
         catch (Exception fault) when (StorageFaults.IsOfRow(fault))
         {
-            // Some record of them; which one shows when each is written alone.
+            // At least one record is rejected; writing each alone shows which.
         }
 
         List<RefusedAuditRecord> refused = [];
         foreach (var record in records)
         {
-            record.Id = 0; // given by an insert that failed
+            record.Id = 0; // set by the failed insert
             try
             {
                 await InsertAsync([record]);

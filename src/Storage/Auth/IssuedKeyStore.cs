@@ -3,7 +3,7 @@ using TaskQueue.Engine.Auth;
 
 namespace TaskQueue.Storage.Auth;
 
-/// <summary>Table <c>api_keys</c> with EF Core.</summary>
+/// <summary>Table <c>api_keys</c> in EF Core.</summary>
 internal sealed class IssuedKeyStore(IDbContextFactory<TaskDbContext> databases) : IIssuedKeyStore
 {
     public async Task<List<ApiKeyRecord>> ListAsync(string? tenant, CancellationToken cancellationToken)

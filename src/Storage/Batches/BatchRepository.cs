@@ -9,8 +9,8 @@ using TaskQueue.Storage.Encryption;
 namespace TaskQueue.Storage.Batches;
 
 /// <summary>
-/// The saga repository of the batch machine: a transaction a command, which is written after the machine has decided. Batches are
-/// rare, so two commands for one seldom meet; the second is then decided again.
+/// The saga repository of the batch state machine: one transaction for each command, written after the state machine has decided. Batches
+/// are rare, so commands for one seldom conflict; the later command is then decided again.
 /// </summary>
 internal sealed class BatchRepository(IDbContextFactory<TaskDbContext> databases, IBatchRenderer renderer)
     : ISagaRepositoryContextFactory<BatchState>
@@ -25,7 +25,7 @@ internal sealed class BatchRepository(IDbContextFactory<TaskDbContext> databases
         var command = (BatchCommand)(object)context.Message;
         for (var tries = 1; ; tries++)
         {
-            command.Result = CommandResult.NotFound; // what an earlier try said was not written
+            command.Result = CommandResult.NotFound; // the result of a rolled-back try
             await using var db = await databases.CreateDbContextAsync();
             var saga = new BatchSagaContext<T>(context, db);
             await next.Send(saga);
@@ -38,7 +38,7 @@ internal sealed class BatchRepository(IDbContextFactory<TaskDbContext> databases
             }
             catch (DbUpdateConcurrencyException) when (tries < MaxTries)
             {
-                // Somebody else changed it in between, or more of its lines became tasks: decide again.
+                // Changed concurrently, or more of its items became tasks: decide again.
             }
         }
     }
@@ -56,14 +56,14 @@ internal sealed class BatchRepository(IDbContextFactory<TaskDbContext> databases
     }
 }
 
-/// <summary>What the saga pipe sees of a command: nothing is written before the repository does it.</summary>
+/// <summary>The saga context of a command: nothing is written until the repository writes it.</summary>
 internal sealed class BatchSagaContext<T>(ConsumeContext<T> context, TaskDbContext db)
     : ConsumeContextScope<T>(context), SagaRepositoryContext<BatchState, T>
     where T : class
 {
     private readonly ConsumeContext<T> _context = context;
 
-    /// <summary>The row that the machine worked on.</summary>
+    /// <summary>The row that the state machine changed.</summary>
     public BatchState? Batch { get; private set; }
 
     public async Task<SagaConsumeContext<BatchState, T>> Load(Guid correlationId)

@@ -9,12 +9,12 @@ using TaskQueue.Storage.Encryption;
 
 namespace TaskQueue.Storage.Batches;
 
-/// <summary>Table <c>batches</c> as schedulers use it, with the tasks and the bad lines of batches.</summary>
+/// <summary>Table <c>batches</c> for schedulers, with the tasks and the invalid items of batches.</summary>
 internal sealed class BatchStore(IDbContextFactory<TaskDbContext> databases, TimeProvider time) : IBatchStore
 {
     private const int Page = 1000;
 
-    /// <summary>Neither a batch nor what is left of it outlives this.</summary>
+    /// <summary>Maximum lifetime of a batch and its remains.</summary>
     private static readonly TimeSpan Longest = TimeSpan.FromDays(60);
 
     public async Task<List<Guid>> DueAsync(TimeSpan grace, CancellationToken cancellationToken)

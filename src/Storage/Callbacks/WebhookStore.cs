@@ -29,7 +29,7 @@ internal sealed class WebhookStore(IDbContextFactory<TaskDbContext> databases) :
         }
         catch (DbUpdateException)
         {
-            return false; // another process inserted it
+            return false; // inserted by another process
         }
     }
 

@@ -8,8 +8,8 @@ using TaskQueue.Engine.Encryption;
 namespace TaskQueue.Storage.Encryption;
 
 /// <summary>
-/// Encrypts entities that EF Core writes, for as long as they are written, and decrypts those that it has read: every read of a table
-/// with texts of users goes through <c>Open</c>. An interceptor of reads would do the same by itself, at several times the cost of a row.
+/// Encrypts entities while EF Core writes them, and decrypts those it has read: every read of a table with user texts goes through
+/// <c>Open</c>. An interceptor for reads would do so automatically, at several times the cost of a row.
 /// </summary>
 internal sealed class EncryptedEntities : SaveChangesInterceptor
 {
@@ -75,18 +75,18 @@ internal sealed class EncryptedEntities : SaveChangesInterceptor
         if (!_written.TryGetValue(context, out var written))
             return;
         _written.Remove(context);
-        written.Reverse(); // two texts may share a property
+        written.Reverse(); // in reverse: two texts may share a property
         foreach (var (property, plain) in written)
         {
             property.CurrentValue = plain;
             if (!saved)
-                continue; // still to be written, if the caller tries again
+                continue; // still pending, if the caller retries
             property.OriginalValue = plain;
             property.IsModified = false;
         }
     }
 
-    /// <param name="Property">What was encrypted.</param>
-    /// <param name="Plain">Its value before.</param>
+    /// <param name="Property">The encrypted property.</param>
+    /// <param name="Plain">Its value before encryption.</param>
     private sealed record Written(PropertyEntry Property, object? Plain);
 }

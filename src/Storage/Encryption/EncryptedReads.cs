@@ -9,11 +9,11 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Storage.Encryption;
 
-/// <summary>Decrypts entities that were read with EF Core, in place. Those that are not encrypted cost a look at each text.</summary>
+/// <summary>Decrypts entities read with EF Core, in place. Unencrypted texts cost only a prefix check.</summary>
 public static class EncryptedReads
 {
-    /// <summary>Opens all of a list.</summary>
-    /// <exception cref="UnreadableDataException">One cannot be opened.</exception>
+    /// <summary>Decrypts all entities of a list.</summary>
+    /// <exception cref="UnreadableDataException">An entity cannot be decrypted.</exception>
     public static List<T> Open<T>(this TaskDbContext db, List<T> entities)
         where T : class
     {
@@ -22,8 +22,8 @@ public static class EncryptedReads
         return entities;
     }
 
-    /// <summary>Opens an entity, tracked or not; null stays null.</summary>
-    /// <exception cref="UnreadableDataException">It cannot be opened.</exception>
+    /// <summary>Decrypts an entity, tracked or not; null stays null.</summary>
+    /// <exception cref="UnreadableDataException">It cannot be decrypted.</exception>
     public static T? Open<T>(this TaskDbContext db, T? entity)
         where T : class
     {
@@ -58,7 +58,7 @@ public static class EncryptedReads
             text.Set(db.GetService<DataCipher>().Open(text.Place, text.Value));
             if (!isUnchanged)
                 continue;
-            var property = entry.Property(text.Property); // a read is no change
+            var property = entry.Property(text.Property); // decrypting is not a change
             property.OriginalValue = property.CurrentValue;
             property.IsModified = false;
         }

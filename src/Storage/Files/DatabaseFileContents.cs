@@ -3,12 +3,12 @@ using TaskQueue.Engine.Files;
 
 namespace TaskQueue.Storage.Files;
 
-/// <summary>Contents in table <c>file_chunks</c>, one short transaction a chunk.</summary>
+/// <summary>File contents in table <c>file_chunks</c>, with a short transaction for each chunk.</summary>
 internal sealed class DatabaseFileContents(IDbContextFactory<TaskDbContext> databases) : IFileContents
 {
     private const int ChunkBytes = 256 * 1024;
 
-    /// <summary>SQLite has a single writer, which must not be kept waiting for long.</summary>
+    /// <summary>SQLite has a single writer, which must not be blocked for long.</summary>
     private const int ChunksAtOnce = 16;
 
     public Stream OpenWrite(string id) => new WriteStream(databases, id);
@@ -24,10 +24,10 @@ internal sealed class DatabaseFileContents(IDbContextFactory<TaskDbContext> data
             await chunks.Where(c => c.Number >= from && c.Number < from + ChunksAtOnce).ExecuteDeleteAsync();
     }
 
-    // Rows and contents are of one database, and a row goes last.
+    // Rows and contents are in the same database, and a row is deleted last.
     public IEnumerable<string> Before(DateTime time) => [];
 
-    /// <summary>Fills a chunk, then stores it.</summary>
+    /// <summary>Buffers a chunk, then stores it.</summary>
     private sealed class WriteStream(IDbContextFactory<TaskDbContext> databases, string id) : AsyncStream
     {
         private readonly byte[] _chunk = new byte[ChunkBytes];

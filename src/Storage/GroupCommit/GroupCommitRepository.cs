@@ -5,8 +5,8 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Storage.GroupCommit;
 
 /// <summary>
-/// The saga repository of the machine. It encloses the saga pipe, so a command returns to its sender (and a bus message
-/// is acknowledged) after the commit of its group.
+/// The saga repository of the task state machine. It wraps the saga pipe, so a command returns to its sender (and a bus message is
+/// acknowledged) after the commit of its group.
 /// </summary>
 internal sealed class GroupCommitRepository(GroupCommitter committer) : ISagaRepositoryContextFactory<TaskState>
 {

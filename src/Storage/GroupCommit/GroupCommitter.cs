@@ -13,21 +13,21 @@ using TaskQueue.Engine.Telemetry;
 namespace TaskQueue.Storage.GroupCommit;
 
 /// <summary>
-/// Commits what waits, together: one SELECT … FOR UPDATE in id order, the machine on each row, one write, one commit.
-/// There is no timer: a group is whatever came while the last one committed. Partitions work side by side; a task always
-/// goes to the same partition, so its commands are applied in the order in which they came.
+/// Commits waiting commands in groups: one SELECT … FOR UPDATE in id order, the state machine on each row, one write, one commit. There is
+/// no timer: a group is whatever arrived while the last one committed. Partitions work concurrently; a task always maps to the same
+/// partition, so its commands are applied in order of arrival.
 /// </summary>
 internal sealed partial class GroupCommitter : IHostedService
 {
     private const int MaxGroup = 256;
 
-    /// <summary>A group takes no more once it has so many characters of payloads and results: those behind it wait for less.</summary>
+    /// <summary>Maximum characters of payloads and results in a group: bounds the wait of the commands behind it.</summary>
     private const long MaxChars = 4 * 1024 * 1024;
 
-    /// <summary>Commands that may wait in a partition before senders wait too.</summary>
+    /// <summary>Commands that may wait in a partition before senders are blocked.</summary>
     private const int PartitionCapacity = 8192;
 
-    /// <summary>How often a group that lost a race is tried again.</summary>
+    /// <summary>Maximum retries of a group on concurrency conflicts.</summary>
     private const int MaxRaces = 20;
 
     private readonly ITaskStore _store;
@@ -59,7 +59,7 @@ internal sealed partial class GroupCommitter : IHostedService
         _running = Task.WhenAll(_partitions.Select(partition => Task.Run(() => RunAsync(partition.Reader, heartbeats.Of(GetType())))));
     }
 
-    /// <summary>Transactions so far.</summary>
+    /// <summary>Number of transactions so far.</summary>
     public long Groups => Interlocked.Read(ref _groups);
 
     /// <summary>Queues a command. From here on its caller's cancellation is ignored: the group decides.</summary>
@@ -71,12 +71,12 @@ internal sealed partial class GroupCommitter : IHostedService
 
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <summary>Takes no more and commits what waits.</summary>
+    /// <summary>Accepts no further commands and commits the waiting ones.</summary>
     public async Task StopAsync(CancellationToken cancellationToken)
     {
         foreach (var partition in _partitions)
             partition.Writer.TryComplete();
-        // Where the database does not answer, nobody was told that anything is committed.
+        // If the database does not answer, no caller was told that anything is committed.
         await _running.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
@@ -92,7 +92,7 @@ internal sealed partial class GroupCommitter : IHostedService
         }
     }
 
-    /// <summary>A method of its own: a partition that waits holds nothing of its last group.</summary>
+    /// <summary>A separate method, so that an idle partition retains nothing of its last group.</summary>
     private async Task CommitNextAsync(ChannelReader<GroupEntry> reader)
     {
         var group = new List<GroupEntry>();
@@ -137,12 +137,12 @@ internal sealed partial class GroupCommitter : IHostedService
             group[0].Refuse(CommandResult.KeyTaken);
             return;
         }
-#pragma warning disable CA1031 // the callers get it
+#pragma warning disable CA1031 // rethrown to the callers
         catch (Exception fault)
 #pragma warning restore CA1031
         {
-            // One poison row must not fail its neighbours: halve until it stands alone. The first half goes first, so the
-            // commands of one task keep their order. A lost connection, or a wait that was too long, is nobody's row and fails everyone.
+            // A poison row must not fail the rest of its group: halve until it stands alone. The first half goes first, so the commands of
+            // one task keep their order. A lost connection or a timeout concerns no single row and fails all.
             if (group.Count == 1 || StorageFaults.IsTransient(fault))
             {
                 if (!_dependencies.TryHandle(fault))
@@ -161,7 +161,7 @@ internal sealed partial class GroupCommitter : IHostedService
         group.ForEach(e => e.Release());
     }
 
-    /// <summary>What is committed stays so, whatever goes wrong here; and the partition must go on.</summary>
+    /// <summary>A commit stands, whatever goes wrong here; and the partition must continue.</summary>
     private void Tell(IReadOnlyList<TaskState> written)
     {
         try
@@ -169,7 +169,7 @@ internal sealed partial class GroupCommitter : IHostedService
             _postCommit.Committed(written.SelectMany(t => t.Events));
             _replies.Ended(written);
         }
-#pragma warning disable CA1031 // who waits looks by itself a moment later
+#pragma warning disable CA1031 // waiters poll a moment later
         catch (Exception fault)
 #pragma warning restore CA1031
         {
@@ -177,7 +177,7 @@ internal sealed partial class GroupCommitter : IHostedService
         }
     }
 
-    /// <returns>What was written.</returns>
+    /// <returns>The written tasks.</returns>
     private async Task<IReadOnlyList<TaskState>> WriteGroupAsync(List<GroupEntry> group)
     {
         var begun = Stopwatch.GetTimestamp();
@@ -224,13 +224,13 @@ internal sealed partial class GroupCommitter : IHostedService
         return slots;
     }
 
-    [LoggerMessage(LogLevel.Error, "Telling of what was committed failed; who waits finds it later")]
+    [LoggerMessage(LogLevel.Error, "Notifying of committed tasks failed; waiters find them by polling")]
     private partial void LogNotTold(Exception fault);
 
-    [LoggerMessage(LogLevel.Warning, "A group of {Count} commands was not committed")]
+    [LoggerMessage(LogLevel.Warning, "Cannot commit a group of {Count} commands")]
     private partial void LogGroupFailed(Exception fault, int count);
 }
 
-/// <summary>How the group commit works on this database.</summary>
-/// <param name="Partitions">Groups that commit side by side: 1 on SQLite, which has one writer.</param>
+/// <summary>Options of the group commit for a database.</summary>
+/// <param name="Partitions">Number of groups that commit concurrently: 1 on SQLite, which has a single writer.</param>
 internal sealed record GroupCommitOptions(int Partitions);

@@ -6,7 +6,7 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Storage.GroupCommit;
 
-/// <summary>One command that waits for its group.</summary>
+/// <summary>A command waiting for its group.</summary>
 internal abstract class GroupEntry(Guid taskId)
 {
     private readonly TaskCompletionSource _committed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -14,22 +14,22 @@ internal abstract class GroupEntry(Guid taskId)
 
     public Guid TaskId { get; } = taskId;
 
-    /// <summary>When it came.</summary>
+    /// <summary>Timestamp of its arrival.</summary>
     public long Came { get; } = Stopwatch.GetTimestamp();
 
-    /// <summary>Ends after the commit, or with the fault of this entry alone.</summary>
+    /// <summary>Completes after the commit, or fails with the exception of this entry.</summary>
     public Task Committed => _committed.Task;
 
-    /// <summary>Whether the row may be inserted without a look whether it exists.</summary>
+    /// <summary>Whether the row may be inserted without reading it first.</summary>
     public bool InsertsBlindly { get; set; }
 
-    /// <summary>Whether it ended an attempt whose lease had expired.</summary>
+    /// <summary>Whether it completed an attempt whose lease had expired.</summary>
     public abstract bool HasExpired { get; }
 
-    /// <summary>Length of its payload or result.</summary>
+    /// <summary>Length of its payload or result in characters.</summary>
     public abstract int Chars { get; }
 
-    /// <summary>Lets the machine work on a copy; a machine that throws changes nothing and fails only itself.</summary>
+    /// <summary>Runs the state machine on a copy; an exception discards the changes and fails only this entry.</summary>
     public async Task RunAsync(GroupSlot slot)
     {
         _fault = null;
@@ -37,7 +37,7 @@ internal abstract class GroupEntry(Guid taskId)
         {
             await SendAsync(slot);
         }
-#pragma warning disable CA1031 // whatever it is, it belongs to this caller alone
+#pragma warning disable CA1031 // any exception belongs to this caller only
         catch (Exception fault)
 #pragma warning restore CA1031
         {
@@ -55,7 +55,7 @@ internal abstract class GroupEntry(Guid taskId)
 
     public void Fail(Exception fault) => _committed.TrySetException(fault);
 
-    /// <summary>The database refused what the machine had decided.</summary>
+    /// <summary>Rejects the command because the database rejected its change.</summary>
     public void Refuse(CommandResult commandResult)
     {
         SetResult(commandResult);
@@ -67,10 +67,10 @@ internal abstract class GroupEntry(Guid taskId)
     protected abstract Task SendAsync(GroupSlot slot);
 }
 
-/// <summary>The row that the commands of one task in a group share, one after the other.</summary>
+/// <summary>The row shared by the commands of one task in a group, applied in sequence.</summary>
 internal sealed class GroupSlot
 {
-    /// <summary>The row as of the last command that succeeded; null while there is none.</summary>
+    /// <summary>The row after the last successful command; null if there is none.</summary>
     public TaskState? Task { get; set; }
 
     public bool IsNew { get; set; }
@@ -99,12 +99,12 @@ internal sealed class GroupEntry<T>(ConsumeContext<T> context, IPipe<SagaReposit
 
     protected override Task SendAsync(GroupSlot slot)
     {
-        SetResult(CommandResult.NotFound); // what an earlier run said was rolled back
+        SetResult(CommandResult.NotFound); // the result of a rolled-back run
         return next.Send(new GroupSagaContext<T>(context, this, slot));
     }
 }
 
-/// <summary>What the saga pipe sees of a group: loads and inserts are answered from memory, saves only mark the slot.</summary>
+/// <summary>The saga context of a group: loads and inserts are answered from memory, saves only mark the slot.</summary>
 internal sealed class GroupSagaContext<T>(ConsumeContext<T> context, GroupEntry entry, GroupSlot slot)
     : ConsumeContextScope<T>(context), SagaRepositoryContext<TaskState, T>
     where T : class
@@ -139,8 +139,8 @@ internal sealed class GroupSagaContext<T>(ConsumeContext<T> context, GroupEntry 
         CreateSagaConsumeContext(_context, instance, SagaConsumeContextMode.Load);
 
     /// <summary>
-    /// A deleted task does not exist for anybody, though its row still does, nor one of others for who may not see it. Its id
-    /// stays taken.
+    /// A deleted task does not exist for any caller although its row still does, nor does a task that the caller may not see. Its id stays
+    /// taken.
     /// </summary>
     private bool IsGone(TaskState task) =>
         Message is TaskCommand command and not SubmitTask
@@ -149,7 +149,7 @@ internal sealed class GroupSagaContext<T>(ConsumeContext<T> context, GroupEntry 
     private Task Keep(TaskState task)
     {
         if (Message is TaskCommand { CommandResult: not CommandResult.Applied })
-            return Task.CompletedTask; // refused or a duplicate: nothing changed
+            return Task.CompletedTask; // rejected or a duplicate: nothing changed
         slot.IsNew |= slot.Task is null;
         slot.IsChanged = true;
         slot.Task = task;

@@ -12,10 +12,10 @@ using TaskQueue.Storage.GroupCommit;
 
 namespace TaskQueue.Storage.Hosting;
 
-/// <summary>Puts the storage together.</summary>
+/// <summary>Registers the storage.</summary>
 public static class StorageRegistration
 {
-    /// <summary>Adds the EF Core model, the hot statements and the group commit for a database.</summary>
+    /// <summary>Adds the EF Core model, the hot-path statements and the group commit for a database.</summary>
     public static IServiceCollection AddTaskQueueStorage(this IServiceCollection services, DatabaseAddress address)
     {
         ArgumentNullException.ThrowIfNull(address);
@@ -33,10 +33,10 @@ public static class StorageRegistration
 
     internal const int ConnectSeconds = 5, CommandSeconds = 10;
 
-    /// <summary>For statements that read or change a whole queue at once, and for migrations.</summary>
+    /// <summary>Timeout of statements that read or change a whole queue, and of migrations.</summary>
     internal const int LongCommandSeconds = 120;
 
-    /// <summary>Adds one store under all its names, and the factory of its context.</summary>
+    /// <summary>Registers a store under all its interfaces, and the factory of its context.</summary>
     internal static void AddStore<TContext, TStore>(IServiceCollection services, Func<IServiceProvider, TStore> create)
         where TContext : TaskDbContext
         where TStore : class, ITaskStore, IQueueStore, ICallbackStore, IBacklogStore
@@ -50,7 +50,7 @@ public static class StorageRegistration
         services.AddSingleton<IBacklogStore>(sp => sp.GetRequiredService<TStore>());
     }
 
-    /// <summary>Gives the context of a provider where the base class is asked for.</summary>
+    /// <summary>Provides the context of a provider as its base class.</summary>
     private sealed class BaseFactory<T>(IDbContextFactory<T> factory) : IDbContextFactory<TaskDbContext>
         where T : TaskDbContext
     {

@@ -26,7 +26,7 @@ using TaskQueue.Storage.Tasks;
 
 namespace TaskQueue.Storage.Hosting;
 
-/// <summary>Adds the stores behind the ports of the engine.</summary>
+/// <summary>Registers the stores that implement the ports of the engine.</summary>
 internal static class StoreRegistration
 {
     /// <summary>Adds the stores that are the same on every database.</summary>

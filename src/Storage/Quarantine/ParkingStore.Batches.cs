@@ -32,7 +32,7 @@ internal sealed partial class ParkingStore
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         var held = db.Batches.Where(b => b.CorrelationId == id && b.WorkedUntil == ParkedTimes.Never);
-        // Of one that had ended only the mark goes, so that its tasks are released.
+        // For a batch that has ended only the mark is cleared, so that its tasks are released.
         if (await held.Where(b => b.State >= BatchStates.Completed)
             .ExecuteUpdateAsync(b => b.SetProperty(x => x.WorkedUntil, heldUntil), cancellationToken) > 0)
             return false;

@@ -68,7 +68,7 @@ internal sealed partial class ParkingStore
                 .ExecuteUpdateAsync(t => t.SetProperty(x => x.LeaseUntil, (DateTime?)null), cancellationToken),
             Sweep.Dispatch => task.Where(t => t.DispatchAt != null && t.DispatchAt == now.DispatchAt)
                 .ExecuteUpdateAsync(t => t.SetProperty(x => x.DispatchAt, (DateTime?)null), cancellationToken),
-            // Nobody must start it once it no longer expires.
+            // A task that no longer expires must not be started.
             _ => task.Where(t => (t.State == TaskStates.Pending || t.State == TaskStates.Retrying) && t.ExpiresAt != null
                 && t.ExpiresAt == now.ExpiresAt)
                 .ExecuteUpdateAsync(

@@ -13,7 +13,7 @@ internal sealed partial class ParkingStore(IDbContextFactory<TaskDbContext> data
     public Task<bool> ParkCallbackAsync(QuarantinedItem item, Callback callback, CancellationToken cancellationToken) =>
         quarantine.AddAsync(item, async db =>
         {
-            var (id, attempts) = (callback.Id, callback.Attempts); // another process may have taken it since
+            var (id, attempts) = (callback.Id, callback.Attempts); // another process may have claimed it since
             var subject = callback.SubjectId;
             var task = await db.Tasks.Where(t => t.CorrelationId == subject).Select(t => new { t.Queue, t.Owner })
                 .FirstOrDefaultAsync(cancellationToken)

@@ -15,11 +15,11 @@ internal sealed class QuarantineStore(IDbContextFactory<TaskDbContext> databases
 
     public Task AddAsync(QuarantinedItem item, CancellationToken cancellationToken) => AddAsync(item, null, cancellationToken);
 
-    /// <summary>Lists an item, and parks its subject in the same transaction.</summary>
-    /// <param name="item">What is set aside.</param>
-    /// <param name="park">Parks the subject; false where there is nothing to set aside any more, and nothing is listed then.</param>
+    /// <summary>Lists an item and parks its subject in the same transaction.</summary>
+    /// <param name="item">The item.</param>
+    /// <param name="park">Parks the subject; false if there is nothing left to quarantine, and then nothing is listed.</param>
     /// <param name="cancellationToken">Cancels the transaction.</param>
-    /// <returns>What <paramref name="park"/> said.</returns>
+    /// <returns>The return value of <paramref name="park"/>, true without it.</returns>
     public async Task<bool> AddAsync(QuarantinedItem item, Func<TaskDbContext, Task<bool>>? park, CancellationToken cancellationToken)
     {
         for (var tries = 1; ; tries++)
@@ -30,7 +30,7 @@ internal sealed class QuarantineStore(IDbContextFactory<TaskDbContext> databases
             }
             catch (DbUpdateException) when (tries < MaxTries)
             {
-                // Another process lists the same subject at this moment.
+                // Another process lists the same subject concurrently.
             }
         }
     }
@@ -75,7 +75,7 @@ internal sealed class QuarantineStore(IDbContextFactory<TaskDbContext> databases
     public async Task<(string? Owner, int Excess)?> FindCrowdAsync(int most, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        // Rows of a sender or an endpoint as a whole are few, and say who sent the rest.
+        // Rows for a sender or an endpoint as a whole are few, and tell who sent the rest.
         var crowd = await db.Quarantine.Where(q => q.Kind == QuarantineKinds.Message && !q.Subject.Contains(":sender:")
             && !q.Subject.Contains(":message:")).GroupBy(q => q.Owner)
             .Select(g => new { Owner = g.Key, Count = g.Count() }).Where(g => g.Count > most).OrderBy(g => g.Owner)
@@ -102,7 +102,7 @@ internal sealed class QuarantineStore(IDbContextFactory<TaskDbContext> databases
         await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
         if (park is not null && !await park(db))
             return false;
-        // Of what came over the bus it is the entry itself, with its payload.
+        // For a bus message the state is the entry itself, including its payload.
         var state = kind == QuarantineKinds.Message
             ? db.GetService<DataCipher>().Seal(new Place("quarantine.state", Guid.Empty, subject), item.State) : item.State;
         var renewed = await db.Quarantine.Where(q => q.Kind == kind && q.Subject == subject).ExecuteUpdateAsync(

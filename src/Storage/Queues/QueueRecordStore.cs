@@ -31,7 +31,7 @@ internal sealed class QueueRecordStore(IDbContextFactory<TaskDbContext> database
     {
         await using var db = await databases.CreateDbContextAsync();
         await using var transaction = await db.Database.BeginTransactionAsync();
-        await db.LockQueueAsync(BuiltInQueues.Tasks); // one makes a queue at a time, so what is counted stays true
+        await db.LockQueueAsync(BuiltInQueues.Tasks); // serializes the creation of queues, so the count stays valid
         if (await db.Queues.AnyAsync(q => q.Name == queue.Name))
             return new(QueueInsertStatus.NameTaken);
         if (queue.Owner is { } tenant && await db.Tasks.AnyAsync(t => t.Queue == queue.Name && t.Owner != tenant
@@ -63,7 +63,7 @@ internal sealed class QueueRecordStore(IDbContextFactory<TaskDbContext> database
             }
             catch (DbUpdateConcurrencyException)
             {
-                // Somebody else changed or deleted it in between: look again.
+                // Changed or deleted concurrently: retry.
             }
         }
     }
@@ -73,7 +73,7 @@ internal sealed class QueueRecordStore(IDbContextFactory<TaskDbContext> database
         await using var db = await databases.CreateDbContextAsync();
         await using var transaction = await db.Database.BeginTransactionAsync();
         var removed = await db.Queues.Where(q => q.Name == name)
-            .ExecuteDeleteAsync(); // first: whoever makes a schedule of it has locked it
+            .ExecuteDeleteAsync(); // first, because creating a schedule locks the queue
         await db.Schedules.Where(s => s.Queue == name).ExecuteDeleteAsync();
         await transaction.CommitAsync();
         return removed > 0;

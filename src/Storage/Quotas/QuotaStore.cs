@@ -3,7 +3,7 @@ using TaskQueue.Engine.Quotas;
 
 namespace TaskQueue.Storage.Quotas;
 
-/// <summary>Counts what tenants store with EF Core.</summary>
+/// <summary>Counts what tenants store, in EF Core.</summary>
 internal sealed class QuotaStore(IDbContextFactory<TaskDbContext> databases) : IQuotaStore
 {
     public async Task<IReadOnlyList<KeyQuota>> ReadKeysAsync(DateTime now, CancellationToken cancellationToken)

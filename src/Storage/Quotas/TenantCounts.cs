@@ -7,7 +7,7 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Storage.Quotas;
 
-/// <summary>Queries that count what a tenant has; inside a transaction of their caller where it must stay true.</summary>
+/// <summary>Queries that count what a tenant owns; to stay valid, counts need the caller's transaction.</summary>
 internal static class TenantCounts
 {
     /// <summary>
@@ -15,7 +15,7 @@ internal static class TenantCounts
     /// </summary>
     public static IQueryable<int> Waiting(TaskDbContext db, string owner, int max)
     {
-        // As the filters of ix_tasks_claim and ix_tasks_ordering_key have it.
+        // Must match the filters of ix_tasks_claim and ix_tasks_ordering_key.
         var free = db.Tasks.Where(
             t => t.Owner == owner && (t.State == TaskStates.Pending || t.State == TaskStates.Retrying) && !t.Blocked);
         var blocked = db.Tasks.Where(
@@ -29,7 +29,7 @@ internal static class TenantCounts
         db.Queues.LongCountAsync(q => q.Owner == tenant, cancellationToken);
 
     /// <summary>
-    /// Schedules of a tenant. Their settings are one JSON text, with their payload in it: they are counted where they are, and not read.
+    /// Counts the schedules of a tenant in the database, without reading their settings: these are one JSON text that includes the payload.
     /// </summary>
     public static async Task<long> SchedulesAsync(TaskDbContext db, string tenant, CancellationToken cancellationToken = default)
     {

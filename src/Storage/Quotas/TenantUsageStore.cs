@@ -4,7 +4,7 @@ using TaskQueue.Engine.Quotas;
 
 namespace TaskQueue.Storage.Quotas;
 
-/// <summary>Exchanges the use of quotas over table <c>tenant_usage</c>. A SQLite file serves one process, which needs no rows.</summary>
+/// <summary>Exchanges quota usage through table <c>tenant_usage</c>. A SQLite file serves a single process, which needs no rows.</summary>
 internal sealed class TenantUsageStore(IDbContextFactory<TaskDbContext> databases, DatabaseAddress address) : ITenantUsageStore
 {
     private const string Processes = "process", Streams = "streams", Requests = "requests";
@@ -36,7 +36,7 @@ internal sealed class TenantUsageStore(IDbContextFactory<TaskDbContext> database
     public async Task<SharedBucket?> FindBucketAsync(string tenant, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-#pragma warning disable RS0030 // becomes the database's now()
+#pragma warning disable RS0030 // translated to the database's now()
         var row = await Bucket(db, tenant).Select(u => new { u.Amount, DateTime.UtcNow }).SingleOrDefaultAsync(cancellationToken);
 #pragma warning restore RS0030
         return row is null ? null : new SharedBucket(row.Amount, row.UtcNow);
@@ -63,7 +63,7 @@ internal sealed class TenantUsageStore(IDbContextFactory<TaskDbContext> database
             .ExecuteUpdateAsync(u => u.SetProperty(x => x.Amount, spent).SetProperty(x => x.UpdatedAt, bucket.Now), cancellationToken) == 1;
     }
 
-    /// <returns>Number of the other processes.</returns>
+    /// <returns>Number of other processes.</returns>
     private static async Task<int> PublishProcessAsync(TaskDbContext db, ProcessUsage usage, CancellationToken cancellationToken)
     {
         var mine = db.TenantUsage.Where(u => u.Tenant == "" && u.Resource == Processes && u.Process == usage.Process);

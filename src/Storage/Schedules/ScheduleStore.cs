@@ -42,13 +42,13 @@ internal sealed class ScheduleStore(IDbContextFactory<TaskDbContext> databases) 
         return new(ScheduleChange.Done);
     }
 
-    /// <summary>What is in the way of a new schedule; what is found stays true until the transaction ends.</summary>
+    /// <summary>Why a schedule cannot be added, or null; the checks stay valid until the transaction ends.</summary>
     private static async Task<ScheduleInsertResult?> ObstacleAsync(TaskDbContext db, ScheduleRecord schedule, ScheduleQuota? quota,
         long? ownerLimit)
     {
         var (queue, name) = (schedule.Queue, schedule.Name);
         if (quota is not null || ownerLimit is not null)
-            await db.LockQueueAsync(BuiltInQueues.Tasks); // one counts all schedules at a time
+            await db.LockQueueAsync(BuiltInQueues.Tasks); // serializes counting all schedules
         if (!await db.LockQueueAsync(queue))
             return new(ScheduleChange.QueueNotFound);
         if (await db.Schedules.CountAsync(s => s.Queue == queue) >= quota?.PerQueue)
@@ -78,7 +78,7 @@ internal sealed class ScheduleStore(IDbContextFactory<TaskDbContext> databases) 
             }
             catch (DbUpdateConcurrencyException)
             {
-                // Somebody else changed or deleted it in between: look again.
+                // Changed or deleted concurrently: retry.
             }
         }
     }
@@ -90,7 +90,7 @@ internal sealed class ScheduleStore(IDbContextFactory<TaskDbContext> databases) 
         return await db.Schedules.Where(s => s.Id == id).ExecuteDeleteAsync() > 0;
     }
 
-    /// <summary>A change or the deletion of a schedule ends its item.</summary>
+    /// <summary>Changing or deleting a schedule removes its quarantined item.</summary>
     private static Task<int> ForgetAsync(TaskDbContext db, int id)
     {
         var subject = id.ToString(CultureInfo.InvariantCulture);

@@ -3,10 +3,10 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Storage.Tasks;
 
-/// <summary>A task of a page before it is read: where it stands, and how large it is.</summary>
+/// <summary>Position and size of a task of a page, before it is read.</summary>
 internal sealed class SizedTask
 {
-    /// <summary>What is read of each.</summary>
+    /// <summary>Selects position and size.</summary>
     public static readonly Expression<Func<TaskState, SizedTask>> Of = t => new SizedTask
     {
         Id = t.CorrelationId,
@@ -17,7 +17,7 @@ internal sealed class SizedTask
             ?? 0) + (TextSize.Of(t.Error) ?? 0),
     };
 
-    /// <summary>A task without its payload, headers, result, error and progress.</summary>
+    /// <summary>Selects a task without its payload, headers, result, error and progress.</summary>
     public static readonly Expression<Func<TaskState, TaskState>> Textless = t => new TaskState
     {
         CorrelationId = t.CorrelationId,
@@ -53,14 +53,14 @@ internal sealed class SizedTask
 
     public DateTime? FinishedAt { get; init; }
 
-    /// <summary>Its texts in bytes.</summary>
+    /// <summary>Total size of its texts in bytes.</summary>
     public long Bytes { get; init; }
 
-    /// <summary>Its place in a list.</summary>
+    /// <summary>Its position in a list.</summary>
     public TaskCursor Cursor(TaskList list) =>
         TaskCursor.Of(list, new TaskState { CorrelationId = Id, DueAt = DueAt, LeaseUntil = LeaseUntil, FinishedAt = FinishedAt });
 
-    /// <summary>As many from the first on as have so many bytes, and one in any case.</summary>
+    /// <summary>Takes tasks from the first on up to <paramref name="maxBytes"/>, but at least one.</summary>
     public static List<SizedTask> Cut(List<SizedTask> tasks, long maxBytes, out long bytes)
     {
         bytes = 0;

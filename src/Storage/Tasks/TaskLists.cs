@@ -3,10 +3,10 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Storage.Tasks;
 
-/// <summary>The queries behind <see cref="TaskList"/>. Their conditions repeat those of the partial indexes.</summary>
+/// <summary>The queries of <see cref="TaskList"/>. Their conditions repeat those of the partial indexes.</summary>
 internal static class TaskLists
 {
-    /// <summary>At most <paramref name="max"/> tasks behind a place, or, in reverse, before it.</summary>
+    /// <summary>Up to <paramref name="max"/> tasks after a position, or before it if <paramref name="back"/>.</summary>
     public static IQueryable<TaskState> Page(IQueryable<TaskState> tasks, string queue, TaskList list, TaskCursor? from, int max, bool back)
     {
         tasks = tasks.Where(t => t.Queue == queue);
@@ -20,8 +20,8 @@ internal static class TaskLists
     }
 
     /// <summary>
-    /// One condition for all would read the whole table: each part has an index of its own. None has those that run by id, so
-    /// they are looked up; else SQLite walks over all ids.
+    /// A single condition would scan the whole table: each part has an index of its own. None is ordered by id for running tasks, so these
+    /// are looked up; otherwise SQLite scans all ids.
     /// </summary>
     private static IQueryable<TaskState> Live(IQueryable<TaskState> tasks, Func<IQueryable<TaskState>, IQueryable<TaskState>> page)
     {

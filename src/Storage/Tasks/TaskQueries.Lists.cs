@@ -15,7 +15,7 @@ internal sealed partial class TaskQueries
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         var tasks = Tasks(db, access);
         if (state is { } wanted)
-            tasks = tasks.Where(t => t.State == EF.Constant(wanted)); // a partial index is only used for a state that the planner sees
+            tasks = tasks.Where(t => t.State == EF.Constant(wanted)); // a partial index needs a constant the planner sees
         var sizes = await tasks.OrderByDescending(t => t.CorrelationId).Take(max).Select(SizedTask.Of).ToListAsync(cancellationToken);
         return await ReadAsync(db, access, SizedTask.Cut(sizes, memory.Value.MaxAnswerBytes, out var bytes), bytes, reserve,
             cancellationToken);
@@ -27,7 +27,7 @@ internal sealed partial class TaskQueries
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         var found = await TaskLists.Page(Tasks(db, access), queue, list, from, max + 1, back).Select(SizedTask.Of)
-            .ToListAsync(cancellationToken); // one more shows whether there are more
+            .ToListAsync(cancellationToken); // one more tells whether there are more
         var page = SizedTask.Cut(found.Count > max ? found[..max] : found, memory.Value.MaxAnswerBytes, out var bytes);
         var hasMore = page.Count < found.Count;
         if (back)

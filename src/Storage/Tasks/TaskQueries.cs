@@ -80,7 +80,7 @@ internal sealed partial class TaskQueries(IDbContextFactory<TaskDbContext> datab
         return [.. found.Where(t => TaskStates.IsTerminal(t.State)), .. gone];
     }
 
-    /// <summary>One that cannot be decrypted must not keep the ends of the others from their callers.</summary>
+    /// <summary>A task that cannot be decrypted must not hide the completion of the others.</summary>
     private static string? ErrorOf(TaskDbContext db, TaskState task)
     {
         try

@@ -1,9 +1,9 @@
 namespace TaskQueue.Tests.Integration.Plans;
 
-/// <summary>A hot statement: what it is called in docs/query-plans.md, what it is for, and words that only it has.</summary>
+/// <summary>A hot statement: its name in docs/query-plans.md, its purpose, and words that only it contains.</summary>
 internal sealed record KnownStatement(string Name, string Purpose, string Mark)
 {
-    /// <summary>In the order of the document. Of two whose marks both match, the first is meant.</summary>
+    /// <summary>In the order of the document. If the marks of two match, the first one wins.</summary>
     public static readonly KnownStatement[] All =
     [
         new("Strict claim", "Takes due tasks in a strict order, one claim after the other.", "picked as materialized"),
@@ -70,7 +70,7 @@ internal sealed record KnownStatement(string Name, string Purpose, string Mark)
         new("List: dead", "A page of the dead letters.", "ORDER BY t.finished_at"),
     ];
 
-    /// <summary>The statement that was run, or null for those without a table, such as a stream's lock.</summary>
+    /// <summary>The statement that was run, or null for those without a table, such as a partition's lock.</summary>
     public static KnownStatement? Of(RanStatement ran) =>
         ran.Plan == "Result"
             ? null

@@ -2,7 +2,7 @@ using Npgsql;
 
 namespace TaskQueue.Tests.Integration.Plans;
 
-/// <summary>Rows of a database that has been at work for a while: many finished tasks, fewer that wait, some of every kind.</summary>
+/// <summary>Rows of a database that has been in use for a while: many finished tasks, fewer waiting ones, some of every kind.</summary>
 internal static class PlanRows
 {
     public const int Queues = 1000;
@@ -50,7 +50,7 @@ internal static class PlanRows
         from generate_series(0, {{Running - 1}}) as n
         """;
 
-    // Two events a task, of which the last thousand are not published yet.
+    // Two events per task; the last thousand are not published yet.
     private const string InsertEvents =
         """
         insert into task_events (stream, task_id, type, queue, tier, attempt, at, dispatch, frees)
@@ -85,7 +85,7 @@ internal static class PlanRows
         select 'q' || n, 0, s, 3, 10 from generate_series(0, {Queues - 1}) as n cross join generate_series(0, 3) as s;
         """;
 
-    // Nobody else gathers statistics while plans are looked at, and ours are of all rows instead of a sample by chance.
+    // No other job gathers statistics while plans are read, and ours cover all rows instead of a random sample.
     private const string StandStill = "alter table tasks set (autovacuum_enabled = false); "
         + "alter table task_events set (autovacuum_enabled = false); alter table callbacks set (autovacuum_enabled = false)";
 

@@ -5,12 +5,12 @@ using TaskQueue.Storage.Postgres;
 
 namespace TaskQueue.Tests.Integration.Plans;
 
-/// <summary>A statement that PostgreSQL ran, and the plan that it ran it by.</summary>
+/// <summary>A statement that PostgreSQL ran, and its plan.</summary>
 internal sealed record RanStatement(string Sql, string Plan);
 
 /// <summary>
-/// A data source whose server tells the plan of every statement that it runs (auto_explain, as notices). So what is
-/// examined is what the store sends, with the types and the number of parameters that it sends.
+/// A data source whose server reports the plan of every statement that it runs (auto_explain, as notices). So the
+/// statements examined are those the store sends, with their actual types and number of parameters.
 /// </summary>
 internal sealed class PlanWatch : ILoggerProvider, ILogger
 {
@@ -34,7 +34,7 @@ internal sealed class PlanWatch : ILoggerProvider, ILogger
 
     public NpgsqlDataSource Source { get; }
 
-    /// <summary>What was run so far.</summary>
+    /// <summary>Statements run so far.</summary>
     public IReadOnlyCollection<RanStatement> Statements => _statements;
 
     public ILogger CreateLogger(string categoryName) => this;
@@ -58,7 +58,7 @@ internal sealed class PlanWatch : ILoggerProvider, ILogger
         _loggers.Dispose();
     }
 
-    /// <summary>The statement, then its parameters where the server tells them, then the plan, whose first line has costs.</summary>
+    /// <summary>The statement, then its parameters if the server reports them, then the plan, whose first line has costs.</summary>
     private static RanStatement Parse(string text)
     {
         var lines = text.Split('\n');

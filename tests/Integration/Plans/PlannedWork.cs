@@ -8,7 +8,7 @@ using static TaskQueue.Tests.Servers.TestTasks;
 
 namespace TaskQueue.Tests.Integration.Plans;
 
-/// <summary>Work that makes a store run every hot statement, in the sizes of a busy server. It needs <see cref="PlanRows"/>.</summary>
+/// <summary>Work that makes a store run every hot statement, at the scale of a busy server. It needs <see cref="PlanRows"/>.</summary>
 internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTick tick)
     where TStore : ITaskStore, IQueueStore, ICallbackStore, IBacklogStore
 {
@@ -28,7 +28,7 @@ internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTi
     {
         var gone = Task("q0", t => (t.State, t.DeleteAt) = (TaskStates.Completed, now.AddDays(-1)));
         await store.InsertAsync([new(gone), .. Enumerable.Range(0, 600).Select(n => new NewTask(Task($"q{n}")))]);
-        // Half of the keys are taken by tasks that wait; those with an ordering key come before its head.
+        // Waiting tasks hold half of the keys; those with an ordering key come before its head.
         var duplicates = Enumerable.Range(0, 300).Select(n => new NewTask(
             Task($"q{(3 * n) + 1}", t => t.DedupeKey = n % 2 == 0 ? "k1" : $"k{t.CorrelationId}"), OverwriteFields.Payload));
         var members = Enumerable.Range(0, 300)
@@ -60,7 +60,7 @@ internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTi
         store.ClaimAsync(new ClaimRequest([.. queues.SelectMany(q => new QueueTier[] { new(q, 0), new(q, 1) })], 100, "w", null),
             rules, now);
 
-    /// <summary>Ends what was claimed, and some that are dead in queues whose dead letters have a limit.</summary>
+    /// <summary>Completes the claimed tasks, and some dead ones in queues with a limit of dead letters.</summary>
     private async Task SaveAsync(List<TaskState> claimed)
     {
         await using (var session = await store.BeginAsync())

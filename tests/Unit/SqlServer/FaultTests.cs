@@ -8,7 +8,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.Unit.SqlServer;
 
-/// <summary>What is done about an error of SQL Server follows from its number, and of a duplicate from the name of the index.</summary>
+/// <summary>How an error of SQL Server is handled follows from its number, and for a duplicate from the name of the index.</summary>
 public sealed class FaultTests
 {
     private const string DuplicateKey = "Violation of PRIMARY KEY constraint 'PK_tasks'. Cannot insert duplicate key in object "
@@ -18,10 +18,10 @@ public sealed class FaultTests
 
     [Theory]
     [InlineData(1205)] // the victim of a deadlock
-    [InlineData(1222)] // a lock that was not given in time
+    [InlineData(1222)] // a lock that was not granted in time
     [InlineData(3960)] // a row that changed under a snapshot
     [InlineData(SqlServerFaults.LockNotGranted)]
-    public void Who_loses_a_race_tries_again(int number)
+    public void A_transaction_that_loses_a_race_is_retried(int number)
     {
         SqlServerFaults.IsRace(Fault(number)).ShouldBeTrue();
         SqlServerFaults.IsTransient(Fault(number)).ShouldBeTrue();
@@ -32,7 +32,7 @@ public sealed class FaultTests
     [InlineData(64)] // the connection broke
     [InlineData(10054)]
     [InlineData(40613)] // Azure: the database moves
-    public void A_server_that_is_away_is_no_race_but_passes(int number)
+    public void A_server_outage_is_transient_but_not_a_race(int number)
     {
         SqlServerFaults.IsRace(Fault(number)).ShouldBeFalse();
         SqlServerFaults.IsTransient(Fault(number)).ShouldBeTrue();
@@ -43,11 +43,11 @@ public sealed class FaultTests
     [InlineData(547)] // a foreign key
     [InlineData(2627)]
     [InlineData(4060)]
-    [InlineData(18456)] // a login that is refused
-    public void What_will_not_pass_is_not_tried_again(int number) => SqlServerFaults.IsTransient(Fault(number)).ShouldBeFalse();
+    [InlineData(18456)] // a refused login
+    public void Permanent_errors_are_not_retried(int number) => SqlServerFaults.IsTransient(Fault(number)).ShouldBeFalse();
 
     [Fact]
-    public void A_duplicate_is_known_by_its_index()
+    public void A_duplicate_is_recognized_by_its_index()
     {
         SqlServerFaults.IsDuplicateOf(Fault(2627, DuplicateKey), "PK_tasks").ShouldBeTrue();
         SqlServerFaults.IsDuplicateOf(Fault(2627, DuplicateKey), TaskDbContext.DedupeIndex).ShouldBeFalse();
@@ -57,9 +57,9 @@ public sealed class FaultTests
         SqlServerFaults.IsDuplicate(Fault(1205)).ShouldBeFalse();
     }
 
-    /// <summary>As on PostgreSQL: two that promoted the first task of an ordering key, of which one must look again.</summary>
+    /// <summary>As on PostgreSQL: two transactions promoted the first task of an ordering key, and one of them must retry.</summary>
     [Fact]
-    public void A_second_holder_of_a_turn_has_lost_a_race()
+    public void A_second_head_of_an_ordering_key_is_a_lost_race()
     {
         SqlServerFaults.IsRace(Duplicate(TaskDbContext.HeadIndex)).ShouldBeTrue();
         SqlServerFaults.IsRace(Duplicate(TaskDbContext.DedupeIndex)).ShouldBeFalse();
@@ -67,7 +67,7 @@ public sealed class FaultTests
 
     /// <summary>The engine asks the provider, whose driver it does not know.</summary>
     [Fact]
-    public void The_engine_asks_the_provider()
+    public void The_engine_uses_the_configured_provider()
     {
         StorageFaults.Use(new SqlServerFaultClassifier());
 
@@ -82,7 +82,7 @@ public sealed class FaultTests
     [InlineData(1105, false)]
     [InlineData(1205, false)]
     [InlineData(8152, true)]
-    public void What_is_refused_to_everybody_is_no_rows_fault(int number, bool isOfRow)
+    public void Errors_that_affect_every_row_are_not_blamed_on_one_row(int number, bool isOfRow)
     {
         StorageFaults.Use(new SqlServerFaultClassifier());
 
@@ -91,7 +91,7 @@ public sealed class FaultTests
 
     private static SqlException Duplicate(string index) => Fault(2601, DuplicateRow.Replace("{0}", index, StringComparison.Ordinal));
 
-    /// <summary>The driver makes them for itself only.</summary>
+    /// <summary>Only the driver can create these.</summary>
     private static SqlException Fault(int number, string message = "broken")
     {
         const BindingFlags hidden = BindingFlags.Instance | BindingFlags.Static | BindingFlags.NonPublic;

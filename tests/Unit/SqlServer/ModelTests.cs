@@ -16,7 +16,7 @@ namespace TaskQueue.Tests.Unit.SqlServer;
 public sealed class ModelTests
 {
     [Fact]
-    public void The_migrations_make_the_whole_model()
+    public void The_migrations_create_the_whole_model()
     {
         using var db = Open();
         db.Database.HasPendingModelChanges().ShouldBeFalse();
@@ -24,7 +24,7 @@ public sealed class ModelTests
     }
 
     [Fact]
-    public void The_script_of_the_migrations_is_one_that_SQL_Server_reads()
+    public void The_migration_script_parses_as_SQL_Server()
     {
         using var script = new StringReader(Script());
         new TSql150Parser(initialQuotedIdentifiers: true).Parse(script, out var errors);
@@ -59,7 +59,7 @@ public sealed class ModelTests
     }
 
     [Fact]
-    public void Ids_are_in_the_order_of_their_bytes_and_of_their_times()
+    public void Ids_sort_by_bytes_and_by_time()
     {
         var start = DateTimeOffset.Parse("2026-01-01T00:00:00Z", CultureInfo.InvariantCulture);
         var made = Enumerable.Range(0, 200).Select(ms => Guid.CreateVersion7(start.AddMilliseconds(ms))).ToList();
@@ -71,7 +71,7 @@ public sealed class ModelTests
     }
 
     [Fact]
-    public void Every_query_by_id_goes_by_the_bytes()
+    public void Every_query_by_id_compares_bytes()
     {
         using var db = Open();
         var after = Guid.CreateVersion7();

@@ -11,12 +11,12 @@ using Xunit;
 namespace TaskQueue.Tests.Unit.SqlServer;
 
 /// <summary>
-/// The statements of the three providers beside one another, verb by verb: which columns they write, which rows they delete, for which
-/// states they ask, and which columns they name at all.
+/// The statements of the three providers side by side, by operation: which columns they write, which rows they delete, which
+/// states they query, and which columns they name at all.
 /// </summary>
 public sealed class ProvidersTests
 {
-    /// <summary>A verb of the stores, with the names of its statements on PostgreSQL, on SQLite and on SQL Server.</summary>
+    /// <summary>An operation of the stores, with the names of its statements on PostgreSQL, SQLite and SQL Server.</summary>
     private static readonly (string Verb, string Postgres, string Sqlite, string SqlServer)[] Verbs =
     [
         ("Claim", "ClaimSql", "DueSql ClaimRowSql AppendSql", "ClaimSql"),
@@ -59,13 +59,13 @@ public sealed class ProvidersTests
     ];
 
     /// <summary>
-    /// Of SQL Server: locks, the outbox dispatcher's look, and the sweeps, whose column and condition are one text in each provider.
+    /// SQL Server only: locks, the outbox dispatcher's query, and the sweeps, whose column and condition are one text in each provider.
     /// </summary>
     private const string Others =
         "LeadSql LookSql LockStreamSql LockDeadLettersSql SelectDispatchSql SelectExpiredLeasesSql SelectExpiredSql NextDispatchSql "
             + "NextExpiredLeaseSql NextExpiredSql";
 
-    /// <summary>SQLite appends every event by one statement, which has the columns of all.</summary>
+    /// <summary>SQLite appends every event with one statement, which has the columns of all.</summary>
     private const string AnyEvent = "insert task_events: at, attempt, dispatch, due_at, error, frees, queue, stream, task_id, tier, type, "
         + "worker";
 
@@ -74,14 +74,14 @@ public sealed class ProvidersTests
     private const string Submitted = "insert task_events: at, attempt, dispatch, due_at, frees, queue, stream, task_id, tier, type";
 
     /// <summary>
-    /// What the statements of one provider have in a verb and those of PostgreSQL have not ("+"), or the other way round ("-").
+    /// What the statements of one provider have for an operation and those of PostgreSQL do not ("+"), or the other way round ("-").
     /// </summary>
     private static readonly Dictionary<(string Provider, string Verb), string[]> Known = new()
     {
         [("SQLite", "Claim")] = [$"+ {AnyEvent}", $"- {Started}"],
         [("SQLite", "ClaimTogether")] = [$"+ {AnyEvent}", $"- {Started}"],
         [("SQLite", "Insert")] = [$"+ {AnyEvent}", $"- {Submitted}"],
-        // There is no "on conflict": an insert looks for the holder of a key itself, and a lock is taken away and made again.
+        // There is no "on conflict": an insert looks for the holder of a key itself, and a lock is removed and created again.
         [("SQL Server", "Insert")] = ["+ ask state in (3, 4, 7)"],
         [("SQL Server", "ClaimTogether")] = ["+ delete queue_locks", "- update queue_locks: attempt, task_id, until"],
     };
@@ -90,7 +90,7 @@ public sealed class ProvidersTests
 
     [Theory]
     [MemberData(nameof(Names))]
-    public void A_verb_does_the_same_on_every_database(string name)
+    public void A_statement_has_the_same_effects_on_every_database(string name)
     {
         var (verb, postgres, sqlite, sqlServer) = Verbs.Single(v => v.Verb == name);
         var expected = Of(typeof(PostgresTaskStore), postgres);
@@ -102,7 +102,7 @@ public sealed class ProvidersTests
     }
 
     [Fact]
-    public void Every_statement_of_SQL_Server_belongs_to_a_verb() =>
+    public void Every_SQL_Server_statement_belongs_to_a_store_method() =>
         Texts(typeof(SqlServerTaskStore)).Keys.Where(name => name.EndsWith("Sql", StringComparison.Ordinal))
             .ShouldBe(Verbs.SelectMany(v => v.SqlServer.Split(' ')).Concat(Others.Split(' ')).Distinct(), ignoreOrder: true);
 
@@ -112,11 +112,11 @@ public sealed class ProvidersTests
         string[] postgres = FilesOf("Postgres"), sqlServer = FilesOf("SqlServer"), sqlite = FilesOf("Sqlite");
 
         postgres.Except(sqlServer).ShouldBe(["PostgresTaskStore.cs"]);
-        // One connection at a time needs no order of inserts; and its gates are code.
+        // With one connection at a time inserts need no order, and its limits are code.
         sqlite.Except(postgres).ShouldBe(["Limits.cs", "SqliteTaskStore.cs"]);
     }
 
-    /// <summary>The files of the store of a provider.</summary>
+    /// <summary>The files of a provider's store.</summary>
     private static string[] FilesOf(string provider) =>
         [.. Directory.GetFiles(Repository.FileAt("src", $"Storage.{provider}"), "*.cs")
             .Where(f => File.ReadAllText(f).Contains($"class {provider}TaskStore", StringComparison.Ordinal))
@@ -136,7 +136,7 @@ public sealed class ProvidersTests
             .Select(f => (f.Name, Text: f.GetValue(null) switch { string text => text, Statement statement => statement.Text, _ => null }))
             .Where(f => f.Text is not null).ToDictionary(f => f.Name, f => f.Text!);
 
-    /// <summary>Not those by which each database finds rows in its own way, and what is called as a function or a list is.</summary>
+    /// <summary>Excludes the columns by which each database finds rows in its own way, and functions and lists.</summary>
     private static HashSet<string> Columns()
     {
         using var db = TestDatabase.CreateContext(DatabaseProvider.Postgres);

@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 namespace TaskQueue.Tests.Unit.SqlServer;
 
 /// <summary>
-/// What statements do, in whichever of the three dialects: the columns they write, the rows they delete, the states they ask for.
+/// What statements do, in any of the three dialects: the columns they write, the rows they delete, the states they query.
 /// </summary>
 internal static partial class StatementEffects
 {
@@ -26,7 +26,7 @@ internal static partial class StatementEffects
         foreach (Match insert in Inserts().Matches(text))
         {
             yield return $"insert {insert.Groups["table"].Value}: {Columns(insert.Groups["columns"].Value.Split(','))}";
-            // An insert that adds to what is there is an update elsewhere.
+            // An insert that updates existing rows is an update elsewhere.
             if (Conflict().Match(text, insert.Index) is { Success: true } conflict)
                 yield return $"update {insert.Groups["table"].Value}: {Columns(Assignments(text[(conflict.Index + conflict.Length)..]))}";
         }

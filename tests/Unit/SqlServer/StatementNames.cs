@@ -3,7 +3,7 @@ using Microsoft.SqlServer.TransactSql.ScriptDom;
 namespace TaskQueue.Tests.Unit.SqlServer;
 
 /// <summary>
-/// Which columns a statement can mean, by the names that it gives its tables, and which of those that it names there are not.
+/// Which columns a statement can refer to, given the names of its tables, and which of its names do not exist.
 /// A name that stands for several tables in different places may have the columns of each of them.
 /// </summary>
 internal sealed class StatementNames : TSqlFragmentVisitor
@@ -13,17 +13,17 @@ internal sealed class StatementNames : TSqlFragmentVisitor
     private readonly List<ColumnReferenceExpression> _used = [];
     private readonly List<string> _unknown = [];
 
-    /// <param name="statement">As the parser read it.</param>
+    /// <param name="statement">The parsed statement.</param>
     /// <param name="model">The columns of each table.</param>
     public StatementNames(TSqlFragment statement, IReadOnlyDictionary<string, HashSet<string>> model)
     {
         _model = model;
         statement.Accept(this);
-        // Common table expressions are used by name, also of one another: their columns are known only now.
+        // Common table expressions are used by name, also by each other: their columns are known only now.
         statement.Accept(new Aliases(this));
     }
 
-    /// <summary>Names of tables and columns that are not in the model, nor made by the statement itself.</summary>
+    /// <summary>Names of tables and columns that are neither in the model nor defined by the statement itself.</summary>
     public IEnumerable<string> Missing =>
         [.. _unknown.Where(name => !_known.ContainsKey(name)),
             .. _used.Where(c => !IsKnown(c)).Select(c => string.Join('.', c.MultiPartIdentifier.Identifiers.Select(i => i.Value)))];
@@ -100,7 +100,7 @@ internal sealed class StatementNames : TSqlFragmentVisitor
         public override void Visit(NamedTableReference node)
         {
             var table = node.SchemaObject.BaseIdentifier.Value;
-            // The target of an update or a delete is the name that another part of it gives a table.
+            // The target of an update or a delete is the alias that another part of it gives a table.
             if (names.TableColumns(node) is { } columns)
                 names.Add(node.Alias?.Value ?? table, [.. columns]);
             else

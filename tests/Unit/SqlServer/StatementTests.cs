@@ -12,8 +12,8 @@ using Xunit;
 namespace TaskQueue.Tests.Unit.SqlServer;
 
 /// <summary>
-/// What can be known of the statements without a server: that SQL Server's own parser reads them,
-/// and that their parameters are those they use.
+/// What can be checked without a server: that SQL Server's own parser reads the statements,
+/// and that their parameters are the ones they use.
 /// </summary>
 public sealed class StatementTests
 {
@@ -21,7 +21,7 @@ public sealed class StatementTests
 
     [Theory]
     [MemberData(nameof(Names))]
-    public void Every_statement_is_one_that_SQL_Server_2019_reads(string name)
+    public void Every_statement_parses_as_SQL_Server_2019(string name)
     {
         using var text = new StringReader(Statements()[name].Text);
         var script = new TSql150Parser(initialQuotedIdentifiers: true).Parse(text, out var errors);
@@ -44,7 +44,7 @@ public sealed class StatementTests
 
     [Theory]
     [MemberData(nameof(Names))]
-    public void Every_statement_names_tables_and_columns_that_there_are(string name)
+    public void Every_statement_uses_existing_tables_and_columns(string name)
     {
         var names = new StatementNames(Parse(Statements()[name].Text),
             Tables().ToDictionary(t => t.GetTableName()!, t => t.GetProperties().Select(p => p.GetColumnName()).ToHashSet()));
@@ -52,7 +52,7 @@ public sealed class StatementTests
         names.Missing.ShouldBeEmpty();
         foreach (var (table, columns) in names.Inserts)
         {
-            // SQL Server, as the others, refuses a row without a value for one of these.
+            // SQL Server, like the others, rejects a row without a value for one of these.
             Tables().Single(t => t.GetTableName() == table).GetProperties()
                 .Where(p => !p.IsNullable && p.ValueGenerated == ValueGenerated.Never && p.GetDefaultValueSql() is null
                     && !p.TryGetDefaultValue(out _))
@@ -61,12 +61,12 @@ public sealed class StatementTests
     }
 
     [Fact]
-    public void There_is_no_merge() =>
+    public void No_statement_uses_MERGE() =>
         Statements().Values.ShouldAllBe(s => !s.Text.Contains("merge", StringComparison.OrdinalIgnoreCase));
 
-    /// <summary>So that a change of any of them, or of the type of a parameter, is seen where it is reviewed.</summary>
+    /// <summary>Makes any change of a statement, or of a parameter's type, visible in review.</summary>
     [Fact]
-    public async Task They_are_those_of_the_snapshot()
+    public async Task Statements_match_the_snapshot()
     {
         var text = string.Join("\n", Statements().OrderBy(s => s.Key, StringComparer.Ordinal).Select(s =>
             $"-- {s.Key}({string.Join(", ", s.Value.Parameters.Select(p => $"{p.Name} {p.Type} {p.Size} {p.Scale}"))})\n{s.Value.Text}\n"));

@@ -9,15 +9,15 @@ using Xunit;
 
 namespace TaskQueue.Tests.Unit.SqlServer;
 
-/// <summary>That <see cref="SqlServerTranslation"/> looks at the queries of every engine of the tests.</summary>
+/// <summary><see cref="SqlServerTranslation"/> checks the queries of every engine in the tests.</summary>
 public sealed class TranslationTests
 {
     [Fact]
-    public Task What_only_SQLite_has_words_for_is_refused() =>
+    public Task SQLite_only_functions_are_refused() =>
         RefusedAsync(DatabaseProvider.Sqlite, "Data Source=nowhere.db", t => EF.Functions.Glob(t.Queue, "a*"));
 
     [Fact]
-    public Task What_only_PostgreSQL_has_words_for_is_refused() =>
+    public Task PostgreSQL_only_functions_are_refused() =>
         RefusedAsync(DatabaseProvider.Postgres, "Host=nowhere", t => EF.Functions.ILike(t.Queue, "a%"));
 
     private static async Task RefusedAsync(DatabaseProvider provider, string connectionString, Expression<Func<TaskState, bool>> condition)

@@ -31,7 +31,8 @@ from (
         cast(0 as bigint) as blocked, cast(0 as bigint) as running, min(case when due_at <= @now then due_at end) as oldest
     from tasks where state in (3, 7) and blocked = 0 group by queue, tier
     union all
-    select queue, tier, 0, 0, count_big(*), 0, null from tasks where ordering_key is not null and state in (3, 7) and blocked = 1
+    select queue, tier, 0, 0, count_big(*), 0, null from tasks where ordering_key is not null and state in (3, 7)
+        and blocked = 1
         group by queue, tier
     union all
     select queue, tier, 0, 0, 0, count_big(*), null from tasks where state = 4 group by queue, tier) as parts
@@ -142,7 +143,8 @@ set xact_abort on;
 declare @found table (id binary(16) primary key);
 declare @locked table (id binary(16) primary key);
 begin transaction;
-insert into @found select distinct t.id from tasks t where t.state in (3, 7) and t.due_at > @now and case when t.started_at > t.created_at then t.started_at else t.created_at end > @now
+insert into @found select distinct t.id from tasks t where t.state in (3, 7) and t.due_at > @now and case when t.started_at > t.created_at then t.started_at
+    else t.created_at end > @now
   and t.due_at < dateadd(hour, 1, case when t.started_at > t.created_at then t.started_at else t.created_at end);
 insert into @locked select t.id from (select top (2147483647) id from @found order by id) as i inner loop join tasks t with (updlock, rowlock, forceseek) on t.id = i.id
 where t.state in (3, 7) and t.due_at > @now order by i.id option (force order, maxdop 1);
@@ -220,7 +222,7 @@ from @inserted i left join (select j.queue collate Latin1_General_100_BIN2 as qu
 where s.queue is null or dispatch_at > due_at;
 
 -- LeadSql()
-declare @granted int; exec @granted = sp_getapplock @Resource = N'taskqueue:relay', @LockMode = 'Exclusive', @LockOwner = 'Session', @LockTimeout = 0; select @granted;
+declare @granted int; exec @granted = sp_getapplock @Resource = N'taskqueue:dispatcher', @LockMode = 'Exclusive', @LockOwner = 'Session', @LockTimeout = 0; select @granted;
 
 -- LimitRunningSql(@queue NVarChar 128 0)
 set xact_abort on;
@@ -244,7 +246,8 @@ with limits as (
         else @ns - g.max_tokens * g.period_ns end as base) as k
     cross apply (select
         case when g.max_running = 0 then @max else g.max_running
-            - (select count(*) from tasks r with (readcommittedlock) where r.queue = g.queue and r.state = 4 and r.limited = 1) end as running,
+            - (select count(*) from tasks r with (readcommittedlock) where r.queue = g.queue and r.state = 4
+                and r.limited = 1) end as running,
         case when g.period_ns = 0 then @max else (@ns - k.base) / g.period_ns end as tokens) as a),
 limits as (
     select q.queue, q.tier, q.ord,
@@ -262,7 +265,8 @@ where t.queue = q.queue and t.tier = q.tier and t.priority = p.priority
 order by t.due_at, t.id) as c
     where @order <> 4 or not exists (
         select 1 from queue_locks l join tasks h on h.id = l.task_id
-        where l.queue = q.queue and l.tier = q.tier and l.until > @now and h.state = 4 and h.attempt = l.attempt)),
+        where l.queue = q.queue and l.tier = q.tier and l.until > @now and h.state = 4
+            and h.attempt = l.attempt)),
 placed as (
     select f.id, f.allowed, f.octets, row_number() over (order by case when @order = 2 then f.turn else 0 end, case when @order = 1 then 0 else f.ord end, case when @order = 1 then 0 else -f.priority end, f.due_at, f.id) as place,
         row_number() over (partition by f.queue order by case when @order = 2 then f.turn else 0 end, case when @order = 1 then 0 else f.ord end, case when @order = 1 then 0 else -f.priority end, f.due_at, f.id) as number
@@ -422,7 +426,8 @@ declare @late table (id binary(16) primary key);
 insert into @late select h.id from (select j.queue collate Latin1_General_100_BIN2 as queue, convert(varbinary(800), j.ordering_key) as ordering_key from openjson(@keys) with (queue nvarchar(128) '$[0]', ordering_key nvarchar(400) '$[1]') as j) as k cross apply (select top (1) m.id from tasks m with (readcommittedlock) where m.queue = k.queue and m.ordering_key = k.ordering_key and m.ordering_key is not null
     and m.state in (3, 7)
     order by m.due_at, m.id) as f cross apply (select h.id from tasks h with (readcommittedlock) where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null and h.blocked = 0 and h.state in (3, 4, 7)) as h where h.id <> f.id;
-update t set blocked = 1 from @late l inner loop join tasks t with (rowlock, forceseek) on t.id = l.id where t.state in (3, 7) and t.blocked = 0;
+update t set blocked = 1 from @late l inner loop join tasks t with (rowlock, forceseek) on t.id = l.id where t.state in (3, 7)
+    and t.blocked = 0;
 update t set blocked = 0
 from (select j.queue collate Latin1_General_100_BIN2 as queue, convert(varbinary(800), j.ordering_key) as ordering_key from openjson(@keys) with (queue nvarchar(128) '$[0]', ordering_key nvarchar(400) '$[1]') as j) as k cross apply (select top (1) m.id from tasks m with (readcommittedlock) where m.queue = k.queue and m.ordering_key = k.ordering_key and m.ordering_key is not null
     and m.state in (3, 7)
@@ -461,7 +466,8 @@ order by e.id
 -- ReadForDispatchSql(@ids NVarChar -1 0, @max_octets BigInt 0 0)
 with sized as (
     select t.id, (datalength(t.payload) + coalesce(datalength(t.headers), 0)) / 2 as octets
-    from (select convert(binary(16), j.id, 2) as id from openjson(@ids) with (id char(32) '$[0]') as j) as k inner loop join tasks t with (rowlock, forceseek) on t.id = k.id where t.state in (3, 7)),
+    from (select convert(binary(16), j.id, 2) as id from openjson(@ids) with (id char(32) '$[0]') as j) as k inner loop join tasks t with (rowlock, forceseek) on t.id = k.id
+        where t.state in (3, 7)),
 summed as (
     select s.id, s.octets, sum(s.octets) over (order by s.id rows unbounded preceding) as octets_so_far from sized s)
 select t.id, t.state, t.queue, t.tier, t.priority, t.push, cast(t.name as nvarchar(400)) as name, cast(t.dedupe_key as nvarchar(400)) as dedupe_key, cast(t.ordering_key as nvarchar(400)) as ordering_key, t.blocked, t.payload, t.headers, t.result, t.error, t.attempt, t.attempts_left, t.max_attempts, t.retry, t.default_lease_ms, t.lease_ms, t.lease_until, t.worker, t.claimed_by, t.created_at, t.due_at, t.expires_at, t.started_at, t.finished_at, t.limited, t.dead, t.delete_at, t.dispatch_at, t.ending, t.batch_id, cast(t.owner as nvarchar(400)) as owner, t.progress from summed f inner loop join tasks t with (rowlock, forceseek) on t.id = f.id
@@ -527,7 +533,8 @@ update callbacks set state = @state, due_at = @due, log = @log, finished_at = @f
 -- StatsSql(@queue NVarChar 128 0, @now DateTime2 0 6)
 select
     (select count_big(*) from tasks where queue = @queue and state in (3, 7) and blocked = 0)
-        + (select count_big(*) from tasks where queue = @queue and ordering_key is not null and state in (3, 7) and blocked = 1),
+        + (select count_big(*) from tasks where queue = @queue and ordering_key is not null and state in (3, 7)
+            and blocked = 1),
     (select count_big(*) from tasks where queue = @queue and state = 4),
     (select count_big(*) from tasks where queue = @queue and dead = 1 and (delete_at is null or delete_at > @now)),
     (select coalesce(sum(count), 0) from queue_counts where queue = @queue and type = 3),
@@ -546,7 +553,8 @@ with limits as (
         else @ns - g.max_tokens * g.period_ns end as base) as k
     cross apply (select
         case when g.max_running = 0 then @max else g.max_running
-            - (select count(*) from tasks r with (readcommittedlock) where r.queue = g.queue and r.state = 4 and r.limited = 1) end as running,
+            - (select count(*) from tasks r with (readcommittedlock) where r.queue = g.queue and r.state = 4
+                and r.limited = 1) end as running,
         case when g.period_ns = 0 then @max else (@ns - k.base) / g.period_ns end as tokens) as a),
 limits as (
     select q.queue, q.tier, q.ord,
@@ -564,7 +572,8 @@ where t.queue = q.queue and t.tier = q.tier and t.priority = p.priority
 order by t.due_at, t.id) as c
     where @order <> 4 or not exists (
         select 1 from queue_locks l join tasks h on h.id = l.task_id
-        where l.queue = q.queue and l.tier = q.tier and l.until > @now and h.state = 4 and h.attempt = l.attempt)),
+        where l.queue = q.queue and l.tier = q.tier and l.until > @now and h.state = 4
+            and h.attempt = l.attempt)),
 placed as (
     select f.id, f.allowed, f.octets, row_number() over (order by case when @order = 2 then f.turn else 0 end, case when @order = 1 then 0 else f.ord end, case when @order = 1 then 0 else -f.priority end, f.due_at, f.id) as place,
         row_number() over (partition by f.queue order by case when @order = 2 then f.turn else 0 end, case when @order = 1 then 0 else f.ord end, case when @order = 1 then 0 else -f.priority end, f.due_at, f.id) as number

@@ -13,7 +13,7 @@ using TaskQueue.Http.Requests;
 
 namespace TaskQueue.Adapters.OpenAI.Batches;
 
-/// <summary>OpenAI's Batch API, in the words of OpenAI and of Bella (bella.md 10, 12).</summary>
+/// <summary>OpenAI's Batch API, in the dialects of OpenAI and Bella (bella.md 10, 12).</summary>
 internal static class BatchEndpoints
 {
     private const int DefaultPage = 20, MaxPage = 100;
@@ -32,14 +32,14 @@ internal static class BatchEndpoints
         batches.MapPost("", CreateAsync).Needs(Scope.Enqueue).Produces<OpenAIBatch>().Produces<BatchError>(400).Produces<BatchError>(404)
             .WithSummary(
                 "Run the lines of a file: {\"input_file_id\", \"endpoint\", \"completion_window\"}, and optionally metadata. "
-                + "The queue is that of X-BELLA-QUEUE-NAME, or of the first line's model.");
-        batches.MapGet("", ListAsync).TakesQuery("limit", "1 to 100, default 20.").TakesQuery("after", "Batches behind this one.")
+                + "The queue is taken from X-BELLA-QUEUE-NAME, or from the first line's model.");
+        batches.MapGet("", ListAsync).TakesQuery("limit", "1 to 100, default 20.").TakesQuery("after", "List batches after this one.")
             .Produces<BatchPage<OpenAIBatch>>().Produces<BatchError>(400)
-            .WithSummary("Batches, the newest first.");
-        batches.MapGet("/{id}", GetAsync).Produces<OpenAIBatch>().Produces<BatchError>(404).WithSummary("One batch with its live counts.");
+            .WithSummary("List batches, newest first.");
+        batches.MapGet("/{id}", GetAsync).Produces<OpenAIBatch>().Produces<BatchError>(404).WithSummary("Get a batch with live counts.");
         batches.MapPost("/{id}/cancel", CancelAsync).Audited("batch.cancel", onlyWhenNoted: true).Needs(Scope.Enqueue)
             .Produces<OpenAIBatch>().Produces<OpenAIBatch>(202).Produces<BatchError>(404)
-            .WithSummary("Cancel a batch; what runs may end within a short time.");
+            .WithSummary("Cancel a batch; running tasks may finish within a grace period.");
     }
 
     private static async Task<IResult> CreateAsync(HttpContext context, BatchRequest request, BatchService batchService,
@@ -87,7 +87,7 @@ internal static class BatchEndpoints
         return Results.Json(page, type);
     }
 
-    /// <summary>Bella answers with the batch as it was, because the cancel goes on (bella.md 10.4).</summary>
+    /// <summary>Bella returns the batch in its previous state, because cancellation is asynchronous (bella.md 10.4).</summary>
     private static async Task<IResult> CancelAsync(string id, HttpContext context, IBatchQueries queries, BatchService batchService,
         Redaction redaction)
     {

@@ -6,10 +6,10 @@ using TaskQueue.Engine.Ids;
 
 namespace TaskQueue.Adapters.OpenAI.Batches;
 
-/// <summary>A batch as Bella's clients read it: Unix milliseconds, and a time of the past for what has not happened.</summary>
+/// <summary>A batch in Bella's dialect: Unix milliseconds, and a fixed past time for what has not happened.</summary>
 public sealed record BellaBatch
 {
-    /// <summary>The original's mark of a time that is not set: the year 2000 in Beijing.</summary>
+    /// <summary>The original's value for a time that is not set: the year 2000 in Beijing.</summary>
     public const long NotYet = 946_656_000_000;
 
     /// <summary><c>BATCH-…</c>.</summary>
@@ -18,28 +18,28 @@ public sealed record BellaBatch
     /// <summary><c>batch</c>.</summary>
     public required string Object { get; init; }
 
-    /// <summary>What processes the lines.</summary>
+    /// <summary>Endpoint that processes the lines.</summary>
     public required string Endpoint { get; init; }
 
     /// <summary>validating, in_progress, finalizing, completed, failed, expired or cancelled.</summary>
     public required string Status { get; init; }
 
-    /// <summary>File of the lines.</summary>
+    /// <summary>Id of the input file.</summary>
     public required string InputFileId { get; init; }
 
     /// <summary>As given, or 24h.</summary>
     public required string CompletionWindow { get; init; }
 
-    /// <summary>File of results, or "".</summary>
+    /// <summary>Id of the output file, or "".</summary>
     public required string OutputFileId { get; init; }
 
-    /// <summary>File of errors, or "".</summary>
+    /// <summary>Id of the error file, or "".</summary>
     public required string ErrorFileId { get; init; }
 
     /// <summary>When it was accepted.</summary>
     public required long CreatedAt { get; init; }
 
-    /// <summary>When its input was found good.</summary>
+    /// <summary>When its input was validated.</summary>
     public required long InProgressAt { get; init; }
 
     /// <summary>When its last task ended.</summary>
@@ -51,28 +51,28 @@ public sealed record BellaBatch
     /// <summary>When it failed.</summary>
     public required long FailedAt { get; init; }
 
-    /// <summary>Its deadline.</summary>
+    /// <summary>Deadline.</summary>
     public required long ExpiredAt { get; init; }
 
-    /// <summary>When somebody cancelled it.</summary>
+    /// <summary>When its cancellation was requested.</summary>
     public required long CancellingAt { get; init; }
 
     /// <summary>When it was cancelled.</summary>
     public required long CancelledAt { get; init; }
 
-    /// <summary>Lines.</summary>
+    /// <summary>Line counts.</summary>
     public required BatchProgress RequestCounts { get; init; }
 
     /// <summary>As given.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyDictionary<string, string>? Metadata { get; init; }
 
-    /// <summary>What is wrong with the input of a batch that failed.</summary>
+    /// <summary>Input errors of a failed batch.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public BatchErrors? Errors { get; init; }
 }
 
-/// <summary>A batch as the official SDKs of OpenAI read it: Unix seconds, and null for what has not happened.</summary>
+/// <summary>A batch in OpenAI's dialect: Unix seconds, and null for what has not happened.</summary>
 public sealed record OpenAIBatch
 {
     /// <summary><c>BATCH-…</c>.</summary>
@@ -81,13 +81,13 @@ public sealed record OpenAIBatch
     /// <summary><c>batch</c>.</summary>
     public required string Object { get; init; }
 
-    /// <summary>What processes the lines.</summary>
+    /// <summary>Endpoint that processes the lines.</summary>
     public required string Endpoint { get; init; }
 
-    /// <summary>What is wrong with the input of a batch that failed.</summary>
+    /// <summary>Input errors of a failed batch.</summary>
     public BatchErrors? Errors { get; init; }
 
-    /// <summary>File of the lines.</summary>
+    /// <summary>Id of the input file.</summary>
     public required string InputFileId { get; init; }
 
     /// <summary>As given, or 24h.</summary>
@@ -96,19 +96,19 @@ public sealed record OpenAIBatch
     /// <summary>validating, in_progress, finalizing, completed, failed, expired, cancelling or cancelled.</summary>
     public required string Status { get; init; }
 
-    /// <summary>File of results.</summary>
+    /// <summary>Id of the output file.</summary>
     public string? OutputFileId { get; init; }
 
-    /// <summary>File of errors.</summary>
+    /// <summary>Id of the error file.</summary>
     public string? ErrorFileId { get; init; }
 
     /// <summary>When it was accepted.</summary>
     public required long CreatedAt { get; init; }
 
-    /// <summary>When its input was found good.</summary>
+    /// <summary>When its input was validated.</summary>
     public long? InProgressAt { get; init; }
 
-    /// <summary>Its deadline.</summary>
+    /// <summary>Deadline.</summary>
     public required long ExpiresAt { get; init; }
 
     /// <summary>When its last task ended.</summary>
@@ -123,27 +123,27 @@ public sealed record OpenAIBatch
     /// <summary>When it expired.</summary>
     public long? ExpiredAt { get; init; }
 
-    /// <summary>When somebody cancelled it.</summary>
+    /// <summary>When its cancellation was requested.</summary>
     public long? CancellingAt { get; init; }
 
     /// <summary>When it was cancelled.</summary>
     public long? CancelledAt { get; init; }
 
-    /// <summary>Lines.</summary>
+    /// <summary>Line counts.</summary>
     public required BatchProgress RequestCounts { get; init; }
 
     /// <summary>As given.</summary>
     public required IReadOnlyDictionary<string, string> Metadata { get; init; }
 }
 
-/// <summary>What is wrong with the input of a batch.</summary>
+/// <summary>Input errors of a batch.</summary>
 public sealed record BatchErrors(string Object, IReadOnlyList<BatchInputError> Data);
 
 /// <summary>A page of batches, newest first.</summary>
 /// <typeparam name="T">A batch in a dialect.</typeparam>
 public sealed record BatchPage<T>(string Object, IReadOnlyList<T> Data, string? FirstId, string? LastId, bool HasMore);
 
-/// <summary>Batches in both dialects (bella.md appendix A).</summary>
+/// <summary>Maps batches to both dialects (bella.md appendix A).</summary>
 internal static class BatchObjects
 {
     private const string Batch = "batch";
@@ -161,7 +161,7 @@ internal static class BatchObjects
         [BatchStates.Cancelled] = "cancelled",
     };
 
-    /// <summary>A batch for Bella's clients, who know no cancelling.</summary>
+    /// <summary>Maps a batch to Bella's dialect, which has no cancelling status.</summary>
     public static BellaBatch ToBella(BatchState batch, BatchProgress progress)
     {
         ArgumentNullException.ThrowIfNull(batch);
@@ -189,7 +189,7 @@ internal static class BatchObjects
         };
     }
 
-    /// <summary>A batch for OpenAI's SDKs.</summary>
+    /// <summary>Maps a batch to OpenAI's dialect.</summary>
     public static OpenAIBatch ToOpenAI(BatchState batch, BatchProgress progress)
     {
         ArgumentNullException.ThrowIfNull(batch);
@@ -218,7 +218,7 @@ internal static class BatchObjects
         };
     }
 
-    /// <summary>A batch as JSON text.</summary>
+    /// <summary>Renders a batch as JSON text.</summary>
     public static string ToText(BatchState batch, BatchProgress progress, bool openAI) =>
         openAI
             ? JsonSerializer.Serialize(ToOpenAI(batch, progress), BatchObjectJson.Instance.OpenAIBatch)
@@ -238,14 +238,14 @@ internal static class BatchObjects
     private static long? Seconds(DateTime? time) => time is { } t ? new DateTimeOffset(t).ToUnixTimeSeconds() : null;
 }
 
-/// <summary>Shapes of batches in JSON.</summary>
+/// <summary>Source-generated JSON of batches.</summary>
 [JsonSerializable(typeof(BellaBatch))]
 [JsonSerializable(typeof(OpenAIBatch))]
 [JsonSerializable(typeof(BatchPage<BellaBatch>))]
 [JsonSerializable(typeof(BatchPage<OpenAIBatch>))]
 internal sealed partial class BatchObjectJson : JsonSerializerContext
 {
-    /// <summary>The context with these options: snake_case, and letters as they are.</summary>
+    /// <summary>The context with snake_case names and unescaped letters.</summary>
     public static BatchObjectJson Instance { get; } = new(new JsonSerializerOptions
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,

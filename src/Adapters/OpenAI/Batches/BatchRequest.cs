@@ -13,7 +13,7 @@ using TaskQueue.Http.Errors;
 
 namespace TaskQueue.Adapters.OpenAI.Batches;
 
-/// <summary>Reads what a batch is to be, and finds its queue (bella.md 10.1, 12).</summary>
+/// <summary>Validates a batch request and finds its queue (bella.md 10.1, 12).</summary>
 internal sealed partial class BatchRequest(
     FileService files, QueueCatalog queues, QueueRouter router, IOptions<BatchLimits> limits, IOptions<WebhookOptions> webhooks,
     IOptions<EngineOptions> engine)
@@ -77,7 +77,7 @@ internal sealed partial class BatchRequest(
                 + "or configure TaskQueue:Routing");
     }
 
-    /// <summary>The model of the first line, where that can be read.</summary>
+    /// <summary>The model of the first line, if readable.</summary>
     private async Task<string?> ModelAsync(FileRecord file, CancellationToken cancellationToken)
     {
         var probe = new BatchState();
@@ -87,7 +87,7 @@ internal sealed partial class BatchRequest(
         return null;
     }
 
-    /// <returns>The callback URL, if there is one.</returns>
+    /// <returns>The callback URL, if any.</returns>
     private static string? Check(IReadOnlyDictionary<string, string?>? metadata)
     {
         if (metadata is null)
@@ -101,7 +101,7 @@ internal sealed partial class BatchRequest(
         return metadata.GetValueOrDefault(Callback);
     }
 
-    /// <summary>What cannot be read is 24h.</summary>
+    /// <summary>Parses a window; unreadable text means 24h.</summary>
     private static (string Shown, TimeSpan Window) WindowOf(string? text)
     {
         if (text is null || text.Length > 8 || WindowPattern().Match(text) is not { Success: true } match

@@ -2,7 +2,7 @@ using TaskQueue.Http.Auth;
 
 namespace TaskQueue.Adapters.OpenAI.Batches;
 
-/// <summary>Batches as a caller sees them: metadata and errors without hidden values.</summary>
+/// <summary>Redacts metadata and errors of batches for a caller.</summary>
 internal static class RedactedBatches
 {
     public static BellaBatch Of(BellaBatch batch, Redactor redactor) =>

@@ -11,7 +11,7 @@ using TaskQueue.Http.Requests;
 
 namespace TaskQueue.Adapters.OpenAI.Files;
 
-/// <summary>The files of OpenAI's API, as batches read and write them (bella.md 11).</summary>
+/// <summary>OpenAI's Files API, for the input and output of batches (bella.md 11).</summary>
 internal static class FileEndpoints
 {
     private const int MaxPage = 10_000;
@@ -20,21 +20,21 @@ internal static class FileEndpoints
     {
         var files = app.MapGroup("/v1/files").WithTags("files").AnswerFaults(OpenAIErrors.File).WithMetadata(OpenAIErrors.NoCache)
             .Needs(Scope.Read);
-        // Counted by the API: the limit of the server would cut the connection before the client has read the answer.
+        // The API enforces the limit: the server's own would cut the connection before the client reads the response.
         files.MapPost("", UploadAsync).Needs(Scope.Enqueue).WithMetadata(new DisableRequestSizeLimitAttribute())
             .TakesFile("file", "purpose")
             .Produces<FileObject>().Produces<FileError>(400).Produces<FileError>(401).Produces<FileError>(413).Produces<FileError>(429)
             .WithSummary("Upload a file: multipart/form-data with the parts file and purpose (batch, user_data, assistants, fine-tune, "
                 + "vision, evals, …).");
         files.MapGet("", ListAsync).Produces<FileList>().Produces<FileError>(400).Produces<FileError>(401)
-            .TakesQuery("purpose", "Only of this purpose.").TakesQuery("limit", "1 to 10000 (the default).")
-            .TakesQuery("order", "desc (the default) or asc, by time.").TakesQuery("after", "Files behind this one.")
-            .WithSummary("The caller's files, the newest first.");
+            .TakesQuery("purpose", "List only files with this purpose.").TakesQuery("limit", "1 to 10000 (the default).")
+            .TakesQuery("order", "desc (the default) or asc, by time.").TakesQuery("after", "List files after this one.")
+            .WithSummary("List the caller's files, newest first.");
         files.MapGet("/{id}", GetAsync).Produces<FileObject>().Produces<FileError>(401).Produces<FileError>(404).WithSummary("One file.");
         files.MapGet("/{id}/content", ContentAsync).Produces(200, contentType: "application/octet-stream")
             .Produces(206, contentType: "application/octet-stream")
             .Produces<FileError>(401).Produces<FileError>(404).Produces(416)
-            .WithSummary("The content of a file, or a range of it.");
+            .WithSummary("Download a file, or a range of it.");
         files.MapDelete("/{id}", DeleteAsync).Audited("file.delete", onlyWhenNoted: true).Needs(Scope.Enqueue).Produces<FileDeleted>()
             .Produces<FileError>(401).Produces<FileError>(404).WithSummary("Delete a file.");
     }
@@ -58,7 +58,7 @@ internal static class FileEndpoints
         }
         catch (FileNotFoundException)
         {
-            throw NotFound(id); // deleted a moment ago
+            throw NotFound(id); // deleted in the meantime
         }
     }
 
@@ -96,7 +96,7 @@ internal static class FileEndpoints
     private static async Task<FileRecord> FindAsync(string id, HttpContext context, FileService files) =>
         (IsId(id) ? await files.FindAsync(id, context.Access(), context.RequestAborted) : null) ?? throw NotFound(id);
 
-    /// <summary>Whether there may be such a file; the rest, such as a NUL, no database needs to see.</summary>
+    /// <summary>Whether the id is well-formed; others, for example with a NUL, never reach the database.</summary>
     private static bool IsId(string id) => id.Length <= 64 && id.All(c => char.IsAsciiLetterOrDigit(c) || c == '-');
 
     private static IResult Answer(FileRecord file, HttpContext context)

@@ -7,14 +7,14 @@ using TaskQueue.Http.Json;
 namespace TaskQueue.Adapters.OpenAI.Files;
 
 /// <summary>
-/// A file. OpenAI's clients read seconds and a status, which is always <c>processed</c>; Bella's read milliseconds. It never
-/// expires: files stay until they are deleted.
+/// A file. OpenAI's dialect has seconds and a status, which is always <c>processed</c>; Bella's has milliseconds. Files never
+/// expire; they stay until deleted.
 /// </summary>
 public sealed record FileObject(
     string Id, string Object, long Bytes, long CreatedAt, long? ExpiresAt, [property: JsonPropertyName("filename")] string FileName,
         string Purpose, string? Status, string? StatusDetails)
 {
-    /// <summary>A file in the words of a dialect. What a batch wrote has another purpose in each (bella.md 11).</summary>
+    /// <summary>Maps a file to a dialect. Files written by a batch have a different purpose in each (bella.md 11).</summary>
     internal static FileObject Of(FileRecord file, Dialect dialect)
     {
         var (at, isOpenAI) = (new DateTimeOffset(file.CreatedAt), dialect == Dialect.OpenAI);
@@ -30,7 +30,7 @@ public sealed record FileList(string Object, IReadOnlyList<FileObject> Data, str
 /// <summary>DELETE /v1/files/{id}.</summary>
 public sealed record FileDeleted(string Id, string Object, bool Deleted);
 
-/// <summary>What files may be for.</summary>
+/// <summary>Purposes of files.</summary>
 internal static class FilePurposes
 {
     private const string Batch = "batch", BatchOutput = "batch_output", Other = "temp";
@@ -38,14 +38,14 @@ internal static class FilePurposes
     private static readonly HashSet<string> Known = [Batch, BatchOutput, "user_data", "assistants", "assistants_output", "fine-tune",
         "fine-tune-results", "vision", "evals"];
 
-    /// <summary>The purpose to store a file with.</summary>
-    /// <exception cref="ApiException">400: OpenAI knows no such purpose; Bella calls it temp.</exception>
+    /// <summary>Parses the purpose of an upload.</summary>
+    /// <exception cref="ApiException">400: unknown purpose in OpenAI's dialect; in Bella's it becomes temp.</exception>
     public static string Parse(string? purpose, Dialect dialect) =>
         purpose is not null && Known.Contains(purpose) ? purpose
         : dialect == Dialect.Bella ? Other
         : throw new ApiException(400, "invalid_request", $"purpose must be one of {string.Join(", ", Known)}");
 
-    /// <summary>The purposes of the files that a list of one shows.</summary>
+    /// <summary>Stored purposes matched by a list filter.</summary>
     /// <exception cref="ApiException">400.</exception>
     public static string[] ParseFilter(string purpose, Dialect dialect) =>
         Parse(purpose, dialect) is var known && known == Batch && dialect == Dialect.Bella ? [Batch, BatchOutput] : [known];
@@ -62,6 +62,6 @@ internal sealed partial class FileJson : JsonSerializerContext
     private static readonly FileJson Short =
         new(new JsonSerializerOptions(JsonStyle.Options) { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull });
 
-    /// <summary>The context with the options of a dialect: Bella leaves a null out.</summary>
+    /// <summary>The context with a dialect's options: Bella omits nulls.</summary>
     public static FileJson Of(Dialect dialect) => dialect == Dialect.OpenAI ? Full : Short;
 }

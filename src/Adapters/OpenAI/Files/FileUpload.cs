@@ -8,24 +8,24 @@ using TaskQueue.Http.Requests;
 
 namespace TaskQueue.Adapters.OpenAI.Files;
 
-/// <summary>Reads a multipart upload straight into the store: it is never held in memory, and what is broken leaves nothing.</summary>
+/// <summary>Streams a multipart upload into the store without buffering it in memory; a failed upload leaves nothing behind.</summary>
 internal sealed class FileUpload(HttpContext context, FileService files, long maxBytes)
 {
     private const int Buffer = 64 * 1024, MaxField = 16 * 1024, MaxName = 1024, MaxParts = 32, MaxBoundary = 200;
 
-    /// <summary>Room around the file for the other parts.</summary>
+    /// <summary>Allowance for the other parts.</summary>
     private const int Envelope = 1024 * 1024;
 
-    /// <summary>What an upload or a download holds: its buffers, and a chunk that is stored.</summary>
+    /// <summary>Memory of an upload or a download: its buffers and one stored chunk.</summary>
     public const long Cost = 384 * 1024;
 
     private readonly Dialect _dialect = context.DialectOf();
 
     /// <exception cref="ApiException">400 or 413.</exception>
-    /// <exception cref="Engine.Quotas.QuotaExceededException">429: the caller's files have no room.</exception>
+    /// <exception cref="Engine.Quotas.QuotaExceededException">429: the caller's storage quota is exhausted.</exception>
     public async Task<FileRecord> StoreAsync()
     {
-        // Before anything is read: a client that asks first sends nothing at all.
+        // Checked before reading: a client that sends Expect: 100-continue then sends nothing.
         if (context.Request.ContentLength > maxBytes + Envelope)
             throw TooLarge();
         if (context.Request.ContentLength is { } length)
@@ -74,7 +74,7 @@ internal sealed class FileUpload(HttpContext context, FileService files, long ma
             : throw Wrong($"the part named file must have a filename of 1 to {MaxName} characters");
     }
 
-    /// <summary>Not by one copy: a body that breaks off is the client's fault, a store that fails is not.</summary>
+    /// <summary>Copies in a loop to distinguish a broken body, the client's fault, from a failing store.</summary>
     private async Task FillAsync(FileWriter file, Stream body)
     {
         var buffer = new byte[Buffer];

@@ -5,9 +5,9 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace TaskQueue.Api.Hosting;
 
-/// <summary>A certificate with its key and its chain, in files that may be replaced while the server runs: PEM or PKCS #12.</summary>
+/// <summary>A certificate with key and chain in PEM or PKCS #12 files, which may be replaced while the server runs.</summary>
 /// <param name="key">Configuration key of the section, for messages.</param>
-/// <param name="settings">Where the files are.</param>
+/// <param name="settings">Paths of the files.</param>
 internal sealed class CertificateFile(string key, CertificateSettings settings)
 {
     private static ReadOnlySpan<byte> Pem => "-----BEGIN "u8;
@@ -18,12 +18,14 @@ internal sealed class CertificateFile(string key, CertificateSettings settings)
 
     public string Path => settings.Path;
 
-    /// <summary>What new connections get.</summary>
+    /// <summary>The certificate for new connections.</summary>
     public SslStreamCertificateContext Current => _context ?? throw new InvalidOperationException($"{key} is not loaded");
 
-    /// <summary>Looks at the files; where they changed, what they hold counts from now on.</summary>
-    /// <returns>Whether there is another certificate.</returns>
-    /// <exception cref="StartupException">They cannot be used; the certificate before stays. Thrown once while nothing changes.</exception>
+    /// <summary>Reloads the files if they changed.</summary>
+    /// <returns>Whether the certificate changed.</returns>
+    /// <exception cref="StartupException">
+    /// The files are invalid; the previous certificate stays in use. Thrown once per change of the files.
+    /// </exception>
     public bool Refresh()
     {
         try
@@ -51,7 +53,7 @@ internal sealed class CertificateFile(string key, CertificateSettings settings)
         }
     }
 
-    /// <summary>Of the contents: a mounted secret changes by a link, of which neither events nor times of the files tell.</summary>
+    /// <summary>Hashes the contents: a mounted secret is relinked, which changes no file time and raises no event.</summary>
     private byte[] Hash()
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -79,7 +81,7 @@ internal sealed class CertificateFile(string key, CertificateSettings settings)
             certificate = chain.FirstOrDefault(c => c.HasPrivateKey) ?? throw new CryptographicException("it has no private key");
         }
 
-        if (OperatingSystem.IsWindows()) // whose TLS does not take a key that is in memory only
+        if (OperatingSystem.IsWindows()) // Windows TLS does not accept ephemeral keys
             certificate = X509CertificateLoader.LoadPkcs12(certificate.Export(X509ContentType.Pkcs12), null);
         return SslStreamCertificateContext.Create(certificate, chain, offline: true);
     }
@@ -87,11 +89,11 @@ internal sealed class CertificateFile(string key, CertificateSettings settings)
 
 /// <summary>A section such as <c>Kestrel:Certificates:Default</c>, with Kestrel's own keys.</summary>
 /// <param name="Path">PEM or PKCS #12.</param>
-/// <param name="KeyPath">The key, in PEM; null where <paramref name="Path"/> has it.</param>
-/// <param name="Password">Of the key, or null.</param>
+/// <param name="KeyPath">The key in PEM; null if <paramref name="Path"/> contains it.</param>
+/// <param name="Password">Password of the key, or null.</param>
 internal sealed record CertificateSettings(string Path, string? KeyPath, string? Password)
 {
-    /// <summary>Null where the section names no file.</summary>
+    /// <summary>Reads the section; null if it names no file.</summary>
     public static CertificateSettings? Read(IConfigurationSection section) =>
         section["Path"] is { Length: > 0 } path
             ? new(System.IO.Path.GetFullPath(path), section["KeyPath"] is { Length: > 0 } key ? System.IO.Path.GetFullPath(key)

@@ -1,7 +1,7 @@
 using TaskQueue.Engine;
 namespace TaskQueue.Api.Hosting;
 
-/// <summary>Looks at the files of the certificates every four seconds, as at the file of the keys.</summary>
+/// <summary>Polls the certificate files every four seconds, like the keys file.</summary>
 internal sealed partial class CertificateWatch(ServerCertificates certificates, TimeProvider time, ILogger<CertificateWatch> logger)
     : BackgroundService
 {
@@ -34,9 +34,9 @@ internal sealed partial class CertificateWatch(ServerCertificates certificates, 
         }
     }
 
-    [LoggerMessage(LogLevel.Information, "New connections get the certificate that {Path} holds now: {Subject}, valid until {NotAfter:O}")]
+    [LoggerMessage(LogLevel.Information, "Reloaded the certificate in {Path} for new connections: {Subject}, valid until {NotAfter:O}")]
     private static partial void LogReplaced(ILogger logger, string path, string subject, DateTime notAfter);
 
-    [LoggerMessage(LogLevel.Warning, "The certificate before stays in use. {Problem}")]
+    [LoggerMessage(LogLevel.Warning, "The previous certificate stays in use. {Problem}")]
     private static partial void LogRefused(ILogger logger, string problem);
 }

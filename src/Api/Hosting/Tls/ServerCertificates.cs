@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Https;
 namespace TaskQueue.Api.Hosting;
 
 /// <summary>
-/// Certificates of the server: <c>Kestrel:Certificates:Default</c>, and those that endpoints of <c>Kestrel:Endpoints</c> have of their own.
+/// Server certificates: <c>Kestrel:Certificates:Default</c>, and those configured per endpoint in <c>Kestrel:Endpoints</c>.
 /// </summary>
 internal sealed class ServerCertificates
 {
@@ -16,8 +16,8 @@ internal sealed class ServerCertificates
     private readonly CertificateFile? _default;
     private readonly Dictionary<string, CertificateFile> _ofEndpoints = new(StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>Reads them where any address is https.</summary>
-    /// <exception cref="StartupException">One is missing, or cannot be used.</exception>
+    /// <summary>Loads the certificates if any address is https.</summary>
+    /// <exception cref="StartupException">A certificate is missing or invalid.</exception>
     public ServerCertificates(IReadOnlyList<ListenAddress> addresses, IConfiguration configuration)
     {
         if (!addresses.Any(a => a.IsHttps))
@@ -36,7 +36,7 @@ internal sealed class ServerCertificates
 
     public IEnumerable<CertificateFile> All => _default is null ? _ofEndpoints.Values : _ofEndpoints.Values.Prepend(_default);
 
-    /// <summary>Lets Kestrel ask here with each connection.</summary>
+    /// <summary>Makes Kestrel query the current certificate for each connection.</summary>
     public void Configure(KestrelServerOptions kestrel, IConfiguration configuration)
     {
         kestrel.ConfigureHttpsDefaults(https =>
@@ -45,7 +45,7 @@ internal sealed class ServerCertificates
             if (_default is { } file)
                 Use(https, file);
         });
-        // Not reloaded: an endpoint that is added later would not be checked by ListenAddresses.
+        // Not reloaded: ListenAddresses would not check endpoints added later.
         var loader = kestrel.Configure(configuration.GetSection("Kestrel"), reloadOnChange: false);
         foreach (var (name, file) in _ofEndpoints)
             loader.Endpoint(name, endpoint => Use(endpoint.HttpsOptions, file));
@@ -53,7 +53,7 @@ internal sealed class ServerCertificates
 
     private static void Use(HttpsConnectionAdapterOptions https, CertificateFile file)
     {
-        https.ServerCertificateSelector = (_, _) => file.Current.TargetCertificate; // Kestrel wants one; the context has the chain too
+        https.ServerCertificateSelector = (_, _) => file.Current.TargetCertificate; // required by Kestrel; the context adds the chain
         https.OnAuthenticate = (_, options) =>
             (options.ServerCertificateSelectionCallback, options.ServerCertificateContext) = (null, file.Current);
     }

@@ -1,0 +1,21 @@
+using Shouldly;
+using TaskQueue.Engine.Callbacks;
+using TaskQueue.Engine.Tasks;
+using TaskQueue.Storage;
+using Xunit;
+
+namespace TaskQueue.Tests.Unit;
+
+/// <summary>Constants of SQL cannot be computed from the numbers of the states, so a test compares them.</summary>
+public sealed class SqlStatesTests
+{
+    [Fact]
+    public void The_states_in_SQL_are_those_of_the_engine()
+    {
+        SqlStates.Waiting.ShouldBe($"({TaskStates.Pending}, {TaskStates.Retrying})");
+        SqlStates.Unfinished.ShouldBe($"({TaskStates.Pending}, {TaskStates.Running}, {TaskStates.Retrying})");
+        SqlStates.Unsuccessful.ShouldBe($"({TaskStates.Failed}, {TaskStates.Cancelled}, {TaskStates.Expired})");
+        SqlStates.Running.ShouldBe($"{TaskStates.Running}");
+        SqlStates.CallbackWaiting.ShouldBe($"{(int)CallbackState.Waiting}");
+    }
+}
